@@ -1,0 +1,1 @@
+"""CSTalk Bridge: a voice moves a MetaHuman, live."""

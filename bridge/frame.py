@@ -1,0 +1,41 @@
+"""One instant of one face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.board import CHANNELS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+HEAD_AXES = ("yaw", "pitch", "roll", "x", "y", "z")
+"""Head pose: rotation in radians (yaw to the subject's left, pitch up, roll to the subject's
+right shoulder), translation in centimetres."""
+
+
+def neutral_board() -> NDArray[np.float32]:
+    """Return the board at rest, [174]."""
+    return np.zeros(len(CHANNELS), dtype=np.float32)
+
+
+def neutral_head() -> NDArray[np.float32]:
+    """Return the head at rest, [6]."""
+    return np.zeros(len(HEAD_AXES), dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A face at one presentation time.
+
+    `time_s` is on the host's monotonic clock; `board` is float32 [174] in board order, each value
+    in its channel's range; `head` is float32 [6] in `HEAD_AXES` order. The arrays are not written
+    to after construction.
+    """
+
+    time_s: float
+    board: NDArray[np.float32] = field(default_factory=neutral_board)
+    head: NDArray[np.float32] = field(default_factory=neutral_head)

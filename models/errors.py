@@ -1,0 +1,5 @@
+"""What can go wrong with a model, in words for its user."""
+
+
+class WeightsError(ValueError):
+    """A weights file is missing, damaged or does not fit; the message says what, where and the remedy."""
