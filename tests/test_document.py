@@ -1,0 +1,178 @@
+"""YAML documents: what is read, where problems are reported, and what is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, Field
+
+from bridge.document import MAX_BYTES, parse_document, read_document, validate
+from bridge.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Port(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    host: str
+    port: int = Field(11111, ge=1, le=65535)
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    rate: float = 60.0
+    outputs: list[Port] = []
+    named: dict[str, Port] = {}
+
+
+def problems_of(text: str, loader=yaml.SafeLoader) -> list[str]:
+    with pytest.raises(UserError) as caught:
+        validate(Settings, parse_document(text, "c.yaml", loader))
+    return [str(problem) for problem in caught.value.problems]
+
+
+LOADERS = [yaml.SafeLoader] + ([yaml.CSafeLoader] if hasattr(yaml, "CSafeLoader") else [])
+both_parsers = pytest.mark.parametrize("loader", LOADERS)
+
+
+@both_parsers
+def test_every_problem_is_reported_at_its_place_and_in_order(loader):
+    text = """\
+rate: fast
+outputs:
+  - host: here
+    port: 70000
+  - hots: there
+    port: 1
+named:
+  a: {host: x}
+  a: {host: y}
+speed: 3
+"""
+    assert problems_of(text, loader) == [
+        "c.yaml:1:7: `rate` must be a number, unable to parse string as a number, found 'fast'",
+        "c.yaml:4:11: `outputs[0].port` must be less than or equal to 65535, found 70000",
+        "c.yaml:5:5: `outputs[1].host` is missing; add it",
+        "c.yaml:5:5: unknown key `outputs[1].hots`; did you mean `host`?",
+        "c.yaml:9:3: `a` stands twice, first in line 8; remove one",
+        "c.yaml:10:1: unknown key `speed`; known: rate, outputs, named",
+    ]
+
+
+@both_parsers
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [1", "c.yaml:"),
+        ("a:\n\t- 1", "c.yaml:2:1: not YAML: found character"),
+        ("a: 1\n---\nb: 2", "c.yaml:2:1: a second document"),
+        ("a: *b", "alias *b has no complete anchor"),
+        ("a: &b [*b]", "alias *b has no complete anchor"),
+        ("? [1, 2]\n: 3", "c.yaml:1:3: a key which is not plain text"),
+        ("a: {<<: {b: 1}}", "merge keys"),
+        ("a: !!python/object/apply:os.system [x]", "c.yaml:1:4: the tag"),
+        ("a: !!python/name:os.system ''", "not YAML"),
+        ("a: 2001-99-99", "c.yaml:1:4: not a value"),
+        ("a: \x00", "not YAML"),
+    ],
+)
+def test_what_is_not_a_plain_document_is_refused_with_its_place(loader, text, message):
+    with pytest.raises(UserError) as caught:
+        parse_document(text, "c.yaml", loader)
+    assert message in str(caught.value)
+
+
+@both_parsers
+def test_aliases_are_copies_and_billions_of_them_are_refused(loader):
+    document = parse_document("a: &p {host: x, ports: [1, 2]}\nb: *p", "c.yaml", loader)
+    assert document.data["b"] == document.data["a"]
+    assert document.where(("b", "ports", 1)) == "c.yaml:2:4"
+    lines = ["l0: &l0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]" for n in range(1, 12)]
+    with pytest.raises(UserError, match="more than 100000 values"):
+        parse_document("\n".join(lines), "c.yaml", loader)
+
+
+@both_parsers
+@pytest.mark.parametrize("text", ["[" * 5000, "- " * 5000 + "x", "{a: " * 5000])
+def test_deep_nesting_is_refused(loader, text):
+    with pytest.raises(UserError, match="nested deeper than 32"):
+        parse_document(text, "c.yaml", loader)
+
+
+@both_parsers
+def test_depth_of_aliases_counts(loader):
+    lines = ["l0: &l0 [x]"] + [f"l{n}: &l{n} [*l{n - 1}]" for n in range(1, 60)]
+    with pytest.raises(UserError, match="nested deeper than 32"):
+        parse_document("\n".join(lines), "c.yaml", loader)
+
+
+def test_keys_are_text_and_an_empty_file_is_an_empty_mapping():
+    assert parse_document("on: 1\n2: two\n~: none", "c").data == {"on": 1, "2": "two", "~": "none"}
+    assert parse_document("# nothing\n", "c").data == {}
+    assert validate(Settings, parse_document("", "c")).rate == 60.0
+
+
+def test_keys_inside_a_value_which_stands_twice_are_no_second_problem():
+    assert len(problems_of("named:\n  a: {host: x, port: 1}\n  a: {host: y, port: 2}\n")) == 1
+
+
+def test_a_document_which_is_no_mapping_says_so():
+    assert problems_of("- 1") == [
+        "c.yaml:1:1: the document must be a mapping (`key: value` lines), found [1]"
+    ]
+
+
+def test_files_which_cannot_be_read_are_named(tmp_path: Path):
+    with pytest.raises(UserError, match="no such file"):
+        read_document(tmp_path / "none.yaml")
+    with pytest.raises(UserError, match="cannot be read"):
+        read_document(tmp_path)
+    large = tmp_path / "large.yaml"
+    large.write_bytes(b"#" * (MAX_BYTES + 1))
+    with pytest.raises(UserError, match="larger than 1048576 bytes"):
+        read_document(large)
+    latin = tmp_path / "latin.yaml"
+    latin.write_bytes(b"a: 1\nb: caf\xe9\n")
+    with pytest.raises(UserError, match=r"latin\.yaml:2:7: not UTF-8"):
+        read_document(latin)
+    marked = tmp_path / "marked.yaml"
+    marked.write_bytes(b"\xef\xbb\xbfrate: 30\r\n")
+    assert validate(Settings, read_document(marked)).rate == 30.0
+
+
+plain_text = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=8)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | plain_text,
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(plain_text.filter(lambda key: key != "<<"), inner, max_size=4)
+        ),
+        max_leaves=20,
+    ).filter(lambda data: isinstance(data, dict | list))
+)
+def test_what_yaml_writes_is_read_back(data):
+    assert parse_document(yaml.safe_dump(data, allow_unicode=True), "c").data == data
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_give_data_or_a_user_error(content):
+    with contextlib.suppress(UserError):
+        parse_document(content.decode("utf-8", errors="replace"), "c")
+
+
+def test_a_long_document_is_read_in_little_time():
+    text = "named:\n" + "".join(f"  n{n}: {{host: h{n}, port: {n + 1}}}\n" for n in range(1000))
+    start = time.perf_counter()
+    parse_document(text, "c")
+    assert time.perf_counter() - start < 2.0
