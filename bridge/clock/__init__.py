@@ -1,0 +1,1 @@
+"""Time: frame rates, timecode, the tick schedule, and the clock of an audio stream."""

@@ -1,0 +1,1 @@
+"""Links: pure encoders of what receivers understand, and the thin sockets that carry it."""

@@ -1,0 +1,124 @@
+"""Links: encoder and targets put together. They send; they never raise for network trouble."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from bridge.links.livelink_face import MAX_FRAME, VALUE_COUNT, Encoder
+from bridge.links.values import made_finite
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from bridge.clock.tick import Tick
+    from bridge.links.osc import BundleTemplate
+    from bridge.links.udp import Receiver, UdpTargets
+
+
+class Link(Protocol):
+    """Where mapped frames go. Values are [outputs], in the order of the rig map's outputs."""
+
+    name: str
+
+    @property
+    def sent(self) -> int:
+        """Datagrams that left, of all targets."""
+
+    @property
+    def failed(self) -> int:
+        """Datagrams that could not leave, of all targets."""
+
+    @property
+    def not_finite(self) -> int:
+        """Values that were NaN, infinite or beyond float32, and left as 0."""
+
+    @property
+    def receivers(self) -> Sequence[Receiver]:
+        """The targets with their own counters and last error."""
+
+    def send(self, values: NDArray[np.float32], tick: Tick) -> None:
+        """Send one frame; call it every tick, silence or not. ValueError for another shape only."""
+
+    def neutral(self, tick: Tick) -> None:
+        """Send one frame of a face at rest: every value 0."""
+
+    def close(self) -> None:
+        """Leave the face at rest, unless it is so already or none was ever sent; then close."""
+
+
+class _UdpLink:
+    """What the links over UDP share: finite values, the frame at rest, the counters."""
+
+    def __init__(self, name: str, outputs: int, targets: UdpTargets) -> None:
+        self.name = name
+        self.not_finite = 0
+        self._rest = np.zeros(outputs, dtype=np.float32)
+        self._targets = targets
+        self._last_tick: Tick | None = None
+        self._is_at_rest = True
+        self._is_closed = False
+
+    @property
+    def sent(self) -> int:
+        return self._targets.sent
+
+    @property
+    def failed(self) -> int:
+        return self._targets.failed
+
+    @property
+    def receivers(self) -> Sequence[Receiver]:
+        return self._targets.receivers
+
+    def send(self, values: NDArray[np.float32], tick: Tick) -> None:
+        finite, replaced = made_finite(values)
+        datagrams = self._encode(finite, tick.frame, tick.subframe)
+        self.not_finite += replaced
+        self._targets.send(datagrams)
+        self._last_tick = tick
+        self._is_at_rest = False
+
+    def neutral(self, tick: Tick) -> None:
+        self.send(self._rest, tick)
+        self._is_at_rest = True
+
+    def close(self) -> None:
+        if self._is_closed:
+            return
+        if self._last_tick is not None and not self._is_at_rest:
+            last = self._last_tick
+            self._targets.send(self._encode(self._rest, last.frame + 1, last.subframe))
+        self._is_closed = True
+        self._targets.close()
+
+    def _encode(self, values: NDArray[np.float32], frame: int, subframe: float) -> list[bytes]:
+        raise NotImplementedError
+
+
+class LiveLinkFaceLink(_UdpLink):
+    """Live Link Face packets of one subject; values [61] in the packet's order.
+
+    Frame numbers begin again at 0 after `MAX_FRAME`.
+    """
+
+    def __init__(self, name: str, encoder: Encoder, targets: UdpTargets) -> None:
+        super().__init__(name, VALUE_COUNT, targets)
+        self._encoder = encoder
+
+    def _encode(self, values: NDArray[np.float32], frame: int, subframe: float) -> list[bytes]:
+        return [self._encoder.encode(frame % (MAX_FRAME + 1), subframe, values)]
+
+
+class OscLink(_UdpLink):
+    """OSC bundles with one float for each address of the template; the receiver's clock counts."""
+
+    def __init__(self, name: str, template: BundleTemplate, targets: UdpTargets) -> None:
+        super().__init__(name, len(template.addresses), targets)
+        self._template = template
+
+    def _encode(self, values: NDArray[np.float32], _frame: int, _subframe: float) -> list[bytes]:
+        return self._template.encode(values)

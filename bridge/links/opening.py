@@ -1,0 +1,53 @@
+"""From what a link is told to a link that sends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.errors import Problem, UserError
+from bridge.links.link import Link, LiveLinkFaceLink, OscLink
+from bridge.links.livelink_face import VALUE_COUNT, Encoder, device_id, subject_fault
+from bridge.links.osc import BundleTemplate
+from bridge.links.udp import UdpTargets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.clock.rate import FrameRate
+    from bridge.links.spec import LinkSpec
+
+
+def open_link(spec: LinkSpec, subject_name: str, outputs: Sequence[str], rate: FrameRate) -> Link:
+    """Open the link of a subject whose rig map has these outputs.
+
+    UserError: a subject name or outputs which the protocol cannot carry, a host that is not found.
+    """
+    if spec.protocol == "livelink-face":
+        return _open_livelink_face(spec, subject_name, outputs, rate)
+    return _open_osc(spec, outputs)
+
+
+def _open_livelink_face(
+    spec: LinkSpec, subject_name: str, outputs: Sequence[str], rate: FrameRate
+) -> Link:
+    problems = []
+    if fault := subject_fault(subject_name):
+        problems.append(Problem(str(spec), fault, "choose another subject name"))
+    if len(outputs) != VALUE_COUNT:
+        what = (
+            f"rig map {spec.rigmap!r} has {len(outputs)} outputs, the packet {VALUE_COUNT} values"
+        )
+        problems.append(Problem(str(spec), what, "use rigmap=livelinkface61 or a map extending it"))
+    if problems:
+        raise UserError.of(problems)
+    encoder = Encoder(device_id(subject_name), subject_name, rate)
+    return LiveLinkFaceLink(str(spec), encoder, UdpTargets(spec.targets))
+
+
+def _open_osc(spec: LinkSpec, outputs: Sequence[str]) -> Link:
+    try:
+        template = BundleTemplate([f"{spec.prefix}/{output}" for output in outputs])
+    except ValueError as error:
+        what = f"the outputs of rig map {spec.rigmap!r} make no OSC addresses: {error}"
+        raise UserError(Problem(str(spec), what, "rename the output or the prefix")) from None
+    return OscLink(str(spec), template, UdpTargets(spec.targets))

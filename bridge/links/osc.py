@@ -1,0 +1,207 @@
+"""Open Sound Control 1.0: bundles of one float per address, and a bounded decoder.
+
+Layout (OSC 1.0 specification): big-endian; strings end with NUL and are padded to 4 bytes. A
+bundle is `#bundle\\0`, a 64-bit time tag, then elements of `size:i32, message`; a message is
+`address, type tags, arguments`. Unreal ignores time tags, so ours say `immediately`. It tells
+floats from integers and fails on the wrong one, so ours are always `f`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bridge.links.values import checked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+MAX_BUNDLE_BYTES = 1400
+"""Largest datagram we send: an Ethernet frame carries 1472 bytes of UDP, VPNs take some of them."""
+
+MAX_DATAGRAM_BYTES = 65507
+"""Largest datagram UDP over IPv4 can carry, hence the largest that is decoded."""
+
+MAX_DEPTH = 8
+"""Bundles within bundles that are decoded."""
+
+IMMEDIATELY = struct.pack(">Q", 1)
+BUNDLE_HEADER = b"#bundle\0" + IMMEDIATELY
+PART = re.compile(r"/[^\x00-\x20#*,/?\[\]{}\x7f-\U0010ffff]+")
+"""One part of an address: printable ASCII but for what OSC patterns use."""
+
+Argument = int | float | str | bytes | bool | None
+
+NUMBERS = {"i": ">i", "f": ">f", "h": ">q", "d": ">d", "t": ">Q"}
+"""Layout of the arguments that are numbers, by type tag."""
+
+CONSTANTS: dict[str, Argument] = {"T": True, "F": False, "N": None, "I": True}
+"""Arguments that are told by their type tag alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One OSC message; a time tag argument is its 64-bit integer, `I` (impulse) is True."""
+
+    address: str
+    arguments: tuple[Argument, ...]
+
+
+def address_fault(address: str) -> str | None:
+    """Say what keeps this from being an OSC address such as `/face/jawOpen`; None when it is."""
+    if re.fullmatch(f"(?:{PART.pattern})+", address):
+        return None
+    return (
+        f"{address!r} is no OSC address: parts of printable ASCII, each after a '/', "
+        "without space and # * , ? [ ] { }"
+    )
+
+
+def _string(text: str) -> bytes:
+    raw = text.encode("ascii")
+    return raw + b"\0" * (4 - len(raw) % 4)
+
+
+class BundleTemplate:
+    """The bundles that carry one float for each address, built once and patched per frame.
+
+    Elements keep the order of `addresses` and fill bundles of at most `MAX_BUNDLE_BYTES`.
+    ValueError: no address, one twice, one that is none or that no bundle can hold.
+    """
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self.addresses = tuple(addresses)
+        if not self.addresses:
+            raise ValueError("a bundle needs at least one OSC address")
+        if len(set(self.addresses)) != len(self.addresses):
+            raise ValueError("an OSC address appears twice")
+        for address in self.addresses:
+            if fault := address_fault(address):
+                raise ValueError(fault)
+        content = bytearray()
+        starts: list[int] = []
+        places: list[int] = []
+        for element in map(self._element, self.addresses):
+            if not starts or len(content) - starts[-1] + len(element) > MAX_BUNDLE_BYTES:
+                starts.append(len(content))
+                content += BUNDLE_HEADER
+            content += element
+            places.append(len(content) // 4 - 1)
+        self._words = np.frombuffer(bytes(content), dtype=">f4")
+        self._places = np.array(places)
+        self._spans = tuple(zip(starts, [*starts[1:], len(content)], strict=True))
+
+    @staticmethod
+    def _element(address: str) -> bytes:
+        message = _string(address) + _string(",f") + struct.pack(">f", 0.0)
+        if len(BUNDLE_HEADER) + 4 + len(message) > MAX_BUNDLE_BYTES:
+            raise ValueError(f"OSC address of {len(address)} bytes: no {MAX_BUNDLE_BYTES} B bundle")
+        return struct.pack(">i", len(message)) + message
+
+    def encode(self, values: NDArray[np.float32]) -> list[bytes]:
+        """Return the datagrams that carry `values` [addresses].
+
+        ValueError before any byte is made: wrong shape, or a value that is not finite as float32.
+        """
+        words = self._words.copy()
+        words[self._places] = checked(values, len(self._places))
+        content = words.tobytes()
+        return [content[start:end] for start, end in self._spans]
+
+
+def decode_packet(datagram: bytes) -> list[Message]:
+    """Return the messages of a datagram in order, those of nested bundles in their place.
+
+    Time tags are read over. ValueError, with the offending number, for anything that is not OSC
+    1.0, for more than `MAX_DATAGRAM_BYTES`, `MAX_DEPTH` bundles deep, and floats that are not
+    finite. Argument types: i f s b h d t T F N I.
+    """
+    if len(datagram) > MAX_DATAGRAM_BYTES:
+        raise ValueError(f"{len(datagram)} bytes, more than {MAX_DATAGRAM_BYTES}")
+    return list(_messages(datagram, depth=0))
+
+
+def _messages(packet: bytes, depth: int) -> Iterator[Message]:
+    if not packet.startswith(b"#bundle\0"):
+        yield _message(packet)
+        return
+    if depth == MAX_DEPTH:
+        raise ValueError(f"bundles nest deeper than {MAX_DEPTH}")
+    reader = _Reader(packet, offset=8)
+    reader.take(8)
+    while not reader.at_end:
+        size = reader.number(">i")
+        if size < 0 or size % 4:
+            raise ValueError(f"bundle element of {size} bytes")
+        yield from _messages(reader.take(int(size)), depth + 1)
+
+
+def _message(packet: bytes) -> Message:
+    reader = _Reader(packet)
+    address = reader.string()
+    if not address.startswith("/"):
+        raise ValueError(f"address {address[:40]!r} does not start with '/'")
+    tags = reader.string()
+    if not tags.startswith(","):
+        raise ValueError(f"type tags {tags[:40]!r} do not start with ','")
+    arguments = tuple(reader.argument(tag) for tag in tags[1:])
+    if not reader.at_end:
+        raise ValueError(f"{len(packet) - reader.offset} bytes after the last argument")
+    return Message(address, arguments)
+
+
+class _Reader:
+    """A place in a packet that never reads past its end."""
+
+    def __init__(self, packet: bytes, offset: int = 0) -> None:
+        self._packet = packet
+        self.offset = offset
+
+    @property
+    def at_end(self) -> bool:
+        return self.offset == len(self._packet)
+
+    def take(self, size: int) -> bytes:
+        end = self.offset + size
+        if size < 0 or end > len(self._packet):
+            raise ValueError(f"{size} bytes at {self.offset} of {len(self._packet)}")
+        part = self._packet[self.offset : end]
+        self.offset = end
+        return part
+
+    def number(self, layout: str) -> int | float:
+        value: int | float = struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
+        if not math.isfinite(value):
+            raise ValueError(f"number {value} at {self.offset}")
+        return value
+
+    def string(self) -> str:
+        end = self._packet.find(b"\0", self.offset)
+        if end < 0:
+            raise ValueError(f"string at {self.offset} has no end")
+        length = end - self.offset
+        raw = self.take(length // 4 * 4 + 4)
+        if any(raw[length:]):
+            raise ValueError(f"string at {end - length} is not padded with NUL")
+        return raw[:length].decode("utf-8")
+
+    def argument(self, tag: str) -> Argument:
+        if tag in NUMBERS:
+            return self.number(NUMBERS[tag])
+        if tag in CONSTANTS:
+            return CONSTANTS[tag]
+        if tag == "s":
+            return self.string()
+        if tag == "b":
+            size = int(self.number(">i"))
+            if size < 0:
+                raise ValueError(f"blob of {size} bytes")
+            return self.take(size + -size % 4)[:size]
+        raise ValueError(f"argument type {tag!r}")
