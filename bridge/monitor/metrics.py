@@ -1,0 +1,197 @@
+"""What the daemon measures while it runs: written by its threads, read by whoever shows it.
+
+Every field has one writing thread, named at its class; nothing waits and nothing grows. Times are
+on the host clock, in seconds.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum
+from itertools import count
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from bridge.monitor.rings import Percentiles, Rate
+from models.board import CHANNELS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from bridge.clock.rate import FrameRate
+
+PARTS: dict[str, str] = {
+    "device": "the sound card's own buffer, as far as it says",
+    "block": "a sound waiting for its 10 ms block to be full",
+    "hop": "a block waiting for its 20 ms hop to be full, and resampling",
+    "inference": "from the full hop to its face",
+    "buffer": "a face waiting for its presentation time",
+    "tick": "from the presentation time to the packet leaving",
+}
+"""The parts of the latency beyond the look-ahead, in the order in which sound meets them."""
+
+DROPS: dict[str, str] = {
+    "blocks": "sound lost before the generator took it",
+    "hops": "sound left out because the generator fell behind",
+    "late": "ticks that came before their face was ready",
+    "ticks": "ticks left out because the machine was busy",
+    "values": "values that were no finite number",
+}
+"""What can be lost, by cause; packets which the system refused are counted by the links."""
+
+MAX_NOTICES = 32
+"""Notices remembered; a dashboard shows the last few, a log has had each in its turn."""
+
+
+class InputState(Enum):
+    """What the sound of a subject is doing."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    ENDED = "ended"
+    LOST = "lost"
+
+
+class Receiver(Protocol):
+    """One target of a link."""
+
+    failed: int
+    last_error: str | None
+
+
+class LinkCounters(Protocol):
+    """What is read of a link: datagrams that left and that could not, of all its targets."""
+
+    name: str
+
+    @property
+    def sent(self) -> int: ...  # noqa: D102 - see the class
+
+    @property
+    def failed(self) -> int: ...  # noqa: D102 - see the class
+
+    @property
+    def receivers(self) -> Sequence[Receiver]: ...  # noqa: D102 - see the class
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One line for the user: something changed. `subject` is empty when it concerns all."""
+
+    number: int
+    time_s: float
+    subject: str
+    text: str
+
+
+class LinkMetrics:
+    """One link's speed. Written by the tick thread."""
+
+    __slots__ = ("counters", "packets")
+
+    def __init__(self, counters: LinkCounters) -> None:
+        self.counters = counters
+        self.packets = Rate()
+
+    @property
+    def last_error(self) -> str | None:
+        """Why a target's datagrams do not leave; None while none was refused."""
+        errors = (receiver.last_error for receiver in self.counters.receivers)
+        return next((error for error in errors if error), None)
+
+
+class SubjectMetrics:
+    """One subject. `heard`, `set_input` and `emotion` belong to the generator thread, `faced` and
+    `sent` to the tick thread; each part and each cause of drops to the one thread that records it.
+    """
+
+    def __init__(self, name: str, links: Sequence[LinkCounters] = ()) -> None:
+        self.name = name
+        self.links = tuple(LinkMetrics(link) for link in links)
+        self.input_name = ""
+        self.input_state = InputState.STARTING
+        self.level_db = -np.inf
+        self.peak_db = -np.inf
+        self.gate_open = False
+        self.heard_s: float | None = None
+        self.voiced_s: float | None = None
+        self.emotion: Mapping[str, float] = {}
+        self.board: NDArray[np.float32] = np.zeros(len(CHANNELS), dtype=np.float32)
+        self.frame: int | None = None
+        self.latency = {part: Percentiles() for part in PARTS}
+        self.total = Percentiles()
+        self.drops = {cause: Rate() for cause in DROPS}
+
+    def set_input(self, state: InputState, name: str) -> None:
+        """Say what the source is called, as the user knows it, and what it does."""
+        self.input_name = name
+        self.input_state = state
+
+    def heard(self, now_s: float, *, level_db: float, peak_db: float, gate_open: bool) -> None:
+        """Take the level (RMS) and peak in dBFS and the gate of one hop."""
+        self.level_db, self.peak_db, self.gate_open = level_db, peak_db, gate_open
+        if gate_open or self.voiced_s is None:
+            self.voiced_s = now_s
+        self.heard_s = now_s
+
+    def took(self, part: str, duration_s: float) -> None:
+        """Take how long one of `PARTS` lasted this time; KeyError for another name."""
+        self.latency[part].add(duration_s)
+
+    def took_in_all(self, duration_s: float) -> None:
+        """Take the time from sound reaching the callback to its packet leaving, less look-ahead."""
+        self.total.add(duration_s)
+
+    def dropped(self, cause: str, now_s: float, number: int = 1) -> None:
+        """Count losses of one of `DROPS`; KeyError for another name."""
+        self.drops[cause].add(now_s, number)
+
+    def faced(self, board: NDArray[np.float32], frame: int) -> None:
+        """Take the board [174] that is shown, which nobody writes to any more, and its frame."""
+        self.board = board
+        self.frame = frame
+
+    def sent(self, now_s: float) -> None:
+        """Read the counters of the links, once a tick, after they have sent."""
+        for link in self.links:
+            link.packets.read(now_s, link.counters.sent)
+
+
+class Metrics:
+    """All subjects, and what they share.
+
+    `tick_lateness` and `send` (the work of one tick) belong to the tick thread, `inference` (one
+    batched step of all subjects) to the generator thread; `notice` to everyone.
+    """
+
+    def __init__(
+        self,
+        subjects: Sequence[SubjectMetrics],
+        rate: FrameRate,
+        *,
+        lookahead_ms: int,
+        buffer_ms: float,
+        device: str = "",
+    ) -> None:
+        self.subjects = tuple(subjects)
+        self.rate = rate
+        self.lookahead_ms = lookahead_ms
+        self.buffer_ms = buffer_ms
+        self.device = device
+        self.tick_lateness = Percentiles()
+        self.send = Percentiles()
+        self.inference = Percentiles()
+        self._numbers = count(1)
+        self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
+
+    def notice(self, now_s: float, text: str, subject: str = "") -> None:
+        """Tell the user one thing, in one line without a line break."""
+        self._notices.append(Notice(next(self._numbers), now_s, subject, text))
+
+    def notices(self, after: int = 0) -> tuple[Notice, ...]:
+        """Return those of the last `MAX_NOTICES` whose number is above `after`, oldest first."""
+        return tuple(notice for notice in tuple(self._notices) if notice.number > after)

@@ -1,0 +1,113 @@
+"""Bounded rings of measurements: one thread writes, another reads, neither waits.
+
+A reader copies the ring while the writer may be storing one more value: what it gets is the newest
+`capacity` values, give or take the one just being written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CAPACITY = 512
+"""Measurements a ring remembers: about ten seconds of hops, nine of ticks at 60 fps."""
+
+RATE_WINDOW_S = 2.0
+"""Time over which a rate is taken: short enough to see a stall, long enough for a steady digit."""
+
+RATE_CAPACITY = 256
+"""Readings a rate remembers: four seconds of ticks at 60 fps, twice its window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The median, 99th percentile and greatest of the newest measurements, in seconds."""
+
+    median_s: float
+    p99_s: float
+    worst_s: float
+    count: int
+
+
+class Percentiles:
+    """The newest `capacity` durations, in seconds."""
+
+    __slots__ = ("_count", "_values")
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self._values = np.zeros(capacity, dtype=np.float32)
+        self._count = 0
+
+    def add(self, value_s: float) -> None:
+        """Remember one duration, in place of the oldest."""
+        self._values[self._count % len(self._values)] = value_s
+        self._count += 1
+
+    def spread(self) -> Spread | None:
+        """Return what the newest measurements were, None while there are none."""
+        count = self._count
+        values = self._values[: min(count, len(self._values))].copy()
+        if not len(values):
+            return None
+        median_s, p99_s, worst_s = np.percentile(values, (50, 99, 100))
+        return Spread(float(median_s), float(p99_s), float(worst_s), count)
+
+
+class Rate:
+    """A counter that only grows, and how fast it does."""
+
+    __slots__ = ("_count", "_times_s", "_totals")
+
+    def __init__(self, capacity: int = RATE_CAPACITY) -> None:
+        self._times_s = np.zeros(capacity)
+        self._totals = np.zeros(capacity, dtype=np.int64)
+        self._count = 0
+
+    @property
+    def total(self) -> int:
+        """The counter's newest reading, 0 before the first."""
+        last = (self._count - 1) % len(self._totals)
+        return int(self._totals[last]) if self._count else 0
+
+    def read(self, now_s: float, total: int) -> None:
+        """Remember that the counter stood at `total` at host time `now_s`."""
+        slot = self._count % len(self._totals)
+        self._times_s[slot] = now_s
+        self._totals[slot] = total
+        self._count += 1
+
+    def add(self, now_s: float, count: int = 1) -> None:
+        """Count `count` more at host time `now_s`."""
+        self.read(now_s, self.total + count)
+
+    def recent(self, now_s: float) -> int:
+        """Return by how much the counter grew in the last `RATE_WINDOW_S` seconds."""
+        times_s, totals = self._readings_in_order()
+        if not len(totals):
+            return 0
+        before = int(np.searchsorted(times_s, now_s - RATE_WINDOW_S, side="right"))
+        forgotten = self._count > len(totals)
+        base = totals[before - 1] if before else totals[0] if forgotten else 0
+        return int(totals[-1] - base)
+
+    def per_second(self, now_s: float) -> float:
+        """Return the speed over the last `RATE_WINDOW_S` seconds; 0 once nothing is read."""
+        times_s, totals = self._readings_in_order()
+        inside = times_s > now_s - RATE_WINDOW_S
+        if inside.sum() < 2:
+            return 0.0
+        times_s, totals = times_s[inside], totals[inside]
+        span_s = times_s[-1] - times_s[0]
+        return float((totals[-1] - totals[0]) / span_s) if span_s > 0 else 0.0
+
+    def _readings_in_order(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return times and totals, oldest first, without the slot that is written next."""
+        end = self._count
+        start = max(0, end - len(self._totals) + 1)
+        slots = np.arange(start, end) % len(self._totals)
+        return self._times_s[slots], self._totals[slots]
