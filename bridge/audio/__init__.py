@@ -1,0 +1,1 @@
+"""Listen: sources of sound, and the ear which turns their blocks into hops at 16 kHz."""

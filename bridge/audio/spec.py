@@ -1,0 +1,56 @@
+"""What a subject's ear is told: the `audio` part of a subject in the config."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+MICROPHONE = "mic"
+"""Input which means the system's default microphone."""
+
+TEST_SOUND = "test"
+"""Input which means the built-in vowels."""
+
+
+def _text_of_index(value: Any) -> Any:
+    """Take a device index written as a number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class GateSpec(BaseModel):
+    """Noise gate: it opens at `open_db`, closes below `close_db` (RMS dBFS) after `hold_ms`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = False
+    open_db: float = Field(default=-50.0, ge=-100.0, le=0.0)
+    close_db: float = Field(default=-56.0, ge=-100.0, le=0.0)
+    hold_ms: float = Field(default=150.0, ge=0.0, le=5000.0)
+
+    @model_validator(mode="after")
+    def _has_hysteresis(self) -> GateSpec:
+        if self.close_db > self.open_db:
+            raise ValueError(
+                f"close_db {self.close_db:g} is above open_db {self.open_db:g}; "
+                "a gate closes at or below the level at which it opens"
+            )
+        return self
+
+
+class AudioSpec(BaseModel):
+    """What one subject hears.
+
+    `input` is "mic" (the default microphone), a device by index, name or unambiguous part of its
+    name, the path of an audio file, or "test". `channel` counts from 1; without it the channels are
+    mixed. `gain_db` is applied before the level meter and the gate.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input: Annotated[str, BeforeValidator(_text_of_index)] = Field(
+        default=MICROPHONE, min_length=1, max_length=1024
+    )
+    channel: int | None = Field(default=None, ge=1, le=256)
+    gain_db: float = Field(default=0.0, ge=-60.0, le=60.0)
+    gate: GateSpec = Field(default_factory=GateSpec)
