@@ -71,7 +71,7 @@ class LinkSpec(BaseModel):
 
     protocol: Literal["livelink-face", "osc"]
     targets: tuple[Target, ...] = Field(min_length=1, max_length=MAX_TARGETS)
-    rigmap: str = Field(min_length=1)
+    rigmap: str = Field(default="", min_length=1)
     prefix: str = ""
 
     @model_validator(mode="before")
@@ -79,10 +79,10 @@ class LinkSpec(BaseModel):
     def _fill_in(cls, data: Any) -> Any:
         if isinstance(data, str):
             try:
-                return parse_link_url(data)
+                return parse_link_url(data).model_dump()
             except UserError as error:
                 raise ValueError(str(error)) from None
-        if not isinstance(data, dict) or data.get("protocol") not in PROTOCOLS:
+        if not isinstance(data, dict) or data.get("protocol") not in tuple(PROTOCOLS):
             return data
         protocol = PROTOCOLS[data["protocol"]]
         filled = {"rigmap": protocol.default_rigmap, **data}
@@ -154,7 +154,7 @@ def _options(query: str, faults: list[str]) -> dict[str, str]:
 
 def _parse_target(text: str, default_port: int) -> Target:
     """Read `host`, `host:port`, `[::1]` or `[::1]:port`; ValueError in words for the user."""
-    match = re.fullmatch(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::(.*))?", text)
+    match = re.fullmatch(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([^:]*))?", text)
     if match is None:
         raise ValueError(f"target {text!r} is not host:port (an IPv6 address stands in brackets)")
     host, port_text = match[1], match[2]

@@ -1,0 +1,108 @@
+"""Links on real sockets: what leaves, how it ends, and that nothing broken ever leaves."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from bridge.clock.rate import FRAME_RATES
+from bridge.clock.tick import Tick
+from bridge.links.link import Link, LiveLinkFaceLink, OscLink
+from bridge.links.livelink_face import MAX_FRAME, Encoder, decode
+from bridge.links.osc import BundleTemplate, Message, decode_packet
+from bridge.links.udp import UdpTargets
+from tests.links.receiving import Receiver, receiver
+
+Opening = Callable[[Receiver], Link]
+ID = "12345678-90AB-CDEF-1234-567890ABCDEF"
+FACE = np.linspace(0.1, 1, 61, dtype=np.float32)
+
+
+def tick(frame: int) -> Tick:
+    return Tick(number=frame - 1000, due_s=frame / 60, frame=frame)
+
+
+def livelink_face(to: Receiver) -> Link:
+    encoder = Encoder(ID, "Ada", FRAME_RATES["60"])
+    return LiveLinkFaceLink("livelink-face://test", encoder, UdpTargets([to.target]))
+
+
+def osc(to: Receiver) -> Link:
+    addresses = [f"/face/curve{index}" for index in range(61)]
+    return OscLink("osc://test", BundleTemplate(addresses), UdpTargets([to.target]))
+
+
+def test_live_link_face_sends_a_packet_per_tick_and_leaves_the_face_at_rest() -> None:
+    with receiver() as unreal:
+        link = livelink_face(unreal)
+        for frame in range(1000, 1030):
+            link.send(FACE, tick(frame))
+        assert (link.sent, link.failed) == (30, 0)
+        link.close()
+        packets = [decode(datagram) for datagram in unreal.all_waiting()]
+    assert [packet.frame for packet in packets] == list(range(1000, 1031))
+    assert {(packet.device_id, packet.subject) for packet in packets} == {(ID, "Ada")}
+    for packet in packets[:-1]:
+        np.testing.assert_array_equal(packet.values, FACE)
+    np.testing.assert_array_equal(packets[-1].values, np.zeros(61))
+
+
+def test_osc_sends_every_curve_and_leaves_the_face_at_rest() -> None:
+    with receiver() as engine:
+        link = osc(engine)
+        link.send(FACE, tick(1000))
+        link.close()
+        messages = [m for datagram in engine.all_waiting() for m in decode_packet(datagram)]
+    face = [Message(f"/face/curve{i}", (value,)) for i, value in enumerate(FACE.tolist())]
+    rest = [Message(f"/face/curve{i}", (0.0,)) for i in range(61)]
+    assert messages == face + rest
+
+
+@pytest.mark.parametrize("open_one", [livelink_face, osc])
+def test_a_face_at_rest_is_not_sent_twice_and_closing_twice_is_once(open_one: Opening) -> None:
+    with receiver() as to:
+        link = open_one(to)
+        link.send(FACE, tick(1000))
+        link.neutral(tick(1001))
+        sent = link.sent
+        link.close()
+        link.close()
+        assert link.sent == sent
+        assert len(to.all_waiting()) == sent
+
+
+def test_a_link_that_never_sent_leaves_nothing_behind() -> None:
+    with receiver() as unreal:
+        livelink_face(unreal).close()
+        assert unreal.all_waiting() == []
+
+
+def test_values_that_are_not_finite_leave_as_0_and_are_counted() -> None:
+    with receiver() as unreal:
+        link = livelink_face(unreal)
+        link.send(np.where(np.arange(61) % 20 == 7, np.float32(np.nan), FACE), tick(1000))
+        packet = decode(unreal.one())
+        link.close()
+    assert link.not_finite == 3
+    assert packet.values is not None
+    np.testing.assert_array_equal(packet.values, np.where(np.arange(61) % 20 == 7, 0, FACE))
+
+
+@pytest.mark.parametrize("open_one", [livelink_face, osc])
+def test_values_of_another_shape_raise_and_nothing_leaves(open_one: Opening) -> None:
+    with receiver() as to:
+        link = open_one(to)
+        with pytest.raises(ValueError, match="shape"):
+            link.send(FACE[:60], tick(1000))
+        assert to.all_waiting() == []
+        assert link.sent == 0
+        link.close()
+
+
+def test_frame_numbers_begin_again_after_the_largest() -> None:
+    with receiver() as unreal:
+        link = livelink_face(unreal)
+        link.send(FACE, tick(MAX_FRAME))
+        link.send(FACE, tick(MAX_FRAME + 1))
+        assert [decode(datagram).frame for datagram in unreal.all_waiting()] == [MAX_FRAME, 0]
+        link.close()

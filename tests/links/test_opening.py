@@ -1,0 +1,57 @@
+"""Opening links: what fits the protocol sends, what does not is told."""
+
+import numpy as np
+import pytest
+
+from bridge.clock.rate import FRAME_RATES
+from bridge.clock.tick import Tick
+from bridge.errors import UserError
+from bridge.links.livelink_face import decode, device_id
+from bridge.links.opening import open_link
+from bridge.links.osc import Message, decode_packet
+from bridge.links.spec import parse_link_url
+from tests.links.receiving import receiver
+
+RATE = FRAME_RATES["59.94df"]
+CURVES = [f"curve{index}" for index in range(61)]
+TICK = Tick(number=0, due_s=0.0, frame=7)
+
+
+def test_live_link_face_carries_subject_stable_id_and_rate() -> None:
+    with receiver() as unreal:
+        spec = parse_link_url(f"livelink-face://{unreal.target}")
+        link = open_link(spec, "Ada", CURVES, RATE)
+        link.send(np.zeros(61, np.float32), TICK)
+        packet = decode(unreal.one())
+        link.close()
+    assert (packet.subject, packet.device_id, packet.frame) == ("Ada", device_id("Ada"), 7)
+    assert (packet.rate_numerator, packet.rate_denominator) == (60000, 1001)
+    assert link.name == str(spec) == f"livelink-face://{unreal.target}"
+
+
+def test_osc_addresses_are_prefix_and_output() -> None:
+    with receiver() as engine:
+        link = open_link(parse_link_url(f"osc://{engine.target}/face"), "Ada", ["jawOpen"], RATE)
+        link.send(np.array([0.5], np.float32), TICK)
+        assert decode_packet(engine.one()) == [Message("/face/jawOpen", (0.5,))]
+        link.close()
+
+
+def test_too_long_a_name_and_a_rig_map_that_does_not_fit_are_told_together() -> None:
+    spec = parse_link_url("livelink-face://127.0.0.1?rigmap=vrm")
+    with pytest.raises(UserError) as raised:
+        open_link(spec, "x" * 257, CURVES[:20], RATE)
+    assert len(raised.value.problems) == 2
+    assert "257 bytes in UTF-8, at most 256" in str(raised.value)
+    assert "'vrm' has 20 outputs, the packet 61" in str(raised.value)
+
+
+@pytest.mark.parametrize("outputs", [[], ["a", "a"], ["jaw open"], ["a" * 1400]])
+def test_outputs_that_make_no_osc_addresses_are_told(outputs: list[str]) -> None:
+    with pytest.raises(UserError, match="rig map 'metahuman' make no OSC addresses"):
+        open_link(parse_link_url("osc://127.0.0.1"), "Ada", outputs, RATE)
+
+
+def test_a_host_that_cannot_be_found_is_told() -> None:
+    with pytest.raises(UserError, match=r"'nobody\.invalid' cannot be found"):
+        open_link(parse_link_url("livelink-face://nobody.invalid"), "Ada", CURVES, RATE)

@@ -1,0 +1,125 @@
+"""What a link is told, by URL and by config."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from bridge.errors import UserError
+from bridge.links.spec import MAX_TARGETS, LinkSpec, Target, parse_link_url
+
+
+def test_a_complete_url() -> None:
+    spec = parse_link_url("osc://127.0.0.1:8001,stage-2.local,[::1]:9/face/a?rigmap=my/map.yaml")
+    assert spec == LinkSpec(
+        protocol="osc",
+        targets=(
+            Target(host="127.0.0.1", port=8001),
+            Target(host="stage-2.local", port=8000),
+            Target(host="::1", port=9),
+        ),
+        rigmap="my/map.yaml",
+        prefix="/face/a",
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "rigmap"),
+    [
+        ("livelink-face://10.0.0.5", 11111, "livelinkface61"),
+        ("LiveLink-Face://10.0.0.5/", 11111, "livelinkface61"),
+        ("osc://10.0.0.5", 8000, "metahuman"),
+    ],
+)
+def test_port_and_rig_map_default_to_the_protocols_own(url: str, port: int, rigmap: str) -> None:
+    spec = parse_link_url(url)
+    assert spec.targets == (Target(host="10.0.0.5", port=port),)
+    assert spec.rigmap == rigmap
+    assert spec.prefix == ""
+
+
+def test_config_says_the_same_in_three_ways() -> None:
+    by_url = LinkSpec.model_validate("osc://10.0.0.5:8000,stage/face?rigmap=vrm")
+    shared = {"protocol": "osc", "rigmap": "vrm", "prefix": "/face"}
+    by_text = LinkSpec.model_validate({**shared, "targets": ["10.0.0.5", "stage:8000"]})
+    by_keys = LinkSpec.model_validate(
+        {**shared, "targets": [{"host": "10.0.0.5"}, {"host": "stage", "port": 8000}]}
+    )
+    assert by_url == by_text == by_keys
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("vmc://10.0.0.5", "unknown protocol 'vmc'.*livelink-face://, osc://"),
+        ("10.0.0.5:8000", "unknown protocol"),
+        ("osc", "unknown protocol 'osc'"),
+        ("osc://", "host is missing"),
+        ("osc://:8000", "host is missing"),
+        ("osc://a,,b", "host is missing"),
+        ("osc://a:0", "port '0' is not a number from 1 to 65535"),
+        ("osc://a:65536", "port '65536'"),
+        ("osc://a:", "port ''"),
+        ("osc://a:8_0", "port '8_0'"),
+        ("osc://a:²", "port '²'"),
+        ("osc://a:-1", "port '-1'"),
+        ("osc://256.1.1.1", "no IP address"),
+        ("osc://::1", "stands in brackets"),
+        ("osc://[10.0.0.5]", "only an IPv6 address"),
+        ("osc://[::g]", "no IP address"),
+        ("osc://a b", "no host name"),
+        ("osc://user@host", "no host name"),
+        ("osc://" + "a" * 64, "no host name"),
+        ("osc://a/b?map=x", "unknown option 'map'; there is rigmap"),
+        ("osc://a?rigmap=", "option 'rigmap' wants one"),
+        ("osc://a?rigmap=x&rigmap=y", "option 'rigmap' wants one"),
+        ("osc://a/b*", "no OSC address"),
+        ("osc://a/b//c", "no OSC address"),
+        ("osc://a,a:8000", "named twice: a:8000"),
+        ("osc://" + ",".join(f"h{i}" for i in range(MAX_TARGETS + 1)), "17 targets, at most 16"),
+        ("livelink-face://a/face", "livelink-face has no prefix"),
+    ],
+)
+def test_a_wrong_url_is_told_what_is_wrong(url: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        parse_link_url(url)
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    with pytest.raises(UserError) as raised:
+        parse_link_url("osc://a:0,256.1.1.1/b*?map=x")
+    assert len(raised.value.problems) == 4
+
+
+@given(st.text(max_size=60), st.sampled_from(["", "osc://", "livelink-face://", "osc://a:"]))
+def test_any_text_is_a_link_or_a_user_error(text: str, start: str) -> None:
+    with suppress(UserError):
+        spec = parse_link_url(start + text)
+        assert parse_link_url(f"{spec}?rigmap=m").targets == spec.targets
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"protocol": "vmc", "targets": ["a"]}, "'livelink-face' or 'osc'"),
+        ({"protocol": ["osc"], "targets": ["a"]}, "'livelink-face' or 'osc'"),
+        ({"protocol": "osc", "targets": []}, "at least 1"),
+        ({"protocol": "osc", "targets": [f"h{i}" for i in range(17)]}, "at most 16"),
+        ({"protocol": "osc"}, "Field required"),
+        ({"protocol": "osc", "targets": ["a:0"]}, "port '0'"),
+        ({"protocol": "osc", "targets": [{"host": "a", "port": 65536}]}, "65535"),
+        ({"protocol": "osc", "targets": [{"host": "a b"}]}, "no host name"),
+        ({"protocol": "osc", "targets": ["a", "a"]}, "named twice"),
+        ({"protocol": "osc", "targets": ["a"], "rigmap": ""}, "at least 1 character"),
+        ({"protocol": "osc", "targets": ["a"], "speed": 3}, "Extra inputs"),
+        ({"protocol": "osc", "targets": ["a"], "prefix": "face"}, "no OSC address"),
+        ({"protocol": "livelink-face", "targets": ["a"], "prefix": "/x"}, "no prefix"),
+        ("osc://a:0", "port '0'"),
+        (7, "valid dictionary"),
+    ],
+)
+def test_a_wrong_config_is_a_validation_error(data: object, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        LinkSpec.model_validate(data)

@@ -1,0 +1,115 @@
+"""UDP targets on real sockets: a dead target never disturbs another."""
+
+import socket
+
+import pytest
+
+from bridge.errors import UserError
+from bridge.links.spec import Target
+from bridge.links.udp import UdpTargets
+from tests.links.receiving import receiver
+
+# RFC 5737 and RFC 3849: documentation addresses, which lead nowhere.
+NOWHERE = Target(host="192.0.2.1", port=9)
+NOWHERE_IPV6 = Target(host="2001:db8::1", port=9)
+
+
+def closed_port() -> Target:
+    with receiver() as gone:
+        return gone.target
+
+
+def test_every_target_gets_every_datagram_in_order() -> None:
+    with receiver() as one, receiver() as other:
+        targets = UdpTargets([one.target, other.target])
+        for index in range(20):
+            targets.send([b"a%d" % index, b"b%d" % index])
+        expected = [b"%c%d" % (letter, index) for index in range(20) for letter in b"ab"]
+        assert one.all_waiting() == other.all_waiting() == expected
+        assert (targets.sent, targets.failed) == (80, 0)
+        targets.close()
+
+
+@pytest.mark.parametrize("nowhere", [None, NOWHERE, NOWHERE_IPV6], ids=str)
+def test_a_dead_target_disturbs_no_other(nowhere: Target | None) -> None:
+    """None: nobody listens at a port of this machine, which answers so."""
+    with receiver() as before, receiver() as after:
+        try:
+            targets = UdpTargets([before.target, nowhere or closed_port(), after.target])
+        except UserError:
+            pytest.skip("this machine knows no IPv6")
+        for index in range(300):
+            targets.send([b"%d" % index])
+            if index % 50 == 49:
+                expected = [b"%d" % number for number in range(index - 49, index + 1)]
+                assert before.all_waiting() == after.all_waiting() == expected
+        targets.close()
+        alive = (targets.receivers[0], targets.receivers[2])
+        assert [(r.sent, r.failed, r.last_error) for r in alive] == [(300, 0, None)] * 2
+        silent = targets.receivers[1]
+        assert silent.sent + silent.failed == 300
+        assert (silent.last_error is None) == (silent.failed == 0)
+
+
+def test_a_receiver_that_starts_late_gets_every_datagram_from_then_on() -> None:
+    target = closed_port()
+    targets = UdpTargets([target])
+    for _ in range(5):
+        targets.send([b"lost"])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as late:
+        late.bind((target.host, target.port))
+        late.settimeout(5.0)
+        targets.send([b"first"])
+        assert late.recv(64) == b"first"
+    targets.close()
+
+
+def test_a_refused_datagram_is_counted_with_its_reason() -> None:
+    with receiver() as one:
+        targets = UdpTargets([one.target])
+        targets.send([b"x" * 70000, b"good"])
+        assert one.one() == b"good"
+        (only,) = targets.receivers
+        assert (targets.sent, targets.failed) == (1, 1)
+        assert only.last_error
+        targets.close()
+        targets.send([b"after closing"])
+        assert (targets.sent, targets.failed) == (1, 2)
+
+
+def test_all_hosts_that_cannot_be_found_are_named_at_once() -> None:
+    targets = [
+        Target(host="first.invalid", port=1),
+        Target(host="127.0.0.1", port=2),
+        Target(host="second.invalid", port=3),
+        Target.model_construct(host="a..b", port=4),
+    ]
+    with pytest.raises(UserError) as raised:
+        UdpTargets(targets)
+    assert [problem.where for problem in raised.value.problems] == [
+        "first.invalid:1",
+        "second.invalid:3",
+        "a..b:4",
+    ]
+    assert "'first.invalid' cannot be found" in str(raised.value)
+
+
+def test_localhost_means_ipv4() -> None:
+    with receiver() as one:
+        targets = UdpTargets([Target(host="localhost", port=one.target.port)])
+        targets.send([b"hello"])
+        assert one.one() == b"hello"
+        targets.close()
+
+
+def test_ipv6_targets_are_reached() -> None:
+    if not socket.has_ipv6:
+        pytest.skip("this Python knows no IPv6")
+    try:
+        with receiver("::1", socket.AF_INET6) as one:
+            targets = UdpTargets([one.target])
+            targets.send([b"six"])
+            assert one.one() == b"six"
+            targets.close()
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
