@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     import yaml
     from pydantic_core import ErrorDetails
 
-__all__ = ["Document", "KeyPath", "nearest", "parse_document", "read_document", "validate"]
+__all__ = [
+    "Document",
+    "KeyPath",
+    "FieldError",
+    "examine",
+    "nearest",
+    "parse_document",
+    "read_document",
+    "validate",
+]
 
 MAX_BYTES = 1 << 20
 """Size of a file; the largest shipped rig map has about 20 kB."""
@@ -27,6 +36,15 @@ _MAX_SHOWN = 60
 """Characters of a wrong value in a problem."""
 
 M = TypeVar("M", bound=BaseModel)
+
+
+class FieldError(ValueError):
+    """Raised by a model's validator to word a problem and its remedy."""
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +113,26 @@ def validate(model: type[M], document: Document) -> M:
 
     Raises UserError with every problem of the document, in the order of its lines.
     """
+    instance, problems = examine(model, document)
+    if instance is None or problems:
+        raise UserError.of(problems)
+    return instance
+
+
+def examine(model: type[M], document: Document) -> tuple[M | None, list[Problem]]:
+    """Return the instance, None where it cannot be made, and all problems in order of their lines.
+
+    A validator of the model which raises FieldError is quoted as it is.
+    """
     problems = list(document.problems)
+    instance = None
     try:
         instance = model.model_validate(document.data)
     except ValidationError as error:
         problems += [
-            _problem(model, document, details)
-            for details in error.errors(include_url=False, include_context=True)
+            _problem(model, document, details) for details in error.errors(include_url=False)
         ]
-    else:
-        if not problems:
-            return instance
-    raise UserError.of(sorted(problems, key=_line_and_column))
+    return instance, sorted(problems, key=_line_and_column)
 
 
 def nearest(word: str, known: Iterable[str], limit: int = 8) -> str:
@@ -122,16 +148,18 @@ def nearest(word: str, known: Iterable[str], limit: int = 8) -> str:
 def _problem(model: type[BaseModel], document: Document, details: ErrorDetails) -> Problem:
     path, kind = _path(document.data, details), details["type"]
     shown = _dotted(path)
+    of_key = details["loc"][-1:] == ("[key]",) and details["loc"][-2:-1] == path[-1:]
+    where = document.where_key(path) if of_key else document.where(path)
+    misfit = details.get("ctx", {}).get("error")
+    if isinstance(misfit, FieldError):
+        return Problem(where, misfit.what, misfit.remedy)
     if kind == "extra_forbidden":
-        known = _known_keys(model, path[:-1])
-        remedy = nearest(str(path[-1]), known)
+        remedy = nearest(str(path[-1]), _known_keys(model, path[:-1]))
         return Problem(document.where_key(path), f"unknown key `{shown}`", remedy)
     if kind == "missing":
         return Problem(document.where(path[:-1]), f"`{shown}` is missing", "add it")
-    if details["loc"][-1:] == ("[key]",):
-        return Problem(document.where_key(path), f"`{shown}`: the key {_wording(details)}")
-    what = f"`{shown}` {_wording(details)}" if path else f"the document {_wording(details)}"
-    return Problem(document.where(path), what)
+    subject = f"`{shown}`" if path else "the document"
+    return Problem(where, f"{subject} {_wording(details)}")
 
 
 def _wording(details: ErrorDetails) -> str:

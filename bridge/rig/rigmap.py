@@ -1,0 +1,122 @@
+"""A compiled rig map: a frame in, the curves of the target out, without a loop over curves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bridge.rig.smoothing import OneEuro, OneEuroState
+from bridge.rig.sources import MAXIMUM, MINIMUM
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bridge.errors import Problem
+    from bridge.frame import Frame
+    from bridge.rig.rules import RuleSet
+
+    Floats = NDArray[np.float32]
+    Places = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Responses:
+    """Piecewise linear functions of some rows, held constant outside of their points.
+
+    `rows` is [responses]; the others are [responses, segments], padded with segments of no width.
+    """
+
+    rows: Places
+    start: Floats
+    lefts: Floats
+    widths: Floats
+    slopes: Floats
+
+    def apply(self, values: Floats) -> None:
+        """Replace the values of the rows."""
+        inside = np.clip(values[self.rows, None] - self.lefts, 0.0, self.widths)
+        values[self.rows] = self.start + (inside * self.slopes).sum(axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class RigMap:
+    """One rig map as arrays.
+
+    The first rows of all arrays are the curves in `outputs`, in the order in which they are sent;
+    the rows after them are factors of products, which are not sent. `columns` picks the sources in
+    use from [all axes, positive halves, negative halves]; `weights` is [rows, columns].
+    """
+
+    name: str
+    target: str
+    outputs: tuple[str, ...]
+    ruleset: RuleSet
+    warnings: tuple[Problem, ...]
+    columns: Places
+    weights: Floats
+    responses: Responses
+    gains: Floats
+    offsets: Floats
+    smoothed: Places
+    smoothing: OneEuro
+    minimum: Floats
+    maximum: Floats
+    products: Places
+    """[products, 2]: the row of a curve and the row of its factor."""
+
+    def apply(self, frame: Frame) -> Floats:
+        """Return the curves of one frame, [outputs], each within its range, without smoothing.
+
+        A value of the frame which is not finite reads as rest; one out of range as its limit.
+        """
+        return self.finished(self.mixed(frame))
+
+    def applier(self) -> Applier:
+        """Return what applies the map to a course of frames, with smoothing."""
+        return Applier(self)
+
+    def mixed(self, frame: Frame) -> Floats:
+        """Return all rows before smoothing, limits and products."""
+        axes = np.concatenate((frame.board, frame.head), dtype=np.float32)
+        axes[~np.isfinite(axes)] = 0.0
+        np.clip(axes, MINIMUM, MAXIMUM, out=axes)
+        sources = np.concatenate((axes, np.maximum(axes, 0.0), np.maximum(-axes, 0.0)))
+        values: Floats = self.weights @ sources[self.columns]
+        if self.responses.rows.size:
+            self.responses.apply(values)
+        values *= self.gains
+        values += self.offsets
+        return values
+
+    def finished(self, values: Floats) -> Floats:
+        """Bring all rows within their limits, multiply, and return the curves, [outputs]."""
+        np.clip(values, self.minimum, self.maximum, out=values)
+        if self.products.size:
+            rows, factors = self.products.T
+            product = values[rows] * values[factors]
+            values[rows] = np.clip(product, self.minimum[rows], self.maximum[rows])
+        return values[: len(self.outputs)]
+
+
+class Applier:
+    """Applies a map to frames in their order and remembers what smoothing needs."""
+
+    def __init__(self, rigmap: RigMap) -> None:
+        self.rigmap = rigmap
+        self._state = OneEuroState()
+
+    def apply(self, frame: Frame) -> Floats:
+        """Return the curves of the next frame, [outputs], smoothed, each within its range."""
+        rigmap = self.rigmap
+        values = rigmap.mixed(frame)
+        if rigmap.smoothed.size:
+            values[rigmap.smoothed] = rigmap.smoothing.step(
+                self._state, values[rigmap.smoothed], frame.time_s
+            )
+        return rigmap.finished(values)
+
+    def reset(self) -> None:
+        """Forget the past; the next frame passes unsmoothed."""
+        self._state.reset()

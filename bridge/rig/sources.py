@@ -1,0 +1,111 @@
+"""What a curve can be made from: board channels and head axes, whole or one half of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from bridge.document import FieldError, nearest
+from bridge.frame import HEAD_AXES
+from models.board import CHANNELS
+
+_HEAD_LIMITS = {"yaw": math.pi, "pitch": math.pi, "roll": math.pi}
+_TRANSLATION_LIMIT_CM = 1000.0
+_HEAD_MIRROR_SIGNS = {"yaw": -1, "roll": -1, "x": -1}
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One value of a frame: a board channel or a head axis (`head.yaw`), by its place in both."""
+
+    index: int
+    name: str
+    minimum: float
+    maximum: float
+    side: str
+    mirror: str
+    mirror_sign: int
+
+
+def _head_axis(index: int, axis: str) -> Axis:
+    limit = _HEAD_LIMITS.get(axis, _TRANSLATION_LIMIT_CM)
+    name = f"head.{axis}"
+    return Axis(index, name, -limit, limit, "C", name, _HEAD_MIRROR_SIGNS.get(axis, 1))
+
+
+AXES: tuple[Axis, ...] = (
+    *(
+        Axis(c.index, c.name, c.minimum, c.maximum, c.side, c.mirror, c.mirror_sign)
+        for c in CHANNELS
+    ),
+    *(_head_axis(len(CHANNELS) + place, axis) for place, axis in enumerate(HEAD_AXES)),
+)
+"""All values of a frame: the board, then the head."""
+
+MINIMUM = np.array([axis.minimum for axis in AXES], dtype=np.float32)
+MAXIMUM = np.array([axis.maximum for axis in AXES], dtype=np.float32)
+
+_BY_NAME = {axis.name: axis for axis in AXES}
+_HALF_PLACES = {"": 0, "+": 1, "-": 2}
+_OPPOSITE = {"": "", "+": "-", "-": "+"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An axis, or one half of it as a value from zero up: `half` is "", "+" or "-"."""
+
+    axis: Axis
+    half: str
+
+    @property
+    def name(self) -> str:
+        """The name in a map; a whole one-sided channel is written without a sign."""
+        return self.axis.name + self.half
+
+    @property
+    def column(self) -> int:
+        """The place of this source in [all axes, their positive halves, their negative halves]."""
+        return _HALF_PLACES[self.half] * len(AXES) + self.axis.index
+
+    @property
+    def mirrored(self) -> tuple[Source, int]:
+        """What a mirrored face moves instead, and the sign of its weight."""
+        axis = _BY_NAME[self.axis.mirror]
+        if self.half:
+            half = self.half if self.axis.mirror_sign > 0 else _OPPOSITE[self.half]
+            return Source(axis, half), 1
+        return Source(axis, ""), self.axis.mirror_sign
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The range of this source."""
+        if self.half == "+":
+            return (0.0, self.axis.maximum)
+        if self.half == "-":
+            return (0.0, -self.axis.minimum)
+        return (self.axis.minimum, self.axis.maximum)
+
+
+def is_source(name: str) -> bool:
+    """Say whether `name` is an axis or a half of one."""
+    return name in _BY_NAME or name[:-1] in _BY_NAME and name[-1] in "+-"
+
+
+def parse_source(name: str) -> Source:
+    """Return the source of that name, as `CTRL_C_jaw.ty` or `CTRL_C_jaw.tx-`.
+
+    Raises FieldError for an unknown name and for the negative half of a channel without one.
+    """
+    half = name[-1:] if name.endswith(("+", "-")) else ""
+    axis = _BY_NAME.get(name.removesuffix(half))
+    if axis is None:
+        raise FieldError(f"unknown source `{name}`", nearest(name, _BY_NAME))
+    if axis.minimum >= 0:
+        if half == "-":
+            limits = f"{axis.minimum:g}..{axis.maximum:g}"
+            what = f"`{name}` is always zero: `{axis.name}` runs {limits}"
+            raise FieldError(what, f"write `{axis.name}`")
+        half = ""
+    return Source(axis, half)
