@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING
 
 from bridge.errors import Problem, UserError
 from bridge.links.link import Link, LiveLinkFaceLink, OscLink
-from bridge.links.livelink_face import VALUE_COUNT, Encoder, device_id, subject_fault
+from bridge.links.livelink_face import Encoder, device_id, subject_fault
 from bridge.links.osc import BundleTemplate
 from bridge.links.udp import UdpTargets
+from bridge.rig.tables import load_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.clock.rate import FrameRate
     from bridge.links.spec import LinkSpec
+
+PACKET_TABLE = "livelinkface61"
+"""The rig table whose curves are the values of a Live Link Face packet, in packet order."""
 
 
 def open_link(spec: LinkSpec, subject_name: str, outputs: Sequence[str], rate: FrameRate) -> Link:
@@ -33,11 +37,12 @@ def _open_livelink_face(
     problems = []
     if fault := subject_fault(subject_name):
         problems.append(Problem(str(spec), fault, "choose another subject name"))
-    if len(outputs) != VALUE_COUNT:
+    if tuple(outputs) != (names := tuple(c.name for c in load_table(PACKET_TABLE).curves)):
         what = (
-            f"rig map {spec.rigmap!r} has {len(outputs)} outputs, the packet {VALUE_COUNT} values"
+            f"rig map {spec.rigmap!r} has {len(outputs)} outputs that are not the {len(names)} "
+            "values of a Live Link Face packet in their order"
         )
-        problems.append(Problem(str(spec), what, "use rigmap=livelinkface61 or a map extending it"))
+        problems.append(Problem(str(spec), what, f"use a rig map with target: {PACKET_TABLE}"))
     if problems:
         raise UserError.of(problems)
     encoder = Encoder(device_id(subject_name), subject_name, rate)

@@ -69,7 +69,7 @@ def test_30_minutes_of_drift_jitter_and_bursts_stay_within_3_ms(drift_ppm: float
     assert clock.resyncs == 0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.integers(0, 2**32),
     st.sampled_from([-200.0, 0.0, 200.0]),
@@ -90,7 +90,7 @@ def test_a_half_second_stall_leaves_the_mapping_where_it_was(
     assert clock.resyncs == 0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32), st.floats(0.05, 20.0))
 def test_a_persistent_jump_is_followed_within_two_seconds(seed: int, jump_s: float) -> None:
     """Lost samples: from now on the same stream time arrives that much later."""
@@ -129,7 +129,7 @@ def test_gap_without_blocks_is_bridged_by_the_known_drift() -> None:
     assert clock.host_time(later_s) == pytest.approx(card.true_host_time(later_s), abs=BOUND_S)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 2**32), st.floats(0, 20), st.floats(-1e4, 1e4))
 def test_the_two_directions_are_inverse(seed: int, duration_s: float, stream_s: float) -> None:
     card, clock = Card(seed, drift_ppm=100.0), StreamClock()
@@ -137,7 +137,7 @@ def test_the_two_directions_are_inverse(seed: int, duration_s: float, stream_s: 
     assert clock.stream_time(clock.host_time(stream_s)) == pytest.approx(stream_s, abs=1e-6)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)), max_size=60))
 def test_any_observations_leave_a_clock_that_answers(
     observations: list[tuple[float, float]],

@@ -10,10 +10,11 @@ from bridge.links.livelink_face import decode, device_id
 from bridge.links.opening import open_link
 from bridge.links.osc import Message, decode_packet
 from bridge.links.spec import parse_link_url
+from bridge.rig.tables import load_table
 from tests.links.receiving import receiver
 
 RATE = FRAME_RATES["59.94df"]
-CURVES = [f"curve{index}" for index in range(61)]
+CURVES = [curve.name for curve in load_table("livelinkface61").curves]
 TICK = Tick(number=0, due_s=0.0, frame=7)
 
 
@@ -43,7 +44,13 @@ def test_too_long_a_name_and_a_rig_map_that_does_not_fit_are_told_together() -> 
         open_link(spec, "x" * 257, CURVES[:20], RATE)
     assert len(raised.value.problems) == 2
     assert "257 bytes in UTF-8, at most 256" in str(raised.value)
-    assert "'vrm' has 20 outputs, the packet 61" in str(raised.value)
+    assert "'vrm' has 20 outputs that are not the 61 values" in str(raised.value)
+
+
+def test_a_rig_map_in_another_order_is_told() -> None:
+    spec = parse_link_url("livelink-face://127.0.0.1")
+    with pytest.raises(UserError, match="not the 61 values of a Live Link Face packet in their"):
+        open_link(spec, "Ada", CURVES[::-1], RATE)
 
 
 @pytest.mark.parametrize("outputs", [[], ["a", "a"], ["jaw open"], ["a" * 1400]])
