@@ -1,0 +1,1 @@
+"""From heard sound to a face at any instant."""

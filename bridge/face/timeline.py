@@ -1,0 +1,90 @@
+"""The faces of one subject by stream time, and the face between two of them.
+
+One thread writes (the generator), one reads (the tick). A row is written before the count that
+makes it visible, and the ring is far longer than any delay, so neither side needs a lock.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ROW_RATE_HZ = 50
+"""The generator's rows a second: one a hop."""
+CAPACITY_ROWS = 256
+"""Rows kept: 5.1 s, ten times the longest delay between writing and reading a row."""
+LATE_LIMIT_S = 0.25
+"""A read this far past the newest row finds a stream that stands still, and is not called late."""
+_ROUNDING_ROWS = 1e-6
+"""Float noise of a read on the first or the newest row itself, in rows."""
+
+
+class Reach(Enum):
+    """Where a read fell."""
+
+    EARLY = "early"
+    """Before the first row: there is no face yet."""
+    LIVE = "live"
+    """Between two rows: the face of exactly that time."""
+    LATE = "late"
+    """A little past the newest row: the newest face, counted."""
+    ABSENT = "absent"
+    """Far past the newest row: the newest face, of a stream that stands still."""
+
+
+class Timeline:
+    """A bounded ring of rows `[channels]` at 50 Hz.
+
+    Row `i` is the face of stream time `i / 50` s. `first_row` is the number of the first row to be
+    appended; it is negative where the generator's look-ahead makes it begin before the sound.
+    """
+
+    def __init__(self, channels: int, first_row: int = 0) -> None:
+        self._rows = np.zeros((CAPACITY_ROWS, channels), dtype=np.float32)
+        self._first_row = first_row
+        self._end_row = first_row
+        self.late_reads = 0
+
+    @property
+    def newest_s(self) -> float:
+        """The stream time of the newest row; of the one before the first while there is none."""
+        return (self._end_row - 1) / ROW_RATE_HZ
+
+    def append(self, row: NDArray[np.float32]) -> None:
+        """Write the next row, float32 [channels]. Only the generator thread calls this."""
+        self._rows[self._end_row % CAPACITY_ROWS] = row
+        self._end_row += 1
+
+    def at(self, stream_s: float) -> tuple[NDArray[np.float32] | None, Reach]:
+        """Return the face of `stream_s`, float32 [channels], and where the read fell.
+
+        Between two rows the face is interpolated linearly. The face is None when `EARLY`. A time
+        older than the ring reads its oldest row. Only the tick thread calls this.
+        """
+        end = self._end_row
+        position = stream_s * ROW_RATE_HZ
+        if end == self._first_row or position < self._first_row - _ROUNDING_ROWS:
+            return None, Reach.EARLY
+        newest = end - 1
+        if position > newest + _ROUNDING_ROWS:
+            return self._rows[newest % CAPACITY_ROWS].copy(), self._miss(position - newest)
+        # Half the ring is left to the writer, so that no row under the reader is overwritten.
+        oldest = max(self._first_row, end - CAPACITY_ROWS // 2)
+        position = min(max(position, oldest), newest)
+        before = min(math.floor(position), newest)
+        after = min(before + 1, newest)
+        share = np.float32(position - before)
+        earlier, later = self._rows[before % CAPACITY_ROWS], self._rows[after % CAPACITY_ROWS]
+        return earlier + share * (later - earlier), Reach.LIVE
+
+    def _miss(self, rows: float) -> Reach:
+        if rows > LATE_LIMIT_S * ROW_RATE_HZ:
+            return Reach.ABSENT
+        self.late_reads += 1
+        return Reach.LATE

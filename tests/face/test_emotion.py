@@ -1,0 +1,34 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.face.emotion import Fade, ease
+
+NEUTRAL = np.zeros(2, dtype=np.float32)
+HAPPY = np.array([0.7, 0.0], dtype=np.float32)
+SAD = np.array([0.0, 1.0], dtype=np.float32)
+
+
+def test_a_fade_starts_ends_and_rests_where_it_says() -> None:
+    fade = Fade(NEUTRAL, HAPPY, start_s=10.0, over_s=2.0)
+    np.testing.assert_array_equal(fade.at(9.0), NEUTRAL)
+    np.testing.assert_allclose(fade.at(11.0), HAPPY / 2)
+    np.testing.assert_array_equal(fade.at(12.0), HAPPY)
+    np.testing.assert_array_equal(fade.at(99.0), HAPPY)
+
+
+def test_a_fade_over_no_time_is_a_cut() -> None:
+    np.testing.assert_array_equal(Fade(NEUTRAL, HAPPY, 10.0, 0.0).at(10.0), HAPPY)
+
+
+def test_turning_in_the_middle_of_a_fade_does_not_pop() -> None:
+    fade = Fade(NEUTRAL, HAPPY, start_s=0.0, over_s=1.0)
+    turned = fade.turn(SAD, now_s=0.4, over_s=1.0)
+    np.testing.assert_allclose(turned.at(0.4), fade.at(0.4))
+    np.testing.assert_array_equal(turned.at(1.4), SAD)
+
+
+@given(st.floats(-2, 3), st.floats(-2, 3))
+def test_easing_never_goes_back_nor_out_of_range(one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    assert 0.0 <= ease(low) <= ease(high) <= 1.0
