@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Document",
-    "KeyPath",
     "FieldError",
+    "KeyPath",
     "examine",
     "nearest",
     "parse_document",

@@ -83,8 +83,10 @@ def _form(rule: Rule, ruleset: RuleSet, sign: int = 1, *, mirrored: bool = False
 
 def _factor(rule: Rule, ruleset: RuleSet, *, mirrored: bool) -> object:
     name = rule.spec.times
-    if name is None or (curve := ruleset.table.by_name.get(name)):
-        return curve.mirror if name and mirrored else name
+    if name is None:
+        return None
+    if curve := ruleset.table.by_name.get(name):
+        return curve.mirror if mirrored else name
     if is_source(name):
         source = parse_source(name)
         return source.mirrored[0].name if mirrored else source.name

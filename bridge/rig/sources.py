@@ -90,7 +90,7 @@ class Source:
 
 def is_source(name: str) -> bool:
     """Say whether `name` is an axis or a half of one."""
-    return name in _BY_NAME or name[:-1] in _BY_NAME and name[-1] in "+-"
+    return name in _BY_NAME or (name[:-1] in _BY_NAME and name[-1] in "+-")
 
 
 def parse_source(name: str) -> Source:

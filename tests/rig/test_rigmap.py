@@ -1,0 +1,175 @@
+"""Compiled maps: the arithmetic, its order, its limits and its speed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.frame import HEAD_AXES, Frame
+from bridge.rig.load import load_rigmap, shipped_names
+from bridge.rig.tables import load_table
+from models.board import CHANNELS, INDEX
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def frame_of(time_s: float = 0.0, **channels: float) -> Frame:
+    """A frame from `C_jaw__ty=0.5` and `head_yaw=0.1`."""
+    frame = Frame(time_s)
+    for word, value in channels.items():
+        if word.startswith("head_"):
+            frame.head[HEAD_AXES.index(word.removeprefix("head_"))] = value
+        else:
+            frame.board[INDEX["CTRL_" + word.replace("__", ".")]] = value
+    return frame
+
+
+def custom(tmp_path, *curves: str):
+    path = tmp_path / "map.yaml"
+    path.write_text("target: custom\ncurves:\n" + "".join(f"  {c}\n" for c in curves))
+    return load_rigmap(path)
+
+
+def by_hand(rigmap, frame: Frame) -> dict[str, float]:
+    """The definition, one curve at a time in plain Python."""
+    axes = {c.name: float(np.clip(frame.board[c.index], c.minimum, c.maximum)) for c in CHANNELS}
+    axes |= {f"head.{axis}": float(v) for axis, v in zip(HEAD_AXES, frame.head, strict=True)}
+
+    def source(name: str) -> float:
+        if name[-1] in "+-":
+            return max(0.0, axes[name[:-1]] * (1 if name[-1] == "+" else -1))
+        return axes[name]
+
+    def finished(name: str) -> float:
+        rule = rigmap.ruleset.rules[name].spec
+        value = sum(weight * source(other) for other, weight in rule.sources.items())
+        if rule.response:
+            left, right = zip(*rule.response, strict=True)
+            value = float(np.interp(value, left, right))
+        value = rule.gain * value + rule.offset
+        curve = load_table(rigmap.target).by_name[name]
+        value = min(max(value, curve.minimum), curve.maximum)
+        return value * (finished(rule.times) if rule.times else 1.0)
+
+    return {name: finished(name) for name in rigmap.outputs}
+
+
+@pytest.mark.parametrize("name", shipped_names())
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), share=st.floats(0, 1))
+def test_shipped_maps_compute_their_definition(name, seed, share):
+    rng = np.random.default_rng(seed)
+    board = rng.uniform(-1.2, 1.2, len(CHANNELS)) * (rng.random(len(CHANNELS)) < share)
+    frame = Frame(0.0, board.astype(np.float32), rng.uniform(-0.5, 0.5, 6).astype(np.float32))
+    rigmap = load_rigmap(name)
+    values = rigmap.apply(frame)
+    assert values.dtype == np.float32
+    assert values.shape == (len(rigmap.outputs),)
+    np.testing.assert_allclose(values, list(by_hand(rigmap, frame).values()), atol=2e-5)
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_whatever_comes_in_finite_values_within_range_go_out(name):
+    rigmap = load_rigmap(name)
+    table = load_table(rigmap.target)
+    for bad in (np.nan, np.inf, -np.inf, 1e30, -1e30):
+        frame = Frame(0.0, np.full(174, bad, np.float32), np.full(6, bad, np.float32))
+        values = rigmap.applier().apply(frame)
+        for curve, value in zip(rigmap.outputs, values, strict=True):
+            limits = table.by_name[curve]
+            assert np.float32(limits.minimum) <= value <= np.float32(limits.maximum)
+    unknown = Frame(0.0, np.full(174, np.nan, np.float32))
+    np.testing.assert_array_equal(rigmap.apply(unknown), rigmap.apply(Frame(0.0)))
+
+
+def test_a_frame_is_not_written_to():
+    frame = frame_of(C_jaw__ty=2.0)
+    load_rigmap("metahuman").apply(frame)
+    assert frame.board[INDEX["CTRL_C_jaw.ty"]] == 2.0
+
+
+def test_halves_weights_gain_and_offset(tmp_path):
+    rigmap = custom(
+        tmp_path,
+        "left: CTRL_C_jaw.tx-",
+        "right: CTRL_C_jaw.tx+",
+        "whole: {from: CTRL_C_jaw.tx, clamp: [-1, 1]}",
+        "mix: {from: {CTRL_C_jaw.ty: 0.5, CTRL_C_jaw.tx-: 0.25}, gain: 0.8, offset: 0.1}",
+        "degrees: {from: head.yaw, gain: 57.29578, clamp: [-90, 90]}",
+    )
+    values = rigmap.apply(frame_of(C_jaw__tx=-0.4, C_jaw__ty=0.6, head_yaw=0.5))
+    np.testing.assert_allclose(values, [0.4, 0.0, -0.4, 0.8 * 0.4 + 0.1, 28.6479], rtol=1e-5)
+    assert rigmap.outputs == ("left", "right", "whole", "mix", "degrees")
+
+
+def test_a_response_is_linear_between_and_constant_outside_of_its_points(tmp_path):
+    rigmap = custom(
+        tmp_path,
+        "tent: {from: CTRL_C_jaw.ty, response: [[0.2, 0], [0.4, 1], [0.8, 0.5]]}",
+        "step: {from: CTRL_C_jaw.ty, response: [[0, 1], [1, 0]], gain: 0.5}",
+    )
+    for jaw in (0.0, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0):
+        expected = [np.interp(jaw, [0.2, 0.4, 0.8], [0, 1, 0.5]), (1 - jaw) / 2]
+        np.testing.assert_allclose(rigmap.apply(frame_of(C_jaw__ty=jaw)), expected, atol=1e-6)
+
+
+def test_products_take_the_finished_value_of_a_curve_or_a_source(tmp_path):
+    rigmap = custom(
+        tmp_path,
+        "close: {from: CTRL_L_mouth_lipsTogetherU.ty, times: open}",
+        "open: {from: CTRL_C_jaw.ty, gain: 2}",
+        "other: {offset: 1, times: CTRL_C_jaw.tx-}",
+    )
+    values = rigmap.apply(frame_of(C_jaw__ty=0.4, L_mouth_lipsTogetherU__ty=0.5, C_jaw__tx=-0.25))
+    np.testing.assert_allclose(values, [0.4, 0.8, 0.25], rtol=1e-6)
+    assert len(values) == 3
+
+
+def test_smoothing_is_the_appliers_and_passes_before_the_clamp(tmp_path):
+    rigmap = custom(
+        tmp_path,
+        "soft: {from: CTRL_C_jaw.ty, gain: 4, smooth: {min_cutoff_hz: 5, beta: 0.05}}",
+        "hard: CTRL_C_jaw.ty",
+    )
+    applier = rigmap.applier()
+    assert applier.apply(frame_of(0.0))[0] == 0.0
+    values = applier.apply(frame_of(1 / 60, C_jaw__ty=0.5))
+    assert 0.5 < values[0] < 1.0
+    assert values[1] == 0.5
+    assert rigmap.apply(frame_of(C_jaw__ty=0.5))[0] == 1.0, "without smoothing"
+    assert rigmap.applier().apply(frame_of(9.0, C_jaw__ty=0.5))[0] == 1.0, "a new start"
+    applier.reset()
+    assert applier.apply(frame_of(2 / 60, C_jaw__ty=0.5))[0] == 1.0
+
+
+def test_applying_a_full_map_costs_little():
+    rigmap = load_rigmap("metahuman")
+    rng = np.random.default_rng(1)
+    frame = Frame(0.0, rng.random(174).astype(np.float32))
+    costs_s = []
+    for _ in range(500):
+        start = time.perf_counter()
+        rigmap.apply(frame)
+        costs_s.append(time.perf_counter() - start)
+    median_us = 1e6 * float(np.median(costs_s))
+    print(f"metahuman, 251 curves: p50 {median_us:.0f} us")
+    assert median_us < 1000
+
+
+def test_checking_maps_loads_neither_torch_nor_rich():
+    code = (
+        "import sys; from bridge.rig.report import check_files; "
+        "assert not check_files(['metahuman']).problems; "
+        "print(sorted({'torch', 'rich', 'sounddevice'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]", done.stderr
