@@ -2,4 +2,4 @@
 
 
 class WeightsError(ValueError):
-    """A weights file is missing, damaged or does not fit; the message says what, where and the remedy."""
+    """A weights file is missing, damaged or does not fit: what, where, and the remedy."""

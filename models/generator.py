@@ -1,0 +1,153 @@
+"""The generator as its users see it: sound in, rows of face channels out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from models.board import AUDIO_DRIVEN
+from models.emotions import EMOTIONS, MAX_WEIGHT
+from models.errors import WeightsError
+from models.features import HISTORY_SAMPLES, HOP_SAMPLES, SAMPLE_RATE_HZ
+from models.streams import CachedStream, Stream, WindowStream
+from models.weights_file import DEFAULT_PATH, Description, load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from models.network import Generator as Network
+
+CHUNK_ROWS = (
+    3000  # rows of one offline pass: a minute, so that memory does not grow with the recording
+)
+MAX_LOOKAHEAD_MS = 240
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device for `auto`, `cpu` or `cuda`; ValueError where there is no such device."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device cuda: this machine or this torch has no CUDA GPU; use cpu or auto")
+    if name not in ("cpu", "cuda"):
+        raise ValueError(f"device {name}: there are auto, cpu and cuda")
+    return torch.device(name)
+
+
+class Generator:
+    """A trained CSTalk generator; `models.load_generator` makes one.
+
+    `channels` are the board names of its outputs, `rate_hz` (50) its rows per second, `emotions`
+    the names in the order of an emotion vector, `card` what the weights file says of their making.
+    """
+
+    sample_rate_hz = SAMPLE_RATE_HZ
+    hop_samples = HOP_SAMPLES
+    max_lookahead_ms = MAX_LOOKAHEAD_MS
+
+    def __init__(self, network: Network, description: Description, device: torch.device) -> None:
+        if description.emotions != EMOTIONS or description.channels != AUDIO_DRIVEN:
+            raise WeightsError(
+                "the weights were made for other emotions or channels than this version"
+            )
+        self._network = network
+        self.device = device
+        self.channels = description.channels
+        self.emotions = description.emotions
+        self.rate_hz = description.rate_hz
+        self.card = description.card
+        self.window_s = description.architecture.window_samples / SAMPLE_RATE_HZ
+
+    def emotion_vector(self, emotion: Mapping[str, float] | None) -> NDArray[np.float32]:
+        """Return the weights of `emotion` in `emotions` order, float32 [emotions].
+
+        ValueError names every unknown emotion and every weight out of range.
+        """
+        given = emotion or {}
+        faults = [f"no emotion {name!r}" for name in given if name not in self.emotions]
+        faults += [
+            f"weight {weight:g} of {name} is not from 0 to {MAX_WEIGHT:g}"
+            for name, weight in given.items()
+            if not 0.0 <= weight <= MAX_WEIGHT
+        ]
+        if faults:
+            raise ValueError(f"{'; '.join(faults)}; there are {', '.join(self.emotions)}")
+        return np.array([given.get(name, 0.0) for name in self.emotions], dtype=np.float32)
+
+    def generate(
+        self,
+        samples: NDArray[np.float32],
+        rate_hz: int,
+        emotion: Mapping[str, float] | None = None,
+        lookahead_ms: float = 80,
+    ) -> NDArray[np.float32]:
+        """Return the face of a whole recording, float32 [time, channels].
+
+        `samples` is [time] mono or [time, sources], -1..1, at any `rate_hz` from 8 to 192 kHz.
+        Row i is the face of audio time i/50 s: the delay of `lookahead_ms` (0..240, rounded to
+        whole hops of 20 ms) is taken out. A recording of n seconds gives ceil(50 n) rows.
+        """
+        heard = prepare(samples, rate_hz)
+        rows = -(-len(heard) // HOP_SAMPLES)
+        delay_hops = self.delay_hops(lookahead_ms)
+        context = self._network.architecture.window_hops - 1
+        weights = torch.from_numpy(self.emotion_vector(emotion))[None].to(self.device)
+        delay = torch.tensor([delay_hops], device=self.device)
+        # Output k answers for row k + 1 - delay: one hop of silence before makes row 0 the first.
+        lead = (context + 1) * HOP_SAMPLES + HISTORY_SAMPLES
+        tail = (rows + delay_hops) * HOP_SAMPLES - len(heard)
+        sound = torch.from_numpy(np.pad(heard, (lead, tail)))
+        pieces = []
+        with torch.inference_mode():
+            for first in range(delay_hops, delay_hops + rows, CHUNK_ROWS):
+                last = min(first + CHUNK_ROWS, delay_hops + rows)
+                piece = sound[
+                    first * HOP_SAMPLES : (last + context) * HOP_SAMPLES + HISTORY_SAMPLES
+                ]
+                out, _ = self._network(piece[None].to(self.device), weights, delay)
+                pieces.append(self._network.clamp(out)[0].T.cpu().numpy())
+        faces = np.concatenate(pieces) if pieces else np.zeros((0, len(self.channels)))
+        return np.ascontiguousarray(faces, dtype=np.float32)
+
+    def stream(self, subjects: int) -> Stream:
+        """Return a stream for `subjects` voices: cached on a CPU, a sliding window on a GPU."""
+        kind = WindowStream if self.device.type == "cuda" else CachedStream
+        return kind(self._network, subjects, self.device)
+
+    def delay_hops(self, lookahead_ms: float) -> int:
+        """Return the look-ahead in whole hops; ValueError outside of 0..240 ms."""
+        if not 0 <= lookahead_ms <= MAX_LOOKAHEAD_MS:
+            raise ValueError(
+                f"look-ahead {lookahead_ms:g} ms: it goes from 0 to {MAX_LOOKAHEAD_MS} ms"
+            )
+        return round(lookahead_ms * SAMPLE_RATE_HZ / 1000 / HOP_SAMPLES)
+
+
+def prepare(samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:
+    """Return finite mono 16 kHz sound; ValueError for what is no sound."""
+    sound = np.asarray(samples, dtype=np.float32)
+    if sound.ndim == 2:
+        sound = sound.mean(1)
+    if sound.ndim != 1:
+        raise ValueError(f"samples of shape {sound.shape}: give [time] or [time, sources]")
+    if not np.isfinite(sound).all():
+        raise ValueError("samples hold values that are not finite")
+    if not 8000 <= rate_hz <= 192_000:
+        raise ValueError(f"rate {rate_hz} Hz: it goes from 8000 to 192000 Hz")
+    if rate_hz == SAMPLE_RATE_HZ:
+        return sound
+    import soxr
+
+    return np.asarray(soxr.resample(sound, rate_hz, SAMPLE_RATE_HZ), dtype=np.float32)
+
+
+def load_weights(path: Path | None, device: str) -> Generator:
+    """Load `path` (default: the shipped weights) onto `device`; WeightsError says what is wrong."""
+    chosen = choose_device(device)
+    network, description = load(path or DEFAULT_PATH, chosen)
+    return Generator(network, description, chosen)

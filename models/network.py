@@ -1,0 +1,166 @@
+"""The CSTalk generator as a network that can stream.
+
+    sound -> log-mel -> causal encoder (phones) -> causal TCN decoder (emotion, delay) -> channels
+
+Every layer sees only the past, and only `Generator.window_hops` of it. At hop t the network emits
+the face of hop t - d, where the delay d (the look-ahead) is an input like the emotion: one set of
+weights serves every look-ahead. The layers do not pad: whoever calls gives the past, as samples
+(offline, sliding window) or as the caches that an earlier call returned (streaming). All three
+compute the same sums.
+
+After CSTalk (arXiv 2404.18604): a TCN decoder with the emotion fused into every layer, whose
+receptive field sets how far a frame hears. The causal encoder stands in for its wav2vec 2.0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.features import FEATURES, HISTORY_SAMPLES, HOP_SAMPLES, LogMel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+KERNEL = 3
+Caches = list[Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """The sizes that a weights file must name to be rebuilt."""
+
+    width: int = 192
+    encoder_dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2)
+    decoder_dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2)
+    condition_width: int = 64
+    phones: int = 33
+    emotions: int = 7
+    delays: int = 13
+    channels: int = 81
+
+    @property
+    def window_hops(self) -> int:
+        """Hops that an output hears: the receptive field of all layers together."""
+        reach = sum(self.encoder_dilations) + sum(self.decoder_dilations)
+        return 1 + (KERNEL - 1) * (1 + reach)
+
+    @property
+    def window_samples(self) -> int:
+        """Samples that an output hears."""
+        return self.window_hops * HOP_SAMPLES + HISTORY_SAMPLES
+
+
+class CausalConv(nn.Module):
+    """A dilated convolution over the past, without padding."""
+
+    def __init__(self, inputs: int, outputs: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(inputs, outputs, KERNEL, dilation=dilation)
+        self.reach = (KERNEL - 1) * dilation
+
+    def forward(self, x: Tensor, caches: Caches | None = None) -> Tensor:
+        """Return the outputs for `x` `[batch, inputs, time]`.
+
+        With `caches`, its first entry (the last `reach` inputs of the call before) precedes `x`
+        and comes back, renewed, at the end of the list: a network that runs all its layers in
+        order leaves the list in order.
+        """
+        if caches is not None:
+            x = torch.cat((caches.pop(0), x), -1)
+            caches.append(x[..., -self.reach :])
+        y: Tensor = self.conv(x)
+        return y
+
+
+class Block(nn.Module):
+    """A residual block: a causal convolution, its modulation (FiLM), and a mix across channels."""
+
+    def __init__(self, width: int, dilation: int) -> None:
+        super().__init__()
+        self.conv = CausalConv(width, width, dilation)
+        self.mix = nn.Conv1d(width, width, 1)
+
+    def forward(
+        self, x: Tensor, caches: Caches | None = None, film: Tensor | None = None
+    ) -> Tensor:
+        """Return `[batch, width, time]`; `film` is `[batch, 2 * width, 1]`, scale then shift."""
+        y: Tensor = self.conv(x, caches)
+        if film is not None:
+            scale, shift = film.chunk(2, 1)
+            y = torch.addcmul(y + shift, y, scale)
+        mixed: Tensor = self.mix(functional.gelu(y))
+        return x[..., -y.shape[-1] :] + mixed
+
+
+class Generator(nn.Module):
+    """Sound, emotion and delay to rows of face channels."""
+
+    def __init__(
+        self, architecture: Architecture, minimum: Sequence[float], maximum: Sequence[float]
+    ) -> None:
+        super().__init__()
+        a = self.architecture = architecture
+        self.log_mel = LogMel()
+        self.stem = CausalConv(FEATURES, a.width)
+        self.encoder = nn.ModuleList(Block(a.width, dilation) for dilation in a.encoder_dilations)
+        self.phone_head = nn.Conv1d(a.width, a.phones, 1)
+        self.emotion = nn.Linear(a.emotions, a.condition_width // 2, bias=False)
+        self.delay = nn.Embedding(a.delays, a.condition_width // 2)
+        self.condition = nn.Linear(a.condition_width, a.condition_width)
+        self.films = nn.Linear(a.condition_width, 2 * a.width * len(a.decoder_dilations))
+        self.decoder = nn.ModuleList(Block(a.width, dilation) for dilation in a.decoder_dilations)
+        self.head = nn.Conv1d(a.width, a.channels, 1)
+        self.register_buffer("minimum", torch.tensor(minimum)[:, None], persistent=False)
+        self.register_buffer("maximum", torch.tensor(maximum)[:, None], persistent=False)
+        self.minimum: Tensor
+        self.maximum: Tensor
+
+    def forward(
+        self, samples: Tensor, emotion: Tensor, delay_hops: Tensor, caches: Caches | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return channels `[batch, channels, n]` and phone logits `[batch, phones, m]`.
+
+        `samples` is `[batch, HISTORY_SAMPLES + hops * HOP_SAMPLES]`, `emotion` weights
+        `[batch, emotions]`, `delay_hops` integers `[batch]`. Without caches
+        n = hops - window_hops + 1; with caches (from `silent_caches`, changed in place) n = hops.
+        The channels are not yet clamped.
+        The phone logits answer for hop t - `PHONE_DELAY_HOPS`, whatever the delay is.
+        """
+        x = self.stem(self.log_mel(samples), caches)
+        for block in self.encoder:
+            x = block(x, caches)
+        phones = self.phone_head(x)
+        for block, film in zip(self.decoder, self._films(emotion, delay_hops), strict=True):
+            x = block(x, caches, film)
+        return self.head(functional.gelu(x)), phones
+
+    def clamp(self, channels: Tensor) -> Tensor:
+        """Return `channels` within the board's ranges."""
+        return torch.clamp(channels, self.minimum, self.maximum)
+
+    def silent_caches(self, emotion: Tensor, delay_hops: Tensor) -> Caches:
+        """Return the caches that endless digital silence leaves behind, for `forward`'s inputs."""
+        hop = self.stem.conv.weight.new_zeros(len(emotion), HISTORY_SAMPLES + HOP_SAMPLES)
+        x: Tensor = self.log_mel(hop)
+        caches = [x.repeat(1, 1, self.stem.reach)]
+        x = self.stem(x.repeat(1, 1, 1 + self.stem.reach))
+        films = (*[None] * len(self.encoder), *self._films(emotion, delay_hops))
+        for block, film in zip((*self.encoder, *self.decoder), films, strict=True):
+            caches.append(x.repeat(1, 1, block.conv.reach))
+            x = block(x.repeat(1, 1, 1 + block.conv.reach), None, film)
+        return caches
+
+    def _films(self, emotion: Tensor, delay_hops: Tensor) -> tuple[Tensor, ...]:
+        joined = torch.cat((self.emotion(emotion), self.delay(delay_hops)), -1)
+        films = self.films(functional.gelu(self.condition(joined)))
+        per_block: tuple[Tensor, ...] = films.unsqueeze(-1).chunk(len(self.decoder), 1)
+        return per_block
+
+
+PHONE_DELAY_HOPS = 3
+"""The encoder is asked for the phone of 60 ms ago: few phones can be told while they begin."""

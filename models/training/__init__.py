@@ -1,0 +1,8 @@
+"""How the default weights are made, from recordings to a weights file.
+
+    align.py -> articulation.py -> targets.py -> train.py
+
+Phones are aligned to every recording; a small offline network learns from the captured faces how
+phones move a mouth and carries that to every aligned voice; the targets join captured curves with
+phonetic knowledge; the generator learns them from sound alone.
+"""

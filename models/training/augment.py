@@ -1,0 +1,85 @@
+"""What rooms, microphones and voices do to sound, done to batches on one device.
+
+Every function takes samples `[batch, time]` at 16 kHz and returns the same shape; all randomness
+comes from the generator given.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from models.features import SAMPLE_RATE_HZ
+
+EQ_POINTS = 12
+EQ_DB = 4.0
+REVERB_SHARE = 0.3
+NARROW_SHARE = 0.1
+TELEPHONE_HZ = (280.0, 3500.0)
+ROOM_SAMPLES = SAMPLE_RATE_HZ // 2
+ROOM_DECAY_S = (0.03, 0.12)
+PEAK_DBFS = (-26.0, -1.0)
+CLEAN_SHARE = 0.4
+SNR_DB = (6.0, 40.0)
+FLOOR_DBFS = (-90.0, -55.0)  # noise that is always there, as of any microphone
+
+
+def _uniform(rows: int, low: float, high: float, dice: torch.Generator) -> Tensor:
+    return low + (high - low) * torch.rand(rows, 1, generator=dice)
+
+
+def _gain(decibels: Tensor) -> Tensor:
+    return torch.pow(10.0, decibels / 20.0)
+
+
+def coloured_noise(rows: int, samples: int, dice: torch.Generator) -> Tensor:
+    """Return noise of unit power whose spectrum falls by 0 to 6 dB an octave."""
+    spectrum = torch.fft.rfft(torch.randn(rows, samples, generator=dice))
+    tilt = _uniform(rows, 0.0, 1.0, dice)
+    position = torch.arange(1, spectrum.shape[-1] + 1) / spectrum.shape[-1]
+    noise = torch.fft.irfft(spectrum * position.pow(-tilt), samples)
+    unit: Tensor = noise / noise.square().mean(-1, keepdim=True).sqrt()
+    return unit
+
+
+def colour(samples: Tensor, dice: torch.Generator) -> Tensor:
+    """Apply a random smooth equaliser, at times a telephone band, at times a room."""
+    rows, length = samples.shape
+    spectrum = torch.fft.rfft(samples, length + ROOM_SAMPLES)
+    response = _equaliser(rows, spectrum.shape[-1], dice) * _rooms(rows, length, dice)
+    coloured: Tensor = torch.fft.irfft(spectrum * response, length + ROOM_SAMPLES)
+    return coloured[:, :length]
+
+
+def _equaliser(rows: int, bins: int, dice: torch.Generator) -> Tensor:
+    points_db = EQ_DB * torch.randn(rows, 1, EQ_POINTS, generator=dice)
+    curve_db = torch.nn.functional.interpolate(points_db, bins, mode="linear")
+    frequencies_hz = torch.linspace(0, SAMPLE_RATE_HZ / 2, bins)
+    band = ((frequencies_hz > TELEPHONE_HZ[0]) & (frequencies_hz < TELEPHONE_HZ[1])).float() + 0.01
+    narrow = torch.rand(rows, 1, generator=dice) < NARROW_SHARE
+    return _gain(curve_db[:, 0]) * torch.where(narrow, band, torch.ones(()))
+
+
+def _rooms(rows: int, length: int, dice: torch.Generator) -> Tensor:
+    """Return spectra of the direct sound, for some rows followed by decaying noise."""
+    times_s = torch.arange(ROOM_SAMPLES) / SAMPLE_RATE_HZ
+    decay = torch.exp(-times_s / _uniform(rows, *ROOM_DECAY_S, dice))
+    room = torch.randn(rows, ROOM_SAMPLES, generator=dice) * decay
+    room = room / room.square().sum(-1, keepdim=True).sqrt() * _uniform(rows, 0.1, 0.7, dice)
+    room = room * (torch.rand(rows, 1, generator=dice) < REVERB_SHARE)
+    room[:, 0] += 1.0
+    spectra: Tensor = torch.fft.rfft(room, length + ROOM_SAMPLES)
+    return spectra
+
+
+def level_and_noise(samples: Tensor, dice: torch.Generator) -> Tensor:
+    """Bring speech to a random level and put a random background under it."""
+    rows, length = samples.shape
+    peak = samples.abs().amax(-1, keepdim=True)
+    wanted = _gain(_uniform(rows, *PEAK_DBFS, dice))
+    speech = torch.where(peak > 1e-4, samples * wanted / peak.clamp(min=1e-4), samples)
+    power = speech.square().mean(-1, keepdim=True).sqrt().clamp(min=1e-4)
+    noise_gain = power / _gain(_uniform(rows, *SNR_DB, dice))
+    clean = torch.rand(rows, 1, generator=dice) < CLEAN_SHARE
+    noise_gain = torch.where(clean, _gain(_uniform(rows, *FLOOR_DBFS, dice)), noise_gain)
+    return (speech + noise_gain * coloured_noise(rows, length, dice)).clamp(-1.0, 1.0)

@@ -1,0 +1,189 @@
+"""Seeded training batches out of the memory-mapped corpus.
+
+A batch depends only on the seed and its number, so that a resumed run continues the same sequence.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.features import HISTORY_SAMPLES, HOP_SAMPLES
+from models.network import PHONE_DELAY_HOPS
+from models.training.augment import colour, level_and_noise
+from models.training.corpus import OBSERVED
+from models.training.rules import GESTURES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from models.network import Architecture
+
+ROWS = 150  # 3 s of rows that count in the loss
+BEFORE_ROWS = 40  # a crop may begin this long before its clip, in silence
+SPEED = (0.88, 1.15)  # playing a voice slower or faster also moves its pitch and formants
+NO_VOICE_SHARE = 0.06
+NEUTRAL_SHARE = 0.5
+UNKNOWN_PHONE = -100  # cross entropy skips it
+ALIGNED = ("grid_s1", "kathleen", "kokoro")
+SOURCE_SHARES = {"grid_s1": 0.25, "kathleen": 0.15, "kokoro": 0.5, "facegood": 0.1}
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One batch: network inputs and, for `ROWS` output rows, what they should be."""
+
+    samples: Tensor
+    emotion: Tensor
+    delay_hops: Tensor
+    gestures: Tensor
+    stress: Tensor
+    phones: Tensor
+    observed: Tensor
+
+
+class Corpus:
+    """The clips of one part (train, dev, test), read from the cache that `corpus.build` wrote."""
+
+    def __init__(self, cache: Path, part: str) -> None:
+        def mapped(name: str, dtype: str, *columns: int) -> NDArray[Any]:
+            return np.memmap(cache / name, dtype=dtype, mode="r").reshape(-1, *columns)
+
+        self.samples = mapped("samples.i16", "<i2", HOP_SAMPLES)
+        self.gestures = mapped("gestures.f16", "<f2", len(GESTURES))
+        self.phones = mapped("phones.u8", "u1")
+        self.stress = mapped("stress.f16", "<f2")
+        index = json.loads((cache / "index.json").read_text("utf-8"))
+        self.clips = [clip for clip in index if clip["part"] == part]
+        self.by_source = {
+            source: [c for c in self.clips if c["name"].startswith(f"{source}/")]
+            for source in OBSERVED
+        }
+
+    def minutes(self) -> dict[str, float]:
+        """Return how much there is of each source."""
+        return {
+            source: round(sum(c["rows"] for c in clips) * HOP_SAMPLES / 16_000 / 60, 1)
+            for source, clips in self.by_source.items()
+        }
+
+    def gesture_spread(self) -> Tensor:
+        """Return each gesture's standard deviation over the corpus, at least 0.05, [gestures]."""
+        every = np.asarray(self.gestures[::7], dtype=np.float32)
+        return torch.from_numpy(every.std(0)).clamp(min=0.05)
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """`ROWS` rows of one clip, perhaps beginning or ending in the silence around it.
+
+    `start` is the clip row at which the first output's hop begins, `speed` clip rows per output
+    row; without `voice` only the background will be heard.
+    """
+
+    clip: Mapping[str, Any]
+    source: str
+    start: float
+    speed: float
+    voice: bool
+
+    @classmethod
+    def draw(cls, corpus: Corpus, random: np.random.Generator) -> Crop:
+        """Draw a source by its share, one of its clips, and a place in it."""
+        source = random.choice(list(SOURCE_SHARES), p=list(SOURCE_SHARES.values()))
+        clips = corpus.by_source[source]
+        clip = clips[random.integers(len(clips))]
+        speed = random.uniform(*SPEED)
+        start = random.uniform(-BEFORE_ROWS, max(1.0, clip["rows"] - ROWS * 0.7))
+        return cls(clip, source, start, speed, voice=random.random() >= NO_VOICE_SHARE)
+
+    def sound(self, corpus: Corpus, context_rows: int) -> NDArray[np.float32]:
+        """Return the sound of the rows and of what the network hears before them."""
+        count = (context_rows + ROWS) * HOP_SAMPLES + HISTORY_SAMPLES
+        if not self.voice:
+            return np.zeros(count, dtype=np.float32)
+        before = context_rows * HOP_SAMPLES + HISTORY_SAMPLES
+        positions = self.start * HOP_SAMPLES + (np.arange(count) - before) * self.speed
+        low = max(0, int(positions[0]))
+        high = min(self.clip["rows"] * HOP_SAMPLES - 1, int(positions[-1]) + 1)
+        first = self.clip["first"] * HOP_SAMPLES
+        piece = corpus.samples.reshape(-1)[first + low : first + high + 1].astype(np.float32)
+        heard = np.interp(positions, np.arange(low, high + 1), piece / 32768.0, left=0.0, right=0.0)
+        return np.asarray(heard, dtype=np.float32)
+
+    def rows(self, delay_hops: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return the corpus rows which the outputs answer for, and which of them exist.
+
+        What follows hop t answers for the time at which that hop ends, less the delay.
+        """
+        local = self.start + (1 - delay_hops + np.arange(ROWS)) * self.speed
+        last = self.clip["rows"] - 1
+        exist = (local >= 0) & (local <= last) & self.voice
+        return self.clip["first"] + np.clip(local, 0, last), exist
+
+    def faces(
+        self, corpus: Corpus, delay_hops: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return gestures [rows, gestures] and stress [rows]; both at rest outside of the clip."""
+        positions, exist = self.rows(delay_hops)
+        low = np.floor(positions).astype(np.int64)
+        high = np.minimum(low + 1, self.clip["first"] + self.clip["rows"] - 1)
+        share = (positions - low)[:, None]
+        blend = corpus.gestures[low] * (1 - share) + corpus.gestures[high] * share
+        gestures = (exist[:, None] * blend).astype(np.float32)
+        return gestures, (exist * corpus.stress[low]).astype(np.float32)
+
+    def phones(self, corpus: Corpus) -> NDArray[np.int64]:
+        """Return the phones that the encoder is asked for, [rows]."""
+        positions, exist = self.rows(PHONE_DELAY_HOPS)
+        if self.voice and self.source not in ALIGNED:
+            return np.full(ROWS, UNKNOWN_PHONE, dtype=np.int64)
+        heard = corpus.phones[np.round(positions).astype(np.int64)].astype(np.int64)
+        return np.where(exist, heard, 0)
+
+    def observed(self) -> NDArray[np.bool_]:
+        """Return which gestures the loss may look at, [gestures]."""
+        return np.array([not self.voice or name in OBSERVED[self.source] for name in GESTURES])
+
+
+def draw(corpus: Corpus, architecture: Architecture, size: int, seed: int, number: int) -> Batch:
+    """Return batch `number` of the run `seed`."""
+    random = np.random.default_rng((seed, number))
+    dice = torch.Generator().manual_seed(int(random.integers(2**62)))
+    delays = random.integers(0, architecture.delays, size)
+    crops = [Crop.draw(corpus, random) for _ in range(size)]
+    sounds = [crop.sound(corpus, architecture.window_hops - 1) for crop in crops]
+    faces = [crop.faces(corpus, delay) for crop, delay in zip(crops, delays, strict=True)]
+    return Batch(
+        samples=level_and_noise(colour(torch.from_numpy(np.stack(sounds)), dice), dice),
+        emotion=draw_emotions(size, architecture.emotions, random),
+        delay_hops=torch.from_numpy(delays),
+        gestures=torch.from_numpy(np.stack([gestures for gestures, _ in faces])),
+        stress=torch.from_numpy(np.stack([stress for _, stress in faces])),
+        phones=torch.from_numpy(np.stack([crop.phones(corpus) for crop in crops])),
+        observed=torch.from_numpy(np.stack([crop.observed() for crop in crops])),
+    )
+
+
+def draw_emotions(size: int, emotions: int, random: np.random.Generator) -> Tensor:
+    """Return emotion vectors: half neutral, else one or two emotions at any strength up to 1.5."""
+    weights = np.zeros((size, emotions), dtype=np.float32)
+    for row in range(size):
+        weights[row, 0] = random.uniform(0, 1.5) * (random.random() < 0.3)
+        if random.random() < NEUTRAL_SHARE:
+            continue
+        first, second = random.choice(np.arange(1, emotions), 2, replace=False)
+        weights[row, first] = random.uniform(0.1, 1.5)
+        if random.random() < 0.3:
+            share = random.random()
+            weights[row, second] = weights[row, first] * share
+            weights[row, first] *= 1 - share
+    return torch.from_numpy(weights)

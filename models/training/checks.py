@@ -1,0 +1,87 @@
+"""What a generator does on voices it never heard: the figures printed while it trains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from models.board import AUDIO_DRIVEN
+from models.features import HISTORY_SAMPLES, HOP_SAMPLES
+from models.training.phones import INDEX as PHONE
+from models.training.phones import VOWELS
+from models.training.rules import GESTURES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.network import Generator
+    from models.training.batches import Corpus
+
+CLOSED = 0.5  # lips_together beyond this seals the lips
+CLOSERS = [PHONE[phone] for phone in "PBM"]
+OPEN_VOWELS = [PHONE[phone] for phone in ("AA", "AE", "AO")]
+ROUND = [PHONE[phone] for phone in ("W", "UW")]
+SPREAD = [PHONE[phone] for phone in ("IY", "S", "EH")]
+
+
+def column(gesture: str) -> int:
+    """Return the output column of a gesture's first channel."""
+    return AUDIO_DRIVEN.index(GESTURES[gesture].channels[0])
+
+
+@torch.inference_mode()
+def rows_of(
+    network: Generator, samples: NDArray[np.float32], delay_hops: int
+) -> NDArray[np.float32]:
+    """Return the neutral face of a whole recording, [rows, channels], row i at i/50 s."""
+    rows = len(samples) // HOP_SAMPLES
+    lead = (network.architecture.window_hops - 1) * HOP_SAMPLES + HISTORY_SAMPLES
+    # The first output is the face of one hop less the delay; one more of each closes the ends.
+    sound = np.pad(samples[: rows * HOP_SAMPLES], (lead + HOP_SAMPLES, delay_hops * HOP_SAMPLES))
+    emotion = torch.zeros(1, network.architecture.emotions)
+    out, _ = network(torch.from_numpy(sound)[None], emotion, torch.tensor([delay_hops]))
+    return network.clamp(out)[0].T.numpy()[delay_hops : delay_hops + rows]
+
+
+def _runs(phones: NDArray[np.int64], wanted: list[int]) -> list[tuple[int, int]]:
+    hit = np.concatenate(([False], np.isin(phones, wanted), [False])).astype(np.int8)
+    edges = np.flatnonzero(np.diff(hit))
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def figures(
+    network: Generator, corpus: Corpus, source: str, delay_hops: int, most: int = 50
+) -> dict[str, float]:
+    """Return held-out figures of one source: correlation, closures, silence, rounding."""
+    faces, truths, phones = [], [], []
+    for clip in corpus.by_source[source][:most]:
+        window = slice(clip["first"], clip["first"] + clip["rows"])
+        samples = np.asarray(corpus.samples[window], dtype=np.float32).ravel() / 32768.0
+        faces.append(rows_of(network, samples, delay_hops))
+        truths.append(np.asarray(corpus.gestures[window], dtype=np.float32))
+        phones.append(np.asarray(corpus.phones[window], dtype=np.int64))
+    face, truth, phone = np.concatenate(faces), np.concatenate(truths), np.concatenate(phones)
+    jaw, lips, purse = (face[:, column(name)] for name in ("jaw", "lips_together", "purse"))
+    closures = [lips[max(0, a - 1) : b + 1].max() > CLOSED for a, b in _runs(phone, CLOSERS)]
+    vowels = [PHONE[vowel] for vowel in VOWELS]
+    core = [slice(a + 2, b - 2) for a, b in _runs(phone, vowels) if b - a > 5]
+    silent = np.concatenate(
+        [jaw[a + 12 : b - 8] for a, b in _runs(phone, [0]) if b - a > 25] or [jaw[:1]]
+    )
+    names = list(GESTURES)
+    return {
+        "jaw r": float(np.corrcoef(jaw, truth[:, names.index("jaw")])[0, 1]),
+        "purse r": float(np.corrcoef(purse, truth[:, names.index("purse")])[0, 1]),
+        "closures": float(np.mean(closures)) if closures else float("nan"),
+        "false closures": float(np.mean([lips[c].max() > CLOSED for c in core]))
+        if core
+        else float("nan"),
+        "jaw in silence": float(silent.mean()),
+        "jaw on open vowels": float(jaw[np.isin(phone, OPEN_VOWELS)].mean())
+        if core
+        else float("nan"),
+        "purse on w uw": float(purse[np.isin(phone, ROUND)].mean()) if core else float("nan"),
+        "purse on iy s eh": float(purse[np.isin(phone, SPREAD)].mean()) if core else float("nan"),
+    }

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from models import load_generator
+from models.board import CHANNELS, INDEX
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from models.generator import Generator
+
+
+@pytest.fixture(scope="module")
+def generator(small_weights: Path) -> Generator:
+    return load_generator(small_weights, "cpu")
+
+
+def noise(seconds: float, rate_hz: int = 16_000) -> np.ndarray:
+    return 0.1 * np.random.default_rng(1).standard_normal(int(seconds * rate_hz)).astype(np.float32)
+
+
+def test_what_a_notebook_sees(generator: Generator) -> None:
+    assert len(generator.channels) == 81
+    assert "CTRL_C_jaw.ty" in generator.channels
+    assert generator.rate_hz == 50
+
+
+@pytest.mark.parametrize("lookahead_ms", [0, 80, 240])
+@pytest.mark.parametrize("seconds", [0.0, 0.001, 0.5, 1.013])
+def test_a_row_for_every_begun_20_ms(
+    generator: Generator, seconds: float, lookahead_ms: int
+) -> None:
+    face = generator.generate(noise(seconds), 16_000, lookahead_ms=lookahead_ms)
+    assert face.shape == (np.ceil(int(seconds * 16_000) / 320), 81)
+    assert face.dtype == np.float32
+
+
+def test_rows_do_not_depend_on_what_follows_their_lookahead(generator: Generator) -> None:
+    sound = noise(1.0)
+    whole = generator.generate(sound, 16_000, lookahead_ms=80)
+    cut = generator.generate(sound[: 320 * 34], 16_000, lookahead_ms=80)
+    assert np.abs(whole[:30] - cut[:30]).max() < 1e-4
+    assert np.abs(whole[31:34] - cut[31:34]).max() > 1e-4
+
+
+def test_long_recordings_in_pieces_equal_one_pass(
+    generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = noise(3.0)
+    whole = generator.generate(sound, 16_000)
+    monkeypatch.setattr("models.generator.CHUNK_ROWS", 37)
+    assert np.abs(generator.generate(sound, 16_000) - whole).max() < 1e-4
+
+
+def test_values_stay_in_the_boards_ranges(generator: Generator) -> None:
+    loud = np.sign(noise(1.0))
+    face = generator.generate(loud, 16_000, {"angry": 1.5})
+    for column, name in zip(face.T, generator.channels, strict=True):
+        channel = CHANNELS[INDEX[name]]
+        assert channel.minimum <= column.min()
+        assert column.max() <= channel.maximum
+
+
+def test_any_rate_and_several_sources_are_heard(generator: Generator) -> None:
+    stereo = np.stack([noise(0.5, 44_100)] * 2, 1)
+    assert generator.generate(stereo, 44_100).shape == (25, 81)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"emotion": {"hapy": 1.0}}, "hapy"),
+        ({"emotion": {"happy": 2.0}}, "1.5"),
+        ({"lookahead_ms": 260}, "240"),
+        ({"lookahead_ms": -1}, "240"),
+        ({"rate_hz": 100}, "8000"),
+        ({"samples": np.array([0.0, np.nan], np.float32)}, "finite"),
+        ({"samples": np.zeros((1, 2, 3), np.float32)}, "shape"),
+    ],
+)
+def test_what_cannot_be_generated_is_said(
+    generator: Generator, arguments: dict, message: str
+) -> None:
+    given = {"samples": noise(0.1), "rate_hz": 16_000, **arguments}
+    with pytest.raises(ValueError, match=message):
+        generator.generate(**given)
+
+
+def test_a_device_that_does_not_exist(small_weights: Path) -> None:
+    with pytest.raises(ValueError, match="cpu"):
+        load_generator(small_weights, "tpu")

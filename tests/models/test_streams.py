@@ -1,0 +1,127 @@
+"""Offline, sliding window and cached streaming are the same numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+from models import load_generator
+from models.streams import CachedStream, WindowStream
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from models.generator import Generator
+    from models.streams import Stream
+
+BOUND = 1e-4
+HOPS = 90
+KINDS = [CachedStream, WindowStream]
+
+
+@pytest.fixture(scope="module", params=["small", "default"])
+def generator(request: pytest.FixtureRequest, small_weights: Path) -> Generator:
+    return load_generator(small_weights if request.param == "small" else None, "cpu")
+
+
+@pytest.fixture(scope="module")
+def voices() -> np.ndarray:
+    noise = np.random.default_rng(5).standard_normal((2, HOPS * 320)).astype(np.float32)
+    swell = 0.2 * np.abs(np.sin(np.arange(HOPS * 320) / 3000)).astype(np.float32)
+    return noise * swell
+
+
+def play(
+    stream: Stream,
+    generator: Generator,
+    voices: np.ndarray,
+    emotions: list[dict[str, float]],
+    delays: list[float],
+) -> np.ndarray:
+    """Step all voices together; return [voices, hops, channels]."""
+    weights = np.stack([generator.emotion_vector(emotion) for emotion in emotions])
+    rows = range(len(voices))
+    faces = [
+        stream.step(
+            voices[:, hop * 320 : (hop + 1) * 320],
+            weights,
+            np.array(delays, np.float32),
+            list(rows),
+        )
+        for hop in range(voices.shape[1] // 320)
+    ]
+    return np.stack(faces, 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stream_equals_the_offline_pass_with_the_delay_taken_out(
+    kind: type, generator: Generator, voices: np.ndarray
+) -> None:
+    emotions, delays = [{"happy": 0.7}, {}], [80.0, 0.0]
+    stream = kind(generator._network, 2, torch.device("cpu"))
+    live = play(stream, generator, voices, emotions, delays)
+    for voice, (emotion, delay_ms) in enumerate(zip(emotions, delays, strict=True)):
+        offline = generator.generate(voices[voice], 16_000, emotion, delay_ms)
+        hops = round(delay_ms / 20)
+        # The row after hop k is the face of (k + 1) hops less the delay.
+        shown = live[voice, max(0, hops - 1) : HOPS - 1]
+        first = max(0, 1 - hops)
+        assert np.abs(shown - offline[first : first + len(shown)]).max() < BOUND
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_voices_that_step_apart_do_not_touch_each_other(
+    kind: type, generator: Generator, voices: np.ndarray
+) -> None:
+    together = play(
+        kind(generator._network, 2, torch.device("cpu")), generator, voices, [{}, {}], [80.0, 80.0]
+    )
+    apart = kind(generator._network, 2, torch.device("cpu"))
+    nothing, delay = generator.emotion_vector({})[None], np.array([80.0], np.float32)
+    for voice in (1, 0):
+        for hop in range(20):
+            face = apart.step(
+                voices[voice : voice + 1, hop * 320 : (hop + 1) * 320], nothing, delay, [voice]
+            )
+            assert np.abs(face[0] - together[voice, hop]).max() < BOUND
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_reset_forgets_the_past(kind: type, generator: Generator, voices: np.ndarray) -> None:
+    stream = kind(generator._network, 2, torch.device("cpu"))
+    first = play(stream, generator, voices, [{}, {}], [80.0, 80.0])
+    stream.reset([0, 1])
+    again = play(stream, generator, voices, [{}, {}], [80.0, 80.0])
+    assert np.abs(first - again).max() < BOUND
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_bad_sample_does_not_poison_what_follows(
+    kind: type, generator: Generator, voices: np.ndarray
+) -> None:
+    stream = kind(generator._network, 2, torch.device("cpu"))
+    poisoned = voices.copy()
+    poisoned[:, 100] = np.nan
+    poisoned[:, 101] = np.inf
+    faces = play(stream, generator, poisoned, [{}, {}], [80.0, 80.0])
+    assert np.isfinite(faces).all()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU on this machine")
+def test_the_cuda_graph_equals_the_eager_window(small_weights: Path, voices: np.ndarray) -> None:
+    generator = load_generator(small_weights, "cuda")
+    cuda = torch.device("cuda")
+    graph = play(
+        WindowStream(generator._network, 2, cuda), generator, voices, [{}, {}], [80.0, 80.0]
+    )
+    eager = play(
+        WindowStream(generator._network, 2, cuda, use_graph=False),
+        generator,
+        voices,
+        [{}, {}],
+        [80.0, 80.0],
+    )
+    assert np.abs(graph - eager).max() < BOUND
