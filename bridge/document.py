@@ -24,6 +24,7 @@ __all__ = [
     "FieldError",
     "KeyPath",
     "examine",
+    "line_and_column",
     "nearest",
     "parse_document",
     "read_document",
@@ -132,7 +133,7 @@ def examine(model: type[M], document: Document) -> tuple[M | None, list[Problem]
         problems += [
             _problem(model, document, details) for details in error.errors(include_url=False)
         ]
-    return instance, sorted(problems, key=_line_and_column)
+    return instance, sorted(problems, key=line_and_column)
 
 
 def nearest(word: str, known: Iterable[str], limit: int = 8) -> str:
@@ -143,6 +144,14 @@ def nearest(word: str, known: Iterable[str], limit: int = 8) -> str:
         return f"did you mean `{folded[close[0]]}`?"
     listed = ", ".join(candidates[:limit])
     return f"known: {listed}" + (", ..." if len(candidates) > limit else "")
+
+
+def line_and_column(problem: Problem) -> tuple[int, int]:
+    """Return the place of a problem within its file, to sort by; (0, 0) for the file as a whole."""
+    parts = problem.where.rsplit(":", 2)
+    if len(parts) < 3 or not (parts[1].isdigit() and parts[2].isdigit()):
+        return (0, 0)
+    return (int(parts[1]), int(parts[2]))
 
 
 def _problem(model: type[BaseModel], document: Document, details: ErrorDetails) -> Problem:
@@ -217,10 +226,3 @@ def _models_in(annotation: object) -> list[type[BaseModel]]:
 def _dotted(path: KeyPath) -> str:
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".")
-
-
-def _line_and_column(problem: Problem) -> tuple[int, int]:
-    parts = problem.where.rsplit(":", 2)
-    if len(parts) < 3 or not (parts[1].isdigit() and parts[2].isdigit()):
-        return (0, 0)
-    return (int(parts[1]), int(parts[2]))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.document import Document, examine, nearest, read_document
+from bridge.document import Document, examine, line_and_column, nearest, read_document
 from bridge.errors import Problem, UserError
 from bridge.rig.compile import compile_rules
 from bridge.rig.rules import Rule, RuleSet, rest_rule
@@ -28,6 +28,7 @@ MAX_EXTENDS = 8
 class _Layer:
     document: Document
     spec: RigMapSpec
+    problems: list[Problem]
 
 
 def shipped_names() -> list[str]:
@@ -46,14 +47,16 @@ def load_rigmap(name_or_path: str | Path) -> RigMap:
 def load_rules(name_or_path: str | Path) -> RuleSet:
     """Return the merged rules of a map; as `load_rigmap`, but not compiled."""
     path = _locate(str(name_or_path), Path(), "")
-    layers, problems = _read_layers(path)
+    layers = _read_layers(path)
     targets = [layer.spec.target for layer in layers if layer.spec.target]
-    if not targets and not problems:
-        top = layers[0].document
-        problems.append(Problem(top.where(), "`target` is missing", "write what it is a map for"))
     target = targets[0] if targets else CUSTOM
+    problems: list[Problem] = []
     for layer in layers:
-        problems += _unknown_curves(layer.document, target)
+        found = [*layer.problems, *_unknown_curves(layer.document, target)]
+        problems += sorted(found, key=line_and_column)
+    if not targets and not problems:
+        where = layers[0].document.where()
+        problems.append(Problem(where, "`target` is missing", "write what it is a map for"))
     if problems:
         raise UserError.of(problems)
     rules: dict[str, Rule] = {}
@@ -80,18 +83,16 @@ def _locate(name: str, folder: Path, where: str) -> Path:
     return path
 
 
-def _read_layers(path: Path) -> tuple[list[_Layer], list[Problem]]:
+def _read_layers(path: Path) -> list[_Layer]:
     """Read a file and what it extends, the extending file first."""
     layers: list[_Layer] = []
-    problems: list[Problem] = []
     seen: list[Path] = []
     following: Path | None = path
     while following is not None:
         seen.append(following.resolve())
         document = read_document(following)
-        spec, found = examine(RigMapSpec, document)
-        problems += found
-        layers.append(_Layer(document, spec or _what_is_readable(document)))
+        spec, problems = examine(RigMapSpec, document)
+        layers.append(_Layer(document, spec or _what_is_readable(document), problems))
         parent = layers[-1].spec.extends
         if parent is None:
             break
@@ -104,7 +105,7 @@ def _read_layers(path: Path) -> tuple[list[_Layer], list[Problem]]:
             what = f"more than {MAX_EXTENDS} files extend one another"
             problems.append(Problem(where, what, "merge some of them"))
             break
-    return layers, problems
+    return layers
 
 
 def _what_is_readable(document: Document) -> RigMapSpec:

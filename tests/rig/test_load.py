@@ -1,0 +1,179 @@
+"""Rig map files: five-line tweaks, and every mistake at its place with its remedy."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.errors import UserError
+from bridge.rig.load import load_rigmap, shipped_names
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_file(text: str, name: str = "hero.yaml"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write_file
+
+
+def problems_of(path) -> list[str]:
+    with pytest.raises(UserError) as caught:
+        load_rigmap(path)
+    folder = f"{path.parent}/" if hasattr(path, "parent") else ""
+    return [str(problem).replace(folder, "") for problem in caught.value.problems]
+
+
+def test_a_tweak_of_five_lines_keeps_the_rest(write):
+    hero = load_rigmap(
+        write(
+            """\
+extends: livelinkface61
+curves:
+  MouthSmileLeft: {gain: 1.3}
+  MouthSmileRight: {gain: 1.3}
+  HeadYaw: {gain: -1}
+"""
+        )
+    )
+    base = load_rigmap("livelinkface61")
+    assert hero.name == "hero"
+    assert hero.outputs == base.outputs
+    changed = {
+        name
+        for name in base.outputs
+        if hero.ruleset.rules[name].spec != base.ruleset.rules[name].spec
+    }
+    assert changed == {"MouthSmileLeft", "MouthSmileRight", "HeadYaw"}
+    smile = hero.ruleset.rules["MouthSmileLeft"]
+    assert smile.spec.sources == base.ruleset.rules["MouthSmileLeft"].spec.sources
+    assert smile.where_key("gain").endswith("hero.yaml:3:26")
+    assert "livelinkface61.yaml" in smile.where_key("sources")
+
+
+def test_null_takes_a_curve_out_or_a_key_back(write):
+    hero = load_rigmap(
+        write("extends: vrm\ncurves:\n  happy: null\n  aa: {clamp: null, offset: 0.1}\n")
+    )
+    assert "happy" not in hero.outputs
+    packet = load_rigmap(
+        write("extends: livelinkface61\ncurves:\n  TongueOut: null\n  MouthClose: {times: null}\n")
+    )
+    assert len(packet.outputs) == 61, "a packet has a place for every value"
+    assert not packet.ruleset.rules["TongueOut"].spec.sources
+    assert packet.ruleset.rules["MouthClose"].spec.times is None
+
+
+def test_maps_extend_one_another_relative_to_their_folder(write):
+    write("extends: vrm\ncurves:\n  aa: {gain: 2, offset: 0.1}\n", "parts/base.yaml")
+    hero = load_rigmap(write("extends: parts/base.yaml\ncurves:\n  aa: {gain: 3}\n"))
+    spec = hero.ruleset.rules["aa"].spec
+    assert (spec.gain, spec.offset) == (3.0, 0.1)
+    assert hero.target == "vrm"
+
+
+def test_the_shipped_names():
+    assert shipped_names() == ["livelinkface61", "metahuman", "vrm"]
+
+
+def test_all_mistakes_of_a_file_come_at_once(write):
+    text = """\
+extends: livelinkface61
+curvs: {}
+curves:
+  JawOpn: CTRL_C_jaw.ty
+  JawOpen: {from: CTRL_C_jaw.tyy, gaim: 1.2}
+  MouthPucker: {from: {CTRL_C_jaw.ty: .nan, CTRL_C_jaw.ty-: 1}}
+  MouthFunnel: {gain: 2000}
+  MouthFunnel: {gain: 1}
+  EyeBlinkLeft: {response: [[0, 0], [0.5, 1], [0.5, 0]]}
+  EyeBlinkRight: {response: [[0, 0]]}
+  TongueOut: {clamp: [1, 0]}
+  HeadYaw: {smooth: {min_cutoff_hz: 0}}
+  HeadRoll: 3
+"""
+    found = problems_of(write(text))
+    assert [problem.split(" ")[0] for problem in found] == [
+        "hero.yaml:2:1:",
+        "hero.yaml:4:3:",
+        "hero.yaml:5:19:",
+        "hero.yaml:5:35:",
+        "hero.yaml:6:39:",
+        "hero.yaml:6:45:",
+        "hero.yaml:7:23:",
+        "hero.yaml:8:3:",
+        "hero.yaml:9:28:",
+        "hero.yaml:10:29:",
+        "hero.yaml:11:22:",
+        "hero.yaml:12:37:",
+        "hero.yaml:13:13:",
+    ]
+    assert "hero.yaml:2:1: unknown key `curvs`; did you mean `curves`?" in found
+    assert "hero.yaml:4:3: livelinkface61 has no curve `JawOpn`; did you mean `JawOpen`?" in found
+    assert "hero.yaml:5:19: unknown source `CTRL_C_jaw.tyy`; did you mean `CTRL_C_jaw.ty`?" in found
+    assert any("unknown key `curves.JawOpen.gaim`; did you mean `gain`?" in p for p in found)
+    assert any("must run from left to right, found 0.5, 0.5; sort them" in p for p in found)
+    assert any("`MouthFunnel` stands twice, first in line 7; remove one" in p for p in found)
+
+
+def test_mistakes_of_an_inherited_file_come_too(write):
+    write("target: vrm\ncurves:\n  aaa: head.yaw\n", "base.yaml")
+    found = problems_of(write("extends: base.yaml\ncurves:\n  ah: head.yaw\n  oh: {gan: 1}\n"))
+    assert [problem.split(" ")[0] for problem in found] == [
+        "hero.yaml:3:3:",
+        "hero.yaml:4:8:",
+        "base.yaml:3:3:",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("curves: {}", "hero.yaml:1:1: `target` is missing; write what it is a map for"),
+        ("target: maya", "hero.yaml:1:9: `target` must be 'metahuman', 'livelinkface61', 'vrm'"),
+        ("extends: metahumn", "hero.yaml:1:10: no rig map is called `metahumn`; did you mean"),
+        ("extends: other.yaml", "hero.yaml:1:10: no such file: other.yaml; check the path"),
+        ("extends: hero.yaml", "hero.yaml:1:10: `hero.yaml` extends itself; break the circle"),
+        (
+            "extends: vrm\ncurves: {aa: null}",
+            "hero.yaml:1:1: the required curve `aa` of vrm is missing; map it, or write",
+        ),
+        ("target: custom\ncurves: {a: null}", "hero.yaml:2:10: `a` is null but not inherited"),
+        ("target: custom\ncurves: {a: {gain: 2}}", "hero.yaml:2:10: `a` comes from nothing"),
+        (
+            "extends: vrm\ncurves: {aa: {clamp: [0, 2]}}",
+            "hero.yaml:2:22: `aa` cannot reach 0..2: its range is 0..1; stay within the range",
+        ),
+        (
+            "extends: vrm\ncurves: {aa: {times: jaw}}",
+            "hero.yaml:2:22: `jaw` is neither a curve of this map nor a source; known:",
+        ),
+        (
+            "extends: vrm\ncurves: {aa: {times: oh}, oh: {times: ih}}",
+            "hero.yaml:2:22: `aa` times `oh`, which is itself a product; name a curve without",
+        ),
+        (
+            "extends: vrm\ncurves: {aa: {times: aa}}",
+            "hero.yaml:2:22: `aa` times `aa`, which is itself a product",
+        ),
+    ],
+)
+def test_one_mistake(write, text, message):
+    found = problems_of(write(text))
+    assert len(found) == 1
+    assert found[0].startswith(message)
+
+
+def test_circles_over_several_files_and_long_chains_end(write):
+    write("extends: b.yaml", "a.yaml")
+    assert "extends itself" in problems_of(write("extends: a.yaml", "b.yaml"))[0]
+    for number in range(12):
+        write(f"target: vrm\nextends: c{number + 1}.yaml", f"c{number}.yaml")
+    assert "more than 8 files" in problems_of(write("extends: c0.yaml"))[0]
+
+
+def test_names_given_by_hand_are_helped(tmp_path):
+    assert "did you mean `livelinkface61`?" in problems_of("livelinkface")[0]
+    assert problems_of(tmp_path / "no.yaml") == ["no.yaml: no such file; check the path"]
