@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from enum import Enum
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bridge.audio.source import SourceState
     from bridge.clock.rate import FrameRate
 
 PARTS: dict[str, str] = {
@@ -45,15 +45,6 @@ DROPS: dict[str, str] = {
 
 MAX_NOTICES = 32
 """Notices remembered; a dashboard shows the last few, a log has had each in its turn."""
-
-
-class InputState(Enum):
-    """What the sound of a subject is doing."""
-
-    STARTING = "starting"
-    RUNNING = "running"
-    ENDED = "ended"
-    LOST = "lost"
 
 
 class Receiver(Protocol):
@@ -113,7 +104,7 @@ class SubjectMetrics:
         self.name = name
         self.links = tuple(LinkMetrics(link) for link in links)
         self.input_name = ""
-        self.input_state = InputState.STARTING
+        self.input_state: SourceState | None = None
         self.level_db = -np.inf
         self.peak_db = -np.inf
         self.gate_open = False
@@ -126,7 +117,7 @@ class SubjectMetrics:
         self.total = Percentiles()
         self.drops = {cause: Rate() for cause in DROPS}
 
-    def set_input(self, state: InputState, name: str) -> None:
+    def set_input(self, state: SourceState, name: str) -> None:
         """Say what the source is called, as the user knows it, and what it does."""
         self.input_name = name
         self.input_state = state

@@ -1,0 +1,60 @@
+"""What each key allows by itself and two keys together do not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bridge.config.schema import Config
+    from bridge.document import KeyPath
+
+Place = tuple[str, str, int]
+"""Where packets arrive that nothing in them tells apart: OSC prefix, host and port."""
+
+
+def clashes(config: Config, where: Callable[[KeyPath], str]) -> list[Problem]:
+    """Return one problem per clash; `where` gives a place for a path such as ("subjects", 0)."""
+    return [
+        *_same_names(config, where),
+        *_same_targets(config, where),
+        *_same_osc_addresses(config, where),
+    ]
+
+
+def _same_names(config: Config, where: Callable[[KeyPath], str]) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for index, subject in enumerate(config.subjects):
+        if first.setdefault(subject.name, index) != index:
+            place = where(("subjects", index, "name"))
+            what = f"subject {first[subject.name] + 1} is called {subject.name!r} too"
+            yield Problem(place, what, "give every subject a name of its own")
+
+
+def _same_targets(config: Config, where: Callable[[KeyPath], str]) -> Iterator[Problem]:
+    for index, subject in enumerate(config.subjects):
+        first: dict[str, int] = {}
+        for number, link in enumerate(subject.links):
+            place = where(("subjects", index, "links", number))
+            for target in map(str, link.targets):
+                if first.setdefault(target, number) != number:
+                    what = f"link {first[target] + 1} of {subject.name!r} sends to {target} too"
+                    yield Problem(place, what, "give each link a port of its own")
+
+
+def _same_osc_addresses(config: Config, where: Callable[[KeyPath], str]) -> Iterator[Problem]:
+    """Two subjects may share a Live Link port, which names the subject in each packet; OSC not."""
+    first: dict[Place, str] = {}
+    for index, subject in enumerate(config.subjects):
+        for number, link in enumerate(subject.links):
+            if link.protocol != "osc":
+                continue
+            for target in link.targets:
+                owner = first.setdefault((link.prefix, target.host, target.port), subject.name)
+                if owner != subject.name:
+                    place = where(("subjects", index, "links", number))
+                    what = f"{owner!r} sends the same OSC addresses to {target}"
+                    yield Problem(place, what, f"add a prefix, as osc://{target}/{subject.name}")

@@ -1,0 +1,110 @@
+"""From a file and the flags of the command line to a checked config."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from bridge.config.clashes import clashes
+from bridge.config.schema import Config, SubjectConfig
+from bridge.document import Document, read_document, validate
+from bridge.errors import Problem, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import BaseModel
+
+DEFAULT_PATH = Path("config.yaml")
+"""Read when no config is named and it exists; else the built-in defaults hold."""
+
+M = TypeVar("M", bound="BaseModel")
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What the command line says, as typed; None or empty where it says nothing.
+
+    `audio`, `emotion` and `links` are about one subject: the one called `subject` where the config
+    has it, else the first, which `subject` then renames. `links` replace that subject's links.
+    """
+
+    audio: str | None = None
+    links: tuple[str, ...] = ()
+    subject: str | None = None
+    fps: str | None = None
+    lookahead_ms: str | None = None
+    emotion: str | None = None
+    device: str | None = None
+    weights: str | None = None
+    no_ui: bool = False
+
+
+def load_config(path: Path | None = None, flags: Flags | None = None) -> Config:
+    """Return the config of that file, of `DEFAULT_PATH` or the built-in one, with flags over it.
+
+    Raises UserError with every problem of the file, or else every problem of the flags.
+    """
+    if path is None and not DEFAULT_PATH.exists():
+        config = Config()
+    else:
+        config = read_config(path or DEFAULT_PATH)
+    return override(config, flags or Flags())
+
+
+def read_config(path: Path) -> Config:
+    """Return the config of that file alone. Raises UserError with every problem."""
+    document = read_document(path)
+    config = validate(Config, document)
+    if problems := clashes(config, document.where):
+        raise UserError.of(problems)
+    return config
+
+
+def override(config: Config, flags: Flags) -> Config:
+    """Return the config with the flags over it. Raises UserError with every problem of theirs."""
+    index = _subject_index(config, flags.subject)
+    given = _given(flags, config.subjects[index])
+    problems: list[Problem] = []
+    run: dict[str, object] = {}
+    subject: dict[str, object] = {}
+    for flag, (model, key, value) in given.items():
+        try:
+            checked = validate(model, Document(flag, {key: value}, {}, {}))
+        except UserError as error:
+            problems += error.problems
+        else:
+            (run if model is Config else subject)[key] = getattr(checked, key)
+    if problems:
+        raise UserError.of(problems)
+    subjects = list(config.subjects)
+    subjects[index] = subjects[index].model_copy(update=subject)
+    changed = config.model_copy(update={**run, "subjects": tuple(subjects)})
+    if found := clashes(changed, lambda _path: "command line"):
+        raise UserError.of(found)
+    return changed
+
+
+def _subject_index(config: Config, name: str | None) -> int:
+    names = [subject.name for subject in config.subjects]
+    return names.index(name) if name in names else 0
+
+
+def _given(
+    flags: Flags, subject: SubjectConfig
+) -> Mapping[str, tuple[type[Config | SubjectConfig], str, object]]:
+    """Return, by flag, the key of the config which it sets and to what."""
+    audio = {**subject.audio.model_dump(), "input": flags.audio}
+    table: dict[str, tuple[type[Config | SubjectConfig], str, object]] = {
+        "--fps": (Config, "fps", flags.fps),
+        "--lookahead-ms": (Config, "lookahead_ms", flags.lookahead_ms),
+        "--device": (Config, "device", flags.device),
+        "--weights": (Config, "weights", flags.weights),
+        "--no-ui": (Config, "dashboard", False if flags.no_ui else None),
+        "--subject": (SubjectConfig, "name", flags.subject),
+        "--audio": (SubjectConfig, "audio", audio if flags.audio is not None else None),
+        "--emotion": (SubjectConfig, "emotion", flags.emotion),
+        "--link": (SubjectConfig, "links", list(flags.links) or None),
+    }
+    return {flag: entry for flag, entry in table.items() if entry[2] is not None}

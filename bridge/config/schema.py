@@ -1,0 +1,133 @@
+"""The config: its keys, their limits and defaults.
+
+The defaults are those of the `config.yaml` at the root of the project; there each key is explained.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - pydantic reads the annotation
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from bridge.audio.spec import AudioSpec
+from bridge.clock.rate import FRAME_RATES, FrameRate
+from bridge.document import FieldError
+from bridge.links.livelink_face import subject_fault
+from bridge.links.spec import LinkSpec, parse_link_url
+from models.emotions import EMOTIONS, MAX_WEIGHT
+
+MAX_SUBJECTS = 16
+"""Subjects of one bridge; one batched generator step serves them all."""
+
+MAX_LINKS = 8
+"""Links of one subject; each costs the tick thread its packets."""
+
+EMOTION_REMEDY = f"use {', '.join(EMOTIONS)}, each with a weight from 0 to {MAX_WEIGHT:g}"
+DEFAULT_LINK = "livelink-face://127.0.0.1:11111"
+"""Unreal on this machine, on the port at which its Live Link Face source listens."""
+
+LOOKAHEAD_STEP_MS = 20
+"""Look-ahead counts in hops."""
+
+MAX_LOOKAHEAD_MS = 240
+"""The longest look-ahead the generator was trained for."""
+
+MAX_BUFFER_MS = 200
+"""A longer buffer would hide a machine that is too slow, not help it."""
+
+
+def _frame_rate(value: Any) -> Any:
+    if isinstance(value, FrameRate):
+        return value
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    name = f"{value:g}" if is_number else str(value).strip().lower()
+    if name not in FRAME_RATES:
+        raise FieldError(f"there is no frame rate {name}", f"use one of {', '.join(FRAME_RATES)}")
+    return FRAME_RATES[name]
+
+
+def _emotion_mix(value: Any) -> Any:
+    """Read `happy:0.7, sad:0.2`; a name without a weight has 1."""
+    if not isinstance(value, str):
+        return {} if value is None else value
+    mix: dict[str, float] = {}
+    faults = []
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        name, _, weight = (piece.strip() for piece in part.partition(":"))
+        if name in mix:
+            faults.append(f"{name} stands twice")
+        try:
+            mix[_known_emotion(name)] = _weight(weight or "1")
+        except FieldError as error:
+            faults.append(f"{part}: {error.what}")
+    if faults:
+        raise FieldError("; ".join(faults), EMOTION_REMEDY)
+    return mix
+
+
+def _weight(text: str) -> float:
+    try:
+        weight = float(text)
+    except ValueError:
+        weight = -1.0
+    if not 0.0 <= weight <= MAX_WEIGHT:
+        raise FieldError(f"the weight must be a number from 0 to {MAX_WEIGHT:g}, found {text}")
+    return weight
+
+
+def _known_emotion(name: str) -> str:
+    if name not in EMOTIONS:
+        raise FieldError(f"there is no emotion {name!r}", EMOTION_REMEDY)
+    return name
+
+
+def _subject_name(name: str) -> str:
+    if fault := subject_fault(name):
+        raise FieldError(fault, "write a name, such as CSTalk")
+    return name
+
+
+def _at_least_one(items: tuple[Any, ...]) -> tuple[Any, ...]:
+    # Not `min_length`: that also complains of a list whose items are all wrong.
+    if not items:
+        raise FieldError("the list is empty", "name at least one, or leave the key out")
+    return items
+
+
+EmotionName = Annotated[str, AfterValidator(_known_emotion)]
+Weight = Annotated[float, Field(ge=0.0, le=MAX_WEIGHT, allow_inf_nan=False)]
+EmotionMix = Annotated[dict[EmotionName, Weight], BeforeValidator(_emotion_mix)]
+
+
+class SubjectConfig(BaseModel):
+    """One character: its voice, its emotion, and where its face goes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, AfterValidator(_subject_name)] = "CSTalk"
+    audio: AudioSpec = Field(default_factory=AudioSpec)
+    emotion: EmotionMix = Field(default_factory=dict)
+    links: Annotated[tuple[LinkSpec, ...], AfterValidator(_at_least_one)] = Field(
+        default_factory=lambda: (parse_link_url(DEFAULT_LINK),), max_length=MAX_LINKS
+    )
+
+
+class Config(BaseModel):
+    """One run of the bridge.
+
+    `lookahead_ms` is a multiple of 20 from 0 to 240, `buffer_ms` from 0 to 200. `weights` is the
+    path of a weights file; None means the ones that came with the program.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fps: Annotated[FrameRate, BeforeValidator(_frame_rate)] = FRAME_RATES["60"]
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    weights: Path | None = None
+    lookahead_ms: int = Field(default=80, ge=0, le=MAX_LOOKAHEAD_MS, multiple_of=LOOKAHEAD_STEP_MS)
+    buffer_ms: float = Field(default=12.0, ge=0.0, le=MAX_BUFFER_MS, allow_inf_nan=False)
+    dashboard: bool = True
+    subjects: Annotated[tuple[SubjectConfig, ...], AfterValidator(_at_least_one)] = Field(
+        default_factory=lambda: (SubjectConfig(),), max_length=MAX_SUBJECTS
+    )
