@@ -23,10 +23,10 @@ HOP_SAMPLES = 320
 class Hop:
     """20 ms of sound, ready for the generator.
 
-    `samples` is float32 [320] at 16 kHz, -1..1. `index` counts the hops since the start, so the hop
-    covers stream time `index` x 20 ms to (`index` + 1) x 20 ms. `arrived_s` is the host time at which
-    the block arrived that completed it, `captured_s` the host time at which the sound of its first
-    sample was recorded. `level_db` (RMS) and `peak_db` are dBFS after gain, before the gate.
+    `samples` is float32 [320] at 16 kHz, -1..1. `index` counts the hops since the start: the hop
+    covers stream time `index` x 20 ms to (`index` + 1) x 20 ms. `arrived_s` is the host time at
+    which the block arrived that completed it, `captured_s` the host time at which the sound of its
+    first sample was recorded. `level_db` (RMS) and `peak_db` are dBFS after gain, before the gate.
     """
 
     samples: NDArray[np.float32]

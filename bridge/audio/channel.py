@@ -1,0 +1,19 @@
+"""Many channels to one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def picked(samples: NDArray[np.float32], channel: int | None) -> NDArray[np.float32]:
+    """Return one channel (counted from 1) of samples [frames, channels], or the mean of all."""
+    if channel is not None:
+        return np.ascontiguousarray(samples[:, channel - 1])
+    if samples.shape[1] == 1:
+        return samples[:, 0]
+    return np.asarray(samples.mean(axis=1), dtype=np.float32)
