@@ -64,18 +64,15 @@ class Document:
 
     def where(self, path: Sequence[str | int] = ()) -> str:
         """Return `name:line:column` of the value at a path, or of the nearest value around it."""
-        return self._where(self.values, path)
+        for length in range(len(path), -1, -1):
+            if mark := self.values.get(tuple(path[:length])):
+                return f"{self.name}:{mark}"
+        return self.name
 
     def where_key(self, path: Sequence[str | int]) -> str:
         """Return `name:line:column` of the key at a path, or of the nearest value around it."""
         mark = self.keys.get(tuple(path))
         return f"{self.name}:{mark}" if mark else self.where(path)
-
-    def _where(self, marks: Mapping[KeyPath, Mark], path: Sequence[str | int]) -> str:
-        for length in range(len(path), -1, -1):
-            if mark := marks.get(tuple(path[:length])):
-                return f"{self.name}:{mark}"
-        return self.name
 
 
 def read_document(path: Path) -> Document:

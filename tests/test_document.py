@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-from bridge.document import MAX_BYTES, parse_document, read_document, validate
+from bridge.document import MAX_BYTES, FieldError, examine, parse_document, read_document, validate
 from bridge.errors import UserError
 
 if TYPE_CHECKING:
@@ -176,3 +176,32 @@ def test_a_long_document_is_read_in_little_time():
     start = time.perf_counter()
     parse_document(text, "c")
     assert time.perf_counter() - start < 2.0
+
+
+class Even(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    count: int = 0
+    named: dict[Annotated[str, AfterValidator(lambda key: must_be_short(key))], int] = {}
+
+    @field_validator("count")
+    @classmethod
+    def _even(cls, count: int) -> int:
+        if count % 2:
+            raise FieldError(f"{count} is odd", f"write {count + 1}")
+        return count
+
+
+def must_be_short(key: str) -> str:
+    if len(key) > 3:
+        raise ValueError("is too long")
+    return key
+
+
+def test_validators_word_their_own_problems_at_values_and_at_keys():
+    document = parse_document("named: {a: 1, long: 2}\ncount: 3", "c.yaml")
+    instance, problems = examine(Even, document)
+    assert instance is None
+    assert list(map(str, problems)) == [
+        "c.yaml:1:15: `named.long` is too long",
+        "c.yaml:2:8: 3 is odd; write 4",
+    ]
