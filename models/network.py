@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 KERNEL = 3
+NORM_FLOOR = 1e-5
 Caches = list[Tensor]
 
 
@@ -78,10 +79,14 @@ class CausalConv(nn.Module):
 
 
 class Block(nn.Module):
-    """A residual block: a causal convolution, its modulation (FiLM), and a mix across channels."""
+    """A residual block: norm, causal convolution, its modulation (FiLM), a mix across channels.
+
+    The norm looks across the channels of one hop only, so it costs no causality.
+    """
 
     def __init__(self, width: int, dilation: int) -> None:
         super().__init__()
+        self.gain = nn.Parameter(torch.ones(width, 1))
         self.conv = CausalConv(width, width, dilation)
         self.mix = nn.Conv1d(width, width, 1)
 
@@ -89,12 +94,17 @@ class Block(nn.Module):
         self, x: Tensor, caches: Caches | None = None, film: Tensor | None = None
     ) -> Tensor:
         """Return `[batch, width, time]`; `film` is `[batch, 2 * width, 1]`, scale then shift."""
-        y: Tensor = self.conv(x, caches)
+        y: Tensor = self.conv(self.normed(x), caches)
         if film is not None:
-            scale, shift = film.chunk(2, 1)
-            y = torch.addcmul(y + shift, y, scale)
+            stretch, shift = film.chunk(2, 1)
+            y = torch.addcmul(y + shift, y, stretch)
         mixed: Tensor = self.mix(functional.gelu(y))
         return x[..., -y.shape[-1] :] + mixed
+
+    def normed(self, x: Tensor) -> Tensor:
+        """Return `x` with every hop at unit power."""
+        scaled: Tensor = x * torch.rsqrt(x.square().mean(1, keepdim=True) + NORM_FLOOR) * self.gain
+        return scaled
 
 
 class Generator(nn.Module):
@@ -151,7 +161,7 @@ class Generator(nn.Module):
         x = self.stem(x.repeat(1, 1, 1 + self.stem.reach))
         films = (*[None] * len(self.encoder), *self._films(emotion, delay_hops))
         for block, film in zip((*self.encoder, *self.decoder), films, strict=True):
-            caches.append(x.repeat(1, 1, block.conv.reach))
+            caches.append(block.normed(x).repeat(1, 1, block.conv.reach))
             x = block(x.repeat(1, 1, 1 + block.conv.reach), None, film)
         return caches
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Segment = tuple[float, float, str]
 
 RATE_HZ = 16_000
+PAUSES = ("sil", "sp")
+GRID_WORDS = {"z": "zed"}  # GRID's speakers are British, the dictionary is not
 ALIGNER_FRAME_S = 0.010
 ALIGNER_BIAS_S = 0.010  # PocketSphinx puts phones this early (measured on hand-checked phones)
 KOKORO_FRAME_S = 0.025
@@ -92,7 +94,7 @@ def kokoro_segments(symbols: str, frames_25ms: list[int]) -> list[Segment]:
 def _sentences(data: Path) -> Iterator[tuple[str, Path, list[str]]]:
     """Yield the clips that need the aligner: name, audio path, words."""
     for clip, words in json.loads((data / "grid_s1/words.json").read_text("utf-8")).items():
-        spoken = [word for _, _, word in words if word not in {"sil", "sp"}]
+        spoken = [GRID_WORDS.get(word, word) for _, _, word in words if word not in PAUSES]
         yield f"grid_s1/{clip}", data / f"grid_s1/audio/{clip}.opus", spoken
     for clip, text in json.loads((data / "kathleen/transcripts.json").read_text("utf-8")).items():
         words = re.findall(r"[a-z']+", text.lower())

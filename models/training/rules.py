@@ -48,16 +48,16 @@ def _sides(*names: str) -> tuple[str, ...]:
 GESTURES: dict[str, Gesture] = {
     "jaw": Gesture(("CTRL_C_jaw.ty",), 0.05, 1.5),
     "lips_together": Gesture(
-        _sides("mouth_lipsTogetherU.ty", "mouth_lipsTogetherD.ty"), 0.016, 12, 0.01
+        _sides("mouth_lipsTogetherU.ty", "mouth_lipsTogetherD.ty"), 0.009, 12, 0.008
     ),
-    "lip_bite": Gesture(_sides("mouth_lipBiteD.ty"), 0.025, 8, 0.02),
+    "lip_bite": Gesture(_sides("mouth_lipBiteD.ty"), 0.014, 8, 0.012),
     "purse": Gesture(_sides("mouth_purseU.ty", "mouth_purseD.ty"), 0.07, 6, 0.03),
     "funnel": Gesture(_sides("mouth_funnelU.ty", "mouth_funnelD.ty"), 0.06, 6, 0.02),
     "towards": Gesture(_sides("mouth_towardsU.ty", "mouth_towardsD.ty"), 0.06, 6, 0.02),
     "stretch": Gesture(_sides("mouth_stretch.ty"), 0.06, 1.5),
     "lower_depress": Gesture(_sides("mouth_lowerLipDepress.ty"), 0.05, 1.2),
     "upper_raise": Gesture(_sides("mouth_upperLipRaise.ty"), 0.05, 1.2),
-    "roll": Gesture(_sides("mouth_lipsRollU.ty", "mouth_lipsRollD.ty"), 0.025, 6, 0.01),
+    "roll": Gesture(_sides("mouth_lipsRollU.ty", "mouth_lipsRollD.ty"), 0.012, 6, 0.01),
     "tongue_up": Gesture(("CTRL_C_tongue_move.ty",), 0.045, 1.2),
     "tongue_tip": Gesture(("CTRL_C_tongue_tipMove.ty",), 0.035, 2),
     "tongue_out": Gesture(("CTRL_C_tongue_inOut.ty",), 0.04, 2),

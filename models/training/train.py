@@ -51,7 +51,7 @@ class Settings:
     seed: int = 11
     steps: int = 9_000
     batch: int = 16
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     warm_up_steps: int = 300
     weight_decay: float = 0.01
     clip_norm: float = 1.0

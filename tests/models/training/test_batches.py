@@ -1,0 +1,76 @@
+"""Sound and face of a batch belong together: the corpus counts its rows in both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+from models.features import HISTORY_SAMPLES, HOP_SAMPLES
+from models.network import Architecture
+from models.training.batches import ROWS, UNKNOWN_PHONE, Corpus, Crop, draw
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CLIP_ROWS = 200
+
+
+@pytest.fixture(scope="module")
+def corpus(corpus_folder: Path) -> Corpus:
+    return Corpus(corpus_folder, "train")
+
+
+@pytest.mark.parametrize("speed", [0.9, 1.0, 1.1])
+@pytest.mark.parametrize("start", [-20.0, 0.0, 33.3])
+@pytest.mark.parametrize("delay_hops", [0, 6])
+def test_a_row_is_the_face_of_the_sound_one_delay_ago(
+    corpus: Corpus, speed: float, start: float, delay_hops: int
+) -> None:
+    crop = Crop(corpus.clips[1], "kathleen", start, speed, voice=True)
+    context = 10
+    sound = crop.sound(corpus, context)
+    jaw, stress = (
+        values[..., 0] if values.ndim == 2 else values for values in crop.faces(corpus, delay_hops)
+    )
+    for row in range(30, ROWS, 17):
+        end = HISTORY_SAMPLES + (context + row + 1 - delay_hops) * HOP_SAMPLES
+        heard = sound[end - 1] / (20000 / 32768)
+        assert jaw[row] == pytest.approx(heard, abs=1.5 / CLIP_ROWS)
+        assert stress[row] == pytest.approx(heard, abs=1.5 / CLIP_ROWS)
+
+
+def test_around_a_clip_there_is_silence_and_rest(corpus: Corpus) -> None:
+    crop = Crop(corpus.clips[0], "grid_s1", 120.0, 1.0, voice=True)
+    gestures, _ = crop.faces(corpus, 0)
+    assert np.abs(gestures[80:]).max() == 0.0
+    assert np.abs(crop.sound(corpus, 10)[(10 + 82) * HOP_SAMPLES + HISTORY_SAMPLES :]).max() == 0.0
+    assert crop.phones(corpus)[-1] == 0
+
+
+def test_a_batch_depends_only_on_its_number(corpus: Corpus) -> None:
+    first, again, other = (draw(corpus, Architecture(), 3, 1, number) for number in (4, 4, 5))
+    assert torch.equal(first.samples, again.samples)
+    assert torch.equal(first.emotion, again.emotion)
+    assert not torch.equal(first.samples, other.samples)
+
+
+def test_a_batch_fits_the_network(corpus: Corpus) -> None:
+    architecture = Architecture()
+    batch = draw(corpus, architecture, 8, 1, 0)
+    assert batch.samples.shape == (
+        8,
+        (architecture.window_hops - 1 + ROWS) * HOP_SAMPLES + HISTORY_SAMPLES,
+    )
+    assert batch.samples.abs().max() <= 1.0
+    assert torch.isfinite(batch.samples).all()
+    assert batch.delay_hops.min() >= 0
+    assert batch.delay_hops.max() < architecture.delays
+
+
+def test_what_a_source_does_not_observe_has_no_weight(corpus: Corpus) -> None:
+    crop = Crop(corpus.clips[-1], "facegood", 0.0, 1.0, voice=True)
+    assert 0 < crop.observed().sum() < len(crop.observed())
+    assert (crop.phones(corpus) == UNKNOWN_PHONE).all()

@@ -1,0 +1,67 @@
+"""The training script learns, and resumes where it stopped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from models import load_generator
+from models.training import train as script
+from models.training.train import Run, Settings, describe, learning_rate
+from models.weights_file import save
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+CPU = torch.device("cpu")
+SHORT = Settings(steps=4, batch=2, warm_up_steps=1, check_every=100, save_every=2)
+
+
+def test_an_interrupted_run_ends_with_the_same_weights(
+    corpus_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight, _ = script.train(corpus_folder, tmp_path / "straight", SHORT, CPU)
+    saves = iter([True, False])
+    kept = Run.save
+
+    def save_then_stop(run: Run) -> None:
+        kept(run)
+        if next(saves, False):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "save", save_then_stop)
+    try:
+        script.train(corpus_folder, tmp_path / "broken", SHORT, CPU)
+    except KeyboardInterrupt:
+        monkeypatch.setattr(Run, "save", kept)
+    resumed, _ = script.train(corpus_folder, tmp_path / "broken", SHORT, CPU)
+    for one, other in zip(straight.parameters(), resumed.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_what_it_writes_loads_and_describes_itself(corpus_folder: Path, tmp_path: Path) -> None:
+    network, description = script.train(corpus_folder, tmp_path, SHORT, CPU)
+    save(tmp_path / "w.safetensors", network, description)
+    generator = load_generator(tmp_path / "w.safetensors", "cpu")
+    assert set(generator.card) == {"licence", "data", "minutes", "settings", "training_hash"}
+
+
+def test_the_hash_names_the_data_and_the_settings(corpus_folder: Path) -> None:
+    corpus = script.Corpus(corpus_folder, "train")
+    hashes = {
+        describe(corpus, Settings(seed=seed), corpus_folder).card["training_hash"]
+        for seed in (1, 2)
+    }
+    assert len(hashes) == 2
+
+
+def test_the_learning_rate_rises_then_falls() -> None:
+    settings = Settings()
+    rates = [
+        learning_rate(settings, step) for step in (0, settings.warm_up_steps, settings.steps - 1)
+    ]
+    assert rates[0] < rates[1] == settings.learning_rate
+    assert rates[2] < 0.02 * rates[1]
