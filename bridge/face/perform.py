@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bridge.face.emotion import ease
-from bridge.face.timeline import Reach
+from bridge.face.timeline import Reach, Reading
 from bridge.frame import Frame, neutral_board
 from models.board import INDEX
 
@@ -49,13 +49,13 @@ class Performer:
         self._return_at_s = 0.0
         self._return_s = 0.0
 
-    def frame(self, row: NDArray[np.float32] | None, reach: Reach, now_s: float) -> Frame:
+    def frame(self, reading: Reading | None, now_s: float) -> Frame:
         """Return the frame to show at host time `now_s`.
 
-        `row` is float32 [channels] as the timeline read it; it counts only when `reach` is `LIVE`.
+        `reading` is what the timeline gave, None without one; its values count when it is `LIVE`.
         """
-        if row is not None and reach is Reach.LIVE:
-            self._shown = self._live(row, now_s)
+        if reading is not None and reading.values is not None and reading.reach is Reach.LIVE:
+            self._shown = self._live(reading.values, now_s)
         else:
             self._shown = self._without(now_s)
         board = neutral_board()

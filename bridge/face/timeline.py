@@ -7,6 +7,7 @@ makes it visible, and the ring is far longer than any delay, so neither side nee
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,21 @@ class Reach(Enum):
     """Far past the newest row: the newest face, of a stream that stands still."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The face at one stream time.
+
+    `values` is float32 [channels], None when `reach` is `EARLY`. `heard_s` is the host time at
+    which the hop was complete that gave the later of the rows read, `made_s` that at which the row
+    was there; both are 0 unless `reach` is `LIVE`.
+    """
+
+    values: NDArray[np.float32] | None
+    reach: Reach
+    heard_s: float = 0.0
+    made_s: float = 0.0
+
+
 class Timeline:
     """A bounded ring of rows `[channels]` at 50 Hz.
 
@@ -47,6 +63,7 @@ class Timeline:
 
     def __init__(self, channels: int, first_row: int = 0) -> None:
         self._rows = np.zeros((CAPACITY_ROWS, channels), dtype=np.float32)
+        self._heard_made_s = np.zeros((CAPACITY_ROWS, 2))
         self._first_row = first_row
         self._end_row = first_row
         self.late_reads = 0
@@ -56,24 +73,28 @@ class Timeline:
         """The stream time of the newest row; of the one before the first while there is none."""
         return (self._end_row - 1) / ROW_RATE_HZ
 
-    def append(self, row: NDArray[np.float32]) -> None:
-        """Write the next row, float32 [channels]. Only the generator thread calls this."""
-        self._rows[self._end_row % CAPACITY_ROWS] = row
+    def append(self, row: NDArray[np.float32], heard_s: float = 0.0, made_s: float = 0.0) -> None:
+        """Write the next row, float32 [channels], and its times (see `Reading`).
+
+        Only the generator thread calls this.
+        """
+        slot = self._end_row % CAPACITY_ROWS
+        self._rows[slot] = row
+        self._heard_made_s[slot] = heard_s, made_s
         self._end_row += 1
 
-    def at(self, stream_s: float) -> tuple[NDArray[np.float32] | None, Reach]:
-        """Return the face of `stream_s`, float32 [channels], and where the read fell.
+    def at(self, stream_s: float) -> Reading:
+        """Return the face of `stream_s`; between two rows it is interpolated linearly.
 
-        Between two rows the face is interpolated linearly. The face is None when `EARLY`. A time
-        older than the ring reads its oldest row. Only the tick thread calls this.
+        A time older than the ring reads its oldest row. Only the tick thread calls this.
         """
         end = self._end_row
         position = stream_s * ROW_RATE_HZ
         if end == self._first_row or position < self._first_row - _ROUNDING_ROWS:
-            return None, Reach.EARLY
+            return Reading(None, Reach.EARLY)
         newest = end - 1
         if position > newest + _ROUNDING_ROWS:
-            return self._rows[newest % CAPACITY_ROWS].copy(), self._miss(position - newest)
+            return Reading(self._rows[newest % CAPACITY_ROWS].copy(), self._miss(position - newest))
         # Half the ring is left to the writer, so that no row under the reader is overwritten.
         oldest = max(self._first_row, end - CAPACITY_ROWS // 2)
         position = min(max(position, oldest), newest)
@@ -81,7 +102,8 @@ class Timeline:
         after = min(before + 1, newest)
         share = np.float32(position - before)
         earlier, later = self._rows[before % CAPACITY_ROWS], self._rows[after % CAPACITY_ROWS]
-        return earlier + share * (later - earlier), Reach.LIVE
+        heard_s, made_s = self._heard_made_s[after % CAPACITY_ROWS].tolist()
+        return Reading(earlier + share * (later - earlier), Reach.LIVE, heard_s, made_s)
 
     def _miss(self, rows: float) -> Reach:
         if rows > LATE_LIMIT_S * ROW_RATE_HZ:

@@ -2,7 +2,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge.face.perform import Bridging, Performer
-from bridge.face.timeline import Reach
+from bridge.face.timeline import Reach, Reading
 from models.board import INDEX
 
 CHANNELS = ("CTRL_C_jaw.ty", "CTRL_L_brow_down.ty")
@@ -18,14 +18,14 @@ def live(performer: Performer, start_s: float, jaw: float, seconds: float) -> fl
     """Show a face for a while; return the time of the last frame."""
     ticks = round(seconds / TICK_S)
     for tick in range(ticks + 1):
-        performer.frame(face(jaw), Reach.LIVE, start_s + tick * TICK_S)
+        performer.frame(Reading(face(jaw), Reach.LIVE), start_s + tick * TICK_S)
     return start_s + ticks * TICK_S
 
 
 def test_a_row_stands_at_its_board_places_and_the_rest_is_neutral() -> None:
     performer = Performer(CHANNELS)
     live(performer, 0.0, 0.5, 0.5)
-    frame = performer.frame(face(0.5, 0.25), Reach.LIVE, 1.0)
+    frame = performer.frame(Reading(face(0.5, 0.25), Reach.LIVE), 1.0)
     assert frame.time_s == 1.0
     assert frame.board.shape == (174,)
     assert frame.board[JAW] == np.float32(0.5)
@@ -35,7 +35,7 @@ def test_a_row_stands_at_its_board_places_and_the_rest_is_neutral() -> None:
 
 
 def test_without_a_face_yet_the_frame_is_neutral() -> None:
-    assert not Performer(CHANNELS).frame(None, Reach.EARLY, 5.0).board.any()
+    assert not Performer(CHANNELS).frame(None, 5.0).board.any()
 
 
 def test_a_gap_holds_the_face_then_lets_it_fall() -> None:
@@ -43,21 +43,21 @@ def test_a_gap_holds_the_face_then_lets_it_fall() -> None:
     performer = Performer(CHANNELS, bridging)
     end_s = live(performer, 0.0, 0.8, 0.5)
     gap_s = end_s + TICK_S
-    held = performer.frame(face(0.1), Reach.LATE, gap_s).board[JAW]
+    held = performer.frame(Reading(face(0.1), Reach.LATE), gap_s).board[JAW]
     assert held == np.float32(0.8)
-    assert performer.frame(None, Reach.ABSENT, gap_s + 0.24).board[JAW] == held
-    fallen = performer.frame(None, Reach.ABSENT, gap_s + 0.25 + 0.3).board[JAW]
+    assert performer.frame(None, gap_s + 0.24).board[JAW] == held
+    fallen = performer.frame(None, gap_s + 0.25 + 0.3).board[JAW]
     np.testing.assert_allclose(fallen, 0.8 * np.exp(-1.0), rtol=1e-5)
-    assert performer.frame(None, Reach.ABSENT, gap_s + 5.0).board[JAW] < 1e-6
+    assert performer.frame(None, gap_s + 5.0).board[JAW] < 1e-6
 
 
 def test_after_a_gap_the_face_comes_back_without_a_pop() -> None:
     performer = Performer(CHANNELS, Bridging(return_s=0.15))
     gap_s = live(performer, 0.0, 0.8, 0.5) + TICK_S
-    performer.frame(None, Reach.ABSENT, gap_s)
-    before = performer.frame(None, Reach.ABSENT, gap_s + 1.0).board[JAW]
+    performer.frame(None, gap_s)
+    before = performer.frame(None, gap_s + 1.0).board[JAW]
     times_s = [gap_s + 1.0 + tick * TICK_S for tick in range(1, 13)]
-    back = [performer.frame(face(1.0), Reach.LIVE, at_s).board[JAW] for at_s in times_s]
+    back = [performer.frame(Reading(face(1.0), Reach.LIVE), at_s).board[JAW] for at_s in times_s]
     shown = [before, *back]
     steps = np.diff(shown)
     assert steps.min() > -1e-6
@@ -68,7 +68,7 @@ def test_after_a_gap_the_face_comes_back_without_a_pop() -> None:
 def test_one_late_read_is_made_good_within_a_tick() -> None:
     performer = Performer(CHANNELS)
     late_s = live(performer, 0.0, 0.8, 0.5) + TICK_S
-    performer.frame(face(0.8), Reach.LATE, late_s)
-    performer.frame(face(0.6), Reach.LIVE, late_s + TICK_S)
-    exact = performer.frame(face(0.5), Reach.LIVE, late_s + 2.1 * TICK_S).board[JAW]
+    performer.frame(Reading(face(0.8), Reach.LATE), late_s)
+    performer.frame(Reading(face(0.6), Reach.LIVE), late_s + TICK_S)
+    exact = performer.frame(Reading(face(0.5), Reach.LIVE), late_s + 2.1 * TICK_S).board[JAW]
     assert exact == np.float32(0.5)

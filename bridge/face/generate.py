@@ -1,0 +1,183 @@
+"""The generator thread: it owns the network, listens to all voices and makes their rows.
+
+It sleeps until a device says that a block came or until the earliest paced source is due, takes
+what all sources have, and makes one batched step for all voices whose hop is full. With several
+voices a full hop waits for those that are due within 4 ms, so that subjects in step share one call.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from bridge.audio.block import BLOCK_S
+from bridge.audio.hop import HOP_SAMPLES
+from bridge.audio.source import SourceState
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from bridge.audio.hop import Hop
+    from bridge.face.voice import Voice
+    from bridge.monitor.metrics import Metrics, SubjectMetrics
+
+COMPANY_S = 0.004
+"""How long a full hop may wait for the other voices': a fifth of a hop, as long as a step takes."""
+IDLE_S = 0.2
+"""Longest sleep, so that a lost source is asked for and a stop is seen."""
+WARM_UP_HOPS = 25
+"""Silent hops before the first real one: half a second, after which steps cost the same."""
+
+
+class Stream(Protocol):
+    """What makes rows: see `models.streams.Stream`."""
+
+    def step(
+        self,
+        samples: NDArray[np.float32],
+        emotion: NDArray[np.float32],
+        lookahead_ms: NDArray[np.float32],
+        rows: Sequence[int],
+    ) -> NDArray[np.float32]:
+        """Hear one hop, [rows, 320], and return float32 [rows, channels]."""
+
+    def reset(self, rows: Sequence[int]) -> None:
+        """Forget the past of these voices."""
+
+
+def warm_up(stream: Stream, voices: Sequence[Voice]) -> None:
+    """Run silence through the stream, so that the first real hop is not the slowest, and forget."""
+    rows = range(len(voices))
+    samples = np.zeros((len(voices), HOP_SAMPLES), dtype=np.float32)
+    emotion = np.stack([voice.emotion.end for voice in voices])
+    lookahead_ms = np.array([1e3 * v.timing.lookahead_s for v in voices], dtype=np.float32)
+    for _ in range(WARM_UP_HOPS):
+        stream.step(samples, emotion, lookahead_ms, rows)
+    stream.reset(rows)
+
+
+class GeneratorLoop:
+    """The work of the generator thread; `run` is its target.
+
+    `voices` and `metrics.subjects` go together, row by row of the stream. An error of a source
+    or of the network ends the loop and is raised from `run`.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        voices: Sequence[Voice],
+        metrics: Metrics,
+        *,
+        wake: threading.Event,
+        now: Callable[[], float],
+    ) -> None:
+        self._stream = stream
+        self._voices = tuple(voices)
+        self._metrics = metrics
+        self._wake = wake
+        self._now = now
+        self._stretches = [voice.stretch for voice in voices]
+
+    def run(self, stop: threading.Event) -> None:
+        """Listen and step until `stop`; set `wake` after it to be quick."""
+        for voice in self._voices:
+            voice.source.start()
+        due_s = self._now()
+        while not stop.is_set():
+            self._wake.wait(min(max(0.0, due_s - self._now()), IDLE_S))
+            self._wake.clear()
+            due_s = self.turn()
+
+    def turn(self) -> float:
+        """Take all sound that is there, make all rows that are due; return when to come back."""
+        now_s = self._now()
+        for row, voice in enumerate(self._voices):
+            self._listen(row, voice, now_s)
+        while ready := [row for row, voice in enumerate(self._voices) if voice.hop]:
+            wait_until_s = self._company_s(ready)
+            if wait_until_s > self._now():
+                return min(wait_until_s, self._sources_due_s())
+            self._step(ready)
+        return self._sources_due_s()
+
+    def _listen(self, row: int, voice: Voice, now_s: float) -> None:
+        metrics = self._metrics.subjects[row]
+        before, dropped = voice.state, voice.dropped_blocks
+        first = metrics.input_state is None
+        blocks = voice.listen(now_s)
+        if voice.stretch is not self._stretches[row]:
+            self._stretches[row] = voice.stretch
+            self._stream.reset([row])
+        if voice.dropped_blocks > dropped:
+            metrics.dropped("blocks", now_s, voice.dropped_blocks - dropped)
+        for block in blocks:
+            metrics.took("device", max(0.0, block.arrived_s - block.captured_s - BLOCK_S))
+        if voice.state is not before or first:
+            metrics.set_input(voice.state, voice.source.name)
+            self._say(metrics, voice, before, now_s)
+
+    def _say(
+        self, metrics: SubjectMetrics, voice: Voice, before: SourceState, now_s: float
+    ) -> None:
+        name = voice.source.name
+        if voice.state is SourceState.LOST:
+            text = f"{name} is gone; the face goes to rest, the device is asked for every second"
+        elif voice.state is SourceState.ENDED:
+            text = f"{name} is over"
+        elif before is SourceState.LOST:
+            text = f"{name} is back"
+        else:
+            return
+        self._metrics.notice(now_s, text, metrics.name)
+
+    def _sources_due_s(self) -> float:
+        due = [voice.source.next_due_s for voice in self._voices]
+        return min((due_s for due_s in due if due_s is not None), default=math.inf)
+
+    def _company_s(self, ready: Sequence[int]) -> float:
+        """Return until when the ready hops wait for others; in the past when they need not."""
+        limit_s = min(hop.arrived_s for row in ready if (hop := self._voices[row].hop)) + COMPANY_S
+        others = (voice for voice in self._voices if voice.hop is None)
+        running = [v.stretch.next_hop_s for v in others if v.state is SourceState.RUNNING]
+        return limit_s if any(hop_s < limit_s for hop_s in running) else -math.inf
+
+    def _step(self, ready: Sequence[int]) -> None:
+        """Make one row for each voice in `ready`."""
+        voices = [self._voices[row] for row in ready]
+        hops = [voice.hop for voice in voices if voice.hop]
+        start_s = self._now()
+        emotions = np.stack([voice.emotion.at(start_s) for voice in voices])
+        faces = self._stream.step(
+            np.stack([hop.samples for hop in hops]),
+            emotions,
+            np.array([1e3 * voice.timing.lookahead_s for voice in voices], dtype=np.float32),
+            ready,
+        )
+        made_s = self._now()
+        self._metrics.inference.add(made_s - start_s)
+        finite = np.isfinite(faces).all(axis=1).tolist()
+        for place, (row, voice, hop) in enumerate(zip(ready, voices, hops, strict=True)):
+            voice.take(faces[place] if finite[place] else None, made_s)
+            self._measure(row, hop, made_s)
+            if not finite[place]:
+                self._refuse(row, made_s)
+
+    def _measure(self, row: int, hop: Hop, now_s: float) -> None:
+        self._metrics.subjects[row].heard(
+            now_s, level_db=hop.level_db, peak_db=hop.peak_db, gate_open=hop.gate_open
+        )
+
+    def _refuse(self, row: int, now_s: float) -> None:
+        """Begin a voice anew whose row was no finite number: its past may hold the same."""
+        self._stream.reset([row])
+        metrics = self._metrics.subjects[row]
+        if not metrics.drops["values"].recent(now_s):
+            text = "the network gave a value that is no number; the last face is held"
+            self._metrics.notice(now_s, text, metrics.name)
+        metrics.dropped("values", now_s)
