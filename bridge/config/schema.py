@@ -58,7 +58,8 @@ def _emotion_mix(value: Any) -> Any:
         if name in mix:
             faults.append(f"{name} stands twice")
         try:
-            mix[_known_emotion(name)] = _weight(weight or "1")
+            known = _known_emotion(name)
+            mix[known] = _weight(weight or "1")
         except FieldError as error:
             faults.append(f"{part}: {error.what}")
     if faults:

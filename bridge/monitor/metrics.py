@@ -43,6 +43,9 @@ DROPS: dict[str, str] = {
 }
 """What can be lost, by cause; packets which the system refused are counted by the links."""
 
+SILENCE_DB = -50.0
+"""Peak in dBFS below which nobody speaks into the microphone: a quiet room has about -60."""
+
 MAX_NOTICES = 32
 """Notices remembered; a dashboard shows the last few, a log has had each in its turn."""
 
@@ -80,13 +83,19 @@ class Notice:
 
 
 class LinkMetrics:
-    """One link's speed. Written by the tick thread."""
+    """How fast one link sends and fails. Written by the tick thread."""
 
-    __slots__ = ("counters", "packets")
+    __slots__ = ("counters", "failures", "packets")
 
     def __init__(self, counters: LinkCounters) -> None:
         self.counters = counters
         self.packets = Rate()
+        self.failures = Rate()
+
+    def read(self, now_s: float) -> None:
+        """Read the counters."""
+        self.packets.read(now_s, self.counters.sent)
+        self.failures.read(now_s, self.counters.failed)
 
     @property
     def last_error(self) -> str | None:
@@ -125,7 +134,7 @@ class SubjectMetrics:
     def heard(self, now_s: float, *, level_db: float, peak_db: float, gate_open: bool) -> None:
         """Take the level (RMS) and peak in dBFS and the gate of one hop."""
         self.level_db, self.peak_db, self.gate_open = level_db, peak_db, gate_open
-        if gate_open or self.voiced_s is None:
+        if self.voiced_s is None or (gate_open and peak_db > SILENCE_DB):
             self.voiced_s = now_s
         self.heard_s = now_s
 
@@ -149,7 +158,7 @@ class SubjectMetrics:
     def sent(self, now_s: float) -> None:
         """Read the counters of the links, once a tick, after they have sent."""
         for link in self.links:
-            link.packets.read(now_s, link.counters.sent)
+            link.read(now_s)
 
 
 class Metrics:

@@ -1,0 +1,126 @@
+"""Threads that show the metrics: the dashboard in a terminal, plain lines anywhere else.
+
+They only read, at most four times a second, and whatever goes wrong in them stays in them.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, TextIO
+
+from bridge.monitor.plain import PlainReport, status_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
+    from rich.console import Console
+    from rich.text import Text
+
+    from bridge.monitor.metrics import Metrics
+
+REFRESH_S = 0.25
+"""Time between two pictures."""
+
+CLOSE_S = 2.0
+"""Time given to the thread for its last picture; a terminal that blocks is left behind."""
+
+
+class Monitor:
+    """A thread that calls `show` every `REFRESH_S` between entering and leaving."""
+
+    def __init__(self, metrics: Metrics, now: Callable[[], float]) -> None:
+        self.metrics = metrics
+        self.now = now
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._closing.set()
+        self._thread.join(CLOSE_S)
+
+    def run(self) -> None:
+        """Show until closing."""
+        raise NotImplementedError
+
+    def wait(self) -> bool:
+        """Wait for the next picture; return False when it is time to close."""
+        return not self._closing.wait(REFRESH_S)
+
+    def _run(self) -> None:
+        try:
+            self.run()
+        except (OSError, ValueError) as error:
+            # A closed terminal or pipe: faces go on moving without anyone watching.
+            self.metrics.notice(self.now(), f"nothing can be shown any more: {error}")
+
+
+class PlainMonitor(Monitor):
+    """Plain lines to a stream, standard error by default."""
+
+    def __init__(
+        self, metrics: Metrics, now: Callable[[], float], stream: TextIO | None = None
+    ) -> None:
+        super().__init__(metrics, now)
+        self._stream = stream or sys.stderr
+        self._report = PlainReport(metrics)
+
+    def run(self) -> None:
+        """Print what is new, and a last status line."""
+        while self.wait():
+            self._print(self._report.lines(self.now()))
+        self._print([*self._report.lines(self.now()), status_line(self.metrics, self.now())])
+
+    def _print(self, lines: list[str]) -> None:
+        if lines:
+            self._stream.write("".join(f"{line}\n" for line in lines))
+            self._stream.flush()
+
+
+class Dashboard(Monitor):
+    """The picture on the whole terminal, which is as before when it is left."""
+
+    def __init__(
+        self, metrics: Metrics, now: Callable[[], float], console: Console | None = None
+    ) -> None:
+        super().__init__(metrics, now)
+        self._console = console
+
+    def run(self) -> None:
+        """Draw, and leave one status line behind."""
+        from rich.console import Console
+        from rich.live import Live
+
+        console = self._console or Console()
+        with Live(console=console, screen=True, auto_refresh=False) as live:
+            while self.wait():
+                live.update(self._picture(console), refresh=True)
+        console.print(status_line(self.metrics, self.now()), markup=False, highlight=False)
+
+    def _picture(self, console: Console) -> Text:
+        from bridge.monitor.subject_view import ASCII, BLOCKS
+        from bridge.monitor.view import draw
+
+        glyphs = ASCII if console.options.ascii_only else BLOCKS
+        return draw(self.metrics, self.now(), console.width, console.height, glyphs)
+
+
+def open_monitor(
+    metrics: Metrics, *, dashboard: bool, now: Callable[[], float] = time.monotonic
+) -> Monitor:
+    """Return the dashboard if it is wanted and standard output is a terminal, else plain lines."""
+    if dashboard and sys.stdout.isatty():
+        return Dashboard(metrics, now)
+    return PlainMonitor(metrics, now)

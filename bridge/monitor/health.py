@@ -1,0 +1,115 @@
+"""What is wrong with a subject, in one word, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from bridge.audio.source import SourceState
+
+if TYPE_CHECKING:
+    from bridge.monitor.metrics import Metrics, SubjectMetrics
+
+HOP_S = 0.020
+"""The generator's step: an inference that takes longer falls behind for good."""
+
+STALL_S = 1.0
+"""Without a hop for this long, no sound arrives."""
+
+PAUSE_S = 5.0
+"""A speaker's pause; after it a silence is worth a word."""
+
+DIGITAL_SILENCE_DB = -90.0
+"""Below the noise of any microphone and its converter: it is muted or not connected."""
+
+TOLERATED_LOSSES = 2
+"""Losses of one cause in two seconds which nobody sees."""
+
+
+class State(Enum):
+    """The word for a subject, worst last."""
+
+    OK = "OK"
+    STARTING = "STARTING"
+    ENDED = "ENDED"
+    SILENT = "SILENT"
+    LATE = "LATE"
+    NOT_SENT = "NOT SENT"
+    NO_INPUT = "NO INPUT"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A state, and one sentence with its cause and remedy; no sentence when all is well."""
+
+    state: State
+    advice: str = ""
+
+
+def health(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> Health:
+    """Judge a subject by the last few seconds: the worst thing first."""
+    return (
+        _input_health(subject, now_s)
+        or _link_health(subject, now_s)
+        or _late_health(metrics, subject, now_s)
+        or _silence_health(subject, now_s)
+        or Health(State.OK)
+    )
+
+
+def _input_health(subject: SubjectMetrics, now_s: float) -> Health | None:
+    name = subject.input_name
+    match subject.input_state:
+        case None:
+            return Health(State.STARTING)
+        case SourceState.ENDED:
+            return Health(State.ENDED, f"{name} is over")
+        case SourceState.LOST:
+            return Health(State.NO_INPUT, f"{name} is gone; plug it in, it is taken up by itself")
+        case SourceState.RUNNING if subject.heard_s is None:
+            return Health(State.STARTING)
+        case SourceState.RUNNING if now_s - subject.heard_s > STALL_S:
+            stalled_s = now_s - subject.heard_s
+            advice = f"nothing came from {name} for {stalled_s:.0f} s; check its cable and mixer"
+            return Health(State.NO_INPUT, advice)
+        case _:
+            return None
+
+
+def _link_health(subject: SubjectMetrics, now_s: float) -> Health | None:
+    for link in subject.links:
+        if link.failures.recent(now_s):
+            reason = link.last_error or "refused"
+            advice = f"{link.counters.name}: {reason}; check the address and the network"
+            return Health(State.NOT_SENT, advice)
+    return None
+
+
+def _late_health(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> Health | None:
+    losses = {cause: rate.recent(now_s) for cause, rate in subject.drops.items()}
+    worst = max(("hops", "blocks", "late", "ticks"), key=losses.__getitem__)
+    if losses[worst] <= TOLERATED_LOSSES:
+        return None
+    inference = metrics.inference.spread()
+    if inference and inference.median_s > HOP_S:
+        took_ms = 1000 * inference.median_s
+        return Health(
+            State.LATE,
+            f"inference takes {took_ms:.0f} ms of its 20 ms; use --device cuda or fewer subjects",
+        )
+    if worst == "late":
+        advice = f"faces come after their tick; raise buffer_ms, now {metrics.buffer_ms:g}"
+    else:
+        advice = f"{losses[worst]} {worst} lost in 2 s; the machine is busy, close other programs"
+    return Health(State.LATE, advice)
+
+
+def _silence_health(subject: SubjectMetrics, now_s: float) -> Health | None:
+    if subject.voiced_s is None or now_s - subject.voiced_s <= PAUSE_S:
+        return None
+    if subject.peak_db < DIGITAL_SILENCE_DB:
+        advice = "not even noise arrives; unmute the microphone or choose another (devices)"
+    else:
+        advice = f"nobody speaks at {subject.peak_db:.0f} dB; if someone does, raise gain_db"
+    return Health(State.SILENT, advice)

@@ -1,0 +1,76 @@
+"""The bridge's state as plain lines: for logs, pipes, and terminals without a dashboard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.clock.timecode import Timecode
+from bridge.monitor.health import Health, State, health
+
+if TYPE_CHECKING:
+    from bridge.monitor.metrics import Metrics, SubjectMetrics
+
+STATUS_EVERY_S = 5.0
+"""Time between two status lines."""
+
+
+class PlainReport:
+    """Turns metrics into lines, each thing once: pure apart from what it has said already."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._last_notice = 0
+        self._states = [State.STARTING] * len(metrics.subjects)
+        self._next_status_s: float | None = None
+
+    def lines(self, now_s: float) -> list[str]:
+        """Return what is new at `now_s`: notices, changes of state, and a line now and then."""
+        lines = self._new_notices()
+        for index, subject in enumerate(self._metrics.subjects):
+            found = health(self._metrics, subject, now_s)
+            if found.state is not self._states[index]:
+                self._states[index] = found.state
+                lines.append(f"{subject.name}: {_sentence(found)}")
+        if self._next_status_s is None:
+            self._next_status_s = now_s + STATUS_EVERY_S
+        elif now_s >= self._next_status_s:
+            self._next_status_s = now_s + STATUS_EVERY_S
+            lines.append(status_line(self._metrics, now_s))
+        return lines
+
+    def _new_notices(self) -> list[str]:
+        notices = self._metrics.notices(after=self._last_notice)
+        if notices:
+            self._last_notice = notices[-1].number
+        return [f"{n.subject}: {n.text}" if n.subject else n.text for n in notices]
+
+
+def status_line(metrics: Metrics, now_s: float) -> str:
+    """Return one line on all subjects: timecode, state, level, packets, latency and losses."""
+    parts = [timecode_label(metrics)]
+    parts += [_subject_status(metrics, subject, now_s) for subject in metrics.subjects]
+    return " | ".join(parts)
+
+
+def timecode_label(metrics: Metrics) -> str:
+    """Return the timecode of the newest frame, dashes before the first."""
+    frames = [subject.frame for subject in metrics.subjects if subject.frame is not None]
+    return Timecode(metrics.rate, max(frames)).label if frames else "--:--:--:--"
+
+
+def _subject_status(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> str:
+    found = health(metrics, subject, now_s)
+    rate = sum(link.packets.per_second(now_s) for link in subject.links)
+    parts = [f"{subject.name} {found.state.value}"]
+    if subject.heard_s is not None:
+        parts.append(f"{max(subject.level_db, -99.0):.0f} dB")
+    parts.append(f"{rate:.1f} packets/s")
+    if total := subject.total.spread():
+        parts.append(f"{1000 * total.median_s:.0f} ms (p99 {1000 * total.p99_s:.0f})")
+    lost = {cause: rate.total for cause, rate in subject.drops.items() if rate.total}
+    parts.append("lost " + (" ".join(f"{n} {cause}" for cause, n in lost.items()) or "nothing"))
+    return "  ".join(parts)
+
+
+def _sentence(found: Health) -> str:
+    return f"{found.state.value}: {found.advice}" if found.advice else found.state.value

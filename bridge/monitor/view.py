@@ -1,0 +1,91 @@
+"""The dashboard's picture: metrics in, styled lines out, as many as the terminal has."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from bridge.monitor.plain import timecode_label
+from bridge.monitor.subject_view import (
+    BLOCKS,
+    FULL_ROWS,
+    SHORT_ROWS,
+    brief_view,
+    full_view,
+    milliseconds,
+    short_view,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bridge.monitor.metrics import Metrics, Notice, SubjectMetrics
+    from bridge.monitor.subject_view import Glyphs
+
+    Form = Callable[[Metrics, SubjectMetrics, float, Glyphs], list[Text]]
+
+MAX_NOTICE_ROWS = 6
+"""Rows for the newest notices, below the subjects."""
+
+NOTICE_COLUMNS = 10
+"""Columns for a notice's age, before its words."""
+
+
+def draw(metrics: Metrics, now_s: float, width: int, height: int, glyphs: Glyphs = BLOCKS) -> Text:
+    """Return the picture at host time `now_s`: at most `height` lines of at most `width` columns.
+
+    The more room each subject has, the more is said of it.
+    """
+    rule = Text(glyphs.rule * width, "bright_black")
+    lines = _header(metrics)
+    form = _form(metrics, height - len(lines))
+    for subject in metrics.subjects:
+        lines += [rule, *form(metrics, subject, now_s, glyphs)]
+    room = min(MAX_NOTICE_ROWS, height - len(lines) - 1)
+    if room > 0 and (notices := metrics.notices()):
+        rows = [row for notice in notices for row in _notice_rows(notice, now_s, width)]
+        lines += [rule, *rows[-room:]]
+    picture = [line.copy() for line in lines[:height]]
+    for line in picture:
+        line.truncate(width)
+    return Text("\n", no_wrap=True, end="").join(picture)
+
+
+def _form(metrics: Metrics, height: int) -> Form:
+    """Return the longest view with which all subjects fit."""
+    full_rows = sum(FULL_ROWS + len(subject.links) + 2 for subject in metrics.subjects)
+    if full_rows <= height:
+        return full_view
+    if len(metrics.subjects) * (SHORT_ROWS + 1) <= height:
+        return short_view
+    return brief_view
+
+
+def _header(metrics: Metrics) -> list[Text]:
+    first = Text(" CSTalk Bridge ", "bold").append(f" {timecode_label(metrics)} ", "bold cyan")
+    first.append(f" {metrics.rate} fps   look-ahead {metrics.lookahead_ms} ms", "default")
+    first.append(f"   buffer {metrics.buffer_ms:g} ms   {metrics.device}", "default")
+    second = Text(" ticks late ", "bright_black").append(
+        milliseconds(metrics.tick_lateness.spread()), "default"
+    )
+    second.append("   inference ", "bright_black")
+    second.append(f"{milliseconds(metrics.inference.spread())} of 20", "default")
+    return [first, second.append("   Ctrl-C ends", "bright_black")]
+
+
+def _notice_rows(notice: Notice, now_s: float, width: int) -> list[Text]:
+    words = f"{notice.subject}: {notice.text}" if notice.subject else notice.text
+    age = _ago(now_s - notice.time_s).rjust(NOTICE_COLUMNS - 1)
+    rows = wrap(words, max(width - NOTICE_COLUMNS, NOTICE_COLUMNS)) or [""]
+    return [
+        Text(" " * NOTICE_COLUMNS if place else f"{age} ", "bright_black").append(row, "default")
+        for place, row in enumerate(rows)
+    ]
+
+
+def _ago(age_s: float) -> str:
+    if age_s < 60:
+        return f"{max(age_s, 0):.0f} s ago"
+    return f"{age_s / 60:.0f} min" if age_s < 3600 else f"{age_s / 3600:.0f} h"
