@@ -135,20 +135,19 @@ class FileSource:
 
 def _open(path: Path) -> Any:
     """Open the file for reading; UserError when that is not possible."""
-    if not path.is_file():
-        what = "not a file" if path.exists() else "no such file"
-        raise UserError(Problem(str(path), what, f"name a {FORMATS} file"))
     try:
         from soundfile import SoundFile, SoundFileError
     except OSError as error:
         remedy = "reinstall the Python package soundfile, or install libsndfile1"
         raise UserError(Problem(str(path), f"no library to read it: {error}", remedy)) from None
     try:
+        if path.exists() and not path.is_file():
+            raise UserError(Problem(str(path), "not a file", f"name a {FORMATS} file"))
         with path.open("rb"):
             return SoundFile(path)
     except OSError as error:
-        what = f"cannot be read: {error.strerror or error}"
-        raise UserError(Problem(str(path), what, "check the file's permissions")) from None
+        what = f"cannot be read: {error.strerror}"
+        raise UserError(Problem(str(path), what, f"name a {FORMATS} file")) from None
     except SoundFileError:
         what = "cannot be read: it is damaged or no audio file"
         raise UserError(Problem(str(path), what, f"use a {FORMATS} file")) from None

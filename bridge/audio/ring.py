@@ -23,10 +23,8 @@ class Stamped(NamedTuple):
     """[frames, channels]"""
     arrived_s: float
     """Host time of the callback."""
-    driver_now_s: float
-    """The driver's clock at the callback."""
-    driver_captured_s: float
-    """The driver's clock when the first sample was recorded."""
+    age_s: float
+    """Time from the recording of the first sample to the callback, by the driver's clock."""
 
 
 class BlockRing:
@@ -37,7 +35,7 @@ class BlockRing:
 
     def __init__(self, frames: int, channels: int) -> None:
         self._samples = np.zeros((RING_BLOCKS, frames, channels), dtype=np.float32)
-        self._stamps = np.zeros((RING_BLOCKS, 3))
+        self._stamps = np.zeros((RING_BLOCKS, 2))
         self._written = 0
         self._read = 0
         self.dropped = 0
@@ -48,16 +46,12 @@ class BlockRing:
         """Blocks written since the start."""
         return self._written
 
-    def write(
-        self, samples: NDArray[np.float32], arrived_s: float, now_s: float, captured_s: float
-    ) -> None:
+    def write(self, samples: NDArray[np.float32], arrived_s: float, age_s: float) -> None:
         """Copy a block, [frames, channels]."""
         slot = self._written % RING_BLOCKS
         self._samples[slot] = samples
-        stamps = self._stamps
-        stamps[slot, 0] = arrived_s
-        stamps[slot, 1] = now_s
-        stamps[slot, 2] = captured_s
+        self._stamps[slot, 0] = arrived_s
+        self._stamps[slot, 1] = age_s
         self._written += 1
 
     def read(self) -> list[Stamped]:
@@ -67,7 +61,7 @@ class BlockRing:
         self.dropped += first - self._read
         self._read = written
         return [
-            Stamped(self._samples[slot].copy(), *map(float, self._stamps[slot]))
+            Stamped(self._samples[slot].copy(), *self._stamps[slot].tolist())
             for slot in (number % RING_BLOCKS for number in range(first, written))
         ]
 

@@ -1,0 +1,88 @@
+"""PortAudio, loaded when it is first needed, one call at a time."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from bridge.errors import Problem, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sounddevice import InputStream
+
+LATENCY_S = 0.020
+"""What is asked of the driver: less is refused by PulseAudio, more comes in bursts of blocks."""
+
+_lock = threading.RLock()
+"""PortAudio's opening, closing and listing are not thread-safe."""
+
+_open_streams: set[int] = set()
+"""Identities of the streams that are open: the device list is renewed only when there is none."""
+
+
+def load_portaudio() -> Any:
+    """Return the module `sounddevice`. UserError when the library PortAudio is missing."""
+    try:
+        import sounddevice
+    except OSError as error:
+        remedy = "reinstall the Python package sounddevice"
+        if sys.platform.startswith("linux"):
+            remedy = "install the system package libportaudio2 (apt-get install libportaudio2)"
+        what = f"no microphone can be used, {error}"
+        raise UserError(Problem("PortAudio", what, remedy)) from None
+    return sounddevice
+
+
+def renew_devices() -> None:
+    """Let PortAudio look for devices again; does nothing while a stream is open.
+
+    PortAudio lists devices only when it is initialised, which ends every stream.
+    """
+    portaudio = load_portaudio()
+    with _lock:
+        if not _open_streams:
+            # The package has no public names for this.
+            portaudio._terminate()  # noqa: SLF001
+            portaudio._initialize()  # noqa: SLF001
+
+
+def open_input(**options: Any) -> InputStream:
+    """Open an input stream with the options of `sounddevice.InputStream`, not yet started.
+
+    PortAudioError or ValueError when the device does not do that.
+    """
+    portaudio = load_portaudio()
+    with _lock, quiet_stderr():
+        stream = portaudio.InputStream(dtype="float32", latency=LATENCY_S, **options)
+        _open_streams.add(id(stream))
+    return stream
+
+
+def close_input(stream: InputStream) -> None:
+    """Close a stream, in whatever state it is; harmless when done twice."""
+    portaudio = load_portaudio()
+    with _lock, quiet_stderr(), suppress(portaudio.PortAudioError):
+        _open_streams.discard(id(stream))
+        stream.close()
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Keep what C libraries write to stderr from the user: ALSA comments on every missing card."""
+    try:
+        saved = os.dup(2)
+    except OSError:
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device, not a path
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)

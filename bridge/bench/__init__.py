@@ -1,0 +1,1 @@
+"""Bench: what is promised, measured on the machine at hand."""
