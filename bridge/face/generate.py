@@ -161,7 +161,7 @@ class GeneratorLoop:
         )
         made_s = self._now()
         self._metrics.inference.add(made_s - start_s)
-        finite = np.isfinite(faces).all(axis=1).tolist()
+        finite = [bool(np.isfinite(face).all()) for face in faces]
         for place, (row, voice, hop) in enumerate(zip(ready, voices, hops, strict=True)):
             voice.take(faces[place] if finite[place] else None, made_s)
             self._measure(row, hop, made_s)

@@ -1,0 +1,99 @@
+"""One character: its voice, its face, and where that goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bridge.audio.block import BLOCK_S
+from bridge.face.perform import Performer
+from bridge.face.timeline import Reach
+from bridge.monitor.metrics import SubjectMetrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bridge.clock.tick import Tick
+    from bridge.face.timeline import Reading
+    from bridge.face.voice import Stretch, Voice
+    from bridge.frame import Frame
+    from bridge.links.link import Link
+    from bridge.rig.rigmap import Applier
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """One rig map and the links which send what it gives."""
+
+    applier: Applier
+    links: tuple[Link, ...]
+
+    def send(self, frame: Frame, tick: Tick) -> None:
+        """Map one frame and send it."""
+        values = self.applier.apply(frame)
+        for link in self.links:
+            link.send(values, tick)
+
+
+class Subject:
+    """What the tick thread does for one character.
+
+    `channels` names the columns of its rows; `notice` is what to tell the user of its sound.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        voice: Voice,
+        outlets: Sequence[Outlet],
+        *,
+        channels: Sequence[str],
+        now: Callable[[], float],
+        notice: str | None = None,
+    ) -> None:
+        self.name = name
+        self.notice = notice
+        self.voice = voice
+        self.links = tuple(link for outlet in outlets for link in outlet.links)
+        self.metrics = SubjectMetrics(name, self.links)
+        self._outlets = tuple(outlets)
+        self._performer = Performer(channels)
+        self._now = now
+
+    def show(self, tick: Tick) -> None:
+        """Read the face of a tick's presentation time, map it, and send it to all links."""
+        reading, stretch = self.voice.at(tick.due_s)
+        if self.voice.is_over(tick.due_s):
+            reading = None
+        frame = self._performer.frame(reading, tick.due_s)
+        for outlet in self._outlets:
+            outlet.send(frame, tick)
+        left_s = self._now()
+        self.metrics.faced(frame.board, tick.frame)
+        self.metrics.sent(left_s)
+        if reading is not None and reading.reach is Reach.LATE:
+            self.metrics.dropped("late", left_s)
+        if reading is not None and reading.reach is Reach.LIVE:
+            self._measure(reading, stretch, tick.due_s, left_s)
+
+    def is_over(self, host_s: float) -> bool:
+        """Whether the recording it hears has ended and its last face was shown."""
+        return self.voice.is_over(host_s)
+
+    def _measure(self, reading: Reading, stretch: Stretch, due_s: float, left_s: float) -> None:
+        """Take apart the time from the newest sound in the face reaching us to its packet leaving.
+
+        That sound's stream time is the face's plus the look-ahead; the parts add up to the whole.
+        """
+        timing = self.voice.timing
+        behind_s = timing.delay_s - timing.lookahead_s + stretch.listener.delay_s
+        sound_s = stretch.clock.stream_time(due_s) - behind_s
+        reached_s = stretch.clock.host_time(sound_s)
+        block_s = BLOCK_S - sound_s % BLOCK_S
+        metrics = self.metrics
+        metrics.took("block", block_s)
+        metrics.took("hop", reading.heard_s - reached_s - block_s)
+        metrics.took("inference", reading.made_s - reading.heard_s)
+        metrics.took("buffer", due_s - reading.made_s)
+        metrics.took("tick", left_s - due_s)
+        metrics.took_in_all(left_s - reached_s)
