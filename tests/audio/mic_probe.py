@@ -1,36 +1,42 @@
 """Listen to one microphone in a process of its own and tell, line by line, what happens.
 
-Usage: python -m tests.audio.mic_probe DEVICE SECONDS [CHANNEL]. Prints a JSON object per event.
+Usage: python -m tests.audio.mic_probe DEVICE [CHANNEL]. Prints a JSON object per event and ends,
+with what was heard, when its standard input is closed, at the latest after 30 s.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bridge.audio.microphone import Microphone
 from bridge.audio.source import SourceState
+from bridge.errors import UserError
+
+if TYPE_CHECKING:
+    from bridge.audio.block import Block
+
+MAX_S = 30.0
 
 
 def tell(event: str, **facts: object) -> None:
     print(json.dumps({"event": event, "at_s": time.monotonic(), **facts}), flush=True)
 
 
-def main() -> None:
-    wanted, duration_s = sys.argv[1], float(sys.argv[2])
-    channel = int(sys.argv[3]) if len(sys.argv) > 3 else None
-    wake = threading.Event()
-    microphone = Microphone(wanted, now=time.monotonic, wake=wake, channel=channel)
-    microphone.start()
-    tell("open", name=microphone.name, rate_hz=microphone.rate_hz)
-    state, heard, first = None, [], None
-    end_s = time.monotonic() + duration_s
+def listen(microphone: Microphone, wake: threading.Event) -> None:
+    is_over = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), is_over.set()), daemon=True).start()
+    heard: list[Block] = []
+    state: SourceState | None = None
     longest_poll_s = 0.0
-    while time.monotonic() < end_s:
+    end_s = time.monotonic() + MAX_S
+    while not is_over.is_set() and time.monotonic() < end_s:
         wake.wait(0.05)
         wake.clear()
         before_s = time.monotonic()
@@ -39,22 +45,36 @@ def main() -> None:
             microphone.reopen()
         longest_poll_s = max(longest_poll_s, time.monotonic() - before_s)
         heard += blocks
-        first = first or next((block for block in blocks if block.samples.any()), None)
-        if blocks and state is None or microphone.state is not state and state is not None:
+        if blocks if state is None else microphone.state is not state:
             state = microphone.state
             tell(state.value, fault=microphone.fault)
     microphone.close()
     samples = np.concatenate([block.samples for block in heard])
     spoken = np.flatnonzero(samples)
+    first = next((block for block in heard if block.samples.any()), None)
     tell(
         "end",
-        blocks=len(heard),
+        lengths=sorted({len(block.samples) for block in heard}),
         dropped=microphone.dropped_blocks,
         longest_poll_s=longest_poll_s,
         sound=(samples[spoken[0] : spoken[-1] + 1] * 32768).tolist() if len(spoken) else [],
-        first=first and (first.arrived_s, first.captured_s),
-        disorder=sum(b.arrived_s < a.arrived_s for a, b in zip(heard, heard[1:], strict=False)),
+        first=first and (first.captured_s, first.arrived_s),
+        is_in_order=all(a.arrived_s <= b.arrived_s for a, b in itertools.pairwise(heard)),
     )
+
+
+def main() -> None:
+    wanted = sys.argv[1]
+    channel = int(sys.argv[2]) if len(sys.argv) > 2 else None
+    wake = threading.Event()
+    try:
+        microphone = Microphone(wanted, now=time.monotonic, wake=wake, channel=channel)
+    except UserError as error:
+        tell("refused", message=str(error))
+        return
+    microphone.start()
+    tell("open", name=microphone.name, rate_hz=microphone.rate_hz)
+    listen(microphone, wake)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,133 @@
+"""Real capture from fake microphones: what is heard, and every way in which a microphone dies."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from bridge.bench.fakemic import FakeMicrophones
+
+from .conftest import Probe
+
+
+def noise(frames: int, channels: int) -> np.ndarray:
+    """Noise below 5 kHz which begins and ends softly, int16 [frames, channels] at 48 kHz."""
+    random = np.random.default_rng(3)
+    spectrum = np.fft.rfft(random.normal(size=(frames, channels)), axis=0)
+    spectrum[frames * 5 // 48 :] = 0
+    sound = np.fft.irfft(spectrum, frames, axis=0) * np.hanning(frames)[:, None]
+    return np.asarray(np.round(sound / np.abs(sound).max() * 20000), dtype=np.int16)
+
+
+def correlation(heard: list[float], said: np.ndarray) -> float:
+    """The best normalised correlation of what was heard at 16 kHz with what was said at 48 kHz."""
+    expected = said[::3].astype(float)
+    sound = np.array(heard)
+    products = np.correlate(np.pad(sound, 200), expected, "valid")
+    return float(products.max() / np.sqrt((expected**2).sum() * (sound**2).sum()))
+
+
+def test_the_chosen_channel_is_heard_in_blocks_with_capture_times(
+    fake_microphones: FakeMicrophones, probe: Callable[..., Probe]
+) -> None:
+    listening = probe("mic_b", "2")
+    assert listening.next("open")["rate_hz"] == 16000
+    listening.next("running")
+    said = noise(24000, 2)
+    said_s = fake_microphones.say("mic_b", said)
+    time.sleep(0.8)
+    end = listening.end()
+    assert end["lengths"] == [160]
+    assert end["is_in_order"]
+    assert correlation(end["sound"], said[:, 1]) > 0.99
+    assert correlation(end["sound"], said[:, 0]) < 0.3
+    captured_s, arrived_s = end["first"]
+    assert 0.010 - 1e-6 <= arrived_s - captured_s < 0.2
+    assert -0.05 < captured_s - said_s < 0.5
+
+
+def test_without_a_channel_the_pair_is_mixed(
+    fake_microphones: FakeMicrophones, probe: Callable[..., Probe]
+) -> None:
+    listening = probe("MIC_A")
+    assert listening.next("open")["name"] == "mic_a"
+    listening.next("running")
+    said = noise(24000, 2)
+    fake_microphones.say("mic_a", said)
+    time.sleep(0.8)
+    assert correlation(listening.end()["sound"], said.mean(axis=1)) > 0.99
+
+
+def kill(microphones: FakeMicrophones) -> None:
+    microphones.kill()
+
+
+def start_again(microphones: FakeMicrophones) -> None:
+    microphones.restart()
+
+
+def stall(microphones: FakeMicrophones) -> None:
+    microphones.stall("mic_a")
+
+
+def go_on(microphones: FakeMicrophones) -> None:
+    microphones.stall("mic_a", is_stalled=False)
+
+
+def suspend(microphones: FakeMicrophones) -> None:
+    microphones.suspend("mic_a")
+
+
+def resume(microphones: FakeMicrophones) -> None:
+    microphones.suspend("mic_a", is_suspended=False)
+
+
+@pytest.mark.parametrize(
+    ("harm", "heal", "fault"),
+    [
+        pytest.param(kill, start_again, "the device is gone", id="killed server"),
+        pytest.param(stall, go_on, "the device delivered nothing for 1 s", id="stalled writer"),
+        pytest.param(suspend, resume, "the device delivered nothing for 1 s", id="suspended"),
+    ],
+)
+def test_a_microphone_that_dies_is_lost_and_comes_back(
+    fake_microphones: FakeMicrophones,
+    probe: Callable[..., Probe],
+    harm: Callable[[FakeMicrophones], None],
+    heal: Callable[[FakeMicrophones], None],
+    fault: str,
+) -> None:
+    listening = probe("mic_a")
+    listening.next("open")
+    listening.next("running")
+    harm(fake_microphones)
+    assert listening.next("lost")["fault"] == fault
+    time.sleep(1.2)
+    heal(fake_microphones)
+    assert listening.next("running")["fault"] == ""
+    said = noise(24000, 2)
+    fake_microphones.say("mic_a", said)
+    time.sleep(0.8)
+    end = listening.end()
+    assert correlation(end["sound"], said.mean(axis=1)) > 0.99
+    assert end["longest_poll_s"] < 0.2, "polling never waits for the device"
+
+
+def test_what_cannot_be_opened_is_refused_in_one_line(
+    fake_microphones: FakeMicrophones, probe: Callable[..., Probe]
+) -> None:
+    unknown = probe("studio").next("refused")["message"]
+    assert "'studio'" in unknown or "studio" in unknown
+    assert "mic_a" in unknown
+    assert "mic_b" in unknown
+    ambiguous = probe("mic_").next("refused")["message"]
+    assert "2 input devices have 'mic_' in their name" in ambiguous
+    beyond = probe("mic_a", "200").next("refused")["message"]
+    assert "channel 200 is asked for, 'mic_a' has" in beyond
+    fake_microphones.kill()
+    gone = probe("mic_a").next("refused")["message"]
+    assert "mic_a" in gone
+    assert "\n" not in unknown + ambiguous + beyond + gone
