@@ -1,0 +1,86 @@
+"""A source that plays a script, and a stream whose faces tell what made them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bridge.audio.block import BLOCK_S, Block
+from bridge.audio.source import SourceState
+from bridge.audio.spec import AudioSpec
+from bridge.face.voice import Timing, Voice
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+RATE_HZ = 16000
+
+
+class ScriptedSource:
+    """Gives the blocks that were put into it at the next poll; its state is set from outside."""
+
+    name = "script"
+    rate_hz = RATE_HZ
+    next_due_s: float | None = None
+
+    def __init__(self) -> None:
+        self.state = SourceState.RUNNING
+        self.dropped_blocks = 0
+        self.starts = 0
+        self.reopenings = 0
+        self._waiting: list[Block] = []
+
+    def put(self, arrived_s: float, level: float = 0.0) -> None:
+        samples = np.full(round(BLOCK_S * RATE_HZ), level, dtype=np.float32)
+        self._waiting.append(Block(samples, arrived_s - BLOCK_S, arrived_s))
+
+    def start(self) -> None:
+        self.starts += 1
+
+    def poll(self, now_s: float) -> list[Block]:  # noqa: ARG002 - as every source
+        blocks, self._waiting = self._waiting, []
+        return blocks
+
+    def reopen(self) -> None:
+        self.reopenings += 1
+
+    def close(self) -> None:
+        self.state = SourceState.ENDED
+
+
+class TellingStream:
+    """Rows [level of the hop, its number since the reset]; NaN for a hop that is full scale."""
+
+    def __init__(self, subjects: int) -> None:
+        self.calls: list[list[int]] = []
+        self.emotions: list[NDArray[np.float32]] = []
+        self._counts = [0] * subjects
+
+    def step(
+        self,
+        samples: NDArray[np.float32],
+        emotion: NDArray[np.float32],
+        lookahead_ms: NDArray[np.float32],
+        rows: Sequence[int],
+    ) -> NDArray[np.float32]:
+        assert samples.shape == (len(rows), 320)
+        assert lookahead_ms.shape == (len(rows),)
+        self.calls.append(list(rows))
+        self.emotions.append(emotion)
+        faces = np.stack([samples.mean(1), [self._counts[row] for row in rows]], axis=1)
+        for row in rows:
+            self._counts[row] += 1
+        faces[faces[:, 0] > 0.99] = np.nan
+        return faces.astype(np.float32)
+
+    def reset(self, rows: Sequence[int]) -> None:
+        for row in rows:
+            self._counts[row] = 0
+
+
+def scripted_voice(lookahead_s: float = 0.08, buffer_s: float = 0.01) -> Voice:
+    timing = Timing(lookahead_s, buffer_s)
+    return Voice(ScriptedSource(), AudioSpec(), timing, channels=2, emotions=7)

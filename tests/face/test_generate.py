@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import math
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bridge.audio.source import SourceState
+from bridge.clock.rate import FRAME_RATES
+from bridge.face.generate import COMPANY_S, GeneratorLoop, warm_up
+from bridge.monitor.metrics import Metrics, SubjectMetrics
+from tests.face.scripted import ScriptedSource, TellingStream, scripted_voice
+
+if TYPE_CHECKING:
+    from bridge.face.voice import Voice
+
+START_S = 50.0
+
+
+class Scene:
+    """A loop over scripted voices on a clock that is set by hand."""
+
+    def __init__(self, subjects: int) -> None:
+        self.now_s = START_S
+        self.voices = [scripted_voice(lookahead_s=0.0, buffer_s=0.0) for _ in range(subjects)]
+        self.stream = TellingStream(subjects)
+        subject_metrics = [SubjectMetrics(f"subject {row}") for row in range(subjects)]
+        self.metrics = Metrics(subject_metrics, FRAME_RATES["60"], lookahead_ms=0, buffer_ms=0)
+        self.wake = threading.Event()
+        self.loop = GeneratorLoop(
+            self.stream, self.voices, self.metrics, wake=self.wake, now=lambda: self.now_s
+        )
+
+    def source(self, row: int) -> ScriptedSource:
+        source = self.voices[row].source
+        assert isinstance(source, ScriptedSource)
+        return source
+
+    def hear(self, row: int, level: float = 0.0, blocks: int = 2) -> None:
+        for _ in range(blocks):
+            self.source(row).put(self.now_s, level)
+
+
+def newest(voice: Voice) -> list[float]:
+    timeline = voice.stretch.timeline
+    values = timeline.at(timeline.newest_s).values
+    assert values is not None
+    return values.tolist()
+
+
+def test_every_full_hop_becomes_a_row() -> None:
+    scene = Scene(1)
+    scene.hear(0, 0.25, blocks=5)
+    scene.loop.turn()
+    assert scene.stream.calls == [[0], [0]]
+    assert newest(scene.voices[0]) == [0.25, 1.0]
+    assert scene.metrics.inference.spread() is not None
+    assert scene.metrics.subjects[0].heard_s == scene.now_s
+
+
+def test_hops_that_are_full_together_share_one_step() -> None:
+    scene = Scene(3)
+    for row in (0, 1, 2):
+        scene.hear(row, 0.1 * row)
+    scene.loop.turn()
+    assert scene.stream.calls == [[0, 1, 2]]
+
+
+def test_a_full_hop_waits_a_little_for_one_that_is_due() -> None:
+    scene = Scene(2)
+    scene.hear(0)
+    scene.hear(1)
+    scene.loop.turn()
+    scene.now_s += 0.020
+    scene.hear(0)
+    back_s = scene.loop.turn()
+    assert scene.stream.calls == [[0, 1]]
+    assert back_s <= scene.now_s + COMPANY_S
+    scene.now_s += 0.002
+    scene.hear(1)
+    scene.loop.turn()
+    assert scene.stream.calls == [[0, 1], [0, 1]]
+
+
+def test_a_full_hop_does_not_wait_longer_nor_for_a_voice_out_of_step() -> None:
+    scene = Scene(2)
+    scene.hear(0)
+    scene.hear(1)
+    scene.loop.turn()
+    scene.now_s += 0.020
+    scene.hear(0)
+    scene.loop.turn()
+    scene.now_s += COMPANY_S
+    scene.loop.turn()
+    assert scene.stream.calls == [[0, 1], [0]]
+    scene.now_s += 0.006
+    scene.hear(1)
+    scene.loop.turn()
+    assert scene.stream.calls[2:] == [[1]]
+
+
+def test_a_row_that_is_no_number_holds_the_face_and_begins_anew() -> None:
+    scene = Scene(2)
+    for level in (0.25, 1.0, 0.5):
+        scene.now_s += 0.020
+        scene.hear(0, level)
+        scene.hear(1, 0.125)
+        scene.loop.turn()
+        values = newest(scene.voices[0])
+        assert values[0] == (0.5 if level == 0.5 else 0.25)
+    assert values == [0.5, 0.0]
+    assert newest(scene.voices[1]) == [0.125, 2.0]
+    assert scene.metrics.subjects[0].drops["values"].total == 1
+    assert scene.metrics.subjects[1].drops["values"].total == 0
+    assert "no number" in scene.metrics.notices()[-1].text
+
+
+def test_a_device_that_goes_and_comes_back_is_said_and_begins_anew() -> None:
+    scene = Scene(1)
+    scene.hear(0, 0.5, blocks=6)
+    scene.loop.turn()
+    scene.source(0).state = SourceState.LOST
+    scene.loop.turn()
+    assert scene.metrics.subjects[0].input_state is SourceState.LOST
+    scene.now_s += 3.0
+    scene.source(0).state = SourceState.RUNNING
+    scene.hear(0, 0.25)
+    scene.loop.turn()
+    assert newest(scene.voices[0]) == [0.25, 0.0]
+    said = [notice.text for notice in scene.metrics.notices()]
+    assert len(said) == 2
+    assert "gone" in said[0]
+    assert "back" in said[1]
+
+
+def test_lost_blocks_are_counted() -> None:
+    scene = Scene(1)
+    scene.source(0).dropped_blocks = 3
+    scene.hear(0)
+    scene.loop.turn()
+    assert scene.metrics.subjects[0].drops["blocks"].total == 3
+
+
+def test_an_emotion_reaches_the_network_as_it_fades() -> None:
+    scene = Scene(1)
+    happy = np.eye(7, dtype=np.float32)[1]
+    scene.voices[0].set_emotion(happy, START_S, over_s=0.04)
+    for _ in range(3):
+        scene.hear(0)
+        scene.loop.turn()
+        scene.now_s += 0.020
+    assert [emotion[0, 1] for emotion in scene.stream.emotions] == [0.0, 0.5, 1.0]
+
+
+def test_warming_up_leaves_no_past() -> None:
+    scene = Scene(2)
+    warm_up(scene.stream, scene.voices)
+    scene.hear(0, 0.5)
+    scene.hear(1, 0.5)
+    scene.loop.turn()
+    assert newest(scene.voices[0]) == [0.5, 0.0]
+
+
+def test_without_paced_sources_the_loop_sleeps_until_it_is_woken() -> None:
+    assert Scene(1).loop.turn() == math.inf
+
+
+def test_the_thread_starts_its_sources_and_ends_when_told() -> None:
+    scene = Scene(1)
+    stop = threading.Event()
+    stop.set()
+    scene.loop.run(stop)
+    assert scene.source(0).starts == 1

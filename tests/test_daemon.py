@@ -1,0 +1,246 @@
+"""The whole way on real sound, threads and sockets, with a small untrained network."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from bridge import daemon
+from bridge.audio.spec import AudioSpec
+from bridge.clock.rate import FRAME_RATES
+from bridge.config.schema import Config, SubjectConfig
+from bridge.errors import UserError
+from bridge.frame import Frame, neutral_board
+from bridge.links.livelink_face import Packet, decode
+from bridge.links.spec import LinkSpec, Target
+from bridge.rig.load import load_rigmap
+from models import load_generator
+from models.board import AUDIO_DRIVEN, INDEX
+from models.emotions import EMOTIONS
+from models.network import Architecture
+from models.weights_file import Description, build, save
+from tests.links.receiving import receiver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from bridge.monitor.metrics import Metrics
+    from tests.links.receiving import Receiver
+
+EMOTION = {"happy": 0.7}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(3)
+    shape = Architecture(width=16, encoder_dilations=(1, 2), decoder_dilations=(1, 4))
+    description = Description(shape, AUDIO_DRIVEN, EMOTIONS, 16_000, 50, {"licence": "none"})
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    save(path, build(description), description)
+    return path
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three seconds of noise which swells and ebbs."""
+    time_s = np.arange(3 * 16_000) / 16_000
+    noise = np.random.default_rng(5).standard_normal(len(time_s))
+    path = tmp_path_factory.mktemp("sound") / "noise.wav"
+    soundfile.write(path, 0.2 * noise * np.sin(2 * time_s) ** 2, 16_000, subtype="FLOAT")
+    return path
+
+
+@dataclass
+class Listening:
+    """Packets read in a thread of their own, so that no buffer overflows."""
+
+    source: Receiver
+    datagrams: list[bytes] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def packets(self) -> list[Packet]:
+        """Read what is still waiting, and return all packets."""
+        self.over.set()
+        self._thread.join()
+        return [decode(datagram) for datagram in self.datagrams]
+
+    def _read(self) -> None:
+        while not self.over.wait(0.05):
+            self.datagrams += self.source.all_waiting()
+        self.datagrams += self.source.all_waiting()
+
+
+@pytest.fixture
+def listening() -> Iterator[Listening]:
+    with receiver() as source:
+        listening = Listening(source)
+        yield listening
+        listening.packets()
+
+
+def config(weights: Path, audio: str, target: Target, **more: object) -> Config:
+    links = (LinkSpec(protocol="livelink-face", targets=(target,)),)
+    subject = SubjectConfig(audio=AudioSpec(input=audio), emotion=EMOTION, links=links)
+    given = {"weights": weights, "device": "cpu", "dashboard": False, "subjects": (subject,)}
+    return Config.model_validate({**given, **more})
+
+
+def run(config: Config, stop: threading.Event | None = None) -> Metrics:
+    seen: list[Metrics] = []
+
+    def watch(metrics: Metrics) -> nullcontext[None]:
+        seen.append(metrics)
+        return nullcontext()
+
+    assert daemon.run(config, stop=stop, watch=watch, is_urgent=False) == 0
+    return seen[0]
+
+
+def offline_curves(weights: Path, recording: Path) -> NDArray[np.float32]:
+    """The curves of the recording at 1 kHz, [milliseconds, 61], from the offline generator."""
+    model = load_generator(weights, "cpu")
+    samples, rate_hz = soundfile.read(recording, dtype="float32")
+    rows = model.generate(samples, rate_hz, EMOTION, lookahead_ms=80)
+    rigmap = load_rigmap("livelinkface61")
+    columns = [INDEX[name] for name in model.channels]
+    curves = []
+    for place in np.arange(0, len(rows) - 1, 0.05):
+        before = int(place)
+        board = neutral_board()
+        board[columns] = rows[before] + (place - before) * (rows[before + 1] - rows[before])
+        curves.append(rigmap.apply(Frame(0.0, board)))
+    return np.stack(curves)
+
+
+def test_a_recording_comes_out_as_the_offline_generator_makes_it(
+    weights: Path, recording: Path, listening: Listening
+) -> None:
+    """Every packet carries the face of one constant time ago, from the first to the last."""
+    run(config(weights, str(recording), listening.source.target, buffer_ms=120))
+    packets = listening.packets()
+    curves = offline_curves(weights, recording)
+    values = np.stack([p.values for p in packets if p.values is not None])
+    assert len(values) == len(packets)
+    # 2 s from the middle: the start blends in from rest, the end is a face at rest.
+    first, count = 60, 120
+    shown = values[first : first + count]
+    steps = np.arange(count) * 1000 / 60
+    errors = {
+        start: np.abs(shown - curves[np.rint(start + steps).astype(int)])
+        for start in range(len(curves) - 2000)
+    }
+    best = min(errors.values(), key=lambda error: float(error.mean()))
+    spread = float(curves.std(axis=0).max())
+    assert spread > 0.02
+    assert float(best.mean()) < 0.05 * spread
+    assert float(best.max()) < spread
+
+
+def test_frames_count_up_by_one_and_the_last_face_is_at_rest(
+    weights: Path, recording: Path, listening: Listening
+) -> None:
+    metrics = run(config(weights, str(recording), listening.source.target))
+    packets = listening.packets()
+    assert {p.subject for p in packets} == {"CSTalk"}
+    assert np.diff([p.frame for p in packets]).tolist() == [1] * (len(packets) - 1)
+    assert 3.0 * 60 <= len(packets) <= 3.5 * 60
+    assert any(p.values is not None and np.any(p.values) for p in packets)
+    last = packets[-1].values
+    assert last is not None
+    assert not last.any()
+    subject = metrics.subjects[0]
+    total = subject.total.spread()
+    assert total is not None
+    parts = [spread.median_s for name, p in subject.latency.items() if (spread := p.spread())]
+    assert len(parts) == 6
+    # The promised part is constant: one hop and the buffer.
+    assert total.median_s >= 0.020 + 0.012
+
+
+@pytest.mark.parametrize("rate", ["24", "29.97df", "50"])
+def test_every_rate_ticks(weights: Path, listening: Listening, rate: str) -> None:
+    stop = threading.Event()
+    timer = threading.Timer(1.0, stop.set)
+    timer.start()
+    run(config(weights, "test", listening.source.target, fps=FRAME_RATES[rate]), stop)
+    packets = listening.packets()
+    assert len(packets) >= 5
+    assert np.diff([p.frame for p in packets]).tolist() == [1] * (len(packets) - 1)
+    assert packets[0].rate_numerator == FRAME_RATES[rate].numerator
+    assert packets[0].rate_denominator == FRAME_RATES[rate].denominator
+
+
+def test_a_live_subject_goes_on_when_another_ones_recording_is_over(
+    weights: Path, tmp_path: Path, listening: Listening
+) -> None:
+    short = tmp_path / "short.wav"
+    soundfile.write(short, np.full(1600, 0.1), 16_000)
+    links = (LinkSpec(protocol="livelink-face", targets=(listening.source.target,)),)
+    subjects = tuple(
+        SubjectConfig(name=name, audio=AudioSpec(input=audio), links=links)
+        for name, audio in (("Recorded", str(short)), ("Live", "test"))
+    )
+    stop = threading.Event()
+    threading.Timer(1.5, stop.set).start()
+    metrics = run(config(weights, "test", listening.source.target, subjects=subjects), stop)
+    packets = listening.packets()
+    counts = [sum(p.subject == name for p in packets) for name in ("Recorded", "Live")]
+    assert counts[0] == counts[1] > 60
+    assert "over" in " ".join(notice.text for notice in metrics.notices())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to be caught")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_a_face_at_rest(
+    weights: Path, listening: Listening, number: signal.Signals
+) -> None:
+    target = listening.source.target
+    script = (
+        "import sys; from bridge.daemon import run; from bridge.config.schema import Config;"
+        "sys.exit(run(Config.model_validate_json(sys.argv[1])))"
+    )
+    spec = config(weights, "test", target).model_dump(mode="json")
+    spec["fps"] = "60"
+    process = subprocess.Popen([sys.executable, "-c", script, json.dumps(spec)])
+    try:
+        while not listening.datagrams and process.poll() is None:
+            listening.over.wait(0.05)
+        listening.over.wait(0.3)
+        process.send_signal(number)
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+    last = listening.packets()[-1].values
+    assert last is not None
+    assert not last.any()
+
+
+def test_damaged_weights_are_the_users_to_mend(tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(b"no weights")
+    with pytest.raises(UserError, match="damaged"):
+        daemon.run(config(damaged, "test", Target(host="127.0.0.1", port=9)))
+
+
+def test_a_file_that_is_not_there_is_the_users_to_mend(weights: Path, tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing.wav")
+    with pytest.raises(UserError, match="missing"):
+        daemon.run(config(weights, missing, Target(host="127.0.0.1", port=9)))
