@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from bridge.audio.source import SourceState
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 HOP_S = 0.020
 """The generator's step: an inference that takes longer falls behind for good."""
+
+NAME_COLUMNS = 24
+"""Of a device's name in a sentence that must fit on a line."""
 
 STALL_S = 1.0
 """Without a hop for this long, no sound arrives."""
@@ -59,19 +63,19 @@ def health(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> Health:
 
 
 def _input_health(subject: SubjectMetrics, now_s: float) -> Health | None:
-    name = subject.input_name
+    name = shorten(subject.input_name, NAME_COLUMNS, placeholder="...") or "the input"
     match subject.input_state:
         case None:
             return Health(State.STARTING)
         case SourceState.ENDED:
             return Health(State.ENDED, f"{name} is over")
         case SourceState.LOST:
-            return Health(State.NO_INPUT, f"{name} is gone; plug it in, it is taken up by itself")
+            return Health(State.NO_INPUT, f"{name} is gone; plug it in again")
         case SourceState.RUNNING if subject.heard_s is None:
             return Health(State.STARTING)
         case SourceState.RUNNING if now_s - subject.heard_s > STALL_S:
             stalled_s = now_s - subject.heard_s
-            advice = f"nothing came from {name} for {stalled_s:.0f} s; check its cable and mixer"
+            advice = f"no sound from {name} for {stalled_s:.0f} s; check its cable"
             return Health(State.NO_INPUT, advice)
         case _:
             return None
@@ -96,12 +100,12 @@ def _late_health(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> Hea
         took_ms = 1000 * inference.median_s
         return Health(
             State.LATE,
-            f"inference takes {took_ms:.0f} ms of its 20 ms; use --device cuda or fewer subjects",
+            f"inference takes {took_ms:.0f} of 20 ms; use a GPU or fewer subjects",
         )
     if worst == "late":
         advice = f"faces come after their tick; raise buffer_ms, now {metrics.buffer_ms:g}"
     else:
-        advice = f"{losses[worst]} {worst} lost in 2 s; the machine is busy, close other programs"
+        advice = f"{losses[worst]} {worst} lost in 2 s; close other programs"
     return Health(State.LATE, advice)
 
 
@@ -109,7 +113,7 @@ def _silence_health(subject: SubjectMetrics, now_s: float) -> Health | None:
     if subject.voiced_s is None or now_s - subject.voiced_s <= PAUSE_S:
         return None
     if subject.peak_db < DIGITAL_SILENCE_DB:
-        advice = "not even noise arrives; unmute the microphone or choose another (devices)"
+        advice = "not even noise arrives; unmute it or choose another input"
     else:
-        advice = f"nobody speaks at {subject.peak_db:.0f} dB; if someone does, raise gain_db"
+        advice = f"only {subject.peak_db:.0f} dB; if someone speaks, raise gain_db"
     return Health(State.SILENT, advice)

@@ -77,7 +77,7 @@ def short_view(
     return [
         _title(metrics, subject, now_s),
         level.append(f"  {subject.input_name}", "bright_black"),
-        _labelled("face").append("  ".join([*curves, ""])).append(_emotion(subject)),
+        _labelled("face").append(_emotion(subject)).append("  ").append("  ".join(curves)),
         _labelled("sends").append(_speed(subject, now_s)),
     ]
 

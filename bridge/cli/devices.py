@@ -1,0 +1,42 @@
+"""`cstalk-bridge devices`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.audio.devices import list_devices
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.audio.devices import InputDevice
+
+
+def print_devices() -> int:
+    """Print every input device. Raises UserError where PortAudio is missing."""
+    print(device_table(list_devices()))
+    return 0
+
+
+def device_table(devices: Sequence[InputDevice]) -> str:
+    """Return one line per device under a head; a star stands before the default one."""
+    if not devices:
+        return "No input device was found; `run` plays the bundled recording instead."
+    head = ("", "number", "name", "channels", "rate", "system")
+    rows = [
+        (
+            "*" if device.is_default else "",
+            str(device.index),
+            device.name,
+            str(device.channels),
+            f"{device.default_rate_hz} Hz",
+            device.host_api,
+        )
+        for device in devices
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (head, *rows)
+    ]
+    return "\n".join([*lines, "", "* default. --audio takes a number, a name or a part of one."])
