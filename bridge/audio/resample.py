@@ -63,13 +63,14 @@ class Resampler:
             return samples
         if not len(samples):
             return samples[:0]
-        heard = np.concatenate([self._history, samples])
+        heard = np.concatenate([self._history, samples], dtype=np.float32)
         self._history = heard[len(samples) :]
         span = len(samples) * self._parts
         count = max(0, -((self._position - span) // self._step))
         places = self._position + self._step * np.arange(count)
         self._position += self._step * count - span
-        windows = np.lib.stride_tricks.sliding_window_view(heard, self._table.shape[1])
+        shape = (len(samples), self._table.shape[1])
+        windows = np.ndarray(shape, np.float32, buffer=heard, strides=2 * heard.strides)
         starts, parts = np.divmod(places, self._parts)
         if self._parts == 1:
             return np.asarray(windows[starts] @ self._table[0], dtype=np.float32)

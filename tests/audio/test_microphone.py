@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from bridge.bench.fakemic import FakeMicrophones
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-from .conftest import Probe
+    from bridge.bench.fakemic import FakeMicrophones
+
+    from .conftest import Probe
 
 
 def noise(frames: int, channels: int) -> np.ndarray:

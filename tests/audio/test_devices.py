@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+
+from bridge.audio.devices import InputDevice, default_device, select_device
+from bridge.errors import UserError
+
+
+def device(
+    index: int, name: str, api: str = "Core Audio", *, is_default: bool = False
+) -> InputDevice:
+    return InputDevice(index, name, api, 2, 48000, is_default)
+
+
+STUDIO = (
+    device(0, "Built-in Microphone", is_default=True),
+    device(2, "USB Mic"),
+    device(5, "USB Mic Pro"),
+    device(7, "Scarlett 18i20 USB"),
+)
+WINDOWS = (
+    device(1, "Headset", "MME", is_default=True),
+    device(6, "Headset", "Windows WASAPI"),
+    device(8, "Line In", "Windows WASAPI"),
+    device(9, "Line In", "Windows WDM-KS"),
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        ("2", 2),
+        ("USB Mic", 2),
+        ("USB Mic, Core Audio", 2),
+        ("scarlett", 7),
+        ("PRO", 5),
+        ("ilt-", 0),
+    ],
+)
+def test_an_index_a_name_or_an_unambiguous_part_finds_the_device(wanted: str, index: int) -> None:
+    assert select_device(STUDIO, wanted).index == index
+
+
+def test_among_twins_the_default_host_api_wins() -> None:
+    assert select_device(WINDOWS, "headset").index == 1
+    assert select_device(WINDOWS, "Headset, Windows WASAPI").index == 6
+
+
+def test_an_ambiguous_part_is_refused_with_those_it_could_mean() -> None:
+    with pytest.raises(UserError) as caught:
+        select_device(STUDIO, "usb mic")
+    message = str(caught.value)
+    assert "2 input devices have 'usb mic' in their name" in message
+    assert "2 USB Mic, Core Audio; 5 USB Mic Pro, Core Audio" in message
+    assert "Scarlett" not in message
+    with pytest.raises(UserError, match="2 input devices"):
+        select_device(WINDOWS, "line in")
+
+
+@pytest.mark.parametrize("wanted", ["nothing", "1", "99", "-1"])
+def test_an_unknown_device_is_refused_with_what_there_is(wanted: str) -> None:
+    with pytest.raises(UserError) as caught:
+        select_device(STUDIO, wanted)
+    message = str(caught.value)
+    assert message.startswith(f"{wanted}: ")
+    assert all(device.name in message for device in STUDIO)
+
+
+def test_the_default_device_or_a_reason() -> None:
+    assert default_device(STUDIO).index == 0
+    with pytest.raises(UserError, match="no default microphone; choose one of: 2 USB Mic"):
+        default_device(STUDIO[1:])
+    with pytest.raises(UserError, match="no input device was found"):
+        default_device(())
+    with pytest.raises(UserError, match="no input device was found"):
+        select_device((), "usb")

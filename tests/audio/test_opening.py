@@ -1,0 +1,142 @@
+"""What an input means, and what happens where nothing can be heard."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+
+from bridge.audio.file import FileSource
+from bridge.audio.level import rms_db
+from bridge.audio.opening import SPEECH_PATH, Opening, open_source
+from bridge.audio.spec import AudioSpec
+from bridge.audio.tone import TestSource
+from bridge.errors import UserError
+
+from .conftest import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def opened(text: str) -> Opening:
+    return open_source(AudioSpec(input=text), now=lambda: 0.0, wake=threading.Event())
+
+
+def test_test_is_the_test_sound() -> None:
+    source, notice = opened("test")
+    assert isinstance(source, TestSource)
+    assert notice is None
+
+
+def test_a_path_is_a_file_whatever_its_ending(tmp_path: Path) -> None:
+    path = tmp_path / "voice"
+    soundfile.write(path, np.zeros(1600), 16000, format="WAV")
+    source, notice = opened(str(path))
+    assert isinstance(source, FileSource)
+    assert notice is None
+    source.close()
+
+
+def test_an_audio_ending_means_a_file_even_if_there_is_none() -> None:
+    with pytest.raises(UserError, match=r"none\.flac: cannot be read: No such file"):
+        opened("none.flac")
+
+
+def run(code: str, environment: dict[str, str]) -> str:
+    result = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    return result.stdout
+
+
+@pytest.fixture
+def without_portaudio(tmp_path: Path) -> dict[str, str]:
+    """An environment in which `import sounddevice` fails as it does without the library."""
+    (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')\n")
+    return {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+
+
+OPEN = """
+import json, sys, threading
+from bridge.audio.opening import open_source
+from bridge.audio.spec import AudioSpec
+from bridge.errors import UserError
+try:
+    source, notice = open_source(
+        AudioSpec(input=INPUT),
+        now=lambda: 0.0, wake=threading.Event())
+except UserError as error:
+    print(json.dumps(["refused", str(error)]))
+else:
+    source.start()
+    heard = sum(len(source.poll(k / 4)) for k in range(1, 81))
+    print(json.dumps([source.name, notice, heard, source.state.value]))
+    source.close()
+"""
+
+
+def test_without_portaudio_the_bundled_recording_is_heard_in_a_loop(
+    without_portaudio: dict[str, str],
+) -> None:
+    told = json.loads(run(OPEN.replace("INPUT", "'mic'"), without_portaudio))
+    name, notice, blocks, state = told
+    assert name == SPEECH_PATH.name
+    assert "bundled recording" in notice
+    assert "libportaudio2" in notice or not sys.platform.startswith("linux")
+    assert "\n" not in notice
+    assert (blocks, state) == (2000, "running"), "20 s of a recording of 8.5 s"
+
+
+def test_without_portaudio_a_named_device_is_refused(without_portaudio: dict[str, str]) -> None:
+    word, message = json.loads(run(OPEN.replace("INPUT", "'usb'"), without_portaudio))
+    assert word == "refused"
+    assert "PortAudio library not found" in message
+    assert "\n" not in message
+
+
+def test_a_server_that_cannot_be_reached_leaves_stderr_clean(tmp_path: Path) -> None:
+    """No microphone that works, and ALSA's comments on that are not shown."""
+    environment = {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "PULSE_SERVER": f"unix:{tmp_path}/none",
+        "PYTHONPATH": str(ROOT),
+    }
+    (tmp_path / ".asoundrc").write_text("pcm.!default { type pulse }\n")
+    code = (
+        "from bridge.audio.devices import list_devices\nprint(len(list_devices(is_renewed=True)))"
+    )
+    assert int(run(code, environment)) >= 0
+
+
+def test_listing_devices_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, bridge.audio.devices, bridge.audio.spec\n"
+        "print([m for m in ('torch', 'rich', 'sounddevice', 'soundfile') if m in sys.modules])\n"
+    )
+    assert run(code, {**os.environ, "PYTHONPATH": str(ROOT)}).strip() == "[]"
+
+
+def test_the_bundled_recording_is_speech_with_pauses_and_small() -> None:
+    assert SPEECH_PATH.stat().st_size < 100_000
+    sound, rate_hz = soundfile.read(SPEECH_PATH, dtype="float32")
+    assert 6 <= len(sound) / rate_hz <= 9
+    levels = np.array([rms_db(piece) for piece in np.array_split(sound, 100)])
+    assert (levels < -60).sum() > 10
+    assert (levels > -30).sum() > 50
+    assert np.abs(sound).max() < 1
