@@ -39,7 +39,8 @@ class _Version(argparse.Action):
             number = version("cstalk-bridge")
         except PackageNotFoundError:
             number = "(not installed: run from its folder)"
-        parser.exit(0, f"cstalk-bridge {number}\n")
+        print(f"cstalk-bridge {number}")
+        parser.exit()
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -1,0 +1,200 @@
+"""Configs from files and flags, and what is said of the wrong ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bridge.config.load import Flags, load_config, override, read_config
+from bridge.config.schema import Config
+from bridge.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+
+TWO_SUBJECTS = """\
+subjects:
+  - name: Anna
+    links: [livelink-face://127.0.0.1:11111]
+  - name: Bruno
+    emotion: {sad: 1.5}
+    links: [livelink-face://127.0.0.1:11111, osc://127.0.0.1:8000/bruno]
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "show.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def problems(path: Path) -> list[str]:
+    with pytest.raises(UserError) as caught:
+        read_config(path)
+    return [str(problem).removeprefix(f"{path}:") for problem in caught.value.problems]
+
+
+def test_the_shipped_config_says_the_built_in_defaults() -> None:
+    assert read_config(ROOT / "config.yaml") == Config()
+
+
+def test_every_key_of_the_shipped_config_is_commented() -> None:
+    lines = (ROOT / "config.yaml").read_text(encoding="utf-8").splitlines()
+    blocks = "\n".join(lines).split("\n\n")
+    keyed = [b for b in blocks if any(not x.lstrip().startswith("#") for x in b.splitlines())]
+    grouping = {"audio:"}
+    for block in keyed:
+        first = block.splitlines()[0].strip()
+        assert first.startswith("#") or first in grouping, block
+
+
+def test_without_a_file_the_defaults_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_config() == Config()
+
+
+def test_a_config_in_the_folder_is_read_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.yaml").write_text("fps: 25\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert load_config().fps.name == "25"
+
+
+def test_a_named_config_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such file"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_every_problem_is_reported_at_once_at_its_place(tmp_path: Path) -> None:
+    found = problems(
+        written(
+            tmp_path,
+            "fps: 61\n"
+            "lookahead_ms: 90\n"
+            "devise: cuda\n"
+            "buffer_ms: .nan\n"
+            "subjects:\n"
+            "  - name: Anna\n"
+            "    emotion: {hapy: 1, sad: 1.6}\n"
+            "    links: ['osc://host:70000']\n"
+            "  - name: ''\n"
+            "    links: []\n"
+            "    audio: {channel: 0}\n",
+        )
+    )
+    assert [line.split(": ")[0] for line in found] == [
+        "1:6", "2:15", "3:1", "4:12", "7:15", "7:29", "8:13", "9:11", "10:12", "11:22",
+    ]  # fmt: skip
+    assert "use one of 24, 25, 29.97, 29.97df" in found[0]
+    assert "did you mean `device`?" in found[2]
+    assert "use neutral, happy, sad, angry, surprised, fearful, disgusted" in found[4]
+    assert "1 to 65535" in found[6]
+
+
+@pytest.mark.parametrize("name", ["24", "29.97", "29.97df", "'60'", "59.94DF"])
+def test_a_rate_is_written_as_number_or_text(tmp_path: Path, name: str) -> None:
+    config = read_config(written(tmp_path, f"fps: {name}\n"))
+    assert config.fps.name == name.strip("'").lower()
+
+
+@pytest.mark.parametrize(
+    ("text", "mix"),
+    [
+        ("happy:0.7", {"happy": 0.7}),
+        ("'happy: 0.7, sad:0.2'", {"happy": 0.7, "sad": 0.2}),
+        ("angry", {"angry": 1.0}),
+        ("{happy: 0.7}", {"happy": 0.7}),
+        ("", {}),
+    ],
+)
+def test_an_emotion_is_a_mapping_or_a_text(
+    tmp_path: Path, text: str, mix: dict[str, float]
+) -> None:
+    config = read_config(written(tmp_path, f"subjects:\n  - emotion: {text}\n"))
+    assert dict(config.subjects[0].emotion) == mix
+
+
+@pytest.mark.parametrize("weight", ["1.6", "-0.1", "nan", "inf", "much"])
+def test_a_weight_out_of_range_is_refused(weight: str) -> None:
+    with pytest.raises(UserError, match=r"from 0 to 1\.5"):
+        override(Config(), Flags(emotion=f"happy:{weight}"))
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ("subjects: [{name: A}, {name: A}]", "1:30", "subject 1 is called 'A' too"),
+        (
+            "subjects:\n  - links: ['osc://h:8000', 'livelink-face://h:8000']",
+            "2:29",
+            "link 1 of 'CSTalk' sends to h:8000 too",
+        ),
+        (
+            "subjects:\n  - {name: A, links: ['osc://h:1']}\n  - {name: B, links: ['osc://h:1']}",
+            "3:23",
+            "'A' sends the same OSC addresses",
+        ),
+    ],
+)
+def test_keys_that_clash_are_reported_at_the_second(
+    tmp_path: Path, text: str, place: str, words: str
+) -> None:
+    (found,) = problems(written(tmp_path, text))
+    assert found.startswith(place)
+    assert words in found
+
+
+def test_subjects_may_share_a_live_link_port(tmp_path: Path) -> None:
+    assert len(read_config(written(tmp_path, TWO_SUBJECTS)).subjects) == 2
+
+
+def test_flags_win_over_the_file(tmp_path: Path) -> None:
+    flags = Flags(
+        audio="take.wav",
+        links=("osc://10.0.0.5",),
+        fps="50",
+        lookahead_ms="120",
+        emotion="happy:0.7",
+        device="cpu",
+        weights="w.safetensors",
+        no_ui=True,
+    )
+    config = load_config(written(tmp_path, TWO_SUBJECTS), flags)
+    anna, bruno = config.subjects
+    assert (config.fps.name, config.lookahead_ms, config.device) == ("50", 120, "cpu")
+    assert (config.weights, config.dashboard) == (Path("w.safetensors"), False)
+    assert (anna.audio.input, dict(anna.emotion)) == ("take.wav", {"happy": 0.7})
+    assert [str(link) for link in anna.links] == ["osc://10.0.0.5:8000"]
+    assert bruno == read_config(tmp_path / "show.yaml").subjects[1]
+
+
+def test_audio_flag_keeps_the_other_settings_of_the_input(tmp_path: Path) -> None:
+    path = written(tmp_path, "subjects: [{audio: {gain_db: 6, gate: {enabled: true}}}]")
+    audio = load_config(path, Flags(audio="3")).subjects[0].audio
+    assert (audio.input, audio.gain_db, audio.gate.enabled) == ("3", 6.0, True)
+
+
+def test_subject_flag_chooses_a_subject_of_the_config(tmp_path: Path) -> None:
+    path = written(tmp_path, TWO_SUBJECTS)
+    anna, bruno = load_config(path, Flags(subject="Bruno", emotion="angry")).subjects
+    assert (anna.name, dict(anna.emotion)) == ("Anna", {})
+    assert (bruno.name, dict(bruno.emotion)) == ("Bruno", {"angry": 1.0})
+
+
+def test_subject_flag_renames_the_first_when_there_is_none_of_that_name(tmp_path: Path) -> None:
+    config = load_config(written(tmp_path, TWO_SUBJECTS), Flags(subject="Clara"))
+    assert [subject.name for subject in config.subjects] == ["Clara", "Bruno"]
+
+
+def test_every_wrong_flag_is_named_at_once() -> None:
+    flags = Flags(fps="61", lookahead_ms="90", emotion="hapy", links=("foo",), device="gpu")
+    with pytest.raises(UserError) as caught:
+        override(Config(), flags)
+    places = [problem.where for problem in caught.value.problems]
+    assert places == ["--fps", "--lookahead-ms", "--device", "--emotion", "--link"]
+
+
+def test_links_of_flags_may_not_clash() -> None:
+    with pytest.raises(UserError, match="sends to h:9 too"):
+        override(Config(), Flags(links=("osc://h:9", "livelink-face://h:9")))

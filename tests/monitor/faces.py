@@ -1,0 +1,74 @@
+"""Metrics as a running bridge would have written them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bridge.audio.source import SourceState
+from bridge.clock.rate import FRAME_RATES
+from bridge.monitor.metrics import PARTS, Metrics, SubjectMetrics
+from models.board import CHANNELS, INDEX
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FIRST_FRAME = 60 * 3600 * 17
+
+
+@dataclass
+class Target:
+    failed: int = 0
+    last_error: str | None = None
+
+
+@dataclass
+class CountedLink:
+    name: str
+    sent: int = 0
+    failed: int = 0
+    receivers: Sequence[Target] = field(default_factory=lambda: [Target()])
+
+
+def subject(name: str = "CSTalk", links: int = 1) -> SubjectMetrics:
+    return SubjectMetrics(
+        name, [CountedLink(f"livelink-face://127.0.0.1:{11111 + n}") for n in range(links)]
+    )
+
+
+def metrics(*subjects: SubjectMetrics) -> Metrics:
+    return Metrics(
+        subjects or (subject(),), FRAME_RATES["60"], lookahead_ms=80, buffer_ms=12, device="cpu"
+    )
+
+
+def play(
+    all_metrics: Metrics, seconds: float = 3.0, *, level_db: float = -24.0, start_s: float = 0.0
+) -> float:
+    """Let every subject speak at 60 fps; return the host time of the last tick."""
+    now_s = start_s
+    for tick in range(round(seconds * 60)):
+        now_s = start_s + tick / 60
+        all_metrics.tick_lateness.add(0.0004)
+        all_metrics.inference.add(0.0031)
+        for one in all_metrics.subjects:
+            speak(one, now_s, tick, level_db)
+    return now_s
+
+
+def speak(one: SubjectMetrics, now_s: float, tick: int, level_db: float) -> None:
+    if one.input_state is None:
+        one.set_input(SourceState.RUNNING, "Built-in Microphone")
+    one.heard(now_s, level_db=level_db, peak_db=level_db + 10, gate_open=True)
+    board = np.zeros(len(CHANNELS), dtype=np.float32)
+    board[INDEX["CTRL_C_jaw.ty"]] = 0.62
+    one.faced(board, FIRST_FRAME + tick)
+    for part, duration_ms in zip(PARTS, (5.0, 5.0, 10.0, 3.1, 12.0, 0.4), strict=True):
+        one.took(part, duration_ms / 1000)
+    one.took_in_all(0.0355)
+    for link in one.links:
+        assert isinstance(link.counters, CountedLink)
+        link.counters.sent += 1
+    one.sent(now_s)

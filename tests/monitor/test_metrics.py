@@ -1,0 +1,35 @@
+"""What the daemon writes and others read."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.monitor.metrics import DROPS, MAX_NOTICES, PARTS
+from tests.monitor.faces import metrics, play, subject
+
+
+def test_notices_are_bounded_and_numbered() -> None:
+    told = metrics()
+    for number in range(MAX_NOTICES + 8):
+        told.notice(float(number), f"thing {number}")
+    kept = told.notices()
+    assert len(kept) == MAX_NOTICES
+    assert kept[-1].text == f"thing {MAX_NOTICES + 7}"
+    assert told.notices(after=kept[-2].number) == (kept[-1],)
+
+
+def test_the_parts_and_causes_are_the_only_ones() -> None:
+    one = subject()
+    assert tuple(one.latency) == tuple(PARTS)
+    assert tuple(one.drops) == tuple(DROPS)
+    with pytest.raises(KeyError):
+        one.took("luck", 1.0)
+    with pytest.raises(KeyError):
+        one.dropped("luck", 1.0)
+
+
+def test_packets_are_counted_per_link() -> None:
+    running = metrics(subject(links=2))
+    now_s = play(running)
+    speeds = [link.packets.per_second(now_s) for link in running.subjects[0].links]
+    assert speeds == [pytest.approx(60.0), pytest.approx(60.0)]

@@ -1,0 +1,38 @@
+"""Plain lines: each thing once."""
+
+from __future__ import annotations
+
+from bridge.audio.source import SourceState
+from bridge.monitor.plain import PlainReport, status_line
+from tests.monitor.faces import metrics, play, subject
+
+
+def test_a_status_line_says_how_everyone_is() -> None:
+    running = metrics(subject("Anna"), subject("Bruno"))
+    now_s = play(running)
+    assert status_line(running, now_s) == (
+        "17:00:02:59"
+        " | Anna OK  -24 dB  60.0 packets/s  36 ms (p99 36)  lost nothing"
+        " | Bruno OK  -24 dB  60.0 packets/s  36 ms (p99 36)  lost nothing"
+    )
+
+
+def test_notices_and_changes_are_told_when_they_happen_and_once() -> None:
+    running = metrics()
+    report = PlainReport(running)
+    running.notice(0.0, "ready")
+    assert report.lines(0.0) == ["ready"]
+    now_s = play(running)
+    assert report.lines(now_s) == ["CSTalk: OK"]
+    running.subjects[0].set_input(SourceState.LOST, "USB Microphone")
+    assert report.lines(now_s) == ["CSTalk: NO INPUT: USB Microphone is gone; plug it in again"]
+    assert report.lines(now_s) == []
+
+
+def test_a_status_line_comes_every_five_seconds() -> None:
+    running = metrics()
+    report = PlainReport(running)
+    for second in range(21):
+        play(running, seconds=1.0, start_s=float(second))
+    counts = [len(report.lines(20.0 + tenths / 10)) for tenths in range(101)]
+    assert sum(counts[1:100]) in {1, 2}
