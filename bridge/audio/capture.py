@@ -6,9 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.audio.block import BLOCKS_PER_S
 from bridge.audio.hop import HOP_RATE_HZ
-from bridge.audio.portaudio import close_input, load_portaudio, open_input
+from bridge.audio.portaudio import (
+    DeviceUnavailableError,
+    close_input,
+    load_portaudio,
+    open_input,
+)
 from bridge.audio.ring import BlockRing
-from bridge.errors import Problem, UserError
+from bridge.errors import Problem
 
 if TYPE_CHECKING:
     import threading
@@ -28,8 +33,8 @@ class Capture:
     """A stream that is open and delivers into a ring, until it is closed or dies.
 
     Opens `device` at `rate_hz`, or without one at the first rate it takes of 16 kHz,
-    `CARD_RATES_HZ` and its own. UserError with every refusal when it takes none. A stream that died
-    stays dead.
+    `CARD_RATES_HZ` and its own. DeviceUnavailableError with every refusal when it takes none. A
+    stream that died stays dead.
     """
 
     def __init__(
@@ -102,7 +107,7 @@ class Capture:
                 return stream, rate_hz
         what = f"the device cannot be opened ({'; '.join(refusals)})"
         remedy = "check that it is connected, not in use by others, and that access is allowed"
-        raise UserError(Problem(device.name, what, remedy))
+        raise DeviceUnavailableError(Problem(device.name, what, remedy))
 
     def _hear(self, samples: Any, _frames: int, time: Any, status: Any) -> None:
         """Take a block from the driver's thread: copy it and wake the reader, nothing else."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bridge.audio.portaudio import load_portaudio, renew_devices
+from bridge.audio.portaudio import DeviceUnavailableError, load_portaudio, renew_devices
+from bridge.audio.spec import MICROPHONE
 from bridge.errors import Problem, UserError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class InputDevice:
 
 
 def list_devices(*, is_renewed: bool = False) -> tuple[InputDevice, ...]:
-    """Return all input devices, by index. UserError when PortAudio is missing.
+    """Return all input devices, by index. DeviceUnavailableError when PortAudio is missing.
 
     With `is_renewed` PortAudio looks for them again, unless a stream is open.
     """
@@ -58,15 +59,14 @@ def list_devices(*, is_renewed: bool = False) -> tuple[InputDevice, ...]:
 
 
 def default_device(devices: Sequence[InputDevice]) -> InputDevice:
-    """Return the system's default microphone. UserError when there is none."""
+    """Return the system's default microphone. DeviceUnavailableError when there is none."""
     for device in devices:
         if device.is_default:
             return device
+    what, remedy = "no input device was found", "connect a microphone"
     if devices:
-        raise UserError(
-            Problem("mic", "there is no default microphone", f"choose one of: {_listed(devices)}")
-        )
-    raise UserError(Problem("mic", "no input device was found", "connect a microphone"))
+        what, remedy = "there is no default microphone", f"choose one of: {_listed(devices)}"
+    raise DeviceUnavailableError(Problem(MICROPHONE, what, remedy))
 
 
 def select_device(devices: Sequence[InputDevice], wanted: str) -> InputDevice:

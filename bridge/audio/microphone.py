@@ -82,6 +82,8 @@ class Microphone:
         """Host time at which silence will mean loss, or at which to reopen."""
         if self._is_closed:
             return None
+        if self._is_reopening:
+            return self._now() + REOPENING_S
         if self.state is SourceState.LOST:
             return self._tried_s + REOPENING_S
         return self._heard_s + SILENCE_S
@@ -104,15 +106,14 @@ class Microphone:
         if self.state is SourceState.RUNNING:
             if not capture.is_alive:
                 self._lose(now_s, "the device is gone")
-            elif now_s - self._heard_s > SILENCE_S:
+            elif now_s - self._heard_s >= SILENCE_S:
                 self._lose(now_s, f"the device delivered nothing for {SILENCE_S:g} s")
         return blocks
 
     def reopen(self) -> None:
         """Start an attempt to open the device again, in the background."""
         now_s = self._now()
-        is_busy = self._attempt is not None and self._attempt.is_alive()
-        if self.state is not SourceState.LOST or is_busy or self._is_closed:
+        if self.state is not SourceState.LOST or self._is_reopening or self._is_closed:
             return
         if now_s - self._tried_s < REOPENING_S:
             return
@@ -127,6 +128,10 @@ class Microphone:
         if self._attempt is not None:
             self._attempt.join(REOPENING_S)
         self._capture.close()
+
+    @property
+    def _is_reopening(self) -> bool:
+        return self._attempt is not None and self._attempt.is_alive()
 
     def _lose(self, now_s: float, fault: str) -> None:
         self.state, self.fault = SourceState.LOST, fault

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bridge.audio.file import AUDIO_SUFFIXES, FileSource
 from bridge.audio.microphone import Microphone
+from bridge.audio.portaudio import DeviceUnavailableError
 from bridge.audio.spec import MICROPHONE, TEST_SOUND
 from bridge.audio.tone import TestSource
-from bridge.errors import UserError
 
 if TYPE_CHECKING:
     import threading
@@ -34,8 +34,8 @@ def open_source(spec: AudioSpec, *, now: Callable[[], float], wake: threading.Ev
     """Open what `spec.input` means: "mic", "test", a file, else a device.
 
     A path that exists, or that ends like an audio file, is a file. Where "mic" finds no microphone
-    that can be used, the bundled recording is opened instead, in a loop, with a notice that says
-    why. UserError in every other case that cannot be opened.
+    that can be used, the bundled recording is opened instead, in a loop, with a notice of one line
+    that says why. UserError in every other case that cannot be opened.
     """
     if spec.input == TEST_SOUND:
         return Opening(TestSource(now=now), None)
@@ -44,7 +44,7 @@ def open_source(spec: AudioSpec, *, now: Callable[[], float], wake: threading.Ev
         return Opening(FileSource(path, now=now, channel=spec.channel), None)
     try:
         return Opening(Microphone(spec.input, now=now, wake=wake, channel=spec.channel), None)
-    except UserError as error:
+    except DeviceUnavailableError as error:
         if spec.input != MICROPHONE:
             raise
         reason = "; ".join(str(problem) for problem in error.problems)

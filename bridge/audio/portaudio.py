@@ -25,8 +25,12 @@ _open_streams: set[int] = set()
 """Identities of the streams that are open: the device list is renewed only when there is none."""
 
 
+class DeviceUnavailableError(UserError):
+    """There is no such microphone now, or none at all; nothing is wrong with what was asked for."""
+
+
 def load_portaudio() -> Any:
-    """Return the module `sounddevice`. UserError when the library PortAudio is missing."""
+    """Return the module `sounddevice`. DeviceUnavailableError when PortAudio is missing."""
     try:
         import sounddevice
     except OSError as error:
@@ -34,7 +38,7 @@ def load_portaudio() -> Any:
         if sys.platform.startswith("linux"):
             remedy = "install the system package libportaudio2 (apt-get install libportaudio2)"
         what = f"no microphone can be used, {error}"
-        raise UserError(Problem("PortAudio", what, remedy)) from None
+        raise DeviceUnavailableError(Problem("PortAudio", what, remedy)) from None
     return sounddevice
 
 
@@ -73,7 +77,10 @@ def close_input(stream: InputStream) -> None:
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Keep what C libraries write to stderr from the user: ALSA comments on every missing card."""
+    """Keep what C libraries write from the user: ALSA comments on every missing card.
+
+    Meanwhile stderr is closed to the whole process.
+    """
     try:
         saved = os.dup(2)
     except OSError:

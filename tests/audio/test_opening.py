@@ -25,6 +25,8 @@ from .conftest import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from bridge.bench.fakemic import FakeMicrophones
+
 
 def opened(text: str) -> Opening:
     return open_source(AudioSpec(input=text), now=lambda: 0.0, wake=threading.Event())
@@ -107,6 +109,23 @@ def test_without_portaudio_a_named_device_is_refused(without_portaudio: dict[str
     assert word == "refused"
     assert "PortAudio library not found" in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("wanted", "channel", "is_refused"),
+    [("mic", "None", False), ("mic_a", "1", False), ("mic", "200", True)],
+)
+def test_a_microphone_that_is_there_is_used_and_a_wrong_channel_is_not_passed_over(
+    fake_microphones: FakeMicrophones, wanted: str, channel: str, is_refused: bool
+) -> None:
+    code = OPEN.replace("INPUT", f"{wanted!r}, channel={channel}")
+    told = json.loads(run(code, {**fake_microphones.environment, "PYTHONPATH": str(ROOT)}))
+    if is_refused:
+        assert told[0] == "refused"
+        assert "channel 200 is asked for" in told[1]
+    else:
+        assert told[1] is None, "no notice: it is the microphone"
+        assert told[0] != SPEECH_PATH.name
 
 
 def test_a_server_that_cannot_be_reached_leaves_stderr_clean(tmp_path: Path) -> None:
