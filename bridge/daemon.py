@@ -12,12 +12,12 @@ main thread only watches. Nothing on the way waits for anything beside it.
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from bridge.audio.opening import open_source
+from bridge.clock.host import host_now
 from bridge.clock.tick import Ticker, raise_priority
 from bridge.errors import Problem, UserError
 from bridge.face.generate import GeneratorLoop, warm_up
@@ -25,7 +25,7 @@ from bridge.face.voice import Timing, Voice
 from bridge.links.opening import open_link
 from bridge.monitor.dashboard import open_monitor
 from bridge.monitor.metrics import Metrics
-from bridge.process import settle, stop_on_signals
+from bridge.process import quiet_libraries, settle, stop_on_signals
 from bridge.rig.load import load_rigmap
 from bridge.subject import Outlet, Subject
 
@@ -57,8 +57,9 @@ def run(
     `is_urgent` asks the system for ticks at real-time priority. On every way out each link leaves
     its face at rest. Raises UserError for what the user can mend: weights, files, devices, hosts.
     """
-    stop, wake, now = stop or threading.Event(), threading.Event(), time.monotonic
+    stop, wake, now = stop or threading.Event(), threading.Event(), host_now
     with ExitStack() as closing:
+        closing.enter_context(quiet_libraries())
         model = _load_model(config)
         subjects = [_open_subject(spec, config, model, wake, closing) for spec in config.subjects]
         voices = [subject.voice for subject in subjects]
@@ -116,7 +117,7 @@ def _open_subject(
     closing: ExitStack,
 ) -> Subject:
     """Open the sound, the rig maps and the links of one subject; links of one map share it."""
-    now = time.monotonic
+    now = host_now
     maps = {link.rigmap: load_rigmap(link.rigmap) for link in spec.links}
     links: dict[str, list[Link]] = {name: [] for name in maps}
     for link_spec in spec.links:
@@ -146,7 +147,7 @@ def _open_metrics(config: Config, subjects: Sequence[Subject], device: str) -> M
     for subject, spec in zip(subjects, config.subjects, strict=True):
         subject.metrics.emotion = spec.emotion
         if subject.notice:
-            metrics.notice(time.monotonic(), subject.notice, subject.name)
+            metrics.notice(host_now(), subject.notice, subject.name)
     return metrics
 
 

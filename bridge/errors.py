@@ -23,7 +23,7 @@ class Problem:
 
 
 class UserError(Exception):
-    """One or more problems which the user can mend; the command prints them all and exits with 2."""
+    """Problems which the user can mend; the command prints them all and exits with 2."""
 
     def __init__(self, *problems: Problem) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))

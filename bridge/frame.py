@@ -31,7 +31,7 @@ def neutral_head() -> NDArray[np.float32]:
 class Frame:
     """A face at one presentation time.
 
-    `time_s` is on the host's monotonic clock; `board` is float32 [174] in board order, each value
+    `time_s` is on the host clock; `board` is float32 [174] in board order, each value
     in its channel's range; `head` is float32 [6] in `HEAD_AXES` order. The arrays are not written
     to after construction.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 import threading
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
+STDERR = 2
 SWITCH_INTERVAL_S = 0.0005
 """How long a thread may keep the interpreter from another: a tick wakes in 0.5 ms, not in 5."""
 
@@ -28,6 +30,26 @@ def settle() -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.collect()
     gc.freeze()
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Keep C libraries off the terminal; what Python prints to stderr still gets there.
+
+    A sound driver's own thread prints when its device dies, in the middle of the dashboard.
+    """
+    ours, theirs = os.dup(STDERR), os.dup(STDERR)
+    before = sys.stderr
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device, not a path
+        os.dup2(nowhere.fileno(), STDERR)
+    sys.stderr = os.fdopen(ours, "w", buffering=1, encoding=before.encoding, errors=before.errors)
+    try:
+        yield
+    finally:
+        sys.stderr.close()
+        sys.stderr = before
+        os.dup2(theirs, STDERR)
+        os.close(theirs)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.audio.portaudio import DeviceUnavailableError, load_portaudio, renew_devices
-from bridge.audio.spec import MICROPHONE
+from bridge.audio.source import MICROPHONE
 from bridge.errors import Problem, UserError
 
 if TYPE_CHECKING:

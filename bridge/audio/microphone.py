@@ -9,8 +9,7 @@ from bridge.audio.block import BLOCK_S, Block
 from bridge.audio.capture import Capture
 from bridge.audio.channel import picked
 from bridge.audio.devices import InputDevice, default_device, list_devices, select_device
-from bridge.audio.source import SourceState
-from bridge.audio.spec import MICROPHONE
+from bridge.audio.source import MICROPHONE, SourceState
 from bridge.errors import Problem, UserError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from bridge.audio.file import AUDIO_SUFFIXES, FileSource
 from bridge.audio.microphone import Microphone
 from bridge.audio.portaudio import DeviceUnavailableError
-from bridge.audio.spec import MICROPHONE, TEST_SOUND
+from bridge.audio.source import MICROPHONE, TEST_SOUND
 from bridge.audio.tone import TestSource
 
 if TYPE_CHECKING:

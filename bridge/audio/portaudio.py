@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from bridge.errors import Problem, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sounddevice import InputStream
 
 LATENCY_S = 0.020
@@ -61,7 +58,7 @@ def open_input(**options: Any) -> InputStream:
     PortAudioError or ValueError when the device does not do that.
     """
     portaudio = load_portaudio()
-    with _lock, quiet_stderr():
+    with _lock:
         stream = portaudio.InputStream(dtype="float32", latency=LATENCY_S, **options)
         _open_streams.add(id(stream))
     return stream
@@ -70,26 +67,6 @@ def open_input(**options: Any) -> InputStream:
 def close_input(stream: InputStream) -> None:
     """Close a stream, in whatever state it is; harmless when done twice."""
     portaudio = load_portaudio()
-    with _lock, quiet_stderr(), suppress(portaudio.PortAudioError):
+    with _lock, suppress(portaudio.PortAudioError):
         _open_streams.discard(id(stream))
         stream.close()
-
-
-@contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Keep what C libraries write from the user: ALSA comments on every missing card.
-
-    Meanwhile stderr is closed to the whole process.
-    """
-    try:
-        saved = os.dup(2)
-    except OSError:
-        yield
-        return
-    try:
-        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device, not a path
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)

@@ -9,6 +9,13 @@ if TYPE_CHECKING:
     from bridge.audio.block import Block
 
 
+MICROPHONE = "mic"
+"""Input which means the system's default microphone."""
+
+TEST_SOUND = "test"
+"""Input which means the built-in vowels."""
+
+
 class SourceState(enum.Enum):
     """Whether blocks can be expected."""
 

@@ -6,11 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-MICROPHONE = "mic"
-"""Input which means the system's default microphone."""
-
-TEST_SOUND = "test"
-"""Input which means the built-in vowels."""
+from bridge.audio.source import MICROPHONE
 
 
 def _text_of_index(value: Any) -> Any:

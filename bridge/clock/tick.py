@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bridge.clock.host import host_now
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -57,7 +59,7 @@ class Ticker:
         self,
         rate: FrameRate,
         *,
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = host_now,
         wall: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         localtime: Callable[[float], time.struct_time] = time.localtime,

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING, TextIO
 
+from bridge.clock.host import host_now
 from bridge.monitor.plain import PlainReport, status_line
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Dashboard(Monitor):
 
 
 def open_monitor(
-    metrics: Metrics, *, dashboard: bool, now: Callable[[], float] = time.monotonic
+    metrics: Metrics, *, dashboard: bool, now: Callable[[], float] = host_now
 ) -> Monitor:
     """Return the dashboard if it is wanted and standard output is a terminal, else plain lines."""
     if dashboard and sys.stdout.isatty():
