@@ -1,0 +1,59 @@
+"""The machine that is measured, in words, and how much memory a process holds."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+
+def machine() -> list[str]:
+    """Return lines that name the machine: figures mean nothing without it."""
+    return [
+        f"machine  {platform.node()}",
+        f"cpu      {_processor()}, {os.cpu_count()} cores",
+        f"system   {platform.platform()}",
+        f"python   {platform.python_version()}",
+        *(f"{package:<9}{_version(package)}" for package in ("numpy", "torch")),
+    ]
+
+
+def resident_mb(process_id: int) -> float | None:
+    """Return the resident memory of a process in MB (10^6 bytes); None where it cannot be told.
+
+    Linux: `VmRSS` of /proc. macOS: what `ps` says. Windows has neither.
+    """
+    if sys.platform == "linux":
+        status = Path(f"/proc/{process_id}/status").read_text(encoding="ascii", errors="replace")
+        return next(
+            int(line.split()[1]) * 1024e-6
+            for line in status.splitlines()
+            if line.startswith("VmRSS:")
+        )
+    if sys.platform == "darwin":
+        command = ["/bin/ps", "-o", "rss=", "-p", str(process_id)]
+        shown = subprocess.run(  # noqa: S603 - the system's ps
+            command, capture_output=True, text=True, check=True
+        )
+        return int(shown.stdout) * 1024e-6
+    return None
+
+
+def _processor() -> str:
+    """Return the processor's name; Linux tells it only in /proc."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,71 @@
+"""What `cstalk-bridge bench` can measure, and the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from bridge.bench.figures import Figure, Remark, missed
+from bridge.bench.machine import machine
+from bridge.errors import Problem, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.bench.options import Options
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One thing that is measured, by the module of its name."""
+
+    name: str
+    summary: str
+
+    def measure(self, options: Options) -> list[Figure | Remark]:
+        """Measure it and return what came out."""
+        measured: list[Figure | Remark] = import_module(f"bridge.bench.{self.name}").measure(
+            options
+        )
+        return measured
+
+
+SECTIONS: dict[str, Section] = {
+    section.name: section
+    for section in (
+        Section("startup", "how fast the commands answer that need no network"),
+        Section("generator", "the network's work for one hop, and offline, on one core"),
+        Section("memory", "what the whole daemon holds"),
+        Section("packets", "sound in, packets out at 60 fps: rate, order, ticks"),
+        Section("latency", "a vowel into a fake microphone: what is added to the look-ahead"),
+        Section("soak", "a long run: memory, drift, losses"),
+    )
+}
+"""Every section, in the order in which they run."""
+
+
+def run_bench(names: Sequence[str], options: Options) -> int:
+    """Measure and print the sections of these names, all without names.
+
+    Returns 1 when a limit was missed, else 0. Raises UserError for names that are none.
+    """
+    from bridge.document import nearest
+
+    problems = [
+        Problem("bench", f"there is no section {name!r}", nearest(name, SECTIONS))
+        for name in names
+        if name not in SECTIONS
+    ]
+    if problems:
+        raise UserError.of(problems)
+    print("\n".join(machine()))
+    failures = 0
+    for name in names or SECTIONS:
+        section = SECTIONS[name]
+        print(f"\n{name}: {section.summary}", flush=True)
+        lines = section.measure(options)
+        print("\n".join(map(str, lines)), flush=True)
+        failures += missed(lines)
+    print(f"\n{failures} limits missed" if failures else "\nall limits kept")
+    return 1 if failures else 0

@@ -1,0 +1,108 @@
+"""A long run: does memory grow, do sound and frames drift apart, is anything lost?
+
+The sound repeats with an exact period, so the jaw must too: how far its pattern in frame time has
+moved from the first minutes to the last is the drift between audio time and frame time.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bridge.audio.hop import HOP_RATE_HZ
+from bridge.audio.tone import sound_round
+from bridge.bench.daemon_process import DaemonProcess
+from bridge.bench.figures import Figure, Remark
+from bridge.bench.machine import resident_mb
+from bridge.bench.packets import FPS, of_arrivals
+from bridge.bench.receiver import ReceiverProcess
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bridge.bench.daemon_process import Measurements
+    from bridge.bench.options import Options
+
+    Floats = NDArray[np.float64]
+
+MINUTE_S = 60.0
+GROWTH_MB = 5.0
+DRIFT_MS = 1e3 / FPS
+"""One frame."""
+HARMONICS = 16
+"""Of the sound's period, by which two patterns are compared: 4 Hz, as fast as syllables."""
+
+
+def measure(options: Options) -> list[Figure | Remark]:
+    """Run the test sound for `options.minutes`, and tell the memory each minute."""
+    held_mb: list[float | None] = []
+    with ReceiverProcess() as receiver, DaemonProcess("test", receiver.port) as running:
+        start_s = time.monotonic()
+        for minute in range(1, max(2, round(options.minutes)) + 1):
+            time.sleep(max(0.0, start_s + minute * MINUTE_S - time.monotonic()))
+            held_mb.append(resident_mb(running.process_id))
+            print(f"  minute {minute}: {_megabytes(held_mb[-1])}", flush=True)
+        measured = running.stop()
+        arrivals = receiver.stop()
+    lines = [*_memory(held_mb), *of_arrivals(arrivals), *_drops(measured)]
+    # The last packet is the face at rest.
+    drift_ms = 1e3 * drift_s(arrivals.frames[:-1] / FPS, arrivals.jaws[:-1], period_s())
+    drift = Figure("drift of sound against frames", drift_ms, "ms", -DRIFT_MS, DRIFT_MS)
+    return [*lines, drift]
+
+
+def period_s() -> float:
+    """Return how long one round of the test sound is."""
+    return len(sound_round(np.random.default_rng(0))) / HOP_RATE_HZ
+
+
+def drift_s(times_s: Floats, jaws: Floats, period: float) -> float:
+    """Return by how much later the jaw's pattern comes at the end than at the start, in seconds.
+
+    Compares the first and the last of three equal parts of a run, [packets], by the phases of the
+    harmonics of the sound's period: a shift turns each harmonic in proportion to its number. The
+    shift with which both parts agree best is looked for within half a second.
+    """
+    third = len(times_s) // 3
+    frequencies_hz = np.arange(1, HARMONICS + 1) / period
+    parts = [
+        np.exp(-2j * np.pi * frequencies_hz[:, None] * times_s[part]) @ jaws[part]
+        for part in (
+            _whole(slice(0, third), times_s, period),
+            _whole(slice(-third, None), times_s, period),
+        )
+    ]
+    cross = parts[1] * np.conj(parts[0])
+    shifts_s = np.arange(-0.5, 0.5, 0.0001)
+    likeness = np.real(np.exp(2j * np.pi * shifts_s[:, None] * frequencies_hz) @ cross)
+    return float(shifts_s[likeness.argmax()])
+
+
+def _whole(part: slice, times_s: Floats, period: float) -> slice:
+    """Return the part cut to whole periods, so that no harmonic leaks into another."""
+    start, stop, _ = part.indices(len(times_s))
+    span_s = times_s[stop - 1] - times_s[start]
+    end_s = times_s[start] + max(1, int(span_s / period)) * period
+    return slice(start, int(np.searchsorted(times_s, end_s)))
+
+
+def _memory(held_mb: list[float | None]) -> list[Figure | Remark]:
+    first, last = held_mb[0], held_mb[-1]
+    if first is None or last is None:
+        return [Remark("resident memory cannot be read on this system")]
+    return [
+        Figure("resident memory after the first minute", first, "MB"),
+        Figure("growth since", last - first, "MB", maximum=GROWTH_MB),
+    ]
+
+
+def _drops(measured: Measurements) -> list[Figure]:
+    return [
+        Figure(f"lost {cause}", count, "", maximum=0) for cause, count in measured.drops.items()
+    ]
+
+
+def _megabytes(held_mb: float | None) -> str:
+    return "memory unknown" if held_mb is None else f"{held_mb:.1f} MB"
