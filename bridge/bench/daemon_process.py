@@ -49,7 +49,7 @@ class DaemonProcess:
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", MODULE, json.dumps(self._config)]
-        self._process = subprocess.Popen(  # noqa: S603 - our own module
+        self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

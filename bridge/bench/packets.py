@@ -37,17 +37,16 @@ def measure(options: Options) -> list[Figure | Remark]:
 def of_arrivals(arrivals: Arrivals) -> list[Figure | Remark]:
     """Return the rate, what was lost and repeated, and the jitter of packets."""
     count = len(arrivals.frames)
-    if count < 2:
-        return [Figure("packets", count, "", minimum=2)]
-    span_s = arrivals.times_s[-1] - arrivals.times_s[0]
+    if count < 3:
+        return [Figure("packets", count, "", minimum=3)]
     steps = np.diff(arrivals.frames)
     # The last packet is the face at rest, which leaves at once and not on a tick.
-    gaps_s = np.diff(arrivals.times_s)[:-1]
+    gaps_s = np.diff(arrivals.times_s[:-1])
     return [
         Figure("packets", count, ""),
         Figure(
             "packet rate",
-            (count - 1) / span_s,
+            1.0 / float(gaps_s.mean()),
             "packets/s",
             FPS - RATE_TOLERANCE_HZ,
             FPS + RATE_TOLERANCE_HZ,

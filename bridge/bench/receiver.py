@@ -47,9 +47,7 @@ class ReceiverProcess:
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "bridge.bench.receiver"]
-        self._process = subprocess.Popen(  # noqa: S603 - our own module
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.port = int(self._output().readline())
         return self
 

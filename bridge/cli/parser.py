@@ -100,6 +100,9 @@ def _add_bench(commands: Commands) -> None:
     bench = commands.add_parser("bench", help="measure this machine; without SECTION, everything")
     bench.add_argument("sections", metavar="SECTION", nargs="*", help="what to measure")
     bench.add_argument("--list", action="store_true", help="list the sections and exit")
+    bench.add_argument("--seconds", metavar="N", type=float, default=60.0, help="of packets (60)")
+    bench.add_argument("--trials", metavar="N", type=int, default=60, help="of latency (60)")
+    bench.add_argument("--minutes", metavar="N", type=float, default=30.0, help="of soak (30)")
     bench.set_defaults(action=_bench)
 
 
@@ -130,4 +133,4 @@ def _show_rigmap(options: argparse.Namespace) -> int:
 def _bench(options: argparse.Namespace) -> int:
     from bridge.cli.bench import bench
 
-    return bench(options.sections, list_only=options.list)
+    return bench(options)
