@@ -21,6 +21,16 @@ SWITCH_INTERVAL_S = 0.0005
 STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGBREAK")
 """Ctrl+C, a request to end, and Ctrl+Break, which is how Windows asks."""
 
+MATH_THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""Environment variables which keep numpy and torch to one thread: for sums as small as ours
+several are slower, and stall when the machine is busy."""
+
+
+def limit_math_threads() -> None:
+    """Set `MATH_THREADS` where the user has not; it counts before numpy is first imported."""
+    for name, value in MATH_THREADS.items():
+        os.environ.setdefault(name, value)
+
 
 def settle() -> None:
     """Make the process fit for a steady rhythm, once all is loaded and warm.

@@ -7,6 +7,7 @@ is closed. It prints "ready" when it runs, and at the end its measurements as on
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from bridge.errors import Problem, UserError
 from bridge.monitor.rings import Percentiles, Spread
+from bridge.process import MATH_THREADS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,7 +47,7 @@ class DaemonProcess:
         link = f"livelink-face://127.0.0.1:{port}"
         subject = {"name": "Bench", "audio": {"input": audio}, "links": [link]}
         self._config = {"fps": "60", "device": "cpu", "dashboard": False, "subjects": [subject]}
-        self._environment = environment
+        self._environment = {**(environment or os.environ), **MATH_THREADS}
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", MODULE, json.dumps(self._config)]

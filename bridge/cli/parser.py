@@ -107,6 +107,9 @@ def _add_bench(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from bridge.process import limit_math_threads
+
+    limit_math_threads()
     from bridge.cli.run import run
 
     return run(options)

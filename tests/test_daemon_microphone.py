@@ -1,0 +1,50 @@
+"""A microphone which goes and comes back while the whole daemon runs."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from bridge.bench.daemon_process import DaemonProcess
+from bridge.bench.fakemic import FakeMicrophones
+from bridge.bench.receiver import ReceiverProcess
+from bridge.bench.vowel import vowel
+
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux") or shutil.which("pulseaudio") is None,
+    reason="fake microphones need PulseAudio on Linux",
+)
+
+
+def test_a_lost_microphone_leaves_a_face_at_rest_and_is_taken_up_again() -> None:
+    with FakeMicrophones() as microphones, ReceiverProcess() as receiver:
+        spoken = np.zeros(microphones.rate_hz // 2)
+        sound = vowel(microphones.rate_hz)
+        spoken[: len(sound)] = sound
+        vowels = np.rint(32767 * spoken).astype(np.int16)
+        with DaemonProcess("mic_a", receiver.port, microphones.environment) as running:
+            microphones.say("mic_a", vowels, is_loop=True)
+            time.sleep(2.0)
+            killed_s = time.monotonic()
+            microphones.kill()
+            time.sleep(2.5)
+            restarted_s = time.monotonic()
+            microphones.restart()
+            time.sleep(3.5)
+            over_s = time.monotonic()
+            running.stop()
+            arrivals = receiver.stop()
+    assert set(np.diff(arrivals.frames)) == {1.0}
+    times_s, jaws = arrivals.times_s, arrivals.jaws
+    spoke = jaws[times_s < killed_s].max()
+    assert spoke > 0.1
+    # Held for 0.25 s, then falling with a time constant of 0.3 s.
+    assert jaws[(times_s > killed_s + 2.0) & (times_s < restarted_s)].max() < 0.05 * spoke
+    assert jaws[(times_s > restarted_s) & (times_s < over_s)].max() > 0.5 * spoke
+    # Neither going nor coming back pops: no frame moves the jaw by more than speech does.
+    fastest = np.abs(np.diff(jaws[times_s < killed_s])).max()
+    assert np.abs(np.diff(jaws[:-1])).max() < 1.5 * fastest
