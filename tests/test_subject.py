@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bridge.clock.rate import FRAME_RATES
+from bridge.clock.tick import Tick
+from bridge.links.livelink_face import decode
+from bridge.links.opening import open_link
+from bridge.links.spec import LinkSpec
+from bridge.monitor.metrics import PARTS
+from bridge.rig.load import load_rigmap
+from bridge.subject import Outlet, Subject
+from tests.face.scripted import ScriptedSource, scripted_voice
+from tests.links.receiving import Receiver, receiver
+
+CHANNELS = ("CTRL_C_jaw.ty", "CTRL_L_eye_blink.ty")
+START_S = 200.0
+LEFT_AFTER_TICK_S = 0.0007
+SECONDS = 1.0
+
+
+def subject_and_its_clock(listening: Receiver) -> tuple[Subject, list[float]]:
+    clock_s = [START_S]
+    spec = LinkSpec(protocol="livelink-face", targets=(listening.target,))
+    rigmap = load_rigmap(spec.rigmap)
+    link = open_link(spec, "One", rigmap.outputs, FRAME_RATES["60"])
+    voice = scripted_voice(lookahead_s=0.08, buffer_s=0.01)
+    subject = Subject(
+        "One",
+        voice,
+        [Outlet(rigmap.applier(), (link,))],
+        channels=CHANNELS,
+        now=lambda: clock_s[0],
+    )
+    return subject, clock_s
+
+
+def live(subject: Subject, clock_s: list[float], seconds: float) -> None:
+    """Blocks every 10 ms, rows with the jaw at 0.5 made 3 ms after their hop, ticks at 60 fps."""
+    source = subject.voice.source
+    assert isinstance(source, ScriptedSource)
+    tick = 0
+    for block in range(round(100 * seconds)):
+        clock_s[0] = START_S + 0.01 * (block + 1)
+        source.put(clock_s[0])
+        subject.voice.listen(clock_s[0])
+        if subject.voice.hop is not None:
+            subject.voice.take(np.array([0.5, 0.0], dtype=np.float32), clock_s[0] + 0.003)
+        while (due_s := START_S + 0.005 + tick / 60) < START_S + 0.01 * (block + 2):
+            clock_s[0] = due_s + LEFT_AFTER_TICK_S
+            subject.show(Tick(tick, due_s, 1000 + tick))
+            tick += 1
+
+
+def test_every_tick_sends_the_face_of_its_time() -> None:
+    with receiver() as listening:
+        subject, clock_s = subject_and_its_clock(listening)
+        live(subject, clock_s, SECONDS)
+        subject.links[0].close()
+        packets = [decode(datagram) for datagram in listening.all_waiting()]
+    assert [packet.frame for packet in packets] == list(range(1000, 1000 + len(packets)))
+    jaw = load_rigmap("livelinkface61").outputs.index("JawOpen")
+    # The very last packet is the face at rest.
+    first, last = packets[0].values, packets[-2].values
+    assert first is not None
+    assert last is not None
+    assert first[jaw] == 0.0
+    assert last[jaw] == pytest.approx(0.5, abs=1e-3)
+
+
+def test_the_parts_of_the_latency_add_up_to_hop_buffer_and_tick() -> None:
+    with receiver() as listening:
+        subject, clock_s = subject_and_its_clock(listening)
+        live(subject, clock_s, SECONDS)
+        subject.links[0].close()
+    total = subject.metrics.total.spread()
+    assert total is not None
+    # Constant for every packet: one hop, the buffer, and the packet leaving after its tick.
+    assert total.median_s == pytest.approx(0.020 + 0.010 + LEFT_AFTER_TICK_S, abs=1e-4)
+    assert total.worst_s == pytest.approx(total.median_s, abs=1e-4)
+    parts = [name for name in PARTS if subject.metrics.latency[name].spread()]
+    assert parts == ["block", "hop", "inference", "buffer", "tick"]
+    inference = subject.metrics.latency["inference"].spread()
+    assert inference is not None
+    assert inference.median_s == pytest.approx(0.003, abs=1e-4)
+    assert subject.metrics.drops["late"].total == 0
