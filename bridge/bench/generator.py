@@ -9,6 +9,7 @@ import numpy as np
 
 from bridge.audio.hop import HOP_RATE_HZ, HOP_S, HOP_SAMPLES
 from bridge.bench.figures import Figure, Remark, figures_of, spread_of
+from bridge.clock.host import host_now
 
 if TYPE_CHECKING:
     from bridge.bench.options import Options
@@ -38,9 +39,9 @@ def measure(_options: Options) -> list[Figure | Remark]:
         name = f"hop of {subjects} subject{'s' * (subjects > 1)}"
         lines += figures_of(name, spread_of(hop_times(generator, subjects)), p99_ms=limit_ms)
     noise = _noise(1, round(OFFLINE_S * HOP_RATE_HZ))[0]
-    start_s = time.monotonic()
+    start_s = host_now()
     generator.generate(noise, HOP_RATE_HZ, lookahead_ms=LOOKAHEAD_MS)
-    factor = OFFLINE_S / (time.monotonic() - start_s)
+    factor = OFFLINE_S / (host_now() - start_s)
     return [*lines, Figure("offline, times faster than real time", factor, "x")]
 
 
@@ -51,13 +52,13 @@ def hop_times(generator: Generator, subjects: int, hops: int = HOPS) -> list[flo
     emotion = np.zeros((subjects, len(generator.emotions)), dtype=np.float32)
     lookahead_ms = np.full(subjects, LOOKAHEAD_MS, dtype=np.float32)
     durations_s = []
-    due_s = time.monotonic()
+    due_s = host_now()
     for _ in range(FIRST_HOPS + hops):
-        due_s = max(due_s + HOP_S, time.monotonic())
-        time.sleep(max(0.0, due_s - time.monotonic()))
-        start_s = time.monotonic()
+        due_s = max(due_s + HOP_S, host_now())
+        time.sleep(max(0.0, due_s - host_now()))
+        start_s = host_now()
         stream.step(hop, emotion, lookahead_ms, range(subjects))
-        durations_s.append(time.monotonic() - start_s)
+        durations_s.append(host_now() - start_s)
     return durations_s[FIRST_HOPS:]
 
 

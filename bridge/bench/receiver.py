@@ -1,7 +1,7 @@
 """A process that receives Live Link Face packets and stamps each with the host clock.
 
 It is a process of its own so that it neither slows the daemon down nor waits for it. The host clock
-(`time.monotonic`) is one for all processes of a machine. `python -m bridge.bench.receiver` prints
+(`host_now`) is one for all processes of a machine. `python -m bridge.bench.receiver` prints
 its port, receives until its standard input is closed, and prints what it got as one .npy array.
 """
 
@@ -11,12 +11,13 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
+
+from bridge.clock.host import host_now
 
 if TYPE_CHECKING:
     from typing import Self
@@ -79,7 +80,7 @@ def receive(bound: socket.socket, stop: threading.Event) -> NDArray[np.float64]:
             datagram = bound.recv(2048)
         except TimeoutError:
             continue
-        arrived_s = time.monotonic()
+        arrived_s = host_now()
         packet = decode(datagram)
         if packet.values is not None:
             rows.append((arrived_s, float(packet.frame), float(packet.values[jaw])))

@@ -18,6 +18,7 @@ from bridge.bench.figures import Figure, Remark
 from bridge.bench.machine import resident_mb
 from bridge.bench.packets import FPS, of_arrivals
 from bridge.bench.receiver import ReceiverProcess
+from bridge.clock.host import host_now
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,9 +40,9 @@ def measure(options: Options) -> list[Figure | Remark]:
     """Run the test sound for `options.minutes`, and tell the memory each minute."""
     held_mb: list[float | None] = []
     with ReceiverProcess() as receiver, DaemonProcess("test", receiver.port) as running:
-        start_s = time.monotonic()
+        start_s = host_now()
         for minute in range(1, max(2, round(options.minutes)) + 1):
-            time.sleep(max(0.0, start_s + minute * MINUTE_S - time.monotonic()))
+            time.sleep(max(0.0, start_s + minute * MINUTE_S - host_now()))
             held_mb.append(resident_mb(running.process_id))
             print(f"  minute {minute}: {_megabytes(held_mb[-1])}", flush=True)
         measured = running.stop()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 from bridge.bench.figures import Figure, Remark
+from bridge.clock.host import host_now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ def measure(_options: Options) -> list[Figure | Remark]:
 
 def answer(command: Sequence[str]) -> tuple[float, bool]:
     """Run one command; return how long it took in seconds, and whether it imported torch."""
-    start_s = time.monotonic()
+    start_s = host_now()
     ended = subprocess.run(
         [sys.executable, "-c", SCRIPT, *command],
         capture_output=True,
@@ -53,4 +53,4 @@ def answer(command: Sequence[str]) -> tuple[float, bool]:
         check=False,
         timeout=PATIENCE_S,
     )
-    return time.monotonic() - start_s, ended.stderr.rstrip().endswith("True")
+    return host_now() - start_s, ended.stderr.rstrip().endswith("True")
