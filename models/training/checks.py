@@ -1,7 +1,16 @@
-"""What a generator does on voices it never heard: the figures printed while it trains."""
+"""What a generator does on recordings it never heard.
+
+    python -m models.training.checks --cache ../cache
+
+prints the figures of the shipped weights on the held-out test part; training prints those of the
+development part as it goes. `closures` is the share of p b m during which the lips seal, `false
+closures` the share of vowels in whose middle they do; the rest are means of board values.
+"""
 
 from __future__ import annotations
 
+import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,16 +18,18 @@ import torch
 
 from models.board import AUDIO_DRIVEN
 from models.features import HISTORY_SAMPLES, HOP_SAMPLES
+from models.training.batches import Corpus
 from models.training.phones import INDEX as PHONE
 from models.training.phones import VOWELS
 from models.training.rules import GESTURES
+from models.weights_file import DEFAULT_PATH, load
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.network import Generator
-    from models.training.batches import Corpus
 
+DELAYS_HOPS = (1, 4, 8, 12)
 CLOSED = 0.5  # lips_together beyond this seals the lips
 CLOSERS = [PHONE[phone] for phone in "PBM"]
 OPEN_VOWELS = [PHONE[phone] for phone in ("AA", "AE", "AO")]
@@ -85,3 +96,28 @@ def figures(
         "purse on w uw": float(purse[np.isin(phone, ROUND)].mean()) if core else float("nan"),
         "purse on iy s eh": float(purse[np.isin(phone, SPREAD)].mean()) if core else float("nan"),
     }
+
+
+def print_figures(network: Generator, corpus: Corpus, source: str) -> None:
+    """Print the figures of one source at each of `DELAYS_HOPS`."""
+    for delay_hops in DELAYS_HOPS:
+        found = figures(network, corpus, source, delay_hops)
+        text = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
+        print(f"  {source}, look-ahead {delay_hops * 20} ms: {text}", flush=True)
+
+
+def main() -> None:
+    """Print the figures of a weights file on the test part."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cache", type=Path, default=Path("../cache"))
+    parser.add_argument("--weights", type=Path, default=DEFAULT_PATH)
+    options = parser.parse_args()
+    network, _ = load(options.weights, torch.device("cpu"))
+    corpus = Corpus(options.cache, "test")
+    for source, clips in corpus.by_source.items():
+        if clips:
+            print_figures(network, corpus, source)
+
+
+if __name__ == "__main__":
+    main()

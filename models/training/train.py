@@ -28,7 +28,7 @@ from models.emotions import EMOTIONS
 from models.features import HOP_SAMPLES, SAMPLE_RATE_HZ
 from models.network import Architecture, Generator
 from models.training.batches import UNKNOWN_PHONE, Batch, Corpus, draw
-from models.training.checks import figures
+from models.training.checks import print_figures
 from models.training.phones import PHONES
 from models.training.postures import GESTURE_CHANNELS, face_targets
 from models.training.rules import GESTURES
@@ -41,7 +41,6 @@ IMPORTANCE = {"jaw": 3.0, "lips_together": 2.0, "lip_bite": 1.5, "purse": 1.5, "
 POSTURE_SPREAD = 0.2  # scale of the channels that only emotions move
 VELOCITY_WEIGHT = 2.0
 PHONE_WEIGHT = 0.1
-CHECK_DELAYS_HOPS = (1, 4, 8, 12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +201,9 @@ def train(
 
 def report(network: Generator, dev: Corpus) -> None:
     """Print the held-out figures at several look-aheads."""
-    cpu = network.cpu() if next(network.parameters()).is_cuda else network
-    for delay_hops in CHECK_DELAYS_HOPS:
-        found = figures(cpu, dev, "grid_s1", delay_hops)
-        text = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
-        print(f"  look-ahead {delay_hops * 20} ms: {text}", flush=True)
+    device = next(network.parameters()).device
+    print_figures(network.cpu(), dev, "grid_s1")
+    network.to(device)
 
 
 def describe(corpus: Corpus, settings: Settings, cache: Path) -> Description:
