@@ -74,6 +74,10 @@ class CausalConv(nn.Module):
         if caches is not None:
             x = torch.cat((caches.pop(0), x), -1)
             caches.append(x[..., -self.reach :])
+        if x.shape[-1] == self.reach + 1:
+            # For one output a product is far faster on a CPU than a dilated convolution.
+            taps = x[..., :: self.conv.dilation[0]].flatten(1)
+            return functional.linear(taps, self.conv.weight.flatten(1), self.conv.bias)[..., None]
         y: Tensor = self.conv(x)
         return y
 
