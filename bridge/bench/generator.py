@@ -10,6 +10,7 @@ import numpy as np
 from bridge.audio.hop import HOP_RATE_HZ, HOP_S, HOP_SAMPLES
 from bridge.bench.figures import Figure, Remark, figures_of, spread_of
 from bridge.clock.host import host_now
+from bridge.process import settle
 
 if TYPE_CHECKING:
     from bridge.bench.options import Options
@@ -33,6 +34,7 @@ def measure(_options: Options) -> list[Figure | Remark]:
 
     torch.set_num_threads(1)
     generator = load_generator(device="cpu")
+    settle()
     lines: list[Figure | Remark] = []
     for subjects in SUBJECTS:
         limit_ms = ONE_SUBJECT_P99_MS if subjects == 1 else float("inf")
