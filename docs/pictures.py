@@ -1,20 +1,32 @@
-"""Remake the README's picture from the shipped weights and the bundled recording.
+"""Remake the README's pictures from the shipped weights and the bundled recording.
 
     python docs/pictures.py
 
-writes `docs/curves.svg`: the sound, and what the generator makes of it.
+writes `docs/curves.svg`, the sound and what the generator makes of it, and `docs/dashboard.svg`,
+the dashboard of a real run. That one takes as long as the recording is.
 """
 
 from __future__ import annotations
 
-from importlib import resources
+import io
+import re
 from pathlib import Path
 
 import numpy as np
 import soundfile
+from rich.console import Console
 
+from bridge.audio.opening import SPEECH_PATH
+from bridge.clock.host import host_now
+from bridge.config.load import Flags, load_config
+from bridge.daemon import run
+from bridge.monitor.dashboard import Monitor
+from bridge.monitor.view import draw
 from models import load_generator
 
+FOLDER = Path(__file__).parent
+COLUMNS, ROWS = 92, 20
+MOMENT_S = 7.0  # into the run: the recording's last sentence
 WIDTH, LANE, GAP, LABEL = 960, 54, 14, 132
 LOOKAHEAD_MS = 80
 CURVES = {
@@ -54,10 +66,9 @@ def waveform(samples: np.ndarray, top: float) -> str:
     return f'<path d="{outline}Z" fill="{INK}" opacity="0.75"/>'
 
 
-def main() -> None:
+def draw_curves() -> None:
     """Generate the face of the bundled recording and draw it."""
-    with resources.files("bridge.audio").joinpath("speech.ogg").open("rb") as file:
-        samples, rate_hz = soundfile.read(file, dtype="float32")
+    samples, rate_hz = soundfile.read(SPEECH_PATH, dtype="float32")
     generator = load_generator(device="cpu")
     face = generator.generate(samples, rate_hz, lookahead_ms=LOOKAHEAD_MS)
     x = LABEL + np.arange(len(face)) * (WIDTH - LABEL - 10) / len(face)
@@ -69,7 +80,7 @@ def main() -> None:
         stroke = f'stroke="{COLOURS[number - 1]}" stroke-width="2" fill="none"'
         lanes.append(lane(top, name, f'<path d="{line}" {stroke}/>'))
     height = 10 + len(lanes) * (LANE + GAP)
-    Path(__file__).with_name("curves.svg").write_text(
+    (FOLDER / "curves.svg").write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
         f'font-family="sans-serif" font-size="15" fill="{INK}">'
         f'<rect width="100%" height="100%" rx="8" fill="{PAPER}"/>{"".join(lanes)}</svg>\n',
@@ -77,5 +88,29 @@ def main() -> None:
     )
 
 
+class Photographer(Monitor):
+    """Watches a run and keeps its dashboard as it was while somebody spoke."""
+
+    def run(self) -> None:
+        """Wait for the right moment, then draw."""
+        opened_s = self.now()
+        while self.wait():
+            if self.now() - opened_s > MOMENT_S:
+                break
+        console = Console(record=True, width=COLUMNS, file=io.StringIO())
+        console.print(draw(self.metrics, self.now(), COLUMNS, ROWS))
+        picture = console.export_svg(title="cstalk-bridge run")
+        # Without fonts fetched from elsewhere: whoever looks has a monospaced one.
+        own = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
+        (FOLDER / "dashboard.svg").write_text(own, encoding="utf-8")
+
+
+def photograph_dashboard() -> None:
+    """Play the bundled recording through the whole way and draw the dashboard."""
+    config = load_config(None, Flags(audio=str(SPEECH_PATH), emotion="happy:0.7"))
+    run(config, watch=lambda metrics: Photographer(metrics, host_now))
+
+
 if __name__ == "__main__":
-    main()
+    draw_curves()
+    photograph_dashboard()

@@ -8,7 +8,8 @@ change the window answers at once with the new ones, the caches within one windo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,15 +19,20 @@ from models.features import HISTORY_SAMPLES, HOP_SAMPLES, SAMPLE_RATE_HZ
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
     from torch import Tensor
 
     from models.network import Generator
 
 
-class Stream(Protocol):
-    """Several voices, each with its own past."""
+class Stream(ABC):
+    """Several voices, each with its own past, of a size that does not grow."""
 
+    def __init__(self, network: Generator, device: torch.device) -> None:
+        self._network = network
+        self._device = device
+
+    @torch.inference_mode()
     def step(
         self,
         samples: NDArray[np.float32],
@@ -36,31 +42,35 @@ class Stream(Protocol):
     ) -> NDArray[np.float32]:
         """Hear one hop of the voices `rows` and return their faces, float32 [rows, channels].
 
-        `samples` is [rows, 320] at 16 kHz, `emotion` weights [rows, emotions], `lookahead_ms`
-        [rows] in 0..240, rounded to whole hops. After hearing a voice up to stream time T the
-        returned row is its face of T - look-ahead.
+        `samples` is [rows, 320] at 16 kHz, of which what is not finite counts as silence,
+        `emotion` weights [rows, emotions], `lookahead_ms` [rows] in 0..240, rounded to whole hops.
+        After hearing a voice up to stream time T the returned row is its face of T - look-ahead.
         """
+        # One NaN would stay in the past for ever.
+        hop = self._tensor(np.nan_to_num(samples, posinf=0.0, neginf=0.0))
+        hops_late = np.rint(np.asarray(lookahead_ms) * SAMPLE_RATE_HZ / 1000 / HOP_SAMPLES)
+        delays = torch.from_numpy(hops_late.astype(np.int64)).to(self._device)
+        channels = self._hear(hop, self._tensor(emotion), delays, list(rows))
+        faces: NDArray[np.float32] = self._network.clamp(channels)[..., 0].cpu().numpy()
+        return faces
 
+    @abstractmethod
     def reset(self, rows: Sequence[int]) -> None:
         """Forget the past of the voices `rows`: they have been silent for ever."""
 
+    @abstractmethod
+    def _hear(self, hop: Tensor, emotion: Tensor, delays: Tensor, rows: list[int]) -> Tensor:
+        """Return the channels of `rows` after their next hop, [rows, channels, 1]."""
 
-def _delays(lookahead_ms: NDArray[np.float32]) -> Tensor:
-    hops = np.rint(np.asarray(lookahead_ms) * SAMPLE_RATE_HZ / 1000 / HOP_SAMPLES)
-    return torch.from_numpy(hops.astype(np.int64))
-
-
-def _sound(samples: NDArray[np.float32]) -> Tensor:
-    """Return finite samples: one NaN would stay in the caches for ever."""
-    return torch.from_numpy(np.nan_to_num(samples, posinf=0.0, neginf=0.0).astype(np.float32))
+    def _tensor(self, values: ArrayLike) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(self._device)
 
 
-class CachedStream:
-    """A stream that keeps each layer's past, of fixed size."""
+class CachedStream(Stream):
+    """A stream that keeps each layer's past."""
 
     def __init__(self, network: Generator, subjects: int, device: torch.device) -> None:
-        self._network = network
-        self._device = device
+        super().__init__(network, device)
         self._tail = torch.zeros(subjects, HISTORY_SAMPLES, device=device)
         self._fresh = [True] * subjects
         with torch.inference_mode():
@@ -73,41 +83,30 @@ class CachedStream:
         for row in rows:
             self._fresh[row] = True
 
-    @torch.inference_mode()
-    def step(
-        self,
-        samples: NDArray[np.float32],
-        emotion: NDArray[np.float32],
-        lookahead_ms: NDArray[np.float32],
-        rows: Sequence[int],
-    ) -> NDArray[np.float32]:
-        """Hear one hop; see `Stream.step`."""
-        hop = _sound(samples).to(self._device)
-        weights = torch.from_numpy(np.ascontiguousarray(emotion, dtype=np.float32)).to(self._device)
-        delays = _delays(lookahead_ms).to(self._device)
-        self._start_fresh(rows, weights, delays)
-        everyone = list(rows) == list(range(len(self._fresh)))
-        index = torch.tensor(list(rows), device=self._device)
-        tail = self._tail if everyone else self._tail[index]
-        caches = self._caches if everyone else [cache[index] for cache in self._caches]
-        sound = torch.cat((tail, hop), 1)
-        out, _ = self._network(sound, weights, delays, caches)
-        if everyone:
+    def _hear(self, hop: Tensor, emotion: Tensor, delays: Tensor, rows: list[int]) -> Tensor:
+        self._start_fresh(rows, emotion, delays)
+        channels: Tensor
+        if rows == list(range(len(self._fresh))):
+            sound = torch.cat((self._tail, hop), 1)
+            channels, _ = self._network(sound, emotion, delays, self._caches)
             self._tail = sound[:, -HISTORY_SAMPLES:]
-        else:
-            self._tail[index] = sound[:, -HISTORY_SAMPLES:]
-            for kept, new in zip(self._caches, caches, strict=True):
-                kept[index] = new
-        faces: NDArray[np.float32] = self._network.clamp(out)[..., 0].cpu().numpy()
-        return faces
+            return channels
+        index = torch.tensor(rows, device=self._device)
+        caches = [cache[index] for cache in self._caches]
+        sound = torch.cat((self._tail[index], hop), 1)
+        channels, _ = self._network(sound, emotion, delays, caches)
+        self._tail[index] = sound[:, -HISTORY_SAMPLES:]
+        for kept, new in zip(self._caches, caches, strict=True):
+            kept[index] = new
+        return channels
 
-    def _start_fresh(self, rows: Sequence[int], weights: Tensor, delays: Tensor) -> None:
+    def _start_fresh(self, rows: list[int], emotion: Tensor, delays: Tensor) -> None:
         """Give voices that begin now the past that silence under their own emotion leaves."""
         for position, row in enumerate(rows):
             if not self._fresh[row]:
                 continue
             one = slice(position, position + 1)
-            silent = self._network.silent_caches(weights[one], delays[one])
+            silent = self._network.silent_caches(emotion[one], delays[one])
             self._caches = [
                 torch.cat((kept[:row], new, kept[row + 1 :]))
                 for kept, new in zip(self._caches, silent, strict=True)
@@ -117,7 +116,7 @@ class CachedStream:
             self._fresh[row] = False
 
 
-class WindowStream:
+class WindowStream(Stream):
     """A stream that keeps each voice's last window of sound and runs it whole.
 
     On a GPU the pass is captured once as a CUDA graph of all voices and replayed;
@@ -127,7 +126,7 @@ class WindowStream:
     def __init__(
         self, network: Generator, subjects: int, device: torch.device, *, use_graph: bool = True
     ) -> None:
-        self._network = network
+        super().__init__(network, device)
         a = network.architecture
         self._sound = torch.zeros(subjects, a.window_samples, device=device)
         self._emotion = torch.zeros(subjects, a.emotions, device=device)
@@ -140,32 +139,19 @@ class WindowStream:
         """Forget the past of the voices `rows`."""
         self._sound[list(rows)] = 0.0
 
-    @torch.inference_mode()
-    def step(
-        self,
-        samples: NDArray[np.float32],
-        emotion: NDArray[np.float32],
-        lookahead_ms: NDArray[np.float32],
-        rows: Sequence[int],
-    ) -> NDArray[np.float32]:
-        """Hear one hop; see `Stream.step`."""
-        index = torch.tensor(list(rows), device=self._sound.device)
-        hop = _sound(samples).to(index.device)
+    def _hear(self, hop: Tensor, emotion: Tensor, delays: Tensor, rows: list[int]) -> Tensor:
+        index = torch.tensor(rows, device=self._device)
         self._sound[index] = torch.cat((self._sound[index, HOP_SAMPLES:], hop), 1)
-        weights = torch.from_numpy(np.ascontiguousarray(emotion, dtype=np.float32))
-        self._emotion[index] = weights.to(index.device)
-        self._delays[index] = _delays(lookahead_ms).to(index.device)
-        if self._graph is not None:
-            self._graph.replay()
-            faces = self._faces
-        else:
-            faces = self._run()
-        chosen: NDArray[np.float32] = faces[index].cpu().numpy()
-        return chosen
+        self._emotion[index] = emotion
+        self._delays[index] = delays
+        if self._graph is None:
+            return self._run()[index]
+        self._graph.replay()
+        return self._channels[index]
 
     def _run(self) -> Tensor:
-        out, _ = self._network(self._sound, self._emotion, self._delays)
-        return self._network.clamp(out)[..., -1]
+        channels: Tensor = self._network(self._sound, self._emotion, self._delays)[0]
+        return channels
 
     @torch.inference_mode()
     def _capture(self) -> None:
@@ -177,4 +163,4 @@ class WindowStream:
         torch.cuda.current_stream().wait_stream(side)
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph):
-            self._faces = self._run()
+            self._channels = self._run()

@@ -146,7 +146,7 @@ class FakeMicrophones:
     def suspend(self, name: str, *, is_suspended: bool = True) -> None:
         """Let the server suspend (or resume) a microphone."""
         command = ["pactl", "suspend-source", name, str(int(is_suspended))]
-        subprocess.run(  # noqa: S603 - a name of ours
+        subprocess.run(
             command,
             env=self.environment,
             check=True,
@@ -167,7 +167,7 @@ class FakeMicrophones:
             leftover.unlink(missing_ok=True)
         log = self._home / "pulseaudio.log"
         with log.open("wb") as output:
-            self._server = subprocess.Popen(  # noqa: S603 - paths of ours
+            self._server = subprocess.Popen(
                 self._command(), env=self.environment, stdout=output, stderr=output
             )
         deadline_s = time.monotonic() + PATIENCE_S

@@ -8,7 +8,7 @@ voices a full hop waits for those that are due within 4 ms, so that subjects in 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
 
-    from numpy.typing import NDArray
-
     from bridge.audio.hop import Hop
     from bridge.face.voice import Voice
     from bridge.monitor.metrics import Metrics, SubjectMetrics
+    from models.streams import Stream
 
 COMPANY_S = 0.004
 """How long a full hop may wait for the other voices': a fifth of a hop, as long as a step takes."""
@@ -32,22 +31,6 @@ IDLE_S = 0.2
 """Longest sleep, so that a lost source is asked for and a stop is seen."""
 WARM_UP_HOPS = 25
 """Silent hops before the first real one: half a second, after which steps cost the same."""
-
-
-class Stream(Protocol):
-    """What makes rows: see `models.streams.Stream`."""
-
-    def step(
-        self,
-        samples: NDArray[np.float32],
-        emotion: NDArray[np.float32],
-        lookahead_ms: NDArray[np.float32],
-        rows: Sequence[int],
-    ) -> NDArray[np.float32]:
-        """Hear one hop, [rows, 320], and return float32 [rows, channels]."""
-
-    def reset(self, rows: Sequence[int]) -> None:
-        """Forget the past of these voices."""
 
 
 def warm_up(stream: Stream, voices: Sequence[Voice]) -> None:
