@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bridge.audio.opening import open_source
@@ -81,16 +82,22 @@ def run(
                 _measure(metrics, tick, ticker.skipped, now())
 
         monitor = watch(metrics) if watch else open_monitor(metrics, dashboard=config.dashboard)
-        with stop_on_signals(stop), monitor, ThreadPoolExecutor(2, "way") as threads:
-            working = (threads.submit(generator.run, stop), threads.submit(show))
-            for thread in working:
-                thread.add_done_callback(lambda _: stop.set())
-            while not stop.wait(GLANCE_S):
-                pass
-            wake.set()
-        for thread in working:
-            thread.result()
+        with stop_on_signals(stop), monitor:
+            _work(stop, wake, partial(generator.run, stop), show)
     return 0
+
+
+def _work(stop: threading.Event, wake: threading.Event, *tasks: Callable[[], None]) -> None:
+    """Give each task a thread, until `stop` or one ends; raise what a task raised."""
+    with ThreadPoolExecutor(len(tasks), "way") as threads:
+        working = [threads.submit(task) for task in tasks]
+        for thread in working:
+            thread.add_done_callback(lambda _: stop.set())
+        while not stop.wait(GLANCE_S):
+            pass
+        wake.set()
+    for thread in working:
+        thread.result()
 
 
 def _load_model(config: Config) -> Generator:

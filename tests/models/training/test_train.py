@@ -8,7 +8,8 @@ import torch
 
 from models import load_generator
 from models.training import train as script
-from models.training.train import Run, Settings, describe, learning_rate
+from models.training.run import Run, Settings
+from models.training.train import describe, learning_rate
 from models.weights_file import save
 
 if TYPE_CHECKING:

@@ -1,0 +1,65 @@
+"""What the generator is asked for: faces, their velocity, and the phones it hears."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models.training.batches import UNKNOWN_PHONE
+from models.training.postures import GESTURE_CHANNELS, face_targets
+from models.training.rules import GESTURES
+
+if TYPE_CHECKING:
+    from models.network import Generator
+    from models.training.batches import Batch, Corpus
+
+UNDERSHOOT = 2.5  # error counts this much more where a mouth shuts or rounds too little
+UNDERSHOT = ("lips_together", "lip_bite", "purse", "funnel")
+IMPORTANCE = {"jaw": 3.0, "lips_together": 2.0, "lip_bite": 1.5, "purse": 1.5, "funnel": 1.5}
+POSTURE_SPREAD = 0.2  # scale of the channels that only emotions move
+VELOCITY_WEIGHT = 2.0
+
+
+class Loss:
+    """Squared error of faces and of their velocity, in units of each channel's spread."""
+
+    def __init__(self, corpus: Corpus, device: torch.device) -> None:
+        weights = torch.tensor([IMPORTANCE.get(name, 1.0) for name in GESTURES])
+        per_gesture = weights / corpus.gesture_spread().square()
+        moved = GESTURE_CHANNELS.amax(0) > 0
+        sides = GESTURE_CHANNELS.sum(1)
+        self.weights = torch.where(
+            moved, (per_gesture / sides) @ GESTURE_CHANNELS, torch.tensor(POSTURE_SPREAD**-2 / 2)
+        ).to(device)
+        undershot = torch.tensor([float(name in UNDERSHOT) for name in GESTURES])
+        self.undershot = ((undershot @ GESTURE_CHANNELS) > 0).to(device)
+        self.gesture_channels = GESTURE_CHANNELS.to(device)
+        self.ungestured = ~moved.to(device)
+
+    def __call__(self, faces: Tensor, targets: Tensor, observed: Tensor) -> Tensor:
+        """Return the loss of `faces` [batch, time, channels]; `observed` is [batch, gestures]."""
+        whole = observed.all(1, keepdim=True)
+        seen = (observed.float() @ self.gesture_channels > 0) | (self.ungestured & whole)
+        weights = self.weights * seen[:, None]
+        error = faces - targets
+        short = (error < 0) & self.undershot
+        squares = error.square() * (1.0 + (UNDERSHOOT - 1.0) * short)
+        velocity = error.diff(dim=1).square()
+        return ((squares * weights).mean() + VELOCITY_WEIGHT * (velocity * weights).mean()) / 10.0
+
+
+def loss_of(
+    network: Generator, batch: Batch, loss: Loss, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Return the face loss and the phone loss of one batch."""
+    targets = face_targets(batch.gestures, batch.stress, batch.emotion).to(device)
+    out, logits = network(
+        batch.samples.to(device), batch.emotion.to(device), batch.delay_hops.to(device)
+    )
+    face = loss(out.transpose(1, 2), targets, batch.observed.to(device))
+    heard = logits[..., -batch.phones.shape[1] :]
+    phones = functional.cross_entropy(heard, batch.phones.to(device), ignore_index=UNKNOWN_PHONE)
+    return face, phones
