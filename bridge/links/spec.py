@@ -81,7 +81,8 @@ class LinkSpec(BaseModel):
             try:
                 return parse_link_url(data).model_dump()
             except UserError as error:
-                raise ValueError(str(error)) from None
+                faults = (str(Problem("", fault.what, fault.remedy)) for fault in error.problems)
+                raise ValueError(f"{data}: {'; '.join(faults)}") from None
         if not isinstance(data, dict) or data.get("protocol") not in tuple(PROTOCOLS):
             return data
         protocol = PROTOCOLS[data["protocol"]]

@@ -78,7 +78,7 @@ def _locate(name: str, folder: Path, where: str) -> Path:
         return path
     path = SHIPPED / f"{name}.yaml"
     if not path.is_file():
-        remedy = f"{nearest(name, shipped_names())} A file of your own ends in .yaml"
+        remedy = f"{nearest(name, shipped_names())} (a file of your own ends in .yaml)"
         raise UserError(Problem(where, f"no rig map is called `{name}`", remedy))
     return path
 
