@@ -4,7 +4,8 @@
 
 prints the figures of the shipped weights on the held-out test part; training prints those of the
 development part as it goes. `closures` is the share of p b m during which the lips seal, `false
-closures` the share of vowels in whose middle they do; the rest are means of board values.
+closures` the share of vowels in whose middle they do; `loudness r` is what loudness alone reaches
+where `jaw r` is the network's; the rest are means of board values.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import torch
 from models.board import AUDIO_DRIVEN
 from models.features import HISTORY_SAMPLES, HOP_SAMPLES
 from models.training.batches import Corpus
+from models.training.energy import relative_loudness, smooth
 from models.training.phones import INDEX as PHONE
-from models.training.phones import VOWELS
+from models.training.phones import SILENCE, VOWELS
 from models.training.rules import GESTURES
 from models.weights_file import DEFAULT_PATH, load
 
@@ -66,36 +68,45 @@ def figures(
     network: Generator, corpus: Corpus, source: str, delay_hops: int, most: int = 50
 ) -> dict[str, float]:
     """Return held-out figures of one source: correlation, closures, silence, rounding."""
-    faces, truths, phones = [], [], []
+    faces, truths, phones, loudness = [], [], [], []
     for clip in corpus.by_source[source][:most]:
         window = slice(clip["first"], clip["first"] + clip["rows"])
         samples = np.asarray(corpus.samples[window], dtype=np.float32).ravel() / 32768.0
         faces.append(rows_of(network, samples, delay_hops))
+        loudness.append(smooth(relative_loudness(samples), 5))
         truths.append(np.asarray(corpus.gestures[window], dtype=np.float32))
         phones.append(np.asarray(corpus.phones[window], dtype=np.int64))
     face, truth, phone = np.concatenate(faces), np.concatenate(truths), np.concatenate(phones)
-    jaw, lips, purse = (face[:, column(name)] for name in ("jaw", "lips_together", "purse"))
-    closures = [lips[max(0, a - 1) : b + 1].max() > CLOSED for a, b in _runs(phone, CLOSERS)]
-    vowels = [PHONE[vowel] for vowel in VOWELS]
-    core = [slice(a + 2, b - 2) for a, b in _runs(phone, vowels) if b - a > 5]
-    silent = np.concatenate(
-        [jaw[a + 12 : b - 8] for a, b in _runs(phone, [0]) if b - a > 25] or [jaw[:1]]
-    )
     names = list(GESTURES)
-    return {
-        "jaw r": float(np.corrcoef(jaw, truth[:, names.index("jaw")])[0, 1]),
-        "purse r": float(np.corrcoef(purse, truth[:, names.index("purse")])[0, 1]),
-        "closures": float(np.mean(closures)) if closures else float("nan"),
-        "false closures": float(np.mean([lips[c].max() > CLOSED for c in core]))
-        if core
-        else float("nan"),
-        "jaw in silence": float(silent.mean()),
-        "jaw on open vowels": float(jaw[np.isin(phone, OPEN_VOWELS)].mean())
-        if core
-        else float("nan"),
-        "purse on w uw": float(purse[np.isin(phone, ROUND)].mean()) if core else float("nan"),
-        "purse on iy s eh": float(purse[np.isin(phone, SPREAD)].mean()) if core else float("nan"),
+    true_jaw, true_purse = (truth[:, names.index(name)] for name in ("jaw", "purse"))
+    jaw, lips, purse = (face[:, column(name)] for name in ("jaw", "lips_together", "purse"))
+    found = {
+        "jaw r": float(np.corrcoef(jaw, true_jaw)[0, 1]),
+        "loudness r": float(np.corrcoef(np.concatenate(loudness), true_jaw)[0, 1]),
+        "purse r": float(np.corrcoef(purse, true_purse)[0, 1]),
     }
+    return found | _by_phone(phone, jaw, lips, purse) if phone.any() else found
+
+
+def _by_phone(
+    phone: NDArray[np.int64],
+    jaw: NDArray[np.float32],
+    lips: NDArray[np.float32],
+    purse: NDArray[np.float32],
+) -> dict[str, float]:
+    """Return what the curves, each [rows], do on which phones."""
+    closures = [lips[max(0, a - 1) : b + 1].max() > CLOSED for a, b in _runs(phone, CLOSERS)]
+    vowels = [(a, b) for a, b in _runs(phone, [PHONE[vowel] for vowel in VOWELS]) if b - a > 5]
+    pauses = [(a, b) for a, b in _runs(phone, [PHONE[SILENCE]]) if b - a > 25]
+    means = {
+        "closures": closures,
+        "false closures": [lips[a + 2 : b - 2].max() > CLOSED for a, b in vowels],
+        "jaw in silence": np.concatenate([jaw[a + 12 : b - 8] for a, b in pauses]),
+        "jaw on open vowels": jaw[np.isin(phone, OPEN_VOWELS)],
+        "purse on w uw": purse[np.isin(phone, ROUND)],
+        "purse on iy s eh": purse[np.isin(phone, SPREAD)],
+    }
+    return {name: float(np.mean(values)) for name, values in means.items()}
 
 
 def print_figures(network: Generator, corpus: Corpus, source: str) -> None:
