@@ -27,7 +27,7 @@ from models.training.rules import GESTURES
 from models.weights_file import DEFAULT_PATH, load
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from models.network import Generator
 
@@ -98,7 +98,7 @@ def _by_phone(
     closures = [lips[max(0, a - 1) : b + 1].max() > CLOSED for a, b in _runs(phone, CLOSERS)]
     vowels = [(a, b) for a, b in _runs(phone, [PHONE[vowel] for vowel in VOWELS]) if b - a > 5]
     pauses = [(a, b) for a, b in _runs(phone, [PHONE[SILENCE]]) if b - a > 25]
-    means = {
+    means: dict[str, ArrayLike] = {
         "closures": closures,
         "false closures": [lips[a + 2 : b - 2].max() > CLOSED for a, b in vowels],
         "jaw in silence": np.concatenate([jaw[a + 12 : b - 8] for a, b in pauses]),
