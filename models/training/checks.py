@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ from models.training.rules import GESTURES
 from models.weights_file import DEFAULT_PATH, load
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from models.network import Generator
 
@@ -98,9 +98,9 @@ def _by_phone(
     closures = [lips[max(0, a - 1) : b + 1].max() > CLOSED for a, b in _runs(phone, CLOSERS)]
     vowels = [(a, b) for a, b in _runs(phone, [PHONE[vowel] for vowel in VOWELS]) if b - a > 5]
     pauses = [(a, b) for a, b in _runs(phone, [PHONE[SILENCE]]) if b - a > 25]
-    means: dict[str, ArrayLike] = {
-        "closures": closures,
-        "false closures": [lips[a + 2 : b - 2].max() > CLOSED for a, b in vowels],
+    means: dict[str, NDArray[Any]] = {
+        "closures": np.array(closures),
+        "false closures": np.array([lips[a + 2 : b - 2].max() > CLOSED for a, b in vowels]),
         "jaw in silence": np.concatenate([jaw[a + 12 : b - 8] for a, b in pauses]),
         "jaw on open vowels": jaw[np.isin(phone, OPEN_VOWELS)],
         "purse on w uw": purse[np.isin(phone, ROUND)],
