@@ -38,6 +38,8 @@ MINUTE_S = 60.0
 GROWTH_MB = 5.0
 DRIFT_MS = 1e3 / FPS
 """One frame."""
+DRIFT_STEP_S = 0.0001
+"""Drift is told to a tenth of a millisecond."""
 HARMONICS = 16
 """Of the sound's period, by which two patterns are compared: 4 Hz, as fast as syllables."""
 
@@ -100,9 +102,9 @@ def drift_s(times_s: Floats, jaws: Floats, period: float) -> float:
         )
     ]
     cross = parts[1] * np.conj(parts[0])
-    shifts_s = np.arange(-0.5, 0.5, 0.0001)
+    shifts_s = np.arange(-0.5, 0.5, DRIFT_STEP_S)
     likeness = np.real(np.exp(2j * np.pi * shifts_s[:, None] * frequencies_hz) @ cross)
-    return float(shifts_s[likeness.argmax()])
+    return round(float(shifts_s[likeness.argmax()]), 4)
 
 
 def _whole(part: slice, times_s: Floats, period: float) -> slice:
