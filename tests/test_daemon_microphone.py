@@ -45,6 +45,7 @@ def test_a_lost_microphone_leaves_a_face_at_rest_and_is_taken_up_again() -> None
     # Held for 0.25 s, then falling with a time constant of 0.3 s.
     assert jaws[(times_s > killed_s + 2.0) & (times_s < restarted_s)].max() < 0.05 * spoke
     assert jaws[(times_s > restarted_s) & (times_s < over_s)].max() > 0.5 * spoke
-    # Neither going nor coming back pops: no frame moves the jaw by more than speech does.
+    # Neither going nor coming back pops: no frame moves the jaw by much more than speech does. A
+    # face that was held for a late tick or two on a busy machine takes those steps at once.
     fastest = np.abs(np.diff(jaws[times_s < killed_s])).max()
-    assert np.abs(np.diff(jaws[:-1])).max() < 1.5 * fastest
+    assert np.abs(np.diff(jaws[:-1])).max() < 2.5 * fastest
