@@ -19,6 +19,7 @@ import numpy as np
 import soundfile
 
 from models.training.phones import FROM_IPA, SILENCE, gestures
+from models.training.sources import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,6 +132,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--cache", type=Path, default=Path("../cache"))
     options = parser.parse_args()
+    for needed in ("grid_s1/words.json", "kathleen/transcripts.json", "kokoro/index.jsonl"):
+        require(parser, options.data / needed, "name the data folder with --data")
     options.cache.mkdir(parents=True, exist_ok=True)
     text = json.dumps(align_corpora(options.data))
     (options.cache / "phones.json").write_text(text, encoding="utf-8")

@@ -24,6 +24,7 @@ from models.training.energy import relative_loudness, smooth
 from models.training.phones import INDEX as PHONE
 from models.training.phones import SILENCE, VOWELS
 from models.training.rules import GESTURES
+from models.training.sources import require
 from models.weights_file import DEFAULT_PATH, load
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("../cache"))
     parser.add_argument("--weights", type=Path, default=DEFAULT_PATH)
     options = parser.parse_args()
+    require(parser, options.cache / "index.json", "run models.training.corpus first")
     network, _ = load(options.weights, torch.device("cpu"))
     corpus = Corpus(options.cache, "test")
     for source, clips in corpus.by_source.items():

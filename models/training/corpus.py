@@ -34,6 +34,7 @@ from models.training.sources import (
     Clip,
     face_curves,
     find_clips,
+    require,
 )
 
 if TYPE_CHECKING:
@@ -214,6 +215,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--cache", type=Path, default=Path("../cache"))
     options = parser.parse_args()
+    require(parser, options.cache / "phones.json", "run models.training.align first")
+    for needed in ("grid_s1/curves.npz", "facegood/curves.npz"):
+        require(parser, options.data / needed, "name the data folder with --data")
     build(options.data, options.cache)
 
 

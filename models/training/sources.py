@@ -16,6 +16,7 @@ import numpy as np
 import soundfile
 
 if TYPE_CHECKING:
+    import argparse
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -52,6 +53,12 @@ class Clip:
         if rate_hz != SAMPLE_RATE_HZ:
             raise ValueError(f"{self.path}: {rate_hz} Hz, expected {SAMPLE_RATE_HZ} Hz")
         return np.asarray(samples, dtype=np.float32)
+
+
+def require(parser: argparse.ArgumentParser, path: Path, remedy: str) -> None:
+    """End the command with one line and exit code 2 where `path` is missing."""
+    if not path.exists():
+        parser.error(f"{path}: there is no such file; {remedy}")
 
 
 @cache

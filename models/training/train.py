@@ -29,7 +29,7 @@ from models.training.checks import print_figures
 from models.training.loss import Loss, loss_of
 from models.training.phones import PHONES
 from models.training.run import Run, Settings
-from models.training.sources import SOURCES
+from models.training.sources import SOURCES, require
 from models.weights_file import DEFAULT_PATH, Description, save
 
 PHONE_WEIGHT = 0.1
@@ -116,6 +116,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=Settings().steps)
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     options = parser.parse_args()
+    require(parser, options.cache / "index.json", "run models.training.corpus first")
     settings = Settings(steps=options.steps)
     network, description = train(
         options.cache, options.runs, settings, torch.device(options.device)
