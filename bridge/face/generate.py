@@ -91,14 +91,16 @@ class GeneratorLoop:
 
     def _listen(self, row: int, voice: Voice, now_s: float) -> None:
         metrics = self._metrics.subjects[row]
-        before, dropped = voice.state, voice.dropped_blocks
+        before, dropped_blocks, dropped_hops = voice.state, voice.dropped_blocks, voice.dropped_hops
         first = metrics.input_state is None
         blocks = voice.listen(now_s)
         if voice.stretch is not self._stretches[row]:
             self._stretches[row] = voice.stretch
             self._stream.reset([row])
-        if voice.dropped_blocks > dropped:
-            metrics.dropped("blocks", now_s, voice.dropped_blocks - dropped)
+        if voice.dropped_blocks > dropped_blocks:
+            metrics.dropped("blocks", now_s, voice.dropped_blocks - dropped_blocks)
+        if voice.dropped_hops > dropped_hops:
+            metrics.dropped("hops", now_s, voice.dropped_hops - dropped_hops)
         for block in blocks:
             metrics.took("device", max(0.0, block.arrived_s - block.captured_s - BLOCK_S))
         if voice.state is not before or first:

@@ -121,6 +121,7 @@ class Voice:
         self.emotion = Fade(neutral, neutral, start_s=0.0, over_s=0.0)
         self.state = SourceState.RUNNING
         self.dropped_blocks = 0
+        self._dropped_hops_before = 0
         self._spec = spec
         self._channels = channels
         self._stretch = self._new_stretch()
@@ -134,12 +135,18 @@ class Voice:
         """The run of sound heard now, or last."""
         return self._stretch
 
+    @property
+    def dropped_hops(self) -> int:
+        """Hops which the generator did not take in time, of this run of sound and all before."""
+        return self._dropped_hops_before + self._stretch.listener.dropped_hops
+
     def listen(self, now_s: float) -> list[Block]:
         """Take what the source has; return it. Only the generator thread calls this."""
         blocks = self.source.poll(now_s)
         before, self.state = self.state, self.source.state
         if before is SourceState.LOST and self.state is SourceState.RUNNING:
             self.hop = None
+            self._dropped_hops_before = self.dropped_hops
             self._stretch = self._new_stretch()
         self._make_up(now_s)
         for block in blocks:

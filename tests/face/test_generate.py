@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bridge.audio.listener import MAX_HOPS
 from bridge.audio.source import SourceState
 from bridge.clock.rate import FRAME_RATES
 from bridge.face.generate import COMPANY_S, GeneratorLoop, warm_up
@@ -57,6 +58,20 @@ def test_every_full_hop_becomes_a_row() -> None:
     assert newest(scene.voices[0]) == [0.25, 1.0]
     assert scene.metrics.inference.spread() is not None
     assert scene.metrics.subjects[0].heard_s == scene.now_s
+
+
+def test_hops_that_a_late_generator_leaves_out_are_counted_also_after_a_loss() -> None:
+    scene = Scene(1)
+    left_out = scene.metrics.subjects[0].drops["hops"]
+    scene.hear(0, blocks=2 * MAX_HOPS + 2)
+    scene.loop.turn()
+    assert left_out.total == 1
+    scene.source(0).state = SourceState.LOST
+    scene.loop.turn()
+    scene.source(0).state = SourceState.RUNNING
+    scene.hear(0, blocks=2 * MAX_HOPS + 4)
+    scene.loop.turn()
+    assert left_out.total == 3
 
 
 def test_hops_that_are_full_together_share_one_step() -> None:
