@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-SAMPLE_RATE_HZ = 16_000
-HOP_SAMPLES = 320  # 20 ms, one output row
+from models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
+
 STEP_SAMPLES = 160  # 10 ms, one mel frame
 FRAME_SAMPLES = 400  # 25 ms of sound in a mel frame
 FFT_SAMPLES = 512

@@ -10,8 +10,9 @@ import torch
 from models.board import AUDIO_DRIVEN
 from models.emotions import EMOTIONS, MAX_WEIGHT
 from models.errors import WeightsError
-from models.features import HISTORY_SAMPLES, HOP_SAMPLES, SAMPLE_RATE_HZ
+from models.features import HISTORY_SAMPLES
 from models.streams import CachedStream, Stream, WindowStream
+from models.timing import HOP_S, HOP_SAMPLES, MAX_LOOKAHEAD_MS, SAMPLE_RATE_HZ
 from models.weights_file import DEFAULT_PATH, Description, load
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 CHUNK_ROWS = (
     3000  # rows of one offline pass: a minute, so that memory does not grow with the recording
 )
-MAX_LOOKAHEAD_MS = 240
 
 
 def choose_device(name: str) -> torch.device:
@@ -61,7 +61,6 @@ class Generator:
         self.emotions = description.emotions
         self.rate_hz = description.rate_hz
         self.card = description.card
-        self.window_s = description.architecture.window_samples / SAMPLE_RATE_HZ
 
     def emotion_vector(self, emotion: Mapping[str, float] | None) -> NDArray[np.float32]:
         """Return the weights of `emotion` in `emotions` order, float32 [emotions].
@@ -125,7 +124,7 @@ class Generator:
             raise ValueError(
                 f"look-ahead {lookahead_ms:g} ms: it goes from 0 to {MAX_LOOKAHEAD_MS} ms"
             )
-        return round(lookahead_ms * SAMPLE_RATE_HZ / 1000 / HOP_SAMPLES)
+        return round(lookahead_ms / (1000 * HOP_S))
 
 
 def prepare(samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:

@@ -21,7 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.features import FEATURES, HISTORY_SAMPLES, HOP_SAMPLES, LogMel
+from models.features import FEATURES, HISTORY_SAMPLES, LogMel
+from models.timing import HOP_SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

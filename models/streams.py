@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from models.features import HISTORY_SAMPLES, HOP_SAMPLES, SAMPLE_RATE_HZ
+from models.features import HISTORY_SAMPLES
+from models.timing import HOP_S, HOP_SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,7 @@ class Stream(ABC):
         """
         # One NaN would stay in the past for ever.
         hop = self._tensor(np.nan_to_num(samples, posinf=0.0, neginf=0.0))
-        hops_late = np.rint(np.asarray(lookahead_ms) * SAMPLE_RATE_HZ / 1000 / HOP_SAMPLES)
+        hops_late = np.rint(np.asarray(lookahead_ms) / (1000 * HOP_S))
         delays = torch.from_numpy(hops_late.astype(np.int64)).to(self._device)
         channels = self._hear(hop, self._tensor(emotion), delays, list(rows))
         faces: NDArray[np.float32] = self._network.clamp(channels)[..., 0].cpu().numpy()

@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from models import timing
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-HOP_RATE_HZ = 16000
+HOP_RATE_HZ = timing.SAMPLE_RATE_HZ
 """Rate of every hop, whatever the source."""
 
-HOP_S = 0.020
+HOP_S = timing.HOP_S
 """Length of a hop: the generator's step."""
 
-HOP_SAMPLES = 320
+HOP_SAMPLES = timing.HOP_SAMPLES
 """The same in samples."""
 
 

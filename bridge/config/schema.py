@@ -11,11 +11,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from bridge.audio.spec import AudioSpec
-from bridge.clock.rate import FRAME_RATES, FrameRate
+from bridge.clock.rate import FRAME_RATES, FrameRate, parse_rate
 from bridge.document import FieldError
+from bridge.errors import UserError
 from bridge.links.livelink_face import subject_fault
 from bridge.links.spec import LinkSpec, parse_link_url
 from models.emotions import EMOTIONS, MAX_WEIGHT
+from models.timing import HOP_S, MAX_LOOKAHEAD_MS
 
 MAX_SUBJECTS = 16
 """Subjects of one bridge; one batched generator step serves them all."""
@@ -27,11 +29,8 @@ EMOTION_REMEDY = f"use {', '.join(EMOTIONS)}, each with a weight from 0 to {MAX_
 DEFAULT_LINK = "livelink-face://127.0.0.1:11111"
 """Unreal on this machine, on the port at which its Live Link Face source listens."""
 
-LOOKAHEAD_STEP_MS = 20
+LOOKAHEAD_STEP_MS = round(1000 * HOP_S)
 """Look-ahead counts in hops."""
-
-MAX_LOOKAHEAD_MS = 240
-"""The longest look-ahead the generator was trained for."""
 
 MAX_BUFFER_MS = 200
 """A longer buffer would hide a machine that is too slow, not help it."""
@@ -41,10 +40,12 @@ def _frame_rate(value: Any) -> Any:
     if isinstance(value, FrameRate):
         return value
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    name = f"{value:g}" if is_number else str(value).strip().lower()
-    if name not in FRAME_RATES:
-        raise FieldError(f"there is no frame rate {name}", f"use one of {', '.join(FRAME_RATES)}")
-    return FRAME_RATES[name]
+    name = f"{value:g}" if is_number else str(value)
+    try:
+        return parse_rate(name)
+    except UserError as error:
+        (problem,) = error.problems
+        raise FieldError(problem.what, problem.remedy) from None
 
 
 def _emotion_mix(value: Any) -> Any:

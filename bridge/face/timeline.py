@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.timing import ROW_RATE_HZ
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ROW_RATE_HZ = 50
-"""The generator's rows a second: one a hop."""
 CAPACITY_ROWS = 256
 """Rows kept: 5.1 s, ten times the longest delay between writing and reading a row."""
 LATE_LIMIT_S = 0.25

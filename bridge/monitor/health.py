@@ -8,12 +8,10 @@ from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from bridge.audio.source import SourceState
+from models.timing import HOP_S
 
 if TYPE_CHECKING:
     from bridge.monitor.metrics import Metrics, SubjectMetrics
-
-HOP_S = 0.020
-"""The generator's step: an inference that takes longer falls behind for good."""
 
 NAME_COLUMNS = 24
 """Of a device's name in a sentence that must fit on a line."""

@@ -26,7 +26,6 @@ CURVE_ROWS = 3
 FULL_ROWS = 7 + CURVE_ROWS
 """Lines of a full view without its links: title, input, level, emotion, curves, latency."""
 SHORT_ROWS = 4
-BRIEF_ROWS = 2
 
 BADGES: dict[State, str] = {
     State.OK: "bold black on green",
@@ -85,7 +84,7 @@ def short_view(
 def brief_view(
     metrics: Metrics, subject: SubjectMetrics, now_s: float, glyphs: Glyphs
 ) -> list[Text]:
-    """Return `BRIEF_ROWS` lines."""
+    """Return two lines."""
     level = _level(subject, glyphs, columns=8)
     return [
         _title(metrics, subject, now_s),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import soundfile
 
+from models.timing import SAMPLE_RATE_HZ
 from models.training.phones import FROM_IPA, SILENCE, gestures
 from models.training.sources import require
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 Segment = tuple[float, float, str]
 
-RATE_HZ = 16_000
 PAUSES = ("sil", "sp")
 GRID_WORDS = {"z": "zed"}  # GRID's speakers are British, the dictionary is not
 ALIGNER_FRAME_S = 0.010
@@ -106,7 +106,7 @@ def align_corpora(data: Path) -> dict[str, list[Segment]]:
     """Align every clip of the training sources under `data`."""
     from pocketsphinx import Decoder
 
-    decoder = Decoder(lm=None, samprate=float(RATE_HZ), loglevel="FATAL")
+    decoder = Decoder(lm=None, samprate=float(SAMPLE_RATE_HZ), loglevel="FATAL")
     aligned: dict[str, list[Segment]] = {}
     left_out = 0
     for name, path, words in _sentences(data):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from models.features import SAMPLE_RATE_HZ
+from models.timing import SAMPLE_RATE_HZ
 
 EQ_POINTS = 12
 EQ_DB = 4.0

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.features import HISTORY_SAMPLES, HOP_SAMPLES
+from models.features import HISTORY_SAMPLES
 from models.network import PHONE_DELAY_HOPS
+from models.timing import HOP_S, HOP_SAMPLES
 from models.training.augment import colour, level_and_noise
 from models.training.corpus import OBSERVED
 from models.training.rules import GESTURES
@@ -71,7 +72,7 @@ class Corpus:
     def minutes(self) -> dict[str, float]:
         """Return how much there is of each source."""
         return {
-            source: round(sum(c["rows"] for c in clips) * HOP_SAMPLES / 16_000 / 60, 1)
+            source: round(sum(c["rows"] for c in clips) * HOP_S / 60, 1)
             for source, clips in self.by_source.items()
         }
 

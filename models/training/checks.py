@@ -18,7 +18,8 @@ import numpy as np
 import torch
 
 from models.board import AUDIO_DRIVEN
-from models.features import HISTORY_SAMPLES, HOP_SAMPLES
+from models.features import HISTORY_SAMPLES
+from models.timing import HOP_SAMPLES
 from models.training.batches import Corpus
 from models.training.energy import relative_loudness, smooth
 from models.training.phones import INDEX as PHONE

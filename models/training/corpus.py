@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from models.timing import HOP_SAMPLES, ROW_RATE_HZ
 from models.training import articulation
-from models.training.energy import HOP_SAMPLES, relative_loudness, smooth
+from models.training.energy import relative_loudness, smooth
 from models.training.phones import SILENCE
-from models.training.rules import GESTURES, RATE_HZ, phone_indices, rule_curves
+from models.training.rules import GESTURES, phone_indices, rule_curves
 from models.training.sources import (
     FACEGOOD_FPS,
     FACEGOOD_LATE_S,
@@ -76,7 +77,7 @@ class Targets:
 def speaking(phones: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return 1 where someone speaks and 0 in pauses, eased over about 0.12 s, [time]."""
     spoken = phones > 0
-    pause = int(PAUSE_S * RATE_HZ)
+    pause = int(PAUSE_S * ROW_RATE_HZ)
     edges = np.flatnonzero(np.diff(np.concatenate(([True], spoken, [True])).astype(np.int8)))
     active = spoken.copy()
     for start, end in zip(edges[::2], edges[1::2], strict=True):
@@ -137,7 +138,7 @@ class Builder:
         curves = face_curves(self.grid, clip.name.split("/")[1], GRID_LATE_S, GRID_FPS, len(phones))
         curves = curves[:, self.columns]
         silent = phones == 0
-        rest = np.median(curves[silent], 0) if silent.sum() > RATE_HZ // 5 else curves.min(0)
+        rest = np.median(curves[silent], 0) if silent.sum() > ROW_RATE_HZ // 5 else curves.min(0)
         return np.asarray(np.maximum(curves - rest, 0.0), dtype=np.float32)
 
     def lesson(self, clip: Clip) -> articulation.Lesson:
@@ -206,7 +207,7 @@ def build(data: Path, cache: Path) -> None:
             if len(index) % 500 == 0:
                 print(f"{len(index)} of {len(clips)} clips", flush=True)
     (cache / "index.json").write_text(json.dumps(index), encoding="utf-8")
-    print(f"{len(index)} clips, {first / RATE_HZ / 60:.1f} minutes; {SILENCE} is phone 0")
+    print(f"{len(index)} clips, {first / ROW_RATE_HZ / 60:.1f} minutes; {SILENCE} is phone 0")
 
 
 def main() -> None:

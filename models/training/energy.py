@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.timing import HOP_SAMPLES
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-RATE_HZ = 50
-HOP_SAMPLES = 320
 RANGE_DB = 40.0  # below the clip's loud parts by this much counts as silent
 
 

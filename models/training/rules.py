@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.timing import ROW_RATE_HZ
 from models.training.phones import PHONES, SILENCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-RATE_HZ = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ TARGETS = _read_targets()
 
 def frame_times_s(frames: int) -> NDArray[np.float64]:
     """Return the audio time of each row."""
-    return np.arange(frames) / RATE_HZ
+    return np.arange(frames) / ROW_RATE_HZ
 
 
 Segment = tuple[float, float, str]
@@ -89,7 +88,7 @@ def fill_gaps(segments: Sequence[Segment], end_s: float) -> list[Segment]:
     filled: list[Segment] = []
     clock_s = 0.0
     for start_s, stop_s, phone in [*segments, (end_s, end_s, SILENCE)]:
-        if start_s - clock_s > 1 / RATE_HZ:
+        if start_s - clock_s > 1 / ROW_RATE_HZ:
             filled.append((clock_s, start_s, SILENCE))
         if stop_s > start_s:
             filled.append((start_s, stop_s, phone))
@@ -109,7 +108,7 @@ def phone_indices(segments: Sequence[Segment], frames: int) -> NDArray[np.int64]
 
 def rule_curves(segments: Sequence[Segment], frames: int) -> NDArray[np.float32]:
     """Return the gestures of a phone sequence, [time, gestures]."""
-    filled = fill_gaps(segments, frames / RATE_HZ)
+    filled = fill_gaps(segments, frames / ROW_RATE_HZ)
     starts_s, ends_s = (np.array([segment[i] for segment in filled])[:, None] for i in (0, 1))
     targets = TARGETS[[PHONES.index(phone) for _, _, phone in filled]]
     times_s = frame_times_s(frames)[None]

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import soundfile
 
+from models.timing import ROW_RATE_HZ, SAMPLE_RATE_HZ
+
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-SAMPLE_RATE_HZ = 16_000
-RATE_HZ = 50
 GRID_FPS, GRID_LATE_S = 25.0, 0.040
 FACEGOOD_FPS, FACEGOOD_LATE_S = 30.0, 0.050
 
@@ -107,7 +107,7 @@ def face_curves(
     captured = archive[clip].astype(np.float32)
     tracked = ~np.isnan(captured).any(1)
     capture_times_s = np.arange(len(captured)) / fps - late_s
-    times_s = np.arange(frames) / RATE_HZ
+    times_s = np.arange(frames) / ROW_RATE_HZ
     columns = [
         np.interp(times_s, capture_times_s[tracked], column[tracked]) for column in captured.T
     ]

@@ -22,8 +22,8 @@ import torch
 
 from models.board import AUDIO_DRIVEN
 from models.emotions import EMOTIONS
-from models.features import HOP_SAMPLES, SAMPLE_RATE_HZ
 from models.network import Architecture, Generator
+from models.timing import ROW_RATE_HZ, SAMPLE_RATE_HZ
 from models.training.batches import Corpus, draw
 from models.training.checks import print_figures
 from models.training.loss import Loss, loss_of
@@ -96,7 +96,7 @@ def describe(corpus: Corpus, settings: Settings, cache: Path) -> Description:
         channels=AUDIO_DRIVEN,
         emotions=EMOTIONS,
         sample_rate_hz=SAMPLE_RATE_HZ,
-        rate_hz=SAMPLE_RATE_HZ // HOP_SAMPLES,
+        rate_hz=ROW_RATE_HZ,
         card={
             "licence": "Apache-2.0",
             "data": SOURCES,

@@ -2,7 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.face.timeline import CAPACITY_ROWS, LATE_LIMIT_S, ROW_RATE_HZ, Reach, Timeline
+from bridge.face.timeline import CAPACITY_ROWS, LATE_LIMIT_S, Reach, Timeline
+from models.timing import ROW_RATE_HZ
 
 
 def ramp(rows: int, first_row: int = 0) -> Timeline:

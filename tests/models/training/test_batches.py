@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.features import HISTORY_SAMPLES, HOP_SAMPLES
+from models.features import HISTORY_SAMPLES
 from models.network import Architecture
+from models.timing import HOP_SAMPLES
 from models.training.batches import ROWS, UNKNOWN_PHONE, Corpus, Crop, draw
 
 if TYPE_CHECKING:

@@ -1,0 +1,18 @@
+"""The generator's clockwork: the one place where its rates stand. Free of torch."""
+
+from __future__ import annotations
+
+SAMPLE_RATE_HZ = 16_000
+"""Rate of the sound that the generator hears."""
+
+HOP_SAMPLES = 320
+"""Sound between one output row and the next."""
+
+HOP_S = HOP_SAMPLES / SAMPLE_RATE_HZ
+"""The same in seconds: 20 ms."""
+
+ROW_RATE_HZ = SAMPLE_RATE_HZ // HOP_SAMPLES
+"""Output rows a second."""
+
+MAX_LOOKAHEAD_MS = 240
+"""The longest look-ahead which the generator is trained for."""
