@@ -1,0 +1,1 @@
+"""Heads which show curves: their meshes, how they are made, read and written."""
