@@ -10,22 +10,18 @@ import torch
 from models.board import AUDIO_DRIVEN
 from models.emotions import EMOTIONS, MAX_WEIGHT
 from models.errors import WeightsError
-from models.features import HISTORY_SAMPLES
+from models.passes import Passes
 from models.streams import CachedStream, Stream, WindowStream
 from models.timing import HOP_S, HOP_SAMPLES, MAX_LOOKAHEAD_MS, SAMPLE_RATE_HZ
 from models.weights_file import DEFAULT_PATH, Description, load
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from models.network import Generator as Network
-
-CHUNK_ROWS = (
-    3000  # rows of one offline pass: a minute, so that memory does not grow with the recording
-)
 
 
 def choose_device(name: str) -> torch.device:
@@ -92,26 +88,39 @@ class Generator:
         whole hops of 20 ms) is taken out. A recording of n seconds gives ceil(50 n) rows.
         """
         heard = prepare(samples, rate_hz)
-        rows = -(-len(heard) // HOP_SAMPLES)
-        delay_hops = self.delay_hops(lookahead_ms)
-        context = self._network.architecture.window_hops - 1
-        weights = torch.from_numpy(self.emotion_vector(emotion))[None].to(self.device)
-        delay = torch.tensor([delay_hops], device=self.device)
-        # Output k answers for row k + 1 - delay: one hop of silence before makes row 0 the first.
-        lead = (context + 1) * HOP_SAMPLES + HISTORY_SAMPLES
-        tail = (rows + delay_hops) * HOP_SAMPLES - len(heard)
-        sound = torch.from_numpy(np.pad(heard, (lead, tail)))
-        pieces = []
-        with torch.inference_mode():
-            for first in range(delay_hops, delay_hops + rows, CHUNK_ROWS):
-                last = min(first + CHUNK_ROWS, delay_hops + rows)
-                piece = sound[
-                    first * HOP_SAMPLES : (last + context) * HOP_SAMPLES + HISTORY_SAMPLES
-                ]
-                out, _ = self._network(piece[None].to(self.device), weights, delay)
-                pieces.append(self._network.clamp(out)[0].T.cpu().numpy())
-        faces = np.concatenate(pieces) if pieces else np.zeros((0, len(self.channels)))
-        return np.ascontiguousarray(faces, dtype=np.float32)
+        emotions = np.tile(self.emotion_vector(emotion), (rows_of(len(heard)), 1))
+        return self.generate_batch([heard], [emotions], lookahead_ms)[0]
+
+    def generate_batch(
+        self,
+        sounds: Sequence[NDArray[np.float32]],
+        emotions: Sequence[NDArray[np.float32]],
+        lookahead_ms: float = 80,
+    ) -> list[NDArray[np.float32]]:
+        """Return the faces of several recordings at once, float32 [rows, channels] each.
+
+        Each of `sounds` is mono [time] at 16 kHz and gives `rows_of` its samples; `emotions` are
+        the weights of each row, [rows, emotions]. The batch works as long as its longest recording.
+        """
+        rows = [rows_of(len(sound)) for sound in sounds]
+        longest = max(rows, default=0)
+        if not longest:
+            return [np.zeros((0, len(self.channels)), dtype=np.float32) for _ in sounds]
+        heard = np.zeros((len(sounds), longest * HOP_SAMPLES), dtype=np.float32)
+        weights = np.zeros((len(sounds), longest, len(self.emotions)), dtype=np.float32)
+        for place, (sound, emotion) in enumerate(zip(sounds, emotions, strict=True)):
+            heard[place, : len(sound)] = sound
+            weights[place, : len(emotion)] = emotion
+        passes = self.passes(weights, lookahead_ms)
+        faces = np.concatenate([*passes.hear(heard), *passes.finish()], axis=1)
+        return [face[:count] for face, count in zip(faces, rows, strict=True)]
+
+    def passes(self, emotions: NDArray[np.float32], lookahead_ms: float = 80) -> Passes:
+        """Return what hears recordings piece by piece, for those too long to hold at once.
+
+        `emotions` is float32 [batch, rows, emotions], at least one row.
+        """
+        return Passes(self._network, self.device, emotions, self.delay_hops(lookahead_ms))
 
     def stream(self, subjects: int) -> Stream:
         """Return a stream for `subjects` voices: cached on a CPU, a sliding window on a GPU."""
@@ -125,6 +134,11 @@ class Generator:
                 f"look-ahead {lookahead_ms:g} ms: it goes from 0 to {MAX_LOOKAHEAD_MS} ms"
             )
         return round(lookahead_ms / (1000 * HOP_S))
+
+
+def rows_of(samples: int) -> int:
+    """Return how many rows a recording of so many samples at 16 kHz gives."""
+    return -(-samples // HOP_SAMPLES)
 
 
 def prepare(samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:

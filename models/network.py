@@ -98,10 +98,13 @@ class Block(nn.Module):
     def forward(
         self, x: Tensor, caches: Caches | None = None, film: Tensor | None = None
     ) -> Tensor:
-        """Return `[batch, width, time]`; `film` is `[batch, 2 * width, 1]`, scale then shift."""
+        """Return `[batch, width, time]`.
+
+        `film` is scale then shift, `[batch, 2 * width, 1]` or one for each of the last inputs.
+        """
         y: Tensor = self.conv(self.normed(x), caches)
         if film is not None:
-            stretch, shift = film.chunk(2, 1)
+            stretch, shift = film[..., -y.shape[-1] :].chunk(2, 1)
             y = torch.addcmul(y + shift, y, stretch)
         mixed: Tensor = self.mix(functional.gelu(y))
         return x[..., -y.shape[-1] :] + mixed
@@ -141,7 +144,8 @@ class Generator(nn.Module):
         """Return channels `[batch, channels, n]` and phone logits `[batch, phones, m]`.
 
         `samples` is `[batch, HISTORY_SAMPLES + hops * HOP_SAMPLES]`, `emotion` weights
-        `[batch, emotions]`, `delay_hops` integers `[batch]`. Without caches
+        `[batch, emotions]` or, hop by hop, `[batch, emotions, hops]`, `delay_hops` integers
+        `[batch]`. Without caches
         n = hops - window_hops + 1; with caches (from `silent_caches`, changed in place) n = hops.
         The channels are not yet clamped.
         The phone logits answer for hop t - `PHONE_DELAY_HOPS`, whatever the delay is.
@@ -171,9 +175,12 @@ class Generator(nn.Module):
         return caches
 
     def _films(self, emotion: Tensor, delay_hops: Tensor) -> tuple[Tensor, ...]:
-        joined = torch.cat((self.emotion(emotion), self.delay(delay_hops)), -1)
-        films = self.films(functional.gelu(self.condition(joined)))
-        per_block: tuple[Tensor, ...] = films.unsqueeze(-1).chunk(len(self.decoder), 1)
+        """Return the film of each decoder block, `[batch, 2 * width, 1 or hops]`."""
+        weights = emotion.unsqueeze(-1) if emotion.dim() == 2 else emotion
+        felt = self.emotion(weights.transpose(1, 2))
+        delay = self.delay(delay_hops).unsqueeze(1).expand(-1, felt.shape[1], -1)
+        films = self.films(functional.gelu(self.condition(torch.cat((felt, delay), -1))))
+        per_block: tuple[Tensor, ...] = films.transpose(1, 2).chunk(len(self.decoder), 1)
         return per_block
 
 

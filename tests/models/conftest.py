@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from models import load_generator
 from models.board import AUDIO_DRIVEN
 from models.emotions import EMOTIONS
 from models.network import Architecture
@@ -12,6 +13,8 @@ from models.weights_file import Description, build, save
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from models.generator import Generator
 
 SMALL = Architecture(width=16, encoder_dilations=(1, 2), decoder_dilations=(1, 4))
 
@@ -29,3 +32,8 @@ def small_weights(tmp_path_factory: pytest.TempPathFactory, small_description: D
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
     save(path, network, small_description)
     return path
+
+
+@pytest.fixture(scope="session")
+def generator(small_weights: Path) -> Generator:
+    return load_generator(small_weights, "cpu")

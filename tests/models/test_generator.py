@@ -14,11 +14,6 @@ if TYPE_CHECKING:
     from models.generator import Generator
 
 
-@pytest.fixture(scope="module")
-def generator(small_weights: Path) -> Generator:
-    return load_generator(small_weights, "cpu")
-
-
 def noise(seconds: float, rate_hz: int = 16_000) -> np.ndarray:
     return 0.1 * np.random.default_rng(1).standard_normal(int(seconds * rate_hz)).astype(np.float32)
 
@@ -47,13 +42,18 @@ def test_rows_do_not_depend_on_what_follows_their_lookahead(generator: Generator
     assert np.abs(whole[31:34] - cut[31:34]).max() > 1e-4
 
 
-def test_long_recordings_in_pieces_equal_one_pass(
-    generator: Generator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sound = noise(3.0)
-    whole = generator.generate(sound, 16_000)
-    monkeypatch.setattr("models.generator.CHUNK_ROWS", 37)
-    assert np.abs(generator.generate(sound, 16_000) - whole).max() < 1e-4
+def test_a_batch_gives_each_recording_its_own_face(generator: Generator) -> None:
+    sounds = [noise(0.5), noise(1.3), noise(0.01), noise(0.0)]
+    emotions = [np.zeros((n, len(generator.emotions)), np.float32) for n in (25, 65, 1, 0)]
+    emotions[1][:, 1] = 0.7
+    together = generator.generate_batch(sounds, emotions, lookahead_ms=60)
+    alone = [
+        generator.generate(sound, 16_000, {"happy": 0.7} if n == 1 else {}, lookahead_ms=60)
+        for n, sound in enumerate(sounds)
+    ]
+    for face, expected in zip(together, alone, strict=True):
+        assert face.shape == expected.shape
+        assert np.abs(face - expected).max(initial=0.0) < 1e-4
 
 
 def test_values_stay_in_the_boards_ranges(generator: Generator) -> None:
