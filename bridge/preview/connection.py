@@ -1,0 +1,85 @@
+"""Connections of uvicorn with bounds: on how many there are, how long one may be silent, how much a
+WebSocket may say, and how long one is kept that reads nothing."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any, cast
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+if TYPE_CHECKING:
+    import asyncio
+
+MAX_CONNECTIONS = 128
+"""Connections of any kind at once: 32 live clients and six of each browser for files."""
+
+FIRST_REQUEST_S = 10.0
+"""Time within which a connection must have asked for something."""
+
+PING_S = 5.0
+"""Time between two pings to a WebSocket, and time to answer one."""
+
+HEARD_BYTES = 1 << 16
+"""What a WebSocket may say between two pings, handshake and control frames and all."""
+
+WAITING_BYTES = 1 << 14
+"""What waits in the process for a WebSocket to take it: 50 frames of one subject."""
+
+SEND_BUFFER_BYTES = 1 << 16
+"""Asked of the system as send buffer of a WebSocket: what is in it can no longer be dropped."""
+
+CLOSE_S = 2.0
+"""Time a closed WebSocket has to take what was still on the way."""
+
+
+class HttpConnection(H11Protocol):
+    """One HTTP connection. One too many is dropped at once, an idle one after a while."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take the connection, or drop it."""
+        super().connection_made(transport)
+        if len(self.connections) > MAX_CONNECTIONS:
+            transport.abort()
+            return
+        self.loop.call_later(FIRST_REQUEST_S, self._end_silent)
+
+    def _end_silent(self) -> None:
+        # None until the first request is complete; a WebSocket has its own bounds by then.
+        if cast("Any", self.scope) is None:
+            self.transport.abort()
+
+
+class LiveConnection(WebSocketsSansIOProtocol):
+    """One WebSocket. A client that floods, does not answer pings or does not read is dropped."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection over from HTTP."""
+        super().connection_made(transport)
+        self._heard_bytes = 0
+        self.transport.set_write_buffer_limits(high=WAITING_BYTES)
+        connected = self.transport.get_extra_info("socket")
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client says, within `HEARD_BYTES`."""
+        self._heard_bytes += len(data)
+        if self._heard_bytes > HEARD_BYTES:
+            self.transport.abort()
+            return
+        super().data_received(data)
+
+    def send_keepalive_ping(self) -> None:
+        """Ping, and count what is heard anew."""
+        self._heard_bytes = 0
+        super().send_keepalive_ping()
+
+    def keepalive_timeout(self) -> None:
+        """Drop a client that does not answer: closing would wait for it to read."""
+        self.transport.abort()
+
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        """Drop the connection if it does not end by itself."""
+        super().on_task_complete(task)
+        self.loop.call_later(CLOSE_S, self.transport.abort)
