@@ -1,0 +1,74 @@
+"""Outline, loudness and spectrogram of tones whose figures are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bridge.plot import acoustics
+from bridge.plot.acoustics import FLOOR_DB, loudness, mel_filters, outline, spectrogram
+from bridge.takes.sound import SampledSound
+
+RATE_HZ = 16_000
+
+
+def tone(hertz: float, seconds: float = 2.0, gain: float = 0.5) -> np.ndarray:
+    times_s = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
+    return (gain * np.sin(2 * np.pi * hertz * times_s)).astype(np.float32)
+
+
+def test_the_outline_holds_the_extremes_of_every_stretch() -> None:
+    samples = np.random.default_rng(1).uniform(-1, 1, 1000).astype(np.float32)
+    found = outline(SampledSound(samples, 8000), 0.0, 0.125, 10)
+    parts = samples.reshape(10, 100)
+    assert found[:, 0].tolist() == parts.min(axis=1).tolist()
+    assert found[:, 1].tolist() == parts.max(axis=1).tolist()
+
+
+def test_a_range_of_few_samples_has_as_many_columns() -> None:
+    assert outline(SampledSound(tone(100), RATE_HZ), 0.5, 0.5 + 5 / RATE_HZ, 100).shape == (5, 2)
+
+
+def test_loudness_of_a_sine_is_its_level_and_of_silence_the_floor() -> None:
+    samples = np.concatenate((np.zeros(RATE_HZ, np.float32), tone(1000, gain=0.1)))
+    levels = loudness(SampledSound(samples, RATE_HZ), 150, 50)
+    assert levels[:45] == pytest.approx(np.full(45, FLOOR_DB))
+    assert levels[55:145] == pytest.approx(np.full(90, -20.0), abs=0.05)
+
+
+def test_loudness_stands_at_its_row() -> None:
+    samples = np.zeros(RATE_HZ, np.float32)
+    samples[RATE_HZ // 2] = 1.0
+    levels = loudness(SampledSound(samples, RATE_HZ), 50, 50)
+    assert np.flatnonzero(levels > FLOOR_DB).tolist() == [24, 25, 26]
+    later = loudness(SampledSound(samples, RATE_HZ), 20, 50, start_s=0.4)
+    assert later.tolist() == levels[20:40].tolist()
+
+
+def test_loudness_after_the_end_of_the_sound_is_silence() -> None:
+    levels = loudness(SampledSound(tone(440, 0.1), RATE_HZ), 50, 50)
+    assert levels[10:].tolist() == [FLOOR_DB] * 40
+
+
+def test_reading_in_pieces_changes_nothing() -> None:
+    samples = np.random.default_rng(2).normal(size=acoustics.PIECE_SAMPLES * 2 + 77) * 0.1
+    sound = SampledSound(samples.astype(np.float32), RATE_HZ)
+    rows = sound.frames * 50 // RATE_HZ
+    late = loudness(sound, 100, 50, start_s=(rows - 100) / 50)
+    assert loudness(sound, rows, 50)[-100:] == pytest.approx(late, abs=1e-4)
+
+
+@pytest.mark.parametrize("hertz", [150.0, 1000.0, 5000.0])
+def test_a_tone_stands_in_its_band_at_its_level(hertz: float) -> None:
+    levels = spectrogram(SampledSound(tone(hertz), RATE_HZ), 0.0, 2.0, 20, 64)
+    assert levels.shape == (64, 20)
+    centres = (mel_filters(64, 1024, RATE_HZ) @ np.fft.rfftfreq(1024, 1 / RATE_HZ)).tolist()
+    band = int(levels[:, 10].argmax())
+    assert centres[band] == pytest.approx(hertz, rel=0.1)
+    assert -20 < levels[band, 10] < 0
+    assert levels[:, 10].min() < -60
+
+
+def test_the_spectrogram_of_a_moment_longer_than_the_sound_is_silence() -> None:
+    levels = spectrogram(SampledSound(tone(440, 0.01), RATE_HZ), 0.0, 3.0, 30, 16)
+    assert levels[:, -1].tolist() == [FLOOR_DB] * 16
