@@ -1,0 +1,186 @@
+"""The one table of what a take can be exported to."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from bridge.clock.rate import FRAME_RATES
+from bridge.errors import Problem, UserError
+from bridge.export.names import safe_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from bridge.clock.rate import FrameRate
+    from bridge.rig.rigmap import RigMap
+    from bridge.takes.take import Take
+
+CHUNK_BYTES: Final = 1 << 20
+ARKIT: Final = "livelinkface61"
+METAHUMAN: Final = "metahuman"
+
+CSV_SUBJECT: Final = ("CSTalk", "cal")
+"""Behind slate and take number in the name of a Live Link Face CSV file: Unreal's importer takes
+the subject from a name of four parts. It is what the live subject is called by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSettings:
+    """`rigmap` None is the format's own; `head` is the GLB file of a head, None for ours."""
+
+    rate: FrameRate = FRAME_RATES["60"]
+    rigmap: RigMap | None = None
+    head: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One kind of file.
+
+    `rigmap` names the map which it uses by default, None where it needs none, and `target` what
+    any other map must be for, None for all. `parts` stand behind slate and number in its name.
+    """
+
+    id: str
+    label: str
+    suffix: str
+    media_type: str
+    write: Callable[[Take, ExportSettings], Iterator[bytes]]
+    rigmap: str | None = ARKIT
+    target: str | None = None
+    parts: tuple[str, ...] = ()
+
+    def name(self, slate: str, number: int | None = None) -> str:
+        """Return a safe file name, as `speech_1.glb`, or `speech.glb` without a number."""
+        if self.parts:
+            # Each `_` would begin another part.
+            texts = (slate.replace("_", "-"), str(number or 1), *self.parts)
+        else:
+            texts = (slate,) if number is None else (slate, str(number))
+        return safe_name("_".join(texts)) + self.suffix
+
+
+def export_take(take: Take, format_id: str, settings: ExportSettings) -> Iterator[bytes]:
+    """Return the chunks of a take in a format, made as they are taken.
+
+    UserError for a format there is none of and a rig map for another target; the chunks raise it
+    too, where a head or a sound cannot be read.
+    """
+    form = find_format(format_id)
+    return form.write(take, resolved(form, settings))
+
+
+def export_name(take: Take, form: Format) -> str:
+    """Return a safe file name for a take in a format: slate, number, and what the format adds."""
+    return form.name(take.slate, take.number)
+
+
+def find_format(format_id: str) -> Format:
+    """Return the format of that id; UserError lists those there are."""
+    if format_id not in FORMATS:
+        remedy = f"use one of {', '.join(FORMATS)}"
+        raise UserError(Problem("format", f"there is no format {format_id!r}", remedy))
+    return FORMATS[format_id]
+
+
+def resolved(form: Format, settings: ExportSettings) -> ExportSettings:
+    """Return the settings with the rig map which the format will use. Raises UserError."""
+    from bridge.rig.load import load_rigmap
+
+    if form.rigmap is None:
+        return settings
+    rigmap = settings.rigmap or load_rigmap(form.rigmap)
+    if form.target is not None and rigmap.target != form.target:
+        what = f"rig map {rigmap.name!r} is for {rigmap.target}, format {form.id} needs one for"
+        remedy = f"leave it out to use {form.rigmap!r}"
+        raise UserError(Problem("rigmap", f"{what} {form.target}", remedy))
+    return replace(settings, rigmap=rigmap)
+
+
+def _rigmap(settings: ExportSettings) -> RigMap:
+    if settings.rigmap is None:
+        raise ValueError("settings without a rig map; `resolved` gives them one")
+    return settings.rigmap
+
+
+def _take(take: Take, _settings: ExportSettings) -> Iterator[bytes]:
+    from bridge.takes.file import write_take
+
+    with tempfile.TemporaryFile() as file:
+        write_take(take, file)
+        file.seek(0)
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
+
+
+def _csv(take: Take, settings: ExportSettings) -> Iterator[bytes]:
+    from bridge.export.livelink_csv import write_csv
+
+    return write_csv(take, _rigmap(settings), settings.rate)
+
+
+def _glb(take: Take, settings: ExportSettings) -> Iterator[bytes]:
+    from bridge.export.glb import write_glb_animation
+
+    return write_glb_animation(take, settings)
+
+
+def _usd(take: Take, settings: ExportSettings) -> Iterator[bytes]:
+    from bridge.export.usd import write_usd
+
+    return write_usd(take, settings)
+
+
+def _json(take: Take, settings: ExportSettings) -> Iterator[bytes]:
+    from bridge.export.json_take import write_json
+
+    return write_json(take, _rigmap(settings), settings.rate)
+
+
+def _npz(take: Take, settings: ExportSettings) -> Iterator[bytes]:
+    from bridge.export.npz_take import write_npz
+
+    return write_npz(take, _rigmap(settings), settings.rate)
+
+
+def _metahuman_csv(take: Take, settings: ExportSettings) -> Iterator[bytes]:
+    from bridge.export.metahuman import write_metahuman_csv
+
+    return write_metahuman_csv(take, _rigmap(settings), settings.rate)
+
+
+FORMATS: Final[dict[str, Format]] = {
+    form.id: form
+    for form in (
+        Format("take", "CSTalk take", ".take", "application/zip", _take, rigmap=None),
+        Format(
+            "csv", "Live Link Face CSV", ".csv", "text/csv", _csv, target=ARKIT, parts=CSV_SUBJECT
+        ),
+        Format("glb", "GLB animation", ".glb", "model/gltf-binary", _glb, target=ARKIT),
+        Format("usd", "USD animation", ".usda", "model/vnd.usda", _usd, target=ARKIT),
+        Format("json", "JSON", ".json", "application/json", _json),
+        Format("npz", "NumPy arrays", ".npz", "application/zip", _npz),
+        Format(
+            "metahuman-csv",
+            "MetaHuman raw curves, CSV",
+            ".metahuman.csv",
+            "text/csv",
+            _metahuman_csv,
+            rigmap=METAHUMAN,
+            target=METAHUMAN,
+        ),
+        Format(
+            "metahuman-json",
+            "MetaHuman raw curves, JSON",
+            ".metahuman.json",
+            "application/json",
+            _json,
+            rigmap=METAHUMAN,
+            target=METAHUMAN,
+        ),
+    )
+}
+"""Every format, by its id."""

@@ -1,0 +1,109 @@
+"""The CSV file of the Live Link Face app: one line a frame, all values as text.
+
+    Timecode,BlendshapeCount,EyeBlinkLeft,...,RightEyeRoll
+    10:24:31:07.250,61,0.1225430071,...
+
+Header, order, number format and timecode were compared with files of the app. A timecode is
+`HH:MM:SS:FF.mmm`: frame within the second, and thousandths of that frame.
+
+Left and right: every value stands under its true name, left being the subject's left, so that a
+reader by name, as Unreal's importer, shows the same face as our packets. The app itself writes
+MouthLeft and MouthRight mirrored; a tool with an option against that fault needs it off.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from bridge.export.decimals import WORD, comma_separated, digits, text_of, two_digits
+from bridge.export.rows import blocks, span
+from bridge.rig.tables import load_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from bridge.clock.rate import FrameRate
+    from bridge.export.rows import Span
+    from bridge.rig.rigmap import RigMap
+    from bridge.takes.take import Take
+
+TARGET: Final = "livelinkface61"
+"""Whose table the columns come from."""
+
+RIGHT_FIRST: Final = (("JawLeft", "JawRight"), ("MouthLeft", "MouthRight"))
+"""Neighbours in the order of the packet which stand the other way round in the file."""
+
+DECIMALS: Final = 10
+"""As the app writes them."""
+
+SLOW, FAST = 30, 60
+"""Frames in a second of timecode. Unreal's importer knows these two, and takes the greater only
+when a frame number above `TELLING_FRAME` occurs in the file."""
+TELLING_FRAME: Final = 30
+
+DAY_S: Final = 86_400
+TIMECODE: Final = b"00:00:00:00.000"
+
+
+def column_order() -> tuple[str, ...]:
+    """Return the names of the 61 values in the order of the file."""
+    names = [curve.name for curve in load_table(TARGET).curves]
+    for left, right in RIGHT_FIRST:
+        place = names.index(left)
+        names[place : place + 2] = right, left
+    return tuple(names)
+
+
+def write_csv(take: Take, rigmap: RigMap, rate: FrameRate) -> Iterator[bytes]:
+    """Yield the file of a take, header first. `rigmap` is one for the 61 curves, at any order."""
+    names = column_order()
+    places = [rigmap.outputs.index(name) for name in names]
+    where = span(take, rate)
+    base = timecode_base(where)
+    yield ",".join(("Timecode", "BlendshapeCount", *names)).encode()
+    # Each line begins with its line feed and is filled up to whole words.
+    count = f",{len(names)}".encode()
+    size = -(-(1 + len(TIMECODE) + len(count)) // WORD) * WORD
+    head = np.frombuffer((b"\n" + TIMECODE + count).ljust(size, b"\0"), dtype=np.uint8)
+    for block in blocks(take, rigmap, rate):
+        heads = np.tile(head, (len(block.curves), 1))
+        heads[:, 1 : 1 + len(TIMECODE)] = timecodes(where.start + block.numbers, rate, base)
+        values = comma_separated(block.curves[:, places], DECIMALS).reshape(len(heads), -1)
+        yield text_of(np.hstack((heads.view(np.uint32), values)))
+    yield b"\n"
+
+
+def timecode_base(where: Span) -> int:
+    """Return the frames of a second of timecode: those which Unreal's importer will infer."""
+    if where.rate.hz == SLOW:
+        return SLOW
+    second = where.start + np.arange(min(where.rows, where.rate.nominal + 1))
+    frames = thousandths(second, where.rate, FAST) // 1000 % FAST
+    return FAST if bool((frames > TELLING_FRAME).any()) else SLOW
+
+
+def thousandths(numbers: NDArray[np.int64], rate: FrameRate, base: int) -> NDArray[np.int64]:
+    """Return the time of day of frames `numbers` [n] at `rate`, in thousandths of 1 / `base` s.
+
+    It is real time: at 29.97 and 59.94 it stays with the sound rather than with a studio's labels.
+    All our rates give whole numbers.
+    """
+    step = 1000 * base * rate.frame_s
+    return numbers * step.numerator // step.denominator % (1000 * base * DAY_S)
+
+
+def timecodes(numbers: NDArray[np.int64], rate: FrameRate, base: int) -> NDArray[np.uint8]:
+    """Return the timecode of frames `numbers` [n] as text, uint8 [n, 15]."""
+    frames, fraction = np.divmod(thousandths(numbers, rate, base), 1000)
+    seconds, frame = np.divmod(frames, base)
+    minutes, second = np.divmod(seconds, 60)
+    hour, minute = np.divmod(minutes, 60)
+    text = np.tile(np.frombuffer(TIMECODE, dtype=np.uint8), (len(numbers), 1))
+    for place, part in zip((0, 3, 6, 9), (hour, minute, second, frame), strict=True):
+        text[:, place : place + 2] = two_digits(part)
+    text[:, -3:] = digits(fraction)[:, 1:]
+    return text
