@@ -1,4 +1,4 @@
-"""YAML files of the user, read within bounds and checked, with every problem at its place."""
+"""Text files of the user, read within bounds; YAML, checked, with every problem at its place."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ __all__ = [
     "nearest",
     "parse_document",
     "read_document",
+    "read_text",
     "validate",
 ]
 
@@ -76,9 +77,14 @@ class Document:
 
 
 def read_document(path: Path) -> Document:
-    """Read a YAML file of at most 1 MiB.
+    """Read a YAML file; as `read_text`, and UserError where it is not YAML."""
+    return parse_document(read_text(path), str(path))
 
-    Raises UserError for a file which cannot be read, is too large, is not UTF-8 or is not YAML.
+
+def read_text(path: Path) -> str:
+    """Read a text file of at most 1 MiB.
+
+    Raises UserError for a file which cannot be read, is too large or is not UTF-8.
     """
     name = str(path)
     try:
@@ -91,13 +97,12 @@ def read_document(path: Path) -> Document:
     if len(content) > MAX_BYTES:
         raise UserError(Problem(name, f"larger than {MAX_BYTES} bytes", "split it"))
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         column = error.start - content.rfind(b"\n", 0, error.start)
         where = f"{name}:{line}:{column}"
         raise UserError(Problem(where, "not UTF-8 text", "save the file as UTF-8")) from None
-    return parse_document(text, name)
 
 
 def parse_document(text: str, name: str, loader: type[yaml.SafeLoader] = LOADER) -> Document:

@@ -12,7 +12,14 @@ from models.emotions import EMOTIONS, MAX_WEIGHT
 from models.errors import WeightsError
 from models.passes import Passes
 from models.streams import CachedStream, Stream, WindowStream
-from models.timing import HOP_S, HOP_SAMPLES, MAX_LOOKAHEAD_MS, SAMPLE_RATE_HZ
+from models.timing import (
+    DEFAULT_LOOKAHEAD_MS,
+    HOP_S,
+    HOP_SAMPLES,
+    MAX_LOOKAHEAD_MS,
+    SAMPLE_RATE_HZ,
+    rows_of,
+)
 from models.weights_file import DEFAULT_PATH, Description, load
 
 if TYPE_CHECKING:
@@ -79,7 +86,7 @@ class Generator:
         samples: NDArray[np.float32],
         rate_hz: int,
         emotion: Mapping[str, float] | None = None,
-        lookahead_ms: float = 80,
+        lookahead_ms: float = DEFAULT_LOOKAHEAD_MS,
     ) -> NDArray[np.float32]:
         """Return the face of a whole recording, float32 [time, channels].
 
@@ -95,7 +102,7 @@ class Generator:
         self,
         sounds: Sequence[NDArray[np.float32]],
         emotions: Sequence[NDArray[np.float32]],
-        lookahead_ms: float = 80,
+        lookahead_ms: float = DEFAULT_LOOKAHEAD_MS,
     ) -> list[NDArray[np.float32]]:
         """Return the faces of several recordings at once, float32 [rows, channels] each.
 
@@ -115,7 +122,9 @@ class Generator:
         faces = np.concatenate([*passes.hear(heard), *passes.finish()], axis=1)
         return [face[:count] for face, count in zip(faces, rows, strict=True)]
 
-    def passes(self, emotions: NDArray[np.float32], lookahead_ms: float = 80) -> Passes:
+    def passes(
+        self, emotions: NDArray[np.float32], lookahead_ms: float = DEFAULT_LOOKAHEAD_MS
+    ) -> Passes:
         """Return what hears recordings piece by piece, for those too long to hold at once.
 
         `emotions` is float32 [batch, rows, emotions], at least one row.
@@ -134,11 +143,6 @@ class Generator:
                 f"look-ahead {lookahead_ms:g} ms: it goes from 0 to {MAX_LOOKAHEAD_MS} ms"
             )
         return round(lookahead_ms / (1000 * HOP_S))
-
-
-def rows_of(samples: int) -> int:
-    """Return how many rows a recording of so many samples at 16 kHz gives."""
-    return -(-samples // HOP_SAMPLES)
 
 
 def prepare(samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:

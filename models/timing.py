@@ -16,3 +16,11 @@ ROW_RATE_HZ = SAMPLE_RATE_HZ // HOP_SAMPLES
 
 MAX_LOOKAHEAD_MS = 240
 """The longest look-ahead which the generator is trained for."""
+
+DEFAULT_LOOKAHEAD_MS = 80
+"""The look-ahead where nothing else is said: more gives little, less costs lip closures."""
+
+
+def rows_of(samples: int) -> int:
+    """Return how many rows a recording of so many samples at `SAMPLE_RATE_HZ` gives."""
+    return -(-samples // HOP_SAMPLES)

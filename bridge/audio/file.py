@@ -56,7 +56,7 @@ class FileSource:
         self._channel = channel
         self._is_loop = is_loop
         self._pace: Pace | None = None
-        self._file = _open(path)
+        self._file = open_file(path)
         self.rate_hz = int(self._file.samplerate)
         self._ahead = self._read(1)
         if problems := _problems(path, self._file, channel, is_empty=not len(self._ahead)):
@@ -133,8 +133,8 @@ class FileSource:
         return np.asarray(read)
 
 
-def _open(path: Path) -> Any:
-    """Open the file for reading; UserError when that is not possible."""
+def open_file(path: Path) -> Any:
+    """Return the soundfile.SoundFile of a recording; UserError when it cannot be opened."""
     try:
         from soundfile import SoundFile, SoundFileError
     except OSError as error:

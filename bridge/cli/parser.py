@@ -33,13 +33,9 @@ class _Version(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         del namespace, values, option_string
-        from importlib.metadata import PackageNotFoundError, version
+        from bridge.version import program_version
 
-        try:
-            number = version("cstalk-bridge")
-        except PackageNotFoundError:
-            number = "(not installed: run from its folder)"
-        print(f"cstalk-bridge {number}")
+        print(f"cstalk-bridge {program_version()}")
         parser.exit()
 
 

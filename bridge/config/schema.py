@@ -5,7 +5,7 @@ The defaults are those of the `config.yaml` at the root of the project; there ea
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - pydantic reads the annotation
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -14,10 +14,10 @@ from bridge.audio.spec import AudioSpec
 from bridge.clock.rate import FRAME_RATES, FrameRate, parse_rate
 from bridge.document import FieldError
 from bridge.errors import UserError
+from bridge.face.mix import EmotionMix
 from bridge.links.livelink_face import subject_fault
 from bridge.links.spec import LinkSpec, parse_link_url
-from models.emotions import EMOTIONS, MAX_WEIGHT
-from models.timing import HOP_S, MAX_LOOKAHEAD_MS
+from models.timing import DEFAULT_LOOKAHEAD_MS, HOP_S, MAX_LOOKAHEAD_MS
 
 MAX_SUBJECTS = 16
 """Subjects of one bridge; one batched generator step serves them all."""
@@ -25,7 +25,6 @@ MAX_SUBJECTS = 16
 MAX_LINKS = 8
 """Links of one subject; each costs the tick thread its packets."""
 
-EMOTION_REMEDY = f"use {', '.join(EMOTIONS)}, each with a weight from 0 to {MAX_WEIGHT:g}"
 DEFAULT_LINK = "livelink-face://127.0.0.1:11111"
 """Unreal on this machine, on the port at which its Live Link Face source listens."""
 
@@ -48,42 +47,6 @@ def _frame_rate(value: Any) -> Any:
         raise FieldError(problem.what, problem.remedy) from None
 
 
-def _emotion_mix(value: Any) -> Any:
-    """Read `happy:0.7, sad:0.2`; a name without a weight has 1."""
-    if not isinstance(value, str):
-        return {} if value is None else value
-    mix: dict[str, float] = {}
-    faults = []
-    for part in filter(None, (part.strip() for part in value.split(","))):
-        name, _, weight = (piece.strip() for piece in part.partition(":"))
-        if name in mix:
-            faults.append(f"{name} stands twice")
-        try:
-            known = _known_emotion(name)
-            mix[known] = _weight(weight or "1")
-        except FieldError as error:
-            faults.append(f"{part}: {error.what}")
-    if faults:
-        raise FieldError("; ".join(faults), EMOTION_REMEDY)
-    return mix
-
-
-def _weight(text: str) -> float:
-    try:
-        weight = float(text)
-    except ValueError:
-        weight = -1.0
-    if not 0.0 <= weight <= MAX_WEIGHT:
-        raise FieldError(f"the weight must be a number from 0 to {MAX_WEIGHT:g}, found {text}")
-    return weight
-
-
-def _known_emotion(name: str) -> str:
-    if name not in EMOTIONS:
-        raise FieldError(f"there is no emotion {name!r}", EMOTION_REMEDY)
-    return name
-
-
 def _subject_name(name: str) -> str:
     if fault := subject_fault(name):
         raise FieldError(fault, "write a name, such as CSTalk")
@@ -95,11 +58,6 @@ def _at_least_one(items: tuple[Any, ...]) -> tuple[Any, ...]:
     if not items:
         raise FieldError("the list is empty", "name at least one, or leave the key out")
     return items
-
-
-EmotionName = Annotated[str, AfterValidator(_known_emotion)]
-Weight = Annotated[float, Field(ge=0.0, le=MAX_WEIGHT, allow_inf_nan=False)]
-EmotionMix = Annotated[dict[EmotionName, Weight], BeforeValidator(_emotion_mix)]
 
 
 class SubjectConfig(BaseModel):
@@ -127,7 +85,9 @@ class Config(BaseModel):
     fps: Annotated[FrameRate, BeforeValidator(_frame_rate)] = FRAME_RATES["60"]
     device: Literal["auto", "cpu", "cuda"] = "auto"
     weights: Path | None = None
-    lookahead_ms: int = Field(default=80, ge=0, le=MAX_LOOKAHEAD_MS, multiple_of=LOOKAHEAD_STEP_MS)
+    lookahead_ms: int = Field(
+        default=DEFAULT_LOOKAHEAD_MS, ge=0, le=MAX_LOOKAHEAD_MS, multiple_of=LOOKAHEAD_STEP_MS
+    )
     buffer_ms: float = Field(default=12.0, ge=0.0, le=MAX_BUFFER_MS, allow_inf_nan=False)
     dashboard: bool = True
     subjects: Annotated[tuple[SubjectConfig, ...], AfterValidator(_at_least_one)] = Field(

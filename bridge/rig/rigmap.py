@@ -35,9 +35,9 @@ class Responses:
     slopes: Floats
 
     def apply(self, values: Floats) -> None:
-        """Replace the values of the rows."""
-        inside = np.clip(values[self.rows, None] - self.lefts, 0.0, self.widths)
-        values[self.rows] = self.start + (inside * self.slopes).sum(axis=1)
+        """Replace the values of the rows, which lie along the last axis."""
+        inside = np.clip(values[..., self.rows, None] - self.lefts, 0.0, self.widths)
+        values[..., self.rows] = self.start + (inside * self.slopes).sum(axis=-1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +71,19 @@ class RigMap:
 
         A value of the frame which is not finite reads as rest; one out of range as its limit.
         """
-        return self.finished(self.mixed(frame))
+        return self.finished(self.mixed(frame.board, frame.head))
 
     def applier(self) -> Applier:
         """Return what applies the map to a course of frames, with smoothing."""
         return Applier(self)
 
-    def mixed(self, frame: Frame) -> Floats:
-        """Return all rows before smoothing, limits and products."""
-        axes = np.concatenate((frame.board, frame.head), dtype=np.float32)
+    def mixed(self, board: Floats, head: Floats) -> Floats:
+        """Return all rows before smoothing, limits and products, [rows] or [time, rows]."""
+        axes = np.concatenate((board, head), axis=-1, dtype=np.float32)
         axes[~np.isfinite(axes)] = 0.0
         np.clip(axes, MINIMUM, MAXIMUM, out=axes)
-        sources = np.concatenate((axes, np.maximum(axes, 0.0), np.maximum(-axes, 0.0)))
-        values: Floats = self.weights @ sources[self.columns]
+        sources = np.concatenate((axes, np.maximum(axes, 0.0), np.maximum(-axes, 0.0)), axis=-1)
+        values: Floats = sources[..., self.columns] @ self.weights.T
         if self.responses.rows.size:
             self.responses.apply(values)
         values *= self.gains
@@ -91,13 +91,13 @@ class RigMap:
         return values
 
     def finished(self, values: Floats) -> Floats:
-        """Bring all rows within their limits, multiply, and return the curves, [outputs]."""
+        """Bring all rows within their limits, multiply, and return the curves, [..., outputs]."""
         np.clip(values, self.minimum, self.maximum, out=values)
         if self.products.size:
             rows, factors = self.products.T
-            product = values[rows] * values[factors]
-            values[rows] = np.clip(product, self.minimum[rows], self.maximum[rows])
-        return values[: len(self.outputs)]
+            product = values[..., rows] * values[..., factors]
+            values[..., rows] = np.clip(product, self.minimum[rows], self.maximum[rows])
+        return values[..., : len(self.outputs)]
 
 
 class Applier:
@@ -110,11 +110,25 @@ class Applier:
     def apply(self, frame: Frame) -> Floats:
         """Return the curves of the next frame, [outputs], smoothed, each within its range."""
         rigmap = self.rigmap
-        values = rigmap.mixed(frame)
+        values = rigmap.mixed(frame.board, frame.head)
         if rigmap.smoothed.size:
             values[rigmap.smoothed] = rigmap.smoothing.step(
                 self._state, values[rigmap.smoothed], frame.time_s
             )
+        return rigmap.finished(values)
+
+    def course(self, board: Floats, head: Floats, times_s: NDArray[np.float64]) -> Floats:
+        """Return the curves of the next frames at once, [time, outputs]; equal to one by one.
+
+        `board` is [time, 174], `head` [time, 6], `times_s` [time].
+        """
+        rigmap = self.rigmap
+        values = rigmap.mixed(board, head)
+        if rigmap.smoothed.size:
+            for row, time_s in zip(values, times_s.tolist(), strict=True):
+                row[rigmap.smoothed] = rigmap.smoothing.step(
+                    self._state, row[rigmap.smoothed], time_s
+                )
         return rigmap.finished(values)
 
     def reset(self) -> None:

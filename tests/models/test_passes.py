@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.generator import rows_of
+from models.timing import rows_of
 
 if TYPE_CHECKING:
     from models.generator import Generator

@@ -173,3 +173,33 @@ def test_checking_maps_loads_neither_torch_nor_rich():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_a_course_equals_its_frames_one_by_one(name: str) -> None:
+    rigmap = load_rigmap(name)
+    board, head, times_s = random_course(40)
+    frames = [Frame(*row) for row in zip(times_s, board, head, strict=True)]
+    single = np.stack([rigmap.apply(frame) for frame in frames])
+    assert np.abs(rigmap.applier().course(board, head, times_s) - single).max() < 1e-6
+
+
+def test_a_course_in_pieces_is_smoothed_as_one(tmp_path) -> None:
+    rigmap = custom(
+        tmp_path,
+        "a: {from: CTRL_C_jaw.ty, smooth: {min_cutoff_hz: 1.5, beta: 0.2}}",
+        "b: CTRL_L_brow_down.ty",
+    )
+    board, head, times_s = random_course(40)
+    one_by_one = rigmap.applier()
+    single = [one_by_one.apply(Frame(*row)) for row in zip(times_s, board, head, strict=True)]
+    in_pieces = rigmap.applier()
+    pieces = [in_pieces.course(board[s], head[s], times_s[s]) for s in (slice(25), slice(25, None))]
+    assert np.abs(np.concatenate(pieces) - np.stack(single)).max() < 1e-6
+
+
+def random_course(rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    dice = np.random.default_rng(5)
+    board = dice.uniform(-1.2, 1.2, (rows, len(CHANNELS))).astype(np.float32)
+    head = dice.normal(0.0, 0.3, (rows, len(HEAD_AXES))).astype(np.float32)
+    return board, head, np.arange(rows) / 60.0

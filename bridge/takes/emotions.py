@@ -1,0 +1,127 @@
+"""The emotion of a whole take over time: keys with a mix each, eased from one to the next.
+
+In a sidecar file beside `speech.wav` the same is `speech.emotion.yaml`:
+
+    - {at_s: 0, emotion: neutral}
+    - {at_s: 2.5, emotion: "happy:0.7, surprised:0.2", over_s: 0.5}
+
+or `speech.emotion.csv`, a table with the columns at_s, emotion and over_s.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
+
+from bridge.document import Document, FieldError, read_document, read_text, validate
+from bridge.errors import Problem, UserError
+from bridge.face.emotion import Fade
+from bridge.face.mix import EmotionMix
+from bridge.yaml_tree import Mark
+from models.emotions import EMOTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+MAX_KEYS = 10_000
+"""Keys of one course."""
+
+DEFAULT_OVER_S = 0.3
+"""How long a change takes where nothing else is said."""
+
+SIDECAR_SUFFIXES = (".emotion.yaml", ".emotion.csv")
+"""What stands in place of a recording's suffix in the name of its sidecar."""
+
+
+class Key(BaseModel):
+    """From `at_s` on the emotion goes over to `emotion` within `over_s`; 0 is a cut."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at_s: float = Field(ge=0.0, allow_inf_nan=False)
+    emotion: EmotionMix
+    over_s: float = Field(default=DEFAULT_OVER_S, ge=0.0, le=60.0, allow_inf_nan=False)
+
+
+COLUMNS = tuple(Key.model_fields)
+
+
+class Keys(RootModel[Annotated[tuple[Key, ...], Field(max_length=MAX_KEYS)]]):
+    """The keys of a course as they stand in a file, `at_s` rising."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Keys:
+        for earlier, later in zip(self.root, self.root[1:], strict=False):
+            if later.at_s <= earlier.at_s:
+                what = f"at_s {later.at_s:g} stands after {earlier.at_s:g}: times must rise"
+                raise FieldError(what, "sort the keys")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class EmotionCourse:
+    """Keys in rising order of time; before the first the face is neutral."""
+
+    keys: tuple[Key, ...] = ()
+
+    @classmethod
+    def constant(cls, mix: Mapping[str, float]) -> EmotionCourse:
+        """Return one mix from the start to the end."""
+        return cls((Key(at_s=0.0, emotion=dict(mix), over_s=0.0),) if mix else ())
+
+    def weights(self, times_s: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return the weights at rising times, float32 [time, emotions], in `EMOTIONS` order."""
+        weights = np.zeros((len(times_s), len(EMOTIONS)), dtype=np.float32)
+        fade = Fade(start=_vector({}), end=_vector({}), start_s=0.0, over_s=0.0)
+        starts = np.searchsorted(times_s, [key.at_s for key in self.keys])
+        for key, start in zip(self.keys, starts, strict=True):
+            fade = fade.turn(_vector(key.emotion), key.at_s, key.over_s)
+            weights[start:] = fade.end
+            moving = start + np.searchsorted(times_s[start:], key.at_s + key.over_s)
+            for row in range(start, moving):
+                weights[row] = fade.at(times_s[row])
+        return weights
+
+
+def read_emotions(path: Path) -> EmotionCourse:
+    """Read a sidecar, YAML or, when it ends in .csv, CSV. UserError with every problem."""
+    document = _read_table(path) if path.suffix.lower() == ".csv" else read_document(path)
+    return EmotionCourse(validate(Keys, document).root)
+
+
+def sidecar(recording: Path) -> Path | None:
+    """Return the sidecar of a recording, None without one; UserError where there are two."""
+    found = [p for suffix in SIDECAR_SUFFIXES if (p := recording.with_suffix(suffix)).is_file()]
+    if len(found) > 1:
+        what = f"{' and '.join(path.name for path in found)} both tell its emotion"
+        raise UserError(Problem(str(recording), what, "remove one of them"))
+    return found[0] if found else None
+
+
+def _vector(mix: Mapping[str, float]) -> NDArray[np.float32]:
+    return np.array([mix.get(name, 0.0) for name in EMOTIONS], dtype=np.float32)
+
+
+def _read_table(path: Path) -> Document:
+    """Read a CSV table as if it were the YAML list, with the places of its cells."""
+    lines = csv.reader(io.StringIO(read_text(path), newline=""))
+    head = [cell.strip() for cell in next(lines, [])]
+    if not head or not set(head) <= set(COLUMNS):
+        remedy = f"begin with the line {','.join(COLUMNS)}"
+        raise UserError(Problem(f"{path}:1:1", f"no such columns: {', '.join(head)}", remedy))
+    rows: list[dict[str, Any]] = []
+    marks: dict[tuple[str | int, ...], Mark] = {}
+    for cells in filter(None, lines):
+        for column, name in enumerate(head):
+            marks[len(rows), name] = Mark(lines.line_num, column + 1)
+        marks[(len(rows),)] = Mark(lines.line_num, 1)
+        rows.append({name: cell.strip() for name, cell in zip(head, cells, strict=False) if cell})
+    return Document(str(path), rows, marks, {})

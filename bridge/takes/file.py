@@ -1,0 +1,197 @@
+"""Takes on disk: `NAME.take`, a zip of four plain members.
+
+- `take.json`: everything that is not an array, as `Header` describes it
+- `board.npy`: float32 [time, channels]
+- `head.npy`: float32 [time, 6]
+- `sound.flac`: mono, 16 bit, when the take has sound
+
+Members are stored, not packed, so that their sizes are known before they are read.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import zipfile
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bridge.clock.rate import FRAME_RATES
+from bridge.errors import Problem, UserError
+from bridge.frame import HEAD_AXES
+from bridge.takes.emotions import EmotionCourse, Keys
+from bridge.takes.member import StoredMember
+from bridge.takes.sound import MAX_SOUND_S, FileSound, pieces
+from bridge.takes.take import Take
+from bridge.whole_file import whole_file
+from models.board import CHANNELS, INDEX
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from bridge.takes.sound import Sound
+
+SUFFIX = ".take"
+VERSION = 1
+"""Of the file's form. A reader refuses every other."""
+
+MAX_ROWS = int(MAX_SOUND_S * 60)
+MAX_HEADER_BYTES = 4 << 20
+ARRAY_HEAD_BYTES = 128
+"""Bytes of an array's own header; numpy pads it to a multiple of 64."""
+
+HEADER, BOARD, HEAD, SOUND = "take.json", "board.npy", "head.npy", "sound.flac"
+
+
+class Header(BaseModel):
+    """What `take.json` holds; `start` is the first frame's number since midnight."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    format: Literal["cstalk-take"] = "cstalk-take"
+    version: int = VERSION
+    slate: str = Field(max_length=256)
+    number: int = Field(ge=1, le=10**9)
+    rate: Literal[tuple(FRAME_RATES)]  # type: ignore[valid-type]
+    start: int = Field(ge=0, le=10**9)
+    rows: int = Field(ge=0, le=MAX_ROWS)
+    channels: tuple[str, ...] = Field(max_length=len(CHANNELS))
+    emotions: Keys
+    making: dict[str, str | int | float] = Field(max_length=64)
+
+
+def save_take(take: Take, path: Path, *, overwrite: bool = False) -> None:
+    """Write a take; the file appears whole or not at all.
+
+    UserError where the file is there and `overwrite` is not set, or cannot be written.
+    """
+    with whole_file(path, overwrite=overwrite) as file:
+        write_take(take, file)
+
+
+def write_take(take: Take, file: IO[bytes]) -> None:
+    """Write a take to an open file."""
+    header = Header(
+        slate=take.slate,
+        number=take.number,
+        rate=take.rate.name,
+        start=take.start,
+        rows=take.rows,
+        channels=take.channels,
+        emotions=Keys(take.emotions.keys),
+        making=dict(take.making),
+    )
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(HEADER, header.model_dump_json(indent=2))
+        for name, values in ((BOARD, take.board), (HEAD, take.head)):
+            with archive.open(name, "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.ascontiguousarray(values), allow_pickle=False)
+        if take.sound is not None and take.sound.frames:
+            with tempfile.TemporaryFile() as flac:
+                write_flac(take.sound, flac)
+                flac.seek(0)
+                with archive.open(SOUND, "w", force_zip64=True) as member:
+                    while chunk := flac.read(1 << 20):
+                        member.write(chunk)
+
+
+def write_flac(sound: Sound, file: IO[bytes]) -> None:
+    """Write a sound as FLAC, mono, 16 bit; louder than full scale is clipped."""
+    from soundfile import SoundFile
+
+    with SoundFile(file, "w", sound.rate_hz, 1, "PCM_16", format="FLAC") as flac:
+        for piece in pieces(sound):
+            flac.write(piece)
+
+
+def load_take(path: Path) -> Take:
+    """Read a take. Its sound is read from the file whenever it is needed.
+
+    UserError for a file that cannot be read, is no take, is damaged, too large or of another
+    version.
+    """
+    where = str(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _need_plain(archive)
+            header = _header(archive, where)
+            board = _array(archive, BOARD, (header.rows, len(header.channels)))
+            head = _array(archive, HEAD, (header.rows, len(HEAD_AXES)))
+            sound = _sound(path, archive)
+    except FileNotFoundError:
+        raise UserError(Problem(where, "no such file", "check the path")) from None
+    except OSError as error:
+        raise UserError(Problem(where, f"cannot be read: {error.strerror}")) from None
+    except (zipfile.BadZipFile, EOFError, KeyError, ValueError, NotImplementedError) as error:
+        what = f"is no take, or damaged: {' '.join(str(error).split())}"
+        raise UserError(Problem(where, what, "render or record it again")) from None
+    return Take(
+        slate=header.slate,
+        number=header.number,
+        rate=FRAME_RATES[header.rate],
+        start=header.start,
+        channels=header.channels,
+        board=board,
+        head=head,
+        sound=sound,
+        emotions=EmotionCourse(header.emotions.root),
+        making=header.making,
+    )
+
+
+def _need_plain(archive: zipfile.ZipFile) -> None:
+    """Refuse packed members: a small file must not become a large array."""
+    if packed := [info for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED]:
+        raise ValueError(f"{packed[0].filename!r} is packed; in a take all members are stored")
+
+
+def _header(archive: zipfile.ZipFile, where: str) -> Header:
+    if archive.getinfo(HEADER).file_size > MAX_HEADER_BYTES:
+        raise ValueError(f"{HEADER} is larger than {MAX_HEADER_BYTES} bytes")
+    data: Any = json.loads(archive.read(HEADER))
+    version = data.get("version") if isinstance(data, dict) else None
+    if version != VERSION:
+        what = f"a take of version {version!r}; this program reads version {VERSION}"
+        remedy = "update the program" if isinstance(version, int) and version > VERSION else ""
+        raise UserError(Problem(where, what, remedy))
+    try:
+        header = Header.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{HEADER}: {place}: {first['msg']}") from None
+    unknown = [name for name in header.channels if name not in INDEX]
+    if unknown or len(set(header.channels)) < len(header.channels):
+        raise ValueError(f"{HEADER}: channels that are unknown or stand twice: {unknown[:3]}")
+    return header
+
+
+def _array(archive: zipfile.ZipFile, name: str, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Return an array of just that shape; nothing is allocated for another."""
+    size = archive.getinfo(name).file_size
+    if size != ARRAY_HEAD_BYTES + 4 * shape[0] * shape[1]:
+        raise ValueError(f"{name} has {size} bytes, which {shape[0]} rows of {shape[1]} do not")
+    with archive.open(name) as member:
+        values = np.lib.format.read_array(
+            member, allow_pickle=False, max_header_size=ARRAY_HEAD_BYTES
+        )
+    if values.shape != shape or values.dtype != np.float32:
+        raise ValueError(f"{name} is {values.dtype} {list(values.shape)}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} holds values that are not finite")
+    return np.asarray(values)
+
+
+def _sound(path: Path, archive: zipfile.ZipFile) -> FileSound | None:
+    if SOUND not in archive.namelist():
+        return None
+    from soundfile import SoundFile, SoundFileError
+
+    try:
+        return FileSound(SoundFile(StoredMember(path, archive.getinfo(SOUND))), str(path))
+    except SoundFileError:
+        raise ValueError(f"{SOUND} cannot be read") from None

@@ -1,0 +1,131 @@
+"""From a recording to a take, in pieces, so that hours need little memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bridge.clock.rate import FRAME_RATES
+from bridge.takes.emotions import EmotionCourse
+from bridge.takes.sound import pieces
+from bridge.takes.take import Take, still_head
+from bridge.version import program_version
+from models.timing import DEFAULT_LOOKAHEAD_MS, ROW_RATE_HZ, SAMPLE_RATE_HZ, rows_of
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from bridge.takes.sound import Sound
+    from models.generator import Generator
+    from models.passes import Passes
+
+GENERATED_RATE = FRAME_RATES[f"{ROW_RATE_HZ:g}"]
+"""Frame rate of a generated take: one frame a hop."""
+
+
+class StoppedError(Exception):
+    """A generation was stopped before its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a face is generated: `emotions` over time, and `lookahead_ms` from 0 to 240."""
+
+    emotions: EmotionCourse = EmotionCourse()
+    lookahead_ms: float = DEFAULT_LOOKAHEAD_MS
+
+    def weights(self, rows: int) -> NDArray[np.float32]:
+        """Return the emotion of each row, float32 [rows, emotions]."""
+        return self.emotions.weights(np.arange(rows) / ROW_RATE_HZ)
+
+
+def generate_take(
+    generator: Generator,
+    sound: Sound,
+    settings: Settings,
+    *,
+    slate: str,
+    progress: Callable[[float], None] | None = None,
+    stop: threading.Event | None = None,
+) -> Take:
+    """Return the take of a whole recording.
+
+    `progress` is told the share that is done, 0 to 1. StoppedError soon after `stop` was set,
+    UserError where the sound is damaged, ValueError for a look-ahead out of range.
+    """
+    rows = rows_of(heard_samples(sound))
+    board = np.zeros((rows, len(generator.channels)), dtype=np.float32)
+    if rows:
+        passes = generator.passes(settings.weights(rows)[None], settings.lookahead_ms)
+        done = 0
+        for face in _faces(passes, sound):
+            board[done : done + face.shape[1]] = face[0]
+            done += face.shape[1]
+            if stop is not None and stop.is_set():
+                raise StoppedError
+            if progress is not None:
+                progress(done / rows)
+    return assemble_take(generator, board, sound, settings, slate=slate)
+
+
+def assemble_take(
+    generator: Generator,
+    board: NDArray[np.float32],
+    sound: Sound,
+    settings: Settings,
+    *,
+    slate: str,
+) -> Take:
+    """Return the take of rows that a generator made of a recording, [time, channels]."""
+    making: dict[str, str | int | float] = {
+        "weights": str(generator.card.get("training_hash", ""))[:12],
+        "lookahead_ms": settings.lookahead_ms,
+        "program": f"cstalk-bridge {program_version()}",
+    }
+    return Take(
+        slate=slate,
+        rate=GENERATED_RATE,
+        channels=generator.channels,
+        board=board,
+        head=still_head(len(board)),
+        sound=sound,
+        emotions=settings.emotions,
+        making=making,
+    )
+
+
+def heard_samples(sound: Sound) -> int:
+    """Return how many samples a recording has at the rate which the network hears, 16 kHz."""
+    return -(-sound.frames * SAMPLE_RATE_HZ // sound.rate_hz)
+
+
+def heard(sound: Sound) -> Iterator[NDArray[np.float32]]:
+    """Yield the sound at 16 kHz, [time], piece after piece, `heard_samples` in all."""
+    left = heard_samples(sound)
+    for piece in _resampled(sound):
+        yield piece[:left]
+        left -= min(left, len(piece))
+    yield np.zeros(left, dtype=np.float32)
+
+
+def _resampled(sound: Sound) -> Iterator[NDArray[np.float32]]:
+    if sound.rate_hz == SAMPLE_RATE_HZ:
+        yield from pieces(sound)
+        return
+    import soxr
+
+    resampler = soxr.ResampleStream(sound.rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32")
+    for piece in pieces(sound):
+        yield resampler.resample_chunk(piece)
+    yield resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
+
+
+def _faces(passes: Passes, sound: Sound) -> Iterator[NDArray[np.float32]]:
+    for piece in heard(sound):
+        yield from passes.hear(piece[None])
+    yield from passes.finish()

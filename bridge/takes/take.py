@@ -1,0 +1,114 @@
+"""A take: one performance of one face, with its sound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bridge.clock.rate import FRAME_RATES
+from bridge.frame import HEAD_AXES
+from bridge.takes.emotions import EmotionCourse
+from models.board import CHANNELS, INDEX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from bridge.clock.rate import FrameRate
+    from bridge.rig.rigmap import RigMap
+    from bridge.takes.sound import Sound
+
+    Floats = NDArray[np.float32]
+
+BLOCK_ROWS = 4096
+"""Rows that are mapped at once."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Take:
+    """Rows of board channels at a frame rate, from frame `start` since midnight on.
+
+    `channels` names the columns of `board`, float32 [time, channels]; all other channels rest.
+    `head` is float32 [time, 6] in `HEAD_AXES` order. Sample 0 of `sound` belongs to row 0.
+    `emotions` is what was asked for, and `making` says how the take was made: look-ahead, weights.
+    The arrays are not written to after construction.
+    """
+
+    slate: str
+    channels: tuple[str, ...]
+    board: Floats
+    head: Floats
+    sound: Sound | None = None
+    number: int = 1
+    rate: FrameRate = FRAME_RATES["50"]
+    start: int = 0
+    emotions: EmotionCourse = EmotionCourse()
+    making: Mapping[str, str | int | float] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Slate and take number, as they are called on a stage."""
+        return f"{self.slate}_{self.number}"
+
+    @property
+    def rows(self) -> int:
+        """Frames of the take."""
+        return len(self.board)
+
+    @property
+    def duration_s(self) -> float:
+        """Real time from the first frame's begin to the last one's end."""
+        return float(self.rows * self.rate.frame_s)
+
+    @property
+    def times_s(self) -> NDArray[np.float64]:
+        """Time of each row since the first, float64 [time]."""
+        return np.arange(self.rows) / self.rate.hz
+
+    def at(self, rate: FrameRate) -> Take:
+        """Return the take at another frame rate, interpolated linearly, as long as before."""
+        if rate == self.rate or not self.rows:
+            return replace(self, rate=rate)
+        rows = max(1, round(self.rows * self.rate.frame_s / rate.frame_s))
+        places = np.minimum(np.arange(rows) * (self.rate.hz / rate.hz), self.rows - 1)
+        start = round(self.start * self.rate.frame_s / rate.frame_s)
+        board, head = _between(self.board, places), _between(self.head, places)
+        return replace(self, rate=rate, start=start, board=board, head=head)
+
+    def whole_board(self, rows: slice = slice(None)) -> Floats:
+        """Return all channels of some rows, float32 [time, 174]."""
+        given = self.board[rows]
+        board = np.zeros((len(given), len(CHANNELS)), dtype=np.float32)
+        board[:, [INDEX[name] for name in self.channels]] = given
+        return board
+
+
+def curves(take: Take, rigmap: RigMap) -> Floats:
+    """Return what a rig map makes of a take, float32 [time, outputs]."""
+    blocks = list(curve_blocks(take, rigmap))
+    return np.concatenate(blocks) if blocks else np.zeros((0, len(rigmap.outputs)), np.float32)
+
+
+def curve_blocks(take: Take, rigmap: RigMap) -> Iterator[Floats]:
+    """Yield what `curves` returns in blocks of `BLOCK_ROWS`, for takes of hours."""
+    applier = rigmap.applier()
+    times_s = take.times_s
+    for first in range(0, take.rows, BLOCK_ROWS):
+        rows = slice(first, first + BLOCK_ROWS)
+        yield applier.course(take.whole_board(rows), take.head[rows], times_s[rows])
+
+
+def still_head(rows: int) -> Floats:
+    """Return a head at rest, float32 [rows, 6]."""
+    return np.zeros((rows, len(HEAD_AXES)), dtype=np.float32)
+
+
+def _between(values: Floats, places: NDArray[np.float64]) -> Floats:
+    """Return the values at fractional rows."""
+    before = places.astype(np.intp)
+    after = np.minimum(before + 1, len(values) - 1)
+    share = (places - before).astype(np.float32)[:, None]
+    return values[before] + share * (values[after] - values[before])

@@ -1,0 +1,40 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING
+
+from bridge.errors import Problem, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PARTIAL_SUFFIX = ".partial"
+"""Ends the name of a file that is still being written; one that stays is of a killed program."""
+
+
+@contextmanager
+def whole_file(path: Path, *, overwrite: bool = False) -> Iterator[IO[bytes]]:
+    """Open a file beside `path` for writing; at the end rename it to `path`, which then is whole.
+
+    After an exception nothing is left. UserError where `path` is there already and `overwrite` is
+    not set, or where it cannot be written.
+    """
+    if not overwrite and path.exists():
+        remedy = "choose another name, or remove it"
+        raise UserError(Problem(str(path), "is there already", remedy))
+    partial = path.with_name(f".{path.name[:150]}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
+    try:
+        try:
+            with partial.open("xb") as file:
+                yield file
+            os.replace(partial, path)  # noqa: PTH105 - the words of the contract
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        what = f"cannot be written: {error.strerror}"
+        raise UserError(Problem(str(path), what, "check the folder and its free space")) from None

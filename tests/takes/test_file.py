@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import zipfile
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bridge.errors import UserError
+from bridge.takes.emotions import EmotionCourse, Key
+from bridge.takes.file import load_take, save_take
+from tests.takes.takes import made_take
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.integers(0, 60),
+    slate=st.text(max_size=40).filter(lambda text: text.isprintable()),
+    rate=st.sampled_from(["24", "29.97df", "50", "60"]),
+    number=st.integers(1, 9999),
+    start=st.integers(0, 5_184_000),
+)
+def test_what_is_saved_is_loaded(tmp_path: Path, rows, slate, rate, number, start) -> None:
+    emotions = EmotionCourse((Key(at_s=0.5, emotion={"sad": 1.2}, over_s=0.1),))
+    take = replace(
+        made_take(rows, slate=slate, rate=rate), number=number, start=start, emotions=emotions
+    )
+    save_take(take, tmp_path / "a.take", overwrite=True)
+    loaded = load_take(tmp_path / "a.take")
+    assert (loaded.board == take.board).all()
+    assert (loaded.head == take.head).all()
+    for name in ("slate", "number", "rate", "start", "channels", "emotions", "making"):
+        assert getattr(loaded, name) == getattr(take, name)
+    if rows:
+        assert loaded.sound.frames == take.sound.frames
+        heard = loaded.sound.read(0, loaded.sound.frames)
+        assert np.abs(heard - take.sound.read(0, take.sound.frames)).max() < 1e-4
+    else:
+        assert loaded.sound is None
+
+
+def test_a_take_is_never_overwritten_unasked_and_nothing_half_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "a.take"
+    save_take(made_take(5), path)
+    before = path.read_bytes()
+    with pytest.raises(UserError, match="is there already"):
+        save_take(made_take(9), path)
+    broken = replace(made_take(9), board=np.zeros((2**31, 0), np.float32), channels=())
+    with pytest.raises(ValueError, match="rows"):
+        save_take(broken, path, overwrite=True)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.take"]
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be written: No such file"):
+        save_take(made_take(5), tmp_path / "none" / "a.take")
+
+
+def rewritten(path: Path, change) -> Path:
+    """The take with its header changed."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    header = json.loads(members["take.json"])
+    change(header)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in (members | {"take.json": json.dumps(header).encode()}).items():
+            archive.writestr(name, data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda h: h.update(version=2),
+            "a take of version 2; this program reads version 1; update",
+        ),
+        (lambda h: h.update(version="x"), "a take of version 'x'"),
+        (lambda h: h.update(rows=10**9), "rows"),
+        (lambda h: h.update(rows=4), "board.npy has"),
+        (lambda h: h.update(rate="61"), "rate"),
+        (lambda h: h["channels"].reverse() or h["channels"].append("CTRL_X"), "channels"),
+        (lambda h: h.pop("slate"), "slate: Field required"),
+        (lambda h: h.update(emotions=[{"at_s": 0, "emotion": "glad"}]), "emotions"),
+    ],
+)
+def test_a_wrong_header_is_told(tmp_path: Path, change, message: str) -> None:
+    path = tmp_path / "a.take"
+    save_take(made_take(5), path)
+    with pytest.raises(UserError, match=message):
+        load_take(rewritten(path, change))
+
+
+def test_a_packed_take_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "a.take"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("take.json", b" " * 50_000_000)
+    with pytest.raises(UserError, match="packed"):
+        load_take(path)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.floats(0, 1), data=st.binary(min_size=1, max_size=8))
+def test_damage_is_told_or_harmless(tmp_path: Path, place: float, data: bytes) -> None:
+    path = tmp_path / "a.take"
+    save_take(made_take(5, rate_hz=8000), path, overwrite=True)
+    content = bytearray(path.read_bytes())
+    at = int(place * (len(content) - len(data)))
+    content[at : at + len(data)] = data
+    path.write_bytes(content)
+    with contextlib.suppress(UserError):
+        take = load_take(path)
+        assert np.isfinite(take.board).all()
+        if take.sound:
+            take.sound.read(0, take.sound.frames)
+
+
+@pytest.mark.parametrize("content", [b"", b"RIFF", b"PK\x03\x04" + bytes(100)])
+def test_what_is_no_take_is_told(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x.take"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="is no take"):
+        load_take(path)
+    with pytest.raises(UserError, match="no such file"):
+        load_take(tmp_path / "none.take")
