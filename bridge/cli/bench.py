@@ -7,6 +7,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
+    from bridge.cli.parser import Commands
+
+
+def add_bench(commands: Commands) -> None:
+    """Add the command's words."""
+    words = commands.add_parser("bench", help="measure this machine; without SECTION, everything")
+    words.add_argument("sections", metavar="SECTION", nargs="*", help="what to measure")
+    words.add_argument("--list", action="store_true", help="list the sections and exit")
+    words.add_argument("--seconds", metavar="N", type=float, default=60.0, help="of packets (60)")
+    words.add_argument("--trials", metavar="N", type=int, default=60, help="of latency (60)")
+    words.add_argument("--minutes", metavar="N", type=float, default=30.0, help="of soak (30)")
+    words.set_defaults(action=bench)
+
 
 def bench(options: argparse.Namespace) -> int:
     """Measure the named sections, all of them without names, or list what there is.

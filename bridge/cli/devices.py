@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.audio.devices import list_devices
-
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from bridge.audio.devices import InputDevice
+    from bridge.cli.parser import Commands
 
 
-def print_devices() -> int:
+def add_devices(commands: Commands) -> None:
+    """Add the command's words."""
+    words = commands.add_parser("devices", help="list the microphones --audio can name")
+    words.set_defaults(action=print_devices)
+
+
+def print_devices(_options: argparse.Namespace) -> int:
     """Print every input device. Raises UserError where PortAudio is missing."""
+    from bridge.audio.devices import list_devices
+
     print(device_table(list_devices()))
     return 0
 

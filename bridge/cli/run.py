@@ -2,19 +2,62 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.config.load import Flags, load_config
-
 if TYPE_CHECKING:
-    import argparse
-
+    from bridge.cli.parser import Commands
     from bridge.config.schema import Config
+
+EPILOG = """\
+--audio, --link and --emotion are about one subject: the one which --subject names, where the
+config has it; else the first, which --subject then renames. --link replaces its links.
+Without --config, config.yaml in this folder is read when there is one.
+
+examples:
+  cstalk-bridge run
+  cstalk-bridge run --preview
+  cstalk-bridge run --audio speech.wav --emotion happy:0.7
+  cstalk-bridge run --link livelink-face://10.0.0.5:11111 --link osc://127.0.0.1:8000/face
+"""
+
+
+def add_run(commands: Commands) -> None:
+    """Add the command's words."""
+    words = commands.add_parser(
+        "run",
+        help="listen, and send faces until Ctrl-C or the end of the file",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    words.add_argument("--config", metavar="FILE", help="config file (default: config.yaml)")
+    words.add_argument("--audio", metavar="mic|NAME|FILE", help="microphone, device, file or test")
+    words.add_argument(
+        "--link", metavar="URL", action="append", default=[], help="where to send; repeat for more"
+    )
+    words.add_argument("--subject", metavar="NAME", help="subject which is meant, or its new name")
+    words.add_argument("--fps", metavar="N", help="24 to 60, 29.97df and 59.94df for drop-frame")
+    words.add_argument("--lookahead-ms", metavar="N", help="0 to 240 in steps of 20")
+    words.add_argument("--emotion", metavar="NAME:WEIGHT", help="as happy:0.7 or happy:0.7,sad:0.2")
+    words.add_argument("--device", metavar="auto|cpu|cuda", help="where the generator runs")
+    words.add_argument("--weights", metavar="FILE", help="weights of the generator (.safetensors)")
+    words.add_argument(
+        "--preview",
+        metavar="HOST:PORT",
+        nargs="?",
+        const="",
+        help="show the faces in a browser, at 127.0.0.1:8520 where nothing else is said",
+    )
+    words.add_argument("--no-ui", action="store_true", help="plain lines instead of the dashboard")
+    words.set_defaults(action=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the bridge until it is stopped; Ctrl-C is the ordinary way to stop it."""
+    from bridge.process import limit_math_threads
+
+    limit_math_threads()
     config = config_of(options)
     try:
         # Here, so that a mistake in the config is told before torch has loaded.
@@ -27,6 +70,8 @@ def run(options: argparse.Namespace) -> int:
 
 def config_of(options: argparse.Namespace) -> Config:
     """Return the config with the flags over it. Raises UserError."""
+    from bridge.config.load import Flags, load_config
+
     flags = Flags(
         audio=options.audio,
         links=tuple(options.link),
@@ -36,6 +81,7 @@ def config_of(options: argparse.Namespace) -> Config:
         emotion=options.emotion,
         device=options.device,
         weights=options.weights,
+        preview=options.preview,
         no_ui=options.no_ui,
     )
     return load_config(Path(options.config) if options.config else None, flags)

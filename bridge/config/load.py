@@ -28,6 +28,7 @@ class Flags:
 
     `audio`, `emotion` and `links` are about one subject: the one called `subject` where the config
     has it, else the first, which `subject` then renames. `links` replace that subject's links.
+    An empty `preview` means its usual place.
     """
 
     audio: str | None = None
@@ -38,6 +39,7 @@ class Flags:
     emotion: str | None = None
     device: str | None = None
     weights: str | None = None
+    preview: str | None = None
     no_ui: bool = False
 
 
@@ -101,6 +103,7 @@ def _given(
         "--lookahead-ms": (Config, "lookahead_ms", flags.lookahead_ms),
         "--device": (Config, "device", flags.device),
         "--weights": (Config, "weights", flags.weights),
+        "--preview": (Config, "preview", flags.preview),
         "--no-ui": (Config, "dashboard", False if flags.no_ui else None),
         "--subject": (SubjectConfig, "name", flags.subject),
         "--audio": (SubjectConfig, "audio", audio if flags.audio is not None else None),

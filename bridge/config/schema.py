@@ -17,6 +17,7 @@ from bridge.errors import UserError
 from bridge.face.mix import EmotionMix
 from bridge.links.livelink_face import subject_fault
 from bridge.links.spec import LinkSpec, parse_link_url
+from bridge.preview.spec import PreviewSpec
 from models.timing import DEFAULT_LOOKAHEAD_MS, HOP_S, MAX_LOOKAHEAD_MS
 
 MAX_SUBJECTS = 16
@@ -45,6 +46,13 @@ def _frame_rate(value: Any) -> Any:
     except UserError as error:
         (problem,) = error.problems
         raise FieldError(problem.what, problem.remedy) from None
+
+
+def _preview(value: Any) -> Any:
+    """Read `true` as the usual place and `false` as none."""
+    if isinstance(value, bool):
+        return {} if value else None
+    return value
 
 
 def _subject_name(name: str) -> str:
@@ -77,7 +85,8 @@ class Config(BaseModel):
     """One run of the bridge.
 
     `lookahead_ms` is a multiple of 20 from 0 to 240, `buffer_ms` from 0 to 200. `weights` is the
-    path of a weights file; None means the ones that came with the program.
+    path of a weights file; None means the ones that came with the program. `preview` says where
+    browsers find the faces; None means nowhere.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -90,6 +99,7 @@ class Config(BaseModel):
     )
     buffer_ms: float = Field(default=12.0, ge=0.0, le=MAX_BUFFER_MS, allow_inf_nan=False)
     dashboard: bool = True
+    preview: Annotated[PreviewSpec | None, BeforeValidator(_preview)] = None
     subjects: Annotated[tuple[SubjectConfig, ...], AfterValidator(_at_least_one)] = Field(
         default_factory=lambda: (SubjectConfig(),), max_length=MAX_SUBJECTS
     )
