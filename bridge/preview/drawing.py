@@ -113,7 +113,8 @@ def _windows(sound: Sound, starts: NDArray[np.int64], size: int) -> NDArray[np.f
     if span > size * len(starts):
         return np.stack([_padded(sound, int(start), size) for start in starts])
     samples = _padded(sound, int(starts[0]), span)
-    return np.lib.stride_tricks.sliding_window_view(samples, size)[starts - starts[0]]
+    windows = np.lib.stride_tricks.sliding_window_view(samples, size)
+    return np.asarray(windows[starts - starts[0]])
 
 
 def _padded(sound: Sound, start: int, count: int) -> NDArray[np.float32]:
@@ -133,8 +134,8 @@ def _triangles(rate_hz: int, size: int, bands: int) -> NDArray[np.float32]:
     A band narrower than a bin is widened to one, so that none is empty.
     """
     # O'Shaughnessy, Speech Communication, 1987: mel = 2595 log10(1 + Hz / 700).
-    ends_mel = 2595.0 * np.log10(1.0 + np.array([LOWEST_HZ, HIGHEST_HZ]) / 700.0)
-    points_hz = 700.0 * (10.0 ** (np.linspace(*ends_mel, bands + 2) / 2595.0) - 1.0)
+    low_mel, high_mel = (2595.0 * np.log10(1.0 + hz / 700.0) for hz in (LOWEST_HZ, HIGHEST_HZ))
+    points_hz = 700.0 * (10.0 ** (np.linspace(low_mel, high_mel, bands + 2) / 2595.0) - 1.0)
     bins_hz = np.fft.rfftfreq(size, 1.0 / rate_hz)[:, None]
     centre = points_hz[1:-1]
     below = np.maximum(centre - points_hz[:-2], rate_hz / size)

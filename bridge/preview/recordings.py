@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from bridge.audio.file import AUDIO_SUFFIXES
 from bridge.errors import Problem, UserError
-from bridge.preview.refusal import NOT_FOUND, TOO_LARGE, TOO_MANY, refusal
+from bridge.preview.refusal import NOT_FOUND, TOO_LARGE, TOO_MANY, RefusalError, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterator
+    from collections.abc import AsyncIterator, Collection, Iterator, Mapping
     from pathlib import Path
 
     from bridge.takes.sound import Sound
@@ -83,7 +83,7 @@ class Recordings:
             return iter(list(self._held.values()))
 
     def get(self, recording_id: str) -> Recording:
-        """Return a recording, which counts as used. Refusal where there is none."""
+        """Return a recording, which counts as used. RefusalError where there is none."""
         with self._lock:
             recording = self._held.pop(recording_id, None)
             if recording is not None:
@@ -91,8 +91,12 @@ class Recordings:
                 return recording
         raise refusal(NOT_FOUND, "recording", f"there is no {recording_id[:40]!r}", "drop it again")
 
+    def named(self, error: UserError) -> UserError:
+        """Return the problems with users' names of files in place of ours."""
+        return renamed(error, {r.path: r.name for r in self if r.path})
+
     def add(self, recording: Recording, in_use: Collection[str]) -> None:
-        """Hold a recording. Those whose ids are `in_use` stay. Refusal where there is no room."""
+        """Hold a recording. Those whose ids are `in_use` stay. RefusalError where there is no room."""
         with self._lock:
             free = [r for key, r in self._held.items() if key not in in_use]
             while len(self._held) >= MAX_RECORDINGS and free:
@@ -104,23 +108,15 @@ class Recordings:
         raise refusal(TOO_MANY, recording.name, what, "close a take first")
 
     async def store(self, chunks: AsyncIterator[bytes], label: str) -> Path:
-        """Write what arrives to a file in the folder. Refusal beyond the limits of size."""
+        """Write what arrives to a file in the folder. RefusalError beyond the limits of size."""
         from anyio.to_thread import run_sync
 
         path = self.folder / new_id()
         room = MAX_HELD_BYTES - sum(file.stat().st_size for file in self.folder.iterdir())
-        size, gathered = 0, bytearray()
         try:
             with path.open("xb") as file:
-                async for chunk in chunks:
-                    size += len(chunk)
-                    if size > min(MAX_UPLOAD_BYTES, room):
-                        raise _too_large(label, is_full=size > room)
-                    gathered += chunk
-                    if len(gathered) >= WRITTEN_BYTES:
-                        await run_sync(file.write, bytes(gathered))
-                        gathered.clear()
-                await run_sync(file.write, bytes(gathered))
+                async for gathered in _gathered(_limited(chunks, label, room)):
+                    await run_sync(file.write, gathered)
         except OSError as error:
             path.unlink(missing_ok=True)
             what = f"cannot be kept: {error.strerror or error}"
@@ -140,9 +136,46 @@ class Recordings:
                 continue
 
 
+def renamed(error: UserError, names: Mapping[Path, str]) -> UserError:
+    """Return the problems with the names that stand for those paths."""
+    problems = error.problems
+    for path, name in names.items():
+        ours = str(path)
+        problems = tuple(
+            Problem(p.where.replace(ours, name), p.what.replace(ours, name), p.remedy)
+            for p in problems
+        )
+    return (
+        RefusalError(error.status, *problems)
+        if isinstance(error, RefusalError)
+        else UserError(*problems)
+    )
+
+
 def flac_path(folder: Path, recording: Recording) -> Path:
     """Return where the FLAC of a recording lies once it was asked for."""
     return folder / f"{recording.id}.flac"
+
+
+async def _limited(chunks: AsyncIterator[bytes], label: str, room: int) -> AsyncIterator[bytes]:
+    """Pass chunks on up to the limits of size. RefusalError beyond."""
+    size = 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > min(MAX_UPLOAD_BYTES, room):
+            raise _too_large(label, is_full=size > room)
+        yield chunk
+
+
+async def _gathered(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield pieces of about `WRITTEN_BYTES`."""
+    gathered = bytearray()
+    async for chunk in chunks:
+        gathered += chunk
+        if len(gathered) >= WRITTEN_BYTES:
+            yield bytes(gathered)
+            gathered.clear()
+    yield bytes(gathered)
 
 
 def _too_large(label: str, *, is_full: bool) -> UserError:

@@ -8,7 +8,7 @@ BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 400, 401, 403, 404
 CONFLICT, TOO_LARGE, MISDIRECTED, TOO_MANY = 409, 413, 421, 429
 
 
-class Refusal(UserError):
+class RefusalError(UserError):
     """A UserError whose answer has a status of its own; any other UserError has `BAD_REQUEST`."""
 
     def __init__(self, status: int, *problems: Problem) -> None:
@@ -16,9 +16,9 @@ class Refusal(UserError):
         self.status = status
 
 
-def refusal(status: int, where: str, what: str, remedy: str = "") -> Refusal:
+def refusal(status: int, where: str, what: str, remedy: str = "") -> RefusalError:
     """Return a refusal of one problem."""
-    return Refusal(status, Problem(where, what, remedy))
+    return RefusalError(status, Problem(where, what, remedy))
 
 
 def as_document(error: UserError) -> dict[str, list[dict[str, str]]]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from bridge.preview.recordings import flac_path
-from bridge.takes.sound import pieces
+from bridge.takes.file import write_flac
+from bridge.whole_file import whole_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,19 +24,6 @@ def flac_of(recording: Recording, folder: Path) -> Path:
     path = flac_path(folder, recording)
     with recording.encoding:
         if not path.exists():
-            _encode(recording, path)
+            with whole_file(path) as file:
+                write_flac(recording.sound, file)
     return path
-
-
-def _encode(recording: Recording, path: Path) -> None:
-    from soundfile import SoundFile
-
-    sound = recording.sound
-    unfinished = path.with_suffix(".part")
-    try:
-        with SoundFile(unfinished, "w", sound.rate_hz, 1, "PCM_16", format="FLAC") as file:
-            for piece in pieces(sound):
-                file.write(np.clip(piece, -1.0, 1.0))
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

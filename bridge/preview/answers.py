@@ -1,0 +1,229 @@
+"""What a session answers: the requests of the page, one function each.
+
+Whatever reads files or computes does so in a thread, so that the loop goes on serving live frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from anyio.to_thread import run_sync
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+
+from bridge.clock.rate import FRAME_RATES, parse_rate
+from bridge.preview import drawing, heads, sound
+from bridge.preview.asking import LOOKAHEAD_STEP_MS, body_of, count_of, number_of, wish_of
+from bridge.preview.recordings import MAX_UPLOAD_BYTES, label_of, suffix_of
+from bridge.preview.refusal import BAD_REQUEST, CONFLICT, TOO_LARGE, refusal
+from bridge.preview.rigmaps import CurveStore
+from bridge.preview.takes import MAX_TAKES
+from bridge.takes.emotions import EmotionCourse
+from bridge.takes.generate import Settings
+from bridge.takes.sound import MAX_SOUND_S
+from bridge.version import program_version
+from models.emotions import EMOTIONS, MAX_WEIGHT
+from models.timing import DEFAULT_LOOKAHEAD_MS, MAX_LOOKAHEAD_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from starlette.requests import Request
+
+    from bridge.preview.heads import Heads
+    from bridge.preview.hub import Hub
+    from bridge.preview.recordings import Recording
+    from bridge.preview.rigmaps import RigMaps
+    from bridge.preview.studio import Studio
+
+OCTETS = "application/octet-stream"
+NOT_KEPT = {"cache-control": "no-store"}
+"""What is made anew at every start is not kept by browsers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a page works with; `opened` are the ids of takes that the command line named."""
+
+    studio: Studio
+    rigmaps: RigMaps
+    heads: Heads
+    hub: Hub | None = None
+    opened: tuple[str, ...] = ()
+
+
+class Answers:
+    """The answers of one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._studio = session.studio
+        self._session = session
+        self._curves = CurveStore()
+
+    async def session(self, _request: Request) -> Response:
+        """What there is to choose from."""
+        return JSONResponse(await run_sync(self._described), headers=NOT_KEPT)
+
+    async def live_counters(self, _request: Request) -> Response:
+        """How many clients watch, and what they took and lost."""
+        hub = self._session.hub
+        return JSONResponse(hub.counters if hub else {}, headers=NOT_KEPT)
+
+    async def add_recording(self, request: Request) -> Response:
+        """Take a file."""
+        name = request.query_params.get("name", "")
+        length = request.headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > MAX_UPLOAD_BYTES:
+            what = f"larger than {MAX_UPLOAD_BYTES >> 30} GiB"
+            raise refusal(TOO_LARGE, label_of(name), what, "cut it into parts")
+        stored = await self._studio.recordings.store(body_of(request), label_of(name))
+        path = stored.with_suffix(suffix_of(name))
+        stored.rename(path)
+        recording, entry = await run_sync(partial(self._studio.open, path, name, is_ours=True))
+        held = entry or recording
+        answer = {
+            "recording": recording.id if recording else None,
+            "take": entry.info() if entry else None,
+            "name": held.name if held else "",
+            "duration_s": held.duration_s if held else 0.0,
+        }
+        return JSONResponse(answer, 201)
+
+    async def add_take(self, request: Request) -> Response:
+        """Begin a take."""
+        wish = await wish_of(request)
+        settings = Settings(EmotionCourse.constant(wish.emotion), wish.lookahead_ms)
+        entry = self._studio.generate(wish.recording, settings)
+        return JSONResponse(entry.info(), 202)
+
+    async def take(self, request: Request) -> Response:
+        """Tell what is known of a take."""
+        entry = self._studio.takes.get(request.path_params["id"])
+        return JSONResponse(entry.info(), headers=NOT_KEPT)
+
+    async def drop_take(self, request: Request) -> Response:
+        """Forget a take."""
+        self._studio.takes.drop(request.path_params["id"])
+        return Response(status_code=204)
+
+    async def curves(self, request: Request) -> Response:
+        """Give what a rig map makes of a take, int16 [rows, curves]."""
+        _, take = self._studio.takes.ready(request.path_params["id"])
+        name = request.query_params.get("rigmap", "livelinkface61")
+        rigmap = await run_sync(self._session.rigmaps.get, name)
+        size = 2 * take.rows * len(rigmap.outputs)
+        headers = {
+            "x-rows": str(take.rows),
+            "x-curves": str(len(rigmap.outputs)),
+            "x-rate-hz": f"{take.rate.hz:.10g}",
+            "content-length": str(size),
+        }
+        blocks = self._curves.blocks(take, rigmap)
+        return StreamingResponse(blocks, headers={**headers, **NOT_KEPT}, media_type=OCTETS)
+
+    async def sound(self, request: Request) -> Response:
+        """Give the sound of a take, or a part of it."""
+        recording = self._recording(request)
+        folder = self._studio.recordings.folder
+        path = await run_sync(sound.flac_of, recording, folder)
+        return FileResponse(path, headers=NOT_KEPT, media_type=sound.MEDIA_TYPE)
+
+    async def waveform(self, request: Request) -> Response:
+        """Give a waveform, int8 [columns, 2]."""
+        heard, columns = self._recording(request).sound, count_of(request, "columns")
+        start_s, end_s = number_of(request, "start_s"), number_of(request, "end_s")
+        return await _drawn(lambda: drawing.waveform(heard, start_s, end_s, columns).tobytes())
+
+    async def spectrogram(self, request: Request) -> Response:
+        """Give a spectrogram, uint8 [bands, columns]."""
+        heard, columns = self._recording(request).sound, count_of(request, "columns")
+        start_s, end_s = number_of(request, "start_s"), number_of(request, "end_s")
+        bands = count_of(request, "bands")
+        return await _drawn(
+            lambda: drawing.spectrogram(heard, start_s, end_s, columns, bands).tobytes()
+        )
+
+    async def export(self, request: Request) -> Response:
+        """Give a take as a file for another program."""
+        from bridge.export import ExportSettings, export_name, export_take, find_format
+
+        asked = request.query_params
+        _, take = self._studio.takes.ready(request.path_params["id"])
+        form = find_format(asked.get("format", "take"))
+        rigmap = head = None
+        if "rigmap" in asked:
+            rigmap = await run_sync(self._session.rigmaps.get, asked["rigmap"])
+        if "head" in asked:
+            head = self._session.heads.path(asked["head"])
+        rate = parse_rate(asked["rate"]) if "rate" in asked else FRAME_RATES["60"]
+        chunks = export_take(take, form.id, ExportSettings(rate, rigmap, head))
+        first = await run_sync(next, chunks, b"")
+        headers = {"content-disposition": _attachment(export_name(take, form)), **NOT_KEPT}
+        return StreamingResponse(
+            _chained(first, chunks), headers=headers, media_type=form.media_type
+        )
+
+    async def head(self, request: Request) -> Response:
+        """Give the file of a head."""
+        path = self._session.heads.path(request.path_params["id"])
+        headers = {"cache-control": "no-cache"}
+        return FileResponse(path, headers=headers, media_type=heads.MEDIA_TYPE)
+
+    def _recording(self, request: Request) -> Recording:
+        entry = self._studio.takes.get(request.path_params["id"])
+        if entry.recording is None:
+            raise refusal(CONFLICT, entry.name, "the take has no sound")
+        return entry.recording
+
+    def _described(self) -> dict[str, Any]:
+        from bridge.export import FORMATS
+
+        session = self._session
+        maps, problems = session.rigmaps.listed()
+        held = {entry.id: entry.info() for entry in self._studio.takes.all()}
+        opened = [held[take_id] for take_id in session.opened if take_id in held]
+        return {
+            "version": program_version(),
+            "live": session.hub is not None,
+            "emotions": EMOTIONS,
+            "max_weight": MAX_WEIGHT,
+            "lookahead_ms": {
+                "maximum": MAX_LOOKAHEAD_MS,
+                "step": LOOKAHEAD_STEP_MS,
+                "default": DEFAULT_LOOKAHEAD_MS,
+            },
+            "rigmaps": maps,
+            "problems": problems,
+            "heads": session.heads.listed(),
+            "formats": [
+                {"id": f.id, "label": f.label, "suffix": f.suffix, "target": f.target}
+                for f in FORMATS.values()
+            ],
+            "limits": {
+                "upload_bytes": MAX_UPLOAD_BYTES,
+                "take_s": MAX_SOUND_S,
+                "takes": MAX_TAKES,
+            },
+            "takes": opened,
+            "compare": [take["id"] for take in opened[:2]] if len(opened) > 1 else [],
+        }
+
+
+async def _drawn(draw: Callable[[], bytes]) -> Response:
+    try:
+        picture = await run_sync(draw)
+    except ValueError as error:
+        raise refusal(BAD_REQUEST, "picture", str(error)) from None
+    return Response(picture, headers=NOT_KEPT, media_type=OCTETS)
+
+
+def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+def _attachment(name: str) -> str:
+    """Return a Content-Disposition (RFC 6266) that gives the file its name, whatever its script."""
+    return f"attachment; filename*=UTF-8''{quote(name, safe='')}"
