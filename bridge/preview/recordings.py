@@ -96,7 +96,7 @@ class Recordings:
         return renamed(error, {r.path: r.name for r in self if r.path})
 
     def add(self, recording: Recording, in_use: Collection[str]) -> None:
-        """Hold a recording. Those whose ids are `in_use` stay. RefusalError where there is no room."""
+        """Hold a recording; those `in_use` stay. RefusalError where there is no room."""
         with self._lock:
             free = [r for key, r in self._held.items() if key not in in_use]
             while len(self._held) >= MAX_RECORDINGS and free:
