@@ -23,9 +23,10 @@ from bridge.clock.tick import Ticker, raise_priority
 from bridge.errors import Problem, UserError
 from bridge.face.generate import GeneratorLoop, warm_up
 from bridge.face.voice import Timing, Voice
-from bridge.links.opening import open_link
+from bridge.links.opening import PACKET_TABLE, open_link
 from bridge.monitor.dashboard import open_monitor
 from bridge.monitor.metrics import Metrics
+from bridge.preview.opening import open_preview
 from bridge.process import quiet_libraries, settle, stop_on_signals
 from bridge.rig.load import load_rigmap
 from bridge.subject import Outlet, Subject
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from bridge.clock.tick import Tick
     from bridge.config.schema import Config, SubjectConfig
     from bridge.links.link import Link
+    from bridge.preview.opening import Preview
     from models.generator import Generator
 
     Watch = Callable[[Metrics], AbstractContextManager[object]]
@@ -62,13 +64,22 @@ def run(
     with ExitStack() as closing:
         closing.enter_context(quiet_libraries())
         model = _load_model(config)
-        subjects = [_open_subject(spec, config, model, wake, closing) for spec in config.subjects]
+        preview = _open_preview(config, closing)
+        subjects = [
+            _open_subject(
+                spec, config, model, wake, closing, preview.link(number) if preview else None
+            )
+            for number, spec in enumerate(config.subjects)
+        ]
         voices = [subject.voice for subject in subjects]
         stream = model.stream(len(voices))
         metrics = _open_metrics(config, subjects, str(model.device))
         generator = GeneratorLoop(stream, voices, metrics, wake=wake, now=now)
         ticker = Ticker(config.fps, now=now)
         warm_up(stream, voices)
+        if preview:
+            metrics.notice(now(), f"the faces are at {preview.url}")
+            preview.start(lambda text: metrics.notice(now(), text))
         settle()
 
         def show() -> None:
@@ -116,17 +127,35 @@ def _load_model(config: Config) -> Generator:
         raise UserError(Problem("device", str(error))) from None
 
 
+def _open_preview(config: Config, closing: ExitStack) -> Preview | None:
+    """Open the preview that the config asks for; it loads a network of its own, if ever needed."""
+    if config.preview is None:
+        return None
+    opening = open_preview(
+        config.preview,
+        load=partial(_load_model, config),
+        subjects=[subject.name for subject in config.subjects],
+        rate_hz=config.fps.hz,
+    )
+    return closing.enter_context(opening)
+
+
 def _open_subject(
     spec: SubjectConfig,
     config: Config,
     model: Generator,
     wake: threading.Event,
     closing: ExitStack,
+    watched: Link | None,
 ) -> Subject:
     """Open the sound, the rig maps and the links of one subject; links of one map share it."""
     now = host_now
     maps = {link.rigmap: load_rigmap(link.rigmap) for link in spec.links}
     links: dict[str, list[Link]] = {name: [] for name in maps}
+    if watched is not None:
+        name = next((name for name in maps if maps[name].target == PACKET_TABLE), PACKET_TABLE)
+        maps.setdefault(name, load_rigmap(name))
+        links.setdefault(name, []).append(watched)
     for link_spec in spec.links:
         name = link_spec.rigmap
         link = open_link(link_spec, spec.name, maps[name].outputs, config.fps)

@@ -1,0 +1,87 @@
+"""What browsers are shown of a running daemon is what its packets say."""
+
+from __future__ import annotations
+
+import struct
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+from websockets.sync.client import connect
+
+from bridge import daemon
+from bridge.config.schema import Config
+from tests.links.receiving import receiver
+from tests.test_daemon import Listening, weights
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from bridge.monitor.metrics import Metrics
+
+__all__ = ["weights"]
+
+HEADER = struct.Struct("<BBHId")
+WANTED = 45
+
+
+class Watcher:
+    """Opens the page's WebSocket while the daemon runs, and ends the daemon when it has enough."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self.frames: list[tuple[int, np.ndarray]] = []
+        self._stop = stop
+
+    @contextmanager
+    def __call__(self, metrics: Metrics) -> Iterator[None]:
+        (url,) = [
+            notice.text.rpartition(" ")[2]
+            for notice in metrics.notices()
+            if "http://" in notice.text
+        ]
+        thread = threading.Thread(target=self._watch, args=(url,))
+        thread.start()
+        yield
+        thread.join()
+
+    def _watch(self, url: str) -> None:
+        try:
+            with connect(url.replace("http", "ws", 1) + "live", open_timeout=20) as live:
+                assert '"subjects"' in str(live.recv(10))
+                while len(self.frames) < WANTED:
+                    message = live.recv(10)
+                    assert isinstance(message, bytes)
+                    kind, subjects, curves, number, _ = HEADER.unpack_from(message)
+                    assert (kind, subjects, curves) == (1, 2, 61)
+                    values = np.frombuffer(message, "<f4", offset=HEADER.size)
+                    self.frames.append((number, values.reshape(subjects, curves)))
+        finally:
+            self._stop.set()
+
+
+def test_browsers_see_the_values_of_the_packets_of_each_subject(weights: Path) -> None:
+    stop = threading.Event()
+    watcher = Watcher(stop)
+    with receiver() as source:
+        listening = Listening(source)
+        link = f"livelink-face://{source.target}"
+        subjects = [
+            {"name": name, "audio": {"input": "test"}, "emotion": emotion, "links": [link]}
+            for name, emotion in (("A", {}), ("B", {"happy": 1.0}))
+        ]
+        given = {"weights": weights, "preview": "127.0.0.1:0", "subjects": subjects}
+        config = Config.model_validate({**given, "device": "cpu"})
+        assert daemon.run(config, stop=stop, watch=watcher, is_urgent=False) == 0
+        packets = listening.packets()
+    assert len(watcher.frames) == WANTED
+    for index, name in enumerate("AB"):
+        sent = [packet.values for packet in packets if packet.subject == name]
+        shown = [values[index] for _, values in watcher.frames]
+        first = next(n for n, values in enumerate(sent) if np.array_equal(values, shown[0]))
+        numbers = [first + number - watcher.frames[0][0] for number, _ in watcher.frames]
+        assert all(
+            np.array_equal(sent[n], values) for n, values in zip(numbers, shown, strict=True)
+        )
+        assert np.ptp(shown, axis=0).max() > 0.01
