@@ -82,14 +82,15 @@ def glb_chunks(
 ) -> Iterator[bytes]:
     """Yield a file piece by piece, from pieces of the binary chunk that make `binary_bytes`.
 
-    ValueError where the whole would be longer than `MAX_LENGTH`, or the pieces are not as long.
+    OverflowError where the whole would be longer than `MAX_LENGTH`, ValueError where the pieces are
+    not as long as said.
     """
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 4)
     padding = bytes(-binary_bytes % 4)
     total = _HEADER.size + 2 * _CHUNK.size + len(text) + binary_bytes + len(padding)
     if total > MAX_LENGTH:
-        raise ValueError(f"{total} bytes are more than a GLB file may have, {MAX_LENGTH}")
+        raise OverflowError(f"{total} bytes are more than a GLB file may have, {MAX_LENGTH}")
     yield _HEADER.pack(_MAGIC, _VERSION, total) + _CHUNK.pack(len(text), _JSON) + text
     yield _CHUNK.pack(binary_bytes + len(padding), _BIN)
     written = 0

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-MAX_ITEMS = 100_000
+MAX_ITEMS = 20_000
 """Entries of one list, as accessors or nodes; a figure with clothes has a few hundred."""
 _MAX_FAULTS = 3
 _MAX_SHOWN = 120

@@ -19,8 +19,13 @@ if TYPE_CHECKING:
 SHAPES = 52
 """The ARKit coefficients, which stand first in the table of Live Link Face."""
 
-_PREFIX = re.compile(r"^.*[.:]|^blendshapes?\d*_", re.IGNORECASE)
-_SIDES = {"_l": "left", "_r": "right"}
+ROLES = {"head": ("head",), "eyeLeft": ("eyeleft", "lefteye"), "eyeRight": ("eyeright", "righteye")}
+"""The nodes that are turned, and the keys of their names."""
+
+_PREFIX = re.compile(r"^.*[.:]")
+_MAYA = re.compile(r"^blendshapes?[0-9]*_", re.IGNORECASE)
+_SIDE = re.compile(r"_([LRlr])\Z")
+_SIDES = {"l": "left", "r": "right"}
 
 
 @cache
@@ -40,22 +45,25 @@ def lower_first(name: str) -> str:
     return name[:1].lower() + name[1:]
 
 
-def arkit_name(name: str) -> str | None:
-    """Return the ARKit name which a shape's name means, or None.
+def shape_key(name: str) -> str:
+    """Return what all spellings of a name have in common: `eyeblinkleft` for `Face.eyeBlink_L`.
 
-    Case does not matter. A prefix up to the last `.` or `:`, then one like `blendShape1_`, is left
-    away; `_L` and `_R` at the end stand for `Left` and `Right`.
+    A prefix up to the last `.` or `:`, then one like `blendShape1_`, is left away; `_L` and `_R` at
+    the end stand for `Left` and `Right`; case does not matter.
     """
-    plain = bare_name(name)
-    side = _SIDES.get(plain[-2:])
-    return _by_folded().get(plain[:-2] + side if side else plain)
+    plain = _MAYA.sub("", _PREFIX.sub("", name, count=1), count=1)
+    return _SIDE.sub(lambda match: _SIDES[match[1].lower()], plain).lower()
 
 
-def bare_name(name: str) -> str:
-    """Return a name in lower case without its prefixes."""
-    while (shorter := _PREFIX.sub("", name, count=1)) != name:
-        name = shorter
-    return name.lower()
+def arkit_name(name: str) -> str | None:
+    """Return the ARKit name which a shape's name means, or None."""
+    return _by_key().get(shape_key(name))
+
+
+def role_of(name: str) -> str | None:
+    """Return which of `ROLES` a node of this name has, or None."""
+    key = shape_key(name)
+    return next((role for role, keys in ROLES.items() if key in keys), None)
 
 
 def missing_names(found: Iterable[str]) -> tuple[str, ...]:
@@ -65,5 +73,5 @@ def missing_names(found: Iterable[str]) -> tuple[str, ...]:
 
 
 @cache
-def _by_folded() -> dict[str, str]:
-    return {name.lower(): name for name in arkit_names()}
+def _by_key() -> dict[str, str]:
+    return {shape_key(name): name for name in arkit_names()}

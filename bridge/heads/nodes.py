@@ -8,9 +8,8 @@ import numpy as np
 
 from bridge.heads.glb_writer import ROOT
 from bridge.heads.gltf import item
-from bridge.heads.mesh import EYES
-from bridge.heads.names import bare_name
-from bridge.heads.vrm import faces_backwards, head_bone
+from bridge.heads.names import role_of
+from bridge.heads.vrm import faces_backwards, role_bones
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,18 +18,12 @@ if TYPE_CHECKING:
 
     Matrices = NDArray[np.float64]
 
-_EYE_NAMES = {
-    name: eye
-    for eye, side in zip(EYES, ("left", "right"), strict=True)
-    for name in (f"eye{side}", f"{side}eye", f"eye{side[0]}", f"{side[0]}eye")
-}
-
 
 def world_matrices(gltf: Gltf) -> Matrices:
     """Return what carries each node's own space to the face's, float64 [nodes, 4, 4].
 
     The face looks along +Z, also that of a VRM 0 file, which looks along -Z itself. ValueError
-    where a node has two parents or is its own ancestor.
+    where a node has two parents, is its own ancestor, or stands beyond all numbers.
     """
     matrices = np.tile(np.eye(4), (len(gltf.nodes), 1, 1))
     parents = _parents(gltf)
@@ -40,11 +33,14 @@ def world_matrices(gltf: Gltf) -> Matrices:
     while following:
         index, above = following.pop()
         node = gltf.nodes[index]
-        matrices[index] = above @ local_matrix(node)
+        with np.errstate(over="ignore", invalid="ignore"):
+            matrices[index] = above @ local_matrix(node)
         following += [(child, matrices[index]) for child in node.children]
         reached += 1
     if reached < len(gltf.nodes):
         raise ValueError(f"{len(gltf.nodes) - reached} nodes are their own ancestors")
+    if not np.isfinite(matrices).all():
+        raise ValueError("the place of a node is not finite")
     return matrices
 
 
@@ -78,25 +74,43 @@ def rotation_matrix(quaternion: tuple[float, float, float, float]) -> Matrices:
     )
 
 
-def eye_of(node: Node) -> str | None:
-    """Return which of `EYES` a node is: one with a rigid mesh, named as `eyeLeft` or `Eye_L`."""
-    if node.mesh is None or node.skin is not None:
-        return None
-    return _EYE_NAMES.get(bare_name(node.name).replace("_", "").replace(" ", ""))
+def parent_axes(gltf: Gltf, node: int) -> Matrices:
+    """Return the unit axes of a node's parent in the face's space, as columns, float64 [3, 3]."""
+    parent = _parents(gltf).get(node)
+    matrix = front_matrix(gltf) if parent is None else world_matrices(gltf)[parent]
+    axes: Matrices = matrix[:3, :3] / np.maximum(np.linalg.norm(matrix[:3, :3], axis=0), 1e-12)
+    return axes
 
 
-def head_node(gltf: Gltf) -> int | None:
-    """Return the node which the head pose turns: a VRM's head bone, or one named `head`.
+def turned_nodes(gltf: Gltf) -> dict[str, int]:
+    """Return the node of each of `ROLES` which there is.
 
-    Of several a joint is preferred, then one with children.
+    In a VRM they are its bones, else the first nodes of such a name. A node is the head only if it
+    is a joint or carries all meshes. ValueError for a bone that does not exist.
     """
-    bone = head_bone(gltf)
-    if bone is not None:
-        item(gltf.nodes, bone, "node")
-        return bone
-    joints = {joint for skin in gltf.skins for joint in skin.joints}
-    named = [index for index, node in enumerate(gltf.nodes) if bare_name(node.name) == ROOT]
-    return max(named, key=lambda n: (n in joints, bool(gltf.nodes[n].children)), default=None)
+    bones = role_bones(gltf)
+    for node in bones.values():
+        item(gltf.nodes, node, "node")
+    if bones:
+        return bones
+    found: dict[str, int] = {}
+    for index, candidate in enumerate(gltf.nodes):
+        role = role_of(candidate.name)
+        if role and role not in found and (role != ROOT or _carries_face(gltf, index)):
+            found[role] = index
+    return found
+
+
+def _carries_face(gltf: Gltf, node: int) -> bool:
+    if any(node in skin.joints for skin in gltf.skins):
+        return True
+    carried = {node}
+    following = [node]
+    while following:
+        children = gltf.nodes[following.pop()].children
+        following += [child for child in children if child not in carried]
+        carried.update(children)
+    return all(index in carried for index, each in enumerate(gltf.nodes) if each.mesh is not None)
 
 
 def _parents(gltf: Gltf) -> dict[int, int]:

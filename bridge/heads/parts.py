@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bridge.heads.accessors import Accessors
+from bridge.heads.glb_writer import ROOT
 from bridge.heads.gltf import Material, item
-from bridge.heads.mesh import Head, Part, Shape
-from bridge.heads.nodes import eye_of, front_matrix, head_node, world_matrices
+from bridge.heads.mesh import EYES, Head, Part, Shape
+from bridge.heads.nodes import front_matrix, turned_nodes, world_matrices
 from bridge.heads.normals import vertex_normals
-from bridge.heads.reading import damaged, open_head
+from bridge.heads.reading import damaged, open_arkit_head
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,9 +35,9 @@ def read_head(path: Path) -> Head:
 
     The joint is the node that the head pose turns; without one it is the file's own origin. Skinned
     meshes stand as they were bound. Textures are left out: a vertex has the colour of its material.
-    UserError as of `open_head`, and where a mesh is damaged.
+    UserError as of `open_arkit_head`, and where a mesh is damaged.
     """
-    file = open_head(path)
+    file = open_arkit_head(path)
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             parts = tuple(_parts(file))
@@ -48,8 +49,9 @@ def read_head(path: Path) -> Head:
 def _parts(file: HeadFile) -> Iterator[Part]:
     gltf = file.gltf
     places = world_matrices(gltf)
-    joint = head_node(gltf)
-    origin = places[joint][:3, 3] if joint is not None else np.zeros(3)
+    turned = turned_nodes(gltf)
+    origin = places[turned[ROOT]][:3, 3] if ROOT in turned else np.zeros(3)
+    eyes = {turned[eye]: eye for eye in EYES if eye in turned}
     accessors = Accessors(gltf, file.glb.binary)
     for index, node in enumerate(gltf.nodes):
         if node.mesh is None:
@@ -57,11 +59,11 @@ def _parts(file: HeadFile) -> Iterator[Part]:
         mesh = item(gltf.meshes, node.mesh, "mesh")
         names = file.shapes.targets.get(node.mesh, ())
         matrix = places[index] if node.skin is None else front_matrix(gltf)
-        eye = eye_of(node)
+        eye = eyes.get(index) if node.skin is None else None
         solid = [part for part in mesh.primitives if part.mode == _TRIANGLES]
         for number, primitive in enumerate(solid, start=1):
-            name = eye or node.name or mesh.name or "mesh"
-            name = f"{name}_{number}" if len(solid) > 1 else name
+            name = node.name or mesh.name or "mesh"
+            name = eye or (f"{name}_{number}" if len(solid) > 1 else name)
             shift = matrix[:3, 3] - origin
             reading = _Reading(gltf, accessors, primitive, _Turn(matrix[:3, :3]))
             yield reading.part(name, names, shift, is_eye=eye is not None)

@@ -10,7 +10,7 @@ from bridge.heads.accessors import refuse_compression
 from bridge.heads.glb_file import Glb, read_glb
 from bridge.heads.gltf import Gltf, parse_gltf
 from bridge.heads.names import arkit_name, arkit_names, missing_names
-from bridge.heads.nodes import world_matrices
+from bridge.heads.nodes import turned_nodes, world_matrices
 from bridge.heads.vrm import expressions
 
 if TYPE_CHECKING:
@@ -54,21 +54,32 @@ class HeadFile:
 
 
 def open_head(path: Path) -> HeadFile:
-    """Open a file whose meshes can be moved by ARKit names.
+    """Open a file whose meshes can be moved: by ARKit names, or by a VRM's expressions.
 
-    UserError where it is no GLB or VRM, too large, compressed, or has no such shapes.
+    UserError where it is no GLB or VRM, too large, compressed, or nothing in it can be moved.
     """
     glb = read_glb(path)
     try:
         gltf = parse_gltf(glb.document)
         refuse_compression(gltf, str(path))
+        if any(buffer.uri is not None for buffer in gltf.buffers) or len(gltf.buffers) > 1:
+            raise ValueError("some of its data lies outside of the file")  # noqa: TRY301
         world_matrices(gltf)
+        turned_nodes(gltf)
         shapes = find_shapes(gltf)
     except ValueError as error:
         raise damaged(path, error) from None
-    if not shapes.found:
+    if not shapes.found and not shapes.expressions:
         raise UserError(_no_shapes(path, shapes))
     return HeadFile(path, glb, gltf, shapes)
+
+
+def open_arkit_head(path: Path) -> HeadFile:
+    """Open a file as `open_head` does; UserError also where ARKit names move nothing in it."""
+    file = open_head(path)
+    if not file.shapes.found:
+        raise UserError(_no_shapes(path, file.shapes))
+    return file
 
 
 def find_shapes(gltf: Gltf) -> Shapes:
@@ -90,7 +101,9 @@ def find_shapes(gltf: Gltf) -> Shapes:
             names.append(None if name in names else name)
         if names:
             targets[index] = tuple(names)
-    return Shapes(targets, tuple(filter(None, unknown)), tuple(face.name for face in faces))
+    return Shapes(
+        targets, tuple(filter(None, unknown)), tuple(face.name for face in faces if face.binds)
+    )
 
 
 def _target_names(mesh: Mesh) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a VRM file adds to glTF: expressions, a head bone, and in VRM 0 another front.
+"""What a VRM file adds to glTF: expressions, bones, and in VRM 0 another front.
 
 After the specifications of VRM 0.x (extension `VRM`) and VRM 1.0 (`VRMC_vrm`).
 """
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bridge.heads.gltf import Gltf
+
+
+_BONES = {"head": "head", "leftEye": "eyeLeft", "rightEye": "eyeRight"}
 
 
 class Expression(NamedTuple):
@@ -85,14 +88,12 @@ def expressions(gltf: Gltf) -> tuple[Expression, ...]:
     return tuple(_expressions(gltf))
 
 
-def head_bone(gltf: Gltf) -> int | None:
-    """Return the node of a VRM's head bone, or None."""
+def role_bones(gltf: Gltf) -> dict[str, int]:
+    """Return the nodes of a VRM's bones that turn: `head`, `eyeLeft` and `eyeRight`."""
     old, new = _read(gltf)
-    for bone in old.humanoid.humanBones:
-        if bone.bone == "head":
-            return bone.node
-    head = new.humanoid.humanBones.get("head")
-    return head.node if head else None
+    bones = [(bone.bone, bone.node) for bone in old.humanoid.humanBones]
+    bones += [(name, bone.node) for name, bone in new.humanoid.humanBones.items()]
+    return {_BONES[name]: node for name, node in bones if name in _BONES}
 
 
 def faces_backwards(gltf: Gltf) -> bool:
