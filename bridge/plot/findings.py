@@ -38,16 +38,24 @@ JOIN_S = 0.1
 MOST_KEPT = 200
 """Findings of one kind that are kept, the worst ones; all are counted."""
 
+STROKE = f"a stroke through the whole range in {STROKE_S * 1000:g} ms"
+"""What the limits of speed and jerk are the peaks of."""
 KINDS: Mapping[str, str] = {
     "clipped": f"on its limit for {CLIPPED_S:g} s or longer",
     "stuck": f"away from rest, without any motion for {STUCK_S:g} s or longer",
     "uneven": f"left and right differ by more than {UNEVEN:g} for {UNEVEN_S:g} s or longer",
-    "step": f"faster than a stroke through the whole range in {STROKE_S * 1000:g} ms, "
-    f"{MAX_SPEED:g} /s",
-    "jerk": f"rougher than a stroke through the whole range in {STROKE_S * 1000:g} ms, "
-    f"{MAX_JERK:,.0f} /s\u00b3",
+    "step": f"faster than {MAX_SPEED:g} /s, {STROKE}",
+    "jerk": f"rougher than {MAX_JERK:,.0f} /s\u00b3, {STROKE}",
 }
 """What each kind of finding means."""
+
+_THRESHOLDS = {
+    "clipped": CLIPPED_S,
+    "stuck": STUCK_S,
+    "uneven": UNEVEN,
+    "step": MAX_SPEED,
+    "jerk": MAX_JERK,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,3 +158,8 @@ def _sizes(mark: _Mark, spans: NDArray[np.intp], rate_hz: float) -> NDArray[np.f
 
 def _by_size(finding: Finding) -> float:
     return -finding.size
+
+
+def excess(finding: Finding) -> float:
+    """Return how far a finding is beyond its threshold, as a factor."""
+    return finding.size / _THRESHOLDS[finding.kind]

@@ -1,0 +1,154 @@
+"""The bands of what to look at: roughness by region, and what was found where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+
+from bridge.plot.findings import KINDS, STROKE, excess
+from bridge.plot.lanes import in_order, short_name
+from bridge.plot.measures import MAX_JERK
+from bridge.plot.sheet import COLUMNS, LEFT, LINE, SMALL, Band, Key
+from bridge.plot.thin import peaks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from bridge.plot.findings import Finding
+    from bridge.plot.sheet import Sheet, Shown
+    from bridge.plot.study import Study
+
+ROW = 22
+LIST_COLUMNS = (0, 260, 340, 480)
+MOST_LISTED = 8
+"""Findings told in words below a picture, the worst of a take."""
+LEAST_MARK = 0.003
+"""Width of a mark at least, as a share of the band, so that a step of one frame is seen."""
+
+
+def roughness_band(takes: Sequence[Shown]) -> Band:
+    """Return the greatest jerk of each region over time, as colour up to its threshold."""
+    roughness = [take.study.roughness for take in takes]
+    regions = [
+        region
+        for region in in_order(takes[0].study.regions)
+        if any(jerks[region].any() for jerks in roughness)
+    ]
+    height = max(len(regions), 1) * ROW
+
+    def draw(sheet: Sheet, top: int) -> None:
+        sheet.title(top, "jerk")
+        order = "; A above B" if len(takes) > 1 else ""
+        words = f"colour: 0 to {MAX_JERK:,.0f} /s\u00b3, {STROKE}{order}"
+        sheet.text(LEFT, top + 12, words, fontsize=SMALL, color=sheet.theme.soft)
+        axes = sheet.axes(top + LINE, height, 0, 1)
+        axes.grid(visible=False)
+        for row, region in enumerate(regions):
+            y = top + LINE + ROW * (row + 0.5)
+            sheet.scale(y, region)
+            greatest = (f"{jerks[region].max() / MAX_JERK:.0%}" for jerks in roughness)
+            sheet.keys(int(y - 10), [Key(f"peak {' and '.join(greatest)}")])
+            for place, take in enumerate(takes):
+                part = (row + 0.1 + 0.8 * np.array([place + 1, place]) / len(takes)) * ROW
+                _draw_heat(axes, sheet, take.study, region, 1 - part / height)
+        # Pictures move the limits of their axes.
+        axes.set_xlim(sheet.start_s, sheet.end_s)
+        axes.set_ylim(0, 1)
+
+    return Band(height + LINE, draw)
+
+
+def _draw_heat(
+    axes: Axes, sheet: Sheet, study: Study, region: str, bottom_top: NDArray[np.float64]
+) -> None:
+    shift_s = 1.5 / study.take.rate.hz
+    heat = LinearSegmentedColormap.from_list("heat", sheet.theme.heat)
+    axes.imshow(
+        peaks(study.roughness[region], COLUMNS)[None],
+        extent=(study.start_s + shift_s, study.end_s - shift_s, *bottom_top.tolist()),
+        cmap=heat.with_extremes(over=sheet.theme.warning),
+        vmin=0,
+        vmax=MAX_JERK,
+        aspect="auto",
+        interpolation="nearest",
+    )
+
+
+def findings_band(take: Shown) -> Band:
+    """Return where each kind of finding lies; only kinds that were found have a row."""
+    found = take.study.findings
+    kinds = [kind for kind in KINDS if found.counts[kind]]
+    height = max(len(kinds), 1) * ROW
+
+    def draw(sheet: Sheet, top: int) -> None:
+        sheet.title(top, f"warnings {take.mark}".strip())
+        total = sum(found.counts.values())
+        words = f"{total:,} where a curve is beyond a limit" if total else "none"
+        sheet.text(LEFT, top + 12, words, fontsize=SMALL, color=sheet.theme.soft)
+        axes = sheet.axes(top + LINE, height, max(len(kinds), 1) - 0.5, -0.5)
+        least_s = LEAST_MARK * (sheet.end_s - sheet.start_s)
+        for row, kind in enumerate(kinds):
+            spans = [
+                (f.start_s, max(f.end_s - f.start_s, least_s)) for f in found.kept if f.kind == kind
+            ]
+            axes.broken_barh(spans, (row - 0.35, 0.7), color=sheet.theme.warning, linewidth=0)
+            y = top + LINE + ROW * (row + 0.5)
+            sheet.scale(y, kind)
+            sheet.keys(int(y - 10), [Key(f"{found.counts[kind]:,}")])
+
+    return Band(height + LINE, draw)
+
+
+def list_band(take: Shown) -> Band | None:
+    """Return the worst findings in words, in the order of time; None where there are none."""
+    found = take.study.findings
+    worst = sorted(sorted(found.kept, key=excess, reverse=True)[:MOST_LISTED], key=_start)
+    if not worst:
+        return None
+    total = sum(found.counts.values())
+    rest = total - len(worst)
+
+    def draw(sheet: Sheet, top: int) -> None:
+        for row, finding in enumerate(worst):
+            y = top + LINE * row + 12
+            sheet.text(LEFT - 8, y, clock(finding.start_s), fontsize=SMALL, ha="right")
+            for x, words in zip(LIST_COLUMNS, in_words(finding), strict=True):
+                colour = sheet.theme.soft if x == LIST_COLUMNS[-1] else sheet.theme.ink
+                sheet.text(LEFT + x, y, words, fontsize=SMALL, color=colour)
+        if rest:
+            words = f"and {rest:,} more, less far beyond their limits"
+            y = top + LINE * len(worst) + 12
+            sheet.text(LEFT, y, words, fontsize=SMALL, color=sheet.theme.soft)
+
+    return Band((len(worst) + (rest > 0)) * LINE, draw)
+
+
+def in_words(finding: Finding) -> tuple[str, str, str, str]:
+    """Return curve, kind, how much, and the limit."""
+    amount = {
+        "clipped": f"{finding.size:.2f} s",
+        "stuck": f"{finding.size:.2f} s",
+        "uneven": f"{finding.size:.2f} apart",
+        "step": f"{finding.size:.1f} /s",
+        "jerk": f"{finding.size:,.0f} /s\u00b3",
+    }[finding.kind]
+    return short_name(finding.curve), finding.kind, amount, KINDS[finding.kind]
+
+
+def clock(seconds: float) -> str:
+    """Return a time of a take to hundredths: 2.34 s, 1:02.34, 1:00:02.34."""
+    if seconds < 60:
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds * 100), 6000)
+    hours, minutes = divmod(minutes, 60)
+    head = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
+    return f"{head}:{rest / 100:05.2f}"
+
+
+def _start(finding: Finding) -> float:
+    return finding.start_s

@@ -1,0 +1,140 @@
+"""The picture of one take, or of two over each other: what stands on it, from top to bottom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bridge.plot.check_bands import clock, findings_band, list_band, roughness_band
+from bridge.plot.curve_bands import emotion_band, lane_band
+from bridge.plot.lanes import VISIBLE, in_order, lanes
+from bridge.plot.sheet import COLUMNS, EDGE, LARGE, LEFT, LINE, SMALL, Band, Shown, fill
+from bridge.plot.sound_bands import mouth_band, spectrogram_band, waveform_band
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from matplotlib.figure import Figure
+
+    from bridge.plot.lanes import Lane
+    from bridge.plot.sheet import Sheet
+    from bridge.plot.study import Study
+    from bridge.plot.theme import Theme
+
+MOST_TAKES = 2
+"""Takes over each other in one picture."""
+TICKS_S = (
+    0.01,
+    0.02,
+    0.05,
+    0.1,
+    0.2,
+    0.5,
+    1,
+    2,
+    5,
+    10,
+    20,
+    30,
+    60,
+    120,
+    300,
+    600,
+    1200,
+    1800,
+    3600,
+)
+LEAST_TICK = 90
+"""Pixels between two times on the axis, at least."""
+
+
+def draw(
+    studies: Sequence[Study], theme: Theme, rigmap: str, wanted: Collection[str] = ()
+) -> Figure:
+    """Return the picture of one or two takes, studied through the same rig map of that name.
+
+    `wanted` names the curves to draw; without, the strongest of each region are.
+    """
+    takes = [Shown(studies[0], "A" if len(studies) > 1 else "", theme.a, "-")]
+    takes += [Shown(study, "B", theme.b, "--") for study in studies[1:MOST_TAKES]]
+    bands = [band for band in _bands(takes, rigmap, wanted) if band]
+    start_s = min(study.start_s for study in studies)
+    return fill(bands, theme, start_s, max(study.end_s for study in studies))
+
+
+def _bands(takes: Sequence[Shown], rigmap: str, wanted: Collection[str]) -> Iterator[Band | None]:
+    yield from (_heading(take, rigmap) for take in takes)
+    yield waveform_band(takes)
+    yield spectrogram_band(takes[0])
+    yield mouth_band(takes)
+    drawn = lanes([take.study for take in takes], wanted)
+    for place, lane in enumerate(drawn):
+        yield lane_band(lane, takes, is_first=not place or drawn[place - 1].region != lane.region)
+    yield _resting(takes, drawn) if not wanted else None
+    yield emotion_band(takes)
+    yield roughness_band(takes)
+    yield from (findings_band(take) for take in takes)
+    yield _axis()
+    yield from (list_band(take) for take in takes)
+
+
+def _heading(take: Shown, rigmap: str) -> Band:
+    shot = take.study.take
+    words = [f"{clock(shot.duration_s)}", f"{shot.rate} frames/s", f"rig map {rigmap}"]
+    if "lookahead_ms" in shot.making:
+        words.append(f"look-ahead {shot.making['lookahead_ms']:g} ms")
+    if take.mark == "B":
+        words.append("B \u2212 A: RMS over the curves of a region")
+    if "weights" in shot.making:
+        words.append(f"weights {shot.making['weights']}")
+
+    def draw(sheet: Sheet, top: int) -> None:
+        left = EDGE
+        if take.mark:
+            sheet.text(EDGE, top + 14, take.mark, fontsize=LARGE, fontweight="bold")
+            sheet.dash(EDGE + 30, EDGE + 78, top + 14, take.colour, take.style)
+            left += 92
+        sheet.text(left, top + 14, shot.name, fontsize=LARGE, fontweight="bold")
+        sheet.text(left, top + 46, "   ".join(words), fontsize=SMALL, color=sheet.theme.soft)
+
+    return Band(60, draw)
+
+
+def _resting(takes: Sequence[Shown], drawn: Sequence[Lane]) -> Band | None:
+    """Return a line that names the regions in which nothing is drawn."""
+    shown = {lane.region for lane in drawn}
+    names = [region for region in in_order(takes[0].study.regions) if region not in shown]
+    if not names:
+        return None
+    words = f"below {VISIBLE:g} throughout: {', '.join(names)}"
+
+    def draw(sheet: Sheet, top: int) -> None:
+        sheet.text(LEFT, top + 8, words, fontsize=SMALL, color=sheet.theme.soft)
+
+    return Band(LINE - 4, draw)
+
+
+def _axis() -> Band:
+    """Return the times below all bands."""
+
+    def draw(sheet: Sheet, top: int) -> None:
+        span_s = sheet.end_s - sheet.start_s
+        most = COLUMNS / LEAST_TICK
+        step = next((tick for tick in TICKS_S if span_s / tick <= most), TICKS_S[-1])
+        ticks = np.arange(np.ceil(sheet.start_s / step), sheet.end_s / step + 1e-9) * step
+        for axes in sheet.figure.axes:
+            axes.set_xticks(ticks, [""] * len(ticks))
+        for tick in ticks.tolist():
+            x = LEFT + (tick - sheet.start_s) / span_s * COLUMNS
+            sheet.text(
+                x, top, _tick(tick, step), ha="center", fontsize=SMALL, color=sheet.theme.soft
+            )
+
+    return Band(LINE, draw)
+
+
+def _tick(seconds: float, step: float) -> str:
+    if step >= 1 and seconds >= 60:
+        return clock(seconds).removesuffix(".00")
+    return f"{seconds:g} s" if step >= 1 else f"{seconds:.2f} s"
