@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bridge.cli.bench import add_bench
 from bridge.cli.devices import add_devices
+from bridge.cli.preview import add_preview
 from bridge.cli.rigmap import add_rigmap
 from bridge.cli.run import add_run
 
@@ -41,6 +42,6 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (add_run, add_devices, add_rigmap, add_bench):
+    for add in (add_run, add_preview, add_devices, add_rigmap, add_bench):
         add(commands)
     return parser
