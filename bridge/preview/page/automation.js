@@ -1,0 +1,66 @@
+/**
+ * `window.cstalk`, by which tests and pictures for the docs pose the face and look at it:
+ *
+ * - `ready`: a promise of the first face being drawn
+ * - `set(curves, side)`: pose the face of a side (default: all) by curve names of the head, as
+ *   `set({jawOpen: 1})`, until it plays or moves in time again; `set(null)` ends it
+ * - `state()`: what is shown, as plain values
+ * - `pixels(index)`: the picture of a view: {width, height, rgba}, rgba in base64, alpha 0 where
+ *   there is no head
+ */
+import { clockText } from './elements.js';
+import { duration, shownSides } from './state.js';
+
+const CHUNK = 0x8000;
+
+function base64(bytes) {
+  let text = '';
+  for (let at = 0; at < bytes.length; at += CHUNK) text += String.fromCharCode(...bytes.subarray(at, at + CHUNK));
+  return btoa(text);
+}
+
+function summary(state) {
+  const sides = shownSides(state).map(([key, { source, settings, take, progress, lanes, face }]) => [key, {
+    source: source?.name ?? null,
+    settings,
+    take: take?.id ?? null,
+    progress,
+    rows: lanes?.rows ?? 0,
+    face: face?.rigmap.name ?? null,
+    values: face ? Object.fromEntries(face.names.map((name, i) => [name, face.at(state.time_s)[i]])) : {},
+  }]);
+  const { mode, active, time_s, playing, rate, loop, range, problems, missing, live } = state;
+  return {
+    mode, active, time_s, playing, rate, loop, range, problems, missing,
+    clock: clockText(time_s),
+    duration_s: duration(state),
+    sides: Object.fromEntries(sides),
+    live: live && { isOpen: live.isOpen, subjects: live.subjects.map(({ name }) => name), rate_fps: live.rate_fps, age_ms: live.age_ms, tick: live.frames?.tick ?? null },
+  };
+}
+
+/**
+ * Return the surface.
+ * @param {import('./state.js').Store} store
+ * @param {import('./views.js').Views} views
+ * @param {import('./player.js').Player} player
+ */
+export function automation(store, views, player) {
+  const ready = new Promise((resolve) => {
+    store.drawWith(() => views.areReady && resolve());
+  });
+  return Object.freeze({
+    ready,
+    set(curves, side = null) {
+      if (curves) player.pause();
+      const posed = curves && { side, names: Object.keys(curves), values: Object.values(curves) };
+      store.set({ posed });
+      store.flush();
+    },
+    state: () => summary(store.state),
+    pixels(index = 0) {
+      const { width, height, data } = views.pixels(index);
+      return { width, height, rgba: base64(data) };
+    },
+  });
+}

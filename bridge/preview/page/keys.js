@@ -1,0 +1,93 @@
+/** What the keys do, and the page that says so. */
+import { byId, make } from './elements.js';
+import { duration } from './state.js';
+
+const STEP_S = 1; // of an arrow with shift
+const INTENSITY = 0.05;
+
+/** Every key, what it does, and how the help says it. */
+const KEYS = [
+  ['Space', 'play or pause', [' '], ({ player }) => player.toggle()],
+  ['← →', 'one frame back or forward; with shift one second', ['ArrowLeft', 'ArrowRight'], step],
+  ['Home End', 'to the start or the end', ['Home', 'End'], ({ player, store }, { key }) => player.seek(key === 'Home' ? 0 : duration(store.state))],
+  ['0 … 9', 'choose the emotion', [...'0123456789'], emotion],
+  ['↑ ↓', 'more or less intensity', ['ArrowUp', 'ArrowDown'], intensity],
+  ['I O', 'start or end the loop here', ['i', 'o'], loopEnd],
+  ['L', 'no loop', ['l'], ({ store }) => store.set({ loop: null })],
+  ['+ − F', 'zoom in, out, show all', ['+', '=', '-', 'f'], zoom],
+  ['C', 'compare two faces', ['c'], ({ takes, store }) => takes.setCompare(!store.state.sides.B)],
+  ['Tab', 'go through all controls', [], null],
+  ['?', 'this page', ['?'], () => byId('keys').showModal()],
+];
+
+const MOUSE = [
+  ['drag on a track', 'scrub'],
+  ['drag on the ruler', 'choose a loop'],
+  ['wheel', 'zoom over ruler and sound, scroll over curves (zoom with ctrl)'],
+  ['shift and drag or wheel', 'pan'],
+  ['drag on a face', 'look from another side; double click: from the front'],
+];
+
+function step({ player, store }, { key, shiftKey }) {
+  const { state } = store;
+  const rate_hz = state.sides[state.active].take?.rate_hz ?? 50;
+  const by_s = shiftKey ? STEP_S : 1 / rate_hz;
+  player.pause();
+  const time_s = state.time_s + (key === 'ArrowLeft' ? -by_s : by_s);
+  player.seek(shiftKey ? time_s : Math.round(time_s * rate_hz) / rate_hz);
+}
+
+function canMake({ source }) {
+  return !source || Boolean(source.recording);
+}
+
+function emotion({ takes, store }, { key }) {
+  const { state } = store;
+  const name = state.session.emotions[Number(key)];
+  if (name && canMake(state.sides[state.active])) takes.change(state.active, { emotion: name });
+}
+
+function intensity({ takes, store }, { key }) {
+  const { state } = store;
+  const side = state.sides[state.active];
+  if (!canMake(side)) return;
+  const more = side.settings.intensity + (key === 'ArrowUp' ? INTENSITY : -INTENSITY);
+  const limited = Math.min(Math.max(more, 0), state.session.max_weight);
+  takes.change(state.active, { intensity: Number(limited.toFixed(2)) });
+}
+
+function loopEnd({ store }, { key }) {
+  const { loop, time_s } = store.state;
+  const whole = loop ?? { start_s: 0, end_s: duration(store.state) };
+  const next = key.toLowerCase() === 'i' ? { ...whole, start_s: time_s } : { ...whole, end_s: time_s };
+  if (next.end_s > next.start_s) store.set({ loop: next });
+}
+
+function zoom({ timeline }, { key }) {
+  if (key === 'f') timeline.fit();
+  else timeline.zoom(key === '-' ? 1.5 : 1 / 1.5);
+}
+
+/** Whether a key belongs to the control that has the focus. */
+function isTaken({ target, key }) {
+  if (target.closest('dialog[open]')) return true;
+  if (target.matches('select, textarea, input[type=text]')) return true;
+  if (target.matches('input[type=range]')) return /^(Arrow|Home|End|Page)/.test(key);
+  return (key === ' ' || key === 'Enter') && target.matches('button, summary, a');
+}
+
+/** Listen to the keyboard. @param {{store, player, takes, timeline}} page */
+export function followKeys(page) {
+  addEventListener('keydown', (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || isTaken(event)) return;
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const entry = KEYS.find(([, , keys]) => keys.includes(key));
+    const isHelp = key === '?';
+    if (!entry?.[3] || (page.store.state.mode !== 'takes' && !isHelp)) return;
+    event.preventDefault();
+    entry[3](page, { key, shiftKey: event.shiftKey });
+  });
+  const say = ([keys, does]) => [make('dt', {}, ...keys.split(' ').length < 4 && keys.length < 12 ? keys.split(' ').map((k) => make('kbd', { textContent: k })) : [keys]), make('dd', { textContent: does })];
+  byId('keys').querySelector('dl').append(...[...KEYS, ...MOUSE].flatMap(say));
+  byId('help').onclick = () => byId('keys').showModal();
+}

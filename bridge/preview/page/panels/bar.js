@@ -1,0 +1,87 @@
+/** The bar at the top: what is shown, opening, comparing, exporting. */
+import { exportUrl } from '../api.js';
+import { byId, make, press, write } from '../elements.js';
+import { isSilent } from '../live.js';
+import { shownSides } from '../state.js';
+
+/** Return a link to a take in one format. The head goes along if the server has it. */
+function formatLink(take, { rigmap, head }, format, heads) {
+  const query = { format: format.id, rigmap };
+  if (heads.find(({ id }) => id === head)?.url) query.head = head;
+  return make('a', { href: exportUrl(take.id, query), download: '' },
+    format.label, make('small', { textContent: format.suffix }));
+}
+
+function drawFormats(menu, { sides, session, heads }) {
+  const entries = shownSides({ sides }).filter(([, { take }]) => take?.state === 'ready');
+  const groups = entries.map(([key, { take, settings }]) => [
+    ...(entries.length > 1 ? [make('p', { textContent: `${key}: ${take.name}` })] : []),
+    ...session.formats.map((format) => formatLink(take, settings, format, heads)),
+  ]);
+  menu.replaceChildren(...groups.flat());
+}
+
+function followMenu(store) {
+  const [button, menu] = [byId('export'), byId('formats')];
+  const show = (isOpen) => {
+    if (isOpen) drawFormats(menu, store.state);
+    menu.hidden = !isOpen;
+    button.setAttribute('aria-expanded', String(isOpen));
+    if (isOpen) menu.querySelector('a')?.focus();
+  };
+  button.onclick = () => show(menu.hidden);
+  menu.onclick = () => show(false);
+  addEventListener('pointerdown', ({ target }) => menu.hidden || target.closest('.menu') || show(false));
+  menu.parentElement.addEventListener('keydown', (event) => {
+    const links = [...menu.querySelectorAll('a')];
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (event.key === 'Escape') {
+      show(false);
+      button.focus();
+    } else if (step && links.length) {
+      event.preventDefault();
+      links.at((links.indexOf(document.activeElement) + step) % links.length).focus();
+    } else return;
+    event.stopPropagation();
+  });
+}
+
+/** @param {import('../state.js').Store} store @param {import('../takes.js').Takes} takes */
+export function followBar(store, takes, player) {
+  followMenu(store);
+  byId('compare').onclick = () => takes.setCompare(!store.state.sides.B);
+  for (const button of byId('modes').children) {
+    button.onclick = () => {
+      player.pause();
+      store.set({ mode: button.dataset.mode });
+    };
+  }
+  store.drawWith(draw);
+}
+
+function draw(state, before) {
+  const { mode, sides, session, live, active } = state;
+  if (before && mode === before.mode && sides === before.sides && active === before.active && live === before.live) return;
+  const isTakes = mode === 'takes';
+  const hasTake = shownSides(state).some(([, { take }]) => take);
+  const stage = !isTakes ? 'live' : hasTake ? 'take' : 'empty';
+  document.body.dataset.stage = stage;
+  byId('modes').hidden = !session.live;
+  for (const button of byId('modes').children) press(button, button.dataset.mode === mode);
+  byId('lamp').classList.toggle('is-on', !isSilent(live));
+  byId('compare').disabled = !isTakes || !hasTake;
+  press(byId('compare'), isTakes && sides.B);
+  byId('export').disabled = !isTakes || !hasTake;
+  byId('invitation').hidden = stage !== 'empty' || shownSides(state).some(([, { progress }]) => progress !== null);
+  write(byId('title'), title(state, stage));
+}
+
+function title({ sides, live }, stage) {
+  if (stage === 'live') {
+    const count = live?.subjects.length ?? 0;
+    if (!live?.isOpen) return 'connecting to the daemon …';
+    return count === 1 ? '1 subject' : `${count} subjects`;
+  }
+  const names = shownSides({ sides }).map(([, { source }]) => source?.name).filter(Boolean);
+  return [...new Set(names)].join(' | ');
+}

@@ -1,0 +1,88 @@
+/** Draws all faces with one renderer: each view of the page is a window of one picture. */
+import {
+  DirectionalLight, HemisphereLight, NeutralToneMapping, PerspectiveCamera, Scene, WebGLRenderer,
+} from './vendor/three.js';
+import { aim } from './framing.js';
+
+const MAX_PIXEL_RATIO = 2;
+const LENS_DEG = 22; // a portrait lens: faces do not bulge
+
+/** Light of a small studio: a warm key from the subject's left, a cool fill, a rim from behind. */
+function studio() {
+  const scene = new Scene();
+  const lamp = (colour, strength, x, y, z) => {
+    const light = new DirectionalLight(colour, strength);
+    light.position.set(x, y, z);
+    scene.add(light);
+  };
+  scene.add(new HemisphereLight(0xf2f5ff, 0x6b5d55, 1.15));
+  lamp(0xfff1e2, 2.1, 0.8, 0.9, 1.3);
+  lamp(0xdfe8ff, 0.55, -1.2, 0.2, 1);
+  lamp(0xe6eeff, 1.6, -0.7, 0.8, -1.2);
+  lamp(0xffffff, 0.7, 1, 0.5, -1);
+  return scene;
+}
+
+/** The picture of all views. */
+export class Stage {
+  /** @param {HTMLCanvasElement} canvas laid over all views */
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.renderer = new WebGLRenderer({ canvas, antialias: true, alpha: true, powerPreference: 'low-power' });
+    this.renderer.toneMapping = NeutralToneMapping;
+    this.renderer.toneMappingExposure = 1;
+    this.renderer.setScissorTest(true);
+    this.scene = studio();
+    this.camera = new PerspectiveCamera(LENS_DEG, 1, 0.1, 10);
+  }
+
+  /**
+   * Draw each figure into its window.
+   * @param {{element: HTMLElement, figure: import('./figure.js').Figure}[]} views
+   * @param {{azimuth: number, elevation: number}} orbit
+   */
+  draw(views, orbit) {
+    const { renderer, scene } = this;
+    const frame = this.canvas.getBoundingClientRect();
+    this.#fit(frame);
+    renderer.setScissor(0, 0, frame.width, frame.height);
+    renderer.clear();
+    for (const { element, figure } of views) {
+      const rect = element.getBoundingClientRect();
+      if (rect.width < 1 || rect.height < 1) continue;
+      const window = [rect.left - frame.left, frame.bottom - rect.bottom, rect.width, rect.height];
+      renderer.setViewport(...window);
+      renderer.setScissor(...window);
+      aim(this.camera, figure.box, rect.width / rect.height, orbit);
+      scene.add(figure.root);
+      renderer.render(scene, this.camera);
+      scene.remove(figure.root);
+    }
+  }
+
+  /**
+   * Return the pixels of one view, as they are drawn now.
+   * @returns {{width: number, height: number, data: Uint8ClampedArray}} RGBA from the top left
+   */
+  pixels(view, views, orbit) {
+    this.draw(views, orbit);
+    const frame = this.canvas.getBoundingClientRect();
+    const rect = view.element.getBoundingClientRect();
+    const ratio = this.renderer.getPixelRatio();
+    const copy = document.createElement('canvas');
+    copy.width = Math.round(rect.width * ratio);
+    copy.height = Math.round(rect.height * ratio);
+    const context = copy.getContext('2d', { willReadFrequently: true });
+    context.drawImage(this.canvas, (frame.left - rect.left) * ratio, (frame.top - rect.top) * ratio);
+    return context.getImageData(0, 0, copy.width, copy.height);
+  }
+
+  #fit({ width, height }) {
+    const ratio = Math.min(globalThis.devicePixelRatio || 1, MAX_PIXEL_RATIO);
+    const size = `${width} ${height} ${ratio}`;
+    if (size === this.size || !width || !height) return;
+    this.size = size;
+    this.renderer.setPixelRatio(ratio);
+    this.renderer.setSize(width, height, false);
+  }
+}

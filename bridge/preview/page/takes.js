@@ -1,0 +1,193 @@
+/** Opens recordings and takes, and has takes made whenever a setting asks for another. */
+import * as api from './api.js';
+import { Refusal } from './api.js';
+import { Curves } from './curves.js';
+import { movingMap } from './moving.js';
+import { SIDES, duration, emptySide, shownSides } from './state.js';
+
+const POLL_MS = 150;
+const SETTLE_MS = 250; // a slider rests so long before a take is made
+const ANEW = ['emotion', 'intensity', 'lookahead_ms']; // what a take is made with
+
+const pause = (time_ms) => new Promise((resolve) => setTimeout(resolve, time_ms));
+
+/** What a take would be made with, to tell whether two are the same. */
+const wish = ({ emotion, intensity, lookahead_ms }) => JSON.stringify([emotion, intensity, lookahead_ms]);
+
+/** All that leads from files and settings to the curves that the sides show. */
+export class Takes {
+  #turns = { A: 0, B: 0 };
+  #timers = {};
+  #made = new Set();
+
+  /** @param {import('./state.js').Store} store @param {import('./headlibrary.js').HeadLibrary} library */
+  constructor(store, library) {
+    this.store = store;
+    this.library = library;
+    globalThis.addEventListener('pagehide', () => this.#made.forEach((id) => api.remove(id)));
+  }
+
+  /** Show what the command line named, and compare where it asked for that. */
+  async begin() {
+    const { takes, compare } = this.store.state.session;
+    const sources = takes.map(({ id, name, recording }) => ({ key: id, name, recording, take: id }));
+    this.store.set({ sources });
+    const shown = compare.length ? compare : takes.slice(0, 1).map(({ id }) => id);
+    if (shown.length > 1) this.setCompare(true);
+    await Promise.all(shown.slice(0, 2).map((id, i) => this.show(SIDES[i], sources.find(({ take }) => take === id))));
+  }
+
+  /** Send sounds and takes to the server, and show the first of them. @param {File[]} files */
+  async open(files) {
+    const { state } = this.store;
+    const toShow = state.active;
+    let isFirst = true;
+    for (const file of files) {
+      const source = await this.#upload(file);
+      if (!source) continue;
+      this.store.set({ mode: 'takes', sources: [...this.store.state.sources, source] });
+      if (isFirst) this.show(toShow, source);
+      isFirst = false;
+    }
+  }
+
+  /** Show a source on a side, from its start. */
+  async show(key, source) {
+    if (!source) return;
+    const side = this.store.state.sides[key];
+    if (!side) return;
+    const isNew = side.source?.key !== source.key;
+    this.store.setSide(key, { source });
+    const { session } = this.store.state;
+    const known = source.take && session.takes.find(({ id }) => id === source.take);
+    const isAsked = !source.recording || (known && wish(this.#settingsOf(known)) === wish(side.settings));
+    await this.#work(key, () => (source.take && isAsked ? { id: source.take } : this.#generate(key)), isNew);
+  }
+
+  /** Change settings of a side; what it shows follows. */
+  change(key, patch) {
+    const side = this.store.state.sides[key];
+    const settings = { ...side.settings, ...patch };
+    this.store.setSide(key, { settings });
+    if (!side.source) return;
+    if (ANEW.some((name) => name in patch && side.source.recording)) {
+      clearTimeout(this.#timers[key]);
+      this.#timers[key] = setTimeout(() => this.#work(key, () => this.#generate(key)), SETTLE_MS);
+    } else if (('rigmap' in patch || 'head' in patch) && side.take) {
+      this.#work(key, () => ({ id: side.take.id }));
+    }
+  }
+
+  /** Show one face, or two on one clock; the second begins as a copy of the first. */
+  setCompare(isOn) {
+    const { sides, session } = this.store.state;
+    if (isOn === Boolean(sides.B)) return;
+    const old = sides.B?.take;
+    const B = isOn ? { ...(sides.A ?? emptySide(session)), progress: null } : null;
+    this.store.set({ sides: { ...sides, B }, active: isOn ? 'B' : 'A' });
+    this.#turns.B += 1;
+    this.#forget(old);
+  }
+
+  /** The settings that a take of the server was made with. */
+  #settingsOf({ emotion, lookahead_ms }) {
+    const { emotions } = this.store.state.session;
+    const [name = emotions[0], intensity = 1] = Object.entries(emotion ?? {}).find(([, weight]) => weight > 0) ?? [];
+    return { emotion: name, intensity, lookahead_ms };
+  }
+
+  async #upload(file) {
+    const upload = { name: file.name, part: 0 };
+    const others = () => this.store.state.uploads.filter(({ name }) => name !== file.name);
+    try {
+      const { upload_bytes: limit } = this.store.state.session.limits;
+      if (file.size > limit) {
+        const what = `the file is ${Math.ceil(file.size / 2 ** 20)} MB large; the limit is ${Math.floor(limit / 2 ** 20)} MB`;
+        throw new Refusal({ where: file.name, what, remedy: 'cut it, or use cstalk-bridge render' });
+      }
+      this.store.set({ uploads: [...others(), upload] });
+      const { recording, take, name } = await api.upload(file, (part) => this.store.set({ uploads: [...others(), { ...upload, part }] }));
+      return { key: recording ?? take.id, name, recording: recording ?? null, take: take?.id ?? null };
+    } catch (error) {
+      this.store.complain(...Refusal.problemsOf(error));
+      return null;
+    } finally {
+      this.store.set({ uploads: others() });
+    }
+  }
+
+  /** Have a take made, or take over that of the other side if it was made the same way. */
+  async #generate(key) {
+    const { sides } = this.store.state;
+    const { source, settings } = sides[key];
+    const twin = shownSides(this.store.state).find(([other, side]) =>
+      other !== key && side.take?.recording === source.recording && side.progress === null && wish(this.#settingsOf(side.take)) === wish(settings));
+    if (twin) return { id: twin[1].take.id };
+    const take = await api.generate(source.recording, { [settings.emotion]: settings.intensity }, settings.lookahead_ms);
+    this.#made.add(take.id);
+    return take;
+  }
+
+  /** Wait for a take and show it, unless something newer was asked of this side meanwhile. */
+  async #work(key, ask, isNew = false) {
+    const turn = ++this.#turns[key];
+    const isPast = () => turn !== this.#turns[key];
+    let take = null;
+    this.store.setSide(key, { progress: 0 });
+    try {
+      take = await ask();
+      take = await this.#finished(take.id, (part) => !isPast() && this.store.setSide(key, { progress: part }), isPast);
+      const shown = isPast() ? null : await this.#curves(key, take);
+      if (isPast()) return this.#forget(take);
+      this.#present(key, take, shown, isNew);
+    } catch (error) {
+      if (!isPast()) {
+        this.store.setSide(key, { progress: null });
+        this.store.complain(...Refusal.problemsOf(error));
+      }
+    }
+    return undefined;
+  }
+
+  #present(key, take, shown, isNew) {
+    const { take: old } = this.store.state.sides[key];
+    this.store.setSide(key, { take, progress: null, ...shown });
+    const end_s = duration(this.store.state);
+    const { range, time_s } = this.store.state;
+    if (isNew || range.end_s > end_s) this.store.set({ range: { start_s: 0, end_s }, loop: null });
+    if ((isNew && !this.store.state.sides.B) || time_s > end_s) this.store.set({ time_s: 0 });
+    if (old?.id !== take.id) this.#forget(old);
+  }
+
+  async #finished(id, onProgress, isPast) {
+    for (;;) {
+      const take = await api.take(id);
+      if (take.state === 'failed') throw new Refusal(...take.problems);
+      if (take.state === 'ready' || isPast()) return take;
+      onProgress(take.progress);
+      await pause(POLL_MS);
+    }
+  }
+
+  /** The curves under the chosen rig map, and those that move the head, if it knows other ones. */
+  async #curves(key, take) {
+    const { sides, session, heads } = this.store.state;
+    const { settings, take: old, lanes: oldLanes, face: oldFace } = sides[key];
+    const held = [oldLanes, oldFace].filter((curves) => curves && old?.id === take.id);
+    const load = async (rigmap) =>
+      held.find((curves) => curves.rigmap === rigmap) ?? Curves.from(rigmap, await api.curves(take.id, rigmap.name));
+    const chosen = session.rigmaps.find(({ name }) => name === settings.rigmap);
+    const figure = await this.library.figure(heads.find(({ id }) => id === settings.head));
+    const moving = movingMap(session, figure, chosen);
+    const lanes = await load(chosen);
+    return { lanes, face: moving === chosen ? lanes : await load(moving) };
+  }
+
+  /** Give back a take that was made here and is shown no more. */
+  #forget(take) {
+    if (!take || !this.#made.has(take.id)) return;
+    if (shownSides(this.store.state).some(([, side]) => side.take?.id === take.id)) return;
+    this.#made.delete(take.id);
+    api.remove(take.id);
+  }
+}

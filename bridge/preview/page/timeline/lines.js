@@ -1,0 +1,80 @@
+/** Curves as coloured lines on a canvas. */
+
+const FAINT = 0.14;
+const pair = new Float32Array(2);
+
+/** Return a colour for each curve: the two sides of a pair share the hue, the right is lighter. */
+export function lineColours(infos, isDark) {
+  const bases = [...new Set(infos.map(({ name }) => base(name)))];
+  return infos.map(({ name, side }) => {
+    const hue = 25 + (360 * bases.indexOf(base(name))) / Math.max(bases.length, 1);
+    const light = isDark ? (side === 'R' ? 84 : 72) : side === 'R' ? 62 : 50;
+    return `oklch(${light}% ${isDark ? 0.13 : 0.15} ${hue.toFixed(0)})`;
+  });
+}
+
+const base = (name) => name.replace(/(Left|Right|L|R)$/, '');
+
+/**
+ * Return the values a lane spans: 0..1 unless its curves go beyond.
+ * @param {[import('../curves.js').Curves, number[]][]} shown curves and the indices drawn of them
+ */
+export function laneSpan(shown) {
+  let [low, high] = [0, 0];
+  for (const [curves, indices] of shown) {
+    for (const index of indices) {
+      const [from, to] = curves.span(index);
+      [low, high] = [Math.min(low, from), Math.max(high, to)];
+    }
+  }
+  if (low >= -0.005) return [0, Math.max(1, high)];
+  const reach = Math.ceil(Math.max(-low, high) * 10) / 10;
+  return [-reach, reach];
+}
+
+/** Draw one curve. `place` gives x of a time and y of a value, and the range and width in view. */
+export function drawLine(context, curves, index, place) {
+  const { range, width, x, y } = place;
+  const perPixel = ((range.end_s - range.start_s) * curves.rate_hz) / width;
+  context.beginPath();
+  if (perPixel <= 1) drawRows(context, curves, index, place);
+  else {
+    for (let column = 0; column < width; column++) {
+      const first = Math.floor(range.start_s * curves.rate_hz + column * perPixel);
+      const last = Math.min(Math.floor(first + perPixel) + 1, curves.rows);
+      if (first >= last || first < 0) continue;
+      curves.extrema(index, first, last, pair);
+      context.lineTo(x(range.start_s) + column, y(pair[0]));
+      context.lineTo(x(range.start_s) + column, y(pair[1]));
+    }
+  }
+  context.stroke();
+}
+
+function drawRows(context, curves, index, { range, x, y }) {
+  const first = Math.max(0, Math.floor(range.start_s * curves.rate_hz));
+  const last = Math.min(curves.rows - 1, Math.ceil(range.end_s * curves.rate_hz));
+  for (let row = first; row <= last; row++) context.lineTo(x(row / curves.rate_hz), y(curves.value(row, index)));
+}
+
+/**
+ * Draw all curves of a lane.
+ * @param {CanvasRenderingContext2D} context of a cleared canvas
+ * @param {{curves, indices: number[], dash: number[]}[]} layers one for each side
+ * @param {{names: Map<string, string>, highlight: ?string, place: object}} look colours by name
+ */
+export function drawLane(context, layers, { names, highlight, place }) {
+  context.lineJoin = 'round';
+  for (const { curves, indices, dash } of layers) {
+    context.setLineDash(dash);
+    for (const index of indices) {
+      const name = curves.names[index];
+      context.strokeStyle = names.get(name);
+      context.globalAlpha = !highlight || highlight === name ? 1 : FAINT;
+      context.lineWidth = highlight === name ? 2.2 : 1.3;
+      drawLine(context, curves, index, place);
+    }
+  }
+  context.globalAlpha = 1;
+  context.setLineDash([]);
+}
