@@ -16,8 +16,8 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from bridge.clock.rate import FRAME_RATES, parse_rate
 from bridge.preview import drawing, heads, sound
 from bridge.preview.asking import LOOKAHEAD_STEP_MS, body_of, count_of, number_of, wish_of
-from bridge.preview.recordings import MAX_UPLOAD_BYTES, label_of, suffix_of
-from bridge.preview.refusal import BAD_REQUEST, CONFLICT, TOO_LARGE, refusal
+from bridge.preview.recordings import label_of, suffix_of
+from bridge.preview.refusal import BAD_REQUEST, CONFLICT, refusal
 from bridge.preview.rigmaps import CurveStore
 from bridge.preview.takes import MAX_TAKES
 from bridge.takes.emotions import EmotionCourse
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 OCTETS = "application/octet-stream"
 NOT_KEPT = {"cache-control": "no-store"}
 """What is made anew at every start is not kept by browsers."""
+ASKED_AGAIN = {"cache-control": "no-cache"}
+"""What may be kept, as long as it is asked whether it is still the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +76,9 @@ class Answers:
     async def add_recording(self, request: Request) -> Response:
         """Take a file."""
         name = request.query_params.get("name", "")
-        length = request.headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > MAX_UPLOAD_BYTES:
-            what = f"larger than {MAX_UPLOAD_BYTES >> 30} GiB"
-            raise refusal(TOO_LARGE, label_of(name), what, "cut it into parts")
-        stored = await self._studio.recordings.store(body_of(request), label_of(name))
+        length = request.headers.get("content-length", "")
+        expected = int(length) if length.isdecimal() else 0
+        stored = await self._studio.recordings.store(body_of(request), label_of(name), expected)
         path = stored.with_suffix(suffix_of(name))
         stored.rename(path)
         recording, entry = await run_sync(partial(self._studio.open, path, name, is_ours=True))
@@ -128,7 +128,7 @@ class Answers:
         recording = self._recording(request)
         folder = self._studio.recordings.folder
         path = await run_sync(sound.flac_of, recording, folder)
-        return FileResponse(path, headers=NOT_KEPT, media_type=sound.MEDIA_TYPE)
+        return FileResponse(path, headers=ASKED_AGAIN, media_type=sound.MEDIA_TYPE)
 
     async def waveform(self, request: Request) -> Response:
         """Give a waveform, int8 [columns, 2]."""
@@ -168,8 +168,7 @@ class Answers:
     async def head(self, request: Request) -> Response:
         """Give the file of a head."""
         path = self._session.heads.path(request.path_params["id"])
-        headers = {"cache-control": "no-cache"}
-        return FileResponse(path, headers=headers, media_type=heads.MEDIA_TYPE)
+        return FileResponse(path, headers=ASKED_AGAIN, media_type=heads.MEDIA_TYPE)
 
     def _recording(self, request: Request) -> Recording:
         entry = self._studio.takes.get(request.path_params["id"])
@@ -202,7 +201,7 @@ class Answers:
                 for f in FORMATS.values()
             ],
             "limits": {
-                "upload_bytes": MAX_UPLOAD_BYTES,
+                "upload_bytes": self._studio.recordings.max_upload_bytes,
                 "take_s": MAX_SOUND_S,
                 "takes": MAX_TAKES,
             },

@@ -68,7 +68,7 @@ async def wish_of(request: Request) -> TakeWish:
         problems = []
         for details in error.errors(include_url=False):
             misfit = details.get("ctx", {}).get("error")
-            where = ".".join(map(str, details["loc"])) or "request"
+            where = ".".join(str(step) for step in details["loc"] if step != "[key]") or "request"
             if isinstance(misfit, FieldError):
                 problems.append(Problem(where, misfit.what, misfit.remedy))
             else:

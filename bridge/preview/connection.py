@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 MAX_CONNECTIONS = 128
 """Connections of any kind at once: 32 live clients and six of each browser for files."""
 
-FIRST_REQUEST_S = 10.0
+FIRST_REQUEST_S = 8.0
 """Time within which a connection must have asked for something."""
 
-PING_S = 5.0
+PING_S = 4.0
 """Time between two pings to a WebSocket, and time to answer one."""
 
 HEARD_BYTES = 1 << 16

@@ -94,9 +94,9 @@ def _edges(sound: Sound, start_s: float, end_s: float, columns: int) -> NDArray[
 
 def _limits(sound: Sound, edges: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return least and greatest of all samples between the edges, [columns, 2]."""
-    first, last = int(edges[0]), max(int(edges[-1]), int(edges[0]) + 1)
+    first, last = int(edges[0]), max(int(edges[-1]), int(edges[-2]) + 1)
     samples = _padded(sound, first, last - first)
-    places = np.minimum(edges[:-1] - first, len(samples) - 1)
+    places = edges[:-1] - first
     least = np.minimum.reduceat(samples, places)
     return np.stack([least, np.maximum.reduceat(samples, places)], axis=1)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -71,10 +72,21 @@ def suffix_of(label: str) -> str:
 
 
 class Recordings:
-    """The recordings of a session in `folder`; the least recently used make room for new ones."""
+    """The recordings of a session in `folder`; the least recently used make room for new ones.
 
-    def __init__(self, folder: Path) -> None:
+    A file may have `max_upload_bytes`, all files in the folder together `max_held_bytes`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        max_upload_bytes: int = MAX_UPLOAD_BYTES,
+        max_held_bytes: int = MAX_HELD_BYTES,
+    ) -> None:
         self.folder = folder
+        self.max_upload_bytes = max_upload_bytes
+        self._max_held_bytes = max_held_bytes
         self._lock = threading.Lock()
         self._held: dict[str, Recording] = {}
 
@@ -107,16 +119,21 @@ class Recordings:
         what = f"{MAX_RECORDINGS} recordings are open and in use"
         raise refusal(TOO_MANY, recording.name, what, "close a take first")
 
-    async def store(self, chunks: AsyncIterator[bytes], label: str) -> Path:
+    async def store(
+        self, chunks: AsyncIterator[bytes], label: str, expected_bytes: int = 0
+    ) -> Path:
         """Write what arrives to a file in the folder. RefusalError beyond the limits of size."""
         from anyio.to_thread import run_sync
 
+        self._check_size(label, expected_bytes, expected_bytes)
         path = self.folder / new_id()
-        room = MAX_HELD_BYTES - sum(file.stat().st_size for file in self.folder.iterdir())
+        size = 0
         try:
             with path.open("xb") as file:
-                async for gathered in _gathered(_limited(chunks, label, room)):
-                    await run_sync(file.write, gathered)
+                async for piece in _gathered(chunks):
+                    size += len(piece)
+                    self._check_size(label, size, len(piece))
+                    await run_sync(file.write, piece)
         except OSError as error:
             path.unlink(missing_ok=True)
             what = f"cannot be kept: {error.strerror or error}"
@@ -126,14 +143,22 @@ class Recordings:
             raise
         return path
 
+    def _check_size(self, label: str, size: int, more: int) -> None:
+        """Refuse a file of that size, and what comes to the folder beyond its limit."""
+        limit, of = self.max_upload_bytes, "a file"
+        if size <= limit:
+            limit, of = self._max_held_bytes, "all files of this session together"
+            if _bytes_in(self.folder) + more <= limit:
+                return
+        what = f"too large: {of} may have {limit / (1 << 20):.0f} MiB"
+        raise refusal(TOO_LARGE, label, what, "cut it into parts, or convert it to FLAC")
+
     def _remove(self, recording: Recording) -> None:
         del self._held[recording.id]
         for path in filter(None, (recording.path, flac_path(self.folder, recording))):
-            try:
+            # Windows keeps a file that is still open; the whole folder goes at the end.
+            with suppress(OSError):
                 path.unlink(missing_ok=True)
-            except OSError:
-                # Windows keeps a file that is still open; the whole folder goes at the end.
-                continue
 
 
 def renamed(error: UserError, names: Mapping[Path, str]) -> UserError:
@@ -145,11 +170,9 @@ def renamed(error: UserError, names: Mapping[Path, str]) -> UserError:
             Problem(p.where.replace(ours, name), p.what.replace(ours, name), p.remedy)
             for p in problems
         )
-    return (
-        RefusalError(error.status, *problems)
-        if isinstance(error, RefusalError)
-        else UserError(*problems)
-    )
+    if isinstance(error, RefusalError):
+        return RefusalError(error.status, *problems)
+    return UserError(*problems)
 
 
 def flac_path(folder: Path, recording: Recording) -> Path:
@@ -157,14 +180,13 @@ def flac_path(folder: Path, recording: Recording) -> Path:
     return folder / f"{recording.id}.flac"
 
 
-async def _limited(chunks: AsyncIterator[bytes], label: str, room: int) -> AsyncIterator[bytes]:
-    """Pass chunks on up to the limits of size. RefusalError beyond."""
-    size = 0
-    async for chunk in chunks:
-        size += len(chunk)
-        if size > min(MAX_UPLOAD_BYTES, room):
-            raise _too_large(label, is_full=size > room)
-        yield chunk
+def _bytes_in(folder: Path) -> int:
+    total = 0
+    for path in folder.iterdir():
+        # Another thread may just have renamed or removed it.
+        with suppress(FileNotFoundError):
+            total += path.stat().st_size
+    return total
 
 
 async def _gathered(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -176,11 +198,3 @@ async def _gathered(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             yield bytes(gathered)
             gathered.clear()
     yield bytes(gathered)
-
-
-def _too_large(label: str, *, is_full: bool) -> UserError:
-    if is_full:
-        what = f"all files of this session may have {MAX_HELD_BYTES >> 30} GiB"
-        return refusal(TOO_LARGE, label, what, "start the preview anew")
-    what = f"larger than {MAX_UPLOAD_BYTES >> 30} GiB"
-    return refusal(TOO_LARGE, label, what, "cut it into parts, or convert it to FLAC")

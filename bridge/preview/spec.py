@@ -46,7 +46,8 @@ class PreviewSpec(BaseModel):
     @field_validator("host")
     @classmethod
     def _is_host(cls, host: str) -> str:
-        if _address(host) is None and not HOST_NAME.fullmatch(host):
+        is_name = HOST_NAME.fullmatch(host) and not re.fullmatch(r"[0-9.]+", host)
+        if _address(host) is None and not is_name:
             raise FieldError(f"{host!r} is no host name and no IP address", REMEDY)
         return host
 

@@ -199,4 +199,4 @@ def _is_silent(sound: Sound, stop: threading.Event) -> bool:
 def _slate(label: str) -> str:
     """Return a recording's name without the ending of its file."""
     stem, dot, ending = label.rpartition(".")
-    return stem if dot and stem and len(ending) <= len("flac") else label
+    return stem.strip() if dot and stem.strip() and len(ending) <= len("flac") else label

@@ -1,0 +1,35 @@
+"""A preview that really serves, and one generator for all tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from models import load_generator
+from tests.preview.serving import Serving, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from models.generator import Generator
+
+
+@pytest.fixture(scope="package")
+def generator() -> Generator:
+    return load_generator(device="cpu")
+
+
+@pytest.fixture(scope="package")
+def head(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that stands for a head where nothing reads it."""
+    path = tmp_path_factory.mktemp("heads") / "face.glb"
+    path.write_bytes(b"glTF of a test")
+    return path
+
+
+@pytest.fixture(scope="package")
+def serving(generator: Generator) -> Iterator[Serving]:
+    with serve(generator) as serving:
+        yield serving
