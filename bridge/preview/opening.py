@@ -30,13 +30,14 @@ RIGMAP_FOLDERS = (Path("rigmaps"), Path())
 class Preview:
     """A preview that is open: it has its port, and serves from `start` on.
 
-    `url` is what to open in a browser, with the token.
+    `url` is what to open in a browser, with the token; in `folder` lie the files of the session.
     """
 
     def __init__(
         self, spec: PreviewSpec, bound: socket.socket, session: Session, closing: ExitStack
     ) -> None:
         self.hub = session.hub
+        self.folder = session.studio.recordings.folder
         self._spec = spec
         self._bound = bound
         self._port = int(bound.getsockname()[1])
