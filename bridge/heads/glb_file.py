@@ -7,6 +7,7 @@ chunks of length, type and content padded to four bytes; all numbers are little-
 from __future__ import annotations
 
 import json
+import math
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -43,13 +44,14 @@ def read_glb(path: Path) -> Glb:
     no binary glTF 2.0 file.
     """
     try:
+        size = path.stat().st_size
         with path.open("rb") as file:
-            data = file.read(MAX_GLB_BYTES + 1)
+            data = file.read(MAX_GLB_BYTES + 1) if size <= MAX_GLB_BYTES else b""
     except OSError as error:
         what = f"cannot be read: {error.strerror or error}"
         raise UserError(Problem(str(path), what, "check the path")) from None
-    if len(data) > MAX_GLB_BYTES:
-        what = f"larger than {MAX_GLB_BYTES >> 20} MB, the limit for a head"
+    if max(size, len(data)) > MAX_GLB_BYTES:
+        what = f"{size / (1 << 20):.0f} MB; the limit for a head is {MAX_GLB_BYTES >> 20} MB"
         remedy = "export the head alone, without body and textures"
         raise UserError(Problem(str(path), what, remedy))
     try:
@@ -85,7 +87,7 @@ def glb_chunks(
     OverflowError where the whole would be longer than `MAX_LENGTH`, ValueError where the pieces are
     not as long as said.
     """
-    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    text = json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
     text += b" " * (-len(text) % 4)
     padding = bytes(-binary_bytes % 4)
     total = _HEADER.size + 2 * _CHUNK.size + len(text) + binary_bytes + len(padding)
@@ -119,7 +121,7 @@ def _parse_document(text: bytes) -> dict[str, Any]:
     if len(text) > MAX_JSON_BYTES:
         raise ValueError(f"a document of {len(text)} bytes, the limit is {MAX_JSON_BYTES}")
     try:
-        document = json.loads(text, parse_constant=_refuse)
+        document = json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
         raise ValueError("the document is nested too deeply") from None
     if not isinstance(document, dict):
@@ -129,3 +131,8 @@ def _parse_document(text: bytes) -> dict[str, Any]:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _refuse(text[:20])
