@@ -27,13 +27,13 @@ ROOT = "head"
 _MAGIC, _VERSION, _JSON, _BIN = 0x46546C67, 2, 0x4E4F534A, 0x004E4942
 _VERTEX_TARGET, _INDEX_TARGET = 34962, 34963
 _COMPONENTS = {"int8": 5120, "uint8": 5121, "int16": 5122, "uint16": 5123, "uint32": 5125}
-_INT8_MAX, _INT16_MAX, _UINT16_MAX = 127, 32767, 65535
+_INT8_MAX, _UINT8_MAX, _INT16_MAX, _UINT16_MAX = 127, 255, 32767, 65535
 
 
 def write_glb(head: Head) -> bytes:
     """Return the file's bytes: node `head` over one node per part, named like it.
 
-    Positions keep 1/32767 of a part's extent, colours 1/65535, morph normals 1/127. Equal heads
+    Positions keep 1/32767 of a part's extent, colours 1/255, normals 1/127. Equal heads
     give equal bytes.
     """
     document = _Document()
@@ -80,8 +80,8 @@ class _Document:
         primitive = {
             "attributes": {
                 "POSITION": self._vertices(part.positions, 1 / step_m, "int16", bounds=True),
-                "NORMAL": self._vertices(part.normals, _INT16_MAX, "int16"),
-                "COLOR_0": self._vertices(part.colours, _UINT16_MAX, "uint16"),
+                "NORMAL": self._vertices(part.normals, _INT8_MAX, "int8"),
+                "COLOR_0": self._vertices(part.colours, _UINT8_MAX, "uint8"),
             },
             "indices": self._indices(part.triangles, len(part.positions)),
             "material": len(self.materials),

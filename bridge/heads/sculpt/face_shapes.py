@@ -1,0 +1,130 @@
+"""Formulas of lids, brows, cheeks and nose, for the left side where there are two."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bridge.heads.sculpt.falloff import left_half, spot, vector
+from bridge.heads.sculpt.landmarks import EYE, LID_RADIUS, SEAL, smooth
+
+if TYPE_CHECKING:
+    from bridge.heads.sculpt.clay import Clay
+    from bridge.heads.sculpt.landmarks import Array
+
+
+def _lids(clay: Clay, upper: Array | float, lower: Array | float) -> Array:
+    """Turn the left lids about the eye by angles in radians, upwards; they unfold over the ball."""
+    share = np.abs(clay.lid) * (clay.anchor[:, 0] > 0)
+    turn = share * np.where(clay.lid > 0, upper, lower)
+    local = clay.at - EYE
+    out = np.hypot(local[:, 1], local[:, 2])
+    angle = np.arctan2(local[:, 1], local[:, 2]) + turn
+    ball = np.sqrt(np.clip(LID_RADIUS**2 - local[:, 0] ** 2, 0.2, None))
+    closer = np.where(np.abs(clay.lid) < 0.999, share * smooth(np.abs(turn), 0.0, 0.5), 0.0)
+    out = out + closer * np.clip(ball - out, -0.3, 0.3)
+    moved = np.stack([local[:, 0], out * np.sin(angle), out * np.cos(angle)], axis=1)
+    return np.asarray((moved - local) * (turn != 0)[:, None])
+
+
+def _arch(clay: Clay) -> Array:
+    """Return 1 at the middle of the lids and 0 at their corners."""
+    widest = np.max(clay.aperture, initial=1e-6)
+    return np.sqrt(np.clip(clay.aperture, 0, None) / widest)
+
+
+def eye_blink(clay: Clay) -> Array:
+    """Close the lids onto one line."""
+    return _lids(clay, -(1 - SEAL) * clay.aperture, SEAL * clay.aperture)
+
+
+def eye_look_down(clay: Clay) -> Array:
+    """Let the lids go down with the gaze."""
+    return _lids(clay, -0.34 * clay.aperture, -0.10 * _arch(clay))
+
+
+def eye_look_up(clay: Clay) -> Array:
+    """Let the lids go up with the gaze."""
+    return _lids(clay, 0.17 * _arch(clay), 0.07 * _arch(clay))
+
+
+def eye_look_in(clay: Clay) -> Array:
+    """Let the cornea push the lids towards the nose."""
+    return _lids(clay, 0.0, 0.0) + _beside(clay, -0.06)
+
+
+def eye_look_out(clay: Clay) -> Array:
+    """Let the cornea push the lids towards the temple."""
+    return _lids(clay, 0.0, 0.0) + _beside(clay, 0.06)
+
+
+def _beside(clay: Clay, x: float) -> Array:
+    share = np.abs(clay.lid) * _arch(clay) * (clay.anchor[:, 0] > 0)
+    return vector(share, x, 0.0, 0.02)
+
+
+def eye_squint(clay: Clay) -> Array:
+    """Raise the lower lid, lower the upper one a little, gather the cheek."""
+    cheek = spot(clay, (3.4, -1.2, 7.0), (2.6, 1.6, 3.0))
+    return _lids(clay, -0.16 * clay.aperture, 0.30 * clay.aperture) + vector(cheek, 0.0, 0.28, 0.12)
+
+
+def eye_wide(clay: Clay) -> Array:
+    """Open the lids beyond rest."""
+    return _lids(clay, 0.22 * _arch(clay), -0.10 * _arch(clay))
+
+
+def _off_lids(clay: Clay) -> Array:
+    return np.asarray(1.0 - 0.85 * np.abs(clay.lid))
+
+
+def brow_down(clay: Clay) -> Array:
+    """Draw the brow down and towards the nose."""
+    inner = spot(clay, (1.5, 2.7, 8.0), (2.4, 2.0, 3.5))
+    whole = spot(clay, (3.0, 3.0, 7.4), (3.0, 2.2, 4.0))
+    down = vector(inner, -0.22, -0.42, 0.18) + vector(whole, -0.12, -0.36, 0.05)
+    return down * left_half(clay)[:, None]
+
+
+def brow_inner_up(clay: Clay) -> Array:
+    """Raise the inner ends of both brows."""
+    both = [spot(clay, (side * 1.3, 3.3, 7.9), (3.1, 3.2, 5.0)) for side in (1, -1)]
+    both = [share * _off_lids(clay) for share in both]
+    pull = [
+        vector(share, -0.1 * side, 0.75, 0.05) for share, side in zip(both, (1, -1), strict=True)
+    ]
+    return np.asarray(pull[0] + pull[1])
+
+
+def brow_outer_up(clay: Clay) -> Array:
+    """Raise the outer end of the brow."""
+    outer = spot(clay, (4.2, 3.4, 6.4), (3.3, 3.2, 5.0)) * _off_lids(clay)
+    return vector(outer * left_half(clay), 0.05, 0.9, 0.0)
+
+
+def cheek_puff(clay: Clay) -> Array:
+    """Blow up both cheeks behind closed lips."""
+    total = np.zeros_like(clay.at)
+    for side in (1, -1):
+        share = spot(clay, (side * 4.3, -4.9, 5.6), (3.6, 3.8, 4.5))
+        total += vector(share, side * 0.85, 0.05, 0.5)
+    lips = spot(clay, (0.0, -5.6, 8.8), (2.6, 2.2, 3.0))
+    return np.asarray(total + vector(lips, 0.0, 0.0, 0.25))
+
+
+def cheek_squint(clay: Clay) -> Array:
+    """Lift the cheek under the eye."""
+    cheek = spot(clay, (3.6, -1.9, 6.8), (2.9, 2.6, 3.5))
+    return vector(cheek, 0.1, 0.55, 0.4) + _lids(clay, 0.0, 0.16 * clay.aperture)
+
+
+def nose_sneer(clay: Clay) -> Array:
+    """Raise the wing of the nose and wrinkle its side."""
+    wing = spot(clay, (1.15, -2.9, 8.3), (1.5, 1.5, 2.0))
+    side = spot(clay, (1.2, -0.8, 8.0), (1.5, 1.8, 2.5))
+    lip = spot(clay, (1.3, -4.7, 8.6), (1.6, 1.3, 2.0))
+    total = (
+        vector(wing, 0.12, 0.42, 0.05) + vector(side, 0.0, 0.22, 0.14) + vector(lip, 0.0, 0.2, 0.0)
+    )
+    return np.asarray(total * left_half(clay)[:, None])

@@ -1,0 +1,85 @@
+"""The whole head: pieces, their shapes and normals, in metres about the neck's joint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bridge.heads.mesh import Head, Part, Shape
+from bridge.heads.sculpt import eyes, hair, mouth, mouth_shapes
+from bridge.heads.sculpt.clay import Clay, joined, normals
+from bridge.heads.sculpt.grid import build_grid
+from bridge.heads.sculpt.landmarks import EYE, NECK_PIVOT
+from bridge.heads.sculpt.shapes import SHAPES
+from bridge.heads.sculpt.skin import build_skin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bridge.heads.sculpt.landmarks import Array
+    from bridge.heads.sculpt.shapes import Formula
+
+LICENCE = "Apache-2.0; made by the formulas of CSTalk Bridge"
+
+_METRES_PER_CM = 0.01
+_STILL_CM = 0.004
+"""Displacements below this are left out."""
+
+_TURNED = 0.02
+"""Changes of a normal below this are left out."""
+
+
+def build_head() -> Head:
+    """Sculpt the head; takes a few seconds and gives the same numbers every time."""
+    brow, ear = hair.build_brow(), hair.build_ear()
+    eye = eyes.build_eye()
+    tongue_shapes = dict(SHAPES, tongueOut=mouth_shapes.tongue_stretch)
+    skin = joined([build_skin(build_grid()), ear, ear.mirrored()])
+    parts = (
+        _part("skin", skin, SHAPES, 0.58),
+        _part("brows", joined([brow, brow.mirrored()]), SHAPES, 0.8),
+        _part("hair", hair.build_hair(), {}, 0.62),
+        _part("collar", hair.build_collar(), {}, 0.85),
+        _part("teethUpper", mouth.build_teeth(upper=True), {}, 0.25),
+        _part("teethLower", mouth.build_teeth(upper=False), SHAPES, 0.25),
+        _part("tongue", mouth.build_tongue(), tongue_shapes, 0.45),
+        _part("eyeLeft", eye, {}, 0.12, EYE),
+        _part("eyeRight", eye, {}, 0.12, EYE * np.array([-1, 1, 1])),
+    )
+    return Head("CSTalk head", parts, LICENCE)
+
+
+def _part(
+    name: str,
+    clay: Clay,
+    formulas: Mapping[str, Formula],
+    roughness: float,
+    pivot: Array | None = None,
+) -> Part:
+    rest = normals(clay.at, clay.triangles)
+    shapes = {}
+    for shape, formula in formulas.items():
+        moved = formula(clay)
+        moved[np.linalg.norm(moved, axis=1) < _STILL_CM] = 0.0
+        if moved.any():
+            shapes[shape] = _shape(clay, rest, moved)
+    origin = np.zeros(3) if pivot is None else (pivot - NECK_PIVOT) * _METRES_PER_CM
+    at = (clay.at - (NECK_PIVOT if pivot is None else 0.0)) * _METRES_PER_CM
+    x, y, z = (float(value) for value in origin)
+    return Part(
+        name=name,
+        positions=at.astype(np.float32),
+        normals=rest.astype(np.float32),
+        triangles=clay.triangles,
+        colours=np.clip(clay.colours, 0, 1).astype(np.float32),
+        shapes=shapes,
+        pivot=(x, y, z),
+        roughness=roughness,
+    )
+
+
+def _shape(clay: Clay, rest: Array, moved: Array) -> Shape:
+    turned = normals(clay.at + moved, clay.triangles) - rest
+    turned[np.linalg.norm(turned, axis=1) < _TURNED] = 0.0
+    return Shape((moved * _METRES_PER_CM).astype(np.float32), turned.astype(np.float32))
