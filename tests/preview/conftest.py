@@ -11,7 +11,6 @@ from tests.preview.serving import Serving, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from models.generator import Generator
 
@@ -19,14 +18,6 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="package")
 def generator() -> Generator:
     return load_generator(device="cpu")
-
-
-@pytest.fixture(scope="package")
-def head(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file that stands for a head where nothing reads it."""
-    path = tmp_path_factory.mktemp("heads") / "face.glb"
-    path.write_bytes(b"glTF of a test")
-    return path
 
 
 @pytest.fixture(scope="package")

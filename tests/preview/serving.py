@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import numpy as np
@@ -62,8 +62,8 @@ class Serving:
         method: str | None = None,
         headers: dict[str, str] | None = None,
     ) -> Answer:
-        """Ask once; a body that is no bytes is sent as JSON."""
-        if body is not None and not isinstance(body, bytes):
+        """Ask once; a body that is neither bytes nor a file is sent as JSON."""
+        if body is not None and not isinstance(body, bytes) and not hasattr(body, "read"):
             body = json.dumps(body).encode()
         connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
@@ -74,6 +74,10 @@ class Serving:
             return Answer(answer.status, names, answer.read())
         finally:
             connection.close()
+
+    def send(self, file: IO[bytes], name: str) -> Answer:
+        """Upload a file without reading it whole."""
+        return self.ask(f"/api/recordings?name={quote(name)}", file)
 
     def upload(self, content: bytes, name: str) -> Answer:
         return self.ask(f"/api/recordings?name={quote(name)}", content)

@@ -70,7 +70,7 @@ def test_a_session_lists_what_there_is(serving: Serving) -> None:
     assert maps["livelinkface61"] == [
         {"name": curve.name, "region": curve.region, "side": curve.side} for curve in table
     ]
-    assert [head["id"] for head in session["heads"]] == ["own"]
+    assert session["heads"][-1]["url"] == "/heads/own.glb"
 
 
 def test_a_take_tells_of_itself(take: Any) -> None:

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from bridge.errors import Problem, UserError
+from bridge.preview.recordings import Recording, new_id
+from bridge.preview.takes import MAX_HELD_S, MAX_TAKES, Entry, Takes, entry_of
+from bridge.takes.emotions import EmotionCourse, Key
+from bridge.takes.generate import Settings
+from bridge.takes.sound import SampledSound
+from bridge.takes.take import Take, still_head
+
+
+def ready(seconds: float = 1.0) -> Entry:
+    rows = round(50 * seconds)
+    return entry_of(Take("x", (), np.zeros((rows, 0), np.float32), still_head(rows)), None)
+
+
+def generating() -> Entry:
+    sound = SampledSound(np.zeros(8000, np.float32), 8000)
+    return Entry("x", Recording(new_id(), "x", sound), Settings())
+
+
+def test_the_least_recently_used_take_makes_room() -> None:
+    takes = Takes()
+    entries = [ready() for _ in range(MAX_TAKES)]
+    for entry in entries:
+        takes.add(entry)
+    takes.get(entries[0].id)
+    takes.add(ready())
+    assert [entry for entry in entries if entry not in takes.all()] == [entries[1]]
+    with pytest.raises(UserError, match="closed, or left out"):
+        takes.get(entries[1].id)
+
+
+def test_what_is_being_made_is_not_left_out() -> None:
+    takes = Takes()
+    entries = [generating() for _ in range(MAX_TAKES)]
+    for entry in entries:
+        takes.add(entry)
+    with pytest.raises(UserError, match="16 takes are being made"):
+        takes.add(generating())
+    entries[7].state = "failed"
+    takes.add(generating())
+    assert entries[7] not in takes.all()
+    assert len(takes.used_recordings()) == MAX_TAKES
+
+
+def test_long_takes_leave_room_for_two_only() -> None:
+    takes = Takes()
+    entries = [ready(MAX_HELD_S / 2) for _ in range(4)]
+    for entry in entries:
+        takes.add(entry)
+    assert takes.all() == entries[2:]
+
+
+def test_a_dropped_take_is_stopped() -> None:
+    takes = Takes()
+    entry = generating()
+    takes.add(entry)
+    takes.drop(entry.id)
+    assert entry.stop.is_set()
+    assert takes.all() == []
+    with pytest.raises(UserError):
+        takes.drop(entry.id)
+
+
+def test_takes_are_added_and_used_by_many_threads() -> None:
+    takes = Takes()
+
+    def work() -> None:
+        for _ in range(200):
+            entry = ready(0.1)
+            takes.add(entry)
+            takes.all()
+            try:
+                takes.drop(entry.id)
+            except UserError:
+                continue  # Another thread's take has made it leave.
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(takes.all()) <= MAX_TAKES
+
+
+def test_what_is_told_of_a_take() -> None:
+    entry = generating()
+    entry.settings = Settings(EmotionCourse((Key(at_s=1.0, emotion={"sad": 1.0}),)), 60)
+    entry.state, entry.problems = "failed", (Problem("x.wav", "broken", "mend it"),)
+    info = entry.info()
+    assert info["problems"] == [{"where": "x.wav", "what": "broken", "remedy": "mend it"}]
+    assert (info["emotion"], info["lookahead_ms"], info["duration_s"]) == ({}, 60, 1.0)
