@@ -24,33 +24,43 @@ WINDOWS = 4
 """Windows of the spectrogram of which one column is the mean, where it is long enough."""
 
 
+class Padded:
+    """A sound with silence behind it, up to a time."""
+
+    def __init__(self, sound: Sound, end_s: float) -> None:
+        self.rate_hz = sound.rate_hz
+        self.frames = max(sound.frames, int(np.ceil(end_s * sound.rate_hz)))
+        self._sound = sound
+
+    def read(self, start: int, count: int) -> Floats:
+        """Return exactly `count` samples, [time]."""
+        heard = min(count, max(0, self._sound.frames - start))
+        samples = self._sound.read(start, heard) if heard else np.zeros(0, np.float32)
+        return np.pad(samples, (0, count - len(samples)))
+
+
 def waveform(sound: Sound, start_s: float, end_s: float, columns: int) -> Floats:
     """Return the least and greatest sample of each column, [columns, 2]; 0 outside of the sound."""
+    padded = Padded(sound, end_s)
     edges_s = np.linspace(start_s, end_s, columns + 1)
-    limits = np.zeros((columns, 2), dtype=np.float32)
-    audible = int(np.searchsorted(edges_s, sound.frames / sound.rate_hz))
-    column_samples = (end_s - start_s) / columns * sound.rate_hz
-    step = max(1, int(PIECE_SAMPLES / column_samples))
-    for first in range(0, min(audible, columns), step):
-        last = min(first + step, audible, columns)
-        found = drawing.waveform(sound, edges_s[first], edges_s[last], last - first)
-        limits[first:last] = found / np.float32(127)
-    return limits
+    # More at once is drawn from samples of it.
+    step = max(1, int(PIECE_SAMPLES / ((end_s - start_s) / columns * sound.rate_hz)))
+    pieces = [
+        drawing.waveform(padded, edges_s[first], edges_s[last], last - first)
+        for first in range(0, columns, step)
+        for last in [min(first + step, columns)]
+    ]
+    return np.concatenate(pieces).astype(np.float32) / np.float32(127)
 
 
 def spectrogram(sound: Sound, start_s: float, end_s: float, columns: int, bands: int) -> Floats:
     """Return levels in dBFS, [bands, columns]; band 0 is the lowest, `FLOOR_DB` the least."""
-    edges_s = np.linspace(start_s, end_s, columns + 1)
-    levels = np.full((bands, columns), FLOOR_DB, dtype=np.float32)
-    audible = min(int(np.searchsorted(edges_s, sound.frames / sound.rate_hz)), columns)
-    if not audible:
-        return levels
     column_windows = (end_s - start_s) / columns / drawing.WINDOW_S
-    windows = int(np.clip(column_windows, 1, min(WINDOWS, drawing.MAX_COLUMNS // audible)))
-    picture = drawing.spectrogram(sound, start_s, edges_s[audible], windows * audible, bands)
-    mean = picture.reshape(bands, audible, windows).mean(axis=2, dtype=np.float32)
-    levels[:, :audible] = FLOOR_DB * (1 - mean / 255)
-    return levels
+    windows = int(np.clip(column_windows, 1, min(WINDOWS, drawing.MAX_COLUMNS // columns)))
+    padded = Padded(sound, end_s)
+    picture = drawing.spectrogram(padded, start_s, end_s, windows * columns, bands)
+    mean = picture.reshape(bands, columns, windows).mean(axis=2, dtype=np.float32)
+    return np.asarray(FLOOR_DB * (1 - mean / np.float32(255)))
 
 
 def loudness(sound: Sound, rows: int, rate_hz: float, start_s: float = 0.0) -> Floats:
@@ -70,15 +80,14 @@ def loudness(sound: Sound, rows: int, rate_hz: float, start_s: float = 0.0) -> F
 
 def _pieces(sound: Sound, edges: NDArray[np.intp]) -> Iterator[tuple[Floats, NDArray[np.intp]]]:
     """Yield samples, about `PIECE_SAMPLES` at once, and where in them stretches begin."""
-    first = 0
+    padded, first = Padded(sound, 0.0), 0
     while first < len(edges) - 1:
         fitting = int(np.searchsorted(edges, edges[first] + PIECE_SAMPLES, side="right")) - 1
         last = max(fitting, first + 1)
         begin, end = int(edges[first]), int(edges[last])
         before = min(max(0, -begin), end - begin)
-        samples = sound.read(begin + before, end - begin - before)
-        padding = (before, end - begin - before - len(samples))
-        yield np.pad(samples, padding), edges[first:last] - begin
+        samples = padded.read(begin + before, end - begin - before)
+        yield np.pad(samples, (before, 0)), edges[first:last] - begin
         first = last
 
 

@@ -83,14 +83,16 @@ def findings_band(take: Shown) -> Band:
     """Return where each kind of finding lies; only kinds that were found have a row."""
     found = take.study.findings
     kinds = [kind for kind in KINDS if found.counts[kind]]
-    height = max(len(kinds), 1) * ROW
+    height = len(kinds) * ROW
 
     def draw(sheet: Sheet, top: int) -> None:
         sheet.title(top, f"warnings {take.mark}".strip())
         total = sum(found.counts.values())
         words = f"{total:,} where a curve is beyond a limit" if total else "none"
         sheet.text(LEFT, top + 12, words, fontsize=SMALL, color=sheet.theme.soft)
-        axes = sheet.axes(top + LINE, height, max(len(kinds), 1) - 0.5, -0.5)
+        if not kinds:
+            return
+        axes = sheet.axes(top + LINE, height, len(kinds) - 0.5, -0.5)
         least_s = LEAST_MARK * (sheet.end_s - sheet.start_s)
         for row, kind in enumerate(kinds):
             spans = [

@@ -58,9 +58,11 @@ def lane_band(lane: Lane, takes: Sequence[Shown], *, is_first: bool) -> Band:
 def emotion_band(takes: Sequence[Shown]) -> Band:
     """Return the weights of the emotions that were asked for."""
     asked = [(take, name) for take in takes for name in _emotions(take)]
-    height = max(SLIM_HEIGHT, KEY * (len(asked) + len(takes)))
+    calm = [Key(f"neutral {take.mark}".strip()) for take in takes if not _emotions(take)]
+    height = max(SLIM_HEIGHT, KEY * (len(asked) + len(calm))) if asked else KEY * len(calm)
 
     def draw(sheet: Sheet, top: int) -> None:
+        sheet.title(top, "emotion", ["asked for"] if asked else [])
         times_s = np.linspace(sheet.start_s, sheet.end_s, COLUMNS)
         hues = sheet.theme.hues
         axes, high, keys = sheet.axes(top, height, 0, 1), 1.0, []
@@ -71,14 +73,11 @@ def emotion_band(takes: Sequence[Shown]) -> Band:
             axes.plot(times_s, weights, color=hue, linewidth=2, linestyle=take.style)
             axes.fill_between(times_s, 0, weights, color=hue, alpha=0.15, linewidth=0)
             keys.append(Key(f"{name} {take.mark}".strip(), hue, take.style))
-        for take in takes:
-            if not any(other is take for other, _ in asked):
-                keys.append(Key(f"neutral {take.mark}".strip()))
+        sheet.keys(top, [*keys, *calm])
         axes.set_ylim(-0.03 * high, high * 1.03)
-        sheet.title(top, "emotion", ["asked for"])
-        sheet.scale(top + 8, f"{high:g}")
-        sheet.scale(top + height - 8, "0")
-        sheet.keys(top, keys)
+        if asked:
+            sheet.scale(top + 8, f"{high:g}")
+            sheet.scale(top + height - 8, "0")
 
     return Band(height, draw)
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MOST_TAKES = 2
 """Takes over each other in one picture."""
+MOST_LETTERS, MOST_DETAILS = 44, 120
+"""Letters of a take's name, of which the widest just fit, and of what is said below it."""
 TICKS_S = (
     0.01,
     0.02,
@@ -50,15 +52,23 @@ LEAST_TICK = 90
 
 
 def draw(
-    studies: Sequence[Study], theme: Theme, rigmap: str, wanted: Collection[str] = ()
+    studies: Sequence[Study],
+    theme: Theme,
+    rigmap: str,
+    wanted: Collection[str] = (),
+    *,
+    is_listing: bool = True,
 ) -> Figure:
     """Return the picture of one or two takes, studied through the same rig map of that name.
 
-    `wanted` names the curves to draw; without, the strongest of each region are.
+    `wanted` names the curves to draw; without, the strongest of each region are. With `is_listing`
+    the worst findings stand below in words.
     """
     takes = [Shown(studies[0], "A" if len(studies) > 1 else "", theme.a, "-")]
     takes += [Shown(study, "B", theme.b, "--") for study in studies[1:MOST_TAKES]]
     bands = [band for band in _bands(takes, rigmap, wanted) if band]
+    if is_listing:
+        bands += [band for take in takes if (band := list_band(take))]
     start_s = min(study.start_s for study in studies)
     return fill(bands, theme, start_s, max(study.end_s for study in studies))
 
@@ -76,14 +86,15 @@ def _bands(takes: Sequence[Shown], rigmap: str, wanted: Collection[str]) -> Iter
     yield roughness_band(takes)
     yield from (findings_band(take) for take in takes)
     yield _axis()
-    yield from (list_band(take) for take in takes)
 
 
 def _heading(take: Shown, rigmap: str) -> Band:
     shot = take.study.take
-    words = [f"{clock(shot.duration_s)}", f"{shot.rate} frames/s", f"rig map {rigmap}"]
+    words = [clock(shot.duration_s), f"{shot.rate} frames/s", f"rig map {rigmap}"]
+    if take.study.end_s - take.study.start_s < shot.duration_s - 1 / shot.rate.hz:
+        words.insert(1, f"{clock(take.study.start_s)} to {clock(take.study.end_s)}")
     if "lookahead_ms" in shot.making:
-        words.append(f"look-ahead {shot.making['lookahead_ms']:g} ms")
+        words.append(f"look-ahead {shot.making['lookahead_ms']} ms")
     if take.mark == "B":
         words.append("B \u2212 A: RMS over the curves of a region")
     if "weights" in shot.making:
@@ -95,10 +106,19 @@ def _heading(take: Shown, rigmap: str) -> Band:
             sheet.text(EDGE, top + 14, take.mark, fontsize=LARGE, fontweight="bold")
             sheet.dash(EDGE + 30, EDGE + 78, top + 14, take.colour, take.style)
             left += 92
-        sheet.text(left, top + 14, shot.name, fontsize=LARGE, fontweight="bold")
-        sheet.text(left, top + 46, "   ".join(words), fontsize=SMALL, color=sheet.theme.soft)
+        sheet.text(
+            left, top + 14, shortened(shot.name, MOST_LETTERS), fontsize=LARGE, fontweight="bold"
+        )
+        told = shortened(" \u00b7 ".join(words), MOST_DETAILS)
+        sheet.text(left, top + 46, told, fontsize=SMALL, color=sheet.theme.soft)
 
     return Band(60, draw)
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text on one line, cut where it is too long."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "\u2026"
 
 
 def _resting(takes: Sequence[Shown], drawn: Sequence[Lane]) -> Band | None:
@@ -137,4 +157,4 @@ def _axis() -> Band:
 def _tick(seconds: float, step: float) -> str:
     if step >= 1 and seconds >= 60:
         return clock(seconds).removesuffix(".00")
-    return f"{seconds:g} s" if step >= 1 else f"{seconds:.2f} s"
+    return f"{round(seconds, 2):g} s"

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Flags = NDArray[np.bool_]
 
-STROKE_S = 0.1
-"""The shortest time in which a face is believed to go through a whole range: lips that part for a
-plosive take about that long."""
+STROKE_S = 0.08
+"""The shortest time in which a face is believed to go through a whole range. Lips that close for a
+p or b take 80 to 100 ms."""
 MAX_SPEED = 15 / 8 / STROKE_S
 """Ranges per second. The peak of a minimum-jerk movement, x = 10 t^3 - 15 t^4 + 6 t^5 with t from 0
 to 1 (Flash and Hogan, J. Neuroscience 1985), through the whole range within `STROKE_S`."""

@@ -82,7 +82,7 @@ def test_a_step_is_told_at_its_time_and_not_again_as_jerk() -> None:
 
 def test_a_tremble_is_jerk() -> None:
     curves = calm()
-    curves[100:110, COLUMN["JawOpen"]] += np.tile([0.1, -0.1], 5).astype(np.float32)
+    curves[100:110, COLUMN["JawOpen"]] += np.tile([0.15, -0.15], 5).astype(np.float32)
     result = found(curves)
     assert result.counts == {**dict.fromkeys(KINDS, 0), "jerk": 1}
     assert result.kept[0].start_s == pytest.approx(2.0, abs=0.06)

@@ -1,0 +1,170 @@
+"""The picture: what is written on it, its size, and that it loads nothing."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import matplotlib.image
+import numpy as np
+import pytest
+from matplotlib.text import Text
+
+from bridge.plot.curve_bands import region_difference
+from bridge.plot.figure import draw
+from bridge.plot.page import MOST_SVG_BYTES, page, png, svg
+from bridge.plot.sheet import WIDTH, Shown
+from bridge.plot.sound_bands import ceiling
+from bridge.plot.theme import THEMES
+from bridge.takes.emotions import EmotionCourse
+from tests.plot.studies import calm_take, moved, study
+from tests.takes.takes import made_take
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from bridge.plot.study import Study
+
+DARK = THEMES["dark"]
+
+
+def picture(*studies: Study, theme: str = "dark") -> Figure:
+    return draw(studies, THEMES[theme], "livelinkface61")
+
+
+def words(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2.2 contrast ratio of two colours."""
+
+    def luminance(colour: str) -> float:
+        channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_the_picture_names_what_it_shows() -> None:
+    told = words(picture(study(calm_take(slate="Amélie"))))
+    assert told[0] == "Amélie_1"
+    for name in ("sound", "opening", "mouth", "jaw", "emotion", "jerk", "warnings"):
+        assert name in told
+    assert {"JawOpen", "MouthClose", "happy", "1 closure", "none"} <= set(told)
+    assert any(text.startswith("below 0.05 throughout: ") for text in told)
+
+
+def test_a_fault_is_told_with_its_time_and_limit() -> None:
+    told = words(picture(study(moved(calm_take(), "CTRL_C_jaw.ty", 1.0, slice(100, 120)))))
+    assert {"clipped", "JawOpen", "2.00 s", "0.40 s", "on its limit for 0.2 s or longer"} <= set(
+        told
+    )
+
+
+def test_two_takes_are_told_apart_and_their_difference_is_named() -> None:
+    wide = moved(calm_take(slate="wide"), "CTRL_C_jaw.ty", calm_take().board.max(axis=1) * 0.5)
+    told = words(picture(study(calm_take()), study(wide)))
+    assert {"A", "B", "calm_1", "wide_1", "opening A", "opening B"} <= set(told)
+    assert any(re.fullmatch("B \u2212 A 0\\.\\d{3}", text) for text in told)
+
+
+def test_the_difference_is_the_rms_of_a_region_over_the_common_time() -> None:
+    one = calm_take()
+    other = moved(one, "CTRL_C_jaw.ty", one.board[:, one.channels.index("CTRL_C_jaw.ty")] + 0.1)
+    shorter = replace(other, board=other.board[:150], head=other.head[:150])
+    takes = [Shown(study(take), "", "", "-") for take in (one, shorter)]
+    # One of the four jaw curves differs, by 0.1.
+    jaw_curves = sum(curve.region == "jaw" for curve in takes[0].study.table)
+    assert region_difference("jaw", takes) == pytest.approx(0.1 / jaw_curves**0.5, rel=1e-4)
+    assert region_difference("brow", takes) == 0.0
+
+
+def test_the_png_is_as_wide_as_the_sheet_on_its_paper() -> None:
+    pixels = matplotlib.image.imread(io.BytesIO(png(picture(study(calm_take()), theme="light"))))
+    assert pixels.shape[1] == WIDTH
+    paper = [int(THEMES["light"].paper[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    assert pixels[0, 0, :3] == pytest.approx(paper, abs=0.003)
+
+
+def test_texts_neither_leave_the_sheet_nor_cover_each_other() -> None:
+    name = "W" * 200
+    figure = picture(study(made_take(200, slate=name)), study(calm_take(slate="b")))
+    texts = [text for text in figure.findobj(Text) if text.get_text()]
+    boxes = np.array([text.get_window_extent().extents for text in texts])
+    assert boxes[:, 0].min() > 0
+    assert boxes[:, 2].max() < WIDTH
+    low, high = boxes[:, None, :2], boxes[:, None, 2:]
+    common = np.minimum(high, high.swapaxes(0, 1)) - np.maximum(low, low.swapaxes(0, 1))
+    covered = (common > (0, 4)).all(axis=2)
+    np.fill_diagonal(covered, val=False)
+    clashes = [(texts[a].get_text(), texts[b].get_text()) for a, b in np.argwhere(covered)]
+    assert clashes == []
+
+
+@pytest.mark.parametrize("take", [made_take(1), replace(calm_take(), sound=None)])
+def test_a_take_of_one_frame_or_without_sound_is_drawn(take: object) -> None:
+    assert png(picture(study(take))).startswith(b"\x89PNG")  # type: ignore[arg-type]
+
+
+def test_a_name_with_formulas_and_marks_stays_as_it_is() -> None:
+    name = "$x$ <b>&\u6f22"
+    figure = picture(study(calm_take(slate=name)))
+    document = page(figure, [study(calm_take(slate=name))], DARK)
+    assert "$x$ &lt;b&gt;&amp;\u6f22_1" in document
+    assert "<b>" not in document
+    assert png(figure)
+
+
+def test_the_drawing_is_xml_with_its_text_as_text_and_always_the_same() -> None:
+    one, again = (svg(picture(study(calm_take()))) for _ in range(2))
+    assert one == again
+    drawing = ET.fromstring(one)  # noqa: S314 - our own
+    told = {element.text for element in drawing.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"JawOpen", "calm_1"} <= told
+
+
+def test_a_page_refers_to_nothing_outside_of_it() -> None:
+    shown = study(moved(calm_take(), "CTRL_C_jaw.ty", 1.0, slice(100, 120)))
+    document = page(picture(shown), [shown], DARK)
+    assert "default-src 'none'" in document
+    targets = re.findall(r"(?:href|src)=\"([^\"]*)\"|url\(([^)]*)\)", document)
+    assert targets
+    assert all((a or b).startswith(("#", "data:image/png")) for a, b in targets)
+    assert "<td>clipped</td>" in document
+
+
+def test_a_long_take_makes_no_large_picture() -> None:
+    shown = study(made_take(3000))
+    assert len(svg(picture(shown))) > MOST_SVG_BYTES
+    document = page(picture(shown), [shown], DARK)
+    assert "<svg" not in document
+    assert len(document) < 3_000_000
+
+
+def test_the_emotions_over_time_are_those_that_were_asked_for() -> None:
+    take = replace(calm_take(), emotions=EmotionCourse.constant({"sad": 0.4, "angry": 1.2}))
+    told = words(picture(study(take)))
+    assert {"sad", "angry", "1.2"} <= set(told)
+    assert "happy" not in told
+
+
+@pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
+def test_text_and_lines_stand_out_from_the_paper(theme: object) -> None:
+    assert contrast(theme.ink, theme.paper) > 10  # type: ignore[attr-defined]
+    assert contrast(theme.soft, theme.paper) > 4.5  # type: ignore[attr-defined]
+    lines = (*theme.hues, theme.a, theme.b, theme.warning)  # type: ignore[attr-defined]
+    assert min(contrast(hue, theme.panel) for hue in lines) > 3  # type: ignore[attr-defined]
+
+
+def test_ceilings_are_round_and_not_below() -> None:
+    values = [0.0, 0.05, 0.1, 0.11, 0.3, 0.5, 0.7, 1.0, 1.2, 3.0]
+    found = [ceiling(value) for value in values]
+    assert found == pytest.approx([0.1, 0.1, 0.1, 0.2, 0.5, 0.5, 1, 1, 2, 5])
+    assert all(a <= b for a, b in pairwise(found))
