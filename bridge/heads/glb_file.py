@@ -46,11 +46,11 @@ def read_glb(path: Path) -> Glb:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            data = file.read(MAX_GLB_BYTES + 1) if size <= MAX_GLB_BYTES else b""
+            data = file.read(size) if size <= MAX_GLB_BYTES else b""
     except OSError as error:
         what = f"cannot be read: {error.strerror or error}"
         raise UserError(Problem(str(path), what, "check the path")) from None
-    if max(size, len(data)) > MAX_GLB_BYTES:
+    if size > MAX_GLB_BYTES:
         what = f"{size / (1 << 20):.0f} MB; the limit for a head is {MAX_GLB_BYTES >> 20} MB"
         remedy = "export the head alone, without body and textures"
         raise UserError(Problem(str(path), what, remedy))

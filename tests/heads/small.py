@@ -78,6 +78,11 @@ class Written:
         self.document["accessors"].append(entry)
         return len(self.document["accessors"]) - 1
 
+    def points(self, values: np.ndarray) -> int:
+        single = values.astype(np.float32)
+        bounds = {"min": single.min(axis=0).tolist(), "max": single.max(axis=0).tolist()}
+        return self.accessor(single, **bounds)
+
     def add(self, key: str, entry: dict[str, Any]) -> int:
         self.document.setdefault(key, []).append(entry)
         return len(self.document[key]) - 1
@@ -95,12 +100,10 @@ def user_head(names: list[str], **node: Any) -> Written:
     """Return a file with one triangle which these shapes move, target n by n millimetres up."""
     file = Written()
     corners = np.array([[0.0, 0.0, 0.0], [0.1, 0.0, 0.0], [0.0, 0.1, 0.0]])
+    targets = [np.tile([0.0, 0.001 * number, 0.0], (3, 1)) for number in range(1, len(names) + 1)]
     primitive = {
-        "attributes": {"POSITION": file.accessor(corners)},
-        "targets": [
-            {"POSITION": file.accessor(np.tile([0.0, 0.001 * number, 0.0], (3, 1)))}
-            for number in range(1, len(names) + 1)
-        ],
+        "attributes": {"POSITION": file.points(corners)},
+        "targets": [{"POSITION": file.points(target)} for target in targets],
     }
     file.add("meshes", {"primitives": [primitive], "extras": {"targetNames": names}})
     file.add("nodes", {"name": "face", "mesh": 0, **node})

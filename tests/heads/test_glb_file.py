@@ -3,7 +3,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import UserError
@@ -20,11 +20,15 @@ json_values = st.recursive(
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=20,
+    max_leaves=8,
 )
 
 
-@given(st.dictionaries(st.text(), json_values), st.lists(st.binary(max_size=40), max_size=5))
+@settings(max_examples=40)
+@given(
+    st.dictionaries(st.text(), json_values, max_size=4),
+    st.lists(st.binary(max_size=40), max_size=5),
+)
 def test_what_is_written_is_read(document: dict[str, object], pieces: list[bytes]) -> None:
     binary = b"".join(pieces)
     content = b"".join(glb_chunks(document, pieces, len(binary)))
