@@ -1,7 +1,8 @@
-"""The daemon as a process of its own, with all it measured kept until the end.
+"""The daemon as a process of its own, with all it measured kept until it is asked for.
 
 `python -m bridge.bench.daemon_process CONFIG` runs a config given as JSON until its standard input
-is closed. It prints "ready" when it runs, and at the end its measurements as one line of JSON.
+is closed. It prints "ready" when it runs, and for each line it is sent, and at the end, what it
+measured since the last time as one line of JSON.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -34,19 +36,36 @@ ENDING_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
-    """Spreads by latency part, of the `total` and of the ticks' `lateness`; losses by cause."""
+    """Spreads by latency part, of the `total` and of the ticks' `lateness`; losses by cause, since
+    the start; time on the processor, of all threads."""
 
     spreads: dict[str, Spread]
     drops: dict[str, int]
+    cpu_s: float
 
 
 class DaemonProcess:
-    """A running daemon as a context. `environment` is what it sees, by default this process's."""
+    """A running daemon as a context. `environment` is what it sees, by default this process's.
 
-    def __init__(self, audio: str, port: int, environment: Mapping[str, str] | None = None) -> None:
+    `preview` is where it serves its faces to browsers, by default nowhere.
+    """
+
+    def __init__(
+        self,
+        audio: str,
+        port: int,
+        environment: Mapping[str, str] | None = None,
+        preview: str | None = None,
+    ) -> None:
         link = f"livelink-face://127.0.0.1:{port}"
         subject = {"name": "Bench", "audio": {"input": audio}, "links": [link]}
-        self._config = {"fps": "60", "device": "cpu", "dashboard": False, "subjects": [subject]}
+        self._config = {
+            "fps": "60",
+            "device": "cpu",
+            "dashboard": False,
+            "preview": preview,
+            "subjects": [subject],
+        }
         self._environment = {**(environment or os.environ), **MATH_THREADS}
 
     def __enter__(self) -> Self:
@@ -68,34 +87,64 @@ class DaemonProcess:
         self._process.kill()
         self._process.communicate()
 
+    def measured(self) -> Measurements:
+        """Return what it measured since the start or the last call."""
+        process = self._process
+        if not process.stdin or not process.stdout:
+            raise RuntimeError("the daemon has no pipes")
+        process.stdin.write("\n")
+        process.stdin.flush()
+        return _read(process.stdout.readline())
+
     def stop(self) -> Measurements:
-        """End it; return what it measured."""
+        """End it; return what it measured since the start or the last `measured`."""
         output, _ = self._process.communicate(timeout=ENDING_S)
         if self._process.returncode:
             raise UserError(Problem("bench", "the daemon failed; its message is above"))
-        measured = json.loads(output)
-        spreads = {name: Spread(**spread) for name, spread in measured["spreads"].items()}
-        return Measurements(spreads, measured["drops"])
+        return _read(output)
 
 
-def measurements(metrics: Metrics) -> Measurements:
+def _read(line: str) -> Measurements:
+    if not line:
+        raise UserError(Problem("bench", "the daemon failed; its message is above"))
+    told = json.loads(line)
+    spreads = {name: Spread(**spread) for name, spread in told["spreads"].items()}
+    return Measurements(spreads, told["drops"], told["cpu_s"])
+
+
+def measurements(metrics: Metrics, cpu_s: float) -> Measurements:
     """Return what was measured of the first subject and of the ticks."""
     subject = metrics.subjects[0]
     rings = {**subject.latency, "total": subject.total, "lateness": metrics.tick_lateness}
     spreads = {name: spread for name, ring in rings.items() if (spread := ring.spread())}
-    return Measurements(spreads, {cause: rate.total for cause, rate in subject.drops.items()})
+    drops = {cause: rate.total for cause, rate in subject.drops.items()}
+    return Measurements(spreads, drops, cpu_s)
 
 
-@contextmanager
-def keeping(metrics: Metrics) -> Iterator[None]:
-    """Keep everything that is measured, and print it at the end."""
-    metrics.tick_lateness = Percentiles(KEPT)
-    for subject in metrics.subjects:
-        subject.latency = {part: Percentiles(KEPT) for part in subject.latency}
-        subject.total = Percentiles(KEPT)
-    print("ready", flush=True)
-    yield
-    print(json.dumps(asdict(measurements(metrics))), flush=True)
+class Keeper:
+    """Keeps everything that a daemon measures, and prints it when it is asked to."""
+
+    @contextmanager
+    def watch(self, metrics: Metrics) -> Iterator[None]:
+        """Keep what these metrics get, and print it at the end."""
+        self._metrics = metrics
+        self._begin()
+        print("ready", flush=True)
+        yield
+        self.tell()
+
+    def tell(self) -> None:
+        """Print what was measured, and begin anew."""
+        told = measurements(self._metrics, time.process_time() - self._begun_cpu_s)
+        self._begin()
+        print(json.dumps(asdict(told)), flush=True)
+
+    def _begin(self) -> None:
+        self._begun_cpu_s = time.process_time()
+        self._metrics.tick_lateness = Percentiles(KEPT)
+        for subject in self._metrics.subjects:
+            subject.latency = {part: Percentiles(KEPT) for part in subject.latency}
+            subject.total = Percentiles(KEPT)
 
 
 def main() -> int:
@@ -104,15 +153,16 @@ def main() -> int:
     from bridge.cli.command import guarded
     from bridge.config.schema import Config
 
-    stop = threading.Event()
+    stop, keeper = threading.Event(), Keeper()
 
     def wait() -> None:
-        sys.stdin.read()
+        for _ in sys.stdin:
+            keeper.tell()
         stop.set()
 
     threading.Thread(target=wait, daemon=True).start()
     config = Config.model_validate(json.loads(sys.argv[1]))
-    return guarded(lambda: daemon.run(config, stop=stop, watch=keeping, is_urgent=False))
+    return guarded(lambda: daemon.run(config, stop=stop, watch=keeper.watch, is_urgent=False))
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ SECTIONS: dict[str, Section] = {
         Section("generator", "the network's work for one hop, and offline, on one core"),
         Section("memory", "what the whole daemon holds"),
         Section("packets", "sound in, packets out at 60 fps: rate, order, ticks"),
+        Section("preview", "eight browsers watch: rate, latency, and what it costs the ticks"),
         Section("latency", "a vowel into a fake microphone: what is added to the look-ahead"),
         Section("soak", "a long run: memory, drift, losses"),
     )
