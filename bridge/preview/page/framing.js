@@ -1,11 +1,11 @@
 /** Where the head is in a model of any unit, so that a camera can be put before it. */
 import { Box3, Vector3 } from './vendor/three.js';
 
-const MOVED = 0.08; // of the largest movement of any shape: what moves less is not the face
+const MOVED = 0.2; // of the largest movement of any shape: what moves less is not the face
 const CROWN = 0.45; // head above what moves, in heights of what moves
-const CHIN = 0.15; // and below it
+const HAIR = 0.9; // a model that ends below so much above is shown to its top
+const CHIN = 0.12; // and below it
 const CHEEK = 0.3; // and at each side, in widths
-const FULL_HEAD = 1.9; // a model at most so many times as high as what moves is a head as it is
 
 const point = new Vector3();
 const delta = new Vector3();
@@ -43,12 +43,12 @@ function movedBox(meshes) {
  */
 export function headBox(object, meshes) {
   object.updateMatrixWorld(true);
-  const whole = new Box3().setFromObject(object);
+  const whole = new Box3().setFromObject(object, true);
   const face = movedBox(meshes);
   if (face.isEmpty()) return whole;
   const size = face.getSize(new Vector3());
-  if (whole.max.y - whole.min.y <= FULL_HEAD * size.y) return whole;
-  face.max.y += CROWN * size.y;
+  const isTop = whole.max.y <= face.max.y + HAIR * size.y;
+  face.max.y = isTop ? whole.max.y : face.max.y + CROWN * size.y;
   face.min.y -= CHIN * size.y;
   face.min.x -= CHEEK * size.x;
   face.max.x += CHEEK * size.x;
@@ -67,9 +67,9 @@ export function aim(camera, box, aspect, { azimuth, elevation }) {
   const size = box.getSize(new Vector3());
   const centre = box.getCenter(new Vector3());
   const half = Math.tan((camera.fov * Math.PI) / 360);
-  const MARGIN = 1.04;
+  const MARGIN = 1.06;
   const fit = (MARGIN * Math.max(size.y, size.x / aspect)) / (2 * half);
-  const away = fit + size.z * 0.3;
+  const away = fit + 0.1 * size.z;
   camera.aspect = aspect;
   camera.near = away / 20;
   camera.far = away * 4;

@@ -10,7 +10,7 @@ const KEYS = [
   ['Space', 'play or pause', [' '], ({ player }) => player.toggle()],
   ['← →', 'one frame back or forward; with shift one second', ['ArrowLeft', 'ArrowRight'], step],
   ['Home End', 'to the start or the end', ['Home', 'End'], ({ player, store }, { key }) => player.seek(key === 'Home' ? 0 : duration(store.state))],
-  ['0 … 9', 'choose the emotion', [...'0123456789'], emotion],
+  ['0 1 2 …', 'choose the emotion', [...'0123456789'], emotion],
   ['↑ ↓', 'more or less intensity', ['ArrowUp', 'ArrowDown'], intensity],
   ['I O', 'start or end the loop here', ['i', 'o'], loopEnd],
   ['L', 'no loop', ['l'], ({ store }) => store.set({ loop: null })],
@@ -87,7 +87,11 @@ export function followKeys(page) {
     event.preventDefault();
     entry[3](page, { key, shiftKey: event.shiftKey });
   });
-  const say = ([keys, does]) => [make('dt', {}, ...keys.split(' ').length < 4 && keys.length < 12 ? keys.split(' ').map((k) => make('kbd', { textContent: k })) : [keys]), make('dd', { textContent: does })];
-  byId('keys').querySelector('dl').append(...[...KEYS, ...MOUSE].flatMap(say));
+  const say = (names, does) => [make('dt', {}, ...names), make('dd', { textContent: does })];
+  const caps = (keys) => keys.split(' ').map((key) => make('kbd', { textContent: key }));
+  byId('keys').querySelector('dl').append(
+    ...KEYS.flatMap(([keys, does]) => say(caps(keys), does)),
+    ...MOUSE.flatMap(([how, does]) => say([how], does)),
+  );
   byId('help').onclick = () => byId('keys').showModal();
 }

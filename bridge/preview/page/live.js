@@ -65,7 +65,7 @@ export class LiveFeed {
     const now = this.now();
     this.#arrivals.push(now);
     while (this.#arrivals[0] < now - MEASURED_MS) this.#arrivals.shift();
-    this.#set({ frames, age_ms: 0 });
+    this.#set({ frames, age_ms: isSilent(this.store.state.live) ? 0 : this.store.state.live.age_ms });
   }
 
   #age() {

@@ -15,11 +15,11 @@ export const faceCurves = (session) => faceMaps(session).flatMap(namesOf);
 
 /**
  * Return the chosen rig map if it moves the head, else one for faces that does: the raw curves of
- * a MetaHuman, for one, are no shapes of any head here.
+ * a MetaHuman, for one, are no shapes of any head here. `figure` is null where it did not load.
  */
 export function movingMap(session, figure, chosen) {
   const maps = [chosen, ...faceMaps(session)].filter(Boolean);
-  return maps.find((map) => figure.knownCount(namesOf(map)) > 0) ?? maps[0];
+  return maps.find((map) => figure?.knownCount(namesOf(map)) > 0) ?? maps[0];
 }
 
 /** Return the curves, of those that should move the head, which move nothing of it. */

@@ -34,6 +34,7 @@ export class Takes {
     this.store.set({ sources });
     const shown = compare.length ? compare : takes.slice(0, 1).map(({ id }) => id);
     if (shown.length > 1) this.setCompare(true);
+    this.store.set({ active: 'A' });
     await Promise.all(shown.slice(0, 2).map((id, i) => this.show(SIDES[i], sources.find(({ take }) => take === id))));
   }
 
@@ -58,10 +59,7 @@ export class Takes {
     if (!side) return;
     const isNew = side.source?.key !== source.key;
     this.store.setSide(key, { source });
-    const { session } = this.store.state;
-    const known = source.take && session.takes.find(({ id }) => id === source.take);
-    const isAsked = !source.recording || (known && wish(this.#settingsOf(known)) === wish(side.settings));
-    await this.#work(key, () => (source.take && isAsked ? { id: source.take } : this.#generate(key)), isNew);
+    await this.#work(key, () => (source.take ? { id: source.take } : this.#generate(key)), isNew);
   }
 
   /** Change settings of a side; what it shows follows. */
@@ -151,7 +149,9 @@ export class Takes {
 
   #present(key, take, shown, isNew) {
     const { take: old } = this.store.state.sides[key];
-    this.store.setSide(key, { take, progress: null, ...shown });
+    const { settings } = this.store.state.sides[key];
+    const made = isNew ? { ...settings, ...this.#settingsOf(take) } : settings;
+    this.store.setSide(key, { take, settings: made, progress: null, ...shown });
     const end_s = duration(this.store.state);
     const { range, time_s } = this.store.state;
     if (isNew || range.end_s > end_s) this.store.set({ range: { start_s: 0, end_s }, loop: null });
@@ -177,7 +177,7 @@ export class Takes {
     const load = async (rigmap) =>
       held.find((curves) => curves.rigmap === rigmap) ?? Curves.from(rigmap, await api.curves(take.id, rigmap.name));
     const chosen = session.rigmaps.find(({ name }) => name === settings.rigmap);
-    const figure = await this.library.figure(heads.find(({ id }) => id === settings.head));
+    const figure = await this.library.figure(heads.find(({ id }) => id === settings.head)).catch(() => null);
     const moving = movingMap(session, figure, chosen);
     const lanes = await load(chosen);
     return { lanes, face: moving === chosen ? lanes : await load(moving) };

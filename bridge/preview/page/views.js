@@ -33,9 +33,11 @@ function takeFaces({ sides, posed, time_s, active }) {
     values: side.face?.at(time_s) ?? [],
     pose: posed && (posed.side === null || posed.side === key) ? posed : null,
     progress: side.progress,
-    note: '',
+    note: isPair && side.source?.recording ? settingsText(side.settings) : '',
   }));
 }
+
+const settingsText = ({ emotion, intensity, lookahead_ms }) => `${emotion} ${intensity.toFixed(2)} · ${lookahead_ms} ms`;
 
 function liveFaces({ live, sides, posed }) {
   const silent = isSilent(live);

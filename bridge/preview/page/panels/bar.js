@@ -4,9 +4,11 @@ import { byId, make, press, write } from '../elements.js';
 import { isSilent } from '../live.js';
 import { shownSides } from '../state.js';
 
-/** Return a link to a take in one format. The head goes along if the server has it. */
-function formatLink(take, { rigmap, head }, format, heads) {
-  const query = { format: format.id, rigmap };
+/** Return a link to a take in one format, with the rig map and the head that suit it. */
+function formatLink(take, { rigmap, head }, format, { heads, rigmaps }) {
+  const query = { format: format.id };
+  const { target } = rigmaps.find(({ name }) => name === rigmap);
+  if (!format.target || format.target === target) query.rigmap = rigmap;
   if (heads.find(({ id }) => id === head)?.url) query.head = head;
   return make('a', { href: exportUrl(take.id, query), download: '' },
     format.label, make('small', { textContent: format.suffix }));
@@ -15,10 +17,10 @@ function formatLink(take, { rigmap, head }, format, heads) {
 function drawFormats(menu, { sides, session, heads }) {
   const entries = shownSides({ sides }).filter(([, { take }]) => take?.state === 'ready');
   const groups = entries.map(([key, { take, settings }]) => [
-    ...(entries.length > 1 ? [make('p', { textContent: `${key}: ${take.name}` })] : []),
-    ...session.formats.map((format) => formatLink(take, settings, format, heads)),
+    make('p', { textContent: entries.length > 1 ? `${key}: ${take.name}` : take.name }),
+    ...session.formats.map((format) => formatLink(take, settings, format, { heads, rigmaps: session.rigmaps })),
   ]);
-  menu.replaceChildren(...groups.flat());
+  menu.replaceChildren(...groups.map((links) => make('div', {}, ...links)));
 }
 
 function followMenu(store) {

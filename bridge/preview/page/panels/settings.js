@@ -42,6 +42,7 @@ function draw(state) {
   byId('making').hidden = isLive || isFixed;
   byId('fixed').hidden = isLive || !isFixed;
   byId('rigmap-field').hidden = isLive;
+  byId('of-daemon').hidden = !isLive;
   for (const button of byId('emotions').children) press(button, button.dataset.emotion === settings.emotion);
   setSlider('intensity', settings.intensity, settings.intensity.toFixed(2));
   setSlider('lookahead', settings.lookahead_ms, `${settings.lookahead_ms} ms`);
