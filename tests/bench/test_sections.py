@@ -20,7 +20,9 @@ def test_unknown_sections_are_all_named() -> None:
 
 
 def test_every_section_has_its_module() -> None:
-    assert [*SECTIONS] == ["startup", "generator", "memory", "packets", "latency", "soak"]
+    assert [*SECTIONS] == [
+        *("startup", "generator", "memory", "packets", "preview", "latency", "soak")
+    ]
 
 
 def test_the_machine_is_named() -> None:
