@@ -76,15 +76,15 @@ def plan(inputs: Sequence[Path], output: Path | None, folder: Path) -> list[Job]
     that is wrong about the names.
     """
     problems = [problem for path in inputs for problem in _input_problems(path)]
-    into = output if output is not None and output.is_dir() else None if output else folder
-    if into is None and output is not None:
+    is_file = output is not None and not _is(output.is_dir)
+    if output is not None and is_file:
         problems += _output_problems(output, len(inputs))
     if problems:
         raise UserError.of(problems)
-    if into is None and output is not None:
+    if output is not None and is_file:
         return [Job(tuple(inputs), output)]
     groups = [tuple(inputs)] if len(inputs) <= MOST_TAKES else [(path,) for path in inputs]
-    return list(_named(groups, into or folder))
+    return list(_named(groups, output or folder))
 
 
 def make_picture(job: Job, view: View, load: Callable[[Path], Take]) -> list[Findings]:
@@ -114,8 +114,16 @@ def load_input(path: Path, generate: Callable[[Path], Take]) -> Take:
     return generate(path) if is_recording(path) else load_take(path)
 
 
+def _is(fact: Callable[[], bool]) -> bool:
+    """Ask the file system; a name that no file can have is that of no file."""
+    try:
+        return fact()
+    except OSError:
+        return False
+
+
 def _input_problems(path: Path) -> Iterator[Problem]:
-    if not path.exists():
+    if not _is(path.exists):
         yield Problem(str(path), "no such file", "check the path")
     elif path.suffix.lower() != SUFFIX and not is_recording(path):
         yield Problem(str(path), "neither a take nor a recording", f"name a {SUFFIX} or {FORMATS}")
@@ -129,7 +137,7 @@ def _output_problems(output: Path, takes: int) -> Iterator[Problem]:
         what = f"one picture holds at most {MOST_TAKES} takes, {takes} are named"
         remedy = "name a folder that is there, or leave -o out: each take gets its own picture"
         yield Problem(str(output), what, remedy)
-    if not output.parent.is_dir():
+    if not _is(output.parent.is_dir):
         yield Problem(str(output), f"there is no folder {output.parent}", "make it first")
 
 

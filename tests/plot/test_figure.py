@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from bridge.plot.curve_bands import region_difference
@@ -97,7 +98,8 @@ def test_texts_neither_leave_the_sheet_nor_cover_each_other() -> None:
     name = "W" * 200
     figure = picture(study(made_take(200, slate=name)), study(calm_take(slate="b")))
     texts = [text for text in figure.findobj(Text) if text.get_text()]
-    boxes = np.array([text.get_window_extent().extents for text in texts])
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    boxes = np.array([text.get_window_extent(renderer).extents for text in texts])
     assert boxes[:, 0].min() > 0
     assert boxes[:, 2].max() < WIDTH
     low, high = boxes[:, None, :2], boxes[:, None, 2:]
