@@ -42,6 +42,7 @@ class Format:
 
     `rigmap` names the map which it uses by default, None where it needs none, and `target` what
     any other map must be for, None for all. `parts` stand behind slate and number in its name.
+    `has_head` says that the face moves a head, which can be chosen.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Format:
     rigmap: str | None = ARKIT
     target: str | None = None
     parts: tuple[str, ...] = ()
+    has_head: bool = False
 
     def name(self, slate: str, number: int | None = None) -> str:
         """Return a safe file name, as `speech_1.glb`, or `speech.glb` without a number."""
@@ -159,8 +161,12 @@ FORMATS: Final[dict[str, Format]] = {
         Format(
             "csv", "Live Link Face CSV", ".csv", "text/csv", _csv, target=ARKIT, parts=CSV_SUBJECT
         ),
-        Format("glb", "GLB animation", ".glb", "model/gltf-binary", _glb, target=ARKIT),
-        Format("usd", "USD animation", ".usda", "model/vnd.usda", _usd, target=ARKIT),
+        Format(
+            "glb", "GLB animation", ".glb", "model/gltf-binary", _glb, target=ARKIT, has_head=True
+        ),
+        Format(
+            "usd", "USD animation", ".usda", "model/vnd.usda", _usd, target=ARKIT, has_head=True
+        ),
         Format("json", "JSON", ".json", "application/json", _json),
         Format("npz", "NumPy arrays", ".npz", "application/zip", _npz),
         Format(

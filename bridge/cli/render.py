@@ -1,0 +1,154 @@
+"""`cstalk-bridge render`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from bridge.cli.parser import Commands
+    from bridge.errors import Problem
+    from bridge.export.formats import Format
+    from bridge.render.settings import RenderSettings
+    from bridge.render.tally import Tally
+
+EPILOG = """\
+Outputs lie in DIR as their inputs lie in the folders or patterns named. The same command goes on
+where it was stopped: DIR/render.jsonl tells what is finished. An emotion that changes over time
+stands beside speech.wav in speech.emotion.yaml or speech.emotion.csv.
+
+formats: take (with its sound), csv (Live Link Face), glb, usd, json, npz, metahuman-csv,
+metahuman-json. The exit code is 1 when an input failed; the others are done all the same.
+
+examples:
+  cstalk-bridge render speech.wav -o takes
+  cstalk-bridge render voices/ "more/**/*.flac" -o takes --format take,csv,glb --emotion happy:0.7
+  cstalk-bridge render voices/ -o takes --shard 2/8
+"""
+
+MAX_LISTED = 50
+"""Failures which are listed at the end; the manifest has all of them."""
+
+
+def add_render(commands: Commands) -> None:
+    """Add the command's words to the parser."""
+    import argparse
+
+    render = commands.add_parser(
+        "render",
+        help="make takes from recordings, many times faster than real time",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    render.add_argument("inputs", metavar="IN", nargs="+", help="recording, take, folder, pattern")
+    render.add_argument("-o", "--out", metavar="DIR", required=True, help="folder of the outputs")
+    render.add_argument("--format", metavar="NAME,...", help="what to write (take,csv)")
+    render.add_argument("--fps", metavar="N", help="of all but takes, 24 to 60 (60)")
+    render.add_argument("--emotion", metavar="NAME:WEIGHT", help="as happy:0.7,surprised:0.2")
+    render.add_argument("--lookahead-ms", metavar="N", help="0 to 240 in steps of 20 (80)")
+    render.add_argument("--rigmap", metavar="NAME|FILE", help="instead of each format's own")
+    render.add_argument("--head", metavar="FILE.glb", help="head that glb and usd move")
+    render.add_argument("--device", metavar="auto|cpu|cuda", help="where the network runs")
+    render.add_argument("--weights", metavar="FILE", help="weights of the network (.safetensors)")
+    render.add_argument("--shard", metavar="I/N", help="only part I of N equal parts")
+    render.add_argument("--overwrite", action="store_true", help="replace files of other makers")
+    render.add_argument("--force", action="store_true", help="render again what is finished")
+    render.set_defaults(action=_render)
+
+
+def _render(options: argparse.Namespace) -> int:
+    from bridge.process import limit_math_threads
+
+    limit_math_threads()
+    return render(options)
+
+
+def render(options: argparse.Namespace) -> int:
+    """Render, and return 0, or 1 where an input failed. Raises UserError for the rest."""
+    from bridge.render.progress import watch_progress
+    from bridge.render.render import render as render_all
+
+    settings = settings_of(options)
+    try:
+        tally = render_all(options.inputs, Path(options.out), settings, watch=watch_progress)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        raise
+    return report(tally)
+
+
+def settings_of(options: argparse.Namespace) -> RenderSettings:
+    """Return what the words ask for. UserError with every problem of them."""
+    from bridge.config.load import Flags, override
+    from bridge.config.schema import Config
+    from bridge.errors import Problem, UserError
+    from bridge.export.formats import ExportSettings
+    from bridge.render.jobs import Shard, parse_shard
+    from bridge.render.settings import RenderSettings
+    from bridge.rig.load import load_rigmap
+    from bridge.takes.emotions import EmotionCourse
+
+    flags = Flags(
+        fps=options.fps,
+        lookahead_ms=options.lookahead_ms,
+        emotion=options.emotion,
+        device=options.device,
+        weights=options.weights,
+    )
+    config = override(Config(), flags)
+    head = Path(options.head) if options.head else None
+    if head is not None and not head.is_file():
+        raise UserError(Problem("--head", f"no such file: {head}", "check the path"))
+    return RenderSettings(
+        formats=formats_of(options.format),
+        export=ExportSettings(
+            rate=config.fps,
+            rigmap=load_rigmap(options.rigmap) if options.rigmap else None,
+            head=head,
+        ),
+        emotions=EmotionCourse.constant(config.subjects[0].emotion),
+        lookahead_ms=config.lookahead_ms,
+        device=config.device,
+        weights=config.weights,
+        shard=parse_shard(options.shard) if options.shard else Shard(),
+        overwrite=options.overwrite,
+        is_forced=options.force,
+    )
+
+
+def formats_of(text: str | None) -> tuple[Format, ...]:
+    """Return the formats of `take,csv`, each once. UserError names those there are none of."""
+    from bridge.errors import UserError
+    from bridge.export.formats import find_format
+    from bridge.render.settings import DEFAULT_FORMATS
+
+    names = [name.strip() for name in text.split(",")] if text else DEFAULT_FORMATS
+    formats: list[Format] = []
+    problems: list[Problem] = []
+    for name in dict.fromkeys(names):
+        try:
+            formats.append(find_format(name))
+        except UserError as error:
+            problems += error.problems
+    if problems:
+        raise UserError.of(problems)
+    return tuple(formats)
+
+
+def report(tally: Tally) -> int:
+    """Print what became of all inputs; return 1 where one failed, else 0."""
+    lines = _failures(tally)
+    for line in lines[:MAX_LISTED]:
+        print(line, file=sys.stderr)
+    if len(lines) > MAX_LISTED:
+        print(f"... and {len(lines) - MAX_LISTED} more, see render.jsonl", file=sys.stderr)
+    print(tally.summary())
+    return 1 if tally.failures else 0
+
+
+def _failures(tally: Tally) -> Sequence[str]:
+    return [f"failed: {problem}" for _, problems in tally.failures for problem in problems]

@@ -1,0 +1,1 @@
+"""Takes from any number of recordings, many times faster than real time."""

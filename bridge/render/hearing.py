@@ -1,0 +1,143 @@
+"""The reading side: a recording becomes pieces of sound for the network; a take is loaded."""
+
+from __future__ import annotations
+
+import queue
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from bridge.takes.emotions import read_emotions
+from bridge.takes.file import load_take
+from bridge.takes.generate import Settings, heard, heard_samples
+from bridge.takes.sound import SampledSound, open_sound, pieces
+from models.timing import HOP_SAMPLES, ROW_RATE_HZ, rows_of
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from bridge.render.jobs import Job
+    from bridge.render.settings import RenderSettings
+    from bridge.takes.sound import Sound
+    from bridge.takes.take import Take
+
+    Samples = NDArray[np.float32]
+
+PIECE_ROWS: Final = 60 * ROW_RATE_HZ
+"""Rows of a piece at most. Up to a minute a recording is one piece, and held whole; a longer one is
+read, and worked on, in many."""
+
+CONTEXT_ROWS: Final = 3 * ROW_RATE_HZ
+"""Rows before a piece whose sound the network hears again: more than its window of 75."""
+
+PIECES_AHEAD: Final = 4
+"""Pieces of a long recording which are read before the network asks for them: 16 MB."""
+
+STOP_GLANCE_S: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """An input that has been opened. A take has `take`; a short recording its only `piece`."""
+
+    job: Job
+    settings: Settings
+    rows: int
+    sound: Sound | None = None
+    piece: Piece | None = None
+    take: Take | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """Sound at 16 kHz, [time], for the `rows` from `first` on, and for `before` rows in front."""
+
+    first: int
+    rows: int
+    before: int
+    samples: Samples
+
+    def weights(self, settings: Settings, rows: int) -> NDArray[np.float32]:
+        """Return the emotion of `rows` rows from where the sound begins, [rows, emotions]."""
+        numbers = self.first - self.before + np.arange(rows)
+        return settings.emotions.weights(np.asarray(numbers / ROW_RATE_HZ))
+
+
+def open_input(job: Job, settings: RenderSettings) -> Heard:
+    """Read what the network, or a conversion, needs first. UserError says what is wrong."""
+    if job.is_take:
+        take = load_take(job.source)
+        return Heard(job, Settings(), take.rows, take=take)
+    emotions = read_emotions(job.sidecar) if job.sidecar else settings.emotions
+    asked = Settings(emotions, settings.lookahead_ms)
+    sound = open_sound(job.source)
+    rows = rows_of(heard_samples(sound))
+    if rows > PIECE_ROWS:
+        return Heard(job, asked, rows, sound)
+    whole = SampledSound(np.concatenate([*pieces(sound)]), sound.rate_hz)
+    piece = Piece(0, rows, 0, np.concatenate([*heard(whole)]))
+    return Heard(job, asked, rows, whole, piece)
+
+
+def cut(stream: Iterable[Samples], rows: int, ahead_rows: int) -> Iterator[Piece]:
+    """Cut sound at 16 kHz into pieces that can be worked on apart, each with what it hears.
+
+    `ahead_rows` is the look-ahead: so much sound after its last row belongs to a piece.
+    """
+    held, start, first = np.zeros(0, dtype=np.float32), 0, 0
+    for samples in stream:
+        held = np.concatenate((held, samples))
+        while first + PIECE_ROWS + ahead_rows < min(rows, start + len(held) // HOP_SAMPLES):
+            last = first + PIECE_ROWS
+            yield _piece(held, start, first, last, ahead_rows)
+            kept = max(start, last - CONTEXT_ROWS)
+            held, start, first = held[(kept - start) * HOP_SAMPLES :], kept, last
+    yield _piece(held, start, first, rows, ahead_rows)
+
+
+def _piece(held: Samples, start: int, first: int, last: int, ahead_rows: int) -> Piece:
+    """Return rows `first` to `last` out of sound which begins at row `start`."""
+    end = (last + ahead_rows - start) * HOP_SAMPLES
+    return Piece(first, last - first, first - start, held[:end])
+
+
+class PiecesAhead:
+    """The pieces of a long recording, read by one thread and taken by another."""
+
+    def __init__(self, heard: Heard, ahead_rows: int, stop: threading.Event) -> None:
+        self._heard = heard
+        self._ahead_rows = ahead_rows
+        self._stop = stop
+        self._queue: queue.Queue[Piece | Exception | None] = queue.Queue(PIECES_AHEAD)
+
+    def read(self) -> None:
+        """Read all pieces, as fast as they are taken, or until `stop`. The reading thread's."""
+        try:
+            # A file of its own: the take's is read elsewhere meanwhile.
+            stream = heard(open_sound(self._heard.job.source))
+            for piece in cut(stream, self._heard.rows, self._ahead_rows):
+                if not self._put(piece):
+                    return
+            self._put(None)
+        except Exception as error:  # noqa: BLE001 - it is raised where the pieces are taken
+            self._put(error)
+
+    def __iter__(self) -> Iterator[Piece]:
+        """Yield the pieces; raise what went wrong while they were read."""
+        while (piece := self._queue.get()) is not None:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+
+    def _put(self, piece: Piece | Exception | None) -> bool:
+        while not self._stop.is_set():
+            try:
+                self._queue.put(piece, timeout=STOP_GLANCE_S)
+            except queue.Full:
+                continue
+            return True
+        return False

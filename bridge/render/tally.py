@@ -1,0 +1,83 @@
+"""How far a render is, in numbers and in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bridge.errors import Problem
+    from bridge.render.jobs import Job
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of jobs, of bytes of input, and seconds of sound; changed by one thread only."""
+
+    jobs: int
+    bytes: int
+    start_s: float
+    skipped: int = 0
+    end_s: float | None = None
+    done: int = 0
+    bytes_done: float = 0.0
+    sound_s: float = 0.0
+    failures: list[tuple[str, tuple[Problem, ...]]] = field(default_factory=list)
+
+    def heard(self, job: Job, share: float) -> None:
+        """Count a further share of an input as worked on."""
+        self.bytes_done += share * job.size
+
+    def finish(self, duration_s: float) -> None:
+        """Count an input whose outputs are all there."""
+        self.done += 1
+        self.sound_s += duration_s
+
+    def fail(self, source: str, problems: tuple[Problem, ...]) -> None:
+        """Count an input that failed."""
+        self.failures.append((source, problems))
+
+    @property
+    def share(self) -> float:
+        """How much of the work is done, 0..1, by the bytes of the inputs."""
+        return min(1.0, self.bytes_done / self.bytes) if self.bytes else 1.0
+
+    def left_s(self, now_s: float) -> float | None:
+        """Return the seconds which the rest will take, as fast as so far; None at the beginning."""
+        if self.share <= 0.0:
+            return None
+        return (now_s - self.start_s) * (1.0 - self.share) / self.share
+
+    def speed(self, now_s: float) -> float:
+        """Return how many times faster than real time the finished ones were made."""
+        return self.sound_s / max(1e-9, now_s - self.start_s)
+
+    def line(self, now_s: float) -> str:
+        """Return the state in one line."""
+        parts = [f"{self.done} of {self.jobs} rendered", f"{self.speed(now_s):.0f} x real time"]
+        if self.failures:
+            parts.insert(1, f"{len(self.failures)} failed")
+        if (left_s := self.left_s(now_s)) is not None:
+            parts.append(f"{clock(left_s)} left")
+        return ", ".join(parts)
+
+    def summary(self) -> str:
+        """Return the end in one line."""
+        parts = [f"{self.done} rendered"]
+        if self.skipped:
+            parts.append(f"{self.skipped} were finished before")
+        if self.failures:
+            parts.append(f"{len(self.failures)} failed")
+        text = ", ".join(parts)
+        if self.done and self.end_s is not None:
+            took_s = self.end_s - self.start_s
+            speed = f"{self.speed(self.end_s):.0f} x real time"
+            text += f": {clock(self.sound_s)} of sound in {took_s:.1f} s, {speed}"
+        return text
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as 1:02:03 or 2:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

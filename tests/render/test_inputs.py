@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from bridge.errors import UserError
+from bridge.export.formats import FORMATS
+from bridge.render.inputs import Found, find_inputs
+from bridge.render.jobs import Shard, make_jobs, parse_shard
+
+FORMS = (FORMATS["take"], FORMATS["csv"])
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"RIFF")
+
+
+def below(words: list[str], out: Path) -> list[str]:
+    return sorted(file.below.as_posix() for file in find_inputs(words, out).found)
+
+
+def test_a_folder_means_all_recordings_below_it(tmp_path: Path) -> None:
+    touch(
+        tmp_path / "in/a.wav",
+        tmp_path / "in/deep/er/b.FLAC",
+        tmp_path / "in/c.take",
+        tmp_path / "in/notes.txt",
+        tmp_path / "in/._a.wav",
+        tmp_path / "in/.git/d.wav",
+    )
+    assert below([str(tmp_path / "in")], tmp_path / "out") == ["a.wav", "c.take", "deep/er/b.FLAC"]
+
+
+def test_outputs_are_no_inputs_of_the_next_run(tmp_path: Path) -> None:
+    touch(tmp_path / "a.wav", tmp_path / "out/a.take", tmp_path / "b.wav", tmp_path / "b.take")
+    assert below([str(tmp_path)], tmp_path / "out") == ["a.wav", "b.wav"]
+    assert below([str(tmp_path)], tmp_path) == ["a.wav", "b.wav", "out/a.take"]
+
+
+def test_a_pattern_keeps_the_tree_below_its_fixed_part(tmp_path: Path) -> None:
+    touch(tmp_path / "s1/x/a.wav", tmp_path / "s2/x/a.wav", tmp_path / "s2/x/a.txt")
+    assert below([f"{tmp_path}/s*/x/*"], tmp_path / "out") == ["s1/x/a.wav", "s2/x/a.wav"]
+    assert below([f"{tmp_path}/**/*.wav"], tmp_path / "out") == ["s1/x/a.wav", "s2/x/a.wav"]
+    assert below([f"{tmp_path}/s[2]"], tmp_path / "out") == ["s2/x/a.wav"]
+
+
+def test_a_name_with_brackets_is_a_name_first(tmp_path: Path) -> None:
+    touch(tmp_path / "take [1].wav")
+    assert below([str(tmp_path / "take [1].wav")], tmp_path / "out") == ["take [1].wav"]
+
+
+def test_what_is_named_twice_is_done_once(tmp_path: Path) -> None:
+    touch(tmp_path / "a.wav")
+    word = str(tmp_path / "a.wav")
+    assert below([word, word, str(tmp_path)], tmp_path / "out") == ["a.wav"]
+
+
+def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
+    touch(tmp_path / "a.wav")
+    (tmp_path / "again").symlink_to(tmp_path, target_is_directory=True)
+    assert below([str(tmp_path)], tmp_path / "out") == ["a.wav"]
+
+
+def test_words_that_mean_nothing_are_said(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    words = [str(tmp_path / "no.wav"), f"{tmp_path}/*.wav", str(tmp_path / "empty")]
+    whats = [problem.what for problem in find_inputs(words, tmp_path / "out").problems]
+    assert whats[:2] == ["no such file or folder", "no recording matches this pattern"]
+    assert whats[2].startswith("no recording in it")
+
+
+def found(tmp_path: Path, *names: str) -> list[Found]:
+    touch(*(tmp_path / name for name in names))
+    return [Found(tmp_path / name, Path(name)) for name in names]
+
+
+def test_outputs_lie_where_their_inputs_do(tmp_path: Path) -> None:
+    jobs, _ = make_jobs(found(tmp_path, "act 1/lïne_1.wav"), FORMS, Shard())
+    assert [str(jobs[0].output(form)) for form in FORMS] == [
+        "act 1/lïne_1.take",
+        "act 1/lïne-1_1_CSTalk_cal.csv",
+    ]
+
+
+def test_two_inputs_of_one_output_are_named(tmp_path: Path) -> None:
+    for names in (("a.wav", "a.flac"), ("b/x.wav", "B/X.wav"), ("é.wav", "e\u0301.wav")):
+        with pytest.raises(UserError, match=r"and .* would both become") as raised:
+            make_jobs(found(tmp_path, *names), FORMS, Shard())
+        assert names[0] in str(raised.value)
+        assert names[1] in str(raised.value)
+    with pytest.raises(UserError, match=r"x-1_1_CSTalk_cal\.csv"):
+        make_jobs(found(tmp_path, "x_1.wav", "x-1.wav"), FORMS, Shard())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="such names cannot be on Windows")
+def test_hostile_names_stay_inside_and_can_be_written_anywhere(tmp_path: Path) -> None:
+    names = ("q\"uo'te.wav", "nul.wav", "c:d.wav", "back\\slash.wav", "..wav", "dots...wav")
+    jobs, _ = make_jobs(found(tmp_path, *names), FORMS, Shard())
+    assert sorted(str(job.output(FORMS[0])) for job in jobs) == [
+        "_.take",
+        "_nul.take",
+        "back_slash.take",
+        "c_d.take",
+        "dots__.take",
+        "q_uo'te.take",
+    ]
+
+
+def test_a_place_cannot_leave_the_folder(tmp_path: Path) -> None:
+    touch(tmp_path / "a.wav")
+    jobs, _ = make_jobs([Found(tmp_path / "a.wav", Path("../../a.wav"))], FORMS, Shard())
+    assert jobs[0].place == PurePosixPath("__/__/a")
+
+
+def test_shards_are_disjoint_complete_and_stable(tmp_path: Path) -> None:
+    files = found(tmp_path, *(f"{number}.wav" for number in range(60)))
+    shards = [{job.place for job in make_jobs(files, FORMS, Shard(i, 4))[0]} for i in (1, 2, 3, 4)]
+    assert sum(map(len, shards)) == 60 == len(set().union(*shards))
+    assert all(5 < len(shard) < 25 for shard in shards)
+    fewer = {job.place for job in make_jobs(files[:30], FORMS, Shard(2, 4))[0]}
+    assert fewer == {place for place in shards[1] if int(place.name) < 30}
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/", "a/b", "-1/2", "1/2/3", "1/1000000"])
+def test_shards_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(UserError, match="write i/n"):
+        parse_shard(text)
+
+
+def test_a_shard_is_read() -> None:
+    assert parse_shard("2/8") == Shard(2, 8)

@@ -1,0 +1,259 @@
+"""Whole renders of real files by the real network."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from bridge.clock.rate import FRAME_RATES
+from bridge.errors import UserError
+from bridge.export.formats import FORMATS, ExportSettings
+from bridge.render.jobs import Shard
+from bridge.render.render import render
+from bridge.render.settings import RenderSettings
+from bridge.takes.emotions import EmotionCourse
+from bridge.takes.file import load_take
+from bridge.takes.generate import heard
+from bridge.takes.sound import open_sound
+from bridge.whole_file import PARTIAL_SUFFIX
+from tests.render.recordings import speech, write_speech
+
+if TYPE_CHECKING:
+    from models.generator import Generator
+
+TAKE = RenderSettings(formats=(FORMATS["take"],), device="cpu")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def run(generator: Generator, tmp_path: Path) -> Any:
+    """Return a function that renders words to `tmp_path/out`."""
+
+    def run(*words: Path | str, settings: RenderSettings = TAKE) -> Any:
+        return render(
+            [str(word) for word in words], tmp_path / "out", settings, load=lambda _: generator
+        )
+
+    return run
+
+
+def outputs(out: Path) -> set[str]:
+    return {
+        path.relative_to(out).as_posix()
+        for path in out.rglob("*")
+        if path.is_file() and path.suffix != ".jsonl"
+    }
+
+
+def whole_face(generator: Generator, path: Path, emotion: dict[str, float]) -> Any:
+    """Return the face of a recording, made in one pass over all of it."""
+    sound = np.concatenate([*heard(open_sound(path))])
+    return generator.generate(sound, 16_000, emotion)
+
+
+def test_a_folder_becomes_the_same_tree_of_takes(
+    run: Any, generator: Generator, tmp_path: Path
+) -> None:
+    path = write_speech(tmp_path / "in/act 1/hello_1.wav", 2.0)
+    tally = run(tmp_path / "in", settings=RenderSettings(device="cpu"))
+    assert (tally.done, tally.failures) == (1, [])
+    out = tmp_path / "out"
+    assert outputs(out) == {"act 1/hello_1.take", "act 1/hello-1_1_CSTalk_cal.csv"}
+    take = load_take(out / "act 1/hello_1.take")
+    np.testing.assert_allclose(take.board, whole_face(generator, path, {}), atol=1e-4)
+    assert take.slate == "hello_1"
+    assert take.sound is not None
+    np.testing.assert_allclose(
+        take.sound.read(0, 10**6), soundfile.read(path, dtype="float32")[0], atol=1e-4
+    )
+    lines = list(csv.reader((out / "act 1/hello-1_1_CSTalk_cal.csv").read_text().splitlines()))
+    assert len(lines) == 1 + 120
+
+
+def test_a_long_recording_equals_one_pass_over_all_of_it(
+    run: Any, generator: Generator, tmp_path: Path
+) -> None:
+    emotions = EmotionCourse.constant({"happy": 1.0})
+    path = write_speech(tmp_path / "long.wav", 130.0)
+    run(path, settings=replace(TAKE, emotions=emotions))
+    take = load_take(tmp_path / "out/long.take")
+    np.testing.assert_allclose(take.board, whole_face(generator, path, {"happy": 1.0}), atol=1e-4)
+
+
+def test_what_is_finished_is_left_alone_until_something_changes(run: Any, tmp_path: Path) -> None:
+    first = write_speech(tmp_path / "in/a.wav")
+    write_speech(tmp_path / "in/b.wav")
+    folder = tmp_path / "in"
+    run(folder)
+    assert (run(folder).done, run(folder).skipped) == (0, 2)
+    write_speech(first, turn=3)
+    assert run(folder).done == 1
+    (tmp_path / "out/b.take").unlink()
+    assert run(folder).done == 1
+    (tmp_path / "out/a.take").write_bytes(b"short")
+    assert run(folder).done == 1
+    assert run(folder, settings=replace(TAKE, lookahead_ms=160)).done == 2
+    assert run(folder, settings=replace(TAKE, lookahead_ms=160, is_forced=True)).done == 2
+
+
+def test_another_format_or_rate_makes_only_what_it_must(run: Any, tmp_path: Path) -> None:
+    write_speech(tmp_path / "a.wav")
+    both = replace(TAKE, formats=(FORMATS["take"], FORMATS["csv"]))
+    run(tmp_path / "a.wav")
+    assert run(tmp_path / "a.wav", settings=both).done == 1
+    assert run(tmp_path / "a.wav").done == 0
+    slow = ExportSettings(rate=FRAME_RATES["30"])
+    assert run(tmp_path / "a.wav", settings=replace(TAKE, export=slow)).done == 0
+    assert run(tmp_path / "a.wav", settings=replace(both, export=slow)).done == 1
+
+
+def test_a_take_is_only_converted(run: Any, tmp_path: Path) -> None:
+    write_speech(tmp_path / "a.wav")
+    run(tmp_path / "a.wav")
+    take = tmp_path / "out/a.take"
+    json_only = replace(TAKE, formats=(FORMATS["take"], FORMATS["json"]))
+    assert run(take, settings=json_only).done == 1
+    assert len(json.loads((tmp_path / "out/a.json").read_text())["frames"]) == 18
+    assert "is a take already" in str(run(take).failures[0][1][0])
+
+
+def test_a_sidecar_changes_the_face(run: Any, tmp_path: Path) -> None:
+    for name in ("plain", "happy", "later"):
+        write_speech(tmp_path / f"in/{name}.wav", 2.0)
+    (tmp_path / "in/happy.emotion.yaml").write_text("- {at_s: 0, emotion: happy, over_s: 0}\n")
+    (tmp_path / "in/later.emotion.csv").write_text("at_s,emotion,over_s\n1.5,happy:1.0,0\n")
+    run(tmp_path / "in")
+    plain, happy, later = (
+        load_take(tmp_path / f"out/{name}.take").board for name in ("plain", "happy", "later")
+    )
+    assert np.abs(happy - plain).max() > 0.05
+    np.testing.assert_allclose(later[:70], plain[:70], atol=1e-4)
+    assert np.abs(later[80:] - plain[80:]).max() > 0.05
+    (tmp_path / "in/happy.emotion.yaml").write_text("- {at_s: 0, emotion: sad, over_s: 0}\n")
+    assert run(tmp_path / "in").done == 1
+
+
+def test_bad_inputs_are_listed_and_stop_nothing(run: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    write_speech(folder / "good.wav")
+    (folder / "corrupt.wav").write_bytes(b"RIFF\x00\x00nonsense")
+    soundfile.write(folder / "empty.wav", np.zeros(0, np.float32), 16_000)
+    soundfile.write(folder / "slow.wav", np.zeros(4000, np.float32), 4000)
+    write_speech(folder / "moody.wav")
+    (folder / "moody.emotion.yaml").write_text("- {at_s: 0, emotion: cheerful}\n")
+    tally = run(folder)
+    assert tally.done == 1
+    told = {Path(source).name: str(problems[0]) for source, problems in tally.failures}
+    assert sorted(told) == ["corrupt.wav", "empty.wav", "moody.wav", "slow.wav"]
+    assert "damaged or no audio file" in told["corrupt.wav"]
+    assert "holds no sound" in told["empty.wav"]
+    assert "no emotion 'cheerful'" in told["moody.wav"]
+    assert outputs(tmp_path / "out") == {"good.take"}
+    manifest = (tmp_path / "out/render.jsonl").read_text("utf-8")
+    entries = [json.loads(line) for line in manifest.splitlines()]
+    assert {e["place"] for e in entries if e["state"] == "failed"} == {
+        "corrupt",
+        "empty",
+        "moody",
+        "slow",
+    }
+
+
+def test_unusual_sounds_give_faces(run: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    samples, rate_hz = speech()
+    wide = np.repeat(samples[: 2 * rate_hz, None], 8, axis=1)
+    soundfile.write(folder / "eight channels.wav", wide, rate_hz)
+    soundfile.write(folder / "192 kHz.wav", np.repeat(samples[: 2 * rate_hz], 8), 192_000)
+    soundfile.write(folder / "silent.wav", np.zeros(32_000, np.float32), 16_000)
+    soundfile.write(folder / "one sample.wav", np.zeros(1, np.float32), 16_000)
+    tally = run(folder)
+    assert (tally.done, tally.failures) == (4, [])
+    boards = {p.stem: load_take(p).board for p in (tmp_path / "out").glob("*.take")}
+    np.testing.assert_allclose(boards["eight channels"], boards["192 kHz"], atol=0.1)
+    assert np.ptp(boards["eight channels"]) > 0.3
+    assert boards["silent"].shape == (100, 81)
+    assert len(boards["one sample"]) == 1
+
+
+def test_files_of_others_are_not_replaced(run: Any, tmp_path: Path) -> None:
+    write_speech(tmp_path / "a.wav")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/a.take").write_text("mine")
+    for _ in range(2):
+        assert "no render made it" in str(run(tmp_path / "a.wav").failures[0][1][0])
+        assert (tmp_path / "out/a.take").read_text() == "mine"
+    assert run(tmp_path / "a.wav", settings=replace(TAKE, overwrite=True)).done == 1
+    assert load_take(tmp_path / "out/a.take").rows == 15
+
+
+def test_nothing_is_written_outside_of_the_folder(run: Any, tmp_path: Path) -> None:
+    write_speech(tmp_path / "in/sub/a.wav")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/sub").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    assert "leads out of" in str(run(tmp_path / "in").failures[0][1][0])
+    assert not list((tmp_path / "elsewhere").iterdir())
+    (tmp_path / "out/sub").unlink()
+    write_speech(tmp_path / "x.wav")
+    assert run(tmp_path / "in" / ".." / "x.wav").done == 1
+    assert outputs(tmp_path / "out") == {"x.take"}
+
+
+def test_shards_share_a_folder(run: Any, tmp_path: Path) -> None:
+    for number in range(12):
+        write_speech(tmp_path / f"in/{number}.wav", turn=number)
+    done = [run(tmp_path / "in", settings=replace(TAKE, shard=Shard(i, 3))).done for i in (1, 2, 3)]
+    assert sum(done) == 12
+    assert len(outputs(tmp_path / "out")) == 12
+    assert (run(tmp_path / "in").skipped, len(list((tmp_path / "out").glob("*.jsonl")))) == (12, 4)
+
+
+def test_a_render_without_inputs_is_refused(run: Any, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such file or folder"):
+        run(tmp_path / "no.wav")
+    write_speech(tmp_path / "a.wav")
+    with pytest.raises(UserError, match="would both become"):
+        run(tmp_path / "a.wav", write_speech(tmp_path / "b/a.wav"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is not on Windows")
+def test_a_killed_render_is_finished_by_the_next(tmp_path: Path) -> None:
+    """With 300 recordings, one of them corrupt; a render of 1,000 does the same for longer."""
+    folder, out = tmp_path / "in", tmp_path / "out"
+    for number in range(300):
+        write_speech(folder / f"{number}.wav", 0.2, turn=number)
+    (folder / "150.wav").write_bytes(b"RIFF")
+    words = [sys.executable, "-m", "bridge", "render", str(folder), "-o", str(out)]
+    words += ["--device", "cpu"]
+    killed = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL)
+    while len(list(out.glob("*.take"))) < 60:
+        assert killed.poll() is None
+        time.sleep(0.005)
+    killed.kill()
+    assert killed.wait() != 0
+    left = [path for path in out.iterdir() if path.suffix == ".take"]
+    assert 60 <= len(left) < 299
+    for path in left:
+        assert load_take(path).rows == 10
+    finished = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert finished.returncode == 1
+    assert "150.wav" in finished.stderr
+    assert "1 failed" in finished.stdout
+    assert "were finished before" in finished.stdout
+    assert not list(out.glob(f".*{PARTIAL_SUFFIX}"))
+    assert len(list(out.glob("*.csv"))) == 299
+    for number in range(300):
+        assert number == 150 or load_take(out / f"{number}.take").rows == 10
