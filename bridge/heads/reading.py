@@ -132,6 +132,8 @@ def _no_shapes(path: Path, shapes: Shapes) -> Problem:
     elif shapes.unknown:
         some = ", ".join(f"`{name}`" for name in shapes.unknown[:4])
         what = f"none of its {len(shapes.unknown)} morph targets has an ARKit name: {some}"
+    elif shapes.targets:
+        what = "its morph targets have no names"
     else:
         what = "no morph targets, so nothing in it can move"
     remedy = "export it with the 52 ARKit shapes (eyeBlinkLeft, jawOpen, ...), names included"
