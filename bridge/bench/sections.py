@@ -36,6 +36,7 @@ SECTIONS: dict[str, Section] = {
     for section in (
         Section("startup", "how fast the commands answer that need no network"),
         Section("generator", "the network's work for one hop, and offline, on one core"),
+        Section("render", "recordings to takes: one long, many short, beside the network alone"),
         Section("memory", "what the whole daemon holds"),
         Section("packets", "sound in, packets out at 60 fps: rate, order, ticks"),
         Section("preview", "eight browsers watch: rate, latency, and what it costs the ticks"),
