@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.export.formats import FORMATS
+from bridge.render.inputs import find_inputs
+from bridge.render.jobs import Job, Shard, make_jobs
+from bridge.render.manifest import Entry, Manifest, State, told
+from bridge.render.settings import RenderSettings, make_outlets
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SETTINGS = RenderSettings(formats=(FORMATS["json"],))
+OUTLETS = make_outlets(SETTINGS, "weights")
+(OUTLET,) = OUTLETS
+
+
+def job_of(tmp_path: Path, name: str = "grüße \udcff.wav") -> Job:
+    (tmp_path / "in").mkdir(exist_ok=True)
+    (tmp_path / "out").mkdir(exist_ok=True)
+    (tmp_path / "in" / name).write_bytes(b"RIFF")
+    found = find_inputs([str(tmp_path / "in")], tmp_path / "out").found
+    jobs, _ = make_jobs(found, SETTINGS.formats, Shard())
+    return jobs[0]
+
+
+def write_output(job: Job, out: Path, text: str = "12345") -> dict[str, str]:
+    place = job.output(OUTLET.form)
+    (out / place).write_text(text)
+    return {str(place): told(len(text), OUTLET.fingerprint)}
+
+
+def test_what_one_run_finished_the_next_one_knows(tmp_path: Path) -> None:
+    job, out = job_of(tmp_path), tmp_path / "out"
+    with Manifest(out, Shard()) as manifest:
+        assert not manifest.is_finished(job, OUTLETS)
+        manifest.append(Entry.of(job, State.DONE, outputs=write_output(job, out)))
+    assert Manifest(out, Shard()).is_finished(job, OUTLETS)
+    assert Manifest(out, Shard(2, 3)).is_finished(job, OUTLETS)
+    other = make_outlets(SETTINGS, "other weights")
+    assert not Manifest(out, Shard()).is_finished(job, other)
+    write_output(job, out, "another length")
+    assert not Manifest(out, Shard()).is_finished(job, OUTLETS)
+
+
+def test_an_output_that_was_begun_or_has_failed_is_not_finished(tmp_path: Path) -> None:
+    job, out = job_of(tmp_path), tmp_path / "out"
+    outputs = write_output(job, out)
+    for state in (State.BEGUN, State.FAILED):
+        with Manifest(out, Shard()) as manifest:
+            manifest.append(Entry.of(job, State.DONE, outputs=outputs))
+            manifest.append(Entry.of(job, state, outputs=outputs))
+        assert not Manifest(out, Shard()).is_finished(job, OUTLETS)
+
+
+def test_a_broken_last_line_costs_only_itself(tmp_path: Path) -> None:
+    job, out = job_of(tmp_path), tmp_path / "out"
+    with Manifest(out, Shard()) as manifest:
+        manifest.append(Entry.of(job, State.DONE, outputs=write_output(job, out)))
+        path = manifest.path
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:40])
+    assert Manifest(out, Shard()).is_finished(job, OUTLETS)
+    other = job_of(tmp_path, "a.wav")
+    with Manifest(out, Shard()) as manifest:
+        manifest.append(Entry.of(other, State.DONE, outputs=write_output(other, out)))
+    again = Manifest(out, Shard())
+    assert again.is_finished(job, OUTLETS)
+    assert again.is_finished(other, OUTLETS)
+
+
+def test_lines_of_others_are_passed_over(tmp_path: Path) -> None:
+    job, out = job_of(tmp_path), tmp_path / "out"
+    (out / "render.jsonl").write_bytes(b'[]\n{"state": "done"}\n\xff\n' + b"x" * (1 << 21) + b"\n")
+    with Manifest(out, Shard()) as manifest:
+        manifest.append(Entry.of(job, State.DONE, outputs=write_output(job, out)))
+    assert Manifest(out, Shard()).is_finished(job, OUTLETS)
+
+
+def test_files_that_no_render_made_are_foreign(tmp_path: Path) -> None:
+    job, out = job_of(tmp_path), tmp_path / "out"
+    outputs = write_output(job, out)
+    with Manifest(out, Shard()) as manifest:
+        assert manifest.foreign(job, OUTLETS) == [out / place for place in outputs]
+        manifest.append(Entry.of(job, State.BEGUN, outputs=dict.fromkeys(outputs, "")))
+        manifest.append(Entry.of(job, State.FAILED, problems=("disk full",)))
+    assert Manifest(out, Shard()).foreign(job, OUTLETS) == []

@@ -1,0 +1,87 @@
+"""Sound cut into pieces, pieces put into batches, and the words about it."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.errors import Problem
+from bridge.render.batches import batches, size
+from bridge.render.hearing import CONTEXT_ROWS, PIECE_ROWS, Heard, Piece, cut
+from bridge.render.jobs import Job
+from bridge.render.tally import Tally, clock
+from bridge.takes.generate import Settings
+from models.timing import HOP_SAMPLES
+
+if TYPE_CHECKING:
+    from bridge.render.batches import Part
+
+JOB = Job(Path("a.wav"), PurePosixPath("a"), is_take=False, sidecar=None, size=100, stamp="")
+
+
+def part(rows: int) -> Part:
+    piece = Piece(0, rows, 0, np.zeros(rows * HOP_SAMPLES, np.float32))
+    return Heard(JOB, Settings(), rows, piece=piece), piece
+
+
+@given(
+    lengths=st.lists(st.integers(0, 700_000), min_size=1, max_size=6),
+    ahead_rows=st.integers(0, 12),
+)
+def test_pieces_are_all_of_the_sound_each_with_what_it_hears(
+    lengths: list[int], ahead_rows: int
+) -> None:
+    total = sum(lengths)
+    sound = np.arange(total, dtype=np.float32)
+    stream = np.split(sound, np.cumsum(lengths[:-1]))
+    rows = -(-total // HOP_SAMPLES)
+    pieces = list(cut(stream, rows, ahead_rows))
+    assert [piece.first for piece in pieces] == [
+        number * PIECE_ROWS for number in range(len(pieces))
+    ]
+    assert sum(piece.rows for piece in pieces) == rows
+    assert all(piece.rows <= PIECE_ROWS + ahead_rows for piece in pieces)
+    for piece in pieces:
+        assert piece.before == min(piece.first, CONTEXT_ROWS)
+        start = (piece.first - piece.before) * HOP_SAMPLES
+        end = (piece.first + piece.rows + ahead_rows) * HOP_SAMPLES
+        np.testing.assert_array_equal(piece.samples, sound[start:end])
+
+
+@given(st.lists(st.integers(1, 900), max_size=60), st.integers(0, 4000))
+def test_batches_hold_every_part_once_and_fill_a_pass_at_most(
+    lengths: list[int], waiting_rows: int
+) -> None:
+    parts = [part(rows) for rows in lengths]
+    made = list(batches(parts, 500, waiting_rows))
+    assert sorted(id(one) for batch in made for one in batch) == sorted(map(id, parts))
+    for batch in made:
+        assert len(batch) == 1 or max(map(size, batch)) * len(batch) <= 500
+
+
+def test_parts_of_one_length_share_a_batch() -> None:
+    parts = [part(rows) for rows in (10, 400, 10, 400, 10, 600)]
+    lengths = [[size(one) for one in batch] for batch in batches(parts, 500, 6000)]
+    assert lengths == [[600], [10, 10, 10], [400], [400]]
+
+
+def test_a_tally_tells_speed_and_time_left() -> None:
+    tally = Tally(jobs=4, bytes=400, start_s=10.0)
+    assert tally.line(10.0) == "0 of 4 rendered, 0 x real time"
+    tally.heard(JOB, 1.0)
+    tally.finish(60.0)
+    assert tally.line(20.0) == "1 of 4 rendered, 6 x real time, 0:30 left"
+    tally.fail("b.wav", (Problem("b.wav", "damaged"),))
+    tally.end_s = 20.0
+    assert tally.line(20.0).startswith("1 of 4 rendered, 1 failed, 6 x")
+    assert tally.summary() == "1 rendered, 1 failed: 1:00 of sound in 10.0 s, 6 x real time"
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.7, "1:00"), (3661, "1:01:01")])
+def test_durations_are_read_as_on_a_clock(seconds: float, text: str) -> None:
+    assert clock(seconds) == text
