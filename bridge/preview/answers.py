@@ -158,7 +158,8 @@ class Answers:
         if "head" in asked:
             head = self._session.heads.path(asked["head"])
         rate = parse_rate(asked["rate"]) if "rate" in asked else FRAME_RATES["60"]
-        chunks = export_take(take, form.id, ExportSettings(rate, rigmap, head))
+        settings = ExportSettings(rate, rigmap, head)
+        chunks = await run_sync(export_take, take, form.id, settings)
         first = await run_sync(next, chunks, b"")
         headers = {"content-disposition": _attachment(export_name(take, form)), **NOT_KEPT}
         return StreamingResponse(

@@ -22,7 +22,7 @@ PING_S = 4.0
 """Time between two pings to a WebSocket, and time to answer one."""
 
 HEARD_BYTES = 1 << 16
-"""What a WebSocket may say between two pings, handshake and control frames and all."""
+"""What a WebSocket may say in `PING_S`, handshake and control frames and all."""
 
 WAITING_BYTES = 1 << 14
 """What waits in the process for a WebSocket to take it: 50 frames of one subject."""
@@ -57,23 +57,21 @@ class LiveConnection(WebSocketsSansIOProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection over from HTTP."""
         super().connection_made(transport)
-        self._heard_bytes = 0
+        self._counted_s, self._heard_bytes = self.loop.time(), 0
         self.transport.set_write_buffer_limits(high=WAITING_BYTES)
         connected = self.transport.get_extra_info("socket")
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     def data_received(self, data: bytes) -> None:
         """Take what the client says, within `HEARD_BYTES`."""
+        now_s = self.loop.time()
+        if now_s > self._counted_s + PING_S:
+            self._counted_s, self._heard_bytes = now_s, 0
         self._heard_bytes += len(data)
         if self._heard_bytes > HEARD_BYTES:
             self.transport.abort()
             return
         super().data_received(data)
-
-    def send_keepalive_ping(self) -> None:
-        """Ping, and count what is heard anew."""
-        self._heard_bytes = 0
-        super().send_keepalive_ping()
 
     def keepalive_timeout(self) -> None:
         """Drop a client that does not answer: closing would wait for it to read."""

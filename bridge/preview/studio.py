@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from typing import TYPE_CHECKING
 
@@ -49,9 +48,10 @@ class Studio:
         self.notice: Callable[[str], None] = lambda _text: None
         self._load = load
         self._generator: Generator | None = None
-        self._wanted: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
-        self._worker: threading.Thread | None = None
-        self._starting = threading.Lock()
+        self._wanted: list[Entry] = []
+        self._changed = threading.Condition()
+        self._is_closing = False
+        self._worker = threading.Thread(target=self._work, name="studio", daemon=True)
 
     def open(
         self, path: Path, name: str, *, is_ours: bool
@@ -90,22 +90,24 @@ class Studio:
         recording = self.recordings.get(recording_id)
         entry = Entry(_slate(recording.name), recording, settings)
         self.takes.add(entry)
-        self._wanted.put(entry)
+        with self._changed:
+            # Without what was dropped meanwhile there are no more than the takes that are held.
+            self._wanted = [*(other for other in self._wanted if not other.stop.is_set()), entry]
+            self._changed.notify()
         return entry
 
     def start(self) -> None:
         """Let the worker make what is wanted: not before the page can be served."""
-        with self._starting:
-            if self._worker is None:
-                self._worker = threading.Thread(target=self._work, name="studio", daemon=True)
-                self._worker.start()
+        self._worker.start()
 
     def close(self) -> None:
-        """Stop what is being made."""
+        """Stop what is being made, and the worker."""
         for entry in self.takes.all():
             entry.stop.set()
-        self._wanted.put(None)
-        if self._worker is not None:
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+        if self._worker.is_alive():
             self._worker.join(CLOSE_S)
 
     def _open_take(self, path: Path, *, is_ours: bool) -> Entry:
@@ -122,9 +124,15 @@ class Studio:
         return entry
 
     def _work(self) -> None:
-        while (entry := self._wanted.get()) is not None:
+        while (entry := self._next()) is not None:
             if not entry.stop.is_set():
                 self._make(entry)
+
+    def _next(self) -> Entry | None:
+        """Wait for the next wanted take; None at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._wanted or self._is_closing)
+            return None if self._is_closing else self._wanted.pop(0)
 
     def _make(self, entry: Entry) -> None:
         """Make one take; whatever goes wrong is told of it."""

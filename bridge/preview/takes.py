@@ -133,11 +133,6 @@ class Takes:
         with self._lock:
             self._held.pop(take_id, None)
 
-    def holds(self, entry: Entry) -> bool:
-        """Whether somebody may still ask for it."""
-        with self._lock:
-            return entry.id in self._held
-
     def used_recordings(self) -> set[str]:
         """Return the ids of recordings which takes were made of."""
         return {entry.recording.id for entry in self.all() if entry.recording}

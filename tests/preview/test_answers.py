@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -213,6 +214,16 @@ def test_what_is_no_document_is_told(serving: Serving) -> None:
     answer = serving.ask("/api/takes", b" " * (1 << 17))
     assert answer.status == 413
     assert serving.ask("/api/takes", {"recording": "gone"}).status == 404
+
+
+def test_a_download_that_is_given_up_is_no_fault(serving: Serving, take: Any) -> None:
+    for what in ("curves?rigmap=metahuman", "sound", "export?format=npz"):
+        with socket.create_connection(("127.0.0.1", serving.port)) as asking:
+            path = api(take, f"/{what}")
+            asking.sendall(f"GET {path} HTTP/1.1\r\nHost: {serving.address}\r\n\r\n".encode())
+            asking.recv(100)
+    assert serving.ask("/api/session").status == 200
+    assert serving.notices == []
 
 
 def test_a_take_can_be_closed(serving: Serving, recorded: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -159,6 +161,22 @@ def test_more_than_a_gibibyte_is_refused_before_it_is_sent(serving: Serving) -> 
     assert answer.status == 413
     assert "1024 MiB" in answer.problems
     assert answer.problems.startswith("film.wav |")
+
+
+def test_an_upload_that_is_given_up_leaves_nothing(serving: Serving) -> None:
+    before = set(serving.preview.folder.iterdir())
+    for content in (b"", bytes(3 << 20)):
+        with socket.create_connection(("127.0.0.1", serving.port)) as sending:
+            sending.sendall(
+                f"POST /api/recordings?name=x.wav HTTP/1.1\r\nHost: {serving.address}\r\n"
+                f"Content-Length: {100 << 20}\r\n\r\n".encode()
+            )
+            sending.sendall(content)
+    end_s = time.monotonic() + 20
+    while set(serving.preview.folder.iterdir()) != before:
+        assert time.monotonic() < end_s
+        time.sleep(0.02)
+    assert serving.notices == []
 
 
 async def pieces(count: int, size: int) -> AsyncIterator[bytes]:
