@@ -3,62 +3,65 @@
 from __future__ import annotations
 
 import tempfile
-from typing import TYPE_CHECKING, Final
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Final
 
 import numpy as np
 
+from bridge.errors import Problem, UserError
+from bridge.export.formats import ARKIT
 from bridge.export.rows import blocks, span
 from bridge.rig.load import load_rigmap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
 
     from numpy.typing import NDArray
 
+    from bridge.clock.rate import FrameRate
     from bridge.export.formats import ExportSettings
     from bridge.takes.take import Take
 
-    Floats = NDArray[np.float32]
-
-ARKIT: Final = "livelinkface61"
 PASS_ROWS: Final = 2048
 """Rows which are in memory during a pass."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Course:
-    """The `livelinkface61` curves of a take at the rate of an export.
+    """`rows` rows of the 61 curves of `livelinkface61` at a rate.
 
-    A context manager: the curves are made on entering, and gone on leaving. `rows` is their count,
-    `moved` tells which of the 61 are ever other than 0.
+    `moved` [61] tells which of them are ever other than 0.
     """
 
-    def __init__(self, take: Take, settings: ExportSettings) -> None:
-        self.rate = settings.rate
-        self.rows = span(take, settings.rate).rows
-        self._take = take
-        self._rigmap = settings.rigmap or load_rigmap(ARKIT)
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
-        self._width = len(self._rigmap.outputs)
-        self.moved = np.zeros(self._width, bool)
+    rate: FrameRate
+    rows: int
+    moved: NDArray[np.bool_]
+    file: IO[bytes]
 
-    def __enter__(self) -> Course:
-        for block in blocks(self._take, self._rigmap, self.rate):
-            self.moved |= block.curves.any(axis=0)
-            self._file.write(np.ascontiguousarray(block.curves, np.float32).tobytes())
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._file.close()
-
-    def blocks(self) -> Iterator[Floats]:
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
         """Yield all rows from the first on, float32 [n, 61] with n up to `PASS_ROWS`."""
-        size = PASS_ROWS * self._width * np.dtype(np.float32).itemsize
-        self._file.seek(0)
-        while data := self._file.read(size):
-            yield np.frombuffer(data, np.float32).reshape(-1, self._width)
+        width = len(self.moved)
+        self.file.seek(0)
+        while data := self.file.read(PASS_ROWS * width * np.dtype(np.float32).itemsize):
+            yield np.frombuffer(data, np.float32).reshape(-1, width)
+
+
+@contextmanager
+def open_course(take: Take, settings: ExportSettings) -> Iterator[Course]:
+    """Make the curves of a take at the rate of an export; on leaving they are gone.
+
+    UserError where the temporary folder has no room for them.
+    """
+    rigmap = settings.rigmap or load_rigmap(ARKIT)
+    moved = np.zeros(len(rigmap.outputs), bool)
+    with tempfile.TemporaryFile() as file:
+        try:
+            for block in blocks(take, rigmap, settings.rate):
+                moved |= block.curves.any(axis=0)
+                file.write(block.curves.astype(np.float32).tobytes())
+            file.flush()
+        except OSError as error:
+            what = f"cannot be written: {error.strerror}"
+            raise UserError(Problem(tempfile.gettempdir(), what, "make room there")) from None
+        yield Course(settings.rate, span(take, settings.rate).rows, moved, file)

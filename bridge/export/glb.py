@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from bridge.errors import Problem, UserError
-from bridge.export.course import Course
+from bridge.export.course import open_course
 from bridge.export.tracks import tracks
 from bridge.heads.glb_file import glb_chunks
 from bridge.heads.library import chosen_head
@@ -24,6 +24,7 @@ from bridge.heads.reading import open_arkit_head
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bridge.export.course import Course
     from bridge.export.formats import ExportSettings
     from bridge.export.tracks import Track
     from bridge.heads.reading import HeadFile
@@ -41,7 +42,7 @@ def write_glb_animation(take: Take, settings: ExportSettings) -> Iterator[bytes]
     UserError where the head cannot be used, or the file would be longer than GLB allows.
     """
     head = open_arkit_head(chosen_head(settings.head))
-    with Course(take, settings) as course:
+    with open_course(take, settings) as course:
         animation = _Animation(head, course, tracks(head, course.moved))
         try:
             yield from glb_chunks(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from bridge.export.course import Course
+from bridge.export.course import open_course
 from bridge.export.usd_head import (
     ANIMATION,
     ROOT_JOINT,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bridge.export.course import Course
     from bridge.export.formats import ExportSettings
     from bridge.heads.mesh import Head
     from bridge.takes.take import Take
@@ -50,7 +51,7 @@ def write_usd(take: Take, settings: ExportSettings) -> Iterator[bytes]:
     Time code 0 is the take's first frame, `timeCodesPerSecond` its rate; lengths are metres.
     """
     head = read_head(chosen_head(settings.head))
-    with Course(take, settings) as course:
+    with open_course(take, settings) as course:
         yield _header(head, course, take).encode()
         for prims in (skeleton(head), _animation(head, course), meshes(head)):
             for text in prims:

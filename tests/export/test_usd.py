@@ -155,7 +155,7 @@ def test_texts_and_names_are_written_safely() -> None:
 
 
 def test_hours_need_no_memory(head: Path) -> None:
-    take = whole_face_take(10_000)
+    take = whole_face_take(6_000)
     pieces = export_take(take, "usd", ExportSettings(head=head))
     tracemalloc.start()
     try:
@@ -165,6 +165,6 @@ def test_hours_need_no_memory(head: Path) -> None:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert size > 12_000 * 3 * 8
+    assert size > 7_200 * 3 * 8
     assert longest < 1 << 20
     assert peak < 8 << 20
