@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from bridge.errors import Problem
     from bridge.heads.reading import Shapes
 
+MAX_LISTED = 100
+"""Names of one list; a file can hold thousands."""
+
 
 def add_head(commands: Commands) -> None:
     """Add the command's words."""
@@ -87,5 +90,6 @@ def _summary(shapes: Shapes) -> str:
         ("VRM expressions", shapes.expressions),
     ):
         if names:
-            lines.append(f"  {title}: {', '.join(names)}")
+            more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+            lines.append(f"  {title}: {', '.join(names[:MAX_LISTED])}{more}")
     return "\n".join(lines)

@@ -18,7 +18,7 @@ MAX_ITEMS = 20_000
 """Entries of one list, as accessors or nodes; a figure with clothes has a few hundred."""
 _MAX_FAULTS = 3
 _MAX_SHOWN = 120
-"""Characters of a fault which are shown."""
+"""Characters of a text which are shown."""
 
 Index = Annotated[int, Field(ge=0, lt=MAX_ITEMS)]
 Size = Annotated[int, Field(ge=0, lt=1 << 32)]
@@ -161,11 +161,16 @@ def parse_gltf(document: dict[str, Any]) -> Gltf:
         return Gltf.model_validate(document)
     except ValidationError as error:
         faults = [
-            f"{'.'.join(map(str, fault['loc']))[:_MAX_SHOWN]}: {fault['msg'][:_MAX_SHOWN]}"
+            f"{shown('.'.join(map(str, fault['loc'])))}: {shown(fault['msg'])}"
             for fault in error.errors(include_input=False)[:_MAX_FAULTS]
         ]
         more = error.error_count() - len(faults)
         raise ValueError("; ".join(faults) + (f"; and {more} more" if more else "")) from None
+
+
+def shown(text: str) -> str:
+    """Return a text of a file as it may stand in a message: short, without control characters."""
+    return "".join(each for each in text[:_MAX_SHOWN] if each.isprintable())
 
 
 def item(items: Sequence[_T], index: int, kind: str) -> _T:

@@ -9,7 +9,7 @@ import numpy as np
 
 from bridge.heads.accessors import Accessors
 from bridge.heads.glb_writer import ROOT
-from bridge.heads.gltf import Material, item
+from bridge.heads.gltf import Material, item, shown
 from bridge.heads.mesh import EYES, Head, Part, Shape
 from bridge.heads.nodes import front_matrix, turned_nodes, world_matrices
 from bridge.heads.normals import vertex_normals
@@ -109,7 +109,7 @@ class _Reading:
     ) -> Part:
         """Return the part; `names` are those of its targets, `shift` its place in the head [3]."""
         if "POSITION" not in self.primitive.attributes:
-            raise ValueError(f"mesh `{name[:60]}` has no positions")
+            raise ValueError(f"mesh `{shown(name)}` has no positions")
         points = self.accessors.floats(self.primitive.attributes["POSITION"], 3)
         triangles = self._triangles(len(points))
         pivot = shift if is_eye else np.zeros(3)

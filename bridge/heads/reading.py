@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bridge.errors import Problem, UserError
 from bridge.heads.accessors import refuse_compression
 from bridge.heads.glb_file import Glb, read_glb
-from bridge.heads.gltf import Gltf, parse_gltf
+from bridge.heads.gltf import Gltf, parse_gltf, shown
 from bridge.heads.names import arkit_name, arkit_names, missing_names
 from bridge.heads.nodes import turned_nodes, world_matrices
 from bridge.heads.vrm import expressions
@@ -97,7 +97,7 @@ def find_shapes(gltf: Gltf) -> Shapes:
         for target, text in enumerate(_target_names(mesh)):
             name = arkit_name(text) or bound.get((index, target))
             if name is None:
-                unknown[text] = None
+                unknown[shown(text)] = None
             names.append(None if name in names else name)
         if names:
             targets[index] = tuple(names)
@@ -112,7 +112,7 @@ def _target_names(mesh: Mesh) -> list[str]:
         return []
     first = mesh.primitives[0]
     if any(len(primitive.targets) != len(first.targets) for primitive in mesh.primitives):
-        raise ValueError(f"the primitives of mesh `{mesh.name[:60]}` differ in their targets")
+        raise ValueError(f"the primitives of mesh `{shown(mesh.name)}` differ in their targets")
     for extras in (mesh.extras, first.extras):
         names = extras.get("targetNames") if isinstance(extras, dict) else None
         if isinstance(names, list):

@@ -55,6 +55,11 @@ def test_spellings_are_tolerated_and_the_rest_is_listed(tmp_path: Path) -> None:
     assert set(shapes.missing) | set(shapes.found) == set(arkit_names())
 
 
+def test_names_cannot_write_on_the_terminal(tmp_path: Path) -> None:
+    path = user_head(["jawOpen", "\x1b[2J" + "x" * 500]).save(tmp_path / "user.glb")
+    assert open_head(path).shapes.unknown == ("[2J" + "x" * 116,)
+
+
 def test_names_may_stand_at_the_primitive(tmp_path: Path) -> None:
     file = user_head(["jawOpen"])
     mesh = file.document["meshes"][0]
