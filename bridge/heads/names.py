@@ -31,18 +31,8 @@ _SIDES = {"l": "left", "r": "right"}
 @cache
 def arkit_names() -> tuple[str, ...]:
     """Return the 52 ARKit names in the order of a Live Link Face packet, as `eyeBlinkLeft`."""
-    return tuple(map(lower_first, curve_names()))
-
-
-@cache
-def curve_names() -> tuple[str, ...]:
-    """Return the same as the curves of `livelinkface61` spell them, as `EyeBlinkLeft`."""
-    return tuple(curve.name for curve in load_table("livelinkface61").curves[:SHAPES])
-
-
-def lower_first(name: str) -> str:
-    """Return `eyeBlinkLeft` for `EyeBlinkLeft`."""
-    return name[:1].lower() + name[1:]
+    curves = load_table("livelinkface61").curves[:SHAPES]
+    return tuple(curve.name[:1].lower() + curve.name[1:] for curve in curves)
 
 
 def shape_key(name: str) -> str:
