@@ -76,8 +76,20 @@ function isTaken({ target, key }) {
   return (key === ' ' || key === 'Enter') && target.matches('button, summary, a');
 }
 
+/**
+ * Keep the focus where the keyboard put it: after a click on a button or a choice from a menu,
+ * space still plays and the digits still choose emotions.
+ */
+function keepFocus() {
+  addEventListener('mousedown', (event) => {
+    if (event.target.closest('button') && !event.target.closest('dialog')) event.preventDefault();
+  });
+  addEventListener('change', ({ target }) => target.matches('select') && target.blur());
+}
+
 /** Listen to the keyboard. @param {{store, player, takes, timeline}} page */
 export function followKeys(page) {
+  keepFocus();
   addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || isTaken(event)) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;

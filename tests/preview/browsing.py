@@ -1,0 +1,131 @@
+"""A real Chromium that looks at a preview."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = shutil.which("chromium")
+PATIENCE_S = 90.0
+"""Time given to anything; without a graphics card a frame may take a second."""
+
+SMALL = {"width": 656, "height": 464}
+"""A window in which the face has about 420 pixels a side: without a graphics card, more is slow."""
+
+ARGUMENTS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+)
+
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+
+
+@dataclass
+class Visit:
+    """A page of the preview that is open, and what went wrong on it."""
+
+    page: Page
+    address: str
+    errors: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+    """Requests that left the preview's own origin."""
+    bodies: dict[str, int] = field(default_factory=dict)
+    """Bytes of each answer as they came over the wire, by address."""
+
+    def ask(self, script: str, argument: Any = None) -> Any:
+        """Evaluate an expression, or a function of `argument`."""
+        return self.page.evaluate(script, argument)
+
+    def state(self) -> Any:
+        return self.ask("cstalk.state()")
+
+    def until(self, script: str, seconds: float = PATIENCE_S) -> None:
+        """Wait for an expression to become true. (The page's policy forbids waiting inside.)"""
+        end_s = time.monotonic() + seconds
+        while not self.ask(script):
+            if time.monotonic() > end_s:
+                raise TimeoutError(f"{script}; {self.ask('window.cstalk && cstalk.state()')}")
+            time.sleep(0.05)
+
+    def until_shown(self, side: str = "A") -> None:
+        """Wait for a side to have its take."""
+        self.until(
+            f"(s => s && s.take && s.rows && s.progress === null)(cstalk.state().sides.{side})"
+        )
+
+    def pose(self, **curves: float) -> NDArray[np.int16]:
+        """Pose the face and return its picture."""
+        self.ask("curves => cstalk.set(curves)", curves)
+        return self.picture()
+
+    def picture(self, index: int = 0) -> NDArray[np.int16]:
+        """Return the picture of a view, [height, width, RGBA], alpha 0 where there is no head."""
+        seen = self.ask("index => cstalk.pixels(index)", index)
+        pixels = np.frombuffer(base64.b64decode(seen["rgba"]), np.uint8)
+        return pixels.reshape(seen["height"], seen["width"], 4).astype(np.int16)
+
+
+@contextmanager
+def browsing() -> Iterator[Browser]:
+    """Keep one browser for many pages."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def visiting(browser: Browser, url: str, window: dict[str, int] | None = None) -> Iterator[Visit]:
+    """Open a page and wait for its first face."""
+    page = browser.new_page(viewport=window or SMALL)  # type: ignore[arg-type]
+    page.set_default_timeout(1000 * PATIENCE_S)
+    visit = Visit(page, urlsplit(url).netloc)
+
+    def note_request(request: Any) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme not in ("data", "blob") and parts.netloc != visit.address:
+            visit.strangers.append(request.url)
+
+    def note_answer(request: Any) -> None:
+        visit.bodies[request.url] = request.sizes()["responseBodySize"]
+
+    page.on("request", note_request)
+    page.on("requestfinished", note_answer)
+    page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    page.on("console", lambda said: said.type == "error" and visit.errors.append(said.text))
+    page.goto(url)
+    visit.until("!!window.cstalk")
+    visit.ask("cstalk.ready")
+    yield visit
+    page.close()
+
+
+def changed(one: NDArray[np.int16], other: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """Return where two pictures differ so that one sees it, [height, width]."""
+    found: NDArray[np.bool_] = np.abs(one - other).max(axis=2) > 24
+    return found

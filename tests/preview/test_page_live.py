@@ -1,0 +1,71 @@
+"""The faces of a real daemon on the page, in a real browser."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from bridge import daemon
+from bridge.audio.spec import AudioSpec
+from bridge.config.schema import Config, SubjectConfig
+from bridge.links.spec import LinkSpec, Target
+from tests.links.receiving import receiver
+from tests.preview.browsing import PATIENCE_S, browsing, changed, needs_chromium, visiting
+
+if TYPE_CHECKING:
+    from bridge.monitor.metrics import Metrics
+
+pytestmark = needs_chromium
+
+NAMES = ("Anna", "Zoë <b>")
+
+
+def config(target: Target) -> Config:
+    links = (LinkSpec(protocol="livelink-face", targets=(target,)),)
+    subjects = tuple(
+        SubjectConfig(name=name, audio=AudioSpec(input="test"), links=links) for name in NAMES
+    )
+    given = {"device": "cpu", "dashboard": False, "subjects": subjects, "preview": ":0"}
+    return Config.model_validate(given)
+
+
+def test_subjects_of_a_daemon_move_and_fall_silent_with_it() -> None:
+    stop, found = threading.Event(), threading.Event()
+    urls: list[str] = []
+
+    def watch(metrics: Metrics) -> nullcontext[None]:
+        told = " ".join(notice.text for notice in metrics.notices()).split()
+        urls.extend(word for word in told if word.startswith("http"))
+        found.set()
+        return nullcontext()
+
+    with receiver() as target, browsing() as browser:
+        given = config(target.target)
+        run = threading.Thread(
+            target=lambda: daemon.run(given, stop=stop, watch=watch, is_urgent=False)
+        )
+        run.start()
+        try:
+            assert found.wait(PATIENCE_S)
+            with visiting(browser, urls[0]) as visit:
+                visit.until("cstalk.state().live?.tick > 0")
+                assert visit.state()["mode"] == "live"
+                assert visit.state()["live"]["subjects"] == list(NAMES)
+                assert visit.page.locator(".view .name").all_inner_texts() == list(NAMES)
+                visit.until("cstalk.state().live.rate_fps > 5")
+                tick, seen = visit.state()["live"]["tick"], visit.picture()
+                end_s = time.monotonic() + PATIENCE_S
+                while changed(seen, visit.picture()).mean() < 0.002:
+                    assert time.monotonic() < end_s
+                assert visit.state()["live"]["tick"] > tick
+                assert visit.errors == []
+                stop.set()
+                run.join()
+                visit.until("!cstalk.state().live.isOpen")
+                visit.page.locator(".view .note", has_text="no signal").first.wait_for()
+                assert visit.strangers == []
+        finally:
+            stop.set()
+            run.join()

@@ -1,0 +1,259 @@
+"""What one does on the page with voices and takes, in a real browser with the real generator."""
+
+from __future__ import annotations
+
+import json
+import struct
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from bridge.audio.opening import SPEECH_PATH
+from tests.preview.browsing import Visit, browsing, changed, needs_chromium, visiting
+from tests.preview.serving import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from models.generator import Generator
+
+pytestmark = needs_chromium
+
+SPOKEN_S = 4.0
+HOSTILE_NAME = 'ä "quoted" <img src=x onerror=alert(1)> ..wav'
+
+DROP = """([name, bytes]) => {
+    const files = new DataTransfer();
+    files.items.add(new File([new Uint8Array(bytes)], name));
+    for (const type of ['dragenter', 'dragover', 'drop']) {
+        const event = new DragEvent(type, {dataTransfer: files, bubbles: true, cancelable: true});
+        document.querySelector('#stage').dispatchEvent(event);
+    }
+}"""
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    samples, rate_hz = soundfile.read(SPEECH_PATH)
+    path = tmp_path_factory.mktemp("voices") / "speech.wav"
+    soundfile.write(path, samples[: round(SPOKEN_S * rate_hz)], rate_hz)
+    return path
+
+
+@pytest.fixture(scope="module")
+def visit(generator: Generator, speech: Path) -> Iterator[Visit]:
+    """The page with a voice chosen, generated and at its start; no test may leave an error."""
+    with serve(generator) as serving, browsing() as browser:
+        with visiting(browser, serving.preview.url) as visit:
+            assert visit.page.locator("#invitation").is_visible()
+            visit.page.set_input_files("#file", speech)
+            visit.until_shown()
+            yield visit
+            assert visit.errors == []
+            assert visit.strangers == []
+        assert serving.notices == []
+
+
+@pytest.fixture(autouse=True)
+def _at_the_start(visit: Visit) -> None:
+    """Each test finds one face at the start, at rest."""
+    if visit.state()["playing"]:
+        visit.page.keyboard.press("Space")
+    if "B" in visit.state()["sides"]:
+        visit.page.keyboard.press("c")
+    visit.page.keyboard.press("l")
+    visit.page.keyboard.press("f")
+    visit.page.keyboard.press("Home")
+
+
+def drop(visit: Visit, name: str, content: bytes) -> None:
+    visit.ask(DROP, [name, list(content)])
+
+
+def problems(visit: Visit) -> str:
+    """Wait for problems; return what the strip says, and dismiss it."""
+    visit.until("cstalk.state().problems.length > 0")
+    strip = visit.page.locator("#problems")
+    strip.locator(".problem").first.wait_for()
+    text = strip.inner_text()
+    while strip.locator("button").count():
+        strip.locator("button").first.click()
+        time.sleep(0.1)
+    return str(text)
+
+
+def glb(document: dict[str, Any]) -> bytes:
+    text = json.dumps({"asset": {"version": "2.0"}, **document}).encode()
+    text += b" " * (-len(text) % 4)
+    return struct.pack("<IIIII", 0x46546C67, 2, 20 + len(text), len(text), 0x4E4F534A) + text
+
+
+def test_a_voice_plays_and_the_mouth_moves(visit: Visit) -> None:
+    start = visit.state()
+    assert start["duration_s"] == pytest.approx(SPOKEN_S, abs=0.05)
+    assert start["sides"]["A"]["rows"] == 50 * SPOKEN_S
+    rest = visit.picture()
+    visit.page.keyboard.press("Space")
+    visit.until("cstalk.state().time_s > 0.8")
+    assert visit.ask("document.querySelector('#sound').currentTime") > 0.5
+    while visit.state()["sides"]["A"]["values"]["JawOpen"] < 0.1:
+        assert visit.state()["playing"]
+    visit.page.keyboard.press("Space")
+    spoken = visit.picture()
+    below = changed(rest, spoken)[rest.shape[0] // 2 :]
+    assert below.mean() > 0.005
+    assert visit.state()["playing"] is False
+
+
+def test_keys_move_in_time_and_choose(visit: Visit) -> None:
+    press = visit.page.keyboard.press
+    press("ArrowRight")
+    press("ArrowRight")
+    assert visit.state()["time_s"] == pytest.approx(0.04)
+    press("Shift+ArrowRight")
+    assert visit.state()["time_s"] == pytest.approx(1.04)
+    press("i")
+    press("End")
+    press("Shift+ArrowLeft")
+    press("o")
+    assert visit.state()["loop"] == pytest.approx(
+        {"start_s": 1.04, "end_s": SPOKEN_S - 1}, abs=0.05
+    )
+    press("?")
+    assert visit.page.locator("dialog").is_visible()
+    press("Escape")
+    assert not visit.page.locator("dialog").is_visible()
+
+
+def test_a_loop_comes_back_and_slow_motion_is_slow(visit: Visit) -> None:
+    press = visit.page.keyboard.press
+    press("Shift+ArrowRight")
+    press("o")
+    press("Home")
+    visit.page.click("[data-rate='0.25']")
+    press("Space")
+    visit.until("cstalk.state().time_s > 0.1")
+    seen = visit.ask("[cstalk.state().time_s, performance.now()]")
+    visit.until(f"cstalk.state().time_s > {seen[0] + 0.2}")
+    later = visit.ask("[cstalk.state().time_s, performance.now()]")
+    assert 1000 * (later[0] - seen[0]) < 0.5 * (later[1] - seen[1])
+    visit.page.click("[data-rate='1']")
+    times = []
+    for _ in range(200):
+        times.append(visit.state()["time_s"])
+        if len(times) > 1 and times[-1] < times[-2]:
+            break
+        time.sleep(0.02)
+    assert times[-1] < times[-2]
+    assert max(times) < 1.3
+
+
+def test_another_emotion_makes_another_face_at_the_same_time(visit: Visit) -> None:
+    visit.page.keyboard.press("Shift+ArrowRight")
+    before = visit.state()
+    rest = visit.picture()
+    visit.page.keyboard.press("3")
+    visit.until(f"cstalk.state().sides.A.take !== '{before['sides']['A']['take']}'")
+    visit.until_shown()
+    after = visit.state()
+    assert after["sides"]["A"]["settings"]["emotion"] == "angry"
+    assert after["time_s"] == before["time_s"]
+    assert changed(rest, visit.picture()).mean() > 0.005
+
+
+def test_two_settings_side_by_side_on_one_clock(visit: Visit) -> None:
+    visit.page.keyboard.press("c")
+    visit.until_shown("B")
+    shared = visit.state()["sides"]
+    assert shared["A"]["take"] == shared["B"]["take"]
+    visit.page.keyboard.press("1")
+    visit.until(f"cstalk.state().sides.B.take !== '{shared['A']['take']}'")
+    visit.until_shown("B")
+    visit.page.keyboard.press("Shift+ArrowRight")
+    sides = visit.state()["sides"]
+    assert sides["A"]["settings"]["emotion"] != sides["B"]["settings"]["emotion"] == "happy"
+    one, other = visit.picture(0), visit.picture(1)
+    assert min((one[..., 3] > 128).mean(), (other[..., 3] > 128).mean()) > 0.2
+    width = min(one.shape[1], other.shape[1])
+    assert changed(one[:, :width], other[:, :width]).mean() > 0.005
+    assert visit.page.locator(".view").count() == 2
+
+
+def test_a_rig_map_without_shapes_fills_the_lanes_alone(visit: Visit) -> None:
+    visit.page.select_option("#rigmap", "metahuman")
+    visit.until("document.querySelector('.curves li')?.title.startsWith('CTRL_expressions_')")
+    assert visit.state()["sides"]["A"]["face"] == "livelinkface61"
+    visit.page.select_option("#rigmap", "livelinkface61")
+    visit.until("document.querySelector('.curves li')?.title === 'JawOpen'")
+
+
+def test_scrubbing_on_the_sound_seeks(visit: Visit) -> None:
+    box = visit.page.locator("#waveform").bounding_box()
+    assert box is not None
+    y = box["y"] + 10
+    visit.page.mouse.move(box["x"] + 0.25 * box["width"], y)
+    visit.page.mouse.down()
+    assert visit.state()["time_s"] == pytest.approx(0.25 * SPOKEN_S, abs=0.05)
+    visit.page.mouse.move(box["x"] + 0.5 * box["width"], y)
+    visit.page.mouse.up()
+    assert visit.state()["time_s"] == pytest.approx(0.5 * SPOKEN_S, abs=0.05)
+    visit.page.mouse.wheel(0, -400)
+    span = visit.state()["range"]
+    assert span["end_s"] - span["start_s"] < 0.6 * SPOKEN_S
+    assert span["start_s"] < 0.5 * SPOKEN_S < span["end_s"]
+
+
+def test_an_export_is_downloaded(visit: Visit) -> None:
+    shown = visit.state()["sides"]["A"]["take"]
+    visit.page.click("#export")
+    with visit.page.expect_download() as download:
+        visit.page.locator("#formats a", has_text=".take").click()
+    assert download.value.suggested_filename.endswith(".take")
+    content = download.value.path().read_bytes()
+    assert content.startswith(b"PK")
+    drop(visit, "again.take", content)
+    visit.until(f"cstalk.state().sides.A.take !== '{shown}'")
+    visit.until_shown()
+    assert visit.state()["duration_s"] == pytest.approx(SPOKEN_S, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("noise.wav", b"RIFF" + bytes(60), "noise.wav"),
+        ("empty.wav", b"", "empty.wav"),
+        ("plain.glb", b"no head at all, but long enough", "no GLB or VRM"),
+        ("torn.glb", glb({})[:-4], "damaged"),
+        ("bare.glb", glb({"scenes": [{"nodes": []}], "scene": 0}), "none of the shapes"),
+        ("packed.glb", glb({"extensionsRequired": ["KHR_draco_mesh_compression"]}), "Draco"),
+    ],
+)
+def test_a_file_that_is_none_is_told_and_changes_nothing(
+    visit: Visit, name: str, content: bytes, told: str
+) -> None:
+    before = visit.state()["sides"]
+    drop(visit, name, content)
+    assert told in problems(visit)
+    assert visit.state()["sides"] == before
+    visit.errors[:] = [error for error in visit.errors if "400" not in error]
+
+
+def test_a_hostile_name_is_shown_as_it_is(visit: Visit, speech: Path) -> None:
+    drop(visit, HOSTILE_NAME, speech.read_bytes()[:32_000])
+    visit.until("cstalk.state().sides.A.source.includes('<img')")
+    visit.until_shown()
+    assert "<img" in visit.page.locator("#title").inner_text()
+    assert visit.page.locator("#title img, #source img, .view img").count() == 0
+
+
+def test_a_silent_sound_moves_nothing(visit: Visit, tmp_path: Path) -> None:
+    path = tmp_path / "silence.wav"
+    soundfile.write(path, np.zeros(16_000), 16_000)
+    visit.page.set_input_files("#file", path)
+    visit.until("cstalk.state().sides.A.source.startsWith('silence')")
+    visit.until_shown()
+    assert "silent" in visit.page.locator("#notice").inner_text()
