@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 from bridge.cli.bench import add_bench
 from bridge.cli.devices import add_devices
+from bridge.cli.head import add_head
+from bridge.cli.plot import add_plot
 from bridge.cli.preview import add_preview
+from bridge.cli.render import add_render
 from bridge.cli.rigmap import add_rigmap
 from bridge.cli.run import add_run
 
@@ -34,6 +37,19 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+COMMANDS = (
+    add_run,
+    add_preview,
+    add_render,
+    add_plot,
+    add_devices,
+    add_rigmap,
+    add_head,
+    add_bench,
+)
+"""In the order in which `--help` lists them."""
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser; its result has `action`, a function of the result that returns a code."""
     parser = argparse.ArgumentParser(
@@ -42,6 +58,6 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (add_run, add_preview, add_devices, add_rigmap, add_bench):
+    for add in COMMANDS:
         add(commands)
     return parser
