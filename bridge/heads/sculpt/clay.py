@@ -73,6 +73,19 @@ class Clay:
         )
 
 
+def picked(clay: Clay, numbers: Indices, at: Array, colour: Array) -> Clay:
+    """Return points at other places which move like those of the given numbers."""
+    flat = numbers.reshape(-1)
+    return replace(
+        Clay.of(at.reshape(-1, 3), np.zeros((0, 3), np.int32), colour),
+        anchor=clay.anchor[flat],
+        follow=clay.follow[flat],
+        jaw=clay.jaw[flat],
+        lid=clay.lid[flat],
+        aperture=clay.aperture[flat],
+    )
+
+
 def joined(pieces: Sequence[Clay]) -> Clay:
     """Return pieces as one, without welding them."""
     starts = np.cumsum([0, *(len(piece.at) for piece in pieces[:-1])])
@@ -82,6 +95,25 @@ def joined(pieces: Sequence[Clay]) -> Clay:
     }
     shifted = [piece.triangles + start for piece, start in zip(pieces, starts, strict=True)]
     return Clay(triangles=np.concatenate(shifted).astype(np.int32), **together)
+
+
+def welded(clay: Clay) -> Clay:
+    """Return the piece with points as one which stand, move and look alike; no unused ones."""
+    by_point = [values[:, None] for values in (clay.lid, clay.follow, clay.jaw)]
+    key = np.concatenate([clay.at, clay.anchor, clay.colours, *by_point], axis=1).round(5)
+    _, first, back = np.unique(key, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    triangles = place[back.reshape(-1)][clay.triangles]
+    i, j, k = triangles.T
+    triangles = triangles[(i != j) & (j != k) & (k != i)]
+    used = np.unique(triangles)
+    packed = np.zeros(len(order), dtype=np.int32)
+    packed[used] = np.arange(len(used))
+    keep = first[order][used]
+    names = ("at", "colours", "anchor", "follow", "jaw", "lid", "aperture")
+    return Clay(triangles=packed[triangles], **{name: getattr(clay, name)[keep] for name in names})
 
 
 def strip(rows: Sequence[Indices], *, ring: bool = False) -> Triangles:
@@ -99,7 +131,7 @@ def strip(rows: Sequence[Indices], *, ring: bool = False) -> Triangles:
     other = np.stack([a, c, d], axis=-1).reshape(-1, 3)
     triangles = np.concatenate([one, other])
     i, j, k = triangles.T
-    return triangles[(i != j) & (j != k) & (k != i)].astype(np.int32)
+    return np.asarray(triangles[(i != j) & (j != k) & (k != i)], dtype=np.int32)
 
 
 def normals(at: Array, triangles: Triangles) -> Array:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from bridge.heads.sculpt import paint
-from bridge.heads.sculpt.clay import Clay, joined, strip
+from bridge.heads.sculpt.clay import Clay, joined, strip, welded
 from bridge.heads.sculpt.landmarks import EYE_RADIUS, smooth
+
+if TYPE_CHECKING:
+    from bridge.heads.sculpt.landmarks import Array
 
 _RINGS = (0, 5, 10.2, 10.8, 15, 20, 25, 28.2, 29.4, 34, 42, 52, 64, 78, 95, 120)
 """Angles from the gaze in degrees; pupil to 10.5, iris to 28.8."""
@@ -32,12 +37,11 @@ def build_eye() -> Clay:
     ).reshape(-1, 3)
     colours = np.stack([_ring_colour(ring, angle) for ring in polar]).reshape(-1, 3)
     numbers = np.arange(len(at)).reshape(len(polar), _AROUND)
-    numbers[0] = 0
-    ball = Clay.of(at, strip([row for row in numbers], ring=True), colours)
-    return joined([ball, _catch_light()])
+    ball = Clay.of(at, strip(list(numbers), ring=True), colours)
+    return joined([welded(ball), _catch_light()])
 
 
-def _ring_colour(polar: float, angle: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _ring_colour(polar: float, angle: Array) -> Array:
     """Return the colours of a ring: the iris is lighter below, where light falls through it."""
     if polar < _PUPIL:
         return np.broadcast_to(paint.PUPIL, (len(angle), 3))

@@ -41,7 +41,7 @@ def eye_blink(clay: Clay) -> Array:
 
 def eye_look_down(clay: Clay) -> Array:
     """Let the lids go down with the gaze."""
-    return _lids(clay, -0.34 * clay.aperture, -0.10 * _arch(clay))
+    return _lids(clay, -0.42 * clay.aperture, -0.12 * _arch(clay))
 
 
 def eye_look_up(clay: Clay) -> Array:
@@ -72,7 +72,7 @@ def eye_squint(clay: Clay) -> Array:
 
 def eye_wide(clay: Clay) -> Array:
     """Open the lids beyond rest."""
-    return _lids(clay, 0.22 * _arch(clay), -0.10 * _arch(clay))
+    return _lids(clay, 0.17 * _arch(clay), -0.10 * _arch(clay))
 
 
 def _off_lids(clay: Clay) -> Array:
@@ -89,12 +89,11 @@ def brow_down(clay: Clay) -> Array:
 
 def brow_inner_up(clay: Clay) -> Array:
     """Raise the inner ends of both brows."""
-    both = [spot(clay, (side * 1.3, 3.3, 7.9), (3.1, 3.2, 5.0)) for side in (1, -1)]
-    both = [share * _off_lids(clay) for share in both]
-    pull = [
-        vector(share, -0.1 * side, 0.75, 0.05) for share, side in zip(both, (1, -1), strict=True)
-    ]
-    return np.asarray(pull[0] + pull[1])
+    total = np.zeros_like(clay.at)
+    for side in (1, -1):
+        inner = spot(clay, (side * 1.3, 3.3, 7.9), (3.1, 3.2, 5.0)) * _off_lids(clay)
+        total += vector(inner, -0.1 * side, 0.75, 0.05)
+    return total
 
 
 def brow_outer_up(clay: Clay) -> Array:
@@ -124,7 +123,5 @@ def nose_sneer(clay: Clay) -> Array:
     wing = spot(clay, (1.15, -2.9, 8.3), (1.5, 1.5, 2.0))
     side = spot(clay, (1.2, -0.8, 8.0), (1.5, 1.8, 2.5))
     lip = spot(clay, (1.3, -4.7, 8.6), (1.6, 1.3, 2.0))
-    total = (
-        vector(wing, 0.12, 0.42, 0.05) + vector(side, 0.0, 0.22, 0.14) + vector(lip, 0.0, 0.2, 0.0)
-    )
-    return np.asarray(total * left_half(clay)[:, None])
+    raised = vector(wing, 0.12, 0.42, 0.05) + vector(lip, 0.0, 0.2, 0.0)
+    return np.asarray((raised + vector(side, 0.0, 0.22, 0.14)) * left_half(clay)[:, None])

@@ -27,7 +27,7 @@ def about_mouth(clay: Clay, across: float, above: float, below: float | None = N
     reach = np.where(height > 0, above, above if below is None else below)
     near = np.hypot(clay.anchor[:, 0] / across, height / reach)
     front = smooth(clay.anchor[:, 2], 2.0, 5.0)
-    return np.asarray(clay.follow * front * smooth(near, 1.0, 0.3))
+    return np.asarray(clay.follow * front * smooth(near, 1.0, 0.5))
 
 
 def lip_height(clay: Clay) -> Array:

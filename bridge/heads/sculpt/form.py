@@ -57,8 +57,11 @@ LUMPS = (
     Lump((0, -4.5, 9.0), (0.28, 0.75, 0.4), 0.35, hollow=True),  # philtrum
     Lump((0, -7.25, 9.2), (1.6, 0.4, 0.9), 0.8, hollow=True),  # groove above the chin
     Lump((0, -13.0, -3.0), (3.9, 12.0, 4.2), 2.2, pitch=7, power=2.2),  # neck
-    Lump(tuple(EYE), (LID_RADIUS,) * 3, 0.45),  # lids  # type: ignore[arg-type]
+    Lump((EYE[0], EYE[1], EYE[2]), (LID_RADIUS, LID_RADIUS, LID_RADIUS), 0.45),  # lids
 )
+
+
+_MAX_STEPS, _CLOSE_CM = 80, 1e-5
 
 
 def distance(points: Array) -> Array:
@@ -86,7 +89,10 @@ def _ellipsoid(points: Array, lump: Lump) -> Array:
         local[:, 1] = np.cos(turn) * y + np.sin(turn) * z
         local[:, 2] = np.cos(turn) * z - np.sin(turn) * y
     scaled = np.abs(local / np.asarray(lump.radii)) + 1e-9
-    norm = (scaled**lump.power).sum(axis=1) ** (1 / lump.power)
+    if lump.power == 2:
+        norm = np.linalg.norm(scaled, axis=1)
+    else:
+        norm = (scaled**lump.power).sum(axis=1) ** (1 / lump.power)
     slope = np.linalg.norm(scaled / np.asarray(lump.radii), axis=1) / np.linalg.norm(scaled, axis=1)
     return np.asarray((norm - 1.0) / slope)
 
@@ -99,8 +105,11 @@ def _join(one: Array, other: Array, blend: float) -> Array:
 def skin(origins: Array, directions: Array) -> Array:
     """Return where rays from inside, [rays, 3] with unit directions, leave the skin."""
     reach = np.zeros(len(origins))
-    for _ in range(70):
-        reach -= 0.85 * distance(origins + reach[:, None] * directions)
+    for _ in range(_MAX_STEPS):
+        gap = distance(origins + reach[:, None] * directions)
+        reach -= 0.85 * gap
+        if np.abs(gap).max() < _CLOSE_CM:
+            break
     points = origins + reach[:, None] * directions
     return points + lip_relief(points)
 
@@ -114,7 +123,7 @@ def lip_relief(points: Array) -> Array:
     lower = np.clip(-above / np.maximum(lower_lip_height(x), 0.05), 0.0, 1.0)
     swell = 0.36 * np.sin(np.pi * upper**0.72) + 0.46 * np.sin(np.pi * lower**0.7)
     crease = 0.16 * np.exp(-((above / 0.2) ** 2))
-    corner = 0.22 * np.exp(-(((np.abs(x) - MOUTH_X) / 0.4) ** 2) - (above / 0.35) ** 2)
+    corner = 0.14 * np.exp(-(((np.abs(x) - MOUTH_X) / 0.6) ** 2) - (above / 0.55) ** 2)
     front = points[:, 2] > 0
     relief = np.zeros_like(points)
     relief[:, 2] = front * ((swell - crease) * taper**0.5 - corner)

@@ -7,6 +7,7 @@ heights differ from column to column.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,7 +48,7 @@ ROWS = (
     ("brow", 4),
     ("crease", 4),
     ("upper lid", 4),
-    ("lower lid", 0),
+    ("lower lid", 1),
     ("under eye", 4),
     ("nose", 8),
     ("upper lip", 5),
@@ -58,6 +59,9 @@ ROWS = (
     ("neck", 7),
 )
 """The marked rows from top to bottom, and how many rows lead to each."""
+
+
+_LAST_ROWS = [int(row) for row in np.cumsum([count for _, count in ROWS])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +78,9 @@ class Grid:
 
 
 def azimuths() -> Array:
-    """Return the columns' azimuths in radians, from the back over the character's right, [columns]."""
+    """Return the columns' azimuths in radians, from the back over the right side, [columns]."""
     half = [0.0]
-    for (start, _), (end, count) in zip(COLUMNS, COLUMNS[1:], strict=False):
+    for (start, _), (end, count) in pairwise(COLUMNS):
         half += list(np.linspace(start, end, count + 1)[1:])
     left = np.radians(np.array(half))
     return np.concatenate([-left[:0:-1], left[:-1]])
@@ -85,23 +89,20 @@ def azimuths() -> Array:
 def build_grid() -> Grid:
     """Lay the grid over the form."""
     columns = azimuths()
-    rows = {name: int(sum(n for _, n in ROWS[: k + 1])) for k, (name, _) in enumerate(ROWS)}
-    rows = {
-        name: at + (at >= rows["lower lid"] and name != "upper lid") for name, at in rows.items()
-    }
+    rows = dict(zip((name for name, _ in ROWS), _LAST_ROWS, strict=True))
     marks = [_elevations(name, columns) for name, _ in ROWS[:-1]]
     lines = [marks[0][None]]
-    for above, below, (name, count) in zip(marks, marks[1:], ROWS[1:], strict=False):
-        share = np.linspace(0, 1, count + 1)[1:, None] if name != "lower lid" else np.ones((1, 1))
+    for above, below, (_, count) in zip(marks, marks[1:], ROWS[1:], strict=False):
+        share = np.linspace(0, 1, count + 1)[1:, None]
         lines.append(above + (below - above) * share)
     elevations = np.concatenate(lines)
     face = _cast(np.broadcast_to(MIDDLE, (*elevations.shape, 3)), elevations, columns)
     points = np.concatenate([face, _neck(marks[-1], columns)])
-    for eye_row, which in ((rows["upper lid"], 0), (rows["lower lid"], 1)):
-        _lay_lid(points[eye_row], which)
-    lips = points[rows["mouth"], len(columns) // 2 + np.arange(-MOUTH_COLUMN, MOUTH_COLUMN + 1)]
+    for which, mark in enumerate(("upper lid", "lower lid")):
+        _lay_lid(points[rows[mark]], which)
+    middle = len(columns) // 2
+    lips = points[rows["mouth"], middle - MOUTH_COLUMN : middle + MOUTH_COLUMN + 1]
     lips[:, 1] = mouth_line(lips[:, 0])
-    points[rows["mouth"], len(columns) // 2 + np.arange(-MOUTH_COLUMN, MOUTH_COLUMN + 1)] = lips
     return Grid(points, columns, rows)
 
 
@@ -136,7 +137,8 @@ def _height(mark: str, x: Array, columns: Array) -> Array:
     """Return the marked row's height at the points `x` of the front, going over to the sides."""
     side = smooth(np.abs(columns), np.radians(30), np.radians(100))
     away = smooth(np.abs(columns), np.radians(34), np.radians(52))
-    beside = smooth(np.abs(columns), np.radians(16), np.radians(40))
+    beside = smooth(np.abs(columns), np.radians(14), np.radians(36))
+    near = smooth(np.abs(columns), np.radians(7), np.radians(17))
     to_ear = 1.6 * side
     eye = _eye_x(columns)
     upper, lower = lid_lines(eye)
@@ -150,9 +152,9 @@ def _height(mark: str, x: Array, columns: Array) -> Array:
         "lower lid": lower * (1 - away) + 0.9 * away,
         "under eye": lower * (1 - away) + 0.9 * away - 0.9,
         "nose": -3.55 + 0.8 * side,
-        "upper lip": mouth_line(x) + upper_lip_height(x) + to_ear + 0.8 * beside,
+        "upper lip": mouth_line(x) + upper_lip_height(x) + to_ear + 0.15 * near + 0.75 * beside,
         "mouth": mouth_line(x) + to_ear,
-        "lower lip": mouth_line(x) - lower_lip_height(x) + to_ear - 0.8 * beside,
+        "lower lip": mouth_line(x) - lower_lip_height(x) + to_ear - 0.15 * near - 0.75 * beside,
         "chin": -8.1 + 1.5 * to_ear,
         "jaw": -10.0 + 1.9 * to_ear,
     }
@@ -164,7 +166,7 @@ def _eye_x(columns: Array) -> Array:
     front = np.abs(columns)
     inner, outer = (np.sort(np.unique(front.round(9)))[column] for column in EYE_COLUMNS)
     share = (front - inner) / (outer - inner)
-    return EYE_INNER_X + (EYE_OUTER_X - EYE_INNER_X) * share
+    return np.asarray(EYE_INNER_X + (EYE_OUTER_X - EYE_INNER_X) * share)
 
 
 def _lay_lid(row: Array, which: int) -> None:
@@ -183,4 +185,4 @@ def _neck(start: Array, columns: Array) -> Array:
     share = np.linspace(0, 1, ROWS[-1][1] + 1)[1:, None]
     origins = MIDDLE + (NECK_END - MIDDLE) * smooth(share, -0.15, 1.0)[:, :, None]
     origins = np.broadcast_to(origins, (len(share), len(columns), 3))
-    return _cast(origins, start * (1 - smooth(share, 0.0, 1.0)) ** 1.0, columns)
+    return _cast(origins, start * (1 - smooth(share, 0.0, 1.0)), columns)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from bridge.heads.sculpt import form, paint
 from bridge.heads.sculpt.clay import Clay, strip
 from bridge.heads.sculpt.landmarks import MIDDLE, bell, smooth
+
+if TYPE_CHECKING:
+    from bridge.heads.sculpt.landmarks import Array
 
 _ROWS, _COLUMNS = 20, 84
 
@@ -30,7 +35,7 @@ def build_hair() -> Clay:
     return Clay.of(at, strip(list(numbers), ring=True), colours)
 
 
-def _hairline(azimuth: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _hairline(azimuth: Array) -> Array:
     """Return the elevation in radians at which hair ends, by azimuth."""
     side = np.degrees(np.abs(azimuth))
     knots = (0, 25, 42, 56, 66, 74, 81, 88, 100, 112, 122, 140, 180)
@@ -38,7 +43,7 @@ def _hairline(azimuth: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
     return np.radians(np.interp(side, knots, ends) + 5.0 * bell(np.degrees(azimuth), 22.0, 22.0))
 
 
-def _thickness(share: np.ndarray, turn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def _thickness(share: Array, turn: Array) -> tuple[Array, Array]:
     """Return how thick the hair is and how light its grooves are, -1..1."""
     side = np.degrees(turn)
     front = bell(side, -8.0, 75.0)
@@ -94,23 +99,4 @@ def build_ear() -> Clay:
     numbers = np.arange(len(at)).reshape(-1, around)
     deep = smooth(np.repeat([height for _, height in _EAR_PROFILE], around), 0.15, -0.35)[:, None]
     colours = paint.SKIN + (0.3 + 0.5 * deep) * (paint.SHADE - paint.SKIN)
-    return Clay.of(at, strip(list(numbers), ring=True), colours)
-
-
-def build_collar() -> Clay:
-    """Return the collar which closes the neck below."""
-    around = 40
-    turn = np.linspace(-np.pi, np.pi, around, endpoint=False)
-    section = ((-13.1, 3.7), (-12.95, 4.75), (-13.15, 5.0), (-14.3, 5.6), (-15.4, 7.0), (-15.9, 7.4),
-               (-16.1, 6.9), (-16.1, 0.0))  # fmt: skip
-    rows = []
-    for height, radius in section:
-        wide = radius * (1 + 0.28 * smooth(np.array([-height]), 13.5, 16.0))
-        low = 0.55 * np.cos(turn) * (height > -14)
-        z = -2.6 - 0.10 * (height + 13) + radius * 0.98 * np.cos(turn)
-        rows.append(np.stack([wide * np.sin(turn), height - low, z], axis=1))
-    at = np.concatenate(rows)
-    numbers = np.arange(len(at)).reshape(-1, around)
-    inside = np.repeat(np.arange(len(section)) == 0, around)[:, None]
-    colours = np.where(inside, paint.CLOTH_DARK, paint.CLOTH)
     return Clay.of(at, strip(list(numbers), ring=True), colours)

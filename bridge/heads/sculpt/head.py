@@ -9,6 +9,7 @@ import numpy as np
 from bridge.heads.mesh import Head, Part, Shape
 from bridge.heads.sculpt import eyes, hair, mouth, mouth_shapes
 from bridge.heads.sculpt.clay import Clay, joined, normals
+from bridge.heads.sculpt.collar import build_collar
 from bridge.heads.sculpt.grid import build_grid
 from bridge.heads.sculpt.landmarks import EYE, NECK_PIVOT
 from bridge.heads.sculpt.shapes import SHAPES
@@ -35,12 +36,14 @@ def build_head() -> Head:
     brow, ear = hair.build_brow(), hair.build_ear()
     eye = eyes.build_eye()
     tongue_shapes = dict(SHAPES, tongueOut=mouth_shapes.tongue_stretch)
-    skin = joined([build_skin(build_grid()), ear, ear.mirrored()])
+    face, bag = build_skin(build_grid())
+    skin = joined([face, ear, ear.mirrored()])
     parts = (
         _part("skin", skin, SHAPES, 0.58),
+        _part("mouthInside", bag, SHAPES, 1.0),
         _part("brows", joined([brow, brow.mirrored()]), SHAPES, 0.8),
         _part("hair", hair.build_hair(), {}, 0.62),
-        _part("collar", hair.build_collar(), {}, 0.85),
+        _part("collar", build_collar(), {}, 0.85),
         _part("teethUpper", mouth.build_teeth(upper=True), {}, 0.25),
         _part("teethLower", mouth.build_teeth(upper=False), SHAPES, 0.25),
         _part("tongue", mouth.build_tongue(), tongue_shapes, 0.45),

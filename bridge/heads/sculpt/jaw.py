@@ -16,7 +16,7 @@ LIPS_SHARE = 0.34
 """How much of the jaw's motion the corners of the mouth take, and lips that `mouthClose` shuts."""
 
 
-def below_mouth(anchor: Array, reach: float = 1.0) -> Array:
+def below_mouth(anchor: Array, reach: float = 0.7) -> Array:
     """Return 0 above the mouth and 1 below it, with a jump only between the lips, [points].
 
     Around each corner it turns like the angle about the corner, which is the smoothest way from one

@@ -45,7 +45,7 @@ def bell(values: Array, centre: float, width: float) -> Array:
 def mouth_line(x: Array) -> Array:
     """Return the height at which closed lips meet."""
     across = np.clip(np.abs(x) / MOUTH_X, 0.0, 1.6)
-    return MOUTH_Y + 0.16 * across**2 - 0.05 * np.exp(-((x / 0.5) ** 2))
+    return MOUTH_Y + 0.24 * across**2 - 0.05 * np.exp(-((x / 0.5) ** 2))
 
 
 def _lip_taper(x: Array, power: float) -> Array:

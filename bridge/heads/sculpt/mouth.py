@@ -33,7 +33,7 @@ def build_teeth(*, upper: bool) -> Clay:
     front = 7.75 if upper else 7.45
     z = front - 3.4 * (1 - np.cos(across * np.pi / 2 * 0.96)) ** 1.15
     phase = np.abs(np.sin(np.linspace(0, np.pi * _TEETH, count)))
-    bulge, notch = 0.09 * phase**0.5 - 0.06, 0.10 * (1 - phase**0.6)
+    bulge, notch = 0.09 * phase**0.5 - 0.06, 0.06 * (1 - phase**0.6)
     sign = 1.0 if upper else -1.0
     edge = _UPPER_EDGE_Y if upper else _LOWER_EDGE_Y
     out = np.stack([np.sin(across * np.pi / 2), np.cos(across * np.pi / 2)])
@@ -59,8 +59,8 @@ def build_tongue() -> Clay:
     around, along = 16, 12
     share = np.linspace(0, 1, along)
     angle = np.linspace(0, 2 * np.pi, around, endpoint=False)
-    tip = np.sqrt(np.clip(1 - np.clip((share - 0.62) / 0.38, 0, 1) ** 2.4, 0, 1))
-    width, height = (1.35 - 0.25 * share) * tip, (0.62 - 0.28 * share) * tip**0.7
+    tip = np.sqrt(np.clip(1 - np.clip((share - 0.70) / 0.30, 0, 1) ** 2.6, 0, 1))
+    width, height = (1.55 - 0.25 * share) * tip, (0.62 - 0.28 * share) * tip**0.7
     rise = -6.35 + 0.28 * np.sin(np.pi * share**0.8) - 0.05 * share
     side, up = np.sin(angle), np.cos(angle)
     groove = 0.16 * np.exp(-((side / 0.22) ** 2)) * (up > 0)

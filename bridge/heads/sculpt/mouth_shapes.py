@@ -25,7 +25,7 @@ _CORNER = (MOUTH_X, -5.4, 8.0)
 
 
 def _corner(clay: Clay, across: float, along: float) -> Array:
-    """Return 1 at the left corner of the mouth, less and less steeply falling to 0 at the middle."""
+    """Return 1 at the left corner of the mouth, falling ever less steeply to 0."""
     inner = spot(clay, _CORNER, (across + 1.6, along, 4.5))
     outer = spot(clay, _CORNER, (across, along, 4.5))
     outward = np.clip(clay.anchor[:, 0] / MOUTH_X, 0.0, 1.0)
@@ -88,16 +88,16 @@ def _gathered(clay: Clay, share: float) -> Array:
 
 def funnel(clay: Clay) -> Array:
     """Push the lips forward into an open ring."""
-    lips = about_mouth(clay, 3.6, 2.3, 2.6)
-    part = 0.45 * _upper(clay) - 0.60 * _lower(clay)
-    return vector(lips, _gathered(clay, 0.50), _ellipse(clay) * part, 0.95)
+    lips = about_mouth(clay, 4.3, 1.95, 2.8)
+    part = 0.50 * _upper(clay) - 0.70 * _lower(clay)
+    return vector(lips, _gathered(clay, 0.36), _ellipse(clay) * part, 0.95)
 
 
 def pucker(clay: Clay) -> Array:
     """Draw the lips together and forward, closed and full."""
-    lips = about_mouth(clay, 3.8, 2.3, 2.6)
+    lips = about_mouth(clay, 4.3, 1.95, 2.8)
     thick = 0.30 * np.clip(lip_height(clay), -1.0, 0.8)
-    return vector(lips, _gathered(clay, 0.56), thick, 1.15)
+    return vector(lips, _gathered(clay, 0.44), thick, 1.15)
 
 
 def left(clay: Clay) -> Array:
@@ -142,13 +142,13 @@ def press(clay: Clay) -> Array:
 
 def lower_down(clay: Clay) -> Array:
     """Draw the lower lip down and open it."""
-    lips = about_mouth(clay, 3.4, 1.6, 2.7) * left_half(clay) * _lower(clay)
+    lips = about_mouth(clay, 3.4, 1.6, 2.7) * left_half(clay, 1.2) * _lower(clay)
     return vector(lips * _ellipse(clay), 0.12, -0.75, 0.05)
 
 
 def upper_up(clay: Clay) -> Array:
     """Draw the upper lip up and open it."""
-    lips = about_mouth(clay, 3.4, 2.5, 1.4) * left_half(clay) * _upper(clay)
+    lips = about_mouth(clay, 3.4, 2.5, 1.4) * left_half(clay, 1.2) * _upper(clay)
     fold = spot(clay, (2.2, -3.6, 7.9), (1.9, 1.8, 2.5)) * left_half(clay)
     raised = vector(lips * _ellipse(clay), 0.05, 0.66, 0.08)
     return np.asarray(raised + vector(fold, 0.08, 0.18, 0.10))
@@ -177,16 +177,14 @@ def shrug_lower(clay: Clay) -> Array:
     """Push the chin up and the lower lip out, which lifts the upper one."""
     lips = about_mouth(clay, 3.2, 1.6, 2.4)
     chin = spot(clay, (0.0, -8.6, 8.0), (2.4, 2.0, 3.0))
-    lower = lips * _lower(clay)
-    return (
-        vector(lips, 0.0, 0.34, 0.08) + vector(lower, 0.0, 0.0, 0.30) + vector(chin, 0.0, 0.42, 0.1)
-    )
+    raised = vector(lips, 0.0, 0.34, 0.08) + vector(chin, 0.0, 0.42, 0.1)
+    return np.asarray(raised + vector(lips * _lower(clay), 0.0, 0.0, 0.30))
 
 
 def shrug_upper(clay: Clay) -> Array:
     """Lift the upper lip and push it out; the lower one stays on it."""
     lips = about_mouth(clay, 3.2, 1.9, 1.3)
-    return vector(lips, 0.0, 0.22, 0.10) + vector(lips * _upper(clay), 0.0, 0.0, 0.2)
+    return vector(lips, 0.0, 0.34, 0.14) + vector(lips * _upper(clay), 0.0, 0.0, 0.26)
 
 
 def tongue_out(clay: Clay) -> Array:
@@ -199,6 +197,6 @@ def tongue_stretch(tongue: Clay) -> Array:
     """Return how the tongue itself moves at `tongueOut`."""
     tip = tongue.follow
     forward = 4.6 * tip**1.2
-    arch = 0.78 * np.sin(np.pi * np.clip(tip * 1.08, 0, 1)) - 0.75 * smooth(tip, 0.72, 1.0)
-    narrow = -0.22 * tongue.at[:, 0] * tip
+    arch = 0.85 * np.sin(np.pi * np.clip(tip * 0.95, 0, 1)) - 0.55 * smooth(tip, 0.75, 1.0)
+    narrow = -0.12 * tongue.at[:, 0] * tip
     return np.stack([narrow, arch + 0.28 * tip, forward], axis=1)

@@ -39,10 +39,10 @@ def skin_colours(at: Array) -> Array:
     """Return the painted skin at points of the outer surface, [points, 3]."""
     x, y, z = np.abs(at[:, 0]), at[:, 1], at[:, 2]
     colours = np.broadcast_to(SKIN, at.shape).copy()
-    _tint(colours, BLUSH, 0.55 * _spot(x, y, (4.2, -2.3), (2.4, 1.9)) * smooth(z, 2.0, 5.0))
+    _tint(colours, BLUSH, 0.42 * _spot(x, y, (4.2, -2.3), (2.4, 1.9)) * smooth(z, 2.0, 5.0))
     _tint(colours, BLUSH, 0.40 * _spot(x, y, (0.0, -2.6), (1.3, 1.2)) * smooth(z, 8.0, 9.5))
     _tint(colours, BLUSH, 0.25 * _spot(x, y, (0.0, -9.0), (1.8, 1.2)) * smooth(z, 4.0, 7.0))
-    _tint(colours, SHADE, 0.35 * _spot(x, y, (EYE[0], EYE[1] + 0.75), (2.0, 1.25)) * (z > 4))
+    _tint(colours, SHADE, 0.28 * _spot(x, y, (EYE[0], EYE[1] + 0.75), (2.0, 1.25)) * (z > 4))
     _tint(colours, SHADE, 0.45 * _spot(x, y, (1.9, 0.9), (0.8, 1.2)) * (z > 4))
     _tint(colours, SHADE, 0.45 * smooth(y, -9.8, -12.5))
     _tint(colours, NOSTRIL, 0.9 * _spot(x, y, (0.5, -3.42), (0.42, 0.26)) * smooth(z, 7.0, 8.0))

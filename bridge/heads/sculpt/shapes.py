@@ -61,7 +61,7 @@ LEFT: dict[str, Formula] = {
 
 def _right(formula: Formula) -> Formula:
     def field(clay: Clay) -> Array:
-        return formula(clay.mirrored()) * np.array([-1.0, 1.0, 1.0])
+        return np.asarray(formula(clay.mirrored()) * np.array([-1.0, 1.0, 1.0]))
 
     return field
 
