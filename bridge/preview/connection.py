@@ -4,7 +4,7 @@ WebSocket may say, and how long one is kept that reads nothing."""
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -12,11 +12,13 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 if TYPE_CHECKING:
     import asyncio
 
+    from uvicorn.protocols.http.h11_impl import RequestResponseCycle
+
 MAX_CONNECTIONS = 128
 """Connections of any kind at once: 32 live clients and six of each browser for files."""
 
-FIRST_REQUEST_S = 8.0
-"""Time within which a connection must have asked for something."""
+REQUEST_S = 6.0
+"""Time within which a connection must have asked for something; the next time, at most twice it."""
 
 PING_S = 4.0
 """Time between two pings to a WebSocket, and time to answer one."""
@@ -43,12 +45,20 @@ class HttpConnection(H11Protocol):
         if len(self.connections) > MAX_CONNECTIONS:
             transport.abort()
             return
-        self.loop.call_later(FIRST_REQUEST_S, self._end_silent)
+        self.loop.call_later(REQUEST_S, self._end_silent, None)
 
-    def _end_silent(self) -> None:
-        # None until the first request is complete; a WebSocket has its own bounds by then.
-        if cast("Any", self.scope) is None:
+    def _end_silent(self, seen: RequestResponseCycle | None) -> None:
+        """Drop the connection if it waits for a request since `seen`, the one before it."""
+        if self not in self.connections:
+            # It is over, or a WebSocket, which has its own bounds.
+            return
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        is_waiting = cycle is None or cycle.response_complete
+        if is_waiting and cycle is seen:
             self.transport.abort()
+        else:
+            unseen = cycle if is_waiting else None
+            self.loop.call_later(REQUEST_S, self._end_silent, unseen)
 
 
 class LiveConnection(WebSocketsSansIOProtocol):
