@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 EPILOG = """\
 One or two takes make one picture, the second dashed over the first; of more, each gets its own,
 named after it. A recording becomes a take first: a neutral face with the usual look-ahead. For
-another emotion, `cstalk-bridge render --formats take` makes the take.
+another emotion, `cstalk-bridge render --format take` makes the take.
 
 examples:
   cstalk-bridge plot speech.take

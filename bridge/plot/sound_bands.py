@@ -75,6 +75,9 @@ def spectrogram_band(take: Shown) -> Band:
             vmax=TOP_DB,
             origin="lower",
             aspect="auto",
+            # Colours only of the map, not between them.
+            interpolation="bilinear",
+            interpolation_stage="data",
         )
         for hertz, words in SHOWN_HZ.items():
             sheet.scale(top + height * (1 - place_of_hertz(hertz)), words)

@@ -1,0 +1,50 @@
+"""What the documentation says must be so."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from bridge.cli.parser import make_parser
+from bridge.export import FORMATS
+from bridge.plot.findings import KINDS
+from bridge.plot.measures import MAX_JERK, MAX_SPEED
+
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+TAKES = (ROOT / "docs" / "takes.md").read_text(encoding="utf-8")
+
+
+def examples(page: Path) -> list[list[str]]:
+    """The commands in the shell blocks of a page."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
+    return [words[1:] for words in lines if words[:1] == ["cstalk-bridge"]]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_example_is_a_command_there_is(page: Path) -> None:
+    for words in examples(page):
+        assert make_parser().parse_args(words).action
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
+    own = [target for target in targets if "://" not in target]
+    assert [target for target in own if not (page.parent / target).exists()] == []
+
+
+def test_the_table_of_formats_names_each_with_its_file() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \| `([\w.-]+)` \|", TAKES, re.MULTILINE)
+    assert rows == [(form.id, form.name("speech")) for form in FORMATS.values()]
+
+
+def test_the_table_of_warnings_names_each_with_its_limit() -> None:
+    section = TAKES[TAKES.index("| warning |") :]
+    assert re.findall(r"^\| (\w+) \|", section, re.MULTILINE)[1:] == list(KINDS)
+    assert f"{MAX_SPEED:.1f} ranges per second" in section
+    assert f"{round(MAX_JERK, -3):,.0f} ranges per second cubed" in section
