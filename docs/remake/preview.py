@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-WINDOW = {"width": 1040, "height": 980}
+WINDOW = {"width": 1040, "height": 1040}
 FLAGS = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 PATIENCE_S = 120.0
 """Without a graphics card a frame may take a second."""
