@@ -163,7 +163,7 @@ class Renderer:
         try:
             yield future.result()
         except Exception as error:  # noqa: BLE001 - one input must not end the others
-            self._tally.heard(job, 1.0)
+            self._tally.drop(job)
             self._fail(job, error)
 
     def _gather(self, most: int) -> None:
@@ -210,7 +210,7 @@ class Renderer:
                 continue
             told = {place: said for output in outputs for place, said in output.items()}
             self._manifest.append(Entry.of(written.job, State.DONE, outputs=told))
-            self._tally.finish(written.duration_s)
+            self._tally.finish(written.job, written.duration_s)
 
     def _fail(self, job: Job, error: Exception) -> None:
         self._growing.pop(job, None)

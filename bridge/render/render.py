@@ -94,6 +94,6 @@ def _is_fit(
         ]
     if problems:
         manifest.append(Entry.of(job, State.FAILED, problems=tuple(map(str, problems))))
-        tally.heard(job, 1.0)
+        tally.drop(job)
         tally.fail(str(job.source), tuple(problems))
     return not problems

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from bridge.render.jobs import Job
 
 
+NETWORK_SHARE = 0.7
+"""Of the work on an input, what is done once the network is; the rest is writing."""
+
+
 @dataclass(slots=True)
 class Tally:
     """Counts of jobs, of bytes of input, and seconds of sound; changed by one thread only."""
@@ -25,17 +29,22 @@ class Tally:
     failures: list[tuple[str, tuple[Problem, ...]]] = field(default_factory=list)
 
     def heard(self, job: Job, share: float) -> None:
-        """Count a further share of an input as worked on."""
-        self.bytes_done += share * job.size
+        """Count a further share of an input as gone through the network."""
+        self.bytes_done += NETWORK_SHARE * share * job.size
 
-    def finish(self, duration_s: float) -> None:
+    def finish(self, job: Job, duration_s: float) -> None:
         """Count an input whose outputs are all there."""
         self.done += 1
+        self.bytes_done += (1.0 - NETWORK_SHARE) * job.size
         self.sound_s += duration_s
 
     def fail(self, source: str, problems: tuple[Problem, ...]) -> None:
         """Count an input that failed."""
         self.failures.append((source, problems))
+
+    def drop(self, job: Job) -> None:
+        """Count an input as no more to be worked on."""
+        self.bytes -= job.size
 
     @property
     def share(self) -> float:

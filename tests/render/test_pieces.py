@@ -74,7 +74,7 @@ def test_a_tally_tells_speed_and_time_left() -> None:
     tally = Tally(jobs=4, bytes=400, start_s=10.0)
     assert tally.line(10.0) == "0 of 4 rendered, 0 x real time"
     tally.heard(JOB, 1.0)
-    tally.finish(60.0)
+    tally.finish(JOB, 60.0)
     assert tally.line(20.0) == "1 of 4 rendered, 6 x real time, 0:30 left"
     tally.fail("b.wav", (Problem("b.wav", "damaged"),))
     tally.end_s = 20.0
