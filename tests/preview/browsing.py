@@ -23,7 +23,7 @@ CHROMIUM = shutil.which("chromium")
 PATIENCE_S = 90.0
 """Time given to anything; without a graphics card a frame may take a second."""
 
-SMALL = {"width": 656, "height": 464}
+SMALL = {"width": 656, "height": 670}
 """A window in which the face has about 420 pixels a side: without a graphics card, more is slow."""
 
 ARGUMENTS = (

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 pytestmark = needs_chromium
 
+WINDOW = {"width": 340, "height": 1060}
+"""One column, as on a phone, in which the face has about 320 pixels a side: fifty are drawn."""
+
 MAX_BYTES = 1_500_000
 """All that the first face needs, as it comes over the wire."""
 
@@ -42,7 +45,7 @@ def opened(serving: Serving) -> Iterator[tuple[Visit, float]]:
     """The page with its face at rest, and the time it took."""
     with browsing() as browser:
         start_s = time.monotonic()
-        with visiting(browser, serving.preview.url) as visit:
+        with visiting(browser, serving.preview.url, WINDOW) as visit:
             yield visit, time.monotonic() - start_s
 
 

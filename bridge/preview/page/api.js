@@ -25,9 +25,14 @@ const LOST = {
 function problemsIn(text, status) {
   try {
     const { problems } = JSON.parse(text);
-    if (problems.length) return problems.map(({ where = '', what, remedy = '' }) => ({ where, what, remedy }));
-  } catch { /* not an answer of ours: a proxy's page, or nothing */ }
-  return [{ where: 'server', what: `it answered with status ${status}`, remedy: 'reload the page' }];
+    if (problems.length)
+      return problems.map(({ where = '', what, remedy = '' }) => ({ where, what, remedy }));
+  } catch {
+    /* not an answer of ours: a proxy's page, or nothing */
+  }
+  return [
+    { where: 'server', what: `it answered with status ${status}`, remedy: 'reload the page' },
+  ];
 }
 
 async function request(url, options = {}) {
@@ -60,12 +65,15 @@ export const generate = (recording, emotion, lookahead_ms) =>
 export const take = (id) => json(takeUrl(id));
 
 /** Forget a take, also while the page is being left; what is gone already is no fault. */
-export const remove = (id) => request(takeUrl(id), { method: 'DELETE', keepalive: true }).catch(() => {});
+export const remove = (id) =>
+  request(takeUrl(id), { method: 'DELETE', keepalive: true }).catch(() => {});
 
 /** Fetch the curves of a take. @returns {{rows, count, rate_hz, values: Int16Array}} */
 export async function curves(id, rigmap) {
   const answer = await request(takeUrl(id, `/curves?${new URLSearchParams({ rigmap })}`));
-  const [rows, count, rate_hz] = ['X-Rows', 'X-Curves', 'X-Rate-Hz'].map((name) => Number(answer.headers.get(name)));
+  const [rows, count, rate_hz] = ['X-Rows', 'X-Curves', 'X-Rate-Hz'].map((name) =>
+    Number(answer.headers.get(name)),
+  );
   const values = new Int16Array(await answer.arrayBuffer());
   if (values.length !== rows * count) {
     throw new Refusal({ where: rigmap, what: 'the curves came incomplete', remedy: 'try again' });
@@ -77,11 +85,20 @@ export const soundUrl = (id) => takeUrl(id, '/sound');
 
 /** Fetch [columns, 2] of -127..127: the lowest and highest sample in each column. */
 export const waveform = async (id, start_s, end_s, columns, signal) =>
-  new Int8Array(await bytes(takeUrl(id, `/waveform?${new URLSearchParams({ start_s, end_s, columns })}`), { signal }));
+  new Int8Array(
+    await bytes(takeUrl(id, `/waveform?${new URLSearchParams({ start_s, end_s, columns })}`), {
+      signal,
+    }),
+  );
 
 /** Fetch [bands, columns] of 0 (-80 dBFS) to 255 (0 dBFS), the lowest band first. */
 export const spectrogram = async (id, start_s, end_s, columns, bands, signal) =>
-  new Uint8Array(await bytes(takeUrl(id, `/spectrogram?${new URLSearchParams({ start_s, end_s, columns, bands })}`), { signal }));
+  new Uint8Array(
+    await bytes(
+      takeUrl(id, `/spectrogram?${new URLSearchParams({ start_s, end_s, columns, bands })}`),
+      { signal },
+    ),
+  );
 
 export const exportUrl = (id, query) => takeUrl(id, `/export?${new URLSearchParams(query)}`);
 

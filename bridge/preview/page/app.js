@@ -23,15 +23,26 @@ import { Views } from './views.js';
 /** Say what keeps the page from starting, where everything else would be. */
 function fail(problems) {
   document.body.dataset.stage = 'failed';
-  byId('problems').replaceChildren(...problems.map(({ where, what, remedy }) =>
-    make('div.problem', {}, make('p', {}, make('b', { textContent: where }), ` ${what} — ${remedy}`))));
+  byId('problems').replaceChildren(
+    ...problems.map(({ where, what, remedy }) =>
+      make(
+        'div.problem',
+        {},
+        make('p', {}, make('b', { textContent: where }), ` ${what} — ${remedy}`),
+      ),
+    ),
+  );
 }
 
 function openStage() {
   try {
     return new Stage(byId('picture'));
   } catch {
-    throw new Refusal({ where: 'browser', what: 'it gives no WebGL 2', remedy: 'turn on hardware acceleration, or use another browser' });
+    throw new Refusal({
+      where: 'browser',
+      what: 'it gives no WebGL 2',
+      remedy: 'turn on hardware acceleration, or use another browser',
+    });
   }
 }
 

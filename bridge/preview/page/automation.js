@@ -15,27 +15,49 @@ const CHUNK = 0x8000;
 
 function base64(bytes) {
   let text = '';
-  for (let at = 0; at < bytes.length; at += CHUNK) text += String.fromCharCode(...bytes.subarray(at, at + CHUNK));
+  for (let at = 0; at < bytes.length; at += CHUNK)
+    text += String.fromCharCode(...bytes.subarray(at, at + CHUNK));
   return btoa(text);
 }
 
 function summary(state) {
-  const sides = shownSides(state).map(([key, { source, settings, take, progress, lanes, face }]) => [key, {
-    source: source?.name ?? null,
-    settings,
-    take: take?.id ?? null,
-    progress,
-    rows: lanes?.rows ?? 0,
-    face: face?.rigmap.name ?? null,
-    values: face ? Object.fromEntries(face.names.map((name, i) => [name, face.at(state.time_s)[i]])) : {},
-  }]);
+  const sides = shownSides(state).map(
+    ([key, { source, settings, take, progress, lanes, face }]) => [
+      key,
+      {
+        source: source?.name ?? null,
+        settings,
+        take: take?.id ?? null,
+        progress,
+        rows: lanes?.rows ?? 0,
+        face: face?.rigmap.name ?? null,
+        values: face
+          ? Object.fromEntries(face.names.map((name, i) => [name, face.at(state.time_s)[i]]))
+          : {},
+      },
+    ],
+  );
   const { mode, active, time_s, playing, rate, loop, range, problems, missing, live } = state;
   return {
-    mode, active, time_s, playing, rate, loop, range, problems, missing,
+    mode,
+    active,
+    time_s,
+    playing,
+    rate,
+    loop,
+    range,
+    problems,
+    missing,
     clock: clockText(time_s),
     duration_s: duration(state),
     sides: Object.fromEntries(sides),
-    live: live && { isOpen: live.isOpen, subjects: live.subjects.map(({ name }) => name), rate_fps: live.rate_fps, age_ms: live.age_ms, tick: live.frames?.tick ?? null },
+    live: live && {
+      isOpen: live.isOpen,
+      subjects: live.subjects.map(({ name }) => name),
+      rate_fps: live.rate_fps,
+      age_ms: live.age_ms,
+      tick: live.frames?.tick ?? null,
+    },
   };
 }
 

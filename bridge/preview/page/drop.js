@@ -14,10 +14,15 @@ const MAX_FILES = 32; // at once; more belong to cstalk-bridge render
 export function followFiles(store, takes, library) {
   const open = async (files) => {
     if (files.length > MAX_FILES) {
-      store.complain({ where: `${files.length} files`, what: `the limit is ${MAX_FILES} at once`, remedy: 'use cstalk-bridge render for many' });
+      store.complain({
+        where: `${files.length} files`,
+        what: `the limit is ${MAX_FILES} at once`,
+        remedy: 'use cstalk-bridge render for many',
+      });
       return;
     }
-    for (const head of files.filter(({ name }) => HEAD.test(name))) await addHead(store, takes, library, head);
+    for (const head of files.filter(({ name }) => HEAD.test(name)))
+      await addHead(store, takes, library, head);
     await takes.open(files.filter(({ name }) => !HEAD.test(name)));
   };
   const input = byId('file');
@@ -42,7 +47,9 @@ async function addHead(store, takes, library, file) {
 
 function followDrop(open) {
   let depth = 0;
-  const show = (isOver) => { byId('dropping').hidden = !isOver; };
+  const show = (isOver) => {
+    byId('dropping').hidden = !isOver;
+  };
   const hasFiles = ({ dataTransfer }) => dataTransfer?.types.includes('Files');
   addEventListener('dragenter', (event) => {
     if (!hasFiles(event)) return;

@@ -32,7 +32,9 @@ export const press = (button, isOn) => button.setAttribute('aria-pressed', Strin
 export function fillMenu(menu, entries, chosen) {
   const key = JSON.stringify(entries);
   if (menu.dataset.key !== key) {
-    menu.replaceChildren(...entries.map(({ value, text }) => make('option', { value, textContent: text })));
+    menu.replaceChildren(
+      ...entries.map(({ value, text }) => make('option', { value, textContent: text })),
+    );
     menu.dataset.key = key;
   }
   menu.value = chosen;

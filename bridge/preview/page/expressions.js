@@ -27,8 +27,12 @@ function binds1(json) {
   const { preset = {}, custom = {} } = json.extensions?.VRMC_vrm?.expressions ?? {};
   return Object.entries({ ...custom, ...preset }).flatMap(([name, { morphTargetBinds = [] }]) =>
     morphTargetBinds.map(({ node, index, weight }) => ({
-      key: shapeKey(name), mesh: json.nodes[node]?.mesh, index, weight,
-    })));
+      key: shapeKey(name),
+      mesh: json.nodes[node]?.mesh,
+      index,
+      weight,
+    })),
+  );
 }
 
 /**

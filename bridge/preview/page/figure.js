@@ -6,12 +6,19 @@ const LOOK_RAD = 0.5; // an eye's turn at weight 1 of a look curve
 
 /** What turns an eye: curve, eye, to the subject's left, up. */
 const LOOKS = [
-  ['eyelookinleft', 'eyeLeft', -1, 0], ['eyelookoutleft', 'eyeLeft', 1, 0],
-  ['eyelookupleft', 'eyeLeft', 0, 1], ['eyelookdownleft', 'eyeLeft', 0, -1],
-  ['eyelookinright', 'eyeRight', 1, 0], ['eyelookoutright', 'eyeRight', -1, 0],
-  ['eyelookupright', 'eyeRight', 0, 1], ['eyelookdownright', 'eyeRight', 0, -1],
+  ['eyelookinleft', 'eyeLeft', -1, 0],
+  ['eyelookoutleft', 'eyeLeft', 1, 0],
+  ['eyelookupleft', 'eyeLeft', 0, 1],
+  ['eyelookdownleft', 'eyeLeft', 0, -1],
+  ['eyelookinright', 'eyeRight', 1, 0],
+  ['eyelookoutright', 'eyeRight', -1, 0],
+  ['eyelookupright', 'eyeRight', 0, 1],
+  ['eyelookdownright', 'eyeRight', 0, -1],
   ...['eyeLeft', 'eyeRight'].flatMap((eye) => [
-    ['lookleft', eye, 1, 0], ['lookright', eye, -1, 0], ['lookup', eye, 0, 1], ['lookdown', eye, 0, -1],
+    ['lookleft', eye, 1, 0],
+    ['lookright', eye, -1, 0],
+    ['lookup', eye, 0, 1],
+    ['lookdown', eye, 0, -1],
   ]),
 ];
 
@@ -30,7 +37,11 @@ class Joint {
   /** Turn to the subject's left, up, and to its right shoulder, in radians. */
   turn(left, up, right) {
     this.#turn.setFromEuler(this.#angles.set(-up, left, right));
-    this.node.quaternion.copy(this.back).multiply(this.#turn).multiply(this.room).multiply(this.rest);
+    this.node.quaternion
+      .copy(this.back)
+      .multiply(this.#turn)
+      .multiply(this.room)
+      .multiply(this.rest);
   }
 }
 
@@ -108,9 +119,14 @@ export class Figure {
 
   #bind(names) {
     const places = new Map(names.map((name, i) => [shapeKey(name), i]));
-    const targets = [...places].flatMap(([key, i]) => (this.shapes.get(key) ?? []).map((target) => [i, ...target]));
+    const targets = [...places].flatMap(([key, i]) =>
+      (this.shapes.get(key) ?? []).map((target) => [i, ...target]),
+    );
     const head = ['headyaw', 'headpitch', 'headroll'].map((key) => places.get(key) ?? -1);
-    const looks = LOOKS.filter(([key]) => places.has(key)).map(([key, ...rest]) => [places.get(key), ...rest]);
+    const looks = LOOKS.filter(([key]) => places.has(key)).map(([key, ...rest]) => [
+      places.get(key),
+      ...rest,
+    ]);
     return { targets, head, looks };
   }
 }

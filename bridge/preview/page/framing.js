@@ -24,13 +24,17 @@ function movedBox(meshes) {
   const reaches = meshes.map((mesh) => {
     const shapes = mesh.geometry.morphAttributes.position;
     const scale = mesh.matrixWorld.getMaxScaleOnAxis();
-    return Float32Array.from({ length: mesh.geometry.attributes.position.count }, (_, i) => scale * reach(shapes, i));
+    return Float32Array.from(
+      { length: mesh.geometry.attributes.position.count },
+      (_, i) => scale * reach(shapes, i),
+    );
   });
   const farthest = Math.max(...reaches.map((list) => list.reduce((a, b) => Math.max(a, b), 0)));
   const box = new Box3();
   meshes.forEach((mesh, k) => {
     reaches[k].forEach((far, i) => {
-      if (far > MOVED * farthest) box.expandByPoint(mesh.getVertexPosition(i, point).applyMatrix4(mesh.matrixWorld));
+      if (far > MOVED * farthest)
+        box.expandByPoint(mesh.getVertexPosition(i, point).applyMatrix4(mesh.matrixWorld));
     });
   });
   return box;

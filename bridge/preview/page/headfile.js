@@ -14,13 +14,19 @@ const JSON_CHUNK = 0x4e4f534a; // "JSON"
 const UNREAD = { KHR_draco_mesh_compression: 'Draco', KHR_texture_basisu: 'KTX2 textures' };
 const PIVOT = 0.25; // height of the neck's pivot in a model without a head node, from its foot
 
-const refuse = (where, what, remedy) => { throw new Refusal({ where, what, remedy }); };
+const refuse = (where, what, remedy) => {
+  throw new Refusal({ where, what, remedy });
+};
 
 /** Return the JSON part of a GLB. @param {ArrayBuffer} data @param {string} name of the file */
 function description(data, name) {
   const view = new DataView(data);
-  const isGlb = data.byteLength >= 20 && view.getUint32(0, true) === MAGIC && view.getUint32(16, true) === JSON_CHUNK;
-  if (!isGlb) refuse(name, 'this is no GLB or VRM file', 'export the head as one binary glTF file (.glb)');
+  const isGlb =
+    data.byteLength >= 20 &&
+    view.getUint32(0, true) === MAGIC &&
+    view.getUint32(16, true) === JSON_CHUNK;
+  if (!isGlb)
+    refuse(name, 'this is no GLB or VRM file', 'export the head as one binary glTF file (.glb)');
   try {
     return JSON.parse(new TextDecoder().decode(new Uint8Array(data, 20, view.getUint32(12, true))));
   } catch {
@@ -31,9 +37,15 @@ function description(data, name) {
 async function parsed(data, json, name) {
   const loader = new GLTFLoader();
   const used = json.extensionsUsed ?? [];
-  const unread = Object.keys(UNREAD).filter((extension) => (json.extensionsRequired ?? []).includes(extension));
+  const unread = Object.keys(UNREAD).filter((extension) =>
+    (json.extensionsRequired ?? []).includes(extension),
+  );
   if (unread.length) {
-    refuse(name, `it needs ${unread.map((key) => UNREAD[key]).join(' and ')}, which this page cannot read`, 'export it without that compression');
+    refuse(
+      name,
+      `it needs ${unread.map((key) => UNREAD[key]).join(' and ')}, which this page cannot read`,
+      'export it without that compression',
+    );
   }
   if (used.some((extension) => extension.endsWith('_meshopt_compression'))) {
     loader.setMeshoptDecoder((await import('./vendor/meshopt.js')).MeshoptDecoder);
@@ -41,7 +53,11 @@ async function parsed(data, json, name) {
   try {
     return await loader.parseAsync(data, '');
   } catch (error) {
-    return refuse(name, `it cannot be read: ${String(error?.message ?? error)}`, 'check it with the glTF validator and export it again');
+    return refuse(
+      name,
+      `it cannot be read: ${String(error?.message ?? error)}`,
+      'check it with the glTF validator and export it again',
+    );
   }
 }
 
@@ -52,9 +68,15 @@ function nameShapes(gltf, json) {
   gltf.scene.traverse((node) => {
     node.frustumCulled = false;
     if (!node.isMesh || !node.morphTargetInfluences) return;
-    const own = Object.entries(node.morphTargetDictionary ?? {}).map(([name, index]) => [shapeKey(name), index, 1]);
+    const own = Object.entries(node.morphTargetDictionary ?? {}).map(([name, index]) => [
+      shapeKey(name),
+      index,
+      1,
+    ]);
     const of = gltf.parser.associations.get(node)?.meshes;
-    const bound = list.filter(({ mesh, index }) => mesh === of && index in node.morphTargetInfluences);
+    const bound = list.filter(
+      ({ mesh, index }) => mesh === of && index in node.morphTargetInfluences,
+    );
     node.userData.shapes = [...own, ...bound.map(({ key, index, weight }) => [key, index, weight])];
     meshes.push(node);
   });
@@ -65,10 +87,12 @@ function nameShapes(gltf, json) {
 function nameRoles(gltf, json, meshes) {
   const byBone = new Map(bones(json).map(([role, index]) => [index, role]));
   const taken = new Set();
-  const carriesFace = (node) => node.isBone || meshes.every((mesh) => {
-    for (let up = mesh; up; up = up.parent) if (up === node) return true;
-    return false;
-  });
+  const carriesFace = (node) =>
+    node.isBone ||
+    meshes.every((mesh) => {
+      for (let up = mesh; up; up = up.parent) if (up === node) return true;
+      return false;
+    });
   gltf.scene.traverse((node) => {
     const index = gltf.parser.associations.get(node)?.nodes;
     const role = byBone.size ? byBone.get(index) : nodeRole(node.userData.name ?? node.name);
@@ -83,7 +107,11 @@ function nameRoles(gltf, json, meshes) {
 function withNeck(scene, box) {
   const head = new Group();
   head.userData.role = 'head';
-  head.position.set((box.min.x + box.max.x) / 2, box.min.y + PIVOT * (box.max.y - box.min.y), (box.min.z + box.max.z) / 2);
+  head.position.set(
+    (box.min.x + box.max.x) / 2,
+    box.min.y + PIVOT * (box.max.y - box.min.y),
+    (box.min.z + box.max.z) / 2,
+  );
   scene.position.sub(head.position);
   head.add(scene);
   return new Group().add(head);
@@ -99,7 +127,11 @@ function withNeck(scene, box) {
 export async function readHead(file, name, known) {
   if (file.size > MAX_HEAD_BYTES) {
     const size = `the head is ${Math.ceil(file.size / 2 ** 20)} MB large`;
-    refuse(name, `${size}; the limit is ${MAX_HEAD_BYTES / 2 ** 20} MB`, 'export the head alone, with smaller textures');
+    refuse(
+      name,
+      `${size}; the limit is ${MAX_HEAD_BYTES / 2 ** 20} MB`,
+      'export the head alone, with smaller textures',
+    );
   }
   const data = await file.arrayBuffer();
   const json = description(data, name);
@@ -108,9 +140,16 @@ export async function readHead(file, name, known) {
   const meshes = nameShapes(gltf, json);
   const box = headBox(gltf.scene, meshes);
   const roles = nameRoles(gltf, json, meshes);
-  const figure = new Figure(roles.has('head') ? new Group().add(gltf.scene) : withNeck(gltf.scene, box), box);
+  const figure = new Figure(
+    roles.has('head') ? new Group().add(gltf.scene) : withNeck(gltf.scene, box),
+    box,
+  );
   if (!figure.knownCount(known)) {
-    refuse(name, 'the head has none of the shapes a face moves by', 'name its shapes as ARKit does (jawOpen, eyeBlinkLeft ...), or give a VRM with expressions');
+    refuse(
+      name,
+      'the head has none of the shapes a face moves by',
+      'name its shapes as ARKit does (jawOpen, eyeBlinkLeft ...), or give a VRM with expressions',
+    );
   }
   return figure;
 }

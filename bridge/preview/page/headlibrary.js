@@ -37,7 +37,8 @@ export class HeadLibrary {
   async #load({ id, name, url }) {
     if (this.#files.has(id)) return readHead(this.#files.get(id), name, this.known);
     const answer = await fetch(url).catch(() => null);
-    if (!answer?.ok) throw new Refusal({ where: name, what: 'the head did not come', remedy: 'reload the page' });
+    if (!answer?.ok)
+      throw new Refusal({ where: name, what: 'the head did not come', remedy: 'reload the page' });
     return readHead(await answer.blob(), name, this.known);
   }
 

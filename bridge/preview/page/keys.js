@@ -9,7 +9,12 @@ const INTENSITY = 0.05;
 const KEYS = [
   ['Space', 'play or pause', [' '], ({ player }) => player.toggle()],
   ['← →', 'one frame back or forward; with shift one second', ['ArrowLeft', 'ArrowRight'], step],
-  ['Home End', 'to the start or the end', ['Home', 'End'], ({ player, store }, { key }) => player.seek(key === 'Home' ? 0 : duration(store.state))],
+  [
+    'Home End',
+    'to the start or the end',
+    ['Home', 'End'],
+    ({ player, store }, { key }) => player.seek(key === 'Home' ? 0 : duration(store.state)),
+  ],
   ['0 1 2 …', 'choose the emotion', [...'0123456789'], emotion],
   ['↑ ↓', 'more or less intensity', ['ArrowUp', 'ArrowDown'], intensity],
   ['I O', 'start or end the loop here', ['i', 'o'], loopEnd],
@@ -59,7 +64,8 @@ function intensity({ takes, store }, { key }) {
 function loopEnd({ store }, { key }) {
   const { loop, time_s } = store.state;
   const whole = loop ?? { start_s: 0, end_s: duration(store.state) };
-  const next = key.toLowerCase() === 'i' ? { ...whole, start_s: time_s } : { ...whole, end_s: time_s };
+  const next =
+    key.toLowerCase() === 'i' ? { ...whole, start_s: time_s } : { ...whole, end_s: time_s };
   if (next.end_s > next.start_s) store.set({ loop: next });
 }
 
@@ -101,9 +107,11 @@ export function followKeys(page) {
   });
   const say = (names, does) => [make('dt', {}, ...names), make('dd', { textContent: does })];
   const caps = (keys) => keys.split(' ').map((key) => make('kbd', { textContent: key }));
-  byId('keys').querySelector('dl').append(
-    ...KEYS.flatMap(([keys, does]) => say(caps(keys), does)),
-    ...MOUSE.flatMap(([how, does]) => say([how], does)),
-  );
+  byId('keys')
+    .querySelector('dl')
+    .append(
+      ...KEYS.flatMap(([keys, does]) => say(caps(keys), does)),
+      ...MOUSE.flatMap(([how, does]) => say([how], does)),
+    );
   byId('help').onclick = () => byId('keys').showModal();
 }

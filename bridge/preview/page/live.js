@@ -19,7 +19,10 @@ export function readFrames(data) {
   const curves = view.getUint16(2, true);
   const isWhole = data.byteLength === HEADER_BYTES + 4 * count * curves;
   if (view.getUint8(0) !== KIND_FRAMES || !isWhole) return null;
-  const subjects = Array.from({ length: count }, (_, k) => new Float32Array(data, HEADER_BYTES + 4 * k * curves, curves));
+  const subjects = Array.from(
+    { length: count },
+    (_, k) => new Float32Array(data, HEADER_BYTES + 4 * k * curves, curves),
+  );
   return { tick: view.getUint32(4, true), time_s: view.getFloat64(8, true), curves, subjects };
 }
 
@@ -44,7 +47,8 @@ export class LiveFeed {
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
     const socket = new WebSocket(`${scheme}://${location.host}/live`);
     socket.binaryType = 'arraybuffer';
-    socket.onmessage = ({ data }) => (typeof data === 'string' ? this.#introduce(data) : this.#take(data));
+    socket.onmessage = ({ data }) =>
+      typeof data === 'string' ? this.#introduce(data) : this.#take(data);
     socket.onclose = () => {
       this.#set({ isOpen: false });
       setTimeout(() => this.#connect(), RETRY_MS[Math.min(this.#tries++, RETRY_MS.length - 1)]);
@@ -55,7 +59,15 @@ export class LiveFeed {
     const { subjects, curves, rate_hz } = JSON.parse(text);
     this.#tries = 0;
     this.#arrivals = [];
-    this.#set({ isOpen: true, subjects, curves, rate_hz, frames: null, rate_fps: 0, age_ms: Infinity });
+    this.#set({
+      isOpen: true,
+      subjects,
+      curves,
+      rate_hz,
+      frames: null,
+      rate_fps: 0,
+      age_ms: Infinity,
+    });
   }
 
   #take(data) {
@@ -65,18 +77,35 @@ export class LiveFeed {
     const now = this.now();
     this.#arrivals.push(now);
     while (this.#arrivals[0] < now - MEASURED_MS) this.#arrivals.shift();
-    this.#set({ frames, age_ms: isSilent(this.store.state.live) ? 0 : this.store.state.live.age_ms });
+    this.#set({
+      frames,
+      age_ms: isSilent(this.store.state.live) ? 0 : this.store.state.live.age_ms,
+    });
   }
 
   #age() {
     if (!this.store.state.live?.isOpen) return;
     const now = this.now();
     const recent = this.#arrivals.filter((at) => at >= now - MEASURED_MS);
-    this.#set({ rate_fps: (recent.length * 1000) / MEASURED_MS, age_ms: now - (this.#arrivals.at(-1) ?? -Infinity) });
+    this.#set({
+      rate_fps: (recent.length * 1000) / MEASURED_MS,
+      age_ms: now - (this.#arrivals.at(-1) ?? -Infinity),
+    });
   }
 
   #set(patch) {
-    this.store.set({ live: { isOpen: false, subjects: [], curves: [], frames: null, rate_fps: 0, age_ms: Infinity, ...this.store.state.live, ...patch } });
+    this.store.set({
+      live: {
+        isOpen: false,
+        subjects: [],
+        curves: [],
+        frames: null,
+        rate_fps: 0,
+        age_ms: Infinity,
+        ...this.store.state.live,
+        ...patch,
+      },
+    });
   }
 }
 

@@ -20,8 +20,15 @@ export function shapeKey(name) {
 
 /** The curves of head and gaze that turn nodes, by key. */
 export const NODE_CURVES = new Set([
-  'headyaw', 'headpitch', 'headroll',
-  'lefteyeyaw', 'lefteyepitch', 'lefteyeroll', 'righteyeyaw', 'righteyepitch', 'righteyeroll',
+  'headyaw',
+  'headpitch',
+  'headroll',
+  'lefteyeyaw',
+  'lefteyepitch',
+  'lefteyeroll',
+  'righteyeyaw',
+  'righteyepitch',
+  'righteyeroll',
 ]);
 
 const NODES = {
@@ -38,8 +45,21 @@ export function nodeRole(name) {
 
 /** Presets of VRM 0 under their names of VRM 1. */
 export const VRM0_PRESETS = {
-  a: 'aa', i: 'ih', u: 'ou', e: 'ee', o: 'oh',
-  blink: 'blink', blink_l: 'blinkLeft', blink_r: 'blinkRight',
-  joy: 'happy', angry: 'angry', sorrow: 'sad', fun: 'relaxed', neutral: 'neutral',
-  lookup: 'lookUp', lookdown: 'lookDown', lookleft: 'lookLeft', lookright: 'lookRight',
+  a: 'aa',
+  i: 'ih',
+  u: 'ou',
+  e: 'ee',
+  o: 'oh',
+  blink: 'blink',
+  blink_l: 'blinkLeft',
+  blink_r: 'blinkRight',
+  joy: 'happy',
+  angry: 'angry',
+  sorrow: 'sad',
+  fun: 'relaxed',
+  neutral: 'neutral',
+  lookup: 'lookUp',
+  lookdown: 'lookDown',
+  lookleft: 'lookLeft',
+  lookright: 'lookRight',
 };

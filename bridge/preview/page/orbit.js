@@ -6,7 +6,9 @@ const HIGHEST = 1.2;
 /** Let drags on an element turn the camera. @param {import('./state.js').Store} store */
 export function followOrbit(element, store) {
   let last = null;
-  const end = () => { last = null; };
+  const end = () => {
+    last = null;
+  };
   element.addEventListener('pointerdown', (event) => {
     if (event.button !== 0) return;
     last = [event.clientX, event.clientY];

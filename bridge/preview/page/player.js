@@ -82,7 +82,11 @@ export class Player {
     this.#clock.play().catch((error) => {
       if (error.name === 'AbortError') return;
       this.pause();
-      this.store.complain({ where: 'sound', what: `the browser does not play it: ${error.message}`, remedy: 'click once into the page and press play again' });
+      this.store.complain({
+        where: 'sound',
+        what: `the browser does not play it: ${error.message}`,
+        remedy: 'click once into the page and press play again',
+      });
     });
   }
 

@@ -1,6 +1,11 @@
 /** Draws all faces with one renderer: each view of the page is a window of one picture. */
 import {
-  DirectionalLight, HemisphereLight, NeutralToneMapping, PerspectiveCamera, Scene, WebGLRenderer,
+  DirectionalLight,
+  HemisphereLight,
+  NeutralToneMapping,
+  PerspectiveCamera,
+  Scene,
+  WebGLRenderer,
 } from './vendor/three.js';
 import { aim } from './framing.js';
 
@@ -28,7 +33,12 @@ export class Stage {
   /** @param {HTMLCanvasElement} canvas laid over all views */
   constructor(canvas) {
     this.canvas = canvas;
-    this.renderer = new WebGLRenderer({ canvas, antialias: true, alpha: true, powerPreference: 'low-power' });
+    this.renderer = new WebGLRenderer({
+      canvas,
+      antialias: true,
+      alpha: true,
+      powerPreference: 'low-power',
+    });
     this.renderer.toneMapping = NeutralToneMapping;
     this.renderer.toneMappingExposure = 1;
     this.renderer.setScissorTest(true);
@@ -73,7 +83,11 @@ export class Stage {
     copy.width = Math.round(rect.width * ratio);
     copy.height = Math.round(rect.height * ratio);
     const context = copy.getContext('2d', { willReadFrequently: true });
-    context.drawImage(this.canvas, (frame.left - rect.left) * ratio, (frame.top - rect.top) * ratio);
+    context.drawImage(
+      this.canvas,
+      (frame.left - rect.left) * ratio,
+      (frame.top - rect.top) * ratio,
+    );
     return context.getImageData(0, 0, copy.width, copy.height);
   }
 

@@ -54,7 +54,9 @@ export function emptySide(session) {
     emotion: session.emotions[0],
     intensity: 1,
     lookahead_ms: session.lookahead_ms.default,
-    rigmap: (session.rigmaps.find(({ target }) => target === 'livelinkface61') ?? session.rigmaps[0]).name,
+    rigmap: (
+      session.rigmaps.find(({ target }) => target === 'livelinkface61') ?? session.rigmaps[0]
+    ).name,
     head: session.heads[0].id,
   };
   return { source: null, settings, take: null, progress: null, lanes: null, face: null };

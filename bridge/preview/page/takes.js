@@ -1,8 +1,8 @@
 /** Opens recordings and takes, and has takes made whenever a setting asks for another. */
 import * as api from './api.js';
 import { Refusal } from './api.js';
-import { Curves } from './curves.js';
-import { movingMap } from './moving.js';
+import { curvesOf } from './moving.js';
+import { opened } from './opening.js';
 import { SIDES, duration, emptySide, shownSides } from './state.js';
 
 const POLL_MS = 150;
@@ -12,7 +12,8 @@ const ANEW = ['emotion', 'intensity', 'lookahead_ms']; // what a take is made wi
 const pause = (time_ms) => new Promise((resolve) => setTimeout(resolve, time_ms));
 
 /** What a take would be made with, to tell whether two are the same. */
-const wish = ({ emotion, intensity, lookahead_ms }) => JSON.stringify([emotion, intensity, lookahead_ms]);
+const wish = ({ emotion, intensity, lookahead_ms }) =>
+  JSON.stringify([emotion, intensity, lookahead_ms]);
 
 /** All that leads from files and settings to the curves that the sides show. */
 export class Takes {
@@ -24,18 +25,33 @@ export class Takes {
   constructor(store, library) {
     this.store = store;
     this.library = library;
-    globalThis.addEventListener('pagehide', () => this.#made.forEach((id) => api.remove(id)));
+    globalThis.addEventListener(
+      'pagehide',
+      ({ persisted }) => persisted || this.#made.forEach((id) => api.remove(id)),
+    );
   }
 
   /** Show what the command line named, and compare where it asked for that. */
   async begin() {
     const { takes, compare } = this.store.state.session;
-    const sources = takes.map(({ id, name, recording }) => ({ key: id, name, recording, take: id }));
+    const sources = takes.map(({ id, name, recording }) => ({
+      key: id,
+      name,
+      recording,
+      take: id,
+    }));
     this.store.set({ sources });
     const shown = compare.length ? compare : takes.slice(0, 1).map(({ id }) => id);
     if (shown.length > 1) this.setCompare(true);
     this.store.set({ active: 'A' });
-    await Promise.all(shown.slice(0, 2).map((id, i) => this.show(SIDES[i], sources.find(({ take }) => take === id))));
+    await Promise.all(
+      shown.slice(0, 2).map((id, i) =>
+        this.show(
+          SIDES[i],
+          sources.find(({ take }) => take === id),
+        ),
+      ),
+    );
   }
 
   /** Send sounds and takes to the server, and show the first of them. @param {File[]} files */
@@ -44,7 +60,7 @@ export class Takes {
     const toShow = state.active;
     let isFirst = true;
     for (const file of files) {
-      const source = await this.#upload(file);
+      const source = await opened(this.store, file);
       if (!source) continue;
       this.store.set({ mode: 'takes', sources: [...this.store.state.sources, source] });
       if (isFirst) this.show(toShow, source);
@@ -90,38 +106,28 @@ export class Takes {
   /** The settings that a take of the server was made with. */
   #settingsOf({ emotion, lookahead_ms }) {
     const { emotions } = this.store.state.session;
-    const [name = emotions[0], intensity = 1] = Object.entries(emotion ?? {}).find(([, weight]) => weight > 0) ?? [];
+    const [name = emotions[0], intensity = 1] =
+      Object.entries(emotion ?? {}).find(([, weight]) => weight > 0) ?? [];
     return { emotion: name, intensity, lookahead_ms };
-  }
-
-  async #upload(file) {
-    const upload = { name: file.name, part: 0 };
-    const others = () => this.store.state.uploads.filter(({ name }) => name !== file.name);
-    try {
-      const { upload_bytes: limit } = this.store.state.session.limits;
-      if (file.size > limit) {
-        const what = `the file is ${Math.ceil(file.size / 2 ** 20)} MB large; the limit is ${Math.floor(limit / 2 ** 20)} MB`;
-        throw new Refusal({ where: file.name, what, remedy: 'cut it, or use cstalk-bridge render' });
-      }
-      this.store.set({ uploads: [...others(), upload] });
-      const { recording, take, name } = await api.upload(file, (part) => this.store.set({ uploads: [...others(), { ...upload, part }] }));
-      return { key: recording ?? take.id, name, recording: recording ?? null, take: take?.id ?? null };
-    } catch (error) {
-      this.store.complain(...Refusal.problemsOf(error));
-      return null;
-    } finally {
-      this.store.set({ uploads: others() });
-    }
   }
 
   /** Have a take made, or take over that of the other side if it was made the same way. */
   async #generate(key) {
     const { sides } = this.store.state;
     const { source, settings } = sides[key];
-    const twin = shownSides(this.store.state).find(([other, side]) =>
-      other !== key && side.take?.recording === source.recording && side.progress === null && wish(this.#settingsOf(side.take)) === wish(settings));
+    const twin = shownSides(this.store.state).find(
+      ([other, side]) =>
+        other !== key &&
+        side.take?.recording === source.recording &&
+        side.progress === null &&
+        wish(this.#settingsOf(side.take)) === wish(settings),
+    );
     if (twin) return { id: twin[1].take.id };
-    const take = await api.generate(source.recording, { [settings.emotion]: settings.intensity }, settings.lookahead_ms);
+    const take = await api.generate(
+      source.recording,
+      { [settings.emotion]: settings.intensity },
+      settings.lookahead_ms,
+    );
     this.#made.add(take.id);
     return take;
   }
@@ -134,8 +140,12 @@ export class Takes {
     this.store.setSide(key, { progress: 0 });
     try {
       take = await ask();
-      take = await this.#finished(take.id, (part) => !isPast() && this.store.setSide(key, { progress: part }), isPast);
-      const shown = isPast() ? null : await this.#curves(key, take);
+      take = await this.#finished(
+        take.id,
+        (part) => !isPast() && this.store.setSide(key, { progress: part }),
+        isPast,
+      );
+      const shown = isPast() ? null : await curvesOf(this.store.state, key, take, this.library);
       if (isPast()) return this.#forget(take);
       this.#present(key, take, shown, isNew);
     } catch (error) {
@@ -167,20 +177,6 @@ export class Takes {
       onProgress(take.progress);
       await pause(POLL_MS);
     }
-  }
-
-  /** The curves under the chosen rig map, and those that move the head, if it knows other ones. */
-  async #curves(key, take) {
-    const { sides, session, heads } = this.store.state;
-    const { settings, take: old, lanes: oldLanes, face: oldFace } = sides[key];
-    const held = [oldLanes, oldFace].filter((curves) => curves && old?.id === take.id);
-    const load = async (rigmap) =>
-      held.find((curves) => curves.rigmap === rigmap) ?? Curves.from(rigmap, await api.curves(take.id, rigmap.name));
-    const chosen = session.rigmaps.find(({ name }) => name === settings.rigmap);
-    const figure = await this.library.figure(heads.find(({ id }) => id === settings.head)).catch(() => null);
-    const moving = movingMap(session, figure, chosen);
-    const lanes = await load(chosen);
-    return { lanes, face: moving === chosen ? lanes : await load(moving) };
   }
 
   /** Give back a take that was made here and is shown no more. */

@@ -25,7 +25,7 @@ function takeFaces({ sides, posed, time_s, active }) {
   const isPair = Boolean(sides.B);
   return shownSides({ sides }).map(([key, side]) => ({
     key,
-    name: isPair ? side.source?.name ?? '' : '',
+    name: isPair ? (side.source?.name ?? '') : '',
     badge: isPair ? key : '',
     isActive: isPair && key === active,
     head: side.settings.head,
@@ -37,7 +37,8 @@ function takeFaces({ sides, posed, time_s, active }) {
   }));
 }
 
-const settingsText = ({ emotion, intensity, lookahead_ms }) => `${emotion} ${intensity.toFixed(2)} · ${lookahead_ms} ms`;
+const settingsText = ({ emotion, intensity, lookahead_ms }) =>
+  `${emotion} ${intensity.toFixed(2)} · ${lookahead_ms} ms`;
 
 function liveFaces({ live, sides, posed }) {
   const silent = isSilent(live);
@@ -65,7 +66,12 @@ class View {
     this.name = make('span.name');
     this.note = make('span.note');
     this.bar = make('progress', { max: 1 });
-    this.element = make('div.view', { data: { key } }, make('div.caption', {}, this.badge, this.name, this.note), this.bar);
+    this.element = make(
+      'div.view',
+      { data: { key } },
+      make('div.caption', {}, this.badge, this.name, this.note),
+      this.bar,
+    );
   }
 
   say({ name, badge, note, progress, isFaint, isActive }) {
@@ -134,9 +140,13 @@ export class Views {
     const { width, height } = this.room.getBoundingClientRect();
     const columns = columnsFor(shown.length, width, height);
     this.room.style.gridTemplateColumns = `repeat(${columns || 1}, minmax(0, 1fr))`;
-    const isSame = shown.length === this.#views.length && shown.every(({ key }, i) => key === this.#views[i].key);
+    const isSame =
+      shown.length === this.#views.length &&
+      shown.every(({ key }, i) => key === this.#views[i].key);
     if (isSame) return;
-    this.#views = shown.map(({ key }) => this.#views.find((view) => view.key === key) ?? new View(key));
+    this.#views = shown.map(
+      ({ key }) => this.#views.find((view) => view.key === key) ?? new View(key),
+    );
     this.room.replaceChildren(...this.#views.map(({ element }) => element));
   }
 
@@ -148,7 +158,10 @@ export class Views {
       if (view.head !== id) return;
       view.figure = figure;
       const { session, missing } = this.store.state;
-      this.store.set({ figures: {}, missing: { ...missing, [id]: missingShapes(session, figure) } });
+      this.store.set({
+        figures: {},
+        missing: { ...missing, [id]: missingShapes(session, figure) },
+      });
     } catch (error) {
       this.store.complain(...Refusal.problemsOf(error));
     }

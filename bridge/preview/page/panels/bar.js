@@ -10,15 +10,21 @@ function formatLink(take, { rigmap, head }, format, { heads, rigmaps }) {
   const { target } = rigmaps.find(({ name }) => name === rigmap);
   if (!format.target || format.target === target) query.rigmap = rigmap;
   if (heads.find(({ id }) => id === head)?.url) query.head = head;
-  return make('a', { href: exportUrl(take.id, query), download: '' },
-    format.label, make('small', { textContent: format.suffix }));
+  return make(
+    'a',
+    { href: exportUrl(take.id, query), download: '' },
+    format.label,
+    make('small', { textContent: format.suffix }),
+  );
 }
 
 function drawFormats(menu, { sides, session, heads }) {
   const entries = shownSides({ sides }).filter(([, { take }]) => take?.state === 'ready');
   const groups = entries.map(([key, { take, settings }]) => [
     make('p', { textContent: entries.length > 1 ? `${key}: ${take.name}` : take.name }),
-    ...session.formats.map((format) => formatLink(take, settings, format, { heads, rigmaps: session.rigmaps })),
+    ...session.formats.map((format) =>
+      formatLink(take, settings, format, { heads, rigmaps: session.rigmaps }),
+    ),
   ]);
   menu.replaceChildren(...groups.map((links) => make('div', {}, ...links)));
 }
@@ -33,7 +39,10 @@ function followMenu(store) {
   };
   button.onclick = () => show(menu.hidden);
   menu.onclick = () => show(false);
-  addEventListener('pointerdown', ({ target }) => menu.hidden || target.closest('.menu') || show(false));
+  addEventListener(
+    'pointerdown',
+    ({ target }) => menu.hidden || target.closest('.menu') || show(false),
+  );
   menu.parentElement.addEventListener('keydown', (event) => {
     const links = [...menu.querySelectorAll('a')];
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -63,7 +72,14 @@ export function followBar(store, takes, player) {
 
 function draw(state, before) {
   const { mode, sides, session, live, active } = state;
-  if (before && mode === before.mode && sides === before.sides && active === before.active && live === before.live) return;
+  if (
+    before &&
+    mode === before.mode &&
+    sides === before.sides &&
+    active === before.active &&
+    live === before.live
+  )
+    return;
   const isTakes = mode === 'takes';
   const hasTake = shownSides(state).some(([, { take }]) => take);
   const stage = !isTakes ? 'live' : hasTake ? 'take' : 'empty';
@@ -74,7 +90,8 @@ function draw(state, before) {
   byId('compare').disabled = !isTakes || !hasTake;
   press(byId('compare'), isTakes && sides.B);
   byId('export').disabled = !isTakes || !hasTake;
-  byId('invitation').hidden = stage !== 'empty' || shownSides(state).some(([, { progress }]) => progress !== null);
+  byId('invitation').hidden =
+    stage !== 'empty' || shownSides(state).some(([, { progress }]) => progress !== null);
   write(byId('title'), title(state, stage));
 }
 
@@ -84,6 +101,8 @@ function title({ sides, live }, stage) {
     if (!live?.isOpen) return 'connecting to the daemon …';
     return count === 1 ? '1 subject' : `${count} subjects`;
   }
-  const names = shownSides({ sides }).map(([, { source }]) => source?.name).filter(Boolean);
+  const names = shownSides({ sides })
+    .map(([, { source }]) => source?.name)
+    .filter(Boolean);
   return [...new Set(names)].join(' | ');
 }

@@ -7,18 +7,33 @@ const FIELDS = ['sides', 'active', 'sources', 'heads', 'missing', 'mode'];
 export function followSettings(store, takes) {
   const { session } = store.state;
   const change = (patch) => takes.change(store.state.active, patch);
-  byId('emotions').append(...session.emotions.map((name, digit) =>
-    make('button', { type: 'button', data: { emotion: name }, onclick: () => change({ emotion: name }) },
-      make('kbd', { textContent: String(digit), aria: { hidden: true } }), name)));
+  byId('emotions').append(
+    ...session.emotions.map((name, digit) =>
+      make(
+        'button',
+        { type: 'button', data: { emotion: name }, onclick: () => change({ emotion: name }) },
+        make('kbd', { textContent: String(digit), aria: { hidden: true } }),
+        name,
+      ),
+    ),
+  );
   slider('intensity', { max: session.max_weight }, (value) => change({ intensity: value }));
-  slider('lookahead', { max: session.lookahead_ms.maximum, step: session.lookahead_ms.step }, (value) => change({ lookahead_ms: value }));
+  slider(
+    'lookahead',
+    { max: session.lookahead_ms.maximum, step: session.lookahead_ms.step },
+    (value) => change({ lookahead_ms: value }),
+  );
   byId('rigmap').onchange = ({ target }) => change({ rigmap: target.value });
   byId('head').onchange = ({ target }) => change({ head: target.value });
   byId('source').onchange = ({ target }) => {
     const { sources, active } = store.state;
-    takes.show(active, sources.find(({ key }) => key === target.value));
+    takes.show(
+      active,
+      sources.find(({ key }) => key === target.value),
+    );
   };
-  for (const button of byId('sides').children) button.onclick = () => store.set({ active: button.dataset.side });
+  for (const button of byId('sides').children)
+    button.onclick = () => store.set({ active: button.dataset.side });
   store.drawWith((state, before) => {
     if (!before || FIELDS.some((name) => state[name] !== before[name])) draw(state);
   });
@@ -38,16 +53,29 @@ function draw(state) {
   byId('sides').hidden = isLive || !state.sides.B;
   for (const button of byId('sides').children) press(button, button.dataset.side === active);
   byId('source-field').hidden = isLive || !sources.length;
-  fillMenu(byId('source'), sources.map(({ key, name }) => ({ value: key, text: name })), source?.key ?? '');
+  fillMenu(
+    byId('source'),
+    sources.map(({ key, name }) => ({ value: key, text: name })),
+    source?.key ?? '',
+  );
   byId('making').hidden = isLive || isFixed;
   byId('fixed').hidden = isLive || !isFixed;
   byId('rigmap-field').hidden = isLive;
   byId('of-daemon').hidden = !isLive;
-  for (const button of byId('emotions').children) press(button, button.dataset.emotion === settings.emotion);
+  for (const button of byId('emotions').children)
+    press(button, button.dataset.emotion === settings.emotion);
   setSlider('intensity', settings.intensity, settings.intensity.toFixed(2));
   setSlider('lookahead', settings.lookahead_ms, `${settings.lookahead_ms} ms`);
-  fillMenu(byId('rigmap'), session.rigmaps.map(({ name }) => ({ value: name, text: name })), settings.rigmap);
-  fillMenu(byId('head'), heads.map(({ id, name }) => ({ value: id, text: name })), settings.head);
+  fillMenu(
+    byId('rigmap'),
+    session.rigmaps.map(({ name }) => ({ value: name, text: name })),
+    settings.rigmap,
+  );
+  fillMenu(
+    byId('head'),
+    heads.map(({ id, name }) => ({ value: id, text: name })),
+    settings.head,
+  );
   drawMissing(state.missing[settings.head] ?? []);
   byId('notice').hidden = isLive || !take?.notice;
   write(byId('notice'), take?.notice ?? '');

@@ -21,7 +21,8 @@ export function followTransport({ store, player, timeline }) {
     fit: () => timeline.fit(),
   };
   for (const [id, deed] of Object.entries(deeds)) byId(id).onclick = deed;
-  for (const button of byId('rates').children) button.onclick = () => store.set({ rate: Number(button.dataset.rate) });
+  for (const button of byId('rates').children)
+    button.onclick = () => store.set({ rate: Number(button.dataset.rate) });
   store.drawWith(draw);
 }
 
@@ -30,8 +31,12 @@ function draw(state, before) {
   if (before && fields.every((name) => state[name] === before[name])) return;
   byId('play').classList.toggle('is-playing', state.playing);
   byId('play').setAttribute('aria-label', state.playing ? 'Pause' : 'Play');
-  for (const button of byId('rates').children) press(button, Number(button.dataset.rate) === state.rate);
+  for (const button of byId('rates').children)
+    press(button, Number(button.dataset.rate) === state.rate);
   press(byId('loop'), state.loop);
   write(byId('length'), ` / ${clockText(duration(state))}`);
-  write(byId('loop-range'), state.loop ? `${clockText(state.loop.start_s)} – ${clockText(state.loop.end_s)}` : '');
+  write(
+    byId('loop-range'),
+    state.loop ? `${clockText(state.loop.start_s)} – ${clockText(state.loop.end_s)}` : '',
+  );
 }

@@ -1,7 +1,9 @@
 /** The stretch of time a timeline shows, and its ruler. Pure functions. */
 
 const MIN_SPAN_S = 0.2;
-const STEPS_S = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
+const STEPS_S = [
+  0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600,
+];
 const LABEL_PX = 80;
 
 /** Return a range of this span within 0..end, as near to the wanted start as it can be. */
@@ -13,13 +15,17 @@ function placed(start_s, span_s, end_s) {
 
 /** Return the range with `at_s` kept in its place and the span times `factor`. */
 export function zoomed({ start_s, end_s }, at_s, factor, whole_s) {
-  const span_s = Math.min(Math.max((end_s - start_s) * factor, MIN_SPAN_S), Math.max(whole_s, MIN_SPAN_S));
+  const span_s = Math.min(
+    Math.max((end_s - start_s) * factor, MIN_SPAN_S),
+    Math.max(whole_s, MIN_SPAN_S),
+  );
   const part = (at_s - start_s) / (end_s - start_s);
   return placed(at_s - part * span_s, span_s, whole_s);
 }
 
 /** Return the range moved by some seconds. */
-export const panned = ({ start_s, end_s }, by_s, whole_s) => placed(start_s + by_s, end_s - start_s, whole_s);
+export const panned = ({ start_s, end_s }, by_s, whole_s) =>
+  placed(start_s + by_s, end_s - start_s, whole_s);
 
 /** Return the range, turned to the page that holds `time_s`. */
 export function following(range, time_s, whole_s) {

@@ -19,4 +19,5 @@ export function cleared(canvas) {
 }
 
 /** Return the value of a colour of style.css, such as `--ink`. */
-export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+export const colour = (name) =>
+  getComputedStyle(document.documentElement).getPropertyValue(name).trim();

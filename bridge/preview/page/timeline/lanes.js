@@ -4,7 +4,19 @@ import { shownSides } from '../state.js';
 import { cleared, colour } from './canvas.js';
 import { drawLane, laneSpan, lineColours } from './lines.js';
 
-const ORDER = ['jaw', 'mouth', 'tongue', 'teeth', 'cheek', 'nose', 'eyelid', 'gaze', 'brow', 'emotion', 'head'];
+const ORDER = [
+  'jaw',
+  'mouth',
+  'tongue',
+  'teeth',
+  'cheek',
+  'nose',
+  'eyelid',
+  'gaze',
+  'brow',
+  'emotion',
+  'head',
+];
 const DASHES = { A: [], B: [5, 4] };
 
 const rank = (region) => (ORDER.includes(region) ? ORDER.indexOf(region) : ORDER.length);
@@ -13,12 +25,16 @@ const rank = (region) => (ORDER.includes(region) ? ORDER.indexOf(region) : ORDER
 function sharedPrefix(names) {
   const [first = '', ...others] = names;
   const end = first.lastIndexOf('_') + 1;
-  return others.length && others.every((name) => name.startsWith(first.slice(0, end))) ? first.slice(0, end) : '';
+  return others.length && others.every((name) => name.startsWith(first.slice(0, end)))
+    ? first.slice(0, end)
+    : '';
 }
 
 /** Return the regions to show: {region, curves: [{name, colour}]}, of all sides' rig maps. */
 function regionsOf(state, isDark) {
-  const lanes = shownSides(state).map(([, side]) => side.lanes).filter(Boolean);
+  const lanes = shownSides(state)
+    .map(([, side]) => side.lanes)
+    .filter(Boolean);
   const regions = new Map();
   for (const curves of lanes) {
     const moving = curves.infos.filter((_, i) => !state.onlyMoving || curves.moves(i));
@@ -42,28 +58,44 @@ class Lane {
     this.values = new Map();
     const rows = curves.map(({ name, colour: of }) => this.#row(name, of, prefix, actions));
     this.list = make('ul.curves', {}, ...rows);
-    this.toggle = make('button.region', { type: 'button', onclick: () => actions.collapse(region) },
-      make('span.arrow', { aria: { hidden: true } }), region, make('span.count', { textContent: String(curves.length) }));
+    this.toggle = make(
+      'button.region',
+      { type: 'button', onclick: () => actions.collapse(region) },
+      make('span.arrow', { aria: { hidden: true } }),
+      region,
+      make('span.count', { textContent: String(curves.length) }),
+    );
     this.canvas = make('canvas.track', { aria: { hidden: true } });
-    this.element = make('div.row.lane', { data: { region } }, make('div.label', {}, this.toggle, this.list), this.canvas);
+    this.element = make(
+      'div.row.lane',
+      { data: { region } },
+      make('div.label', {}, this.toggle, this.list),
+      this.canvas,
+    );
   }
 
   draw(state, range) {
     const isOpen = !state.collapsed.has(this.region);
     this.toggle.setAttribute('aria-expanded', String(isOpen));
     this.element.classList.toggle('is-collapsed', !isOpen);
-    for (const [name, { row }] of this.values) row.classList.toggle('is-lit', state.highlight === name);
+    for (const [name, { row }] of this.values)
+      row.classList.toggle('is-lit', state.highlight === name);
     if (!isOpen) return;
-    const layers = shownSides(state).filter(([, side]) => side.lanes).map(([key, { lanes }]) => ({
-      curves: lanes,
-      dash: DASHES[key],
-      indices: lanes.names.flatMap((name, i) => (this.colours.has(name) && lanes.infos[i].region === this.region ? [i] : [])),
-    }));
+    const layers = shownSides(state)
+      .filter(([, side]) => side.lanes)
+      .map(([key, { lanes }]) => ({
+        curves: lanes,
+        dash: DASHES[key],
+        indices: lanes.names.flatMap((name, i) =>
+          this.colours.has(name) && lanes.infos[i].region === this.region ? [i] : [],
+        ),
+      }));
     const { context, width, height } = cleared(this.canvas);
     const [low, high] = laneSpan(layers.map(({ curves, indices }) => [curves, indices]));
     const PAD = 5;
     const place = {
-      range, width,
+      range,
+      width,
       x: (time_s) => ((time_s - range.start_s) / (range.end_s - range.start_s)) * width,
       y: (value) => height - PAD - ((value - low) / (high - low)) * (height - 2 * PAD),
     };
@@ -80,8 +112,17 @@ class Lane {
     const dot = make('span.dot', { aria: { hidden: true } });
     dot.style.backgroundColor = of;
     const output = make('span.value');
-    const row = make('li', { title: name, onpointerenter: () => actions.highlight(name), onpointerleave: () => actions.highlight(null) },
-      dot, make('span.name', { textContent: name.slice(prefix.length) }), output);
+    const row = make(
+      'li',
+      {
+        title: name,
+        onpointerenter: () => actions.highlight(name),
+        onpointerleave: () => actions.highlight(null),
+      },
+      dot,
+      make('span.name', { textContent: name.slice(prefix.length) }),
+      output,
+    );
     this.values.set(name, { row, output });
     return row;
   }
@@ -122,12 +163,19 @@ export class Lanes {
     const now_ms = performance.now();
     if (state.playing && now_ms - this.#told_ms < 100) return;
     this.#told_ms = now_ms;
-    const sides = shownSides(state).map(([, { lanes }]) => lanes).filter(Boolean);
-    const read = sides.map((lanes) => [lanes.at(time_s), new Map(lanes.names.map((name, i) => [name, i]))]);
+    const sides = shownSides(state)
+      .map(([, { lanes }]) => lanes)
+      .filter(Boolean);
+    const read = sides.map((lanes) => [
+      lanes.at(time_s),
+      new Map(lanes.names.map((name, i) => [name, i])),
+    ]);
     const number = (values, i) => (i === undefined ? '–' : values[i].toFixed(2));
     for (const lane of this.#lanes) {
       if (!state.collapsed.has(lane.region)) {
-        lane.tell((name) => read.map(([values, places]) => number(values, places.get(name))).join('  '));
+        lane.tell((name) =>
+          read.map(([values, places]) => number(values, places.get(name))).join('  '),
+        );
       }
     }
   }

@@ -54,7 +54,8 @@ export function drawLine(context, curves, index, place) {
 function drawRows(context, curves, index, { range, x, y }) {
   const first = Math.max(0, Math.floor(range.start_s * curves.rate_hz));
   const last = Math.min(curves.rows - 1, Math.ceil(range.end_s * curves.rate_hz));
-  for (let row = first; row <= last; row++) context.lineTo(x(row / curves.rate_hz), y(curves.value(row, index)));
+  for (let row = first; row <= last; row++)
+    context.lineTo(x(row / curves.rate_hz), y(curves.value(row, index)));
 }
 
 /**

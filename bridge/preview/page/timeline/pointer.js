@@ -5,7 +5,8 @@ const CLICK_PX = 4; // a press that moves less is a click
 const WHEEL_PX = 400; // wheel travel that zooms by e
 
 const LINE_PX = 16; // browsers that count wheel travel in lines
-const travel = ({ deltaX, deltaY, deltaMode }) => [deltaX, deltaY].map((d) => (deltaMode === 1 ? d * LINE_PX : d));
+const travel = ({ deltaX, deltaY, deltaMode }) =>
+  [deltaX, deltaY].map((d) => (deltaMode === 1 ? d * LINE_PX : d));
 
 /** Follow a press until it ends. */
 function drag(element, event, move) {
@@ -43,7 +44,9 @@ function chooseLoop(timeline, event) {
   if (loop && (from_s < loop.start_s || from_s > loop.end_s)) store.set({ loop: null });
   drag(ruler, event, ({ clientX }) => {
     if (Math.abs(clientX - event.clientX) < CLICK_PX) return;
-    const ends = [from_s, timeline.timeAt(clientX)].map((s) => Math.min(Math.max(s, 0), duration(store.state)));
+    const ends = [from_s, timeline.timeAt(clientX)].map((s) =>
+      Math.min(Math.max(s, 0), duration(store.state)),
+    );
     store.set({ loop: { start_s: Math.min(...ends), end_s: Math.max(...ends) } });
   });
 }
@@ -75,5 +78,7 @@ export function followPointer(timeline) {
     store.set({ pointer_s: trackOf(event) ? timeline.timeAt(event.clientX) : null });
   });
   root.addEventListener('pointerleave', () => store.set({ pointer_s: null }));
-  root.addEventListener('wheel', (event) => trackOf(event) && wheel(timeline, event), { passive: false });
+  root.addEventListener('wheel', (event) => trackOf(event) && wheel(timeline, event), {
+    passive: false,
+  });
 }

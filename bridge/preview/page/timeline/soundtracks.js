@@ -33,7 +33,10 @@ class SoundPicture {
     clearTimeout(this.#timer);
     if (!sound || columns < 1) return;
     const wait_ms = this.whole ? SETTLE_MS : 0;
-    this.#timer = setTimeout(() => this.#fetch(take, range, Math.min(columns, MAX_COLUMNS)), wait_ms);
+    this.#timer = setTimeout(
+      () => this.#fetch(take, range, Math.min(columns, MAX_COLUMNS)),
+      wait_ms,
+    );
   }
 
   async #fetch(take, range, columns) {
@@ -43,13 +46,16 @@ class SoundPicture {
     try {
       const all = { start_s: 0, end_s: take.duration_s };
       const seen = { start_s: range.start_s, end_s: Math.min(range.end_s, take.duration_s) };
-      if (!this.whole) this.whole = { range: all, picture: await this.fetchPart(take, all, columns, signal) };
+      if (!this.whole)
+        this.whole = { range: all, picture: await this.fetchPart(take, all, columns, signal) };
       const isWhole = seen.start_s <= 0 && seen.end_s >= all.end_s;
       if (!isWhole && seen.end_s > seen.start_s) {
         this.part = { range: seen, picture: await this.fetchPart(take, seen, columns, signal) };
       } else this.part = null;
       this.onChange();
-    } catch { /* a take that is gone or a question that was overtaken leaves the picture as it is */ }
+    } catch {
+      /* a take that is gone or a question that was overtaken leaves the picture as it is */
+    }
   }
 }
 
@@ -73,7 +79,8 @@ function heatPicture(values, columns) {
       const at = 4 * ((BANDS - 1 - band) * columns + column);
       image.data[at] = 255 * Math.min(1, heat ** 1.1 * 1.25);
       image.data[at + 1] = 255 * Math.min(1, heat ** 2);
-      image.data[at + 2] = 255 * Math.min(1, 0.62 * Math.sin(Math.PI * Math.min(heat, 0.82)) + 0.5 * heat ** 4);
+      image.data[at + 2] =
+        255 * Math.min(1, 0.62 * Math.sin(Math.PI * Math.min(heat, 0.82)) + 0.5 * heat ** 4);
       image.data[at + 3] = 255 * Math.min(1, heat * 2.4);
     }
   }
@@ -107,21 +114,23 @@ function track(fetchPart, onChange, finish) {
   };
 }
 
-export const waveformTrack = (onChange) => track(
-  async (take, { start_s, end_s }, columns, signal) =>
-    wavePicture(await api.waveform(take.id, start_s, end_s, columns, signal)),
-  onChange,
-  (context, { width, height }) => {
-    context.globalCompositeOperation = 'source-in';
-    context.fillStyle = colour('--wave');
-    context.fillRect(0, 0, width, height);
-    context.globalCompositeOperation = 'source-over';
-  },
-);
+export const waveformTrack = (onChange) =>
+  track(
+    async (take, { start_s, end_s }, columns, signal) =>
+      wavePicture(await api.waveform(take.id, start_s, end_s, columns, signal)),
+    onChange,
+    (context, { width, height }) => {
+      context.globalCompositeOperation = 'source-in';
+      context.fillStyle = colour('--wave');
+      context.fillRect(0, 0, width, height);
+      context.globalCompositeOperation = 'source-over';
+    },
+  );
 
-export const spectrogramTrack = (onChange) => track(
-  async (take, { start_s, end_s }, columns, signal) =>
-    heatPicture(await api.spectrogram(take.id, start_s, end_s, columns, BANDS, signal), columns),
-  onChange,
-  () => {},
-);
+export const spectrogramTrack = (onChange) =>
+  track(
+    async (take, { start_s, end_s }, columns, signal) =>
+      heatPicture(await api.spectrogram(take.id, start_s, end_s, columns, BANDS, signal), columns),
+    onChange,
+    () => {},
+  );

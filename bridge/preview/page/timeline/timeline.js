@@ -7,7 +7,18 @@ import { Lanes } from './lanes.js';
 import { followPointer } from './pointer.js';
 import { spectrogramTrack, waveformTrack } from './soundtracks.js';
 
-const FIELDS = ['sides', 'active', 'range', 'loop', 'collapsed', 'onlyMoving', 'highlight', 'theme', 'mode', 'layout'];
+const FIELDS = [
+  'sides',
+  'active',
+  'range',
+  'loop',
+  'collapsed',
+  'onlyMoving',
+  'highlight',
+  'theme',
+  'mode',
+  'layout',
+];
 
 /** Draws the timeline and turns what the pointer does there into actions. */
 export class Timeline {
@@ -65,7 +76,8 @@ export class Timeline {
     if (!end_s || state.mode !== 'takes') return;
     const range = state.playing ? following(state.range, state.time_s, end_s) : state.range;
     if (range !== state.range) this.store.set({ range });
-    const isOther = !before || before.time_s === undefined || FIELDS.some((name) => state[name] !== before[name]);
+    const isOther =
+      !before || before.time_s === undefined || FIELDS.some((name) => state[name] !== before[name]);
     if (isOther || range !== state.range) this.#drawTracks(state, range);
     this.#drawHeads(state, range);
     if (isOther || state.time_s !== before.time_s || state.pointer_s !== before.pointer_s) {
@@ -109,7 +121,8 @@ export class Timeline {
       const isSeen = time_s !== null && time_s >= range.start_s && time_s <= range.end_s;
       element.hidden = !isSeen;
       if (!isSeen) return;
-      const x = offsetLeft + ((time_s - range.start_s) / (range.end_s - range.start_s)) * clientWidth;
+      const x =
+        offsetLeft + ((time_s - range.start_s) / (range.end_s - range.start_s)) * clientWidth;
       element.style.transform = `translateX(${x.toFixed(2)}px)`;
     };
     put(byId('playhead'), state.time_s);
