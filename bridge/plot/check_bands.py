@@ -51,7 +51,7 @@ def roughness_band(takes: Sequence[Shown]) -> Band:
         for row, region in enumerate(regions):
             y = top + LINE + ROW * (row + 0.5)
             sheet.scale(y, region)
-            greatest = (f"{jerks[region].max() / MAX_JERK:.0%}" for jerks in roughness)
+            greatest = (f"{jerks[region].max(initial=0) / MAX_JERK:.0%}" for jerks in roughness)
             sheet.keys(int(y - 10), [Key(f"peak {' and '.join(greatest)}")])
             for place, take in enumerate(takes):
                 part = (row + 0.1 + 0.8 * np.array([place + 1, place]) / len(takes)) * ROW
@@ -66,6 +66,8 @@ def roughness_band(takes: Sequence[Shown]) -> Band:
 def _draw_heat(
     axes: Axes, sheet: Sheet, study: Study, region: str, bottom_top: NDArray[np.float64]
 ) -> None:
+    if not len(study.roughness[region]):
+        return
     shift_s = 1.5 / study.take.rate.hz
     heat = LinearSegmentedColormap.from_list("heat", sheet.theme.heat)
     axes.imshow(

@@ -94,7 +94,8 @@ def curve_table(rigmap: RigMap) -> tuple[Curve, ...]:
         replace(
             known.get(name) or Curve(name, 0, 1, "C", UNNAMED_REGION, name, 1, required=False),
             minimum=float(minimum),
-            maximum=float(maximum),
+            # Shares of a range mean something for a curve held to one value, too.
+            maximum=float(maximum) if maximum > minimum else float(minimum) + 1.0,
         )
         for name, minimum, maximum in zip(
             rigmap.outputs, rigmap.minimum, rigmap.maximum, strict=False

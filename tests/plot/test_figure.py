@@ -115,6 +115,13 @@ def test_a_take_of_one_frame_or_without_sound_is_drawn(take: object) -> None:
     assert png(picture(study(take))).startswith(b"\x89PNG")  # type: ignore[arg-type]
 
 
+def test_a_take_can_be_compared_with_one_of_a_frame_or_of_another_rate() -> None:
+    whole = study(calm_take())
+    for other in (study(made_take(1)), study(made_take(60, rate="24"))):
+        assert png(picture(whole, other))
+        assert png(picture(other, whole))
+
+
 def test_a_name_with_formulas_and_marks_stays_as_it_is() -> None:
     name = "$x$ <b>&\u6f22"
     figure = picture(study(calm_take(slate=name)))

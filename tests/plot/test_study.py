@@ -84,6 +84,15 @@ def test_limits_are_those_of_the_map_and_unknown_curves_have_a_region(tmp_path: 
     assert clipped.counts["clipped"] == 8
 
 
+def test_a_curve_held_to_one_value_is_studied_too(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    text = f"target: custom\ncurves:\n  still: {{from: {JAW}, clamp: [0, 0]}}\n"
+    path.write_text(text, encoding="utf-8")
+    found = examine(calm_take(), load_rigmap(path), slice(None))
+    assert found.findings.kept == ()
+    assert found.roughness[UNNAMED_REGION].max() == 0.0
+
+
 @pytest.mark.parametrize("rows", [1, 2, 3, 4, 11])
 def test_a_take_of_a_few_rows_can_be_studied(rows: int) -> None:
     found = study(made_take(rows))
