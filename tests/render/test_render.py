@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +33,9 @@ from bridge.whole_file import PARTIAL_SUFFIX
 from tests.render.recordings import speech, write_speech
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bridge.render.tally import Tally
     from models.generator import Generator
 
 TAKE = RenderSettings(formats=(FORMATS["take"],), device="cpu")
@@ -227,6 +233,30 @@ def test_a_render_without_inputs_is_refused(run: Any, tmp_path: Path) -> None:
     write_speech(tmp_path / "a.wav")
     with pytest.raises(UserError, match="would both become"):
         run(tmp_path / "a.wav", write_speech(tmp_path / "b/a.wav"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a process cannot send itself Ctrl+C there")
+def test_ctrl_c_leaves_nothing_half_written(generator: Generator, tmp_path: Path) -> None:
+    path = write_speech(tmp_path / "long.wav", 600.0)
+
+    @contextmanager
+    def interrupt(tally: Tally) -> Iterator[None]:
+        def wait() -> None:
+            while not tally.bytes_done:
+                time.sleep(0.001)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        yield
+        thread.join()
+
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        render([str(path)], out, TAKE, watch=interrupt, load=lambda _: generator)
+    assert not list(out.glob(f".*{PARTIAL_SUFFIX}"))
+    render([str(path)], out, TAKE, load=lambda _: generator)
+    assert load_take(out / "long.take").rows == 30_000
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is not on Windows")

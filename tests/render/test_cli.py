@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bridge.cli import main
+from tests.render.recordings import write_speech
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def test_a_render_says_what_it_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_speech(tmp_path / "a.wav")
+    words = ["render", str(tmp_path / "a.wav"), "-o", str(tmp_path / "out"), "--format", "json,csv"]
+    words += ["--fps", "30", "--emotion", "happy:0.5", "--lookahead-ms", "160", "--device", "cpu"]
+    assert main(words) == 0
+    assert re.search(r"1 rendered: 0:00 of sound in \d", capsys.readouterr().out)
+    assert main(words) == 0
+    assert capsys.readouterr().out == "0 rendered, 1 were finished before\n"
+    (tmp_path / "bad.wav").write_text("no sound")
+    words[1] = str(tmp_path / "*.wav")
+    assert main(words) == 1
+    told = capsys.readouterr()
+    assert "bad.wav: cannot be read" in told.err
+    assert "1 failed" in told.out
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--format", "csv,fbx,avi"], r"no format 'fbx'(.|\n)*no format 'avi'"),
+        (["--fps", "31"], "no frame rate '31'"),
+        (["--shard", "3/2"], "write i/n"),
+        (["--head", "no.glb"], "no such file: no.glb"),
+        (["--rigmap", "vrm"], "needs one for livelinkface61"),
+        (["--rigmap", "fantasy"], "no rig map is called"),
+        (["--emotion", "cheerful:1"], "no emotion 'cheerful'"),
+        (["--lookahead-ms", "900"], "900"),
+        (["--weights", "no.safetensors"], "no.safetensors"),
+    ],
+)
+def test_what_cannot_be_rendered_is_said_at_once(
+    words: Sequence[str], complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_speech(tmp_path / "a.wav")
+    asked = ["render", str(tmp_path / "a.wav"), "-o", str(tmp_path / "out"), *words]
+    assert main(asked) == 2
+    assert re.search(complaint, capsys.readouterr().err)
+
+
+def test_a_folder_that_cannot_be_made_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_speech(tmp_path / "a.wav")
+    assert main(["render", str(path), "-o", str(path / "out")]) == 2
+    assert "cannot be made" in capsys.readouterr().err
