@@ -2,8 +2,8 @@
 
     python docs/pictures.py [NAME...]
 
-writes all of them, or those named: `curves` and `dashboard` (SVG), `plot` (PNG), and `preview`,
-the page and six faces in headless Chromium (`apt install chromium`, `pip install playwright`).
+writes all of them, or those named: `dashboard` (SVG), `plot` (PNG), and `preview`, the page and
+six faces in headless Chromium (`apt install chromium`, `pip install playwright`).
 """
 
 from __future__ import annotations
@@ -12,13 +12,6 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-
-
-def draw_curves() -> None:
-    """Remake `curves.svg`."""
-    from remake.curves import draw_curves
-
-    draw_curves(FOLDER / "curves.svg")
 
 
 def photograph_dashboard() -> None:
@@ -43,7 +36,6 @@ def photograph_preview() -> None:
 
 
 PICTURES = {
-    "curves": draw_curves,
     "dashboard": photograph_dashboard,
     "plot": draw_plot,
     "preview": photograph_preview,
