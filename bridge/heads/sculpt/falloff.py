@@ -21,13 +21,18 @@ def spot(
     return clay.follow * smooth(np.linalg.norm(local, axis=1), 1.0, 0.0)
 
 
-def about_mouth(clay: Clay, across: float, above: float, below: float | None = None) -> Array:
-    """Return 1 on the lips, falling to 0 on the radii `across` and `above` or `below` the line."""
+def about_mouth(
+    clay: Clay, across: float, above: float, below: float | None = None, *, full: float = 0.5
+) -> Array:
+    """Return 1 on the lips, falling to 0 on the radii `across` and `above` or `below` the line.
+
+    It is 1 up to the share `full` of the radii.
+    """
     height = lip_height(clay)
     reach = np.where(height > 0, above, above if below is None else below)
     near = np.hypot(clay.anchor[:, 0] / across, height / reach)
     front = smooth(clay.anchor[:, 2], 2.0, 5.0)
-    return np.asarray(clay.follow * front * smooth(near, 1.0, 0.5))
+    return np.asarray(clay.follow * front * smooth(near, 1.0, full))
 
 
 def lip_height(clay: Clay) -> Array:

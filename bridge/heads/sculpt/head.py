@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 LICENCE = "Apache-2.0; made by the formulas of CSTalk Bridge"
 
 _METRES_PER_CM = 0.01
-_STILL_CM = 0.004
+_STILL_CM = 0.007
 """Displacements below this are left out."""
 
-_TURNED = 0.02
+_TURNED = 0.035
 """Changes of a normal below this are left out."""
 
 

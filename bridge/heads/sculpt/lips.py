@@ -27,16 +27,11 @@ _LIP_ROWS, _BACK_ROWS, _BACK_JAW = 4, 2, 0.3
 
 def build_lips(clay: Clay, upper: Indices, lower: Indices) -> tuple[Clay, Clay]:
     """Return the inside of the lips, and the bag, hung on the points of the lips' edges."""
-    sides = [(upper, 1), (lower, -1)]
-    sheets = [_sheet(clay, edge, sign) for edge, sign in sides]
-    lips = [
-        _rows(sheet, len(upper), sign, 0, _LIP_ROWS)
-        for sheet, (_, sign) in zip(sheets, sides, strict=True)
-    ]
-    bag = [
-        _rows(sheet, len(upper), sign, _LIP_ROWS - 1, len(_FOLLOW))
-        for sheet, (_, sign) in zip(sheets, sides, strict=True)
-    ]
+    lips, bag = [], []
+    for edge, sign in ((upper, 1), (lower, -1)):
+        sheet = _sheet(clay, edge, sign)
+        lips.append(_rows(sheet, len(edge), sign, slice(0, _LIP_ROWS)))
+        bag.append(_rows(sheet, len(edge), sign, slice(_LIP_ROWS - 1, None)))
     return joined(lips), welded(joined(bag))
 
 
@@ -47,9 +42,8 @@ def _sheet(clay: Clay, edge: Indices, sign: int) -> Clay:
     arch = np.cos(across * np.pi / 2) ** 0.6
     rows = [out]
     for rise, back in _ROLL:
-        rows.append(
-            out + np.stack([0 * across, sign * rise * arch, 0.1 * across**2 - back], axis=1)
-        )
+        behind = 0.1 * across**2 - back
+        rows.append(out + np.stack([0 * across, sign * rise * arch, behind], axis=1))
     roof = _BETWEEN_Y + ((_ROOF_Y if sign > 0 else _FLOOR_Y) - _BETWEEN_Y) * arch
     rows.append(np.stack([1.9 * across, roof, 6.0 - 2.2 * across**2], axis=1))
     rows.append(np.stack([1.6 * across, -5.4 + sign * 0.9 * arch, 0 * across + 2.0], axis=1))
@@ -62,7 +56,7 @@ def _sheet(clay: Clay, edge: Indices, sign: int) -> Clay:
     return replace(sheet, colours=colours, follow=_FOLLOW[deep], jaw=jaw)
 
 
-def _rows(sheet: Clay, count: int, sign: int, start: int, stop: int) -> Clay:
-    """Return the rows `start` to `stop` of a sheet, facing into the mouth."""
-    numbers = np.arange(len(sheet.at)).reshape(-1, count)[start:stop]
+def _rows(sheet: Clay, count: int, sign: int, which: slice) -> Clay:
+    """Return some rows of a sheet, facing into the mouth."""
+    numbers = np.arange(len(sheet.at)).reshape(-1, count)[which]
     return replace(sheet, triangles=strip(list(numbers[::sign])))

@@ -88,16 +88,16 @@ def _gathered(clay: Clay, share: float) -> Array:
 
 def funnel(clay: Clay) -> Array:
     """Push the lips forward into an open ring."""
-    lips = about_mouth(clay, 4.3, 1.95, 2.8)
+    lips = about_mouth(clay, 4.4, 2.3, 3.0, full=0.3)
     part = 0.50 * _upper(clay) - 0.70 * _lower(clay)
-    return vector(lips, _gathered(clay, 0.36), _ellipse(clay) * part, 0.95)
+    return vector(lips, _gathered(clay, 0.46), _ellipse(clay) * part, 0.95)
 
 
 def pucker(clay: Clay) -> Array:
     """Draw the lips together and forward, closed and full."""
-    lips = about_mouth(clay, 4.3, 1.95, 2.8)
+    lips = about_mouth(clay, 4.4, 2.3, 3.0, full=0.3)
     thick = 0.30 * np.clip(lip_height(clay), -1.0, 0.8)
-    return vector(lips, _gathered(clay, 0.44), thick, 1.15)
+    return vector(lips, _gathered(clay, 0.58), thick, 1.15)
 
 
 def left(clay: Clay) -> Array:
