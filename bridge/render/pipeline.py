@@ -21,12 +21,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from bridge.errors import Problem, UserError
+from bridge.errors import UserError
 from bridge.render.batches import WAITING_PASSES, batches, faces
-from bridge.render.hearing import PiecesAhead, open_input
-from bridge.render.manifest import Entry, State
-from bridge.render.settings import outlets_of
-from bridge.render.writing import write_output
+from bridge.render.hearing import PiecesAhead
+from bridge.render.incoming import opened
+from bridge.render.outgoing import Outgoing
 from bridge.takes.generate import assemble_take
 
 if TYPE_CHECKING:
@@ -36,21 +35,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bridge.render.batches import Batch, Part
+    from bridge.render.books import Books
     from bridge.render.hearing import Heard
     from bridge.render.jobs import Job
-    from bridge.render.manifest import Manifest
     from bridge.render.settings import Outlet, RenderSettings
-    from bridge.render.tally import Tally
-    from bridge.takes.take import Take
     from models.generator import Generator
 
     Boards = list[NDArray[np.float32]]
-
-READ_AHEAD: Final = 12
-"""Inputs which are opened before the network asks for them. Of each a minute is held: 180 MB."""
-
-UNWRITTEN_S: Final = 600.0
-"""Takes which wait to be written, in seconds of sound: 120 MB, or one longer take."""
 
 MAX_THREADS: Final = 8
 """Threads of each kind at most: the interpreter serves no more."""
@@ -64,24 +55,10 @@ class _Growing:
     missing: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Written:
-    """A take that is being written: one future for each of its outputs."""
-
-    job: Job
-    duration_s: float
-    outputs: list[Future[dict[str, str]]]
-
-    @property
-    def is_done(self) -> bool:
-        return all(output.done() for output in self.outputs)
-
-
 class Renderer:
     """Renders jobs into a folder.
 
-    Whatever is wrong with one input is counted in `tally` and written to the manifest; the rest
-    goes on.
+    Whatever is wrong with one input is noted in `books`; the rest goes on.
     """
 
     def __init__(
@@ -89,25 +66,21 @@ class Renderer:
         generator: Generator,
         settings: RenderSettings,
         outlets: Sequence[Outlet],
-        manifest: Manifest,
         out: Path,
-        tally: Tally,
+        books: Books,
     ) -> None:
         self._generator = generator
         self._settings = settings
-        self._outlets = outlets
-        self._manifest = manifest
-        self._out = out
-        self._tally = tally
+        self._books = books
         self._stop = threading.Event()
         self._growing: dict[Job, _Growing] = {}
         self._working: deque[tuple[Batch, Future[Boards]]] = deque()
-        self._writing: deque[_Written] = deque()
         cores = min(MAX_THREADS, os.cpu_count() or 1)
         self._networks = cores if generator.device.type == "cpu" else 1
         self._readers = ThreadPoolExecutor(max(1, cores // 2), "reading")
         self._network = ThreadPoolExecutor(self._networks, "network")
         self._writers = ThreadPoolExecutor(cores, "writing")
+        self._outgoing = Outgoing(outlets, out, books, self._writers)
 
     def render(self, jobs: Iterable[Job]) -> None:
         """Render all jobs."""
@@ -121,7 +94,7 @@ class Renderer:
                 self._working.append((batch, self._network.submit(work, batch)))
                 self._gather(2 * self._networks)
             self._gather(0)
-            self._collect(0.0)
+            self._outgoing.collect(0.0)
         finally:
             self._stop.set()
             for threads in (self._readers, self._network, self._writers):
@@ -130,10 +103,11 @@ class Renderer:
     def _parts(self, jobs: Iterable[Job]) -> Iterator[Part]:
         """Yield all pieces of all recordings; takes go straight to their outputs."""
         ahead_rows = self._generator.delay_hops(self._settings.lookahead_ms)
-        for heard in self._opened(jobs):
+        for heard in opened(jobs, self._settings, self._books, self._readers):
             if heard.take is not None:
-                self._tally.heard(heard.job, 1.0)
-                self._write(heard.job, heard.take)
+                self._books.tally.heard(heard.job, 1.0)
+                self._outgoing.write(heard.job, heard.take)
+                self._outgoing.collect()
                 continue
             board = np.zeros((heard.rows, len(self._generator.channels)), dtype=np.float32)
             self._growing[heard.job] = _Growing(board, heard.rows)
@@ -146,78 +120,33 @@ class Renderer:
                 for piece in pieces:
                     yield heard, piece
             except UserError as error:
-                self._fail(heard.job, error)
-
-    def _opened(self, jobs: Iterable[Job]) -> Iterator[Heard]:
-        """Yield the inputs in order, opened ahead; note those that cannot be."""
-        ahead: deque[tuple[Job, Future[Heard]]] = deque()
-        for job in jobs:
-            ahead.append((job, self._readers.submit(open_input, job, self._settings)))
-            if len(ahead) >= READ_AHEAD:
-                yield from self._next_opened(ahead)
-        while ahead:
-            yield from self._next_opened(ahead)
-
-    def _next_opened(self, ahead: deque[tuple[Job, Future[Heard]]]) -> Iterator[Heard]:
-        job, future = ahead.popleft()
-        try:
-            yield future.result()
-        except Exception as error:  # noqa: BLE001 - one input must not end the others
-            self._tally.drop(job)
-            self._fail(job, error)
+                del self._growing[heard.job]
+                self._books.fail(heard.job, error)
 
     def _gather(self, most: int) -> None:
         """Take what the network has made, and wait until it has no more than `most` batches."""
         while self._working and (len(self._working) > most or self._working[0][1].done()):
             batch, future = self._working.popleft()
-            for (heard, piece), rows in zip(batch, future.result(), strict=True):
-                growing = self._growing.get(heard.job)
-                if growing is None:
-                    continue
-                growing.board[piece.first : piece.first + piece.rows] = rows
-                growing.missing -= piece.rows
-                self._tally.heard(heard.job, piece.rows / heard.rows)
-                if not growing.missing:
-                    del self._growing[heard.job]
-                    self._write(heard.job, self._take(heard, growing.board))
-        self._collect(UNWRITTEN_S)
+            for part, rows in zip(batch, future.result(), strict=True):
+                self._grow(part, rows)
+        self._outgoing.collect()
 
-    def _take(self, heard: Heard, board: NDArray[np.float32]) -> Take:
-        sound = heard.sound
-        if sound is None:
+    def _grow(self, part: Part, rows: NDArray[np.float32]) -> None:
+        """Add the rows of a piece to the board of its recording, and send off a whole one."""
+        heard, piece = part
+        growing = self._growing.get(heard.job)
+        if growing is None:
+            return  # the rest of it could not be read
+        growing.board[piece.first : piece.first + piece.rows] = rows
+        growing.missing -= piece.rows
+        self._books.tally.heard(heard.job, piece.rows / heard.rows)
+        if not growing.missing:
+            del self._growing[heard.job]
+            self._send(heard, growing.board)
+
+    def _send(self, heard: Heard, board: NDArray[np.float32]) -> None:
+        if heard.sound is None:
             raise ValueError("a recording without sound")
-        return assemble_take(self._generator, board, sound, heard.settings, slate=heard.job.slate)
-
-    def _write(self, job: Job, take: Take) -> None:
-        outlets = outlets_of(job, self._outlets)
-        begun = {str(job.output(outlet.form)): "" for outlet in outlets}
-        self._manifest.append(Entry.of(job, State.BEGUN, outputs=begun))
-        write = partial(write_output, take, job, out=self._out)
-        outputs = [self._writers.submit(write, outlet) for outlet in outlets]
-        self._writing.append(_Written(job, take.duration_s, outputs))
-
-    def _collect(self, most_s: float) -> None:
-        """Note what has been written, and wait until no more than `most_s` is left to write."""
-        while self._writing:
-            unwritten_s = sum(written.duration_s for written in self._writing)
-            if unwritten_s <= most_s and not self._writing[0].is_done:
-                return
-            written = self._writing.popleft()
-            try:
-                outputs = [output.result() for output in written.outputs]
-            except Exception as error:  # noqa: BLE001 - one input must not end the others
-                self._fail(written.job, error)
-                continue
-            told = {place: said for output in outputs for place, said in output.items()}
-            self._manifest.append(Entry.of(written.job, State.DONE, outputs=told))
-            self._tally.finish(written.job, written.duration_s)
-
-    def _fail(self, job: Job, error: Exception) -> None:
-        self._growing.pop(job, None)
-        if isinstance(error, UserError):
-            problems = error.problems
-        else:
-            what = f"a fault of the program: {type(error).__name__}: {error}"
-            problems = (Problem(str(job.source), what),)
-        self._manifest.append(Entry.of(job, State.FAILED, problems=tuple(map(str, problems))))
-        self._tally.fail(str(job.source), problems)
+        slate = heard.job.slate
+        take = assemble_take(self._generator, board, heard.sound, heard.settings, slate=slate)
+        self._outgoing.write(heard.job, take)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bridge.clock.host import host_now
 from bridge.errors import Problem, UserError
 from bridge.export.formats import FORMATS
+from bridge.render.books import Books
 from bridge.render.inputs import find_inputs
 from bridge.render.jobs import make_jobs
 from bridge.render.manifest import Entry, Manifest, State
@@ -61,7 +62,7 @@ def render(
             generator = load(settings)
             tally.start_s = host_now()
             with watch(tally):
-                Renderer(generator, settings, outlets, manifest, out, tally).render(fit)
+                Renderer(generator, settings, outlets, out, Books(manifest, tally)).render(fit)
         tally.end_s = host_now()
     return tally
 

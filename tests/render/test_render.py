@@ -176,6 +176,26 @@ def test_bad_inputs_are_listed_and_stop_nothing(run: Any, tmp_path: Path) -> Non
     }
 
 
+def test_a_long_recording_that_breaks_off_stops_nothing(run: Any, tmp_path: Path) -> None:
+    path = write_speech(tmp_path / "in/long.flac", 150.0)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 4])
+    write_speech(tmp_path / "in/short.wav")
+    tally = run(tmp_path / "in")
+    assert tally.done == 1
+    ((source, problems),) = tally.failures
+    assert source.endswith("long.flac")
+    assert "breaks off" in problems[0].what
+    assert outputs(tmp_path / "out") == {"short.take"}
+
+
+def test_every_format_can_be_rendered(run: Any, tmp_path: Path) -> None:
+    write_speech(tmp_path / "a.wav")
+    run(tmp_path / "a.wav", settings=replace(TAKE, formats=tuple(FORMATS.values())))
+    made = outputs(tmp_path / "out")
+    assert made == {form.name("a") for form in FORMATS.values()}
+    assert all((tmp_path / "out" / name).stat().st_size > 1000 for name in made)
+
+
 def test_unusual_sounds_give_faces(run: Any, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
