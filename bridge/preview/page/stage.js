@@ -41,6 +41,7 @@ export class Stage {
     });
     this.renderer.toneMapping = NeutralToneMapping;
     this.renderer.toneMappingExposure = 1;
+    this.renderer.setClearColor(0x000000, 0);
     this.renderer.setScissorTest(true);
     this.scene = studio();
     this.camera = new PerspectiveCamera(LENS_DEG, 1, 0.1, 10);

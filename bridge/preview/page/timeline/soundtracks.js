@@ -46,12 +46,14 @@ class SoundPicture {
     try {
       const all = { start_s: 0, end_s: take.duration_s };
       const seen = { start_s: range.start_s, end_s: Math.min(range.end_s, take.duration_s) };
-      if (!this.whole)
-        this.whole = { range: all, picture: await this.fetchPart(take, all, columns, signal) };
       const isWhole = seen.start_s <= 0 && seen.end_s >= all.end_s;
-      if (!isWhole && seen.end_s > seen.start_s) {
-        this.part = { range: seen, picture: await this.fetchPart(take, seen, columns, signal) };
-      } else this.part = null;
+      const ask = async (part) => ({
+        range: part,
+        columns,
+        picture: await this.fetchPart(take, part, columns, signal),
+      });
+      if (!this.whole || (isWhole && this.whole.columns !== columns)) this.whole = await ask(all);
+      this.part = !isWhole && seen.end_s > seen.start_s ? await ask(seen) : null;
       this.onChange();
     } catch {
       /* a take that is gone or a question that was overtaken leaves the picture as it is */
