@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _RINGS = (0, 5, 10.2, 10.8, 15, 20, 25, 28.2, 29.4, 34, 42, 52, 64, 78, 95, 120)
 """Angles from the gaze in degrees; pupil to 10.5, iris to 28.8."""
 
-_AROUND = 28
+_AROUND = 24
 _PUPIL, _IRIS = 10.5, 28.8
 
 

@@ -51,12 +51,12 @@ def eye_look_up(clay: Clay) -> Array:
 
 def eye_look_in(clay: Clay) -> Array:
     """Let the cornea push the lids towards the nose."""
-    return _lids(clay, 0.0, 0.0) + _beside(clay, -0.06)
+    return _lids(clay, 0.0, 0.0) + _beside(clay, -0.13)
 
 
 def eye_look_out(clay: Clay) -> Array:
     """Let the cornea push the lids towards the temple."""
-    return _lids(clay, 0.0, 0.0) + _beside(clay, 0.06)
+    return _lids(clay, 0.0, 0.0) + _beside(clay, 0.13)
 
 
 def _beside(clay: Clay, x: float) -> Array:

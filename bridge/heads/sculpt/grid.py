@@ -56,7 +56,7 @@ ROWS = (
     ("lower lip", 5),
     ("chin", 5),
     ("jaw", 4),
-    ("neck", 7),
+    ("neck", 6),
 )
 """The marked rows from top to bottom, and how many rows lead to each."""
 
@@ -151,7 +151,7 @@ def _height(mark: str, x: Array, columns: Array) -> Array:
         "upper lid": upper * (1 - away) + 0.9 * away,
         "lower lid": lower * (1 - away) + 0.9 * away,
         "under eye": lower * (1 - away) + 0.9 * away - 0.9,
-        "nose": -3.55 + 0.8 * side,
+        "nose": -3.55 + 1.9 * side,
         "upper lip": mouth_line(x) + upper_lip_height(x) + to_ear + 0.15 * near + 0.75 * beside,
         "mouth": mouth_line(x) + to_ear,
         "lower lip": mouth_line(x) - lower_lip_height(x) + to_ear - 0.15 * near - 0.75 * beside,

@@ -13,7 +13,7 @@ from bridge.heads.sculpt.landmarks import MIDDLE, bell, smooth
 if TYPE_CHECKING:
     from bridge.heads.sculpt.landmarks import Array
 
-_ROWS, _COLUMNS = 20, 84
+_ROWS, _COLUMNS = 19, 76
 
 
 def build_hair() -> Clay:
@@ -99,4 +99,4 @@ def build_ear() -> Clay:
     numbers = np.arange(len(at)).reshape(-1, around)
     deep = smooth(np.repeat([height for _, height in _EAR_PROFILE], around), 0.15, -0.35)[:, None]
     colours = paint.SKIN + (0.3 + 0.5 * deep) * (paint.SHADE - paint.SKIN)
-    return Clay.of(at, strip(list(numbers), ring=True), colours)
+    return Clay.of(at, strip(list(numbers[::-1]), ring=True), colours)

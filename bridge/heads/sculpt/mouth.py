@@ -70,6 +70,6 @@ def build_tongue() -> Clay:
     at = np.stack([x, y, z], axis=-1).reshape(-1, 3)
     numbers = np.arange(len(at)).reshape(along, around)
     colours = paint.TONGUE * (0.45 + 0.55 * share)[:, None, None] + np.zeros((along, around, 3))
-    tongue = Clay.of(at, strip(list(numbers[::-1]), ring=True), colours.reshape(-1, 3), jaw=0.92)
+    tongue = Clay.of(at, strip(list(numbers), ring=True), colours.reshape(-1, 3), jaw=0.92)
     tongue.follow[:] = np.repeat(share, around)
     return tongue
