@@ -65,6 +65,11 @@ class Generator:
         self.rate_hz = description.rate_hz
         self.card = description.card
 
+    @property
+    def window_hops(self) -> int:
+        """Hops of sound that a row hears; what came before changes nothing."""
+        return self._network.architecture.window_hops
+
     def emotion_vector(self, emotion: Mapping[str, float] | None) -> NDArray[np.float32]:
         """Return the weights of `emotion` in `emotions` order, float32 [emotions].
 
@@ -118,6 +123,8 @@ class Generator:
         for place, (sound, emotion) in enumerate(zip(sounds, emotions, strict=True)):
             heard[place, : len(sound)] = sound
             weights[place, : len(emotion)] = emotion
+            if len(emotion):
+                weights[place, len(emotion) :] = emotion[-1]
         passes = self.passes(weights, lookahead_ms)
         faces = np.concatenate([*passes.hear(heard), *passes.finish()], axis=1)
         return [face[:count] for face, count in zip(faces, rows, strict=True)]

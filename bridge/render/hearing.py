@@ -31,9 +31,6 @@ PIECE_ROWS: Final = 60 * ROW_RATE_HZ
 """Rows of a piece at most. Up to a minute a recording is one piece, and held whole; a longer one is
 read, and worked on, in many."""
 
-CONTEXT_ROWS: Final = 3 * ROW_RATE_HZ
-"""Rows before a piece whose sound the network hears again: more than its window of 75."""
-
 PIECES_AHEAD: Final = 4
 """Pieces of a long recording which are read before the network asks for them: 16 MB."""
 
@@ -67,6 +64,17 @@ class Piece:
         return settings.emotions.weights(np.asarray(numbers / ROW_RATE_HZ))
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Rows of sound, before and after the rows of a piece, on which these depend.
+
+    Before it is the network's window, afterwards the look-ahead.
+    """
+
+    before_rows: int
+    ahead_rows: int
+
+
 def open_input(job: Job, settings: RenderSettings) -> Heard:
     """Read what the network, or a conversion, needs first. UserError says what is wrong."""
     if job.is_take:
@@ -83,20 +91,17 @@ def open_input(job: Job, settings: RenderSettings) -> Heard:
     return Heard(job, asked, rows, whole, piece)
 
 
-def cut(stream: Iterable[Samples], rows: int, ahead_rows: int) -> Iterator[Piece]:
-    """Cut sound at 16 kHz into pieces that can be worked on apart, each with what it hears.
-
-    `ahead_rows` is the look-ahead: so much sound after its last row belongs to a piece.
-    """
+def cut(stream: Iterable[Samples], rows: int, reach: Reach) -> Iterator[Piece]:
+    """Cut sound at 16 kHz into pieces that can be worked on apart, each with what it hears."""
     held, start, first = np.zeros(0, dtype=np.float32), 0, 0
     for samples in stream:
         held = np.concatenate((held, samples))
-        while first + PIECE_ROWS + ahead_rows < min(rows, start + len(held) // HOP_SAMPLES):
+        while first + PIECE_ROWS + reach.ahead_rows < min(rows, start + len(held) // HOP_SAMPLES):
             last = first + PIECE_ROWS
-            yield _piece(held, start, first, last, ahead_rows)
-            kept = max(start, last - CONTEXT_ROWS)
+            yield _piece(held, start, first, last, reach.ahead_rows)
+            kept = max(start, last - reach.before_rows)
             held, start, first = held[(kept - start) * HOP_SAMPLES :], kept, last
-    yield _piece(held, start, first, rows, ahead_rows)
+    yield _piece(held, start, first, rows, reach.ahead_rows)
 
 
 def _piece(held: Samples, start: int, first: int, last: int, ahead_rows: int) -> Piece:
@@ -108,9 +113,9 @@ def _piece(held: Samples, start: int, first: int, last: int, ahead_rows: int) ->
 class PiecesAhead:
     """The pieces of a long recording, read by one thread and taken by another."""
 
-    def __init__(self, heard: Heard, ahead_rows: int, stop: threading.Event) -> None:
+    def __init__(self, heard: Heard, reach: Reach, stop: threading.Event) -> None:
         self._heard = heard
-        self._ahead_rows = ahead_rows
+        self._reach = reach
         self._stop = stop
         self._queue: queue.Queue[Piece | Exception | None] = queue.Queue(PIECES_AHEAD)
 
@@ -119,7 +124,7 @@ class PiecesAhead:
         try:
             # A file of its own: the take's is read elsewhere meanwhile.
             stream = heard(open_sound(self._heard.job.source))
-            for piece in cut(stream, self._heard.rows, self._ahead_rows):
+            for piece in cut(stream, self._heard.rows, self._reach):
                 if not self._put(piece):
                     return
             self._put(None)

@@ -23,7 +23,7 @@ import numpy as np
 
 from bridge.errors import UserError
 from bridge.render.batches import WAITING_PASSES, batches, faces
-from bridge.render.hearing import PiecesAhead
+from bridge.render.hearing import PiecesAhead, Reach
 from bridge.render.incoming import opened
 from bridge.render.outgoing import Outgoing
 from bridge.takes.generate import assemble_take
@@ -103,6 +103,7 @@ class Renderer:
     def _parts(self, jobs: Iterable[Job]) -> Iterator[Part]:
         """Yield all pieces of all recordings; takes go straight to their outputs."""
         ahead_rows = self._generator.delay_hops(self._settings.lookahead_ms)
+        reach = Reach(self._generator.window_hops + ahead_rows, ahead_rows)
         for heard in opened(jobs, self._settings, self._books, self._readers):
             if heard.take is not None:
                 self._books.tally.heard(heard.job, 1.0)
@@ -114,7 +115,7 @@ class Renderer:
             if heard.piece is not None:
                 yield heard, heard.piece
                 continue
-            pieces = PiecesAhead(heard, ahead_rows, self._stop)
+            pieces = PiecesAhead(heard, reach, self._stop)
             self._readers.submit(pieces.read)
             try:
                 for piece in pieces:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bridge.errors import Problem
 from bridge.render.batches import batches, size
-from bridge.render.hearing import CONTEXT_ROWS, PIECE_ROWS, Heard, Piece, cut
+from bridge.render.hearing import PIECE_ROWS, Heard, Piece, Reach, cut
 from bridge.render.jobs import Job
 from bridge.render.tally import Tally, clock
 from bridge.takes.generate import Settings
@@ -40,14 +40,14 @@ def test_pieces_are_all_of_the_sound_each_with_what_it_hears(
     sound = np.arange(total, dtype=np.float32)
     stream = np.split(sound, np.cumsum(lengths[:-1]))
     rows = -(-total // HOP_SAMPLES)
-    pieces = list(cut(stream, rows, ahead_rows))
+    pieces = list(cut(stream, rows, Reach(80, ahead_rows)))
     assert [piece.first for piece in pieces] == [
         number * PIECE_ROWS for number in range(len(pieces))
     ]
     assert sum(piece.rows for piece in pieces) == rows
     assert all(piece.rows <= PIECE_ROWS + ahead_rows for piece in pieces)
     for piece in pieces:
-        assert piece.before == min(piece.first, CONTEXT_ROWS)
+        assert piece.before == min(piece.first, 80)
         start = (piece.first - piece.before) * HOP_SAMPLES
         end = (piece.first + piece.rows + ahead_rows) * HOP_SAMPLES
         np.testing.assert_array_equal(piece.samples, sound[start:end])
