@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from bridge.process import limit_math_threads
+
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+limit_math_threads()
 
 # On a busy machine an example may take long; that is no failure.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -35,11 +35,13 @@ HTTP_PORT = 80
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 POLICY = (
-    "default-src 'self'; connect-src 'self' ws://{host} blob: data:; img-src 'self' blob: data:; "
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
+    "connect-src 'self' ws://{host} blob: data:; img-src 'self' blob: data:; "
     "media-src 'self' blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
-"""Older Safari does not take `'self'` to mean WebSockets too."""
+"""`'wasm-unsafe-eval'` lets the decoder of meshopt heads run, and no other text become a program.
+Older Safari does not take `'self'` to mean WebSockets too."""
 
 HEADERS = {
     "x-content-type-options": "nosniff",

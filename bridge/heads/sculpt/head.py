@@ -46,7 +46,7 @@ def build_head() -> Head:
         _part("collar", build_collar(), {}, 0.85),
         _part("teethUpper", mouth.build_teeth(upper=True), {}, 0.25),
         _part("teethLower", mouth.build_teeth(upper=False), SHAPES, 0.25),
-        _part("tongue", mouth.build_tongue(), tongue_shapes, 0.45),
+        _part("tongue", mouth.build_tongue(), tongue_shapes, 0.85),
         _part("eyeLeft", eye, {}, 0.12, EYE),
         _part("eyeRight", eye, {}, 0.12, EYE * np.array([-1, 1, 1])),
     )

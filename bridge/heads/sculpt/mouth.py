@@ -61,7 +61,7 @@ def build_tongue() -> Clay:
     angle = np.linspace(0, 2 * np.pi, around, endpoint=False)
     tip = np.sqrt(np.clip(1 - np.clip((share - 0.70) / 0.30, 0, 1) ** 2.6, 0, 1))
     width, height = (1.55 - 0.25 * share) * tip, (0.62 - 0.28 * share) * tip**0.7
-    rise = -6.35 + 0.28 * np.sin(np.pi * share**0.8) - 0.05 * share
+    rise = -6.75 + 0.28 * np.sin(np.pi * share**0.8) - 0.05 * share
     side, up = np.sin(angle), np.cos(angle)
     groove = 0.16 * np.exp(-((side / 0.22) ** 2)) * (up > 0)
     x = width[:, None] * side
@@ -69,7 +69,7 @@ def build_tongue() -> Clay:
     z = np.broadcast_to((2.6 + 4.35 * share)[:, None], x.shape)
     at = np.stack([x, y, z], axis=-1).reshape(-1, 3)
     numbers = np.arange(len(at)).reshape(along, around)
-    colours = paint.TONGUE * (0.45 + 0.55 * share)[:, None, None] + np.zeros((along, around, 3))
+    colours = paint.TONGUE * (0.15 + 0.75 * share**2)[:, None, None] + np.zeros((along, around, 3))
     tongue = Clay.of(at, strip(list(numbers), ring=True), colours.reshape(-1, 3), jaw=0.92)
     tongue.follow[:] = np.repeat(share, around)
     return tongue

@@ -197,6 +197,6 @@ def tongue_stretch(tongue: Clay) -> Array:
     """Return how the tongue itself moves at `tongueOut`."""
     tip = tongue.follow
     forward = 4.6 * tip**1.2
-    arch = 0.85 * np.sin(np.pi * np.clip(tip * 0.95, 0, 1)) - 0.55 * smooth(tip, 0.75, 1.0)
+    arch = 0.85 * np.sin(np.pi * np.clip(tip * 0.95, 0, 1)) - 0.45 * smooth(tip, 0.75, 1.0)
     narrow = -0.12 * tongue.at[:, 0] * tip
-    return np.stack([narrow, arch + 0.28 * tip, forward], axis=1)
+    return np.stack([narrow, arch + 0.78 * tip, forward], axis=1)
