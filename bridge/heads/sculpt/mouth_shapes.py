@@ -102,7 +102,7 @@ def pucker(clay: Clay) -> Array:
 
 def left(clay: Clay) -> Array:
     """Move the mouth to the left."""
-    mouth = about_mouth(clay, 5.0, 2.6, 3.2)
+    mouth = about_mouth(clay, 5.0, 1.95, 3.2, full=0.35)
     turned = 0.12 * np.clip(clay.anchor[:, 0] / MOUTH_X, -1, 1)
     return vector(mouth, 1.1, turned, -0.25 * np.clip(clay.anchor[:, 0] / MOUTH_X, -1, 1))
 
