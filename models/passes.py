@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from models.network import Generator
 
-PASS_ROWS = {"cpu": 500, "cuda": 48_000}
+PASS_ROWS = {"cpu": 750, "cuda": 48_000}
 """Rows of one pass, of all recordings of a batch together, by device: what it works on stays in a
 processor's cache, or fills a GPU, and memory does not grow with the recording."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.preview.recordings import flac_path
-from bridge.takes.file import write_flac
+from bridge.takes.encoded import write_flac
 from bridge.whole_file import whole_file
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import os
 import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +26,7 @@ from bridge.render.batches import WAITING_PASSES, batches, faces
 from bridge.render.hearing import PiecesAhead, Reach
 from bridge.render.incoming import opened
 from bridge.render.outgoing import Outgoing
+from bridge.takes.encoded import EncodedSound
 from bridge.takes.generate import assemble_take
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Renderer:
         self._network = ThreadPoolExecutor(self._networks, "network")
         self._writers = ThreadPoolExecutor(cores, "writing")
         self._outgoing = Outgoing(outlets, out, books, self._writers)
+        self._keeps_sound = any(outlet.form.id == "take" for outlet in outlets)
 
     def render(self, jobs: Iterable[Job]) -> None:
         """Render all jobs."""
@@ -115,14 +117,20 @@ class Renderer:
             if heard.piece is not None:
                 yield heard, heard.piece
                 continue
-            pieces = PiecesAhead(heard, reach, self._stop)
-            self._readers.submit(pieces.read)
-            try:
-                for piece in pieces:
-                    yield heard, piece
-            except UserError as error:
-                del self._growing[heard.job]
-                self._books.fail(heard.job, error)
+            yield from self._pieces(heard, reach)
+
+    def _pieces(self, heard: Heard, reach: Reach) -> Iterator[Part]:
+        """Yield the pieces of a long recording; its take's sound is encoded meanwhile."""
+        pieces = PiecesAhead(heard, reach, self._stop)
+        self._readers.submit(pieces.read)
+        if heard.sound is not None and self._keeps_sound:
+            heard = replace(heard, sound=EncodedSound(heard.sound, self._writers))
+        try:
+            for piece in pieces:
+                yield heard, piece
+        except UserError as error:
+            del self._growing[heard.job]
+            self._books.fail(heard.job, error)
 
     def _gather(self, most: int) -> None:
         """Take what the network has made, and wait until it has no more than `most` batches."""

@@ -13,7 +13,7 @@ from bridge.rig.rigmap import Responses, RigMap
 from bridge.rig.rules import Rule
 from bridge.rig.schema import CurveSpec
 from bridge.rig.smoothing import OneEuro
-from bridge.rig.sources import AXES, is_source, parse_source
+from bridge.rig.sources import AXES, Sources, is_source, parse_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ def compile_rules(ruleset: RuleSet) -> RigMap:
         outputs=tuple(ruleset.rules),
         ruleset=ruleset,
         warnings=tuple(side_warnings(ruleset)),
-        columns=columns,
+        sources=Sources.at(columns),
         weights=weights,
         responses=_responses(rows),
         gains=np.array([rule.spec.gain for rule in rows], dtype=np.float32),

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bridge.rig.smoothing import OneEuro, OneEuroState
-from bridge.rig.sources import MAXIMUM, MINIMUM
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from bridge.errors import Problem
     from bridge.frame import Frame
     from bridge.rig.rules import RuleSet
+    from bridge.rig.sources import Sources
 
     Floats = NDArray[np.float32]
     Places = NDArray[np.intp]
@@ -45,8 +45,7 @@ class RigMap:
     """One rig map as arrays.
 
     The first rows of all arrays are the curves in `outputs`, in the order in which they are sent;
-    the rows after them are factors of products, which are not sent. `columns` picks the sources in
-    use from [all axes, positive halves, negative halves]; `weights` is [rows, columns].
+    the rows after them are factors of products, which are not sent. `weights` is [rows, sources].
     """
 
     name: str
@@ -54,7 +53,7 @@ class RigMap:
     outputs: tuple[str, ...]
     ruleset: RuleSet
     warnings: tuple[Problem, ...]
-    columns: Places
+    sources: Sources
     weights: Floats
     responses: Responses
     gains: Floats
@@ -80,10 +79,7 @@ class RigMap:
     def mixed(self, board: Floats, head: Floats) -> Floats:
         """Return all rows before smoothing, limits and products, [rows] or [time, rows]."""
         axes = np.concatenate((board, head), axis=-1, dtype=np.float32)
-        axes[~np.isfinite(axes)] = 0.0
-        np.clip(axes, MINIMUM, MAXIMUM, out=axes)
-        sources = np.concatenate((axes, np.maximum(axes, 0.0), np.maximum(-axes, 0.0)), axis=-1)
-        values: Floats = sources[..., self.columns] @ self.weights.T
+        values: Floats = self.sources.read(axes) @ self.weights.T
         if self.responses.rows.size:
             self.responses.apply(values)
         values *= self.gains

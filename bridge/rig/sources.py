@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bridge.document import FieldError, nearest
 from bridge.frame import HEAD_AXES
 from models.board import CHANNELS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _HEAD_LIMITS = {"yaw": math.pi, "pitch": math.pi, "roll": math.pi}
 _TRANSLATION_LIMIT_CM = 1000.0
@@ -109,3 +113,34 @@ def parse_source(name: str) -> Source:
             raise FieldError(what, f"write `{axis.name}`")
         half = ""
     return Source(axis, half)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a map reads of a frame: source n is `max(sign[n] * axis[axes[n]], floor[n])`.
+
+    All are [sources]. `sign` is -1 for a negative half, `floor` 0 for a half and below everything
+    for a whole axis.
+    """
+
+    axes: NDArray[np.intp]
+    sign: NDArray[np.float32]
+    floor: NDArray[np.float32]
+    minimum: NDArray[np.float32]
+    maximum: NDArray[np.float32]
+
+    @classmethod
+    def at(cls, columns: NDArray[np.intp]) -> Sources:
+        """Return the sources of those places in [all axes, positive halves, negative halves]."""
+        half, axes = np.divmod(columns, len(MINIMUM))
+        sign = np.where(half == 2, -1.0, 1.0).astype(np.float32)
+        floor = np.where(half == 0, -np.inf, 0.0).astype(np.float32)
+        return cls(axes, sign, floor, MINIMUM[axes], MAXIMUM[axes])
+
+    def read(self, axes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return [..., sources] of [..., axes]; what is not finite reads as rest."""
+        values: NDArray[np.float32] = axes[..., self.axes]
+        values[~np.isfinite(values)] = 0.0
+        np.clip(values, self.minimum, self.maximum, out=values)
+        values *= self.sign
+        return np.maximum(values, self.floor, out=values)

@@ -11,7 +11,7 @@ Members are stored, not packed, so that their sizes are known before they are re
 from __future__ import annotations
 
 import json
-import tempfile
+import shutil
 import zipfile
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -22,8 +22,9 @@ from bridge.clock.rate import FRAME_RATES
 from bridge.errors import Problem, UserError
 from bridge.frame import HEAD_AXES
 from bridge.takes.emotions import EmotionCourse, Keys
+from bridge.takes.encoded import EncodedSound, encoded
 from bridge.takes.member import StoredMember
-from bridge.takes.sound import MAX_SOUND_S, FileSound, pieces
+from bridge.takes.sound import MAX_SOUND_S, FileSound
 from bridge.takes.take import Take
 from bridge.whole_file import whole_file
 from models.board import CHANNELS, INDEX
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bridge.takes.sound import Sound
 
 SUFFIX = ".take"
 VERSION = 1
@@ -43,6 +43,8 @@ MAX_ROWS = int(MAX_SOUND_S * 60)
 MAX_HEADER_BYTES = 4 << 20
 ARRAY_HEAD_BYTES = 128
 """Bytes of an array's own header; numpy pads it to a multiple of 64."""
+
+COPIED_BYTES = 1 << 20
 
 HEADER, BOARD, HEAD, SOUND = "take.json", "board.npy", "head.npy", "sound.flac"
 
@@ -91,21 +93,10 @@ def write_take(take: Take, file: IO[bytes]) -> None:
             with archive.open(name, "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.ascontiguousarray(values), allow_pickle=False)
         if take.sound is not None and take.sound.frames:
-            with tempfile.TemporaryFile() as flac:
-                write_flac(take.sound, flac)
-                flac.seek(0)
-                with archive.open(SOUND, "w", force_zip64=True) as member:
-                    while chunk := flac.read(1 << 20):
-                        member.write(chunk)
-
-
-def write_flac(sound: Sound, file: IO[bytes]) -> None:
-    """Write a sound as FLAC, mono, 16 bit; louder than full scale is clipped."""
-    from soundfile import SoundFile
-
-    with SoundFile(file, "w", sound.rate_hz, 1, "PCM_16", format="FLAC") as flac:
-        for piece in pieces(sound):
-            flac.write(piece)
+            sound = take.sound
+            flac = sound.flac() if isinstance(sound, EncodedSound) else encoded(sound)
+            with flac, archive.open(SOUND, "w", force_zip64=True) as member:
+                shutil.copyfileobj(flac, member, COPIED_BYTES)
 
 
 def load_take(path: Path) -> Take:
