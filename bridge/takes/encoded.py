@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+import weakref
+from contextlib import ExitStack
 from typing import IO, TYPE_CHECKING
 
 from bridge.takes.sound import pieces
@@ -27,6 +29,7 @@ class EncodedSound:
         self.frames = sound.frames
         self._sound = sound
         self._ahead: Future[IO[bytes]] | None = threads.submit(encoded, sound)
+        self._unused = weakref.finalize(self, _close, self._ahead)
 
     def read(self, start: int, count: int) -> NDArray[np.float32]:
         """Read from the sound as it came."""
@@ -35,13 +38,22 @@ class EncodedSound:
     def flac(self) -> IO[bytes]:
         """Wait for the encoded sound and give it away, open at its start; later ones are new."""
         ahead, self._ahead = self._ahead, None
+        self._unused.detach()
         return ahead.result() if ahead else encoded(self._sound)
+
+
+def _close(ahead: Future[IO[bytes]]) -> None:
+    """Close what nobody asked for, once it is there."""
+    if not ahead.cancel():
+        ahead.add_done_callback(lambda done: done.exception() or done.result().close())
 
 
 def encoded(sound: Sound) -> IO[bytes]:
     """Return a sound as FLAC, in a file open at its start."""
-    file = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115 - the reader closes it
-    write_flac(sound, file)
+    with ExitStack() as failing:
+        file = failing.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES))
+        write_flac(sound, file)
+        failing.pop_all()
     file.seek(0)
     return file
 

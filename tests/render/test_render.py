@@ -289,7 +289,8 @@ def test_a_killed_render_is_finished_by_the_next(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "bridge", "render", str(folder), "-o", str(out)]
     words += ["--device", "cpu"]
     killed = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL)
-    while len(list(out.glob("*.take"))) < 60:
+    manifest = out / "render.jsonl"
+    while not manifest.exists() or manifest.read_bytes().count(b'"done"') < 60:
         assert killed.poll() is None
         time.sleep(0.005)
     killed.kill()
