@@ -14,8 +14,8 @@ from bridge.heads.glb_writer import write_glb
 from bridge.heads.importing import import_sources
 from bridge.heads.importing.build import EYES_TO_JOINT_M, sphere_centre
 from bridge.heads.importing.obj import parse_obj
+from bridge.heads.palette import IRIS, PUPIL, SCLERA
 from bridge.heads.parts import read_head
-from bridge.heads.sculpt.paint import IRIS, PUPIL, SCLERA
 from tests.conformance.gltf_validator import faults, validated
 from tests.heads.data_sets import ball, ict_facekit, makehuman
 

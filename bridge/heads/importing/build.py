@@ -9,8 +9,8 @@ import numpy as np
 
 from bridge.heads.mesh import Part, Shape
 from bridge.heads.normals import vertex_normals
+from bridge.heads.palette import IRIS, LIP, PUPIL, SCLERA, SKIN
 from bridge.heads.sculpt.landmarks import smooth
-from bridge.heads.sculpt.paint import IRIS, LIP, PUPIL, SCLERA, SKIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,7 +18,7 @@ from bridge.heads.importing.obj import Obj, parse_obj, parse_points
 from bridge.heads.importing.source import damaged, read_source
 from bridge.heads.mesh import EYES, Head
 from bridge.heads.names import arkit_name
-from bridge.heads.sculpt.paint import MOUTH_DEEP, TONGUE, TOOTH
+from bridge.heads.palette import MOUTH_DEEP, TONGUE, TOOTH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

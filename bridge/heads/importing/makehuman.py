@@ -21,7 +21,7 @@ from bridge.heads.importing.obj import Obj, parse_obj
 from bridge.heads.importing.source import damaged, numbers, read_archive, read_source
 from bridge.heads.mesh import EYES, Head
 from bridge.heads.names import arkit_name
-from bridge.heads.sculpt.paint import TONGUE, TOOTH
+from bridge.heads.palette import TONGUE, TOOTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bridge.heads.sculpt import paint
+from bridge.heads import palette
 from bridge.heads.sculpt.clay import Clay, strip
 from bridge.heads.sculpt.landmarks import smooth
 
@@ -34,5 +34,5 @@ def build_collar() -> Clay:
     at = np.concatenate(rows)
     numbers = np.arange(len(at)).reshape(-1, around)
     inside = np.repeat(np.arange(len(_SECTION)) == 0, around)[:, None]
-    colours = np.where(inside, paint.CLOTH_DARK, paint.CLOTH)
+    colours = np.where(inside, palette.CLOTH_DARK, palette.CLOTH)
     return Clay.of(at, strip(list(numbers), ring=True), colours)

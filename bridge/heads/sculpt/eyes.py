@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bridge.heads.sculpt import paint
+from bridge.heads import palette
 from bridge.heads.sculpt.clay import Clay, joined, strip, welded
 from bridge.heads.sculpt.landmarks import EYE_RADIUS, smooth
 
@@ -44,15 +44,15 @@ def build_eye() -> Clay:
 def _ring_colour(polar: float, angle: Array) -> Array:
     """Return the colours of a ring: the iris is lighter below, where light falls through it."""
     if polar < _PUPIL:
-        return np.broadcast_to(paint.PUPIL, (len(angle), 3))
+        return np.broadcast_to(palette.PUPIL, (len(angle), 3))
     if polar < _IRIS:
         low = (0.5 - 0.5 * np.sin(angle))[:, None]
         fibre = (0.85 + 0.15 * np.cos(9 * angle))[:, None]
         rim = float(smooth(np.array([polar]), 19.0, 29.0)[0])
-        iris = paint.IRIS + (0.15 + 0.75 * low) * (paint.IRIS_LIGHT - paint.IRIS)
-        return np.asarray((iris * fibre) * (1 - rim) + paint.LIMBUS * rim)
+        iris = palette.IRIS + (0.15 + 0.75 * low) * (palette.IRIS_LIGHT - palette.IRIS)
+        return np.asarray((iris * fibre) * (1 - rim) + palette.LIMBUS * rim)
     shade = 1 - 0.35 * float(smooth(np.array([polar]), 34.0, 78.0)[0])
-    return np.broadcast_to(paint.SCLERA * shade, (len(angle), 3))
+    return np.broadcast_to(palette.SCLERA * shade, (len(angle), 3))
 
 
 def _catch_light() -> Clay:
@@ -64,5 +64,5 @@ def _catch_light() -> Clay:
         y = np.concatenate([[0.0], size * np.sin(angle)]) + EYE_RADIUS * np.sin(pitch)
         z = np.sqrt((EYE_RADIUS + 0.065) ** 2 - x**2 - y**2)
         rows = [np.zeros(14, dtype=np.intp), np.arange(1, 15)]
-        spots.append(Clay.of(np.stack([x, y, z], axis=1), strip(rows, ring=True), paint.CATCH))
+        spots.append(Clay.of(np.stack([x, y, z], axis=1), strip(rows, ring=True), palette.CATCH))
     return joined(spots)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bridge.heads.sculpt import form, paint
+from bridge.heads import palette
+from bridge.heads.sculpt import form
 from bridge.heads.sculpt.clay import Clay, strip
 from bridge.heads.sculpt.landmarks import MIDDLE, bell, smooth
 
@@ -30,7 +31,7 @@ def build_hair() -> Clay:
     thick, groove = _thickness(share[:, None], turn)
     at = skin + directions * thick.reshape(-1, 1)
     light = np.clip(0.35 + 0.65 * groove.reshape(-1, 1), 0, 1)
-    colours = paint.HAIR + light * 0.75 * (paint.HAIR_LIGHT - paint.HAIR)
+    colours = palette.HAIR + light * 0.75 * (palette.HAIR_LIGHT - palette.HAIR)
     numbers = np.arange(len(at)).reshape(_ROWS, _COLUMNS)
     return Clay.of(at, strip(list(numbers), ring=True), colours)
 
@@ -70,7 +71,7 @@ def build_brow() -> Clay:
         ahead /= np.linalg.norm(ahead, axis=1, keepdims=True)
         rows.append(form.skin(start, ahead) + lift * ahead)
     numbers = np.arange(4 * len(x)).reshape(4, -1)
-    return Clay.of(np.concatenate(rows), strip(list(numbers)), paint.BROW, follow=1.0)
+    return Clay.of(np.concatenate(rows), strip(list(numbers)), palette.BROW, follow=1.0)
 
 
 _EAR_PROFILE = ((0.0, -0.30), (0.25, -0.32), (0.45, -0.18), (0.6, 0.05), (0.72, 0.02), (0.86, 0.26),
@@ -98,5 +99,5 @@ def build_ear() -> Clay:
     at = np.stack([x, y, z], axis=1) + np.array([7.1, -0.3, -0.9])
     numbers = np.arange(len(at)).reshape(-1, around)
     deep = smooth(np.repeat([height for _, height in _EAR_PROFILE], around), 0.15, -0.35)[:, None]
-    colours = paint.SKIN + (0.3 + 0.5 * deep) * (paint.SHADE - paint.SKIN)
+    colours = palette.SKIN + (0.3 + 0.5 * deep) * (palette.SHADE - palette.SKIN)
     return Clay.of(at, strip(list(numbers[::-1]), ring=True), colours)

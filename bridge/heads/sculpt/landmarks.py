@@ -27,8 +27,6 @@ SEAL = 0.28
 
 MOUTH_Y = -5.55
 MOUTH_X = 2.45
-CHIN = np.array([0.0, -9.2, 7.6])
-NOSE_TIP = np.array([0.0, -2.4, 10.3])
 
 
 def smooth(values: Array, start: float, end: float) -> Array:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bridge.heads.sculpt import paint
+from bridge.heads import palette
 from bridge.heads.sculpt.clay import Clay, joined, picked, strip, welded
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _ROOF_Y, _FLOOR_Y, _BETWEEN_Y = -3.9, -7.1, -5.5
 _FOLLOW = np.array([1.0, 1.0, 0.95, 0.6, 0.15, 0.0, 0.0])
 """How much the rows take of the mouth's shapes, from the edge inwards."""
 
-_COLOURS = np.array([paint.LIP, paint.LIP, paint.LIP_INSIDE, *[paint.MOUTH_DEEP] * 4])
+_COLOURS = np.array([palette.LIP, palette.LIP, palette.LIP_INSIDE, *[palette.MOUTH_DEEP] * 4])
 _LIP_ROWS, _BACK_ROWS, _BACK_JAW = 4, 2, 0.3
 
 
@@ -48,7 +48,7 @@ def _sheet(clay: Clay, edge: Indices, sign: int) -> Clay:
     rows.append(np.stack([1.9 * across, roof, 6.0 - 2.2 * across**2], axis=1))
     rows.append(np.stack([1.6 * across, -5.4 + sign * 0.9 * arch, 0 * across + 2.0], axis=1))
     rows.append(np.stack([1.2 * across, 0 * across - 5.6, 0 * across + 1.2], axis=1))
-    sheet = picked(clay, np.tile(edge, len(rows)), np.concatenate(rows), paint.LIP)
+    sheet = picked(clay, np.tile(edge, len(rows)), np.concatenate(rows), palette.LIP)
     deep = np.repeat(np.arange(len(rows)), len(edge))
     colours = _COLOURS[deep]
     colours[: len(edge)] = clay.colours[edge]

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from bridge.heads.sculpt import paint
+from bridge.heads import palette
 from bridge.heads.sculpt.clay import Clay, strip
 
 _TEETH, _COLUMNS_PER_TOOTH = 10, 4
 _UPPER_EDGE_Y, _LOWER_EDGE_Y = -5.92, -5.84
 
 _PROFILE = (
-    (1.9, -0.55, paint.GUM),
-    (1.45, -0.05, paint.GUM),
-    (0.98, 0.06, paint.GUM),
-    (0.90, -0.02, paint.TOOTH),
-    (0.45, 0.08, paint.TOOTH),
-    (0.08, 0.00, paint.TOOTH),
-    (0.00, -0.10, paint.TOOTH),
-    (0.04, -0.26, paint.TOOTH),
-    (0.80, -0.45, paint.GUM),
+    (1.9, -0.55, palette.GUM),
+    (1.45, -0.05, palette.GUM),
+    (0.98, 0.06, palette.GUM),
+    (0.90, -0.02, palette.TOOTH),
+    (0.45, 0.08, palette.TOOTH),
+    (0.08, 0.00, palette.TOOTH),
+    (0.00, -0.10, palette.TOOTH),
+    (0.04, -0.26, palette.TOOTH),
+    (0.80, -0.45, palette.GUM),
 )
 """A section through teeth: height over the biting edge, distance before the arch, colour."""
 
@@ -39,7 +39,7 @@ def build_teeth(*, upper: bool) -> Clay:
     out = np.stack([np.sin(across * np.pi / 2), np.cos(across * np.pi / 2)])
     rows, colours = [], []
     for height, before, colour in _PROFILE:
-        tooth = colour is paint.TOOTH
+        tooth = colour is palette.TOOTH
         reach = before + bulge * tooth
         rise = height + (notch if height < 0.2 else -0.12 * phase * (height < 1))
         y = edge + sign * rise * (1.0 if upper else 0.92)
@@ -69,7 +69,9 @@ def build_tongue() -> Clay:
     z = np.broadcast_to((2.6 + 4.35 * share)[:, None], x.shape)
     at = np.stack([x, y, z], axis=-1).reshape(-1, 3)
     numbers = np.arange(len(at)).reshape(along, around)
-    colours = paint.TONGUE * (0.15 + 0.75 * share**2)[:, None, None] + np.zeros((along, around, 3))
+    colours = palette.TONGUE * (0.15 + 0.75 * share**2)[:, None, None] + np.zeros(
+        (along, around, 3)
+    )
     tongue = Clay.of(at, strip(list(numbers), ring=True), colours.reshape(-1, 3), jaw=0.92)
     tongue.follow[:] = np.repeat(share, around)
     return tongue

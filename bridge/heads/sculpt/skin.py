@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bridge.heads import palette
 from bridge.heads.sculpt import paint
 from bridge.heads.sculpt.clay import Clay, joined, picked, strip, welded
 from bridge.heads.sculpt.grid import EYE_COLUMNS, MOUTH_COLUMN, Grid
@@ -104,9 +105,9 @@ def _lid_rim(outside: _Surface, sign: int, *, upper: bool) -> Clay:
     numbers = np.arange(2 * len(edge)).reshape(2, -1)
     rows = numbers if upper else numbers[::-1]
     at = np.concatenate([out, ring])
-    both = picked(outside.clay, np.tile(edge, 2), at, paint.LID_RIM)
+    both = picked(outside.clay, np.tile(edge, 2), at, palette.LID_RIM)
     colours = both.colours.copy()
-    colours[: len(edge)] = paint.LASH if upper else paint.LID_RIM
+    colours[: len(edge)] = palette.LASH if upper else palette.LID_RIM
     return replace(both, triangles=strip(list(rows)), colours=colours)
 
 
@@ -125,4 +126,4 @@ def _lashes(outside: _Surface, sign: int) -> Clay:
     at = np.concatenate([root, tip, tip, under])
     numbers = np.arange(len(at)).reshape(4, -1)
     triangles = np.concatenate([strip(list(numbers[:2])), strip(list(numbers[2:]))])
-    return replace(picked(outside.clay, np.tile(edge, 4), at, paint.LASH), triangles=triangles)
+    return replace(picked(outside.clay, np.tile(edge, 4), at, palette.LASH), triangles=triangles)
