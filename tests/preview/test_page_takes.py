@@ -109,6 +109,29 @@ def test_a_voice_plays_and_the_mouth_moves(visit: Visit) -> None:
     assert visit.state()["playing"] is False
 
 
+def test_the_time_of_a_sound_is_smooth(visit: Visit) -> None:
+    """As Firefox tells it: it leaps ahead, stands until it is heard, then goes by 75 ms; at last
+    it is sought."""
+    frame_ms = 1000 / 60
+    heard = [0.0] * 20 + [0.125] * 60
+    heard += [0.125 + 0.075 * int(k * frame_ms / 75) for k in range(120)] + [1.0] * 10
+    shown = visit.ask(
+        """async ([heard, frame_ms]) => {
+            const {SoundTime} = await import('/page/soundtime.js');
+            const time = new SoundTime();
+            return heard.map((sound_s, k) => time.at(sound_s, k * frame_ms, 1));
+        }""",
+        [heard, frame_ms],
+    )
+    steps = np.diff(shown)
+    assert shown[:20] == heard[:20]
+    assert np.abs(np.subtract(shown, heard)).max() <= 0.1
+    assert (steps[:-11] >= 0).all()
+    assert steps[100:-11].min() > 0.5 * frame_ms / 1000
+    assert steps[100:-11].max() < 1.5 * frame_ms / 1000
+    assert shown[-10] == 1.0
+
+
 def test_keys_move_in_time_and_choose(visit: Visit) -> None:
     press = visit.page.keyboard.press
     press("ArrowRight")

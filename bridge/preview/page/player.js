@@ -1,9 +1,11 @@
 /** The one clock of all faces: the sound's, or its own where a take has no sound. */
 import { soundUrl } from './api.js';
+import { SoundTime } from './soundtime.js';
 import { duration, shownSides } from './state.js';
+import { keepAwake } from './waking.js';
 
 const END_S = 0.02; // so close to the end, play starts over
-const LEAP_S = 0.1; // sound and page so far apart are set right at once
+const SLACK_S = 0.1; // so far before its loop, play goes to the loop's start
 
 /** Time that runs by itself, for takes without a sound. */
 class Silence {
@@ -34,7 +36,7 @@ class Silence {
 /** Plays, and writes the time into the state at each display frame. */
 export class Player {
   #silence = new Silence();
-  #anchor = { sound_s: -1, at_ms: 0 };
+  #soundTime = new SoundTime();
   #heard = null;
 
   /** @param {import('./state.js').Store} store @param {HTMLAudioElement} sound */
@@ -42,6 +44,7 @@ export class Player {
     this.store = store;
     this.sound = sound;
     sound.preservesPitch = true;
+    keepAwake(sound);
     store.drawWith((state, before) => this.#follow(state, before));
   }
 
@@ -69,7 +72,7 @@ export class Player {
   seek(time_s) {
     const at_s = Math.min(Math.max(time_s, 0), duration(this.store.state));
     this.#clock.currentTime = at_s;
-    this.#anchor.sound_s = -1;
+    this.#soundTime.reset();
     this.store.set({ time_s: at_s, posed: null });
   }
 
@@ -78,6 +81,7 @@ export class Player {
   }
 
   #start() {
+    this.#soundTime.reset();
     this.#clock.playbackRate = this.store.state.rate;
     this.#clock.play().catch((error) => {
       if (error.name === 'AbortError') return;
@@ -92,18 +96,9 @@ export class Player {
 
   /** The clock's time; a sound's coarse steps are filled in by the display's clock. */
   #now() {
-    const sound_s = this.#clock.currentTime;
-    const at_ms = performance.now();
-    if (!this.#heard || this.sound.paused || this.sound.seeking) return sound_s;
-    const anchor = this.#anchor;
-    const guess_s = anchor.sound_s + ((at_ms - anchor.at_ms) / 1000) * this.store.state.rate;
-    if (anchor.sound_s !== sound_s && Math.abs(guess_s - sound_s) > LEAP_S) {
-      this.#anchor = { sound_s, at_ms };
-      return sound_s;
-    }
-    const time_s = Math.min(guess_s, sound_s + LEAP_S);
-    this.#anchor = { sound_s: time_s + (sound_s - time_s) * 0.1, at_ms };
-    return this.#anchor.sound_s;
+    const time_s = this.#clock.currentTime;
+    if (!this.#heard || this.sound.paused || this.sound.seeking) return time_s;
+    return this.#soundTime.at(time_s, performance.now(), this.store.state.rate);
   }
 
   #tick() {
@@ -112,7 +107,7 @@ export class Player {
     const time_s = this.#now();
     const end_s = duration(state);
     const { loop } = state;
-    if (loop && (time_s >= loop.end_s || time_s < loop.start_s - LEAP_S)) this.seek(loop.start_s);
+    if (loop && (time_s >= loop.end_s || time_s < loop.start_s - SLACK_S)) this.seek(loop.start_s);
     else if (time_s >= end_s || (this.#heard && this.sound.ended)) {
       this.pause();
       this.store.set({ time_s: end_s });
