@@ -83,9 +83,7 @@ class Visit:
 
     def picture(self, index: int = 0) -> NDArray[np.int16]:
         """Return the picture of a view, [height, width, RGBA], alpha 0 where there is no head."""
-        seen = self.ask("index => cstalk.pixels(index)", index)
-        pixels = np.frombuffer(base64.b64decode(seen["rgba"]), np.uint8)
-        return pixels.reshape(seen["height"], seen["width"], 4).astype(np.int16)
+        return pixels_of(self.ask("index => cstalk.pixels(index)", index))
 
 
 @contextmanager
@@ -123,6 +121,12 @@ def visiting(browser: Browser, url: str, window: dict[str, int] | None = None) -
     visit.ask("cstalk.ready")
     yield visit
     page.close()
+
+
+def pixels_of(seen: dict[str, Any]) -> NDArray[np.int16]:
+    """Return what `cstalk.pixels` gives as a picture, [height, width, RGBA]."""
+    pixels = np.frombuffer(base64.b64decode(seen["rgba"]), np.uint8)
+    return pixels.reshape(seen["height"], seen["width"], 4).astype(np.int16)
 
 
 def changed(one: NDArray[np.int16], other: NDArray[np.int16]) -> NDArray[np.bool_]:

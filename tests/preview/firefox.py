@@ -1,0 +1,132 @@
+"""A real Firefox on a display of its own, told what to do over WebDriver BiDi.
+
+Without a display Firefox has no WebGL, also when headless; Xvfb gives it one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
+XVFB = shutil.which("Xvfb")
+PATIENCE_S = 90.0
+QUIET = subprocess.DEVNULL
+
+SETTINGS = {
+    "app.update.enabled": False,
+    "browser.shell.checkDefaultBrowser": False,
+    "datareporting.policy.dataSubmissionEnabled": False,
+    "network.captive-portal-service.enabled": False,
+    "network.connectivity-service.enabled": False,
+    "remote.active-protocols": 1,
+    "webgl.force-enabled": True,
+}
+
+needs_firefox = pytest.mark.skipif(
+    FIREFOX is None or XVFB is None, reason="needs Firefox (firefox-esr) and Xvfb (xvfb)"
+)
+
+
+@dataclass
+class Firefox:
+    """One tab, and the errors that it told of."""
+
+    connection: ClientConnection
+    tab: str = ""
+    errors: list[str] = field(default_factory=list)
+
+    def command(self, method: str, **parameters: Any) -> Any:
+        """Ask, and wait for the answer; note the errors that come meanwhile."""
+        self.connection.send(json.dumps({"id": 1, "method": method, "params": parameters}))
+        while True:
+            told = json.loads(self.connection.recv(PATIENCE_S))
+            if told["type"] == "error":
+                raise RuntimeError(f"{method}: {told['message']}")
+            if told["type"] == "success":
+                return told["result"]
+            if told["params"].get("level") == "error":
+                self.errors.append(told["params"]["text"])
+
+    def ask(self, script: str) -> Any:
+        """Evaluate an expression, or wait for the promise that it is."""
+        code = f"Promise.resolve({script}).then(value => JSON.stringify(value ?? null))"
+        target = {"context": self.tab}
+        told = self.command("script.evaluate", expression=code, target=target, awaitPromise=True)
+        assert told["type"] == "success", told["exceptionDetails"]["text"]
+        return json.loads(told["result"]["value"])
+
+    def until(self, script: str) -> None:
+        """Wait for an expression to become true."""
+        end_s = time.monotonic() + PATIENCE_S
+        while not self.ask(script):
+            if time.monotonic() > end_s:
+                raise TimeoutError(f"{script}; {self.errors}")
+            time.sleep(0.05)
+
+    def visit(self, url: str) -> None:
+        """Open a page and wait for its first face."""
+        self.command("browsingContext.navigate", context=self.tab, url=url, wait="complete")
+        self.until("!!window.cstalk")
+        self.ask("cstalk.ready.then(() => true)")
+
+
+@contextmanager
+def firefox(folder: Path) -> Iterator[Firefox]:
+    """Run Firefox with a fresh profile in a folder."""
+    lines = (f"user_pref({json.dumps(k)}, {json.dumps(v)});" for k, v in SETTINGS.items())
+    (folder / "user.js").write_text("\n".join(lines), encoding="utf-8")
+    command = [str(FIREFOX), "--no-remote", "--profile", str(folder), "--remote-debugging-port=0"]
+    with _display() as display:
+        told = {**os.environ, "DISPLAY": display, "MOZ_ENABLE_WAYLAND": "0", "HOME": str(folder)}
+        with (
+            _running(command, stdout=QUIET, stderr=QUIET, env=told),
+            connect(f"{_address(folder)}/session", max_size=None, proxy=None) as connection,
+        ):
+            browser = Firefox(connection)
+            browser.command("session.new", capabilities={})
+            browser.command("session.subscribe", events=["log.entryAdded"])
+            browser.tab = browser.command("browsingContext.getTree")["contexts"][0]["context"]
+            yield browser
+
+
+@contextmanager
+def _display() -> Iterator[str]:
+    command = [str(XVFB), "-displayfd", "1", "-screen", "0", "800x800x24", "-nolisten", "tcp"]
+    with _running(command, stdout=subprocess.PIPE, stderr=QUIET) as process:
+        assert process.stdout is not None
+        yield f":{int(process.stdout.readline())}"
+
+
+@contextmanager
+def _running(command: list[str], **how: Any) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(command, **how) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _address(profile: Path) -> str:
+    """Wait for the file in which Firefox says where it listens."""
+    path = profile / "WebDriverBiDiServer.json"
+    end_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end_s:
+        with suppress(FileNotFoundError, json.JSONDecodeError):
+            told = json.loads(path.read_text(encoding="utf-8"))
+            return f"ws://{told['ws_host']}:{told['ws_port']}"
+        time.sleep(0.05)
+    raise TimeoutError(path)
