@@ -1,45 +1,85 @@
 """Forced alignment: when each phone of a known sentence is spoken.
 
-    python -m models.training.align --data ../shared/data --cache ../cache
-
-writes `<cache>/phones.json`: per clip a list of `[start_s, end_s, phone]`. Kokoro clips carry their
-own durations; GRID and Kathleen are aligned with PocketSphinx and its US English model. A clip with
-a word that its dictionary lacks is left out and counted.
+Kokoro clips carry their own durations; everybody else is aligned with PocketSphinx and its US
+English model. Results are kept by the content of sound, words and this file, so that only what
+changed is aligned again. A clip with a word that the dictionary lacks stays without phones.
 """
 
 from __future__ import annotations
 
-import argparse
+import hashlib
 import json
 import re
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import soundfile
 
 from models.timing import SAMPLE_RATE_HZ
+from models.training.contents import code_digest, write_whole
 from models.training.phones import FROM_IPA, SILENCE, gestures
-from models.training.sources import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 Segment = tuple[float, float, str]
 
 PAUSES = ("sil", "sp")
 GRID_WORDS = {"z": "zed"}  # GRID's speakers are British, the dictionary is not
+RAVDESS_SENTENCES = {"01": "kids are talking by the door", "02": "dogs are sitting by the door"}
+RAVDESS_PEAK = 0.7  # its calm clips are too quiet for the aligner as they are
 ALIGNER_FRAME_S = 0.010
 ALIGNER_BIAS_S = 0.010  # PocketSphinx puts phones this early (measured on hand-checked phones)
+ROOM_S = 0.2  # quiet noise around a clip that begins or ends too abruptly for the aligner
+ROOM_LEVEL = 1e-3
 KOKORO_FRAME_S = 0.025
 KOKORO_LATE_FRAMES = 3  # the durations put the first onset this late
 KOKORO_SPACE_S = 0.1  # a space between words up to this long is no pause
+SAVE_EVERY = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A recording whose words are known; its sound is brought to `peak` first where one is set."""
+
+    name: str
+    path: Path
+    words: tuple[str, ...]
+    peak: float | None = None
+
+    def key(self, version: str) -> str:
+        """Return a digest of everything that its alignment depends on."""
+        facts = json.dumps((version, self.words, self.peak)).encode()
+        return hashlib.sha256(facts + self.path.read_bytes()).hexdigest()[:32]
+
+    def samples(self) -> np.ndarray:
+        """Read the sound, mono 16 kHz."""
+        samples, _ = soundfile.read(self.path, dtype="float32")
+        if self.peak is not None:
+            samples *= self.peak / max(1e-3, float(np.abs(samples).max()))
+        return np.asarray(samples)
 
 
 def align_words(decoder: Any, samples: np.ndarray, words: list[str]) -> list[Segment] | None:
     """Align `words` to mono 16 kHz `samples` (-1..1); None where no alignment was found."""
     if any(decoder.lookup_word(word) is None for word in words):
         return None
+    aligned = _align(decoder, samples, words)
+    if aligned is not None:
+        return aligned
+    room = np.random.default_rng(0).normal(0, ROOM_LEVEL, (2, int(ROOM_S * SAMPLE_RATE_HZ)))
+    padded = _align(decoder, np.concatenate((room[0], samples, room[1])), words)
+    end_s = len(samples) / SAMPLE_RATE_HZ
+    return padded and [
+        (max(0.0, start_s - ROOM_S), min(end_s, stop_s - ROOM_S), phone)
+        for start_s, stop_s, phone in padded
+        if stop_s > ROOM_S and start_s < end_s + ROOM_S
+    ]
+
+
+def _align(decoder: Any, samples: np.ndarray, words: list[str]) -> list[Segment] | None:
     raw = (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
     decoder.set_align_text(" ".join(words))
     try:
@@ -92,52 +132,73 @@ def kokoro_segments(symbols: str, frames_25ms: list[int]) -> list[Segment]:
     return segments
 
 
-def _sentences(data: Path) -> Iterator[tuple[str, Path, list[str]]]:
-    """Yield the clips that need the aligner: name, audio path, words."""
-    for clip, words in json.loads((data / "grid_s1/words.json").read_text("utf-8")).items():
-        spoken = [GRID_WORDS.get(word, word) for _, _, word in words if word not in PAUSES]
-        yield f"grid_s1/{clip}", data / f"grid_s1/audio/{clip}.opus", spoken
-    for clip, text in json.loads((data / "kathleen/transcripts.json").read_text("utf-8")).items():
-        words = re.findall(r"[a-z']+", text.lower())
-        yield f"kathleen/{clip}", data / f"kathleen/audio/{clip}.opus", words
+def index_lines(folder: Path) -> list[dict[str, Any]]:
+    """Return the lines of a Kokoro folder's index; a last line cut short is left out."""
+    text = (folder / "index.jsonl").read_text("utf-8")
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
-def align_corpora(data: Path) -> dict[str, list[Segment]]:
-    """Align every clip of the training sources under `data`."""
-    from pocketsphinx import Decoder
-
-    decoder = Decoder(lm=None, samprate=float(SAMPLE_RATE_HZ), loglevel="FATAL")
-    aligned: dict[str, list[Segment]] = {}
-    left_out = 0
-    for name, path, words in _sentences(data):
-        samples, _ = soundfile.read(path, dtype="float32")
-        segments = align_words(decoder, samples, words)
-        if segments is None:
-            left_out += 1
-        else:
-            aligned[name] = segments
-        if (len(aligned) + left_out) % 100 == 0:
-            print(f"{len(aligned)} aligned, {left_out} left out", flush=True)
-    for line in (data / "kokoro/index.jsonl").read_text("utf-8").splitlines():
-        clip = json.loads(line)
-        name = f"kokoro/{Path(clip['file']).stem}"
-        aligned[name] = kokoro_segments(clip["phones"], clip["frames_25ms"])
-    print(f"{len(aligned)} clips aligned, {left_out} left out")
-    return aligned
+def sentences_of(source: str, folder: Path) -> Iterator[Sentence]:
+    """Yield the recordings of a source that need the aligner."""
+    if source == "grid_s1":
+        for clip, said in json.loads((folder / "words.json").read_text("utf-8")).items():
+            words = tuple(GRID_WORDS.get(word, word) for _, _, word in said if word not in PAUSES)
+            yield Sentence(f"{source}/{clip}", folder / f"audio/{clip}.opus", words)
+    elif source == "kathleen":
+        for clip, text in json.loads((folder / "transcripts.json").read_text("utf-8")).items():
+            words = tuple(re.findall(r"[a-z']+", text.lower()))
+            yield Sentence(f"{source}/{clip}", folder / f"audio/{clip}.opus", words)
+    elif source == "ravdess":
+        for path in sorted(folder.glob("audio/*.opus")):
+            words = tuple(RAVDESS_SENTENCES[path.stem.split("-")[4]].split())
+            yield Sentence(f"{source}/{path.stem}", path, words, RAVDESS_PEAK)
 
 
-def main() -> None:
-    """Align all training sources and write the phones file."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--cache", type=Path, default=Path("../cache"))
-    options = parser.parse_args()
-    for needed in ("grid_s1/words.json", "kathleen/transcripts.json", "kokoro/index.jsonl"):
-        require(parser, options.data / needed, "name the data folder with --data")
-    options.cache.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(align_corpora(options.data))
-    (options.cache / "phones.json").write_text(text, encoding="utf-8")
+class Aligner:
+    """PocketSphinx, and what it found before, kept in one file a source under `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.version = code_digest("align")
+        self._decoder: Any = None
+
+    def align(self, source: str, sentences: list[Sentence]) -> dict[str, list[Segment]]:
+        """Return the segments by clip name of those that could be aligned; resumes by itself."""
+        path = self.folder / f"{source}.json"
+        known = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        keys = {sentence.name: sentence.key(self.version) for sentence in sentences}
+        missing = [sentence for sentence in sentences if keys[sentence.name] not in known]
+        for count, sentence in enumerate(missing, 1):
+            known[keys[sentence.name]] = self._segments(sentence)
+            if count % SAVE_EVERY == 0:
+                write_whole(path, json.dumps(known))
+                print(f"{source}: {count} of {len(missing)} aligned", flush=True)
+        known = {key: known[key] for key in keys.values()}
+        write_whole(path, json.dumps(known))
+        return {
+            name: [(a, b, phone) for a, b, phone in known[key]]
+            for name, key in keys.items()
+            if known[key]
+        }
+
+    def _segments(self, sentence: Sentence) -> list[Segment] | None:
+        from pocketsphinx import Decoder
+
+        if self._decoder is None:
+            # Live means of the cepstrum would make a clip depend on those before it.
+            rate_hz = float(SAMPLE_RATE_HZ)
+            self._decoder = Decoder(lm=None, samprate=rate_hz, cmn="batch", loglevel="FATAL")
+        return align_words(self._decoder, sentence.samples(), list(sentence.words))
 
 
-if __name__ == "__main__":
-    main()
+def segments_of(source: str, folder: Path, aligner: Aligner) -> dict[str, list[Segment]]:
+    """Return the segments of every clip of `source` that can be had, by clip name."""
+    if source.startswith("kokoro"):
+        return {
+            f"{source}/{line['file'].rsplit('.', 1)[0]}": kokoro_segments(
+                line["phones"], line["frames_25ms"]
+            )
+            for line in index_lines(folder)
+            if (folder / line["file"]).exists()
+        }
+    return aligner.align(source, list(sentences_of(source, folder)))

@@ -10,6 +10,14 @@ import torch
 from torch import Tensor
 
 from models.timing import SAMPLE_RATE_HZ
+from models.training.transmission import transmit
+
+AUGMENTATION = 2
+"""Version of what is done to sound; a run keeps the one it was set up with.
+
+1: equaliser, telephone band, room, level, coloured noise. 2: also voices in the background,
+telephones and codecs, and breaths in pauses (`breaths.py`).
+"""
 
 EQ_POINTS = 12
 EQ_DB = 4.0
@@ -21,6 +29,9 @@ ROOM_DECAY_S = (0.03, 0.12)
 PEAK_DBFS = (-26.0, -1.0)
 CLEAN_SHARE = 0.4
 SNR_DB = (6.0, 40.0)
+VOICES_SHARE = 0.35  # of noisy backgrounds that have the spectrum and the rhythm of voices
+VOICES_HZ = (100.0, 500.0)  # long-term speech is flat between these and falls by 9 dB above
+SYLLABLES_HZ = 5.0
 FLOOR_DBFS = (-90.0, -55.0)  # noise that is always there, as of any microphone
 
 
@@ -38,6 +49,27 @@ def coloured_noise(rows: int, samples: int, dice: torch.Generator) -> Tensor:
     tilt = _uniform(rows, 0.0, 1.0, dice)
     position = torch.arange(1, spectrum.shape[-1] + 1) / spectrum.shape[-1]
     noise = torch.fft.irfft(spectrum * position.pow(-tilt), samples)
+    unit: Tensor = noise / noise.square().mean(-1, keepdim=True).sqrt()
+    return unit
+
+
+def distort(samples: Tensor, dice: torch.Generator, version: int = AUGMENTATION) -> Tensor:
+    """Return what a microphone and a line of version 1 or 2 make of clean `samples`."""
+    if version == 1:
+        return level_and_noise(colour(samples, dice), dice)
+    return transmit(level_and_noise(colour(samples, dice), dice, VOICES_SHARE), dice)
+
+
+def distant_voices(rows: int, samples: int, dice: torch.Generator) -> Tensor:
+    """Return noise of unit power with the spectrum of speech, loud and soft as syllables are."""
+    spectrum = torch.fft.rfft(torch.randn(rows, samples, generator=dice))
+    hz = torch.arange(spectrum.shape[-1]) * (SAMPLE_RATE_HZ / samples)
+    low, high = ((hz / edge).square() for edge in VOICES_HZ)
+    noise = torch.fft.irfft(spectrum * (low / (1 + low)) * (1 + high).pow(-0.75), samples)
+    points = 2 + int(samples / SAMPLE_RATE_HZ * SYLLABLES_HZ)
+    swell = torch.rand(rows, 1, points, generator=dice)
+    swell = torch.nn.functional.interpolate(swell, samples, mode="linear")[:, 0]
+    noise = noise * (1.0 - _uniform(rows, 0.0, 0.9, dice) * swell)
     unit: Tensor = noise / noise.square().mean(-1, keepdim=True).sqrt()
     return unit
 
@@ -72,8 +104,11 @@ def _rooms(rows: int, length: int, dice: torch.Generator) -> Tensor:
     return spectra
 
 
-def level_and_noise(samples: Tensor, dice: torch.Generator) -> Tensor:
-    """Bring speech to a random level and put a random background under it."""
+def level_and_noise(samples: Tensor, dice: torch.Generator, voices_share: float = 0.0) -> Tensor:
+    """Bring speech to a random level and put a random background under it.
+
+    `voices_share` of the backgrounds are distant voices, the others coloured noise.
+    """
     rows, length = samples.shape
     peak = samples.abs().amax(-1, keepdim=True)
     wanted = _gain(_uniform(rows, *PEAK_DBFS, dice))
@@ -82,4 +117,8 @@ def level_and_noise(samples: Tensor, dice: torch.Generator) -> Tensor:
     noise_gain = power / _gain(_uniform(rows, *SNR_DB, dice))
     clean = torch.rand(rows, 1, generator=dice) < CLEAN_SHARE
     noise_gain = torch.where(clean, _gain(_uniform(rows, *FLOOR_DBFS, dice)), noise_gain)
-    return (speech + noise_gain * coloured_noise(rows, length, dice)).clamp(-1.0, 1.0)
+    noise = coloured_noise(rows, length, dice)
+    if voices_share:
+        distant = torch.rand(rows, 1, generator=dice) < voices_share
+        noise = torch.where(distant & ~clean, distant_voices(rows, length, dice), noise)
+    return (speech + noise_gain * noise).clamp(-1.0, 1.0)

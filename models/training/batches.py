@@ -5,7 +5,6 @@ A batch depends only on the seed and its number, so that a resumed run continues
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,20 +12,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.board import AUDIO_DRIVEN
+from models.emotions import EMOTIONS
 from models.features import HISTORY_SAMPLES
 from models.network import PHONE_DELAY_HOPS
 from models.timing import HOP_S, HOP_SAMPLES
-from models.training.augment import colour, level_and_noise
+from models.training.action_units import OBSERVED_CHANNELS
+from models.training.augment import AUGMENTATION, distort
+from models.training.breaths import with_breaths
 from models.training.corpus import OBSERVED
 from models.training.rules import GESTURES
+from models.training.store import CAPTURED, read_index
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from models.network import Architecture
+    from models.face_network import Sizes
 
 ROWS = 150  # 3 s of rows that count in the loss
 BEFORE_ROWS = 40  # a crop may begin this long before its clip, in silence
@@ -34,13 +38,19 @@ SPEED = (0.88, 1.15)  # playing a voice slower or faster also moves its pitch an
 NO_VOICE_SHARE = 0.06
 NEUTRAL_SHARE = 0.5
 UNKNOWN_PHONE = -100  # cross entropy skips it
-ALIGNED = ("grid_s1", "kathleen", "kokoro")
-SOURCE_SHARES = {"grid_s1": 0.25, "kathleen": 0.15, "kokoro": 0.5, "facegood": 0.1}
+ALIGNED = ("grid_s1", "kathleen", "kokoro", "kokoro_more", "ravdess")
+SOURCE_SHARES = {"grid_s1": 0.25, "kathleen": 0.15, "kokoro": 0.5, "facegood": 0.1, "ravdess": 0.25}
+"""How often a source is drawn against the others that are there; `SYNTHETIC` share Kokoro's."""
+SYNTHETIC = ("kokoro", "kokoro_more")
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One batch: network inputs and, for `ROWS` output rows, what they should be."""
+    """One batch: network inputs and, for `ROWS` output rows, what they should be.
+
+    `captured` [batch, rows, channels] are tracked board values that count in place of the recipe's
+    where `captured_seen` (same shape) is true; None where the corpus has no such clips.
+    """
 
     samples: Tensor
     emotion: Tensor
@@ -49,10 +59,12 @@ class Batch:
     stress: Tensor
     phones: Tensor
     observed: Tensor
+    captured: Tensor | None = None
+    captured_seen: Tensor | None = None
 
 
 class Corpus:
-    """The clips of one part (train, dev, test), read from the cache that `corpus.build` wrote."""
+    """The clips of one part (train, dev, test), read from the cache that `prepare` wrote."""
 
     def __init__(self, cache: Path, part: str) -> None:
         def mapped(name: str, dtype: str, *columns: int) -> NDArray[Any]:
@@ -62,12 +74,27 @@ class Corpus:
         self.gestures = mapped("gestures.f16", "<f2", len(GESTURES))
         self.phones = mapped("phones.u8", "u1")
         self.stress = mapped("stress.f16", "<f2")
-        index = json.loads((cache / "index.json").read_text("utf-8"))
-        self.clips = [clip for clip in index if clip["part"] == part]
+        self.captured = np.zeros((0, len(AUDIO_DRIVEN)), dtype="<f2")
+        if (cache / CAPTURED).exists() and (cache / CAPTURED).stat().st_size:
+            self.captured = mapped(CAPTURED, "<f2", len(AUDIO_DRIVEN))
+        self.clips = [clip for clip in read_index(cache) if clip["part"] == part]
         self.by_source = {
             source: [c for c in self.clips if c["name"].startswith(f"{source}/")]
             for source in OBSERVED
         }
+        self.shares = self._shares()
+
+    def _shares(self) -> dict[str, float]:
+        rows = {name: sum(c["rows"] for c in clips) for name, clips in self.by_source.items()}
+        synthetic = sum(rows[name] for name in SYNTHETIC)
+        shares = {
+            name: SOURCE_SHARES["kokoro"] * rows[name] / synthetic
+            if name in SYNTHETIC
+            else SOURCE_SHARES[name]
+            for name in OBSERVED
+            if rows[name]
+        }
+        return {name: share / sum(shares.values()) for name, share in shares.items()}
 
     def minutes(self) -> dict[str, float]:
         """Return how much there is of each source."""
@@ -99,7 +126,7 @@ class Crop:
     @classmethod
     def draw(cls, corpus: Corpus, random: np.random.Generator) -> Crop:
         """Draw a source by its share, one of its clips, and a place in it."""
-        source = random.choice(list(SOURCE_SHARES), p=list(SOURCE_SHARES.values()))
+        source = random.choice(list(corpus.shares), p=list(corpus.shares.values()))
         clips = corpus.by_source[source]
         clip = clips[random.integers(len(clips))]
         speed = random.uniform(*SPEED)
@@ -142,6 +169,29 @@ class Crop:
         gestures = (exist[:, None] * blend).astype(np.float32)
         return gestures, (exist * corpus.stress[low]).astype(np.float32)
 
+    def captured(
+        self, corpus: Corpus, delay_hops: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return tracked channels [rows, channels], and which of them a tracker saw."""
+        if "captured" not in self.clip:
+            return np.zeros((ROWS, len(AUDIO_DRIVEN)), np.float32), np.zeros(
+                (ROWS, len(AUDIO_DRIVEN)), np.bool_
+            )
+        positions, exist = self.rows(delay_hops)
+        local = np.round(positions).astype(np.int64) - self.clip["first"]
+        seen = exist[:, None] & OBSERVED_CHANNELS
+        return corpus.captured[self.clip["captured"] + local].astype(np.float32), seen
+
+    def pauses(self, corpus: Corpus, context_rows: int) -> NDArray[np.bool_]:
+        """Return where nobody speaks, for each hop of `sound`, [hops]; nowhere if unknown."""
+        hops = context_rows + ROWS
+        if not self.voice or self.source not in ALIGNED:
+            return np.full(hops, not self.voice)
+        local = np.round(self.start + (np.arange(hops) - context_rows) * self.speed).astype(int)
+        outside = (local < 0) | (local >= self.clip["rows"])
+        inside = self.clip["first"] + np.clip(local, 0, self.clip["rows"] - 1)
+        return np.asarray(outside | (corpus.phones[inside] == 0))
+
     def phones(self, corpus: Corpus) -> NDArray[np.int64]:
         """Return the phones that the encoder is asked for, [rows]."""
         positions, exist = self.rows(PHONE_DELAY_HOPS)
@@ -155,23 +205,49 @@ class Crop:
         return np.array([not self.voice or name in OBSERVED[self.source] for name in GESTURES])
 
 
-def draw(corpus: Corpus, architecture: Architecture, size: int, seed: int, number: int) -> Batch:
-    """Return batch `number` of the run `seed`."""
+def draw(
+    corpus: Corpus,
+    architecture: Sizes,
+    size: int,
+    seed: int,
+    number: int,
+    augmentation: int = AUGMENTATION,
+) -> Batch:
+    """Return batch `number` of the run `seed`, under a version of augmentation."""
     random = np.random.default_rng((seed, number))
     dice = torch.Generator().manual_seed(int(random.integers(2**62)))
     delays = random.integers(0, architecture.delays, size)
     crops = [Crop.draw(corpus, random) for _ in range(size)]
-    sounds = [crop.sound(corpus, architecture.window_hops - 1) for crop in crops]
+    context_rows = architecture.window_hops - 1
+    sounds = [crop.sound(corpus, context_rows) for crop in crops]
+    if augmentation > 1:
+        lungs = np.random.default_rng((seed, number, augmentation))
+        pauses = [crop.pauses(corpus, context_rows) for crop in crops]
+        sounds = [with_breaths(s, p, lungs) for s, p in zip(sounds, pauses, strict=True)]
     faces = [crop.faces(corpus, delay) for crop, delay in zip(crops, delays, strict=True)]
+    captured = [crop.captured(corpus, delay) for crop, delay in zip(crops, delays, strict=True)]
+    tracked = len(corpus.captured) > 0
     return Batch(
-        samples=level_and_noise(colour(torch.from_numpy(np.stack(sounds)), dice), dice),
-        emotion=draw_emotions(size, architecture.emotions, random),
+        samples=distort(torch.from_numpy(np.stack(sounds)), dice, augmentation),
+        emotion=played(crops, draw_emotions(size, architecture.emotions, random)),
         delay_hops=torch.from_numpy(delays),
         gestures=torch.from_numpy(np.stack([gestures for gestures, _ in faces])),
         stress=torch.from_numpy(np.stack([stress for _, stress in faces])),
         phones=torch.from_numpy(np.stack([crop.phones(corpus) for crop in crops])),
         observed=torch.from_numpy(np.stack([crop.observed() for crop in crops])),
+        captured=torch.from_numpy(np.stack([c for c, _ in captured])) if tracked else None,
+        captured_seen=torch.from_numpy(np.stack([s for _, s in captured])) if tracked else None,
     )
+
+
+def played(crops: Sequence[Crop], emotions: Tensor) -> Tensor:
+    """Return `emotions` [batch, emotions] with those that actors played where they did."""
+    for row, crop in enumerate(crops):
+        if crop.voice and "emotion" in crop.clip:
+            emotions[row] = 0.0
+            for name, weight in crop.clip["emotion"].items():
+                emotions[row, EMOTIONS.index(name)] = weight
+    return emotions
 
 
 def draw_emotions(size: int, emotions: int, random: np.random.Generator) -> Tensor:

@@ -26,12 +26,12 @@ from models.training.phones import INDEX as PHONE
 from models.training.phones import SILENCE, VOWELS
 from models.training.rules import GESTURES
 from models.training.sources import require
-from models.weights_file import DEFAULT_PATH, load
+from models.weights_file import DEFAULT_PATH, load_network
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from models.network import Generator
+    from models.face_network import FaceNetwork
 
 DELAYS_HOPS = (1, 4, 8, 12)
 CLOSED = 0.5  # lips_together beyond this seals the lips
@@ -48,7 +48,7 @@ def column(gesture: str) -> int:
 
 @torch.inference_mode()
 def rows_of(
-    network: Generator, samples: NDArray[np.float32], delay_hops: int
+    network: FaceNetwork, samples: NDArray[np.float32], delay_hops: int
 ) -> NDArray[np.float32]:
     """Return the neutral face of a whole recording, [rows, channels], row i at i/50 s."""
     rows = len(samples) // HOP_SAMPLES
@@ -67,7 +67,7 @@ def _runs(phones: NDArray[np.int64], wanted: list[int]) -> list[tuple[int, int]]
 
 
 def figures(
-    network: Generator, corpus: Corpus, source: str, delay_hops: int, most: int = 50
+    network: FaceNetwork, corpus: Corpus, source: str, delay_hops: int, most: int = 50
 ) -> dict[str, float]:
     """Return held-out figures of one source: correlation, closures, silence, rounding."""
     faces, truths, phones, loudness = [], [], [], []
@@ -111,7 +111,7 @@ def _by_phone(
     return {name: float(np.mean(values)) for name, values in means.items()}
 
 
-def print_figures(network: Generator, corpus: Corpus, source: str) -> None:
+def print_figures(network: FaceNetwork, corpus: Corpus, source: str) -> None:
     """Print the figures of one source at each of `DELAYS_HOPS`."""
     for delay_hops in DELAYS_HOPS:
         found = figures(network, corpus, source, delay_hops)
@@ -125,8 +125,8 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("../cache"))
     parser.add_argument("--weights", type=Path, default=DEFAULT_PATH)
     options = parser.parse_args()
-    require(parser, options.cache / "index.json", "run models.training.corpus first")
-    network, _ = load(options.weights, torch.device("cpu"))
+    require(parser, options.cache / "index.json", "run models.training.prepare first")
+    network, _ = load_network(options.weights, torch.device("cpu"))
     corpus = Corpus(options.cache, "test")
     for source, clips in corpus.by_source.items():
         if clips:

@@ -1,31 +1,24 @@
-"""From recordings to one memory-mapped training set.
+"""What a face does during a recording: the targets that the generator learns.
 
-    python -m models.training.corpus --data ../shared/data --cache ../cache
-
-writes to the cache: `samples.i16` (16 kHz sound of all clips in a row), `gestures.f16`
-[rows, gestures] and `phones.u8` and `stress.f16` [rows] at 50 Hz, and `index.json` (per clip:
-name, part, source, first row, rows). Row i of a clip is the face of its audio time i/50 s.
-
-Targets are gestures (`rules.GESTURES`), each in board units. Captured curves give the jaw and part
-of the rounding where a face was captured; `articulation.py` gives them to every other voice; rules
-give the rest. What a source does not observe has no weight in the loss (`OBSERVED`).
+Targets are gestures (`rules.GESTURES`), each in board units, at 50 Hz; row i of a clip is the face
+of its audio time i/50 s. Captured curves give the jaw and part of the rounding where a face was
+captured; `articulation.py` gives them to every other voice; rules give the rest. What a source
+does not observe has no weight in the loss (`OBSERVED`).
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 
-from models.timing import HOP_SAMPLES, ROW_RATE_HZ
+from models.timing import ROW_RATE_HZ
 from models.training import articulation
+from models.training.action_units import ActionUnits
 from models.training.energy import relative_loudness, smooth
-from models.training.phones import SILENCE
 from models.training.rules import GESTURES, phone_indices, rule_curves
 from models.training.sources import (
     FACEGOOD_FPS,
@@ -34,11 +27,12 @@ from models.training.sources import (
     GRID_LATE_S,
     Clip,
     face_curves,
-    find_clips,
-    require,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 JAW_GAIN = 1.25  # the GRID tracker's jaw against the board's: viewers prefer clear articulation
@@ -62,16 +56,21 @@ FACEGOOD_MIX: dict[str, dict[str, float]] = {
 OBSERVED: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("grid_s1", "kathleen", "kokoro"), tuple(GESTURES)),
     "facegood": tuple(FACEGOOD_MIX),
+    **dict.fromkeys(("kokoro_more", "ravdess"), tuple(GESTURES)),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """One clip's gestures [time, gestures], phone indices [time] and stress [time] in 0..1."""
+    """One clip's gestures [time, gestures], phone indices [time] and stress [time] in 0..1.
+
+    `channels` [time, channels] are board values which a tracker saw instead (`action_units.py`).
+    """
 
     gestures: NDArray[np.float32]
     phones: NDArray[np.int64]
     stress: NDArray[np.float32]
+    channels: NDArray[np.float32] | None = None
 
 
 def speaking(phones: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -126,10 +125,16 @@ def facegood_targets(archive: Any, clip: Clip, loudness: NDArray[np.float32]) ->
 class Builder:
     """Turns clips into targets; learns the articulation from the captured ones first."""
 
-    def __init__(self, data: Path, phones: dict[str, Any]) -> None:
+    def __init__(self, folders: Mapping[str, Path], phones: dict[str, Any]) -> None:
         self.phones = phones
-        self.grid: Any = np.load(data / "grid_s1/curves.npz")
-        self.facegood: Any = np.load(data / "facegood/curves.npz")
+        self.grid: Any = np.load(folders["grid_s1"] / "curves.npz")
+        self.facegood: Any = None
+        if "facegood" in folders:
+            self.facegood = np.load(folders["facegood"] / "curves.npz")
+        self.action_units = None
+        if "ravdess" in folders:
+            tracks = np.load(folders["ravdess"] / "action_units_frames.npz")
+            self.action_units = ActionUnits(tracks)
         names = list(self.grid["names"])
         self.columns = [names.index(name) for name in articulation.CAPTURED]
 
@@ -162,6 +167,18 @@ class Builder:
             dict(zip(articulation.CAPTURED, r.round(3), strict=True)),
         )
 
+    def keep(self, path: Path) -> None:
+        """Write what was learned to a safetensors file, whole or not at all."""
+        partial = path.with_suffix(".partial")
+        save_file(self.network.state_dict(), partial)
+        partial.replace(path)
+
+    def recall(self, path: Path) -> None:
+        """Read what an earlier run learned."""
+        self.network = articulation.Articulation()
+        self.network.load_state_dict(load_file(path))
+        self.network.eval()
+
     def targets(self, clip: Clip, samples: NDArray[np.float32]) -> Targets:
         """Return the targets of any clip with phones or captured curves."""
         loudness = relative_loudness(samples)
@@ -177,50 +194,8 @@ class Builder:
             with torch.inference_mode():
                 inputs = articulation.inputs_of(phones, rules, loudness)
                 captured = self.network(inputs[None])[0].numpy()
-        return Targets(compose(rules, captured, speaking(phones), stress), phones, stress)
-
-
-def build(data: Path, cache: Path) -> None:
-    """Write the training set of all clips under `data` to `cache`."""
-    phones = json.loads((cache / "phones.json").read_text("utf-8"))
-    clips = [c for c in find_clips(data) if c.name in phones or c.source == "facegood"]
-    builder = Builder(data, phones)
-    builder.learn(clips)
-    index, first = [], 0
-    with (
-        (cache / "samples.i16").open("wb") as sound,
-        (cache / "gestures.f16").open("wb") as gestures,
-        (cache / "phones.u8").open("wb") as phone_file,
-        (cache / "stress.f16").open("wb") as stress,
-    ):
-        for clip in clips:
-            samples = clip.samples()
-            targets = builder.targets(clip, samples)
-            rows = len(targets.phones)
-            whole = np.clip(samples[: rows * HOP_SAMPLES], -1, 1) * 32767
-            sound.write(whole.astype("<i2").tobytes())
-            gestures.write(targets.gestures.astype("<f2").tobytes())
-            phone_file.write(targets.phones.astype("u1").tobytes())
-            stress.write(targets.stress.astype("<f2").tobytes())
-            index.append({"name": clip.name, "part": clip.part, "first": first, "rows": rows})
-            first += rows
-            if len(index) % 500 == 0:
-                print(f"{len(index)} of {len(clips)} clips", flush=True)
-    (cache / "index.json").write_text(json.dumps(index), encoding="utf-8")
-    print(f"{len(index)} clips, {first / ROW_RATE_HZ / 60:.1f} minutes; {SILENCE} is phone 0")
-
-
-def main() -> None:
-    """Build the training set."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--cache", type=Path, default=Path("../cache"))
-    options = parser.parse_args()
-    require(parser, options.cache / "phones.json", "run models.training.align first")
-    for needed in ("grid_s1/curves.npz", "facegood/curves.npz"):
-        require(parser, options.data / needed, "name the data folder with --data")
-    build(options.data, options.cache)
-
-
-if __name__ == "__main__":
-    main()
+        channels = None
+        if clip.source == "ravdess" and self.action_units is not None:
+            channels = self.action_units.channels(clip.name.split("/")[1], len(phones))
+        gestures = compose(rules, captured, speaking(phones), stress)
+        return Targets(gestures, phones, stress, channels)

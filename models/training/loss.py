@@ -13,7 +13,7 @@ from models.training.postures import GESTURE_CHANNELS, face_targets
 from models.training.rules import GESTURES
 
 if TYPE_CHECKING:
-    from models.network import Generator
+    from models.face_network import FaceNetwork
     from models.training.batches import Batch, Corpus
 
 UNDERSHOOT = 2.5  # error counts this much more where a mouth shuts or rounds too little
@@ -52,14 +52,19 @@ class Loss:
 
 
 def loss_of(
-    network: Generator, batch: Batch, loss: Loss, device: torch.device
+    network: FaceNetwork, batch: Batch, loss: Loss, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Return the face loss and the phone loss of one batch."""
+    """Return the face loss and the phone loss of one batch; 0 where no phones are told."""
     targets = face_targets(batch.gestures, batch.stress, batch.emotion).to(device)
+    if batch.captured is not None and batch.captured_seen is not None:
+        seen = batch.captured_seen.to(device)
+        targets = torch.where(seen, batch.captured.to(device), targets)
     out, logits = network(
         batch.samples.to(device), batch.emotion.to(device), batch.delay_hops.to(device)
     )
     face = loss(out.transpose(1, 2), targets, batch.observed.to(device))
+    if logits is None:
+        return face, face.new_zeros(())
     heard = logits[..., -batch.phones.shape[1] :]
     phones = functional.cross_entropy(heard, batch.phones.to(device), ignore_index=UNKNOWN_PHONE)
     return face, phones

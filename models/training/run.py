@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from safetensors.torch import load_file, save_file
 
+from models.training.augment import AUGMENTATION
 from models.weights_file import build
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One run."""
+    """One run; `network` is a name in `models.baselines.NETWORKS`."""
 
     seed: int = 11
     steps: int = 9_000
@@ -32,6 +33,8 @@ class Settings:
     average: float = 0.999  # decay of the weights' moving average, which is what is kept
     check_every: int = 1000
     save_every: int = 500
+    network: str = "cstalk"
+    augmentation: int = AUGMENTATION  # version of what is done to sound
 
 
 class Run:

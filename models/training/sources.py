@@ -1,7 +1,8 @@
-"""The recordings that train the default weights: where their sound, phones and faces lie.
+"""The recordings that train and test the networks: where their sound, phones and faces lie.
 
-Every source's licence allows commercial use of what is trained on it (`SOURCES`); the folders are
-those of the data set's README.
+`SOURCES` is the table of them. The licence of a default source allows commercial use of what is
+trained on it; the others are read for a research build and for evaluation only. Folders and files
+are those of the data set's README.
 """
 
 from __future__ import annotations
@@ -19,19 +20,55 @@ from models.timing import ROW_RATE_HZ, SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
 GRID_FPS, GRID_LATE_S = 25.0, 0.040
 FACEGOOD_FPS, FACEGOOD_LATE_S = 30.0, 0.050
+RAVDESS_FPS = 29.97
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One set of recordings: what it is, on what terms, and its files.
+
+    `sound` and `facts` are patterns below its folder: recordings, and what is known about them.
+    `default` tells whether the default weights may learn from it.
+    """
+
+    title: str
+    licence: str
+    sound: str
+    facts: tuple[str, ...]
+    default: bool = True
+
 
 SOURCES = {
-    "grid_s1": "GRID corpus, speaker s1 (Cooke et al. 2006), CC BY 4.0",
-    "kathleen": "CMU ARCTIC sentences read by Kathleen, CC0",
-    "kokoro": "Kokoro-82M speech, Apache-2.0 model",
-    "facegood": "FACEGOOD Audio2Face curves, MIT",
+    "grid_s1": Source(
+        "GRID corpus, speaker s1 (Cooke et al. 2006)",
+        "CC BY 4.0",
+        "audio/*.opus",
+        ("words.json", "curves.npz"),
+    ),
+    "kathleen": Source(
+        "CMU ARCTIC sentences read by Kathleen", "CC0", "audio/*.opus", ("transcripts.json",)
+    ),
+    "kokoro": Source("Kokoro-82M speech", "Apache-2.0 model", "*.opus", ("index.jsonl",)),
+    "facegood": Source("FACEGOOD Audio2Face curves", "MIT", "*.flac", ("curves.npz",)),
+    "kokoro_more": Source(
+        "Kokoro-82M speech of mixed voices", "Apache-2.0 model", "*.opus", ("index.jsonl",)
+    ),
+    "ravdess": Source(
+        "RAVDESS, acted emotional speech (Livingstone and Russo 2018)",
+        "CC BY-NC-SA 4.0",
+        "audio/*.opus",
+        ("action_units_frames.npz",),
+        default=False,
+    ),
 }
+"""By name, in the order of the training set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +99,8 @@ def require(parser: argparse.ArgumentParser, path: Path, remedy: str) -> None:
 
 
 @cache
-def _split() -> dict[str, dict[str, list[str]]]:
+def held_out() -> dict[str, dict[str, list[str]]]:
+    """Return what never trains: by part (dev, test), the clips, voices or actors by source."""
     text = resources.files("models.training").joinpath("split.json").read_text("utf-8")
     split: dict[str, dict[str, list[str]]] = json.loads(text)
     return split
@@ -71,30 +109,54 @@ def _split() -> dict[str, dict[str, list[str]]]:
 def part_of(name: str) -> str:
     """Return whether the clip `name` trains or is held out (`split.json`)."""
     source, stem = name.split("/")
-    for part, held_out in _split().items():
-        if stem in held_out.get(source, ()) or (
-            source == "kokoro" and stem.split("__")[0] in held_out.get("kokoro_voices", ())
-        ):
+    for part, names in held_out().items():
+        voice = source.startswith("kokoro") and stem.split("__")[0] in names.get(
+            "kokoro_voices", ()
+        )
+        actor = source == "ravdess" and stem.split("-")[-1] in names.get("ravdess_actors", ())
+        if stem in names.get(source, ()) or voice or actor:
             return part
     return "train"
 
 
-def find_clips(data: Path) -> list[Clip]:
-    """Return every clip under `data`, sorted by name; FileNotFoundError where there is none."""
+def folders_of(
+    data: Path, more_speech: Path | None = None, *, research: bool = False
+) -> dict[str, Path]:
+    """Return the folder of each source to be read, in the order of `SOURCES`.
+
+    `more_speech` is what `models.training.synthesis` made; only `research` reads sources whose
+    licence keeps them out of the default weights. Folders that are missing are left out.
+    """
     folders = {
-        "grid_s1": "audio/*.opus",
-        "kathleen": "audio/*.opus",
-        "kokoro": "*.opus",
-        "facegood": "*.flac",
+        name: data / name
+        for name, source in SOURCES.items()
+        if name != "kokoro_more" and (source.default or research)
     }
-    clips = [
-        Clip(name := f"{source}/{path.stem}", path, part_of(name))
-        for source, pattern in folders.items()
-        for path in sorted((data / source).glob(pattern))
-    ]
+    if more_speech is not None:
+        folders["kokoro_more"] = more_speech
+    return {name: folders[name] for name in SOURCES if name in folders and folders[name].is_dir()}
+
+
+def clips_of(source: str, folder: Path) -> list[Clip]:
+    """Return the recordings of one source, sorted by name."""
+    paths = sorted(folder.glob(SOURCES[source].sound))
+    return [Clip(name := f"{source}/{path.stem}", path, part_of(name)) for path in paths]
+
+
+def find_clips(
+    data: Path, more_speech: Path | None = None, *, research: bool = False
+) -> list[Clip]:
+    """Return every clip of `folders_of`, sorted by name; FileNotFoundError where there is none."""
+    folders = folders_of(data, more_speech, research=research)
+    clips = [clip for source, folder in folders.items() for clip in clips_of(source, folder)]
     if not clips:
         raise FileNotFoundError(f"{data}: no recordings found; name the data folder with --data")
     return clips
+
+
+def credits_of(sources: Iterable[str]) -> dict[str, str]:
+    """Return title and licence of each source, as the weights file quotes them."""
+    return {name: f"{SOURCES[name].title}, {SOURCES[name].licence}" for name in sources}
 
 
 def face_curves(

@@ -1,7 +1,6 @@
-"""Train the generator.
+"""Train the generator, or a network to measure it against.
 
-    python -m models.training.align                     # once: phones
-    python -m models.training.corpus                    # once: targets
+    python -m models.training.prepare                   # once: phones and targets
     python -m models.training.train --runs ../runs      # resumes by itself; writes the weights
 
 On two CPU cores the run takes under two hours; with a GPU, `--device cuda`. The same seed and
@@ -17,20 +16,25 @@ import math
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
+from models.baselines import NETWORKS
 from models.board import AUDIO_DRIVEN
 from models.emotions import EMOTIONS
-from models.network import Architecture, Generator
 from models.timing import ROW_RATE_HZ, SAMPLE_RATE_HZ
 from models.training.batches import Corpus, draw
 from models.training.checks import print_figures
 from models.training.loss import Loss, loss_of
 from models.training.phones import PHONES
 from models.training.run import Run, Settings
-from models.training.sources import SOURCES, require
+from models.training.sources import SOURCES, credits_of, require
+from models.training.store import read_index
 from models.weights_file import DEFAULT_PATH, Description, save
+
+if TYPE_CHECKING:
+    from models.face_network import FaceNetwork
 
 PHONE_WEIGHT = 0.1
 
@@ -45,7 +49,7 @@ def learning_rate(settings: Settings, step: int) -> float:
 
 def train(
     cache: Path, folder: Path, settings: Settings, device: torch.device
-) -> tuple[Generator, Description]:
+) -> tuple[FaceNetwork, Description]:
     """Run (or finish) the training; return the averaged network and its description."""
     corpus, dev = Corpus(cache, "train"), Corpus(cache, "dev")
     description = describe(corpus, settings, cache)
@@ -55,7 +59,14 @@ def train(
     while run.step < settings.steps:
         for group in run.optimizer.param_groups:
             group["lr"] = learning_rate(settings, run.step)
-        batch = draw(corpus, description.architecture, settings.batch, settings.seed, run.step)
+        batch = draw(
+            corpus,
+            description.architecture,
+            settings.batch,
+            settings.seed,
+            run.step,
+            settings.augmentation,
+        )
         face, phones = loss_of(run.network, batch, loss, device)
         run.optimizer.zero_grad()
         torch.autograd.backward(face + PHONE_WEIGHT * phones)
@@ -78,7 +89,7 @@ def train(
     return run.average, description
 
 
-def report(network: Generator, dev: Corpus) -> None:
+def report(network: FaceNetwork, dev: Corpus) -> None:
     """Print the held-out figures at several look-aheads."""
     device = next(network.parameters()).device
     print_figures(network.cpu(), dev, "grid_s1")
@@ -90,7 +101,7 @@ def describe(corpus: Corpus, settings: Settings, cache: Path) -> Description:
     index = (cache / "index.json").read_bytes()
     digest = hashlib.sha256(index + json.dumps(asdict(settings)).encode()).hexdigest()
     return Description(
-        architecture=Architecture(
+        architecture=NETWORKS[settings.network].sizes(
             phones=len(PHONES), emotions=len(EMOTIONS), channels=len(AUDIO_DRIVEN)
         ),
         channels=AUDIO_DRIVEN,
@@ -99,11 +110,12 @@ def describe(corpus: Corpus, settings: Settings, cache: Path) -> Description:
         rate_hz=ROW_RATE_HZ,
         card={
             "licence": "Apache-2.0",
-            "data": SOURCES,
+            "data": credits_of(name for name, minutes in corpus.minutes().items() if minutes),
             "minutes": corpus.minutes(),
             "settings": asdict(settings),
             "training_hash": digest,
         },
+        network=settings.network,
     )
 
 
@@ -111,19 +123,24 @@ def main() -> None:
     """Train, resuming where an earlier run stopped, and write the weights file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", type=Path, default=Path("../cache"))
-    parser.add_argument("--runs", type=Path, default=Path("../runs/default"))
-    parser.add_argument("--out", type=Path, default=DEFAULT_PATH)
+    parser.add_argument("--network", default="cstalk", choices=NETWORKS)
+    parser.add_argument("--runs", type=Path, help="default: ../runs/default, or ../runs/NETWORK")
+    parser.add_argument("--out", type=Path, help="default: the shipped weights, or in --runs")
     parser.add_argument("--steps", type=int, default=Settings().steps)
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     options = parser.parse_args()
-    require(parser, options.cache / "index.json", "run models.training.corpus first")
-    settings = Settings(steps=options.steps)
-    network, description = train(
-        options.cache, options.runs, settings, torch.device(options.device)
-    )
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    save(options.out, network.cpu(), description)
-    print(f"wrote {options.out}")
+    require(parser, options.cache / "index.json", "run models.training.prepare first")
+    heard = {clip["name"].split("/")[0] for clip in read_index(options.cache)}
+    if options.out == DEFAULT_PATH and not all(SOURCES[source].default for source in heard):
+        parser.error("the cache holds sources for research only; name another file with --out")
+    settings = Settings(steps=options.steps, network=options.network)
+    is_ours = options.network == Settings().network
+    folder = options.runs or Path("../runs", "default" if is_ours else options.network)
+    out = options.out or (DEFAULT_PATH if is_ours else folder / f"{options.network}.safetensors")
+    network, description = train(options.cache, folder, settings, torch.device(options.device))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    save(out, network.cpu(), description)
+    print(f"wrote {out}")
 
 
 if __name__ == "__main__":

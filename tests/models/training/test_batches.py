@@ -75,3 +75,29 @@ def test_what_a_source_does_not_observe_has_no_weight(corpus: Corpus) -> None:
     crop = Crop(corpus.clips[-1], "facegood", 0.0, 1.0, voice=True)
     assert 0 < crop.observed().sum() < len(crop.observed())
     assert (crop.phones(corpus) == UNKNOWN_PHONE).all()
+
+
+def test_a_version_of_augmentation_changes_the_sound_and_nothing_else(corpus: Corpus) -> None:
+    first, second = (draw(corpus, Architecture(), 6, 1, 3, version) for version in (1, 2))
+    assert not torch.equal(first.samples, second.samples)
+    for name in ("emotion", "delay_hops", "gestures", "stress", "phones", "observed"):
+        assert torch.equal(getattr(first, name), getattr(second, name))
+
+
+def test_pauses_are_where_nobody_is_known_to_speak(corpus: Corpus) -> None:
+    spoken, unknown, outside = (
+        Crop(corpus.clips[clip], source, start, 1.0, voice=True).pauses(corpus, 10)
+        for clip, source, start in (
+            (0, "grid_s1", 20.0),
+            (3, "facegood", 0.0),
+            (0, "grid_s1", -15.0),
+        )
+    )
+    assert not spoken.any()
+    assert not unknown.any()
+    assert outside.tolist() == [True] * 25 + [False] * (ROWS - 15)
+    assert Crop(corpus.clips[3], "facegood", 0.0, 1.0, voice=False).pauses(corpus, 10).all()
+
+
+def test_shares_are_those_of_the_sources_that_are_there(corpus: Corpus) -> None:
+    assert corpus.shares == {"grid_s1": 0.25, "kathleen": 0.15, "kokoro": 0.5, "facegood": 0.1}

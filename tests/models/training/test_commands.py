@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -14,18 +15,28 @@ ROOT = Path(__file__).parents[3]
 @pytest.mark.parametrize(
     ("command", "remedy"),
     [
-        ("align", "name the data folder with --data"),
-        ("corpus", "run models.training.align first"),
-        ("train", "run models.training.corpus first"),
-        ("checks", "run models.training.corpus first"),
+        ("prepare", "name the data folder with --data"),
+        ("train", "run models.training.prepare first"),
+        ("checks", "run models.training.prepare first"),
     ],
 )
 def test_what_is_missing_is_named_with_its_remedy(
     command: str, remedy: str, tmp_path: Path
 ) -> None:
     words = [sys.executable, "-m", f"models.training.{command}", "--cache", str(tmp_path)]
-    if command in ("align", "corpus"):
+    if command == "prepare":
         words += ["--data", str(tmp_path)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].endswith(f"there is no such file; {remedy}")
+
+
+def test_the_default_weights_are_never_made_from_research_sources(tmp_path: Path) -> None:
+    clip = {"name": "ravdess/a", "part": "train", "first": 0, "rows": 1}
+    (tmp_path / "index.json").write_text(json.dumps([clip]), encoding="utf-8")
+    words = [sys.executable, "-m", "models.training.train", "--cache", str(tmp_path)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith(
+        "the cache holds sources for research only; name another file with --out"
+    )

@@ -1,0 +1,177 @@
+"""Make the training set: align the recordings, and join captured faces and rules to targets.
+
+    python -m models.training.prepare --data ../shared/data --cache ../cache
+
+writes `phones.json` (per clip a list of `[start_s, end_s, phone]`), the set (`store.py`) and its
+`manifest.json` to the cache. Everything is kept by content: a run after a change makes again only
+what depends on it, and an interrupted run goes on where it stopped. `--more-speech` adds what
+`models.training.synthesis` made; `--research` adds RAVDESS, which the default weights must not
+hear; `--without` leaves a source out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from models.timing import ROW_RATE_HZ
+from models.training.action_units import emotion_of
+from models.training.align import Aligner, Segment, segments_of
+from models.training.contents import code_digest, text_digest, write_whole
+from models.training.corpus import Builder
+from models.training.manifest import (
+    NAME,
+    describe_source,
+    read_manifest,
+    source_digest,
+    write_manifest,
+)
+from models.training.sources import SOURCES, Clip, clips_of, folders_of, require
+from models.training.store import Building, read_index
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TEACHERS = ("grid_s1", "facegood")  # whose captured faces every other voice's targets come from
+WITHOUT_PHONES = ("facegood",)
+LEAVABLE = [source for source in SOURCES if source != "grid_s1"]
+
+Phones = dict[str, list[Segment]]
+
+
+def align_all(folders: Mapping[str, Path], cache: Path) -> dict[str, Phones]:
+    """Align every source and write `phones.json`; returns the segments by source."""
+    aligner = Aligner(cache / "alignment")
+    aligned = {
+        source: segments_of(source, folder, aligner)
+        for source, folder in folders.items()
+        if source not in WITHOUT_PHONES
+    }
+    every = {name: segments for phones in aligned.values() for name, segments in phones.items()}
+    write_whole(cache / "phones.json", json.dumps(every))
+    return aligned
+
+
+def keys_of(
+    folders: Mapping[str, Path], aligned: Mapping[str, Phones], digests: Mapping[str, str]
+) -> tuple[str, dict[str, str]]:
+    """Return digests of all that the articulation depends on, and each source's part of the set."""
+    own = {
+        source: text_digest(digests[source], json.dumps(aligned.get(source))) for source in folders
+    }
+    code = text_digest(code_digest("corpus"), code_digest("store"))
+    taught = text_digest(code, *(own.get(teacher, "") for teacher in TEACHERS))
+    return taught, {source: text_digest(taught, own[source]) for source in folders}
+
+
+def trainable(source: str, folder: Path, phones: Phones) -> list[Clip]:
+    """Return the clips of a source that have phones, or need none, and an emotion we name."""
+    return [
+        clip
+        for clip in clips_of(source, folder)
+        if (source in WITHOUT_PHONES or clip.name in phones)
+        and (source != "ravdess" or emotion_of(clip.path.stem) is not None)
+    ]
+
+
+def build(
+    folders: Mapping[str, Path],
+    cache: Path,
+    aligned: Mapping[str, Phones],
+    taught: str,
+    keys: Mapping[str, str],
+) -> None:
+    """Write the set to the cache; a source whose key the finished set has is copied from it."""
+    finished = read_manifest(cache)["sources"]
+    index = read_index(cache) if finished else []
+    with Building(cache, list(keys.items())) as building:
+        waiting = list(keys)[len(building.done) :]
+        changed = [s for s in waiting if finished.get(s, {}).get("key") != keys[s]]
+        builder = _builder(folders, cache, aligned, taught) if changed else None
+        for source in waiting:
+            if builder is not None and source in changed:
+                for clip in trainable(source, folders[source], aligned.get(source, {})):
+                    samples = clip.samples()
+                    emotion = emotion_of(clip.path.stem) if source == "ravdess" else None
+                    building.add(clip, samples, builder.targets(clip, samples), emotion)
+            else:
+                building.copy([clip for clip in index if clip["name"].startswith(f"{source}/")])
+            building.end_source(source, keys[source])
+            print(f"{source}: {building.rows / ROW_RATE_HZ / 60:.1f} minutes so far", flush=True)
+        (cache / NAME).unlink(missing_ok=True)
+        building.publish()
+
+
+def _builder(
+    folders: Mapping[str, Path], cache: Path, aligned: Mapping[str, Phones], taught: str
+) -> Builder:
+    phones: dict[str, Any] = {name: s for each in aligned.values() for name, s in each.items()}
+    builder = Builder(folders, phones)
+    path = cache / "articulation" / f"{taught[:32]}.safetensors"
+    if path.exists():
+        builder.recall(path)
+        return builder
+    teachers = [source for source in folders if source in TEACHERS]
+    builder.learn([c for s in teachers for c in trainable(s, folders[s], aligned.get(s, {}))])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    builder.keep(path)
+    return builder
+
+
+def prepare(folders: Mapping[str, Path], cache: Path) -> dict[str, Any]:
+    """Bring the training set in `cache` up to date with `folders`; returns its manifest."""
+    aligned = align_all(folders, cache)
+    digests = {source: source_digest(source, folder) for source, folder in folders.items()}
+    taught, keys = keys_of(folders, aligned, digests)
+    finished = read_manifest(cache)
+    if {source: facts["key"] for source, facts in finished["sources"].items()} == keys:
+        print("the training set is up to date")
+        return finished
+    build(folders, cache, aligned, taught, keys)
+    index = read_index(cache)
+    described = {
+        source: describe_source(
+            source,
+            folder,
+            digests[source],
+            keys[source],
+            [clip for clip in index if clip["name"].startswith(f"{source}/")],
+        )
+        for source, folder in folders.items()
+    }
+    return write_manifest(cache, described)
+
+
+def main() -> None:
+    """Prepare the training set and print what it holds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--cache", type=Path, default=Path("../cache"))
+    parser.add_argument("--more-speech", type=Path, metavar="FOLDER")
+    parser.add_argument("--research", action="store_true")
+    parser.add_argument("--without", action="append", default=[], choices=LEAVABLE)
+    options = parser.parse_args()
+    if options.more_speech is not None:
+        require(
+            parser, options.more_speech / "index.jsonl", "make it with models.training.synthesis"
+        )
+    folders = folders_of(options.data, options.more_speech, research=options.research)
+    for source in options.without:
+        folders.pop(source, None)
+    require(parser, options.data / "grid_s1/curves.npz", "name the data folder with --data")
+    for source, folder in folders.items():
+        for fact in SOURCES[source].facts:
+            require(parser, folder / fact, "the data set's README says what belongs there")
+    try:
+        manifest = prepare(folders, options.cache)
+    except ModuleNotFoundError as error:
+        parser.error(f"{error.name} is not installed; pip install 'cstalk-bridge[train]'")
+    for name, source in manifest["sources"].items():
+        clips, minutes = source["clips"], source["minutes"]
+        print(f"{name}: {clips} clips, {minutes} minutes, {source['left_out']} left out")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""One command makes the same set from the same files, and only makes again what changed.
+
+The recordings are made here: noise in the place of speech. What the aligner would find is put where
+it keeps its results, and so is an articulation network that learned nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from safetensors.torch import save_file
+
+from models.board import AUDIO_DRIVEN
+from models.network import Architecture
+from models.training import articulation
+from models.training.action_units import GAINS, OBSERVED_CHANNELS
+from models.training.align import Aligner, sentences_of
+from models.training.batches import Corpus, draw
+from models.training.corpus import FACEGOOD_MIX
+from models.training.manifest import read_manifest, source_digest
+from models.training.prepare import align_all, keys_of, prepare
+from models.training.sources import folders_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECONDS = 1.0
+SEGMENTS = [(0.1, 0.3, "AA"), (0.3, 0.4, "B"), (0.4, 0.7, "IY")]
+GRID = ("bbaf2n", "bbal6n", "bbaz6p", "bbaf3s")
+RAVDESS = ("03-01-03-02-01-01-04", "03-01-01-01-01-01-04", "03-01-02-01-01-01-04")
+
+
+def write_sound(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(seed)
+    swell = np.sin(np.linspace(0, 9, int(SECONDS * 16_000))) ** 2
+    sound = 0.2 * swell * random.standard_normal(len(swell))
+    form = ("OGG", "OPUS") if path.suffix == ".opus" else ("FLAC", "PCM_16")
+    soundfile.write(path, sound.astype(np.float32), 16_000, format=form[0], subtype=form[1])
+
+
+def write_curves(path: Path, names: list[str], clips: tuple[str, ...], frames: int) -> None:
+    random = np.random.default_rng(len(names))
+    curves = {clip: random.random((frames, len(names))).astype(np.float16) for clip in clips}
+    np.savez(path, names=np.array(names), **curves)
+
+
+def write_kokoro(folder: Path, voices: tuple[str, ...]) -> None:
+    lines = []
+    for number, voice in enumerate(voices):
+        write_sound(folder / f"{voice}__a1.opus", 30 + number)
+        line = {"file": f"{voice}__a1.opus", "phones": "mi", "frames_25ms": [7, 4, 20, 9]}
+        lines.append(json.dumps(line) + "\n")
+    (folder / "index.jsonl").write_text("".join(lines), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    for number, clip in enumerate(GRID):
+        write_sound(folder / f"grid_s1/audio/{clip}.opus", number)
+    said = {clip: [[0.1, 0.4, "bin"], [0.4, 0.7, "z"]] for clip in GRID}
+    (folder / "grid_s1/words.json").write_text(json.dumps(said), encoding="utf-8")
+    arkit = sorted({*articulation.CAPTURED, "jawOpen", "mouthPucker", "mouthClose"})
+    write_curves(folder / "grid_s1/curves.npz", arkit, GRID, 25)
+    write_sound(folder / "kathleen/audio/a1.opus", 11)
+    write_sound(folder / "kathleen/audio/a2.opus", 12)
+    texts = {"a1": "Go on.", "a2": "Nonesuch."}
+    (folder / "kathleen/transcripts.json").write_text(json.dumps(texts), encoding="utf-8")
+    write_kokoro(folder / "kokoro", ("af_one", "am_puck"))
+    write_kokoro(folder / "more", ("mix001",))
+    write_sound(folder / "facegood/1114_2_01.flac", 21)
+    sliders = sorted({name for mix in FACEGOOD_MIX.values() for name in mix})
+    write_curves(folder / "facegood/curves.npz", sliders, ("1114_2_01",), 30)
+    for number, clip in enumerate(RAVDESS):
+        write_sound(folder / f"ravdess/audio/{clip}.opus", 40 + number)
+    units = [f"{unit}_r" for unit in GAINS]
+    write_curves(folder / "ravdess/action_units_frames.npz", units, RAVDESS[:2], 30)
+    return folder
+
+
+def learn(data: Path, cache: Path) -> None:
+    """Put what the aligner would find where it keeps it; it knows no `Nonesuch`."""
+    aligner = Aligner(cache / "alignment")
+    aligner.folder.mkdir(parents=True, exist_ok=True)
+    for source in ("grid_s1", "kathleen", "ravdess"):
+        found = {
+            sentence.key(aligner.version): None if "nonesuch" in sentence.words else SEGMENTS
+            for sentence in sentences_of(source, data / source)
+        }
+        (aligner.folder / f"{source}.json").write_text(json.dumps(found), encoding="utf-8")
+    folders = folders_of(data)
+    digests = {source: source_digest(source, folder) for source, folder in folders.items()}
+    taught, _ = keys_of(folders, align_all(folders, cache), digests)
+    torch.manual_seed(2)
+    (cache / "articulation").mkdir(exist_ok=True)
+    network = articulation.Articulation().state_dict()
+    save_file(network, cache / f"articulation/{taught[:32]}.safetensors")
+
+
+@pytest.fixture(scope="module")
+def prepared(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    cache = tmp_path_factory.mktemp("cache")
+    learn(data, cache)
+    prepare(folders_of(data, data / "more"), cache)
+    return cache
+
+
+def parts(manifest: dict[str, Any]) -> dict[str, dict[str, int]]:
+    return {name: source["clips"] for name, source in manifest["sources"].items()}
+
+
+def test_the_manifest_counts_what_is_there(prepared: Path) -> None:
+    manifest = read_manifest(prepared)
+    assert parts(manifest) == {
+        "grid_s1": {"train": 2, "dev": 1, "test": 1},
+        "kathleen": {"train": 1, "dev": 0, "test": 0},
+        "kokoro": {"train": 1, "dev": 0, "test": 1},
+        "facegood": {"train": 1, "dev": 0, "test": 0},
+        "kokoro_more": {"train": 1, "dev": 0, "test": 0},
+    }
+    assert manifest["sources"]["kathleen"]["left_out"] == 1
+    assert all(len(digest) == 64 for digest in manifest["files"].values())
+    assert "kathleen/a2" not in json.loads((prepared / "phones.json").read_text("utf-8"))
+
+
+def test_nothing_is_made_again_where_nothing_changed(prepared: Path, data: Path) -> None:
+    before = (prepared / "samples.i16").stat().st_mtime_ns
+    manifest = prepare(folders_of(data, data / "more"), prepared)
+    assert manifest == read_manifest(prepared)
+    assert (prepared / "samples.i16").stat().st_mtime_ns == before
+
+
+def test_batches_come_from_every_source_that_is_there(prepared: Path) -> None:
+    corpus = Corpus(prepared, "train")
+    assert corpus.shares == pytest.approx(
+        {"grid_s1": 0.25, "kathleen": 0.15, "kokoro": 0.25, "facegood": 0.1, "kokoro_more": 0.25}
+    )
+    assert draw(corpus, Architecture(), 4, 1, 1).captured is None
+
+
+def test_a_new_source_leaves_the_others_alone(prepared: Path, data: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    shutil.copytree(prepared, cache)
+    before = read_manifest(cache)["sources"]
+    old_sound = (cache / "samples.i16").read_bytes()
+    prepare(folders_of(data, data / "more", research=True), cache)
+    after = read_manifest(cache)["sources"]
+    assert {name: after[name] for name in before} == before
+    assert (cache / "samples.i16").read_bytes()[: len(old_sound)] == old_sound
+    assert after["ravdess"]["clips"]["train"] == 2  # nobody can be asked for calm
+    assert not after["ravdess"]["default"]
+    corpus = Corpus(cache, "train")
+    assert corpus.captured.shape == (2 * 50, len(AUDIO_DRIVEN))
+    batch = draw(corpus, Architecture(), 48, 1, 1)
+    assert batch.captured is not None
+    assert batch.captured_seen is not None
+    seen = batch.captured_seen.any(1)
+    tracked = seen.any(1)
+    assert 0 < int(tracked.sum()) < 48
+    assert (seen[tracked].numpy() == OBSERVED_CHANNELS).all()
+    assert set(batch.emotion[tracked].unique().tolist()) == {0.0, 1.0}
+
+
+def test_the_same_files_give_the_same_set(prepared: Path, data: Path, tmp_path: Path) -> None:
+    """Kathleen's second clip has a word now: her part is made again, the rest is copied."""
+    changed, cache = tmp_path / "data", tmp_path / "cache"
+    shutil.copytree(data, changed)
+    texts = {"a1": "Go on.", "a2": "Go."}
+    (changed / "kathleen/transcripts.json").write_text(json.dumps(texts), encoding="utf-8")
+    shutil.copytree(prepared, cache)
+    learn(changed, cache)
+    manifest = prepare(folders_of(changed, changed / "more"), cache)
+    before = read_manifest(prepared)["sources"]
+    same = {name for name in before if manifest["sources"][name] == before[name]}
+    assert same == {*before} - {"kathleen"}
+    assert parts(manifest)["kathleen"]["train"] == 2
+    fresh = tmp_path / "fresh"
+    learn(changed, fresh)
+    assert prepare(folders_of(changed, changed / "more"), fresh)["files"] == manifest["files"]

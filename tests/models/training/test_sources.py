@@ -1,0 +1,82 @@
+"""What is held out stays held out, and what may not be sold stays out of the default weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from models.training.manifest import card_rows, describe_source
+from models.training.sources import SOURCES, credits_of, find_clips, folders_of, held_out, part_of
+from models.weights_file import DEFAULT_PATH, load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_split_holds_out_what_it_promises() -> None:
+    split = held_out()
+    assert len(split["dev"]["grid_s1"]) == len(split["test"]["grid_s1"]) == 50
+    assert not {*split["dev"]["grid_s1"]} & {*split["test"]["grid_s1"]}
+    assert split["test"]["facegood"] == ["1114_2_05"]
+    assert split["test"]["kokoro_voices"] == ["am_puck", "bf_emma"]
+    assert split["test"]["ravdess_actors"] == ["17", "18", "19", "20"]
+
+
+@pytest.mark.parametrize(
+    ("clip", "part"),
+    [
+        ("grid_s1/bbaz6p", "dev"),
+        ("grid_s1/bbaf3s", "test"),
+        ("grid_s1/bbaf2n", "train"),
+        ("facegood/1114_2_05", "test"),
+        ("facegood/1114_2_01", "train"),
+        ("kokoro/am_puck__arctic_a0001", "test"),
+        ("kokoro/am_adam__arctic_a0001", "train"),
+        ("kokoro_more/bf_emma__arctic_a0001", "test"),
+        ("kokoro_more/mix100__arctic_a0001", "train"),
+        ("ravdess/03-01-03-02-01-01-17", "test"),
+        ("ravdess/03-01-17-02-01-01-01", "train"),
+    ],
+)
+def test_every_clip_has_its_part(clip: str, part: str) -> None:
+    assert part_of(clip) == part
+
+
+def test_only_research_hears_ravdess(tmp_path: Path) -> None:
+    for source in SOURCES:
+        (tmp_path / source / "audio").mkdir(parents=True)
+        for stem in ("audio/a.opus", "a.opus", "a.flac"):
+            (tmp_path / source / stem).write_bytes(b"")
+    default = {clip.source for clip in find_clips(tmp_path)}
+    assert default == {"grid_s1", "kathleen", "kokoro", "facegood"}
+    more = folders_of(tmp_path, tmp_path / "kokoro_more", research=True)
+    assert list(more) == list(SOURCES)
+    assert [name for name, source in SOURCES.items() if not source.default] == ["ravdess"]
+    assert all("NC" not in SOURCES[name].licence for name in folders_of(tmp_path))
+
+
+def test_the_shipped_weights_were_made_from_default_sources() -> None:
+    import torch
+
+    _, description = load(DEFAULT_PATH, torch.device("cpu"))
+    allowed = {name for name, source in SOURCES.items() if source.default}
+    assert set(description.card["data"]) <= allowed
+    assert {name for name, minutes in description.card["minutes"].items() if minutes} <= allowed
+
+
+def test_a_manifest_says_what_a_card_quotes(tmp_path: Path) -> None:
+    (tmp_path / "audio").mkdir()
+    for name in ("audio/a.opus", "audio/b.opus", "transcripts.json"):
+        (tmp_path / name).write_bytes(name.encode())
+    clips = [{"part": "train", "rows": 3000}]
+    entry = describe_source("kathleen", tmp_path, "digest", "key", clips)
+    assert entry["files"] == 3
+    assert entry["bytes"] == len("audio/a.opus") * 2 + len("transcripts.json")
+    assert entry["minutes"] == {"train": 1.0, "dev": 0.0, "test": 0.0}
+    assert entry["left_out"] == 1
+    assert entry["default"]
+    assert card_rows({"sources": {"kathleen": entry}})[-1] == (
+        "| CMU ARCTIC sentences read by Kathleen | 1.0 | CC0 |"
+    )
+    assert credits_of(["kathleen"]) == {"kathleen": "CMU ARCTIC sentences read by Kathleen, CC0"}
