@@ -1,0 +1,138 @@
+"""The one table of what is measured: names, units, and the bar that each has to reach."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from models.emotions import EMOTIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """What is asked from a look-ahead of `from_ms` on: at least or at most so much."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+    from_ms: int = 0
+
+    def is_met(self, value: float) -> bool:
+        """Say whether `value` reaches the bar; NaN does not."""
+        low = self.at_least is None or value >= self.at_least
+        high = self.at_most is None or value <= self.at_most
+        return low and high and not math.isnan(value)
+
+    def __str__(self) -> str:
+        if self.at_least is not None and self.at_most is not None:
+            return f"{self.at_least:g}-{self.at_most:g}"
+        return f">= {self.at_least:g}" if self.at_most is None else f"<= {self.at_most:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One row of the table. `digits` are those after the point."""
+
+    label: str
+    unit: str = ""
+    bars: tuple[Bar, ...] = ()
+    digits: int = 3
+
+    def bar(self, lookahead_ms: int) -> Bar | None:
+        """Return what is asked at a look-ahead; the shortest one's bar holds below it too."""
+        known = [bar for bar in self.bars if bar.from_ms <= lookahead_ms]
+        return known[-1] if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found: the measure's key, its value, and over how many clips (or phones, hops)."""
+
+    key: str
+    value: float
+    count: int
+
+
+def _least(value: float) -> tuple[Bar, ...]:
+    return (Bar(at_least=value),)
+
+
+def _most(value: float) -> tuple[Bar, ...]:
+    return (Bar(at_most=value),)
+
+
+_JERK = (Bar(0.015, 0.04),)
+_SHARE = "%"
+_SQUARE = "board^2"
+_AU_SQUARE = "AU^2"
+
+MEASURES: dict[str, Measure] = {
+    "grid.jaw_r": Measure(
+        "jaw r to jawOpen, within 1 frame, median",
+        bars=(Bar(at_least=0.90, from_ms=20), Bar(at_least=0.93, from_ms=60)),
+    ),
+    "grid.jaw_r0": Measure("jaw r at lag 0, median"),
+    "grid.jaw_lag_ms": Measure("jaw lag of best r, median", "ms", digits=0),
+    "grid.pucker_r": Measure(
+        "purse r to mouthPucker, median", bars=(Bar(at_least=0.80, from_ms=60),)
+    ),
+    "grid.close_r": Measure(
+        "jaw x lips together r to mouthClose, median", bars=(Bar(at_least=0.80, from_ms=60),)
+    ),
+    "grid.together_r": Measure("lips together r to mouthClose, median"),
+    "grid.closures": Measure("lips together during p b m", _SHARE, _least(95), 1),
+    "grid.false_open": Measure("false closures in AA AE AO", _SHARE, _most(3), 1),
+    "grid.jerk": Measure("jerk of the opening, over its 95th percentile", bars=_JERK, digits=4),
+    "grid.true_jerk": Measure("the same of the captured jaw", digits=4),
+    "facegood.one_r": Measure("jaw r to mouth_stretch_c, 2_05, within 1 frame", bars=_least(0.90)),
+    "facegood.one_lag_ms": Measure("its lag of best r", "ms", _most(33), 0),
+    "facegood.all_r": Measure("the same, 2_01-2_05, median", bars=_least(0.85)),
+    "facegood.all_r0": Measure("the same at lag 0, median"),
+    "facegood.all_lag_ms": Measure("its lag of best r, median", "ms", digits=0),
+    "ravdess.plain_r": Measure("jaw r to AU25+AU26, no emotion given, median", bars=_least(0.72)),
+    "ravdess.own_r": Measure("jaw r to AU25+AU26, its emotion given, median", bars=_least(0.72)),
+    "ravdess.own_r0": Measure("the same at lag 0"),
+    "ravdess.own_lag_ms": Measure("its lag of best r, median", "ms", digits=0),
+    **{
+        f"ravdess.{emotion}_r": Measure(f"  {emotion}")
+        for emotion in (EMOTIONS[0], "calm", *EMOTIONS[1:])
+    },
+    "ravdess.loss": Measure("lip-sync lost by giving the emotion, mean of r"),
+    "ravdess.lve": Measure("LVE: units of the mouth", _AU_SQUARE, digits=2),
+    "ravdess.eve": Measure("EVE: units of the upper face", _AU_SQUARE, digits=2),
+    "ravdess.mve": Measure("MVE: all units", "AU", digits=2),
+    "ravdess.fdd": Measure("FDD: upper face, true less made", _AU_SQUARE, digits=2),
+    "ravdess.fdd_size": Measure("FDD: mean of its size", _AU_SQUARE, digits=2),
+    "ravdess.region_distance": Measure("region correlation, distance to real motion"),
+    "targets.lve": Measure("LVE: mouth", _SQUARE),
+    "targets.eve": Measure("EVE: upper face", _SQUARE),
+    "targets.mve": Measure("MVE: all channels", "board"),
+    "targets.fdd": Measure("FDD: upper face, true less made", _SQUARE, digits=4),
+    "targets.fdd_size": Measure("FDD: mean of its size", _SQUARE, digits=4),
+    "targets.region_distance": Measure("region correlation, distance to the targets"),
+    "lips.closures": Measure("lips together during p b m", _SHARE, _least(95), 1),
+    "lips.gap": Measure("opening left during p b m, 90th percentile", "board"),
+    "lips.false_open": Measure("false closures in AA AE AO", _SHARE, _most(3), 1),
+    "lips.false_any": Measure("false closures in any vowel", _SHARE, digits=1),
+    "lips.closing_ms": Measure("shut after the end of speech, 90th percentile", "ms", _most(90), 0),
+    "lips.closing_median_ms": Measure("the same, median", "ms", digits=0),
+    "lips.jerk": Measure("jerk of the opening, over its 95th percentile", "", _JERK, 4),
+    "silence.digital": Measure("opening in digital silence, greatest", "board", _most(0.02)),
+    "silence.pauses": Measure("opening before and after speech, mean", "board", _most(0.02)),
+    "silence.snr20": Measure("the same in noise, 20 dB SNR", "board", _most(0.02)),
+    "silence.snr10": Measure("the same in noise, 10 dB SNR", "board", _most(0.02)),
+    "silence.snr10_top": Measure("the same, 95th percentile", "board"),
+    "phones.ravdess": Measure("frames right, RAVDESS actors 17-20", _SHARE, _least(60), 1),
+    "phones.kathleen": Measure("frames right, Kathleen", _SHARE, _least(60), 1),
+    "phones.kokoro": Measure("frames right, held-out Kokoro voices", _SHARE, digits=1),
+    "phones.ravdess_speech": Measure("without silence, RAVDESS 17-20", _SHARE, digits=1),
+    "phones.kathleen_speech": Measure("without silence, Kathleen", _SHARE, digits=1),
+    "phones.kokoro_speech": Measure("without silence, Kokoro", _SHARE, digits=1),
+    "emotion.recognised": Measure("emotion recognised, 5 classes", _SHARE, _least(80), 1),
+    **{f"emotion.{name}": Measure(f"  {name}", _SHARE, digits=0) for name in EMOTIONS[:5]},
+    "emotion.real": Measure("the same of the real faces of actors 17-20", _SHARE, digits=1),
+    "speed.parameters": Measure("parameters", "M", _most(5), 2),
+    "speed.real_time_factor": Measure("work for a second of sound, offline", "s", digits=4),
+    "speed.hop_p50_ms": Measure("streamed hop, median", "ms", digits=2),
+    "speed.hop_p99_ms": Measure("streamed hop, 99th percentile", "ms", _most(5), 2),
+}
+"""By `<suite>.<measure>`, in the order of the table."""

@@ -1,0 +1,121 @@
+"""The words of the command, shared by `python -m models.evaluation` and the program's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models.timing import HOP_S, MAX_LOOKAHEAD_MS
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+SUITES = (
+    "grid",
+    "facegood",
+    "ravdess",
+    "targets",
+    "lips",
+    "silence",
+    "phones",
+    "emotion",
+    "speed",
+)
+"""All suites, in the order of the table; `models.evaluation.run` has their classes."""
+PAGES = (".html", ".png")
+ALL_CLIPS = 100_000
+HOP_MS = round(1000 * HOP_S)
+DEFAULT_LOOKAHEADS = "20,60,80,120"
+
+
+class RefusalError(Exception):
+    """What cannot be done, one line each: where, what, remedy."""
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be measured, and where its results go. No `weights`: the shipped ones."""
+
+    weights: tuple[Path, ...]
+    data: Path
+    cache: Path
+    lookaheads_ms: tuple[int, ...]
+    suites: tuple[str, ...]
+    most: int
+    is_streamed: bool
+    has_baselines: bool
+    json: Path | None
+    page: Path | None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's words to `parser`; `request_of` understands them."""
+    add = parser.add_argument
+    add("--weights", metavar="FILE", nargs="+", default=[], help="weights files (the shipped one)")
+    add("--data", metavar="FOLDER", default="../shared/data", help="recordings (%(default)s)")
+    add("--cache", metavar="FOLDER", default="../cache", help="prepared data (%(default)s)")
+    add(
+        "--lookahead-ms",
+        metavar="MS,...",
+        default=DEFAULT_LOOKAHEADS,
+        help="whole hops of 20 ms, 0 to 240 (%(default)s)",
+    )
+    add(
+        "--suites",
+        metavar="NAME,...",
+        default=",".join(SUITES),
+        help="what to measure (%(default)s)",
+    )
+    add("--most", metavar="N", type=int, default=ALL_CLIPS, help="clips of a source at most (all)")
+    add("--streaming", action="store_true", help="hop by hop, as live, instead of offline")
+    add("--baselines", action="store_true", help="also loudness-to-jaw and the phone-rule face")
+    add("--json", metavar="FILE", help="write the results")
+    add("--page", metavar="FILE", help="write plots: FILE.html or FILE.png")
+
+
+def request_of(options: argparse.Namespace) -> Request:
+    """Return what the words ask for; RefusalError with all that is wrong about them."""
+    problems = list(_problems(options))
+    if problems:
+        raise RefusalError(tuple(problems))
+    return Request(
+        weights=tuple(Path(name) for name in options.weights),
+        data=Path(options.data),
+        cache=Path(options.cache),
+        lookaheads_ms=tuple(dict.fromkeys(int(ms) for ms in _words(options.lookahead_ms))),
+        suites=tuple(name for name in SUITES if name in _words(options.suites)),
+        most=options.most,
+        is_streamed=options.streaming,
+        has_baselines=options.baselines,
+        json=Path(options.json) if options.json else None,
+        page=Path(options.page) if options.page else None,
+    )
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _problems(options: argparse.Namespace) -> Iterator[str]:
+    words = _words(options.lookahead_ms)
+    for word in words or [""]:
+        if not (word.isdecimal() and int(word) <= MAX_LOOKAHEAD_MS and int(word) % HOP_MS == 0):
+            known = f"give whole hops of {HOP_MS} ms, 0 to {MAX_LOOKAHEAD_MS}"
+            yield f"--lookahead-ms: `{word}` is no look-ahead; {known}"
+    if unknown := [word for word in _words(options.suites) if word not in SUITES]:
+        yield f"--suites: there is no {', '.join(unknown)}; there are {', '.join(SUITES)}"
+    elif not _words(options.suites):
+        yield f"--suites: none is named; there are {', '.join(SUITES)}"
+    if options.most < 1:
+        yield f"--most: {options.most} clips are none; give 1 or more"
+    if options.page and Path(options.page).suffix.lower() not in PAGES:
+        yield f"--page: {options.page} is no picture; end it in .html or .png"
+    for word, name in (("--json", options.json), ("--page", options.page)):
+        if name and not Path(name).parent.is_dir():
+            yield f"{word}: there is no folder {Path(name).parent}; make it first"

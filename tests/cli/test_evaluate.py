@@ -1,0 +1,40 @@
+"""`cstalk-bridge evaluate` as a user types it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from bridge.cli.command import DONE, USER_ERROR, guarded
+from bridge.cli.evaluate import add_evaluate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def evaluate(*arguments: str) -> int:
+    parser = argparse.ArgumentParser()
+    add_evaluate(parser.add_subparsers())
+    options = parser.parse_args(["evaluate", *arguments])
+    return guarded(lambda: options.action(options))
+
+
+def test_speed_needs_no_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "found.json"
+    words = ("--suites", "speed,lips", "--lookahead-ms", "60", "--json", str(file))
+    assert evaluate(*words, "--data", str(tmp_path), "--cache", str(tmp_path)) == DONE
+    (run,) = json.loads(file.read_text("utf-8"))["runs"]
+    assert run["findings"]["speed.parameters"]["value"] < 5
+    assert "lips: not measured" in capsys.readouterr().out
+
+
+def test_faults_are_said_one_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate("--suites", "hair", "--most", "0") == USER_ERROR
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[1] for line in said] == ["--suites", "--most"]
+    missing = str(tmp_path / "x.safetensors")
+    assert evaluate("--weights", missing, "--suites", "speed") == USER_ERROR
+    assert "there is no such weights file" in capsys.readouterr().err

@@ -1,0 +1,100 @@
+"""Offline, hop by hop and in one call a network gives the same face."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+from models.board import AUDIO_DRIVEN
+from models.emotions import EMOTIONS
+from models.evaluation.groups import jaw, together
+from models.evaluation.makers import Hopper, ModuleMaker, NetworkMaker, PhoneHearer, perform
+from models.evaluation.recordings import Recording
+from models.evaluation.rule_faces import LoudnessFace, PhoneRuleFace
+from models.weights_file import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SOUND = (0.2 * np.random.default_rng(5).standard_normal(11_111)).astype(np.float32)
+
+
+@pytest.mark.parametrize("lookahead_ms", [0, 20, 80])
+def test_every_way_through_a_network_gives_the_same_face(
+    small_weights: Path, lookahead_ms: int
+) -> None:
+    network, _ = load(small_weights, torch.device("cpu"))
+    offline = NetworkMaker.open(small_weights)
+    streamed = NetworkMaker.open(small_weights, streaming=True)
+    whole = ModuleMaker("whole", network, network.architecture.window_hops)
+    emotions = np.zeros((35, len(EMOTIONS)), dtype=np.float32)
+    emotions[:, 1] = 0.8
+    face = offline.faces(SOUND, emotions, lookahead_ms)
+    assert face.shape == (35, len(AUDIO_DRIVEN))
+    assert face.std(0).max() > 0.001
+    for maker in (streamed, whole):
+        assert np.abs(maker.faces(SOUND, emotions, lookahead_ms) - face).max() < 1e-4
+
+
+def test_an_emotion_that_changes_reaches_a_network_heard_whole(small_weights: Path) -> None:
+    network, _ = load(small_weights, torch.device("cpu"))
+    whole = ModuleMaker("whole", network, network.architecture.window_hops)
+    calm = np.zeros((35, len(EMOTIONS)), dtype=np.float32)
+    turned = calm.copy()
+    turned[20:, 2] = 1.0
+    change = np.abs(whole.faces(SOUND, turned, 40) - whole.faces(SOUND, calm, 40)).max(1)
+    assert change[:20].max() < 1e-6
+    assert change[20:].min() > 1e-5
+
+
+def test_phones_are_told_for_every_row(small_weights: Path) -> None:
+    maker = NetworkMaker.open(small_weights)
+    assert isinstance(maker, PhoneHearer)
+    told = maker.phones(SOUND)
+    assert told is not None
+    assert told.shape == (35,)
+    # What comes later than the encoder's delay of 3 hops changes nothing.
+    later = maker.phones(np.concatenate((SOUND[: 30 * 320], np.zeros(3200, dtype=np.float32))))
+    assert later is not None
+    assert np.array_equal(told[:28], later[:28])
+
+
+def test_each_measured_hop_has_a_duration(small_weights: Path) -> None:
+    maker = NetworkMaker.open(small_weights, streaming=True)
+    assert isinstance(maker, Hopper)
+    ticks = iter(range(1000))
+    durations = maker.hop_durations_s(SOUND, 80, lambda: next(ticks))
+    assert durations == [1] * (34 - 25)
+
+
+def test_the_loud_open_the_jaw_and_silence_does_not() -> None:
+    sound = np.concatenate((np.zeros(16_000, dtype=np.float32), SOUND))
+    face = perform(LoudnessFace(), Recording("x", sound), 80)
+    assert face is not None
+    assert jaw(face)[:45].max() == 0.0
+    assert jaw(face)[60:80].min() > 0.3
+    nothing = perform(LoudnessFace(), Recording("x", np.zeros(3200, dtype=np.float32)), 80)
+    assert nothing is not None
+    assert not nothing.any()
+
+
+def test_the_rules_close_the_lips_on_a_bilabial_and_want_phones() -> None:
+    phones = ((0.1, 0.3, "AA"), (0.3, 0.4, "B"), (0.4, 0.6, "AA"))
+    face = perform(PhoneRuleFace(), Recording("x", SOUND, phones=phones), 80)
+    assert face is not None
+    assert together(face)[17] > 0.8
+    assert together(face)[25] < 0.2
+    assert jaw(face)[25] > 0.2
+    assert perform(PhoneRuleFace(), Recording("x", SOUND), 80) is None
+
+
+def test_an_emotion_shows_in_the_rules_and_calm_is_none() -> None:
+    clip = Recording("x", SOUND, phones=())
+    calm, happy = (perform(PhoneRuleFace(), clip, 80, name) for name in ("calm", "happy"))
+    assert calm is not None
+    assert happy is not None
+    assert not calm.any()
+    assert happy[:, AUDIO_DRIVEN.index("CTRL_L_mouth_cornerPull.ty")].min() > 0.1
