@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from models.baselines.whole import whole_faces
 from models.board import AUDIO_DRIVEN
 from models.emotions import EMOTIONS, MAX_WEIGHT
 from models.errors import WeightsError
+from models.network import Generator as Network
 from models.passes import Passes
 from models.streams import CachedStream, Stream, WindowStream
 from models.timing import (
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.network import Generator as Network
+    from models.face_network import FaceNetwork
 
 
 def choose_device(name: str) -> torch.device:
@@ -43,22 +45,26 @@ def choose_device(name: str) -> torch.device:
 
 
 class Generator:
-    """A trained CSTalk generator; `models.load_generator` makes one.
+    """A trained network, as a rule a CSTalk generator; `models.load_generator` makes one.
 
     `channels` are the board names of its outputs, `rate_hz` (50) its rows per second, `emotions`
     the names in the order of an emotion vector, `card` what the weights file says of their making.
+    A baseline makes faces of whole recordings only: `passes` and `stream` raise WeightsError.
     """
 
     sample_rate_hz = SAMPLE_RATE_HZ
     hop_samples = HOP_SAMPLES
     max_lookahead_ms = MAX_LOOKAHEAD_MS
 
-    def __init__(self, network: Network, description: Description, device: torch.device) -> None:
+    def __init__(
+        self, network: FaceNetwork, description: Description, device: torch.device
+    ) -> None:
         if description.emotions != EMOTIONS or description.channels != AUDIO_DRIVEN:
             raise WeightsError(
                 "the weights were made for other emotions or channels than this version"
             )
         self._network = network
+        self._kind = description.network
         self.device = device
         self.channels = description.channels
         self.emotions = description.emotions
@@ -125,6 +131,10 @@ class Generator:
             weights[place, : len(emotion)] = emotion
             if len(emotion):
                 weights[place, len(emotion) :] = emotion[-1]
+        if not isinstance(self._network, Network):
+            delay_hops = self.delay_hops(lookahead_ms)
+            made = whole_faces(self._network, heard, weights, delay_hops)
+            return [face[:count] for face, count in zip(made, rows, strict=True)]
         passes = self.passes(weights, lookahead_ms)
         faces = np.concatenate([*passes.hear(heard), *passes.finish()], axis=1)
         return [face[:count] for face, count in zip(faces, rows, strict=True)]
@@ -136,12 +146,17 @@ class Generator:
 
         `emotions` is float32 [batch, rows, emotions], at least one row.
         """
-        return Passes(self._network, self.device, emotions, self.delay_hops(lookahead_ms))
+        return Passes(self._streaming(), self.device, emotions, self.delay_hops(lookahead_ms))
 
     def stream(self, subjects: int) -> Stream:
         """Return a stream for `subjects` voices: cached on a CPU, a sliding window on a GPU."""
         kind = WindowStream if self.device.type == "cuda" else CachedStream
-        return kind(self._network, subjects, self.device)
+        return kind(self._streaming(), subjects, self.device)
+
+    def _streaming(self) -> Network:
+        if not isinstance(self._network, Network):
+            raise WeightsError(f"a {self._kind} network cannot stream; use weights of a cstalk one")
+        return self._network
 
     def delay_hops(self, lookahead_ms: float) -> int:
         """Return the look-ahead in whole hops; ValueError outside of 0..240 ms."""

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.face_network import FaceNetwork
 from models.features import FEATURES, HISTORY_SAMPLES, LogMel
 from models.timing import HOP_SAMPLES
 
@@ -115,14 +116,16 @@ class Block(nn.Module):
         return scaled
 
 
-class Generator(nn.Module):
+class Generator(FaceNetwork):
     """Sound, emotion and delay to rows of face channels."""
+
+    architecture: Architecture
 
     def __init__(
         self, architecture: Architecture, minimum: Sequence[float], maximum: Sequence[float]
     ) -> None:
-        super().__init__()
-        a = self.architecture = architecture
+        super().__init__(architecture, minimum, maximum)
+        a = architecture
         self.log_mel = LogMel()
         self.stem = CausalConv(FEATURES, a.width)
         self.encoder = nn.ModuleList(Block(a.width, dilation) for dilation in a.encoder_dilations)
@@ -133,10 +136,6 @@ class Generator(nn.Module):
         self.films = nn.Linear(a.condition_width, 2 * a.width * len(a.decoder_dilations))
         self.decoder = nn.ModuleList(Block(a.width, dilation) for dilation in a.decoder_dilations)
         self.head = nn.Conv1d(a.width, a.channels, 1)
-        self.register_buffer("minimum", torch.tensor(minimum)[:, None], persistent=False)
-        self.register_buffer("maximum", torch.tensor(maximum)[:, None], persistent=False)
-        self.minimum: Tensor
-        self.maximum: Tensor
 
     def forward(
         self, samples: Tensor, emotion: Tensor, delay_hops: Tensor, caches: Caches | None = None
@@ -157,10 +156,6 @@ class Generator(nn.Module):
         for block, film in zip(self.decoder, self._films(emotion, delay_hops), strict=True):
             x = block(x, caches, film)
         return self.head(functional.gelu(x)), phones
-
-    def clamp(self, channels: Tensor) -> Tensor:
-        """Return `channels` within the board's ranges."""
-        return torch.clamp(channels, self.minimum, self.maximum)
 
     def silent_caches(self, emotion: Tensor, delay_hops: Tensor) -> Caches:
         """Return the caches that endless digital silence leaves behind, for `forward`'s inputs."""

@@ -7,17 +7,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from models.baselines import NETWORKS
 from models.board import CHANNELS, INDEX
 from models.errors import WeightsError
-from models.network import Architecture, Generator
+from models.network import Generator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import torch
+    from models.face_network import FaceNetwork, Sizes
 
 FORMAT = "cstalk-generator-1"
 LARGEST_FILE_BYTES = 200 * 1024 * 1024
@@ -29,26 +31,28 @@ class Description:
     """What a weights file says of itself.
 
     `channels` are board names in output order, `emotions` in the order of the emotion vector;
-    `card` holds data, licence, minutes, settings and training hash, for people.
+    `card` holds data, licence, minutes, settings and training hash, for people; `network` is a
+    name in `models.baselines.NETWORKS`, `architecture` its sizes.
     """
 
-    architecture: Architecture
+    architecture: Sizes
     channels: tuple[str, ...]
     emotions: tuple[str, ...]
     sample_rate_hz: int
     rate_hz: int
     card: Mapping[str, Any]
+    network: str = "cstalk"
 
 
-def build(description: Description) -> Generator:
+def build(description: Description) -> FaceNetwork:
     """Return the untrained network that `description` names."""
     channels = [CHANNELS[INDEX[name]] for name in description.channels]
-    return Generator(
+    return NETWORKS[description.network](
         description.architecture, [c.minimum for c in channels], [c.maximum for c in channels]
     )
 
 
-def save(path: Path, network: Generator, description: Description) -> None:
+def save(path: Path, network: FaceNetwork, description: Description) -> None:
     """Write `network` and its description; an existing file is replaced whole."""
     metadata = {"format": FORMAT, "description": json.dumps(asdict(description))}
     partial = path.with_suffix(".partial")
@@ -57,7 +61,18 @@ def save(path: Path, network: Generator, description: Description) -> None:
 
 
 def load(path: Path, device: torch.device) -> tuple[Generator, Description]:
-    """Read a weights file; WeightsError says what is wrong with it and what to do."""
+    """Read the weights of a network that streams; WeightsError says what is wrong with the file."""
+    network, description = load_network(path, device)
+    if not isinstance(network, Generator):
+        raise WeightsError(
+            f"{path}: a {description.network} network cannot stream, it is there to be measured by"
+            " models.evaluation; use weights of a cstalk network"
+        )
+    return network, description
+
+
+def load_network(path: Path, device: torch.device) -> tuple[FaceNetwork, Description]:
+    """Read the weights of any network; WeightsError says what is wrong with the file."""
     if not path.is_file():
         raise WeightsError(f"{path}: there is no such weights file; name one that exists")
     if path.stat().st_size > LARGEST_FILE_BYTES:
@@ -72,14 +87,25 @@ def load(path: Path, device: torch.device) -> tuple[Generator, Description]:
         ) from error
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
         raise WeightsError(f"{path}: holds values that are not finite; fetch it again")
-    network = build(description)
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise WeightsError(
-            f"{path}: the tensors do not fit the description; fetch it again"
-        ) from error
+    network = _fitting(path, description, tensors)
+    network.load_state_dict(tensors)
     return network.to(device).eval().requires_grad_(requires_grad=False), description
+
+
+def _fitting(
+    path: Path, description: Description, tensors: Mapping[str, torch.Tensor]
+) -> FaceNetwork:
+    """Return the network which `description` names, once its sizes are known to be the tensors'."""
+    try:
+        with torch.device("meta"):  # which takes no memory, whatever the sizes say
+            wanted = {name: t.shape for name, t in build(description).state_dict().items()}
+    except (RuntimeError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise WeightsError(
+            f"{path}: sizes that make no network ({error}); fetch it again"
+        ) from error
+    if wanted != {name: tensor.shape for name, tensor in tensors.items()}:
+        raise WeightsError(f"{path}: the tensors do not fit the description; fetch it again")
+    return build(description)
 
 
 def _described(path: Path, metadata: Mapping[str, str]) -> Description:
@@ -94,13 +120,15 @@ def _described(path: Path, metadata: Mapping[str, str]) -> Description:
             name: tuple(size) if isinstance(size, list) else size
             for name, size in fields["architecture"].items()
         }
+        network = fields.get("network", "cstalk")
         description = Description(
-            architecture=Architecture(**sizes),
+            architecture=NETWORKS[network].sizes(**sizes),
             channels=tuple(fields["channels"]),
             emotions=tuple(fields["emotions"]),
             sample_rate_hz=int(fields["sample_rate_hz"]),
             rate_hz=int(fields["rate_hz"]),
             card=fields["card"],
+            network=network,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(

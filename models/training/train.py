@@ -131,12 +131,12 @@ def main() -> None:
     options = parser.parse_args()
     require(parser, options.cache / "index.json", "run models.training.prepare first")
     heard = {clip["name"].split("/")[0] for clip in read_index(options.cache)}
-    if options.out == DEFAULT_PATH and not all(SOURCES[source].default for source in heard):
-        parser.error("the cache holds sources for research only; name another file with --out")
-    settings = Settings(steps=options.steps, network=options.network)
     is_ours = options.network == Settings().network
     folder = options.runs or Path("../runs", "default" if is_ours else options.network)
     out = options.out or (DEFAULT_PATH if is_ours else folder / f"{options.network}.safetensors")
+    if out == DEFAULT_PATH and not all(SOURCES[source].default for source in heard):
+        parser.error("the cache holds sources for research only; name another file with --out")
+    settings = Settings(steps=options.steps, network=options.network)
     network, description = train(options.cache, folder, settings, torch.device(options.device))
     out.parent.mkdir(parents=True, exist_ok=True)
     save(out, network.cpu(), description)

@@ -1,0 +1,141 @@
+"""A network after FaceFormer (arXiv 2112.05329): a transformer that continues its own faces.
+
+As there: each face is made from the faces before it, a periodic positional encoding and a style
+(here emotion and delay), by causal self-attention with steps of a period as its bias, and by cross
+attention in which a row sees only the sound of its own time; training runs free, never on true
+faces. Unlike there: a causal convolutional ear for wav2vec 2.0, `memory_rows` instead of all the
+past, norms before the layers, and the face fed back is within the board's ranges.
+
+It hears nothing after its hop and could stream, but what it says depends on all its faces since
+the start, which no window of sound can give; the bridge's streams do not carry it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from models.baselines.parts import (
+    Attention,
+    Condition,
+    Ear,
+    ear_reach_hops,
+    feed_forward,
+    nearness,
+)
+from models.face_network import FaceNetwork
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class FaceFormerSizes:
+    """Its sizes; `run_in_rows` are made, and dropped, before the first row that is returned."""
+
+    width: int = 192
+    heads: int = 4
+    layers: int = 2
+    wider: int = 4
+    ear_dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2)
+    period_rows: int = 25
+    memory_rows: int = 75
+    run_in_rows: int = 12
+    phones: int = 33
+    emotions: int = 7
+    delays: int = 13
+    channels: int = 81
+
+    @property
+    def window_hops(self) -> int:
+        """Hops that the first output hears; later ones also follow the faces before them."""
+        return 1 + ear_reach_hops(self.ear_dilations) + self.run_in_rows
+
+
+def periodic_positions(width: int, period_rows: int) -> Tensor:
+    """Return sines and cosines of the place in the period, `[period, width]`."""
+    places = torch.arange(period_rows)[:, None]
+    rates = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
+    return torch.stack((torch.sin(places * rates), torch.cos(places * rates)), -1).flatten(1)
+
+
+class Layer(nn.Module):
+    """One decoder layer, row by row.
+
+    Cross attention to a single row is that row's value, whatever the query: one linear layer.
+    """
+
+    def __init__(self, sizes: FaceFormerSizes) -> None:
+        super().__init__()
+        width = sizes.width
+        self.norm_past, self.norm_face = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.past = Attention(width, sizes.heads)
+        self.listen = nn.Linear(width, width)
+        self.face = feed_forward(width, sizes.wider)
+
+    def forward(
+        self, x: Tensor, heard: Tensor, kept: Tensor, bias: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the next `x` `[batch, 1, width]` and what to keep; `heard` is `x`'s sound."""
+        normed = self.norm_past(x)
+        kept = torch.cat((kept, self.past.remember(normed)), 2)[:, :, -bias.shape[1] :]
+        x = x + self.past(normed, kept, bias[:, None, -kept.shape[2] :]) + self.listen(heard)
+        return x + self.face(self.norm_face(x)), kept
+
+
+class FaceFormerLike(FaceNetwork):
+    """Sound to faces, each from those before it."""
+
+    is_windowed = False
+
+    def __init__(
+        self, sizes: FaceFormerSizes, minimum: Sequence[float], maximum: Sequence[float]
+    ) -> None:
+        super().__init__(sizes, minimum, maximum)
+        self.sizes = sizes
+        self.ear = Ear(sizes.width, sizes.ear_dilations)
+        self.phone_head = nn.Linear(sizes.width, sizes.phones)
+        self.condition = Condition(sizes, sizes.width)
+        self.seen = nn.Linear(sizes.channels, sizes.width)
+        self.layers = nn.ModuleList(Layer(sizes) for _ in range(sizes.layers))
+        self.norm = nn.LayerNorm(sizes.width)
+        self.head = nn.Linear(sizes.width, sizes.channels)
+        positions = periodic_positions(sizes.width, sizes.period_rows)
+        bias = nearness(sizes.heads, sizes.period_rows, sizes.memory_rows).flip(1)
+        self.register_buffer("positions", positions, persistent=False)
+        self.register_buffer("bias", bias, persistent=False)
+        self.positions: Tensor
+        self.bias: Tensor
+
+    def forward(
+        self, samples: Tensor, emotion: Tensor, delay_hops: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return channels and phone logits, as `FaceNetwork.forward`."""
+        heard = self.ear(samples)
+        rows = heard.shape[1]
+        asked = self.condition(emotion, delay_hops, rows)
+        asked = asked + self.positions.repeat(-(-rows // len(self.positions)), 1)[:rows]
+        faces = self._continued(heard, asked)[:, self.sizes.run_in_rows :]
+        return faces.transpose(1, 2), self.phone_head(heard).transpose(1, 2)
+
+    def _continued(self, heard: Tensor, asked: Tensor) -> Tensor:
+        """Return faces `[batch, rows, channels]`, the first after a face at rest."""
+        size = self.sizes
+        nothing = heard.new_zeros(len(heard), 2 * size.heads, 0, size.width // size.heads)
+        kept = [nothing] * len(self.layers)
+        face = heard.new_zeros(len(heard), 1, size.channels)
+        low, high = self.minimum.T, self.maximum.T
+        faces = []
+        for row in range(asked.shape[1]):
+            now = slice(row, row + 1)
+            x = self.seen(face) + asked[:, now]
+            for place, layer in enumerate(self.layers):
+                x, kept[place] = layer(x, heard[:, now], kept[place], self.bias)
+            made = self.head(self.norm(x))
+            faces.append(made)
+            face = torch.clamp(made, low, high)
+        return torch.cat(faces, 1)
