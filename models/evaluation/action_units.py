@@ -1,81 +1,33 @@
-"""Faces as action units of FACS (Ekman and Friesen), so that they compare with tracked people.
+"""Faces as action units of FACS (Ekman and Friesen), as a judge of tracked people sees them.
 
-`action_units.csv` says which sliders make a unit; of a pair of sides the mean counts. The first
-slider of a unit is where it is at home. Units are on OpenFace's scale: 0 absent, 5 the strongest,
-which is a board value of 1. Left out are the units that no audio-driven channel makes (AU23, lips
-tightened) and blinks (AU45), which no voice tells.
+The table is the one by which measured units become sliders (`models.training.action_units`), read
+backwards. Units are on OpenFace's scale: 0 absent, 5 the strongest.
 """
 
 from __future__ import annotations
 
-import csv
-from importlib import resources
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.board import AUDIO_DRIVEN
-from models.evaluation.groups import columns_of
-from models.regions import REGION_OF, region_correlation
+from models.training.action_units import FULL_INTENSITY, GAINS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-STRONGEST = 5.0
-"""OpenFace's greatest intensity."""
-
-
-def _read() -> tuple[tuple[str, ...], NDArray[np.float32], NDArray[np.float32]]:
-    text = resources.files("models.evaluation").joinpath("action_units.csv").read_text("utf-8")
-    rows = list(csv.DictReader(text.splitlines()))
-    units = tuple(dict.fromkeys(row["unit"] for row in rows))
-    made = np.zeros((len(AUDIO_DRIVEN), len(units)), dtype=np.float32)
-    homes = np.zeros((len(units), len(AUDIO_DRIVEN)), dtype=np.float32)
-    for row in rows:
-        unit, columns, weight = (
-            units.index(row["unit"]),
-            columns_of(row["slider"]),
-            float(row["weight"]),
-        )
-        made[columns, unit] += weight / len(columns)
-        if not homes[unit].any():
-            homes[unit, columns] = np.sign(weight)
-    return units, made, homes
-
-
-UNITS, _MADE, _HOMES = _read()
+UNITS: tuple[str, ...] = tuple(GAINS)
 """The units' names, as OpenFace's columns without `_r`."""
 
-OBSERVED: NDArray[np.bool_] = np.abs(_HOMES).sum(0) > 0
-"""The channels at which a unit is at home, [81]."""
-
-
-def _region(unit: int) -> str:
-    return REGION_OF[AUDIO_DRIVEN[int(np.flatnonzero(_HOMES[unit])[0])]]
-
-
-UPPER: tuple[int, ...] = tuple(
-    i for i in range(len(UNITS)) if _region(i) in ("brow", "eyelid_cheek")
-)
-"""Columns of the upper face's units, which EVE and FDD compare."""
-MOUTH: tuple[int, ...] = tuple(
-    i for i in range(len(UNITS)) if _region(i) in ("mouth_upper", "mouth_lower", "jaw_chin")
-)
-"""Columns of the mouth's units, which LVE compares."""
+_EVERY = np.stack(list(GAINS.values()), 1)
+_TOTAL = np.abs(_EVERY).sum(1, keepdims=True)
+_SHOWN = np.divide(np.sign(_EVERY), _TOTAL, out=np.zeros_like(_EVERY), where=_TOTAL > 0)
+_SHOWN /= np.maximum((_EVERY != 0).sum(0), 1)
 
 
 def units_of(face: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the units that a face [rows, 81] shows, [rows, units], 0..5."""
-    return np.asarray(np.clip(face @ _MADE, 0.0, 1.0) * STRONGEST, dtype=np.float32)
+    """Return the units that a face [rows, 81] shows, [rows, units], 0..5.
 
-
-def couplings(courses: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
-    """Return how far regions move together in courses of units [time, units].
-
-    [regions, regions] as `models.regions.region_correlation` defines it, over each unit's home
-    channels; regions without a unit (the tongue) are NaN.
+    A unit is as strong as its sliders say, in the mean, each over what all units at full strength
+    add to it.
     """
-    faces = [np.asarray(course / STRONGEST @ _HOMES, dtype=np.float32) for course in courses]
-    return region_correlation(faces, OBSERVED)
+    return np.asarray(np.clip(face @ _SHOWN, 0.0, 1.0) * FULL_INTENSITY, dtype=np.float32)

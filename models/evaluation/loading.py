@@ -15,12 +15,14 @@ import soundfile
 
 from models.evaluation.metrics.rest import speech_span
 from models.evaluation.recordings import MissingDataError, Recording
+from models.training.action_units import PLAYED
 from models.training.align import kokoro_segments
 from models.training.sources import (
     FACEGOOD_FPS,
     FACEGOOD_LATE_S,
     GRID_FPS,
     GRID_LATE_S,
+    RAVDESS_FPS,
     part_of,
 )
 
@@ -33,20 +35,8 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
-RAVDESS_FPS = 29.97
-RAVDESS_EMOTIONS = {
-    "01": "neutral",
-    "02": "calm",
-    "03": "happy",
-    "04": "sad",
-    "05": "angry",
-    "06": "fearful",
-    "07": "disgusted",
-    "08": "surprised",
-}
+RAVDESS_EMOTIONS = {**PLAYED, "02": "calm"}
 """By the third part of a RAVDESS file name."""
-TEST_ACTORS = ("17", "18", "19", "20")
-RAVDESS_TEXTS = {"01": "kids are talking by the door", "02": "dogs are sitting by the door"}
 
 
 def sound_of(path: Path) -> NDArray[np.float32]:
@@ -74,7 +64,7 @@ def captured(
 
 def aligned(folders: Folders) -> dict[str, Any]:
     """Return the phones of every clip that was aligned, by `<source>/<stem>`."""
-    path = folders.prepared("phones.json", "run models.training.align, or name it with --cache")
+    path = folders.prepared("phones.json", "run models.training.prepare, or name it with --cache")
     phones: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return phones
 
@@ -128,7 +118,7 @@ def ravdess_voices(folders: Folders, most: int) -> list[Recording]:
     paths = [
         path
         for path in sorted(folders.needed("ravdess/audio").glob("*.opus"))
-        if path.stem.split("-")[-1] in TEST_ACTORS
+        if part_of(f"ravdess/{path.stem}") == "test"
     ]
     return [
         Recording(f"ravdess/{path.stem}", sound_of(path), RAVDESS_EMOTIONS[path.stem.split("-")[2]])

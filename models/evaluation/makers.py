@@ -12,17 +12,17 @@ from models.evaluation.hearing import hear
 from models.evaluation.streaming import hop_durations_s, streamed
 from models.generator import Generator
 from models.network import PHONE_DELAY_HOPS
+from models.network import Generator as Network
 from models.timing import HOP_S
 from models.weights_file import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from models.evaluation.recordings import Recording
-    from models.network import Generator as Network
     from models.training.rules import Segment
     from models.weights_file import Description
 
@@ -74,10 +74,10 @@ class Hopper(Protocol):
 
 
 class NetworkMaker:
-    """A network in a weights file; hop by hop where `streaming`."""
+    """A network in a weights file; hop by hop where `streaming` (WeightsError: it cannot)."""
 
     def __init__(
-        self, name: str, network: Network, description: Description, *, streaming: bool = False
+        self, name: str, network: Any, description: Description, *, streaming: bool = False
     ) -> None:
         self.name = name
         self.streaming = streaming
@@ -85,6 +85,9 @@ class NetworkMaker:
         self.sources = tuple(description.card.get("data", ()))
         self._network = network
         self._generator = Generator(network, description, torch.device("cpu"))
+        self._can_stream = isinstance(network, Network)
+        if streaming:
+            self._generator.stream(1)
 
     @classmethod
     def open(cls, path: Path, *, streaming: bool = False) -> NetworkMaker:
@@ -108,7 +111,9 @@ class NetworkMaker:
     def hop_durations_s(
         self, sound: NDArray[np.float32], lookahead_ms: int, clock: Callable[[], float]
     ) -> list[float]:
-        """Return how long each hop took."""
+        """Return how long each hop took; nothing of a network that cannot stream."""
+        if not self._can_stream:
+            return []
         return hop_durations_s(self._generator, sound, lookahead_ms, clock)
 
 
@@ -140,15 +145,18 @@ class ModuleMaker:
 
 
 def perform(
-    maker: Maker, recording: Recording, lookahead_ms: int, emotion: str | None = None
+    maker: Maker,
+    recording: Recording,
+    lookahead_ms: int,
+    emotion: Mapping[str, float] | None = None,
 ) -> NDArray[np.float32] | None:
-    """Return the face of a recording under one emotion at weight 1 (None, neutral, calm: at none).
+    """Return the face of a recording under an emotion, weights by name (None: none at all).
 
     None where the maker needs phones that are not known.
     """
     emotions = np.zeros((recording.rows, len(EMOTIONS)), dtype=np.float32)
-    if emotion in EMOTIONS[1:]:
-        emotions[:, EMOTIONS.index(emotion)] = 1.0
+    for name, weight in (emotion or {}).items():
+        emotions[:, EMOTIONS.index(name)] = weight
     if isinstance(maker, PhoneMaker):
         if recording.phones is None:
             return None

@@ -63,7 +63,6 @@ def _most(value: float) -> tuple[Bar, ...]:
 _JERK = (Bar(0.015, 0.04),)
 _SHARE = "%"
 _SQUARE = "board^2"
-_AU_SQUARE = "AU^2"
 
 MEASURES: dict[str, Measure] = {
     "grid.jaw_r": Measure(
@@ -97,11 +96,11 @@ MEASURES: dict[str, Measure] = {
         for emotion in (EMOTIONS[0], "calm", *EMOTIONS[1:])
     },
     "ravdess.loss": Measure("lip-sync lost by giving the emotion, mean of r"),
-    "ravdess.lve": Measure("LVE: units of the mouth", _AU_SQUARE, digits=2),
-    "ravdess.eve": Measure("EVE: units of the upper face", _AU_SQUARE, digits=2),
-    "ravdess.mve": Measure("MVE: all units", "AU", digits=2),
-    "ravdess.fdd": Measure("FDD: upper face, true less made", _AU_SQUARE, digits=2),
-    "ravdess.fdd_size": Measure("FDD: mean of its size", _AU_SQUARE, digits=2),
+    "ravdess.lve": Measure("LVE: mouth", _SQUARE),
+    "ravdess.eve": Measure("EVE: upper face", _SQUARE),
+    "ravdess.mve": Measure("MVE: all channels with a unit", "board"),
+    "ravdess.fdd": Measure("FDD: upper face, true less made", _SQUARE, digits=4),
+    "ravdess.fdd_size": Measure("FDD: mean of its size", _SQUARE, digits=4),
     "ravdess.region_distance": Measure("region correlation, distance to real motion"),
     "targets.lve": Measure("LVE: mouth", _SQUARE),
     "targets.eve": Measure("EVE: upper face", _SQUARE),

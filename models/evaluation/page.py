@@ -93,7 +93,7 @@ def _draw_curves(
         clip.times_s[shown], _unit(true[shown]), color="0.8", label="captured", linewidth=0
     )
     for maker in makers:
-        face = perform(maker, clip, LOOKAHEAD_MS, clip.emotion)
+        face = perform(maker, clip, LOOKAHEAD_MS)
         if face is not None:
             made = curve(face)[: round(SHOWN_S * ROW_RATE_HZ)]
             axes.plot(np.arange(len(made)) / ROW_RATE_HZ, _unit(made), lw=1.1, label=maker.name)

@@ -8,11 +8,12 @@ import numpy as np
 
 from models.emotions import EMOTIONS
 from models.evaluation.action_units import UNITS, units_of
-from models.evaluation.loading import RAVDESS_EMOTIONS, TEST_ACTORS, ravdess_voices, spread
+from models.evaluation.loading import RAVDESS_EMOTIONS, ravdess_voices, spread
 from models.evaluation.makers import perform
 from models.evaluation.measures import Finding
 from models.evaluation.metrics.recognition import learn
 from models.evaluation.options import ALL_CLIPS
+from models.training.sources import part_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,7 @@ class Emotion:
         """Yield the mean of the classes' shares, each class's own, and that of real faces."""
         means, wanted = [], []
         for clip in self._clips:
-            face = perform(maker, clip, lookahead_ms, clip.emotion)
+            face = perform(maker, clip, lookahead_ms, {clip.emotion: 1.0})
             if face is None:
                 return
             means.append(units_of(face).mean(0))
@@ -67,7 +68,7 @@ def _real(archive: Any) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray
     emotions = [RAVDESS_EMOTIONS[part[2]] for part in parts]
     kept = [i for i, emotion in enumerate(emotions) if emotion in CLASSES]
     classes = np.array([CLASSES.index(emotions[i]) for i in kept])
-    is_test = np.array([parts[i][-1] in TEST_ACTORS for i in kept])
+    is_test = np.array([part_of(f"ravdess/{archive['clips'][i]}") == "test" for i in kept])
     return archive["means"][kept][:, columns].astype(np.float32), classes, is_test
 
 

@@ -1,4 +1,9 @@
-"""RAVDESS, actors 01-04: acted emotions against the action units of the faces that spoke."""
+"""RAVDESS, actors 01-04: acted emotions against the action units of the faces that spoke.
+
+Distances are in board values over the channels that units tell about: measured units, above each
+actor's rest, become channels as in `models.training.action_units`, which also says how strong an
+emotion is at the two intensities that were played.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.evaluation import action_units
-from models.evaluation.groups import jaw
+from models.evaluation.groups import MOUTH, UPPER, jaw
 from models.evaluation.loading import ravdess_captured
 from models.evaluation.makers import perform
 from models.evaluation.measures import Finding
 from models.evaluation.metrics.distance import dynamics_deviation, mean_distance, squared_error
 from models.evaluation.suites.suite import followed, mean, median
-from models.regions import region_distance
-from models.timing import ROW_RATE_HZ
+from models.regions import region_correlation, region_distance
+from models.training.action_units import OBSERVED_CHANNELS, ActionUnits, emotion_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,14 +26,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.evaluation.makers import Maker
-    from models.evaluation.recordings import Folders, Recording
+    from models.evaluation.recordings import Folders
 
     Floats = NDArray[np.float32]
-    Pair = tuple[Floats, Floats, Recording]
+    Pair = tuple[Floats, Floats, str]
+"""Made face, true face, emotion."""
 
 
 class Ravdess:
-    """Lip-sync by emotion; distances and region correlation in action units (0..5)."""
+    """Lip-sync by emotion; distances and region correlation to the faces their units make."""
 
     title = "actors 01-04: acted emotions, OpenFace action units"
     source = "ravdess"
@@ -37,6 +42,8 @@ class Ravdess:
 
     def __init__(self, folders: Folders, most: int) -> None:
         self._clips = ravdess_captured(folders, most)
+        path = folders.needed("ravdess/action_units_frames.npz")
+        self._units = ActionUnits(np.load(path))
 
     def measure(self, maker: Maker, lookahead_ms: int) -> Iterator[Finding]:
         """Yield agreement with and without the clip's emotion, and distances with it."""
@@ -44,13 +51,16 @@ class Ravdess:
         own = []
         pairs: list[Pair] = []
         for clip in self._clips:
+            stem = clip.name.split("/")[1]
             bare = perform(maker, clip, lookahead_ms)
-            felt = perform(maker, clip, lookahead_ms, clip.emotion)
+            felt = perform(maker, clip, lookahead_ms, emotion_of(stem))
             if bare is None or felt is None:
                 continue
             plain.append(followed(jaw(bare), clip, "AU25_r", "AU26_r").near)
             own.append(followed(jaw(felt), clip, "AU25_r", "AU26_r"))
-            pairs.append((*_units(felt, clip), clip))
+            true = self._units.channels(stem, clip.rows)
+            if true is not None:
+                pairs.append((felt, true, clip.emotion))
         if not pairs:
             return
         near = [found.near for found in own]
@@ -58,7 +68,7 @@ class Ravdess:
         yield median("ravdess.own_r", near)
         yield median("ravdess.own_r0", [found.together for found in own])
         yield median("ravdess.own_lag_ms", [found.lag_s * 1000 for found in own])
-        spoken = [clip.emotion for _, _, clip in pairs]
+        spoken = [emotion for _, _, emotion in pairs]
         for emotion in dict.fromkeys(spoken):
             of_it = [r for r, name in zip(near, spoken, strict=True) if name == emotion]
             yield median(f"ravdess.{emotion}_r", of_it)
@@ -66,27 +76,20 @@ class Ravdess:
         yield from _distances(pairs)
 
 
-def _units(face: Floats, clip: Recording) -> tuple[Floats, Floats]:
-    """Return made and true units, [frames, units] both, at the times of the captured frames."""
-    made = action_units.units_of(face)
-    rows_s = np.arange(len(made)) / ROW_RATE_HZ
-    at_frames = [np.interp(clip.times_s, rows_s, unit) for unit in made.T]
-    true = [clip.curves[f"{unit}_r"] for unit in action_units.UNITS]
-    return np.stack(at_frames, 1).astype(np.float32), np.stack(true, 1)
-
-
 def _distances(pairs: list[Pair]) -> Iterator[Finding]:
-    mouth, upper = list(action_units.MOUTH), list(action_units.UPPER)
+    observed = np.flatnonzero(OBSERVED_CHANNELS)
+    mouth, upper = (np.intersect1d(observed, group) for group in (MOUTH, UPPER))
     yield mean("ravdess.lve", [squared_error(m[:, mouth], t[:, mouth]) for m, t, _ in pairs])
     yield mean("ravdess.eve", [squared_error(m[:, upper], t[:, upper]) for m, t, _ in pairs])
-    yield mean("ravdess.mve", [mean_distance(m, t) for m, t, _ in pairs])
+    whole = [mean_distance(m[:, observed], t[:, observed]) for m, t, _ in pairs]
+    yield mean("ravdess.mve", whole)
     deviations = [dynamics_deviation(m[:, upper], t[:, upper]) for m, t, _ in pairs]
     yield mean("ravdess.fdd", deviations)
     yield mean("ravdess.fdd_size", list(np.abs(deviations)))
     apart = []
-    for emotion in dict.fromkeys(clip.emotion for _, _, clip in pairs):
-        made = [m for m, _, clip in pairs if clip.emotion == emotion]
-        true = [t for _, t, clip in pairs if clip.emotion == emotion]
-        couplings = action_units.couplings
-        apart.append(region_distance(couplings(made), couplings(true)))
+    for emotion in dict.fromkeys(emotion for _, _, emotion in pairs):
+        made = [m for m, _, name in pairs if name == emotion]
+        true = [t for _, t, name in pairs if name == emotion]
+        one, other = (region_correlation(faces, OBSERVED_CHANNELS) for faces in (made, true))
+        apart.append(region_distance(one, other))
     yield Finding("ravdess.region_distance", float(np.mean(apart)), len(pairs))

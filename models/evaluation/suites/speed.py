@@ -49,5 +49,6 @@ class Speed:
         if isinstance(maker, Hopper):
             sound = self._sound[: round(STREAMED_S * SAMPLE_RATE_HZ)]
             hops_s = maker.hop_durations_s(sound, lookahead_ms, time.perf_counter)
-            yield Finding("speed.hop_p50_ms", percentile_ms(hops_s, 50), len(hops_s))
-            yield Finding("speed.hop_p99_ms", percentile_ms(hops_s, 99), len(hops_s))
+            for percent in (50, 99) if hops_s else ():
+                value = percentile_ms(hops_s, percent)
+                yield Finding(f"speed.hop_p{percent}_ms", value, len(hops_s))

@@ -43,7 +43,7 @@ class Targets:
     is_timed = True
 
     def __init__(self, folders: Folders, most: int) -> None:
-        folders.prepared("index.json", "run models.training.corpus, or name it with --cache")
+        folders.prepared("index.json", "run models.training.prepare, or name it with --cache")
         self._corpus = Corpus(folders.cache, "test")
         whole = [c for source in ALIGNED for c in self._corpus.by_source[source]]
         self._clips = spread(whole, most)
@@ -55,7 +55,7 @@ class Targets:
             rows = slice(clip["first"], clip["first"] + clip["rows"])
             emotion = number % len(EMOTIONS)
             made = perform(
-                maker, self._recording(clip["name"], rows), lookahead_ms, EMOTIONS[emotion]
+                maker, self._recording(clip["name"], rows), lookahead_ms, {EMOTIONS[emotion]: 1.0}
             )
             if made is not None:
                 pairs.append((made, self._target(rows, emotion)))

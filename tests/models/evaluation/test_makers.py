@@ -91,10 +91,14 @@ def test_the_rules_close_the_lips_on_a_bilabial_and_want_phones() -> None:
     assert perform(PhoneRuleFace(), Recording("x", SOUND), 80) is None
 
 
-def test_an_emotion_shows_in_the_rules_and_calm_is_none() -> None:
+def test_an_emotion_shows_in_the_rules_as_strong_as_it_is() -> None:
     clip = Recording("x", SOUND, phones=())
-    calm, happy = (perform(PhoneRuleFace(), clip, 80, name) for name in ("calm", "happy"))
-    assert calm is not None
-    assert happy is not None
-    assert not calm.any()
-    assert happy[:, AUDIO_DRIVEN.index("CTRL_L_mouth_cornerPull.ty")].min() > 0.1
+    corner = AUDIO_DRIVEN.index("CTRL_L_mouth_cornerPull.ty")
+    pulls = []
+    for emotion in (None, {"happy": 0.5}, {"happy": 1.0}):
+        face = perform(PhoneRuleFace(), clip, 80, emotion)
+        assert face is not None
+        pulls.append(face[:, corner].min())
+    assert pulls[0] == 0.0
+    assert pulls[2] == pytest.approx(2 * pulls[1])
+    assert pulls[1] > 0.1
