@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bridge.cli.bench import add_bench
 from bridge.cli.devices import add_devices
+from bridge.cli.evaluate import add_evaluate
 from bridge.cli.head import add_head
 from bridge.cli.plot import add_plot
 from bridge.cli.preview import add_preview
@@ -45,6 +46,7 @@ COMMANDS = (
     add_devices,
     add_rigmap,
     add_head,
+    add_evaluate,
     add_bench,
 )
 """In the order in which `--help` lists them."""
