@@ -55,8 +55,11 @@ class Windows:
 class RegionCorrelation(nn.Module):
     """Predicts hidden regions of a face from the others: one token per region and frame."""
 
-    def __init__(self, sizes: Sizes, scale: Tensor) -> None:
-        """`scale` [81] is each channel's spread: the network's unit of motion."""
+    def __init__(self, sizes: Sizes, scale: Tensor, start: Tensor | None = None) -> None:
+        """`scale` [81] is each channel's spread: the network's unit of motion.
+
+        `start` [81, 162] are first weights from seen values and what is seen to channels.
+        """
         super().__init__()
         self.sizes = sizes
         self.scale: Tensor
@@ -77,6 +80,11 @@ class RegionCorrelation(nn.Module):
         self.encoder = nn.TransformerEncoder(
             layer, sizes.layers, nn.LayerNorm(width), enable_nested_tensor=False
         )
+        # What is linear between the regions of one frame need not be learnt the long way.
+        self.shortcut = nn.Linear(2 * len(AUDIO_DRIVEN), len(AUDIO_DRIVEN), bias=False)
+        nn.init.zeros_(self.shortcut.weight)
+        if start is not None:
+            self.shortcut.weight = nn.Parameter(start.clone())
 
     def forward(self, windows: Windows, hidden: Tensor) -> Tensor:
         """Return faces [batch, time, 81] as the regions in sight suggest them.
@@ -84,22 +92,28 @@ class RegionCorrelation(nn.Module):
         `hidden` [batch, time, regions] marks the tokens out of sight; a region of which nothing is
         observed is out of sight too. Time is `sizes.window_rows` at most.
         """
-        values = windows.values / self.scale
-        seen = windows.observed[:, None].expand(-1, values.shape[1], -1)
+        sight = self._in_sight(windows.observed, hidden)
+        seen = torch.cat((windows.values / self.scale * sight, sight.to(self.scale.dtype)), -1)
         tokens = []
-        for index, (region, reader) in enumerate(zip(REGIONS, self.readers, strict=True)):
-            columns = list(COLUMNS[region])
-            known = seen[..., columns]
-            token = reader(torch.cat((values[..., columns] * known, known.to(values.dtype)), -1))
-            away = hidden[..., index] | ~known.any(-1)
-            tokens.append(torch.where(away[..., None], self.hidden, token))
-        x = torch.stack(tokens, 2) + self.region + self.time[: values.shape[1]]
+        for region, reader in zip(REGIONS, self.readers, strict=True):
+            columns = torch.tensor(COLUMNS[region], device=seen.device)
+            token = reader(seen[..., torch.cat((columns, columns + len(AUDIO_DRIVEN)))])
+            away = ~sight[..., columns].any(-1, keepdim=True)
+            tokens.append(torch.where(away, self.hidden, token))
+        x = torch.stack(tokens, 2) + self.region + self.time[: seen.shape[1]]
         mood = torch.where(windows.felt[:, None], self.emotion(windows.emotion), self.unfelt)
         y = self.encoder(torch.cat((mood[:, None], x.flatten(1, 2)), 1))[:, 1:].view_as(x)
-        faces = torch.empty_like(values)
+        faces: Tensor = self.shortcut(seen)
         for index, (region, writer) in enumerate(zip(REGIONS, self.writers, strict=True)):
-            faces[..., list(COLUMNS[region])] = writer(y[:, :, index])
+            faces[..., list(COLUMNS[region])] += writer(y[:, :, index])
         return faces * self.scale
+
+    def _in_sight(self, observed: Tensor, hidden: Tensor) -> Tensor:
+        """Return what is observed and not hidden, [batch, time, 81]."""
+        away = torch.empty(*hidden.shape[:2], len(AUDIO_DRIVEN), dtype=torch.bool).to(hidden.device)
+        for index, region in enumerate(REGIONS):
+            away[..., list(COLUMNS[region])] = hidden[..., index, None]
+        return observed[:, None] & ~away
 
 
 def save(path: Path, network: RegionCorrelation, card: Mapping[str, Any]) -> None:

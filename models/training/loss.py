@@ -13,6 +13,8 @@ from models.training.postures import GESTURE_CHANNELS, face_targets
 from models.training.rules import GESTURES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from models.face_network import FaceNetwork
     from models.training.batches import Batch, Corpus
 
@@ -52,9 +54,16 @@ class Loss:
 
 
 def loss_of(
-    network: FaceNetwork, batch: Batch, loss: Loss, device: torch.device
+    network: FaceNetwork,
+    batch: Batch,
+    loss: Loss,
+    device: torch.device,
+    term: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Return the face loss and the phone loss of one batch; 0 where no phones are told."""
+    """Return the face loss and the phone loss of one batch; 0 where no phones are told.
+
+    `term` of the faces [batch, time, channels] and of the emotion is added to the face loss.
+    """
     targets = face_targets(batch.gestures, batch.stress, batch.emotion).to(device)
     if batch.captured is not None and batch.captured_seen is not None:
         seen = batch.captured_seen.to(device)
@@ -62,7 +71,10 @@ def loss_of(
     out, logits = network(
         batch.samples.to(device), batch.emotion.to(device), batch.delay_hops.to(device)
     )
-    face = loss(out.transpose(1, 2), targets, batch.observed.to(device))
+    faces = out.transpose(1, 2)
+    face = loss(faces, targets, batch.observed.to(device))
+    if term is not None:
+        face = face + term(faces, batch.emotion.to(device))
     if logits is None:
         return face, face.new_zeros(())
     heard = logits[..., -batch.phones.shape[1] :]

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from models.training.augment import AUGMENTATION
-from models.weights_file import build
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from torch import Tensor
 
-    from models.weights_file import Description
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +39,30 @@ class Settings:
     augmentation: int = AUGMENTATION  # version of what is done to sound
 
 
-class Run:
+def learning_rate(settings: Settings, step: int) -> float:
+    """Return the rate at `step`: a linear rise, then half a cosine to a hundredth."""
+    if step < settings.warm_up_steps:
+        return settings.learning_rate * (step + 1) / settings.warm_up_steps
+    progress = (step - settings.warm_up_steps) / (settings.steps - settings.warm_up_steps)
+    return settings.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+class Run(Generic[Network]):
     """The state of one training run; lives in a folder outside of the repository."""
 
     def __init__(
-        self, folder: Path, settings: Settings, description: Description, device: torch.device
+        self,
+        folder: Path,
+        settings: Settings,
+        make: Callable[[], Network],
+        device: torch.device,
     ) -> None:
+        """`make` gives an untrained network; the state of an earlier run in `folder` goes on."""
         torch.manual_seed(settings.seed)
+        self.settings = settings
         self.path = folder / "checkpoint.safetensors"
-        self.network = build(description).to(device)
-        self.average = build(description).to(device).eval()
+        self.network = make().to(device)
+        self.average = make().to(device).eval()
         self.average.load_state_dict(self.network.state_dict())
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), weight_decay=settings.weight_decay
@@ -55,6 +71,17 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         if self.path.exists():
             self._resume()
+
+    def update(self, loss: Tensor) -> None:
+        """Take one step down `loss`, at the step's learning rate."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.settings, self.step)
+        self.optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
+        self.optimizer.step()
+        self.average_in(self.settings.average)
+        self.step += 1
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""

@@ -12,9 +12,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import math
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ import torch
 from models.baselines import NETWORKS
 from models.board import AUDIO_DRIVEN
 from models.emotions import EMOTIONS
+from models.errors import WeightsError
 from models.timing import ROW_RATE_HZ, SAMPLE_RATE_HZ
 from models.training.batches import Corpus, draw
 from models.training.checks import print_figures
@@ -31,34 +32,34 @@ from models.training.phones import PHONES
 from models.training.run import Run, Settings
 from models.training.sources import SOURCES, credits_of, require
 from models.training.store import read_index
-from models.weights_file import DEFAULT_PATH, Description, save
+from models.training.supervision import WEIGHT, Supervision
+from models.weights_file import DEFAULT_PATH, Description, build, save
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from models.face_network import FaceNetwork
 
 PHONE_WEIGHT = 0.1
 
 
-def learning_rate(settings: Settings, step: int) -> float:
-    """Return the rate at `step`: a linear rise, then half a cosine to a hundredth."""
-    if step < settings.warm_up_steps:
-        return settings.learning_rate * (step + 1) / settings.warm_up_steps
-    progress = (step - settings.warm_up_steps) / (settings.steps - settings.warm_up_steps)
-    return settings.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
-
-
 def train(
-    cache: Path, folder: Path, settings: Settings, device: torch.device
+    cache: Path,
+    folder: Path,
+    settings: Settings,
+    device: torch.device,
+    *,
+    supervision: Supervision | None = None,
 ) -> tuple[FaceNetwork, Description]:
     """Run (or finish) the training; return the averaged network and its description."""
     corpus, dev = Corpus(cache, "train"), Corpus(cache, "dev")
-    description = describe(corpus, settings, cache)
-    run = Run(folder, settings, description, device)
+    description = describe(
+        corpus, settings, cache, correlation=supervision.card if supervision else None
+    )
+    run = Run(folder, settings, lambda: build(description), device)
     loss = Loss(corpus, device)
     started, at = time.monotonic(), run.step
     while run.step < settings.steps:
-        for group in run.optimizer.param_groups:
-            group["lr"] = learning_rate(settings, run.step)
         batch = draw(
             corpus,
             description.architecture,
@@ -67,13 +68,9 @@ def train(
             run.step,
             settings.augmentation,
         )
-        face, phones = loss_of(run.network, batch, loss, device)
-        run.optimizer.zero_grad()
-        torch.autograd.backward(face + PHONE_WEIGHT * phones)
-        torch.nn.utils.clip_grad_norm_(run.network.parameters(), settings.clip_norm)
-        run.optimizer.step()
-        run.average_in(settings.average)
-        run.step += 1
+        term = partial(supervision, step=run.step) if supervision else None
+        face, phones = loss_of(run.network, batch, loss, device, term)
+        run.update(face + PHONE_WEIGHT * phones)
         if run.step % 100 == 0:
             pace = (run.step - at) / (time.monotonic() - started)
             left_min = (settings.steps - run.step) / pace / 60
@@ -96,10 +93,20 @@ def report(network: FaceNetwork, dev: Corpus) -> None:
     network.to(device)
 
 
-def describe(corpus: Corpus, settings: Settings, cache: Path) -> Description:
-    """Return the description that goes into the weights file."""
+def describe(
+    corpus: Corpus,
+    settings: Settings,
+    cache: Path,
+    *,
+    correlation: Mapping[str, object] | None = None,
+) -> Description:
+    """Return the description that goes into the weights file.
+
+    `correlation` is the card of the correlation supervision, if there was any.
+    """
+    made_with = asdict(settings) | ({"correlation": dict(correlation)} if correlation else {})
     index = (cache / "index.json").read_bytes()
-    digest = hashlib.sha256(index + json.dumps(asdict(settings)).encode()).hexdigest()
+    digest = hashlib.sha256(index + json.dumps(made_with).encode()).hexdigest()
     return Description(
         architecture=NETWORKS[settings.network].sizes(
             phones=len(PHONES), emotions=len(EMOTIONS), channels=len(AUDIO_DRIVEN)
@@ -112,7 +119,7 @@ def describe(corpus: Corpus, settings: Settings, cache: Path) -> Description:
             "licence": "Apache-2.0",
             "data": credits_of(name for name, minutes in corpus.minutes().items() if minutes),
             "minutes": corpus.minutes(),
-            "settings": asdict(settings),
+            "settings": made_with,
             "training_hash": digest,
         },
         network=settings.network,
@@ -128,6 +135,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="default: the shipped weights, or in --runs")
     parser.add_argument("--steps", type=int, default=Settings().steps)
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--correlation", type=Path, help="what models.training.correlation wrote")
+    parser.add_argument("--correlation-weight", type=float, default=WEIGHT)
     options = parser.parse_args()
     require(parser, options.cache / "index.json", "run models.training.prepare first")
     heard = {clip["name"].split("/")[0] for clip in read_index(options.cache)}
@@ -137,7 +146,14 @@ def main() -> None:
     if out == DEFAULT_PATH and not all(SOURCES[source].default for source in heard):
         parser.error("the cache holds sources for research only; name another file with --out")
     settings = Settings(steps=options.steps, network=options.network)
-    network, description = train(options.cache, folder, settings, torch.device(options.device))
+    device, supervision = torch.device(options.device), None
+    if options.correlation is not None:
+        weight = options.correlation_weight
+        try:
+            supervision = Supervision.read(options.correlation, weight, settings, device)
+        except WeightsError as error:
+            parser.error(str(error))
+    network, description = train(options.cache, folder, settings, device, supervision=supervision)
     out.parent.mkdir(parents=True, exist_ok=True)
     save(out, network.cpu(), description)
     print(f"wrote {out}")

@@ -8,8 +8,8 @@ import torch
 
 from models import load_generator
 from models.training import train as script
-from models.training.run import Run, Settings
-from models.training.train import describe, learning_rate
+from models.training.run import Run, Settings, learning_rate
+from models.training.train import describe
 from models.weights_file import save
 
 if TYPE_CHECKING:

@@ -1,0 +1,126 @@
+"""Train the correlation network that supervises the generator.
+
+    python -m models.training.correlation --data ../shared/data --cache ../cache
+
+Resumes by itself; about 20 minutes on one CPU core. The cache is that of the generator's training.
+Prints how well hidden regions are told on held-out faces, against constants and a regression.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.correlation import RegionCorrelation, Sizes, Windows, save
+from models.regions import REGIONS
+from models.training.courses import CAPTURES, KINDS, Courses
+from models.training.hidden import hidden_error, hide
+from models.training.rivals import figures, linear_start
+from models.training.run import Run, Settings
+from models.training.sources import require
+
+LEAST_SPREAD = 0.05  # no channel's unit is smaller, in board values
+TOLD = ("seed", "steps", "batch", "learning_rate", "warm_up_steps", "weight_decay", "average")
+FIRST_WINDOWS = 300
+CPU = torch.device("cpu")
+FIGURE_WINDOWS = 60
+DEFAULTS = Settings(
+    seed=5,
+    steps=2400,
+    batch=12,
+    learning_rate=1e-3,
+    warm_up_steps=100,
+    average=0.995,
+    check_every=600,
+    save_every=100,
+)
+
+
+def spread(windows: Windows) -> torch.Tensor:
+    """Return each channel's standard deviation where it is observed, at least 0.05, [81]."""
+    seen = windows.observed[:, None].float()
+    count = (seen * torch.ones_like(windows.values)).sum((0, 1)).clamp(min=1)
+    mean = (windows.values * seen).sum((0, 1)) / count
+    variance = ((windows.values - mean).square() * seen).sum((0, 1)) / count
+    return variance.sqrt().clamp(min=LEAST_SPREAD)
+
+
+def train(
+    data: Path, cache: Path, folder: Path, settings: Settings, sizes: Sizes
+) -> tuple[RegionCorrelation, dict[str, object]]:
+    """Run (or finish) the training; return the averaged network and its card."""
+    courses, dev = Courses(data, cache, "train"), Courses(data, cache, "dev")
+    first = courses.draw(sizes.window_rows, FIRST_WINDOWS, settings.seed, 0)
+    scale = spread(first)
+    start = linear_start(first, scale)
+    run = Run(folder, settings, lambda: RegionCorrelation(sizes, scale, start), CPU)
+    started, at = time.monotonic(), run.step
+    while run.step < settings.steps:
+        windows = courses.draw(sizes.window_rows, settings.batch, settings.seed, run.step + 1)
+        hidden = hide(windows, np.random.default_rng((settings.seed, run.step, 1)))
+        error = hidden_error(run.network(windows, hidden), windows, hidden, scale)
+        run.update(error)
+        if run.step % 50 == 0:
+            pace = (run.step - at) / (time.monotonic() - started)
+            left_min = (settings.steps - run.step) / pace / 60
+            print(f"step {run.step}: error {error.item():.4f}, {left_min:.0f} min left", flush=True)
+        if run.step % settings.save_every == 0 or run.step == settings.steps:
+            run.save()
+        if run.step % settings.check_every == 0 and run.step < settings.steps:
+            report(run.average, courses, dev)
+    found = report(run.average, courses, dev)
+    card: dict[str, object] = {
+        "licence": "Apache-2.0",
+        "data": CAPTURES,
+        "minutes": courses.minutes(),
+        "settings": {name: getattr(settings, name) for name in TOLD},
+        "figures": found,
+    }
+    return run.average, card
+
+
+def report(
+    network: RegionCorrelation, known: Courses, asked: Courses
+) -> dict[str, dict[str, float]]:
+    """Print and return the held-out figures by kind and region."""
+    rows = network.sizes.window_rows
+    found = {}
+    for kind in KINDS:
+        fitted = known.draw(rows, 4 * FIGURE_WINDOWS, 1, 0, kind)
+        held_out = asked.draw(rows, FIGURE_WINDOWS, 2, 0, kind)
+        for region in REGIONS:
+            values = figures(network, fitted, held_out, region)
+            if values:
+                found[f"{kind} {region}"] = {name: round(v, 3) for name, v in values.items()}
+                text = ", ".join(f"{name} {value:.3f}" for name, value in values.items())
+                print(f"  {kind}, {region} hidden: {text}", flush=True)
+    return found
+
+
+def main() -> None:
+    """Train, resuming where an earlier run stopped, and write the file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--cache", type=Path, default=Path("../cache"))
+    parser.add_argument("--runs", type=Path, default=Path("../runs/correlation"))
+    parser.add_argument("--out", type=Path, help="default: correlation.safetensors in --runs")
+    parser.add_argument("--steps", type=int, default=DEFAULTS.steps)
+    options = parser.parse_args()
+    require(parser, options.cache / "index.json", "make the training set first")
+    for needed in ("grid_s1/curves.npz", "iphone/range_of_motion_30fps.npz"):
+        require(parser, options.data / needed, "name the data folder with --data")
+    settings = Settings(**asdict(DEFAULTS) | {"steps": options.steps})
+    network, card = train(options.data, options.cache, options.runs, settings, Sizes())
+    out = options.out or options.runs / "correlation.safetensors"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    save(out, network, card)
+    print(f"wrote {out}")
+
+
+if __name__ == "__main__":
+    main()
