@@ -2,7 +2,8 @@
 
 Accuracy is the share of 20 ms frames whose most likely class is the aligned one, among the 33 of
 `models.training.phones`: the 39 ARPAbet phones with AW AY EY OW OY CH JH folded into their two
-halves, and silence. Kokoro's US and British vowels fold as that module's table says.
+halves, and silence. Kokoro's US and British vowels fold as that module's table says. The bar is on
+frames of speech: half of a short clip is silence, and easy.
 """
 
 from __future__ import annotations
