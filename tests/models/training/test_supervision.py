@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,9 +18,7 @@ from models.training.rules import GESTURES
 from models.training.run import Settings
 from models.training.supervision import FREE, JUDGED, RAMP, Supervision
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+ROOT = Path(__file__).parents[3]
 CPU = torch.device("cpu")
 SETTINGS = Settings(steps=4, batch=2, warm_up_steps=1, check_every=100, save_every=2)
 LATE = SETTINGS.steps
@@ -112,3 +112,11 @@ def test_the_card_says_what_supervised(
     assert correlation == {"network_sha256": "abc", "weight": 0.3}
     assert "correlation" not in plain.card["settings"]
     assert description.card["training_hash"] != plain.card["training_hash"]
+
+
+def test_a_bad_file_is_named_in_one_line(corpus_folder: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "models.training.train", "--cache", str(corpus_folder)]
+    words += ["--runs", str(tmp_path), "--correlation", str(tmp_path / "none.safetensors")]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "none.safetensors: there is no such weights file" in done.stderr.splitlines()[-1]
