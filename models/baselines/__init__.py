@@ -1,9 +1,9 @@
 """The networks that the training script can make: ours, and those it must beat.
 
-All learn from the same batches with the same loss, have about the same number of parameters, know
-the look-ahead as an input and hear nothing after the hop they follow. What wav2vec 2.0 brings to
-the originals, an ear trained to tell phones, a causal convolutional encoder with the same phone
-task stands in for.
+All learn from the same batches with the same loss. All but the teacher have about the same number
+of parameters, know the look-ahead as an input and hear nothing after the hop they follow. What
+wav2vec 2.0 brings to the originals, an ear trained to tell phones, a causal convolutional encoder
+with the same phone task stands in for.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from models.baselines.emotalk import EmoTalkLike, EmoTalkSizes
 from models.baselines.faceformer import FaceFormerLike, FaceFormerSizes
 from models.network import Architecture, Generator
+from models.teacher import Teacher, TeacherSizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,5 +56,6 @@ NETWORKS: dict[str, Design] = {
     "emotalk-like": Design(
         EmoTalkSizes, EmoTalkLike, "encoders of content and emotion under cross attention"
     ),
+    "teacher": Design(TeacherSizes, Teacher, "the paper's CSTalk, on a wav2vec 2.0 of its user's"),
 }
 """By the name that `models.training.train --network` and weights files use."""

@@ -23,6 +23,7 @@ from models.baselines.parts import (
     Attention,
     Condition,
     Ear,
+    check_rows,
     ear_reach_hops,
     feed_forward,
     nearness,
@@ -51,6 +52,9 @@ class EmoTalkSizes:
     emotions: int = 7
     delays: int = 13
     channels: int = 81
+
+    def __post_init__(self) -> None:
+        check_rows(memory_rows=self.memory_rows)
 
     @property
     def window_hops(self) -> int:

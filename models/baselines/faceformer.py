@@ -23,6 +23,7 @@ from models.baselines.parts import (
     Attention,
     Condition,
     Ear,
+    check_rows,
     ear_reach_hops,
     feed_forward,
     nearness,
@@ -49,6 +50,11 @@ class FaceFormerSizes:
     emotions: int = 7
     delays: int = 13
     channels: int = 81
+
+    def __post_init__(self) -> None:
+        check_rows(
+            period_rows=self.period_rows, memory_rows=self.memory_rows, run_in_rows=self.run_in_rows
+        )
 
     @property
     def window_hops(self) -> int:

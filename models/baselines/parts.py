@@ -22,6 +22,16 @@ def ear_reach_hops(dilations: Sequence[int]) -> int:
     return (KERNEL - 1) * (1 + sum(dilations))
 
 
+MOST_ROWS = 500
+
+
+def check_rows(**rows: int) -> None:
+    """Raise ValueError for sizes in rows, by name, that are not from 1 to `MOST_ROWS`."""
+    for name, count in rows.items():
+        if not 1 <= count <= MOST_ROWS:
+            raise ValueError(f"{name} is {count}, not from 1 to {MOST_ROWS}")
+
+
 class Ear(nn.Module):
     """The generator's causal encoder at any width: log-mel, then dilated convolutions."""
 
@@ -71,6 +81,8 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
+        if width % heads:
+            raise ValueError(f"{heads} heads do not divide a width of {width}")
         self.heads = heads
         self.query = nn.Linear(width, width)
         self.key_value = nn.Linear(width, 2 * width)

@@ -16,7 +16,7 @@ import time
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -24,6 +24,7 @@ from models.baselines import NETWORKS
 from models.board import AUDIO_DRIVEN
 from models.emotions import EMOTIONS
 from models.errors import WeightsError
+from models.teacher import Teacher, fingerprint
 from models.timing import ROW_RATE_HZ, SAMPLE_RATE_HZ
 from models.training.batches import Corpus, draw
 from models.training.checks import print_figures
@@ -33,12 +34,14 @@ from models.training.run import Run, Settings
 from models.training.sources import SOURCES, credits_of, require
 from models.training.store import read_index
 from models.training.supervision import WEIGHT, Supervision
+from models.wav2vec import load_wav2vec
 from models.weights_file import DEFAULT_PATH, Description, build, save
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from models.face_network import FaceNetwork
+    from models.wav2vec.network import Wav2Vec
 
 PHONE_WEIGHT = 0.1
 
@@ -48,15 +51,18 @@ def train(
     folder: Path,
     settings: Settings,
     device: torch.device,
+    front_end: Wav2Vec | None = None,
     *,
     supervision: Supervision | None = None,
 ) -> tuple[FaceNetwork, Description]:
-    """Run (or finish) the training; return the averaged network and its description."""
+    """Run (or finish) the training; return the averaged network and its description.
+
+    A teacher, and nothing else, needs a `front_end`.
+    """
     corpus, dev = Corpus(cache, "train"), Corpus(cache, "dev")
-    description = describe(
-        corpus, settings, cache, correlation=supervision.card if supervision else None
-    )
-    run = Run(folder, settings, lambda: build(description), device)
+    correlation = supervision.card if supervision else None
+    description = describe(corpus, settings, cache, front_end, correlation=correlation)
+    run = Run(folder, settings, lambda: untrained(description, front_end), device)
     loss = Loss(corpus, device)
     started, at = time.monotonic(), run.step
     while run.step < settings.steps:
@@ -86,6 +92,14 @@ def train(
     return run.average, description
 
 
+def untrained(description: Description, front_end: Wav2Vec | None) -> FaceNetwork:
+    """Return the network that `description` names; a teacher hears through `front_end`."""
+    network = build(description)
+    if front_end is not None and isinstance(network, Teacher):
+        network.attach(front_end)
+    return network
+
+
 def report(network: FaceNetwork, dev: Corpus) -> None:
     """Print the held-out figures at several look-aheads."""
     device = next(network.parameters()).device
@@ -97,6 +111,7 @@ def describe(
     corpus: Corpus,
     settings: Settings,
     cache: Path,
+    front_end: Wav2Vec | None = None,
     *,
     correlation: Mapping[str, object] | None = None,
 ) -> Description:
@@ -107,10 +122,15 @@ def describe(
     made_with = asdict(settings) | ({"correlation": dict(correlation)} if correlation else {})
     index = (cache / "index.json").read_bytes()
     digest = hashlib.sha256(index + json.dumps(made_with).encode()).hexdigest()
+    sizes: dict[str, Any] = {
+        "phones": len(PHONES),
+        "emotions": len(EMOTIONS),
+        "channels": len(AUDIO_DRIVEN),
+    }
+    if front_end is not None:
+        sizes |= {"hidden": front_end.sizes.hidden_size, "front_end": fingerprint(front_end)}
     return Description(
-        architecture=NETWORKS[settings.network].sizes(
-            phones=len(PHONES), emotions=len(EMOTIONS), channels=len(AUDIO_DRIVEN)
-        ),
+        architecture=NETWORKS[settings.network].sizes(**sizes),
         channels=AUDIO_DRIVEN,
         emotions=EMOTIONS,
         sample_rate_hz=SAMPLE_RATE_HZ,
@@ -126,20 +146,31 @@ def describe(
     )
 
 
-def main() -> None:
-    """Train, resuming where an earlier run stopped, and write the weights file."""
+def command() -> argparse.ArgumentParser:
+    """Return the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", type=Path, default=Path("../cache"))
     parser.add_argument("--network", default="cstalk", choices=NETWORKS)
+    parser.add_argument("--wav2vec", type=Path, help="checkpoint folder, for --network teacher")
     parser.add_argument("--runs", type=Path, help="default: ../runs/default, or ../runs/NETWORK")
     parser.add_argument("--out", type=Path, help="default: the shipped weights, or in --runs")
     parser.add_argument("--steps", type=int, default=Settings().steps)
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--correlation", type=Path, help="what models.training.correlation wrote")
     parser.add_argument("--correlation-weight", type=float, default=WEIGHT)
+    return parser
+
+
+def main() -> None:
+    """Train, resuming where an earlier run stopped, and write the weights file."""
+    parser = command()
     options = parser.parse_args()
     require(parser, options.cache / "index.json", "run models.training.prepare first")
     heard = {clip["name"].split("/")[0] for clip in read_index(options.cache)}
+    if (options.network == "teacher") != (options.wav2vec is not None):
+        parser.error("--network teacher needs --wav2vec FOLDER, and no other network takes it")
+    if options.network == "cstalk-uncorrelated" and options.correlation is not None:
+        parser.error("cstalk-uncorrelated is trained without --correlation; use --network cstalk")
     is_ours = options.network == Settings().network
     folder = options.runs or Path("../runs", "default" if is_ours else options.network)
     out = options.out or (DEFAULT_PATH if is_ours else folder / f"{options.network}.safetensors")
@@ -147,13 +178,16 @@ def main() -> None:
         parser.error("the cache holds sources for research only; name another file with --out")
     settings = Settings(steps=options.steps, network=options.network)
     device, supervision = torch.device(options.device), None
-    if options.correlation is not None:
-        weight = options.correlation_weight
-        try:
+    try:
+        front_end = load_wav2vec(options.wav2vec) if options.wav2vec else None
+        if options.correlation is not None:
+            weight = options.correlation_weight
             supervision = Supervision.read(options.correlation, weight, settings, device)
-        except WeightsError as error:
-            parser.error(str(error))
-    network, description = train(options.cache, folder, settings, device, supervision=supervision)
+    except WeightsError as error:
+        parser.error(str(error))
+    network, description = train(
+        options.cache, folder, settings, device, front_end, supervision=supervision
+    )
     out.parent.mkdir(parents=True, exist_ok=True)
     save(out, network.cpu(), description)
     print(f"wrote {out}")

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from models.training import train
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -40,3 +42,27 @@ def test_the_default_weights_are_never_made_from_research_sources(tmp_path: Path
     assert done.stderr.splitlines()[-1].endswith(
         "the cache holds sources for research only; name another file with --out"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--network", "teacher"], "needs --wav2vec FOLDER"),
+        (["--wav2vec", "."], "needs --wav2vec FOLDER"),
+        (["--network", "teacher", "--wav2vec", "."], "no such file"),
+        (["--network", "cstalk-uncorrelated", "--correlation", "c"], "without --correlation"),
+        (["--network", "wav2lip"], "invalid choice"),
+    ],
+)
+def test_networks_that_do_not_fit_their_options_are_refused(
+    tmp_path: Path,
+    words: list[str],
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "index.json").write_text("[]", encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["train", "--cache", str(tmp_path), *words])
+    with pytest.raises(SystemExit):
+        train.main()
+    assert told in capsys.readouterr().err
