@@ -14,7 +14,7 @@ from models.generator import Generator
 from models.network import PHONE_DELAY_HOPS
 from models.network import Generator as Network
 from models.timing import HOP_S
-from models.weights_file import load
+from models.weights_file import load_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -92,7 +92,7 @@ class NetworkMaker:
     @classmethod
     def open(cls, path: Path, *, streaming: bool = False) -> NetworkMaker:
         """Load a weights file; WeightsError says what is wrong with it."""
-        network, description = load(path, torch.device("cpu"))
+        network, description = load_network(path, torch.device("cpu"))
         return cls(path.stem, network, description, streaming=streaming)
 
     def faces(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 import torch
@@ -11,10 +13,15 @@ from models.baselines import whole as module
 from models.baselines.whole import MAX_WHOLE_S, whole_faces
 from models.board import AUDIO_DRIVEN
 from models.emotions import EMOTIONS
+from models.errors import WeightsError
+from models.evaluation.makers import NetworkMaker
 from models.generator import Generator
 from models.timing import HOP_SAMPLES, ROW_RATE_HZ
-from models.weights_file import Description, build
+from models.weights_file import Description, build, save
 from tests.models.baselines.test_networks import described, made
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CPU = torch.device("cpu")
 
@@ -80,3 +87,19 @@ def test_a_default_network_of_each_kind_makes_a_face_of_an_instant() -> None:
         face = generator.generate(np.zeros(80, dtype=np.float32), 16_000, {"happy": 1.0})
         assert face.shape == (1, len(AUDIO_DRIVEN))
         assert np.isfinite(face).all()
+
+
+@pytest.mark.parametrize("name", ["faceformer-like", "emotalk-like"])
+def test_evaluation_measures_its_file_offline_and_refuses_to_stream_it(
+    name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"{name}.safetensors"
+    save(path, made(name), described(name))
+    maker = NetworkMaker.open(path)
+    sound, emotions = sounds(1, 20)[0], courses(1, 20)[0]
+    assert maker.faces(sound, emotions, 60).shape == (20, len(AUDIO_DRIVEN))
+    heard = maker.phones(sound)
+    assert heard is not None
+    assert heard.shape == (20,)
+    with pytest.raises(WeightsError, match="cannot stream"):
+        NetworkMaker.open(path, streaming=True)
