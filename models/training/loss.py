@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.training.batches import UNKNOWN_PHONE
+from models.training.crops import UNKNOWN_PHONE
 from models.training.postures import GESTURE_CHANNELS, face_targets
 from models.training.rules import GESTURES
 

@@ -22,7 +22,8 @@ from models.evaluation.recordings import Recording
 from models.evaluation.suites.suite import mean
 from models.regions import region_correlation, region_distance
 from models.timing import HOP_S
-from models.training.batches import ALIGNED, Corpus
+from models.training.batches import Corpus
+from models.training.crops import ALIGNED
 from models.training.phones import PHONES
 from models.training.postures import face_targets
 

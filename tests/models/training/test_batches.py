@@ -11,7 +11,8 @@ import torch
 from models.features import HISTORY_SAMPLES
 from models.network import Architecture
 from models.timing import HOP_SAMPLES
-from models.training.batches import ROWS, UNKNOWN_PHONE, Corpus, Crop, draw
+from models.training.batches import Corpus, draw
+from models.training.crops import ROWS, UNKNOWN_PHONE, Crop
 
 if TYPE_CHECKING:
     from pathlib import Path

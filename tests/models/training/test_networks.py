@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from models.training import train as script
-from models.training.batches import ROWS, Corpus, draw
+from models.training.batches import Corpus, draw
+from models.training.crops import ROWS
 from models.training.loss import Loss, loss_of
 from models.training.run import Settings
 from models.wav2vec import load_wav2vec
