@@ -13,6 +13,7 @@ the start, which no window of sound can give; the bridge's streams do not carry 
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -83,14 +84,18 @@ class Layer(nn.Module):
         self.listen = nn.Linear(width, width)
         self.face = feed_forward(width, sizes.wider)
 
-    def forward(
-        self, x: Tensor, heard: Tensor, kept: Tensor, bias: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return the next `x` `[batch, 1, width]` and what to keep; `heard` is `x`'s sound."""
+    def forward(self, x: Tensor, heard: Tensor, kept: deque[Tensor], bias: Tensor) -> Tensor:
+        """Return the next `x` `[batch, 1, width]`; `heard` is `x`'s sound.
+
+        `kept` are the keys and values of the rows before and gets those of `x`.
+        """
         normed = self.norm_past(x)
-        kept = torch.cat((kept, self.past.remember(normed)), 2)[:, :, -bias.shape[1] :]
-        x = x + self.past(normed, kept, bias[:, None, -kept.shape[2] :]) + self.listen(heard)
-        return x + self.face(self.norm_face(x)), kept
+        kept.append(self.past.remember(normed))
+        # One piece a row: slices of a long tensor would each fill one as long in the way back.
+        past = torch.cat(tuple(kept), 2)
+        x = x + self.past(normed, past, bias[:, None, -len(kept) :]) + self.listen(heard)
+        y: Tensor = x + self.face(self.norm_face(x))
+        return y
 
 
 class FaceFormerLike(FaceNetwork):
@@ -130,17 +135,14 @@ class FaceFormerLike(FaceNetwork):
 
     def _continued(self, heard: Tensor, asked: Tensor) -> Tensor:
         """Return faces `[batch, rows, channels]`, the first after a face at rest."""
-        size = self.sizes
-        nothing = heard.new_zeros(len(heard), 2 * size.heads, 0, size.width // size.heads)
-        kept = [nothing] * len(self.layers)
-        face = heard.new_zeros(len(heard), 1, size.channels)
+        kept = [deque[Tensor](maxlen=self.sizes.memory_rows) for _ in self.layers]
+        face = heard.new_zeros(len(heard), 1, self.sizes.channels)
         low, high = self.minimum.T, self.maximum.T
         faces = []
-        for row in range(asked.shape[1]):
-            now = slice(row, row + 1)
-            x = self.seen(face) + asked[:, now]
-            for place, layer in enumerate(self.layers):
-                x, kept[place] = layer(x, heard[:, now], kept[place], self.bias)
+        for wanted, sound in zip(asked.unbind(1), heard.unbind(1), strict=True):
+            x = self.seen(face) + wanted[:, None]
+            for layer, past in zip(self.layers, kept, strict=True):
+                x = layer(x, sound[:, None], past, self.bias)
             made = self.head(self.norm(x))
             faces.append(made)
             face = torch.clamp(made, low, high)
