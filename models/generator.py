@@ -13,6 +13,7 @@ from models.emotions import EMOTIONS, MAX_WEIGHT
 from models.errors import WeightsError
 from models.network import Generator as Network
 from models.passes import Passes
+from models.shipped import DEFAULT_PATH
 from models.streams import CachedStream, Stream, WindowStream
 from models.timing import (
     DEFAULT_LOOKAHEAD_MS,
@@ -22,7 +23,7 @@ from models.timing import (
     SAMPLE_RATE_HZ,
     rows_of,
 )
-from models.weights_file import DEFAULT_PATH, Description, load
+from models.weights_file import Description, load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from models.baselines import NETWORKS
 from models.board import CHANNELS, INDEX
+from models.described_file import read, write
 from models.errors import WeightsError
 from models.network import Generator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from models.face_network import FaceNetwork, Sizes
 
 FORMAT = "cstalk-generator-1"
-LARGEST_FILE_BYTES = 200 * 1024 * 1024
-DEFAULT_PATH = Path(__file__).parent / "weights" / "cstalk.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +50,7 @@ def build(description: Description) -> FaceNetwork:
 
 def save(path: Path, network: FaceNetwork, description: Description) -> None:
     """Write `network` and its description; an existing file is replaced whole."""
-    metadata = {"format": FORMAT, "description": json.dumps(asdict(description))}
-    partial = path.with_suffix(".partial")
-    save_file({name: t.contiguous() for name, t in network.state_dict().items()}, partial, metadata)
-    partial.replace(path)
+    write(path, network.state_dict(), FORMAT, asdict(description))
 
 
 def load(path: Path, device: torch.device) -> tuple[Generator, Description]:
@@ -73,20 +66,8 @@ def load(path: Path, device: torch.device) -> tuple[Generator, Description]:
 
 def load_network(path: Path, device: torch.device) -> tuple[FaceNetwork, Description]:
     """Read the weights of any network; WeightsError says what is wrong with the file."""
-    if not path.is_file():
-        raise WeightsError(f"{path}: there is no such weights file; name one that exists")
-    if path.stat().st_size > LARGEST_FILE_BYTES:
-        raise WeightsError(f"{path}: larger than {LARGEST_FILE_BYTES} bytes; it is no generator")
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            description = _described(path, file.metadata() or {})
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(
-            f"{path}: damaged or no safetensors file ({error}); fetch it again"
-        ) from error
-    if not all(tensor.isfinite().all() for tensor in tensors.values()):
-        raise WeightsError(f"{path}: holds values that are not finite; fetch it again")
+    tensors, fields = read(path, FORMAT)
+    description = _described(path, fields)
     network = _fitting(path, description, tensors)
     network.load_state_dict(tensors)
     return network.to(device).eval().requires_grad_(requires_grad=False), description
@@ -108,14 +89,8 @@ def _fitting(
     return build(description)
 
 
-def _described(path: Path, metadata: Mapping[str, str]) -> Description:
-    if metadata.get("format") != FORMAT:
-        found = metadata.get("format", "none")
-        raise WeightsError(
-            f"{path}: format {found}, expected {FORMAT}; use weights made for this version"
-        )
+def _described(path: Path, fields: Mapping[str, Any]) -> Description:
     try:
-        fields = json.loads(metadata["description"])
         sizes: dict[str, Any] = {
             name: tuple(size) if isinstance(size, list) else size
             for name, size in fields["architecture"].items()

@@ -30,7 +30,8 @@ from models import load_generator
 from models.board import AUDIO_DRIVEN, INDEX
 from models.emotions import EMOTIONS
 from models.network import Architecture
-from models.weights_file import DEFAULT_PATH, Description, build, save
+from models.shipped import DEFAULT_PATH
+from models.weights_file import Description, build, save
 from tests.links.receiving import receiver
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from models.evaluation.suites.ravdess import Ravdess
 from models.evaluation.suites.speed import Speed
 from models.evaluation.suites.targets import Targets
 from models.evaluation.table import print_table
-from models.weights_file import DEFAULT_PATH
+from models.shipped import DEFAULT_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

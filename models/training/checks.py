@@ -19,6 +19,7 @@ import torch
 
 from models.board import AUDIO_DRIVEN
 from models.features import HISTORY_SAMPLES
+from models.shipped import DEFAULT_PATH
 from models.timing import HOP_SAMPLES
 from models.training.batches import Corpus
 from models.training.energy import relative_loudness, smooth
@@ -26,7 +27,7 @@ from models.training.phones import INDEX as PHONE
 from models.training.phones import SILENCE, VOWELS
 from models.training.rules import GESTURES
 from models.training.sources import require
-from models.weights_file import DEFAULT_PATH, load_network
+from models.weights_file import load_network
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -24,6 +24,7 @@ from models.baselines import NETWORKS
 from models.board import AUDIO_DRIVEN
 from models.emotions import EMOTIONS
 from models.errors import WeightsError
+from models.shipped import DEFAULT_PATH
 from models.teacher import Teacher, fingerprint
 from models.timing import ROW_RATE_HZ, SAMPLE_RATE_HZ
 from models.training.batches import Corpus, draw
@@ -35,7 +36,7 @@ from models.training.sources import SOURCES, credits_of, require
 from models.training.store import read_index
 from models.training.supervision import WEIGHT, Supervision
 from models.wav2vec import load_wav2vec
-from models.weights_file import DEFAULT_PATH, Description, build, save
+from models.weights_file import Description, build, save
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

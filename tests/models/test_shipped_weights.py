@@ -16,7 +16,7 @@ import pytest
 import soundfile
 
 from models import load_generator
-from models.weights_file import DEFAULT_PATH
+from models.shipped import DEFAULT_PATH
 
 if TYPE_CHECKING:
     from models.generator import Generator

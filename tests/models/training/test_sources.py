@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from models.shipped import DEFAULT_PATH
 from models.training.manifest import card_rows, describe_source
 from models.training.sources import SOURCES, credits_of, find_clips, folders_of, held_out, part_of
-from models.weights_file import DEFAULT_PATH, load
+from models.weights_file import load
 
 if TYPE_CHECKING:
     from pathlib import Path
