@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from bridge.takes.take import between
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -67,11 +69,4 @@ def blocks(take: Take, rigmap: RigMap, rate: FrameRate) -> Iterator[Block]:
 def _between(take: Take, places: NDArray[np.float64]) -> Take:
     """Return a take of only the rows at `places`, which lie anywhere between its rows."""
     places = np.minimum(places, take.rows - 1)
-    before = places.astype(np.intp)
-    after = np.minimum(before + 1, take.rows - 1)
-    share = (places - before).astype(np.float32)[:, None]
-
-    def mixed(values: Floats) -> Floats:
-        return values[before] + share * (values[after] - values[before])
-
-    return replace(take, board=mixed(take.board), head=mixed(take.head))
+    return replace(take, board=between(take.board, places), head=between(take.head, places))

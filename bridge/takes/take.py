@@ -75,7 +75,7 @@ class Take:
         rows = max(1, round(self.rows * self.rate.frame_s / rate.frame_s))
         places = np.minimum(np.arange(rows) * (self.rate.hz / rate.hz), self.rows - 1)
         start = round(self.start * self.rate.frame_s / rate.frame_s)
-        board, head = _between(self.board, places), _between(self.head, places)
+        board, head = between(self.board, places), between(self.head, places)
         return replace(self, rate=rate, start=start, board=board, head=head)
 
     def whole_board(self, rows: slice = slice(None)) -> Floats:
@@ -106,8 +106,8 @@ def still_head(rows: int) -> Floats:
     return np.zeros((rows, len(HEAD_AXES)), dtype=np.float32)
 
 
-def _between(values: Floats, places: NDArray[np.float64]) -> Floats:
-    """Return the values at fractional rows."""
+def between(values: Floats, places: NDArray[np.float64]) -> Floats:
+    """Return the values at fractional rows from 0 to the last, interpolated linearly."""
     before = places.astype(np.intp)
     after = np.minimum(before + 1, len(values) - 1)
     share = (places - before).astype(np.float32)[:, None]
