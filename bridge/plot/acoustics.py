@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bridge.preview import drawing
-from bridge.preview.drawing import FLOOR_DB
+from bridge.takes import drawing
+from bridge.takes.drawing import FLOOR_DB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

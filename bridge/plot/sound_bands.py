@@ -10,7 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from bridge.plot.acoustics import place_of_hertz, spectrogram, waveform
 from bridge.plot.sheet import COLUMNS, Band, Key
 from bridge.plot.thin import thinned
-from bridge.preview.drawing import FLOOR_DB
+from bridge.takes.drawing import FLOOR_DB
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,12 +14,13 @@ from anyio.to_thread import run_sync
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
 from bridge.clock.rate import FRAME_RATES, parse_rate
-from bridge.preview import drawing, heads, sound
+from bridge.preview import heads, sound
 from bridge.preview.asking import LOOKAHEAD_STEP_MS, body_of, count_of, number_of, wish_of
 from bridge.preview.recordings import label_of, suffix_of
 from bridge.preview.refusal import BAD_REQUEST, CONFLICT, refusal
 from bridge.preview.rigmaps import CurveStore
 from bridge.preview.takes import MAX_TAKES
+from bridge.takes import drawing
 from bridge.takes.emotions import EmotionCourse
 from bridge.takes.generate import Settings
 from bridge.takes.sound import MAX_SOUND_S

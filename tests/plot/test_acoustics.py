@@ -7,7 +7,7 @@ import pytest
 
 from bridge.plot import acoustics
 from bridge.plot.acoustics import loudness, spectrogram, waveform
-from bridge.preview.drawing import FLOOR_DB
+from bridge.takes.drawing import FLOOR_DB
 from bridge.takes.sound import SampledSound
 
 RATE_HZ = 16_000

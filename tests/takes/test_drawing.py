@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.preview.drawing import MAX_SAMPLES, spectrogram, waveform
+from bridge.takes.drawing import MAX_SAMPLES, spectrogram, waveform
 from bridge.takes.sound import SampledSound
 
 if TYPE_CHECKING:
