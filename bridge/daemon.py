@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING
 from bridge.audio.opening import open_source
 from bridge.clock.host import host_now
 from bridge.clock.tick import Ticker, raise_priority
-from bridge.errors import Problem, UserError
 from bridge.face.generate import GeneratorLoop, warm_up
 from bridge.face.voice import Timing, Voice
 from bridge.links.opening import PACKET_TABLE, open_link
 from bridge.monitor.dashboard import open_monitor
 from bridge.monitor.metrics import Metrics
+from bridge.network import load_network
 from bridge.preview.opening import open_preview
 from bridge.process import quiet_libraries, settle, stop_on_signals
 from bridge.rig.load import load_rigmap
@@ -63,7 +63,7 @@ def run(
     stop, wake, now = stop or threading.Event(), threading.Event(), host_now
     with ExitStack() as closing:
         closing.enter_context(quiet_libraries())
-        model = _load_model(config)
+        model = load_network(config.weights, config.device)
         preview = _open_preview(config, closing)
         subjects = [
             _open_subject(
@@ -111,29 +111,13 @@ def _work(stop: threading.Event, wake: threading.Event, *tasks: Callable[[], Non
         thread.result()
 
 
-def _load_model(config: Config) -> Generator:
-    """Load the network, with one thread for its sums: for so small a one two are slower."""
-    import torch
-
-    from models import load_generator
-    from models.errors import WeightsError
-
-    torch.set_num_threads(1)
-    try:
-        return load_generator(config.weights, config.device)
-    except WeightsError as error:
-        raise UserError(Problem("weights", str(error))) from None
-    except ValueError as error:
-        raise UserError(Problem("device", str(error))) from None
-
-
 def _open_preview(config: Config, closing: ExitStack) -> Preview | None:
     """Open the preview that the config asks for; it loads a network of its own, if ever needed."""
     if config.preview is None:
         return None
     opening = open_preview(
         config.preview,
-        load=partial(_load_model, config),
+        load=partial(load_network, config.weights, config.device),
         subjects=[subject.name for subject in config.subjects],
         rate_hz=config.fps.hz,
     )

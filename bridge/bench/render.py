@@ -32,10 +32,9 @@ def measure(_options: Options) -> list[Figure | Remark]:
     """Render ten minutes of speech to a take and a CSV file, then short recordings."""
     import torch
 
-    from bridge.render.network import load_network
-    from bridge.render.settings import RenderSettings
+    from bridge.network import load_network
 
-    generator = load_network(RenderSettings(device="cpu"))
+    generator = load_network(None, "cpu")
     with tempfile.TemporaryDirectory() as folder:
         sound = _write_long(Path(folder, "long.wav"))
         _write_short(Path(folder, "short"))
@@ -101,5 +100,5 @@ def _render(generator: Generator, folder: str, name: str, number: int) -> float:
 
     out = Path(folder, f"out-{name}-{number}")
     start_s = host_now()
-    render([str(Path(folder, name))], out, RenderSettings(), load=lambda _: generator)
+    render([str(Path(folder, name))], out, RenderSettings(), load=lambda *_: generator)
     return host_now() - start_s

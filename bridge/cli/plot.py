@@ -73,14 +73,14 @@ def generated(path: Path) -> Take:
     from bridge.process import limit_math_threads
 
     limit_math_threads()
+    from bridge.network import load_network
     from bridge.takes.generate import Settings, generate_take
     from bridge.takes.sound import open_sound
-    from models import load_generator
 
     sound, settings = open_sound(path), Settings()
     words = f"a neutral face, look-ahead {settings.lookahead_ms:g} ms"
     print(f"{path}: generating {words}", file=sys.stderr, flush=True)
-    return generate_take(load_generator(), sound, settings, slate=path.stem)
+    return generate_take(load_network(None, "auto"), sound, settings, slate=path.stem)
 
 
 def in_short(found: Findings) -> str:

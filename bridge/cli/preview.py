@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bridge.cli.parser import Commands
-    from models.generator import Generator
 
 EPILOG = """\
 Without --host only this machine can open the page. With an address of the network, as
@@ -55,6 +55,7 @@ def preview(options: argparse.Namespace) -> int:
     `options` has `files`, `head`, `host` (also HOST:PORT), `port`, `token`, `weights`, `device`
     and `open`, whether to open a browser (None: where standard output is a terminal).
     """
+    from bridge.network import load_network
     from bridge.preview.opening import open_preview
     from bridge.preview.spec import PreviewSpec
     from bridge.process import limit_math_threads, stop_on_signals
@@ -64,11 +65,8 @@ def preview(options: argparse.Namespace) -> int:
     if options.port is not None:
         spec = PreviewSpec.parse(f"{str(spec).rpartition(':')[0]}:{options.port}", options.token)
 
-    def load() -> Generator:
-        from models import load_generator
-
-        return load_generator(options.weights, options.device or "auto")
-
+    weights = Path(options.weights) if options.weights else None
+    load = partial(load_network, weights, options.device or "auto")
     stop = threading.Event()
     files = [Path(file) for file in options.files]
     head = Path(options.head) if options.head else None

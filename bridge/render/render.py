@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from bridge.clock.host import host_now
 from bridge.errors import Problem, UserError
 from bridge.export.formats import FORMATS
+from bridge.network import load_network
 from bridge.render.books import Books
 from bridge.render.inputs import find_inputs
 from bridge.render.jobs import make_jobs
 from bridge.render.manifest import Entry, Manifest, State
-from bridge.render.network import load_network, weights_hash
 from bridge.render.pipeline import Renderer
 from bridge.render.settings import make_outlets, outlets_of
 from bridge.render.tally import Tally
+from bridge.render.weights import weights_hash
 from bridge.render.writing import remove_leftovers
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def render(
     settings: RenderSettings,
     *,
     watch: Watch = nullcontext,
-    load: Callable[[RenderSettings], Generator] = load_network,
+    load: Callable[[Path | None, str], Generator] = load_network,
 ) -> Tally:
     """Render what the words name into `out` and return what became of it.
 
@@ -59,7 +60,7 @@ def render(
             tally.fail(problem.where, (problem,))
         fit = [job for job in todo if _is_fit(job, manifest, outlets, settings, tally)]
         if fit:
-            generator = load(settings)
+            generator = load(settings.weights, settings.device)
             tally.start_s = host_now()
             with watch(tally):
                 Renderer(generator, settings, outlets, out, Books(manifest, tally)).render(fit)

@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.render.network import load_network
-from bridge.render.settings import RenderSettings
+from bridge.network import load_network
 
 if TYPE_CHECKING:
     from models.generator import Generator
@@ -13,4 +12,4 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="package")
 def generator() -> Generator:
-    return load_network(RenderSettings(device="cpu"))
+    return load_network(None, "cpu")

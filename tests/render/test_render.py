@@ -48,7 +48,7 @@ def run(generator: Generator, tmp_path: Path) -> Any:
 
     def run(*words: Path | str, settings: RenderSettings = TAKE) -> Any:
         return render(
-            [str(word) for word in words], tmp_path / "out", settings, load=lambda _: generator
+            [str(word) for word in words], tmp_path / "out", settings, load=lambda *_: generator
         )
 
     return run
@@ -273,9 +273,9 @@ def test_ctrl_c_leaves_nothing_half_written(generator: Generator, tmp_path: Path
 
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        render([str(path)], out, TAKE, watch=interrupt, load=lambda _: generator)
+        render([str(path)], out, TAKE, watch=interrupt, load=lambda *_: generator)
     assert not list(out.glob(f".*{PARTIAL_SUFFIX}"))
-    render([str(path)], out, TAKE, load=lambda _: generator)
+    render([str(path)], out, TAKE, load=lambda *_: generator)
     assert load_take(out / "long.take").rows == 30_000
 
 
