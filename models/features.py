@@ -51,11 +51,12 @@ class LogMel(nn.Module):
         self.filters: Tensor
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Return the features of `samples`."""
+        """Return the features of `samples`, in fp32 also where all else computes in less."""
         frames = samples.unfold(-1, FRAME_SAMPLES, STEP_SAMPLES) * self.window
         spectrum = torch.fft.rfft(frames, FFT_SAMPLES)
         power = spectrum.real.square() + spectrum.imag.square()
-        mel = ((power @ self.filters).add(FLOOR).log() - MEAN) / SPREAD
+        with torch.autocast(samples.device.type, enabled=False):
+            mel = ((power @ self.filters).add(FLOOR).log() - MEAN) / SPREAD
         pairs = mel.unflatten(1, (-1, HOP_SAMPLES // STEP_SAMPLES)).flatten(2)
         features: Tensor = pairs.transpose(1, 2)
         return features

@@ -38,6 +38,7 @@ DEFAULTS = Settings(
     average=0.995,
     check_every=600,
     save_every=100,
+    precision="fp32",
 )
 
 

@@ -23,7 +23,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One run; `network` is a name in `models.baselines.NETWORKS`."""
+    """One run; `network` is a name in `models.baselines.NETWORKS`, `precision` in `PRECISIONS`."""
 
     seed: int = 11
     steps: int = 9_000
@@ -37,6 +37,7 @@ class Settings:
     save_every: int = 500
     network: str = "cstalk"
     augmentation: int = AUGMENTATION  # version of what is done to sound
+    precision: str = "bf16"
 
 
 def learning_rate(settings: Settings, step: int) -> float:

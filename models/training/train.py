@@ -31,6 +31,7 @@ from models.training.batches import Corpus, draw
 from models.training.checks import print_figures
 from models.training.loss import Loss, loss_of
 from models.training.phones import PHONES
+from models.training.precision import PRECISIONS, Trainee, precision_on
 from models.training.run import Run, Settings
 from models.training.sources import SOURCES, credits_of, require
 from models.training.store import read_index
@@ -64,7 +65,7 @@ def train(
     correlation = supervision.card if supervision else None
     description = describe(corpus, settings, cache, front_end, correlation=correlation)
     run = Run(folder, settings, lambda: untrained(description, front_end), device)
-    loss = Loss(corpus, device)
+    loss, trainee = Loss(corpus, device), Trainee(run.network, settings.precision)
     started, at = time.monotonic(), run.step
     while run.step < settings.steps:
         batch = draw(
@@ -76,7 +77,7 @@ def train(
             settings.augmentation,
         )
         term = partial(supervision, step=run.step) if supervision else None
-        face, phones = loss_of(run.network, batch, loss, device, term)
+        face, phones = loss_of(trainee, batch, loss, device, term)
         run.update(face + PHONE_WEIGHT * phones)
         if run.step % 100 == 0:
             pace = (run.step - at) / (time.monotonic() - started)
@@ -157,6 +158,7 @@ def command() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, help="default: the shipped weights, or in --runs")
     parser.add_argument("--steps", type=int, default=Settings().steps)
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--precision", choices=PRECISIONS, help="default: bf16 where it can be had")
     parser.add_argument("--correlation", type=Path, help="what models.training.correlation wrote")
     parser.add_argument("--correlation-weight", type=float, default=WEIGHT)
     return parser
@@ -177,8 +179,9 @@ def main() -> None:
     out = options.out or (DEFAULT_PATH if is_ours else folder / f"{options.network}.safetensors")
     if out == DEFAULT_PATH and not all(SOURCES[source].default for source in heard):
         parser.error("the cache holds sources for research only; name another file with --out")
-    settings = Settings(steps=options.steps, network=options.network)
     device, supervision = torch.device(options.device), None
+    precision = options.precision or precision_on(device)
+    settings = Settings(steps=options.steps, network=options.network, precision=precision)
     try:
         front_end = load_wav2vec(options.wav2vec) if options.wav2vec else None
         if options.correlation is not None:
