@@ -45,7 +45,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found: the measure's key, its value, and over how many clips (or phones, hops)."""
+    """What was found: the measure's key, its value, over how many clips (phones, rows, hops)."""
 
     key: str
     value: float
@@ -63,6 +63,7 @@ def _most(value: float) -> tuple[Bar, ...]:
 _JERK = (Bar(0.015, 0.04),)
 _SHARE = "%"
 _SQUARE = "board^2"
+_PLAYED = (EMOTIONS[0], "calm", *EMOTIONS[1:])
 
 MEASURES: dict[str, Measure] = {
     "grid.jaw_r": Measure(
@@ -74,6 +75,7 @@ MEASURES: dict[str, Measure] = {
     "grid.pucker_r": Measure(
         "purse r to mouthPucker, median", bars=(Bar(at_least=0.80, from_ms=60),)
     ),
+    "grid.pucker_lag_ms": Measure("purse lag of best r, median", "ms", digits=0),
     "grid.close_r": Measure(
         "jaw x lips together r to mouthClose, median", bars=(Bar(at_least=0.80, from_ms=60),)
     ),
@@ -91,11 +93,9 @@ MEASURES: dict[str, Measure] = {
     "ravdess.own_r": Measure("jaw r to AU25+AU26, its emotion given, median", bars=_least(0.72)),
     "ravdess.own_r0": Measure("the same at lag 0"),
     "ravdess.own_lag_ms": Measure("its lag of best r, median", "ms", digits=0),
-    **{
-        f"ravdess.{emotion}_r": Measure(f"  {emotion}")
-        for emotion in (EMOTIONS[0], "calm", *EMOTIONS[1:])
-    },
+    **{f"ravdess.{emotion}_r": Measure(f"  {emotion}") for emotion in _PLAYED},
     "ravdess.loss": Measure("lip-sync lost by giving the emotion, mean of r"),
+    **{f"ravdess.{emotion}_loss": Measure(f"  {emotion}") for emotion in _PLAYED},
     "ravdess.lve": Measure("LVE: mouth", _SQUARE),
     "ravdess.eve": Measure("EVE: upper face", _SQUARE),
     "ravdess.mve": Measure("MVE: all channels with a unit", "board"),
@@ -112,6 +112,8 @@ MEASURES: dict[str, Measure] = {
     "lips.gap": Measure("opening left during p b m, 90th percentile", "board"),
     "lips.false_open": Measure("false closures in AA AE AO", _SHARE, _most(3), 1),
     "lips.false_any": Measure("false closures in any vowel", _SHARE, digits=1),
+    "lips.felt_closures": Measure("together during p b m, emotions in turn", _SHARE, digits=1),
+    "lips.felt_false_open": Measure("false closures in AA AE AO, the same", _SHARE, digits=1),
     "lips.closing_ms": Measure("shut after the end of speech, 90th percentile", "ms", _most(90), 0),
     "lips.closing_median_ms": Measure("the same, median", "ms", digits=0),
     "lips.jerk": Measure("jerk of the opening, over its 95th percentile", "", _JERK, 4),

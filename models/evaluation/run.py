@@ -130,7 +130,7 @@ def _measure(
         maker = entrants[number].maker
         words = maker.name if lookahead_ms is None else f"{maker.name}, {lookahead_ms} ms"
         print(f"{name}: {words}", file=sys.stderr, flush=True)
-        found |= {one.key: one for one in suite.measure(maker, lookahead_ms or 0)}
+        found |= {one.key: one for one in suite.measure(maker, lookahead_ms or 0) if one.count}
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -40,7 +40,7 @@ def label_of(key: str) -> str:
 
 
 def count_of(results: Results, key: str) -> str:
-    """Return over how many clips a measure was taken."""
+    """Return over how many clips (phones, rows, hops) a measure was taken."""
     counts = {run.findings[key].count for run in results.runs if key in run.findings}
     return "/".join(str(count) for count in sorted(counts))
 

@@ -13,18 +13,22 @@ if TYPE_CHECKING:
 
 JERK_RATE_HZ = 60
 """The rate at which peers' curves were measured."""
+SCALE_PERCENT = 95
+"""Percentile of a curve that counts as its size."""
+FEWEST_FRAMES = 3
+"""Frames that a second difference needs."""
 
 
-def jerk(curve: NDArray[np.float32], scale: float) -> float:
-    """Return the mean absolute second difference at 60 Hz of a curve [rows] at 50 Hz, over `scale`.
+def jerk(curve: NDArray[np.float32]) -> float:
+    """Return the mean absolute second difference at 60 Hz of a curve [rows] at 50 Hz.
 
-    The figures that are known of other engines and of captured faces (0.02 to 0.04 is natural) are
-    of curves scaled to their own 95th percentile: give that as `scale`. The curve is read at 60 Hz
-    as the daemon does, linearly. A curve of fewer than three frames, or at rest, has none (0).
+    The curve is scaled to its own 95th percentile, as those whose figures are known: of other
+    engines, and of captured faces (0.02 to 0.04 is natural). It is read at 60 Hz as the daemon
+    does, linearly. A curve of fewer than three frames, or at rest, has none (0).
     """
-    seconds = (len(curve) - 1) / ROW_RATE_HZ
-    frames = int(seconds * JERK_RATE_HZ) + 1
-    if frames < 3 or scale <= 0:
+    frames = int((len(curve) - 1) / ROW_RATE_HZ * JERK_RATE_HZ) + 1
+    scale = float(np.percentile(curve, SCALE_PERCENT)) if len(curve) else 0.0
+    if frames < FEWEST_FRAMES or scale <= 0:
         return 0.0
     times = np.arange(frames) * (ROW_RATE_HZ / JERK_RATE_HZ)
     sampled = np.interp(times, np.arange(len(curve)), curve)

@@ -51,6 +51,8 @@ class Emotion:
                 return
             means.append(units_of(face).mean(0))
             wanted.append(CLASSES.index(clip.emotion))
+        if not means:
+            return
         told, true = self._classifier.classes(np.stack(means)), np.array(wanted)
         yield Finding("emotion.recognised", _recall(told, true), len(true))
         for index, name in enumerate(CLASSES):

@@ -36,11 +36,10 @@ class Facegood:
             face = perform(maker, clip, lookahead_ms)
             if face is not None:
                 found[clip.name] = followed(jaw(face), clip, "mouth_stretch_c")
-        if not found:
-            return
-        one, every = found[HELD_OUT], list(found.values())
-        yield Finding("facegood.one_r", one.near, 1)
-        yield Finding("facegood.one_lag_ms", one.lag_s * 1000, 1)
+        if one := found.get(HELD_OUT):
+            yield Finding("facegood.one_r", one.near, 1)
+            yield Finding("facegood.one_lag_ms", one.lag_s * 1000, 1)
+        every = list(found.values())
         yield median("facegood.all_r", [agreed.near for agreed in every])
         yield median("facegood.all_r0", [agreed.together for agreed in every])
         yield median("facegood.all_lag_ms", [agreed.lag_s * 1000 for agreed in every])

@@ -44,15 +44,15 @@ class Grid:
         yield median("grid.jaw_r", [found.near for found in jaws])
         yield median("grid.jaw_r0", [found.together for found in jaws])
         yield median("grid.jaw_lag_ms", [found.lag_s * 1000 for found in jaws])
+        rounded = [followed(pucker(face), clip, "mouthPucker") for face, clip in faces]
+        yield median("grid.pucker_r", [found.near for found in rounded])
+        yield median("grid.pucker_lag_ms", [found.lag_s * 1000 for found in rounded])
         for key, curve, true in (
-            ("grid.pucker_r", pucker, "mouthPucker"),
             ("grid.close_r", mouth_close, "mouthClose"),
             ("grid.together_r", together, "mouthClose"),
         ):
             yield median(key, [followed(curve(face), clip, true).near for face, clip in faces])
-        openings = [opening(face) for face, _ in faces]
-        scaled = [jerk(curve, float(np.percentile(curve, 95))) for curve in openings]
-        yield mean("grid.jerk", scaled)
+        yield mean("grid.jerk", [jerk(opening(face)) for face, _ in faces])
         yield mean("grid.true_jerk", self._true_jerk)
         spoken = [
             closures(together(face), opening(face), clip.phone_rows(), CLOSERS, OPEN_VOWELS)
@@ -68,5 +68,4 @@ class Grid:
 def _true_jerk(clip: Recording) -> float:
     captured = clip.curves["jawOpen"]
     times_s = np.arange(clip.rows) / ROW_RATE_HZ
-    curve = np.interp(times_s, clip.times_s, captured).astype(np.float32)
-    return jerk(curve, float(np.percentile(curve, 95)))
+    return jerk(np.interp(times_s, clip.times_s, captured).astype(np.float32))

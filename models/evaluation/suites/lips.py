@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.emotions import EMOTIONS
 from models.evaluation.groups import opening, together
 from models.evaluation.loading import kokoro
 from models.evaluation.makers import perform
@@ -14,7 +16,7 @@ from models.evaluation.metrics.lips import Closures, closures
 from models.evaluation.metrics.motion import jerk
 from models.evaluation.metrics.rest import closing_time, resting, speech_span
 from models.evaluation.recordings import Recording, in_noise
-from models.evaluation.suites.suite import mean
+from models.evaluation.suites.suite import mean, median, percentile
 from models.timing import ROW_RATE_HZ, SAMPLE_RATE_HZ
 from models.training.phones import INDEX, VOWELS
 
@@ -31,11 +33,15 @@ OPEN_VOWELS = [INDEX[phone] for phone in ("AA", "AE", "AO")]
 ALL_VOWELS = [INDEX[phone] for phone in VOWELS]
 NO_CLOSURES = Closures(0, 0, 0, 0, ())
 SNRS_DB = (20, 10)
+HARDEST = "snr10"
 SILENCE_S = 5.0
 
 
 class Lips:
-    """Closures of p b m, false ones in vowels, and how soon the mouth shuts after speech."""
+    """Closures of p b m, false ones in vowels, and how soon the mouth shuts after speech.
+
+    Emotions are given in turn, clip i emotion i of the table, at weight 1.
+    """
 
     title = "held-out Kokoro voices (am_puck, bf_emma): closures"
     source = ""
@@ -46,25 +52,28 @@ class Lips:
 
     def measure(self, maker: Maker, lookahead_ms: int) -> Iterator[Finding]:
         """Yield shares in percent, times in milliseconds."""
-        wide, every = NO_CLOSURES, NO_CLOSURES
+        wide, every, felt = NO_CLOSURES, NO_CLOSURES, NO_CLOSURES
         times_ms, jerks = [], []
-        for clip in self._clips:
+        for clip, emotion in zip(self._clips, cycle(EMOTIONS)):
             face = perform(maker, clip, lookahead_ms)
-            if face is None:
+            moved = perform(maker, clip, lookahead_ms, {emotion: 1.0})
+            if face is None or moved is None:
                 return
             curves, phones = (together(face), opening(face)), clip.phone_rows()
             wide += closures(*curves, phones, CLOSERS, OPEN_VOWELS)
             every += closures(*curves, phones, (), ALL_VOWELS)
+            felt += closures(together(moved), opening(moved), phones, CLOSERS, OPEN_VOWELS)
             start_s, end_s = speech_span(clip.sound)
             times_ms.append(1000 * closing_time(curves[1], end_s))
-            spoken = curves[1][round(start_s * ROW_RATE_HZ) : round(end_s * ROW_RATE_HZ)]
-            jerks.append(jerk(spoken, float(np.percentile(spoken, 95))))
+            jerks.append(jerk(curves[1][round(start_s * ROW_RATE_HZ) : round(end_s * ROW_RATE_HZ)]))
         yield Finding("lips.closures", 100 * wide.rate, wide.closers)
-        yield Finding("lips.gap", float(np.percentile(wide.gaps, 90)), wide.closers)
+        yield percentile("lips.gap", wide.gaps, 90)
         yield Finding("lips.false_open", 100 * wide.false_rate, wide.vowels)
         yield Finding("lips.false_any", 100 * every.false_rate, every.vowels)
-        yield Finding("lips.closing_ms", float(np.percentile(times_ms, 90)), len(times_ms))
-        yield Finding("lips.closing_median_ms", float(np.median(times_ms)), len(times_ms))
+        yield Finding("lips.felt_closures", 100 * felt.rate, felt.closers)
+        yield Finding("lips.felt_false_open", 100 * felt.false_rate, felt.vowels)
+        yield percentile("lips.closing_ms", times_ms, 90)
+        yield median("lips.closing_median_ms", times_ms)
         yield mean("lips.jerk", jerks)
 
 
@@ -94,6 +103,7 @@ class Silence:
             faces = [perform(maker, clip, lookahead_ms) for clip in clips]
             spans = zip(faces, self._spans, strict=True)
             rest = [resting(opening(face), *span) for face, span in spans if face is not None]
-            values = np.concatenate(rest)
-            yield Finding(f"silence.{condition}", float(values.mean()), len(clips))
-        yield Finding("silence.snr10_top", float(np.percentile(values, 95)), len(clips))
+            values = np.concatenate([np.zeros(0, dtype=np.float32), *rest]).tolist()
+            yield mean(f"silence.{condition}", values)
+            if condition == HARDEST:
+                yield percentile(f"silence.{condition}_top", values, 95)

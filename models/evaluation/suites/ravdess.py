@@ -48,7 +48,7 @@ class Ravdess:
     def measure(self, maker: Maker, lookahead_ms: int) -> Iterator[Finding]:
         """Yield agreement with and without the clip's emotion, and distances with it."""
         plain: list[float] = []
-        own = []
+        own, emotions = [], []
         pairs: list[Pair] = []
         for clip in self._clips:
             stem = clip.name.split("/")[1]
@@ -58,25 +58,28 @@ class Ravdess:
                 continue
             plain.append(followed(jaw(bare), clip, "AU25_r", "AU26_r").near)
             own.append(followed(jaw(felt), clip, "AU25_r", "AU26_r"))
+            emotions.append(clip.emotion)
             true = self._units.channels(stem, clip.rows)
             if true is not None:
                 pairs.append((felt, true, clip.emotion))
-        if not pairs:
-            return
         near = [found.near for found in own]
         yield median("ravdess.plain_r", plain)
         yield median("ravdess.own_r", near)
         yield median("ravdess.own_r0", [found.together for found in own])
         yield median("ravdess.own_lag_ms", [found.lag_s * 1000 for found in own])
-        spoken = [emotion for _, _, emotion in pairs]
-        for emotion in dict.fromkeys(spoken):
-            of_it = [r for r, name in zip(near, spoken, strict=True) if name == emotion]
-            yield median(f"ravdess.{emotion}_r", of_it)
-        yield mean("ravdess.loss", list(np.subtract(plain, near)))
+        lost = np.subtract(plain, near)
+        yield mean("ravdess.loss", list(lost))
+        played = np.array(emotions)
+        for emotion in dict.fromkeys(emotions):
+            of_it = played == emotion
+            yield median(f"ravdess.{emotion}_r", list(np.array(near)[of_it]))
+            yield mean(f"ravdess.{emotion}_loss", list(lost[of_it]))
         yield from _distances(pairs)
 
 
 def _distances(pairs: list[Pair]) -> Iterator[Finding]:
+    if not pairs:
+        return
     observed = np.flatnonzero(OBSERVED_CHANNELS)
     mouth, upper = (np.intersect1d(observed, group) for group in (MOUTH, UPPER))
     yield mean("ravdess.lve", [squared_error(m[:, mouth], t[:, mouth]) for m, t, _ in pairs])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -30,17 +31,26 @@ class Suite(Protocol):
     """Whether the look-ahead can change its figures."""
 
     def measure(self, maker: Maker, lookahead_ms: int) -> Iterator[Finding]:
-        """Yield what was found; nothing where the maker cannot take part."""
+        """Yield what was found; nothing where the maker cannot take part.
+
+        A finding over no clips at all (`count` 0) is left out of the results.
+        """
 
 
 def median(key: str, values: Sequence[float]) -> Finding:
-    """Return the median of values as a finding."""
-    return Finding(key, float(np.median(values)), len(values))
+    """Return the median of values as a finding; NaN of none."""
+    return percentile(key, values, 50)
 
 
 def mean(key: str, values: Sequence[float]) -> Finding:
-    """Return the mean of values as a finding."""
-    return Finding(key, float(np.mean(values)), len(values))
+    """Return the mean of values as a finding; NaN of none."""
+    return Finding(key, float(np.mean(values)) if len(values) else math.nan, len(values))
+
+
+def percentile(key: str, values: Sequence[float], percent: float) -> Finding:
+    """Return a percentile of values as a finding; NaN of none."""
+    found = float(np.percentile(values, percent)) if len(values) else math.nan
+    return Finding(key, found, len(values))
 
 
 def followed(made: NDArray[np.float32], recording: Recording, *curves: str) -> Agreement:

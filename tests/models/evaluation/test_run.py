@@ -9,36 +9,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import soundfile
 
 from models.evaluation.options import RefusalError, Request, add_arguments, request_of
 from models.evaluation.run import entrants_of, evaluate, measured
+from tests.models.evaluation.recorded import write_facegood, write_kokoro
 
 ROOT = Path(__file__).parents[3]
-
-
-def noise(seconds: float, seed: int) -> np.ndarray:
-    random = np.random.default_rng(seed)
-    level = np.repeat(random.random(round(seconds * 10)), 1600)
-    return (0.2 * level * random.standard_normal(len(level))).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
-    (folder / "facegood").mkdir()
-    curves = np.abs(np.random.default_rng(1).standard_normal((90, 1))).astype(np.float16)
-    soundfile.write(folder / "facegood/1114_2_05.flac", noise(3.0, 2), 16_000)
-    names = np.array(["mouth_stretch_c"])
-    np.savez(folder / "facegood/curves.npz", names=names, **{"1114_2_05": curves})
-    (folder / "kokoro").mkdir()
-    path = folder / "kokoro/am_puck__one.opus"
-    soundfile.write(path, noise(1.5, 3), 16_000, format="OGG", subtype="OPUS")
-    clip = {"file": path.name, "phones": "bo bo", "frames_25ms": [6, 6, 12, 2, 6, 12, 8]}
-    text = json.dumps(clip, ensure_ascii=False)
-    (folder / "kokoro/index.jsonl").write_text(text + "\n", encoding="utf-8")
+    write_facegood(folder)
+    write_kokoro(folder, "bo bo")
     return folder
 
 
