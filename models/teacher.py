@@ -99,6 +99,11 @@ class Teacher(FaceNetwork):
             )
         self._front_end = [front_end]
 
+    @property
+    def front_end_parameters(self) -> int:
+        """How many weights the attached front end has; 0 without one."""
+        return sum(p.numel() for one in self._front_end for p in one.parameters())
+
     def forward(
         self, samples: Tensor, emotion: Tensor, delay_hops: Tensor
     ) -> tuple[Tensor, Tensor | None]:

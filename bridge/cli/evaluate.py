@@ -17,7 +17,7 @@ left out. A value with ! misses its bar, one with * was measured on a source tha
 examples:
   cstalk-bridge evaluate --data recordings --suites lips,silence,speed
   cstalk-bridge evaluate --weights mine.safetensors --lookahead-ms 60,120 --page mine.html
-  cstalk-bridge evaluate --streaming --lookahead-ms 80 --most 20 --json live.json
+  cstalk-bridge evaluate --way both --lookahead-ms 80 --most 20 --json live.json
 """
 
 

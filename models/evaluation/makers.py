@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 
+from models.baselines import NETWORKS
 from models.emotions import EMOTIONS
-from models.evaluation.hearing import hear
+from models.errors import WeightsError
+from models.evaluation.hearing import heard_phones
 from models.evaluation.streaming import hop_durations_s, streamed
 from models.generator import Generator
-from models.network import PHONE_DELAY_HOPS
-from models.network import Generator as Network
-from models.timing import HOP_S
+from models.teacher import Teacher
 from models.weights_file import load_network
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.evaluation.recordings import Recording
+    from models.face_network import FaceNetwork
     from models.training.rules import Segment
+    from models.wav2vec.network import Wav2Vec
     from models.weights_file import Description
 
 
@@ -74,26 +76,58 @@ class Hopper(Protocol):
 
 
 class NetworkMaker:
-    """A network in a weights file; hop by hop where `streaming` (WeightsError: it cannot)."""
+    """A network in a weights file; hop by hop where `streaming` (WeightsError: it cannot).
+
+    `kind` is a name in `models.baselines.NETWORKS`, `sources` the data that trained it.
+    """
 
     def __init__(
-        self, name: str, network: Any, description: Description, *, streaming: bool = False
+        self, name: str, network: FaceNetwork, description: Description, *, streaming: bool = False
     ) -> None:
         self.name = name
+        self.kind = description.network
         self.streaming = streaming
         self.parameters = sum(p.numel() for p in network.parameters())
+        if isinstance(network, Teacher):
+            self.parameters += network.front_end_parameters
         self.sources = tuple(description.card.get("data", ()))
         self._network = network
+        self._description = description
         self._generator = Generator(network, description, torch.device("cpu"))
-        self._can_stream = isinstance(network, Network)
         if streaming:
             self._generator.stream(1)
 
     @classmethod
-    def open(cls, path: Path, *, streaming: bool = False) -> NetworkMaker:
-        """Load a weights file; WeightsError says what is wrong with it."""
+    def open(
+        cls,
+        path: Path,
+        *,
+        name: str | None = None,
+        streaming: bool = False,
+        front_end: Wav2Vec | None = None,
+    ) -> NetworkMaker:
+        """Load a weights file; a teacher's hears through `front_end`, others leave it alone.
+
+        WeightsError says what is wrong with the file, or that the teacher lacks its front end.
+        """
         network, description = load_network(path, torch.device("cpu"))
-        return cls(path.stem, network, description, streaming=streaming)
+        if isinstance(network, Teacher):
+            if front_end is None:
+                raise WeightsError(
+                    f"{path}: a teacher hears through wav2vec 2.0; name the checkpoint folder that"
+                    " it was trained with (--wav2vec)"
+                )
+            network.attach(front_end)
+        return cls(name or path.stem, network, description, streaming=streaming)
+
+    @property
+    def can_stream(self) -> bool:
+        """Whether it can be heard hop by hop."""
+        return NETWORKS[self.kind].streams
+
+    def streamed(self) -> NetworkMaker:
+        """Return the same network, hop by hop; WeightsError where it cannot."""
+        return NetworkMaker(self.name, self._network, self._description, streaming=True)
 
     def faces(
         self, sound: NDArray[np.float32], emotions: NDArray[np.float32], lookahead_ms: int
@@ -105,43 +139,15 @@ class NetworkMaker:
 
     def phones(self, sound: NDArray[np.float32]) -> NDArray[np.int64] | None:
         """Return the phone heard at each row, [rows]."""
-        window_hops = self._network.architecture.window_hops
-        return ModuleMaker(self.name, self._network, window_hops).phones(sound)
+        return heard_phones(self._network, sound)
 
     def hop_durations_s(
         self, sound: NDArray[np.float32], lookahead_ms: int, clock: Callable[[], float]
     ) -> list[float]:
         """Return how long each hop took; nothing of a network that cannot stream."""
-        if not self._can_stream:
+        if not self.can_stream:
             return []
         return hop_durations_s(self._generator, sound, lookahead_ms, clock)
-
-
-class ModuleMaker:
-    """A network under training, or of another kind: it hears each recording whole, at one go.
-
-    `network` has the `forward` and the `clamp` of `models.network.Generator`; `window_hops` is how
-    much sound one of its rows hears.
-    """
-
-    def __init__(self, name: str, network: Any, window_hops: int) -> None:
-        self.name = name
-        self.parameters = sum(p.numel() for p in network.parameters())
-        self._network = network
-        self._window_hops = window_hops
-
-    def faces(
-        self, sound: NDArray[np.float32], emotions: NDArray[np.float32], lookahead_ms: int
-    ) -> NDArray[np.float32]:
-        """Return the face of a whole recording, as `Maker.faces`."""
-        delay_hops = round(lookahead_ms / (1000 * HOP_S))
-        return hear(self._network, self._window_hops, sound, emotions, delay_hops)[0]
-
-    def phones(self, sound: NDArray[np.float32]) -> NDArray[np.int64] | None:
-        """Return the phone heard at each row, [rows]; None without a phone head."""
-        nothing = np.zeros((1, len(EMOTIONS)), dtype=np.float32)
-        _, logits = hear(self._network, self._window_hops, sound, nothing, PHONE_DELAY_HOPS)
-        return None if logits is None else np.asarray(logits.argmax(1), dtype=np.int64)
 
 
 def perform(

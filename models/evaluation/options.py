@@ -24,6 +24,9 @@ SUITES = (
     "speed",
 )
 """All suites, in the order of the table; `models.evaluation.run` has their classes."""
+OFFLINE, STREAMED = "offline", "streamed"
+WAYS = {OFFLINE: (OFFLINE,), STREAMED: (STREAMED,), "both": (OFFLINE, STREAMED)}
+"""Whole recordings, or hop by hop as live, by the words of `--way`."""
 PAGES = (".html", ".png")
 ALL_CLIPS = 100_000
 HOP_MS = round(1000 * HOP_S)
@@ -40,15 +43,19 @@ class RefusalError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be measured, and where its results go. No `weights`: the shipped ones."""
+    """What is to be measured, and where its results go.
+
+    No `weights`: the shipped ones. `wav2vec` is the checkpoint folder that teachers hear through.
+    """
 
     weights: tuple[Path, ...]
+    wav2vec: Path | None
     data: Path
     cache: Path
     lookaheads_ms: tuple[int, ...]
     suites: tuple[str, ...]
     most: int
-    is_streamed: bool
+    ways: tuple[str, ...]
     has_baselines: bool
     json: Path | None
     page: Path | None
@@ -58,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's words to `parser`; `request_of` understands them."""
     add = parser.add_argument
     add("--weights", metavar="FILE", nargs="+", default=[], help="weights files (the shipped one)")
+    add("--wav2vec", metavar="FOLDER", help="checkpoint that a teacher's weights hear through")
     add("--data", metavar="FOLDER", default="../shared/data", help="recordings (%(default)s)")
     add("--cache", metavar="FOLDER", default="../cache", help="prepared data (%(default)s)")
     add(
@@ -73,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what to measure (%(default)s)",
     )
     add("--most", metavar="N", type=int, default=ALL_CLIPS, help="clips of a source at most (all)")
-    add("--streaming", action="store_true", help="hop by hop, as live, instead of offline")
+    add("--way", choices=WAYS, default=OFFLINE, help="whole, or hop by hop as live (%(default)s)")
     add("--baselines", action="store_true", help="also loudness-to-jaw and the phone-rule face")
     add("--json", metavar="FILE", help="write the results")
     add("--page", metavar="FILE", help="write plots: FILE.html or FILE.png")
@@ -86,12 +94,13 @@ def request_of(options: argparse.Namespace) -> Request:
         raise RefusalError(tuple(problems))
     return Request(
         weights=tuple(Path(name) for name in options.weights),
+        wav2vec=Path(options.wav2vec) if options.wav2vec else None,
         data=Path(options.data),
         cache=Path(options.cache),
         lookaheads_ms=tuple(dict.fromkeys(int(ms) for ms in _words(options.lookahead_ms))),
         suites=tuple(name for name in SUITES if name in _words(options.suites)),
         most=options.most,
-        is_streamed=options.streaming,
+        ways=WAYS[options.way],
         has_baselines=options.baselines,
         json=Path(options.json) if options.json else None,
         page=Path(options.page) if options.page else None,

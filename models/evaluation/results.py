@@ -7,21 +7,26 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from models.evaluation.measures import MEASURES
+from models.evaluation.options import STREAMED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from models.evaluation.measures import Finding
 
+FORMAT = "cstalk-evaluation-1"
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One maker at one look-ahead: a column of the table.
+    """One maker at one look-ahead, one way: a column of the table.
 
-    `lookahead_ms` is None for a maker that does not wait; `sources` are the data that trained it.
+    `kind` is a name in `models.baselines.NETWORKS`, or `rule`; `lookahead_ms` is None for a maker
+    that does not wait; `sources` are the data that trained it.
     """
 
     maker: str
+    kind: str
     way: str
     lookahead_ms: int | None
     sources: tuple[str, ...]
@@ -30,7 +35,9 @@ class Run:
     @property
     def title(self) -> str:
         """The head of its column."""
-        return self.maker if self.lookahead_ms is None else f"{self.maker} {self.lookahead_ms} ms"
+        way = STREAMED if self.way == STREAMED else ""
+        waits = "" if self.lookahead_ms is None else f"{self.lookahead_ms} ms"
+        return " ".join(word for word in (self.maker, waits, way) if word)
 
     def is_met(self, key: str) -> bool | None:
         """Say whether a finding reaches its bar; None where there is no bar or no finding."""
@@ -68,11 +75,13 @@ class Results:
     def document(self) -> dict[str, Any]:
         """Return all of it for JSON; what is no number becomes null."""
         return {
+            "format": FORMAT,
             "suites": dict(self.titles),
             "missing": dict(self.missing),
             "runs": [
                 {
                     "maker": run.maker,
+                    "kind": run.kind,
                     "way": run.way,
                     "lookahead_ms": run.lookahead_ms,
                     "trained_on": list(run.sources),

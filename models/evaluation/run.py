@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from models.evaluation.makers import NetworkMaker
+from models.evaluation.entrants import entrants_of
 from models.evaluation.options import SUITES, RefusalError
 from models.evaluation.recordings import Folders, MissingDataError
 from models.evaluation.results import Results, Run
-from models.evaluation.rule_faces import LoudnessFace, PhoneRuleFace
 from models.evaluation.suites.emotion import Emotion
 from models.evaluation.suites.facegood import Facegood
 from models.evaluation.suites.grid import Grid
@@ -21,12 +19,13 @@ from models.evaluation.suites.ravdess import Ravdess
 from models.evaluation.suites.speed import Speed
 from models.evaluation.suites.targets import Targets
 from models.evaluation.table import print_table
-from models.shipped import DEFAULT_PATH
+from models.timing import DEFAULT_LOOKAHEAD_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from models.evaluation.entrants import Entrant
     from models.evaluation.makers import Maker
     from models.evaluation.measures import Finding
     from models.evaluation.options import Request
@@ -39,16 +38,6 @@ CLASSES: dict[str, Callable[[Folders, int], Suite]] = dict(
         strict=True,
     )
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Entrant:
-    """A maker and what is said of it. Without `waits`, look-ahead means nothing to it."""
-
-    maker: Maker
-    way: str
-    sources: tuple[str, ...] = ()
-    waits: bool = True
 
 
 def evaluate(request: Request) -> Results:
@@ -68,26 +57,7 @@ def evaluate(request: Request) -> Results:
     if request.json:
         _write(request.json, json.dumps(found.document(), indent=1).encode())
     if request.page:
-        from models.evaluation.page import draw
-
-        folders = Folders(request.data, request.cache)
-        makers = [entrant.maker for entrant in entrants]
-        _write(request.page, draw(found, makers, folders, request.page.suffix.lower()))
-    return found
-
-
-def entrants_of(request: Request) -> list[Entrant]:
-    """Open what is to be measured, one network after the other, then the rules."""
-    way = "streamed" if request.is_streamed else "offline"
-    opened = [
-        NetworkMaker.open(path, streaming=request.is_streamed)
-        for path in request.weights or (DEFAULT_PATH,)
-    ]
-    found = [Entrant(maker, way, maker.sources) for maker in opened]
-    if request.has_baselines:
-        found += [
-            Entrant(maker, "offline", waits=False) for maker in (LoudnessFace(), PhoneRuleFace())
-        ]
+        _write(request.page, _drawn(found, entrants, request, request.page.suffix.lower()))
     return found
 
 
@@ -108,8 +78,9 @@ def measured(entrants: Sequence[Entrant], request: Request) -> Results:
         titles[name], source_of[name] = suite.title, suite.source
         _measure(suite, name, entrants, request, findings)
     runs = tuple(
-        Run(entrants[n].maker.name, entrants[n].way, ms, entrants[n].sources, found)
+        Run(one.maker.name, one.kind, one.way, ms, one.sources, found)
         for (n, ms), found in findings.items()
+        for one in (entrants[n],)
     )
     return Results(runs, titles, missing, source_of)
 
@@ -131,6 +102,17 @@ def _measure(
         words = maker.name if lookahead_ms is None else f"{maker.name}, {lookahead_ms} ms"
         print(f"{name}: {words}", file=sys.stderr, flush=True)
         found |= {one.key: one for one in suite.measure(maker, lookahead_ms or 0) if one.count}
+
+
+def _drawn(found: Results, entrants: Sequence[Entrant], request: Request, kind: str) -> bytes:
+    from models.evaluation.page import draw
+
+    makers: dict[str, Maker] = {}
+    for entrant in entrants:
+        makers.setdefault(entrant.maker.name, entrant.maker)  # both ways give the same curves
+    nearest_ms = min(request.lookaheads_ms, key=lambda ms: abs(ms - DEFAULT_LOOKAHEAD_MS))
+    folders = Folders(request.data, request.cache)
+    return draw(found, list(makers.values()), folders, nearest_ms, kind)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -82,9 +82,11 @@ def _spaced(row: list[str], widths: list[int]) -> str:
 
 def _remarks(results: Results) -> list[str]:
     remarks = [LEGEND]
-    for run in {run.maker: run for run in results.runs}.values():
-        data = ", ".join(run.sources) or "nothing"
-        remarks.append(f"{run.maker}: {run.way}; trained on {data}")
+    for maker in dict.fromkeys(run.maker for run in results.runs):
+        runs = [run for run in results.runs if run.maker == maker]
+        ways = " and ".join(dict.fromkeys(run.way for run in runs))
+        data = ", ".join(runs[0].sources) or "nothing"
+        remarks.append(f"{maker}: {ways}; trained on {data}")
     remarks += [f"{suite}: not measured: {why}" for suite, why in results.missing.items()]
     return remarks
 

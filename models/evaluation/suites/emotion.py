@@ -13,6 +13,7 @@ from models.evaluation.makers import perform
 from models.evaluation.measures import Finding
 from models.evaluation.metrics.recognition import learn
 from models.evaluation.options import ALL_CLIPS
+from models.evaluation.reading import archive_of
 from models.training.sources import part_of
 
 if TYPE_CHECKING:
@@ -34,13 +35,15 @@ class Emotion:
     is_timed = True
 
     def __init__(self, folders: Folders, most: int) -> None:
-        archive = np.load(folders.needed("ravdess/action_units_means.npz"))
-        features, classes, is_test = _real(archive)
+        path = folders.needed("ravdess/action_units_means.npz")
+        with archive_of(path) as archive:
+            features, classes, is_test = _real(archive)
         self._classifier = learn(features[~is_test], classes[~is_test])
         told = self._classifier.classes(features[is_test])
         self._ceiling = Finding("emotion.real", _recall(told, classes[is_test]), int(is_test.sum()))
         voices = ravdess_voices(folders, ALL_CLIPS)
-        self._clips = spread([clip for clip in voices if clip.emotion in CLASSES], most)
+        acted = [clip for clip in voices if clip.emotion in CLASSES]
+        self._clips = spread(acted, most, folders.data)
 
     def measure(self, maker: Maker, lookahead_ms: int) -> Iterator[Finding]:
         """Yield the mean of the classes' shares, each class's own, and that of real faces."""

@@ -16,6 +16,7 @@ from models.evaluation.loading import ravdess_captured
 from models.evaluation.makers import perform
 from models.evaluation.measures import Finding
 from models.evaluation.metrics.distance import dynamics_deviation, mean_distance, squared_error
+from models.evaluation.reading import archive_of
 from models.evaluation.suites.suite import followed, mean, median
 from models.regions import region_correlation, region_distance
 from models.training.action_units import OBSERVED_CHANNELS, ActionUnits, emotion_of
@@ -43,7 +44,8 @@ class Ravdess:
     def __init__(self, folders: Folders, most: int) -> None:
         self._clips = ravdess_captured(folders, most)
         path = folders.needed("ravdess/action_units_frames.npz")
-        self._units = ActionUnits(np.load(path))
+        with archive_of(path) as archive:
+            self._units = ActionUnits(archive)
 
     def measure(self, maker: Maker, lookahead_ms: int) -> Iterator[Finding]:
         """Yield agreement with and without the clip's emotion, and distances with it."""

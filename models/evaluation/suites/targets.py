@@ -18,6 +18,7 @@ from models.evaluation.loading import spread
 from models.evaluation.makers import perform
 from models.evaluation.measures import Finding
 from models.evaluation.metrics.distance import dynamics_deviation, mean_distance, squared_error
+from models.evaluation.reading import reading
 from models.evaluation.recordings import Recording
 from models.evaluation.suites.suite import mean
 from models.regions import region_correlation, region_distance
@@ -44,10 +45,13 @@ class Targets:
     is_timed = True
 
     def __init__(self, folders: Folders, most: int) -> None:
-        folders.prepared("index.json", "run models.training.prepare, or name it with --cache")
-        self._corpus = Corpus(folders.cache, "test")
+        path = folders.prepared(
+            "index.json", "run models.training.prepare, or name it with --cache"
+        )
+        with reading(path, "run models.training.prepare again"):
+            self._corpus = Corpus(folders.cache, "test")
         whole = [c for source in ALIGNED for c in self._corpus.by_source[source]]
-        self._clips = spread(whole, most)
+        self._clips = spread(whole, most, path)
 
     def measure(self, maker: Maker, lookahead_ms: int) -> Iterator[Finding]:
         """Yield LVE, EVE, MVE, FDD and the distance of region correlations."""

@@ -1,4 +1,4 @@
-"""Offline, hop by hop and in one call a network gives the same face."""
+"""What makes faces: networks offline and hop by hop, a teacher, and rules."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import torch
 
 from models.board import AUDIO_DRIVEN
 from models.emotions import EMOTIONS
+from models.errors import WeightsError
 from models.evaluation.groups import jaw, together
-from models.evaluation.makers import Hopper, ModuleMaker, NetworkMaker, PhoneHearer, perform
+from models.evaluation.makers import Hopper, NetworkMaker, PhoneHearer, perform
 from models.evaluation.recordings import Recording
 from models.evaluation.rule_faces import LoudnessFace, PhoneRuleFace
-from models.weights_file import load
+from models.teacher import TeacherSizes, fingerprint
+from models.wav2vec import load_wav2vec
+from models.weights_file import Description, build, save
+from tests.models.wav2vec import tiny
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,31 +26,15 @@ SOUND = (0.2 * np.random.default_rng(5).standard_normal(11_111)).astype(np.float
 
 
 @pytest.mark.parametrize("lookahead_ms", [0, 20, 80])
-def test_every_way_through_a_network_gives_the_same_face(
-    small_weights: Path, lookahead_ms: int
-) -> None:
-    network, _ = load(small_weights, torch.device("cpu"))
+def test_offline_and_hop_by_hop_give_the_same_face(small_weights: Path, lookahead_ms: int) -> None:
     offline = NetworkMaker.open(small_weights)
-    streamed = NetworkMaker.open(small_weights, streaming=True)
-    whole = ModuleMaker("whole", network, network.architecture.window_hops)
     emotions = np.zeros((35, len(EMOTIONS)), dtype=np.float32)
     emotions[:, 1] = 0.8
     face = offline.faces(SOUND, emotions, lookahead_ms)
     assert face.shape == (35, len(AUDIO_DRIVEN))
     assert face.std(0).max() > 0.001
-    for maker in (streamed, whole):
-        assert np.abs(maker.faces(SOUND, emotions, lookahead_ms) - face).max() < 1e-4
-
-
-def test_an_emotion_that_changes_reaches_a_network_heard_whole(small_weights: Path) -> None:
-    network, _ = load(small_weights, torch.device("cpu"))
-    whole = ModuleMaker("whole", network, network.architecture.window_hops)
-    calm = np.zeros((35, len(EMOTIONS)), dtype=np.float32)
-    turned = calm.copy()
-    turned[20:, 2] = 1.0
-    change = np.abs(whole.faces(SOUND, turned, 40) - whole.faces(SOUND, calm, 40)).max(1)
-    assert change[:20].max() < 1e-6
-    assert change[20:].min() > 1e-5
+    streamed = offline.streamed().faces(SOUND, emotions, lookahead_ms)
+    assert np.abs(streamed - face).max() < 1e-4
 
 
 def test_phones_are_told_for_every_row(small_weights: Path) -> None:
@@ -62,8 +49,29 @@ def test_phones_are_told_for_every_row(small_weights: Path) -> None:
     assert np.array_equal(told[:28], later[:28])
 
 
+def test_a_teacher_is_heard_through_the_checkpoint_it_was_trained_with(tmp_path: Path) -> None:
+    tiny.write_checkpoint(tmp_path)
+    ears = load_wav2vec(tmp_path)
+    sizes = TeacherSizes(hidden=tiny.HIDDEN, front_end=fingerprint(ears), width=16, window_hops=8)
+    described = Description(sizes, AUDIO_DRIVEN, EMOTIONS, 16_000, 50, {}, "teacher")
+    path = tmp_path / "teacher.safetensors"
+    save(path, build(described), described)
+    maker = NetworkMaker.open(path, front_end=ears)
+    face = perform(maker, Recording("x", SOUND), 60, {"happy": 1.0})
+    assert face is not None
+    assert face.shape == (35, len(AUDIO_DRIVEN))
+    assert maker.phones(SOUND) is None
+    own = sum(p.numel() for p in build(described).parameters())
+    assert maker.parameters == own + sum(p.numel() for p in ears.parameters())
+    assert not maker.can_stream
+    with pytest.raises(WeightsError, match="cannot stream"):
+        maker.streamed()
+    with pytest.raises(WeightsError, match=r"teacher\.safetensors: .*--wav2vec"):
+        NetworkMaker.open(path)
+
+
 def test_each_measured_hop_has_a_duration(small_weights: Path) -> None:
-    maker = NetworkMaker.open(small_weights, streaming=True)
+    maker = NetworkMaker.open(small_weights)
     assert isinstance(maker, Hopper)
     ticks = iter(range(1000))
     durations = maker.hop_durations_s(SOUND, 80, lambda: next(ticks))

@@ -19,6 +19,7 @@ def test_what_is_not_said_is_the_shipped_network_on_everything() -> None:
     assert request.weights == ()
     assert request.suites == SUITES
     assert request.lookaheads_ms == (20, 60, 80, 120)
+    assert request.ways == ("offline",)
 
 
 def test_words_are_understood() -> None:
@@ -26,6 +27,7 @@ def test_words_are_understood() -> None:
     assert request.weights == (Path("a"), Path("b"))
     assert request.lookaheads_ms == (0, 240)
     assert request.suites == ("grid", "speed")
+    assert asked("--way", "both", "--wav2vec", "ears").ways == ("offline", "streamed")
 
 
 def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
+from models.errors import WeightsError
+from models.evaluation.entrants import entrants_of, names_of
 from models.evaluation.options import RefusalError, Request, add_arguments, request_of
-from models.evaluation.run import entrants_of, evaluate, measured
+from models.evaluation.reading import sound_of
+from models.evaluation.recordings import MissingDataError
+from models.evaluation.run import evaluate, measured
+from models.evaluation.table import plain
+from models.weights_file import save
+from tests.models.baselines.test_networks import described, made
 from tests.models.evaluation.recorded import write_facegood, write_kokoro
+from tests.models.wav2vec import tiny
 
 ROOT = Path(__file__).parents[3]
 
@@ -62,14 +73,72 @@ def asked(weights: Path, data: Path, cache: Path, *words: str) -> Request:
     return request_of(parser.parse_args([*places, *words]))
 
 
-def test_streamed_and_offline_find_the_same(data: Path, small_weights: Path) -> None:
-    found = []
-    for extra in ((), ("--streaming",)):
-        words = ("--suites", "lips", "--lookahead-ms", "60", *extra)
-        request = asked(small_weights, data, data, *words)
-        (column,) = measured(entrants_of(request), request).runs
-        found.append({key: one.value for key, one in column.findings.items()})
-    assert found[0] == pytest.approx(found[1], abs=1e-3)
+def test_both_ways_stand_side_by_side_and_find_the_same(data: Path, small_weights: Path) -> None:
+    request = asked(
+        small_weights, data, data, "--suites", "lips", "--lookahead-ms", "60", "--way", "both"
+    )
+    results = measured(entrants_of(request), request)
+    assert [run.title for run in results.runs] == ["small 60 ms", "small 60 ms streamed"]
+    offline, streamed = ({k: one.value for k, one in run.findings.items()} for run in results.runs)
+    assert offline == pytest.approx(streamed, abs=1e-3)
+    assert "small: offline and streamed; trained on nothing" in plain(results)
+
+
+def test_a_network_that_cannot_stream_is_measured_offline_or_refused(
+    data: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "emotalk.safetensors"
+    save(path, made("emotalk-like"), described("emotalk-like"))
+    (entrant,) = entrants_of(asked(path, data, data, "--way", "both"))
+    assert (entrant.way, entrant.kind) == ("offline", "emotalk-like")
+    with pytest.raises(WeightsError, match="cannot stream"):
+        entrants_of(asked(path, data, data, "--way", "streamed"))
+
+
+def test_a_checkpoint_that_nobody_hears_through_is_refused(
+    small_weights: Path, data: Path, tmp_path: Path
+) -> None:
+    tiny.write_checkpoint(tmp_path)
+    with pytest.raises(RefusalError, match="--wav2vec: none"):
+        entrants_of(asked(small_weights, data, data, "--wav2vec", str(tmp_path)))
+
+
+def test_weights_of_one_name_are_told_apart_by_their_folders() -> None:
+    paths = [Path("a/one/x.safetensors"), Path("a/two/x.safetensors"), Path("b/y.safetensors")]
+    assert names_of(paths) == ["one/x", "two/x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("suite", "file"),
+    [
+        ("facegood", "facegood/curves.npz"),
+        ("facegood", "facegood/1114_2_05.flac"),
+        ("lips", "kokoro/index.jsonl"),
+        ("lips", "kokoro/am_puck__0.opus"),
+        ("emotion", "ravdess/action_units_means.npz"),
+        ("targets", "index.json"),
+    ],
+)
+@pytest.mark.parametrize("content", [b"", b"[1, 2", b"{}", b"PK\x03\x04 but no more"])
+def test_a_damaged_recording_is_named_and_the_suite_left_out(
+    data: Path, small_weights: Path, tmp_path: Path, suite: str, file: str, content: bytes
+) -> None:
+    broken = tmp_path / "data"
+    shutil.copytree(data, broken)
+    (broken / file).parent.mkdir(exist_ok=True)
+    (broken / file).write_bytes(content)
+    request = asked(small_weights, broken, broken, "--suites", f"{suite},speed")
+    (why,) = measured([], request).missing.values()
+    assert Path(file).name in why
+    assert "; " in why
+
+
+def test_sound_of_another_rate_is_no_recording_of_the_set(tmp_path: Path) -> None:
+    path = tmp_path / "x.wav"
+    for samples, rate_hz in ((np.zeros(100), 8000), (np.zeros((9, 2)), 16_000), ([], 16_000)):
+        soundfile.write(path, samples, rate_hz)
+        with pytest.raises(MissingDataError, match=r"x\.wav holds .*mono at 16000 Hz"):
+            sound_of(path)
 
 
 def test_no_recordings_at_all_is_an_error_that_names_them(

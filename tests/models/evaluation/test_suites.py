@@ -10,7 +10,7 @@ import pytest
 from models.board import AUDIO_DRIVEN
 from models.emotions import EMOTIONS
 from models.evaluation.groups import JAW, columns_of
-from models.evaluation.recordings import Folders
+from models.evaluation.recordings import Folders, MissingDataError
 from models.evaluation.rule_faces import PhoneRuleFace
 from models.evaluation.suites.lips import Lips, Silence
 from models.evaluation.suites.suite import mean, median, percentile
@@ -58,7 +58,8 @@ def test_closures_are_counted_under_emotions_in_turn(tmp_path: Path) -> None:
     assert found["lips.felt_closures"].count == 2 * len(EMOTIONS)
 
 
-def test_no_clips_leave_digital_silence(tmp_path: Path) -> None:
+def test_a_source_without_held_out_clips_is_missing(tmp_path: Path) -> None:
     write_kokoro(tmp_path)
-    found = list(Silence(Folders(tmp_path, tmp_path), 1).measure(SmilingShut(), 0))
-    assert [one.key for one in found if one.count] == ["silence.digital"]
+    for suite in (Lips, Silence):
+        with pytest.raises(MissingDataError, match="none of the clips"):
+            suite(Folders(tmp_path, tmp_path), 1)
