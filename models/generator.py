@@ -9,11 +9,13 @@ import torch
 
 from models.baselines.whole import whole_faces
 from models.board import AUDIO_DRIVEN
-from models.emotions import EMOTIONS, MAX_WEIGHT
+from models.conditions import checked_guard, conditions, fits, knows_guard
+from models.emotions import EMOTIONS, MAX_WEIGHT, MOUTH_GUARD
 from models.errors import WeightsError
 from models.network import Generator as Network
 from models.passes import Passes
 from models.shipped import DEFAULT_PATH
+from models.sound import mono_16k
 from models.streams import CachedStream, Stream, WindowStream
 from models.timing import (
     DEFAULT_LOOKAHEAD_MS,
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from models.face_network import FaceNetwork
 
@@ -60,7 +62,8 @@ class Generator:
     def __init__(
         self, network: FaceNetwork, description: Description, device: torch.device
     ) -> None:
-        if description.emotions != EMOTIONS or description.channels != AUDIO_DRIVEN:
+        is_known = description.emotions == EMOTIONS and fits(description.architecture.emotions)
+        if not is_known or description.channels != AUDIO_DRIVEN:
             raise WeightsError(
                 "the weights were made for other emotions or channels than this version"
             )
@@ -76,6 +79,15 @@ class Generator:
     def window_hops(self) -> int:
         """Hops of sound that a row hears; what came before changes nothing."""
         return self._network.architecture.window_hops
+
+    @property
+    def knows_guard(self) -> bool:
+        """Whether a mouth guard changes its faces; else it takes none but the default."""
+        return knows_guard(self._conditions)
+
+    def check_guard(self, mouth_guard: ArrayLike) -> None:
+        """Raise ValueError for a mouth guard that it cannot heed, as every way to a face does."""
+        checked_guard(mouth_guard, self._conditions)
 
     def emotion_vector(self, emotion: Mapping[str, float] | None) -> NDArray[np.float32]:
         """Return the weights of `emotion` in `emotions` order, float32 [emotions].
@@ -99,28 +111,33 @@ class Generator:
         rate_hz: int,
         emotion: Mapping[str, float] | None = None,
         lookahead_ms: float = DEFAULT_LOOKAHEAD_MS,
+        mouth_guard: float = MOUTH_GUARD,
     ) -> NDArray[np.float32]:
         """Return the face of a whole recording, float32 [time, channels].
 
         `samples` is [time] mono or [time, sources], -1..1, at any `rate_hz` from 8 to 192 kHz.
+        `mouth_guard` is the share of the emotion's mouth which full speech pushes aside, 0..1.
         Row i is the face of audio time i/50 s: the delay of `lookahead_ms` (0..240, rounded to
         whole hops of 20 ms) is taken out. A recording of n seconds gives ceil(50 n) rows.
         """
-        heard = prepare(samples, rate_hz)
+        heard = mono_16k(samples, rate_hz)
         emotions = np.tile(self.emotion_vector(emotion), (rows_of(len(heard)), 1))
-        return self.generate_batch([heard], [emotions], lookahead_ms)[0]
+        return self.generate_batch([heard], [emotions], lookahead_ms, mouth_guard)[0]
 
     def generate_batch(
         self,
         sounds: Sequence[NDArray[np.float32]],
         emotions: Sequence[NDArray[np.float32]],
         lookahead_ms: float = DEFAULT_LOOKAHEAD_MS,
+        mouth_guard: ArrayLike = MOUTH_GUARD,
     ) -> list[NDArray[np.float32]]:
         """Return the faces of several recordings at once, float32 [rows, channels] each.
 
         Each of `sounds` is mono [time] at 16 kHz and gives `rows_of` its samples; `emotions` are
-        the weights of each row, [rows, emotions]. The batch works as long as its longest recording.
+        the weights of each row, [rows, emotions], `mouth_guard` one for all or one for each. The
+        batch works as long as its longest recording.
         """
+        self.check_guard(mouth_guard)
         rows = [rows_of(len(sound)) for sound in sounds]
         longest = max(rows, default=0)
         if not longest:
@@ -134,25 +151,36 @@ class Generator:
                 weights[place, len(emotion) :] = emotion[-1]
         if not isinstance(self._network, Network):
             delay_hops = self.delay_hops(lookahead_ms)
-            made = whole_faces(self._network, heard, weights, delay_hops)
+            told = conditions(weights, mouth_guard, self._conditions)
+            made = whole_faces(self._network, heard, told, delay_hops)
             return [face[:count] for face, count in zip(made, rows, strict=True)]
-        passes = self.passes(weights, lookahead_ms)
+        passes = self.passes(weights, lookahead_ms, mouth_guard)
         faces = np.concatenate([*passes.hear(heard), *passes.finish()], axis=1)
         return [face[:count] for face, count in zip(faces, rows, strict=True)]
 
     def passes(
-        self, emotions: NDArray[np.float32], lookahead_ms: float = DEFAULT_LOOKAHEAD_MS
+        self,
+        emotions: NDArray[np.float32],
+        lookahead_ms: float = DEFAULT_LOOKAHEAD_MS,
+        mouth_guard: ArrayLike = MOUTH_GUARD,
     ) -> Passes:
         """Return what hears recordings piece by piece, for those too long to hold at once.
 
-        `emotions` is float32 [batch, rows, emotions], at least one row.
+        `emotions` is float32 [batch, rows, emotions], at least one row; `mouth_guard` one for all
+        or one for each recording.
         """
-        return Passes(self._streaming(), self.device, emotions, self.delay_hops(lookahead_ms))
+        network, delay_hops = self._streaming(), self.delay_hops(lookahead_ms)
+        told = conditions(emotions, mouth_guard, self._conditions)
+        return Passes(network, self.device, told, delay_hops)
 
     def stream(self, subjects: int) -> Stream:
         """Return a stream for `subjects` voices: cached on a CPU, a sliding window on a GPU."""
         kind = WindowStream if self.device.type == "cuda" else CachedStream
         return kind(self._streaming(), subjects, self.device)
+
+    @property
+    def _conditions(self) -> int:
+        return self._network.architecture.emotions
 
     def _streaming(self) -> Network:
         if not isinstance(self._network, Network):
@@ -166,24 +194,6 @@ class Generator:
                 f"look-ahead {lookahead_ms:g} ms: it goes from 0 to {MAX_LOOKAHEAD_MS} ms"
             )
         return round(lookahead_ms / (1000 * HOP_S))
-
-
-def prepare(samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:
-    """Return finite mono 16 kHz sound; ValueError for what is no sound."""
-    sound = np.asarray(samples, dtype=np.float32)
-    if sound.ndim == 2:
-        sound = sound.mean(1)
-    if sound.ndim != 1:
-        raise ValueError(f"samples of shape {sound.shape}: give [time] or [time, sources]")
-    if not np.isfinite(sound).all():
-        raise ValueError("samples hold values that are not finite")
-    if not 8000 <= rate_hz <= 192_000:
-        raise ValueError(f"rate {rate_hz} Hz: it goes from 8000 to 192000 Hz")
-    if rate_hz == SAMPLE_RATE_HZ:
-        return sound
-    import soxr
-
-    return np.asarray(soxr.resample(sound, rate_hz, SAMPLE_RATE_HZ), dtype=np.float32)
 
 
 def load_weights(path: Path | None, device: str) -> Generator:

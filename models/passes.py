@@ -26,28 +26,28 @@ processor's cache, or fills a GPU, and memory does not grow with the recording."
 class Passes:
     """Several recordings of equal length, heard from their start on.
 
-    `emotions` is float32 [batch, rows, emotions], the weights for each row to come; before its
-    first sample each recording was silent for ever.
+    `conditions` is float32 [batch, rows, conditions], those of the network for each row to come;
+    before its first sample each recording was silent for ever.
     """
 
     def __init__(
         self,
         network: Generator,
         device: torch.device,
-        emotions: NDArray[np.float32],
+        conditions: NDArray[np.float32],
         delay_hops: int,
     ) -> None:
         self._network = network
         self._device = device
-        self._emotions = emotions
-        self._delays = torch.full((len(emotions),), delay_hops, device=device)
-        self._rows = emotions.shape[1]
+        self._conditions = conditions
+        self._delays = torch.full((len(conditions),), delay_hops, device=device)
+        self._rows = conditions.shape[1]
         self._row = -delay_hops
-        self._most = max(1, PASS_ROWS[device.type] // len(emotions))
+        self._most = max(1, PASS_ROWS[device.type] // len(conditions))
         # Output k answers for row k + 1 - delay: one hop of silence before makes row 0 the first.
         before = HISTORY_SAMPLES + HOP_SAMPLES
-        self._heard = np.zeros((len(emotions), before), dtype=np.float32)
-        first = torch.from_numpy(np.ascontiguousarray(emotions[:, 0])).to(device)
+        self._heard = np.zeros((len(conditions), before), dtype=np.float32)
+        first = torch.from_numpy(np.ascontiguousarray(conditions[:, 0])).to(device)
         with torch.inference_mode():
             self._caches = network.silent_caches(first, self._delays)
 
@@ -78,14 +78,14 @@ class Passes:
     def _pass(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
         samples = torch.from_numpy(np.ascontiguousarray(sound)).to(self._device)
         hops = (sound.shape[1] - HISTORY_SAMPLES) // HOP_SAMPLES
-        out, _ = self._network(samples, self._weights(hops), self._delays, self._caches)
+        out, _ = self._network(samples, self._told(hops), self._delays, self._caches)
         rows: NDArray[np.float32] = self._network.clamp(out).transpose(1, 2).cpu().numpy()
         return rows
 
-    def _weights(self, hops: int) -> Tensor:
-        """Return the weights of the next rows: one set for all, or [batch, emotions, hops]."""
+    def _told(self, hops: int) -> Tensor:
+        """Return the conditions of the next rows: one set for all, or [batch, conditions, hops]."""
         places = np.clip(np.arange(self._row, self._row + hops), 0, self._rows - 1)
-        weights = self._emotions[:, places]
-        is_constant = bool((weights == weights[:, :1]).all())
-        weights = weights[:, 0] if is_constant else weights.swapaxes(1, 2)
-        return torch.from_numpy(np.ascontiguousarray(weights)).to(self._device)
+        told = self._conditions[:, places]
+        is_constant = bool((told == told[:, :1]).all())
+        told = told[:, 0] if is_constant else told.swapaxes(1, 2)
+        return torch.from_numpy(np.ascontiguousarray(told)).to(self._device)

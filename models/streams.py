@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from models.conditions import conditions
+from models.emotions import MOUTH_GUARD
 from models.features import HISTORY_SAMPLES
 from models.timing import HOP_S, HOP_SAMPLES
 
@@ -40,18 +42,21 @@ class Stream(ABC):
         emotion: NDArray[np.float32],
         lookahead_ms: NDArray[np.float32],
         rows: Sequence[int],
+        mouth_guard: ArrayLike = MOUTH_GUARD,
     ) -> NDArray[np.float32]:
         """Hear one hop of the voices `rows` and return their faces, float32 [rows, channels].
 
         `samples` is [rows, 320] at 16 kHz, of which what is not finite counts as silence,
-        `emotion` weights [rows, emotions], `lookahead_ms` [rows] in 0..240, rounded to whole hops.
+        `emotion` weights [rows, emotions], `lookahead_ms` [rows] in 0..240, rounded to whole hops,
+        `mouth_guard` one for all or [rows], 0..1 (ValueError as `models.conditions` tells).
         After hearing a voice up to stream time T the returned row is its face of T - look-ahead.
         """
         # One NaN would stay in the past for ever.
         hop = self._tensor(np.nan_to_num(samples, posinf=0.0, neginf=0.0))
         hops_late = np.rint(np.asarray(lookahead_ms) / (1000 * HOP_S))
         delays = torch.from_numpy(hops_late.astype(np.int64)).to(self._device)
-        channels = self._hear(hop, self._tensor(emotion), delays, list(rows))
+        told = conditions(emotion, mouth_guard, self._network.architecture.emotions)
+        channels = self._hear(hop, self._tensor(told), delays, list(rows))
         faces: NDArray[np.float32] = self._network.clamp(channels)[..., 0].cpu().numpy()
         return faces
 

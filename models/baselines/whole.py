@@ -26,16 +26,16 @@ MAX_WHOLE_S = 600
 def whole_faces(
     network: FaceNetwork,
     sounds: NDArray[np.float32],
-    emotions: NDArray[np.float32],
+    conditions: NDArray[np.float32],
     delay_hops: int,
 ) -> NDArray[np.float32]:
     """Return the faces of recordings of equal length, float32 [batch, rows, channels].
 
-    `sounds` is [batch, rows * HOP_SAMPLES] at 16 kHz, `emotions` the weights of each row,
-    [batch, rows, emotions]; row i is the face of audio time i/50 s. Before and after a recording
-    there is silence. ValueError: too long for a network that is not windowed.
+    `sounds` is [batch, rows * HOP_SAMPLES] at 16 kHz, `conditions` those of the network for each
+    row, [batch, rows, conditions]; row i is the face of audio time i/50 s. Before and after a
+    recording there is silence. ValueError: too long for a network that is not windowed.
     """
-    batch, rows = emotions.shape[:2]
+    batch, rows = conditions.shape[:2]
     if not network.is_windowed and batch * rows > MAX_WHOLE_S * ROW_RATE_HZ:
         raise ValueError(
             f"{batch * rows * HOP_S:.0f} s of sound: this network hears a recording at once;"
@@ -51,11 +51,11 @@ def whole_faces(
     places = np.clip(np.arange(count + window - 1) - (window - 1) - delay_hops, 0, rows - 1)
     device = network.minimum.device
     sound = torch.from_numpy(samples).to(device)
-    weights = torch.from_numpy(emotions[:, places].swapaxes(1, 2).copy()).to(device)
+    told = torch.from_numpy(conditions[:, places].swapaxes(1, 2).copy()).to(device)
     delays = torch.full((batch,), delay_hops, device=device)
     most = max(1, PIECE_ROWS // batch) if network.is_windowed else count
     made = [
-        _piece(network, sound, weights, delays, slice(first, min(first + most, count)))
+        _piece(network, sound, told, delays, slice(first, min(first + most, count)))
         for first in range(0, count, most)
     ]
     faces: NDArray[np.float32] = torch.cat(made, -1).transpose(1, 2).cpu().numpy()
@@ -63,10 +63,10 @@ def whole_faces(
 
 
 def _piece(
-    network: FaceNetwork, sound: Tensor, weights: Tensor, delays: Tensor, outputs: slice
+    network: FaceNetwork, sound: Tensor, told: Tensor, delays: Tensor, outputs: slice
 ) -> Tensor:
     """Return the clamped `outputs` of all that `sound` could give, [batch, channels, n]."""
     hops = slice(outputs.start, outputs.stop + network.architecture.window_hops - 1)
     samples = slice(hops.start * HOP_SAMPLES, hops.stop * HOP_SAMPLES + HISTORY_SAMPLES)
-    made, _ = network(sound[:, samples], weights[..., hops], delays)
+    made, _ = network(sound[:, samples], told[..., hops], delays)
     return network.clamp(made)

@@ -1,0 +1,61 @@
+"""What a network is told of emotion: the weights and, where it knows one, the mouth guard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.emotions import CONDITIONS, EMOTIONS, MOUTH_GUARD
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+NEAR = 1e-6
+"""How far a guard may be off the default and still be it: more than float32 rounds."""
+
+
+def knows_guard(columns: int) -> bool:
+    """Whether a network that takes so many conditions knows a mouth guard."""
+    return columns == len(CONDITIONS)
+
+
+def checked_guard(mouth_guard: ArrayLike, columns: int) -> NDArray[np.float64]:
+    """Return mouth guards that a network of so many conditions can heed.
+
+    ValueError for one outside of 0..1 and, where the network knows none, for any but the default.
+    """
+    guards = np.asarray(mouth_guard, dtype=np.float64)
+    if not ((guards >= 0.0) & (guards <= 1.0)).all():
+        raise ValueError(f"mouth guard {_told(guards)}: it goes from 0 to 1")
+    if not knows_guard(columns) and (np.abs(guards - MOUTH_GUARD) > NEAR).any():
+        raise ValueError(
+            f"mouth guard {_told(guards)}: these weights were trained without one;"
+            f" leave it at {MOUTH_GUARD:g}, or use weights that know it"
+        )
+    return guards
+
+
+def conditions(
+    emotions: NDArray[np.float32], mouth_guard: ArrayLike, columns: int
+) -> NDArray[np.float32]:
+    """Return the conditions of a network that takes so many columns, float32 [..., columns].
+
+    `emotions` is [..., emotions]; `mouth_guard` one number, or one for each of its first axis.
+    ValueError as `checked_guard`.
+    """
+    guards = checked_guard(mouth_guard, columns)
+    if not knows_guard(columns):
+        return emotions
+    aligned = guards.reshape(guards.shape + (1,) * (emotions.ndim - guards.ndim))
+    column = np.broadcast_to(aligned, (*emotions.shape[:-1], 1))
+    return np.concatenate((emotions, column), axis=-1, dtype=np.float32)
+
+
+def fits(columns: int) -> bool:
+    """Whether this version has conditions for a network that takes so many."""
+    return columns in (len(EMOTIONS), len(CONDITIONS))
+
+
+def _told(guards: NDArray[np.float64]) -> str:
+    return ", ".join(f"{guard:g}" for guard in np.unique(guards))
