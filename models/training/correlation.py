@@ -9,17 +9,19 @@ Prints how well hidden regions are told on held-out faces, against constants and
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from models.correlation import RegionCorrelation, Sizes, Windows, save
+from models.errors import WeightsError
 from models.regions import REGIONS
 from models.training.courses import CAPTURES, KINDS, Courses
 from models.training.hidden import hidden_error, hide
+from models.training.progress import Progress
 from models.training.rivals import figures, linear_start
 from models.training.run import Run, Settings
 from models.training.sources import require
@@ -27,6 +29,7 @@ from models.training.sources import require
 LEAST_SPREAD = 0.05  # no channel's unit is smaller, in board values
 TOLD = ("seed", "steps", "batch", "learning_rate", "warm_up_steps", "weight_decay", "average")
 FIRST_WINDOWS = 300
+TOLD_EVERY = 50  # steps
 CPU = torch.device("cpu")
 FIGURE_WINDOWS = 60
 DEFAULTS = Settings(
@@ -54,24 +57,23 @@ def spread(windows: Windows) -> torch.Tensor:
 def train(
     data: Path, cache: Path, folder: Path, settings: Settings, sizes: Sizes
 ) -> tuple[RegionCorrelation, dict[str, object]]:
-    """Run (or finish) the training; return the averaged network and its card."""
+    """Run (or finish) the training; return the averaged network and its card.
+
+    WeightsError: `folder` holds a run that was begun otherwise.
+    """
     courses, dev = Courses(data, cache, "train"), Courses(data, cache, "dev")
     first = courses.draw(sizes.window_rows, FIRST_WINDOWS, settings.seed, 0)
     scale = spread(first)
     start = linear_start(first, scale)
-    run = Run(folder, settings, lambda: RegionCorrelation(sizes, scale, start), CPU)
-    started, at = time.monotonic(), run.step
-    while run.step < settings.steps:
-        windows = courses.draw(sizes.window_rows, settings.batch, settings.seed, run.step + 1)
-        hidden = hide(windows, np.random.default_rng((settings.seed, run.step, 1)))
+    make = partial(RegionCorrelation, sizes, scale, start)
+    run = Run(folder, settings, make, CPU, {"sizes": asdict(sizes)})
+    progress = Progress(run, TOLD_EVERY)
+    for step in run.steps():
+        windows = courses.draw(sizes.window_rows, settings.batch, settings.seed, step + 1)
+        hidden = hide(windows, np.random.default_rng((settings.seed, step, 1)))
         error = hidden_error(run.network(windows, hidden), windows, hidden, scale)
         run.update(error)
-        if run.step % 50 == 0:
-            pace = (run.step - at) / (time.monotonic() - started)
-            left_min = (settings.steps - run.step) / pace / 60
-            print(f"step {run.step}: error {error.item():.4f}, {left_min:.0f} min left", flush=True)
-        if run.step % settings.save_every == 0 or run.step == settings.steps:
-            run.save()
+        progress.tell(error=error)
         if run.step % settings.check_every == 0 and run.step < settings.steps:
             report(run.average, courses, dev)
     found = report(run.average, courses, dev)
@@ -116,7 +118,10 @@ def main() -> None:
     for needed in ("grid_s1/curves.npz", "iphone/range_of_motion_30fps.npz"):
         require(parser, options.data / needed, "name the data folder with --data")
     settings = Settings(**asdict(DEFAULTS) | {"steps": options.steps})
-    network, card = train(options.data, options.cache, options.runs, settings, Sizes())
+    try:
+        network, card = train(options.data, options.cache, options.runs, settings, Sizes())
+    except WeightsError as error:
+        parser.error(str(error))
     out = options.out or options.runs / "correlation.safetensors"
     out.parent.mkdir(parents=True, exist_ok=True)
     save(out, network, card)

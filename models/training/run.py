@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import nn
 
+from models.described_file import read, write
+from models.errors import WeightsError
 from models.training.augment import AUGMENTATION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from torch import Tensor
 
 Network = TypeVar("Network", bound=nn.Module)
+FORMAT = "cstalk-run-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +60,16 @@ class Run(Generic[Network]):
         settings: Settings,
         make: Callable[[], Network],
         device: torch.device,
+        made_with: Mapping[str, object] | None = None,
     ) -> None:
-        """`make` gives an untrained network; the state of an earlier run in `folder` goes on."""
+        """`make` gives an untrained network; the state of an earlier run in `folder` goes on.
+
+        `made_with` is what else, besides the settings, shapes the weights (JSON values).
+        WeightsError: the earlier run was made with something else, or cannot be read.
+        """
         torch.manual_seed(settings.seed)
         self.settings = settings
+        self.record = _as_read(asdict(settings) | dict(made_with or {}))
         self.path = folder / "checkpoint.safetensors"
         self.network = make().to(device)
         self.average = make().to(device).eval()
@@ -72,6 +81,16 @@ class Run(Generic[Network]):
         folder.mkdir(parents=True, exist_ok=True)
         if self.path.exists():
             self._resume()
+
+    def steps(self) -> Iterator[int]:
+        """Yield every step that is left; whoever iterates calls `update` once for each.
+
+        The checkpoint is written every `save_every` steps and after the last.
+        """
+        while self.step < self.settings.steps:
+            yield self.step
+            if self.step % self.settings.save_every == 0 or self.step == self.settings.steps:
+                self.save()
 
     def update(self, loss: Tensor) -> None:
         """Take one step down `loss`, at the step's learning rate."""
@@ -91,12 +110,16 @@ class Run(Generic[Network]):
         tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items()}
-        partial = self.path.with_suffix(".partial")
-        save_file({k: v.contiguous() for k, v in tensors.items()}, partial)
-        partial.replace(self.path)
+        write(self.path, tensors, FORMAT, self.record)
 
     def _resume(self) -> None:
-        tensors = load_file(self.path)
+        tensors, record = read(self.path, FORMAT)
+        changed = differences(record, self.record)
+        if changed:
+            raise WeightsError(
+                f"{self.path}: an earlier run began it otherwise ({'; '.join(changed)}); give the"
+                " same again, or another folder with --runs"
+            )
         self.step = int(tensors["step"])
 
         def below(prefix: str) -> dict[str, Tensor]:
@@ -118,3 +141,24 @@ class Run(Generic[Network]):
         decay = min(decay, (self.step + 1) / (self.step + 10))
         for kept, new in zip(self.average.parameters(), self.network.parameters(), strict=True):
             kept.lerp_(new, 1.0 - decay)
+
+
+def differences(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
+    """Return what two records do not share, in words: `steps 9000, now 100`."""
+    one, other = dict(_flat(before)), dict(_flat(now))
+    names = [name for name in one | other if one.get(name) != other.get(name)]
+    return [f"{name} {one.get(name, 'none')}, now {other.get(name, 'none')}" for name in names]
+
+
+def _flat(record: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in record.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _as_read(record: Mapping[str, object]) -> dict[str, Any]:
+    """Return a record as it comes back out of a file."""
+    read_back: dict[str, Any] = json.loads(json.dumps(record))
+    return read_back

@@ -19,7 +19,6 @@ ROOT = Path(__file__).parents[3]
     [
         ("prepare", "name the data folder with --data"),
         ("train", "run models.training.prepare first"),
-        ("checks", "run models.training.prepare first"),
     ],
 )
 def test_what_is_missing_is_named_with_its_remedy(

@@ -8,8 +8,8 @@ import torch
 
 from models import load_generator
 from models.training import train as script
+from models.training.description import describe
 from models.training.run import Run, Settings, learning_rate
-from models.training.train import describe
 from models.weights_file import save
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def test_what_it_writes_loads_and_describes_itself(corpus_folder: Path, tmp_path
     network, description = script.train(corpus_folder, tmp_path, SHORT, CPU)
     save(tmp_path / "w.safetensors", network, description)
     generator = load_generator(tmp_path / "w.safetensors", "cpu")
-    assert set(generator.card) == {"licence", "data", "minutes", "settings", "training_hash"}
+    told = {"licence", "data", "minutes", "settings", "training_set", "training_hash"}
+    assert set(generator.card) == told
 
 
 def test_the_hash_names_the_data_and_the_settings(corpus_folder: Path) -> None:

@@ -1,0 +1,82 @@
+"""What the training script writes about the network that it trains."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from models.baselines import NETWORKS
+from models.board import AUDIO_DRIVEN
+from models.emotions import EMOTIONS
+from models.teacher import Teacher, fingerprint
+from models.timing import ROW_RATE_HZ, SAMPLE_RATE_HZ
+from models.training.phones import PHONES
+from models.training.sources import credits_of
+from models.weights_file import Description, build
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from models.face_network import FaceNetwork
+    from models.training.batches import Corpus
+    from models.training.run import Settings
+    from models.wav2vec.network import Wav2Vec
+
+
+def describe(
+    corpus: Corpus,
+    settings: Settings,
+    cache: Path,
+    front_end: Wav2Vec | None = None,
+    *,
+    correlation: Mapping[str, object] | None = None,
+) -> Description:
+    """Return the description that goes into the weights file.
+
+    `correlation` is the card of the correlation supervision, if there was any.
+    """
+    used = asdict(settings) | ({"correlation": dict(correlation)} if correlation else {})
+    index = (cache / "index.json").read_bytes()
+    sizes: dict[str, Any] = {
+        "phones": len(PHONES),
+        "emotions": len(EMOTIONS),
+        "channels": len(AUDIO_DRIVEN),
+    }
+    if front_end is not None:
+        sizes |= {"hidden": front_end.sizes.hidden_size, "front_end": fingerprint(front_end)}
+    return Description(
+        architecture=NETWORKS[settings.network].sizes(**sizes),
+        channels=AUDIO_DRIVEN,
+        emotions=EMOTIONS,
+        sample_rate_hz=SAMPLE_RATE_HZ,
+        rate_hz=ROW_RATE_HZ,
+        card={
+            "licence": "Apache-2.0",
+            "data": credits_of(name for name, minutes in corpus.minutes().items() if minutes),
+            "minutes": corpus.minutes(),
+            "settings": used,
+            "training_set": hashlib.sha256(index).hexdigest(),
+            "training_hash": hashlib.sha256(index + json.dumps(used).encode()).hexdigest(),
+        },
+        network=settings.network,
+    )
+
+
+def made_with(description: Description) -> dict[str, object]:
+    """Return what shapes the weights of a run: its settings, the sizes and the training set."""
+    return {
+        **description.card["settings"],
+        "architecture": asdict(description)["architecture"],
+        "training_set": description.card["training_set"],
+    }
+
+
+def untrained(description: Description, front_end: Wav2Vec | None) -> FaceNetwork:
+    """Return the network that `description` names; a teacher hears through `front_end`."""
+    network = build(description)
+    if front_end is not None and isinstance(network, Teacher):
+        network.attach(front_end)
+    return network

@@ -1,0 +1,110 @@
+"""A run goes on only as it was begun, and says what is different otherwise."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from models.errors import WeightsError
+from models.training.progress import Progress
+from models.training.run import Run, Settings, differences
+
+ROOT = Path(__file__).parents[3]
+CPU = torch.device("cpu")
+SETTINGS = Settings(steps=6, batch=2, warm_up_steps=1, save_every=2)
+MADE_WITH = {"correlation": {"network_sha256": "abc", "weight": 0.01}, "dilations": (1, 2)}
+
+
+def begun(
+    folder: Path, settings: Settings = SETTINGS, made_with: dict[str, Any] = MADE_WITH
+) -> Run[nn.Linear]:
+    return Run(folder, settings, lambda: nn.Linear(2, 1), CPU, made_with)
+
+
+def taken(run: Run[nn.Linear], most: int) -> list[int]:
+    """Take at most so many steps, and return which."""
+    steps = []
+    for step in islice(run.steps(), most):
+        run.update(run.network(torch.ones(1, 2)).square().sum())
+        steps.append(step)
+    return steps
+
+
+def test_a_run_goes_on_after_its_last_checkpoint(tmp_path: Path) -> None:
+    assert taken(begun(tmp_path), 4) == [0, 1, 2, 3]
+    assert taken(begun(tmp_path), 100) == [2, 3, 4, 5]  # the fourth was not followed by another
+    ended = begun(tmp_path)
+    assert taken(ended, 100) == []
+    assert ended.step == SETTINGS.steps
+
+
+@pytest.mark.parametrize(
+    ("settings", "made_with", "told"),
+    [
+        (replace(SETTINGS, steps=9), MADE_WITH, r"\(steps 6, now 9\)"),
+        (replace(SETTINGS, precision="fp32"), MADE_WITH, r"\(precision bf16, now fp32\)"),
+        (SETTINGS, {"dilations": (1, 2)}, r"correlation.network_sha256 abc, now none"),
+        (
+            SETTINGS,
+            MADE_WITH | {"correlation": {"network_sha256": "abc", "weight": 0.5}},
+            r"\(correlation.weight 0.01, now 0.5\)",
+        ),
+        (SETTINGS, MADE_WITH | {"dilations": (1, 4)}, r"dilations \[1, 2\], now \[1, 4\]"),
+    ],
+)
+def test_a_run_begun_otherwise_is_refused(
+    settings: Settings, made_with: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    taken(begun(tmp_path), 3)
+    with pytest.raises(WeightsError, match=f"checkpoint.safetensors: .*{told}.*--runs"):
+        begun(tmp_path, settings, made_with)
+
+
+def test_every_difference_is_told() -> None:
+    assert differences({"a": 1, "b": {"c": 2}}, {"a": 1, "b": {"c": 3}, "d": 4}) == [
+        "b.c 2, now 3",
+        "d none, now 4",
+    ]
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    save_file({"step": torch.tensor(3)}, path)
+    with pytest.raises(WeightsError, match="format none, expected cstalk-run-1"):
+        begun(tmp_path)
+    path.write_bytes(b"cut short")
+    with pytest.raises(WeightsError, match="damaged or no safetensors file"):
+        begun(tmp_path)
+
+
+def test_the_command_says_so_in_one_line(corpus_folder: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "models.training.train", "--cache", str(corpus_folder)]
+    command += ["--runs", str(tmp_path), "--out", str(tmp_path / "w.safetensors")]
+    taken(begun(tmp_path), 3)
+    done = subprocess.run([*command, "--steps", "7"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "steps 6, now 7; batch 2, now 16" in done.stderr.splitlines()[-1]
+
+
+def test_progress_is_told_now_and_then_with_the_time_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = begun(tmp_path, replace(SETTINGS, steps=4))
+    progress = Progress(run, 2, iter((100.0, 340.0, 580.0)).__next__)
+    for _ in run.steps():
+        loss = run.network(torch.ones(1, 2)).square().sum()
+        run.update(loss)
+        progress.tell(face=torch.tensor(0.25), phones=torch.tensor(2.0))
+    assert capsys.readouterr().out.splitlines() == [
+        "step 2: face 0.2500 phones 2.0000, 4 min left",
+        "step 4: face 0.2500 phones 2.0000, 0 min left",
+    ]
