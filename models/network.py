@@ -42,7 +42,7 @@ class Architecture:
     decoder_dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2)
     condition_width: int = 64
     phones: int = 33
-    emotions: int = 7
+    emotions: int = 8
     delays: int = 13
     channels: int = 81
 

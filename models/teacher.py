@@ -51,7 +51,7 @@ class TeacherSizes:
     emotion_width: int = 256
     window_hops: int = 75
     phones: int = 0
-    emotions: int = 7
+    emotions: int = 8
     delays: int = 13
     channels: int = 81
 

@@ -49,7 +49,7 @@ class EmoTalkSizes:
     wider: int = 2
     memory_rows: int = 40
     phones: int = 33
-    emotions: int = 7
+    emotions: int = 8
     delays: int = 13
     channels: int = 81
 

@@ -48,7 +48,7 @@ class FaceFormerSizes:
     memory_rows: int = 75
     run_in_rows: int = 12
     phones: int = 33
-    emotions: int = 7
+    emotions: int = 8
     delays: int = 13
     channels: int = 81
 

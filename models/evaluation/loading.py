@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from models.evaluation.metrics.rest import speech_span
 from models.evaluation.reading import archive_of, reading, sound_of
 from models.evaluation.recordings import MissingDataError, Recording
 from models.training.action_units import PLAYED
 from models.training.align import kokoro_segments
+from models.training.energy import speech_span
 from models.training.sources import (
     FACEGOOD_FPS,
     FACEGOOD_LATE_S,

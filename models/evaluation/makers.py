@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from models.evaluation.recordings import Recording
     from models.face_network import FaceNetwork
-    from models.training.rules import Segment
+    from models.training.segments import Segment
     from models.wav2vec.network import Wav2Vec
     from models.weights_file import Description
 

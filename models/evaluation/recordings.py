@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.evaluation.metrics.rest import speech_span
 from models.timing import HOP_SAMPLES, ROW_RATE_HZ, SAMPLE_RATE_HZ, rows_of
-from models.training.rules import phone_indices
+from models.training.energy import speech_span
+from models.training.segments import phone_indices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.training.rules import Segment
+    from models.training.segments import Segment
 
 
 class MissingDataError(Exception):

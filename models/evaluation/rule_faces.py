@@ -8,19 +8,21 @@ import numpy as np
 import torch
 
 from models.board import AUDIO_DRIVEN
+from models.emotions import MOUTH_GUARD
 from models.evaluation.groups import JAW
 from models.timing import HOP_SAMPLES, rows_of
-from models.training.corpus import speaking
 from models.training.energy import relative_loudness, smooth
-from models.training.postures import face_targets
-from models.training.rules import phone_indices, rule_curves
+from models.training.postures import SPOKEN, face_targets, fervour
+from models.training.rules import rule_curves
+from models.training.segments import phone_indices
+from models.training.targets import speaking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from models.training.rules import Segment
+    from models.training.segments import Segment
 
 LOUDEST_JAW = 0.5
 """Opening of the loudness face at the loudest sound, in board values."""
@@ -66,12 +68,11 @@ class PhoneRuleFace:
         spoken = speaking(phone_indices(phones, rows))
         gestures = rule_curves(phones, rows) * spoken[:, None]
         stress = _loudness(sound)
+        swell = fervour(np.flatnonzero(stress > SPOKEN), np.arange(rows))
         # `face_targets` takes one emotion for a clip; the rules are measured under one only.
-        made = face_targets(
-            torch.from_numpy(gestures)[None],
-            torch.from_numpy(stress)[None],
-            torch.from_numpy(emotions[:1]),
-        )
+        guarded = np.concatenate((emotions[0], [MOUTH_GUARD])).astype(np.float32)
+        given = (gestures, stress, swell, guarded)
+        made = face_targets(*(torch.from_numpy(track)[None] for track in given))
         return np.asarray(made[0].numpy(), dtype=np.float32)
 
 

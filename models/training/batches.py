@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from models.board import AUDIO_DRIVEN
-from models.emotions import EMOTIONS
+from models.emotions import EMOTIONS, MOUTH_GUARD
 from models.timing import HOP_S, HOP_SAMPLES
 from models.training.augment import AUGMENTATION, distort
 from models.training.breaths import with_breaths
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from models.face_network import Sizes
 
 NEUTRAL_SHARE = 0.5
+GUARDED_SHARE = 0.5  # of clips with the usual mouth guard; the others have any
 SOURCE_SHARES = {"grid_s1": 0.25, "kathleen": 0.15, "kokoro": 0.5, "facegood": 0.1, "ravdess": 0.25}
 """How often a source is drawn against the others that are there; `SYNTHETIC` share Kokoro's."""
 SYNTHETIC = ("kokoro", "kokoro_more")
@@ -45,10 +46,11 @@ class Batch:
     """
 
     samples: Tensor
-    emotion: Tensor
+    conditions: Tensor
     delay_hops: Tensor
     gestures: Tensor
     stress: Tensor
+    swell: Tensor
     phones: Tensor
     observed: Tensor
     captured: Tensor | None = None
@@ -123,12 +125,14 @@ def draw(
     faces = [crop.faces(corpus, delay) for crop, delay in zip(crops, delays, strict=True)]
     captured = [crop.captured(corpus, delay) for crop, delay in zip(crops, delays, strict=True)]
     tracked = len(corpus.captured) > 0
+    emotions = played(crops, draw_emotions(size, len(EMOTIONS), random))
     return Batch(
         samples=distort(torch.from_numpy(np.stack(sounds)), dice, augmentation),
-        emotion=played(crops, draw_emotions(size, architecture.emotions, random)),
+        conditions=torch.cat((emotions, draw_guards(size, random)), 1),
         delay_hops=torch.from_numpy(delays),
-        gestures=torch.from_numpy(np.stack([gestures for gestures, _ in faces])),
-        stress=torch.from_numpy(np.stack([stress for _, stress in faces])),
+        gestures=torch.from_numpy(np.stack([face.gestures for face in faces])),
+        stress=torch.from_numpy(np.stack([face.stress for face in faces])),
+        swell=torch.from_numpy(np.stack([face.swell for face in faces])),
         phones=torch.from_numpy(np.stack([crop.phones(corpus) for crop in crops])),
         observed=torch.from_numpy(np.stack([crop.observed() for crop in crops])),
         captured=torch.from_numpy(np.stack([c for c, _ in captured])) if tracked else None,
@@ -160,3 +164,11 @@ def draw_emotions(size: int, emotions: int, random: np.random.Generator) -> Tens
             weights[row, second] = weights[row, first] * share
             weights[row, first] *= 1 - share
     return torch.from_numpy(weights)
+
+
+def draw_guards(size: int, random: np.random.Generator) -> Tensor:
+    """Return mouth guards [size, 1]: half the usual one, else any."""
+    guards = np.full((size, 1), MOUTH_GUARD, dtype=np.float32)
+    other = random.random(size) >= GUARDED_SHARE
+    guards[other, 0] = random.random(int(other.sum()))
+    return torch.from_numpy(guards)

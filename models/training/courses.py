@@ -18,12 +18,13 @@ import torch
 
 from models.board import AUDIO_DRIVEN
 from models.correlation import Windows
-from models.emotions import EMOTIONS
+from models.emotions import EMOTIONS, MOUTH_GUARD
 from models.timing import ROW_RATE_HZ
 from models.training.batches import Corpus, draw_emotions
+from models.training.captured_mouths import JAW_GAIN, PUCKER_GAIN
 from models.training.captures import above_rest, board_of, named, observed_by
-from models.training.corpus import JAW_GAIN, OBSERVED, PUCKER_GAIN
-from models.training.postures import GESTURE_CHANNELS, face_targets
+from models.training.corpus import OBSERVED
+from models.training.postures import GESTURE_CHANNELS, SPOKEN, face_targets, fervour
 from models.training.rules import GESTURES
 from models.training.sources import GRID_FPS, GRID_LATE_S, face_curves, part_of
 
@@ -170,7 +171,12 @@ class Courses:
         window = slice(first, first + rows)
         gestures = torch.from_numpy(self.corpus.gestures[window].astype(np.float32))
         stress = torch.from_numpy(self.corpus.stress[window].astype(np.float32))
-        face = face_targets(gestures[None], stress[None], emotion[None])[0]
+        spoken = np.flatnonzero(self.corpus.stress[clip["first"] : first + rows] > SPOKEN)
+        swell = fervour(spoken, np.arange(first, first + rows) - clip["first"])
+        felt = torch.cat((emotion, torch.tensor([MOUTH_GUARD])))
+        face = face_targets(
+            gestures[None], stress[None], torch.from_numpy(swell)[None], felt[None]
+        )[0]
         told = OBSERVED[_source(clip)]
         asked = torch.tensor([float(name in told) for name in GESTURES]) @ GESTURE_CHANNELS > 0
         silent = ~(GESTURE_CHANNELS.amax(0) > 0)

@@ -13,6 +13,7 @@ from models.network import PHONE_DELAY_HOPS
 from models.timing import HOP_SAMPLES
 from models.training.action_units import OBSERVED_CHANNELS
 from models.training.corpus import OBSERVED
+from models.training.postures import SPOKEN, fervour
 from models.training.rules import GESTURES
 
 if TYPE_CHECKING:
@@ -28,6 +29,15 @@ SPEED = (0.88, 1.15)  # playing a voice slower or faster also moves its pitch an
 NO_VOICE_SHARE = 0.06
 UNKNOWN_PHONE = -100  # cross entropy skips it
 ALIGNED = ("grid_s1", "kathleen", "kokoro", "kokoro_more", "ravdess")
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """What a face does in `ROWS` rows: gestures [rows, gestures], stress and swell [rows]."""
+
+    gestures: NDArray[np.float32]
+    stress: NDArray[np.float32]
+    swell: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +88,24 @@ class Crop:
         exist = (local >= 0) & (local <= last) & self.voice
         return self.clip["first"] + np.clip(local, 0, last), exist
 
-    def faces(
-        self, corpus: Corpus, delay_hops: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return gestures [rows, gestures] and stress [rows]; both at rest outside of the clip."""
+    def faces(self, corpus: Corpus, delay_hops: int) -> Face:
+        """Return what the face does in the rows; it rests outside of the clip."""
         positions, exist = self.rows(delay_hops)
         low = np.floor(positions).astype(np.int64)
         high = np.minimum(low + 1, self.clip["first"] + self.clip["rows"] - 1)
         share = (positions - low)[:, None]
         blend = corpus.gestures[low] * (1 - share) + corpus.gestures[high] * share
-        gestures = (exist[:, None] * blend).astype(np.float32)
-        return gestures, (exist * corpus.stress[low]).astype(np.float32)
+        swell = np.zeros(ROWS, dtype=np.float32)
+        if self.voice:
+            stress = corpus.stress[self.clip["first"] : self.clip["first"] + self.clip["rows"]]
+            spoken = np.flatnonzero(stress > SPOKEN) / self.speed
+            local = self.start / self.speed + 1 - delay_hops + np.arange(ROWS)
+            swell = fervour(spoken, local)
+        return Face(
+            (exist[:, None] * blend).astype(np.float32),
+            (exist * corpus.stress[low]).astype(np.float32),
+            swell,
+        )
 
     def captured(
         self, corpus: Corpus, delay_hops: int

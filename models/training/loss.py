@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from models.emotions import EMOTIONS
 from models.training.crops import UNKNOWN_PHONE
 from models.training.postures import GESTURE_CHANNELS, face_targets
 from models.training.rules import GESTURES
@@ -64,17 +65,17 @@ def loss_of(
 
     `term` of the faces [batch, time, channels] and of the emotion is added to the face loss.
     """
-    targets = face_targets(batch.gestures, batch.stress, batch.emotion).to(device)
+    targets = face_targets(batch.gestures, batch.stress, batch.swell, batch.conditions).to(device)
     if batch.captured is not None and batch.captured_seen is not None:
         seen = batch.captured_seen.to(device)
         targets = torch.where(seen, batch.captured.to(device), targets)
     out, logits = network(
-        batch.samples.to(device), batch.emotion.to(device), batch.delay_hops.to(device)
+        batch.samples.to(device), batch.conditions.to(device), batch.delay_hops.to(device)
     )
     faces = out.transpose(1, 2)
     face = loss(faces, targets, batch.observed.to(device))
     if term is not None:
-        face = face + term(faces, batch.emotion.to(device))
+        face = face + term(faces, batch.conditions[:, : len(EMOTIONS)].to(device))
     if logits is None:
         return face, face.new_zeros(())
     heard = logits[..., -batch.phones.shape[1] :]

@@ -1,14 +1,17 @@
 """What an emotion does to a face, and what it leaves to speech.
 
 The postures are FACS knowledge (Ekman and Friesen's action units of each emotion), written as
-board values in `emotion_postures.csv`: happiness 6+12, sadness 1+4+15+17, anger 4+5+7+23, surprise
-1+2+5, fear 1+2+4+5+20, disgust 9+10+15. No recording of actors went into them.
+board values in `emotion_postures.csv`: happiness 6+12+25, sadness 1+4+15+17, anger 4+5+7+23,
+surprise 1+2+5+25+26, fear 1+2+4+5+20+25, disgust 9+10+15, at the middle of the scale of strengths.
+`left_more` is by how much the left side shows more than the right, as faces do (Sackeim et al.,
+Science 202, 1978). No recording of actors went into them.
 """
 
 from __future__ import annotations
 
 import csv
 from importlib import resources
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,12 +19,22 @@ from torch import Tensor
 
 from models.board import AUDIO_DRIVEN
 from models.emotions import EMOTIONS
+from models.timing import ROW_RATE_HZ
 from models.training.rules import GESTURES
 
-SPEECH_TAKES = 0.45
-"""Share of an emotion's mouth posture which full speech activity pushes aside."""
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 STRESS_LIFTS = 0.25
 """How much stronger the upper face's posture is at full stress than in silence."""
+SILENT_SHARE = 0.7
+"""Share of a posture that shows before anything is said; speech brings the whole of it."""
+RELEASE_S = 1.6
+"""Time over which the rest of it fades to 1/e after speech: a smile outlasts its words."""
+SPOKEN = 0.45
+"""Stress beyond which somebody speaks."""
+STRESS_SPEAKS = (0.25, 0.65)
+"""Stress at which the mouth begins to belong to speech, and at which it does wholly."""
 
 POSITION = {name: index for index, name in enumerate(AUDIO_DRIVEN)}
 
@@ -31,9 +44,11 @@ def _read_postures() -> Tensor:
     postures = np.zeros((len(EMOTIONS), len(AUDIO_DRIVEN)), dtype=np.float32)
     for row in csv.DictReader(text.splitlines()):
         for emotion, name in enumerate(EMOTIONS):
-            for side in "LR":
-                position = POSITION[f"CTRL_{side}_{row['slider']}"]
-                postures[emotion, position] = float(row.get(name) or 0.0)
+            value, more = float(row[name]) if name in row else 0.0, float(row["left_more"]) / 2
+            for side, share in (("L", 1 + more), ("R", 1 - more), ("C", 1)):
+                position = POSITION.get(f"CTRL_{side}_{row['slider']}")
+                if position is not None:
+                    postures[emotion, position] = share * value
     return torch.from_numpy(postures)
 
 
@@ -54,24 +69,40 @@ GESTURE_CHANNELS = _gesture_channels()
 IS_MOUTH = torch.tensor([("_mouth" in name or "_jaw" in name) for name in AUDIO_DRIVEN])
 CLOSERS = tuple(GESTURES).index("lips_together")
 ROUNDERS = tuple(GESTURES).index("purse")
-PARTING = torch.tensor([("LipRaise" in name or "LipDepress" in name) for name in AUDIO_DRIVEN])
+PARTING = torch.tensor(
+    [any(part in name for part in ("LipRaise", "LipDepress", "jaw.ty")) for name in AUDIO_DRIVEN]
+)
 WIDENING = torch.tensor(
     [("orner" in name or "stretch" in name or "dimple" in name) for name in AUDIO_DRIVEN]
 )
 
 
-def face_targets(gestures: Tensor, stress: Tensor, emotion: Tensor) -> Tensor:
+def fervour(spoken: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.float32]:
+    """Return how much of an emotion's swell is there at `rows` [time], 0..1.
+
+    `spoken` are the times, rising and in rows too, at which somebody speaks. It is 1 in speech and
+    fades after it.
+    """
+    last = np.searchsorted(spoken, rows, side="right") - 1
+    since = np.where(last >= 0, rows - spoken[np.maximum(last, 0)] if len(spoken) else 0.0, np.inf)
+    return np.asarray(np.exp(-since / (RELEASE_S * ROW_RATE_HZ)), dtype=np.float32)
+
+
+def face_targets(gestures: Tensor, stress: Tensor, swell: Tensor, conditions: Tensor) -> Tensor:
     """Return channel targets [batch, time, channels] of speech under an emotion.
 
-    `gestures` is [batch, time, gestures], `stress` [batch, time] in 0..1, `emotion` weights
-    [batch, emotions]. The emotion never parts lips that a bilabial closes, nor widens a rounded
-    mouth much.
+    `gestures` is [batch, time, gestures], `stress` and `swell` (`fervour`) are [batch, time] in
+    0..1, `conditions` [batch, conditions] as in `models.emotions.CONDITIONS`. The emotion never
+    parts lips that a bilabial closes, nor widens a rounded mouth much.
     """
-    posture = (emotion @ POSTURES)[:, None].expand(-1, gestures.shape[1], -1)
-    active = gestures.abs().amax(-1, keepdim=True).mul(2.5).clamp(max=1.0)
+    emotion, guard = conditions[:, :-1], conditions[:, -1, None, None]
+    shown = SILENT_SHARE + (1.0 - SILENT_SHARE) * swell[..., None]
+    posture = (emotion @ POSTURES)[:, None] * shown
+    low, high = STRESS_SPEAKS
+    speech = ((stress[..., None] - low) / (high - low)).clamp(0.0, 1.0)
     closed = gestures[..., CLOSERS, None]
     rounded = gestures[..., ROUNDERS, None]
-    mouth = posture * (1.0 - SPEECH_TAKES * active)
+    mouth = posture * (1.0 - guard * speech)
     mouth = torch.where(PARTING, mouth * (1.0 - closed), mouth)
     mouth = torch.where(WIDENING, mouth * (1.0 - 0.7 * rounded), mouth)
     upper = posture * (1.0 + STRESS_LIFTS * stress[..., None])

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.timing import ROW_RATE_HZ
 from models.training.action_units import emotion_of
 from models.training.align import Aligner, Segment, segments_of
+from models.training.captured_mouths import TEACHERS
 from models.training.contents import code_digest, text_digest, write_whole
 from models.training.corpus import Builder
 from models.training.manifest import (
@@ -32,10 +34,11 @@ from models.training.sources import SOURCES, Clip, clips_of, folders_of, require
 from models.training.store import Building, read_index
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-TEACHERS = ("grid_s1", "facegood")  # whose captured faces every other voice's targets come from
 WITHOUT_PHONES = ("facegood",)
+HEARD = [source for source in SOURCES if source not in WITHOUT_PHONES and SOURCES[source].default]
+"""Sources that teach the listener."""
 LEAVABLE = [source for source in SOURCES if source != "grid_s1"]
 
 Phones = dict[str, list[Segment]]
@@ -54,16 +57,26 @@ def align_all(folders: Mapping[str, Path], cache: Path) -> dict[str, Phones]:
     return aligned
 
 
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Digests of all that the listener, the articulation and each source's part depend on."""
+
+    listener: str
+    articulation: str
+    sources: dict[str, str]
+
+
 def keys_of(
     folders: Mapping[str, Path], aligned: Mapping[str, Phones], digests: Mapping[str, str]
-) -> tuple[str, dict[str, str]]:
-    """Return digests of all that the articulation depends on, and each source's part of the set."""
+) -> Keys:
+    """Return the keys of a training set made of `folders`."""
     own = {
         source: text_digest(digests[source], json.dumps(aligned.get(source))) for source in folders
     }
+    heard = text_digest(code_digest("listener"), *(own.get(source, "") for source in HEARD))
     code = text_digest(code_digest("corpus"), code_digest("store"))
-    taught = text_digest(code, *(own.get(teacher, "") for teacher in TEACHERS))
-    return taught, {source: text_digest(taught, own[source]) for source in folders}
+    taught = text_digest(code, heard, *(own.get(teacher, "") for teacher in TEACHERS))
+    return Keys(heard, taught, {source: text_digest(taught, own[source]) for source in folders})
 
 
 def trainable(source: str, folder: Path, phones: Phones) -> list[Clip]:
@@ -80,16 +93,15 @@ def build(
     folders: Mapping[str, Path],
     cache: Path,
     aligned: Mapping[str, Phones],
-    taught: str,
-    keys: Mapping[str, str],
+    keys: Keys,
 ) -> None:
     """Write the set to the cache; a source whose key the finished set has is copied from it."""
     finished = read_manifest(cache)["sources"]
     index = read_index(cache) if finished else []
-    with Building(cache, list(keys.items())) as building:
-        waiting = list(keys)[len(building.done) :]
-        changed = [s for s in waiting if finished.get(s, {}).get("key") != keys[s]]
-        builder = _builder(folders, cache, aligned, taught) if changed else None
+    with Building(cache, list(keys.sources.items())) as building:
+        waiting = list(keys.sources)[len(building.done) :]
+        changed = [s for s in waiting if finished.get(s, {}).get("key") != keys.sources[s]]
+        builder = _builder(folders, cache, aligned, keys) if changed else None
         for source in waiting:
             if builder is not None and source in changed:
                 for clip in trainable(source, folders[source], aligned.get(source, {})):
@@ -98,25 +110,24 @@ def build(
                     building.add(clip, samples, builder.targets(clip, samples), emotion)
             else:
                 building.copy([clip for clip in index if clip["name"].startswith(f"{source}/")])
-            building.end_source(source, keys[source])
+            building.end_source(source, keys.sources[source])
             print(f"{source}: {building.rows / ROW_RATE_HZ / 60:.1f} minutes so far", flush=True)
         (cache / NAME).unlink(missing_ok=True)
         building.publish()
 
 
 def _builder(
-    folders: Mapping[str, Path], cache: Path, aligned: Mapping[str, Phones], taught: str
+    folders: Mapping[str, Path], cache: Path, aligned: Mapping[str, Phones], keys: Keys
 ) -> Builder:
-    phones: dict[str, Any] = {name: s for each in aligned.values() for name, s in each.items()}
-    builder = Builder(folders, phones)
-    path = cache / "articulation" / f"{taught[:32]}.safetensors"
-    if path.exists():
-        builder.recall(path)
-        return builder
-    teachers = [source for source in folders if source in TEACHERS]
-    builder.learn([c for s in teachers for c in trainable(s, folders[s], aligned.get(s, {}))])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    builder.keep(path)
+    def clips(sources: Iterable[str]) -> list[Clip]:
+        there = [source for source in sources if source in folders]
+        return [c for s in there for c in trainable(s, folders[s], aligned.get(s, {}))]
+
+    builder = Builder(folders, {name: s for each in aligned.values() for name, s in each.items()})
+    learned = cache / "learned"
+    builder.learn_to_listen(clips(HEARD), learned / f"listener-{keys.listener[:32]}.safetensors")
+    path = learned / f"articulation-{keys.articulation[:32]}.safetensors"
+    builder.learn_to_articulate(clips(TEACHERS), path)
     return builder
 
 
@@ -124,19 +135,19 @@ def prepare(folders: Mapping[str, Path], cache: Path) -> dict[str, Any]:
     """Bring the training set in `cache` up to date with `folders`; returns its manifest."""
     aligned = align_all(folders, cache)
     digests = {source: source_digest(source, folder) for source, folder in folders.items()}
-    taught, keys = keys_of(folders, aligned, digests)
+    keys = keys_of(folders, aligned, digests)
     finished = read_manifest(cache)
-    if {source: facts["key"] for source, facts in finished["sources"].items()} == keys:
+    if {source: facts["key"] for source, facts in finished["sources"].items()} == keys.sources:
         print("the training set is up to date")
         return finished
-    build(folders, cache, aligned, taught, keys)
+    build(folders, cache, aligned, keys)
     index = read_index(cache)
     described = {
         source: describe_source(
             source,
             folder,
             digests[source],
-            keys[source],
+            keys.sources[source],
             [clip for clip in index if clip["name"].startswith(f"{source}/")],
         )
         for source, folder in folders.items()

@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.timing import ROW_RATE_HZ
-from models.training.phones import PHONES, SILENCE
+from models.training.phones import PHONES
+from models.training.segments import fill_gaps, frame_times_s
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from models.training.segments import Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,37 +76,6 @@ def _read_targets() -> NDArray[np.float32]:
 
 TARGETS = _read_targets()
 """Gesture values by phone, [phones, gestures]."""
-
-
-def frame_times_s(frames: int) -> NDArray[np.float64]:
-    """Return the audio time of each row."""
-    return np.arange(frames) / ROW_RATE_HZ
-
-
-Segment = tuple[float, float, str]
-
-
-def fill_gaps(segments: Sequence[Segment], end_s: float) -> list[Segment]:
-    """Return `segments` with silence wherever no phone was aligned, from 0 to `end_s`."""
-    filled: list[Segment] = []
-    clock_s = 0.0
-    for start_s, stop_s, phone in [*segments, (end_s, end_s, SILENCE)]:
-        if start_s - clock_s > 1 / ROW_RATE_HZ:
-            filled.append((clock_s, start_s, SILENCE))
-        if stop_s > start_s:
-            filled.append((start_s, stop_s, phone))
-        clock_s = max(clock_s, stop_s)
-    return filled
-
-
-def phone_indices(segments: Sequence[Segment], frames: int) -> NDArray[np.int64]:
-    """Return the phone at each row's time, [time]; silence where none is aligned."""
-    indices = np.zeros(frames, dtype=np.int64)
-    times_s = frame_times_s(frames)
-    for start_s, end_s, phone in segments:
-        first, last = np.searchsorted(times_s, (start_s, end_s))
-        indices[first:last] = PHONES.index(phone)
-    return indices
 
 
 def rule_curves(segments: Sequence[Segment], frames: int) -> NDArray[np.float32]:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.training.corpus import Targets
     from models.training.sources import Clip
+    from models.training.targets import Targets
 
 CAPTURED = "captured.f16"
 ROW_BYTES = {

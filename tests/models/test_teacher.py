@@ -9,7 +9,7 @@ import torch
 from safetensors import safe_open
 
 from models.board import AUDIO_DRIVEN
-from models.emotions import EMOTIONS
+from models.emotions import CONDITIONS, EMOTIONS
 from models.errors import WeightsError
 from models.features import HISTORY_SAMPLES
 from models.teacher import Teacher, TeacherSizes, fingerprint
@@ -56,7 +56,7 @@ def sound(hops: int) -> torch.Tensor:
 
 @torch.inference_mode()
 def test_the_delay_only_says_which_row_follows_which_hop(teacher: Teacher) -> None:
-    emotion = torch.rand(1, len(EMOTIONS))
+    emotion = torch.rand(1, len(CONDITIONS))
     early, phones = teacher(sound(120), emotion, torch.tensor([1]))
     late, _ = teacher(sound(120), emotion, torch.tensor([6]))
     assert phones is None
@@ -71,13 +71,13 @@ def test_the_delay_only_says_which_row_follows_which_hop(teacher: Teacher) -> No
 def test_it_hears_what_is_to_come(teacher: Teacher) -> None:
     other = sound(40)
     other[:, -HOP_SAMPLES:] = 0.3
-    emotion, delay = torch.zeros(1, len(EMOTIONS)), torch.tensor([4])
+    emotion, delay = torch.zeros(1, len(CONDITIONS)), torch.tensor([4])
     assert (teacher(other, emotion, delay)[0] != teacher(sound(40), emotion, delay)[0]).any()
 
 
 @torch.inference_mode()
 def test_emotion_reaches_the_face_of_its_time_through_every_layer(teacher: Teacher) -> None:
-    emotion = torch.zeros(1, len(EMOTIONS), 60)
+    emotion = torch.zeros(1, len(CONDITIONS), 60)
     plain = teacher(sound(60), emotion, torch.tensor([0]))[0]
     emotion[..., 59] = 1.0
     moved = (teacher(sound(60), emotion, torch.tensor([0]))[0] != plain).any(1)[0]
@@ -96,7 +96,7 @@ def test_a_file_holds_the_decoder_and_names_its_front_end(
     again, read = load_network(path, CPU)
     assert read == description
     assert isinstance(again, Teacher)
-    given = sound(30), torch.ones(1, len(EMOTIONS)), torch.tensor([4])
+    given = sound(30), torch.ones(1, len(CONDITIONS)), torch.tensor([4])
     with pytest.raises(WeightsError, match="no ears; attach"):
         again(*given)
     again.attach(front_end)

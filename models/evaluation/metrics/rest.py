@@ -6,31 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.timing import HOP_S, HOP_SAMPLES, ROW_RATE_HZ
+from models.timing import ROW_RATE_HZ
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 AWAY_S = 0.3
 """Silence this near to speech belongs to the speech: breath, anticipation, closing."""
-QUIET_DB = 35.0
-"""A hop this far under the loud ones of its clip is no speech."""
 SHUT = 0.05
 """Opening (board values) up to which a mouth counts as shut: about 2 mm of a jaw's way."""
-
-
-def speech_span(sound: NDArray[np.float32]) -> tuple[float, float]:
-    """Return when speech begins and ends in a clean clip [time] of 16 kHz, in seconds.
-
-    Of hops of 20 ms, the first and the last whose power is within `QUIET_DB` of the clip's 95th
-    percentile; (0, 0) where the clip is digital silence.
-    """
-    hops = len(sound) // HOP_SAMPLES
-    power = np.square(sound[: hops * HOP_SAMPLES].reshape(-1, HOP_SAMPLES)).mean(1)
-    if not power.any():
-        return 0.0, 0.0
-    heard = np.flatnonzero(power > np.percentile(power[power > 0], 95) / 10 ** (QUIET_DB / 10))
-    return float(heard[0] * HOP_S), float((heard[-1] + 1) * HOP_S)
 
 
 def resting(opening: NDArray[np.float32], start_s: float, end_s: float) -> NDArray[np.float32]:

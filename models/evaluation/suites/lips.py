@@ -14,10 +14,11 @@ from models.evaluation.makers import perform
 from models.evaluation.measures import Finding
 from models.evaluation.metrics.lips import Closures, closures
 from models.evaluation.metrics.motion import jerk
-from models.evaluation.metrics.rest import closing_time, resting, speech_span
+from models.evaluation.metrics.rest import closing_time, resting
 from models.evaluation.recordings import Recording, in_noise
 from models.evaluation.suites.suite import mean, median, percentile
 from models.timing import ROW_RATE_HZ, SAMPLE_RATE_HZ
+from models.training.energy import speech_span
 from models.training.phones import INDEX, VOWELS
 
 if TYPE_CHECKING:

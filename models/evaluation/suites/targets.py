@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from models.emotions import EMOTIONS
+from models.emotions import CONDITIONS, EMOTIONS, MOUTH_GUARD
 from models.evaluation.groups import MOUTH, UPPER
 from models.evaluation.loading import spread
 from models.evaluation.makers import perform
@@ -26,7 +26,7 @@ from models.timing import HOP_S
 from models.training.batches import Corpus
 from models.training.crops import ALIGNED
 from models.training.phones import PHONES
-from models.training.postures import face_targets
+from models.training.postures import SPOKEN, face_targets, fervour
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,11 +84,13 @@ class Targets:
         return Recording(name, sound, phones=segments)
 
     def _target(self, rows: slice, emotion: int) -> NDArray[np.float32]:
-        weights = torch.zeros(1, len(EMOTIONS))
-        weights[0, emotion] = float(emotion > 0)
-        gestures = np.asarray(self._corpus.gestures[rows], dtype=np.float32)
-        stress = np.asarray(self._corpus.stress[rows], dtype=np.float32)
-        made = face_targets(
-            torch.from_numpy(gestures)[None], torch.from_numpy(stress)[None], weights
+        conditions = np.zeros(len(CONDITIONS), dtype=np.float32)
+        conditions[emotion], conditions[-1] = float(emotion > 0), MOUTH_GUARD
+        gestures, stress = (
+            np.asarray(track[rows], dtype=np.float32)
+            for track in (self._corpus.gestures, self._corpus.stress)
         )
+        swell = fervour(np.flatnonzero(stress > SPOKEN), np.arange(len(stress)))
+        given = (gestures, stress, swell, conditions)
+        made = face_targets(*(torch.from_numpy(track)[None] for track in given))
         return np.asarray(made[0].numpy(), dtype=np.float32)

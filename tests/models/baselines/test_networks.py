@@ -12,7 +12,7 @@ import torch
 from models import load_generator
 from models.baselines import NETWORKS
 from models.board import AUDIO_DRIVEN
-from models.emotions import EMOTIONS
+from models.emotions import CONDITIONS, EMOTIONS
 from models.errors import WeightsError
 from models.features import HISTORY_SAMPLES
 from models.generator import Generator
@@ -57,7 +57,7 @@ def inputs(network: FaceNetwork, rows: int, batch: int = 2) -> tuple[Tensor, Ten
     dice = torch.Generator().manual_seed(1)
     hops = network.architecture.window_hops - 1 + rows
     samples = 0.1 * torch.randn(batch, HISTORY_SAMPLES + hops * HOP_SAMPLES, generator=dice)
-    emotion = torch.rand(batch, len(EMOTIONS), generator=dice)
+    emotion = torch.rand(batch, len(CONDITIONS), generator=dice)
     return samples, emotion, torch.tensor([3, 8])[:batch]
 
 
@@ -146,7 +146,7 @@ def test_only_what_streams_is_let_into_the_bridge(name: str, tmp_path: Path) -> 
         load_generator(path, "cpu")
     network, description = load_network(path, CPU)
     whole = Generator(network, description, CPU)
-    for refused in (lambda: whole.stream(1), lambda: whole.passes(np.zeros((1, 1, 7)))):
+    for refused in (lambda: whole.stream(1), lambda: whole.passes(np.zeros((1, 1, len(EMOTIONS))))):
         with pytest.raises(WeightsError, match=f"{name} network cannot stream"):
             refused()
 

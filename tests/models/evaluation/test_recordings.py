@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from models.evaluation.metrics.rest import speech_span
 from models.evaluation.recordings import Folders, MissingDataError, Recording, in_noise
+from models.training.energy import speech_span
 from models.training.phones import INDEX
 
 if TYPE_CHECKING:

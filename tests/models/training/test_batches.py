@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.emotions import CONDITIONS, MOUTH_GUARD
 from models.features import HISTORY_SAMPLES
 from models.network import Architecture
 from models.timing import HOP_SAMPLES
@@ -34,9 +35,8 @@ def test_a_row_is_the_face_of_the_sound_one_delay_ago(
     crop = Crop(corpus.clips[1], "kathleen", start, speed, voice=True)
     context = 10
     sound = crop.sound(corpus, context)
-    jaw, stress = (
-        values[..., 0] if values.ndim == 2 else values for values in crop.faces(corpus, delay_hops)
-    )
+    face = crop.faces(corpus, delay_hops)
+    jaw, stress = face.gestures[:, 0], face.stress
     for row in range(30, ROWS, 17):
         end = HISTORY_SAMPLES + (context + row + 1 - delay_hops) * HOP_SAMPLES
         heard = sound[end - 1] / (20000 / 32768)
@@ -46,8 +46,8 @@ def test_a_row_is_the_face_of_the_sound_one_delay_ago(
 
 def test_around_a_clip_there_is_silence_and_rest(corpus: Corpus) -> None:
     crop = Crop(corpus.clips[0], "grid_s1", 120.0, 1.0, voice=True)
-    gestures, _ = crop.faces(corpus, 0)
-    assert np.abs(gestures[80:]).max() == 0.0
+    face = crop.faces(corpus, 0)
+    assert np.abs(face.gestures[80:]).max() == 0.0
     assert np.abs(crop.sound(corpus, 10)[(10 + 82) * HOP_SAMPLES + HISTORY_SAMPLES :]).max() == 0.0
     assert crop.phones(corpus)[-1] == 0
 
@@ -55,7 +55,7 @@ def test_around_a_clip_there_is_silence_and_rest(corpus: Corpus) -> None:
 def test_a_batch_depends_only_on_its_number(corpus: Corpus) -> None:
     first, again, other = (draw(corpus, Architecture(), 3, 1, number) for number in (4, 4, 5))
     assert torch.equal(first.samples, again.samples)
-    assert torch.equal(first.emotion, again.emotion)
+    assert torch.equal(first.conditions, again.conditions)
     assert not torch.equal(first.samples, other.samples)
 
 
@@ -81,7 +81,7 @@ def test_what_a_source_does_not_observe_has_no_weight(corpus: Corpus) -> None:
 def test_a_version_of_augmentation_changes_the_sound_and_nothing_else(corpus: Corpus) -> None:
     first, second = (draw(corpus, Architecture(), 6, 1, 3, version) for version in (1, 2))
     assert not torch.equal(first.samples, second.samples)
-    for name in ("emotion", "delay_hops", "gestures", "stress", "phones", "observed"):
+    for name in ("conditions", "delay_hops", "gestures", "stress", "swell", "phones"):
         assert torch.equal(getattr(first, name), getattr(second, name))
 
 
@@ -102,3 +102,23 @@ def test_pauses_are_where_nobody_is_known_to_speak(corpus: Corpus) -> None:
 
 def test_shares_are_those_of_the_sources_that_are_there(corpus: Corpus) -> None:
     assert corpus.shares == {"grid_s1": 0.25, "kathleen": 0.15, "kokoro": 0.5, "facegood": 0.1}
+
+
+def test_an_emotion_swells_with_speech_and_fades_after_it(corpus: Corpus) -> None:
+    """Loudness passes the threshold of speech in row 90 of 200, and the clip ends."""
+    swell = Crop(corpus.clips[0], "grid_s1", 60.0, 1.0, voice=True).faces(corpus, 0).swell
+    assert swell[:28].max() == 0.0
+    assert swell[32:138].min() == 1.0
+    assert (np.diff(swell[140:]) < 0).all()
+    assert (
+        Crop(corpus.clips[0], "grid_s1", 60.0, 1.0, voice=False).faces(corpus, 0).swell.max() == 0
+    )
+
+
+def test_half_the_clips_have_the_usual_mouth_guard(corpus: Corpus) -> None:
+    guards = draw(corpus, Architecture(emotions=len(CONDITIONS)), 64, 1, 0).conditions[:, -1]
+    usual = guards == MOUTH_GUARD
+    assert 0.3 < usual.float().mean() < 0.7
+    assert guards[~usual].min() >= 0.0
+    assert guards[~usual].max() <= 1.0
+    assert guards[~usual].std() > 0.2

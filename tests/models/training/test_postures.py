@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.board import AUDIO_DRIVEN
-from models.emotions import EMOTIONS
-from models.training.postures import POSTURES, face_targets
+from models.emotions import CONDITIONS, EMOTIONS, MOUTH_GUARD
+from models.training.postures import POSTURES, SILENT_SHARE, face_targets, fervour
 from models.training.rules import GESTURES
 
 NAMES = list(AUDIO_DRIVEN)
 
 
-def face(emotion: str, **gestures: float) -> dict[str, float]:
+def face(
+    emotion: str,
+    *,
+    stress: float = 0.0,
+    swell: float = 1.0,
+    guard: float = MOUTH_GUARD,
+    **gestures: float,
+) -> dict[str, float]:
     row = torch.zeros(1, 1, len(GESTURES))
     for name, value in gestures.items():
         row[0, 0, list(GESTURES).index(name)] = value
-    weights = torch.zeros(1, len(EMOTIONS))
-    weights[0, EMOTIONS.index(emotion)] = 1.0
-    values = face_targets(row, torch.zeros(1, 1), weights)[0, 0]
-    return dict(zip(NAMES, values.tolist(), strict=True))
+    conditions = torch.zeros(1, len(CONDITIONS))
+    conditions[0, EMOTIONS.index(emotion)], conditions[0, -1] = 1.0, guard
+    values = face_targets(row, torch.full((1, 1), stress), torch.full((1, 1), swell), conditions)
+    return dict(zip(NAMES, values[0, 0].tolist(), strict=True))
 
 
 def test_a_happy_face_smiles_and_an_angry_one_frowns() -> None:
     assert face("happy")["CTRL_L_mouth_cornerPull.ty"] > 0.4
-    assert face("angry")["CTRL_R_brow_down.ty"] > 0.5
+    assert face("angry")["CTRL_R_brow_down.ty"] > 0.4
     assert max(map(abs, face("neutral").values())) == 0.0
 
 
@@ -39,6 +52,32 @@ def test_an_emotion_does_not_part_closed_lips() -> None:
     assert closed["CTRL_L_mouth_lipsTogetherU.ty"] == 1.0
 
 
-def test_speech_pushes_a_smile_aside_but_not_away() -> None:
-    at_rest, speaking = (face("happy", jaw=jaw)["CTRL_L_mouth_cornerPull.ty"] for jaw in (0.0, 0.6))
-    assert 0.3 * at_rest < speaking < 0.8 * at_rest
+def test_the_mouth_guard_says_how_much_of_a_smile_speech_takes() -> None:
+    def smile(stress: float, guard: float) -> float:
+        return face("happy", stress=stress, guard=guard)["CTRL_L_mouth_cornerPull.ty"]
+
+    assert smile(1.0, 0.4) == pytest.approx(0.6 * smile(0.0, 0.4))
+    assert smile(1.0, 0.0) == smile(0.0, 1.0)
+    assert smile(1.0, 1.0) == 0.0
+    assert face("angry", stress=1.0, guard=1.0)["CTRL_L_brow_down.ty"] > 0.4
+
+
+def test_an_emotion_shows_more_once_somebody_spoke() -> None:
+    before, after = (face("sad", swell=swell)["CTRL_L_brow_raiseIn.ty"] for swell in (0.0, 1.0))
+    assert before == pytest.approx(SILENT_SHARE * after)
+
+
+def test_the_left_side_shows_a_little_more() -> None:
+    happy = face("happy")
+    left, right = (happy[f"CTRL_{side}_mouth_cornerPull.ty"] for side in "LR")
+    assert right < left < 1.15 * right
+
+
+@given(st.lists(st.integers(0, 99), unique=True), st.floats(-20, 120))
+def test_a_swell_fades_from_the_last_row_in_which_somebody_spoke(
+    spoken: list[int], row: float
+) -> None:
+    swell = fervour(np.array(sorted(spoken)), np.array([row]))[0]
+    past = [since for since in (row - at for at in spoken) if since >= 0]
+    wanted = math.exp(-min(past) / 80.0) if past else 0.0
+    assert swell == pytest.approx(wanted, abs=1e-6)

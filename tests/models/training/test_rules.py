@@ -6,7 +6,7 @@ import numpy as np
 
 from models.board import INDEX
 from models.training.phones import FROM_IPA, PHONES, SPLIT, gestures
-from models.training.rules import GESTURES, TARGETS, fill_gaps, phone_indices, rule_curves
+from models.training.rules import GESTURES, TARGETS, rule_curves
 
 COLUMN = {name: column for column, name in enumerate(GESTURES)}
 
@@ -50,16 +50,3 @@ def test_rounding_reaches_further_than_a_closure() -> None:
 def test_silence_is_a_mouth_at_rest() -> None:
     assert np.abs(rule_curves([(0.0, 0.5, "SIL")], 25)).max() == 0.0
     assert np.abs(rule_curves([], 25)).max() == 0.0
-
-
-def test_gaps_between_phones_are_silence() -> None:
-    assert fill_gaps([(0.2, 0.3, "AA")], 0.5) == [
-        (0.0, 0.2, "SIL"),
-        (0.2, 0.3, "AA"),
-        (0.3, 0.5, "SIL"),
-    ]
-
-
-def test_rows_take_the_phone_at_their_own_time() -> None:
-    indices = phone_indices([(0.1, 0.2, "AA")], 15)
-    assert [PHONES[i] for i in indices[4:11]] == ["SIL", *["AA"] * 5, "SIL"]

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.evaluation.metrics.rest import SHUT, closing_time, resting, speech_span
+from models.evaluation.metrics.rest import SHUT, closing_time, resting
+from models.training.energy import speech_span
 
 
 def falling(last_open_s: float, rows: int = 100) -> np.ndarray:
