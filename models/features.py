@@ -15,6 +15,7 @@ FFT_SAMPLES = 512
 BANDS = 64
 LOWEST_HZ, HIGHEST_HZ = 60.0, 7600.0
 FLOOR = 1e-6  # power at which the logarithm levels off: below the noise of any microphone
+LOUDEST = 1000.0  # samples beyond this are cut: sound is within 1, and power must stay finite
 MEAN, SPREAD = -8.0, 4.0  # rough centre and width of log-mel speech, so that inputs are near unit
 FEATURES = BANDS * HOP_SAMPLES // STEP_SAMPLES
 HISTORY_SAMPLES = FRAME_SAMPLES - STEP_SAMPLES
@@ -52,7 +53,8 @@ class LogMel(nn.Module):
 
     def forward(self, samples: Tensor) -> Tensor:
         """Return the features of `samples`, in fp32 also where all else computes in less."""
-        frames = samples.unfold(-1, FRAME_SAMPLES, STEP_SAMPLES) * self.window
+        bounded = samples.clamp(-LOUDEST, LOUDEST)
+        frames = bounded.unfold(-1, FRAME_SAMPLES, STEP_SAMPLES) * self.window
         spectrum = torch.fft.rfft(frames, FFT_SAMPLES)
         power = spectrum.real.square() + spectrum.imag.square()
         with torch.autocast(samples.device.type, enabled=False):

@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from models.errors import WeightsError
 from models.face_network import FaceNetwork
-from models.features import HISTORY_SAMPLES
+from models.features import HISTORY_SAMPLES, LOUDEST
 from models.timing import HOP_SAMPLES
 from models.wav2vec.network import FrameNorm
 
@@ -115,7 +115,7 @@ class Teacher(FaceNetwork):
         """
         if not self._front_end:
             raise WeightsError("the teacher has no ears; attach a wav2vec 2.0 checkpoint")
-        sound = samples[:, HISTORY_SAMPLES:]
+        sound = samples[:, HISTORY_SAMPLES:].clamp(-LOUDEST, LOUDEST)
         hops = sound.shape[1] // HOP_SAMPLES
         with torch.no_grad():
             heard = self._front_end[0].to(samples.device)(sound, hops)

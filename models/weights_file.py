@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from models.baselines import NETWORKS
-from models.board import CHANNELS, INDEX
+from models.board import AUDIO_DRIVEN, CHANNELS, INDEX
 from models.described_file import read, write
+from models.emotions import EMOTIONS
 from models.errors import WeightsError
 from models.network import Generator
+from models.timing import HOP_S, MAX_LOOKAHEAD_MS, ROW_RATE_HZ, SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from models.face_network import FaceNetwork, Sizes
 
 FORMAT = "cstalk-generator-1"
+LONGEST_HOPS = 1000
+"""Hops that a layer of a network may reach at most: 20 s."""
+DELAYS = round(MAX_LOOKAHEAD_MS / (1000 * HOP_S)) + 1
+"""Look-aheads that a network must know: every whole hop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,7 @@ def _described(path: Path, fields: Mapping[str, Any]) -> Description:
     try:
         sizes: dict[str, Any] = {
             name: tuple(size) if isinstance(size, list) else size
-            for name, size in fields["architecture"].items()
+            for name, size in dict(fields["architecture"]).items()
         }
         network = fields.get("network", "cstalk")
         description = Description(
@@ -102,16 +108,41 @@ def _described(path: Path, fields: Mapping[str, Any]) -> Description:
             emotions=tuple(fields["emotions"]),
             sample_rate_hz=int(fields["sample_rate_hz"]),
             rate_hz=int(fields["rate_hz"]),
-            card=fields["card"],
+            card=dict(fields["card"]),
             network=network,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(
             f"{path}: its description is damaged ({error!r}); fetch it again"
         ) from error
-    unknown = [name for name in description.channels if name not in INDEX]
-    if unknown or len(description.channels) != description.architecture.channels:
-        raise WeightsError(
-            f"{path}: channels that are not on the board: {unknown[:5]}; fetch it again"
-        )
+    _check_sizes(path, sizes)
+    _check_trade(path, description)
     return description
+
+
+def _check_trade(path: Path, description: Description) -> None:
+    """Raise WeightsError where a network's inputs and outputs are not those of this version."""
+    ours = {
+        "channels": (description.channels, AUDIO_DRIVEN),
+        "emotions": (description.emotions, EMOTIONS),
+        "sample rate": (description.sample_rate_hz, SAMPLE_RATE_HZ),
+        "row rate": (description.rate_hz, ROW_RATE_HZ),
+        "number of channels": (description.architecture.channels, len(AUDIO_DRIVEN)),
+        "number of look-aheads": (description.architecture.delays, DELAYS),
+    }
+    if others := [name for name, (given, wanted) in ours.items() if given != wanted]:
+        raise WeightsError(
+            f"{path}: made for other {', '.join(others)} than this version's; use weights made for"
+            " this version"
+        )
+
+
+def _check_sizes(path: Path, sizes: Mapping[str, Any]) -> None:
+    """Raise WeightsError for sizes that no tensor would betray, but memory would."""
+    reaches = [reach for size in sizes.values() if isinstance(size, tuple) for reach in size]
+    reaches.append(sizes.get("window_hops", 1))
+    if not all(isinstance(reach, int) and 1 <= reach <= LONGEST_HOPS for reach in reaches):
+        raise WeightsError(
+            f"{path}: dilations or a window that are not from 1 to {LONGEST_HOPS} hops; fetch it"
+            " again"
+        )

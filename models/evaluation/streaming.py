@@ -39,7 +39,7 @@ def streamed(
     made = np.zeros((rows, len(generator.channels)), dtype=np.float32)
     for number, hop in enumerate(heard):
         row = number + first + 1 - delay
-        if row >= rows:
+        if row >= rows or not rows:
             break
         face = stream.step(hop[None], emotions[max(0, row)][None], lookahead, [0])
         if row >= 0:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from models import load_generator
+from models.board import AUDIO_DRIVEN
+from models.emotions import EMOTIONS
 from models.errors import WeightsError
-from models.weights_file import FORMAT, Description, load, save
+from models.weights_file import Description, load, save
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,49 +35,91 @@ def test_a_round_trip_keeps_every_weight(
         assert torch.equal(tensor, again.state_dict()[name])
 
 
-def damaged(small_weights: Path, target: Path, kind: str) -> Path:
-    tensors = load_file(small_weights)
-    description = {
-        "architecture": {},
-        "channels": ["nose"],
-        "emotions": [],
-        "sample_rate_hz": 1,
-        "rate_hz": 1,
-        "card": {},
-    }
-    metadata = {"format": FORMAT, "description": json.dumps(description)}
-    if kind == "truncated":
-        target.write_bytes(small_weights.read_bytes()[:-100])
-    elif kind == "text":
-        target.write_text("weights", encoding="utf-8")
-    elif kind == "other format":
-        save_file(tensors, target, {"format": "pickle"})
-    elif kind == "no description":
-        save_file(tensors, target, {"format": FORMAT})
-    elif kind == "unknown channels":
-        save_file(tensors, target, metadata)
-    elif kind == "not finite":
-        network, sound = load(small_weights, CPU)
-        network.head.bias.data[0] = float("nan")
-        save(target, network, sound)
-    return target
+def rewritten(source: Path, target: Path, **changes: Any) -> None:
+    """Write the tensors of `source` under its own description with `changes`, or another format."""
+    with safe_open(source, "pt") as file:
+        metadata = dict(file.metadata())
+    metadata["format"] = changes.pop("format", metadata["format"])
+    described = json.loads(metadata["description"])
+    described["architecture"] |= changes.pop("sizes", {})
+    metadata["description"] = changes.pop("description", json.dumps(described | changes))
+    save_file(load_file(source), target, metadata)
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "missing",
-        "truncated",
-        "text",
-        "other format",
-        "no description",
-        "unknown channels",
-        "not finite",
-    ],
-)
-def test_bad_weights_are_one_clear_error(small_weights: Path, tmp_path: Path, kind: str) -> None:
-    path = damaged(small_weights, tmp_path / "bad.safetensors", kind)
-    with pytest.raises(WeightsError, match=r"bad\.safetensors: .+; "):
+CHANGES: dict[str, tuple[dict[str, Any], str]] = {
+    "another program's": ({"format": "pickle"}, "format pickle, expected"),
+    "an older version's": ({"format": "cstalk-generator-0"}, "format cstalk-generator-0, expected"),
+    "no description": ({"description": ""}, "description is damaged"),
+    "no object": ({"description": "[1]"}, "description is damaged"),
+    "sizes that are none": ({"architecture": [1]}, "description is damaged"),
+    "an unknown size": ({"sizes": {"depth": 3}}, "description is damaged"),
+    "an unknown network": ({"network": "unet"}, "description is damaged"),
+    "no card": ({"card": 3}, "description is damaged"),
+    "names off the board": ({"channels": ["nose"] * 81}, "other channels"),
+    "channels in another order": ({"channels": AUDIO_DRIVEN[::-1]}, "other channels"),
+    "fewer channels": ({"channels": AUDIO_DRIVEN[1:]}, "other channels"),
+    "other emotions": ({"emotions": EMOTIONS[::-1]}, "other emotions"),
+    "other rates": ({"rate_hz": 60, "sample_rate_hz": 8000}, "other sample rate, row rate"),
+    "fewer look-aheads": ({"sizes": {"delays": 3}}, "other number of look-aheads"),
+    "a width that fits no tensor": ({"sizes": {"width": 17}}, "do not fit"),
+    "a width of gigabytes": ({"sizes": {"width": 10**9}}, "sizes that make no network"),
+    "a width that is no number": ({"sizes": {"width": "wide"}}, "sizes that make no network"),
+    "a reach of days": ({"sizes": {"encoder_dilations": [1, 10**9]}}, "dilations or a window"),
+    "a reach that is no number": ({"sizes": {"encoder_dilations": [1, "2"]}}, "dilations or a"),
+}
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_weights_of_another_make_are_one_clear_error(
+    small_weights: Path, tmp_path: Path, kind: str
+) -> None:
+    changes, message = CHANGES[kind]
+    path = tmp_path / "bad.safetensors"
+    rewritten(small_weights, path, **changes)
+    with pytest.raises(WeightsError, match=rf"bad\.safetensors: .*{message}.*; .+"):
+        load_generator(path, "cpu")
+
+
+def test_nothing_changed_is_no_error(small_weights: Path, tmp_path: Path) -> None:
+    rewritten(small_weights, tmp_path / "good.safetensors")
+    assert load_generator(tmp_path / "good.safetensors", "cpu").rate_hz == 50
+
+
+def test_weights_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="no such weights file; name one"):
+        load_generator(tmp_path / "x.safetensors", "cpu")
+    with pytest.raises(WeightsError, match="no such weights file; name one"):
+        load_generator(tmp_path, "cpu")
+
+
+def test_values_that_are_not_finite_are_refused(small_weights: Path, tmp_path: Path) -> None:
+    network, description = load(small_weights, CPU)
+    network.head.bias.data[0] = float("nan")
+    save(tmp_path / "bad.safetensors", network, description)
+    with pytest.raises(WeightsError, match="not finite; fetch"):
+        load_generator(tmp_path / "bad.safetensors", "cpu")
+
+
+@settings(max_examples=40)
+@given(kept=st.floats(0.0, 1.0, exclude_max=True))
+def test_weights_cut_anywhere_are_refused(
+    tmp_path_factory: pytest.TempPathFactory, small_weights: Path, kept: float
+) -> None:
+    whole = small_weights.read_bytes()
+    path = tmp_path_factory.getbasetemp() / "cut.safetensors"
+    path.write_bytes(whole[: int(kept * len(whole))])
+    with pytest.raises(WeightsError, match=r"cut\.safetensors: damaged or no safetensors file"):
+        load_generator(path, "cpu")
+
+
+@settings(max_examples=40)
+@given(content=st.binary(max_size=200))
+def test_what_is_no_weights_file_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "other.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"other\.safetensors: .+; "):
         load_generator(path, "cpu")
 
 
