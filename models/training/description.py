@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.baselines import NETWORKS
 from models.board import AUDIO_DRIVEN
-from models.emotions import EMOTIONS
+from models.emotions import CONDITIONS, EMOTIONS
 from models.teacher import Teacher, fingerprint
 from models.timing import ROW_RATE_HZ, SAMPLE_RATE_HZ
 from models.training.phones import PHONES
@@ -42,7 +42,7 @@ def describe(
     index = (cache / "index.json").read_bytes()
     sizes: dict[str, Any] = {
         "phones": len(PHONES),
-        "emotions": len(EMOTIONS),
+        "emotions": len(CONDITIONS),
         "channels": len(AUDIO_DRIVEN),
     }
     if front_end is not None:
