@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from models.face_network import FaceNetwork
     from models.training.batches import Batch, Corpus
 
-UNDERSHOOT = 2.5  # error counts this much more where a mouth shuts or rounds too little
-UNDERSHOT = ("lips_together", "lip_bite", "purse", "funnel")
-IMPORTANCE = {"jaw": 3.0, "lips_together": 2.0, "lip_bite": 1.5, "purse": 1.5, "funnel": 1.5}
+UNDERSHOOT = {"lips_together": 4.0, "lip_bite": 2.5, "purse": 2.5, "funnel": 2.5}
+"""How much more an error counts where a mouth shuts or rounds too little."""
+IMPORTANCE = {"jaw": 3.0, "lips_together": 3.0, "lip_bite": 1.5, "purse": 1.5, "funnel": 1.5}
 POSTURE_SPREAD = 0.2  # scale of the channels that only emotions move
 VELOCITY_WEIGHT = 2.0
 
@@ -37,8 +37,8 @@ class Loss:
         self.weights = torch.where(
             moved, (per_gesture / sides) @ GESTURE_CHANNELS, torch.tensor(POSTURE_SPREAD**-2 / 2)
         ).to(device)
-        undershot = torch.tensor([float(name in UNDERSHOT) for name in GESTURES])
-        self.undershot = ((undershot @ GESTURE_CHANNELS) > 0).to(device)
+        undershot = torch.tensor([UNDERSHOOT.get(name, 1.0) for name in GESTURES])
+        self.undershot = (undershot[:, None] * GESTURE_CHANNELS).amax(0).clamp(min=1.0).to(device)
         self.gesture_channels = GESTURE_CHANNELS.to(device)
         self.ungestured = ~moved.to(device)
 
@@ -48,8 +48,7 @@ class Loss:
         seen = (observed.float() @ self.gesture_channels > 0) | (self.ungestured & whole)
         weights = self.weights * seen[:, None]
         error = faces - targets
-        short = (error < 0) & self.undershot
-        squares = error.square() * (1.0 + (UNDERSHOOT - 1.0) * short)
+        squares = error.square() * torch.where(error < 0, self.undershot, 1.0)
         velocity = error.diff(dim=1).square()
         return ((squares * weights).mean() + VELOCITY_WEIGHT * (velocity * weights).mean()) / 10.0
 
