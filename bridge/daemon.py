@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING
 from bridge.audio.opening import open_source
 from bridge.clock.host import host_now
 from bridge.clock.tick import Ticker, raise_priority
+from bridge.face.emotion import EmotionState
 from bridge.face.generate import GeneratorLoop, warm_up
 from bridge.face.voice import Timing, Voice
 from bridge.links.opening import PACKET_TABLE, open_link
 from bridge.monitor.dashboard import open_monitor
 from bridge.monitor.metrics import Metrics
-from bridge.network import load_network
+from bridge.network import check_guards, load_network
 from bridge.preview.opening import open_preview
 from bridge.process import quiet_libraries, settle, stop_on_signals
 from bridge.rig.load import load_rigmap
@@ -64,6 +65,7 @@ def run(
     with ExitStack() as closing:
         closing.enter_context(quiet_libraries())
         model = load_network(config.weights, config.device)
+        check_guards(model, {f"{s.name}: mouth_guard": s.mouth_guard for s in config.subjects})
         preview = _open_preview(config, closing)
         subjects = [
             _open_subject(
@@ -148,9 +150,12 @@ def _open_subject(
     source, notice = open_source(spec.audio, now=now, wake=wake)
     closing.callback(source.close)
     timing = Timing(1e-3 * config.lookahead_ms, 1e-3 * config.buffer_ms)
-    sizes = {"channels": len(model.channels), "emotions": len(model.emotions)}
-    voice = Voice(source, spec.audio, timing, **sizes)
-    voice.set_emotion(model.emotion_vector(spec.emotion), now(), over_s=0.0)
+    emotion = EmotionState(
+        model.emotion_vector(spec.emotion),
+        mouth_guard=spec.mouth_guard,
+        transition_s=1e-3 * spec.transition_ms,
+    )
+    voice = Voice(source, spec.audio, timing, emotion, channels=len(model.channels))
     outlets = [Outlet(rigmap.applier(), tuple(links[name])) for name, rigmap in maps.items()]
     return Subject(spec.name, voice, outlets, channels=model.channels, now=now, notice=notice)
 

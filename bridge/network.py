@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bridge.errors import Problem, UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from models.generator import Generator
@@ -30,3 +31,18 @@ def load_network(weights: Path | None, device: str) -> Generator:
         raise UserError(Problem("weights", str(error))) from None
     except ValueError as error:
         raise UserError(Problem("device", str(error))) from None
+
+
+def check_guards(generator: Generator, guards: Mapping[str, float]) -> None:
+    """Raise UserError for every mouth guard that the network cannot heed.
+
+    `guards` holds them by where the user set them.
+    """
+    problems = []
+    for where, mouth_guard in guards.items():
+        try:
+            generator.check_guard(mouth_guard)
+        except ValueError as error:
+            problems.append(Problem(where, str(error)))
+    if problems:
+        raise UserError.of(problems)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import soundfile
-import torch
 
 from bridge import daemon
 from bridge.audio.opening import SPEECH_PATH
@@ -27,12 +26,11 @@ from bridge.links.livelink_face import Packet, decode
 from bridge.links.spec import LinkSpec, Target
 from bridge.rig.load import load_rigmap
 from models import load_generator
-from models.board import AUDIO_DRIVEN, INDEX
-from models.emotions import EMOTIONS
-from models.network import Architecture
+from models.board import INDEX
+from models.emotions import MOUTH_GUARD
 from models.shipped import DEFAULT_PATH
-from models.weights_file import Description, build, save
 from tests.links.receiving import receiver
+from tests.networks import GUARDED, UNGUARDED, write_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,16 +42,12 @@ if TYPE_CHECKING:
     from tests.links.receiving import Receiver
 
 EMOTION = {"happy": 0.7}
+GUARDS = {"small": 0.9, "default": MOUTH_GUARD}
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(3)
-    shape = Architecture(width=16, encoder_dilations=(1, 2), decoder_dilations=(1, 4))
-    description = Description(shape, AUDIO_DRIVEN, EMOTIONS, 16_000, 50, {"licence": "none"})
-    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    save(path, build(description), description)
-    return path
+    return write_weights(tmp_path_factory.mktemp("weights") / "small.safetensors", GUARDED)
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +99,15 @@ def listening() -> Iterator[Listening]:
         listening.packets()
 
 
-def config(weights: Path, audio: str, target: Target, **more: object) -> Config:
-    links = (LinkSpec(protocol="livelink-face", targets=(target,)),)
-    subject = SubjectConfig(audio=AudioSpec(input=audio), emotion=EMOTION, links=links)
+def config(
+    weights: Path, audio: str, target: Target, mouth_guard: float = MOUTH_GUARD, **more: object
+) -> Config:
+    subject = SubjectConfig(
+        audio=AudioSpec(input=audio),
+        emotion=EMOTION,
+        mouth_guard=mouth_guard,
+        links=(LinkSpec(protocol="livelink-face", targets=(target,)),),
+    )
     given = {"weights": weights, "device": "cpu", "dashboard": False, "subjects": (subject,)}
     return Config.model_validate({**given, **more})
 
@@ -123,11 +123,11 @@ def run(config: Config, stop: threading.Event | None = None) -> Metrics:
     return seen[0]
 
 
-def offline_curves(weights: Path, recording: Path) -> NDArray[np.float32]:
+def offline_curves(weights: Path, recording: Path, mouth_guard: float) -> NDArray[np.float32]:
     """The curves of the recording at 1 kHz, [milliseconds, 61], from the offline generator."""
     model = load_generator(weights, "cpu")
     samples, rate_hz = soundfile.read(recording, dtype="float32")
-    rows = model.generate(samples, rate_hz, EMOTION, lookahead_ms=80)
+    rows = model.generate(samples, rate_hz, EMOTION, 80, mouth_guard)
     rigmap = load_rigmap("livelinkface61")
     columns = [INDEX[name] for name in model.channels]
     curves = []
@@ -146,9 +146,10 @@ def test_a_recording_comes_out_as_the_offline_generator_makes_it(
     """Every packet carries the face of one constant time ago, from the first to the last."""
     if kind == "default":
         weights, recording = DEFAULT_PATH, speech(tmp_path / "speech.wav")
-    run(config(weights, str(recording), listening.source.target, buffer_ms=120))
+    guard = GUARDS[kind]
+    run(config(weights, str(recording), listening.source.target, guard, buffer_ms=120))
     packets = listening.packets()
-    curves = offline_curves(weights, recording)
+    curves = offline_curves(weights, recording, guard)
     values = np.stack([p.values for p in packets if p.values is not None])
     assert len(values) == len(packets)
     # 2 s from the middle: the start blends in from rest, the end is a face at rest.
@@ -164,6 +165,12 @@ def test_a_recording_comes_out_as_the_offline_generator_makes_it(
     assert spread > 0.02
     assert float(best.mean()) < 0.02 * spread
     assert float(best.max()) < 0.5 * spread
+
+
+def test_a_guard_that_the_weights_do_not_know_is_refused_at_the_start(tmp_path: Path) -> None:
+    weights = write_weights(tmp_path / "w.safetensors", UNGUARDED)
+    with pytest.raises(UserError, match=r"CSTalk: mouth_guard.*trained without"):
+        run(config(weights, "test", Target(host="127.0.0.1", port=9), 0.2))
 
 
 def test_frames_count_up_by_one_and_the_last_face_is_at_rest(

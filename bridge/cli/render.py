@@ -49,6 +49,9 @@ def add_render(commands: Commands) -> None:
     render.add_argument("--format", metavar="NAME,...", help="what to write (take,csv)")
     render.add_argument("--fps", metavar="N", help="of all but takes, 24 to 60 (60)")
     render.add_argument("--emotion", metavar="NAME:WEIGHT", help="as happy:0.7,surprised:0.2")
+    render.add_argument(
+        "--mouth-guard", metavar="N", help="share of its mouth speech pushes aside, 0 to 1 (0.45)"
+    )
     render.add_argument("--lookahead-ms", metavar="N", help="0 to 240 in steps of 20 (80)")
     render.add_argument("--rigmap", metavar="NAME|FILE", help="instead of each format's own")
     render.add_argument("--head", metavar="FILE.glb", help="head that glb and usd move")
@@ -96,6 +99,7 @@ def settings_of(options: argparse.Namespace) -> RenderSettings:
         fps=options.fps,
         lookahead_ms=options.lookahead_ms,
         emotion=options.emotion,
+        mouth_guard=options.mouth_guard,
         device=options.device,
         weights=options.weights,
     )
@@ -112,6 +116,7 @@ def settings_of(options: argparse.Namespace) -> RenderSettings:
         ),
         emotions=EmotionCourse.constant(config.subjects[0].emotion),
         lookahead_ms=config.lookahead_ms,
+        mouth_guard=config.subjects[0].mouth_guard,
         device=config.device,
         weights=config.weights,
         shard=parse_shard(options.shard) if options.shard else Shard(),

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from bridge.config.schema import Config
 
 EPILOG = """\
---audio, --link and --emotion are about one subject: the one which --subject names, where the
-config has it; else the first, which --subject then renames. --link replaces its links.
+--audio, --link, --emotion, --mouth-guard and --transition-ms are about one subject: the one which
+--subject names, where the config has it; else the first, which --subject then renames. --link
+replaces its links.
 Without --config, config.yaml in this folder is read when there is one.
 
 examples:
@@ -40,6 +41,10 @@ def add_run(commands: Commands) -> None:
     words.add_argument("--fps", metavar="N", help="24 to 60, 29.97df and 59.94df for drop-frame")
     words.add_argument("--lookahead-ms", metavar="N", help="0 to 240 in steps of 20")
     words.add_argument("--emotion", metavar="NAME:WEIGHT", help="as happy:0.7 or happy:0.7,sad:0.2")
+    words.add_argument(
+        "--mouth-guard", metavar="N", help="share of its mouth that speech pushes aside, 0 to 1"
+    )
+    words.add_argument("--transition-ms", metavar="N", help="time a changed emotion takes (400)")
     words.add_argument("--device", metavar="auto|cpu|cuda", help="where the generator runs")
     words.add_argument("--weights", metavar="FILE", help="weights of the generator (.safetensors)")
     words.add_argument(
@@ -79,6 +84,8 @@ def config_of(options: argparse.Namespace) -> Config:
         fps=options.fps,
         lookahead_ms=options.lookahead_ms,
         emotion=options.emotion,
+        mouth_guard=options.mouth_guard,
+        transition_ms=options.transition_ms,
         device=options.device,
         weights=options.weights,
         preview=options.preview,

@@ -26,9 +26,9 @@ M = TypeVar("M", bound="BaseModel")
 class Flags:
     """What the command line says, as typed; None or empty where it says nothing.
 
-    `audio`, `emotion` and `links` are about one subject: the one called `subject` where the config
-    has it, else the first, which `subject` then renames. `links` replace that subject's links.
-    An empty `preview` means its usual place.
+    `audio`, `emotion`, `mouth_guard`, `transition_ms` and `links` are about one subject: the one
+    called `subject` where the config has it, else the first, which `subject` then renames. `links`
+    replace that subject's links. An empty `preview` means its usual place.
     """
 
     audio: str | None = None
@@ -37,6 +37,8 @@ class Flags:
     fps: str | None = None
     lookahead_ms: str | None = None
     emotion: str | None = None
+    mouth_guard: str | None = None
+    transition_ms: str | None = None
     device: str | None = None
     weights: str | None = None
     preview: str | None = None
@@ -108,6 +110,8 @@ def _given(
         "--subject": (SubjectConfig, "name", flags.subject),
         "--audio": (SubjectConfig, "audio", audio if flags.audio is not None else None),
         "--emotion": (SubjectConfig, "emotion", flags.emotion),
+        "--mouth-guard": (SubjectConfig, "mouth_guard", flags.mouth_guard),
+        "--transition-ms": (SubjectConfig, "transition_ms", flags.transition_ms),
         "--link": (SubjectConfig, "links", list(flags.links) or None),
     }
     return {flag: entry for flag, entry in table.items() if entry[2] is not None}

@@ -14,10 +14,12 @@ from bridge.audio.spec import AudioSpec
 from bridge.clock.rate import FRAME_RATES, FrameRate, parse_rate
 from bridge.document import FieldError
 from bridge.errors import UserError
+from bridge.face.emotion import MAX_TRANSITION_MS, TRANSITION_MS
 from bridge.face.mix import EmotionMix
 from bridge.links.livelink_face import subject_fault
 from bridge.links.spec import LinkSpec, parse_link_url
 from bridge.preview.spec import PreviewSpec
+from models.emotions import MOUTH_GUARD
 from models.timing import DEFAULT_LOOKAHEAD_MS, HOP_S, MAX_LOOKAHEAD_MS
 
 MAX_SUBJECTS = 16
@@ -69,13 +71,21 @@ def _at_least_one(items: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 class SubjectConfig(BaseModel):
-    """One character: its voice, its emotion, and where its face goes."""
+    """One character: its voice, its emotion, and where its face goes.
+
+    `mouth_guard`, 0 to 1, is the share of the emotion's mouth which full speech pushes aside;
+    `transition_ms` is the time over which a changed emotion is eased in.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, AfterValidator(_subject_name)] = "CSTalk"
     audio: AudioSpec = Field(default_factory=AudioSpec)
     emotion: EmotionMix = Field(default_factory=dict)
+    mouth_guard: float = Field(default=MOUTH_GUARD, ge=0.0, le=1.0, allow_inf_nan=False)
+    transition_ms: float = Field(
+        default=TRANSITION_MS, ge=0.0, le=MAX_TRANSITION_MS, allow_inf_nan=False
+    )
     links: Annotated[tuple[LinkSpec, ...], AfterValidator(_at_least_one)] = Field(
         default_factory=lambda: (parse_link_url(DEFAULT_LINK),), max_length=MAX_LINKS
     )

@@ -1,13 +1,21 @@
-"""A subject's emotion over time: an eased fade from one mix to another."""
+"""A subject's emotion over time: a mix, eased into the next, and how much of it speech leaves."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from models.emotions import MOUTH_GUARD
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+TRANSITION_MS = 400
+"""Time over which a changed emotion is eased in where nothing else is said: as fast as a face
+changes by itself, and slow enough that no frame jumps."""
+
+MAX_TRANSITION_MS = 60_000
 
 
 def ease(share: float) -> float:
@@ -38,3 +46,34 @@ class Fade:
     def turn(self, end: NDArray[np.float32], now_s: float, over_s: float) -> Fade:
         """Return the fade that leaves from where this one is now."""
         return Fade(start=self.at(now_s), end=end, start_s=now_s, over_s=over_s)
+
+
+class EmotionState:
+    """What a subject feels now.
+
+    `mouth_guard`, 0..1, is the share of the emotion's mouth which full speech pushes aside;
+    `transition_s` is how long a change takes where nothing else is said. All of it may be changed
+    from any thread, while the generator thread reads it.
+    """
+
+    def __init__(
+        self,
+        weights: NDArray[np.float32],
+        *,
+        mouth_guard: float = MOUTH_GUARD,
+        transition_s: float = 1e-3 * TRANSITION_MS,
+    ) -> None:
+        self.mouth_guard = mouth_guard
+        self.transition_s = transition_s
+        self._fade = Fade(weights, weights, start_s=0.0, over_s=0.0)
+
+    def change(
+        self, weights: NDArray[np.float32], now_s: float, over_s: float | None = None
+    ) -> None:
+        """Go over to `weights`, float32 [emotions], within `over_s` or the set transition."""
+        within_s = self.transition_s if over_s is None else over_s
+        self._fade = self._fade.turn(weights, now_s, within_s)
+
+    def at(self, now_s: float) -> NDArray[np.float32]:
+        """Return the mix at host time `now_s`, float32 [emotions]."""
+        return self._fade.at(now_s)

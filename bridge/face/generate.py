@@ -37,10 +37,11 @@ def warm_up(stream: Stream, voices: Sequence[Voice]) -> None:
     """Run silence through the stream, so that the first real hop is not the slowest, and forget."""
     rows = range(len(voices))
     samples = np.zeros((len(voices), HOP_SAMPLES), dtype=np.float32)
-    emotion = np.stack([voice.emotion.end for voice in voices])
+    emotion = np.stack([voice.emotion.at(math.inf) for voice in voices])
+    guards = [voice.emotion.mouth_guard for voice in voices]
     lookahead_ms = np.array([1e3 * v.timing.lookahead_s for v in voices], dtype=np.float32)
     for _ in range(WARM_UP_HOPS):
-        stream.step(samples, emotion, lookahead_ms, rows)
+        stream.step(samples, emotion, lookahead_ms, rows, guards)
     stream.reset(rows)
 
 
@@ -137,12 +138,13 @@ class GeneratorLoop:
         voices = [self._voices[row] for row in ready]
         hops = [voice.hop for voice in voices if voice.hop]
         start_s = self._now()
-        emotions = np.stack([voice.emotion.at(start_s) for voice in voices])
+        emotions = [voice.emotion for voice in voices]
         faces = self._stream.step(
             np.stack([hop.samples for hop in hops]),
-            emotions,
+            np.stack([emotion.at(start_s) for emotion in emotions]),
             np.array([1e3 * voice.timing.lookahead_s for voice in voices], dtype=np.float32),
             ready,
+            [emotion.mouth_guard for emotion in emotions],
         )
         made_s = self._now()
         self._metrics.inference.add(made_s - start_s)

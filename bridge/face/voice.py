@@ -28,7 +28,6 @@ from bridge.audio.hop import HOP_S
 from bridge.audio.listener import Listener
 from bridge.audio.source import SourceState
 from bridge.clock.stream_clock import StreamClock
-from bridge.face.emotion import Fade
 from bridge.face.timeline import Reading, Timeline
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from bridge.audio.hop import Hop
     from bridge.audio.source import Source
     from bridge.audio.spec import AudioSpec
+    from bridge.face.emotion import EmotionState
 
 MAX_FILLED_BLOCKS = BLOCKS_PER_S
 """Lost blocks made up with silence at once: one second. After more the clock follows the jump."""
@@ -108,27 +108,28 @@ class Stretch:
 
 
 class Voice:
-    """A source, its listener and its faces."""
+    """A source, its listener, what it feels, and its faces."""
 
     def __init__(
-        self, source: Source, spec: AudioSpec, timing: Timing, *, channels: int, emotions: int
+        self,
+        source: Source,
+        spec: AudioSpec,
+        timing: Timing,
+        emotion: EmotionState,
+        *,
+        channels: int,
     ) -> None:
         self.source = source
         self.timing = timing
+        self.emotion = emotion
         self.hop: Hop | None = None
         """The hop that waits for the generator."""
-        neutral = np.zeros(emotions, dtype=np.float32)
-        self.emotion = Fade(neutral, neutral, start_s=0.0, over_s=0.0)
         self.state = SourceState.RUNNING
         self.dropped_blocks = 0
         self._dropped_hops_before = 0
         self._spec = spec
         self._channels = channels
         self._stretch = self._new_stretch()
-
-    def set_emotion(self, weights: NDArray[np.float32], now_s: float, over_s: float) -> None:
-        """Go over to `weights`, float32 [emotions], within `over_s` seconds; from any thread."""
-        self.emotion = self.emotion.turn(weights, now_s, over_s)
 
     @property
     def stretch(self) -> Stretch:

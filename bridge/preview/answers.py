@@ -25,7 +25,7 @@ from bridge.takes.emotions import EmotionCourse
 from bridge.takes.generate import Settings
 from bridge.takes.sound import MAX_SOUND_S
 from bridge.version import program_version
-from models.emotions import EMOTIONS, MAX_WEIGHT
+from models.emotions import EMOTIONS, MAX_WEIGHT, MOUTH_GUARD
 from models.timing import DEFAULT_LOOKAHEAD_MS, MAX_LOOKAHEAD_MS
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ class Answers:
     async def add_take(self, request: Request) -> Response:
         """Begin a take."""
         wish = await wish_of(request)
-        settings = Settings(EmotionCourse.constant(wish.emotion), wish.lookahead_ms)
+        emotions = EmotionCourse.constant(wish.emotion)
+        settings = Settings(emotions, wish.lookahead_ms, wish.mouth_guard)
         entry = self._studio.generate(wish.recording, settings)
         return JSONResponse(entry.info(), 202)
 
@@ -190,6 +191,7 @@ class Answers:
             "live": session.hub is not None,
             "emotions": EMOTIONS,
             "max_weight": MAX_WEIGHT,
+            "mouth_guard": MOUTH_GUARD,
             "lookahead_ms": {
                 "maximum": MAX_LOOKAHEAD_MS,
                 "step": LOOKAHEAD_STEP_MS,

@@ -11,6 +11,7 @@ from bridge.document import FieldError
 from bridge.errors import Problem
 from bridge.face.mix import EmotionMix
 from bridge.preview.refusal import BAD_REQUEST, TOO_LARGE, RefusalError, refusal
+from models.emotions import MOUTH_GUARD
 from models.timing import DEFAULT_LOOKAHEAD_MS, HOP_S, MAX_LOOKAHEAD_MS
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class TakeWish(BaseModel):
     lookahead_ms: int = Field(
         default=DEFAULT_LOOKAHEAD_MS, ge=0, le=MAX_LOOKAHEAD_MS, multiple_of=LOOKAHEAD_STEP_MS
     )
+    mouth_guard: float = Field(default=MOUTH_GUARD, ge=0.0, le=1.0, allow_inf_nan=False)
 
 
 async def body_of(request: Request) -> AsyncIterator[bytes]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bridge.errors import Problem, UserError
+from bridge.network import check_guards
 from bridge.preview.recordings import Recording, Recordings, label_of, new_id, renamed
 from bridge.preview.takes import Entry, Takes, entry_of
 from bridge.takes.emotions import read_emotions, sidecar
@@ -157,8 +158,10 @@ class Studio:
 
         if _is_silent(recording.sound, entry.stop):
             entry.notice = SILENT
+        generator = self._loaded()
+        check_guards(generator, {"mouth guard": entry.settings.mouth_guard})
         entry.take = generate_take(
-            self._loaded(),
+            generator,
             recording.sound,
             entry.settings,
             slate=entry.name,

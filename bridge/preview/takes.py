@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bridge.preview.recordings import new_id
 from bridge.preview.refusal import CONFLICT, NOT_FOUND, TOO_MANY, as_list, refusal
 from bridge.takes.generate import GENERATED_RATE, Settings
+from models.emotions import MOUTH_GUARD
 from models.timing import DEFAULT_LOOKAHEAD_MS
 
 if TYPE_CHECKING:
@@ -67,16 +68,25 @@ class Entry:
             "has_sound": self.recording is not None,
             "emotion": mix_of(self.settings),
             "lookahead_ms": self.settings.lookahead_ms,
+            "mouth_guard": self.settings.mouth_guard,
             "notice": self.notice,
         }
 
 
 def entry_of(take: Take, recording: Recording | None) -> Entry:
     """Return the entry of a finished take, with what it says of its making."""
-    lookahead_ms = take.making.get("lookahead_ms", DEFAULT_LOOKAHEAD_MS)
-    known_ms = lookahead_ms if isinstance(lookahead_ms, int | float) else DEFAULT_LOOKAHEAD_MS
-    settings = Settings(take.emotions, known_ms)
+    settings = Settings(
+        take.emotions,
+        _number(take, "lookahead_ms", DEFAULT_LOOKAHEAD_MS),
+        _number(take, "mouth_guard", MOUTH_GUARD),
+    )
     return Entry(take.name, recording, settings, state="ready", progress=1.0, take=take)
+
+
+def _number(take: Take, name: str, default: float) -> float:
+    """Return a number that a take says of its making."""
+    value = take.making.get(name, default)
+    return value if isinstance(value, int | float) else default
 
 
 def mix_of(settings: Settings) -> Mapping[str, float]:

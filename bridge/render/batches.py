@@ -61,7 +61,8 @@ def faces(generator: Generator, batch: Batch, lookahead_ms: float) -> list[NDArr
     # All as long as the longest: the weights of a batch are then constant if its emotions are.
     longest = -(-max(map(len, sounds)) // generator.hop_samples)
     weights = [piece.weights(heard.settings, longest) for heard, piece in batch]
-    made = generator.generate_batch(sounds, weights, lookahead_ms)
+    guards = [heard.settings.mouth_guard for heard, _ in batch]
+    made = generator.generate_batch(sounds, weights, lookahead_ms, guards)
     return [
         rows[piece.before : piece.before + piece.rows]
         for rows, (_, piece) in zip(made, batch, strict=True)

@@ -81,7 +81,7 @@ def open_input(job: Job, settings: RenderSettings) -> Heard:
         take = load_take(job.source)
         return Heard(job, Settings(), take.rows, take=take)
     emotions = read_emotions(job.sidecar) if job.sidecar else settings.emotions
-    asked = Settings(emotions, settings.lookahead_ms)
+    asked = Settings(emotions, settings.lookahead_ms, settings.mouth_guard)
     sound = open_sound(job.source)
     rows = rows_of(heard_samples(sound))
     if rows > PIECE_ROWS:

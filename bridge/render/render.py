@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bridge.clock.host import host_now
 from bridge.errors import Problem, UserError
 from bridge.export.formats import FORMATS
-from bridge.network import load_network
+from bridge.network import check_guards, load_network
 from bridge.render.books import Books
 from bridge.render.inputs import find_inputs
 from bridge.render.jobs import make_jobs
@@ -61,6 +61,7 @@ def render(
         fit = [job for job in todo if _is_fit(job, manifest, outlets, settings, tally)]
         if fit:
             generator = load(settings.weights, settings.device)
+            check_guards(generator, {"--mouth-guard": settings.mouth_guard})
             tally.start_s = host_now()
             with watch(tally):
                 Renderer(generator, settings, outlets, out, Books(manifest, tally)).render(fit)

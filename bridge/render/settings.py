@@ -13,6 +13,7 @@ import numpy as np
 from bridge.export.formats import FORMATS, ExportSettings, Format, resolved
 from bridge.render.jobs import Shard
 from bridge.takes.emotions import EmotionCourse
+from models.emotions import MOUTH_GUARD
 from models.timing import DEFAULT_LOOKAHEAD_MS
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class RenderSettings:
     export: ExportSettings = field(default_factory=ExportSettings)
     emotions: EmotionCourse = field(default_factory=EmotionCourse)
     lookahead_ms: float = DEFAULT_LOOKAHEAD_MS
+    mouth_guard: float = MOUTH_GUARD
     device: str = "auto"
     weights: Path | None = None
     shard: Shard = field(default_factory=Shard)
@@ -81,6 +83,7 @@ def _parts(
         "weights": weights,
         "emotions": [key.model_dump(mode="json") for key in settings.emotions.keys],
         "lookahead_ms": settings.lookahead_ms,
+        "mouth_guard": settings.mouth_guard,
     }
     yield json.dumps(told, sort_keys=True).encode()
     if export.rigmap is not None and form.rigmap is not None:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
 from bridge.document import Document, FieldError, read_document, read_text, validate
 from bridge.errors import Problem, UserError
-from bridge.face.emotion import Fade
+from bridge.face.emotion import MAX_TRANSITION_MS, TRANSITION_MS, Fade
 from bridge.face.mix import EmotionMix
 from bridge.yaml_tree import Mark
 from models.emotions import EMOTIONS
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 MAX_KEYS = 10_000
 """Keys of one course."""
 
-DEFAULT_OVER_S = 0.3
-"""How long a change takes where nothing else is said."""
-
 SIDECAR_SUFFIXES = (".emotion.yaml", ".emotion.csv")
 """What stands in place of a recording's suffix in the name of its sidecar."""
 
@@ -48,7 +45,9 @@ class Key(BaseModel):
 
     at_s: float = Field(ge=0.0, allow_inf_nan=False)
     emotion: EmotionMix
-    over_s: float = Field(default=DEFAULT_OVER_S, ge=0.0, le=60.0, allow_inf_nan=False)
+    over_s: float = Field(
+        default=1e-3 * TRANSITION_MS, ge=0.0, le=1e-3 * MAX_TRANSITION_MS, allow_inf_nan=False
+    )
 
 
 COLUMNS = tuple(Key.model_fields)

@@ -12,6 +12,7 @@ from bridge.takes.emotions import EmotionCourse
 from bridge.takes.sound import pieces
 from bridge.takes.take import Take, still_head
 from bridge.version import program_version
+from models.emotions import MOUTH_GUARD
 from models.timing import DEFAULT_LOOKAHEAD_MS, ROW_RATE_HZ, SAMPLE_RATE_HZ, rows_of
 
 if TYPE_CHECKING:
@@ -34,10 +35,14 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a face is generated: `emotions` over time, and `lookahead_ms` from 0 to 240."""
+    """How a face is generated: `emotions` over time, and `lookahead_ms` from 0 to 240.
+
+    `mouth_guard`, 0 to 1, is the share of the emotion's mouth which full speech pushes aside.
+    """
 
     emotions: EmotionCourse = EmotionCourse()
     lookahead_ms: float = DEFAULT_LOOKAHEAD_MS
+    mouth_guard: float = MOUTH_GUARD
 
     def weights(self, rows: int) -> NDArray[np.float32]:
         """Return the emotion of each row, float32 [rows, emotions]."""
@@ -56,12 +61,15 @@ def generate_take(
     """Return the take of a whole recording.
 
     `progress` is told the share that is done, 0 to 1. StoppedError soon after `stop` was set,
-    UserError where the sound is damaged, ValueError for a look-ahead out of range.
+    UserError where the sound is damaged, ValueError for a look-ahead out of range and a mouth guard
+    that the generator cannot heed.
     """
     rows = rows_of(heard_samples(sound))
     board = np.zeros((rows, len(generator.channels)), dtype=np.float32)
     if rows:
-        passes = generator.passes(settings.weights(rows)[None], settings.lookahead_ms)
+        passes = generator.passes(
+            settings.weights(rows)[None], settings.lookahead_ms, settings.mouth_guard
+        )
         done = 0
         for face in _faces(passes, sound):
             board[done : done + face.shape[1]] = face[0]
@@ -87,6 +95,8 @@ def assemble_take(
         "lookahead_ms": settings.lookahead_ms,
         "program": f"cstalk-bridge {program_version()}",
     }
+    if generator.knows_guard:
+        making["mouth_guard"] = settings.mouth_guard
     return Take(
         slate=slate,
         rate=GENERATED_RATE,

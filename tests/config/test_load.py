@@ -156,6 +156,8 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
         fps="50",
         lookahead_ms="120",
         emotion="happy:0.7",
+        mouth_guard="0.2",
+        transition_ms="0",
         device="cpu",
         weights="w.safetensors",
         no_ui=True,
@@ -165,8 +167,18 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
     assert (config.fps.name, config.lookahead_ms, config.device) == ("50", 120, "cpu")
     assert (config.weights, config.dashboard) == (Path("w.safetensors"), False)
     assert (anna.audio.input, dict(anna.emotion)) == ("take.wav", {"happy": 0.7})
+    assert (anna.mouth_guard, anna.transition_ms) == (0.2, 0.0)
     assert [str(link) for link in anna.links] == ["osc://10.0.0.5:8000"]
     assert bruno == read_config(tmp_path / "show.yaml").subjects[1]
+
+
+@pytest.mark.parametrize("guard", ["-0.1", "1.1", "nan", "much"])
+@pytest.mark.parametrize("over_ms", ["-1", "60001", "inf", "slow"])
+def test_a_guard_and_a_transition_out_of_range_are_refused(guard: str, over_ms: str) -> None:
+    with pytest.raises(UserError) as caught:
+        override(Config(), Flags(mouth_guard=guard, transition_ms=over_ms))
+    places = [problem.where for problem in caught.value.problems]
+    assert places == ["--mouth-guard", "--transition-ms"]
 
 
 def test_audio_flag_keeps_the_other_settings_of_the_input(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ import numpy as np
 from bridge.audio.block import BLOCK_S, Block
 from bridge.audio.source import SourceState
 from bridge.audio.spec import AudioSpec
+from bridge.face.emotion import EmotionState
 from bridge.face.voice import Timing, Voice
+from models.emotions import EMOTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +59,7 @@ class TellingStream:
     def __init__(self, subjects: int) -> None:
         self.calls: list[list[int]] = []
         self.emotions: list[NDArray[np.float32]] = []
+        self.guards: list[list[float]] = []
         self._counts = [0] * subjects
 
     def step(
@@ -65,11 +68,13 @@ class TellingStream:
         emotion: NDArray[np.float32],
         lookahead_ms: NDArray[np.float32],
         rows: Sequence[int],
+        mouth_guard: Sequence[float],
     ) -> NDArray[np.float32]:
         assert samples.shape == (len(rows), 320)
         assert lookahead_ms.shape == (len(rows),)
         self.calls.append(list(rows))
         self.emotions.append(emotion)
+        self.guards.append(list(mouth_guard))
         faces = np.stack([samples.mean(1), [self._counts[row] for row in rows]], axis=1)
         for row in rows:
             self._counts[row] += 1
@@ -83,4 +88,5 @@ class TellingStream:
 
 def scripted_voice(lookahead_s: float = 0.08, buffer_s: float = 0.01) -> Voice:
     timing = Timing(lookahead_s, buffer_s)
-    return Voice(ScriptedSource(), AudioSpec(), timing, channels=2, emotions=7)
+    neutral = EmotionState(np.zeros(len(EMOTIONS), dtype=np.float32))
+    return Voice(ScriptedSource(), AudioSpec(), timing, neutral, channels=2)

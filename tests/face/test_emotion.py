@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.face.emotion import Fade, ease
+from bridge.face.emotion import EmotionState, Fade, ease
 
 NEUTRAL = np.zeros(2, dtype=np.float32)
 HAPPY = np.array([0.7, 0.0], dtype=np.float32)
@@ -26,6 +26,17 @@ def test_turning_in_the_middle_of_a_fade_does_not_pop() -> None:
     turned = fade.turn(SAD, now_s=0.4, over_s=1.0)
     np.testing.assert_allclose(turned.at(0.4), fade.at(0.4))
     np.testing.assert_array_equal(turned.at(1.4), SAD)
+
+
+def test_a_changed_emotion_is_eased_in_over_the_set_transition() -> None:
+    state = EmotionState(NEUTRAL, transition_s=0.4)
+    np.testing.assert_array_equal(state.at(0.0), NEUTRAL)
+    state.change(HAPPY, now_s=10.0)
+    np.testing.assert_array_equal(state.at(10.0), NEUTRAL)
+    np.testing.assert_allclose(state.at(10.2), HAPPY / 2)
+    np.testing.assert_array_equal(state.at(10.4), HAPPY)
+    state.change(SAD, now_s=11.0, over_s=0.0)
+    np.testing.assert_array_equal(state.at(11.0), SAD)
 
 
 @given(st.floats(-2, 3), st.floats(-2, 3))

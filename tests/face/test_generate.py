@@ -11,6 +11,7 @@ from bridge.audio.source import SourceState
 from bridge.clock.rate import FRAME_RATES
 from bridge.face.generate import COMPANY_S, GeneratorLoop, warm_up
 from bridge.monitor.metrics import Metrics, SubjectMetrics
+from models.emotions import MOUTH_GUARD
 from tests.face.scripted import ScriptedSource, TellingStream, scripted_voice
 
 if TYPE_CHECKING:
@@ -160,12 +161,26 @@ def test_lost_blocks_are_counted() -> None:
 def test_an_emotion_reaches_the_network_as_it_fades() -> None:
     scene = Scene(1)
     happy = np.eye(7, dtype=np.float32)[1]
-    scene.voices[0].set_emotion(happy, START_S, over_s=0.04)
+    scene.voices[0].emotion.change(happy, START_S, over_s=0.04)
     for _ in range(3):
         scene.hear(0)
         scene.loop.turn()
         scene.now_s += 0.020
     assert [emotion[0, 1] for emotion in scene.stream.emotions] == [0.0, 0.5, 1.0]
+
+
+def test_each_voice_brings_its_own_mouth_guard() -> None:
+    scene = Scene(2)
+    scene.voices[1].emotion.mouth_guard = 0.9
+    warm_up(scene.stream, scene.voices)
+    scene.hear(1)
+    scene.loop.turn()
+    scene.hear(0)
+    scene.hear(1)
+    scene.loop.turn()
+    guards = scene.stream.guards
+    assert guards[0] == [MOUTH_GUARD, 0.9]
+    assert guards[-2:] == [[0.9], [MOUTH_GUARD, 0.9]]
 
 
 def test_warming_up_leaves_no_past() -> None:

@@ -23,7 +23,7 @@ from bridge.takes.generate import Settings, generate_take
 from bridge.takes.sound import open_sound
 from bridge.takes.take import Take, curves, still_head
 from models.board import AUDIO_DRIVEN
-from models.emotions import EMOTIONS
+from models.emotions import EMOTIONS, MOUTH_GUARD
 from tests.preview.serving import Serving, voice, wav
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def test_a_session_lists_what_there_is(serving: Serving) -> None:
     assert session["live"] is False
     assert session["emotions"] == list(EMOTIONS)
     assert session["lookahead_ms"] == {"maximum": 240, "step": 20, "default": 80}
+    assert session["mouth_guard"] == MOUTH_GUARD
     assert session["limits"]["upload_bytes"] == MAX_UPLOAD_BYTES
     assert {"csv", "glb", "take"} <= {form["id"] for form in session["formats"]}
     maps = {rigmap["name"]: rigmap["curves"] for rigmap in session["rigmaps"]}
@@ -196,6 +197,8 @@ def test_what_is_not_there_is_told(serving: Serving, take: Any) -> None:
         ({"emotion": {"hapy": 1}}, "no emotion 'hapy'"),
         ({"emotion": {"happy": 1.6}}, "must be less than or equal to 1.5"),
         ({"emotion": {"happy": float("nan")}}, "emotion.happy"),
+        ({"mouth_guard": 1.1}, "must be less than or equal to 1"),
+        ({"mouth_guard": float("nan")}, "mouth_guard"),
         ({"lookahead_ms": 90}, "multiple of 20"),
         ({"lookahead_ms": 260}, "less than or equal to 240"),
         ({"more": 1}, "Extra inputs"),

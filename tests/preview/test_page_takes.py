@@ -188,6 +188,20 @@ def test_another_emotion_makes_another_face_at_the_same_time(visit: Visit) -> No
     assert changed(rest, visit.picture()).mean() > 0.005
 
 
+def test_the_mouth_guard_is_asked_for(visit: Visit) -> None:
+    slider = visit.page.locator("#guard")
+    assert visit.page.locator("#guard-value").inner_text() == "0.45"
+    for guard in ("0.8", "0.45"):
+        with visit.page.expect_request("**/api/takes") as asked:
+            slider.fill(guard)
+        assert asked.value.post_data_json["mouth_guard"] == float(guard)
+        assert visit.state()["sides"]["A"]["settings"]["mouth_guard"] == float(guard)
+    visit.until_shown()
+    slider.blur()  # keys move a slider that has the focus
+    for told in visit.page.locator("#problems button").all():  # of weights without a guard
+        told.click()
+
+
 def test_two_settings_side_by_side_on_one_clock(visit: Visit) -> None:
     visit.page.keyboard.press("c")
     visit.until_shown("B")

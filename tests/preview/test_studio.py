@@ -15,6 +15,7 @@ from bridge.errors import UserError
 from bridge.preview.opening import open_preview
 from bridge.preview.spec import PreviewSpec
 from models.errors import WeightsError
+from tests.networks import GUARDED, UNGUARDED, small_generator
 from tests.preview.serving import Serving, serve, voice, wav
 
 if TYPE_CHECKING:
@@ -140,3 +141,21 @@ def test_all_wrong_files_are_told_at_once(generator: Generator, tmp_path: Path) 
         pass
     told = [Path(problem.where).name for problem in caught.value.problems]
     assert told == ["text.wav", "gone.wav", "old.take", "shapeless.glb"]
+
+
+def test_a_take_has_the_mouth_guard_that_was_asked_for(tmp_path: Path) -> None:
+    with serve(small_generator(GUARDED)) as serving:
+        happy = {"emotion": {"happy": 1.0}}
+        low = serving.take_of(wav(tmp_path / "v.wav", voice(0.5)), mouth_guard=0.1, **happy)
+        high = serving.finished(serving.begin(low["recording"], mouth_guard=0.9, **happy)["id"])
+        assert (low["mouth_guard"], high["mouth_guard"]) == (0.1, 0.9)
+        faces = [serving.ask(f"/api/takes/{take['id']}/curves").body for take in (low, high)]
+        assert faces[0] != faces[1]
+
+
+def test_a_mouth_guard_which_the_weights_do_not_know_is_told(tmp_path: Path) -> None:
+    with serve(small_generator(UNGUARDED)) as serving:
+        take = serving.take_of(wav(tmp_path / "v.wav", voice(0.5)), mouth_guard=0.1)
+        assert take["state"] == "failed"
+        assert "trained without one; leave it at 0.45" in take["problems"][0]["what"]
+        assert serving.notices == []

@@ -12,6 +12,7 @@ from bridge.takes.emotions import EmotionCourse, Key
 from bridge.takes.generate import Settings
 from bridge.takes.sound import SampledSound
 from bridge.takes.take import Take, still_head
+from models.emotions import MOUTH_GUARD
 
 
 def ready(seconds: float = 1.0) -> Entry:
@@ -91,8 +92,17 @@ def test_takes_are_added_and_used_by_many_threads() -> None:
 
 def test_what_is_told_of_a_take() -> None:
     entry = generating()
-    entry.settings = Settings(EmotionCourse((Key(at_s=1.0, emotion={"sad": 1.0}),)), 60)
+    entry.settings = Settings(EmotionCourse((Key(at_s=1.0, emotion={"sad": 1.0}),)), 60, 0.2)
     entry.state, entry.problems = "failed", (Problem("x.wav", "broken", "mend it"),)
     info = entry.info()
     assert info["problems"] == [{"where": "x.wav", "what": "broken", "remedy": "mend it"}]
     assert (info["emotion"], info["lookahead_ms"], info["duration_s"]) == ({}, 60, 1.0)
+    assert info["mouth_guard"] == 0.2
+
+
+@pytest.mark.parametrize(("told", "known"), [({"mouth_guard": 0.9}, 0.9), ({}, MOUTH_GUARD)])
+def test_a_take_that_is_opened_keeps_the_guard_it_was_made_with(
+    told: dict[str, float], known: float
+) -> None:
+    take = Take("x", (), np.zeros((1, 0), np.float32), still_head(1), making=told)
+    assert entry_of(take, None).info()["mouth_guard"] == known

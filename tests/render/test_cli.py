@@ -39,6 +39,7 @@ def test_a_render_says_what_it_made(tmp_path: Path, capsys: pytest.CaptureFixtur
         (["--rigmap", "vrm"], "needs one for livelinkface61"),
         (["--rigmap", "fantasy"], "no rig map is called"),
         (["--emotion", "cheerful:1"], "no emotion 'cheerful'"),
+        (["--mouth-guard", "1.2"], "--mouth-guard"),
         (["--lookahead-ms", "900"], "900"),
         (["--weights", "no.safetensors"], "no.safetensors"),
     ],

@@ -30,6 +30,7 @@ from bridge.takes.file import load_take
 from bridge.takes.generate import heard
 from bridge.takes.sound import open_sound
 from bridge.whole_file import PARTIAL_SUFFIX
+from tests.networks import GUARDED, UNGUARDED, small_generator
 from tests.render.recordings import speech, write_speech
 
 if TYPE_CHECKING:
@@ -111,6 +112,27 @@ def test_what_is_finished_is_left_alone_until_something_changes(run: Any, tmp_pa
     assert run(folder).done == 1
     assert run(folder, settings=replace(TAKE, lookahead_ms=160)).done == 2
     assert run(folder, settings=replace(TAKE, lookahead_ms=160, is_forced=True)).done == 2
+
+
+def test_a_mouth_guard_shapes_the_takes_and_a_changed_one_makes_them_anew(tmp_path: Path) -> None:
+    path, out = write_speech(tmp_path / "a.wav"), tmp_path / "out"
+    generator, happy = small_generator(GUARDED), EmotionCourse.constant({"happy": 1.0})
+
+    def rendered(mouth_guard: float) -> Any:
+        settings = replace(TAKE, emotions=happy, mouth_guard=mouth_guard)
+        assert render([str(path)], out, settings, load=lambda *_: generator).done == 1
+        return load_take(out / "a.take")
+
+    low, high = rendered(0.0), rendered(1.0)
+    assert (low.making["mouth_guard"], high.making["mouth_guard"]) == (0.0, 1.0)
+    assert np.abs(low.board - high.board).max() > 1e-2
+
+
+def test_a_mouth_guard_which_the_weights_do_not_know_ends_the_render(tmp_path: Path) -> None:
+    path, generator = write_speech(tmp_path / "a.wav"), small_generator(UNGUARDED)
+    settings = replace(TAKE, mouth_guard=0.2)
+    with pytest.raises(UserError, match=r"--mouth-guard.*trained without"):
+        render([str(path)], tmp_path / "out", settings, load=lambda *_: generator)
 
 
 def test_another_format_or_rate_makes_only_what_it_must(run: Any, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from bridge.takes.emotions import EmotionCourse, Key
 from bridge.takes.generate import Settings, StoppedError, generate_take, heard, heard_samples
 from bridge.takes.sound import SampledSound, open_sound
 from models import load_generator
+from tests.networks import GUARDED, UNGUARDED, small_generator
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,24 @@ def test_emotion_keys_change_the_face_from_their_time_on(generator) -> None:
     smile = generator.channels.index("CTRL_L_mouth_cornerPull.ty")
     assert np.abs(happy - plain)[:200].max() < 1e-3
     assert (happy - plain)[300:, smile].mean() > 0.2
+
+
+def test_a_take_is_made_with_its_mouth_guard_and_tells_it() -> None:
+    guarded, happy = small_generator(GUARDED), EmotionCourse.constant({"happy": 1.0})
+    sound = SampledSound(np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32), 16_000)
+    low, high = (
+        generate_take(guarded, sound, Settings(happy, mouth_guard=guard), slate="a")
+        for guard in (0.0, 1.0)
+    )
+    assert np.abs(low.board - high.board).max() > 1e-2
+    assert (low.making["mouth_guard"], high.making["mouth_guard"]) == (0.0, 1.0)
+
+
+def test_a_take_of_weights_without_a_guard_tells_none_and_takes_no_other() -> None:
+    generator, sound = small_generator(UNGUARDED), SampledSound(np.zeros(800, np.float32), 16_000)
+    assert "mouth_guard" not in generate_take(generator, sound, Settings(), slate="a").making
+    with pytest.raises(ValueError, match="trained without"):
+        generate_take(generator, sound, Settings(mouth_guard=0.2), slate="a")
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 16_000, 44_100, 48_000])

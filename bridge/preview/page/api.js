@@ -54,12 +54,15 @@ const takeUrl = (id, what = '') => `/api/takes/${encodeURIComponent(id)}${what}`
 /** What the server says of itself. */
 export const session = () => json('/api/session');
 
-/** @returns the take as it stands; it is made from `recording` while `state` is "generating". */
-export const generate = (recording, emotion, lookahead_ms) =>
+/**
+ * @param {{recording: string, emotion: object, mouth_guard: number, lookahead_ms: number}} wish
+ * @returns the take as it stands; it is made from `recording` while `state` is "generating".
+ */
+export const generate = (wish) =>
   json('/api/takes', {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ recording, emotion, lookahead_ms }),
+    body: JSON.stringify(wish),
   });
 
 export const take = (id) => json(takeUrl(id));

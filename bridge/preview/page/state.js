@@ -7,8 +7,8 @@
  * @typedef {{name: string, target: string, curves: CurveInfo[]}} RigMapInfo
  * @typedef {{key: string, name: string, recording: ?string, take: ?string}} Source
  *   What was opened: a recording, from which takes are generated, or a finished take.
- * @typedef {{emotion: string, intensity: number, lookahead_ms: number, rigmap: string,
- *   head: string}} Settings
+ * @typedef {{emotion: string, intensity: number, mouth_guard: number, lookahead_ms: number,
+ *   rigmap: string, head: string}} Settings
  * @typedef {{source: ?Source, settings: Settings, take: ?object, progress: ?number,
  *   lanes: ?import('./curves.js').Curves, face: ?import('./curves.js').Curves}} Side
  *   One face: `take` is what it shows, `progress` (0..1) that of the take being made for it.
@@ -53,6 +53,7 @@ export function emptySide(session) {
   const settings = {
     emotion: session.emotions[0],
     intensity: 1,
+    mouth_guard: session.mouth_guard,
     lookahead_ms: session.lookahead_ms.default,
     rigmap: (
       session.rigmaps.find(({ target }) => target === 'livelinkface61') ?? session.rigmaps[0]

@@ -7,13 +7,12 @@ import { SIDES, duration, emptySide, shownSides } from './state.js';
 
 const POLL_MS = 150;
 const SETTLE_MS = 250; // a slider rests so long before a take is made
-const ANEW = ['emotion', 'intensity', 'lookahead_ms']; // what a take is made with
+const ANEW = ['emotion', 'intensity', 'mouth_guard', 'lookahead_ms']; // what a take is made with
 
 const pause = (time_ms) => new Promise((resolve) => setTimeout(resolve, time_ms));
 
 /** What a take would be made with, to tell whether two are the same. */
-const wish = ({ emotion, intensity, lookahead_ms }) =>
-  JSON.stringify([emotion, intensity, lookahead_ms]);
+const wish = (settings) => JSON.stringify(ANEW.map((name) => settings[name]));
 
 /** All that leads from files and settings to the curves that the sides show. */
 export class Takes {
@@ -104,11 +103,11 @@ export class Takes {
   }
 
   /** The settings that a take of the server was made with. */
-  #settingsOf({ emotion, lookahead_ms }) {
+  #settingsOf({ emotion, mouth_guard, lookahead_ms }) {
     const { emotions } = this.store.state.session;
     const [name = emotions[0], intensity = 1] =
       Object.entries(emotion ?? {}).find(([, weight]) => weight > 0) ?? [];
-    return { emotion: name, intensity, lookahead_ms };
+    return { emotion: name, intensity, mouth_guard, lookahead_ms };
   }
 
   /** Have a take made, or take over that of the other side if it was made the same way. */
@@ -123,11 +122,12 @@ export class Takes {
         wish(this.#settingsOf(side.take)) === wish(settings),
     );
     if (twin) return { id: twin[1].take.id };
-    const take = await api.generate(
-      source.recording,
-      { [settings.emotion]: settings.intensity },
-      settings.lookahead_ms,
-    );
+    const take = await api.generate({
+      recording: source.recording,
+      emotion: { [settings.emotion]: settings.intensity },
+      mouth_guard: settings.mouth_guard,
+      lookahead_ms: settings.lookahead_ms,
+    });
     this.#made.add(take.id);
     return take;
   }

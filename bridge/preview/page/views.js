@@ -21,7 +21,7 @@ function faces(state) {
   return state.mode === 'live' ? liveFaces(state) : takeFaces(state);
 }
 
-function takeFaces({ sides, posed, time_s, active }) {
+function takeFaces({ session, sides, posed, time_s, active }) {
   const isPair = Boolean(sides.B);
   return shownSides({ sides }).map(([key, side]) => ({
     key,
@@ -33,12 +33,14 @@ function takeFaces({ sides, posed, time_s, active }) {
     values: side.face?.at(time_s) ?? [],
     pose: posed && (posed.side === null || posed.side === key) ? posed : null,
     progress: side.progress,
-    note: isPair && side.source?.recording ? settingsText(side.settings) : '',
+    note: isPair && side.source?.recording ? settingsText(side.settings, session) : '',
   }));
 }
 
-const settingsText = ({ emotion, intensity, lookahead_ms }) =>
-  `${emotion} ${intensity.toFixed(2)} · ${lookahead_ms} ms`;
+function settingsText({ emotion, intensity, mouth_guard, lookahead_ms }, session) {
+  const guard = mouth_guard === session.mouth_guard ? '' : ` · guard ${mouth_guard.toFixed(2)}`;
+  return `${emotion} ${intensity.toFixed(2)}${guard} · ${lookahead_ms} ms`;
+}
 
 function liveFaces({ live, sides, posed }) {
   const silent = isSilent(live);

@@ -18,6 +18,7 @@ export function followSettings(store, takes) {
     ),
   );
   slider('intensity', { max: session.max_weight }, (value) => change({ intensity: value }));
+  slider('guard', {}, (value) => change({ mouth_guard: value }));
   slider(
     'lookahead',
     { max: session.lookahead_ms.maximum, step: session.lookahead_ms.step },
@@ -65,6 +66,7 @@ function draw(state) {
   for (const button of byId('emotions').children)
     press(button, button.dataset.emotion === settings.emotion);
   setSlider('intensity', settings.intensity, settings.intensity.toFixed(2));
+  setSlider('guard', settings.mouth_guard, settings.mouth_guard.toFixed(2));
   setSlider('lookahead', settings.lookahead_ms, `${settings.lookahead_ms} ms`);
   fillMenu(
     byId('rigmap'),

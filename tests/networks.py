@@ -1,0 +1,47 @@
+"""Small untrained networks, for tests of what stands around a network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from models.board import AUDIO_DRIVEN
+from models.emotions import CONDITIONS, EMOTIONS
+from models.generator import Generator
+from models.network import Architecture
+from models.weights_file import Description, build, save
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from models.face_network import FaceNetwork
+
+GUARDED, UNGUARDED = len(CONDITIONS), len(EMOTIONS)
+"""Conditions of a network that was trained with a mouth guard, and of one without."""
+
+GUARD_GAIN = 30.0
+"""How much more a small network heeds its guard than chance would let it."""
+
+
+def small_network(conditions: int) -> tuple[FaceNetwork, Description]:
+    """Return a network whose outputs are large enough to tell frames apart, always the same."""
+    shape = Architecture(
+        width=16, encoder_dilations=(1, 2), decoder_dilations=(1, 4), emotions=conditions
+    )
+    description = Description(shape, AUDIO_DRIVEN, EMOTIONS, 16_000, 50, {"licence": "none"})
+    torch.manual_seed(3)
+    network = build(description).eval()
+    network.get_parameter("emotion.weight").data[:, len(EMOTIONS) :] *= GUARD_GAIN
+    return network, description
+
+
+def small_generator(conditions: int) -> Generator:
+    """Return a generator of a small network, on the CPU."""
+    return Generator(*small_network(conditions), torch.device("cpu"))
+
+
+def write_weights(path: Path, conditions: int) -> Path:
+    """Write the weights of a small network and return their path."""
+    save(path, *small_network(conditions))
+    return path
