@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from models.baselines.parts import (
     Attention,
+    AttentiveSizes,
     Condition,
     Ear,
     check_rows,
@@ -34,24 +35,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class EmoTalkSizes:
-    """Its sizes; the emotion ear hears at most as far back as the content ear."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmoTalkSizes(AttentiveSizes):
+    """Its sizes; `ear_dilations` are those of the ear for content."""
 
     content_width: int = 176
-    content_dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2)
     emotion_width: int = 96
     emotion_dilations: tuple[int, ...] = (1, 2, 4, 8)
     condition_width: int = 64
-    width: int = 192
-    heads: int = 4
-    layers: int = 2
     wider: int = 2
     memory_rows: int = 40
-    phones: int = 33
-    emotions: int = 8
-    delays: int = 13
-    channels: int = 81
 
     def __post_init__(self) -> None:
         check_rows(memory_rows=self.memory_rows)
@@ -59,7 +52,7 @@ class EmoTalkSizes:
     @property
     def window_hops(self) -> int:
         """Hops that an output hears, through its ears and all layers of attention."""
-        reach = max(map(ear_reach_hops, (self.content_dilations, self.emotion_dilations)))
+        reach = max(map(ear_reach_hops, (self.ear_dilations, self.emotion_dilations)))
         return 1 + reach + self.layers * (self.memory_rows - 1)
 
 
@@ -92,7 +85,7 @@ class EmoTalkLike(FaceNetwork):
     ) -> None:
         super().__init__(sizes, minimum, maximum)
         self.sizes = sizes
-        self.content = Ear(sizes.content_width, sizes.content_dilations)
+        self.content = Ear(sizes.content_width, sizes.ear_dilations)
         self.emotion = Ear(sizes.emotion_width, sizes.emotion_dilations)
         self.phone_head = nn.Linear(sizes.content_width, sizes.phones)
         self.condition = Condition(sizes, sizes.condition_width)

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from models.baselines.parts import (
     Attention,
+    AttentiveSizes,
     Condition,
     Ear,
     check_rows,
@@ -35,22 +36,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class FaceFormerSizes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaceFormerSizes(AttentiveSizes):
     """Its sizes; `run_in_rows` are made, and dropped, before the first row that is returned."""
 
-    width: int = 192
-    heads: int = 4
-    layers: int = 2
     wider: int = 4
-    ear_dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2)
     period_rows: int = 25
     memory_rows: int = 75
     run_in_rows: int = 12
-    phones: int = 33
-    emotions: int = 8
-    delays: int = 13
-    channels: int = 81
 
     def __post_init__(self) -> None:
         check_rows(

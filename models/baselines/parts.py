@@ -1,7 +1,8 @@
-"""What the baselines share: ears, what is asked of a face, and attention that favours the near."""
+"""What the baselines share: sizes, ears, what is asked of a face, attention to what is near."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -9,12 +10,30 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.features import FEATURES, LogMel
-from models.network import KERNEL, Block, CausalConv
+from models.network import KERNEL, Architecture, Block, CausalConv
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from models.face_network import Sizes
+
+
+OURS = Architecture()
+"""What is not a matter of design is as in our generator, so that designs can be compared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttentiveSizes:
+    """The sizes of any network that decodes by attention; a kind of them adds its own."""
+
+    width: int = OURS.width
+    heads: int = 4
+    layers: int = 2
+    ear_dilations: tuple[int, ...] = OURS.encoder_dilations
+    phones: int = OURS.phones
+    emotions: int = OURS.emotions
+    delays: int = OURS.delays
+    channels: int = OURS.channels
 
 
 def ear_reach_hops(dilations: Sequence[int]) -> int:

@@ -35,7 +35,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "content_width": 16,
         "emotion_width": 12,
         "width": 16,
-        "content_dilations": (1, 2),
+        "ear_dilations": (1, 2),
         "emotion_dilations": (1,),
         "memory_rows": 5,
     },
