@@ -12,7 +12,8 @@ from models.baselines import NETWORKS
 from models.baselines import whole as module
 from models.baselines.whole import MAX_WHOLE_S, whole_faces
 from models.board import AUDIO_DRIVEN
-from models.emotions import EMOTIONS
+from models.conditions import conditions
+from models.emotions import CONDITIONS, EMOTIONS, MOUTH_GUARD
 from models.errors import WeightsError
 from models.evaluation.makers import NetworkMaker
 from models.generator import Generator
@@ -35,13 +36,17 @@ def courses(batch: int, rows: int) -> np.ndarray:
     return np.random.default_rng(3).random((batch, rows, len(EMOTIONS)), dtype=np.float32)
 
 
+def guarded(emotions: np.ndarray) -> np.ndarray:
+    return conditions(emotions, MOUTH_GUARD, len(CONDITIONS))
+
+
 @pytest.mark.parametrize("delay_hops", [0, 1, 5])
 def test_windows_give_what_caches_give(delay_hops: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PIECE_ROWS", 14)
     generator = Generator(made("cstalk"), described("cstalk"), CPU)
     sound, emotions = sounds(1, 40), courses(1, 1).repeat(40, 1)
     by_caches = generator.generate_batch([sound[0]], [emotions[0]], delay_hops * 20)[0]
-    by_windows = whole_faces(made("cstalk"), sound, emotions, delay_hops)[0]
+    by_windows = whole_faces(made("cstalk"), sound, guarded(emotions), delay_hops)[0]
     # Before the recording windows hear silence for a while, caches for ever: the same.
     assert np.allclose(by_caches, by_windows, atol=1e-4)
 
@@ -61,16 +66,16 @@ def test_recordings_of_a_batch_are_as_alone(name: str) -> None:
 def test_faces_stay_within_the_board() -> None:
     network = made("faceformer-like")
     network.head.bias.data += 50.0
-    face = whole_faces(network, sounds(1, 20), courses(1, 20), 4)
+    face = whole_faces(network, sounds(1, 20), guarded(courses(1, 20)), 4)
     assert (face <= network.maximum.numpy().T).all()
 
 
 def test_pieces_of_a_windowed_network_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     network = made("emotalk-like")
-    sound, emotions = sounds(1, 50), courses(1, 50)
-    once = whole_faces(network, sound, emotions, 4)
+    sound, asked = sounds(1, 50), guarded(courses(1, 50))
+    once = whole_faces(network, sound, asked, 4)
     monkeypatch.setattr(module, "PIECE_ROWS", 9)
-    assert np.allclose(whole_faces(network, sound, emotions, 4), once, atol=1e-5)
+    assert np.allclose(whole_faces(network, sound, asked, 4), once, atol=1e-5)
 
 
 def test_a_recording_too_long_to_hear_at_once_is_refused() -> None:
