@@ -113,7 +113,10 @@ class Run(Generic[Network]):
         write(self.path, tensors, FORMAT, self.record)
 
     def _resume(self) -> None:
-        tensors, record = read(self.path, FORMAT)
+        try:
+            tensors, record = read(self.path, FORMAT)
+        except WeightsError as error:
+            raise WeightsError(f"{error}, or name another folder with --runs") from error
         changed = differences(record, self.record)
         if changed:
             raise WeightsError(
