@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
 from torch import nn
@@ -13,6 +12,7 @@ from torch import nn
 from models.described_file import read, write
 from models.errors import WeightsError
 from models.training.augment import AUGMENTATION
+from models.training.record import as_read, differences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -69,7 +69,7 @@ class Run(Generic[Network]):
         """
         torch.manual_seed(settings.seed)
         self.settings = settings
-        self.record = _as_read(asdict(settings) | dict(made_with or {}))
+        self.record = as_read(asdict(settings) | dict(made_with or {}))
         self.path = folder / "checkpoint.safetensors"
         self.network = make().to(device)
         self.average = make().to(device).eval()
@@ -144,24 +144,3 @@ class Run(Generic[Network]):
         decay = min(decay, (self.step + 1) / (self.step + 10))
         for kept, new in zip(self.average.parameters(), self.network.parameters(), strict=True):
             kept.lerp_(new, 1.0 - decay)
-
-
-def differences(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
-    """Return what two records do not share, in words: `steps 9000, now 100`."""
-    one, other = dict(_flat(before)), dict(_flat(now))
-    names = [name for name in one | other if one.get(name) != other.get(name)]
-    return [f"{name} {one.get(name, 'none')}, now {other.get(name, 'none')}" for name in names]
-
-
-def _flat(record: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
-    for name, value in record.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-def _as_read(record: Mapping[str, object]) -> dict[str, Any]:
-    """Return a record as it comes back out of a file."""
-    read_back: dict[str, Any] = json.loads(json.dumps(record))
-    return read_back

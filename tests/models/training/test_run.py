@@ -16,7 +16,8 @@ from torch import nn
 
 from models.errors import WeightsError
 from models.training.progress import Progress
-from models.training.run import Run, Settings, differences
+from models.training.record import differences
+from models.training.run import Run, Settings
 
 ROOT = Path(__file__).parents[3]
 CPU = torch.device("cpu")
