@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ class Entrant:
     way: str = OFFLINE
     kind: str = RULE
     sources: tuple[str, ...] = ()
+    weights: str = ""
 
     @property
     def waits(self) -> bool:
@@ -47,17 +49,23 @@ def entrants_of(request: Request) -> list[Entrant]:
     paths = tuple(dict.fromkeys(request.weights)) or (DEFAULT_PATH,)
     found = []
     for path, name in zip(paths, names_of(paths), strict=True):
-        maker = NetworkMaker.open(path, name=name, front_end=front_end)
+        offline = NetworkMaker.open(path, name=name, front_end=front_end)
+        digest = _digest(path)
         for way in request.ways:
-            if way == OFFLINE:
-                found.append(Entrant(maker, way, maker.kind, maker.sources))
-            elif maker.can_stream or request.ways == (STREAMED,):
-                found.append(Entrant(maker.streamed(), way, maker.kind, maker.sources))
+            if way == STREAMED and not offline.can_stream and OFFLINE in request.ways:
+                continue
+            maker = offline.streamed() if way == STREAMED else offline
+            found.append(Entrant(maker, way, maker.kind, maker.sources, digest))
     if front_end and not any(NETWORKS[entrant.kind].network is Teacher for entrant in found):
         raise RefusalError(("--wav2vec: none of the weights is a teacher's; leave it out",))
     if request.has_baselines:
         found += [Entrant(LoudnessFace()), Entrant(PhoneRuleFace())]
     return found
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def names_of(paths: Sequence[Path]) -> list[str]:

@@ -22,7 +22,8 @@ class Run:
     """One maker at one look-ahead, one way: a column of the table.
 
     `kind` is a name in `models.baselines.NETWORKS`, or `rule`; `lookahead_ms` is None for a maker
-    that does not wait; `sources` are the data that trained it.
+    that does not wait; `sources` are the data that trained it; `weights` is the SHA-256 of its
+    file, if it has one.
     """
 
     maker: str
@@ -31,6 +32,7 @@ class Run:
     lookahead_ms: int | None
     sources: tuple[str, ...]
     findings: Mapping[str, Finding] = field(default_factory=dict)
+    weights: str = ""
 
     @property
     def title(self) -> str:
@@ -82,6 +84,7 @@ class Results:
                 {
                     "maker": run.maker,
                     "kind": run.kind,
+                    "weights": run.weights,
                     "way": run.way,
                     "lookahead_ms": run.lookahead_ms,
                     "trained_on": list(run.sources),

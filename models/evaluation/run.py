@@ -78,7 +78,7 @@ def measured(entrants: Sequence[Entrant], request: Request) -> Results:
         titles[name], source_of[name] = suite.title, suite.source
         _measure(suite, name, entrants, request, findings)
     runs = tuple(
-        Run(one.maker.name, one.kind, one.way, ms, one.sources, found)
+        Run(one.maker.name, one.kind, one.way, ms, one.sources, found, one.weights)
         for (n, ms), found in findings.items()
         for one in (entrants[n],)
     )

@@ -25,7 +25,7 @@ NOISE = 0.1
 
 
 class Speed:
-    """Real-time factor offline, and the time of each streamed hop; noise is as good as speech."""
+    """Real-time factor, and the time of each streamed hop; noise is as good as speech."""
 
     title = "speed on one core of this machine, and size"
     source = ""
