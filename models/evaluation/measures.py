@@ -136,7 +136,7 @@ MEASURES: dict[str, Measure] = {
     **{f"emotion.{name}": Measure(f"  {name}", _SHARE, digits=0) for name in EMOTIONS[:5]},
     "emotion.real": Measure("real faces of actors 17-20 recognised", _SHARE, digits=1),
     "speed.parameters": Measure("parameters", "M", _most(5), 2),
-    "speed.real_time_factor": Measure("real-time factor: work for a second of sound", "s", digits=4),
+    "speed.real_time_factor": Measure("work for a second of sound", "s", digits=4),
     "speed.hop_p50_ms": Measure("streamed hop, median", "ms", digits=2),
     "speed.hop_p99_ms": Measure("streamed hop, 99th percentile", "ms", _most(5), 2),
 }
