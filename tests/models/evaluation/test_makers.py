@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from models.board import AUDIO_DRIVEN
-from models.emotions import EMOTIONS
+from models.emotions import CONDITIONS, EMOTIONS
 from models.errors import WeightsError
 from models.evaluation.groups import jaw, together
 from models.evaluation.makers import Hopper, NetworkMaker, PhoneHearer, perform
@@ -17,6 +18,7 @@ from models.evaluation.rule_faces import LoudnessFace, PhoneRuleFace
 from models.teacher import TeacherSizes, fingerprint
 from models.wav2vec import load_wav2vec
 from models.weights_file import Description, build, save
+from tests.models.conftest import SMALL
 from tests.models.wav2vec import tiny
 
 if TYPE_CHECKING:
@@ -47,6 +49,23 @@ def test_phones_are_told_for_every_row(small_weights: Path) -> None:
     later = maker.phones(np.concatenate((SOUND[: 30 * 320], np.zeros(3200, dtype=np.float32))))
     assert later is not None
     assert np.array_equal(told[:28], later[:28])
+
+
+@pytest.mark.parametrize("columns", [len(EMOTIONS), len(CONDITIONS)])
+def test_weights_with_and_without_a_mouth_guard_are_measured(tmp_path: Path, columns: int) -> None:
+    sizes = replace(SMALL, emotions=columns)
+    described = Description(sizes, AUDIO_DRIVEN, EMOTIONS, 16_000, 50, {})
+    path = tmp_path / "small.safetensors"
+    save(path, build(described), described)
+    maker = NetworkMaker.open(path)
+    clip = Recording("x", SOUND)
+    offline = perform(maker, clip, 60, {"happy": 1.0})
+    hop_by_hop = perform(maker.streamed(), clip, 60, {"happy": 1.0})
+    assert offline is not None
+    assert hop_by_hop is not None
+    assert np.abs(offline - hop_by_hop).max() < 1e-4
+    assert maker.phones(SOUND) is not None
+    assert len(maker.hop_durations_s(SOUND, 60, lambda: 0.0)) == 34 - 25
 
 
 def test_a_teacher_is_heard_through_the_checkpoint_it_was_trained_with(tmp_path: Path) -> None:
