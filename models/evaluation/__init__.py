@@ -4,4 +4,5 @@
 
 `metrics/` holds the measures as pure functions, `loading.py` the recordings, `suites/` what is
 measured on which of them, `measures.py` the names and bars, `makers.py` what is measured.
+`comparison.py` sets the results of several evaluations side by side.
 """
