@@ -65,7 +65,7 @@ def run(
     with ExitStack() as closing:
         closing.enter_context(quiet_libraries())
         model = load_network(config.weights, config.device)
-        check_guards(model, {f"{s.name}: mouth_guard": s.mouth_guard for s in config.subjects})
+        check_guards(model, {subject.name: subject.mouth_guard for subject in config.subjects})
         preview = _open_preview(config, closing)
         subjects = [
             _open_subject(

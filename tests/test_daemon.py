@@ -169,7 +169,7 @@ def test_a_recording_comes_out_as_the_offline_generator_makes_it(
 
 def test_a_guard_that_the_weights_do_not_know_is_refused_at_the_start(tmp_path: Path) -> None:
     weights = write_weights(tmp_path / "w.safetensors", UNGUARDED)
-    with pytest.raises(UserError, match=r"CSTalk: mouth_guard.*trained without"):
+    with pytest.raises(UserError, match=r"CSTalk: mouth guard 0\.2.*trained without"):
         run(config(weights, "test", Target(host="127.0.0.1", port=9), 0.2))
 
 

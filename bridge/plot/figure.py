@@ -11,6 +11,7 @@ from bridge.plot.curve_bands import emotion_band, lane_band
 from bridge.plot.lanes import VISIBLE, in_order, lanes
 from bridge.plot.sheet import COLUMNS, EDGE, LARGE, LEFT, LINE, SMALL, Band, Shown, fill
 from bridge.plot.sound_bands import mouth_band, spectrogram_band, waveform_band
+from models.emotions import MOUTH_GUARD
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -95,6 +96,8 @@ def _heading(take: Shown, rigmap: str) -> Band:
         words.insert(1, f"{clock(take.study.start_s)} to {clock(take.study.end_s)}")
     if "lookahead_ms" in shot.making:
         words.append(f"look-ahead {shot.making['lookahead_ms']} ms")
+    if (guard := shot.making.get("mouth_guard", MOUTH_GUARD)) != MOUTH_GUARD:
+        words.append(f"mouth guard {guard}")
     if take.mark == "B":
         words.append("B \u2212 A: RMS over the curves of a region")
     if "weights" in shot.making:

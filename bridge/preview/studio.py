@@ -159,7 +159,7 @@ class Studio:
         if _is_silent(recording.sound, entry.stop):
             entry.notice = SILENT
         generator = self._loaded()
-        check_guards(generator, {"mouth guard": entry.settings.mouth_guard})
+        check_guards(generator, {entry.name: entry.settings.mouth_guard})
         entry.take = generate_take(
             generator,
             recording.sound,

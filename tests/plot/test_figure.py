@@ -22,6 +22,7 @@ from bridge.plot.sheet import WIDTH, Shown
 from bridge.plot.sound_bands import ceiling
 from bridge.plot.theme import THEMES
 from bridge.takes.emotions import EmotionCourse
+from models.emotions import MOUTH_GUARD
 from tests.plot.studies import calm_take, moved, study
 from tests.takes.takes import made_take
 
@@ -162,6 +163,13 @@ def test_the_emotions_over_time_are_those_that_were_asked_for() -> None:
     told = words(picture(study(take)))
     assert {"sad", "angry", "1.2"} <= set(told)
     assert "happy" not in told
+
+
+def test_a_mouth_guard_is_told_where_it_is_not_the_usual_one() -> None:
+    for guard, is_told in ((0.2, True), (MOUTH_GUARD, False)):
+        take = replace(calm_take(), making={"lookahead_ms": 80, "mouth_guard": guard})
+        told = any("mouth guard" in text for text in words(picture(study(take))))
+        assert told == is_told
 
 
 @pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
