@@ -22,6 +22,6 @@ def load_generator(path: Path | str | None = None, device: str = "auto") -> Gene
     `path` names a weights file (default: the shipped weights), `device` is auto, cpu or cuda.
     models.errors.WeightsError says what is wrong with a file, ValueError with a device.
     """
-    from models.generator import load_weights
+    from models.loading import load_weights
 
     return load_weights(Path(path) if path is not None else None, device)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from models.baselines.whole import whole_faces
 from models.board import AUDIO_DRIVEN
@@ -14,7 +13,6 @@ from models.emotions import EMOTIONS, MAX_WEIGHT, MOUTH_GUARD
 from models.errors import WeightsError
 from models.network import Generator as Network
 from models.passes import Passes
-from models.shipped import DEFAULT_PATH
 from models.sound import mono_16k
 from models.streams import CachedStream, Stream, WindowStream
 from models.timing import (
@@ -25,26 +23,15 @@ from models.timing import (
     SAMPLE_RATE_HZ,
     rows_of,
 )
-from models.weights_file import Description, load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
+    import torch
     from numpy.typing import ArrayLike, NDArray
 
     from models.face_network import FaceNetwork
-
-
-def choose_device(name: str) -> torch.device:
-    """Return the device for `auto`, `cpu` or `cuda`; ValueError where there is no such device."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device cuda: this machine or this torch has no CUDA GPU; use cpu or auto")
-    if name not in ("cpu", "cuda"):
-        raise ValueError(f"device {name}: there are auto, cpu and cuda")
-    return torch.device(name)
+    from models.weights_file import Description
 
 
 class Generator:
@@ -194,10 +181,3 @@ class Generator:
                 f"look-ahead {lookahead_ms:g} ms: it goes from 0 to {MAX_LOOKAHEAD_MS} ms"
             )
         return round(lookahead_ms / (1000 * HOP_S))
-
-
-def load_weights(path: Path | None, device: str) -> Generator:
-    """Load `path` (default: the shipped weights) onto `device`; WeightsError says what is wrong."""
-    chosen = choose_device(device)
-    network, description = load(path or DEFAULT_PATH, chosen)
-    return Generator(network, description, chosen)
