@@ -32,7 +32,13 @@ if TYPE_CHECKING:
 
 NEUTRAL_SHARE = 0.5
 GUARDED_SHARE = 0.5  # of clips with the usual mouth guard; the others have any
-SOURCE_SHARES = {"grid_s1": 0.25, "kathleen": 0.15, "kokoro": 0.5, "facegood": 0.1, "ravdess": 0.25}
+SOURCE_SHARES = {
+    "grid_s1": 0.3,
+    "kathleen": 0.13,
+    "kokoro": 0.45,
+    "facegood": 0.12,
+    "ravdess": 0.25,
+}
 """How often a source is drawn against the others that are there; `SYNTHETIC` share Kokoro's."""
 SYNTHETIC = ("kokoro", "kokoro_more")
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 UNDERSHOOT = {"lips_together": 4.0, "lip_bite": 2.5, "purse": 2.5, "funnel": 2.5}
 """How much more an error counts where a mouth shuts or rounds too little."""
+ASKED = 0.4  # a closure or rounding beyond this is asked for: less of it is a shortfall
 IMPORTANCE = {"jaw": 3.0, "lips_together": 3.0, "lip_bite": 1.5, "purse": 1.5, "funnel": 1.5}
 POSTURE_SPREAD = 0.2  # scale of the channels that only emotions move
 VELOCITY_WEIGHT = 2.0
@@ -48,7 +49,8 @@ class Loss:
         seen = (observed.float() @ self.gesture_channels > 0) | (self.ungestured & whole)
         weights = self.weights * seen[:, None]
         error = faces - targets
-        squares = error.square() * torch.where(error < 0, self.undershot, 1.0)
+        short = (error < 0) & (targets > ASKED)
+        squares = error.square() * torch.where(short, self.undershot, 1.0)
         velocity = error.diff(dim=1).square()
         return ((squares * weights).mean() + VELOCITY_WEIGHT * (velocity * weights).mean()) / 10.0
 

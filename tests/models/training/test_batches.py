@@ -101,7 +101,7 @@ def test_pauses_are_where_nobody_is_known_to_speak(corpus: Corpus) -> None:
 
 
 def test_shares_are_those_of_the_sources_that_are_there(corpus: Corpus) -> None:
-    assert corpus.shares == {"grid_s1": 0.25, "kathleen": 0.15, "kokoro": 0.5, "facegood": 0.1}
+    assert corpus.shares == {"grid_s1": 0.3, "kathleen": 0.13, "kokoro": 0.45, "facegood": 0.12}
 
 
 def test_an_emotion_swells_with_speech_and_fades_after_it(corpus: Corpus) -> None:
