@@ -50,8 +50,11 @@ class Link(Protocol):
         """Leave the face at rest, unless it is so already or none was ever sent; then close."""
 
 
-class _UdpLink:
-    """What the links over UDP share: finite values, the frame at rest, the counters."""
+class UdpLink:
+    """What links over UDP share: finite values, the frame at rest, the counters.
+
+    A link of a protocol says in `_encode` which datagrams carry a frame.
+    """
 
     def __init__(self, name: str, outputs: int, targets: UdpTargets) -> None:
         self.name = name
@@ -64,17 +67,21 @@ class _UdpLink:
 
     @property
     def sent(self) -> int:
+        """Datagrams that left."""
         return self._targets.sent
 
     @property
     def failed(self) -> int:
+        """Datagrams the system refused."""
         return self._targets.failed
 
     @property
     def receivers(self) -> Sequence[Receiver]:
+        """The targets with their counters."""
         return self._targets.receivers
 
     def send(self, values: NDArray[np.float32], tick: Tick) -> None:
+        """Send one frame; what is not finite leaves as 0 and is counted."""
         finite, replaced = made_finite(values)
         datagrams = self._encode(finite, tick.frame, tick.subframe)
         self.not_finite += replaced
@@ -83,10 +90,12 @@ class _UdpLink:
         self._is_at_rest = False
 
     def neutral(self, tick: Tick) -> None:
+        """Send one frame of a face at rest."""
         self.send(self._rest, tick)
         self._is_at_rest = True
 
     def close(self) -> None:
+        """Leave the face at rest, where it is not; then close."""
         if self._is_closed:
             return
         if self._last_tick is not None and not self._is_at_rest:
@@ -99,7 +108,7 @@ class _UdpLink:
         raise NotImplementedError
 
 
-class LiveLinkFaceLink(_UdpLink):
+class LiveLinkFaceLink(UdpLink):
     """Live Link Face packets of one subject; values [61] in the packet's order.
 
     Frame numbers begin again at 0 after `MAX_FRAME`.
@@ -113,7 +122,7 @@ class LiveLinkFaceLink(_UdpLink):
         return [self._encoder.encode(frame % (MAX_FRAME + 1), subframe, values)]
 
 
-class OscLink(_UdpLink):
+class OscLink(UdpLink):
     """OSC bundles with one float for each address of the template; the receiver's clock counts."""
 
     def __init__(self, name: str, template: BundleTemplate, targets: UdpTargets) -> None:

@@ -65,48 +65,67 @@ def address_fault(address: str) -> str | None:
 
 
 def _string(text: str) -> bytes:
-    raw = text.encode("ascii")
+    raw = text.encode("utf-8")
     return raw + b"\0" * (4 - len(raw) % 4)
 
 
-class BundleTemplate:
-    """The bundles that carry one float for each address, built once and patched per frame.
+def encode_message(address: str, *arguments: str | int | float) -> bytes:
+    """Return the message with a string, an i32 or an f32 for each argument, by its type.
 
-    Elements keep the order of `addresses` and fill bundles of at most `MAX_BUNDLE_BYTES`.
-    ValueError: no address, one twice, one that is none or that no bundle can hold.
+    ValueError: no OSC address, a string that holds NUL, a number which i32 or f32 cannot hold.
+    """
+    if fault := address_fault(address):
+        raise ValueError(fault)
+    tags = "".join({str: "s", int: "i", float: "f"}[type(argument)] for argument in arguments)
+    parts = [_string(address), _string(f",{tags}")]
+    for argument in arguments:
+        if isinstance(argument, str):
+            if "\0" in argument:
+                raise ValueError(f"string {argument[:40]!r} holds NUL")
+            parts.append(_string(argument))
+        else:
+            parts.append(_number(argument))
+    return b"".join(parts)
+
+
+def _number(number: float) -> bytes:
+    try:
+        return struct.pack(">i" if isinstance(number, int) else ">f", number)
+    except (struct.error, OverflowError):
+        raise ValueError(f"number {number} fits no 32 bits") from None
+
+
+class PatchedBundles:
+    """Messages laid into bundles once, whose trailing floats are written anew for each frame.
+
+    `messages` are encoded messages, each with how many floats at its end change. They keep their
+    order and fill bundles of at most `MAX_BUNDLE_BYTES`. ValueError: no message, or one that no
+    bundle can hold.
     """
 
-    def __init__(self, addresses: Sequence[str]) -> None:
-        self.addresses = tuple(addresses)
-        if not self.addresses:
-            raise ValueError("a bundle needs at least one OSC address")
-        if len(set(self.addresses)) != len(self.addresses):
-            raise ValueError("an OSC address appears twice")
-        for address in self.addresses:
-            if fault := address_fault(address):
-                raise ValueError(fault)
+    def __init__(self, messages: Sequence[tuple[bytes, int]]) -> None:
+        if not messages:
+            raise ValueError("a bundle needs at least one OSC message")
         content = bytearray()
         starts: list[int] = []
         places: list[int] = []
-        for element in map(self._element, self.addresses):
+        for message, floats in messages:
+            element = struct.pack(">i", len(message)) + message
+            if len(BUNDLE_HEADER) + len(element) > MAX_BUNDLE_BYTES:
+                raise ValueError(
+                    f"OSC message of {len(message)} bytes: no {MAX_BUNDLE_BYTES} B bundle"
+                )
             if not starts or len(content) - starts[-1] + len(element) > MAX_BUNDLE_BYTES:
                 starts.append(len(content))
                 content += BUNDLE_HEADER
             content += element
-            places.append(len(content) // 4 - 1)
+            places += range(len(content) // 4 - floats, len(content) // 4)
         self._words = np.frombuffer(bytes(content), dtype=">f4")
-        self._places = np.array(places)
+        self._places = np.array(places, dtype=np.intp)
         self._spans = tuple(zip(starts, [*starts[1:], len(content)], strict=True))
 
-    @staticmethod
-    def _element(address: str) -> bytes:
-        message = _string(address) + _string(",f") + struct.pack(">f", 0.0)
-        if len(BUNDLE_HEADER) + 4 + len(message) > MAX_BUNDLE_BYTES:
-            raise ValueError(f"OSC address of {len(address)} bytes: no {MAX_BUNDLE_BYTES} B bundle")
-        return struct.pack(">i", len(message)) + message
-
     def encode(self, values: NDArray[np.float32]) -> list[bytes]:
-        """Return the datagrams that carry `values` [addresses].
+        """Return the datagrams that carry `values`, those of the first message first.
 
         ValueError before any byte is made: wrong shape, or a value that is not finite as float32.
         """
@@ -114,6 +133,19 @@ class BundleTemplate:
         words[self._places] = checked(values, len(self._places))
         content = words.tobytes()
         return [content[start:end] for start, end in self._spans]
+
+
+class BundleTemplate(PatchedBundles):
+    """The bundles that carry one float for each address; `encode` takes values [addresses].
+
+    ValueError: no address, one twice, one that is none or that no bundle can hold.
+    """
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self.addresses = tuple(addresses)
+        if len(set(self.addresses)) != len(self.addresses):
+            raise ValueError("an OSC address appears twice")
+        super().__init__([(encode_message(address, 0.0), 1) for address in self.addresses])
 
 
 def decode_packet(datagram: bytes) -> list[Message]:

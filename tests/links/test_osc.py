@@ -105,7 +105,7 @@ def test_template_is_not_changed_by_encoding() -> None:
         (["/é"], "no OSC address"),
         (["/a//b"], "no OSC address"),
         (["/a\n"], "no OSC address"),
-        (["/" + "a" * 1400], "of 1401 bytes"),
+        (["/" + "a" * 1400], "of 1412 bytes"),
     ],
 )
 def test_template_refuses_what_is_no_address(addresses: list[str], message: str) -> None:
