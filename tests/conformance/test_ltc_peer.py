@@ -1,0 +1,57 @@
+"""Linear timecode of libltc in our decoder, and both decoders on the same sound."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bridge.clock.ltc import LtcDecoder, rate_of
+from bridge.clock.rate import FRAME_RATES
+from tests.clock import ltc_sound
+from tests.conformance import libltc
+
+NEARLY_2997 = 29.98
+"""libltc leaves out labels whenever it is told 29.97."""
+
+CASES = [
+    (24.0, (1, 2, 3, 20), "24"),
+    (25.0, (23, 59, 59, 20), "25"),
+    (30000 / 1001, (0, 0, 59, 20), "29.97df"),
+    (NEARLY_2997, (0, 0, 59, 20), "29.97"),
+    (30.0, (12, 59, 59, 20), "30"),
+]
+
+
+@pytest.mark.parametrize("rate_hz", [44_100, 48_000, 96_000])
+@pytest.mark.parametrize(("fps", "first", "name"), CASES)
+def test_we_read_what_libltc_writes(
+    fps: float, first: tuple[int, int, int, int], name: str, rate_hz: int
+) -> None:
+    wave, names = libltc.encoded(fps, first, 40, rate_hz)
+    frames = LtcDecoder(rate_hz).push(np.append(wave, np.zeros(rate_hz // 100, np.float32)))
+    found = [frame.label.replace(";", ":") for frame in frames]
+    # The last frame ends with the edge of a next one, which never comes.
+    assert found[-38:] == names[-39:-1]
+    assert rate_of(frames, rate_hz) == FRAME_RATES[name]
+    assert all((";" in frame.label) == name.endswith("df") for frame in frames)
+
+
+@pytest.mark.parametrize("is_reverse", [False, True])
+@pytest.mark.parametrize(("fps", "first", "name"), CASES)
+def test_both_hear_the_same_at_the_same_place(
+    fps: float, first: tuple[int, int, int, int], name: str, is_reverse: bool
+) -> None:
+    rate = FRAME_RATES[name]
+    separator = ";" if rate.drop_frame else ":"
+    start = "{:02d}:{:02d}:{:02d}".format(*first) + f"{separator}{first[3]:02d}"
+    wave = ltc_sound.sound(ltc_sound.labels(rate, start, 30), rate)
+    wave = wave[::-1] if is_reverse else wave
+    theirs = libltc.decoded(wave, 48_000, fps)
+    ours = {frame.label.replace(";", ":"): frame for frame in LtcDecoder(48_000).push(wave)}
+    assert len(theirs) >= 26
+    # It is told the length of a bit, which the first frame teaches us.
+    for label, place, backwards in theirs[1:]:
+        assert backwards == is_reverse == ours[label].is_reverse
+        begin = ours[label].place - (ours[label].length if is_reverse else 0)
+        # It gives whole samples, of a frame that runs backwards a bit or two off.
+        assert place == pytest.approx(begin, abs=60 if is_reverse else 3)
