@@ -60,21 +60,33 @@ def column_order() -> tuple[str, ...]:
 
 def write_csv(take: Take, rigmap: RigMap, rate: FrameRate) -> Iterator[bytes]:
     """Yield the file of a take, header first. `rigmap` is one for the 61 curves, at any order."""
-    names = column_order()
-    places = [rigmap.outputs.index(name) for name in names]
+    places = [rigmap.outputs.index(name) for name in column_order()]
     where = span(take, rate)
     base = timecode_base(where)
-    yield ",".join(("Timecode", "BlendshapeCount", *names)).encode()
-    # Each line begins with its line feed and is filled up to whole words.
-    count = f",{len(names)}".encode()
+    yield header()
+    for block in blocks(take, rigmap, rate):
+        times = thousandths(where.start + block.numbers, rate, base)
+        yield lines(block.curves[:, places], times, base)
+
+
+def header() -> bytes:
+    """Return the first line."""
+    return ",".join(("Timecode", "BlendshapeCount", *column_order())).encode() + b"\n"
+
+
+def lines(curves: NDArray[np.float32], times: NDArray[np.int64], base: int) -> bytes:
+    """Return the lines of some frames: `curves` [n, 61] in the file's order, `times` [n] thousandths.
+
+    `times` and `base` are those of `thousandths`.
+    """
+    # Each line begins with its line feed, all but the first one's; it is filled up to whole words.
+    count = f",{curves.shape[1]}".encode()
     size = -(-(1 + len(TIMECODE) + len(count)) // WORD) * WORD
     head = np.frombuffer((b"\n" + TIMECODE + count).ljust(size, b"\0"), dtype=np.uint8)
-    for block in blocks(take, rigmap, rate):
-        heads = np.tile(head, (len(block.curves), 1))
-        heads[:, 1 : 1 + len(TIMECODE)] = timecodes(where.start + block.numbers, rate, base)
-        values = comma_separated(block.curves[:, places], DECIMALS).reshape(len(heads), -1)
-        yield text_of(np.hstack((heads.view(np.uint32), values)))
-    yield b"\n"
+    heads = np.tile(head, (len(curves), 1))
+    heads[:, 1 : 1 + len(TIMECODE)] = timecodes(times, base)
+    values = comma_separated(curves, DECIMALS).reshape(len(heads), -1)
+    return text_of(np.hstack((heads.view(np.uint32), values)))[1:] + b"\n"
 
 
 def timecode_base(where: Span) -> int:
@@ -96,13 +108,13 @@ def thousandths(numbers: NDArray[np.int64], rate: FrameRate, base: int) -> NDArr
     return numbers * step.numerator // step.denominator % (1000 * base * DAY_S)
 
 
-def timecodes(numbers: NDArray[np.int64], rate: FrameRate, base: int) -> NDArray[np.uint8]:
-    """Return the timecode of frames `numbers` [n] as text, uint8 [n, 15]."""
-    frames, fraction = np.divmod(thousandths(numbers, rate, base), 1000)
+def timecodes(times: NDArray[np.int64], base: int) -> NDArray[np.uint8]:
+    """Return the timecode of `times` [n], as `thousandths` gives them, as text, uint8 [n, 15]."""
+    frames, fraction = np.divmod(times, 1000)
     seconds, frame = np.divmod(frames, base)
     minutes, second = np.divmod(seconds, 60)
     hour, minute = np.divmod(minutes, 60)
-    text = np.tile(np.frombuffer(TIMECODE, dtype=np.uint8), (len(numbers), 1))
+    text = np.tile(np.frombuffer(TIMECODE, dtype=np.uint8), (len(times), 1))
     for place, part in zip((0, 3, 6, 9), (hour, minute, second, frame), strict=True):
         text[:, place : place + 2] = two_digits(part)
     text[:, -3:] = digits(fraction)[:, 1:]
