@@ -1,0 +1,143 @@
+"""Control messages as data: requests are read, responses and updates are written, all as JSON.
+
+    {"sessionId", "addressPath", "transactionId", "timestamp" in ms since 1970,
+     "type": "request" | "response" | "update", "body"?, "error"? {"name", "description"}}
+
+A response without a result has no body at all.
+"""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_core import from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HANDSHAKE = "handshake"
+"""The session id of a request that asks for a session."""
+
+MAX_NAME = 256
+"""Characters of an id, a path or a name."""
+
+MAX_DESCRIPTION = 500
+"""Characters of what is said about an error."""
+
+Name = Annotated[str, Field(max_length=MAX_NAME)]
+
+
+class ErrorName(StrEnum):
+    """What a response can say went wrong."""
+
+    UNSUPPORTED_VERSION = "unsupportedProtocolVersion"
+    FAILED = "requestFailed"
+    PARSING_FAILED = "parsingRequestFailed"
+    NOT_SUPPORTED = "notSupported"
+    NO_SESSION = "noSession"
+    MISSING_BODY = "missingBody"
+
+
+class RefusalError(Exception):
+    """A request that is answered with an error."""
+
+    def __init__(self, name: ErrorName, description: str) -> None:
+        super().__init__(description)
+        self.name = name
+        self.description = description[:MAX_DESCRIPTION]
+
+
+class Incoming(BaseModel):
+    """A message as it came; keys beyond these are ignored, the time stamp among them."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel)
+
+    session_id: Name = ""
+    address_path: Name
+    transaction_id: Name | Annotated[int, Field(strict=True, ge=-(2**53), le=2**53)]
+    type: Literal["request", "response", "update"]
+    body: dict[str, Any] | None = None
+
+
+class MalformedError(RefusalError):
+    """What came is no message of this protocol; `read` is as much of it as an answer needs."""
+
+    def __init__(self, description: str, read: Incoming) -> None:
+        super().__init__(ErrorName.PARSING_FAILED, description)
+        self.read = read
+
+
+def read_message(payload: bytes) -> Incoming:
+    """Read a payload. MalformedError for what is no JSON, not UTF-8, or lacks what it must have."""
+    try:
+        return Incoming.model_validate_json(payload)
+    except ValidationError as error:
+        raise MalformedError(faults_of(error), _salvaged(payload)) from None
+
+
+def faults_of(error: ValidationError) -> str:
+    """Say in one line what does not fit, as `streamPort: Input should be ...`."""
+    faults = (
+        f"{'.'.join(map(str, fault['loc'])) or 'message'}: {fault['msg']}"
+        for fault in error.errors(include_url=False, include_context=False, include_input=False)
+    )
+    return "; ".join(faults)[:MAX_DESCRIPTION]
+
+
+def response(request: Incoming, wall_ms: int, body: Mapping[str, Any] | None = None) -> bytes:
+    """Return the response to a request, with a body where there is a result."""
+    return _written(_head(request, wall_ms) | ({} if body is None else {"body": body}))
+
+
+def error_response(request: Incoming, wall_ms: int, refusal: RefusalError) -> bytes:
+    """Return the response to a request that is refused."""
+    error = {"name": refusal.name.value, "description": refusal.description}
+    return _written(_head(request, wall_ms) | {"error": error})
+
+
+def update(
+    session_id: str,
+    path: str,
+    transaction_id: str,
+    wall_ms: int,
+    body: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Return an update: something that the other side did not ask for."""
+    message = {
+        "sessionId": session_id,
+        "addressPath": path,
+        "transactionId": transaction_id,
+        "timestamp": wall_ms,
+        "type": "update",
+    }
+    return _written(message | ({} if body is None else {"body": body}))
+
+
+def _salvaged(payload: bytes) -> Incoming:
+    """Return what the other side needs to know its own message again, if it is there."""
+    try:
+        data = from_json(payload)
+        known = {key: data[key] for key in ("sessionId", "addressPath") if key in data}
+        return Incoming.model_validate(
+            {"addressPath": "", **known, "transactionId": data["transactionId"], "type": "request"}
+        )
+    except (ValueError, TypeError, KeyError):
+        return Incoming(addressPath="", transactionId="", type="request")
+
+
+def _head(request: Incoming, wall_ms: int) -> dict[str, Any]:
+    return {
+        "sessionId": request.session_id,
+        "addressPath": request.address_path,
+        "transactionId": request.transaction_id,
+        "timestamp": wall_ms,
+        "type": "response",
+    }
+
+
+def _written(message: Mapping[str, Any]) -> bytes:
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8")

@@ -1,0 +1,157 @@
+"""Devices by the address at which they listen; subjects with a link to one address share one."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bridge.errors import Problem, UserError
+from bridge.links.livelink_face import subject_fault
+from bridge.links.metahuman.device import PRODUCT, Device
+from bridge.links.metahuman.discovery import ANY_INTERFACE, Beacon
+from bridge.links.metahuman.link import MetaHumanLink, outputs_fault
+from bridge.links.metahuman.server import Server, anyone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from bridge.clock.rate import FrameRate
+    from bridge.links.metahuman.device import Recorder
+
+DEFAULT_PORT = 14785
+"""Where Unreal looks for a device when it is told a host alone."""
+
+
+@dataclass(slots=True)
+class _Opened:
+    device: Device
+    bound: socket.socket
+    server: Server | None = None
+
+    @property
+    def port(self) -> int:
+        return int(self.bound.getsockname()[1])
+
+
+class Devices:
+    """The MetaHuman devices of one run of the bridge.
+
+    Each listens from its first link on, and serves from `start` to `close`. `recorder` records
+    what Unreal asks for; `is_allowed` decides by IP address who may connect; a discoverable device
+    answers on the local network to those who look for one.
+    """
+
+    def __init__(
+        self,
+        *,
+        recorder: Recorder | None = None,
+        is_allowed: Callable[[str], bool] = anyone,
+        is_discoverable: bool = False,
+    ) -> None:
+        self._recorder = recorder
+        self._is_allowed = is_allowed
+        self._is_discoverable = is_discoverable
+        self._opened: dict[tuple[str, int], _Opened] = {}
+
+    def link(
+        self,
+        where: str,
+        place: tuple[str, int],
+        subject: str,
+        outputs: Sequence[str],
+        rate: FrameRate,
+    ) -> MetaHumanLink:
+        """Return the link of a subject to the device that listens at `place`, host and port.
+
+        `where` is the link's name. UserError: a subject or outputs which a device cannot carry, a
+        subject the device has already, a place at which it cannot listen.
+        """
+        problems = []
+        if fault := subject_fault(subject):
+            problems.append(Problem(where, fault, "choose another subject name"))
+        if fault := outputs_fault(outputs):
+            remedy = "use a rig map which extends metahuman"
+            problems.append(Problem(where, f"the rig map does not fit: {fault}", remedy))
+        if problems:
+            raise UserError.of(problems)
+        if place not in self._opened:
+            self._opened[place] = self._open(where, *place)
+        return MetaHumanLink(where, self._opened[place].device.add(subject), outputs, rate)
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The TCP ports at which the devices listen, in the order in which they were opened."""
+        return tuple(opened.port for opened in self._opened.values())
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """The devices, with their counters."""
+        return tuple(opened.device for opened in self._opened.values())
+
+    def start(self, notice: Callable[[str], None]) -> None:
+        """Begin to serve; `notice` is told of clients and faults, from other threads."""
+        for opened in self._opened.values():
+            device = opened.device
+            interface = opened.bound.getsockname()[0]
+            beacon = Beacon(
+                device.id,
+                device.name,
+                opened.port,
+                notice,
+                interface=interface if opened.bound.family == socket.AF_INET else ANY_INTERFACE,
+            )
+            opened.server = Server(
+                device,
+                opened.bound,
+                notice=notice,
+                is_allowed=self._is_allowed,
+                beside=beacon.shine if self._is_discoverable else None,
+            )
+            opened.server.start()
+
+    def announce(self, path: str, body: Mapping[str, Any]) -> None:
+        """Tell every subscribed client of something, such as a take that a key has started."""
+        for opened in self._opened.values():
+            if opened.server is not None:
+                opened.server.announce(path, body)
+
+    def close(self) -> None:
+        """End all sessions and close the devices; close the links before."""
+        for opened in self._opened.values():
+            if opened.server is not None:
+                opened.server.stop()
+            opened.bound.close()
+        self._opened.clear()
+
+    def _open(self, where: str, host: str, port: int) -> _Opened:
+        bound = _bound_socket(where, host, port)
+        name = f"{PRODUCT} {socket.gethostname()}"
+        suffix = "" if port == DEFAULT_PORT else f" {bound.getsockname()[1]}"
+        return _Opened(Device(name + suffix, self._recorder), bound)
+
+
+def _bound_socket(where: str, host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = min(
+            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE),
+            key=lambda found: found[0] != socket.AF_INET,
+        )
+        return socket.create_server(address[:2], family=family)
+    except (OSError, UnicodeError) as error:
+        raise UserError(_binding_problem(where, host, port, error)) from None
+
+
+def _binding_problem(where: str, host: str, port: int, error: Exception) -> Problem:
+    number = getattr(error, "errno", None)
+    if number == errno.EADDRINUSE:
+        remedy = "end the program that has it (another bridge?), or choose another port"
+        return Problem(where, f"TCP port {port} is in use", remedy)
+    if number in (errno.EACCES, errno.EPERM):
+        return Problem(where, f"TCP port {port} is not allowed", "choose one from 1024 to 65535")
+    if number == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror | UnicodeError):
+        what = f"this machine has no address {host!r}: a MetaHuman device is connected to by Unreal"
+        remedy = "name an address of this machine, 127.0.0.1 for Unreal beside it, 0.0.0.0 for all"
+        return Problem(where, what, remedy)
+    return Problem(where, f"cannot listen: {getattr(error, 'strerror', None) or error}")

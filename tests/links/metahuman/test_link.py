@@ -1,0 +1,218 @@
+"""The link of one subject: what of a rig map leaves, to whom, and how it ends."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from bridge.clock.rate import FRAME_RATES
+from bridge.clock.tick import Tick
+from bridge.frame import Frame, neutral_board
+from bridge.links.livelink_face import MAX_FRAME
+from bridge.links.metahuman.device import Feed
+from bridge.links.metahuman.frame import CONTROLS, HEAD_POSE
+from bridge.links.metahuman.link import MetaHumanLink, outputs_fault
+from bridge.rig.load import load_rigmap
+from tests.links.metahuman.unreal import parse_frame
+from tests.links.receiving import Receiver, receiver
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FACE = np.linspace(0, 1, 251, dtype=np.float32)
+WITH_HEAD = """
+target: custom
+extends: metahuman
+curves:
+  HeadYaw: {from: head.yaw, gain: 57.29578, clamp: [-180, 180]}
+  HeadTranslationZ: {from: head.y, clamp: [-1000, 1000]}
+"""
+
+
+def tick(frame: int) -> Tick:
+    return Tick(number=frame, due_s=frame / 60, frame=frame)
+
+
+def link_of(feed: Feed, outputs: tuple[str, ...] = CONTROLS) -> MetaHumanLink:
+    return MetaHumanLink("metahuman://test", feed, outputs, FRAME_RATES["60"])
+
+
+def wanted_by(feed: Feed, *targets: Receiver) -> None:
+    for target in targets:
+        feed.ask(target, (target.target.host, target.target.port))
+
+
+def test_nothing_leaves_before_somebody_asks_and_then_every_tick() -> None:
+    feed = Feed("Ada")
+    link = link_of(feed)
+    link.send(FACE, tick(1))
+    assert (link.sent, link.failed, link.receivers) == (0, 0, ())
+    with receiver() as unreal:
+        wanted_by(feed, unreal)
+        for frame in range(2, 32):
+            link.send(FACE, tick(frame))
+        assert (link.sent, link.failed) == (30, 0)
+        link.close()
+        link.close()
+        frames = [parse_frame(datagram) for datagram in unreal.all_waiting()]
+    assert [frame.number for frame in frames] == list(range(2, 33))
+    for frame in frames[:-1]:
+        np.testing.assert_allclose(frame.controls, FACE * 65535, atol=0.51)
+    assert frames[-1].controls == [0] * 251
+    assert link.sent == 31
+    link.send(FACE, tick(40))
+    assert link.sent == 31
+
+
+def test_a_face_at_rest_is_not_sent_twice() -> None:
+    feed = Feed("Ada")
+    link = link_of(feed)
+    with receiver() as unreal:
+        wanted_by(feed, unreal)
+        link.send(FACE, tick(1))
+        link.neutral(tick(2))
+        link.close()
+        assert len(unreal.all_waiting()) == 2
+
+
+def test_clients_come_and_go_between_ticks() -> None:
+    feed = Feed("Ada")
+    link = link_of(feed)
+    with receiver() as first, receiver() as second:
+        wanted_by(feed, first, second)
+        link.send(FACE, tick(1))
+        feed.leave(first)
+        link.send(FACE, tick(2))
+        wanted_by(feed, first)
+        feed.leave(second)
+        link.send(FACE, tick(3))
+        numbers = [[parse_frame(d).number for d in to.all_waiting()] for to in (first, second)]
+        assert numbers == [[1, 3], [1, 2]]
+        assert link.sent == 4
+        assert [receiver.target.port for receiver in link.receivers] == [first.target.port]
+        link.close()
+
+
+def test_the_sockets_of_those_who_left_are_closed() -> None:
+    feed = Feed("Ada")
+    link = link_of(feed)
+    with receiver() as unreal:
+        wanted_by(feed, unreal)
+        link.send(FACE, tick(1))
+        (old,) = link.receivers
+        feed.leave(unreal)
+        link.send(FACE, tick(2))
+        assert old.socket.fileno() == -1
+        assert link.receivers == ()
+        wanted_by(feed, unreal)
+        link.send(FACE, tick(3))
+        (new,) = link.receivers
+        link.close()
+        assert new.socket.fileno() == -1
+
+
+def test_an_address_that_takes_nothing_is_counted_and_disturbs_no_other() -> None:
+    feed = Feed("Ada")
+    link = link_of(feed)
+    with receiver() as unreal:
+        feed.ask("broken", ("255.255.255.255", 9))
+        wanted_by(feed, unreal)
+        link.send(FACE, tick(1))
+        assert (link.sent, link.failed) == (1, 1)
+        assert any(receiver.last_error for receiver in link.receivers)
+        assert parse_frame(unreal.one()).number == 1
+        link.close()
+
+
+def test_values_that_are_not_finite_leave_as_0_and_are_counted() -> None:
+    feed = Feed("Ada")
+    link = link_of(feed)
+    with receiver() as unreal:
+        wanted_by(feed, unreal)
+        link.send(np.where(np.arange(251) % 100 == 7, np.float32(np.nan), FACE), tick(1))
+        frame = parse_frame(unreal.one())
+        link.close()
+    assert link.not_finite == 3
+    assert [frame.controls[place] for place in (7, 107, 207)] == [0, 0, 0]
+
+
+def test_values_of_another_shape_raise_and_nothing_leaves() -> None:
+    feed = Feed("Ada")
+    link = link_of(feed)
+    with receiver() as unreal:
+        wanted_by(feed, unreal)
+        with pytest.raises(ValueError, match="shape"):
+            link.send(FACE[:250], tick(1))
+        assert unreal.all_waiting() == []
+        link.close()
+
+
+def test_frame_numbers_begin_again_after_the_largest() -> None:
+    feed = Feed("Ada")
+    link = link_of(feed)
+    with receiver() as unreal:
+        wanted_by(feed, unreal)
+        link.send(FACE, tick(MAX_FRAME))
+        link.close()
+        assert [parse_frame(d).number for d in unreal.all_waiting()] == [MAX_FRAME, 0]
+
+
+def test_curves_stand_at_their_place_whatever_the_order_of_the_outputs() -> None:
+    feed = Feed("Ada")
+    outputs = ("HeadRoll", "CTRL_expressions_jawOpen", "CTRL_expressions_mouthUp", "HeadPitch")
+    link = link_of(feed, outputs)
+    with receiver() as unreal:
+        wanted_by(feed, unreal)
+        link.send(np.array([-12.5, 1.0, 0.2, 33.0], np.float32), tick(1))
+        frame = parse_frame(unreal.one())
+        link.close()
+    assert len(frame.controls) == 251
+    assert frame.controls[191] == 65535
+    assert frame.controls[CONTROLS.index("CTRL_expressions_mouthUp")] == 13107
+    assert sum(frame.controls) == 65535 + 13107
+    assert (frame.roll, frame.pitch, frame.yaw, frame.location) == (-12.5, 33.0, 0.0, (0, 0, 0))
+
+
+def test_a_rig_map_may_turn_the_head(tmp_path: Path) -> None:
+    file = tmp_path / "head.yaml"
+    file.write_text(WITH_HEAD, encoding="utf-8")
+    rigmap = load_rigmap(str(file))
+    feed = Feed("Ada")
+    link = link_of(feed, rigmap.outputs)
+    head = np.array([0.5, 0, 0, 0, 2.0, 0], np.float32)
+    with receiver() as unreal:
+        wanted_by(feed, unreal)
+        link.send(rigmap.apply(Frame(0.0, neutral_board(), head)), tick(1))
+        frame = parse_frame(unreal.one())
+        link.close()
+    assert frame.yaw == pytest.approx(28.648, abs=1e-3)
+    assert frame.location == (0.0, 0.0, 2.0)
+
+
+def test_outputs_that_no_metahuman_has_are_named() -> None:
+    assert outputs_fault(load_rigmap("metahuman").outputs) is None
+    arkit = load_rigmap("livelinkface61").outputs
+    fault = outputs_fault(arkit)
+    assert fault
+    assert fault.startswith(
+        "58 outputs are neither curves of a MetaHuman nor of its head: EyeBlink"
+    )
+    assert outputs_fault(HEAD_POSE) == "no output is a curve of a MetaHuman"
+    with pytest.raises(ValueError, match="58 outputs"):
+        link_of(Feed("Ada"), arkit)
+
+
+def test_ipv6_clients_get_frames_too() -> None:
+    try:
+        with receiver("::1", socket.AF_INET6) as unreal:
+            feed = Feed("Ada")
+            link = link_of(feed)
+            feed.ask(unreal, ("::1", unreal.target.port, 0, 0))
+            link.send(FACE, tick(1))
+            assert parse_frame(unreal.one()).number == 1
+            link.close()
+    except OSError:
+        pytest.skip("no IPv6 here")

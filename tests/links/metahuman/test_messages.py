@@ -1,0 +1,166 @@
+"""Control messages: what is written can be read by anybody, what is read has limits."""
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.links.metahuman.bodies import StreamStart, StreamStop, TakeOrder
+from bridge.links.metahuman.messages import (
+    ErrorName,
+    Incoming,
+    MalformedError,
+    RefusalError,
+    error_response,
+    read_message,
+    response,
+    update,
+)
+
+REQUEST: dict[str, Any] = {
+    "sessionId": "S",
+    "addressPath": "/information",
+    "transactionId": "T1",
+    "timestamp": 1700000000000,
+    "type": "request",
+}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda children: (
+        st.lists(children, max_size=4) | st.dictionaries(st.text(max_size=12), children, max_size=4)
+    ),
+    max_leaves=12,
+)
+FIELDS = st.sampled_from([*REQUEST, "body", "error", "else"])
+
+
+def payload(**changes: Any) -> bytes:
+    message = {k: v for k, v in (REQUEST | changes).items() if v is not ...}
+    return json.dumps(message).encode()
+
+
+def test_a_request_is_read() -> None:
+    message = read_message(payload(body={"streamPort": 11111}, unknown=[1, {}]))
+    assert message == Incoming(
+        sessionId="S",
+        addressPath="/information",
+        transactionId="T1",
+        type="request",
+        body={"streamPort": 11111},
+    )
+
+
+@given(st.text(max_size=40), st.integers(-(2**53), 2**53) | st.text(max_size=40))
+def test_responses_carry_what_the_request_is_known_by(path: str, transaction: str | int) -> None:
+    request = Incoming(sessionId="S", addressPath=path, transactionId=transaction, type="request")
+    known = {
+        "sessionId": "S",
+        "addressPath": path,
+        "transactionId": transaction,
+        "timestamp": 7,
+        "type": "response",
+    }
+    assert json.loads(response(request, 7)) == known
+    assert json.loads(response(request, 7, {"name": "é"})) == known | {"body": {"name": "é"}}
+    refusal = RefusalError(ErrorName.FAILED, "why")
+    error = {"name": "requestFailed", "description": "why"}
+    assert json.loads(error_response(request, 7, refusal)) == known | {"error": error}
+
+
+def test_an_update_is_what_the_layout_says() -> None:
+    assert json.loads(update("S", "/take/added", "U1", 7, {"name": "A_1"})) == {
+        "sessionId": "S",
+        "addressPath": "/take/added",
+        "transactionId": "U1",
+        "timestamp": 7,
+        "type": "update",
+        "body": {"name": "A_1"},
+    }
+    assert "body" not in json.loads(update("S", "/event/session-stopped", "U2", 7))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "message: Invalid JSON"),
+        (b"{", "message: Invalid JSON"),
+        (b"\xff\xfe", "message: Invalid JSON"),
+        (b'{"addressPath": "\xff"}', "message: Invalid JSON"),
+        (b'"' + b"\\ud800" + b'"', "message: Invalid JSON"),
+        (b"[" * 60000, "message: Invalid JSON"),
+        (b"[]", "message: Input should be"),
+        (payload(addressPath=...), "addressPath: Field required"),
+        (payload(transactionId=...), "transactionId: Field required"),
+        (payload(transactionId=True), "transactionId"),
+        (payload(type="question"), "type: Input should be"),
+        (payload(body=[]), "body: Input should be"),
+        (payload(sessionId="x" * 257), "sessionId: String should have at most 256"),
+    ],
+)
+def test_what_is_no_message_is_refused_in_words(content: bytes, words: str) -> None:
+    with pytest.raises(MalformedError) as caught:
+        read_message(content)
+    assert words in caught.value.description
+    assert caught.value.name == "parsingRequestFailed"
+    assert len(caught.value.description) <= 500
+
+
+def test_a_message_with_a_fault_is_answered_under_its_own_transaction() -> None:
+    with pytest.raises(MalformedError) as caught:
+        read_message(payload(body=[]))
+    answer = json.loads(error_response(caught.value.read, 7, caught.value))
+    assert (answer["transactionId"], answer["sessionId"]) == ("T1", "S")
+    assert answer["addressPath"] == "/information"
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_message_or_refused(content: bytes) -> None:
+    with suppress(MalformedError):
+        read_message(content)
+
+
+@given(st.dictionaries(FIELDS, JSON, max_size=6))
+def test_any_json_is_a_message_or_refused_and_can_be_answered(changes: dict[str, Any]) -> None:
+    content = json.dumps(REQUEST | changes).encode()
+    try:
+        message = read_message(content)
+    except MalformedError as error:
+        json.loads(error_response(error.read, 7, error))
+    else:
+        json.loads(response(message, 7))
+
+
+def test_numbers_beyond_all_measure_are_refused() -> None:
+    for number in ("9" * 5000, "1e999", "NaN", "-Infinity"):
+        content = payload(body=...).replace(b'"T1"', number.encode())
+        with pytest.raises(MalformedError):
+            read_message(content)
+
+
+@given(st.dictionaries(st.sampled_from(["streamPort", "subjects", "subjectIds"]), JSON))
+def test_any_body_is_read_or_refused(body: dict[str, Any]) -> None:
+    for kind in (StreamStart, StreamStop, TakeOrder):
+        with suppress(RefusalError):
+            kind.of(body)
+
+
+@pytest.mark.parametrize("port", [0, -1, 65536, 1.5, None, "x", [], float("nan")])
+def test_a_stream_port_is_a_port(port: object) -> None:
+    with pytest.raises(RefusalError) as caught:
+        StreamStart.of({"streamPort": port})
+    assert caught.value.name == "parsingRequestFailed"
+    assert "streamPort" in caught.value.description
+
+
+def test_bodies_that_fit() -> None:
+    start = StreamStart.of({"streamPort": 54321.0, "subjects": [{"id": "A", "name": "x"}]})
+    assert (start.stream_port, start.subjects[0].id) == (54321, "A")
+    order = TakeOrder.of({"slateName": "Scene", "takeNumber": 3, "tags": ["a"], "subject": "Ada"})
+    assert (order.slate_name, order.take_number, order.tags) == ("Scene", 3, ("a",))
+    assert (order.subject, order.scenario) == ("Ada", None)
+    with pytest.raises(RefusalError) as caught:
+        StreamStart.of(None)
+    assert caught.value.name == "missingBody"
