@@ -1,0 +1,1 @@
+"""The receiving side: which streams of faces arrive here, and how well."""
