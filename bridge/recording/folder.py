@@ -1,0 +1,131 @@
+"""Where a take lies on disk, under which names, and what `take.json` says of it.
+
+    20250228_MySlate_24/
+        take.json
+        MySlate_24_CSTalk_cal.csv     curves of a subject
+        MySlate_24_CSTalk.wav         its sound
+
+While it is recorded the folder's name ends in `.recording`; it gets its own once all is written.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from bridge.errors import Problem, UserError
+from bridge.export.names import safe_name
+from bridge.whole_file import whole_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+SUFFIX: Final = ".recording"
+CURVES_SUFFIX: Final = "_cal.csv"
+"""As the app names curves whose rest is at 0."""
+SOUND_SUFFIX: Final = ".wav"
+DOCUMENT: Final = "take.json"
+
+MAX_PART_BYTES: Final = 80
+"""Of slate and of subject in a name: with both, a number and an ending it stays below 255."""
+
+MAX_REPEATS: Final = 1000
+"""Takes of one slate and number on one day."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeName:
+    """Slate and number of a take, its day, and how many of the same name there were before."""
+
+    slate: str
+    number: int
+    day: str
+    repeat: int = 0
+
+    @property
+    def identifier(self) -> str:
+        """The folder's name."""
+        return f"{self.day}_{self._slate}"
+
+    def stem(self, subject: str) -> str:
+        """Return the name of a subject's files without what they end in."""
+        # Unreal's importer takes the subject from a name's parts: no part may have a `_` inside.
+        return f"{self._slate}_{_part(subject)}"
+
+    @property
+    def _slate(self) -> str:
+        again = f"-{self.repeat + 1}" if self.repeat else ""
+        return f"{_part(self.slate)}_{self.number}{again}"
+
+
+def _part(text: str) -> str:
+    whole = safe_name(text).replace("_", "-").encode("utf-8")
+    return whole[:MAX_PART_BYTES].decode("utf-8", "ignore").rstrip(". ") or "-"
+
+
+def stems(name: TakeName, subjects: Sequence[str]) -> list[str]:
+    """Return the names of the files of each subject, no two alike, in whatever case."""
+    found: list[str] = []
+    for subject in subjects:
+        stem, again = name.stem(subject), 1
+        while stem.lower() in {other.lower() for other in found}:
+            again += 1
+            stem = f"{name.stem(subject)}-{again}"
+        found.append(stem)
+    return found
+
+
+def claim(folder: Path, slate: str, number: int, began: datetime) -> tuple[TakeName, Path]:
+    """Make a folder for a take that begins; return its name and the folder, which ends in `SUFFIX`.
+
+    What is there under the name already stays; the name is then told apart by `-2`, `-3`, ...
+    UserError where no folder can be made.
+    """
+    day = began.strftime("%Y%m%d")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for repeat in range(MAX_REPEATS):
+            name = TakeName(slate, number, day, repeat)
+            path = folder / (name.identifier + SUFFIX)
+            if (folder / name.identifier).exists():
+                continue
+            try:
+                path.mkdir()
+            except FileExistsError:
+                continue
+            return name, path
+    except OSError as error:
+        what = f"takes cannot be recorded here: {error.strerror}"
+        raise UserError(Problem(str(folder), what, "check the folder and its rights")) from None
+    what = f"there are {MAX_REPEATS} takes {number} of slate {slate!r} of today"
+    raise UserError(Problem(str(folder), what, "use another number or slate"))
+
+
+def release(path: Path) -> Path:
+    """Give the folder of a finished take its own name and return it. Raises OSError.
+
+    Where that is taken by now, the folder gets the next that is free.
+    """
+    plain = path.name.removesuffix(SUFFIX)
+    for repeat in range(MAX_REPEATS):
+        target = path.with_name(f"{plain}-{repeat + 1}" if repeat else plain)
+        if not target.exists():
+            path.rename(target)
+            return target
+    raise FileExistsError(f"{path} finds no name that is free")
+
+
+def write_document(folder: Path, document: dict[str, Any]) -> None:
+    """Write `take.json`, as a whole or not at all; UserError where that cannot be done."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    with whole_file(folder / DOCUMENT, overwrite=True) as file:
+        file.write(text.encode("utf-8", "replace") + b"\n")
+
+
+def read_document(folder: Path) -> dict[str, Any]:
+    """Read `take.json`; one that is no object counts as empty. Raises OSError and ValueError."""
+    document = json.loads((folder / DOCUMENT).read_bytes())
+    return document if isinstance(document, dict) else {}

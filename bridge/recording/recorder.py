@@ -1,0 +1,187 @@
+"""The recorder: begins and ends takes, and writes them beside the way from voice to face."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from bridge.clock.host import host_now
+from bridge.errors import Problem, UserError
+from bridge.links.values import made_finite
+from bridge.recording.open_take import SETTLE_S, OpenTake, Recorded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bridge.clock.rate import FrameRate
+    from bridge.clock.tick import Tick
+    from bridge.links.udp import Receiver
+    from bridge.recording.subject_files import RecordedSubject
+
+CURVES: Final = 61
+"""Of a frame: those of the Live Link Face packet, in its order."""
+
+PACE_S: Final = 0.25
+"""How often it is written, and so what a kill costs at most, besides what has not settled."""
+
+END_S: Final = 0.5
+"""How long a take waits for its last tick."""
+
+MAX_NUMBER: Final = 2**31 - 1
+"""Take numbers come as int32 over OSC."""
+
+
+def _local_time() -> datetime:
+    return datetime.now().astimezone()
+
+
+class Recorder:
+    """One take at a time, of all subjects, in folders below `folder`.
+
+    `links` are to be added to the links of each subject, with values [61] in the order of the Live
+    Link Face packet. Any thread may start and stop takes; `rate` is that of the ticks.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        subjects: Sequence[RecordedSubject],
+        rate: FrameRate,
+        *,
+        now: Callable[[], float] = host_now,
+        local_time: Callable[[], datetime] = _local_time,
+        pace_s: float = PACE_S,
+    ) -> None:
+        self.folder = folder
+        self.last: Recorded | None = None
+        """The take that ended last."""
+        self.links = tuple(RecordingLink(self, number) for number in range(len(subjects)))
+        self._subjects = tuple(subjects)
+        self._rate = rate
+        self._now = now
+        self._local_time = local_time
+        self._pace_s = pace_s
+        self._take: OpenTake | None = None
+        self._thread: threading.Thread | None = None
+        self._switching = threading.Lock()
+
+    @property
+    def take(self) -> OpenTake | None:
+        """The take that is being recorded."""
+        return self._take
+
+    def start(self, slate: str, number: int) -> str:
+        """Begin a take with the next tick and return its identifier, the name of its folder.
+
+        UserError where one is being recorded already, for a slate or number that is none, and
+        where its folder cannot be made.
+        """
+        if not slate.strip() or not slate.isprintable():
+            raise UserError(Problem("slate", f"{slate!r} is no name", "write one, as MySlate"))
+        if not 0 <= number <= MAX_NUMBER:
+            raise UserError(Problem("take", f"number {number} is not within 0..{MAX_NUMBER}"))
+        with self._switching:
+            if self._take is not None:
+                what = f"{self._take.name.identifier} is being recorded"
+                raise UserError(Problem("take", what, "stop it first"))
+            self._join()
+            take = OpenTake(
+                self.folder, slate, number, self._subjects, self._rate, self._local_time()
+            )
+            self._thread = threading.Thread(
+                target=self._record, args=(take,), name="recorder", daemon=True
+            )
+            self._take = take
+            self._thread.start()
+            return take.name.identifier
+
+    def stop(self) -> Recorded | None:
+        """End the take with the tick that is on, wait until it is written, and return it.
+
+        That takes at most a second with a healthy disk. Without a take, returns None.
+        """
+        with self._switching:
+            take = self._take
+            if take is None:
+                return None
+            take.end()
+            self._join()
+            return self.last
+
+    def close(self) -> None:
+        """End the take, if there is one; harmless when done twice."""
+        self.stop()
+
+    def _join(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _record(self, take: OpenTake) -> None:
+        """Write a take until it is over: the work of its thread."""
+        try:
+            problem = self._written(take)
+            take.is_over.set()
+            self.last = take.finish(problem)
+        finally:
+            self._take = None
+
+    def _written(self, take: OpenTake) -> Problem | None:
+        """Write a take until it is over; return why it ended by itself, None where it did not."""
+        try:
+            while not take.wait_for_end(self._pace_s):
+                take.write(self._now())
+            take.is_over.wait(END_S)
+            take.is_over.set()
+            # The last frames' sound is still to come.
+            time.sleep(SETTLE_S)
+            take.write(math.inf)
+        except UserError as error:
+            return error.problems[0]
+        except OSError as error:
+            what = f"ended: {error.strerror or error}"
+            return Problem(str(take.folder), what, "check the disk and its free space")
+        return None
+
+
+class RecordingLink:
+    """Frames of one subject to the take that is recorded, if any; a `bridge.links.link.Link`.
+
+    `sent` counts frames taken, `failed` those that were lost because the disk stalls.
+    """
+
+    def __init__(self, recorder: Recorder, subject: int) -> None:
+        self.name = "take"
+        self.sent = 0
+        self.failed = 0
+        self.not_finite = 0
+        self.receivers: tuple[Receiver, ...] = ()
+        self._recorder = recorder
+        self._subject = subject
+
+    def send(self, values: NDArray[np.float32], tick: Tick) -> None:
+        """Record one frame, [61]; never waits. ValueError for another shape only."""
+        if values.shape != (CURVES,):
+            raise ValueError(f"values of shape {values.shape}, not ({CURVES},)")
+        take = self._recorder.take
+        if take is None:
+            return
+        finite, replaced = made_finite(values)
+        self.not_finite += replaced
+        if take.offer(self._subject, finite, tick):
+            self.sent += 1
+        else:
+            self.failed += 1
+
+    def neutral(self, tick: Tick) -> None:
+        """Do nothing: a take ends as it is stopped, not with a face at rest."""
+
+    def close(self) -> None:
+        """Do nothing: the recorder ends its take itself."""
