@@ -1,0 +1,32 @@
+"""Parts of a face that go together: cheeks and inner lids with a smile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bridge.face.alive.living import sides
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CHEEK_SHARE, SQUINT_SHARE = 0.5, 0.3
+"""How far cheeks rise and inner lids close with the corner of the mouth on the same side; a smile
+that leaves the eyes alone looks put on (Ekman, Davidson and Friesen 1990)."""
+
+_CORNERS = sides("mouth_cornerPull.ty")
+_CHEEKS = sides("eye_cheekRaise.ty")
+_SQUINTS = sides("eye_squintInner.ty")
+
+
+def coordinate(board: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a board whose eyes take part in its smile, float32 [174].
+
+    What cheeks and lids do already counts: they rise to their share of the smile, never beyond it.
+    """
+    joined = board.copy()
+    smile = np.maximum(board[_CORNERS], 0.0)
+    joined[_CHEEKS] = np.maximum(board[_CHEEKS], np.float32(CHEEK_SHARE) * smile)
+    joined[_SQUINTS] = np.maximum(board[_SQUINTS], np.float32(SQUINT_SHARE) * smile)
+    return joined

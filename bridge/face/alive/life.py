@@ -1,0 +1,119 @@
+"""One character's life: all that moves besides the words, in one step a tick."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+from random import Random
+from typing import TYPE_CHECKING
+
+from bridge.face.alive.blink import Blink
+from bridge.face.alive.brows import Brows
+from bridge.face.alive.cues import Hearing
+from bridge.face.alive.eyes import Eyes
+from bridge.face.alive.gaze import Gaze
+from bridge.face.alive.head import Head
+from bridge.face.alive.levels import Levels, limit_of
+from bridge.face.alive.living import Living, additions
+from bridge.face.alive.motion import Spring
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bridge.face.alive.cues import Cues
+
+LONGEST_STEP_S = 0.1
+"""After a longer gap between ticks a face goes on as if this much had passed."""
+LEVEL_HZ = 0.8
+"""Speed at which a changed level is taken over: half within a third of a second, no pop."""
+LID_PER_DEG = 0.016
+"""How far the upper lids go with the eyes: 0.9 for a radian, the median of phone takes."""
+LID_RAISE_LIMIT, LID_LOWER_LIMIT = -0.12, 0.45
+
+
+class Life:
+    """Gaze, blinks, head, brows and idle movement of one character.
+
+    The same `seed`, cues and times give the same life. `levels` may be set from any thread; `step`
+    is called by one only, each tick. What is kept does not grow.
+    """
+
+    def __init__(self, seed: int, levels: Levels | None = None) -> None:
+        self.levels = levels or Levels()
+        streams = [Random(f"{seed} {part}") for part in ("gaze", "eyes", "blink", "head", "brows")]
+        gaze, eyes, blink, head, brows = streams
+        self._hearing = Hearing()
+        self._gaze = Gaze(gaze)
+        self._eyes = Eyes(eyes)
+        self._blink = Blink(blink)
+        self._head = Head(head)
+        self._brows = Brows(brows)
+        self._eased = {
+            field.name: Spring(LEVEL_HZ, getattr(self.levels, field.name))
+            for field in fields(Levels)
+        }
+        self._now_s = -math.inf
+
+    @property
+    def eased_levels(self) -> Levels:
+        """The levels as far as they are taken over by now."""
+        return Levels(
+            **{
+                name: min(max(spring.value, 0.0), limit_of(name))
+                for name, spring in self._eased.items()
+            }
+        )
+
+    def step(self, now_s: float, cues: Cues) -> Living:
+        """Return the life at host time `now_s`.
+
+        A time that does not advance changes nothing; after a gap of more than 0.1 s it goes on
+        where it was.
+        """
+        elapsed_s = 0.0 if math.isinf(self._now_s) else max(0.0, now_s - self._now_s)
+        self._now_s = max(now_s, self._now_s)
+        moment = self._hearing.step(cues, min(elapsed_s, LONGEST_STEP_S))
+        levels = self._ease(moment.elapsed_s)
+        look = self._gaze.step(moment)
+        self._eyes.step(look, moment.elapsed_s, levels["idle"])
+        head = self._head.step(moment, look, level=levels["head"], idle=levels["idle"])
+        closure = self._blink.step(moment, levels["blink"], levels["gaze"] * self._eyes.shift_deg)
+        raised = levels["brows"] * self._brows.step(moment)
+        eyes_deg = self._turn_eyes(levels["gaze"], head)
+        return Living(
+            additions=additions(
+                eyes_deg=eyes_deg, lids=_lids(eyes_deg[1]), closure=closure, raised=raised
+            ),
+            closure=closure,
+            head=head,
+            gaze_deg=(
+                eyes_deg[0] + math.degrees(head[0]),
+                eyes_deg[1] + math.degrees(head[1]),
+            ),
+            is_mutual=look.is_mutual,
+        )
+
+    def _ease(self, elapsed_s: float) -> dict[str, float]:
+        levels = self.levels
+        return {
+            name: max(0.0, spring.step(getattr(levels, name), elapsed_s))
+            for name, spring in self._eased.items()
+        }
+
+    def _turn_eyes(self, level: float, head: NDArray[np.float32]) -> tuple[float, float]:
+        """Return the eyes in the head, yaw and pitch: they make up for what the head turns.
+
+        That reflex keeps a look where it is while the head nods; without gaze eyes stand still.
+        """
+        kept = min(level, 1.0)
+        yaw_deg, pitch_deg = math.degrees(head[0]), math.degrees(head[1])
+        return (
+            level * self._eyes.yaw_deg - kept * yaw_deg,
+            level * self._eyes.pitch_deg - kept * pitch_deg,
+        )
+
+
+def _lids(pitch_deg: float) -> float:
+    """Return how far lids go down (+) or up with eyes turned up by `pitch_deg`."""
+    return min(max(-LID_PER_DEG * pitch_deg, LID_RAISE_LIMIT), LID_LOWER_LIMIT)

@@ -1,0 +1,39 @@
+"""What a voice did, by stream time, for a reader who shows the face of a while ago."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.audio.hop import HOP_S
+from bridge.face.alive.prosody import SILENCE
+
+if TYPE_CHECKING:
+    from bridge.face.alive.prosody import Prosody
+
+CAPACITY_HOPS = 256
+"""Hops kept: 5.1 s, as long as a timeline's rows."""
+
+
+class ProsodyLine:
+    """A bounded ring of the last hops. One thread appends, one reads; neither waits."""
+
+    def __init__(self) -> None:
+        self._hops: list[Prosody] = [SILENCE] * CAPACITY_HOPS
+        self._end = 0
+
+    def append(self, prosody: Prosody) -> None:
+        """Take the next hop; the n-th covers stream time n x 20 ms to (n + 1) x 20 ms."""
+        self._hops[self._end % CAPACITY_HOPS] = prosody
+        self._end += 1
+
+    def at(self, stream_s: float) -> Prosody:
+        """Return what the voice does at `stream_s`: nothing before the first hop.
+
+        A time after the newest hop reads the newest; one older than half the ring reads what that
+        half begins with.
+        """
+        end = self._end
+        hop = min(int(stream_s // HOP_S), end - 1)
+        if hop < 0:
+            return SILENCE
+        return self._hops[max(hop, end - CAPACITY_HOPS // 2, 0) % CAPACITY_HOPS]

@@ -1,0 +1,46 @@
+"""What a voice could do for half an hour: phrases, stresses and pauses, drawn from a seed."""
+
+from collections.abc import Iterator
+from random import Random
+
+from bridge.face.alive.prosody import SILENCE, Prosody
+
+TICK_S = 1 / 60
+
+
+def talk(seed: int, seconds: float, tick_s: float = TICK_S) -> Iterator[Prosody]:
+    """Phrases of 1.5 to 4 s, pauses of 0.35 to 0.9 s, a stress every 0.75 s on average."""
+    random = Random(seed)
+    is_speaking, left_s, level, pause_s, stress_in_s, stress = False, 0.0, 0.5, 0.0, 0.3, 0.0
+    stresses = phrases = 0
+    for _ in range(round(seconds / tick_s)):
+        left_s -= tick_s
+        if left_s <= 0.0:
+            is_speaking = not is_speaking
+            left_s = random.uniform(1.5, 4.0) if is_speaking else random.uniform(0.35, 0.9)
+            pause_s = 0.0
+        if not is_speaking:
+            phrases += pause_s < 0.28 <= pause_s + tick_s
+            pause_s += tick_s
+            yield Prosody(pause_s=pause_s, stress=stress, stresses=stresses, phrases=phrases)
+            continue
+        level += 0.1 * (random.uniform(0.2, 0.9) - level)
+        stress_in_s -= tick_s
+        if stress_in_s <= 0.0:
+            stress_in_s = 0.25 + random.expovariate(2.0)
+            stress = random.uniform(0.55, 1.0)
+            stresses += 1
+        yield Prosody(
+            level=level,
+            f0_hz=120.0,
+            melody=8.0 * (level - 0.5),
+            pause_s=0.0,
+            stress=stress,
+            stresses=stresses,
+            phrases=phrases,
+        )
+
+
+def silence(seconds: float, tick_s: float = TICK_S) -> Iterator[Prosody]:
+    """Nobody speaks."""
+    return (SILENCE for _ in range(round(seconds / tick_s)))

@@ -1,0 +1,20 @@
+from dataclasses import fields
+
+import pytest
+
+from bridge.face.alive.levels import Levels
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Levels)])
+@pytest.mark.parametrize("value", [-0.1, 2.1, float("nan")])
+def test_a_level_out_of_range_is_refused_by_name(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=name):
+        Levels(**{name: value})
+
+
+def test_levels_go_from_off_to_twice_and_symmetry_to_one() -> None:
+    names = [field.name for field in fields(Levels)]
+    Levels(**dict.fromkeys(names, 0.0))
+    Levels(**dict.fromkeys(names[:-1], 2.0), symmetry=1.0)
+    with pytest.raises(ValueError, match="symmetry must be from 0 to 1"):
+        Levels(symmetry=1.5)

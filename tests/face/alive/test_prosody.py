@@ -1,0 +1,115 @@
+import math
+from importlib import resources
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from bridge.audio.hop import HOP_RATE_HZ, HOP_S, HOP_SAMPLES
+from bridge.face.alive.prosody import SILENCE, Prosody, ProsodyTracker
+from tests.face.alive.test_pitch import vowel
+
+
+def heard(samples: NDArray[np.floating]) -> list[Prosody]:
+    tracker = ProsodyTracker()
+    sound = samples.astype(np.float32)
+    return [
+        tracker.step(sound[start : start + HOP_SAMPLES])
+        for start in range(0, len(sound) - HOP_SAMPLES + 1, HOP_SAMPLES)
+    ]
+
+
+def noise(seconds: float, gain: float = 1e-3) -> NDArray[np.floating]:
+    return np.random.default_rng(1).normal(0.0, gain, round(seconds * HOP_RATE_HZ))
+
+
+def syllables(loud: list[float], f0_hz: list[float]) -> NDArray[np.floating]:
+    """One syllable of 0.18 s and a dip of 0.07 s for each loudness and pitch."""
+    parts = []
+    for gain, pitch in zip(loud, f0_hz, strict=True):
+        parts += [gain * vowel(pitch, 0.18), np.zeros(round(0.07 * HOP_RATE_HZ))]
+    sound: NDArray[np.floating] = np.concatenate(parts)
+    return sound + noise(len(sound) / HOP_RATE_HZ, 1e-4)[: len(sound)]
+
+
+def test_before_any_speech_there_is_silence() -> None:
+    assert SILENCE.pause_s == math.inf
+    assert not SILENCE.is_speaking
+    last = heard(noise(3.0))[-1]
+    assert (last.level, last.pause_s, last.stresses, last.phrases) == (0.0, math.inf, 0, 0)
+
+
+@pytest.mark.parametrize("gain", [1e-4, 1e-3, 1e-2])
+def test_steady_noise_of_any_room_is_no_speech(gain: float) -> None:
+    hops = heard(noise(5.0, gain))
+    assert not any(hop.is_speaking for hop in hops[25:])
+
+
+def test_a_phrase_is_heard_at_once_and_its_pause_is_timed() -> None:
+    speech = syllables([1.0] * 6, [120.0] * 6)
+    hops = heard(np.concatenate([noise(1.0), speech, noise(1.5)]))
+    speaking = np.array([hop.is_speaking for hop in hops])
+    start, end = 1.0, 1.0 + len(speech) / HOP_RATE_HZ
+    assert np.argmax(speaking) * HOP_S == pytest.approx(start, abs=0.08)
+    assert len(speaking) - np.argmax(speaking[::-1]) == pytest.approx(end / HOP_S, abs=0.25 / HOP_S)
+    assert speaking[round(1.1 / HOP_S) : round((end - 0.1) / HOP_S)].all()
+    assert hops[-1].phrases == 1
+    assert hops[-1].pause_s == pytest.approx(1.5, abs=0.15)
+    assert hops[-1].melody == pytest.approx(0.0, abs=0.1)
+
+
+def test_the_louder_and_higher_syllables_are_the_stressed_ones() -> None:
+    loud = [0.4, 0.4, 0.4, 0.9, 0.4, 0.4, 0.4, 0.9, 0.4, 0.4]
+    pitch = [110.0 if gain < 0.5 else 140.0 for gain in loud]
+    hops = heard(np.concatenate([noise(1.0), syllables(loud, pitch), noise(0.5)]))
+    counts = np.array([hop.stresses for hop in hops])
+    times_s = (np.flatnonzero(np.diff(counts)) + 1) * HOP_S - 1.0
+    assert len(times_s) == 2
+    np.testing.assert_allclose(times_s, [3 * 0.25 + 0.2, 7 * 0.25 + 0.2], atol=0.08)
+    assert hops[-1].stress > 0.6
+
+
+def test_the_rate_of_syllables_is_counted() -> None:
+    hops = heard(np.concatenate([noise(0.5), syllables([1.0] * 32, [120.0] * 32)]))
+    assert hops[-1].syllables_hz == pytest.approx(4.0, rel=0.2)
+
+
+def test_melody_is_in_semitones_above_the_usual_pitch() -> None:
+    low = syllables([0.8] * 24, [110.0] * 24)
+    hops = heard(np.concatenate([noise(0.5), low, vowel(110.0 * 2 ** (5 / 12), 0.3)]))
+    assert hops[-30].melody == pytest.approx(0.0, abs=0.3)
+    assert hops[-1].melody == pytest.approx(5.0, abs=0.5)
+
+
+def test_speech_is_the_same_however_loud_it_was_recorded() -> None:
+    speech = np.concatenate([noise(1.0), syllables([0.8] * 12, [120.0] * 12), noise(1.0)])
+    loud, soft = heard(speech), heard(0.1 * speech)
+    differing = [
+        one.is_speaking != other.is_speaking for one, other in zip(loud, soft, strict=True)
+    ]
+    assert sum(differing[60:]) <= 3
+    assert max(hop.level for hop in soft) > 0.8
+
+
+def test_real_speech_has_its_pauses_phrases_and_a_womans_pitch() -> None:
+    path = resources.files("bridge.audio").joinpath("speech.ogg")
+    with resources.as_file(path) as file:
+        sound, rate_hz = soundfile.read(file, dtype="float32")
+    hops = heard(soxr.resample(sound, rate_hz, HOP_RATE_HZ))
+    f0_hz = [hop.f0_hz for hop in hops if hop.f0_hz]
+    assert 160.0 < np.median(f0_hz) < 240.0
+    assert hops[-1].phrases in {3, 4}
+    assert 4 <= hops[-1].stresses <= 16
+    assert 0.6 < np.mean([hop.is_speaking for hop in hops]) < 0.9
+
+
+def test_every_hop_is_in_range_whatever_is_heard() -> None:
+    random = np.random.default_rng(3)
+    sound = np.concatenate([noise(0.5, gain) for gain in 10.0 ** random.uniform(-6, 1, 20)])
+    for hop in heard(np.clip(sound, -1.0, 1.0)):
+        assert 0.0 <= hop.level <= 1.0
+        assert 0.0 <= hop.stress <= 1.0
+        assert -12.0 <= hop.melody <= 12.0
+        assert hop.pause_s >= 0.0
