@@ -31,8 +31,9 @@ READ_BYTES = 1 << 14
 MAX_WAITING_BYTES = 1 << 18
 """Bytes that may wait for a client to take them; a description of 16 subjects has 130 kB."""
 
-MAX_REQUESTS_PER_S = 100
-"""Requests of one client that are answered in a second; the rest waits in its own machine."""
+MAX_REQUESTS_PER_S = 20
+"""Messages of one client that are read in a second; the rest waits in its own machine. Unreal sends
+one in 5 s, and a handful when it connects."""
 
 MAX_MALFORMED = 16
 """Messages that are no requests of this protocol, before a client is given up."""

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 STOP_S = 5.0
 """Time given to the thread to begin and to end."""
 
+ACCEPT_S = 0.05
+"""Between two clients that come: whoever connects again and again costs the tick thread nothing."""
+
 
 def anyone(_host: str) -> bool:
     """Let every host connect."""
@@ -91,12 +94,27 @@ class Server:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(self._reception.tell_of_fault)
-        server = await asyncio.start_server(self._reception.welcome, sock=self._bound)
-        companion = asyncio.ensure_future(self._beside()) if self._beside else None
+        working = [asyncio.ensure_future(self._accept())]
+        if self._beside is not None:
+            working.append(asyncio.ensure_future(self._beside()))
         self._is_serving.set()
         await self._stopping.wait()
-        server.close()
-        if companion is not None:
-            companion.cancel()
-            await asyncio.gather(companion, return_exceptions=True)
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
         await self._reception.close()
+
+    async def _accept(self) -> None:
+        """Let clients in, one after another; the system keeps a few more waiting."""
+        loop = asyncio.get_running_loop()
+        self._bound.settimeout(0.0)
+        clients: set[asyncio.Task[None]] = set()
+        while True:
+            # What goes wrong here is the client's fault, or a lack of sockets that will pass.
+            with suppress(OSError):
+                accepted, _ = await loop.sock_accept(self._bound)
+                reader, writer = await asyncio.open_connection(sock=accepted)
+                task = loop.create_task(self._reception.welcome(reader, writer))
+                clients.add(task)
+                task.add_done_callback(clients.discard)
+            await asyncio.sleep(ACCEPT_S)

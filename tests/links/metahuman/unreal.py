@@ -65,8 +65,12 @@ def parse_frame(datagram: bytes) -> Frame:
 class Unreal:
     """One editor: a TCP connection for control, a UDP socket for frames."""
 
-    def __init__(self, port: int, version: int = 1) -> None:
-        self.control = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
+    def __init__(self, port: int, version: int = 1, receive_bytes: int = 0) -> None:
+        self.control = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.control.settimeout(PATIENCE_S)
+        if receive_bytes:
+            self.control.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        self.control.connect(("127.0.0.1", port))
         self.frames = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.frames.bind(("127.0.0.1", 0))
         self.frames.settimeout(PATIENCE_S)
