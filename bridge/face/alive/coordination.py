@@ -20,13 +20,14 @@ _CHEEKS = sides("eye_cheekRaise.ty")
 _SQUINTS = sides("eye_squintInner.ty")
 
 
-def coordinate(board: NDArray[np.float32]) -> NDArray[np.float32]:
+def coordinate(board: NDArray[np.float32], strength: float = 1.0) -> NDArray[np.float32]:
     """Return a board whose eyes take part in its smile, float32 [174].
 
     What cheeks and lids do already counts: they rise to their share of the smile, never beyond it.
+    `strength`, 0..2, scales that share.
     """
     joined = board.copy()
-    smile = np.maximum(board[_CORNERS], 0.0)
+    smile = np.minimum(np.float32(strength) * np.maximum(board[_CORNERS], 0.0), 1.0)
     joined[_CHEEKS] = np.maximum(board[_CHEEKS], np.float32(CHEEK_SHARE) * smile)
     joined[_SQUINTS] = np.maximum(board[_SQUINTS], np.float32(SQUINT_SHARE) * smile)
     return joined

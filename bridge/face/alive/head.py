@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bridge.face.alive.cues import Moment
     from bridge.face.alive.gaze import Look
 
-SPEECH_GAIN = 4.0
+SPEECH_GAIN = 5.0
 PITCH_PER_LEVEL_DEG = 0.55 * SPEECH_GAIN
 PITCH_PER_SEMITONE_DEG = 0.06 * SPEECH_GAIN
 MELODY_LIMIT = 8.0
@@ -34,8 +34,8 @@ NOD_DEG, NOD_S = -5.0, 0.12
 """Pull of a nod at prominence 1 and its length; the spring makes 2.2 degrees of it."""
 TURN_SHARE, ROLL_SHARE = 0.67, 0.42
 """Yaw and roll that go with pitch, as shares of it."""
-SWAY_DEG = 0.55 * SPEECH_GAIN
-"""Standard deviation of the pitch of sway at the loudest."""
+SWAY_DEG = (0.36 * SPEECH_GAIN, 0.3 * SPEECH_GAIN, 0.23 * SPEECH_GAIN)
+"""Standard deviation of sway at the loudest: yaw and roll as tracked, pitch less the voice's."""
 FOLLOW_DELAY_S = (0.07, 0.15)
 FOLLOW_FROM_DEG, FOLLOW_SHARE = 8.0, 0.45
 """The head takes this share of what a look goes beyond this angle."""
@@ -57,9 +57,7 @@ class Head:
         self._side = random.choice((-1.0, 1.0))
         """Which shoulder the head likes."""
         self._drift = tuple(Drift(random, sd) for sd in DRIFT_DEG)
-        self._sway = tuple(
-            Sway(random, SWAY_DEG * share) for share in (TURN_SHARE, 1.0, ROLL_SHARE)
-        )
+        self._sway = tuple(Sway(random, sd) for sd in SWAY_DEG)
         self._breath = Breath(random)
         self._voice = Spring(VOICE_HZ)
         self._nods = tuple(Pulse() for _ in range(3))

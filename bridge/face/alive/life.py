@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bridge.face.alive.blink import Blink
 from bridge.face.alive.brows import Brows
+from bridge.face.alive.coordination import coordinate
 from bridge.face.alive.cues import Hearing
 from bridge.face.alive.eyes import Eyes
 from bridge.face.alive.gaze import Gaze
@@ -16,6 +17,8 @@ from bridge.face.alive.head import Head
 from bridge.face.alive.levels import Levels, limit_of
 from bridge.face.alive.living import Living, additions
 from bridge.face.alive.motion import Spring
+from bridge.face.alive.strengths import strengthen
+from bridge.frame import Frame
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,6 +96,16 @@ class Life:
             ),
             is_mutual=look.is_mutual,
         )
+
+    def frame(self, now_s: float, cues: Cues, board: NDArray[np.float32]) -> Frame:
+        """Return the whole face at host time `now_s`: a generated board, float32 [174], with life.
+
+        The board is strengthened and coordinated first; it is not written to. Calls `step`.
+        """
+        living = self.step(now_s, cues)
+        levels = self.eased_levels
+        face = coordinate(strengthen(board, levels), levels.upper_face)
+        return Frame(time_s=now_s, board=living.onto(face), head=living.head)
 
     def _ease(self, elapsed_s: float) -> dict[str, float]:
         levels = self.levels

@@ -15,16 +15,22 @@ CAPACITY_HOPS = 256
 
 
 class ProsodyLine:
-    """A bounded ring of the last hops. One thread appends, one reads; neither waits."""
+    """A bounded ring of the last hops. One thread writes, one reads; neither waits."""
 
     def __init__(self) -> None:
         self._hops: list[Prosody] = [SILENCE] * CAPACITY_HOPS
         self._end = 0
 
-    def append(self, prosody: Prosody) -> None:
-        """Take the next hop; the n-th covers stream time n x 20 ms to (n + 1) x 20 ms."""
-        self._hops[self._end % CAPACITY_HOPS] = prosody
-        self._end += 1
+    def put(self, index: int, prosody: Prosody) -> None:
+        """Take hop `index`, which covers stream time `index` x 20 ms to (`index` + 1) x 20 ms.
+
+        Indices rise; hops that were left out repeat the one before.
+        """
+        before = self._hops[(self._end - 1) % CAPACITY_HOPS]
+        for missing in range(max(self._end, index - CAPACITY_HOPS + 1), index):
+            self._hops[missing % CAPACITY_HOPS] = before
+        self._hops[index % CAPACITY_HOPS] = prosody
+        self._end = index + 1
 
     def at(self, stream_s: float) -> Prosody:
         """Return what the voice does at `stream_s`: nothing before the first hop.

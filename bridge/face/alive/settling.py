@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,8 @@ class Rest(Enum):
 class Policy:
     """How a face rests: it falls with the time constant `decay_s`. ValueError for negative times.
 
-    `return_s` is the time in which it goes over to the next face that comes.
+    `return_s` is the time in which it goes over to the next face that comes, at most as long as it
+    rested.
     """
 
     rest: Rest
@@ -64,22 +65,28 @@ class Policy:
         return math.exp(-falling_s / self.decay_s) if falling_s > 0.0 else 1.0
 
 
+FOLLOWED = Policy(Rest.FOLLOW)
+
+
 @dataclass(frozen=True, slots=True)
 class Policies:
     """One policy for each situation without a live face."""
 
-    silence: Policy = field(default_factory=lambda: Policy(Rest.FOLLOW))
-    lost: Policy = field(default_factory=lambda: Policy(Rest.DECAY))
-    pause: Policy = field(default_factory=lambda: Policy(Rest.HOLD))
+    silence: Policy = FOLLOWED
+    lost: Policy = Policy(Rest.DECAY)
+    pause: Policy = Policy(Rest.HOLD)
 
     def of(self, situation: Situation) -> Policy:
         """Return the policy for a situation; a live face is followed."""
-        return {
-            Situation.LIVE: Policy(Rest.FOLLOW),
-            Situation.SILENCE: self.silence,
-            Situation.LOST: self.lost,
-            Situation.PAUSE: self.pause,
-        }[situation]
+        match situation:
+            case Situation.LIVE:
+                return FOLLOWED
+            case Situation.SILENCE:
+                return self.silence
+            case Situation.LOST:
+                return self.lost
+            case Situation.PAUSE:
+                return self.pause
 
 
 class Settling:
@@ -104,7 +111,8 @@ class Settling:
         policy = self.policies.of(situation)
         is_new = situation is not self._situation
         if is_new:
-            self._return_s = self.policies.of(self._situation).return_s
+            rested_s = now_s - self._since_s
+            self._return_s = min(self.policies.of(self._situation).return_s, rested_s)
             self._held = self._shown
             self._situation, self._since_s = situation, now_s
         follows = policy.rest is Rest.FOLLOW and row is not None

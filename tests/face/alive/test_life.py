@@ -152,6 +152,28 @@ def test_only_a_blink_and_a_saccade_step_far_in_a_tick() -> None:
             assert step < 0.06, name
 
 
+def test_life_leaves_the_mouth_to_the_words() -> None:
+    touched = np.zeros(len(CHANNELS), dtype=bool)
+    for living in lives(Life(14), talk(14, 120.0)):
+        touched |= living.additions != 0.0
+    regions = {channel.region for channel in CHANNELS if touched[channel.index]}
+    assert regions == {"gaze", "eyelid", "brow"}
+
+
+def test_a_frame_is_the_generated_face_at_its_levels_with_life_on_top() -> None:
+    board = neutral_board()
+    board[INDEX["CTRL_C_jaw.ty"]] = 0.4
+    board[INDEX["CTRL_L_mouth_cornerPull.ty"]] = 0.8
+    levels = Levels(mouth=0.5, gaze=0.0, brows=0.0, blink=0.0, idle=0.0)
+    frame = Life(15, levels).frame(2.0, Cues(), board)
+    living = Life(15, levels).step(2.0, Cues())
+    assert frame.time_s == 2.0
+    assert frame.board[INDEX["CTRL_C_jaw.ty"]] == np.float32(0.2)
+    assert frame.board[INDEX["CTRL_L_eye_cheekRaise.ty"]] == pytest.approx(0.2)
+    np.testing.assert_array_equal(frame.head, living.head)
+    assert board[INDEX["CTRL_C_jaw.ty"]] == np.float32(0.4)
+
+
 def test_lids_go_with_the_eyes() -> None:
     pairs = [
         (living.additions[INDEX["CTRL_L_eye.ty"]], living.additions[BLINK])

@@ -6,8 +6,8 @@ def test_a_line_gives_what_the_voice_did_at_a_stream_time() -> None:
     line = ProsodyLine()
     assert line.at(0.0) is SILENCE
     hops = [Prosody(level=number / 10) for number in range(5)]
-    for hop in hops:
-        line.append(hop)
+    for index, hop in enumerate(hops):
+        line.put(index, hop)
     assert line.at(-0.1) is SILENCE
     assert line.at(0.0) is hops[0]
     assert line.at(0.05) is hops[2]
@@ -17,7 +17,18 @@ def test_a_line_gives_what_the_voice_did_at_a_stream_time() -> None:
 def test_a_line_forgets_what_is_older_than_half_its_ring() -> None:
     line = ProsodyLine()
     hops = [Prosody(stresses=number) for number in range(2 * CAPACITY_HOPS)]
-    for hop in hops:
-        line.append(hop)
+    for index, hop in enumerate(hops):
+        line.put(index, hop)
     assert line.at(0.0) is hops[-CAPACITY_HOPS // 2]
     assert line.at((2 * CAPACITY_HOPS - 10.5) * 0.02) is hops[-11]
+
+
+def test_hops_that_were_left_out_repeat_the_one_before() -> None:
+    line = ProsodyLine()
+    first, later, last = Prosody(level=0.1), Prosody(level=0.2), Prosody(level=0.3)
+    line.put(0, first)
+    line.put(4, later)
+    assert [line.at(0.02 * hop + 0.01) for hop in range(5)] == [first] * 4 + [later]
+    line.put(10 * CAPACITY_HOPS, last)
+    assert line.at(0.02 * (10 * CAPACITY_HOPS - 1) + 0.01) is later
+    assert line.at(1e9) is last

@@ -55,6 +55,13 @@ def test_silence_follows_the_generator_or_leaves_it() -> None:
     assert neutral.step(2.0, SILENCE, row(0.1))[0] == pytest.approx(0.0, abs=1e-3)
 
 
+def test_one_lost_tick_is_made_good_within_a_tick() -> None:
+    settling = settled(Policies())
+    assert at(settling, TICK_S, LOST) == np.float32(0.8)
+    settling.step(2 * TICK_S, LIVE, row(0.6))
+    assert settling.step(3.1 * TICK_S, LIVE, row(0.5))[0] == np.float32(0.5)
+
+
 def test_each_situation_has_a_policy_of_its_own() -> None:
     policies = Policies(
         silence=Policy(Rest.NEUTRAL), lost=Policy(Rest.DECAY), pause=Policy(Rest.HOLD)
