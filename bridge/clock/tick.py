@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bridge.clock.host import host_now
+from bridge.clock.host import clock_difference, host_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,9 +21,6 @@ skipped."""
 
 REALTIME_PRIORITY = 20
 """SCHED_FIFO priority: above every ordinary thread, below the kernel's own (50 and more)."""
-
-CLOCK_READINGS = 5
-"""Tries to read host and system clock together; the tightest pair counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +99,11 @@ class Ticker:
         """Seconds by which the system clock is ahead of frame time; 0 until it is stepped."""
         if not self._started:
             return 0.0
-        return self._clock_difference() - self._wall_minus_host_s
+        return clock_difference(self._now, self._wall) - self._wall_minus_host_s
 
     def _start(self) -> None:
         """Put tick 0 on the next frame boundary of the local time of day."""
-        self._wall_minus_host_s = self._clock_difference()
+        self._wall_minus_host_s = clock_difference(self._now, self._wall)
         host_s = self._now()
         wall_s = host_s + self._wall_minus_host_s
         local = self._localtime(wall_s)
@@ -118,14 +115,6 @@ class Ticker:
 
     def _due_s(self, number: int) -> float:
         return self._origin_s + number * self.rate.denominator / self.rate.numerator
-
-    def _clock_difference(self) -> float:
-        """Return system clock minus host clock; being preempted between the two is seen."""
-        readings = []
-        for _ in range(CLOCK_READINGS):
-            before_s, wall_s, after_s = self._now(), self._wall(), self._now()
-            readings.append((after_s - before_s, wall_s - (before_s + after_s) / 2))
-        return min(readings)[1]
 
 
 def raise_priority() -> str:
