@@ -12,10 +12,7 @@ from bridge.links.metahuman.messages import ErrorName, Name, RefusalError, fault
 MAX_SUBJECTS = 64
 """Subjects named in one request."""
 
-MAX_TAGS = 64
-"""Tags of one take."""
-
-MAX_TAKE_NUMBER = 999_999
+MAX_TAKE_NUMBER = 2**31 - 1
 
 Body = TypeVar("Body", bound="_Body")
 
@@ -54,10 +51,7 @@ class StreamStop(_Body):
 
 
 class TakeOrder(_Body):
-    """A take to be recorded, as on a clapperboard."""
+    """A take to be recorded, as on a clapperboard. What else Unreal says of it is not recorded."""
 
     slate_name: Name = Field(min_length=1)
     take_number: int = Field(ge=0, le=MAX_TAKE_NUMBER)
-    subject: Name | None = None
-    scenario: Name | None = None
-    tags: tuple[Name, ...] = Field(default=(), max_length=MAX_TAGS)

@@ -106,7 +106,7 @@ class Conversation:
 
     def _state(self, _request: Incoming) -> Result:
         recorder = self._device.recorder
-        return {"isRecording": recorder is not None and recorder.is_recording}
+        return {"isRecording": recorder is not None and recorder.take is not None}
 
     def _subscribe(self, _request: Incoming) -> Result:
         self.is_subscribed = True
@@ -144,16 +144,19 @@ class Conversation:
     def _start_take(self, request: Incoming) -> Result:
         order = TakeOrder.of(request.body)
         try:
-            self._recorder().start(order)
+            self._recorder().start(order.slate_name, order.take_number)
         except UserError as error:
             raise RefusalError(ErrorName.FAILED, str(error)) from None
         return None
 
     def _stop_take(self, _request: Incoming) -> Result:
         try:
-            return {"name": self._recorder().stop()}
+            take = self._recorder().stop()
         except UserError as error:
             raise RefusalError(ErrorName.FAILED, str(error)) from None
+        if take is None:
+            raise RefusalError(ErrorName.FAILED, "no take is being recorded")
+        return {"name": take.identifier}
 
     def _recorder(self) -> Recorder:
         if self._device.recorder is None:

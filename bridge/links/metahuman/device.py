@@ -16,8 +16,6 @@ from bridge.version import program_version
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from bridge.links.metahuman.bodies import TakeOrder
-
     Address = tuple[Any, ...]
 
 PRODUCT = "CSTalk Bridge"
@@ -31,19 +29,29 @@ ANIMATION_TYPE = "mha"
 ANIMATION_VERSION = 1
 
 
-class Recorder(Protocol):
-    """What records takes on request. It is called from one thread of the device's, which may wait
-    for a file; UserError says why something cannot be done."""
-
-    def start(self, order: TakeOrder) -> None:
-        """Begin a take."""
-
-    def stop(self) -> str:
-        """End the take and return its name."""
+class Finished(Protocol):
+    """A take that was recorded."""
 
     @property
-    def is_recording(self) -> bool:
-        """Whether a take is being recorded; may be asked from any thread."""
+    def identifier(self) -> str:
+        """Its name."""
+
+
+class Recorder(Protocol):
+    """What records takes on request, as `bridge.recording.recorder.Recorder` does.
+
+    It is told from one thread of the device's, which may wait for files.
+    """
+
+    @property
+    def take(self) -> object | None:
+        """The take that is being recorded; may be asked from any thread."""
+
+    def start(self, slate: str, number: int) -> object:
+        """Begin a take. UserError says why it cannot be."""
+
+    def stop(self) -> Finished | None:
+        """End the take and return it; None without one. UserError says why it cannot be."""
 
 
 class Feed:
@@ -112,6 +120,7 @@ class Device:
     def __post_init__(self) -> None:
         self.name = self.name or f"{PRODUCT} {platform.node()}".strip()
         self.id = device_id(f"{PRODUCT} device {self.name}")
+        self._version = program_version()
         self._feeds: dict[str, Feed] = {}
         self._adding = threading.Lock()
 
@@ -144,6 +153,6 @@ class Device:
             "platformName": PLATFORMS.get(sys.platform, "linux"),
             "platformVersion": platform.release(),
             "softwareName": PRODUCT,
-            "softwareVersion": program_version(),
+            "softwareVersion": self._version,
             "exportPort": 0,
         }

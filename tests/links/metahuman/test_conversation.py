@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,28 +16,29 @@ from bridge.links.metahuman.conversation import Conversation
 from bridge.links.metahuman.device import Device
 from bridge.links.metahuman.messages import Incoming, RefusalError
 
-if TYPE_CHECKING:
-    from bridge.links.metahuman.bodies import TakeOrder
+
+@dataclass(frozen=True)
+class Finished:
+    identifier: str
 
 
 class Slate:
     """A recorder that records nothing but what it was told."""
 
     def __init__(self) -> None:
-        self.orders: list[TakeOrder] = []
-        self.is_recording = False
+        self.told: list[tuple[str, int]] = []
+        self.take: str | None = None
 
-    def start(self, order: TakeOrder) -> None:
-        if self.is_recording:
-            raise UserError(Problem("take", "a take is being recorded", "end it first"))
-        self.orders.append(order)
-        self.is_recording = True
+    def start(self, slate: str, number: int) -> str:
+        if self.take is not None:
+            raise UserError(Problem("take", "a take is being recorded", "stop it first"))
+        self.told.append((slate, number))
+        self.take = f"{slate}_{number}"
+        return self.take
 
-    def stop(self) -> str:
-        if not self.is_recording:
-            raise UserError(Problem("take", "no take is being recorded"))
-        self.is_recording = False
-        return f"{self.orders[-1].slate_name}_{self.orders[-1].take_number}"
+    def stop(self) -> Finished | None:
+        finished, self.take = self.take, None
+        return None if finished is None else Finished(finished)
 
 
 def conversation(device: Device, host: str = "10.0.0.7") -> Conversation:
@@ -175,7 +177,7 @@ def test_takes_are_recorded_by_whoever_records() -> None:
     assert asked(talk, "/state") == {"isRecording": True}
     assert refused(talk, "/take/record/start", order) == "requestFailed"
     assert asked(talk, "/take/record/stop") == {"name": "Scene_4"}
-    assert slate.orders[0].scenario == "rain"
+    assert slate.told == [("Scene", 4)]
     assert refused(talk, "/take/record/start", {"slateName": ""}) == "parsingRequestFailed"
     assert refused(talk, "/take/record/start") == "missingBody"
     assert asked(talk, "/take/list") == {"names": []}

@@ -23,7 +23,7 @@ from bridge.links.metahuman.frame import CONTROLS
 from bridge.links.metahuman.link import MetaHumanLink
 from bridge.links.metahuman.reception import MAX_CLIENTS_OF_A_HOST
 from bridge.links.metahuman.server import Server, anyone
-from tests.links.metahuman.test_conversation import Slate
+from tests.links.metahuman.test_conversation import Finished, Slate
 from tests.links.metahuman.unreal import PATIENCE_S, Unreal
 
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ def test_a_take_is_recorded_and_every_subscriber_hears_of_it() -> None:
             assert unreal.result("/subscribe") is None
         order = {"slateName": "Scene é", "takeNumber": 2}
         assert first.result("/take/record/start", order) is None
-        assert slate.orders[0].slate_name == "Scene é"
+        assert slate.told == [("Scene é", 2)]
         assert second.result("/state") == {"isRecording": True}
         assert first.result("/take/record/stop") == {"name": "Scene é_2"}
         assert first.error("/take/record/stop") == "requestFailed"
@@ -302,7 +302,7 @@ def test_a_recorder_that_waits_for_its_disk_holds_up_no_other_client() -> None:
     class Slow(Slate):
         goes_on = threading.Event()
 
-        def stop(self) -> str:
+        def stop(self) -> Finished | None:
             self.goes_on.wait(PATIENCE_S)
             return super().stop()
 
