@@ -15,10 +15,13 @@ from bridge.audio.spec import AudioSpec
 from bridge.clock.chase import Chase, Mode, Reading, Sync
 from bridge.clock.host import host_now
 from bridge.clock.ltc_reader import LtcReader
+from bridge.clock.opening import open_time_of_day
 from bridge.clock.rate import FRAME_RATES
-from bridge.clock.sources import LtcSource, SystemClock, SystemSource
+from bridge.clock.sources import SystemClock, SystemSource
+from bridge.clock.spec import TimecodeSpec
 from bridge.clock.tick import Tick
 from bridge.clock.timecode import Timecode
+from bridge.errors import UserError
 from tests.clock.ltc_sound import labels, sound
 
 if TYPE_CHECKING:
@@ -73,15 +76,17 @@ def test_timecode_of_a_file_locks_ticks(tmp_path: Path) -> None:
     wave = sound(labels(rate, "10:00:00:00", 200), rate)
     path = tmp_path / "ltc.wav"
     soundfile.write(path, np.stack([np.zeros_like(wave), wave], axis=1), 48_000)
-    chase = Chase(FRAME_RATES["50"])
-    source = LtcSource(AudioSpec(input=str(path), channel=2), chase)
+    audio = AudioSpec(input=str(path), channel=2)
+    spec = TimecodeSpec(source="ltc", mode=Mode.CHASE, audio=audio)
+    source = open_time_of_day(spec, FRAME_RATES["50"])
+    chase = source.chase
     try:
         deadline_s = host_now() + PATIENCE_S
         number = 0
         while host_now() < deadline_s:
-            tick = chase.stamp(Tick(number, host_now(), number))
+            source.stamp(Tick(number, host_now(), number))
             number += 1
-            if chase.status(host_now()).sync is Sync.SYNCED:
+            if source.status(host_now()).sync is Sync.SYNCED:
                 break
             time.sleep(0.01)
         assert chase.status(host_now()).is_locked
@@ -92,6 +97,19 @@ def test_timecode_of_a_file_locks_ticks(tmp_path: Path) -> None:
         source.close()
         source.close()
     assert not any(thread.name == "timecode" for thread in threading.enumerate())
+
+
+def test_timecode_needs_an_input() -> None:
+    for audio in (None, AudioSpec()):
+        with pytest.raises(ValueError, match=r"audio\.input"):
+            TimecodeSpec(source="ltc", audio=audio)
+    assert TimecodeSpec().mode is Mode.FREE
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    audio = AudioSpec(input=str(tmp_path / "none.wav"))
+    with pytest.raises(UserError):
+        open_time_of_day(TimecodeSpec(source="ltc", audio=audio), FRAME_RATES["60"])
 
 
 def test_the_system_clock_is_local_time_of_day() -> None:
