@@ -6,7 +6,7 @@ tape is far longer than any reader is behind, so neither side needs a lock.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -52,3 +52,10 @@ class Tape:
             places = np.arange(first, last) % len(self._samples)
             heard[first - start : last - start] = self._samples[places]
         return heard
+
+
+class SoundPlace(NamedTuple):
+    """A time in a stream of sound: `stream_s` seconds after the beginning of `tape`."""
+
+    tape: Tape
+    stream_s: float

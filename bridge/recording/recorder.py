@@ -14,7 +14,7 @@ from bridge.links.values import made_finite
 from bridge.recording.open_take import SETTLE_S, OpenTake, Recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
@@ -45,14 +45,13 @@ def _local_time() -> datetime:
 class Recorder:
     """One take at a time, of all subjects, in folders below `folder`.
 
-    `links` are to be added to the links of each subject, with values [61] in the order of the Live
-    Link Face packet. Any thread may start and stop takes; `rate` is that of the ticks.
+    Each subject is recorded by the link made for it. Any thread may start and stop takes; `rate` is
+    that of the ticks.
     """
 
     def __init__(
         self,
         folder: Path,
-        subjects: Sequence[RecordedSubject],
         rate: FrameRate,
         *,
         now: Callable[[], float] = host_now,
@@ -62,8 +61,7 @@ class Recorder:
         self.folder = folder
         self.last: Recorded | None = None
         """The take that ended last."""
-        self.links = tuple(RecordingLink(self, number) for number in range(len(subjects)))
-        self._subjects = tuple(subjects)
+        self._subjects: list[RecordedSubject] = []
         self._rate = rate
         self._now = now
         self._local_time = local_time
@@ -77,6 +75,17 @@ class Recorder:
         """The take that is being recorded."""
         return self._take
 
+    def link(self, subject: RecordedSubject) -> RecordingLink:
+        """Return the link to be added to a subject's; the first subject's ticks bound a take.
+
+        It takes values [61] in the order of the Live Link Face packet. ValueError during a take.
+        """
+        with self._switching:
+            if self._take is not None:
+                raise ValueError(f"{self._take.name.identifier} is being recorded")
+            self._subjects.append(subject)
+            return RecordingLink(self, len(self._subjects) - 1)
+
     def start(self, slate: str, number: int) -> str:
         """Begin a take with the next tick and return its identifier, the name of its folder.
 
@@ -88,6 +97,8 @@ class Recorder:
         if not 0 <= number <= MAX_NUMBER:
             raise UserError(Problem("take", f"number {number} is not within 0..{MAX_NUMBER}"))
         with self._switching:
+            if not self._subjects:
+                raise UserError(Problem("take", "there is nobody to record"))
             if self._take is not None:
                 what = f"{self._take.name.identifier} is being recorded"
                 raise UserError(Problem("take", what, "stop it first"))

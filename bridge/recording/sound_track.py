@@ -7,7 +7,6 @@ of sound are made 0.05 % longer or shorter, which nobody hears.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from bridge.audio.tape import Tape
+    from bridge.audio.tape import SoundPlace, Tape
 
 TOLERANCE_S: Final = 0.001
 """Distance up to which samples are only copied: a tenth of what a viewer could notice."""
@@ -25,14 +24,6 @@ STRETCH: Final = 0.0005
 
 JUMP_S: Final = 0.030
 """Distance beyond which the sound began anew, or was lost for a while: it is not stretched over."""
-
-
-@dataclass(frozen=True, slots=True)
-class SoundPlace:
-    """A time in a stream of sound: `stream_s` seconds after the beginning of `tape`."""
-
-    tape: Tape
-    stream_s: float
 
 
 class SoundTrack:

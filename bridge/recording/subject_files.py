@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from bridge.audio.tape import SoundPlace
     from bridge.clock.rate import FrameRate
     from bridge.clock.tick import Tick
     from bridge.recording.curves_file import Row
-    from bridge.recording.sound_track import SoundPlace
 
 MAX_GAP_S: Final = 10.0
 """Time without a tick after which a take ends: the machine slept, and would be owed hours."""

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bridge.audio.tape import Tape
+from bridge.audio.tape import SoundPlace, Tape
 from bridge.clock.rate import FRAME_RATES
 from bridge.clock.tick import Tick
 from bridge.recording.recorder import CURVES, Recorder
-from bridge.recording.sound_track import SoundPlace
 from bridge.recording.subject_files import RecordedSubject
 
 if TYPE_CHECKING:
@@ -52,18 +51,17 @@ class Stage:
         self.number = 0
         self.first_frame = first_frame
         self.host_s = 1000.0
-        recorded = [
-            RecordedSubject(name, rate_hz, self._place_of(tape))
-            for name, tape in zip(subjects, self.tapes, strict=True)
-        ]
         self.recorder = Recorder(
             folder,
-            recorded,
             self.rate,
             now=lambda: self.host_s,
             local_time=lambda: BEGAN,
             pace_s=pace_s,
         )
+        self.links = [
+            self.recorder.link(RecordedSubject(name, rate_hz, self._place_of(tape)))
+            for name, tape in zip(subjects, self.tapes, strict=True)
+        ]
 
     def _place_of(self, tape: Tape) -> Callable[[float], SoundPlace]:
         def place(host_s: float) -> SoundPlace:
@@ -84,6 +82,6 @@ class Stage:
             for tape in self.tapes:
                 tape.write(tone(self.rate_hz, tape.end, heard - tape.end))
             tick = Tick(self.number, due_s, self.first_frame + self.number)
-            for subject, link in enumerate(self.recorder.links):
+            for subject, link in enumerate(self.links):
                 link.send(self.curves(self.number, subject), tick)
             self.number += 1

@@ -16,6 +16,7 @@ from bridge.errors import UserError
 from bridge.export.livelink_csv import column_order
 from bridge.recording.recorder import CURVES, Recorder
 from bridge.recording.recovery import UNTOUCHED_S, recover
+from bridge.recording.subject_files import RecordedSubject
 from bridge.rig.tables import load_table
 from tests.recording.stage import DELAY_S, Stage, tone
 
@@ -153,7 +154,7 @@ def test_a_disk_that_stalls_loses_frames_but_never_waits(tmp_path: Path) -> None
     stage = Stage(tmp_path, pace_s=600.0)
     stage.recorder.start("MySlate", 1)
     stage.step(400)
-    (link,) = stage.recorder.links
+    (link,) = stage.links
     assert (link.sent, link.failed) == (360, 40)
     take = stage.recorder.stop()
     assert take is not None
@@ -194,7 +195,7 @@ def test_a_machine_that_slept_is_owed_no_hours(tmp_path: Path) -> None:
     assert take is not None
     stage.step(60)
     stage.number += 60 * 3600
-    (link,) = stage.recorder.links
+    (link,) = stage.links
     due_s = 1000.0 + stage.number / 60
     link.send(stage.curves(0), Tick(stage.number, due_s, stage.number))
     stage.host_s = due_s + 1
@@ -207,7 +208,7 @@ def test_a_machine_that_slept_is_owed_no_hours(tmp_path: Path) -> None:
 def test_its_links_are_links(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
     link: Link
-    (link,) = stage.recorder.links
+    (link,) = stage.links
     with pytest.raises(ValueError, match="shape"):
         link.send(np.zeros(60, dtype=np.float32), None)  # type: ignore[arg-type]
     values = np.full(CURVES, np.nan, dtype=np.float32)
@@ -241,5 +242,25 @@ def test_a_folder_that_is_beyond_help_stays_and_is_named(tmp_path: Path) -> None
     assert folder.exists()
 
 
-def test_recorder_is_made_for_several_takes(tmp_path: Path) -> None:
-    assert Recorder(tmp_path, [], Stage(tmp_path).rate).stop() is None
+def test_a_subject_comes_between_takes_only(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.recorder.start("MySlate", 1)
+    with pytest.raises(ValueError, match="is being recorded"):
+        stage.recorder.link(RecordedSubject("Ben", 16_000, lambda _: None))
+    stage.recorder.close()
+    with pytest.raises(UserError, match="nobody"):
+        Recorder(tmp_path, stage.rate).start("MySlate", 1)
+
+
+def test_time_between_frames_is_told(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.recorder.start("MySlate", 1)
+    for number in range(120):
+        stage.links[0].send(stage.curves(0), Tick(number, 1000.0 + number / 60, number, 0.25))
+    take = stage.recorder.stop()
+    assert take is not None
+    codes = [line["Timecode"] for line in lines(take.curves[0])]
+    assert codes[:2] == ["00:00:00:00.250", "00:00:00:01.250"]
+    data = take.sounds[0].read_bytes()
+    place = data.index(b"bext") + 8
+    assert int.from_bytes(data[place + 338 : place + 346], "little") == round(0.25 / 60 * 16_000)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bridge.audio.tape import Tape
-from bridge.recording.sound_track import JUMP_S, SoundPlace, SoundTrack, stretched
+from bridge.audio.tape import SoundPlace, Tape
+from bridge.recording.sound_track import JUMP_S, SoundTrack, stretched
 from tests.recording.stage import tone
 
 RATE_HZ = 48_000
