@@ -34,7 +34,7 @@ SURE_SHIFT_DEG, LEAST_SHIFT_DEG = 33.0, 10.0
 SURE_CHANCE, READY_CHANCE = 0.97, 0.3
 OFF_LEVEL = 0.02
 """Level below which no pause and no gaze shift brings a blink either."""
-OWN_SHARE = 0.86
+OWN_SHARE = 0.8
 """Share of the rate which intervals are left to bring; pauses and gaze shifts bring the rest."""
 MID_PHRASE_HASTE, PAUSE_HASTE = 0.8, 1.6
 """How fast an interval passes within a phrase and in a pause: 1 on the whole."""

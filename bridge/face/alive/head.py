@@ -1,10 +1,10 @@
 """How a head moves: with the voice, after the gaze, by mood, and with the breath.
 
-Angles in degrees until the last line, signs as in `bridge.frame.HEAD_AXES`. From head tracks of the
-GRID speaker s1 (900 clips): the head comes up when speech begins and with loudness (mean
-correlation within clips 0.3), moves most in pitch (sd 1 : 0.67 : 0.42 of pitch, yaw, roll) and
-faster the louder it is (0.54). He reads commands and holds still; conversation gets `SPEECH_GAIN`
-of that. Heads follow the eyes 70 to 150 ms later. All of it stays below 5 Hz.
+Angles in degrees until the last line, signs as in `bridge.frame.HEAD_AXES`. From head tracks of
+the GRID speaker s1 (900 clips): the head is raised with loudness (mean correlation within clips
+0.45, 40 ms later), moves most in pitch (sd 1 : 0.67 : 0.42 of pitch, yaw, roll) and faster the
+louder it is (0.54). He reads commands and holds still; conversation gets `SPEECH_GAIN` times that.
+Heads follow the eyes 70 to 150 ms later. All of it stays below 5 Hz.
 """
 
 from __future__ import annotations
@@ -26,18 +26,20 @@ if TYPE_CHECKING:
     from bridge.face.alive.gaze import Look
 
 SPEECH_GAIN = 5.0
-PITCH_PER_LEVEL_DEG = 0.55 * SPEECH_GAIN
+PITCH_PER_LEVEL_DEG = 0.7 * SPEECH_GAIN
 PITCH_PER_SEMITONE_DEG = 0.06 * SPEECH_GAIN
 MELODY_LIMIT = 8.0
-VOICE_HZ, NOD_HZ, POSTURE_HZ, FOLLOW_HZ = 1.3, 1.6, 0.25, 0.9
+SINK_S = 0.6
+"""In a pause a raised head sinks with this time constant: it does not fall."""
+VOICE_HZ, NOD_HZ, POSTURE_HZ, FOLLOW_HZ = 1.5, 1.6, 0.25, 0.8
 NOD_DEG, NOD_S = -5.0, 0.12
 """Pull of a nod at prominence 1 and its length; the spring makes 2.2 degrees of it."""
 TURN_SHARE, ROLL_SHARE = 0.67, 0.42
 """Yaw and roll that go with pitch, as shares of it."""
-SWAY_DEG = (0.36 * SPEECH_GAIN, 0.3 * SPEECH_GAIN, 0.23 * SPEECH_GAIN)
+SWAY_DEG = (0.36 * SPEECH_GAIN, 0.2 * SPEECH_GAIN, 0.23 * SPEECH_GAIN)
 """Standard deviation of sway at the loudest: yaw and roll as tracked, pitch less the voice's."""
 FOLLOW_DELAY_S = (0.07, 0.15)
-FOLLOW_FROM_DEG, FOLLOW_SHARE = 8.0, 0.45
+FOLLOW_FROM_DEG, FOLLOW_SHARE = 8.0, 0.3
 """The head takes this share of what a look goes beyond this angle."""
 LISTENING_ROLL_DEG = 1.5
 """A listener tilts the head a little, to the side the character prefers."""
@@ -60,6 +62,7 @@ class Head:
         self._sway = tuple(Sway(random, sd) for sd in SWAY_DEG)
         self._breath = Breath(random)
         self._voice = Spring(VOICE_HZ)
+        self._raised = 0.0
         self._nods = tuple(Pulse() for _ in range(3))
         self._nodding = tuple(Spring(NOD_HZ) for _ in range(3))
         self._following = (Spring(FOLLOW_HZ), Spring(FOLLOW_HZ))
@@ -98,7 +101,11 @@ class Head:
         prosody = moment.prosody
         melody = min(max(prosody.melody, -MELODY_LIMIT), MELODY_LIMIT)
         raised = PITCH_PER_LEVEL_DEG * prosody.level + PITCH_PER_SEMITONE_DEG * melody
-        raised = self._voice.step(motion * raised, moment.elapsed_s)
+        if prosody.is_speaking:
+            self._raised = raised
+        else:
+            self._raised *= math.exp(-moment.elapsed_s / SINK_S)
+        raised = self._voice.step(motion * self._raised, moment.elapsed_s)
         if moment.stressed:
             depth = motion * NOD_DEG * moment.stressed * self._random.uniform(0.4, 1.0)
             shares = (self._either(TURN_SHARE), 1.0, self._either(ROLL_SHARE))

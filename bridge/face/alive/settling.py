@@ -45,7 +45,7 @@ class Policy:
     """How a face rests: it falls with the time constant `decay_s`. ValueError for negative times.
 
     `return_s` is the time in which it goes over to the next face that comes, at most as long as it
-    rested.
+    was away from the generated one.
     """
 
     rest: Rest
@@ -99,6 +99,8 @@ class Settling:
         self._offset = self._shown
         self._situation = Situation.LOST
         self._since_s = -math.inf
+        self._away_since_s: float | None = -math.inf
+        """Since when the face shown is not quite the generated one; None while it is."""
         self._return_s = 0.0
 
     def step(
@@ -111,8 +113,8 @@ class Settling:
         policy = self.policies.of(situation)
         is_new = situation is not self._situation
         if is_new:
-            rested_s = now_s - self._since_s
-            self._return_s = min(self.policies.of(self._situation).return_s, rested_s)
+            away_s = 0.0 if self._away_since_s is None else now_s - self._away_since_s
+            self._return_s = min(self.policies.of(self._situation).return_s, away_s)
             self._held = self._shown
             self._situation, self._since_s = situation, now_s
         follows = policy.rest is Rest.FOLLOW and row is not None
@@ -123,4 +125,8 @@ class Settling:
             self._offset = self._shown - goal
         left = 1.0 - ease(since_s / self._return_s) if self._return_s > 0.0 else 0.0
         self._shown = goal + np.float32(left) * self._offset if left > 0.0 else goal
+        if follows and left <= 0.0:
+            self._away_since_s = None
+        elif self._away_since_s is None:
+            self._away_since_s = now_s
         return self._shown

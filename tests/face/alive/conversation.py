@@ -1,8 +1,15 @@
-"""What a voice could do for half an hour: phrases, stresses and pauses, drawn from a seed."""
+"""Voices: drawn from a seed for as long as a test needs, and one recording of real speech."""
 
 from collections.abc import Iterator
+from importlib import resources
 from random import Random
 
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from bridge.audio.hop import HOP_RATE_HZ
 from bridge.face.alive.prosody import SILENCE, Prosody
 
 TICK_S = 1 / 60
@@ -44,3 +51,11 @@ def talk(seed: int, seconds: float, tick_s: float = TICK_S) -> Iterator[Prosody]
 def silence(seconds: float, tick_s: float = TICK_S) -> Iterator[Prosody]:
     """Nobody speaks."""
     return (SILENCE for _ in range(round(seconds / tick_s)))
+
+
+def speech() -> NDArray[np.float32]:
+    """The recording that the package ships, at 16 kHz."""
+    path = resources.files("bridge.audio").joinpath("speech.ogg")
+    with resources.as_file(path) as file:
+        sound, rate_hz = soundfile.read(file, dtype="float32")
+    return np.asarray(soxr.resample(sound, rate_hz, HOP_RATE_HZ), dtype=np.float32)

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bridge.audio.hop import HOP_S, HOP_SAMPLES
 from bridge.face.alive.cues import Cues
 from bridge.face.alive.levels import Levels
 from bridge.face.alive.life import Life
 from bridge.face.alive.living import Living
-from bridge.face.alive.prosody import Prosody
+from bridge.face.alive.prosody import Prosody, ProsodyTracker
 from bridge.frame import neutral_board
 from models.board import CHANNELS, INDEX
 from models.emotions import EMOTIONS
-from tests.face.alive.conversation import TICK_S, silence, talk
+from tests.face.alive.conversation import TICK_S, silence, speech, talk
 
 HALF_AN_HOUR_S = 1800.0
 EYE = INDEX["CTRL_L_eye.tx"]
@@ -172,6 +173,20 @@ def test_a_frame_is_the_generated_face_at_its_levels_with_life_on_top() -> None:
     assert frame.board[INDEX["CTRL_L_eye_cheekRaise.ty"]] == pytest.approx(0.2)
     np.testing.assert_array_equal(frame.head, living.head)
     assert board[INDEX["CTRL_C_jaw.ty"]] == np.float32(0.4)
+
+
+def test_a_head_moves_with_real_speech() -> None:
+    tracker, life, sound = ProsodyTracker(), Life(16), np.tile(speech(), 6)
+    levels, heads = [], []
+    for hop in range(len(sound) // HOP_SAMPLES):
+        prosody = tracker.step(sound[hop * HOP_SAMPLES : (hop + 1) * HOP_SAMPLES])
+        levels.append(prosody.level)
+        heads.append(life.step(hop * HOP_S, Cues(prosody)).head[:3])
+    speed = np.sqrt((np.diff(np.array(heads, float), axis=0) ** 2).sum(axis=1))
+    window = np.ones(10) / 10
+    heard, moved = np.convolve(levels[1:], window, "same"), np.convolve(speed, window, "same")
+    together = [np.corrcoef(heard[: len(heard) - lag], moved[lag:])[0, 1] for lag in range(15)]
+    assert max(together) >= 0.4
 
 
 def test_lids_go_with_the_eyes() -> None:

@@ -1,14 +1,12 @@
 import math
-from importlib import resources
 
 import numpy as np
 import pytest
-import soundfile
-import soxr
 from numpy.typing import NDArray
 
 from bridge.audio.hop import HOP_RATE_HZ, HOP_S, HOP_SAMPLES
 from bridge.face.alive.prosody import SILENCE, Prosody, ProsodyTracker
+from tests.face.alive.conversation import speech
 from tests.face.alive.test_pitch import vowel
 
 
@@ -48,10 +46,10 @@ def test_steady_noise_of_any_room_is_no_speech(gain: float) -> None:
 
 
 def test_a_phrase_is_heard_at_once_and_its_pause_is_timed() -> None:
-    speech = syllables([1.0] * 6, [120.0] * 6)
-    hops = heard(np.concatenate([noise(1.0), speech, noise(1.5)]))
+    spoken = syllables([1.0] * 6, [120.0] * 6)
+    hops = heard(np.concatenate([noise(1.0), spoken, noise(1.5)]))
     speaking = np.array([hop.is_speaking for hop in hops])
-    start, end = 1.0, 1.0 + len(speech) / HOP_RATE_HZ
+    start, end = 1.0, 1.0 + len(spoken) / HOP_RATE_HZ
     assert np.argmax(speaking) * HOP_S == pytest.approx(start, abs=0.08)
     assert len(speaking) - np.argmax(speaking[::-1]) == pytest.approx(end / HOP_S, abs=0.25 / HOP_S)
     assert speaking[round(1.1 / HOP_S) : round((end - 0.1) / HOP_S)].all()
@@ -84,8 +82,8 @@ def test_melody_is_in_semitones_above_the_usual_pitch() -> None:
 
 
 def test_speech_is_the_same_however_loud_it_was_recorded() -> None:
-    speech = np.concatenate([noise(1.0), syllables([0.8] * 12, [120.0] * 12), noise(1.0)])
-    loud, soft = heard(speech), heard(0.1 * speech)
+    spoken = np.concatenate([noise(1.0), syllables([0.8] * 12, [120.0] * 12), noise(1.0)])
+    loud, soft = heard(spoken), heard(0.1 * spoken)
     differing = [
         one.is_speaking != other.is_speaking for one, other in zip(loud, soft, strict=True)
     ]
@@ -94,10 +92,7 @@ def test_speech_is_the_same_however_loud_it_was_recorded() -> None:
 
 
 def test_real_speech_has_its_pauses_phrases_and_a_womans_pitch() -> None:
-    path = resources.files("bridge.audio").joinpath("speech.ogg")
-    with resources.as_file(path) as file:
-        sound, rate_hz = soundfile.read(file, dtype="float32")
-    hops = heard(soxr.resample(sound, rate_hz, HOP_RATE_HZ))
+    hops = heard(speech())
     f0_hz = [hop.f0_hz for hop in hops if hop.f0_hz]
     assert 160.0 < np.median(f0_hz) < 240.0
     assert hops[-1].phrases in {3, 4}
