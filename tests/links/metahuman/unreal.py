@@ -70,7 +70,11 @@ class Unreal:
         self.control.settimeout(PATIENCE_S)
         if receive_bytes:
             self.control.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        self.control.connect(("127.0.0.1", port))
+        try:
+            self.control.connect(("127.0.0.1", port))
+        except OSError:
+            self.control.close()
+            raise
         self.frames = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.frames.bind(("127.0.0.1", 0))
         self.frames.settimeout(PATIENCE_S)
