@@ -29,8 +29,8 @@ SIZE_WIDTHS_DEG = (2.0, 2.0, 2.2, 2.8, 3.2, 4.2, 5.5)
 """How much of the course of sizes each bin stands for."""
 SIZE_SPAN = 0.15
 """A size is drawn from this share below to this share above its bin's middle."""
-SIZE_MEAN_DEG = 6.5
-"""Sizes fall off exponentially, so that 90 % are below 15 degrees."""
+SIZE_MEAN_DEG = 6.0
+"""Sizes fall off exponentially, so that with the ways back 90 % are below 15 degrees."""
 
 WIDEST_DEG, HIGHEST_DEG, LOWEST_DEG = 24.0, 12.0, -16.0
 """Where a look may go at most, from the partner."""
