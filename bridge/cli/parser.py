@@ -9,6 +9,7 @@ from bridge.cli.bench import add_bench
 from bridge.cli.devices import add_devices
 from bridge.cli.evaluate import add_evaluate
 from bridge.cli.head import add_head
+from bridge.cli.listen import add_listen
 from bridge.cli.plot import add_plot
 from bridge.cli.preview import add_preview
 from bridge.cli.render import add_render
@@ -44,6 +45,7 @@ COMMANDS = (
     add_render,
     add_plot,
     add_devices,
+    add_listen,
     add_rigmap,
     add_head,
     add_evaluate,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bridge.document import KeyPath
 
 Place = tuple[str, str, int]
-"""Where packets arrive that nothing in them tells apart: OSC prefix, host and port."""
+"""Where packets arrive that nothing in them tells apart: protocol and prefix, host, port."""
 
 
 def clashes(config: Config, where: Callable[[KeyPath], str]) -> list[Problem]:
@@ -21,7 +21,7 @@ def clashes(config: Config, where: Callable[[KeyPath], str]) -> list[Problem]:
     return [
         *_same_names(config, where),
         *_same_targets(config, where),
-        *_same_osc_addresses(config, where),
+        *_same_addresses(config, where),
     ]
 
 
@@ -45,16 +45,21 @@ def _same_targets(config: Config, where: Callable[[KeyPath], str]) -> Iterator[P
                     yield Problem(place, what, "give each link a port of its own")
 
 
-def _same_osc_addresses(config: Config, where: Callable[[KeyPath], str]) -> Iterator[Problem]:
-    """Two subjects may share a Live Link port, which names the subject in each packet; OSC not."""
+def _same_addresses(config: Config, where: Callable[[KeyPath], str]) -> Iterator[Problem]:
+    """Two subjects may share a Live Link port, whose packets name theirs; OSC and VMC do not."""
     first: dict[Place, str] = {}
     for index, subject in enumerate(config.subjects):
         for number, link in enumerate(subject.links):
-            if link.protocol != "osc":
+            if link.protocol not in ("osc", "vmc"):
                 continue
             for target in link.targets:
-                owner = first.setdefault((link.prefix, target.host, target.port), subject.name)
+                owner = first.setdefault(
+                    (f"{link.protocol}{link.prefix}", target.host, target.port), subject.name
+                )
                 if owner != subject.name:
                     place = where(("subjects", index, "links", number))
-                    what = f"{owner!r} sends the same OSC addresses to {target}"
-                    yield Problem(place, what, f"add a prefix, as osc://{target}/{subject.name}")
+                    what = f"{owner!r} sends the same {link.protocol.upper()} addresses to {target}"
+                    remedy = "give each subject a port of its own"
+                    if link.protocol == "osc":
+                        remedy = f"add a prefix, as osc://{target}/{subject.name}"
+                    yield Problem(place, what, remedy)

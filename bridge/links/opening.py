@@ -9,6 +9,7 @@ from bridge.links.link import Link, LiveLinkFaceLink, OscLink
 from bridge.links.livelink_face import Encoder, device_id, subject_fault
 from bridge.links.osc import BundleTemplate
 from bridge.links.udp import UdpTargets
+from bridge.links.vmc import VmcEncoder, VmcLink
 from bridge.rig.tables import load_table
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def open_link(spec: LinkSpec, subject_name: str, outputs: Sequence[str], rate: F
     """
     if spec.protocol == "livelink-face":
         return _open_livelink_face(spec, subject_name, outputs, rate)
+    if spec.protocol == "vmc":
+        return _open_vmc(spec, outputs, rate)
     return _open_osc(spec, outputs)
 
 
@@ -47,6 +50,15 @@ def _open_livelink_face(
         raise UserError.of(problems)
     encoder = Encoder(device_id(subject_name), subject_name, rate)
     return LiveLinkFaceLink(str(spec), encoder, UdpTargets(spec.targets))
+
+
+def _open_vmc(spec: LinkSpec, outputs: Sequence[str], rate: FrameRate) -> Link:
+    try:
+        encoder = VmcEncoder(outputs, spec.presets)
+    except ValueError as error:
+        what = f"the outputs of rig map {spec.rigmap!r} make no VMC frame: {error}"
+        raise UserError(Problem(str(spec), what, "rename the output, or use rigmap=vrm")) from None
+    return VmcLink(str(spec), encoder, rate, UdpTargets(spec.targets))
 
 
 def _open_osc(spec: LinkSpec, outputs: Sequence[str]) -> Link:

@@ -27,13 +27,26 @@ class Protocol:
     default_port: int
     default_rigmap: str
     has_prefix: bool
+    options: tuple[str, ...] = ("rigmap",)
 
+
+PRESETS = ("vrm0", "vrm1")
+"""How VMC spells the presets of VRM: as version 0 does, which receivers ask for, or as 1."""
+
+OPTIONS = {"rigmap": "name or path", "presets": f"of {', '.join(PRESETS)}"}
+"""What may stand behind the `?` of a URL, and what each wants."""
 
 PROTOCOLS: dict[str, Protocol] = {
     "livelink-face": Protocol(
         default_port=11111, default_rigmap="livelinkface61", has_prefix=False
     ),
     "osc": Protocol(default_port=8000, default_rigmap="metahuman", has_prefix=True),
+    "vmc": Protocol(
+        default_port=39539,
+        default_rigmap="vrm",
+        has_prefix=False,
+        options=("rigmap", "presets"),
+    ),
 }
 """Every protocol a link can speak, by the scheme of its URL."""
 
@@ -64,15 +77,17 @@ class LinkSpec(BaseModel):
     In a config a link is either a URL (see `parse_link_url`) or a mapping of these keys, in which
     a target is `host`, `host:port` or `{host, port}`. Without a port the protocol's own is meant,
     without a `rigmap` (name or path) the protocol's own. `prefix`, such as `/face`, stands before
-    the curve in an OSC address; other protocols have none.
+    the curve in an OSC address; other protocols have none. `presets` says how VMC spells those of
+    VRM: `vrm0` as `Joy`, `vrm1` as `happy`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    protocol: Literal["livelink-face", "osc"]
+    protocol: Literal["livelink-face", "osc", "vmc"]
     targets: tuple[Target, ...] = Field(min_length=1, max_length=MAX_TARGETS)
     rigmap: str = Field(default="", min_length=1)
     prefix: str = ""
+    presets: Literal["vrm0", "vrm1"] = "vrm0"
 
     @model_validator(mode="before")
     @classmethod
@@ -97,6 +112,8 @@ class LinkSpec(BaseModel):
             raise ValueError(fault)
         if fault := _repetition_fault(self.targets):
             raise ValueError(fault)
+        if self.presets != "vrm0" and "presets" not in PROTOCOLS[self.protocol].options:
+            raise ValueError(f"{self.protocol} spells no presets, leave 'presets' out")
         return self
 
     def __str__(self) -> str:
@@ -119,7 +136,7 @@ def parse_link_url(url: str) -> LinkSpec:
     prefix = f"/{unquote(path)}".rstrip("/")
     faults: list[str] = []
     targets = _targets(authority, protocol.default_port, faults)
-    options = _options(query, faults)
+    options = _options(query, protocol.options, faults)
     faults += filter(None, [_prefix_fault(scheme.lower(), prefix), _repetition_fault(targets)])
     if faults:
         raise UserError.of(Problem(url, fault) for fault in faults)
@@ -142,13 +159,14 @@ def _targets(authority: str, default_port: int, faults: list[str]) -> list[Targe
     return targets
 
 
-def _options(query: str, faults: list[str]) -> dict[str, str]:
+def _options(query: str, known: tuple[str, ...], faults: list[str]) -> dict[str, str]:
     options: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
-        if name != "rigmap":
-            faults.append(f"unknown option {name!r}; there is rigmap=NAME_OR_PATH")
-        elif not value or name in options:
-            faults.append("option 'rigmap' wants one name or path")
+        if name not in known:
+            there_is = " and ".join(f"{each}=" for each in known)
+            faults.append(f"unknown option {name!r}; there is {there_is}")
+        elif not value or name in options or (name == "presets" and value not in PRESETS):
+            faults.append(f"option {name!r} wants one {OPTIONS[name]}")
         options[name] = value
     return options
 

@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 Presets = Literal["vrm0", "vrm1"]
 """How the presets of VRM are spelled: `Joy`, `A` in version 0, `happy`, `aa` in version 1."""
 
-DEFAULT_PORT = 39539
-"""Where receivers ("marionettes") listen."""
-
 OK = "/VMC/Ext/OK"
 TIME = "/VMC/Ext/T"
 BONE = "/VMC/Ext/Bone/Pos"

@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING
 
 from bridge.errors import Problem, UserError
 from bridge.links.spec import PROTOCOLS
-from bridge.links.vmc import DEFAULT_PORT as VMC_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
     from typing import Self
 
-DEFAULT_PORTS = tuple(
-    sorted({protocol.default_port for protocol in PROTOCOLS.values()} | {VMC_PORT})
-)
+DEFAULT_PORTS = tuple(sorted({protocol.default_port for protocol in PROTOCOLS.values()}))
 """Where each protocol is sent unless something else is said."""
 
 MAX_PORTS = 16

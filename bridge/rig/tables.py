@@ -6,7 +6,7 @@ One CSV table per target lies in `tables/`:
   MetaHuman Animator mode.
 - `livelinkface61`: the values of a Live Link Face packet in packet order. The first 52 are ARKit
   coefficients, the last 9 rotations in radians.
-- `vrm`: the expression presets of VRM 1.0.
+- `vrm`: the expression presets of VRM 1.0, then the turns of the head bone in radians.
 """
 
 from __future__ import annotations

@@ -135,6 +135,11 @@ def test_a_weight_out_of_range_is_refused(weight: str) -> None:
             "3:23",
             "'A' sends the same OSC addresses",
         ),
+        (
+            "subjects:\n  - {name: A, links: ['vmc://h']}\n  - {name: B, links: ['vmc://h']}",
+            "3:23",
+            "'A' sends the same VMC addresses to h:39539; give each subject a port of its own",
+        ),
     ],
 )
 def test_keys_that_clash_are_reported_at_the_second(

@@ -38,6 +38,23 @@ def test_osc_addresses_are_prefix_and_output() -> None:
         link.close()
 
 
+def test_vmc_spells_presets_as_its_link_says() -> None:
+    for option, name in (("", "Joy"), ("?presets=vrm1", "happy")):
+        with receiver() as marionette:
+            spec = parse_link_url(f"vmc://{marionette.target}{option}")
+            link = open_link(spec, "Ada", ["happy"], RATE)
+            link.send(np.array([0.5], np.float32), TICK)
+            shape = Message("/VMC/Ext/Blend/Val", (name, 0.5))
+            assert shape in decode_packet(marionette.one())
+            link.close()
+
+
+@pytest.mark.parametrize("outputs", [[], ["HeadYaw"], ["jawOpen", "JawOpen"], ["a" * 1400]])
+def test_outputs_that_make_no_vmc_frame_are_told(outputs: list[str]) -> None:
+    with pytest.raises(UserError, match="rig map 'vrm' make no VMC frame"):
+        open_link(parse_link_url("vmc://127.0.0.1"), "Ada", outputs, RATE)
+
+
 def test_too_long_a_name_and_a_rig_map_that_does_not_fit_are_told_together() -> None:
     spec = parse_link_url("livelink-face://127.0.0.1?rigmap=vrm")
     with pytest.raises(UserError) as raised:

@@ -29,6 +29,7 @@ def test_a_complete_url() -> None:
     ("url", "port", "rigmap"),
     [
         ("livelink-face://10.0.0.5", 11111, "livelinkface61"),
+        ("vmc://10.0.0.5", 39539, "vrm"),
         ("LiveLink-Face://10.0.0.5/", 11111, "livelinkface61"),
         ("osc://10.0.0.5", 8000, "metahuman"),
     ],
@@ -53,7 +54,7 @@ def test_config_says_the_same_in_three_ways() -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("vmc://10.0.0.5", "unknown protocol 'vmc'.*livelink-face://, osc://"),
+        ("ndi://10.0.0.5", "unknown protocol 'ndi'.*livelink-face://, osc://"),
         ("10.0.0.5:8000", "unknown protocol"),
         ("osc", "unknown protocol 'osc'"),
         ("osc://", "host is missing"),
@@ -80,6 +81,10 @@ def test_config_says_the_same_in_three_ways() -> None:
         ("osc://a,a:8000", "named twice: a:8000"),
         ("osc://" + ",".join(f"h{i}" for i in range(MAX_TARGETS + 1)), "17 targets, at most 16"),
         ("livelink-face://a/face", "livelink-face has no prefix"),
+        ("vmc://a/face", "vmc has no prefix"),
+        ("osc://a?presets=vrm1", "unknown option 'presets'; there is rigmap="),
+        ("vmc://a?presets=vrm2", "option 'presets' wants one of vrm0, vrm1"),
+        ("vmc://a?presets=", "option 'presets' wants one of vrm0, vrm1"),
     ],
 )
 def test_a_wrong_url_is_told_what_is_wrong(url: str, message: str) -> None:
@@ -103,8 +108,9 @@ def test_any_text_is_a_link_or_a_user_error(text: str, start: str) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"protocol": "vmc", "targets": ["a"]}, "'livelink-face' or 'osc'"),
-        ({"protocol": ["osc"], "targets": ["a"]}, "'livelink-face' or 'osc'"),
+        ({"protocol": "ndi", "targets": ["a"]}, "'livelink-face', 'osc' or 'vmc'"),
+        ({"protocol": ["osc"], "targets": ["a"]}, "'livelink-face', 'osc' or 'vmc'"),
+        ({"protocol": "osc", "targets": ["a"], "presets": "vrm1"}, "osc spells no presets"),
         ({"protocol": "osc", "targets": []}, "at least 1"),
         ({"protocol": "osc", "targets": [f"h{i}" for i in range(17)]}, "at most 16"),
         ({"protocol": "osc"}, "Field required"),

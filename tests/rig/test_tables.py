@@ -6,7 +6,7 @@ import pytest
 
 from bridge.rig.tables import CUSTOM, TARGETS, load_table
 
-SIZES = {"metahuman": 251, "livelinkface61": 61, "vrm": 18}
+SIZES = {"metahuman": 251, "livelinkface61": 61, "vrm": 21}
 
 
 @pytest.mark.parametrize("target", TARGETS)
