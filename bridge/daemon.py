@@ -23,6 +23,7 @@ from bridge.clock.tick import Ticker, raise_priority
 from bridge.face.emotion import EmotionState
 from bridge.face.generate import GeneratorLoop, warm_up
 from bridge.face.voice import Timing, Voice
+from bridge.links.metahuman.opening import Devices
 from bridge.links.opening import PACKET_TABLE, open_link
 from bridge.monitor.dashboard import open_monitor
 from bridge.monitor.metrics import Metrics
@@ -67,9 +68,17 @@ def run(
         model = load_network(config.weights, config.device)
         check_guards(model, {subject.name: subject.mouth_guard for subject in config.subjects})
         preview = _open_preview(config, closing)
+        devices = Devices()
+        closing.callback(devices.close)
         subjects = [
             _open_subject(
-                spec, config, model, wake, closing, preview.link(number) if preview else None
+                spec,
+                config,
+                model,
+                wake,
+                closing,
+                devices,
+                preview.link(number) if preview else None,
             )
             for number, spec in enumerate(config.subjects)
         ]
@@ -82,6 +91,7 @@ def run(
         if preview:
             metrics.notice(now(), f"the faces are at {preview.url}")
             preview.start(lambda text: metrics.notice(now(), text))
+        devices.start(lambda text: metrics.notice(now(), text))
         settle()
 
         def show() -> None:
@@ -132,6 +142,7 @@ def _open_subject(
     model: Generator,
     wake: threading.Event,
     closing: ExitStack,
+    devices: Devices,
     watched: Link | None,
 ) -> Subject:
     """Open the sound, the rig maps and the links of one subject; links of one map share it."""
@@ -144,7 +155,7 @@ def _open_subject(
         links.setdefault(name, []).append(watched)
     for link_spec in spec.links:
         name = link_spec.rigmap
-        link = open_link(link_spec, spec.name, maps[name].outputs, config.fps)
+        link = open_link(link_spec, spec.name, maps[name].outputs, config.fps, devices)
         closing.callback(link.close)
         links[name].append(link)
     source, notice = open_source(spec.audio, now=now, wake=wake)

@@ -16,21 +16,34 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.clock.rate import FrameRate
+    from bridge.links.metahuman.opening import Devices
     from bridge.links.spec import LinkSpec
 
 PACKET_TABLE = "livelinkface61"
 """The rig table whose curves are the values of a Live Link Face packet, in packet order."""
 
 
-def open_link(spec: LinkSpec, subject_name: str, outputs: Sequence[str], rate: FrameRate) -> Link:
+def open_link(
+    spec: LinkSpec,
+    subject_name: str,
+    outputs: Sequence[str],
+    rate: FrameRate,
+    devices: Devices | None = None,
+) -> Link:
     """Open the link of a subject whose rig map has these outputs.
 
+    `devices` holds the places at which links listen; a link that does needs them.
     UserError: a subject name or outputs which the protocol cannot carry, a host that is not found.
     """
     if spec.protocol == "livelink-face":
         return _open_livelink_face(spec, subject_name, outputs, rate)
     if spec.protocol == "vmc":
         return _open_vmc(spec, outputs, rate)
+    if spec.protocol == "metahuman":
+        if devices is None:
+            raise ValueError(f"{spec} listens, and there are no devices to listen with")
+        (target,) = spec.targets
+        return devices.link(str(spec), (target.host, target.port), subject_name, outputs, rate)
     return _open_osc(spec, outputs)
 
 

@@ -28,6 +28,8 @@ class Protocol:
     default_rigmap: str
     has_prefix: bool
     options: tuple[str, ...] = ("rigmap",)
+    listens: bool = False
+    """Whether its one target is the place at which we listen, rather than where we send."""
 
 
 PRESETS = ("vrm0", "vrm1")
@@ -46,6 +48,9 @@ PROTOCOLS: dict[str, Protocol] = {
         default_rigmap="vrm",
         has_prefix=False,
         options=("rigmap", "presets"),
+    ),
+    "metahuman": Protocol(
+        default_port=14785, default_rigmap="metahuman", has_prefix=False, listens=True
     ),
 }
 """Every protocol a link can speak, by the scheme of its URL."""
@@ -83,7 +88,7 @@ class LinkSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    protocol: Literal["livelink-face", "osc", "vmc"]
+    protocol: Literal["livelink-face", "osc", "vmc", "metahuman"]
     targets: tuple[Target, ...] = Field(min_length=1, max_length=MAX_TARGETS)
     rigmap: str = Field(default="", min_length=1)
     prefix: str = ""
@@ -112,6 +117,8 @@ class LinkSpec(BaseModel):
             raise ValueError(fault)
         if fault := _repetition_fault(self.targets):
             raise ValueError(fault)
+        if PROTOCOLS[self.protocol].listens and len(self.targets) > 1:
+            raise ValueError(f"{self.protocol} names the one address at which it listens")
         if self.presets != "vrm0" and "presets" not in PROTOCOLS[self.protocol].options:
             raise ValueError(f"{self.protocol} spells no presets, leave 'presets' out")
         return self

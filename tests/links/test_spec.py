@@ -108,8 +108,8 @@ def test_any_text_is_a_link_or_a_user_error(text: str, start: str) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"protocol": "ndi", "targets": ["a"]}, "'livelink-face', 'osc' or 'vmc'"),
-        ({"protocol": ["osc"], "targets": ["a"]}, "'livelink-face', 'osc' or 'vmc'"),
+        ({"protocol": "ndi", "targets": ["a"]}, "'livelink-face', 'osc', 'vmc' or 'metahuman'"),
+        ({"protocol": ["osc"], "targets": ["a"]}, "'livelink-face', 'osc', 'vmc' or 'metahuman'"),
         ({"protocol": "osc", "targets": ["a"], "presets": "vrm1"}, "osc spells no presets"),
         ({"protocol": "osc", "targets": []}, "at least 1"),
         ({"protocol": "osc", "targets": [f"h{i}" for i in range(17)]}, "at most 16"),

@@ -1,0 +1,73 @@
+"""The whole way to a MetaHuman device, with a test client that plays Unreal's side."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from bridge import daemon
+from bridge.audio.spec import AudioSpec
+from bridge.config.schema import Config, SubjectConfig
+from bridge.links.spec import parse_link_url
+from tests.links.metahuman.unreal import PATIENCE_S, Unreal
+from tests.networks import GUARDED, write_weights
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        return int(bound.getsockname()[1])
+
+
+def connected(port: int) -> Unreal:
+    """Connect as soon as the device listens."""
+    deadline = time.monotonic() + 2 * PATIENCE_S
+    while True:
+        try:
+            return Unreal(port)
+        except ConnectionError:
+            assert time.monotonic() < deadline, "the device does not listen"
+            time.sleep(0.02)
+
+
+def test_unreal_gets_the_faces_it_asks_for_until_the_bridge_ends(tmp_path: Path) -> None:
+    weights = write_weights(tmp_path / "small.safetensors", GUARDED)
+    port = free_port()
+    link = parse_link_url(f"metahuman://127.0.0.1:{port}")
+    config = Config(
+        weights=weights,
+        subjects=tuple(
+            SubjectConfig(name=name, audio=AudioSpec(input="test"), links=(link,))
+            for name in ("Ada", "Ben")
+        ),
+    )
+    stop = threading.Event()
+    running = threading.Thread(
+        target=daemon.run,
+        args=(config,),
+        kwargs={"stop": stop, "watch": nullcontext, "is_urgent": False},
+    )
+    running.start()
+    try:
+        with connected(port) as unreal:
+            ada, ben = unreal.connect()
+            assert (ada["name"], ben["name"]) == ("Ada", "Ben")
+            unreal.stream(ben)
+            frames = [unreal.frame() for _ in range(30)]
+            assert {frame.subject for frame in frames} == {ben["id"]}
+            numbers = [frame.number for frame in frames]
+            assert numbers == list(range(numbers[0], numbers[0] + 30))
+            stop.set()
+            while (last := unreal.receive())["type"] == "response":
+                pass
+            assert last["addressPath"] == "/event/session-stopped"
+            assert unreal.frames_waiting()[-1].controls == [0] * 251
+    finally:
+        stop.set()
+        running.join(2 * PATIENCE_S)
+    assert not running.is_alive()
