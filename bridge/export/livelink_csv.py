@@ -75,7 +75,7 @@ def header() -> bytes:
 
 
 def lines(curves: NDArray[np.float32], times: NDArray[np.int64], base: int) -> bytes:
-    """Return the lines of n frames, one at least: `curves` [n, 61] in the file's order, `times` [n].
+    """Return the lines of n frames, one at least: `curves` [n, 61] in file order, `times` [n].
 
     `times` and `base` are those of `thousandths`.
     """

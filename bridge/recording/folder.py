@@ -126,6 +126,9 @@ def write_document(folder: Path, document: dict[str, Any]) -> None:
 
 
 def read_document(folder: Path) -> dict[str, Any]:
-    """Read `take.json`; one that is no object counts as empty. Raises OSError and ValueError."""
-    document = json.loads((folder / DOCUMENT).read_bytes())
+    """Read `take.json`; none, or one that is damaged, counts as empty. Raises OSError."""
+    try:
+        document = json.loads((folder / DOCUMENT).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
     return document if isinstance(document, dict) else {}

@@ -8,7 +8,6 @@ from bridge.errors import Problem, UserError
 from bridge.recording import curves_file, wave_file
 from bridge.recording.folder import (
     CURVES_SUFFIX,
-    DOCUMENT,
     SOUND_SUFFIX,
     SUFFIX,
     read_document,
@@ -32,17 +31,18 @@ def recover(folder: Path, wall_s: float) -> tuple[list[Path], list[Problem]]:
     """Finish the takes below `folder` that were left while recorded, at the system time `wall_s`.
 
     Half a line and half a sample are cut off, and `take.json` says how long the take became; then
-    its folder gets its name. Return those folders, and what was wrong with others, which stay.
+    its folder gets its name. Return those folders, and what could not be mended.
     """
     found: list[Path] = []
     problems: list[Problem] = []
     for path in sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []:
         try:
             if path.is_dir() and wall_s - _touched_s(path) >= UNTOUCHED_S:
-                found.append(_finished(path))
+                problems += _mended(path)
+                found.append(release(path))
         except UserError as error:
             problems += error.problems
-        except (OSError, ValueError) as error:
+        except OSError as error:
             problems.append(Problem(str(path), f"cannot be recovered: {error}"))
     return found, problems
 
@@ -51,13 +51,18 @@ def _touched_s(path: Path) -> float:
     return max(file.stat().st_mtime for file in (path, *path.iterdir()))
 
 
-def _finished(path: Path) -> Path:
+def _mended(path: Path) -> list[Problem]:
+    """Bring the files of a take in order; return what is wrong with those that cannot be."""
     for half in path.glob(f".*{PARTIAL_SUFFIX}"):
         half.unlink()
-    document = read_document(path) if (path / DOCUMENT).exists() else {}
+    problems = []
     lengths = {file.name: curves_file.mend(file) for file in sorted(path.glob(f"*{CURVES_SUFFIX}"))}
     for file in sorted(path.glob(f"*{SOUND_SUFFIX}")):
-        wave_file.mend(file)
+        try:
+            wave_file.mend(file)
+        except ValueError as error:
+            problems.append(Problem(str(file), f"cannot be mended: {error}"))
+    document = read_document(path)
     described = document.get("subjects", [])
     for subject in described if isinstance(described, list) else []:
         if isinstance(subject, dict):
@@ -65,4 +70,4 @@ def _finished(path: Path) -> Path:
     frames, first, last = next(iter(lengths.values()), NOTHING)
     codes = {"startTimecode": first, "endTimecode": last} if frames else {}
     write_document(path, document | codes | {"frames": frames, "isRecovered": True})
-    return release(path)
+    return problems

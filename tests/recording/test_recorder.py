@@ -15,7 +15,6 @@ from bridge.clock.tick import Tick
 from bridge.errors import UserError
 from bridge.export.livelink_csv import column_order
 from bridge.recording.recorder import CURVES, Recorder
-from bridge.recording.recovery import UNTOUCHED_S, recover
 from bridge.recording.subject_files import RecordedSubject
 from bridge.rig.tables import load_table
 from tests.recording.stage import DELAY_S, Stage, tone
@@ -218,28 +217,6 @@ def test_its_links_are_links(tmp_path: Path) -> None:
     assert take is not None
     assert link.not_finite == CURVES
     assert float(lines(take.curves[0])[0]["JawOpen"]) == 0.0
-
-
-def test_a_take_that_is_recorded_elsewhere_is_left_alone(tmp_path: Path) -> None:
-    stage = Stage(tmp_path)
-    stage.recorder.start("MySlate", 1)
-    folder = tmp_path / "20250228_MySlate_1.recording"
-    touched_s = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
-    assert recover(tmp_path, touched_s + UNTOUCHED_S - 1) == ([], [])
-    stage.recorder.close()
-    assert recover(tmp_path, touched_s + 1000) == ([], [])
-    assert recover(tmp_path / "nowhere", 0.0) == ([], [])
-
-
-def test_a_folder_that_is_beyond_help_stays_and_is_named(tmp_path: Path) -> None:
-    folder = tmp_path / "20250228_MySlate_1.recording"
-    folder.mkdir()
-    (folder / "take.json").write_text("{")
-    (folder / "a.wav").write_bytes(b"RIFF")
-    found, problems = recover(tmp_path, 1e12)
-    assert found == []
-    assert "cannot be recovered" in str(problems[0])
-    assert folder.exists()
 
 
 def test_a_subject_comes_between_takes_only(tmp_path: Path) -> None:
