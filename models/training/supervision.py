@@ -31,7 +31,7 @@ WEIGHT = 0.01
 RAMP = (0.15, 0.4)
 """Shares of the steps between which the term's weight rises from nothing: lips come first."""
 
-CLIPS = 8  # of a batch, so many are judged in a step
+CLIPS = 4  # of a batch, so many are judged in a step
 SPEECH = ("mouth_lower", "jaw_chin", "tongue")
 
 FREE = (
