@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PATIENCE_S = 30.0
+AHEAD_S = 2.0
+"""Time on the stage, which passes faster than that outside, not to be further ahead of the disk:
+less than what waits for one that stalls."""
 
 
 def record(folder: Path, number: int, pipe: Any) -> None:
@@ -22,16 +25,18 @@ def record(folder: Path, number: int, pipe: Any) -> None:
     stage = Stage(folder, subjects=("Anna", "Ben"), pace_s=0.0005)
     stage.recorder.start("Killed", number)
     take = stage.recorder.take
+    assert take is not None
     # Every fourth is killed while its files are made, the others in their middle.
     is_told = number % 4 == 0
     if is_told:
         pipe.send(number)
     while True:
-        stage.step()
-        if not is_told and take is not None and take.duration_s > 0:
+        if stage.number / 60 - take.duration_s < AHEAD_S:
+            stage.step()
+        time.sleep(0.0001)
+        if not is_told and take.duration_s > 0:
             is_told = True
             pipe.send(number)
-        time.sleep(0.0001)
 
 
 def kill_while_recording(folder: Path, takes: int) -> None:
