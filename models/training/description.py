@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from models.baselines import NETWORKS
 from models.board import AUDIO_DRIVEN
 from models.emotions import CONDITIONS, EMOTIONS
+from models.errors import WeightsError
 from models.teacher import Teacher, fingerprint
 from models.timing import ROW_RATE_HZ, SAMPLE_RATE_HZ
 from models.training.phones import PHONES
@@ -33,12 +34,18 @@ def describe(
     front_end: Wav2Vec | None = None,
     *,
     correlation: Mapping[str, object] | None = None,
+    begun_with: Description | None = None,
 ) -> Description:
     """Return the description that goes into the weights file.
 
-    `correlation` is the card of the correlation supervision, if there was any.
+    `correlation` is the card of the correlation supervision, if there was any; `begun_with` says
+    what an earlier round made, where the training goes on from that.
     """
-    used = asdict(settings) | ({"correlation": dict(correlation)} if correlation else {})
+    used: dict[str, object] = asdict(settings)
+    if correlation:
+        used["correlation"] = dict(correlation)
+    if begun_with is not None:
+        used["begun_with"] = begun_with.card["training_hash"]
     index = (cache / "index.json").read_bytes()
     sizes: dict[str, Any] = {
         "phones": len(PHONES),
@@ -74,9 +81,18 @@ def made_with(description: Description) -> dict[str, object]:
     }
 
 
-def untrained(description: Description, front_end: Wav2Vec | None) -> FaceNetwork:
-    """Return the network that `description` names; a teacher hears through `front_end`."""
+def beginning(
+    description: Description, front_end: Wav2Vec | None, first: FaceNetwork | None = None
+) -> FaceNetwork:
+    """Return the network that `description` names, untrained, or with the weights of `first`.
+
+    A teacher hears through `front_end`. WeightsError: `first` is another network.
+    """
     network = build(description)
     if front_end is not None and isinstance(network, Teacher):
         network.attach(front_end)
+    if first is not None:
+        if type(first) is not type(network) or first.architecture != description.architecture:
+            raise WeightsError("the weights to begin with are those of another network")
+        network.load_state_dict(first.state_dict())
     return network

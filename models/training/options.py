@@ -33,6 +33,7 @@ class Options:
     wav2vec: Path | None
     correlation: Path | None
     correlation_weight: float
+    begin_with: Path | None
 
 
 def parser_of(about: str | None) -> argparse.ArgumentParser:
@@ -45,6 +46,8 @@ def parser_of(about: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--wav2vec", type=Path, help="checkpoint folder, for --network teacher")
     parser.add_argument("--runs", type=Path, help="default: ../runs/default, or ../runs/NETWORK")
     parser.add_argument("--out", type=Path, help="default: the shipped weights, or in --runs")
+    parser.add_argument("--begin-with", type=Path, help="weights to go on from in a further round")
+    parser.add_argument("--seed", type=_count, default=Settings().seed, help="of a further round")
     parser.add_argument("--steps", type=_count, default=Settings().steps)
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--precision", choices=PRECISIONS, help="default: bf16 where it can be had")
@@ -78,7 +81,9 @@ def read_options(parser: argparse.ArgumentParser, words: Sequence[str] | None = 
     if out == DEFAULT_PATH and not all(SOURCES[source].default for source in heard):
         parser.error("the cache holds sources for research only; name another file with --out")
     return Options(
-        settings=Settings(steps=given.steps, network=given.network, precision=precision),
+        settings=Settings(
+            seed=given.seed, steps=given.steps, network=given.network, precision=precision
+        ),
         device=device,
         cache=given.cache,
         runs=runs,
@@ -86,4 +91,5 @@ def read_options(parser: argparse.ArgumentParser, words: Sequence[str] | None = 
         wav2vec=given.wav2vec,
         correlation=given.correlation,
         correlation_weight=given.correlation_weight,
+        begin_with=given.begin_with,
     )

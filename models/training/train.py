@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from models.errors import WeightsError
 from models.training.batches import Corpus, draw
-from models.training.description import describe, made_with, untrained
+from models.training.description import beginning, describe, made_with
 from models.training.loss import Loss, loss_of
 from models.training.options import parser_of, read_options
 from models.training.precision import Trainee
@@ -24,7 +24,7 @@ from models.training.report import report
 from models.training.run import Run, Settings
 from models.training.supervision import Supervision
 from models.wav2vec import load_wav2vec
-from models.weights_file import Description, save
+from models.weights_file import Description, load_network, save
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,17 +47,22 @@ def train(
     front_end: Wav2Vec | None = None,
     *,
     supervision: Supervision | None = None,
+    first: tuple[FaceNetwork, Description] | None = None,
 ) -> tuple[FaceNetwork, Description]:
     """Run (or finish) the training; return the averaged network and its description.
 
-    A teacher, and nothing else, needs a `front_end`. WeightsError: `folder` holds a run that was
-    begun otherwise.
+    A teacher, and nothing else, needs a `front_end`. `first` is what an earlier round made, to go
+    on from. WeightsError: `folder` holds a run that was begun otherwise, or `first` is another
+    network.
     """
+    begun, begun_with = first or (None, None)
     corpus, dev = Corpus(cache, "train"), Corpus(cache, "dev")
     correlation = supervision.card if supervision else None
-    description = describe(corpus, settings, cache, front_end, correlation=correlation)
+    description = describe(
+        corpus, settings, cache, front_end, correlation=correlation, begun_with=begun_with
+    )
     sizes, seed, version = description.architecture, settings.seed, settings.augmentation
-    make = partial(untrained, description, front_end)
+    make = partial(beginning, description, front_end, begun)
     run = Run(folder, settings, make, device, made_with(description))
     loss, trainee = Loss(corpus, device), Trainee(run.network, settings.precision)
     progress = Progress(run, TOLD_EVERY)
@@ -81,7 +86,16 @@ def trained(options: Options) -> tuple[FaceNetwork, Description]:
     if options.correlation is not None:
         weight = options.correlation_weight
         supervision = Supervision.read(options.correlation, weight, settings, device)
-    return train(options.cache, options.runs, settings, device, front_end, supervision=supervision)
+    first = load_network(options.begin_with, device) if options.begin_with else None
+    return train(
+        options.cache,
+        options.runs,
+        settings,
+        device,
+        front_end,
+        supervision=supervision,
+        first=first,
+    )
 
 
 def main() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
 import torch
 
 from models import load_generator
+from models.errors import WeightsError
 from models.training import train as script
 from models.training.description import describe
 from models.training.run import Run, Settings, learning_rate
@@ -14,8 +17,6 @@ from models.weights_file import save
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 CPU = torch.device("cpu")
 SHORT = Settings(steps=4, batch=2, warm_up_steps=1, check_every=100, save_every=2)
@@ -67,3 +68,25 @@ def test_the_learning_rate_rises_then_falls() -> None:
     ]
     assert rates[0] < rates[1] == settings.learning_rate
     assert rates[2] < 0.02 * rates[1]
+
+
+def test_a_further_round_goes_on_from_the_weights_of_the_first(
+    corpus_folder: Path, tmp_path: Path
+) -> None:
+    first = script.train(corpus_folder, tmp_path / "first", SHORT, CPU)
+    run_of_none = replace(SHORT, steps=1, learning_rate=0.0)
+    further, described = script.train(
+        corpus_folder, tmp_path / "further", run_of_none, CPU, first=first
+    )
+    for one, other in zip(first[0].parameters(), further.parameters(), strict=True):
+        assert torch.equal(one, other)
+    hashes = (described.card["training_hash"], first[1].card["training_hash"])
+    assert described.card["settings"]["begun_with"] == hashes[1]
+    assert hashes[0] != hashes[1]
+
+
+def test_a_further_round_begins_with_no_other_network(corpus_folder: Path, tmp_path: Path) -> None:
+    first = script.train(corpus_folder, tmp_path / "first", SHORT, CPU)
+    other = replace(SHORT, network="emotalk-like")
+    with pytest.raises(WeightsError, match="another network"):
+        script.train(corpus_folder, tmp_path / "further", other, CPU, first=first)
