@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from models.emotions import MOUTH_GUARD
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+V = TypeVar("V", float, "NDArray[np.float32]")
 
 TRANSITION_MS = 400
 """Time over which a changed emotion is eased in where nothing else is said: as fast as a face
@@ -25,25 +27,25 @@ def ease(share: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Fade:
-    """An emotion going from one mix to another.
+class Fade(Generic[V]):
+    """One value going over to another, as an emotion from one mix to the next.
 
-    `start` and `end` are float32 [emotions], a weight 0..1 each; all zero is neutral. The fade
+    A mix is float32 [emotions], a weight 0 to `MAX_WEIGHT` each; all zero is neutral. The fade
     begins at `start_s` on the host clock and takes `over_s` seconds; 0 is a cut.
     """
 
-    start: NDArray[np.float32]
-    end: NDArray[np.float32]
+    start: V
+    end: V
     start_s: float
     over_s: float
 
-    def at(self, now_s: float) -> NDArray[np.float32]:
-        """Return the mix at host time `now_s`, float32 [emotions]."""
+    def at(self, now_s: float) -> V:
+        """Return the value at host time `now_s`."""
         if now_s >= self.start_s + self.over_s:
             return self.end
         return self.start + (self.end - self.start) * ease((now_s - self.start_s) / self.over_s)
 
-    def turn(self, end: NDArray[np.float32], now_s: float, over_s: float) -> Fade:
+    def turn(self, end: V, now_s: float, over_s: float) -> Fade[V]:
         """Return the fade that leaves from where this one is now."""
         return Fade(start=self.at(now_s), end=end, start_s=now_s, over_s=over_s)
 
@@ -51,9 +53,10 @@ class Fade:
 class EmotionState:
     """What a subject feels now.
 
-    `mouth_guard`, 0..1, is the share of the emotion's mouth which full speech pushes aside;
-    `transition_s` is how long a change takes where nothing else is said. All of it may be changed
-    from any thread, while the generator thread reads it.
+    `weights` is float32 [emotions], 0 to `MAX_WEIGHT` each; all zero is neutral. `mouth_guard`,
+    0..1, is the share of the emotion's mouth which full speech pushes aside; `transition_s` is how
+    long a change takes where nothing else is said. One thread at a time may change it, while any
+    others read it.
     """
 
     def __init__(
@@ -63,17 +66,26 @@ class EmotionState:
         mouth_guard: float = MOUTH_GUARD,
         transition_s: float = 1e-3 * TRANSITION_MS,
     ) -> None:
-        self.mouth_guard = mouth_guard
         self.transition_s = transition_s
         self._fade = Fade(weights, weights, start_s=0.0, over_s=0.0)
+        self._guard = Fade(mouth_guard, mouth_guard, start_s=0.0, over_s=0.0)
 
     def change(
         self, weights: NDArray[np.float32], now_s: float, over_s: float | None = None
     ) -> None:
-        """Go over to `weights`, float32 [emotions], within `over_s` or the set transition."""
+        """Go over to `weights` within `over_s` or the set transition."""
         within_s = self.transition_s if over_s is None else over_s
         self._fade = self._fade.turn(weights, now_s, within_s)
+
+    def change_guard(self, mouth_guard: float, now_s: float, over_s: float | None = None) -> None:
+        """Go over to another mouth guard within `over_s` or the set transition."""
+        within_s = self.transition_s if over_s is None else over_s
+        self._guard = self._guard.turn(mouth_guard, now_s, within_s)
 
     def at(self, now_s: float) -> NDArray[np.float32]:
         """Return the mix at host time `now_s`, float32 [emotions]."""
         return self._fade.at(now_s)
+
+    def guard_at(self, now_s: float) -> float:
+        """Return the mouth guard at host time `now_s`."""
+        return self._guard.at(now_s)

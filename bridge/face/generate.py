@@ -38,7 +38,7 @@ def warm_up(stream: Stream, voices: Sequence[Voice]) -> None:
     rows = range(len(voices))
     samples = np.zeros((len(voices), HOP_SAMPLES), dtype=np.float32)
     emotion = np.stack([voice.emotion.at(math.inf) for voice in voices])
-    guards = [voice.emotion.mouth_guard for voice in voices]
+    guards = [voice.emotion.guard_at(math.inf) for voice in voices]
     lookahead_ms = np.array([1e3 * v.timing.lookahead_s for v in voices], dtype=np.float32)
     for _ in range(WARM_UP_HOPS):
         stream.step(samples, emotion, lookahead_ms, rows, guards)
@@ -144,7 +144,7 @@ class GeneratorLoop:
             np.stack([emotion.at(start_s) for emotion in emotions]),
             np.array([1e3 * voice.timing.lookahead_s for voice in voices], dtype=np.float32),
             ready,
-            [emotion.mouth_guard for emotion in emotions],
+            [emotion.guard_at(start_s) for emotion in emotions],
         )
         made_s = self._now()
         self._metrics.inference.add(made_s - start_s)

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +38,16 @@ def test_a_changed_emotion_is_eased_in_over_the_set_transition() -> None:
     np.testing.assert_array_equal(state.at(10.4), HAPPY)
     state.change(SAD, now_s=11.0, over_s=0.0)
     np.testing.assert_array_equal(state.at(11.0), SAD)
+
+
+def test_a_changed_guard_is_eased_in_beside_the_emotion() -> None:
+    state = EmotionState(HAPPY, mouth_guard=0.2, transition_s=0.4)
+    assert state.guard_at(5.0) == pytest.approx(0.2)
+    state.change_guard(0.8, now_s=10.0)
+    assert [state.guard_at(s) for s in (10.0, 10.2, 10.4)] == pytest.approx([0.2, 0.5, 0.8])
+    state.change_guard(0.0, now_s=11.0, over_s=0.0)
+    assert state.guard_at(11.0) == 0.0
+    np.testing.assert_array_equal(state.at(11.0), HAPPY)
 
 
 @given(st.floats(-2, 3), st.floats(-2, 3))

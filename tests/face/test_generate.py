@@ -171,7 +171,7 @@ def test_an_emotion_reaches_the_network_as_it_fades() -> None:
 
 def test_each_voice_brings_its_own_mouth_guard() -> None:
     scene = Scene(2)
-    scene.voices[1].emotion.mouth_guard = 0.9
+    scene.voices[1].emotion.change_guard(0.9, now_s=0.0, over_s=0.0)
     warm_up(scene.stream, scene.voices)
     scene.hear(1)
     scene.loop.turn()
