@@ -53,14 +53,16 @@ class Link(Protocol):
 class UdpLink:
     """What links over UDP share: finite values, the frame at rest, the counters.
 
-    A link of a protocol says in `_encode` which datagrams carry a frame.
+    A link of a protocol says in `_encode` which datagrams carry a frame. Any thread may set
+    `is_streaming` and change the `targets`, while one sends.
     """
 
     def __init__(self, name: str, outputs: int, targets: UdpTargets) -> None:
         self.name = name
         self.not_finite = 0
+        self.targets = targets
+        self.is_streaming = True
         self._rest = np.zeros(outputs, dtype=np.float32)
-        self._targets = targets
         self._last_tick: Tick | None = None
         self._is_at_rest = True
         self._is_closed = False
@@ -68,26 +70,34 @@ class UdpLink:
     @property
     def sent(self) -> int:
         """Datagrams that left."""
-        return self._targets.sent
+        return self.targets.sent
 
     @property
     def failed(self) -> int:
         """Datagrams the system refused."""
-        return self._targets.failed
+        return self.targets.failed
 
     @property
     def receivers(self) -> Sequence[Receiver]:
         """The targets with their counters."""
-        return self._targets.receivers
+        return self.targets.receivers
 
     def send(self, values: NDArray[np.float32], tick: Tick) -> None:
-        """Send one frame; what is not finite leaves as 0 and is counted."""
-        finite, replaced = made_finite(values)
+        """Send one frame; what is not finite leaves as 0 and is counted.
+
+        While it does not stream, targets get one frame at rest, then nothing. So do dropped ones.
+        """
+        is_streaming = self.is_streaming
+        if self.targets.has_dropped:
+            self.targets.dismiss(self._encode(self._rest, tick.frame, tick.subframe))
+        if not is_streaming and self._is_at_rest:
+            return
+        finite, replaced = made_finite(values if is_streaming else self._rest)
         datagrams = self._encode(finite, tick.frame, tick.subframe)
         self.not_finite += replaced
-        self._targets.send(datagrams)
+        self.targets.send(datagrams)
         self._last_tick = tick
-        self._is_at_rest = False
+        self._is_at_rest = not is_streaming
 
     def neutral(self, tick: Tick) -> None:
         """Send one frame of a face at rest."""
@@ -100,9 +110,9 @@ class UdpLink:
             return
         if self._last_tick is not None and not self._is_at_rest:
             last = self._last_tick
-            self._targets.send(self._encode(self._rest, last.frame + 1, last.subframe))
+            self.targets.send(self._encode(self._rest, last.frame + 1, last.subframe))
         self._is_closed = True
-        self._targets.close()
+        self.targets.close()
 
     def _encode(self, values: NDArray[np.float32], frame: int, subframe: float) -> list[bytes]:
         raise NotImplementedError
@@ -117,6 +127,10 @@ class LiveLinkFaceLink(UdpLink):
     def __init__(self, name: str, encoder: Encoder, targets: UdpTargets) -> None:
         super().__init__(name, VALUE_COUNT, targets)
         self._encoder = encoder
+
+    def rename(self, subject: str) -> None:
+        """Send under another subject name from the next frame on. ValueError where it is none."""
+        self._encoder = self._encoder.renamed(subject)
 
     def _encode(self, values: NDArray[np.float32], frame: int, subframe: float) -> list[bytes]:
         return [self._encoder.encode(frame % (MAX_FRAME + 1), subframe, values)]

@@ -102,6 +102,9 @@ class Encoder:
         if fault := subject_fault(subject):
             raise ValueError(fault)
         strings = (device_id.encode("utf-8"), subject.encode("utf-8"))
+        self.device_id = device_id
+        self.subject = subject
+        self.rate = rate
         self._head = bytes([VERSION]) + b"".join(
             struct.pack(">i", len(string)) + string for string in strings
         )
@@ -109,6 +112,10 @@ class Encoder:
         size = len(self._head) + TIME.size + len(self._rate) + 1 + 4 * VALUE_COUNT
         if size > MAX_DATAGRAM_BYTES:
             raise ValueError(f"datagrams of {size} bytes, at most {MAX_DATAGRAM_BYTES} arrive")
+
+    def renamed(self, subject: str) -> Encoder:
+        """Return the encoder of the same device and another subject; receivers then drop this."""
+        return Encoder(self.device_id, subject, self.rate)
 
     def encode(self, frame: int, subframe: float, values: ArrayLike | None) -> bytes:
         """Return the datagram of a frame; `values` [61], None for a packet without a face.

@@ -106,3 +106,60 @@ def test_frame_numbers_begin_again_after_the_largest() -> None:
         link.send(FACE, tick(MAX_FRAME + 1))
         assert [decode(datagram).frame for datagram in unreal.all_waiting()] == [MAX_FRAME, 0]
         link.close()
+
+
+def live(to: Receiver) -> LiveLinkFaceLink:
+    encoder = Encoder(ID, "Ada", FRAME_RATES["60"])
+    return LiveLinkFaceLink("livelink-face://test", encoder, UdpTargets([to.target]))
+
+
+def test_a_link_that_stops_streaming_leaves_the_face_at_rest_and_can_go_on() -> None:
+    with receiver() as unreal:
+        link = live(unreal)
+        link.send(FACE, tick(1000))
+        link.is_streaming = False
+        for frame in range(1001, 1005):
+            link.send(FACE, tick(frame))
+        link.is_streaming = True
+        link.send(FACE, tick(1005))
+        packets = [decode(datagram) for datagram in unreal.all_waiting()]
+        link.close()
+    assert [packet.frame for packet in packets] == [1000, 1001, 1005]
+    assert [bool(np.any(packet.values)) for packet in packets] == [True, False, True]
+
+
+def test_a_dropped_target_is_left_at_rest_and_others_can_follow() -> None:
+    with receiver() as before, receiver() as after:
+        link = live(before)
+        link.send(FACE, tick(1000))
+        link.targets.drop_all()
+        link.targets.add(after.target)
+        link.targets.add(after.target)
+        link.send(FACE, tick(1001))
+        link.send(FACE, tick(1002))
+        assert (link.sent, link.failed) == (4, 0)
+        link.close()
+        old = [decode(datagram) for datagram in before.all_waiting()]
+        new = [decode(datagram) for datagram in after.all_waiting()]
+    assert [(p.frame, bool(np.any(p.values))) for p in old] == [(1000, True), (1001, False)]
+    assert [p.frame for p in new] == [1001, 1002, 1003]
+
+
+def test_targets_dropped_while_nothing_is_sent_are_closed_with_the_link() -> None:
+    with receiver() as unreal:
+        link = live(unreal)
+        link.targets.drop_all()
+        link.close()
+        assert unreal.all_waiting() == []
+
+
+def test_a_renamed_subject_keeps_its_device() -> None:
+    with receiver() as unreal:
+        link = live(unreal)
+        link.rename("Grace")
+        link.send(FACE, tick(1000))
+        (packet,) = [decode(datagram) for datagram in unreal.all_waiting()]
+        with pytest.raises(ValueError, match="is empty"):
+            link.rename(" ")
+        link.close()
+    assert (packet.device_id, packet.subject) == (ID, "Grace")

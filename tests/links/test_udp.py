@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from bridge.errors import UserError
-from bridge.links.spec import Target
+from bridge.links.spec import MAX_TARGETS, Target
 from bridge.links.udp import UdpTargets
 from tests.links.receiving import receiver
 
@@ -113,3 +113,16 @@ def test_ipv6_targets_are_reached() -> None:
             targets.close()
     except OSError:
         pytest.skip("this machine has no IPv6 loopback")
+
+
+def test_targets_are_bounded_and_a_host_that_is_not_there_is_told() -> None:
+    targets = UdpTargets([])
+    for port in range(1, MAX_TARGETS + 1):
+        targets.add(Target(host="127.0.0.1", port=port))
+    with pytest.raises(UserError, match=f"{MAX_TARGETS} targets already"):
+        targets.add(Target(host="127.0.0.1", port=99))
+    targets.drop_all()
+    with pytest.raises(UserError, match="cannot be found"):
+        targets.add(Target(host="nobody.invalid", port=99))
+    assert targets.receivers == ()
+    targets.close()
