@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import socket
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from bridge.errors import Problem, UserError
-from bridge.preview.spec import url_host
+from bridge.errors import UserError
+from bridge.listening import binding_problem, url_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,7 +49,8 @@ def bound_socket(spec: PreviewSpec) -> socket.socket:
         )[0]
         return socket.create_server(address[:2], family=family)
     except (OSError, UnicodeError) as error:
-        raise UserError(_binding_problem(spec, error)) from None
+        problem = binding_problem(f"preview {spec}", "TCP", spec.host, spec.port, error)
+        raise UserError(problem) from None
 
 
 def url_of(spec: PreviewSpec, port: int) -> str:
@@ -130,17 +130,3 @@ def _silent_loggers() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, before, strict=True):
             logger.setLevel(level)
-
-
-def _binding_problem(spec: PreviewSpec, error: Exception) -> Problem:
-    number = getattr(error, "errno", None)
-    where = f"preview {spec}"
-    if number == errno.EADDRINUSE:
-        remedy = "end the program that has it, or choose another port (0 takes a free one)"
-        return Problem(where, f"port {spec.port} is in use", remedy)
-    if number in (errno.EACCES, errno.EPERM):
-        return Problem(where, f"port {spec.port} is not allowed", "choose one from 1024 to 65535")
-    if number == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror | UnicodeError):
-        what = f"this machine has no address {spec.host!r}"
-        return Problem(where, what, "use 127.0.0.1, or an address of this machine")
-    return Problem(where, f"cannot listen: {getattr(error, 'strerror', None) or error}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from bridge.links.metahuman.device import PRODUCT, Device
 from bridge.links.metahuman.discovery import ANY_INTERFACE, Beacon
 from bridge.links.metahuman.link import MetaHumanLink, outputs_fault
 from bridge.links.metahuman.server import Server, anyone
+from bridge.listening import binding_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -140,18 +140,4 @@ def _bound_socket(where: str, host: str, port: int) -> socket.socket:
         )
         return socket.create_server(address[:2], family=family)
     except (OSError, UnicodeError) as error:
-        raise UserError(_binding_problem(where, host, port, error)) from None
-
-
-def _binding_problem(where: str, host: str, port: int, error: Exception) -> Problem:
-    number = getattr(error, "errno", None)
-    if number == errno.EADDRINUSE:
-        remedy = "end the program that has it (another bridge?), or choose another port"
-        return Problem(where, f"TCP port {port} is in use", remedy)
-    if number in (errno.EACCES, errno.EPERM):
-        return Problem(where, f"TCP port {port} is not allowed", "choose one from 1024 to 65535")
-    if number == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror | UnicodeError):
-        what = f"this machine has no address {host!r}: a MetaHuman device is connected to by Unreal"
-        remedy = "name an address of this machine, 127.0.0.1 for Unreal beside it, 0.0.0.0 for all"
-        return Problem(where, what, remedy)
-    return Problem(where, f"cannot listen: {getattr(error, 'strerror', None) or error}")
+        raise UserError(binding_problem(where, "TCP", host, port, error)) from None
