@@ -21,13 +21,14 @@ _SQUINTS = sides("eye_squintInner.ty")
 
 
 def coordinate(board: NDArray[np.float32], strength: float = 1.0) -> NDArray[np.float32]:
-    """Return a board whose eyes take part in its smile, float32 [174].
+    """Return boards whose eyes take part in their smile, float32 [..., 174].
 
     What cheeks and lids do already counts: they rise to their share of the smile, never beyond it.
     `strength`, 0..2, scales that share.
     """
     joined = board.copy()
-    smile = np.minimum(np.float32(strength) * np.maximum(board[_CORNERS], 0.0), 1.0)
-    joined[_CHEEKS] = np.maximum(board[_CHEEKS], np.float32(CHEEK_SHARE) * smile)
-    joined[_SQUINTS] = np.maximum(board[_SQUINTS], np.float32(SQUINT_SHARE) * smile)
+    corners = np.maximum(board[..., _CORNERS], np.float32(0.0))
+    smile = np.minimum(np.float32(strength) * corners, np.float32(1.0))
+    for eyes, share in ((_CHEEKS, CHEEK_SHARE), (_SQUINTS, SQUINT_SHARE)):
+        joined[..., eyes] = np.maximum(board[..., eyes], np.float32(share) * smile)
     return joined

@@ -24,7 +24,10 @@ def _no_emotion() -> NDArray[np.float32]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cues:
-    """What the voice does now, and the emotion of the face, float32 [emotions]."""
+    """What the voice does now, and the emotion of the face, float32 [emotions].
+
+    The emotion is not written to: the same array is the same emotion.
+    """
 
     prosody: Prosody = SILENCE
     emotion: NDArray[np.float32] = field(default_factory=_no_emotion)
@@ -54,6 +57,7 @@ class Hearing:
         self._moment = Moment()
         self._stresses = 0
         self._phrases = 0
+        self._emotion: NDArray[np.float32] | None = None
 
     def step(self, cues: Cues, elapsed_s: float) -> Moment:
         """Return the moment of these cues; it is overwritten by the next.
@@ -66,7 +70,9 @@ class Hearing:
         moment.is_talking = is_talking
         moment.elapsed_s = elapsed_s
         moment.prosody = prosody
-        moment.mood = blend(cues.emotion)
+        if cues.emotion is not self._emotion:
+            self._emotion = cues.emotion
+            moment.mood = blend(cues.emotion)
         moment.stressed = prosody.stress if prosody.stresses > self._stresses else 0.0
         moment.phrase_ended = prosody.phrases > self._phrases
         self._stresses, self._phrases = prosody.stresses, prosody.phrases

@@ -35,3 +35,12 @@ class Levels:
             value, limit = getattr(self, field.name), limit_of(field.name)
             if not 0.0 <= value <= limit:
                 raise ValueError(f"{field.name} must be from 0 to {limit:g}, found {value}")
+
+    @property
+    def liveliness(self) -> float:
+        """How far the face has a life of its own, 0..1: 0 where all that moves by itself is off."""
+        return min(1.0, max(self.gaze, self.head, self.blink, self.brows, self.idle))
+
+
+AS_GENERATED = Levels(gaze=0.0, head=0.0, blink=0.0, brows=0.0, idle=0.0)
+"""The generated face and nothing else."""

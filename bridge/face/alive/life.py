@@ -15,7 +15,7 @@ from bridge.face.alive.eyes import Eyes
 from bridge.face.alive.gaze import Gaze
 from bridge.face.alive.head import Head
 from bridge.face.alive.levels import Levels, limit_of
-from bridge.face.alive.living import Living, additions
+from bridge.face.alive.living import Living
 from bridge.face.alive.motion import Spring
 from bridge.face.alive.strengths import strengthen
 from bridge.frame import Frame
@@ -30,9 +30,8 @@ LONGEST_STEP_S = 0.1
 """After a longer gap between ticks a face goes on as if this much had passed."""
 LEVEL_HZ = 0.8
 """Speed at which a changed level is taken over: half within a third of a second, no pop."""
-LID_PER_DEG = 0.016
-"""How far the upper lids go with the eyes: 0.9 for a radian, the median of phone takes."""
-LID_RAISE_LIMIT, LID_LOWER_LIMIT = -0.12, 0.45
+TAKEN_OVER = 1e-4
+"""Nearness from which a changed level is the new one."""
 
 
 class Life:
@@ -52,21 +51,13 @@ class Life:
         self._blink = Blink(blink)
         self._head = Head(head)
         self._brows = Brows(brows)
-        self._eased = {
+        self._springs = {
             field.name: Spring(LEVEL_HZ, getattr(self.levels, field.name))
             for field in fields(Levels)
         }
         self._now_s = -math.inf
-
-    @property
-    def eased_levels(self) -> Levels:
+        self.eased_levels = self.levels
         """The levels as far as they are taken over by now."""
-        return Levels(
-            **{
-                name: min(max(spring.value, 0.0), limit_of(name))
-                for name, spring in self._eased.items()
-            }
-        )
 
     def step(self, now_s: float, cues: Cues) -> Living:
         """Return the life at host time `now_s`.
@@ -79,21 +70,18 @@ class Life:
         moment = self._hearing.step(cues, min(elapsed_s, LONGEST_STEP_S))
         levels = self._ease(moment.elapsed_s)
         look = self._gaze.step(moment)
-        self._eyes.step(look, moment.elapsed_s, levels["idle"])
-        head = self._head.step(moment, look, level=levels["head"], idle=levels["idle"])
-        closure = self._blink.step(moment, levels["blink"], levels["gaze"] * self._eyes.shift_deg)
-        raised = levels["brows"] * self._brows.step(moment)
-        eyes_deg = self._turn_eyes(levels["gaze"], head)
+        self._eyes.step(look, moment.elapsed_s, levels.idle)
+        head = self._head.step(moment, look, level=levels.head, idle=levels.idle)
+        closure = self._blink.step(moment, levels.blink, levels.gaze * self._eyes.shift_deg)
+        raised = levels.brows * self._brows.step(moment)
+        yaw_deg, pitch_deg = math.degrees(head[0]), math.degrees(head[1])
+        eyes_deg = self._turn_eyes(levels.gaze, yaw_deg, pitch_deg)
         return Living(
-            additions=additions(
-                eyes_deg=eyes_deg, lids=_lids(eyes_deg[1]), closure=closure, raised=raised
-            ),
+            eyes_deg=eyes_deg,
             closure=closure,
+            raised=raised,
             head=head,
-            gaze_deg=(
-                eyes_deg[0] + math.degrees(head[0]),
-                eyes_deg[1] + math.degrees(head[1]),
-            ),
+            gaze_deg=(eyes_deg[0] + yaw_deg, eyes_deg[1] + pitch_deg),
             is_mutual=look.is_mutual,
         )
 
@@ -103,30 +91,34 @@ class Life:
         The board is strengthened and coordinated first; it is not written to. Calls `step`.
         """
         living = self.step(now_s, cues)
-        levels = self.eased_levels
-        face = coordinate(strengthen(board, levels), levels.upper_face)
+        face = prepared(board, self.eased_levels)
         return Frame(time_s=now_s, board=living.onto(face), head=living.head)
 
-    def _ease(self, elapsed_s: float) -> dict[str, float]:
+    def _ease(self, elapsed_s: float) -> Levels:
+        """Go on towards the levels; those that are there are returned as they are."""
         levels = self.levels
-        return {
-            name: max(0.0, spring.step(getattr(levels, name), elapsed_s))
-            for name, spring in self._eased.items()
+        if levels is self.eased_levels:
+            return levels
+        eased = {
+            name: min(max(spring.step(getattr(levels, name), elapsed_s), 0.0), limit_of(name))
+            for name, spring in self._springs.items()
         }
+        left = max(abs(getattr(levels, name) - value) for name, value in eased.items())
+        self.eased_levels = levels if left < TAKEN_OVER else Levels(**eased)
+        return self.eased_levels
 
-    def _turn_eyes(self, level: float, head: NDArray[np.float32]) -> tuple[float, float]:
-        """Return the eyes in the head, yaw and pitch: they make up for what the head turns.
+    def _turn_eyes(self, level: float, yaw_deg: float, pitch_deg: float) -> tuple[float, float]:
+        """Return the eyes in a head turned so far, yaw and pitch: they make up for it.
 
         That reflex keeps a look where it is while the head nods; without gaze eyes stand still.
         """
         kept = min(level, 1.0)
-        yaw_deg, pitch_deg = math.degrees(head[0]), math.degrees(head[1])
         return (
             level * self._eyes.yaw_deg - kept * yaw_deg,
             level * self._eyes.pitch_deg - kept * pitch_deg,
         )
 
 
-def _lids(pitch_deg: float) -> float:
-    """Return how far lids go down (+) or up with eyes turned up by `pitch_deg`."""
-    return min(max(-LID_PER_DEG * pitch_deg, LID_RAISE_LIMIT), LID_LOWER_LIMIT)
+def prepared(board: NDArray[np.float32], levels: Levels) -> NDArray[np.float32]:
+    """Return generated boards, float32 [..., 174], at their strength and coordinated."""
+    return coordinate(strengthen(board, levels), levels.upper_face * levels.liveliness)

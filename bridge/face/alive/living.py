@@ -1,4 +1,4 @@
-"""What a living face adds to the generated one in a tick, and how it is laid over it."""
+"""What a living face adds to the generated one, and how it is laid over it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 TRAVEL_DEG, TRAVEL_UP_DEG = 40.0, 30.0
 """A full deflection of the eye pads: to the sides and down, and up (Epic's rig)."""
+LID_PER_DEG = 0.016
+"""How far the upper lids go with the eyes: 0.9 for a radian, the median of phone takes."""
+LID_RAISE_LIMIT, LID_LOWER_LIMIT = -0.12, 0.45
 BROW_SHARES = {"brow_raiseIn.ty": 0.7, "brow_raiseOut.ty": 1.0}
 BLINK_SQUINT = 0.08
 """How far a shut lid pulls the inner corner along."""
@@ -35,49 +38,63 @@ MINIMUM = np.array([channel.minimum for channel in CHANNELS], dtype=np.float32)
 MAXIMUM = np.array([channel.maximum for channel in CHANNELS], dtype=np.float32)
 
 _BLINK = sides("eye_blink.ty")
-_SQUINT = sides("eye_squintInner.ty")
-_EYE_SIDEWAYS = sides("eye.tx")
-_EYE_UPWARD = sides("eye.ty")
-_BROWS = sides(*BROW_SHARES)
-_BROW_SHARES = np.tile(np.array(list(BROW_SHARES.values()), dtype=np.float32), 2)
+_NONE, _ALL = np.float32(0.0), np.float32(1.0)
+_HIGHEST_LID, _LOWEST_LID = np.float32(LID_RAISE_LIMIT), np.float32(LID_LOWER_LIMIT)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Living:
     """One tick of a living face.
 
-    `additions` is float32 [174], to be added to the board; `closure`, 0..1, is how far a blink
-    shuts what the lids left open; `head` is float32 [6] in `HEAD_AXES` order. `gaze_deg` is where
-    the character looks, yaw to its left and pitch up, head and eyes together; `is_mutual` whether
-    that is its partner.
+    `eyes_deg` is where the eyes stand in the head, yaw to the character's left and pitch up;
+    `closure`, 0..1, is how far a blink shuts what the lids left open; `raised` how far an accent
+    lifts the brows; `head` is float32 [6] in `HEAD_AXES` order. `gaze_deg` is where the character
+    looks, head and eyes together; `is_mutual` whether that is its partner.
     """
 
-    additions: NDArray[np.float32]
+    eyes_deg: tuple[float, float]
     closure: float
+    raised: float
     head: NDArray[np.float32]
     gaze_deg: tuple[float, float]
     is_mutual: bool
 
+    @property
+    def numbers(self) -> tuple[float, float, float, float]:
+        """What is laid over a board, as `lay` takes it."""
+        return (*self.eyes_deg, self.closure, self.raised)
+
     def onto(self, board: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return a board with this laid over it, float32 [174], each value in its range."""
-        alive = board + self.additions
-        alive[_BLINK] += self.closure * (1.0 - alive[_BLINK])
-        return np.clip(alive, MINIMUM, MAXIMUM, out=alive)
+        return lay(board, np.array(self.numbers, dtype=np.float32))
 
 
-def additions(
-    *, eyes_deg: tuple[float, float], lids: float, closure: float, raised: float
-) -> NDArray[np.float32]:
-    """Return what eyes in the head, lids and brows add to the board, float32 [174].
+def lay(board: NDArray[np.float32], numbers: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return boards, float32 [..., 174], with life laid over them, each value in its range.
 
-    `eyes_deg` is yaw to the character's left and pitch up; `lids` lowers them (+) or lifts them.
+    `numbers` is float32 [..., 4]: yaw and pitch of the eyes, closure, and how far brows are raised,
+    as told at `Living`.
     """
-    yaw_deg, pitch_deg = eyes_deg
-    added = np.zeros(len(CHANNELS), dtype=np.float32)
-    added[_EYE_SIDEWAYS] = min(max(yaw_deg / TRAVEL_DEG, -1.0), 1.0)
-    travel_deg = TRAVEL_UP_DEG if pitch_deg > 0.0 else TRAVEL_DEG
-    added[_EYE_UPWARD] = min(max(pitch_deg / travel_deg, -1.0), 1.0)
-    added[_BLINK] = lids
-    added[_SQUINT] = BLINK_SQUINT * closure
-    added[_BROWS] = raised * _BROW_SHARES
+    pitch_deg, closure = numbers[..., 1:2], numbers[..., 2:3]
+    lids = np.clip(np.float32(-LID_PER_DEG) * pitch_deg, _HIGHEST_LID, _LOWEST_LID)
+    halves = np.maximum(pitch_deg, _NONE), np.minimum(pitch_deg, _NONE)
+    alive = board + np.concatenate((numbers, *halves, lids), axis=-1) @ _ADDED
+    open_ = alive[..., _BLINK]
+    alive[..., _BLINK] = open_ + closure * (_ALL - open_)
+    return np.minimum(np.maximum(alive, MINIMUM, out=alive), MAXIMUM, out=alive)
+
+
+def _added() -> NDArray[np.float32]:
+    """Return what each number adds to the board, [numbers, 174]; halves and lids stand last."""
+    added = np.zeros((7, len(CHANNELS)), dtype=np.float32)
+    added[0, sides("eye.tx")] = 1.0 / TRAVEL_DEG
+    added[2, sides("eye_squintInner.ty")] = BLINK_SQUINT
+    for name, share in BROW_SHARES.items():
+        added[3, sides(name)] = share
+    added[4, sides("eye.ty")] = 1.0 / TRAVEL_UP_DEG
+    added[5, sides("eye.ty")] = 1.0 / TRAVEL_DEG
+    added[6, _BLINK] = 1.0
     return added
+
+
+_ADDED = _added()

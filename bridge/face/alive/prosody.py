@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bridge.audio.hop import HOP_S
+from bridge.audio.hop import HOP_S, HOP_SAMPLES
 from bridge.audio.level import rms_db
 from bridge.face.alive.pitch import PitchTracker
 from bridge.face.alive.syllables import Syllables
@@ -63,6 +63,10 @@ class Prosody:
         """Whether there is speech in this hop."""
         return self.pause_s == 0.0
 
+    def silent(self, seconds: float) -> Prosody:
+        """Return what the voice does when nothing more was heard of it for so long."""
+        return replace(self, level=0.0, f0_hz=0.0, melody=0.0, pause_s=self.pause_s + seconds)
+
 
 SILENCE = Prosody()
 
@@ -85,10 +89,20 @@ class ProsodyTracker:
 
     def step(self, samples: NDArray[np.float32]) -> Prosody:
         """Hear the next hop, float32 [320] at 16 kHz and finite, and say what the voice does."""
-        db = rms_db(samples)
+        (prosody,) = self.hear(samples)
+        return prosody
+
+    def hear(self, samples: NDArray[np.float32]) -> list[Prosody]:
+        """Hear some hops at once, float32 [hops * 320]: what `step` says of one after the other."""
+        hops = samples.reshape(-1, HOP_SAMPLES)
+        f0_hz = self._pitch.step(samples).tolist()
+        return [
+            self._take(rms_db(hop), pitch_hz) for hop, pitch_hz in zip(hops, f0_hz, strict=True)
+        ]
+
+    def _take(self, db: float, f0_hz: float) -> Prosody:
         self._smooth_db += SMOOTHING * (db - self._smooth_db)
         level = self._level(db)
-        f0_hz = self._pitch.step(samples)
         is_loud = self._smooth_db > self._bottom_db
         self._phrase(is_loud=is_loud)
         pause_s = 0.0 if self._silent_s < CLOSURE_S else self._silent_s

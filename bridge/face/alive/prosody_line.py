@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 CAPACITY_HOPS = 256
 """Hops kept: 5.1 s, as long as a timeline's rows."""
 
+STALE_S = 0.25
+"""A read this far past the newest hop finds a voice that stands still, and takes it for silent."""
+
 
 class ProsodyLine:
     """A bounded ring of the last hops. One thread writes, one reads; neither waits."""
@@ -35,11 +38,13 @@ class ProsodyLine:
     def at(self, stream_s: float) -> Prosody:
         """Return what the voice does at `stream_s`: nothing before the first hop.
 
-        A time after the newest hop reads the newest; one older than half the ring reads what that
-        half begins with.
+        A time after the newest hop reads the newest, up to `STALE_S`: later the voice has fallen
+        silent. A time older than half the ring reads what that half begins with.
         """
         end = self._end
         hop = min(int(stream_s // HOP_S), end - 1)
         if hop < 0:
             return SILENCE
-        return self._hops[max(hop, end - CAPACITY_HOPS // 2, 0) % CAPACITY_HOPS]
+        prosody = self._hops[max(hop, end - CAPACITY_HOPS // 2, 0) % CAPACITY_HOPS]
+        missing_s = stream_s - end * HOP_S
+        return prosody if missing_s < STALE_S else prosody.silent(missing_s)

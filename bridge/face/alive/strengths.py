@@ -24,7 +24,7 @@ _MIRROR_SIGN = np.array([channel.mirror_sign for channel in CHANNELS], dtype=np.
 
 
 def strengthen(board: NDArray[np.float32], levels: Levels) -> NDArray[np.float32]:
-    """Return a generated board at these levels, float32 [174], each value in its range.
+    """Return generated boards at these levels, float32 [..., 174], each value in its range.
 
     Levels as they are made return the board itself.
     """
@@ -32,8 +32,8 @@ def strengthen(board: NDArray[np.float32], levels: Levels) -> NDArray[np.float32
         return board
     scaled = board.copy()
     if levels.symmetry > 0.0:
-        mirrored = _MIRROR_SIGN * board[_MIRROR]
+        mirrored = _MIRROR_SIGN * board[..., _MIRROR]
         scaled += np.float32(0.5 * levels.symmetry) * (mirrored - board)
-    scaled[_MOUTH] *= np.float32(levels.mouth)
-    scaled[_UPPER] *= np.float32(levels.upper_face)
+    scaled[..., _MOUTH] *= np.float32(levels.mouth)
+    scaled[..., _UPPER] *= np.float32(levels.upper_face)
     return np.clip(scaled, MINIMUM, MAXIMUM, out=scaled)

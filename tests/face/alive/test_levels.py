@@ -2,7 +2,7 @@ from dataclasses import fields
 
 import pytest
 
-from bridge.face.alive.levels import Levels
+from bridge.face.alive.levels import AS_GENERATED, Levels
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Levels)])
@@ -18,3 +18,9 @@ def test_levels_go_from_off_to_twice_and_symmetry_to_one() -> None:
     Levels(**dict.fromkeys(names[:-1], 2.0), symmetry=1.0)
     with pytest.raises(ValueError, match="symmetry must be from 0 to 1"):
         Levels(symmetry=1.5)
+
+
+def test_a_face_as_generated_has_no_life_of_its_own() -> None:
+    assert AS_GENERATED.liveliness == 0.0
+    assert Levels(gaze=0.0, head=0.0, brows=0.0, idle=0.0, blink=0.5).liveliness == 0.5
+    assert Levels(gaze=2.0).liveliness == 1.0

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bridge.audio.hop import HOP_S, HOP_SAMPLES
 from bridge.face.alive.cues import Cues
-from bridge.face.alive.levels import Levels
+from bridge.face.alive.levels import AS_GENERATED, Levels
 from bridge.face.alive.life import Life
 from bridge.face.alive.living import Living
 from bridge.face.alive.prosody import Prosody, ProsodyTracker
@@ -120,11 +120,13 @@ def test_the_same_seed_and_voice_give_the_same_life_and_another_seed_another() -
 
 
 def test_levels_switch_parts_off() -> None:
-    off = Life(5, Levels(gaze=0.0, head=0.0, blink=0.0, brows=0.0, idle=0.0))
-    for living in lives(off, talk(5, 60.0)):
-        assert not living.additions.any()
-        assert living.closure == 0.0
-        assert not living.head.any()
+    smiling = neutral_board()
+    smiling[INDEX["CTRL_L_mouth_cornerPull.ty"]] = 0.8
+    off = Life(5, AS_GENERATED)
+    for tick, prosody in enumerate(talk(5, 60.0)):
+        frame = off.frame(tick * TICK_S, Cues(prosody), smiling)
+        np.testing.assert_array_equal(frame.board, smiling)
+        assert not frame.head.any()
 
 
 def test_a_level_changed_while_running_does_not_pop() -> None:
@@ -156,7 +158,7 @@ def test_only_a_blink_and_a_saccade_step_far_in_a_tick() -> None:
 def test_life_leaves_the_mouth_to_the_words() -> None:
     touched = np.zeros(len(CHANNELS), dtype=bool)
     for living in lives(Life(14), talk(14, 120.0)):
-        touched |= living.additions != 0.0
+        touched |= living.onto(neutral_board()) != 0.0
     regions = {channel.region for channel in CHANNELS if touched[channel.index]}
     assert regions == {"gaze", "eyelid", "brow"}
 
@@ -191,7 +193,7 @@ def test_a_head_moves_with_real_speech() -> None:
 
 def test_lids_go_with_the_eyes() -> None:
     pairs = [
-        (living.additions[INDEX["CTRL_L_eye.ty"]], living.additions[BLINK])
+        living.onto(neutral_board())[[INDEX["CTRL_L_eye.ty"], BLINK]]
         for living in lives(Life(10), silence(300.0))
         if living.closure == 0.0
     ]
@@ -204,7 +206,7 @@ def test_a_time_that_stands_still_changes_nothing_and_a_gap_does_not_jump() -> N
     life = Life(11)
     last = list(lives(life, talk(11, 10.0)))[-1]
     again = life.step(10.0 - TICK_S, Cues())
-    np.testing.assert_array_equal(again.additions, last.additions)
+    assert again.eyes_deg == last.eyes_deg
     np.testing.assert_array_equal(life.step(3.0, Cues()).head, last.head)
     after = life.step(5000.0, Cues())
     assert np.abs(after.head - last.head).max() < 0.1

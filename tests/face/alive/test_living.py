@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from bridge.face.alive.living import Living, additions
+from bridge.face.alive.living import LID_LOWER_LIMIT, Living, lay
 from bridge.frame import neutral_board, neutral_head
 from models.board import CHANNELS, INDEX
 
@@ -14,14 +14,9 @@ HIGH = np.array([channel.maximum for channel in CHANNELS], dtype=np.float32)
 
 
 def living(
-    *,
-    eyes_deg: tuple[float, float] = (0.0, 0.0),
-    lids: float = 0.0,
-    closure: float = 0.0,
-    raised: float = 0.0,
+    *, eyes_deg: tuple[float, float] = (0.0, 0.0), closure: float = 0.0, raised: float = 0.0
 ) -> Living:
-    added = additions(eyes_deg=eyes_deg, lids=lids, closure=closure, raised=raised)
-    return Living(added, closure, neutral_head(), eyes_deg, is_mutual=True)
+    return Living(eyes_deg, closure, raised, neutral_head(), eyes_deg, is_mutual=True)
 
 
 def test_eyes_turn_to_the_characters_left_and_up_in_shares_of_their_travel() -> None:
@@ -29,9 +24,28 @@ def test_eyes_turn_to_the_characters_left_and_up_in_shares_of_their_travel() -> 
     for side in "LR":
         assert board[INDEX[f"CTRL_{side}_eye.tx"]] == 0.5
         assert board[INDEX[f"CTRL_{side}_eye.ty"]] == 0.5
-    assert np.count_nonzero(board) == 4
     board = living(eyes_deg=(-20.0, -20.0)).onto(neutral_board())
     assert board[INDEX["CTRL_L_eye.tx"]] == board[INDEX["CTRL_L_eye.ty"]] == -0.5
+
+
+def test_lids_go_with_the_eyes_up_and_down() -> None:
+    lids = [
+        living(eyes_deg=(0.0, pitch)).onto(neutral_board())[INDEX["CTRL_R_eye_blink.ty"]]
+        for pitch in (6.0, 0.0, -10.0, -90.0)
+    ]
+    assert lids[0] < lids[1] == 0.0 < lids[2] < lids[3]
+    assert lids[3] == np.float32(LID_LOWER_LIMIT)
+
+
+def test_many_rows_are_laid_as_one_after_the_other() -> None:
+    random = np.random.default_rng(4)
+    boards = random.uniform(LOW, HIGH, (20, len(CHANNELS))).astype(np.float32)
+    numbers = random.uniform((-50, -50, 0, 0), (50, 50, 1, 1), (20, 4)).astype(np.float32)
+    one_by_one = [
+        living(eyes_deg=(yaw, pitch), closure=shut, raised=up).onto(board)
+        for board, (yaw, pitch, shut, up) in zip(boards, numbers.tolist(), strict=True)
+    ]
+    np.testing.assert_allclose(lay(boards, numbers), one_by_one, atol=1e-6)
 
 
 @pytest.mark.parametrize("open_", [-0.4, 0.0, 0.3])
@@ -54,20 +68,18 @@ def test_raised_brows_rise_on_both_sides() -> None:
 @given(
     arrays(np.float32, len(CHANNELS), elements=st.floats(0, 1, width=32)),
     st.tuples(st.floats(-180, 180), st.floats(-180, 180)),
-    st.floats(-0.12, 0.45),
     st.floats(0, 1),
     st.floats(0, 2),
 )
 def test_no_life_leaves_the_range_of_the_board_or_writes_to_it(
     shares: NDArray[np.float32],
     eyes_deg: tuple[float, float],
-    lids: float,
     closure: float,
     raised: float,
 ) -> None:
     board = LOW + shares * (HIGH - LOW)
     before = board.copy()
-    alive = living(eyes_deg=eyes_deg, lids=lids, closure=closure, raised=raised).onto(board)
+    alive = living(eyes_deg=eyes_deg, closure=closure, raised=raised).onto(board)
     np.testing.assert_array_equal(board, before)
     assert alive.dtype == np.float32
     assert np.all((alive >= LOW) & (alive <= HIGH))

@@ -13,8 +13,8 @@ def heard(samples: NDArray[np.floating]) -> float:
     tracker = PitchTracker()
     f0_hz = 0.0
     for start in range(0, len(samples) - 319, 320):
-        f0_hz = tracker.step(samples[start : start + 320].astype(np.float32))
-    return f0_hz
+        (f0_hz,) = tracker.step(samples[start : start + 320].astype(np.float32))
+    return float(f0_hz)
 
 
 def vowel(f0_hz: float, seconds: float = 0.2) -> NDArray[np.floating]:

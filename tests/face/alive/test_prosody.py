@@ -100,6 +100,11 @@ def test_real_speech_has_its_pauses_phrases_and_a_womans_pitch() -> None:
     assert 0.6 < np.mean([hop.is_speaking for hop in hops]) < 0.9
 
 
+def test_hops_heard_at_once_are_those_heard_one_by_one() -> None:
+    sound = speech()[: 400 * HOP_SAMPLES]
+    assert ProsodyTracker().hear(sound) == heard(sound)
+
+
 def test_every_hop_is_in_range_whatever_is_heard() -> None:
     random = np.random.default_rng(3)
     sound = np.concatenate([noise(0.5, gain) for gain in 10.0 ** random.uniform(-6, 1, 20)])

@@ -1,5 +1,8 @@
+import pytest
+
+from bridge.audio.hop import HOP_S
 from bridge.face.alive.prosody import SILENCE, Prosody
-from bridge.face.alive.prosody_line import CAPACITY_HOPS, ProsodyLine
+from bridge.face.alive.prosody_line import CAPACITY_HOPS, STALE_S, ProsodyLine
 
 
 def test_a_line_gives_what_the_voice_did_at_a_stream_time() -> None:
@@ -11,7 +14,16 @@ def test_a_line_gives_what_the_voice_did_at_a_stream_time() -> None:
     assert line.at(-0.1) is SILENCE
     assert line.at(0.0) is hops[0]
     assert line.at(0.05) is hops[2]
-    assert line.at(9.0) is hops[4]
+    assert line.at(0.1 + 0.9 * STALE_S) is hops[4]
+
+
+def test_a_voice_of_which_no_more_is_heard_has_fallen_silent() -> None:
+    line = ProsodyLine()
+    line.put(0, Prosody(level=0.9, melody=3.0, stresses=4, pause_s=0.0))
+    later = line.at(HOP_S + 2.0)
+    assert not later.is_speaking
+    assert (later.level, later.melody, later.stresses) == (0.0, 0.0, 4)
+    assert later.pause_s == pytest.approx(2.0)
 
 
 def test_a_line_forgets_what_is_older_than_half_its_ring() -> None:
@@ -31,4 +43,4 @@ def test_hops_that_were_left_out_repeat_the_one_before() -> None:
     assert [line.at(0.02 * hop + 0.01) for hop in range(5)] == [first] * 4 + [later]
     line.put(10 * CAPACITY_HOPS, last)
     assert line.at(0.02 * (10 * CAPACITY_HOPS - 1) + 0.01) is later
-    assert line.at(1e9) is last
+    assert line.at(0.02 * 10 * CAPACITY_HOPS + 0.01) is last
