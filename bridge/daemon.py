@@ -5,43 +5,38 @@
     `------ generator thread ---------' `------------- tick thread -------------'
 
 Two threads work. The generator thread (`face.generate`) sleeps until sound is there and makes rows.
-The tick thread shows each subject's face of a constant time ago (`face.voice`) and sends it. The
-main thread only watches. Nothing on the way waits for anything beside it.
+The tick thread shows each subject's face of a constant time ago (`face.voice`), stamped with the
+time of day that counts (`clock.opening`), and sends it. The main thread only watches. Nothing on
+the way waits for anything beside it: takes, the preview, devices and clocks have threads of their
+own.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bridge.audio.opening import open_source
 from bridge.clock.host import host_now
+from bridge.clock.opening import open_time_of_day
 from bridge.clock.tick import Ticker, raise_priority
-from bridge.face.emotion import EmotionState
 from bridge.face.generate import GeneratorLoop, warm_up
-from bridge.face.voice import Timing, Voice
-from bridge.links.metahuman.opening import Devices
-from bridge.links.opening import PACKET_TABLE, open_link
 from bridge.monitor.dashboard import open_monitor
-from bridge.monitor.metrics import Metrics
-from bridge.network import check_guards, load_network
-from bridge.preview.opening import open_preview
+from bridge.opening import open_metrics, open_stage, open_subjects
 from bridge.process import quiet_libraries, settle, stop_on_signals
-from bridge.rig.load import load_rigmap
-from bridge.subject import Outlet, Subject
+from bridge.recording.recovery import recover
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from bridge.clock.tick import Tick
-    from bridge.config.schema import Config, SubjectConfig
-    from bridge.links.link import Link
-    from bridge.preview.opening import Preview
-    from models.generator import Generator
+    from bridge.config.schema import Config
+    from bridge.monitor.metrics import Metrics
+    from bridge.opening import Stage
 
     Watch = Callable[[Metrics], AbstractContextManager[object]]
 
@@ -65,34 +60,19 @@ def run(
     stop, wake, now = stop or threading.Event(), threading.Event(), host_now
     with ExitStack() as closing:
         closing.enter_context(quiet_libraries())
-        model = load_network(config.weights, config.device)
-        check_guards(model, {subject.name: subject.mouth_guard for subject in config.subjects})
-        preview = _open_preview(config, closing)
-        devices = Devices()
-        closing.callback(devices.close)
-        subjects = [
-            _open_subject(
-                spec,
-                config,
-                model,
-                wake,
-                closing,
-                devices,
-                preview.link(number) if preview else None,
-            )
-            for number, spec in enumerate(config.subjects)
-        ]
+        stage = open_stage(config, closing, wake)
+        subjects = open_subjects(config, stage, closing)
         voices = [subject.voice for subject in subjects]
-        stream = model.stream(len(voices))
-        metrics = _open_metrics(config, subjects, str(model.device))
+        stream = stage.model.stream(len(voices))
+        metrics = open_metrics(config, subjects, stage)
         generator = GeneratorLoop(stream, voices, metrics, wake=wake, now=now)
         ticker = Ticker(config.fps, now=now)
+        _recover_takes(config, metrics)
         warm_up(stream, voices)
-        if preview:
-            metrics.notice(now(), f"the faces are at {preview.url}")
-            preview.start(lambda text: metrics.notice(now(), text))
-        devices.start(lambda text: metrics.notice(now(), text))
+        _start_serving(stage, metrics)
         settle()
+        metrics.time_of_day = time_of_day = open_time_of_day(config.timecode, config.fps, now=now)
+        closing.callback(time_of_day.close)
 
         def show() -> None:
             if is_urgent:
@@ -100,14 +80,36 @@ def run(
             for tick in ticker:
                 if stop.is_set() or all(subject.is_over(tick.due_s) for subject in subjects):
                     return
+                stamped = time_of_day.stamp(tick)
                 for subject in subjects:
-                    subject.show(tick)
+                    subject.show(stamped)
                 _measure(metrics, tick, ticker.skipped, now())
 
         monitor = watch(metrics) if watch else open_monitor(metrics, dashboard=config.dashboard)
         with stop_on_signals(stop), monitor:
             _work(stop, wake, partial(generator.run, stop), show)
     return 0
+
+
+def _start_serving(stage: Stage, metrics: Metrics) -> None:
+    """Let in whoever connects to us; what they do is told."""
+
+    def notice(text: str) -> None:
+        metrics.notice(host_now(), text)
+
+    if stage.preview is not None:
+        notice(f"the faces are at {stage.preview.url}")
+        stage.preview.start(notice)
+    stage.devices.start(notice)
+
+
+def _recover_takes(config: Config, metrics: Metrics) -> None:
+    """Finish takes during which the bridge was killed, and say so."""
+    found, problems = recover(config.recording.folder, time.time())
+    for folder in found:
+        metrics.notice(host_now(), f"a take that broke off was finished: {folder}")
+    for problem in problems:
+        metrics.notice(host_now(), str(problem))
 
 
 def _work(stop: threading.Event, wake: threading.Event, *tasks: Callable[[], None]) -> None:
@@ -121,70 +123,6 @@ def _work(stop: threading.Event, wake: threading.Event, *tasks: Callable[[], Non
         wake.set()
     for thread in working:
         thread.result()
-
-
-def _open_preview(config: Config, closing: ExitStack) -> Preview | None:
-    """Open the preview that the config asks for; it loads a network of its own, if ever needed."""
-    if config.preview is None:
-        return None
-    opening = open_preview(
-        config.preview,
-        load=partial(load_network, config.weights, config.device),
-        subjects=[subject.name for subject in config.subjects],
-        rate_hz=config.fps.hz,
-    )
-    return closing.enter_context(opening)
-
-
-def _open_subject(
-    spec: SubjectConfig,
-    config: Config,
-    model: Generator,
-    wake: threading.Event,
-    closing: ExitStack,
-    devices: Devices,
-    watched: Link | None,
-) -> Subject:
-    """Open the sound, the rig maps and the links of one subject; links of one map share it."""
-    now = host_now
-    maps = {link.rigmap: load_rigmap(link.rigmap) for link in spec.links}
-    links: dict[str, list[Link]] = {name: [] for name in maps}
-    if watched is not None:
-        name = next((name for name in maps if maps[name].target == PACKET_TABLE), PACKET_TABLE)
-        maps.setdefault(name, load_rigmap(name))
-        links.setdefault(name, []).append(watched)
-    for link_spec in spec.links:
-        name = link_spec.rigmap
-        link = open_link(link_spec, spec.name, maps[name].outputs, config.fps, devices)
-        closing.callback(link.close)
-        links[name].append(link)
-    source, notice = open_source(spec.audio, now=now, wake=wake)
-    closing.callback(source.close)
-    timing = Timing(1e-3 * config.lookahead_ms, 1e-3 * config.buffer_ms)
-    emotion = EmotionState(
-        model.emotion_vector(spec.emotion),
-        mouth_guard=spec.mouth_guard,
-        transition_s=1e-3 * spec.transition_ms,
-    )
-    voice = Voice(source, spec.audio, timing, emotion, channels=len(model.channels))
-    outlets = [Outlet(rigmap.applier(), tuple(links[name])) for name, rigmap in maps.items()]
-    return Subject(spec.name, voice, outlets, channels=model.channels, now=now, notice=notice)
-
-
-def _open_metrics(config: Config, subjects: Sequence[Subject], device: str) -> Metrics:
-    """Gather what is measured of all subjects, and say what is not as it was asked for."""
-    metrics = Metrics(
-        [subject.metrics for subject in subjects],
-        config.fps,
-        lookahead_ms=config.lookahead_ms,
-        buffer_ms=config.buffer_ms,
-        device=device,
-    )
-    for subject, spec in zip(subjects, config.subjects, strict=True):
-        subject.metrics.emotion = spec.emotion
-        if subject.notice:
-            metrics.notice(host_now(), subject.notice, subject.name)
-    return metrics
 
 
 def _measure(metrics: Metrics, tick: Tick, skipped: int, done_s: float) -> None:

@@ -23,15 +23,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """One rig map and the links which send what it gives."""
+    """One rig map and those who get what it gives: links, and what watches within the program."""
 
     applier: Applier
     links: tuple[Link, ...]
+    watching: tuple[Link, ...] = ()
 
     def send(self, frame: Frame, tick: Tick) -> None:
         """Map one frame and send it."""
         values = self.applier.apply(frame)
         for link in self.links:
+            link.send(values, tick)
+        for link in self.watching:
             link.send(values, tick)
 
 

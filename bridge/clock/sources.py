@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from bridge.audio.opening import open_source
 from bridge.audio.source import SourceState
 from bridge.clock.chase import Reading
+from bridge.clock.discipline import Steering, system_discipline
 from bridge.clock.host import clock_difference, host_now
 from bridge.clock.ltc_reader import LtcReader
 
@@ -20,9 +21,13 @@ if TYPE_CHECKING:
 
     from bridge.audio.spec import AudioSpec
     from bridge.clock.chase import Chase
+    from bridge.clock.discipline import Discipline
 
 SYSTEM_PACE_S: Final = 0.2
 """How often the system clock is read: what disciplines it changes its pace over minutes."""
+
+DISCIPLINE_PACE_S: Final = 60.0
+"""How often it is asked what steers the system clock: that takes a process."""
 
 IDLE_S: Final = 0.2
 """Longest sleep, so that a lost device is asked for and an end is seen."""
@@ -56,28 +61,45 @@ class SystemClock:
 
 
 class SystemSource:
-    """Reads the system clock for a chase until it is closed."""
+    """Reads the system clock for a chase until it is closed, and asks what steers it."""
 
-    def __init__(self, chase: Chase, clock: SystemClock | None = None) -> None:
+    def __init__(
+        self,
+        chase: Chase,
+        clock: SystemClock | None = None,
+        discipline: Callable[[], Discipline] = system_discipline,
+    ) -> None:
         self._chase = chase
         self._clock = clock or SystemClock()
+        self._ask = discipline
+        self._discipline: Discipline | None = None
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="system clock", daemon=True)
-        self._thread.start()
+        self._reading = threading.Thread(target=self._read, name="system clock", daemon=True)
+        self._asking = threading.Thread(target=self._look, name="clock discipline", daemon=True)
+        self._reading.start()
+        self._asking.start()
 
     @property
     def text(self) -> str:
-        """What it is, in words for the user."""
-        return "system clock"
+        """What it is, in words for the user: `system clock (NTP pool.ntp.org +0.120 ms)`."""
+        known = self._discipline
+        if known is None or known.steering is Steering.UNKNOWN:
+            return "system clock"
+        return f"system clock ({known})"
 
     def close(self) -> None:
-        """Stop reading; harmless when done twice."""
+        """Stop reading; harmless when done twice. An answer that is awaited is left behind."""
         self._closing.set()
-        self._thread.join()
+        self._reading.join()
 
-    def _run(self) -> None:
+    def _read(self) -> None:
         while not self._closing.wait(SYSTEM_PACE_S):
             self._chase.read(self._clock.read())
+
+    def _look(self) -> None:
+        self._discipline = self._ask()
+        while not self._closing.wait(DISCIPLINE_PACE_S):
+            self._discipline = self._ask()
 
 
 class LtcSource:

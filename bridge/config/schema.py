@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from bridge.audio.spec import AudioSpec
 from bridge.clock.rate import FRAME_RATES, FrameRate, parse_rate
+from bridge.clock.spec import TimecodeSpec
 from bridge.document import FieldError
 from bridge.errors import UserError
 from bridge.face.emotion import MAX_TRANSITION_MS, TRANSITION_MS
@@ -91,6 +92,14 @@ class SubjectConfig(BaseModel):
     )
 
 
+class RecordingConfig(BaseModel):
+    """Takes are recorded below `folder`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path = Path("takes")
+
+
 class Config(BaseModel):
     """One run of the bridge.
 
@@ -110,6 +119,8 @@ class Config(BaseModel):
     buffer_ms: float = Field(default=12.0, ge=0.0, le=MAX_BUFFER_MS, allow_inf_nan=False)
     dashboard: bool = True
     preview: Annotated[PreviewSpec | None, BeforeValidator(_preview)] = None
+    timecode: TimecodeSpec = Field(default_factory=TimecodeSpec)
+    recording: RecordingConfig = Field(default_factory=RecordingConfig)
     subjects: Annotated[tuple[SubjectConfig, ...], AfterValidator(_at_least_one)] = Field(
         default_factory=lambda: (SubjectConfig(),), max_length=MAX_SUBJECTS
     )

@@ -27,6 +27,7 @@ from bridge.audio.block import BLOCK_S, BLOCKS_PER_S, Block
 from bridge.audio.hop import HOP_S
 from bridge.audio.listener import Listener
 from bridge.audio.source import SourceState
+from bridge.audio.tape import SoundPlace, Tape
 from bridge.clock.stream_clock import StreamClock
 from bridge.face.timeline import Reading, Timeline
 
@@ -63,13 +64,15 @@ class Timing:
 class Stretch:
     """One unbroken run of sound: what was heard of it and the faces it gave.
 
-    `clock` and `timeline` may be read by the tick thread; the rest is the generator thread's.
+    `clock` and `timeline` may be read by the tick thread, `clock` and `tape`, what was heard before
+    gain and gate, by a recorder; the rest is the generator thread's.
     `end_s` is the stream time at which the sound is over, infinite while that is open.
     """
 
     def __init__(self, rate_hz: int, spec: AudioSpec, timing: Timing, channels: int) -> None:
         self.listener = Listener(rate_hz, gain_db=spec.gain_db, gate=spec.gate)
         self.clock = StreamClock()
+        self.tape = Tape(rate_hz)
         self.timeline = Timeline(channels, timing.first_row)
         self.end_s = math.inf
         self.heard_s = 0.0
@@ -80,14 +83,17 @@ class Stretch:
     def hear(self, block: Block) -> None:
         """Take the next block and when it arrived."""
         self.listener.push(block)
+        self.tape.write(block.samples)
         self.heard_s += len(block.samples) / self._rate_hz
         self.clock.observe(block.arrived_s, self.heard_s)
 
     def hear_silence(self, seconds: float, now_s: float) -> None:
         """Take silence that no source gave; it tells the clock nothing."""
-        frames = round(BLOCK_S * self._rate_hz)
+        silence = np.zeros(round(BLOCK_S * self._rate_hz), dtype=np.float32)
+        frames = len(silence)
         for _ in range(math.ceil(seconds / BLOCK_S)):
-            self.listener.push(Block(np.zeros(frames, dtype=np.float32), now_s, now_s))
+            self.listener.push(Block(silence, now_s, now_s))
+            self.tape.write(silence)
             self.heard_s += frames / self._rate_hz
 
     def show(self, hop: Hop, row: NDArray[np.float32] | None, made_s: float) -> None:
@@ -173,6 +179,14 @@ class Voice:
         if not stretch.clock.is_synchronised:
             return None, stretch
         return stretch.timeline.at(stretch.clock.stream_time(host_s) - self.timing.delay_s), stretch
+
+    def sound_at(self, host_s: float) -> SoundPlace | None:
+        """Return the sound to which the face of a host time belongs, None before any sound."""
+        stretch = self._stretch
+        if not stretch.clock.is_synchronised:
+            return None
+        behind_s = self.timing.delay_s + stretch.listener.delay_s
+        return SoundPlace(stretch.tape, stretch.clock.stream_time(host_s) - behind_s)
 
     def is_over(self, host_s: float) -> bool:
         """Whether the face of the last sound of an ended source has been shown."""

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bridge.audio.source import SourceState
+    from bridge.clock.opening import TimeOfDay
     from bridge.clock.rate import FrameRate
+    from bridge.recording.recorder import Recorder
 
 PARTS: dict[str, str] = {
     "device": "the sound card's own buffer, as far as it says",
@@ -165,7 +167,8 @@ class Metrics:
     """All subjects, and what they share.
 
     `tick_lateness` and `send` (the work of one tick) belong to the tick thread, `inference` (one
-    batched step of all subjects) to the generator thread; `notice` to everyone.
+    batched step of all subjects) to the generator thread; `notice` to everyone. `time_of_day` and
+    `recorder` tell of themselves; either may be missing.
     """
 
     def __init__(
@@ -176,12 +179,15 @@ class Metrics:
         lookahead_ms: int,
         buffer_ms: float,
         device: str = "",
+        recorder: Recorder | None = None,
     ) -> None:
         self.subjects = tuple(subjects)
         self.rate = rate
         self.lookahead_ms = lookahead_ms
         self.buffer_ms = buffer_ms
         self.device = device
+        self.recorder = recorder
+        self.time_of_day: TimeOfDay | None = None
         self.tick_lateness = Percentiles()
         self.send = Percentiles()
         self.inference = Percentiles()

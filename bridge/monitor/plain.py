@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bridge.clock.chase import Sync
 from bridge.clock.timecode import Timecode
 from bridge.monitor.health import Health, State, health
 
@@ -47,9 +48,30 @@ class PlainReport:
 
 def status_line(metrics: Metrics, now_s: float) -> str:
     """Return one line on all subjects: timecode, state, level, packets, latency and losses."""
-    parts = [timecode_label(metrics)]
+    parts = [timecode_label(metrics), *filter(None, (time_status(metrics, now_s), take(metrics)))]
     parts += [_subject_status(metrics, subject, now_s) for subject in metrics.subjects]
     return " | ".join(parts)
+
+
+def time_status(metrics: Metrics, now_s: float) -> str:
+    """Return where the time of day comes from and how ours stands beside it, "" without any."""
+    source = metrics.time_of_day
+    if source is None:
+        return ""
+    status = source.status(now_s)
+    if status.sync is Sync.LOST:
+        return f"{source.text} {status.sync.value}"
+    return f"{source.text} {status.sync.value} {1e3 * status.ahead_s:+.1f} ms"
+
+
+def take(metrics: Metrics) -> str:
+    """Return which take is being recorded, for how long, and what it lost; "" while none is."""
+    recorder = metrics.recorder
+    if recorder is None or (recorded := recorder.take) is None:
+        return ""
+    minutes, seconds = divmod(int(recorded.duration_s), 60)
+    lost = f", {recorded.lost} frames lost" if recorded.lost else ""
+    return f"REC {recorded.name.identifier} {minutes}:{seconds:02}{lost}"
 
 
 def timecode_label(metrics: Metrics) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from bridge.monitor.plain import timecode_label
+from bridge.monitor.plain import take, time_status, timecode_label
 from bridge.monitor.subject_view import (
     BLOCKS,
     FULL_ROWS,
@@ -39,7 +39,7 @@ def draw(metrics: Metrics, now_s: float, width: int, height: int, glyphs: Glyphs
     The more room each subject has, the more is said of it.
     """
     rule = Text(glyphs.rule * width, "bright_black")
-    lines = _header(metrics)
+    lines = _header(metrics, now_s)
     form = _form(metrics, height - len(lines))
     for subject in metrics.subjects:
         lines += [rule, *form(metrics, subject, now_s, glyphs)]
@@ -63,7 +63,7 @@ def _form(metrics: Metrics, height: int) -> Form:
     return brief_view
 
 
-def _header(metrics: Metrics) -> list[Text]:
+def _header(metrics: Metrics, now_s: float) -> list[Text]:
     first = Text(" CSTalk Bridge ", "bold").append(f" {timecode_label(metrics)} ", "bold cyan")
     first.append(f" {metrics.rate} fps   look-ahead {metrics.lookahead_ms} ms", "default")
     first.append(f"   buffer {metrics.buffer_ms:g} ms   {metrics.device}", "default")
@@ -72,7 +72,12 @@ def _header(metrics: Metrics) -> list[Text]:
     )
     second.append("   inference ", "bright_black")
     second.append(f"{milliseconds(metrics.inference.spread())} of 20", "default")
-    return [first, second.append("   Ctrl-C ends", "bright_black")]
+    second.append("   Ctrl-C ends", "bright_black")
+    time, recording = time_status(metrics, now_s), take(metrics)
+    if not time and not recording:
+        return [first, second]
+    third = Text(" time ", "bright_black").append(time or "the host clock's", "default")
+    return [first, second, third.append(f"   {recording}" if recording else "", "bold red")]
 
 
 def _notice_rows(notice: Notice, now_s: float, width: int) -> list[Text]:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bridge.audio.source import SourceState
+from bridge.clock.chase import Chase, Mode
+from bridge.clock.discipline import UNKNOWN
+from bridge.clock.opening import TimeOfDay
+from bridge.clock.sources import SystemSource
 from bridge.monitor.plain import PlainReport, status_line
+from bridge.monitor.view import draw
 from tests.monitor.faces import metrics, play, subject
+from tests.recording.stage import Stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_a_status_line_says_how_everyone_is() -> None:
@@ -36,3 +47,21 @@ def test_a_status_line_comes_every_five_seconds() -> None:
         play(running, seconds=1.0, start_s=float(second))
     counts = [len(report.lines(20.0 + tenths / 10)) for tenths in range(101)]
     assert sum(counts[1:100]) in {1, 2}
+
+
+def test_it_says_whose_time_it_is_and_which_take_is_recorded(tmp_path: Path) -> None:
+    running = metrics()
+    now_s = play(running)
+    chase = Chase(running.rate, Mode.CHASE)
+    running.time_of_day = TimeOfDay(chase, SystemSource(chase, discipline=lambda: UNKNOWN))
+    running.time_of_day.close()
+    assert " | system clock lost | CSTalk OK" in status_line(running, now_s)
+    stage = Stage(tmp_path)
+    running.recorder = stage.recorder
+    assert "REC" not in status_line(running, now_s)
+    stage.recorder.start("MySlate", 3)
+    assert " | REC MySlate_3 0:00 | CSTalk OK" in status_line(running, now_s)
+    assert "REC MySlate_3 0:00" in draw(running, now_s, 80, 24).plain
+    stage.step(2)
+    stage.recorder.stop()
+    assert "REC" not in status_line(running, now_s)

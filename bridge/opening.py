@@ -1,0 +1,144 @@
+"""From the config to what runs: the network, and every subject with its sound, maps and links."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from bridge.audio.opening import open_source
+from bridge.clock.host import host_now
+from bridge.face.emotion import EmotionState
+from bridge.face.voice import Timing, Voice
+from bridge.links.metahuman.opening import Devices
+from bridge.links.opening import PACKET_TABLE, open_link
+from bridge.monitor.metrics import Metrics
+from bridge.network import check_guards, load_network
+from bridge.preview.opening import open_preview
+from bridge.recording.recorder import Recorder
+from bridge.recording.subject_files import RecordedSubject
+from bridge.rig.load import load_rigmap
+from bridge.subject import Outlet, Subject
+
+if TYPE_CHECKING:
+    import threading
+    from contextlib import ExitStack
+
+    from bridge.config.schema import Config, SubjectConfig
+    from bridge.links.link import Link
+    from bridge.preview.opening import Preview
+    from bridge.rig.rigmap import RigMap
+    from models.generator import Generator
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What the subjects share. `wake` is set when a sound device has given something."""
+
+    model: Generator
+    devices: Devices
+    recorder: Recorder
+    preview: Preview | None
+    wake: threading.Event
+
+
+def open_stage(config: Config, closing: ExitStack, wake: threading.Event) -> Stage:
+    """Open what is shared, closed by `closing`; raises UserError for what the user can mend."""
+    model = load_network(config.weights, config.device)
+    check_guards(model, {subject.name: subject.mouth_guard for subject in config.subjects})
+    preview = _open_preview(config, closing)
+    recorder = Recorder(config.recording.folder, config.fps)
+    closing.callback(recorder.close)
+    devices = Devices(recorder=recorder)
+    closing.callback(devices.close)
+    return Stage(model, devices, recorder, preview, wake)
+
+
+def _open_preview(config: Config, closing: ExitStack) -> Preview | None:
+    """Open the preview that the config asks for; it loads a network of its own, if ever needed."""
+    if config.preview is None:
+        return None
+    opening = open_preview(
+        config.preview,
+        load=partial(load_network, config.weights, config.device),
+        subjects=[subject.name for subject in config.subjects],
+        rate_hz=config.fps.hz,
+    )
+    return closing.enter_context(opening)
+
+
+def open_subjects(config: Config, stage: Stage, closing: ExitStack) -> list[Subject]:
+    """Open the subjects; links and sound are closed by `closing`. Raises UserError."""
+    return [
+        _open_subject(spec, config, stage, closing, number)
+        for number, spec in enumerate(config.subjects)
+    ]
+
+
+def _open_subject(
+    spec: SubjectConfig, config: Config, stage: Stage, closing: ExitStack, number: int
+) -> Subject:
+    maps = {link.rigmap: load_rigmap(link.rigmap) for link in spec.links}
+    links: dict[str, list[Link]] = {name: [] for name in maps}
+    for link_spec in spec.links:
+        name = link_spec.rigmap
+        link = open_link(link_spec, spec.name, maps[name].outputs, config.fps, stage.devices)
+        closing.callback(link.close)
+        links[name].append(link)
+    voice, notice = _open_voice(spec, config, stage, closing)
+    recorded = RecordedSubject(spec.name, voice.source.rate_hz, voice.sound_at)
+    watching: list[Link] = [stage.recorder.link(recorded)]
+    if stage.preview is not None:
+        watching.append(stage.preview.link(number))
+    watched = _packet_map(maps)
+    outlets = [
+        Outlet(
+            rigmap.applier(),
+            tuple(links.get(name, ())),
+            tuple(watching) if name == watched else (),
+        )
+        for name, rigmap in maps.items()
+    ]
+    channels = stage.model.channels
+    return Subject(spec.name, voice, outlets, channels=channels, now=host_now, notice=notice)
+
+
+def _packet_map(maps: dict[str, RigMap]) -> str:
+    """Return the name of the map for what watches: one that is used, or the shipped, added."""
+    name = next((name for name in maps if maps[name].target == PACKET_TABLE), PACKET_TABLE)
+    if name not in maps:
+        maps[name] = load_rigmap(name)
+    return name
+
+
+def _open_voice(
+    spec: SubjectConfig, config: Config, stage: Stage, closing: ExitStack
+) -> tuple[Voice, str | None]:
+    """Return the voice of a subject, and what to tell the user of its sound."""
+    source, notice = open_source(spec.audio, now=host_now, wake=stage.wake)
+    closing.callback(source.close)
+    timing = Timing(1e-3 * config.lookahead_ms, 1e-3 * config.buffer_ms)
+    emotion = EmotionState(
+        stage.model.emotion_vector(spec.emotion),
+        mouth_guard=spec.mouth_guard,
+        transition_s=1e-3 * spec.transition_ms,
+    )
+    channels = len(stage.model.channels)
+    return Voice(source, spec.audio, timing, emotion, channels=channels), notice
+
+
+def open_metrics(config: Config, subjects: list[Subject], stage: Stage) -> Metrics:
+    """Gather what is measured of all subjects, and say what is not as it was asked for."""
+    metrics = Metrics(
+        [subject.metrics for subject in subjects],
+        config.fps,
+        lookahead_ms=config.lookahead_ms,
+        buffer_ms=config.buffer_ms,
+        device=str(stage.model.device),
+        recorder=stage.recorder,
+    )
+    for subject, spec in zip(subjects, config.subjects, strict=True):
+        subject.metrics.emotion = spec.emotion
+        if subject.notice:
+            metrics.notice(host_now(), subject.notice, subject.name)
+    return metrics

@@ -1,0 +1,143 @@
+"""Timecode from outside and takes, in the running daemon."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soundfile
+
+from bridge import daemon
+from bridge.audio.opening import SPEECH_PATH
+from bridge.clock.rate import FRAME_RATES
+from bridge.clock.timecode import Timecode
+from bridge.config.schema import RecordingConfig
+from bridge.recording.recovery import UNTOUCHED_S
+from tests.clock.ltc_sound import labels, sound
+from tests.recording.stage import Stage
+from tests.test_daemon import config, listening, run, weights
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from bridge.monitor.metrics import Metrics
+    from tests.test_daemon import Listening
+
+__all__ = ["listening", "weights"]
+
+RATE = FRAME_RATES["25"]
+FIRST = "10:20:30:00"
+
+
+def written_timecode(path: Path, seconds: int) -> Path:
+    soundfile.write(path, sound(labels(RATE, FIRST, 25 * seconds), RATE), 48_000)
+    return path
+
+
+def test_packets_carry_the_timecode_that_is_heard(
+    weights: Path,
+    tmp_path: Path,
+    listening: Listening,
+) -> None:
+    heard = {"input": str(written_timecode(tmp_path / "ltc.wav", 20))}
+    timecode = {"source": "ltc", "mode": "chase", "audio": heard}
+    stop = threading.Event()
+    said: list[str] = []
+
+    @contextmanager
+    def watch(metrics: Metrics) -> Iterator[None]:
+        threading.Timer(4.0, stop.set).start()
+        yield
+        assert metrics.time_of_day is not None
+        said.append(metrics.time_of_day.text)
+
+    given = config(weights, "test", listening.source.target, fps=RATE, timecode=timecode)
+    daemon.run(given, stop=stop, watch=watch, is_urgent=False)
+    first = Timecode.from_label(RATE, FIRST).frame
+    frames = [packet.frame - first for packet in listening.packets()]
+    heard_frames = [frame for frame in frames if 0 <= frame < 25 * 20]
+    # On a busy machine the file is heard unevenly at first, and the time is set anew.
+    assert len(heard_frames) > 50
+    assert np.diff(heard_frames[-25:]).tolist() == [1] * 24
+    assert said[0].startswith("LTC 25 10:20:3")
+
+
+def test_a_take_holds_the_packets_that_were_sent_and_their_sound(
+    weights: Path,
+    tmp_path: Path,
+    listening: Listening,
+) -> None:
+    identifier = ""
+    stop = threading.Event()
+
+    @contextmanager
+    def watch(metrics: Metrics) -> Iterator[None]:
+        nonlocal identifier
+        recorder = metrics.recorder
+        assert recorder is not None
+        threading.Timer(0.5, lambda: recorder.start("Scene", 7)).start()
+        threading.Timer(1.5, recorder.stop).start()
+        threading.Timer(2.0, stop.set).start()
+        yield
+        recorder.stop()
+        assert recorder.last is not None
+        identifier = recorder.last.identifier
+
+    given = config(
+        weights,
+        str(SPEECH_PATH),
+        listening.source.target,
+        recording=RecordingConfig(folder=tmp_path / "takes"),
+    )
+    daemon.run(given, stop=stop, watch=watch, is_urgent=False)
+    folder = tmp_path / "takes" / identifier
+    document = json.loads((folder / "take.json").read_text("utf-8"))
+    assert (document["slate"], document["take"]) == ("Scene", 7)
+    curves = (folder / document["subjects"][0]["curves"]).read_text("utf-8").splitlines()
+    header, rows = curves[0].split(","), [line.split(",") for line in curves[1:]]
+    assert len(rows) == document["frames"] > 20
+    sent = {
+        Timecode(FRAME_RATES["60"], packet.frame).label: packet
+        for packet in listening.packets()
+        if packet.values is not None
+    }
+    jaw = header.index("JawOpen") - 2
+    for row in rows:
+        packet = sent[row[0].rpartition(".")[0]]
+        assert packet.values is not None
+        assert abs(float(row[header.index("JawOpen")]) - packet.values[jaw]) < 1e-4
+    samples, rate_hz = soundfile.read(folder / document["subjects"][0]["sound"])
+    assert abs(len(samples) / rate_hz - len(rows) / 60) < 0.02
+    assert np.abs(samples).max() > 0.01
+
+
+def test_a_take_that_a_kill_broke_off_is_finished_at_the_next_start(
+    weights: Path,
+    tmp_path: Path,
+    listening: Listening,
+) -> None:
+    stage = Stage(tmp_path / "takes")
+    stage.recorder.start("MySlate", 1)
+    stage.step(40)
+    take = stage.recorder.stop()
+    assert take is not None
+    broken = take.folder.rename(take.folder.with_name(f"{take.folder.name}.recording"))
+    long_ago_s = time.time() - 2 * UNTOUCHED_S
+    for path in (*broken.iterdir(), broken):
+        os.utime(path, (long_ago_s, long_ago_s))
+    stop = threading.Event()
+    threading.Timer(0.5, stop.set).start()
+    given = config(
+        weights,
+        "test",
+        listening.source.target,
+        recording=RecordingConfig(folder=tmp_path / "takes"),
+    )
+    told = " ".join(notice.text for notice in run(given, stop).notices())
+    assert f"a take that broke off was finished: {take.folder}" in told
