@@ -71,7 +71,7 @@ def take(metrics: Metrics) -> str:
         return ""
     minutes, seconds = divmod(int(recorded.duration_s), 60)
     lost = f", {recorded.lost} frames lost" if recorded.lost else ""
-    return f"REC {recorded.name.identifier} {minutes}:{seconds:02}{lost}"
+    return f"REC {recorded.slate} {recorded.number} {minutes}:{seconds:02}{lost}"
 
 
 def timecode_label(metrics: Metrics) -> str:

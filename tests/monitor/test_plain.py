@@ -60,8 +60,8 @@ def test_it_says_whose_time_it_is_and_which_take_is_recorded(tmp_path: Path) -> 
     running.recorder = stage.recorder
     assert "REC" not in status_line(running, now_s)
     stage.recorder.start("MySlate", 3)
-    assert " | REC MySlate_3 0:00 | CSTalk OK" in status_line(running, now_s)
-    assert "REC MySlate_3 0:00" in draw(running, now_s, 80, 24).plain
+    assert " | REC MySlate 3 0:00 | CSTalk OK" in status_line(running, now_s)
+    assert "REC MySlate 3 0:00" in draw(running, now_s, 80, 24).plain
     stage.step(2)
     stage.recorder.stop()
     assert "REC" not in status_line(running, now_s)
