@@ -59,7 +59,7 @@ class Subject:
         self.voice = voice
         self.links = tuple(link for outlet in outlets for link in outlet.links)
         self.metrics = SubjectMetrics(name, self.links)
-        self._outlets = tuple(outlets)
+        self.outlets = tuple(outlets)
         self._performer = Performer(channels)
         self._now = now
 
@@ -69,7 +69,7 @@ class Subject:
         if self.voice.is_over(tick.due_s):
             reading = None
         frame = self._performer.frame(reading, tick.due_s)
-        for outlet in self._outlets:
+        for outlet in self.outlets:
             outlet.send(frame, tick)
         left_s = self._now()
         self.metrics.faced(frame.board, tick.frame)

@@ -26,6 +26,7 @@ import numpy as np
 from bridge.audio.block import BLOCK_S, BLOCKS_PER_S, Block
 from bridge.audio.hop import HOP_S
 from bridge.audio.listener import Listener
+from bridge.audio.mute import Mute
 from bridge.audio.source import SourceState
 from bridge.audio.tape import SoundPlace, Tape
 from bridge.clock.stream_clock import StreamClock
@@ -126,6 +127,7 @@ class Voice:
         channels: int,
     ) -> None:
         self.source = source
+        self.mute = Mute()
         self.timing = timing
         self.emotion = emotion
         self.hop: Hop | None = None
@@ -149,7 +151,7 @@ class Voice:
 
     def listen(self, now_s: float) -> list[Block]:
         """Take what the source has; return it. Only the generator thread calls this."""
-        blocks = self.source.poll(now_s)
+        blocks = [self.mute.over(block) for block in self.source.poll(now_s)]
         before, self.state = self.state, self.source.state
         if before is SourceState.LOST and self.state is SourceState.RUNNING:
             self.hop = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +41,7 @@ def load_rigmap(name_or_path: str | Path) -> RigMap:
 
     Raises UserError with every problem of the file and of what it extends.
     """
-    return compile_rules(load_rules(name_or_path))
+    return replace(compile_rules(load_rules(name_or_path)), reference=str(name_or_path))
 
 
 def load_rules(name_or_path: str | Path) -> RuleSet:

@@ -64,6 +64,8 @@ class RigMap:
     maximum: Floats
     products: Places
     """[products, 2]: the row of a curve and the row of its factor."""
+    reference: str = ""
+    """The name or path by which it was loaded."""
 
     def apply(self, frame: Frame) -> Floats:
         """Return the curves of one frame, [outputs], each within its range, without smoothing.
@@ -100,16 +102,29 @@ class Applier:
     """Applies a map to frames in their order and remembers what smoothing needs."""
 
     def __init__(self, rigmap: RigMap) -> None:
-        self.rigmap = rigmap
-        self._state = OneEuroState()
+        self._current = rigmap, OneEuroState()
+
+    @property
+    def rigmap(self) -> RigMap:
+        """The map that is applied."""
+        return self._current[0]
+
+    def change(self, rigmap: RigMap) -> None:
+        """Apply another map from the next frame on; any thread may call this.
+
+        ValueError where its outputs are others.
+        """
+        if rigmap.outputs != self.rigmap.outputs:
+            raise ValueError(f"{rigmap.name} has other outputs than {self.rigmap.name}")
+        self._current = rigmap, OneEuroState()
 
     def apply(self, frame: Frame) -> Floats:
         """Return the curves of the next frame, [outputs], smoothed, each within its range."""
-        rigmap = self.rigmap
+        rigmap, state = self._current
         values = rigmap.mixed(frame.board, frame.head)
         if rigmap.smoothed.size:
             values[rigmap.smoothed] = rigmap.smoothing.step(
-                self._state, values[rigmap.smoothed], frame.time_s
+                state, values[rigmap.smoothed], frame.time_s
             )
         return rigmap.finished(values)
 
@@ -118,15 +133,13 @@ class Applier:
 
         `board` is [time, 174], `head` [time, 6], `times_s` [time].
         """
-        rigmap = self.rigmap
+        rigmap, state = self._current
         values = rigmap.mixed(board, head)
         if rigmap.smoothed.size:
             for row, time_s in zip(values, times_s.tolist(), strict=True):
-                row[rigmap.smoothed] = rigmap.smoothing.step(
-                    self._state, row[rigmap.smoothed], time_s
-                )
+                row[rigmap.smoothed] = rigmap.smoothing.step(state, row[rigmap.smoothed], time_s)
         return rigmap.finished(values)
 
     def reset(self) -> None:
         """Forget the past; the next frame passes unsmoothed."""
-        self._state.reset()
+        self._current[1].reset()

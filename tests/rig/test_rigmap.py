@@ -203,3 +203,17 @@ def random_course(rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     board = dice.uniform(-1.2, 1.2, (rows, len(CHANNELS))).astype(np.float32)
     head = dice.normal(0.0, 0.3, (rows, len(HEAD_AXES))).astype(np.float32)
     return board, head, np.arange(rows) / 60.0
+
+
+def test_an_applier_goes_over_to_a_map_that_was_changed(tmp_path) -> None:
+    before = custom(tmp_path, "open: CTRL_C_jaw.ty")
+    applier = before.applier()
+    assert applier.apply(frame_of(C_jaw__ty=0.5)) == pytest.approx([0.5])
+    after = custom(tmp_path, "open: {from: CTRL_C_jaw.ty, gain: 0.5}")
+    assert after.reference == str(tmp_path / "map.yaml")
+    applier.change(after)
+    assert applier.rigmap is after
+    assert applier.apply(frame_of(C_jaw__ty=0.5)) == pytest.approx([0.25])
+    with pytest.raises(ValueError, match="other outputs"):
+        applier.change(custom(tmp_path, "wide: CTRL_C_jaw.ty"))
+    assert applier.rigmap is after
