@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bridge.cli.bench import add_bench
 from bridge.cli.devices import add_devices
+from bridge.cli.doctor import add_doctor
 from bridge.cli.evaluate import add_evaluate
 from bridge.cli.head import add_head
 from bridge.cli.listen import add_listen
@@ -45,6 +46,7 @@ COMMANDS = (
     add_render,
     add_plot,
     add_devices,
+    add_doctor,
     add_listen,
     add_rigmap,
     add_head,

@@ -32,6 +32,13 @@ def add_run(commands: Commands) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_settings(words)
+    words.add_argument("--no-ui", action="store_true", help="plain lines instead of the dashboard")
+    words.set_defaults(action=run)
+
+
+def add_settings(words: argparse.ArgumentParser) -> None:
+    """Add what says which config counts, and what goes over it; `config_of` reads them."""
     words.add_argument("--config", metavar="FILE", help="config file (default: config.yaml)")
     words.add_argument("--audio", metavar="mic|NAME|FILE", help="microphone, device, file or test")
     words.add_argument(
@@ -54,8 +61,6 @@ def add_run(commands: Commands) -> None:
         const="",
         help="show the faces in a browser, at 127.0.0.1:8520 where nothing else is said",
     )
-    words.add_argument("--no-ui", action="store_true", help="plain lines instead of the dashboard")
-    words.set_defaults(action=run)
 
 
 def run(options: argparse.Namespace) -> int:

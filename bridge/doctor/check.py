@@ -1,0 +1,87 @@
+"""Checks, run beside each other and bounded in time; one that breaks becomes a finding."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bridge.doctor.finding import Finding, fault, faults_of
+from bridge.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+PATIENCE_S = 10.0
+"""How long a check may take unless it says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing to examine. `examine` runs in a thread of its own and may wait for files and
+    networks; what it raises becomes a fault, as does not being done after `patience_s`."""
+
+    topic: str
+    """The heading below which its findings stand."""
+    where: str
+    examine: Callable[[], Iterable[Finding]]
+    patience_s: float = PATIENCE_S
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a check found."""
+
+    topic: str
+    findings: tuple[Finding, ...]
+
+
+@dataclass(slots=True)
+class _Working:
+    """A check at work."""
+
+    check: Check
+    found: tuple[Finding, ...] | None = None
+    is_done: threading.Event = field(default_factory=threading.Event)
+
+    def start(self) -> None:
+        # A daemon: what hangs, such as a sound server that does not answer, ends with the program.
+        threading.Thread(target=self._work, name=self.check.where, daemon=True).start()
+
+    def _work(self) -> None:
+        check = self.check
+        try:
+            self.found = tuple(check.examine())
+        except UserError as error:
+            self.found = tuple(faults_of(error, check.where))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other checks count
+            words = " ".join(str(error).split())
+            what = f"this check broke: {type(error).__name__}: {words}"
+            self.found = (fault(check.where, what, "please report it; the others still count"),)
+        finally:
+            self.is_done.set()
+
+    def answer(self, started_s: float) -> Answer:
+        """Wait for the findings, no longer than the check may take."""
+        left_s = started_s + self.check.patience_s - time.monotonic()
+        self.is_done.wait(max(0.0, left_s))
+        if self.found is None:
+            what = f"no answer within {self.check.patience_s:g} s"
+            remedy = "something there hangs: restart it, or this machine"
+            return Answer(self.check.topic, (fault(self.check.where, what, remedy),))
+        return Answer(self.check.topic, self.found)
+
+
+def answers(phases: Sequence[Sequence[Check]]) -> Iterator[Answer]:
+    """Yield an answer for each check, in their order.
+
+    Checks of one phase run at once, phases one after another: what measures time has one alone.
+    """
+    for phase in phases:
+        working = [_Working(check) for check in phase]
+        started_s = time.monotonic()
+        for each in working:
+            each.start()
+        for each in working:
+            yield each.answer(started_s)

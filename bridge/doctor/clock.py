@@ -1,0 +1,113 @@
+"""Time: where timecode comes from, what steers the system clock, and how late ticks are here."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bridge.clock.chase import Sync
+from bridge.clock.discipline import Discipline, Steering, system_discipline
+from bridge.clock.host import host_now
+from bridge.clock.opening import open_time_of_day
+from bridge.clock.tick import Ticker, raise_priority
+from bridge.doctor.finding import Finding, fault, ok, warning
+from bridge.doctor.owners import is_loopback
+from bridge.process import SWITCH_INTERVAL_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bridge.clock.chase import Status
+    from bridge.clock.rate import FrameRate
+    from bridge.clock.spec import TimecodeSpec
+    from bridge.config.schema import Config
+
+TIMECODE_S = 2.5
+"""How long linear timecode is listened to; it is believed after a fifth of a second."""
+
+TICKS_S = 1.5
+MAX_LATENESS_S = 0.004
+"""Lateness, p99, that a run keeps on a machine with nothing else to do."""
+
+SYNCHRONISE = {
+    "win32": "w32tm /resync, or switch on Settings > Time & language > Set time automatically",
+    "darwin": "switch on System Settings > General > Date & Time > Set time automatically",
+}
+SYNCHRONISE_ELSEWHERE = "timedatectl set-ntp true, or install chrony"
+
+
+def examine_timecode(spec: TimecodeSpec, rate: FrameRate) -> Finding:
+    """Listen to the source of timecode. UserError where it cannot be opened."""
+    if spec.source == "system":
+        return ok("timecode", f"the system clock's time of day, at {rate} frames/s")
+    time_of_day = open_time_of_day(spec, rate)
+    try:
+        threading.Event().wait(TIMECODE_S)
+        return judge_timecode(time_of_day.text, time_of_day.status(host_now()), rate)
+    finally:
+        time_of_day.close()
+
+
+def judge_timecode(text: str, status: Status, rate: FrameRate) -> Finding:
+    """Say whether there is timecode that can be believed."""
+    if status.sync is Sync.LOST:
+        what = f"{text}: no timecode that can be believed arrives"
+        return fault(
+            "timecode", what, "check the cable, its channel (timecode.audio) and its level"
+        )
+    return ok("timecode", f"{text} arrives, frames leave at {rate} frames/s")
+
+
+def examine_steering(config: Config) -> Finding:
+    """Ask what steers the system clock."""
+    hosts = {
+        target.host for each in config.subjects for link in each.links for target in link.targets
+    }
+    return judge_steering(system_discipline(), is_alone=all(map(is_loopback, hosts)))
+
+
+def judge_steering(
+    discipline: Discipline, *, is_alone: bool, platform: str = sys.platform
+) -> Finding:
+    """Say whether other machines can have the same time; `is_alone` says that there are none."""
+    if discipline.steering is Steering.UNKNOWN:
+        return ok("system clock", "what steers it is not told by this system")
+    if discipline.steering is not Steering.NONE:
+        return ok("system clock", f"steered by {discipline}")
+    remedy = SYNCHRONISE.get(platform, SYNCHRONISE_ELSEWHERE)
+    if is_alone:
+        what = "nothing steers it, which matters only where several machines share a time"
+        return ok("system clock", what)
+    what = "nothing steers it, so its timecode drifts from that of other machines"
+    return warning("system clock", what, remedy)
+
+
+def examine_ticks(rate: FrameRate) -> Iterator[Finding]:
+    """Tick as a run does, and say how late ticks are and at which priority."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    try:
+        priority = raise_priority()
+        ticks = itertools.islice(Ticker(rate, now=host_now), round(TICKS_S * rate.hz))
+        lateness_s = [tick.lateness_s for tick in ticks]
+    finally:
+        sys.setswitchinterval(before)
+    yield judge_ticks(lateness_s, rate)
+    yield ok("priority", priority)
+
+
+def judge_ticks(lateness_s: list[float], rate: FrameRate) -> Finding:
+    """Say whether frames leave evenly on a machine that wakes us so late."""
+    median_s, p99_s = np.percentile(lateness_s, (50, 99)).tolist()
+    what = (
+        f"{rate} a second, late by {1e3 * median_s:.1f} ms, p99 {1e3 * p99_s:.1f} "
+        f"(good: below {1e3 * MAX_LATENESS_S:.0f})"
+    )
+    remedy = "close other programs; real-time priority (see below) helps"
+    if p99_s >= float(rate.frame_s):
+        return fault("ticks", f"{what}: more than a whole frame", remedy)
+    return warning("ticks", what, remedy) if p99_s >= MAX_LATENESS_S else ok("ticks", what)

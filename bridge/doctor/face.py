@@ -1,0 +1,94 @@
+"""The network: whether its weights load, where it runs, and how fast it is here."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bridge.doctor.finding import Finding, fault, ok, warning
+from bridge.errors import UserError
+from bridge.network import check_guards, load_network
+from models.shipped import DEFAULT_PATH
+from models.timing import HOP_S, MAX_LOOKAHEAD_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bridge.config.schema import Config
+    from models.generator import Generator
+
+HOPS = 100
+"""Hops that are measured: two seconds."""
+
+HASH_CHARACTERS = 12
+
+COMFORT = 0.75
+"""Share of a hop's 20 ms up to which there is room for Unreal beside it, and for bad moments."""
+
+
+@dataclass(slots=True)
+class Network:
+    """The network of a config, once it could be loaded; one check loads it, another uses it."""
+
+    config: Config
+    generator: Generator | None = None
+
+    def examine_weights(self) -> Iterator[Finding]:
+        """Load the weights and say what they are, and where they run."""
+        config = self.config
+        path = config.weights or DEFAULT_PATH
+        self.generator = generator = load_network(config.weights, config.device)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()[:HASH_CHARACTERS]
+        licence = generator.card.get("licence", "licence unknown")
+        yield ok(
+            "weights",
+            f"{path.name}, SHA-256 {digest}, {licence}; look-ahead {config.lookahead_ms} of "
+            f"0 to {MAX_LOOKAHEAD_MS} ms; {', '.join(generator.emotions)}",
+        )
+        try:
+            check_guards(generator, {each.name: each.mouth_guard for each in config.subjects})
+        except UserError as error:
+            yield from (fault(each.where, each.what, each.remedy) for each in error.problems)
+        yield ok("device", _device(generator, config.device))
+
+    def examine_speed(self) -> Iterator[Finding]:
+        """Step the network at the pace of live sound, for all subjects, and time each hop."""
+        if self.generator is None:
+            return
+        from bridge.bench.generator import hop_times
+
+        subjects = len(self.config.subjects)
+        yield judge_speed(hop_times(self.generator, subjects, HOPS), subjects)
+
+
+def judge_speed(hops_s: list[float], subjects: int) -> Finding:
+    """Say whether a network that takes so long for each hop keeps up with live sound."""
+    median_s, p99_s = np.percentile(hops_s, (50, 99)).tolist()
+    hop_ms = 1e3 * HOP_S
+    voices = "1 subject" if subjects == 1 else f"{subjects} subjects"
+    what = (
+        f"a hop of {voices} takes {1e3 * median_s:.1f} ms, p99 {1e3 * p99_s:.1f}, of the "
+        f"{hop_ms:.0f} there are: {HOP_S / median_s:.1f} times real time"
+    )
+    if median_s >= HOP_S:
+        return fault("speed", what, "use a GPU (device: cuda), fewer subjects, or a faster machine")
+    if p99_s >= COMFORT * HOP_S:
+        remedy = "close other programs, raise buffer_ms, or use a GPU (device: cuda)"
+        return warning("speed", what, remedy)
+    return ok("speed", what)
+
+
+def _device(generator: Generator, asked: str) -> str:
+    import torch
+
+    name = f"{generator.device.type} (torch {torch.__version__})"
+    if generator.device.type == "cuda":
+        name = f"{torch.cuda.get_device_name(generator.device)}, {name}"
+    if asked != "auto":
+        return f"{name}, as asked"
+    reason = "it is there" if generator.device.type == "cuda" else "torch finds no CUDA GPU"
+    return f"{name}, chosen because {reason}"

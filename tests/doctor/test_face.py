@@ -1,0 +1,75 @@
+"""Weights that load and weights that do not, and what is said of their speed."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bridge.config.schema import Config, SubjectConfig
+from bridge.doctor.face import HASH_CHARACTERS, Network, judge_speed
+from bridge.doctor.finding import State
+from bridge.errors import UserError
+from tests.networks import GUARDED, UNGUARDED, write_weights
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_weights_are_told_by_name_hash_licence_and_emotions(tmp_path: Path) -> None:
+    path = write_weights(tmp_path / "small.safetensors", GUARDED)
+    network = Network(Config(weights=path, device="cpu"))
+    weights, device = network.examine_weights()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:HASH_CHARACTERS]
+    assert weights.what.startswith(f"small.safetensors, SHA-256 {digest}, none; look-ahead 80 of")
+    assert weights.what.endswith("disgusted")
+    assert (device.state, device.what.endswith("as asked")) == (State.OK, True)
+    (speed,) = network.examine_speed()
+    assert "a hop of 1 subject takes" in speed.what
+
+
+def test_what_auto_chose_is_told_with_the_reason(tmp_path: Path) -> None:
+    path = write_weights(tmp_path / "small.safetensors", GUARDED)
+    _, device = Network(Config(weights=path)).examine_weights()
+    assert "chosen because" in device.what
+
+
+def test_a_guard_that_the_weights_do_not_know_is_a_fault(tmp_path: Path) -> None:
+    path = write_weights(tmp_path / "small.safetensors", UNGUARDED)
+    config = Config(weights=path, subjects=(SubjectConfig(name="Ada", mouth_guard=0.9),))
+    _, guard, _ = Network(config).examine_weights()
+    assert (guard.state, guard.where) == (State.FAULT, "Ada")
+
+
+def test_a_wrong_file_is_a_problem_of_the_user_and_no_speed_is_measured(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.safetensors"
+    path.write_text("no weights", encoding="utf-8")
+    network = Network(Config(weights=path))
+    with pytest.raises(UserError, match=r"wrong\.safetensors"):
+        list(network.examine_weights())
+    assert list(network.examine_speed()) == []
+
+
+def test_a_device_that_is_not_there_is_a_problem_of_the_user() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA GPU")
+    with pytest.raises(UserError, match="cuda"):
+        list(Network(Config(device="cuda")).examine_weights())
+
+
+@pytest.mark.parametrize(
+    ("hops_ms", "state"),
+    [
+        ([4.0] * 100, State.OK),
+        ([4.0] * 95 + [16.0] * 5, State.WARNING),
+        ([21.0] * 100, State.FAULT),
+    ],
+)
+def test_speed_is_judged_by_the_hop(hops_ms: list[float], state: State) -> None:
+    finding = judge_speed([1e-3 * each for each in hops_ms], subjects=2)
+    assert finding.state is state
+    assert finding.what.startswith(f"a hop of 2 subjects takes {hops_ms[0]:.1f} ms")
+    assert bool(finding.remedy) is (state is not State.OK)

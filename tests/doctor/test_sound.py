@@ -1,0 +1,146 @@
+"""What is said of sound: from made levels, and from microphones that are none."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from bridge.audio.spec import AudioSpec, GateSpec
+from bridge.bench.fakemic import FakeMicrophones
+from bridge.config.schema import SubjectConfig
+from bridge.doctor.finding import Finding, State
+from bridge.doctor.sound import CLIPPED_SAMPLES, Heard, examine_sound, judge
+from bridge.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+PROBE = """
+import json, sys
+from bridge.audio.spec import AudioSpec
+from bridge.config.schema import SubjectConfig
+from bridge.doctor.sound import examine_sound
+subject = SubjectConfig(name="Ada", audio=AudioSpec(input=sys.argv[1]))
+print(json.dumps([(f.state.value, f.what, f.remedy) for f in examine_sound([subject])]))
+"""
+
+
+def judged(
+    spec: AudioSpec | None = None, platform: str = "linux", **heard: object
+) -> list[Finding]:
+    given = {"loudest_db": -25.0, "peak_db": -12.0, **heard}
+    base = Heard("USB", 48000, is_device=True, seconds=2.0)
+    changed = {name: given.get(name, getattr(base, name)) for name in Heard.__slots__}
+    return list(judge("Ada", spec or AudioSpec(input="USB"), Heard(**changed), platform))
+
+
+def test_a_voice_is_well() -> None:
+    (finding,) = judged()
+    assert finding.state is State.OK
+    assert finding.what == "USB at 48000 Hz: loudest -25 dB, peak -12 dB"
+
+
+@pytest.mark.parametrize(
+    ("platform", "words"),
+    [("linux", "unmute"), ("win32", "let desktop apps"), ("darwin", "allow the terminal")],
+)
+def test_digital_silence_is_a_fault_with_what_that_system_may_forbid(
+    platform: str, words: str
+) -> None:
+    (finding,) = judged(platform=platform, loudest_db=-100.0, peak_db=-100.0)
+    assert finding.state is State.FAULT
+    assert words in finding.remedy
+
+
+def test_a_quiet_voice_is_told_a_gain_that_makes_it_loud_enough() -> None:
+    (finding,) = judged(loudest_db=-52.0)
+    assert finding.state is State.WARNING
+    assert finding.remedy.endswith("gain_db to 22")
+    (lifted,) = judged(AudioSpec(gain_db=22.0), loudest_db=-52.0)
+    assert lifted.state is State.OK
+    assert "loudest -30 dB, peak -12 dB before a gain of +22 dB" in lifted.what
+    assert "gain_db" not in judged(loudest_db=-80.0)[0].remedy
+
+
+def test_a_few_samples_at_full_scale_are_no_clipping_and_more_are() -> None:
+    assert judged(clipped=CLIPPED_SAMPLES - 1)[0].state is State.OK
+    (finding,) = judged(clipped=CLIPPED_SAMPLES)
+    assert finding.state is State.WARNING
+    assert "clips" in finding.what
+
+
+def test_a_device_that_delivers_nothing_is_a_fault() -> None:
+    assert judged(seconds=0.0)[0].state is State.FAULT
+    (finding,) = judged(fault="the device is gone")
+    assert finding.what == "USB delivers nothing (the device is gone)"
+
+
+def test_a_gate_that_stays_shut_and_blocks_that_were_lost_are_told() -> None:
+    gate = GateSpec(enabled=True, open_db=-20.0, close_db=-26.0)
+    level, shut, lost = judged(AudioSpec(gate=gate), loudest_db=-30.0, dropped=3)
+    assert level.state is State.OK
+    assert "opens at -20 dB" in shut.what
+    assert lost.what == "3 blocks of 10 ms were lost"
+
+
+def test_a_recording_may_be_silent() -> None:
+    (finding,) = judged(is_device=False, loudest_db=-100.0, peak_db=-100.0)
+    assert finding.state is State.OK
+
+
+def test_each_subject_is_heard_and_one_that_cannot_be_leaves_the_others() -> None:
+    subjects = [
+        SubjectConfig(name="Ada", audio=AudioSpec(input="test")),
+        SubjectConfig(name="Ben", audio=AudioSpec(input="none.wav")),
+    ]
+    found = {finding.where: finding for finding in examine_sound(subjects, seconds=0.5)}
+    assert found["Ada"].state is State.OK
+    assert found["Ben"].state is State.FAULT
+    assert "none.wav" in found["Ben"].what
+
+
+@pytest.fixture
+def microphones() -> Iterator[FakeMicrophones]:
+    try:
+        made = FakeMicrophones()
+    except UserError as error:
+        pytest.skip(str(error))
+    with made:
+        yield made
+
+
+def heard_by(microphones: FakeMicrophones, name: str) -> list[str]:
+    """What is found in a process that has these microphones: state, words and remedy."""
+    told = subprocess.run(
+        [sys.executable, "-c", PROBE, name],
+        env={**microphones.environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    (found,) = json.loads(told.stdout)
+    return list(found)
+
+
+def test_real_devices_are_silent_loud_quiet_or_not_there(microphones: FakeMicrophones) -> None:
+    noise = np.random.default_rng(0).standard_normal(microphones.rate_hz)
+    state, what, _ = heard_by(microphones, "mic_a")
+    assert (state, "digital silence" in what) == ("fault", True)
+    for amplitude, expected in ((3000, "ok"), (30, "warning")):
+        microphones.say("mic_a", np.rint(amplitude * noise).astype(np.int16), is_loop=True)
+        assert heard_by(microphones, "mic_a")[0] == expected
+    state, what, remedy = heard_by(microphones, "nowhere")
+    assert (state, "nowhere" in what, "mic_a" in remedy) == ("fault", True, True)
+
+
+def test_a_device_that_stalls_is_a_fault(microphones: FakeMicrophones) -> None:
+    microphones.stall("mic_a")
+    state, what, _ = heard_by(microphones, "mic_a")
+    assert (state, "delivers nothing" in what) == ("fault", True)
