@@ -22,6 +22,7 @@ from bridge.subject import Outlet, Subject
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Sequence
     from contextlib import ExitStack
 
     from bridge.config.schema import Config, SubjectConfig
@@ -127,6 +128,10 @@ def _open_voice(
     return Voice(source, spec.audio, timing, emotion, channels=channels), notice
 
 
+def _felt(emotion: EmotionState, names: Sequence[str], now_s: float) -> dict[str, float]:
+    return dict(zip(names, emotion.at(now_s).tolist(), strict=True))
+
+
 def open_metrics(config: Config, subjects: list[Subject], stage: Stage) -> Metrics:
     """Gather what is measured of all subjects, and say what is not as it was asked for."""
     metrics = Metrics(
@@ -137,8 +142,8 @@ def open_metrics(config: Config, subjects: list[Subject], stage: Stage) -> Metri
         device=str(stage.model.device),
         recorder=stage.recorder,
     )
-    for subject, spec in zip(subjects, config.subjects, strict=True):
-        subject.metrics.emotion = spec.emotion
+    for subject in subjects:
+        subject.metrics.emotion_at = partial(_felt, subject.voice.emotion, stage.model.emotions)
         if subject.notice:
             metrics.notice(host_now(), subject.notice, subject.name)
     return metrics

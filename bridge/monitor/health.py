@@ -35,6 +35,7 @@ class State(Enum):
     OK = "OK"
     STARTING = "STARTING"
     ENDED = "ENDED"
+    MUTED = "MUTED"
     SILENT = "SILENT"
     LATE = "LATE"
     NOT_SENT = "NOT SENT"
@@ -108,6 +109,8 @@ def _late_health(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> Hea
 
 
 def _silence_health(subject: SubjectMetrics, now_s: float) -> Health | None:
+    if subject.is_muted:
+        return Health(State.MUTED, "its voice is not heard")
     if subject.voiced_s is None or now_s - subject.voiced_s <= PAUSE_S:
         return None
     if subject.peak_db < DIGITAL_SILENCE_DB:

@@ -17,7 +17,7 @@ from bridge.monitor.rings import Percentiles, Rate
 from models.board import CHANNELS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -107,8 +107,9 @@ class LinkMetrics:
 
 
 class SubjectMetrics:
-    """One subject. `heard`, `set_input` and `emotion` belong to the generator thread, `faced` and
-    `sent` to the tick thread; each part and each cause of drops to the one thread that records it.
+    """One subject. `heard` and `set_input` belong to the generator thread, `faced` and `sent` to
+    the tick thread, `is_muted` to whoever mutes; each part and each cause of drops to the one
+    thread that records it.
     """
 
     def __init__(self, name: str, links: Sequence[LinkCounters] = ()) -> None:
@@ -121,7 +122,9 @@ class SubjectMetrics:
         self.gate_open = False
         self.heard_s: float | None = None
         self.voiced_s: float | None = None
-        self.emotion: Mapping[str, float] = {}
+        self.emotion_at: Callable[[float], Mapping[str, float]] = lambda _now_s: {}
+        """What it feels at a host time, a weight by name."""
+        self.is_muted = False
         self.board: NDArray[np.float32] = np.zeros(len(CHANNELS), dtype=np.float32)
         self.frame: int | None = None
         self.latency = {part: Percentiles() for part in PARTS}

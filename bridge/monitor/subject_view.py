@@ -27,10 +27,14 @@ FULL_ROWS = 7 + CURVE_ROWS
 """Lines of a full view without its links: title, input, level, emotion, curves, latency."""
 SHORT_ROWS = 4
 
+LEAST_WEIGHT = 0.005
+"""Weight of an emotion which is shown."""
+
 BADGES: dict[State, str] = {
     State.OK: "bold black on green",
     State.STARTING: "bold black on cyan",
     State.ENDED: "bold black on cyan",
+    State.MUTED: "bold black on yellow",
     State.SILENT: "bold black on yellow",
     State.LATE: "bold white on red",
     State.NOT_SENT: "bold white on red",
@@ -59,7 +63,7 @@ def full_view(
         _title(metrics, subject, now_s),
         _labelled("input").append(subject.input_name or "opening ...").append(_gate(subject)),
         _labelled("level").append(_level(subject, glyphs)),
-        _labelled("emotion").append(_emotion(subject)),
+        _labelled("emotion").append(_emotion(subject, now_s)),
         *_curve_rows(subject, glyphs),
         *_latency_rows(subject),
         *(_link_row(link, now_s) for link in subject.links),
@@ -76,7 +80,7 @@ def short_view(
     return [
         _title(metrics, subject, now_s),
         level.append(f"  {subject.input_name}", "bright_black"),
-        _labelled("face").append(_emotion(subject)).append("  ").append("  ".join(curves)),
+        _labelled("face").append(_emotion(subject, now_s)).append("  ").append("  ".join(curves)),
         _labelled("sends").append(_speed(subject, now_s)),
     ]
 
@@ -147,8 +151,9 @@ def _gate(subject: SubjectMetrics) -> Text:
     return Text("  gate open" if subject.gate_open else "  gate shut", "bright_black")
 
 
-def _emotion(subject: SubjectMetrics) -> Text:
-    mix = ", ".join(f"{name} {weight:.2g}" for name, weight in subject.emotion.items() if weight)
+def _emotion(subject: SubjectMetrics, now_s: float) -> Text:
+    weights = subject.emotion_at(now_s).items()
+    mix = ", ".join(f"{name} {weight:.2f}" for name, weight in weights if weight >= LEAST_WEIGHT)
     return Text(mix or "neutral", "magenta")
 
 

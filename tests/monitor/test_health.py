@@ -32,6 +32,14 @@ def test_a_long_silence_is_named_with_its_likely_cause(level_db: float, words: s
     assert words in found.advice
 
 
+def test_a_muted_voice_is_told_so_and_not_to_be_unplugged() -> None:
+    running = metrics()
+    now_s = play(running, seconds=6.0, level_db=-110.0)
+    running.subjects[0].is_muted = True
+    found = health(running, running.subjects[0], now_s)
+    assert (found.state, found.advice) == (State.MUTED, "its voice is not heard")
+
+
 def test_a_pause_of_a_speaker_is_no_silence() -> None:
     running = metrics()
     paused_s = play(running)

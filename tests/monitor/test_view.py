@@ -32,7 +32,7 @@ def lines(running: Metrics, now_s: float, width: int = 80, height: int = 24) -> 
 
 def test_one_subject_is_shown_in_full() -> None:
     running = metrics()
-    running.subjects[0].emotion = {"happy": 0.7}
+    running.subjects[0].emotion_at = lambda _now_s: {"happy": 0.7, "sad": 0.001}
     now_s = play(running)
     running.notice(now_s - 90, "the bundled recording is played", "CSTalk")
     text = "\n".join(lines(running, now_s))
