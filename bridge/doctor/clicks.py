@@ -59,7 +59,7 @@ def _arkit(target: Target, names: Sequence[str]) -> Guide:
         f"Window > Virtual Production > Live Link: {_listed(names)} is listed, with a green dot.",
         "Select the MetaHuman in the level. Details: switch on Use ARKit Face, and choose "
         f"{_listed(names)} as ARKit Face Subj (Unreal 5.6 and later: LLink Face Subj).",
-        "Press Play: beside it, a face moves only where its animation is updated in the editor.",
+        "Press Play. Without it a face moves only if its Blueprint updates it in the editor.",
     ]
     if target.port != usual:
         steps.insert(2, f"Unreal listens at port {usual}; {target.port} must have been set there.")
