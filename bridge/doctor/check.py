@@ -19,11 +19,13 @@ PATIENCE_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing to examine. `examine` runs in a thread of its own and may wait for files and
-    networks; what it raises becomes a fault, as does not being done after `patience_s`."""
+    """One thing to examine, and the heading below which its findings stand.
+
+    `examine` runs in a thread of its own and may wait for files and networks; what it raises
+    becomes a fault, as does not being done after `patience_s`.
+    """
 
     topic: str
-    """The heading below which its findings stand."""
     where: str
     examine: Callable[[], Iterable[Finding]]
     patience_s: float = PATIENCE_S

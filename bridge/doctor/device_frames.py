@@ -18,7 +18,6 @@ from bridge.doctor.frames import (
     MAX_DATAGRAM_BYTES,
     PATIENCE_S,
     compared,
-    loaded,
     misfits,
     sample,
 )
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from bridge.clock.rate import FrameRate
     from bridge.links.metahuman.link import MetaHumanLink
     from bridge.links.spec import LinkSpec
+    from bridge.rig.rigmap import RigMap
 
 READ_BYTES = 1 << 14
 MAX_PAYLOAD_BYTES = 1 << 20
@@ -95,11 +95,10 @@ class Client:
                     return answer.get("body")
 
 
-def examine_device_frame(link: LinkSpec, subject: str, rate: FrameRate) -> Iterator[Finding]:
+def examine_device_frame(
+    link: LinkSpec, subject: str, rigmap: RigMap, rate: FrameRate
+) -> Iterator[Finding]:
     """Open a device on a free port of this machine, ask it for the subject and read a frame."""
-    rigmap = loaded(link.rigmap)
-    if rigmap is None:
-        return
     values = sample(rigmap)
     where = f"{subject} {link.protocol}"
     start_s = host_now()

@@ -10,7 +10,7 @@ from bridge.doctor.clock import examine_steering, examine_ticks, examine_timecod
 from bridge.doctor.device_frames import examine_device_frame
 from bridge.doctor.face import Network
 from bridge.doctor.frames import examine_frame
-from bridge.doctor.maps import examine_maps
+from bridge.doctor.maps import Maps
 from bridge.doctor.ports import examine_ports
 from bridge.doctor.sound import examine_sound
 from bridge.doctor.targets import examine_target
@@ -27,7 +27,7 @@ SOUND, MAPS, NETWORK, ECHO, TIME, FACE = "sound", "rig maps", "network", "echo",
 """The headings; `echo` is a frame of every link that is sent to ourselves."""
 
 LOADING_S = 60.0
-"""Patience with torch and a weights file on a slow disk."""
+"""Patience with what is read from a slow disk, and torch most of all."""
 
 NAMING_S = 15.0
 """Patience with a name server that does not answer."""
@@ -35,16 +35,16 @@ NAMING_S = 15.0
 
 def checks(config: Config) -> list[list[Check]]:
     """Return what to examine: first what waits for others, at once; then what measures, alone."""
-    network = Network(config)
+    network, maps = Network(config), Maps(config.subjects)
     return [
         [
             Check(SOUND, _names(config), partial(examine_sound, config.subjects)),
-            Check(MAPS, "rig maps", partial(examine_maps, config.subjects)),
+            Check(MAPS, "rig maps", maps.examine, LOADING_S),
             *_network(config),
-            *_echo(config),
             Check(TIME, "timecode", _one(partial(examine_timecode, config.timecode, config.fps))),
             Check(TIME, "system clock", _one(partial(examine_steering, config))),
         ],
+        [Check(ECHO, "frames", partial(_examine_frames, config, maps), LOADING_S)],
         [Check(FACE, "weights", network.examine_weights, LOADING_S)],
         [Check(FACE, "speed", network.examine_speed, LOADING_S)],
         [Check(FACE, "ticks", partial(examine_ticks, config.fps))],
@@ -60,13 +60,14 @@ def _network(config: Config) -> Iterator[Check]:
     yield Check(NETWORK, "ports", partial(examine_ports, config))
 
 
-def _echo(config: Config) -> Iterator[Check]:
+def _examine_frames(config: Config, maps: Maps) -> Iterator[Finding]:
+    """Send a frame of every link whose rig map could be loaded."""
     for subject in config.subjects:
         for link in subject.links:
-            is_device = PROTOCOLS[link.protocol].listens
-            examine = examine_device_frame if is_device else examine_frame
-            run = partial(examine, link, subject.name, config.fps)
-            yield Check(ECHO, str(link), run)
+            if rigmap := maps.loaded.get(link.rigmap):
+                is_device = PROTOCOLS[link.protocol].listens
+                examine = examine_device_frame if is_device else examine_frame
+                yield from examine(link, subject.name, rigmap, config.fps)
 
 
 def _names(config: Config) -> str:

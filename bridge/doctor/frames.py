@@ -16,7 +16,6 @@ from bridge.links import livelink_face, osc
 from bridge.links.opening import open_link
 from bridge.links.spec import Target
 from bridge.links.vmc import APPLY, SHAPE, shape_name
-from bridge.rig.load import load_rigmap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,12 +39,11 @@ TOLERANCE = 1e-6
 """Values are float32 on the way, and nothing else."""
 
 
-def examine_frame(link: LinkSpec, subject: str, rate: FrameRate) -> Iterator[Finding]:
-    """Send one frame of a UDP link to ourselves, through the link's rig map if that loads."""
+def examine_frame(
+    link: LinkSpec, subject: str, rigmap: RigMap, rate: FrameRate
+) -> Iterator[Finding]:
+    """Send one frame of a UDP link to ourselves, with values for all outputs of its rig map."""
     where = f"{subject} {link.protocol}"
-    rigmap = loaded(link.rigmap)
-    if rigmap is None:
-        return
     values = sample(rigmap)
     with ExitStack() as closing:
         ear = closing.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
@@ -67,19 +65,11 @@ def examine_frame(link: LinkSpec, subject: str, rate: FrameRate) -> Iterator[Fin
         yield fault(where, what, "a firewall or security program blocks UDP on this machine")
         return
     try:
-        arrived = read(link, subject, datagrams)
+        arrived = read(link, subject, rigmap.outputs, datagrams)
     except ValueError as error:
         yield fault(where, f"a frame came back as something else: {error}")
         return
     yield compared(where, arrived, expected(link, rigmap.outputs, values), datagrams, took_ms)
-
-
-def loaded(name: str) -> RigMap | None:
-    """Return a rig map, None for one that does not load, of which another check tells."""
-    try:
-        return load_rigmap(name)
-    except UserError:
-        return None
 
 
 def misfits(error: UserError, where: str) -> list[Finding]:
@@ -108,15 +98,16 @@ def expected(
     return named
 
 
-def read(link: LinkSpec, subject: str, datagrams: Sequence[bytes]) -> dict[str, float]:
+def read(
+    link: LinkSpec, subject: str, outputs: Sequence[str], datagrams: Sequence[bytes]
+) -> dict[str, float]:
     """Return the values by name that stand in the datagrams of a frame. ValueError: none do."""
     if link.protocol == "livelink-face":
         (datagram,) = datagrams
         packet = livelink_face.decode(datagram)
         if (packet.subject, packet.frame) != (subject, FRAME) or packet.values is None:
             raise ValueError(f"frame {packet.frame} of {packet.subject!r}, not {FRAME}")
-        names = load_rigmap(link.rigmap).outputs
-        return dict(zip(names, packet.values.tolist(), strict=True))
+        return dict(zip(outputs, packet.values.tolist(), strict=True))
     messages = [message for datagram in datagrams for message in osc.decode_packet(datagram)]
     if link.protocol == "vmc":
         if messages[-1].address != APPLY:

@@ -16,7 +16,6 @@ from bridge.links.spec import PROTOCOLS, parse_link_url
 from bridge.rig.load import load_rigmap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 RATE = FRAME_RATES["59.94df"]
@@ -33,8 +32,7 @@ def examined(url: str) -> list[Finding]:
     link = parse_link_url(url)
     is_device = PROTOCOLS[link.protocol].listens
     examine = examine_device_frame if is_device else examine_frame
-    found: Iterator[Finding] = examine(link, "Ada", RATE)
-    return list(found)
+    return list(examine(link, "Ada", load_rigmap(link.rigmap), RATE))
 
 
 @pytest.mark.parametrize("url", [*UDP_URLS, "metahuman://127.0.0.1"])
@@ -69,11 +67,6 @@ def test_a_rig_map_that_does_not_fit_is_a_fault_of_that_link(protocol: str) -> N
     assert "rig map" in finding.what
 
 
-@pytest.mark.parametrize("protocol", ["osc", "metahuman"])
-def test_a_rig_map_that_does_not_load_is_told_elsewhere(protocol: str) -> None:
-    assert examined(f"{protocol}://127.0.0.1?rigmap=none.yaml") == []
-
-
 def datagrams_of(url: str) -> list[bytes]:
     """What leaves for a frame, by the templates of the link itself."""
     link = parse_link_url(url.replace("10.0.0.5", "127.0.0.1"))
@@ -87,13 +80,13 @@ def datagrams_of(url: str) -> list[bytes]:
 def test_a_frame_of_another_number_is_not_ours() -> None:
     link = parse_link_url(UDP_URLS[0])
     with pytest.raises(ValueError, match="frame 5 of 'Ada'"):
-        read(link, "Ada", datagrams_of(UDP_URLS[0]))
+        read(link, "Ada", load_rigmap(link.rigmap).outputs, datagrams_of(UDP_URLS[0]))
 
 
 def test_a_vmc_frame_without_its_end_is_none() -> None:
     link = parse_link_url("vmc://10.0.0.5")
     with pytest.raises(ValueError, match="the last message"):
-        read(link, "Ada", [encode_message("/VMC/Ext/Blend/Val", "Joy", 0.5)])
+        read(link, "Ada", ["joy"], [encode_message("/VMC/Ext/Blend/Val", "Joy", 0.5)])
 
 
 def test_values_that_are_missing_or_others_are_told() -> None:
