@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING
 from bridge.clock.host import host_now
 from bridge.clock.opening import open_time_of_day
 from bridge.clock.tick import Ticker, raise_priority
+from bridge.control.desk import Desk, Running
+from bridge.control.opening import Control
 from bridge.face.generate import GeneratorLoop, warm_up
 from bridge.monitor.dashboard import open_monitor
 from bridge.opening import open_metrics, open_stage, open_subjects
@@ -47,19 +49,24 @@ GLANCE_S = 0.2
 def run(
     config: Config,
     *,
+    desk: Desk | None = None,
     stop: threading.Event | None = None,
     watch: Watch | None = None,
     is_urgent: bool = True,
 ) -> int:
     """Run the bridge until `stop`, a signal, or the end of all recordings; return the exit code 0.
 
-    `watch` is entered with the metrics while the bridge runs; by default it is the dashboard.
+    At the `desk` the bridge can be told what to do while it runs. `watch` is entered with the
+    metrics meanwhile; by default it is the dashboard.
     `is_urgent` asks the system for ticks at real-time priority. On every way out each link leaves
     its face at rest. Raises UserError for what the user can mend: weights, files, devices, hosts.
     """
     stop, wake, now = stop or threading.Event(), threading.Event(), host_now
+    desk = desk or Desk()
     with ExitStack() as closing:
         closing.enter_context(quiet_libraries())
+        control = Control(config, desk, now)
+        closing.callback(control.close)
         stage = open_stage(config, closing, wake)
         subjects = open_subjects(config, stage, closing)
         voices = [subject.voice for subject in subjects]
@@ -86,7 +93,8 @@ def run(
                 _measure(metrics, tick, ticker.skipped, now())
 
         monitor = watch(metrics) if watch else open_monitor(metrics, dashboard=config.dashboard)
-        with stop_on_signals(stop), monitor:
+        running = Running(subjects, metrics, stage.model, stage.recorder, stage.devices, stop, now)
+        with stop_on_signals(stop), desk.connected(running), control.started(), monitor:
             _work(stop, wake, partial(generator.run, stop), show)
     return 0
 

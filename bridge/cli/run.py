@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from bridge.config.schema import Config
 
 EPILOG = """\
---audio, --link, --emotion, --mouth-guard and --transition-ms are about one subject: the one which
---subject names, where the config has it; else the first, which --subject then renames. --link
-replaces its links.
+--audio, --link, --emotion, --emotions, --mouth-guard and --transition-ms are about one subject: the
+one which --subject names, where the config has it; else the first, which --subject then renames.
+--link replaces its links.
 Without --config, config.yaml in this folder is read when there is one.
 
 examples:
@@ -49,6 +49,9 @@ def add_settings(words: argparse.ArgumentParser) -> None:
     words.add_argument("--lookahead-ms", metavar="N", help="0 to 240 in steps of 20")
     words.add_argument("--emotion", metavar="NAME:WEIGHT", help="as happy:0.7 or happy:0.7,sad:0.2")
     words.add_argument(
+        "--emotions", metavar="FILE", help="emotions over time, as beside takes (YAML or CSV)"
+    )
+    words.add_argument(
         "--mouth-guard", metavar="N", help="share of its mouth that speech pushes aside, 0 to 1"
     )
     words.add_argument("--transition-ms", metavar="N", help="time a changed emotion takes (400)")
@@ -60,6 +63,20 @@ def add_settings(words: argparse.ArgumentParser) -> None:
         nargs="?",
         const="",
         help="show the faces in a browser, at 127.0.0.1:8520 where nothing else is said",
+    )
+    words.add_argument(
+        "--osc-control",
+        metavar="HOST:PORT",
+        nargs="?",
+        const="",
+        help="take remote control over OSC, at 127.0.0.1:8000 where nothing else is said",
+    )
+    words.add_argument(
+        "--osc-allow",
+        metavar="ADDRESS",
+        action="append",
+        default=[],
+        help="another machine or network that may control; repeat for more",
     )
 
 
@@ -89,11 +106,14 @@ def config_of(options: argparse.Namespace) -> Config:
         fps=options.fps,
         lookahead_ms=options.lookahead_ms,
         emotion=options.emotion,
+        emotions=options.emotions,
         mouth_guard=options.mouth_guard,
         transition_ms=options.transition_ms,
         device=options.device,
         weights=options.weights,
         preview=options.preview,
+        osc_control=options.osc_control,
+        osc_allow=tuple(options.osc_allow),
         no_ui=options.no_ui,
     )
     return load_config(Path(options.config) if options.config else None, flags)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.errors import Problem
+from bridge.links.spec import PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ def clashes(config: Config, where: Callable[[KeyPath], str]) -> list[Problem]:
         *_same_names(config, where),
         *_same_targets(config, where),
         *_same_addresses(config, where),
+        *_own_ears(config, where),
     ]
 
 
@@ -63,3 +65,17 @@ def _same_addresses(config: Config, where: Callable[[KeyPath], str]) -> Iterator
                     if link.protocol == "osc":
                         remedy = f"add a prefix, as osc://{target}/{subject.name}"
                     yield Problem(place, what, remedy)
+
+
+def _own_ears(config: Config, where: Callable[[KeyPath], str]) -> Iterator[Problem]:
+    """Remote control must not hear the bridge's own curves."""
+    ears = config.control.osc
+    if ears is None:
+        return
+    for index, subject in enumerate(config.subjects):
+        for number, link in enumerate(subject.links):
+            for target in link.targets if not PROTOCOLS[link.protocol].listens else ():
+                if (target.host, target.port) == (ears.host, ears.port):
+                    what = f"link to {target}, where remote control listens"
+                    remedy = "give one of the two another port"
+                    yield Problem(where(("subjects", index, "links", number)), what, remedy)

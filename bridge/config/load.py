@@ -26,9 +26,10 @@ M = TypeVar("M", bound="BaseModel")
 class Flags:
     """What the command line says, as typed; None or empty where it says nothing.
 
-    `audio`, `emotion`, `mouth_guard`, `transition_ms` and `links` are about one subject: the one
-    called `subject` where the config has it, else the first, which `subject` then renames. `links`
-    replace that subject's links. An empty `preview` means its usual place.
+    `audio`, `emotion`, `emotions`, `mouth_guard`, `transition_ms` and `links` are about one
+    subject: the one called `subject` where the config has it, else the first, which `subject` then
+    renames. `links` replace that subject's links. An empty `preview` or `osc_control` means its
+    usual place; `osc_allow` adds to the config's.
     """
 
     audio: str | None = None
@@ -37,11 +38,14 @@ class Flags:
     fps: str | None = None
     lookahead_ms: str | None = None
     emotion: str | None = None
+    emotions: str | None = None
     mouth_guard: str | None = None
     transition_ms: str | None = None
     device: str | None = None
     weights: str | None = None
     preview: str | None = None
+    osc_control: str | None = None
+    osc_allow: tuple[str, ...] = ()
     no_ui: bool = False
 
 
@@ -69,7 +73,7 @@ def read_config(path: Path) -> Config:
 def override(config: Config, flags: Flags) -> Config:
     """Return the config with the flags over it. Raises UserError with every problem of theirs."""
     index = _subject_index(config, flags.subject)
-    given = _given(flags, config.subjects[index])
+    given = _given(flags, config, config.subjects[index])
     problems: list[Problem] = []
     run: dict[str, object] = {}
     subject: dict[str, object] = {}
@@ -96,7 +100,7 @@ def _subject_index(config: Config, name: str | None) -> int:
 
 
 def _given(
-    flags: Flags, subject: SubjectConfig
+    flags: Flags, config: Config, subject: SubjectConfig
 ) -> Mapping[str, tuple[type[Config | SubjectConfig], str, object]]:
     """Return, by flag, the key of the config which it sets and to what."""
     audio = {**subject.audio.model_dump(), "input": flags.audio}
@@ -106,12 +110,23 @@ def _given(
         "--device": (Config, "device", flags.device),
         "--weights": (Config, "weights", flags.weights),
         "--preview": (Config, "preview", flags.preview),
+        "--osc-control": (Config, "control", _control(flags, config)),
         "--no-ui": (Config, "dashboard", False if flags.no_ui else None),
         "--subject": (SubjectConfig, "name", flags.subject),
         "--audio": (SubjectConfig, "audio", audio if flags.audio is not None else None),
         "--emotion": (SubjectConfig, "emotion", flags.emotion),
+        "--emotions": (SubjectConfig, "emotions", flags.emotions),
         "--mouth-guard": (SubjectConfig, "mouth_guard", flags.mouth_guard),
         "--transition-ms": (SubjectConfig, "transition_ms", flags.transition_ms),
         "--link": (SubjectConfig, "links", list(flags.links) or None),
     }
     return {flag: entry for flag, entry in table.items() if entry[2] is not None}
+
+
+def _control(flags: Flags, config: Config) -> dict[str, object] | None:
+    """Return the config's remote control with the flags over it, None without such flags."""
+    if flags.osc_control is None and not flags.osc_allow:
+        return None
+    before = config.control
+    osc = before.osc if flags.osc_control is None else flags.osc_control or True
+    return {"osc": osc, "allow": [*before.allow, *flags.osc_allow]}

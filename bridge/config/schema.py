@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from bridge.audio.spec import AudioSpec
 from bridge.clock.rate import FRAME_RATES, FrameRate, parse_rate
 from bridge.clock.spec import TimecodeSpec
+from bridge.control.spec import ControlSpec
 from bridge.document import FieldError
 from bridge.errors import UserError
 from bridge.face.emotion import MAX_TRANSITION_MS, TRANSITION_MS
@@ -20,6 +21,7 @@ from bridge.face.mix import EmotionMix
 from bridge.links.livelink_face import subject_fault
 from bridge.links.spec import LinkSpec, parse_link_url
 from bridge.preview.spec import PreviewSpec
+from bridge.takes.emotions import Keys, read_emotions
 from models.emotions import MOUTH_GUARD
 from models.timing import DEFAULT_LOOKAHEAD_MS, HOP_S, MAX_LOOKAHEAD_MS
 
@@ -58,6 +60,16 @@ def _preview(value: Any) -> Any:
     return value
 
 
+def _keys(value: Any) -> Any:
+    """Read a path as the keys of that file."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return read_emotions(Path(value)).keys
+    except UserError as error:
+        raise FieldError("; ".join(map(str, error.problems))) from None
+
+
 def _subject_name(name: str) -> str:
     if fault := subject_fault(name):
         raise FieldError(fault, "write a name, such as CSTalk")
@@ -74,6 +86,7 @@ def _at_least_one(items: tuple[Any, ...]) -> tuple[Any, ...]:
 class SubjectConfig(BaseModel):
     """One character: its voice, its emotion, and where its face goes.
 
+    `emotions` are keys of an emotion that changes by itself, from the start of the run on.
     `mouth_guard`, 0 to 1, is the share of the emotion's mouth which full speech pushes aside;
     `transition_ms` is the time over which a changed emotion is eased in.
     """
@@ -83,6 +96,7 @@ class SubjectConfig(BaseModel):
     name: Annotated[str, AfterValidator(_subject_name)] = "CSTalk"
     audio: AudioSpec = Field(default_factory=AudioSpec)
     emotion: EmotionMix = Field(default_factory=dict)
+    emotions: Annotated[Keys, BeforeValidator(_keys)] = Keys(())
     mouth_guard: float = Field(default=MOUTH_GUARD, ge=0.0, le=1.0, allow_inf_nan=False)
     transition_ms: float = Field(
         default=TRANSITION_MS, ge=0.0, le=MAX_TRANSITION_MS, allow_inf_nan=False
@@ -121,6 +135,7 @@ class Config(BaseModel):
     preview: Annotated[PreviewSpec | None, BeforeValidator(_preview)] = None
     timecode: TimecodeSpec = Field(default_factory=TimecodeSpec)
     recording: RecordingConfig = Field(default_factory=RecordingConfig)
+    control: ControlSpec = Field(default_factory=ControlSpec)
     subjects: Annotated[tuple[SubjectConfig, ...], AfterValidator(_at_least_one)] = Field(
         default_factory=lambda: (SubjectConfig(),), max_length=MAX_SUBJECTS
     )

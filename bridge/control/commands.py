@@ -1,0 +1,172 @@
+"""The table of our own commands: over OSC below `/cstalk`, in Python methods of the same names.
+
+    /cstalk/<subject>/<command> arguments      for one subject; * for all
+    /cstalk/<command> arguments                for the whole bridge
+
+`<subject>` is its name in the config, spaces written as they are or as `_`. Arguments beyond those
+of the table are refused. The first argument may stand in the address instead, for controllers that
+send one number only: `/cstalk/CSTalk/level/gaze 0.5`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from bridge.control.parameters import Kind, Parameter, Value
+from bridge.errors import Problem, UserError
+from bridge.face.alive.levels import MAX_LEVEL, Levels
+from bridge.face.emotion import MAX_TRANSITION_MS
+from models.emotions import EMOTIONS, MAX_WEIGHT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PREFIX = "cstalk"
+"""First part of the address of all commands of our own."""
+
+ALL_SUBJECTS = "*"
+
+MAX_INTENSITY = 2.0
+"""Factor on all weights of a mix at most; the products stay within `MAX_WEIGHT`."""
+
+MAX_TAKE = 2**31 - 1
+"""Take numbers are int32 over OSC."""
+
+FADER_S = 0.15
+"""Time in which one weight is eased in: a fader that moves is followed, its steps are not seen."""
+
+EMOTION = Parameter("emotion", Kind.TEXT, choices=EMOTIONS)
+WEIGHT = Parameter("weight", minimum=0.0, maximum=MAX_WEIGHT)
+OVER_S = Parameter(
+    "over_s", minimum=0.0, maximum=1e-3 * MAX_TRANSITION_MS, unit="s", is_optional=True
+)
+FACTOR = Parameter("factor", minimum=0.0, maximum=MAX_INTENSITY)
+SHARE = Parameter("share", minimum=0.0, maximum=1.0)
+PART = Parameter("part", Kind.TEXT, choices=tuple(field.name for field in fields(Levels)))
+LEVEL = Parameter("level", minimum=0.0, maximum=MAX_LEVEL)
+IS_MUTED = Parameter("is_muted", Kind.SWITCH, is_optional=True)
+IS_PAUSED = Parameter("is_paused", Kind.SWITCH, is_optional=True)
+LOOKAHEAD_MS = Parameter("lookahead_ms", unit="ms")
+ACTION = Parameter("action", Kind.TEXT, choices=("start", "stop"))
+SLATE = Parameter("slate", Kind.TEXT, is_optional=True)
+TAKE = Parameter("take", Kind.WHOLE, minimum=0, maximum=MAX_TAKE, is_optional=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: what stands behind its name, and what it does.
+
+    With `is_repeated` the required arguments may come again and again, and are pairs of one `mix`.
+    What `is_slow` reads or writes files.
+    """
+
+    name: str
+    does: str
+    parameters: tuple[Parameter, ...] = ()
+    is_of_subject: bool = True
+    is_repeated: bool = False
+    is_slow: bool = False
+
+    @property
+    def address(self) -> str:
+        """Its address as users write it."""
+        subject = "/<subject>" if self.is_of_subject else ""
+        return f"/{PREFIX}{subject}/{self.name}"
+
+    @property
+    def usage(self) -> str:
+        """Its arguments as users write them: `emotion weight ... [over_s]`."""
+        required = [p.name for p in self.parameters if not p.is_optional]
+        optional = [f"[{p.name}]" for p in self.parameters if p.is_optional]
+        return " ".join([*required, *(["..."] if self.is_repeated else []), *optional])
+
+    def read(self, arguments: Sequence[object]) -> dict[str, Any]:
+        """Return the arguments of a message by their names, for the method of the command's name.
+
+        UserError names every argument that does not fit.
+        """
+        required = [p for p in self.parameters if not p.is_optional]
+        optional = self.parameters[len(required) :]
+        times = max(1, len(arguments) // len(required)) if self.is_repeated else 1
+        wanted = required * times
+        if not len(wanted) <= len(arguments) <= len(wanted) + len(optional):
+            what = f"takes {self.usage or 'no arguments'}, found {len(arguments)} arguments"
+            raise UserError(Problem(self.name, what))
+        values: list[Value] = []
+        problems: list[Problem] = []
+        for parameter, argument in zip([*wanted, *optional], arguments, strict=False):
+            try:
+                values.append(parameter.read(argument))
+            except UserError as error:
+                problems += error.problems
+        if problems:
+            raise UserError.of(problems)
+        named = {p.name: value for p, value in zip([*wanted, *optional], values, strict=False)}
+        if not self.is_repeated:
+            return named
+        pairs = values[: len(wanted)]
+        over = {p.name: named[p.name] for p in optional if p.name in named}
+        return {"mix": dict(zip(pairs[::2], pairs[1::2], strict=True)), **over}
+
+
+COMMANDS: dict[str, Command] = {
+    command.name: command
+    for command in (
+        Command(
+            "emotion",
+            "goes over to this mix of emotions, all others 0, "
+            "within `over_s`, else `transition_ms` of the config",
+            (EMOTION, WEIGHT, OVER_S),
+            is_repeated=True,
+        ),
+        Command(
+            "weight",
+            f"changes one weight of the mix and leaves the others; within {FADER_S:g} s "
+            "where nothing else is said, so that a fader can hold it",
+            (EMOTION, WEIGHT, OVER_S),
+        ),
+        Command(
+            "intensity",
+            f"multiplies all weights of the mix, which stay below {MAX_WEIGHT:g}",
+            (FACTOR, OVER_S),
+        ),
+        Command(
+            "mouth_guard",
+            "sets how much of the emotion's mouth speech pushes aside",
+            (SHARE, OVER_S),
+        ),
+        Command("level", "sets how strong a part of the living face is", (PART, LEVEL)),
+        Command(
+            "mute",
+            "hears silence (1, or nothing) or the voice again (0); the face rests and packets go "
+            "on; a take that is recorded hears the same",
+            (IS_MUTED,),
+        ),
+        Command(
+            "pause",
+            "halts the face as the config says for a pause (1, or nothing), or lets it live (0)",
+            (IS_PAUSED,),
+        ),
+        Command(
+            "lookahead",
+            "is refused: with another look-ahead the face would jump in time",
+            (LOOKAHEAD_MS,),
+        ),
+        Command(
+            "reload",
+            "reads the rig maps of the subject from disk again; "
+            "a faulty file is told, and the old map stays",
+            is_slow=True,
+        ),
+        Command(
+            "record",
+            "starts or stops a take of all subjects; without slate and take, "
+            "the slate of the last and the next number",
+            (ACTION, SLATE, TAKE),
+            is_of_subject=False,
+            is_slow=True,
+        ),
+    )
+}
+"""Every command by its name, in the order of the documentation."""

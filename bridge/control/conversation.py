@@ -1,0 +1,145 @@
+"""All that comes in over OSC: datagrams in, answers out, and what was not understood, counted."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from bridge.control.answer import NOTHING, Answer
+from bridge.control.own import Own, told_error
+from bridge.errors import UserError
+from bridge.links.osc import decode_packet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bridge.control.answer import Address
+    from bridge.control.desk import Desk
+    from bridge.control.phone import Phone
+    from bridge.links.osc import Message
+
+MAX_DATAGRAM_BYTES = 2048
+"""Of a control message; a bundle of all commands at once has some hundred."""
+
+MAX_MESSAGES = 32
+"""Messages of one bundle that are followed."""
+
+MAX_TOLD = 6
+"""Faults told of within `TOLD_S`, to the sender and to the user: a flood shall not become two."""
+
+TOLD_S = 3.0
+
+
+@dataclass(slots=True)
+class Counters:
+    """What came to the door. Written by the thread that listens."""
+
+    followed: int = 0
+    """Messages that were done, or are being done."""
+    refused: int = 0
+    """Messages that could not be followed: unknown, or with wrong arguments."""
+    broken: int = 0
+    """Datagrams that are no OSC, too large, or hold too many messages."""
+    turned_away: int = 0
+    """Datagrams of senders that are not allowed."""
+    left_out: int = 0
+    """Messages whose work was not begun, because too much was waiting."""
+
+
+class Conversation:
+    """One door for the app's messages and for ours.
+
+    `is_allowed` decides by IP address who is heard; `notice` is told of faults. All of it belongs
+    to the thread that listens, but for the work of answers.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        phone: Phone,
+        *,
+        is_allowed: Callable[[str], bool],
+        notice: Callable[[str], None],
+        now: Callable[[], float],
+    ) -> None:
+        self.counters = Counters()
+        self._phone = phone
+        self._own = Own(desk)
+        self._is_allowed = is_allowed
+        self._notice = notice
+        self._now = now
+        self._told_s: deque[float] = deque(maxlen=MAX_TOLD)
+
+    def hear(self, datagram: bytes, sender: Address) -> list[Answer]:
+        """Return what follows from a datagram; never raises for anything in it."""
+        if not self._is_allowed(sender[0]):
+            self.counters.turned_away += 1
+            self.tell(f"{sender[0]} is not allowed to control; see `control: allow:`")
+            return []
+        try:
+            if len(datagram) > MAX_DATAGRAM_BYTES:
+                raise ValueError(f"more than {MAX_DATAGRAM_BYTES} bytes")  # noqa: TRY301
+            messages = decode_packet(datagram)
+            if len(messages) > MAX_MESSAGES:
+                raise ValueError(f"more than {MAX_MESSAGES} messages")  # noqa: TRY301
+        except ValueError as fault:
+            self.counters.broken += 1
+            self.tell(f"{sender[0]} sends what is no OSC message: {fault}")
+            return []
+        return [self._follow(message, sender) for message in messages]
+
+    def tell(self, text: str) -> bool:
+        """Tell the user, unless too much was told lately; return whether it was."""
+        now_s = self._now()
+        if len(self._told_s) == MAX_TOLD and now_s - self._told_s[0] < TOLD_S:
+            return False
+        self._told_s.append(now_s)
+        self._notice(f"control: {text}")
+        return True
+
+    def refuse(self, message: Message, sender: Address, error: UserError) -> Answer:
+        """Tell the user, and the sender of a command of ours, why it was not followed."""
+        self.counters.refused += 1
+        is_told = self.tell(f"{message.address[:80]} of {sender[0]}: {error}")
+        if is_told and self._own.knows(message):
+            return told_error(message, error, sender)
+        return NOTHING
+
+    def _follow(self, message: Message, sender: Address) -> Answer:
+        try:
+            answer = self._answer(message, sender)
+        except UserError as error:
+            return self.refuse(message, sender, error)
+        except Exception as error:  # noqa: BLE001 - the door stays open after a fault of ours
+            return self._fail(message, error)
+        work = answer.work
+        if work is None:
+            return answer
+
+        def guarded() -> Answer:
+            try:
+                return work()
+            except UserError as error:
+                return self.refuse(message, sender, error)
+            except Exception as error:  # noqa: BLE001 - as below
+                return self._fail(message, error)
+
+        return replace(answer, work=guarded)
+
+    def _fail(self, message: Message, error: Exception) -> Answer:
+        what = f"a fault of the program: {type(error).__name__}: {error}"
+        self.tell(f"{message.address[:80]}: {what}")
+        return NOTHING
+
+    def _answer(self, message: Message, sender: Address) -> Answer:
+        if self._own.knows(message):
+            answer = self._own.hear(message, sender)
+        elif self._phone.knows(message):
+            answer = self._phone.hear(message, sender)
+        else:
+            self.counters.refused += 1
+            self.tell(f"{sender[0]} sends {message.address[:80]}, which is no command")
+            return NOTHING
+        self.counters.followed += 1
+        return answer
