@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
 from bridge.cli.parser import make_parser
+from bridge.config.load import read_config
 from bridge.export import FORMATS
 from bridge.plot.findings import KINDS
 from bridge.plot.measures import MAX_JERK, MAX_SPEED
@@ -36,6 +38,17 @@ def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
     own = [target for target in targets if "://" not in target]
     assert [target for target in own if not (page.parent / target).exists()] == []
+
+
+def test_every_config_in_the_guide_to_unreal_is_one(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "unreal.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^( *)```yaml\n(.*?)^\1```", page, re.DOTALL | re.MULTILINE)
+    configs = [dedent(block) for _, block in blocks if "target: " not in block]
+    path = tmp_path / "config.yaml"
+    for config in configs:
+        path.write_text(config, encoding="utf-8")
+        read_config(path)
+    assert len(configs) == 2
 
 
 def test_the_table_of_formats_names_each_with_its_file() -> None:

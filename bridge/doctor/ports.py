@@ -44,8 +44,8 @@ def ports(config: Config) -> list[Port]:
     ]
     if config.preview is not None:
         found.append(Port("preview", "tcp", config.preview.host, config.preview.port))
-    osc = getattr(getattr(config, "control", None), "osc", None)
-    if osc is not None:
+    if config.control.osc is not None:
+        osc = config.control.osc
         found.append(Port("control", "udp", osc.host, osc.port))
     return list(dict.fromkeys(found))
 

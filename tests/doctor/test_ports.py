@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bridge.config.schema import Config, SubjectConfig
+from bridge.control.spec import ControlSpec, OscPlace
 from bridge.doctor.finding import Finding, State
 from bridge.doctor.firewall import opening
 from bridge.doctor.ports import Port, examine_ports, ports
@@ -30,19 +30,8 @@ def only(config: Config) -> Finding:
     return finding
 
 
-@dataclass(frozen=True)
-class _Place:
-    host: str
-    port: int
-
-
-@dataclass(frozen=True)
-class _Control:
-    osc: _Place | None
-
-
 def with_control(config: Config, port: int) -> Config:
-    return config.model_copy(update={"control": _Control(_Place("127.0.0.1", port))})
+    return config.model_copy(update={"control": ControlSpec(osc=OscPlace(port=port))})
 
 
 def test_a_link_that_sends_listens_nowhere() -> None:
