@@ -1,7 +1,7 @@
 """The whole way: voices in at one end, packets of living faces out at the other.
 
     Source -> Listener -> stream.step -> Timeline -> Performer -> RigMap -> Link
-     10 ms     16 kHz       50 Hz        any time     gaps         YAML     60 fps
+     10 ms     16 kHz       50 Hz        any time     life         YAML     60 fps
     `------ generator thread ---------' `------------- tick thread -------------'
 
 Two threads work. The generator thread (`face.generate`) sleeps until sound is there and makes rows.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic.dataclasses import is_pydantic_dataclass
 
 from bridge.errors import Problem, UserError
 from bridge.yaml_tree import LOADER, KeyPath, Mark, parse_tree
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import yaml
+    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
 __all__ = [
@@ -164,7 +166,7 @@ def _problem(model: type[BaseModel], document: Document, details: ErrorDetails) 
     misfit = details.get("ctx", {}).get("error")
     if isinstance(misfit, FieldError):
         return Problem(where, misfit.what, misfit.remedy)
-    if kind == "extra_forbidden":
+    if kind in {"extra_forbidden", "unexpected_keyword_argument"}:
         remedy = nearest(str(path[-1]), _known_keys(model, path[:-1]))
         return Problem(document.where_key(path), f"unknown key `{shown}`", remedy)
     if kind == "missing":
@@ -203,26 +205,34 @@ def _path(data: Any, details: ErrorDetails) -> KeyPath:
 
 
 def _known_keys(model: type[BaseModel], path: KeyPath) -> list[str]:
-    models = [model]
+    models: list[type] = [model]
     for step in path:
         inner = [
             found
             for candidate in models
             if isinstance(step, str)
-            for name, info in candidate.model_fields.items()
+            for name, info in _fields(candidate).items()
             if step in {name, info.alias}
             for found in _models_in(info.annotation)
         ]
         models = inner or models
-    return [
-        info.alias or name for candidate in models for name, info in candidate.model_fields.items()
-    ]
+    return [info.alias or name for candidate in models for name, info in _fields(candidate).items()]
 
 
-def _models_in(annotation: object) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+def _models_in(annotation: object) -> list[type]:
+    if isinstance(annotation, type) and (
+        issubclass(annotation, BaseModel) or is_pydantic_dataclass(annotation)
+    ):
         return [annotation]
     return [found for part in typing.get_args(annotation) for found in _models_in(part)]
+
+
+def _fields(model: type) -> Mapping[str, FieldInfo]:
+    """Return the fields of a model or of a dataclass of pydantic's."""
+    if issubclass(model, BaseModel):
+        return model.model_fields
+    fields: Mapping[str, FieldInfo] = model.__pydantic_fields__  # type: ignore[attr-defined]
+    return fields
 
 
 def _dotted(path: KeyPath) -> str:

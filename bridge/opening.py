@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bridge.audio.opening import open_source
 from bridge.clock.host import host_now
+from bridge.face.alive.life import Life, seed_of
 from bridge.face.emotion import EmotionState
 from bridge.face.voice import Timing, Voice
 from bridge.links.metahuman.opening import Devices
@@ -100,8 +101,16 @@ def _open_subject(
         )
         for name, rigmap in maps.items()
     ]
-    channels = stage.model.channels
-    return Subject(spec.name, voice, outlets, channels=channels, now=host_now, notice=notice)
+    return Subject(
+        spec.name,
+        voice,
+        Life(seed_of(spec.name) if spec.seed is None else spec.seed, spec.alive),
+        outlets,
+        channels=stage.model.channels,
+        now=host_now,
+        policies=spec.rest.policies,
+        notice=notice,
+    )
 
 
 def _packet_map(maps: dict[str, RigMap]) -> str:

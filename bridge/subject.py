@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.audio.block import BLOCK_S
+from bridge.face.alive.cues import Cues
 from bridge.face.perform import Performer
 from bridge.face.timeline import Reach
 from bridge.monitor.metrics import SubjectMetrics
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bridge.clock.tick import Tick
+    from bridge.face.alive.levels import Levels
+    from bridge.face.alive.life import Life
+    from bridge.face.alive.settling import Policies
     from bridge.face.timeline import Reading
     from bridge.face.voice import Stretch, Voice
     from bridge.frame import Frame
@@ -41,34 +45,50 @@ class Outlet:
 class Subject:
     """What the tick thread does for one character.
 
-    `channels` names the columns of its rows; `notice` is what to tell the user of its sound.
+    `channels` names the columns of its rows; `policies` say what its face does without words;
+    `notice` is what to tell the user of its sound. `levels` and `is_paused` may be set from
+    any thread.
     """
 
     def __init__(
         self,
         name: str,
         voice: Voice,
+        life: Life,
         outlets: Sequence[Outlet],
         *,
         channels: Sequence[str],
         now: Callable[[], float],
+        policies: Policies | None = None,
         notice: str | None = None,
     ) -> None:
         self.name = name
         self.notice = notice
         self.voice = voice
+        self.is_paused = False
         self.links = tuple(link for outlet in outlets for link in outlet.links)
         self.metrics = SubjectMetrics(name, self.links)
         self.outlets = tuple(outlets)
-        self._performer = Performer(channels)
+        self._life = life
+        self._performer = Performer(channels, life, policies)
         self._now = now
+
+    @property
+    def levels(self) -> Levels:
+        """How much of each part of its living face there is."""
+        return self._life.levels
+
+    @levels.setter
+    def levels(self, levels: Levels) -> None:
+        self._life.levels = levels
 
     def show(self, tick: Tick) -> None:
         """Read the face of a tick's presentation time, map it, and send it to all links."""
         reading, stretch = self.voice.at(tick.due_s)
         if self.voice.is_over(tick.due_s):
             reading = None
-        frame = self._performer.frame(reading, tick.due_s)
+        cues = Cues(self.voice.prosody_at(tick.due_s), self.voice.emotion.at(tick.due_s))
+        frame = self._performer.frame(reading, cues, tick.due_s, is_paused=self.is_paused)
         for outlet in self.outlets:
             outlet.send(frame, tick)
         left_s = self._now()

@@ -21,6 +21,7 @@ from bridge.audio.spec import AudioSpec
 from bridge.clock.rate import FRAME_RATES
 from bridge.config.schema import Config, SubjectConfig
 from bridge.errors import UserError
+from bridge.face.alive.levels import AS_GENERATED
 from bridge.frame import Frame, neutral_board
 from bridge.links.livelink_face import Packet, decode
 from bridge.links.spec import LinkSpec, Target
@@ -106,6 +107,7 @@ def config(
         audio=AudioSpec(input=audio),
         emotion=EMOTION,
         mouth_guard=mouth_guard,
+        alive=AS_GENERATED,
         links=(LinkSpec(protocol="livelink-face", targets=(target,)),),
     )
     given = {"weights": weights, "device": "cpu", "dashboard": False, "subjects": (subject,)}

@@ -5,6 +5,8 @@ import pytest
 
 from bridge.clock.rate import FRAME_RATES
 from bridge.clock.tick import Tick
+from bridge.face.alive.levels import AS_GENERATED, Levels
+from bridge.face.alive.life import Life
 from bridge.links.livelink_face import decode
 from bridge.links.opening import open_link
 from bridge.links.spec import LinkSpec
@@ -29,6 +31,7 @@ def subject_and_its_clock(listening: Receiver) -> tuple[Subject, list[float]]:
     subject = Subject(
         "One",
         voice,
+        Life(1, AS_GENERATED),
         [Outlet(rigmap.applier(), (link,))],
         channels=CHANNELS,
         now=lambda: clock_s[0],
@@ -36,18 +39,18 @@ def subject_and_its_clock(listening: Receiver) -> tuple[Subject, list[float]]:
     return subject, clock_s
 
 
-def live(subject: Subject, clock_s: list[float], seconds: float) -> None:
+def live(subject: Subject, clock_s: list[float], seconds: float, start_s: float = START_S) -> None:
     """Blocks every 10 ms, rows with the jaw at 0.5 made 3 ms after their hop, ticks at 60 fps."""
     source = subject.voice.source
     assert isinstance(source, ScriptedSource)
     tick = 0
     for block in range(round(100 * seconds)):
-        clock_s[0] = START_S + 0.01 * (block + 1)
+        clock_s[0] = start_s + 0.01 * (block + 1)
         source.put(clock_s[0])
         subject.voice.listen(clock_s[0])
         if subject.voice.hop is not None:
             subject.voice.take(np.array([0.5, 0.0], dtype=np.float32), clock_s[0] + 0.003)
-        while (due_s := START_S + 0.005 + tick / 60) < START_S + 0.01 * (block + 2):
+        while (due_s := start_s + 0.005 + tick / 60) < start_s + 0.01 * (block + 2):
             clock_s[0] = due_s + LEFT_AFTER_TICK_S
             subject.show(Tick(tick, due_s, 1000 + tick))
             tick += 1
@@ -85,3 +88,18 @@ def test_the_parts_of_the_latency_add_up_to_hop_buffer_and_tick() -> None:
     assert inference is not None
     assert inference.median_s == pytest.approx(0.003, abs=1e-4)
     assert subject.metrics.drops["late"].total == 0
+
+
+def test_levels_set_while_it_runs_are_taken_over() -> None:
+    with receiver() as listening:
+        subject, clock_s = subject_and_its_clock(listening)
+        live(subject, clock_s, SECONDS)
+        still = [decode(datagram).values for datagram in listening.all_waiting()]
+        subject.levels = Levels()
+        live(subject, clock_s, SECONDS, START_S + SECONDS)
+        alive = [decode(datagram).values for datagram in listening.all_waiting()]
+        subject.links[0].close()
+    pitch = load_rigmap("livelinkface61").outputs.index("HeadPitch")
+    assert not np.array(still)[:, pitch].any()
+    assert np.array(alive)[:, pitch].any()
+    assert subject.levels == Levels()

@@ -55,6 +55,11 @@ def add_settings(words: argparse.ArgumentParser) -> None:
         "--mouth-guard", metavar="N", help="share of its mouth that speech pushes aside, 0 to 1"
     )
     words.add_argument("--transition-ms", metavar="N", help="time a changed emotion takes (400)")
+    words.add_argument(
+        "--no-alive",
+        action="store_true",
+        help="the generated face alone: no gaze, blinks and head of its own",
+    )
     words.add_argument("--device", metavar="auto|cpu|cuda", help="where the generator runs")
     words.add_argument("--weights", metavar="FILE", help="weights of the generator (.safetensors)")
     words.add_argument(
@@ -109,6 +114,7 @@ def config_of(options: argparse.Namespace) -> Config:
         emotions=options.emotions,
         mouth_guard=options.mouth_guard,
         transition_ms=options.transition_ms,
+        no_alive=options.no_alive,
         device=options.device,
         weights=options.weights,
         preview=options.preview,

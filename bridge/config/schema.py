@@ -16,6 +16,8 @@ from bridge.clock.spec import TimecodeSpec
 from bridge.control.spec import ControlSpec
 from bridge.document import FieldError
 from bridge.errors import UserError
+from bridge.face.alive.levels import AS_GENERATED, Levels
+from bridge.face.alive.spec import RestSpec
 from bridge.face.emotion import MAX_TRANSITION_MS, TRANSITION_MS
 from bridge.face.mix import EmotionMix
 from bridge.links.livelink_face import subject_fault
@@ -40,6 +42,8 @@ LOOKAHEAD_STEP_MS = round(1000 * HOP_S)
 MAX_BUFFER_MS = 200
 """A longer buffer would hide a machine that is too slow, not help it."""
 
+MAX_SEED = 2**32 - 1
+
 
 def _frame_rate(value: Any) -> Any:
     if isinstance(value, FrameRate):
@@ -57,6 +61,13 @@ def _preview(value: Any) -> Any:
     """Read `true` as the usual place and `false` as none."""
     if isinstance(value, bool):
         return {} if value else None
+    return value
+
+
+def _levels(value: Any) -> Any:
+    """Read `true` as the usual levels and `false` as a face that does nothing by itself."""
+    if isinstance(value, bool):
+        return Levels() if value else AS_GENERATED
     return value
 
 
@@ -88,7 +99,8 @@ class SubjectConfig(BaseModel):
 
     `emotions` are keys of an emotion that changes by itself, from the start of the run on.
     `mouth_guard`, 0 to 1, is the share of the emotion's mouth which full speech pushes aside;
-    `transition_ms` is the time over which a changed emotion is eased in.
+    `transition_ms` is the time over which a changed emotion is eased in. `alive` is how much its
+    face does by itself, always the same for the same `seed`; None draws one from the name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -101,6 +113,9 @@ class SubjectConfig(BaseModel):
     transition_ms: float = Field(
         default=TRANSITION_MS, ge=0.0, le=MAX_TRANSITION_MS, allow_inf_nan=False
     )
+    seed: int | None = Field(default=None, ge=0, le=MAX_SEED)
+    alive: Annotated[Levels, BeforeValidator(_levels)] = Levels()
+    rest: RestSpec = Field(default_factory=RestSpec)
     links: Annotated[tuple[LinkSpec, ...], AfterValidator(_at_least_one)] = Field(
         default_factory=lambda: (parse_link_url(DEFAULT_LINK),), max_length=MAX_LINKS
     )

@@ -30,6 +30,8 @@ from bridge.audio.mute import Mute
 from bridge.audio.source import SourceState
 from bridge.audio.tape import SoundPlace, Tape
 from bridge.clock.stream_clock import StreamClock
+from bridge.face.alive.prosody import SILENCE, ProsodyTracker
+from bridge.face.alive.prosody_line import ProsodyLine
 from bridge.face.timeline import Reading, Timeline
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from bridge.audio.hop import Hop
     from bridge.audio.source import Source
     from bridge.audio.spec import AudioSpec
+    from bridge.face.alive.prosody import Prosody
     from bridge.face.emotion import EmotionState
 
 MAX_FILLED_BLOCKS = BLOCKS_PER_S
@@ -65,8 +68,8 @@ class Timing:
 class Stretch:
     """One unbroken run of sound: what was heard of it and the faces it gave.
 
-    `clock` and `timeline` may be read by the tick thread, `clock` and `tape`, what was heard before
-    gain and gate, by a recorder; the rest is the generator thread's.
+    `clock`, `timeline` and `prosodies` may be read by the tick thread, `clock` and `tape`, what was
+    heard before gain and gate, by a recorder; the rest is the generator thread's.
     `end_s` is the stream time at which the sound is over, infinite while that is open.
     """
 
@@ -75,6 +78,8 @@ class Stretch:
         self.clock = StreamClock()
         self.tape = Tape(rate_hz)
         self.timeline = Timeline(channels, timing.first_row)
+        self.prosodies = ProsodyLine()
+        self._prosody = ProsodyTracker()
         self.end_s = math.inf
         self.heard_s = 0.0
         self._rate_hz = rate_hz
@@ -104,6 +109,8 @@ class Stretch:
         if row is not None:
             self._last_row = row
         self.timeline.append(self._last_row, hop.arrived_s, made_s)
+        if row is not None:
+            self.prosodies.put(hop.index, self._prosody.step(hop.samples))
         self._next_index = hop.index + 1
 
     @property
@@ -181,6 +188,17 @@ class Voice:
         if not stretch.clock.is_synchronised:
             return None, stretch
         return stretch.timeline.at(stretch.clock.stream_time(host_s) - self.timing.delay_s), stretch
+
+    def prosody_at(self, host_s: float) -> Prosody:
+        """Return what the voice does a look-ahead after the face of a host time: all that is heard.
+
+        So a head has as much time to move with a word as lips have to get ready for it.
+        """
+        stretch = self._stretch
+        if not stretch.clock.is_synchronised:
+            return SILENCE
+        behind_s = self.timing.delay_s - self.timing.lookahead_s
+        return stretch.prosodies.at(stretch.clock.stream_time(host_s) - behind_s)
 
     def sound_at(self, host_s: float) -> SoundPlace | None:
         """Return the sound to which the face of a host time belongs, None before any sound."""

@@ -9,6 +9,8 @@ import pytest
 from bridge.config.load import Flags, load_config, override, read_config
 from bridge.config.schema import Config
 from bridge.errors import UserError
+from bridge.face.alive.levels import AS_GENERATED, Levels
+from bridge.face.alive.settling import Policies, Policy, Rest
 
 ROOT = Path(__file__).parents[2]
 
@@ -163,11 +165,13 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
         emotion="happy:0.7",
         mouth_guard="0.2",
         transition_ms="0",
+        no_alive=True,
         device="cpu",
         weights="w.safetensors",
         no_ui=True,
     )
     config = load_config(written(tmp_path, TWO_SUBJECTS), flags)
+    assert [subject.alive for subject in config.subjects] == [AS_GENERATED, Levels()]
     anna, bruno = config.subjects
     assert (config.fps.name, config.lookahead_ms, config.device) == ("50", 120, "cpu")
     assert (config.weights, config.dashboard) == (Path("w.safetensors"), False)
@@ -215,3 +219,34 @@ def test_every_wrong_flag_is_named_at_once() -> None:
 def test_links_of_flags_may_not_clash() -> None:
     with pytest.raises(UserError, match="sends to h:9 too"):
         override(Config(), Flags(links=("osc://h:9", "livelink-face://h:9")))
+
+
+def test_a_living_face_is_set_part_by_part_or_not_at_all(tmp_path: Path) -> None:
+    text = (
+        "subjects:\n"
+        "  - {name: Anna, seed: 7, alive: {gaze: 0.5, symmetry: 1}}\n"
+        "  - {name: Bruno, alive: false, rest: {silence: neutral, lost: {policy: hold}}}\n"
+    )
+    anna, bruno = read_config(written(tmp_path, text)).subjects
+    assert anna.alive == Levels(gaze=0.5, symmetry=1.0)
+    assert (anna.seed, bruno.seed) == (7, None)
+    assert bruno.alive == AS_GENERATED
+    assert bruno.rest.policies.silence == Policy(Rest.NEUTRAL)
+    assert bruno.rest.policies.lost == Policy(Rest.HOLD)
+    assert anna.rest.policies == Policies()
+
+
+def test_what_is_wrong_about_a_living_face_is_told_at_its_place(tmp_path: Path) -> None:
+    text = (
+        "subjects:\n"
+        "  - name: Anna\n"
+        "    seed: -1\n"
+        "    alive: {gaze: 3, blnk: 1}\n"
+        "    rest:\n"
+        "      lost: {policy: rest, decay_ms: 0}\n"
+    )
+    found = problems(written(tmp_path, text))
+    places = [problem.partition(" ")[0] for problem in found]
+    assert places == ["3:11:", "4:19:", "4:22:", "6:22:", "6:38:"]
+    assert "unknown key `subjects[0].alive.blnk`" in found[2]
+    assert "blink" in found[2]

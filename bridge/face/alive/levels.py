@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 MAX_LEVEL = 2.0
+MAX_SYMMETRY = 1.0
+
+Level = Annotated[float, Field(ge=0.0, le=MAX_LEVEL, allow_inf_nan=False)]
+Symmetry = Annotated[float, Field(ge=0.0, le=MAX_SYMMETRY, allow_inf_nan=False)]
 
 
 def limit_of(name: str) -> float:
     """Return how far a level goes."""
-    return 1.0 if name == "symmetry" else MAX_LEVEL
+    return MAX_SYMMETRY if name == "symmetry" else MAX_LEVEL
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class Levels:
     """How much of each part there is: 0 is off, 1 as made, 2 twice. ValueError outside 0..2.
 
@@ -21,20 +28,14 @@ class Levels:
     far both halves of the generated face go to their mean: 0 leaves them as they are.
     """
 
-    gaze: float = 1.0
-    head: float = 1.0
-    blink: float = 1.0
-    brows: float = 1.0
-    idle: float = 1.0
-    mouth: float = 1.0
-    upper_face: float = 1.0
-    symmetry: float = 0.0
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value, limit = getattr(self, field.name), limit_of(field.name)
-            if not 0.0 <= value <= limit:
-                raise ValueError(f"{field.name} must be from 0 to {limit:g}, found {value}")
+    gaze: Level = 1.0
+    head: Level = 1.0
+    blink: Level = 1.0
+    brows: Level = 1.0
+    idle: Level = 1.0
+    mouth: Level = 1.0
+    upper_face: Level = 1.0
+    symmetry: Symmetry = 0.0
 
     @property
     def liveliness(self) -> float:

@@ -6,6 +6,7 @@ import math
 from dataclasses import fields
 from random import Random
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from bridge.face.alive.blink import Blink
 from bridge.face.alive.brows import Brows
@@ -32,6 +33,11 @@ LEVEL_HZ = 0.8
 """Speed at which a changed level is taken over: half within a third of a second, no pop."""
 TAKEN_OVER = 1e-4
 """Nearness from which a changed level is the new one."""
+
+
+def seed_of(name: str) -> int:
+    """Return the seed of a character who is given none: another one for each name."""
+    return crc32(name.encode())
 
 
 class Life:

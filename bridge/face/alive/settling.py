@@ -40,18 +40,22 @@ class Rest(Enum):
     """Falls to neutral at once."""
 
 
+DECAY_S, HOLD_S, RETURN_S = 0.3, 0.25, 0.15
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How a face rests: it falls with the time constant `decay_s`. ValueError for negative times.
 
-    `return_s` is the time in which it goes over to the next face that comes, at most as long as it
-    was away from the generated one.
+    `hold_s` is for how long a face that decays stays as it is before. `return_s` is the time in
+    which it goes over to the next face that comes, at most as long as it was away from the
+    generated one.
     """
 
     rest: Rest
-    decay_s: float = 0.3
-    hold_s: float = 0.25
-    return_s: float = 0.15
+    decay_s: float = DECAY_S
+    hold_s: float = HOLD_S
+    return_s: float = RETURN_S
 
     def __post_init__(self) -> None:
         if self.decay_s <= 0.0 or self.hold_s < 0.0 or self.return_s < 0.0:
