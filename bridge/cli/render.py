@@ -52,6 +52,12 @@ def add_render(commands: Commands) -> None:
     render.add_argument(
         "--mouth-guard", metavar="N", help="share of its mouth speech pushes aside, 0 to 1 (0.45)"
     )
+    render.add_argument(
+        "--no-alive",
+        action="store_true",
+        help="the generated face alone: no gaze, blinks and head of its own",
+    )
+    render.add_argument("--seed", metavar="N", help="of what moves by itself (from the name)")
     render.add_argument("--lookahead-ms", metavar="N", help="0 to 240 in steps of 20 (80)")
     render.add_argument("--rigmap", metavar="NAME|FILE", help="instead of each format's own")
     render.add_argument("--head", metavar="FILE.glb", help="head that glb and usd move")
@@ -100,6 +106,8 @@ def settings_of(options: argparse.Namespace) -> RenderSettings:
         lookahead_ms=options.lookahead_ms,
         emotion=options.emotion,
         mouth_guard=options.mouth_guard,
+        no_alive=options.no_alive,
+        seed=options.seed,
         device=options.device,
         weights=options.weights,
     )
@@ -117,6 +125,8 @@ def settings_of(options: argparse.Namespace) -> RenderSettings:
         emotions=EmotionCourse.constant(config.subjects[0].emotion),
         lookahead_ms=config.lookahead_ms,
         mouth_guard=config.subjects[0].mouth_guard,
+        levels=config.subjects[0].alive,
+        seed=config.subjects[0].seed,
         device=config.device,
         weights=config.weights,
         shard=parse_shard(options.shard) if options.shard else Shard(),

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from bridge.config.schema import Config
 
 EPILOG = """\
---audio, --link, --emotion, --emotions, --mouth-guard and --transition-ms are about one subject: the
-one which --subject names, where the config has it; else the first, which --subject then renames.
---link replaces its links.
+--audio, --link, --emotion, --emotions, --mouth-guard, --transition-ms and --no-alive are about one
+subject: the one which --subject names, where the config has it; else the first, which --subject
+then renames. --link replaces its links.
 Without --config, config.yaml in this folder is read when there is one.
 
 examples:

@@ -26,8 +26,8 @@ M = TypeVar("M", bound="BaseModel")
 class Flags:
     """What the command line says, as typed; None or empty where it says nothing.
 
-    `audio`, `emotion`, `emotions`, `mouth_guard`, `transition_ms`, `no_alive` and `links` are
-    about one subject: the one called `subject` where the config has it, else the first, which
+    `audio`, `emotion`, `emotions`, `mouth_guard`, `transition_ms`, `seed`, `no_alive` and `links`
+    are about one subject: the one called `subject` where the config has it, else the first, which
     `subject` then renames. `links` replace that subject's links. An empty `preview` or
     `osc_control` means its usual place; `osc_allow` adds to the config's.
     """
@@ -41,6 +41,7 @@ class Flags:
     emotions: str | None = None
     mouth_guard: str | None = None
     transition_ms: str | None = None
+    seed: str | None = None
     no_alive: bool = False
     device: str | None = None
     weights: str | None = None
@@ -119,6 +120,7 @@ def _given(
         "--emotions": (SubjectConfig, "emotions", flags.emotions),
         "--mouth-guard": (SubjectConfig, "mouth_guard", flags.mouth_guard),
         "--transition-ms": (SubjectConfig, "transition_ms", flags.transition_ms),
+        "--seed": (SubjectConfig, "seed", flags.seed),
         "--no-alive": (SubjectConfig, "alive", False if flags.no_alive else None),
         "--link": (SubjectConfig, "links", list(flags.links) or None),
     }

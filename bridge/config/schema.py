@@ -16,7 +16,7 @@ from bridge.clock.spec import TimecodeSpec
 from bridge.control.spec import ControlSpec
 from bridge.document import FieldError
 from bridge.errors import UserError
-from bridge.face.alive.levels import AS_GENERATED, Levels
+from bridge.face.alive.levels import AS_GENERATED, AS_MADE, Levels
 from bridge.face.alive.spec import RestSpec
 from bridge.face.emotion import MAX_TRANSITION_MS, TRANSITION_MS
 from bridge.face.mix import EmotionMix
@@ -67,7 +67,7 @@ def _preview(value: Any) -> Any:
 def _levels(value: Any) -> Any:
     """Read `true` as the usual levels and `false` as a face that does nothing by itself."""
     if isinstance(value, bool):
-        return Levels() if value else AS_GENERATED
+        return AS_MADE if value else AS_GENERATED
     return value
 
 
@@ -114,7 +114,7 @@ class SubjectConfig(BaseModel):
         default=TRANSITION_MS, ge=0.0, le=MAX_TRANSITION_MS, allow_inf_nan=False
     )
     seed: int | None = Field(default=None, ge=0, le=MAX_SEED)
-    alive: Annotated[Levels, BeforeValidator(_levels)] = Levels()
+    alive: Annotated[Levels, BeforeValidator(_levels)] = AS_MADE
     rest: RestSpec = Field(default_factory=RestSpec)
     links: Annotated[tuple[LinkSpec, ...], AfterValidator(_at_least_one)] = Field(
         default_factory=lambda: (parse_link_url(DEFAULT_LINK),), max_length=MAX_LINKS

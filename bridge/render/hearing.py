@@ -81,7 +81,9 @@ def open_input(job: Job, settings: RenderSettings) -> Heard:
         take = load_take(job.source)
         return Heard(job, Settings(), take.rows, take=take)
     emotions = read_emotions(job.sidecar) if job.sidecar else settings.emotions
-    asked = Settings(emotions, settings.lookahead_ms, settings.mouth_guard)
+    asked = Settings(
+        emotions, settings.lookahead_ms, settings.mouth_guard, settings.levels, settings.seed
+    )
     sound = open_sound(job.source)
     rows = rows_of(heard_samples(sound))
     if rows > PIECE_ROWS:

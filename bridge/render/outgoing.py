@@ -11,7 +11,7 @@ from bridge.render.settings import outlets_of
 from bridge.render.writing import write_output
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Executor, Future
     from pathlib import Path
 
@@ -49,13 +49,15 @@ class Outgoing:
         self._threads = threads
         self._unwritten: deque[_Unwritten] = deque()
 
-    def write(self, job: Job, take: Take) -> None:
-        """Hand over a take."""
+    def write(self, job: Job, duration_s: float, make: Callable[[], Take]) -> None:
+        """Hand over a take of that length, which `make` returns in one of the threads."""
         outlets = outlets_of(job, self._outlets)
         self._books.begin(job, outlets)
-        write = partial(write_output, take, job, out=self._out)
+        # Whoever waits for the take does so after it was begun, for threads take work in order.
+        take = self._threads.submit(make)
+        write = partial(_write, take, job, self._out)
         outputs = [self._threads.submit(write, outlet) for outlet in outlets]
-        self._unwritten.append(_Unwritten(job, take.duration_s, outputs))
+        self._unwritten.append(_Unwritten(job, duration_s, outputs))
 
     def collect(self, most_s: float = UNWRITTEN_S) -> None:
         """Note what has been written, and wait until no more than `most_s` is left to write."""
@@ -71,3 +73,7 @@ class Outgoing:
                 continue
             told = {place: said for output in outputs for place, said in output.items()}
             self._books.finish(done.job, done.duration_s, told)
+
+
+def _write(take: Future[Take], job: Job, out: Path, outlet: Outlet) -> dict[str, str]:
+    return write_output(take.result(), job, outlet, out)

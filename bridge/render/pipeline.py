@@ -1,7 +1,7 @@
 """From jobs to outputs, with reading, network and writing at work at the same time.
 
-    open_input -> pieces -> batches -> network -> write_output -> manifest
-    `---- reading ----'                `-work-'   `-writing-'
+    open_input -> pieces -> batches -> network -> assemble_take -> write_output -> manifest
+    `---- reading ----'                `-work-'   `--------- writing ---------'
 
 This thread hands things on and keeps the books; others read ahead of the network, run it, and write
 behind it. What lies between is bounded, so that memory does not grow with the number or the length
@@ -28,6 +28,7 @@ from bridge.render.incoming import opened
 from bridge.render.outgoing import Outgoing
 from bridge.takes.encoded import EncodedSound
 from bridge.takes.generate import assemble_take
+from models.timing import ROW_RATE_HZ
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from bridge.render.hearing import Heard
     from bridge.render.jobs import Job
     from bridge.render.settings import Outlet, RenderSettings
+    from bridge.takes.take import Take
     from models.generator import Generator
 
     Boards = list[NDArray[np.float32]]
@@ -109,8 +111,7 @@ class Renderer:
         for heard in opened(jobs, self._settings, self._books, self._readers):
             if heard.take is not None:
                 self._books.tally.heard(heard.job, 1.0)
-                self._outgoing.write(heard.job, heard.take)
-                self._outgoing.collect()
+                self._convert(heard.job, heard.take)
                 continue
             board = np.zeros((heard.rows, len(self._generator.channels)), dtype=np.float32)
             self._growing[heard.job] = _Growing(board, heard.rows)
@@ -153,9 +154,20 @@ class Renderer:
             del self._growing[heard.job]
             self._send(heard, growing.board)
 
+    def _convert(self, job: Job, take: Take) -> None:
+        self._outgoing.write(job, take.duration_s, lambda: take)
+        self._outgoing.collect()
+
     def _send(self, heard: Heard, board: NDArray[np.float32]) -> None:
         if heard.sound is None:
             raise ValueError("a recording without sound")
-        slate = heard.job.slate
-        take = assemble_take(self._generator, board, heard.sound, heard.settings, slate=slate)
-        self._outgoing.write(heard.job, take)
+        assemble = partial(
+            assemble_take,
+            self._generator,
+            board,
+            heard.sound,
+            heard.settings,
+            slate=heard.job.slate,
+            stop=self._stop,
+        )
+        self._outgoing.write(heard.job, heard.rows / ROW_RATE_HZ, assemble)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bridge.export.formats import FORMATS, ExportSettings, Format, resolved
+from bridge.face.alive.levels import AS_MADE, Levels
 from bridge.render.jobs import Shard
 from bridge.takes.emotions import EmotionCourse
 from models.emotions import MOUTH_GUARD
@@ -30,7 +31,8 @@ DEFAULT_FORMATS = ("take", "csv")
 class RenderSettings:
     """Everything but the inputs and the folder.
 
-    `emotions` hold for a recording without a sidecar. `overwrite` lets files be replaced that no
+    `emotions` hold for a recording without a sidecar; `levels` and `seed` are those of
+    `takes.generate.Settings`. `overwrite` lets files be replaced that no
     render has made; `is_forced` renders again what is finished.
     """
 
@@ -39,6 +41,8 @@ class RenderSettings:
     emotions: EmotionCourse = field(default_factory=EmotionCourse)
     lookahead_ms: float = DEFAULT_LOOKAHEAD_MS
     mouth_guard: float = MOUTH_GUARD
+    levels: Levels = AS_MADE
+    seed: int | None = None
     device: str = "auto"
     weights: Path | None = None
     shard: Shard = field(default_factory=Shard)
@@ -84,6 +88,8 @@ def _parts(
         "emotions": [key.model_dump(mode="json") for key in settings.emotions.keys],
         "lookahead_ms": settings.lookahead_ms,
         "mouth_guard": settings.mouth_guard,
+        "levels": asdict(settings.levels),
+        "seed": settings.seed,
     }
     yield json.dumps(told, sort_keys=True).encode()
     if export.rigmap is not None and form.rigmap is not None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bridge.clock.rate import FRAME_RATES
+from bridge.face.alive.levels import AS_GENERATED, AS_MADE, Levels
+from bridge.face.alive.life import Life, seed_of
 from bridge.takes.emotions import EmotionCourse
+from bridge.takes.living import enliven
 from bridge.takes.sound import pieces
 from bridge.takes.take import Take, still_head
 from bridge.version import program_version
@@ -38,11 +41,15 @@ class Settings:
     """How a face is generated: `emotions` over time, and `lookahead_ms` from 0 to 240.
 
     `mouth_guard`, 0 to 1, is the share of the emotion's mouth which full speech pushes aside.
+    `levels` are those of the living face, and `seed` makes it one character's; None draws it from
+    the slate.
     """
 
     emotions: EmotionCourse = EmotionCourse()
     lookahead_ms: float = DEFAULT_LOOKAHEAD_MS
     mouth_guard: float = MOUTH_GUARD
+    levels: Levels = AS_MADE
+    seed: int | None = None
 
     def weights(self, rows: int) -> NDArray[np.float32]:
         """Return the emotion of each row, float32 [rows, emotions]."""
@@ -78,7 +85,7 @@ def generate_take(
                 raise StoppedError
             if progress is not None:
                 progress(done / rows)
-    return assemble_take(generator, board, sound, settings, slate=slate)
+    return assemble_take(generator, board, sound, settings, slate=slate, stop=stop)
 
 
 def assemble_take(
@@ -88,25 +95,46 @@ def assemble_take(
     settings: Settings,
     *,
     slate: str,
+    stop: threading.Event | None = None,
 ) -> Take:
-    """Return the take of rows that a generator made of a recording, [time, channels]."""
+    """Return the take of rows that a generator made of a recording, [time, channels], alive.
+
+    Raises as `generate_take`.
+    """
+    seed = seed_of(slate) if settings.seed is None else settings.seed
+    channels, head = generator.channels, still_head(len(board))
+    if settings.levels != AS_GENERATED:
+        channels, board, head = enliven(
+            board,
+            channels,
+            _until(stop, heard(sound)),
+            settings.weights(len(board)),
+            life=Life(seed, settings.levels),
+            lookahead_hops=generator.delay_hops(settings.lookahead_ms),
+        )
+    return Take(
+        slate=slate,
+        rate=GENERATED_RATE,
+        channels=channels,
+        board=board,
+        head=head,
+        sound=sound,
+        emotions=settings.emotions,
+        making=_making(generator, settings, seed),
+    )
+
+
+def _making(generator: Generator, settings: Settings, seed: int) -> dict[str, str | int | float]:
     making: dict[str, str | int | float] = {
         "weights": str(generator.card.get("training_hash", ""))[:12],
         "lookahead_ms": settings.lookahead_ms,
         "program": f"cstalk-bridge {program_version()}",
+        "seed": seed,
+        **{f"level_{name}": level for name, level in asdict(settings.levels).items()},
     }
     if generator.knows_guard:
         making["mouth_guard"] = settings.mouth_guard
-    return Take(
-        slate=slate,
-        rate=GENERATED_RATE,
-        channels=generator.channels,
-        board=board,
-        head=still_head(len(board)),
-        sound=sound,
-        emotions=settings.emotions,
-        making=making,
-    )
+    return making
 
 
 def heard_samples(sound: Sound) -> int:
@@ -139,3 +167,12 @@ def _faces(passes: Passes, sound: Sound) -> Iterator[NDArray[np.float32]]:
     for piece in heard(sound):
         yield from passes.hear(piece[None])
     yield from passes.finish()
+
+
+def _until(
+    stop: threading.Event | None, sound: Iterator[NDArray[np.float32]]
+) -> Iterator[NDArray[np.float32]]:
+    for piece in sound:
+        if stop is not None and stop.is_set():
+            raise StoppedError
+        yield piece

@@ -22,6 +22,7 @@ import soundfile
 from bridge.clock.rate import FRAME_RATES
 from bridge.errors import UserError
 from bridge.export.formats import FORMATS, ExportSettings
+from bridge.face.alive.levels import AS_GENERATED
 from bridge.render.jobs import Shard
 from bridge.render.render import render
 from bridge.render.settings import RenderSettings
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from bridge.render.tally import Tally
     from models.generator import Generator
 
-TAKE = RenderSettings(formats=(FORMATS["take"],), device="cpu")
+TAKE = RenderSettings(formats=(FORMATS["take"],), levels=AS_GENERATED, device="cpu")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -73,7 +74,7 @@ def test_a_folder_becomes_the_same_tree_of_takes(
     run: Any, generator: Generator, tmp_path: Path
 ) -> None:
     path = write_speech(tmp_path / "in/act 1/hello_1.wav", 2.0)
-    tally = run(tmp_path / "in", settings=RenderSettings(device="cpu"))
+    tally = run(tmp_path / "in", settings=RenderSettings(levels=AS_GENERATED, device="cpu"))
     assert (tally.done, tally.failures) == (1, [])
     out = tmp_path / "out"
     assert outputs(out) == {"act 1/hello_1.take", "act 1/hello-1_1_CSTalk_cal.csv"}

@@ -19,6 +19,11 @@ _CORNERS = sides("mouth_cornerPull.ty")
 _CHEEKS = sides("eye_cheekRaise.ty")
 _SQUINTS = sides("eye_squintInner.ty")
 
+JOINED = tuple(
+    f"CTRL_{side}_eye_{part}.ty" for side in "LR" for part in ("cheekRaise", "squintInner")
+)
+"""The channels that go with others."""
+
 
 def coordinate(board: NDArray[np.float32], strength: float = 1.0) -> NDArray[np.float32]:
     """Return boards whose eyes take part in their smile, float32 [..., 174].

@@ -43,5 +43,7 @@ class Levels:
         return min(1.0, max(self.gaze, self.head, self.blink, self.brows, self.idle))
 
 
+AS_MADE = Levels()
+"""A face that lives as people do."""
 AS_GENERATED = Levels(gaze=0.0, head=0.0, blink=0.0, brows=0.0, idle=0.0)
 """The generated face and nothing else."""

@@ -98,3 +98,6 @@ def _added() -> NDArray[np.float32]:
 
 
 _ADDED = _added()
+
+ADDED = tuple(channel.name for channel in CHANNELS if _ADDED[:, channel.index].any())
+"""The channels to which life adds."""
