@@ -39,7 +39,7 @@ class TakeDesk:
         self.slate = FIRST_SLATE
         self.take = 1
         """The number of the next take."""
-        self._recorder = recorder
+        self.recorder = recorder
         self._notice = notice
         self._announce = announce
         self._started = ""
@@ -47,7 +47,7 @@ class TakeDesk:
     @property
     def is_recording(self) -> bool:
         """Whether a take is being recorded, whoever started it."""
-        return self._recorder.take is not None
+        return self.recorder.take is not None
 
     def start(self, slate: str | None = None, take: int | None = None) -> str:
         """Begin a take, of the next slate and number where none are given; return its identifier.
@@ -56,7 +56,7 @@ class TakeDesk:
         """
         slate = self.slate if slate is None else str(SLATE.read(slate))
         number = self.take if take is None else int(TAKE.read(take))
-        self._started = self._recorder.start(slate, number)
+        self._started = self.recorder.start(slate, number)
         self.slate, self.take = slate, min(number + 1, MAX_TAKE)
         self._notice(f"the take {self._started} is being recorded")
         self._announce(RECORDING_STATE, {"isRecording": True})
@@ -64,8 +64,8 @@ class TakeDesk:
 
     def stop(self) -> Recorded:
         """End the take and return it, also one that has ended by itself. UserError without one."""
-        recorded = self._recorder.stop()
-        last = self._recorder.last
+        recorded = self.recorder.stop()
+        last = self.recorder.last
         if recorded is None and last is not None and last.identifier == self._started:
             recorded = last
         self._started = ""
@@ -79,14 +79,14 @@ class TakeDesk:
 
     def path(self, file: Path) -> str:
         """Return the name under which a file of a take can be asked for."""
-        return file.relative_to(self._recorder.folder).as_posix()
+        return file.relative_to(self.recorder.folder).as_posix()
 
     def file(self, path: str) -> Path:
         """Return the file of a finished take by that name. UserError for any other file.
 
         Links are followed before it is asked whether the file lies in the folder of the takes.
         """
-        folder = self._recorder.folder.resolve()
+        folder = self.recorder.folder.resolve()
         try:
             file = (folder / path.lstrip("/")).resolve(strict=True)
         except (OSError, ValueError, RuntimeError):

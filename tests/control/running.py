@@ -1,0 +1,131 @@
+"""A bridge that runs in a thread, with a desk at which it can be told what to do."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bridge.clock.host import host_now
+from bridge.clock.tick import Ticker
+from bridge.config.schema import Config
+from bridge.control.desk import Desk, Running
+from bridge.control.opening import Control
+from bridge.face.generate import GeneratorLoop
+from bridge.links.livelink_face import Packet, decode
+from bridge.opening import open_metrics, open_stage, open_subjects
+from tests.links.receiving import Receiver, receiver
+from tests.networks import GUARDED, write_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from bridge.monitor.metrics import Metrics
+
+PATIENCE_S = 20.0
+"""How long a thing may take that is waited for."""
+
+
+@dataclass
+class RunningBridge:
+    """`unreal` gets the packets of all subjects."""
+
+    desk: Desk
+    metrics: Metrics
+    unreal: Receiver
+    folder: Path
+
+    def wait_for(self, holds: Callable[[], object]) -> None:
+        """Wait until something holds."""
+        waiting = threading.Event()
+        for _ in range(round(PATIENCE_S / 0.01)):
+            if holds():
+                return
+            waiting.wait(0.01)
+        told = "\n".join(self.notices)
+        raise AssertionError(f"it did not come to be; the bridge told:\n{told}")
+
+    @staticmethod
+    def now() -> float:
+        """Return the time on the bridge's clock."""
+        return host_now()
+
+    def wait_for_take(self, seconds: float = 0.1) -> None:
+        """Wait until so much of a take was written."""
+        recorder = self.desk.takes.recorder
+        self.wait_for(lambda: (take := recorder.take) and take.duration_s > seconds)
+
+    @property
+    def notices(self) -> list[str]:
+        """What it has told its user."""
+        return [notice.text for notice in self.metrics.notices()]
+
+    @property
+    def control_port(self) -> int:
+        """Where it listens for remote control."""
+        (words,) = [text for text in self.notices if text.startswith("remote control over OSC")]
+        return int(words.rpartition(":")[2])
+
+    def packet(self) -> Packet:
+        """Return the next packet that it sends."""
+        self.unreal.all_waiting()
+        return decode(self.unreal.one())
+
+
+@contextmanager
+def running_bridge(folder: Path, *names: str, **config: object) -> Iterator[RunningBridge]:
+    """Run subjects that hear made vowels, as `daemon.run` does, with a small network.
+
+    Not `daemon.run` itself, which takes standard error for as long as it runs: pytest changes that
+    with every test.
+    """
+    weights = write_weights(folder / "small.safetensors", GUARDED)
+    with receiver() as unreal, ExitStack() as closing:
+        subjects = [
+            {
+                "name": name,
+                "audio": {"input": "test"},
+                "links": [f"livelink-face://{unreal.target}"],
+            }
+            for name in names or ("CSTalk",)
+        ]
+        settings = Config.model_validate(
+            {
+                "weights": weights,
+                "device": "cpu",
+                "recording": {"folder": folder / "takes"},
+                "subjects": subjects,
+                **config,
+            }
+        )
+        yield _started(settings, closing, unreal, folder)
+
+
+def _started(config: Config, closing: ExitStack, unreal: Receiver, folder: Path) -> RunningBridge:
+    desk, stop, wake = Desk(), threading.Event(), threading.Event()
+    control = Control(config, desk, host_now)
+    stage = open_stage(config, closing, wake)
+    subjects = open_subjects(config, stage, closing)
+    metrics = open_metrics(config, subjects, stage)
+    voices = [subject.voice for subject in subjects]
+    stream = stage.model.stream(len(voices))
+    generator = GeneratorLoop(stream, voices, metrics, wake=wake, now=host_now)
+    running = Running(subjects, metrics, stage.model, stage.recorder, stage.devices, stop, host_now)
+
+    def show() -> None:
+        for tick in Ticker(config.fps, now=host_now):
+            if stop.is_set():
+                return
+            for subject in subjects:
+                subject.show(tick)
+
+    closing.enter_context(desk.connected(running))
+    threads = closing.enter_context(ThreadPoolExecutor(2))
+    closing.callback(stop.set)
+    closing.enter_context(control.started())
+    threads.submit(generator.run, stop)
+    threads.submit(show)
+    return RunningBridge(desk, metrics, unreal, folder)

@@ -1,0 +1,100 @@
+"""The one table: what arguments are read as, and that the Python API is the same."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.control.commands import COMMANDS, Command
+from bridge.control.desk import Desk
+from bridge.control.parameters import Kind, Parameter
+from bridge.control.subject_desk import SubjectDesk
+from bridge.errors import UserError
+from bridge.links.osc import address_fault
+from models.emotions import EMOTIONS, MAX_WEIGHT
+
+ARGUMENTS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()
+
+
+def problems(command: str, *arguments: object) -> str:
+    with pytest.raises(UserError) as caught:
+        COMMANDS[command].read(arguments)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_every_command_is_a_method_of_the_python_api(command: Command) -> None:
+    owner = SubjectDesk if command.is_of_subject else Desk
+    parameters = inspect.signature(getattr(owner, command.name)).parameters
+    told = [parameter.name for parameter in command.parameters]
+    if command.is_repeated:
+        told = ["mix", *(p.name for p in command.parameters if p.is_optional)]
+    assert [name for name in parameters if name != "self"] == told
+    for parameter in command.parameters:
+        if parameter.is_optional:
+            assert parameters[parameter.name].default is not inspect.Parameter.empty
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_every_command_has_an_address(command: Command) -> None:
+    assert address_fault(command.address.replace("<subject>", "CSTalk")) is None
+
+
+def test_a_mix_is_read_as_pairs_with_or_without_a_time() -> None:
+    read = COMMANDS["emotion"].read
+    assert read(["happy", 0.8]) == {"mix": {"happy": 0.8}}
+    assert read(["happy", 1, 2]) == {"mix": {"happy": 1.0}, "over_s": 2.0}
+    assert read(["happy", 0.8, "sad", "0.1", 1.5]) == {
+        "mix": {"happy": 0.8, "sad": 0.1},
+        "over_s": 1.5,
+    }
+
+
+def test_every_wrong_argument_is_told_with_its_range() -> None:
+    words = problems("emotion", "glad", 2.0, -1.0)
+    assert "emotion: must be neutral, happy" in words
+    assert f"weight: must be 0 to {MAX_WEIGHT:g}, found 2.0" in words
+    assert "over_s: must be 0 to 60 s, found -1.0" in words
+    assert "takes emotion weight ... [over_s], found 1 arguments" in problems("emotion", "happy")
+    assert "takes no arguments, found 1" in problems("reload", 1)
+    assert "take: must be 0 to 2147483647, whole" in problems("record", "start", "A", 1.5)
+    assert "is_muted: must be 1 or 0" in problems("mute", 2)
+
+
+def test_switches_and_numbers_may_come_in_any_osc_type() -> None:
+    for on in (1, 1.0, True, "1"):
+        assert COMMANDS["mute"].read([on]) == {"is_muted": True}
+    assert COMMANDS["record"].read(["start", "A", 3.0]) == {
+        "action": "start",
+        "slate": "A",
+        "take": 3,
+    }
+    assert COMMANDS["mute"].read([]) == {}
+
+
+@given(st.sampled_from(sorted(COMMANDS)), st.lists(ARGUMENTS, max_size=9))
+def test_whatever_comes_is_read_within_its_range_or_told(
+    name: str, arguments: list[object]
+) -> None:
+    try:
+        values = COMMANDS[name].read(arguments)
+    except UserError:
+        return
+    for parameter in COMMANDS[name].parameters:
+        if isinstance(value := values.get(parameter.name), float):
+            assert parameter.minimum <= value <= parameter.maximum
+    assert set(values.get("mix", {})) <= set(EMOTIONS)
+
+
+@given(ARGUMENTS)
+def test_a_whole_number_is_never_rounded(argument: object) -> None:
+    parameter = Parameter("port", Kind.WHOLE, minimum=1, maximum=65535)
+    try:
+        value = parameter.read(argument)
+    except UserError:
+        return
+    assert isinstance(value, int)
+    assert float(str(argument)) == value

@@ -1,0 +1,178 @@
+"""Everything that can come in at the door, and what is remembered of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
+from pythonosc.osc_message_builder import OscMessageBuilder
+
+from bridge.control.commands import COMMANDS
+from bridge.control.conversation import (
+    MAX_DATAGRAM_BYTES,
+    MAX_MESSAGES,
+    MAX_TOLD,
+    TOLD_S,
+    Conversation,
+)
+from bridge.control.desk import Desk
+from bridge.control.phone import Phone
+from bridge.control.phone_messages import MESSAGES
+from bridge.control.server import resolved
+from bridge.links.osc import decode_packet, encode_message
+
+if TYPE_CHECKING:
+    from bridge.control.answer import Answer
+    from tests.control.running import RunningBridge
+
+HERE, STRANGER = ("127.0.0.1", 50_000), ("10.0.0.5", 50_000)
+
+
+class Door:
+    """A conversation on a clock turned by hand, with what it told the user."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.now_s = 0.0
+        self.told: list[str] = []
+        phone = Phone(
+            desk, resolve=resolved, is_allowed=self.is_here, hand_over=lambda _to, _path: None
+        )
+        self.conversation = Conversation(
+            desk,
+            phone,
+            is_allowed=self.is_here,
+            notice=self.told.append,
+            now=lambda: self.now_s,
+        )
+        self.counters = self.conversation.counters
+
+    @staticmethod
+    def is_here(host: str) -> bool:
+        return host == HERE[0]
+
+    def hear(self, datagram: bytes) -> list[Answer]:
+        return self.conversation.hear(datagram, HERE)
+
+
+@pytest.fixture
+def door(bridge: RunningBridge) -> Door:
+    return Door(bridge.desk)
+
+
+def bundled(number: int) -> bytes:
+    builder = OscBundleBuilder(IMMEDIATELY)
+    for _ in range(number):
+        message = OscMessageBuilder("/BatteryQuery")
+        message.add_arg(1)
+        builder.add_content(message.build())
+    return bytes(builder.build().dgram)
+
+
+def test_a_bundle_is_followed_message_by_message(door: Door) -> None:
+    answers = door.hear(bundled(3))
+    addresses = [decode_packet(out.datagram)[0].address for a in answers for out in a.outgoing]
+    assert addresses == ["/Battery"] * 3
+    assert door.counters.followed == 3
+
+
+def test_a_stranger_is_turned_away_and_told_of(door: Door) -> None:
+    assert door.conversation.hear(encode_message("/BatteryQuery"), STRANGER) == []
+    assert (door.counters.turned_away, door.counters.followed) == (1, 0)
+    assert door.told == ["control: 10.0.0.5 is not allowed to control; see `control: allow:`"]
+
+
+@pytest.mark.parametrize(
+    "datagram",
+    [b"", b"\0", b"/a", bundled(MAX_MESSAGES + 1), b"/" + b"a" * MAX_DATAGRAM_BYTES + b"\0" * 7],
+    ids=["empty", "nul", "no tags", "many", "long"],
+)
+def test_what_is_no_message_is_counted(door: Door, datagram: bytes) -> None:
+    assert door.hear(datagram) == []
+    assert door.counters.broken == 1
+    assert "no OSC message" in door.told[0]
+
+
+def test_what_cannot_be_followed_is_answered_only_below_our_prefix(door: Door) -> None:
+    (own,) = door.hear(encode_message("/cstalk/CSTalk/intensity", 9.0))
+    (app,) = door.hear(encode_message("/Take", "three"))
+    (other,) = door.hear(encode_message("/face/jawOpen", 0.5))
+    (message,) = decode_packet(own.outgoing[0].datagram)
+    assert message.address == "/cstalk/error"
+    assert message.arguments[1] == "factor: must be 0 to 2, found 9.0"
+    assert app.outgoing == other.outgoing == ()
+    assert door.counters.refused == 3
+    assert [text.partition(" of ")[0] for text in door.told[:2]] == [
+        "control: /cstalk/CSTalk/intensity",
+        "control: /Take",
+    ]
+    assert door.told[2] == "control: 127.0.0.1 sends /face/jawOpen, which is no command"
+
+
+def test_a_flood_is_told_and_answered_a_few_times_only(door: Door) -> None:
+    wrong = encode_message("/cstalk/CSTalk/intensity", 9.0)
+    sent = sum(len(answer.outgoing) for _ in range(1000) for answer in door.hear(wrong))
+    assert sent == len(door.told) == MAX_TOLD
+    assert door.counters.refused == 1000
+    door.now_s += TOLD_S
+    door.hear(wrong)
+    assert len(door.told) == MAX_TOLD + 1
+
+
+def test_without_a_run_nothing_is_done_and_nothing_breaks() -> None:
+    door = Door(Desk())
+    for address in ("/cstalk/CSTalk/mute", "/RecordStop", "/SlateQuery", "/LiveLinkStreamStop"):
+        for answer in door.hear(encode_message(address)):
+            if answer.work:
+                answer.work()
+    assert door.counters.refused == 4
+    assert all("no bridge is running" in text for text in door.told)
+
+
+ADDRESSES = st.sampled_from(
+    [*MESSAGES, *(c.address.replace("<subject>", "*") for c in COMMANDS.values())]
+) | st.from_regex(r"/cstalk(/[ -~]{0,6}){0,4}", fullmatch=True)
+ARGUMENTS = st.lists(
+    st.integers(-(2**31), 2**31 - 1)
+    | st.floats(width=32, allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
+    | st.booleans()
+    | st.binary(min_size=1, max_size=9),
+    max_size=6,
+)
+
+
+@st.composite
+def messages(draw: st.DrawFn) -> bytes:
+    """Messages that look right, of another encoder, and some of them cut or changed."""
+    builder = OscMessageBuilder(draw(ADDRESSES))
+    for argument in draw(ARGUMENTS):
+        builder.add_arg(argument)
+    datagram = bytearray(builder.build().dgram)
+    if draw(st.booleans()):
+        datagram[draw(st.integers(0, len(datagram) - 1))] = draw(st.integers(0, 255))
+    return bytes(datagram[: draw(st.integers(1, len(datagram)) | st.just(len(datagram)))])
+
+
+STOPPED = Door(Desk())
+
+
+@given(messages() | st.binary(max_size=3000))
+def test_no_datagram_gets_through_the_door_as_a_fault(datagram: bytes) -> None:
+    STOPPED.now_s += TOLD_S
+    for answer in STOPPED.hear(datagram):
+        if answer.work:
+            answer.work()
+    assert not any("fault of the program" in text for text in STOPPED.told)
+    del STOPPED.told[:]
+
+
+@given(messages().filter(lambda datagram: b"ecord" not in datagram and b"Address" not in datagram))
+def test_nor_does_any_while_a_bridge_runs(bridge: RunningBridge, datagram: bytes) -> None:
+    door = Door(bridge.desk)
+    for answer in door.hear(datagram):
+        if answer.work:
+            answer.work()
+    assert not any("fault of the program" in text for text in door.told)

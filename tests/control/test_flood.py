@@ -1,0 +1,26 @@
+"""What a flood leaves behind; without a bridge, whose threads would come into the count."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+from bridge.control.desk import Desk
+from bridge.links.osc import encode_message
+from tests.control.test_conversation import Door
+
+
+def test_hostile_datagrams_leave_nothing_behind() -> None:
+    door = Door(Desk())
+    datagrams = [encode_message(f"/x{number}") for number in range(100)]
+    datagrams += [encode_message("/OSCAddSendTarget", "127.0.0.1", n + 1) for n in range(1000)]
+    datagrams += [b"\xff" * 100, encode_message("/cstalk/CSTalk/emotion", "glad", 3.0)]
+
+    def hear_all() -> int:
+        for datagram in datagrams:
+            door.hear(datagram)
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    sizes = [hear_all() for _ in range(6)]
+    tracemalloc.stop()
+    assert sizes[-1] - sizes[1] < 2_000

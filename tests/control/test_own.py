@@ -1,0 +1,138 @@
+"""Our own commands, at the desk of a running bridge."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from bridge.control.own import MAX_WORDS, Own, told_error
+from bridge.errors import Problem, UserError
+from bridge.links.osc import Message, decode_packet
+from models.board import INDEX
+
+if TYPE_CHECKING:
+    from bridge.control.desk import Desk
+    from tests.control.running import RunningBridge
+
+JAW = INDEX["CTRL_C_jaw.ty"]
+SENDER = ("127.0.0.1", 50_000)
+
+
+def do(desk: Desk, address: str, *arguments: str | float) -> None:
+    """Do a command; its only answer is that it was done, to the sender."""
+    answer = Own(desk).hear(Message(address, arguments), SENDER)
+    done = answer.work() if answer.work else answer
+    assert [(out.to, decode_packet(out.datagram)) for out in done.outgoing] == [
+        (SENDER, [Message("/cstalk/ok", (address,))])
+    ]
+
+
+def test_emotions_are_felt_in_their_time_and_shown(bridge: RunningBridge) -> None:
+    felt = bridge.metrics.subjects[0].emotion_at
+    do(bridge.desk, "/cstalk/CSTalk/emotion", "happy", 0.8, "sad", 0.1, 0.2)
+    bridge.wait_for(lambda: felt(bridge.now()) == pytest.approx(mix(happy=0.8, sad=0.1)))
+    do(bridge.desk, "/cstalk/CSTalk/weight", "sad", 0.5)
+    bridge.wait_for(lambda: felt(bridge.now()) == pytest.approx(mix(happy=0.8, sad=0.5)))
+    do(bridge.desk, "/cstalk/CSTalk/weight/sad", 0)
+    do(bridge.desk, "/cstalk/CSTalk/intensity", 0.5, 0)
+    bridge.wait_for(lambda: felt(bridge.now()) == pytest.approx(mix(happy=0.4)))
+    do(bridge.desk, "/cstalk/CSTalk/emotion", "neutral", 1, 0)
+    subject = bridge.desk.subject("CSTalk")
+    assert (subject.mix, subject.factor) == ({"neutral": 1.0}, 0.5)
+    do(bridge.desk, "/cstalk/CSTalk/intensity", 1)
+
+
+def mix(**weights: float) -> dict[str, float]:
+    names = ("neutral", "happy", "sad", "angry", "surprised", "fearful", "disgusted")
+    return {name: weights.get(name, 0.0) for name in names}
+
+
+def test_subjects_are_chosen_by_name_by_spelling_and_all(bridge: RunningBridge) -> None:
+    desk = bridge.desk
+    do(desk, "/cstalk/Ada Lovelace/emotion", "happy", 1)
+    do(desk, "/cstalk/Ada_Lovelace/weight", "sad", 1)
+    assert desk.subject("Ada Lovelace").mix == {"happy": 1.0, "sad": 1.0}
+    do(desk, "/cstalk/*/emotion", "angry", 0.3)
+    assert [subject.mix for subject in desk.subjects] == [{"angry": 0.3}] * 2
+    with pytest.raises(UserError, match="no subject 'Ad'; known: CSTalk, Ada Lovelace"):
+        do(desk, "/cstalk/Ad/emotion", "happy", 1)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/cstalk/", "/cstalk//", "/cstalk/emotion", "/cstalk/CSTalk/", "/cstalk/CSTalk/smile"],
+)
+def test_what_is_no_command_is_told(bridge: RunningBridge, address: str) -> None:
+    with pytest.raises(UserError, match="there is no command"):
+        do(bridge.desk, address, "happy", 1)
+
+
+def test_levels_have_their_own_limits(bridge: RunningBridge) -> None:
+    do(bridge.desk, "/cstalk/CSTalk/level/gaze", 2)
+    do(bridge.desk, "/cstalk/CSTalk/level", "symmetry", 1.0)
+    with pytest.raises(UserError, match="symmetry goes from 0 to 1, found"):
+        do(bridge.desk, "/cstalk/CSTalk/level/symmetry", 1.5)
+    with pytest.raises(UserError, match="part: must be gaze, head"):
+        do(bridge.desk, "/cstalk/CSTalk/level/nose", 1.5)
+
+
+def test_a_guard_is_checked_and_eased(bridge: RunningBridge) -> None:
+    do(bridge.desk, "/cstalk/CSTalk/mouth_guard", 0.9, 0.1)
+    with pytest.raises(UserError, match="share: must be 0 to 1, found"):
+        do(bridge.desk, "/cstalk/CSTalk/mouth_guard", 1.1)
+
+
+def test_a_muted_voice_is_silent_while_packets_go_on(bridge: RunningBridge) -> None:
+    subject = bridge.metrics.subjects[0]
+    do(bridge.desk, "/cstalk/CSTalk/mute")
+    bridge.wait_for(lambda: subject.peak_db < -90.0)
+    assert (subject.is_muted, bridge.desk.subject("CSTalk").is_muted) == (True, True)
+    first, second = bridge.packet(), bridge.packet()
+    assert second.frame > first.frame
+    do(bridge.desk, "/cstalk/CSTalk/mute", 0)
+    bridge.wait_for(lambda: subject.peak_db > -30.0)
+
+
+def test_a_paused_face_keeps_its_mouth(bridge: RunningBridge) -> None:
+    jaws: list[float] = []
+
+    def jaw_moves() -> bool:
+        jaws.append(float(bridge.metrics.subjects[0].board[JAW]))
+        del jaws[:-20]
+        return len(jaws) < 20 or max(jaws) - min(jaws) > 1e-6
+
+    do(bridge.desk, "/cstalk/*/pause", 1)
+    bridge.wait_for(lambda: not jaw_moves())
+    do(bridge.desk, "/cstalk/*/pause", 0)
+    bridge.wait_for(jaw_moves)
+
+
+def test_the_look_ahead_stays(bridge: RunningBridge) -> None:
+    with pytest.raises(UserError, match="would jump in time; start again with --lookahead-ms"):
+        do(bridge.desk, "/cstalk/CSTalk/lookahead", 100)
+
+
+def test_a_take_is_started_with_the_next_number_and_stopped(bridge: RunningBridge) -> None:
+    do(bridge.desk, "/cstalk/record", "start", "Own", 5)
+    bridge.wait_for_take()
+    do(bridge.desk, "/cstalk/record", "stop")
+    do(bridge.desk, "/cstalk/record", "start")
+    assert bridge.desk.takes.is_recording
+    do(bridge.desk, "/cstalk/record", "stop")
+    names = {path.name[9:] for path in (bridge.folder / "takes").iterdir()}
+    assert names >= {"Own_5", "Own_6"}
+    assert any("Own_6 is being recorded" in text for text in bridge.notices)
+
+
+def test_an_error_is_answered_in_bounded_words() -> None:
+    message = Message("/cstalk/CSTalk/emo\0tion", ())
+    answer = told_error(message, UserError(Problem("x", "y\0" * 1000)), SENDER)
+    (told,) = decode_packet(answer.outgoing[0].datagram)
+    assert told.address == "/cstalk/error"
+    assert len(str(told.arguments[1])) == MAX_WORDS
+
+
+def test_the_face_still_moves(bridge: RunningBridge) -> None:
+    bridge.wait_for(lambda: np.any(bridge.packet().values))

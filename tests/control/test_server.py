@@ -1,0 +1,148 @@
+"""Remote control over real sockets, by clients that others wrote."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import struct
+import subprocess
+import threading
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from pythonosc.udp_client import SimpleUDPClient
+
+from bridge.control.answer import NOTHING, Answer
+from bridge.control.desk import Desk
+from bridge.control.server import MAX_WAITING, ControlServer, _Work
+from bridge.control.spec import ControlSpec, OscPlace
+from bridge.errors import UserError
+from bridge.links.osc import Message, decode_packet, encode_message
+from tests.links.receiving import Receiver, receiver
+
+if TYPE_CHECKING:
+    from tests.control.running import RunningBridge
+
+
+def talking_to(port: int) -> closing[SimpleUDPClient]:
+    return closing(SimpleUDPClient("127.0.0.1", port))
+
+
+def heard(controller: Receiver) -> Message:
+    (message,) = decode_packet(controller.one())
+    return message
+
+
+def test_a_controller_finds_a_phone(bridge: RunningBridge) -> None:
+    with receiver() as controller, talking_to(bridge.control_port) as client:
+        client.send_message("/OSCAddSendTarget", ["127.0.0.1", controller.target.port])
+        assert heard(controller).address == "/OSCAddSendTargetConfirm"
+        assert heard(controller).address == "/AppActivated"
+        client.send_message("/BatteryQuery", 1)
+        assert heard(controller) == Message("/Battery", (1.0,))
+        client.send_message("/RecordStart", ["Socket", 12])
+        assert heard(controller).address == "/RecordStartConfirm"
+        bridge.wait_for_take()
+        client.send_message("/RecordStop", 1)
+        curves = str(heard(controller).arguments[1])
+        assert transported(client, curves) == (bridge.folder / "takes" / curves).read_bytes()
+
+
+def transported(client: SimpleUDPClient, path: str) -> bytes:
+    """Take a file as a controller does: listen, ask for it, read its size, then so many bytes."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(5)
+        client.send_message("/Transport", [f"127.0.0.1:{listening.getsockname()[1]}", path])
+        accepted, _ = listening.accept()
+        with accepted, accepted.makefile("rb") as stream:
+            (size,) = struct.unpack(">i", stream.read(4))
+            content = stream.read()
+    assert len(content) == size
+    return content
+
+
+def test_our_commands_answer_their_sender(bridge: RunningBridge) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+        own.settimeout(5)
+        own.bind(("127.0.0.1", 0))
+        own.connect(("127.0.0.1", bridge.control_port))
+        own.send(encode_message("/cstalk/CSTalk/emotion", "happy", 0.8, 1.5))
+        assert decode_packet(own.recv(2048)) == [Message("/cstalk/ok", ("/cstalk/CSTalk/emotion",))]
+        own.send(encode_message("/cstalk/CSTalk/reload"))
+        assert decode_packet(own.recv(2048)) == [Message("/cstalk/ok", ("/cstalk/CSTalk/reload",))]
+
+
+@pytest.mark.skipif(shutil.which("oscsend") is None, reason="needs liblo-tools")
+def test_liblo_is_understood(bridge: RunningBridge) -> None:
+    port = str(bridge.control_port)
+    address = "/cstalk/Ada_Lovelace/emotion"
+    subprocess.run(["oscsend", "127.0.0.1", port, address, "sf", "sad", "0.4"], check=True)
+    bridge.wait_for(lambda: bridge.desk.subject("Ada Lovelace").mix == {"sad": pytest.approx(0.4)})
+
+
+def test_a_flood_leaves_the_door_open(bridge: RunningBridge) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as flood:
+        for number in range(20_000):
+            flood.sendto(b"\xff" * (number % 1500), ("127.0.0.1", bridge.control_port))
+    with receiver() as controller, talking_to(bridge.control_port) as client:
+
+        def is_answered() -> bool:
+            client.send_message("/OSCSetSendTarget", ["127.0.0.1", controller.target.port])
+            return bool(controller.all_waiting())
+
+        bridge.wait_for(is_answered)
+
+
+def server(desk: Desk, port: int = 0) -> ControlServer:
+    place = OscPlace(port=port)
+    return ControlServer(
+        ControlSpec(osc=place), place, desk, notice=lambda _text: None, now=time.monotonic
+    )
+
+
+def test_the_end_is_told_and_the_port_given_back() -> None:
+    first = server(Desk())
+    port = first.address[1]
+    first.start()
+    with receiver() as controller, talking_to(port) as client:
+        client.send_message("/OSCSetSendTarget", ["127.0.0.1", controller.target.port])
+        assert [heard(controller).address for _ in range(2)] == [
+            "/OSCSetSendTargetConfirm",
+            "/AppActivated",
+        ]
+        first.stop()
+        assert heard(controller).address == "/AppDeactivated"
+    again = server(Desk(), port)
+    first.stop()
+    again.stop()
+
+
+def test_a_port_that_is_taken_is_told() -> None:
+    first = server(Desk())
+    port = first.address[1]
+    with pytest.raises(UserError, match=f"UDP port {port} is in use; end the program"):
+        server(Desk(), port)
+    first.stop()
+
+
+def test_work_that_hangs_holds_up_so_much_and_no_more() -> None:
+    hanging, begun = threading.Event(), threading.Event()
+    sent: list[Answer] = []
+
+    def hang() -> Answer:
+        begun.set()
+        hanging.wait(20)
+        return NOTHING
+
+    work = _Work("hanging", sent.append)
+    assert work.begin(hang)
+    assert begun.wait(5)
+    assert [work.begin(lambda: NOTHING) for _ in range(MAX_WAITING + 2)] == [
+        *[True] * MAX_WAITING,
+        False,
+        False,
+    ]
+    hanging.set()
+    assert work.begin(None) in (True, False)
