@@ -154,6 +154,9 @@ class GeneratorLoop:
             self._measure(row, hop, made_s)
             if not finite[place]:
                 self._refuse(row, made_s)
+        for voice, hop in zip(voices, hops, strict=True):  # after all faces are made
+            if voice.feeling is not None:
+                voice.emotion.mood = voice.feeling.step(hop.samples)
 
     def _measure(self, row: int, hop: Hop, now_s: float) -> None:
         self._metrics.subjects[row].heard(

@@ -1,18 +1,28 @@
-"""A mix of emotions as users write it: `happy:0.7, sad:0.2`, or a mapping of names to weights."""
+"""A mix of emotions as users write it: `happy:0.7, sad:0.2`, or a mapping of names to weights.
+
+Where a voice is there to be heard, `auto` may be in the mix: what the voice seems to feel.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from bridge.document import FieldError
 from models.emotions import EMOTIONS, MAX_WEIGHT
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+AUTO = "auto"
+"""In the place of an emotion: that of the voice, as far as the others of the mix leave room."""
+
 REMEDY = f"use {', '.join(EMOTIONS)}, each with a weight from 0 to {MAX_WEIGHT:g}"
 
 
-def read_mix(value: Any) -> Any:
+def read_mix(value: Any, names: Sequence[str] = EMOTIONS) -> Any:
     """Read `happy:0.7, sad:0.2`; a name without a weight has 1. FieldError names every fault.
 
     What is no text is returned as it is, None as the empty mix.
@@ -26,7 +36,7 @@ def read_mix(value: Any) -> Any:
         if name in mix:
             faults.append(f"{name} stands twice")
         try:
-            known = _known_emotion(name)
+            known = _known(name, names)
             mix[known] = _weight(weight or "1")
         except FieldError as error:
             faults.append(f"{part}: {error.what}")
@@ -45,12 +55,29 @@ def _weight(text: str) -> float:
     return weight
 
 
-def _known_emotion(name: str) -> str:
-    if name not in EMOTIONS:
+def _known(name: str, names: Sequence[str] = EMOTIONS) -> str:
+    if name not in names:
         raise FieldError(f"there is no emotion {name!r}", REMEDY)
     return name
 
 
-EmotionName = Annotated[str, AfterValidator(_known_emotion)]
+EmotionName = Annotated[str, AfterValidator(_known)]
 Weight = Annotated[float, Field(ge=0.0, le=MAX_WEIGHT, allow_inf_nan=False)]
 EmotionMix = Annotated[dict[EmotionName, Weight], BeforeValidator(read_mix)]
+
+_HEARD_NAMES = (*EMOTIONS, AUTO)
+HeardName = Annotated[str, AfterValidator(partial(_known, names=_HEARD_NAMES))]
+HeardMix = Annotated[
+    dict[HeardName, Weight], BeforeValidator(partial(read_mix, names=_HEARD_NAMES))
+]
+"""A mix which may also have `auto`."""
+
+
+def chosen(mix: Mapping[str, float]) -> dict[str, float]:
+    """Return a mix without what is left to the voice."""
+    return {name: weight for name, weight in mix.items() if name != AUTO}
+
+
+def auto_share(mix: Mapping[str, float]) -> float:
+    """Return the weight with which the voice's own emotion counts, 0 where it does not."""
+    return mix.get(AUTO, 0.0)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from bridge.audio.spec import AudioSpec
     from bridge.face.alive.prosody import Prosody
     from bridge.face.emotion import EmotionState
+    from bridge.face.feeling import Feeling
 
 MAX_FILLED_BLOCKS = BLOCKS_PER_S
 """Lost blocks made up with silence at once: one second. After more the clock follows the jump."""
@@ -132,8 +133,10 @@ class Voice:
         emotion: EmotionState,
         *,
         channels: int,
+        feeling: Feeling | None = None,
     ) -> None:
         self.source = source
+        self.feeling = feeling
         self.mute = Mute()
         self.timing = timing
         self.emotion = emotion

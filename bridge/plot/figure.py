@@ -9,6 +9,7 @@ import numpy as np
 from bridge.plot.check_bands import clock, findings_band, list_band, roughness_band
 from bridge.plot.curve_bands import emotion_band, lane_band
 from bridge.plot.lanes import VISIBLE, in_order, lanes
+from bridge.plot.look_bands import look_bands
 from bridge.plot.sheet import COLUMNS, EDGE, LARGE, LEFT, LINE, SMALL, Band, Shown, fill
 from bridge.plot.sound_bands import mouth_band, spectrogram_band, waveform_band
 from models.emotions import MOUTH_GUARD
@@ -48,6 +49,8 @@ TICKS_S = (
     1800,
     3600,
 )
+TOLD_APART = frozenset({"gaze", "head"})
+"""Regions that have bands of their own, in degrees."""
 LEAST_TICK = 90
 """Pixels between two times on the axis, at least."""
 
@@ -79,10 +82,15 @@ def _bands(takes: Sequence[Shown], rigmap: str, wanted: Collection[str]) -> Iter
     yield waveform_band(takes)
     yield spectrogram_band(takes[0])
     yield mouth_band(takes)
-    drawn = lanes([take.study for take in takes], wanted)
+    drawn = [
+        lane
+        for lane in lanes([take.study for take in takes], wanted)
+        if wanted or lane.region not in TOLD_APART
+    ]
     for place, lane in enumerate(drawn):
         yield lane_band(lane, takes, is_first=not place or drawn[place - 1].region != lane.region)
     yield _resting(takes, drawn) if not wanted else None
+    yield from () if wanted else look_bands(takes)
     yield emotion_band(takes)
     yield roughness_band(takes)
     yield from (findings_band(take) for take in takes)
@@ -127,7 +135,8 @@ def shortened(text: str, most: int) -> str:
 def _resting(takes: Sequence[Shown], drawn: Sequence[Lane]) -> Band | None:
     """Return a line that names the regions in which nothing is drawn."""
     shown = {lane.region for lane in drawn}
-    names = [region for region in in_order(takes[0].study.regions) if region not in shown]
+    regions = in_order(takes[0].study.regions)
+    names = [region for region in regions if region not in shown and region not in TOLD_APART]
     if not names:
         return None
     words = f"below {VISIBLE:g} throughout: {', '.join(names)}"
@@ -146,7 +155,7 @@ def _axis() -> Band:
         most = COLUMNS / LEAST_TICK
         step = next((tick for tick in TICKS_S if span_s / tick <= most), TICKS_S[-1])
         ticks = np.arange(np.ceil(sheet.start_s / step), sheet.end_s / step + 1e-9) * step
-        for axes in sheet.figure.axes:
+        for axes in sheet.over_time:
             axes.set_xticks(ticks, [""] * len(ticks))
         for tick in ticks.tolist():
             x = LEFT + (tick - sheet.start_s) / span_s * COLUMNS

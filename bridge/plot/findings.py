@@ -38,6 +38,9 @@ JOIN_S = 0.1
 MOST_KEPT = 200
 """Findings of one kind that are kept, the worst ones; all are counted."""
 
+NATURAL = {"gaze": frozenset({"uneven", "stuck"})}
+"""What is no fault of a region: eyes look to one side, and rest on what they look at."""
+
 STROKE = f"a stroke through the whole range in {STROKE_S * 1000:g} ms"
 """What the limits of speed and jerk are the peaks of."""
 KINDS: Mapping[str, str] = {
@@ -104,6 +107,8 @@ def find(curves: Floats, table: Sequence[Curve], rate_hz: float, start_s: float 
         # Each pair once, told of the curve that comes first.
         other = curves[:, mirror] * np.float32(curve.mirror_sign) if mirror > column else None
         for mark in _marks(np.ascontiguousarray(curves[:, column]), other, curve, rate_hz):
+            if mark.kind in NATURAL.get(curve.region, ()):
+                continue
             spans = _spans(mark, rate_hz)
             counts[mark.kind] += len(spans)
             sizes = _sizes(mark, spans, rate_hz)

@@ -73,21 +73,30 @@ class Sheet:
         self.figure = Figure(figsize=size, dpi=DOTS_PER_INCH, facecolor=theme.paper)
         self.theme = theme
         self.start_s, self.end_s = start_s, end_s
+        self.over_time: list[Axes] = []
+        """The axes whose x is time."""
         self._height = height
         flip = Affine2D().scale(1 / WIDTH, -1 / height).translate(0, 1)
         self._pixels = flip + self.figure.transFigure
 
     def axes(self, top: int, height: int, low: float, high: float) -> Axes:
-        """Return empty axes as wide as the bands."""
-        place = (LEFT / WIDTH, 1 - (top + height) / self._height)
-        axes = self.figure.add_axes((*place, COLUMNS / WIDTH, height / self._height))
-        axes.set_facecolor(self.theme.panel)
+        """Return empty axes over time, as wide as the bands."""
+        axes = self.panel(LEFT, top, COLUMNS, height)
         axes.set_xlim(self.start_s, self.end_s)
         axes.set_ylim(low, high)
-        axes.tick_params(length=0, labelleft=False, labelbottom=False)
-        axes.set_yticks([])
         axes.grid(axis="x", color=self.theme.rule, linewidth=1)
         axes.set_axisbelow(True)
+        self.over_time.append(axes)
+        return axes
+
+    def panel(self, left: int, top: int, width: int, height: int) -> Axes:
+        """Return empty axes at a place."""
+        place = (left / WIDTH, 1 - (top + height) / self._height)
+        axes = self.figure.add_axes((*place, width / WIDTH, height / self._height))
+        axes.set_facecolor(self.theme.panel)
+        axes.tick_params(length=0, labelleft=False, labelbottom=False)
+        axes.set_yticks([])
+        axes.set_xticks([])
         for spine in axes.spines.values():
             spine.set_visible(False)
         return axes

@@ -9,6 +9,7 @@ import numpy as np
 
 from bridge.plot.acoustics import loudness
 from bridge.plot.findings import Findings, find
+from bridge.plot.looks import Looks, looks
 from bridge.plot.measures import Agreement, agreement, closures, jerk, mouth_opening
 from bridge.rig.tables import Curve
 from bridge.takes.take import curve_blocks
@@ -47,6 +48,7 @@ class Study:
     agreement: Agreement | None
     roughness: dict[str, Floats]
     findings: Findings
+    looks: Looks
 
     @property
     def times_s(self) -> NDArray[np.float64]:
@@ -84,6 +86,7 @@ def examine(take: Take, rigmap: RigMap, rows: slice) -> Study:
         agreement=None if level is None else agreement(opening, level, rate_hz),
         roughness=_roughness(curves, table, rate_hz),
         findings=find(curves, table, rate_hz, start_s),
+        looks=looks(take, rows),
     )
 
 

@@ -23,7 +23,7 @@ PERSON_SIGMA, PERSON_LIMIT = 0.4, 0.7
 or twice as often as the median."""
 INTERVAL_SIGMA = 0.6
 """Spread of the logarithm of one character's intervals."""
-CLOSE_S, CLOSED_S, OPEN_S = (0.074, 0.106), (0.010, 0.040), (0.170, 0.280)
+CLOSE_S, CLOSED_S, OPEN_S = (0.080, 0.106), (0.010, 0.040), (0.170, 0.280)
 DEPTH = (0.94, 1.0)
 REST_S = 0.25
 """Least time between two blinks."""

@@ -34,6 +34,8 @@ SIZE_MEAN_DEG = 6.0
 
 WIDEST_DEG, HIGHEST_DEG, LOWEST_DEG = 24.0, 12.0, -16.0
 """Where a look may go at most, from the partner."""
+EASY_DEG = 18.0
+"""Looks far beyond this are rare: without it, steps from one look to the next would drift there."""
 FACE_DEG = 4.5
 """Radius of the partner's face: inside it gaze is mutual. At 1.2 m it has 9 cm."""
 PARTNER_DEG = 1.2
@@ -132,8 +134,9 @@ class Gaze:
             yaw = self.look.yaw_deg + size * math.cos(angle)
             pitch = self.look.pitch_deg + size * math.sin(angle)
             pitch += 0.3 * glance_deg if pitch > glance_deg else 0.0
-            is_far = math.hypot(yaw, pitch) > FACE_DEG
-            if is_far and abs(yaw) <= WIDEST_DEG and LOWEST_DEG <= pitch <= HIGHEST_DEG:
+            far_deg = math.hypot(yaw, pitch)
+            is_seen = abs(yaw) <= WIDEST_DEG and LOWEST_DEG <= pitch <= HIGHEST_DEG
+            if is_seen and far_deg > FACE_DEG and draw() < math.exp(-((far_deg / EASY_DEG) ** 2)):
                 return Look(yaw, pitch, is_mutual=False)
         side = math.copysign(1.5 * FACE_DEG, self.look.yaw_deg or draw() - 0.5)
         return Look(side, 0.0, is_mutual=False)

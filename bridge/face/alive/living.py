@@ -84,6 +84,13 @@ def lay(board: NDArray[np.float32], numbers: NDArray[np.float32]) -> NDArray[np.
     return np.minimum(np.maximum(alive, MINIMUM, out=alive), MAXIMUM, out=alive)
 
 
+def turned_deg(board: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return where the eyes of boards, [..., 174], stand in the head: [..., 2], yaw and pitch."""
+    yaw, pitch = (board[..., sides(f"eye.{axis}")].mean(axis=-1) for axis in ("tx", "ty"))
+    up_deg, down_deg = np.float32(TRAVEL_UP_DEG), np.float32(TRAVEL_DEG)
+    return np.stack((yaw * down_deg, pitch * np.where(pitch > 0.0, up_deg, down_deg)), axis=-1)
+
+
 def _added() -> NDArray[np.float32]:
     """Return what each number adds to the board, [numbers, 174]; halves and lids stand last."""
     added = np.zeros((7, len(CHANNELS)), dtype=np.float32)
