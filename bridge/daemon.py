@@ -92,9 +92,9 @@ def run(
                     subject.show(stamped)
                 _measure(metrics, tick, ticker.skipped, now())
 
-        monitor = watch(metrics) if watch else open_monitor(metrics, dashboard=config.dashboard)
+        watch = watch or partial(open_monitor, dashboard=config.dashboard, desk=desk)
         running = Running(subjects, metrics, stage.model, stage.recorder, stage.devices, stop, now)
-        with stop_on_signals(stop), desk.connected(running), control.started(), monitor:
+        with stop_on_signals(stop), desk.connected(running), control.started(), watch(metrics):
             _work(stop, wake, partial(generator.run, stop), show)
     return 0
 

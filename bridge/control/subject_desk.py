@@ -74,6 +74,11 @@ class SubjectDesk:
         return self._subject.voice.mute.is_muted
 
     @property
+    def is_paused(self) -> bool:
+        """Whether its face halts."""
+        return self._subject.is_paused
+
+    @property
     def live_links(self) -> tuple[LiveLinkFaceLink, ...]:
         """Its Live Link Face links."""
         return tuple(link for link in self._subject.links if isinstance(link, LiveLinkFaceLink))
@@ -126,7 +131,8 @@ class SubjectDesk:
 
     def pause(self, *, is_paused: bool = True) -> None:
         """Halt the face, or let it live again."""
-        self._subject.is_paused = bool(IS_PAUSED.read(is_paused))
+        wanted = bool(IS_PAUSED.read(is_paused))
+        self._subject.is_paused = self._subject.metrics.is_paused = wanted
 
     def lookahead(self, lookahead_ms: float) -> None:
         """Refuse, with UserError."""

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import sys
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, TextIO
 
 from bridge.clock.host import host_now
+from bridge.monitor.keyboard import Keyboard
+from bridge.monitor.keys import Keys, KeyThread
 from bridge.monitor.plain import PlainReport, status_line
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from bridge.control.desk import Desk
     from bridge.monitor.metrics import Metrics
 
 REFRESH_S = 0.25
@@ -90,13 +94,44 @@ class PlainMonitor(Monitor):
 
 
 class Dashboard(Monitor):
-    """The picture on the whole terminal, which is as before when it is left."""
+    """The picture on the whole terminal, which is as before when it is left.
+
+    With `keys`, what is typed into the terminal is pressed, and the picture says which there are.
+    """
 
     def __init__(
-        self, metrics: Metrics, now: Callable[[], float], console: Console | None = None
+        self,
+        metrics: Metrics,
+        now: Callable[[], float],
+        console: Console | None = None,
+        keys: Keys | None = None,
     ) -> None:
         super().__init__(metrics, now)
         self._console = console
+        self._keys = keys
+        self._leaving = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Begin to draw, and to read keys where there are any."""
+        if self._keys is not None:
+            keyboard = self._leaving.enter_context(Keyboard())
+            if keyboard.is_open:
+                thread = KeyThread(keyboard, self._keys)
+                thread.start()
+                self._leaving.callback(thread.stop)
+            else:
+                self._keys = None
+        return super().__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Draw no more, and leave the terminal as it was."""
+        with self._leaving:
+            super().__exit__(kind, error, trace)
 
     def run(self) -> None:
         """Draw, and leave one status line behind."""
@@ -114,13 +149,21 @@ class Dashboard(Monitor):
         from bridge.monitor.view import draw
 
         glyphs = ASCII if console.options.ascii_only else BLOCKS
-        return draw(self.metrics, self.now(), console.width, console.height, glyphs)
+        size = console.width, console.height
+        return draw(self.metrics, self.now(), *size, glyphs, self._keys)
 
 
 def open_monitor(
-    metrics: Metrics, *, dashboard: bool, now: Callable[[], float] = host_now
+    metrics: Metrics,
+    *,
+    dashboard: bool,
+    now: Callable[[], float] = host_now,
+    desk: Desk | None = None,
 ) -> Monitor:
-    """Return the dashboard if it is wanted and standard output is a terminal, else plain lines."""
+    """Return the dashboard if it is wanted and standard output is a terminal, else plain lines.
+
+    The dashboard's keys are at the `desk`.
+    """
     if dashboard and sys.stdout.isatty():
-        return Dashboard(metrics, now)
+        return Dashboard(metrics, now, keys=Keys(desk) if desk else None)
     return PlainMonitor(metrics, now)

@@ -36,6 +36,7 @@ class State(Enum):
     STARTING = "STARTING"
     ENDED = "ENDED"
     MUTED = "MUTED"
+    PAUSED = "PAUSED"
     SILENT = "SILENT"
     LATE = "LATE"
     NOT_SENT = "NOT SENT"
@@ -109,6 +110,8 @@ def _late_health(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> Hea
 
 
 def _silence_health(subject: SubjectMetrics, now_s: float) -> Health | None:
+    if subject.is_paused:
+        return Health(State.PAUSED, "its face halts")
     if subject.is_muted:
         return Health(State.MUTED, "its voice is not heard")
     if subject.voiced_s is None or now_s - subject.voiced_s <= PAUSE_S:

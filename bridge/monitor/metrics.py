@@ -108,8 +108,8 @@ class LinkMetrics:
 
 class SubjectMetrics:
     """One subject. `heard` and `set_input` belong to the generator thread, `faced` and `sent` to
-    the tick thread, `is_muted` to whoever mutes; each part and each cause of drops to the one
-    thread that records it.
+    the tick thread, `is_muted` and `is_paused` to whoever controls; each part and each cause of
+    drops to the one thread that records it.
     """
 
     def __init__(self, name: str, links: Sequence[LinkCounters] = ()) -> None:
@@ -124,7 +124,7 @@ class SubjectMetrics:
         self.voiced_s: float | None = None
         self.emotion_at: Callable[[float], Mapping[str, float]] = lambda _now_s: {}
         """What it feels at a host time, a weight by name."""
-        self.is_muted = False
+        self.is_muted = self.is_paused = False
         self.board: NDArray[np.float32] = np.zeros(len(CHANNELS), dtype=np.float32)
         self.frame: int | None = None
         self.latency = {part: Percentiles() for part in PARTS}

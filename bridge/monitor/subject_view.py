@@ -35,6 +35,7 @@ BADGES: dict[State, str] = {
     State.STARTING: "bold black on cyan",
     State.ENDED: "bold black on cyan",
     State.MUTED: "bold black on yellow",
+    State.PAUSED: "bold black on yellow",
     State.SILENT: "bold black on yellow",
     State.LATE: "bold white on red",
     State.NOT_SENT: "bold white on red",

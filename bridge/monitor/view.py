@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rich.text import Text
 
@@ -26,6 +26,17 @@ if TYPE_CHECKING:
 
     Form = Callable[[Metrics, SubjectMetrics, float, Glyphs], list[Text]]
 
+
+class Guide(Protocol):
+    """What is said of keys: whom they concern, and the lines that list them."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - see the class
+
+    @property
+    def lines(self) -> list[str]: ...  # noqa: D102 - see the class
+
+
 MAX_NOTICE_ROWS = 6
 """Rows for the newest notices, below the subjects."""
 
@@ -33,12 +44,21 @@ NOTICE_COLUMNS = 10
 """Columns for a notice's age, before its words."""
 
 
-def draw(metrics: Metrics, now_s: float, width: int, height: int, glyphs: Glyphs = BLOCKS) -> Text:
+def draw(
+    metrics: Metrics,
+    now_s: float,
+    width: int,
+    height: int,
+    glyphs: Glyphs = BLOCKS,
+    guide: Guide | None = None,
+) -> Text:
     """Return the picture at host time `now_s`: at most `height` lines of at most `width` columns.
 
-    The more room each subject has, the more is said of it.
+    The more room each subject has, the more is said of it. The last lines are those of the `guide`.
     """
     rule = Text(glyphs.rule * width, "bright_black")
+    last = _guide_rows(metrics, guide) if guide else []
+    height = max(height - len(last), 0)
     lines = _header(metrics, now_s)
     form = _form(metrics, height - len(lines))
     for subject in metrics.subjects:
@@ -47,7 +67,10 @@ def draw(metrics: Metrics, now_s: float, width: int, height: int, glyphs: Glyphs
     if room > 0 and (notices := metrics.notices()):
         rows = [row for notice in notices for row in _notice_rows(notice, now_s, width)]
         lines += [rule, *rows[-room:]]
-    picture = [line.copy() for line in lines[:height]]
+    lines = lines[:height]
+    if last:
+        lines += [Text("")] * (height - len(lines))
+    picture = [line.copy() for line in (*lines, *last)]
     for line in picture:
         line.truncate(width)
     return Text("\n", no_wrap=True, end="").join(picture)
@@ -78,6 +101,14 @@ def _header(metrics: Metrics, now_s: float) -> list[Text]:
         return [first, second]
     third = Text(" time ", "bright_black").append(time or "the host clock's", "default")
     return [first, second, third.append(f"   {recording}" if recording else "", "bold red")]
+
+
+def _guide_rows(metrics: Metrics, guide: Guide) -> list[Text]:
+    """Return the lines about the keys; the first names the subject, where there are several."""
+    rows = [Text(f" {line}", "bright_black") for line in guide.lines]
+    if len(metrics.subjects) > 1:
+        rows[0] = Text(f" {guide.name} ", "reverse").append(f" {guide.lines[0]}", "bright_black")
+    return rows
 
 
 def _notice_rows(notice: Notice, now_s: float, width: int) -> list[Text]:

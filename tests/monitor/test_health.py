@@ -38,6 +38,8 @@ def test_a_muted_voice_is_told_so_and_not_to_be_unplugged() -> None:
     running.subjects[0].is_muted = True
     found = health(running, running.subjects[0], now_s)
     assert (found.state, found.advice) == (State.MUTED, "its voice is not heard")
+    running.subjects[0].is_paused = True
+    assert health(running, running.subjects[0], now_s).state is State.PAUSED
 
 
 def test_a_pause_of_a_speaker_is_no_silence() -> None:
