@@ -47,7 +47,8 @@ class Measurements:
 class DaemonProcess:
     """A running daemon as a context. `environment` is what it sees, by default this process's.
 
-    `preview` is where it serves its faces to browsers, by default nowhere.
+    `preview` is where it serves its faces to browsers, `control` where it takes remote control, by
+    default nowhere.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class DaemonProcess:
         port: int,
         environment: Mapping[str, str] | None = None,
         preview: str | None = None,
+        control: str | None = None,
     ) -> None:
         link = f"livelink-face://127.0.0.1:{port}"
         subject = {"name": "Bench", "audio": {"input": audio}, "links": [link]}
@@ -64,6 +66,7 @@ class DaemonProcess:
             "device": "cpu",
             "dashboard": False,
             "preview": preview,
+            "control": {"osc": control},
             "subjects": [subject],
         }
         self._environment = {**(environment or os.environ), **MATH_THREADS}

@@ -40,6 +40,9 @@ SECTIONS: dict[str, Section] = {
         Section("memory", "what the whole daemon holds"),
         Section("packets", "sound in, packets out at 60 fps: rate, order, ticks"),
         Section("preview", "eight browsers watch: rate, latency, and what it costs the ticks"),
+        Section(
+            "control", "remote control: a flood of hostile datagrams, ten minutes of heartbeats"
+        ),
         Section("latency", "a vowel into a fake microphone: what is added to the look-ahead"),
         Section("soak", "a long run: memory, drift, losses"),
     )
