@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,10 +10,15 @@ import pytest
 
 from bridge.control.own import MAX_WORDS, Own, told_error
 from bridge.errors import Problem, UserError
+from bridge.links.livelink_face import decode
 from bridge.links.osc import Message, decode_packet
 from models.board import INDEX
+from tests.control.running import running_bridge
+from tests.links.receiving import receiver
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bridge.control.desk import Desk
     from tests.control.running import RunningBridge
 
@@ -136,3 +142,31 @@ def test_an_error_is_answered_in_bounded_words() -> None:
 
 def test_the_face_still_moves(bridge: RunningBridge) -> None:
     bridge.wait_for(lambda: np.any(bridge.packet().values))
+
+
+def test_a_rig_map_is_read_again_and_a_faulty_one_keeps_the_old(tmp_path: Path) -> None:
+    path = tmp_path / "hero.yaml"
+    path.write_text("extends: livelinkface61\ncurves:\n  JawOpen: CTRL_C_jaw.ty\n")
+    with receiver() as engine, ExitStack() as closing:
+        link = f"livelink-face://{engine.target}?rigmap={path}"
+        subject = {"name": "A", "audio": {"input": "test"}, "links": [link]}
+        bridge = closing.enter_context(running_bridge(tmp_path, subjects=[subject]))
+        jaw = 17
+
+        def jaw_is_shut() -> bool:
+            engine.all_waiting()
+            values = [decode(engine.one()).values for _ in range(10)]
+            return not any(face[jaw] for face in values if face is not None)
+
+        bridge.wait_for(lambda: not jaw_is_shut())
+        path.write_text(
+            "extends: livelinkface61\ncurves:\n  JawOpen: {from: CTRL_C_jaw.ty, gain: x}\n"
+        )
+        with pytest.raises(UserError, match=f"{path}:3"):
+            do(bridge.desk, "/cstalk/A/reload")
+        assert not jaw_is_shut()
+        path.write_text(
+            "extends: livelinkface61\ncurves:\n  JawOpen: {from: CTRL_C_jaw.ty, gain: 0}\n"
+        )
+        do(bridge.desk, "/cstalk/A/reload")
+        bridge.wait_for(jaw_is_shut)

@@ -1,0 +1,51 @@
+"""docs/control.md says what the code does."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import yaml
+
+from bridge.config.load import Flags, override
+from bridge.config.schema import Config
+from bridge.control.desk import Desk
+from bridge.control.subject_desk import SubjectDesk
+from bridge.control.tables import own_table, phone_table
+from bridge.control.take_desk import TakeDesk
+from bridge.monitor.keys import EMOTION_KEYS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "control.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+
+
+def test_the_tables_are_those_of_the_code() -> None:
+    assert own_table() in PAGE
+    assert phone_table() in PAGE
+
+
+def test_the_keys_are_those_of_the_dashboard() -> None:
+    assert (
+        f"`1` to `{len(EMOTION_KEYS)}` choose an emotion ({', '.join(EMOTION_KEYS.values())})"
+        in PAGE
+    )
+
+
+def test_the_example_of_a_timeline_is_one(tmp_path: Path) -> None:
+    (block,) = blocks("yaml")
+    assert len(yaml.safe_load(block)) == 2
+    path = tmp_path / "show.yaml"
+    path.write_text(block)
+    assert len(override(Config(), Flags(emotions=str(path))).subjects[0].emotions.root) == 2
+
+
+def test_the_python_example_calls_what_there_is() -> None:
+    (block,) = blocks("python")
+    calls = [node.func for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Call)]
+    names = {call.attr for call in calls if isinstance(call, ast.Attribute)}
+    known = {name for owner in (Desk, SubjectDesk, TakeDesk) for name in dir(owner)}
+    assert names - {"Thread"} <= known
