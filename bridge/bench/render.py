@@ -12,9 +12,11 @@ import numpy as np
 from bridge.audio.hop import HOP_RATE_HZ
 from bridge.bench.figures import Figure, Remark
 from bridge.clock.host import host_now
+from bridge.face.alive.levels import AS_GENERATED, AS_MADE
 
 if TYPE_CHECKING:
     from bridge.bench.options import Options
+    from bridge.face.alive.levels import Levels
     from models.generator import Generator
 
 SPEECH = Path(__file__).resolve().parents[1] / "audio" / "speech.ogg"
@@ -38,26 +40,28 @@ def measure(_options: Options) -> list[Figure | Remark]:
     with tempfile.TemporaryDirectory() as folder:
         sound = _write_long(Path(folder, "long.wav"))
         _write_short(Path(folder, "short"))
-        rendered, alone = [], []
+        rendered, lips, alone = [], [], []
         for number in range(ROUNDS):
             alone.append(_network_alone(generator, sound))
-            rendered.append(_render(generator, folder, "long.wav", number))
+            rendered.append(_render(generator, folder, "long.wav", number, AS_MADE))
+            lips.append(_render(generator, folder, "long.wav", number, AS_GENERATED))
         torch.set_num_threads(os.cpu_count() or 1)
         minute = sound[: round(60 * HOP_RATE_HZ)]
         shared = [_network_alone(generator, minute) * LONG_S / 60 for _ in range(ROUNDS)]
         torch.set_num_threads(1)
-        short = [_render(generator, folder, "short", number) for number in range(ROUNDS)]
-    speed, alone_speed, shared_speed = (
-        LONG_S / float(np.median(taken)) for taken in (rendered, alone, shared)
+        short = [_render(generator, folder, "short", number, AS_MADE) for number in range(ROUNDS)]
+    speed, lips_speed, alone_speed, shared_speed = (
+        LONG_S / float(np.median(taken)) for taken in (rendered, lips, alone, shared)
     )
-    share = speed / max(alone_speed, shared_speed)
+    share = lips_speed / max(alone_speed, shared_speed)
     rate = SHORT_FILES / float(np.median(short))
     return [
         Remark(f"{LONG_S / 60:g} minutes of WAV to take and CSV; {SHORT_FILES} of {SHORT_S:g} s"),
         Figure("one long recording", speed, "x", minimum=LEAST_SPEED),
+        Figure("  with --no-alive", lips_speed, "x", minimum=LEAST_SPEED),
         Figure("network alone, one thread", alone_speed, "x"),
         Figure(f"network alone, {os.cpu_count()} threads", shared_speed, "x"),
-        Figure("share of the faster of these", share, "", minimum=LEAST_SHARE),
+        Figure("--no-alive, share of the faster of these", share, "", minimum=LEAST_SHARE),
         Figure("short recordings", rate, "files/s"),
         Figure("short recordings, times real time", SHORT_S * rate, "x", minimum=LEAST_SPEED),
     ]
@@ -93,12 +97,12 @@ def _network_alone(
     return host_now() - start_s
 
 
-def _render(generator: Generator, folder: str, name: str, number: int) -> float:
+def _render(generator: Generator, folder: str, name: str, number: int, levels: Levels) -> float:
     """Return how long everything takes but loading the network, in seconds."""
     from bridge.render.render import render
     from bridge.render.settings import RenderSettings
 
-    out = Path(folder, f"out-{name}-{number}")
+    out = Path(folder, f"out-{name}-{number}-{levels.liveliness:g}")
     start_s = host_now()
-    render([str(Path(folder, name))], out, RenderSettings(), load=lambda *_: generator)
+    render([str(Path(folder, name))], out, RenderSettings(levels=levels), load=lambda *_: generator)
     return host_now() - start_s

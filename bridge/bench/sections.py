@@ -36,6 +36,7 @@ SECTIONS: dict[str, Section] = {
     for section in (
         Section("startup", "how fast the commands answer that need no network"),
         Section("generator", "the network's work for one hop, and offline, on one core"),
+        Section("alive", "the living face beside what is known of people, and what it costs"),
         Section("render", "recordings to takes: one long, many short, beside the network alone"),
         Section("memory", "what the whole daemon holds"),
         Section("packets", "sound in, packets out at 60 fps: rate, order, ticks"),

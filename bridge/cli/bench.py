@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ def add_bench(commands: Commands) -> None:
     words.add_argument("--seconds", metavar="N", type=float, default=60.0, help="of packets (60)")
     words.add_argument("--trials", metavar="N", type=int, default=60, help="of latency (60)")
     words.add_argument("--minutes", metavar="N", type=float, default=30.0, help="of soak (30)")
+    words.add_argument("--data", metavar="FOLDER", help="recordings, for alive")
     words.set_defaults(action=bench)
 
 
@@ -34,5 +36,10 @@ def bench(options: argparse.Namespace) -> int:
         for name, section in SECTIONS.items():
             print(f"{name.ljust(width)}  {section.summary}")
         return 0
-    lengths = Options(seconds=options.seconds, trials=options.trials, minutes=options.minutes)
-    return run_bench(options.sections, lengths)
+    asked = Options(
+        seconds=options.seconds,
+        trials=options.trials,
+        minutes=options.minutes,
+        data=Path(options.data) if options.data else None,
+    )
+    return run_bench(options.sections, asked)

@@ -21,7 +21,7 @@ def test_unknown_sections_are_all_named() -> None:
 
 def test_every_section_has_its_module() -> None:
     assert [*SECTIONS] == [
-        *("startup", "generator", "render", "memory"),
+        *("startup", "generator", "alive", "render", "memory"),
         *("packets", "preview", "control", "latency", "soak"),
     ]
 
