@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 EPILOG = """\
 --audio, --link, --emotion, --emotions, --mouth-guard, --transition-ms and --no-alive are about one
-subject: the one which --subject names, where the config has it; else the first, which --subject
-then renames. --link replaces its links.
+subject: the one which --subject names, where the config has it; else the first,
+which --subject then renames. --link replaces its links.
 Without --config, config.yaml in this folder is read when there is one.
 
 examples:

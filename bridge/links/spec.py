@@ -50,7 +50,10 @@ PROTOCOLS: dict[str, Protocol] = {
         options=("rigmap", "presets"),
     ),
     "metahuman": Protocol(
-        default_port=14785, default_rigmap="metahuman", has_prefix=False, listens=True
+        default_port=14785,
+        default_rigmap="metahuman_device",
+        has_prefix=False,
+        listens=True,
     ),
 }
 """Every protocol a link can speak, by the scheme of its URL."""

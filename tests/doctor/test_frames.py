@@ -45,7 +45,7 @@ def test_a_frame_of_every_link_comes_back_as_it_left(url: str) -> None:
 def test_the_numbers_told_are_those_of_the_protocol() -> None:
     assert "61 values left in 1 datagram of 309 bytes" in examined(UDP_URLS[0])[0].what
     (finding,) = examined("metahuman://127.0.0.1")
-    assert "251 values left in 1 datagram of 584 bytes" in finding.what
+    assert "257 values left in 1 datagram of 584 bytes" in finding.what
 
 
 def test_a_rig_map_of_ones_own_goes_through_with_its_head(tmp_path: Path) -> None:

@@ -20,10 +20,11 @@ def maps_of(*urls: str) -> Maps:
 def test_each_map_is_told_once_with_its_protocols() -> None:
     maps = maps_of("osc://10.0.0.5", "metahuman://127.0.0.1", "vmc://10.0.0.5")
     assert [(found.where, found.what) for found in maps.examine()] == [
-        ("metahuman", "251 outputs for metahuman, osc"),
+        ("metahuman", "251 outputs for osc"),
+        ("metahuman_device", "257 outputs for metahuman"),
         ("vrm", "21 outputs for vmc"),
     ]
-    assert maps.loaded.keys() == {"metahuman", "vrm"}
+    assert maps.loaded.keys() == {"metahuman", "metahuman_device", "vrm"}
 
 
 def test_a_map_that_does_not_load_leaves_the_others(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from bridge.frame import HEAD_AXES, Frame
+from bridge.face.alive.living import lay
+from bridge.frame import HEAD_AXES, Frame, neutral_board
+from bridge.links.metahuman.frame import HEAD_POSE
 from bridge.rig.load import load_rigmap
 from bridge.rig.sources import parse_source
 from bridge.rig.tables import load_table
@@ -276,3 +278,39 @@ def test_what_the_generator_drives_reaches_the_packet_where_arkit_has_a_word_for
         "nose.tx",
         "nose_nasolabialDeepen.ty",
     }
+
+
+def looking_left_and_up() -> Frame:
+    """A face which turns eyes and head to its left and up, and its head to its right shoulder."""
+    numbers = np.array([20.0, 6.0, 0.0, 0.0], dtype=np.float32)
+    head = np.array([0.2, 0.1, 0.05, 1.0, 2.0, 3.0], dtype=np.float32)
+    return Frame(0.0, lay(neutral_board(), numbers), head)
+
+
+def test_eyes_and_head_turn_the_same_way_in_every_map():
+    def values(name: str) -> dict[str, float]:
+        rigmap = load_rigmap(name)
+        return dict(zip(rigmap.outputs, rigmap.apply(looking_left_and_up()).tolist(), strict=True))
+
+    arkit = values("livelinkface61")
+    left = ("EyeLookOutLeft", "EyeLookInRight")
+    assert [arkit[name] for name in left] == pytest.approx([0.5, 0.5])
+    assert arkit["EyeLookInLeft"] == arkit["EyeLookOutRight"] == 0.0
+    assert arkit["EyeLookUpLeft"] == arkit["EyeLookUpRight"] == pytest.approx(0.2)
+    # A phone's eyes turn to the subject's right and down; its head to its left and up.
+    assert arkit["LeftEyeYaw"] == arkit["RightEyeYaw"] == pytest.approx(-0.305)
+    assert arkit["LeftEyePitch"] == arkit["RightEyePitch"] == pytest.approx(-0.122)
+    assert [arkit[f"Head{turn}"] for turn in ("Yaw", "Pitch", "Roll")] == pytest.approx(
+        [0.2, 0.1, 0.05]
+    )
+    raw = values("metahuman_device")
+    for side in "LR":
+        assert raw[f"CTRL_expressions_eyeLookLeft{side}"] == pytest.approx(0.5)
+        assert raw[f"CTRL_expressions_eyeLookRight{side}"] == 0.0
+        assert raw[f"CTRL_expressions_eyeLookUp{side}"] == pytest.approx(0.2)
+    pose = [raw[name] for name in HEAD_POSE]
+    assert pose == pytest.approx([*np.degrees([0.05, 0.1, -0.2]), 3.0, -1.0, 2.0], rel=1e-5)
+    presets = values("vrm")
+    assert presets["lookLeft"] == pytest.approx(0.5)
+    assert presets["lookUp"] == pytest.approx(0.2)
+    assert presets["lookRight"] == presets["lookDown"] == 0.0
