@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from bridge.config.schema import Config, SubjectConfig
-    from bridge.control.desk import Desk
     from bridge.links.link import Link
     from bridge.preview.opening import Preview
     from bridge.rig.rigmap import RigMap
@@ -45,13 +44,11 @@ class Stage:
     wake: threading.Event
 
 
-def open_stage(
-    config: Config, closing: ExitStack, wake: threading.Event, desk: Desk | None = None
-) -> Stage:
+def open_stage(config: Config, closing: ExitStack, wake: threading.Event) -> Stage:
     """Open what is shared, closed by `closing`; raises UserError for what the user can mend."""
     model = load_network(config.weights, config.device)
     check_guards(model, {subject.name: subject.mouth_guard for subject in config.subjects})
-    preview = _open_preview(config, closing, desk)
+    preview = _open_preview(config, closing)
     recorder = Recorder(config.recording.folder, config.fps)
     closing.callback(recorder.close)
     devices = Devices(recorder=recorder)
@@ -59,7 +56,7 @@ def open_stage(
     return Stage(model, devices, recorder, preview, wake)
 
 
-def _open_preview(config: Config, closing: ExitStack, desk: Desk | None) -> Preview | None:
+def _open_preview(config: Config, closing: ExitStack) -> Preview | None:
     """Open the preview that the config asks for; it loads a network of its own, if ever needed."""
     if config.preview is None:
         return None
@@ -68,7 +65,6 @@ def _open_preview(config: Config, closing: ExitStack, desk: Desk | None) -> Prev
         load=partial(load_network, config.weights, config.device),
         subjects=[subject.name for subject in config.subjects],
         rate_hz=config.fps.hz,
-        desk=desk,
     )
     return closing.enter_context(opening)
 

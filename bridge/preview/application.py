@@ -16,7 +16,6 @@ from bridge.preview.guard import Guard
 from bridge.preview.live import live_endpoint
 from bridge.preview.page import Page
 from bridge.preview.refusal import BAD_REQUEST, RefusalError, as_document
-from bridge.preview.steering import Steering
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +57,7 @@ def application(
 
 
 def _routes(session: Session) -> list[Route | WebSocketRoute]:
-    page, answers, steering = Page(), Answers(session), Steering(session.desk)
+    page, answers = Page(), Answers(session)
     take = "/api/takes/{id}"
     return [
         Route("/", page.index),
@@ -66,8 +65,6 @@ def _routes(session: Session) -> list[Route | WebSocketRoute]:
         Route("/heads/{id}.glb", answers.head),
         Route("/api/session", answers.session),
         Route("/api/live", answers.live_counters),
-        Route("/api/subjects", steering.subjects),
-        Route("/api/subjects/{name:path}/emotion", steering.tell, methods=["POST"]),
         Route("/api/recordings", answers.add_recording, methods=["POST"]),
         Route("/api/takes", answers.add_take, methods=["POST"]),
         Route(take, answers.take),
