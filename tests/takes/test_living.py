@@ -10,6 +10,7 @@ import pytest
 
 from bridge.audio.hop import HOP_S, HOP_SAMPLES
 from bridge.audio.opening import SPEECH_PATH
+from bridge.clock.rate import FRAME_RATES
 from bridge.face.alive.cues import Cues
 from bridge.face.alive.levels import AS_GENERATED, Levels
 from bridge.face.alive.life import Life
@@ -18,7 +19,8 @@ from bridge.face.alive.strengths import MOUTH_REGIONS
 from bridge.takes.emotions import EmotionCourse, Key
 from bridge.takes.generate import Settings, generate_take
 from bridge.takes.living import enliven, prosodies
-from bridge.takes.sound import open_sound
+from bridge.takes.sound import SampledSound, open_sound
+from models import load_generator
 from models.board import AUDIO_DRIVEN, CHANNELS, INDEX
 from models.emotions import EMOTIONS
 from tests.face.alive.conversation import speech
@@ -105,3 +107,23 @@ def test_sound_is_heard_alike_however_it_is_cut() -> None:
     assert len(whole) == 200
     assert list(prosodies(np.array_split(sound, 37))) == whole
     assert list(prosodies([])) == []
+
+
+@pytest.mark.parametrize("emotion", [name for name in EMOTIONS if name != "neutral"])
+def test_a_changed_emotion_blends_in_without_a_pop(emotion: str) -> None:
+    keys = (
+        Key(at_s=2.0, emotion={emotion: 1.0}, over_s=1.5),
+        Key(at_s=5.0, emotion={"happy" if emotion == "sad" else "sad": 1.0}, over_s=1.5),
+    )
+    noise = np.random.default_rng(6).normal(0.0, 1e-4, 8 * 16_000).astype(np.float32)
+    # Lids and eyes are fast by nature; all else is what an emotion moves.
+    settings = Settings(EmotionCourse(keys), levels=Levels(blink=0.0, gaze=0.0))
+    silent = SampledSound(noise, 16_000)
+    shown = generate_take(load_generator(device="cpu"), silent, settings, slate="change")
+    frames = shown.at(FRAME_RATES["60"])
+    steps = np.abs(np.diff(frames.whole_board(), axis=0)).max(axis=0)
+    assert steps.max() < 0.06, CHANNELS[int(steps.argmax())].name
+    assert np.abs(np.diff(frames.head, axis=0)).max() < 0.01
+    strength = np.linalg.norm(frames.whole_board()[120:210] - frames.whole_board()[119], axis=1)
+    assert strength[-1] > 0.3
+    assert np.diff(strength).min() > -0.02 * strength[-1]
