@@ -1,0 +1,176 @@
+"""Sessions: recordings of one voice one after the other, as a microphone hears them, as features.
+
+What a voice is held against is how it usually is, so a network that tells moods learns from
+sessions, not from clips. Distortion is drawn once for a session: a speaker keeps the microphone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.emotions import EMOTIONS
+from models.mood.features import HISTORY_SAMPLES, TRAITS, VoiceFeatures
+from models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
+from models.training.action_units import PLAYED
+from models.training.augment import distort
+from models.training.energy import speech_span
+from models.training.sources import Clip, clips_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+RAVDESS = "ravdess"
+PLAYED_AS = {**PLAYED, "02": "neutral"}
+"""Emotions by the third part of a RAVDESS name; its calm is a neutral voice."""
+READING = {"kokoro": 14, "grid_s1": 25}
+"""Sources of neutral reading, and clips in a session of each."""
+MOST_READING = 20
+"""Sessions of a source of reading at most."""
+MARGIN_S = 0.1
+PACE = (0.88, 1.13)
+"""Share by which a voice is slowed or sped up, and lowered or raised with it."""
+EVEN_SAMPLES = 64_000
+"""Sessions are distorted at a whole number of these: transforms of such lengths are quick."""
+TONE_S = 60.0
+TONE_SESSIONS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Clips of one voice, and the emotion of each, as an index of `EMOTIONS`."""
+
+    source: str
+    voice: str
+    clips: tuple[Clip, ...]
+    classes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """A session as features: traits [TRAITS, hops], motions [MOTIONS, hops], voicing [hops].
+
+    `spans` are the first hop and the one after the last of each clip.
+    """
+
+    session: Session
+    traits: Tensor
+    motions: Tensor
+    voicing: Tensor
+    spans: tuple[tuple[int, int], ...]
+
+    def usual(self, clip: int) -> tuple[Tensor, Tensor]:
+        """Return the sum of traits of a clip's voice [TRAITS], and its voiced hops."""
+        begin, end = self.spans[clip]
+        voicing = self.voicing[begin:end].float()
+        return (self.traits[:, begin:end].float() * voicing).sum(1), voicing.sum()
+
+
+def sessions(data: Path, part: str, seed: int) -> list[Session]:
+    """Return the sessions of a part of the split: acted emotions by actor, reading by voice."""
+    found = []
+    for voice, clips in _by_voice(RAVDESS, data, part).items():
+        classes = [EMOTIONS.index(PLAYED_AS[clip.path.stem.split("-")[2]]) for clip in clips]
+        found.append(Session(RAVDESS, voice, tuple(clips), tuple(classes)))
+    random = np.random.default_rng(seed)
+    for source, size in READING.items():
+        reading = []
+        for voice, clips in _by_voice(source, data, part).items():
+            order = [clips[i] for i in random.permutation(len(clips))]
+            for first in range(0, len(order) - size + 1, size):
+                some = tuple(order[first : first + size])
+                reading.append(Session(source, voice, some, (0,) * size))
+        chosen = random.permutation(len(reading))[:MOST_READING]
+        found += [reading[i] for i in chosen]
+    return found
+
+
+def _by_voice(source: str, data: Path, part: str) -> dict[str, list[Clip]]:
+    voices: dict[str, list[Clip]] = {}
+    for clip in clips_of(source, data / source):
+        if clip.part == part:
+            stem = clip.path.stem
+            voice = {RAVDESS: stem.split("-")[-1], "kokoro": stem.split("__")[0]}.get(source, "")
+            voices.setdefault(voice, []).append(clip)
+    return voices
+
+
+def hear_session(
+    session: Session, features: VoiceFeatures, dice: torch.Generator | None = None
+) -> Heard:
+    """Return a session as features; with `dice`, at another pace and as a microphone hears it."""
+    sounds = [_speech(clip.samples()) for clip in session.clips]
+    if dice is not None:
+        low, high = PACE
+        pace = low + (high - low) * float(torch.rand((), generator=dice))
+        sounds = [_paced(sound, pace) for sound in sounds]
+    return _heard(session, sounds, features, dice)
+
+
+def tones(features: VoiceFeatures, dice: torch.Generator) -> Iterator[Heard]:
+    """Yield sessions of tones that come, glide and go: as voiced as a voice, and no mood."""
+    for number in range(TONE_SESSIONS):
+        sound = np.zeros(round(TONE_S * SAMPLE_RATE_HZ))
+        for _ in range(round(1.5 * TONE_S)):
+            sound += _tone(len(sound), dice)
+        session = Session("tones", str(number), (), (0,))
+        yield _heard(session, [(0.1 * sound).astype(np.float32)], features, dice)
+
+
+def _tone(samples: int, dice: torch.Generator) -> NDArray[np.float64]:
+    start, length, octave, glide, decay = torch.rand(5, generator=dice).tolist()
+    times_s = np.arange(samples) / SAMPLE_RATE_HZ - start * samples / SAMPLE_RATE_HZ
+    length_s = 0.1 + 1.5 * length
+    hz = 80.0 * 2.0 ** (3.0 * octave + 0.2 * (glide - 0.5) * times_s / length_s)
+    shape = np.clip(times_s / 0.02, 0.0, 1.0) * np.clip((length_s - times_s) / 0.05, 0.0, 1.0)
+    phase = 2.0 * np.pi * np.cumsum(hz) / SAMPLE_RATE_HZ
+    fall = 0.8 + 1.5 * decay
+    waves = (np.sin(k * phase) / k**fall for k in range(1, 9))
+    return np.asarray(shape * sum(waves))
+
+
+def _speech(sound: NDArray[np.float32]) -> NDArray[np.float32]:
+    start_s, end_s = speech_span(sound)
+    first = max(0, round((start_s - MARGIN_S) * SAMPLE_RATE_HZ))
+    return sound[first : round((end_s + MARGIN_S) * SAMPLE_RATE_HZ)]
+
+
+def _paced(sound: NDArray[np.float32], pace: float) -> NDArray[np.float32]:
+    places = np.arange(int(len(sound) / pace)) * pace
+    return np.asarray(np.interp(places, np.arange(len(sound)), sound), dtype=np.float32)
+
+
+def _heard(
+    session: Session,
+    sounds: Sequence[NDArray[np.float32]],
+    features: VoiceFeatures,
+    dice: torch.Generator | None,
+) -> Heard:
+    hops = [-(-len(sound) // HOP_SAMPLES) for sound in sounds]
+    samples = HISTORY_SAMPLES + sum(hops) * HOP_SAMPLES
+    whole = np.zeros(-(-samples // EVEN_SAMPLES) * EVEN_SAMPLES, dtype=np.float32)
+    ends = np.cumsum(hops).tolist()
+    spans = tuple(zip([0, *ends[:-1]], ends, strict=True))
+    for clip, (begin, _) in zip(sounds, spans, strict=True):
+        start = HISTORY_SAMPLES + begin * HOP_SAMPLES
+        whole[start : start + len(clip)] = clip
+    sound = torch.from_numpy(whole)[None]
+    with torch.inference_mode():
+        lines = sound if dice is None else distort(sound, dice)
+        traits, motions, voicing = features(lines[:, :samples])
+    return Heard(session, traits[0].half(), motions[0].half(), voicing[0].half(), spans)
+
+
+def average_traits(heard: Sequence[Heard]) -> Tensor:
+    """Return the mean traits of all voices, [TRAITS]; that of the level is 0: it has no meaning."""
+    spoken = torch.cat([one.traits[:, one.voicing > 0.5].float() for one in heard], 1)
+    mean = spoken.mean(1)
+    mean[TRAITS - 2] = 0.0
+    return mean
