@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from models.evaluation.options import add_arguments
@@ -47,9 +48,10 @@ def evaluate(options: argparse.Namespace) -> int:
         from bridge.process import limit_math_threads
 
         limit_math_threads()
+        from bridge.evaluation.living import perform
         from models.evaluation.run import evaluate as measure
 
-        measure(request)
+        measure(replace(request, living=perform))
     except RefusalError as error:
         raise UserError.of(Problem("", line) for line in error.lines) from error
     return 0

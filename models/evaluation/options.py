@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from models.evaluation.joint.performance import Living
+
 SUITES = (
     "grid",
     "facegood",
@@ -21,6 +23,8 @@ SUITES = (
     "silence",
     "phones",
     "emotion",
+    "joint",
+    "mood",
     "speed",
 )
 """All suites, in the order of the table; `models.evaluation.run` has their classes."""
@@ -45,7 +49,8 @@ class RefusalError(Exception):
 class Request:
     """What is to be measured, and where its results go.
 
-    No `weights`: the shipped ones. `wav2vec` is the checkpoint folder that teachers hear through.
+    No `weights`: the shipped ones. `wav2vec` is the checkpoint folder that teachers hear through,
+    `living` what lays life over faces; None: nothing can.
     """
 
     weights: tuple[Path, ...]
@@ -59,6 +64,7 @@ class Request:
     has_baselines: bool
     json: Path | None
     page: Path | None
+    living: Living | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

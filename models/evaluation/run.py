@@ -7,13 +7,15 @@ import sys
 from typing import TYPE_CHECKING
 
 from models.evaluation.entrants import entrants_of
-from models.evaluation.options import SUITES, RefusalError
+from models.evaluation.options import RefusalError
 from models.evaluation.recordings import Folders, MissingDataError
 from models.evaluation.results import Results, Run
 from models.evaluation.suites.emotion import Emotion
 from models.evaluation.suites.facegood import Facegood
 from models.evaluation.suites.grid import Grid
+from models.evaluation.suites.joint import Joint
 from models.evaluation.suites.lips import Lips, Silence
+from models.evaluation.suites.mood import Mood
 from models.evaluation.suites.phones import Phones
 from models.evaluation.suites.ravdess import Ravdess
 from models.evaluation.suites.speed import Speed
@@ -31,13 +33,20 @@ if TYPE_CHECKING:
     from models.evaluation.options import Request
     from models.evaluation.suites.suite import Suite
 
-CLASSES: dict[str, Callable[[Folders, int], Suite]] = dict(
-    zip(
-        SUITES,
-        (Grid, Facegood, Ravdess, Targets, Lips, Silence, Phones, Emotion, Speed),
-        strict=True,
-    )
-)
+CLASSES: dict[str, Callable[[Folders, Request], Suite]] = {
+    "grid": lambda folders, request: Grid(folders, request.most),
+    "facegood": lambda folders, request: Facegood(folders, request.most),
+    "ravdess": lambda folders, request: Ravdess(folders, request.most),
+    "targets": lambda folders, request: Targets(folders, request.most),
+    "lips": lambda folders, request: Lips(folders, request.most),
+    "silence": lambda folders, request: Silence(folders, request.most),
+    "phones": lambda folders, request: Phones(folders, request.most),
+    "emotion": lambda folders, request: Emotion(folders, request.most),
+    "joint": lambda folders, request: Joint(folders, request.most, request.living),
+    "mood": lambda folders, request: Mood(folders, request.most),
+    "speed": lambda folders, request: Speed(folders, request.most),
+}
+"""By the names of `options.SUITES`."""
 
 
 def evaluate(request: Request) -> Results:
@@ -71,7 +80,7 @@ def measured(entrants: Sequence[Entrant], request: Request) -> Results:
     titles, missing, source_of = {}, {}, {}
     for name in request.suites:
         try:
-            suite = CLASSES[name](folders, request.most)
+            suite = CLASSES[name](folders, request)
         except MissingDataError as error:
             missing[name] = str(error)
             continue

@@ -27,8 +27,14 @@ class Classifier:
 
     def classes(self, features: NDArray[np.floating]) -> NDArray[np.int64]:
         """Return the class of each row of `features` [clips, features]."""
+        return np.asarray(self.log_odds(features).argmax(1), dtype=np.int64)
+
+    def log_odds(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the logarithm of each class's probability, [clips, classes]."""
         scores = (features - self.mean) / self.spread @ self.weights + self.bias
-        return np.asarray(scores.argmax(1), dtype=np.int64)
+        highest = scores.max(1, keepdims=True)
+        total = np.log(np.exp(scores - highest).sum(1, keepdims=True))
+        return np.asarray(scores - highest - total)
 
 
 def learn(features: NDArray[np.floating], classes: NDArray[np.int64]) -> Classifier:

@@ -35,12 +35,10 @@ class Emotion:
     is_timed = True
 
     def __init__(self, folders: Folders, most: int) -> None:
-        path = folders.needed("ravdess/action_units_means.npz")
-        with archive_of(path) as archive:
-            features, classes, is_test = _real(archive)
+        features, classes, is_test = real_faces(folders)
         self._classifier = learn(features[~is_test], classes[~is_test])
         told = self._classifier.classes(features[is_test])
-        self._ceiling = Finding("emotion.real", _recall(told, classes[is_test]), int(is_test.sum()))
+        self._ceiling = Finding("emotion.real", recall(told, classes[is_test]), int(is_test.sum()))
         voices = ravdess_voices(folders, ALL_CLIPS)
         acted = [clip for clip in voices if clip.emotion in CLASSES]
         self._clips = spread(acted, most, folders.data)
@@ -57,12 +55,20 @@ class Emotion:
         if not means:
             return
         told, true = self._classifier.classes(np.stack(means)), np.array(wanted)
-        yield Finding("emotion.recognised", _recall(told, true), len(true))
+        yield Finding("emotion.recognised", recall(told, true), len(true))
         for index, name in enumerate(CLASSES):
             of_it = told[true == index]
             if len(of_it):
                 yield Finding(f"emotion.{name}", 100 * float((of_it == index).mean()), len(of_it))
         yield self._ceiling
+
+
+def real_faces(
+    folders: Folders,
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the mean units of real faces [clips, units], their classes and `is_test` [clips]."""
+    with archive_of(folders.needed("ravdess/action_units_means.npz")) as archive:
+        return _real(archive)
 
 
 def _real(archive: Any) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]:
@@ -77,7 +83,7 @@ def _real(archive: Any) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray
     return archive["means"][kept][:, columns].astype(np.float32), classes, is_test
 
 
-def _recall(told: NDArray[np.int64], true: NDArray[np.int64]) -> float:
+def recall(told: NDArray[np.int64], true: NDArray[np.int64]) -> float:
     """Return the mean over classes of the share told right, in percent."""
     shares = [(told[true == index] == index).mean() for index in np.unique(true)]
     return 100 * float(np.mean(shares))

@@ -1,0 +1,1 @@
+"""What the program lends to `models.evaluation`: the life of its faces."""

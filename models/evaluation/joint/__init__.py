@@ -1,0 +1,1 @@
+"""One judge that looks at expression, gaze and head together."""
