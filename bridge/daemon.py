@@ -67,7 +67,7 @@ def run(
         closing.enter_context(quiet_libraries())
         control = Control(config, desk, now)
         closing.callback(control.close)
-        stage = open_stage(config, closing, wake)
+        stage = open_stage(config, closing, wake, desk)
         subjects = open_subjects(config, stage, closing)
         voices = [subject.voice for subject in subjects]
         stream = stage.model.stream(len(voices))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from bridge.config.schema import Config, SubjectConfig
+    from bridge.control.desk import Desk
     from bridge.links.link import Link
     from bridge.preview.opening import Preview
     from bridge.rig.rigmap import RigMap
@@ -44,11 +45,13 @@ class Stage:
     wake: threading.Event
 
 
-def open_stage(config: Config, closing: ExitStack, wake: threading.Event) -> Stage:
+def open_stage(
+    config: Config, closing: ExitStack, wake: threading.Event, desk: Desk | None = None
+) -> Stage:
     """Open what is shared, closed by `closing`; raises UserError for what the user can mend."""
     model = load_network(config.weights, config.device)
     check_guards(model, {subject.name: subject.mouth_guard for subject in config.subjects})
-    preview = _open_preview(config, closing)
+    preview = _open_preview(config, closing, desk)
     recorder = Recorder(config.recording.folder, config.fps)
     closing.callback(recorder.close)
     devices = Devices(recorder=recorder)
@@ -56,7 +59,7 @@ def open_stage(config: Config, closing: ExitStack, wake: threading.Event) -> Sta
     return Stage(model, devices, recorder, preview, wake)
 
 
-def _open_preview(config: Config, closing: ExitStack) -> Preview | None:
+def _open_preview(config: Config, closing: ExitStack, desk: Desk | None) -> Preview | None:
     """Open the preview that the config asks for; it loads a network of its own, if ever needed."""
     if config.preview is None:
         return None
@@ -65,6 +68,7 @@ def _open_preview(config: Config, closing: ExitStack) -> Preview | None:
         load=partial(load_network, config.weights, config.device),
         subjects=[subject.name for subject in config.subjects],
         rate_hz=config.fps.hz,
+        desk=desk,
     )
     return closing.enter_context(opening)
 

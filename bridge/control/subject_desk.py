@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,11 @@ class SubjectDesk:
     def factor(self) -> float:
         """The intensity it was last told."""
         return self._factor
+
+    @property
+    def guard(self) -> float:
+        """The mouth guard it was last told."""
+        return self._subject.voice.emotion.guard_at(math.inf)
 
     @property
     def is_muted(self) -> bool:

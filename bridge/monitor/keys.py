@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from bridge.control.subject_desk import SubjectDesk
     from bridge.monitor.keyboard import Keyboard
 
-EMOTION_KEYS = {str(number): name for number, name in enumerate(EMOTIONS, 1)}
+EMOTION_KEYS = {str(number): name for number, name in enumerate(EMOTIONS)}
+"""As on the page of the preview."""
 
 STEP = 0.1
 """Of intensity, for each press."""

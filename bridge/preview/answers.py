@@ -15,7 +15,14 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 
 from bridge.clock.rate import FRAME_RATES, parse_rate
 from bridge.preview import heads, sound
-from bridge.preview.asking import LOOKAHEAD_STEP_MS, body_of, count_of, number_of, wish_of
+from bridge.preview.asking import (
+    LOOKAHEAD_STEP_MS,
+    TakeWish,
+    body_of,
+    count_of,
+    document_of,
+    number_of,
+)
 from bridge.preview.recordings import label_of, suffix_of
 from bridge.preview.refusal import BAD_REQUEST, CONFLICT, refusal
 from bridge.preview.rigmaps import CurveStore
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from bridge.control.desk import Desk
     from bridge.preview.heads import Heads
     from bridge.preview.hub import Hub
     from bridge.preview.recordings import Recording
@@ -48,13 +56,15 @@ ASKED_AGAIN = {"cache-control": "no-cache"}
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a page works with; `opened` are the ids of takes that the command line named."""
+    """What a page works with: `hub` and `desk` are those of a bridge that runs, `opened` the ids of
+    takes that the command line named."""
 
     studio: Studio
     rigmaps: RigMaps
     heads: Heads
     hub: Hub | None = None
     opened: tuple[str, ...] = ()
+    desk: Desk | None = None
 
 
 class Answers:
@@ -94,7 +104,7 @@ class Answers:
 
     async def add_take(self, request: Request) -> Response:
         """Begin a take."""
-        wish = await wish_of(request)
+        wish = await document_of(request, TakeWish)
         emotions = EmotionCourse.constant(wish.emotion)
         settings = Settings(emotions, wish.lookahead_ms, wish.mouth_guard)
         entry = self._studio.generate(wish.recording, settings)

@@ -16,6 +16,7 @@ from bridge.preview.guard import Guard
 from bridge.preview.live import live_endpoint
 from bridge.preview.page import Page
 from bridge.preview.refusal import BAD_REQUEST, RefusalError, as_document
+from bridge.preview.steering import Steering
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +58,7 @@ def application(
 
 
 def _routes(session: Session) -> list[Route | WebSocketRoute]:
-    page, answers = Page(), Answers(session)
+    page, answers, steering = Page(), Answers(session), Steering(session.desk)
     take = "/api/takes/{id}"
     return [
         Route("/", page.index),
@@ -65,6 +66,8 @@ def _routes(session: Session) -> list[Route | WebSocketRoute]:
         Route("/heads/{id}.glb", answers.head),
         Route("/api/session", answers.session),
         Route("/api/live", answers.live_counters),
+        Route("/api/subjects", steering.subjects),
+        Route("/api/subjects/{name:path}/emotion", steering.tell, methods=["POST"]),
         Route("/api/recordings", answers.add_recording, methods=["POST"]),
         Route("/api/takes", answers.add_take, methods=["POST"]),
         Route(take, answers.take),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from starlette.requests import Request
+
+M = TypeVar("M", bound=BaseModel)
 
 MAX_DOCUMENT_BYTES = 1 << 16
 """Size of a JSON document in a request."""
@@ -56,8 +58,8 @@ async def body_of(request: Request) -> AsyncIterator[bytes]:
         yield chunk
 
 
-async def wish_of(request: Request) -> TakeWish:
-    """Return the take that is asked for. RefusalError with every problem."""
+async def document_of(request: Request, model: type[M]) -> M:
+    """Return the document that a request holds. RefusalError with every problem."""
     text = bytearray()
     async for chunk in body_of(request):
         text += chunk
@@ -65,7 +67,7 @@ async def wish_of(request: Request) -> TakeWish:
             what = f"a document of more than {MAX_DOCUMENT_BYTES >> 10} KiB"
             raise refusal(TOO_LARGE, "request", what)
     try:
-        return TakeWish.model_validate_json(bytes(text))
+        return model.model_validate_json(bytes(text))
     except ValidationError as error:
         problems = []
         for details in error.errors(include_url=False):

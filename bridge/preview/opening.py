@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Sequence
 
+    from bridge.control.desk import Desk
     from bridge.preview.answers import Session
     from bridge.preview.spec import PreviewSpec
     from models.generator import Generator
@@ -70,14 +72,16 @@ def open_preview(
     load: Callable[[], Generator],
     subjects: Sequence[str] = (),
     rate_hz: float = 0.0,
+    desk: Desk | None = None,
     files: Sequence[Path] = (),
     head: Path | None = None,
 ) -> Iterator[Preview]:
     """Open a preview for the length of a context.
 
     `load` returns the generator when the first take is asked for, in a thread of the preview.
-    `subjects` are those of a daemon, shown live at `rate_hz`; without any the page shows recordings
-    alone. `files` are recordings and takes to show from the start, `head` a head to show them on.
+    `subjects` are those of a daemon, shown live at `rate_hz` and told what to do at its `desk`;
+    without any the page shows recordings alone. `files` are recordings and takes to show from the
+    start, `head` a head to show them on.
     UserError with the problems of all of them, or where the spec says no place to listen at.
     """
     spec = spec.guarded()
@@ -90,6 +94,7 @@ def open_preview(
             curves = [curve.name for curve in load_table(PACKET_TABLE).curves]
             hub = Hub(subjects, curves, rate_hz)
         session = _session(folder, load, hub, files, head)
+        session = replace(session, desk=desk)
         closing.callback(session.studio.close)
         yield Preview(spec, bound, session, closing)
 

@@ -99,7 +99,7 @@ def test_the_picture_ends_with_the_keys_whatever_its_height(
     keys = Keys(bridge.desk)
     lines = draw(bridge.metrics, bridge.now(), 80, height, guide=keys).plain.split("\n")
     assert len(lines) <= height
-    assert lines[-1].startswith(" One  1 neutral")
+    assert lines[-1].startswith(" One  0 neutral")
 
 
 def test_q_ends_the_run(bridge: RunningBridge) -> None:

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 from bridge import daemon
 from bridge.audio.spec import AudioSpec
 from bridge.config.schema import Config, SubjectConfig
+from bridge.control.desk import Desk
 from bridge.links.spec import LinkSpec, Target
 from tests.links.receiving import receiver
-from tests.preview.browsing import PATIENCE_S, browsing, changed, needs_chromium, visiting
+from tests.preview.browsing import PATIENCE_S, Visit, browsing, changed, needs_chromium, visiting
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bridge.monitor.metrics import Metrics
 
 pytestmark = needs_chromium
@@ -31,6 +34,30 @@ def config(target: Target) -> Config:
     return Config.model_validate(given)
 
 
+def steer(visit: Visit, desk: Desk) -> None:
+    """Choose emotions with the mouse, a slider and keys, and see what others choose."""
+    page = visit.page
+    first, second = (desk.subject(name) for name in NAMES)
+    page.get_by_role("button", name="happy").click()
+    wait_for(lambda: first.mix == {"happy": 1.0})
+    page.locator("#intensity").fill("0.5")
+    wait_for(lambda: first.mix == {"happy": 0.5})
+    page.locator("#subject").select_option(NAMES[1])
+    page.locator("body").press("3")
+    page.locator("body").press("ArrowDown")
+    wait_for(lambda: second.mix == {"angry": 0.95})
+    assert first.mix == {"happy": 0.5}
+    second.emotion({"sad": 1.0})
+    page.locator("#emotions button[aria-pressed=true]", has_text="sad").wait_for()
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < end_s
+        time.sleep(0.02)
+
+
 def test_subjects_of_a_daemon_move_and_fall_silent_with_it() -> None:
     stop, found = threading.Event(), threading.Event()
     urls: list[str] = []
@@ -43,8 +70,9 @@ def test_subjects_of_a_daemon_move_and_fall_silent_with_it() -> None:
 
     with receiver() as target, browsing() as browser:
         given = config(target.target)
+        desk = Desk()
         run = threading.Thread(
-            target=lambda: daemon.run(given, stop=stop, watch=watch, is_urgent=False)
+            target=lambda: daemon.run(given, desk=desk, stop=stop, watch=watch, is_urgent=False)
         )
         run.start()
         try:
@@ -60,6 +88,7 @@ def test_subjects_of_a_daemon_move_and_fall_silent_with_it() -> None:
                 while changed(seen, visit.picture()).mean() < 0.002:
                     assert time.monotonic() < end_s
                 assert visit.state()["live"]["tick"] > tick
+                steer(visit, desk)
                 assert visit.errors == []
                 stop.set()
                 run.join()

@@ -65,6 +65,21 @@ export const generate = (wish) =>
     body: JSON.stringify(wish),
   });
 
+/** What the subjects of the running bridge were told last. */
+export const subjects = () => json('/api/subjects');
+
+/**
+ * Tell a subject what to feel.
+ * @param {string} name
+ * @param {{emotion?: object, intensity?: number, mouth_guard?: number, over_s?: number}} wish
+ */
+export const tell = (name, wish) =>
+  json(`/api/subjects/${encodeURIComponent(name)}/emotion`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(wish),
+  });
+
 export const take = (id) => json(takeUrl(id));
 
 /** Forget a take, also while the page is being left; what is gone already is no fault. */

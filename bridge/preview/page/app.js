@@ -15,6 +15,7 @@ import { followTransport } from './panels/transport.js';
 import { Player } from './player.js';
 import { Stage } from './stage.js';
 import { Store, initialState } from './state.js';
+import { Steering } from './steering.js';
 import { Takes } from './takes.js';
 import { followTheme } from './theme.js';
 import { Timeline } from './timeline/timeline.js';
@@ -61,14 +62,18 @@ async function begin() {
   const player = new Player(store, byId('sound'));
   const takes = new Takes(store, library);
   followBar(store, takes, player);
-  followSettings(store, takes);
+  const steering = new Steering(store);
+  followSettings(store, takes, steering);
   const views = new Views(store, stage, library);
   const timeline = new Timeline(store, player);
   followTransport({ store, player, timeline });
-  followKeys({ store, player, takes, timeline });
+  followKeys({ store, player, takes, steering, timeline });
   followFiles(store, takes, library);
   window.cstalk = automation(store, views, player);
-  if (session.live) new LiveFeed(store).start();
+  if (session.live) {
+    new LiveFeed(store).start();
+    steering.start();
+  }
   await takes.begin();
 }
 

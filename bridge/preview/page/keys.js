@@ -1,6 +1,7 @@
 /** What the keys do, and the page that says so. */
 import { byId, make } from './elements.js';
 import { duration } from './state.js';
+import { shownSettings } from './steering.js';
 
 const STEP_S = 1; // of an arrow with shift
 const INTENSITY = 0.05;
@@ -46,19 +47,23 @@ function canMake({ source }) {
   return !source || Boolean(source.recording);
 }
 
-function emotion({ takes, store }, { key }) {
-  const { state } = store;
-  const name = state.session.emotions[Number(key)];
-  if (name && canMake(state.sides[state.active])) takes.change(state.active, { emotion: name });
+/** Change settings of what the keys concern: the live subject, or the active side if it can. */
+function change({ takes, steering, store }, patch) {
+  const { mode, sides, active } = store.state;
+  if (mode === 'live') steering.change(patch);
+  else if (canMake(sides[active])) takes.change(active, patch);
 }
 
-function intensity({ takes, store }, { key }) {
-  const { state } = store;
-  const side = state.sides[state.active];
-  if (!canMake(side)) return;
-  const more = side.settings.intensity + (key === 'ArrowUp' ? INTENSITY : -INTENSITY);
+function emotion(page, { key }) {
+  const name = page.store.state.session.emotions[Number(key)];
+  if (name) change(page, { emotion: name });
+}
+
+function intensity(page, { key }) {
+  const { state } = page.store;
+  const more = shownSettings(state).intensity + (key === 'ArrowUp' ? INTENSITY : -INTENSITY);
   const limited = Math.min(Math.max(more, 0), state.session.max_weight);
-  takes.change(state.active, { intensity: Number(limited.toFixed(2)) });
+  change(page, { intensity: Number(limited.toFixed(2)) });
 }
 
 function loopEnd({ store }, { key }) {
@@ -93,15 +98,15 @@ function keepFocus() {
   addEventListener('change', ({ target }) => target.matches('select') && target.blur());
 }
 
-/** Listen to the keyboard. @param {{store, player, takes, timeline}} page */
+/** Listen to the keyboard. @param {{store, player, takes, steering, timeline}} page */
 export function followKeys(page) {
   keepFocus();
   addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || isTaken(event)) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const entry = KEYS.find(([, , keys]) => keys.includes(key));
-    const isHelp = key === '?';
-    if (!entry?.[3] || (page.store.state.mode !== 'takes' && !isHelp)) return;
+    const isForAll = key === '?' || [emotion, intensity].includes(entry?.[3]);
+    if (!entry?.[3] || (page.store.state.mode !== 'takes' && !isForAll)) return;
     event.preventDefault();
     entry[3](page, { key, shiftKey: event.shiftKey });
   });

@@ -44,6 +44,8 @@ export function initialState(session) {
     pointer_s: null,
     posed: null,
     live: null,
+    steered: [],
+    subject: null,
     problems: session.problems ?? [],
   };
 }

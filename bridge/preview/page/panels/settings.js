@@ -1,12 +1,19 @@
 /** The settings of the active side. */
 import { byId, fillMenu, make, press, write } from '../elements.js';
+import { shownSettings } from '../steering.js';
 
-const FIELDS = ['sides', 'active', 'sources', 'heads', 'missing', 'mode'];
+const FIELDS = ['sides', 'active', 'sources', 'heads', 'missing', 'mode', 'steered', 'subject'];
 
-/** @param {import('../state.js').Store} store @param {import('../takes.js').Takes} takes */
-export function followSettings(store, takes) {
+/**
+ * @param {import('../state.js').Store} store
+ * @param {import('../takes.js').Takes} takes
+ * @param {import('../steering.js').Steering} steering
+ */
+export function followSettings(store, takes, steering) {
   const { session } = store.state;
-  const change = (patch) => takes.change(store.state.active, patch);
+  const changeSide = (patch) => takes.change(store.state.active, patch);
+  const change = (patch) =>
+    store.state.mode === 'live' ? steering.change(patch) : changeSide(patch);
   byId('emotions').append(
     ...session.emotions.map((name, digit) =>
       make(
@@ -24,8 +31,9 @@ export function followSettings(store, takes) {
     { max: session.lookahead_ms.maximum, step: session.lookahead_ms.step },
     (value) => change({ lookahead_ms: value }),
   );
-  byId('rigmap').onchange = ({ target }) => change({ rigmap: target.value });
-  byId('head').onchange = ({ target }) => change({ head: target.value });
+  byId('rigmap').onchange = ({ target }) => changeSide({ rigmap: target.value });
+  byId('head').onchange = ({ target }) => changeSide({ head: target.value });
+  byId('subject').onchange = ({ target }) => steering.choose(target.value);
   byId('source').onchange = ({ target }) => {
     const { sources, active } = store.state;
     takes.show(
@@ -48,7 +56,8 @@ function slider(id, properties, onInput) {
 
 function draw(state) {
   const { session, sources, heads, active, mode } = state;
-  const { settings, source, take } = state.sides[active];
+  const { source, take } = state.sides[active];
+  const settings = shownSettings(state);
   const isLive = mode === 'live';
   const isFixed = Boolean(source && !source.recording);
   byId('sides').hidden = isLive || !state.sides.B;
@@ -59,7 +68,14 @@ function draw(state) {
     sources.map(({ key, name }) => ({ value: key, text: name })),
     source?.key ?? '',
   );
-  byId('making').hidden = isLive || isFixed;
+  byId('subject-field').hidden = !isLive || state.steered.length < 2;
+  fillMenu(
+    byId('subject'),
+    state.steered.map(({ name }) => ({ value: name, text: name })),
+    state.subject ?? '',
+  );
+  byId('making').hidden = isLive ? !state.steered.length : isFixed;
+  byId('lookahead-field').hidden = isLive;
   byId('fixed').hidden = isLive || !isFixed;
   byId('rigmap-field').hidden = isLive;
   byId('of-daemon').hidden = !isLive;
