@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from bridge.errors import Problem, UserError
@@ -10,7 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from bridge.face.feeling import Feeling
+    from bridge.face.felt import Shares
     from models.generator import Generator
+    from models.mood.weights import MoodWeights
 
 
 def load_network(weights: Path | None, device: str) -> Generator:
@@ -31,6 +35,34 @@ def load_network(weights: Path | None, device: str) -> Generator:
         raise UserError(Problem("weights", str(error))) from None
     except ValueError as error:
         raise UserError(Problem("device", str(error))) from None
+
+
+@cache
+def load_mood() -> MoodWeights:
+    """Load the network that hears moods, once; imports torch. UserError where its file is bad."""
+    import torch
+
+    from models.errors import WeightsError
+    from models.mood.weights import load
+
+    torch.set_num_threads(1)
+    try:
+        return load()
+    except WeightsError as error:
+        raise UserError(Problem("emotion auto", str(error))) from None
+
+
+def open_feeling(shares: Shares) -> Feeling | None:
+    """Return what hears a voice as far as it has a say, None where it has none. UserError."""
+    from bridge.face.feeling import Feeling
+
+    return Feeling(load_mood().network if shares.auto else None) if shares.are_any else None
+
+
+def mood_notice() -> str:
+    """Return what whoever uses emotions of the voice has to know."""
+    licence = load_mood().description.licence
+    return f"emotion auto is a research build, {licence}: see models/weights/mood_research.md"
 
 
 def check_guards(generator: Generator, guards: Mapping[str, float]) -> None:

@@ -10,11 +10,12 @@ from bridge.audio.opening import open_source
 from bridge.clock.host import host_now
 from bridge.face.alive.life import Life, seed_of
 from bridge.face.emotion import EmotionState
+from bridge.face.mix import chosen, shares
 from bridge.face.voice import Timing, Voice
 from bridge.links.metahuman.opening import Devices
 from bridge.links.opening import PACKET_TABLE, open_link
 from bridge.monitor.metrics import Metrics
-from bridge.network import check_guards, load_network
+from bridge.network import check_guards, load_network, mood_notice, open_feeling
 from bridge.preview.opening import open_preview
 from bridge.recording.recorder import Recorder
 from bridge.recording.subject_files import RecordedSubject
@@ -133,12 +134,15 @@ def _open_voice(
     closing.callback(source.close)
     timing = Timing(1e-3 * config.lookahead_ms, 1e-3 * config.buffer_ms)
     emotion = EmotionState(
-        stage.model.emotion_vector(spec.emotion),
+        stage.model.emotion_vector(chosen(spec.emotion)),
         mouth_guard=spec.mouth_guard,
         transition_s=1e-3 * spec.transition_ms,
+        shares=shares(spec.emotion),
     )
     channels = len(stage.model.channels)
-    return Voice(source, spec.audio, timing, emotion, channels=channels), notice
+    feeling = open_feeling(emotion.shares)
+    voice = Voice(source, spec.audio, timing, emotion, channels=channels, feeling=feeling)
+    return voice, notice
 
 
 def _felt(emotion: EmotionState, names: Sequence[str], now_s: float) -> dict[str, float]:
@@ -155,6 +159,8 @@ def open_metrics(config: Config, subjects: list[Subject], stage: Stage) -> Metri
         device=str(stage.model.device),
         recorder=stage.recorder,
     )
+    if any(subject.voice.emotion.shares.auto for subject in subjects):
+        metrics.notice(host_now(), mood_notice())
     for subject in subjects:
         subject.metrics.emotion_at = partial(_felt, subject.voice.emotion, stage.model.emotions)
         if subject.notice:

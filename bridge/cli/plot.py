@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bridge.cli.parser import Commands
     from bridge.plot.findings import Findings
     from bridge.takes.take import Take
 
 EPILOG = """\
 One or two takes make one picture, the second dashed over the first; of more, each gets its own,
-named after it. A recording becomes a take first: a neutral face with the usual look-ahead. For
-another emotion, `cstalk-bridge render --format take` makes the take.
+named after it. A recording becomes a take first, with the usual look-ahead and --emotion.
 
 examples:
   cstalk-bridge plot speech.take
@@ -39,6 +41,7 @@ def add_plot(commands: Commands) -> None:
     parser.add_argument("--end", metavar="S", type=float, help="seconds (the end)")
     parser.add_argument("--theme", choices=("dark", "light"), default="dark", help="colours")
     parser.add_argument("--curves", metavar="NAME,...", default="", help="only these curves")
+    parser.add_argument("--emotion", metavar="NAME:WEIGHT", help="of recordings; or auto")
     parser.set_defaults(action=plot)
 
 
@@ -48,6 +51,7 @@ def plot(options: argparse.Namespace) -> int:
     Raises UserError with all that is wrong about the command line, later with what is wrong about
     a take.
     """
+    from bridge.config.load import heard_mix
     from bridge.errors import UserError
     from bridge.plot.picture import View, load_input, make_picture, plan
     from bridge.rig.load import load_rigmap
@@ -62,24 +66,28 @@ def plot(options: argparse.Namespace) -> int:
     if problems := list(view.problems()):
         raise UserError.of(problems)
     output = Path(options.output) if options.output else None
+    mix = heard_mix(options.emotion)
     for job in plan([Path(name) for name in options.inputs], output, Path()):
-        found = make_picture(job, view, lambda path: load_input(path, generated))
+        found = make_picture(job, view, lambda path: load_input(path, partial(generated, mix=mix)))
         print(f"{job.output}: {'; '.join(map(in_short, found))}", flush=True)
     return 0
 
 
-def generated(path: Path) -> Take:
-    """Return the neutral take of a recording, with a word about it on standard error."""
+def generated(path: Path, mix: Mapping[str, float]) -> Take:
+    """Return the take of a recording in an emotion, with a word about it on standard error."""
     from bridge.process import limit_math_threads
 
     limit_math_threads()
-    from bridge.network import load_network
-    from bridge.takes.generate import Settings, generate_take
+    from bridge.network import load_network, mood_notice
+    from bridge.takes.generate import generate_take, settings_in
     from bridge.takes.sound import open_sound
 
-    sound, settings = open_sound(path), Settings()
-    words = f"a neutral face, look-ahead {settings.lookahead_ms:g} ms"
+    sound, settings = open_sound(path), settings_in(mix)
+    told = ", ".join(f"{name} {weight:g}" for name, weight in mix.items()) or "neutral"
+    words = f"a face, {told}, look-ahead {settings.lookahead_ms:g} ms"
     print(f"{path}: generating {words}", file=sys.stderr, flush=True)
+    if settings.shares.auto:
+        print(mood_notice(), file=sys.stderr)
     return generate_take(load_network(None, "auto"), sound, settings, slate=path.stem)
 
 

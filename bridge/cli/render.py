@@ -48,7 +48,7 @@ def add_render(commands: Commands) -> None:
     render.add_argument("-o", "--out", metavar="DIR", required=True, help="folder of the outputs")
     render.add_argument("--format", metavar="NAME,...", help="what to write (take,csv)")
     render.add_argument("--fps", metavar="N", help="of all but takes, 24 to 60 (60)")
-    render.add_argument("--emotion", metavar="NAME:WEIGHT", help="as happy:0.7,surprised:0.2")
+    render.add_argument("--emotion", metavar="NAME:WEIGHT", help="as happy:0.7; auto: the voice's")
     render.add_argument(
         "--mouth-guard", metavar="N", help="share of its mouth speech pushes aside, 0 to 1 (0.45)"
     )
@@ -78,10 +78,13 @@ def _render(options: argparse.Namespace) -> int:
 
 def render(options: argparse.Namespace) -> int:
     """Render, and return 0, or 1 where an input failed. Raises UserError for the rest."""
+    from bridge.network import mood_notice
     from bridge.render.progress import watch_progress
     from bridge.render.render import render as render_all
 
     settings = settings_of(options)
+    if settings.shares.auto:
+        print(mood_notice(), file=sys.stderr)
     try:
         tally = render_all(options.inputs, Path(options.out), settings, watch=watch_progress)
     except KeyboardInterrupt:
@@ -96,6 +99,7 @@ def settings_of(options: argparse.Namespace) -> RenderSettings:
     from bridge.config.schema import Config
     from bridge.errors import Problem, UserError
     from bridge.export.formats import ExportSettings
+    from bridge.face.mix import chosen, shares
     from bridge.render.jobs import Shard, parse_shard
     from bridge.render.settings import RenderSettings
     from bridge.rig.load import load_rigmap
@@ -122,11 +126,12 @@ def settings_of(options: argparse.Namespace) -> RenderSettings:
             rigmap=load_rigmap(options.rigmap) if options.rigmap else None,
             head=head,
         ),
-        emotions=EmotionCourse.constant(config.subjects[0].emotion),
+        emotions=EmotionCourse.constant(chosen(config.subjects[0].emotion)),
         lookahead_ms=config.lookahead_ms,
         mouth_guard=config.subjects[0].mouth_guard,
         levels=config.subjects[0].alive,
         seed=config.subjects[0].seed,
+        shares=shares(config.subjects[0].emotion),
         device=config.device,
         weights=config.weights,
         shard=parse_shard(options.shard) if options.shard else Shard(),

@@ -47,7 +47,7 @@ def add_settings(words: argparse.ArgumentParser) -> None:
     words.add_argument("--subject", metavar="NAME", help="subject which is meant, or its new name")
     words.add_argument("--fps", metavar="N", help="24 to 60, 29.97df and 59.94df for drop-frame")
     words.add_argument("--lookahead-ms", metavar="N", help="0 to 240 in steps of 20")
-    words.add_argument("--emotion", metavar="NAME:WEIGHT", help="as happy:0.7 or happy:0.7,sad:0.2")
+    words.add_argument("--emotion", metavar="NAME:WEIGHT", help="as happy:0.7; auto: the voice's")
     words.add_argument(
         "--emotions", metavar="FILE", help="emotions over time, as beside takes (YAML or CSV)"
     )

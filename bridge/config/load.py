@@ -96,6 +96,14 @@ def override(config: Config, flags: Flags) -> Config:
     return changed
 
 
+def heard_mix(text: str | None) -> dict[str, float]:
+    """Return the mix that `--emotion` asks for, which may have `auto`. UserError."""
+    if text is None:
+        return {}
+    checked = validate(SubjectConfig, Document("--emotion", {"emotion": text}, {}, {}))
+    return dict(checked.emotion)
+
+
 def _subject_index(config: Config, name: str | None) -> int:
     names = [subject.name for subject in config.subjects]
     return names.index(name) if name in names else 0

@@ -19,7 +19,7 @@ from bridge.errors import UserError
 from bridge.face.alive.levels import AS_GENERATED, AS_MADE, Levels
 from bridge.face.alive.spec import RestSpec
 from bridge.face.emotion import MAX_TRANSITION_MS, TRANSITION_MS
-from bridge.face.mix import EmotionMix
+from bridge.face.mix import HeardMix
 from bridge.links.livelink_face import subject_fault
 from bridge.links.spec import LinkSpec, parse_link_url
 from bridge.preview.spec import PreviewSpec
@@ -97,6 +97,7 @@ def _at_least_one(items: tuple[Any, ...]) -> tuple[Any, ...]:
 class SubjectConfig(BaseModel):
     """One character: its voice, its emotion, and where its face goes.
 
+    In `emotion` its voice may have a say, by `auto` and `arousal`.
     `emotions` are keys of an emotion that changes by itself, from the start of the run on.
     `mouth_guard`, 0 to 1, is the share of the emotion's mouth which full speech pushes aside;
     `transition_ms` is the time over which a changed emotion is eased in. `alive` is how much its
@@ -107,7 +108,7 @@ class SubjectConfig(BaseModel):
 
     name: Annotated[str, AfterValidator(_subject_name)] = "CSTalk"
     audio: AudioSpec = Field(default_factory=AudioSpec)
-    emotion: EmotionMix = Field(default_factory=dict)
+    emotion: HeardMix = Field(default_factory=dict)
     emotions: Annotated[Keys, BeforeValidator(_keys)] = Keys(())
     mouth_guard: float = Field(default=MOUTH_GUARD, ge=0.0, le=1.0, allow_inf_nan=False)
     transition_ms: float = Field(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-import numpy as np
-
+from bridge.face.felt import Shares
 from models.emotions import MOUTH_GUARD
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
+
+    from bridge.face.felt import Felt
 
 V = TypeVar("V", float, "NDArray[np.float32]")
 
@@ -20,20 +22,13 @@ changes by itself, and slow enough that no frame jumps."""
 
 MAX_TRANSITION_MS = 60_000
 
+AS_CHOSEN = Shares()
+
 
 def ease(share: float) -> float:
     """Return the smoothstep 3x^2 - 2x^3 of `share` held to 0..1: it starts and ends at rest."""
     x = min(max(share, 0.0), 1.0)
     return x * x * (3.0 - 2.0 * x)
-
-
-def fill(chosen: NDArray[np.float32], mood: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return a chosen mix with a mood in what it leaves: weights that add up to 1 leave nothing.
-
-    Both are float32 [..., emotions]; the neutral that somebody chose leaves no room either.
-    """
-    left = np.maximum(0.0, 1.0 - chosen.sum(-1, keepdims=True))
-    return np.asarray(chosen + left * mood, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +60,9 @@ class EmotionState:
 
     `weights` is float32 [emotions], 0 to `MAX_WEIGHT` each; all zero is neutral. `mouth_guard`,
     0..1, is the share of the emotion's mouth which full speech pushes aside; `transition_s` is how
-    long a change takes where nothing else is said. `mood`, float32 [emotions], is what the voice
-    seems to feel, None where nobody listens; times `auto` it fills what the mix leaves. One thread
-    at a time may change it, while any others read it; the mood is the generator thread's.
+    long a change takes where nothing else is said. `felt` is what the voice seems to feel, None
+    where nobody listens; `shares` are how far that counts. One thread at a time may change it,
+    while any others read it; `felt` is the generator thread's.
     """
 
     def __init__(
@@ -76,11 +71,11 @@ class EmotionState:
         *,
         mouth_guard: float = MOUTH_GUARD,
         transition_s: float = 1e-3 * TRANSITION_MS,
-        auto: float = 1.0,
+        shares: Shares = AS_CHOSEN,
     ) -> None:
         self.transition_s = transition_s
-        self.auto = auto
-        self.mood: NDArray[np.float32] | None = None
+        self.shares = shares
+        self.felt: Felt | None = None
         self._fade = Fade(weights, weights, start_s=0.0, over_s=0.0)
         self._guard = Fade(mouth_guard, mouth_guard, start_s=0.0, over_s=0.0)
 
@@ -98,8 +93,8 @@ class EmotionState:
 
     def at(self, now_s: float) -> NDArray[np.float32]:
         """Return the mix at host time `now_s`, mood and all, float32 [emotions]."""
-        mood, chosen = self.mood, self._fade.at(now_s)
-        return chosen if mood is None else fill(chosen, np.float32(self.auto) * mood)
+        felt, chosen = self.felt, self._fade.at(now_s)
+        return chosen if felt is None else felt.within(chosen, self.shares)
 
     def guard_at(self, now_s: float) -> float:
         """Return the mouth guard at host time `now_s`."""

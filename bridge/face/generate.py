@@ -156,7 +156,7 @@ class GeneratorLoop:
                 self._refuse(row, made_s)
         for voice, hop in zip(voices, hops, strict=True):  # after all faces are made
             if voice.feeling is not None:
-                voice.emotion.mood = voice.feeling.step(hop.samples)
+                voice.emotion.felt = voice.feeling.step(hop.samples)
 
     def _measure(self, row: int, hop: Hop, now_s: float) -> None:
         self._metrics.subjects[row].heard(

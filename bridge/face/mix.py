@@ -1,6 +1,8 @@
 """A mix of emotions as users write it: `happy:0.7, sad:0.2`, or a mapping of names to weights.
 
-Where a voice is there to be heard, `auto` may be in the mix: what the voice seems to feel.
+Where a voice is there to be heard, two more may be in the mix: `auto`, what the voice seems to
+feel, and `arousal`, by which the chosen emotions swell with a voice that is louder and higher than
+usual.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from bridge.document import FieldError
+from bridge.face.felt import Shares
 from models.emotions import EMOTIONS, MAX_WEIGHT
 
 if TYPE_CHECKING:
@@ -18,8 +21,12 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 """In the place of an emotion: that of the voice, as far as the others of the mix leave room."""
+AROUSAL = "arousal"
+"""How far the others of the mix swell, and shrink, with the arousal of the voice."""
 
-REMEDY = f"use {', '.join(EMOTIONS)}, each with a weight from 0 to {MAX_WEIGHT:g}"
+
+def _remedy(names: Sequence[str]) -> str:
+    return f"use {', '.join(names)}, each with a weight from 0 to {MAX_WEIGHT:g}"
 
 
 def read_mix(value: Any, names: Sequence[str] = EMOTIONS) -> Any:
@@ -41,7 +48,7 @@ def read_mix(value: Any, names: Sequence[str] = EMOTIONS) -> Any:
         except FieldError as error:
             faults.append(f"{part}: {error.what}")
     if faults:
-        raise FieldError("; ".join(faults), REMEDY)
+        raise FieldError("; ".join(faults), _remedy(names))
     return mix
 
 
@@ -57,7 +64,7 @@ def _weight(text: str) -> float:
 
 def _known(name: str, names: Sequence[str] = EMOTIONS) -> str:
     if name not in names:
-        raise FieldError(f"there is no emotion {name!r}", REMEDY)
+        raise FieldError(f"there is no emotion {name!r}", _remedy(names))
     return name
 
 
@@ -65,19 +72,19 @@ EmotionName = Annotated[str, AfterValidator(_known)]
 Weight = Annotated[float, Field(ge=0.0, le=MAX_WEIGHT, allow_inf_nan=False)]
 EmotionMix = Annotated[dict[EmotionName, Weight], BeforeValidator(read_mix)]
 
-_HEARD_NAMES = (*EMOTIONS, AUTO)
+_HEARD_NAMES = (*EMOTIONS, AUTO, AROUSAL)
 HeardName = Annotated[str, AfterValidator(partial(_known, names=_HEARD_NAMES))]
 HeardMix = Annotated[
     dict[HeardName, Weight], BeforeValidator(partial(read_mix, names=_HEARD_NAMES))
 ]
-"""A mix which may also have `auto`."""
+"""A mix which may also have `auto` and `arousal`."""
 
 
 def chosen(mix: Mapping[str, float]) -> dict[str, float]:
     """Return a mix without what is left to the voice."""
-    return {name: weight for name, weight in mix.items() if name != AUTO}
+    return {name: weight for name, weight in mix.items() if name in EMOTIONS}
 
 
-def auto_share(mix: Mapping[str, float]) -> float:
-    """Return the weight with which the voice's own emotion counts, 0 where it does not."""
-    return mix.get(AUTO, 0.0)
+def shares(mix: Mapping[str, float]) -> Shares:
+    """Return how far the voice has a say in a mix."""
+    return Shares(mix.get(AUTO, 0.0), mix.get(AROUSAL, 0.0))

@@ -28,8 +28,7 @@ from bridge.preview.refusal import BAD_REQUEST, CONFLICT, refusal
 from bridge.preview.rigmaps import CurveStore
 from bridge.preview.takes import MAX_TAKES
 from bridge.takes import drawing
-from bridge.takes.emotions import EmotionCourse
-from bridge.takes.generate import Settings
+from bridge.takes.generate import settings_in
 from bridge.takes.sound import MAX_SOUND_S
 from bridge.version import program_version
 from models.emotions import EMOTIONS, MAX_WEIGHT, MOUTH_GUARD
@@ -105,8 +104,7 @@ class Answers:
     async def add_take(self, request: Request) -> Response:
         """Begin a take."""
         wish = await document_of(request, TakeWish)
-        emotions = EmotionCourse.constant(wish.emotion)
-        settings = Settings(emotions, wish.lookahead_ms, wish.mouth_guard)
+        settings = settings_in(wish.emotion, wish.lookahead_ms, wish.mouth_guard)
         entry = self._studio.generate(wish.recording, settings)
         return JSONResponse(entry.info(), 202)
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bridge.document import FieldError
 from bridge.errors import Problem
-from bridge.face.mix import EmotionMix
+from bridge.face.mix import HeardMix
 from bridge.preview.refusal import BAD_REQUEST, TOO_LARGE, RefusalError, refusal
 from models.emotions import MOUTH_GUARD
 from models.timing import DEFAULT_LOOKAHEAD_MS, HOP_S, MAX_LOOKAHEAD_MS
@@ -36,7 +36,7 @@ class TakeWish(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     recording: str = Field(max_length=64)
-    emotion: EmotionMix = Field(default_factory=dict)
+    emotion: HeardMix = Field(default_factory=dict)
     lookahead_ms: int = Field(
         default=DEFAULT_LOOKAHEAD_MS, ge=0, le=MAX_LOOKAHEAD_MS, multiple_of=LOOKAHEAD_STEP_MS
     )

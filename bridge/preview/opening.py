@@ -18,7 +18,7 @@ from bridge.rig.tables import load_table
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from bridge.control.desk import Desk
     from bridge.preview.answers import Session
@@ -74,6 +74,7 @@ def open_preview(
     rate_hz: float = 0.0,
     desk: Desk | None = None,
     files: Sequence[Path] = (),
+    emotion: Mapping[str, float] | None = None,
     head: Path | None = None,
 ) -> Iterator[Preview]:
     """Open a preview for the length of a context.
@@ -82,6 +83,7 @@ def open_preview(
     `subjects` are those of a daemon, shown live at `rate_hz` and told what to do at its `desk`;
     without any the page shows recordings alone. `files` are recordings and takes to show from the
     start, `head` a head to show them on.
+    `emotion`, a mix in which the voice may have a say, is that of the recordings.
     UserError with the problems of all of them, or where the spec says no place to listen at.
     """
     spec = spec.guarded()
@@ -93,7 +95,7 @@ def open_preview(
         if subjects:
             curves = [curve.name for curve in load_table(PACKET_TABLE).curves]
             hub = Hub(subjects, curves, rate_hz)
-        session = _session(folder, load, hub, files, head)
+        session = _session(folder, load, hub, files, emotion or {}, head)
         session = replace(session, desk=desk)
         closing.callback(session.studio.close)
         yield Preview(spec, bound, session, closing)
@@ -104,6 +106,7 @@ def _session(
     load: Callable[[], Generator],
     hub: Hub | None,
     files: Sequence[Path],
+    emotion: Mapping[str, float],
     head: Path | None,
 ) -> Session:
     from bridge.preview.answers import Session
@@ -117,7 +120,7 @@ def _session(
     problems: list[Problem] = []
     for path in files:
         try:
-            opened.append(studio.open_named(path).id)
+            opened.append(studio.open_named(path, emotion).id)
         except UserError as error:
             problems += error.problems
     try:

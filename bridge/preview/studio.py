@@ -13,11 +13,11 @@ from bridge.preview.recordings import Recording, Recordings, label_of, new_id, r
 from bridge.preview.takes import Entry, Takes, entry_of
 from bridge.takes.emotions import read_emotions, sidecar
 from bridge.takes.file import SUFFIX, load_take
-from bridge.takes.generate import Settings, StoppedError, generate_take
+from bridge.takes.generate import Settings, StoppedError, generate_take, settings_in
 from bridge.takes.sound import open_sound, pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from bridge.takes.sound import Sound
@@ -75,13 +75,16 @@ class Studio:
             raise renamed(error, {path: label}) from None
         return recording, None
 
-    def open_named(self, path: Path) -> Entry:
-        """Open a file that the command line names, and generate its take. UserError."""
+    def open_named(self, path: Path, emotion: Mapping[str, float]) -> Entry:
+        """Open a file that the command line names, and generate its take. UserError.
+
+        `emotion`, in which the voice may have a say, is that of a recording without a sidecar.
+        """
         recording, entry = self.open(path, path.name, is_ours=False)
         if entry is not None:
             return entry
         emotions = sidecar(path)
-        settings = Settings(read_emotions(emotions)) if emotions else Settings()
+        settings = Settings(read_emotions(emotions)) if emotions else settings_in(emotion)
         if recording is None:
             raise RuntimeError("a file is neither a recording nor a take")
         return self.generate(recording.id, settings)

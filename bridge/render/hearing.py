@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from bridge.face.emotion import AS_CHOSEN
 from bridge.takes.emotions import read_emotions
 from bridge.takes.file import load_take
-from bridge.takes.generate import Settings, heard, heard_samples
+from bridge.takes.generate import Settings, heard, heard_samples, with_mood
 from bridge.takes.sound import SampledSound, open_sound, pieces
 from models.timing import HOP_SAMPLES, ROW_RATE_HZ, rows_of
 
@@ -81,10 +82,16 @@ def open_input(job: Job, settings: RenderSettings) -> Heard:
         take = load_take(job.source)
         return Heard(job, Settings(), take.rows, take=take)
     emotions = read_emotions(job.sidecar) if job.sidecar else settings.emotions
-    asked = Settings(
-        emotions, settings.lookahead_ms, settings.mouth_guard, settings.levels, settings.seed
-    )
     sound = open_sound(job.source)
+    asked = Settings(
+        emotions,
+        settings.lookahead_ms,
+        settings.mouth_guard,
+        settings.levels,
+        settings.seed,
+        shares=AS_CHOSEN if job.sidecar else settings.shares,
+    )
+    asked = with_mood(asked, sound)
     rows = rows_of(heard_samples(sound))
     if rows > PIECE_ROWS:
         return Heard(job, asked, rows, sound)

@@ -12,6 +12,7 @@ import numpy as np
 
 from bridge.export.formats import FORMATS, ExportSettings, Format, resolved
 from bridge.face.alive.levels import AS_MADE, Levels
+from bridge.face.emotion import AS_CHOSEN
 from bridge.render.jobs import Shard
 from bridge.takes.emotions import EmotionCourse
 from models.emotions import MOUTH_GUARD
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from bridge.face.felt import Shares
     from bridge.render.jobs import Job
     from bridge.rig.rigmap import RigMap
 
@@ -31,8 +33,8 @@ DEFAULT_FORMATS = ("take", "csv")
 class RenderSettings:
     """Everything but the inputs and the folder.
 
-    `emotions` hold for a recording without a sidecar; `levels` and `seed` are those of
-    `takes.generate.Settings`. `overwrite` lets files be replaced that no
+    `emotions` hold for a recording without a sidecar; `levels`, `seed` and
+    `shares` are those of `takes.generate.Settings`. `overwrite` lets files be replaced that no
     render has made; `is_forced` renders again what is finished.
     """
 
@@ -43,6 +45,7 @@ class RenderSettings:
     mouth_guard: float = MOUTH_GUARD
     levels: Levels = AS_MADE
     seed: int | None = None
+    shares: Shares = AS_CHOSEN
     device: str = "auto"
     weights: Path | None = None
     shard: Shard = field(default_factory=Shard)
@@ -90,6 +93,7 @@ def _parts(
         "mouth_guard": settings.mouth_guard,
         "levels": asdict(settings.levels),
         "seed": settings.seed,
+        "shares": asdict(settings.shares),
     }
     yield json.dumps(told, sort_keys=True).encode()
     if export.rigmap is not None and form.rigmap is not None:

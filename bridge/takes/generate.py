@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +10,10 @@ import numpy as np
 from bridge.clock.rate import FRAME_RATES
 from bridge.face.alive.levels import AS_GENERATED, AS_MADE, Levels
 from bridge.face.alive.life import Life, seed_of
+from bridge.face.emotion import AS_CHOSEN
+from bridge.face.mix import chosen, shares
 from bridge.takes.emotions import EmotionCourse
+from bridge.takes.felt import felt_course
 from bridge.takes.living import enliven
 from bridge.takes.sound import pieces
 from bridge.takes.take import Take, still_head
@@ -20,10 +23,11 @@ from models.timing import DEFAULT_LOOKAHEAD_MS, ROW_RATE_HZ, SAMPLE_RATE_HZ, row
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
+    from bridge.face.felt import Shares
     from bridge.takes.sound import Sound
     from models.generator import Generator
     from models.passes import Passes
@@ -42,7 +46,7 @@ class Settings:
 
     `mouth_guard`, 0 to 1, is the share of the emotion's mouth which full speech pushes aside.
     `levels` are those of the living face, and `seed` makes it one character's; None draws it from
-    the slate.
+    the slate. `shares` are how far the voice itself has a say in the emotions.
     """
 
     emotions: EmotionCourse = EmotionCourse()
@@ -50,10 +54,35 @@ class Settings:
     mouth_guard: float = MOUTH_GUARD
     levels: Levels = AS_MADE
     seed: int | None = None
+    shares: Shares = AS_CHOSEN
 
     def weights(self, rows: int) -> NDArray[np.float32]:
         """Return the emotion of each row, float32 [rows, emotions]."""
         return self.emotions.weights(np.arange(rows) / ROW_RATE_HZ)
+
+
+def settings_in(
+    mix: Mapping[str, float],
+    lookahead_ms: float = DEFAULT_LOOKAHEAD_MS,
+    mouth_guard: float = MOUTH_GUARD,
+) -> Settings:
+    """Return settings for a mix that holds all the time, in which the voice may have a say."""
+    emotions = EmotionCourse.constant(chosen(mix))
+    return Settings(emotions, lookahead_ms, mouth_guard, shares=shares(mix))
+
+
+def with_mood(settings: Settings, sound: Sound) -> Settings:
+    """Return settings whose emotions have that of the voice in them, as far as they ask for it.
+
+    UserError where the sound, or the network of moods, is damaged.
+    """
+    from bridge.network import open_feeling
+
+    feeling = open_feeling(settings.shares)
+    if feeling is None:
+        return settings
+    emotions = felt_course(settings.emotions, settings.shares, heard(sound), feeling)
+    return replace(settings, emotions=emotions, shares=AS_CHOSEN)
 
 
 def generate_take(
@@ -71,6 +100,7 @@ def generate_take(
     UserError where the sound is damaged, ValueError for a look-ahead out of range and a mouth guard
     that the generator cannot heed.
     """
+    settings = with_mood(settings, sound)
     rows = rows_of(heard_samples(sound))
     board = np.zeros((rows, len(generator.channels)), dtype=np.float32)
     if rows:
