@@ -51,7 +51,7 @@ def take(serving: Serving, recorded: Path) -> Any:
 @pytest.fixture(scope="module")
 def same_take(generator: Generator, recorded: Path) -> Take:
     settings = Settings(EmotionCourse.constant({"happy": 0.7}), 120)
-    return generate_take(generator, open_sound(recorded), settings, slate="voice")
+    return generate_take(generator, open_sound(recorded), settings, slate='Käthe\'s "voice"')
 
 
 def api(take: Any, rest: str = "") -> str:
