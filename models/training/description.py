@@ -47,6 +47,7 @@ def describe(
     if begun_with is not None:
         used["begun_with"] = begun_with.card["training_hash"]
     index = (cache / "index.json").read_bytes()
+    minutes = {name: spent for name, spent in corpus.minutes().items() if spent}
     sizes: dict[str, Any] = {
         "phones": len(PHONES),
         "emotions": len(CONDITIONS),
@@ -62,8 +63,8 @@ def describe(
         rate_hz=ROW_RATE_HZ,
         card={
             "licence": "Apache-2.0",
-            "data": credits_of(name for name, minutes in corpus.minutes().items() if minutes),
-            "minutes": corpus.minutes(),
+            "data": credits_of(minutes),
+            "minutes": minutes,
             "settings": used,
             "training_set": hashlib.sha256(index).hexdigest(),
             "training_hash": hashlib.sha256(index + json.dumps(used).encode()).hexdigest(),
