@@ -84,7 +84,7 @@ def generated(path: Path, mix: Mapping[str, float]) -> Take:
 
     sound, settings = open_sound(path), settings_in(mix)
     told = ", ".join(f"{name} {weight:g}" for name, weight in mix.items()) or "neutral"
-    words = f"a face, {told}, look-ahead {settings.lookahead_ms:g} ms"
+    words = f"a {told} face, look-ahead {settings.lookahead_ms:g} ms"
     print(f"{path}: generating {words}", file=sys.stderr, flush=True)
     if settings.shares.auto:
         print(mood_notice(), file=sys.stderr)

@@ -49,6 +49,18 @@ def test_a_recording_is_generated_with_a_word_about_it(
     assert "hum_1" in output.read_text(encoding="utf-8")
 
 
+def test_a_recording_may_be_generated_in_an_emotion(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, output = tmp_path / "hum.wav", tmp_path / "hum.html"
+    tone = 0.3 * np.sin(np.arange(16_000) / 16_000 * 2 * np.pi * 180)
+    soundfile.write(path, tone, 16_000)
+    assert plot(str(path), "-o", str(output), "--emotion", "happy:0.4,auto") == DONE
+    said = capsys.readouterr().err
+    assert "generating a happy 0.4, auto 1 face" in said
+    assert "CC BY-NC-SA 4.0" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
