@@ -31,6 +31,7 @@ def columns_of(slider: str) -> list[int]:
 
 
 _TOGETHER, _PURSE = columns_of("mouth_lipsTogether"), columns_of("mouth_purse")
+_RAISE, _DEPRESS = columns_of("mouth_upperLipRaise"), columns_of("mouth_lowerLipDepress")
 
 
 def jaw(face: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -55,6 +56,11 @@ def mouth_close(face: NDArray[np.float32]) -> NDArray[np.float32]:
     jawOpen.
     """
     return np.asarray(jaw(face) * np.clip(together(face), 0.0, 1.0), dtype=np.float32)
+
+
+def parting(face: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return how far lips are drawn apart, [rows], 0..1: mean of upper raised, lower depressed."""
+    return np.asarray(face[:, _RAISE + _DEPRESS].mean(1), dtype=np.float32)
 
 
 def pucker(face: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -110,6 +110,7 @@ MEASURES: dict[str, Measure] = {
     "targets.region_distance": Measure("region correlation, distance to the targets"),
     "lips.closures": Measure("lips together during p b m", _SHARE, _least(95), 1),
     "lips.gap": Measure("opening left during p b m, 90th percentile", "board"),
+    "lips.parted": Measure("lips raised or lowered while together, mean", "board"),
     "lips.false_open": Measure("false closures in AA AE AO", _SHARE, _most(3), 1),
     "lips.false_any": Measure("false closures in any vowel", _SHARE, digits=1),
     "lips.felt_closures": Measure("lips together during p b m, emotions in turn", _SHARE, digits=1),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ROWS = 150  # 3 s of rows that count in the loss
 BEFORE_ROWS = 40  # a crop may begin this long before its clip, in silence
 SPEED = (0.88, 1.15)  # playing a voice slower or faster also moves its pitch and formants
-NO_VOICE_SHARE = 0.06
+NO_VOICE_SHARE = 0.1
 UNKNOWN_PHONE = -100  # cross entropy skips it
 ALIGNED = ("grid_s1", "kathleen", "kokoro", "kokoro_more", "ravdess")
 

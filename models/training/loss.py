@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from models.emotions import EMOTIONS
 from models.training.crops import UNKNOWN_PHONE
-from models.training.postures import GESTURE_CHANNELS, face_targets
+from models.training.postures import GESTURE_CHANNELS, JAW_OPENS, LIPS_PART, face_targets
 from models.training.rules import GESTURES
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 UNDERSHOOT = {"lips_together": 4.0, "lip_bite": 2.5, "purse": 2.5, "funnel": 2.5}
 """How much more an error counts where a mouth shuts or rounds too little."""
 ASKED = 0.4  # a closure or rounding beyond this is asked for: less of it is a shortfall
+OPEN, RESTING = 0.25, 0.02  # jaw of an open vowel, and of a mouth that does nothing
+EXCESS = 3.0
+"""How much more too much counts: of parted lips that touch, touching ones over an open jaw, and of
+a resting jaw that stirs."""
 IMPORTANCE = {"jaw": 3.0, "lips_together": 3.0, "lip_bite": 1.5, "purse": 1.5, "funnel": 1.5}
 POSTURE_SPREAD = 0.2  # scale of the channels that only emotions move
 VELOCITY_WEIGHT = 2.0
@@ -41,6 +45,10 @@ class Loss:
         undershot = torch.tensor([UNDERSHOOT.get(name, 1.0) for name in GESTURES])
         self.undershot = (undershot[:, None] * GESTURE_CHANNELS).amax(0).clamp(min=1.0).to(device)
         self.gesture_channels = GESTURE_CHANNELS.to(device)
+        closing = GESTURE_CHANNELS[list(GESTURES).index("lips_together")] > 0
+        self.closing, self.parting, self.jaw = (
+            channels.to(device) for channels in (closing, LIPS_PART, JAW_OPENS)
+        )
         self.ungestured = ~moved.to(device)
 
     def __call__(self, faces: Tensor, targets: Tensor, observed: Tensor) -> Tensor:
@@ -49,10 +57,19 @@ class Loss:
         seen = (observed.float() @ self.gesture_channels > 0) | (self.ungestured & whole)
         weights = self.weights * seen[:, None]
         error = faces - targets
-        short = (error < 0) & (targets > ASKED)
-        squares = error.square() * torch.where(short, self.undershot, 1.0)
+        squares = error.square() * self._costs(error, targets)
         velocity = error.diff(dim=1).square()
         return ((squares * weights).mean() + VELOCITY_WEIGHT * (velocity * weights).mean()) / 10.0
+
+    def _costs(self, error: Tensor, targets: Tensor) -> Tensor:
+        """Return how much each error counts, [batch, time, channels]."""
+        short = (error < 0) & (targets > ASKED)
+        shut = targets[..., self.closing].amin(-1, keepdim=True) > ASKED
+        opened = targets[..., self.jaw] > OPEN
+        stirs = self.jaw & (targets < RESTING)
+        too_much = (shut & self.parting) | (opened & ~shut & self.closing) | stirs
+        costs = torch.where(short, self.undershot, 1.0)
+        return torch.where((error > 0) & too_much, EXCESS, costs)
 
 
 def loss_of(

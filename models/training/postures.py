@@ -69,9 +69,9 @@ GESTURE_CHANNELS = _gesture_channels()
 IS_MOUTH = torch.tensor([("_mouth" in name or "_jaw" in name) for name in AUDIO_DRIVEN])
 CLOSERS = tuple(GESTURES).index("lips_together")
 ROUNDERS = tuple(GESTURES).index("purse")
-PARTING = torch.tensor(
-    [any(part in name for part in ("LipRaise", "LipDepress", "jaw.ty")) for name in AUDIO_DRIVEN]
-)
+JAW_OPENS = torch.tensor([name == "CTRL_C_jaw.ty" for name in AUDIO_DRIVEN])
+LIPS_PART = torch.tensor(["LipRaise" in name or "LipDepress" in name for name in AUDIO_DRIVEN])
+PARTING = LIPS_PART | JAW_OPENS
 WIDENING = torch.tensor(
     [("orner" in name or "stretch" in name or "dimple" in name) for name in AUDIO_DRIVEN]
 )
@@ -92,8 +92,9 @@ def face_targets(gestures: Tensor, stress: Tensor, swell: Tensor, conditions: Te
     """Return channel targets [batch, time, channels] of speech under an emotion.
 
     `gestures` is [batch, time, gestures], `stress` and `swell` (`fervour`) are [batch, time] in
-    0..1, `conditions` [batch, conditions] as in `models.emotions.CONDITIONS`. The emotion never
-    parts lips that a bilabial closes, nor widens a rounded mouth much.
+    0..1, `conditions` [batch, conditions] as in `models.emotions.CONDITIONS`. Neither neighbouring
+    phones nor the emotion part lips that a bilabial closes; the emotion widens a rounded mouth
+    little.
     """
     emotion, guard = conditions[:, :-1], conditions[:, -1, None, None]
     shown = SILENT_SHARE + (1.0 - SILENT_SHARE) * swell[..., None]
@@ -106,4 +107,6 @@ def face_targets(gestures: Tensor, stress: Tensor, swell: Tensor, conditions: Te
     mouth = torch.where(PARTING, mouth * (1.0 - closed), mouth)
     mouth = torch.where(WIDENING, mouth * (1.0 - 0.7 * rounded), mouth)
     upper = posture * (1.0 + STRESS_LIFTS * stress[..., None])
-    return gestures @ GESTURE_CHANNELS + torch.where(IS_MOUTH, mouth, upper)
+    spoken = gestures @ GESTURE_CHANNELS
+    spoken = torch.where(LIPS_PART, spoken * (1.0 - closed), spoken)
+    return spoken + torch.where(IS_MOUTH, mouth, upper)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.emotions import EMOTIONS
-from models.evaluation.groups import opening, together
+from models.evaluation.groups import opening, parting, together
 from models.evaluation.loading import kokoro
 from models.evaluation.makers import perform
 from models.evaluation.measures import Finding
-from models.evaluation.metrics.lips import Closures, closures
+from models.evaluation.metrics.lips import SEALED, Closures, closures
 from models.evaluation.metrics.motion import jerk
 from models.evaluation.metrics.rest import closing_time, resting
 from models.evaluation.recordings import Recording, in_noise
@@ -54,7 +54,7 @@ class Lips:
     def measure(self, maker: Maker, lookahead_ms: int) -> Iterator[Finding]:
         """Yield shares in percent, times in milliseconds."""
         wide, every, felt = NO_CLOSURES, NO_CLOSURES, NO_CLOSURES
-        times_ms, jerks = [], []
+        times_ms, jerks, parted = [], [], []
         for clip, emotion in zip(self._clips, cycle(EMOTIONS)):
             face = perform(maker, clip, lookahead_ms)
             moved = perform(maker, clip, lookahead_ms, {emotion: 1.0})
@@ -62,6 +62,8 @@ class Lips:
                 return
             curves, phones = (together(face), opening(face)), clip.phone_rows()
             wide += closures(*curves, phones, CLOSERS, OPEN_VOWELS)
+            shut = (curves[0] > SEALED) & np.isin(phones, CLOSERS)
+            parted += parting(face)[shut].tolist()
             every += closures(*curves, phones, (), ALL_VOWELS)
             felt += closures(together(moved), opening(moved), phones, CLOSERS, OPEN_VOWELS)
             start_s, end_s = speech_span(clip.sound)
@@ -69,6 +71,7 @@ class Lips:
             jerks.append(jerk(curves[1][round(start_s * ROW_RATE_HZ) : round(end_s * ROW_RATE_HZ)]))
         yield Finding("lips.closures", 100 * wide.rate, wide.closers)
         yield percentile("lips.gap", wide.gaps, 90)
+        yield mean("lips.parted", parted)
         yield Finding("lips.false_open", 100 * wide.false_rate, wide.vowels)
         yield Finding("lips.false_any", 100 * every.false_rate, every.vowels)
         yield Finding("lips.felt_closures", 100 * felt.rate, felt.closers)

@@ -121,7 +121,9 @@ class Mood:
     def _arousal_told(self) -> Iterator[Finding]:
         """Yield whether strong acting is more aroused than normal, after neutral speech."""
         pairs = paired_intensities(self._folders)
-        above = [float(_aroused(calm, strong) > _aroused(calm, normal)) for calm, normal, strong in pairs]
+        above = [
+            float(_aroused(calm, strong) > _aroused(calm, normal)) for calm, normal, strong in pairs
+        ]
         yield Finding("mood.arousal", 100 * float(np.mean(above or [np.nan])), len(above))
         for name, clips in self._reading.items():
             told = np.abs(Arousal().step(_whole(np.concatenate([clip.sound for clip in clips]))))

@@ -9,13 +9,16 @@ import torch
 
 from models.board import AUDIO_DRIVEN
 from models.training.batches import Corpus
-from models.training.loss import ASKED, UNDERSHOOT, Loss
+from models.training.loss import ASKED, EXCESS, OPEN, RESTING, UNDERSHOOT, Loss
 from models.training.rules import GESTURES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 CLOSER = AUDIO_DRIVEN.index("CTRL_L_mouth_lipsTogetherU.ty")
+PARTER = AUDIO_DRIVEN.index("CTRL_L_mouth_upperLipRaise.ty")
+JAW = AUDIO_DRIVEN.index("CTRL_C_jaw.ty")
+CLOSERS = [i for i, name in enumerate(AUDIO_DRIVEN) if "lipsTogether" in name]
 
 
 @pytest.fixture
@@ -40,6 +43,36 @@ def test_a_closure_that_falls_short_counts_more(loss: Loss) -> None:
 
 def test_lips_nobody_asks_to_close_are_judged_alike_on_both_sides(loss: Loss) -> None:
     assert off_by(loss, ASKED / 2, -0.1) == pytest.approx(off_by(loss, ASKED / 2, 0.1))
+
+
+def uneven(loss: Loss, channel: int, wanted: dict[int, float]) -> float:
+    """How much more too much of `channel` costs than too little, around the face `wanted`."""
+    targets = torch.zeros(1, 5, len(AUDIO_DRIVEN))
+    for other, value in wanted.items():
+        targets[..., other] = value
+    seen = torch.full((1, len(GESTURES)), fill_value=True)
+    costs = []
+    for error in (0.1, -0.1):
+        faces = targets.clone()
+        faces[..., channel] += error
+        costs.append(float(loss(faces, targets, seen)))
+    return costs[0] / costs[1]
+
+
+def test_lips_that_touch_should_not_part(loss: Loss) -> None:
+    shut = dict.fromkeys(CLOSERS, 1.0)
+    assert uneven(loss, PARTER, shut) == pytest.approx(EXCESS)
+    assert uneven(loss, PARTER, {}) == pytest.approx(1.0)
+
+
+def test_lips_should_not_touch_over_an_open_jaw(loss: Loss) -> None:
+    assert uneven(loss, CLOSER, {JAW: 2 * OPEN}) == pytest.approx(EXCESS)
+    assert uneven(loss, CLOSER, {JAW: OPEN / 2}) == pytest.approx(1.0)
+
+
+def test_a_resting_jaw_should_not_stir(loss: Loss) -> None:
+    assert uneven(loss, JAW, {JAW: RESTING / 2}) == pytest.approx(EXCESS)
+    assert uneven(loss, JAW, {JAW: 2 * RESTING}) == pytest.approx(1.0)
 
 
 def test_what_nobody_observed_costs_nothing(loss: Loss) -> None:

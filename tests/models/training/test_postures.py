@@ -52,6 +52,14 @@ def test_an_emotion_does_not_part_closed_lips() -> None:
     assert closed["CTRL_L_mouth_lipsTogetherU.ty"] == 1.0
 
 
+def test_neighbouring_phones_do_not_part_closed_lips() -> None:
+    closed = face("neutral", lips_together=1.0, lower_depress=0.3, upper_raise=0.2, jaw=0.1)
+    assert closed["CTRL_L_mouth_lowerLipDepress.ty"] == closed["CTRL_R_mouth_upperLipRaise.ty"] == 0
+    assert closed["CTRL_C_jaw.ty"] == pytest.approx(0.1)
+    half = face("neutral", lips_together=0.5, lower_depress=0.3)
+    assert half["CTRL_L_mouth_lowerLipDepress.ty"] == pytest.approx(0.15)
+
+
 def test_the_mouth_guard_says_how_much_of_a_smile_speech_takes() -> None:
     def smile(stress: float, guard: float) -> float:
         return face("happy", stress=stress, guard=guard)["CTRL_L_mouth_cornerPull.ty"]
