@@ -27,12 +27,17 @@ EXCESS = 3.0
 """How much more too much counts: of parted lips that touch, touching ones over an open jaw, and of
 a resting jaw that stirs."""
 IMPORTANCE = {"jaw": 3.0, "lips_together": 3.0, "lip_bite": 1.5, "purse": 1.5, "funnel": 1.5}
+BRIDGED_SPREAD, BRIDGED_IMPORTANCE = 0.05, 2.0  # of what of an open jaw the lips bridge
 POSTURE_SPREAD = 0.2  # scale of the channels that only emotions move
 VELOCITY_WEIGHT = 2.0
 
 
 class Loss:
-    """Squared error of faces and of their velocity, in units of each channel's spread."""
+    """Squared error of faces and of their velocity, in units of each channel's spread.
+
+    Jaw times lips together is judged too: ARKit faces take it as `mouthClose`, and errors of its
+    two factors may add up in it.
+    """
 
     def __init__(self, corpus: Corpus, device: torch.device) -> None:
         weights = torch.tensor([IMPORTANCE.get(name, 1.0) for name in GESTURES])
@@ -59,7 +64,16 @@ class Loss:
         error = faces - targets
         squares = error.square() * self._costs(error, targets)
         velocity = error.diff(dim=1).square()
-        return ((squares * weights).mean() + VELOCITY_WEIGHT * (velocity * weights).mean()) / 10.0
+        every = (squares * weights).mean() + VELOCITY_WEIGHT * (velocity * weights).mean()
+        return (every + self._bridged_error(faces, targets, seen) / faces.shape[-1]) / 10.0
+
+    def _bridged_error(self, faces: Tensor, targets: Tensor, seen: Tensor) -> Tensor:
+        def bridged(face: Tensor) -> Tensor:
+            return face[..., self.jaw].mean(-1) * face[..., self.closing].mean(-1)
+
+        told = seen[:, self.closing | self.jaw].all(1)[:, None]
+        error = (bridged(faces) - bridged(targets)) / BRIDGED_SPREAD
+        return BRIDGED_IMPORTANCE * (error.square() * told).mean()
 
     def _costs(self, error: Tensor, targets: Tensor) -> Tensor:
         """Return how much each error counts, [batch, time, channels]."""
