@@ -22,7 +22,7 @@ from bridge.face.alive.life import Life
 from bridge.face.alive.prosody import ProsodyTracker
 from bridge.frame import neutral_board
 from bridge.process import settle
-from bridge.takes.generate import heard
+from bridge.takes.hearing import heard
 from bridge.takes.living import prosodies
 from bridge.takes.sound import open_sound
 

@@ -79,7 +79,8 @@ def generated(path: Path, mix: Mapping[str, float]) -> Take:
 
     limit_math_threads()
     from bridge.network import load_network, mood_notice
-    from bridge.takes.generate import generate_take, settings_in
+    from bridge.takes.generate import generate_take
+    from bridge.takes.settings import settings_in
     from bridge.takes.sound import open_sound
 
     sound, settings = open_sound(path), settings_in(mix)

@@ -28,7 +28,7 @@ from bridge.preview.refusal import BAD_REQUEST, CONFLICT, refusal
 from bridge.preview.rigmaps import CurveStore
 from bridge.preview.takes import MAX_TAKES
 from bridge.takes import drawing
-from bridge.takes.generate import settings_in
+from bridge.takes.settings import settings_in
 from bridge.takes.sound import MAX_SOUND_S
 from bridge.version import program_version
 from models.emotions import EMOTIONS, MAX_WEIGHT, MOUTH_GUARD

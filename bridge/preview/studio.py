@@ -13,7 +13,8 @@ from bridge.preview.recordings import Recording, Recordings, label_of, new_id, r
 from bridge.preview.takes import Entry, Takes, entry_of
 from bridge.takes.emotions import read_emotions, sidecar
 from bridge.takes.file import SUFFIX, load_take
-from bridge.takes.generate import Settings, StoppedError, generate_take, settings_in
+from bridge.takes.generate import StoppedError, generate_take
+from bridge.takes.settings import Settings, settings_in
 from bridge.takes.sound import open_sound, pieces
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bridge.preview.recordings import new_id
 from bridge.preview.refusal import CONFLICT, NOT_FOUND, TOO_MANY, as_list, refusal
-from bridge.takes.generate import GENERATED_RATE, Settings
+from bridge.takes.generate import GENERATED_RATE
+from bridge.takes.settings import Settings
 from models.emotions import MOUTH_GUARD
 from models.timing import DEFAULT_LOOKAHEAD_MS
 

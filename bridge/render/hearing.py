@@ -11,7 +11,9 @@ import numpy as np
 from bridge.face.emotion import AS_CHOSEN
 from bridge.takes.emotions import read_emotions
 from bridge.takes.file import load_take
-from bridge.takes.generate import Settings, heard, heard_samples, with_mood
+from bridge.takes.generate import with_mood
+from bridge.takes.hearing import heard, heard_samples
+from bridge.takes.settings import Settings
 from bridge.takes.sound import SampledSound, open_sound, pieces
 from models.timing import HOP_SAMPLES, ROW_RATE_HZ, rows_of
 

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bridge.clock.rate import FRAME_RATES
-from bridge.face.alive.levels import AS_GENERATED, AS_MADE, Levels
+from bridge.face.alive.levels import AS_GENERATED
 from bridge.face.alive.life import Life, seed_of
 from bridge.face.emotion import AS_CHOSEN
-from bridge.face.mix import chosen, shares
-from bridge.takes.emotions import EmotionCourse
 from bridge.takes.felt import felt_course
+from bridge.takes.hearing import heard, heard_samples
 from bridge.takes.living import enliven
-from bridge.takes.sound import pieces
 from bridge.takes.take import Take, still_head
 from bridge.version import program_version
-from models.emotions import MOUTH_GUARD
-from models.timing import DEFAULT_LOOKAHEAD_MS, ROW_RATE_HZ, SAMPLE_RATE_HZ, rows_of
+from models.timing import ROW_RATE_HZ, rows_of
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-    from bridge.face.felt import Shares
+    from bridge.takes.settings import Settings
     from bridge.takes.sound import Sound
     from models.generator import Generator
     from models.passes import Passes
@@ -38,37 +35,6 @@ GENERATED_RATE = FRAME_RATES[f"{ROW_RATE_HZ:g}"]
 
 class StoppedError(Exception):
     """A generation was stopped before its end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How a face is generated: `emotions` over time, and `lookahead_ms` from 0 to 240.
-
-    `mouth_guard`, 0 to 1, is the share of the emotion's mouth which full speech pushes aside.
-    `levels` are those of the living face, and `seed` makes it one character's; None draws it from
-    the slate. `shares` are how far the voice itself has a say in the emotions.
-    """
-
-    emotions: EmotionCourse = EmotionCourse()
-    lookahead_ms: float = DEFAULT_LOOKAHEAD_MS
-    mouth_guard: float = MOUTH_GUARD
-    levels: Levels = AS_MADE
-    seed: int | None = None
-    shares: Shares = AS_CHOSEN
-
-    def weights(self, rows: int) -> NDArray[np.float32]:
-        """Return the emotion of each row, float32 [rows, emotions]."""
-        return self.emotions.weights(np.arange(rows) / ROW_RATE_HZ)
-
-
-def settings_in(
-    mix: Mapping[str, float],
-    lookahead_ms: float = DEFAULT_LOOKAHEAD_MS,
-    mouth_guard: float = MOUTH_GUARD,
-) -> Settings:
-    """Return settings for a mix that holds all the time, in which the voice may have a say."""
-    emotions = EmotionCourse.constant(chosen(mix))
-    return Settings(emotions, lookahead_ms, mouth_guard, shares=shares(mix))
 
 
 def with_mood(settings: Settings, sound: Sound) -> Settings:
@@ -165,32 +131,6 @@ def _making(generator: Generator, settings: Settings, seed: int) -> dict[str, st
     if generator.knows_guard:
         making["mouth_guard"] = settings.mouth_guard
     return making
-
-
-def heard_samples(sound: Sound) -> int:
-    """Return how many samples a recording has at the rate which the network hears, 16 kHz."""
-    return -(-sound.frames * SAMPLE_RATE_HZ // sound.rate_hz)
-
-
-def heard(sound: Sound) -> Iterator[NDArray[np.float32]]:
-    """Yield the sound at 16 kHz, [time], piece after piece, `heard_samples` in all."""
-    left = heard_samples(sound)
-    for piece in _resampled(sound):
-        yield piece[:left]
-        left -= min(left, len(piece))
-    yield np.zeros(left, dtype=np.float32)
-
-
-def _resampled(sound: Sound) -> Iterator[NDArray[np.float32]]:
-    if sound.rate_hz == SAMPLE_RATE_HZ:
-        yield from pieces(sound)
-        return
-    import soxr
-
-    resampler = soxr.ResampleStream(sound.rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32")
-    for piece in pieces(sound):
-        yield resampler.resample_chunk(piece)
-    yield resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
 
 
 def _faces(passes: Passes, sound: Sound) -> Iterator[NDArray[np.float32]]:

@@ -11,7 +11,8 @@ from bridge.audio.opening import SPEECH_PATH
 from bridge.plot.picture import Job, View, make_picture
 from bridge.rig.load import load_rigmap
 from bridge.takes.emotions import EmotionCourse
-from bridge.takes.generate import Settings, generate_take
+from bridge.takes.generate import generate_take
+from bridge.takes.settings import Settings
 from bridge.takes.sound import open_sound
 from models import load_generator
 from remake import small_png

@@ -19,7 +19,8 @@ from bridge.rig.load import load_rigmap
 from bridge.rig.tables import load_table
 from bridge.takes.emotions import EmotionCourse
 from bridge.takes.file import load_take, save_take
-from bridge.takes.generate import Settings, generate_take
+from bridge.takes.generate import generate_take
+from bridge.takes.settings import Settings
 from bridge.takes.sound import open_sound
 from bridge.takes.take import Take, curves, still_head
 from models.board import AUDIO_DRIVEN

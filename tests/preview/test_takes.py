@@ -9,7 +9,7 @@ from bridge.errors import Problem, UserError
 from bridge.preview.recordings import Recording, new_id
 from bridge.preview.takes import MAX_HELD_S, MAX_TAKES, Entry, Takes, entry_of
 from bridge.takes.emotions import EmotionCourse, Key
-from bridge.takes.generate import Settings
+from bridge.takes.settings import Settings
 from bridge.takes.sound import SampledSound
 from bridge.takes.take import Take, still_head
 from models.emotions import MOUTH_GUARD

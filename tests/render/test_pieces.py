@@ -15,7 +15,7 @@ from bridge.render.batches import batches, size
 from bridge.render.hearing import PIECE_ROWS, Heard, Piece, Reach, cut
 from bridge.render.jobs import Job
 from bridge.render.tally import Tally, clock
-from bridge.takes.generate import Settings
+from bridge.takes.settings import Settings
 from models.timing import HOP_SAMPLES
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from bridge.render.render import render
 from bridge.render.settings import RenderSettings
 from bridge.takes.emotions import EmotionCourse
 from bridge.takes.file import load_take
-from bridge.takes.generate import heard
+from bridge.takes.hearing import heard
 from bridge.takes.sound import open_sound
 from bridge.whole_file import PARTIAL_SUFFIX
 from tests.networks import GUARDED, UNGUARDED, small_generator

@@ -9,7 +9,9 @@ import soundfile
 from bridge.audio.opening import SPEECH_PATH
 from bridge.face.alive.levels import AS_GENERATED
 from bridge.takes.emotions import EmotionCourse, Key
-from bridge.takes.generate import Settings, StoppedError, generate_take, heard, heard_samples
+from bridge.takes.generate import StoppedError, generate_take
+from bridge.takes.hearing import heard, heard_samples
+from bridge.takes.settings import Settings
 from bridge.takes.sound import SampledSound, open_sound
 from models import load_generator
 from tests.networks import GUARDED, UNGUARDED, small_generator

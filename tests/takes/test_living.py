@@ -17,8 +17,9 @@ from bridge.face.alive.life import Life
 from bridge.face.alive.prosody import ProsodyTracker
 from bridge.face.alive.strengths import MOUTH_REGIONS
 from bridge.takes.emotions import EmotionCourse, Key
-from bridge.takes.generate import Settings, generate_take
+from bridge.takes.generate import generate_take
 from bridge.takes.living import enliven, prosodies
+from bridge.takes.settings import Settings
 from bridge.takes.sound import SampledSound, open_sound
 from models import load_generator
 from models.board import AUDIO_DRIVEN, CHANNELS, INDEX
