@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from bridge.document import FieldError
 from bridge.errors import Problem
-from bridge.links.spec import HOST_NAME
+from bridge.links.target import HOST_NAME
 
 DEFAULT_HOST = "127.0.0.1"
 """This machine alone."""

@@ -24,7 +24,8 @@ from bridge.errors import UserError
 from bridge.face.alive.levels import AS_GENERATED
 from bridge.frame import Frame, neutral_board
 from bridge.links.livelink_face import Packet, decode
-from bridge.links.spec import LinkSpec, Target
+from bridge.links.spec import LinkSpec
+from bridge.links.target import Target
 from bridge.rig.load import load_rigmap
 from models import load_generator
 from models.board import INDEX

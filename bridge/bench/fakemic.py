@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -21,7 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bridge.errors import Problem, UserError
+from bridge.bench.pulse_server import PATIENCE_S, PulseServer, require_pulseaudio
+from bridge.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,11 +28,6 @@ if TYPE_CHECKING:
 
 PIECE_S = 0.010
 """How much is written at a time."""
-
-PATIENCE_S = 5.0
-"""How long a server may take to answer or to end."""
-
-PACKAGES = "pulseaudio pulseaudio-utils libasound2-plugins libportaudio2"
 
 
 @dataclass(slots=True)
@@ -76,7 +69,7 @@ class FakeMicrophones:
     def __init__(
         self, names: Sequence[str] = ("mic_a",), *, rate_hz: int = 48000, channels: int = 1
     ) -> None:
-        _require_pulseaudio()
+        require_pulseaudio()
         self.names = tuple(names)
         self.rate_hz = rate_hz
         self.channels = channels
@@ -85,7 +78,8 @@ class FakeMicrophones:
         self._feeds = {
             name: _Feed(self._home / f"{name}.fifo", channels, silence) for name in self.names
         }
-        self._server: subprocess.Popen[bytes] | None = None
+        pipes = {name: feed.fifo for name, feed in self._feeds.items()}
+        self._server = PulseServer(self._home, pipes, rate_hz=rate_hz, channels=channels)
         self._writer = threading.Thread(target=self._write, name="fakemic", daemon=True)
         self._is_over = threading.Event()
         self._next_due_s = 0.0
@@ -93,23 +87,10 @@ class FakeMicrophones:
     @property
     def environment(self) -> dict[str, str]:
         """Variables for the process under test: this process's own, with the private server."""
-        home = str(self._home)
-        return {
-            **os.environ,
-            "HOME": home,
-            "XDG_RUNTIME_DIR": home,
-            "XDG_CONFIG_HOME": home,
-            "PULSE_RUNTIME_PATH": home,
-            "PULSE_SERVER": f"unix:{self._socket}",
-        }
+        return self._server.environment
 
     def __enter__(self) -> FakeMicrophones:
         """Start the server and the writer."""
-        lines = [
-            f'pcm.{name} {{ type pulse device {name} hint {{ show on description "{name}" }} }}\n'
-            for name in self.names
-        ]
-        (self._home / ".asoundrc").write_text("".join(lines), encoding="utf-8")
         try:
             self.restart()
         except UserError:
@@ -145,58 +126,16 @@ class FakeMicrophones:
 
     def suspend(self, name: str, *, is_suspended: bool = True) -> None:
         """Let the server suspend (or resume) a microphone."""
-        command = ["pactl", "suspend-source", name, str(int(is_suspended))]
-        subprocess.run(
-            command,
-            env=self.environment,
-            check=True,
-            timeout=PATIENCE_S,
-        )
+        self._server.suspend(name, is_suspended=is_suspended)
 
     def kill(self) -> None:
         """Kill the server: all its microphones are gone."""
-        if self._server is not None:
-            self._server.kill()
-            self._server.wait(PATIENCE_S)
-            self._server = None
+        self._server.kill()
         self._close_fifos()
 
     def restart(self) -> None:
         """Start the server, for the first time or after `kill`. UserError if it does not start."""
-        for leftover in (self._socket, self._home / "pid", *(f.fifo for f in self._feeds.values())):
-            leftover.unlink(missing_ok=True)
-        log = self._home / "pulseaudio.log"
-        with log.open("wb") as output:
-            self._server = subprocess.Popen(
-                self._command(), env=self.environment, stdout=output, stderr=output
-            )
-        deadline_s = time.monotonic() + PATIENCE_S
-        while not self._answers():
-            if self._server.poll() is not None or time.monotonic() > deadline_s:
-                self.kill()
-                last = log.read_text(encoding="utf-8", errors="replace").strip()[-300:]
-                raise UserError(Problem("fake microphone", f"PulseAudio does not start: {last}"))
-            time.sleep(0.01)
-
-    @property
-    def _socket(self) -> Path:
-        return self._home / "native"
-
-    def _command(self) -> list[str]:
-        modules = [f"module-native-protocol-unix auth-anonymous=1 socket={self._socket}"]
-        modules += [
-            f"module-pipe-source source_name={name} file={feed.fifo} format=s16le"
-            f" rate={self.rate_hz} channels={self.channels}"
-            for name, feed in self._feeds.items()
-        ]
-        options = ["-n", "--daemonize=no", "--exit-idle-time=-1", "--log-level=error"]
-        return ["pulseaudio", *options, *(part for module in modules for part in ("-L", module))]
-
-    def _answers(self) -> bool:
-        if not all(feed.fifo.exists() for feed in self._feeds.values()):
-            return False
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-            return client.connect_ex(str(self._socket)) == 0
+        self._server.restart()
 
     def _write(self) -> None:
         """Feed every microphone 10 ms at a time on an absolute schedule."""
@@ -230,13 +169,3 @@ def _feed(feed: _Feed, frames: int) -> None:
         except OSError:
             # No server at the other end, or one that does not read.
             return
-
-
-def _require_pulseaudio() -> None:
-    if not sys.platform.startswith("linux"):
-        what = f"it needs PulseAudio on Linux, this is {sys.platform}"
-        raise UserError(Problem("fake microphone", what, "measure with a real microphone"))
-    missing = [program for program in ("pulseaudio", "pactl") if shutil.which(program) is None]
-    if missing:
-        what = f"{' and '.join(missing)} not found"
-        raise UserError(Problem("fake microphone", what, f"apt-get install {PACKAGES}"))

@@ -13,11 +13,12 @@ from enum import Enum
 from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from bridge.clock.course import DAY_S, LEAD_S, Course, apart
+from bridge.clock.sync import Status, Sync
+
 if TYPE_CHECKING:
     from bridge.clock.rate import FrameRate
     from bridge.clock.tick import Tick
-
-DAY_S: Final = 86_400.0
 
 LOCK_READINGS: Final = 5
 """Readings in a row that must agree before they are believed: a fifth of a second of timecode."""
@@ -37,9 +38,6 @@ JUMP_S: Final = 0.100
 """Distance beyond which time is set at once; up to it time is led there, so that no frame is told
 twice or left out in sight."""
 
-LEAD_S: Final = 1.0
-"""Time in which our time is led to the source's; it runs no longer off its pace without one."""
-
 MAX_LEAD: Final = 0.01
 """Share by which our time may run faster or slower meanwhile: a frame in a hundred."""
 
@@ -58,48 +56,11 @@ class Mode(Enum):
     """Only compared with: time is the system's at the start."""
 
 
-class Sync(Enum):
-    """Our time beside the source's."""
-
-    SYNCED = "synced"
-    AHEAD = "ahead"
-    BEHIND = "behind"
-    LOST = "lost"
-    """No source, or none that can be believed; our time goes on by the host clock."""
-
-
 class Reading(NamedTuple):
     """At host time `host_s` a source said `day_s`, seconds of real time since midnight."""
 
     host_s: float
     day_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How our time stands: `ahead_s` is how far it is ahead of the source, 0 without one.
-
-    `is_locked` says that our time is, or once was, the source's. `jumps` counts how often it was
-    set anew.
-    """
-
-    sync: Sync
-    ahead_s: float
-    is_locked: bool
-    jumps: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Course:
-    """Our time: `day_s` at `host_s`, then (1 + `lead`) seconds a second for `LEAD_S`."""
-
-    host_s: float
-    day_s: float
-    lead: float = 0.0
-
-    def at(self, host_s: float) -> float:
-        passed_s = host_s - self.host_s
-        return self.day_s + passed_s + self.lead * min(passed_s, LEAD_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +87,8 @@ class Chase:
         self._rate = rate
         self._offsets: deque[float] = deque(maxlen=KEPT_READINGS)
         self._source: _Source | None = None
-        self._course: _Course | None = None
-        self._shown: _Course | None = None
+        self._course: Course | None = None
+        self._shown: Course | None = None
         self._jumps = 0
         self._is_jammed = False
         self._number_offset: int | None = None
@@ -135,11 +96,11 @@ class Chase:
     def read(self, reading: Reading) -> None:
         """Take the next reading; host times ascend."""
         offset_s = reading.day_s - reading.host_s
-        if self._offsets and abs(_apart(offset_s, self._offsets[-1])) > AGREEMENT_S:
+        if self._offsets and abs(apart(offset_s, self._offsets[-1])) > AGREEMENT_S:
             self._offsets.clear()
         # Kept beside its neighbours across midnight.
         near_s = self._offsets[-1] if self._offsets else offset_s
-        self._offsets.append(near_s + _apart(offset_s, near_s))
+        self._offsets.append(near_s + apart(offset_s, near_s))
         if len(self._offsets) < LOCK_READINGS:
             return
         is_steady = len(self._offsets) == KEPT_READINGS
@@ -162,7 +123,7 @@ class Chase:
         """
         course = self._course
         if course is None or self.mode is Mode.FREE:
-            self._shown = _Course(tick.due_s, (tick.frame + tick.subframe) / self._rate.hz)
+            self._shown = Course(tick.due_s, (tick.frame + tick.subframe) / self._rate.hz)
             return tick
         self._shown = course
         frames = course.at(tick.due_s) * self._rate.hz
@@ -181,7 +142,7 @@ class Chase:
         is_locked = self._course is not None
         if source is None or shown is None or host_s - source.host_s > LOST_S:
             return Status(Sync.LOST, 0.0, is_locked, self._jumps)
-        ahead_s = _apart(shown.at(host_s), host_s + source.offset_s)
+        ahead_s = apart(shown.at(host_s), host_s + source.offset_s)
         tolerance_s = float(self._rate.frame_s)
         if abs(ahead_s) <= tolerance_s:
             sync = Sync.SYNCED
@@ -192,18 +153,13 @@ class Chase:
     def _follow(self, source: _Source) -> None:
         """Lead our time to the source's, or set it where it is far away."""
         course, host_s = self._course, source.host_s
-        behind_s = _apart(source.day_s, course.at(host_s)) if course else math.inf
+        behind_s = apart(source.day_s, course.at(host_s)) if course else math.inf
         if course is None or abs(behind_s) > JUMP_S:
             self._set(source)
             return
         lead = min(max(behind_s / LEAD_S, -MAX_LEAD), MAX_LEAD)
-        self._course = _Course(host_s, course.at(host_s), lead)
+        self._course = Course(host_s, course.at(host_s), lead)
 
     def _set(self, source: _Source) -> None:
         self._jumps += self._course is not None
-        self._course = _Course(source.host_s, source.day_s % DAY_S)
-
-
-def _apart(later_s: float, earlier_s: float) -> float:
-    """Return by how much a time of day is later than another, at most half a day either way."""
-    return (later_s - earlier_s + DAY_S / 2) % DAY_S - DAY_S / 2
+        self._course = Course(source.host_s, source.day_s % DAY_S)

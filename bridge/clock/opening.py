@@ -11,9 +11,9 @@ from bridge.clock.sources import LtcSource, SystemSource
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.clock.chase import Status
     from bridge.clock.rate import FrameRate
     from bridge.clock.spec import TimecodeSpec
+    from bridge.clock.sync import Status
     from bridge.clock.tick import Tick
 
 

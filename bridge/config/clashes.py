@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.errors import Problem
-from bridge.links.spec import PROTOCOLS
+from bridge.links.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

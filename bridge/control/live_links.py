@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from bridge.errors import Problem, UserError
-from bridge.links.spec import Target
+from bridge.links.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.doctor.owners import ANY, is_loopback
-from bridge.links.spec import PROTOCOLS
+from bridge.links.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.config.schema import SubjectConfig
-    from bridge.links.spec import LinkSpec, Target
+    from bridge.links.spec import LinkSpec
+    from bridge.links.target import Target
 
 UNTRIED = (
     "These follow the descriptions of Unreal's plugins; no real editor has been met yet "

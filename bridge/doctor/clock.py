@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bridge.clock.chase import Sync
 from bridge.clock.discipline import Discipline, Steering, system_discipline
 from bridge.clock.host import host_now
 from bridge.clock.opening import open_time_of_day
+from bridge.clock.sync import Sync
 from bridge.clock.tick import Ticker, raise_priority
 from bridge.doctor.finding import Finding, fault, ok, warning
 from bridge.doctor.owners import is_loopback
@@ -21,9 +21,9 @@ from bridge.process import SWITCH_INTERVAL_S
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bridge.clock.chase import Status
     from bridge.clock.rate import FrameRate
     from bridge.clock.spec import TimecodeSpec
+    from bridge.clock.sync import Status
     from bridge.config.schema import Config
 
 TIMECODE_S = 2.5

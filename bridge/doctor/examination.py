@@ -14,7 +14,7 @@ from bridge.doctor.maps import Maps
 from bridge.doctor.ports import examine_ports
 from bridge.doctor.sound import examine_sound
 from bridge.doctor.targets import examine_target
-from bridge.links.spec import PROTOCOLS
+from bridge.links.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

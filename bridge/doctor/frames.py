@@ -14,7 +14,7 @@ from bridge.doctor.finding import Finding, fault, ok
 from bridge.errors import UserError
 from bridge.links import livelink_face, osc
 from bridge.links.opening import open_link
-from bridge.links.spec import Target
+from bridge.links.target import Target
 from bridge.links.vmc import APPLY, SHAPE, shape_name
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bridge.doctor.finding import Finding, fault, ok, warning
 from bridge.doctor.firewall import opening
 from bridge.doctor.owners import ANY, clients, is_loopback, listed, own_addresses, owners
-from bridge.links.spec import PROTOCOLS
+from bridge.links.protocols import PROTOCOLS
 from bridge.listening import binding_problem
 
 if TYPE_CHECKING:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from bridge.doctor.finding import Finding, fault, ok, warning
 from bridge.doctor.firewall import opening_there
 from bridge.doctor.owners import listed, owners
-from bridge.links.spec import PROTOCOLS
+from bridge.links.protocols import PROTOCOLS
 from bridge.links.udp import UdpTargets
 
 if TYPE_CHECKING:
     from bridge.doctor.owners import Owner
-    from bridge.links.spec import LinkSpec, Target
+    from bridge.links.spec import LinkSpec
+    from bridge.links.target import Target
 
 REFUSAL_S = 3.5
 """How long a refusal may take: a machine that is not on the local network is given up by the system

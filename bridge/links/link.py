@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bridge.clock.tick import Tick
-    from bridge.links.osc import BundleTemplate
+    from bridge.links.osc_bundles import BundleTemplate
     from bridge.links.udp import Receiver, UdpTargets
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bridge.errors import Problem, UserError
 from bridge.links.link import Link, LiveLinkFaceLink, OscLink
 from bridge.links.livelink_face import Encoder, device_id, subject_fault
-from bridge.links.osc import BundleTemplate
+from bridge.links.osc_bundles import BundleTemplate
 from bridge.links.udp import UdpTargets
 from bridge.links.vmc import VmcEncoder, VmcLink
 from bridge.rig.tables import load_table

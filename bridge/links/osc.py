@@ -1,9 +1,8 @@
-"""Open Sound Control 1.0: bundles of one float per address, and a bounded decoder.
+"""Open Sound Control 1.0: an encoder of messages, and a bounded decoder of packets.
 
 Layout (OSC 1.0 specification): big-endian; strings end with NUL and are padded to 4 bytes. A
 bundle is `#bundle\\0`, a 64-bit time tag, then elements of `size:i32, message`; a message is
-`address, type tags, arguments`. Unreal ignores time tags, so ours say `immediately`. It tells
-floats from integers and fails on the wrong one, so ours are always `f`.
+`address, type tags, arguments`.
 """
 
 from __future__ import annotations
@@ -14,17 +13,8 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from bridge.links.values import checked
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from numpy.typing import NDArray
-
-MAX_BUNDLE_BYTES = 1400
-"""Largest datagram we send: an Ethernet frame carries 1472 bytes of UDP, VPNs take some of them."""
+    from collections.abc import Iterator
 
 MAX_DATAGRAM_BYTES = 65507
 """Largest datagram UDP over IPv4 can carry, hence the largest that is decoded."""
@@ -32,8 +22,7 @@ MAX_DATAGRAM_BYTES = 65507
 MAX_DEPTH = 8
 """Bundles within bundles that are decoded."""
 
-IMMEDIATELY = struct.pack(">Q", 1)
-BUNDLE_HEADER = b"#bundle\0" + IMMEDIATELY
+BUNDLE = b"#bundle\0"
 PART = re.compile(r"/[^\x00-\x20#*,/?\[\]{}\x7f-\U0010ffff]+")
 """One part of an address: printable ASCII but for what OSC patterns use."""
 
@@ -95,59 +84,6 @@ def _number(number: float) -> bytes:
         raise ValueError(f"number {number} fits no 32 bits") from None
 
 
-class PatchedBundles:
-    """Messages laid into bundles once, whose trailing floats are written anew for each frame.
-
-    `messages` are encoded messages, each with how many floats at its end change. They keep their
-    order and fill bundles of at most `MAX_BUNDLE_BYTES`. ValueError: no message, or one that no
-    bundle can hold.
-    """
-
-    def __init__(self, messages: Sequence[tuple[bytes, int]]) -> None:
-        if not messages:
-            raise ValueError("a bundle needs at least one OSC message")
-        content = bytearray()
-        starts: list[int] = []
-        places: list[int] = []
-        for message, floats in messages:
-            element = struct.pack(">i", len(message)) + message
-            if len(BUNDLE_HEADER) + len(element) > MAX_BUNDLE_BYTES:
-                raise ValueError(
-                    f"OSC message of {len(message)} bytes: no {MAX_BUNDLE_BYTES} B bundle"
-                )
-            if not starts or len(content) - starts[-1] + len(element) > MAX_BUNDLE_BYTES:
-                starts.append(len(content))
-                content += BUNDLE_HEADER
-            content += element
-            places += range(len(content) // 4 - floats, len(content) // 4)
-        self._words = np.frombuffer(bytes(content), dtype=">f4")
-        self._places = np.array(places, dtype=np.intp)
-        self._spans = tuple(zip(starts, [*starts[1:], len(content)], strict=True))
-
-    def encode(self, values: NDArray[np.float32]) -> list[bytes]:
-        """Return the datagrams that carry `values`, those of the first message first.
-
-        ValueError before any byte is made: wrong shape, or a value that is not finite as float32.
-        """
-        words = self._words.copy()
-        words[self._places] = checked(values, len(self._places))
-        content = words.tobytes()
-        return [content[start:end] for start, end in self._spans]
-
-
-class BundleTemplate(PatchedBundles):
-    """The bundles that carry one float for each address; `encode` takes values [addresses].
-
-    ValueError: no address, one twice, one that is none or that no bundle can hold.
-    """
-
-    def __init__(self, addresses: Sequence[str]) -> None:
-        self.addresses = tuple(addresses)
-        if len(set(self.addresses)) != len(self.addresses):
-            raise ValueError("an OSC address appears twice")
-        super().__init__([(encode_message(address, 0.0), 1) for address in self.addresses])
-
-
 def decode_packet(datagram: bytes) -> list[Message]:
     """Return the messages of a datagram in order, those of nested bundles in their place.
 
@@ -161,12 +97,12 @@ def decode_packet(datagram: bytes) -> list[Message]:
 
 
 def _messages(packet: bytes, depth: int) -> Iterator[Message]:
-    if not packet.startswith(b"#bundle\0"):
+    if not packet.startswith(BUNDLE):
         yield _message(packet)
         return
     if depth == MAX_DEPTH:
         raise ValueError(f"bundles nest deeper than {MAX_DEPTH}")
-    reader = _Reader(packet, offset=8)
+    reader = _Reader(packet, offset=len(BUNDLE))
     reader.take(8)
     while not reader.at_end:
         size = reader.number(">i")

@@ -2,81 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bridge.errors import Problem, UserError
 from bridge.links.osc import address_fault
-
-MAX_TARGETS = 16
-"""Targets of one link; more is a mistake in a list rather than a stage."""
-
-HOST_NAME = re.compile(r"(?!.{254})[^\W_](?:[\w-]{0,62})(?:\.[\w-]{1,63})*\.?")
-"""A name of at most 253 characters in labels of at most 63 (RFC 1035; `_` is seen in practice)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Protocol:
-    """What a link of that protocol does when nothing else is said."""
-
-    default_port: int
-    default_rigmap: str
-    has_prefix: bool
-    options: tuple[str, ...] = ("rigmap",)
-    listens: bool = False
-    """Whether its one target is the place at which we listen, rather than where we send."""
-
-
-PRESETS = ("vrm0", "vrm1")
-"""How VMC spells the presets of VRM: as version 0 does, which receivers ask for, or as 1."""
-
-OPTIONS = {"rigmap": "name or path", "presets": f"of {', '.join(PRESETS)}"}
-"""What may stand behind the `?` of a URL, and what each wants."""
-
-PROTOCOLS: dict[str, Protocol] = {
-    "livelink-face": Protocol(
-        default_port=11111, default_rigmap="livelinkface61", has_prefix=False
-    ),
-    "osc": Protocol(default_port=8000, default_rigmap="metahuman", has_prefix=True),
-    "vmc": Protocol(
-        default_port=39539,
-        default_rigmap="vrm",
-        has_prefix=False,
-        options=("rigmap", "presets"),
-    ),
-    "metahuman": Protocol(
-        default_port=14785,
-        default_rigmap="metahuman_device",
-        has_prefix=False,
-        listens=True,
-    ),
-}
-"""Every protocol a link can speak, by the scheme of its URL."""
-
-
-class Target(BaseModel):
-    """One UDP receiver. `host` is a name, an IPv4 or an IPv6 address without brackets."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    host: str
-    port: int = Field(ge=1, le=65535)
-
-    @field_validator("host")
-    @classmethod
-    def _is_host(cls, host: str) -> str:
-        if fault := _host_fault(host):
-            raise ValueError(fault)
-        return host
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+from bridge.links.protocols import OPTIONS, PRESETS, PROTOCOLS
+from bridge.links.target import MAX_TARGETS, Target, filled_target, parse_target
 
 
 class LinkSpec(BaseModel):
@@ -111,7 +45,7 @@ class LinkSpec(BaseModel):
         protocol = PROTOCOLS[data["protocol"]]
         filled = {"rigmap": protocol.default_rigmap, **data}
         if isinstance(data.get("targets"), list | tuple):
-            filled["targets"] = [_filled_target(t, protocol.default_port) for t in data["targets"]]
+            filled["targets"] = [filled_target(t, protocol.default_port) for t in data["targets"]]
         return filled
 
     @model_validator(mode="after")
@@ -163,7 +97,7 @@ def _targets(authority: str, default_port: int, faults: list[str]) -> list[Targe
     targets = []
     for text in texts:
         try:
-            targets.append(_parse_target(text, default_port))
+            targets.append(parse_target(text, default_port))
         except ValueError as error:
             faults.append(str(error))
     return targets
@@ -179,43 +113,6 @@ def _options(query: str, known: tuple[str, ...], faults: list[str]) -> dict[str,
             faults.append(f"option {name!r} wants one {OPTIONS[name]}")
         options[name] = value
     return options
-
-
-def _parse_target(text: str, default_port: int) -> Target:
-    """Read `host`, `host:port`, `[::1]` or `[::1]:port`; ValueError in words for the user."""
-    match = re.fullmatch(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([^:]*))?", text)
-    if match is None:
-        raise ValueError(f"target {text!r} is not host:port (an IPv6 address stands in brackets)")
-    host, port_text = match[1], match[2]
-    if host.startswith("[") and ":" not in host:
-        raise ValueError(f"target {text!r}: only an IPv6 address stands in brackets")
-    host = host.strip("[]")
-    if fault := _host_fault(host):
-        raise ValueError(f"target {text!r}: {fault}")
-    port = default_port
-    if port_text is not None:
-        if not re.fullmatch(r"[0-9]{1,5}", port_text) or not 1 <= int(port_text) <= 65535:
-            raise ValueError(f"target {text!r}: port {port_text!r} is not a number from 1 to 65535")
-        port = int(port_text)
-    return Target(host=host, port=port)
-
-
-def _filled_target(target: Any, default_port: int) -> Any:
-    if isinstance(target, str):
-        return _parse_target(target, default_port)
-    return {"port": default_port, **target} if isinstance(target, dict) else target
-
-
-def _host_fault(host: str) -> str | None:
-    if ":" in host or re.fullmatch(r"[0-9.]+", host):
-        try:
-            ipaddress.ip_address(host)
-        except ValueError:
-            return f"{host!r} is no IP address"
-        return None
-    if not host:
-        return "the host is missing"
-    return None if HOST_NAME.fullmatch(host) else f"{host!r} is no host name"
 
 
 def _prefix_fault(protocol: str, prefix: str) -> str | None:

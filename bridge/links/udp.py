@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bridge.errors import Problem, UserError
-from bridge.links.spec import MAX_TARGETS
+from bridge.links.target import MAX_TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from bridge.links.spec import Target
+    from bridge.links.target import Target
 
 
 @dataclass(slots=True)

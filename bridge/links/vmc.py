@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from bridge.links.link import UdpLink
-from bridge.links.osc import PatchedBundles, encode_message
+from bridge.links.osc import encode_message
+from bridge.links.osc_bundles import PatchedBundles
 from bridge.links.values import checked
 from bridge.rig.tables import load_table
 

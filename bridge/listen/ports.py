@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.errors import Problem, UserError
-from bridge.links.spec import PROTOCOLS
+from bridge.links.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

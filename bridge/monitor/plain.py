@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.clock.chase import Sync
+from bridge.clock.sync import Sync
 from bridge.clock.timecode import Timecode
 from bridge.monitor.health import Health, State, health
 

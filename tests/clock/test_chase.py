@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.clock.chase import DAY_S, EDGE_FRAMES, LOST_S, Chase, Mode, Reading, Sync
+from bridge.clock.chase import EDGE_FRAMES, LOST_S, Chase, Mode, Reading
+from bridge.clock.course import DAY_S
 from bridge.clock.rate import FRAME_RATES
+from bridge.clock.sync import Sync
 from bridge.clock.tick import Tick
 
 if TYPE_CHECKING:

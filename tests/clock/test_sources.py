@@ -12,13 +12,14 @@ import soundfile
 
 from bridge.audio.block import Block
 from bridge.audio.spec import AudioSpec
-from bridge.clock.chase import Chase, Mode, Reading, Sync
+from bridge.clock.chase import Chase, Mode, Reading
 from bridge.clock.host import host_now
 from bridge.clock.ltc_reader import LtcReader
 from bridge.clock.opening import open_time_of_day
 from bridge.clock.rate import FRAME_RATES
 from bridge.clock.sources import SystemClock, SystemSource
 from bridge.clock.spec import TimecodeSpec
+from bridge.clock.sync import Sync
 from bridge.clock.tick import Tick
 from bridge.clock.timecode import Timecode
 from bridge.errors import UserError

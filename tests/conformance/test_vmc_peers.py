@@ -15,7 +15,7 @@ import pytest
 
 from bridge.clock.rate import FRAME_RATES
 from bridge.clock.tick import Tick
-from bridge.links.spec import Target
+from bridge.links.target import Target
 from bridge.links.udp import UdpTargets
 from bridge.links.vmc import HEAD_POSITION_M, VmcEncoder, VmcLink
 from bridge.rig.tables import load_table

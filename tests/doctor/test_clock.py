@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bridge.audio.spec import AudioSpec
-from bridge.clock.chase import Status, Sync
 from bridge.clock.discipline import UNKNOWN, Discipline, Steering
 from bridge.clock.rate import FRAME_RATES
 from bridge.clock.spec import TimecodeSpec
+from bridge.clock.sync import Status, Sync
 from bridge.config.schema import Config, SubjectConfig
 from bridge.doctor.clock import (
     examine_steering,

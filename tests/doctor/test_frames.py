@@ -12,7 +12,8 @@ from bridge.doctor.finding import Finding, State
 from bridge.doctor.frames import TOLERANCE, compared, examine_frame, expected, read, sample
 from bridge.links.opening import open_link
 from bridge.links.osc import encode_message
-from bridge.links.spec import PROTOCOLS, parse_link_url
+from bridge.links.protocols import PROTOCOLS
+from bridge.links.spec import parse_link_url
 from bridge.rig.load import load_rigmap
 
 if TYPE_CHECKING:

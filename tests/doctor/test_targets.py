@@ -12,7 +12,8 @@ from bridge.doctor.finding import State
 from bridge.doctor.owners import Owner
 from bridge.doctor.targets import Reach, examine_target, judge, reach
 from bridge.errors import UserError
-from bridge.links.spec import LinkSpec, Target, parse_link_url
+from bridge.links.spec import LinkSpec, parse_link_url
+from bridge.links.target import Target
 from tests.doctor.programs import free_udp_port, program_with_port
 from tests.links.receiving import receiver
 

@@ -6,7 +6,7 @@ import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from bridge.links.spec import Target
+from bridge.links.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,8 @@ from bridge.clock.rate import FRAME_RATES
 from bridge.clock.tick import Tick
 from bridge.links.link import Link, LiveLinkFaceLink, OscLink
 from bridge.links.livelink_face import MAX_FRAME, Encoder, decode
-from bridge.links.osc import BundleTemplate, Message, decode_packet
+from bridge.links.osc import Message, decode_packet
+from bridge.links.osc_bundles import BundleTemplate
 from bridge.links.udp import UdpTargets
 from tests.links.receiving import Receiver, receiver
 

@@ -10,14 +10,8 @@ from hypothesis import strategies as st
 from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-from bridge.links.osc import (
-    MAX_BUNDLE_BYTES,
-    MAX_DATAGRAM_BYTES,
-    MAX_DEPTH,
-    BundleTemplate,
-    Message,
-    decode_packet,
-)
+from bridge.links.osc import MAX_DATAGRAM_BYTES, MAX_DEPTH, Message, decode_packet
+from bridge.links.osc_bundles import MAX_BUNDLE_BYTES, BundleTemplate
 
 PARTS = st.text("abcXYZ019_-.!~", min_size=1, max_size=24)
 ADDRESSES = st.lists(PARTS, min_size=1, max_size=3).map(lambda parts: "/" + "/".join(parts))

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bridge.errors import UserError
-from bridge.links.spec import MAX_TARGETS, LinkSpec, Target, parse_link_url
+from bridge.links.spec import LinkSpec, parse_link_url
+from bridge.links.target import MAX_TARGETS, Target
 
 
 def test_a_complete_url() -> None:

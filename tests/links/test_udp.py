@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from bridge.errors import UserError
-from bridge.links.spec import MAX_TARGETS, Target
+from bridge.links.target import MAX_TARGETS, Target
 from bridge.links.udp import UdpTargets
 from tests.links.receiving import receiver
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from bridge.clock.rate import FRAME_RATES
 from bridge.clock.tick import Tick
-from bridge.links.osc import MAX_BUNDLE_BYTES, Message, decode_packet
+from bridge.links.osc import Message, decode_packet
+from bridge.links.osc_bundles import MAX_BUNDLE_BYTES
 from bridge.links.udp import UdpTargets
 from bridge.links.vmc import HEAD_TURNS, VRM0_NAMES, VmcEncoder, VmcLink, head_rotation, shape_name
 from bridge.rig.load import load_rigmap

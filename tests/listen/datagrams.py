@@ -7,7 +7,7 @@ import numpy as np
 from bridge.clock.rate import FRAME_RATES
 from bridge.links.livelink_face import Encoder
 from bridge.links.metahuman.frame import CONTROLS, FrameEncoder
-from bridge.links.osc import BundleTemplate
+from bridge.links.osc_bundles import BundleTemplate
 from bridge.links.vmc import VmcEncoder
 from bridge.rig.tables import load_table
 

@@ -11,13 +11,14 @@ from bridge import daemon
 from bridge.audio.spec import AudioSpec
 from bridge.config.schema import Config, SubjectConfig
 from bridge.control.desk import Desk
-from bridge.links.spec import LinkSpec, Target
+from bridge.links.spec import LinkSpec
 from tests.links.receiving import receiver
 from tests.preview.browsing import PATIENCE_S, Visit, browsing, changed, needs_chromium, visiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bridge.links.target import Target
     from bridge.monitor.metrics import Metrics
 
 pytestmark = needs_chromium

@@ -9,7 +9,7 @@ import numpy as np
 
 from bridge.links.livelink_face import MAX_FRAME
 from bridge.links.metahuman.frame import CONTROLS, HEAD_POSE, FrameEncoder
-from bridge.links.spec import Target
+from bridge.links.target import Target
 from bridge.links.udp import Receiver
 from bridge.links.values import made_finite
 

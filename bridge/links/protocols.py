@@ -1,0 +1,44 @@
+"""The table of protocols that a link can speak."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """What a link of that protocol does when nothing else is said."""
+
+    default_port: int
+    default_rigmap: str
+    has_prefix: bool
+    options: tuple[str, ...] = ("rigmap",)
+    listens: bool = False
+    """Whether its one target is the place at which we listen, rather than where we send."""
+
+
+PRESETS = ("vrm0", "vrm1")
+"""How VMC spells the presets of VRM: as version 0 does, which receivers ask for, or as 1."""
+
+OPTIONS = {"rigmap": "name or path", "presets": f"of {', '.join(PRESETS)}"}
+"""What may stand behind the `?` of a URL, and what each wants."""
+
+PROTOCOLS: dict[str, Protocol] = {
+    "livelink-face": Protocol(
+        default_port=11111, default_rigmap="livelinkface61", has_prefix=False
+    ),
+    "osc": Protocol(default_port=8000, default_rigmap="metahuman", has_prefix=True),
+    "vmc": Protocol(
+        default_port=39539,
+        default_rigmap="vrm",
+        has_prefix=False,
+        options=("rigmap", "presets"),
+    ),
+    "metahuman": Protocol(
+        default_port=14785,
+        default_rigmap="metahuman_device",
+        has_prefix=False,
+        listens=True,
+    ),
+}
+"""Every protocol a link can speak, by the scheme of its URL."""
