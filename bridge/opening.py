@@ -11,7 +11,8 @@ from bridge.clock.host import host_now
 from bridge.face.alive.life import Life, seed_of
 from bridge.face.emotion import EmotionState
 from bridge.face.mix import chosen, shares
-from bridge.face.voice import Timing, Voice
+from bridge.face.stretch import Timing
+from bridge.face.voice import Voice
 from bridge.links.metahuman.opening import Devices
 from bridge.links.opening import PACKET_TABLE, open_link
 from bridge.monitor.metrics import Metrics

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from bridge.face.alive.levels import Levels
     from bridge.face.alive.life import Life
     from bridge.face.alive.settling import Policies
+    from bridge.face.stretch import Stretch
     from bridge.face.timeline import Reading
-    from bridge.face.voice import Stretch, Voice
+    from bridge.face.voice import Voice
     from bridge.frame import Frame
     from bridge.links.link import Link
     from bridge.rig.rigmap import Applier

@@ -80,7 +80,7 @@ def _show_picture(streams: Streams, opened: Ports, seconds: float | None) -> Non
 
 def _picture(streams: Streams, opened: Ports, console: Console, now_s: float) -> Text:
     from bridge.listen.view import draw
-    from bridge.monitor.subject_view import ASCII, BLOCKS
+    from bridge.monitor.glyphs import ASCII, BLOCKS
 
     glyphs = ASCII if console.options.ascii_only else BLOCKS
     report = streams.report(now_s)

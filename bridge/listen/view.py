@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from bridge.listen.words import advice, arrival, losses, nothing_heard, refusal, title
-from bridge.monitor.subject_view import BLOCKS, bar
+from bridge.monitor.glyphs import BLOCKS, bar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.listen.stream import StreamReport
     from bridge.listen.streams import Report
-    from bridge.monitor.subject_view import Glyphs
+    from bridge.monitor.glyphs import Glyphs
 
 NAME_COLUMNS = 20
 BAR_COLUMNS = 10

@@ -145,7 +145,7 @@ class Dashboard(Monitor):
         console.print(status_line(self.metrics, self.now()), markup=False, highlight=False)
 
     def _picture(self, console: Console) -> Text:
-        from bridge.monitor.subject_view import ASCII, BLOCKS
+        from bridge.monitor.glyphs import ASCII, BLOCKS
         from bridge.monitor.view import draw
 
         glyphs = ASCII if console.options.ascii_only else BLOCKS

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bridge.monitor.link_metrics import LinkMetrics
 from bridge.monitor.rings import Percentiles, Rate
 from models.board import CHANNELS
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from bridge.audio.source import SourceState
     from bridge.clock.opening import TimeOfDay
     from bridge.clock.rate import FrameRate
+    from bridge.monitor.link_metrics import LinkCounters
     from bridge.recording.recorder import Recorder
 
 PARTS: dict[str, str] = {
@@ -52,28 +54,6 @@ MAX_NOTICES = 32
 """Notices remembered; a dashboard shows the last few, a log has had each in its turn."""
 
 
-class Receiver(Protocol):
-    """One target of a link."""
-
-    failed: int
-    last_error: str | None
-
-
-class LinkCounters(Protocol):
-    """What is read of a link: datagrams that left and that could not, of all its targets."""
-
-    name: str
-
-    @property
-    def sent(self) -> int: ...  # noqa: D102 - see the class
-
-    @property
-    def failed(self) -> int: ...  # noqa: D102 - see the class
-
-    @property
-    def receivers(self) -> Sequence[Receiver]: ...  # noqa: D102 - see the class
-
-
 @dataclass(frozen=True, slots=True)
 class Notice:
     """One line for the user: something changed. `subject` is empty when it concerns all."""
@@ -82,28 +62,6 @@ class Notice:
     time_s: float
     subject: str
     text: str
-
-
-class LinkMetrics:
-    """How fast one link sends and fails. Written by the tick thread."""
-
-    __slots__ = ("counters", "failures", "packets")
-
-    def __init__(self, counters: LinkCounters) -> None:
-        self.counters = counters
-        self.packets = Rate()
-        self.failures = Rate()
-
-    def read(self, now_s: float) -> None:
-        """Read the counters."""
-        self.packets.read(now_s, self.counters.sent)
-        self.failures.read(now_s, self.counters.failed)
-
-    @property
-    def last_error(self) -> str | None:
-        """Why a target's datagrams do not leave; None while none was refused."""
-        errors = (receiver.last_error for receiver in self.counters.receivers)
-        return next((error for error in errors if error), None)
 
 
 class SubjectMetrics:

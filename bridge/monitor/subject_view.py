@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.text import Text
 
+from bridge.monitor.glyphs import bar
 from bridge.monitor.health import State, health
 from bridge.monitor.metrics import PARTS
 from models.board import CHANNELS
 
 if TYPE_CHECKING:
-    from bridge.monitor.metrics import LinkMetrics, Metrics, SubjectMetrics
+    from bridge.monitor.glyphs import Glyphs
+    from bridge.monitor.link_metrics import LinkMetrics
+    from bridge.monitor.metrics import Metrics, SubjectMetrics
     from bridge.monitor.rings import Spread
 
 FLOOR_DB = -60.0
@@ -41,19 +43,6 @@ BADGES: dict[State, str] = {
     State.NOT_SENT: "bold white on red",
     State.NO_INPUT: "bold white on red",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Glyphs:
-    """What bars and rules are drawn with; `parts` fill one cell more and more, the last wholly."""
-
-    parts: str
-    empty: str
-    rule: str
-
-
-BLOCKS = Glyphs("▏▎▍▌▋▊▉█", "·", "─")
-ASCII = Glyphs("#", ".", "-")
 
 
 def full_view(
@@ -106,15 +95,6 @@ def top_curves(subject: SubjectMetrics, number: int) -> list[tuple[str, float]]:
         for index in order
         if strengths[index] >= 0.005
     ]
-
-
-def bar(share: float, columns: int, glyphs: Glyphs) -> str:
-    """Return a bar of `columns` cells of which `share` (0..1) is full."""
-    steps = len(glyphs.parts)
-    filled = round(min(max(share, 0.0), 1.0) * columns * steps)
-    whole, rest = divmod(filled, steps)
-    drawn = glyphs.parts[-1] * whole + (glyphs.parts[rest - 1] if rest else "")
-    return drawn.ljust(columns, glyphs.empty)
 
 
 def milliseconds(spread: Spread | None) -> str:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from rich.text import Text
 
+from bridge.monitor.glyphs import BLOCKS
 from bridge.monitor.plain import take, time_status, timecode_label
 from bridge.monitor.subject_view import (
-    BLOCKS,
     FULL_ROWS,
     SHORT_ROWS,
     brief_view,
@@ -21,8 +21,8 @@ from bridge.monitor.subject_view import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bridge.monitor.glyphs import Glyphs
     from bridge.monitor.metrics import Metrics, Notice, SubjectMetrics
-    from bridge.monitor.subject_view import Glyphs
 
     Form = Callable[[Metrics, SubjectMetrics, float, Glyphs], list[Text]]
 

@@ -5,9 +5,8 @@ Whatever reads files or computes does so in a thread, so that the loop goes on s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from anyio.to_thread import run_sync
@@ -15,55 +14,26 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 
 from bridge.clock.rate import FRAME_RATES, parse_rate
 from bridge.preview import heads, sound
-from bridge.preview.asking import (
-    LOOKAHEAD_STEP_MS,
-    TakeWish,
-    body_of,
-    count_of,
-    document_of,
-    number_of,
-)
+from bridge.preview.asking import TakeWish, body_of, count_of, document_of, number_of
 from bridge.preview.recordings import label_of, suffix_of
 from bridge.preview.refusal import BAD_REQUEST, CONFLICT, refusal
 from bridge.preview.rigmaps import CurveStore
-from bridge.preview.takes import MAX_TAKES
 from bridge.takes import drawing
 from bridge.takes.settings import settings_in
-from bridge.takes.sound import MAX_SOUND_S
-from bridge.version import program_version
-from models.emotions import EMOTIONS, MAX_WEIGHT, MOUTH_GUARD
-from models.timing import DEFAULT_LOOKAHEAD_MS, MAX_LOOKAHEAD_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from starlette.requests import Request
 
-    from bridge.control.desk import Desk
-    from bridge.preview.heads import Heads
-    from bridge.preview.hub import Hub
     from bridge.preview.recordings import Recording
-    from bridge.preview.rigmaps import RigMaps
-    from bridge.preview.studio import Studio
+    from bridge.preview.session import Session
 
 OCTETS = "application/octet-stream"
 NOT_KEPT = {"cache-control": "no-store"}
 """What is made anew at every start is not kept by browsers."""
 ASKED_AGAIN = {"cache-control": "no-cache"}
 """What may be kept, as long as it is asked whether it is still the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """What a page works with: `hub` and `desk` are those of a bridge that runs, `opened` the ids of
-    takes that the command line named."""
-
-    studio: Studio
-    rigmaps: RigMaps
-    heads: Heads
-    hub: Hub | None = None
-    opened: tuple[str, ...] = ()
-    desk: Desk | None = None
 
 
 class Answers:
@@ -76,7 +46,7 @@ class Answers:
 
     async def session(self, _request: Request) -> Response:
         """What there is to choose from."""
-        return JSONResponse(await run_sync(self._described), headers=NOT_KEPT)
+        return JSONResponse(await run_sync(self._session.described), headers=NOT_KEPT)
 
     async def live_counters(self, _request: Request) -> Response:
         """How many clients watch, and what they took and lost."""
@@ -186,40 +156,6 @@ class Answers:
         if entry.recording is None:
             raise refusal(CONFLICT, entry.name, "the take has no sound")
         return entry.recording
-
-    def _described(self) -> dict[str, Any]:
-        from bridge.export import FORMATS
-
-        session = self._session
-        maps, problems = session.rigmaps.listed()
-        held = {entry.id: entry.info() for entry in self._studio.takes.all()}
-        opened = [held[take_id] for take_id in session.opened if take_id in held]
-        return {
-            "version": program_version(),
-            "live": session.hub is not None,
-            "emotions": EMOTIONS,
-            "max_weight": MAX_WEIGHT,
-            "mouth_guard": MOUTH_GUARD,
-            "lookahead_ms": {
-                "maximum": MAX_LOOKAHEAD_MS,
-                "step": LOOKAHEAD_STEP_MS,
-                "default": DEFAULT_LOOKAHEAD_MS,
-            },
-            "rigmaps": maps,
-            "problems": problems,
-            "heads": session.heads.listed(),
-            "formats": [
-                {"id": f.id, "label": f.label, "suffix": f.suffix, "target": f.target}
-                for f in FORMATS.values()
-            ],
-            "limits": {
-                "upload_bytes": self._studio.recordings.max_upload_bytes,
-                "take_s": MAX_SOUND_S,
-                "takes": MAX_TAKES,
-            },
-            "takes": opened,
-            "compare": [take["id"] for take in opened[:2]] if len(opened) > 1 else [],
-        }
 
 
 async def _drawn(draw: Callable[[], bytes]) -> Response:

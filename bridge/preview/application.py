@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from bridge.preview.answers import Session
+    from bridge.preview.session import Session
     from bridge.preview.spec import PreviewSpec
 
 FAULT = 500

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from bridge.control.desk import Desk
-    from bridge.preview.answers import Session
+    from bridge.preview.session import Session
     from bridge.preview.spec import PreviewSpec
     from models.generator import Generator
 
@@ -57,12 +57,11 @@ class Preview:
         """Serve until the preview is closed; `notice` is told of faults, from other threads."""
         from bridge.preview.application import application
 
-        self._session.studio.notice = notice
         app = application(self._session, self._spec, self._port, notice)
         server = Server(app, self._bound, notice)
         server.start()
         self._closing.callback(server.stop)
-        self._session.studio.start()
+        self._session.studio.start(notice)
 
 
 @contextmanager
@@ -109,10 +108,10 @@ def _session(
     emotion: Mapping[str, float],
     head: Path | None,
 ) -> Session:
-    from bridge.preview.answers import Session
     from bridge.preview.heads import heads_of
     from bridge.preview.recordings import Recordings
     from bridge.preview.rigmaps import RigMaps
+    from bridge.preview.session import Session
     from bridge.preview.studio import Studio
 
     studio = Studio(Recordings(folder), load)

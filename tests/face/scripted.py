@@ -10,7 +10,8 @@ from bridge.audio.block import BLOCK_S, Block
 from bridge.audio.source import SourceState
 from bridge.audio.spec import AudioSpec
 from bridge.face.emotion import EmotionState
-from bridge.face.voice import Timing, Voice
+from bridge.face.stretch import Timing
+from bridge.face.voice import Voice
 from models.emotions import EMOTIONS
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 from bridge.listen.plain import STATUS_EVERY_S, PlainReport, stream_line
 from bridge.listen.streams import Streams
 from bridge.listen.view import draw
-from bridge.monitor.subject_view import ASCII
+from bridge.monitor.glyphs import ASCII
 from tests.listen.datagrams import livelink_face, metahuman, no_face, osc, vmc
 
 PHONE = ("10.0.0.5", 50000)

@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from bridge.audio.source import SourceState
-from bridge.monitor.subject_view import ASCII, BLOCKS, bar, top_curves
+from bridge.monitor.glyphs import ASCII, BLOCKS, bar
+from bridge.monitor.subject_view import top_curves
 from bridge.monitor.view import draw
 from models.board import INDEX
 from tests.monitor.faces import metrics, play, subject
