@@ -6,13 +6,14 @@ import errno
 import ipaddress
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bridge.doctor.finding import Finding, fault, ok, warning
 from bridge.doctor.firewall import opening_there
 from bridge.doctor.owners import listed, owners
+from bridge.errors import UserError
+from bridge.links.names import find, unknown
 from bridge.links.protocols import PROTOCOLS
-from bridge.links.udp import UdpTargets
 
 if TYPE_CHECKING:
     from bridge.doctor.owners import Owner
@@ -57,10 +58,10 @@ def examine_target(link: LinkSpec, target: Target) -> Finding:
 
 def reach(target: Target, patience_s: float = REFUSAL_S) -> Reach:
     """Resolve a target, knock at its port, and wait for a refusal. UserError: unknown host."""
-    targets = UdpTargets((target,))
-    address: tuple[Any, ...] = targets.receivers[0].address
-    family = targets.receivers[0].socket.family
-    targets.close()
+    try:
+        family, address = find(target)
+    except (OSError, UnicodeError) as unheard:
+        raise UserError(unknown(target, unheard)) from None
     with socket.socket(family, socket.SOCK_DGRAM) as knocking:
         knocking.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from bridge.clock.tick import Tick
     from bridge.links.osc_bundles import BundleTemplate
-    from bridge.links.udp import Receiver, UdpTargets
+    from bridge.links.udp import Receiver, UdpTargets, Unfound
 
 
 class Link(Protocol):
@@ -37,7 +37,7 @@ class Link(Protocol):
         """Values that were NaN, infinite or beyond float32, and left as 0."""
 
     @property
-    def receivers(self) -> Sequence[Receiver]:
+    def receivers(self) -> Sequence[Receiver | Unfound]:
         """The targets with their own counters and last error."""
 
     def send(self, values: NDArray[np.float32], tick: Tick) -> None:
@@ -78,7 +78,7 @@ class UdpLink:
         return self.targets.failed
 
     @property
-    def receivers(self) -> Sequence[Receiver]:
+    def receivers(self) -> Sequence[Receiver | Unfound]:
         """The targets with their counters."""
         return self.targets.receivers
 

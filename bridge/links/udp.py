@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bridge.errors import Problem, UserError
+from bridge.links.names import PACE_S, Search, find, unknown
 from bridge.links.target import MAX_TARGETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from bridge.links.names import Found
     from bridge.links.target import Target
 
 
@@ -41,19 +44,61 @@ class Receiver:
             else:
                 self.sent += 1
 
+    def close(self) -> None:
+        """Close its socket."""
+        self.socket.close()
+
+
+@dataclass(slots=True)
+class Unfound:
+    """A target whose host is not known yet; all that is sent to it fails."""
+
+    target: Target
+    last_error: str | None
+    sent: int = 0
+    failed: int = 0
+
+    def send(self, datagrams: Sequence[bytes]) -> None:
+        """Count datagrams that lead nowhere."""
+        self.failed += len(datagrams)
+
+    def close(self) -> None:
+        """Do nothing: there is no socket."""
+
 
 class UdpTargets:
-    """Non-blocking UDP sockets to targets which are resolved once, when they are named.
+    """Non-blocking UDP sockets to targets.
 
-    One thread sends and closes; another at a time may add and drop targets meanwhile. Names that
-    have both an IPv4 and an IPv6 address get IPv4: Unreal listens on that alone, and `localhost`
-    often means `::1`. UserError names every target that cannot be resolved.
+    One thread sends and closes; another at a time may add and drop targets meanwhile. A target
+    whose name is unknown, such as a machine that is still switched off, is looked for every
+    `pace_s`, while the others are sent to. Where no target is known at all, UserError names them.
+    `find` asks the system for an address.
     """
 
-    def __init__(self, targets: Sequence[Target]) -> None:
-        self.receivers = _opened(targets)
-        self._dropped: deque[Receiver] = deque()
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        pace_s: float = PACE_S,
+        find: Callable[[Target], Found] = find,
+    ) -> None:
+        self._find = find
+        self.receivers: tuple[Receiver | Unfound, ...] = ()
+        self._dropped: deque[Receiver | Unfound] = deque()
         self._closed_sent = self._closed_failed = 0
+        self._changing = threading.Lock()
+        self._search: Search | None = None
+        problems = []
+        for target in targets:
+            try:
+                self.receivers += (_opened(target, find(target)),)
+            except (OSError, UnicodeError) as error:
+                problems.append(unknown(target, error))
+                self.receivers += (Unfound(target, problems[-1].what),)
+        if problems and len(problems) == len(targets):
+            raise UserError.of(problems)
+        if problems:
+            missing = [each.target for each in self.receivers if isinstance(each, Unfound)]
+            self._search = Search(missing, find, self._appear, pace_s)
 
     @property
     def sent(self) -> int:
@@ -77,11 +122,17 @@ class UdpTargets:
         if len(self.receivers) >= MAX_TARGETS:
             what = f"there are {MAX_TARGETS} targets already"
             raise UserError(Problem(str(target), what, "drop one first"))
-        self.receivers += _opened([target])
+        try:
+            opened = _opened(target, self._find(target))
+        except (OSError, UnicodeError) as error:
+            raise UserError(unknown(target, error)) from None
+        with self._changing:
+            self.receivers = (*self.receivers, opened)
 
     def drop_all(self) -> None:
         """Send to nobody any more; the sending thread closes what is left at its next `dismiss`."""
-        dropped, self.receivers = self.receivers, ()
+        with self._changing:
+            dropped, self.receivers = self.receivers, ()
         self._dropped.extend(dropped)
 
     @property
@@ -94,7 +145,7 @@ class UdpTargets:
         while self._dropped:
             receiver = self._dropped.popleft()
             receiver.send(datagrams)
-            receiver.socket.close()
+            receiver.close()
             self._closed_sent += receiver.sent
             self._closed_failed += receiver.failed
 
@@ -105,44 +156,28 @@ class UdpTargets:
 
     def close(self) -> None:
         """Close the sockets; sending afterwards counts as failed."""
+        if self._search is not None:
+            self._search.stop()
         for receiver in (*self.receivers, *self._dropped):
-            receiver.socket.close()
+            receiver.close()
+
+    def _appear(self, target: Target, found: Found) -> None:
+        """Send to a target from now on whose host was found, if it is still wanted."""
+        with self._changing:
+            for unfound in self.receivers:
+                if unfound.target == target and isinstance(unfound, Unfound):
+                    opened = _opened(target, found)
+                    opened.failed = unfound.failed
+                    self.receivers = tuple(
+                        opened if each is unfound else each for each in self.receivers
+                    )
 
 
-def _opened(targets: Sequence[Target]) -> tuple[Receiver, ...]:
+def _opened(target: Target, found: Found) -> Receiver:
     # A socket each: packets waiting for a host that does not answer fill its buffer only.
     # Not connected: then neither a receiver that is not up yet nor a changed network fails.
-    return tuple(
-        Receiver(target, address, _open_socket(family))
-        for target, (family, address) in zip(targets, _resolve(targets), strict=True)
-    )
-
-
-def _resolve(targets: Sequence[Target]) -> list[tuple[socket.AddressFamily, tuple[Any, ...]]]:
-    addresses: list[tuple[socket.AddressFamily, tuple[Any, ...]]] = []
-    problems = []
-    for target in targets:
-        try:
-            found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_DGRAM)
-        except (OSError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            problems.append(
-                Problem(
-                    str(target),
-                    f"the host {target.host!r} cannot be found ({reason})",
-                    "check the name, or give its IP address",
-                )
-            )
-            continue
-        family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-        addresses.append((family, address))
-    if problems:
-        raise UserError.of(problems)
-    return addresses
-
-
-def _open_socket(family: socket.AddressFamily) -> socket.socket:
+    family, address = found
     opened = socket.socket(family, socket.SOCK_DGRAM)
     opened.settimeout(0.0)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-    return opened
+    return Receiver(target, address, opened)

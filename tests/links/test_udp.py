@@ -1,10 +1,12 @@
 """UDP targets on real sockets: a dead target never disturbs another."""
 
 import socket
+import time
 
 import pytest
 
 from bridge.errors import UserError
+from bridge.links.names import Found
 from bridge.links.target import MAX_TARGETS, Target
 from bridge.links.udp import UdpTargets
 from tests.links.receiving import receiver
@@ -80,7 +82,6 @@ def test_a_refused_datagram_is_counted_with_its_reason() -> None:
 def test_all_hosts_that_cannot_be_found_are_named_at_once() -> None:
     targets = [
         Target(host="first.invalid", port=1),
-        Target(host="127.0.0.1", port=2),
         Target(host="second.invalid", port=3),
         Target.model_construct(host="a..b", port=4),
     ]
@@ -92,6 +93,42 @@ def test_all_hosts_that_cannot_be_found_are_named_at_once() -> None:
         "a..b:4",
     ]
     assert "'first.invalid' cannot be found" in str(raised.value)
+
+
+def test_a_host_that_is_not_found_disturbs_no_other() -> None:
+    with receiver() as one:
+        targets = UdpTargets([Target(host="nobody.invalid", port=9), one.target])
+        targets.send([b"a", b"b"])
+        assert one.all_waiting() == [b"a", b"b"]
+        missing, _ = targets.receivers
+        assert (missing.sent, missing.failed) == (0, 2)
+        assert "'nobody.invalid' cannot be found" in str(missing.last_error)
+        targets.close()
+
+
+def test_a_host_that_is_found_later_is_sent_to_from_then_on() -> None:
+    answers = 0
+
+    def find_late(target: Target) -> Found:
+        nonlocal answers
+        answers += target.host == "late.invalid"
+        if target.host == "late.invalid" and answers < 3:
+            raise OSError("not known yet")
+        return socket.AF_INET, ("127.0.0.1", target.port)
+
+    with receiver() as one, receiver() as late:
+        name = Target(host="late.invalid", port=late.target.port)
+        targets = UdpTargets([name, one.target], pace_s=0.01, find=find_late)
+        for _ in range(500):
+            targets.send([b"frame"])
+            if targets.receivers[0].sent:
+                break
+            time.sleep(0.01)
+        assert late.one() == b"frame"
+        assert targets.receivers[0].failed > 0
+        targets.drop_all()
+        targets.dismiss([b"rest"])
+        assert late.one() == b"rest"
 
 
 def test_localhost_means_ipv4() -> None:
