@@ -105,6 +105,7 @@ class Hub:
         self._now = now
         self._values = np.zeros((len(self.subjects), len(self.curves)), dtype=np.float32)
         self._newest: Snapshot | None = None
+        self._delivered: Snapshot | None = None
         self._is_awake = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._clients: set[Client] = set()
@@ -162,7 +163,9 @@ class Hub:
 
     def _deliver(self) -> None:
         self._is_awake = False
-        if self._newest is not None:
-            frame = self._newest.packed()
+        newest = self._newest
+        if newest is not None and newest is not self._delivered:
+            self._delivered = newest
+            frame = newest.packed()
             for client in self._clients:
                 client.offer(frame)
