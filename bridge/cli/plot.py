@@ -8,16 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from bridge.cli.life import add_face, face_of
 
+if TYPE_CHECKING:
     from bridge.cli.parser import Commands
     from bridge.plot.findings import Findings
+    from bridge.takes.settings import Settings
     from bridge.takes.take import Take
 
 EPILOG = """\
 One or two takes make one picture, the second dashed over the first; of more, each gets its own,
-named after it. A recording becomes a take first, with the usual look-ahead and --emotion.
+named after it. A recording becomes a take first, with the usual look-ahead, --emotion and --alive.
 
 examples:
   cstalk-bridge plot speech.take
@@ -41,7 +42,7 @@ def add_plot(commands: Commands) -> None:
     parser.add_argument("--end", metavar="S", type=float, help="seconds (the end)")
     parser.add_argument("--theme", choices=("dark", "light"), default="dark", help="colours")
     parser.add_argument("--curves", metavar="NAME,...", default="", help="only these curves")
-    parser.add_argument("--emotion", metavar="NAME:WEIGHT", help="of recordings; or auto")
+    add_face(parser)
     parser.set_defaults(action=plot)
 
 
@@ -51,7 +52,6 @@ def plot(options: argparse.Namespace) -> int:
     Raises UserError with all that is wrong about the command line, later with what is wrong about
     a take.
     """
-    from bridge.config.load import heard_mix
     from bridge.errors import UserError
     from bridge.plot.picture import View, load_input, make_picture, plan
     from bridge.rig.load import load_rigmap
@@ -66,25 +66,24 @@ def plot(options: argparse.Namespace) -> int:
     if problems := list(view.problems()):
         raise UserError.of(problems)
     output = Path(options.output) if options.output else None
-    mix = heard_mix(options.emotion)
+    generate = partial(generated, settings=face_of(options))
     for job in plan([Path(name) for name in options.inputs], output, Path()):
-        found = make_picture(job, view, lambda path: load_input(path, partial(generated, mix=mix)))
+        found = make_picture(job, view, lambda path: load_input(path, generate))
         print(f"{job.output}: {'; '.join(map(in_short, found))}", flush=True)
     return 0
 
 
-def generated(path: Path, mix: Mapping[str, float]) -> Take:
-    """Return the take of a recording in an emotion, with a word about it on standard error."""
+def generated(path: Path, settings: Settings) -> Take:
+    """Return the take of a recording as it is asked for, with a word about it on standard error."""
     from bridge.process import limit_math_threads
 
     limit_math_threads()
     from bridge.network import load_network, mood_notice
     from bridge.takes.generate import generate_take
-    from bridge.takes.settings import settings_in
     from bridge.takes.sound import open_sound
 
-    sound, settings = open_sound(path), settings_in(mix)
-    told = ", ".join(f"{name} {weight:g}" for name, weight in mix.items()) or "neutral"
+    sound = open_sound(path)
+    told = ", ".join(f"{name} {weight:g}" for name, weight in settings.mix.items()) or "neutral"
     words = f"a {told} face, look-ahead {settings.lookahead_ms:g} ms"
     print(f"{path}: generating {words}", file=sys.stderr, flush=True)
     if settings.shares.auto:

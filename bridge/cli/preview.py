@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bridge.cli.life import add_face, face_of
+
 if TYPE_CHECKING:
     from bridge.cli.parser import Commands
 
@@ -39,7 +41,7 @@ def add_preview(commands: Commands) -> None:
     words.add_argument("--host", metavar="HOST[:PORT]", help="where to listen (127.0.0.1:8520)")
     words.add_argument("--port", metavar="N", type=int, help="0 takes a free one")
     words.add_argument("--token", metavar="WORD", help="what a browser must show")
-    words.add_argument("--emotion", metavar="NAME:WEIGHT", help="of the recordings; or auto")
+    add_face(words)
     words.add_argument("--device", metavar="auto|cpu|cuda", help="where the generator runs")
     words.add_argument("--weights", metavar="FILE", help="weights of the generator (.safetensors)")
     words.add_argument(
@@ -53,12 +55,10 @@ def add_preview(commands: Commands) -> None:
 def preview(options: argparse.Namespace) -> int:
     """Serve the page until Ctrl-C. Raises UserError for what the command line names wrongly.
 
-    `options` has `files`, `head`, `host` (also HOST:PORT), `port`, `token`, `emotion`,
-    `weights`, `device` and `open`, whether to open a browser (None: where standard output is a
+    `options` has `files`, `head`, `host` (also HOST:PORT), `port`, `token`, `weights`, `device`,
+    what `face_of` reads, and `open`, whether to open a browser (None: where standard output is a
     terminal).
     """
-    from bridge.config.load import heard_mix
-    from bridge.face.mix import shares
     from bridge.network import load_network, mood_notice
     from bridge.preview.opening import open_preview
     from bridge.preview.spec import PreviewSpec
@@ -74,10 +74,10 @@ def preview(options: argparse.Namespace) -> int:
     stop = threading.Event()
     files = [Path(file) for file in options.files]
     head = Path(options.head) if options.head else None
-    mix = heard_mix(options.emotion)
-    if shares(mix).auto:
+    settings = face_of(options)
+    if settings.shares.auto:
         _complain(mood_notice())
-    with open_preview(spec, load=load, files=files, emotion=mix, head=head) as serving:
+    with open_preview(spec, load=load, files=files, settings=settings, head=head) as serving:
         serving.start(_complain)
         print(f"The preview is at {serving.url}\nCtrl-C ends it.", flush=True)
         if sys.stdout.isatty() if options.open is None else options.open:

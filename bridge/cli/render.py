@@ -6,11 +6,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bridge.cli.life import add_life
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
     from bridge.cli.parser import Commands
+    from bridge.config.schema import Config
     from bridge.errors import Problem
     from bridge.export.formats import Format
     from bridge.render.settings import RenderSettings
@@ -52,12 +55,7 @@ def add_render(commands: Commands) -> None:
     render.add_argument(
         "--mouth-guard", metavar="N", help="share of its mouth speech pushes aside, 0 to 1 (0.45)"
     )
-    render.add_argument(
-        "--no-alive",
-        action="store_true",
-        help="the generated face alone: no gaze, blinks and head of its own",
-    )
-    render.add_argument("--seed", metavar="N", help="of what moves by itself (from the name)")
+    add_life(render)
     render.add_argument("--lookahead-ms", metavar="N", help="0 to 240 in steps of 20 (80)")
     render.add_argument("--rigmap", metavar="NAME|FILE", help="instead of each format's own")
     render.add_argument("--head", metavar="FILE.glb", help="head that glb and usd move")
@@ -95,9 +93,6 @@ def render(options: argparse.Namespace) -> int:
 
 def settings_of(options: argparse.Namespace) -> RenderSettings:
     """Return what the words ask for. UserError with every problem of them."""
-    from bridge.config.load import Flags, override
-    from bridge.config.schema import Config
-    from bridge.errors import Problem, UserError
     from bridge.export.formats import ExportSettings
     from bridge.face.mix import chosen, shares
     from bridge.render.jobs import Shard, parse_shard
@@ -105,39 +100,55 @@ def settings_of(options: argparse.Namespace) -> RenderSettings:
     from bridge.rig.load import load_rigmap
     from bridge.takes.emotions import EmotionCourse
 
-    flags = Flags(
-        fps=options.fps,
-        lookahead_ms=options.lookahead_ms,
-        emotion=options.emotion,
-        mouth_guard=options.mouth_guard,
-        no_alive=options.no_alive,
-        seed=options.seed,
-        device=options.device,
-        weights=options.weights,
-    )
-    config = override(Config(), flags)
-    head = Path(options.head) if options.head else None
-    if head is not None and not head.is_file():
-        raise UserError(Problem("--head", f"no such file: {head}", "check the path"))
+    config = _config_of(options)
+    (subject,) = config.subjects
     return RenderSettings(
         formats=formats_of(options.format),
         export=ExportSettings(
             rate=config.fps,
             rigmap=load_rigmap(options.rigmap) if options.rigmap else None,
-            head=head,
+            head=_head_of(options.head),
         ),
-        emotions=EmotionCourse.constant(chosen(config.subjects[0].emotion)),
+        emotions=EmotionCourse.constant(chosen(subject.emotion)),
         lookahead_ms=config.lookahead_ms,
-        mouth_guard=config.subjects[0].mouth_guard,
-        levels=config.subjects[0].alive,
-        seed=config.subjects[0].seed,
-        shares=shares(config.subjects[0].emotion),
+        mouth_guard=subject.mouth_guard,
+        levels=subject.alive,
+        seed=subject.seed,
+        shares=shares(subject.emotion),
         device=config.device,
         weights=config.weights,
         shard=parse_shard(options.shard) if options.shard else Shard(),
         overwrite=options.overwrite,
         is_forced=options.force,
     )
+
+
+def _config_of(options: argparse.Namespace) -> Config:
+    """Return the built-in config with the words over it."""
+    from bridge.config.load import Flags, override
+    from bridge.config.schema import Config
+
+    flags = Flags(
+        fps=options.fps,
+        lookahead_ms=options.lookahead_ms,
+        emotion=options.emotion,
+        mouth_guard=options.mouth_guard,
+        alive=options.alive,
+        no_alive=options.no_alive,
+        seed=options.seed,
+        device=options.device,
+        weights=options.weights,
+    )
+    return override(Config(), flags)
+
+
+def _head_of(name: str | None) -> Path | None:
+    from bridge.errors import Problem, UserError
+
+    path = Path(name) if name else None
+    if path is not None and not path.is_file():
+        raise UserError(Problem("--head", f"no such file: {path}", "check the path"))
+    return path
 
 
 def formats_of(text: str | None) -> tuple[Format, ...]:

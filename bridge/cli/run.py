@@ -6,14 +6,16 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bridge.cli.life import add_life
+
 if TYPE_CHECKING:
     from bridge.cli.parser import Commands
     from bridge.config.schema import Config
 
 EPILOG = """\
---audio, --link, --emotion, --emotions, --mouth-guard, --transition-ms and --no-alive are about one
-subject: the one which --subject names, where the config has it; else the first,
-which --subject then renames. --link replaces its links.
+--audio, --link, --emotion, --emotions, --mouth-guard, --transition-ms, --alive, --no-alive and
+--seed are about one subject: the one which --subject names, where the config has it; else the
+first, which --subject then renames. --link replaces its links.
 Without --config, config.yaml in this folder is read when there is one.
 
 examples:
@@ -55,13 +57,14 @@ def add_settings(words: argparse.ArgumentParser) -> None:
         "--mouth-guard", metavar="N", help="share of its mouth that speech pushes aside, 0 to 1"
     )
     words.add_argument("--transition-ms", metavar="N", help="time a changed emotion takes (400)")
-    words.add_argument(
-        "--no-alive",
-        action="store_true",
-        help="the generated face alone: no gaze, blinks and head of its own",
-    )
+    add_life(words)
     words.add_argument("--device", metavar="auto|cpu|cuda", help="where the generator runs")
     words.add_argument("--weights", metavar="FILE", help="weights of the generator (.safetensors)")
+    _add_reach(words)
+
+
+def _add_reach(words: argparse.ArgumentParser) -> None:
+    """Add where the bridge can be seen and told what to do."""
     words.add_argument(
         "--preview",
         metavar="HOST:PORT",
@@ -114,7 +117,9 @@ def config_of(options: argparse.Namespace) -> Config:
         emotions=options.emotions,
         mouth_guard=options.mouth_guard,
         transition_ms=options.transition_ms,
+        alive=options.alive,
         no_alive=options.no_alive,
+        seed=options.seed,
         device=options.device,
         weights=options.weights,
         preview=options.preview,

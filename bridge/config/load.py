@@ -26,10 +26,11 @@ M = TypeVar("M", bound="BaseModel")
 class Flags:
     """What the command line says, as typed; None or empty where it says nothing.
 
-    `audio`, `emotion`, `emotions`, `mouth_guard`, `transition_ms`, `seed`, `no_alive` and `links`
-    are about one subject: the one called `subject` where the config has it, else the first, which
-    `subject` then renames. `links` replace that subject's links. An empty `preview` or
-    `osc_control` means its usual place; `osc_allow` adds to the config's.
+    `audio`, `emotion`, `emotions`, `mouth_guard`, `transition_ms`, `seed`, `alive` and `links` are
+    about one subject: the one called `subject` where the config has it, else the first, which
+    `subject` then renames. `no_alive` is `alive` with everything off. `links` replace that
+    subject's links. An empty `preview` or `osc_control` means its usual place; `osc_allow` adds to
+    the config's.
     """
 
     audio: str | None = None
@@ -42,6 +43,7 @@ class Flags:
     mouth_guard: str | None = None
     transition_ms: str | None = None
     seed: str | None = None
+    alive: str | None = None
     no_alive: bool = False
     device: str | None = None
     weights: str | None = None
@@ -96,12 +98,9 @@ def override(config: Config, flags: Flags) -> Config:
     return changed
 
 
-def heard_mix(text: str | None) -> dict[str, float]:
-    """Return the mix that `--emotion` asks for, which may have `auto`. UserError."""
-    if text is None:
-        return {}
-    checked = validate(SubjectConfig, Document("--emotion", {"emotion": text}, {}, {}))
-    return dict(checked.emotion)
+def subject_of(flags: Flags) -> SubjectConfig:
+    """Return the one subject that flags make without a config. UserError, as `override`."""
+    return override(Config(), flags).subjects[0]
 
 
 def _subject_index(config: Config, name: str | None) -> int:
@@ -129,6 +128,7 @@ def _given(
         "--mouth-guard": (SubjectConfig, "mouth_guard", flags.mouth_guard),
         "--transition-ms": (SubjectConfig, "transition_ms", flags.transition_ms),
         "--seed": (SubjectConfig, "seed", flags.seed),
+        "--alive": (SubjectConfig, "alive", flags.alive),
         "--no-alive": (SubjectConfig, "alive", False if flags.no_alive else None),
         "--link": (SubjectConfig, "links", list(flags.links) or None),
     }

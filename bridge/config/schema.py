@@ -16,7 +16,7 @@ from bridge.clock.spec import TimecodeSpec
 from bridge.control.spec import ControlSpec
 from bridge.document import FieldError
 from bridge.errors import UserError
-from bridge.face.alive.levels import AS_GENERATED, AS_MADE, Levels
+from bridge.face.alive.levels import AS_GENERATED, AS_MADE, Levels, read_levels
 from bridge.face.alive.spec import RestSpec
 from bridge.face.emotion import MAX_TRANSITION_MS, TRANSITION_MS
 from bridge.face.mix import HeardMix
@@ -65,10 +65,10 @@ def _preview(value: Any) -> Any:
 
 
 def _levels(value: Any) -> Any:
-    """Read `true` as the usual levels and `false` as a face that does nothing by itself."""
+    """Read `true` as the usual levels, `false` as a face that does nothing by itself, and text."""
     if isinstance(value, bool):
         return AS_MADE if value else AS_GENERATED
-    return value
+    return read_levels(value) if isinstance(value, str) else value
 
 
 def _keys(value: Any) -> Any:

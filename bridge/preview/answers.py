@@ -19,7 +19,7 @@ from bridge.preview.recordings import label_of, suffix_of
 from bridge.preview.refusal import BAD_REQUEST, CONFLICT, refusal
 from bridge.preview.rigmaps import CurveStore
 from bridge.takes import drawing
-from bridge.takes.settings import settings_in
+from bridge.takes.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,7 +74,9 @@ class Answers:
     async def add_take(self, request: Request) -> Response:
         """Begin a take."""
         wish = await document_of(request, TakeWish)
-        settings = settings_in(wish.emotion, wish.lookahead_ms, wish.mouth_guard)
+        settings = Settings(
+            lookahead_ms=wish.lookahead_ms, mouth_guard=wish.mouth_guard, levels=wish.levels
+        ).feeling(wish.emotion)
         entry = self._studio.generate(wish.recording, settings)
         return JSONResponse(entry.info(), 202)
 

@@ -18,11 +18,12 @@ from bridge.rig.tables import load_table
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from bridge.control.desk import Desk
     from bridge.preview.session import Session
     from bridge.preview.spec import PreviewSpec
+    from bridge.takes.settings import Settings
     from models.generator import Generator
 
 RIGMAP_FOLDERS = (Path("rigmaps"), Path())
@@ -73,7 +74,7 @@ def open_preview(
     rate_hz: float = 0.0,
     desk: Desk | None = None,
     files: Sequence[Path] = (),
-    emotion: Mapping[str, float] | None = None,
+    settings: Settings | None = None,
     head: Path | None = None,
 ) -> Iterator[Preview]:
     """Open a preview for the length of a context.
@@ -82,7 +83,7 @@ def open_preview(
     `subjects` are those of a daemon, shown live at `rate_hz` and told what to do at its `desk`;
     without any the page shows recordings alone. `files` are recordings and takes to show from the
     start, `head` a head to show them on.
-    `emotion`, a mix in which the voice may have a say, is that of the recordings.
+    `settings` are those with which takes of the recordings are made.
     UserError with the problems of all of them, or where the spec says no place to listen at.
     """
     spec = spec.guarded()
@@ -94,7 +95,7 @@ def open_preview(
         if subjects:
             curves = [curve.name for curve in load_table(PACKET_TABLE).curves]
             hub = Hub(subjects, curves, rate_hz)
-        session = _session(folder, load, hub, files, emotion or {}, head)
+        session = _session(folder, load, hub, files, settings, head)
         session = replace(session, desk=desk)
         closing.callback(session.studio.close)
         yield Preview(spec, bound, session, closing)
@@ -105,7 +106,7 @@ def _session(
     load: Callable[[], Generator],
     hub: Hub | None,
     files: Sequence[Path],
-    emotion: Mapping[str, float],
+    settings: Settings | None,
     head: Path | None,
 ) -> Session:
     from bridge.preview.heads import heads_of
@@ -113,13 +114,15 @@ def _session(
     from bridge.preview.rigmaps import RigMaps
     from bridge.preview.session import Session
     from bridge.preview.studio import Studio
+    from bridge.takes.settings import Settings
 
+    settings = settings or Settings()
     studio = Studio(Recordings(folder), load)
     opened: list[str] = []
     problems: list[Problem] = []
     for path in files:
         try:
-            opened.append(studio.open_named(path, emotion).id)
+            opened.append(studio.open_named(path, settings).id)
         except UserError as error:
             problems += error.problems
     try:

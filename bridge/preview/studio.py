@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bridge.errors import UserError
+from bridge.face.emotion import AS_CHOSEN
 from bridge.preview.recordings import Recording, Recordings, label_of, new_id, renamed
 from bridge.preview.takes import Entry, Takes, entry_of
 from bridge.preview.workshop import Workshop
 from bridge.takes.emotions import read_emotions, sidecar
 from bridge.takes.file import SUFFIX, load_take
-from bridge.takes.settings import Settings, settings_in
 from bridge.takes.sound import open_sound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
+    from bridge.takes.settings import Settings
     from models.generator import Generator
 
 ZIP_MAGIC = b"PK\x03\x04"
@@ -56,16 +58,17 @@ class Studio:
             raise renamed(error, {path: label}) from None
         return recording, None
 
-    def open_named(self, path: Path, emotion: Mapping[str, float]) -> Entry:
+    def open_named(self, path: Path, settings: Settings) -> Entry:
         """Open a file that the command line names, and generate its take. UserError.
 
-        `emotion`, in which the voice may have a say, is that of a recording without a sidecar.
+        A sidecar beside a recording has the say about its emotions.
         """
         recording, entry = self.open(path, path.name, is_ours=False)
         if entry is not None:
             return entry
         emotions = sidecar(path)
-        settings = Settings(read_emotions(emotions)) if emotions else settings_in(emotion)
+        if emotions:
+            settings = replace(settings, emotions=read_emotions(emotions), shares=AS_CHOSEN)
         if recording is None:
             raise RuntimeError("a file is neither a recording nor a take")
         return self.generate(recording.id, settings)

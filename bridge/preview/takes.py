@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import ValidationError
+
+from bridge.face.alive.levels import AS_MADE, PARTS, Levels
+from bridge.face.mix import chosen
 from bridge.preview.recordings import new_id
 from bridge.preview.refusal import CONFLICT, NOT_FOUND, TOO_MANY, as_list, refusal
 from bridge.takes.generate import GENERATED_RATE
@@ -14,8 +18,6 @@ from models.emotions import MOUTH_GUARD
 from models.timing import DEFAULT_LOOKAHEAD_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from bridge.errors import Problem
     from bridge.preview.recordings import Recording
     from bridge.takes.take import Take
@@ -67,9 +69,10 @@ class Entry:
             "rate_hz": (take.rate if take else GENERATED_RATE).hz,
             "rows": take.rows if take else 0,
             "has_sound": self.recording is not None,
-            "emotion": mix_of(self.settings),
+            "emotion": chosen(self.settings.mix),
             "lookahead_ms": self.settings.lookahead_ms,
             "mouth_guard": self.settings.mouth_guard,
+            "levels": asdict(self.settings.levels),
             "notice": self.notice,
         }
 
@@ -80,20 +83,24 @@ def entry_of(take: Take, recording: Recording | None) -> Entry:
         take.emotions,
         _number(take, "lookahead_ms", DEFAULT_LOOKAHEAD_MS),
         _number(take, "mouth_guard", MOUTH_GUARD),
+        _levels(take),
     )
     return Entry(take.name, recording, settings, state="ready", progress=1.0, take=take)
+
+
+def _levels(take: Take) -> Levels:
+    """Return the levels that a take says of its making; those it does not, as they are made."""
+    made = asdict(AS_MADE)
+    try:
+        return Levels(**{name: _number(take, f"level_{name}", made[name]) for name in PARTS})
+    except ValidationError:  # of another program, or by hand
+        return AS_MADE
 
 
 def _number(take: Take, name: str, default: float) -> float:
     """Return a number that a take says of its making."""
     value = take.making.get(name, default)
     return value if isinstance(value, int | float) else default
-
-
-def mix_of(settings: Settings) -> Mapping[str, float]:
-    """Return the emotion that a take begins with; a page shows no course of emotions."""
-    keys = settings.emotions.keys
-    return dict(keys[0].emotion) if keys and keys[0].at_s == 0 else {}
 
 
 class Takes:

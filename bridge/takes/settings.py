@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bridge.face.alive.levels import AS_MADE, Levels
 from bridge.face.emotion import AS_CHOSEN
-from bridge.face.mix import chosen, shares
+from bridge.face.mix import AROUSAL, AUTO, chosen, shares
 from bridge.takes.emotions import EmotionCourse
 from models.emotions import MOUTH_GUARD
 from models.timing import DEFAULT_LOOKAHEAD_MS, ROW_RATE_HZ
@@ -42,12 +42,15 @@ class Settings:
         """Return the emotion of each row, float32 [rows, emotions]."""
         return self.emotions.weights(np.arange(rows) / ROW_RATE_HZ)
 
+    @property
+    def mix(self) -> dict[str, float]:
+        """The mix with which it begins, and in which the voice may have a say."""
+        keys = self.emotions.keys
+        begins = dict(keys[0].emotion) if keys and keys[0].at_s == 0.0 else {}
+        said = {AUTO: self.shares.auto, AROUSAL: self.shares.arousal}
+        return begins | {name: share for name, share in said.items() if share}
 
-def settings_in(
-    mix: Mapping[str, float],
-    lookahead_ms: float = DEFAULT_LOOKAHEAD_MS,
-    mouth_guard: float = MOUTH_GUARD,
-) -> Settings:
-    """Return settings for a mix that holds all the time, in which the voice may have a say."""
-    emotions = EmotionCourse.constant(chosen(mix))
-    return Settings(emotions, lookahead_ms, mouth_guard, shares=shares(mix))
+    def feeling(self, mix: Mapping[str, float]) -> Settings:
+        """Return them for a mix that holds all the time, in which the voice may have a say."""
+        emotions = EmotionCourse.constant(chosen(mix))
+        return replace(self, emotions=emotions, shares=shares(mix))

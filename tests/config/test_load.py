@@ -236,6 +236,18 @@ def test_a_living_face_is_set_part_by_part_or_not_at_all(tmp_path: Path) -> None
     assert anna.rest.policies == Policies()
 
 
+def test_a_living_face_is_set_by_flags() -> None:
+    (subject,) = override(Config(), Flags(alive="gaze:0.5,symmetry:1", seed="7")).subjects
+    assert (subject.alive, subject.seed) == (Levels(gaze=0.5, symmetry=1.0), 7)
+
+
+@pytest.mark.parametrize("alive", ["ears:1", "gaze", "gaze:2.1", "symmetry:1.5", "head:much"])
+def test_levels_that_cannot_be_are_told_by_their_flag(alive: str) -> None:
+    with pytest.raises(UserError) as caught:
+        override(Config(), Flags(alive=alive, seed="-1"))
+    assert [problem.where for problem in caught.value.problems] == ["--seed", "--alive"]
+
+
 def test_what_is_wrong_about_a_living_face_is_told_at_its_place(tmp_path: Path) -> None:
     text = (
         "subjects:\n"

@@ -9,8 +9,8 @@ import numpy as np
 from bridge.audio.block import BLOCK_S, Block
 from bridge.audio.source import SourceState
 from bridge.audio.spec import AudioSpec
+from bridge.face.delay import Delay
 from bridge.face.emotion import EmotionState
-from bridge.face.stretch import Timing
 from bridge.face.voice import Voice
 from models.emotions import EMOTIONS
 
@@ -88,6 +88,6 @@ class TellingStream:
 
 
 def scripted_voice(lookahead_s: float = 0.08, buffer_s: float = 0.01) -> Voice:
-    timing = Timing(lookahead_s, buffer_s)
+    delay = Delay(lookahead_s, buffer_s)
     neutral = EmotionState(np.zeros(len(EMOTIONS), dtype=np.float32))
-    return Voice(ScriptedSource(), AudioSpec(), timing, neutral, channels=2)
+    return Voice(ScriptedSource(), AudioSpec(), delay, neutral, channels=2)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.config.load import heard_mix
+from bridge.config.load import Flags, subject_of
 from bridge.config.schema import SubjectConfig
 from bridge.errors import UserError
 from bridge.face.felt import Shares
@@ -30,7 +30,7 @@ def test_the_voice_has_a_say_by_two_names_in_the_mix(
 
 def test_other_names_are_told_with_all_there_are() -> None:
     with pytest.raises(UserError, match=r"no emotion 'joy'; use neutral, .*, auto, arousal"):
-        heard_mix("joy:1")
+        subject_of(Flags(emotion="joy:1"))
 
 
 def test_keys_over_time_have_emotions_only() -> None:

@@ -8,9 +8,9 @@ from models.timing import ROW_RATE_HZ
 
 def ramp(rows: int, first_row: int = 0) -> Timeline:
     """A timeline whose one channel is the number of its row."""
-    timeline = Timeline(channels=1, first_row=first_row)
+    timeline = Timeline(channels=1)
     for row in range(first_row, first_row + rows):
-        timeline.append(np.array([row], dtype=np.float32))
+        timeline.put(row, np.array([row], dtype=np.float32))
     return timeline
 
 
@@ -61,14 +61,36 @@ def test_a_face_that_was_read_does_not_change_when_rows_follow() -> None:
     timeline = ramp(10)
     values = timeline.at(timeline.newest_s + 0.01).values
     assert values is not None
-    for _ in range(2 * CAPACITY_ROWS):
-        timeline.append(np.array([-1], dtype=np.float32))
+    for row in range(10, 10 + 2 * CAPACITY_ROWS):
+        timeline.put(row, np.array([-1], dtype=np.float32))
     assert values[0] == np.float32(9)
 
 
 def test_a_reading_tells_when_its_later_row_was_heard_and_made() -> None:
     timeline = Timeline(channels=1)
     for row in range(4):
-        timeline.append(np.zeros(1, dtype=np.float32), heard_s=10.0 + row, made_s=10.5 + row)
+        timeline.put(row, np.zeros(1, dtype=np.float32), heard_s=10.0 + row, made_s=10.5 + row)
     reading = timeline.at(1.5 / ROW_RATE_HZ)
     assert (reading.heard_s, reading.made_s) == (12.0, 12.5)
+
+
+@given(st.integers(2, 3 * CAPACITY_ROWS))
+def test_rows_left_out_lie_on_the_line_to_the_next(step: int) -> None:
+    timeline = ramp(10)
+    timeline.put(9 + step, np.array([9 + step], dtype=np.float32))
+    for ago in range(min(step, CAPACITY_ROWS // 2 - 1)):
+        values = timeline.at((9 + step - ago) / ROW_RATE_HZ).values
+        assert values is not None
+        if step < CAPACITY_ROWS:
+            np.testing.assert_allclose(values, [9 + step - ago], rtol=1e-4)
+
+
+def test_a_row_that_is_there_is_replaced_and_later_ones_stay() -> None:
+    timeline = ramp(10)
+    timeline.put(7, np.array([100], dtype=np.float32))
+    found = [timeline.at(row / ROW_RATE_HZ).values for row in (6, 7, 8, 9)]
+    assert [value.item() for value in found if value is not None] == [6, 100, 8, 9]
+    timeline.put(10, None)
+    held = timeline.at(10 / ROW_RATE_HZ).values
+    assert held is not None
+    assert held.item() == 9

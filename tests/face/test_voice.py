@@ -25,7 +25,9 @@ def hear(voice: Voice, blocks: int, start_s: float = START_S) -> float:
         source.put(now_s)
         voice.listen(now_s)
         while voice.hop is not None:
-            voice.take(np.array([voice.hop.index, 0], dtype=np.float32), now_s)
+            voice.take(
+                np.array([voice.hop.index, 0], dtype=np.float32), now_s, voice.delay.hops_at(now_s)
+            )
     return now_s
 
 
@@ -54,7 +56,9 @@ def test_a_recording_is_over_once_its_last_face_was_shown() -> None:
     voice.source.close()
     voice.listen(now_s + 0.01)
     while voice.hop is not None:
-        voice.take(np.array([voice.hop.index, 0], dtype=np.float32), now_s)
+        voice.take(
+            np.array([voice.hop.index, 0], dtype=np.float32), now_s, voice.delay.hops_at(now_s)
+        )
     last_s = now_s + 0.11
     reading, _ = voice.at(last_s)
     assert reading is not None
@@ -106,7 +110,7 @@ def test_rows_keep_their_time_when_hops_were_left_out() -> None:
         source.put(START_S + 0.01 * (number + 1))
     voice.listen(START_S + 2.0)
     while voice.hop is not None:
-        voice.take(np.array([voice.hop.index, 0], dtype=np.float32), START_S + 2.0)
+        voice.take(np.array([voice.hop.index, 0], dtype=np.float32), START_S + 2.0, 0)
     assert voice.stretch.listener.dropped_hops > 0
     assert voice.stretch.timeline.newest_s == pytest.approx(2.0)
     reading, _ = voice.at(START_S + 2.0)

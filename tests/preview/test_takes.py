@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from bridge.errors import Problem, UserError
+from bridge.face.alive.levels import AS_MADE
 from bridge.preview.recordings import Recording, new_id
 from bridge.preview.takes import MAX_HELD_S, MAX_TAKES, Entry, Takes, entry_of
 from bridge.takes.emotions import EmotionCourse, Key
@@ -106,3 +108,12 @@ def test_a_take_that_is_opened_keeps_the_guard_it_was_made_with(
 ) -> None:
     take = Take("x", (), np.zeros((1, 0), np.float32), still_head(1), making=told)
     assert entry_of(take, None).info()["mouth_guard"] == known
+
+
+def test_a_take_that_is_opened_keeps_the_levels_it_was_made_with() -> None:
+    def levels(**told: float) -> dict[str, float]:
+        take = Take("x", (), np.zeros((1, 0), np.float32), still_head(1), making={**told})
+        return dict(entry_of(take, None).info()["levels"])
+
+    assert levels(level_head=0.5) == {**levels(), "head": 0.5}
+    assert levels(level_head=7.0) == levels() == asdict(AS_MADE)

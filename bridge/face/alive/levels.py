@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
+
+from bridge.document import FieldError
 
 MAX_LEVEL = 2.0
 MAX_SYMMETRY = 1.0
@@ -41,6 +44,25 @@ class Levels:
     def liveliness(self) -> float:
         """How far the face has a life of its own, 0..1: 0 where all that moves by itself is off."""
         return min(1.0, max(self.gaze, self.head, self.blink, self.brows, self.idle))
+
+
+PARTS = tuple(field.name for field in fields(Levels))
+"""Names of the levels, in their order."""
+
+
+def read_levels(text: str) -> dict[str, str]:
+    """Read `gaze:0.5, head:0`, as on the command line; FieldError for what is no such list.
+
+    Names and numbers are checked where they become `Levels`; what is not named stays as made.
+    """
+    levels: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, colon, level = (piece.strip() for piece in part.partition(":"))
+        if not colon or name not in PARTS or name in levels:
+            fault = f"{name} stands twice" if name in levels else f"{part!r} is no level"
+            raise FieldError(fault, f"write NAME:LEVEL, with {', '.join(PARTS)}")
+        levels[name] = level
+    return levels
 
 
 AS_MADE = Levels()
