@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Mapping
 
+    from bridge.face.alive.levels import Levels
     from bridge.subject import Subject
     from models.generator import Generator
 
@@ -73,6 +74,11 @@ class SubjectDesk:
     def guard(self) -> float:
         """The mouth guard it was last told."""
         return self._subject.voice.emotion.guard_at(math.inf)
+
+    @property
+    def levels(self) -> Levels:
+        """How strong each part of its living face is to be."""
+        return self._subject.levels
 
     @property
     def is_muted(self) -> bool:

@@ -67,7 +67,7 @@ def _routes(session: Session) -> list[Route | WebSocketRoute]:
         Route("/api/session", answers.session),
         Route("/api/live", answers.live_counters),
         Route("/api/subjects", steering.subjects),
-        Route("/api/subjects/{name:path}/emotion", steering.tell, methods=["POST"]),
+        Route("/api/subjects/{name:path}", steering.tell, methods=["POST"]),
         Route("/api/recordings", answers.add_recording, methods=["POST"]),
         Route("/api/takes", answers.add_take, methods=["POST"]),
         Route(take, answers.take),

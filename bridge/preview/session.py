@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bridge.face.alive.levels import AS_GENERATED, AS_MADE, PARTS, limit_of
 from bridge.preview.asking import LOOKAHEAD_STEP_MS
 from bridge.preview.takes import MAX_TAKES
 from bridge.takes.sound import MAX_SOUND_S
@@ -45,6 +46,14 @@ class Session:
             "emotions": EMOTIONS,
             "max_weight": MAX_WEIGHT,
             "mouth_guard": MOUTH_GUARD,
+            "levels": {
+                name: {
+                    "maximum": limit_of(name),
+                    "default": getattr(AS_MADE, name),
+                    "off": getattr(AS_GENERATED, name),
+                }
+                for name in PARTS
+            },
             "lookahead_ms": {
                 "maximum": MAX_LOOKAHEAD_MS,
                 "step": LOOKAHEAD_STEP_MS,

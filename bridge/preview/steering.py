@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
 from bridge.control.commands import MAX_INTENSITY
+from bridge.face.alive.levels import PARTS
 from bridge.face.emotion import MAX_TRANSITION_MS
 from bridge.face.mix import EmotionMix
 from bridge.preview.asking import document_of
@@ -29,6 +31,7 @@ class SubjectWish(BaseModel):
     emotion: EmotionMix | None = None
     intensity: float | None = Field(default=None, ge=0.0, le=MAX_INTENSITY, allow_inf_nan=False)
     mouth_guard: float | None = Field(default=None, ge=0.0, le=1.0, allow_inf_nan=False)
+    levels: dict[str, float] = Field(default_factory=dict, max_length=len(PARTS))
     over_s: float | None = Field(
         default=None, ge=0.0, le=1e-3 * MAX_TRANSITION_MS, allow_inf_nan=False
     )
@@ -46,11 +49,13 @@ class Steering:
         return JSONResponse([_described(subject) for subject in subjects], headers=NOT_KEPT)
 
     async def tell(self, request: Request) -> Response:
-        """Change what a subject feels. RefusalError and UserError say why not."""
+        """Change what a subject feels, and how far it lives. RefusalError and UserError say why."""
         wish = await document_of(request, SubjectWish)
         if self._desk is None:
             return Response(status_code=404)
         subject = self._desk.subject(request.path_params["name"])
+        for part, level in wish.levels.items():
+            subject.level(part, level)
         if wish.mouth_guard is not None:
             subject.mouth_guard(wish.mouth_guard, wish.over_s)
         if wish.intensity is not None:
@@ -66,4 +71,5 @@ def _described(subject: SubjectDesk) -> dict[str, Any]:
         "emotion": subject.mix,
         "intensity": subject.factor,
         "mouth_guard": subject.guard,
+        "levels": asdict(subject.levels),
     }

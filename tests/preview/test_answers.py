@@ -65,6 +65,8 @@ def test_a_session_lists_what_there_is(serving: Serving) -> None:
     assert session["emotions"] == list(EMOTIONS)
     assert session["lookahead_ms"] == {"maximum": 240, "step": 20, "default": 80}
     assert session["mouth_guard"] == MOUTH_GUARD
+    assert session["levels"]["gaze"] == {"maximum": 2.0, "default": 1.0, "off": 0.0}
+    assert session["levels"]["mouth"]["off"] == 1.0
     assert session["limits"]["upload_bytes"] == MAX_UPLOAD_BYTES
     assert {"csv", "glb", "take"} <= {form["id"] for form in session["formats"]}
     maps = {rigmap["name"]: rigmap["curves"] for rigmap in session["rigmaps"]}
@@ -200,6 +202,8 @@ def test_what_is_not_there_is_told(serving: Serving, take: Any) -> None:
         ({"emotion": {"happy": float("nan")}}, "emotion.happy"),
         ({"mouth_guard": 1.1}, "must be less than or equal to 1"),
         ({"mouth_guard": float("nan")}, "mouth_guard"),
+        ({"levels": {"ears": 1}}, "levels.ears"),
+        ({"levels": {"gaze": 2.1}}, "levels.gaze"),
         ({"lookahead_ms": 90}, "multiple of 20"),
         ({"lookahead_ms": 260}, "less than or equal to 240"),
         ({"more": 1}, "Extra inputs"),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = needs_chromium
 
-WINDOW = {"width": 340, "height": 1060}
+WINDOW = {"width": 340, "height": 1130}
 """One column, as on a phone, in which the face has about 320 pixels a side: fifty are drawn."""
 
 MAX_BYTES = 1_500_000

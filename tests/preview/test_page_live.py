@@ -11,6 +11,7 @@ from bridge import daemon
 from bridge.audio.spec import AudioSpec
 from bridge.config.schema import Config, SubjectConfig
 from bridge.control.desk import Desk
+from bridge.face.alive.levels import AS_GENERATED, AS_MADE
 from bridge.links.spec import LinkSpec
 from tests.links.receiving import receiver
 from tests.preview.browsing import PATIENCE_S, Visit, browsing, changed, needs_chromium, visiting
@@ -48,6 +49,12 @@ def steer(visit: Visit, desk: Desk) -> None:
     page.locator("body").press("ArrowDown")
     wait_for(lambda: second.mix == {"angry": 0.95})
     assert first.mix == {"happy": 0.5}
+    assert second.levels.head == 1.0
+    page.locator("#alive").click()
+    wait_for(lambda: second.levels == AS_GENERATED)
+    assert first.levels == AS_MADE
+    second.level("head", 0.5)
+    page.locator("#alive[aria-pressed=true]").wait_for()
     second.emotion({"sad": 1.0})
     page.locator("#emotions button[aria-pressed=true]", has_text="sad").wait_for()
 

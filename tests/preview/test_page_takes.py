@@ -202,6 +202,27 @@ def test_the_mouth_guard_is_asked_for(visit: Visit) -> None:
         told.click()
 
 
+def test_a_face_is_made_without_life_and_with_some_of_it(visit: Visit) -> None:
+    page, switch = visit.page, visit.page.locator("#alive")
+    own = ("gaze", "head", "blink", "brows", "idle")
+    for pressed, level in (("false", 0), ("true", 1)):
+        with page.expect_request("**/api/takes") as asked:
+            switch.click()
+        levels = asked.value.post_data_json["levels"]
+        assert [levels[name] for name in own] == [level] * len(own)
+        assert (levels["mouth"], switch.get_attribute("aria-pressed")) == (1, pressed)
+        visit.until_shown()
+    page.get_by_text("Its parts").click()
+    for level in ("0.5", "1"):
+        with page.expect_request("**/api/takes") as asked:
+            page.locator("[data-level=head]").fill(level)
+        assert asked.value.post_data_json["levels"]["head"] == float(level)
+        visit.until_shown()
+    page.locator("[data-level=head]").blur()
+    page.get_by_text("Its parts").click()
+    assert visit.errors == []
+
+
 def test_two_settings_side_by_side_on_one_clock(visit: Visit) -> None:
     visit.page.keyboard.press("c")
     visit.until_shown("B")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
 
+from bridge.face.alive.levels import Levels
 from bridge.preview.opening import open_preview
 from bridge.preview.spec import PreviewSpec
 from tests.control.running import RunningBridge, running_bridge
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NAMES = ("Anna", "a/b c")
-EMOTION = "/api/subjects/Anna/emotion"
+ANNA = "/api/subjects/Anna"
 
 
 @pytest.fixture(scope="module")
@@ -41,18 +43,25 @@ def serving(bridge: RunningBridge) -> Iterator[Serving]:
 
 
 def test_a_subject_is_told_and_says_so(serving: Serving, bridge: RunningBridge) -> None:
-    answer = serving.ask(EMOTION, {"emotion": {"happy": 0.8}, "mouth_guard": 0.7, "over_s": 0})
+    answer = serving.ask(ANNA, {"emotion": {"happy": 0.8}, "mouth_guard": 0.7, "over_s": 0})
     assert answer.status == 200
     assert answer.document == {
         "name": "Anna",
         "emotion": {"happy": 0.8},
         "intensity": 1.0,
         "mouth_guard": 0.7,
+        "levels": asdict(bridge.desk.subject("Anna").levels),
     }
-    serving.ask("/api/subjects/a%2Fb%20c/emotion", {"emotion": "sad", "intensity": 0.5})
+    serving.ask("/api/subjects/a%2Fb%20c", {"emotion": "sad", "intensity": 0.5})
     assert [subject.mix for subject in bridge.desk.subjects] == [{"happy": 0.8}, {"sad": 1.0}]
     told = serving.ask("/api/subjects").document
     assert [(one["name"], one["intensity"]) for one in told] == [("Anna", 1.0), ("a/b c", 0.5)]
+
+
+def test_a_subject_is_told_how_far_it_lives(serving: Serving, bridge: RunningBridge) -> None:
+    answer = serving.ask(ANNA, {"levels": {"gaze": 0.5, "symmetry": 1}})
+    assert (answer.status, answer.document["levels"]["gaze"]) == (200, 0.5)
+    assert bridge.desk.subject("Anna").levels == Levels(gaze=0.5, symmetry=1.0)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +72,8 @@ def test_a_subject_is_told_and_says_so(serving: Serving, bridge: RunningBridge) 
         ({"mouth_guard": -1}, "greater than or equal to 0"),
         ({"over_s": 61}, "less than or equal to 60"),
         ({"mood": 1}, "mood"),
+        ({"levels": {"ears": 1}}, "part"),
+        ({"levels": {"symmetry": 1.5}}, "symmetry goes from 0 to 1"),
         (b"{", "request"),
     ],
 )
@@ -70,20 +81,20 @@ def test_what_cannot_be_is_told_and_changes_nothing(
     serving: Serving, bridge: RunningBridge, body: object, words: str
 ) -> None:
     before = bridge.desk.subject("Anna").mix
-    answer = serving.ask(EMOTION, body)
+    answer = serving.ask(ANNA, body)
     assert answer.status == 400
     assert words in answer.problems
     assert bridge.desk.subject("Anna").mix == before
 
 
 def test_nobody_of_that_name_is_told(serving: Serving) -> None:
-    answer = serving.ask("/api/subjects/Ann/emotion", {"emotion": "sad"})
+    answer = serving.ask("/api/subjects/Ann", {"emotion": "sad"})
     assert (answer.status, "no subject 'Ann'" in answer.problems) == (400, True)
 
 
 def test_pages_of_others_may_tell_nobody(serving: Serving, bridge: RunningBridge) -> None:
     before = bridge.desk.subject("Anna").mix
-    answer = serving.ask(EMOTION, {"emotion": "angry"}, headers={"origin": "http://evil.example"})
+    answer = serving.ask(ANNA, {"emotion": "angry"}, headers={"origin": "http://evil.example"})
     assert answer.status == 403
     assert bridge.desk.subject("Anna").mix == before
 
@@ -93,4 +104,4 @@ def test_without_a_bridge_there_is_nobody() -> None:
         serving = Serving(preview)
         preview.start(serving.notices.append)
         assert serving.ask("/api/subjects").document == []
-        assert serving.ask(EMOTION, {"emotion": "sad"}).status == 404
+        assert serving.ask(ANNA, {"emotion": "sad"}).status == 404

@@ -55,7 +55,8 @@ const takeUrl = (id, what = '') => `/api/takes/${encodeURIComponent(id)}${what}`
 export const session = () => json('/api/session');
 
 /**
- * @param {{recording: string, emotion: object, mouth_guard: number, lookahead_ms: number}} wish
+ * @param {{recording: string, emotion: object, mouth_guard: number, lookahead_ms: number,
+ *   levels: object}} wish
  * @returns the take as it stands; it is made from `recording` while `state` is "generating".
  */
 export const generate = (wish) =>
@@ -69,12 +70,13 @@ export const generate = (wish) =>
 export const subjects = () => json('/api/subjects');
 
 /**
- * Tell a subject what to feel.
+ * Tell a subject what to feel, and how far its face lives.
  * @param {string} name
- * @param {{emotion?: object, intensity?: number, mouth_guard?: number, over_s?: number}} wish
+ * @param {{emotion?: object, intensity?: number, mouth_guard?: number, levels?: object,
+ *   over_s?: number}} wish
  */
 export const tell = (name, wish) =>
-  json(`/api/subjects/${encodeURIComponent(name)}/emotion`, {
+  json(`/api/subjects/${encodeURIComponent(name)}`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify(wish),

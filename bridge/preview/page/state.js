@@ -8,7 +8,7 @@
  * @typedef {{key: string, name: string, recording: ?string, take: ?string}} Source
  *   What was opened: a recording, from which takes are generated, or a finished take.
  * @typedef {{emotion: string, intensity: number, mouth_guard: number, lookahead_ms: number,
- *   rigmap: string, head: string}} Settings
+ *   levels: object, rigmap: string, head: string}} Settings
  * @typedef {{source: ?Source, settings: Settings, take: ?object, progress: ?number,
  *   lanes: ?import('./curves.js').Curves, face: ?import('./curves.js').Curves}} Side
  *   One face: `take` is what it shows, `progress` (0..1) that of the take being made for it.
@@ -50,6 +50,11 @@ export function initialState(session) {
   };
 }
 
+/** How much of each part of a living face there is where nothing else is said, by name. */
+export function usualLevels({ levels }) {
+  return Object.fromEntries(Object.entries(levels).map(([name, part]) => [name, part.default]));
+}
+
 /** @returns {Side} */
 export function emptySide(session) {
   const settings = {
@@ -57,6 +62,7 @@ export function emptySide(session) {
     intensity: 1,
     mouth_guard: session.mouth_guard,
     lookahead_ms: session.lookahead_ms.default,
+    levels: usualLevels(session),
     rigmap: (
       session.rigmaps.find(({ target }) => target === 'livelinkface61') ?? session.rigmaps[0]
     ).name,

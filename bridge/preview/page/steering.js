@@ -1,6 +1,7 @@
 /** Tells the subjects of a running bridge what to feel, and follows what others tell them. */
 import * as api from './api.js';
 import { Refusal } from './api.js';
+import { usualLevels } from './state.js';
 
 const FOLLOW_MS = 2000; // between two looks at what keys, timelines and remote control have told
 const SETTLE_MS = 60; // a slider that moves is told of no more often
@@ -10,18 +11,20 @@ const untold = (session) => ({
   emotion: session.emotions[0],
   intensity: 1,
   mouth_guard: session.mouth_guard,
+  levels: usualLevels(session),
 });
 
 /** Return the settings of a subject as the server describes it: its strongest emotion counts. */
-function settingsOf({ emotion, intensity, mouth_guard }, session) {
+function settingsOf({ emotion, intensity, mouth_guard, levels }, session) {
   const [name, weight] = Object.entries(emotion).sort(([, a], [, b]) => b - a)[0] ?? [];
   const told = name ? { emotion: name, intensity: weight * intensity } : {};
-  return { ...untold(session), ...told, mouth_guard };
+  return { ...untold(session), ...told, mouth_guard, levels };
 }
 
 /** Keeps `state.steered`, {name, settings} of each subject, and `state.subject`, who is told. */
 export class Steering {
   #timer = null;
+  #untold = {};
   #isTelling = false;
 
   /** @param {import('./state.js').Store} store */
@@ -37,6 +40,8 @@ export class Steering {
 
   /** Tell another subject from now on. */
   choose(subject) {
+    this.#untold = {};
+    clearTimeout(this.#timer);
     this.store.set({ subject });
   }
 
@@ -49,12 +54,16 @@ export class Steering {
     this.#show({ name: subject, settings });
     clearTimeout(this.#timer);
     this.#isTelling = true;
-    this.#timer = setTimeout(() => this.#tell(subject, settings, patch), SETTLE_MS);
+    this.#untold = { ...this.#untold, ...patch };
+    this.#timer = setTimeout(() => this.#tell(subject, settings), SETTLE_MS);
   }
 
-  async #tell(name, { emotion, intensity, mouth_guard }, patch) {
-    const felt = { emotion: { [emotion]: intensity }, intensity: 1 };
-    const wish = 'mouth_guard' in patch ? { mouth_guard } : felt;
+  async #tell(name, { emotion, intensity }) {
+    const { mouth_guard, levels, ...felt } = this.#untold;
+    const wish = { mouth_guard, levels };
+    if (Object.keys(felt).length)
+      Object.assign(wish, { emotion: { [emotion]: intensity }, intensity: 1 });
+    this.#untold = {};
     try {
       await api.tell(name, wish);
     } catch (error) {
@@ -87,4 +96,19 @@ export function shownSettings({ mode, steered, subject, sides, active, session }
   if (mode !== 'live') return sides[active].settings;
   const told = steered.find(({ name }) => name === subject)?.settings;
   return { ...sides[active].settings, ...(told ?? untold(session)) };
+}
+
+/** The parts of a face that move by themselves: those of which nothing is left when it is off. */
+const ownParts = ({ levels }) =>
+  Object.entries(levels).filter(([, part]) => part.off !== part.default);
+
+/** Whether anything of a face moves by itself. */
+export const isAlive = (levels, session) =>
+  ownParts(session).some(([name, { off }]) => levels[name] > off);
+
+/** The levels of a living face with its life off, of a still one with its life as it is made. */
+export function switched(levels, session) {
+  const key = isAlive(levels, session) ? 'off' : 'default';
+  const changed = ownParts(session).map(([name, part]) => [name, part[key]]);
+  return { ...levels, ...Object.fromEntries(changed) };
 }

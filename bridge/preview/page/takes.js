@@ -7,7 +7,7 @@ import { SIDES, duration, emptySide, shownSides } from './state.js';
 
 const POLL_MS = 150;
 const SETTLE_MS = 250; // a slider rests so long before a take is made
-const ANEW = ['emotion', 'intensity', 'mouth_guard', 'lookahead_ms']; // what a take is made with
+const ANEW = ['emotion', 'intensity', 'mouth_guard', 'lookahead_ms', 'levels']; // of a take
 
 const pause = (time_ms) => new Promise((resolve) => setTimeout(resolve, time_ms));
 
@@ -103,11 +103,11 @@ export class Takes {
   }
 
   /** The settings that a take of the server was made with. */
-  #settingsOf({ emotion, mouth_guard, lookahead_ms }) {
+  #settingsOf({ emotion, mouth_guard, lookahead_ms, levels }) {
     const { emotions } = this.store.state.session;
     const [name = emotions[0], intensity = 1] =
       Object.entries(emotion ?? {}).find(([, weight]) => weight > 0) ?? [];
-    return { emotion: name, intensity, mouth_guard, lookahead_ms };
+    return { emotion: name, intensity, mouth_guard, lookahead_ms, levels };
   }
 
   /** Have a take made, or take over that of the other side if it was made the same way. */
@@ -127,6 +127,7 @@ export class Takes {
       emotion: { [settings.emotion]: settings.intensity },
       mouth_guard: settings.mouth_guard,
       lookahead_ms: settings.lookahead_ms,
+      levels: settings.levels,
     });
     this.#made.add(take.id);
     return take;

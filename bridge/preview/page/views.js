@@ -5,6 +5,7 @@ import { isSilent } from './live.js';
 import { missingShapes } from './moving.js';
 import { followOrbit } from './orbit.js';
 import { shownSides } from './state.js';
+import { isAlive } from './steering.js';
 
 const MAX_VIEWS = 16;
 const SHAPES_ANEW = ['sides', 'live', 'mode', 'time_s', 'posed', 'orbit', 'layout', 'figures'];
@@ -37,9 +38,10 @@ function takeFaces({ session, sides, posed, time_s, active }) {
   }));
 }
 
-function settingsText({ emotion, intensity, mouth_guard, lookahead_ms }, session) {
+function settingsText({ emotion, intensity, mouth_guard, lookahead_ms, levels }, session) {
   const guard = mouth_guard === session.mouth_guard ? '' : ` · guard ${mouth_guard.toFixed(2)}`;
-  return `${emotion} ${intensity.toFixed(2)}${guard} · ${lookahead_ms} ms`;
+  const life = isAlive(levels, session) ? '' : ' · still';
+  return `${emotion} ${intensity.toFixed(2)}${guard} · ${lookahead_ms} ms${life}`;
 }
 
 function liveFaces({ live, sides, posed }) {

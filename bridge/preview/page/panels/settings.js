@@ -1,6 +1,7 @@
 /** The settings of the active side. */
 import { byId, fillMenu, make, press, write } from '../elements.js';
 import { shownSettings } from '../steering.js';
+import { drawLife, followLife } from './life.js';
 
 const FIELDS = ['sides', 'active', 'sources', 'heads', 'missing', 'mode', 'steered', 'subject'];
 
@@ -31,6 +32,7 @@ export function followSettings(store, takes, steering) {
     { max: session.lookahead_ms.maximum, step: session.lookahead_ms.step },
     (value) => change({ lookahead_ms: value }),
   );
+  followLife(store, change);
   byId('rigmap').onchange = ({ target }) => changeSide({ rigmap: target.value });
   byId('head').onchange = ({ target }) => changeSide({ head: target.value });
   byId('subject').onchange = ({ target }) => steering.choose(target.value);
@@ -84,6 +86,7 @@ function draw(state) {
   setSlider('intensity', settings.intensity, settings.intensity.toFixed(2));
   setSlider('guard', settings.mouth_guard, settings.mouth_guard.toFixed(2));
   setSlider('lookahead', settings.lookahead_ms, `${settings.lookahead_ms} ms`);
+  drawLife(settings.levels, session);
   fillMenu(
     byId('rigmap'),
     session.rigmaps.map(({ name }) => ({ value: name, text: name })),

@@ -1,0 +1,33 @@
+/** The life of a face: a switch for all that moves by itself, and a slider for each part. */
+import { byId, make, press, write } from '../elements.js';
+import { isAlive, shownSettings, switched } from '../steering.js';
+
+const words = (name) => name.replaceAll('_', ' ');
+
+/**
+ * @param {import('../state.js').Store} store
+ * @param {(patch: object) => void} change settings of the face that is set
+ */
+export function followLife(store, change) {
+  const levels = () => shownSettings(store.state).levels;
+  byId('levels').append(
+    ...Object.entries(store.state.session.levels).map(([name, { maximum }]) => {
+      const input = make('input', { type: 'range', min: 0, max: maximum, step: 0.05 });
+      input.dataset.level = name;
+      input.oninput = () => change({ levels: { ...levels(), [name]: Number(input.value) } });
+      return make('label.field', {}, make('span', {}, words(name), make('output')), input);
+    }),
+  );
+  byId('alive').onclick = () => change({ levels: switched(levels(), store.state.session) });
+}
+
+/** Show the levels of the face that is set. */
+export function drawLife(levels, session) {
+  press(byId('alive'), isAlive(levels, session));
+  for (const input of byId('levels').querySelectorAll('input')) {
+    const level = levels[input.dataset.level];
+    if (Number(input.value) !== level) input.value = String(level);
+    input.setAttribute('aria-valuetext', level.toFixed(2));
+    write(input.parentElement.querySelector('output'), level.toFixed(2));
+  }
+}
