@@ -36,7 +36,8 @@ ENDING_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
-    """Spreads by latency part, of the `total` and of the ticks' `lateness`; losses by cause, since
+    """Spreads by latency part, of the `total`, of the ticks' `lateness` and their work,
+    `send`; losses by cause, since
     the start; time on the processor, of all threads."""
 
     spreads: dict[str, Spread]
@@ -45,10 +46,10 @@ class Measurements:
 
 
 class DaemonProcess:
-    """A running daemon as a context. `environment` is what it sees, by default this process's.
+    """A running daemon as a context: one subject that hears `audio` and sends to a local port.
 
-    `preview` is where it serves its faces to browsers, `control` where it takes remote control, by
-    default nowhere.
+    `environment` is what it sees, by default this process's; `settings` are keys of the config, in
+    place of the usual ones.
     """
 
     def __init__(
@@ -56,8 +57,7 @@ class DaemonProcess:
         audio: str,
         port: int,
         environment: Mapping[str, str] | None = None,
-        preview: str | None = None,
-        control: str | None = None,
+        **settings: object,
     ) -> None:
         link = f"livelink-face://127.0.0.1:{port}"
         subject = {"name": "Bench", "audio": {"input": audio}, "links": [link]}
@@ -65,9 +65,8 @@ class DaemonProcess:
             "fps": "60",
             "device": "cpu",
             "dashboard": False,
-            "preview": preview,
-            "control": {"osc": control},
             "subjects": [subject],
+            **settings,
         }
         self._environment = {**(environment or os.environ), **MATH_THREADS}
 
@@ -119,6 +118,7 @@ def measurements(metrics: Metrics, cpu_s: float) -> Measurements:
     """Return what was measured of the first subject and of the ticks."""
     subject = metrics.subjects[0]
     rings = {**subject.latency, "total": subject.total, "lateness": metrics.tick_lateness}
+    rings["send"] = metrics.send
     spreads = {name: spread for name, ring in rings.items() if (spread := ring.spread())}
     drops = {cause: rate.total for cause, rate in subject.drops.items()}
     return Measurements(spreads, drops, cpu_s)
@@ -145,6 +145,7 @@ class Keeper:
     def _begin(self) -> None:
         self._begun_cpu_s = time.process_time()
         self._metrics.tick_lateness = Percentiles(KEPT)
+        self._metrics.send = Percentiles(KEPT)
         for subject in self._metrics.subjects:
             subject.latency = {part: Percentiles(KEPT) for part in subject.latency}
             subject.total = Percentiles(KEPT)

@@ -1,9 +1,10 @@
-"""The machine that is measured, in words, and how much memory a process holds."""
+"""The machine that is measured: in words, a process's memory, and a port that is free."""
 
 from __future__ import annotations
 
 import os
 import platform
+import socket
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -38,6 +39,13 @@ def resident_mb(process_id: int) -> float | None:
         shown = subprocess.run(command, capture_output=True, text=True, check=True)
         return int(shown.stdout) * 1024e-6
     return None
+
+
+def free_port(kind: socket.SocketKind) -> int:
+    """Return a local port that nobody has."""
+    with socket.socket(socket.AF_INET, kind) as bound:
+        bound.bind(("127.0.0.1", 0))
+        return int(bound.getsockname()[1])
 
 
 def _processor() -> str:

@@ -16,6 +16,7 @@ import numpy as np
 
 from bridge.bench.daemon_process import DaemonProcess
 from bridge.bench.figures import Figure, Remark, figures_of, spread_of
+from bridge.bench.machine import free_port
 from bridge.bench.packets import FPS, LATENESS_P99_MS, RATE_TOLERANCE_HZ
 from bridge.bench.receiver import ReceiverProcess
 from bridge.bench.watchers import Sightings, WatcherProcess
@@ -34,7 +35,7 @@ LATENCY_P99_MS = 16.7
 
 def measure(options: Options) -> list[Figure | Remark]:
     """Watch for half of `options.seconds`, with a quarter before and after without clients."""
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port(socket.SOCK_STREAM)}"
     quarter_s = options.seconds / 4
     with (
         ReceiverProcess() as receiver,
@@ -117,9 +118,3 @@ def _of_processor(
 
 def _p99(spread: object) -> float:
     return float(getattr(spread, "p99_s", math.nan))
-
-
-def _free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])

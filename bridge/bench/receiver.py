@@ -1,16 +1,18 @@
 """A process that receives Live Link Face packets and stamps each with the host clock.
 
 It is a process of its own so that it neither slows the daemon down nor waits for it. The host clock
-(`host_now`) is one for all processes of a machine. `python -m bridge.bench.receiver` prints
-its port, receives until its standard input is closed, and prints what it got as one .npy array.
+(`host_now`) is one for all processes of a machine. `python -m bridge.bench.receiver N` prints
+its N ports, receives until its standard input is closed, and prints what it got as one .npy array.
 """
 
 from __future__ import annotations
 
+import selectors
 import socket
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO
@@ -20,6 +22,7 @@ import numpy as np
 from bridge.clock.host import host_now
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Self
 
     from numpy.typing import NDArray
@@ -36,21 +39,33 @@ MAX_PACKETS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """Packets in order: host times of arrival, frame numbers, jaw openings, each [packets]."""
+    """Packets in order: host times of arrival, frame numbers, jaw openings, each [packets].
+
+    `streams` tells those of a subject at a port from all others, by a number for each.
+    """
 
     times_s: Floats
     frames: Floats
     jaws: Floats
+    streams: Floats
 
 
 class ReceiverProcess:
-    """The receiver as a context; `stop` ends it and returns what arrived."""
+    """The receiver as a context; `stop` ends it and returns what arrived at its `ports`."""
+
+    def __init__(self, count: int = 1) -> None:
+        self._count = count
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "bridge.bench.receiver"]
+        command = [sys.executable, "-m", "bridge.bench.receiver", str(self._count)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.port = int(self._output().readline())
+        self.ports = tuple(map(int, self._output().readline().split()))
         return self
+
+    @property
+    def port(self) -> int:
+        """The first of its ports."""
+        return self.ports[0]
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
@@ -68,23 +83,26 @@ class ReceiverProcess:
         return output  # type: ignore[return-value]
 
 
-def receive(bound: socket.socket, stop: threading.Event) -> NDArray[np.float64]:
-    """Return time, frame and jaw of every packet until `stop`, [3, packets]."""
+def receive(ports: Sequence[socket.socket], stop: threading.Event) -> NDArray[np.float64]:
+    """Return time, frame, jaw and stream of every packet until `stop`, [4, packets]."""
     from bridge.links.livelink_face import decode
     from bridge.rig.load import load_rigmap
 
     jaw = load_rigmap("livelinkface61").outputs.index("JawOpen")
-    rows: list[tuple[float, float, float]] = []
-    while not stop.is_set() and len(rows) < MAX_PACKETS:
-        try:
-            datagram = bound.recv(2048)
-        except TimeoutError:
-            continue
-        arrived_s = host_now()
-        packet = decode(datagram)
-        if packet.values is not None:
-            rows.append((arrived_s, float(packet.frame), float(packet.values[jaw])))
-    return np.array(rows, dtype=np.float64).reshape(-1, 3).T
+    rows: list[tuple[float, float, float, float]] = []
+    streams: dict[tuple[int, str], int] = {}
+    with selectors.DefaultSelector() as ready:
+        for bound in ports:
+            ready.register(bound, selectors.EVENT_READ)
+        while not stop.is_set() and len(rows) < MAX_PACKETS:
+            for key, _ in ready.select(PATIENCE_S):
+                datagram = key.fileobj.recv(2048)  # type: ignore[union-attr]
+                arrived_s = host_now()
+                packet = decode(datagram)
+                stream = streams.setdefault((key.fd, packet.subject), len(streams))
+                if packet.values is not None:
+                    rows.append((arrived_s, float(packet.frame), float(packet.values[jaw]), stream))
+    return np.array(rows, dtype=np.float64).reshape(-1, 4).T
 
 
 def main() -> None:
@@ -95,13 +113,18 @@ def main() -> None:
         sys.stdin.read()
         stop.set()
 
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BYTES)
-        bound.bind(("127.0.0.1", 0))
-        bound.settimeout(PATIENCE_S)
-        print(bound.getsockname()[1], flush=True)
+    with ExitStack() as closing:
+        ports = [_bound(closing) for _ in range(int(sys.argv[1]))]
+        print(*(bound.getsockname()[1] for bound in ports), flush=True)
         threading.Thread(target=wait, daemon=True).start()
-        np.save(sys.stdout.buffer, receive(bound, stop))
+        np.save(sys.stdout.buffer, receive(ports, stop))
+
+
+def _bound(closing: ExitStack) -> socket.socket:
+    bound = closing.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BYTES)
+    bound.bind(("127.0.0.1", 0))
+    return bound
 
 
 if __name__ == "__main__":

@@ -40,10 +40,11 @@ SECTIONS: dict[str, Section] = {
         Section("render", "recordings to takes: one long, many short, beside the network alone"),
         Section("memory", "what the whole daemon holds"),
         Section("packets", "sound in, packets out at 60 fps: rate, order, ticks"),
+        Section("links", "4 subjects to 8 targets, and to some that cannot be reached: ticks"),
         Section("preview", "eight browsers watch: rate, latency, and what it costs the ticks"),
-        Section(
-            "control", "remote control: a flood of hostile datagrams, ten minutes of heartbeats"
-        ),
+        Section("control", "remote control under a flood of hostile datagrams"),
+        Section("device", "the MetaHuman device under a flood of hostile connections"),
+        Section("switchboard", "remote control as Switchboard talks: answers, heartbeats, takes"),
         Section("latency", "a vowel into a fake microphone: what is added to the look-ahead"),
         Section("soak", "a long run: memory, drift, losses"),
     )

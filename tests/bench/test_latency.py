@@ -36,14 +36,14 @@ def test_what_is_added_is_what_the_network_and_the_look_ahead_do_not_explain() -
     jaws = np.max(
         [opening(ticks_s - 0.12, step_s) * (ticks_s < step_s + 1) for step_s in steps_s], 0
     )
-    arrivals = Arrivals(ticks_s, np.arange(600.0), jaws)
+    arrivals = Arrivals(ticks_s, np.arange(600.0), jaws, np.zeros(600))
     durations_s = added(arrivals, steps_s, Answer(0.17, 0.030), 0.08)
     assert len(durations_s) == 4
     assert all(0.0395 < duration_s < 0.040 + 1 / 60 for duration_s in durations_s)
 
 
 def test_a_step_without_an_answer_is_left_out() -> None:
-    arrivals = Arrivals(np.arange(600) / 60, np.arange(600.0), np.zeros(600))
+    arrivals = Arrivals(np.arange(600) / 60, np.arange(600.0), np.zeros(600), np.zeros(600))
     assert added(arrivals, [1.0, 20.0], Answer(0.1, 0.0), 0.08) == []
 
 

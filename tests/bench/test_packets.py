@@ -7,7 +7,9 @@ from bridge.bench.receiver import Arrivals
 
 def arrivals(frames: list[int], fps: float = 60.0) -> Arrivals:
     numbers = np.array(frames, dtype=np.float64)
-    return Arrivals(100.0 + np.arange(len(frames)) / fps, numbers, np.zeros(len(frames)))
+    return Arrivals(
+        100.0 + np.arange(len(frames)) / fps, numbers, np.zeros(len(frames)), np.zeros(len(frames))
+    )
 
 
 def test_every_frame_once_keeps_the_limits() -> None:

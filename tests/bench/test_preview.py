@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import socket
+
 import numpy as np
 
 from bridge.bench.daemon_process import DaemonProcess, Measurements
 from bridge.bench.figures import missed
-from bridge.bench.preview import _free_port, of_sightings, of_ticks
+from bridge.bench.machine import free_port
+from bridge.bench.preview import of_sightings, of_ticks
 from bridge.bench.receiver import ReceiverProcess
 from bridge.bench.watchers import Sightings, WatcherProcess
 from bridge.monitor.rings import Spread
@@ -41,7 +44,7 @@ def test_ticks_are_unchanged_or_not() -> None:
 
 
 def test_a_daemon_is_watched_and_measured_in_phases() -> None:
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port(socket.SOCK_STREAM)}"
     with (
         ReceiverProcess() as receiver,
         DaemonProcess("test", receiver.port, preview=address) as running,

@@ -22,7 +22,7 @@ def test_unknown_sections_are_all_named() -> None:
 def test_every_section_has_its_module() -> None:
     assert [*SECTIONS] == [
         *("startup", "generator", "alive", "render", "memory"),
-        *("packets", "preview", "control", "latency", "soak"),
+        *("packets", "links", "preview", "control", "device", "switchboard", "latency", "soak"),
     ]
 
 

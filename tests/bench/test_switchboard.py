@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from bridge.bench.figures import missed
+from bridge.bench.switchboard import Record, of_record
+from bridge.bench.transcript import Reply, beat, minute, setup
+from bridge.control.phone_messages import MESSAGES
+from bridge.links.osc import Message
+
+
+def test_every_message_of_the_app_is_said() -> None:
+    said = {line.address for line in (*setup(("127.0.0.1", 1), (2, 3)), *minute(0), beat(0.0))}
+    # Fetched with its own thread; aimed with `/OSCAddSendTarget`, as Switchboard does.
+    assert set(MESSAGES) - said == {"/Transport", "/OSCSetSendTarget"}
+
+
+def test_every_answer_of_the_table_is_waited_for() -> None:
+    for line in (*setup(("127.0.0.1", 1), (2,)), *minute(0), beat(0.0)):
+        documented = MESSAGES[line.address].answer.split()
+        assert ([line.answer.address] if line.answer else []) == documented[:1]
+        assert len(line.answer.arguments if line.answer else ()) == max(0, len(documented) - 1)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Message("/Take", (4,)),
+        Message("/Take", (3.0,)),
+        Message("/Take", ()),
+        Message("/Take", (3, 1)),
+        Message("/Slate", (3,)),
+    ],
+)
+def test_another_answer_does_not_fit(message: Message) -> None:
+    assert not Reply("/Take", (3,)).fits(message)
+    assert Reply("/Take", (3,)).fits(Message("/Take", (3,)))
+    assert Reply("/Take", (int,)).fits(Message("/Take", (4,)))
+
+
+def test_a_lost_beat_and_a_wrong_answer_miss_their_limits() -> None:
+    assert missed(of_record(Record(3, 2, 2, [0.001, 0.002]))) == 0
+    assert missed(of_record(Record(3, 2, 2, [0.001, math.inf]))) == 1
+    assert missed(of_record(Record(3, 2, 1, [0.001], ["/Take: no answer"]))) == 1
