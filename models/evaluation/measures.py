@@ -149,6 +149,11 @@ MEASURES: dict[str, Measure] = {
     "joint.real_phone": Measure(
         "real gaze, blinks, upper face: phone takes, 1 person, 4 classes", _SHARE, digits=1
     ),
+    "alive.grid": Measure("GRID, a tracked man", _SHARE, _most(3), 2),
+    "alive.facegood": Measure("FACEGOOD", _SHARE, _most(3), 2),
+    "alive.ravdess": Measure("RAVDESS", _SHARE, _most(3), 2),
+    "alive.lips": Measure("closures, Kokoro voices", _SHARE, _most(3), 2),
+    "alive.silence": Measure("rest, in silence and noise", _SHARE, _most(3), 2),
     "mood.plain": Measure("clips told right, 5 classes (chance 20)", _SHARE, digits=1),
     **{f"mood.{name}": Measure(f"  {name}", _SHARE, digits=0) for name in EMOTIONS[:5]},
     "mood.louder": Measure("the same, 12 dB louder", _SHARE, digits=1),

@@ -24,6 +24,7 @@ SUITES = (
     "phones",
     "emotion",
     "joint",
+    "alive",
     "mood",
     "speed",
 )

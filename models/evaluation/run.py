@@ -10,6 +10,7 @@ from models.evaluation.entrants import entrants_of
 from models.evaluation.options import RefusalError
 from models.evaluation.recordings import Folders, MissingDataError
 from models.evaluation.results import Results, Run
+from models.evaluation.suites.alive import Alive
 from models.evaluation.suites.emotion import Emotion
 from models.evaluation.suites.facegood import Facegood
 from models.evaluation.suites.grid import Grid
@@ -43,6 +44,7 @@ CLASSES: dict[str, Callable[[Folders, Request], Suite]] = {
     "phones": lambda folders, request: Phones(folders, request.most),
     "emotion": lambda folders, request: Emotion(folders, request.most),
     "joint": lambda folders, request: Joint(folders, request.most, request.living),
+    "alive": lambda folders, request: Alive(folders, request.most, request.living),
     "mood": lambda folders, request: Mood(folders, request.most),
     "speed": lambda folders, request: Speed(folders, request.most),
 }
