@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from bridge.allowed import MAX_ALLOWED, Allowed, is_within
 from bridge.document import FieldError
 from bridge.listening import Place
 
 DEFAULT_PORT = 8000
 """Where controllers look for the app."""
-
-MAX_ALLOWED = 64
-"""Entries of an allow-list; a stage is one network or a few machines."""
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class OscPlace(Place):
@@ -32,16 +27,6 @@ def _osc(value: Any) -> Any:
     return value
 
 
-def _network(value: Any) -> Any:
-    if isinstance(value, ipaddress.IPv4Network | ipaddress.IPv6Network):
-        return value
-    try:
-        return ipaddress.ip_network(str(value))
-    except ValueError:
-        remedy = "write one as 10.0.0.5, or a network as 10.0.0.0/24"
-        raise FieldError(f"{value!r} is no IP address and no network", remedy) from None
-
-
 class ControlSpec(BaseModel):
     """Remote control: at `osc`, None for nowhere, for this machine and those in `allow`.
 
@@ -51,9 +36,7 @@ class ControlSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     osc: Annotated[OscPlace | None, BeforeValidator(_osc)] = None
-    allow: tuple[Annotated[Network, BeforeValidator(_network)], ...] = Field(
-        default=(), max_length=MAX_ALLOWED
-    )
+    allow: tuple[Allowed, ...] = Field(default=(), max_length=MAX_ALLOWED)
 
     @model_validator(mode="after")
     def _is_guarded(self) -> ControlSpec:
@@ -65,9 +48,4 @@ class ControlSpec(BaseModel):
 
     def is_allowed(self, host: str) -> bool:
         """Whether that IP address may control, and be answered."""
-        try:
-            address = ipaddress.ip_address(host.partition("%")[0])
-        except ValueError:
-            return False
-        mapped = getattr(address, "ipv4_mapped", None) or address
-        return mapped.is_loopback or any(mapped in network for network in self.allow)
+        return is_within(host, self.allow)

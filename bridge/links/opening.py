@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bridge.errors import Problem, UserError
 from bridge.links.link import Link, LiveLinkFaceLink, OscLink
 from bridge.links.livelink_face import Encoder, device_id, subject_fault
+from bridge.links.metahuman.access import Access
 from bridge.links.osc_bundles import BundleTemplate
 from bridge.links.udp import UdpTargets
 from bridge.links.vmc import VmcEncoder, VmcLink
@@ -43,7 +44,9 @@ def open_link(
         if devices is None:
             raise ValueError(f"{spec} listens, and there are no devices to listen with")
         (target,) = spec.targets
-        return devices.link(str(spec), (target.host, target.port), subject_name, outputs, rate)
+        access = Access(spec.allow, spec.discoverable)
+        place = (target.host, target.port)
+        return devices.link(str(spec), place, subject_name, outputs, rate, access)
     return _open_osc(spec, outputs)
 
 

@@ -17,11 +17,26 @@ class Protocol:
     """Whether its one target is the place at which we listen, rather than where we send."""
 
 
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option: what it wants, in words behind `wants one`, and its values if these are few."""
+
+    wants: str
+    choices: tuple[str, ...] = ()
+
+
 PRESETS = ("vrm0", "vrm1")
 """How VMC spells the presets of VRM: as version 0 does, which receivers ask for, or as 1."""
 
-OPTIONS = {"rigmap": "name or path", "presets": f"of {', '.join(PRESETS)}"}
-"""What may stand behind the `?` of a URL, and what each wants."""
+SWITCH = ("yes", "no")
+
+OPTIONS: dict[str, Option] = {
+    "rigmap": Option("name or path"),
+    "presets": Option(f"of {', '.join(PRESETS)}", PRESETS),
+    "allow": Option("list of IP addresses and networks, as 10.0.0.5,192.168.1.0/24"),
+    "discoverable": Option(f"of {', '.join(SWITCH)}", SWITCH),
+}
+"""What may stand behind the `?` of a URL."""
 
 PROTOCOLS: dict[str, Protocol] = {
     "livelink-face": Protocol(
@@ -38,6 +53,7 @@ PROTOCOLS: dict[str, Protocol] = {
         default_port=14785,
         default_rigmap="metahuman_device",
         has_prefix=False,
+        options=("rigmap", "allow", "discoverable"),
         listens=True,
     ),
 }

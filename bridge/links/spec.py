@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, unquote
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from bridge.allowed import MAX_ALLOWED, Allowed, read_network
+from bridge.document import FieldError
 from bridge.errors import Problem, UserError
 from bridge.links.osc import address_fault
-from bridge.links.protocols import OPTIONS, PRESETS, PROTOCOLS
+from bridge.links.protocols import OPTIONS, PROTOCOLS
 from bridge.links.target import MAX_TARGETS, Target, filled_target, parse_target
+
+
+def _listed(value: Any) -> Any:
+    """Read `a,b` as a list."""
+    return value.split(",") if isinstance(value, str) else value
 
 
 class LinkSpec(BaseModel):
@@ -20,7 +27,9 @@ class LinkSpec(BaseModel):
     a target is `host`, `host:port` or `{host, port}`. Without a port the protocol's own is meant,
     without a `rigmap` (name or path) the protocol's own. `prefix`, such as `/face`, stands before
     the curve in an OSC address; other protocols have none. `presets` says how VMC spells those of
-    VRM: `vrm0` as `Joy`, `vrm1` as `happy`.
+    VRM: `vrm0` as `Joy`, `vrm1` as `happy`. A protocol that listens lets in whoever reaches it, or,
+    where `allow` names some, this machine and those; where it is `discoverable` it answers whoever
+    looks for it on the local network.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,6 +39,10 @@ class LinkSpec(BaseModel):
     rigmap: str = Field(default="", min_length=1)
     prefix: str = ""
     presets: Literal["vrm0", "vrm1"] = "vrm0"
+    allow: Annotated[tuple[Allowed, ...], BeforeValidator(_listed)] = Field(
+        default=(), max_length=MAX_ALLOWED
+    )
+    discoverable: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -56,8 +69,10 @@ class LinkSpec(BaseModel):
             raise ValueError(fault)
         if PROTOCOLS[self.protocol].listens and len(self.targets) > 1:
             raise ValueError(f"{self.protocol} names the one address at which it listens")
-        if self.presets != "vrm0" and "presets" not in PROTOCOLS[self.protocol].options:
-            raise ValueError(f"{self.protocol} spells no presets, leave 'presets' out")
+        for name in OPTIONS:
+            is_told = getattr(self, name) != type(self).model_fields[name].default
+            if is_told and name not in PROTOCOLS[self.protocol].options:
+                raise ValueError(f"{self.protocol} has no {name!r}, leave it out")
         return self
 
     def __str__(self) -> str:
@@ -109,10 +124,24 @@ def _options(query: str, known: tuple[str, ...], faults: list[str]) -> dict[str,
         if name not in known:
             there_is = " and ".join(f"{each}=" for each in known)
             faults.append(f"unknown option {name!r}; there is {there_is}")
-        elif not value or name in options or (name == "presets" and value not in PRESETS):
-            faults.append(f"option {name!r} wants one {OPTIONS[name]}")
+        elif name in options or not _fits(name, value):
+            faults.append(f"option {name!r} wants one {OPTIONS[name].wants}")
         options[name] = value
     return options
+
+
+def _fits(name: str, value: str) -> bool:
+    choices = OPTIONS[name].choices
+    if name == "allow":
+        return _are_networks(value.split(","))
+    return value in choices if choices else bool(value)
+
+
+def _are_networks(texts: list[str]) -> bool:
+    try:
+        return 0 < len([read_network(text) for text in texts]) <= MAX_ALLOWED
+    except FieldError:
+        return False
 
 
 def _prefix_fault(protocol: str, prefix: str) -> str | None:

@@ -42,6 +42,16 @@ def test_port_and_rig_map_default_to_the_protocols_own(url: str, port: int, rigm
     assert spec.prefix == ""
 
 
+def test_a_device_says_who_may_come_and_whether_it_is_found() -> None:
+    by_url = parse_link_url("metahuman://10.0.0.1?allow=10.0.0.5,10.0.1.0/24&discoverable=yes")
+    assert list(map(str, by_url.allow)) == ["10.0.0.5/32", "10.0.1.0/24"]
+    assert by_url.discoverable
+    shared = {"protocol": "metahuman", "targets": ["10.0.0.1"], "discoverable": True}
+    assert by_url == LinkSpec.model_validate({**shared, "allow": ["10.0.0.5", "10.0.1.0/24"]})
+    plain = parse_link_url("metahuman://10.0.0.1")
+    assert (plain.allow, plain.discoverable) == ((), False)
+
+
 def test_config_says_the_same_in_three_ways() -> None:
     by_url = LinkSpec.model_validate("osc://10.0.0.5:8000,stage/face?rigmap=vrm")
     shared = {"protocol": "osc", "rigmap": "vrm", "prefix": "/face"}
@@ -86,6 +96,10 @@ def test_config_says_the_same_in_three_ways() -> None:
         ("osc://a?presets=vrm1", "unknown option 'presets'; there is rigmap="),
         ("vmc://a?presets=vrm2", "option 'presets' wants one of vrm0, vrm1"),
         ("vmc://a?presets=", "option 'presets' wants one of vrm0, vrm1"),
+        ("osc://a?allow=10.0.0.5", "unknown option 'allow'; there is rigmap="),
+        ("metahuman://a?allow=", "option 'allow' wants one list of IP addresses"),
+        ("metahuman://a?allow=10.0.0.5,10.0.0.7/24", "option 'allow' wants one list"),
+        ("metahuman://a?discoverable=1", "option 'discoverable' wants one of yes, no"),
     ],
 )
 def test_a_wrong_url_is_told_what_is_wrong(url: str, message: str) -> None:
@@ -111,7 +125,9 @@ def test_any_text_is_a_link_or_a_user_error(text: str, start: str) -> None:
     [
         ({"protocol": "ndi", "targets": ["a"]}, "'livelink-face', 'osc', 'vmc' or 'metahuman'"),
         ({"protocol": ["osc"], "targets": ["a"]}, "'livelink-face', 'osc', 'vmc' or 'metahuman'"),
-        ({"protocol": "osc", "targets": ["a"], "presets": "vrm1"}, "osc spells no presets"),
+        ({"protocol": "osc", "targets": ["a"], "presets": "vrm1"}, "osc has no 'presets'"),
+        ({"protocol": "vmc", "targets": ["a"], "allow": ["10.0.0.5"]}, "vmc has no 'allow'"),
+        ({"protocol": "metahuman", "targets": ["a"], "allow": ["stage"]}, "no IP address"),
         ({"protocol": "osc", "targets": []}, "at least 1"),
         ({"protocol": "osc", "targets": [f"h{i}" for i in range(17)]}, "at most 16"),
         ({"protocol": "osc"}, "Field required"),

@@ -8,26 +8,31 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.errors import Problem, UserError
 from bridge.links.livelink_face import subject_fault
+from bridge.links.metahuman.access import Access
 from bridge.links.metahuman.device import PRODUCT, Device
 from bridge.links.metahuman.discovery import ANY_INTERFACE, Beacon
 from bridge.links.metahuman.link import MetaHumanLink, outputs_fault
-from bridge.links.metahuman.server import Server, anyone
+from bridge.links.metahuman.server import Server
 from bridge.listening import binding_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bridge.clock.rate import FrameRate
-    from bridge.links.metahuman.device import Recorder
+from bridge.links.metahuman.device import Recorder
 
 DEFAULT_PORT = 14785
 """Where Unreal looks for a device when it is told a host alone."""
+
+TO_ALL = Access()
+"""Whoever reaches a device is let in, and nobody finds it by looking."""
 
 
 @dataclass(slots=True)
 class _Opened:
     device: Device
     bound: socket.socket
+    access: Access
     server: Server | None = None
 
     @property
@@ -39,20 +44,11 @@ class Devices:
     """The MetaHuman devices of one run of the bridge.
 
     Each listens from its first link on, and serves from `start` to `close`. `recorder` records
-    what Unreal asks for; `is_allowed` decides by IP address who may connect; a discoverable device
-    answers on the local network to those who look for one.
+    what Unreal asks for.
     """
 
-    def __init__(
-        self,
-        *,
-        recorder: Recorder | None = None,
-        is_allowed: Callable[[str], bool] = anyone,
-        is_discoverable: bool = False,
-    ) -> None:
+    def __init__(self, *, recorder: Recorder | None = None) -> None:
         self._recorder = recorder
-        self._is_allowed = is_allowed
-        self._is_discoverable = is_discoverable
         self._opened: dict[tuple[str, int], _Opened] = {}
 
     def link(
@@ -62,11 +58,13 @@ class Devices:
         subject: str,
         outputs: Sequence[str],
         rate: FrameRate,
+        access: Access = TO_ALL,
     ) -> MetaHumanLink:
         """Return the link of a subject to the device that listens at `place`, host and port.
 
         `where` is the link's name. UserError: a subject or outputs which a device cannot carry, a
-        subject the device has already, a place at which it cannot listen.
+        subject the device has already, a place at which it cannot listen, another `access` than
+        that of the device.
         """
         problems = []
         if fault := subject_fault(subject):
@@ -77,7 +75,10 @@ class Devices:
         if problems:
             raise UserError.of(problems)
         if place not in self._opened:
-            self._opened[place] = self._open(where, *place)
+            self._opened[place] = self._open(where, *place, access)
+        if self._opened[place].access != access:
+            what = "allow or discoverable is another than that of a link to the same address"
+            raise UserError(Problem(where, what, "write the same behind each of them"))
         return MetaHumanLink(where, self._opened[place].device.add(subject), outputs, rate)
 
     @property
@@ -106,8 +107,8 @@ class Devices:
                 device,
                 opened.bound,
                 notice=notice,
-                is_allowed=self._is_allowed,
-                beside=beacon.shine if self._is_discoverable else None,
+                is_allowed=opened.access.is_allowed,
+                beside=beacon.shine if opened.access.is_discoverable else None,
             )
             opened.server.start()
 
@@ -125,11 +126,11 @@ class Devices:
             opened.bound.close()
         self._opened.clear()
 
-    def _open(self, where: str, host: str, port: int) -> _Opened:
+    def _open(self, where: str, host: str, port: int, access: Access) -> _Opened:
         bound = _bound_socket(where, host, port)
         name = f"{PRODUCT} {socket.gethostname()}"
         suffix = "" if port == DEFAULT_PORT else f" {bound.getsockname()[1]}"
-        return _Opened(Device(name + suffix, self._recorder), bound)
+        return _Opened(Device(name + suffix, self._recorder), bound, access)
 
 
 def _bound_socket(where: str, host: str, port: int) -> socket.socket:

@@ -67,8 +67,9 @@ class Reception:
     async def welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one client from its first byte to its last."""
         peer = writer.get_extra_info("peername")
-        if not peer or not self._has_room_for(str(peer[0])):
+        if fault := self._refusal(peer):
             self._device.counters.turned_away += 1
+            self._tell(fault)
             writer.transport.abort()
             return
 
@@ -144,10 +145,17 @@ class Reception:
             self._tell(f"{connection.host} gets {_names(after) or 'no subject any more'}")
         return body
 
-    def _has_room_for(self, host: str) -> bool:
+    def _refusal(self, peer: Address | None) -> str | None:
+        """Say why a client is turned away, None where it is not."""
+        if not peer:
+            return "a client left at once"
+        host = str(peer[0])
+        if not self._is_allowed(host):
+            return f"{host} is not allowed; see allow= of the link"
         of_host = sum(connection.host == host for connection in self._connections)
-        has_room = len(self._connections) < MAX_CLIENTS and of_host < MAX_CLIENTS_OF_A_HOST
-        return has_room and self._is_allowed(host)
+        if len(self._connections) >= MAX_CLIENTS or of_host >= MAX_CLIENTS_OF_A_HOST:
+            return f"{host} is turned away: {len(self._connections)} clients are here"
+        return None
 
     def _let_go(self, connection: Connection) -> None:
         streams = connection.conversation.streams

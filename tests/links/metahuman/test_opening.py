@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ import pytest
 from bridge.clock.rate import FRAME_RATES
 from bridge.clock.tick import Tick
 from bridge.errors import UserError
+from bridge.links.metahuman.access import Access
 from bridge.links.metahuman.frame import CONTROLS
-from bridge.links.metahuman.opening import Devices
+from bridge.links.metahuman.opening import TO_ALL, Devices
 from tests.links.metahuman.unreal import Unreal
 
 if TYPE_CHECKING:
@@ -28,8 +30,9 @@ def opened(
     subject: str,
     place: tuple[str, int] = HERE,
     outputs: tuple[str, ...] = CONTROLS,
+    access: Access = TO_ALL,
 ) -> MetaHumanLink:
-    return devices.link(NAME, place, subject, outputs, RATE)
+    return devices.link(NAME, place, subject, outputs, RATE, access)
 
 
 def problem(devices: Devices, *arguments: object) -> str:
@@ -98,9 +101,26 @@ def test_closing_frees_the_port_whether_or_not_it_served() -> None:
         socket.create_server(("127.0.0.1", port)).close()
 
 
+def test_subjects_of_a_device_agree_on_who_may_come() -> None:
+    devices = Devices()
+    stage = Access((ipaddress.ip_network("10.0.0.0/24"),))
+    opened(devices, "Ada", access=stage)
+    opened(devices, "Ben", access=stage)
+    words = problem(devices, "Cleo", HERE, CONTROLS, TO_ALL)
+    assert "another than that of a link to the same address" in words
+    devices.close()
+
+
+def test_a_list_lets_in_this_machine_and_those_it_names() -> None:
+    stage = Access((ipaddress.ip_network("10.0.0.0/24"),))
+    hosts = ("127.0.0.1", "::1", "10.0.0.9", "::ffff:10.0.0.9", "10.0.1.9", "no address")
+    assert [stage.is_allowed(host) for host in hosts] == [True] * 4 + [False] * 2
+    assert all(map(TO_ALL.is_allowed, hosts))
+
+
 def test_a_discoverable_device_serves_as_well() -> None:
-    devices = Devices(is_discoverable=True)
-    link = opened(devices, "Ada")
+    devices = Devices()
+    link = opened(devices, "Ada", access=Access(is_discoverable=True))
     told: list[str] = []
     devices.start(told.append)
     with Unreal(devices.ports[0]) as unreal:
