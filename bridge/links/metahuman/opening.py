@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bridge.clock.rate import FrameRate
-from bridge.links.metahuman.device import Recorder
+    from bridge.links.metahuman.device import Recorder
 
 DEFAULT_PORT = 14785
 """Where Unreal looks for a device when it is told a host alone."""
