@@ -14,14 +14,13 @@ import numpy as np
 from bridge.audio.file import AUDIO_SUFFIXES
 from bridge.audio.hop import HOP_S, HOP_SAMPLES
 from bridge.audio.opening import SPEECH_PATH
-from bridge.bench.figures import Figure, Remark, figures_of, spread_of
+from bridge.bench.emotions import changes
+from bridge.bench.figures import Figure, Remark
+from bridge.bench.life_cost import costs
 from bridge.bench.lives import course
-from bridge.clock.host import host_now
 from bridge.face.alive.cues import Cues
 from bridge.face.alive.life import Life
 from bridge.face.alive.prosody import ProsodyTracker
-from bridge.frame import neutral_board
-from bridge.process import settle
 from bridge.takes.hearing import heard
 from bridge.takes.living import prosodies
 from bridge.takes.sound import open_sound
@@ -63,7 +62,8 @@ def measure(options: Options) -> Lines:
         *_gaze(talking, listening, course(SEED, voice, FINE_S, FINE_HZ)),
         *_head(talking, listening),
         *(_together(options.data) if options.data else ()),
-        *_costs(voice),
+        *changes(),
+        *costs(voice),
     ]
 
 
@@ -153,23 +153,3 @@ def _multiple_r(rows: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> floa
         fitted = voice @ np.linalg.lstsq(voice, head, rcond=None)[0]
         best = max(best, float(np.sqrt((fitted @ fitted) / max(float(head @ head), 1e-12))))
     return best
-
-
-def _costs(voice: Sequence[Prosody]) -> Lines:
-    """Time what the tick thread and the generator thread do for a living face."""
-    life, board, ticks, tracker = Life(SEED), neutral_board(), [], ProsodyTracker()
-    settle()
-    for tick, prosody in enumerate(voice[:10_000]):
-        start_s = host_now()
-        life.frame(tick / TICKS_HZ, Cues(prosody), board)
-        ticks.append(host_now() - start_s)
-    sound, hops = np.concatenate([*heard(open_sound(SPEECH_PATH))]), []
-    for hop in sound[: len(sound) // HOP_SAMPLES * HOP_SAMPLES].reshape(-1, HOP_SAMPLES):
-        start_s = host_now()
-        tracker.step(hop)
-        hops.append(host_now() - start_s)
-    return [
-        Remark("cost on one core"),
-        *figures_of("a tick of one face", spread_of(ticks), median_ms=0.5, p99_ms=0.5),
-        *figures_of("a hop of its voice", spread_of(hops)),
-    ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+import numpy as np
+
 from bridge.face.felt import Shares
 from models.emotions import MOUTH_GUARD
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from bridge.face.felt import Felt
@@ -36,7 +37,9 @@ class Fade(Generic[V]):
     """One value going over to another, as an emotion from one mix to the next.
 
     A mix is float32 [emotions], a weight 0 to `MAX_WEIGHT` each; all zero is neutral. The fade
-    begins at `start_s` on the host clock and takes `over_s` seconds; 0 is a cut.
+    begins at `start_s` on the host clock and takes `over_s` seconds; 0 is a cut. Each number goes
+    one way only, never back and never beyond its end: `ease` rises, and so do the product with a
+    constant and the sum with one, rounded or not.
     """
 
     start: V
@@ -48,11 +51,19 @@ class Fade(Generic[V]):
         """Return the value at host time `now_s`."""
         if now_s >= self.start_s + self.over_s:
             return self.end
-        return self.start + (self.end - self.start) * ease((now_s - self.start_s) / self.over_s)
+        share = ease((now_s - self.start_s) / self.over_s)
+        return _held(self.start + (self.end - self.start) * share, self.start, self.end)
 
     def turn(self, end: V, now_s: float, over_s: float) -> Fade[V]:
         """Return the fade that leaves from where this one is now."""
         return Fade(start=self.at(now_s), end=end, start_s=now_s, over_s=over_s)
+
+
+def _held(value: V, start: V, end: V) -> V:
+    """Return a value that rounding put beyond its ends, at the nearer one."""
+    if isinstance(value, float):
+        return min(max(value, min(start, end)), max(start, end))
+    return np.clip(value, np.minimum(start, end), np.maximum(start, end))
 
 
 class EmotionState:

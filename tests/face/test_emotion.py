@@ -50,6 +50,21 @@ def test_a_changed_guard_is_eased_in_beside_the_emotion() -> None:
     np.testing.assert_array_equal(state.at(11.0), HAPPY)
 
 
+WEIGHT = st.floats(0, 1.5, width=32)
+
+
+@given(WEIGHT, WEIGHT, st.floats(0, 1e5), st.floats(0.05, 60), st.integers(24, 500))
+def test_a_weight_goes_one_way_and_never_beyond_its_end(
+    start: float, end: float, start_s: float, over_s: float, rate_hz: int
+) -> None:
+    fade = Fade(np.array([start], np.float32), np.array([end], np.float32), start_s, over_s)
+    ticks = start_s + np.arange(-2, round(min(over_s, 4.0) * rate_hz) + 2) / rate_hz
+    course = np.array([fade.at(now_s)[0] for now_s in ticks])
+    steps = np.diff(course) * (1.0 if end >= start else -1.0)
+    assert steps.min() >= 0.0
+    assert min(start, end) <= course.min() <= course.max() <= max(start, end)
+
+
 @given(st.floats(-2, 3), st.floats(-2, 3))
 def test_easing_never_goes_back_nor_out_of_range(one: float, other: float) -> None:
     low, high = sorted((one, other))
