@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from bridge.audio.opening import open_source
 from bridge.clock.host import host_now
 from bridge.face.alive.life import Life, seed_of
+from bridge.face.delay import Delay
 from bridge.face.emotion import EmotionState
 from bridge.face.mix import chosen, shares
-from bridge.face.stretch import Timing
 from bridge.face.voice import Voice
 from bridge.links.metahuman.opening import Devices
 from bridge.links.opening import PACKET_TABLE, open_link
@@ -133,7 +133,7 @@ def _open_voice(
     """Return the voice of a subject, and what to tell the user of its sound."""
     source, notice = open_source(spec.audio, now=host_now, wake=stage.wake)
     closing.callback(source.close)
-    timing = Timing(1e-3 * config.lookahead_ms, 1e-3 * config.buffer_ms)
+    delay = Delay(1e-3 * config.lookahead_ms, 1e-3 * config.buffer_ms)
     emotion = EmotionState(
         stage.model.emotion_vector(chosen(spec.emotion)),
         mouth_guard=spec.mouth_guard,
@@ -142,7 +142,7 @@ def _open_voice(
     )
     channels = len(stage.model.channels)
     feeling = open_feeling(emotion.shares)
-    voice = Voice(source, spec.audio, timing, emotion, channels=channels, feeling=feeling)
+    voice = Voice(source, spec.audio, delay, emotion, channels=channels, feeling=feeling)
     return voice, notice
 
 
@@ -155,7 +155,6 @@ def open_metrics(config: Config, subjects: list[Subject], stage: Stage) -> Metri
     metrics = Metrics(
         [subject.metrics for subject in subjects],
         config.fps,
-        lookahead_ms=config.lookahead_ms,
         buffer_ms=config.buffer_ms,
         device=str(stage.model.device),
         recorder=stage.recorder,
@@ -163,6 +162,7 @@ def open_metrics(config: Config, subjects: list[Subject], stage: Stage) -> Metri
     if any(subject.voice.emotion.shares.auto for subject in subjects):
         metrics.notice(host_now(), mood_notice())
     for subject in subjects:
+        subject.metrics.lookahead_ms = config.lookahead_ms
         subject.metrics.emotion_at = partial(_felt, subject.voice.emotion, stage.model.emotions)
         if subject.notice:
             metrics.notice(host_now(), subject.notice, subject.name)

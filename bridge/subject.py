@@ -109,8 +109,7 @@ class Subject:
 
         That sound's stream time is the face's plus the look-ahead; the parts add up to the whole.
         """
-        timing = self.voice.timing
-        behind_s = timing.delay_s - timing.lookahead_s + stretch.listener.delay_s
+        behind_s = self.voice.delay.beyond_lookahead_s + stretch.listener.delay_s
         sound_s = stretch.clock.stream_time(due_s) - behind_s
         reached_s = stretch.clock.host_time(sound_s)
         block_s = BLOCK_S - sound_s % BLOCK_S

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 from bridge.control.parameters import Kind, Parameter, Value
 from bridge.errors import Problem, UserError
 from bridge.face.alive.levels import MAX_LEVEL, Levels
+from bridge.face.delay import SLEW
 from bridge.face.emotion import MAX_TRANSITION_MS
 from models.emotions import EMOTIONS, MAX_WEIGHT
+from models.timing import HOP_S, MAX_LOOKAHEAD_MS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +40,8 @@ FADER_S = 0.15
 
 EMOTION = Parameter("emotion", Kind.TEXT, choices=EMOTIONS)
 WEIGHT = Parameter("weight", minimum=0.0, maximum=MAX_WEIGHT)
+HOP_MS = 1e3 * HOP_S
+
 OVER_S = Parameter(
     "over_s", minimum=0.0, maximum=1e-3 * MAX_TRANSITION_MS, unit="s", is_optional=True
 )
@@ -47,7 +51,7 @@ PART = Parameter("part", Kind.TEXT, choices=tuple(field.name for field in fields
 LEVEL = Parameter("level", minimum=0.0, maximum=MAX_LEVEL)
 IS_MUTED = Parameter("is_muted", Kind.SWITCH, is_optional=True)
 IS_PAUSED = Parameter("is_paused", Kind.SWITCH, is_optional=True)
-LOOKAHEAD_MS = Parameter("lookahead_ms", unit="ms")
+LOOKAHEAD_MS = Parameter("lookahead_ms", minimum=0.0, maximum=MAX_LOOKAHEAD_MS, unit="ms")
 ACTION = Parameter("action", Kind.TEXT, choices=("start", "stop"))
 SLATE = Parameter("slate", Kind.TEXT, is_optional=True)
 TAKE = Parameter("take", Kind.WHOLE, minimum=0, maximum=MAX_TAKE, is_optional=True)
@@ -150,7 +154,8 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             "lookahead",
-            "is refused: with another look-ahead the face would jump in time",
+            f"goes over to another look-ahead, rounded to {HOP_MS:g} ms: faces pass at "
+            f"{1 - SLEW:g} or {1 + SLEW:g} of their pace until then; not while a take is recorded",
             (LOOKAHEAD_MS,),
         ),
         Command(

@@ -62,11 +62,14 @@ class Desk:
     def connected(self, running: Running) -> Iterator[None]:
         """Reach a running bridge within the context."""
         changing = threading.RLock()
+        takes = TakeDesk(running.recorder, running.notice, running.devices.announce)
+        self._takes = takes
         self._subjects = {
-            subject.name: SubjectDesk(subject, running.model, changing, running.now)
+            subject.name: SubjectDesk(
+                subject, running.model, changing, running.now, lambda: takes.is_recording
+            )
             for subject in running.subjects
         }
-        self._takes = TakeDesk(running.recorder, running.notice, running.devices.announce)
         self._running = running
         self._is_running.set()
         try:

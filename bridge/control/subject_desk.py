@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bridge.control.commands import (
-    COMMANDS,
     EMOTION,
     FACTOR,
     FADER_S,
+    HOP_MS,
     IS_MUTED,
     IS_PAUSED,
     LEVEL,
+    LOOKAHEAD_MS,
     OVER_S,
     PART,
     SHARE,
@@ -48,12 +49,14 @@ class SubjectDesk:
         model: Generator,
         changing: threading.RLock,
         now: Callable[[], float],
+        is_recording: Callable[[], bool],
     ) -> None:
         self.name = subject.name
         self._subject = subject
         self._model = model
         self._changing = changing
         self._now = now
+        self._is_recording = is_recording
         self._mix = {
             name: float(weight)
             for name, weight in zip(model.emotions, subject.voice.emotion.at(now()), strict=True)
@@ -147,10 +150,15 @@ class SubjectDesk:
         self._subject.is_paused = self._subject.metrics.is_paused = wanted
 
     def lookahead(self, lookahead_ms: float) -> None:
-        """Refuse, with UserError."""
-        del lookahead_ms
-        remedy = "start again with --lookahead-ms or lookahead_ms in the config"
-        raise UserError(Problem("lookahead", COMMANDS["lookahead"].does, remedy))
+        """Go over to another look-ahead, rounded to whole hops, slower than any face jumps."""
+        LOOKAHEAD_MS.read(lookahead_ms)
+        if self._is_recording():
+            what = "a take is recorded, whose sound would jump"
+            raise UserError(Problem(self.name, what, "change the look-ahead after it"))
+        wanted_ms = round(lookahead_ms / HOP_MS) * HOP_MS
+        with self._changing:
+            self._subject.voice.delay.change(1e-3 * wanted_ms, self._now())
+            self._subject.metrics.lookahead_ms = round(wanted_ms)
 
     def reload(self) -> None:
         """Read the rig maps from disk again; UserError keeps all old ones."""

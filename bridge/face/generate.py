@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bridge.audio.block import BLOCK_S
-from bridge.audio.hop import HOP_SAMPLES
+from bridge.audio.hop import HOP_S, HOP_SAMPLES
 from bridge.audio.source import SourceState
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def warm_up(stream: Stream, voices: Sequence[Voice]) -> None:
     samples = np.zeros((len(voices), HOP_SAMPLES), dtype=np.float32)
     emotion = np.stack([voice.emotion.at(math.inf) for voice in voices])
     guards = [voice.emotion.guard_at(math.inf) for voice in voices]
-    lookahead_ms = np.array([1e3 * v.timing.lookahead_s for v in voices], dtype=np.float32)
+    lookahead_ms = np.array([1e3 * v.delay.lookahead_s for v in voices], dtype=np.float32)
     for _ in range(WARM_UP_HOPS):
         stream.step(samples, emotion, lookahead_ms, rows, guards)
     stream.reset(rows)
@@ -139,10 +139,11 @@ class GeneratorLoop:
         hops = [voice.hop for voice in voices if voice.hop]
         start_s = self._now()
         emotions = [voice.emotion for voice in voices]
+        lookahead_hops = [voice.delay.hops_at(start_s) for voice in voices]
         faces = self._stream.step(
             np.stack([hop.samples for hop in hops]),
             np.stack([emotion.at(start_s) for emotion in emotions]),
-            np.array([1e3 * voice.timing.lookahead_s for voice in voices], dtype=np.float32),
+            1e3 * HOP_S * np.array(lookahead_hops, dtype=np.float32),
             ready,
             [emotion.guard_at(start_s) for emotion in emotions],
         )
@@ -150,7 +151,7 @@ class GeneratorLoop:
         self._metrics.inference.add(made_s - start_s)
         finite = [bool(np.isfinite(face).all()) for face in faces]
         for place, (row, voice, hop) in enumerate(zip(ready, voices, hops, strict=True)):
-            voice.take(faces[place] if finite[place] else None, made_s)
+            voice.take(faces[place] if finite[place] else None, made_s, lookahead_hops[place])
             self._measure(row, hop, made_s)
             if not finite[place]:
                 self._refuse(row, made_s)

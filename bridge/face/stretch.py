@@ -1,21 +1,13 @@
 """One unbroken run of sound, and the faces it gave, by stream time.
 
 Stream time counts what the listener gave out, and the `StreamClock` tells, from when blocks arrive,
-which stream time a host time is. The face shown at host time t is that of stream time(t) - delay,
-with the constant
-
-    delay = look-ahead + one hop + buffer
-
-because the row of a stream time is made when the sound up to a look-ahead later was heard, the
-newest row is up to one hop old, interpolation needs the row after, and the buffer takes up what is
-not constant: the generator's work and the jitter of arrivals. So every packet carries exactly the
-face of its own time, and the latency added is the same for all but for the noise of the clock.
+which stream time a host time is. Every packet carries exactly the face of its own time, a `Delay`
+ago, and the latency added is the same for all but for the noise of the clock.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,24 +28,6 @@ if TYPE_CHECKING:
     from bridge.audio.spec import AudioSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """How far behind its sound a face is shown. `lookahead_s` is a whole number of hops."""
-
-    lookahead_s: float
-    buffer_s: float
-
-    @property
-    def delay_s(self) -> float:
-        """Stream time between the sound that arrives and the face that is shown."""
-        return self.lookahead_s + HOP_S + self.buffer_s
-
-    @property
-    def first_row(self) -> int:
-        """The row made by a stream's first hop: the face of one hop less the look-ahead."""
-        return 1 - round(self.lookahead_s / HOP_S)
-
-
 class Stretch:
     """One unbroken run of sound: what was heard of it and the faces it gave.
 
@@ -62,18 +36,17 @@ class Stretch:
     `end_s` is the stream time at which the sound is over, infinite while that is open.
     """
 
-    def __init__(self, rate_hz: int, spec: AudioSpec, timing: Timing, channels: int) -> None:
+    def __init__(self, rate_hz: int, spec: AudioSpec, channels: int) -> None:
         self.listener = Listener(rate_hz, gain_db=spec.gain_db, gate=spec.gate)
         self.clock = StreamClock()
         self.tape = Tape(rate_hz)
-        self.timeline = Timeline(channels, timing.first_row)
+        self.timeline = Timeline(channels)
         self.prosodies = ProsodyLine()
         self._prosody = ProsodyTracker()
         self.end_s = math.inf
         self.heard_s = 0.0
         self._rate_hz = rate_hz
         self._next_index = 0
-        self._last_row = np.zeros(channels, dtype=np.float32)
 
     def hear(self, block: Block) -> None:
         """Take the next block and when it arrived."""
@@ -91,13 +64,12 @@ class Stretch:
             self.tape.write(silence)
             self.heard_s += frames / self._rate_hz
 
-    def show(self, hop: Hop, row: NDArray[np.float32] | None, made_s: float) -> None:
-        """Take the row of `hop`; None repeats the last one, as do hops that were left out."""
-        for _ in range(hop.index - self._next_index):
-            self.timeline.append(self._last_row, hop.arrived_s, made_s)
-        if row is not None:
-            self._last_row = row
-        self.timeline.append(self._last_row, hop.arrived_s, made_s)
+    def show(
+        self, hop: Hop, row: NDArray[np.float32] | None, made_s: float, lookahead_hops: int
+    ) -> None:
+        """Take the row of `hop`, made with that look-ahead; None repeats the last one."""
+        number = hop.index + 1 - lookahead_hops
+        self.timeline.put(number, row, hop.arrived_s, made_s)
         if row is not None:
             self.prosodies.put(hop.index, self._prosody.step(hop.samples))
         self._next_index = hop.index + 1

@@ -57,46 +57,61 @@ class Reading:
 class Timeline:
     """A bounded ring of rows `[channels]` at 50 Hz.
 
-    Row `i` is the face of stream time `i / 50` s. `first_row` is the number of the first row to be
-    appended; it is negative where the generator's look-ahead makes it begin before the sound.
+    Row `i` is the face of stream time `i / 50` s; the first may be negative, where the generator's
+    look-ahead makes it begin before the sound.
     """
 
-    def __init__(self, channels: int, first_row: int = 0) -> None:
+    def __init__(self, channels: int) -> None:
         self._rows = np.zeros((CAPACITY_ROWS, channels), dtype=np.float32)
         self._heard_made_s = np.zeros((CAPACITY_ROWS, 2))
-        self._first_row = first_row
-        self._end_row = first_row
+        self._first_row: int | None = None
+        self._end_row = 0
         self.late_reads = 0
 
     @property
     def newest_s(self) -> float:
-        """The stream time of the newest row; of the one before the first while there is none."""
+        """The stream time of the newest row."""
         return (self._end_row - 1) / ROW_RATE_HZ
 
-    def append(self, row: NDArray[np.float32], heard_s: float = 0.0, made_s: float = 0.0) -> None:
-        """Write the next row, float32 [channels], and its times (see `Reading`).
+    def put(
+        self,
+        number: int,
+        row: NDArray[np.float32] | None,
+        heard_s: float = 0.0,
+        made_s: float = 0.0,
+    ) -> None:
+        """Write row `number`, float32 [channels], and its times (see `Reading`).
 
-        Only the generator thread calls this.
+        None is the row before it. Rows left out since the newest lie on the line between it and
+        this one; a row that is there already is replaced. Only the generator thread calls this.
         """
-        slot = self._end_row % CAPACITY_ROWS
-        self._rows[slot] = row
-        self._heard_made_s[slot] = heard_s, made_s
-        self._end_row += 1
+        if self._first_row is None:
+            self._end_row = number  # before the row that the reader looks at first
+            self._first_row = number
+        newest = self._rows[(self._end_row - 1) % CAPACITY_ROWS].copy()
+        end = newest if row is None else row
+        first = max(min(number, self._end_row), number - CAPACITY_ROWS + 1)
+        for other in range(first, number + 1):
+            share = np.float32((other - first + 1) / (number - first + 1))
+            slot = other % CAPACITY_ROWS
+            self._rows[slot] = newest + share * (end - newest)
+            self._heard_made_s[slot] = heard_s, made_s
+        self._end_row = max(self._end_row, number + 1)
 
     def at(self, stream_s: float) -> Reading:
         """Return the face of `stream_s`; between two rows it is interpolated linearly.
 
         A time older than the ring reads its oldest row. Only the tick thread calls this.
         """
-        end = self._end_row
+        first, end = self._first_row, self._end_row
         position = stream_s * ROW_RATE_HZ
-        if end == self._first_row or position < self._first_row - _ROUNDING_ROWS:
+        if first is None or end == first or position < first - _ROUNDING_ROWS:
             return Reading(None, Reach.EARLY)
         newest = end - 1
         if position > newest + _ROUNDING_ROWS:
             return Reading(self._rows[newest % CAPACITY_ROWS].copy(), self._miss(position - newest))
         # Half the ring is left to the writer, so that no row under the reader is overwritten.
-        oldest = max(self._first_row, end - CAPACITY_ROWS // 2)
+        oldest = max(first, end - CAPACITY_ROWS // 2)
         position = min(max(position, oldest), newest)
         before = min(math.floor(position), newest)
         after = min(before + 1, newest)

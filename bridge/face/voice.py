@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from bridge.audio.source import Source
     from bridge.audio.spec import AudioSpec
     from bridge.face.alive.prosody import Prosody
+    from bridge.face.delay import Delay
     from bridge.face.emotion import EmotionState
     from bridge.face.feeling import Feeling
-    from bridge.face.stretch import Timing
     from bridge.face.timeline import Reading
 
 MAX_FILLED_BLOCKS = BLOCKS_PER_S
@@ -42,7 +42,7 @@ class Voice:
         self,
         source: Source,
         spec: AudioSpec,
-        timing: Timing,
+        delay: Delay,
         emotion: EmotionState,
         *,
         channels: int,
@@ -51,7 +51,7 @@ class Voice:
         self.source = source
         self.feeling = feeling
         self.mute = Mute()
-        self.timing = timing
+        self.delay = delay
         self.emotion = emotion
         self.hop: Hop | None = None
         """The hop that waits for the generator."""
@@ -91,11 +91,14 @@ class Voice:
             self.hop = self._stretch.listener.pop_hop()
         return blocks
 
-    def take(self, row: NDArray[np.float32] | None, made_s: float) -> None:
-        """Take the row made from the waiting hop, None for one of no use, and get the next hop."""
+    def take(self, row: NDArray[np.float32] | None, made_s: float, lookahead_hops: int) -> None:
+        """Take the row made from the waiting hop with that look-ahead, and get the next hop.
+
+        None is a row of no use.
+        """
         if self.hop is None:
             raise ValueError("no hop waits for a row")
-        self._stretch.show(self.hop, row, made_s)
+        self._stretch.show(self.hop, row, made_s, lookahead_hops)
         self.hop = self._stretch.listener.pop_hop()
 
     def at(self, host_s: float) -> tuple[Reading | None, Stretch]:
@@ -103,7 +106,8 @@ class Voice:
         stretch = self._stretch
         if not stretch.clock.is_synchronised:
             return None, stretch
-        return stretch.timeline.at(stretch.clock.stream_time(host_s) - self.timing.delay_s), stretch
+        shown_s = stretch.clock.stream_time(host_s) - self.delay.at(host_s)
+        return stretch.timeline.at(shown_s), stretch
 
     def prosody_at(self, host_s: float) -> Prosody:
         """Return what the voice does a look-ahead after the face of a host time: all that is heard.
@@ -113,7 +117,7 @@ class Voice:
         stretch = self._stretch
         if not stretch.clock.is_synchronised:
             return SILENCE
-        behind_s = self.timing.delay_s - self.timing.lookahead_s
+        behind_s = self.delay.beyond_lookahead_s
         return stretch.prosodies.at(stretch.clock.stream_time(host_s) - behind_s)
 
     def sound_at(self, host_s: float) -> SoundPlace | None:
@@ -121,7 +125,7 @@ class Voice:
         stretch = self._stretch
         if not stretch.clock.is_synchronised:
             return None
-        behind_s = self.timing.delay_s + stretch.listener.delay_s
+        behind_s = self.delay.at(host_s) + stretch.listener.delay_s
         return SoundPlace(stretch.tape, stretch.clock.stream_time(host_s) - behind_s)
 
     def is_over(self, host_s: float) -> bool:
@@ -129,10 +133,10 @@ class Voice:
         stretch = self._stretch
         if not stretch.clock.is_synchronised:
             return math.isfinite(stretch.end_s)
-        return stretch.clock.stream_time(host_s) - self.timing.delay_s > stretch.end_s
+        return stretch.clock.stream_time(host_s) - self.delay.at(host_s) > stretch.end_s
 
     def _new_stretch(self) -> Stretch:
-        return Stretch(self.source.rate_hz, self._spec, self.timing, self._channels)
+        return Stretch(self.source.rate_hz, self._spec, self._channels)
 
     def _make_up(self, now_s: float) -> None:
         """Hear lost blocks as silence, so that stream time keeps up with the source."""
@@ -145,5 +149,5 @@ class Voice:
         """Hear silence at once until the last sound's face can be made and interpolated."""
         stretch = self._stretch
         end_s = stretch.heard_s
-        stretch.hear_silence(self.timing.lookahead_s + 2 * HOP_S, now_s)
+        stretch.hear_silence((self.delay.hops_at(now_s) + 2) * HOP_S, now_s)
         stretch.end_s = end_s + stretch.listener.delay_s

@@ -66,8 +66,8 @@ class Notice:
 
 class SubjectMetrics:
     """One subject. `heard` and `set_input` belong to the generator thread, `faced` and `sent` to
-    the tick thread, `is_muted` and `is_paused` to whoever controls; each part and each cause of
-    drops to the one thread that records it.
+    the tick thread, `is_muted`, `is_paused` and `lookahead_ms` to whoever controls; each part and
+    each cause of drops to the one thread that records it.
     """
 
     def __init__(self, name: str, links: Sequence[LinkCounters] = ()) -> None:
@@ -83,6 +83,7 @@ class SubjectMetrics:
         self.emotion_at: Callable[[float], Mapping[str, float]] = lambda _now_s: {}
         """What it feels at a host time, a weight by name."""
         self.is_muted = self.is_paused = False
+        self.lookahead_ms = 0
         self.board: NDArray[np.float32] = np.zeros(len(CHANNELS), dtype=np.float32)
         self.frame: int | None = None
         self.latency = {part: Percentiles() for part in PARTS}
@@ -137,14 +138,12 @@ class Metrics:
         subjects: Sequence[SubjectMetrics],
         rate: FrameRate,
         *,
-        lookahead_ms: int,
         buffer_ms: float,
         device: str = "",
         recorder: Recorder | None = None,
     ) -> None:
         self.subjects = tuple(subjects)
         self.rate = rate
-        self.lookahead_ms = lookahead_ms
         self.buffer_ms = buffer_ms
         self.device = device
         self.recorder = recorder

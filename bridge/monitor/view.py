@@ -88,7 +88,10 @@ def _form(metrics: Metrics, height: int) -> Form:
 
 def _header(metrics: Metrics, now_s: float) -> list[Text]:
     first = Text(" CSTalk Bridge ", "bold").append(f" {timecode_label(metrics)} ", "bold cyan")
-    first.append(f" {metrics.rate} fps   look-ahead {metrics.lookahead_ms} ms", "default")
+    lookaheads = "/".join(
+        f"{ms}" for ms in dict.fromkeys(subject.lookahead_ms for subject in metrics.subjects)
+    )
+    first.append(f" {metrics.rate} fps   look-ahead {lookaheads} ms", "default")
     first.append(f"   buffer {metrics.buffer_ms:g} ms   {metrics.device}", "default")
     second = Text(" ticks late ", "bright_black").append(
         milliseconds(metrics.tick_lateness.spread()), "default"

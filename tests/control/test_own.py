@@ -115,9 +115,23 @@ def test_a_paused_face_keeps_its_mouth(bridge: RunningBridge) -> None:
     bridge.wait_for(jaw_moves)
 
 
-def test_the_look_ahead_stays(bridge: RunningBridge) -> None:
-    with pytest.raises(UserError, match="would jump in time; start again with --lookahead-ms"):
-        do(bridge.desk, "/cstalk/CSTalk/lookahead", 100)
+def test_the_look_ahead_changes_while_faces_go_on(bridge: RunningBridge) -> None:
+    subject = bridge.metrics.subjects[0]
+    frame = bridge.packet().frame
+    for asked, reached in ((163, 160), (40, 40), (80, 80)):
+        do(bridge.desk, "/cstalk/CSTalk/lookahead", asked)
+        assert subject.lookahead_ms == reached
+    bridge.wait_for(lambda: bridge.packet().frame > frame)
+    with pytest.raises(UserError, match="lookahead_ms: must be 0 to 240"):
+        do(bridge.desk, "/cstalk/CSTalk/lookahead", 260)
+
+
+def test_the_look_ahead_stays_while_a_take_is_recorded(bridge: RunningBridge) -> None:
+    do(bridge.desk, "/cstalk/record", "start", "Steady")
+    with pytest.raises(UserError, match="a take is recorded"):
+        do(bridge.desk, "/cstalk/CSTalk/lookahead", 160)
+    do(bridge.desk, "/cstalk/record", "stop")
+    assert bridge.metrics.subjects[0].lookahead_ms == 80
 
 
 def test_a_take_is_started_with_the_next_number_and_stopped(bridge: RunningBridge) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -27,7 +27,7 @@ def test_it_goes_over_at_a_set_pace_and_arrives(before: int, after: int) -> None
     delay = Delay(before * HOP_S, 0.0)
     delay.change(after * HOP_S, 0.0)
     shown = [delay.at(time_s) for time_s in TIMES_S]
-    steps = [abs(b - a) for a, b in itertools.pairwise(shown)]
+    steps = [abs(b - a) for a, b in pairwise(shown)]
     assert max(steps) <= SLEW * 0.001 + 1e-9
     assert delay.lookahead_s == after * HOP_S
     assert delay.at(2.0) == pytest.approx((after + 1) * HOP_S)
@@ -43,7 +43,7 @@ def test_rows_are_made_before_they_are_shown_and_one_hop_at_a_time(before: int, 
     for time_s, hops in zip(TIMES_S, made, strict=True):
         shown_s = delay.at(time_s + read_later_s) - delay.beyond_lookahead_s
         assert hops * HOP_S <= shown_s + 1e-6
-    assert max(abs(b - a) for a, b in itertools.pairwise(made)) <= 1
+    assert max(abs(b - a) for a, b in pairwise(made)) <= 1
 
 
 def test_a_change_within_a_change_goes_on_from_where_it_is() -> None:

@@ -28,7 +28,7 @@ class Scene:
         self.voices = [scripted_voice(lookahead_s=0.0, buffer_s=0.0) for _ in range(subjects)]
         self.stream = TellingStream(subjects)
         subject_metrics = [SubjectMetrics(f"subject {row}") for row in range(subjects)]
-        self.metrics = Metrics(subject_metrics, FRAME_RATES["60"], lookahead_ms=0, buffer_ms=0)
+        self.metrics = Metrics(subject_metrics, FRAME_RATES["60"], buffer_ms=0)
         self.wake = threading.Event()
         self.loop = GeneratorLoop(
             self.stream, self.voices, self.metrics, wake=self.wake, now=lambda: self.now_s

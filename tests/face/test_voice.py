@@ -119,6 +119,30 @@ def test_rows_keep_their_time_when_hops_were_left_out() -> None:
     assert reading.values[0] == pytest.approx(98.0, abs=1e-3)
 
 
+@pytest.mark.parametrize("lookahead_s", [0.0, 0.02, 0.24])
+def test_every_face_is_there_while_the_look_ahead_changes(lookahead_s: float) -> None:
+    voice = scripted_voice(lookahead_s=0.08, buffer_s=0.01)
+    now_s = hear(voice, 100)
+    voice.delay.change(lookahead_s, now_s)
+    source = voice.source
+    assert isinstance(source, ScriptedSource)
+    shown = [voice.at(now_s)[0]]
+    for number in range(150):
+        block_s = now_s + 0.01 * (number + 1)
+        source.put(block_s)
+        voice.listen(block_s)
+        while voice.hop is not None:
+            hops = voice.delay.hops_at(block_s)
+            voice.take(np.array([voice.hop.index + 1 - hops, 0], dtype=np.float32), block_s, hops)
+        shown += [voice.at(block_s - 0.005)[0], voice.at(block_s)[0]]
+    assert {reading.reach for reading in shown if reading is not None} == {Reach.LIVE}
+    rows = [reading.values[0] for reading in shown if reading and reading.values is not None]
+    paces = np.diff(rows[-280:]) / (0.005 * 50)
+    assert paces.min() > 0.79
+    assert paces.max() < 1.21
+    assert rows[-1] == pytest.approx((2.5 - 0.03 - lookahead_s) * 50, abs=0.01)
+
+
 def test_taking_a_row_without_a_hop_is_refused() -> None:
     with pytest.raises(ValueError, match="hop"):
-        scripted_voice().take(None, 0.0)
+        scripted_voice().take(None, 0.0, 0)

@@ -33,15 +33,14 @@ class CountedLink:
 
 
 def subject(name: str = "CSTalk", links: int = 1) -> SubjectMetrics:
-    return SubjectMetrics(
-        name, [CountedLink(f"livelink-face://127.0.0.1:{11111 + n}") for n in range(links)]
-    )
+    counted = [CountedLink(f"livelink-face://127.0.0.1:{11111 + n}") for n in range(links)]
+    made = SubjectMetrics(name, counted)
+    made.lookahead_ms = 80
+    return made
 
 
 def metrics(*subjects: SubjectMetrics) -> Metrics:
-    return Metrics(
-        subjects or (subject(),), FRAME_RATES["60"], lookahead_ms=80, buffer_ms=12, device="cpu"
-    )
+    return Metrics(subjects or (subject(),), FRAME_RATES["60"], buffer_ms=12, device="cpu")
 
 
 def play(
