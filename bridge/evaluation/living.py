@@ -8,7 +8,7 @@ import numpy as np
 
 from bridge.face.alive.cues import Cues
 from bridge.face.alive.life import Life, prepared
-from bridge.face.alive.living import lay
+from bridge.face.alive.living import NUMBERS, lay
 from bridge.face.alive.prosody import ProsodyTracker
 from models.board import AUDIO_DRIVEN, CHANNELS, INDEX
 from models.evaluation.joint.performance import Performance
@@ -31,7 +31,7 @@ def perform(
     heard = np.zeros(rows * HOP_SAMPLES, dtype=np.float32)
     heard[: len(sound)] = sound[: len(heard)]
     tracker, life = ProsodyTracker(), Life(seed)
-    numbers = np.zeros((rows, 4), dtype=np.float32)
+    numbers = np.zeros((rows, NUMBERS), dtype=np.float32)
     head = np.zeros((rows, 6), dtype=np.float32)
     gaze_deg = np.zeros((rows, 2), dtype=np.float32)
     for row, prosody in enumerate(tracker.hear(heard)):

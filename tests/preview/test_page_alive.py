@@ -28,7 +28,7 @@ def visit(serving: Serving) -> Iterator[Visit]:
 
 def curves(yaw_deg: float, head_rad: float) -> dict[str, float]:
     """What the packets say of a face whose eyes and head turn to its left."""
-    numbers = np.array([yaw_deg, 0.0, 0.0, 0.0], dtype=np.float32)
+    numbers = np.array([yaw_deg, 0.0, 0.0, 0.0, 0.0], dtype=np.float32)
     head = np.array([head_rad, 0.0, 0.0, 0.0, 0.0, 0.0], dtype=np.float32)
     rigmap = load_rigmap("livelinkface61")
     values = rigmap.apply(Frame(0.0, lay(neutral_board(), numbers), head)).tolist()

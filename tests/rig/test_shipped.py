@@ -282,7 +282,7 @@ def test_what_the_generator_drives_reaches_the_packet_where_arkit_has_a_word_for
 
 def looking_left_and_up() -> Frame:
     """A face which turns eyes and head to its left and up, and its head to its right shoulder."""
-    numbers = np.array([20.0, 6.0, 0.0, 0.0], dtype=np.float32)
+    numbers = np.array([20.0, 6.0, 0.0, 0.0, 0.0], dtype=np.float32)
     head = np.array([0.2, 0.1, 0.05, 1.0, 2.0, 3.0], dtype=np.float32)
     return Frame(0.0, lay(neutral_board(), numbers), head)
 

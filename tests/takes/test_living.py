@@ -15,7 +15,7 @@ from bridge.face.alive.cues import Cues
 from bridge.face.alive.levels import AS_GENERATED, Levels
 from bridge.face.alive.life import Life
 from bridge.face.alive.prosody import ProsodyTracker
-from bridge.face.alive.strengths import MOUTH_REGIONS
+from bridge.face.alive.regions import MOUTH_REGIONS
 from bridge.takes.emotions import EmotionCourse, Key
 from bridge.takes.generate import generate_take
 from bridge.takes.living import enliven, prosodies

@@ -26,9 +26,10 @@ def limit_of(name: str) -> float:
 class Levels:
     """How much of each part there is: 0 is off, 1 as made, 2 twice. ValueError outside 0..2.
 
-    `gaze`, `head`, `brows` and `idle` (breath, drift, micro-saccades) scale how far things move,
-    `blink` how often; `mouth` and `upper_face` scale the generated face. `symmetry`, 0..1, is how
-    far both halves of the generated face go to their mean: 0 leaves them as they are.
+    `gaze`, `head`, `brows` and `idle` (breath, drift, micro-saccades, and the swell of what is
+    held) scale how far things move, `blink` how often; `mouth` and `upper_face` scale the generated
+    face. `symmetry`, 0..1, is how far both halves of the generated face go to their mean: 0 leaves
+    them as they are.
     """
 
     gaze: Level = 1.0

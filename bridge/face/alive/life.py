@@ -19,6 +19,7 @@ from bridge.face.alive.levels import Levels, limit_of
 from bridge.face.alive.living import Living
 from bridge.face.alive.motion import Spring
 from bridge.face.alive.strengths import strengthen
+from bridge.face.alive.swell import Swell
 from bridge.frame import Frame
 
 if TYPE_CHECKING:
@@ -49,14 +50,17 @@ class Life:
 
     def __init__(self, seed: int, levels: Levels | None = None) -> None:
         self.levels = levels or Levels()
-        streams = [Random(f"{seed} {part}") for part in ("gaze", "eyes", "blink", "head", "brows")]
-        gaze, eyes, blink, head, brows = streams
+        streams = [
+            Random(f"{seed} {part}") for part in ("gaze", "eyes", "blink", "head", "brows", "swell")
+        ]
+        gaze, eyes, blink, head, brows, swell = streams
         self._hearing = Hearing()
         self._gaze = Gaze(gaze)
         self._eyes = Eyes(eyes)
         self._blink = Blink(blink)
         self._head = Head(head)
         self._brows = Brows(brows)
+        self._swell = Swell(swell)
         self._springs = {
             field.name: Spring(LEVEL_HZ, getattr(self.levels, field.name))
             for field in fields(Levels)
@@ -86,6 +90,7 @@ class Life:
             eyes_deg=eyes_deg,
             closure=closure,
             raised=raised,
+            swell=self._swell.step(moment.elapsed_s, levels.idle),
             head=head,
             gaze_deg=(eyes_deg[0] + yaw_deg, eyes_deg[1] + pitch_deg),
             is_mutual=look.is_mutual,

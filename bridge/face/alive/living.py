@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bridge.face.alive.regions import UPPER
 from models.board import CHANNELS, INDEX
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ MINIMUM = np.array([channel.minimum for channel in CHANNELS], dtype=np.float32)
 MAXIMUM = np.array([channel.maximum for channel in CHANNELS], dtype=np.float32)
 
 _BLINK = sides("eye_blink.ty")
+NUMBERS = 5
+"""How many numbers a living face is laid over by."""
+
 _NONE, _ALL = np.float32(0.0), np.float32(1.0)
 _HIGHEST_LID, _LOWEST_LID = np.float32(LID_RAISE_LIMIT), np.float32(LID_LOWER_LIMIT)
 
@@ -48,21 +52,23 @@ class Living:
 
     `eyes_deg` is where the eyes stand in the head, yaw to the character's left and pitch up;
     `closure`, 0..1, is how far a blink shuts what the lids left open; `raised` how far an accent
-    lifts the brows; `head` is float32 [6] in `HEAD_AXES` order. `gaze_deg` is where the character
-    looks, head and eyes together; `is_mutual` whether that is its partner.
+    lifts the brows; `swell` by which share the upper face is stronger or, below 0, weaker; `head`
+    is float32 [6] in `HEAD_AXES` order. `gaze_deg` is where the character looks, head and eyes
+    together; `is_mutual` whether that is its partner.
     """
 
     eyes_deg: tuple[float, float]
     closure: float
     raised: float
+    swell: float
     head: NDArray[np.float32]
     gaze_deg: tuple[float, float]
     is_mutual: bool
 
     @property
-    def numbers(self) -> tuple[float, float, float, float]:
+    def numbers(self) -> tuple[float, ...]:
         """What is laid over a board, as `lay` takes it."""
-        return (*self.eyes_deg, self.closure, self.raised)
+        return (*self.eyes_deg, self.closure, self.raised, self.swell)
 
     def onto(self, board: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return a board with this laid over it, float32 [174], each value in its range."""
@@ -72,13 +78,14 @@ class Living:
 def lay(board: NDArray[np.float32], numbers: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return boards, float32 [..., 174], with life laid over them, each value in its range.
 
-    `numbers` is float32 [..., 4]: yaw and pitch of the eyes, closure, and how far brows are raised,
-    as told at `Living`.
+    `numbers` is float32 [..., 5]: yaw and pitch of the eyes, closure, how far brows are raised, and
+    the swell, as told at `Living`.
     """
     pitch_deg, closure = numbers[..., 1:2], numbers[..., 2:3]
     lids = np.clip(np.float32(-LID_PER_DEG) * pitch_deg, _HIGHEST_LID, _LOWEST_LID)
     halves = np.maximum(pitch_deg, _NONE), np.minimum(pitch_deg, _NONE)
-    alive = board + np.concatenate((numbers, *halves, lids), axis=-1) @ _ADDED
+    held = board * (_ALL + numbers[..., 4:] * _SWELLING)
+    alive = held + np.concatenate((numbers[..., :4], *halves, lids), axis=-1) @ _ADDED
     open_ = alive[..., _BLINK]
     alive[..., _BLINK] = open_ + closure * (_ALL - open_)
     return np.minimum(np.maximum(alive, MINIMUM, out=alive), MAXIMUM, out=alive)
@@ -105,6 +112,16 @@ def _added() -> NDArray[np.float32]:
 
 
 _ADDED = _added()
+
+
+def _swelling() -> NDArray[np.float32]:
+    """Return 1 for each channel that swells, [174]: the upper face, but lids go with the eyes."""
+    swelling = UPPER.astype(np.float32)
+    swelling[_BLINK] = 0.0
+    return swelling
+
+
+_SWELLING = _swelling()
 
 ADDED = tuple(channel.name for channel in CHANNELS if _ADDED[:, channel.index].any())
 """The channels to which life adds."""

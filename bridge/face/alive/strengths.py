@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bridge.face.alive.living import MAXIMUM, MINIMUM
+from bridge.face.alive.regions import MOUTH, UPPER
 from models.board import CHANNELS, INDEX
 
 if TYPE_CHECKING:
@@ -14,11 +15,6 @@ if TYPE_CHECKING:
 
     from bridge.face.alive.levels import Levels
 
-MOUTH_REGIONS = frozenset({"mouth", "jaw", "chin", "tongue", "teeth"})
-UPPER_REGIONS = frozenset({"brow", "eyelid", "cheek", "nose"})
-
-_MOUTH = np.array([channel.region in MOUTH_REGIONS for channel in CHANNELS])
-_UPPER = np.array([channel.region in UPPER_REGIONS for channel in CHANNELS])
 _MIRROR = np.array([INDEX[channel.mirror] for channel in CHANNELS], dtype=np.intp)
 _MIRROR_SIGN = np.array([channel.mirror_sign for channel in CHANNELS], dtype=np.float32)
 
@@ -34,6 +30,6 @@ def strengthen(board: NDArray[np.float32], levels: Levels) -> NDArray[np.float32
     if levels.symmetry > 0.0:
         mirrored = _MIRROR_SIGN * board[..., _MIRROR]
         scaled += np.float32(0.5 * levels.symmetry) * (mirrored - board)
-    scaled[..., _MOUTH] *= np.float32(levels.mouth)
-    scaled[..., _UPPER] *= np.float32(levels.upper_face)
+    scaled[..., MOUTH] *= np.float32(levels.mouth)
+    scaled[..., UPPER] *= np.float32(levels.upper_face)
     return np.clip(scaled, MINIMUM, MAXIMUM, out=scaled)

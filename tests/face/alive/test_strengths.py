@@ -3,7 +3,8 @@ import pytest
 from numpy.typing import NDArray
 
 from bridge.face.alive.levels import Levels
-from bridge.face.alive.strengths import MOUTH_REGIONS, UPPER_REGIONS, strengthen
+from bridge.face.alive.regions import MOUTH_REGIONS, UPPER_REGIONS
+from bridge.face.alive.strengths import strengthen
 from models.board import CHANNELS, INDEX
 
 LOW = np.array([channel.minimum for channel in CHANNELS], dtype=np.float32)
