@@ -47,6 +47,7 @@ OVER_S = Parameter(
 )
 FACTOR = Parameter("factor", minimum=0.0, maximum=MAX_INTENSITY)
 SHARE = Parameter("share", minimum=0.0, maximum=1.0)
+SAY = Parameter("share", minimum=0.0, maximum=MAX_WEIGHT)
 PART = Parameter("part", Kind.TEXT, choices=tuple(field.name for field in fields(Levels)))
 LEVEL = Parameter("level", minimum=0.0, maximum=MAX_LEVEL)
 IS_MUTED = Parameter("is_muted", Kind.SWITCH, is_optional=True)
@@ -62,7 +63,7 @@ class Command:
     """One command: what stands behind its name, and what it does.
 
     With `is_repeated` the required arguments may come again and again, and are pairs of one `mix`.
-    What `is_slow` reads or writes files.
+    What `is_slow` reads or writes files, or says much. An `is_question` is answered with messages.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Command:
     is_of_subject: bool = True
     is_repeated: bool = False
     is_slow: bool = False
+    is_question: bool = False
 
     @property
     def address(self) -> str:
@@ -140,6 +142,19 @@ COMMANDS: dict[str, Command] = {
             "sets how much of the emotion's mouth speech pushes aside",
             (SHARE, OVER_S),
         ),
+        Command(
+            "auto",
+            "lets what the voice seems to feel fill what the mix leaves of 1: a research build, "
+            "non-commercial; the emotion neutral with weight 1 leaves nothing",
+            (SAY, OVER_S),
+            is_slow=True,
+        ),
+        Command(
+            "arousal",
+            "lets the mix swell while the voice is louder and higher than usual",
+            (SAY, OVER_S),
+            is_slow=True,
+        ),
         Command("level", "sets how strong a part of the living face is", (PART, LEVEL)),
         Command(
             "mute",
@@ -163,6 +178,13 @@ COMMANDS: dict[str, Command] = {
             "reads the rig maps of the subject from disk again; "
             "a faulty file is told, and the old map stays",
             is_slow=True,
+        ),
+        Command(
+            "state",
+            "is answered with what it was told last, each as the command that would tell it, then "
+            "`/cstalk/<subject>/sound state level_db` and `/link name sent failed error` of each",
+            is_slow=True,
+            is_question=True,
         ),
         Command(
             "record",

@@ -65,7 +65,7 @@ class Conversation:
     ) -> None:
         self.counters = Counters()
         self._phone = phone
-        self._own = Own(desk)
+        self._own = Own(desk, now)
         self._is_allowed = is_allowed
         self._notice = notice
         self._now = now

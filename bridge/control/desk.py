@@ -66,7 +66,12 @@ class Desk:
         self._takes = takes
         self._subjects = {
             subject.name: SubjectDesk(
-                subject, running.model, changing, running.now, lambda: takes.is_recording
+                subject,
+                running.model,
+                changing,
+                running.now,
+                lambda: takes.is_recording,
+                running.notice,
             )
             for subject in running.subjects
         }

@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bridge.control.commands import (
-    EMOTION,
-    FACTOR,
-    FADER_S,
     HOP_MS,
     IS_MUTED,
     IS_PAUSED,
     LEVEL,
     LOOKAHEAD_MS,
-    OVER_S,
     PART,
-    SHARE,
-    WEIGHT,
 )
+from bridge.control.emotion_desk import EmotionDesk
+from bridge.control.state import LinkState, SubjectState
 from bridge.errors import Problem, UserError
 from bridge.face.alive.levels import limit_of
 from bridge.links.link import LiveLinkFaceLink
 from bridge.rig.load import load_rigmap
-from models.emotions import MAX_WEIGHT
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from bridge.face.alive.levels import Levels
     from bridge.subject import Subject
     from models.generator import Generator
 
 
-class SubjectDesk:
+class SubjectDesk(EmotionDesk):
     """The commands of one subject as methods, for any thread.
 
     Nothing on the way from voice to packet ever waits for them: they replace a value which that
@@ -50,33 +44,11 @@ class SubjectDesk:
         changing: threading.RLock,
         now: Callable[[], float],
         is_recording: Callable[[], bool],
+        notice: Callable[[str], None],
     ) -> None:
-        self.name = subject.name
+        super().__init__(subject.name, subject.voice, model, changing, now, notice)
         self._subject = subject
-        self._model = model
-        self._changing = changing
-        self._now = now
         self._is_recording = is_recording
-        self._mix = {
-            name: float(weight)
-            for name, weight in zip(model.emotions, subject.voice.emotion.at(now()), strict=True)
-        }
-        self._factor = 1.0
-
-    @property
-    def mix(self) -> dict[str, float]:
-        """The mix it was last told, without `factor`; names without weight are left out."""
-        return {name: weight for name, weight in self._mix.items() if weight}
-
-    @property
-    def factor(self) -> float:
-        """The intensity it was last told."""
-        return self._factor
-
-    @property
-    def guard(self) -> float:
-        """The mouth guard it was last told."""
-        return self._subject.voice.emotion.guard_at(math.inf)
 
     @property
     def levels(self) -> Levels:
@@ -98,37 +70,6 @@ class SubjectDesk:
         """Its Live Link Face links."""
         return tuple(link for link in self._subject.links if isinstance(link, LiveLinkFaceLink))
 
-    def emotion(self, mix: Mapping[str, float], over_s: float | None = None) -> None:
-        """Go over to this mix, all others 0; without `over_s` within the set transition."""
-        for name, weight in mix.items():
-            EMOTION.read(name)
-            WEIGHT.read(weight)
-        self._feel({**mix}, self._factor, over_s)
-
-    def weight(self, emotion: str, weight: float, over_s: float | None = FADER_S) -> None:
-        """Change one weight of the mix and leave the others."""
-        EMOTION.read(emotion)
-        WEIGHT.read(weight)
-        with self._changing:
-            self._feel({**self._mix, emotion: weight}, self._factor, over_s)
-
-    def intensity(self, factor: float, over_s: float | None = None) -> None:
-        """Multiply all weights of the mix, now and from now on."""
-        FACTOR.read(factor)
-        with self._changing:
-            self._feel(self._mix, factor, over_s)
-
-    def mouth_guard(self, share: float, over_s: float | None = None) -> None:
-        """Set how much of the emotion's mouth speech pushes aside."""
-        SHARE.read(share)
-        _checked_time(over_s)
-        try:
-            self._model.check_guard(share)
-        except ValueError as error:
-            raise UserError(Problem(self.name, str(error))) from None
-        with self._changing:
-            self._subject.voice.emotion.change_guard(share, self._now(), over_s)
-
     def level(self, part: str, level: float) -> None:
         """Set how strong a part of the living face is."""
         PART.read(part)
@@ -138,6 +79,28 @@ class SubjectDesk:
             raise UserError(Problem(self.name, what))
         with self._changing:
             self._subject.levels = replace(self._subject.levels, **{part: level})
+
+    def state(self) -> SubjectState:
+        """Return what it was told, and how its sound and links fare."""
+        metrics = self._subject.metrics
+        return SubjectState(
+            name=self.name,
+            weights=dict(self.weights),
+            factor=self.factor,
+            guard=self.guard,
+            shares=self.shares,
+            levels=self.levels,
+            is_muted=self.is_muted,
+            is_paused=self.is_paused,
+            lookahead_ms=metrics.lookahead_ms,
+            input_state=metrics.input_state,
+            level_db=metrics.level_db,
+            links=tuple(
+                LinkState(link.counters.name, link.counters.sent, link.counters.failed, error or "")
+                for link in metrics.links
+                for error in (link.last_error,)
+            ),
+        )
 
     def mute(self, *, is_muted: bool = True) -> None:
         """Hear silence, or the voice again."""
@@ -173,19 +136,3 @@ class SubjectDesk:
             raise UserError.of(problems)
         for applier, rigmap in zip(appliers, maps, strict=True):
             applier.change(rigmap)
-
-    def _feel(self, mix: Mapping[str, float], factor: float, over_s: float | None) -> None:
-        _checked_time(over_s)
-        told = {name: min(factor * weight, MAX_WEIGHT) for name, weight in mix.items()}
-        try:
-            weights = self._model.emotion_vector(told)
-        except ValueError as error:
-            raise UserError(Problem(self.name, str(error))) from None
-        with self._changing:
-            self._mix, self._factor = dict(mix), factor
-            self._subject.voice.emotion.change(weights, self._now(), over_s)
-
-
-def _checked_time(over_s: float | None) -> None:
-    if over_s is not None:
-        OVER_S.read(over_s)

@@ -72,7 +72,7 @@ class EmotionState:
     `weights` is float32 [emotions], 0 to `MAX_WEIGHT` each; all zero is neutral. `mouth_guard`,
     0..1, is the share of the emotion's mouth which full speech pushes aside; `transition_s` is how
     long a change takes where nothing else is said. `felt` is what the voice seems to feel, None
-    where nobody listens; `shares` are how far that counts. One thread at a time may change it,
+    where nobody listens; `shares` say how far that counts. One thread at a time may change it,
     while any others read it; `felt` is the generator thread's.
     """
 
@@ -85,10 +85,16 @@ class EmotionState:
         shares: Shares = AS_CHOSEN,
     ) -> None:
         self.transition_s = transition_s
-        self.shares = shares
         self.felt: Felt | None = None
         self._fade = Fade(weights, weights, start_s=0.0, over_s=0.0)
         self._guard = Fade(mouth_guard, mouth_guard, start_s=0.0, over_s=0.0)
+        self._auto = Fade(shares.auto, shares.auto, start_s=0.0, over_s=0.0)
+        self._arousal = Fade(shares.arousal, shares.arousal, start_s=0.0, over_s=0.0)
+
+    @property
+    def shares(self) -> Shares:
+        """How far the voice has a say, once it is eased in."""
+        return Shares(self._auto.end, self._arousal.end)
 
     def change(
         self, weights: NDArray[np.float32], now_s: float, over_s: float | None = None
@@ -102,10 +108,20 @@ class EmotionState:
         within_s = self.transition_s if over_s is None else over_s
         self._guard = self._guard.turn(mouth_guard, now_s, within_s)
 
+    def change_shares(self, shares: Shares, now_s: float, over_s: float | None = None) -> None:
+        """Let the voice have another say, within `over_s` or the set transition."""
+        within_s = self.transition_s if over_s is None else over_s
+        self._auto = self._auto.turn(shares.auto, now_s, within_s)
+        self._arousal = self._arousal.turn(shares.arousal, now_s, within_s)
+
     def at(self, now_s: float) -> NDArray[np.float32]:
         """Return the mix at host time `now_s`, mood and all, float32 [emotions]."""
         felt, chosen = self.felt, self._fade.at(now_s)
-        return chosen if felt is None else felt.within(chosen, self.shares)
+        return (
+            chosen
+            if felt is None
+            else felt.within(chosen, Shares(self._auto.at(now_s), self._arousal.at(now_s)))
+        )
 
     def guard_at(self, now_s: float) -> float:
         """Return the mouth guard at host time `now_s`."""

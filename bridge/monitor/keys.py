@@ -44,6 +44,7 @@ class Keys:
             "=": lambda: self._strengthen(STEP),
             "-": lambda: self._strengthen(-STEP),
             "\t": self._go_on,
+            "a": self._listen_to_voice,
             "m": lambda: self._subject.mute(is_muted=not self._subject.is_muted),
             "p": lambda: self._subject.pause(is_paused=not self._subject.is_paused),
             "r": self._record,
@@ -71,8 +72,8 @@ class Keys:
             factor = 1.0
         return [
             emotions,
-            f"+ - intensity, now {factor:.1f}  Tab next subject  m mute  p pause",
-            "r record a take, or end it  q quit  ? fewer lines",
+            f"+ - intensity, now {factor:.1f}  a as the voice feels  Tab next subject",
+            "m mute  p pause  r record a take, or end it  q quit  ? fewer lines",
         ]
 
     def press(self, key: str) -> None:
@@ -96,6 +97,15 @@ class Keys:
 
     def _go_on(self) -> None:
         self._place += 1
+
+    def _listen_to_voice(self) -> None:
+        """Let the voice alone choose the emotion, or no more; a digit chooses again."""
+        subject = self._subject
+        if subject.shares.auto:
+            subject.auto(0.0)
+        else:
+            subject.emotion({})
+            subject.auto(1.0)
 
     def _record(self) -> None:
         takes = self._desk.takes

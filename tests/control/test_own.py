@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from bridge.control.own import MAX_WORDS, Own, told_error
+from bridge.control.own import MAX_QUESTIONS, MAX_WORDS, QUESTIONS_S, Own, told_error
 from bridge.errors import Problem, UserError
 from bridge.links.livelink_face import decode
 from bridge.links.osc import Message, decode_packet
@@ -88,6 +88,77 @@ def test_a_guard_is_checked_and_eased(bridge: RunningBridge) -> None:
     do(bridge.desk, "/cstalk/CSTalk/mouth_guard", 0.9, 0.1)
     with pytest.raises(UserError, match="share: must be 0 to 1, found"):
         do(bridge.desk, "/cstalk/CSTalk/mouth_guard", 1.1)
+
+
+def test_a_voice_may_choose_and_its_terms_are_told_once(bridge: RunningBridge) -> None:
+    subject = bridge.desk.subject("CSTalk")
+    do(bridge.desk, "/cstalk/CSTalk/arousal", 0.5)
+    for share in (1, 0.0, 1.0):
+        do(bridge.desk, "/cstalk/CSTalk/auto", share, 0.1)
+        assert (subject.shares.auto, subject.shares.arousal) == (share, 0.5)
+    assert sum("non-commercial" in text or "BY-NC" in text for text in bridge.notices) == 1
+    with pytest.raises(UserError, match="share: must be 0 to 1.5"):
+        do(bridge.desk, "/cstalk/CSTalk/auto", 2)
+    do(bridge.desk, "/cstalk/CSTalk/auto", 0)
+    do(bridge.desk, "/cstalk/CSTalk/arousal/0")
+
+
+def state(desk: Desk, name: str) -> dict[str, tuple[object, ...]]:
+    """Ask for the state; all but the last message of the answer tell it."""
+    answer = Own(desk).hear(Message(f"/cstalk/{name}/state", ()), SENDER)
+    assert answer.work is not None
+    outgoing = answer.work().outgoing
+    assert {out.to for out in outgoing} == {SENDER}
+    *told, done = (decode_packet(out.datagram)[0] for out in outgoing)
+    assert done == Message("/cstalk/ok", (f"/cstalk/{name}/state",))
+    return {message.address: message.arguments for message in told}
+
+
+def test_the_state_tells_what_was_told_so_that_it_can_be_told_again(
+    bridge: RunningBridge,
+) -> None:
+    do(bridge.desk, "/cstalk/CSTalk/emotion", "happy", 0.5, "sad", 0.25)
+    do(bridge.desk, "/cstalk/CSTalk/level/gaze", 0.5)
+    do(bridge.desk, "/cstalk/CSTalk/mute", 1)
+    told = state(bridge.desk, "CSTalk")
+    assert told["/cstalk/CSTalk/weight/happy"] == (0.5,)
+    assert told["/cstalk/CSTalk/level/gaze"] == (0.5,)
+    assert told["/cstalk/CSTalk/mute"] == (1,)
+    name, sent, failed, error = told["/cstalk/CSTalk/link"]
+    assert (str(name)[:16], failed, error) == ("livelink-face://", 0, "")
+    assert int(str(sent)) > 0
+    heard, level_db = told["/cstalk/CSTalk/sound"]
+    assert heard == "running"
+    assert -121.0 < float(str(level_db)) <= 0.0
+    do(bridge.desk, "/cstalk/CSTalk/mute", 0)
+    for address, arguments in told.items():
+        if address.split("/")[3] not in ("link", "sound"):
+            do(bridge.desk, address, *arguments)  # type: ignore[arg-type]
+    assert state(bridge.desk, "CSTalk") | {
+        "/cstalk/CSTalk/link": (),
+        "/cstalk/CSTalk/sound": (),
+    } == (told | {"/cstalk/CSTalk/link": (), "/cstalk/CSTalk/sound": ()})
+    do(bridge.desk, "/cstalk/CSTalk/mute", 0)
+    do(bridge.desk, "/cstalk/CSTalk/level/gaze", 1)
+    do(bridge.desk, "/cstalk/CSTalk/emotion", "neutral", 1)
+
+
+def test_the_state_of_all_is_told_at_once_with_spaces_as_they_are_written(
+    bridge: RunningBridge,
+) -> None:
+    told = state(bridge.desk, "*")
+    assert {address.split("/")[2] for address in told} == {"CSTalk", "Ada_Lovelace"}
+
+
+def test_a_question_too_many_is_refused(bridge: RunningBridge) -> None:
+    now_s = 100.0
+    own = Own(bridge.desk, lambda: now_s)
+    for _ in range(MAX_QUESTIONS):
+        own.hear(Message("/cstalk/CSTalk/state", ()), SENDER)
+    with pytest.raises(UserError, match="ask less often"):
+        own.hear(Message("/cstalk/CSTalk/state", ()), SENDER)
+    now_s += QUESTIONS_S
+    own.hear(Message("/cstalk/CSTalk/state", ()), SENDER)
 
 
 def test_a_muted_voice_is_silent_while_packets_go_on(bridge: RunningBridge) -> None:

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.face.emotion import EmotionState, Fade, ease
+from bridge.face.felt import Felt, Shares
 
 NEUTRAL = np.zeros(2, dtype=np.float32)
 HAPPY = np.array([0.7, 0.0], dtype=np.float32)
@@ -20,6 +21,16 @@ def test_a_fade_starts_ends_and_rests_where_it_says() -> None:
 
 def test_a_fade_over_no_time_is_a_cut() -> None:
     np.testing.assert_array_equal(Fade(NEUTRAL, HAPPY, 10.0, 0.0).at(10.0), HAPPY)
+
+
+def test_a_voice_gets_its_say_by_and_by() -> None:
+    state = EmotionState(NEUTRAL, transition_s=0.4)
+    state.felt = Felt(SAD, 0.0)
+    state.change_shares(Shares(auto=1.0), now_s=10.0)
+    assert state.shares == Shares(auto=1.0)
+    np.testing.assert_array_equal(state.at(10.0), NEUTRAL)
+    np.testing.assert_allclose(state.at(10.2), SAD / 2)
+    np.testing.assert_array_equal(state.at(10.4), SAD)
 
 
 def test_turning_in_the_middle_of_a_fade_does_not_pop() -> None:

@@ -1,0 +1,85 @@
+"""How a subject stands, and the messages that say so; where there are such, those that set it.
+
+/cstalk/CSTalk/weight/happy 0.8     for each emotion; so for faders of a controller
+/cstalk/CSTalk/link NAME SENT FAILED ERROR
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from bridge.control.commands import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from bridge.audio.source import SourceState
+    from bridge.face.alive.levels import Levels
+    from bridge.face.felt import Shares
+
+    Words = tuple[str, *tuple[str | int | float, ...]]
+    """An address and its arguments."""
+
+UNFIT = re.compile(r"[^!-~]|[#*,/?\[\]{}]")
+"""What cannot stand in an address."""
+
+MAX_COUNT = 2**31 - 1
+"""Of datagrams that are told; an int32."""
+
+SILENT_DB = -120.0
+"""Told of a subject that has heard nothing yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """Datagrams that left and failed since the start, and why the last failed, or ""."""
+
+    name: str
+    sent: int
+    failed: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectState:
+    """What a subject was told last, and how its sound and its links fare.
+
+    `weights` are those of all emotions without `factor`, `level_db` is in dBFS, -inf for none.
+    """
+
+    name: str
+    weights: Mapping[str, float]
+    factor: float
+    guard: float
+    shares: Shares
+    levels: Levels
+    is_muted: bool
+    is_paused: bool
+    lookahead_ms: int
+    input_state: SourceState | None
+    level_db: float
+    links: tuple[LinkState, ...]
+
+    def messages(self) -> Iterator[Words]:
+        """Yield it as messages."""
+        root = f"/{PREFIX}/{UNFIT.sub('_', self.name)}"
+        for emotion, weight in self.weights.items():
+            yield f"{root}/weight/{emotion}", weight
+        yield f"{root}/intensity", self.factor
+        yield f"{root}/mouth_guard", self.guard
+        yield f"{root}/auto", self.shares.auto
+        yield f"{root}/arousal", self.shares.arousal
+        for part, level in asdict(self.levels).items():
+            yield f"{root}/level/{part}", float(level)
+        yield f"{root}/mute", int(self.is_muted)
+        yield f"{root}/pause", int(self.is_paused)
+        yield f"{root}/lookahead", float(self.lookahead_ms)
+        heard = self.input_state.value if self.input_state else "none"
+        level_db = max(self.level_db, SILENT_DB) if math.isfinite(self.level_db) else SILENT_DB
+        yield f"{root}/sound", heard, float(level_db)
+        for link in self.links:
+            counts = min(link.sent, MAX_COUNT), min(link.failed, MAX_COUNT)
+            yield f"{root}/link", link.name, *counts, link.error
