@@ -45,6 +45,7 @@ SECTIONS: dict[str, Section] = {
         Section("control", "remote control under a flood of hostile datagrams"),
         Section("device", "the MetaHuman device under a flood of hostile connections"),
         Section("switchboard", "remote control as Switchboard talks: answers, heartbeats, takes"),
+        Section("takes", "100 takes killed in their middle; sound and curves of one that is whole"),
         Section("latency", "a vowel into a fake microphone: what is added to the look-ahead"),
         Section("soak", "a long run: memory, drift, losses"),
     )

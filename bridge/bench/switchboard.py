@@ -178,7 +178,8 @@ def of_packets(arrivals: Arrivals, minutes: int) -> list[Figure | Remark]:
     """Return whether both Unreal machines got packets, and the pauses they were told of."""
     # Those before are the config's own, which `/ClearAllLiveLinkAddresses` ends.
     streams = np.unique(arrivals.streams)[-MACHINES:]
-    gaps = [np.diff(arrivals.times_s[arrivals.streams == stream]) for stream in streams]
+    # The last packet is the face at rest, which leaves when the bridge ends.
+    gaps = [np.diff(arrivals.times_s[arrivals.streams == stream])[:-1] for stream in streams]
     pauses = [int((each > PAUSE_S).sum()) for each in gaps]
     return [
         Figure("Unreal machines that got packets", len(gaps), "", MACHINES, MACHINES),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import time
+from importlib import import_module
 
 import pytest
 
@@ -20,10 +21,8 @@ def test_unknown_sections_are_all_named() -> None:
 
 
 def test_every_section_has_its_module() -> None:
-    assert [*SECTIONS] == [
-        *("startup", "generator", "alive", "render", "memory"),
-        *("packets", "links", "preview", "control", "device", "switchboard", "latency", "soak"),
-    ]
+    for name in SECTIONS:
+        assert callable(import_module(f"bridge.bench.{name}").measure)
 
 
 def test_the_machine_is_named() -> None:
