@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bridge.doctor.owners import Transport
 
-GUIDE = "docs/unreal.md has the commands for its firewall"
+GUIDE = "docs/unreal.md has the commands for other systems"
 
 
 def opening(transport: Transport, port: int, platform: str = sys.platform) -> str:
@@ -24,5 +24,6 @@ def opening(transport: Transport, port: int, platform: str = sys.platform) -> st
 
 
 def opening_there(transport: Transport, port: int) -> str:
-    """Return how to let a port into another machine, whose system nobody knows here."""
-    return f"let {transport.upper()} port {port} in at that machine ({GUIDE})"
+    """Return how to let a port into another machine, which as a rule is the engine's: Windows."""
+    windows = opening(transport, port, "win32")
+    return f"let {transport.upper()} port {port} in at that machine, {windows} ({GUIDE})"

@@ -102,7 +102,10 @@ def judge(link: LinkSpec, found: Reach) -> Finding:
     if found.error is not None:
         return fault(where, f"{place} cannot be sent to ({_reason(found.error)})")
     if not found.is_here:
-        what = f"{place}, from {found.by_address}: nothing refuses it; UDP tells no more"
+        what = (
+            f"{place}, from {found.by_address}: nothing refuses it. A firewall that drops packets "
+            "silently, or a machine that is off, looks just the same"
+        )
         remedy = f"`cstalk-bridge listen --port {found.port}` there shows what arrives; else "
         return ok(where, what, remedy + opening_there("udp", found.port))
     if not found.heard_by:
