@@ -12,6 +12,8 @@ import pytest
 from bridge.cli.parser import make_parser
 from bridge.config.load import read_config
 from bridge.export import FORMATS
+from bridge.face.alive.levels import PARTS
+from bridge.face.alive.spec import RestSpec
 from bridge.plot.findings import KINDS
 from bridge.plot.measures import MAX_JERK, MAX_SPEED
 
@@ -38,6 +40,12 @@ def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
     own = [target for target in targets if "://" not in target]
     assert [target for target in own if not (page.parent / target).exists()] == []
+
+
+def test_the_page_about_life_has_a_row_for_each_level_and_situation() -> None:
+    page = (ROOT / "docs" / "life.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert rows == [*PARTS, *RestSpec.model_fields]
 
 
 def test_every_config_in_the_guide_to_unreal_is_one(tmp_path: Path) -> None:
