@@ -94,7 +94,7 @@ def _open_subject(
         closing.callback(link.close)
         links[name].append(link)
     voice, notice = _open_voice(spec, config, stage, closing)
-    recorded = RecordedSubject(spec.name, voice.source.rate_hz, voice.sound_at)
+    recorded = RecordedSubject(spec.name, voice.source.rate_hz, voice.sound_at, voice.behind_at)
     watching: list[Link] = [stage.recorder.link(recorded)]
     if stage.preview is not None:
         watching.append(stage.preview.link(number))

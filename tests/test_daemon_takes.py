@@ -115,6 +115,8 @@ def test_a_take_holds_the_packets_that_were_sent_and_their_sound(
     samples, rate_hz = soundfile.read(folder / document["subjects"][0]["sound"])
     assert abs(len(samples) / rate_hz - len(rows) / 60) < 0.02
     assert np.abs(samples).max() > 0.01
+    # A look-ahead of 80 ms, a hop of 20, a buffer of 12, and what resampling takes.
+    assert 112.0 <= document["subjects"][0]["delayMs"] < 116.0
 
 
 def test_a_take_that_a_kill_broke_off_is_finished_at_the_next_start(

@@ -67,7 +67,9 @@ def main() -> None:
     def place(host_s: float) -> SoundPlace:
         return SoundPlace(tape, host_s - begun_s - DELAY_S)
 
-    links = [recorder.link(RecordedSubject(name, RATE_HZ, place)) for name in SUBJECTS]
+    links = [
+        recorder.link(RecordedSubject(name, RATE_HZ, place, lambda _: DELAY_S)) for name in SUBJECTS
+    ]
     recorder.start(SLATE, number)
     print("claimed", flush=True)
     is_writing = False

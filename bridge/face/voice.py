@@ -125,8 +125,12 @@ class Voice:
         stretch = self._stretch
         if not stretch.clock.is_synchronised:
             return None
-        behind_s = self.delay.at(host_s) + stretch.listener.delay_s
+        behind_s = self.behind_at(host_s)
         return SoundPlace(stretch.tape, stretch.clock.stream_time(host_s) - behind_s)
+
+    def behind_at(self, host_s: float) -> float:
+        """Return how long before a host time the sound was heard to which its face belongs."""
+        return self.delay.at(host_s) + self._stretch.listener.delay_s
 
     def is_over(self, host_s: float) -> bool:
         """Whether the face of the last sound of an ended source has been shown."""

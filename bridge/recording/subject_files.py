@@ -32,13 +32,14 @@ DAY_S: Final = 86_400
 class RecordedSubject:
     """Whom to record.
 
-    `sound_at` tells which sound the face of a host time belongs to, None where none is heard;
-    `rate_hz` is the rate of that sound.
+    `sound_at` tells which sound the face of a host time belongs to, None where none is heard, and
+    `behind_at` how many seconds before that time it was heard; `rate_hz` is the rate of that sound.
     """
 
     name: str
     rate_hz: int
     sound_at: Callable[[float], SoundPlace | None]
+    behind_at: Callable[[float], float]
 
 
 class SubjectFiles:
@@ -59,6 +60,7 @@ class SubjectFiles:
         self._stem = stem
         self._rate = rate
         self._began = began
+        self._behind_s = 0.0
 
     @property
     def curves_path(self) -> Path:
@@ -109,12 +111,14 @@ class SubjectFiles:
             "lostFrames": self.lost,
             "missingSamples": self._track.missing,
             "soundJumps": self._track.jumps,
+            "delayMs": round(1e3 * self._behind_s, 3),
         }
 
     def _opened(self, tick: Tick) -> tuple[CurvesFile, WaveFile, Tick]:
         """Return the files and the first tick, which is this one where they are made."""
         if self._curves is None or self._sound is None or self.first is None:
             self.first = tick
+            self._behind_s = self.subject.behind_at(tick.due_s)
             self._curves = CurvesFile(self.curves_path, self._rate)
             self._sound = WaveFile(self.sound_path, self.subject.rate_hz, self._origin(tick))
         return self._curves, self._sound, self.first

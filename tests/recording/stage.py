@@ -59,7 +59,9 @@ class Stage:
             pace_s=pace_s,
         )
         self.links = [
-            self.recorder.link(RecordedSubject(name, rate_hz, self._place_of(tape)))
+            self.recorder.link(
+                RecordedSubject(name, rate_hz, self._place_of(tape), lambda _: DELAY_S)
+            )
             for name, tape in zip(subjects, self.tapes, strict=True)
         ]
 

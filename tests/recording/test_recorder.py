@@ -74,6 +74,7 @@ def test_a_take_is_three_files_under_its_names(tmp_path: Path) -> None:
     assert (found["identifier"], found["frames"]) == ("20250228_MySlate_24", 300)
     assert found["date"] == "2025-02-28T14:56:23Z"
     assert found["subjects"][0]["lostFrames"] == found["subjects"][0]["missingSamples"] == 0
+    assert found["subjects"][0]["delayMs"] == 1e3 * DELAY_S
 
 
 def test_every_frame_stands_under_its_name_and_time(tmp_path: Path) -> None:
@@ -223,7 +224,7 @@ def test_a_subject_comes_between_takes_only(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
     stage.recorder.start("MySlate", 1)
     with pytest.raises(ValueError, match="is being recorded"):
-        stage.recorder.link(RecordedSubject("Ben", 16_000, lambda _: None))
+        stage.recorder.link(RecordedSubject("Ben", 16_000, lambda _: None, lambda _: 0.0))
     stage.recorder.close()
     with pytest.raises(UserError, match="nobody"):
         Recorder(tmp_path, stage.rate).start("MySlate", 1)
