@@ -5,6 +5,7 @@ Whatever reads files or computes does so in a thread, so that the loop goes on s
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -19,7 +20,6 @@ from bridge.preview.recordings import label_of, suffix_of
 from bridge.preview.refusal import BAD_REQUEST, CONFLICT, refusal
 from bridge.preview.rigmaps import CurveStore
 from bridge.takes import drawing
-from bridge.takes.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,10 +74,14 @@ class Answers:
     async def add_take(self, request: Request) -> Response:
         """Begin a take."""
         wish = await document_of(request, TakeWish)
-        settings = Settings(
-            lookahead_ms=wish.lookahead_ms, mouth_guard=wish.mouth_guard, levels=wish.levels
-        ).feeling(wish.emotion)
-        entry = self._studio.generate(wish.recording, settings)
+        usual = self._studio.usual
+        settings = replace(
+            usual,
+            lookahead_ms=wish.lookahead_ms,
+            mouth_guard=wish.mouth_guard,
+            levels=wish.levels or usual.levels,
+        )
+        entry = self._studio.generate(wish.recording, settings.feeling(wish.emotion))
         return JSONResponse(entry.info(), 202)
 
     async def take(self, request: Request) -> Response:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bridge.document import FieldError
 from bridge.errors import Problem
-from bridge.face.alive.levels import AS_MADE, Levels
+from bridge.face.alive.levels import Levels
 from bridge.face.mix import HeardMix
 from bridge.preview.refusal import BAD_REQUEST, TOO_LARGE, RefusalError, refusal
 from models.emotions import MOUTH_GUARD
@@ -42,7 +42,7 @@ class TakeWish(BaseModel):
         default=DEFAULT_LOOKAHEAD_MS, ge=0, le=MAX_LOOKAHEAD_MS, multiple_of=LOOKAHEAD_STEP_MS
     )
     mouth_guard: float = Field(default=MOUTH_GUARD, ge=0.0, le=1.0, allow_inf_nan=False)
-    levels: Levels = AS_MADE
+    levels: Levels | None = None
 
 
 async def body_of(request: Request) -> AsyncIterator[bytes]:

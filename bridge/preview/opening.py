@@ -116,13 +116,12 @@ def _session(
     from bridge.preview.studio import Studio
     from bridge.takes.settings import Settings
 
-    settings = settings or Settings()
-    studio = Studio(Recordings(folder), load)
+    studio = Studio(Recordings(folder), load, settings or Settings())
     opened: list[str] = []
     problems: list[Problem] = []
     for path in files:
         try:
-            opened.append(studio.open_named(path, settings).id)
+            opened.append(studio.open_named(path).id)
         except UserError as error:
             problems += error.problems
     try:

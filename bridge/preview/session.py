@@ -46,14 +46,7 @@ class Session:
             "emotions": EMOTIONS,
             "max_weight": MAX_WEIGHT,
             "mouth_guard": MOUTH_GUARD,
-            "levels": {
-                name: {
-                    "maximum": limit_of(name),
-                    "default": getattr(AS_MADE, name),
-                    "off": getattr(AS_GENERATED, name),
-                }
-                for name in PARTS
-            },
+            "levels": {name: self._level(name) for name in PARTS},
             "lookahead_ms": {
                 "maximum": MAX_LOOKAHEAD_MS,
                 "step": LOOKAHEAD_STEP_MS,
@@ -73,4 +66,12 @@ class Session:
             },
             "takes": opened,
             "compare": [take["id"] for take in opened[:2]] if len(opened) > 1 else [],
+        }
+
+    def _level(self, name: str) -> dict[str, float]:
+        return {
+            "maximum": limit_of(name),
+            "default": getattr(AS_MADE, name),
+            "off": getattr(AS_GENERATED, name),
+            "usual": getattr(self.studio.usual.levels, name),
         }

@@ -28,12 +28,15 @@ ZIP_MAGIC = b"PK\x03\x04"
 class Studio:
     """Recordings and takes of a session.
 
-    `load` returns the generator, as for `Workshop`. The files of users' recordings are those in
-    `recordings.folder`.
+    `load` returns the generator, as for `Workshop`. `usual` is how takes are made where nothing
+    else is said. The files of users' recordings are those in `recordings.folder`.
     """
 
-    def __init__(self, recordings: Recordings, load: Callable[[], Generator]) -> None:
+    def __init__(
+        self, recordings: Recordings, load: Callable[[], Generator], usual: Settings
+    ) -> None:
         self.recordings = recordings
+        self.usual = usual
         self.takes = Takes()
         self._workshop = Workshop(load, recordings.named)
 
@@ -58,7 +61,7 @@ class Studio:
             raise renamed(error, {path: label}) from None
         return recording, None
 
-    def open_named(self, path: Path, settings: Settings) -> Entry:
+    def open_named(self, path: Path) -> Entry:
         """Open a file that the command line names, and generate its take. UserError.
 
         A sidecar beside a recording has the say about its emotions.
@@ -66,7 +69,7 @@ class Studio:
         recording, entry = self.open(path, path.name, is_ours=False)
         if entry is not None:
             return entry
-        emotions = sidecar(path)
+        settings, emotions = self.usual, sidecar(path)
         if emotions:
             settings = replace(settings, emotions=read_emotions(emotions), shares=AS_CHOSEN)
         if recording is None:

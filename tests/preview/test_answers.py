@@ -65,7 +65,7 @@ def test_a_session_lists_what_there_is(serving: Serving) -> None:
     assert session["emotions"] == list(EMOTIONS)
     assert session["lookahead_ms"] == {"maximum": 240, "step": 20, "default": 80}
     assert session["mouth_guard"] == MOUTH_GUARD
-    assert session["levels"]["gaze"] == {"maximum": 2.0, "default": 1.0, "off": 0.0}
+    assert session["levels"]["gaze"] == {"maximum": 2.0, "default": 1.0, "off": 0.0, "usual": 1.0}
     assert session["levels"]["mouth"]["off"] == 1.0
     assert session["limits"]["upload_bytes"] == MAX_UPLOAD_BYTES
     assert {"csv", "glb", "take"} <= {form["id"] for form in session["formats"]}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
 import sys
 import time
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +15,10 @@ import pytest
 import soundfile
 
 from bridge.errors import UserError
+from bridge.face.alive.levels import Levels
 from bridge.preview.opening import open_preview
 from bridge.preview.spec import PreviewSpec
+from bridge.takes.settings import Settings
 from models.errors import WeightsError
 from tests.networks import GUARDED, UNGUARDED, small_generator
 from tests.preview.serving import Serving, serve, voice, wav
@@ -159,3 +164,20 @@ def test_a_mouth_guard_which_the_weights_do_not_know_is_told(tmp_path: Path) -> 
         assert take["state"] == "failed"
         assert "trained without one; leave it at 0.45" in take["problems"][0]["what"]
         assert serving.notices == []
+
+
+def test_takes_of_a_page_live_as_the_command_line_said(tmp_path: Path) -> None:
+    asked, path = Settings(levels=Levels(head=0.5), seed=7), tmp_path / "v.wav"
+    wav(path, voice(0.5))
+    with serve(small_generator(UNGUARDED), files=[path], settings=asked) as serving:
+        session = serving.ask("/api/session").document
+        (named,) = session["takes"]
+        other = serving.begin(named["recording"], emotion={"happy": 1.0})
+        levels = serving.begin(named["recording"], levels={"head": 0.0})["levels"]
+        assert session["levels"]["head"]["usual"] == named["levels"]["head"] == 0.5
+        assert (other["levels"], levels["head"]) == (named["levels"], 0.0)
+        for take in (named, other):
+            serving.finished(take["id"])
+            exported = serving.ask(f"/api/takes/{take['id']}/export?format=take").body
+            with zipfile.ZipFile(io.BytesIO(exported)) as archive:
+                assert json.loads(archive.read("take.json"))["making"]["seed"] == 7

@@ -52,7 +52,7 @@ export function initialState(session) {
 
 /** How much of each part of a living face there is where nothing else is said, by name. */
 export function usualLevels({ levels }) {
-  return Object.fromEntries(Object.entries(levels).map(([name, part]) => [name, part.default]));
+  return Object.fromEntries(Object.entries(levels).map(([name, part]) => [name, part.usual]));
 }
 
 /** @returns {Side} */
