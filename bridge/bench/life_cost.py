@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tracemalloc
 from typing import TYPE_CHECKING
 
@@ -28,25 +29,21 @@ TICKS_HZ = 60.0
 SEED = 3
 TIMED_TICKS = 10_000
 FIRST_TICKS, GROWTH_TICKS = 3000, 20_000
+MOST_TICK_MS = 0.5
 MOST_GROWTH_KB = 20.0
 
 
 def costs(voice: Sequence[Prosody]) -> list[Figure | Remark]:
     """Time what the tick thread and the generator thread do for a living face."""
-    life, board, ticks, tracker = Life(SEED), neutral_board(), [], ProsodyTracker()
-    settle()
-    for tick, prosody in enumerate(voice[:TIMED_TICKS]):
-        start_s = host_now()
-        life.frame(tick / TICKS_HZ, Cues(prosody), board)
-        ticks.append(host_now() - start_s)
-    sound, hops = np.concatenate([*heard(open_sound(SPEECH_PATH))]), []
+    tracker, hops = ProsodyTracker(), []
+    sound = np.concatenate([*heard(open_sound(SPEECH_PATH))])
     for hop in sound[: len(sound) // HOP_SAMPLES * HOP_SAMPLES].reshape(-1, HOP_SAMPLES):
         start_s = host_now()
         tracker.step(hop)
         hops.append(host_now() - start_s)
     return [
         Remark("cost on one core"),
-        *figures_of("a tick of one face", spread_of(ticks), median_ms=0.5, p99_ms=0.5),
+        *_ticks(voice),
         *figures_of("a hop of its voice", spread_of(hops)),
         Figure(
             f"growth of memory in {GROWTH_TICKS:,} ticks",
@@ -54,6 +51,23 @@ def costs(voice: Sequence[Prosody]) -> list[Figure | Remark]:
             "KB",
             maximum=MOST_GROWTH_KB,
         ),
+    ]
+
+
+def _ticks(voice: Sequence[Prosody]) -> list[Figure | Remark]:
+    """Time ticks by the clock, which other programs of the machine prolong, and by the core."""
+    life, board, ticks_s = Life(SEED), neutral_board(), []
+    heard_hops = voice[:TIMED_TICKS]
+    settle()
+    begin_s = time.thread_time()
+    for tick, prosody in enumerate(heard_hops):
+        start_s = host_now()
+        life.frame(tick / TICKS_HZ, Cues(prosody), board)
+        ticks_s.append(host_now() - start_s)
+    worked_ms = 1e3 * (time.thread_time() - begin_s) / len(heard_hops)
+    return [
+        *figures_of("a tick of one face", spread_of(ticks_s), median_ms=MOST_TICK_MS),
+        Figure("  of which the core works, mean", worked_ms, "ms", maximum=MOST_TICK_MS),
     ]
 
 

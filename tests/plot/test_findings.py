@@ -98,3 +98,12 @@ def test_what_is_kept_is_bounded_and_everything_is_counted() -> None:
 @pytest.mark.parametrize("rows", [0, 1, 2, 3, 4])
 def test_a_take_of_a_few_rows_is_examined_too(rows: int) -> None:
     assert find(calm()[:rows], TABLE, RATE_HZ).kept == ()
+
+
+@pytest.mark.parametrize(("way", "steps"), [(0.6, 0), (0.9, 1)])
+def test_a_lid_may_shut_faster_than_a_mouth_but_not_at_once(way: float, steps: int) -> None:
+    curves = calm()
+    for side in ("Left", "Right"):
+        curves[:, COLUMN[f"EyeBlink{side}"]] = 0.05
+        curves[100:, COLUMN[f"EyeBlink{side}"]] = 0.05 + way
+    assert found(curves).counts["step"] == 2 * steps
