@@ -120,11 +120,18 @@ class Connection:
         """Close the connection at once."""
         self._writer.transport.abort()
 
+    def forget(self) -> None:
+        """Let go of what a lost connection's error keeps: all it came through, buffers and all."""
+        if error := self._reader.exception():
+            error.__traceback__ = None
+
     async def _take(self, packet: Packet, answer: Answer) -> None:
         self._version = packet.version
         reply = await self._reply(packet.payload, answer)
+        # The error of a write that fails keeps all that is here, until the collector comes by.
+        del packet
         if reply is not None:
-            self._writer.write(pack(reply, packet.version))
+            self._writer.write(pack(reply, self._version))
             async with asyncio.timeout(self._patience.taking_s):
                 await self._writer.drain()
         await self._pace()

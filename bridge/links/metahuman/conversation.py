@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from bridge.errors import UserError
 from bridge.links.metahuman.bodies import StreamStart, StreamStop, TakeOrder
@@ -51,25 +51,10 @@ class Conversation:
         self._device = device
         self._address_at = address_at
         self._new_id = new_id
-        self._answers: dict[str, Callable[[Incoming], Result]] = {
-            SESSION_START: self._start_session,
-            "/session/stop": self._stop_session,
-            "/session/keep-alive": _nothing,
-            "/information": lambda _: self._device.described(),
-            "/state": self._state,
-            "/subscribe": self._subscribe,
-            "/unsubscribe": self._unsubscribe,
-            "/stream/subjects": self._subjects,
-            "/stream/start": self._start_stream,
-            "/stream/stop": self._stop_stream,
-            "/take/list": _no_takes,
-            TAKE_START: self._start_take,
-            TAKE_STOP: self._stop_take,
-        }
 
     def answer(self, request: Incoming) -> Result:
         """Do what is asked and return the body of the response. RefusalError: the error of it."""
-        answer = self._answers.get(request.address_path)
+        answer = self._ANSWERS.get(request.address_path)
         if request.address_path != SESSION_START and (
             self.session_id is None or request.session_id != self.session_id
         ):
@@ -78,7 +63,7 @@ class Conversation:
         if answer is None:
             what = f"this device has no {request.address_path!r}"
             raise RefusalError(ErrorName.NOT_SUPPORTED, what)
-        return answer(request)
+        return answer(self, request)
 
     def leave(self) -> None:
         """Want nothing any more; the client is gone."""
@@ -103,6 +88,12 @@ class Conversation:
     def _stop_session(self, _request: Incoming) -> Result:
         self.leave()
         return None
+
+    def _keep_alive(self, _request: Incoming) -> Result:
+        return None
+
+    def _information(self, _request: Incoming) -> Result:
+        return self._device.described()
 
     def _state(self, _request: Incoming) -> Result:
         recorder = self._device.recorder
@@ -163,11 +154,22 @@ class Conversation:
             raise RefusalError(ErrorName.NOT_SUPPORTED, "this device records no takes")
         return self._device.recorder
 
+    def _takes(self, _request: Incoming) -> Result:
+        """Takes stay on this machine; none can be fetched over the connection."""
+        return {"names": []}
 
-def _nothing(_request: Incoming) -> Result:
-    return None
-
-
-def _no_takes(_request: Incoming) -> Result:
-    """Takes stay on this machine; none can be fetched over the connection."""
-    return {"names": []}
+    _ANSWERS: ClassVar[dict[str, Callable[[Conversation, Incoming], Result]]] = {
+        SESSION_START: _start_session,
+        "/session/stop": _stop_session,
+        "/session/keep-alive": _keep_alive,
+        "/information": _information,
+        "/state": _state,
+        "/subscribe": _subscribe,
+        "/unsubscribe": _unsubscribe,
+        "/stream/subjects": _subjects,
+        "/stream/start": _start_stream,
+        "/stream/stop": _stop_stream,
+        "/take/list": _takes,
+        TAKE_START: _start_take,
+        TAKE_STOP: _stop_take,
+    }

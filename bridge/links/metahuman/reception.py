@@ -161,6 +161,8 @@ class Reception:
         streams = connection.conversation.streams
         connection.conversation.leave()
         connection.close()
+        # Once the loop has told the stream that its connection is lost.
+        asyncio.get_running_loop().call_soon(connection.forget)
         if streams:
             self._tell(f"{connection.host} has left; it got {_names(streams)}")
 
