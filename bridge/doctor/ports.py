@@ -28,6 +28,8 @@ class Port:
     transport: Transport
     host: str
     number: int
+    is_open: bool = False
+    """Whether whoever reaches it is let in, from other machines too."""
 
     def __str__(self) -> str:
         return f"{self.transport.upper()} port {self.number} of {self.host}"
@@ -36,7 +38,13 @@ class Port:
 def ports(config: Config) -> list[Port]:
     """Return every port at which a run of that config listens, each once."""
     found = [
-        Port(str(link), "tcp", target.host, target.port)
+        Port(
+            str(link),
+            "tcp",
+            target.host,
+            target.port,
+            is_open=not link.allow and not is_loopback(target.host),
+        )
         for subject in config.subjects
         for link in subject.links
         if PROTOCOLS[link.protocol].listens
@@ -68,6 +76,8 @@ def _examined(port: Port) -> Finding:
             return ok(port.where, f"{port} is free; only this machine comes in there")
         found = ", ".join(own_addresses()) if port.host in ANY else port.host
         what = f"{port} is free; other machines come in at {found or 'no address'}"
+        if port.is_open:
+            what += ", whoever they are: allow= behind the link names those that may"
         return ok(port.where, what, opening(port.transport, port.number))
     if getattr(error, "errno", None) == errno.EADDRINUSE:
         return _taken(port)

@@ -61,7 +61,10 @@ def test_a_port_open_to_others_is_told_with_its_firewall() -> None:
     finding = only(config_of(f"metahuman://0.0.0.0:{free_tcp_port()}"))
     assert finding.state is State.OK
     assert "other machines come in at" in finding.what
+    assert "whoever they are" in finding.what
     assert finding.remedy
+    listed = only(config_of(f"metahuman://0.0.0.0:{free_tcp_port()}?allow=10.0.0.0/24"))
+    assert "whoever they are" not in listed.what
 
 
 def test_a_taken_port_is_told_with_the_program_that_has_it() -> None:
