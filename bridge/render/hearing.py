@@ -107,7 +107,8 @@ def cut(stream: Iterable[Samples], rows: int, reach: Reach) -> Iterator[Piece]:
     held, start, first = np.zeros(0, dtype=np.float32), 0, 0
     for samples in stream:
         held = np.concatenate((held, samples))
-        while first + PIECE_ROWS + reach.ahead_rows < min(rows, start + len(held) // HOP_SAMPLES):
+        whole = start + len(held) // HOP_SAMPLES
+        while first + PIECE_ROWS + reach.ahead_rows < min(rows, whole + 1):
             last = first + PIECE_ROWS
             yield _piece(held, start, first, last, reach.ahead_rows)
             kept = max(start, last - reach.before_rows)

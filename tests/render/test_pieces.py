@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.errors import Problem
@@ -33,6 +33,7 @@ def part(rows: int) -> Part:
     lengths=st.lists(st.integers(0, 700_000), min_size=1, max_size=6),
     ahead_rows=st.integers(0, 12),
 )
+@example(lengths=[3004 * HOP_SAMPLES, 1], ahead_rows=4)
 def test_pieces_are_all_of_the_sound_each_with_what_it_hears(
     lengths: list[int], ahead_rows: int
 ) -> None:
