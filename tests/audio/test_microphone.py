@@ -88,12 +88,16 @@ def resume(microphones: FakeMicrophones) -> None:
     microphones.suspend("mic_a", is_suspended=False)
 
 
+GONE, STALLED = "the device is gone", "the device delivered nothing for 1 s"
+
+
 @pytest.mark.parametrize(
-    ("harm", "heal", "fault"),
+    ("harm", "heal", "faults"),
     [
-        pytest.param(kill, start_again, "the device is gone", id="killed server"),
-        pytest.param(stall, go_on, "the device delivered nothing for 1 s", id="stalled writer"),
-        pytest.param(suspend, resume, "the device delivered nothing for 1 s", id="suspended"),
+        # A busy machine may miss its stream for a second before it hears of the end.
+        pytest.param(kill, start_again, {GONE, STALLED}, id="killed server"),
+        pytest.param(stall, go_on, {STALLED}, id="stalled writer"),
+        pytest.param(suspend, resume, {STALLED}, id="suspended"),
     ],
 )
 def test_a_microphone_that_dies_is_lost_and_comes_back(
@@ -101,13 +105,13 @@ def test_a_microphone_that_dies_is_lost_and_comes_back(
     probe: Callable[..., Probe],
     harm: Callable[[FakeMicrophones], None],
     heal: Callable[[FakeMicrophones], None],
-    fault: str,
+    faults: set[str],
 ) -> None:
     listening = probe("mic_a")
     listening.next("open")
     listening.next("running")
     harm(fake_microphones)
-    assert listening.next("lost")["fault"] == fault
+    assert listening.next("lost")["fault"] in faults
     time.sleep(1.2)
     heal(fake_microphones)
     assert listening.next("running")["fault"] == ""
