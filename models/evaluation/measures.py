@@ -141,6 +141,10 @@ MEASURES: dict[str, Measure] = {
     ),
     **{f"joint.{name}": Measure(f"  {name}", _SHARE, digits=0) for name in EMOTIONS[:5]},
     "joint.all": Measure("told by all cues", _SHARE, _least(90), 1),
+    "joint.faint50": Measure("told by gaze, head and upper face, moods at half", _SHARE, digits=1),
+    "joint.faint25": Measure(
+        "told by gaze, head and upper face, moods at a quarter", _SHARE, digits=1
+    ),
     "joint.manner": Measure("told by gaze, blinks and head alone", _SHARE, digits=1),
     "joint.upper": Measure("told by the upper face alone", _SHARE, digits=1),
     "joint.whole": Measure("told by the face alone", _SHARE, digits=1),

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 WHOLE, BROWS = "whole face", "upper face"
 KNOWN_SEEDS, ASKED_SEEDS = 1000, 9000
 """Seeds of the lives that teach the judge, and of those it is asked about."""
+FAINTER = (0.25, 0.5)
+"""Strengths of moods in gaze and head, beside the whole, by which the whole one was chosen."""
 
 
 class Joint:
@@ -85,27 +87,30 @@ class Joint:
 
     def measure(self, maker: Maker, lookahead_ms: int) -> Iterator[Finding]:
         """Yield the mean over emotions of the share told right, by each part and by all."""
-        manners, faces, true = [], [], []
+        manners: dict[float, list[NDArray[np.float32]]] = {each: [] for each in (*FAINTER, 1.0)}
+        faces, true = [], []
         for number, voice in enumerate(self._asked):
             face = perform(maker, voice, lookahead_ms, {voice.emotion: 1.0})
             if face is None:
                 return
-            emotions = _constant(voice.emotion, voice.rows)
-            alive = self._living(voice.sound, emotions, face, ASKED_SEEDS + number)
+            emotions, seed = _constant(voice.emotion, voice.rows), ASKED_SEEDS + number
+            for strength in manners:
+                alive = self._living(voice.sound, strength * emotions, face, seed)
+                manners[strength] += self._manners(alive, seed)
             windows = alive.windows()
-            manners += self._manners(alive, ASKED_SEEDS + number)
             faces += [window.units() for window in windows]
             true += [CLASSES.index(voice.emotion)] * len(windows)
         if true:
-            yield from self._told(np.stack(manners), np.stack(faces), np.array(true))
+            found = {strength: np.stack(of_it) for strength, of_it in manners.items()}
+            yield from self._told(found, np.stack(faces), np.array(true))
 
     def _told(
         self,
-        manners: NDArray[np.float32],
+        manners: Mapping[float, NDArray[np.float32]],
         faces: NDArray[np.float32],
         true: NDArray[np.int64],
     ) -> Iterator[Finding]:
-        manner = self._manner.log_odds(manners)
+        manner = self._manner.log_odds(manners[1.0])
         upper = self._faces[BROWS].log_odds(faces[:, UPPER])
         whole = self._faces[WHOLE].log_odds(faces)
         parts: Mapping[str, NDArray[np.float64]] = {
@@ -117,6 +122,10 @@ class Joint:
         }
         for key, odds in parts.items():
             yield Finding(f"joint.{key}", recall(odds.argmax(1), true), len(true))
+        for strength in FAINTER:
+            faint = self._manner.log_odds(manners[strength]) + upper
+            percent = round(100 * strength)
+            yield Finding(f"joint.faint{percent}", recall(faint.argmax(1), true), len(true))
         told = parts["unmouthed"].argmax(1)
         for index, name in enumerate(CLASSES):
             of_it = told[true == index]
