@@ -42,7 +42,7 @@ def measure(_options: Options) -> list[Figure | Remark]:
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf,
     ):
         deaf.bind(("127.0.0.1", 0))
-        _flood(running, ("127.0.0.1", port), DATAGRAMS // 10)
+        _flood(running, ("127.0.0.1", port), DATAGRAMS // 4)
         before_mb = resident_mb(running.process_id)
         beside = _flood(running, deaf.getsockname(), DATAGRAMS)
         at_us = _flood(running, ("127.0.0.1", port), DATAGRAMS)

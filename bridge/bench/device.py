@@ -41,7 +41,7 @@ def measure(_options: Options) -> list[Figure | Remark]:
         FaithfulClient(port) as faithful,
     ):
         hostile = HostileConnections(port)
-        _attack(running, hostile, PIECES // 10)
+        _attack(running, hostile, PIECES // 4)
         time.sleep(SETTLE_S)
         before_mb = resident_mb(running.process_id)
         beside = _attack(running, HostileConnections(sink.port), PIECES)

@@ -48,6 +48,10 @@ class Percentiles:
         self._values[self._count % len(self._values)] = value_s
         self._count += 1
 
+    def clear(self) -> None:
+        """Forget all; while nobody writes."""
+        self._count = 0
+
     def spread(self) -> Spread | None:
         """Return what the newest measurements were, None while there are none."""
         count = self._count
