@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 import threading
 from contextlib import suppress
@@ -15,11 +16,18 @@ if TYPE_CHECKING:
 LATENCY_S = 0.020
 """What is asked of the driver: less is refused by PulseAudio, more comes in bursts of blocks."""
 
+CLOSE_S = 2.0
+"""Time that closing a stream may take. libpulse waits for itself, for ever, where its server is
+killed while a block is being read."""
+
 _lock = threading.RLock()
 """PortAudio's opening, closing and listing are not thread-safe."""
 
 _open_streams: set[int] = set()
 """Identities of the streams that are open: the device list is renewed only when there is none."""
+
+_left_behind: set[int] = set()
+"""Identities of those whose closing does not end."""
 
 
 class DeviceUnavailableError(UserError):
@@ -65,8 +73,30 @@ def open_input(**options: Any) -> InputStream:
 
 
 def close_input(stream: InputStream) -> None:
-    """Close a stream, in whatever state it is; harmless when done twice."""
+    """Close a stream, in whatever state it is; harmless when done twice.
+
+    One that does not end within `CLOSE_S` is left behind. The device list is not renewed any more
+    then, nor PortAudio ended with the program: both would wait for that stream.
+    """
     portaudio = load_portaudio()
-    with _lock, suppress(portaudio.PortAudioError):
-        _open_streams.discard(id(stream))
-        stream.close()
+
+    def close() -> None:
+        with suppress(portaudio.PortAudioError):
+            stream.close()
+
+    is_mine = _lock.acquire(timeout=CLOSE_S)
+    try:
+        if id(stream) in _left_behind:
+            return
+        closing = threading.Thread(target=close, name="close mic", daemon=True)
+        if is_mine:
+            closing.start()
+            closing.join(CLOSE_S)
+        if is_mine and not closing.is_alive():
+            _open_streams.discard(id(stream))
+            return
+        _left_behind.add(id(stream))
+        atexit.unregister(portaudio._exit_handler)  # noqa: SLF001 - no public name
+    finally:
+        if is_mine:
+            _lock.release()

@@ -128,6 +128,10 @@ class FakeMicrophones:
         """Let the server suspend (or resume) a microphone."""
         self._server.suspend(name, is_suspended=is_suspended)
 
+    def halt(self, *, is_halted: bool = True) -> None:
+        """Let the server hang, or go on."""
+        self._server.halt(is_halted=is_halted)
+
     def kill(self) -> None:
         """Kill the server: all its microphones are gone."""
         self._server.kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -78,6 +79,11 @@ class PulseServer:
             self._process.kill()
             self._process.wait(PATIENCE_S)
             self._process = None
+
+    def halt(self, *, is_halted: bool) -> None:
+        """Let it hang, answering nobody, or go on."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP if is_halted else signal.SIGCONT)
 
     def suspend(self, name: str, *, is_suspended: bool) -> None:
         """Suspend a source, or let it go on."""

@@ -57,6 +57,10 @@ class Probe:
         self._process.stdin.close()
         return self.next("end")
 
+    def exit_status(self, patience_s: float) -> int:
+        """Wait until the process is gone."""
+        return self._process.wait(patience_s)
+
     def close(self) -> None:
         self._process.kill()
         self._process.wait()

@@ -88,6 +88,9 @@ def resume(microphones: FakeMicrophones) -> None:
     microphones.suspend("mic_a", is_suspended=False)
 
 
+LIBPULSE_TIMEOUT_S = 30.0
+"""How long libpulse waits for an answer of its server."""
+
 GONE, STALLED = "the device is gone", "the device delivered nothing for 1 s"
 
 
@@ -121,6 +124,22 @@ def test_a_microphone_that_dies_is_lost_and_comes_back(
     end = listening.end()
     assert correlation(end["sound"], said.mean(axis=1)) > 0.99
     assert end["longest_poll_s"] < 0.2, "polling never waits for the device"
+
+
+def test_a_sound_server_that_hangs_does_not_keep_the_program_from_ending(
+    fake_microphones: FakeMicrophones, probe: Callable[..., Probe]
+) -> None:
+    listening = probe("mic_a")
+    listening.next("open")
+    listening.next("running")
+    fake_microphones.halt()
+    assert listening.next("lost")["fault"] == STALLED
+    time.sleep(1.0)
+    asked_s = time.monotonic()
+    end = listening.end()
+    assert time.monotonic() - asked_s < LIBPULSE_TIMEOUT_S / 2
+    assert end["longest_poll_s"] < 0.2
+    assert listening.exit_status(LIBPULSE_TIMEOUT_S / 2) == 0
 
 
 def test_what_cannot_be_opened_is_refused_in_one_line(
