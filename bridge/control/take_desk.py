@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bridge.control.commands import MAX_TAKE, SLATE, TAKE
 from bridge.errors import Problem, UserError
+from bridge.links.metahuman.conversation import RECORDING_STATE, TAKE_ADDED
 from bridge.recording.folder import DOCUMENT, SUFFIX
 
 if TYPE_CHECKING:
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
 
 FIRST_SLATE = "MySlate"
 """What a take is called until somebody says otherwise; the app's own first name."""
-
-RECORDING_STATE = "/state/recording"
-TAKE_ADDED = "/take/added"
-"""What MetaHuman clients are told of takes which others start and stop."""
 
 
 class TakeDesk:
