@@ -17,7 +17,7 @@ from models.sound import mono_16k
 from models.streams import CachedStream, Stream, WindowStream
 from models.timing import (
     DEFAULT_LOOKAHEAD_MS,
-    HOP_S,
+    HOP_MS,
     HOP_SAMPLES,
     MAX_LOOKAHEAD_MS,
     SAMPLE_RATE_HZ,
@@ -180,4 +180,4 @@ class Generator:
             raise ValueError(
                 f"look-ahead {lookahead_ms:g} ms: it goes from 0 to {MAX_LOOKAHEAD_MS} ms"
             )
-        return round(lookahead_ms / (1000 * HOP_S))
+        return round(lookahead_ms / HOP_MS)

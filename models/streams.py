@@ -17,7 +17,7 @@ import torch
 from models.conditions import conditions
 from models.emotions import MOUTH_GUARD
 from models.features import HISTORY_SAMPLES
-from models.timing import HOP_S, HOP_SAMPLES
+from models.timing import HOP_MS, HOP_SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ class Stream(ABC):
         """
         # One NaN would stay in the past for ever.
         hop = self._tensor(np.nan_to_num(samples, posinf=0.0, neginf=0.0))
-        hops_late = np.rint(np.asarray(lookahead_ms) / (1000 * HOP_S))
+        hops_late = np.rint(np.asarray(lookahead_ms) / HOP_MS)
         delays = torch.from_numpy(hops_late.astype(np.int64)).to(self._device)
         told = conditions(emotion, mouth_guard, self._network.architecture.emotions)
         channels = self._hear(hop, self._tensor(told), delays, list(rows))

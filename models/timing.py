@@ -9,7 +9,10 @@ HOP_SAMPLES = 320
 """Sound between one output row and the next."""
 
 HOP_S = HOP_SAMPLES / SAMPLE_RATE_HZ
-"""The same in seconds: 20 ms."""
+"""The same in seconds."""
+
+HOP_MS = 1000 * HOP_SAMPLES // SAMPLE_RATE_HZ
+"""The same in milliseconds: 20."""
 
 ROW_RATE_HZ = SAMPLE_RATE_HZ // HOP_SAMPLES
 """Output rows a second."""

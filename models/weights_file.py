@@ -13,7 +13,7 @@ from models.described_file import read, write
 from models.emotions import EMOTIONS
 from models.errors import WeightsError
 from models.network import Generator
-from models.timing import HOP_S, MAX_LOOKAHEAD_MS, ROW_RATE_HZ, SAMPLE_RATE_HZ
+from models.timing import HOP_MS, MAX_LOOKAHEAD_MS, ROW_RATE_HZ, SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FORMAT = "cstalk-generator-1"
 LONGEST_HOPS = 1000
 """Hops that a layer of a network may reach at most: 20 s."""
-DELAYS = round(MAX_LOOKAHEAD_MS / (1000 * HOP_S)) + 1
+DELAYS = MAX_LOOKAHEAD_MS // HOP_MS + 1
 """Look-aheads that a network must know: every whole hop."""
 
 

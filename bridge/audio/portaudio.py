@@ -23,11 +23,11 @@ killed while a block is being read."""
 _lock = threading.RLock()
 """PortAudio's opening, closing and listing are not thread-safe."""
 
-_open_streams: set[int] = set()
-"""Identities of the streams that are open: the device list is renewed only when there is none."""
+_open_streams: set[InputStream] = set()
+"""The streams that are open: the device list is renewed only when there is none."""
 
-_left_behind: set[int] = set()
-"""Identities of those whose closing does not end."""
+_left_behind: set[InputStream] = set()
+"""Those whose closing does not end."""
 
 
 class DeviceUnavailableError(UserError):
@@ -68,7 +68,7 @@ def open_input(**options: Any) -> InputStream:
     portaudio = load_portaudio()
     with _lock:
         stream = portaudio.InputStream(dtype="float32", latency=LATENCY_S, **options)
-        _open_streams.add(id(stream))
+        _open_streams.add(stream)
     return stream
 
 
@@ -84,19 +84,23 @@ def close_input(stream: InputStream) -> None:
         with suppress(portaudio.PortAudioError):
             stream.close()
 
-    is_mine = _lock.acquire(timeout=CLOSE_S)
+    if not _lock.acquire(timeout=CLOSE_S):
+        _leave_behind(stream)
+        return
     try:
-        if id(stream) in _left_behind:
+        if stream in _left_behind:
             return
         closing = threading.Thread(target=close, name="close mic", daemon=True)
-        if is_mine:
-            closing.start()
-            closing.join(CLOSE_S)
-        if is_mine and not closing.is_alive():
-            _open_streams.discard(id(stream))
-            return
-        _left_behind.add(id(stream))
-        atexit.unregister(portaudio._exit_handler)  # noqa: SLF001 - no public name
+        closing.start()
+        closing.join(CLOSE_S)
+        if closing.is_alive():
+            _leave_behind(stream)
+        else:
+            _open_streams.discard(stream)
     finally:
-        if is_mine:
-            _lock.release()
+        _lock.release()
+
+
+def _leave_behind(stream: InputStream) -> None:
+    _left_behind.add(stream)
+    atexit.unregister(load_portaudio()._exit_handler)  # noqa: SLF001 - no public name

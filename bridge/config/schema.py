@@ -25,7 +25,7 @@ from bridge.links.spec import LinkSpec, parse_link_url
 from bridge.preview.spec import PreviewSpec
 from bridge.takes.emotions import Keys, read_emotions
 from models.emotions import MOUTH_GUARD
-from models.timing import DEFAULT_LOOKAHEAD_MS, HOP_S, MAX_LOOKAHEAD_MS
+from models.timing import DEFAULT_LOOKAHEAD_MS, HOP_MS, MAX_LOOKAHEAD_MS
 
 MAX_SUBJECTS = 16
 """Subjects of one bridge; one batched generator step serves them all."""
@@ -36,7 +36,6 @@ MAX_LINKS = 8
 DEFAULT_LINK = "livelink-face://127.0.0.1:11111"
 """Unreal on this machine, on the port at which its Live Link Face source listens."""
 
-LOOKAHEAD_STEP_MS = round(1000 * HOP_S)
 """Look-ahead counts in hops."""
 
 MAX_BUFFER_MS = 200
@@ -144,7 +143,7 @@ class Config(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     weights: Path | None = None
     lookahead_ms: int = Field(
-        default=DEFAULT_LOOKAHEAD_MS, ge=0, le=MAX_LOOKAHEAD_MS, multiple_of=LOOKAHEAD_STEP_MS
+        default=DEFAULT_LOOKAHEAD_MS, ge=0, le=MAX_LOOKAHEAD_MS, multiple_of=HOP_MS
     )
     buffer_ms: float = Field(default=12.0, ge=0.0, le=MAX_BUFFER_MS, allow_inf_nan=False)
     dashboard: bool = True

@@ -19,7 +19,7 @@ from bridge.face.alive.levels import MAX_LEVEL, Levels
 from bridge.face.delay import SLEW
 from bridge.face.emotion import MAX_TRANSITION_MS
 from models.emotions import EMOTIONS, MAX_WEIGHT
-from models.timing import HOP_S, MAX_LOOKAHEAD_MS
+from models.timing import HOP_MS, MAX_LOOKAHEAD_MS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +40,6 @@ FADER_S = 0.15
 
 EMOTION = Parameter("emotion", Kind.TEXT, choices=EMOTIONS)
 WEIGHT = Parameter("weight", minimum=0.0, maximum=MAX_WEIGHT)
-HOP_MS = 1e3 * HOP_S
-
 OVER_S = Parameter(
     "over_s", minimum=0.0, maximum=1e-3 * MAX_TRANSITION_MS, unit="s", is_optional=True
 )
@@ -169,7 +167,7 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             "lookahead",
-            f"goes over to another look-ahead, rounded to {HOP_MS:g} ms: faces pass at "
+            f"goes over to another look-ahead, rounded to {HOP_MS} ms: faces pass at "
             f"{1 - SLEW:g} or {1 + SLEW:g} of their pace until then; not while a take is recorded",
             (LOOKAHEAD_MS,),
         ),

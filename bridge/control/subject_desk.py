@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bridge.control.commands import (
-    HOP_MS,
     IS_MUTED,
     IS_PAUSED,
     LEVEL,
@@ -19,6 +18,7 @@ from bridge.errors import Problem, UserError
 from bridge.face.alive.levels import limit_of
 from bridge.links.link import LiveLinkFaceLink
 from bridge.rig.load import load_rigmap
+from models.timing import HOP_MS
 
 if TYPE_CHECKING:
     import threading
@@ -121,7 +121,7 @@ class SubjectDesk(EmotionDesk):
         wanted_ms = round(lookahead_ms / HOP_MS) * HOP_MS
         with self._changing:
             self._subject.voice.delay.change(1e-3 * wanted_ms, self._now())
-            self._subject.metrics.lookahead_ms = round(wanted_ms)
+            self._subject.metrics.lookahead_ms = wanted_ms
 
     def reload(self) -> None:
         """Read the rig maps from disk again; UserError keeps all old ones."""

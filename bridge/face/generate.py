@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bridge.audio.block import BLOCK_S
-from bridge.audio.hop import HOP_S, HOP_SAMPLES
+from bridge.audio.hop import HOP_SAMPLES
 from bridge.audio.source import SourceState
+from models.timing import HOP_MS
 
 if TYPE_CHECKING:
     import threading
@@ -143,7 +144,7 @@ class GeneratorLoop:
         faces = self._stream.step(
             np.stack([hop.samples for hop in hops]),
             np.stack([emotion.at(start_s) for emotion in emotions]),
-            1e3 * HOP_S * np.array(lookahead_hops, dtype=np.float32),
+            HOP_MS * np.array(lookahead_hops, dtype=np.float32),
             ready,
             [emotion.guard_at(start_s) for emotion in emotions],
         )

@@ -13,7 +13,7 @@ from bridge.face.alive.levels import Levels
 from bridge.face.mix import HeardMix
 from bridge.preview.refusal import BAD_REQUEST, TOO_LARGE, RefusalError, refusal
 from models.emotions import MOUTH_GUARD
-from models.timing import DEFAULT_LOOKAHEAD_MS, HOP_S, MAX_LOOKAHEAD_MS
+from models.timing import DEFAULT_LOOKAHEAD_MS, HOP_MS, MAX_LOOKAHEAD_MS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,8 +28,6 @@ MAX_DOCUMENT_BYTES = 1 << 16
 SILENCE_S = 30.0
 """Time after which an upload that says nothing more is given up."""
 
-LOOKAHEAD_STEP_MS = round(1000 * HOP_S)
-
 
 class TakeWish(BaseModel):
     """What a page asks of a take."""
@@ -39,7 +37,7 @@ class TakeWish(BaseModel):
     recording: str = Field(max_length=64)
     emotion: HeardMix = Field(default_factory=dict)
     lookahead_ms: int = Field(
-        default=DEFAULT_LOOKAHEAD_MS, ge=0, le=MAX_LOOKAHEAD_MS, multiple_of=LOOKAHEAD_STEP_MS
+        default=DEFAULT_LOOKAHEAD_MS, ge=0, le=MAX_LOOKAHEAD_MS, multiple_of=HOP_MS
     )
     mouth_guard: float = Field(default=MOUTH_GUARD, ge=0.0, le=1.0, allow_inf_nan=False)
     levels: Levels | None = None

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bridge.face.alive.levels import AS_GENERATED, AS_MADE, PARTS, limit_of
-from bridge.preview.asking import LOOKAHEAD_STEP_MS
 from bridge.preview.takes import MAX_TAKES
 from bridge.takes.sound import MAX_SOUND_S
 from bridge.version import program_version
 from models.emotions import EMOTIONS, MAX_WEIGHT, MOUTH_GUARD
-from models.timing import DEFAULT_LOOKAHEAD_MS, MAX_LOOKAHEAD_MS
+from models.timing import DEFAULT_LOOKAHEAD_MS, HOP_MS, MAX_LOOKAHEAD_MS
 
 if TYPE_CHECKING:
     from bridge.control.desk import Desk
@@ -49,7 +48,7 @@ class Session:
             "levels": {name: self._level(name) for name in PARTS},
             "lookahead_ms": {
                 "maximum": MAX_LOOKAHEAD_MS,
-                "step": LOOKAHEAD_STEP_MS,
+                "step": HOP_MS,
                 "default": DEFAULT_LOOKAHEAD_MS,
             },
             "rigmaps": maps,

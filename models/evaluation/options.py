@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.timing import HOP_S, MAX_LOOKAHEAD_MS
+from models.timing import HOP_MS, MAX_LOOKAHEAD_MS
 
 if TYPE_CHECKING:
     import argparse
@@ -34,7 +34,6 @@ WAYS = {OFFLINE: (OFFLINE,), STREAMED: (STREAMED,), "both": (OFFLINE, STREAMED)}
 """Whole recordings, or hop by hop as live, by the words of `--way`."""
 PAGES = (".html", ".png")
 ALL_CLIPS = 100_000
-HOP_MS = round(1000 * HOP_S)
 DEFAULT_LOOKAHEADS = "20,60,80,120"
 
 
