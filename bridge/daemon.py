@@ -93,7 +93,7 @@ def run(
                 _measure(metrics, tick, ticker.skipped, now())
 
         watch = watch or partial(open_monitor, dashboard=config.dashboard, desk=desk)
-        running = Running(subjects, metrics, stage.model, stage.recorder, stage.devices, stop, now)
+        running = Running(subjects, metrics, stage.model, stage.recorder, stop, now)
         with stop_on_signals(stop), desk.connected(running), control.started(), watch(metrics):
             _work(stop, wake, partial(generator.run, stop), show)
     return 0

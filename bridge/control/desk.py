@@ -25,7 +25,6 @@ from bridge.errors import Problem, UserError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from bridge.links.metahuman.opening import Devices
     from bridge.monitor.metrics import Metrics
     from bridge.recording.recorder import Recorder
     from bridge.subject import Subject
@@ -34,13 +33,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What a desk reaches of a running bridge. `devices` are told of takes that others start."""
+    """What a desk reaches of a running bridge."""
 
     subjects: Sequence[Subject]
     metrics: Metrics
     model: Generator
     recorder: Recorder
-    devices: Devices
     stop: threading.Event
     now: Callable[[], float]
 
@@ -62,7 +60,7 @@ class Desk:
     def connected(self, running: Running) -> Iterator[None]:
         """Reach a running bridge within the context."""
         changing = threading.RLock()
-        takes = TakeDesk(running.recorder, running.notice, running.devices.announce)
+        takes = TakeDesk(running.recorder, running.notice)
         self._takes = takes
         self._subjects = {
             subject.name: SubjectDesk(

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from bridge.control.commands import MAX_TAKE, SLATE, TAKE
 from bridge.errors import Problem, UserError
-from bridge.links.metahuman.conversation import RECORDING_STATE, TAKE_ADDED
 from bridge.recording.folder import DOCUMENT, SUFFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
-    from typing import Any
 
+    from bridge.recording.folder import TakeName
     from bridge.recording.open_take import Recorded
     from bridge.recording.recorder import Recorder
 
@@ -24,22 +23,17 @@ FIRST_SLATE = "MySlate"
 class TakeDesk:
     """Starts and stops takes. Its methods may wait for a disk; `slate` and `take` never do.
 
-    `notice` is told what was done, `announce` tells clients of the MetaHuman device.
+    `notice` is told of every take that begins and ends, whoever started it.
     """
 
-    def __init__(
-        self,
-        recorder: Recorder,
-        notice: Callable[[str], None],
-        announce: Callable[[str, Mapping[str, Any]], None],
-    ) -> None:
+    def __init__(self, recorder: Recorder, notice: Callable[[str], None]) -> None:
         self.slate = FIRST_SLATE
         self.take = 1
         """The number of the next take."""
         self.recorder = recorder
         self._notice = notice
-        self._announce = announce
         self._started = ""
+        recorder.watch(self._began, self._ended)
 
     @property
     def is_recording(self) -> bool:
@@ -53,11 +47,7 @@ class TakeDesk:
         """
         slate = self.slate if slate is None else str(SLATE.read(slate))
         number = self.take if take is None else int(TAKE.read(take))
-        self._started = self.recorder.start(slate, number)
-        self.slate, self.take = slate, min(number + 1, MAX_TAKE)
-        self._notice(f"the take {self._started} is being recorded")
-        self._announce(RECORDING_STATE, {"isRecording": True})
-        return self._started
+        return self.recorder.start(slate, number)
 
     def stop(self) -> Recorded:
         """End the take and return it, also one that has ended by itself. UserError without one."""
@@ -68,11 +58,16 @@ class TakeDesk:
         self._started = ""
         if recorded is None:
             raise UserError(Problem("take", "none is being recorded"))
-        problem = f"; {recorded.problem}" if recorded.problem else ""
-        self._notice(f"the take {recorded.folder} was recorded{problem}")
-        self._announce(RECORDING_STATE, {"isRecording": False})
-        self._announce(TAKE_ADDED, {"name": recorded.identifier})
         return recorded
+
+    def _began(self, take: TakeName) -> None:
+        self._started = take.identifier
+        self.slate, self.take = take.slate, min(take.number + 1, MAX_TAKE)
+        self._notice(f"the take {take.identifier} is being recorded")
+
+    def _ended(self, take: Recorded) -> None:
+        problem = f"; {take.problem}" if take.problem else ""
+        self._notice(f"the take {take.folder} was recorded{problem}")
 
     def path(self, file: Path) -> str:
         """Return the name under which a file of a take can be asked for."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.errors import Problem, UserError
 from bridge.recording.curves_file import Row
-from bridge.recording.folder import claim, release, stems, write_document
+from bridge.recording.folder import SUFFIX, claim, release, stems, write_document
 from bridge.recording.subject_files import SubjectFiles
 from bridge.takes.sound import MAX_SOUND_S
 from bridge.version import program_version
@@ -154,7 +154,7 @@ class OpenTake:
             folder = self.folder
             problem = problem or Problem(str(folder), f"cannot be finished: {error}")
         return Recorded(
-            identifier=folder.name,
+            identifier=folder.name.removesuffix(SUFFIX),
             folder=folder,
             start_timecode=start,
             end_timecode=end,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bridge.clock.rate import FrameRate
     from bridge.clock.tick import Tick
     from bridge.links.udp import Receiver
+    from bridge.recording.folder import TakeName
     from bridge.recording.subject_files import RecordedSubject
 
 CURVES: Final = 61
@@ -61,6 +62,7 @@ class Recorder:
         self.folder = folder
         self.last: Recorded | None = None
         """The take that ended last."""
+        self._watching: list[tuple[Callable[[TakeName], None], Callable[[Recorded], None]]] = []
         self._subjects: list[RecordedSubject] = []
         self._rate = rate
         self._now = now
@@ -86,6 +88,14 @@ class Recorder:
             self._subjects.append(subject)
             return RecordingLink(self, len(self._subjects) - 1)
 
+    def watch(self, began: Callable[[TakeName], None], ended: Callable[[Recorded], None]) -> None:
+        """Tell of every take as it begins and ends, whoever asked for it, from other threads.
+
+        Neither may wait, nor start or stop a take. A take is told to have ended before `stop`
+        returns it; also one that ends by itself is told of.
+        """
+        self._watching.append((began, ended))
+
     def start(self, slate: str, number: int) -> str:
         """Begin a take with the next tick and return its identifier, the name of its folder.
 
@@ -110,6 +120,8 @@ class Recorder:
                 target=self._record, args=(take,), name="recorder", daemon=True
             )
             self._take = take
+            for began, _ in self._watching:
+                began(take.name)
             self._thread.start()
             return take.name.identifier
 
@@ -143,6 +155,8 @@ class Recorder:
             self.last = take.finish(problem)
         finally:
             self._take = None
+        for _, ended in self._watching:
+            ended(self.last)
 
     def _written(self, take: OpenTake) -> Problem | None:
         """Write a take until it is over; return why it ended by itself, None where it did not."""

@@ -113,7 +113,7 @@ def _started(config: Config, closing: ExitStack, unreal: Receiver, folder: Path)
     voices = [subject.voice for subject in subjects]
     stream = stage.model.stream(len(voices))
     generator = GeneratorLoop(stream, voices, metrics, wake=wake, now=host_now)
-    running = Running(subjects, metrics, stage.model, stage.recorder, stage.devices, stop, host_now)
+    running = Running(subjects, metrics, stage.model, stage.recorder, stop, host_now)
 
     def show() -> None:
         for tick in Ticker(config.fps, now=host_now):

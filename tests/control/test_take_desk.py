@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,8 +12,10 @@ from bridge.errors import UserError
 from tests.recording.stage import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
+
+
+PATIENCE_S = 10.0
 
 
 class Told:
@@ -21,12 +24,7 @@ class Told:
     def __init__(self, folder: Path) -> None:
         self.stage = Stage(folder)
         self.notices: list[str] = []
-        self.announced: list[tuple[str, Mapping[str, Any]]] = []
-        self.desk = TakeDesk(
-            self.stage.recorder,
-            self.notices.append,
-            lambda path, body: self.announced.append((path, body)),
-        )
+        self.desk = TakeDesk(self.stage.recorder, self.notices.append)
 
 
 @pytest.fixture
@@ -43,16 +41,31 @@ def test_numbers_go_up_and_slates_stay(told: Told) -> None:
     assert names == ["MySlate_1", "Scene_7", "Scene_8"]
 
 
-def test_metahuman_clients_hear_of_takes(told: Told) -> None:
-    identifier = told.desk.start("A", 1)
+def test_a_take_that_another_program_starts_is_told_of_and_gives_the_next_slate(told: Told) -> None:
+    identifier = told.stage.recorder.start("Unreal", 7)
     told.stage.step(10)
-    told.desk.stop()
-    assert told.announced == [
-        ("/state/recording", {"isRecording": True}),
-        ("/state/recording", {"isRecording": False}),
-        ("/take/added", {"name": identifier}),
+    take = told.stage.recorder.stop()
+    assert take is not None
+    assert told.notices == [
+        f"the take {identifier} is being recorded",
+        f"the take {take.folder} was recorded",
     ]
-    assert told.notices[0] == f"the take {identifier} is being recorded"
+    assert (told.desk.slate, told.desk.take) == ("Unreal", 8)
+
+
+def test_a_take_that_ends_by_itself_is_told_of_at_once_and_can_still_be_stopped(
+    told: Told,
+) -> None:
+    told.desk.start("A", 1)
+    told.stage.step(10)
+    told.stage.number += 3600 * told.stage.rate.nominal
+    told.stage.step()
+    deadline_s = time.monotonic() + PATIENCE_S
+    while told.desk.is_recording and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    ended = told.desk.stop()
+    assert "nothing happened for 360" in str(ended.problem)
+    assert told.notices[1:] == [f"the take {ended.folder} was recorded; {ended.problem}"]
 
 
 def test_only_files_of_finished_takes_are_found(told: Told, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from bridge.links.metahuman.frame import CONTROLS
 from bridge.version import program_version
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     Address = tuple[Any, ...]
 
@@ -29,8 +29,8 @@ ANIMATION_TYPE = "mha"
 ANIMATION_VERSION = 1
 
 
-class Finished(Protocol):
-    """A take that was recorded."""
+class Take(Protocol):
+    """A take that begins, or was recorded."""
 
     @property
     def identifier(self) -> str:
@@ -50,8 +50,11 @@ class Recorder(Protocol):
     def start(self, slate: str, number: int) -> object:
         """Begin a take. UserError says why it cannot be."""
 
-    def stop(self) -> Finished | None:
+    def stop(self) -> Take | None:
         """End the take and return it; None without one. UserError says why it cannot be."""
+
+    def watch(self, began: Callable[[Take], None], ended: Callable[[Take], None]) -> None:
+        """Tell of every take, whoever asked for it, from any thread; neither may wait."""
 
 
 class Feed:

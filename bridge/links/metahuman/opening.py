@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bridge.errors import Problem, UserError
 from bridge.links.livelink_face import subject_fault
@@ -16,7 +16,7 @@ from bridge.links.metahuman.server import Server
 from bridge.listening import binding_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from bridge.clock.rate import FrameRate
     from bridge.links.metahuman.device import Recorder
@@ -111,12 +111,6 @@ class Devices:
                 beside=beacon.shine if opened.access.is_discoverable else None,
             )
             opened.server.start()
-
-    def announce(self, path: str, body: Mapping[str, Any]) -> None:
-        """Tell every subscribed client of something, such as a take that a key has started."""
-        for opened in self._opened.values():
-            if opened.server is not None:
-                opened.server.announce(path, body)
 
     def close(self) -> None:
         """End all sessions and close the devices; close the links before."""

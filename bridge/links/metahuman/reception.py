@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.links.metahuman.connection import Connection, TooMuchError
 from bridge.links.metahuman.conversation import (
-    RECORDING_STATE,
     SESSION_STOPPED,
-    TAKE_ADDED,
     TAKE_START,
     TAKE_STOP,
     Conversation,
@@ -128,16 +126,11 @@ class Reception:
             connection.abort()
 
     async def _answer(self, connection: Connection, request: Incoming) -> dict[str, Any] | None:
-        """Answer one request; tell the user and the subscribers what it changed."""
+        """Answer one request; tell the user whose frames it changed."""
         conversation = connection.conversation
         if request.address_path in (TAKE_START, TAKE_STOP):
             loop = asyncio.get_running_loop()
-            body = await loop.run_in_executor(self._files, conversation.answer, request)
-            is_recording = request.address_path == TAKE_START
-            self.announce(RECORDING_STATE, {"isRecording": is_recording})
-            if body is not None:
-                self.announce(TAKE_ADDED, body)
-            return body
+            return await loop.run_in_executor(self._files, conversation.answer, request)
         before = conversation.streams
         body = conversation.answer(request)
         after = conversation.streams

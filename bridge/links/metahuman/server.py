@@ -10,13 +10,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from bridge.links.metahuman.connection import Patience
+from bridge.links.metahuman.conversation import RECORDING_STATE, TAKE_ADDED
 from bridge.links.metahuman.reception import Reception
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine
 
-    from bridge.links.metahuman.device import Device
+    from bridge.links.metahuman.device import Device, Take
 
 STOP_S = 5.0
 """Time given to the thread to begin and to end."""
@@ -48,6 +49,7 @@ class Server:
         patience: Patience | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
+        self._device = device
         self._bound = bound
         self._beside = beside
         self._files = ThreadPoolExecutor(1, "metahuman-takes")
@@ -65,7 +67,9 @@ class Server:
         self._thread = threading.Thread(target=self._run, name="metahuman", daemon=True)
 
     def start(self) -> None:
-        """Begin to serve."""
+        """Begin to serve, and to tell clients of takes, whoever starts them."""
+        if self._device.recorder is not None:
+            self._device.recorder.watch(self._take_begins, self._take_ended)
         self._thread.start()
         self._is_serving.wait(STOP_S)
 
@@ -77,9 +81,12 @@ class Server:
         self._files.shutdown(wait=False, cancel_futures=True)
         self._bound.close()
 
-    def announce(self, path: str, body: Mapping[str, Any]) -> None:
-        """Tell every client that subscribed of something; from any thread, waits for nobody."""
-        self._call(self._reception.announce, path, body)
+    def _take_begins(self, _take: Take) -> None:
+        self._call(self._reception.announce, RECORDING_STATE, {"isRecording": True})
+
+    def _take_ended(self, take: Take) -> None:
+        self._call(self._reception.announce, RECORDING_STATE, {"isRecording": False})
+        self._call(self._reception.announce, TAKE_ADDED, {"name": take.identifier})
 
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
         """Run something on the loop, if there is one."""

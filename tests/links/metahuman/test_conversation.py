@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +15,11 @@ from bridge.errors import Problem, UserError
 from bridge.links.metahuman.conversation import Conversation
 from bridge.links.metahuman.device import Device
 from bridge.links.metahuman.messages import Incoming, RefusalError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bridge.links.metahuman.device import Take
 
 
 @dataclass(frozen=True)
@@ -28,17 +33,27 @@ class Slate:
     def __init__(self) -> None:
         self.told: list[tuple[str, int]] = []
         self.take: str | None = None
+        self._watching: list[tuple[Callable[[Take], None], Callable[[Take], None]]] = []
+
+    def watch(self, began: Callable[[Take], None], ended: Callable[[Take], None]) -> None:
+        self._watching.append((began, ended))
 
     def start(self, slate: str, number: int) -> str:
         if self.take is not None:
             raise UserError(Problem("take", "a take is being recorded", "stop it first"))
         self.told.append((slate, number))
         self.take = f"{slate}_{number}"
+        for began, _ in self._watching:
+            began(Finished(self.take))
         return self.take
 
     def stop(self) -> Finished | None:
         finished, self.take = self.take, None
-        return None if finished is None else Finished(finished)
+        if finished is None:
+            return None
+        for _, ended in self._watching:
+            ended(Finished(finished))
+        return Finished(finished)
 
 
 def conversation(device: Device, host: str = "10.0.0.7") -> Conversation:

@@ -290,10 +290,11 @@ def test_a_take_is_recorded_and_every_subscriber_hears_of_it() -> None:
 
 
 def test_a_take_of_somebody_else_is_announced_from_any_thread() -> None:
-    with stage("Ada") as here, here.unreal() as unreal:
+    slate = Slate()
+    with stage("Ada", recorder=slate) as here, here.unreal() as unreal:
         unreal.connect()
         unreal.result("/subscribe")
-        here.server.announce("/state/recording", {"isRecording": True})
+        slate.start("Scene", 1)
         unreal.result("/session/keep-alive")
         assert [update["body"] for update in unreal.updates] == [{"isRecording": True}]
 
@@ -341,10 +342,10 @@ def test_a_server_that_never_began_or_has_ended_can_be_stopped() -> None:
     server = Server(Device("Stage"), bound, notice=print)
     server.stop()
     assert bound.fileno() == -1
-    server.announce("/state/recording", {})
-    with stage("Ada") as here:
+    slate = Slate()
+    with stage("Ada", recorder=slate) as here:
         here.server.stop()
-        here.server.announce("/state/recording", {})
+        slate.start("Scene", 1)
         here.server.stop()
 
 
