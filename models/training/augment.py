@@ -11,14 +11,16 @@ from torch import Tensor
 
 from models.timing import SAMPLE_RATE_HZ
 from models.training.transmission import transmit
+from models.training.voices import random_voices
 
-AUGMENTATION = 2
+AUGMENTATION = 3
 """Version of what is done to sound; a run keeps the one it was set up with.
 
 1: equaliser, telephone band, room, level, coloured noise. 2: also voices in the background,
-telephones and codecs, and breaths in pauses (`breaths.py`).
+telephones and codecs, and breaths in pauses (`breaths.py`). 3: also other pitches and vocal tracts.
 """
 
+OTHER_VOICES_SHARE = 0.3
 EQ_POINTS = 12
 EQ_DB = 4.0
 REVERB_SHARE = 0.3
@@ -54,9 +56,11 @@ def coloured_noise(rows: int, samples: int, dice: torch.Generator) -> Tensor:
 
 
 def distort(samples: Tensor, dice: torch.Generator, version: int = AUGMENTATION) -> Tensor:
-    """Return what a microphone and a line of version 1 or 2 make of clean `samples`."""
+    """Return what voices, a microphone and a line of a version make of clean `samples`."""
     if version == 1:
         return level_and_noise(colour(samples, dice), dice)
+    if version > 2:
+        samples = random_voices(samples, OTHER_VOICES_SHARE, dice)
     return transmit(level_and_noise(colour(samples, dice), dice, VOICES_SHARE), dice)
 
 

@@ -27,13 +27,14 @@ EXCESS = 3.0
 """How much more too much counts: of parted lips that touch, touching ones over an open jaw, and of
 a resting jaw that stirs."""
 IMPORTANCE = {"jaw": 3.0, "lips_together": 3.0, "lip_bite": 1.5, "purse": 1.5, "funnel": 1.5}
-BRIDGED_SPREAD, BRIDGED_IMPORTANCE = 0.05, 2.0  # of what of an open jaw the lips bridge
+BRIDGED_SPREAD, BRIDGED_IMPORTANCE = 0.05, 6.0  # of what of an open jaw the lips bridge
 POSTURE_SPREAD = 0.2  # scale of the channels that only emotions move
 VELOCITY_WEIGHT = 2.0
+ACCELERATION_WEIGHT = 4.0
 
 
 class Loss:
-    """Squared error of faces and of their velocity, in units of each channel's spread.
+    """Squared error of faces, their velocity and acceleration, in units of each channel's spread.
 
     Jaw times lips together is judged too: ARKit faces take it as `mouthClose`, and errors of its
     two factors may add up in it.
@@ -47,10 +48,10 @@ class Loss:
         self.weights = torch.where(
             moved, (per_gesture / sides) @ GESTURE_CHANNELS, torch.tensor(POSTURE_SPREAD**-2 / 2)
         ).to(device)
+        closing = GESTURE_CHANNELS[list(GESTURES).index("lips_together")] > 0
         undershot = torch.tensor([UNDERSHOOT.get(name, 1.0) for name in GESTURES])
         self.undershot = (undershot[:, None] * GESTURE_CHANNELS).amax(0).clamp(min=1.0).to(device)
         self.gesture_channels = GESTURE_CHANNELS.to(device)
-        closing = GESTURE_CHANNELS[list(GESTURES).index("lips_together")] > 0
         self.closing, self.parting, self.jaw = (
             channels.to(device) for channels in (closing, LIPS_PART, JAW_OPENS)
         )
@@ -63,8 +64,9 @@ class Loss:
         weights = self.weights * seen[:, None]
         error = faces - targets
         squares = error.square() * self._costs(error, targets)
-        velocity = error.diff(dim=1).square()
-        every = (squares * weights).mean() + VELOCITY_WEIGHT * (velocity * weights).mean()
+        every = (squares * weights).mean()
+        for order, weight in ((1, VELOCITY_WEIGHT), (2, ACCELERATION_WEIGHT)):
+            every = every + weight * (error.diff(order, dim=1).square() * weights).mean()
         return (every + self._bridged_error(faces, targets, seen) / faces.shape[-1]) / 10.0
 
     def _bridged_error(self, faces: Tensor, targets: Tensor, seen: Tensor) -> Tensor:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 JAW_YIELDS = 0.4  # part of the jaw's opening that a bilabial closure takes away
-CAPTURED_CLOSES = 0.8  # lips together in p b m on a captured face, whose tracker hardly sees it
+CAPTURED_CLOSES = 0.6
+"""Lips together in p b m on a captured face beyond what its tracker saw, which hardly sees it."""
+CAPTURED_EARLY_ROWS = 1  # that face's lips meet so much before the aligner's p b m begin
 ROUNDING = {"funnel": 0.55, "towards": 0.4}  # shares of a pucker, beside the purse
 PAUSE_S = 0.16  # silence this long shuts the mouth
 EASE_ROWS = 7  # of shutting and opening it
@@ -63,16 +65,19 @@ def compose(
 ) -> NDArray[np.float32]:
     """Join rule curves [time, gestures] with a mouth [time, curves], [time, gestures].
 
-    A captured mouth is taken as it was seen, between words as well; one that was carried over
-    shuts in pauses, closes fully where the rules close it, and shares its purse with them.
+    A captured mouth is taken as it was seen, between words as well, and closed further where the
+    rules close it; one that was carried over shuts in pauses, closes fully where the rules close
+    it, and shares its purse with them.
     """
     gestures = rules * active[:, None]
     shut = np.ones_like(active) if is_captured else active
     jaw, pucker, together = (mouth[:, CURVES.index(name)] * shut for name in CURVES)
     closed = gestures[:, COLUMN["lips_together"]]
     gestures[:, COLUMN["jaw"]] = jaw * (1.0 - JAW_YIELDS * closed)
-    sealed = closed * (CAPTURED_CLOSES if is_captured else 1.0)
-    gestures[:, COLUMN["lips_together"]] = np.maximum(sealed, together)
+    if is_captured:
+        early = np.append(closed[CAPTURED_EARLY_ROWS:], closed[-CAPTURED_EARLY_ROWS:])
+        closed = np.minimum(early * (CAPTURED_CLOSES + together), 1.0)
+    gestures[:, COLUMN["lips_together"]] = np.maximum(closed, together)
     own = 1.0 if is_captured else 0.5
     gestures[:, COLUMN["purse"]] = (1.0 - own) * gestures[:, COLUMN["purse"]] + own * pucker
     for name, share in ROUNDING.items():

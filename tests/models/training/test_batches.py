@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,10 +80,11 @@ def test_what_a_source_does_not_observe_has_no_weight(corpus: Corpus) -> None:
 
 
 def test_a_version_of_augmentation_changes_the_sound_and_nothing_else(corpus: Corpus) -> None:
-    first, second = (draw(corpus, Architecture(), 6, 1, 3, version) for version in (1, 2))
-    assert not torch.equal(first.samples, second.samples)
-    for name in ("conditions", "delay_hops", "gestures", "stress", "swell", "phones"):
-        assert torch.equal(getattr(first, name), getattr(second, name))
+    drawn = [draw(corpus, Architecture(), 6, 1, 3, version) for version in (1, 2, 3)]
+    for first, second in pairwise(drawn):
+        assert not torch.equal(first.samples, second.samples)
+        for name in ("conditions", "delay_hops", "gestures", "stress", "swell", "phones"):
+            assert torch.equal(getattr(first, name), getattr(second, name))
 
 
 def test_pauses_are_where_nobody_is_known_to_speak(corpus: Corpus) -> None:

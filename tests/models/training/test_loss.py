@@ -85,5 +85,17 @@ def test_a_resting_jaw_should_not_stir(loss: Loss) -> None:
     assert uneven(loss, JAW, {JAW: 2 * RESTING}) == pytest.approx(1.0)
 
 
+def test_a_mouth_that_trembles_costs_more_than_one_that_drifts(loss: Loss) -> None:
+    targets = torch.zeros(1, 8, len(AUDIO_DRIVEN))
+    targets[..., JAW] = OPEN / 2
+    seen = torch.full((1, len(GESTURES)), fill_value=True)
+    costs = []
+    for errors in ((1, -1, 1, -1, 1, -1, 1, -1), (1, 1, 1, 1, -1, -1, -1, -1)):
+        faces = targets.clone()
+        faces[0, :, JAW] += 0.05 * torch.tensor(errors)
+        costs.append(float(loss(faces, targets, seen)))
+    assert costs[0] > 8 * costs[1]
+
+
 def test_what_nobody_observed_costs_nothing(loss: Loss) -> None:
     assert off_by(loss, 0.9, 0.5, observed=False) == 0.0

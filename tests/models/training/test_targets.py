@@ -7,7 +7,7 @@ import numpy as np
 from models.training.captured_mouths import CURVES
 from models.training.phones import PHONES
 from models.training.rules import GESTURES
-from models.training.targets import COLUMN, JAW_YIELDS, compose, speaking
+from models.training.targets import CAPTURED_CLOSES, COLUMN, JAW_YIELDS, compose, speaking
 
 ROWS = 20
 
@@ -32,11 +32,19 @@ def test_a_carried_mouth_closes_fully_and_shuts_in_pauses() -> None:
     assert max(joined(is_captured=False, active=0.0, jaw=0.5, pucker=0.6).values()) == 0.0
 
 
-def test_a_captured_mouth_is_taken_as_it_was_seen() -> None:
-    face = joined(is_captured=True, jaw=0.5, pucker=0.6, together=0.9)
-    assert np.isclose(face["lips_together"], 0.9)
+def test_a_captured_mouth_is_taken_as_it_was_seen_and_closes_further() -> None:
+    face = joined(is_captured=True, jaw=0.5, pucker=0.6, together=0.3)
+    assert np.isclose(face["lips_together"], CAPTURED_CLOSES + 0.3)
     assert np.isclose(face["purse"], 0.6)
     assert np.isclose(joined(is_captured=True, active=0.0, jaw=0.5)["jaw"], 0.5)
+
+
+def test_captured_lips_meet_before_the_phone_that_asks_for_it() -> None:
+    rules = np.zeros((ROWS, len(GESTURES)), dtype=np.float32)
+    rules[10:13, COLUMN["lips_together"]] = 1.0
+    seen, track = np.zeros((ROWS, len(CURVES)), np.float32), np.ones(ROWS, np.float32)
+    shut = compose(rules, seen, track, track, is_captured=True)[:, COLUMN["lips_together"]]
+    assert np.flatnonzero(shut).tolist() == [9, 10, 11]
 
 
 def test_short_pauses_leave_the_mouth_to_its_words() -> None:
