@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 LOOKAHEAD_MS = 60
 """Where a measure asks for no look-ahead of its own."""
 OURS = "cstalk"
+OTHERS = ("mood", "joint", "alive")
+"""Suites that measure more than the network which makes the face, or another one."""
 DISTANCES = tuple(
     f"{suite}.{name}"
     for suite in ("targets", "ravdess")
@@ -47,7 +49,8 @@ def standings(columns: Sequence[Column]) -> str:
 
 
 def _asked() -> Iterator[tuple[str, Bar | None, int]]:
-    for key, measure in MEASURES.items():
+    ours = {k: measure for k, measure in MEASURES.items() if k.partition(".")[0] not in OTHERS}
+    for key, measure in ours.items():
         for bar in measure.bars:
             yield key, bar, bar.from_ms or LOOKAHEAD_MS
         if key in DISTANCES:

@@ -19,7 +19,7 @@ from models.evaluation.standings import standings
 if TYPE_CHECKING:
     from pathlib import Path
 
-SOURCES = {"grid": "", "facegood": "facegood", "targets": "", "lips": ""}
+SOURCES = {"grid": "", "facegood": "facegood", "targets": "", "lips": "", "mood": ""}
 
 
 def run(maker: str, kind: str, waits_ms: int | None, weights: str = "", **values: float) -> Run:
@@ -47,7 +47,7 @@ def test_each_bar_is_asked_at_its_own_look_ahead(tmp_path: Path) -> None:
         tmp_path,
         "a.json",
         run("ours", "cstalk", 20, grid__jaw_r=0.91, lips__closures=90.0),
-        run("ours", "cstalk", 60, grid__jaw_r=0.92, lips__closures=96.0),
+        run("ours", "cstalk", 60, grid__jaw_r=0.92, lips__closures=96.0, mood__kathleen=0.0),
         run("loudness", "rule", None, grid__jaw_r=0.6),
     )
     found = rows(standings(columns_of([path])))
@@ -56,7 +56,7 @@ def test_each_bar_is_asked_at_its_own_look_ahead(tmp_path: Path) -> None:
     assert found[f"{title}, 20 ms"] == [">= 0.9", "0.910", "0.600!"]
     assert found[title] == [">= 0.93", "0.920!", "0.600!"]
     assert found["lips: lips together during p b m [%]"] == [">= 95", "96.0", "-"]
-    assert not any(name.startswith("speed") for name in found)
+    assert not any(name.startswith(("speed", "mood")) for name in found)
 
 
 def test_what_trained_a_network_marks_its_figure(tmp_path: Path) -> None:
