@@ -36,8 +36,6 @@ MAX_LINKS = 8
 DEFAULT_LINK = "livelink-face://127.0.0.1:11111"
 """Unreal on this machine, on the port at which its Live Link Face source listens."""
 
-"""Look-ahead counts in hops."""
-
 MAX_BUFFER_MS = 200
 """A longer buffer would hide a machine that is too slow, not help it."""
 

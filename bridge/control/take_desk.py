@@ -47,7 +47,8 @@ class TakeDesk:
         """
         slate = self.slate if slate is None else str(SLATE.read(slate))
         number = self.take if take is None else int(TAKE.read(take))
-        return self.recorder.start(slate, number)
+        self._started = self.recorder.start(slate, number)
+        return self._started
 
     def stop(self) -> Recorded:
         """End the take and return it, also one that has ended by itself. UserError without one."""
@@ -61,7 +62,6 @@ class TakeDesk:
         return recorded
 
     def _began(self, take: TakeName) -> None:
-        self._started = take.identifier
         self.slate, self.take = take.slate, min(take.number + 1, MAX_TAKE)
         self._notice(f"the take {take.identifier} is being recorded")
 

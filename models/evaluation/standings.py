@@ -49,8 +49,9 @@ def standings(columns: Sequence[Column]) -> str:
 
 
 def _asked() -> Iterator[tuple[str, Bar | None, int]]:
-    ours = {k: measure for k, measure in MEASURES.items() if k.partition(".")[0] not in OTHERS}
-    for key, measure in ours.items():
+    for key, measure in MEASURES.items():
+        if key.partition(".")[0] in OTHERS:
+            continue
         for bar in measure.bars:
             yield key, bar, bar.from_ms or LOOKAHEAD_MS
         if key in DISTANCES:

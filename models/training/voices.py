@@ -43,9 +43,9 @@ def other_voices(samples: Tensor, pitch: Tensor, throat: Tensor) -> Tensor:
 def random_voices(samples: Tensor, share: float, dice: torch.Generator) -> Tensor:
     """Return `samples` [batch, time] with a `share` of the rows in another voice."""
     rows = (torch.rand(len(samples), generator=dice) < share).nonzero()[:, 0]
-    pitch, throat = (_factors(len(rows), *span, dice) for span in (PITCH, THROAT))
     if not len(rows):
         return samples
+    pitch, throat = (_factors(len(rows), *span, dice) for span in (PITCH, THROAT))
     changed = samples.clone()
     changed[rows] = other_voices(samples[rows], pitch, throat)
     return changed

@@ -51,6 +51,8 @@ def test_a_take_that_another_program_starts_is_told_of_and_gives_the_next_slate(
         f"the take {take.folder} was recorded",
     ]
     assert (told.desk.slate, told.desk.take) == ("Unreal", 8)
+    with pytest.raises(UserError, match="none is being recorded"):
+        told.desk.stop()
 
 
 def test_a_take_that_ends_by_itself_is_told_of_at_once_and_can_still_be_stopped(
