@@ -14,7 +14,7 @@ from models.errors import WeightsError
 from models.teacher import Teacher, fingerprint
 from models.timing import ROW_RATE_HZ, SAMPLE_RATE_HZ
 from models.training.phones import PHONES
-from models.training.sources import credits_of
+from models.training.sources import credits_of, licence_of
 from models.weights_file import Description, build
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def describe(
         used["correlation"] = dict(correlation)
     if begun_with is not None:
         used["begun_with"] = begun_with.card["training_hash"]
+    cards = [correlation or {}, begun_with.card if begun_with else {}]
+    inherited = [str(card["licence"]) for card in cards if "licence" in card]
     index = (cache / "index.json").read_bytes()
     minutes = {name: spent for name, spent in corpus.minutes().items() if spent}
     sizes: dict[str, Any] = {
@@ -62,7 +64,7 @@ def describe(
         sample_rate_hz=SAMPLE_RATE_HZ,
         rate_hz=ROW_RATE_HZ,
         card={
-            "licence": "Apache-2.0",
+            "licence": licence_of(minutes, inherited),
             "data": credits_of(minutes),
             "minutes": minutes,
             "settings": used,

@@ -13,8 +13,7 @@ from models.baselines import NETWORKS
 from models.shipped import DEFAULT_PATH
 from models.training.precision import PRECISIONS, precision_on
 from models.training.run import Settings
-from models.training.sources import SOURCES, require
-from models.training.store import read_index
+from models.training.sources import require
 from models.training.supervision import WEIGHT
 
 if TYPE_CHECKING:
@@ -77,9 +76,6 @@ def read_options(parser: argparse.ArgumentParser, words: Sequence[str] | None = 
     is_ours = given.network == Settings().network
     runs = given.runs or Path("../runs", "default" if is_ours else given.network)
     out = given.out or (DEFAULT_PATH if is_ours else runs / f"{given.network}.safetensors")
-    heard = {clip["name"].split("/")[0] for clip in read_index(given.cache)}
-    if out == DEFAULT_PATH and not all(SOURCES[source].default for source in heard):
-        parser.error("the cache holds sources for research only; name another file with --out")
     return Options(
         settings=Settings(
             seed=given.seed, steps=given.steps, network=given.network, precision=precision

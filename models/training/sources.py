@@ -70,6 +70,9 @@ SOURCES = {
 }
 """By name, in the order of the training set."""
 
+OUR_LICENCE = "Apache-2.0"
+"""Of weights whose sources ask for nothing more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Clip:
@@ -152,6 +155,19 @@ def find_clips(
     if not clips:
         raise FileNotFoundError(f"{data}: no recordings found; name the data folder with --data")
     return clips
+
+
+def licence_of(sources: Iterable[str], inherited: Iterable[str] = ()) -> str:
+    """Return the licence of weights that learned from `sources`, keys of `SOURCES` or ours.
+
+    `inherited` are licences of networks that began or supervised the training: one that is not
+    ours stays.
+    """
+    heard = [SOURCES[name] for name in sources if name in SOURCES]
+    asked = [source.licence for source in heard if not source.default]
+    return next(
+        (licence for licence in (*asked, *inherited) if licence != OUR_LICENCE), OUR_LICENCE
+    )
 
 
 def credits_of(sources: Iterable[str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from models.errors import WeightsError
+from models.shipped import DEFAULT_PATH
 from models.training.batches import Corpus, draw
 from models.training.description import beginning, describe, made_with
 from models.training.loss import Loss, loss_of
@@ -22,6 +23,8 @@ from models.training.precision import Trainee
 from models.training.progress import Progress
 from models.training.report import report
 from models.training.run import Run, Settings
+from models.training.sources import OUR_LICENCE, licence_of
+from models.training.store import read_index
 from models.training.supervision import Supervision
 from models.wav2vec import load_wav2vec
 from models.weights_file import Description, load_network, save
@@ -87,6 +90,13 @@ def trained(options: Options) -> tuple[FaceNetwork, Description]:
         weight = options.correlation_weight
         supervision = Supervision.read(options.correlation, weight, settings, device)
     first = load_network(options.begin_with, device) if options.begin_with else None
+    cards = [*([supervision.card] if supervision else []), *([first[1].card] if first else [])]
+    heard = {clip["name"].split("/")[0] for clip in read_index(options.cache)}
+    licence = licence_of(heard, (str(card["licence"]) for card in cards if "licence" in card))
+    if options.out == DEFAULT_PATH and licence != OUR_LICENCE:
+        raise WeightsError(
+            "what it would learn from is for research only; name another file with --out"
+        )
     return train(
         options.cache,
         options.runs,

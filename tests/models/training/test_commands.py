@@ -39,7 +39,7 @@ def test_the_default_weights_are_never_made_from_research_sources(tmp_path: Path
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].endswith(
-        "the cache holds sources for research only; name another file with --out"
+        "what it would learn from is for research only; name another file with --out"
     )
 
 

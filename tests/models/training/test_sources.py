@@ -8,7 +8,16 @@ import pytest
 
 from models.shipped import DEFAULT_PATH
 from models.training.manifest import card_rows, describe_source
-from models.training.sources import SOURCES, credits_of, find_clips, folders_of, held_out, part_of
+from models.training.sources import (
+    OUR_LICENCE,
+    SOURCES,
+    credits_of,
+    find_clips,
+    folders_of,
+    held_out,
+    licence_of,
+    part_of,
+)
 from models.weights_file import load
 
 if TYPE_CHECKING:
@@ -22,6 +31,22 @@ def test_the_split_holds_out_what_it_promises() -> None:
     assert split["test"]["facegood"] == ["1114_2_05"]
     assert split["test"]["kokoro_voices"] == ["am_puck", "bf_emma"]
     assert split["test"]["ravdess_actors"] == ["17", "18", "19", "20"]
+    assert split["test"]["ravdess_faces"] == ["03", "04"]
+
+
+@pytest.mark.parametrize(
+    ("sources", "inherited", "licence"),
+    [
+        (("grid_s1", "kokoro"), (), OUR_LICENCE),
+        (("grid_s1", "rules", "iphone"), (OUR_LICENCE,), OUR_LICENCE),
+        (("grid_s1", "ravdess"), (), "CC BY-NC-SA 4.0"),
+        (("grid_s1",), (OUR_LICENCE, "CC BY-NC-SA 4.0"), "CC BY-NC-SA 4.0"),
+    ],
+)
+def test_the_strictest_licence_of_all_that_taught_is_the_weights(
+    sources: tuple[str, ...], inherited: tuple[str, ...], licence: str
+) -> None:
+    assert licence_of(sources, inherited) == licence
 
 
 @pytest.mark.parametrize(
