@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 from models.evaluation.measures import MEASURES
@@ -19,8 +20,8 @@ OURS = "cstalk"
 OTHERS = ("mood", "joint", "alive")
 """Suites that measure more than the network which makes the face, or another one."""
 DISTANCES = tuple(
-    f"{suite}.{name}"
-    for suite in ("targets", "ravdess")
+    f"{whose}{name}"
+    for whose in ("targets.", "ravdess.", "ravdess.unseen_")
     for name in ("lve", "eve", "region_distance")
 )
 """Measures that have no bar of their own: one network is held against another."""
@@ -72,16 +73,17 @@ def _told(key: str, bar: Bar | None, cell: Cell | None) -> str:
 
 
 def _ahead(columns: Sequence[Column]) -> Iterator[str]:
-    """Yield a table of our distances against each other network's, in percent."""
-    ours = next((column for column in columns if column.kind == OURS), None)
+    """Yield a table of the distances of each of ours against other networks', in percent."""
+    ours = [column for column in columns if column.kind == OURS]
     others = [column for column in columns if column.kind in WANTED]
-    if ours is None or not others:
+    if not ours or not others:
         return
-    keys = [key for key in DISTANCES if ours.cell(key, LOOKAHEAD_MS)]
+    keys = [key for key in DISTANCES if any(own.cell(key, LOOKAHEAD_MS) for own in ours)]
     names = [f"{key.partition('.')[0]}: {MEASURES[key].label}" for key in keys]
-    yield from _rows([f"{ours.name}, lower by", *names])
-    for other in others:
-        yield _row([f"than {other.name}", *(_lower(ours, other, key) for key in keys)])
+    yield from _rows(["lower by", *names])
+    for own, other in product(ours, others):
+        told = [_lower(own, other, key) for key in keys]
+        yield _row([f"{own.name} than {other.name}", *told])
 
 
 def _lower(ours: Column, other: Column, key: str) -> str:
@@ -89,7 +91,7 @@ def _lower(ours: Column, other: Column, key: str) -> str:
     if own is None or rival is None or rival.value <= 0:
         return NOTHING
     percent = 100 * (1 - own.value / rival.value)
-    wanted = WANTED[other.kind].get(key.partition(".")[2])
+    wanted = WANTED[other.kind].get(key.partition(".")[2].removeprefix("unseen_"))
     if wanted is None:
         return f"{percent:.0f} %"
     missed = "!" if percent < wanted else ""

@@ -2,7 +2,8 @@
 
 Distances are in board values over the channels that units tell about: measured units, above each
 actor's rest, become channels as in `models.training.action_units`, which also says how strong an
-emotion is at the two intensities that were played.
+emotion is at the two intensities that were played. `unseen` are the actors whose faces no
+correlation network learned from (`ravdess_faces` of `split.json`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from models.evaluation.reading import archive_of
 from models.evaluation.suites.suite import followed, mean, median
 from models.regions import region_correlation, region_distance
 from models.training.action_units import OBSERVED_CHANNELS, ActionUnits, emotion_of
+from models.training.sources import held_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +32,13 @@ if TYPE_CHECKING:
     from models.evaluation.recordings import Folders
 
     Floats = NDArray[np.float32]
-    Pair = tuple[Floats, Floats, str]
-"""Made face, true face, emotion."""
+    Pair = tuple[Floats, Floats, str, str]
+"""Made face, true face, emotion, actor."""
+
+
+OBSERVED = np.flatnonzero(OBSERVED_CHANNELS)
+UNITS_MOUTH, UNITS_UPPER = (np.intersect1d(OBSERVED, group) for group in (MOUTH, UPPER))
+"""Positions of channels that action units tell about."""
 
 
 class Ravdess:
@@ -63,7 +70,7 @@ class Ravdess:
             emotions.append(clip.emotion)
             true = self._units.channels(stem, clip.rows)
             if true is not None:
-                pairs.append((felt, true, clip.emotion))
+                pairs.append((felt, true, clip.emotion, stem[-2:]))
         near = [found.near for found in own]
         yield median("ravdess.plain_r", plain)
         yield median("ravdess.own_r", near)
@@ -77,24 +84,34 @@ class Ravdess:
             yield median(f"ravdess.{emotion}_r", list(np.array(near)[of_it]))
             yield mean(f"ravdess.{emotion}_loss", list(lost[of_it]))
         yield from _distances(pairs)
+        unseen = held_out()["test"]["ravdess_faces"]
+        yield from _compared([pair for pair in pairs if pair[3] in unseen], "unseen_")
 
 
 def _distances(pairs: list[Pair]) -> Iterator[Finding]:
     if not pairs:
         return
-    observed = np.flatnonzero(OBSERVED_CHANNELS)
-    mouth, upper = (np.intersect1d(observed, group) for group in (MOUTH, UPPER))
-    yield mean("ravdess.lve", [squared_error(m[:, mouth], t[:, mouth]) for m, t, _ in pairs])
-    yield mean("ravdess.eve", [squared_error(m[:, upper], t[:, upper]) for m, t, _ in pairs])
-    whole = [mean_distance(m[:, observed], t[:, observed]) for m, t, _ in pairs]
+    yield from _compared(pairs)
+    whole = [mean_distance(m[:, OBSERVED], t[:, OBSERVED]) for m, t, *_ in pairs]
     yield mean("ravdess.mve", whole)
-    deviations = [dynamics_deviation(m[:, upper], t[:, upper]) for m, t, _ in pairs]
+    deviations = [dynamics_deviation(m[:, UNITS_UPPER], t[:, UNITS_UPPER]) for m, t, *_ in pairs]
     yield mean("ravdess.fdd", deviations)
     yield mean("ravdess.fdd_size", list(np.abs(deviations)))
+
+
+def _compared(pairs: list[Pair], which: str = "") -> Iterator[Finding]:
+    """Yield LVE, EVE and the regions' distance of `pairs`; `which` goes before their names."""
+    if not pairs:
+        return
+    for name, group in (("lve", UNITS_MOUTH), ("eve", UNITS_UPPER)):
+        errors = [squared_error(made[:, group], true[:, group]) for made, true, *_ in pairs]
+        yield mean(f"ravdess.{which}{name}", errors)
     apart = []
-    for emotion in dict.fromkeys(emotion for _, _, emotion in pairs):
-        made = [m for m, _, name in pairs if name == emotion]
-        true = [t for _, t, name in pairs if name == emotion]
-        one, other = (region_correlation(faces, OBSERVED_CHANNELS) for faces in (made, true))
+    for emotion in dict.fromkeys(pair[2] for pair in pairs):
+        own = [pair for pair in pairs if pair[2] == emotion]
+        one, other = (
+            region_correlation(list(faces), OBSERVED_CHANNELS)
+            for faces in zip(*((made, true) for made, true, *_ in own), strict=True)
+        )
         apart.append(region_distance(one, other))
-    yield Finding("ravdess.region_distance", float(np.mean(apart)), len(pairs))
+    yield Finding(f"ravdess.{which}region_distance", float(np.mean(apart)), len(pairs))
