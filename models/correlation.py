@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-FORMAT = "cstalk-correlation-1"
+FORMAT = "cstalk-correlation-2"
 LARGEST_SIZE = 1024
 
 
@@ -55,15 +55,20 @@ class Windows:
 class RegionCorrelation(nn.Module):
     """Predicts hidden regions of a face from the others: one token per region and frame."""
 
-    def __init__(self, sizes: Sizes, scale: Tensor, start: Tensor | None = None) -> None:
+    def __init__(
+        self, sizes: Sizes, scale: Tensor, known: Tensor, start: Tensor | None = None
+    ) -> None:
         """`scale` [81] is each channel's spread: the network's unit of motion.
 
-        `start` [81, 162] are first weights from seen values and what is seen to channels.
+        `known` [81] are the channels that any face it learns from tells. `start` [81, 162] are
+        first weights from seen values and what is seen to channels.
         """
         super().__init__()
         self.sizes = sizes
         self.scale: Tensor
+        self.known: Tensor
         self.register_buffer("scale", scale.clone())
+        self.register_buffer("known", known.clone())
         counts = [len(COLUMNS[region]) for region in REGIONS]
         width = sizes.width
         # A token sees its channels' values and which of them are observed.
@@ -134,8 +139,9 @@ def load(path: Path, device: torch.device) -> tuple[RegionCorrelation, dict[str,
     tensors, description = described_file.read(path, FORMAT)
     try:
         sizes = _checked_sizes(path, description)
+        tensors["known"] = tensors["known"].bool()
         with torch.device("meta"):  # a hostile size must not reserve memory
-            network = RegionCorrelation(sizes, tensors["scale"])
+            network = RegionCorrelation(sizes, tensors["scale"], tensors["known"])
         network.load_state_dict(tensors, assign=True)
         card = dict(description["card"])
     except WeightsError:

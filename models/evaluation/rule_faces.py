@@ -12,9 +12,10 @@ from models.emotions import MOUTH_GUARD
 from models.evaluation.groups import JAW
 from models.timing import HOP_SAMPLES, rows_of
 from models.training.energy import relative_loudness, smooth
-from models.training.postures import SPOKEN, face_targets, fervour
+from models.training.postures import face_targets
 from models.training.rules import rule_curves
 from models.training.segments import phone_indices
+from models.training.swells import SPOKEN, swells_of
 from models.training.targets import speaking
 
 if TYPE_CHECKING:
@@ -68,10 +69,10 @@ class PhoneRuleFace:
         spoken = speaking(phone_indices(phones, rows))
         gestures = rule_curves(phones, rows) * spoken[:, None]
         stress = _loudness(sound)
-        swell = fervour(np.flatnonzero(stress > SPOKEN), np.arange(rows))
+        swells = swells_of(np.flatnonzero(stress > SPOKEN), np.arange(rows))
         # `face_targets` takes one emotion for a clip; the rules are measured under one only.
         guarded = np.concatenate((emotions[0], [MOUTH_GUARD])).astype(np.float32)
-        given = (gestures, stress, swell, guarded)
+        given = (gestures, stress, swells, guarded)
         made = face_targets(*(torch.from_numpy(track)[None] for track in given))
         return np.asarray(made[0].numpy(), dtype=np.float32)
 

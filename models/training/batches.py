@@ -23,7 +23,7 @@ from models.training.rules import GESTURES
 from models.training.store import CAPTURED, read_index
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -56,7 +56,7 @@ class Batch:
     delay_hops: Tensor
     gestures: Tensor
     stress: Tensor
-    swell: Tensor
+    swells: Tensor
     phones: Tensor
     observed: Tensor
     captured: Tensor | None = None
@@ -138,7 +138,7 @@ def draw(
         delay_hops=torch.from_numpy(delays),
         gestures=torch.from_numpy(np.stack([face.gestures for face in faces])),
         stress=torch.from_numpy(np.stack([face.stress for face in faces])),
-        swell=torch.from_numpy(np.stack([face.swell for face in faces])),
+        swells=torch.from_numpy(np.stack([face.swells for face in faces])),
         phones=torch.from_numpy(np.stack([crop.phones(corpus) for crop in crops])),
         observed=torch.from_numpy(np.stack([crop.observed() for crop in crops])),
         captured=torch.from_numpy(np.stack([c for c, _ in captured])) if tracked else None,
@@ -150,10 +150,13 @@ def played(crops: Sequence[Crop], emotions: Tensor) -> Tensor:
     """Return `emotions` [batch, emotions] with those that actors played where they did."""
     for row, crop in enumerate(crops):
         if crop.voice and "emotion" in crop.clip:
-            emotions[row] = 0.0
-            for name, weight in crop.clip["emotion"].items():
-                emotions[row, EMOTIONS.index(name)] = weight
+            emotions[row] = emotion_row(crop.clip["emotion"])
     return emotions
+
+
+def emotion_row(weights: Mapping[str, float]) -> Tensor:
+    """Return the generator's emotion vector [emotions] of weights by name."""
+    return torch.tensor([weights.get(name, 0.0) for name in EMOTIONS])
 
 
 def draw_emotions(size: int, emotions: int, random: np.random.Generator) -> Tensor:

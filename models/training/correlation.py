@@ -3,6 +3,7 @@
     python -m models.training.correlation --data ../shared/data --cache ../cache
 
 Resumes by itself; about 20 minutes on one CPU core. The cache is that of the generator's training.
+`--research` learns from RAVDESS's measured faces instead; what it supervises is for research too.
 Prints how well hidden regions are told on held-out faces, against constants and a regression.
 """
 
@@ -12,6 +13,7 @@ import argparse
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,12 +21,16 @@ import torch
 from models.correlation import RegionCorrelation, Sizes, Windows, save
 from models.errors import WeightsError
 from models.regions import REGIONS
-from models.training.courses import CAPTURES, KINDS, Courses
+from models.training.captured_courses import FILES
+from models.training.courses import CAPTURES, KINDS, RESEARCH_KINDS, Courses
 from models.training.hidden import hidden_error, hide
 from models.training.progress import Progress
 from models.training.rivals import figures, linear_start
 from models.training.run import Run, Settings
-from models.training.sources import require
+from models.training.sources import licence_of, require
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LEAST_SPREAD = 0.05  # no channel's unit is smaller, in board values
 TOLD = ("seed", "steps", "batch", "learning_rate", "warm_up_steps", "weight_decay", "average")
@@ -55,18 +61,23 @@ def spread(windows: Windows) -> torch.Tensor:
 
 
 def train(
-    data: Path, cache: Path, folder: Path, settings: Settings, sizes: Sizes
+    data: Path,
+    cache: Path,
+    folder: Path,
+    settings: Settings,
+    sizes: Sizes,
+    kinds: Mapping[str, float] = KINDS,
 ) -> tuple[RegionCorrelation, dict[str, object]]:
-    """Run (or finish) the training; return the averaged network and its card.
+    """Run (or finish) the training on `kinds` of faces; return the averaged network and its card.
 
     WeightsError: `folder` holds a run that was begun otherwise.
     """
-    courses, dev = Courses(data, cache, "train"), Courses(data, cache, "dev")
+    courses, dev = (Courses(data, cache, part, kinds) for part in ("train", "dev"))
     first = courses.draw(sizes.window_rows, FIRST_WINDOWS, settings.seed, 0)
     scale = spread(first)
     start = linear_start(first, scale)
-    make = partial(RegionCorrelation, sizes, scale, start)
-    run = Run(folder, settings, make, CPU, {"sizes": asdict(sizes)})
+    make = partial(RegionCorrelation, sizes, scale, first.observed.any(0), start)
+    run = Run(folder, settings, make, CPU, {"sizes": asdict(sizes), "kinds": dict(kinds)})
     progress = Progress(run, TOLD_EVERY)
     for step in run.steps():
         windows = courses.draw(sizes.window_rows, settings.batch, settings.seed, step + 1)
@@ -78,8 +89,8 @@ def train(
             report(run.average, courses, dev)
     found = report(run.average, courses, dev)
     card: dict[str, object] = {
-        "licence": "Apache-2.0",
-        "data": CAPTURES,
+        "licence": licence_of(kinds),
+        "data": {kind: CAPTURES[kind] for kind in kinds},
         "minutes": courses.minutes(),
         "settings": {name: getattr(settings, name) for name in TOLD},
         "figures": found,
@@ -93,7 +104,7 @@ def report(
     """Print and return the held-out figures by kind and region."""
     rows = network.sizes.window_rows
     found = {}
-    for kind in KINDS:
+    for kind in known.shares:
         fitted = known.draw(rows, 4 * FIGURE_WINDOWS, 1, 0, kind)
         held_out = asked.draw(rows, FIGURE_WINDOWS, 2, 0, kind)
         for region in REGIONS:
@@ -113,13 +124,16 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("../runs/correlation"))
     parser.add_argument("--out", type=Path, help="default: correlation.safetensors in --runs")
     parser.add_argument("--steps", type=int, default=DEFAULTS.steps)
+    parser.add_argument("--research", action="store_true")
     options = parser.parse_args()
-    require(parser, options.cache / "index.json", "make the training set first")
-    for needed in ("grid_s1/curves.npz", "iphone/range_of_motion_30fps.npz"):
+    kinds = RESEARCH_KINDS if options.research else KINDS
+    if "rules" in kinds:
+        require(parser, options.cache / "index.json", "make the training set first")
+    for needed in (FILES[kind] for kind in kinds if kind in FILES):
         require(parser, options.data / needed, "name the data folder with --data")
     settings = Settings(**asdict(DEFAULTS) | {"steps": options.steps})
     try:
-        network, card = train(options.data, options.cache, options.runs, settings, Sizes())
+        network, card = train(options.data, options.cache, options.runs, settings, Sizes(), kinds)
     except WeightsError as error:
         parser.error(str(error))
     out = options.out or options.runs / "correlation.safetensors"

@@ -13,8 +13,8 @@ from models.network import PHONE_DELAY_HOPS
 from models.timing import HOP_SAMPLES
 from models.training.action_units import OBSERVED_CHANNELS
 from models.training.corpus import OBSERVED
-from models.training.postures import SPOKEN, fervour
 from models.training.rules import GESTURES
+from models.training.swells import SPOKEN, SWELLS, swells_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,11 +33,14 @@ ALIGNED = ("grid_s1", "kathleen", "kokoro", "kokoro_more", "ravdess")
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """What a face does in `ROWS` rows: gestures [rows, gestures], stress and swell [rows]."""
+    """What a face does in `ROWS` rows.
+
+    `gestures` [rows, gestures], `stress` [rows], `swells` [rows, swells] (`swells_of`).
+    """
 
     gestures: NDArray[np.float32]
     stress: NDArray[np.float32]
-    swell: NDArray[np.float32]
+    swells: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +98,16 @@ class Crop:
         high = np.minimum(low + 1, self.clip["first"] + self.clip["rows"] - 1)
         share = (positions - low)[:, None]
         blend = corpus.gestures[low] * (1 - share) + corpus.gestures[high] * share
-        swell = np.zeros(ROWS, dtype=np.float32)
+        swells = np.zeros((ROWS, len(SWELLS)), dtype=np.float32)
         if self.voice:
             stress = corpus.stress[self.clip["first"] : self.clip["first"] + self.clip["rows"]]
             spoken = np.flatnonzero(stress > SPOKEN) / self.speed
             local = self.start / self.speed + 1 - delay_hops + np.arange(ROWS)
-            swell = fervour(spoken, local)
+            swells = swells_of(spoken, local)
         return Face(
             (exist[:, None] * blend).astype(np.float32),
             (exist * corpus.stress[low]).astype(np.float32),
-            swell,
+            swells,
         )
 
     def captured(

@@ -99,7 +99,7 @@ def loss_of(
 
     `term` of the faces [batch, time, channels] and of the emotion is added to the face loss.
     """
-    targets = face_targets(batch.gestures, batch.stress, batch.swell, batch.conditions).to(device)
+    targets = face_targets(batch.gestures, batch.stress, batch.swells, batch.conditions).to(device)
     if batch.captured is not None and batch.captured_seen is not None:
         seen = batch.captured_seen.to(device)
         targets = torch.where(seen, batch.captured.to(device), targets)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import csv
 from importlib import resources
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,20 +18,11 @@ from torch import Tensor
 
 from models.board import AUDIO_DRIVEN
 from models.emotions import EMOTIONS
-from models.timing import ROW_RATE_HZ
 from models.training.rules import GESTURES
+from models.training.swells import STRESS_LIFTS, SWELL_OF
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-STRESS_LIFTS = 0.25
-"""How much stronger the upper face's posture is at full stress than in silence."""
 SILENT_SHARE = 0.7
 """Share of a posture that shows before anything is said; speech brings the whole of it."""
-RELEASE_S = 1.6
-"""Time over which the rest of it fades to 1/e after speech: a smile outlasts its words."""
-SPOKEN = 0.45
-"""Stress beyond which somebody speaks."""
 STRESS_SPEAKS = (0.25, 0.65)
 """Stress at which the mouth begins to belong to speech, and at which it does wholly."""
 
@@ -77,27 +67,16 @@ WIDENING = torch.tensor(
 )
 
 
-def fervour(spoken: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.float32]:
-    """Return how much of an emotion's swell is there at `rows` [time], 0..1.
-
-    `spoken` are the times, rising and in rows too, at which somebody speaks. It is 1 in speech and
-    fades after it.
-    """
-    last = np.searchsorted(spoken, rows, side="right") - 1
-    since = np.where(last >= 0, rows - spoken[np.maximum(last, 0)] if len(spoken) else 0.0, np.inf)
-    return np.asarray(np.exp(-since / (RELEASE_S * ROW_RATE_HZ)), dtype=np.float32)
-
-
-def face_targets(gestures: Tensor, stress: Tensor, swell: Tensor, conditions: Tensor) -> Tensor:
+def face_targets(gestures: Tensor, stress: Tensor, swells: Tensor, conditions: Tensor) -> Tensor:
     """Return channel targets [batch, time, channels] of speech under an emotion.
 
-    `gestures` is [batch, time, gestures], `stress` and `swell` (`fervour`) are [batch, time] in
-    0..1, `conditions` [batch, conditions] as in `models.emotions.CONDITIONS`. Neither neighbouring
-    phones nor the emotion part lips that a bilabial closes; the emotion widens a rounded mouth
-    little.
+    `gestures` is [batch, time, gestures], `stress` [batch, time] and `swells` (`swells_of`)
+    [batch, time, swells] are in 0..1, `conditions` [batch, conditions] as in
+    `models.emotions.CONDITIONS`. Neither neighbouring phones nor the emotion part lips that a
+    bilabial closes; the emotion widens a rounded mouth little.
     """
     emotion, guard = conditions[:, :-1], conditions[:, -1, None, None]
-    shown = SILENT_SHARE + (1.0 - SILENT_SHARE) * swell[..., None]
+    shown = SILENT_SHARE + (1.0 - SILENT_SHARE) * swells[..., SWELL_OF]
     posture = (emotion @ POSTURES)[:, None] * shown
     low, high = STRESS_SPEAKS
     speech = ((stress[..., None] - low) / (high - low)).clamp(0.0, 1.0)

@@ -41,12 +41,12 @@ FREE = (
 )
 """The channels that the term may move: emotions do and speech does not, [81]."""
 
-JUDGED = tuple(row for row in range(len(REGIONS)) if (MEMBER[row] & FREE).any())
-"""Rows of `REGIONS` that have such channels."""
-
 
 class Supervision:
-    """The term, for one run. `card` says what it was, for the weights file."""
+    """The term, for one run. `card` says what it was, for the weights file.
+
+    `judged` are the rows of `REGIONS` with channels that the network knows and the term may move.
+    """
 
     def __init__(
         self, network: RegionCorrelation, weight: float, settings: Settings, digest: str = ""
@@ -54,15 +54,20 @@ class Supervision:
         self.network = network.eval().requires_grad_(requires_grad=False)
         self.weight = weight
         self.settings = settings
-        self.card = {"network_sha256": digest, "weight": weight}
+        self.free = FREE.to(network.known.device) & network.known
+        self.member = MEMBER.to(network.known.device)
+        self.judged = (self.member & self.free).any(1).nonzero().flatten().tolist()
+        self.card: dict[str, object] = {"network_sha256": digest, "weight": weight}
 
     @classmethod
     def read(
         cls, path: Path, weight: float, settings: Settings, device: torch.device
     ) -> Supervision:
         """Return the term of a trained network; WeightsError where the file is not one."""
-        network, _ = load(path, device)
-        return cls(network, weight, settings, hashlib.sha256(path.read_bytes()).hexdigest())
+        network, card = load(path, device)
+        term = cls(network, weight, settings, hashlib.sha256(path.read_bytes()).hexdigest())
+        term.card["licence"] = card["licence"]
+        return term
 
     def weight_at(self, step: int) -> float:
         """Return the term's weight at a step of the run."""
@@ -88,21 +93,20 @@ class Supervision:
         random = np.random.default_rng((self.settings.seed, step))
         clips = random.permutation(len(faces))[:CLIPS]
         starts = random.integers(0, faces.shape[1] - rows + 1, len(clips))
-        free, member = FREE.to(faces.device), MEMBER.to(faces.device)
         pieces = [faces[c, s : s + rows] for c, s in zip(clips, starts, strict=True)]
         values = torch.stack(pieces)
-        values = torch.where(free, values, values.detach())
-        turns = [JUDGED[(step + turn) % len(JUDGED)] for turn in range(len(clips))]
-        hidden = torch.zeros(*values.shape[:2], len(REGIONS), dtype=torch.bool, device=free.device)
+        values = torch.where(self.free, values, values.detach())
+        turns = [self.judged[(step + turn) % len(self.judged)] for turn in range(len(clips))]
+        hidden = values.new_zeros((*values.shape[:2], len(REGIONS)), dtype=torch.bool)
         for row, turn in enumerate(turns):
             hidden[row, :, turn] = True
         windows = Windows(
             values,
-            torch.ones(len(clips), values.shape[2], dtype=torch.bool, device=free.device),
+            self.network.known.expand(len(clips), -1),
             emotion[torch.from_numpy(clips).to(emotion.device)],
-            torch.ones(len(clips), dtype=torch.bool, device=free.device),
+            values.new_ones(len(clips), dtype=torch.bool),
         )
-        asked = (member[turns] & free)[:, None]
+        asked = (self.member[turns] & self.free)[:, None]
         error = ((self.network(windows, hidden) - values) / self.network.scale).abs()
         distance: Tensor = (error * asked).sum() / (asked.sum() * rows)
         return distance

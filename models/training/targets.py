@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 JAW_YIELDS = 0.4  # part of the jaw's opening that a bilabial closure takes away
 CAPTURED_CLOSES = 0.6
 """Lips together in p b m on a captured face beyond what its tracker saw, which hardly sees it."""
+CARRIED_TOGETHER = 0.8
+"""Share of the captured talker's lips together, outside p b m, that other voices inherit."""
 CAPTURED_EARLY_ROWS = 1  # that face's lips meet so much before the aligner's p b m begin
 ROUNDING = {"funnel": 0.55, "towards": 0.4}  # shares of a pucker, beside the purse
 PAUSE_S = 0.16  # silence this long shuts the mouth
@@ -77,6 +79,8 @@ def compose(
     if is_captured:
         early = np.append(closed[CAPTURED_EARLY_ROWS:], closed[-CAPTURED_EARLY_ROWS:])
         closed = np.minimum(early * (CAPTURED_CLOSES + together), 1.0)
+    else:
+        together = CARRIED_TOGETHER * together
     gestures[:, COLUMN["lips_together"]] = np.maximum(closed, together)
     own = 1.0 if is_captured else 0.5
     gestures[:, COLUMN["purse"]] = (1.0 - own) * gestures[:, COLUMN["purse"]] + own * pucker

@@ -23,18 +23,20 @@ CPU = torch.device("cpu")
 SMALL = Sizes(window_rows=8, width=16, layers=1, heads=2)
 BROW, NOSE, JAW = (REGIONS.index(region) for region in ("brow", "nose", "jaw_chin"))
 
+EVERY = torch.ones(len(AUDIO_DRIVEN), dtype=torch.bool)
+
 
 @pytest.fixture
 def network() -> RegionCorrelation:
     torch.manual_seed(1)
-    return RegionCorrelation(SMALL, torch.full((len(AUDIO_DRIVEN),), 0.5))
+    return RegionCorrelation(SMALL, torch.full((len(AUDIO_DRIVEN),), 0.5), EVERY)
 
 
 def windows(values: torch.Tensor) -> Windows:
     batch = len(values)
     return Windows(
         values,
-        torch.ones(batch, len(AUDIO_DRIVEN), dtype=torch.bool),
+        EVERY.expand(batch, -1),
         torch.zeros(batch, len(EMOTIONS)),
         torch.ones(batch, dtype=torch.bool),
     )
@@ -53,7 +55,7 @@ def changed(faces: torch.Tensor, region: str) -> torch.Tensor:
 
 
 def test_the_default_is_small() -> None:
-    network = RegionCorrelation(Sizes(), torch.ones(len(AUDIO_DRIVEN)))
+    network = RegionCorrelation(Sizes(), torch.ones(len(AUDIO_DRIVEN)), EVERY)
     assert sum(p.numel() for p in network.parameters()) < 2_000_000
 
 
@@ -126,7 +128,9 @@ def test_a_round_trip_keeps_every_weight(network: RegionCorrelation, tmp_path: P
         assert torch.equal(tensor, again.state_dict()[name])
 
 
-@pytest.mark.parametrize("kind", ["truncated", "other format", "other channels", "huge", "width"])
+@pytest.mark.parametrize(
+    "kind", ["truncated", "other format", "other channels", "huge", "width", "known"]
+)
 def test_a_bad_file_is_one_clear_error(
     network: RegionCorrelation, tmp_path: Path, kind: str
 ) -> None:
@@ -145,7 +149,10 @@ def test_a_bad_file_is_one_clear_error(
     elif kind == "other format":
         save_file(tensors, path, {"format": "cstalk-generator-1"})
     else:
+        if kind == "known":
+            del tensors["known"]
         description |= {
+            "known": {},
             "other channels": {"channels": AUDIO_DRIVEN[1:]},
             "huge": {"sizes": {"width": 10**9}},
             "width": {"sizes": dataclasses.asdict(SMALL) | {"width": 32}},

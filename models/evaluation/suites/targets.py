@@ -26,7 +26,8 @@ from models.timing import HOP_S
 from models.training.batches import Corpus
 from models.training.crops import ALIGNED
 from models.training.phones import PHONES
-from models.training.postures import SPOKEN, face_targets, fervour
+from models.training.postures import face_targets
+from models.training.swells import SPOKEN, swells_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +91,7 @@ class Targets:
             np.asarray(track[rows], dtype=np.float32)
             for track in (self._corpus.gestures, self._corpus.stress)
         )
-        swell = fervour(np.flatnonzero(stress > SPOKEN), np.arange(len(stress)))
-        given = (gestures, stress, swell, conditions)
+        swells = swells_of(np.flatnonzero(stress > SPOKEN), np.arange(len(stress)))
+        given = (gestures, stress, swells, conditions)
         made = face_targets(*(torch.from_numpy(track)[None] for track in given))
         return np.asarray(made[0].numpy(), dtype=np.float32)

@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.training.action_units import GAINS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 GRID_NAMES = ("browDownLeft", "browDownRight", "jawOpen", "mouthClose", "mouthPucker", "jawLeft")
 IPHONE_NAMES = ("JawOpen", "MouthClose", "MouthSmileLeft", "MouthSmileRight", "CheekSquintLeft")
+ACTED = ("03-01-03-02-01-01-01", "03-01-02-01-01-01-01", "03-01-05-01-01-01-03")
+"""A happy and a calm clip of an actor who teaches, an angry one of another who does not."""
 DEV_CLIP, TRAIN_CLIPS = "bbaz6p", ("aaaa1a", "aaaa2a")
 
 
@@ -36,3 +40,7 @@ def write_captures(data: Path) -> None:
         rom_1=take,
         rom_1__timecode=np.zeros(600),
     )
+    (data / "ravdess").mkdir()
+    units = [f"{unit}_r" for unit in GAINS]
+    acted = {stem: 5.0 * waves(90, len(units)) for stem in ACTED}
+    np.savez(data / "ravdess/action_units_frames.npz", names=np.array(units), **acted)

@@ -62,7 +62,7 @@ def test_a_regression_finds_what_is_linear_and_a_constant_does_not() -> None:
         values[..., COLUMNS["brow"][0]] = 0.5 * jaw
         return windows(values)
 
-    network = RegionCorrelation(Sizes(12, 8, 1, 1), ONES)
+    network = RegionCorrelation(Sizes(12, 8, 1, 1), ONES, ONES.bool())
     found = figures(network, draw(40), draw(20), "brow")
     assert found["linear explains"] > 0.95
     assert found["linear"] < 0.2 * found["mean"]
