@@ -13,11 +13,12 @@ from models.timing import SAMPLE_RATE_HZ
 from models.training.transmission import transmit
 from models.training.voices import random_voices
 
-AUGMENTATION = 3
+AUGMENTATION = 4
 """Version of what is done to sound; a run keeps the one it was set up with.
 
 1: equaliser, telephone band, room, level, coloured noise. 2: also voices in the background,
 telephones and codecs, and breaths in pauses (`breaths.py`). 3: also other pitches and vocal tracts.
+4: also loud noise where nobody speaks.
 """
 
 OTHER_VOICES_SHARE = 0.3
@@ -35,6 +36,8 @@ VOICES_SHARE = 0.35  # of noisy backgrounds that have the spectrum and the rhyth
 VOICES_HZ = (100.0, 500.0)  # long-term speech is flat between these and falls by 9 dB above
 SYLLABLES_HZ = 5.0
 FLOOR_DBFS = (-90.0, -55.0)  # noise that is always there, as of any microphone
+ALONE_DBFS = (-80.0, -30.0)  # noise where nobody speaks: of a fan, a street, a gain too high
+AUDIBLE = 1e-4  # peak under which a piece holds no voice
 
 
 def _uniform(rows: int, low: float, high: float, dice: torch.Generator) -> Tensor:
@@ -61,7 +64,8 @@ def distort(samples: Tensor, dice: torch.Generator, version: int = AUGMENTATION)
         return level_and_noise(colour(samples, dice), dice)
     if version > 2:
         samples = random_voices(samples, OTHER_VOICES_SHARE, dice)
-    return transmit(level_and_noise(colour(samples, dice), dice, VOICES_SHARE), dice)
+    alone = ALONE_DBFS if version > 3 else None
+    return transmit(level_and_noise(colour(samples, dice), dice, VOICES_SHARE, alone), dice)
 
 
 def distant_voices(rows: int, samples: int, dice: torch.Generator) -> Tensor:
@@ -108,19 +112,28 @@ def _rooms(rows: int, length: int, dice: torch.Generator) -> Tensor:
     return spectra
 
 
-def level_and_noise(samples: Tensor, dice: torch.Generator, voices_share: float = 0.0) -> Tensor:
+def level_and_noise(
+    samples: Tensor,
+    dice: torch.Generator,
+    voices_share: float = 0.0,
+    alone_dbfs: tuple[float, float] | None = None,
+) -> Tensor:
     """Bring speech to a random level and put a random background under it.
 
-    `voices_share` of the backgrounds are distant voices, the others coloured noise.
+    `voices_share` of the backgrounds are distant voices, the others coloured noise. Where nobody
+    speaks it is as loud as `alone_dbfs` says, or hardly to be heard.
     """
     rows, length = samples.shape
     peak = samples.abs().amax(-1, keepdim=True)
     wanted = _gain(_uniform(rows, *PEAK_DBFS, dice))
-    speech = torch.where(peak > 1e-4, samples * wanted / peak.clamp(min=1e-4), samples)
+    speech = torch.where(peak > AUDIBLE, samples * wanted / peak.clamp(min=AUDIBLE), samples)
     power = speech.square().mean(-1, keepdim=True).sqrt().clamp(min=1e-4)
     noise_gain = power / _gain(_uniform(rows, *SNR_DB, dice))
     clean = torch.rand(rows, 1, generator=dice) < CLEAN_SHARE
     noise_gain = torch.where(clean, _gain(_uniform(rows, *FLOOR_DBFS, dice)), noise_gain)
+    if alone_dbfs is not None:
+        alone = _gain(_uniform(rows, *alone_dbfs, dice))
+        noise_gain = torch.where(peak > AUDIBLE, noise_gain, alone)
     noise = coloured_noise(rows, length, dice)
     if voices_share:
         distant = torch.rand(rows, 1, generator=dice) < voices_share

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
-from models.training.augment import distant_voices, distort
+from models.training.augment import ALONE_DBFS, AUGMENTATION, distant_voices, distort
 from models.training.breaths import MARGIN_HOPS, PAUSE_HOPS, breath, with_breaths
 from models.training.transmission import KINDS, mu_law, telephone, transmit
 
@@ -71,7 +71,7 @@ def test_some_rows_are_sent_and_the_others_left_alone() -> None:
     assert torch.equal(heard, transmit(sound, dice(3)))
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", range(1, AUGMENTATION + 1))
 def test_distortion_is_bounded_and_depends_on_its_seed_only(version: int) -> None:
     sound = voice(8)
     heard = distort(sound, dice(5), version)
@@ -85,6 +85,18 @@ def test_the_first_version_gives_what_it_always_gave() -> None:
     heard = distort(voice(4), dice(5), 1)
     figures = [float(heard.square().mean().sqrt()), float(heard[1, 2500]), float(heard.abs().sum())]
     assert figures == pytest.approx(FIRST_VERSION, rel=1e-3)
+
+
+def test_where_nobody_speaks_noise_may_be_loud() -> None:
+    """From the fourth version on; a row with a voice has its noise by its own loudness."""
+    silence = torch.zeros(64, SAMPLE_RATE_HZ)
+    levels_db = [
+        20 * distort(silence, dice(2), version).square().mean(1).sqrt().log10()
+        for version in (3, 4)
+    ]
+    assert levels_db[0].max() < -54
+    assert levels_db[1].min() > ALONE_DBFS[0] - 3
+    assert -36 < levels_db[1].max() < ALONE_DBFS[1] + 3
 
 
 def test_distant_voices_have_the_spectrum_of_speech() -> None:
