@@ -4,7 +4,8 @@
     python -m models.evaluation --weights B.safetensors --lookahead-ms 20,60 --json b.json
     python -m models.evaluation.comparison a.json b.json
 
-Columns come in the order of the files; results of the same weights in several files join.
+Columns come in the order of the files; results of the same weights in several files join. The file
+may hold other tables between marks of another name (`--table`).
 """
 
 from __future__ import annotations
@@ -17,23 +18,28 @@ from models.evaluation.options import RefusalError
 from models.evaluation.standings import standings
 
 README = Path(__file__).parents[1] / "README.md"
-BEGIN, END = "<!-- comparison -->", "<!-- end of comparison -->"
-"""The marks in the file between which the tables stand."""
+COMPARISON = "comparison"
 
 
-def with_block(text: str, block: str) -> str:
+def marks(name: str) -> tuple[str, str]:
+    """Return the marks in the file between which the tables `name` stand."""
+    return f"<!-- {name} -->", f"<!-- end of {name} -->"
+
+
+def with_block(text: str, block: str, name: str = COMPARISON) -> str:
     """Return `text` with `block` between its marks; ValueError unless each stands there once."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ValueError(f"it needs one line {BEGIN}, and after it one {END}")
-    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
-    return f"{before}{BEGIN}\n\n{block}\n\n{END}{after}"
+    begin, end = marks(name)
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise ValueError(f"it needs one line {begin}, and after it one {end}")
+    before, after = text.partition(begin)[0], text.partition(end)[2]
+    return f"{before}{begin}\n\n{block}\n\n{end}{after}"
 
 
-def write_comparison(results: list[Path], readme: Path) -> str:
+def write_comparison(results: list[Path], readme: Path, name: str = COMPARISON) -> str:
     """Write the tables into `readme` and return them; RefusalError where a file cannot be used."""
     block = standings(columns_of(results))
     try:
-        text = with_block(readme.read_text("utf-8"), block)
+        text = with_block(readme.read_text("utf-8"), block, name)
     except (OSError, ValueError) as error:
         raise RefusalError((f"{readme}: cannot take the comparison ({error})",)) from error
     partial = readme.with_name(readme.name + ".partial")
@@ -49,9 +55,10 @@ def main() -> None:
     )
     parser.add_argument("results", type=Path, nargs="+", metavar="FILE.json")
     parser.add_argument("--readme", type=Path, default=README, help="default: models/README.md")
+    parser.add_argument("--table", default=COMPARISON, metavar="NAME", help="of the marks")
     options = parser.parse_args()
     try:
-        print(write_comparison(options.results, options.readme))
+        print(write_comparison(options.results, options.readme, options.table))
     except RefusalError as error:
         parser.error(str(error))
 

@@ -18,7 +18,7 @@ from models.training.sources import credits_of, licence_of
 from models.weights_file import Description, build
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from models.face_network import FaceNetwork
@@ -46,8 +46,6 @@ def describe(
         used["correlation"] = dict(correlation)
     if begun_with is not None:
         used["begun_with"] = begun_with.card["training_hash"]
-    cards = [correlation or {}, begun_with.card if begun_with else {}]
-    inherited = [str(card["licence"]) for card in cards if "licence" in card]
     index = (cache / "index.json").read_bytes()
     minutes = {name: spent for name, spent in corpus.minutes().items() if spent}
     sizes: dict[str, Any] = {
@@ -64,7 +62,7 @@ def describe(
         sample_rate_hz=SAMPLE_RATE_HZ,
         rate_hz=ROW_RATE_HZ,
         card={
-            "licence": licence_of(minutes, inherited),
+            "licence": licence_under(minutes, correlation, begun_with),
             "data": credits_of(minutes),
             "minutes": minutes,
             "settings": used,
@@ -73,6 +71,14 @@ def describe(
         },
         network=settings.network,
     )
+
+
+def licence_under(
+    sources: Iterable[str], correlation: Mapping[str, object] | None, begun_with: Description | None
+) -> str:
+    """Return the licence of what learns from `sources`; the rest as in `describe`."""
+    cards = (correlation or {}, begun_with.card if begun_with else {})
+    return licence_of(sources, [str(card["licence"]) for card in cards if "licence" in card])
 
 
 def made_with(description: Description) -> dict[str, object]:

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 from models.errors import WeightsError
 from models.shipped import DEFAULT_PATH
 from models.training.batches import Corpus, draw
-from models.training.description import beginning, describe, made_with
+from models.training.description import beginning, describe, licence_under, made_with
 from models.training.loss import Loss, loss_of
 from models.training.options import parser_of, read_options
 from models.training.precision import Trainee
 from models.training.progress import Progress
 from models.training.report import report
 from models.training.run import Run, Settings
-from models.training.sources import OUR_LICENCE, licence_of
+from models.training.sources import OUR_LICENCE
 from models.training.store import read_index
 from models.training.supervision import Supervision
 from models.wav2vec import load_wav2vec
@@ -90,9 +90,9 @@ def trained(options: Options) -> tuple[FaceNetwork, Description]:
         weight = options.correlation_weight
         supervision = Supervision.read(options.correlation, weight, settings, device)
     first = load_network(options.begin_with, device) if options.begin_with else None
-    cards = [*([supervision.card] if supervision else []), *([first[1].card] if first else [])]
     heard = {clip["name"].split("/")[0] for clip in read_index(options.cache)}
-    licence = licence_of(heard, (str(card["licence"]) for card in cards if "licence" in card))
+    card, begun_with = supervision.card if supervision else None, first[1] if first else None
+    licence = licence_under(heard, card, begun_with)
     if options.out == DEFAULT_PATH and licence != OUR_LICENCE:
         raise WeightsError(
             "what it would learn from is for research only; name another file with --out"

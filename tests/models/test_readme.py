@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import models
-from models.evaluation.comparison import BEGIN, END, README
+from models.evaluation.comparison import README, marks
 
 ROOT = Path(models.__file__).parents[1]
 TEXT = README.read_text("utf-8")
@@ -57,5 +57,6 @@ def test_links_lead_to_files() -> None:
     assert [target for target in targets if not (README.parent / target).exists()] == []
 
 
-def test_the_comparison_has_its_place() -> None:
-    assert TEXT.count(BEGIN) == TEXT.count(END) == 1
+@pytest.mark.parametrize("table", ["comparison", "correlation"])
+def test_each_comparison_has_its_place(table: str) -> None:
+    assert [TEXT.count(mark) for mark in marks(table)] == [1, 1]

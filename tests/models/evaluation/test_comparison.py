@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from models.evaluation.columns import columns_of
-from models.evaluation.comparison import BEGIN, END, with_block, write_comparison
+from models.evaluation.comparison import COMPARISON, marks, with_block, write_comparison
 from models.evaluation.measures import Finding
 from models.evaluation.options import RefusalError
 from models.evaluation.results import Results, Run
@@ -19,6 +19,7 @@ from models.evaluation.standings import standings
 if TYPE_CHECKING:
     from pathlib import Path
 
+BEGIN, END = marks(COMPARISON)
 KINDS = ("cstalk", "cstalk", "cstalk-uncorrelated")
 SOURCES = {
     "ravdess": "ravdess",
@@ -129,6 +130,14 @@ def test_the_block_is_replaced_and_all_else_stays(tmp_path: Path) -> None:
         block = write_comparison([results], readme)
         assert readme.read_text("utf-8") == f"ä before\n{BEGIN}\n\n{block}\n\n{END}\nafter\n"
     assert "96.0" in block
+
+
+def test_other_tables_keep_to_marks_of_their_own(tmp_path: Path) -> None:
+    readme, (begin, end) = tmp_path / "README.md", marks("other")
+    readme.write_text(f"{BEGIN}\nold\n{END}\n{begin}\n{end}\n", encoding="utf-8")
+    results = written(tmp_path, "a.json", run("ours", "cstalk", 60, lips__closures=96.0))
+    block = write_comparison([results], readme, "other")
+    assert readme.read_text("utf-8") == f"{BEGIN}\nold\n{END}\n{begin}\n\n{block}\n\n{end}\n"
 
 
 @pytest.mark.parametrize("text", ["", BEGIN, f"{END}{BEGIN}", f"{BEGIN}{BEGIN}{END}"])

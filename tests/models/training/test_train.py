@@ -85,6 +85,18 @@ def test_a_further_round_goes_on_from_the_weights_of_the_first(
     assert hashes[0] != hashes[1]
 
 
+def test_a_further_round_inherits_the_licence(corpus_folder: Path, tmp_path: Path) -> None:
+    network, described = script.train(corpus_folder, tmp_path / "first", SHORT, CPU)
+    bound = replace(described, card=described.card | {"licence": "CC BY-NC-SA 4.0"})
+    licences = [
+        script.train(corpus_folder, tmp_path / name, SHORT, CPU, first=(network, begun))[1].card[
+            "licence"
+        ]
+        for name, begun in (("free", described), ("bound", bound))
+    ]
+    assert licences == ["Apache-2.0", "CC BY-NC-SA 4.0"]
+
+
 def test_a_further_round_begins_with_no_other_network(corpus_folder: Path, tmp_path: Path) -> None:
     first = script.train(corpus_folder, tmp_path / "first", SHORT, CPU)
     other = replace(SHORT, network="emotalk-like")
