@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 UNDERSHOOT = {"lips_together": 4.0, "lip_bite": 2.5, "purse": 2.5, "funnel": 2.5}
 """How much more an error counts where a mouth shuts or rounds too little."""
 ASKED = 0.4  # a closure or rounding beyond this is asked for: less of it is a shortfall
-OPEN, RESTING = 0.25, 0.02  # jaw of an open vowel, and of a mouth that does nothing
+OPEN, RESTING = 0.15, 0.02  # jaw of an open vowel, and of a mouth that does nothing
 EXCESS = 3.0
 """How much more too much counts: of parted lips that touch, touching ones over an open jaw, and of
 a resting jaw that stirs."""
