@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
 from typing import TYPE_CHECKING
 
 from models.evaluation.measures import MEASURES
@@ -73,17 +72,16 @@ def _told(key: str, bar: Bar | None, cell: Cell | None) -> str:
 
 
 def _ahead(columns: Sequence[Column]) -> Iterator[str]:
-    """Yield a table of the distances of each of ours against other networks', in percent."""
-    ours = [column for column in columns if column.kind == OURS]
+    """Yield a table of our distances against each other network's, in percent."""
+    ours = next((column for column in columns if column.kind == OURS), None)
     others = [column for column in columns if column.kind in WANTED]
-    if not ours or not others:
+    if ours is None or not others:
         return
-    keys = [key for key in DISTANCES if any(own.cell(key, LOOKAHEAD_MS) for own in ours)]
+    keys = [key for key in DISTANCES if ours.cell(key, LOOKAHEAD_MS)]
     names = [f"{key.partition('.')[0]}: {MEASURES[key].label}" for key in keys]
-    yield from _rows(["lower by", *names])
-    for own, other in product(ours, others):
-        told = [_lower(own, other, key) for key in keys]
-        yield _row([f"{own.name} than {other.name}", *told])
+    yield from _rows([f"{ours.name}, lower by", *names])
+    for other in others:
+        yield _row([f"than {other.name}", *(_lower(ours, other, key) for key in keys)])
 
 
 def _lower(ours: Column, other: Column, key: str) -> str:

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from models.face_network import FaceNetwork
     from models.training.batches import Batch, Corpus
 
-UNDERSHOOT = {"lips_together": 4.0, "lip_bite": 2.5, "purse": 2.5, "funnel": 2.5}
+UNDERSHOOT = {"lips_together": 5.0, "lip_bite": 2.5, "purse": 2.5, "funnel": 2.5}
 """How much more an error counts where a mouth shuts or rounds too little."""
 ASKED = 0.4  # a closure or rounding beyond this is asked for: less of it is a shortfall
 OPEN, RESTING = 0.15, 0.02  # jaw of an open vowel, and of a mouth that does nothing
 EXCESS = 3.0
 """How much more too much counts: of parted lips that touch, touching ones over an open jaw, and of
-a resting jaw that stirs."""
+a resting mouth that stirs."""
 IMPORTANCE = {"jaw": 3.0, "lips_together": 3.0, "lip_bite": 1.5, "purse": 1.5, "funnel": 1.5}
 BRIDGED_SPREAD, BRIDGED_IMPORTANCE = 0.05, 6.0  # of what of an open jaw the lips bridge
 POSTURE_SPREAD = 0.2  # scale of the channels that only emotions move
@@ -82,7 +82,8 @@ class Loss:
         short = (error < 0) & (targets > ASKED)
         shut = targets[..., self.closing].amin(-1, keepdim=True) > ASKED
         opened = targets[..., self.jaw] > OPEN
-        stirs = self.jaw & (targets < RESTING)
+        rests = targets[..., self.jaw] < RESTING
+        stirs = (self.jaw | (self.closing & rests)) & (targets < RESTING)
         too_much = (shut & self.parting) | (opened & ~shut & self.closing) | stirs
         costs = torch.where(short, self.undershot, 1.0)
         return torch.where((error > 0) & too_much, EXCESS, costs)

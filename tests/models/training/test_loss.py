@@ -85,6 +85,11 @@ def test_a_resting_jaw_should_not_stir(loss: Loss) -> None:
     assert uneven(loss, JAW, {JAW: 2 * RESTING}) == pytest.approx(1.0)
 
 
+def test_resting_lips_should_not_press(loss: Loss) -> None:
+    assert uneven(loss, CLOSER, {}) == pytest.approx(EXCESS)
+    assert uneven(loss, CLOSER, {JAW: 2 * RESTING}) == pytest.approx(1.0)
+
+
 def test_a_mouth_that_trembles_costs_more_than_one_that_drifts(loss: Loss) -> None:
     targets = torch.zeros(1, 8, len(AUDIO_DRIVEN))
     targets[..., JAW] = OPEN / 2
