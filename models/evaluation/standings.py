@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from models.evaluation.measures import MEASURES
+from models.evaluation.suites.ravdess import UNSEEN
 from models.evaluation.table import NOTHING, label_of
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ OTHERS = ("mood", "joint", "alive")
 """Suites that measure more than the network which makes the face, or another one."""
 DISTANCES = tuple(
     f"{whose}{name}"
-    for whose in ("targets.", "ravdess.", "ravdess.unseen_")
+    for whose in ("targets.", "ravdess.", f"ravdess.{UNSEEN}")
     for name in ("lve", "eve", "region_distance")
 )
 """Measures that have no bar of their own: one network is held against another."""
@@ -89,7 +90,7 @@ def _lower(ours: Column, other: Column, key: str) -> str:
     if own is None or rival is None or rival.value <= 0:
         return NOTHING
     percent = 100 * (1 - own.value / rival.value)
-    wanted = WANTED[other.kind].get(key.partition(".")[2].removeprefix("unseen_"))
+    wanted = WANTED[other.kind].get(key.partition(".")[2].removeprefix(UNSEEN))
     if wanted is None:
         return f"{percent:.0f} %"
     missed = "!" if percent < wanted else ""

@@ -15,7 +15,7 @@ from models.evaluation.recordings import MissingDataError
 from models.evaluation.suites.facegood import Facegood
 from models.evaluation.suites.grid import Grid
 from models.evaluation.suites.lips import Lips, Silence
-from models.evaluation.suites.ravdess import Ravdess
+from models.evaluation.suites.ravdess import UNSEEN, Ravdess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -94,7 +94,7 @@ def lip_figures(found: Iterable[Finding]) -> dict[str, float]:
     return {
         one.key: one.value
         for one in found
-        if one.count and one.key.partition(".")[2] not in BESIDES
+        if one.count and one.key.partition(".")[2].removeprefix(UNSEEN) not in BESIDES
     }
 
 

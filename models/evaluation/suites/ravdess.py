@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 """Made face, true face, emotion, actor."""
 
 
+UNSEEN = "unseen_"
+"""What goes before the names of distances to actors whose faces nothing learned from."""
 OBSERVED = np.flatnonzero(OBSERVED_CHANNELS)
 UNITS_MOUTH, UNITS_UPPER = (np.intersect1d(OBSERVED, group) for group in (MOUTH, UPPER))
 """Positions of channels that action units tell about."""
@@ -85,7 +87,7 @@ class Ravdess:
             yield mean(f"ravdess.{emotion}_loss", list(lost[of_it]))
         yield from _distances(pairs)
         unseen = held_out()["test"]["ravdess_faces"]
-        yield from _compared([pair for pair in pairs if pair[3] in unseen], "unseen_")
+        yield from _compared([pair for pair in pairs if pair[3] in unseen], UNSEEN)
 
 
 def _distances(pairs: list[Pair]) -> Iterator[Finding]:
