@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 
 from models.shipped import DEFAULT_PATH
 from models.training.manifest import card_rows, describe_source
@@ -83,12 +84,17 @@ def test_only_research_hears_ravdess(tmp_path: Path) -> None:
 
 
 def test_the_shipped_weights_were_made_from_default_sources() -> None:
-    import torch
-
     _, description = load(DEFAULT_PATH, torch.device("cpu"))
+    assert description.card["licence"] == OUR_LICENCE
     allowed = {name for name, source in SOURCES.items() if source.default}
     assert set(description.card["data"]) <= allowed
     assert {name for name, minutes in description.card["minutes"].items() if minutes} <= allowed
+
+
+def test_the_research_build_says_whose_licence_it_has() -> None:
+    path = DEFAULT_PATH.with_stem(f"{DEFAULT_PATH.stem}_research")
+    _, description = load(path, torch.device("cpu"))
+    assert description.card["licence"] == SOURCES["ravdess"].licence
 
 
 def test_a_manifest_says_what_a_card_quotes(tmp_path: Path) -> None:
