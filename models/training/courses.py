@@ -92,7 +92,8 @@ class Courses:
                 course = self.captured[drawn][random.integers(len(self.captured[drawn]))]
                 first = random.integers(len(course.values) - rows + 1)
                 face, seen = course.values[first : first + rows], course.observed
-                emotion[row, 1:] = emotion_row(course.emotion or {})[1:]  # how neutral counts not
+                # The weight of neutral moves nothing, so that any may be told.
+                emotion[row, 1:] = emotion_row(course.emotion or {})[1:]
                 felt[row] &= course.emotion is not None
             values.append(face)
             observed.append(seen)

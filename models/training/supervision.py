@@ -16,6 +16,7 @@ from torch import Tensor
 
 from models.board import AUDIO_DRIVEN
 from models.correlation import RegionCorrelation, Windows, load
+from models.errors import WeightsError
 from models.regions import REGION_OF, REGIONS
 from models.training.hidden import MEMBER
 from models.training.postures import GESTURE_CHANNELS, POSTURES
@@ -63,10 +64,12 @@ class Supervision:
     def read(
         cls, path: Path, weight: float, settings: Settings, device: torch.device
     ) -> Supervision:
-        """Return the term of a trained network; WeightsError where the file is not one."""
+        """Return the term of a trained network; WeightsError where the file cannot judge."""
         network, card = load(path, device)
         term = cls(network, weight, settings, hashlib.sha256(path.read_bytes()).hexdigest())
-        term.card["licence"] = card["licence"]
+        if not term.judged:
+            raise WeightsError(f"{path}: it knows nothing that emotions move; train it again")
+        term.card["licence"] = str(card.get("licence", "unknown"))
         return term
 
     def weight_at(self, step: int) -> float:

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from models.board import AUDIO_DRIVEN
-from models.correlation import RegionCorrelation, Sizes
+from models.correlation import RegionCorrelation, Sizes, save
 from models.emotions import EMOTIONS
+from models.errors import WeightsError
 from models.regions import COLUMNS
 from models.training import train as script
 from models.training.rules import GESTURES
@@ -127,6 +128,13 @@ def test_the_card_says_what_supervised(
     assert correlation == {"network_sha256": "abc", "weight": 0.3}
     assert "correlation" not in plain.card["settings"]
     assert description.card["training_hash"] != plain.card["training_hash"]
+
+
+def test_a_network_that_can_judge_nothing_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "blind.safetensors"
+    save(path, network_of(torch.zeros(len(AUDIO_DRIVEN), dtype=torch.bool)), {"licence": "none"})
+    with pytest.raises(WeightsError, match=r"blind\.safetensors: it knows nothing .+; train it"):
+        Supervision.read(path, 1.0, SETTINGS, CPU)
 
 
 def test_a_bad_file_is_named_in_one_line(corpus_folder: Path, tmp_path: Path) -> None:
