@@ -54,7 +54,7 @@ def test_no_frame_of_a_silent_face_jumps(
     times_s = np.arange(0.0, (len(changing) - 1) * HOP_S, 1.0 / FPS)
     hops_s = np.arange(len(changing)) * HOP_S
     frames = np.stack([np.interp(times_s, hops_s, channel) for channel in changing.T], axis=1)
-    assert np.abs(frames[-1] - frames[0]).max() > 0.3
+    assert np.abs(frames[-1] - frames[0]).max() > 0.2  # it changes at all
     assert np.abs(np.diff(frames, axis=0)).max() < MAX_STEP
 
 
