@@ -89,7 +89,8 @@ class Courses:
             if drawn == "rules" and self.ruled is not None:
                 face, seen = self.ruled.draw(rows, emotion[row], random)
             else:
-                course = self.captured[drawn][random.integers(len(self.captured[drawn]))]
+                courses = self.captured[drawn]
+                course = courses[random.integers(len(courses))]
                 first = random.integers(len(course.values) - rows + 1)
                 face, seen = course.values[first : first + rows], course.observed
                 # The weight of neutral moves nothing, so that any may be told.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,18 +13,13 @@ from models.training.corpus import OBSERVED
 from models.training.postures import GESTURE_CHANNELS, face_targets
 from models.training.rules import GESTURES
 from models.training.sources import SOURCES
+from models.training.store import source_of
 from models.training.swells import SPOKEN, swells_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-
-def source_of(clip: Mapping[str, Any]) -> str:
-    """Return the source of a clip of the corpus."""
-    return str(clip["name"].split("/")[0])
 
 
 class RuledFaces:

@@ -44,6 +44,11 @@ COPY_BYTES = 16 * 1024 * 1024
 Entry = dict[str, Any]
 
 
+def source_of(clip: Entry) -> str:
+    """Return the source of a clip of the index."""
+    return str(clip["name"].split("/")[0])
+
+
 def read_index(cache: Path) -> list[Entry]:
     """Return the clips of a finished set."""
     index: list[Entry] = json.loads((cache / "index.json").read_text("utf-8"))

@@ -24,7 +24,7 @@ from models.training.progress import Progress
 from models.training.report import report
 from models.training.run import Run, Settings
 from models.training.sources import OUR_LICENCE
-from models.training.store import read_index
+from models.training.store import read_index, source_of
 from models.training.supervision import Supervision
 from models.wav2vec import load_wav2vec
 from models.weights_file import Description, load_network, save
@@ -90,7 +90,7 @@ def trained(options: Options) -> tuple[FaceNetwork, Description]:
         weight = options.correlation_weight
         supervision = Supervision.read(options.correlation, weight, settings, device)
     first = load_network(options.begin_with, device) if options.begin_with else None
-    heard = {clip["name"].split("/")[0] for clip in read_index(options.cache)}
+    heard = {source_of(clip) for clip in read_index(options.cache)}
     card, begun_with = supervision.card if supervision else None, first[1] if first else None
     licence = licence_under(heard, card, begun_with)
     if options.out == DEFAULT_PATH and licence != OUR_LICENCE:

@@ -106,14 +106,12 @@ def _compared(pairs: list[Pair], which: str = "") -> Iterator[Finding]:
     if not pairs:
         return
     for name, group in (("lve", UNITS_MOUTH), ("eve", UNITS_UPPER)):
-        errors = [squared_error(made[:, group], true[:, group]) for made, true, *_ in pairs]
+        errors = [squared_error(m[:, group], t[:, group]) for m, t, *_ in pairs]
         yield mean(f"ravdess.{which}{name}", errors)
     apart = []
     for emotion in dict.fromkeys(pair[2] for pair in pairs):
-        own = [pair for pair in pairs if pair[2] == emotion]
-        one, other = (
-            region_correlation(list(faces), OBSERVED_CHANNELS)
-            for faces in zip(*((made, true) for made, true, *_ in own), strict=True)
-        )
+        made = [m for m, _, name, _ in pairs if name == emotion]
+        true = [t for _, t, name, _ in pairs if name == emotion]
+        one, other = (region_correlation(faces, OBSERVED_CHANNELS) for faces in (made, true))
         apart.append(region_distance(one, other))
     yield Finding(f"ravdess.{which}region_distance", float(np.mean(apart)), len(pairs))
