@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -17,35 +18,46 @@ if TYPE_CHECKING:
     from models.mood.weights import MoodWeights
 
 
-def load_network(weights: Path | None, device: str) -> Generator:
-    """Load a weights file, None the shipped one, onto `auto`, `cpu` or `cuda`; imports torch.
+def live_device(device: str) -> str:
+    """Return where live faces are made for `auto`, `cpu` or `cuda`.
 
-    For so small a network two threads are slower than one. UserError for a file that holds no
-    weights of ours, and a device that is not there.
+    `auto` is the CPU: a hop takes a fraction of a millisecond there, and Unreal keeps its GPU.
     """
-    import torch
+    return "cpu" if device == "auto" else device
 
+
+def load_network(weights: Path | None, device: str) -> Generator:
+    """Load a weights file, None the shipped one, onto `auto`, `cpu` or `cuda`.
+
+    `auto` is a GPU where there is one. UserError for a file that holds no weights of ours, and a
+    device that is not there.
+    """
     from models import load_generator
     from models.errors import WeightsError
 
-    torch.set_num_threads(1)
     try:
-        return load_generator(weights, device)
+        generator = load_generator(weights, device)
     except WeightsError as error:
         raise UserError(Problem("weights", str(error))) from None
     except ValueError as error:
         raise UserError(Problem("device", str(error))) from None
+    _limit_torch_threads()
+    return generator
+
+
+def _limit_torch_threads() -> None:
+    """Keep torch, where it is used, to one thread: for so small a network two are slower."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
 
 
 @cache
 def load_mood() -> MoodWeights:
     """Load the network that hears moods, once; imports torch. UserError where its file is bad."""
-    import torch
-
     from models.errors import WeightsError
     from models.mood.weights import load
 
-    torch.set_num_threads(1)
+    _limit_torch_threads()
     try:
         return load()
     except WeightsError as error:
@@ -54,9 +66,11 @@ def load_mood() -> MoodWeights:
 
 def open_feeling(shares: Shares) -> Feeling | None:
     """Return what hears a voice as far as it has a say, None where it has none. UserError."""
+    if not shares.are_any:
+        return None
     from bridge.face.feeling import Feeling
 
-    return Feeling(load_mood().network if shares.auto else None) if shares.are_any else None
+    return Feeling(load_mood().network if shares.auto else None)
 
 
 def mood_notice() -> str:

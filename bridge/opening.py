@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bridge.audio.opening import open_source
 from bridge.clock.host import host_now
 from bridge.face.alive.life import Life, seed_of
+from bridge.face.buffer import AdaptiveBuffer, FixedBuffer
 from bridge.face.delay import Delay
 from bridge.face.emotion import EmotionState
 from bridge.face.mix import chosen, shares
@@ -16,7 +17,13 @@ from bridge.face.voice import Voice
 from bridge.links.metahuman.opening import Devices
 from bridge.links.opening import PACKET_TABLE, open_link
 from bridge.monitor.metrics import Metrics
-from bridge.network import check_guards, load_network, mood_notice, open_feeling
+from bridge.network import (
+    check_guards,
+    live_device,
+    load_network,
+    mood_notice,
+    open_feeling,
+)
 from bridge.preview.opening import open_preview
 from bridge.recording.recorder import Recorder
 from bridge.recording.subject_files import RecordedSubject
@@ -51,7 +58,7 @@ def open_stage(
     config: Config, closing: ExitStack, wake: threading.Event, desk: Desk | None = None
 ) -> Stage:
     """Open what is shared, closed by `closing`; raises UserError for what the user can mend."""
-    model = load_network(config.weights, config.device)
+    model = load_network(config.weights, live_device(config.device))
     check_guards(model, {subject.name: subject.mouth_guard for subject in config.subjects})
     preview = _open_preview(config, closing, desk)
     recorder = Recorder(config.recording.folder, config.fps)
@@ -67,7 +74,7 @@ def _open_preview(config: Config, closing: ExitStack, desk: Desk | None) -> Prev
         return None
     opening = open_preview(
         config.preview,
-        load=partial(load_network, config.weights, config.device),
+        load=partial(load_network, config.weights, live_device(config.device)),
         subjects=[subject.name for subject in config.subjects],
         rate_hz=config.fps.hz,
         desk=desk,
@@ -133,7 +140,9 @@ def _open_voice(
     """Return the voice of a subject, and what to tell the user of its sound."""
     source, notice = open_source(spec.audio, now=host_now, wake=stage.wake)
     closing.callback(source.close)
-    delay = Delay(1e-3 * config.lookahead_ms, 1e-3 * config.buffer_ms)
+    fixed_ms = config.buffer_ms
+    buffer = AdaptiveBuffer() if fixed_ms is None else FixedBuffer(1e-3 * fixed_ms)
+    delay = Delay(1e-3 * config.lookahead_ms, buffer)
     emotion = EmotionState(
         stage.model.emotion_vector(chosen(spec.emotion)),
         mouth_guard=spec.mouth_guard,
@@ -156,13 +165,16 @@ def open_metrics(config: Config, subjects: list[Subject], stage: Stage) -> Metri
         [subject.metrics for subject in subjects],
         config.fps,
         buffer_ms=config.buffer_ms,
-        device=str(stage.model.device),
+        device=stage.model.device,
         recorder=stage.recorder,
     )
+    if stage.model.engine.notice:
+        metrics.notice(host_now(), stage.model.engine.notice)
     if any(subject.voice.emotion.shares.auto for subject in subjects):
         metrics.notice(host_now(), mood_notice())
     for subject in subjects:
         subject.metrics.lookahead_ms = config.lookahead_ms
+        subject.metrics.buffer_at = subject.voice.delay.buffer.at
         subject.metrics.emotion_at = partial(_felt, subject.voice.emotion, stage.model.emotions)
         if subject.notice:
             metrics.notice(host_now(), subject.notice, subject.name)

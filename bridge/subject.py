@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from bridge.audio.block import BLOCK_S
 from bridge.face.alive.cues import Cues
-from bridge.face.perform import Performer
-from bridge.face.timeline import Reach
+from bridge.face.perform import Performer, Showing
 from bridge.monitor.metrics import SubjectMetrics
 
 if TYPE_CHECKING:
@@ -89,15 +88,21 @@ class Subject:
         if self.voice.is_over(tick.due_s):
             reading = None
         cues = Cues(self.voice.prosody_at(tick.due_s), self.voice.emotion.at(tick.due_s))
-        frame = self._performer.frame(reading, cues, tick.due_s, is_paused=self.is_paused)
+        frame = self._performer.frame(
+            reading,
+            cues,
+            tick.due_s,
+            is_paused=self.is_paused,
+            is_starved=self.voice.starved_since_s is not None,
+        )
         for outlet in self.outlets:
             outlet.send(frame, tick)
         left_s = self._now()
         self.metrics.faced(frame.board, tick.frame)
         self.metrics.sent(left_s)
-        if reading is not None and reading.reach is Reach.LATE:
-            self.metrics.dropped("late", left_s)
-        if reading is not None and reading.reach is Reach.LIVE:
+        showing = self._performer.showing
+        self.metrics.showed(showing, 0.0 if reading is None else reading.late_s, tick.due_s)
+        if reading is not None and showing is Showing.LIVE:
             self._measure(reading, stretch, tick.due_s, left_s)
 
     def is_over(self, host_s: float) -> bool:
@@ -109,7 +114,7 @@ class Subject:
 
         That sound's stream time is the face's plus the look-ahead; the parts add up to the whole.
         """
-        behind_s = self.voice.delay.beyond_lookahead_s + stretch.listener.delay_s
+        behind_s = self.voice.delay.beyond_lookahead_at(due_s) + stretch.listener.delay_s
         sound_s = stretch.clock.stream_time(due_s) - behind_s
         reached_s = stretch.clock.host_time(sound_s)
         block_s = BLOCK_S - sound_s % BLOCK_S

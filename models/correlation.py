@@ -136,7 +136,8 @@ def save(path: Path, network: RegionCorrelation, card: Mapping[str, Any]) -> Non
 
 def load(path: Path, device: torch.device) -> tuple[RegionCorrelation, dict[str, Any]]:
     """Return a frozen network and its card; WeightsError says what is wrong with the file."""
-    tensors, description = described_file.read(path, FORMAT)
+    arrays, description = described_file.read(path, FORMAT)
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     try:
         sizes = _checked_sizes(path, description)
         tensors["known"] = tensors["known"].bool()

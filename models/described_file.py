@@ -1,12 +1,16 @@
-"""Safetensors files whose metadata say what they are: written whole, read with suspicion."""
+"""Safetensors files whose metadata say what they are: written whole, read with suspicion.
+
+Free of torch: tensors are NumPy arrays.
+"""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.numpy import save_file
 
 from models.errors import WeightsError
 
@@ -14,22 +18,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from torch import Tensor
+    from numpy.typing import ArrayLike, NDArray
 
 LARGEST_FILE_BYTES = 200 * 1024 * 1024
 
 
 def write(
-    path: Path, tensors: Mapping[str, Tensor], file_format: str, description: Mapping[str, Any]
+    path: Path,
+    tensors: Mapping[str, ArrayLike],
+    file_format: str,
+    description: Mapping[str, Any],
 ) -> None:
-    """Write tensors and what they are; an existing file is replaced whole."""
+    """Write tensors (also torch's, of the CPU) and what they are; a file is replaced whole."""
     metadata = {"format": file_format, "description": json.dumps(description)}
     partial = path.with_suffix(".partial")
-    save_file({name: t.detach().contiguous() for name, t in tensors.items()}, partial, metadata)
+    whole = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
+    save_file(whole, partial, metadata)
     partial.replace(path)
 
 
-def read(path: Path, file_format: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read(path: Path, file_format: str) -> tuple[dict[str, NDArray[np.float32]], dict[str, Any]]:
     """Return the tensors and the description of a file of that format.
 
     WeightsError says what is wrong with it and what to do: no file, too large, damaged, another
@@ -40,10 +48,10 @@ def read(path: Path, file_format: str) -> tuple[dict[str, Tensor], dict[str, Any
     if path.stat().st_size > LARGEST_FILE_BYTES:
         raise WeightsError(f"{path}: larger than {LARGEST_FILE_BYTES} bytes; name a smaller one")
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
+        with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, TypeError) as error:
         raise WeightsError(
             f"{path}: damaged or no safetensors file ({error}); fetch or make it again"
         ) from error
@@ -52,7 +60,7 @@ def read(path: Path, file_format: str) -> tuple[dict[str, Tensor], dict[str, Any
         raise WeightsError(
             f"{path}: format {found}, expected {file_format}; use a file made for this version"
         )
-    if not all(tensor.isfinite().all() for tensor in tensors.values()):
+    if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
         raise WeightsError(f"{path}: holds values that are not finite; fetch or make it again")
     try:
         description = dict(json.loads(metadata["description"]))

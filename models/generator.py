@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.baselines.whole import whole_faces
 from models.board import AUDIO_DRIVEN
 from models.conditions import checked_guard, conditions, fits, knows_guard
 from models.emotions import EMOTIONS, MAX_WEIGHT, MOUTH_GUARD
 from models.errors import WeightsError
-from models.network import Generator as Network
-from models.passes import Passes
 from models.sound import mono_16k
-from models.streams import CachedStream, Stream, WindowStream
 from models.timing import (
     DEFAULT_LOOKAHEAD_MS,
     HOP_MS,
@@ -27,10 +23,11 @@ from models.timing import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import torch
     from numpy.typing import ArrayLike, NDArray
 
-    from models.face_network import FaceNetwork
+    from models.engine import Engine
+    from models.passes import Passes
+    from models.streams import Stream
     from models.weights_file import Description
 
 
@@ -46,26 +43,27 @@ class Generator:
     hop_samples = HOP_SAMPLES
     max_lookahead_ms = MAX_LOOKAHEAD_MS
 
-    def __init__(
-        self, network: FaceNetwork, description: Description, device: torch.device
-    ) -> None:
+    def __init__(self, engine: Engine, description: Description) -> None:
         is_known = description.emotions == EMOTIONS and fits(description.architecture.emotions)
         if not is_known or description.channels != AUDIO_DRIVEN:
             raise WeightsError(
                 "the weights were made for other emotions or channels than this version"
             )
-        self._network = network
-        self._kind = description.network
-        self.device = device
+        self.engine = engine
         self.channels = description.channels
         self.emotions = description.emotions
         self.rate_hz = description.rate_hz
         self.card = description.card
 
     @property
+    def device(self) -> str:
+        """Where it runs: `cpu` or `cuda`."""
+        return self.engine.device
+
+    @property
     def window_hops(self) -> int:
         """Hops of sound that a row hears; what came before changes nothing."""
-        return self._network.architecture.window_hops
+        return self.engine.architecture.window_hops
 
     @property
     def knows_guard(self) -> bool:
@@ -136,13 +134,8 @@ class Generator:
             weights[place, : len(emotion)] = emotion
             if len(emotion):
                 weights[place, len(emotion) :] = emotion[-1]
-        if not isinstance(self._network, Network):
-            delay_hops = self.delay_hops(lookahead_ms)
-            told = conditions(weights, mouth_guard, self._conditions)
-            made = whole_faces(self._network, heard, told, delay_hops)
-            return [face[:count] for face, count in zip(made, rows, strict=True)]
-        passes = self.passes(weights, lookahead_ms, mouth_guard)
-        faces = np.concatenate([*passes.hear(heard), *passes.finish()], axis=1)
+        told = conditions(weights, mouth_guard, self._conditions)
+        faces = self.engine.faces(heard, told, self.delay_hops(lookahead_ms))
         return [face[:count] for face, count in zip(faces, rows, strict=True)]
 
     def passes(
@@ -150,29 +143,22 @@ class Generator:
         emotions: NDArray[np.float32],
         lookahead_ms: float = DEFAULT_LOOKAHEAD_MS,
         mouth_guard: ArrayLike = MOUTH_GUARD,
-    ) -> Passes:
-        """Return what hears recordings piece by piece, for those too long to hold at once.
+    ) -> Passes[Any]:
+        """Return what takes recordings piece by piece, for those too long to hold at once.
 
         `emotions` is float32 [batch, rows, emotions], at least one row; `mouth_guard` one for all
         or one for each recording.
         """
-        network, delay_hops = self._streaming(), self.delay_hops(lookahead_ms)
         told = conditions(emotions, mouth_guard, self._conditions)
-        return Passes(network, self.device, told, delay_hops)
+        return self.engine.passes(told, self.delay_hops(lookahead_ms))
 
     def stream(self, subjects: int) -> Stream:
         """Return a stream for `subjects` voices: cached on a CPU, a sliding window on a GPU."""
-        kind = WindowStream if self.device.type == "cuda" else CachedStream
-        return kind(self._streaming(), subjects, self.device)
+        return self.engine.stream(subjects)
 
     @property
     def _conditions(self) -> int:
-        return self._network.architecture.emotions
-
-    def _streaming(self) -> Network:
-        if not isinstance(self._network, Network):
-            raise WeightsError(f"a {self._kind} network cannot stream; use weights of a cstalk one")
-        return self._network
+        return self.engine.architecture.emotions
 
     def delay_hops(self, lookahead_ms: float) -> int:
         """Return the look-ahead in whole hops; ValueError outside of 0..240 ms."""

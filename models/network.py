@@ -14,48 +14,22 @@ receptive field sets how far a frame hears. The causal encoder stands in for its
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.architecture import KERNEL, NORM_FLOOR, Architecture
 from models.face_network import FaceNetwork
-from models.features import FEATURES, HISTORY_SAMPLES, LogMel
+from models.features import LogMel
+from models.mel import FEATURES, HISTORY_SAMPLES
 from models.timing import HOP_SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-KERNEL = 3
-NORM_FLOOR = 1e-5
 Caches = list[Tensor]
-
-
-@dataclass(frozen=True, slots=True)
-class Architecture:
-    """The sizes that a weights file must name to be rebuilt."""
-
-    width: int = 192
-    encoder_dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2)
-    decoder_dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2)
-    condition_width: int = 64
-    phones: int = 33
-    emotions: int = 8
-    delays: int = 13
-    channels: int = 81
-
-    @property
-    def window_hops(self) -> int:
-        """Hops that an output hears: the receptive field of all layers together."""
-        reach = sum(self.encoder_dilations) + sum(self.decoder_dilations)
-        return 1 + (KERNEL - 1) * (1 + reach)
-
-    @property
-    def window_samples(self) -> int:
-        """Samples that an output hears."""
-        return self.window_hops * HOP_SAMPLES + HISTORY_SAMPLES
 
 
 class CausalConv(nn.Module):

@@ -1,172 +1,111 @@
-"""The generator hop by hop, for several voices in one batch.
+"""The generator hop by hop, for several voices in one batch. Free of torch.
 
-Two ways of the same sums: `CachedStream` keeps what each layer still needs of the past (cheapest on
-a CPU), `WindowStream` keeps the sound and runs the whole window each hop (one graph launch on a
-GPU). Both equal the offline pass within 1e-4 while emotion and look-ahead stay as they are; after a
-change the window answers at once with the new ones, the caches within one window.
+`CachedStream` keeps what each layer still needs of the past; `models.torch_engine.WindowStream`
+keeps the sound and runs the whole window each time (one graph launch on a GPU). Both equal the
+offline pass within 1e-4 while emotion and look-ahead stay as they are; after a change the window
+answers at once with the new ones, the caches within one window.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
 import numpy as np
-import torch
 
 from models.conditions import conditions
 from models.emotions import MOUTH_GUARD
-from models.features import HISTORY_SAMPLES
+from models.engine import Past
 from models.timing import HOP_MS, HOP_SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
-    from torch import Tensor
 
-    from models.network import Generator
+    from models.engine import CachedNetwork, Delays, Floats
 
 
 class Stream(ABC):
-    """Several voices, each with its own past, of a size that does not grow."""
+    """Several voices, each with its own past, of a size that does not grow.
 
-    def __init__(self, network: Generator, device: torch.device) -> None:
-        self._network = network
-        self._device = device
+    `conditions` is the length of the network's condition vector.
+    """
 
-    @torch.inference_mode()
+    def __init__(self, conditions: int) -> None:
+        self._conditions = conditions
+
     def step(
         self,
         samples: NDArray[np.float32],
         emotion: NDArray[np.float32],
         lookahead_ms: NDArray[np.float32],
-        rows: Sequence[int],
+        voices: Sequence[int],
         mouth_guard: ArrayLike = MOUTH_GUARD,
     ) -> NDArray[np.float32]:
-        """Hear one hop of the voices `rows` and return their faces, float32 [rows, channels].
+        """Take the next hops of some voices and return their faces, float32 [voices, n, channels].
 
-        `samples` is [rows, 320] at 16 kHz, of which what is not finite counts as silence,
-        `emotion` weights [rows, emotions], `lookahead_ms` [rows] in 0..240, rounded to whole hops,
-        `mouth_guard` one for all or [rows], 0..1 (ValueError as `models.conditions` tells).
-        After hearing a voice up to stream time T the returned row is its face of T - look-ahead.
+        `samples` is [voices, hops * 320] at 16 kHz, one hop or more, of which what is not finite
+        counts as silence, `emotion` weights [voices, emotions], `lookahead_ms` [voices] in 0..240,
+        rounded to whole hops, `mouth_guard` one for all or [voices], 0..1 (ValueError as
+        `models.conditions` says). The n rows are those after the last n hops; after a voice was
+        taken up to stream time T, its row is its face of T - look-ahead. A `CachedStream` makes one
+        for each hop, a window the newest alone.
         """
         # One NaN would stay in the past for ever.
-        hop = self._tensor(np.nan_to_num(samples, posinf=0.0, neginf=0.0))
-        hops_late = np.rint(np.asarray(lookahead_ms) / HOP_MS)
-        delays = torch.from_numpy(hops_late.astype(np.int64)).to(self._device)
-        told = conditions(emotion, mouth_guard, self._network.architecture.emotions)
-        channels = self._hear(hop, self._tensor(told), delays, list(rows))
-        faces: NDArray[np.float32] = self._network.clamp(channels)[..., 0].cpu().numpy()
-        return faces
+        finite = np.nan_to_num(samples, posinf=0.0, neginf=0.0)
+        delays = np.rint(np.asarray(lookahead_ms) / HOP_MS).astype(np.int64)
+        told = conditions(emotion, mouth_guard, self._conditions)
+        return self._advance(finite, told, delays, list(voices))
 
     @abstractmethod
-    def reset(self, rows: Sequence[int]) -> None:
-        """Forget the past of the voices `rows`: they have been silent for ever."""
+    def reset(self, voices: Sequence[int]) -> None:
+        """Forget the past of some voices: they have been silent for ever."""
 
     @abstractmethod
-    def _hear(self, hop: Tensor, emotion: Tensor, delays: Tensor, rows: list[int]) -> Tensor:
-        """Return the channels of `rows` after their next hop, [rows, channels, 1]."""
+    def _advance(
+        self, samples: Floats, conditions: Floats, delay_hops: Delays, voices: list[int]
+    ) -> Floats:
+        """Return the faces of `voices` after their next hops; arguments as in `CachedNetwork`."""
 
-    def _tensor(self, values: ArrayLike) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(self._device)
 
-
-class CachedStream(Stream):
+class CachedStream(Stream, Generic[Past]):
     """A stream that keeps each layer's past."""
 
-    def __init__(self, network: Generator, subjects: int, device: torch.device) -> None:
-        super().__init__(network, device)
-        self._tail = torch.zeros(subjects, HISTORY_SAMPLES, device=device)
-        self._fresh = [True] * subjects
-        with torch.inference_mode():
-            nothing = torch.zeros(subjects, network.architecture.emotions, device=device)
-            none = torch.zeros(subjects, dtype=torch.long, device=device)
-            self._caches = network.silent_caches(nothing, none)
+    def __init__(self, network: CachedNetwork[Past], voices: int) -> None:
+        super().__init__(network.conditions)
+        self._network = network
+        self._all = list(range(voices))
+        self._is_fresh = [True] * voices
+        nothing = np.zeros((voices, network.conditions), dtype=np.float32)
+        self._past = network.silent_past(nothing, np.zeros(voices, dtype=np.int64))
 
-    def reset(self, rows: Sequence[int]) -> None:
-        """Forget the past of the voices `rows`."""
-        for row in rows:
-            self._fresh[row] = True
+    def reset(self, voices: Sequence[int]) -> None:
+        """Forget the past of some voices."""
+        for voice in voices:
+            self._is_fresh[voice] = True
 
-    def _hear(self, hop: Tensor, emotion: Tensor, delays: Tensor, rows: list[int]) -> Tensor:
-        self._start_fresh(rows, emotion, delays)
-        channels: Tensor
-        if rows == list(range(len(self._fresh))):
-            sound = torch.cat((self._tail, hop), 1)
-            channels, _ = self._network(sound, emotion, delays, self._caches)
-            self._tail = sound[:, -HISTORY_SAMPLES:]
-            return channels
-        index = torch.tensor(rows, device=self._device)
-        caches = [cache[index] for cache in self._caches]
-        sound = torch.cat((self._tail[index], hop), 1)
-        channels, _ = self._network(sound, emotion, delays, caches)
-        self._tail[index] = sound[:, -HISTORY_SAMPLES:]
-        for kept, new in zip(self._caches, caches, strict=True):
-            kept[index] = new
-        return channels
+    def _advance(
+        self, samples: Floats, conditions: Floats, delay_hops: Delays, voices: list[int]
+    ) -> Floats:
+        self._start_fresh(conditions, delay_hops, voices)
+        hops = samples.shape[1] // HOP_SAMPLES
+        told = np.repeat(conditions[:, None], hops, axis=1)
+        if voices == self._all:
+            faces, self._past = self._network.advance(samples, told, delay_hops, self._past)
+            return faces
+        past = self._network.chosen(self._past, voices)
+        faces, past = self._network.advance(samples, told, delay_hops, past)
+        self._network.put(self._past, voices, past)
+        return faces
 
-    def _start_fresh(self, rows: list[int], emotion: Tensor, delays: Tensor) -> None:
+    def _start_fresh(self, conditions: Floats, delay_hops: Delays, voices: list[int]) -> None:
         """Give voices that begin now the past that silence under their own emotion leaves."""
-        for position, row in enumerate(rows):
-            if not self._fresh[row]:
-                continue
-            one = slice(position, position + 1)
-            silent = self._network.silent_caches(emotion[one], delays[one])
-            self._caches = [
-                torch.cat((kept[:row], new, kept[row + 1 :]))
-                for kept, new in zip(self._caches, silent, strict=True)
-            ]
-            self._tail = self._tail.clone()
-            self._tail[row] = 0.0
-            self._fresh[row] = False
-
-
-class WindowStream(Stream):
-    """A stream that keeps each voice's last window of sound and runs it whole.
-
-    On a GPU the pass is captured once as a CUDA graph of all voices and replayed;
-    `use_graph=False` switches that off.
-    """
-
-    def __init__(
-        self, network: Generator, subjects: int, device: torch.device, *, use_graph: bool = True
-    ) -> None:
-        super().__init__(network, device)
-        a = network.architecture
-        self._sound = torch.zeros(subjects, a.window_samples, device=device)
-        self._emotion = torch.zeros(subjects, a.emotions, device=device)
-        self._delays = torch.zeros(subjects, dtype=torch.long, device=device)
-        self._graph: torch.cuda.CUDAGraph | None = None
-        if use_graph and device.type == "cuda":
-            self._capture()
-
-    def reset(self, rows: Sequence[int]) -> None:
-        """Forget the past of the voices `rows`."""
-        self._sound[list(rows)] = 0.0
-
-    def _hear(self, hop: Tensor, emotion: Tensor, delays: Tensor, rows: list[int]) -> Tensor:
-        index = torch.tensor(rows, device=self._device)
-        self._sound[index] = torch.cat((self._sound[index, HOP_SAMPLES:], hop), 1)
-        self._emotion[index] = emotion
-        self._delays[index] = delays
-        if self._graph is None:
-            return self._run()[index]
-        self._graph.replay()
-        return self._channels[index]
-
-    def _run(self) -> Tensor:
-        channels: Tensor = self._network(self._sound, self._emotion, self._delays)[0]
-        return channels
-
-    @torch.inference_mode()
-    def _capture(self) -> None:
-        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(3):
-                self._run()
-        torch.cuda.current_stream().wait_stream(side)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
-            self._channels = self._run()
+        places = [place for place, voice in enumerate(voices) if self._is_fresh[voice]]
+        if not places:
+            return
+        fresh = [voices[place] for place in places]
+        silent = self._network.silent_past(conditions[places], delay_hops[places])
+        self._network.put(self._past, fresh, silent)
+        for voice in fresh:
+            self._is_fresh[voice] = False

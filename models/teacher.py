@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from models.errors import WeightsError
 from models.face_network import FaceNetwork
-from models.features import HISTORY_SAMPLES, LOUDEST
+from models.mel import HISTORY_SAMPLES, LOUDEST
 from models.timing import HOP_SAMPLES
 from models.wav2vec.network import FrameNorm
 

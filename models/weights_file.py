@@ -1,29 +1,38 @@
-"""Weights files: safetensors whose metadata says everything needed to use them."""
+"""Weights files: safetensors whose metadata says everything needed to use them.
+
+`read_weights` is free of torch; `load` and `load_network` make torch networks of what it reads.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from models.baselines import NETWORKS
+from models.architecture import Architecture
 from models.board import AUDIO_DRIVEN, CHANNELS, INDEX
 from models.described_file import read, write
 from models.emotions import EMOTIONS
 from models.errors import WeightsError
-from models.network import Generator
 from models.timing import HOP_MS, MAX_LOOKAHEAD_MS, ROW_RATE_HZ, SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
     from models.face_network import FaceNetwork, Sizes
+    from models.network import Generator
+
+    Tensors = Mapping[str, NDArray[np.float32]]
 
 FORMAT = "cstalk-generator-1"
 LONGEST_HOPS = 1000
 """Hops that a layer of a network may reach at most: 20 s."""
+STREAMING = ("cstalk", "cstalk-uncorrelated")
+"""The networks in `models.baselines.NETWORKS` that can stream; all have an `Architecture`."""
 DELAYS = MAX_LOOKAHEAD_MS // HOP_MS + 1
 """Look-aheads that a network must know: every whole hop."""
 
@@ -45,13 +54,31 @@ class Description:
     card: Mapping[str, Any]
     network: str = "cstalk"
 
+    @property
+    def streams(self) -> bool:
+        """Whether it can be run hop by hop."""
+        return self.network in STREAMING
+
+    @property
+    def streaming_architecture(self) -> Architecture:
+        """The sizes of a network that streams; TypeError for another."""
+        if not isinstance(self.architecture, Architecture):
+            raise TypeError(f"a {self.network} network has no such sizes")
+        return self.architecture
+
+    @property
+    def limits(self) -> tuple[list[float], list[float]]:
+        """The least and greatest value of each channel."""
+        channels = [CHANNELS[INDEX[name]] for name in self.channels]
+        return [c.minimum for c in channels], [c.maximum for c in channels]
+
 
 def build(description: Description) -> FaceNetwork:
-    """Return the untrained network that `description` names."""
-    channels = [CHANNELS[INDEX[name]] for name in description.channels]
-    return NETWORKS[description.network](
-        description.architecture, [c.minimum for c in channels], [c.maximum for c in channels]
-    )
+    """Return the untrained network that `description` names; imports torch."""
+    from models.baselines import NETWORKS
+
+    minimum, maximum = description.limits
+    return NETWORKS[description.network](description.architecture, minimum, maximum)
 
 
 def save(path: Path, network: FaceNetwork, description: Description) -> None:
@@ -59,40 +86,63 @@ def save(path: Path, network: FaceNetwork, description: Description) -> None:
     write(path, network.state_dict(), FORMAT, asdict(description))
 
 
-def load(path: Path, device: torch.device) -> tuple[Generator, Description]:
-    """Read the weights of a network that streams; WeightsError says what is wrong with the file."""
-    network, description = load_network(path, device)
-    if not isinstance(network, Generator):
-        raise WeightsError(
-            f"{path}: a {description.network} network cannot stream, it is there to be measured by"
-            " models.evaluation; use weights of a cstalk network"
-        )
-    return network, description
+def read_weights(path: Path) -> tuple[Tensors, Description]:
+    """Return the tensors and the description of any network, once they are known to fit.
 
-
-def load_network(path: Path, device: torch.device) -> tuple[FaceNetwork, Description]:
-    """Read the weights of any network; WeightsError says what is wrong with the file."""
+    WeightsError says what is wrong with the file. Only a network that cannot stream needs torch.
+    """
     tensors, fields = read(path, FORMAT)
     description = _described(path, fields)
-    network = _fitting(path, description, tensors)
-    network.load_state_dict(tensors)
-    return network.to(device).eval().requires_grad_(requires_grad=False), description
-
-
-def _fitting(
-    path: Path, description: Description, tensors: Mapping[str, torch.Tensor]
-) -> FaceNetwork:
-    """Return the network which `description` names, once its sizes are known to be the tensors'."""
     try:
-        with torch.device("meta"):  # which takes no memory, whatever the sizes say
-            wanted = {name: t.shape for name, t in build(description).state_dict().items()}
+        wanted = _shapes(description)
     except (RuntimeError, TypeError, ValueError, ZeroDivisionError) as error:
         raise WeightsError(
             f"{path}: sizes that make no network ({error}); fetch it again"
         ) from error
     if wanted != {name: tensor.shape for name, tensor in tensors.items()}:
         raise WeightsError(f"{path}: the tensors do not fit the description; fetch it again")
-    return build(description)
+    return tensors, description
+
+
+def check_streams(path: Path, description: Description) -> None:
+    """Raise WeightsError for a network that only makes faces of whole recordings."""
+    if not description.streams:
+        raise WeightsError(
+            f"{path}: a {description.network} network cannot stream, it is there to be measured by"
+            " models.evaluation; use weights of a cstalk network"
+        )
+
+
+def load(path: Path, device: torch.device) -> tuple[Generator, Description]:
+    """Read the weights of a network that streams; WeightsError says what is wrong with the file."""
+    tensors, description = read_weights(path)
+    check_streams(path, description)
+    network: Any = network_of(tensors, description, device)
+    return network, description
+
+
+def load_network(path: Path, device: torch.device) -> tuple[FaceNetwork, Description]:
+    """Read the weights of any network; WeightsError says what is wrong with the file."""
+    tensors, description = read_weights(path)
+    return network_of(tensors, description, device), description
+
+
+def network_of(tensors: Tensors, description: Description, device: torch.device) -> FaceNetwork:
+    """Return the torch network of what `read_weights` gave, on a device."""
+    import torch
+
+    network = build(description)
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
+    return network.to(device).eval().requires_grad_(requires_grad=False)
+
+
+def _shapes(description: Description) -> dict[str, tuple[int, ...]]:
+    if isinstance(description.architecture, Architecture):
+        return description.architecture.tensor_shapes()
+    import torch
+
+    with torch.device("meta"):  # which takes no memory, whatever the sizes say
+        return {name: tuple(t.shape) for name, t in build(description).state_dict().items()}
 
 
 def _described(path: Path, fields: Mapping[str, Any]) -> Description:
@@ -103,7 +153,7 @@ def _described(path: Path, fields: Mapping[str, Any]) -> Description:
         }
         network = fields.get("network", "cstalk")
         description = Description(
-            architecture=NETWORKS[network].sizes(**sizes),
+            architecture=_sizes_of(network)(**sizes),
             channels=tuple(fields["channels"]),
             emotions=tuple(fields["emotions"]),
             sample_rate_hz=int(fields["sample_rate_hz"]),
@@ -118,6 +168,15 @@ def _described(path: Path, fields: Mapping[str, Any]) -> Description:
     _check_sizes(path, sizes)
     _check_trade(path, description)
     return description
+
+
+def _sizes_of(network: str) -> Callable[..., Sizes]:
+    """Return the class of a network's sizes; KeyError for a name that is none."""
+    if network in STREAMING:
+        return Architecture
+    from models.baselines import NETWORKS
+
+    return NETWORKS[network].sizes
 
 
 def _check_trade(path: Path, description: Description) -> None:

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from models.architecture import Architecture
 from models.board import AUDIO_DRIVEN
 from models.emotions import CONDITIONS, EMOTIONS
-from models.generator import Generator
-from models.network import Architecture
+from models.loading import generator_of
 from models.weights_file import Description, build, save
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from models.face_network import FaceNetwork
+    from models.generator import Generator
 
 GUARDED, UNGUARDED = len(CONDITIONS), len(EMOTIONS)
 """Conditions of a network that was trained with a mouth guard, and of one without."""
@@ -38,7 +39,7 @@ def small_network(conditions: int) -> tuple[FaceNetwork, Description]:
 
 def small_generator(conditions: int) -> Generator:
     """Return a generator of a small network, on the CPU."""
-    return Generator(*small_network(conditions), torch.device("cpu"))
+    return generator_of(*small_network(conditions))
 
 
 def write_weights(path: Path, conditions: int) -> Path:

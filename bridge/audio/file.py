@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bridge.audio.block import BLOCKS_PER_S, Block
+from bridge.audio.block import BLOCK_S, BLOCKS_PER_S, Block
 from bridge.audio.channel import picked
 from bridge.audio.pace import Pace
 from bridge.audio.resample import MAX_RATE_HZ, MIN_RATE_HZ
@@ -39,6 +39,8 @@ class FileSource:
     be opened, is empty, or lacks the channel. A file that breaks off while it is played ends there,
     with a warning in the log.
     """
+
+    is_device = False
 
     def __init__(
         self,
@@ -84,7 +86,8 @@ class FileSource:
             if samples is None:
                 self.state = SourceState.ENDED
                 break
-            blocks.append(Block(samples, self._pace.captured_s(number), now_s))
+            captured_s = self._pace.captured_s(number)
+            blocks.append(Block(samples, captured_s, captured_s + BLOCK_S))
         return blocks
 
     def reopen(self) -> None:

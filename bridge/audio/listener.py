@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from bridge.audio.block import Block
 
-MAX_HOPS = 50
-"""Hops kept for a reader who is late: one second, then the oldest is dropped."""
+MAX_HOPS = 100
+"""Hops kept for a reader who is late: two seconds, more than a face depends on; then the oldest is
+dropped."""
 
 
 class Listener:
@@ -65,9 +66,11 @@ class Listener:
                 self._finish(block.arrived_s)
             start = end
 
-    def pop_hop(self) -> Hop | None:
-        """Return the oldest hop that is complete, or None."""
-        return self._hops.popleft() if self._hops else None
+    def take_hops(self) -> list[Hop]:
+        """Return all hops that are complete, oldest first; they are the caller's now."""
+        taken = list(self._hops)
+        self._hops.clear()
+        return taken
 
     def _gather(self, samples: NDArray[np.float32], passed: NDArray[np.float32]) -> None:
         self._gathered[self._filled : self._filled + len(passed)] = passed

@@ -42,6 +42,8 @@ class Microphone:
     at least a block.
     """
 
+    is_device = True
+
     def __init__(
         self,
         wanted: str,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bridge.audio.block import BLOCK_S
 
-MAX_BEHIND_BLOCKS = 50
-"""How far a late reader is caught up with: half a second; beyond it the schedule moves on."""
+MAX_BEHIND_BLOCKS = 1000
+"""How far a late reader is caught up with: ten seconds; beyond it the schedule moves on."""
 
 
 class Pace:

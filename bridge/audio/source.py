@@ -38,6 +38,10 @@ class Source(Protocol):
         """What is heard, in words for the user: the device, the file."""
 
     @property
+    def is_device(self) -> bool:
+        """Whether it is a device, which can be unplugged; a file cannot."""
+
+    @property
     def rate_hz(self) -> int:
         """Samples a second of every block, the same for the life of the source."""
 

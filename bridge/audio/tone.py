@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bridge.audio.block import Block
+from bridge.audio.block import BLOCK_S, Block
 from bridge.audio.hop import HOP_RATE_HZ
 from bridge.audio.pace import Pace
 from bridge.audio.source import SourceState
@@ -46,6 +46,7 @@ class TestSource:
     __test__ = False
 
     name = "test sound"
+    is_device = False
     rate_hz = HOP_RATE_HZ
     dropped_blocks = 0
 
@@ -73,7 +74,8 @@ class TestSource:
         for number in self._pace.take(now_s):
             begin = number * frames % len(self._round)
             samples = self._round[begin : begin + frames]
-            blocks.append(Block(samples, self._pace.captured_s(number), now_s))
+            captured_s = self._pace.captured_s(number)
+            blocks.append(Block(samples, captured_s, captured_s + BLOCK_S))
         return blocks
 
     def reopen(self) -> None:

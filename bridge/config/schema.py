@@ -27,8 +27,9 @@ from bridge.takes.emotions import Keys, read_emotions
 from models.emotions import MOUTH_GUARD
 from models.timing import DEFAULT_LOOKAHEAD_MS, HOP_MS, MAX_LOOKAHEAD_MS
 
-MAX_SUBJECTS = 16
-"""Subjects of one bridge; one batched generator step serves them all."""
+MAX_SUBJECTS = 1024
+"""Subjects of one bridge: a mistake in a list rather than a stage. What a machine can do is less;
+`cstalk-bridge bench faces` tells."""
 
 MAX_LINKS = 8
 """Links of one subject; each costs the tick thread its packets."""
@@ -38,6 +39,11 @@ DEFAULT_LINK = "livelink-face://127.0.0.1:11111"
 
 MAX_BUFFER_MS = 200
 """A longer buffer would hide a machine that is too slow, not help it."""
+
+AUTO_BUFFER = "auto"
+"""How a config asks for the buffer that is as long as rows have lately needed."""
+
+BufferMs = Annotated[float, Field(ge=0.0, le=MAX_BUFFER_MS, allow_inf_nan=False)]
 
 MAX_SEED = 2**32 - 1
 
@@ -58,6 +64,15 @@ def _preview(value: Any) -> Any:
     """Read `true` as the usual place and `false` as none."""
     if isinstance(value, bool):
         return {} if value else None
+    return value
+
+
+def _buffer(value: Any) -> Any:
+    """Read `auto` as no fixed buffer."""
+    if value is None:
+        raise FieldError("no buffer is given", f"write {AUTO_BUFFER}, or milliseconds")
+    if isinstance(value, str) and value.strip().lower() == AUTO_BUFFER:
+        return None
     return value
 
 
@@ -130,7 +145,8 @@ class RecordingConfig(BaseModel):
 class Config(BaseModel):
     """One run of the bridge.
 
-    `lookahead_ms` is a multiple of 20 from 0 to 240, `buffer_ms` from 0 to 200. `weights` is the
+    `lookahead_ms` is a multiple of 20 from 0 to 240, `buffer_ms` from 0 to 200, None
+    for an adaptive one. `weights` is the
     path of a weights file; None means the ones that came with the program. `preview` says where
     browsers find the faces; None means nowhere.
     """
@@ -143,7 +159,7 @@ class Config(BaseModel):
     lookahead_ms: int = Field(
         default=DEFAULT_LOOKAHEAD_MS, ge=0, le=MAX_LOOKAHEAD_MS, multiple_of=HOP_MS
     )
-    buffer_ms: float = Field(default=12.0, ge=0.0, le=MAX_BUFFER_MS, allow_inf_nan=False)
+    buffer_ms: Annotated[BufferMs | None, BeforeValidator(_buffer)] = None
     dashboard: bool = True
     preview: Annotated[PreviewSpec | None, BeforeValidator(_preview)] = None
     timecode: TimecodeSpec = Field(default_factory=TimecodeSpec)

@@ -10,7 +10,7 @@ import numpy as np
 
 from bridge.doctor.finding import Finding, fault, ok, warning
 from bridge.errors import UserError
-from bridge.network import check_guards, load_network
+from bridge.network import check_guards, live_device, load_network
 from models.shipped import DEFAULT_PATH
 from models.timing import HOP_S, MAX_LOOKAHEAD_MS
 
@@ -40,7 +40,7 @@ class Network:
         """Load the weights and say what they are, and where they run."""
         config = self.config
         path = config.weights or DEFAULT_PATH
-        self.generator = generator = load_network(config.weights, config.device)
+        self.generator = generator = load_network(config.weights, live_device(config.device))
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()[:HASH_CHARACTERS]
         licence = generator.card.get("licence", "licence unknown")
@@ -54,6 +54,8 @@ class Network:
         except UserError as error:
             yield from (fault(each.where, each.what, each.remedy) for each in error.problems)
         yield ok("device", _device(generator, config.device))
+        if generator.engine.notice:
+            yield warning("device", generator.engine.notice, "install onnx and onnxruntime again")
 
     def examine_speed(self) -> Iterator[Finding]:
         """Step the network at the pace of live sound, for all subjects, and time each hop."""
@@ -83,12 +85,11 @@ def judge_speed(hops_s: list[float], subjects: int) -> Finding:
 
 
 def _device(generator: Generator, asked: str) -> str:
-    import torch
+    name = f"{generator.device} ({generator.engine.name})"
+    if generator.device == "cuda":
+        import torch
 
-    name = f"{generator.device.type} (torch {torch.__version__})"
-    if generator.device.type == "cuda":
-        name = f"{torch.cuda.get_device_name(generator.device)}, {name}"
+        name = f"{torch.cuda.get_device_name()}, {name}"
     if asked != "auto":
         return f"{name}, as asked"
-    reason = "it is there" if generator.device.type == "cuda" else "torch finds no CUDA GPU"
-    return f"{name}, chosen because {reason}"
+    return f"{name}, chosen because a hop takes little there and Unreal keeps its GPU"

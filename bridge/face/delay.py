@@ -5,8 +5,8 @@ The face shown at host time t is that of stream time(t) - delay, with
     delay = look-ahead + one hop + buffer
 
 because the row of a stream time is made when the sound up to a look-ahead later was heard, the
-newest row is up to one hop old, interpolation needs the row after, and the buffer takes up what is
-not constant: the generator's work and the jitter of arrivals.
+newest row is up to one hop old, interpolation needs the row after, and the buffer (`face.buffer`)
+takes up what is not constant: the generator's work and the jitter of arrivals.
 
 After a change of the look-ahead faces pass a little slower or faster until the new one is reached,
 so that none of them jumps. Rows are made with the whole hops of look-ahead that have been reached;
@@ -17,8 +17,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bridge.audio.hop import HOP_S
+
+if TYPE_CHECKING:
+    from bridge.face.buffer import Buffer
 
 SLEW = 0.2
 """Look-ahead gained or given up in a second, in s: faces pass at 0.8 or 1.2 of their pace."""
@@ -46,13 +50,13 @@ class Course:
 
 
 class Delay:
-    """The delay of one voice; `lookahead_s` is a whole number of hops, `buffer_s` is constant.
+    """The delay of one voice; `lookahead_s` is a whole number of hops.
 
     One thread at a time may change it, while any others read it.
     """
 
-    def __init__(self, lookahead_s: float, buffer_s: float) -> None:
-        self.buffer_s = buffer_s
+    def __init__(self, lookahead_s: float, buffer: Buffer) -> None:
+        self.buffer = buffer
         self._course = Course(lookahead_s, lookahead_s, 0.0)
 
     def change(self, lookahead_s: float, now_s: float) -> None:
@@ -64,14 +68,13 @@ class Delay:
         """The look-ahead that it has, or goes over to."""
         return self._course.after_s
 
-    @property
-    def beyond_lookahead_s(self) -> float:
-        """What of the delay is not look-ahead."""
-        return HOP_S + self.buffer_s
+    def beyond_lookahead_at(self, host_s: float) -> float:
+        """Return what of the delay is not look-ahead."""
+        return HOP_S + self.buffer.at(host_s)
 
     def at(self, host_s: float) -> float:
         """Return the stream time between the sound that arrives and the face that is shown."""
-        return self._course.at(host_s) + self.beyond_lookahead_s
+        return self._course.at(host_s) + self.beyond_lookahead_at(host_s)
 
     def hops_at(self, host_s: float) -> int:
         """Return the hops of look-ahead with which rows are made at a host time."""

@@ -2,7 +2,7 @@
 
 It sleeps until a device says that a block came or until the earliest paced source is due, takes
 what all sources have, and makes one batched step for all voices whose hop is full. With several
-voices a full hop waits for those that are due within 4 ms, so that subjects in step share one call.
+voices a full hop waits for those that are due within 2 ms, so that subjects in step share one call.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from bridge.monitor.metrics import Metrics, SubjectMetrics
     from models.streams import Stream
 
-COMPANY_S = 0.004
-"""How long a full hop may wait for the other voices': a fifth of a hop, as long as a step takes."""
+COMPANY_S = 0.002
+"""How long a full hop may wait for the other voices': as long as a step of 64 voices takes."""
 IDLE_S = 0.2
 """Longest sleep, so that a lost source is asked for and a stop is seen."""
 WARM_UP_HOPS = 25
@@ -80,15 +80,25 @@ class GeneratorLoop:
             due_s = self.turn()
 
     def turn(self) -> float:
-        """Take all sound that is there, make all rows that are due; return when to come back."""
+        """Take all sound that is there, make all rows that are due; return when to come back.
+
+        Hops that have gathered go through the network together, so that the newest face is made
+        next however late it is.
+        """
         now_s = self._now()
         for row, voice in enumerate(self._voices):
             self._listen(row, voice, now_s)
-        while ready := [row for row, voice in enumerate(self._voices) if voice.hop]:
-            wait_until_s = self._company_s(ready)
-            if wait_until_s > self._now():
-                return min(wait_until_s, self._sources_due_s())
-            self._step(ready)
+        ready = [row for row, voice in enumerate(self._voices) if voice.hops]
+        if not ready:
+            return self._sources_due_s()
+        wait_until_s = self._company_s(ready)
+        if wait_until_s > self._now():
+            return min(wait_until_s, self._sources_due_s())
+        in_step: dict[int, list[int]] = {}
+        for row in ready:
+            in_step.setdefault(len(self._voices[row].hops), []).append(row)
+        for rows in in_step.values():
+            self._step(rows)
         return self._sources_due_s()
 
     def _listen(self, row: int, voice: Voice, now_s: float) -> None:
@@ -105,8 +115,10 @@ class GeneratorLoop:
             metrics.dropped("hops", now_s, voice.dropped_hops - dropped_hops)
         for block in blocks:
             metrics.took("device", max(0.0, block.arrived_s - block.captured_s - BLOCK_S))
+        metrics.starved_since_s = voice.starved_since_s
         if voice.state is not before or first:
-            metrics.set_input(voice.state, voice.source.name)
+            source = voice.source
+            metrics.set_input(voice.state, source.name, is_device=source.is_device)
             self._say(metrics, voice, before, now_s)
 
     def _say(
@@ -114,7 +126,7 @@ class GeneratorLoop:
     ) -> None:
         name = voice.source.name
         if voice.state is SourceState.LOST:
-            text = f"{name} is gone; the face goes to rest, the device is asked for every second"
+            text = f"{name} is gone; the face goes to rest, retrying every second"
         elif voice.state is SourceState.ENDED:
             text = f"{name} is over"
         elif before is SourceState.LOST:
@@ -129,20 +141,19 @@ class GeneratorLoop:
 
     def _company_s(self, ready: Sequence[int]) -> float:
         """Return until when the ready hops wait for others; in the past when they need not."""
-        limit_s = min(hop.arrived_s for row in ready if (hop := self._voices[row].hop)) + COMPANY_S
-        others = (voice for voice in self._voices if voice.hop is None)
+        limit_s = min(self._voices[row].hops[0].arrived_s for row in ready) + COMPANY_S
+        others = (voice for voice in self._voices if not voice.hops)
         running = [v.stretch.next_hop_s for v in others if v.state is SourceState.RUNNING]
         return limit_s if any(hop_s < limit_s for hop_s in running) else -math.inf
 
     def _step(self, ready: Sequence[int]) -> None:
-        """Make one row for each voice in `ready`."""
+        """Make the rows of all waiting hops of the voices in `ready`, which have as many each."""
         voices = [self._voices[row] for row in ready]
-        hops = [voice.hop for voice in voices if voice.hop]
         start_s = self._now()
         emotions = [voice.emotion for voice in voices]
         lookahead_hops = [voice.delay.hops_at(start_s) for voice in voices]
         faces = self._stream.step(
-            np.stack([hop.samples for hop in hops]),
+            np.stack([np.concatenate([hop.samples for hop in v.hops]) for v in voices]),
             np.stack([emotion.at(start_s) for emotion in emotions]),
             HOP_MS * np.array(lookahead_hops, dtype=np.float32),
             ready,
@@ -150,15 +161,21 @@ class GeneratorLoop:
         )
         made_s = self._now()
         self._metrics.inference.add(made_s - start_s)
-        finite = [bool(np.isfinite(face).all()) for face in faces]
-        for place, (row, voice, hop) in enumerate(zip(ready, voices, hops, strict=True)):
-            voice.take(faces[place] if finite[place] else None, made_s, lookahead_hops[place])
-            self._measure(row, hop, made_s)
-            if not finite[place]:
+        finite = [[bool(np.isfinite(row).all()) for row in face] for face in faces]
+        taken = [voice.hops for voice in voices]
+        for place, (row, voice) in enumerate(zip(ready, voices, strict=True)):
+            rows = [
+                face if is_finite else None
+                for face, is_finite in zip(faces[place], finite[place], strict=True)
+            ]
+            voice.take(rows, made_s, lookahead_hops[place])
+            self._measure(row, taken[place][-1], made_s)
+            if not all(finite[place]):
                 self._refuse(row, made_s)
-        for voice, hop in zip(voices, hops, strict=True):  # after all faces are made
+        for voice, hops in zip(voices, taken, strict=True):  # after all faces are made
             if voice.feeling is not None:
-                voice.emotion.felt = voice.feeling.step(hop.samples)
+                for hop in hops:
+                    voice.emotion.felt = voice.feeling.step(hop.samples)
 
     def _measure(self, row: int, hop: Hop, now_s: float) -> None:
         self._metrics.subjects[row].heard(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,21 @@ if TYPE_CHECKING:
 SILENCE_S = 0.5
 """A pause this long is silence: it is no pause between two phrases any more."""
 
+HOLD_S = 0.5
+"""Without a new row for this long, though there is input, a face is held no more but goes to rest:
+a mouth that stands open is worse than one that is shut."""
+
+
+class Showing(Enum):
+    """What a tick shows of the generated face."""
+
+    LIVE = "live"
+    """The face of exactly its time."""
+    HELD = "held"
+    """The newest face there is, because that of its time is late."""
+    RESTING = "resting"
+    """None: there is no input, or nothing new has come for `HOLD_S`."""
+
 
 class Performer:
     """One subject's face on the host's clock: rows in, board frames out.
@@ -36,25 +52,43 @@ class Performer:
         self._columns = np.array([INDEX[name] for name in channels], dtype=np.intp)
         self._life = life
         self._settling = Settling(len(channels), policies)
+        self.showing = Showing.RESTING
 
     def frame(
-        self, reading: Reading | None, cues: Cues, now_s: float, *, is_paused: bool = False
+        self,
+        reading: Reading | None,
+        cues: Cues,
+        now_s: float,
+        *,
+        is_paused: bool = False,
+        is_starved: bool = False,
     ) -> Frame:
         """Return the frame to show at host time `now_s`.
 
-        `reading` is what the timeline gave, None without one; its values count when it is `LIVE`.
-        A paused face goes on living: it looks and blinks.
+        `reading` is what the timeline gave, None without one; `is_starved` says that no sound
+        comes, so that a late row will not follow. A paused face goes on living: it looks and
+        blinks. `showing` says afterwards what the frame shows.
         """
-        row = reading.values if reading is not None and reading.reach is Reach.LIVE else None
+        self.showing = showing = _showing(reading, now_s, is_starved=is_starved)
+        row = None if reading is None or showing is Showing.RESTING else reading.values
         if is_paused:
             situation = Situation.PAUSE
-        elif row is None:
-            situation = Situation.LOST
-        else:
+        elif row is not None:
             situation = _heard(cues.prosody)
+        else:
+            situation = Situation.LOST if is_starved or reading is None else Situation.LATE
         board = neutral_board()
         board[self._columns] = self._settling.step(now_s, situation, row)
         return self._life.frame(now_s, cues, board)
+
+
+def _showing(reading: Reading | None, now_s: float, *, is_starved: bool) -> Showing:
+    if reading is None or reading.values is None:
+        return Showing.RESTING
+    if reading.reach is Reach.LIVE:
+        return Showing.LIVE
+    is_new = now_s - reading.made_s <= HOLD_S
+    return Showing.HELD if is_new and not is_starved else Showing.RESTING
 
 
 def _heard(prosody: Prosody) -> Situation:

@@ -70,13 +70,22 @@ class Stretch:
         """Take the row of `hop`, made with that look-ahead; None repeats the last one."""
         number = hop.index + 1 - lookahead_hops
         self.timeline.put(number, row, hop.arrived_s, made_s)
-        if row is not None:
-            self.prosodies.put(hop.index, self._prosody.step(hop.samples))
+        if row is None:
+            self._next_index = hop.index + 1
+        else:
+            self.listen_only(hop)
+
+    def listen_only(self, hop: Hop) -> None:
+        """Take a hop of which no row was made."""
+        self.prosodies.put(hop.index, self._prosody.step(hop.samples))
         self._next_index = hop.index + 1
+
+    def hop_due_s(self, index: int) -> float | None:
+        """Return the host time at which a hop was complete; None before anything is known."""
+        return self.clock.host_time((index + 1) * HOP_S) if self.clock.is_synchronised else None
 
     @property
     def next_hop_s(self) -> float:
         """Host time at which the next hop should be complete; infinite while nothing is known."""
-        if not self.clock.is_synchronised:
-            return math.inf
-        return self.clock.host_time((self._next_index + 1) * HOP_S)
+        due_s = self.hop_due_s(self._next_index)
+        return math.inf if due_s is None else due_s

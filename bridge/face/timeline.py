@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 CAPACITY_ROWS = 256
 """Rows kept: 5.1 s, ten times the longest delay between writing and reading a row."""
-LATE_LIMIT_S = 0.25
-"""A read this far past the newest row finds a stream that stands still, and is not called late."""
 _ROUNDING_ROWS = 1e-6
 """Float noise of a read on the first or the newest row itself, in rows."""
 
@@ -34,9 +32,7 @@ class Reach(Enum):
     LIVE = "live"
     """Between two rows: the face of exactly that time."""
     LATE = "late"
-    """A little past the newest row: the newest face, counted."""
-    ABSENT = "absent"
-    """Far past the newest row: the newest face, of a stream that stands still."""
+    """Past the newest row: the newest face."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +41,15 @@ class Reading:
 
     `values` is float32 [channels], None when `reach` is `EARLY`. `heard_s` is the host time at
     which the hop was complete that gave the later of the rows read, `made_s` that at which the row
-    was there; both are 0 unless `reach` is `LIVE`.
+    was there; both are 0 where `reach` is `EARLY`. `late_s` is how far past the newest row the
+    read was, 0 unless `reach` is `LATE`.
     """
 
     values: NDArray[np.float32] | None
     reach: Reach
     heard_s: float = 0.0
     made_s: float = 0.0
+    late_s: float = 0.0
 
 
 class Timeline:
@@ -66,7 +64,6 @@ class Timeline:
         self._heard_made_s = np.zeros((CAPACITY_ROWS, 2))
         self._first_row: int | None = None
         self._end_row = 0
-        self.late_reads = 0
 
     @property
     def newest_s(self) -> float:
@@ -109,7 +106,10 @@ class Timeline:
             return Reading(None, Reach.EARLY)
         newest = end - 1
         if position > newest + _ROUNDING_ROWS:
-            return Reading(self._rows[newest % CAPACITY_ROWS].copy(), self._miss(position - newest))
+            slot = newest % CAPACITY_ROWS
+            heard_s, made_s = self._heard_made_s[slot].tolist()
+            late_s = (position - newest) / ROW_RATE_HZ
+            return Reading(self._rows[slot].copy(), Reach.LATE, heard_s, made_s, late_s)
         # Half the ring is left to the writer, so that no row under the reader is overwritten.
         oldest = max(first, end - CAPACITY_ROWS // 2)
         position = min(max(position, oldest), newest)
@@ -119,9 +119,3 @@ class Timeline:
         earlier, later = self._rows[before % CAPACITY_ROWS], self._rows[after % CAPACITY_ROWS]
         heard_s, made_s = self._heard_made_s[after % CAPACITY_ROWS].tolist()
         return Reading(earlier + share * (later - earlier), Reach.LIVE, heard_s, made_s)
-
-    def _miss(self, rows: float) -> Reach:
-        if rows > LATE_LIMIT_S * ROW_RATE_HZ:
-            return Reach.ABSENT
-        self.late_reads += 1
-        return Reach.LATE

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bridge.audio.block import BLOCK_S, BLOCKS_PER_S
 from bridge.audio.hop import HOP_S
+from bridge.audio.listener import MAX_HOPS
 from bridge.audio.mute import Mute
 from bridge.audio.source import SourceState
 from bridge.audio.tape import SoundPlace
@@ -18,6 +19,8 @@ from bridge.face.alive.prosody import SILENCE
 from bridge.face.stretch import Stretch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -31,8 +34,13 @@ if TYPE_CHECKING:
     from bridge.face.feeling import Feeling
     from bridge.face.timeline import Reading
 
-MAX_FILLED_BLOCKS = BLOCKS_PER_S
-"""Lost blocks made up with silence at once: one second. After more the clock follows the jump."""
+    Row = NDArray[np.float32] | None
+
+MAX_FILLED_BLOCKS = 10 * BLOCKS_PER_S
+"""Lost blocks made up with silence at once: ten seconds. After more the clock follows the jump."""
+
+STARVED_S = 0.25
+"""Without sound for this long past its time, an input is lost to the face; less is jitter."""
 
 
 class Voice:
@@ -53,11 +61,13 @@ class Voice:
         self.mute = Mute()
         self.delay = delay
         self.emotion = emotion
-        self.hop: Hop | None = None
-        """The hop that waits for the generator."""
+        self.hops: list[Hop] = []
+        """Hops that wait for the generator, oldest first."""
         self.state = SourceState.RUNNING
+        self.starved_since_s: float | None = None
+        """Host time since which sound is missing; None while it comes."""
         self.dropped_blocks = 0
-        self._dropped_hops_before = 0
+        self._hops_left_out = 0
         self._spec = spec
         self._channels = channels
         self._stretch = self._new_stretch()
@@ -70,15 +80,15 @@ class Voice:
     @property
     def dropped_hops(self) -> int:
         """Hops which the generator did not take in time, of this run of sound and all before."""
-        return self._dropped_hops_before + self._stretch.listener.dropped_hops
+        return self._hops_left_out + self._stretch.listener.dropped_hops
 
     def listen(self, now_s: float) -> list[Block]:
         """Take what the source has; return it. Only the generator thread calls this."""
         blocks = [self.mute.over(block) for block in self.source.poll(now_s)]
         before, self.state = self.state, self.source.state
         if before is SourceState.LOST and self.state is SourceState.RUNNING:
-            self.hop = None
-            self._dropped_hops_before = self.dropped_hops
+            self.hops = []
+            self._hops_left_out += self._stretch.listener.dropped_hops
             self._stretch = self._new_stretch()
         self._make_up(now_s)
         for block in blocks:
@@ -87,19 +97,28 @@ class Voice:
             self._finish(now_s)
         if self.state is SourceState.LOST:
             self.source.reopen()
-        if self.hop is None:
-            self.hop = self._stretch.listener.pop_hop()
+        self._notice_starving(now_s)
+        self._gather_hops()
         return blocks
 
-    def take(self, row: NDArray[np.float32] | None, made_s: float, lookahead_hops: int) -> None:
-        """Take the row made from the waiting hop with that look-ahead, and get the next hop.
+    def take(self, rows: Sequence[Row], made_s: float, lookahead_hops: int) -> None:
+        """Take the rows made from the last of the waiting hops, with that look-ahead.
 
-        None is a row of no use.
+        There is at least one and at most as many as hops; the hops wait no more. None is a row of
+        no use.
         """
-        if self.hop is None:
-            raise ValueError("no hop waits for a row")
-        self._stretch.show(self.hop, row, made_s, lookahead_hops)
-        self.hop = self._stretch.listener.pop_hop()
+        if not 0 < len(rows) <= len(self.hops):
+            raise ValueError(f"{len(rows)} rows of {len(self.hops)} hops")
+        stretch = self._stretch
+        due_s = stretch.hop_due_s(self.hops[0].index)
+        if due_s is not None:
+            self.delay.buffer.observe(made_s - due_s, made_s)
+        skipped = len(self.hops) - len(rows)
+        for hop in self.hops[:skipped]:
+            stretch.listen_only(hop)
+        for hop, row in zip(self.hops[skipped:], rows, strict=True):
+            stretch.show(hop, row, made_s, lookahead_hops)
+        self.hops = []
 
     def at(self, host_s: float) -> tuple[Reading | None, Stretch]:
         """Return the face to show at a host time, None before any sound, and its stretch."""
@@ -117,7 +136,7 @@ class Voice:
         stretch = self._stretch
         if not stretch.clock.is_synchronised:
             return SILENCE
-        behind_s = self.delay.beyond_lookahead_s
+        behind_s = self.delay.beyond_lookahead_at(host_s)
         return stretch.prosodies.at(stretch.clock.stream_time(host_s) - behind_s)
 
     def sound_at(self, host_s: float) -> SoundPlace | None:
@@ -141,6 +160,24 @@ class Voice:
 
     def _new_stretch(self) -> Stretch:
         return Stretch(self.source.rate_hz, self._spec, self._channels)
+
+    def _gather_hops(self) -> None:
+        """Let the newest hops wait, as many as a face can depend on; count those left out."""
+        waiting = [*self.hops, *self._stretch.listener.take_hops()]
+        self.hops = waiting[-MAX_HOPS:]
+        self._hops_left_out += len(waiting) - len(self.hops)
+
+    def _notice_starving(self, now_s: float) -> None:
+        """Tell sound that does not come from a generator that does not keep up with it."""
+        stretch = self._stretch
+        is_starved = self.state is not SourceState.RUNNING or (
+            stretch.clock.is_synchronised
+            and stretch.clock.stream_time(now_s) - stretch.heard_s > STARVED_S
+        )
+        if not is_starved:
+            self.starved_since_s = None
+        elif self.starved_since_s is None:
+            self.starved_since_s = now_s
 
     def _make_up(self, now_s: float) -> None:
         """Hear lost blocks as silence, so that stream time keeps up with the source."""

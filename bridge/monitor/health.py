@@ -1,4 +1,8 @@
-"""What is wrong with a subject, in one word, and what to do about it."""
+"""What is wrong with a subject, in one word, and what to do about it.
+
+The state is computed from what the last ticks showed; whatever the user switched on purpose is a
+lamp beside it, which no state hides.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +12,13 @@ from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from bridge.audio.source import SourceState
-from models.timing import HOP_S
+from models.timing import HOP_MS, HOP_S
 
 if TYPE_CHECKING:
     from bridge.monitor.metrics import Metrics, SubjectMetrics
 
 NAME_COLUMNS = 24
 """Of a device's name in a sentence that must fit on a line."""
-
-STALL_S = 1.0
-"""Without a hop for this long, no sound arrives."""
 
 PAUSE_S = 5.0
 """A speaker's pause; after it a silence is worth a word."""
@@ -26,7 +27,10 @@ DIGITAL_SILENCE_DB = -90.0
 """Below the noise of any microphone and its converter: it is muted or not connected."""
 
 TOLERATED_LOSSES = 2
-"""Losses of one cause in two seconds which nobody sees."""
+"""Ticks or losses of one cause in two seconds which nobody sees."""
+
+NEWEST_STEPS = 64
+"""Steps of the network by which its present speed is judged: a second or so."""
 
 
 class State(Enum):
@@ -35,12 +39,18 @@ class State(Enum):
     OK = "OK"
     STARTING = "STARTING"
     ENDED = "ENDED"
-    MUTED = "MUTED"
-    PAUSED = "PAUSED"
     SILENT = "SILENT"
-    LATE = "LATE"
+    BEHIND = "BEHIND"
     NOT_SENT = "NOT SENT"
     NO_INPUT = "NO INPUT"
+
+
+class Lamp(Enum):
+    """What the user switched on for a subject."""
+
+    MUTED = "MUTED"
+    PAUSED = "PAUSED"
+    REC = "REC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +62,7 @@ class Health:
 
 
 def health(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> Health:
-    """Judge a subject by the last few seconds: the worst thing first."""
+    """Judge a subject by the last two seconds: the worst thing first."""
     return (
         _input_health(subject, now_s)
         or _link_health(subject, now_s)
@@ -60,6 +70,17 @@ def health(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> Health:
         or _silence_health(subject, now_s)
         or Health(State.OK)
     )
+
+
+def lamps(metrics: Metrics, subject: SubjectMetrics) -> tuple[Lamp, ...]:
+    """Return the lamps that are on."""
+    recorder = metrics.recorder
+    lit = {
+        Lamp.MUTED: subject.is_muted,
+        Lamp.PAUSED: subject.is_paused,
+        Lamp.REC: recorder is not None and recorder.take is not None,
+    }
+    return tuple(lamp for lamp, is_lit in lit.items() if is_lit)
 
 
 def _input_health(subject: SubjectMetrics, now_s: float) -> Health | None:
@@ -73,9 +94,9 @@ def _input_health(subject: SubjectMetrics, now_s: float) -> Health | None:
             return Health(State.NO_INPUT, f"{name} is gone; plug it in again")
         case SourceState.RUNNING if subject.heard_s is None:
             return Health(State.STARTING)
-        case SourceState.RUNNING if now_s - subject.heard_s > STALL_S:
-            stalled_s = now_s - subject.heard_s
-            advice = f"no sound from {name} for {stalled_s:.0f} s; check its cable"
+        case SourceState.RUNNING if subject.is_device and subject.starved_since_s is not None:
+            starved_s = now_s - subject.starved_since_s
+            advice = f"no sound from {name} for {starved_s:.0f} s; check its cable"
             return Health(State.NO_INPUT, advice)
         case _:
             return None
@@ -91,29 +112,41 @@ def _link_health(subject: SubjectMetrics, now_s: float) -> Health | None:
 
 
 def _late_health(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> Health | None:
-    losses = {cause: rate.recent(now_s) for cause, rate in subject.drops.items()}
-    worst = max(("hops", "blocks", "late", "ticks"), key=losses.__getitem__)
-    if losses[worst] <= TOLERATED_LOSSES:
+    """Judge how many ticks showed the face of their time, and why the others did not."""
+    shown = subject.shown.recent(now_s)
+    losses = {cause: subject.drops[cause].recent(now_s) for cause in ("hops", "blocks", "ticks")}
+    worst = max(losses, key=losses.__getitem__)
+    if max(shown.missed, losses[worst]) <= TOLERATED_LOSSES:
         return None
-    inference = metrics.inference.spread()
-    if inference and inference.median_s > HOP_S:
-        took_ms = 1000 * inference.median_s
-        return Health(
-            State.LATE,
-            f"inference takes {took_ms:.0f} of 20 ms; use a GPU or fewer subjects",
-        )
-    if worst == "late":
-        advice = f"faces come after their tick; raise buffer_ms, now {metrics.buffer_ms:g}"
+    if shown.resting > shown.live + shown.held:
+        what = "no new face comes, so it rests"
+    elif shown.missed > TOLERATED_LOSSES:
+        share = shown.missed / (shown.live + shown.missed)
+        what = f"{share:.0%} of faces late, by {1e3 * shown.behind_s:.0f} ms"
     else:
-        advice = f"{losses[worst]} {worst} lost in 2 s; close other programs"
-    return Health(State.LATE, advice)
+        what = f"{losses[worst]} {worst} lost in 2 s"
+    return Health(State.BEHIND, f"{what}: {_cause(metrics, subject, now_s)}")
+
+
+def _cause(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> str:
+    """Return why faces come late, and what helps against that."""
+    step = metrics.inference.spread(NEWEST_STEPS)
+    if step and step.median_s > HOP_S:
+        what = f"a row takes {1e3 * step.median_s:.0f} ms of the {HOP_MS} there are"
+        if metrics.device == "cuda":
+            return f"{what}; set device: cpu, or free the GPU"
+        if len(metrics.subjects) > 1:
+            return f"{what}; close other programs, or use fewer subjects"
+        return f"{what}; close other programs"
+    buffer_ms = 1e3 * subject.buffer_at(now_s)
+    if metrics.buffer_ms is not None:
+        return f"rows come too late for a buffer of {buffer_ms:.0f} ms; set buffer_ms: auto"
+    return f"the machine is busy, the buffer is at {buffer_ms:.0f} ms; close other programs"
 
 
 def _silence_health(subject: SubjectMetrics, now_s: float) -> Health | None:
-    if subject.is_paused:
-        return Health(State.PAUSED, "its face halts")
-    if subject.is_muted:
-        return Health(State.MUTED, "its voice is not heard")
+    if subject.is_paused or subject.is_muted:
+        return None
     if subject.voiced_s is None or now_s - subject.voiced_s <= PAUSE_S:
         return None
     if subject.peak_db < DIGITAL_SILENCE_DB:

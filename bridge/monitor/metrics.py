@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bridge.face.perform import Showing
 from bridge.monitor.link_metrics import LinkMetrics
-from bridge.monitor.rings import Percentiles, Rate
+from bridge.monitor.rings import Percentiles, Rate, ShownFaces
 from models.board import CHANNELS
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ PARTS: dict[str, str] = {
 DROPS: dict[str, str] = {
     "blocks": "sound lost before the generator took it",
     "hops": "sound left out because the generator fell behind",
-    "late": "ticks that came before their face was ready",
+    "late": "ticks that showed an older face, or none, because theirs was not ready",
     "ticks": "ticks left out because the machine was busy",
     "values": "values that were no finite number",
 }
@@ -65,9 +66,9 @@ class Notice:
 
 
 class SubjectMetrics:
-    """One subject. `heard` and `set_input` belong to the generator thread, `faced` and `sent` to
-    the tick thread, `is_muted`, `is_paused` and `lookahead_ms` to whoever controls; each part and
-    each cause of drops to the one thread that records it.
+    """One subject. `heard`, `set_input` and `starved_since_s` belong to the generator thread,
+    `showed`, `faced` and `sent` to the tick thread, `is_muted`, `is_paused` and `lookahead_ms` to
+    whoever controls; each part and each cause of drops to the one thread that records it.
     """
 
     def __init__(self, name: str, links: Sequence[LinkCounters] = ()) -> None:
@@ -75,6 +76,10 @@ class SubjectMetrics:
         self.links = tuple(LinkMetrics(link) for link in links)
         self.input_name = ""
         self.input_state: SourceState | None = None
+        self.is_device = False
+        """Whether the input can be unplugged."""
+        self.starved_since_s: float | None = None
+        """Host time since which no sound comes; None while it does."""
         self.level_db = -np.inf
         self.peak_db = -np.inf
         self.gate_open = False
@@ -86,14 +91,18 @@ class SubjectMetrics:
         self.lookahead_ms = 0
         self.board: NDArray[np.float32] = np.zeros(len(CHANNELS), dtype=np.float32)
         self.frame: int | None = None
+        self.shown = ShownFaces()
+        self.buffer_at: Callable[[float], float] = lambda _now_s: 0.0
+        """The buffer at a host time, in s."""
         self.latency = {part: Percentiles() for part in PARTS}
         self.total = Percentiles()
         self.drops = {cause: Rate() for cause in DROPS}
 
-    def set_input(self, state: SourceState, name: str) -> None:
-        """Say what the source is called, as the user knows it, and what it does."""
+    def set_input(self, state: SourceState, name: str, *, is_device: bool = True) -> None:
+        """Set what the source is called, as the user knows it, and what it does."""
         self.input_name = name
         self.input_state = state
+        self.is_device = is_device
 
     def heard(self, now_s: float, *, level_db: float, peak_db: float, gate_open: bool) -> None:
         """Take the level (RMS) and peak in dBFS and the gate of one hop."""
@@ -114,6 +123,17 @@ class SubjectMetrics:
         """Count losses of one of `DROPS`; KeyError for another name."""
         self.drops[cause].add(now_s, number)
 
+    def showed(self, showing: Showing, late_s: float, now_s: float) -> None:
+        """Take what a tick showed of the generated face, and how late the newest one was."""
+        if showing is Showing.LIVE:
+            self.shown.add(now_s, 0.0)
+            return
+        if showing is Showing.RESTING and not late_s:
+            return  # there has been no face yet, or there will be none any more
+        self.shown.add(now_s, late_s if showing is Showing.HELD else np.inf)
+        if late_s > 0.0 and self.starved_since_s is None:
+            self.dropped("late", now_s)
+
     def faced(self, board: NDArray[np.float32], frame: int) -> None:
         """Take the board [174] that is shown, which nobody writes to any more, and its frame."""
         self.board = board
@@ -130,7 +150,7 @@ class Metrics:
 
     `tick_lateness` and `send` (the work of one tick) belong to the tick thread, `inference` (one
     batched step of all subjects) to the generator thread; `notice` to everyone. `time_of_day` and
-    `recorder` tell of themselves; either may be missing.
+    `recorder` tell of themselves; either may be missing. `buffer_ms` is None where it is adaptive.
     """
 
     def __init__(
@@ -138,7 +158,7 @@ class Metrics:
         subjects: Sequence[SubjectMetrics],
         rate: FrameRate,
         *,
-        buffer_ms: float,
+        buffer_ms: float | None,
         device: str = "",
         recorder: Recorder | None = None,
     ) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bridge.clock.sync import Sync
 from bridge.clock.timecode import Timecode
-from bridge.monitor.health import Health, State, health
+from bridge.monitor.health import Health, Lamp, State, health, lamps
 
 if TYPE_CHECKING:
     from bridge.monitor.metrics import Metrics, SubjectMetrics
@@ -22,6 +22,7 @@ class PlainReport:
         self._metrics = metrics
         self._last_notice = 0
         self._states = [State.STARTING] * len(metrics.subjects)
+        self._lamps: list[tuple[Lamp, ...]] = [()] * len(metrics.subjects)
         self._next_status_s: float | None = None
 
     def lines(self, now_s: float) -> list[str]:
@@ -32,12 +33,22 @@ class PlainReport:
             if found.state is not self._states[index]:
                 self._states[index] = found.state
                 lines.append(f"{subject.name}: {_sentence(found)}")
+            lines += self._switched(index, subject)
         if self._next_status_s is None:
             self._next_status_s = now_s + STATUS_EVERY_S
         elif now_s >= self._next_status_s:
             self._next_status_s = now_s + STATUS_EVERY_S
             lines.append(status_line(self._metrics, now_s))
         return lines
+
+    def _switched(self, index: int, subject: SubjectMetrics) -> list[str]:
+        before, self._lamps[index] = self._lamps[index], lamps(self._metrics, subject)
+        after = self._lamps[index]
+        return [
+            f"{subject.name}: {lamp.value} {'on' if lamp in after else 'off'}"
+            for lamp in Lamp
+            if (lamp in before) is not (lamp in after)
+        ]
 
     def _new_notices(self) -> list[str]:
         notices = self._metrics.notices(after=self._last_notice)
@@ -83,7 +94,8 @@ def timecode_label(metrics: Metrics) -> str:
 def _subject_status(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> str:
     found = health(metrics, subject, now_s)
     rate = sum(link.packets.per_second(now_s) for link in subject.links)
-    parts = [f"{subject.name} {found.state.value}"]
+    lit = [lamp.value for lamp in lamps(metrics, subject)]
+    parts = [" ".join((subject.name, found.state.value, *lit))]
     if subject.heard_s is not None:
         parts.append(f"{max(subject.level_db, -99.0):.0f} dB")
     parts.append(f"{rate:.1f} packets/s")

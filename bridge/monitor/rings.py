@@ -52,14 +52,64 @@ class Percentiles:
         """Forget all; while nobody writes."""
         self._count = 0
 
-    def spread(self) -> Spread | None:
-        """Return what the newest measurements were, None while there are none."""
+    def spread(self, newest: int | None = None) -> Spread | None:
+        """Return what the `newest` measurements were, all that are kept without a number.
+
+        None while there are none.
+        """
         count = self._count
-        values = self._values[: min(count, len(self._values))].copy()
+        kept = min(count, len(self._values), newest or count)
+        values = self._values[np.arange(count - kept, count) % len(self._values)]
         if not len(values):
             return None
         median_s, p99_s, worst_s = np.percentile(values, (50, 99, 100))
         return Spread(float(median_s), float(p99_s), float(worst_s), count)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How many of the newest ticks showed the face of their time, an older one, or none.
+
+    `behind_s` is the median of how late the newest face was at ticks that held it.
+    """
+
+    live: int
+    held: int
+    resting: int
+    behind_s: float
+
+    @property
+    def missed(self) -> int:
+        """Ticks without the face of their time."""
+        return self.held + self.resting
+
+
+class ShownFaces:
+    """What the ticks of the last `RATE_WINDOW_S` seconds showed of the generated face."""
+
+    __slots__ = ("_count", "_late_s", "_times_s")
+
+    def __init__(self, capacity: int = RATE_CAPACITY) -> None:
+        self._times_s = np.full(capacity, -np.inf)
+        self._late_s = np.zeros(capacity)
+        self._count = 0
+
+    def add(self, now_s: float, late_s: float) -> None:
+        """Take a tick: `late_s` is 0 for a live face, infinite for none, else how late it was."""
+        slot = self._count % len(self._times_s)
+        self._times_s[slot], self._late_s[slot] = now_s, late_s
+        self._count += 1
+
+    def recent(self, now_s: float) -> Shown:
+        """Return what the ticks of the last seconds showed."""
+        late_s = self._late_s[self._times_s > now_s - RATE_WINDOW_S]
+        held_s = late_s[(late_s > 0.0) & np.isfinite(late_s)]
+        return Shown(
+            live=int(np.count_nonzero(late_s == 0.0)),
+            held=len(held_s),
+            resting=int(np.count_nonzero(np.isinf(late_s))),
+            behind_s=float(np.median(held_s)) if len(held_s) else 0.0,
+        )
 
 
 class Rate:

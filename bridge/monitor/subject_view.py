@@ -8,7 +8,7 @@ import numpy as np
 from rich.text import Text
 
 from bridge.monitor.glyphs import bar
-from bridge.monitor.health import State, health
+from bridge.monitor.health import Lamp, State, health, lamps
 from bridge.monitor.metrics import PARTS
 from models.board import CHANNELS
 
@@ -29,6 +29,12 @@ FULL_ROWS = 7 + CURVE_ROWS
 """Lines of a full view without its links: title, input, level, emotion, curves, latency."""
 SHORT_ROWS = 4
 
+LAMPS: dict[Lamp, str] = {
+    Lamp.MUTED: "bold black on yellow",
+    Lamp.PAUSED: "bold black on yellow",
+    Lamp.REC: "bold white on red",
+}
+
 LEAST_WEIGHT = 0.005
 """Weight of an emotion which is shown."""
 
@@ -36,10 +42,8 @@ BADGES: dict[State, str] = {
     State.OK: "bold black on green",
     State.STARTING: "bold black on cyan",
     State.ENDED: "bold black on cyan",
-    State.MUTED: "bold black on yellow",
-    State.PAUSED: "bold black on yellow",
     State.SILENT: "bold black on yellow",
-    State.LATE: "bold white on red",
+    State.BEHIND: "bold white on red",
     State.NOT_SENT: "bold white on red",
     State.NO_INPUT: "bold white on red",
 }
@@ -114,6 +118,8 @@ def _title(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> Text:
     if len(name) > NAME_COLUMNS:
         name = name[: NAME_COLUMNS - 3] + "..."
     title = Text(f" {name} ", "bold").append(f" {found.state.value} ", BADGES[found.state])
+    for lamp in lamps(metrics, subject):
+        title.append(" ").append(f" {lamp.value} ", LAMPS[lamp])
     return title.append(f"  {found.advice}", "yellow")
 
 

@@ -92,7 +92,7 @@ def _header(metrics: Metrics, now_s: float) -> list[Text]:
         f"{ms}" for ms in dict.fromkeys(subject.lookahead_ms for subject in metrics.subjects)
     )
     first.append(f" {metrics.rate} fps   look-ahead {lookaheads} ms", "default")
-    first.append(f"   buffer {metrics.buffer_ms:g} ms   {metrics.device}", "default")
+    first.append(f"   {buffer_status(metrics, now_s)}   {metrics.device}", "default")
     second = Text(" ticks late ", "bright_black").append(
         milliseconds(metrics.tick_lateness.spread()), "default"
     )
@@ -104,6 +104,14 @@ def _header(metrics: Metrics, now_s: float) -> list[Text]:
         return [first, second]
     third = Text(" time ", "bright_black").append(time or "the host clock's", "default")
     return [first, second, third.append(f"   {recording}" if recording else "", "bold red")]
+
+
+def buffer_status(metrics: Metrics, now_s: float) -> str:
+    """Return the buffer, where it is adaptive the longest of all subjects as it is now."""
+    if metrics.buffer_ms is not None:
+        return f"buffer {metrics.buffer_ms:g} ms"
+    longest_s = max(subject.buffer_at(now_s) for subject in metrics.subjects)
+    return f"buffer auto {1e3 * longest_s:.0f} ms"
 
 
 def _guide_rows(metrics: Metrics, guide: Guide) -> list[Text]:

@@ -79,7 +79,7 @@ class Renderer:
         self._growing: dict[Job, _Growing] = {}
         self._working: deque[tuple[Batch, Future[Boards]]] = deque()
         cores = min(MAX_THREADS, os.cpu_count() or 1)
-        self._networks = cores if generator.device.type == "cpu" else 1
+        self._networks = cores if generator.device == "cpu" else 1
         self._readers = ThreadPoolExecutor(max(1, cores // 2), "reading")
         self._network = ThreadPoolExecutor(self._networks, "network")
         self._writers = ThreadPoolExecutor(cores, "writing")
@@ -88,10 +88,8 @@ class Renderer:
 
     def render(self, jobs: Iterable[Job]) -> None:
         """Render all jobs."""
-        from models.passes import PASS_ROWS
-
-        pass_rows = PASS_ROWS[self._generator.device.type]
-        waiting_rows = WAITING_PASSES[self._generator.device.type] * pass_rows
+        pass_rows = self._generator.engine.pass_rows
+        waiting_rows = WAITING_PASSES[self._generator.device] * pass_rows
         work = partial(faces, self._generator, lookahead_ms=self._settings.lookahead_ms)
         try:
             for batch in batches(self._parts(jobs), pass_rows, waiting_rows):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -133,7 +133,7 @@ def _making(generator: Generator, settings: Settings, seed: int) -> dict[str, st
     return making
 
 
-def _faces(passes: Passes, sound: Sound) -> Iterator[NDArray[np.float32]]:
+def _faces(passes: Passes[Any], sound: Sound) -> Iterator[NDArray[np.float32]]:
     for piece in heard(sound):
         yield from passes.hear(piece[None])
     yield from passes.finish()

@@ -11,9 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from models.architecture import Architecture
 from models.baselines.emotalk import EmoTalkLike, EmoTalkSizes
 from models.baselines.faceformer import FaceFormerLike, FaceFormerSizes
-from models.network import Architecture, Generator
+from models.network import Generator
 from models.teacher import Teacher, TeacherSizes
 
 if TYPE_CHECKING:

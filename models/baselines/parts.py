@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.features import FEATURES, LogMel
-from models.network import KERNEL, Architecture, Block, CausalConv
+from models.architecture import KERNEL, Architecture
+from models.features import LogMel
+from models.mel import FEATURES
+from models.network import Block, CausalConv
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from models.features import HISTORY_SAMPLES
+from models.mel import HISTORY_SAMPLES
 from models.timing import HOP_S, HOP_SAMPLES, ROW_RATE_HZ
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from models.features import HISTORY_SAMPLES
+from models.mel import HISTORY_SAMPLES
 from models.network import PHONE_DELAY_HOPS
 from models.timing import HOP_SAMPLES, rows_of
 

@@ -12,7 +12,7 @@ from models.emotions import EMOTIONS
 from models.errors import WeightsError
 from models.evaluation.hearing import heard_phones
 from models.evaluation.streaming import hop_durations_s, streamed
-from models.generator import Generator
+from models.loading import generator_of
 from models.teacher import Teacher
 from models.weights_file import load_network
 
@@ -93,7 +93,7 @@ class NetworkMaker:
         self.sources = tuple(description.card.get("data", ()))
         self._network = network
         self._description = description
-        self._generator = Generator(network, description, torch.device("cpu"))
+        self._generator = generator_of(network, description)
         if streaming:
             self._generator.stream(1)
 

@@ -43,7 +43,7 @@ def streamed(
             break
         face = stream.step(hop[None], emotions[max(0, row)][None], lookahead, [0])
         if row >= 0:
-            made[row] = face[0]
+            made[row] = face[0, -1]
     return made
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from models.features import SPREAD
+from models.mel import SPREAD
 from models.mood.features import HISTORY_SAMPLES, LEVEL, PITCH, VoiceFeatures
 from models.timing import HOP_S
 

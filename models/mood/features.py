@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.features import BANDS, LogMel
-from models.features import HISTORY_SAMPLES as MEL_HISTORY_SAMPLES
+from models.features import LogMel
+from models.mel import BANDS
+from models.mel import HISTORY_SAMPLES as MEL_HISTORY_SAMPLES
 from models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
 
 LOWEST_HZ, HIGHEST_HZ = 70.0, 450.0

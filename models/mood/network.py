@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from models.architecture import KERNEL
 from models.emotions import EMOTIONS
-from models.features import BANDS
+from models.mel import BANDS
 from models.mood.features import HISTORY_SAMPLES, MOTIONS, PITCH, TRAITS, VoiceFeatures
 from models.mood.usual import Usual
-from models.network import KERNEL, Block, CausalConv
+from models.network import Block, CausalConv
 from models.timing import HOP_SAMPLES
 
 if TYPE_CHECKING:

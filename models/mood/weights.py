@@ -66,7 +66,7 @@ def load(path: Path | None = None) -> MoodWeights:
     if wanted != {name: tensor.shape for name, tensor in tensors.items()}:
         raise WeightsError(f"{path}: the tensors do not fit the description; fetch it again")
     network = MoodNetwork(description.sizes)
-    network.load_state_dict(tensors)
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
     return MoodWeights(network.eval().requires_grad_(requires_grad=False), description)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.board import AUDIO_DRIVEN
-from models.features import HISTORY_SAMPLES
+from models.mel import HISTORY_SAMPLES
 from models.network import PHONE_DELAY_HOPS
 from models.timing import HOP_SAMPLES
 from models.training.action_units import OBSERVED_CHANNELS

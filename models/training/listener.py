@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.features import FEATURES, HISTORY_SAMPLES, LogMel
+from models.features import LogMel
+from models.mel import FEATURES, HISTORY_SAMPLES
 from models.timing import HOP_S, HOP_SAMPLES
 from models.training.augment import distort
 from models.training.phones import PHONES

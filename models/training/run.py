@@ -110,11 +110,11 @@ class Run(Generic[Network]):
         tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items()}
-        write(self.path, tensors, FORMAT, self.record)
+        write(self.path, {name: t.cpu() for name, t in tensors.items()}, FORMAT, self.record)
 
     def _resume(self) -> None:
         try:
-            tensors, record = read(self.path, FORMAT)
+            arrays, record = read(self.path, FORMAT)
         except WeightsError as error:
             raise WeightsError(f"{error}, or name another folder with --runs") from error
         changed = differences(record, self.record)
@@ -123,6 +123,7 @@ class Run(Generic[Network]):
                 f"{self.path}: an earlier run began it otherwise ({'; '.join(changed)}); give the"
                 " same again, or another folder with --runs"
             )
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         self.step = int(tensors["step"])
 
         def below(prefix: str) -> dict[str, Tensor]:

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from models import load_generator
+from models.architecture import Architecture
 from models.board import AUDIO_DRIVEN
 from models.emotions import EMOTIONS
-from models.network import Architecture
 from models.weights_file import Description, build, save
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from models import load_generator
+from models.architecture import Architecture
 from models.baselines.whole import whole_faces
 from models.board import AUDIO_DRIVEN
 from models.conditions import conditions
 from models.emotions import CONDITIONS, EMOTIONS, MOUTH_GUARD
 from models.errors import WeightsError
 from models.generator import Generator
-from models.network import Architecture
 from models.streams import CachedStream, WindowStream
 from models.weights_file import Description, build
 from tests.models.baselines.test_networks import described

@@ -11,7 +11,7 @@ from safetensors import safe_open
 from models.board import AUDIO_DRIVEN
 from models.emotions import CONDITIONS, EMOTIONS
 from models.errors import WeightsError
-from models.features import HISTORY_SAMPLES
+from models.mel import HISTORY_SAMPLES
 from models.teacher import Teacher, TeacherSizes, fingerprint
 from models.timing import HOP_SAMPLES
 from models.wav2vec import load_wav2vec

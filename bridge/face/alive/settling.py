@@ -21,6 +21,8 @@ class Situation(Enum):
     LIVE = "live"
     SILENCE = "silence"
     """The generator gives a face, of a voice that does not speak."""
+    LATE = "late"
+    """The generator has given none for a while, though there is input: it does not keep up."""
     LOST = "lost"
     """The generator gives none: no input."""
     PAUSE = "pause"
@@ -77,6 +79,7 @@ class Policies:
     """One policy for each situation without a live face."""
 
     silence: Policy = FOLLOWED
+    late: Policy = Policy(Rest.NEUTRAL)
     lost: Policy = Policy(Rest.DECAY)
     pause: Policy = Policy(Rest.HOLD)
 
@@ -87,6 +90,8 @@ class Policies:
                 return FOLLOWED
             case Situation.SILENCE:
                 return self.silence
+            case Situation.LATE:
+                return self.late
             case Situation.LOST:
                 return self.lost
             case Situation.PAUSE:

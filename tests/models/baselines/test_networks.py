@@ -14,8 +14,8 @@ from models.baselines import NETWORKS
 from models.board import AUDIO_DRIVEN
 from models.emotions import CONDITIONS, EMOTIONS
 from models.errors import WeightsError
-from models.features import HISTORY_SAMPLES
 from models.generator import Generator
+from models.mel import HISTORY_SAMPLES
 from models.timing import HOP_SAMPLES
 from models.weights_file import Description, build, load_network, save
 

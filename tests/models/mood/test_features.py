@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.features import BANDS
+from models.mel import BANDS
 from models.mood.features import HISTORY_SAMPLES, LEVEL, MOTIONS, PITCH, TRAITS, VoiceFeatures
 from models.timing import HOP_SAMPLES
 from tests.models.mood.conftest import voice

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from models.architecture import Architecture
 from models.emotions import CONDITIONS, MOUTH_GUARD
-from models.features import HISTORY_SAMPLES
-from models.network import Architecture
+from models.mel import HISTORY_SAMPLES
 from models.timing import HOP_SAMPLES
 from models.training.batches import Corpus, draw
 from models.training.crops import ROWS, UNKNOWN_PHONE, Crop

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from models.features import HISTORY_SAMPLES, LogMel
+from models.features import LogMel
+from models.mel import HISTORY_SAMPLES
 from models.timing import HOP_SAMPLES
 from models.training.batches import Corpus, draw
 from models.training.loss import Loss, loss_of

@@ -16,8 +16,8 @@ import soundfile
 import torch
 from safetensors.torch import save_file
 
+from models.architecture import Architecture
 from models.board import AUDIO_DRIVEN
-from models.network import Architecture
 from models.training.action_units import GAINS, OBSERVED_CHANNELS
 from models.training.align import Aligner, sentences_of
 from models.training.articulation import Articulation

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from models.architecture import Architecture
 from models.board import AUDIO_DRIVEN, CHANNELS, INDEX
 from models.evaluation.groups import JAW
 from models.face_network import FaceNetwork
-from models.features import HISTORY_SAMPLES
-from models.network import Architecture
+from models.mel import HISTORY_SAMPLES
 from models.timing import HOP_SAMPLES
 from models.training.batches import Corpus
 from models.training.report import report

@@ -1,0 +1,79 @@
+"""Log-mel features that a causal network can hear: two 10 ms mel frames for each 20 ms hop.
+
+The constants serve every form of the features; the arithmetic here is NumPy's, for faces on a CPU.
+`models.features` has the same in torch, for training and GPUs.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+STEP_SAMPLES = 160  # 10 ms, one mel frame
+FRAME_SAMPLES = 400  # 25 ms of sound in a mel frame
+FFT_SAMPLES = 512
+BANDS = 64
+LOWEST_HZ, HIGHEST_HZ = 60.0, 7600.0
+FLOOR = 1e-6  # power at which the logarithm levels off: below the noise of any microphone
+LOUDEST = 1000.0  # samples beyond this are cut: sound is within 1, and power must stay finite
+MEAN, SPREAD = -8.0, 4.0  # rough centre and width of log-mel speech, so that inputs are near unit
+FEATURES = BANDS * HOP_SAMPLES // STEP_SAMPLES
+HISTORY_SAMPLES = FRAME_SAMPLES - STEP_SAMPLES
+"""Samples before a hop which its first mel frame still hears."""
+
+
+@cache
+def mel_filters() -> NDArray[np.float32]:
+    """Return triangular filters on the mel scale (2595 log10(1 + f/700)), [bands, bins]."""
+    lowest, highest = (2595.0 * np.log10(1.0 + hz / 700.0) for hz in (LOWEST_HZ, HIGHEST_HZ))
+    edges_mel = np.linspace(lowest, highest, BANDS + 2)
+    edges_hz = 700.0 * (10.0 ** (edges_mel / 2595.0) - 1.0)
+    bins_hz = np.arange(FFT_SAMPLES // 2 + 1) * (SAMPLE_RATE_HZ / FFT_SAMPLES)
+    lower, centre, upper = (edges_hz[i : i + BANDS, None] for i in range(3))
+    rising = (bins_hz - lower) / (centre - lower)
+    falling = (upper - bins_hz) / (upper - centre)
+    return np.maximum(np.minimum(rising, falling), 0.0).astype(np.float32)
+
+
+@cache
+def window() -> NDArray[np.float32]:
+    """Return the periodic Hann window of a mel frame, [FRAME_SAMPLES]."""
+    turns = np.arange(FRAME_SAMPLES) / FRAME_SAMPLES
+    return (0.5 - 0.5 * np.cos(2.0 * np.pi * turns)).astype(np.float32)
+
+
+@cache
+def _filters_by_bin() -> NDArray[np.float32]:
+    return np.ascontiguousarray(mel_filters().T)
+
+
+def log_mel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the features of mono 16 kHz sound, float32 [voices, hops, FEATURES].
+
+    `samples` is float32 [voices, HISTORY_SAMPLES + hops * HOP_SAMPLES] in -1..1; row k hears
+    nothing after sample `HISTORY_SAMPLES + (k + 1) * HOP_SAMPLES`. Nothing is padded.
+    """
+    bounded = np.minimum(np.maximum(samples, -LOUDEST), LOUDEST)
+    count = (samples.shape[1] - HISTORY_SAMPLES) // STEP_SAMPLES
+    stride = bounded.strides[1]
+    frames = np.lib.stride_tricks.as_strided(
+        bounded,
+        (len(bounded), count, FRAME_SAMPLES),
+        (bounded.strides[0], STEP_SAMPLES * stride, stride),
+        writeable=False,
+    )
+    spectrum = np.fft.rfft(frames * window(), FFT_SAMPLES)
+    power = spectrum.real**2 + spectrum.imag**2
+    mel = power.astype(np.float32, copy=False) @ _filters_by_bin()
+    mel += FLOOR
+    np.log(mel, out=mel)
+    mel -= MEAN
+    mel *= 1.0 / SPREAD
+    return mel.reshape(len(samples), count * STEP_SAMPLES // HOP_SAMPLES, FEATURES)

@@ -1,0 +1,148 @@
+"""The generator in ONNX Runtime, on one thread of a CPU. Free of torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as refusals
+
+from models.engine import Engine
+from models.graph import STEM_REACH, build_graph
+from models.mel import HISTORY_SAMPLES, log_mel
+from models.passes import Passes
+from models.streams import CachedStream
+from models.timing import HOP_SAMPLES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from models.architecture import Architecture
+    from models.engine import Delays, Floats
+    from models.weights_file import Description, Tensors
+
+ERRORS_ONLY = 3
+REFUSALS = (
+    refusals.Fail,
+    refusals.InvalidArgument,
+    refusals.InvalidGraph,
+    refusals.InvalidProtobuf,
+    refusals.NotImplemented,
+    refusals.RuntimeException,
+)
+"""What ONNX Runtime raises for a graph that it cannot compute."""
+
+
+@dataclass(slots=True)
+class OnnxPast:
+    """What the hops before leave: the end of their sound, its features, and the blocks' inputs.
+
+    `sound` is float32 [voices, HISTORY_SAMPLES], `features` [voices, 2, FEATURES], `blocks`
+    [voices, past_hops, width].
+    """
+
+    sound: Floats
+    features: Floats
+    blocks: Floats
+
+    @property
+    def parts(self) -> tuple[Floats, Floats, Floats]:
+        """All of it."""
+        return self.sound, self.features, self.blocks
+
+
+class OnnxNetwork:
+    """The cached network: features in NumPy, all else in one call of ONNX Runtime.
+
+    RuntimeError where ONNX Runtime does not take its graph.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        tensors: Tensors,
+        limits: tuple[NDArray[np.float32], NDArray[np.float32]],
+    ) -> None:
+        self.architecture = architecture
+        self.conditions = architecture.emotions
+        options = onnxruntime.SessionOptions()
+        # For so small a network a second thread costs more than it brings, on a busy machine above
+        # all; one thread also is the caller's own.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = ERRORS_ONLY
+        graph = build_graph(architecture, tensors, *limits).SerializeToString()
+        try:
+            self._session = onnxruntime.InferenceSession(
+                graph, options, providers=["CPUExecutionProvider"]
+            )
+        except REFUSALS as error:
+            raise RuntimeError(f"it refuses the network: {error}") from error
+
+    def silent_past(self, conditions: Floats, delay_hops: Delays) -> OnnxPast:
+        """Return what endless digital silence leaves behind, as `CachedNetwork` says."""
+        voices, hops = len(conditions), self.architecture.window_hops
+        silence = np.zeros((1, HISTORY_SAMPLES + HOP_SAMPLES), dtype=np.float32)
+        features = log_mel(silence)
+        nothing = OnnxPast(
+            np.zeros((voices, HISTORY_SAMPLES), dtype=np.float32),
+            np.tile(features, (voices, STEM_REACH, 1)),
+            np.zeros(
+                (voices, self.architecture.past_hops, self.architecture.width), dtype=np.float32
+            ),
+        )
+        # After a whole window of silence nothing is left of what was before it.
+        window = np.zeros((voices, hops * HOP_SAMPLES), dtype=np.float32)
+        told = np.repeat(conditions[:, None], hops, axis=1)
+        return self.advance(window, told, delay_hops, nothing)[1]
+
+    def advance(
+        self, samples: Floats, conditions: Floats, delay_hops: Delays, past: OnnxPast
+    ) -> tuple[Floats, OnnxPast]:
+        """Return the faces after each hop and the new past, as `CachedNetwork` says."""
+        sound = np.concatenate((past.sound, samples), axis=1)
+        features = np.concatenate((past.features, log_mel(sound)), axis=1)
+        faces, blocks = self._session.run(
+            None,
+            {
+                "features": features,
+                "conditions": conditions,
+                "delay_hops": delay_hops,
+                "past": past.blocks,
+            },
+        )
+        return faces, OnnxPast(sound[:, -HISTORY_SAMPLES:], features[:, -STEM_REACH:], blocks)
+
+    def chosen(self, past: OnnxPast, voices: Sequence[int]) -> OnnxPast:
+        """Return the past of some voices."""
+        return OnnxPast(*(part[list(voices)] for part in past.parts))
+
+    def put(self, past: OnnxPast, voices: Sequence[int], new: OnnxPast) -> None:
+        """Write the past of some voices into that of all."""
+        for whole, part in zip(past.parts, new.parts, strict=True):
+            whole[list(voices)] = part
+
+
+class OnnxEngine(Engine):
+    """A generator on the CPU."""
+
+    device = "cpu"
+    pass_rows = 750
+
+    def __init__(self, tensors: Tensors, description: Description) -> None:
+        minimum, maximum = (np.array(limit, dtype=np.float32) for limit in description.limits)
+        architecture = description.streaming_architecture
+        self.architecture = architecture
+        self.name = f"ONNX Runtime {onnxruntime.__version__}"
+        self._network = OnnxNetwork(architecture, tensors, (minimum, maximum))
+
+    def passes(self, conditions: Floats, delay_hops: int) -> Passes[OnnxPast]:
+        """Return what takes recordings piece by piece."""
+        return Passes(self._network, conditions, delay_hops, self.pass_rows)
+
+    def stream(self, voices: int) -> CachedStream[OnnxPast]:
+        """Return a stream of so many voices."""
+        return CachedStream(self._network, voices)
