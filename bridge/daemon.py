@@ -30,6 +30,7 @@ from bridge.monitor.dashboard import open_monitor
 from bridge.opening import open_metrics, open_stage, open_subjects
 from bridge.process import quiet_libraries, settle, stop_on_signals
 from bridge.recording.recovery import recover
+from bridge.subject import show as show_faces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,8 +89,7 @@ def run(
                 if stop.is_set() or all(subject.is_over(tick.due_s) for subject in subjects):
                     return
                 stamped = time_of_day.stamp(tick)
-                for subject in subjects:
-                    subject.show(stamped)
+                show_faces(subjects, stamped)
                 _measure(metrics, tick, ticker.skipped, now())
 
         watch = watch or partial(open_monitor, dashboard=config.dashboard, desk=desk)

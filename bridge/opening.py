@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -52,6 +52,13 @@ class Stage:
     recorder: Recorder
     preview: Preview | None
     wake: threading.Event
+    rigmaps: dict[str, RigMap] = field(default_factory=dict)
+
+    def rigmap(self, name: str) -> RigMap:
+        """Return a rig map by name or path, the same to all; UserError as `load_rigmap`."""
+        if name not in self.rigmaps:
+            self.rigmaps[name] = load_rigmap(name)
+        return self.rigmaps[name]
 
 
 def open_stage(
@@ -93,7 +100,7 @@ def open_subjects(config: Config, stage: Stage, closing: ExitStack) -> list[Subj
 def _open_subject(
     spec: SubjectConfig, config: Config, stage: Stage, closing: ExitStack, number: int
 ) -> Subject:
-    maps = {link.rigmap: load_rigmap(link.rigmap) for link in spec.links}
+    maps = {link.rigmap: stage.rigmap(link.rigmap) for link in spec.links}
     links: dict[str, list[Link]] = {name: [] for name in maps}
     for link_spec in spec.links:
         name = link_spec.rigmap
@@ -105,7 +112,7 @@ def _open_subject(
     watching: list[Link] = [stage.recorder.link(recorded)]
     if stage.preview is not None:
         watching.append(stage.preview.link(number))
-    watched = _packet_map(maps)
+    watched = _packet_map(maps, stage)
     outlets = [
         Outlet(
             rigmap.applier(),
@@ -126,11 +133,11 @@ def _open_subject(
     )
 
 
-def _packet_map(maps: dict[str, RigMap]) -> str:
+def _packet_map(maps: dict[str, RigMap], stage: Stage) -> str:
     """Return the name of the map for what watches: one that is used, or the shipped, added."""
     name = next((name for name in maps if maps[name].target == PACKET_TABLE), PACKET_TABLE)
     if name not in maps:
-        maps[name] = load_rigmap(name)
+        maps[name] = stage.rigmap(name)
     return name
 
 

@@ -5,22 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bridge.audio.block import BLOCK_S
 from bridge.face.alive.cues import Cues
-from bridge.face.perform import Performer, Showing
+from bridge.face.perform import Performer, Showing, compose
 from bridge.monitor.metrics import SubjectMetrics
+from bridge.rig.rigmap import apply_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
 
     from bridge.clock.tick import Tick
     from bridge.face.alive.levels import Levels
     from bridge.face.alive.life import Life
     from bridge.face.alive.settling import Policies
+    from bridge.face.perform import Pose
     from bridge.face.stretch import Stretch
     from bridge.face.timeline import Reading
     from bridge.face.voice import Voice
-    from bridge.frame import Frame
     from bridge.links.link import Link
     from bridge.rig.rigmap import Applier
 
@@ -33,9 +38,8 @@ class Outlet:
     links: tuple[Link, ...]
     watching: tuple[Link, ...] = ()
 
-    def send(self, frame: Frame, tick: Tick) -> None:
-        """Map one frame and send it."""
-        values = self.applier.apply(frame)
+    def send(self, values: NDArray[np.float32], tick: Tick) -> None:
+        """Send the mapped values of a tick, [outputs]."""
         for link in self.links:
             link.send(values, tick)
         for link in self.watching:
@@ -69,41 +73,45 @@ class Subject:
         self.links = tuple(link for outlet in outlets for link in outlet.links)
         self.metrics = SubjectMetrics(name, self.links)
         self.outlets = tuple(outlets)
-        self._life = life
-        self._performer = Performer(channels, life, policies)
+        self.performer = Performer(channels, life, policies)
         self._now = now
+        self._measured: tuple[Reading, Stretch] | None = None
+        """What made the live face of the present tick."""
 
     @property
     def levels(self) -> Levels:
         """How much of each part of its living face there is."""
-        return self._life.levels
+        return self.performer.life.levels
 
     @levels.setter
     def levels(self, levels: Levels) -> None:
-        self._life.levels = levels
+        self.performer.life.levels = levels
 
-    def show(self, tick: Tick) -> None:
-        """Read the face of a tick's presentation time, map it, and send it to all links."""
-        reading, stretch = self.voice.at(tick.due_s)
-        if self.voice.is_over(tick.due_s):
+    def pose(self, tick: Tick) -> Pose:
+        """Return what to show at a tick's presentation time, and measure how it got there."""
+        voice, due_s = self.voice, tick.due_s
+        reading, stretch = voice.at(due_s)
+        if voice.is_over(due_s):
             reading = None
-        cues = Cues(self.voice.prosody_at(tick.due_s), self.voice.emotion.at(tick.due_s))
-        frame = self._performer.frame(
+        pose = self.performer.pose(
             reading,
-            cues,
-            tick.due_s,
+            Cues(voice.prosody_at(due_s), voice.emotion.at(due_s)),
+            due_s,
             is_paused=self.is_paused,
-            is_starved=self.voice.starved_since_s is not None,
+            is_starved=voice.starved_since_s is not None,
         )
-        for outlet in self.outlets:
-            outlet.send(frame, tick)
+        self.metrics.showed(pose.showing, 0.0 if reading is None else reading.late_s, due_s)
+        is_live = pose.showing is Showing.LIVE
+        self._measured = (reading, stretch) if reading is not None and is_live else None
+        return pose
+
+    def sent(self, board: NDArray[np.float32], tick: Tick) -> None:
+        """Take that the face of a tick, [174], has left."""
         left_s = self._now()
-        self.metrics.faced(frame.board, tick.frame)
+        self.metrics.faced(board, tick.frame)
         self.metrics.sent(left_s)
-        showing = self._performer.showing
-        self.metrics.showed(showing, 0.0 if reading is None else reading.late_s, tick.due_s)
-        if reading is not None and showing is Showing.LIVE:
-            self._measure(reading, stretch, tick.due_s, left_s)
+        if self._measured is not None:
+            self._measure(*self._measured, tick.due_s, left_s)
 
     def is_over(self, host_s: float) -> bool:
         """Whether the recording it hears has ended and its last face was shown."""
@@ -125,3 +133,25 @@ class Subject:
         metrics.took("buffer", due_s - reading.made_s)
         metrics.took("tick", left_s - due_s)
         metrics.took_in_all(left_s - reached_s)
+
+
+def show(subjects: Sequence[Subject], tick: Tick) -> None:
+    """Show every subject's face of a tick's presentation time: map it, and send it to all links.
+
+    What can be one sum for all of them is.
+    """
+    poses = [subject.pose(tick) for subject in subjects]
+    boards = compose(poses, [subject.performer for subject in subjects])
+    heads = np.stack([pose.living.head for pose in poses])
+    outlets = [
+        (outlet, place) for place, subject in enumerate(subjects) for outlet in subject.outlets
+    ]
+    places = [place for _, place in outlets]
+    appliers = [outlet.applier for outlet, _ in outlets]
+    mapped = apply_all(appliers, boards[places], heads[places], tick.due_s)
+    sending = zip(outlets, mapped, strict=True)
+    for subject, board in zip(subjects, boards, strict=True):
+        for _ in subject.outlets:
+            (outlet, _), values = next(sending)
+            outlet.send(values, tick)
+        subject.sent(board, tick)

@@ -53,7 +53,8 @@ class Stream(ABC):
         for each hop, a window the newest alone.
         """
         # One NaN would stay in the past for ever.
-        finite = np.nan_to_num(samples, posinf=0.0, neginf=0.0)
+        is_finite = np.isfinite(samples)
+        finite = samples if is_finite.all() else np.where(is_finite, samples, np.float32(0.0))
         delays = np.rint(np.asarray(lookahead_ms) / HOP_MS).astype(np.int64)
         told = conditions(emotion, mouth_guard, self._conditions)
         return self._advance(finite, told, delays, list(voices))

@@ -12,7 +12,7 @@ from bridge.links.opening import open_link
 from bridge.links.spec import LinkSpec
 from bridge.monitor.metrics import PARTS
 from bridge.rig.load import load_rigmap
-from bridge.subject import Outlet, Subject
+from bridge.subject import Outlet, Subject, show
 from tests.face.scripted import ScriptedSource, scripted_voice
 from tests.links.receiving import Receiver, receiver
 
@@ -52,7 +52,7 @@ def live(subject: Subject, clock_s: list[float], seconds: float, start_s: float 
             subject.voice.take(np.array([0.5, 0.0], dtype=np.float32), clock_s[0] + 0.003, 4)
         while (due_s := start_s + 0.005 + tick / 60) < start_s + 0.01 * (block + 2):
             clock_s[0] = due_s + LEFT_AFTER_TICK_S
-            subject.show(Tick(tick, due_s, 1000 + tick))
+            show([subject], Tick(tick, due_s, 1000 + tick))
             tick += 1
 
 

@@ -15,6 +15,9 @@ BLOCK_S = 0.010
 BLOCKS_PER_S = 100
 """The same as a whole number."""
 
+BLOCKS_PER_HOP = 2
+"""Blocks in the generator's hop of 20 ms."""
+
 
 @dataclass(frozen=True, slots=True)
 class Block:

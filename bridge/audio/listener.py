@@ -52,9 +52,7 @@ class Listener:
 
     def push(self, block: Block) -> None:
         """Take the next block."""
-        limit = 1.0 / self._factor
-        loud = np.nan_to_num(np.clip(block.samples, -limit, limit) * self._factor)
-        samples = self._resampler.push(loud)
+        samples = self._resampler.push(self._amplified(block.samples))
         passed = self._gate.push(samples)
         start = 0
         while start < len(samples):
@@ -65,6 +63,13 @@ class Listener:
             if self._filled == HOP_SAMPLES:
                 self._finish(block.arrived_s)
             start = end
+
+    def _amplified(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the samples after the gain, within full scale; what is no number is silence."""
+        limit = 1.0 / self._factor
+        loud: NDArray[np.float32] = np.minimum(np.maximum(samples, -limit), limit) * self._factor
+        is_number = loud == loud
+        return loud if is_number.all() else np.where(is_number, loud, np.float32(0.0))
 
     def take_hops(self) -> list[Hop]:
         """Return all hops that are complete, oldest first; they are the caller's now."""

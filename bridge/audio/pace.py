@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.audio.block import BLOCK_S
+from bridge.audio.block import BLOCK_S, BLOCKS_PER_HOP
 
 MAX_BEHIND_BLOCKS = 1000
 """How far a late reader is caught up with: ten seconds; beyond it the schedule moves on."""
@@ -22,8 +22,9 @@ class Pace:
 
     @property
     def next_due_s(self) -> float:
-        """Host time at which the next block is due."""
-        return self._start_s + (self._next + 1) * BLOCK_S
+        """Host time at which the next block is due that completes a hop: more often is no use."""
+        hops = self._next // BLOCKS_PER_HOP + 1
+        return self._start_s + hops * BLOCKS_PER_HOP * BLOCK_S
 
     def captured_s(self, number: int) -> float:
         """Return the host time at which block `number` would have begun to be recorded."""

@@ -15,11 +15,14 @@ import numpy as np
 from bridge.audio.block import BLOCK_S
 from bridge.audio.hop import HOP_SAMPLES
 from bridge.audio.source import SourceState
+from bridge.face.alive.prosody import track
 from models.timing import HOP_MS
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
 
     from bridge.audio.hop import Hop
     from bridge.face.voice import Voice
@@ -149,11 +152,13 @@ class GeneratorLoop:
     def _step(self, ready: Sequence[int]) -> None:
         """Make the rows of all waiting hops of the voices in `ready`, which have as many each."""
         voices = [self._voices[row] for row in ready]
+        hops = [voice.hops for voice in voices]
+        samples = np.stack([np.concatenate([hop.samples for hop in waiting]) for waiting in hops])
         start_s = self._now()
         emotions = [voice.emotion for voice in voices]
         lookahead_hops = [voice.delay.hops_at(start_s) for voice in voices]
         faces = self._stream.step(
-            np.stack([np.concatenate([hop.samples for hop in v.hops]) for v in voices]),
+            samples,
             np.stack([emotion.at(start_s) for emotion in emotions]),
             HOP_MS * np.array(lookahead_hops, dtype=np.float32),
             ready,
@@ -161,20 +166,27 @@ class GeneratorLoop:
         )
         made_s = self._now()
         self._metrics.inference.add(made_s - start_s)
-        finite = [[bool(np.isfinite(row).all()) for row in face] for face in faces]
-        taken = [voice.hops for voice in voices]
+        is_finite = np.isfinite(faces.sum(axis=-1))
         for place, (row, voice) in enumerate(zip(ready, voices, strict=True)):
-            rows = [
-                face if is_finite else None
-                for face, is_finite in zip(faces[place], finite[place], strict=True)
-            ]
-            voice.take(rows, made_s, lookahead_hops[place])
-            self._measure(row, taken[place][-1], made_s)
-            if not all(finite[place]):
+            rows = zip(faces[place], is_finite[place], strict=True)
+            voice.take([face if ok else None for face, ok in rows], made_s, lookahead_hops[place])
+            self._measure(row, hops[place][-1], made_s)
+            if not is_finite[place].all():
                 self._refuse(row, made_s)
-        for voice, hops in zip(voices, taken, strict=True):  # after all faces are made
+        self._follow(voices, hops, samples)
+
+    def _follow(
+        self, voices: Sequence[Voice], hops: Sequence[Sequence[Hop]], samples: NDArray[np.float32]
+    ) -> None:
+        """Follow how the voices speak and feel, once all faces are made."""
+        stretches = [voice.stretch for voice in voices]
+        prosodies = track([stretch.prosody for stretch in stretches], samples)
+        for stretch, waiting, spoken in zip(stretches, hops, prosodies, strict=True):
+            for hop, prosody in zip(waiting, spoken, strict=True):
+                stretch.prosodies.put(hop.index, prosody)
+        for voice, waiting in zip(voices, hops, strict=True):
             if voice.feeling is not None:
-                for hop in hops:
+                for hop in waiting:
                     voice.emotion.felt = voice.feeling.step(hop.samples)
 
     def _measure(self, row: int, hop: Hop, now_s: float) -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bridge.face.alive.life import faces
 from bridge.face.alive.settling import Policies, Settling, Situation
 from bridge.face.timeline import Reach, Reading
-from bridge.frame import Frame, neutral_board
+from bridge.frame import neutral_board
 from models.board import INDEX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from bridge.face.alive.cues import Cues
     from bridge.face.alive.life import Life
+    from bridge.face.alive.living import Living
     from bridge.face.alive.prosody import Prosody
 
 SILENCE_S = 0.5
@@ -38,8 +43,21 @@ class Showing(Enum):
     """None: there is no input, or nothing new has come for `HOLD_S`."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Pose:
+    """What one character shows at a tick, before its life is laid over it.
+
+    `board` is the generated face, float32 [174], `living` what moves besides; `showing` says what
+    the board holds of the generator's.
+    """
+
+    board: NDArray[np.float32]
+    living: Living
+    showing: Showing
+
+
 class Performer:
-    """One subject's face on the host's clock: rows in, board frames out.
+    """One subject's face on the host's clock: rows in, poses out.
 
     `channels` names the rows' columns; all must be board channels. `policies` say what the face
     does without a row, `life` what it does by itself. Pure apart from its own state, and called by
@@ -50,11 +68,10 @@ class Performer:
         self, channels: Sequence[str], life: Life, policies: Policies | None = None
     ) -> None:
         self._columns = np.array([INDEX[name] for name in channels], dtype=np.intp)
-        self._life = life
+        self.life = life
         self._settling = Settling(len(channels), policies)
-        self.showing = Showing.RESTING
 
-    def frame(
+    def pose(
         self,
         reading: Reading | None,
         cues: Cues,
@@ -62,14 +79,14 @@ class Performer:
         *,
         is_paused: bool = False,
         is_starved: bool = False,
-    ) -> Frame:
-        """Return the frame to show at host time `now_s`.
+    ) -> Pose:
+        """Return the pose to show at host time `now_s`.
 
         `reading` is what the timeline gave, None without one; `is_starved` says that no sound
         comes, so that a late row will not follow. A paused face goes on living: it looks and
-        blinks. `showing` says afterwards what the frame shows.
+        blinks.
         """
-        self.showing = showing = _showing(reading, now_s, is_starved=is_starved)
+        showing = _showing(reading, now_s, is_starved=is_starved)
         row = None if reading is None or showing is Showing.RESTING else reading.values
         if is_paused:
             situation = Situation.PAUSE
@@ -79,7 +96,14 @@ class Performer:
             situation = Situation.LOST if is_starved or reading is None else Situation.LATE
         board = neutral_board()
         board[self._columns] = self._settling.step(now_s, situation, row)
-        return self._life.frame(now_s, cues, board)
+        return Pose(board, self.life.step(now_s, cues), showing)
+
+
+def compose(poses: Sequence[Pose], performers: Sequence[Performer]) -> NDArray[np.float32]:
+    """Return the whole faces of several characters, life and all, float32 [characters, 174]."""
+    boards = np.stack([pose.board for pose in poses])
+    lives = [performer.life for performer in performers]
+    return faces(boards, lives, [pose.living for pose in poses])
 
 
 def _showing(reading: Reading | None, now_s: float, *, is_starved: bool) -> Showing:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 class Stretch:
     """One unbroken run of sound: what was heard of it and the faces it gave.
 
+    `prosody` follows the voice, what it does at each hop is put into `prosodies`.
     `clock`, `timeline` and `prosodies` may be read by the tick thread, `clock` and `tape`, what was
     heard before gain and gate, by a recorder; the rest is the generator thread's.
     `end_s` is the stream time at which the sound is over, infinite while that is open.
@@ -42,7 +43,7 @@ class Stretch:
         self.tape = Tape(rate_hz)
         self.timeline = Timeline(channels)
         self.prosodies = ProsodyLine()
-        self._prosody = ProsodyTracker()
+        self.prosody = ProsodyTracker()
         self.end_s = math.inf
         self.heard_s = 0.0
         self._rate_hz = rate_hz
@@ -70,14 +71,6 @@ class Stretch:
         """Take the row of `hop`, made with that look-ahead; None repeats the last one."""
         number = hop.index + 1 - lookahead_hops
         self.timeline.put(number, row, hop.arrived_s, made_s)
-        if row is None:
-            self._next_index = hop.index + 1
-        else:
-            self.listen_only(hop)
-
-    def listen_only(self, hop: Hop) -> None:
-        """Take a hop of which no row was made."""
-        self.prosodies.put(hop.index, self._prosody.step(hop.samples))
         self._next_index = hop.index + 1
 
     def hop_due_s(self, index: int) -> float | None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from bridge.audio.block import BLOCK_S, BLOCKS_PER_S
+import numpy as np
+
+from bridge.audio.block import BLOCK_S, BLOCKS_PER_S, Block
 from bridge.audio.hop import HOP_S
 from bridge.audio.listener import MAX_HOPS
 from bridge.audio.mute import Mute
@@ -19,12 +21,10 @@ from bridge.face.alive.prosody import SILENCE
 from bridge.face.stretch import Stretch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
-    from bridge.audio.block import Block
     from bridge.audio.hop import Hop
     from bridge.audio.source import Source
     from bridge.audio.spec import AudioSpec
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 MAX_FILLED_BLOCKS = 10 * BLOCKS_PER_S
 """Lost blocks made up with silence at once: ten seconds. After more the clock follows the jump."""
+
+MAX_JOINED_BLOCKS = BLOCKS_PER_S // 2
+"""Blocks that are worked on as one: half a second."""
 
 STARVED_S = 0.25
 """Without sound for this long past its time, an input is lost to the face; less is jitter."""
@@ -91,8 +94,8 @@ class Voice:
             self._hops_left_out += self._stretch.listener.dropped_hops
             self._stretch = self._new_stretch()
         self._make_up(now_s)
-        for block in blocks:
-            self._stretch.hear(block)
+        for joined in _joined(blocks):
+            self._stretch.hear(joined)
         if self.state is SourceState.ENDED and before is not SourceState.ENDED:
             self._finish(now_s)
         if self.state is SourceState.LOST:
@@ -113,10 +116,7 @@ class Voice:
         due_s = stretch.hop_due_s(self.hops[0].index)
         if due_s is not None:
             self.delay.buffer.observe(made_s - due_s, made_s)
-        skipped = len(self.hops) - len(rows)
-        for hop in self.hops[:skipped]:
-            stretch.listen_only(hop)
-        for hop, row in zip(self.hops[skipped:], rows, strict=True):
+        for hop, row in zip(self.hops[-len(rows) :], rows, strict=True):
             stretch.show(hop, row, made_s, lookahead_hops)
         self.hops = []
 
@@ -192,3 +192,14 @@ class Voice:
         end_s = stretch.heard_s
         stretch.hear_silence((self.delay.hops_at(now_s) + 2) * HOP_S, now_s)
         stretch.end_s = end_s + stretch.listener.delay_s
+
+
+def _joined(blocks: Sequence[Block]) -> Iterator[Block]:
+    """Yield the sound of blocks that follow each other in fewer and longer ones."""
+    for first in range(0, len(blocks), MAX_JOINED_BLOCKS):
+        part = blocks[first : first + MAX_JOINED_BLOCKS]
+        if len(part) == 1:
+            yield part[0]
+        else:
+            samples = np.concatenate([block.samples for block in part])
+            yield Block(samples, part[0].captured_s, part[-1].arrived_s)

@@ -10,6 +10,8 @@ import numpy as np
 from bridge.rig.smoothing import OneEuro, OneEuroState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from bridge.errors import Problem
@@ -120,13 +122,7 @@ class Applier:
 
     def apply(self, frame: Frame) -> Floats:
         """Return the curves of the next frame, [outputs], smoothed, each within its range."""
-        rigmap, state = self._current
-        values = rigmap.mixed(frame.board, frame.head)
-        if rigmap.smoothed.size:
-            values[rigmap.smoothed] = rigmap.smoothing.step(
-                state, values[rigmap.smoothed], frame.time_s
-            )
-        return rigmap.finished(values)
+        return apply_all([self], frame.board[None], frame.head[None], frame.time_s)[0]
 
     def course(self, board: Floats, head: Floats, times_s: NDArray[np.float64]) -> Floats:
         """Return the curves of the next frames at once, [time, outputs]; equal to one by one.
@@ -143,3 +139,32 @@ class Applier:
     def reset(self) -> None:
         """Forget the past; the next frame passes unsmoothed."""
         self._current[1].reset()
+
+    def smoothed(self, rigmap: RigMap, values: Floats, time_s: float) -> Floats:
+        """Return all rows of the next frame of `rigmap`, smoothed where it says so."""
+        current, state = self._current
+        if current is rigmap and rigmap.smoothed.size:
+            values[rigmap.smoothed] = rigmap.smoothing.step(state, values[rigmap.smoothed], time_s)
+        return values
+
+
+def apply_all(
+    appliers: Sequence[Applier], board: Floats, head: Floats, time_s: float
+) -> list[Floats]:
+    """Return the curves of the next frames of several characters, [outputs] each.
+
+    `board` is [characters, 174], `head` [characters, 6]. Those who share a map are mapped at once.
+    """
+    mapped: list[Floats] = [board[place] for place in range(len(appliers))]
+    sharing: dict[int, list[int]] = {}
+    rigmaps = [applier.rigmap for applier in appliers]
+    for place, rigmap in enumerate(rigmaps):
+        sharing.setdefault(id(rigmap), []).append(place)
+    for places in sharing.values():
+        rigmap = rigmaps[places[0]]
+        rows = rigmap.mixed(board[places], head[places])
+        for row, place in zip(rows, places, strict=True):
+            appliers[place].smoothed(rigmap, row, time_s)
+        for row, place in zip(rigmap.finished(rows), places, strict=True):
+            mapped[place] = row
+    return mapped

@@ -25,15 +25,17 @@ JOINED = tuple(
 """The channels that go with others."""
 
 
-def coordinate(board: NDArray[np.float32], strength: float = 1.0) -> NDArray[np.float32]:
+def coordinate(
+    board: NDArray[np.float32], strength: float | NDArray[np.float32] = 1.0
+) -> NDArray[np.float32]:
     """Return boards whose eyes take part in their smile, float32 [..., 174].
 
     What cheeks and lids do already counts: they rise to their share of the smile, never beyond it.
-    `strength`, 0..2, scales that share.
+    `strength`, 0..2, scales that share: one for all boards, or [..., 1].
     """
     joined = board.copy()
     corners = np.maximum(board[..., _CORNERS], np.float32(0.0))
-    smile = np.minimum(np.float32(strength) * corners, np.float32(1.0))
+    smile = np.minimum(np.asarray(strength, np.float32) * corners, np.float32(1.0))
     for eyes, share in ((_CHEEKS, CHEEK_SHARE), (_SQUINTS, SQUINT_SHARE)):
         joined[..., eyes] = np.maximum(board[..., eyes], np.float32(share) * smile)
     return joined

@@ -8,6 +8,8 @@ from random import Random
 from typing import TYPE_CHECKING
 from zlib import crc32
 
+import numpy as np
+
 from bridge.face.alive.blink import Blink
 from bridge.face.alive.brows import Brows
 from bridge.face.alive.coordination import coordinate
@@ -16,14 +18,15 @@ from bridge.face.alive.eyes import Eyes
 from bridge.face.alive.gaze import Gaze
 from bridge.face.alive.head import Head
 from bridge.face.alive.levels import Levels, limit_of
-from bridge.face.alive.living import Living
+from bridge.face.alive.living import Living, lay
 from bridge.face.alive.motion import Spring
 from bridge.face.alive.strengths import strengthen
 from bridge.face.alive.swell import Swell
 from bridge.frame import Frame
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from bridge.face.alive.cues import Cues
@@ -128,6 +131,21 @@ class Life:
             level * self._eyes.yaw_deg - kept * yaw_deg,
             level * self._eyes.pitch_deg - kept * pitch_deg,
         )
+
+
+def faces(
+    boards: NDArray[np.float32], lives: Sequence[Life], livings: Sequence[Living]
+) -> NDArray[np.float32]:
+    """Return the whole faces of several characters, float32 [characters, 174].
+
+    `boards` are their generated ones, which are written to, `livings` what `Life.step` returned.
+    """
+    levels = [life.eased_levels for life in lives]
+    for place, own in enumerate(levels):
+        boards[place] = strengthen(boards[place], own)
+    strengths = np.array([[own.upper_face * own.liveliness] for own in levels], dtype=np.float32)
+    numbers = np.array([living.numbers for living in livings], dtype=np.float32)
+    return lay(coordinate(boards, strengths), numbers)
 
 
 def prepared(board: NDArray[np.float32], levels: Levels) -> NDArray[np.float32]:

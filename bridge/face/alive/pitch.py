@@ -29,7 +29,6 @@ MOST_WINDOWS = 256
 """Windows searched at once: 2 MB of spectra."""
 _FFT_SIZE = 1024
 """Room for a window and the longest lag, so that no product wraps around."""
-_WITHIN = np.arange(WINDOW_SAMPLES)
 _SHORTEST = int(HOP_RATE_HZ / HIGHEST_HZ)
 _LONGEST = int(np.ceil(HOP_RATE_HZ / LOWEST_HZ))
 
@@ -41,20 +40,27 @@ class PitchTracker:
         self._past: NDArray[np.float64] = np.zeros(WINDOW_SAMPLES - HOP_SAMPLES)
 
     def step(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Hear the next hops, [hops * 320] at 16 kHz; return F0 in Hz, [hops], 0 without a voice.
+        """Take the next hops, [hops * 320] at 16 kHz; return F0 in Hz, [hops], 0 without a voice.
 
         How the sound is cut into calls makes no difference.
         """
+        return search(self.windows(samples))
+
+    def windows(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Take the next hops; return the window that is searched for each, [hops, 1024]."""
         heard = np.concatenate((self._past, samples.astype(np.float64)))
         self._past = heard[len(samples) :]
-        starts = np.arange(0, len(samples), HOP_SAMPLES)
-        f0_hz = np.zeros(len(starts))
-        for first in range(0, len(starts), MOST_WINDOWS):
-            windows = heard[starts[first : first + MOST_WINDOWS, None] + _WITHIN]
-            loud = np.flatnonzero(np.square(windows).mean(axis=1) >= MIN_POWER)
-            for place, clarity in zip(loud.tolist(), _clarity(windows[loud]), strict=True):
-                f0_hz[first + place] = _period_hz(clarity)
-        return f0_hz
+        return np.lib.stride_tricks.sliding_window_view(heard, WINDOW_SAMPLES)[::HOP_SAMPLES]
+
+
+def search(windows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the F0 of windows of sound, [n, 1024] at 16 kHz, in Hz, [n]; 0 without a voice."""
+    f0_hz = np.zeros(len(windows))
+    loud = np.flatnonzero(np.einsum("nt,nt->n", windows, windows) >= MIN_POWER * WINDOW_SAMPLES)
+    for first in range(0, len(loud), MOST_WINDOWS):
+        places = loud[first : first + MOST_WINDOWS]
+        f0_hz[places] = _periods_hz(_clarity(windows[places]))
+    return f0_hz
 
 
 def _clarity(windows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -69,20 +75,17 @@ def _clarity(windows: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(2.0 * lags / np.maximum(both, 1e-12))
 
 
-def _period_hz(clarity: NDArray[np.float64]) -> float:
-    middle = clarity[_SHORTEST : _LONGEST + 1]
-    is_peak = (middle >= clarity[_SHORTEST - 1 : _LONGEST]) & (
-        middle > clarity[_SHORTEST + 1 : _LONGEST + 2]
+def _periods_hz(clarity: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return F0 by the first high peak of each row, [n], with a parabola through it; else 0."""
+    middle = clarity[:, _SHORTEST : _LONGEST + 1]
+    is_peak = (middle >= clarity[:, _SHORTEST - 1 : _LONGEST]) & (
+        middle > clarity[:, _SHORTEST + 1 : _LONGEST + 2]
     )
-    peaks = np.flatnonzero(is_peak)
-    if not len(peaks):
-        return 0.0
-    heights = middle[peaks]
-    best = float(heights.max())
-    if best < VOICED_CLARITY:
-        return 0.0
-    lag = int(peaks[np.argmax(heights >= FIRST_PEAK_SHARE * best)]) + _SHORTEST
-    before, at, after = clarity[lag - 1 : lag + 2].tolist()
-    bend = before - 2.0 * at + after
-    shift = 0.5 * (before - after) / bend if bend < 0.0 else 0.0
-    return HOP_RATE_HZ / (lag + shift)
+    heights = np.where(is_peak, middle, -1.0)
+    best = heights.max(axis=1, keepdims=True)
+    first = np.argmax(is_peak & (heights >= FIRST_PEAK_SHARE * best), axis=1) + _SHORTEST
+    rows = np.arange(len(clarity))
+    before, at, after = (clarity[rows, first + step] for step in (-1, 0, 1))
+    bend = np.minimum(before - 2.0 * at + after, -1e-12)
+    shift = np.clip(0.5 * (before - after) / bend, -0.5, 0.5)
+    return np.where(best[:, 0] >= VOICED_CLARITY, HOP_RATE_HZ / (first + shift), 0.0)

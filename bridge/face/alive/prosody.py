@@ -6,13 +6,16 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bridge.audio.hop import HOP_S, HOP_SAMPLES
-from bridge.audio.level import rms_db
-from bridge.face.alive.pitch import PitchTracker
+from bridge.audio.level import FLOOR_DB
+from bridge.face.alive.pitch import PitchTracker, search
 from bridge.face.alive.syllables import Syllables
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 SMOOTHING = 0.35
@@ -94,13 +97,15 @@ class ProsodyTracker:
 
     def hear(self, samples: NDArray[np.float32]) -> list[Prosody]:
         """Hear some hops at once, float32 [hops * 320]: what `step` says of one after the other."""
-        hops = samples.reshape(-1, HOP_SAMPLES)
-        f0_hz = self._pitch.step(samples).tolist()
-        return [
-            self._take(rms_db(hop), pitch_hz) for hop, pitch_hz in zip(hops, f0_hz, strict=True)
-        ]
+        (prosodies,) = track([self], samples[None])
+        return prosodies
 
-    def _take(self, db: float, f0_hz: float) -> Prosody:
+    def windows(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Take the next hops; return the window in which the pitch of each is searched."""
+        return self._pitch.windows(samples)
+
+    def take(self, db: float, f0_hz: float) -> Prosody:
+        """Take the level in dBFS and the pitch of a hop, 0 without one; say what the voice does."""
         self._smooth_db += SMOOTHING * (db - self._smooth_db)
         level = self._level(db)
         is_loud = self._smooth_db > self._bottom_db
@@ -157,3 +162,19 @@ class ProsodyTracker:
         above = min(max(pitch - self._usual_pitch, -12.0), 12.0)
         self._usual_pitch = pitch if self._usual_pitch == 0.0 else self._usual_pitch + share * above
         self._melody += (above - self._melody) * 0.5 if self._voiced_s > 2 * HOP_S else 0.0
+
+
+def track(trackers: Sequence[ProsodyTracker], samples: NDArray[np.float32]) -> list[list[Prosody]]:
+    """Take the next hops of several voices, float32 [voices, hops * 320]; return what each does.
+
+    One search for pitch serves them all.
+    """
+    hops = samples.reshape(len(trackers), -1, HOP_SAMPLES)
+    windows = [tracker.windows(sound) for tracker, sound in zip(trackers, samples, strict=True)]
+    f0_hz = search(np.concatenate(windows)).reshape(hops.shape[:2]).tolist()
+    power = np.einsum("vht,vht->vh", hops, hops) / HOP_SAMPLES
+    db = np.maximum(10.0 * np.log10(np.maximum(power, 1e-30)), FLOOR_DB).tolist()
+    return [
+        [tracker.take(*hop) for hop in zip(*rows, strict=True)]
+        for tracker, *rows in zip(trackers, db, f0_hz, strict=True)
+    ]
