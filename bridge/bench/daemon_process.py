@@ -13,11 +13,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from bridge.clock.host import host_now
 from bridge.errors import Problem, UserError
+from bridge.monitor.health import health
 from bridge.monitor.rings import Percentiles, Spread
 from bridge.process import MATH_THREADS
 
@@ -35,14 +38,28 @@ ENDING_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
+class Second:
+    """The state of the first subject at host time `end_s`, and its ticks of the second before."""
+
+    end_s: float
+    state: str
+    advice: str
+    ticks: int
+    live: int
+
+
+@dataclass(frozen=True, slots=True)
 class Measurements:
-    """Spreads by latency part, of the `total`, of the ticks' `lateness` and their work,
-    `send`; losses by cause, since
-    the start; time on the processor, of all threads."""
+    """Spreads by latency part, of the `total`, of the ticks' `lateness` and their work, `send`.
+
+    Losses by cause, since the start; time on the processor, of all threads; every second since the
+    start.
+    """
 
     spreads: dict[str, Spread]
     drops: dict[str, int]
     cpu_s: float
+    seconds: tuple[Second, ...] = ()
 
 
 class DaemonProcess:
@@ -111,14 +128,15 @@ def _read(line: str) -> Measurements:
         raise UserError(Problem("bench", "the daemon failed; its message is above"))
     told = json.loads(line)
     spreads = {name: Spread(**spread) for name, spread in told["spreads"].items()}
-    return Measurements(spreads, told["drops"], told["cpu_s"])
+    seconds = tuple(Second(**second) for second in told["seconds"])
+    return Measurements(spreads, told["drops"], told["cpu_s"], seconds)
 
 
 def measurements(metrics: Metrics, cpu_s: float) -> Measurements:
     """Return what was measured of the first subject and of the ticks."""
     subject = metrics.subjects[0]
     rings = {**subject.latency, "total": subject.total, "lateness": metrics.tick_lateness}
-    rings["send"] = metrics.send
+    rings |= {"send": metrics.send, "step": metrics.inference}
     spreads = {name: spread for name, ring in rings.items() if (spread := ring.spread())}
     drops = {cause: rate.total for cause, rate in subject.drops.items()}
     return Measurements(spreads, drops, cpu_s)
@@ -127,21 +145,40 @@ def measurements(metrics: Metrics, cpu_s: float) -> Measurements:
 class Keeper:
     """Keeps everything that a daemon measures, and prints it when it is asked to."""
 
+    def __init__(self) -> None:
+        self._seconds: deque[Second] = deque(maxlen=KEPT)
+
     @contextmanager
     def watch(self, metrics: Metrics) -> Iterator[None]:
         """Keep what these metrics get, and print it at the end."""
         self._metrics = metrics
         self._rings = [_rings(metrics), _rings(metrics)]
         self._begin()
+        over = threading.Event()
+        watching = threading.Thread(target=self._watch_state, args=(over,), daemon=True)
+        watching.start()
         print("ready", flush=True)
         yield
+        over.set()
+        watching.join()
         self.tell()
 
     def tell(self) -> None:
         """Print what was measured, and begin anew."""
         told = measurements(self._metrics, time.process_time() - self._begun_cpu_s)
+        told = replace(told, seconds=tuple(self._seconds))
         self._begin()
         print(json.dumps(asdict(told)), flush=True)
+
+    def _watch_state(self, over: threading.Event) -> None:
+        """Note the state of the first subject every second."""
+        subject = self._metrics.subjects[0]
+        while not over.wait(1.0):
+            now_s = host_now()
+            found = health(self._metrics, subject, now_s)
+            shown = subject.shown.recent(now_s, 1.0)
+            ticks = shown.live + shown.missed
+            self._seconds.append(Second(now_s, found.state.value, found.advice, ticks, shown.live))
 
     def _begin(self) -> None:
         """Let the rings be written that were not, so that measuring takes no memory anew."""
@@ -151,6 +188,7 @@ class Keeper:
         for ring in rings.values():
             ring.clear()
         self._metrics.tick_lateness, self._metrics.send = rings["lateness"], rings["send"]
+        self._metrics.inference = rings["step"]
         for number, subject in enumerate(self._metrics.subjects):
             subject.latency = {part: rings[f"{part} {number}"] for part in subject.latency}
             subject.total = rings[f"total {number}"]
@@ -158,7 +196,7 @@ class Keeper:
 
 def _rings(metrics: Metrics) -> dict[str, Percentiles]:
     """Return a ring for all that is measured."""
-    names = ["lateness", "send"]
+    names = ["lateness", "send", "step"]
     for number, subject in enumerate(metrics.subjects):
         names += [f"{part} {number}" for part in (*subject.latency, "total")]
     return {name: Percentiles(KEPT) for name in names}
@@ -167,9 +205,11 @@ def _rings(metrics: Metrics) -> dict[str, Percentiles]:
 def main() -> int:
     """Run until standard input is closed."""
     from bridge import daemon
+    from bridge.bench.hindrance import Hindrance
     from bridge.cli.command import guarded
     from bridge.config.schema import Config
 
+    Hindrance.of(os.environ).apply()
     stop, keeper = threading.Event(), Keeper()
 
     def wait() -> None:

@@ -7,18 +7,23 @@ import platform
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def machine() -> list[str]:
     """Return lines that name the machine: figures mean nothing without it."""
     return [
-        f"machine  {platform.node()}",
-        f"cpu      {_processor()}, {os.cpu_count()} cores",
-        f"system   {platform.platform()}",
-        f"python   {platform.python_version()}",
-        *(f"{package:<9}{_version(package)}" for package in ("numpy", "torch")),
+        f"machine     {platform.node()}",
+        f"cpu         {_processor()}, {os.cpu_count()} cores",
+        f"system      {platform.platform()}",
+        f"python      {platform.python_version()}",
+        *(f"{package:<12}{_version(package)}" for package in ("numpy", "onnxruntime", "torch")),
     ]
 
 
@@ -39,6 +44,14 @@ def resident_mb(process_id: int) -> float | None:
         shown = subprocess.run(command, capture_output=True, text=True, check=True)
         return int(shown.stdout) * 1024e-6
     return None
+
+
+@contextmanager
+def bound_port() -> Iterator[tuple[socket.socket, int]]:
+    """Give a UDP socket at a local port, and that port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound, int(bound.getsockname()[1])
 
 
 def free_port(kind: socket.SocketKind) -> int:

@@ -100,9 +100,9 @@ class ShownFaces:
         self._times_s[slot], self._late_s[slot] = now_s, late_s
         self._count += 1
 
-    def recent(self, now_s: float) -> Shown:
+    def recent(self, now_s: float, window_s: float = RATE_WINDOW_S) -> Shown:
         """Return what the ticks of the last seconds showed."""
-        late_s = self._late_s[self._times_s > now_s - RATE_WINDOW_S]
+        late_s = self._late_s[self._times_s > now_s - window_s]
         held_s = late_s[(late_s > 0.0) & np.isfinite(late_s)]
         return Shown(
             live=int(np.count_nonzero(late_s == 0.0)),
