@@ -68,9 +68,10 @@ class Run:
     offline: Floats
 
     @property
-    def begin_s(self) -> float:
-        """Host time of the first packet, from which lags count."""
-        return float(self.arrivals.times_s[0])
+    def shown_s(self) -> Floats:
+        """Presentation times of the packets by their frame numbers, the first's 0, [packets]."""
+        frames = self.arrivals.frames
+        return np.asarray((frames - frames[0]) / FPS)
 
     @property
     def behind_s(self) -> float:
@@ -78,22 +79,21 @@ class Run:
         total = self.measured.spreads.get("total")
         return 1e-3 * LOOKAHEAD_MS + (total.median_s if total else math.nan)
 
-    def jaws(self, lag_s: float, times_s: Floats) -> Floats:
-        """Return the offline jaw of packets at these times, when the face began at a lag."""
-        rows = (times_s - self.begin_s - lag_s) * ROW_RATE_HZ
+    def jaws(self, lag_s: float) -> Floats:
+        """Return the offline jaw of each packet, [packets], when the face began at a lag."""
+        rows = (self.shown_s - lag_s) * ROW_RATE_HZ
         return np.interp(rows, np.arange(len(self.offline)), self.offline)
 
     def fit(self, inside: NDArray[np.bool_]) -> tuple[float, float]:
         """Return the greatest r of some packets with the offline face, and its lag in s."""
-        times_s, jaws = self.arrivals.times_s[inside], self.arrivals.jaws[inside]
-        found = [_correlation(self.jaws(lag_s, times_s), jaws) for lag_s in LAGS_S]
+        jaws = self.arrivals.jaws[inside]
+        found = [_correlation(self.jaws(lag_s)[inside], jaws) for lag_s in LAGS_S]
         best = int(np.argmax(found))
         return found[best], float(LAGS_S[best])
 
     def between(self, start_s: float, end_s: float) -> NDArray[np.bool_]:
-        """Return which packets arrived in that time after the first."""
-        after_s = self.arrivals.times_s - self.begin_s
-        return (after_s >= start_s) & (after_s < end_s)
+        """Return which packets are of that time after the first."""
+        return (self.shown_s >= start_s) & (self.shown_s < end_s)
 
 
 def measure(_options: Options) -> list[Figure | Remark]:
@@ -157,21 +157,20 @@ def live_share(run: Run) -> float:
 
 def first_live_s(run: Run, lag_s: float, from_s: float) -> float:
     """Return when the first of ten packets in a row carries the offline jaw; infinite if none."""
-    times_s, jaws = run.arrivals.times_s, run.arrivals.jaws
-    is_late = times_s - run.begin_s >= from_s
-    near = (np.abs(run.jaws(lag_s, times_s) - jaws) < NEAR) & is_late
+    near = (np.abs(run.jaws(lag_s) - run.arrivals.jaws) < NEAR) & (run.shown_s >= from_s)
     places = np.flatnonzero(np.convolve(near, np.ones(10), "valid") == 10)
-    return float(times_s[places[0]]) - run.begin_s if len(places) else math.inf
+    return float(run.shown_s[places[0]]) if len(places) else math.inf
 
 
 def untrue_seconds(run: Run) -> list[float]:
     """Return the seconds in which a face was held, by what arrived, and the state said OK."""
     times_s, jaws = run.arrivals.times_s, run.arrivals.jaws
     _, lag_s = run.fit(run.between(SETTLING_S, SECONDS - 1.0))
+    offline = run.jaws(lag_s)
     untrue = []
     for second in run.measured.seconds:
         inside = (times_s > second.end_s - 1.0) & (times_s <= second.end_s)
-        wanted = run.jaws(lag_s, times_s[inside])
+        wanted = offline[inside]
         if inside.sum() < 2 or np.ptp(wanted) < MOVING:
             continue
         moves = np.abs(np.diff(wanted)) > STILL
