@@ -83,6 +83,7 @@ class AdaptiveBuffer:
         self._line = _Line(start_s, 0.0, start_s)
         self._worst: dict[int, list[float]] = {}
         """The `TOLERATED` + 1 greatest needs of each of the last `MEMORY_S` seconds."""
+        self._target_s = LEAST_S
         self._began_s: float | None = None
 
     def at(self, host_s: float) -> float:
@@ -96,22 +97,22 @@ class AdaptiveBuffer:
         if needed_s > STALL_S or now_s < self._began_s + SETTLING_S:
             return
         self._remember(needed_s, now_s)
-        target_s = self._target_s()
         length_s = self.at(now_s)
-        if target_s > length_s:
-            self._line = _Line(target_s, now_s, target_s)
-        elif now_s - self._began_s >= MEMORY_S:
-            self._line = _Line(length_s, now_s, target_s)
+        if self._target_s > length_s:
+            self._line = _Line(self._target_s, now_s, self._target_s)
+        elif now_s - self._began_s >= MEMORY_S and self._line.least_s != self._target_s:
+            self._line = _Line(length_s, now_s, self._target_s)
 
     def _remember(self, needed_s: float, now_s: float) -> None:
+        """Keep the greatest needs of each second, and what they ask for."""
         second = int(now_s)
-        if second not in self._worst:
+        worst = self._worst.get(second)
+        if worst is not None and len(worst) > TOLERATED and needed_s <= worst[-1]:
+            return
+        if worst is None:
             for old in [other for other in self._worst if other <= second - MEMORY_S]:
                 del self._worst[old]
-        worst = sorted([*self._worst.get(second, ()), needed_s], reverse=True)
-        self._worst[second] = worst[: TOLERATED + 1]
-
-    def _target_s(self) -> float:
-        needs_s = sorted((need for worst in self._worst.values() for need in worst), reverse=True)
+        self._worst[second] = sorted([*(worst or ()), needed_s], reverse=True)[: TOLERATED + 1]
+        needs_s = sorted((need for each in self._worst.values() for need in each), reverse=True)
         need_s = needs_s[TOLERATED] if len(needs_s) > TOLERATED else 0.0
-        return min(max(need_s + MARGIN_S, LEAST_S), MOST_S)
+        self._target_s = min(max(need_s + MARGIN_S, LEAST_S), MOST_S)

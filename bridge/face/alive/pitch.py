@@ -44,17 +44,18 @@ class PitchTracker:
 
         How the sound is cut into calls makes no difference.
         """
-        return search(self.windows(samples))
+        return search(np.stack(self.windows(samples)))
 
-    def windows(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Take the next hops; return the window that is searched for each, [hops, 1024]."""
-        heard = np.concatenate((self._past, samples.astype(np.float64)))
+    def windows(self, samples: NDArray[np.float32]) -> list[NDArray[np.float64]]:
+        """Take the next hops; return the window that is searched for each, [768]."""
+        heard = np.concatenate((self._past, samples), dtype=np.float64)
         self._past = heard[len(samples) :]
-        return np.lib.stride_tricks.sliding_window_view(heard, WINDOW_SAMPLES)[::HOP_SAMPLES]
+        starts = range(0, len(samples), HOP_SAMPLES)
+        return [heard[start : start + WINDOW_SAMPLES] for start in starts]
 
 
 def search(windows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the F0 of windows of sound, [n, 1024] at 16 kHz, in Hz, [n]; 0 without a voice."""
+    """Return the F0 of windows of sound, [n, 768] at 16 kHz, in Hz, [n]; 0 without a voice."""
     f0_hz = np.zeros(len(windows))
     loud = np.flatnonzero(np.einsum("nt,nt->n", windows, windows) >= MIN_POWER * WINDOW_SAMPLES)
     for first in range(0, len(loud), MOST_WINDOWS):

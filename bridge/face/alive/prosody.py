@@ -100,8 +100,8 @@ class ProsodyTracker:
         (prosodies,) = track([self], samples[None])
         return prosodies
 
-    def windows(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Take the next hops; return the window in which the pitch of each is searched."""
+    def windows(self, samples: NDArray[np.float32]) -> list[NDArray[np.float64]]:
+        """Take the next hops; return the window in which the pitch of each is searched, [768]."""
         return self._pitch.windows(samples)
 
     def take(self, db: float, f0_hz: float) -> Prosody:
@@ -170,8 +170,9 @@ def track(trackers: Sequence[ProsodyTracker], samples: NDArray[np.float32]) -> l
     One search for pitch serves them all.
     """
     hops = samples.reshape(len(trackers), -1, HOP_SAMPLES)
-    windows = [tracker.windows(sound) for tracker, sound in zip(trackers, samples, strict=True)]
-    f0_hz = search(np.concatenate(windows)).reshape(hops.shape[:2]).tolist()
+    heard = zip(trackers, samples, strict=True)
+    windows = [window for tracker, sound in heard for window in tracker.windows(sound)]
+    f0_hz = search(np.stack(windows)).reshape(hops.shape[:2]).tolist()
     power = np.einsum("vht,vht->vh", hops, hops) / HOP_SAMPLES
     db = np.maximum(10.0 * np.log10(np.maximum(power, 1e-30)), FLOOR_DB).tolist()
     return [
