@@ -24,7 +24,7 @@ def block(samples: np.ndarray, number: int = 0) -> Block:
 
 
 def hops(listener: Listener) -> list[Hop]:
-    return list(iter(listener.pop_hop, None))
+    return listener.take_hops()
 
 
 def test_two_blocks_of_16_khz_make_a_hop() -> None:
@@ -127,7 +127,7 @@ def test_memory_does_not_grow() -> None:
         for _ in range(count):
             listener.push(blocks[0])
             listener.push(blocks[1])
-            listener.pop_hop()
+            listener.take_hops()
 
     listen(200)
     tracemalloc.start()

@@ -9,6 +9,7 @@ import numpy as np
 from bridge.audio.block import BLOCK_S, Block
 from bridge.audio.source import SourceState
 from bridge.audio.spec import AudioSpec
+from bridge.face.buffer import Buffer, FixedBuffer
 from bridge.face.delay import Delay
 from bridge.face.emotion import EmotionState
 from bridge.face.voice import Voice
@@ -26,6 +27,7 @@ class ScriptedSource:
     """Gives the blocks that were put into it at the next poll; its state is set from outside."""
 
     name = "script"
+    is_device = True
     rate_hz = RATE_HZ
     next_due_s: float | None = None
 
@@ -55,13 +57,18 @@ class ScriptedSource:
 
 
 class TellingStream:
-    """Rows [level of the hop, its number since the reset]; NaN for a hop that is full scale."""
+    """Rows [level of the hop, its number since the reset]; NaN for a hop that is full scale.
 
-    def __init__(self, subjects: int) -> None:
+    `rows_made` bounds the rows of a call to the newest so many, as a sliding window does.
+    """
+
+    def __init__(self, subjects: int, rows_made: int | None = None) -> None:
         self.calls: list[list[int]] = []
+        self.hops: list[int] = []
         self.emotions: list[NDArray[np.float32]] = []
         self.guards: list[list[float]] = []
         self._counts = [0] * subjects
+        self._rows_made = rows_made
 
     def step(
         self,
@@ -71,23 +78,30 @@ class TellingStream:
         rows: Sequence[int],
         mouth_guard: Sequence[float],
     ) -> NDArray[np.float32]:
-        assert samples.shape == (len(rows), 320)
+        hops = samples.shape[1] // 320
+        assert samples.shape == (len(rows), hops * 320)
+        assert hops > 0
         assert lookahead_ms.shape == (len(rows),)
         self.calls.append(list(rows))
+        self.hops.append(hops)
         self.emotions.append(emotion)
         self.guards.append(list(mouth_guard))
-        faces = np.stack([samples.mean(1), [self._counts[row] for row in rows]], axis=1)
+        levels = samples.reshape(len(rows), hops, 320).mean(2)
+        numbers = np.array([self._counts[row] + np.arange(hops) for row in rows])
         for row in rows:
-            self._counts[row] += 1
-        faces[faces[:, 0] > 0.99] = np.nan
-        return faces.astype(np.float32)
+            self._counts[row] += hops
+        faces = np.stack([levels, numbers], axis=2)
+        faces[levels > 0.99] = np.nan
+        return faces[:, -(self._rows_made or hops) :].astype(np.float32)
 
     def reset(self, rows: Sequence[int]) -> None:
         for row in rows:
             self._counts[row] = 0
 
 
-def scripted_voice(lookahead_s: float = 0.08, buffer_s: float = 0.01) -> Voice:
-    delay = Delay(lookahead_s, buffer_s)
+def scripted_voice(
+    lookahead_s: float = 0.08, buffer_s: float = 0.01, buffer: Buffer | None = None
+) -> Voice:
+    delay = Delay(lookahead_s, buffer or FixedBuffer(buffer_s))
     neutral = EmotionState(np.zeros(len(EMOTIONS), dtype=np.float32))
     return Voice(ScriptedSource(), AudioSpec(), delay, neutral, channels=2)

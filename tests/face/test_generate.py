@@ -5,16 +5,21 @@ import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
+from bridge.audio.block import BLOCK_S
+from bridge.audio.hop import HOP_S
 from bridge.audio.listener import MAX_HOPS
 from bridge.audio.source import SourceState
 from bridge.clock.rate import FRAME_RATES
 from bridge.face.generate import COMPANY_S, GeneratorLoop, warm_up
+from bridge.face.timeline import Reach
 from bridge.monitor.metrics import Metrics, SubjectMetrics
 from models.emotions import MOUTH_GUARD
 from tests.face.scripted import ScriptedSource, TellingStream, scripted_voice
 
 if TYPE_CHECKING:
+    from bridge.face.timeline import Reading
     from bridge.face.voice import Voice
 
 START_S = 50.0
@@ -23,10 +28,10 @@ START_S = 50.0
 class Scene:
     """A loop over scripted voices on a clock that is set by hand."""
 
-    def __init__(self, subjects: int) -> None:
+    def __init__(self, subjects: int, rows_made: int | None = None) -> None:
         self.now_s = START_S
         self.voices = [scripted_voice(lookahead_s=0.0, buffer_s=0.0) for _ in range(subjects)]
-        self.stream = TellingStream(subjects)
+        self.stream = TellingStream(subjects, rows_made)
         subject_metrics = [SubjectMetrics(f"subject {row}") for row in range(subjects)]
         self.metrics = Metrics(subject_metrics, FRAME_RATES["60"], buffer_ms=0)
         self.wake = threading.Event()
@@ -51,12 +56,19 @@ def newest(voice: Voice) -> list[float]:
     return values.tolist()
 
 
+def row_of(voice: Voice, number: int) -> list[float]:
+    values = voice.stretch.timeline.at(number * HOP_S).values
+    assert values is not None
+    return values.tolist()
+
+
 def test_every_full_hop_becomes_a_row() -> None:
     scene = Scene(1)
     scene.hear(0, 0.25, blocks=5)
     scene.loop.turn()
-    assert scene.stream.calls == [[0], [0]]
+    assert sum(scene.stream.hops) == 2
     assert newest(scene.voices[0]) == [0.25, 1.0]
+    assert row_of(scene.voices[0], 1) == [0.25, 0.0]
     assert scene.metrics.inference.spread() is not None
     assert scene.metrics.subjects[0].heard_s == scene.now_s
 
@@ -73,6 +85,145 @@ def test_hops_that_a_late_generator_leaves_out_are_counted_also_after_a_loss() -
     scene.hear(0, blocks=2 * MAX_HOPS + 4)
     scene.loop.turn()
     assert left_out.total == 3
+
+
+def test_hops_that_have_gathered_go_through_the_network_in_one_call() -> None:
+    scene = Scene(1)
+    scene.hear(0, 0.25, blocks=2 * 37)
+    scene.loop.turn()
+    assert scene.stream.calls == [[0]]
+    assert scene.stream.hops == [37]
+    assert [row_of(scene.voices[0], number) for number in (1, 19, 37)] == [
+        [0.25, 0.0],
+        [0.25, 18.0],
+        [0.25, 36.0],
+    ]
+    assert scene.voices[0].hops == []
+
+
+def test_voices_that_wait_with_as_many_hops_share_a_call_and_each_gets_its_own_rows() -> None:
+    scene = Scene(4)
+    for row, hops in enumerate((1, 3, 1, 3)):
+        scene.hear(row, 0.1 * (row + 1), blocks=2 * hops)
+    scene.loop.turn()
+    assert sorted(row for call in scene.stream.calls for row in call) == [0, 1, 2, 3]
+    assert len(scene.stream.calls) == 2
+    for row, hops in enumerate((1, 3, 1, 3)):
+        np.testing.assert_allclose(newest(scene.voices[row]), [0.1 * (row + 1), hops - 1])
+        assert scene.voices[row].stretch.timeline.newest_s == pytest.approx(hops * HOP_S)
+        assert scene.metrics.subjects[row].heard_s == scene.now_s
+
+
+def test_only_the_newest_hops_are_made_and_the_rest_is_counted() -> None:
+    scene = Scene(1)
+    scene.hear(0, 0.25, blocks=2 * (MAX_HOPS + 17))
+    scene.loop.turn()
+    assert scene.stream.hops == [MAX_HOPS]
+    assert scene.metrics.subjects[0].drops["hops"].total == 17
+    timeline = scene.voices[0].stretch.timeline
+    assert timeline.newest_s == pytest.approx((MAX_HOPS + 17) * HOP_S)
+    assert newest(scene.voices[0]) == [0.25, MAX_HOPS - 1.0]
+
+
+def test_a_stream_that_makes_the_newest_row_alone_is_enough() -> None:
+    scene = Scene(1, rows_made=1)
+    scene.hear(0, 0.25)
+    scene.loop.turn()
+    scene.hear(0, 0.5, blocks=8)
+    scene.loop.turn()
+    assert newest(scene.voices[0]) == [0.5, 4.0]
+    # The rows of the other hops lie on the line from the row before.
+    np.testing.assert_allclose(row_of(scene.voices[0], 3), [0.375, 2.0], rtol=1e-6)
+
+
+def test_one_bad_row_of_several_holds_the_row_before_it() -> None:
+    scene = Scene(1)
+    for level in (0.25, 1.0, 0.5):
+        scene.hear(0, level)
+    scene.loop.turn()
+    assert [row_of(scene.voices[0], number)[0] for number in (1, 2, 3)] == [0.25, 0.25, 0.5]
+    assert scene.metrics.subjects[0].drops["values"].total == 1
+    scene.hear(0, 0.5)
+    scene.loop.turn()
+    assert newest(scene.voices[0]) == [0.5, 0.0], "the voice begins anew"
+
+
+class Stall:
+    """A voice that is heard on time, and then not looked after for a while."""
+
+    def __init__(self) -> None:
+        self.scene = Scene(1)
+        self.voice = self.scene.voices[0]
+        self.heard = 0
+
+    def sound(self, blocks: int, *, at_once_s: float | None = None) -> None:
+        """Let blocks arrive on time, or all of them at a host time."""
+        for _ in range(blocks):
+            self.heard += 1
+            on_time_s = START_S + BLOCK_S * self.heard
+            self.scene.source(0).put(on_time_s if at_once_s is None else at_once_s, 0.25)
+
+    def live(self, blocks: int) -> None:
+        for _ in range(blocks):
+            self.sound(1)
+            self.scene.now_s = START_S + BLOCK_S * self.heard
+            self.scene.loop.turn()
+
+    def shown(self, host_s: float) -> Reading:
+        reading, _ = self.voice.at(host_s)
+        assert reading is not None
+        return reading
+
+
+def test_after_a_stall_of_three_seconds_the_face_is_live_with_the_next_turn() -> None:
+    stall = Stall()
+    stall.live(200)
+    before_s = stall.voice.stretch.clock.stream_time(stall.scene.now_s)
+    stall.sound(300)
+    stall.scene.now_s += 3.0
+    late = stall.shown(stall.scene.now_s)
+    assert late.reach is Reach.LATE
+    assert late.late_s == pytest.approx(2.98, abs=0.01)
+    stall.scene.loop.turn()
+    live = stall.shown(stall.scene.now_s)
+    assert live.reach is Reach.LIVE
+    assert live.values is not None
+    # 50 of the 150 hops were left out; the face is that of one hop before the newest.
+    np.testing.assert_allclose(live.values, [0.25, 100 + 98], atol=1e-3)
+    after_s = stall.voice.stretch.clock.stream_time(stall.scene.now_s)
+    assert after_s - before_s == pytest.approx(3.0, abs=1e-9)
+    assert stall.voice.stretch.clock.resyncs == 0
+    assert stall.voice.starved_since_s is None
+    stall.live(200)
+    assert stall.shown(stall.scene.now_s).reach is Reach.LIVE
+    assert stall.voice.stretch.clock.stream_time(START_S) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_sound_that_a_driver_held_back_for_three_seconds_moves_no_face_in_time() -> None:
+    stall = Stall()
+    stall.live(200)
+    for _ in range(299):
+        stall.scene.now_s += BLOCK_S
+        stall.scene.loop.turn()
+    assert stall.scene.metrics.subjects[0].starved_since_s is not None
+    stall.scene.now_s += BLOCK_S
+    stall.sound(300, at_once_s=stall.scene.now_s)
+    stall.scene.loop.turn()
+    assert stall.scene.metrics.subjects[0].starved_since_s is None
+    assert stall.shown(stall.scene.now_s).reach is Reach.LIVE
+    stall.live(200)
+    assert stall.voice.stretch.clock.resyncs == 0
+    assert stall.voice.stretch.clock.stream_time(START_S) == pytest.approx(0.0, abs=1e-6)
+    assert stall.shown(stall.scene.now_s).reach is Reach.LIVE
+
+
+@pytest.mark.parametrize("is_device", [True, False])
+def test_the_metrics_know_what_can_be_unplugged(*, is_device: bool) -> None:
+    scene = Scene(1)
+    scene.source(0).is_device = is_device
+    scene.hear(0)
+    scene.loop.turn()
+    assert scene.metrics.subjects[0].is_device is is_device
 
 
 def test_hops_that_are_full_together_share_one_step() -> None:

@@ -1,4 +1,7 @@
 import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bridge.face.alive.cues import Cues
@@ -6,7 +9,7 @@ from bridge.face.alive.levels import AS_GENERATED
 from bridge.face.alive.life import Life
 from bridge.face.alive.prosody import Prosody
 from bridge.face.alive.settling import Policies, Policy, Rest
-from bridge.face.perform import SILENCE_S, Performer
+from bridge.face.perform import HOLD_S, SILENCE_S, Performer, Showing
 from bridge.face.timeline import Reach, Reading
 from models.board import INDEX
 
@@ -53,7 +56,8 @@ def test_a_gap_holds_the_face_then_lets_it_fall() -> None:
     performer = still(Policies(lost=Policy(Rest.DECAY, hold_s=0.25, decay_s=0.3)))
     end_s = live(performer, 0.0, 0.8, 0.5)
     gap_s = end_s + TICK_S
-    held = performer.frame(Reading(face(0.1), Reach.LATE), SPEAKING, gap_s).board[JAW]
+    starved = Reading(face(0.1), Reach.LATE, made_s=end_s, late_s=0.3)
+    held = performer.frame(starved, SPEAKING, gap_s, is_starved=True).board[JAW]
     assert held == np.float32(0.8)
     assert performer.frame(None, SPEAKING, gap_s + 0.24).board[JAW] == held
     fallen = performer.frame(None, SPEAKING, gap_s + 0.25 + 0.3).board[JAW]
@@ -81,8 +85,11 @@ def test_after_a_gap_the_face_comes_back_without_a_pop() -> None:
 def test_one_late_read_is_made_good_within_a_tick() -> None:
     performer = still()
     late_s = live(performer, 0.0, 0.8, 0.5) + TICK_S
-    performer.frame(Reading(face(0.8), Reach.LATE), SPEAKING, late_s)
+    late = Reading(face(0.7), Reach.LATE, made_s=late_s - 0.02, late_s=0.01)
+    assert performer.frame(late, SPEAKING, late_s).board[JAW] == np.float32(0.7)
+    assert performer.showing is Showing.HELD
     performer.frame(Reading(face(0.6), Reach.LIVE), SPEAKING, late_s + TICK_S)
+    assert performer.showing is Showing.LIVE
     exact = performer.frame(Reading(face(0.5), Reach.LIVE), SPEAKING, late_s + 2.1 * TICK_S).board[
         JAW
     ]
@@ -93,20 +100,104 @@ def test_each_situation_is_told_from_the_others() -> None:
     gone = Policy(Rest.NEUTRAL, decay_s=0.01)
     quiet = Cues(Prosody(pause_s=SILENCE_S))
     jaws = []
-    for policies in (Policies(silence=gone), Policies(lost=gone), Policies(pause=gone)):
-        for reading, cues, is_paused in (
-            (Reading(face(0.8), Reach.LIVE), quiet, False),
-            (Reading(face(0.8), Reach.LATE), SPEAKING, False),
-            (Reading(face(0.8), Reach.LIVE), SPEAKING, True),
+    old = Reading(face(0.8), Reach.LATE, made_s=-HOLD_S, late_s=0.5)
+    fresh = Reading(face(0.8), Reach.LIVE)
+    for policies in (
+        Policies(silence=gone),
+        Policies(late=gone),
+        Policies(lost=gone),
+        Policies(pause=gone),
+    ):
+        for reading, cues, is_paused, is_starved in (
+            (fresh, quiet, False, False),
+            (old, SPEAKING, False, False),
+            (old, SPEAKING, False, True),
+            (fresh, SPEAKING, True, False),
         ):
             performer = still(policies)
             end_s = live(performer, 0.0, 0.8, 0.5)
             for after_s in (0.02, 1.0):
-                frame = performer.frame(reading, cues, end_s + after_s, is_paused=is_paused)
+                frame = performer.frame(
+                    reading, cues, end_s + after_s, is_paused=is_paused, is_starved=is_starved
+                )
             jaws.append(float(frame.board[JAW]))
-    fell = np.reshape(jaws, (3, 3)) < 1e-6
-    # A lost face decays after its hold where nothing else is said.
-    np.testing.assert_array_equal(fell, [[1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    fell = np.reshape(jaws, (4, 4)) < 1e-6
+    # A late face falls at once and a lost one after its hold, slower, where nothing else is said.
+    np.testing.assert_array_equal(fell, np.eye(4, dtype=bool))
+
+
+def test_the_newest_row_is_shown_while_rows_are_late_and_rests_when_none_follows() -> None:
+    performer = still()
+    end_s = live(performer, 0.0, 0.8, 0.5)
+    jaws: dict[Showing, list[float]] = {Showing.HELD: [], Showing.RESTING: []}
+    for tick in range(1, 180):
+        now_s = end_s + tick * TICK_S
+        late = Reading(face(0.6), Reach.LATE, made_s=end_s, late_s=now_s - end_s)
+        jaw = float(performer.frame(late, SPEAKING, now_s).board[JAW])
+        jaws[performer.showing].append(jaw)
+    held, resting = jaws[Showing.HELD], jaws[Showing.RESTING]
+    assert len(held) == pytest.approx(HOLD_S / TICK_S, abs=1)
+    np.testing.assert_allclose(held, 0.6, rtol=1e-6)
+    steps = np.diff([held[-1], *resting])
+    assert steps.max() <= 0.0, "it eases down"
+    assert steps.min() > -0.05, "and does not fall shut"
+    assert resting[-1] < 0.01
+
+
+def test_a_late_row_that_follows_is_shown_however_long_rows_have_been_late() -> None:
+    performer = still()
+    end_s = live(performer, 0.0, 0.8, 0.5)
+    for tick in range(1, 300):
+        now_s = end_s + tick * TICK_S
+        jaw = 0.4 + 0.3 * np.sin(tick / 10)
+        late = Reading(face(jaw), Reach.LATE, made_s=now_s - 0.1, late_s=tick * TICK_S)
+        assert performer.frame(late, SPEAKING, now_s).board[JAW] == pytest.approx(jaw, abs=1e-6)
+        assert performer.showing is Showing.HELD
+
+
+def test_a_starved_face_follows_the_policy_of_lost_input_at_once() -> None:
+    performer = still(Policies(lost=Policy(Rest.HOLD)))
+    end_s = live(performer, 0.0, 0.8, 0.5)
+    for tick in range(1, 120):
+        now_s = end_s + tick * TICK_S
+        late = Reading(face(0.6), Reach.LATE, made_s=end_s, late_s=0.3)
+        frame = performer.frame(late, SPEAKING, now_s, is_starved=True)
+        assert performer.showing is Showing.RESTING
+        assert frame.board[JAW] == np.float32(0.8)
+
+
+def test_a_face_before_its_first_row_rests() -> None:
+    performer = still()
+    frame = performer.frame(Reading(None, Reach.EARLY), SPEAKING, 3.0)
+    assert performer.showing is Showing.RESTING
+    assert not frame.board.any()
+
+
+def test_a_pause_hides_no_late_row() -> None:
+    performer = still()
+    end_s = live(performer, 0.0, 0.8, 0.5)
+    late = Reading(face(0.6), Reach.LATE, made_s=end_s, late_s=0.1)
+    frame = performer.frame(late, SPEAKING, end_s + 0.1, is_paused=True)
+    assert performer.showing is Showing.HELD
+    assert frame.board[JAW] == np.float32(0.8)
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 1.0), st.booleans(), st.integers(1, 60)), max_size=8))
+def test_no_row_that_comes_late_or_not_makes_the_face_jump(
+    turns: list[tuple[float, bool, int]],
+) -> None:
+    performer = still()
+    now_s = live(performer, 0.0, 0.8, 0.5)
+    made_s, shown = now_s, [0.8]
+    for age_s, is_starved, ticks in turns:
+        made_s = max(made_s, now_s - age_s)
+        for _ in range(ticks):
+            now_s += TICK_S
+            late = Reading(face(0.8), Reach.LATE, made_s=made_s, late_s=now_s - made_s)
+            frame = performer.frame(late, SPEAKING, now_s, is_starved=is_starved)
+            shown.append(float(frame.board[JAW]))
+    assert 0.0 <= min(shown) <= max(shown) <= np.float32(0.8) + 1e-6
+    assert np.abs(np.diff(shown)).max(initial=0.0) < 0.25
 
 
 def test_a_face_without_words_goes_on_living() -> None:

@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.face.timeline import CAPACITY_ROWS, LATE_LIMIT_S, Reach, Timeline
+from bridge.face.timeline import CAPACITY_ROWS, Reach, Timeline
 from models.timing import ROW_RATE_HZ
 
 
@@ -29,23 +30,18 @@ def test_a_face_between_rows_is_interpolated(rows: int, first_row: int, share: f
     assert reach is Reach.LIVE
     assert values is not None
     np.testing.assert_allclose(values, [position], atol=2e-3)
-    assert timeline.late_reads == 0
+    assert reading.late_s == 0.0
 
 
-def test_a_read_past_the_newest_row_holds_it_and_is_counted() -> None:
-    timeline = ramp(10)
-    reading = timeline.at(timeline.newest_s + 0.01)
-    values, reach = reading.values, reading.reach
-    assert (reach, timeline.late_reads) == (Reach.LATE, 1)
-    assert values == np.float32(9)
-
-
-def test_a_stream_that_stands_still_is_not_counted_as_late() -> None:
-    timeline = ramp(10)
-    reading = timeline.at(timeline.newest_s + LATE_LIMIT_S + 0.01)
-    values, reach = reading.values, reading.reach
-    assert (reach, timeline.late_reads) == (Reach.ABSENT, 0)
-    assert values == np.float32(9)
+@given(st.floats(1e-4, 3600.0))
+def test_a_read_past_the_newest_row_holds_it_and_tells_how_late_it_is(late_s: float) -> None:
+    timeline = ramp(9)
+    timeline.put(9, np.array([9], dtype=np.float32), heard_s=10.0, made_s=10.5)
+    reading = timeline.at(timeline.newest_s + late_s)
+    assert reading.reach is Reach.LATE
+    assert reading.values == np.float32(9)
+    assert reading.late_s == pytest.approx(late_s, abs=1e-9)
+    assert (reading.heard_s, reading.made_s) == (10.0, 10.5)
 
 
 def test_a_read_older_than_the_ring_gives_its_oldest_row() -> None:

@@ -5,8 +5,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from bridge.audio.block import BLOCK_S
+from bridge.audio.hop import HOP_S
+from bridge.audio.listener import MAX_HOPS
 from bridge.audio.source import SourceState
 from bridge.face.timeline import Reach
+from bridge.face.voice import STARVED_S
 from tests.face.scripted import ScriptedSource, scripted_voice
 
 if TYPE_CHECKING:
@@ -15,19 +19,28 @@ if TYPE_CHECKING:
 START_S = 100.0
 
 
-def hear(voice: Voice, blocks: int, start_s: float = START_S) -> float:
-    """Feed blocks on time; the row of hop k is [k, 0]. Return the host time after them."""
+def scripted(voice: Voice) -> ScriptedSource:
     source = voice.source
     assert isinstance(source, ScriptedSource)
+    return source
+
+
+def take_all(voice: Voice, now_s: float, newest: int | None = None) -> None:
+    """Take a row of every hop that waits, or of the newest so many; that of hop k is [k, 0]."""
+    if voice.hops:
+        hops = voice.hops[-(newest or len(voice.hops)) :]
+        rows = [np.array([hop.index, 0], dtype=np.float32) for hop in hops]
+        voice.take(rows, now_s, voice.delay.hops_at(now_s))
+
+
+def hear(voice: Voice, blocks: int, start_s: float = START_S) -> float:
+    """Feed blocks on time; the row of hop k is [k, 0]. Return the host time after them."""
     now_s = start_s
     for number in range(blocks):
         now_s = start_s + 0.01 * (number + 1)
-        source.put(now_s)
+        scripted(voice).put(now_s)
         voice.listen(now_s)
-        while voice.hop is not None:
-            voice.take(
-                np.array([voice.hop.index, 0], dtype=np.float32), now_s, voice.delay.hops_at(now_s)
-            )
+        take_all(voice, now_s)
     return now_s
 
 
@@ -55,10 +68,7 @@ def test_a_recording_is_over_once_its_last_face_was_shown() -> None:
     now_s = hear(voice, 30)
     voice.source.close()
     voice.listen(now_s + 0.01)
-    while voice.hop is not None:
-        voice.take(
-            np.array([voice.hop.index, 0], dtype=np.float32), now_s, voice.delay.hops_at(now_s)
-        )
+    take_all(voice, now_s)
     last_s = now_s + 0.11
     reading, _ = voice.at(last_s)
     assert reading is not None
@@ -81,10 +91,14 @@ def test_a_source_that_comes_back_begins_a_new_stretch() -> None:
     lost = voice.stretch
     reading, _ = voice.at(now_s + 1.1)
     assert reading is not None
-    assert reading.reach is Reach.ABSENT
+    assert reading.reach is Reach.LATE
+    # The newest row is of 0.5 s less the look-ahead, and the face due of 0.11 s ago.
+    assert reading.late_s == pytest.approx(1.1 + 0.5 - 0.11 - (0.5 - 0.08), abs=1e-3)
+    assert voice.starved_since_s == now_s + 1.0
     source.state = SourceState.RUNNING
     now_s = hear(voice, 20, now_s + 5.0)
     assert voice.stretch is not lost
+    assert voice.starved_since_s is None
     reading, _ = voice.at(now_s)
     assert reading is not None
     assert reading.reach is Reach.LIVE
@@ -104,19 +118,18 @@ def test_lost_blocks_are_heard_as_silence_so_that_time_goes_on() -> None:
 
 def test_rows_keep_their_time_when_hops_were_left_out() -> None:
     voice = scripted_voice(lookahead_s=0.0, buffer_s=0.0)
-    source = voice.source
-    assert isinstance(source, ScriptedSource)
-    for number in range(200):
-        source.put(START_S + 0.01 * (number + 1))
-    voice.listen(START_S + 2.0)
-    while voice.hop is not None:
-        voice.take(np.array([voice.hop.index, 0], dtype=np.float32), START_S + 2.0, 0)
-    assert voice.stretch.listener.dropped_hops > 0
-    assert voice.stretch.timeline.newest_s == pytest.approx(2.0)
-    reading, _ = voice.at(START_S + 2.0)
+    hops = MAX_HOPS + 50
+    for number in range(2 * hops):
+        scripted(voice).put(START_S + 0.01 * (number + 1))
+    end_s = START_S + hops * HOP_S
+    voice.listen(end_s)
+    take_all(voice, end_s)
+    assert voice.dropped_hops == 50
+    assert voice.stretch.timeline.newest_s == pytest.approx(hops * HOP_S)
+    reading, _ = voice.at(end_s)
     assert reading is not None
     assert reading.values is not None
-    assert reading.values[0] == pytest.approx(98.0, abs=1e-3)
+    assert reading.values[0] == pytest.approx(hops - 2.0, abs=1e-3)
 
 
 @pytest.mark.parametrize("lookahead_s", [0.0, 0.02, 0.24])
@@ -131,9 +144,10 @@ def test_every_face_is_there_while_the_look_ahead_changes(lookahead_s: float) ->
         block_s = now_s + 0.01 * (number + 1)
         source.put(block_s)
         voice.listen(block_s)
-        while voice.hop is not None:
+        if voice.hops:
             hops = voice.delay.hops_at(block_s)
-            voice.take(np.array([voice.hop.index + 1 - hops, 0], dtype=np.float32), block_s, hops)
+            rows = [np.array([hop.index + 1 - hops, 0], dtype=np.float32) for hop in voice.hops]
+            voice.take(rows, block_s, hops)
         shown += [voice.at(block_s - 0.005)[0], voice.at(block_s)[0]]
     assert {reading.reach for reading in shown if reading is not None} == {Reach.LIVE}
     rows = [reading.values[0] for reading in shown if reading and reading.values is not None]
@@ -143,6 +157,81 @@ def test_every_face_is_there_while_the_look_ahead_changes(lookahead_s: float) ->
     assert rows[-1] == pytest.approx((2.5 - 0.03 - lookahead_s) * 50, abs=0.01)
 
 
-def test_taking_a_row_without_a_hop_is_refused() -> None:
-    with pytest.raises(ValueError, match="hop"):
-        scripted_voice().take(None, 0.0, 0)
+def test_taking_a_row_without_a_hop_and_no_row_of_a_hop_is_refused() -> None:
+    voice = scripted_voice()
+    with pytest.raises(ValueError, match="1 rows of 0 hops"):
+        voice.take([None], 0.0, 0)
+    for _ in range(2):
+        scripted(voice).put(START_S)
+    voice.listen(START_S)
+    with pytest.raises(ValueError, match="0 rows of 1 hops"):
+        voice.take([], START_S, 0)
+    with pytest.raises(ValueError, match="2 rows of 1 hops"):
+        voice.take([None, None], START_S, 0)
+
+
+def test_hops_wait_together_for_the_generator_and_the_newest_are_kept() -> None:
+    voice = scripted_voice()
+    # Half the bound is not yet taken when as much and three more arrive.
+    for hops in (MAX_HOPS // 2, MAX_HOPS // 2 + 3):
+        for _ in range(2 * hops):
+            scripted(voice).put(START_S)
+        voice.listen(START_S)
+    assert [hop.index for hop in voice.hops] == list(range(3, MAX_HOPS + 3))
+    assert voice.dropped_hops == 3
+    take_all(voice, START_S)
+    assert voice.hops == []
+
+
+def test_hops_of_which_no_row_was_made_are_heard_and_leave_no_gap() -> None:
+    whole, window = scripted_voice(), scripted_voice()
+    for voice, newest in ((whole, None), (window, 1)):
+        hear(voice, 40)
+        for number in range(40, 60):
+            scripted(voice).put(START_S + 0.01 * (number + 1), level=0.5)
+        voice.listen(START_S + 0.6)
+        take_all(voice, START_S + 0.6, newest)
+    for ago_s in np.arange(0.0, 0.3, 0.007):
+        at_s = START_S + 0.6 - ago_s
+        expected, given = whole.at(at_s)[0], window.at(at_s)[0]
+        assert expected is not None
+        assert given is not None
+        assert given.reach is Reach.LIVE
+        # The rows left out lie on the line between those that were made.
+        np.testing.assert_allclose(given.values, expected.values, atol=1e-3)
+        assert window.prosody_at(at_s) == whole.prosody_at(at_s)
+    assert whole.prosody_at(START_S + 0.6).level > 0.0
+
+
+def test_a_silent_device_starves_a_voice_and_a_late_generator_does_not() -> None:
+    voice = scripted_voice()
+    now_s = hear(voice, 100)
+    # Nobody asked for three seconds, in which sound came all the while.
+    for number in range(300):
+        scripted(voice).put(now_s + BLOCK_S * (number + 1))
+    now_s += 3.0
+    voice.listen(now_s)
+    assert voice.starved_since_s is None
+    take_all(voice, now_s)
+    # From here on nothing comes, though somebody asks.
+    asked_s = [now_s + 0.001 * step for step in range(1, 1000)]
+    starved_s = []
+    for at_s in asked_s:
+        voice.listen(at_s)
+        if voice.starved_since_s is not None:
+            starved_s.append(at_s)
+    assert starved_s[0] == pytest.approx(now_s + STARVED_S, abs=0.0021)
+    assert len(starved_s) > 700
+    assert voice.starved_since_s == starved_s[0]
+    # What comes late after all ends it.
+    for number in range(100):
+        scripted(voice).put(now_s + BLOCK_S * (number + 1))
+    voice.listen(now_s + 1.0)
+    assert voice.starved_since_s is None
+
+
+def test_a_voice_that_has_heard_nothing_yet_is_not_starved() -> None:
+    voice = scripted_voice()
+    voice.listen(START_S)
+    voice.listen(START_S + 60.0)
+    assert voice.starved_since_s is None

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bridge.face.alive.settling import Policies, Policy, Rest, Settling, Situation
 
-LIVE, SILENCE, LOST, PAUSE = Situation
+LIVE, SILENCE, LATE, LOST, PAUSE = Situation
 TICK_S = 1 / 60
 
 
@@ -64,10 +64,14 @@ def test_one_lost_tick_is_made_good_within_a_tick() -> None:
 
 def test_each_situation_has_a_policy_of_its_own() -> None:
     policies = Policies(
-        silence=Policy(Rest.NEUTRAL), lost=Policy(Rest.DECAY), pause=Policy(Rest.HOLD)
+        silence=Policy(Rest.NEUTRAL),
+        late=Policy(Rest.FOLLOW),
+        lost=Policy(Rest.DECAY),
+        pause=Policy(Rest.HOLD),
     )
-    assert [policies.of(situation).rest for situation in (SILENCE, LOST, PAUSE)] == [
+    assert [policies.of(situation).rest for situation in (SILENCE, LATE, LOST, PAUSE)] == [
         Rest.NEUTRAL,
+        Rest.FOLLOW,
         Rest.DECAY,
         Rest.HOLD,
     ]
@@ -82,7 +86,7 @@ def test_no_change_of_situation_makes_the_face_jump(turns: list[tuple[Situation,
     for situation, ticks in turns:
         for _ in range(ticks):
             tick += 1
-            given_row = None if situation is LOST else row(0.8)
+            given_row = None if situation in {LATE, LOST} else row(0.8)
             shown.append(float(settling.step(tick * TICK_S, situation, given_row)[0]))
     assert 0.0 <= min(shown) <= max(shown) <= np.float32(0.8) + 1e-6
     assert np.abs(np.diff(shown)).max(initial=0.0) < 0.25
