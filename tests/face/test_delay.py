@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.audio.hop import HOP_S
-from bridge.face.buffer import AdaptiveBuffer, FixedBuffer
+from bridge.face.buffer import FixedBuffer
 from bridge.face.delay import SLEW, Delay
 
 HOPS = st.integers(0, 12)

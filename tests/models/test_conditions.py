@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,23 +16,31 @@ from models.board import AUDIO_DRIVEN
 from models.conditions import conditions
 from models.emotions import CONDITIONS, EMOTIONS, MOUTH_GUARD
 from models.errors import WeightsError
-from models.generator import Generator
-from models.streams import CachedStream, WindowStream
+from models.loading import generator_of
 from models.weights_file import Description, build
 from tests.models.baselines.test_networks import described
+from tests.models.streams import STREAMS
 
-CPU = torch.device("cpu")
+if TYPE_CHECKING:
+    from models.face_network import FaceNetwork
+    from models.generator import Generator
+
 ROWS = 60
 SOUND = np.random.default_rng(4).normal(0.0, 0.1, ROWS * 320).astype(np.float32)
 HAPPY = {"happy": 1.0}
 
 
-def of_columns(columns: int, network: str = "cstalk") -> Generator:
-    """A small untrained generator that takes so many conditions."""
-    base = described(network)
+def network_of(columns: int, kind: str = "cstalk") -> tuple[FaceNetwork, Description]:
+    """A small untrained network that takes so many conditions."""
+    base = described(kind)
     description = replace(base, architecture=replace(base.architecture, emotions=columns))
     torch.manual_seed(7)
-    return Generator(build(description).eval(), description, CPU)
+    return build(description).eval(), description
+
+
+def of_columns(columns: int, kind: str = "cstalk") -> Generator:
+    """A generator of that network."""
+    return generator_of(*network_of(columns, kind))
 
 
 @pytest.fixture(scope="module")
@@ -103,9 +112,9 @@ def test_recordings_of_a_batch_keep_their_own_guards(guarded: Generator) -> None
     assert np.abs(both[0] - both[1]).max() > 1e-2
 
 
-@pytest.mark.parametrize("kind", [CachedStream, WindowStream])
-def test_voices_of_a_stream_keep_their_own_guards(kind: type, guarded: Generator) -> None:
-    stream = kind(guarded._network, 2, CPU)
+@pytest.mark.parametrize("kind", STREAMS)
+def test_voices_of_a_stream_keep_their_own_guards(kind: str, guarded: Generator) -> None:
+    stream = STREAMS[kind](*network_of(len(CONDITIONS)), 2)
     weights = np.tile(guarded.emotion_vector(HAPPY), (2, 1))
     live = np.stack(
         [
@@ -115,7 +124,7 @@ def test_voices_of_a_stream_keep_their_own_guards(kind: type, guarded: Generator
                 np.array([20.0, 20.0], np.float32),
                 [0, 1],
                 np.array([0.1, 0.9]),
-            )
+            )[:, 0]
             for hop in range(ROWS)
         ],
         axis=1,
@@ -129,7 +138,7 @@ def test_voices_of_a_stream_keep_their_own_guards(kind: type, guarded: Generator
 def test_without_caches_the_guard_is_heard_as_with_them(guarded: Generator) -> None:
     emotions = np.tile(guarded.emotion_vector(HAPPY), (1, ROWS, 1))
     told = conditions(emotions, 0.8, len(CONDITIONS))
-    by_windows = whole_faces(guarded._network, SOUND[None], told, 4)[0]
+    by_windows = whole_faces(network_of(len(CONDITIONS))[0], SOUND[None], told, 4)[0]
     by_caches = guarded.generate(SOUND, 16_000, HAPPY, 80, 0.8)
     assert np.abs(by_windows - by_caches).max() < 1e-4
 
@@ -145,4 +154,4 @@ def test_a_network_of_other_conditions_is_not_ours() -> None:
         Architecture(width=16, emotions=9), AUDIO_DRIVEN, EMOTIONS, 16_000, 50, {}
     )
     with pytest.raises(WeightsError, match="other emotions"):
-        Generator(build(description), description, CPU)
+        generator_of(build(description), description)

@@ -9,22 +9,38 @@ import pytest
 import torch
 
 from models import load_generator
-from models.streams import CachedStream, WindowStream
+from models.shipped import DEFAULT_PATH
+from models.torch_engine import WindowStream
+from models.weights_file import load
+from tests.models.streams import CPU, STREAMS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from models.generator import Generator
+    from models.network import Generator as Network
     from models.streams import Stream
+    from models.weights_file import Description
+
+    Made = tuple[Network, Description]
 
 BOUND = 1e-4
 HOPS = 90
-KINDS = [CachedStream, WindowStream]
 
 
 @pytest.fixture(scope="module", params=["small", "default"])
-def generator(request: pytest.FixtureRequest, small_weights: Path) -> Generator:
-    return load_generator(small_weights if request.param == "small" else None, "cpu")
+def path(request: pytest.FixtureRequest, small_weights: Path) -> Path:
+    return small_weights if request.param == "small" else DEFAULT_PATH
+
+
+@pytest.fixture(scope="module")
+def generator(path: Path) -> Generator:
+    return load_generator(path, "cpu")
+
+
+@pytest.fixture(scope="module")
+def made(path: Path) -> Made:
+    return load(path, CPU)
 
 
 @pytest.fixture(scope="module")
@@ -50,18 +66,18 @@ def play(
             weights,
             np.array(delays, np.float32),
             list(rows),
-        )
+        )[:, 0]
         for hop in range(voices.shape[1] // 320)
     ]
     return np.stack(faces, 1)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", STREAMS)
 def test_a_stream_equals_the_offline_pass_with_the_delay_taken_out(
-    kind: type, generator: Generator, voices: np.ndarray
+    kind: str, made: Made, generator: Generator, voices: np.ndarray
 ) -> None:
     emotions, delays = [{"happy": 0.7}, {}], [80.0, 0.0]
-    stream = kind(generator._network, 2, torch.device("cpu"))
+    stream = STREAMS[kind](*made, 2)
     live = play(stream, generator, voices, emotions, delays)
     for voice, (emotion, delay_ms) in enumerate(zip(emotions, delays, strict=True)):
         offline = generator.generate(voices[voice], 16_000, emotion, delay_ms)
@@ -72,37 +88,37 @@ def test_a_stream_equals_the_offline_pass_with_the_delay_taken_out(
         assert np.abs(shown - offline[first : first + len(shown)]).max() < BOUND
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", STREAMS)
 def test_voices_that_step_apart_do_not_touch_each_other(
-    kind: type, generator: Generator, voices: np.ndarray
+    kind: str, made: Made, generator: Generator, voices: np.ndarray
 ) -> None:
-    together = play(
-        kind(generator._network, 2, torch.device("cpu")), generator, voices, [{}, {}], [80.0, 80.0]
-    )
-    apart = kind(generator._network, 2, torch.device("cpu"))
+    together = play(STREAMS[kind](*made, 2), generator, voices, [{}, {}], [80.0, 80.0])
+    apart = STREAMS[kind](*made, 2)
     nothing, delay = generator.emotion_vector({})[None], np.array([80.0], np.float32)
     for voice in (1, 0):
         for hop in range(20):
             face = apart.step(
                 voices[voice : voice + 1, hop * 320 : (hop + 1) * 320], nothing, delay, [voice]
             )
-            assert np.abs(face[0] - together[voice, hop]).max() < BOUND
+            assert np.abs(face[0, 0] - together[voice, hop]).max() < BOUND
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_reset_forgets_the_past(kind: type, generator: Generator, voices: np.ndarray) -> None:
-    stream = kind(generator._network, 2, torch.device("cpu"))
+@pytest.mark.parametrize("kind", STREAMS)
+def test_reset_forgets_the_past(
+    kind: str, made: Made, generator: Generator, voices: np.ndarray
+) -> None:
+    stream = STREAMS[kind](*made, 2)
     first = play(stream, generator, voices, [{}, {}], [80.0, 80.0])
     stream.reset([0, 1])
     again = play(stream, generator, voices, [{}, {}], [80.0, 80.0])
     assert np.abs(first - again).max() < BOUND
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", STREAMS)
 def test_one_bad_sample_does_not_poison_what_follows(
-    kind: type, generator: Generator, voices: np.ndarray
+    kind: str, made: Made, generator: Generator, voices: np.ndarray
 ) -> None:
-    stream = kind(generator._network, 2, torch.device("cpu"))
+    stream = STREAMS[kind](*made, 2)
     poisoned = voices.copy()
     poisoned[:, 100] = np.nan
     poisoned[:, 101] = np.inf
@@ -114,11 +130,10 @@ def test_one_bad_sample_does_not_poison_what_follows(
 def test_the_cuda_graph_equals_the_eager_window(small_weights: Path, voices: np.ndarray) -> None:
     generator = load_generator(small_weights, "cuda")
     cuda = torch.device("cuda")
-    graph = play(
-        WindowStream(generator._network, 2, cuda), generator, voices, [{}, {}], [80.0, 80.0]
-    )
+    network, _ = load(small_weights, cuda)
+    graph = play(WindowStream(network, 2, cuda), generator, voices, [{}, {}], [80.0, 80.0])
     eager = play(
-        WindowStream(generator._network, 2, cuda, use_graph=False),
+        WindowStream(network, 2, cuda, use_graph=False),
         generator,
         voices,
         [{}, {}],

@@ -14,7 +14,7 @@ from models.baselines import NETWORKS
 from models.board import AUDIO_DRIVEN
 from models.emotions import CONDITIONS, EMOTIONS
 from models.errors import WeightsError
-from models.generator import Generator
+from models.loading import generator_of
 from models.mel import HISTORY_SAMPLES
 from models.timing import HOP_SAMPLES
 from models.weights_file import Description, build, load_network, save
@@ -145,7 +145,7 @@ def test_only_what_streams_is_let_into_the_bridge(name: str, tmp_path: Path) -> 
     with pytest.raises(WeightsError, match=rf"w\.safetensors: a {name} .+ cannot stream.+; use"):
         load_generator(path, "cpu")
     network, description = load_network(path, CPU)
-    whole = Generator(network, description, CPU)
+    whole = generator_of(network, description)
     for refused in (lambda: whole.stream(1), lambda: whole.passes(np.zeros((1, 1, len(EMOTIONS))))):
         with pytest.raises(WeightsError, match=f"{name} network cannot stream"):
             refused()

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import torch
 
 from models.baselines import NETWORKS
 from models.baselines import whole as module
@@ -16,15 +15,13 @@ from models.conditions import conditions
 from models.emotions import CONDITIONS, EMOTIONS, MOUTH_GUARD
 from models.errors import WeightsError
 from models.evaluation.makers import NetworkMaker
-from models.generator import Generator
+from models.loading import generator_of
 from models.timing import HOP_SAMPLES, ROW_RATE_HZ
 from models.weights_file import Description, build, save
 from tests.models.baselines.test_networks import described, made
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-CPU = torch.device("cpu")
 
 
 def sounds(batch: int, rows: int) -> np.ndarray:
@@ -43,7 +40,7 @@ def guarded(emotions: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("delay_hops", [0, 1, 5])
 def test_windows_give_what_caches_give(delay_hops: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PIECE_ROWS", 14)
-    generator = Generator(made("cstalk"), described("cstalk"), CPU)
+    generator = generator_of(made("cstalk"), described("cstalk"))
     sound, emotions = sounds(1, 40), courses(1, 1).repeat(40, 1)
     by_caches = generator.generate_batch([sound[0]], [emotions[0]], delay_hops * 20)[0]
     by_windows = whole_faces(made("cstalk"), sound, guarded(emotions), delay_hops)[0]
@@ -53,7 +50,7 @@ def test_windows_give_what_caches_give(delay_hops: int, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("name", ["faceformer-like", "emotalk-like"])
 def test_recordings_of_a_batch_are_as_alone(name: str) -> None:
-    generator = Generator(made(name), described(name), CPU)
+    generator = generator_of(made(name), described(name))
     sound, emotions = sounds(2, 30), courses(2, 30)
     short = sound[1, : 12 * HOP_SAMPLES - 100]
     both = generator.generate_batch([sound[0], short], [emotions[0], emotions[1, :12]])
@@ -88,7 +85,7 @@ def test_a_default_network_of_each_kind_makes_a_face_of_an_instant() -> None:
     for name in ("faceformer-like", "emotalk-like"):
         sizes = NETWORKS[name].sizes()
         description = Description(sizes, AUDIO_DRIVEN, EMOTIONS, 16_000, 50, {}, name)
-        generator = Generator(build(description), description, CPU)
+        generator = generator_of(build(description), description)
         face = generator.generate(np.zeros(80, dtype=np.float32), 16_000, {"happy": 1.0})
         assert face.shape == (1, len(AUDIO_DRIVEN))
         assert np.isfinite(face).all()
