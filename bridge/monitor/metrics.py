@@ -128,11 +128,10 @@ class SubjectMetrics:
         if showing is Showing.LIVE:
             self.shown.add(now_s, 0.0)
             return
-        if showing is Showing.RESTING and not late_s:
-            return  # there has been no face yet, or there will be none any more
+        if not late_s or self.starved_since_s is not None:
+            return  # no face is due: there has been none yet, or no sound that it could be of
         self.shown.add(now_s, late_s if showing is Showing.HELD else np.inf)
-        if late_s > 0.0 and self.starved_since_s is None:
-            self.dropped("late", now_s)
+        self.dropped("late", now_s)
 
     def faced(self, board: NDArray[np.float32], frame: int) -> None:
         """Take the board [174] that is shown, which nobody writes to any more, and its frame."""
@@ -148,8 +147,8 @@ class SubjectMetrics:
 class Metrics:
     """All subjects, and what they share.
 
-    `tick_lateness` and `send` (the work of one tick) belong to the tick thread, `inference` (one
-    batched step of all subjects) to the generator thread; `notice` to everyone. `time_of_day` and
+    `tick_lateness` and `send` (the work of one tick) belong to the tick thread, `inference` (a hop
+    of a batched step) to the generator thread; `notice` to everyone. `time_of_day` and
     `recorder` tell of themselves; either may be missing. `buffer_ms` is None where it is adaptive.
     """
 

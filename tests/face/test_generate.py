@@ -136,6 +136,24 @@ def test_a_stream_that_makes_the_newest_row_alone_is_enough() -> None:
     np.testing.assert_allclose(row_of(scene.voices[0], 3), [0.375, 2.0], rtol=1e-6)
 
 
+def test_how_a_voice_speaks_is_followed_hop_by_hop_however_many_come_at_once() -> None:
+    random = np.random.default_rng(4)
+    levels = [0.3 * random.random() if number % 40 < 25 else 0.0 for number in range(160)]
+    voices = []
+    for at_once, rows_made in ((2, None), (2 * 8, None), (2 * 20, 1)):
+        stall = Stall(rows_made)
+        for number, level in enumerate(levels, 1):
+            stall.sound(1, level)
+            if number % at_once == 0:
+                stall.scene.now_s = START_S + BLOCK_S * number
+                stall.scene.loop.turn()
+        voices.append(stall.voice)
+    for host_s in np.arange(START_S + 0.1, START_S + 1.5, 0.02):
+        first, *others = (voice.prosody_at(host_s) for voice in voices)
+        assert others == [first, first]
+    assert voices[0].prosody_at(START_S + 0.5).level > 0.0
+
+
 def test_one_bad_row_of_several_holds_the_row_before_it() -> None:
     scene = Scene(1)
     for level in (0.25, 1.0, 0.5):
@@ -151,17 +169,17 @@ def test_one_bad_row_of_several_holds_the_row_before_it() -> None:
 class Stall:
     """A voice that is heard on time, and then not looked after for a while."""
 
-    def __init__(self) -> None:
-        self.scene = Scene(1)
+    def __init__(self, rows_made: int | None = None) -> None:
+        self.scene = Scene(1, rows_made)
         self.voice = self.scene.voices[0]
         self.heard = 0
 
-    def sound(self, blocks: int, *, at_once_s: float | None = None) -> None:
+    def sound(self, blocks: int, level: float = 0.25, *, at_once_s: float | None = None) -> None:
         """Let blocks arrive on time, or all of them at a host time."""
         for _ in range(blocks):
             self.heard += 1
             on_time_s = START_S + BLOCK_S * self.heard
-            self.scene.source(0).put(on_time_s if at_once_s is None else at_once_s, 0.25)
+            self.scene.source(0).put(on_time_s if at_once_s is None else at_once_s, level)
 
     def live(self, blocks: int) -> None:
         for _ in range(blocks):

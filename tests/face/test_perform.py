@@ -1,3 +1,5 @@
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from bridge.face.alive.levels import AS_GENERATED
 from bridge.face.alive.life import Life
 from bridge.face.alive.prosody import Prosody
 from bridge.face.alive.settling import Policies, Policy, Rest
-from bridge.face.perform import HOLD_S, SILENCE_S, Performer, Showing
+from bridge.face.perform import HOLD_S, SILENCE_S, Performer, Showing, compose
 from bridge.face.timeline import Reach, Reading
 from models.board import INDEX
 
@@ -24,6 +26,23 @@ def still(policies: Policies | None = None) -> Performer:
     return Performer(CHANNELS, Life(1, AS_GENERATED), policies)
 
 
+@dataclass(frozen=True)
+class Shown:
+    """A whole face of one character."""
+
+    board: NDArray[np.float32]
+    head: NDArray[np.float32]
+    showing: Showing
+
+
+def played(
+    performer: Performer, reading: Reading | None, cues: Cues, now_s: float, **flags: bool
+) -> Shown:
+    pose = performer.pose(reading, cues, now_s, **flags)
+    (board,) = compose([pose], [performer])
+    return Shown(board, pose.living.head, pose.showing)
+
+
 def face(jaw: float, brow: float = 0.0) -> NDArray[np.float32]:
     return np.array([jaw, brow], dtype=np.float32)
 
@@ -32,15 +51,14 @@ def live(performer: Performer, start_s: float, jaw: float, seconds: float) -> fl
     """Show a face for a while; return the time of the last frame."""
     ticks = round(seconds / TICK_S)
     for tick in range(ticks + 1):
-        performer.frame(Reading(face(jaw), Reach.LIVE), SPEAKING, start_s + tick * TICK_S)
+        played(performer, Reading(face(jaw), Reach.LIVE), SPEAKING, start_s + tick * TICK_S)
     return start_s + ticks * TICK_S
 
 
 def test_a_row_stands_at_its_board_places_and_the_rest_is_neutral() -> None:
     performer = still()
     live(performer, 0.0, 0.5, 0.5)
-    frame = performer.frame(Reading(face(0.5, 0.25), Reach.LIVE), SPEAKING, 1.0)
-    assert frame.time_s == 1.0
+    frame = played(performer, Reading(face(0.5, 0.25), Reach.LIVE), SPEAKING, 1.0)
     assert frame.board.shape == (174,)
     assert frame.board[JAW] == np.float32(0.5)
     assert frame.board[INDEX["CTRL_L_brow_down.ty"]] == np.float32(0.25)
@@ -49,7 +67,7 @@ def test_a_row_stands_at_its_board_places_and_the_rest_is_neutral() -> None:
 
 
 def test_without_a_face_yet_the_frame_is_neutral() -> None:
-    assert not still().frame(None, SPEAKING, 5.0).board.any()
+    assert not played(still(), None, SPEAKING, 5.0).board.any()
 
 
 def test_a_gap_holds_the_face_then_lets_it_fall() -> None:
@@ -57,22 +75,22 @@ def test_a_gap_holds_the_face_then_lets_it_fall() -> None:
     end_s = live(performer, 0.0, 0.8, 0.5)
     gap_s = end_s + TICK_S
     starved = Reading(face(0.1), Reach.LATE, made_s=end_s, late_s=0.3)
-    held = performer.frame(starved, SPEAKING, gap_s, is_starved=True).board[JAW]
+    held = played(performer, starved, SPEAKING, gap_s, is_starved=True).board[JAW]
     assert held == np.float32(0.8)
-    assert performer.frame(None, SPEAKING, gap_s + 0.24).board[JAW] == held
-    fallen = performer.frame(None, SPEAKING, gap_s + 0.25 + 0.3).board[JAW]
+    assert played(performer, None, SPEAKING, gap_s + 0.24).board[JAW] == held
+    fallen = played(performer, None, SPEAKING, gap_s + 0.25 + 0.3).board[JAW]
     np.testing.assert_allclose(fallen, 0.8 * np.exp(-1.0), rtol=1e-5)
-    assert performer.frame(None, SPEAKING, gap_s + 5.0).board[JAW] < 1e-6
+    assert played(performer, None, SPEAKING, gap_s + 5.0).board[JAW] < 1e-6
 
 
 def test_after_a_gap_the_face_comes_back_without_a_pop() -> None:
     performer = still(Policies(lost=Policy(Rest.DECAY, return_s=0.15)))
     gap_s = live(performer, 0.0, 0.8, 0.5) + TICK_S
-    performer.frame(None, SPEAKING, gap_s)
-    before = performer.frame(None, SPEAKING, gap_s + 1.0).board[JAW]
+    played(performer, None, SPEAKING, gap_s)
+    before = played(performer, None, SPEAKING, gap_s + 1.0).board[JAW]
     times_s = [gap_s + 1.0 + tick * TICK_S for tick in range(1, 13)]
     back = [
-        performer.frame(Reading(face(1.0), Reach.LIVE), SPEAKING, at_s).board[JAW]
+        played(performer, Reading(face(1.0), Reach.LIVE), SPEAKING, at_s).board[JAW]
         for at_s in times_s
     ]
     shown = [before, *back]
@@ -86,13 +104,13 @@ def test_one_late_read_is_made_good_within_a_tick() -> None:
     performer = still()
     late_s = live(performer, 0.0, 0.8, 0.5) + TICK_S
     late = Reading(face(0.7), Reach.LATE, made_s=late_s - 0.02, late_s=0.01)
-    assert performer.frame(late, SPEAKING, late_s).board[JAW] == np.float32(0.7)
-    assert performer.showing is Showing.HELD
-    performer.frame(Reading(face(0.6), Reach.LIVE), SPEAKING, late_s + TICK_S)
-    assert performer.showing is Showing.LIVE
-    exact = performer.frame(Reading(face(0.5), Reach.LIVE), SPEAKING, late_s + 2.1 * TICK_S).board[
-        JAW
-    ]
+    held = played(performer, late, SPEAKING, late_s)
+    assert (held.board[JAW], held.showing) == (np.float32(0.7), Showing.HELD)
+    fresh = played(performer, Reading(face(0.6), Reach.LIVE), SPEAKING, late_s + TICK_S)
+    assert fresh.showing is Showing.LIVE
+    exact = played(
+        performer, Reading(face(0.5), Reach.LIVE), SPEAKING, late_s + 2.1 * TICK_S
+    ).board[JAW]
     assert exact == np.float32(0.5)
 
 
@@ -117,8 +135,13 @@ def test_each_situation_is_told_from_the_others() -> None:
             performer = still(policies)
             end_s = live(performer, 0.0, 0.8, 0.5)
             for after_s in (0.02, 1.0):
-                frame = performer.frame(
-                    reading, cues, end_s + after_s, is_paused=is_paused, is_starved=is_starved
+                frame = played(
+                    performer,
+                    reading,
+                    cues,
+                    end_s + after_s,
+                    is_paused=is_paused,
+                    is_starved=is_starved,
                 )
             jaws.append(float(frame.board[JAW]))
     fell = np.reshape(jaws, (4, 4)) < 1e-6
@@ -133,8 +156,8 @@ def test_the_newest_row_is_shown_while_rows_are_late_and_rests_when_none_follows
     for tick in range(1, 180):
         now_s = end_s + tick * TICK_S
         late = Reading(face(0.6), Reach.LATE, made_s=end_s, late_s=now_s - end_s)
-        jaw = float(performer.frame(late, SPEAKING, now_s).board[JAW])
-        jaws[performer.showing].append(jaw)
+        frame = played(performer, late, SPEAKING, now_s)
+        jaws[frame.showing].append(float(frame.board[JAW]))
     held, resting = jaws[Showing.HELD], jaws[Showing.RESTING]
     assert len(held) == pytest.approx(HOLD_S / TICK_S, abs=1)
     np.testing.assert_allclose(held, 0.6, rtol=1e-6)
@@ -151,8 +174,9 @@ def test_a_late_row_that_follows_is_shown_however_long_rows_have_been_late() -> 
         now_s = end_s + tick * TICK_S
         jaw = 0.4 + 0.3 * np.sin(tick / 10)
         late = Reading(face(jaw), Reach.LATE, made_s=now_s - 0.1, late_s=tick * TICK_S)
-        assert performer.frame(late, SPEAKING, now_s).board[JAW] == pytest.approx(jaw, abs=1e-6)
-        assert performer.showing is Showing.HELD
+        frame = played(performer, late, SPEAKING, now_s)
+        assert frame.board[JAW] == pytest.approx(jaw, abs=1e-6)
+        assert frame.showing is Showing.HELD
 
 
 def test_a_starved_face_follows_the_policy_of_lost_input_at_once() -> None:
@@ -161,15 +185,15 @@ def test_a_starved_face_follows_the_policy_of_lost_input_at_once() -> None:
     for tick in range(1, 120):
         now_s = end_s + tick * TICK_S
         late = Reading(face(0.6), Reach.LATE, made_s=end_s, late_s=0.3)
-        frame = performer.frame(late, SPEAKING, now_s, is_starved=True)
-        assert performer.showing is Showing.RESTING
+        frame = played(performer, late, SPEAKING, now_s, is_starved=True)
+        assert frame.showing is Showing.RESTING
         assert frame.board[JAW] == np.float32(0.8)
 
 
 def test_a_face_before_its_first_row_rests() -> None:
     performer = still()
-    frame = performer.frame(Reading(None, Reach.EARLY), SPEAKING, 3.0)
-    assert performer.showing is Showing.RESTING
+    frame = played(performer, Reading(None, Reach.EARLY), SPEAKING, 3.0)
+    assert frame.showing is Showing.RESTING
     assert not frame.board.any()
 
 
@@ -177,8 +201,8 @@ def test_a_pause_hides_no_late_row() -> None:
     performer = still()
     end_s = live(performer, 0.0, 0.8, 0.5)
     late = Reading(face(0.6), Reach.LATE, made_s=end_s, late_s=0.1)
-    frame = performer.frame(late, SPEAKING, end_s + 0.1, is_paused=True)
-    assert performer.showing is Showing.HELD
+    frame = played(performer, late, SPEAKING, end_s + 0.1, is_paused=True)
+    assert frame.showing is Showing.HELD
     assert frame.board[JAW] == np.float32(0.8)
 
 
@@ -194,15 +218,28 @@ def test_no_row_that_comes_late_or_not_makes_the_face_jump(
         for _ in range(ticks):
             now_s += TICK_S
             late = Reading(face(0.8), Reach.LATE, made_s=made_s, late_s=now_s - made_s)
-            frame = performer.frame(late, SPEAKING, now_s, is_starved=is_starved)
+            frame = played(performer, late, SPEAKING, now_s, is_starved=is_starved)
             shown.append(float(frame.board[JAW]))
     assert 0.0 <= min(shown) <= max(shown) <= np.float32(0.8) + 1e-6
     assert np.abs(np.diff(shown)).max(initial=0.0) < 0.25
 
 
+def test_faces_that_are_composed_together_are_those_composed_alone() -> None:
+    performers = [Performer(CHANNELS, Life(seed)) for seed in (1, 2, 3)]
+    alone = [Performer(CHANNELS, Life(seed)) for seed in (1, 2, 3)]
+    for tick in range(300):
+        now_s = tick * TICK_S
+        readings = [Reading(face(0.1 * n, 0.2), Reach.LIVE) for n in range(3)]
+        both = list(zip(performers, readings, strict=True))
+        poses = [performer.pose(reading, SPEAKING, now_s) for performer, reading in both]
+        boards = compose(poses, performers)
+        for performer, reading, board in zip(alone, readings, boards, strict=True):
+            np.testing.assert_array_equal(played(performer, reading, SPEAKING, now_s).board, board)
+
+
 def test_a_face_without_words_goes_on_living() -> None:
     performer = Performer(CHANNELS, Life(3))
-    frames = [performer.frame(None, Cues(), tick * TICK_S, is_paused=True) for tick in range(900)]
+    frames = [played(performer, None, Cues(), tick * TICK_S, is_paused=True) for tick in range(900)]
     boards = np.array([frame.board for frame in frames])
     moved = np.ptp(boards, axis=0)
     assert moved[INDEX["CTRL_L_eye_blink.ty"]] > 0.9

@@ -183,7 +183,7 @@ def test_hops_wait_together_for_the_generator_and_the_newest_are_kept() -> None:
     assert voice.hops == []
 
 
-def test_hops_of_which_no_row_was_made_are_heard_and_leave_no_gap() -> None:
+def test_hops_of_which_no_row_was_made_leave_no_gap() -> None:
     whole, window = scripted_voice(), scripted_voice()
     for voice, newest in ((whole, None), (window, 1)):
         hear(voice, 40)
@@ -199,8 +199,6 @@ def test_hops_of_which_no_row_was_made_are_heard_and_leave_no_gap() -> None:
         assert given.reach is Reach.LIVE
         # The rows left out lie on the line between those that were made.
         np.testing.assert_allclose(given.values, expected.values, atol=1e-3)
-        assert window.prosody_at(at_s) == whole.prosody_at(at_s)
-    assert whole.prosody_at(START_S + 0.6).level > 0.0
 
 
 def test_a_silent_device_starves_a_voice_and_a_late_generator_does_not() -> None:

@@ -62,8 +62,12 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "other rates": ({"rate_hz": 60, "sample_rate_hz": 8000}, "other sample rate, row rate"),
     "fewer look-aheads": ({"sizes": {"delays": 3}}, "other number of look-aheads"),
     "a width that fits no tensor": ({"sizes": {"width": 17}}, "do not fit"),
-    "a width of gigabytes": ({"sizes": {"width": 10**9}}, "sizes that make no network"),
-    "a width that is no number": ({"sizes": {"width": "wide"}}, "sizes that make no network"),
+    "a width of gigabytes": ({"sizes": {"width": 10**9}}, "do not fit"),
+    "a width that is no number": ({"sizes": {"width": "wide"}}, "do not fit"),
+    "a condition that is no number": (
+        {"sizes": {"condition_width": "wide"}},
+        "sizes that make no network",
+    ),
     "a reach of days": ({"sizes": {"encoder_dilations": [1, 10**9]}}, "dilations or a window"),
     "a reach that is no number": ({"sizes": {"encoder_dilations": [1, "2"]}}, "dilations or a"),
 }

@@ -50,4 +50,4 @@ class RestSpec(BaseModel):
     @property
     def policies(self) -> Policies:
         """What the face is told."""
-        return Policies(self.silence.told, self.lost.told, self.pause.told)
+        return Policies(silence=self.silence.told, lost=self.lost.told, pause=self.pause.told)
