@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from models.architecture import Architecture
 from models.board import AUDIO_DRIVEN, CHANNELS, INDEX
 from models.described_file import read, write
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    import numpy as np
     import torch
     from numpy.typing import NDArray
 
@@ -101,7 +102,7 @@ def read_weights(path: Path) -> tuple[Tensors, Description]:
         ) from error
     if wanted != {name: tensor.shape for name, tensor in tensors.items()}:
         raise WeightsError(f"{path}: the tensors do not fit the description; fetch it again")
-    return tensors, description
+    return {name: tensor.astype(np.float32) for name, tensor in tensors.items()}, description
 
 
 def check_streams(path: Path, description: Description) -> None:
@@ -138,7 +139,10 @@ def network_of(tensors: Tensors, description: Description, device: torch.device)
 
 def _shapes(description: Description) -> dict[str, tuple[int, ...]]:
     if isinstance(description.architecture, Architecture):
-        return description.architecture.tensor_shapes()
+        shapes = description.architecture.tensor_shapes()
+        if not all(type(size) is int for shape in shapes.values() for size in shape):
+            raise TypeError("a size is no whole number")
+        return shapes
     import torch
 
     with torch.device("meta"):  # which takes no memory, whatever the sizes say

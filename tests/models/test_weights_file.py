@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -63,7 +64,18 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "fewer look-aheads": ({"sizes": {"delays": 3}}, "other number of look-aheads"),
     "a width that fits no tensor": ({"sizes": {"width": 17}}, "do not fit"),
     "a width of gigabytes": ({"sizes": {"width": 10**9}}, "do not fit"),
-    "a width that is no number": ({"sizes": {"width": "wide"}}, "do not fit"),
+    "a width that is no number": (
+        {"sizes": {"width": "wide"}},
+        "sizes that make no network",
+    ),
+    "a width that is no whole number": (
+        {"sizes": {"width": 16.0}},
+        "sizes that make no network .a size is no whole number",
+    ),
+    "look-aheads that are no whole number": (
+        {"sizes": {"delays": 13.0}},
+        "sizes that make no network",
+    ),
     "a condition that is no number": (
         {"sizes": {"condition_width": "wide"}},
         "sizes that make no network",
@@ -87,6 +99,22 @@ def test_weights_of_another_make_are_one_clear_error(
 def test_nothing_changed_is_no_error(small_weights: Path, tmp_path: Path) -> None:
     rewritten(small_weights, tmp_path / "good.safetensors")
     assert load_generator(tmp_path / "good.safetensors", "cpu").rate_hz == 50
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.bfloat16])
+def test_weights_of_another_precision_make_their_faces_with_onnx_runtime(
+    small_weights: Path, tmp_path: Path, kind: torch.dtype
+) -> None:
+    with safe_open(small_weights, "pt") as file:
+        metadata = dict(file.metadata())
+    path = tmp_path / "other.safetensors"
+    rounded = {name: tensor.to(kind) for name, tensor in load_file(small_weights).items()}
+    save_file(rounded, path, metadata)
+    other, ours = load_generator(path, "cpu"), load_generator(small_weights, "cpu")
+    assert (other.engine.notice, other.engine.name) == ("", ours.engine.name)
+    noise = 0.1 * np.random.default_rng(1).standard_normal(9600).astype(np.float32)
+    faces = [generator.generate(noise, 16_000) for generator in (other, ours)]
+    assert np.abs(faces[0] - faces[1]).max() < 0.02
 
 
 def test_weights_that_are_not_there(tmp_path: Path) -> None:
