@@ -77,9 +77,9 @@ def judge_speed(hops_s: list[float], subjects: int) -> Finding:
         f"{hop_ms:.0f} there are: {HOP_S / median_s:.1f} times real time"
     )
     if median_s >= HOP_S:
-        return fault("speed", what, "use a GPU (device: cuda), fewer subjects, or a faster machine")
+        return fault("speed", what, "close other programs, use fewer subjects, or a faster machine")
     if p99_s >= COMFORT * HOP_S:
-        remedy = "close other programs, raise buffer_ms, or use a GPU (device: cuda)"
+        remedy = "close other programs; buffer_ms: auto hides what is left"
         return warning("speed", what, remedy)
     return ok("speed", what)
 

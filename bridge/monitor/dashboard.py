@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import threading
 from contextlib import ExitStack
+from importlib import import_module
 from typing import TYPE_CHECKING, TextIO
 
 from bridge.clock.host import host_now
@@ -112,7 +113,13 @@ class Dashboard(Monitor):
         self._leaving = ExitStack()
 
     def __enter__(self) -> Self:
-        """Begin to draw, and to read keys where there are any."""
+        """Begin to draw, and to read keys where there are any.
+
+        What draws is imported first: it takes the interpreter for a third of a second, in which the
+        first faces would be late.
+        """
+        for needed in ("rich.live", "bridge.monitor.view"):
+            import_module(needed)
         if self._keys is not None:
             keyboard = self._leaving.enter_context(Keyboard())
             if keyboard.is_open:

@@ -147,8 +147,8 @@ class SubjectMetrics:
 class Metrics:
     """All subjects, and what they share.
 
-    `tick_lateness` and `send` (the work of one tick) belong to the tick thread, `inference` (a hop
-    of a batched step) to the generator thread; `notice` to everyone. `time_of_day` and
+    `tick_lateness` and `send` (the work of one tick) belong to the tick thread, `inference` (one
+    batched step) to the generator thread; `notice` to everyone. `time_of_day` and
     `recorder` tell of themselves; either may be missing. `buffer_ms` is None where it is adaptive.
     """
 
