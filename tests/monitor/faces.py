@@ -9,6 +9,7 @@ import numpy as np
 
 from bridge.audio.source import SourceState
 from bridge.clock.rate import FRAME_RATES
+from bridge.face.perform import Showing
 from bridge.monitor.metrics import PARTS, Metrics, SubjectMetrics
 from models.board import CHANNELS, INDEX
 
@@ -36,11 +37,14 @@ def subject(name: str = "CSTalk", links: int = 1) -> SubjectMetrics:
     counted = [CountedLink(f"livelink-face://127.0.0.1:{11111 + n}") for n in range(links)]
     made = SubjectMetrics(name, counted)
     made.lookahead_ms = 80
+    made.buffer_at = lambda _now_s: 0.0076
     return made
 
 
-def metrics(*subjects: SubjectMetrics) -> Metrics:
-    return Metrics(subjects or (subject(),), FRAME_RATES["60"], buffer_ms=12, device="cpu")
+def metrics(
+    *subjects: SubjectMetrics, buffer_ms: float | None = 12, device: str = "cpu"
+) -> Metrics:
+    return Metrics(subjects or (subject(),), FRAME_RATES["60"], buffer_ms=buffer_ms, device=device)
 
 
 def play(
@@ -64,6 +68,7 @@ def speak(one: SubjectMetrics, now_s: float, tick: int, level_db: float) -> None
     board = np.zeros(len(CHANNELS), dtype=np.float32)
     board[INDEX["CTRL_C_jaw.ty"]] = 0.62
     one.faced(board, FIRST_FRAME + tick)
+    one.showed(Showing.LIVE, 0.0, now_s)
     for part, duration_ms in zip(PARTS, (5.0, 5.0, 10.0, 3.1, 12.0, 0.4), strict=True):
         one.took(part, duration_ms / 1000)
     one.took_in_all(0.0355)

@@ -2,95 +2,308 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge.audio.source import SourceState
-from bridge.monitor.health import State, health
-from tests.monitor.faces import CountedLink, Target, metrics, play
+from bridge.face.perform import Showing
+from bridge.monitor.health import Lamp, State, health, lamps
+from bridge.monitor.metrics import DROPS
+from bridge.monitor.rings import RATE_WINDOW_S
+from tests.monitor.faces import CountedLink, Target, metrics, play, subject
+from tests.recording.stage import Stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bridge.monitor.health import Health
+    from bridge.monitor.metrics import Metrics
+
+TICK_S = 1 / 60
+
+
+def told(running: Metrics, now_s: float) -> Health:
+    return health(running, running.subjects[0], now_s)
+
+
+def hold(running: Metrics, after_s: float, ticks: int, late_s: float = 0.014) -> float:
+    """Let so many ticks show an older face; return the host time of the last."""
+    now_s = after_s
+    for tick in range(1, ticks + 1):
+        now_s = after_s + tick * TICK_S
+        for one in running.subjects:
+            one.showed(Showing.HELD, late_s, now_s)
+    return now_s
+
+
+def steps(running: Metrics, duration_s: float) -> None:
+    for _ in range(100):
+        running.inference.add(duration_s)
 
 
 def test_speech_that_is_sent_is_ok() -> None:
     running = metrics()
     now_s = play(running)
-    found = health(running, running.subjects[0], now_s)
+    found = told(running, now_s)
     assert (found.state, found.advice) == (State.OK, "")
 
 
 def test_before_the_first_sound_it_is_starting() -> None:
     waiting = metrics()
-    assert health(waiting, waiting.subjects[0], 0.0).state is State.STARTING
+    assert told(waiting, 0.0).state is State.STARTING
     waiting.subjects[0].set_input(SourceState.RUNNING, "Microphone")
-    assert health(waiting, waiting.subjects[0], 0.0).state is State.STARTING
+    assert told(waiting, 0.0).state is State.STARTING
 
 
 @pytest.mark.parametrize(("level_db", "words"), [(-110.0, "unmute"), (-65.0, "raise gain_db")])
 def test_a_long_silence_is_named_with_its_likely_cause(level_db: float, words: str) -> None:
     running = metrics()
     now_s = play(running, seconds=6.0, level_db=level_db)
-    found = health(running, running.subjects[0], now_s)
+    found = told(running, now_s)
     assert found.state is State.SILENT
     assert words in found.advice
 
 
-def test_a_muted_voice_is_told_so_and_not_to_be_unplugged() -> None:
+def test_a_muted_or_paused_voice_is_a_lamp_and_not_told_to_be_unplugged() -> None:
     running = metrics()
     now_s = play(running, seconds=6.0, level_db=-110.0)
-    running.subjects[0].is_muted = True
-    found = health(running, running.subjects[0], now_s)
-    assert (found.state, found.advice) == (State.MUTED, "its voice is not heard")
-    running.subjects[0].is_paused = True
-    assert health(running, running.subjects[0], now_s).state is State.PAUSED
+    one = running.subjects[0]
+    one.is_muted = True
+    assert lamps(running, one) == (Lamp.MUTED,)
+    assert (told(running, now_s).state, told(running, now_s).advice) == (State.OK, "")
+    one.is_muted, one.is_paused = False, True
+    assert lamps(running, one) == (Lamp.PAUSED,)
+    assert told(running, now_s).state is State.OK
+
+
+def in_state(state: State) -> tuple[Metrics, float]:
+    """Return metrics of a subject in that state, and the time."""
+    running = metrics()
+    one = running.subjects[0]
+    if state is State.STARTING:
+        return running, 0.0
+    now_s = play(running, seconds=6.0, level_db=-110.0 if state is State.SILENT else -24.0)
+    counters = one.links[0].counters
+    assert isinstance(counters, CountedLink)
+    match state:
+        case State.ENDED:
+            one.set_input(SourceState.ENDED, "take.wav")
+        case State.BEHIND:
+            now_s = hold(running, now_s, 10)
+        case State.NOT_SENT:
+            counters.failed, counters.receivers = 4, [Target(4, "refused")]
+            one.sent(now_s)
+        case State.NO_INPUT:
+            one.set_input(SourceState.LOST, "USB Microphone")
+    return running, now_s
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("is_muted", [True, False])
+@pytest.mark.parametrize("is_paused", [True, False])
+@pytest.mark.parametrize("is_recorded", [True, False])
+def test_what_the_user_switched_on_is_a_lamp_beside_every_state(
+    tmp_path: Path, state: State, *, is_muted: bool, is_paused: bool, is_recorded: bool
+) -> None:
+    running, now_s = in_state(state)
+    assert told(running, now_s).state is state
+    one = running.subjects[0]
+    one.is_muted, one.is_paused = is_muted, is_paused
+    stage = Stage(tmp_path)
+    running.recorder = stage.recorder
+    if is_recorded:
+        stage.recorder.start("MySlate", 3)
+    lit = {Lamp.MUTED: is_muted, Lamp.PAUSED: is_paused, Lamp.REC: is_recorded}
+    assert lamps(running, one) == tuple(lamp for lamp in Lamp if lit[lamp])
+    is_wanted_silence = state is State.SILENT and (is_muted or is_paused)
+    assert told(running, now_s).state is (State.OK if is_wanted_silence else state)
+    if is_recorded:
+        stage.step(1)
+        stage.recorder.stop()
+        assert Lamp.REC not in lamps(running, one)
 
 
 def test_a_pause_of_a_speaker_is_no_silence() -> None:
     running = metrics()
     paused_s = play(running)
     now_s = play(running, level_db=-70.0, start_s=paused_s)
-    assert health(running, running.subjects[0], now_s).state is State.OK
+    assert told(running, now_s).state is State.OK
 
 
 def test_a_vanished_device_and_a_stalled_one_are_no_input() -> None:
     running = metrics()
     one = running.subjects[0]
     now_s = play(running)
-    stalled = health(running, one, now_s + 2.0)
-    assert (stalled.state, "for 2 s" in stalled.advice) == (State.NO_INPUT, True)
+    one.starved_since_s = now_s
+    stalled = told(running, now_s + 2.0)
+    assert stalled.state is State.NO_INPUT
+    assert stalled.advice == "no sound from Built-in Microphone for 2 s; check its cable"
+    one.starved_since_s = None
+    assert told(running, now_s).state is State.OK
     one.set_input(SourceState.LOST, "USB Microphone")
-    lost = health(running, one, now_s)
+    lost = told(running, now_s)
     assert (lost.state, "USB Microphone is gone" in lost.advice) == (State.NO_INPUT, True)
+
+
+def test_a_generator_that_stands_still_is_not_blamed_on_the_cable() -> None:
+    running = metrics()
+    now_s = play(running)
+    one = running.subjects[0]
+    for tick in range(1, 240):
+        now_s += TICK_S
+        one.showed(Showing.HELD if tick < 30 else Showing.RESTING, tick * TICK_S, now_s)
+    found = told(running, now_s)
+    assert found.state is State.BEHIND
+    assert found.advice.startswith("no new face comes, so it rests: ")
+    assert "cable" not in found.advice
+
+
+@pytest.mark.parametrize("state", [SourceState.RUNNING, SourceState.ENDED])
+def test_a_file_is_never_told_to_check_its_cable(state: SourceState) -> None:
+    running = metrics()
+    one = running.subjects[0]
+    now_s = play(running)
+    one.set_input(state, "take.wav", is_device=False)
+    one.starved_since_s = now_s
+    for later_s in (0.0, 1.0, 3600.0):
+        found = told(running, now_s + later_s)
+        assert found.state is not State.NO_INPUT
+        assert "cable" not in found.advice
 
 
 def test_a_recording_that_is_over_has_ended() -> None:
     running = metrics()
     now_s = play(running)
     running.subjects[0].set_input(SourceState.ENDED, "take.wav")
-    assert health(running, running.subjects[0], now_s + 9).state is State.ENDED
+    assert told(running, now_s + 9).state is State.ENDED
 
 
-def test_late_faces_say_to_raise_the_buffer() -> None:
+def test_late_faces_tell_their_share_and_how_late_they_are() -> None:
+    running = metrics()
+    now_s = hold(running, play(running), 30, late_s=0.014)
+    found = told(running, now_s)
+    assert found.state is State.BEHIND
+    # 30 of the 120 ticks of two seconds.
+    assert found.advice.startswith("25% of faces late, by 14 ms: ")
+    assert told(running, now_s + 1.5).state is State.BEHIND
+    assert told(running, now_s + RATE_WINDOW_S).state is State.OK
+
+
+@pytest.mark.parametrize(
+    ("buffer_ms", "device", "others", "step_s", "cause"),
+    [
+        (12, "cpu", 0, 0.002, "rows come too late for a buffer of 8 ms; set buffer_ms: auto"),
+        (None, "cpu", 0, 0.002, "the machine is busy, the buffer is at 8 ms; close other programs"),
+        (None, "cpu", 0, 0.026, "a row takes 26 ms of the 20 there are; close other programs"),
+        (
+            12,
+            "cpu",
+            3,
+            0.026,
+            "a row takes 26 ms of the 20 there are; close other programs, or use fewer subjects",
+        ),
+        (
+            None,
+            "cuda",
+            3,
+            0.026,
+            "a row takes 26 ms of the 20 there are; set device: cpu, or free the GPU",
+        ),
+        (None, "cuda", 0, 0.0199, "the machine is busy, the buffer is at 8 ms"),
+    ],
+)
+def test_each_cause_has_its_remedy(
+    buffer_ms: float | None, device: str, others: int, step_s: float, cause: str
+) -> None:
+    subjects = [subject(name) for name in ("Anna", "Bruno", "Clara", "Dora")[: 1 + others]]
+    running = metrics(*subjects, buffer_ms=buffer_ms, device=device)
+    now_s = hold(running, play(running), 30)
+    steps(running, step_s)
+    for one in running.subjects:
+        assert cause in health(running, one, now_s).advice
+
+
+def test_a_slow_start_that_is_over_is_not_called_slow() -> None:
+    running = metrics(buffer_ms=None)
+    steps(running, 0.1)
+    now_s = hold(running, play(running), 30)
+    assert "a row takes" not in told(running, now_s).advice
+
+
+@pytest.mark.parametrize("cause", ["hops", "blocks", "ticks"])
+def test_losses_tell_what_was_lost(cause: str) -> None:
     running = metrics()
     now_s = play(running)
-    running.subjects[0].dropped("late", now_s, 3)
-    found = health(running, running.subjects[0], now_s)
-    assert (found.state, "raise buffer_ms, now 12" in found.advice) == (State.LATE, True)
-    assert health(running, running.subjects[0], now_s + 0.5).state is State.LATE
+    running.subjects[0].dropped(cause, now_s, 7)
+    found = told(running, now_s)
+    assert found.state is State.BEHIND
+    assert found.advice.startswith(f"7 {cause} lost in 2 s: ")
 
 
-def test_one_late_face_is_not_worth_a_word() -> None:
+def test_two_late_faces_are_not_worth_a_word() -> None:
+    running = metrics()
+    now_s = hold(running, play(running), 2)
+    assert told(running, now_s).state is State.OK
+    assert told(running, hold(running, now_s, 1)).state is State.BEHIND
+
+
+def test_before_the_first_face_and_after_the_last_no_tick_is_late() -> None:
     running = metrics()
     now_s = play(running)
-    running.subjects[0].dropped("late", now_s)
-    assert health(running, running.subjects[0], now_s).state is State.OK
+    for _ in range(120):
+        now_s += TICK_S
+        running.subjects[0].showed(Showing.RESTING, 0.0, now_s)
+    assert told(running, now_s).state is State.OK
+    assert running.subjects[0].drops["late"].total == 0
 
 
-def test_slow_inference_is_told_with_its_time() -> None:
+def test_ticks_without_sound_are_not_late() -> None:
     running = metrics()
+    one = running.subjects[0]
     now_s = play(running)
-    for _ in range(1000):
-        running.inference.add(0.031)
-    running.subjects[0].dropped("hops", now_s, 10)
-    found = health(running, running.subjects[0], now_s)
-    assert (found.state, "31 of 20 ms" in found.advice) == (State.LATE, True)
+    one.starved_since_s = now_s
+    for tick in range(120):
+        now_s += TICK_S
+        one.showed(Showing.RESTING, 0.3 + tick * TICK_S, now_s)
+    assert one.drops["late"].total == 0
+    one.starved_since_s = None
+    assert told(running, now_s).state is State.OK
+
+
+TICKS = st.lists(
+    st.sampled_from([(Showing.LIVE, 0.0), (Showing.HELD, 0.01), (Showing.RESTING, 0.6)]),
+    min_size=1,
+    max_size=400,
+)
+
+
+@given(TICKS, st.sampled_from([24.0, 60.0]), st.sampled_from(sorted(DROPS)), st.integers(0, 5))
+def test_it_is_never_ok_after_more_than_two_missed_ticks_in_two_seconds(
+    shown: list[tuple[Showing, float]], rate_hz: float, cause: str, lost: int
+) -> None:
+    running = metrics()
+    one = running.subjects[0]
+    one.set_input(SourceState.RUNNING, "Microphone")
+    times_s = 10.0 + np.arange(len(shown)) / rate_hz
+    for now_s, (showing, late_s) in zip(times_s, shown, strict=True):
+        one.heard(now_s, level_db=-24.0, peak_db=-14.0, gate_open=True)
+        one.showed(showing, late_s, now_s)
+        recent = times_s[times_s <= now_s] > now_s - RATE_WINDOW_S
+        missed = sum(
+            showing is not Showing.LIVE
+            for (showing, _), is_recent in zip(shown, recent.tolist(), strict=False)
+            if is_recent
+        )
+        found = told(running, float(now_s))
+        assert (found.state is State.BEHIND) is (missed > 2)
+        assert bool(found.advice) is (found.state is not State.OK)
+    one.dropped(cause, float(now_s), lost)
+    if cause in {"hops", "blocks", "ticks"} and lost > 2:
+        assert told(running, float(now_s)).state is State.BEHIND
 
 
 def test_refused_packets_name_link_and_reason() -> None:
@@ -101,6 +314,6 @@ def test_refused_packets_name_link_and_reason() -> None:
     assert isinstance(counters, CountedLink)
     counters.failed, counters.receivers = 4, [Target(4, "Network is unreachable")]
     one.sent(now_s)
-    found = health(running, one, now_s)
+    found = told(running, now_s)
     assert found.state is State.NOT_SENT
     assert "livelink-face://127.0.0.1:11111: Network is unreachable" in found.advice

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bridge.face.perform import Showing
 from bridge.monitor.metrics import DROPS, MAX_NOTICES, PARTS
 from tests.monitor.faces import metrics, play, subject
 
@@ -26,6 +27,23 @@ def test_the_parts_and_causes_are_the_only_ones() -> None:
         one.took("luck", 1.0)
     with pytest.raises(KeyError):
         one.dropped("luck", 1.0)
+
+
+def test_a_tick_that_misses_its_face_is_counted_unless_no_sound_comes() -> None:
+    one = subject()
+    for showing, late_s in (
+        (Showing.RESTING, 0.0),
+        (Showing.LIVE, 0.0),
+        (Showing.HELD, 0.02),
+        (Showing.RESTING, 0.7),
+    ):
+        one.showed(showing, late_s, 1.0)
+    assert one.drops["late"].total == 2
+    shown = one.shown.recent(1.0)
+    assert (shown.live, shown.held, shown.resting, shown.behind_s) == (1, 1, 1, 0.02)
+    one.starved_since_s = 0.5
+    one.showed(Showing.RESTING, 0.9, 1.1)
+    assert one.drops["late"].total == 2
 
 
 def test_packets_are_counted_per_link() -> None:

@@ -40,6 +40,42 @@ def test_notices_and_changes_are_told_when_they_happen_and_once() -> None:
     assert report.lines(now_s) == []
 
 
+def test_a_lamp_that_is_switched_is_told_once_whatever_the_state(tmp_path: Path) -> None:
+    running = metrics(subject("Anna"), subject("Bruno"))
+    report = PlainReport(running)
+    now_s = play(running)
+    assert report.lines(now_s) == ["Anna: OK", "Bruno: OK"]
+    anna, bruno = running.subjects
+    anna.is_muted = True
+    assert report.lines(now_s) == ["Anna: MUTED on"]
+    assert report.lines(now_s) == []
+    anna.set_input(SourceState.LOST, "USB Microphone")
+    anna.is_paused = bruno.is_paused = True
+    assert report.lines(now_s) == [
+        "Anna: NO INPUT: USB Microphone is gone; plug it in again",
+        "Anna: PAUSED on",
+        "Bruno: PAUSED on",
+    ]
+    anna.is_muted = anna.is_paused = False
+    assert report.lines(now_s) == ["Anna: MUTED off", "Anna: PAUSED off"]
+    stage = Stage(tmp_path)
+    running.recorder = stage.recorder
+    stage.recorder.start("MySlate", 3)
+    assert report.lines(now_s) == ["Anna: REC on", "Bruno: REC on"]
+    stage.step(1)
+    stage.recorder.stop()
+    assert report.lines(now_s) == ["Anna: REC off", "Bruno: REC off"]
+
+
+def test_a_status_line_shows_lamps_beside_the_state() -> None:
+    running = metrics()
+    now_s = play(running)
+    running.subjects[0].is_muted = running.subjects[0].is_paused = True
+    assert " | CSTalk OK MUTED PAUSED  -24 dB  " in status_line(running, now_s)
+    running.subjects[0].set_input(SourceState.LOST, "USB Microphone")
+    assert " | CSTalk NO INPUT MUTED PAUSED  -24 dB  " in status_line(running, now_s)
+
+
 def test_a_status_line_comes_every_five_seconds() -> None:
     running = metrics()
     report = PlainReport(running)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.monitor.rings import RATE_CAPACITY, Percentiles, Rate
+from bridge.clock.rate import FRAME_RATES
+from bridge.monitor.rings import RATE_CAPACITY, RATE_WINDOW_S, Percentiles, Rate, ShownFaces
+
+if TYPE_CHECKING:
+    from bridge.clock.rate import FrameRate
 
 
 def test_nothing_measured_is_nothing() -> None:
@@ -20,6 +26,54 @@ def test_only_the_newest_measurements_count() -> None:
     spread = ring.spread()
     assert spread is not None
     assert (spread.median_s, spread.worst_s, spread.count) == (2.5, 4.0, 6)
+
+
+def test_the_newest_of_them_can_be_asked_for() -> None:
+    ring = Percentiles(capacity=8)
+    for value_s in (9.0, 9.0, 9.0, 1.0, 2.0, 3.0):
+        ring.add(value_s)
+    newest = ring.spread(3)
+    assert newest is not None
+    assert (newest.median_s, newest.worst_s) == (2.0, 3.0)
+    assert ring.spread(100) == ring.spread()
+
+
+@given(st.lists(st.floats(0, 10), min_size=1, max_size=600), st.integers(1, 700))
+def test_the_spread_of_the_newest_is_that_of_them_alone(values: list[float], newest: int) -> None:
+    ring, alone = Percentiles(), Percentiles()
+    for value_s in values:
+        ring.add(value_s)
+    for value_s in values[-newest:]:
+        alone.add(value_s)
+    expected, found = alone.spread(), ring.spread(newest)
+    assert expected is not None
+    assert found is not None
+    assert (found.median_s, found.p99_s, found.worst_s) == (
+        expected.median_s,
+        expected.p99_s,
+        expected.worst_s,
+    )
+
+
+def test_ticks_are_live_held_or_resting() -> None:
+    shown = ShownFaces()
+    for tick, late_s in enumerate([0.0, 0.0, 0.01, 0.03, 0.02, float("inf")]):
+        shown.add(5.0 + tick / 60, late_s)
+    recent = shown.recent(5.1)
+    assert (recent.live, recent.held, recent.resting, recent.missed) == (2, 3, 1, 4)
+    assert recent.behind_s == 0.02
+    none = shown.recent(5.0 + 5 / 60 + RATE_WINDOW_S)
+    assert (none.live, none.missed, none.behind_s) == (0, 0, 0.0)
+
+
+@pytest.mark.parametrize("rate", FRAME_RATES.values(), ids=str)
+def test_every_tick_of_two_seconds_is_remembered_at_every_frame_rate(rate: FrameRate) -> None:
+    shown = ShownFaces()
+    ticks = int(10 * rate.hz)
+    for tick in range(ticks):
+        shown.add(tick / rate.hz, 0.01)
+    expected = sum(tick / rate.hz > (ticks - 1) / rate.hz - RATE_WINDOW_S for tick in range(ticks))
+    assert shown.recent((ticks - 1) / rate.hz).held == expected
 
 
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=600))

@@ -47,6 +47,28 @@ def test_one_subject_is_shown_in_full() -> None:
         assert words in text, words
 
 
+def test_a_fixed_buffer_is_shown_as_set_and_an_adaptive_one_as_it_is_now() -> None:
+    fixed = metrics(buffer_ms=12)
+    assert "buffer 12 ms" in "\n".join(lines(fixed, play(fixed)))
+    adaptive = metrics(*map(subject, NAMES), buffer_ms=None)
+    now_s = play(adaptive)
+    adaptive.subjects[2].buffer_at = lambda at_s: 0.0304 if at_s == now_s else 9.0
+    assert "buffer auto 30 ms" in "\n".join(lines(adaptive, now_s))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_lamps_stand_beside_the_state_in_every_view(count: int) -> None:
+    running = metrics(*map(subject, NAMES[:count]))
+    now_s = play(running)
+    running.subjects[0].is_muted = running.subjects[0].is_paused = True
+    text = "\n".join(lines(running, now_s))
+    assert f" {NAMES[0]}  OK   MUTED   PAUSED " in text
+    assert text.count("MUTED") == text.count("PAUSED") == 1
+    running.subjects[0].set_input(SourceState.LOST, "USB Microphone")
+    text = "\n".join(lines(running, now_s))
+    assert f" {NAMES[0]}  NO INPUT   MUTED   PAUSED   USB Microphone is gone" in text
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (60, 12), (200, 60), (20, 4)])
 def test_the_picture_fits_the_terminal(count: int, width: int, height: int) -> None:
