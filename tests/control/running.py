@@ -16,11 +16,13 @@ from bridge.control.opening import Control
 from bridge.face.generate import GeneratorLoop
 from bridge.links.livelink_face import Packet, decode
 from bridge.opening import open_metrics, open_stage, open_subjects
+from bridge.subject import show as show_faces
 from tests.links.receiving import Receiver, receiver
 from tests.networks import GUARDED, write_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
     from pathlib import Path
 
     from bridge.monitor.metrics import Metrics
@@ -119,13 +121,13 @@ def _started(config: Config, closing: ExitStack, unreal: Receiver, folder: Path)
         for tick in Ticker(config.fps, now=host_now):
             if stop.is_set():
                 return
-            for subject in subjects:
-                subject.show(tick)
+            show_faces(subjects, tick)
 
+    work: list[Future[None]] = []
+    closing.callback(lambda: [thread.result() for thread in work])
     closing.enter_context(desk.connected(running))
     threads = closing.enter_context(ThreadPoolExecutor(2))
     closing.callback(stop.set)
     closing.enter_context(control.started())
-    threads.submit(generator.run, stop)
-    threads.submit(show)
+    work += [threads.submit(generator.run, stop), threads.submit(show)]
     return RunningBridge(desk, metrics, unreal, folder)
