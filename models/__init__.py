@@ -17,7 +17,7 @@ __all__ = ["load_generator"]
 
 
 def load_generator(path: Path | str | None = None, device: str = "auto") -> Generator:
-    """Return a trained generator; torch is imported here, not before.
+    """Return a trained generator; torch is imported only where it computes.
 
     `path` names a weights file (default: the shipped weights), `device` is auto, cpu or cuda.
     models.errors.WeightsError says what is wrong with a file, ValueError with a device.

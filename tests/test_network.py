@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from bridge.errors import UserError
-from bridge.network import check_guards
+from bridge.network import check_guards, live_device, load_network
 from models.emotions import MOUTH_GUARD
-from tests.networks import GUARDED, UNGUARDED, small_generator
+from tests.networks import GUARDED, UNGUARDED, small_generator, write_weights
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_every_guard_that_the_weights_do_not_know_is_told_where_it_was_set() -> None:
@@ -15,6 +20,20 @@ def test_every_guard_that_the_weights_do_not_know_is_told_where_it_was_set() -> 
         check_guards(generator, {"A": 0.1, "B": MOUTH_GUARD, "C": 0.9})
     assert [problem.where for problem in caught.value.problems] == ["A", "C"]
     assert "trained without" in str(caught.value.problems[0])
+
+
+def test_live_faces_are_made_on_the_cpu_unless_the_user_asks_for_more() -> None:
+    assert [live_device(name) for name in ("auto", "cpu", "cuda")] == ["cpu", "cpu", "cuda"]
+
+
+def test_a_device_that_is_none_is_a_problem_of_the_device_and_a_file_one_of_the_weights(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(UserError, match="device"):
+        load_network(write_weights(tmp_path / "w.safetensors", GUARDED), "tpu")
+    with pytest.raises(UserError) as caught:
+        load_network(tmp_path / "none.safetensors", "cpu")
+    assert [problem.where for problem in caught.value.problems] == ["weights"]
 
 
 def test_weights_that_know_a_guard_take_any() -> None:

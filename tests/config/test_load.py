@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bridge.config.load import Flags, load_config, override, read_config
-from bridge.config.schema import Config
+from bridge.config.schema import MAX_SUBJECTS, Config
 from bridge.errors import UserError
 from bridge.face.alive.levels import AS_GENERATED, Levels
 from bridge.face.alive.settling import Policies, Policy, Rest
@@ -92,6 +92,51 @@ def test_every_problem_is_reported_at_once_at_its_place(tmp_path: Path) -> None:
     assert "did you mean `device`?" in found[2]
     assert "use neutral, happy, sad, angry, surprised, fearful, disgusted" in found[4]
     assert "1 to 65535" in found[6]
+
+
+@pytest.mark.parametrize(
+    ("text", "buffer_ms"),
+    [
+        ("", None),
+        ("buffer_ms: auto\n", None),
+        ("buffer_ms: ' AUTO '\n", None),
+        ("buffer_ms: 0\n", 0.0),
+        ("buffer_ms: 7.5\n", 7.5),
+        ("buffer_ms: 200\n", 200.0),
+    ],
+)
+def test_a_buffer_is_adaptive_or_so_many_milliseconds(
+    tmp_path: Path, text: str, buffer_ms: float | None
+) -> None:
+    assert read_config(written(tmp_path, text)).buffer_ms == buffer_ms
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("null", "write auto, or milliseconds"),
+        ("", "write auto, or milliseconds"),
+        ("adaptive", "`buffer_ms` must be a number"),
+        ("-1", "greater than or equal to 0"),
+        ("200.1", "less than or equal to 200"),
+        (".inf", "`buffer_ms` must be a finite number"),
+    ],
+)
+def test_a_buffer_that_cannot_be_is_told_at_its_place(
+    tmp_path: Path, value: str, words: str
+) -> None:
+    (found,) = problems(written(tmp_path, f"fps: 60\nbuffer_ms: {value}\n"))
+    assert found.startswith(f"2:{12 if value else 11}: ")
+    assert words in found
+
+
+def test_there_may_be_many_subjects_and_a_mistake_in_a_list_is_told(tmp_path: Path) -> None:
+    subjects = [f"  - {{name: S{n}, links: ['osc://h:{n}']}}\n" for n in range(1, 1026)]
+    most = read_config(written(tmp_path, "".join(["subjects:\n", *subjects[:1024]])))
+    assert len(most.subjects) == MAX_SUBJECTS == 1024
+    (found,) = problems(written(tmp_path, "".join(["subjects:\n", *subjects])))
+    assert found.startswith("2:3: `subjects`")
+    assert "at most 1024 items" in found
 
 
 @pytest.mark.parametrize("name", ["24", "29.97", "29.97df", "'60'", "59.94DF"])

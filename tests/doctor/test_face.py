@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,7 +33,20 @@ def test_weights_are_told_by_name_hash_licence_and_emotions(tmp_path: Path) -> N
 def test_what_auto_chose_is_told_with_the_reason(tmp_path: Path) -> None:
     path = write_weights(tmp_path / "small.safetensors", GUARDED)
     _, device = Network(Config(weights=path)).examine_weights()
-    assert "chosen because" in device.what
+    assert device.what.startswith("cpu (ONNX Runtime ")
+    assert "chosen because a hop takes little there and Unreal keeps its GPU" in device.what
+
+
+def test_an_engine_that_is_slower_than_need_be_is_a_warning_with_its_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_weights(tmp_path / "small.safetensors", GUARDED)
+    monkeypatch.setitem(sys.modules, "models.onnx_engine", None)  # its import fails
+    _, device, notice = Network(Config(weights=path)).examine_weights()
+    assert device.what.startswith("cpu (torch ")
+    assert (notice.state, notice.where) == (State.WARNING, "device")
+    assert notice.what.startswith("ONNX Runtime is not used (")
+    assert notice.remedy == "install onnx and onnxruntime again"
 
 
 def test_a_guard_that_the_weights_do_not_know_is_a_fault(tmp_path: Path) -> None:
