@@ -126,6 +126,24 @@ def test_one_bad_sample_does_not_poison_what_follows(
     assert np.isfinite(faces).all()
 
 
+@pytest.mark.parametrize("kind", STREAMS)
+@pytest.mark.parametrize("together", [2, 7, HOPS])
+def test_hops_that_come_together_give_the_rows_of_hops_that_come_alone(
+    kind: str, together: int, made: Made, generator: Generator, voices: np.ndarray
+) -> None:
+    """A sliding window makes the newest row alone, also of more hops than it is long."""
+    alone = play(STREAMS[kind](*made, 2), generator, voices, [{"happy": 0.7}, {}], [80.0, 20.0])
+    stream = STREAMS[kind](*made, 2)
+    weights = np.stack([generator.emotion_vector({"happy": 0.7}), generator.emotion_vector({})])
+    for first in range(0, HOPS - together + 1, together):
+        piece = voices[:, first * 320 : (first + together) * 320]
+        faces = stream.step(piece, weights, np.array([80.0, 20.0], np.float32), [0, 1])
+        rows = 1 if kind == "torch window" else together
+        assert faces.shape == (2, rows, len(generator.channels))
+        expected = alone[:, first + together - rows : first + together]
+        assert np.abs(faces - expected).max() < BOUND
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU on this machine")
 def test_the_cuda_graph_equals_the_eager_window(small_weights: Path, voices: np.ndarray) -> None:
     generator = load_generator(small_weights, "cuda")
