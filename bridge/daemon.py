@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING
 
 from bridge.clock.host import host_now
 from bridge.clock.opening import open_time_of_day
-from bridge.clock.tick import Ticker, raise_priority
+from bridge.clock.tick import Ticker
 from bridge.control.desk import Desk, Running
 from bridge.control.opening import Control
 from bridge.face.generate import GeneratorLoop, warm_up
 from bridge.monitor.dashboard import open_monitor
 from bridge.opening import open_metrics, open_stage, open_subjects
+from bridge.priority import Role, raised
 from bridge.process import quiet_libraries, settle, stop_on_signals
 from bridge.recording.recovery import recover
 from bridge.subject import show as show_faces
@@ -59,8 +60,9 @@ def run(
 
     At the `desk` the bridge can be told what to do while it runs. `watch` is entered with the
     metrics meanwhile; by default it is the dashboard.
-    `is_urgent` asks the system for ticks at real-time priority. On every way out each link leaves
-    its face at rest. Raises UserError for what the user can mend: weights, files, devices, hosts.
+    `is_urgent` asks the system to wake the threads of ticks and faces first. On every way out each
+    link leaves its face at rest. Raises UserError for what the user can mend: weights, files,
+    devices, hosts.
     """
     stop, wake, now = stop or threading.Event(), threading.Event(), host_now
     desk = desk or Desk()
@@ -83,8 +85,6 @@ def run(
         closing.callback(time_of_day.close)
 
         def show() -> None:
-            if is_urgent:
-                metrics.notice(now(), raise_priority())
             for tick in ticker:
                 if stop.is_set() or all(subject.is_over(tick.due_s) for subject in subjects):
                     return
@@ -95,7 +95,11 @@ def run(
         watch = watch or partial(open_monitor, dashboard=config.dashboard, desk=desk)
         running = Running(subjects, metrics, stage.model, stage.recorder, stop, now)
         with stop_on_signals(stop), desk.connected(running), control.started(), watch(metrics):
-            _work(stop, wake, partial(generator.run, stop), show)
+            faces = partial(generator.run, stop)
+            tasks: dict[Role, Callable[[], None]] = {Role.FACES: faces, Role.TICKS: show}
+            if is_urgent:
+                tasks = raised(tasks, lambda text: metrics.notice(now(), text))
+            _work(stop, wake, *tasks.values())
     return 0
 
 

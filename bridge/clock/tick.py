@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,9 +17,6 @@ CATCH_UP_S = 0.250
 """Lateness up to which every overdue tick is still given, one right after another. A quarter of a
 second is 15 frames at 60 fps, a burst any receiver's socket buffer holds; beyond it ticks are
 skipped."""
-
-REALTIME_PRIORITY = 20
-"""SCHED_FIFO priority: above every ordinary thread, below the kernel's own (50 and more)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,46 +111,3 @@ class Ticker:
 
     def _due_s(self, number: int) -> float:
         return self._origin_s + number * self.rate.denominator / self.rate.numerator
-
-
-def raise_priority() -> str:
-    """Ask the system to wake the calling thread first; return a sentence that says what it got.
-
-    SCHED_FIFO on Linux, time-critical on Windows, nothing on macOS. Never raises.
-    """
-    if sys.platform == "linux":
-        return _raise_priority_linux()
-    if sys.platform == "win32":
-        return _raise_priority_windows()
-    return f"Ticks run at ordinary priority: {sys.platform} is left as it is."
-
-
-def _raise_priority_linux() -> str:
-    if sys.platform != "linux":
-        return ""
-    import os
-
-    # Reset on fork: threads which this one starts shall not inherit it.
-    policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
-    try:
-        os.sched_setscheduler(0, policy, os.sched_param(REALTIME_PRIORITY))
-    except OSError as error:
-        reason = error.strerror or str(error)
-        return (
-            f"Ticks run at ordinary priority ({reason}); "
-            f"grant CAP_SYS_NICE or LimitRTPRIO={REALTIME_PRIORITY} for less jitter."
-        )
-    return f"Ticks run at real-time priority (SCHED_FIFO {REALTIME_PRIORITY})."
-
-
-def _raise_priority_windows() -> str:
-    if sys.platform != "win32":
-        return ""
-    import ctypes
-
-    time_critical = 15  # THREAD_PRIORITY_TIME_CRITICAL of winbase.h
-    kernel = ctypes.windll.kernel32
-    kernel.GetCurrentThread.restype = ctypes.c_void_p
-    if kernel.SetThreadPriority(ctypes.c_void_p(kernel.GetCurrentThread()), time_critical):
-        return "Ticks run at time-critical priority."
-    return "Ticks run at ordinary priority: Windows refused a higher one."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +14,10 @@ from bridge.clock.discipline import Discipline, Steering, system_discipline
 from bridge.clock.host import host_now
 from bridge.clock.opening import open_time_of_day
 from bridge.clock.sync import Sync
-from bridge.clock.tick import Ticker, raise_priority
+from bridge.clock.tick import Ticker
 from bridge.doctor.finding import Finding, fault, ok, warning
 from bridge.doctor.owners import is_loopback
+from bridge.priority import Role, raised
 from bridge.process import SWITCH_INTERVAL_S
 
 if TYPE_CHECKING:
@@ -88,16 +90,24 @@ def judge_steering(
 
 def examine_ticks(rate: FrameRate) -> Iterator[Finding]:
     """Tick as a run does, and say how late ticks are and at which priority."""
+    lateness_s: list[float] = []
+    priorities: list[str] = []
+
+    def tick() -> None:
+        ticks = itertools.islice(Ticker(rate, now=host_now), round(TICKS_S * rate.hz))
+        lateness_s.extend(tick.lateness_s for tick in ticks)
+
+    tasks = raised({Role.FACES: lambda: None, Role.TICKS: tick}, priorities.append)
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
-        priority = raise_priority()
-        ticks = itertools.islice(Ticker(rate, now=host_now), round(TICKS_S * rate.hz))
-        lateness_s = [tick.lateness_s for tick in ticks]
+        with ThreadPoolExecutor(len(tasks)) as threads:
+            for done in [threads.submit(task) for task in tasks.values()]:
+                done.result()
     finally:
         sys.setswitchinterval(before)
     yield judge_ticks(lateness_s, rate)
-    yield ok("priority", priority)
+    yield from (ok("priority", priority) for priority in priorities)
 
 
 def judge_ticks(lateness_s: list[float], rate: FrameRate) -> Finding:

@@ -2,14 +2,13 @@
 
 import itertools
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.clock.rate import FRAME_RATES, FrameRate
-from bridge.clock.tick import CATCH_UP_S, Ticker, raise_priority
+from bridge.clock.tick import CATCH_UP_S, Ticker
 
 RATES = st.sampled_from(sorted(FRAME_RATES.values(), key=lambda rate: rate.name))
 NOON_S = 1_700_000_000.0 - 1_700_000_000.0 % 86400 + 43200
@@ -171,10 +170,3 @@ def test_real_clock_gives_ticks_in_order_and_never_early() -> None:
             assert skipped >= 0
             assert tick.frame - previous.frame == 1 + skipped
         previous = tick
-
-
-def test_priority_is_raised_or_the_reason_told() -> None:
-    with ThreadPoolExecutor(1) as pool:
-        sentence = pool.submit(raise_priority).result()
-    assert sentence.startswith("Ticks run at ")
-    assert sentence.endswith(".")
