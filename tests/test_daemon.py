@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ from bridge.frame import Frame, neutral_board
 from bridge.links.livelink_face import Packet, decode
 from bridge.links.spec import LinkSpec
 from bridge.links.target import Target
+from bridge.priority import Role, raise_priority, sentence
 from bridge.rig.load import load_rigmap
 from models import load_generator
 from models.board import INDEX
@@ -115,14 +117,14 @@ def config(
     return Config.model_validate({**given, **more})
 
 
-def run(config: Config, stop: threading.Event | None = None) -> Metrics:
+def run(config: Config, stop: threading.Event | None = None, *, is_urgent: bool = False) -> Metrics:
     seen: list[Metrics] = []
 
     def watch(metrics: Metrics) -> nullcontext[None]:
         seen.append(metrics)
         return nullcontext()
 
-    assert daemon.run(config, stop=stop, watch=watch, is_urgent=False) == 0
+    assert daemon.run(config, stop=stop, watch=watch, is_urgent=is_urgent) == 0
     return seen[0]
 
 
@@ -254,6 +256,20 @@ def test_a_signal_ends_it_with_a_face_at_rest(
     last = listening.packets()[-1].values
     assert last is not None
     assert not last.any()
+
+
+def test_one_notice_says_what_the_threads_of_ticks_and_faces_obtained(
+    weights: Path, listening: Listening, tmp_path: Path
+) -> None:
+    path = tmp_path / "short.wav"
+    soundfile.write(path, np.zeros(1_600), 16_000)
+    given = config(weights, str(path), listening.source.target)
+    metrics = run(given, is_urgent=True)
+    with ThreadPoolExecutor(1) as ticks, ThreadPoolExecutor(1) as faces:
+        threads = {Role.TICKS: ticks, Role.FACES: faces}
+        here = {role: each.submit(raise_priority, role).result() for role, each in threads.items()}
+    texts = [notice.text for notice in metrics.notices()]
+    assert [text for text in texts if "priority" in text] == [sentence(here)]
 
 
 def test_damaged_weights_are_the_users_to_mend(tmp_path: Path) -> None:

@@ -113,7 +113,9 @@ def test_no_bus_is_a_no(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "greeting", [b"", b"OK 0123456789abcdef0123456789abcdef\r\n", b"\xff" * 40]
+    "greeting",
+    [b"", b"OK 0123456789abcdef0123456789abcdef\r\n", b"\xff" * 40],
+    ids=["silent", "greets no one", "nonsense"],
 )
 def test_a_bus_that_hangs_holds_up_no_start(
     greeting: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
