@@ -66,7 +66,7 @@ def raise_priority(role: Role) -> Priority:
             return _raise_on_windows(role)
         if sys.platform == "darwin":
             return _raise_on_macos(role)
-    except (OSError, AttributeError) as error:
+    except (OSError, AttributeError, ImportError) as error:
         return Priority("ordinary", "{}", str(error))
     return Priority("ordinary", "{}", f"{sys.platform} is left as it is")
 

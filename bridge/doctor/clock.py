@@ -117,7 +117,7 @@ def judge_ticks(lateness_s: list[float], rate: FrameRate) -> Finding:
         f"{rate} a second, late by {1e3 * median_s:.1f} ms, p99 {1e3 * p99_s:.1f} "
         f"(good: below {1e3 * MAX_LATENESS_S:.0f})"
     )
-    remedy = "close other programs; real-time priority (see below) helps"
+    remedy = "close other programs; a higher priority (see below) helps"
     if p99_s >= float(rate.frame_s):
         return fault("ticks", f"{what}: more than a whole frame", remedy)
     return warning("ticks", what, remedy) if p99_s >= MAX_LATENESS_S else ok("ticks", what)
