@@ -172,16 +172,12 @@ def _remedy(priority: int) -> str:
 def _raise_on_windows(role: Role) -> Priority:
     if sys.platform != "win32":
         raise OSError("not Windows")
-    _keep_short_timers()
-    avrt = ctypes.WinDLL("avrt")
-    avrt.AvSetMmThreadCharacteristicsW.restype = ctypes.c_void_p
-    # Never reverted: the thread stays in the class until it ends.
-    handle = avrt.AvSetMmThreadCharacteristicsW("Pro Audio", ctypes.byref(ctypes.c_ulong(0)))
-    if handle:
-        number, name = AVRT_PRIORITIES[role]
-        if not avrt.AvSetMmThreadPriority(ctypes.c_void_p(handle), number):
-            name = "normal"
-        return Priority("real-time", "MMCSS Pro Audio, {}", name)
+    # Some editions come without the multimedia libraries.
+    with suppress(OSError, AttributeError):
+        _keep_short_timers()
+    with suppress(OSError, AttributeError):
+        if name := _join_mmcss(role):
+            return Priority("real-time", "MMCSS Pro Audio, {}", name)
     kernel = ctypes.WinDLL("kernel32")
     kernel.GetCurrentThread.restype = ctypes.c_void_p
     number, name = THREAD_PRIORITIES[role]
@@ -190,12 +186,25 @@ def _raise_on_windows(role: Role) -> Priority:
     return Priority("ordinary", "{}", "Windows refused a higher one")
 
 
+def _join_mmcss(role: Role) -> str:
+    """Enter the multimedia class; return the name of the priority in it, empty where refused."""
+    if sys.platform != "win32":
+        return ""
+    avrt = ctypes.WinDLL("avrt")
+    avrt.AvSetMmThreadCharacteristicsW.restype = ctypes.c_void_p
+    # The handle is never given back: the thread stays in the class until it ends.
+    handle = avrt.AvSetMmThreadCharacteristicsW("Pro Audio", ctypes.byref(ctypes.c_ulong(0)))
+    if not handle:
+        return ""
+    number, name = AVRT_PRIORITIES[role]
+    return name if avrt.AvSetMmThreadPriority(ctypes.c_void_p(handle), number) else "normal"
+
+
 @cache
 def _keep_short_timers() -> None:
     """Have timers of 1 ms, and keep Windows 11 from saving power on a window that is minimised."""
     if sys.platform != "win32":
         return
-
     ctypes.WinDLL("winmm").timeBeginPeriod(1)
     kernel = ctypes.WinDLL("kernel32")
     kernel.GetCurrentProcess.restype = ctypes.c_void_p
