@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnxruntime
-from onnxruntime.capi import onnxruntime_pybind11_state as refusals
 
 from models.engine import Engine
-from models.graph import STEM_REACH, build_conditions, build_hops, tap_places
+from models.graph import build_conditions, build_hops
 from models.mel import HISTORY_SAMPLES, log_mel
+from models.onnx_graph import STEM_REACH, open_session, tap_inputs
 from models.passes import Passes
 from models.streams import CachedStream
 from models.timing import HOP_SAMPLES
@@ -20,22 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-    from onnx import ModelProto
 
     from models.architecture import Architecture
     from models.engine import Delays, Floats
     from models.weights_file import Description, Tensors
-
-ERRORS_ONLY = 3
-REFUSALS = (
-    refusals.Fail,
-    refusals.InvalidArgument,
-    refusals.InvalidGraph,
-    refusals.InvalidProtobuf,
-    refusals.NotImplemented,
-    refusals.RuntimeException,
-)
-"""What ONNX Runtime raises for a graph that it cannot compute."""
 
 
 @dataclass(slots=True)
@@ -70,12 +58,12 @@ class OnnxNetwork:
     ) -> None:
         self.architecture = architecture
         self.conditions = architecture.emotions
-        self._conditions = _session(build_conditions(architecture, tensors))
-        self._hops = _session(build_hops(architecture, tensors, *limits))
+        self._conditions = open_session(build_conditions(architecture, tensors))
+        self._hops = open_session(build_hops(architecture, tensors, *limits))
         self._films: tuple[Floats, Delays, Floats] | None = None
         """The conditions and delays of the last call, and what they do."""
-        dilations = {1, *architecture.encoder_dilations, *architecture.decoder_dilations}
-        self._one_hop = {f"taps_{each}": tap_places(1, each) for each in dilations}
+        stacks = architecture.encoder_dilations + architecture.decoder_dilations
+        self._dilations = frozenset({1, *stacks})
 
     def silent_past(self, conditions: Floats, delay_hops: Delays) -> OnnxPast:
         """Return what endless digital silence leaves behind, as `CachedNetwork` says."""
@@ -100,15 +88,11 @@ class OnnxNetwork:
         """Return the faces after each hop and the new past, as `CachedNetwork` says."""
         sound = np.concatenate((past.sound, samples), axis=1)
         features = np.concatenate((past.features, log_mel(sound)), axis=1)
-        hops = conditions.shape[1]
-        taps = self._one_hop if hops == 1 else self._taps(hops)
+        taps = tap_inputs(conditions.shape[1], self._dilations)
         films = self._films_of(conditions, delay_hops)
         inputs = {"features": features, "films": films, "past": past.blocks, **taps}
         faces, blocks = self._hops.run(None, inputs)
         return faces, OnnxPast(sound[:, -HISTORY_SAMPLES:], features[:, -STEM_REACH:], blocks)
-
-    def _taps(self, hops: int) -> dict[str, NDArray[np.int64]]:
-        return {name: np.arange(hops)[:, None] + places for name, places in self._one_hop.items()}
 
     def _films_of(self, conditions: Floats, delay_hops: Delays) -> Floats:
         """Return what conditions and delays do to the decoder; made anew where they changed."""
@@ -131,20 +115,6 @@ class OnnxNetwork:
         """Write the past of some voices into that of all."""
         for whole, part in zip(past.parts, new.parts, strict=True):
             whole[list(voices)] = part
-
-
-def _session(model: ModelProto) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    # For so small a network a second thread costs more than it brings, on a busy machine above all;
-    # one thread also is the caller's own.
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = ERRORS_ONLY
-    try:
-        return onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-    except REFUSALS as error:
-        raise RuntimeError(f"it refuses the network: {error}") from error
 
 
 class OnnxEngine(Engine):
