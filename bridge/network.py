@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bridge.face.feeling import Feeling
     from bridge.face.felt import Shares
     from models.generator import Generator
+    from models.mood.onnx_network import OnnxMoodNetwork
     from models.mood.weights import MoodWeights
 
 
@@ -53,15 +54,33 @@ def _limit_torch_threads() -> None:
 
 @cache
 def load_mood() -> MoodWeights:
-    """Load the network that hears moods, once; imports torch. UserError where its file is bad."""
+    """Load the weights of the network that hears moods, once. UserError where its file is bad."""
     from models.errors import WeightsError
     from models.mood.weights import load
 
-    _limit_torch_threads()
     try:
         return load()
     except WeightsError as error:
         raise UserError(Problem("emotion auto", str(error))) from None
+
+
+@cache
+def open_mood() -> OnnxMoodNetwork:
+    """Return the network that hears moods, one for all voices.
+
+    UserError where its file is bad, and where ONNX Runtime does not compute it.
+    """
+    weights = load_mood()
+    try:
+        from models.mood.onnx_network import OnnxMoodNetwork
+
+        return OnnxMoodNetwork(weights.description.sizes, weights.tensors)
+    except (ImportError, OSError, RuntimeError) as error:
+        message = (
+            f"ONNX Runtime, which hears moods, cannot be used ({error}); install onnx and"
+            " onnxruntime again, or do without auto"
+        )
+        raise UserError(Problem("emotion auto", message)) from error
 
 
 def open_feeling(shares: Shares) -> Feeling | None:
@@ -70,7 +89,7 @@ def open_feeling(shares: Shares) -> Feeling | None:
         return None
     from bridge.face.feeling import Feeling
 
-    return Feeling(load_mood().network if shares.auto else None)
+    return Feeling(open_mood() if shares.auto else None)
 
 
 def mood_notice() -> str:

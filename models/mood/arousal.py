@@ -10,14 +10,15 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from models.mel import SPREAD
-from models.mood.features import HISTORY_SAMPLES, LEVEL, PITCH, VoiceFeatures
+from models.mood.features import LEVEL, PITCH, recording_features
 from models.timing import HOP_S
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from models.mood.features import VoiceFeatures
 
 RECENT_S = 2.0
 """Time constant, in seconds of voice, of what counts as now."""
@@ -41,39 +42,39 @@ class Arousal:
     """The arousal of one voice, heard as it comes."""
 
     def __init__(self) -> None:
-        self._features = VoiceFeatures()
-        self._tail = torch.zeros(1, HISTORY_SAMPLES)
-        self._usual = np.zeros(2)
-        self._recent = np.zeros(2)
+        self._usual = 0.0
+        self._recent = 0.0
         self._heard_s = 0.0
         self._goal = 0.0
         self._told = 0.0
 
-    @torch.inference_mode()
-    def step(self, samples: NDArray[np.float32]) -> list[float]:
-        """Hear the next hops, float32 [hops * 320] at 16 kHz; return arousal -1..1 after each."""
-        sound = torch.cat((self._tail, torch.from_numpy(samples)[None]), 1)
-        self._tail = sound[:, -HISTORY_SAMPLES:]
-        traits, _, voicing = self._features(sound)
-        units = np.array([[_DB / FULL_DB], [1.0 / FULL_OCTAVES]])
-        tones = (traits[0, [LEVEL, PITCH]].numpy() * units).T
-        return [self._take(*hop) for hop in zip(tones, voicing[0].tolist(), strict=True)]
+    def step(self, heard: VoiceFeatures) -> list[float]:
+        """Take the features of the next hops; return arousal -1..1 after each."""
+        levels, pitches = heard.traits[:, LEVEL], heard.traits[:, PITCH]
+        tones = levels * (_DB / FULL_DB) + pitches * (1.0 / FULL_OCTAVES)
+        return list(map(self._take, tones.tolist(), heard.voicing.tolist()))
 
-    def _take(self, tone: NDArray[np.float64], voicing: float) -> float:
-        """Take level and pitch of a hop, in units of half an arousal each."""
+    def _take(self, tone: float, voicing: float) -> float:
+        """Take level and pitch of a hop, together, in units of half an arousal."""
         if voicing > 0.0:
             voiced_s = HOP_S * voicing
             self._heard_s += voiced_s
             self._usual += _share(voiced_s, USUAL_S, self._heard_s) * (tone - self._usual)
             self._recent += _share(voiced_s, RECENT_S, self._heard_s) * (tone - self._recent)
             known = self._heard_s / (self._heard_s + KNOWN_S)
-            above = 0.5 * known * float((self._recent - self._usual).sum())
+            above = 0.5 * known * (self._recent - self._usual)
             beyond = math.copysign(max(0.0, abs(above) - CALM), above)
             self._goal = min(max(beyond, -1.0), 1.0)
         else:
             self._goal -= HOP_S / FORGET_S * self._goal
         self._told += HOP_S / EASE_S * (self._goal - self._told)
         return self._told
+
+
+def arousal_course(sound: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return arousal -1..1 of a whole recording, mono 16 kHz [time], one value a begun hop."""
+    arousal = Arousal()
+    return np.array([one for heard in recording_features(sound) for one in arousal.step(heard)])
 
 
 def _share(voiced_s: float, time_s: float, heard_s: float) -> float:

@@ -1,21 +1,26 @@
 """What the mood of a voice is heard by: timbre, loudness, melody, and how they move.
 
 How loud the sound is makes no difference: a band counts against the mean of all bands, loudness
-against what this voice usually has, and melody is a normalised correlation.
+against what this voice usually has, and melody is a normalised correlation. Nothing here is learnt.
 """
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
+import numpy as np
 
-from models.features import LogMel
-from models.mel import BANDS
+from models.mel import BANDS, framed, log_mel
 from models.mel import HISTORY_SAMPLES as MEL_HISTORY_SAMPLES
-from models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
+from models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ, rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
 
 LOWEST_HZ, HIGHEST_HZ = 70.0, 450.0
 PITCHES = 48
@@ -23,6 +28,7 @@ PITCHES = 48
 PITCH_SAMPLES = 768  # 48 ms: over three periods of the lowest voice
 FFT_SAMPLES = 1024
 MIN_POWER = 1e-7  # mean square under which nothing is a voice: -70 dBFS
+MIN_SQUARES = 1e-9  # sum of squares under which a correlation is 0
 FIRST_PEAK_SHARE = 0.88  # the first peak this high against the highest is the period
 VOICED_FROM, VOICED_FULL = 0.55, 0.75
 """Height of the correlation's peak from which a hop may be a voice, and from which it surely is."""
@@ -34,68 +40,103 @@ TRAITS = BANDS + 2
 CHANGES = 3
 MOTIONS = CHANGES + PITCHES
 """What moves in any voice: its level from one 10 ms to the next, and the correlation by period."""
+PIECE_HOPS = 1500
+"""Hops of a recording heard at once: half a minute, so that hours need little memory."""
+
+_LAGS = int(SAMPLE_RATE_HZ / LOWEST_HZ) + 2
+_pitches = np.linspace(math.log2(HIGHEST_HZ), math.log2(LOWEST_HZ), PITCHES)
+_periods = SAMPLE_RATE_HZ / np.exp2(_pitches)
+_BELOW: Final = _periods.astype(np.intp)
+_PART: Final = (_periods - _BELOW).astype(np.float32)
+_OCTAVES: Final = (_pitches - _pitches.mean()).astype(np.float32)
 
 
-class VoiceFeatures(nn.Module):
-    """Mono 16 kHz sound to traits, motions and voicing, without padding."""
+class VoiceFeatures(NamedTuple):
+    """What some hops of a voice are like, float32.
+
+    `traits` is [hops, TRAITS], `motions` [hops, MOTIONS]; `voicing`, [hops], 0..1, is how far a hop
+    is a voice at all.
+    """
+
+    traits: Floats
+    motions: Floats
+    voicing: Floats
+
+
+class VoiceEar:
+    """Makes features of one voice as it comes."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.log_mel = LogMel()
-        pitches = torch.linspace(math.log2(HIGHEST_HZ), math.log2(LOWEST_HZ), PITCHES)
-        lags = SAMPLE_RATE_HZ / torch.exp2(pitches)
-        self.register_buffer("octaves", pitches - pitches.mean(), persistent=False)
-        self.register_buffer("below", lags.long(), persistent=False)
-        self.register_buffer("part", lags - lags.long(), persistent=False)
-        self.octaves: Tensor
-        self.below: Tensor
-        self.part: Tensor
-        self._longest = int(SAMPLE_RATE_HZ / LOWEST_HZ) + 2
+        self._tail = np.zeros(HISTORY_SAMPLES, dtype=np.float32)
 
-    def forward(self, samples: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return traits `[batch, TRAITS, n]`, motions `[batch, MOTIONS, n]`, voicing `[batch, n]`.
-
-        `samples` is `[batch, HISTORY_SAMPLES + n * HOP_SAMPLES]`, -1..1; column k hears nothing
-        after sample `HISTORY_SAMPLES + (k + 1) * HOP_SAMPLES`. Voicing is 0..1.
-        """
-        first, second = self.log_mel(samples).chunk(2, 1)
-        early, late = first.mean(1, keepdim=True), second.mean(1, keepdim=True)
-        before, level = early[..., :-1], 0.5 * (early + late)[..., 1:]
-        early, last, late = early[..., 1:], late[..., :-1], late[..., 1:]
-        timbre = 0.5 * (first + second)[..., 1:] - level
-        clarity, pitch, voicing = self._melody(samples)
-        traits = torch.cat((timbre, level, pitch), 1)
-        motions = torch.cat((early - last, late - early, early - before, clarity), 1)
-        return traits, motions, voicing
-
-    def _melody(self, samples: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the normalised correlation by period, the pitch in octaves, and voicing.
-
-        The normalised square difference of McLeod and Wyvill 2005 ("A smarter way to find pitch").
-        """
-        begin = HISTORY_SAMPLES + HOP_SAMPLES - PITCH_SAMPLES
-        frames = samples[:, begin:].clamp(-1.0, 1.0).unfold(-1, PITCH_SAMPLES, HOP_SAMPLES)
-        frames = frames - frames.mean(-1, keepdim=True)
-        spectrum = torch.fft.rfft(frames, FFT_SAMPLES)
-        power = spectrum.real.square() + spectrum.imag.square()
-        products = torch.fft.irfft(power, FFT_SAMPLES)[..., : self._longest]
-        normed = 2.0 * products / _common_squares(frames, self._longest).clamp(min=1e-9)
-        clarity = normed[..., self.below] * (1.0 - self.part)
-        clarity = clarity + normed[..., self.below + 1] * self.part
-        middle = clarity[..., 1:-1]
-        is_peak = (middle > clarity[..., :-2]) & (middle >= clarity[..., 2:])
-        heights = middle * is_peak
-        peak = heights.amax(-1, keepdim=True)
-        first = (is_peak & (heights >= FIRST_PEAK_SHARE * peak)).float().argmax(-1)
-        pitch = self.octaves[first + 1]
-        loud = frames.square().mean(-1) > MIN_POWER
-        voicing = ((peak[..., 0] - VOICED_FROM) / (VOICED_FULL - VOICED_FROM)).clamp(0.0, 1.0)
-        return clarity.transpose(1, 2), pitch[:, None], voicing * loud
+    def hear(self, samples: Floats) -> VoiceFeatures:
+        """Take the next hops, float32 [hops * HOP_SAMPLES], mono 16 kHz, finite, one or more."""
+        sound = np.concatenate((self._tail, samples))
+        self._tail = sound[-HISTORY_SAMPLES:]
+        return voice_features(sound)
 
 
-def _common_squares(frames: Tensor, lags: int) -> Tensor:
-    """Return the squares that a frame and its copy, shifted by 0 to lags - 1, have in common."""
-    total = frames.square().cumsum(-1)
-    early = total[..., PITCH_SAMPLES - lags :].flip(-1)
-    late = functional.pad(total[..., : lags - 1], (1, 0))
-    return early + total[..., -1:] - late
+def recording_features(sound: Floats) -> Iterator[VoiceFeatures]:
+    """Yield the features of a whole recording, mono 16 kHz [time], one row a begun hop."""
+    ear, size = VoiceEar(), PIECE_HOPS * HOP_SAMPLES
+    for start in range(0, len(sound), size):
+        piece = sound[start : start + size]
+        padded = np.zeros(rows_of(len(piece)) * HOP_SAMPLES, dtype=np.float32)
+        padded[: len(piece)] = piece
+        yield ear.hear(padded)
+
+
+def voice_features(samples: Floats) -> VoiceFeatures:
+    """Return the features of mono 16 kHz sound; nothing is padded.
+
+    `samples` is float32 [HISTORY_SAMPLES + hops * HOP_SAMPLES], -1..1; row k hears nothing after
+    sample `HISTORY_SAMPLES + (k + 1) * HOP_SAMPLES`.
+    """
+    frames = log_mel(samples[None])[0].reshape(-1, 2, BANDS)
+    levels = frames.mean(axis=2)
+    bands, both = frames[1:].mean(axis=1), levels.mean(axis=1)
+    clarity, pitch, voicing = _melody(samples)
+    traits = np.empty((len(bands), TRAITS), dtype=np.float32)
+    np.subtract(bands, both[1:, None], out=traits[:, :BANDS])
+    traits[:, LEVEL], traits[:, PITCH] = both[1:], pitch
+    motions = np.empty((len(bands), MOTIONS), dtype=np.float32)
+    motions[:, 0] = levels[1:, 0] - levels[:-1, 1]
+    motions[:, 1] = levels[1:, 1] - levels[1:, 0]
+    motions[:, 2] = levels[1:, 0] - levels[:-1, 0]
+    motions[:, CHANGES:] = clarity
+    return VoiceFeatures(traits, motions, voicing)
+
+
+def _melody(samples: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return the normalised correlation by period, the pitch in octaves, and voicing.
+
+    The normalised square difference of McLeod and Wyvill 2005 ("A smarter way to find pitch").
+    """
+    begin = HISTORY_SAMPLES + HOP_SAMPLES - PITCH_SAMPLES
+    bounded = np.minimum(np.maximum(samples[None, begin:], -1.0), 1.0)
+    frames = framed(bounded, PITCH_SAMPLES, HOP_SAMPLES)[0]
+    frames = frames - frames.mean(axis=1, keepdims=True)
+    squares = (frames * frames).cumsum(axis=1, dtype=np.float64)
+    spectrum = np.fft.rfft(frames, FFT_SAMPLES)
+    power = spectrum.real**2 + spectrum.imag**2
+    products = np.fft.irfft(power, FFT_SAMPLES)[:, :_LAGS]
+    normed = (2.0 * products / np.maximum(_common_squares(squares), MIN_SQUARES)).astype(np.float32)
+    clarity = normed[:, _BELOW] * (1.0 - _PART) + normed[:, _BELOW + 1] * _PART
+    middle = clarity[:, 1:-1]
+    is_peak = (middle > clarity[:, :-2]) & (middle >= clarity[:, 2:])
+    heights = middle * is_peak
+    peak = heights.max(axis=1)
+    first = (is_peak & (heights >= FIRST_PEAK_SHARE * peak[:, None])).argmax(axis=1)
+    loud = squares[:, -1] > MIN_POWER * PITCH_SAMPLES
+    voicing = np.minimum(np.maximum(peak - VOICED_FROM, 0.0) / (VOICED_FULL - VOICED_FROM), 1.0)
+    return clarity, _OCTAVES[first + 1], voicing * loud
+
+
+def _common_squares(squares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what frames and copies of them, shifted by 0 to _LAGS - 1, have in common of squares.
+
+    `squares` are their sums up to each sample.
+    """
+    common = squares[:, : -_LAGS - 1 : -1] + squares[:, -1:]
+    common[:, 1:] -= squares[:, : _LAGS - 1]
+    return common

@@ -41,51 +41,54 @@ wrong more often than right.
 """
 
 _NEUTRAL = EMOTIONS.index("neutral")
+_EASE = 1.0 - math.exp(-HOP_S / EASE_S)
+_FORGET = math.exp(-HOP_S / FORGET_S)
 
 
 class MoodIntegrator:
-    """The mood of one voice; `step` is called for each hop, in order."""
+    """The mood of one voice; `take` is called with its hops in order."""
 
     def __init__(self) -> None:
         self._sum = np.zeros(len(EMOTIONS))
         self._heard_s = 0.0
         self._waiting = np.zeros(len(EMOTIONS))
         self._shown = np.zeros(len(EMOTIONS))
-        self._ease = 1.0 - math.exp(-HOP_S / EASE_S)
-        self._forget = math.exp(-HOP_S / FORGET_S)
 
-    def step(self, odds: NDArray[np.float32], voicing: float) -> NDArray[np.float32]:
-        """Take the evidence of a hop, [emotions], and its voicing 0..1.
+    def take(self, evidence: Evidence) -> NDArray[np.float32]:
+        """Take the evidence of some hops; return the mood after each, float32 [hops, emotions].
 
-        Returns weights 0..1, float32 [emotions]; neutral's is always 0, for the neutral face is
-        the one without any. Evidence that is not finite is no evidence.
+        Weights are 0..1; neutral's is always 0, for the neutral face is the one without any.
+        Evidence that is not finite is no evidence.
         """
-        weight_s = HOP_S * voicing if np.isfinite(odds).all() else 0.0
-        keep = self._forget * math.exp(-weight_s / MEMORY_S)
-        self._sum *= keep
-        self._heard_s *= keep
-        if weight_s > 0.0:
-            self._sum += weight_s * (odds - odds.mean())
-            self._heard_s += weight_s
-        goal = SHOWN * np.clip(
-            (self.probabilities - SHOWN_FROM) / (SHOWN_FULL - SHOWN_FROM), 0.0, 1.0
+        shown = np.zeros(evidence.odds.shape, dtype=np.float32)
+        shares = np.clip(
+            (self._probable(evidence) - SHOWN_FROM) / (SHOWN_FULL - SHOWN_FROM), 0.0, 1.0
         )
-        self._waiting += self._ease * (goal - self._waiting)
-        self._shown += self._ease * (self._waiting - self._shown)
-        return self._shown.astype(np.float32)
+        for place, goal in enumerate(SHOWN * shares):
+            self._waiting += _EASE * (goal - self._waiting)
+            self._shown += _EASE * (self._waiting - self._shown)
+            shown[place] = self._shown
+        return shown
 
-    @property
-    def probabilities(self) -> NDArray[np.float64]:
-        """How probable each emotion is by all evidence so far, float64 [emotions], sum 1."""
-        scores = TRUST * self._sum / (self._heard_s + DOUBT_S)
-        scores[_NEUTRAL] += NEUTRAL_ODDS
-        shares = np.exp(scores - scores.max())
-        return np.asarray(shares / shares.sum())
+    def _probable(self, evidence: Evidence) -> NDArray[np.float64]:
+        """Take evidence; return how probable each emotion is after each hop, rows of sum 1."""
+        is_finite = np.asarray(np.isfinite(evidence.odds).all(axis=1, keepdims=True))
+        odds = np.where(is_finite, evidence.odds, 0.0)
+        weights_s = HOP_S * evidence.voicing * is_finite[:, 0]
+        told = weights_s[:, None] * (odds - odds.mean(axis=1, keepdims=True))
+        keeps = _FORGET * np.exp(-weights_s / MEMORY_S)
+        sums, heard_s = np.zeros(odds.shape), np.zeros((len(odds), 1))
+        hops = zip(keeps.tolist(), weights_s.tolist(), told, strict=True)
+        for place, (keep, weight_s, new) in enumerate(hops):
+            self._sum = keep * self._sum + new
+            self._heard_s = keep * self._heard_s + weight_s
+            sums[place], heard_s[place] = self._sum, self._heard_s
+        scores = TRUST * sums / (heard_s + DOUBT_S)
+        scores[:, _NEUTRAL] += NEUTRAL_ODDS
+        shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
 
 def course(evidence: Evidence) -> NDArray[np.float32]:
     """Return the mood at each hop of a recording, float32 [hops, emotions], weights 0..1."""
-    integrator = MoodIntegrator()
-    steps = zip(evidence.odds, evidence.voicing.tolist(), strict=True)
-    rows = [integrator.step(odds, voicing) for odds, voicing in steps]
-    return np.stack(rows) if rows else np.zeros((0, len(EMOTIONS)), dtype=np.float32)
+    return MoodIntegrator().take(evidence)

@@ -6,19 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from models.mood.features import HISTORY_SAMPLES
-from models.mood.usual import Usual
-from models.timing import HOP_SAMPLES, rows_of
+from models.emotions import EMOTIONS
+from models.mood.features import recording_features
+from models.mood.usual import Usual, inputs_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from models.mood.network import MoodNetwork
-
-PIECE_HOPS = 1500
-"""Hops of a recording heard at once: half a minute, so that hours need little memory."""
+    from models.mood.features import VoiceFeatures
+    from models.mood.onnx_network import OnnxMoodNetwork
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,37 +33,22 @@ class Evidence:
 class MoodStream:
     """One voice, heard as it comes."""
 
-    def __init__(self, network: MoodNetwork) -> None:
+    def __init__(self, network: OnnxMoodNetwork) -> None:
         self._network = network
-        self.reset()
+        self._usual = Usual(network.average)
+        self._past = network.silent_past
 
-    def reset(self) -> None:
-        """Forget the voice: what it was, and what it usually is."""
-        self._tail = torch.zeros(1, HISTORY_SAMPLES)
-        self._usual = Usual.unknown(1)
-        self._caches = self._network.silent_caches()
-
-    @torch.inference_mode()
-    def step(self, samples: NDArray[np.float32]) -> Evidence:
-        """Hear the next hops, float32 [hops * 320], mono 16 kHz, finite, one or more.
-
-        Five at once take less than twice the time of one.
-        """
-        hops = torch.from_numpy(np.asarray(samples, dtype=np.float32))[None]
-        sound = torch.cat((self._tail, hops), 1)
-        odds, voicing = self._network(sound, self._usual, self._caches)
-        self._tail = sound[:, -HISTORY_SAMPLES:]
-        return Evidence(odds[0].T.numpy(), voicing[0].numpy())
+    def step(self, heard: VoiceFeatures) -> Evidence:
+        """Take the features of the next hops, one or more."""
+        inputs = inputs_of(heard, self._usual.hear(heard))
+        odds, self._past = self._network.advance(inputs, self._past)
+        return Evidence(odds, heard.voicing)
 
 
-def hear(network: MoodNetwork, sound: NDArray[np.float32]) -> Evidence:
+def hear(network: OnnxMoodNetwork, sound: NDArray[np.float32]) -> Evidence:
     """Return the evidence of a whole recording, mono 16 kHz [time], one row a begun hop."""
-    rows = rows_of(len(sound))
-    padded = np.zeros(rows * HOP_SAMPLES, dtype=np.float32)
-    padded[: len(sound)] = sound
     stream = MoodStream(network)
-    size = PIECE_HOPS * HOP_SAMPLES
-    heard = [stream.step(padded[i : i + size]) for i in range(0, len(padded), size)]
-    odds = [np.zeros((0, network.head.out_channels), dtype=np.float32), *(h.odds for h in heard)]
+    heard = [stream.step(features) for features in recording_features(sound)]
+    odds = [np.zeros((0, len(EMOTIONS)), dtype=np.float32), *(h.odds for h in heard)]
     voicing = [np.zeros(0, dtype=np.float32), *(h.voicing for h in heard)]
     return Evidence(np.concatenate(odds), np.concatenate(voicing))

@@ -1,4 +1,4 @@
-"""Mood weights files: safetensors that say what they are, read with suspicion."""
+"""Mood weights files: safetensors that say what they are, read with suspicion. Free of torch."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from models.described_file import read, write
 from models.emotions import EMOTIONS
 from models.errors import WeightsError
-from models.mood.network import MoodNetwork, Sizes
+from models.mood.sizes import Sizes
 from models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
 
 FORMAT = "cstalk-mood-1"
 DEFAULT_PATH = Path(__file__).parents[1] / "weights" / "mood_research.safetensors"
@@ -43,17 +44,19 @@ class MoodDescription:
         return str(self.card.get("licence", "unknown"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class MoodWeights:
-    """A network ready to hear, and what its file says of it."""
+    """The tensors of a network, by name, and what their file says of it; they fit each other."""
 
-    network: MoodNetwork
+    tensors: Mapping[str, NDArray[np.float32]] = field(repr=False)
     description: MoodDescription = field(repr=False)
 
 
-def save(path: Path, network: MoodNetwork, description: MoodDescription) -> None:
-    """Write the network and its description; an existing file is replaced whole."""
-    write(path, network.state_dict(), FORMAT, asdict(description))
+def save(
+    path: Path, tensors: Mapping[str, NDArray[np.float32]], description: MoodDescription
+) -> None:
+    """Write tensors and their description; an existing file is replaced whole."""
+    write(path, tensors, FORMAT, asdict(description))
 
 
 def load(path: Path | None = None) -> MoodWeights:
@@ -61,13 +64,10 @@ def load(path: Path | None = None) -> MoodWeights:
     path = path or DEFAULT_PATH
     tensors, fields = read(path, FORMAT)
     description = _described(path, fields)
-    with torch.device("meta"):  # which takes no memory, whatever the sizes say
-        wanted = {name: t.shape for name, t in MoodNetwork(description.sizes).state_dict().items()}
-    if wanted != {name: tensor.shape for name, tensor in tensors.items()}:
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    if shapes != description.sizes.tensor_shapes():
         raise WeightsError(f"{path}: the tensors do not fit the description; fetch it again")
-    network = MoodNetwork(description.sizes)
-    network.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
-    return MoodWeights(network.eval().requires_grad_(requires_grad=False), description)
+    return MoodWeights(tensors, description)
 
 
 def _described(path: Path, fields: Mapping[str, Any]) -> MoodDescription:

@@ -20,7 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from models.mood.network import MoodNetwork, Sizes
+from models.mood.network import MoodNetwork
+from models.mood.onnx_network import OnnxMoodNetwork
+from models.mood.sizes import Sizes
 from models.mood.weights import DEFAULT_PATH, MoodDescription, save
 from models.timing import HOP_S
 from models.training.mood_crops import PRIOR, Crops
@@ -72,7 +74,7 @@ def train(heard: list[Heard], settings: Settings, sizes: Sizes) -> MoodNetwork:
     average = average_traits(heard)
     crops = Crops(heard, average, np.random.default_rng(settings.seed))
     network = MoodNetwork(sizes)
-    network.average.copy_(average)
+    network.average.copy_(torch.from_numpy(average))
     kept = AveragedModel(network, multi_avg_fn=_moving_average(settings.average))
     rate, steps = settings.learning_rate, settings.steps
     optimizer = torch.optim.AdamW(
@@ -126,7 +128,7 @@ def _loss(
 
 
 def _judge(network: MoodNetwork, inputs: Tensor, dropout: float) -> Tensor:
-    """Return evidence as `MoodNetwork.judge`, without some channels of each block."""
+    """Return evidence as `MoodNetwork.forward`, without some channels of each block."""
     x = network.stem(inputs)
     for block in network.blocks:
         x = block(x)
@@ -145,11 +147,10 @@ def pooled(evidence: Tensor, voicing: Tensor) -> Tensor:
 def heard_for_training(data: Path, seed: int) -> list[Heard]:
     """Return all that trains, each session as it is and as other microphones hear it."""
     dice = torch.Generator().manual_seed(seed)
-    network = MoodNetwork(Sizes())
-    found = list(tones(network.features, dice))
+    found = list(tones(dice))
     for session in sessions(data, "train", seed):
-        found.append(hear_session(session, network.features))
-        found += [hear_session(session, network.features, dice) for _ in range(HEARINGS - 1)]
+        found.append(hear_session(session))
+        found += [hear_session(session, dice) for _ in range(HEARINGS - 1)]
     return found
 
 
@@ -181,8 +182,9 @@ def main() -> None:
     torch.set_num_threads(1)
     start_s = time.monotonic()
     heard = heard_for_training(options.data, settings.seed)
-    network = train(heard, settings, Sizes())
-    found = figures(network, options.data, settings.seed)
+    sizes = Sizes()
+    tensors = train(heard, settings, sizes).tensors()
+    found = figures(OnnxMoodNetwork(sizes, tensors), options.data, settings.seed)
     card = {
         "licence": LICENCE,
         "data": credits_of((RAVDESS, *READING)),
@@ -190,7 +192,7 @@ def main() -> None:
         "settings": asdict(settings),
         "figures": found,
     }
-    save(options.out, network, MoodDescription(network.sizes, card))
+    save(options.out, tensors, MoodDescription(sizes, card))
     minutes = (time.monotonic() - start_s) / 60
     print(*(f"{name}: {value:.1f}" for name, value in found.items()), sep="\n")
     print(f"wrote {options.out} after {minutes:.1f} minutes")

@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional
 
 from models.emotions import EMOTIONS
 from models.mood.features import TRAITS
-from models.mood.network import inputs_of
-from models.mood.usual import usual_of
+from models.mood.usual import inputs_of, usual_of
 from models.training.mood_sessions import RAVDESS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+    from torch import Tensor
+
     from models.training.mood_sessions import Heard
+
+    Floats = NDArray[np.float32]
 
 CROP_HOPS = 120
 BEFORE = (0, 0, 1, 2, 4, 8, 14)
@@ -34,7 +36,7 @@ PRIOR = torch.tensor([SHARES[0] + SHARES[-1], *SHARES[1:-1]], dtype=torch.float3
 class Crops:
     """Draws crops of heard sessions; several hearings of a session are of one voice."""
 
-    def __init__(self, heard: Sequence[Heard], average: Tensor, random: np.random.Generator):
+    def __init__(self, heard: Sequence[Heard], average: Floats, random: np.random.Generator):
         self._heard = heard
         self._average = average
         self._random = random
@@ -58,17 +60,20 @@ class Crops:
             crops.append(self._crop(number, key[2], past_hops))
             emotions.append(self._heard[number].session.classes[key[2]])
         inputs, voicing = zip(*crops, strict=True)
-        return torch.stack(inputs), torch.stack(voicing), torch.tensor(emotions)
+        columns = np.ascontiguousarray(np.stack(inputs).transpose(0, 2, 1))
+        drawn = torch.from_numpy(columns), torch.from_numpy(np.stack(voicing))
+        return *drawn, torch.tensor(emotions)
 
-    def _crop(self, number: int, clip: int, past_hops: int) -> tuple[Tensor, Tensor]:
+    def _crop(self, number: int, clip: int, past_hops: int) -> tuple[Floats, Floats]:
+        """Return inputs [past + n, INPUTS] and voicing [n]; a clip's ends are held beyond it."""
         before = self._before(number, clip)
         inputs, voicing = inputs_of_clip(self._heard[number], clip, self._average, before)
-        start = int(self._random.integers(max(1, inputs.shape[-1] - CROP_HOPS + 1)))
-        padded = functional.pad(inputs, (past_hops, CROP_HOPS), mode="replicate")[0]
-        heard = functional.pad(voicing, (0, CROP_HOPS))[start : start + CROP_HOPS]
-        return padded[:, start : start + past_hops + CROP_HOPS], heard
+        start = int(self._random.integers(max(1, len(inputs) - CROP_HOPS + 1)))
+        rows = np.arange(start - past_hops, start + CROP_HOPS).clip(0, len(inputs) - 1)
+        heard = voicing[start : start + CROP_HOPS]
+        return inputs[rows], np.pad(heard, (0, CROP_HOPS - len(heard)))
 
-    def _before(self, number: int, clip: int) -> tuple[Tensor, Tensor]:
+    def _before(self, number: int, clip: int) -> tuple[Floats, np.float32]:
         """Return sums and hops of some clips of the session other than `clip`."""
         random, usual = self._random, self._usual[number]
         classes = self._heard[number].session.classes
@@ -76,23 +81,21 @@ class Crops:
         others = [k for k, c in enumerate(classes) if k != clip and not (calm and c)]
         count = min(int(random.choice(BEFORE)), len(others))
         chosen = random.choice(len(others), count, replace=False) if count else ()
-        sums, hops = torch.zeros(TRAITS), torch.zeros(())
+        sums, hops = np.zeros(TRAITS, dtype=np.float32), np.float32(0.0)
         for place in chosen:
             sums, hops = sums + usual[others[place]][0], hops + usual[others[place]][1]
         return sums, hops
 
 
 def inputs_of_clip(
-    heard: Heard, clip: int, average: Tensor, before: tuple[Tensor, Tensor]
-) -> tuple[Tensor, Tensor]:
-    """Return inputs `[1, INPUTS, hops]` and voicing `[hops]` of a clip of a session.
+    heard: Heard, number: int, average: Floats, before: tuple[Floats, np.float32]
+) -> tuple[Floats, Floats]:
+    """Return inputs [hops, INPUTS] and voicing [hops] of a clip of a session.
 
     `before` are the sums of traits and the voiced hops already heard of the voice.
     """
-    begin, end = heard.spans[clip]
-    traits, voicing = heard.traits[:, begin:end].float(), heard.voicing[begin:end].float()
-    sums = (before[0][:, None] + (traits * voicing).cumsum(1)).T
-    hops = (before[1] + voicing.cumsum(0))[:, None]
-    differences = (traits.T - usual_of(sums, hops, traits.T, average)).T
-    motions = heard.motions[:, begin:end].float()
-    return inputs_of(traits[None], differences[None], motions[None], voicing[None]), voicing
+    clip = heard.clip(number)
+    sums = before[0] + (clip.traits * clip.voicing[:, None]).cumsum(axis=0)
+    hops = before[1] + clip.voicing.cumsum()[:, None]
+    differences = clip.traits - usual_of(sums, hops, clip.traits, average)
+    return inputs_of(clip, differences), clip.voicing

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.mood.network import MoodNetwork
+    from models.mood.onnx_network import OnnxMoodNetwork
     from models.mood.stream import Evidence
     from models.training.sources import Clip
 
@@ -28,7 +28,7 @@ def scores(evidence: Evidence) -> NDArray[np.float32]:
     return np.asarray((evidence.odds * evidence.voicing[:, None]).sum(0) / weight)
 
 
-def figures(network: MoodNetwork, data: Path, seed: int) -> dict[str, float]:
+def figures(network: OnnxMoodNetwork, data: Path, seed: int) -> dict[str, float]:
     """Return the mean over emotions of the share of clips told right, in percent; chance is less.
 
     Each clip is the first that is heard of its voice. Calm clips are left out.

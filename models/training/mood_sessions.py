@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from models.emotions import EMOTIONS
-from models.mood.features import HISTORY_SAMPLES, TRAITS, VoiceFeatures
+from models.mood.features import HISTORY_SAMPLES, LEVEL, VoiceFeatures, voice_features
 from models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
 from models.training.action_units import PLAYED
 from models.training.augment import distort
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    Halves = NDArray[np.float16]
 
 RAVDESS = "ravdess"
 PLAYED_AS = {**PLAYED, "02": "neutral"}
@@ -41,6 +42,8 @@ EVEN_SAMPLES = 64_000
 """Sessions are distorted at a whole number of these: transforms of such lengths are quick."""
 TONE_S = 60.0
 TONE_SESSIONS = 6
+VOICE = 0.5
+"""Voicing from which a hop counts in the average of all voices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +58,27 @@ class Session:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Heard:
-    """A session as features: traits [TRAITS, hops], motions [MOTIONS, hops], voicing [hops].
+    """A session as features, float16: traits [hops, TRAITS], motions [hops, MOTIONS], voicing.
 
     `spans` are the first hop and the one after the last of each clip.
     """
 
     session: Session
-    traits: Tensor
-    motions: Tensor
-    voicing: Tensor
+    traits: Halves
+    motions: Halves
+    voicing: Halves
     spans: tuple[tuple[int, int], ...]
 
-    def usual(self, clip: int) -> tuple[Tensor, Tensor]:
+    def clip(self, number: int) -> VoiceFeatures:
+        """Return the features of a clip, float32."""
+        begin, end = self.spans[number]
+        parts = (self.traits, self.motions, self.voicing)
+        return VoiceFeatures(*(part[begin:end].astype(np.float32) for part in parts))
+
+    def usual(self, number: int) -> tuple[NDArray[np.float32], np.float32]:
         """Return the sum of traits of a clip's voice [TRAITS], and its voiced hops."""
-        begin, end = self.spans[clip]
-        voicing = self.voicing[begin:end].float()
-        return (self.traits[:, begin:end].float() * voicing).sum(1), voicing.sum()
+        clip = self.clip(number)
+        return clip.voicing @ clip.traits, clip.voicing.sum()
 
 
 def sessions(data: Path, part: str, seed: int) -> list[Session]:
@@ -102,26 +110,24 @@ def _by_voice(source: str, data: Path, part: str) -> dict[str, list[Clip]]:
     return voices
 
 
-def hear_session(
-    session: Session, features: VoiceFeatures, dice: torch.Generator | None = None
-) -> Heard:
+def hear_session(session: Session, dice: torch.Generator | None = None) -> Heard:
     """Return a session as features; with `dice`, at another pace and as a microphone hears it."""
     sounds = [_speech(clip.samples()) for clip in session.clips]
     if dice is not None:
         low, high = PACE
         pace = low + (high - low) * float(torch.rand((), generator=dice))
         sounds = [_paced(sound, pace) for sound in sounds]
-    return _heard(session, sounds, features, dice)
+    return _heard(session, sounds, dice)
 
 
-def tones(features: VoiceFeatures, dice: torch.Generator) -> Iterator[Heard]:
+def tones(dice: torch.Generator) -> Iterator[Heard]:
     """Yield sessions of tones that come, glide and go: as voiced as a voice, and no mood."""
     for number in range(TONE_SESSIONS):
         sound = np.zeros(round(TONE_S * SAMPLE_RATE_HZ))
         for _ in range(round(1.5 * TONE_S)):
             sound += _tone(len(sound), dice)
         session = Session("tones", str(number), (), (0,))
-        yield _heard(session, [(0.1 * sound).astype(np.float32)], features, dice)
+        yield _heard(session, [(0.1 * sound).astype(np.float32)], dice)
 
 
 def _tone(samples: int, dice: torch.Generator) -> NDArray[np.float64]:
@@ -148,10 +154,7 @@ def _paced(sound: NDArray[np.float32], pace: float) -> NDArray[np.float32]:
 
 
 def _heard(
-    session: Session,
-    sounds: Sequence[NDArray[np.float32]],
-    features: VoiceFeatures,
-    dice: torch.Generator | None,
+    session: Session, sounds: Sequence[NDArray[np.float32]], dice: torch.Generator | None
 ) -> Heard:
     hops = [-(-len(sound) // HOP_SAMPLES) for sound in sounds]
     samples = HISTORY_SAMPLES + sum(hops) * HOP_SAMPLES
@@ -161,16 +164,16 @@ def _heard(
     for clip, (begin, _) in zip(sounds, spans, strict=True):
         start = HISTORY_SAMPLES + begin * HOP_SAMPLES
         whole[start : start + len(clip)] = clip
-    sound = torch.from_numpy(whole)[None]
-    with torch.inference_mode():
-        lines = sound if dice is None else distort(sound, dice)
-        traits, motions, voicing = features(lines[:, :samples])
-    return Heard(session, traits[0].half(), motions[0].half(), voicing[0].half(), spans)
+    if dice is not None:
+        with torch.inference_mode():
+            whole = distort(torch.from_numpy(whole)[None], dice)[0].numpy()
+    traits, motions, voicing = (part.astype(np.float16) for part in voice_features(whole[:samples]))
+    return Heard(session, traits, motions, voicing, spans)
 
 
-def average_traits(heard: Sequence[Heard]) -> Tensor:
+def average_traits(heard: Sequence[Heard]) -> NDArray[np.float32]:
     """Return the mean traits of all voices, [TRAITS]; that of the level is 0: it has no meaning."""
-    spoken = torch.cat([one.traits[:, one.voicing > 0.5].float() for one in heard], 1)
-    mean = spoken.mean(1)
-    mean[TRAITS - 2] = 0.0
+    spoken = np.concatenate([one.traits[one.voicing > VOICE] for one in heard])
+    mean = np.asarray(spoken.mean(axis=0, dtype=np.float64), dtype=np.float32)
+    mean[LEVEL] = 0.0
     return mean

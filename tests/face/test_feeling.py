@@ -8,13 +8,16 @@ from bridge.face.emotion import EmotionState
 from bridge.face.feeling import Feeling
 from bridge.face.felt import Felt, Shares
 from models.emotions import EMOTIONS, MAX_WEIGHT
-from models.mood.arousal import Arousal
+from models.mood.arousal import arousal_course
 from models.mood.integrator import HOPS_AT_ONCE, course
-from models.mood.network import MoodNetwork, Sizes
+from models.mood.network import MoodNetwork
+from models.mood.onnx_network import OnnxMoodNetwork
+from models.mood.sizes import Sizes
 from models.mood.stream import hear
 from models.timing import HOP_SAMPLES
 from tests.models.mood.conftest import voice
 
+SIZES = Sizes(8, (1, 2))
 HAPPY, SAD = EMOTIONS.index("happy"), EMOTIONS.index("sad")
 
 
@@ -23,16 +26,15 @@ def mix(**weights: float) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def network() -> MoodNetwork:
+def network() -> OnnxMoodNetwork:
     """Untrained, and fond of anger, so that something shows."""
     torch.manual_seed(1)
-    network = MoodNetwork(Sizes(8, (1, 2)))
-    with torch.no_grad():
-        network.head.bias[EMOTIONS.index("angry")] = 4.0
-    return network.eval().requires_grad_(requires_grad=False)
+    tensors = MoodNetwork(SIZES).tensors()
+    tensors["head.bias"][EMOTIONS.index("angry")] = 4.0
+    return OnnxMoodNetwork(SIZES, tensors)
 
 
-def test_a_live_mood_is_the_offline_one_a_tenth_of_a_second_later(network: MoodNetwork) -> None:
+def test_a_live_mood_is_the_offline_one_a_tenth_of_a_second_later(network: OnnxMoodNetwork) -> None:
     sound = voice(4.0)
     feeling = Feeling(network)
     live = [feeling.step(hop) for hop in sound.reshape(-1, HOP_SAMPLES)]
@@ -42,7 +44,9 @@ def test_a_live_mood_is_the_offline_one_a_tenth_of_a_second_later(network: MoodN
     np.testing.assert_allclose(moods[HOPS_AT_ONCE:], offline[:-HOPS_AT_ONCE], atol=1e-4)
     assert not moods[:HOPS_AT_ONCE].any()
     arousal = [felt.arousal for felt in live]
-    np.testing.assert_allclose(arousal[HOPS_AT_ONCE:], Arousal().step(sound)[:-HOPS_AT_ONCE])
+    np.testing.assert_allclose(
+        arousal[HOPS_AT_ONCE:], arousal_course(sound)[:-HOPS_AT_ONCE], atol=1e-6
+    )
 
 
 def test_without_a_network_there_is_arousal_alone() -> None:

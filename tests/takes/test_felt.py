@@ -16,7 +16,7 @@ from tests.face.test_feeling import network
 from tests.models.mood.conftest import voice
 
 if TYPE_CHECKING:
-    from models.mood.network import MoodNetwork
+    from models.mood.onnx_network import OnnxMoodNetwork
 
 __all__ = ["network"]
 
@@ -24,7 +24,9 @@ AUTO = Shares(auto=1.0)
 
 
 @pytest.mark.parametrize("piece", [16_000 * 6, 1000, 333])
-def test_the_keys_follow_the_mood_however_the_sound_comes(network: MoodNetwork, piece: int) -> None:
+def test_the_keys_follow_the_mood_however_the_sound_comes(
+    network: OnnxMoodNetwork, piece: int
+) -> None:
     sound = voice(6.0)
     pieces = [sound[i : i + piece] for i in range(0, len(sound), piece)]
     felt = felt_course(EmotionCourse(), AUTO, pieces, Feeling(network))
@@ -37,7 +39,7 @@ def test_the_keys_follow_the_mood_however_the_sound_comes(network: MoodNetwork, 
     assert mood.max() > 0.3
 
 
-def test_what_is_chosen_stays_and_leaves_less_room(network: MoodNetwork) -> None:
+def test_what_is_chosen_stays_and_leaves_less_room(network: OnnxMoodNetwork) -> None:
     sound, times_s = voice(6.0), np.arange(300) * 0.02
     plain = felt_course(EmotionCourse(), AUTO, [sound], Feeling(network)).weights(times_s)
     happy = EmotionCourse.constant({"happy": 0.75})
@@ -46,7 +48,7 @@ def test_what_is_chosen_stays_and_leaves_less_room(network: MoodNetwork) -> None
     np.testing.assert_allclose(mixed[:, 3], 0.25 * plain[:, 3], atol=0.02)
 
 
-def test_silence_has_no_keys_but_the_first(network: MoodNetwork) -> None:
+def test_silence_has_no_keys_but_the_first(network: OnnxMoodNetwork) -> None:
     felt = felt_course(EmotionCourse(), AUTO, [np.zeros(160_000, np.float32)], Feeling(network))
     assert [key.at_s for key in felt.keys] == [0.0]
     assert not felt.weights(np.arange(10.0)).any()

@@ -19,8 +19,10 @@ from models.evaluation.measures import Finding
 from models.evaluation.metrics.pace import percentile_ms
 from models.evaluation.recordings import in_noise
 from models.evaluation.suites.emotion import CLASSES, recall
-from models.mood.arousal import Arousal
+from models.mood.arousal import arousal_course
+from models.mood.features import VoiceEar
 from models.mood.integrator import HOPS_AT_ONCE, course
+from models.mood.onnx_network import OnnxMoodNetwork
 from models.mood.stream import MoodStream, hear
 from models.mood.weights import load
 from models.timing import HOP_S, HOP_SAMPLES, SAMPLE_RATE_HZ
@@ -56,7 +58,8 @@ class Mood:
     is_timed = False
 
     def __init__(self, folders: Folders, most: int) -> None:
-        self._network = load().network
+        weights = load()
+        self._network = OnnxMoodNetwork(weights.description.sizes, weights.tensors)
         self._folders = folders
         clips = ravdess_voices(folders, most)
         self._clips = [clip for clip in clips if clip.emotion not in HELD]
@@ -126,7 +129,7 @@ class Mood:
         ]
         yield Finding("mood.arousal", 100 * float(np.mean(above or [np.nan])), len(above))
         for name, clips in self._reading.items():
-            told = np.abs(Arousal().step(_whole(np.concatenate([clip.sound for clip in clips]))))
+            told = np.abs(arousal_course(np.concatenate([clip.sound for clip in clips])))
             share = 100 * float((told >= AROUSED).mean())
             yield Finding(f"mood.arousal_{name}", share, len(clips))
 
@@ -136,23 +139,20 @@ class Mood:
         return 100 * float((shown.max(1) >= SHOWN).mean())
 
     def _durations_s(self, sound: Sound) -> list[float]:
-        stream, size = MoodStream(self._network), HOPS_AT_ONCE * HOP_SAMPLES
+        ear, stream = VoiceEar(), MoodStream(self._network)
+        size = HOPS_AT_ONCE * HOP_SAMPLES
         durations_s = []
         for start in range(0, len(sound) - size + 1, size):
             begin_s = time.perf_counter()
-            stream.step(sound[start : start + size])
+            stream.step(ear.hear(sound[start : start + size]))
             durations_s.append(time.perf_counter() - begin_s)
         return durations_s[len(durations_s) // 10 :]
 
 
 def _aroused(before: Sound, sound: Sound) -> float:
     """Return the mean arousal of a voice that was heard before."""
-    told = Arousal().step(_whole(np.concatenate((before, sound))))
+    told = arousal_course(np.concatenate((before, sound)))
     return float(np.mean(told[len(before) // HOP_SAMPLES :]))
-
-
-def _whole(sound: Sound) -> Sound:
-    return sound[: len(sound) // HOP_SAMPLES * HOP_SAMPLES]
 
 
 def _telephone(clip: Recording) -> Sound:

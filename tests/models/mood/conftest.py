@@ -2,18 +2,34 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
-from models.mood.network import MoodNetwork, Sizes
+from bridge.audio.opening import SPEECH_PATH
+from bridge.takes.hearing import heard
+from bridge.takes.sound import SampledSound
+from models.mood.network import MoodNetwork
+from models.mood.onnx_network import OnnxMoodNetwork
+from models.mood.sizes import Sizes
 
 SIZES = Sizes(width=16, dilations=(1, 2, 4))
 
 
 @pytest.fixture(scope="session")
-def network() -> MoodNetwork:
+def torch_network() -> MoodNetwork:
     """A small untrained network; its average voice is no voice at all."""
     torch.manual_seed(5)
     return MoodNetwork(SIZES).eval().requires_grad_(requires_grad=False)
+
+
+@pytest.fixture(scope="session")
+def network(torch_network: MoodNetwork) -> OnnxMoodNetwork:
+    return OnnxMoodNetwork(SIZES, torch_network.tensors())
+
+
+def speech() -> np.ndarray:
+    """The recording that comes with the program: speech with pauses, at 16 kHz."""
+    return np.concatenate([*heard(SampledSound(*soundfile.read(SPEECH_PATH, dtype="float32")))])
 
 
 def voice(seconds: float, hz: float = 140.0) -> np.ndarray:

@@ -3,13 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.mood.arousal import Arousal
+from models.mood.arousal import Arousal, arousal_course
+from models.mood.features import VoiceEar
 from models.timing import HOP_SAMPLES
 from tests.models.mood.conftest import voice
 
 
 def told(*sounds: np.ndarray) -> np.ndarray:
-    return np.array(Arousal().step(np.concatenate(sounds)))
+    return arousal_course(np.concatenate(sounds))
 
 
 def test_a_steady_voice_is_not_aroused() -> None:
@@ -31,8 +32,8 @@ def test_the_gain_of_the_microphone_makes_no_difference(gain_db: float) -> None:
 
 def test_hops_one_by_one_tell_the_same() -> None:
     sound = np.concatenate((0.05 * voice(4.0), 0.2 * voice(2.0, hz=200.0)))
-    arousal = Arousal()
-    single = [arousal.step(hop)[0] for hop in sound.reshape(-1, HOP_SAMPLES)]
+    ear, arousal = VoiceEar(), Arousal()
+    single = [arousal.step(ear.hear(hop))[0] for hop in sound.reshape(-1, HOP_SAMPLES)]
     np.testing.assert_allclose(single, told(sound), atol=1e-5)
 
 

@@ -6,17 +6,32 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.features import LogMel
 from models.mel import BANDS
-from models.mood.features import HISTORY_SAMPLES, LEVEL, MOTIONS, PITCH, TRAITS, VoiceFeatures
-from models.timing import HOP_SAMPLES
-from tests.models.mood.conftest import voice
+from models.mood.features import (
+    CHANGES,
+    HIGHEST_HZ,
+    HISTORY_SAMPLES,
+    LEVEL,
+    LOWEST_HZ,
+    MOTIONS,
+    PITCH,
+    PITCH_SAMPLES,
+    PITCHES,
+    TRAITS,
+    VoiceEar,
+    VoiceFeatures,
+    recording_features,
+    voice_features,
+)
+from models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
+from tests.models.mood.conftest import speech, voice
 
-FEATURES = VoiceFeatures()
 HOPS = 40
 
 
-def heard(sound: np.ndarray) -> tuple[torch.Tensor, ...]:
-    return FEATURES(torch.from_numpy(sound[: HISTORY_SAMPLES + HOPS * HOP_SAMPLES])[None])
+def heard(sound: np.ndarray) -> VoiceFeatures:
+    return voice_features(sound[: HISTORY_SAMPLES + HOPS * HOP_SAMPLES])
 
 
 def buzz(hz: float) -> np.ndarray:
@@ -27,17 +42,17 @@ def buzz(hz: float) -> np.ndarray:
 
 def test_shapes_are_those_promised() -> None:
     traits, motions, voicing = heard(voice(2.0))
-    assert traits.shape == (1, TRAITS, HOPS)
-    assert motions.shape == (1, MOTIONS, HOPS)
-    assert voicing.shape == (1, HOPS)
+    assert traits.shape == (HOPS, TRAITS)
+    assert motions.shape == (HOPS, MOTIONS)
+    assert voicing.shape == (HOPS,)
+    assert {part.dtype for part in (traits, motions, voicing)} == {np.dtype(np.float32)}
 
 
 @settings(max_examples=20, deadline=None)
 @given(hz=st.floats(85.0, 400.0))
 def test_pitch_is_that_of_the_voice_within_a_step(hz: float) -> None:
-    octaves = heard(buzz(hz))[0][0, PITCH]
-    octave_lower = heard(buzz(200.0))[0][0, PITCH]
-    assert float(octaves.median() - octave_lower.median()) == pytest.approx(
+    octaves, octave_lower = (heard(buzz(one)).traits[:, PITCH] for one in (hz, 200.0))
+    assert float(np.median(octaves) - np.median(octave_lower)) == pytest.approx(
         np.log2(hz / 200.0), abs=0.09
     )
 
@@ -48,9 +63,9 @@ def test_gain_changes_the_level_and_hardly_anything_else(gain_db: float) -> None
     sound = (0.2 * voice(2.0) + room).astype(np.float32)
     traits, motions, voicing = heard(sound)
     changed, moved, voiced = heard(sound * np.float32(10 ** (gain_db / 20)))
-    torch.testing.assert_close(changed[:, :BANDS], traits[:, :BANDS], atol=0.1, rtol=0)
-    torch.testing.assert_close(moved, motions, atol=0.1, rtol=0)
-    torch.testing.assert_close(voiced, voicing, atol=0.01, rtol=0)
+    np.testing.assert_allclose(changed[:, :BANDS], traits[:, :BANDS], atol=0.1)
+    np.testing.assert_allclose(moved, motions, atol=0.1)
+    np.testing.assert_allclose(voiced, voicing, atol=0.01)
     rise = (changed - traits)[:, LEVEL]
     assert float(rise.mean()) == pytest.approx(gain_db / 10 * np.log(10) / 4, abs=0.01)
 
@@ -58,8 +73,8 @@ def test_gain_changes_the_level_and_hardly_anything_else(gain_db: float) -> None
 def test_noise_and_silence_are_no_voice() -> None:
     random = np.random.default_rng(2)
     noise = 0.1 * random.standard_normal(HISTORY_SAMPLES + HOPS * HOP_SAMPLES)
-    assert float(heard(noise.astype(np.float32))[2].max()) < 0.2
-    assert float(heard(np.zeros(20_000, np.float32))[2].max()) == 0.0
+    assert float(heard(noise.astype(np.float32)).voicing.max()) < 0.2
+    assert float(heard(np.zeros(20_000, np.float32)).voicing.max()) == 0.0
 
 
 def test_a_hop_hears_nothing_after_itself() -> None:
@@ -67,5 +82,52 @@ def test_a_hop_hears_nothing_after_itself() -> None:
     other = sound.copy()
     other[HISTORY_SAMPLES + 20 * HOP_SAMPLES :] *= -0.5
     for one, two in zip(heard(sound), heard(other), strict=True):
-        assert torch.equal(one[..., :20], two[..., :20])
-        assert not torch.equal(one[..., 20:], two[..., 20:])
+        np.testing.assert_array_equal(one[:20], two[:20])
+        assert not np.array_equal(one[20:], two[20:])
+
+
+def test_timbre_and_level_are_those_of_the_log_mel_of_training() -> None:
+    sound = speech()[: HISTORY_SAMPLES + 200 * HOP_SAMPLES]
+    traits, motions, _ = voice_features(sound)
+    frames = LogMel()(torch.from_numpy(sound)[None])[0].T.reshape(-1, BANDS).numpy()
+    first, second, before = frames[2::2], frames[3::2], frames[:-2:2]
+    bands, levels = 0.5 * (first + second), frames.mean(1)
+    np.testing.assert_allclose(traits[:, LEVEL], bands.mean(1), atol=1e-4)
+    np.testing.assert_allclose(traits[:, :BANDS], bands - bands.mean(1)[:, None], atol=1e-4)
+    steps = (
+        levels[2::2] - levels[1:-1:2],
+        second.mean(1) - first.mean(1),
+        first.mean(1) - before.mean(1),
+    )
+    np.testing.assert_allclose(motions[:, :CHANGES], np.stack(steps, 1), atol=1e-4)
+
+
+def test_melody_is_the_normalised_square_difference_as_it_is_defined() -> None:
+    """1 minus the squared difference of a frame and its copy, against the squares they have."""
+    sound = speech()
+    motions = voice_features(sound[: HISTORY_SAMPLES + 150 * HOP_SAMPLES]).motions
+    pitches = np.linspace(np.log2(HIGHEST_HZ), np.log2(LOWEST_HZ), PITCHES)
+    lags = SAMPLE_RATE_HZ / 2.0**pitches
+    for hop in range(20, 150, 7):
+        end = HISTORY_SAMPLES + (hop + 1) * HOP_SAMPLES
+        frame = sound[end - PITCH_SAMPLES : end].astype(np.float64)
+        frame -= frame.mean()
+        exact = [_likeness(frame, lag) for lag in range(int(lags[-1]) + 2)]
+        np.testing.assert_allclose(
+            motions[hop, CHANGES:], np.interp(lags, np.arange(len(exact)), exact), atol=1e-4
+        )
+
+
+def _likeness(frame: np.ndarray, lag: int) -> float:
+    one, two = frame[: len(frame) - lag], frame[lag:]
+    return float(1.0 - ((one - two) ** 2).sum() / (one**2 + two**2).sum())
+
+
+@pytest.mark.parametrize("hops", [1, 5, 7])
+def test_a_voice_heard_as_it_comes_is_the_recording(hops: int) -> None:
+    sound = speech()[: 210 * HOP_SAMPLES]
+    ear, size = VoiceEar(), hops * HOP_SAMPLES
+    pieces = [ear.hear(sound[i : i + size]) for i in range(0, len(sound), size)]
+    (whole,) = recording_features(sound)
+    for live, offline in zip(zip(*pieces, strict=True), whole, strict=True):
+        np.testing.assert_allclose(np.concatenate(live), offline, atol=1e-5)

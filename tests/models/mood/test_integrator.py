@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -75,8 +77,31 @@ def test_weights_stay_in_range_and_never_jump(odds: np.ndarray, voicing: np.ndar
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_evidence_that_is_no_number_is_none(bad: float) -> None:
-    integrator = MoodIntegrator()
-    for _ in range(50):
-        weights = integrator.step(np.full(len(EMOTIONS), bad, dtype=np.float32), 1.0)
+    odds = np.full((50, len(EMOTIONS)), bad, dtype=np.float32)
+    weights = course(Evidence(odds, np.ones(50, dtype=np.float32)))
     assert np.isfinite(weights).all()
     assert weights.max() == 0.0
+
+
+def test_evidence_that_is_no_number_leaves_the_rest_as_it_is() -> None:
+    angry, lost = evidence_for(ANGRY, 6.0), evidence_for(ANGRY, 0.02)
+    lost.odds[:] = np.nan
+    silent = evidence_for(ANGRY, 0.02, voicing=0.0)
+    np.testing.assert_array_equal(
+        course(joined(angry, lost, angry)), course(joined(angry, silent, angry))
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(cuts=st.lists(st.integers(1, 199), max_size=5))
+def test_hops_taken_one_by_one_or_together_show_the_same(cuts: list[int]) -> None:
+    random = np.random.default_rng(4)
+    odds = random.normal(0.0, 3.0, (200, len(EMOTIONS))).astype(np.float32)
+    heard = Evidence(odds, random.random(200, dtype=np.float32))
+    integrator = MoodIntegrator()
+    bounds = [0, *sorted(cuts), 200]
+    pieces = [
+        integrator.take(Evidence(heard.odds[begin:end], heard.voicing[begin:end]))
+        for begin, end in itertools.pairwise(bounds)
+    ]
+    np.testing.assert_array_equal(np.concatenate(pieces), course(heard))
