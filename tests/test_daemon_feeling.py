@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,14 +14,14 @@ import soundfile
 from bridge.config.schema import SubjectConfig
 from tests.links.receiving import receiver
 from tests.models.mood.conftest import voice
-from tests.test_daemon import config, run, weights
+from tests.test_daemon import config, run, speech, weights
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bridge.config.schema import Config
 
 __all__ = ["weights"]
+
+ROOT = Path(__file__).parents[1]
 
 
 def feeling(given: Config, emotion: str) -> Config:
@@ -51,3 +54,32 @@ def test_a_chosen_emotion_swells_with_the_voice(weights: Path, excited: Path) ->
     (subject,) = metrics.subjects
     assert subject.emotion_at(1e9)["happy"] > 0.55
     assert not any("research" in notice.text for notice in metrics.notices())
+
+
+@pytest.mark.parametrize(
+    ("emotion", "hears"),
+    [("auto:1", "models.mood.onnx_network"), ("happy:0.5,arousal:1", "models.mood.arousal")],
+)
+def test_a_run_that_heeds_the_voice_does_without_torch(
+    tmp_path: Path, emotion: str, hears: str
+) -> None:
+    """From the command line to the last packet, with the shipped weights."""
+    code = (
+        "import sys; from bridge.cli import main; status = main(sys.argv[1:])\n"
+        "print(status, *sorted(m for m in sys.modules if m.startswith(('torch', 'models.mood'))))"
+    )
+    with receiver() as source:
+        where = f"livelink-face://{source.target.host}:{source.target.port}"
+        words = ["run", "--no-ui", "--audio", str(speech(tmp_path / "a.wav")), "--link", where]
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words, "--device", "cpu", "--emotion", emotion],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert len(source.all_waiting()) > 60
+    status, *modules = done.stdout.split("\n")[-2].split()
+    assert status == "0", done.stderr
+    assert hears in modules
+    assert not any(module.startswith("torch") for module in modules)

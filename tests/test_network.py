@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bridge.errors import UserError
-from bridge.network import check_guards, live_device, load_network
+from bridge.face.felt import Shares
+from bridge.network import check_guards, live_device, load_network, open_feeling, open_mood
 from models.emotions import MOUTH_GUARD
 from tests.networks import GUARDED, UNGUARDED, small_generator, write_weights
 
@@ -38,3 +40,16 @@ def test_a_device_that_is_none_is_a_problem_of_the_device_and_a_file_one_of_the_
 
 def test_weights_that_know_a_guard_take_any() -> None:
     check_guards(small_generator(GUARDED), {"A": 0.0, "B": 1.0})
+
+
+@pytest.mark.parametrize("missing", ["onnx", "onnxruntime"])
+def test_moods_without_onnx_runtime_are_refused_with_a_remedy_and_arousal_goes_on(
+    monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    for module in ("models.onnx_graph", "models.mood.graph", "models.mood.onnx_network"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, missing, None)
+    open_mood.cache_clear()
+    with pytest.raises(UserError, match=r"emotion auto: ONNX Runtime.*install onnx and.* again"):
+        open_feeling(Shares(auto=1.0))
+    assert open_feeling(Shares(arousal=1.0)) is not None

@@ -15,7 +15,7 @@ from models.baselines.whole import whole_faces
 from models.board import AUDIO_DRIVEN
 from models.conditions import conditions
 from models.emotions import CONDITIONS, EMOTIONS
-from models.graph import build_graph
+from models.graph import build_conditions, build_hops
 from models.loading import generator_of
 from models.onnx_engine import OnnxEngine, OnnxNetwork
 from models.streams import CachedStream
@@ -24,6 +24,8 @@ from models.torch_engine import TorchNetwork
 from models.weights_file import Description, build
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
     from models.generator import Generator
     from models.network import Generator as Network
     from models.streams import Stream
@@ -214,22 +216,29 @@ def test_a_row_hears_its_window_and_nothing_before(architecture: Architecture, s
     assert np.abs(last[0] - last[1]).max() < BOUND
 
 
-def test_one_graph_serves_any_number_of_voices_and_hops() -> None:
-    both = made(Architecture(width=16, encoder_dilations=(1,), decoder_dilations=(2,)), 1)
-    model = build_graph(
-        both.description.streaming_architecture,
-        {name: tensor.numpy() for name, tensor in both.network.state_dict().items()},
-        *(np.array(limit, dtype=np.float32) for limit in both.description.limits),
-    )
-    axes = {
+def axes(model: ModelProto) -> dict[str, list[str | int]]:
+    return {
         value.name: [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
         for value in (*model.graph.input, *model.graph.output)
     }
-    assert axes == {
-        "features": ["voices", "heard_hops", 128],
-        "conditions": ["voices", "hops", 8],
+
+
+def test_the_graphs_serve_any_number_of_voices_and_hops() -> None:
+    both = made(Architecture(width=16, encoder_dilations=(1,), decoder_dilations=(2,)), 1)
+    architecture = both.description.streaming_architecture
+    tensors = {name: tensor.numpy() for name, tensor in both.network.state_dict().items()}
+    limits = (np.array(limit, dtype=np.float32) for limit in both.description.limits)
+    assert axes(build_conditions(architecture, tensors)) == {
+        "conditions": ["voices", "n", 8],
         "delay_hops": ["voices"],
+        "films": ["voices", "n", 32],
+    }
+    assert axes(build_hops(architecture, tensors, *limits)) == {
+        "features": ["voices", "heard_hops", 128],
+        "films": ["voices", "n", 32],
         "past": ["voices", 6, 16],
+        "taps_1": ["hops", 3],
+        "taps_2": ["hops", 3],
         "faces": ["voices", "hops", 81],
         "new_past": ["voices", 6, 16],
     }
@@ -239,7 +248,9 @@ def test_a_tensor_that_is_missing_is_named() -> None:
     architecture = Architecture(width=16)
     nothing = np.zeros(81, dtype=np.float32)
     with pytest.raises(KeyError, match=r"stem\.conv\.weight"):
-        build_graph(architecture, {}, nothing, nothing)
+        build_hops(architecture, {}, nothing, nothing)
+    with pytest.raises(KeyError, match=r"emotion\.weight"):
+        build_conditions(architecture, {})
 
 
 def test_a_graph_that_onnx_runtime_refuses_is_a_plain_error() -> None:
