@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+ALL: Final = "all"
 
-def picked(samples: NDArray[np.float32], channel: int | None) -> NDArray[np.float32]:
+Channel = int | Literal["all"] | None
+"""Which channel of many: one, counted from 1; the mean of all; or the mean unless it cancels."""
+
+
+def picked(samples: NDArray[np.float32], channel: Channel) -> NDArray[np.float32]:
     """Return one channel (counted from 1) of samples [frames, channels], or the mean of all."""
-    if channel is not None:
+    if isinstance(channel, int):
         return np.ascontiguousarray(samples[:, channel - 1])
     if samples.shape[1] == 1:
         return samples[:, 0]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bridge.audio.block import BLOCK_S, BLOCKS_PER_S, Block
 from bridge.audio.channel import picked
+from bridge.audio.container import CONTAINER_SUFFIXES
+from bridge.audio.decoder import open_decoder
 from bridge.audio.pace import Pace
 from bridge.audio.resample import MAX_RATE_HZ, MIN_RATE_HZ
 from bridge.audio.source import SourceState
+from bridge.audio.survey import MAX_SURVEY_S, survey
 from bridge.errors import Problem, UserError
 
 if TYPE_CHECKING:
@@ -20,13 +23,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bridge.audio.channel import Channel
+    from bridge.audio.decoder import Decoder
+
 AUDIO_SUFFIXES = (
     *(".wav", ".wave", ".w64", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".mp3"),
     *(".aif", ".aiff", ".aifc", ".au", ".caf"),
+    *CONTAINER_SUFFIXES,
 )
 """Endings by which an input is meant to be a file even if there is none."""
-
-FORMATS = "WAV, FLAC, OGG, Opus, MP3 or AIFF"
 
 logger = logging.getLogger(__name__)
 
@@ -34,10 +39,11 @@ logger = logging.getLogger(__name__)
 class FileSource:
     """A recording in blocks of 10 ms, due as if it were spoken from `start` on.
 
-    `channel` counts from 1; None mixes all. With `is_loop` the file begins again at its end, else
-    the last block is filled up with silence and the state becomes ENDED. UserError when it cannot
-    be opened, is empty, or lacks the channel. A file that breaks off while it is played ends there,
-    with a warning in the log.
+    `channel` counts from 1; "all" is the mean of all, None the same unless they cancel. With
+    `is_loop` the file begins again at its end, else the last block is filled up with silence and
+    the state becomes ENDED. UserError when it cannot be opened, is empty, or lacks the channel. A
+    file that breaks off ends there, with a warning in the log or in `notices`, which are what is
+    to be told to the user of the file.
     """
 
     is_device = False
@@ -47,7 +53,7 @@ class FileSource:
         path: Path,
         *,
         now: Callable[[], float],
-        channel: int | None = None,
+        channel: Channel = None,
         is_loop: bool = False,
     ) -> None:
         self.name = path.name
@@ -55,15 +61,22 @@ class FileSource:
         self.dropped_blocks = 0
         self._path = path
         self._now = now
-        self._channel = channel
         self._is_loop = is_loop
         self._pace: Pace | None = None
-        self._file = open_file(path)
-        self.rate_hz = int(self._file.samplerate)
-        self._ahead = self._read(1)
-        if problems := _problems(path, self._file, channel, is_empty=not len(self._ahead)):
-            self._file.close()
-            raise UserError.of(problems)
+        self._decoder, layout = open_decoder(path)
+        self.rate_hz = self._decoder.rate_hz
+        try:
+            if problems := _problems(path, self._decoder, channel):
+                raise UserError.of(problems)
+            found = survey(self._decoder, layout, channel, MAX_SURVEY_S)
+            self._channel = found.channel
+            damage = found.damage(self.rate_hz)
+            self.notices = tuple(filter(None, (*found.notices, damage)))
+            self._is_breaking = bool(damage)
+            self._ahead = _first(path, self._decoder)
+        except UserError:
+            self._decoder.close()
+            raise
 
     @property
     def next_due_s(self) -> float | None:
@@ -96,7 +109,7 @@ class FileSource:
     def close(self) -> None:
         """Close the file."""
         self.state = SourceState.ENDED
-        self._file.close()
+        self._decoder.close()
 
     def _next_samples(self, number: int) -> NDArray[np.float32] | None:
         """Return block `number`, or None when the file was over before it."""
@@ -119,52 +132,32 @@ class FileSource:
         if len(self._ahead):
             taken, self._ahead = self._ahead[:frames], self._ahead[frames:]
             return taken
-        taken = self._read(frames)
+        taken = self._decoder.read(frames)
         if not len(taken) and self._is_loop:
-            self._file.seek(0)
-            taken = self._read(frames)
+            self._decoder.seek(0)
+            taken = self._decoder.read(frames)
+        if not len(taken) and self._decoder.fault and not self._is_breaking:
+            self._is_breaking = True
+            logger.warning("%s breaks off: %s", self._path, self._decoder.fault)
         return taken
 
-    def _read(self, frames: int) -> NDArray[np.float32]:
-        from soundfile import SoundFileError
 
-        try:
-            read = self._file.read(frames, dtype="float32", always_2d=True)
-        except SoundFileError as error:
-            logger.warning("%s breaks off: %s", self._path, error)
-            read = np.zeros((0, self._file.channels), dtype=np.float32)
-        return np.asarray(read)
-
-
-def open_file(path: Path) -> Any:
-    """Return the soundfile.SoundFile of a recording; UserError when it cannot be opened."""
-    try:
-        from soundfile import SoundFile, SoundFileError
-    except OSError as error:
-        remedy = "reinstall the Python package soundfile, or install libsndfile1"
-        raise UserError(Problem(str(path), f"no library to read it: {error}", remedy)) from None
-    try:
-        if path.exists() and not path.is_file():
-            raise UserError(Problem(str(path), "not a file", f"name a {FORMATS} file"))
-        with path.open("rb"):
-            return SoundFile(path)
-    except OSError as error:
-        what = f"cannot be read: {error.strerror}"
-        raise UserError(Problem(str(path), what, f"name a {FORMATS} file")) from None
-    except SoundFileError:
-        what = "cannot be read: it is damaged or no audio file"
-        raise UserError(Problem(str(path), what, f"use a {FORMATS} file")) from None
+def _first(path: Path, decoder: Decoder) -> NDArray[np.float32]:
+    """Return the first frame, [1, channels]. UserError where there is none."""
+    first = decoder.read(1)
+    if not len(first):
+        what = "it holds no sound that can be read"
+        raise UserError(Problem(str(path), what, "use another"))
+    return first
 
 
-def _problems(path: Path, file: Any, channel: int | None, *, is_empty: bool) -> list[Problem]:
+def _problems(path: Path, decoder: Decoder, channel: Channel) -> list[Problem]:
     problems = []
-    if not MIN_RATE_HZ <= file.samplerate <= MAX_RATE_HZ:
-        what = f"its rate {file.samplerate} Hz is not within {MIN_RATE_HZ}..{MAX_RATE_HZ} Hz"
+    if not MIN_RATE_HZ <= decoder.rate_hz <= MAX_RATE_HZ:
+        what = f"its rate {decoder.rate_hz} Hz is not within {MIN_RATE_HZ}..{MAX_RATE_HZ} Hz"
         problems.append(Problem(str(path), what, "convert it, for instance to 48000 Hz"))
-    if channel is not None and channel > file.channels:
-        what = f"channel {channel} is asked for, the file has {file.channels}"
-        remedy = f"choose a channel from 1 to {file.channels}, or none to mix them"
+    if isinstance(channel, int) and channel > decoder.channels:
+        what = f"channel {channel} is asked for, the file has {decoder.channels}"
+        remedy = f"choose a channel from 1 to {decoder.channels}, or none to mix them"
         problems.append(Problem(str(path), what, remedy))
-    if is_empty:
-        problems.append(Problem(str(path), "it holds no sound that can be read", "use another"))
     return problems

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bridge.audio.file import AUDIO_SUFFIXES, FORMATS
+from bridge.audio.decoder import FORMATS
+from bridge.audio.file import AUDIO_SUFFIXES
 from bridge.document import nearest
 from bridge.errors import Problem, UserError
 from bridge.export.names import safe_name

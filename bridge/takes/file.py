@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bridge.audio.decoder import SndfileDecoder
 from bridge.clock.rate import FRAME_RATES
 from bridge.errors import Problem, UserError
 from bridge.frame import HEAD_AXES
@@ -183,6 +184,9 @@ def _sound(path: Path, archive: zipfile.ZipFile) -> FileSound | None:
     from soundfile import SoundFile, SoundFileError
 
     try:
-        return FileSound(SoundFile(StoredMember(path, archive.getinfo(SOUND))), str(path))
+        info = archive.getinfo(SOUND)
+        return FileSound(
+            lambda: SndfileDecoder(lambda: SoundFile(StoredMember(path, info))), str(path)
+        )
     except SoundFileError:
         raise ValueError(f"{SOUND} cannot be read") from None

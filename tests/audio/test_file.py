@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def stereo(frames: int) -> np.ndarray:
-    """A slow tone on the left, half of its negative on the right."""
+    """A slow tone on the left, another one, softer, on the right."""
     left = 0.5 * np.sin(2 * np.pi * np.arange(frames) / 500)
-    return np.stack([left, -0.5 * left], axis=1)
+    return np.stack([left, 0.25 * np.cos(2 * np.pi * np.arange(frames) / 400)], axis=1)
 
 
 def played(source: FileSource, until_s: float = 10.0) -> np.ndarray:
