@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bridge.audio.dc_block import DcBlock
 from bridge.audio.gate import NoiseGate
 from bridge.audio.hop import HOP_RATE_HZ, HOP_SAMPLES, Hop
 from bridge.audio.level import amplitude, decibels, peak_db
@@ -24,7 +25,7 @@ dropped."""
 
 
 class Listener:
-    """Gain, 16 kHz, level meter and gate, in this order, then cut into hops.
+    """Gain, DC block, 16 kHz, level meter and gate, in this order, then cut into hops.
 
     Blocks have the rate `rate_hz`, 8000..384000; ValueError otherwise. What is beyond full
     scale after the gain is clipped, NaN becomes 0. The k-th sample of the stream is the sound at
@@ -34,6 +35,7 @@ class Listener:
     def __init__(self, rate_hz: int, *, gain_db: float = 0.0, gate: GateSpec | None = None) -> None:
         self._factor = np.float32(amplitude(gain_db))
         self._resampler = Resampler(rate_hz)
+        self._dc_block = DcBlock(rate_hz)
         self._gate = NoiseGate(gate or GateSpec(), HOP_RATE_HZ)
         self._gathered = np.zeros(HOP_SAMPLES, dtype=np.float32)
         self._filled = 0
@@ -52,7 +54,8 @@ class Listener:
 
     def push(self, block: Block) -> None:
         """Take the next block."""
-        samples = self._resampler.push(self._amplified(block.samples))
+        passed = self._dc_block.push(self._amplified(block.samples))
+        samples = self._resampler.push(np.minimum(np.maximum(passed, -1.0), 1.0))
         passed = self._gate.push(samples)
         start = 0
         while start < len(samples):

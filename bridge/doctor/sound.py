@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bridge.audio.dc_block import DcBlock
 from bridge.audio.level import FLOOR_DB, decibels, peak_db
 from bridge.audio.microphone import Microphone
 from bridge.audio.opening import open_source
+from bridge.audio.source import MICROPHONE
 from bridge.clock.host import host_now
 from bridge.doctor.finding import Finding, fault, faults_of, ok, warning
 from bridge.errors import UserError
@@ -101,7 +103,8 @@ def examine_sound(
                 continue
             closing.callback(source.close)
             if notice:
-                yield warning(subject.name, notice, NO_MICROPHONE)
+                is_microphone = subject.audio.input == MICROPHONE
+                yield warning(subject.name, notice, NO_MICROPHONE if is_microphone else "")
             opened.append((subject, source))
         sounds = _listen([source for _, source in opened], seconds, wake)
         heard = [measure(source, sound) for (_, source), sound in zip(opened, sounds, strict=True)]
@@ -115,14 +118,18 @@ def access(platform: str) -> str:
 
 
 def measure(source: Source, samples: NDArray[np.float32]) -> Heard:
-    """Return what is to be said of the samples, [time], that came of a source."""
+    """Return what is to be said of the samples, [time], that came of a source.
+
+    Levels are those without the constant part, which is no sound.
+    """
+    heard = DcBlock(source.rate_hz).push(np.nan_to_num(samples))
     return Heard(
         source=source.name,
         rate_hz=source.rate_hz,
         is_device=isinstance(source, Microphone),
         seconds=len(samples) / source.rate_hz,
-        loudest_db=_loudest_db(samples, round(LOUDNESS_S * source.rate_hz)),
-        peak_db=peak_db(samples),
+        loudest_db=_loudest_db(heard, round(LOUDNESS_S * source.rate_hz)),
+        peak_db=peak_db(heard),
         clipped=int(np.count_nonzero(np.abs(samples) >= FULL_SCALE)),
         dropped=source.dropped_blocks,
         fault=getattr(source, "fault", ""),
@@ -138,6 +145,9 @@ def judge(
     if heard.fault or not heard.seconds:
         what = f"{heard.source} delivers nothing" + (f" ({heard.fault})" if heard.fault else "")
         yield fault(name, what, "unplug it and plug it in again, or end what else uses it")
+    elif not heard.is_device and heard.peak_db <= FLOOR_DB:
+        what = f"{heard.source} is silent for its first {heard.seconds:.1f} s"
+        yield warning(name, what, "listen to it; if all of it is, choose another file or channel")
     elif not heard.is_device:
         yield ok(name, level)
     elif heard.peak_db <= FLOOR_DB:

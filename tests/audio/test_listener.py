@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.audio.block import Block
+from bridge.audio.dc_block import DcBlock
 from bridge.audio.listener import MAX_HOPS, Listener
 from bridge.audio.spec import GateSpec
 
@@ -21,6 +22,9 @@ def block(samples: np.ndarray, number: int = 0) -> Block:
     """Block `number` of a stream recorded from 100 s on that arrives 15 ms later."""
     captured_s = 100 + number * 0.01
     return Block(np.asarray(samples, dtype=np.float32), captured_s, captured_s + 0.015)
+
+
+TONE = np.sin(2 * np.pi * np.arange(160) / 40)
 
 
 def hops(listener: Listener) -> list[Hop]:
@@ -39,15 +43,15 @@ def test_two_blocks_of_16_khz_make_a_hop() -> None:
 def test_a_hop_carries_its_samples_times_and_levels() -> None:
     listener = Listener(16000, gain_db=6.0)
     for number in range(4):
-        listener.push(block(np.full(160, 0.25), number))
+        listener.push(block(0.25 * TONE, number))
     first, second = hops(listener)
     assert (first.index, second.index) == (0, 1)
-    assert np.allclose(second.samples, 0.25 * 10**0.3)
+    assert np.allclose(second.samples, 0.25 * 10**0.3 * np.tile(TONE, 2), atol=0.01)
     assert second.samples.dtype == np.float32
     assert second.captured_s == pytest.approx(100.02)
     assert second.arrived_s == pytest.approx(100.045)
-    assert second.level_db == pytest.approx(-6.04, abs=0.01)
-    assert second.peak_db == pytest.approx(-6.04, abs=0.01)
+    assert second.level_db == pytest.approx(-9.05, abs=0.05)
+    assert second.peak_db == pytest.approx(-6.04, abs=0.15)
     assert second.gate_open
 
 
@@ -81,18 +85,31 @@ def test_what_is_not_a_sound_is_made_harmless() -> None:
     listener.push(block(samples))
     listener.push(block(samples))
     (hop,) = hops(listener)
-    assert np.array_equal(hop.samples[:4], [0.0, 1.0, -1.0, 1.0])
-    assert hop.peak_db == 0.0
+    assert np.allclose(hop.samples[:4], [0.0, 1.0, -1.0, 1.0], atol=0.01)
+    assert hop.peak_db == pytest.approx(0.0, abs=1e-6)
 
 
 def test_the_level_is_measured_before_the_gate() -> None:
     listener = Listener(16000, gate=GateSpec(enabled=True, open_db=-30, close_db=-40))
     for number in range(2):
-        listener.push(block(np.full(160, 0.01), number))
+        listener.push(block(0.01 * TONE, number))
     (hop,) = hops(listener)
     assert not hop.gate_open
     assert not hop.samples.any()
-    assert hop.level_db == pytest.approx(-40.0, abs=0.01)
+    assert hop.level_db == pytest.approx(-43.0, abs=0.05)
+
+
+@pytest.mark.parametrize("rate_hz", [16000, 48000])
+def test_what_is_constant_reaches_neither_meter_nor_gate_nor_network(rate_hz: int) -> None:
+    """An interface without a coupling capacitor: digital zero stands at a tenth of full scale."""
+    gate = GateSpec(enabled=True, open_db=-50, close_db=-56)
+    listener = Listener(rate_hz, gate=gate)
+    for number in range(20):
+        listener.push(block(np.full(rate_hz // 100, 0.1), number))
+    for hop in hops(listener)[1:]:
+        assert hop.level_db < -75
+        assert not hop.gate_open
+        assert not hop.samples.any()
 
 
 def test_hops_nobody_takes_are_dropped_oldest_first_and_counted() -> None:
@@ -109,14 +126,15 @@ def test_hops_nobody_takes_are_dropped_oldest_first_and_counted() -> None:
 @given(st.lists(st.integers(0, 700), max_size=20))
 def test_samples_are_neither_lost_nor_repeated(lengths: list[int]) -> None:
     listener = Listener(16000)
-    sound = np.linspace(-1, 1, sum(lengths), dtype=np.float32)
+    sound = np.sin(np.arange(sum(lengths))).astype(np.float32)
     edges = np.cumsum([0, *lengths])
     for begin, end in itertools.pairwise(edges):
         listener.push(block(sound[begin:end]))
     heard = [hop.samples for hop in hops(listener)]
     assert len(heard) == min(MAX_HOPS, len(sound) // 320)
     if heard:
-        assert np.array_equal(np.concatenate(heard), sound[: len(heard) * 320])
+        whole = DcBlock(16000).push(sound).clip(-1, 1)
+        assert np.allclose(np.concatenate(heard), whole[: len(heard) * 320], atol=1e-6)
 
 
 def test_memory_does_not_grow() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import soundfile
 
 from bridge.audio.spec import AudioSpec, GateSpec
 from bridge.bench.fakemic import FakeMicrophones
@@ -90,9 +91,33 @@ def test_a_gate_that_stays_shut_and_blocks_that_were_lost_are_told() -> None:
     assert lost.what == "3 blocks of 10 ms were lost"
 
 
-def test_a_recording_may_be_silent() -> None:
+def test_silence_is_not_called_ok_and_a_soft_recording_is() -> None:
     (finding,) = judged(is_device=False, loudest_db=-100.0, peak_db=-100.0)
-    assert finding.state is State.OK
+    assert finding.state is State.WARNING
+    assert finding.what == "USB is silent for its first 2.0 s"
+    (soft,) = judged(is_device=False, loudest_db=-55.0, peak_db=-50.0)
+    assert soft.state is State.OK
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.25])
+def test_a_silent_file_is_told_whatever_its_offset(tmp_path: Path, offset: float) -> None:
+    path = tmp_path / "silent.wav"
+    soundfile.write(path, np.full(16_000, offset), 16_000)
+    subject = SubjectConfig(name="Ada", audio=AudioSpec(input=str(path)))
+    (finding,) = examine_sound([subject], seconds=0.3)
+    assert finding.state is State.WARNING
+    assert "is silent" in finding.what
+
+
+def test_channels_that_cancel_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "inverted.wav"
+    voice = 0.3 * np.random.default_rng(0).normal(size=16_000).clip(-2, 2)
+    soundfile.write(path, np.stack([voice, -voice], 1), 16_000)
+    subject = SubjectConfig(name="Ada", audio=AudioSpec(input=str(path)))
+    told, level = examine_sound([subject], seconds=0.3)
+    assert told.state is State.WARNING
+    assert "cancel each other" in told.what
+    assert level.state is State.OK
 
 
 def test_each_subject_is_heard_and_one_that_cannot_be_leaves_the_others() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from bridge.audio.dc_block import DcBlock
 from bridge.audio.opening import SPEECH_PATH
 from bridge.face.alive.levels import AS_GENERATED
 from bridge.takes.emotions import EmotionCourse, Key
@@ -31,6 +32,7 @@ def test_a_take_in_pieces_is_the_face_of_the_whole_recording(generator) -> None:
     take = generate_take(
         generator, open_sound(SPEECH_PATH), settings, slate="speech", progress=shares.append
     )
+    samples = DcBlock(rate_hz).push(samples)
     whole = generator.generate(samples, rate_hz, {"happy": 0.7}, lookahead_ms=160)
     assert np.abs(take.board - whole).max() < 1e-3
     assert shares[-1] == 1.0
