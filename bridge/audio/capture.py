@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bridge.audio.block import BLOCKS_PER_S
+from bridge.audio.channel import ALL
 from bridge.audio.hop import HOP_RATE_HZ
 from bridge.audio.portaudio import (
     DeviceUnavailableError,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
+    from bridge.audio.channel import Channel
     from bridge.audio.devices import InputDevice
     from bridge.audio.ring import Stamped
 
@@ -40,7 +42,7 @@ class Capture:
     def __init__(
         self,
         device: InputDevice,
-        channel: int | None,
+        channel: Channel,
         *,
         now: Callable[[], float],
         wake: threading.Event,
@@ -50,7 +52,8 @@ class Capture:
         self._wake = wake
         self._is_finished = False
         self._driver_drops = 0
-        channels = channel or min(device.channels, MIXED_CHANNELS)
+        mixed = device.channels if channel == ALL else min(device.channels, MIXED_CHANNELS)
+        channels = channel if isinstance(channel, int) else mixed
         rates = (HOP_RATE_HZ, *CARD_RATES_HZ, device.default_rate_hz)
         self._stream, self.rate_hz = self._opened(
             device, channels, dict.fromkeys((rate_hz,) if rate_hz else rates)

@@ -15,6 +15,7 @@ from bridge.errors import Problem, UserError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bridge.audio.channel import Channel
     from bridge.audio.ring import Stamped
 
 SILENCE_S = 1.0
@@ -32,9 +33,9 @@ class Microphone:
     """An input device in blocks of 10 ms, mono.
 
     `wanted` is "mic" (the default device) or what `select_device` takes; `channel` counts from 1,
-    None mixes the first two. The constructor opens the device: UserError when that is not possible.
-    The device is asked for 16 kHz first, then for the rates of sound cards, and on reopening again
-    for the rate it had.
+    None mixes the first two, "all" mixes all. The constructor opens the device: UserError when that
+    is not possible. The device is asked for 16 kHz first, then for the rates of sound cards, and on
+    reopening again for the rate it had.
 
     It is LOST when its stream ends (unplugged, server gone) or when it delivers nothing for
     `SILENCE_S` (suspended, stalled), and RUNNING again with the next block, whether after `reopen`
@@ -50,14 +51,14 @@ class Microphone:
         *,
         now: Callable[[], float],
         wake: threading.Event,
-        channel: int | None = None,
+        channel: Channel = None,
     ) -> None:
         self._wanted = wanted
         self._now = now
         self._wake = wake
         self._channel = channel
         device = _meant(wanted, is_renewed=False)
-        if channel is not None and channel > device.channels:
+        if isinstance(channel, int) and channel > device.channels:
             what = f"channel {channel} is asked for, {device.name!r} has {device.channels}"
             remedy = f"choose a channel from 1 to {device.channels}, or none to mix"
             raise UserError(Problem(wanted, what, remedy))

@@ -24,7 +24,7 @@ SPEECH_PATH = Path(__file__).with_name("speech.ogg")
 
 
 class Opening(NamedTuple):
-    """A source, and a line for the user when it is not the one that was asked for."""
+    """A source, and a line for the user when not all is as it was asked for."""
 
     source: Source
     notice: str | None
@@ -41,7 +41,9 @@ def open_source(spec: AudioSpec, *, now: Callable[[], float], wake: threading.Ev
         return Opening(TestSource(now=now), None)
     path = Path(os.path.expanduser(spec.input))  # noqa: PTH111 - never fails
     if spec.input != MICROPHONE and _is_file(path):
-        return Opening(FileSource(path, now=now, channel=spec.channel), None)
+        recording = FileSource(path, now=now, channel=spec.channel)
+        notice = "; ".join(recording.notices)
+        return Opening(recording, f"{path}: {notice}" if notice else None)
     try:
         return Opening(Microphone(spec.input, now=now, wake=wake, channel=spec.channel), None)
     except DeviceUnavailableError as error:

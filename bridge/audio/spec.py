@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from bridge.audio.channel import ALL, Channel
 from bridge.audio.source import MICROPHONE
+from bridge.document import FieldError
 
 
 def _text_of_index(value: Any) -> Any:
     """Take a device index written as a number."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+MAX_CHANNEL: Final = 256
+
+
+def _channel(value: Any) -> Any:
+    """Read a number of a channel, `all`, or nothing."""
+    if value is None or value == ALL:
+        return value
+    number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+    is_number = isinstance(number, int) and not isinstance(number, bool)
+    if not is_number or not 1 <= number <= MAX_CHANNEL:
+        what = f"{str(value)[:60]!r} is no channel"
+        raise FieldError(what, f"write a number from 1 to {MAX_CHANNEL}, or all")
+    return number
 
 
 class GateSpec(BaseModel):
@@ -38,8 +55,9 @@ class AudioSpec(BaseModel):
     """What one subject hears.
 
     `input` is "mic" (the default microphone), a device by index, name or unambiguous part of its
-    name, the path of an audio file, or "test". `channel` counts from 1; without it the channels are
-    mixed. `gain_db` is applied before the level meter and the gate.
+    name, the path of an audio file, or "test". `channel` counts from 1; "all" mixes all channels,
+    and so does None, but for those of a file that cancel each other or hold no voice, and for a
+    device with more than two. `gain_db` is applied before the level meter and the gate.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +65,6 @@ class AudioSpec(BaseModel):
     input: Annotated[str, BeforeValidator(_text_of_index)] = Field(
         default=MICROPHONE, min_length=1, max_length=1024
     )
-    channel: int | None = Field(default=None, ge=1, le=256)
+    channel: Annotated[Channel, BeforeValidator(_channel)] = None
     gain_db: float = Field(default=0.0, ge=-60.0, le=60.0)
     gate: GateSpec = Field(default_factory=GateSpec)

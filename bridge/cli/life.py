@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
+    from bridge.audio.channel import Channel
     from bridge.takes.settings import Settings
+
+CHANNEL_HELP = "Use channel N of the sound, or the mean of all (default: mix, unless that cancels)."
 
 
 def add_life(words: ArgumentParser) -> None:
@@ -28,6 +31,7 @@ def add_life(words: ArgumentParser) -> None:
 
 def add_face(words: ArgumentParser) -> None:
     """Add the words about the faces of recordings; `face_of` reads them."""
+    words.add_argument("--channel", metavar="N|all", help=CHANNEL_HELP)
     words.add_argument("--emotion", metavar="NAME:WEIGHT", help="of recordings; or auto")
     add_life(words)
 
@@ -42,3 +46,10 @@ def face_of(options: Namespace) -> Settings:
     )
     asked = subject_of(flags)
     return Settings(levels=asked.alive, seed=asked.seed).feeling(asked.emotion)
+
+
+def channel_of(options: Namespace) -> Channel:
+    """Return which channel of recordings to use. UserError where that is none."""
+    from bridge.config.load import Flags, subject_of
+
+    return subject_of(Flags(channel=options.channel)).audio.channel

@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.cli.life import add_face, face_of
+from bridge.cli.life import add_face, channel_of, face_of
 
 if TYPE_CHECKING:
+    from bridge.audio.channel import Channel
     from bridge.cli.parser import Commands
     from bridge.plot.findings import Findings
     from bridge.takes.settings import Settings
@@ -66,14 +67,14 @@ def plot(options: argparse.Namespace) -> int:
     if problems := list(view.problems()):
         raise UserError.of(problems)
     output = Path(options.output) if options.output else None
-    generate = partial(generated, settings=face_of(options))
+    generate = partial(generated, settings=face_of(options), channel=channel_of(options))
     for job in plan([Path(name) for name in options.inputs], output, Path()):
         found = make_picture(job, view, lambda path: load_input(path, generate))
         print(f"{job.output}: {'; '.join(map(in_short, found))}", flush=True)
     return 0
 
 
-def generated(path: Path, settings: Settings) -> Take:
+def generated(path: Path, settings: Settings, channel: Channel = None) -> Take:
     """Return the take of a recording as it is asked for, with a word about it on standard error."""
     from bridge.process import limit_math_threads
 
@@ -82,7 +83,9 @@ def generated(path: Path, settings: Settings) -> Take:
     from bridge.takes.generate import generate_take
     from bridge.takes.sound import open_sound
 
-    sound = open_sound(path)
+    sound = open_sound(path, channel)
+    for notice in sound.notices:
+        print(f"{path}: {notice}", file=sys.stderr, flush=True)
     told = ", ".join(f"{name} {weight:g}" for name, weight in settings.mix.items()) or "neutral"
     words = f"a {told} face, look-ahead {settings.lookahead_ms:g} ms"
     print(f"{path}: generating {words}", file=sys.stderr, flush=True)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.cli.life import add_face, face_of
+from bridge.cli.life import add_face, channel_of, face_of
 
 if TYPE_CHECKING:
     from bridge.cli.parser import Commands
@@ -77,7 +77,10 @@ def preview(options: argparse.Namespace) -> int:
     settings = face_of(options)
     if settings.shares.auto:
         _complain(mood_notice())
-    with open_preview(spec, load=load, files=files, settings=settings, head=head) as serving:
+    channel = channel_of(options)
+    with open_preview(
+        spec, load=load, files=files, settings=settings, head=head, channel=channel
+    ) as serving:
         serving.start(_complain)
         print(f"The preview is at {serving.url}\nCtrl-C ends it.", flush=True)
         if sys.stdout.isatty() if options.open is None else options.open:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.cli.life import add_life
+from bridge.cli.life import CHANNEL_HELP, add_life
 
 if TYPE_CHECKING:
     import argparse
@@ -34,7 +34,7 @@ examples:
 """
 
 MAX_LISTED = 50
-"""Failures which are listed at the end; the manifest has all of them."""
+"""Failures, and notices, which are listed at the end; the manifest has all failures."""
 
 
 def add_render(commands: Commands) -> None:
@@ -55,6 +55,7 @@ def add_render(commands: Commands) -> None:
     render.add_argument(
         "--mouth-guard", metavar="N", help="share of its mouth speech pushes aside, 0 to 1 (0.45)"
     )
+    render.add_argument("--channel", metavar="N|all", help=CHANNEL_HELP)
     add_life(render)
     render.add_argument("--lookahead-ms", metavar="N", help="0 to 240 in steps of 20 (80)")
     render.add_argument("--rigmap", metavar="NAME|FILE", help="instead of each format's own")
@@ -110,6 +111,7 @@ def settings_of(options: argparse.Namespace) -> RenderSettings:
             head=_head_of(options.head),
         ),
         emotions=EmotionCourse.constant(chosen(subject.emotion)),
+        channel=subject.audio.channel,
         lookahead_ms=config.lookahead_ms,
         mouth_guard=subject.mouth_guard,
         levels=subject.alive,
@@ -129,6 +131,7 @@ def _config_of(options: argparse.Namespace) -> Config:
     from bridge.config.schema import Config
 
     flags = Flags(
+        channel=options.channel,
         fps=options.fps,
         lookahead_ms=options.lookahead_ms,
         emotion=options.emotion,
@@ -172,13 +175,20 @@ def formats_of(text: str | None) -> tuple[Format, ...]:
 
 def report(tally: Tally) -> int:
     """Print what became of all inputs; return 1 where one failed, else 0."""
-    lines = _failures(tally)
+    notices = [f"notice: {notice}" for notice in tally.notices]
+    _list(notices, f"... and {len(notices) - MAX_LISTED} more notices")
+    failures = _failures(tally)
+    _list(failures, f"... and {len(failures) - MAX_LISTED} more, see render.jsonl")
+    print(tally.summary())
+    return 1 if tally.failures else 0
+
+
+def _list(lines: Sequence[str], rest: str) -> None:
+    """Print the first lines on standard error, and `rest` for those that are too many."""
     for line in lines[:MAX_LISTED]:
         print(line, file=sys.stderr)
     if len(lines) > MAX_LISTED:
-        print(f"... and {len(lines) - MAX_LISTED} more, see render.jsonl", file=sys.stderr)
-    print(tally.summary())
-    return 1 if tally.failures else 0
+        print(rest, file=sys.stderr)
 
 
 def _failures(tally: Tally) -> Sequence[str]:

@@ -6,16 +6,16 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.cli.life import add_life
+from bridge.cli.life import CHANNEL_HELP, add_life
 
 if TYPE_CHECKING:
     from bridge.cli.parser import Commands
     from bridge.config.schema import Config
 
 EPILOG = """\
---audio, --link, --emotion, --emotions, --mouth-guard, --transition-ms, --alive, --no-alive and
---seed are about one subject: the one which --subject names, where the config has it; else the
-first, which --subject then renames. --link replaces its links.
+--audio, --channel, --link, --emotion, --emotions, --mouth-guard, --transition-ms, --alive,
+--no-alive and --seed are about one subject: the one which --subject names, where the config has
+it; else the first, which --subject then renames. --link replaces its links.
 Without --config, config.yaml in this folder is read when there is one.
 
 examples:
@@ -43,6 +43,7 @@ def add_settings(words: argparse.ArgumentParser) -> None:
     """Add what says which config counts, and what goes over it; `config_of` reads them."""
     words.add_argument("--config", metavar="FILE", help="config file (default: config.yaml)")
     words.add_argument("--audio", metavar="mic|NAME|FILE", help="microphone, device, file or test")
+    words.add_argument("--channel", metavar="N|all", help=CHANNEL_HELP)
     words.add_argument(
         "--link", metavar="URL", action="append", default=[], help="where to send; repeat for more"
     )
@@ -109,6 +110,7 @@ def config_of(options: argparse.Namespace) -> Config:
 
     flags = Flags(
         audio=options.audio,
+        channel=options.channel,
         links=tuple(options.link),
         subject=options.subject,
         fps=options.fps,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from bridge.audio.spec import AudioSpec
 from bridge.config.clashes import clashes
 from bridge.config.schema import Config, SubjectConfig
 from bridge.document import Document, read_document, validate
@@ -26,14 +28,15 @@ M = TypeVar("M", bound="BaseModel")
 class Flags:
     """What the command line says, as typed; None or empty where it says nothing.
 
-    `audio`, `emotion`, `emotions`, `mouth_guard`, `transition_ms`, `seed`, `alive` and `links` are
-    about one subject: the one called `subject` where the config has it, else the first, which
-    `subject` then renames. `no_alive` is `alive` with everything off. `links` replace that
+    `audio`, `channel`, `emotion`, `emotions`, `mouth_guard`, `transition_ms`, `seed`, `alive` and
+    `links` are about one subject: the one called `subject` where the config has it, else the first,
+    which `subject` then renames. `no_alive` is `alive` with everything off. `links` replace that
     subject's links. An empty `preview` or `osc_control` means its usual place; `osc_allow` adds to
     the config's.
     """
 
     audio: str | None = None
+    channel: str | None = None
     links: tuple[str, ...] = ()
     subject: str | None = None
     fps: str | None = None
@@ -79,20 +82,21 @@ def override(config: Config, flags: Flags) -> Config:
     index = _subject_index(config, flags.subject)
     given = _given(flags, config, config.subjects[index])
     problems: list[Problem] = []
-    run: dict[str, object] = {}
-    subject: dict[str, object] = {}
+    changes: dict[type[BaseModel], dict[str, object]] = defaultdict(dict)
     for flag, (model, key, value) in given.items():
         try:
             checked = validate(model, Document(flag, {key: value}, {}, {}))
         except UserError as error:
             problems += error.problems
         else:
-            (run if model is Config else subject)[key] = getattr(checked, key)
+            changes[model][key] = getattr(checked, key)
     if problems:
         raise UserError.of(problems)
     subjects = list(config.subjects)
-    subjects[index] = subjects[index].model_copy(update=subject)
-    changed = config.model_copy(update={**run, "subjects": tuple(subjects)})
+    subject = subjects[index].model_copy(update=changes[SubjectConfig])
+    audio = subject.audio.model_copy(update=changes[AudioSpec])
+    subjects[index] = subject.model_copy(update={"audio": audio})
+    changed = config.model_copy(update={**changes[Config], "subjects": tuple(subjects)})
     if found := clashes(changed, lambda _path: "command line"):
         raise UserError.of(found)
     return changed
@@ -110,10 +114,10 @@ def _subject_index(config: Config, name: str | None) -> int:
 
 def _given(
     flags: Flags, config: Config, subject: SubjectConfig
-) -> Mapping[str, tuple[type[Config | SubjectConfig], str, object]]:
-    """Return, by flag, the key of the config which it sets and to what."""
+) -> Mapping[str, tuple[type[Config | SubjectConfig | AudioSpec], str, object]]:
+    """Return, by flag, the part of the config and its key which it sets, and to what."""
     audio = {**subject.audio.model_dump(), "input": flags.audio}
-    table: dict[str, tuple[type[Config | SubjectConfig], str, object]] = {
+    table: dict[str, tuple[type[Config | SubjectConfig | AudioSpec], str, object]] = {
         "--fps": (Config, "fps", flags.fps),
         "--lookahead-ms": (Config, "lookahead_ms", flags.lookahead_ms),
         "--device": (Config, "device", flags.device),
@@ -123,6 +127,7 @@ def _given(
         "--no-ui": (Config, "dashboard", False if flags.no_ui else None),
         "--subject": (SubjectConfig, "name", flags.subject),
         "--audio": (SubjectConfig, "audio", audio if flags.audio is not None else None),
+        "--channel": (AudioSpec, "channel", flags.channel),
         "--emotion": (SubjectConfig, "emotion", flags.emotion),
         "--emotions": (SubjectConfig, "emotions", flags.emotions),
         "--mouth-guard": (SubjectConfig, "mouth_guard", flags.mouth_guard),

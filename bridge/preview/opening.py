@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Sequence
 
+    from bridge.audio.channel import Channel
     from bridge.control.desk import Desk
     from bridge.preview.session import Session
     from bridge.preview.spec import PreviewSpec
@@ -76,6 +77,7 @@ def open_preview(
     files: Sequence[Path] = (),
     settings: Settings | None = None,
     head: Path | None = None,
+    channel: Channel = None,
 ) -> Iterator[Preview]:
     """Open a preview for the length of a context.
 
@@ -83,6 +85,7 @@ def open_preview(
     `subjects` are those of a daemon, shown live at `rate_hz` and told what to do at its `desk`;
     without any the page shows recordings alone. `files` are recordings and takes to show from the
     start, `head` a head to show them on.
+    `channel` is that of the recordings among them.
     `settings` are those with which takes of the recordings are made.
     UserError with the problems of all of them, or where the spec says no place to listen at.
     """
@@ -95,7 +98,7 @@ def open_preview(
         if subjects:
             curves = [curve.name for curve in load_table(PACKET_TABLE).curves]
             hub = Hub(subjects, curves, rate_hz)
-        session = _session(folder, load, hub, files, settings, head)
+        session = _session(folder, load, hub, files, settings, head, channel)
         session = replace(session, desk=desk)
         closing.callback(session.studio.close)
         yield Preview(spec, bound, session, closing)
@@ -108,6 +111,7 @@ def _session(
     files: Sequence[Path],
     settings: Settings | None,
     head: Path | None,
+    channel: Channel,
 ) -> Session:
     from bridge.preview.heads import heads_of
     from bridge.preview.recordings import Recordings
@@ -121,7 +125,7 @@ def _session(
     problems: list[Problem] = []
     for path in files:
         try:
-            opened.append(studio.open_named(path).id)
+            opened.append(studio.open_named(path, channel).id)
         except UserError as error:
             problems += error.problems
     try:

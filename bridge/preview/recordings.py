@@ -38,12 +38,13 @@ WRITTEN_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording:
-    """One sound. `path` is its file where that is ours to remove."""
+    """One sound. `path` is its file where that is ours to remove, `notices` are for the user."""
 
     id: str
     name: str
     sound: Sound
     path: Path | None = None
+    notices: tuple[str, ...] = ()
     encoding: threading.Lock = field(default_factory=threading.Lock)
     """Held by whoever makes the FLAC of it."""
 

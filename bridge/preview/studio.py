@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from bridge.audio.channel import Channel
     from bridge.takes.settings import Settings
     from models.generator import Generator
 
@@ -41,18 +42,20 @@ class Studio:
         self._workshop = Workshop(load, recordings.named)
 
     def open(
-        self, path: Path, name: str, *, is_ours: bool
+        self, path: Path, name: str, *, is_ours: bool, channel: Channel = None
     ) -> tuple[Recording | None, Entry | None]:
         """Open a file: a sound gives a recording, a take gives its entry.
 
         `name` is what the user calls it; `is_ours` says that the file may be removed when it is no
-        longer needed. UserError, in which the file has the user's name for it.
+        longer needed, `channel` which one of a recording to use. UserError, in which the file has
+        the user's name for it.
         """
         label = label_of(name)
         try:
             if _is_take(path, label):
                 return None, self._open_take(path, is_ours=is_ours)
-            recording = Recording(new_id(), label, open_sound(path), path if is_ours else None)
+            sound = open_sound(path, channel)
+            recording = Recording(new_id(), label, sound, path if is_ours else None, sound.notices)
             self.recordings.add(recording, self.takes.used_recordings())
         except UserError as error:
             if not is_ours:
@@ -61,12 +64,12 @@ class Studio:
             raise renamed(error, {path: label}) from None
         return recording, None
 
-    def open_named(self, path: Path) -> Entry:
+    def open_named(self, path: Path, channel: Channel = None) -> Entry:
         """Open a file that the command line names, and generate its take. UserError.
 
         A sidecar beside a recording has the say about its emotions.
         """
-        recording, entry = self.open(path, path.name, is_ours=False)
+        recording, entry = self.open(path, path.name, is_ours=False, channel=channel)
         if entry is not None:
             return entry
         settings, emotions = self.usual, sidecar(path)
@@ -79,7 +82,8 @@ class Studio:
     def generate(self, recording_id: str, settings: Settings) -> Entry:
         """Begin a take of a recording; returns at once. RefusalError."""
         recording = self.recordings.get(recording_id)
-        entry = Entry(_slate(recording.name), recording, settings)
+        notice = "; ".join(recording.notices) or None
+        entry = Entry(_slate(recording.name), recording, settings, notice=notice)
         self.takes.add(entry)
         self._workshop.want(entry)
         return entry

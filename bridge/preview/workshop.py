@@ -100,7 +100,7 @@ class Workshop:
             entry.progress = share
 
         if _is_silent(recording.sound, entry.stop):
-            entry.notice = SILENT
+            entry.notice = "; ".join(filter(None, (entry.notice, SILENT)))
         generator = self._loaded()
         check_guards(generator, {entry.name: entry.settings.mouth_guard})
         entry.take = generate_take(

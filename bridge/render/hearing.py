@@ -14,7 +14,7 @@ from bridge.takes.file import load_take
 from bridge.takes.generate import with_mood
 from bridge.takes.hearing import heard, heard_samples
 from bridge.takes.settings import Settings
-from bridge.takes.sound import SampledSound, open_sound, pieces
+from bridge.takes.sound import FileSound, SampledSound, open_sound, pieces
 from models.timing import HOP_SAMPLES, ROW_RATE_HZ, rows_of
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Heard:
     sound: Sound | None = None
     piece: Piece | None = None
     take: Take | None = None
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +85,7 @@ def open_input(job: Job, settings: RenderSettings) -> Heard:
         take = load_take(job.source)
         return Heard(job, Settings(), take.rows, take=take)
     emotions = read_emotions(job.sidecar) if job.sidecar else settings.emotions
-    sound = open_sound(job.source)
+    sound = open_sound(job.source, settings.channel)
     asked = Settings(
         emotions,
         settings.lookahead_ms,
@@ -96,10 +97,10 @@ def open_input(job: Job, settings: RenderSettings) -> Heard:
     asked = with_mood(asked, sound)
     rows = rows_of(heard_samples(sound))
     if rows > PIECE_ROWS:
-        return Heard(job, asked, rows, sound)
+        return Heard(job, asked, rows, sound, notices=sound.notices)
     whole = SampledSound(np.concatenate([*pieces(sound)]), sound.rate_hz)
     piece = Piece(0, rows, 0, np.concatenate([*heard(whole)]))
-    return Heard(job, asked, rows, whole, piece)
+    return Heard(job, asked, rows, whole, piece, notices=sound.notices)
 
 
 def cut(stream: Iterable[Samples], rows: int, reach: Reach) -> Iterator[Piece]:
@@ -134,8 +135,7 @@ class PiecesAhead:
     def read(self) -> None:
         """Read all pieces, as fast as they are taken, or until `stop`. The reading thread's."""
         try:
-            # A file of its own: the take's is read elsewhere meanwhile.
-            stream = heard(open_sound(self._heard.job.source))
+            stream = heard(self._source())
             for piece in cut(stream, self._heard.rows, self._reach):
                 if not self._put(piece):
                     return
@@ -149,6 +149,13 @@ class PiecesAhead:
             if isinstance(piece, Exception):
                 raise piece
             yield piece
+
+    def _source(self) -> Sound:
+        """Return a file of its own: the take's is read elsewhere meanwhile."""
+        sound = self._heard.sound
+        if isinstance(sound, FileSound):
+            return sound.again()
+        raise ValueError("a long recording without a file")
 
     def _put(self, piece: Piece | Exception | None) -> bool:
         while not self._stop.is_set():

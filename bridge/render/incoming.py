@@ -41,4 +41,5 @@ def _next(ahead: deque[tuple[Job, Future[Heard]]], books: Books) -> Iterator[Hea
         books.tally.drop(job)
         books.fail(job, error)
     else:
+        books.tally.note(str(job.source), heard.notices)
         yield heard

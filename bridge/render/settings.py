@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from bridge.audio.channel import Channel
     from bridge.face.felt import Shares
     from bridge.render.jobs import Job
     from bridge.rig.rigmap import RigMap
@@ -33,14 +34,15 @@ DEFAULT_FORMATS = ("take", "csv")
 class RenderSettings:
     """Everything but the inputs and the folder.
 
-    `emotions` hold for a recording without a sidecar; `levels`, `seed` and
-    `shares` are those of `takes.generate.Settings`. `overwrite` lets files be replaced that no
-    render has made; `is_forced` renders again what is finished.
+    `emotions` hold for a recording without a sidecar; `channel` is that of recordings; `levels`,
+    `seed` and `shares` are those of `takes.generate.Settings`. `overwrite` lets files be replaced
+    that no render has made; `is_forced` renders again what is finished.
     """
 
     formats: tuple[Format, ...] = tuple(FORMATS[name] for name in DEFAULT_FORMATS)
     export: ExportSettings = field(default_factory=ExportSettings)
     emotions: EmotionCourse = field(default_factory=EmotionCourse)
+    channel: Channel = None
     lookahead_ms: float = DEFAULT_LOOKAHEAD_MS
     mouth_guard: float = MOUTH_GUARD
     levels: Levels = AS_MADE
@@ -89,6 +91,7 @@ def _parts(
         "format": form.id,
         "weights": weights,
         "emotions": [key.model_dump(mode="json") for key in settings.emotions.keys],
+        "channel": settings.channel,
         "lookahead_ms": settings.lookahead_ms,
         "mouth_guard": settings.mouth_guard,
         "levels": asdict(settings.levels),

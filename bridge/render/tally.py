@@ -27,6 +27,8 @@ class Tally:
     bytes_done: float = 0.0
     sound_s: float = 0.0
     failures: list[tuple[str, tuple[Problem, ...]]] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    """What is to be told to the user of inputs that did not fail."""
 
     def heard(self, job: Job, share: float) -> None:
         """Count a further share of an input as gone through the network."""
@@ -41,6 +43,10 @@ class Tally:
     def fail(self, source: str, problems: tuple[Problem, ...]) -> None:
         """Count an input that failed."""
         self.failures.append((source, problems))
+
+    def note(self, source: str, notices: tuple[str, ...]) -> None:
+        """Keep what is to be told to the user of an input."""
+        self.notices += (f"{source}: {notice}" for notice in notices)
 
     def drop(self, job: Job) -> None:
         """Count an input as no more to be worked on."""
