@@ -56,6 +56,8 @@ def render(
         remove_leftovers(jobs, outlets, out)
         todo = [job for job in jobs if settings.is_forced or not _is_done(job, manifest, outlets)]
         tally = Tally(len(todo), sum(job.size for job in todo), host_now(), len(jobs) - len(todo))
+        tally.left_out = len(inputs.left_out)
+        tally.notices += filter(None, [inputs.notice])
         for problem in problems:
             tally.fail(problem.where, (problem,))
         fit = [job for job in todo if _is_fit(job, manifest, outlets, settings, tally)]

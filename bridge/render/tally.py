@@ -22,6 +22,7 @@ class Tally:
     bytes: int
     start_s: float
     skipped: int = 0
+    left_out: int = 0
     end_s: float | None = None
     done: int = 0
     bytes_done: float = 0.0
@@ -83,6 +84,8 @@ class Tally:
             parts.append(f"{self.skipped} were finished before")
         if self.failures:
             parts.append(f"{len(self.failures)} failed")
+        if self.left_out:
+            parts.append(f"{self.left_out} left out")
         text = ", ".join(parts)
         if self.done and self.end_s is not None:
             took_s = self.end_s - self.start_s
