@@ -35,10 +35,10 @@ def device_table(devices: Sequence[InputDevice]) -> str:
         (
             "*" if device.is_default else "",
             str(device.index),
-            device.name,
+            device.name + (f" #{device.twin}" if device.twin else ""),
             str(device.channels),
             f"{device.default_rate_hz} Hz",
-            device.host_api,
+            ", ".join(filter(None, (device.host_api, device.port))),
         )
         for device in devices
     ]
@@ -47,4 +47,6 @@ def device_table(devices: Sequence[InputDevice]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in (head, *rows)
     ]
-    return "\n".join([*lines, "", "* default. --audio takes a number, a name or a part of one."])
+    return "\n".join(
+        [*lines, "", "* default. --audio takes a number, a name, a port, or a part of them."]
+    )

@@ -12,6 +12,7 @@ from bridge.config.clashes import clashes
 from bridge.config.schema import Config, SubjectConfig
 from bridge.document import Document, read_document, validate
 from bridge.errors import Problem, UserError
+from bridge.names import name_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,14 +109,15 @@ def subject_of(flags: Flags) -> SubjectConfig:
 
 
 def _subject_index(config: Config, name: str | None) -> int:
-    names = [subject.name for subject in config.subjects]
-    return names.index(name) if name in names else 0
+    keys = [name_key(subject.name) for subject in config.subjects]
+    return keys.index(name_key(name)) if name and name_key(name) in keys else 0
 
 
 def _given(
     flags: Flags, config: Config, subject: SubjectConfig
 ) -> Mapping[str, tuple[type[Config | SubjectConfig | AudioSpec], str, object]]:
     """Return, by flag, the part of the config and its key which it sets, and to what."""
+    is_meant = name_key(flags.subject or "") == name_key(subject.name)
     audio = {**subject.audio.model_dump(), "input": flags.audio}
     table: dict[str, tuple[type[Config | SubjectConfig | AudioSpec], str, object]] = {
         "--fps": (Config, "fps", flags.fps),
@@ -125,7 +127,7 @@ def _given(
         "--preview": (Config, "preview", flags.preview),
         "--osc-control": (Config, "control", _control(flags, config)),
         "--no-ui": (Config, "dashboard", False if flags.no_ui else None),
-        "--subject": (SubjectConfig, "name", flags.subject),
+        "--subject": (SubjectConfig, "name", None if is_meant else flags.subject),
         "--audio": (SubjectConfig, "audio", audio if flags.audio is not None else None),
         "--channel": (AudioSpec, "channel", flags.channel),
         "--emotion": (SubjectConfig, "emotion", flags.emotion),

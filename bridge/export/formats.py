@@ -23,8 +23,8 @@ ARKIT: Final = "livelinkface61"
 METAHUMAN: Final = "metahuman"
 
 CSV_SUBJECT: Final = ("CSTalk", "cal")
-"""Behind slate and take number in the name of a Live Link Face CSV file: Unreal's importer takes
-the subject from a name of four parts. It is what the live subject is called by default."""
+"""Behind slate and take number in the name of a Live Link Face CSV file, where Unreal's importer
+looks for the subject. It is what the live subject is called by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,9 @@ class Format:
 
     def name(self, slate: str, number: int | None = None) -> str:
         """Return a safe file name, as `speech_1.glb`, or `speech.glb` without a number."""
-        if self.parts:
-            # Each `_` would begin another part.
-            texts = (slate.replace("_", "-"), str(number or 1), *self.parts)
-        else:
-            texts = (slate,) if number is None else (slate, str(number))
-        return safe_name("_".join(texts)) + self.suffix
+        numbers = () if number is None and not self.parts else (str(number or 1),)
+        tail = "".join(f"_{part}" for part in (*numbers, *self.parts))
+        return safe_name(slate, tail) + self.suffix
 
 
 def export_take(take: Take, format_id: str, settings: ExportSettings) -> Iterator[bytes]:

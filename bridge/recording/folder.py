@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.errors import Problem, UserError
 from bridge.export.names import safe_name
+from bridge.names import name_key
 from bridge.whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -67,11 +68,11 @@ def _part(text: str) -> str:
 
 
 def stems(name: TakeName, subjects: Sequence[str]) -> list[str]:
-    """Return the names of the files of each subject, no two alike, in whatever case."""
+    """Return the names of the files of each subject, no two alike, as `name_key` has them."""
     found: list[str] = []
     for subject in subjects:
         stem, again = name.stem(subject), 1
-        while stem.lower() in {other.lower() for other in found}:
+        while name_key(stem) in map(name_key, found):
             again += 1
             stem = f"{name.stem(subject)}-{again}"
         found.append(stem)
@@ -87,10 +88,11 @@ def claim(folder: Path, slate: str, number: int, began: datetime) -> tuple[TakeN
     day = began.strftime("%Y%m%d")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        taken = {name_key(entry.name) for entry in folder.iterdir()}
         for repeat in range(MAX_REPEATS):
             name = TakeName(slate, number, day, repeat)
             path = folder / (name.identifier + SUFFIX)
-            if (folder / name.identifier).exists():
+            if not taken.isdisjoint(map(name_key, (name.identifier, path.name))):
                 continue
             try:
                 path.mkdir()

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from bridge.errors import Problem, UserError
 from bridge.export.names import safe_name
+from bridge.names import name_key
 from bridge.takes.emotions import sidecar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from bridge.export.formats import Format
@@ -75,33 +76,49 @@ def make_jobs(
 ) -> tuple[list[Job], list[Problem]]:
     """Return the jobs of a shard, and the problems of inputs which can be none.
 
-    UserError where two inputs, of whatever shard, would give one output.
+    Inputs, of whatever shard, that would give one output are none of them a job.
     """
+    places = [(file, _place(file)) for file in found]
+    owners: dict[str, list[Path]] = defaultdict(list)
+    for file, place in places:
+        for form in formats:
+            owners[_key(place, form)].append(file.path)
     jobs: list[Job] = []
     problems: list[Problem] = []
-    sources: dict[str, Path] = {}
-    clashes = []
-    for file in found:
-        place = PurePosixPath(*map(safe_name, (*file.below.parts[:-1], file.below.stem)))
-        for form in formats:
-            name = str(place.with_name(form.name(place.name)))
-            # What differs only in case or in the form of its umlauts is one file on some systems.
-            other = sources.setdefault(unicodedata.normalize("NFC", name).casefold(), file.path)
-            if other != file.path and not _is_same(other, file.path):
-                what = f"{file.path} and {other} would both become {name}"
-                clashes.append(Problem("render", what, "rename one, or render them apart"))
-        if shard.holds(place):
-            try:
-                jobs.append(_job(file, place))
-            except UserError as error:
-                problems += error.problems
-    if clashes:
-        raise UserError.of(clashes)
+    for file, place in places:
+        if not shard.holds(place):
+            continue
+        try:
+            _need_own_outputs(file, place, formats, owners)
+            jobs.append(_job(file, place))
+        except UserError as error:
+            problems += error.problems
     return jobs, problems
 
 
+def _place(file: Found) -> PurePosixPath:
+    return PurePosixPath(*map(safe_name, (*file.below.parts[:-1], file.below.stem)))
+
+
+def _key(place: PurePosixPath, form: Format) -> str:
+    """Return what is the same for outputs that are one file on some system."""
+    return name_key(str(place.with_name(form.name(place.name))))
+
+
+def _need_own_outputs(
+    file: Found, place: PurePosixPath, formats: Sequence[Format], owners: Mapping[str, list[Path]]
+) -> None:
+    for form in formats:
+        others = owners[_key(place, form)]
+        other = next((path for path in others if not _is_same(path, file.path)), None)
+        if other is not None:
+            name = form.name(place.name)
+            what = f"would become {name}, and so would {other}: neither is rendered"
+            raise UserError(Problem(str(file.path), what, "rename one, or render them apart"))
+
+
 def _is_same(one: Path, other: Path) -> bool:
-    return one.resolve() == other.resolve()
+    return one == other or one.resolve() == other.resolve()
 
 
 def _job(file: Found, place: PurePosixPath) -> Job:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.audio.devices import InputDevice, default_device, select_device
+from bridge.audio.devices import InputDevice, default_device, numbered, select_device
+from bridge.audio.usb_ports import card_of, ports_of
 from bridge.errors import UserError
 
 
@@ -35,6 +36,9 @@ WINDOWS = (
         ("scarlett", 7),
         ("PRO", 5),
         ("ilt-", 0),
+        ("usb mic", 2),
+        ("  USB Mic ", 2),
+        ("\uff35\uff33\uff22 mic pro", 5),
     ],
 )
 def test_an_index_a_name_or_an_unambiguous_part_finds_the_device(wanted: str, index: int) -> None:
@@ -48,9 +52,9 @@ def test_among_twins_the_default_host_api_wins() -> None:
 
 def test_an_ambiguous_part_is_refused_with_those_it_could_mean() -> None:
     with pytest.raises(UserError) as caught:
-        select_device(STUDIO, "usb mic")
+        select_device(STUDIO, "usb mi")
     message = str(caught.value)
-    assert "2 input devices have 'usb mic' in their name" in message
+    assert "2 input devices have 'usb mi' in their name" in message
     assert "2 USB Mic, Core Audio; 5 USB Mic Pro, Core Audio" in message
     assert "Scarlett" not in message
     with pytest.raises(UserError, match="2 input devices"):
@@ -74,3 +78,34 @@ def test_the_default_device_or_a_reason() -> None:
         default_device(())
     with pytest.raises(UserError, match="no input device was found"):
         select_device((), "usb")
+
+
+def test_a_name_is_found_in_either_form_of_its_umlauts() -> None:
+    devices = (device(0, "Büro-Mikrofon"), device(1, "Bu\u0308hne"))
+    assert select_device(devices, "bu\u0308ro-mikrofon").index == 0
+    assert select_device(devices, "BÜHNE").index == 1
+
+
+def test_twins_are_told_apart_by_their_port_and_by_their_place() -> None:
+    left = InputDevice(3, "USB Audio: - (hw:1,0)", "ALSA", 1, 48000, False, "usb-0000:00:14.0-1")
+    right = InputDevice(4, "USB Audio: - (hw:2,0)", "ALSA", 1, 48000, False, "usb-0000:00:14.0-2")
+    assert select_device((left, right), "usb-0000:00:14.0-2") is right
+    twins = numbered((device(2, "USB Audio"), device(5, "USB Audio"), device(6, "Other")))
+    assert [twin.full_name for twin in twins] == [
+        *("USB Audio, Core Audio, #1", "USB Audio, Core Audio, #2", "Other, Core Audio"),
+    ]
+    assert select_device(twins, "USB Audio, Core Audio, #2").index == 5
+    with pytest.raises(UserError, match="5 USB Audio, Core Audio, #2"):
+        select_device(twins, "usb audio")
+
+
+def test_the_port_of_a_card_is_read_of_the_list_of_alsa() -> None:
+    cards = (
+        " 0 [PCH            ]: HDA-Intel - HDA Intel PCH\n"
+        "                      HDA Intel PCH at 0xdf440000 irq 139\n"
+        " 2 [Device         ]: USB-Audio - USB PnP Sound Device\n"
+        "                      C-Media USB PnP Sound Device at usb-0000:00:14.0-1.4, full speed\n"
+    )
+    assert ports_of(cards) == {2: "usb-0000:00:14.0-1.4"}
+    assert card_of("USB PnP Sound Device: Audio (hw:2,0)") == 2
+    assert card_of("pulse") is None

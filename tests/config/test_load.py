@@ -307,3 +307,23 @@ def test_what_is_wrong_about_a_living_face_is_told_at_its_place(tmp_path: Path) 
     assert places == ["3:11:", "4:19:", "4:22:", "6:22:", "6:38:"]
     assert "unknown key `subjects[0].alive.blnk`" in found[2]
     assert "blink" in found[2]
+
+
+def test_a_subject_is_named_in_any_case_and_form_of_unicode(tmp_path: Path) -> None:
+    path = written(tmp_path, TWO_SUBJECTS.replace("Bruno", "Zoë"))
+    config = load_config(path, Flags(subject=" zoe\u0308", emotion="happy:0.5"))
+    assert config.subjects[1].emotion == {"happy": 0.5}
+    assert config.subjects[1].name == "Zoë"
+
+
+def test_a_channel_is_a_number_or_all(tmp_path: Path) -> None:
+    audio = override(Config(), Flags(channel="2")).subjects[0].audio
+    assert (audio.input, audio.channel) == ("mic", 2)
+    audio = override(Config(), Flags(channel="all", audio="x.wav")).subjects[0].audio
+    assert (audio.input, audio.channel) == ("x.wav", "all")
+    for wrong in ("0", "257", "left", "-1", ""):
+        with pytest.raises(UserError, match="write a number from 1 to 256, or all"):
+            override(Config(), Flags(channel=wrong))
+    text = "subjects:\n  - audio: {channel: left}\n"
+    (problem,) = problems(written(tmp_path, text))
+    assert problem == "2:22: 'left' is no channel; write a number from 1 to 256, or all"

@@ -130,11 +130,11 @@ def test_timecode_begins_again_at_midnight() -> None:
     assert codes == ["23:59:59:59.000", "00:00:00:00.000", "00:00:00:01.000"]
 
 
-def test_unreal_finds_the_subject_in_the_file_name() -> None:
+def test_a_file_keeps_the_name_of_its_slate_and_ends_with_the_subject() -> None:
     form = FORMATS["csv"]
     name = export_name(moving_take(slate="scene_1_take_2"), form)
-    assert name == "scene-1-take-2_1_CSTalk_cal.csv"
-    assert name.removesuffix(".csv").split("_")[2] == "CSTalk"
+    assert name == "scene_1_take_2_1_CSTalk_cal.csv"
+    assert export_name(moving_take(slate="x" * 300), form).endswith("x_1_CSTalk_cal.csv")
 
 
 def test_hours_of_take_come_in_small_pieces() -> None:

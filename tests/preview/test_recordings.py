@@ -117,14 +117,22 @@ def test_silence_is_a_take_with_a_notice(serving: Serving, tmp_path: Path) -> No
 
 
 def test_eight_channels_are_mixed(serving: Serving, tmp_path: Path) -> None:
-    samples = np.stack([voice(0.5), *(np.zeros(8000) for _ in range(7))], axis=1)
+    samples = np.stack([np.roll(voice(0.5), 900 * turn) for turn in range(8)], axis=1)
     recording = uploaded(serving, tmp_path, samples, 16_000)
     take = serving.finished(serving.begin(recording["recording"])["id"])
     assert (take["state"], take["notice"]) == ("ready", None)
     sound = serving.ask(f"/api/takes/{take['id']}/sound").body
     (tmp_path / "y.flac").write_bytes(sound)
     heard, _ = soundfile.read(tmp_path / "y.flac")
-    assert np.abs(heard - voice(0.5) / 8).max() < 1e-3
+    assert np.abs(heard - samples.mean(axis=1)).max() < 1e-3
+
+
+def test_channels_of_which_one_alone_holds_sound_are_told(serving: Serving, tmp_path: Path) -> None:
+    samples = np.stack([voice(0.5), np.zeros(8000)], axis=1)
+    recording = uploaded(serving, tmp_path, samples, 16_000)
+    take = serving.finished(serving.begin(recording["recording"])["id"])
+    assert take["state"] == "ready"
+    assert "only channel 1 of 2 holds sound" in take["notice"]
 
 
 def test_192_khz_are_played_at_48(serving: Serving, tmp_path: Path) -> None:

@@ -45,6 +45,14 @@ def test_a_name_is_never_given_twice(tmp_path: Path) -> None:
     assert names == [f"20250228_MySlate_3{again}" for again in ("", "-2", "-3", "-4")]
 
 
+def test_a_slate_in_another_case_or_form_of_unicode_is_the_same_take(tmp_path: Path) -> None:
+    names = []
+    for slate in ("Scène", "SCÈNE", "Sce\u0300ne"):
+        _, path = claim(tmp_path, slate, 1, BEGAN)
+        names.append(release(path).name)
+    assert names == ["20250228_Scène_1", "20250228_SCÈNE_1-2", "20250228_Sce\u0300ne_1-3"]
+
+
 def test_a_finished_take_that_comes_between_is_kept(tmp_path: Path) -> None:
     name, path = claim(tmp_path, "MySlate", 3, BEGAN)
     (tmp_path / name.identifier).mkdir()

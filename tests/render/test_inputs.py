@@ -82,18 +82,58 @@ def test_outputs_lie_where_their_inputs_do(tmp_path: Path) -> None:
     jobs, _ = make_jobs(found(tmp_path, "act 1/lïne_1.wav"), FORMS, Shard())
     assert [str(jobs[0].output(form)) for form in FORMS] == [
         "act 1/lïne_1.take",
-        "act 1/lïne-1_1_CSTalk_cal.csv",
+        "act 1/lïne_1_1_CSTalk_cal.csv",
     ]
 
 
-def test_two_inputs_of_one_output_are_named(tmp_path: Path) -> None:
-    for names in (("a.wav", "a.flac"), ("b/x.wav", "B/X.wav"), ("é.wav", "e\u0301.wav")):
-        with pytest.raises(UserError, match=r"and .* would both become") as raised:
-            make_jobs(found(tmp_path, *names), FORMS, Shard())
-        assert names[0] in str(raised.value)
-        assert names[1] in str(raised.value)
-    with pytest.raises(UserError, match=r"x-1_1_CSTalk_cal\.csv"):
-        make_jobs(found(tmp_path, "x_1.wav", "x-1.wav"), FORMS, Shard())
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("a.wav", "a.flac"),
+        ("b/x.wav", "B/X.wav"),
+        ("é.wav", "e\u0301.wav"),
+        ("line.wav", "\uff2cine.mp3"),
+        ("line .wav", "line_.mp3"),
+    ],
+)
+def test_two_inputs_of_one_output_stop_only_themselves(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    jobs, problems = make_jobs(found(tmp_path, *names, "other.wav"), FORMS, Shard())
+    assert [job.source.name for job in jobs] == ["other.wav"]
+    assert [problem.where for problem in problems] == [str(tmp_path / name) for name in names]
+    assert names[1] in problems[0].what
+    assert "neither is rendered" in problems[0].what
+
+
+def test_names_that_differ_in_a_line_below_or_between_are_two(tmp_path: Path) -> None:
+    jobs, problems = make_jobs(found(tmp_path, "x_1.wav", "x-1.wav"), FORMS, Shard())
+    assert (len(jobs), problems) == (2, [])
+
+
+def test_a_long_name_is_cut_before_what_unreal_needs(tmp_path: Path) -> None:
+    stem = "ü" * 100
+    (job,), _ = make_jobs(found(tmp_path, f"{stem}.wav"), FORMS, Shard())
+    name = job.output(FORMATS["csv"]).name
+    assert name.endswith("ü_1_CSTalk_cal.csv")
+    assert len(name.encode()) <= 184
+
+
+def test_what_is_left_out_of_folders_and_patterns_is_counted_and_named(tmp_path: Path) -> None:
+    touch(
+        *(tmp_path / "in" / name for name in ("a.wav", "a.take", "a.emotion.yaml", "b.m4a")),
+        *(tmp_path / "in" / name for name in ("notes.txt", "clip.wma", ".hidden", "render.jsonl")),
+        *(tmp_path / "in/sub" / f"{number}.txt" for number in range(9)),
+    )
+    inputs = find_inputs([str(tmp_path / "in")], tmp_path / "out")
+    assert [file.path.name for file in inputs.found] == ["a.wav", "b.m4a"]
+    assert len(inputs.left_out) == 11
+    assert inputs.notice.startswith("left out, for they are neither recordings nor takes: ")
+    assert "clip.wma" in inputs.notice
+    assert "notes.txt" in inputs.notice
+    assert inputs.notice.endswith("2.txt and 6 more")
+    some = find_inputs([f"{tmp_path}/in/*"], tmp_path / "out")
+    assert {path.name for path in some.left_out} >= {"clip.wma", "notes.txt"}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="such names cannot be on Windows")
