@@ -14,3 +14,8 @@ def name_key(name: str) -> str:
     """
     folded = unicodedata.normalize("NFKC", name).strip().casefold()
     return unicodedata.normalize("NFKC", folded)
+
+
+def shown(text: str) -> str:
+    """Return a text, such as the name of a file, with `?` for what is no character of Unicode."""
+    return text.encode("utf-8", "replace").decode("utf-8")

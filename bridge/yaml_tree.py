@@ -18,6 +18,9 @@ MAX_DEPTH = 32
 MAX_NODES = 100_000
 """Values of a document, aliases counted as often as they are used; a rig map has about 2000."""
 
+MAX_INTEGER_BITS = 64
+"""Of a whole number; none of ours needs more than 32."""
+
 KeyPath = tuple[str | int, ...]
 """Keys and list indices from the top of a document to one value."""
 
@@ -42,6 +45,7 @@ LOADER = cast("type[yaml.SafeLoader]", getattr(yaml, "CSafeLoader", yaml.SafeLoa
 """libyaml's parser, ten times the speed of the plain one which serves where it is missing."""
 
 _MERGE_KEY = "<<"
+_NUMBER_TAGS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
 _PLAIN_TAGS = {None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 
 
@@ -144,17 +148,30 @@ class _Builder:
         if top and isinstance(top.data, dict) and top.key is None:
             self._take_key(top, event.value, mark)
             return
-        tag = event.tag
-        if tag is None or tag == "!":
-            tag = self._loader.resolve(yaml.ScalarNode, event.value, event.implicit)
-        node = yaml.ScalarNode(tag, event.value)
-        try:
-            value = self._loader.construct_object(node)
-        except (ValueError, OverflowError) as error:
-            raise self._refusal(mark, f"not a value: {error}", "put it in quotes") from None
+        value = self._scalar(event, mark)
         if event.anchor:
             self._anchors[event.anchor] = value
         self._place(value, mark)
+
+    def _scalar(self, event: yaml.ScalarEvent, mark: Mark) -> object:
+        """Return the value of a scalar; numbers to the base of 60, as `1:30`, are text."""
+        tag = event.tag
+        if tag is None or tag == "!":
+            tag = self._loader.resolve(yaml.ScalarNode, event.value, event.implicit)
+            if tag in _NUMBER_TAGS and ":" in event.value:
+                return event.value
+        try:
+            value = self._loader.construct_object(yaml.ScalarNode(tag, event.value))
+        except (ValueError, OverflowError) as error:
+            raise self._refusal(mark, f"not a value: {error}", "put it in quotes") from None
+        except (AttributeError, LookupError, TypeError):
+            # What PyYAML's constructors meet where a tag is put before a text of another form.
+            what = f"{event.value[:60]!r} is no {tag.rpartition(':')[2]}"
+            raise self._refusal(mark, what, "leave the tag out") from None
+        if isinstance(value, int) and value.bit_length() > MAX_INTEGER_BITS:
+            what = f"a whole number of more than {MAX_INTEGER_BITS} bits"
+            raise self._refusal(mark, what, "write a smaller one")
+        return value
 
     def _take_key(self, top: _Open, key: str, mark: Mark) -> None:
         path = (*top.path, key)

@@ -64,7 +64,7 @@ def read(path: Path, file_format: str) -> tuple[dict[str, NDArray[np.float32]], 
         raise WeightsError(f"{path}: holds values that are not finite; fetch or make it again")
     try:
         description = dict(json.loads(metadata["description"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise WeightsError(
             f"{path}: its description is damaged ({error!r}); fetch or make it again"
         ) from error

@@ -80,6 +80,14 @@ speed: 3
         ("a: !!python/object/apply:os.system [x]", "c.yaml:1:4: the tag"),
         ("a: !!python/name:os.system ''", "not YAML"),
         ("a: 2001-99-99", "c.yaml:1:4: not a value"),
+        ("a: !!timestamp foo", "c.yaml:1:4: 'foo' is no timestamp; leave the tag out"),
+        ("a: !!int ''", "c.yaml:1:4: '' is no int"),
+        ("a: !!bool foo", "c.yaml:1:4: 'foo' is no bool"),
+        ("a: !!float 1:x", "c.yaml:1:4: not a value"),
+        pytest.param(f"a: {'9' * 400}", "c.yaml:1:4: a whole number of more than 64", id="long"),
+        pytest.param(f"a: {'9' * 5000}", "c.yaml:1:4: not a value", id="longer"),
+        pytest.param(f"a: 0x{'f' * 9000}", "c.yaml:1:4: a whole number of more", id="hex"),
+        pytest.param(f"a: !!int 1{':59' * 3000}", "c.yaml:1:4: a whole number", id="to 60"),
         ("a: \x00", "not YAML"),
     ],
 )
@@ -87,6 +95,12 @@ def test_what_is_not_a_plain_document_is_refused_with_its_place(loader, text, me
     with pytest.raises(UserError) as caught:
         parse_document(text, "c.yaml", loader)
     assert message in str(caught.value)
+
+
+@both_parsers
+@pytest.mark.parametrize("text", ["1:30", "190:20:30", "-1:0:0.5", f"1{':59' * 3000}"])
+def test_numbers_to_the_base_of_60_are_text(loader, text):
+    assert parse_document(f"a: {text}", "c.yaml", loader).data == {"a": text}
 
 
 @both_parsers
@@ -153,7 +167,11 @@ plain_text = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]),
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | plain_text,
+        st.none()
+        | st.booleans()
+        | st.integers(-(2**63), 2**63)
+        | st.floats(allow_nan=False)
+        | plain_text,
         lambda inner: (
             st.lists(inner, max_size=4)
             | st.dictionaries(plain_text.filter(lambda key: key != "<<"), inner, max_size=4)
@@ -169,6 +187,23 @@ def test_what_yaml_writes_is_read_back(data):
 def test_any_bytes_give_data_or_a_user_error(content):
     with contextlib.suppress(UserError):
         parse_document(content.decode("utf-8", errors="replace"), "c")
+
+
+WORDS = st.sampled_from(
+    [
+        *("!!int ", "!!float ", "!!timestamp ", "!!bool ", "!!binary ", "!!null ", "1", ":59"),
+        *("-", "0x", "f", ".", "e9", "2001-12-14", "t21:59:43", " -05:00", "Z", "&a ", "*a"),
+        *("[", "]", "9" * 300),
+    ]
+)
+
+
+@both_parsers
+@given(st.lists(WORDS, max_size=8).map("".join))
+def test_any_scalar_gives_a_value_or_a_user_error(loader, text):
+    with contextlib.suppress(UserError):
+        document = parse_document(f"rate: {text}\n", "c", loader)
+        validate(Settings, document)
 
 
 def test_a_long_document_is_read_in_little_time():

@@ -11,6 +11,7 @@ from bridge.audio.microphone import Microphone
 from bridge.audio.portaudio import DeviceUnavailableError
 from bridge.audio.source import MICROPHONE, TEST_SOUND
 from bridge.audio.tone import TestSource
+from bridge.paths import is_file
 
 if TYPE_CHECKING:
     import threading
@@ -56,8 +57,4 @@ def open_source(spec: AudioSpec, *, now: Callable[[], float], wake: threading.Ev
 
 def _is_file(path: Path) -> bool:
     """Tell whether a file is meant: one that exists, or a name that ends like one."""
-    try:
-        return path.suffix.lower() in AUDIO_SUFFIXES or path.is_file()
-    except OSError:
-        # Longer than any file name can be.
-        return False
+    return path.suffix.lower() in AUDIO_SUFFIXES or is_file(path)

@@ -29,6 +29,9 @@ CANCEL_DB: Final = 6.0
 SQUARE_SHARE: Final = 0.6
 """Of the power that its peak allows; a square wave has 1, a sine 0.5, a voice less than 0.1."""
 
+ALIKE_SHARE: Final = 0.99
+"""Of the power of the loudest channel, from which on another is as loud."""
+
 
 @dataclass(frozen=True, slots=True)
 class Survey:
@@ -110,13 +113,13 @@ def choose(
     Unrelated sounds give a mean of the power sum(powers) / n^2; far below that they cancel.
     `is_square` tells the channels that hold a square wave.
     """
-    count, loudest = len(powers), int(powers.argmax())
+    count, loudest = len(powers), _loudest(powers)
     if count < 2 or decibels(float(powers[loudest]) ** 0.5) <= FLOOR_DB:
         return None, ""
     if np.delete(powers, loudest).max() <= powers[loudest] * amplitude(-DEAD_DB) ** 2:
         return _alone(loudest, f"only channel {loudest + 1} of {count} holds sound")
     voices = np.where(is_square, 0.0, powers)
-    voice = int(voices.argmax())
+    voice = _loudest(voices)
     if is_square.any() and decibels(float(voices[voice]) ** 0.5) > FLOOR_DB:
         first = int(is_square.argmax()) + 1
         return _alone(voice, f"channel {first} holds a square wave, such as timecode, and no voice")
@@ -125,6 +128,11 @@ def choose(
         lost = f"its channels cancel each other, their mix is {below_db:.0f} dB softer than one"
         return _alone(loudest, lost)
     return None, ""
+
+
+def _loudest(powers: NDArray[np.float64]) -> int:
+    """Return the first of those that differ from the loudest by rounding alone."""
+    return int((powers >= ALIKE_SHARE * powers.max()).argmax())
 
 
 def _alone(index: int, why: str) -> tuple[Channel, str]:

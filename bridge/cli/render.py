@@ -147,9 +147,10 @@ def _config_of(options: argparse.Namespace) -> Config:
 
 def _head_of(name: str | None) -> Path | None:
     from bridge.errors import Problem, UserError
+    from bridge.paths import is_file
 
     path = Path(name) if name else None
-    if path is not None and not path.is_file():
+    if path is not None and not is_file(path):
         raise UserError(Problem("--head", f"no such file: {path}", "check the path"))
     return path
 

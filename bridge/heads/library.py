@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.errors import Problem, UserError
+from bridge.paths import is_file, is_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -59,9 +60,9 @@ def list_heads(named: Path | None = None, folder: Path | None = None) -> tuple[L
     """
     folder = heads_folder() if folder is None else folder
     paths = [named] if named else []
-    if folder.is_dir():
+    if is_folder(folder):
         files = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-        paths += sorted(path for path in files if path.is_file())
+        paths += sorted(path for path in files if is_file(path))
     own = ListedHead(OWN_ID, "CSTalk", OWN_HEAD)
     return (*_listed(paths[: MAX_HEADS - 1]), own)
 
@@ -69,7 +70,7 @@ def list_heads(named: Path | None = None, folder: Path | None = None) -> tuple[L
 def chosen_head(named: Path | None) -> Path:
     """Return the file of a named head, by default of our own; UserError where there is none."""
     path = OWN_HEAD if named is None else named
-    if not path.is_file():
+    if not is_file(path):
         raise UserError(Problem(str(path), "no such head", "name a .glb or .vrm file"))
     return path
 

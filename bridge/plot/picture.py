@@ -11,6 +11,7 @@ from bridge.audio.file import AUDIO_SUFFIXES
 from bridge.document import nearest
 from bridge.errors import Problem, UserError
 from bridge.export.names import safe_name
+from bridge.paths import is_folder, is_there
 from bridge.plot.figure import MOST_TAKES, draw
 from bridge.plot.page import page, png
 from bridge.plot.study import examine
@@ -77,7 +78,7 @@ def plan(inputs: Sequence[Path], output: Path | None, folder: Path) -> list[Job]
     that is wrong about the names.
     """
     problems = [problem for path in inputs for problem in _input_problems(path)]
-    is_file = output is not None and not _is(output.is_dir)
+    is_file = output is not None and not is_folder(output)
     if output is not None and is_file:
         problems += _output_problems(output, len(inputs))
     if problems:
@@ -115,16 +116,8 @@ def load_input(path: Path, generate: Callable[[Path], Take]) -> Take:
     return generate(path) if is_recording(path) else load_take(path)
 
 
-def _is(fact: Callable[[], bool]) -> bool:
-    """Ask the file system; a name that no file can have is that of no file."""
-    try:
-        return fact()
-    except OSError:
-        return False
-
-
 def _input_problems(path: Path) -> Iterator[Problem]:
-    if not _is(path.exists):
+    if not is_there(path):
         yield Problem(str(path), "no such file", "check the path")
     elif path.suffix.lower() != SUFFIX and not is_recording(path):
         yield Problem(str(path), "neither a take nor a recording", f"name a {SUFFIX} or {FORMATS}")
@@ -138,7 +131,7 @@ def _output_problems(output: Path, takes: int) -> Iterator[Problem]:
         what = f"one picture holds at most {MOST_TAKES} takes, {takes} are named"
         remedy = "name a folder that is there, or leave -o out: each take gets its own picture"
         yield Problem(str(output), what, remedy)
-    if not _is(output.parent.is_dir):
+    if not is_folder(output.parent):
         yield Problem(str(output), f"there is no folder {output.parent}", "make it first")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.heads.library import list_heads
+from bridge.names import shown
 from bridge.preview.refusal import NOT_FOUND, refusal
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Heads:
     def listed(self) -> list[dict[str, str]]:
         """Return what a page is told."""
         return [
-            {"id": head.id, "name": head.name, "url": f"/heads/{head.id}.glb"}
+            {"id": head.id, "name": shown(head.name), "url": f"/heads/{head.id}.glb"}
             for head in self._heads.values()
         ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bridge.errors import Problem, UserError
+from bridge.names import shown
 
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 400, 401, 403, 404
 CONFLICT, TOO_LARGE, MISDIRECTED, TOO_MANY = 409, 413, 421, 429
@@ -28,4 +29,7 @@ def as_document(error: UserError) -> dict[str, list[dict[str, str]]]:
 
 def as_list(problems: tuple[Problem, ...]) -> list[dict[str, str]]:
     """Return the problems as plain mappings."""
-    return [{"where": p.where, "what": p.what, "remedy": p.remedy} for p in problems]
+    return [
+        {"where": shown(p.where), "what": shown(p.what), "remedy": shown(p.remedy)}
+        for p in problems
+    ]

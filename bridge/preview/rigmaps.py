@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bridge.errors import UserError
+from bridge.errors import Problem, UserError
+from bridge.names import shown
+from bridge.paths import is_file
 from bridge.preview.refusal import NOT_FOUND, as_list, refusal
 from bridge.rig.load import SHIPPED, load_rigmap, shipped_names
 from bridge.rig.tables import load_table
@@ -51,6 +53,9 @@ class RigMaps:
                 maps.append(_described(self.get(name), name))
             except UserError as error:
                 problems += as_list(error.problems)
+            except Exception as error:  # noqa: BLE001 - one file must not take the page down
+                what = f"a fault of the program: {type(error).__name__}: {error}"
+                problems += as_list((Problem(name, what),))
         return maps, problems
 
     def get(self, name: str) -> RigMap:
@@ -122,16 +127,19 @@ def _named(folders: Sequence[Path]) -> Iterator[tuple[str, Path]]:
     names = set(shipped_names())
     yield from ((name, SHIPPED / f"{name}.yaml") for name in sorted(names))
     found = (path for folder in folders for path in sorted(folder.glob("*.yaml")))
-    own = (path for path in found if path.resolve().parent != SHIPPED and _looks_like_map(path))
+    own = (path for path in found if _looks_like_map(path) and path.resolve().parent != SHIPPED)
     for path, _ in zip(own, range(MAX_FILES), strict=False):
-        name = path.stem if path.stem not in names else str(path)
+        name = shown(path.stem)
+        name = name if name not in names else shown(str(path))
         names.add(name)
         yield name, path
 
 
 def _looks_like_map(path: Path) -> bool:
-    """Whether a key of a rig map begins a line."""
+    """Whether it is a file in which a key of a rig map begins a line."""
     try:
+        if not is_file(path):
+            return False
         with path.open(encoding="utf-8", errors="replace") as file:
             begin = file.read(1 << 16)
     except OSError:
@@ -145,5 +153,5 @@ def _described(rigmap: RigMap, name: str) -> dict[str, Any]:
     for output in rigmap.outputs:
         curve = table.get(output)
         region, side = (curve.region, curve.side) if curve else ("other", "C")
-        curves.append({"name": output, "region": region, "side": side})
+        curves.append({"name": shown(output), "region": region, "side": side})
     return {"name": name, "target": rigmap.target, "curves": curves}

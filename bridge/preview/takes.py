@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import asdict, dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
@@ -15,7 +16,7 @@ from bridge.preview.refusal import CONFLICT, NOT_FOUND, TOO_MANY, as_list, refus
 from bridge.takes.generate import GENERATED_RATE
 from bridge.takes.settings import Settings
 from models.emotions import MOUTH_GUARD
-from models.timing import DEFAULT_LOOKAHEAD_MS
+from models.timing import DEFAULT_LOOKAHEAD_MS, MAX_LOOKAHEAD_MS
 
 if TYPE_CHECKING:
     from bridge.errors import Problem
@@ -81,8 +82,8 @@ def entry_of(take: Take, recording: Recording | None) -> Entry:
     """Return the entry of a finished take, with what it says of its making."""
     settings = Settings(
         take.emotions,
-        _number(take, "lookahead_ms", DEFAULT_LOOKAHEAD_MS),
-        _number(take, "mouth_guard", MOUTH_GUARD),
+        _number(take, "lookahead_ms", DEFAULT_LOOKAHEAD_MS, MAX_LOOKAHEAD_MS),
+        _number(take, "mouth_guard", MOUTH_GUARD, 1.0),
         _levels(take),
     )
     return Entry(take.name, recording, settings, state="ready", progress=1.0, take=take)
@@ -92,15 +93,16 @@ def _levels(take: Take) -> Levels:
     """Return the levels that a take says of its making; those it does not, as they are made."""
     made = asdict(AS_MADE)
     try:
-        return Levels(**{name: _number(take, f"level_{name}", made[name]) for name in PARTS})
+        levels = {name: _number(take, f"level_{name}", made[name], inf) for name in PARTS}
+        return Levels(**levels)
     except ValidationError:  # of another program, or by hand
         return AS_MADE
 
 
-def _number(take: Take, name: str, default: float) -> float:
-    """Return a number that a take says of its making."""
+def _number(take: Take, name: str, default: float, most: float) -> float:
+    """Return a number that a take says of its making; the default where it is not 0 to `most`."""
     value = take.making.get(name, default)
-    return value if isinstance(value, int | float) else default
+    return value if isinstance(value, int | float) and 0 <= value <= most else default
 
 
 class Takes:

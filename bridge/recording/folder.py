@@ -131,6 +131,6 @@ def read_document(folder: Path) -> dict[str, Any]:
     """Read `take.json`; none, or one that is damaged, counts as empty. Raises OSError."""
     try:
         document = json.loads((folder / DOCUMENT).read_bytes())
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.audio.file import AUDIO_SUFFIXES
 from bridge.errors import Problem
+from bridge.paths import is_folder, is_there
 from bridge.render.manifest import PATTERN as MANIFEST_PATTERN
 from bridge.takes.emotions import SIDECAR_SUFFIXES
 from bridge.takes.file import SUFFIX as TAKE_SUFFIX
@@ -75,9 +76,9 @@ def find_inputs(words: Sequence[str], out: Path) -> Inputs:
     inputs = Inputs()
     for word in words:
         path = Path(word)
-        if path.is_dir():
+        if is_folder(path):
             inputs.add(_in_folder(path, path, out, inputs))
-        elif path.exists():
+        elif is_there(path):
             inputs.add([Found(path, PurePath(path.name))])
         elif glob.has_magic(word):
             inputs.add(_matching(word, out, inputs))

@@ -140,5 +140,5 @@ def _read(path: Path) -> Iterable[Entry]:
             try:
                 data = json.loads(line.decode("utf-8", "surrogateescape"))
                 yield Entry(**{**data, "state": State(data["state"])})
-            except (ValueError, TypeError, KeyError):
+            except (ValueError, TypeError, KeyError, RecursionError):
                 continue

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bridge.document import Document, examine, line_and_column, nearest, read_document
 from bridge.errors import Problem, UserError
+from bridge.paths import is_file
 from bridge.rig.compile import compile_rules
 from bridge.rig.rules import Rule, RuleSet, rest_rule
 from bridge.rig.schema import RigMapSpec
@@ -72,12 +73,12 @@ def _locate(name: str, folder: Path, where: str) -> Path:
     """Return the file of a shipped name, or of a path relative to `folder`."""
     if name.endswith((".yaml", ".yml")) or "/" in name or "\\" in name:
         path = folder / name
-        if not path.is_file():
+        if not is_file(path):
             place, what = (where, f"no such file: {path}") if where else (name, "no such file")
             raise UserError(Problem(place, what, "check the path"))
         return path
     path = SHIPPED / f"{name}.yaml"
-    if not path.is_file():
+    if not is_file(path):
         remedy = f"{nearest(name, shipped_names())} (a file of your own ends in .yaml)"
         raise UserError(Problem(where, f"no rig map is called `{name}`", remedy))
     return path

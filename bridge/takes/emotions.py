@@ -22,6 +22,7 @@ from bridge.document import Document, FieldError, read_document, read_text, vali
 from bridge.errors import Problem, UserError
 from bridge.face.emotion import MAX_TRANSITION_MS, TRANSITION_MS, Fade
 from bridge.face.mix import EmotionMix
+from bridge.paths import is_file
 from bridge.yaml_tree import Mark
 from models.emotions import EMOTIONS
 
@@ -98,7 +99,7 @@ def read_emotions(path: Path) -> EmotionCourse:
 
 def sidecar(recording: Path) -> Path | None:
     """Return the sidecar of a recording, None without one; UserError where there are two."""
-    found = [p for suffix in SIDECAR_SUFFIXES if (p := recording.with_suffix(suffix)).is_file()]
+    found = [p for suffix in SIDECAR_SUFFIXES if is_file(p := recording.with_suffix(suffix))]
     if len(found) > 1:
         what = f"{' and '.join(path.name for path in found)} both tell its emotion"
         raise UserError(Problem(str(recording), what, "remove one of them"))
@@ -112,6 +113,14 @@ def _vector(mix: Mapping[str, float]) -> NDArray[np.float32]:
 def _read_table(path: Path) -> Document:
     """Read a CSV table as if it were the YAML list, with the places of its cells."""
     lines = csv.reader(io.StringIO(read_text(path), newline=""))
+    try:
+        return _table(path, lines)
+    except csv.Error as error:
+        raise UserError(Problem(f"{path}:{lines.line_num}:1", f"no CSV: {error}")) from None
+
+
+def _table(path: Path, lines: Any) -> Document:
+    """Return the rows under a head. UserError where that is another one, csv.Error for no CSV."""
     head = [cell.strip() for cell in next(lines, [])]
     if not head or not set(head) <= set(COLUMNS):
         remedy = f"begin with the line {','.join(COLUMNS)}"

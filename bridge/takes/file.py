@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
+import tokenize
 import zipfile
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -50,6 +52,16 @@ COPIED_BYTES = 1 << 20
 HEADER, BOARD, HEAD, SOUND = "take.json", "board.npy", "head.npy", "sound.flac"
 
 
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+FAULTS = (
+    *(zipfile.BadZipFile, EOFError, KeyError, ValueError, NotImplementedError, OverflowError),
+    *(RecursionError, SyntaxError, tokenize.TokenError, struct.error),
+)
+"""What the readers of zips, JSON and arrays meet in a file that is damaged."""
+
+
 class Header(BaseModel):
     """What `take.json` holds; `start` is the first frame's number since midnight."""
 
@@ -64,7 +76,7 @@ class Header(BaseModel):
     rows: int = Field(ge=0, le=MAX_ROWS)
     channels: tuple[str, ...] = Field(max_length=len(CHANNELS))
     emotions: Keys
-    making: dict[str, str | int | float] = Field(max_length=64)
+    making: dict[str, str | Whole | Finite] = Field(max_length=64)
 
 
 def save_take(take: Take, path: Path, *, overwrite: bool = False) -> None:
@@ -118,7 +130,7 @@ def load_take(path: Path) -> Take:
         raise UserError(Problem(where, "no such file", "check the path")) from None
     except OSError as error:
         raise UserError(Problem(where, f"cannot be read: {error.strerror}")) from None
-    except (zipfile.BadZipFile, EOFError, KeyError, ValueError, NotImplementedError) as error:
+    except FAULTS as error:
         what = f"is no take, or damaged: {' '.join(str(error).split())}"
         raise UserError(Problem(where, what, "render or record it again")) from None
     return Take(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import asdict
 
@@ -20,6 +21,17 @@ from models.emotions import MOUTH_GUARD
 def ready(seconds: float = 1.0) -> Entry:
     rows = round(50 * seconds)
     return entry_of(Take("x", (), np.zeros((rows, 0), np.float32), still_head(rows)), None)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0, 1e9, 10**30, "x"])
+def test_what_a_take_says_of_its_making_is_used_within_its_limits_alone(value: object) -> None:
+    names = ("lookahead_ms", "mouth_guard", "level_head")
+    making = dict.fromkeys(names, value)
+    take = Take("x", (), np.zeros((5, 0), np.float32), still_head(5), making=making)  # type: ignore[arg-type]
+    info = entry_of(take, None).info()
+    assert (info["lookahead_ms"], info["mouth_guard"]) == (80, MOUTH_GUARD)
+    assert info["levels"] == asdict(AS_MADE)
+    json.dumps(info, allow_nan=False)
 
 
 def generating() -> Entry:

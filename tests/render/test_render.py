@@ -273,9 +273,49 @@ def test_shards_share_a_folder(run: Any, tmp_path: Path) -> None:
 def test_a_render_without_inputs_is_refused(run: Any, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file or folder"):
         run(tmp_path / "no.wav")
-    write_speech(tmp_path / "a.wav")
-    with pytest.raises(UserError, match="would both become"):
-        run(tmp_path / "a.wav", write_speech(tmp_path / "b/a.wav"))
+
+
+def test_twins_fail_and_the_rest_is_rendered(run: Any, tmp_path: Path) -> None:
+    write_speech(tmp_path / "in/line.wav")
+    write_speech(tmp_path / "in/line.mp3")
+    write_speech(tmp_path / "in/other.wav")
+    (tmp_path / "in/notes.txt").write_text("x")
+    tally = run(tmp_path / "in")
+    assert outputs(tmp_path / "out") == {"other.take"}
+    assert sorted(Path(source).name for source, _ in tally.failures) == ["line.mp3", "line.wav"]
+    assert "1 rendered, 2 failed, 1 left out" in tally.summary()
+    (notice,) = tally.notices
+    assert notice.endswith("notes.txt")
+
+
+@pytest.mark.parametrize("seconds", [4.0, 64.0])
+def test_a_short_take_is_never_called_rendered(run: Any, tmp_path: Path, seconds: float) -> None:
+    """Of a file that is cut off, less comes than it promises."""
+    for name in ("one.wav", "two.flac", "three.mp3"):
+        data = write_speech(tmp_path / "in" / name, seconds).read_bytes()
+        (tmp_path / "in" / name).write_bytes(data[: len(data) // 2])
+    write_speech(tmp_path / "in/whole.wav")
+    tally = run(tmp_path / "in")
+    assert outputs(tmp_path / "out") == {"whole.take"}
+    assert (tally.done, len(tally.failures)) == (1, 3)
+    for _, (problem,) in tally.failures:
+        assert "breaks off at" in problem.what
+
+
+def test_the_channel_asked_for_is_rendered_and_a_choice_is_told(run: Any, tmp_path: Path) -> None:
+    samples, rate_hz = speech()
+    voice = samples[: 2 * rate_hz]
+    path = tmp_path / "two.wav"
+    soundfile.write(path, np.stack([voice, -voice], axis=1), rate_hz)
+    tally = run(path)
+    assert "cancel each other" in tally.notices[0]
+    alone = load_take(tmp_path / "out/two.take").board
+    assert np.abs(alone).max() > 0.1
+    assert run(path, settings=replace(TAKE, channel=1)).notices == []
+    assert (load_take(tmp_path / "out/two.take").board == alone).all()
+    run(path, settings=replace(TAKE, channel="all"))
+    mixed = load_take(tmp_path / "out/two.take")
+    assert not mixed.sound.read(0, mixed.sound.frames).any()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a process cannot send itself Ctrl+C there")

@@ -60,6 +60,8 @@ def test_yaml_and_csv_say_the_same(tmp_path: Path) -> None:
         ("x.csv", "at_s,emotion\n0,happi\nnow,sad:9\n", ["2:2", "3:1", "3:2"]),
         ("x.csv", "time,mood\n0,sad\n", ["1:1"]),
         ("x.yaml", "- {at_s: 2, emotion: sad}\n- {at_s: 1, emotion: sad}\n", ["1:1"]),
+        pytest.param("x.csv", f"at_s,emotion\n0,{'x' * 131_073}\n", ["2:1"], id="a long cell"),
+        pytest.param("x.csv", f"{'x' * 131_073}\n0,sad\n", ["1:1"], id="a long head"),
     ],
 )
 def test_mistakes_are_named_with_their_places(

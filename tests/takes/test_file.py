@@ -91,6 +91,12 @@ def rewritten(path: Path, change) -> Path:
         (lambda h: h["channels"].reverse() or h["channels"].append("CTRL_X"), "channels"),
         (lambda h: h.pop("slate"), "slate: Field required"),
         (lambda h: h.update(emotions=[{"at_s": 0, "emotion": "glad"}]), "emotions"),
+        (lambda h: h["making"].update(mouth_guard=float("nan")), "making"),
+        (lambda h: h["making"].update(lookahead_ms=float("inf")), "making"),
+        (lambda h: h["making"].update(seed=10**400), "making"),
+        (lambda h: h.update(emotions=[{"at_s": float("nan"), "emotion": "sad"}]), "emotions"),
+        (lambda h: h.update(start=10**4000), "start"),
+        (lambda h: h.update(number=float("inf")), "number"),
     ],
 )
 def test_a_wrong_header_is_told(tmp_path: Path, change, message: str) -> None:
@@ -106,6 +112,42 @@ def test_a_packed_take_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
         archive.writestr("take.json", b" " * 50_000_000)
     with pytest.raises(UserError, match="packed"):
         load_take(path)
+
+
+def with_member(path: Path, name: str, data: bytes) -> Path:
+    """The take with one member replaced."""
+    with zipfile.ZipFile(path) as archive:
+        members = {member: archive.read(member) for member in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, content in (members | {name: data}).items():
+            archive.writestr(member, content)
+    return path
+
+
+@pytest.mark.parametrize("text", [b"[" * 200_000, b'{"a":' * 200_000, b"9" * 5000, b"\xff\xfe"])
+def test_a_header_no_reader_gets_through_is_told(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "a.take"
+    save_take(made_take(5), path)
+    with pytest.raises(UserError, match="is no take, or damaged"):
+        load_take(with_member(path, "take.json", text))
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    keep=st.integers(0, 128),
+    text=st.binary(max_size=40)
+    | st.sampled_from([b"{'descr': '<f4', ", b"(" * 90, b"' '", b"{" * 60, b"\\", b"\x00"]),
+)
+def test_an_array_with_a_cut_header_is_told(tmp_path: Path, keep: int, text: bytes) -> None:
+    path = tmp_path / "a.take"
+    save_take(made_take(5), path, overwrite=True)
+    with zipfile.ZipFile(path) as archive:
+        whole = archive.read("board.npy")
+    head = (whole[:keep] + text)[:128].ljust(128, b" ")
+    with contextlib.suppress(UserError):
+        load_take(with_member(path, "board.npy", head + whole[128:]))
+    with pytest.raises(UserError, match=r"board\.npy has"):
+        load_take(with_member(path, "board.npy", whole[:keep]))
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bridge.errors import Problem, UserError
 from bridge.heads.importing.ict import find_ict, read_ict
 from bridge.heads.importing.makehuman import find_makehuman, read_makehuman
+from bridge.paths import is_there
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,7 @@ def import_sources(paths: Sequence[Path]) -> Head:
     UserError where there is neither an ICT-FaceKit checkout nor MakeHuman data with ARKit targets,
     or where a file of it is damaged.
     """
-    missing = [path for path in paths if not path.exists()]
+    missing = [path for path in paths if not is_there(path)]
     if missing:
         raise UserError.of(Problem(str(path), "no such file or folder") for path in missing)
     if folder := find_ict(paths):
