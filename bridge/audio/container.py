@@ -105,8 +105,13 @@ class ContainerDecoder:
             what = f"holds no sound, {self._kind.name} without a sound track"
             raise UserError(Problem(str(self._path), what, "use one with sound"))
         self._stream = self._container.streams.audio[0]
-        self.rate_hz = int(self._stream.rate or 0)
-        self.channels = int(self._stream.channels or 0)
+        codec = self._stream.codec_context
+        self.rate_hz = int(codec.sample_rate or 0) if codec else 0
+        self.channels = int(codec.layout.nb_channels) if codec else 0
+        if not self.rate_hz or not self.channels:
+            self.close()
+            what = f"cannot be read, {self._kind.name} whose sound is damaged or of no known codec"
+            raise UserError(Problem(str(self._path), what, "convert it to WAV or FLAC"))
         self._pieces = self._decoded()
 
     def _decoded(self) -> Iterator[NDArray[np.float32]]:

@@ -139,6 +139,17 @@ def _read(path: Path) -> Iterable[Entry]:
         while line := file.readline(MAX_LINE_BYTES):
             try:
                 data = json.loads(line.decode("utf-8", "surrogateescape"))
-                yield Entry(**{**data, "state": State(data["state"])})
+                entry = Entry(**{**data, "state": State(data["state"])})
+                if _is_sound(entry):
+                    yield entry
             except (ValueError, TypeError, KeyError, RecursionError):
                 continue
+
+
+def _is_sound(entry: Entry) -> bool:
+    """Whether the values of an entry that was read are of their types."""
+    texts: list[object] = [entry.place, entry.source, entry.stamp]
+    if not (isinstance(entry.outputs, dict) and isinstance(entry.problems, list | tuple)):
+        return False
+    texts += [*entry.outputs, *entry.outputs.values(), *entry.problems]
+    return all(isinstance(text, str) for text in texts)

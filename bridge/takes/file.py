@@ -156,14 +156,15 @@ def _need_plain(archive: zipfile.ZipFile) -> None:
 def _header(archive: zipfile.ZipFile, where: str) -> Header:
     if archive.getinfo(HEADER).file_size > MAX_HEADER_BYTES:
         raise ValueError(f"{HEADER} is larger than {MAX_HEADER_BYTES} bytes")
-    data: Any = json.loads(archive.read(HEADER))
+    text = archive.read(HEADER)
+    data: Any = json.loads(text)
     version = data.get("version") if isinstance(data, dict) else None
     if version != VERSION:
         what = f"a take of version {version!r}; this program reads version {VERSION}"
         remedy = "update the program" if isinstance(version, int) and version > VERSION else ""
         raise UserError(Problem(where, what, remedy))
     try:
-        header = Header.model_validate(data)
+        header = Header.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))

@@ -133,6 +133,13 @@ def test_without_the_library_it_is_named_for_what_it_is_with_the_remedy(
     assert f"pip install 'cstalk-bridge[{EXTRA}]'" in problem.remedy
 
 
+def test_sound_of_an_unknown_codec_is_told(tmp_path: Path) -> None:
+    path = write_container(tmp_path / "a.m4a", "mp4", "aac", voice()[:, None])
+    path.write_bytes(path.read_bytes().replace(b"mp4a", b"xyzw").replace(b"esds", b"free"))
+    with pytest.raises(UserError, match="of no known codec"):
+        open_sound(path)
+
+
 def test_a_film_without_sound_says_so(tmp_path: Path) -> None:
     path = tmp_path / "mute.mp4"
     with av.open(str(path), "w", format="mp4") as file:

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bridge.export.formats import FORMATS
 from bridge.render.inputs import find_inputs
@@ -76,6 +80,26 @@ def test_lines_of_others_are_passed_over(tmp_path: Path) -> None:
     with Manifest(out, Shard()) as manifest:
         manifest.append(Entry.of(job, State.DONE, outputs=write_output(job, out)))
     assert Manifest(out, Shard()).is_finished(job, OUTLETS)
+
+
+JUNK = st.none() | st.booleans() | st.integers() | st.text(max_size=3)
+VALUES = JUNK | st.lists(JUNK, max_size=3) | st.dictionaries(st.text(max_size=3), JUNK, max_size=3)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.fixed_dictionaries(
+        {"state": st.sampled_from(["done", "begun", "failed", "x"])},
+        optional=dict.fromkeys(["place", "source", "stamp", "outputs", "problems"], VALUES),
+    )
+)
+def test_lines_of_any_shape_are_passed_over(tmp_path: Path, line: dict[str, object]) -> None:
+    job, out = job_of(tmp_path), tmp_path / "out"
+    whole = {"place": str(job.place), "source": "x", "stamp": job.stamp, **line}
+    (out / "render.jsonl").write_bytes(json.dumps(whole).encode() + b"\n" + b"[" * 100_000)
+    manifest = Manifest(out, Shard())
+    assert not manifest.is_finished(job, OUTLETS)
+    manifest.foreign(job, OUTLETS)
 
 
 def test_files_that_no_render_made_are_foreign(tmp_path: Path) -> None:

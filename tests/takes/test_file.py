@@ -94,6 +94,8 @@ def rewritten(path: Path, change) -> Path:
         (lambda h: h["making"].update(mouth_guard=float("nan")), "making"),
         (lambda h: h["making"].update(lookahead_ms=float("inf")), "making"),
         (lambda h: h["making"].update(seed=10**400), "making"),
+        (lambda h: h.update(slate="\ud800"), "take.json"),
+        (lambda h: h["making"].update({"\ud800": "\ud800"}), "take.json"),
         (lambda h: h.update(emotions=[{"at_s": float("nan"), "emotion": "sad"}]), "emotions"),
         (lambda h: h.update(start=10**4000), "start"),
         (lambda h: h.update(number=float("inf")), "number"),
