@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import re
@@ -13,11 +14,59 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("bridge", "models", "rigmaps")
 RESEARCH = {f"models/weights/cstalk_research.{ending}" for ending in ("md", "safetensors")}
 """Not for commercial use: it stays with the recipe."""
+
+
+KNOWN_HOLES = {
+    "anyio": ("4.3.0", "GHSA: a race between threads, mended in 4.4.0"),
+    "fonttools": ("4.60.1", "CVE-2025-66034: files written anywhere"),
+    "h11": ("0.15.0", "CVE-2025-43859: request smuggling"),
+    "idna": ("3.14", "CVE-2026-45409, CVE-2024-3651: quadratic time"),
+    "numpy": ("1.21.6", "CVE-2021-34141"),
+    "onnx": ("1.20.1", "CVE-2026-27489, CVE-2026-28500, CVE-2025-51480: files read and written"),
+    "pillow": ("12.2.0", "CVE-2026-55379, CVE-2026-40192, CVE-2026-25990, CVE-2025-48379"),
+    "protobuf": ("6.33.4", "CVE-2026-0994, CVE-2025-4565: unbounded recursion"),
+    "pydantic": ("2.3.0", "CVE-2024-3772: regular expression without end"),
+    "pytest": ("9.0.2", "CVE-2025-71176: a folder in /tmp that others may own"),
+    "pyyaml": ("5.3.1", "CVE-2020-14343: code in documents"),
+    "soundfile": ("0.12.1", "CVE-2022-33065 of the libsndfile in it"),
+    "starlette": ("1.3.0", "CVE-2026-54283, CVE-2026-54282, CVE-2026-48710, CVE-2025-62727"),
+    "torch": ("2.12.1", "CVE-2025-3000, CVE-2026-24747, CVE-2025-32434: memory, code in weights"),
+    "uvicorn": ("0.11.6", "CVE-2020-7694, CVE-2020-7695"),
+    "websockets": ("9.0.2", "CVE-2021-33880: a timing attack"),
+}
+"""The last versions with a hole that is known, and the advisory."""
+
+
+def requirements() -> dict[str, Requirement]:
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    lines = config["options"]["install_requires"].splitlines()
+    for extra in config["options.extras_require"].values():
+        lines += extra.splitlines()
+    found = [Requirement(line) for line in filter(None, map(str.strip, lines))]
+    return {requirement.name.lower(): requirement for requirement in found}
+
+
+@pytest.mark.parametrize("name", KNOWN_HOLES)
+def test_no_version_with_a_known_hole_is_allowed(name: str) -> None:
+    last, advisory = KNOWN_HOLES[name]
+    assert Version(last) not in requirements()[name].specifier, advisory
+
+
+def test_the_versions_of_the_tests_are_in_the_ranges() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.lower().split("==") for line in lines if line and not line.startswith("#"))
+    for name, requirement in requirements().items():
+        if name in pins:
+            assert Version(pins[name]) in requirement.specifier, name
+    assert set(KNOWN_HOLES) - {"onnx", "protobuf"} <= set(pins)
 
 
 @pytest.fixture(scope="module")
