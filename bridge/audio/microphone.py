@@ -6,10 +6,11 @@ import threading
 from typing import TYPE_CHECKING
 
 from bridge.audio.block import BLOCK_S, Block
-from bridge.audio.capture import Capture
+from bridge.audio.capture import MIXED_CHANNELS, Capture
 from bridge.audio.channel import picked
 from bridge.audio.devices import InputDevice, default_device, list_devices, select_device
 from bridge.audio.source import MICROPHONE, SourceState
+from bridge.audio.survey import Levels
 from bridge.errors import Problem, UserError
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ class Microphone:
             remedy = f"choose a channel from 1 to {device.channels}, or none to mix"
             raise UserError(Problem(wanted, what, remedy))
         self._capture = Capture(device, channel, now=now, wake=wake)
+        self._levels: Levels | None = None
         self.name = device.name
+        self._device_channels = device.channels
         self.rate_hz = self._capture.rate_hz
         self.state = SourceState.RUNNING
         self.fault = ""
@@ -89,6 +92,17 @@ class Microphone:
         if self.state is SourceState.LOST:
             return self._tried_s + REOPENING_S
         return self._heard_s + SILENCE_S
+
+    def watch_channels(self) -> None:
+        """Measure from now on whether mixing the channels loses the voice; `mix_fault` tells it."""
+        self._levels = Levels(min(self._device_channels, MIXED_CHANNELS))
+
+    @property
+    def mix_fault(self) -> str:
+        """What is wrong with the mix, in words; empty where nothing is, or nothing is mixed."""
+        if self._levels is None or self._channel is not None:
+            return ""
+        return self._levels.choice()[1]
 
     def start(self) -> None:
         """Deliver from now on."""
@@ -158,6 +172,8 @@ class Microphone:
 
     def _block(self, stamped: Stamped) -> Block:
         age_s = stamped.age_s if BLOCK_S <= stamped.age_s <= MAX_AGE_S else BLOCK_S
+        if self._levels is not None and self._channel is None:
+            self._levels.add(stamped.samples)
         samples = picked(stamped.samples, self._channel)
         return Block(samples, stamped.arrived_s - age_s, stamped.arrived_s)
 

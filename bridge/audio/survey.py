@@ -67,41 +67,50 @@ def survey(decoder: Decoder, layout: Layout, channel: Channel, most_s: float) ->
     if frames is not None and 0 < layout.missing < 1:
         promised_s = frames / (1.0 - layout.missing) / decoder.rate_hz
     if frames is None or (channel is None and decoder.channels > 1):
-        levels = _Levels(decoder, int(most_s * decoder.rate_hz) + 1)
+        levels, most = Levels(decoder.channels), int(most_s * decoder.rate_hz) + 1
+        while levels.frames < most and len(piece := decoder.read(COUNTED_FRAMES)):
+            levels.add(piece)
         fault = decoder.fault
         if fault and frames is not None:
             promised_s = frames / decoder.rate_hz
         if fault or frames is None:
             frames = levels.frames
         if channel is None:
-            channel, notice = choose(levels.powers, levels.mix_power, levels.is_square)
+            channel, notice = levels.choice()
             notices += [notice] if notice else []
         decoder.seek(0)
     return Survey(frames, channel, promised_s, fault, tuple(notices))
 
 
-class _Levels:
-    """The power of each channel and of their mean, without what is constant, by decoding all."""
+class Levels:
+    """The power of each channel and of their mean, without what is constant, as sound comes in."""
 
-    def __init__(self, decoder: Decoder, most: int) -> None:
+    def __init__(self, channels: int) -> None:
         self.frames = 0
-        channels = decoder.channels
-        sums, squares = np.zeros((2, channels + 1))
-        highest, lowest = np.full(channels, -np.inf), np.full(channels, np.inf)
-        while self.frames < most and len(piece := decoder.read(COUNTED_FRAMES)):
-            finite = np.nan_to_num(piece, posinf=0.0, neginf=0.0)
-            for index in range(channels + 1):
-                of = finite[:, index] if index < channels else finite.mean(axis=1)
-                sums[index] += of.sum(dtype=np.float64)
-                squares[index] += float(np.dot(of, of))
-            highest = np.maximum(highest, finite.max(axis=0))
-            lowest = np.minimum(lowest, finite.min(axis=0))
-            self.frames += len(piece)
-        count = max(1, self.frames)
-        powers = np.maximum(squares / count - np.square(sums / count), 0.0)
-        self.powers = powers[:-1]
-        self.mix_power = float(powers[-1])
-        self.is_square = self.powers > SQUARE_SHARE * np.square((highest - lowest) / 2)
+        self._channels = channels
+        self._sums, self._squares = np.zeros((2, channels + 1))
+        self._highest, self._lowest = np.full(channels, -np.inf), np.full(channels, np.inf)
+
+    def add(self, piece: NDArray[np.float32]) -> None:
+        """Take the next frames, [frames, channels]."""
+        finite = np.nan_to_num(piece, posinf=0.0, neginf=0.0)
+        for index in range(self._channels + 1):
+            of = finite[:, index] if index < self._channels else finite.mean(axis=1)
+            self._sums[index] += of.sum(dtype=np.float64)
+            self._squares[index] += float(np.dot(of, of))
+        self._highest = np.maximum(self._highest, finite.max(axis=0))
+        self._lowest = np.minimum(self._lowest, finite.min(axis=0))
+        self.frames += len(piece)
+
+    def choice(self) -> tuple[Channel, str]:
+        """Return what `choose` says of all that was taken."""
+        if not self.frames:
+            return None, ""
+        powers = self._squares / self.frames - np.square(self._sums / self.frames)
+        powers = np.maximum(powers, 0.0)
+        peaks = (self._highest - self._lowest) / 2
+        is_square = powers[:-1] > SQUARE_SHARE * np.square(peaks)
+        return choose(powers[:-1], float(powers[-1]), is_square)
 
 
 def choose(

@@ -73,7 +73,7 @@ class Heard:
     """What came of one source: `seconds` of sound, its loudest `LOUDNESS_S` and its peak in dBFS.
 
     `clipped` counts samples at full scale, `dropped` blocks that were lost, `fault` is what the
-    source says of its loss.
+    source says of its loss, `mix_fault` what it says of its channels.
     """
 
     source: str
@@ -85,6 +85,7 @@ class Heard:
     clipped: int = 0
     dropped: int = 0
     fault: str = ""
+    mix_fault: str = ""
 
 
 def examine_sound(
@@ -133,6 +134,7 @@ def measure(source: Source, samples: NDArray[np.float32]) -> Heard:
         clipped=int(np.count_nonzero(np.abs(samples) >= FULL_SCALE)),
         dropped=source.dropped_blocks,
         fault=getattr(source, "fault", ""),
+        mix_fault=getattr(source, "mix_fault", ""),
     )
 
 
@@ -145,14 +147,13 @@ def judge(
     if heard.fault or not heard.seconds:
         what = f"{heard.source} delivers nothing" + (f" ({heard.fault})" if heard.fault else "")
         yield fault(name, what, "unplug it and plug it in again, or end what else uses it")
-    elif not heard.is_device and heard.peak_db <= FLOOR_DB:
-        what = f"{heard.source} is silent for its first {heard.seconds:.1f} s"
-        yield warning(name, what, "listen to it; if all of it is, choose another file or channel")
+    elif heard.mix_fault:
+        why = heard.mix_fault.partition(": ")[0]
+        yield warning(name, f"{level}; {why}", "set `channel` to the one with the voice")
+    elif heard.peak_db <= FLOOR_DB:
+        yield _silence(name, heard, platform)
     elif not heard.is_device:
         yield ok(name, level)
-    elif heard.peak_db <= FLOOR_DB:
-        what = f"{heard.source} delivers digital silence, which no open microphone does"
-        yield fault(name, what, access(platform))
     elif heard.clipped >= CLIPPED_SAMPLES:
         what = f"{level}; it clips, {heard.clipped} samples are at full scale"
         yield warning(name, what, "turn down the input of the microphone, not gain_db")
@@ -171,6 +172,14 @@ def judge(
         yield warning(name, f"{heard.dropped} blocks of 10 ms were lost", "close other programs")
 
 
+def _silence(name: str, heard: Heard, platform: str) -> Finding:
+    if heard.is_device:
+        what = f"{heard.source} delivers digital silence, which no open microphone does"
+        return fault(name, what, access(platform))
+    what = f"{heard.source} is silent for its first {heard.seconds:.1f} s"
+    return warning(name, what, "listen to it; if all of it is, choose another file or channel")
+
+
 def _level(heard: Heard, gain_db: float) -> str:
     level = f"loudest {heard.loudest_db + gain_db:.0f} dB, peak {heard.peak_db:.0f} dB"
     return f"{level} before a gain of {gain_db:+g} dB" if gain_db else level
@@ -181,6 +190,8 @@ def _listen(
 ) -> list[NDArray[np.float32]]:
     """Return what all sources give in that time, [time] each."""
     for source in sources:
+        if isinstance(source, Microphone):
+            source.watch_channels()
         source.start()
     pieces: list[list[NDArray[np.float32]]] = [[np.zeros(0, dtype=np.float32)] for _ in sources]
     over_s = host_now() + seconds

@@ -49,6 +49,22 @@ def test_a_recording_is_generated_with_a_word_about_it(
     assert "hum_1" in output.read_text(encoding="utf-8")
 
 
+def test_the_channel_of_a_recording_can_be_chosen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, output = tmp_path / "two.wav", tmp_path / "two.html"
+    tone = 0.3 * np.sin(np.arange(16_000) / 16_000 * 2 * np.pi * 180)
+    soundfile.write(path, np.stack([tone, -tone], 1), 16_000)
+    assert plot(str(path), "-o", str(output)) == DONE
+    assert "two.wav: its channels cancel each other" in capsys.readouterr().err
+    assert plot(str(path), "-o", str(output), "--channel", "2") == DONE
+    assert "cancel" not in capsys.readouterr().err
+    assert plot(str(path), "-o", str(output), "--channel", "3") == USER_ERROR
+    assert "channel 3 is asked for, the file has 2" in capsys.readouterr().err
+    assert plot(str(path), "-o", str(output), "--channel", "left") == USER_ERROR
+    assert "'left' is no channel" in capsys.readouterr().err
+
+
 def test_a_recording_may_be_generated_in_an_emotion(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -165,6 +165,31 @@ def test_real_devices_are_silent_loud_quiet_or_not_there(microphones: FakeMicrop
     assert (state, "nowhere" in what, "mic_a" in remedy) == ("fault", True, True)
 
 
+@pytest.fixture
+def stereo_microphones() -> Iterator[FakeMicrophones]:
+    try:
+        made = FakeMicrophones(channels=2)
+    except UserError as error:
+        pytest.skip(str(error))
+    with made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("share", "words"), [(-1, "cancel each other"), (0, "only channel 1 of 2")]
+)
+def test_a_device_whose_mix_loses_the_voice_is_told(
+    stereo_microphones: FakeMicrophones, share: int, words: str
+) -> None:
+    noise = np.rint(3000 * np.random.default_rng(0).standard_normal(stereo_microphones.rate_hz))
+    both = np.stack([noise, share * noise], axis=1).astype(np.int16)
+    stereo_microphones.say("mic_a", both, is_loop=True)
+    state, what, remedy = heard_by(stereo_microphones, "mic_a")
+    assert state == "warning"
+    assert words in what
+    assert "`channel`" in remedy
+
+
 def test_a_device_that_stalls_is_a_fault(microphones: FakeMicrophones) -> None:
     microphones.stall("mic_a")
     state, what, _ = heard_by(microphones, "mic_a")
