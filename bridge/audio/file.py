@@ -63,6 +63,7 @@ class FileSource:
         self._now = now
         self._is_loop = is_loop
         self._pace: Pace | None = None
+        self._played = 0
         self._decoder, layout = open_decoder(path)
         self.rate_hz = self._decoder.rate_hz
         try:
@@ -131,14 +132,17 @@ class FileSource:
         """Return up to `frames` of the file, [frames, channels]; none at the end."""
         if len(self._ahead):
             taken, self._ahead = self._ahead[:frames], self._ahead[frames:]
+            self._played += len(taken)
             return taken
         taken = self._decoder.read(frames)
         if not len(taken) and self._is_loop:
             self._decoder.seek(0)
             taken = self._decoder.read(frames)
+        self._played += len(taken)
         if not len(taken) and self._decoder.fault and not self._is_breaking:
             self._is_breaking = True
-            logger.warning("%s breaks off: %s", self._path, self._decoder.fault)
+            played_s, fault = self._played / self.rate_hz, self._decoder.fault
+            logger.warning("%s breaks off at %.2f s: %s", self._path, played_s, fault)
         return taken
 
 

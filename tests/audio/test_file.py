@@ -157,3 +157,15 @@ def test_a_file_that_breaks_off_is_played_as_far_as_it_goes(tmp_path: Path, name
     heard = played(source)
     assert source.state is SourceState.ENDED
     assert 0 < len(heard) <= 64000
+
+
+def test_where_a_file_breaks_off_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "a.flac"
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 64000), 16000)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    source = opened(path)
+    heard = played(source)
+    (record,) = caplog.records
+    said = float(record.getMessage().partition("breaks off at ")[2].partition(" s")[0])
+    assert said == pytest.approx(len(heard) / 16000, abs=0.02)

@@ -3,10 +3,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+import soundfile
 
 from bridge.cli import main
-from tests.render.recordings import write_speech
+from tests.render.recordings import speech, write_speech
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +44,7 @@ def test_a_render_says_what_it_made(tmp_path: Path, capsys: pytest.CaptureFixtur
         (["--mouth-guard", "1.2"], "--mouth-guard"),
         (["--lookahead-ms", "900"], "900"),
         (["--weights", "no.safetensors"], "no.safetensors"),
+        (["--channel", "0"], "--channel:.*'0' is no channel; write a number from 1 to 256, or all"),
     ],
 )
 def test_what_cannot_be_rendered_is_said_at_once(
@@ -51,6 +54,25 @@ def test_what_cannot_be_rendered_is_said_at_once(
     asked = ["render", str(tmp_path / "a.wav"), "-o", str(tmp_path / "out"), *words]
     assert main(asked) == 2
     assert re.search(complaint, capsys.readouterr().err)
+
+
+def test_notices_are_told_and_what_was_left_out_is_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples, rate_hz = speech()
+    (tmp_path / "in").mkdir()
+    soundfile.write(tmp_path / "in/two.wav", np.stack([samples, -samples], 1)[:rate_hz], rate_hz)
+    (tmp_path / "in/notes.txt").write_text("x")
+    words = ["render", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--device", "cpu"]
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert "1 rendered, 1 left out" in said.out
+    assert "notice: left out, for they are neither recordings nor takes: " in said.err
+    assert "two.wav: its channels cancel each other" in said.err
+    assert main([*words, "--channel", "2"]) == 0
+    said = capsys.readouterr()
+    assert "1 rendered" in said.out, "another channel is another render"
+    assert "cancel" not in said.err
 
 
 def test_a_folder_that_cannot_be_made_is_said(

@@ -8,8 +8,13 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bridge.audio.dc_block import DcBlock
+from bridge.audio.file import FileSource
+from bridge.audio.listener import Listener
 from bridge.errors import UserError
+from bridge.takes.hearing import heard
 from bridge.takes.sound import PIECE_S, SampledSound, open_sound, pieces
+from tests.render.recordings import speech
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,3 +115,26 @@ def test_pieces_are_the_whole() -> None:
     sound = SampledSound(samples, 100)
     assert [len(piece) for piece in pieces(sound)] == [PIECE_S * 100, PIECE_S * 100, 30]
     assert (np.concatenate(list(pieces(sound))) == samples).all()
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.2])
+def test_live_and_offline_hear_the_same_whatever_is_constant_in_it(
+    tmp_path: Path, offset: float
+) -> None:
+    samples, _ = speech()
+    voice = 0.7 * samples[:32_000]
+    path = tmp_path / "offset.wav"
+    soundfile.write(path, voice + offset, 16_000, subtype="FLOAT")
+    offline = np.concatenate([*heard(open_sound(path))])
+    source, listener = FileSource(path, now=lambda: 0.0), Listener(16_000)
+    source.start()
+    live = []
+    for number in range(1, 110):
+        for block in source.poll(number / 50):
+            listener.push(block)
+        live += [hop.samples for hop in iter(listener.pop_hop, None)]
+    source.close()
+    streamed = np.concatenate(live)[: len(offline)]
+    assert np.abs(streamed - offline).max() < 1e-5
+    assert abs(offline.mean()) < 1e-3
+    assert np.abs(offline - DcBlock(16_000).push(voice)).max() < 1e-5
