@@ -6,6 +6,7 @@ aliases can exhaust the stack or the memory. Keys are read as text: `on:` is the
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -46,6 +47,7 @@ LOADER = cast("type[yaml.SafeLoader]", getattr(yaml, "CSafeLoader", yaml.SafeLoa
 
 _MERGE_KEY = "<<"
 _NUMBER_TAGS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _PLAIN_TAGS = {None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 
 
@@ -155,6 +157,7 @@ class _Builder:
 
     def _scalar(self, event: yaml.ScalarEvent, mark: Mark) -> object:
         """Return the value of a scalar; numbers to the base of 60, as `1:30`, are text."""
+        self._need_text(event.value, mark)
         tag = event.tag
         if tag is None or tag == "!":
             tag = self._loader.resolve(yaml.ScalarNode, event.value, event.implicit)
@@ -173,7 +176,13 @@ class _Builder:
             raise self._refusal(mark, what, "write a smaller one")
         return value
 
+    def _need_text(self, text: str, mark: Mark) -> None:
+        """Refuse what no name, path or packet can have: NUL, and halves of surrogate pairs."""
+        if _NO_TEXT.search(text):
+            raise self._refusal(mark, "a character that is no text (NUL, surrogate)", "remove it")
+
     def _take_key(self, top: _Open, key: str, mark: Mark) -> None:
+        self._need_text(key, mark)
         path = (*top.path, key)
         top.key, top.discarded = key, False
         if key == _MERGE_KEY:

@@ -89,6 +89,9 @@ speed: 3
         pytest.param(f"a: 0x{'f' * 9000}", "c.yaml:1:4: a whole number of more", id="hex"),
         pytest.param(f"a: !!int 1{':59' * 3000}", "c.yaml:1:4: a whole number", id="to 60"),
         ("a: \x00", "not YAML"),
+        ('a: "x\\0y"', "c.yaml:1:4: a character that is no text"),
+        ('"x\\0y": 1', "c.yaml:1:1: a character that is no text"),
+        ('a: "\\ud800"', "c.yaml:1:"),
     ],
 )
 def test_what_is_not_a_plain_document_is_refused_with_its_place(loader, text, message):

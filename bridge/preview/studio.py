@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bridge.errors import UserError
 from bridge.face.emotion import AS_CHOSEN
+from bridge.paths import is_file
 from bridge.preview.recordings import Recording, Recordings, label_of, new_id, renamed
 from bridge.preview.takes import Entry, Takes, entry_of
 from bridge.preview.workshop import Workshop
@@ -115,6 +116,8 @@ class Studio:
 def _is_take(path: Path, label: str) -> bool:
     if label.lower().endswith(SUFFIX):
         return True
+    if not is_file(path):
+        return False
     try:
         with path.open("rb") as file:
             return file.read(len(ZIP_MAGIC)) == ZIP_MAGIC

@@ -24,6 +24,7 @@ from bridge.audio.decoder import SndfileDecoder
 from bridge.clock.rate import FRAME_RATES
 from bridge.errors import Problem, UserError
 from bridge.frame import HEAD_AXES
+from bridge.paths import is_file, is_there
 from bridge.takes.emotions import EmotionCourse, Keys
 from bridge.takes.encoded import EncodedSound, encoded
 from bridge.takes.member import StoredMember
@@ -119,6 +120,8 @@ def load_take(path: Path) -> Take:
     version.
     """
     where = str(path)
+    if is_there(path) and not is_file(path):
+        raise UserError(Problem(where, "not a file", f"name a {SUFFIX} file"))
     try:
         with zipfile.ZipFile(path) as archive:
             _need_plain(archive)

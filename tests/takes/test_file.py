@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import sys
 import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from bridge.errors import UserError
 from bridge.takes.emotions import EmotionCourse, Key
 from bridge.takes.file import load_take, save_take
+from bridge.takes.sound import open_sound
 from tests.takes.takes import made_take
 
 if TYPE_CHECKING:
@@ -114,6 +117,15 @@ def test_a_packed_take_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
         archive.writestr("take.json", b" " * 50_000_000)
     with pytest.raises(UserError, match="packed"):
         load_take(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such files")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.take")
+    with pytest.raises(UserError, match="not a file"):
+        load_take(tmp_path / "a.take")
+    with pytest.raises(UserError, match="not a file"):
+        open_sound(tmp_path / "a.take")
 
 
 def with_member(path: Path, name: str, data: bytes) -> Path:
