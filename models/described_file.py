@@ -43,7 +43,11 @@ def read(path: Path, file_format: str) -> tuple[dict[str, NDArray[np.float32]], 
     WeightsError says what is wrong with it and what to do: no file, too large, damaged, another
     format, values that are not finite.
     """
-    if not path.is_file():
+    try:
+        is_there = path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        is_there = False
+    if not is_there:
         raise WeightsError(f"{path}: there is no such weights file; name one that exists")
     if path.stat().st_size > LARGEST_FILE_BYTES:
         raise WeightsError(f"{path}: larger than {LARGEST_FILE_BYTES} bytes; name a smaller one")

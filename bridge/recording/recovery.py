@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import Problem, UserError
+from bridge.paths import is_folder
 from bridge.recording import curves_file, wave_file
 from bridge.recording.folder import (
     CURVES_SUFFIX,
@@ -35,7 +36,7 @@ def recover(folder: Path, wall_s: float) -> tuple[list[Path], list[Problem]]:
     """
     found: list[Path] = []
     problems: list[Problem] = []
-    for path in sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []:
+    for path in sorted(folder.glob(f"*{SUFFIX}")) if is_folder(folder) else []:
         try:
             if path.is_dir() and wall_s - _touched_s(path) >= UNTOUCHED_S:
                 problems += _mended(path)

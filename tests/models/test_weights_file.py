@@ -118,8 +118,9 @@ def test_weights_of_another_precision_make_their_faces_with_onnx_runtime(
 
 
 def test_weights_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="no such weights file; name one"):
-        load_generator(tmp_path / "x.safetensors", "cpu")
+    for name in ("x.safetensors", "x" * 5000, "a\0b"):
+        with pytest.raises(WeightsError, match="no such weights file; name one"):
+            load_generator(tmp_path / name, "cpu")
     with pytest.raises(WeightsError, match="no such weights file; name one"):
         load_generator(tmp_path, "cpu")
 
