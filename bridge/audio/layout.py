@@ -25,6 +25,9 @@ NO_END_MARK: Final = "it has no end mark and may have been cut off; it is read t
 FRAME_TOLERANCE: Final = 1
 """Encoders differ in whether a Xing header counts itself."""
 
+SLACK_BYTES: Final = 64
+"""By so much headers promise more than there is, though nothing was cut off: a padding byte."""
+
 PAGE_SEARCH_BYTES: Final = 1 << 17
 """An Ogg page has at most 64 KiB."""
 
@@ -105,7 +108,9 @@ def _id3_size(data: mmap.mmap) -> int:
 
 def _held(promised: int, there: int) -> Layout:
     """Return the layout of a file whose header promises so many bytes of sound; 0 for none."""
-    return Layout(missing=1.0 - max(0, there) / promised if promised > there else 0.0)
+    if promised - there <= SLACK_BYTES:
+        return Layout()
+    return Layout(missing=1.0 - max(0, there) / promised)
 
 
 class _Chunk(NamedTuple):
@@ -205,7 +210,8 @@ def patch_flac(first_byte: int, total: int) -> bytes:
 
 def _mpeg(data: mmap.mmap, begin: int) -> Layout:
     frames = mpeg_frames.scan(data, begin)
-    if frames is None:
+    if frames is None or frames.layer != 3 or data[begin : frames.first].strip(b"\0"):
+        # Not ours to count: another layer, or a bit rate that no header tells.
         return Layout()
     if frames.promised is None:
         prefix = mpeg_frames.xing_frame(data, frames)

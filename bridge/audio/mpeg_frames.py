@@ -50,6 +50,7 @@ class Frames:
     count: int
     promised: int | None
     promised_at: int
+    layer: int
 
 
 @lru_cache(maxsize=4096)
@@ -78,6 +79,7 @@ def scan(data: mmap.mmap, begin: int) -> Frames | None:
     first, header = _next(data, begin)
     if header is None:
         return None
+    layer = header.layer
     promised, promised_at = _promise(data, first, header)
     count, place = 0, first
     while header is not None:
@@ -88,7 +90,7 @@ def scan(data: mmap.mmap, begin: int) -> Frames | None:
         header = parse_header(data[place : place + 4])
         if header is None:
             place, header = _next(data, place)
-    return Frames(first, count - (promised is not None), promised, promised_at)
+    return Frames(first, count - (promised is not None), promised, promised_at, layer)
 
 
 def xing_frame(data: mmap.mmap, frames: Frames) -> bytes:

@@ -80,6 +80,21 @@ def test_a_whole_mp3_is_read_as_it_is(tmp_path: Path) -> None:
     assert seconds_of(path) == pytest.approx(SECONDS, abs=0.001)
 
 
+def test_an_mp3_of_a_bit_rate_that_no_header_tells_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    data = bytearray(written(path, "MP3"))
+    data[2] &= 0x0F
+    path.write_bytes(data)
+    assert not read_layout(path).is_patched
+
+
+def test_a_header_that_promises_a_few_bytes_more_is_none_of_a_cut_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(written(path, "WAV")[:-2])
+    samples, _ = voice()
+    assert open_sound(path).frames == len(samples) - 1
+
+
 def test_a_flac_of_unknown_length_is_read_to_its_end(tmp_path: Path) -> None:
     path = tmp_path / "a.flac"
     data = bytearray(written(path, "FLAC"))
