@@ -11,6 +11,7 @@ from bridge.audio.file import AUDIO_SUFFIXES
 from bridge.document import nearest
 from bridge.errors import Problem, UserError
 from bridge.export.names import safe_name
+from bridge.names import name_key
 from bridge.paths import is_folder, is_there
 from bridge.plot.figure import MOST_TAKES, draw
 from bridge.plot.page import page, png
@@ -141,8 +142,8 @@ def _named(groups: Sequence[tuple[Path, ...]], folder: Path) -> Iterator[Job]:
     for group in groups:
         stem = safe_name("_and_".join(path.stem for path in group))
         name, count = stem, 1
-        while name.casefold() in taken:
+        while name_key(name) in taken:
             count += 1
             name = f"{stem}-{count}"
-        taken.add(name.casefold())
+        taken.add(name_key(name))
         yield Job(group, folder / f"{name}{PICTURES[0]}")
