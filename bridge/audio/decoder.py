@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 FORMATS: Final = "WAV, FLAC, OGG, Opus, MP3 or AIFF"
 
+MAX_DECODED_S: Final = 4 * 3600.0
+"""What is decoded of a recording, at most, before it is used: a small file may hold years."""
+
 COUNTED_FRAMES: Final = 1 << 16
 """Frames which are decoded at once where only their number is wanted."""
 
@@ -137,12 +140,13 @@ def reopener(path: Path, layout: Layout) -> Callable[[], Decoder]:
 def _counted(path: Path, layout: Layout) -> Layout:
     """Count the samples of a FLAC stream of unknown length and let its header tell them."""
     decoder = SndfileDecoder(lambda: _soundfile(path, Layout()))
-    total = skip(decoder, 1 << 36)
+    total = skip(decoder, int(MAX_DECODED_S * decoder.rate_hz) + 1)
     decoder.close()
     with path.open("rb") as file:
         file.seek(layout.total_at)
         first = file.read(1)[0]
-    return replace(layout, patches={layout.total_at: patch_flac(first, total)})
+    patches = {layout.total_at: patch_flac(first, total)}
+    return replace(layout, patches=patches, fault=decoder.fault)
 
 
 def _soundfile(path: Path, layout: Layout) -> Any:

@@ -14,7 +14,7 @@ from bridge.audio.decoder import open_decoder
 from bridge.audio.pace import Pace
 from bridge.audio.resample import MAX_RATE_HZ, MIN_RATE_HZ
 from bridge.audio.source import SourceState
-from bridge.audio.survey import MAX_SURVEY_S, survey
+from bridge.audio.survey import survey
 from bridge.errors import Problem, UserError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class FileSource:
         try:
             if problems := _problems(path, self._decoder, channel):
                 raise UserError.of(problems)
-            found = survey(self._decoder, layout, channel, MAX_SURVEY_S)
+            found = survey(self._decoder, layout, channel)
             self._channel = found.channel
             damage = found.damage(self.rate_hz)
             self.notices = tuple(filter(None, (*found.notices, damage)))

@@ -39,7 +39,8 @@ class Layout:
     `container` is that of `container.CONTAINERS` where libsndfile cannot read it. What stands
     before `begin` is left out, `prefix` put there; `patches` replace bytes. `missing` is the share,
     0 to 1, of what the header promises that the file does not hold. `is_counted` says that the
-    number of samples is unknown until all are decoded; it then belongs to `total_at`.
+    number of samples is unknown until all are decoded; it then belongs to `total_at`,
+    and `fault` says why the count ended early.
     """
 
     container: str = ""
@@ -50,6 +51,7 @@ class Layout:
     notice: str = ""
     is_counted: bool = False
     total_at: int = 0
+    fault: str = ""
 
     @property
     def is_patched(self) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from bridge.audio.decoder import COUNTED_FRAMES
+from bridge.audio.decoder import COUNTED_FRAMES, MAX_DECODED_S
 from bridge.audio.level import FLOOR_DB, amplitude, decibels
 
 if TYPE_CHECKING:
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from bridge.audio.channel import Channel
     from bridge.audio.decoder import Decoder
     from bridge.audio.layout import Layout
-
-MAX_SURVEY_S: Final = 4 * 3600.0
-"""What is decoded of a recording, at most, before it is played."""
 
 DEAD_DB: Final = 40.0
 """So far below the loudest channel the others hold no voice."""
@@ -56,24 +53,24 @@ class Survey:
         return f"damaged: it breaks off at {self.frames / rate_hz:.2f} s{of}{why}"
 
 
-def survey(decoder: Decoder, layout: Layout, channel: Channel, most_s: float) -> Survey:
+def survey(decoder: Decoder, layout: Layout, channel: Channel) -> Survey:
     """Return what a recording holds, and leave the decoder at its beginning.
 
-    It is decoded, up to `most_s` seconds, only where its length or its channels leave a choice.
+    It is decoded, up to `MAX_DECODED_S`, only where its length or its channels leave a choice.
     """
     notices = [layout.notice] if layout.notice else []
-    frames, fault = decoder.frames, ""
+    frames, fault = decoder.frames, layout.fault
     promised_s = 0.0
     if frames is not None and 0 < layout.missing < 1:
         promised_s = frames / (1.0 - layout.missing) / decoder.rate_hz
     if frames is None or (channel is None and decoder.channels > 1):
-        levels, most = Levels(decoder.channels), int(most_s * decoder.rate_hz) + 1
+        levels, most = Levels(decoder.channels), int(MAX_DECODED_S * decoder.rate_hz) + 1
         while levels.frames < most and len(piece := decoder.read(COUNTED_FRAMES)):
             levels.add(piece)
-        fault = decoder.fault
-        if fault and frames is not None:
+        fault = decoder.fault or fault
+        if decoder.fault and frames is not None:
             promised_s = frames / decoder.rate_hz
-        if fault or frames is None:
+        if decoder.fault or frames is None:
             frames = levels.frames
         if channel is None:
             channel, notice = levels.choice()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import numpy as np
 
 from bridge.audio.channel import picked
-from bridge.audio.decoder import FORMATS, open_decoder, reopener
+from bridge.audio.decoder import FORMATS, MAX_DECODED_S, open_decoder, reopener
 from bridge.audio.readers import Readers
 from bridge.audio.resample import MAX_RATE_HZ, MIN_RATE_HZ
 from bridge.audio.survey import Survey, survey
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MAX_SOUND_RATE_HZ = 48_000
 """Rate of the sound of a take at most; more is not heard, neither by people nor by the network."""
 
-MAX_SOUND_S = 4 * 3600.0
+MAX_SOUND_S = MAX_DECODED_S
 """Length of one recording at most."""
 
 MARGIN = 512
@@ -142,7 +142,7 @@ def open_sound(path: Path, channel: Channel = None) -> FileSound:
     try:
         if problems := _problems(str(path), decoder, channel):
             raise UserError.of(problems)
-        found = survey(decoder, layout, channel, MAX_SOUND_S)
+        found = survey(decoder, layout, channel)
         if problems := _content_problems(str(path), found, decoder.rate_hz):
             raise UserError.of(problems)
     finally:

@@ -109,6 +109,17 @@ def test_a_flac_of_unknown_length_is_read_to_its_end(tmp_path: Path) -> None:
     assert np.allclose(sound.read(7000, 100), samples[7000:7100], atol=1e-4)
 
 
+def test_a_flac_of_unknown_length_that_is_damaged_is_no_short_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.flac"
+    data = bytearray(written(path, "FLAC"))
+    data[21] &= 0xF0
+    data[22:26] = bytes(4)
+    middle = len(data) // 2
+    path.write_bytes(data[:middle] + bytes(3000) + data[middle + 3000 :])
+    with pytest.raises(UserError, match=r"damaged: it breaks off at [01]\.\d\d s"):
+        open_sound(path)
+
+
 @pytest.mark.parametrize("size", [0, 0x7FFF_FFFF - 36, 0xFFFF_FFFF])
 def test_a_wav_of_a_recorder_that_crashed_is_read_with_a_notice(tmp_path: Path, size: int) -> None:
     path = tmp_path / "a.wav"
