@@ -115,7 +115,7 @@ def test_a_long_name_is_cut_before_what_unreal_needs(tmp_path: Path) -> None:
     stem = "ü" * 100
     (job,), _ = make_jobs(found(tmp_path, f"{stem}.wav"), FORMS, Shard())
     name = job.output(FORMATS["csv"]).name
-    assert name.endswith("ü_1_CSTalk_cal.csv")
+    assert name.endswith("_1_CSTalk_cal.csv")
     assert len(name.encode()) <= 184
 
 
