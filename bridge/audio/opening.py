@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from bridge.audio.channel import ALL
 from bridge.audio.file import AUDIO_SUFFIXES, FileSource
 from bridge.audio.microphone import Microphone
 from bridge.audio.portaudio import DeviceUnavailableError
@@ -31,18 +32,23 @@ class Opening(NamedTuple):
     notice: str | None
 
 
-def open_source(spec: AudioSpec, *, now: Callable[[], float], wake: threading.Event) -> Opening:
+def open_source(
+    spec: AudioSpec, *, now: Callable[[], float], wake: threading.Event, is_voice: bool = True
+) -> Opening:
     """Open what `spec.input` means: "mic", "test", a file, else a device.
 
     A path that exists, or that ends like an audio file, is a file. Where "mic" finds no microphone
     that can be used, the bundled recording is opened instead, in a loop, with a notice of one line
-    that says why. UserError in every other case that cannot be opened.
+    that says why. Without `is_voice` all channels of a file are mixed, whatever they hold, where
+    none is named. UserError in every other case that cannot be opened.
     """
     if spec.input == TEST_SOUND:
         return Opening(TestSource(now=now), None)
     path = Path(os.path.expanduser(spec.input))  # noqa: PTH111 - never fails
     if spec.input != MICROPHONE and _is_file(path):
-        recording = FileSource(path, now=now, channel=spec.channel)
+        # A mix is read as long as timecode is the loudest in it; choosing is for voices.
+        channel = spec.channel or (None if is_voice else ALL)
+        recording = FileSource(path, now=now, channel=channel)
         notice = "; ".join(recording.notices)
         return Opening(recording, f"{path}: {notice}" if notice else None)
     try:

@@ -9,7 +9,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from bridge.audio.channel import ALL
 from bridge.audio.opening import open_source
 from bridge.audio.source import SourceState
 from bridge.clock.chase import Reading
@@ -123,9 +122,7 @@ class LtcSource:
         self._now = now
         self._wake = threading.Event()
         self._is_closing = False
-        # A mix is read as long as timecode is the loudest in it; choosing is for voices.
-        heard = spec if spec.channel else spec.model_copy(update={"channel": ALL})
-        self._source, self.notice = open_source(heard, now=now, wake=self._wake)
+        self._source, self.notice = open_source(spec, now=now, wake=self._wake, is_voice=False)
         self._reader = LtcReader(self._source.rate_hz, offset_s)
         self._thread = threading.Thread(target=self._run, name="timecode", daemon=True)
         self._thread.start()

@@ -18,7 +18,9 @@ from bridge.audio.level import rms_db
 from bridge.audio.opening import SPEECH_PATH, Opening, open_source
 from bridge.audio.spec import AudioSpec
 from bridge.audio.tone import TestSource
+from bridge.clock.rate import FRAME_RATES
 from bridge.errors import UserError
+from tests.clock.ltc_sound import labels, sound
 
 from .conftest import ROOT
 
@@ -159,3 +161,27 @@ def test_the_bundled_recording_is_speech_with_pauses_and_small() -> None:
     assert (levels < -60).sum() > 10
     assert (levels > -30).sum() > 50
     assert np.abs(sound).max() < 1
+
+
+@pytest.mark.parametrize("rise_s", [0.0, 40e-6])
+def test_of_real_timecode_and_a_voice_the_voice_is_heard_and_for_timecode_their_mix(
+    tmp_path: Path, rise_s: float
+) -> None:
+    rate = FRAME_RATES["25"]
+    samples, rate_hz = soundfile.read(SPEECH_PATH, dtype="float32")
+    code = 0.4 * sound(labels(rate, "01:00:00:00", 50), rate, rate_hz=rate_hz)
+    width = max(1, round(rise_s * rate_hz))
+    code = np.convolve(code, np.ones(width) / width, "same")[: len(samples)]
+    voice = samples[: len(code)]
+    path = tmp_path / "both.wav"
+    soundfile.write(path, np.stack([code, voice], axis=1), rate_hz, subtype="FLOAT")
+    spec = AudioSpec(input=str(path))
+    for is_voice, expected in ((True, voice), (False, (code + voice) / 2)):
+        source, notice = open_source(
+            spec, now=lambda: 0.0, wake=threading.Event(), is_voice=is_voice
+        )
+        source.start()
+        heard = np.concatenate([block.samples for block in source.poll(0.5)])
+        source.close()
+        assert np.allclose(heard, expected[: len(heard)], atol=1e-6)
+        assert ("channel 2 alone is used" in (notice or "")) == is_voice
