@@ -28,7 +28,7 @@ def request(session: str, path: str, body: dict[str, Any] | None = None) -> byte
     message = {
         "sessionId": session,
         "addressPath": path,
-        "transactionId": path,
+        "transactionId": 1,
         "timestamp": 0,
         "type": "request",
     }

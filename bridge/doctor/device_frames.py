@@ -77,7 +77,7 @@ class Client:
         message = {
             "sessionId": self._session,
             "addressPath": path,
-            "transactionId": str(self._asked),
+            "transactionId": self._asked,
             "timestamp": int(1000 * time.time()),
             "type": "request",
             "body": body or {},

@@ -12,6 +12,9 @@ from bridge.links.metahuman.messages import ErrorName, Name, RefusalError, fault
 MAX_SUBJECTS = 64
 """Subjects named in one request."""
 
+MAX_TAKES = 4096
+"""Takes named in one request."""
+
 MAX_TAKE_NUMBER = 2**31 - 1
 
 Body = TypeVar("Body", bound="_Body")
@@ -48,6 +51,12 @@ class StreamStop(_Body):
     """Which frames are wanted no more. No ids means all."""
 
     subject_ids: tuple[Name, ...] = Field(default=(), max_length=MAX_SUBJECTS)
+
+
+class TakeNames(_Body):
+    """Which takes are asked about. No names means none."""
+
+    names: tuple[Name, ...] = Field(default=(), max_length=MAX_TAKES)
 
 
 class TakeOrder(_Body):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bridge.links.metahuman.framing import DEFAULT_VERSION, Unpacker, pack
 from bridge.links.metahuman.messages import (
+    MAX_TRANSACTION,
     MalformedError,
     RefusalError,
     error_response,
@@ -108,8 +109,8 @@ class Connection:
         if self._writer.transport.get_write_buffer_size() > MAX_WAITING_BYTES:
             self._writer.transport.abort()
             return
-        self._updates += 1
-        message = update(session_id, path, f"update-{self._updates}", self._wall_ms(), body)
+        self._updates = self._updates % MAX_TRANSACTION + 1
+        message = update(session_id, path, self._updates, self._wall_ms(), body)
         self._writer.write(pack(message, self._version))
 
     def close(self) -> None:

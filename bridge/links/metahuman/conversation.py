@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from bridge.errors import UserError
-from bridge.links.metahuman.bodies import StreamStart, StreamStop, TakeOrder
+from bridge.links.metahuman.bodies import StreamStart, StreamStop, TakeNames, TakeOrder
 from bridge.links.metahuman.messages import HANDSHAKE, ErrorName, RefusalError
 
 if TYPE_CHECKING:
@@ -158,6 +158,11 @@ class Conversation:
         """Takes stay on this machine; none can be fetched over the connection."""
         return {"names": []}
 
+    def _take_metadata(self, request: Incoming) -> Result:
+        """Describe none of the takes that are named: whatever is described, Unreal fetches."""
+        TakeNames.of(request.body or {})
+        return {"takes": []}
+
     _ANSWERS: ClassVar[dict[str, Callable[[Conversation, Incoming], Result]]] = {
         SESSION_START: _start_session,
         "/session/stop": _stop_session,
@@ -170,6 +175,7 @@ class Conversation:
         "/stream/start": _start_stream,
         "/stream/stop": _stop_stream,
         "/take/list": _takes,
+        "/take/metadata": _take_metadata,
         TAKE_START: _start_take,
         TAKE_STOP: _stop_take,
     }

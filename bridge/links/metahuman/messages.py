@@ -3,16 +3,18 @@
     {"sessionId", "addressPath", "transactionId", "timestamp" in ms since 1970,
      "type": "request" | "response" | "update", "body"?, "error"? {"name", "description"}}
 
-A response without a result has no body at all.
+A response without a result has no body at all. The transaction id is a u32 in requests, responses
+and updates: Unreal drops a message with any other, without a word.
 """
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import from_json
 
@@ -28,7 +30,21 @@ MAX_NAME = 256
 MAX_DESCRIPTION = 500
 """Characters of what is said about an error."""
 
+MAX_TRANSACTION = 2**32 - 1
+
+UNKNOWN_TRANSACTION = 0
+"""The transaction id of an answer to what cannot be read."""
+
 Name = Annotated[str, Field(max_length=MAX_NAME)]
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("Input should be a number")  # noqa: TRY004 - pydantic takes this one
+    return value
+
+
+Transaction = Annotated[int, BeforeValidator(_number), Field(ge=0, le=MAX_TRANSACTION)]
 
 
 class ErrorName(StrEnum):
@@ -58,7 +74,7 @@ class Incoming(BaseModel):
 
     session_id: Name = ""
     address_path: Name
-    transaction_id: Name | Annotated[int, Field(strict=True, ge=-(2**53), le=2**53)]
+    transaction_id: Transaction
     type: Literal["request", "response", "update"]
     body: dict[str, Any] | None = None
 
@@ -102,11 +118,14 @@ def error_response(request: Incoming, wall_ms: int, refusal: RefusalError) -> by
 def update(
     session_id: str,
     path: str,
-    transaction_id: str,
+    transaction_id: int,
     wall_ms: int,
     body: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """Return an update: something that the other side did not ask for."""
+    """Return an update: something that the other side did not ask for.
+
+    `transaction_id` is a number of ours, 0 to `MAX_TRANSACTION`.
+    """
     message = {
         "sessionId": session_id,
         "addressPath": path,
@@ -118,15 +137,19 @@ def update(
 
 
 def _salvaged(payload: bytes) -> Incoming:
-    """Return what the other side needs to know its own message again, if it is there."""
-    try:
+    """Return what the other side needs to know its own message again, as far as it is there."""
+    known: dict[str, Any] = {
+        "addressPath": "",
+        "transactionId": UNKNOWN_TRANSACTION,
+        "type": "request",
+    }
+    with suppress(ValueError):
         data = from_json(payload)
-        known = {key: data[key] for key in ("sessionId", "addressPath") if key in data}
-        return Incoming.model_validate(
-            {"addressPath": "", **known, "transactionId": data["transactionId"], "type": "request"}
-        )
-    except (ValueError, TypeError, KeyError):
-        return Incoming(addressPath="", transactionId="", type="request")
+        for key in ("sessionId", "addressPath", "transactionId"):
+            with suppress(ValueError, TypeError, KeyError):
+                Incoming.model_validate(known | {key: data[key]})
+                known[key] = data[key]
+    return Incoming.model_validate(known)
 
 
 def _head(request: Incoming, wall_ms: int) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def conversation(device: Device, host: str = "10.0.0.7") -> Conversation:
 def asked(talk: Conversation, path: str, body: Any = None, session: str | None = None) -> Any:
     known = talk.session_id or "handshake" if session is None else session
     return talk.answer(
-        Incoming(sessionId=known, addressPath=path, transactionId="T", type="request", body=body)
+        Incoming(sessionId=known, addressPath=path, transactionId=7, type="request", body=body)
     )
 
 
@@ -196,6 +196,7 @@ def test_takes_are_recorded_by_whoever_records() -> None:
     assert refused(talk, "/take/record/start", {"slateName": ""}) == "parsingRequestFailed"
     assert refused(talk, "/take/record/start") == "missingBody"
     assert asked(talk, "/take/list") == {"names": []}
+    assert asked(talk, "/take/metadata", {"names": ["Scene_4"]}) == {"takes": []}
     assert refused(talk, "/export/start/take") == "notSupported"
 
 
@@ -228,6 +229,7 @@ PATHS = st.sampled_from(
         "/stream/start",
         "/stream/stop",
         "/take/list",
+        "/take/metadata",
         "/take/record/start",
         "/take/record/stop",
         "/else",

@@ -23,7 +23,7 @@ from bridge.links.metahuman.messages import (
 REQUEST: dict[str, Any] = {
     "sessionId": "S",
     "addressPath": "/information",
-    "transactionId": "T1",
+    "transactionId": 1,
     "timestamp": 1700000000000,
     "type": "request",
 }
@@ -47,14 +47,14 @@ def test_a_request_is_read() -> None:
     assert message == Incoming(
         sessionId="S",
         addressPath="/information",
-        transactionId="T1",
+        transactionId=1,
         type="request",
         body={"streamPort": 11111},
     )
 
 
-@given(st.text(max_size=40), st.integers(-(2**53), 2**53) | st.text(max_size=40))
-def test_responses_carry_what_the_request_is_known_by(path: str, transaction: str | int) -> None:
+@given(st.text(max_size=40), st.integers(0, 2**32 - 1))
+def test_responses_carry_what_the_request_is_known_by(path: str, transaction: int) -> None:
     request = Incoming(sessionId="S", addressPath=path, transactionId=transaction, type="request")
     known = {
         "sessionId": "S",
@@ -71,15 +71,15 @@ def test_responses_carry_what_the_request_is_known_by(path: str, transaction: st
 
 
 def test_an_update_is_what_the_layout_says() -> None:
-    assert json.loads(update("S", "/take/added", "U1", 7, {"name": "A_1"})) == {
+    assert json.loads(update("S", "/take/added", 3, 7, {"name": "A_1"})) == {
         "sessionId": "S",
         "addressPath": "/take/added",
-        "transactionId": "U1",
+        "transactionId": 3,
         "timestamp": 7,
         "type": "update",
         "body": {"name": "A_1"},
     }
-    assert "body" not in json.loads(update("S", "/event/session-stopped", "U2", 7))
+    assert "body" not in json.loads(update("S", "/event/session-stopped", 4, 7))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,11 @@ def test_an_update_is_what_the_layout_says() -> None:
         (b"[]", "message: Input should be"),
         (payload(addressPath=...), "addressPath: Field required"),
         (payload(transactionId=...), "transactionId: Field required"),
-        (payload(transactionId=True), "transactionId"),
+        (payload(transactionId=True), "transactionId: Value error, Input should be a number"),
+        (payload(transactionId="7"), "transactionId: Value error, Input should be a number"),
+        (payload(transactionId=-1), "transactionId: Input should be greater"),
+        (payload(transactionId=2**32), "transactionId: Input should be less"),
+        (payload(transactionId=1.5), "transactionId: Input should be a valid integer"),
         (payload(type="question"), "type: Input should be"),
         (payload(body=[]), "body: Input should be"),
         (payload(sessionId="x" * 257), "sessionId: String should have at most 256"),
@@ -112,8 +116,12 @@ def test_a_message_with_a_fault_is_answered_under_its_own_transaction() -> None:
     with pytest.raises(MalformedError) as caught:
         read_message(payload(body=[]))
     answer = json.loads(error_response(caught.value.read, 7, caught.value))
-    assert (answer["transactionId"], answer["sessionId"]) == ("T1", "S")
+    assert (answer["transactionId"], answer["sessionId"]) == (1, "S")
     assert answer["addressPath"] == "/information"
+    with pytest.raises(MalformedError) as caught:
+        read_message(payload(transactionId="T1"))
+    answer = json.loads(error_response(caught.value.read, 7, caught.value))
+    assert (answer["transactionId"], answer["sessionId"]) == (0, "S")
 
 
 @given(st.binary(max_size=300))
@@ -135,7 +143,7 @@ def test_any_json_is_a_message_or_refused_and_can_be_answered(changes: dict[str,
 
 def test_numbers_beyond_all_measure_are_refused() -> None:
     for number in ("9" * 5000, "1e999", "NaN", "-Infinity"):
-        content = payload(body=...).replace(b'"T1"', number.encode())
+        content = payload(body=...).replace(b'Id": 1,', b'Id": ' + number.encode() + b",")
         with pytest.raises(MalformedError):
             read_message(content)
 

@@ -103,7 +103,7 @@ class Unreal:
         message: dict[str, Any] = {
             "sessionId": self.session,
             "addressPath": path,
-            "transactionId": f"T{next(self._transactions)}",
+            "transactionId": next(self._transactions),
             "timestamp": int(time.time() * 1000),
             "type": "request",
         }
