@@ -17,9 +17,12 @@ HEAD_AXES = ("yaw", "pitch", "roll", "x", "y", "z")
 right shoulder), translation in centimetres."""
 
 
-def neutral_board() -> NDArray[np.float32]:
-    """Return the board at rest, [174]."""
-    return np.zeros(len(CHANNELS), dtype=np.float32)
+_REST = np.array([channel.rest for channel in CHANNELS], dtype=np.float32)
+
+
+def neutral_board(rows: int | None = None) -> NDArray[np.float32]:
+    """Return the board at rest, [174], or that many rows of it, [rows, 174]."""
+    return _REST.copy() if rows is None else np.tile(_REST, (rows, 1))
 
 
 def neutral_head() -> NDArray[np.float32]:

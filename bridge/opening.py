@@ -104,7 +104,10 @@ def _open_subject(
     links: dict[str, list[Link]] = {name: [] for name in maps}
     for link_spec in spec.links:
         name = link_spec.rigmap
-        link = open_link(link_spec, spec.name, maps[name].outputs, config.fps, stage.devices)
+        rigmap = maps[name]
+        link = open_link(
+            link_spec, spec.name, rigmap.outputs, config.fps, stage.devices, rigmap.rest
+        )
         closing.callback(link.close)
         links[name].append(link)
     voice, notice = _open_voice(spec, config, stage, closing)

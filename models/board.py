@@ -17,6 +17,8 @@ class Channel:
     """One slider or one axis of a pad of the face board.
 
     `mirror_sign` is -1 where the mirrored face has the opposite value (`CTRL_C_jaw.tx`), else 1.
+    `rest` is its value in a face at rest: 0, but 1 for `nose_wrinkleUpper`, which says how much of
+    a wrinkled nose reaches its bridge.
     `audio_driven` marks the 81 channels which the engine's own audio solver drives.
     """
 
@@ -28,6 +30,7 @@ class Channel:
     region: str
     mirror_sign: int
     audio_driven: bool
+    rest: float
 
     @property
     def mirror(self) -> str:
@@ -50,6 +53,7 @@ def _read_table() -> tuple[Channel, ...]:
             region=row["region"],
             mirror_sign=int(row["mirror_sign"]),
             audio_driven=row["audio_driven"] == "1",
+            rest=float(row["rest"]),
         )
         for index, row in enumerate(csv.DictReader(text.splitlines()))
     )

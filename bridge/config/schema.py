@@ -69,8 +69,6 @@ def _preview(value: Any) -> Any:
 
 def _buffer(value: Any) -> Any:
     """Read `auto` as no fixed buffer."""
-    if value is None:
-        raise FieldError("no buffer is given", f"write {AUTO_BUFFER}, or milliseconds")
     if isinstance(value, str) and value.strip().lower() == AUTO_BUFFER:
         return None
     return value

@@ -10,7 +10,8 @@ from bridge.face.alive.cues import Cues
 from bridge.face.alive.life import Life, prepared
 from bridge.face.alive.living import NUMBERS, lay
 from bridge.face.alive.prosody import ProsodyTracker
-from models.board import AUDIO_DRIVEN, CHANNELS, INDEX
+from bridge.frame import neutral_board
+from models.board import AUDIO_DRIVEN, INDEX
 from models.evaluation.joint.performance import Performance
 from models.timing import HOP_S, HOP_SAMPLES
 
@@ -37,6 +38,6 @@ def perform(
     for row, prosody in enumerate(tracker.hear(heard)):
         living = life.step(row * HOP_S, Cues(prosody, emotions[row]))
         numbers[row], head[row], gaze_deg[row] = living.numbers, living.head, living.gaze_deg
-    board = np.zeros((rows, len(CHANNELS)), dtype=np.float32)
+    board = neutral_board(rows)
     board[:, _COLUMNS] = face
     return Performance(lay(prepared(board, life.eased_levels), numbers), head, gaze_deg)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CHUNK_BYTES: Final = 1 << 20
 ARKIT: Final = "livelinkface61"
 METAHUMAN: Final = "metahuman"
+METAHUMAN_ANIMATION: Final = "metahuman_animation"
 
 CSV_SUBJECT: Final = ("CSTalk", "cal")
 """Behind slate and take number in the name of a Live Link Face CSV file, where Unreal's importer
@@ -172,7 +173,7 @@ FORMATS: Final[dict[str, Format]] = {
             ".metahuman.csv",
             "text/csv",
             _metahuman_csv,
-            rigmap=METAHUMAN,
+            rigmap=METAHUMAN_ANIMATION,
             target=METAHUMAN,
         ),
         Format(
@@ -181,7 +182,7 @@ FORMATS: Final[dict[str, Format]] = {
             ".metahuman.json",
             "application/json",
             _json,
-            rigmap=METAHUMAN,
+            rigmap=METAHUMAN_ANIMATION,
             target=METAHUMAN,
         ),
     )

@@ -34,7 +34,7 @@ class Link(Protocol):
 
     @property
     def not_finite(self) -> int:
-        """Values that were NaN, infinite or beyond float32, and left as 0."""
+        """Values that were NaN, infinite or beyond float32, and left at rest."""
 
     @property
     def receivers(self) -> Sequence[Receiver | Unfound]:
@@ -44,7 +44,7 @@ class Link(Protocol):
         """Send one frame; call it every tick, silence or not. ValueError for another shape only."""
 
     def neutral(self, tick: Tick) -> None:
-        """Send one frame of a face at rest: every value 0."""
+        """Send one frame of a face at rest."""
 
     def close(self) -> None:
         """Leave the face at rest, unless it is so already or none was ever sent; then close."""
@@ -53,16 +53,19 @@ class Link(Protocol):
 class UdpLink:
     """What links over UDP share: finite values, the frame at rest, the counters.
 
-    A link of a protocol says in `_encode` which datagrams carry a frame. Any thread may set
-    `is_streaming` and change the `targets`, while one sends.
+    A link of a protocol says in `_encode` which datagrams carry a frame. `rest` is what its rig map
+    makes of a face at rest, [outputs]; None is 0 everywhere. Any thread may set `is_streaming` and
+    change the `targets`, while one sends.
     """
 
-    def __init__(self, name: str, outputs: int, targets: UdpTargets) -> None:
+    def __init__(
+        self, name: str, outputs: int, targets: UdpTargets, rest: NDArray[np.float32] | None = None
+    ) -> None:
         self.name = name
         self.not_finite = 0
         self.targets = targets
         self.is_streaming = True
-        self._rest = np.zeros(outputs, dtype=np.float32)
+        self._rest = np.zeros(outputs, dtype=np.float32) if rest is None else rest
         self._last_tick: Tick | None = None
         self._is_at_rest = True
         self._is_closed = False
@@ -83,7 +86,7 @@ class UdpLink:
         return self.targets.receivers
 
     def send(self, values: NDArray[np.float32], tick: Tick) -> None:
-        """Send one frame; what is not finite leaves as 0 and is counted.
+        """Send one frame; what is not finite leaves at rest and is counted.
 
         While it does not stream, targets get one frame at rest, then nothing. So do dropped ones.
         """
@@ -92,7 +95,7 @@ class UdpLink:
             self.targets.dismiss(self._encode(self._rest, tick.frame, tick.subframe))
         if not is_streaming and self._is_at_rest:
             return
-        finite, replaced = made_finite(values if is_streaming else self._rest)
+        finite, replaced = made_finite(values if is_streaming else self._rest, self._rest)
         datagrams = self._encode(finite, tick.frame, tick.subframe)
         self.not_finite += replaced
         self.targets.send(datagrams)
@@ -124,8 +127,14 @@ class LiveLinkFaceLink(UdpLink):
     Frame numbers begin again at 0 after `MAX_FRAME`.
     """
 
-    def __init__(self, name: str, encoder: Encoder, targets: UdpTargets) -> None:
-        super().__init__(name, VALUE_COUNT, targets)
+    def __init__(
+        self,
+        name: str,
+        encoder: Encoder,
+        targets: UdpTargets,
+        rest: NDArray[np.float32] | None = None,
+    ) -> None:
+        super().__init__(name, VALUE_COUNT, targets, rest)
         self._encoder = encoder
 
     def rename(self, subject: str) -> None:
@@ -139,8 +148,14 @@ class LiveLinkFaceLink(UdpLink):
 class OscLink(UdpLink):
     """OSC bundles with one float for each address of the template; the receiver's clock counts."""
 
-    def __init__(self, name: str, template: BundleTemplate, targets: UdpTargets) -> None:
-        super().__init__(name, len(template.addresses), targets)
+    def __init__(
+        self,
+        name: str,
+        template: BundleTemplate,
+        targets: UdpTargets,
+        rest: NDArray[np.float32] | None = None,
+    ) -> None:
+        super().__init__(name, len(template.addresses), targets, rest)
         self._template = template
 
     def _encode(self, values: NDArray[np.float32], _frame: int, _subframe: float) -> list[bytes]:

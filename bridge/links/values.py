@@ -28,10 +28,13 @@ def checked(values: ArrayLike, count: int) -> NDArray[np.float32]:
     return array
 
 
-def made_finite(values: ArrayLike) -> tuple[NDArray[np.float32], int]:
-    """Return `values` as float32 with 0 (rest) for what is not finite, and how many these were."""
+def made_finite(
+    values: ArrayLike, rest: NDArray[np.float32] | float = 0.0
+) -> tuple[NDArray[np.float32], int]:
+    """Return `values` as float32, at `rest` where they are not finite, and how many these were."""
     array = as_float32(values)
     finite = np.isfinite(array)
     if finite.all():
         return array, 0
-    return np.where(finite, array, np.float32(0.0)), int(array.size - np.count_nonzero(finite))
+    replaced = np.where(finite, array, np.float32(rest)).astype(np.float32)
+    return replaced, int(array.size - np.count_nonzero(finite))

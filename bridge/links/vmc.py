@@ -157,9 +157,14 @@ class VmcLink(UdpLink):
     """Frames of one character to receivers of the VMC protocol, at the ticks of `rate`."""
 
     def __init__(
-        self, name: str, encoder: VmcEncoder, rate: FrameRate, targets: UdpTargets
+        self,
+        name: str,
+        encoder: VmcEncoder,
+        rate: FrameRate,
+        targets: UdpTargets,
+        rest: Floats | None = None,
     ) -> None:
-        super().__init__(name, len(encoder.outputs), targets)
+        super().__init__(name, len(encoder.outputs), targets, rest)
         self._encoder = encoder
         self._rate = rate
         self._first_frame: int | None = None

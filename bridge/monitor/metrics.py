@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bridge.face.perform import Showing
+from bridge.frame import neutral_board
 from bridge.monitor.link_metrics import LinkMetrics
 from bridge.monitor.rings import Percentiles, Rate, ShownFaces
-from models.board import CHANNELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -89,7 +89,7 @@ class SubjectMetrics:
         """What it feels at a host time, a weight by name."""
         self.is_muted = self.is_paused = False
         self.lookahead_ms = 0
-        self.board: NDArray[np.float32] = np.zeros(len(CHANNELS), dtype=np.float32)
+        self.board: NDArray[np.float32] = neutral_board()
         self.frame: int | None = None
         self.shown = ShownFaces()
         self.buffer_at: Callable[[float], float] = lambda _now_s: 0.0

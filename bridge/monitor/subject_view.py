@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.text import Text
 
+from bridge.frame import neutral_board
 from bridge.monitor.glyphs import bar
 from bridge.monitor.health import Lamp, State, health, lamps
 from bridge.monitor.metrics import PARTS
@@ -92,7 +93,7 @@ def brief_view(
 
 def top_curves(subject: SubjectMetrics, number: int) -> list[tuple[str, float]]:
     """Return the board channels furthest from rest and their values, without the `CTRL_`."""
-    strengths = np.abs(subject.board)
+    strengths = np.abs(subject.board - neutral_board())
     order = np.argsort(-strengths, kind="stable")[:number]
     return [
         (CHANNELS[index].name.removeprefix("CTRL_"), float(subject.board[index]))

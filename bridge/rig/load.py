@@ -156,7 +156,7 @@ def _in_wire_order(rules: dict[str, Rule], target: str, where: str) -> dict[str,
     if not table.curves:
         return rules
     return {
-        curve.name: rules.get(curve.name) or rest_rule(curve.name, where)
+        curve.name: rules.get(curve.name) or rest_rule(curve.name, where, curve.rest)
         for curve in table.curves
-        if table.complete or curve.name in rules
+        if table.complete or curve.rest or curve.name in rules
     }

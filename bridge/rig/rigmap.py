@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bridge.frame import neutral_board, neutral_head
 from bridge.rig.smoothing import OneEuro, OneEuroState
 
 if TYPE_CHECKING:
@@ -79,6 +80,11 @@ class RigMap:
     def applier(self) -> Applier:
         """Return what applies the map to a course of frames, with smoothing."""
         return Applier(self)
+
+    @property
+    def rest(self) -> Floats:
+        """The curves of a face at rest, [outputs]."""
+        return self.finished(self.mixed(neutral_board(), neutral_head()))
 
     def mixed(self, board: Floats, head: Floats) -> Floats:
         """Return all rows before smoothing, limits and products, [rows] or [time, rows]."""

@@ -47,6 +47,6 @@ class RuleSet:
         return load_table(self.target)
 
 
-def rest_rule(name: str, where: str) -> Rule:
-    """Return the rule of a curve which stays at zero."""
-    return Rule(name, CurveSpec(), where, {})
+def rest_rule(name: str, where: str, rest: float = 0.0) -> Rule:
+    """Return the rule of a curve which stays at rest."""
+    return Rule(name, CurveSpec(offset=rest) if rest else CurveSpec(), where, {})

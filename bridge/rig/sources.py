@@ -22,7 +22,10 @@ _HEAD_MIRROR_SIGNS = {"yaw": -1, "roll": -1, "x": -1}
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One value of a frame: a board channel or a head axis (`head.yaw`), by its place in both."""
+    """One value of a frame: a board channel or a head axis (`head.yaw`), by its place in both.
+
+    `rest` is its value in a face at rest.
+    """
 
     index: int
     name: str
@@ -31,6 +34,7 @@ class Axis:
     side: str
     mirror: str
     mirror_sign: int
+    rest: float = 0.0
 
 
 def _head_axis(index: int, axis: str) -> Axis:
@@ -41,7 +45,7 @@ def _head_axis(index: int, axis: str) -> Axis:
 
 AXES: tuple[Axis, ...] = (
     *(
-        Axis(c.index, c.name, c.minimum, c.maximum, c.side, c.mirror, c.mirror_sign)
+        Axis(c.index, c.name, c.minimum, c.maximum, c.side, c.mirror, c.mirror_sign, c.rest)
         for c in CHANNELS
     ),
     *(_head_axis(len(CHANNELS) + place, axis) for place, axis in enumerate(HEAD_AXES)),
@@ -50,6 +54,7 @@ AXES: tuple[Axis, ...] = (
 
 MINIMUM = np.array([axis.minimum for axis in AXES], dtype=np.float32)
 MAXIMUM = np.array([axis.maximum for axis in AXES], dtype=np.float32)
+REST = np.array([axis.rest for axis in AXES], dtype=np.float32)
 
 _BY_NAME = {axis.name: axis for axis in AXES}
 _HALF_PLACES = {"": 0, "+": 1, "-": 2}
@@ -128,6 +133,7 @@ class Sources:
     floor: NDArray[np.float32]
     minimum: NDArray[np.float32]
     maximum: NDArray[np.float32]
+    rest: NDArray[np.float32]
 
     @classmethod
     def at(cls, columns: NDArray[np.intp]) -> Sources:
@@ -135,12 +141,14 @@ class Sources:
         half, axes = np.divmod(columns, len(MINIMUM))
         sign = np.where(half == 2, -1.0, 1.0).astype(np.float32)
         floor = np.where(half == 0, -np.inf, 0.0).astype(np.float32)
-        return cls(axes, sign, floor, MINIMUM[axes], MAXIMUM[axes])
+        return cls(axes, sign, floor, MINIMUM[axes], MAXIMUM[axes], REST[axes])
 
     def read(self, axes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return [..., sources] of [..., axes]; what is not finite reads as rest."""
         values: NDArray[np.float32] = axes[..., self.axes]
-        values[~np.isfinite(values)] = 0.0
+        unknown = ~np.isfinite(values)
+        if unknown.any():
+            values = np.where(unknown, self.rest, values)
         np.clip(values, self.minimum, self.maximum, out=values)
         values *= self.sign
         return np.maximum(values, self.floor, out=values)

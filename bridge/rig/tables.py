@@ -3,7 +3,8 @@
 One CSV table per target lies in `tables/`:
 
 - `metahuman`: the raw curves of a MetaHuman, in the order seen on the wire of Live Link Face's
-  MetaHuman Animator mode.
+  MetaHuman Animator mode; then those which turn and move its head, by the names and in the order in
+  which Unreal adds them: degrees in the axes of the head bone, and centimetres.
 - `livelinkface61`: the values of a Live Link Face packet in packet order. The first 52 are ARKit
   coefficients, the last 9 rotations in radians.
 - `vrm`: the expression presets of VRM 1.0, then the turns of the head bone in radians.
@@ -30,7 +31,8 @@ class Curve:
 
     `mirror` is the curve which a mirrored face moves instead, with its value times `mirror_sign`;
     a centre curve may be its own mirror. Without a `required` curve a face of this target does not
-    speak or is not recognised.
+    speak or is not recognised. `rest` is its value in a face at rest; a curve that rests elsewhere
+    than at 0 is always sent.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Curve:
     mirror: str
     mirror_sign: int
     required: bool
+    rest: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Table:
     """The curves of one target in wire order.
 
     A `complete` target has a fixed place for every curve, so that all of them are sent, the
-    unmapped ones as zero.
+    unmapped ones at rest.
     """
 
     target: str
@@ -76,6 +79,7 @@ def load_table(target: str) -> Table:
             mirror=row["mirror"],
             mirror_sign=int(row["mirror_sign"]),
             required=row["required"] == "1",
+            rest=float(row.get("rest", 0)),
         )
         for row in csv.DictReader(text.splitlines())
     )

@@ -13,8 +13,9 @@ from bridge.face.alive.cues import Cues
 from bridge.face.alive.life import prepared
 from bridge.face.alive.living import ADDED, lay
 from bridge.face.alive.prosody import SILENCE, Prosody, ProsodyTracker
+from bridge.frame import neutral_board
 from bridge.takes.take import BLOCK_ROWS, still_head
-from models.board import CHANNELS, INDEX
+from models.board import INDEX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -52,7 +53,7 @@ def enliven(
             life.step(HOP_S * row, cue)
             for row, cue in zip(range(block.start, block.stop), cues, strict=False)
         ]
-        board = np.zeros((len(livings), len(CHANNELS)), dtype=np.float32)
+        board = neutral_board(len(livings))
         board[:, given] = rows[block]
         numbers = np.array([living.numbers for living in livings], dtype=np.float32)
         faces[block] = lay(prepared(board, life.eased_levels), numbers)[:, kept]

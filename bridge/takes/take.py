@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bridge.clock.rate import FRAME_RATES
-from bridge.frame import HEAD_AXES
+from bridge.frame import HEAD_AXES, neutral_board
 from bridge.takes.emotions import EmotionCourse
-from models.board import CHANNELS, INDEX
+from models.board import INDEX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -81,7 +81,7 @@ class Take:
     def whole_board(self, rows: slice = slice(None)) -> Floats:
         """Return all channels of some rows, float32 [time, 174]."""
         given = self.board[rows]
-        board = np.zeros((len(given), len(CHANNELS)), dtype=np.float32)
+        board = neutral_board(len(given))
         board[:, [INDEX[name] for name in self.channels]] = given
         return board
 

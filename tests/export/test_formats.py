@@ -15,6 +15,7 @@ from bridge.errors import UserError
 from bridge.export import FORMATS, ExportSettings, export_name, export_take, find_format
 from bridge.export.names import MAX_BYTES, safe_name
 from bridge.export.rows import blocks, span
+from bridge.links.metahuman.frame import HEAD_POSE
 from bridge.rig.load import load_rigmap
 from bridge.rig.tables import load_table
 from bridge.takes.file import load_take
@@ -68,11 +69,17 @@ def test_the_raw_curves_of_a_metahuman_are_the_same_in_both_forms() -> None:
     read = json.loads(exported("metahuman-json"))
     assert lines[0] == ["Frame", "Time", *RAW]
     assert read["curves"] == list(RAW)
-    assert len(RAW) == 251
+    assert len(RAW) == 251 + 7
+    assert RAW[251:] == ("HeadControlSwitch", *HEAD_POSE)
     from_csv = np.array([[float(cell) for cell in line] for line in lines[1:]])
     np.testing.assert_array_equal(from_csv, np.array(read["frames"]))
-    expected = curves(moving_take().at(FRAME_RATES["60"]), load_rigmap("metahuman"))
-    np.testing.assert_allclose(from_csv[:, 2:], expected, atol=1e-6)
+    expected = curves(moving_take().at(FRAME_RATES["60"]), load_rigmap("metahuman_animation"))
+    np.testing.assert_allclose(from_csv[:, 2:], expected, atol=2e-6)
+    named = dict(zip(RAW, from_csv[:, 2:].T, strict=True))
+    assert set(named["HeadControlSwitch"]) == {1.0}
+    assert set(named["CTRL_expressions_noseWrinkleUpperL"]) == {1.0}
+    yaw = np.degrees(moving_take().at(FRAME_RATES["60"]).head[:, 0])
+    np.testing.assert_allclose(named["HeadRoll"], yaw, atol=2e-5)
 
 
 def test_numpy_reads_the_arrays() -> None:

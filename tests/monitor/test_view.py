@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 from rich.console import Console
 
 from bridge.audio.source import SourceState
+from bridge.frame import neutral_board
 from bridge.monitor.glyphs import ASCII, BLOCKS, bar
 from bridge.monitor.subject_view import top_curves
 from bridge.monitor.view import draw
@@ -131,7 +131,7 @@ def test_a_bar_is_as_long_as_it_is_wide() -> None:
 
 def test_top_curves_are_those_furthest_from_rest() -> None:
     one = subject()
-    board = np.zeros_like(one.board)
+    board = neutral_board()
     board[INDEX["CTRL_C_jaw.ty"]], board[INDEX["CTRL_L_brow_down.ty"]] = 0.3, 0.5
     board[INDEX["CTRL_C_jaw.tx"]] = -0.4
     one.faced(board, 0)

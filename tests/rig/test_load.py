@@ -75,7 +75,13 @@ def test_maps_extend_one_another_relative_to_their_folder(write):
 
 
 def test_the_shipped_names():
-    assert shipped_names() == ["livelinkface61", "metahuman", "metahuman_device", "vrm"]
+    assert shipped_names() == [
+        "livelinkface61",
+        "metahuman",
+        "metahuman_animation",
+        "metahuman_device",
+        "vrm",
+    ]
 
 
 def test_all_mistakes_of_a_file_come_at_once(write):

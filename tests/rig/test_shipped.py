@@ -9,14 +9,15 @@ import pytest
 
 from bridge.face.alive.living import lay
 from bridge.frame import HEAD_AXES, Frame, neutral_board
-from bridge.links.metahuman.frame import HEAD_POSE
-from bridge.rig.load import load_rigmap
+from bridge.links.metahuman.frame import CONTROLS, HEAD_POSE
+from bridge.rig.load import load_rigmap, shipped_names
 from bridge.rig.sources import parse_source
 from bridge.rig.tables import load_table
 from models.board import AUDIO_DRIVEN, CHANNELS, INDEX
 
 PREFIX = "CTRL_expressions_"
 FOUR_LIPS = ("UL", "UR", "DL", "DR")
+WRINKLES = {f"{PREFIX}noseWrinkleUpper{side}": 1.0 for side in "LR"}
 
 # A stock MetaHuman's own pose asset: which raw curves one ARKit value shows, and how strongly.
 # `?` stands for the side, `Left` or `Right`; residues below 0.1 are artefacts and left out.
@@ -131,6 +132,7 @@ def shown_by_a_stock_metahuman(arkit: dict[str, float]) -> dict[str, float]:
             for curve, weight in pose.items():
                 target = PREFIX + curve.replace("?", letter)
                 shown[target] += weight * arkit[name.replace("?", word)]
+    shown |= WRINKLES  # the asset's own default pose
     together = min(1.0, arkit["MouthClose"] / arkit["JawOpen"]) if arkit["JawOpen"] > 0 else 0.0
     shown |= {f"{PREFIX}mouthLipsTogether{lip}": together for lip in FOUR_LIPS}
     return dict(shown)
@@ -183,7 +185,7 @@ def test_closed_lips_stay_closed_when_a_tweak_opens_the_jaw_wider(tmp_path):
 
 def test_every_half_of_every_channel_feeds_its_raw_curve():
     rigmap = load_rigmap("metahuman")
-    assert rigmap.outputs == tuple(curve.name for curve in load_table("metahuman").curves)
+    assert rigmap.outputs == CONTROLS
     used: Counter[str] = Counter()
     phased = {"CTRL_L_mouth_lipSticky.ty": 3, "CTRL_R_mouth_lipSticky.ty": 3}
     phased |= {"CTRL_C_neck_swallow.ty": 4}
@@ -193,7 +195,6 @@ def test_every_half_of_every_channel_feeds_its_raw_curve():
     expected = {
         name + half: phased.get(name, 1) for name, signs in halves.items() for half in signs
     }
-    del expected["CTRL_C_tongue_roll.ty-"]  # the rig has no curve for it
     assert used == expected
 
 
@@ -215,7 +216,9 @@ def test_every_half_of_every_channel_feeds_its_raw_curve():
     ],
 )
 def test_signs_and_phases_of_the_board(channel, value, curve):
-    moved = {name: v for name, v in raw_curves(frame_of({channel: value})).items() if v > 1e-5}
+    rest = raw_curves(Frame(0.0))
+    shown = raw_curves(frame_of({channel: value}))
+    moved = {name: v for name, v in shown.items() if abs(v - rest[name]) > 1e-5}
     assert moved == pytest.approx({PREFIX + curve: 1.0}, abs=1e-5)
 
 
@@ -249,9 +252,53 @@ def test_vrm_vowels_take_turns():
     assert closed["aa"] == 0.0
 
 
-@pytest.mark.parametrize("name", ["metahuman", "livelinkface61", "vrm"])
+AT_REST = {
+    "livelinkface61": {},
+    "vrm": {},
+    "metahuman": WRINKLES,
+    "metahuman_device": {**WRINKLES, "HeadTranslationX": 0.01},
+    "metahuman_animation": {**WRINKLES, "HeadControlSwitch": 1.0},
+}
+
+
+@pytest.mark.parametrize("name", shipped_names())
 def test_a_face_at_rest_is_at_rest(name):
-    np.testing.assert_array_equal(load_rigmap(name).apply(Frame(0.0)), 0.0)
+    rigmap = load_rigmap(name)
+    shown = dict(zip(rigmap.outputs, rigmap.apply(Frame(0.0)).tolist(), strict=True))
+    assert {curve: value for curve, value in shown.items() if value} == pytest.approx(AT_REST[name])
+    np.testing.assert_array_equal(rigmap.rest, rigmap.apply(Frame(0.0)))
+
+
+def test_what_rests_above_0_is_sent_even_where_a_map_takes_it_out(tmp_path):
+    path = tmp_path / "hero.yaml"
+    path.write_text(f"extends: metahuman\ncurves:\n  {PREFIX}noseWrinkleUpperL: null\n")
+    rigmap = load_rigmap(path)
+    assert rigmap.outputs == load_rigmap("metahuman").outputs
+    assert rigmap.rest[rigmap.outputs.index(f"{PREFIX}noseWrinkleUpperL")] == 1.0
+    assert rigmap.warnings, "the other side still listens to the board"
+
+
+@pytest.mark.parametrize(
+    ("turn", "roll_pitch_yaw"),
+    [("yaw", (10, 0, 0)), ("pitch", (0, 0, -10)), ("roll", (0, 10, 0))],
+    ids=["own left", "up", "right shoulder"],
+)
+@pytest.mark.parametrize("name", ["metahuman_device", "metahuman_animation"])
+def test_a_head_turns_in_the_axes_of_its_bone(name, turn, roll_pitch_yaw):
+    frame = Frame(0.0)
+    frame.head[HEAD_AXES.index(turn)] = np.radians(10)
+    rigmap = load_rigmap(name)
+    shown = dict(zip(rigmap.outputs, rigmap.apply(frame).tolist(), strict=True))
+    assert [shown[n] for n in HEAD_POSE[:3]] == pytest.approx(roll_pitch_yaw, abs=1e-4)
+
+
+def test_a_head_moves_as_a_camera_before_it_sees_it():
+    frame = Frame(0.0)
+    frame.head[3:] = 1.0, 2.0, 3.0  # own left, up, forward
+    for name, rest in (("metahuman_device", 0.01), ("metahuman_animation", 0.0)):
+        rigmap = load_rigmap(name)
+        shown = dict(zip(rigmap.outputs, rigmap.apply(frame).tolist(), strict=True))
+        assert [shown[n] for n in HEAD_POSE[3:]] == pytest.approx([-3.0 + rest, 1.0, 2.0])
 
 
 def test_what_the_generator_drives_reaches_the_packet_where_arkit_has_a_word_for_it():
@@ -309,7 +356,7 @@ def test_eyes_and_head_turn_the_same_way_in_every_map():
         assert raw[f"CTRL_expressions_eyeLookRight{side}"] == 0.0
         assert raw[f"CTRL_expressions_eyeLookUp{side}"] == pytest.approx(0.2)
     pose = [raw[name] for name in HEAD_POSE]
-    assert pose == pytest.approx([*np.degrees([0.05, 0.1, -0.2]), 3.0, -1.0, 2.0], rel=1e-5)
+    assert pose == pytest.approx([*np.degrees([0.2, 0.05, -0.1]), -2.99, 1.0, 2.0], rel=1e-5)
     presets = values("vrm")
     assert presets["lookLeft"] == pytest.approx(0.5)
     assert presets["lookUp"] == pytest.approx(0.2)

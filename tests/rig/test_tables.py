@@ -6,7 +6,7 @@ import pytest
 
 from bridge.rig.tables import CUSTOM, TARGETS, load_table
 
-SIZES = {"metahuman": 251, "livelinkface61": 61, "vrm": 21}
+SIZES = {"metahuman": 251 + 7, "livelinkface61": 61, "vrm": 21}
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -20,6 +20,8 @@ def test_names_are_unique_and_mirrors_are_mutual(target):
         assert (partner.minimum, partner.maximum) == (curve.minimum, curve.maximum)
         assert (curve.side, partner.side) in {("L", "R"), ("R", "L"), ("C", "C")}
         assert curve.minimum <= 0 < curve.maximum
+        assert curve.minimum <= curve.rest <= curve.maximum
+        assert partner.rest == curve.rest
 
 
 def test_places_seen_on_real_wires():

@@ -35,11 +35,16 @@ if TYPE_CHECKING:
 
 VERSION = 1
 
-CONTROLS: tuple[str, ...] = tuple(curve.name for curve in load_table("metahuman").curves)
+_CURVES = [curve for curve in load_table("metahuman").curves if curve.region != "head"]
+
+CONTROLS: tuple[str, ...] = tuple(curve.name for curve in _CURVES)
 """The controls of every subject of ours, in wire order: all raw curves, whatever a rig map moves.
 
 `CTRL_expressions_mouthUp` must be among them: by its presence Unreal's Blueprint knows that the
 curves are a MetaHuman's own."""
+
+REST: NDArray[np.float32] = np.array([curve.rest for curve in _CURVES], dtype=np.float32)
+"""The controls of a face at rest, [controls]."""
 
 HEAD_POSE = (
     "HeadRoll",
@@ -49,7 +54,8 @@ HEAD_POSE = (
     "HeadTranslationY",
     "HeadTranslationZ",
 )
-"""Rotation in degrees, translation in centimetres, by the names which Unreal gives them."""
+"""Rotation in degrees in the axes of the head bone, translation in centimetres, by the names which
+Unreal gives them; it passes the rotation on as it is."""
 
 FULL_SCALE = 65535
 """What 1.0 is on the wire."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bridge.links.livelink_face import MAX_FRAME
-from bridge.links.metahuman.frame import CONTROLS, HEAD_POSE, FrameEncoder
+from bridge.links.metahuman.frame import CONTROLS, HEAD_POSE, REST, FrameEncoder
 from bridge.links.target import Target
 from bridge.links.udp import Receiver
 from bridge.links.values import made_finite
@@ -40,12 +40,20 @@ class MetaHumanLink:
     """Frames of one subject; a `bridge.links.link.Link`.
 
     Its values are those of `outputs`: raw curves and, if the rig map has them, the head pose.
-    Every curve is sent always; those which are no output rest at 0. `sent` counts datagrams:
-    none before Unreal has asked for the subject. The sockets belong to the thread that sends.
-    ValueError for outputs which cannot be carried (`outputs_fault`).
+    Every curve is sent always; those which are no output rest. `rest` is what the rig map makes of
+    a face at rest, [outputs]; None is the rest of each curve. `sent` counts datagrams: none before
+    Unreal has asked for the subject. The sockets belong to the thread that sends. ValueError for
+    outputs which cannot be carried (`outputs_fault`).
     """
 
-    def __init__(self, name: str, feed: Feed, outputs: Sequence[str], rate: FrameRate) -> None:
+    def __init__(
+        self,
+        name: str,
+        feed: Feed,
+        outputs: Sequence[str],
+        rate: FrameRate,
+        rest: NDArray[np.float32] | None = None,
+    ) -> None:
         if fault := outputs_fault(outputs):
             raise ValueError(fault)
         self.name = name
@@ -54,7 +62,8 @@ class MetaHumanLink:
         self._feed = feed
         self._encoder = FrameEncoder(feed.id, rate)
         self._places = np.array([PLACES[output] for output in outputs], dtype=np.intp)
-        self._face = np.zeros(len(PLACES), dtype=np.float32)
+        self._face = np.concatenate((REST, np.zeros(len(HEAD_POSE), dtype=np.float32)))
+        self._rest = self._face[self._places] if rest is None else rest
         self._wanted: tuple[Address, ...] = ()
         self._gone = (0, 0)
         """Datagrams sent and failed to receivers that are no more."""
@@ -76,7 +85,7 @@ class MetaHumanLink:
         """Send one frame, [outputs]; never waits. ValueError for another shape only."""
         if values.shape != self._places.shape:
             raise ValueError(f"values of shape {values.shape}, not {self._places.shape}")
-        finite, replaced = made_finite(values)
+        finite, replaced = made_finite(values, self._rest)
         self.not_finite += replaced
         self._face[self._places] = finite
         self._send(tick.frame, tick.subframe)
@@ -85,7 +94,7 @@ class MetaHumanLink:
 
     def neutral(self, tick: Tick) -> None:
         """Send one frame of a face at rest."""
-        self.send(np.zeros(self._places.shape, dtype=np.float32), tick)
+        self.send(self._rest, tick)
         self._is_at_rest = True
 
     def close(self) -> None:
@@ -93,7 +102,7 @@ class MetaHumanLink:
         if self._is_closed:
             return
         if self._last_tick is not None and not self._is_at_rest:
-            self._face[:] = 0.0
+            self._face[self._places] = self._rest
             self._send(self._last_tick.frame + 1, self._last_tick.subframe)
         self._is_closed = True
         self._serve(())

@@ -18,6 +18,9 @@ from bridge.listening import binding_problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from bridge.clock.rate import FrameRate
     from bridge.links.metahuman.device import Recorder
 
@@ -59,12 +62,13 @@ class Devices:
         outputs: Sequence[str],
         rate: FrameRate,
         access: Access = TO_ALL,
+        rest: NDArray[np.float32] | None = None,
     ) -> MetaHumanLink:
         """Return the link of a subject to the device that listens at `place`, host and port.
 
-        `where` is the link's name. UserError: a subject or outputs which a device cannot carry, a
-        subject the device has already, a place at which it cannot listen, another `access` than
-        that of the device.
+        `where` is the link's name, `rest` what the rig map makes of a face at rest. UserError: a
+        subject or outputs which a device cannot carry, a subject the device has already, a place at
+        which it cannot listen, another `access` than that of the device.
         """
         problems = []
         if fault := subject_fault(subject):
@@ -79,7 +83,8 @@ class Devices:
         if self._opened[place].access != access:
             what = "allow or discoverable is another than that of a link to the same address"
             raise UserError(Problem(where, what, "write the same behind each of them"))
-        return MetaHumanLink(where, self._opened[place].device.add(subject), outputs, rate)
+        feed = self._opened[place].device.add(subject)
+        return MetaHumanLink(where, feed, outputs, rate, rest)
 
     @property
     def ports(self) -> tuple[int, ...]:

@@ -158,7 +158,7 @@ def test_only_a_blink_and_a_saccade_step_far_in_a_tick() -> None:
 def test_life_leaves_the_mouth_to_the_words() -> None:
     touched = np.zeros(len(CHANNELS), dtype=bool)
     for living in lives(Life(14), talk(14, 120.0)):
-        touched |= living.onto(neutral_board()) != 0.0
+        touched |= living.onto(neutral_board()) != neutral_board()
     regions = {channel.region for channel in CHANNELS if touched[channel.index]}
     assert regions == {"gaze", "eyelid", "brow"}
 

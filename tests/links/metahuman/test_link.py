@@ -13,7 +13,7 @@ from bridge.clock.tick import Tick
 from bridge.frame import Frame, neutral_board
 from bridge.links.livelink_face import MAX_FRAME
 from bridge.links.metahuman.device import Feed
-from bridge.links.metahuman.frame import CONTROLS, HEAD_POSE
+from bridge.links.metahuman.frame import CONTROLS, HEAD_POSE, REST
 from bridge.links.metahuman.link import MetaHumanLink, outputs_fault
 from bridge.rig.load import load_rigmap
 from tests.links.metahuman.unreal import parse_frame
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FACE = np.linspace(0, 1, 251, dtype=np.float32)
+WRINKLES = [CONTROLS.index(f"CTRL_expressions_noseWrinkleUpper{side}") for side in "LR"]
+AT_REST = [65535 if place in WRINKLES else 0 for place in range(251)]
 WITH_HEAD = """
-target: custom
 extends: metahuman
 curves:
-  HeadYaw: {from: head.yaw, gain: 57.29578, clamp: [-180, 180]}
-  HeadTranslationZ: {from: head.y, clamp: [-1000, 1000]}
+  HeadRoll: {from: head.yaw, gain: 57.29578}
+  HeadTranslationZ: head.y
 """
 
 
@@ -61,7 +62,7 @@ def test_nothing_leaves_before_somebody_asks_and_then_every_tick() -> None:
     assert [frame.number for frame in frames] == list(range(2, 33))
     for frame in frames[:-1]:
         np.testing.assert_allclose(frame.controls, FACE * 65535, atol=0.51)
-    assert frames[-1].controls == [0] * 251
+    assert frames[-1].controls == AT_REST
     assert link.sent == 31
     link.send(FACE, tick(40))
     assert link.sent == 31
@@ -139,6 +140,35 @@ def test_values_that_are_not_finite_leave_as_0_and_are_counted() -> None:
     assert [frame.controls[place] for place in (7, 107, 207)] == [0, 0, 0]
 
 
+@pytest.mark.parametrize(
+    "tweak",
+    [
+        "extends: metahuman_device",
+        "extends: metahuman\ncurves:\n  CTRL_expressions_noseWrinkleUpperL: null",
+        "extends: metahuman_device\ntarget: custom\ncurves:\n"
+        "  CTRL_expressions_noseWrinkleUpperL: null\n  CTRL_expressions_noseWrinkleUpperR: null",
+    ],
+)
+def test_the_upper_wrinkles_rest_at_1_whatever_the_map_and_the_frame(
+    tmp_path: Path, tweak: str
+) -> None:
+    file = tmp_path / "hero.yaml"
+    file.write_text(tweak, encoding="utf-8")
+    rigmap = load_rigmap(str(file))
+    assert np.flatnonzero(REST).tolist() == WRINKLES
+    feed = Feed("Ada")
+    link = MetaHumanLink("metahuman://t", feed, rigmap.outputs, FRAME_RATES["60"], rigmap.rest)
+    with receiver() as unreal:
+        wanted_by(feed, unreal)
+        link.send(rigmap.apply(Frame(0.0)), tick(1))
+        link.neutral(tick(2))
+        link.send(np.full(len(rigmap.outputs), np.nan, np.float32), tick(3))
+        link.close()
+        frames = [parse_frame(datagram) for datagram in unreal.all_waiting()]
+    assert [frame.controls for frame in frames] == [AT_REST] * 4
+    assert link.not_finite == len(rigmap.outputs)
+
+
 def test_values_of_another_shape_raise_and_nothing_leaves() -> None:
     feed = Feed("Ada")
     link = link_of(feed)
@@ -172,7 +202,7 @@ def test_curves_stand_at_their_place_whatever_the_order_of_the_outputs() -> None
     assert len(frame.controls) == 251
     assert frame.controls[191] == 65535
     assert frame.controls[CONTROLS.index("CTRL_expressions_mouthUp")] == 13107
-    assert sum(frame.controls) == 65535 + 13107
+    assert sum(frame.controls) == 65535 + 13107 + sum(AT_REST)
     assert (frame.roll, frame.pitch, frame.yaw, frame.location) == (-12.5, 33.0, 0.0, (0, 0, 0))
 
 
@@ -188,7 +218,7 @@ def test_a_rig_map_may_turn_the_head(tmp_path: Path) -> None:
         link.send(rigmap.apply(Frame(0.0, neutral_board(), head)), tick(1))
         frame = parse_frame(unreal.one())
         link.close()
-    assert frame.yaw == pytest.approx(28.648, abs=1e-3)
+    assert frame.roll == pytest.approx(28.648, abs=1e-3)
     assert frame.location == (0.0, 0.0, 2.0)
 
 
