@@ -1,4 +1,4 @@
-"""Put the raw curves of a take on an animation sequence of a MetaHuman's face, in Unreal's editor.
+"""Put the curves of a take on an animation sequence of a MetaHuman's face, in Unreal's editor.
 
 NOT TRIED IN A RUNNING EDITOR: reading the files is tested; the calls to `unreal` follow Epic's
 reference of the Python API (AnimSequenceFactory, AnimationDataController, AnimationLibrary) for
@@ -14,7 +14,8 @@ Unreal 5.4 and later (Python 3.11). Tell us what happens.
            "/Game/MetaHumans/Common/Face/Face_Archetype_Skeleton.Face_Archetype_Skeleton")
 
 The sequence then plays on the MetaHuman's face mesh: drag it onto the Face track in Sequencer. Its
-keys are linear, one a frame. A curve that is zero throughout gets none.
+keys are linear, one a frame, and its sampling rate is the take's. A curve that is zero throughout
+gets none. The head is among the curves: `HeadControlSwitch` and six for its pose.
 """
 
 from __future__ import annotations
@@ -22,8 +23,13 @@ from __future__ import annotations
 import csv
 import json
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 JSON_FORMAT = "cstalk-curves"
 JSON_VERSION = 1
@@ -76,7 +82,8 @@ def import_take(path: str | Path, folder: str, *, skeleton: str) -> object:
     factory = unreal.AnimSequenceFactory()
     factory.set_editor_property("target_skeleton", unreal.load_asset(skeleton))
     tools = unreal.AssetToolsHelpers.get_asset_tools()
-    sequence = tools.create_asset(curves.name, folder, unreal.AnimSequence, factory)
+    with default_rate(curves.rate):
+        sequence = tools.create_asset(curves.name, folder, unreal.AnimSequence, factory)
     if sequence is None:
         raise RuntimeError(f"{folder}/{curves.name} cannot be made: is it there already?")
     controller = sequence.controller
@@ -92,6 +99,24 @@ def import_take(path: str | Path, folder: str, *, skeleton: str) -> object:
     unreal.EditorAssetLibrary.save_loaded_asset(sequence, only_if_is_dirty=False)
     unreal.log(f"{folder}/{curves.name}: {len(curves.moving())} curves, {len(curves.times_s)} keys")
     return sequence
+
+
+@contextmanager
+def default_rate(rate: tuple[int, int]) -> Iterator[None]:
+    """Make `rate` the project's rate of new animations meanwhile.
+
+    The factory gives it to a sequence when it makes one, and a rate that does not divide into it is
+    refused afterwards.
+    """
+    import unreal
+
+    settings = unreal.get_default_object(unreal.AnimationSettings)
+    before = settings.get_editor_property("default_frame_rate")
+    settings.set_editor_property("default_frame_rate", unreal.FrameRate(*rate))
+    try:
+        yield
+    finally:
+        settings.set_editor_property("default_frame_rate", before)
 
 
 def _read_json(path: Path) -> tuple[list[str], tuple[int, int], list[list[float]]]:
