@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from bridge.audio.spec import AudioSpec
 from bridge.config.clashes import clashes
+from bridge.config.device_ports import with_device_ports
 from bridge.config.schema import Config, SubjectConfig
 from bridge.document import Document, read_document, validate
 from bridge.errors import Problem, UserError
@@ -60,13 +61,14 @@ class Flags:
 def load_config(path: Path | None = None, flags: Flags | None = None) -> Config:
     """Return the config of that file, of `DEFAULT_PATH` or the built-in one, with flags over it.
 
+    Each link that listens has its port (`device_ports`).
     Raises UserError with every problem of the file, or else every problem of the flags.
     """
     if path is None and not DEFAULT_PATH.exists():
         config = Config()
     else:
         config = read_config(path or DEFAULT_PATH)
-    return override(config, flags or Flags())
+    return with_device_ports(override(config, flags or Flags()))
 
 
 def read_config(path: Path) -> Config:

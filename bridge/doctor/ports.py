@@ -7,6 +7,7 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bridge.config.device_ports import shared_devices
 from bridge.doctor.finding import Finding, fault, ok, warning
 from bridge.doctor.firewall import opening
 from bridge.doctor.owners import ANY, clients, is_loopback, listed, own_addresses, owners
@@ -63,6 +64,7 @@ def examine_ports(config: Config) -> Iterator[Finding]:
     wanted = ports(config)
     for port in wanted:
         yield _examined(port)
+    yield from _shared(config)
     yield from _wanted_twice(wanted)
     yield from _sent_to_ourselves(config, wanted)
 
@@ -83,6 +85,14 @@ def _examined(port: Port) -> Finding:
         return _taken(port)
     problem = binding_problem(port.where, port.transport.upper(), port.host, port.number, error)
     return fault(port.where, problem.what, problem.remedy)
+
+
+def _shared(config: Config) -> Iterator[Finding]:
+    for place, subjects in shared_devices(config).items():
+        *names, last = [subject.name for subject in subjects]
+        what = f"{', '.join(names)} and {last} share one device, and Unreal takes {names[0]} alone"
+        remedy = "give each subject a port of its own, or leave the ports out"
+        yield warning(place, what, remedy)
 
 
 def _wanted_twice(wanted: Sequence[Port]) -> Iterator[Finding]:

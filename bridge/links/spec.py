@@ -12,7 +12,7 @@ from bridge.document import FieldError
 from bridge.errors import Problem, UserError
 from bridge.links.osc import address_fault
 from bridge.links.protocols import OPTIONS, PROTOCOLS
-from bridge.links.target import MAX_TARGETS, Target, filled_target, parse_target
+from bridge.links.target import MAX_TARGETS, Target, filled_target, has_port, parse_target
 
 
 def _listed(value: Any) -> Any:
@@ -29,7 +29,8 @@ class LinkSpec(BaseModel):
     the curve in an OSC address; other protocols have none. `presets` says how VMC spells those of
     VRM: `vrm0` as `Joy`, `vrm1` as `happy`. A protocol that listens lets in whoever reaches it, or,
     where `allow` names some, this machine and those; where it is `discoverable` it answers whoever
-    looks for it on the local network.
+    looks for it on the local network. `takes_next_port` says that it was told no port at which to
+    listen: where the usual one is another link's, the next that is free is meant.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +44,7 @@ class LinkSpec(BaseModel):
         default=(), max_length=MAX_ALLOWED
     )
     discoverable: bool = False
+    takes_next_port: bool = Field(default=False, repr=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -59,6 +61,8 @@ class LinkSpec(BaseModel):
         filled = {"rigmap": protocol.default_rigmap, **data}
         if isinstance(data.get("targets"), list | tuple):
             filled["targets"] = [filled_target(t, protocol.default_port) for t in data["targets"]]
+            if protocol.listens and "takes_next_port" not in data:
+                filled["takes_next_port"] = not any(map(has_port, data["targets"]))
         return filled
 
     @model_validator(mode="after")
@@ -67,6 +71,8 @@ class LinkSpec(BaseModel):
             raise ValueError(fault)
         if fault := _repetition_fault(self.targets):
             raise ValueError(fault)
+        if self.takes_next_port and not PROTOCOLS[self.protocol].listens:
+            raise ValueError(f"{self.protocol} has no 'takes_next_port', leave it out")
         if PROTOCOLS[self.protocol].listens and len(self.targets) > 1:
             raise ValueError(f"{self.protocol} names the one address at which it listens")
         for name in OPTIONS:
@@ -99,9 +105,15 @@ def parse_link_url(url: str) -> LinkSpec:
     faults += filter(None, [_prefix_fault(scheme.lower(), prefix), _repetition_fault(targets)])
     if faults:
         raise UserError.of(Problem(url, fault) for fault in faults)
-    return LinkSpec.model_validate(
-        {"protocol": scheme.lower(), "targets": targets, "prefix": prefix, **options}
-    )
+    told: dict[str, Any] = {
+        "protocol": scheme.lower(),
+        "targets": targets,
+        "prefix": prefix,
+        **options,
+    }
+    if protocol.listens:
+        told["takes_next_port"] = not has_port(authority)
+    return LinkSpec.model_validate(told)
 
 
 def _targets(authority: str, default_port: int, faults: list[str]) -> list[Target]:

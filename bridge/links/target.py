@@ -54,6 +54,13 @@ def parse_target(text: str, default_port: int) -> Target:
     return Target(host=host, port=port)
 
 
+def has_port(target: Any) -> bool:
+    """Whether a target of a URL or a config names its port."""
+    if isinstance(target, str):
+        return re.search(r":[0-9]+\Z", target.rpartition("]")[2]) is not None
+    return not isinstance(target, dict) or "port" in target
+
+
 def filled_target(target: Any, default_port: int) -> Any:
     """Return a target of a config with what it leaves out; what is none is returned as it is."""
     if isinstance(target, str):

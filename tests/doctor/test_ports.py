@@ -67,6 +67,16 @@ def test_a_port_open_to_others_is_told_with_its_firewall() -> None:
     assert "whoever they are" not in listed.what
 
 
+def test_subjects_that_share_a_device_are_warned_of() -> None:
+    port = free_tcp_port()
+    url = f"metahuman://127.0.0.1:{port}"
+    both = tuple(SubjectConfig(name=name, links=(parse_link_url(url),)) for name in ("Ada", "Ben"))
+    free, shared = examine_ports(Config(subjects=both))
+    assert free.state is State.OK
+    assert (shared.where, shared.state) == (url, State.WARNING)
+    assert shared.what == "Ada and Ben share one device, and Unreal takes Ada alone"
+
+
 def test_a_taken_port_is_told_with_the_program_that_has_it() -> None:
     with program_with_port("tcp") as (port, process_id):
         finding = only(config_of("osc://10.0.0.5", preview=PreviewSpec(port=port)))

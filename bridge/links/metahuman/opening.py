@@ -97,9 +97,10 @@ class Devices:
         return tuple(opened.device for opened in self._opened.values())
 
     def start(self, notice: Callable[[str], None]) -> None:
-        """Begin to serve; `notice` is told of clients and faults, from other threads."""
+        """Begin to serve; `notice` is told who is where, then of clients, from other threads."""
         for opened in self._opened.values():
             device = opened.device
+            notice(_offer(device, opened.port))
             interface = opened.bound.getsockname()[0]
             beacon = Beacon(
                 device.id,
@@ -130,6 +131,18 @@ class Devices:
         name = f"{PRODUCT} {socket.gethostname()}"
         suffix = "" if port == DEFAULT_PORT else f" {bound.getsockname()[1]}"
         return _Opened(Device(name + suffix, self._recorder), bound, access)
+
+
+def _offer(device: Device, port: int) -> str:
+    """Say whom a device offers, and whom Unreal will not find there."""
+    first, *others = [feed.name for feed in device.feeds]
+    text = f"MetaHuman device: {first} is at TCP port {port}"
+    if others:
+        text += (
+            f"; Unreal takes the first subject of a device alone, so not {', '.join(others)}: "
+            "give each subject a port of its own, or leave the ports out"
+        )
+    return text
 
 
 def _bound_socket(where: str, host: str, port: int) -> socket.socket:

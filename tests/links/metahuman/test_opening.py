@@ -45,7 +45,8 @@ def test_subjects_at_one_address_share_a_device_and_others_have_their_own() -> N
     devices = Devices()
     ada, ben = opened(devices, "Ada"), opened(devices, "Ben")
     cleo = opened(devices, "Cleo", ("localhost", 0))
-    devices.start(print)
+    told: list[str] = []
+    devices.start(told.append)
     try:
         first, second = devices.ports
         assert [len(device.feeds) for device in devices.devices] == [2, 1]
@@ -64,6 +65,11 @@ def test_subjects_at_one_address_share_a_device_and_others_have_their_own() -> N
             link.close()
         devices.close()
     assert devices.ports == ()
+    assert told[0].startswith(
+        f"MetaHuman device: Ada is at TCP port {first}; Unreal takes the first"
+    )
+    assert "so not Ben: give each subject a port of its own" in told[0]
+    assert f"MetaHuman device: Cleo is at TCP port {second}" in told
 
 
 def test_what_a_device_cannot_carry_is_told_all_at_once() -> None:
@@ -123,8 +129,9 @@ def test_a_discoverable_device_serves_as_well() -> None:
     link = opened(devices, "Ada", access=Access(is_discoverable=True))
     told: list[str] = []
     devices.start(told.append)
-    with Unreal(devices.ports[0]) as unreal:
+    (port,) = devices.ports
+    with Unreal(port) as unreal:
         assert len(unreal.connect()) == 1
     link.close()
     devices.close()
-    assert told == []
+    assert told == [f"MetaHuman device: Ada is at TCP port {port}"]
