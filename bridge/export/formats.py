@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from bridge.clock.rate import FRAME_RATES
 from bridge.errors import Problem, UserError
 from bridge.export.names import safe_name
+from bridge.export.take_name import CURVES_ENDING, take_stem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,9 +24,9 @@ ARKIT: Final = "livelinkface61"
 METAHUMAN: Final = "metahuman"
 METAHUMAN_ANIMATION: Final = "metahuman_animation"
 
-CSV_SUBJECT: Final = ("CSTalk", "cal")
-"""Behind slate and take number in the name of a Live Link Face CSV file, where Unreal's importer
-looks for the subject. It is what the live subject is called by default."""
+CSV_SUBJECT: Final = "CSTalk"
+"""In the name of a Live Link Face CSV file, where Unreal's importer looks for the subject. It is
+what the live subject is called by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Format:
     """One kind of file.
 
     `rigmap` names the map which it uses by default, None where it needs none, and `target` what
-    any other map must be for, None for all. `parts` stand behind slate and number in its name.
+    any other map must be for, None for all. `subject` is the one that Unreal finds in its name.
     `has_head` says that the face moves a head, which can be chosen.
     """
 
@@ -53,14 +54,16 @@ class Format:
     write: Callable[[Take, ExportSettings], Iterator[bytes]]
     rigmap: str | None = ARKIT
     target: str | None = None
-    parts: tuple[str, ...] = ()
+    subject: str | None = None
     has_head: bool = False
 
     def name(self, slate: str, number: int | None = None) -> str:
         """Return a safe file name, as `speech_1.glb`, or `speech.glb` without a number."""
-        numbers = () if number is None and not self.parts else (str(number or 1),)
-        tail = "".join(f"_{part}" for part in (*numbers, *self.parts))
-        return safe_name(slate, tail) + self.suffix
+        if self.subject is not None:
+            stem = take_stem(slate, number, self.subject) + CURVES_ENDING
+        else:
+            stem = slate if number is None else f"{slate}_{number}"
+        return safe_name(stem) + self.suffix
 
 
 def export_take(take: Take, format_id: str, settings: ExportSettings) -> Iterator[bytes]:
@@ -157,7 +160,13 @@ FORMATS: Final[dict[str, Format]] = {
     for form in (
         Format("take", "CSTalk take", ".take", "application/zip", _take, rigmap=None),
         Format(
-            "csv", "Live Link Face CSV", ".csv", "text/csv", _csv, target=ARKIT, parts=CSV_SUBJECT
+            "csv",
+            "Live Link Face CSV",
+            ".csv",
+            "text/csv",
+            _csv,
+            target=ARKIT,
+            subject=CSV_SUBJECT,
         ),
         Format(
             "glb", "GLB animation", ".glb", "model/gltf-binary", _glb, target=ARKIT, has_head=True

@@ -2,8 +2,8 @@
 
     20250228_MySlate_24/
         take.json
-        MySlate_24_CSTalk_cal.csv     curves of a subject
-        MySlate_24_CSTalk.wav         its sound
+        MySlate_take_24_CSTalk_cal.csv    curves of a subject
+        MySlate_take_24_CSTalk.wav        its sound
 
 While it is recorded the folder's name ends in `.recording`; it gets its own once all is written.
 """
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.errors import Problem, UserError
 from bridge.export.names import safe_name
+from bridge.export.take_name import CURVES_ENDING, one_part, take_stem
 from bridge.names import name_key
 from bridge.whole_file import whole_file
 
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUFFIX: Final = ".recording"
-CURVES_SUFFIX: Final = "_cal.csv"
-"""As the app names curves whose rest is at 0."""
+CURVES_SUFFIX: Final = CURVES_ENDING + ".csv"
 SOUND_SUFFIX: Final = ".wav"
 DOCUMENT: Final = "take.json"
 
@@ -49,21 +49,20 @@ class TakeName:
     @property
     def identifier(self) -> str:
         """The folder's name."""
-        return f"{self.day}_{self._slate}"
+        return f"{self.day}_{_short(self.slate).replace('_', '-')}_{self.number}{self._again}"
 
     def stem(self, subject: str) -> str:
-        """Return the name of a subject's files without what they end in."""
-        # Unreal's importer takes the subject from a name's parts: no part may have a `_` inside.
-        return f"{self._slate}_{_part(subject)}"
+        """Return the name of a subject's files without what they end in; Unreal finds it there."""
+        slate = one_part(_short(self.slate) + self._again)
+        return take_stem(slate, self.number, _short(subject))
 
     @property
-    def _slate(self) -> str:
-        again = f"-{self.repeat + 1}" if self.repeat else ""
-        return f"{_part(self.slate)}_{self.number}{again}"
+    def _again(self) -> str:
+        return f"-{self.repeat + 1}" if self.repeat else ""
 
 
-def _part(text: str) -> str:
-    whole = safe_name(text).replace("_", "-").encode("utf-8")
+def _short(text: str) -> str:
+    whole = safe_name(text).encode("utf-8")
     return whole[:MAX_PART_BYTES].decode("utf-8", "ignore").rstrip(". ") or "-"
 
 

@@ -169,8 +169,8 @@ def test_a_take_is_recorded_and_its_files_are_handed_over(
     ((_, stopped),) = call.say("/RecordStop", 1)
     timecode, curves, sound = stopped.arguments
     assert (stopped.address, timecode) == ("/RecordStopConfirm", "00:00:00.000")
-    assert str(curves).endswith("/MySlate_3_CSTalk_cal.csv")
-    assert str(sound).endswith("/MySlate_3_CSTalk.wav")
+    assert str(curves).endswith("/MySlate_take_3_CSTalk_cal.csv")
+    assert str(sound).endswith("/MySlate_take_3_CSTalk.wav")
     for path in (curves, sound):
         call.say("/Transport", "127.0.0.1:7000", str(path))
     assert [place for place, _ in call.handed] == [("127.0.0.1", 7000)] * 2

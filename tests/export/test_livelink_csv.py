@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bridge.clock.rate import FRAME_RATES
 from bridge.export.formats import FORMATS, ExportSettings, export_name, export_take
 from bridge.export.livelink_csv import column_order
+from bridge.export.take_name import subject_in
 from bridge.rig.load import load_rigmap
 from bridge.rig.tables import load_table
 from bridge.takes.take import Take, curves
@@ -133,8 +134,8 @@ def test_timecode_begins_again_at_midnight() -> None:
 def test_a_file_keeps_the_name_of_its_slate_and_ends_with_the_subject() -> None:
     form = FORMATS["csv"]
     name = export_name(moving_take(slate="scene_1_take_2"), form)
-    assert name == "scene_1_take_2_1_CSTalk_cal.csv"
-    assert export_name(moving_take(slate="x" * 300), form).endswith("x_1_CSTalk_cal.csv")
+    assert name == "scene-1-take-2_take_1_CSTalk_cal.csv"
+    assert subject_in(name.removesuffix(".csv")) == "CSTalk"
 
 
 def test_hours_of_take_come_in_small_pieces() -> None:

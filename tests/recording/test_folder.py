@@ -4,10 +4,11 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bridge.errors import UserError
+from bridge.export.take_name import subject_in
 from bridge.recording.folder import CURVES_SUFFIX, TakeName, claim, release, stems
 from tests.recording.stage import BEGAN
 
@@ -20,7 +21,7 @@ UNSAFE = re.compile(r'[\x00-\x1f/\\:*?"<>|]|[. ]$')
 def test_names_are_those_of_the_app() -> None:
     name = TakeName("MySlate", 24, "20250228")
     assert name.identifier == "20250228_MySlate_24"
-    assert name.stem("iPhone") + CURVES_SUFFIX == "MySlate_24_iPhone_cal.csv"
+    assert name.stem("iPhone") + CURVES_SUFFIX == "MySlate_take_24_iPhone_cal.csv"
 
 
 @given(st.text(min_size=1, max_size=300), st.lists(st.text(max_size=300), min_size=1, max_size=4))
@@ -31,7 +32,15 @@ def test_names_are_safe_and_no_two_alike(slate: str, subjects: list[str]) -> Non
     for text in (name.identifier, *found):
         assert not UNSAFE.search(text)
         assert len(text.encode()) < 200
-    assert all(len(f"{stem}{CURVES_SUFFIX}".split("_")) == 4 for stem in found)
+
+
+@given(st.text(min_size=1, max_size=30), st.text("abcXYZ0189_-é ", min_size=1, max_size=20))
+def test_unreal_finds_the_subject_in_the_name_of_its_curves(slate: str, subject: str) -> None:
+    assume(not subject.endswith((" ", "_cal", "_raw", "_neutral", "_")))
+    assume(not re.match(r"[_ ]", subject))
+    for repeat in (0, 4):
+        stem = TakeName(slate, 24, "20250228", repeat).stem(subject)
+        assert subject_in(f"{stem}_cal") == subject.replace(" ", "_")
 
 
 def test_a_name_is_never_given_twice(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_a_take_is_three_files_under_its_names(tmp_path: Path) -> None:
     assert take.problem is None
     assert take.folder == tmp_path / "takes" / "20250228_MySlate_24"
     assert [path.name for path in sorted(take.folder.iterdir())] == [
-        "MySlate_24_CSTalk.wav", "MySlate_24_CSTalk_cal.csv", "take.json",
+        "MySlate_take_24_CSTalk.wav", "MySlate_take_24_CSTalk_cal.csv", "take.json",
     ]  # fmt: skip
     found = document(take)
     assert found.keys() >= APP_KEYS
@@ -126,7 +126,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
     takes = [recorded(stage, 40) for _ in range(2)]
     assert [take.identifier for take in takes] == ["20250228_MySlate_24", "20250228_MySlate_24-2"]
-    assert takes[1].curves[0].name == "MySlate_24-2_CSTalk_cal.csv"
+    assert takes[1].curves[0].name == "MySlate-2_take_24_CSTalk_cal.csv"
 
 
 def test_what_cannot_be_begun_is_told(tmp_path: Path) -> None:

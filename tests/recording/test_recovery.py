@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FRAMES = 40
 LATER_S = 1e12
-CURVES, SOUND = "MySlate_1_CSTalk_cal.csv", "MySlate_1_CSTalk.wav"
+CURVES, SOUND = "MySlate_take_1_CSTalk_cal.csv", "MySlate_take_1_CSTalk.wav"
 
 
 @pytest.fixture(scope="module")

@@ -82,7 +82,7 @@ def test_outputs_lie_where_their_inputs_do(tmp_path: Path) -> None:
     jobs, _ = make_jobs(found(tmp_path, "act 1/lïne_1.wav"), FORMS, Shard())
     assert [str(jobs[0].output(form)) for form in FORMS] == [
         "act 1/lïne_1.take",
-        "act 1/lïne_1_1_CSTalk_cal.csv",
+        "act 1/lïne_1_take_1_CSTalk_cal.csv",
     ]
 
 
@@ -115,7 +115,7 @@ def test_a_long_name_is_cut_before_what_unreal_needs(tmp_path: Path) -> None:
     stem = "ü" * 100
     (job,), _ = make_jobs(found(tmp_path, f"{stem}.wav"), FORMS, Shard())
     name = job.output(FORMATS["csv"]).name
-    assert name.endswith("_1_CSTalk_cal.csv")
+    assert name.endswith("_take_1_CSTalk_cal.csv")
     assert len(name.encode()) <= 184
 
 

@@ -77,7 +77,7 @@ def test_a_folder_becomes_the_same_tree_of_takes(
     tally = run(tmp_path / "in", settings=RenderSettings(levels=AS_GENERATED, device="cpu"))
     assert (tally.done, tally.failures) == (1, [])
     out = tmp_path / "out"
-    assert outputs(out) == {"act 1/hello_1.take", "act 1/hello_1_1_CSTalk_cal.csv"}
+    assert outputs(out) == {"act 1/hello_1.take", "act 1/hello_1_take_1_CSTalk_cal.csv"}
     take = load_take(out / "act 1/hello_1.take")
     np.testing.assert_allclose(take.board, whole_face(generator, path, {}), atol=1e-4)
     assert take.slate == "hello_1"
@@ -85,7 +85,7 @@ def test_a_folder_becomes_the_same_tree_of_takes(
     np.testing.assert_allclose(
         take.sound.read(0, 10**6), soundfile.read(path, dtype="float32")[0], atol=1e-4
     )
-    lines = list(csv.reader((out / "act 1/hello_1_1_CSTalk_cal.csv").read_text().splitlines()))
+    lines = list(csv.reader((out / "act 1/hello_1_take_1_CSTalk_cal.csv").read_text().splitlines()))
     assert len(lines) == 1 + 120
 
 
