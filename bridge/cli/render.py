@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.cli.life import CHANNEL_HELP, add_life
+from bridge.clock.rate import SPAN
 
 if TYPE_CHECKING:
     import argparse
@@ -50,7 +51,7 @@ def add_render(commands: Commands) -> None:
     render.add_argument("inputs", metavar="IN", nargs="+", help="recording, take, folder, pattern")
     render.add_argument("-o", "--out", metavar="DIR", required=True, help="folder of the outputs")
     render.add_argument("--format", metavar="NAME,...", help="what to write (take,csv)")
-    render.add_argument("--fps", metavar="N", help="of all but takes, 24 to 60 (60)")
+    render.add_argument("--fps", metavar="N", help=f"of all but takes, {SPAN} (60)")
     render.add_argument("--emotion", metavar="NAME:WEIGHT", help="as happy:0.7; auto: the voice's")
     render.add_argument(
         "--mouth-guard", metavar="N", help="share of its mouth speech pushes aside, 0 to 1 (0.45)"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.cli.life import CHANNEL_HELP, add_life
+from bridge.clock.rate import SPAN
 
 if TYPE_CHECKING:
     from bridge.cli.parser import Commands
@@ -48,7 +49,7 @@ def add_settings(words: argparse.ArgumentParser) -> None:
         "--link", metavar="URL", action="append", default=[], help="where to send; repeat for more"
     )
     words.add_argument("--subject", metavar="NAME", help="subject which is meant, or its new name")
-    words.add_argument("--fps", metavar="N", help="24 to 60, 29.97df and 59.94df for drop-frame")
+    words.add_argument("--fps", metavar="N", help=f"{SPAN}, 29.97df and 59.94df for drop-frame")
     words.add_argument("--lookahead-ms", metavar="N", help="0 to 240 in steps of 20")
     words.add_argument("--emotion", metavar="NAME:WEIGHT", help="as happy:0.7; auto: the voice's")
     words.add_argument(

@@ -57,10 +57,14 @@ class Mode(Enum):
 
 
 class Reading(NamedTuple):
-    """At host time `host_s` a source said `day_s`, seconds of real time since midnight."""
+    """At host time `host_s` a source said `day_s`, seconds of real time since midnight.
+
+    Its day begins again after `length_s`.
+    """
 
     host_s: float
     day_s: float
+    length_s: float = DAY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +96,17 @@ class Chase:
         self._jumps = 0
         self._is_jammed = False
         self._number_offset: int | None = None
+        self._length_s = DAY_S
 
     def read(self, reading: Reading) -> None:
         """Take the next reading; host times ascend."""
         offset_s = reading.day_s - reading.host_s
-        if self._offsets and abs(apart(offset_s, self._offsets[-1])) > AGREEMENT_S:
+        self._length_s = reading.length_s
+        if self._offsets and abs(self._apart(offset_s, self._offsets[-1])) > AGREEMENT_S:
             self._offsets.clear()
         # Kept beside its neighbours across midnight.
         near_s = self._offsets[-1] if self._offsets else offset_s
-        self._offsets.append(near_s + apart(offset_s, near_s))
+        self._offsets.append(near_s + self._apart(offset_s, near_s))
         if len(self._offsets) < LOCK_READINGS:
             return
         is_steady = len(self._offsets) == KEPT_READINGS
@@ -142,7 +148,7 @@ class Chase:
         is_locked = self._course is not None
         if source is None or shown is None or host_s - source.host_s > LOST_S:
             return Status(Sync.LOST, 0.0, is_locked, self._jumps)
-        ahead_s = apart(shown.at(host_s), host_s + source.offset_s)
+        ahead_s = self._apart(shown.at(host_s), host_s + source.offset_s)
         tolerance_s = float(self._rate.frame_s)
         if abs(ahead_s) <= tolerance_s:
             sync = Sync.SYNCED
@@ -153,7 +159,7 @@ class Chase:
     def _follow(self, source: _Source) -> None:
         """Lead our time to the source's, or set it where it is far away."""
         course, host_s = self._course, source.host_s
-        behind_s = apart(source.day_s, course.at(host_s)) if course else math.inf
+        behind_s = self._apart(source.day_s, course.at(host_s)) if course else math.inf
         if course is None or abs(behind_s) > JUMP_S:
             self._set(source)
             return
@@ -162,4 +168,7 @@ class Chase:
 
     def _set(self, source: _Source) -> None:
         self._jumps += self._course is not None
-        self._course = Course(source.host_s, source.day_s % DAY_S)
+        self._course = Course(source.host_s, source.day_s % self._length_s)
+
+    def _apart(self, later_s: float, earlier_s: float) -> float:
+        return apart(later_s, earlier_s, self._length_s)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 DAY_S: Final = 86_400.0
+"""A day of the sun. One of timecode labels may be longer (`timecode.day_length_s`)."""
 
 LEAD_S: Final = 1.0
 """Time in which our time is led to the source's; it runs no longer off its pace without one."""
@@ -25,6 +26,9 @@ class Course:
         return self.day_s + passed_s + self.lead * min(passed_s, LEAD_S)
 
 
-def apart(later_s: float, earlier_s: float) -> float:
-    """Return by how much a time of day is later than another, at most half a day either way."""
-    return (later_s - earlier_s + DAY_S / 2) % DAY_S - DAY_S / 2
+def apart(later_s: float, earlier_s: float, length_s: float = DAY_S) -> float:
+    """Return by how much a time of day is later than another, at most half a day either way.
+
+    `length_s` is that of the day.
+    """
+    return (later_s - earlier_s + length_s / 2) % length_s - length_s / 2

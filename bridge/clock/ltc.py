@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
     from bridge.clock.rate import FrameRate
 
-LTC_RATES: Final = ("24", "25", "29.97", "30")
+LTC_RATES: Final = ("23.976", "24", "25", "29.97", "30")
 """The rates there are; at 29.97 the drop-frame bit says which of the two it is."""
 
 RATE_TOLERANCE: Final = 0.005
 """How far from a rate the measured one may be: beyond it the sound is played at another speed."""
 
 RATE_FRAMES: Final = 25
-"""Frames that are measured: a second tells 29.97 from 30 ten times over."""
+"""Frames that are measured: a second tells 29.97 from 30, and 23.976 from 24, ten times over."""
 
 HALF_BIT: Final = (0.3, 0.75)
 WHOLE_BIT: Final = (0.75, 1.7)

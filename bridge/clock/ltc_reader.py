@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bridge.clock.chase import Reading
 from bridge.clock.ltc import RATE_FRAMES, LtcDecoder, LtcFrame, rate_of
 from bridge.clock.stream_clock import StreamClock
-from bridge.clock.timecode import Timecode
+from bridge.clock.timecode import Timecode, day_length_s
 
 if TYPE_CHECKING:
     from bridge.audio.block import Block
@@ -65,4 +65,5 @@ class LtcReader:
             # A label of another rate than was heard so far.
             return None
         host_s = self._clock.host_time(frame.place / self._decoder.rate_hz)
-        return Reading(host_s, float(timecode.seconds) + self._offset_s)
+        day_s = float(timecode.seconds) + self._offset_s
+        return Reading(host_s, day_s, float(day_length_s(self.rate)))

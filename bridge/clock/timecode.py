@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from bridge.clock.rate import FrameRate
 
-LABEL = re.compile(r"(\d\d):(\d\d):(\d\d)([:;])(\d\d)", re.ASCII)
-"""Hours, minutes, seconds, frames; `;` before the frames says drop-frame."""
+LABEL = re.compile(r"(\d\d):(\d\d):(\d\d)([:;])(\d\d\d?)", re.ASCII)
+"""Hours, minutes, seconds, frames; `;` before the frames says drop-frame. Beyond 100 frames a
+second some have three digits, as Unreal writes them too."""
 
 
 def dropped_per_minute(rate: FrameRate) -> int:
@@ -29,6 +30,11 @@ def frames_per_day(rate: FrameRate) -> int:
     """Frames until the label is 00:00:00:00 again."""
     ten_minutes = 600 * rate.nominal - 9 * dropped_per_minute(rate)
     return 144 * ten_minutes
+
+
+def day_length_s(rate: FrameRate) -> Fraction:
+    """Return the real time until the label is the same again: 86,486.4 s at 23.976."""
+    return frames_per_day(rate) * rate.frame_s
 
 
 @total_ordering

@@ -101,8 +101,8 @@ def timecode_base(where: Span) -> int:
 def thousandths(numbers: NDArray[np.int64], rate: FrameRate, base: int) -> NDArray[np.int64]:
     """Return the time of day of frames `numbers` [n] at `rate`, in thousandths of 1 / `base` s.
 
-    It is real time: at 29.97 and 59.94 it stays with the sound rather than with a studio's labels.
-    All our rates give whole numbers.
+    It is real time: at 23.976, 29.97 and the like it stays with the sound rather than with a
+    studio's labels. What is less than a thousandth, 17 microseconds at base 60, is left out.
     """
     step = 1000 * base * rate.frame_s
     return numbers * step.numerator // step.denominator % (1000 * base * DAY_S)

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from bridge.clock.timecode import frames_per_day
 from bridge.errors import Problem, UserError
 from bridge.recording.curves_file import CurvesFile
 from bridge.recording.folder import CURVES_SUFFIX, SOUND_SUFFIX
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 MAX_GAP_S: Final = 10.0
 """Time without a tick after which a take ends: the machine slept, and would be owed hours."""
-
-DAY_S: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +124,12 @@ class SubjectFiles:
 
     def _origin(self, tick: Tick) -> Origin:
         rate_hz = self.subject.rate_hz
-        midnight_s = (tick.frame + tick.subframe) * float(self._rate.frame_s)
+        frame = tick.frame % frames_per_day(self._rate)
+        midnight_s = (frame + tick.subframe) * float(self._rate.frame_s)
         return Origin(
             description=f"{self._stem} at {self._rate} fps",
             reference=self._stem,
             date=self._began.strftime("%Y-%m-%d"),
             time=self._began.strftime("%H:%M:%S"),
-            samples=round(midnight_s * rate_hz) % (DAY_S * rate_hz),
+            samples=round(midnight_s * rate_hz),
         )

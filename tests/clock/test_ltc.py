@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 STARTS = {
+    "23.976": "23:59:59:10",
     "24": "01:02:03:20",
     "25": "23:59:59:20",
     "29.97": "10:20:30:15",

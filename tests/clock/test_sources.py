@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ from bridge.clock.sources import SystemClock, SystemSource
 from bridge.clock.spec import TimecodeSpec
 from bridge.clock.sync import Sync
 from bridge.clock.tick import Tick
-from bridge.clock.timecode import Timecode
+from bridge.clock.timecode import Timecode, day_length_s
 from bridge.errors import UserError
 from tests.clock.ltc_sound import labels, sound
 
@@ -44,7 +45,7 @@ def readings(
     return reader, found
 
 
-@pytest.mark.parametrize("name", ["24", "25", "29.97", "29.97df", "30"])
+@pytest.mark.parametrize("name", ["23.976", "24", "25", "29.97", "29.97df", "30"])
 def test_readings_are_exact_in_real_time(name: str) -> None:
     rate = FRAME_RATES[name]
     start = "00:00:59;10" if rate.drop_frame else "00:00:59:10"
@@ -52,8 +53,28 @@ def test_readings_are_exact_in_real_time(name: str) -> None:
     assert reader.rate == rate
     assert len(found) > 30
     begin_s = float(Timecode.from_label(rate, start).seconds)
-    for host_s, day_s in found:
+    for host_s, day_s, _ in found:
         assert host_s - 100.0 == pytest.approx(day_s - begin_s, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("ltc", "fps"),
+    [("23.976", "23.976"), ("23.976", "47.952"), ("29.97", "119.88"), ("30", "120"), ("24", "96")],
+)
+def test_timecode_across_midnight_numbers_frames_without_a_jump(ltc: str, fps: str) -> None:
+    rate, ticks = FRAME_RATES[ltc], FRAME_RATES[fps]
+    start = f"23:59:57:{rate.nominal - 5:02d}"
+    _, found = readings(sound(labels(rate, start, 5 * rate.nominal), rate))
+    chase = Chase(ticks, Mode.CHASE)
+    for reading in found:
+        chase.read(reading)
+    assert {reading.length_s for reading in found} == {float(day_length_s(rate))}
+    assert chase.status(found[-1].host_s).jumps == 0
+    due_s = found[-1].host_s
+    stamped = chase.stamp(Tick(0, due_s, 0))
+    at = Timecode.from_label(rate, start).seconds + Fraction(due_s - 100.0)
+    assert stamped.frame + stamped.subframe == pytest.approx(float(at) * ticks.hz, abs=0.05)
+    assert Timecode(ticks, stamped.frame).label.startswith("00:00:0")
 
 
 def test_an_offset_is_added() -> None:

@@ -1,5 +1,6 @@
 """Timecode against the PyPI package `timecode` and against its own inverse."""
 
+import re
 from fractions import Fraction
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from timecode import Timecode as PeerTimecode
 
 from bridge.clock.rate import FRAME_RATES, FrameRate
-from bridge.clock.timecode import Timecode, frames_per_day
+from bridge.clock.timecode import Timecode, day_length_s, frames_per_day
 
 RATES = st.sampled_from(sorted(FRAME_RATES.values(), key=lambda rate: rate.name))
 
@@ -56,7 +57,8 @@ def test_label_wraps_at_24_hours_and_the_frame_does_not(timecode: Timecode, days
 def test_next_label_is_greater(timecode: Timecode) -> None:
     following = timecode + 1
     assert following > timecode
-    assert following.label > timecode.label or following.label.startswith("00:00:00")
+    before, after = (list(map(int, re.split("[:;]", t.label))) for t in (timecode, following))
+    assert after > before or after == [0, 0, 0, 0]
 
 
 @given(timecodes(), st.fractions(0, Fraction(999, 1000)))
@@ -82,10 +84,28 @@ def test_adding_and_taking_away_frames(timecode: Timecode, frames: int) -> None:
         ("59.94df", "23:59:59;59", "00:00:00;00"),
         ("29.97", "01:00:59:29", "01:01:00:00"),
         ("25", "23:59:59:24", "00:00:00:00"),
+        ("23.976", "23:59:59:23", "00:00:00:00"),
+        ("23.976", "01:00:59:23", "01:01:00:00"),
+        ("47.952", "23:59:59:47", "00:00:00:00"),
+        ("48", "23:59:59:47", "00:00:00:00"),
+        ("72", "23:59:59:71", "00:00:00:00"),
+        ("90", "23:59:59:89", "00:00:00:00"),
+        ("96", "23:59:59:95", "00:00:00:00"),
+        ("100", "23:59:59:99", "00:00:00:00"),
+        ("119.88", "23:59:59:119", "00:00:00:00"),
+        ("120", "00:00:00:99", "00:00:00:100"),
+        ("120", "23:59:59:119", "00:00:00:00"),
     ],
 )
 def test_the_known_steps(name: str, before: str, after: str) -> None:
     assert (Timecode.from_label(FRAME_RATES[name], before) + 1).label == after
+
+
+def test_days_of_labels_without_drop_frame_outlast_those_of_the_sun() -> None:
+    long = {rate.name for rate in FRAME_RATES.values() if day_length_s(rate) > 86_400}
+    assert long == {"23.976", "29.97", "47.952", "59.94", "119.88"}
+    assert day_length_s(FRAME_RATES["23.976"]) == Fraction(864864, 10)
+    assert frames_per_day(FRAME_RATES["23.976"]) == 24 * 86_400
 
 
 @pytest.mark.parametrize("name", ["29.97df", "59.94df"])
@@ -106,6 +126,10 @@ def test_drop_frame_labels_stay_within_150_ms_of_real_time_all_day(name: str) ->
         ("60", "00:60:00:00"),
         ("60", "00:00:60:00"),
         ("60", "00:00:00:60"),
+        ("60", "00:00:00:100"),
+        ("120", "00:00:00:120"),
+        ("23.976", "00:00:00:24"),
+        ("23.976", "00:00:00;00"),
         ("60", "00:00:00;00"),
         ("60", "\uff10\uff10:00:00:00"),
         ("29.97df", "00:00:00:00"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.clock.rate import FRAME_RATES
 from bridge.config.load import Flags, load_config, override, read_config
 from bridge.config.schema import MAX_SUBJECTS, Config
 from bridge.errors import UserError
@@ -88,7 +89,7 @@ def test_every_problem_is_reported_at_once_at_its_place(tmp_path: Path) -> None:
     assert [line.split(": ")[0] for line in found] == [
         "1:6", "2:15", "3:1", "4:12", "7:15", "7:29", "8:13", "9:11", "10:12", "11:22",
     ]  # fmt: skip
-    assert "use one of 24, 25, 29.97, 29.97df" in found[0]
+    assert "use one of 23.976, 24, 25, 29.97, 29.97df" in found[0]
     assert "did you mean `device`?" in found[2]
     assert "use neutral, happy, sad, angry, surprised, fearful, disgusted" in found[4]
     assert "1 to 65535" in found[6]
@@ -143,6 +144,17 @@ def test_there_may_be_many_subjects_and_a_mistake_in_a_list_is_told(tmp_path: Pa
 def test_a_rate_is_written_as_number_or_text(tmp_path: Path, name: str) -> None:
     config = read_config(written(tmp_path, f"fps: {name}\n"))
     assert config.fps.name == name.strip("'").lower()
+
+
+@pytest.mark.parametrize("name", ["23.976", "23.98", "24000/1001", "'23.976'"])
+def test_the_rate_of_film_is_known_by_all_its_names(tmp_path: Path, name: str) -> None:
+    assert read_config(written(tmp_path, f"fps: {name}\n")).fps is FRAME_RATES["23.976"]
+    assert override(Config(), Flags(fps=name.strip("'"))).fps is FRAME_RATES["23.976"]
+
+
+@pytest.mark.parametrize("name", sorted(FRAME_RATES))
+def test_every_rate_can_be_configured(tmp_path: Path, name: str) -> None:
+    assert read_config(written(tmp_path, f"fps: {name}\n")).fps is FRAME_RATES[name]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from bridge.links.spec import parse_link_url
 from tests.links.receiving import receiver
 
 
-@pytest.mark.parametrize("rate", ["60", "30", "59.94df"])
+@pytest.mark.parametrize("rate", ["60", "30", "59.94df", "23.976", "47.952", "119.88", "120"])
 def test_pylivelinkface_reads_our_packets(rate: str) -> None:
     values = np.random.default_rng(7).uniform(-1, 1, (40, 61)).astype(np.float32)
     with receiver() as unreal:

@@ -109,6 +109,20 @@ def test_timecodes_tell_real_time_under_the_rate_that_unreal_infers(
         assert abs((off_s + 43_200) % 86_400 - 43_200) < 1e-4
 
 
+@pytest.mark.parametrize("rate", sorted(FRAME_RATES))
+@given(start=st.integers(0, 10**7), rows=st.integers(1, 260))
+def test_frames_can_be_told_again_from_their_timecodes(rate: str, start: int, rows: int) -> None:
+    take = moving_take(rows, start=start, rate=rate)
+    lines = table(take, rate)[1:]
+    base = inferred_base(table(take, rate))
+    day = round(86_400 * take.rate.hz)
+    numbers = [round(seconds(line[0], base) * take.rate.hz) for line in lines]
+    first_s = float(start * take.rate.frame_s) % 86_400
+    for index, number in enumerate(numbers):
+        off = number - first_s * take.rate.hz - index
+        assert abs((off + day / 2) % day - day / 2) < 0.51
+
+
 def test_a_short_take_at_60_fps_is_not_read_at_half_its_speed() -> None:
     lines = table(moving_take(20))
     assert inferred_base(lines) == 30

@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import soundfile
 
+from bridge.clock.rate import FRAME_RATES
 from bridge.clock.tick import Tick
+from bridge.clock.timecode import Timecode, frames_per_day
 from bridge.errors import UserError
 from bridge.export.livelink_csv import column_order
 from bridge.recording.recorder import CURVES, Recorder
@@ -89,7 +92,7 @@ def test_every_frame_stands_under_its_name_and_time(tmp_path: Path) -> None:
         np.testing.assert_allclose(values, stage.curves(20 + index), atol=1e-7)
 
 
-@pytest.mark.parametrize("rate", ["24", "29.97df", "60"])
+@pytest.mark.parametrize("rate", sorted(FRAME_RATES))
 def test_the_sound_is_that_of_the_faces(tmp_path: Path, rate: str) -> None:
     stage = Stage(tmp_path, rate=rate, first_frame=1000)
     take = recorded(stage, 100)
@@ -103,6 +106,18 @@ def test_the_sound_is_that_of_the_faces(tmp_path: Path, rate: str) -> None:
     place = data.index(b"bext") + 8
     samples = int.from_bytes(data[place + 338 : place + 346], "little")
     assert samples == round(1020 * frame_s * rate_hz)
+
+
+def test_a_day_of_labels_without_drop_frame_ends_where_its_last_label_does(tmp_path: Path) -> None:
+    day = frames_per_day(FRAME_RATES["23.976"])
+    for before, label in ((21, "23:59:59:23"), (20, "00:00:00:00")):
+        stage = Stage(tmp_path / label[:2], rate="23.976", first_frame=day - before)
+        take = recorded(stage, 10)
+        data = take.sounds[0].read_bytes()
+        place = data.index(b"bext") + 8
+        samples = int.from_bytes(data[place + 338 : place + 346], "little")
+        begun = Timecode.from_seconds(stage.rate, Fraction(samples + 1, stage.rate_hz))
+        assert begun.label == label
 
 
 def test_subjects_share_their_first_and_last_frame(tmp_path: Path) -> None:

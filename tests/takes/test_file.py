@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bridge.clock.rate import FRAME_RATES
 from bridge.errors import UserError
 from bridge.takes.emotions import EmotionCourse, Key
 from bridge.takes.file import load_take, save_take
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @given(
     rows=st.integers(0, 60),
     slate=st.text(max_size=40).filter(lambda text: text.isprintable()),
-    rate=st.sampled_from(["24", "29.97df", "50", "60"]),
+    rate=st.sampled_from(sorted(FRAME_RATES)),
     number=st.integers(1, 9999),
     start=st.integers(0, 5_184_000),
 )
