@@ -89,7 +89,8 @@ def _messages(link: LinkSpec, target: Target) -> Guide:
     if link.protocol == "vmc":
         steps = (
             f"VSeeFace, Warudo, VMCLiveLink: receive VMC (marionette) at port {target.port}.",
-            f"Shapes are those of the rig map {link.rigmap}; presets as {link.presets.upper()}.",
+            f"Shapes are those of the rig map {link.rigmap}; presets as {link.presets.upper()}, "
+            f"ARKit names in {link.casing} case, bone: {link.bone}.",
         )
     else:
         steps = (

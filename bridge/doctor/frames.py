@@ -93,7 +93,9 @@ def expected(
     if link.protocol == "osc":
         return {f"{link.prefix}/{name}": value for name, value in named.items()}
     if link.protocol == "vmc":
-        shapes = {shape_name(name, link.presets): value for name, value in named.items()}
+        shapes = {
+            shape_name(name, link.presets, link.casing): value for name, value in named.items()
+        }
         return {name: value for name, value in shapes.items() if name is not None}
     return named
 

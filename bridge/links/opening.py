@@ -82,7 +82,7 @@ def _open_livelink_face(
 
 def _open_vmc(spec: LinkSpec, outputs: Sequence[str], rate: FrameRate, rest: Floats | None) -> Link:
     try:
-        encoder = VmcEncoder(outputs, spec.presets)
+        encoder = VmcEncoder(outputs, spec.presets, spec.casing, has_bone=spec.bone == "head")
     except ValueError as error:
         what = f"the outputs of rig map {spec.rigmap!r} make no VMC frame: {error}"
         raise UserError(Problem(str(spec), what, "rename the output, or use rigmap=vrm")) from None

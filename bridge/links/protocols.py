@@ -28,11 +28,19 @@ class Option:
 PRESETS = ("vrm0", "vrm1")
 """How VMC spells the presets of VRM: as version 0 does, which receivers ask for, or as 1."""
 
+CASINGS = ("camel", "pascal")
+"""How VMC spells ARKit curves: `jawOpen`, as most receivers do, or `JawOpen`."""
+
+BONES = ("head", "none")
+"""Which bones VMC sends."""
+
 SWITCH = ("yes", "no")
 
 OPTIONS: dict[str, Option] = {
     "rigmap": Option("name or path"),
     "presets": Option(f"of {', '.join(PRESETS)}", PRESETS),
+    "casing": Option(f"of {', '.join(CASINGS)}", CASINGS),
+    "bone": Option(f"of {', '.join(BONES)}", BONES),
     "allow": Option("list of IP addresses and networks, as 10.0.0.5,192.168.1.0/24"),
     "discoverable": Option(f"of {', '.join(SWITCH)}", SWITCH),
 }
@@ -47,7 +55,7 @@ PROTOCOLS: dict[str, Protocol] = {
         default_port=39539,
         default_rigmap="vrm",
         has_prefix=False,
-        options=("rigmap", "presets"),
+        options=("rigmap", "presets", "casing", "bone"),
     ),
     "metahuman": Protocol(
         default_port=14785,

@@ -27,10 +27,12 @@ class LinkSpec(BaseModel):
     a target is `host`, `host:port` or `{host, port}`. Without a port the protocol's own is meant,
     without a `rigmap` (name or path) the protocol's own. `prefix`, such as `/face`, stands before
     the curve in an OSC address; other protocols have none. `presets` says how VMC spells those of
-    VRM: `vrm0` as `Joy`, `vrm1` as `happy`. A protocol that listens lets in whoever reaches it, or,
-    where `allow` names some, this machine and those; where it is `discoverable` it answers whoever
-    looks for it on the local network. `takes_next_port` says that it was told no port at which to
-    listen: where the usual one is another link's, the next that is free is meant.
+    VRM: `vrm0` as `Joy`, `vrm1` as `happy`; `casing` how it spells ARKit curves: `camel` as
+    `jawOpen`, `pascal` as `JawOpen`; `bone` whether it sends that of the head. A protocol that
+    listens lets in whoever reaches it, or, where `allow` names some, this machine and those; where
+    it is `discoverable` it answers whoever looks for it on the local network. `takes_next_port`
+    says that it was told no port at which to listen: where the usual one is another link's, the
+    next that is free is meant.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,6 +42,8 @@ class LinkSpec(BaseModel):
     rigmap: str = Field(default="", min_length=1)
     prefix: str = ""
     presets: Literal["vrm0", "vrm1"] = "vrm0"
+    casing: Literal["camel", "pascal"] = "camel"
+    bone: Literal["head", "none"] = "head"
     allow: Annotated[tuple[Allowed, ...], BeforeValidator(_listed)] = Field(
         default=(), max_length=MAX_ALLOWED
     )

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 Presets = Literal["vrm0", "vrm1"]
 """How the presets of VRM are spelled: `Joy`, `A` in version 0, `happy`, `aa` in version 1."""
 
+Casing = Literal["camel", "pascal"]
+"""How ARKit curves are spelled: `jawOpen`, as ARKit and most receivers do, or `JawOpen`."""
+
 OK = "/VMC/Ext/OK"
 TIME = "/VMC/Ext/T"
 BONE = "/VMC/Ext/Bone/Pos"
@@ -65,6 +68,7 @@ VRM0_NAMES = {
     "angry": "Angry",
     "sad": "Sorrow",
     "relaxed": "Fun",
+    "surprised": "Surprised",
     "neutral": "Neutral",
     "lookUp": "LookUp",
     "lookDown": "LookDown",
@@ -72,31 +76,40 @@ VRM0_NAMES = {
     "lookRight": "LookRight",
 }
 """Presets of VRM 1.0 in the spelling of VRM 0.x, which the protocol asks of every sender. VRM 0.x
-has no `surprised`."""
+has no preset for surprise; its most used avatar maker writes a clip of this name into its files."""
 
 
-def shape_name(output: str, presets: Presets = "vrm0") -> str | None:
+def shape_name(output: str, presets: Presets = "vrm0", casing: Casing = "camel") -> str | None:
     """Return the name of the shape which an output of a rig map moves; None for a rotation.
 
-    ARKit curves begin with a small letter (`jawOpen`), presets of VRM are spelled as asked, any
-    other output keeps its name. Rotations of the eyes are left out: `eyeLook...` says the same.
+    ARKit curves and presets of VRM are spelled as asked, any other output keeps its name. Rotations
+    of the eyes are left out: `eyeLook...` says the same.
     """
     if curve := load_table(ARKIT_TABLE).by_name.get(output):
-        is_rotation = curve.minimum < 0
-        return None if is_rotation else output[0].lower() + output[1:]
+        if curve.minimum < 0:
+            return None
+        return output if casing == "pascal" else output[0].lower() + output[1:]
     return VRM0_NAMES.get(output, output) if presets == "vrm0" else output
 
 
 class VmcEncoder:
     """Frames of one character, values [outputs] in the order of its rig map.
 
-    Without an output of `HEAD_TURNS` the head bone is not sent. ValueError: no shape among the
+    Without an output of `HEAD_TURNS` the head bone is not sent, nor where `has_bone` is False: a
+    receiver may take a lone bone for the root of a skeleton. ValueError: no shape among the
     outputs, one name for two of them, a name that is no string of OSC or too long for a bundle.
     """
 
-    def __init__(self, outputs: Sequence[str], presets: Presets = "vrm0") -> None:
+    def __init__(
+        self,
+        outputs: Sequence[str],
+        presets: Presets = "vrm0",
+        casing: Casing = "camel",
+        *,
+        has_bone: bool = True,
+    ) -> None:
         self.outputs = tuple(outputs)
-        named = [shape_name(output, presets) for output in self.outputs]
+        named = [shape_name(output, presets, casing) for output in self.outputs]
         self.shapes = tuple(name for name in named if name is not None)
         if not self.shapes:
             raise ValueError("no output is a shape")
@@ -104,7 +117,8 @@ class VmcEncoder:
             raise ValueError(f"two outputs move the shape {twice[0]!r}")
         self._shape_places = np.array([i for i, name in enumerate(named) if name is not None])
         self._turn_places = [
-            self.outputs.index(turn) if turn in self.outputs else None for turn in HEAD_TURNS
+            self.outputs.index(turn) if has_bone and turn in self.outputs else None
+            for turn in HEAD_TURNS
         ]
         self.turns_head = any(place is not None for place in self._turn_places)
         bone = [(encode_message(BONE, "Head", *[0.0] * 7), 7)] if self.turns_head else []

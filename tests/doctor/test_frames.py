@@ -26,6 +26,7 @@ UDP_URLS = (
     "osc://10.0.0.5:9000?rigmap=livelinkface61",
     "vmc://10.0.0.5",
     "vmc://10.0.0.5?presets=vrm1&rigmap=livelinkface61",
+    "vmc://10.0.0.5?casing=pascal&bone=none&rigmap=livelinkface61",
 )
 
 

@@ -49,6 +49,22 @@ def test_vmc_spells_presets_as_its_link_says() -> None:
             link.close()
 
 
+def test_vmc_spells_arkit_and_leaves_the_bone_out_as_its_link_says() -> None:
+    for option, name, bones in (
+        ("", "jawOpen", 1),
+        ("?casing=pascal", "JawOpen", 1),
+        ("?bone=none&casing=camel", "jawOpen", 0),
+    ):
+        with receiver() as marionette:
+            spec = parse_link_url(f"vmc://{marionette.target}{option}")
+            link = open_link(spec, "Ada", ["JawOpen", "HeadYaw"], RATE)
+            link.send(np.array([0.5, 0.1], np.float32), TICK)
+            told = decode_packet(marionette.one())
+            assert Message("/VMC/Ext/Blend/Val", (name, 0.5)) in told
+            assert sum(message.address == "/VMC/Ext/Bone/Pos" for message in told) == bones
+            link.close()
+
+
 @pytest.mark.parametrize("outputs", [[], ["HeadYaw"], ["jawOpen", "JawOpen"], ["a" * 1400]])
 def test_outputs_that_make_no_vmc_frame_are_told(outputs: list[str]) -> None:
     with pytest.raises(UserError, match="rig map 'vrm' make no VMC frame"):

@@ -63,11 +63,29 @@ def test_arkit_shapes_are_spelled_as_perfect_sync_does_and_rotations_are_no_shap
     assert "tongueOut" in shapes
 
 
+def test_arkit_shapes_begin_with_a_capital_where_that_is_asked_for() -> None:
+    outputs = load_rigmap("livelinkface61").outputs
+    assert VmcEncoder(outputs, casing="pascal").shapes == outputs[:52]
+    small = VmcEncoder(outputs).shapes
+    assert [name[0].upper() + name[1:] for name in small] == list(outputs[:52])
+    assert VmcEncoder(["happy", "own"], casing="pascal").shapes == ("Joy", "own")
+
+
+def test_no_bone_is_sent_where_none_is_wanted() -> None:
+    outputs = load_rigmap("vrm").outputs
+    values = np.full(len(outputs), 0.5, np.float32)
+    encoder = VmcEncoder(outputs, has_bone=False)
+    told = messages(encoder.encode(values, 0.0))
+    assert not encoder.turns_head
+    assert not any("Bone" in message.address for message in told)
+    assert len(told) == 3 + len(encoder.shapes)
+
+
 def test_presets_are_spelled_as_version_0_unless_1_is_asked_for() -> None:
     outputs = [name for name in load_rigmap("vrm").outputs if name not in HEAD_TURNS]
-    assert {"A", "Joy", "Blink_L", "LookUp", "surprised"} < set(VmcEncoder(outputs).shapes)
+    assert {"A", "Joy", "Blink_L", "LookUp", "Surprised"} < set(VmcEncoder(outputs).shapes)
     assert VmcEncoder(outputs, "vrm1").shapes == tuple(outputs)
-    assert set(VRM0_NAMES) | {"surprised"} == set(outputs)
+    assert set(VRM0_NAMES) == set(outputs)
 
 
 @given(st.lists(NAMES, min_size=1, max_size=80, unique=True), st.data())
