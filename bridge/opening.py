@@ -28,6 +28,7 @@ from bridge.preview.opening import open_preview
 from bridge.recording.recorder import Recorder
 from bridge.recording.subject_files import RecordedSubject
 from bridge.rig.load import load_rigmap
+from bridge.rig.tables import ARKIT_MAP, STOCK_MAP
 from bridge.subject import Outlet, Subject
 
 if TYPE_CHECKING:
@@ -112,16 +113,13 @@ def _open_subject(
         links[name].append(link)
     voice, notice = _open_voice(spec, config, stage, closing)
     recorded = RecordedSubject(spec.name, voice.source.rate_hz, voice.sound_at, voice.behind_at)
-    watching: list[Link] = [stage.recorder.link(recorded)]
+    watching: dict[str, list[Link]] = {_recorded_map(spec, maps): [stage.recorder.link(recorded)]}
     if stage.preview is not None:
-        watching.append(stage.preview.link(number))
-    watched = _packet_map(maps, stage)
+        watching.setdefault(ARKIT_MAP, []).append(stage.preview.link(number))
+    for name in watching.keys() - maps.keys():
+        maps[name] = stage.rigmap(name)
     outlets = [
-        Outlet(
-            rigmap.applier(),
-            tuple(links.get(name, ())),
-            tuple(watching) if name == watched else (),
-        )
+        Outlet(rigmap.applier(), tuple(links.get(name, ())), tuple(watching.get(name, ())))
         for name, rigmap in maps.items()
     ]
     return Subject(
@@ -136,12 +134,11 @@ def _open_subject(
     )
 
 
-def _packet_map(maps: dict[str, RigMap], stage: Stage) -> str:
-    """Return the name of the map for what watches: one that is used, or the shipped, added."""
-    name = next((name for name in maps if maps[name].target == PACKET_TABLE), PACKET_TABLE)
-    if name not in maps:
-        maps[name] = stage.rigmap(name)
-    return name
+def _recorded_map(spec: SubjectConfig, maps: dict[str, RigMap]) -> str:
+    """Return the name of the map for takes: that of Live Link packets, else another for ARKit."""
+    links = sorted(spec.links, key=lambda link: link.protocol != "livelink-face")
+    fitting = (link.rigmap for link in links if maps[link.rigmap].target == PACKET_TABLE)
+    return next(fitting, STOCK_MAP)
 
 
 def _open_voice(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.cli.life import add_face, channel_of, face_of
+from bridge.rig.tables import ARKIT_MAP
 
 if TYPE_CHECKING:
     from bridge.audio.channel import Channel
@@ -38,7 +39,7 @@ def add_plot(commands: Commands) -> None:
     )
     parser.add_argument("inputs", metavar="TAKE", nargs="+", help="take, or a recording")
     parser.add_argument("-o", "--output", metavar="FILE", help="FILE.png, FILE.html or a folder")
-    parser.add_argument("--rigmap", metavar="NAME", default="livelinkface61", help="of the curves")
+    parser.add_argument("--rigmap", metavar="NAME", default=ARKIT_MAP, help="of the curves")
     parser.add_argument("--start", metavar="S", type=float, default=0.0, help="seconds (0)")
     parser.add_argument("--end", metavar="S", type=float, help="seconds (the end)")
     parser.add_argument("--theme", choices=("dark", "light"), default="dark", help="colours")

@@ -10,9 +10,9 @@ from typing import IO, TYPE_CHECKING, Final
 import numpy as np
 
 from bridge.errors import Problem, UserError
-from bridge.export.formats import ARKIT
 from bridge.export.rows import blocks, span
 from bridge.rig.load import load_rigmap
+from bridge.rig.tables import ARKIT_MAP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ PASS_ROWS: Final = 2048
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Course:
-    """`rows` rows of the 61 curves of `livelinkface61` at a rate.
+    """`rows` rows of the 61 curves of `arkit` at a rate.
 
     `moved` [61] tells which of them are ever other than 0.
     """
@@ -53,7 +53,7 @@ def open_course(take: Take, settings: ExportSettings) -> Iterator[Course]:
 
     UserError where the temporary folder has no room for them.
     """
-    rigmap = settings.rigmap or load_rigmap(ARKIT)
+    rigmap = settings.rigmap or load_rigmap(ARKIT_MAP)
     moved = np.zeros(len(rigmap.outputs), bool)
     with tempfile.TemporaryFile() as file:
         try:

@@ -10,6 +10,7 @@ from bridge.clock.rate import FRAME_RATES
 from bridge.errors import Problem, UserError
 from bridge.export.names import safe_name
 from bridge.export.take_name import CURVES_ENDING, take_stem
+from bridge.rig.tables import ARKIT_MAP, STOCK_MAP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES: Final = 1 << 20
 ARKIT: Final = "livelinkface61"
+"""The target whose curves are ARKit's."""
 METAHUMAN: Final = "metahuman"
 METAHUMAN_ANIMATION: Final = "metahuman_animation"
 
@@ -52,7 +54,7 @@ class Format:
     suffix: str
     media_type: str
     write: Callable[[Take, ExportSettings], Iterator[bytes]]
-    rigmap: str | None = ARKIT
+    rigmap: str | None = ARKIT_MAP
     target: str | None = None
     subject: str | None = None
     has_head: bool = False
@@ -165,6 +167,7 @@ FORMATS: Final[dict[str, Format]] = {
             ".csv",
             "text/csv",
             _csv,
+            rigmap=STOCK_MAP,
             target=ARKIT,
             subject=CSV_SUBJECT,
         ),

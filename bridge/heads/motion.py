@@ -37,7 +37,7 @@ def turned_by(role: str) -> list[int]:
 def turn_of(role: str, curves: Floats) -> Quaternions:
     """Return the rotation of `head`, `eyeLeft` or `eyeRight`, float64 [time, 4].
 
-    `curves` are those of `livelinkface61`, float32 [time, 61]; the head's are radians.
+    `curves` are those of `arkit`, float32 [time, 61]; the head's are radians.
     """
     values = curves[:, turned_by(role)].astype(np.float64).T
     if role not in EYES:

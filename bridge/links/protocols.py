@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bridge.rig.tables import STOCK_MAP
+
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
@@ -47,9 +49,7 @@ OPTIONS: dict[str, Option] = {
 """What may stand behind the `?` of a URL."""
 
 PROTOCOLS: dict[str, Protocol] = {
-    "livelink-face": Protocol(
-        default_port=11111, default_rigmap="livelinkface61", has_prefix=False
-    ),
+    "livelink-face": Protocol(default_port=11111, default_rigmap=STOCK_MAP, has_prefix=False),
     "osc": Protocol(default_port=8000, default_rigmap="metahuman", has_prefix=True),
     "vmc": Protocol(
         default_port=39539,

@@ -63,7 +63,7 @@ def mouth_opening(jaw: Floats, lips_together: Floats) -> Floats:
     """Return how open the mouth is, 0..1 [time]: the jaw without what the lips close of it.
 
     `jaw` is `CTRL_C_jaw.ty`, `lips_together` the mean of the four lipsTogether channels, [time].
-    It is what the rig map `livelinkface61` sends as JawOpen - MouthClose.
+    It is what the rig map `arkit` sends as JawOpen - MouthClose.
     """
     return jaw * (1 - np.clip(lips_together, 0.0, 1.0))
 

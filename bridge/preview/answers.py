@@ -19,6 +19,7 @@ from bridge.preview.asking import TakeWish, body_of, count_of, document_of, numb
 from bridge.preview.recordings import label_of, suffix_of
 from bridge.preview.refusal import BAD_REQUEST, CONFLICT, refusal
 from bridge.preview.rigmaps import CurveStore
+from bridge.rig.tables import ARKIT_MAP
 from bridge.takes import drawing
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Answers:
     async def curves(self, request: Request) -> Response:
         """Give what a rig map makes of a take, int16 [rows, curves]."""
         _, take = self._studio.takes.ready(request.path_params["id"])
-        name = request.query_params.get("rigmap", "livelinkface61")
+        name = request.query_params.get("rigmap", ARKIT_MAP)
         rigmap = await run_sync(self._session.rigmaps.get, name)
         size = 2 * take.rows * len(rigmap.outputs)
         headers = {

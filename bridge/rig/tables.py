@@ -22,6 +22,13 @@ TARGETS = ("metahuman", "livelinkface61", "vrm")
 
 CUSTOM = "custom"
 
+ARKIT_MAP = "arkit"
+"""The shipped rig map for heads with ARKit shapes, whatever program shows them."""
+
+STOCK_MAP = "livelinkface61"
+"""That for the stock blueprint of a MetaHuman, which makes its own curves of ARKit's by a pose
+asset."""
+
 _COMPLETE = {"livelinkface61"}
 
 

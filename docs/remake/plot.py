@@ -28,7 +28,7 @@ CURVES = (
 def draw_plot(path: Path) -> None:
     """Generate a take and plot some of its curves, as `cstalk-bridge plot` does."""
     settings = Settings(emotions=EmotionCourse.constant(EMOTION))
-    view = View(load_rigmap("livelinkface61"), start_s=START_S, end_s=END_S, wanted=CURVES)
+    view = View(load_rigmap("arkit"), start_s=START_S, end_s=END_S, wanted=CURVES)
     with tempfile.TemporaryDirectory() as folder:
         job = Job((SPEECH_PATH,), Path(folder) / path.name)
         make_picture(

@@ -36,7 +36,7 @@ def exported(format_id: str, rows: int = 120, rate: str = "60") -> bytes:
 @pytest.mark.parametrize("rate", sorted(FRAME_RATES))
 @pytest.mark.parametrize("rows", [0, 1, 2, 700])
 def test_blocks_are_the_rows_of_the_take_at_that_rate(rate: str, rows: int) -> None:
-    take, rigmap = moving_take(rows, start=1234), load_rigmap("livelinkface61")
+    take, rigmap = moving_take(rows, start=1234), load_rigmap("arkit")
     whole = take.at(FRAME_RATES[rate])
     found = list(blocks(take, rigmap, FRAME_RATES[rate]))
     where = span(take, FRAME_RATES[rate])
@@ -52,7 +52,7 @@ def test_json_holds_every_frame_and_what_the_take_is() -> None:
     assert (read["slate"], read["take"], read["target"]) == ("moving", 1, "livelinkface61")
     assert read["rate"] == {"numerator": 60, "denominator": 1}
     assert read["making"] == {"lookahead_ms": 80}
-    expected = curves(moving_take().at(FRAME_RATES["60"]), load_rigmap("livelinkface61"))
+    expected = curves(moving_take().at(FRAME_RATES["60"]), load_rigmap("arkit"))
     frames = np.array(read["frames"])
     assert frames[:, 0].tolist() == list(range(144))
     np.testing.assert_allclose(frames[:, 1], np.arange(144) / 60, atol=1e-6)
@@ -85,11 +85,11 @@ def test_the_raw_curves_of_a_metahuman_are_the_same_in_both_forms() -> None:
 def test_numpy_reads_the_arrays() -> None:
     take = moving_take()
     with np.load(io.BytesIO(exported("npz"))) as read:
-        expected = curves(take.at(FRAME_RATES["60"]), load_rigmap("livelinkface61"))
+        expected = curves(take.at(FRAME_RATES["60"]), load_rigmap("arkit"))
         np.testing.assert_allclose(read["curves"], expected, atol=1e-6)
         np.testing.assert_array_equal(read["board"], take.board)
         np.testing.assert_array_equal(read["head"], take.head)
-        assert read["names"].tolist() == list(load_rigmap("livelinkface61").outputs)
+        assert read["names"].tolist() == list(load_rigmap("arkit").outputs)
         assert read["channels"].tolist() == list(take.channels)
         assert (read["rate"].tolist(), read["board_rate"].tolist()) == ([60, 1], [50, 1])
         np.testing.assert_allclose(read["times_s"], np.arange(144) / 60)

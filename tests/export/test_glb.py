@@ -66,8 +66,8 @@ class Animation:
 
 
 def arkit_curves(take: Take, rate: str = "60") -> dict[str, np.ndarray]:
-    table = curves(take.at(FRAME_RATES[rate]), load_rigmap("livelinkface61"))
-    return dict(zip(load_rigmap("livelinkface61").outputs, table.T, strict=True))
+    table = curves(take.at(FRAME_RATES[rate]), load_rigmap("arkit"))
+    return dict(zip(load_rigmap("arkit").outputs, table.T, strict=True))
 
 
 @pytest.mark.parametrize("rate", ["24", "29.97", "60"])

@@ -45,7 +45,7 @@ def exported(take: Take, head: Path | None, path: Path, rate: str = "60") -> Usd
 
 
 def arkit_curves(take: Take, rate: str = "60") -> np.ndarray:
-    return curves(take.at(FRAME_RATES[rate]), load_rigmap("livelinkface61"))
+    return curves(take.at(FRAME_RATES[rate]), load_rigmap("arkit"))
 
 
 def posed(head: Head, row: np.ndarray) -> dict[str, np.ndarray]:

@@ -244,7 +244,7 @@ def test_two_settings_side_by_side_on_one_clock(visit: Visit) -> None:
 def test_a_rig_map_without_shapes_fills_the_lanes_alone(visit: Visit) -> None:
     visit.page.select_option("#rigmap", "metahuman")
     visit.until("document.querySelector('.curves li')?.title.startsWith('CTRL_expressions_')")
-    assert visit.state()["sides"]["A"]["face"] == "livelinkface61"
+    assert visit.state()["sides"]["A"]["face"] == "arkit"
     visit.page.select_option("#rigmap", "livelinkface61")
     visit.until("document.querySelector('.curves li')?.title === 'JawOpen'")
 

@@ -50,7 +50,7 @@ curves:
     smile = hero.ruleset.rules["MouthSmileLeft"]
     assert smile.spec.sources == base.ruleset.rules["MouthSmileLeft"].spec.sources
     assert smile.where_key("gain").endswith("hero.yaml:3:26")
-    assert "livelinkface61.yaml" in smile.where_key("sources")
+    assert "arkit.yaml" in smile.where_key("sources")
 
 
 def test_null_takes_a_curve_out_or_a_key_back(write):
@@ -76,6 +76,7 @@ def test_maps_extend_one_another_relative_to_their_folder(write):
 
 def test_the_shipped_names():
     assert shipped_names() == [
+        "arkit",
         "livelinkface61",
         "metahuman",
         "metahuman_animation",

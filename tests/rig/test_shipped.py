@@ -253,6 +253,7 @@ def test_vrm_vowels_take_turns():
 
 
 AT_REST = {
+    "arkit": {},
     "livelinkface61": {},
     "vrm": {},
     "metahuman": WRINKLES,

@@ -2,13 +2,18 @@
 import { exportUrl } from '../api.js';
 import { byId, make, press, write } from '../elements.js';
 import { isSilent } from '../live.js';
+import { faceMaps } from '../moving.js';
 import { shownSides } from '../state.js';
 
-/** Return a link to a take in one format, with the rig map and the head that suit it. */
+/**
+ * Return a link to a take in one format, with the rig map and the head that suit it. The map with
+ * which a page begins is that of the preview's heads: a format has its own instead.
+ */
 function formatLink(take, { rigmap, head }, format, { heads, rigmaps }) {
   const query = { format: format.id };
   const { target } = rigmaps.find(({ name }) => name === rigmap);
-  if (!format.target || format.target === target) query.rigmap = rigmap;
+  const isChosen = rigmap !== faceMaps({ rigmaps })[0]?.name;
+  if (isChosen && (!format.target || format.target === target)) query.rigmap = rigmap;
   if (heads.find(({ id }) => id === head)?.url) query.head = head;
   return make(
     'a',
