@@ -6,6 +6,7 @@ import json
 import struct
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -263,6 +264,24 @@ def test_scrubbing_on_the_sound_seeks(visit: Visit) -> None:
     span = visit.state()["range"]
     assert span["end_s"] - span["start_s"] < 0.6 * SPOKEN_S
     assert span["start_s"] < 0.5 * SPOKEN_S < span["end_s"]
+
+
+def test_a_format_has_a_rig_map_of_its_own_unless_one_was_chosen(visit: Visit) -> None:
+    def maps() -> dict[str, str]:
+        visit.page.click("#export")
+        links = visit.page.locator("#formats a").all()
+        queries = [parse_qs(urlsplit(str(link.get_attribute("href"))).query) for link in links]
+        visit.page.keyboard.press("Escape")
+        return {query["format"][0]: query.get("rigmap", [""])[0] for query in queries}
+
+    visit.page.select_option("#rigmap", "arkit")
+    assert set(maps().values()) == {""}
+    visit.page.select_option("#rigmap", "livelinkface61")
+    chosen = maps()
+    assert chosen["glb"] == chosen["csv"] == chosen["json"] == "livelinkface61"
+    assert chosen["metahuman-csv"] == ""
+    visit.page.select_option("#rigmap", "arkit")
+    assert maps()["csv"] == ""
 
 
 def test_an_export_is_downloaded(visit: Visit) -> None:
