@@ -8,9 +8,12 @@ import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bridge import daemon
 from bridge.audio.spec import AudioSpec
 from bridge.config.schema import Config, SubjectConfig
+from bridge.links.metahuman.frame import REST
 from bridge.links.spec import parse_link_url
 from tests.links.metahuman.unreal import PATIENCE_S, Unreal
 from tests.networks import GUARDED, write_weights
@@ -66,7 +69,7 @@ def test_unreal_gets_the_faces_it_asks_for_until_the_bridge_ends(tmp_path: Path)
             while (last := unreal.receive())["type"] == "response":
                 pass
             assert last["addressPath"] == "/event/session-stopped"
-            assert unreal.frames_waiting()[-1].controls == [0] * 251
+            assert unreal.frames_waiting()[-1].controls == np.rint(65535 * REST).tolist()
     finally:
         stop.set()
         running.join(2 * PATIENCE_S)

@@ -12,6 +12,7 @@ from websockets.sync.client import connect
 
 from bridge import daemon
 from bridge.config.schema import Config
+from bridge.rig.tables import ARKIT_MAP
 from tests.links.receiving import receiver
 from tests.test_daemon import Listening, weights
 
@@ -66,7 +67,7 @@ def test_browsers_see_the_values_of_the_packets_of_each_subject(weights: Path) -
     watcher = Watcher(stop)
     with receiver() as source:
         listening = Listening(source)
-        link = f"livelink-face://{source.target}"
+        link = f"livelink-face://{source.target}?rigmap={ARKIT_MAP}"
         subjects = [
             {"name": name, "audio": {"input": "test"}, "emotion": emotion, "links": [link]}
             for name, emotion in (("A", {}), ("B", {"happy": 1.0}))

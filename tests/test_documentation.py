@@ -16,6 +16,7 @@ from bridge.face.alive.levels import PARTS
 from bridge.face.alive.spec import RestSpec
 from bridge.plot.findings import KINDS
 from bridge.plot.measures import MAX_JERK, MAX_SPEED
+from bridge.rig.load import load_rigmap, shipped_names
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -51,12 +52,26 @@ def test_the_page_about_life_has_a_row_for_each_level_and_situation() -> None:
 def test_every_config_in_the_guide_to_unreal_is_one(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "unreal.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^( *)```yaml\n(.*?)^\1```", page, re.DOTALL | re.MULTILINE)
-    configs = [dedent(block) for _, block in blocks if "target: " not in block]
+    configs = [dedent(block) for _, block in blocks if "extends: " not in block]
     path = tmp_path / "config.yaml"
     for config in configs:
         path.write_text(config, encoding="utf-8")
         read_config(path)
     assert len(configs) == 2
+
+
+def test_the_rig_map_in_the_guide_to_unreal_turns_a_head_the_other_way(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "unreal.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```yaml\n(extends: .*?)^```", page, re.DOTALL | re.MULTILINE)
+    path = tmp_path / "hero.yaml"
+    path.write_text(block, encoding="utf-8")
+    yaw = [load_rigmap(name).ruleset.rules["HeadYaw"].spec for name in (path, "metahuman_device")]
+    assert yaw[0].gain == -yaw[1].gain
+
+
+def test_the_table_of_rig_maps_names_each_that_comes_with_the_program() -> None:
+    page = (ROOT / "docs" / "rig-maps.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^\| `(\w+)` \| [^d]", page, re.MULTILINE)[:6]) == shipped_names()
 
 
 def test_the_table_of_formats_names_each_with_its_file() -> None:

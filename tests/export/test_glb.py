@@ -70,7 +70,7 @@ def arkit_curves(take: Take, rate: str = "60") -> dict[str, np.ndarray]:
     return dict(zip(load_rigmap("arkit").outputs, table.T, strict=True))
 
 
-@pytest.mark.parametrize("rate", ["24", "29.97", "60"])
+@pytest.mark.parametrize("rate", ["23.976", "24", "29.97", "60", "119.88", "120"])
 def test_what_is_exported_reads_back(head: Path, rate: str) -> None:
     take = whole_face_take(5000 if rate == "60" else 100)
     read = Animation(parse_glb(exported(take, head, rate)))

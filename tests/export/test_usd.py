@@ -74,7 +74,7 @@ def check_poses(stage: Usd.Stage, head: Head, table: np.ndarray, rows: list[int]
             np.testing.assert_allclose(found, expected, atol=2e-6, err_msg=f"{name} at {row}")
 
 
-@pytest.mark.parametrize("rate", ["25", "29.97", "60"])
+@pytest.mark.parametrize("rate", ["23.976", "25", "29.97", "60", "120"])
 def test_what_is_exported_reads_back(tmp_path: Path, head: Path, rate: str) -> None:
     take = whole_face_take(2600 if rate == "60" else 60)
     stage = exported(take, head, tmp_path / "take.usda", rate)

@@ -10,6 +10,7 @@ from bridge.links.livelink_face import decode, device_id
 from bridge.links.opening import open_link
 from bridge.links.osc import Message, decode_packet
 from bridge.links.spec import parse_link_url
+from bridge.rig.load import load_rigmap
 from bridge.rig.tables import load_table
 from tests.links.receiving import receiver
 
@@ -36,6 +37,22 @@ def test_osc_addresses_are_prefix_and_output() -> None:
         link.send(np.array([0.5], np.float32), TICK)
         assert decode_packet(engine.one()) == [Message("/face/jawOpen", (0.5,))]
         link.close()
+
+
+def test_osc_leaves_a_metahuman_at_its_rest() -> None:
+    rigmap = load_rigmap("metahuman")
+    with receiver() as engine:
+        spec = parse_link_url(f"osc://{engine.target}/face")
+        link = open_link(spec, "Ada", rigmap.outputs, RATE, rest=rigmap.rest)
+        link.send(np.full(len(rigmap.outputs), np.nan, np.float32), TICK)
+        link.send(np.full(len(rigmap.outputs), 0.5, np.float32), TICK)
+        link.close()
+        told = [m for datagram in engine.all_waiting() for m in decode_packet(datagram)]
+    frames = [told[: len(rigmap.outputs)], told[-len(rigmap.outputs) :]]
+    for frame in frames:
+        raised = {message.address for message in frame if message.arguments != (0.0,)}
+        assert raised == {f"/face/CTRL_expressions_noseWrinkleUpper{side}" for side in "LR"}
+    assert link.not_finite == len(rigmap.outputs)
 
 
 def test_vmc_spells_presets_as_its_link_says() -> None:
