@@ -73,13 +73,16 @@ def _metahuman(target: Target, names: Sequence[str], addresses: Sequence[str]) -
     host = target.host
     if host in ANY:
         host = " or ".join(addresses) or "this machine's address"
+    name = names[0]  # Unreal takes the first subject of a device alone.
     steps = (
         "Edit > Plugins: enable Live Link and MetaHuman Live Link, and restart the editor.",
         "Here: cstalk-bridge run. Leave it running: Unreal connects to it, not the other way.",
         "Window > Virtual Production > Live Link > Add Source > Live Link Face (MetaHuman): "
         f"address {host}, port {target.port}.",
-        f"Choose the subject there: {_listed(names)}. The bridge then says `gets {names[0]}`.",
-        f"Select the MetaHuman in the level. Details: choose {_listed(names)} as its Live Link "
+        f"Choose the subject there: {name}. The bridge then says `gets {name}`.",
+        f"Details of that subject: smoothing and interpolation to none, for {name} is smooth; once "
+        "its face rests, Capture Neutrals, for without it Unreal does not move the head.",
+        f"Select the MetaHuman in the level. Details: choose {name} as its Live Link "
         "subject. A MetaHuman made before 5.6 has no such field: use livelink-face:// for it.",
     )
     return Guide(f"Unreal 5.6 and later: MetaHuman device at {target}", steps)

@@ -46,8 +46,20 @@ def test_a_device_open_to_all_is_found_at_the_addresses_of_this_machine() -> Non
     assert "this machine's address" in text(alone)
 
 
+def test_a_device_guide_names_the_subject_that_unreal_takes_and_its_settings() -> None:
+    link = "metahuman://127.0.0.1:14785"
+    (guide,) = guides([subject("Ada", link), subject("Ben", link)], [])
+    assert "Choose the subject there: Ada." in text(guide)
+    assert "Ben" not in text(guide)
+    for words in ("smoothing and interpolation to none", "Capture Neutrals"):
+        assert words in text(guide)
+
+
 def test_messages_have_their_port_and_names() -> None:
     osc, vmc = guides([subject("Ada", "osc://10.0.0.5:9000/face", "vmc://10.0.0.5")], [])
     assert "port 9000" in text(osc)
     assert "/face/NAME" in text(osc)
     assert "39539" in text(vmc)
+    assert "ARKit names in camel case, bone: head" in text(vmc)
+    (other,) = guides([subject("Ada", "vmc://10.0.0.5?casing=pascal&bone=none")], [])
+    assert "ARKit names in pascal case, bone: none" in text(other)
