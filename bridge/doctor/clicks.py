@@ -81,7 +81,7 @@ def _metahuman(target: Target, names: Sequence[str], addresses: Sequence[str]) -
         f"address {host}, port {target.port}.",
         f"Choose the subject there: {name}. The bridge then says `gets {name}`.",
         f"Details of that subject: smoothing and interpolation to none, for {name} is smooth; once "
-        "its face rests, Capture Neutrals, for without it Unreal does not move the head.",
+        "its face rests, Capture Neutrals: before that Unreal leaves out the head's translation.",
         f"Select the MetaHuman in the level. Details: choose {name} as its Live Link "
         "subject. A MetaHuman made before 5.6 has no such field: use livelink-face:// for it.",
     )
