@@ -16,21 +16,27 @@ if TYPE_CHECKING:
 PARTIAL_SUFFIX = ".partial"
 """Ends the name of a file that is still being written; one that stays is of a killed program."""
 
+PRIVATE_MODE = 0o600
+"""Permissions of a file that only its user may read; Windows has the user's own by default."""
+
 
 @contextmanager
-def whole_file(path: Path, *, overwrite: bool = False) -> Iterator[IO[bytes]]:
+def whole_file(
+    path: Path, *, overwrite: bool = False, is_private: bool = False
+) -> Iterator[IO[bytes]]:
     """Open a file beside `path` for writing; at the end rename it to `path`, which then is whole.
 
-    After an exception nothing is left. UserError where `path` is there already and `overwrite` is
-    not set, or where it cannot be written.
+    After an exception nothing is left. Only its user may read a private file. UserError where
+    `path` is there already and `overwrite` is not set, or where it cannot be written.
     """
     if not overwrite and path.exists():
         remedy = "choose another name, or remove it"
         raise UserError(Problem(str(path), "is there already", remedy))
     partial = path.with_name(f".{path.name[:150]}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
+    opener = _private_opener if is_private else None
     try:
         try:
-            with partial.open("xb") as file:
+            with open(partial, "xb", opener=opener) as file:  # noqa: PTH123 - Path has no opener
                 yield file
             os.replace(partial, path)  # noqa: PTH105 - the words of the contract
         finally:
@@ -38,3 +44,7 @@ def whole_file(path: Path, *, overwrite: bool = False) -> Iterator[IO[bytes]]:
     except OSError as error:
         what = f"cannot be written: {error.strerror}"
         raise UserError(Problem(str(path), what, "check the folder and its free space")) from None
+
+
+def _private_opener(path: str, flags: int) -> int:
+    return os.open(path, flags, PRIVATE_MODE)

@@ -52,6 +52,10 @@ class RecordingProcess:
                 return
         raise EOFError(f"the recording process has ended before it was {word}")
 
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
     def kill(self) -> None:
         """Kill it as hard as the system can."""
         self._process.kill()

@@ -23,7 +23,7 @@ FIRST_SLATE = "MySlate"
 class TakeDesk:
     """Starts and stops takes. Its methods may wait for a disk; `slate` and `take` never do.
 
-    `notice` is told of every take that begins and ends, whoever started it.
+    `notice` is told of every take that begins and ends, whoever started it, and of little room.
     """
 
     def __init__(self, recorder: Recorder, notice: Callable[[str], None]) -> None:
@@ -32,8 +32,7 @@ class TakeDesk:
         """The number of the next take."""
         self.recorder = recorder
         self._notice = notice
-        self._started = ""
-        recorder.watch(self._began, self._ended)
+        recorder.watch(self._began, self._ended, self._warned)
 
     @property
     def is_recording(self) -> bool:
@@ -47,16 +46,15 @@ class TakeDesk:
         """
         slate = self.slate if slate is None else str(SLATE.read(slate))
         number = self.take if take is None else int(TAKE.read(take))
-        self._started = self.recorder.start(slate, number)
-        return self._started
+        return self.recorder.start(slate, number)
 
     def stop(self) -> Recorded:
-        """End the take and return it, also one that has ended by itself. UserError without one."""
+        """End the take and return it, which is on disk then.
+
+        UserError without one, and where the take is not what was asked for, as it ended by itself
+        or was not written whole; the problem says where that is which could be saved.
+        """
         recorded = self.recorder.stop()
-        last = self.recorder.last
-        if recorded is None and last is not None and last.identifier == self._started:
-            recorded = last
-        self._started = ""
         if recorded is None:
             raise UserError(Problem("take", "none is being recorded"))
         return recorded
@@ -66,8 +64,13 @@ class TakeDesk:
         self._notice(f"the take {take.identifier} is being recorded")
 
     def _ended(self, take: Recorded) -> None:
-        problem = f"; {take.problem}" if take.problem else ""
-        self._notice(f"the take {take.folder} was recorded{problem}")
+        if take.problem is None:
+            self._notice(f"the take {take.folder} was recorded")
+        else:
+            self._notice(f"the take {take.identifier} is not whole: {take.problem}")
+
+    def _warned(self, problem: Problem) -> None:
+        self._notice(str(problem))
 
     def path(self, file: Path) -> str:
         """Return the name under which a file of a take can be asked for."""

@@ -19,7 +19,7 @@ from bridge.export.livelink_csv import (
     timecodes,
 )
 from bridge.export.rows import Span
-from bridge.recording.growing import begun, write_all
+from bridge.recording.growing import begun, is_at, rescued, write_all
 from bridge.rig.tables import load_table
 from bridge.whole_file import whole_file
 
@@ -43,7 +43,7 @@ class Row(NamedTuple):
 class CurvesFile:
     """A file that grows by whole lines.
 
-    UserError where it cannot be made, OSError where it cannot be written.
+    UserError and OSError where it cannot be made, OSError where it cannot be written.
     """
 
     def __init__(self, path: Path, rate: FrameRate) -> None:
@@ -68,23 +68,34 @@ class CurvesFile:
         self._size += len(data)
         self.rows += len(rows)
 
-    def close(self) -> None:
-        """Put the file safely on disk, without half of a line, and close it.
+    @property
+    def is_there(self) -> bool:
+        """Whether it still lies where it was made."""
+        return self._file.closed or is_at(self._file, self.path)
 
-        A take too short to show Unreal's importer its frame rate gets the timecodes of the rate
+    def rescue(self, path: Path) -> None:
+        """Go on in a copy at `path`. Raises UserError and OSError."""
+        copy = rescued(self._file, path)
+        self._file.close()
+        self._file, self.path = copy, path
+
+    def close(self) -> None:
+        """Put the file safely on disk, without half of a line, and close it in any case.
+
+        Raises OSError and UserError. A take too short to show Unreal's importer its frame rate gets the timecodes of the rate
         which that will infer.
         """
         if self._file.closed:
             return
-        self._file.truncate(self._size)
-        os.fsync(self._file.fileno())
-        self._file.close()
+        with self._file:
+            self._file.truncate(self._size)
+            os.fsync(self._file.fileno())
         if self._early and len(self._early) == self.rows:
             first = self._early[0].tick.frame
             base = timecode_base(Span(self._rate, first, self.rows))
             if base != self._base:
                 self._base = base
-                with whole_file(self.path, overwrite=True) as file:
+                with whole_file(self.path, overwrite=True, is_private=True) as file:
                     file.write(header() + self._lines(self._early))
 
     def timecode(self, tick: Tick) -> str:

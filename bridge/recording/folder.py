@@ -1,11 +1,12 @@
 """Where a take lies on disk, under which names, and what `take.json` says of it.
 
-    20250228_MySlate_24/
+    20250228_MySlate_24/              for its user alone, as all files in it
         take.json
         MySlate_take_24_CSTalk_cal.csv    curves of a subject
         MySlate_take_24_CSTalk.wav        its sound
 
 While it is recorded the folder's name ends in `.recording`; it gets its own once all is written.
+Until then it holds a file locked by the program that records, and one that keeps room on the disk.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ SUFFIX: Final = ".recording"
 CURVES_SUFFIX: Final = CURVES_ENDING + ".csv"
 SOUND_SUFFIX: Final = ".wav"
 DOCUMENT: Final = "take.json"
+PRIVATE_MODE: Final = 0o700
+"""Permissions of a folder that only its user may enter; Windows has the user's own by default."""
 
 MAX_PART_BYTES: Final = 80
 """Of slate and of subject in a name: with both, a number and an ending it stays below 255."""
@@ -86,7 +89,7 @@ def claim(folder: Path, slate: str, number: int, began: datetime) -> tuple[TakeN
     """
     day = began.strftime("%Y%m%d")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(PRIVATE_MODE, parents=True, exist_ok=True)
         taken = {name_key(entry.name) for entry in folder.iterdir()}
         for repeat in range(MAX_REPEATS):
             name = TakeName(slate, number, day, repeat)
@@ -94,7 +97,7 @@ def claim(folder: Path, slate: str, number: int, began: datetime) -> tuple[TakeN
             if not taken.isdisjoint(map(name_key, (name.identifier, path.name))):
                 continue
             try:
-                path.mkdir()
+                path.mkdir(PRIVATE_MODE)
             except FileExistsError:
                 continue
             return name, path
@@ -122,7 +125,7 @@ def release(path: Path) -> Path:
 def write_document(folder: Path, document: dict[str, Any]) -> None:
     """Write `take.json`, as a whole or not at all; UserError where that cannot be done."""
     text = json.dumps(document, indent=2, ensure_ascii=False)
-    with whole_file(folder / DOCUMENT, overwrite=True) as file:
+    with whole_file(folder / DOCUMENT, overwrite=True, is_private=True) as file:
         file.write(text.encode("utf-8", "replace") + b"\n")
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections import deque
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from datetime import UTC
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from bridge.errors import Problem, UserError
 from bridge.recording.curves_file import Row
-from bridge.recording.folder import SUFFIX, claim, release, stems, write_document
+from bridge.recording.folder import DOCUMENT, SUFFIX, claim, release, stems, write_document
+from bridge.recording.ownership import Ownership
+from bridge.recording.room import release_reserve, reserve
 from bridge.recording.subject_files import SubjectFiles
+from bridge.recording.take_document import TakeDocument
 from bridge.takes.sound import MAX_SOUND_S
-from bridge.version import program_version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,15 +37,13 @@ SETTLE_S: Final = 0.1
 """Age at which a frame is written. Its sound reaches on for a frame, which at 24 fps and without
 look-ahead is not yet heard when the frame is shown."""
 
-PROGRAM: Final = "CSTalk Bridge"
-NANOSECONDS: Final = 10**9
-
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """A finished take: its folder, first and last timecode, and the files of each subject.
 
-    `problem` says why it ended by itself, None where it was stopped.
+    `problem` says why it is not what was asked for, None where it is: it ended by itself, or not
+    all of it could be put on disk. The folder is then the one of what could be saved.
     """
 
     identifier: str
@@ -58,7 +58,8 @@ class Recorded:
 class OpenTake:
     """Frames of all subjects between one tick and another; the same ticks for all.
 
-    The tick thread offers and one other writes. Raises UserError where no folder can be made.
+    The tick thread offers and one other writes. All files it needs are open once it is made. Raises
+    UserError and OSError where one cannot be, and then leaves nothing.
     """
 
     def __init__(
@@ -71,21 +72,27 @@ class OpenTake:
         began: datetime,
     ) -> None:
         self.slate, self.number = slate, number
-        self.name, self.folder = claim(folder, slate, number, began)
         self.is_over = threading.Event()
         """No more frames are taken."""
+        self._root = folder
         self._ending = threading.Event()
         self._rate = rate
         self._began = began
         self._first_number: int | None = None
         self._queues: list[deque[Row]] = [deque() for _ in subjects]
-        self._files = [
-            SubjectFiles(self.folder, stem, subject, rate, began)
-            for stem, subject in zip(
-                stems(self.name, [subject.name for subject in subjects]), subjects, strict=True
-            )
-        ]
-        self._write_document({})
+        self._files: list[SubjectFiles] = []
+        self._ownership: Ownership | None = None
+        self.name, self.folder = claim(folder, slate, number, began)
+        with ExitStack() as undoing:
+            undoing.callback(self.discard)
+            self._ownership = Ownership(self.folder)
+            reserve(self.folder)
+            names = stems(self.name, [subject.name for subject in subjects])
+            for stem, subject in zip(names, subjects, strict=True):
+                self._files.append(SubjectFiles(self.folder, stem, subject, rate, began))
+            self._document = TakeDocument(self.name, rate, began)
+            write_document(self.folder, self._document.begun(self._files))
+            undoing.pop_all()
 
     @property
     def duration_s(self) -> float:
@@ -132,63 +139,91 @@ class OpenTake:
                 is_first = files is self._files[0] and files.first is None
                 files.append(rows)
                 if is_first:
-                    self._write_document({})
+                    # The end writes it again, and who finds the take without one reads its files.
+                    with suppress(UserError):
+                        write_document(self.folder, self._document.begun(self._files))
+        if not self._are_files_there():
+            what = "ended: its files were removed while it was recorded"
+            raise UserError(Problem("take", what, "leave a take's folder until it is stopped"))
         if self.duration_s > MAX_SOUND_S:
             what = f"ended: a take lasts {MAX_SOUND_S / 3600:g} h at most"
-            raise UserError(Problem(str(self.folder), what, "begin another"))
+            raise UserError(Problem("take", what, "begin another"))
 
     def finish(self, problem: Problem | None = None) -> Recorded:
-        """Close the files and give the take its name.
+        """Close the files and give the take its name; `problem` says why it ended by itself.
 
-        Where the disk does not let it, the folder stays one of a take that is being recorded.
+        Files that somebody removed are saved under the next free name. Where the disk does not let
+        the take have its name, the folder stays one of a take that is being recorded.
         """
-        paths = [(files.curves_path.name, files.sound_path.name) for files in self._files]
+        problems = [problem] if problem else []
         start, end = self._files[0].timecodes
-        try:
-            for files in self._files:
-                with suppress(OSError):
-                    files.close()
-            self._write_document({"problem": str(problem)} if problem else {}, is_finished=True)
-            folder = release(self.folder)
-        except (OSError, UserError) as error:
-            folder = self.folder
-            problem = problem or Problem(str(folder), f"cannot be finished: {error}")
+        for step in (self._rescue, *(files.close for files in self._files), self._free_room):
+            try:
+                step()
+            except UserError as error:
+                problems += error.problems
+            except OSError as error:
+                problems.append(_unwritten(error))
+        folder = self._named(problems)
         return Recorded(
             identifier=folder.name.removesuffix(SUFFIX),
             folder=folder,
             start_timecode=start,
             end_timecode=end,
-            curves=tuple(folder / curves for curves, _ in paths),
-            sounds=tuple(folder / sound for _, sound in paths),
-            problem=problem,
+            curves=tuple(folder / files.curves_path.name for files in self._files),
+            sounds=tuple(folder / files.sound_path.name for files in self._files),
+            problem=_told(folder, problems),
         )
 
-    def _write_document(self, more: dict[str, Any], *, is_finished: bool = False) -> None:
-        """Write `take.json` with the keys of the app first; the end's only where it is finished."""
-        files = self._files[0]
-        start, end = files.timecodes
-        document: dict[str, Any] = {
-            "identifier": self.name.identifier,
-            "slate": self.slate,
-            "take": self.number,
-            "subject": files.subject.name,
-            "date": self._began.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "version": 1,
-            "appVersion": f"{PROGRAM} {program_version()}",
-            "deviceModel": PROGRAM,
-            "calibrated": True,
-            "videoTargetFrameRate": self._rate.nominal,
-            "frameRate": self._rate.name,
-        }
-        if files.first and files.last:
-            document |= {"startTimecode": start, "startTimestamp": _timestamp(files.first)}
-            if is_finished:
-                document |= {"endTimecode": end, "endTimestamp": _timestamp(files.last)}
-        described = [files.document() for files in self._files]
-        if is_finished:
-            document["frames"] = described[0]["frames"]
-        write_document(self.folder, document | more | {"subjects": described})
+    def discard(self) -> None:
+        """Leave nothing of a take that cannot begin; what cannot be removed stays."""
+        # By their names: a list of the folder's files would need a descriptor, as there may be none.
+        steps = [files.discard for files in self._files]
+        for step in (*steps, (self.folder / DOCUMENT).unlink, self._free_room, self.folder.rmdir):
+            with suppress(OSError, UserError):
+                step()
+
+    def _named(self, problems: list[Problem]) -> Path:
+        """Write `take.json` and give the folder its name; add what goes wrong, return the folder."""
+        try:
+            words = "; ".join(map(str, problems))
+            write_document(self.folder, self._document.finished(self._files, words))
+            return release(self.folder)
+        except UserError as error:
+            problems += error.problems
+        except OSError as error:
+            problems.append(_unwritten(error))
+        return self.folder
+
+    def _are_files_there(self) -> bool:
+        return all(files.are_there for files in self._files)
+
+    def _rescue(self) -> None:
+        """Go on in another folder where files were removed that are still open."""
+        if self._are_files_there():
+            return
+        before, is_ours = self.folder, self._ownership is not None and self._ownership.is_there
+        _, self.folder = claim(self._root, self.slate, self.number, self._began)
+        for files in self._files:
+            files.rescue(self.folder)
+        if is_ours:
+            shutil.rmtree(before, ignore_errors=True)
+
+    def _free_room(self) -> None:
+        """Give back what the take kept for its end."""
+        if self._ownership is not None:
+            self._ownership.end()
+        release_reserve(self.folder)
 
 
-def _timestamp(tick: Tick) -> dict[str, int]:
-    return {"value": round(tick.due_s * NANOSECONDS), "timescale": NANOSECONDS}
+def _unwritten(error: OSError) -> Problem:
+    return Problem("", f"cannot be written whole: {error.strerror or error}", "check the disk")
+
+
+def _told(folder: Path, problems: Sequence[Problem]) -> Problem | None:
+    """Return all problems of a take as one that names its folder, None for none."""
+    if not problems:
+        return None
+    what = "; ".join(dict.fromkeys(problem.what for problem in problems))
+    remedies = dict.fromkeys(problem.remedy for problem in problems if problem.remedy)
+    return Problem(str(folder), what, "; ".join(remedies))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import threading
 import time
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +14,7 @@ from bridge.clock.host import host_now
 from bridge.errors import Problem, UserError
 from bridge.links.values import made_finite
 from bridge.recording.open_take import SETTLE_S, OpenTake, Recorded
+from bridge.recording.room import Room, free_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from bridge.clock.tick import Tick
     from bridge.links.udp import Receiver
     from bridge.recording.folder import TakeName
+    from bridge.recording.room import FreeBytes
     from bridge.recording.subject_files import RecordedSubject
 
 CURVES: Final = 61
@@ -43,11 +47,23 @@ def _local_time() -> datetime:
     return datetime.now().astimezone()
 
 
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """Who is told of takes, from other threads; none of the functions may wait or raise.
+
+    `began` and `ended` are told of every take, whoever asked for it, `warned` of what may end one.
+    """
+
+    began: Callable[[TakeName], None]
+    ended: Callable[[Recorded], None]
+    warned: Callable[[Problem], None]
+
+
 class Recorder:
     """One take at a time, of all subjects, in folders below `folder`.
 
     Each subject is recorded by the link made for it. Any thread may start and stop takes; `rate` is
-    that of the ticks.
+    that of the ticks. `free` tells how many bytes may be written below a folder.
     """
 
     def __init__(
@@ -58,17 +74,20 @@ class Recorder:
         now: Callable[[], float] = host_now,
         local_time: Callable[[], datetime] = _local_time,
         pace_s: float = PACE_S,
+        free: FreeBytes = free_bytes,
     ) -> None:
         self.folder = folder
         self.last: Recorded | None = None
         """The take that ended last."""
-        self._watching: list[tuple[Callable[[TakeName], None], Callable[[Recorded], None]]] = []
+        self._watching: list[Watcher] = []
         self._subjects: list[RecordedSubject] = []
         self._rate = rate
         self._now = now
         self._local_time = local_time
         self._pace_s = pace_s
+        self._free = free
         self._take: OpenTake | None = None
+        self._untold: Problem | None = None
         self._thread: threading.Thread | None = None
         self._switching = threading.Lock()
 
@@ -88,19 +107,24 @@ class Recorder:
             self._subjects.append(subject)
             return RecordingLink(self, len(self._subjects) - 1)
 
-    def watch(self, began: Callable[[TakeName], None], ended: Callable[[Recorded], None]) -> None:
+    def watch(
+        self,
+        began: Callable[[TakeName], None],
+        ended: Callable[[Recorded], None],
+        warned: Callable[[Problem], None] = lambda _problem: None,
+    ) -> None:
         """Tell of every take as it begins and ends, whoever asked for it, from other threads.
 
-        Neither may wait, nor start or stop a take. A take is told to have ended before `stop`
-        returns it; also one that ends by itself is told of.
+        None may wait, nor start or stop a take. A take is told to have ended before `stop` returns
+        it; also one that ends by itself is told of. `warned` is told of what may end a take.
         """
-        self._watching.append((began, ended))
+        self._watching.append(Watcher(began, ended, warned))
 
     def start(self, slate: str, number: int) -> str:
         """Begin a take with the next tick and return its identifier, the name of its folder.
 
-        UserError where one is being recorded already, for a slate or number that is none, and
-        where its folder cannot be made.
+        All it needs is held by then. UserError where one is being recorded already, for a slate or
+        number that is none, and where what it needs cannot be had; nothing is left then.
         """
         if not slate.strip() or not slate.isprintable():
             raise UserError(Problem("slate", f"{slate!r} is no name", "write one, as MySlate"))
@@ -113,56 +137,90 @@ class Recorder:
                 what = f"{self._take.name.identifier} is being recorded"
                 raise UserError(Problem("take", what, "stop it first"))
             self._join()
-            take = OpenTake(
-                self.folder, slate, number, self._subjects, self._rate, self._local_time()
-            )
-            self._thread = threading.Thread(
-                target=self._record, args=(take,), name="recorder", daemon=True
-            )
-            self._take = take
-            for began, _ in self._watching:
-                began(take.name)
-            self._thread.start()
+            self._untold = None
+            are_told = threading.Event()
+            take = self._opened(slate, number, are_told)
+            for watcher in self._watching:
+                watcher.began(take.name)
+            are_told.set()
             return take.name.identifier
 
     def stop(self) -> Recorded | None:
         """End the take with the tick that is on, wait until it is written, and return it.
 
-        That takes at most a second with a healthy disk. Without a take, returns None.
+        That takes at most a second with a healthy disk. UserError says why the take is not what was
+        asked for; once, also of one that has ended by itself. Without a take, returns None.
         """
         with self._switching:
             take = self._take
-            if take is None:
-                return None
-            take.end()
+            if take is not None:
+                take.end()
             self._join()
-            return self.last
+            problem, self._untold = self._untold, None
+        if problem is not None:
+            raise UserError(problem)
+        return None if take is None else self.last
 
     def close(self) -> None:
-        """End the take, if there is one; harmless when done twice."""
-        self.stop()
+        """End the take, if there is one; harmless when done twice. Who watches is told of it."""
+        with suppress(UserError):
+            self.stop()
+
+    def _opened(self, slate: str, number: int, are_told: threading.Event) -> OpenTake:
+        """Return a take whose thread writes it, once the watchers `are_told` that it has begun.
+
+        UserError; then nothing is left of it.
+        """
+        try:
+            take = OpenTake(
+                self.folder, slate, number, self._subjects, self._rate, self._local_time()
+            )
+        except OSError as error:
+            what = f"no take can begin: {error.strerror or error}"
+            raise UserError(Problem(str(self.folder), what, "check the folder")) from None
+        room = Room(take.folder, self._subjects, self._rate, self._free)
+        try:
+            room.check_begin()
+            self._thread = threading.Thread(
+                target=self._record, args=(take, room, are_told), name="recorder", daemon=True
+            )
+            self._take = take
+            self._thread.start()
+        except (UserError, OSError, RuntimeError) as error:
+            self._take = self._thread = None
+            take.discard()
+            if isinstance(error, UserError):
+                raise
+            raise UserError(Problem("take", f"cannot begin: {error}")) from None
+        return take
 
     def _join(self) -> None:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
 
-    def _record(self, take: OpenTake) -> None:
+    def _record(self, take: OpenTake, room: Room, are_told: threading.Event) -> None:
         """Write a take until it is over: the work of its thread."""
-        try:
-            problem = self._written(take)
-            take.is_over.set()
-            self.last = take.finish(problem)
-        finally:
-            self._take = None
-        for _, ended in self._watching:
-            ended(self.last)
+        are_told.wait()
+        problem = self._written(take, room)
+        take.is_over.set()
+        recorded = take.finish(problem)
+        self.last, self._untold = recorded, recorded.problem
+        self._take = None
+        for watcher in self._watching:
+            watcher.ended(recorded)
 
-    def _written(self, take: OpenTake) -> Problem | None:
+    def _written(self, take: OpenTake, room: Room) -> Problem | None:
         """Write a take until it is over; return why it ended by itself, None where it did not."""
+        is_warned = False
         try:
             while not take.wait_for_end(self._pace_s):
                 take.write(self._now())
+                warning = room.warning()
+                if warning is not None and not is_warned:
+                    is_warned = True
+                    for watcher in self._watching:
+                        watcher.warned(warning)
             take.is_over.wait(END_S)
             take.is_over.set()
             # The last frames' sound is still to come.
@@ -172,7 +230,10 @@ class Recorder:
             return error.problems[0]
         except OSError as error:
             what = f"ended: {error.strerror or error}"
-            return Problem(str(take.folder), what, "check the disk and its free space")
+            return Problem("take", what, "check the disk and its free space")
+        except Exception as error:  # noqa: BLE001 - whatever ends a take, its files are finished
+            what = f"ended by a fault of the program: {type(error).__name__}: {error}"
+            return Problem("take", what)
         return None
 
 

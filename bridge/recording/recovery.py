@@ -15,6 +15,8 @@ from bridge.recording.folder import (
     release,
     write_document,
 )
+from bridge.recording.ownership import Ownership
+from bridge.recording.room import release_reserve
 from bridge.whole_file import PARTIAL_SUFFIX
 
 if TYPE_CHECKING:
@@ -32,15 +34,19 @@ def recover(folder: Path, wall_s: float) -> tuple[list[Path], list[Problem]]:
     """Finish the takes below `folder` that were left while recorded, at the system time `wall_s`.
 
     Half a line and half a sample are cut off, and `take.json` says how long the take became; then
-    its folder gets its name. Return those folders, and what could not be mended.
+    its folder gets its name. Return those folders, and what could not be mended. A take whose
+    program lives, even halted, is left to it.
     """
     found: list[Path] = []
     problems: list[Problem] = []
     for path in sorted(folder.glob(f"*{SUFFIX}")) if is_folder(folder) else []:
         try:
             if path.is_dir() and wall_s - _touched_s(path) >= UNTOUCHED_S:
-                problems += _mended(path)
+                with Ownership(path):
+                    problems += _mended(path)
                 found.append(release(path))
+        except BlockingIOError:
+            continue
         except UserError as error:
             problems += error.problems
         except OSError as error:
@@ -56,6 +62,7 @@ def _mended(path: Path) -> list[Problem]:
     """Bring the files of a take in order; return what is wrong with those that cannot be."""
     for half in path.glob(f".*{PARTIAL_SUFFIX}"):
         half.unlink()
+    release_reserve(path)
     problems = []
     lengths = {file.name: curves_file.mend(file) for file in sorted(path.glob(f"*{CURVES_SUFFIX}"))}
     for file in sorted(path.glob(f"*{SOUND_SUFFIX}")):

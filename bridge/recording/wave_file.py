@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from bridge.errors import Problem, UserError
-from bridge.recording.growing import begun, write_all
+from bridge.recording.growing import begun, is_at, rescued, write_all
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,18 +56,29 @@ class Origin:
     originator: str = "CSTalk Bridge"
 
 
+UNKNOWN: Final = Origin("", "", "", "", 0)
+"""Of a file whose first sound is still to come."""
+
+
 class WaveFile:
     """Mono sound of 24 bits that grows; after every `append` the file on disk is whole.
 
-    UserError where it cannot be made, OSError where it cannot be written.
+    UserError and OSError where it cannot be made, OSError where it cannot be written. `originate`
+    says where it comes from, once that is known.
     """
 
-    def __init__(self, path: Path, rate_hz: int, origin: Origin) -> None:
+    def __init__(self, path: Path, rate_hz: int, origin: Origin = UNKNOWN) -> None:
         head = header(rate_hz, origin)
         self.path = path
         self.frames = 0
+        self._rate_hz = rate_hz
         self._head_bytes = len(head)
         self._file = begun(path, head)
+
+    def originate(self, origin: Origin) -> None:
+        """Write another origin in place of the first, before any sound. Raises OSError."""
+        self._file.seek(0)
+        write_all(self._file, header(self._rate_hz, origin))
 
     def append(self, samples: NDArray[np.float32]) -> None:
         """Write samples, [time]; louder than full scale is clipped.
@@ -84,12 +95,29 @@ class WaveFile:
         write_sizes(self._file.fileno(), self._head_bytes, size)
         self._file.seek(0, os.SEEK_END)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether it still lies where it was made."""
+        return self._file.closed or is_at(self._file, self.path)
+
+    def rescue(self, path: Path) -> None:
+        """Go on in a copy at `path`. Raises UserError and OSError."""
+        copy = rescued(self._file, path)
+        self._file.close()
+        self._file, self.path = copy, path
+
     def close(self) -> None:
-        """Put the file safely on disk and close it."""
-        if not self._file.closed:
-            pad(self._file.fileno(), self._head_bytes + SAMPLE_BYTES * self.frames)
+        """Put the file safely on disk, without half of a sample, and close it in any case.
+
+        Raises OSError.
+        """
+        if self._file.closed:
+            return
+        size = self._head_bytes + SAMPLE_BYTES * self.frames
+        with self._file:
+            self._file.truncate(size)
+            pad(self._file.fileno(), size)
             os.fsync(self._file.fileno())
-            self._file.close()
 
 
 def header(rate_hz: int, origin: Origin) -> bytes:

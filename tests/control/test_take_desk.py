@@ -55,9 +55,7 @@ def test_a_take_that_another_program_starts_is_told_of_and_gives_the_next_slate(
         told.desk.stop()
 
 
-def test_a_take_that_ends_by_itself_is_told_of_at_once_and_can_still_be_stopped(
-    told: Told,
-) -> None:
+def test_a_take_that_ends_by_itself_is_told_of_at_once_and_to_who_stops_it(told: Told) -> None:
     told.desk.start("A", 1)
     told.stage.step(10)
     told.stage.number += 3600 * told.stage.rate.nominal
@@ -65,9 +63,14 @@ def test_a_take_that_ends_by_itself_is_told_of_at_once_and_can_still_be_stopped(
     deadline_s = time.monotonic() + PATIENCE_S
     while told.desk.is_recording and time.monotonic() < deadline_s:
         time.sleep(0.01)
-    ended = told.desk.stop()
-    assert "nothing happened for 360" in str(ended.problem)
-    assert told.notices[1:] == [f"the take {ended.folder} was recorded; {ended.problem}"]
+    with pytest.raises(UserError, match="nothing happened for 360") as stopped:
+        told.desk.stop()
+    ended = told.stage.recorder.last
+    assert ended is not None
+    assert stopped.value.problems == (ended.problem,)
+    assert told.notices[1:] == [f"the take {ended.identifier} is not whole: {ended.problem}"]
+    with pytest.raises(UserError, match="none is being recorded"):
+        told.desk.stop()
 
 
 def test_only_files_of_finished_takes_are_found(told: Told, tmp_path: Path) -> None:

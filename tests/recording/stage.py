@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bridge.recording.room import FreeBytes
+
 BEGAN = datetime(2025, 2, 28, 14, 56, 23, tzinfo=UTC)
 DELAY_S = 0.1
 """How far a face is behind its sound."""
@@ -43,6 +45,7 @@ class Stage:
         drift: float = 0.0,
         first_frame: int = 3_600_000,
         pace_s: float = 0.01,
+        free: FreeBytes = lambda _folder: 10**12,
     ) -> None:
         self.rate = FRAME_RATES[rate]
         self.rate_hz = rate_hz
@@ -57,6 +60,7 @@ class Stage:
             now=lambda: self.host_s,
             local_time=lambda: BEGAN,
             pace_s=pace_s,
+            free=free,
         )
         self.links = [
             self.recorder.link(

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import signal
+import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +15,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.bench.recording_process import RecordingProcess
 from bridge.export.livelink_csv import header
 from bridge.recording.recovery import UNTOUCHED_S, recover
 from tests.recording.stage import Stage
@@ -86,3 +90,25 @@ def test_a_name_that_was_given_meanwhile_is_left(tmp_path: Path) -> None:
     assert [path.name for path in found] == ["20250228_MySlate_1-2"]
     assert problems == []
     assert (tmp_path / "20250228_MySlate_1").is_dir()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a signal that halts")
+def test_a_halted_program_keeps_its_take_and_goes_on_with_it(tmp_path: Path) -> None:
+    with RecordingProcess(tmp_path, 1) as recording:
+        recording.wait_for("writing")
+        recording.signal(signal.SIGSTOP)
+        before = sorted(path.name for path in tmp_path.iterdir())
+        assert recover(tmp_path, LATER_S) == ([], [])
+        assert sorted(path.name for path in tmp_path.iterdir()) == before
+        (curves,) = tmp_path.glob("*/*_Ada_cal.csv")
+        size = curves.stat().st_size
+        recording.signal(signal.SIGCONT)
+        deadline_s = time.monotonic() + 30
+        while curves.stat().st_size == size:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.01)
+    found, problems = recover(tmp_path, LATER_S)
+    assert (len(found), problems) == (1, [])
+    assert sorted(path.suffix for path in found[0].iterdir()) == [
+        ".csv", ".csv", ".json", ".wav", ".wav",
+    ]  # fmt: skip
