@@ -35,6 +35,10 @@ CONSTANTS: dict[str, Argument] = {"T": True, "F": False, "N": None, "I": True}
 """Arguments that are told by their type tag alone."""
 
 
+UNREAD = {"r": 4, "c": 4, "m": 4, "[": 0, "]": 0}
+"""Bytes of what is read over: a colour, a character, a MIDI message; brackets of an array."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One OSC message; a time tag argument is its 64-bit integer, `I` (impulse) is True."""
@@ -89,7 +93,9 @@ def decode_packet(datagram: bytes) -> list[Message]:
 
     Time tags are read over. ValueError, with the offending number, for anything that is not OSC
     1.0, for more than `MAX_DATAGRAM_BYTES`, `MAX_DEPTH` bundles deep, and floats that are not
-    finite. Argument types: i f s b h d t T F N I.
+    finite. Argument types: i f s b h d t T F N I; arguments r S c m are read over, and arrays count
+    as what is in them. A message may end without type tags, as those of old encoders, and then has
+    no arguments.
     """
     if len(datagram) > MAX_DATAGRAM_BYTES:
         raise ValueError(f"{len(datagram)} bytes, more than {MAX_DATAGRAM_BYTES}")
@@ -116,10 +122,14 @@ def _message(packet: bytes) -> Message:
     address = reader.string()
     if not address.startswith("/"):
         raise ValueError(f"address {address[:40]!r} does not start with '/'")
+    if reader.at_end:
+        return Message(address, ())
     tags = reader.string()
     if not tags.startswith(","):
         raise ValueError(f"type tags {tags[:40]!r} do not start with ','")
-    arguments = tuple(reader.argument(tag) for tag in tags[1:])
+    arguments = tuple(
+        reader.argument(tag) for tag in tags[1:] if not reader.has_read_over(tag)
+    )
     if not reader.at_end:
         raise ValueError(f"{len(packet) - reader.offset} bytes after the last argument")
     return Message(address, arguments)
@@ -159,6 +169,14 @@ class _Reader:
         if any(raw[length:]):
             raise ValueError(f"string at {end - length} is not padded with NUL")
         return raw[:length].decode("utf-8")
+
+    def has_read_over(self, tag: str) -> bool:
+        """Read over what is no argument here; return whether it was."""
+        if tag == "S":
+            self.string()
+        elif tag in UNREAD:
+            self.take(UNREAD[tag])
+        return tag == "S" or tag in UNREAD
 
     def argument(self, tag: str) -> Argument:
         if tag in NUMBERS:

@@ -183,3 +183,31 @@ def test_bundles_in_bundles_are_read_to_a_bound() -> None:
 def test_hostile_packets_are_refused_with_the_number(packet: bytes, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         decode_packet(packet)
+
+
+def old_message(address: str) -> bytes:
+    """A message of an encoder from before type tags."""
+    return address.encode() + b"\0" * (4 - len(address) % 4)
+
+
+@pytest.mark.parametrize("address", ["/a", "/abc", "/cstalk/CSTalk/mute"])
+def test_a_message_without_type_tags_has_no_arguments(address: str) -> None:
+    assert decode_packet(old_message(address)) == [Message(address, ())]
+    with pytest.raises(ValueError, match="do not start with ','"):
+        decode_packet(old_message(address) + bytes(4))
+
+
+@pytest.mark.parametrize(
+    ("tag", "raw"),
+    [("r", b"\xff\x80\0\xff"), ("S", b"symbol\0\0"), ("c", b"\0\0\0x"), ("m", b"\0\x90\x3c\x7f")],
+)
+def test_arguments_that_mean_nothing_here_are_read_over_one_by_one(tag: str, raw: bytes) -> None:
+    for tags, data in (
+        (f"{tag}fi", raw + b"\x3f\0\0\0" + b"\0\0\0\x07"),
+        (f"f{tag}i", b"\x3f\0\0\0" + raw + b"\0\0\0\x07"),
+        (f"[f{tag}]i{tag}", b"\x3f\0\0\0" + raw + b"\0\0\0\x07" + raw),
+    ):
+        packet = b"/a\0\0" + old_message(f",{tags}") + data
+        assert decode_packet(packet) == [Message("/a", (0.5, 7))]
+    with pytest.raises(ValueError, match="bytes at|has no end"):
+        decode_packet(b"/a\0\0" + old_message(f",{tag}"))
