@@ -48,6 +48,15 @@ class Listener:
         """Hops which nobody took in time; their numbers are missing."""
 
     @property
+    def gain_db(self) -> float:
+        """The gain, which counts from the next block on."""
+        return decibels(float(self._factor))
+
+    @gain_db.setter
+    def gain_db(self, gain_db: float) -> None:
+        self._factor = np.float32(amplitude(gain_db))
+
+    @property
     def delay_s(self) -> float:
         """How far the stream stays behind the blocks: at most 2 ms, none at 16 kHz."""
         return self._resampler.delay_s

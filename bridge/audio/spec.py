@@ -18,6 +18,9 @@ def _text_of_index(value: Any) -> Any:
 
 MAX_CHANNEL: Final = 256
 
+MAX_GAIN_DB = 60.0
+"""Gain at most, up and down."""
+
 
 def _channel(value: Any) -> Any:
     """Read a number of a channel, `all`, or nothing."""
@@ -66,5 +69,5 @@ class AudioSpec(BaseModel):
         default=MICROPHONE, min_length=1, max_length=1024
     )
     channel: Annotated[Channel, BeforeValidator(_channel)] = None
-    gain_db: float = Field(default=0.0, ge=-60.0, le=60.0)
+    gain_db: float = Field(default=0.0, ge=-MAX_GAIN_DB, le=MAX_GAIN_DB)
     gate: GateSpec = Field(default_factory=GateSpec)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.errors import Problem
+from bridge.links.livelink_face import same_subject
 from bridge.links.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -28,12 +29,14 @@ def clashes(config: Config, where: Callable[[KeyPath], str]) -> list[Problem]:
 
 
 def _same_names(config: Config, where: Callable[[KeyPath], str]) -> Iterator[Problem]:
-    first: dict[str, int] = {}
-    for index, subject in enumerate(config.subjects):
-        if first.setdefault(subject.name, index) != index:
+    names = [subject.name for subject in config.subjects]
+    for index, name in enumerate(names):
+        first = next(place for place, other in enumerate(names) if same_subject(name, other))
+        if first != index:
             place = where(("subjects", index, "name"))
-            what = f"subject {first[subject.name] + 1} is called {subject.name!r} too"
-            yield Problem(place, what, "give every subject a name of its own")
+            what = f"subject {first + 1} is called {names[first]!r} too"
+            remedy = "give every subject a name of its own; capital letters make no other"
+            yield Problem(place, what, remedy)
 
 
 def _same_targets(config: Config, where: Callable[[KeyPath], str]) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bridge.control.worker import Kind
 from bridge.links.osc import encode_message
 
 if TYPE_CHECKING:
@@ -24,14 +25,15 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Datagrams that leave at once, and work for another thread, which answers in its turn.
+    """Datagrams that leave at once, and work for the thread of its kind, which answers in its turn.
 
-    `is_transport` tells work that waits for another machine from work that waits for our disk.
+    `left_out` leaves in place of that answer where too much waits for the thread.
     """
 
     outgoing: tuple[Outgoing, ...] = ()
     work: Callable[[], Answer] | None = None
-    is_transport: bool = False
+    kind: Kind = Kind.FILES
+    left_out: tuple[Outgoing, ...] = ()
 
 
 NOTHING = Answer()

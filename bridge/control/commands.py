@@ -5,7 +5,8 @@
 
 `<subject>` is its name in the config, spaces written as they are or as `_`. Arguments beyond those
 of the table are refused. The first argument may stand in the address instead, for controllers that
-send one number only: `/cstalk/CSTalk/level/gaze 0.5`.
+send one number only: `/cstalk/CSTalk/level/gaze 0.5`. Behind what needs no number a button may send
+1 as it is pressed and 0 as it is released: `/cstalk/record/start 1`; its release does nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from bridge.audio.spec import MAX_GAIN_DB
 from bridge.control.parameters import Kind, Parameter, Value
+from bridge.control.worker import Kind as Work
 from bridge.errors import Problem, UserError
 from bridge.face.alive.levels import MAX_LEVEL, Levels
 from bridge.face.delay import SLEW
@@ -51,7 +54,8 @@ LEVEL = Parameter("level", minimum=0.0, maximum=MAX_LEVEL)
 IS_MUTED = Parameter("is_muted", Kind.SWITCH, is_optional=True)
 IS_PAUSED = Parameter("is_paused", Kind.SWITCH, is_optional=True)
 LOOKAHEAD_MS = Parameter("lookahead_ms", minimum=0.0, maximum=MAX_LOOKAHEAD_MS, unit="ms")
-ACTION = Parameter("action", Kind.TEXT, choices=("start", "stop"))
+GAIN_DB = Parameter("gain_db", minimum=-MAX_GAIN_DB, maximum=MAX_GAIN_DB, unit="dB")
+ACTION = Parameter("action", Kind.TEXT, choices=("start", "stop"), by_number=("stop", "start"))
 SLATE = Parameter("slate", Kind.TEXT, is_optional=True)
 TAKE = Parameter("take", Kind.WHOLE, minimum=0, maximum=MAX_TAKE, is_optional=True)
 
@@ -61,7 +65,7 @@ class Command:
     """One command: what stands behind its name, and what it does.
 
     With `is_repeated` the required arguments may come again and again, and are pairs of one `mix`.
-    What `is_slow` reads or writes files, or says much. An `is_question` is answered with messages.
+    What waits is `work` for the thread of its kind. An `is_question` is answered with messages.
     """
 
     name: str
@@ -69,7 +73,7 @@ class Command:
     parameters: tuple[Parameter, ...] = ()
     is_of_subject: bool = True
     is_repeated: bool = False
-    is_slow: bool = False
+    work: Work | None = None
     is_question: bool = False
 
     @property
@@ -84,6 +88,23 @@ class Command:
         required = [p.name for p in self.parameters if not p.is_optional]
         optional = [f"[{p.name}]" for p in self.parameters if p.is_optional]
         return " ".join([*required, *(["..."] if self.is_repeated else []), *optional])
+
+    @property
+    def key(self) -> str:
+        """Its key in the table."""
+        return self.name if self.is_of_subject else f"/{self.name}"
+
+    def is_button(self, leading: Sequence[str], arguments: Sequence[object]) -> bool:
+        """Whether the one argument is that of a button: 1 or 0, behind all that is required."""
+        required = sum(not parameter.is_optional for parameter in self.parameters)
+        takes_it = self.parameters[len(leading) : len(leading) + 1]
+        is_whole = len(leading) >= required and not self.is_repeated
+        return (
+            is_whole
+            and len(arguments) == 1
+            and arguments[0] in (0, 1)
+            and all(parameter.kind is Kind.TEXT for parameter in takes_it)
+        )
 
     def read(self, arguments: Sequence[object]) -> dict[str, Any]:
         """Return the arguments of a message by their names, for the method of the command's name.
@@ -115,7 +136,7 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {
-    command.name: command
+    command.key: command
     for command in (
         Command(
             "emotion",
@@ -145,15 +166,20 @@ COMMANDS: dict[str, Command] = {
             "lets what the voice seems to feel fill what the mix leaves of 1: a research build, "
             "non-commercial; the emotion neutral with weight 1 leaves nothing",
             (SAY, OVER_S),
-            is_slow=True,
+            work=Work.FILES,
         ),
         Command(
             "arousal",
             "lets the mix swell while the voice is louder and higher than usual",
             (SAY, OVER_S),
-            is_slow=True,
+            work=Work.FILES,
         ),
         Command("level", "sets how strong a part of the living face is", (PART, LEVEL)),
+        Command(
+            "gain",
+            "amplifies the sound before the level meter and the gate; the sound of a take stays",
+            (GAIN_DB,),
+        ),
         Command(
             "mute",
             "hears silence (1, or nothing) or the voice again (0); the face rests and packets go "
@@ -175,13 +201,21 @@ COMMANDS: dict[str, Command] = {
             "reload",
             "reads the rig maps of the subject from disk again; "
             "a faulty file is told, and the old map stays",
-            is_slow=True,
+            work=Work.FILES,
         ),
         Command(
             "state",
             "is answered with what it was told last, each as the command that would tell it, then "
             "`/cstalk/<subject>/sound state level_db` and `/link name sent failed error` of each",
-            is_slow=True,
+            work=Work.QUESTIONS,
+            is_question=True,
+        ),
+        Command(
+            "state",
+            "is answered with `/cstalk/record` 1 while a take is recorded, else 0, and the state of "
+            "every subject; the sender is told of `/cstalk/record` whenever that changes from then on",
+            is_of_subject=False,
+            work=Work.QUESTIONS,
             is_question=True,
         ),
         Command(
@@ -190,8 +224,9 @@ COMMANDS: dict[str, Command] = {
             "the slate of the last and the next number",
             (ACTION, SLATE, TAKE),
             is_of_subject=False,
-            is_slow=True,
+            work=Work.TAKES,
         ),
     )
 }
-"""Every command by its name, in the order of the documentation."""
+"""Every command by its name, those of the whole bridge behind a `/`, in the order of the
+documentation."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bridge.control.answer import NOTHING, Answer
-from bridge.control.own import Own, told_error
-from bridge.errors import UserError
+from bridge.control.own import ANSWERS, Own, told_error
+from bridge.control.worker import Kind
+from bridge.errors import Problem, UserError
 from bridge.links.osc import decode_packet
 
 if TYPE_CHECKING:
@@ -50,8 +51,9 @@ class Counters:
 class Conversation:
     """One door for the app's messages and for ours.
 
-    `is_allowed` decides by IP address who is heard; `notice` is told of faults. All of it belongs
-    to the thread that listens, but for the work of answers.
+    `is_allowed` decides by IP address who is heard; `notice` is told of faults, `followed` of each
+    message that leads to work, of what kind and from whom. All of it belongs to the thread that
+    listens, but for the work of answers.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Conversation:
         is_allowed: Callable[[str], bool],
         notice: Callable[[str], None],
         now: Callable[[], float],
+        followed: Callable[[Message, Kind, Address], None] = lambda *_: None,
     ) -> None:
         self.counters = Counters()
         self._phone = phone
@@ -69,6 +72,7 @@ class Conversation:
         self._is_allowed = is_allowed
         self._notice = notice
         self._now = now
+        self._followed = followed
         self._told_s: deque[float] = deque(maxlen=MAX_TOLD)
 
     def hear(self, datagram: bytes, sender: Address) -> list[Answer]:
@@ -99,12 +103,18 @@ class Conversation:
         return True
 
     def refuse(self, message: Message, sender: Address, error: UserError) -> Answer:
-        """Tell the user, and the sender of a command of ours, why it was not followed."""
+        """Tell the user, and the sender, why a message was not followed."""
         self.counters.refused += 1
         is_told = self.tell(f"{message.address[:80]} of {sender[0]}: {error}")
-        if is_told and self._own.knows(message):
-            return told_error(message, error, sender)
-        return NOTHING
+        return self._refusal(message, sender, error) if is_told else NOTHING
+
+    def _refusal(self, message: Message, sender: Address, error: UserError) -> Answer:
+        """Return what tells that a message was not followed; what is itself an answer gets none."""
+        if message.address in ANSWERS:
+            return NOTHING
+        is_of_app = self._phone.knows(message)
+        to = self._phone.listeners(sender) if is_of_app else (sender,)
+        return told_error(message, error, to)
 
     def _follow(self, message: Message, sender: Address) -> Answer:
         try:
@@ -112,7 +122,7 @@ class Conversation:
         except UserError as error:
             return self.refuse(message, sender, error)
         except Exception as error:  # noqa: BLE001 - the door stays open after a fault of ours
-            return self._fail(message, error)
+            return self._fail(message, sender, error)
         work = answer.work
         if work is None:
             return answer
@@ -121,16 +131,22 @@ class Conversation:
             try:
                 return work()
             except UserError as error:
-                return self.refuse(message, sender, error)
+                answered = self.refuse(message, sender, error)
+                # Of a take it is always told: who recorded it goes home with it.
+                is_untold = answer.kind is Kind.TAKES and answered is NOTHING
+                return self._refusal(message, sender, error) if is_untold else answered
             except Exception as error:  # noqa: BLE001 - as below
-                return self._fail(message, error)
+                return self._fail(message, sender, error)
 
-        return replace(answer, work=guarded)
+        busy = UserError(Problem("control", "too much is asked for at once", "ask again"))
+        left_out = self._refusal(message, sender, busy).outgoing
+        return replace(answer, work=guarded, left_out=left_out)
 
-    def _fail(self, message: Message, error: Exception) -> Answer:
+    def _fail(self, message: Message, sender: Address, error: Exception) -> Answer:
         what = f"a fault of the program: {type(error).__name__}: {error}"
-        self.tell(f"{message.address[:80]}: {what}")
-        return NOTHING
+        is_told = self.tell(f"{message.address[:80]}: {what}")
+        fault = UserError(Problem("control", what))
+        return self._refusal(message, sender, fault) if is_told else NOTHING
 
     def _answer(self, message: Message, sender: Address) -> Answer:
         if self._own.knows(message):
@@ -138,8 +154,9 @@ class Conversation:
         elif self._phone.knows(message):
             answer = self._phone.hear(message, sender)
         else:
-            self.counters.refused += 1
-            self.tell(f"{sender[0]} sends {message.address[:80]}, which is no command")
-            return NOTHING
+            remedy = "docs/control.md lists all there are"
+            raise UserError(Problem("control", "this address is no command", remedy))
         self.counters.followed += 1
+        if answer.work is not None:
+            self._followed(message, answer.kind, sender)
         return answer

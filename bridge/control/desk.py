@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.control.commands import ACTION, ALL_SUBJECTS
+from bridge.control.state import DeskState
 from bridge.control.subject_desk import SubjectDesk
 from bridge.control.take_desk import TakeDesk
 from bridge.document import nearest
@@ -113,6 +114,11 @@ class Desk:
         if self._takes is None:
             raise RuntimeError("a desk that runs has takes")
         return self._takes
+
+    def state(self) -> DeskState:
+        """Return how the whole bridge stands."""
+        subjects = tuple(subject.state() for subject in self.subjects)
+        return DeskState(self.takes.is_recording, subjects)
 
     def record(self, action: str, slate: str | None = None, take: int | None = None) -> str:
         """Do as `record` of the table: start or stop a take; return its identifier."""

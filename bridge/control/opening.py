@@ -34,7 +34,7 @@ class Control:
         if self.server is not None:
             host, port = self.server.address
             self._desk.notice(f"remote control over OSC at {host}:{port}")
-            self.server.start()
+            self.server.start(self._desk.takes.recorder)
         try:
             yield
         finally:

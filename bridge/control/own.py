@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from bridge.control.answer import Address
     from bridge.control.commands import Command
     from bridge.control.desk import Desk
-    from bridge.control.state import SubjectState, Words
+    from bridge.control.state import DeskState, SubjectState, Words
     from bridge.links.osc import Message
 
 OK, ERROR = f"/{PREFIX}/ok", f"/{PREFIX}/error"
+ANSWERS = (OK, ERROR)
+"""What another bridge answers; two that answer each other would never end."""
 
 MAX_QUESTIONS, QUESTIONS_S = 10, 1.0
 """Questions that are answered within that time, of all senders."""
@@ -58,7 +60,7 @@ class Own:
             said_first = [out for words in told for out in said([sender], *words).outgoing]
             return Answer((*said_first, *said([sender], OK, message.address).outgoing))
 
-        return Answer(work=work) if command.is_slow else work()
+        return work() if command.work is None else Answer(work=work, kind=command.work)
 
     def _count_question(self, command: Command) -> None:
         """Refuse a question too many: an answer costs a hundred times what asking does."""
@@ -70,31 +72,38 @@ class Own:
 
     def _act(self, message: Message) -> tuple[Command, Callable[[], Any]]:
         """Return the command that a message means, and what does it."""
-        parts = message.address.split("/")[2:]
-        if len(parts) == 1:
-            command = _command(parts[0], is_of_subject=False)
-            values = command.read(message.arguments)
-            method = getattr(self._desk, command.name)
-            return command, lambda: method(**values)
-        name, word, *leading = parts
-        command = _command(word, is_of_subject=True)
-        values = command.read((*leading, *message.arguments))
-        methods = [getattr(subject, command.name) for subject in self._desk.chosen(name)]
+        first, *others = message.address.split("/")[2:]
+        if not others or (f"/{first}" in COMMANDS and others[0] not in COMMANDS):
+            command = _command(first, is_of_subject=False)
+            leading, owners = others, [self._desk]
+        else:
+            command = _command(others[0], is_of_subject=True)
+            leading, owners = others[1:], list(self._desk.chosen(first))
+        arguments = message.arguments
+        if command.is_button(leading, arguments):
+            if not arguments[0]:
+                return command, list
+            arguments = ()
+        values = command.read((*leading, *arguments))
+        methods = [getattr(owner, command.name) for owner in owners]
         return command, lambda: [method(**values) for method in methods]
 
 
-def _told(states: Iterable[SubjectState]) -> list[Words]:
+def _told(states: Iterable[SubjectState | DeskState]) -> list[Words]:
     return [words for state in states for words in state.messages()]
 
 
-def told_error(message: Message, error: UserError, sender: Address) -> Answer:
+def told_error(message: Message, error: UserError, to: Iterable[Address]) -> Answer:
     """Return the answer to a message that could not be followed."""
-    words = "; ".join(map(str, error.problems)).replace("\0", "")[:MAX_WORDS]
-    return said([sender], ERROR, message.address.replace("\0", ""), words)
+    return said(to, ERROR, _sendable(message.address), _sendable("; ".join(map(str, error.problems))))
+
+
+def _sendable(words: str) -> str:
+    return words.replace("\0", "").encode("utf-8", "replace").decode()[:MAX_WORDS]
 
 
 def _command(name: str, *, is_of_subject: bool) -> Command:
-    known = {key: each for key, each in COMMANDS.items() if each.is_of_subject == is_of_subject}
+    known = {c.name: c for c in COMMANDS.values() if c.is_of_subject == is_of_subject}
     if name not in known:
         what = f"there is no command {name[:80]!r}"
         raise UserError(Problem(f"/{PREFIX}", what, nearest(name[:80], known)))

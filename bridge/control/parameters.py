@@ -35,6 +35,8 @@ class Kind(Enum):
 class Parameter:
     """One argument. A number goes from `minimum` to `maximum`; a text is one of `choices`, if any.
 
+    `by_number` names the choices that whole numbers from 0 on stand for.
+
     Optional ones stand at the end and may be left out.
     """
 
@@ -44,6 +46,7 @@ class Parameter:
     maximum: float = math.inf
     unit: str = ""
     choices: tuple[str, ...] = ()
+    by_number: tuple[str, ...] = ()
     is_optional: bool = False
 
     def read(self, argument: object) -> Value:
@@ -51,7 +54,7 @@ class Parameter:
 
         Numbers may come as any OSC number, switches as numbers too, and either as text.
         """
-        value = READERS[self.kind](argument)
+        value = READERS[self.kind](self._named(argument))
         if value is None or not self._holds(value):
             shown = repr(argument)
             shown = shown if len(shown) <= MAX_SHOWN else shown[: MAX_SHOWN - 3] + "..."
@@ -62,12 +65,21 @@ class Parameter:
     def range(self) -> str:
         """What the argument may be, in words."""
         if self.choices:
-            return ", ".join(self.choices[:-1]) + f" or {self.choices[-1]}"
+            words = ", ".join(self.choices[:-1]) + f" or {self.choices[-1]}"
+            numbers = (f"{name} {number}" for number, name in enumerate(self.by_number))
+            return f"{words} (as a number: {', '.join(numbers)})" if self.by_number else words
         if self.kind in (Kind.TEXT, Kind.SWITCH) or not math.isfinite(self.minimum):
             return self.kind.value
         words = f"{self.minimum:.10g} to {self.maximum:.10g}"
         whole = ", whole" if self.kind is Kind.WHOLE else ""
         return f"{words} {self.unit}".rstrip() + whole
+
+    def _named(self, argument: object) -> object:
+        """Return the choice for which a number stands, other arguments as they are."""
+        number = None if isinstance(argument, str) else _whole_or_switch(argument)
+        if number is None or not 0 <= number < len(self.by_number):
+            return argument
+        return self.by_number[number]
 
     def _holds(self, value: Value) -> bool:
         if isinstance(value, str):
@@ -92,6 +104,10 @@ def _number(argument: object) -> float | None:
 def _whole(argument: object) -> int | None:
     number = _number(argument)
     return int(number) if number is not None and number.is_integer() else None
+
+
+def _whole_or_switch(argument: object) -> int | None:
+    return int(argument) if isinstance(argument, bool) else _whole(argument)
 
 
 def _switch(argument: object) -> bool | None:

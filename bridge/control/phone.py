@@ -7,13 +7,13 @@ What may wait, for a disk, a name or another machine, is work of the answer.
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bridge.control.answer import NOTHING, Answer, Outgoing, said
-from bridge.control.live_links import LiveLinks
+from bridge.control.live_links import LiveLinks, receiver
 from bridge.control.phone_messages import ACTIVATED, DEACTIVATED, MESSAGES, PORT, TIMECODE
+from bridge.control.worker import Kind
 from bridge.errors import Problem, UserError
 from bridge.links.osc import encode_message
 
@@ -33,7 +33,7 @@ class Phone:
     """One phone: all subjects of a desk, of which the first gives it its name.
 
     `resolve` returns the IP address of a host, or raises UserError; it may wait. Only hosts that
-    `is_allowed` become targets. `hand_over` sends a file to an address, and may wait long.
+    `is_allowed` become targets or receivers of packets. `hand_over` sends a file to an address, and may wait long.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Phone:
         hand_over: Callable[[Address, Path], None],
     ) -> None:
         self.targets: tuple[Address, ...] = ()
+        self._settings = 0
         self._desk = desk
         self._links = LiveLinks(desk)
         self._resolve = resolve
@@ -80,12 +81,20 @@ class Phone:
 
     def hear(self, message: Message, sender: Address) -> Answer:
         """Do as a message says, which it knows. UserError where that cannot be."""
-        parameters = MESSAGES[message.address].parameters
-        if len(message.arguments) < len(parameters):
-            what = f"takes {MESSAGES[message.address].usage}, found {len(message.arguments)}"
-            raise UserError(Problem(message.address, f"{what} arguments"))
-        values = [p.read(a) for p, a in zip(parameters, message.arguments, strict=False)]
-        return self._acts[message.address](sender, *values)
+        told, arguments = MESSAGES[message.address], message.arguments
+        act = self._acts[message.address]
+        if told.is_button and (not arguments or (len(arguments) == 1 and arguments[0] in (0, 1))):
+            # What a button sends as it is released.
+            return NOTHING if arguments and not arguments[0] else act(sender)
+        if len(arguments) < len(told.parameters):
+            what = f"takes {told.usage}, found {len(arguments)} arguments"
+            raise UserError(Problem(message.address, what))
+        values = [p.read(a) for p, a in zip(told.parameters, arguments, strict=False)]
+        return act(sender, *values)
+
+    def listeners(self, sender: Address) -> tuple[Address, ...]:
+        """Return who is told of what a message of that sender led to."""
+        return tuple(dict.fromkeys((*self.targets, sender)))
 
     def farewell(self) -> Answer:
         """Tell all targets that the bridge ends."""
@@ -96,9 +105,16 @@ class Phone:
         return said(self.targets or (sender,), address, *arguments)
 
     def _aim(self, _sender: Address, host: str, port: int, *, is_only: bool) -> Answer:
-        if _is_ip(host):
-            return self._aimed(host, port, is_only=is_only)
-        return Answer(work=lambda: self._aimed(self._resolve(host), port, is_only=is_only))
+        if is_only:
+            self._settings += 1
+        setting = self._settings
+
+        def aim(address: str) -> Answer:
+            # Who was set while the name was looked for is the newer one.
+            is_late = is_only and setting != self._settings
+            return NOTHING if is_late else self._aimed(address, port, is_only=is_only)
+
+        return self._found(host, aim)
 
     def _aimed(self, host: str, port: int, *, is_only: bool) -> Answer:
         self._check(host)
@@ -113,19 +129,38 @@ class Phone:
     def _check(self, host: str) -> None:
         if not self._is_allowed(host):
             remedy = "add it to `control: allow:` of the config"
-            raise UserError(Problem("control", f"{host} may not be answered", remedy))
+            raise UserError(Problem("control", f"{host} may not be sent to", remedy))
+
+    def _found(self, host: str, act: Callable[[str], Answer]) -> Answer:
+        """Return what follows from acting on the IP address of a host; a name is looked for."""
+        if _is_ip(host):
+            return act(host)
+        return Answer(work=lambda: act(self._resolve(host)), kind=Kind.NAMES)
 
     def _add_receiver(self, _sender: Address, host: str, port: int) -> Answer:
-        return _later(partial(self._links.add, host, port))
+        receiver(host, port)
+        clearings = self._links.clearings
+
+        def add(address: str) -> Answer:
+            self._check(address)
+            # Who was dropped while the name was looked for stays dropped.
+            if clearings == self._links.clearings:
+                self._links.add(address, port)
+            return NOTHING
+
+        return self._found(host, add)
 
     def _clear_receivers(self, _sender: Address) -> Answer:
-        return _later(self._links.clear)
+        self._links.clear()
+        return NOTHING
 
     def _rename(self, _sender: Address, name: str) -> Answer:
-        return _later(partial(self._links.rename, name))
+        self._links.rename(name)
+        return NOTHING
 
     def _stream(self, _sender: Address, *, is_on: bool) -> Answer:
-        return _later(partial(self._links.stream, is_on=is_on))
+        self._links.stream(is_on=is_on)
+        return NOTHING
 
     def _set_slate(self, sender: Address, slate: str) -> Answer:
         self._desk.takes.slate = slate
@@ -141,12 +176,12 @@ class Phone:
     def _tell_take(self, sender: Address) -> Answer:
         return self._say("/Take", self._desk.takes.take, sender)
 
-    def _start(self, sender: Address, slate: str, take: int) -> Answer:
+    def _start(self, sender: Address, slate: str | None = None, take: int | None = None) -> Answer:
         def start() -> Answer:
             self._desk.takes.start(slate, take)
             return self._say("/RecordStartConfirm", TIMECODE, sender)
 
-        return Answer(work=start)
+        return Answer(work=start, kind=Kind.TAKES)
 
     def _stop(self, sender: Address) -> Answer:
         def stop() -> Answer:
@@ -155,28 +190,19 @@ class Phone:
             files = [takes.path(each[0]) for each in (recorded.curves, recorded.sounds)]
             return self._say("/RecordStopConfirm", TIMECODE, *files, sender)
 
-        return Answer(work=stop)
+        return Answer(work=stop, kind=Kind.TAKES)
 
     def _transport(self, _sender: Address, place: str, path: str) -> Answer:
         host, _, port_text = place.rpartition(":")
         port = int(PORT.read(port_text))
 
-        def transport() -> None:
+        def transport() -> Answer:
             address = self._resolve(host.strip("[]"))
             self._check(address)
             self._hand_over((address, port), self._desk.takes.file(path))
+            return NOTHING
 
-        return replace(_later(transport), is_transport=True)
-
-
-def _later(act: Callable[[], None]) -> Answer:
-    """Return the answer whose work is an act that says nothing."""
-
-    def work() -> Answer:
-        act()
-        return NOTHING
-
-    return Answer(work=work)
+        return Answer(work=transport, kind=Kind.TRANSPORT)
 
 
 def _is_ip(host: str) -> bool:

@@ -25,12 +25,17 @@ PATH = Parameter("path", Kind.TEXT)
 
 @dataclass(frozen=True, slots=True)
 class PhoneMessage:
-    """One message: its arguments, what it is answered with as users read it, and what it does."""
+    """One message: its arguments, what it is answered with as users read it, and what it does.
+
+    A button may send it with a 1 alone as it is pressed and a 0 as it is released, which does
+    nothing.
+    """
 
     address: str
     answer: str
     does: str
     parameters: tuple[Parameter, ...] = ()
+    is_button: bool = False
 
     @property
     def usage(self) -> str:
@@ -56,13 +61,18 @@ MESSAGES: dict[str, PhoneMessage] = {
         PhoneMessage(
             "/AddLiveLinkAddress",
             "",
-            "sends the Live Link Face packets of all subjects there too",
+            "sends the Live Link Face packets of all subjects there too, if it may control",
             (HOST, PORT),
         ),
         PhoneMessage(
             "/ClearAllLiveLinkAddresses", "", "sends Live Link Face packets to nobody any more"
         ),
-        PhoneMessage("/LiveLinkSubject", "", "renames the first subject in Unreal", (SUBJECT,)),
+        PhoneMessage(
+            "/LiveLinkSubject",
+            "",
+            "renames the first subject in Unreal; not to the name of another",
+            (SUBJECT,),
+        ),
         PhoneMessage("/LiveLinkStreamStart", "", "sends Live Link Face packets; so it starts"),
         PhoneMessage("/LiveLinkStreamStop", "", "leaves the faces at rest and sends none"),
         PhoneMessage("/BatteryQuery", "/Battery 1.0", "says that there is power"),
@@ -76,13 +86,15 @@ MESSAGES: dict[str, PhoneMessage] = {
         PhoneMessage(
             "/RecordStart",
             "/RecordStartConfirm timecode",
-            "starts a take of all subjects",
+            "starts a take of all subjects; a button starts the next of the slate",
             (SLATE, TAKE),
+            is_button=True,
         ),
         PhoneMessage(
             "/RecordStop",
             "/RecordStopConfirm timecode csv wav",
             "ends the take; the files are those of the first subject",
+            is_button=True,
         ),
         PhoneMessage(
             "/Transport",

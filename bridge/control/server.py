@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import queue
 import select
 import socket
 import threading
@@ -11,17 +10,20 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bridge.control.conversation import MAX_DATAGRAM_BYTES, Conversation
+from bridge.control.lamps import Lamps
 from bridge.control.phone import Phone
 from bridge.control.transport import hand_over
+from bridge.control.worker import Kind, Worker
 from bridge.errors import Problem, UserError
 from bridge.listening import binding_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.control.answer import Address, Answer
+    from bridge.control.answer import Address, Answer, Outgoing
     from bridge.control.desk import Desk
     from bridge.control.spec import ControlSpec, OscPlace
+    from bridge.recording.recorder import Recorder
 
 BITE = 8
 """Datagrams read at once, about 0.2 ms of work."""
@@ -33,9 +35,6 @@ comes faster than 3200 a second waits with the system, which drops what it canno
 GLANCE_S = 0.2
 """How often the thread looks whether it is to stop."""
 
-MAX_WAITING = 32
-"""Pieces of work that wait, of each kind; the next is left out and told."""
-
 STOP_S = 2.0
 """Time given to the thread to end."""
 
@@ -46,7 +45,8 @@ REMEMBERED = 256
 class ControlServer:
     """Remote control over OSC, from `start` to `stop`; it has its port at once.
 
-    UserError where it cannot listen.
+    `resolve` returns the IP address of a host, by default the system's. UserError where it cannot
+    listen.
     """
 
     def __init__(
@@ -57,20 +57,25 @@ class ControlServer:
         *,
         notice: Callable[[str], None],
         now: Callable[[], float],
+        resolve: Callable[[str], str] | None = None,
     ) -> None:
         self._socket = _bound(place)
         is_allowed = lru_cache(REMEMBERED)(spec.is_allowed)
-        self.phone = Phone(desk, resolve=resolved, is_allowed=is_allowed, hand_over=hand_over)
+        self.phone = Phone(
+            desk, resolve=resolve or resolved, is_allowed=is_allowed, hand_over=hand_over
+        )
+        self._lamps = Lamps(self._send, lambda: self.phone.targets)
         self.conversation = Conversation(
-            desk, self.phone, is_allowed=is_allowed, notice=notice, now=now
+            desk,
+            self.phone,
+            is_allowed=is_allowed,
+            notice=notice,
+            now=now,
+            followed=self._lamps.hear,
         )
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
-        # A receiver that hangs shall hold up no take, and a disk that hangs no heartbeat.
-        self._works = {
-            is_transport: _Work(name, self._send)
-            for is_transport, name in ((False, "control-work"), (True, "transport"))
-        }
+        self._workers = {kind: Worker(kind, self._send) for kind in Kind}
 
     @property
     def address(self) -> Address:
@@ -78,8 +83,10 @@ class ControlServer:
         host, port = self._socket.getsockname()[:2]
         return str(host), int(port)
 
-    def start(self) -> None:
-        """Begin to listen."""
+    def start(self, recorder: Recorder | None = None) -> None:
+        """Begin to listen, and to tell of what is recorded."""
+        if recorder is not None:
+            self._lamps.watch(recorder)
         self._thread.start()
 
     def stop(self) -> None:
@@ -88,8 +95,8 @@ class ControlServer:
         if self._thread.is_alive():
             self._thread.join(STOP_S)
             self._send(self.phone.farewell())
-        for work in self._works.values():
-            work.begin(None)
+        for worker in self._workers.values():
+            worker.begin(None)
         self._socket.close()
 
     def _run(self) -> None:
@@ -111,42 +118,20 @@ class ControlServer:
                 self._send(answer)
 
     def _send(self, answer: Answer) -> None:
-        for outgoing in answer.outgoing:
-            host, port = outgoing.to
-            is_mapped = self._socket.family == socket.AF_INET6 and ":" not in host
-            try:
-                self._socket.sendto(
-                    outgoing.datagram, (f"::ffff:{host}" if is_mapped else host, port)
-                )
-            except OSError as error:
-                self.conversation.tell(f"{host} cannot be answered: {error.strerror}")
-        if answer.work and not self._works[answer.is_transport].begin(answer.work):
+        self._send_all(answer.outgoing)
+        if answer.work and not self._workers[answer.kind].begin(answer.work):
             self.conversation.counters.left_out += 1
             self.conversation.tell("too much is asked for at once; some of it is left out")
+            self._send_all(answer.left_out)
 
-
-class _Work:
-    """A thread for one kind of work, and a bound on what waits for it."""
-
-    def __init__(self, name: str, send: Callable[[Answer], None]) -> None:
-        self._waiting: queue.Queue[Callable[[], Answer] | None] = queue.Queue(MAX_WAITING)
-        self._send = send
-        threading.Thread(target=self._run, name=name, daemon=True).start()
-
-    def begin(self, work: Callable[[], Answer] | None) -> bool:
-        """Do the work when its turn comes, and send its answer; False where there is no room.
-
-        None ends the thread; what hangs is left behind.
-        """
-        try:
-            self._waiting.put_nowait(work)
-        except queue.Full:
-            return False
-        return True
-
-    def _run(self) -> None:
-        while (work := self._waiting.get()) is not None:
-            self._send(work())
+    def _send_all(self, outgoing: tuple[Outgoing, ...]) -> None:
+        for each in outgoing:
+            host, port = each.to
+            is_mapped = self._socket.family == socket.AF_INET6 and ":" not in host
+            try:
+                self._socket.sendto(each.datagram, (f"::ffff:{host}" if is_mapped else host, port))
+            except OSError as error:
+                self.conversation.tell(f"{host} cannot be answered: {error.strerror}")
 
 
 def resolved(host: str) -> str:

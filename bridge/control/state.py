@@ -1,4 +1,6 @@
-"""How a subject stands, and the messages that say so; where there are such, those that set it.
+"""How all stands, and the messages that say so; where there are such, those that set it.
+
+/cstalk/record 1                    while a take is recorded
 
 /cstalk/CSTalk/weight/happy 0.8     for each emotion; so for faders of a controller
 /cstalk/CSTalk/link NAME SENT FAILED ERROR
@@ -56,6 +58,7 @@ class SubjectState:
     guard: float
     shares: Shares
     levels: Levels
+    gain_db: float
     is_muted: bool
     is_paused: bool
     lookahead_ms: int
@@ -74,6 +77,7 @@ class SubjectState:
         yield f"{root}/arousal", self.shares.arousal
         for part, level in asdict(self.levels).items():
             yield f"{root}/level/{part}", float(level)
+        yield f"{root}/gain", float(self.gain_db)
         yield f"{root}/mute", int(self.is_muted)
         yield f"{root}/pause", int(self.is_paused)
         yield f"{root}/lookahead", float(self.lookahead_ms)
@@ -83,3 +87,22 @@ class SubjectState:
         for link in self.links:
             counts = min(link.sent, MAX_COUNT), min(link.failed, MAX_COUNT)
             yield f"{root}/link", link.name, *counts, link.error
+
+
+@dataclass(frozen=True, slots=True)
+class DeskState:
+    """How the whole bridge stands."""
+
+    is_recording: bool
+    subjects: tuple[SubjectState, ...]
+
+    def messages(self) -> Iterator[Words]:
+        """Yield it as messages."""
+        yield record_state(is_on=self.is_recording)
+        for subject in self.subjects:
+            yield from subject.messages()
+
+
+def record_state(*, is_on: bool) -> Words:
+    """Return the message that says whether a take is recorded."""
+    return f"/{PREFIX}/record", int(is_on)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bridge.control.commands import (
+    GAIN_DB,
     IS_MUTED,
     IS_PAUSED,
     LEVEL,
@@ -90,6 +91,7 @@ class SubjectDesk(EmotionDesk):
             guard=self.guard,
             shares=self.shares,
             levels=self.levels,
+            gain_db=self._subject.voice.gain_db,
             is_muted=self.is_muted,
             is_paused=self.is_paused,
             lookahead_ms=metrics.lookahead_ms,
@@ -101,6 +103,10 @@ class SubjectDesk(EmotionDesk):
                 for error in (link.last_error,)
             ),
         )
+
+    def gain(self, gain_db: float) -> None:
+        """Amplify the sound before level meter and gate."""
+        self._subject.voice.gain_db = float(GAIN_DB.read(gain_db))
 
     def mute(self, *, is_muted: bool = True) -> None:
         """Hear silence, or the voice again."""

@@ -81,6 +81,16 @@ class Voice:
         return self._stretch
 
     @property
+    def gain_db(self) -> float:
+        """The gain before level meter and gate; it may be set from any thread."""
+        return self._spec.gain_db
+
+    @gain_db.setter
+    def gain_db(self, gain_db: float) -> None:
+        self._spec = self._spec.model_copy(update={"gain_db": gain_db})
+        self._stretch.listener.gain_db = gain_db
+
+    @property
     def dropped_hops(self) -> int:
         """Hops which the generator did not take in time, of this run of sound and all before."""
         return self._hops_left_out + self._stretch.listener.dropped_hops

@@ -137,6 +137,11 @@ class LiveLinkFaceLink(UdpLink):
         super().__init__(name, VALUE_COUNT, targets, rest)
         self._encoder = encoder
 
+    @property
+    def subject(self) -> str:
+        """The subject's name in Unreal."""
+        return self._encoder.subject
+
     def rename(self, subject: str) -> None:
         """Send under another subject name from the next frame on. ValueError where it is none."""
         self._encoder = self._encoder.renamed(subject)

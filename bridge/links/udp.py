@@ -69,7 +69,7 @@ class Unfound:
 class UdpTargets:
     """Non-blocking UDP sockets to targets.
 
-    One thread sends and closes; another at a time may add and drop targets meanwhile. A target
+    One thread sends and closes; others may add and drop targets meanwhile. A target
     whose name is unknown, such as a machine that is still switched off, is looked for every
     `pace_s`, while the others are sent to. Where no target is known at all, UserError names them.
     `find` asks the system for an address.
@@ -117,23 +117,27 @@ class UdpTargets:
 
         UserError: it is not found, or `MAX_TARGETS` are there.
         """
-        if any(receiver.target == target for receiver in self.receivers):
-            return
-        if len(self.receivers) >= MAX_TARGETS:
-            what = f"there are {MAX_TARGETS} targets already"
-            raise UserError(Problem(str(target), what, "drop one first"))
         try:
-            opened = _opened(target, self._find(target))
+            found = self._find(target)
         except (OSError, UnicodeError) as error:
             raise UserError(unknown(target, error)) from None
         with self._changing:
-            self.receivers = (*self.receivers, opened)
+            if any(_is_one(receiver, target, found) for receiver in self.receivers):
+                return
+            if len(self.receivers) >= MAX_TARGETS:
+                what = f"there are {MAX_TARGETS} targets already"
+                raise UserError(Problem(str(target), what, "drop one first"))
+            try:
+                self.receivers = (*self.receivers, _opened(target, found))
+            except OSError as error:
+                what = f"cannot be sent to: {error.strerror or error}"
+                raise UserError(Problem(str(target), what)) from None
 
     def drop_all(self) -> None:
         """Send to nobody any more; the sending thread closes what is left at its next `dismiss`."""
         with self._changing:
             dropped, self.receivers = self.receivers, ()
-        self._dropped.extend(dropped)
+            self._dropped.extend(dropped)
 
     @property
     def has_dropped(self) -> bool:
@@ -171,6 +175,12 @@ class UdpTargets:
                     self.receivers = tuple(
                         opened if each is unfound else each for each in self.receivers
                     )
+
+
+def _is_one(receiver: Receiver | Unfound, target: Target, found: Found) -> bool:
+    """Whether packets reach that target already, by whichever name."""
+    is_there = isinstance(receiver, Receiver) and receiver.address == found[1]
+    return is_there or receiver.target == target
 
 
 def _opened(target: Target, found: Found) -> Receiver:

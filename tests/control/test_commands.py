@@ -60,14 +60,14 @@ def test_every_wrong_argument_is_told_with_its_range() -> None:
     assert "over_s: must be 0 to 60 s, found -1.0" in words
     assert "takes emotion weight ... [over_s], found 1 arguments" in problems("emotion", "happy")
     assert "takes no arguments, found 1" in problems("reload", 1)
-    assert "take: must be 0 to 2147483647, whole" in problems("record", "start", "A", 1.5)
+    assert "take: must be 0 to 2147483647, whole" in problems("/record", "start", "A", 1.5)
     assert "is_muted: must be 1 or 0" in problems("mute", 2)
 
 
 def test_switches_and_numbers_may_come_in_any_osc_type() -> None:
     for on in (1, 1.0, True, "1"):
         assert COMMANDS["mute"].read([on]) == {"is_muted": True}
-    assert COMMANDS["record"].read(["start", "A", 3.0]) == {
+    assert COMMANDS["/record"].read(["start", "A", 3.0]) == {
         "action": "start",
         "slate": "A",
         "take": 3,

@@ -87,7 +87,7 @@ def test_a_stranger_is_turned_away_and_told_of(door: Door) -> None:
 @pytest.mark.parametrize(
     "datagram",
     [b"", b"\0", b"/a", bundled(MAX_MESSAGES + 1), b"/" + b"a" * MAX_DATAGRAM_BYTES + b"\0" * 7],
-    ids=["empty", "nul", "no tags", "many", "long"],
+    ids=["empty", "nul", "no end", "many", "long"],
 )
 def test_what_is_no_message_is_counted(door: Door, datagram: bytes) -> None:
     assert door.hear(datagram) == []
@@ -95,20 +95,33 @@ def test_what_is_no_message_is_counted(door: Door, datagram: bytes) -> None:
     assert "no OSC message" in door.told[0]
 
 
-def test_what_cannot_be_followed_is_answered_only_below_our_prefix(door: Door) -> None:
+def test_what_cannot_be_followed_is_answered(door: Door) -> None:
     (own,) = door.hear(encode_message("/cstalk/CSTalk/intensity", 9.0))
     (app,) = door.hear(encode_message("/Take", "three"))
     (other,) = door.hear(encode_message("/face/jawOpen", 0.5))
-    (message,) = decode_packet(own.outgoing[0].datagram)
-    assert message.address == "/cstalk/error"
-    assert message.arguments[1] == "factor: must be 0 to 2, found 9.0"
-    assert app.outgoing == other.outgoing == ()
+    told = [decode_packet(answer.outgoing[0].datagram)[0] for answer in (own, app, other)]
+    assert {message.address for message in told} == {"/cstalk/error"}
+    assert [message.arguments for message in told] == [
+        ("/cstalk/CSTalk/intensity", "factor: must be 0 to 2, found 9.0"),
+        ("/Take", "take: must be 0 to 2147483647, whole, found 'three'"),
+        (
+            "/face/jawOpen",
+            "control: this address is no command; docs/control.md lists all there are",
+        ),
+    ]
     assert door.counters.refused == 3
     assert [text.partition(" of ")[0] for text in door.told[:2]] == [
         "control: /cstalk/CSTalk/intensity",
         "control: /Take",
     ]
-    assert door.told[2] == "control: 127.0.0.1 sends /face/jawOpen, which is no command"
+    assert door.told[2].startswith("control: /face/jawOpen of 127.0.0.1: ")
+
+
+@pytest.mark.parametrize("address", ["/cstalk/ok", "/cstalk/error"])
+def test_two_bridges_do_not_answer_each_others_answers(door: Door, address: str) -> None:
+    (answer,) = door.hear(encode_message(address, "/cstalk/CSTalk/mute", "words"))
+    assert answer.outgoing == ()
+    assert door.counters.refused == 1
 
 
 def test_a_flood_is_told_and_answered_a_few_times_only(door: Door) -> None:

@@ -217,7 +217,7 @@ def test_a_take_is_started_with_the_next_number_and_stopped(bridge: RunningBridg
 
 def test_an_error_is_answered_in_bounded_words() -> None:
     message = Message("/cstalk/CSTalk/emo\0tion", ())
-    answer = told_error(message, UserError(Problem("x", "y\0" * 1000)), SENDER)
+    answer = told_error(message, UserError(Problem("x", "y\0" * 1000)), [SENDER])
     (told,) = decode_packet(answer.outgoing[0].datagram)
     assert told.address == "/cstalk/error"
     assert len(str(told.arguments[1])) == MAX_WORDS
@@ -253,3 +253,53 @@ def test_a_rig_map_is_read_again_and_a_faulty_one_keeps_the_old(tmp_path: Path) 
         )
         do(bridge.desk, "/cstalk/A/reload")
         bridge.wait_for(jaw_is_shut)
+
+
+@pytest.mark.parametrize(("on", "off"), [(1, 0), (1.0, 0.0), (True, False)])
+def test_buttons_and_toggles_record(bridge: RunningBridge, on: float, off: float) -> None:
+    takes = bridge.desk.takes
+    for start, stop in (
+        (("/cstalk/record/start", on), ("/cstalk/record/stop", on)),
+        (("/cstalk/record", on), ("/cstalk/record", off)),
+    ):
+        do(bridge.desk, "/cstalk/record/start", off)
+        assert not takes.is_recording
+        do(bridge.desk, *start)
+        assert takes.is_recording
+        do(bridge.desk, "/cstalk/record/start", off)
+        do(bridge.desk, "/cstalk/record/stop", off)
+        bridge.wait_for_take()
+        do(bridge.desk, *stop)
+        assert not takes.is_recording
+    with pytest.raises(UserError, match=r"must be start or stop \(as a number: stop 0, start 1\)"):
+        do(bridge.desk, "/cstalk/record", 2)
+    do(bridge.desk, "/cstalk/CSTalk/reload", on)
+    do(bridge.desk, "/cstalk/CSTalk/reload", off)
+
+
+def test_the_state_of_the_bridge_tells_whether_it_records(bridge: RunningBridge) -> None:
+    def told() -> dict[str, tuple[object, ...]]:
+        answer = Own(bridge.desk).hear(Message("/cstalk/state", ()), SENDER)
+        assert answer.work is not None
+        messages = [decode_packet(out.datagram)[0] for out in answer.work().outgoing]
+        assert messages[-1] == Message("/cstalk/ok", ("/cstalk/state",))
+        return {message.address: message.arguments for message in messages}
+
+    before = told()
+    assert before["/cstalk/record"] == (0,)
+    assert {"/cstalk/CSTalk/gain", "/cstalk/Ada_Lovelace/gain"} <= before.keys()
+    do(bridge.desk, "/cstalk/record", "start", "Lamp")
+    assert told()["/cstalk/record"] == (1,)
+    do(bridge.desk, "/cstalk/record", "stop")
+
+
+def test_a_gain_is_heard(bridge: RunningBridge) -> None:
+    subject = bridge.metrics.subjects[0]
+    bridge.wait_for(lambda: subject.peak_db > -30.0)
+    do(bridge.desk, "/cstalk/CSTalk/gain", -60)
+    bridge.wait_for(lambda: subject.peak_db < -55.0)
+    assert bridge.desk.subject("CSTalk").state().gain_db == -60.0
+    do(bridge.desk, "/cstalk/CSTalk/gain/0")
+    bridge.wait_for(lambda: subject.peak_db > -30.0)
+    with pytest.raises(UserError, match="gain_db: must be -60 to 60 dB, found 61"):
+        do(bridge.desk, "/cstalk/CSTalk/gain", 61)

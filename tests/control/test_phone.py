@@ -86,7 +86,7 @@ def test_it_answers_as_the_table_says_whatever_follows_the_arguments(
 @pytest.mark.parametrize("address", MESSAGES)
 def test_a_message_without_its_arguments_is_refused(call: Call, address: str) -> None:
     wanted = MESSAGES[address].parameters
-    if wanted:
+    if wanted and not MESSAGES[address].is_button:
         with pytest.raises(UserError, match=f"takes {MESSAGES[address].usage}, found 0"):
             call.say(address)
 
@@ -123,9 +123,9 @@ def test_the_number_of_targets_is_bounded(call: Call) -> None:
 
 
 def test_who_may_not_control_is_not_answered_either(call: Call) -> None:
-    with pytest.raises(UserError, match=r"10\.0\.0\.5 may not be answered; add it to"):
+    with pytest.raises(UserError, match=r"10\.0\.0\.5 may not be sent to; add it to"):
         call.say("/OSCSetSendTarget", "10.0.0.5", 6000)
-    with pytest.raises(UserError, match=r"10\.0\.0\.5 may not be answered"):
+    with pytest.raises(UserError, match=r"10\.0\.0\.5 may not be sent to"):
         call.say("/Transport", "10.0.0.5:6000", "x.csv")
     with pytest.raises(UserError, match=r"'nobody\.invalid' cannot be found"):
         call.say("/OSCSetSendTarget", "nobody.invalid", 6000)
@@ -188,3 +188,61 @@ def test_a_transport_needs_a_place(call: Call) -> None:
 def test_a_face_that_was_told_nothing_is_at_rest_nowhere(bridge: RunningBridge) -> None:
     """The streams above came back."""
     bridge.wait_for(lambda: np.any(bridge.packet().values))
+
+
+def test_two_subjects_never_share_a_name(call: Call, bridge: RunningBridge) -> None:
+    for name in ("Ada Lovelace", "ADA LOVELACE", " ada lovelace ", "ada love\u006cace"):
+        with pytest.raises(UserError, match="is the name of another subject"):
+            call.say("/LiveLinkSubject", name)
+    (link,) = bridge.desk.subject("CSTalk").live_links
+    assert link.subject == "CSTalk"
+    for name in ("cstalk", "CSTalk"):
+        call.say("/LiveLinkSubject", name)
+
+
+@pytest.mark.parametrize("host", ["10.0.0.5", "255.255.255.255", "224.0.0.1", "8.8.8.8"])
+def test_no_packet_is_sent_to_who_may_not_control(
+    call: Call, bridge: RunningBridge, host: str
+) -> None:
+    before = [link.receivers for link in bridge.desk.subjects[0].live_links]
+    with pytest.raises(UserError, match="may not be sent to; add it to `control: allow:`"):
+        call.say("/AddLiveLinkAddress", host, 9)
+    call.phone._resolve = lambda _name: host
+    with pytest.raises(UserError, match="may not be sent to"):
+        call.say("/AddLiveLinkAddress", "harmless.example", 9)
+    assert [link.receivers for link in bridge.desk.subjects[0].live_links] == before
+
+
+def test_who_was_dropped_while_a_name_was_looked_for_stays_dropped(
+    call: Call, bridge: RunningBridge
+) -> None:
+    added = call.phone.hear(Message("/AddLiveLinkAddress", ("localhost", 9)), SENDER)
+    aimed = call.phone.hear(Message("/OSCSetSendTarget", ("localhost", 6000)), SENDER)
+    call.say("/ClearAllLiveLinkAddresses")
+    call.say("/OSCSetSendTarget", "127.0.0.1", 6001)
+    call.finished(added)
+    call.finished(aimed)
+    assert bridge.desk.subjects[0].live_links[0].receivers == ()
+    assert call.phone.targets == (("127.0.0.1", 6001),)
+    call.say("/AddLiveLinkAddress", bridge.unreal.target.host, bridge.unreal.target.port)
+
+
+def test_one_place_is_one_receiver_by_whichever_name(call: Call, bridge: RunningBridge) -> None:
+    port = bridge.unreal.target.port
+    for host in ("127.0.0.1", "localhost", "127.0.0.1"):
+        call.say("/AddLiveLinkAddress", host, port)
+    assert len(bridge.desk.subjects[0].live_links[0].receivers) == 1
+
+
+@pytest.mark.parametrize(("on", "off"), [(1, 0), (1.0, 0.0), (True, False)])
+def test_a_button_records(call: Call, bridge: RunningBridge, on: float, off: float) -> None:
+    call.say("/Slate", "Button")
+    call.say("/Take", 5)
+    assert call.say("/RecordStart", off) == []
+    assert [m.address for m in call.answer("/RecordStart", on)] == ["/RecordStartConfirm"]
+    assert call.say("/RecordStart", off) == []
+    assert call.say("/RecordStop", off) == []
+    bridge.wait_for_take()
+    (stopped,) = call.answer("/RecordStop", on)
+    assert "Button_5" in str(stopped.arguments[1])
+    assert call.say("/RecordStop", off) == []

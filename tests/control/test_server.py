@@ -6,9 +6,10 @@ import shutil
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,13 +17,16 @@ from pythonosc.udp_client import SimpleUDPClient
 
 from bridge.control.answer import NOTHING, Answer
 from bridge.control.desk import Desk
-from bridge.control.server import MAX_WAITING, ControlServer, _Work
+from bridge.control.server import ControlServer
 from bridge.control.spec import ControlSpec, OscPlace
-from bridge.errors import UserError
+from bridge.control.worker import MAX_WAITING, Kind, Worker
+from bridge.errors import Problem, UserError
 from bridge.links.osc import Message, decode_packet, encode_message
 from tests.links.receiving import Receiver, receiver
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.control.running import RunningBridge
 
 
@@ -136,7 +140,7 @@ def test_work_that_hangs_holds_up_so_much_and_no_more() -> None:
         hanging.wait(20)
         return NOTHING
 
-    work = _Work("hanging", sent.append)
+    work = Worker(Kind.NAMES, sent.append)
     assert work.begin(hang)
     assert begun.wait(5)
     assert [work.begin(lambda: NOTHING) for _ in range(MAX_WAITING + 2)] == [
@@ -146,3 +150,120 @@ def test_work_that_hangs_holds_up_so_much_and_no_more() -> None:
     ]
     hanging.set()
     assert work.begin(None) in (True, False)
+
+
+@contextmanager
+def controller(port: int) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
+        opened.settimeout(10)
+        opened.bind(("127.0.0.1", 0))
+        opened.connect(("127.0.0.1", port))
+        yield opened
+
+
+def answer_of(opened: socket.socket, *addresses: str) -> Message:
+    """Return the next answer with one of the addresses."""
+    while True:
+        (message,) = decode_packet(opened.recv(2048))
+        if message.address in addresses:
+            return message
+
+
+@pytest.fixture
+def silent(bridge: RunningBridge) -> Iterator[ControlServer]:
+    """Remote control of a machine whose name server does not answer."""
+    answered, place = threading.Event(), OscPlace(port=0)
+
+    def resolve(_host: str) -> str:
+        answered.wait(60)
+        raise UserError(Problem("control", "no name server"))
+
+    opened = ControlServer(
+        ControlSpec(osc=place),
+        place,
+        bridge.desk,
+        notice=lambda _text: None,
+        now=time.monotonic,
+        resolve=resolve,
+    )
+    opened.start(bridge.desk.takes.recorder)
+    yield opened
+    answered.set()
+    opened.stop()
+
+
+def test_names_that_are_looked_for_hold_up_no_take(
+    bridge: RunningBridge, silent: ControlServer
+) -> None:
+    with controller(silent.address[1]) as own:
+        for number in range(3):
+            own.send(encode_message("/AddLiveLinkAddress", f"silent{number}.example", 11111))
+            own.send(encode_message("/OSCAddSendTarget", f"silent{number}.example", 11111))
+        own.send(encode_message("/RecordStart", "Names", 1))
+        assert answer_of(own, "/RecordStartConfirm", "/cstalk/error").address == (
+            "/RecordStartConfirm"
+        )
+        bridge.wait_for_take()
+        own.send(encode_message("/cstalk/CSTalk/reload"))
+        assert answer_of(own, "/cstalk/ok").arguments == ("/cstalk/CSTalk/reload",)
+        own.send(encode_message("/RecordStop"))
+        assert answer_of(own, "/RecordStopConfirm", "/cstalk/error").address == (
+            "/RecordStopConfirm"
+        )
+
+
+def test_names_beyond_the_bound_are_refused(silent: ControlServer) -> None:
+    with controller(silent.address[1]) as own:
+        for _ in range(MAX_WAITING + 2):
+            own.send(encode_message("/AddLiveLinkAddress", "silent.example", 11111))
+        message = answer_of(own, "/cstalk/error")
+        assert message.arguments[0] == "/AddLiveLinkAddress"
+        assert "too much is asked for at once" in str(message.arguments[1])
+
+
+def test_lamps_follow_what_is_recorded(bridge: RunningBridge) -> None:
+    with controller(bridge.control_port) as lamp, controller(bridge.control_port) as button:
+        lamp.send(encode_message("/cstalk/state"))
+        assert answer_of(lamp, "/cstalk/record").arguments == (0,)
+        assert answer_of(lamp, "/cstalk/ok").arguments == ("/cstalk/state",)
+        button.send(encode_message("/cstalk/record/start", 1))
+        assert answer_of(lamp, "/cstalk/record").arguments == (1,)
+        bridge.wait_for_take()
+        button.send(encode_message("/cstalk/record/stop", 1))
+        assert answer_of(lamp, "/cstalk/record").arguments == (0,)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="open files cannot be removed")
+def test_a_lost_take_is_told_at_once_to_all_who_asked_and_never_confirmed(
+    bridge: RunningBridge,
+) -> None:
+    takes = bridge.folder / "takes"
+    with (
+        controller(bridge.control_port) as own,
+        controller(bridge.control_port) as lamp,
+        receiver() as phone,
+    ):
+        lamp.send(encode_message("/cstalk/state"))
+        answer_of(lamp, "/cstalk/ok")
+        own.send(encode_message("/OSCSetSendTarget", "127.0.0.1", phone.target.port))
+        own.send(encode_message("/cstalk/record", "start", "Lost", 1))
+        answer_of(own, "/cstalk/ok")
+        bridge.wait_for_take()
+        shutil.rmtree(next(takes.glob("*Lost*.recording")))
+        assert [answer_of(lamp, "/cstalk/record").arguments for _ in "10"] == [(1,), (0,)]
+        for opened in (own, lamp):
+            lost = answer_of(opened, "/cstalk/error")
+            assert lost.arguments[0] == "/cstalk/record"
+            assert "its files were removed" in str(lost.arguments[1])
+        told = [decode_packet(phone.one())[0].address for _ in range(3)]
+        assert told == ["/OSCSetSendTargetConfirm", "/AppActivated", "/cstalk/error"]
+        own.send(encode_message("/RecordStop"))
+        answer = answer_of(own, "/cstalk/error", "/RecordStopConfirm")
+        assert answer.address == "/cstalk/error"
+        assert "its files were removed" in str(answer.arguments[1])
+        # The state is clear: the next take is one.
+        own.send(encode_message("/cstalk/record", "start", "Lost", 2))
+        answer_of(own, "/cstalk/ok")
+        bridge.wait_for_take()
+        own.send(encode_message("/cstalk/record", "stop"))
+        assert answer_of(own, "/cstalk/ok", "/cstalk/error").address == "/cstalk/ok"
