@@ -64,11 +64,16 @@ class Place(BaseModel):
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can come."""
-        address = _address(self.host)
-        return self.host.lower() == "localhost" if address is None else address.is_loopback
+        return is_loopback(self.host)
 
     def __str__(self) -> str:
         return f"{url_host(self.host)}:{self.port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or IP address to listen at can be reached from this machine alone."""
+    address = _address(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
 
 
 def url_host(host: str) -> str:

@@ -36,7 +36,7 @@ def whole_file(
     opener = _private_opener if is_private else None
     try:
         try:
-            with open(partial, "xb", opener=opener) as file:  # noqa: PTH123 - Path has no opener
+            with open(partial, "xb", opener=opener) as file:
                 yield file
             os.replace(partial, path)  # noqa: PTH105 - the words of the contract
         finally:

@@ -212,8 +212,8 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             "state",
-            "is answered with `/cstalk/record` 1 while a take is recorded, else 0, and the state of "
-            "every subject; the sender is told of `/cstalk/record` whenever that changes from then on",
+            "is answered with `/cstalk/record` 1 while a take is recorded, else 0, and the state "
+            "of every subject; from then on the sender is told of `/cstalk/record` when it changes",
             is_of_subject=False,
             work=Work.QUESTIONS,
             is_question=True,

@@ -23,7 +23,7 @@ MAX_REMEMBERED = 8
 """Senders that are told; a new one takes the place of the one that asked longest ago."""
 
 STATE = COMMANDS["/state"].address
-ADDRESS, _ = record_state(is_on=True)
+ADDRESS = record_state(is_on=True)[0]
 
 
 class Lamps:

@@ -75,10 +75,11 @@ class Own:
         first, *others = message.address.split("/")[2:]
         if not others or (f"/{first}" in COMMANDS and others[0] not in COMMANDS):
             command = _command(first, is_of_subject=False)
-            leading, owners = others, [self._desk]
+            leading = others
+            owners: tuple[object, ...] = (self._desk,)
         else:
             command = _command(others[0], is_of_subject=True)
-            leading, owners = others[1:], list(self._desk.chosen(first))
+            leading, owners = others[1:], self._desk.chosen(first)
         arguments = message.arguments
         if command.is_button(leading, arguments):
             if not arguments[0]:
@@ -95,7 +96,9 @@ def _told(states: Iterable[SubjectState | DeskState]) -> list[Words]:
 
 def told_error(message: Message, error: UserError, to: Iterable[Address]) -> Answer:
     """Return the answer to a message that could not be followed."""
-    return said(to, ERROR, _sendable(message.address), _sendable("; ".join(map(str, error.problems))))
+    return said(
+        to, ERROR, _sendable(message.address), _sendable("; ".join(map(str, error.problems)))
+    )
 
 
 def _sendable(words: str) -> str:

@@ -33,7 +33,8 @@ class Phone:
     """One phone: all subjects of a desk, of which the first gives it its name.
 
     `resolve` returns the IP address of a host, or raises UserError; it may wait. Only hosts that
-    `is_allowed` become targets or receivers of packets. `hand_over` sends a file to an address, and may wait long.
+    `is_allowed` become targets or receivers of packets. `hand_over` sends a file to an address, and
+    may wait long.
     """
 
     def __init__(

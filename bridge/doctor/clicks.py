@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bridge.doctor.owners import ANY, is_loopback
+from bridge.doctor.owners import ANY
 from bridge.links.protocols import PROTOCOLS
+from bridge.listening import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,7 @@ from bridge.clock.opening import open_time_of_day
 from bridge.clock.sync import Sync
 from bridge.clock.tick import Ticker
 from bridge.doctor.finding import Finding, fault, ok, warning
-from bridge.doctor.owners import is_loopback
+from bridge.listening import is_loopback
 from bridge.priority import Role, raised
 from bridge.process import SWITCH_INTERVAL_S
 

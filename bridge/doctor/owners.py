@@ -93,14 +93,6 @@ def own_addresses() -> tuple[str, ...]:
     return tuple(each for each in addresses if not ipaddress.ip_address(each).is_loopback)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host, by name or address, is this machine as it sees itself."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
 def _owner(address: str, process_id: int | None) -> Owner:
     if process_id is None:
         return Owner(address, "a program of another user", None)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from bridge.config.device_ports import shared_devices
 from bridge.doctor.finding import Finding, fault, ok, warning
 from bridge.doctor.firewall import opening
-from bridge.doctor.owners import ANY, clients, is_loopback, listed, own_addresses, owners
+from bridge.doctor.owners import ANY, clients, listed, own_addresses, owners
 from bridge.links.protocols import PROTOCOLS
-from bridge.listening import binding_problem
+from bridge.listening import binding_problem, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,8 +29,6 @@ class Port:
     transport: Transport
     host: str
     number: int
-    is_open: bool = False
-    """Whether whoever reaches it is let in, from other machines too."""
 
     def __str__(self) -> str:
         return f"{self.transport.upper()} port {self.number} of {self.host}"
@@ -39,13 +37,7 @@ class Port:
 def ports(config: Config) -> list[Port]:
     """Return every port at which a run of that config listens, each once."""
     found = [
-        Port(
-            str(link),
-            "tcp",
-            target.host,
-            target.port,
-            is_open=not link.allow and not is_loopback(target.host),
-        )
+        Port(str(link), "tcp", target.host, target.port)
         for subject in config.subjects
         for link in subject.links
         if PROTOCOLS[link.protocol].listens
@@ -78,8 +70,6 @@ def _examined(port: Port) -> Finding:
             return ok(port.where, f"{port} is free; only this machine comes in there")
         found = ", ".join(own_addresses()) if port.host in ANY else port.host
         what = f"{port} is free; other machines come in at {found or 'no address'}"
-        if port.is_open:
-            what += ", whoever they are: allow= behind the link names those that may"
         return ok(port.where, what, opening(port.transport, port.number))
     if getattr(error, "errno", None) == errno.EADDRINUSE:
         return _taken(port)

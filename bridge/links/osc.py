@@ -127,9 +127,7 @@ def _message(packet: bytes) -> Message:
     tags = reader.string()
     if not tags.startswith(","):
         raise ValueError(f"type tags {tags[:40]!r} do not start with ','")
-    arguments = tuple(
-        reader.argument(tag) for tag in tags[1:] if not reader.has_read_over(tag)
-    )
+    arguments = tuple(reader.argument(tag) for tag in tags[1:] if not reader.has_read_over(tag))
     if not reader.at_end:
         raise ValueError(f"{len(packet) - reader.offset} bytes after the last argument")
     return Message(address, arguments)

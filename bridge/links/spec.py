@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import parse_qsl, unquote
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -13,6 +13,10 @@ from bridge.errors import Problem, UserError
 from bridge.links.osc import address_fault
 from bridge.links.protocols import OPTIONS, PROTOCOLS
 from bridge.links.target import MAX_TARGETS, Target, filled_target, has_port, parse_target
+from bridge.listening import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def _listed(value: Any) -> Any:
@@ -29,10 +33,10 @@ class LinkSpec(BaseModel):
     the curve in an OSC address; other protocols have none. `presets` says how VMC spells those of
     VRM: `vrm0` as `Joy`, `vrm1` as `happy`; `casing` how it spells ARKit curves: `camel` as
     `jawOpen`, `pascal` as `JawOpen`; `bone` whether it sends that of the head. A protocol that
-    listens lets in whoever reaches it, or, where `allow` names some, this machine and those; where
-    it is `discoverable` it answers whoever looks for it on the local network. `takes_next_port`
-    says that it was told no port at which to listen: where the usual one is another link's, the
-    next that is free is meant.
+    listens lets in this machine and those of `allow`, which must name some where other machines
+    can reach it; where it is `discoverable` it answers whoever looks for it on the local network.
+    `takes_next_port` says that it was told no port at which to listen: where the usual one is
+    another link's, the next that is free is meant.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,6 +87,8 @@ class LinkSpec(BaseModel):
             is_told = getattr(self, name) != type(self).model_fields[name].default
             if is_told and name not in PROTOCOLS[self.protocol].options:
                 raise ValueError(f"{self.protocol} has no {name!r}, leave it out")
+        if reach := _reach_fault(self.protocol, self.targets, is_listed=bool(self.allow)):
+            raise FieldError(*reach)
         return self
 
     def __str__(self) -> str:
@@ -109,6 +115,8 @@ def parse_link_url(url: str) -> LinkSpec:
     faults += filter(None, [_prefix_fault(scheme.lower(), prefix), _repetition_fault(targets)])
     if faults:
         raise UserError.of(Problem(url, fault) for fault in faults)
+    if reach := _reach_fault(scheme.lower(), targets, is_listed="allow" in options):
+        raise UserError(Problem(url, *reach))
     told: dict[str, Any] = {
         "protocol": scheme.lower(),
         "targets": targets,
@@ -166,6 +174,19 @@ def _prefix_fault(protocol: str, prefix: str) -> str | None:
     if not PROTOCOLS[protocol].has_prefix:
         return f"{protocol} has no prefix, leave {prefix!r} out"
     return address_fault(prefix)
+
+
+def _reach_fault(
+    protocol: str, targets: Sequence[Target], *, is_listed: bool
+) -> tuple[str, str] | None:
+    """Return what is wrong with a place that strangers can reach, and the remedy."""
+    if not PROTOCOLS[protocol].listens or is_listed:
+        return None
+    reached = next((target for target in targets if not is_loopback(target.host)), None)
+    if reached is None:
+        return None
+    what = f"{reached} can be reached from other machines, and `allow` names none"
+    return what, "name those that may get faces and record, as allow=10.0.0.5 or 10.0.0.0/24"
 
 
 def _repetition_fault(targets: tuple[Target, ...] | list[Target]) -> str | None:

@@ -82,8 +82,8 @@ class CurvesFile:
     def close(self) -> None:
         """Put the file safely on disk, without half of a line, and close it in any case.
 
-        Raises OSError and UserError. A take too short to show Unreal's importer its frame rate gets the timecodes of the rate
-        which that will infer.
+        A take too short to show Unreal's importer its frame rate gets the timecodes of the rate
+        which that will infer. Raises OSError and UserError.
         """
         if self._file.closed:
             return

@@ -177,14 +177,14 @@ class OpenTake:
 
     def discard(self) -> None:
         """Leave nothing of a take that cannot begin; what cannot be removed stays."""
-        # By their names: a list of the folder's files would need a descriptor, as there may be none.
+        # By their names: to list the folder takes a descriptor, and there may be none.
         steps = [files.discard for files in self._files]
         for step in (*steps, (self.folder / DOCUMENT).unlink, self._free_room, self.folder.rmdir):
             with suppress(OSError, UserError):
                 step()
 
     def _named(self, problems: list[Problem]) -> Path:
-        """Write `take.json` and give the folder its name; add what goes wrong, return the folder."""
+        """Write `take.json` and name the folder; add what goes wrong, return the folder."""
         try:
             words = "; ".join(map(str, problems))
             write_document(self.folder, self._document.finished(self._files, words))

@@ -1,4 +1,4 @@
-"""The room that a take needs on the disk: asked for before it begins, watched, and kept for its end.
+"""Room on the disk for a take: asked for before it begins, watched, and kept for its end.
 
 What ends a take for want of room happens while there is some, so that all of it is written.
 """

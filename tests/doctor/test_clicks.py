@@ -40,9 +40,10 @@ def test_subjects_with_one_target_share_a_guide() -> None:
 
 
 def test_a_device_open_to_all_is_found_at_the_addresses_of_this_machine() -> None:
-    (guide,) = guides([subject("Ada", "metahuman://0.0.0.0:14785")], ["10.0.0.7", "192.168.1.7"])
+    ada = subject("Ada", "metahuman://0.0.0.0:14785?allow=10.0.0.5")
+    (guide,) = guides([ada], ["10.0.0.7", "192.168.1.7"])
     assert "address 10.0.0.7 or 192.168.1.7, port 14785" in text(guide)
-    (alone,) = guides([subject("Ada", "metahuman://0.0.0.0:14785")], [])
+    (alone,) = guides([ada], [])
     assert "this machine's address" in text(alone)
 
 

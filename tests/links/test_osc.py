@@ -209,5 +209,5 @@ def test_arguments_that_mean_nothing_here_are_read_over_one_by_one(tag: str, raw
     ):
         packet = b"/a\0\0" + old_message(f",{tags}") + data
         assert decode_packet(packet) == [Message("/a", (0.5, 7))]
-    with pytest.raises(ValueError, match="bytes at|has no end"):
+    with pytest.raises(ValueError, match=r"bytes at|has no end"):
         decode_packet(b"/a\0\0" + old_message(f",{tag}"))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bridge.errors import UserError
+from bridge.links.metahuman.access import Access
 from bridge.links.spec import LinkSpec, parse_link_url
 from bridge.links.target import MAX_TARGETS, Target
 
@@ -48,8 +49,28 @@ def test_a_device_says_who_may_come_and_whether_it_is_found() -> None:
     assert by_url.discoverable
     shared = {"protocol": "metahuman", "targets": ["10.0.0.1"], "discoverable": True}
     assert by_url == LinkSpec.model_validate({**shared, "allow": ["10.0.0.5", "10.0.1.0/24"]})
-    plain = parse_link_url("metahuman://10.0.0.1")
+    plain = parse_link_url("metahuman://127.0.0.1")
     assert (plain.allow, plain.discoverable) == ((), False)
+
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - it is read, not bound
+
+
+@pytest.mark.parametrize("host", [EVERYWHERE, "10.0.0.1", "stage", "[::]", "[2001:db8::1]"])
+def test_a_device_that_others_can_reach_names_those_who_may(host: str) -> None:
+    with pytest.raises(UserError, match="can be reached from other machines, and `allow` names"):
+        parse_link_url(f"metahuman://{host}")
+    with pytest.raises(ValidationError, match="`allow` names none"):
+        LinkSpec.model_validate({"protocol": "metahuman", "targets": [host]})
+    assert parse_link_url(f"metahuman://{host}?allow=10.0.0.0/24").allow
+    for local in ("127.0.0.1", "localhost", "[::1]", "127.9.9.9"):
+        assert not parse_link_url(f"metahuman://{local}").allow
+
+
+def test_a_device_without_a_list_lets_in_this_machine_alone() -> None:
+    assert Access().is_allowed("127.0.0.1")
+    assert Access().is_allowed("::1")
+    assert not Access().is_allowed("10.0.0.5")
 
 
 def test_config_says_the_same_in_three_ways() -> None:

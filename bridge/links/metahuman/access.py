@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """This machine and those of `allow` are let in, without it whoever reaches the device.
+    """This machine and those of `allow` are let in: who gets in may record voices.
 
     Where it `is_discoverable` it answers those who look for one on the local network.
     """
@@ -23,4 +23,4 @@ class Access:
 
     def is_allowed(self, host: str) -> bool:
         """Whether that IP address may connect."""
-        return not self.allow or is_within(host, self.allow)
+        return is_within(host, self.allow)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 14785
 """Where Unreal looks for a device when it is told a host alone."""
 
-TO_ALL = Access()
-"""Whoever reaches a device is let in, and nobody finds it by looking."""
+LOCAL = Access()
+"""This machine alone is let in, and nobody finds the device by looking."""
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class Devices:
         subject: str,
         outputs: Sequence[str],
         rate: FrameRate,
-        access: Access = TO_ALL,
+        access: Access = LOCAL,
         rest: NDArray[np.float32] | None = None,
     ) -> MetaHumanLink:
         """Return the link of a subject to the device that listens at `place`, host and port.

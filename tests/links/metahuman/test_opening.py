@@ -14,7 +14,7 @@ from bridge.clock.tick import Tick
 from bridge.errors import UserError
 from bridge.links.metahuman.access import Access
 from bridge.links.metahuman.frame import CONTROLS
-from bridge.links.metahuman.opening import TO_ALL, Devices
+from bridge.links.metahuman.opening import LOCAL, Devices
 from tests.links.metahuman.unreal import Unreal
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def opened(
     subject: str,
     place: tuple[str, int] = HERE,
     outputs: tuple[str, ...] = CONTROLS,
-    access: Access = TO_ALL,
+    access: Access = LOCAL,
 ) -> MetaHumanLink:
     return devices.link(NAME, place, subject, outputs, RATE, access)
 
@@ -112,7 +112,7 @@ def test_subjects_of_a_device_agree_on_who_may_come() -> None:
     stage = Access((ipaddress.ip_network("10.0.0.0/24"),))
     opened(devices, "Ada", access=stage)
     opened(devices, "Ben", access=stage)
-    words = problem(devices, "Cleo", HERE, CONTROLS, TO_ALL)
+    words = problem(devices, "Cleo", HERE, CONTROLS, LOCAL)
     assert "another than that of a link to the same address" in words
     devices.close()
 
@@ -121,7 +121,7 @@ def test_a_list_lets_in_this_machine_and_those_it_names() -> None:
     stage = Access((ipaddress.ip_network("10.0.0.0/24"),))
     hosts = ("127.0.0.1", "::1", "10.0.0.9", "::ffff:10.0.0.9", "10.0.1.9", "no address")
     assert [stage.is_allowed(host) for host in hosts] == [True] * 4 + [False] * 2
-    assert all(map(TO_ALL.is_allowed, hosts))
+    assert [LOCAL.is_allowed(host) for host in hosts] == [True] * 2 + [False] * 4
 
 
 def test_a_discoverable_device_serves_as_well() -> None:
