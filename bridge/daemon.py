@@ -17,6 +17,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from contextlib import closing as closing_at_end
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -61,8 +62,8 @@ def run(
     At the `desk` the bridge can be told what to do while it runs. `watch` is entered with the
     metrics meanwhile; by default it is the dashboard.
     `is_urgent` asks the system to wake the threads of ticks and faces first. On every way out each
-    link leaves its face at rest. Raises UserError for what the user can mend: weights, files,
-    devices, hosts.
+    link leaves its face at rest, and a take is ended. Raises UserError for what the user can mend:
+    weights, files, devices, hosts, and a take that was lost.
     """
     stop, wake, now = stop or threading.Event(), threading.Event(), host_now
     desk = desk or Desk()
@@ -94,12 +95,22 @@ def run(
 
         watch = watch or partial(open_monitor, dashboard=config.dashboard, desk=desk)
         running = Running(subjects, metrics, stage.model, stage.recorder, stop, now)
-        with stop_on_signals(stop), desk.connected(running), control.started(), watch(metrics):
-            faces = partial(generator.run, stop)
-            tasks: dict[Role, Callable[[], None]] = {Role.FACES: faces, Role.TICKS: show}
-            if is_urgent:
-                tasks = raised(tasks, lambda text: metrics.notice(now(), text))
+        tasks: dict[Role, Callable[[], None]] = {
+            Role.FACES: partial(generator.run, stop),
+            Role.TICKS: show,
+        }
+        if is_urgent:
+            tasks = raised(tasks, lambda text: metrics.notice(now(), text))
+        with (
+            stop_on_signals(stop),
+            desk.connected(running),
+            control.started(),
+            watch(metrics),
+            closing_at_end(stage.recorder),
+        ):
             _work(stop, wake, *tasks.values())
+            # While it can still be told what became of the take; it ends as its user ends the run.
+            stage.recorder.stop()
     return 0
 
 

@@ -1,5 +1,5 @@
-"""Connections of uvicorn with bounds: on how many there are, how long one may be silent, how much a
-WebSocket may say, and how long one is kept that reads nothing."""
+"""Connections of uvicorn with bounds: on how long one may be silent, how much a WebSocket may say,
+and how long one is kept that reads nothing."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     import asyncio
 
     from uvicorn.protocols.http.h11_impl import RequestResponseCycle
-
-MAX_CONNECTIONS = 128
-"""Connections of any kind at once: 32 live clients and six of each browser for files."""
 
 REQUEST_S = 6.0
 """Time within which a connection must have asked for something; the next time, at most twice it."""
@@ -37,14 +34,11 @@ CLOSE_S = 2.0
 
 
 class HttpConnection(H11Protocol):
-    """One HTTP connection. One too many is dropped at once, an idle one after a while."""
+    """One HTTP connection. An idle one is dropped after a while."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take the connection, or drop it."""
+        """Take the connection."""
         super().connection_made(transport)
-        if len(self.connections) > MAX_CONNECTIONS:
-            transport.abort()
-            return
         self.loop.call_later(REQUEST_S, self._end_silent, None)
 
     def _end_silent(self, seen: RequestResponseCycle | None) -> None:

@@ -66,8 +66,8 @@ class Server:
 
     def __init__(self, app: ASGIApp, bound: socket.socket, notice: Callable[[str], None]) -> None:
         from uvicorn import Config
-        from uvicorn import Server as Uvicorn
 
+        from bridge.preview.accepting import BoundedServer
         from bridge.preview.connection import PING_S, HttpConnection, LiveConnection
 
         self._notice = notice
@@ -89,7 +89,7 @@ class Server:
             server_header=False,
             timeout_graceful_shutdown=GRACE_S,
         )
-        self._uvicorn = Uvicorn(config)
+        self._uvicorn = BoundedServer(config)
         self._thread = threading.Thread(target=self._run, name="preview", daemon=True)
 
     def start(self) -> None:

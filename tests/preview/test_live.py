@@ -12,12 +12,14 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
+import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from bridge.clock.tick import Tick
-from bridge.preview.connection import HEARD_BYTES, MAX_CONNECTIONS, PING_S, REQUEST_S
+from bridge.preview.accepting import MAX_CONNECTIONS
+from bridge.preview.connection import HEARD_BYTES, PING_S, REQUEST_S
 from bridge.preview.hub import HEADER, MAX_CLIENTS
 from tests.preview.serving import Serving, serve
 
@@ -226,10 +228,22 @@ def test_who_says_or_reads_nothing_is_dropped_and_holds_up_nobody(live: Serving)
 
 
 def test_connections_are_bounded(live: Serving) -> None:
-    many = [socket.create_connection(("127.0.0.1", live.port)) for _ in range(MAX_CONNECTIONS + 20)]
+    many = []
+    held = []
     try:
+        for number in range(MAX_CONNECTIONS + 400):
+            many.append(socket.create_connection(("127.0.0.1", live.port)))
+            if number % 20 == 0:
+                held.append(held_by(live.port))
         assert is_dropped(many[-1], within_s=5.0)
+        assert max(held) <= MAX_CONNECTIONS + 1
     finally:
         for opened in many:
             opened.close()
     check_alive(live)
+
+
+def held_by(port: int) -> int:
+    """How many descriptors of this process are connections that came to a port."""
+    found = psutil.Process().net_connections("tcp4")
+    return sum(each.fd >= 0 and bool(each.raddr) and each.laddr.port == port for each in found)

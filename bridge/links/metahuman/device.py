@@ -37,6 +37,14 @@ class Take(Protocol):
         """Its name."""
 
 
+class EndedTake(Take, Protocol):
+    """A take that has ended."""
+
+    @property
+    def problem(self) -> object | None:
+        """Why it is not what was asked for, None where it is."""
+
+
 class Recorder(Protocol):
     """What records takes on request, as `bridge.recording.recorder.Recorder` does.
 
@@ -53,7 +61,7 @@ class Recorder(Protocol):
     def stop(self) -> Take | None:
         """End the take and return it; None without one. UserError says why it cannot be."""
 
-    def watch(self, began: Callable[[Take], None], ended: Callable[[Take], None]) -> None:
+    def watch(self, began: Callable[[Take], None], ended: Callable[[EndedTake], None]) -> None:
         """Tell of every take, whoever asked for it, from any thread; neither may wait."""
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Coroutine
 
-    from bridge.links.metahuman.device import Device, Take
+    from bridge.links.metahuman.device import Device, EndedTake, Take
 
 STOP_S = 5.0
 """Time given to the thread to begin and to end."""
@@ -84,9 +84,10 @@ class Server:
     def _take_begins(self, _take: Take) -> None:
         self._call(self._reception.announce, RECORDING_STATE, {"isRecording": True})
 
-    def _take_ended(self, take: Take) -> None:
+    def _take_ended(self, take: EndedTake) -> None:
         self._call(self._reception.announce, RECORDING_STATE, {"isRecording": False})
-        self._call(self._reception.announce, TAKE_ADDED, {"name": take.identifier})
+        if take.problem is None:
+            self._call(self._reception.announce, TAKE_ADDED, {"name": take.identifier})
 
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
         """Run something on the loop, if there is one."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,16 +17,19 @@ from bridge.errors import Problem, UserError
 from bridge.links.metahuman.conversation import Conversation
 from bridge.links.metahuman.device import Device
 from bridge.links.metahuman.messages import Incoming, RefusalError
+from tests.recording.stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from bridge.links.metahuman.device import Take
+    from bridge.links.metahuman.device import EndedTake, Take
 
 
 @dataclass(frozen=True)
 class Finished:
     identifier: str
+    problem: None = None
 
 
 class Slate:
@@ -33,9 +38,9 @@ class Slate:
     def __init__(self) -> None:
         self.told: list[tuple[str, int]] = []
         self.take: str | None = None
-        self._watching: list[tuple[Callable[[Take], None], Callable[[Take], None]]] = []
+        self._watching: list[tuple[Callable[[Take], None], Callable[[EndedTake], None]]] = []
 
-    def watch(self, began: Callable[[Take], None], ended: Callable[[Take], None]) -> None:
+    def watch(self, began: Callable[[Take], None], ended: Callable[[EndedTake], None]) -> None:
         self._watching.append((began, ended))
 
     def start(self, slate: str, number: int) -> str:
@@ -266,3 +271,22 @@ def test_requests_in_any_order_leave_nothing_behind(
     for talk in talks:
         talk.leave()
     assert [feed.wanted for feed in device.feeds] == [(), ()]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="open files cannot be removed")
+def test_a_lost_take_is_answered_with_an_error(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    ended: list[object] = []
+    stage.recorder.watch(lambda _take: None, lambda take: ended.append(take.problem))
+    talk = conversation(Device("Stage", stage.recorder))
+    asked(talk, "/session/start")
+    asked(talk, "/take/record/start", {"slateName": "A", "takeNumber": 1})
+    stage.step(40)
+    shutil.rmtree(next(tmp_path.glob("*.recording")))
+    with pytest.raises(RefusalError, match="its files were removed"):
+        asked(talk, "/take/record/stop")
+    assert ended[0] is not None
+    asked(talk, "/take/record/start", {"slateName": "A", "takeNumber": 2})
+    stage.step(40)
+    assert asked(talk, "/take/record/stop")["name"].endswith("A_2")
+    assert ended[1] is None
