@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,8 +18,9 @@ STDERR = 2
 SWITCH_INTERVAL_S = 0.0005
 """How long a thread may keep the interpreter from another: a tick wakes in 0.5 ms, not in 5."""
 
-STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGBREAK")
-"""Ctrl+C, a request to end, and Ctrl+Break, which is how Windows asks."""
+STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+"""Ctrl+C, a request to end, a terminal that was closed, and Ctrl+Break, which is how Windows asks
+for both."""
 
 MATH_THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """Environment variables which keep numpy and torch to one thread: for sums as small as ours
@@ -56,7 +57,9 @@ def quiet_libraries() -> Iterator[None]:
     try:
         yield
     finally:
-        sys.stderr.close()
+        # Whoever read it may be gone.
+        with suppress(OSError):
+            sys.stderr.close()
         sys.stderr = before
         os.dup2(theirs, STDERR)
         os.close(theirs)
@@ -64,7 +67,10 @@ def quiet_libraries() -> Iterator[None]:
 
 @contextmanager
 def stop_on_signals(stop: threading.Event) -> Iterator[None]:
-    """Let `STOP_SIGNALS` set `stop`; outside of the main thread, which alone may, do nothing."""
+    """Let `STOP_SIGNALS` set `stop`, but for those that `nohup` and its like have us ignore.
+
+    Outside of the main thread, which alone may, do nothing.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -73,7 +79,8 @@ def stop_on_signals(stop: threading.Event) -> Iterator[None]:
         stop.set()
 
     numbers = [getattr(signal, name) for name in STOP_SIGNALS if hasattr(signal, name)]
-    before = {number: signal.signal(number, handle) for number in numbers}
+    heeded = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in heeded}
     try:
         yield
     finally:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bridge.cli.parser import make_parser
 from bridge.errors import UserError
+from bridge.standard_streams import open_standard_streams
 from models.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Messages go to standard error. Never raises, except SystemExit of argparse for its own messages.
     """
+    open_standard_streams()
     options = make_parser().parse_args(arguments)
     return guarded(lambda: options.action(options))
 
@@ -59,4 +62,6 @@ def guarded(action: Callable[[], int]) -> int:
 
 
 def _complain(message: str) -> None:
-    print(f"cstalk-bridge: {message}", file=sys.stderr)
+    # Whoever would read it may be gone; the exit code tells it too.
+    with suppress(OSError):
+        print(f"cstalk-bridge: {message}", file=sys.stderr, flush=True)

@@ -1,17 +1,19 @@
 """Threads that show the metrics: the dashboard in a terminal, plain lines anywhere else.
 
-They only read, at most four times a second, and whatever goes wrong in them stays in them.
+They only read, at most four times a second, and whatever goes wrong in them stays in them. A
+terminal or a pipe that was closed ends the run: nobody could see how it fares, or end it by a key.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, TextIO
 
 from bridge.clock.host import host_now
+from bridge.errors import UserError
 from bridge.monitor.keyboard import Keyboard
 from bridge.monitor.keys import Keys, KeyThread
 from bridge.monitor.plain import PlainReport, status_line
@@ -35,11 +37,20 @@ CLOSE_S = 2.0
 
 
 class Monitor:
-    """A thread that calls `show` every `REFRESH_S` between entering and leaving."""
+    """A thread that calls `show` every `REFRESH_S` between entering and leaving.
 
-    def __init__(self, metrics: Metrics, now: Callable[[], float]) -> None:
+    `unseen` is called where nothing can be shown any more.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        now: Callable[[], float],
+        unseen: Callable[[], None] = lambda: None,
+    ) -> None:
         self.metrics = metrics
         self.now = now
+        self._unseen = unseen
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
 
@@ -68,17 +79,22 @@ class Monitor:
         try:
             self.run()
         except (OSError, ValueError) as error:
-            # A closed terminal or pipe: faces go on moving without anyone watching.
             self.metrics.notice(self.now(), f"nothing can be shown any more: {error}")
+            if not self._closing.is_set():
+                self._unseen()
 
 
 class PlainMonitor(Monitor):
     """Plain lines to a stream, standard error by default."""
 
     def __init__(
-        self, metrics: Metrics, now: Callable[[], float], stream: TextIO | None = None
+        self,
+        metrics: Metrics,
+        now: Callable[[], float],
+        stream: TextIO | None = None,
+        unseen: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(metrics, now)
+        super().__init__(metrics, now, unseen)
         self._stream = stream or sys.stderr
         self._report = PlainReport(metrics)
 
@@ -106,8 +122,9 @@ class Dashboard(Monitor):
         now: Callable[[], float],
         console: Console | None = None,
         keys: Keys | None = None,
+        unseen: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(metrics, now)
+        super().__init__(metrics, now, unseen)
         self._console = console
         self._keys = keys
         self._leaving = ExitStack()
@@ -169,8 +186,14 @@ def open_monitor(
 ) -> Monitor:
     """Return the dashboard if it is wanted and standard output is a terminal, else plain lines.
 
-    The dashboard's keys are at the `desk`.
+    The dashboard's keys are at the `desk`, at which the run ends where nothing can be shown.
     """
+
+    def unseen() -> None:
+        if desk is not None:
+            with suppress(UserError):
+                desk.stop()
+
     if dashboard and sys.stdout.isatty():
-        return Dashboard(metrics, now, keys=Keys(desk) if desk else None)
-    return PlainMonitor(metrics, now)
+        return Dashboard(metrics, now, keys=Keys(desk) if desk else None, unseen=unseen)
+    return PlainMonitor(metrics, now, unseen=unseen)

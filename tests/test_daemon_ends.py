@@ -1,0 +1,141 @@
+"""Ways in which a run loses its terminal: each ends it in order, with its take finished."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bridge.bench.machine import free_port
+from bridge.links.osc import decode_packet, encode_message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX terminals and signals")
+
+PATIENCE_S = 40.0
+TAKE_S = 0.7
+
+
+class Running:
+    """A bridge as its user starts it, with a take being recorded."""
+
+    def __init__(self, folder: Path, redirect: str = "", **streams: int) -> None:
+        self.takes = folder / "takes"
+        self._port = free_port(socket.SOCK_DGRAM)
+        config = folder / "config.yaml"
+        config.write_text(
+            f"device: cpu\nrecording: {{folder: {self.takes}}}\n"
+            f"control: {{osc: '127.0.0.1:{self._port}'}}\n"
+            "subjects: [{audio: {input: test}, links: ['livelink-face://127.0.0.1:9']}]\n"
+        )
+        command = f"exec {sys.executable} -m bridge run --config {config} {redirect}"
+        self.process = subprocess.Popen(
+            ["/bin/sh", "-c", command],
+            **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **streams},  # type: ignore[call-overload]
+        )
+
+    def record(self) -> None:
+        """Begin a take as soon as the bridge listens."""
+        deadline_s = time.monotonic() + PATIENCE_S
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as controller:
+            controller.settimeout(0.5)
+            controller.connect(("127.0.0.1", self._port))
+            while time.monotonic() < deadline_s:
+                try:
+                    controller.send(encode_message("/cstalk/record", "start"))
+                    (message,) = decode_packet(controller.recv(2048))
+                except (TimeoutError, ConnectionRefusedError):
+                    time.sleep(0.1)
+                    continue
+                if message.address == "/cstalk/ok":
+                    time.sleep(TAKE_S)
+                    return
+        raise TimeoutError("the bridge records nothing")
+
+    def check_ended(self) -> None:
+        """Look whether it ends by itself, without a fault, and its take is whole."""
+        assert self.process.wait(PATIENCE_S) == 0
+        (take,) = self.takes.iterdir()
+        assert take.suffix != ".recording"
+        document = json.loads((take / "take.json").read_text())
+        assert document["frames"] > 0
+        assert "problem" not in document
+        (curves,) = take.glob("*.csv")
+        assert curves.read_text().count("\n") == document["frames"] + 1
+
+
+@contextmanager
+def running(folder: Path, redirect: str = "", **streams: int) -> Iterator[Running]:
+    started = Running(folder, redirect, **streams)
+    try:
+        started.record()
+        yield started
+    finally:
+        started.process.kill()
+        started.process.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_run_in_order(tmp_path: Path, number: signal.Signals) -> None:
+    with running(tmp_path) as bridge:
+        bridge.process.send_signal(number)
+        bridge.check_ended()
+
+
+def test_a_run_that_nohup_began_outlives_its_terminal(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with running(tmp_path) as bridge:
+            bridge.process.send_signal(signal.SIGHUP)
+            with pytest.raises(subprocess.TimeoutExpired):
+                bridge.process.wait(1.0)
+            bridge.process.send_signal(signal.SIGTERM)
+            bridge.check_ended()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_were_never_open_are_not_missed(tmp_path: Path, closed: str) -> None:
+    with running(tmp_path, closed) as bridge:
+        bridge.process.send_signal(signal.SIGTERM)
+        bridge.check_ended()
+
+
+def test_who_stops_reading_standard_error_ends_the_run(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    with running(tmp_path, stderr=writing) as bridge:
+        os.close(writing)
+        os.close(reading)
+        bridge.check_ended()
+
+
+def test_who_stops_reading_both_streams_ends_the_run(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    with running(tmp_path, stdout=writing, stderr=writing) as bridge:
+        os.close(writing)
+        os.close(reading)
+        bridge.check_ended()
+
+
+def test_a_closed_terminal_window_ends_the_run(tmp_path: Path) -> None:
+    import pty
+
+    window, terminal = pty.openpty()
+    with running(tmp_path, stdin=terminal, stdout=terminal, stderr=terminal) as bridge:
+        os.close(terminal)
+        os.close(window)
+        # A shell hands on that its window was closed.
+        bridge.process.send_signal(signal.SIGHUP)
+        bridge.check_ended()
