@@ -12,6 +12,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 if TYPE_CHECKING:
     import asyncio
 
+    import h11
     from uvicorn.protocols.http.h11_impl import RequestResponseCycle
 
 REQUEST_S = 6.0
@@ -39,12 +40,21 @@ class HttpConnection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection."""
         super().connection_made(transport)
-        self.loop.call_later(REQUEST_S, self._end_silent, None)
+        self._silence = self.loop.call_later(REQUEST_S, self._end_silent, None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of the connection, which the timer would keep with all it has asked for."""
+        super().connection_lost(exc)
+        self._silence.cancel()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Hand the connection over, and let go of what was HTTP of it."""
+        super().handle_websocket_upgrade(event)
+        self._silence.cancel()
 
     def _end_silent(self, seen: RequestResponseCycle | None) -> None:
         """Drop the connection if it waits for a request since `seen`, the one before it."""
         if self not in self.connections:
-            # It is over, or a WebSocket, which has its own bounds.
             return
         cycle = cast("RequestResponseCycle | None", self.cycle)
         is_waiting = cycle is None or cycle.response_complete
@@ -52,7 +62,7 @@ class HttpConnection(H11Protocol):
             self.transport.abort()
         else:
             unseen = cycle if is_waiting else None
-            self.loop.call_later(REQUEST_S, self._end_silent, unseen)
+            self._silence = self.loop.call_later(REQUEST_S, self._end_silent, unseen)
 
 
 class LiveConnection(WebSocketsSansIOProtocol):
@@ -61,6 +71,8 @@ class LiveConnection(WebSocketsSansIOProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection over from HTTP."""
         super().connection_made(transport)
+        self._is_lost = False
+        self._closing: asyncio.TimerHandle | None = None
         self._counted_s, self._heard_bytes = self.loop.time(), 0
         self.transport.set_write_buffer_limits(high=WAITING_BYTES)
         connected = self.transport.get_extra_info("socket")
@@ -84,4 +96,12 @@ class LiveConnection(WebSocketsSansIOProtocol):
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
         """Drop the connection if it does not end by itself."""
         super().on_task_complete(task)
-        self.loop.call_later(CLOSE_S, self.transport.abort)
+        if not self._is_lost:
+            self._closing = self.loop.call_later(CLOSE_S, self.transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of the connection, which the timer would keep."""
+        super().connection_lost(exc)
+        self._is_lost = True
+        if self._closing is not None:
+            self._closing.cancel()

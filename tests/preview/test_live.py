@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import os
 import socket
 import struct
@@ -19,7 +20,14 @@ from websockets.sync.client import ClientConnection, connect
 
 from bridge.clock.tick import Tick
 from bridge.preview.accepting import MAX_CONNECTIONS
-from bridge.preview.connection import HEARD_BYTES, PING_S, REQUEST_S
+from bridge.preview.connection import (
+    CLOSE_S,
+    HEARD_BYTES,
+    PING_S,
+    REQUEST_S,
+    HttpConnection,
+    LiveConnection,
+)
 from bridge.preview.hub import HEADER, MAX_CLIENTS
 from tests.preview.serving import Serving, serve
 
@@ -247,3 +255,23 @@ def held_by(port: int) -> int:
     """How many descriptors of this process are connections that came to a port."""
     found = psutil.Process().net_connections("tcp4")
     return sum(each.fd >= 0 and bool(each.raddr) and each.laddr.port == port for each in found)
+
+
+def test_connections_that_are_over_are_let_go_of(live: Serving) -> None:
+    """None waits for a timer: a crowd that came and went would be held for seconds."""
+    for _ in range(40):
+        assert live.ask("/api/live").status == 200
+        with client_of(live) as client:
+            client.recv()
+    wait_for_clients(live, 0)
+    kinds = (HttpConnection, LiveConnection)
+    deadline_s = time.monotonic() + min(REQUEST_S, CLOSE_S) / 2
+    while (held := kept(kinds)) > 10 and time.monotonic() < deadline_s:
+        time.sleep(0.02)
+    assert held <= 10
+
+
+def kept(kinds: tuple[type, ...]) -> int:
+    """How many objects of these kinds there are."""
+    gc.collect()
+    return sum(type(each) in kinds for each in gc.get_objects())
