@@ -371,3 +371,32 @@ def test_a_killed_render_is_finished_by_the_next(tmp_path: Path) -> None:
     assert len(list(out.glob("*.csv"))) == 299
     for number in range(300):
         assert number == 150 or load_take(out / f"{number}.take").rows == 10
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is not on Windows")
+def test_a_killed_export_leaves_no_half_written_file_under_its_name(tmp_path: Path) -> None:
+    """Of takes into every other format, killed at moments spread over what it writes."""
+    words = [sys.executable, "-m", "bridge", "render", "--device", "cpu"]
+    for number in range(2):
+        write_speech(tmp_path / f"in/{number}.wav", 2.0, turn=number)
+    takes = tmp_path / "takes"
+    subprocess.run([*words, str(tmp_path / "in"), "-o", takes, "--format", "take"], check=True)
+    formats = ",".join(name for name in FORMATS if name != "take")
+    export = [*words, str(takes), "--format", formats]
+    whole = tmp_path / "whole"
+    subprocess.run([*export, "-o", whole], check=True)
+    sizes = {path.name: path.stat().st_size for path in whole.iterdir()}
+    seen = set()
+    for after in range(2, len(sizes), len(sizes) // 3):
+        out = tmp_path / f"out{after}"
+        killed = subprocess.Popen([*export, "-o", out], stdout=subprocess.DEVNULL)
+        # Hidden files count: one of them is being written just then.
+        while killed.poll() is None and (not out.is_dir() or len(list(out.iterdir())) <= after):
+            time.sleep(0.0005)
+        killed.kill()
+        killed.wait()
+        for path in out.iterdir():
+            if not path.name.startswith((".", "render")):
+                assert path.stat().st_size == sizes[path.name]
+                seen.add(path.name)
+    assert len(seen) > 3
