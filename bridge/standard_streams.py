@@ -25,4 +25,4 @@ def open_standard_streams() -> None:
                 os.close(opened)
         if getattr(sys, name) is None:
             # Not to be closed with the stream: the number would be free again.
-            setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))  # noqa: PTH123, SIM115
+            setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))  # noqa: SIM115

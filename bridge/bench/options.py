@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 class Options:
     """`seconds` of packets, `trials` of latency, `minutes` of soaking.
 
-    `data` is a folder of recordings for what can use some.
+    `data` is a folder of recordings for what can use some. Of fuzzing: `cases` of each of the
+    `kinds`, all where none are named, made by chance from a `seed`.
     """
 
     seconds: float = 60.0
     trials: int = 60
     minutes: float = 30.0
     data: Path | None = None
+    cases: int = 300
+    seed: int = 0
+    kinds: tuple[str, ...] = ()

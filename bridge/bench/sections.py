@@ -48,8 +48,12 @@ SECTIONS: dict[str, Section] = {
         Section("device", "the MetaHuman device under a flood of hostile connections"),
         Section("switchboard", "remote control as Switchboard talks: answers, heartbeats, takes"),
         Section("takes", "100 takes killed in their middle; sound and curves of one that is whole"),
+        Section(
+            "fuzz", "hostile files, datagrams and connections by chance: faults of the program"
+        ),
         Section("latency", "a vowel into a fake microphone: what is added to the look-ahead"),
         Section("soak", "a long run: memory, drift, losses"),
+        Section("churn", "a long run with clients that come and go, and takes: memory, answers"),
     )
 }
 """Every section, in the order in which they run."""

@@ -62,7 +62,7 @@ def measure(options: Options) -> list[Figure | Remark]:
         measured = running.stop()
         arrivals = receiver.stop()
     heard = Remark(f"heard through {audio}")
-    lines = [heard, *_memory(held_mb), *of_arrivals(arrivals), *_drops(measured)]
+    lines = [heard, *memory(held_mb, GROWTH_MB), *of_arrivals(arrivals), *drops(measured)]
     # The last packet is the face at rest.
     drift_ms = 1e3 * drift_s(arrivals.frames[:-1] / FPS, arrivals.jaws[:-1], period_s())
     drift = Figure("drift of sound against frames", drift_ms, "ms", -DRIFT_MS, DRIFT_MS)
@@ -115,17 +115,18 @@ def _whole(part: slice, times_s: Floats, period: float) -> slice:
     return slice(start, int(np.searchsorted(times_s, end_s)))
 
 
-def _memory(held_mb: list[float | None]) -> list[Figure | Remark]:
+def memory(held_mb: list[float | None], growth_mb: float) -> list[Figure | Remark]:
+    """Return what was held at first, and how much it grew, which should be `growth_mb` at most."""
     first, last = held_mb[0], held_mb[-1]
     if first is None or last is None:
         return [Remark("resident memory cannot be read on this system")]
     return [
         Figure("resident memory after the first minute", first, "MB"),
-        Figure("growth since", last - first, "MB", maximum=GROWTH_MB),
+        Figure("growth since", last - first, "MB", maximum=growth_mb),
     ]
 
 
-def _drops(measured: Measurements) -> list[Figure]:
+def drops(measured: Measurements) -> list[Figure]:
     """Return what was lost; a late face is held for its tick, which nobody sees."""
     return [
         Figure(f"lost {cause}", count, "", maximum=math.inf if cause == "late" else 0)

@@ -18,7 +18,12 @@ def add_bench(commands: Commands) -> None:
     words.add_argument("--list", action="store_true", help="list the sections and exit")
     words.add_argument("--seconds", metavar="N", type=float, default=60.0, help="of packets (60)")
     words.add_argument("--trials", metavar="N", type=int, default=60, help="of latency (60)")
-    words.add_argument("--minutes", metavar="N", type=float, default=30.0, help="of soak (30)")
+    words.add_argument(
+        "--minutes", metavar="N", type=float, default=30.0, help="of soak and churn (30)"
+    )
+    words.add_argument("--cases", metavar="N", type=int, default=300, help="of each kind (300)")
+    words.add_argument("--seed", metavar="N", type=int, default=0, help="of fuzz: other inputs (0)")
+    words.add_argument("--kinds", metavar="A,B", default="", help="of fuzz: these alone")
     words.add_argument("--data", metavar="FOLDER", help="recordings, for alive")
     words.set_defaults(action=bench)
 
@@ -41,5 +46,8 @@ def bench(options: argparse.Namespace) -> int:
         trials=options.trials,
         minutes=options.minutes,
         data=Path(options.data) if options.data else None,
+        cases=options.cases,
+        seed=options.seed,
+        kinds=tuple(filter(None, options.kinds.split(","))),
     )
     return run_bench(options.sections, asked)

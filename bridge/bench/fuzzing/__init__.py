@@ -1,0 +1,1 @@
+"""Inputs as nobody well-meaning makes them, and the doors at which they are tried."""

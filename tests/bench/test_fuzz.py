@@ -1,0 +1,74 @@
+"""The fuzzing itself: every kind begins with valid inputs, makes them again, and sees faults."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bridge.bench.fuzz import measure, tried
+from bridge.bench.fuzzing import process
+from bridge.bench.fuzzing.kinds import KINDS, Kind
+from bridge.bench.options import Options
+from bridge.errors import Problem, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from bridge.bench.fuzzing.doors import Door
+
+FILES = ("wav", "flac", "ogg", "mp3", "yaml", "rigmap", "csv", "take")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_inputs_it_begins_with_are_valid(name: str, tmp_path: Path) -> None:
+    kind = KINDS[name]
+    with kind.open(tmp_path) as door:
+        for valid in kind.valid():
+            door(valid)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_an_input_can_be_made_again_and_another_seed_makes_others(name: str) -> None:
+    kind = KINDS[name]
+    made = [process.input_of(kind, 1, number) for number in range(20)]
+    assert made == [process.input_of(kind, 1, number) for number in range(20)]
+    assert made != [process.input_of(kind, 2, number) for number in range(20)]
+    assert len(set(made)) > 10
+
+
+def kind_of(door: Door) -> Kind:
+    @contextmanager
+    def opened(_folder: Path) -> Iterator[Door]:
+        yield door
+
+    return replace(KINDS["csv"], open=opened)
+
+
+def test_only_what_a_user_can_mend_is_no_fault() -> None:
+    numbers = iter(range(30))
+
+    def door(_data: bytes) -> None:
+        match next(numbers) % 3:
+            case 0:
+                raise UserError(Problem("x", "is wrong"))
+            case 1:
+                raise ZeroDivisionError("of ours")
+
+    result = process.tried(kind_of(door), 30, 0)
+    assert (result.cases, result.taken, result.fault_count) == (30, 10, 10)
+    assert result.faults[0].startswith("input 1: ZeroDivisionError in test_fuzz.py:")
+
+
+@pytest.mark.parametrize("name", ["wav", "device", "websocket"])
+def test_a_process_tries_a_kind(name: str) -> None:
+    result = tried(name, 20, 5)
+    assert (result.cases, result.faults) == (20, [])
+
+
+def test_an_unknown_kind_is_named() -> None:
+    with pytest.raises(UserError, match="there is no kind 'wave'; did you mean `wav`"):
+        measure(Options(kinds=("wave",)))
