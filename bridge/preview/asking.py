@@ -32,7 +32,7 @@ SILENCE_S = 30.0
 class TakeWish(BaseModel):
     """What a page asks of a take."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", cache_strings="none")
 
     recording: str = Field(max_length=64)
     emotion: HeardMix = Field(default_factory=dict)

@@ -26,7 +26,7 @@ NOT_KEPT = {"cache-control": "no-store"}
 class SubjectWish(BaseModel):
     """What a page asks of a subject; what it leaves out stays as it is."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", cache_strings="none")
 
     emotion: EmotionMix | None = None
     intensity: float | None = Field(default=None, ge=0.0, le=MAX_INTENSITY, allow_inf_nan=False)

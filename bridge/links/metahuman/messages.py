@@ -70,7 +70,10 @@ class RefusalError(Exception):
 class Incoming(BaseModel):
     """A message as it came; keys beyond these are ignored, the time stamp among them."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel)
+    # Every session and transaction has its own id: kept for later, they grow to megabytes.
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, cache_strings="none"
+    )
 
     session_id: Name = ""
     address_path: Name
@@ -144,7 +147,7 @@ def _salvaged(payload: bytes) -> Incoming:
         "type": "request",
     }
     with suppress(ValueError):
-        data = from_json(payload)
+        data = from_json(payload, cache_strings="none")
         for key in ("sessionId", "addressPath", "transactionId"):
             with suppress(ValueError, TypeError, KeyError):
                 Incoming.model_validate(known | {key: data[key]})

@@ -1,6 +1,7 @@
 """Control messages: what is written can be read by anybody, what is read has limits."""
 
 import json
+import tracemalloc
 from contextlib import suppress
 from typing import Any
 
@@ -171,3 +172,28 @@ def test_bodies_that_fit() -> None:
     with pytest.raises(RefusalError) as caught:
         StreamStart.of(None)
     assert caught.value.name == "missingBody"
+
+
+@pytest.mark.parametrize("kind", ["request", "no kind of message"])
+def test_nothing_is_kept_of_what_was_read(kind: str) -> None:
+    def read(number: int) -> None:
+        message = {
+            "sessionId": f"session {number:028}",
+            "addressPath": "/state",
+            "transactionId": f"transaction {number:024}",
+            "type": kind,
+            "body": {f"key {number:032}": f"value {number:030}"},
+        }
+        with suppress(MalformedError):
+            read_message(json.dumps(message).encode())
+
+    read(0)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(1000):
+            read(number)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 10_000
