@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 import time
@@ -320,7 +321,10 @@ def test_a_file_that_is_none_is_told_and_changes_nothing(
 
 
 def test_a_hostile_name_is_shown_as_it_is(visit: Visit, speech: Path) -> None:
-    drop(visit, HOSTILE_NAME, speech.read_bytes()[:32_000])
+    samples, rate_hz = soundfile.read(speech)
+    short = io.BytesIO()
+    soundfile.write(short, samples[: rate_hz // 2], rate_hz, format="WAV")
+    drop(visit, HOSTILE_NAME, short.getvalue())
     visit.until("cstalk.state().sides.A.source.includes('<img')")
     visit.until_shown()
     assert "<img" in visit.page.locator("#title").inner_text()
