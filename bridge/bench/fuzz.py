@@ -66,8 +66,11 @@ def tried(name: str, cases: int, seed: int) -> Result:
         said = complaints.read()
     lines = done.stdout.splitlines()
     if done.returncode or not lines:
-        what = f"the process ended with {done.returncode}: {' '.join(said.split())[-600:]}"
-        return Result(fault_count=1, faults=[what])
+        result = Result()
+        result.add(
+            "the process", f"it ended with {done.returncode}: {' '.join(said.split())[-600:]}"
+        )
+        return result
     return Result(**json.loads(lines[-1]))
 
 
@@ -78,5 +81,5 @@ def of_result(name: str, result: Result, cases: int) -> list[Figure | Remark]:
         Figure(f"{name}: taken as valid", result.taken, ""),
         Figure(f"{name}: slowest", 1e3 * result.slowest_s, "ms", maximum=1e3 * SLOWEST_S),
         Figure(f"{name}: faults of the program", result.fault_count, "", maximum=0),
-        *(Remark(f"  {fault}") for fault in result.faults),
+        *(Remark(f"  {line}") for line in result.told()),
     ]

@@ -60,13 +60,15 @@ def test_only_what_a_user_can_mend_is_no_fault() -> None:
 
     result = process.tried(kind_of(door), 30, 0)
     assert (result.cases, result.taken, result.fault_count) == (30, 10, 10)
-    assert result.faults[0].startswith("input 1: ZeroDivisionError in test_fuzz.py:")
+    (line,) = result.told()
+    assert line.startswith("10 in test_fuzz.py:")
+    assert line.endswith("input 1, ZeroDivisionError: of ours")
 
 
 @pytest.mark.parametrize("name", ["wav", "device", "websocket"])
 def test_a_process_tries_a_kind(name: str) -> None:
     result = tried(name, 20, 5)
-    assert (result.cases, result.faults) == (20, [])
+    assert (result.cases, result.faults) == (20, {})
 
 
 def test_an_unknown_kind_is_named() -> None:

@@ -26,19 +26,37 @@ STUCK_S = 60.0
 """Time after which an input counts as one that hangs; the process ends then."""
 
 MAX_TOLD = 20
-"""Faults that are told with their place; the others are counted."""
+"""Places that are told; faults at others are counted."""
+
+
+MAX_WORDS = 160
+"""Characters of an error that are told."""
 
 
 @dataclass(slots=True)
 class Result:
-    """What came of the inputs of one kind; `faults` say number and error."""
+    """What came of the inputs of one kind.
+
+    `faults` say, by the place in the program, how many there were, and the first: number and words.
+    """
 
     cases: int = 0
     taken: int = 0
     """Inputs that were taken as valid."""
     slowest_s: float = 0.0
     fault_count: int = 0
-    faults: list[str] = field(default_factory=list)
+    faults: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+    def add(self, place: str, words: str) -> None:
+        """Count a fault."""
+        self.fault_count += 1
+        count, first = self.faults.get(place, (0, words))
+        if count or len(self.faults) < MAX_TOLD:
+            self.faults[place] = (count + 1, first)
+
+    def told(self) -> list[str]:
+        """Return a line for each place."""
+        return [f"{count} in {place}: {first}" for place, (count, first) in self.faults.items()]
 
 
 def input_of(kind: Kind, seed: int, number: int) -> bytes:
@@ -60,9 +78,8 @@ def tried(kind: Kind, cases: int, seed: int) -> Result:
             except UserError:
                 pass
             except Exception as error:  # noqa: BLE001 - it is what is looked for
-                result.fault_count += 1
-                if len(result.faults) < MAX_TOLD:
-                    result.faults.append(f"input {number}: {_place(error)}")
+                words = " ".join(str(error).split())[:MAX_WORDS]
+                result.add(_place(error), f"input {number}, {type(error).__name__}: {words}")
             result.slowest_s = max(result.slowest_s, time.monotonic() - begun_s)
             result.cases += 1
         faulthandler.cancel_dump_traceback_later()
@@ -71,8 +88,7 @@ def tried(kind: Kind, cases: int, seed: int) -> Result:
 
 def _place(error: Exception) -> str:
     last = traceback.extract_tb(error.__traceback__)[-1]
-    words = " ".join(str(error).split())[:300]
-    return f"{type(error).__name__} in {Path(last.filename).name}:{last.lineno}: {words}"
+    return f"{Path(last.filename).name}:{last.lineno}"
 
 
 def main() -> int:
