@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.errors import Problem
-from bridge.links.livelink_face import same_subject
 from bridge.links.protocols import PROTOCOLS
+from bridge.names import name_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,8 +30,9 @@ def clashes(config: Config, where: Callable[[KeyPath], str]) -> list[Problem]:
 
 def _same_names(config: Config, where: Callable[[KeyPath], str]) -> Iterator[Problem]:
     names = [subject.name for subject in config.subjects]
+    keys = list(map(name_key, names))
     for index, name in enumerate(names):
-        first = next(place for place, other in enumerate(names) if same_subject(name, other))
+        first = keys.index(keys[index])
         if first != index:
             place = where(("subjects", index, "name"))
             what = f"subject {first + 1} is called {names[first]!r} too"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from bridge.errors import Problem, UserError
-from bridge.links.livelink_face import same_subject
 from bridge.links.target import Target
+from bridge.names import name_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ class LiveLinks:
         first, *others = self._desk.subjects
         for other in others:
             names = {other.name, *(link.subject for link in other.live_links)}
-            if any(same_subject(name, taken) for taken in names):
+            if name_key(name) in map(name_key, names):
                 what = f"{name[:80]!r} is the name of another subject"
                 raise UserError(Problem("control", what, "give every subject a name of its own"))
         try:

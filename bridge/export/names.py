@@ -13,16 +13,15 @@ _RESERVED: Final = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(
 """Devices of Windows, with whatever ending."""
 
 
-def safe_name(text: str, tail: str = "") -> str:
-    """Return `text` and `tail` as a name of a file on Linux, Windows and macOS, never empty.
+def safe_name(text: str) -> str:
+    """Return `text` as a name of a file on Linux, Windows and macOS, never empty.
 
     A character that is forbidden somewhere becomes `_`; so do spaces and dots at the end, dots at
     the beginning, and surrogates; a device of Windows gets a `_` before it, and what is too long
-    is cut, but for `tail`, which is safe. A name which is safe stays as it is.
+    is cut. A name which is safe stays as it is.
     """
-    room = MAX_BYTES - len(tail.encode("utf-8"))
     name = _FORBIDDEN.sub("_", text.encode("utf-8", "replace").decode("utf-8"))
     name = re.sub(r"^[. ]+|[. ]+$", lambda found: "_" * len(found[0]), name)
     if _RESERVED.match(name):
         name = f"_{name}"
-    return (name.encode("utf-8")[:room].decode("utf-8", "ignore") or "_") + tail
+    return name.encode("utf-8")[:MAX_BYTES].decode("utf-8", "ignore") or "_"

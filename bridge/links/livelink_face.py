@@ -22,7 +22,6 @@ from __future__ import annotations
 import math
 import platform
 import struct
-import unicodedata
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -80,15 +79,6 @@ def device_id(subject: str, host: str | None = None) -> str:
     two names drops the earlier subject.
     """
     return str(uuid.uuid5(SUBJECTS, f"{host or platform.node()}\n{subject}")).upper()
-
-
-def same_subject(one: str, other: str) -> bool:
-    """Whether Unreal takes two names for one subject: it tells names apart without case."""
-    return _key(one) == _key(other)
-
-
-def _key(name: str) -> str:
-    return unicodedata.normalize("NFC", name).strip().casefold()
 
 
 def subject_fault(subject: str) -> str | None:
