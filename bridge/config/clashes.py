@@ -31,8 +31,8 @@ def clashes(config: Config, where: Callable[[KeyPath], str]) -> list[Problem]:
 def _same_names(config: Config, where: Callable[[KeyPath], str]) -> Iterator[Problem]:
     names = [subject.name for subject in config.subjects]
     keys = list(map(name_key, names))
-    for index, name in enumerate(names):
-        first = keys.index(keys[index])
+    for index, key in enumerate(keys):
+        first = keys.index(key)
         if first != index:
             place = where(("subjects", index, "name"))
             what = f"subject {first + 1} is called {names[first]!r} too"

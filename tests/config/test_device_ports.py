@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from bridge.config.schema import Config
 
-ANYWHERE = "metahuman://0.0.0.0"
+ANYWHERE = "metahuman://0.0.0.0?allow=10.0.0.0/24"
 HERE = "metahuman://127.0.0.1"
 
 
@@ -36,11 +36,23 @@ def ports(config: Config) -> list[int]:
         ([ANYWHERE], [14785]),
         ([ANYWHERE, ANYWHERE, ANYWHERE], [14785, 14786, 14787]),
         ([ANYWHERE, f"'{HERE}?allow=10.0.0.5'"], [14785, 14786]),
-        ([ANYWHERE, f"'{ANYWHERE}:14785'", ANYWHERE], [14786, 14785, 14787]),
+        (
+            [ANYWHERE, "'metahuman://0.0.0.0:14785?allow=10.0.0.0/24'", ANYWHERE],
+            [14786, 14785, 14787],
+        ),
         ([f"'{HERE}:14785'", f"'{HERE}:14785'"], [14785, 14785]),
         (["'metahuman://[::1]'", "'metahuman://[::1]:14790'"], [14785, 14790]),
-        (["{protocol: metahuman, targets: ['0.0.0.0']}", ANYWHERE], [14785, 14786]),
-        (["{protocol: metahuman, targets: [{host: '::', port: 14785}]}", ANYWHERE], [14785, 14786]),
+        (
+            ["{protocol: metahuman, targets: ['0.0.0.0'], allow: [10.0.0.5]}", ANYWHERE],
+            [14785, 14786],
+        ),
+        (
+            [
+                "{protocol: metahuman, targets: [{host: '::', port: 14785}], allow: [10.0.0.5]}",
+                ANYWHERE,
+            ],
+            [14785, 14786],
+        ),
         (["livelink-face://h", "livelink-face://h"], [11111, 11111]),
     ],
     ids=str,
@@ -53,7 +65,7 @@ def test_a_port_that_is_not_told_is_the_next_that_is_free(
 
 def test_flags_are_counted_too(tmp_path: Path) -> None:
     path = tmp_path / "show.yaml"
-    path.write_text("subjects: [{name: A}, {name: B, links: ['metahuman://0.0.0.0']}]", "utf-8")
+    path.write_text(f"subjects: [{{name: A}}, {{name: B, links: ['{ANYWHERE}']}}]", "utf-8")
     assert ports(load_config(path, Flags(links=(ANYWHERE,)))) == [14785, 14786]
 
 

@@ -99,6 +99,7 @@ def test_every_problem_is_reported_at_once_at_its_place(tmp_path: Path) -> None:
     ("text", "buffer_ms"),
     [
         ("", None),
+        ("buffer_ms:\n", None),
         ("buffer_ms: auto\n", None),
         ("buffer_ms: ' AUTO '\n", None),
         ("buffer_ms: 0\n", 0.0),
@@ -115,8 +116,6 @@ def test_a_buffer_is_adaptive_or_so_many_milliseconds(
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ("null", "write auto, or milliseconds"),
-        ("", "write auto, or milliseconds"),
         ("adaptive", "`buffer_ms` must be a number"),
         ("-1", "greater than or equal to 0"),
         ("200.1", "less than or equal to 200"),
@@ -127,7 +126,7 @@ def test_a_buffer_that_cannot_be_is_told_at_its_place(
     tmp_path: Path, value: str, words: str
 ) -> None:
     (found,) = problems(written(tmp_path, f"fps: 60\nbuffer_ms: {value}\n"))
-    assert found.startswith(f"2:{12 if value else 11}: ")
+    assert found.startswith("2:12: ")
     assert words in found
 
 

@@ -39,7 +39,8 @@ class ScriptedSource:
         self._waiting: list[Block] = []
 
     def put(self, arrived_s: float, level: float = 0.0) -> None:
-        samples = np.full(round(BLOCK_S * RATE_HZ), level, dtype=np.float32)
+        # A tone, for what is constant in a sound is taken out of it.
+        samples = level * np.tile(np.float32([0.0, 1.0, 0.0, -1.0]), round(BLOCK_S * RATE_HZ) // 4)
         self._waiting.append(Block(samples, arrived_s - BLOCK_S, arrived_s))
 
     def start(self) -> None:
@@ -86,7 +87,8 @@ class TellingStream:
         self.hops.append(hops)
         self.emotions.append(emotion)
         self.guards.append(list(mouth_guard))
-        levels = samples.reshape(len(rows), hops, 320).mean(2)
+        loudness = 2.0 * np.abs(samples.reshape(len(rows), hops, 320)).mean(2)
+        levels = np.round(200.0 * loudness) / 200.0
         numbers = np.array([self._counts[row] + np.arange(hops) for row in rows])
         for row in rows:
             self._counts[row] += hops

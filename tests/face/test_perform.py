@@ -195,7 +195,7 @@ def test_a_face_before_its_first_row_rests() -> None:
     performer = still()
     frame = played(performer, Reading(None, Reach.EARLY), SPEAKING, 3.0)
     assert frame.showing is Showing.RESTING
-    assert not frame.board.any()
+    np.testing.assert_array_equal(frame.board, neutral_board())
 
 
 def test_a_pause_hides_no_late_row() -> None:
