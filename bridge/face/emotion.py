@@ -51,6 +51,8 @@ class Fade(Generic[V]):
         """Return the value at host time `now_s`."""
         if now_s >= self.start_s + self.over_s:
             return self.end
+        if now_s <= self.start_s:  # as another thread's clock may say, also of a cut
+            return self.start
         share = ease((now_s - self.start_s) / self.over_s)
         return _held(self.start + (self.end - self.start) * share, self.start, self.end)
 

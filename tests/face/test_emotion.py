@@ -20,7 +20,9 @@ def test_a_fade_starts_ends_and_rests_where_it_says() -> None:
 
 
 def test_a_fade_over_no_time_is_a_cut() -> None:
-    np.testing.assert_array_equal(Fade(NEUTRAL, HAPPY, 10.0, 0.0).at(10.0), HAPPY)
+    cut = Fade(NEUTRAL, HAPPY, 10.0, 0.0)
+    np.testing.assert_array_equal(cut.at(10.0), HAPPY)
+    np.testing.assert_array_equal(cut.at(9.99), NEUTRAL)
 
 
 def test_a_voice_gets_its_say_by_and_by() -> None:
