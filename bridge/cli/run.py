@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
     limit_math_threads()
     config = config_of(options)
     try:
-        # Here, so that a mistake in the config is told before torch has loaded.
+        # Here, so that a mistake in the config is told before anything heavy is loaded.
         from bridge import daemon
 
         return daemon.run(config)
