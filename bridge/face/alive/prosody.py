@@ -169,6 +169,8 @@ def track(trackers: Sequence[ProsodyTracker], samples: NDArray[np.float32]) -> l
 
     One search for pitch serves them all.
     """
+    if not samples.size:
+        return [[] for _ in trackers]
     hops = samples.reshape(len(trackers), -1, HOP_SAMPLES)
     heard = zip(trackers, samples, strict=True)
     windows = [window for tracker, sound in heard for window in tracker.windows(sound)]

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bridge.audio.hop import HOP_RATE_HZ, HOP_S, HOP_SAMPLES
-from bridge.face.alive.prosody import SILENCE, Prosody, ProsodyTracker
+from bridge.face.alive.prosody import SILENCE, Prosody, ProsodyTracker, track
 from tests.face.alive.conversation import speech
 from tests.face.alive.test_pitch import vowel
 
@@ -113,3 +113,9 @@ def test_every_hop_is_in_range_whatever_is_heard() -> None:
         assert 0.0 <= hop.stress <= 1.0
         assert -12.0 <= hop.melody <= 12.0
         assert hop.pause_s >= 0.0
+
+
+def test_no_sound_is_no_hop() -> None:
+    trackers = [ProsodyTracker(), ProsodyTracker()]
+    assert track(trackers, np.zeros((2, 0), dtype=np.float32)) == [[], []]
+    assert list(trackers[0].hear(np.zeros(0, dtype=np.float32))) == []
