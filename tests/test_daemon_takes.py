@@ -94,6 +94,7 @@ def test_a_take_holds_the_packets_that_were_sent_and_their_sound(
         str(SPEECH_PATH),
         listening.source.target,
         recording=RecordingConfig(folder=tmp_path / "takes"),
+        buffer_ms=12.0,
     )
     daemon.run(given, stop=stop, watch=watch, is_urgent=False)
     folder = tmp_path / "takes" / identifier

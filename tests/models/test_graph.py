@@ -37,7 +37,7 @@ FEW = settings(max_examples=25, deadline=None, suppress_health_check=list(Health
 DILATIONS = st.lists(st.sampled_from([1, 2, 3, 4, 8]), min_size=1, max_size=3).map(tuple)
 ARCHITECTURES = st.builds(
     Architecture,
-    width=st.sampled_from([1, 7, 16, 24]),
+    width=st.sampled_from([7, 16, 24]),
     encoder_dilations=DILATIONS,
     decoder_dilations=DILATIONS,
     condition_width=st.sampled_from([2, 6, 64]),

@@ -132,7 +132,7 @@ def test_live_and_offline_hear_the_same_whatever_is_constant_in_it(
     for number in range(1, 110):
         for block in source.poll(number / 50):
             listener.push(block)
-        live += [hop.samples for hop in iter(listener.pop_hop, None)]
+        live += [hop.samples for hop in listener.take_hops()]
     source.close()
     streamed = np.concatenate(live)[: len(offline)]
     assert np.abs(streamed - offline).max() < 1e-5
