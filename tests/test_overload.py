@@ -183,7 +183,6 @@ def test_a_generator_that_is_too_slow_is_told_and_what_is_too_old_left_out() -> 
     assert bridge.subject.metrics.starved_since_s is None
 
 
-@pytest.mark.xfail(strict=True, reason="a call of many hops counts as one row: 598 ms are told")
 def test_what_a_row_takes_is_told_however_many_are_made_in_a_call() -> None:
     bridge = Bridge(row_s=0.026)
     bridge.run(20.0)

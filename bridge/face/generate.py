@@ -165,7 +165,7 @@ class GeneratorLoop:
             [emotion.guard_at(start_s) for emotion in emotions],
         )
         made_s = self._now()
-        self._metrics.inference.add(made_s - start_s)
+        self._metrics.stepped(made_s - start_s, len(hops[0]))
         is_finite = np.isfinite(faces.sum(axis=-1))
         for place, (row, voice) in enumerate(zip(ready, voices, strict=True)):
             rows = zip(faces[place], is_finite[place], strict=True)

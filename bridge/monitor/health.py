@@ -130,9 +130,13 @@ def _late_health(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> Hea
 
 def _cause(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> str:
     """Return why faces come late, and what helps against that."""
-    step = metrics.inference.spread(NEWEST_STEPS)
-    if step and step.median_s > HOP_S:
-        what = f"a row takes {1e3 * step.median_s:.0f} ms of the {HOP_MS} there are"
+    row, step = (ring.spread(NEWEST_STEPS) for ring in (metrics.row, metrics.inference))
+    what = ""
+    if row and row.median_s > HOP_S:
+        what = f"a row takes {1e3 * row.median_s:.0f} ms of the {HOP_MS} there are"
+    elif step and step.median_s > HOP_S:
+        what = f"a step of the network takes {1e3 * step.median_s:.0f} ms, a hop is {HOP_MS}"
+    if what:
         if metrics.device == "cuda":
             return f"{what}; set device: cpu, or free the GPU"
         if len(metrics.subjects) > 1:

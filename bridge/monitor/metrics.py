@@ -148,7 +148,8 @@ class Metrics:
     """All subjects, and what they share.
 
     `tick_lateness` and `send` (the work of one tick) belong to the tick thread, `inference` (one
-    batched step) to the generator thread; `notice` to everyone. `time_of_day` and
+    batched step of all subjects) and `row` (its share for one hop) to the generator thread;
+    `notice` to everyone. `time_of_day` and
     `recorder` tell of themselves; either may be missing. `buffer_ms` is None where it is adaptive.
     """
 
@@ -170,8 +171,14 @@ class Metrics:
         self.tick_lateness = Percentiles()
         self.send = Percentiles()
         self.inference = Percentiles()
+        self.row = Percentiles()
         self._numbers = count(1)
         self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
+
+    def stepped(self, duration_s: float, hops: int) -> None:
+        """Take how long a batched step lasted that took so many hops of each of its subjects."""
+        self.inference.add(duration_s)
+        self.row.add(duration_s / hops)
 
     def notice(self, now_s: float, text: str, subject: str = "") -> None:
         """Tell the user one thing, in one line without a line break."""

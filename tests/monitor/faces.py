@@ -55,7 +55,7 @@ def play(
     for tick in range(round(seconds * 60)):
         now_s = start_s + tick / 60
         all_metrics.tick_lateness.add(0.0004)
-        all_metrics.inference.add(0.0031)
+        all_metrics.stepped(0.0031, 1)
         for one in all_metrics.subjects:
             speak(one, now_s, tick, level_db)
     return now_s

@@ -42,7 +42,7 @@ def hold(running: Metrics, after_s: float, ticks: int, late_s: float = 0.014) ->
 
 def steps(running: Metrics, duration_s: float) -> None:
     for _ in range(100):
-        running.inference.add(duration_s)
+        running.stepped(duration_s, 1)
 
 
 def test_speech_that_is_sent_is_ok() -> None:
