@@ -20,6 +20,7 @@ from models.training.energy import speech_span
 from models.training.sources import (
     FACEGOOD_FPS,
     FACEGOOD_LATE_S,
+    GRID_CURVES,
     GRID_FPS,
     GRID_LATE_S,
     RAVDESS_FPS,
@@ -79,7 +80,7 @@ def aligned(folders: Folders) -> dict[str, Any]:
 
 def grid(folders: Folders, most: int) -> list[Recording]:
     """Return the GRID clips of the test part; their phones where they were aligned."""
-    path = folders.needed("grid_s1/curves.npz")
+    path = folders.needed(f"grid_s1/{GRID_CURVES}")
     try:
         phones = aligned(folders)
     except MissingDataError:

@@ -21,6 +21,7 @@ from models.training.action_units import OBSERVED_CHANNELS, ActionUnits, emotion
 from models.training.captured_mouths import JAW_GAIN, PUCKER_GAIN
 from models.training.captures import above_rest, board_of, named, observed_by
 from models.training.sources import (
+    GRID_CURVES,
     GRID_FPS,
     GRID_LATE_S,
     RAVDESS_FPS,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FILES = {
-    "grid_s1": "grid_s1/curves.npz",
+    "grid_s1": f"grid_s1/{GRID_CURVES}",
     "iphone": "iphone/range_of_motion_30fps.npz",
     "ravdess": "ravdess/action_units_frames.npz",
 }
@@ -44,7 +45,7 @@ FILES = {
 
 GRID_TRUSTED = ("browDownLeft", "browDownRight", "jawOpen", "mouthClose", "mouthPucker")
 GRID_GAINS = {"jawOpen": JAW_GAIN, "mouthPucker": PUCKER_GAIN}
-GRID_ROWS = 145  # of 3 s: the capture lags the sound, its last rows are not there
+GRID_ROWS = 148  # of 3 s: the last frame is that of 2.96 s
 IPHONE_FPS = 30.0
 IPHONE_PARTS = {"train": (0.0, 0.8), "dev": (0.8, 0.9), "test": (0.9, 1.0)}
 

@@ -16,6 +16,7 @@ from models.timing import ROW_RATE_HZ
 from models.training.sources import (
     FACEGOOD_FPS,
     FACEGOOD_LATE_S,
+    GRID_CURVES,
     GRID_FPS,
     GRID_LATE_S,
     face_curves,
@@ -50,6 +51,9 @@ OBSERVED: dict[str, tuple[bool, ...]] = {
 }
 """Which of `CURVES` each source tells."""
 
+FILES = {"grid_s1": GRID_CURVES, "facegood": "curves.npz"}
+"""The archive of each source, in its folder."""
+
 TEACHERS = tuple(OBSERVED)
 """The sources, in the order in which the articulation network numbers them."""
 
@@ -59,8 +63,8 @@ class CapturedMouths:
 
     def __init__(self, folders: Mapping[str, Path]) -> None:
         self.archives: dict[str, Any] = {
-            source: np.load(folders[source] / "curves.npz")
-            for source in OBSERVED
+            source: np.load(folders[source] / file)
+            for source, file in FILES.items()
             if source in folders
         }
 

@@ -30,7 +30,14 @@ from models.training.manifest import (
     source_digest,
     write_manifest,
 )
-from models.training.sources import SOURCES, Clip, clips_of, folders_of, require
+from models.training.sources import (
+    GRID_CURVES,
+    SOURCES,
+    Clip,
+    clips_of,
+    folders_of,
+    require,
+)
 from models.training.store import Building, read_index
 
 if TYPE_CHECKING:
@@ -171,7 +178,7 @@ def main() -> None:
     folders = folders_of(options.data, options.more_speech, research=options.research)
     for source in options.without:
         folders.pop(source, None)
-    require(parser, options.data / "grid_s1/curves.npz", "name the data folder with --data")
+    require(parser, options.data / "grid_s1" / GRID_CURVES, "name the data folder with --data")
     for source, folder in folders.items():
         for fact in SOURCES[source].facts:
             require(parser, folder / fact, "the data set's README says what belongs there")

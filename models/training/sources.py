@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-GRID_FPS, GRID_LATE_S = 25.0, 0.040
+GRID_FPS, GRID_LATE_S = 25.0, 0.0
+GRID_CURVES = "curves_unsmoothed.npz"
+"""Tracked frame by frame: the tracker's own time filter would delay and flatten it."""
 FACEGOOD_FPS, FACEGOOD_LATE_S = 30.0, 0.070
 RAVDESS_FPS = 29.97
 
@@ -50,7 +52,7 @@ SOURCES = {
         "GRID corpus, speaker s1 (Cooke et al. 2006)",
         "CC BY 4.0",
         "audio/*.opus",
-        ("words.json", "curves.npz"),
+        ("words.json", GRID_CURVES),
     ),
     "kathleen": Source(
         "CMU ARCTIC sentences read by Kathleen", "CC0", "audio/*.opus", ("transcripts.json",)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Grid:
     """Captured curves as they came from the tracker, not the training recipe's targets."""
 
-    title = "test part: a tracked man, 40 ms capture lag taken out"
+    title = "test part: a tracked man"
     source = ""
     is_timed = True
 

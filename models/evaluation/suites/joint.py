@@ -23,6 +23,7 @@ from models.evaluation.measures import Finding
 from models.evaluation.metrics.recognition import learn
 from models.evaluation.recordings import MissingDataError
 from models.evaluation.suites.emotion import CLASSES, real_faces, recall
+from models.training.sources import GRID_CURVES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -63,7 +64,7 @@ class Joint:
             self._references.append(Finding(f"joint.{key}", told, int(is_test.sum())))
         phone = folders.needed("iphone/idle_emotion_60fps.npz")
         self._references.append(Finding("joint.real_phone", *recognised(phone)))
-        self._rests = resting_heads(folders.needed("grid_s1/curves.npz"))
+        self._rests = resting_heads(folders.needed(f"grid_s1/{GRID_CURVES}"))
         self._manner = self._taught(folders, most)
         self._asked = spoken(folders, "test", most)
 

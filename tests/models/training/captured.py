@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.training.action_units import GAINS
+from models.training.sources import GRID_CURVES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,7 @@ def write_captures(data: Path) -> None:
     (data / "grid_s1").mkdir(parents=True)
     clips = {clip: waves(75, len(GRID_NAMES)) for clip in (DEV_CLIP, *TRAIN_CLIPS)}
     heads = {f"{clip}__head": np.zeros((75, 6), "<f2") for clip in clips}
-    np.savez(data / "grid_s1/curves.npz", names=np.array(GRID_NAMES), **clips, **heads)
+    np.savez(data / "grid_s1" / GRID_CURVES, names=np.array(GRID_NAMES), **clips, **heads)
     (data / "iphone").mkdir()
     take = waves(600, len(IPHONE_NAMES))
     take[-61:] = take[-61]

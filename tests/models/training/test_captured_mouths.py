@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from models.training.captured_mouths import CURVES, JAW_GAIN, SLIDERS, CapturedMouths
+from models.training.sources import GRID_CURVES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,7 @@ def mouths(tmp_path: Path) -> CapturedMouths:
     talker = np.tile(np.float16([0.1, 0.02, 0.0]), (30, 1))
     talker[10:20] = [0.5, 0.25, 0.2]
     names = np.array(["jawOpen", "mouthClose", "mouthPucker"])
-    np.savez(tmp_path / "grid_s1/curves.npz", names=names, a=talker)
+    np.savez(tmp_path / "grid_s1" / GRID_CURVES, names=names, a=talker)
     sliders = sorted({name for mix in SLIDERS.values() for name in mix})
     solved = np.zeros((30, len(sliders)), np.float16)
     solved[:, sliders.index("mouth_stretch_c")] = 0.4

@@ -26,7 +26,7 @@ from models.training.captured_mouths import SLIDERS
 from models.training.listener import Listener
 from models.training.manifest import read_manifest, source_digest
 from models.training.prepare import align_all, keys_of, prepare
-from models.training.sources import folders_of
+from models.training.sources import GRID_CURVES, folders_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,7 +69,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     said = {clip: [[0.1, 0.4, "bin"], [0.4, 0.7, "z"]] for clip in GRID}
     (folder / "grid_s1/words.json").write_text(json.dumps(said), encoding="utf-8")
     arkit = ["jawOpen", "mouthClose", "mouthPucker"]
-    write_curves(folder / "grid_s1/curves.npz", arkit, GRID, 25)
+    write_curves(folder / "grid_s1" / GRID_CURVES, arkit, GRID, 25)
     write_sound(folder / "kathleen/audio/a1.opus", 11)
     write_sound(folder / "kathleen/audio/a2.opus", 12)
     texts = {"a1": "Go on.", "a2": "Nonesuch."}

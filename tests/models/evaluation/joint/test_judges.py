@@ -16,6 +16,7 @@ from models.evaluation.joint.voices import spoken
 from models.evaluation.recordings import Folders, MissingDataError
 from models.evaluation.suites.joint import Joint
 from models.timing import rows_of
+from models.training.sources import GRID_CURVES
 from tests.models.evaluation.recorded import noise
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = folder / "ravdess/action_units_means.npz"
     np.savez(path, names=names, clips=np.array(clips), means=np.array(means))
     heads = {f"clip{i}__head": np.zeros((10, 6), np.float32) for i in range(3)}
-    np.savez(folder / "grid_s1/curves.npz", names=np.array(["jawOpen"]), **heads)
+    np.savez(folder / "grid_s1" / GRID_CURVES, names=np.array(["jawOpen"]), **heads)
     write_phone_takes(folder / "iphone/idle_emotion_60fps.npz")
     return folder
 
