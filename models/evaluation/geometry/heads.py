@@ -1,0 +1,27 @@
+"""Heads on which faces are measured, as the evaluation sees them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from models.evaluation.geometry.measure import Geometry
+
+    Floats = NDArray[np.float32]
+
+
+class MeasuredHead(Protocol):
+    """A head with ARKit's 52 curves and the plain mapping of the face board onto them."""
+
+    name: str
+
+    def scores(self, face: Floats) -> dict[str, Floats]:
+        """Return the ARKit curves, by name [rows], of a face [rows, 81] in `AUDIO_DRIVEN` order."""
+
+    def geometry(self, scores: Mapping[str, Floats]) -> Geometry:
+        """Return the geometry under ARKit curves by name [rows]; names left out are at rest."""
