@@ -49,9 +49,15 @@ def evaluate(options: argparse.Namespace) -> int:
 
         limit_math_threads()
         from bridge.evaluation.living import perform
+        from bridge.evaluation.measured_head import HeadInMm
+        from bridge.heads.library import chosen_head
+        from bridge.heads.parts import read_head
         from models.evaluation.run import evaluate as measure
 
-        measure(replace(request, living=perform))
+        head = HeadInMm(read_head(chosen_head(request.head_file)))
+        request = replace(request, living=perform, head=head)
+        if request.suites:
+            measure(request)
     except RefusalError as error:
         raise UserError.of(Problem("", line) for line in error.lines) from error
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from models.baselines import NETWORKS
 from models.evaluation.makers import NetworkMaker
 from models.evaluation.options import OFFLINE, STREAMED, RefusalError
 from models.evaluation.rule_faces import LoudnessFace, PhoneRuleFace
+from models.evaluation.viseme_engine import VisemeFace
 from models.shipped import DEFAULT_PATH
 from models.teacher import Teacher
 from models.wav2vec import load_wav2vec
@@ -60,6 +62,8 @@ def entrants_of(request: Request) -> list[Entrant]:
         raise RefusalError(("--wav2vec: none of the weights is a teacher's; leave it out",))
     if request.has_baselines:
         found += [Entrant(LoudnessFace()), Entrant(PhoneRuleFace())]
+        with suppress(ImportError):
+            found.append(Entrant(VisemeFace()))
     return found
 
 

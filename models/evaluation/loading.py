@@ -36,6 +36,19 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
+NO_CLIPS = ("names", "lips_names")
+EYES_APART_MM = 88.0
+"""Between the outer corners of the eyes: the unit of tracked lips."""
+LIPS = {
+    "inner_gap_13_14": "gap_mm",
+    "outer_width_61_291": "width_mm",
+    "outer_height_0_17": "height_mm",
+    "inner_width_78_308": "inner_width_mm",
+    "lip_protrusion_z": "protrusion_mm",
+    "corner_raise": "corner_mm",
+}
+"""Tracked lips: the tracker's names, with its landmarks' numbers, and ours."""
+STRANGERS_FPS = 25.0
 RAVDESS_EMOTIONS = {**PLAYED, "02": "calm"}
 """By the third part of a RAVDESS file name."""
 
@@ -55,20 +68,35 @@ def spread(items: Sequence[Item], most: int, path: Path) -> list[Item]:
 def captured(
     path: Path, clips: Sequence[str], fps: float, late_s: float
 ) -> Iterator[tuple[str, NDArray[np.float64], dict[str, NDArray[np.float32]]]]:
-    """Yield clips with audio times and curves by name, without frames that were not tracked."""
+    """Yield clips with audio times and curves by name, without frames that were not tracked.
+
+    Lips that were tracked beside the curves are among them, in millimetres, by the names in `LIPS`.
+    """
     with archive_of(path) as archive:
-        names = [str(name) for name in archive["names"]]
-        faces = {clip: archive[clip].astype(np.float32) for clip in clips}
-    for clip, values in faces.items():
-        tracked = np.isfinite(values).all(1)
-        times_s = np.arange(len(values)) / fps - late_s
-        yield clip, times_s[tracked], dict(zip(names, values[tracked].T, strict=True))
+        faces = {clip: _tracked(archive, clip, fps, late_s) for clip in clips}
+    for clip, (times_s, curves) in faces.items():
+        tracked = np.isfinite(np.stack(list(curves.values()))).all(0)
+        yield clip, times_s[tracked], {name: curve[tracked] for name, curve in curves.items()}
+
+
+def _tracked(
+    archive: Any, clip: str, fps: float, late_s: float
+) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float32]]]:
+    values = archive[clip].astype(np.float32)
+    curves = dict(zip(map(str, archive["names"]), values.T, strict=True))
+    if f"{clip}__lips" in archive.files:
+        names = [str(name) for name in archive["lips_names"]]
+        lips = EYES_APART_MM * archive[f"{clip}__lips"].astype(np.float32)
+        curves |= {mm: lips[:, names.index(name)] for name, mm in LIPS.items() if name in names}
+    if f"{clip}__t" in archive.files:
+        return archive[f"{clip}__t"].astype(np.float64), curves
+    return np.arange(len(values)) / fps - late_s, curves
 
 
 def clips_in(path: Path) -> list[str]:
     """Return the clips of an archive of captured faces, sorted."""
     with archive_of(path) as archive:
-        return sorted(name for name in archive.files if name != "names")
+        return sorted(name for name in archive.files if name not in NO_CLIPS and "__" not in name)
 
 
 def aligned(folders: Folders) -> dict[str, Any]:
@@ -92,6 +120,27 @@ def grid(folders: Folders, most: int) -> list[Recording]:
         segments = None if known is None else tuple((a, b, phone) for a, b, phone in known)
         sound = sound_of(folders.needed(f"grid_s1/audio/{stem}.opus"))
         found.append(Recording(f"grid_s1/{stem}", sound, "neutral", segments, times_s, curves))
+    return found
+
+
+def strangers(folders: Folders, most: int) -> dict[str, list[Recording]]:
+    """Return the clips of each news reader; `most` is meant of each."""
+    path = folders.needed("strangers/curves.npz")
+    known = folders.needed("strangers/speakers.json")
+    with reading(known):
+        speakers = dict(json.loads(known.read_text("utf-8")))
+    people: dict[str, list[str]] = {}
+    for stem in clips_in(path):
+        if stem in speakers:
+            people.setdefault(f"{speakers[stem]:02}", []).append(stem)
+    if not people:
+        raise MissingDataError(f"{path} holds no clip of {known}; fetch both again")
+    found: dict[str, list[Recording]] = {}
+    for person, stems in sorted(people.items()):
+        for stem, times_s, curves in captured(path, spread(stems, most, path), STRANGERS_FPS, 0.0):
+            sound = sound_of(folders.needed(f"strangers/audio/{stem}.opus"))
+            clip = Recording(f"strangers/{stem}", sound, times_s=times_s, curves=curves)
+            found.setdefault(person, []).append(clip)
     return found
 
 

@@ -60,12 +60,93 @@ def _most(value: float) -> tuple[Bar, ...]:
     return (Bar(at_most=value),)
 
 
+WITHIN = 0.25
+"""How far a size may be from the real one."""
+
 _JERK = (Bar(0.015, 0.04),)
 _SHARE = "%"
 _SQUARE = "board^2"
 _PLAYED = (EMOTIONS[0], "calm", *EMOTIONS[1:])
 
+
+def _people(key: str, gap_r: tuple[Bar, ...] = (), *, many: bool = False) -> dict[str, Measure]:
+    """Return the rows of `suites.people` under `key`: r, lag, and size beside the real one."""
+    close = (Bar(1 - WITHIN, 1 + WITHIN),)
+    rows: dict[str, Measure] = {}
+    for curve, unit, digits in (("gap", "mm", 1), ("width", "mm", 1), ("pucker", "score", 2)):
+        rows |= {
+            f"{key}.{curve}_r": Measure(f"{curve}: r", bars=gap_r if curve == "gap" else ()),
+            f"{key}.{curve}_lag_ms": Measure(f"{curve}: lag", "ms", digits=0),
+            f"{key}.{curve}_ratio": Measure(f"{curve}: size over the real one", "", close, 2),
+            f"{key}.{curve}_size": Measure(f"{curve}: size", unit, digits=digits),
+            f"{key}.{curve}_real_size": Measure(f"{curve}: real size", unit, digits=digits),
+        }
+        if many and curve == "gap":
+            rows[f"{key}.gap_within"] = Measure("gap: people within 25 % of their size", "%", (), 0)
+            rows[f"{key}.gap_size_r"] = Measure("gap: r of sizes over people", "", _least(0.4))
+    return rows
+
+
+def _articulation() -> dict[str, Measure]:
+    """Return the rows of `suites.articulation`; those of the synthetic voices come last."""
+    whose = {
+        "kathleen": "Kathleen",
+        "grid": "GRID",
+        "ravdess": "RAVDESS 17-20",
+        "kokoro": "Kokoro voices",
+        "real": "the tracked GRID talker",
+    }
+    rows = {}
+    for key, who in whose.items():
+        asked = key != "real"
+        shares = {
+            "closed": ("p b m closed", _least(93)),
+            "false": ("false closures in vowels", _most(2)),
+            "teeth": ("s z sh zh: teeth together", _least(90)),
+            "tucked": ("f v: lower lip tucked", _least(90)),
+            "rounded": ("w uw: rounded", _least(90)),
+            "funnelled": ("sh zh: funnelled", ()),
+            "misrounded": ("iy eh ae: rounded", _most(5)),
+        }
+        for name, (label, bars) in shares.items():
+            rows[f"{key}_{name}"] = Measure(f"{who}: {label}", _SHARE, bars if asked else (), 1)
+        rows |= {
+            f"{key}_narrowest": Measure(f"{who}: gap left in p b m, 90th percentile", "mm", (), 1),
+            f"{key}_sibilant": Measure(f"{who}: teeth apart in s z sh zh", "mm", (), 1),
+            f"{key}_open": Measure(f"{who}: gap in aa ae ao", "mm", (), 1),
+            f"{key}_close": Measure(f"{who}: gap in iy ih uw uh", "mm", (), 1),
+            f"{key}_contrast": Measure(
+                f"{who}: open over close vowels", "", _least(2.2) if asked else (), 2
+            ),
+        }
+    return {f"articulation.{name}": measure for name, measure in rows.items()}
+
+
+def _acted() -> dict[str, Measure]:
+    """Return the rows of `suites.acted`."""
+    rows = {}
+    for way, how in (("plain", "no emotion given"), ("own", "its emotion given")):
+        rows[f"{way}_closed"] = Measure(f"b of `by` closed, {how}", _SHARE, _least(95), 1)
+        rows |= {f"{way}_closed_{name}": Measure(f"  {name}", _SHARE, (), 1) for name in _PLAYED}
+        rows[f"{way}_narrowest"] = Measure("gap left in b, 90th percentile", "mm", (), 1)
+        rows[f"{way}_false"] = Measure(f"false closures in vowels, {how}", _SHARE, _most(2), 1)
+    for name in EMOTIONS[1:]:
+        rows[f"like_{name}"] = Measure(f"{name}: likeness of action units", "", _least(0.7), 2)
+        rows[f"like_size_{name}"] = Measure(f"{name}: their size over real actors'", "", (), 2)
+    for name in EMOTIONS[1:]:
+        rows[f"sway_{name}"] = Measure(f"{name}: change over time", _SHARE, _least(30), 0)
+        rows[f"real_sway_{name}"] = Measure(f"{name}: of real actors 01-04", _SHARE, (), 0)
+    for name in EMOTIONS[1:]:
+        wider = f"{name}: strong acting opens wider by"
+        rows[f"effort_{name}"] = Measure(wider, _SHARE, _least(35) if name == "angry" else (), 0)
+    for name in EMOTIONS:
+        shut = () if name == "surprised" else _most(1)
+        rows[f"silent_{name}"] = Measure(f"gap in silence, {name}", "mm", shut, 1)
+    return {f"acted.{name}": measure for name, measure in rows.items()}
+
+
 MEASURES: dict[str, Measure] = {
+    **_people("strangers", many=True),
     "grid.jaw_r": Measure(
         "jaw r to jawOpen, within 1 frame, median",
         bars=(Bar(at_least=0.90, from_ms=20), Bar(at_least=0.93, from_ms=60)),
@@ -84,6 +165,14 @@ MEASURES: dict[str, Measure] = {
     "grid.false_open": Measure("false closures in AA AE AO", _SHARE, _most(3), 1),
     "grid.jerk": Measure("jerk of the opening, over its 95th percentile", bars=_JERK, digits=4),
     "grid.true_jerk": Measure("jerk of the captured jaw", digits=4),
+    **_people("grid_mm"),
+    **_articulation(),
+    **_acted(),
+    "visemes.kathleen": Measure("phone classes named right, Kathleen", _SHARE, digits=1),
+    "visemes.ravdess": Measure("RAVDESS 17-20", _SHARE, digits=1),
+    "visemes.grid": Measure("GRID, lips, teeth and tongue", _SHARE, digits=1),
+    "visemes.grid_lips": Measure("GRID, lips alone", _SHARE, digits=1),
+    "visemes.real": Measure("GRID, the tracked talker's lips", _SHARE, digits=1),
     "facegood.one_r": Measure("jaw r to mouth_stretch_c, 2_05, within 1 frame", bars=_least(0.90)),
     "facegood.one_lag_ms": Measure("jaw lag of best r, 2_05", "ms", _most(33), 0),
     "facegood.all_r": Measure("jaw r to mouth_stretch_c, 2_01-2_05, median", bars=_least(0.85)),

@@ -12,10 +12,16 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from models.evaluation.geometry.heads import MeasuredHead
     from models.evaluation.joint.performance import Living
 
 SUITES = (
+    "strangers",
     "grid",
+    "grid_mm",
+    "articulation",
+    "acted",
+    "visemes",
     "facegood",
     "ravdess",
     "targets",
@@ -33,6 +39,10 @@ OFFLINE, STREAMED = "offline", "streamed"
 WAYS = {OFFLINE: (OFFLINE,), STREAMED: (STREAMED,), "both": (OFFLINE, STREAMED)}
 """Whole recordings, or hop by hop as live, by the words of `--way`."""
 PAGES = (".html", ".png")
+OWN = "own"
+"""Names the head that comes with the program."""
+ICT_HEAD = "heads/ict-head.glb"
+"""Beside the data folder: a scanned head, on which faces are measured where it is there."""
 ALL_CLIPS = 100_000
 DEFAULT_LOOKAHEADS = "20,60,80,120"
 
@@ -49,8 +59,9 @@ class RefusalError(Exception):
 class Request:
     """What is to be measured, and where its results go.
 
-    No `weights`: the shipped ones. `wav2vec` is the checkpoint folder that teachers hear through,
-    `living` what lays life over faces; None: nothing can.
+    No `weights`: the shipped ones. `wav2vec` is the checkpoint folder that teachers hear through.
+    `head` is what faces are measured on in millimetres, `living` what lays life over them; None:
+    nothing can. `sheets` is the folder of contact sheets; `suites` may be none then.
     """
 
     weights: tuple[Path, ...]
@@ -64,6 +75,9 @@ class Request:
     has_baselines: bool
     json: Path | None
     page: Path | None
+    sheets: Path | None = None
+    head_file: Path | None = None
+    head: MeasuredHead | None = None
     living: Living | None = None
 
 
@@ -83,12 +97,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--suites",
         metavar="NAME,...",
-        default=",".join(SUITES),
-        help="what to measure (%(default)s)",
+        help=f"what to measure; none with --sheets, else all ({','.join(SUITES)})",
     )
     add("--most", metavar="N", type=int, default=ALL_CLIPS, help="clips of a source at most (all)")
     add("--way", choices=WAYS, default=OFFLINE, help="whole, or hop by hop as live (%(default)s)")
-    add("--baselines", action="store_true", help="also loudness-to-jaw and the phone-rule face")
+    add("--baselines", action="store_true", help="also loudness, phone rules, PocketSphinx visemes")
+    add("--head", metavar="FILE", help=f"to measure on; `{OWN}` is ours ({ICT_HEAD} by the data)")
+    add("--sheets", metavar="FOLDER", help="draw contact sheets: phones, words, emotions, angles")
     add("--json", metavar="FILE", help="write the results")
     add("--page", metavar="FILE", help="write plots: FILE.html or FILE.png")
 
@@ -104,31 +119,57 @@ def request_of(options: argparse.Namespace) -> Request:
         data=Path(options.data),
         cache=Path(options.cache),
         lookaheads_ms=tuple(dict.fromkeys(int(ms) for ms in _words(options.lookahead_ms))),
-        suites=tuple(name for name in SUITES if name in _words(options.suites)),
+        suites=tuple(name for name in SUITES if name in _suites(options)),
         most=options.most,
         ways=WAYS[options.way],
         has_baselines=options.baselines,
         json=Path(options.json) if options.json else None,
         page=Path(options.page) if options.page else None,
+        sheets=Path(options.sheets) if options.sheets else None,
+        head_file=_head_file(options),
     )
+
+
+def _suites(options: argparse.Namespace) -> list[str]:
+    if options.suites is not None:
+        return _words(options.suites)
+    return [] if options.sheets else list(SUITES)
+
+
+def _head_file(options: argparse.Namespace) -> Path | None:
+    if options.head:
+        return None if options.head == OWN else Path(options.head)
+    beside = Path(options.data).parent / ICT_HEAD
+    return beside if beside.is_file() else None
 
 
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
+def _is_lookahead(word: str) -> bool:
+    return word.isdecimal() and int(word) <= MAX_LOOKAHEAD_MS and int(word) % HOP_MS == 0
+
+
 def _problems(options: argparse.Namespace) -> Iterator[str]:
-    words = _words(options.lookahead_ms)
-    for word in words or [""]:
-        if not (word.isdecimal() and int(word) <= MAX_LOOKAHEAD_MS and int(word) % HOP_MS == 0):
+    for word in _words(options.lookahead_ms) or [""]:
+        if not _is_lookahead(word):
             known = f"give whole hops of {HOP_MS} ms, 0 to {MAX_LOOKAHEAD_MS}"
             yield f"--lookahead-ms: `{word}` is no look-ahead; {known}"
-    if unknown := [word for word in _words(options.suites) if word not in SUITES]:
+    if unknown := [word for word in _suites(options) if word not in SUITES]:
         yield f"--suites: there is no {', '.join(unknown)}; there are {', '.join(SUITES)}"
-    elif not _words(options.suites):
+    elif not _suites(options) and not options.sheets:
         yield f"--suites: none is named; there are {', '.join(SUITES)}"
     if options.most < 1:
         yield f"--most: {options.most} clips are none; give 1 or more"
+    yield from _file_problems(options)
+
+
+def _file_problems(options: argparse.Namespace) -> Iterator[str]:
+    if options.head and options.head != OWN and not Path(options.head).is_file():
+        yield f"--head: there is no file {options.head}; name a .glb or .vrm, or `{OWN}`"
+    if options.sheets and Path(options.sheets).is_file():
+        yield f"--sheets: {options.sheets} is a file; name a folder"
     if options.page and Path(options.page).suffix.lower() not in PAGES:
         yield f"--page: {options.page} is no picture; end it in .html or .png"
     for word, name in (("--json", options.json), ("--page", options.page)):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from models.evaluation.measures import Finding
 
 FORMAT = "cstalk-evaluation-1"
+SUITES_OF_VOICES = ("phones", "articulation", "visemes")
+"""Suites whose measures begin with the voice that they are taken on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,9 @@ class Results:
     def is_seen(self, run: Run, key: str) -> bool:
         """Say whether a run's training data hold what the measure is taken on."""
         suite, _, name = key.partition(".")
-        if suite == "phones":
-            source = name.partition("_")[0]
+        if suite in SUITES_OF_VOICES:
+            voice = name.partition("_")[0]
+            source = "grid_s1" if voice == "grid" else voice
             return source != "kokoro" and source in run.sources  # those voices are held out
         if key.startswith("facegood.one"):
             return False

@@ -10,17 +10,21 @@ from models.evaluation.entrants import entrants_of
 from models.evaluation.options import RefusalError
 from models.evaluation.recordings import Folders, MissingDataError
 from models.evaluation.results import Results, Run
+from models.evaluation.suites.acted import Acted
 from models.evaluation.suites.alive import Alive
+from models.evaluation.suites.articulation import Articulation
 from models.evaluation.suites.emotion import Emotion
 from models.evaluation.suites.facegood import Facegood
 from models.evaluation.suites.grid import Grid
 from models.evaluation.suites.joint import Joint
 from models.evaluation.suites.lips import Lips, Silence
 from models.evaluation.suites.mood import Mood
+from models.evaluation.suites.people import grid_people, strangers_people
 from models.evaluation.suites.phones import Phones
 from models.evaluation.suites.ravdess import Ravdess
 from models.evaluation.suites.speed import Speed
 from models.evaluation.suites.targets import Targets
+from models.evaluation.suites.visemes import Visemes
 from models.evaluation.table import print_table
 from models.timing import DEFAULT_LOOKAHEAD_MS
 
@@ -35,7 +39,12 @@ if TYPE_CHECKING:
     from models.evaluation.suites.suite import Suite
 
 CLASSES: dict[str, Callable[[Folders, Request], Suite]] = {
+    "strangers": lambda folders, request: strangers_people(folders, request.most, request.head),
     "grid": lambda folders, request: Grid(folders, request.most),
+    "grid_mm": lambda folders, request: grid_people(folders, request.most, request.head),
+    "articulation": lambda folders, request: Articulation(folders, request.most, request.head),
+    "acted": lambda folders, request: Acted(folders, request.most, request.head),
+    "visemes": lambda folders, request: Visemes(folders, request.most, request.head),
     "facegood": lambda folders, request: Facegood(folders, request.most),
     "ravdess": lambda folders, request: Ravdess(folders, request.most),
     "targets": lambda folders, request: Targets(folders, request.most),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from models.evaluation.recordings import MissingDataError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -25,3 +27,12 @@ class MeasuredHead(Protocol):
 
     def geometry(self, scores: Mapping[str, Floats]) -> Geometry:
         """Return the geometry under ARKit curves by name [rows]; names left out are at rest."""
+
+
+def needed(head: MeasuredHead | None) -> MeasuredHead:
+    """Return the head; MissingDataError where there is none to measure on."""
+    if head is None:
+        raise MissingDataError(
+            "faces are measured in millimetres by the program: cstalk-bridge evaluate"
+        )
+    return head

@@ -18,6 +18,8 @@ WIDEST_S = 0.2
 """Window in which `lag_s` is looked for."""
 STEP_S = 0.01
 """Distance between the lags tried."""
+LAGS_S = np.arange(-round(WIDEST_S / STEP_S), round(WIDEST_S / STEP_S) + 1) * STEP_S
+"""The lags tried, [lags]; 0 in the middle."""
 STILL = 1e-6
 """Standard deviation under which a curve stands still."""
 
@@ -51,14 +53,25 @@ def agreement(
     `times_s` [frames] is the audio time of each captured frame, its known lag taken out. The made
     curve is read between rows linearly, beyond its ends it stays.
     """
+    return summary(lagged(made, times_s, true))
+
+
+def lagged(
+    made: NDArray[np.float32], times_s: NDArray[np.float64], true: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return Pearson's r at each lag of `LAGS_S`, [lags], of curves as in `agreement`."""
     rows_s = np.arange(len(made)) / ROW_RATE_HZ
-    steps = round(WIDEST_S / STEP_S)
-    lags_s = np.arange(-steps, steps + 1) * STEP_S
-    found = np.array([pearson(np.interp(times_s + lag_s, rows_s, made), true) for lag_s in lags_s])
-    near = np.abs(lags_s) <= ONE_FRAME_S + STEP_S / 2
+    return np.array([pearson(np.interp(times_s + lag_s, rows_s, made), true) for lag_s in LAGS_S])
+
+
+def summary(course: NDArray[np.float64]) -> Agreement:
+    """Return what a course of r over `LAGS_S` [lags] tells: that of a clip, or a mean of many."""
+    near = np.abs(LAGS_S) <= ONE_FRAME_S + STEP_S / 2
     # Of equal correlations (a still curve) the smallest lag.
-    order = np.lexsort((np.abs(lags_s), -found))
-    best = int(order[0])
+    best = int(np.lexsort((np.abs(LAGS_S), -course))[0])
     return Agreement(
-        float(found[steps]), float(found[near].max()), float(found[best]), float(lags_s[best])
+        float(course[len(LAGS_S) // 2]),
+        float(course[near].max()),
+        float(course[best]),
+        float(LAGS_S[best]),
     )

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.evaluation.aligned_voices import ravdess_spoken
 from models.evaluation.loading import kathleen, kokoro
 from models.evaluation.makers import PhoneHearer
 from models.evaluation.measures import Finding
-from models.evaluation.ravdess_phones import ravdess_spoken
 from models.evaluation.recordings import MissingDataError
 
 if TYPE_CHECKING:

@@ -55,7 +55,8 @@ def test_what_is_there_is_measured_and_what_is_not_is_named(
     found: dict[str, Any] = json.loads((tmp_path / "x.json").read_text("utf-8"))
     assert list(found["missing"]) == ["grid"]
     runs = {(run["maker"], run["lookahead_ms"]): run["findings"] for run in found["runs"]}
-    assert list(runs) == [("small", 20), ("small", 80), ("loudness", None), ("phone rules", None)]
+    makers = [("small", 20), ("small", 80), ("loudness", None), ("phone rules", None)]
+    assert [maker for maker in runs if maker != ("pocketsphinx visemes", None)] == makers
     assert runs["loudness", None]["facegood.one_r"]["count"] == 1
     assert runs["phone rules", None]["lips.closures"]["value"] == 100.0
     assert runs["phone rules", None]["lips.closures"]["count"] == 2

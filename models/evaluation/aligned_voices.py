@@ -1,0 +1,92 @@
+"""Real voices with their phones, aligned where they are wanted, and kept in the cache."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from models.evaluation.loading import (
+    RAVDESS_EMOTIONS,
+    grid,
+    ravdess_voices,
+    spread,
+)
+from models.evaluation.options import ALL_CLIPS
+from models.evaluation.reading import sound_of
+from models.evaluation.recordings import MissingDataError, Recording
+from models.training.align import Aligner, sentences_of
+from models.training.sources import clips_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from models.evaluation.recordings import Folders
+
+FOLDER = "evaluation_alignment"
+"""In the cache; apart from the training set's, which forgets clips that it does not ask for."""
+KATHLEEN_EVERY = 10
+"""Of her 1,142 clips every tenth is aligned: 114, some 5,000 phones."""
+
+
+def ravdess_spoken(folders: Folders, most: int) -> list[Recording]:
+    """Return the speech of the test actors with its phones; clips that do not align are left out.
+
+    All of them are aligned at the first call. MissingDataError where PocketSphinx is missing then.
+    """
+    every = [clip.name for clip in ravdess_voices(folders, ALL_CLIPS)]
+    return with_phones(folders, "test_actors", every, ravdess_voices(folders, most))
+
+
+def ravdess_acted(folders: Folders, most: int) -> list[Recording]:
+    """Return the speech of all 20 actors with its phones, as `ravdess_spoken`."""
+    clips = clips_of("ravdess", folders.needed("ravdess"))
+    names = [clip.name for clip in clips]
+    chosen = [
+        Recording(clip.name, sound_of(clip.path), RAVDESS_EMOTIONS[clip.path.stem.split("-")[2]])
+        for clip in spread(clips, most, folders.data / "ravdess")
+    ]
+    return with_phones(folders, "every_actor", names, chosen)
+
+
+def kathleen_read(folders: Folders, most: int) -> list[Recording]:
+    """Return every tenth clip of Kathleen with its phones, as `ravdess_spoken`."""
+    clips = clips_of("kathleen", folders.needed("kathleen"))[::KATHLEEN_EVERY]
+    chosen = [
+        Recording(clip.name, sound_of(clip.path))
+        for clip in spread(clips, most, folders.data / "kathleen")
+    ]
+    return with_phones(folders, "every_tenth", [clip.name for clip in clips], chosen)
+
+
+def grid_spoken(folders: Folders, most: int) -> list[Recording]:
+    """Return the test clips of the GRID talker with face and phones, as `ravdess_spoken`."""
+    every = grid(folders, ALL_CLIPS)
+    chosen = spread(every, most, folders.data / "grid_s1")
+    return with_phones(folders, "test_clips", [clip.name for clip in every], chosen)
+
+
+def with_phones(
+    folders: Folders, label: str, every: Iterable[str], clips: Sequence[Recording]
+) -> list[Recording]:
+    """Return `clips` of one source with phones; what does not align is left out.
+
+    Those named in `every` are aligned at the first call and kept under `label`, others never.
+    MissingDataError where PocketSphinx is missing, or no clip aligns.
+    """
+    source = clips[0].name.split("/")[0]
+    names = set(every)
+    known = sentences_of(source, folders.needed(source))
+    wanted = [sentence for sentence in known if sentence.name in names]
+    kept = folders.cache / FOLDER / label
+    kept.mkdir(parents=True, exist_ok=True)
+    try:
+        phones = Aligner(kept).align(source, wanted)
+    except ImportError as error:
+        what = f"{source} has no phones without PocketSphinx"
+        raise MissingDataError(f"{what}; install cstalk-bridge[train]") from error
+    found = [
+        replace(clip, phones=tuple(phones[clip.name])) for clip in clips if clip.name in phones
+    ]
+    if not found:
+        raise MissingDataError(f"{folders.data / source} holds no clip that aligns; fetch it again")
+    return found

@@ -1,0 +1,195 @@
+"""RAVDESS, all 20 actors and eight emotions: the b of "by", and what their action units change.
+
+A clip's face is made twice: without emotion, and with the one that was played. Of action units the
+mean of an emotion's clips less that of neutral ones counts, without those that speech itself moves
+(`SPOKEN`) and blinks: how alike (cosine), and how large beside real actors'. `sway` is how much the
+`LEADING` units of an emotion change within a clip, standard deviation over mean.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.emotions import EMOTIONS
+from models.evaluation.action_units import UNITS, units_of
+from models.evaluation.aligned_voices import ravdess_acted
+from models.evaluation.geometry.heads import needed
+from models.evaluation.loading import RAVDESS_EMOTIONS
+from models.evaluation.makers import perform
+from models.evaluation.measures import Finding
+from models.evaluation.metrics.articulation import lips_at_phones
+from models.evaluation.reading import archive_of
+from models.evaluation.recordings import Recording
+from models.evaluation.suites.suite import mean, percentile
+from models.timing import ROW_RATE_HZ, SAMPLE_RATE_HZ
+from models.training.action_units import emotion_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from models.evaluation.geometry.heads import MeasuredHead
+    from models.evaluation.makers import Maker
+    from models.evaluation.recordings import Folders
+
+    Floats = NDArray[np.float32]
+
+NEUTRAL, CALM = EMOTIONS[0], "calm"
+NORMAL, STRONG = "01", "02"
+SPOKEN = ("AU25", "AU26")
+ASKED = np.array([place for place, unit in enumerate(UNITS) if unit not in SPOKEN])
+"""Positions in `UNITS` of those that tell an emotion."""
+LEADING = 3
+LOUD_PERCENT = 95
+SILENCE_S, SETTLED_S = 3.0, 1.0
+
+
+class Acted:
+    """Closures, likeness to real actors, sway, strong against normal acting, and held silence."""
+
+    source = "ravdess"
+    is_timed = True
+
+    def __init__(self, folders: Folders, most: int, head: MeasuredHead | None) -> None:
+        self._head = needed(head)
+        self.title = f"20 actors: the b of `by`, emotions' action units, in mm, {self._head.name}"
+        self._clips = ravdess_acted(folders, most)
+        self._real = real_changes(folders.needed("ravdess/action_units_means.npz"))
+        frames = folders.needed("ravdess/action_units_frames.npz")
+        self._real_sway = dict(_real_sways(frames, self._real))
+
+    def measure(self, maker: Maker, lookahead_ms: int) -> Iterator[Finding]:
+        """Yield shares in percent, gaps in millimetres, likenesses and ratios."""
+        lips: dict[str, list[tuple[str, float]]] = {}
+        units: dict[str, list[Floats]] = {}
+        loud: dict[tuple[str, str], list[float]] = {}
+        for clip in self._clips:
+            stem = clip.name.split("/")[1]
+            phones = clip.phone_rows()
+            played = emotion_of(stem) or {}
+            faces = {
+                way: perform(maker, clip, lookahead_ms, emotion)
+                for way, emotion in (("plain", {}), ("own", played))
+            }
+            for way, face in faces.items():
+                if face is None:
+                    return
+                gap = self._gap(face)
+                for name, values in lips_at_phones(gap, phones).items():
+                    told = lips.setdefault(f"{way}_{name}", [])
+                    told += [(clip.emotion, value) for value in values]
+                if way == "own":
+                    units.setdefault(clip.emotion, []).append(units_of(face)[phones > 0])
+            loud.setdefault((clip.emotion, stem.split("-")[3]), []).append(
+                float(np.percentile(gap, LOUD_PERCENT))
+            )
+        yield from _closures(lips)
+        yield from _likeness(units, self._real)
+        yield from self._swaying(units)
+        yield from _effort(loud)
+        yield from self._held(maker, lookahead_ms)
+
+    def _gap(self, face: Floats) -> Floats:
+        return self._head.geometry(self._head.scores(face)).gap
+
+    def _swaying(self, units: Mapping[str, list[Floats]]) -> Iterator[Finding]:
+        for emotion in EMOTIONS[1:]:
+            if emotion in units and emotion in self._real:
+                own = [sway(clip, leading(self._real[emotion])) for clip in units[emotion]]
+                yield mean(f"acted.sway_{emotion}", [one for one in own if np.isfinite(one)])
+            if emotion in self._real_sway:
+                yield mean(f"acted.real_sway_{emotion}", self._real_sway[emotion])
+
+    def _held(self, maker: Maker, lookahead_ms: int) -> Iterator[Finding]:
+        """Yield the gap of a mouth that keeps silent in an emotion."""
+        nothing = np.zeros(round(SILENCE_S * SAMPLE_RATE_HZ), dtype=np.float32)
+        for emotion in EMOTIONS:
+            silent = Recording("silence", nothing, phones=())
+            face = perform(maker, silent, lookahead_ms, {emotion: 1.0})
+            if face is not None:
+                gap = self._gap(face)
+                settled = gap[round(SETTLED_S * ROW_RATE_HZ) :]
+                yield Finding(f"acted.silent_{emotion}", float(settled.mean()), len(settled))
+
+
+def _closures(lips: Mapping[str, list[tuple[str, float]]]) -> Iterator[Finding]:
+    for way in ("plain", "own"):
+        for name in ("closed", "false"):
+            told = lips.get(f"{way}_{name}", [])
+            yield mean(f"acted.{way}_{name}", [100 * value for _, value in told])
+        for emotion in dict.fromkeys(RAVDESS_EMOTIONS.values()):
+            told = [one for one in lips.get(f"{way}_closed", []) if one[0] == emotion]
+            yield mean(f"acted.{way}_closed_{emotion}", [100 * value for _, value in told])
+        narrowest = [value for _, value in lips.get(f"{way}_narrowest", [])]
+        yield percentile(f"acted.{way}_narrowest", narrowest, 90)
+
+
+def real_changes(path: Path) -> dict[str, NDArray[np.float64]]:
+    """Return what real actors' mean units change from neutral, by emotion, [units asked]."""
+    with archive_of(path) as archive:
+        names = [str(name) for name in archive["names"]]
+        columns = [names.index(f"{UNITS[place]}_r") for place in ASKED]
+        values = archive["means"][:, columns].astype(np.float64)
+        emotions = np.array([RAVDESS_EMOTIONS[str(c).split("-")[2]] for c in archive["clips"]])
+    rest = values[emotions == NEUTRAL].mean(0)
+    played = [name for name in EMOTIONS[1:] if (emotions == name).any()]
+    return {name: values[emotions == name].mean(0) - rest for name in played}
+
+
+def leading(change: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the positions in `UNITS` of the units that an emotion raises most."""
+    return np.asarray(ASKED[np.argsort(-change)[:LEADING]])
+
+
+def sway(units: NDArray[np.floating], places: NDArray[np.int64]) -> float:
+    """Return standard deviation over mean of the sum of some units [rows, units], in percent."""
+    total = units[:, places].sum(1)
+    return 100 * float(total.std() / total.mean()) if len(total) and total.mean() > 0 else np.nan
+
+
+def _real_sways(
+    path: Path, changes: Mapping[str, NDArray[np.float64]]
+) -> Iterator[tuple[str, list[float]]]:
+    with archive_of(path) as archive:
+        names = [str(name) for name in archive["names"]]
+        columns = [names.index(f"{unit}_r") for unit in UNITS]
+        for emotion, change in changes.items():
+            clips = [
+                archive[stem][:, columns].astype(np.float32)
+                for stem in archive.files
+                if stem != "names" and RAVDESS_EMOTIONS[stem.split("-")[2]] == emotion
+            ]
+            known = [clip[np.isfinite(clip).all(1)] for clip in clips]
+            swaying = [sway(clip, leading(change)) for clip in known]
+            yield emotion, [one for one in swaying if np.isfinite(one)]
+
+
+def _likeness(
+    units: Mapping[str, list[Floats]], real: Mapping[str, NDArray[np.float64]]
+) -> Iterator[Finding]:
+    means = {
+        emotion: np.mean([clip.mean(0) for clip in clips if len(clip)], axis=0)[ASKED]
+        for emotion, clips in units.items()
+    }
+    for emotion in EMOTIONS[1:]:
+        if emotion not in means or NEUTRAL not in means or emotion not in real:
+            continue
+        own, true = means[emotion] - means[NEUTRAL], real[emotion]
+        lengths = float(np.linalg.norm(own)), float(np.linalg.norm(true))
+        count = len(units[emotion])
+        alike = float(own @ true) / max(lengths[0] * lengths[1], 1e-9)
+        yield Finding(f"acted.like_{emotion}", alike, count)
+        yield Finding(f"acted.like_size_{emotion}", lengths[0] / max(lengths[1], 1e-9), count)
+
+
+def _effort(loud: Mapping[tuple[str, str], list[float]]) -> Iterator[Finding]:
+    """Yield how much farther strong acting opens than normal, in percent."""
+    for emotion in EMOTIONS[1:]:
+        normal, strong = loud.get((emotion, NORMAL)), loud.get((emotion, STRONG))
+        if normal and strong and np.mean(normal) > 0:
+            more = 100 * (float(np.mean(strong)) / float(np.mean(normal)) - 1)
+            yield Finding(f"acted.effort_{emotion}", more, len(strong))
