@@ -18,6 +18,7 @@ left out. A value with ! misses its bar, one with * was measured on a source tha
 examples:
   cstalk-bridge evaluate --data recordings --suites lips,silence,speed
   cstalk-bridge evaluate --weights mine.safetensors --lookahead-ms 60,120 --page mine.html
+  cstalk-bridge evaluate --sheets sheets --data recordings
   cstalk-bridge evaluate --way both --lookahead-ms 80 --most 20 --json live.json
 """
 
@@ -35,7 +36,7 @@ def add_evaluate(commands: Commands) -> None:
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    """Measure, print the table and write what is asked for.
+    """Draw sheets, measure, print the table and write what is asked for.
 
     Raises UserError with all that is wrong about the command line, or where no recording is there,
     WeightsError with what is wrong about a weights file.
@@ -50,12 +51,14 @@ def evaluate(options: argparse.Namespace) -> int:
         limit_math_threads()
         from bridge.evaluation.living import perform
         from bridge.evaluation.measured_head import HeadInMm
-        from bridge.heads.library import chosen_head
-        from bridge.heads.parts import read_head
         from models.evaluation.run import evaluate as measure
 
-        head = HeadInMm(read_head(chosen_head(request.head_file)))
+        head = HeadInMm.open(request.head_file)
         request = replace(request, living=perform, head=head)
+        if request.sheets:
+            from bridge.evaluation.sheets.draw import draw_sheets
+
+            draw_sheets(request, head, print)
         if request.suites:
             measure(request)
     except RefusalError as error:

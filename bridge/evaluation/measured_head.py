@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bridge.evaluation.landmarks import find_landmarks
+from bridge.heads.library import OWN_ID, chosen_head
 from bridge.heads.names import SHAPES, arkit_names
+from bridge.heads.parts import read_head
 from bridge.rig.load import load_rigmap
 from models.board import AUDIO_DRIVEN, CHANNELS, INDEX
 from models.evaluation.geometry.measure import Geometry, geometry_of
@@ -15,6 +18,7 @@ from models.timing import ROW_RATE_HZ
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -36,8 +40,14 @@ class HeadInMm:
     def __init__(self, head: Head) -> None:
         self.head = head
         self.name = head.name
-        self._points = find_landmarks(head)
+        self.points = find_landmarks(head)
         self._rigmap = load_rigmap(PLAIN)
+
+    @classmethod
+    def open(cls, path: Path | None) -> HeadInMm:
+        """Read a head's file, None for our own; UserError where it cannot be measured."""
+        head = read_head(chosen_head(path))
+        return cls(head if path else replace(head, name=OWN_ID))
 
     def scores(self, face: Floats) -> dict[str, Floats]:
         """Return the ARKit curves, by name [rows], of a face [rows, 81] in `AUDIO_DRIVEN` order."""
@@ -53,4 +63,4 @@ class HeadInMm:
         rows = len(next(iter(scores.values()))) if scores else 0
         still = np.zeros(rows, dtype=np.float32)
         values = np.stack([scores.get(name, still) for name in arkit_names()], 1)
-        return geometry_of(self._points, values)
+        return geometry_of(self.points, values)

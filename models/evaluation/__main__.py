@@ -15,6 +15,8 @@ def main() -> None:
     options = parser.parse_args()
     try:
         request = request_of(options)
+        if request.sheets:
+            parser.error("--sheets: the program draws them; use cstalk-bridge evaluate")
         from models.evaluation.run import evaluate
 
         evaluate(request)

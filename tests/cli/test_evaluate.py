@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from bridge.cli.command import DONE, USER_ERROR, guarded
 from bridge.cli.evaluate import add_evaluate
+from bridge.evaluation.sheets import draw
+from bridge.evaluation.sheets.draw import SHEETS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,3 +40,24 @@ def test_faults_are_said_one_a_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     missing = str(tmp_path / "x.safetensors")
     assert evaluate("--weights", missing, "--suites", "speed") == USER_ERROR
     assert "there is no such weights file" in capsys.readouterr().err
+
+
+def test_sheets_alone_measure_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draw, "SHEETS", {"angles": SHEETS["angles"], "words": SHEETS["words"]})
+    folder = tmp_path / "sheets"
+    words = ("--data", str(tmp_path), "--cache", str(tmp_path), "--lookahead-ms", "80")
+    assert evaluate("--sheets", str(folder), *words) == DONE
+    said = capsys.readouterr().out
+    assert {path.name for path in folder.iterdir()} == {"angles_face.png", "angles_mouth.png"}
+    assert f"{folder / 'angles_face.png'}: faces from three sides" in said
+    assert "words: not drawn: " in said
+    assert "bar" not in said
+
+
+def test_a_head_that_is_not_there_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate("--suites", "speed", "--head", str(tmp_path / "x.glb")) == USER_ERROR
+    assert "--head: there is no file" in capsys.readouterr().err

@@ -1,0 +1,210 @@
+"""Pictures of a head under ARKit curves, drawn without a graphics card.
+
+Seen from far away (no perspective), lit from the upper left of the picture. What no view of the
+head at rest can see - the inside of the mouth - lies in its shade, the darker the deeper.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bridge.evaluation.raster import NOTHING, rasterize
+from bridge.heads.mesh import EYES
+from bridge.heads.motion import turn_of
+from bridge.heads.names import SHAPES, arkit_names
+from bridge.rig.tables import load_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from bridge.heads.mesh import Head
+
+    Floats = NDArray[np.float32]
+    Picture = NDArray[np.uint8]
+
+OVERSAMPLING = 2
+PAPER = (0.028, 0.034, 0.044)
+"""The colour behind the head, linear."""
+KEY, FILL = (-0.45, 0.55, 0.70), (0.7, 0.1, 0.6)
+"""Where the two lights are, from the head as the picture shows it."""
+KEY_LIGHT, FILL_LIGHT, AMBIENT = 0.85, 0.28, 0.30
+GLOSS, SHININESS = 0.10, 24
+SHADE_M, DARKEST = 0.045, 0.10
+"""Depth at which the inside of the mouth is darkest, and how much light is left there."""
+LOOKED_FROM_DEG = ((-90, 0), (-45, 0), (0, 0), (45, 0), (90, 0), (0, 40), (0, -40))
+REST_PIXELS = 700
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a picture shows: a window of the head, in metres, seen from `yaw_deg`.
+
+    0 is the front, 90 the character's left side. `centre` is the point in the picture's middle.
+    """
+
+    centre: tuple[float, float, float]
+    width_m: float
+    height_m: float
+    yaw_deg: float = 0.0
+
+    def turned(self, yaw_deg: float) -> View:
+        """Return the same window from another side."""
+        return View(self.centre, self.width_m, self.height_m, yaw_deg)
+
+
+class Portrait:
+    """Draws one head."""
+
+    def __init__(self, head: Head, paint: Mapping[str, Floats] | None = None) -> None:
+        """`paint` has, by part, colours instead of its own, linear [vertices, 3]."""
+        self.name = head.name
+        parts = head.parts
+        starts = np.cumsum([0, *(len(part.positions) for part in parts)])
+        self._rest = np.concatenate(
+            [part.positions + np.array(part.pivot, np.float32) for part in parts]
+        )
+        self._triangles = np.concatenate(
+            [part.triangles + start for part, start in zip(parts, starts[:-1], strict=True)]
+        )
+        painted = paint or {}
+        self._colours = np.concatenate([painted.get(p.name, p.colours) for p in parts])
+        self._deltas = np.zeros((SHAPES, *self._rest.shape), np.float32)
+        for place, name in enumerate(arkit_names()):
+            for part, start in zip(parts, starts[:-1], strict=True):
+                if name in part.shapes:
+                    end = start + len(part.positions)
+                    self._deltas[place, start:end] = part.shapes[name].positions
+        self._eyes = {
+            part.name: (slice(start, start + len(part.positions)), np.array(part.pivot))
+            for part, start in zip(parts, starts[:-1], strict=True)
+            if part.name in EYES
+        }
+        self._gloss = np.concatenate(
+            [np.full(len(part.positions), 1.0 - part.roughness) for part in parts]
+        )
+        self._inside = self._hidden()
+        self._front_m = float(self._rest[~self._inside, 2].max())
+
+    def draw(self, scores: Floats, view: View, width: int, height: int) -> Picture:
+        """Return a picture uint8 [height, width, 3] of the face under `scores` [52]."""
+        at = self.posed(scores)
+        wide, high = OVERSAMPLING * width, OVERSAMPLING * height
+        screen, turned = self._seen(at, view, wide, high)
+        owner, where = rasterize(screen, self._triangles, wide, high)
+        light = np.empty((high, wide, 3), np.float32)
+        light[:] = PAPER
+        hit = owner != NOTHING
+        light[hit] = self._lit(at, turned, owner[hit], where[hit])
+        shape = (height, OVERSAMPLING, width, OVERSAMPLING, 3)
+        mean = light.reshape(shape).mean((1, 3))
+        return (255 * _encoded(mean) + 0.5).astype(np.uint8)
+
+    def posed(self, scores: Floats) -> Floats:
+        """Return all vertices in metres under `scores` [52], eyes turned, [vertices, 3]."""
+        flat = self._deltas.reshape(SHAPES, -1)
+        moving = np.flatnonzero(scores)
+        at = self._rest + (scores[moving] @ flat[moving]).reshape(-1, 3)
+        curves = np.zeros((1, len(load_table("livelinkface61").curves)), np.float32)
+        curves[0, :SHAPES] = scores
+        for role, (rows, pivot) in self._eyes.items():
+            at[rows] = (at[rows] - pivot) @ _matrix(turn_of(role, curves)[0]).T + pivot
+        return np.asarray(at, dtype=np.float32)
+
+    def _seen(self, at: Floats, view: View, wide: int, high: int) -> tuple[Floats, Floats]:
+        """Return pixels and depth [vertices, 3], and the turned vertices in metres."""
+        turned = (at - np.array(view.centre, np.float32)) @ _yaw(view.yaw_deg).T
+        scale = min(wide / view.width_m, high / view.height_m)
+        screen = np.stack(
+            [wide / 2 + scale * turned[:, 0], high / 2 - scale * turned[:, 1], turned[:, 2]], 1
+        )
+        return screen.astype(np.float32), turned
+
+    def _lit(self, at: Floats, turned: Floats, owner: NDArray[np.int64], where: Floats) -> Floats:
+        corners = self._triangles[owner]
+        normals = _normals(turned, self._triangles)
+        normal = _unit((normals[corners] * where[..., None]).sum(1))
+        colour = (self._colours[corners] * where[..., None]).sum(1)
+        key, fill = (np.array(light) / np.linalg.norm(light) for light in (KEY, FILL))
+        light = KEY_LIGHT * np.clip(normal @ key * 0.85 + 0.15, 0, None)
+        light += FILL_LIGHT * np.clip(normal @ fill, 0, None)
+        light += AMBIENT * (0.75 + 0.25 * normal[:, 1])
+        half = _unit((key + np.array([0.0, 0.0, 1.0]))[None])[0]
+        gloss = (self._gloss[corners] * where).sum(1)
+        shine = GLOSS * gloss * np.clip(normal @ half, 0, None) ** SHININESS
+        depth_m = self._front_of_mouth(at) - (at[corners, 2] * where).sum(1)
+        share = (self._inside[corners] * where).sum(1)
+        shade = 1 - share * (1 - np.clip(1 - depth_m / SHADE_M, DARKEST, 1.0))
+        return np.asarray((colour * light[:, None] + shine[:, None]) * shade[:, None], np.float32)
+
+    def _front_of_mouth(self, at: Floats) -> float:
+        """Return how far forward what is inside of the mouth comes at all, in metres."""
+        inside = self._rest[self._inside & (np.abs(self._rest[:, 0]) < 0.03)]
+        del at
+        return float(inside[:, 2].max()) if len(inside) else self._front_m
+
+    def _hidden(self) -> NDArray[np.bool_]:
+        """Return which vertices no view of the head at rest shows, [vertices]."""
+        shown = np.zeros(len(self._rest), np.bool_)
+        low, high = self._rest.min(0), self._rest.max(0)
+        size = float((high - low).max()) * 1.1
+        centre = (low + high) / 2
+        for yaw_deg, pitch_deg in LOOKED_FROM_DEG:
+            turned = (self._rest - centre) @ (_pitch(pitch_deg) @ _yaw(yaw_deg)).T
+            scale = REST_PIXELS / size
+            middle = REST_PIXELS / 2
+            screen = np.stack(
+                [middle + scale * turned[:, 0], middle - scale * turned[:, 1], turned[:, 2]], 1
+            ).astype(np.float32)
+            owner, _ = rasterize(screen, self._triangles, REST_PIXELS, REST_PIXELS)
+            shown[self._triangles[np.unique(owner[owner != NOTHING])]] = True
+        return ~shown
+
+
+def _normals(at: Floats, triangles: NDArray[np.integer]) -> Floats:
+    """Return the unit normals of all vertices, [vertices, 3]."""
+    a, b, c = at[triangles].transpose(1, 0, 2)
+    across = np.cross(b - a, c - a)
+    corners, total = triangles.ravel(), np.zeros_like(at)
+    for axis in range(3):
+        weights = np.repeat(across[:, axis], 3)
+        total[:, axis] = np.bincount(corners, weights, len(at))
+    return _unit(total)
+
+
+def _unit(vectors: Floats) -> Floats:
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-12), dtype=np.float32)
+
+
+def _yaw(degrees: float) -> Floats:
+    """Return the rotation that shows the character's left side at 90, [3, 3]."""
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]], np.float32)
+
+
+def _pitch(degrees: float) -> Floats:
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]], np.float32)
+
+
+def _matrix(quaternion: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rotation of a unit quaternion x, y, z, w, [3, 3]."""
+    x, y, z, w = quaternion
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def _encoded(linear: Floats) -> Floats:
+    """Return sRGB 0..1 of linear light (IEC 61966-2-1)."""
+    light = np.clip(linear, 0.0, 1.0)
+    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)

@@ -1,0 +1,132 @@
+"""Sheets of small recordings, and what is told of those whose recordings are not there."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import matplotlib.image
+import numpy as np
+import pytest
+import soundfile
+
+from bridge.errors import UserError
+from bridge.evaluation.measured_head import HeadInMm
+from bridge.evaluation.sheets import draw
+from bridge.evaluation.sheets.draw import SHEETS, draw_sheets
+from bridge.evaluation.sheets.phones import phone_sheets
+from bridge.evaluation.sheets.studio import Stage, Studio
+from bridge.evaluation.sheets.words import FRAMES, stranger_sheets, word_sheets
+from models.evaluation.options import Request
+from models.evaluation.recordings import Folders, MissingDataError
+from models.evaluation.rule_faces import LoudnessFace
+from models.evaluation.suites.visemes import CLASSES
+from models.shipped import DEFAULT_PATH
+from models.training.sources import GRID_CURVES, held_out
+from tests.models.evaluation.recorded import noise
+from tests.models.evaluation.test_people import write_people
+from tests.models.evaluation.test_voices_mm import write_kathleen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def head() -> HeadInMm:
+    return HeadInMm.open(None)
+
+
+@pytest.fixture(scope="module")
+def stage(head: HeadInMm) -> Stage:
+    return Stage(head)
+
+
+def studio(stage: Stage, data: Path) -> Studio:
+    return Studio(LoudnessFace(), 80, Folders(data, data), (stage,))
+
+
+def request_for(data: Path, sheets: Path) -> Request:
+    return Request(
+        weights=(DEFAULT_PATH,),
+        wav2vec=None,
+        data=data,
+        cache=data,
+        lookaheads_ms=(20, 80),
+        suites=(),
+        most=1,
+        ways=("offline",),
+        has_baselines=False,
+        json=None,
+        page=None,
+        sheets=sheets,
+    )
+
+
+def test_without_recordings_the_bundled_one_is_drawn_and_the_rest_is_told(
+    head: HeadInMm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = {name: SHEETS[name] for name in ("angles", "phones", "words")}
+    monkeypatch.setattr(draw, "SHEETS", kinds)
+    told: list[str] = []
+    draw_sheets(request_for(tmp_path, tmp_path / "sheets"), head, told.append)
+    drawn = {path.stem: path for path in (tmp_path / "sheets").iterdir()}
+    assert set(drawn) == {"angles_face", "angles_mouth"}
+    pixels = matplotlib.image.imread(drawn["angles_face"])[..., :3]
+    assert pixels.std() > 0.1
+    assert told[0].startswith(f"{drawn['angles_face']}: faces from three sides, cstalk, 80 ms")
+    assert [line.split(":")[0] for line in told[2:]] == ["phones", "words"]
+    assert all("not drawn" in line for line in told[2:])
+
+
+def test_a_folder_that_cannot_be_made_is_named(head: HeadInMm, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(UserError, match="name another folder with --sheets"):
+        draw_sheets(request_for(tmp_path, tmp_path / "file" / "sheets"), head, print)
+
+
+def test_phones_are_shown_where_a_voice_says_them(stage: Stage, tmp_path: Path) -> None:
+    write_kathleen(tmp_path, tmp_path, 12)
+    ((name, sheet),) = phone_sheets(studio(stage, tmp_path))
+    assert name == "phones_own"
+    rows = {row.label: row for row in sheet.rows}
+    assert list(rows) == list(CLASSES)
+    shown = {label for label, row in rows.items() if any(c.picture is not None for c in row.cells)}
+    assert shown == {"p b m", "s z", "ee y", "ah aa"}
+    cell = rows["ah aa"].cells[0]
+    assert cell.caption.startswith("kathleen aa ")
+    assert not np.array_equal(cell.picture, rows["p b m"].cells[0].picture)
+
+
+def test_a_word_has_the_tracked_face_above_the_made_one(stage: Stage, tmp_path: Path) -> None:
+    stem = held_out()["test"]["grid_s1"][0]
+    (tmp_path / "grid_s1/audio").mkdir(parents=True)
+    path = tmp_path / f"grid_s1/audio/{stem}.opus"
+    soundfile.write(path, noise(3.0, 1), 16_000, format="OGG", subtype="OPUS")
+    curves = np.zeros((75, 1))
+    curves[30:50] = 0.5
+    np.savez(tmp_path / "grid_s1" / GRID_CURVES, names=np.array(["jawOpen"]), **{stem: curves})
+    (tmp_path / "grid_s1/words.json").write_text(
+        json.dumps({stem: [[1.2, 1.6, "white"]]}), encoding="utf-8"
+    )
+    ((name, sheet),) = word_sheets(studio(stage, tmp_path))
+    assert name == "word_white"
+    assert [row.label for row in sheet.rows] == ["real, own", "made, own"]
+    real, made = (row.cells for row in sheet.rows)
+    assert len(real) == len(made) == FRAMES
+    gaps = [float(cell.caption.split()[1].split("|")[0]) for cell in real]
+    assert gaps[0] == 0.0
+    assert max(gaps) == pytest.approx(0.5 * 5 * 5.24, rel=0.05)
+    assert not np.array_equal(real[0].picture, real[6].picture)
+    (tmp_path / "grid_s1/words.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(MissingDataError, match="holds none of white"):
+        list(word_sheets(studio(stage, tmp_path)))
+
+
+def test_strangers_are_shown_with_the_gap_of_their_own_lips(stage: Stage, tmp_path: Path) -> None:
+    write_people(tmp_path)
+    ((_, sheet),) = stranger_sheets(studio(stage, tmp_path))
+    labels = [row.label.splitlines() for row in sheet.rows]
+    assert labels[:2] == [["reader 00", "real, own"], ["reader 00", "made, own"]]
+    assert len(labels) == 6
+    assert "(" in sheet.rows[0].cells[0].caption
+    assert "(" not in sheet.rows[1].cells[0].caption

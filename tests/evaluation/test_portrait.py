@@ -1,0 +1,98 @@
+"""Pictures of our own head show what its curves do."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from bridge.evaluation.measured_head import HeadInMm
+from bridge.evaluation.paint import painted
+from bridge.evaluation.sheets.studio import FACE_PIXELS, MOUTH_PIXELS, Stage
+from bridge.heads.names import SHAPES, arkit_names
+from tests.evaluation.test_landmarks import SHARED, THERE
+
+
+@pytest.fixture(scope="module")
+def stage() -> Stage:
+    return Stage(HeadInMm.open(None))
+
+
+def scores(**weights: float) -> np.ndarray:
+    values = np.zeros(SHAPES, np.float32)
+    for name, weight in weights.items():
+        values[arkit_names().index(name)] = weight
+    return values
+
+
+def changed(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Which pixels differ to the eye."""
+    return np.abs(one.astype(int) - other).max(2) > 12
+
+
+def test_a_picture_is_a_lit_face_before_a_dark_ground(stage: Stage) -> None:
+    face = stage.face(scores())
+    assert face.shape == (FACE_PIXELS[1], FACE_PIXELS[0], 3)
+    middle, corner = face[90:120, 80:96].mean((0, 1)), face[-3:, :6].mean((0, 1))
+    assert middle[0] > middle[2] > corner.max() + 40
+    assert len(np.unique(face.reshape(-1, 3), axis=0)) > 2000
+
+
+def test_an_open_mouth_shows_teeth_above_the_dark(stage: Stage) -> None:
+    shut, opened = stage.mouth(scores()), stage.mouth(scores(jawOpen=0.4))
+    assert shut.shape == (MOUTH_PIXELS[1], MOUTH_PIXELS[0], 3)
+    column = opened[:, MOUTH_PIXELS[0] // 2].astype(int)
+    inside = np.flatnonzero(column.max(1) < 40)
+    assert len(inside) > 8
+    teeth = column[inside[0] - 8 : inside[0]]
+    assert (teeth.min(1) > 90).any()  # as bright in blue as in red, which skin is not
+    assert not (shut.max(2) < 40).any()
+
+
+def test_phones_differ_as_their_mouths_do(stage: Stage) -> None:
+    mouths = {
+        "rest": scores(),
+        "aa": scores(jawOpen=0.35),
+        "oo": scores(jawOpen=0.12, mouthPucker=0.7, mouthFunnel=0.3),
+        "ee": scores(jawOpen=0.1, mouthSmileLeft=0.4, mouthSmileRight=0.4),
+        "f": scores(mouthRollLower=0.7, mouthUpperUpLeft=0.3, mouthUpperUpRight=0.3),
+    }
+    pictures = {name: stage.mouth(mouth) for name, mouth in mouths.items()}
+    for (one, seen), (other, beside) in combinations(pictures.items(), 2):
+        assert changed(seen, beside).mean() > 0.04, (one, other)
+
+
+def test_one_smiling_corner_changes_its_own_half(stage: Stage) -> None:
+    rest, left = stage.mouth(scores()), stage.mouth(scores(mouthSmileLeft=0.8))
+    halves = np.split(changed(rest, left), 2, axis=1)
+    # The character's left is the picture's right.
+    assert halves[1].mean() > 5 * halves[0].mean()
+
+
+def test_sides_show_the_left_profile(stage: Stage) -> None:
+    front, half, whole = (stage.face(scores(), yaw) for yaw in (0, 45, 90))
+    assert changed(front, half).mean() > 0.2
+    assert changed(half, whole).mean() > 0.2
+    nose = whole[100:140]
+    assert changed(nose, np.broadcast_to(nose[:1, :1], nose.shape)).argmax(1).min() < 60
+
+
+def test_eyes_turn_with_their_curves(stage: Stage) -> None:
+    rest = stage.face(scores())
+    looking = stage.face(scores(eyeLookOutLeft=0.7, eyeLookInRight=0.7))
+    rows, _ = np.nonzero(changed(rest, looking))
+    assert len(rows) > 20
+    assert rows.max() < FACE_PIXELS[1] / 2
+
+
+@pytest.mark.skipif(SHARED / "ict-head.glb" not in THERE, reason="the ICT head is not there")
+def test_only_a_head_without_lips_is_painted() -> None:
+    own = HeadInMm.open(None)
+    assert painted(own.head, own.points) == {}
+    scanned = HeadInMm.open(SHARED / "ict-head.glb")
+    (colours,) = painted(scanned.head, scanned.points).values()
+    lips = scanned.points.rest[scanned.points.upper_lip[2]][:, :2].mean(0)
+    skin = scanned.head.parts[0].positions[:, :2] * 1000
+    assert colours[np.linalg.norm(skin - lips, axis=1).argmin()][1] < 0.2
+    assert colours[skin[:, 1].argmax()][1] > 0.3
