@@ -18,7 +18,7 @@ from models.training.align import Aligner, sentences_of
 from models.training.sources import clips_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from models.evaluation.recordings import Folders
 
@@ -37,13 +37,19 @@ def ravdess_spoken(folders: Folders, most: int) -> list[Recording]:
     return with_phones(folders, "test_actors", every, ravdess_voices(folders, most))
 
 
-def ravdess_acted(folders: Folders, most: int) -> list[Recording]:
-    """Return the speech of all 20 actors with its phones, as `ravdess_spoken`."""
+def ravdess_acted(
+    folders: Folders, most: int, actors: Collection[str] | None = None
+) -> list[Recording]:
+    """Return the speech of all 20 actors, or of some (`17`), with its phones, as `ravdess_spoken`.
+
+    MissingDataError also where none of it is that of `actors`.
+    """
     clips = clips_of("ravdess", folders.needed("ravdess"))
     names = [clip.name for clip in clips]
+    asked = [clip for clip in clips if actors is None or clip.name[-2:] in actors]
     chosen = [
         Recording(clip.name, sound_of(clip.path), RAVDESS_EMOTIONS[clip.path.stem.split("-")[2]])
-        for clip in spread(clips, most, folders.data / "ravdess")
+        for clip in spread(asked, most, folders.data / "ravdess")
     ]
     return with_phones(folders, "every_actor", names, chosen)
 

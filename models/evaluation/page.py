@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 SHOWN_S = 6.0
 INCHES_WIDE, INCHES_BAND = 13.0, 2.2
 PANELS = (
+    "strangers.gap_r",
+    "acted.own_closed",
+    "visemes.kathleen",
     "grid.jaw_r",
     "grid.pucker_r",
     "facegood.one_r",

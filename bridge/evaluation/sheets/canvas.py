@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Picture = NDArray[np.uint8]
 
-PAPER, INK, FAINT = "#0d1117", "#e6edf3", "#8b949e"
+PAPER, INK, FAINT, REAL = "#0d1117", "#e6edf3", "#9da7b3", "#f0a35e"
 GAP, CAPTION, TITLE, LABEL = 4, 16, 30, 132
 """Pixels between pictures, of the words below one, of the title, and of the words beside a row."""
 DPI = 100
@@ -28,10 +28,14 @@ SMALL, LARGE = 10, 15
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cell:
-    """A picture uint8 [height, width, 3] and what stands below it; None: an empty place."""
+    """A picture uint8 [height, width, 3] and what stands below it; None: an empty place.
+
+    `is_real` marks the face of somebody who was tracked.
+    """
 
     picture: Picture | None
     caption: str = ""
+    is_real: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +78,8 @@ def png_of(sheet: Sheet) -> bytes:
             if cell.picture is not None:
                 tall, wide = cell.picture.shape[:2]
                 canvas[top : top + tall, left : left + wide] = cell.picture
-            words.append((left + 2, top + high + 12, cell.caption, SMALL, FAINT))
+            colour = REAL if cell.is_real else FAINT
+            words.append((left + 2, top + high + 12, cell.caption, SMALL, colour))
         top += high + CAPTION + GAP
     figure.figimage(canvas, 0, 0, origin="upper")
     for x, y, text, size, colour in words:

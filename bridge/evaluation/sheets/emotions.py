@@ -60,7 +60,8 @@ def emotion_sheets(studio: Studio) -> Iterator[tuple[str, Sheet]]:
 
 def effort_sheets(studio: Studio) -> Iterator[tuple[str, Sheet]]:
     """Yield a sheet of one sentence murmured, said and shouted by two actors, vowel by vowel."""
-    clips = {clip.name.split("/")[1]: clip for clip in ravdess_acted(studio.folders, ALL_CLIPS)}
+    acted = ravdess_acted(studio.folders, ALL_CLIPS, ACTORS)
+    clips = {clip.name.split("/")[1]: clip for clip in acted}
     stage = studio.stages[0]
     rows = []
     for actor in ACTORS:

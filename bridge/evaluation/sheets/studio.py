@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,11 +44,13 @@ class Shown:
 
     `lips_mm` [rows] is the gap of real lips as they were tracked, None for a made face. Scores of a
     tracker are shy: they may open a head less than the lips that it saw.
+    `is_real` tells a tracked face from a made one.
     """
 
     scores: Floats
     mm: Geometry
     lips_mm: Floats | None = None
+    is_real: bool = False
 
 
 class Stage:
@@ -96,7 +98,7 @@ class Stage:
         figures = f"{shown.mm.gap[row]:.1f}|{shown.mm.teeth[row]:.1f}"
         if shown.lips_mm is not None:
             figures = f"{shown.lips_mm[row]:.1f} ({figures})"
-        return Cell(self.mouth(shown.scores[row]), f"{words} {figures}")
+        return Cell(self.mouth(shown.scores[row]), f"{words} {figures}", is_real=shown.is_real)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,8 +133,8 @@ def captured(recording: Recording, stage: Stage) -> Shown:
         name: np.interp(rows_s, recording.times_s, recording.curves[name]).astype(np.float32)
         for name in known
     }
-    shown = stage.shown(curves)
+    shown = replace(stage.shown(curves), is_real=True)
     if "gap_mm" not in recording.curves:
         return shown
     lips_mm = np.interp(rows_s, recording.times_s, recording.curves["gap_mm"])
-    return Shown(shown.scores, shown.mm, lips_mm.astype(np.float32))
+    return replace(shown, lips_mm=lips_mm.astype(np.float32))

@@ -64,7 +64,7 @@ def by_sheets(studio: Studio) -> Iterator[tuple[str, Sheet]]:
     """Yield a sheet of the b of `by` in each emotion of one actor, his emotion given."""
     stage = studio.stages[0]
     rows = []
-    clips = [c for c in ravdess_acted(studio.folders, ALL_CLIPS) if c.name.endswith(f"-{ACTOR}")]
+    clips = ravdess_acted(studio.folders, ALL_CLIPS, (ACTOR,))
     for emotion in dict.fromkeys(clip.emotion for clip in clips):
         clip = next(clip for clip in clips if clip.emotion == emotion)
         start_s = next((a for a, _, phone in clip.phones or () if phone == BY), None)

@@ -128,5 +128,7 @@ def test_strangers_are_shown_with_the_gap_of_their_own_lips(stage: Stage, tmp_pa
     labels = [row.label.splitlines() for row in sheet.rows]
     assert labels[:2] == [["reader 00", "real, own"], ["reader 00", "made, own"]]
     assert len(labels) == 6
+    assert all(cell.is_real for cell in sheet.rows[0].cells)
+    assert not any(cell.is_real for cell in sheet.rows[1].cells)
     assert "(" in sheet.rows[0].cells[0].caption
     assert "(" not in sheet.rows[1].cells[0].caption
