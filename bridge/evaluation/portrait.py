@@ -36,6 +36,7 @@ KEY_LIGHT, FILL_LIGHT, AMBIENT = 0.85, 0.28, 0.30
 GLOSS, SHININESS = 0.10, 24
 SHADE_M, DARKEST = 0.045, 0.10
 """Depth at which the inside of the mouth is darkest, and how much light is left there."""
+HALF_MOUTH_M = 0.03
 LOOKED_FROM_DEG = ((-90, 0), (-45, 0), (0, 0), (45, 0), (90, 0), (0, 40), (0, -40))
 REST_PIXELS = 700
 
@@ -88,7 +89,8 @@ class Portrait:
             [np.full(len(part.positions), 1.0 - part.roughness) for part in parts]
         )
         self._inside = self._hidden()
-        self._front_m = float(self._rest[~self._inside, 2].max())
+        mouth = self._rest[self._inside & (np.abs(self._rest[:, 0]) < HALF_MOUTH_M)]
+        self._front_m = float((mouth if len(mouth) else self._rest)[:, 2].max())
 
     def draw(self, scores: Floats, view: View, width: int, height: int) -> Picture:
         """Return a picture uint8 [height, width, 3] of the face under `scores` [52]."""
@@ -136,16 +138,10 @@ class Portrait:
         half = _unit((key + np.array([0.0, 0.0, 1.0]))[None])[0]
         gloss = (self._gloss[corners] * where).sum(1)
         shine = GLOSS * gloss * np.clip(normal @ half, 0, None) ** SHININESS
-        depth_m = self._front_of_mouth(at) - (at[corners, 2] * where).sum(1)
+        depth_m = self._front_m - (at[corners, 2] * where).sum(1)
         share = (self._inside[corners] * where).sum(1)
         shade = 1 - share * (1 - np.clip(1 - depth_m / SHADE_M, DARKEST, 1.0))
         return np.asarray((colour * light[:, None] + shine[:, None]) * shade[:, None], np.float32)
-
-    def _front_of_mouth(self, at: Floats) -> float:
-        """Return how far forward what is inside of the mouth comes at all, in metres."""
-        inside = self._rest[self._inside & (np.abs(self._rest[:, 0]) < 0.03)]
-        del at
-        return float(inside[:, 2].max()) if len(inside) else self._front_m
 
     def _hidden(self) -> NDArray[np.bool_]:
         """Return which vertices no view of the head at rest shows, [vertices]."""
