@@ -1,9 +1,9 @@
 """RAVDESS, all 20 actors and eight emotions: the b of "by", and what their action units change.
 
 A clip's face is made twice: without emotion, and with the one that was played. Of action units the
-mean of an emotion's clips less that of neutral ones counts, without those that speech itself moves
-(`SPOKEN`) and blinks: how alike (cosine), and how large beside real actors'. `sway` is how much the
-`LEADING` units of an emotion change within a clip, standard deviation over mean.
+mean of an emotion's clips less that of neutral ones counts: how alike (cosine), and how large
+beside real actors'. `sway` is how much the `LEADING` units of an emotion change within a clip,
+standard deviation over mean, those that speech itself moves (`SPOKEN`) left out.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 NEUTRAL, CALM = EMOTIONS[0], "calm"
 NORMAL, STRONG = "01", "02"
 SPOKEN = ("AU25", "AU26")
-ASKED = np.array([place for place, unit in enumerate(UNITS) if unit not in SPOKEN])
-"""Positions in `UNITS` of those that tell an emotion."""
+SILENT = np.array([place for place, unit in enumerate(UNITS) if unit not in SPOKEN])
+"""Positions in `UNITS` of those that speech leaves alone."""
 LEADING = 3
 LOUD_PERCENT = 95
 SILENCE_S, SETTLED_S = 3.0, 1.0
@@ -129,10 +129,10 @@ def _closures(lips: Mapping[str, list[tuple[str, float]]]) -> Iterator[Finding]:
 
 
 def real_changes(path: Path) -> dict[str, NDArray[np.float64]]:
-    """Return what real actors' mean units change from neutral, by emotion, [units asked]."""
+    """Return what real actors' mean units change from neutral, by emotion, [units]."""
     with archive_of(path) as archive:
         names = [str(name) for name in archive["names"]]
-        columns = [names.index(f"{UNITS[place]}_r") for place in ASKED]
+        columns = [names.index(f"{unit}_r") for unit in UNITS]
         values = archive["means"][:, columns].astype(np.float64)
         emotions = np.array([RAVDESS_EMOTIONS[str(c).split("-")[2]] for c in archive["clips"]])
     rest = values[emotions == NEUTRAL].mean(0)
@@ -142,7 +142,7 @@ def real_changes(path: Path) -> dict[str, NDArray[np.float64]]:
 
 def leading(change: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the positions in `UNITS` of the units that an emotion raises most."""
-    return np.asarray(ASKED[np.argsort(-change)[:LEADING]])
+    return np.asarray(SILENT[np.argsort(-change[SILENT])[:LEADING]])
 
 
 def sway(units: NDArray[np.floating], places: NDArray[np.int64]) -> float:
@@ -172,7 +172,7 @@ def _likeness(
     units: Mapping[str, list[Floats]], real: Mapping[str, NDArray[np.float64]]
 ) -> Iterator[Finding]:
     means = {
-        emotion: np.mean([clip.mean(0) for clip in clips if len(clip)], axis=0)[ASKED]
+        emotion: np.mean([clip.mean(0) for clip in clips if len(clip)], axis=0)
         for emotion, clips in units.items()
     }
     for emotion in EMOTIONS[1:]:
