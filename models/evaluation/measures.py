@@ -142,6 +142,12 @@ def _acted() -> dict[str, Measure]:
     for name in EMOTIONS:
         shut = () if name == "surprised" else _most(1)
         rows[f"silent_{name}"] = Measure(f"gap in silence, {name}", "mm", shut, 1)
+    for name in EMOTIONS:
+        rows[f"inner_brow_{name}"] = Measure(f"{name}, silent: inner brows raised", "mm", (), 1)
+        rows[f"outer_brow_{name}"] = Measure(f"{name}, silent: outer brows raised", "mm", (), 1)
+        rows[f"corners_{name}"] = Measure(f"{name}, silent: lip corners raised", "mm", (), 1)
+    rows["brow_sd"] = Measure("brows in neutral speech, standard deviation", "mm", (), 2)
+    rows["brow_sides"] = Measure("left from right brow in neutral speech, mean", "mm", (), 3)
     return {f"acted.{name}": measure for name, measure in rows.items()}
 
 

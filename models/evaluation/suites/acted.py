@@ -16,6 +16,7 @@ from models.emotions import EMOTIONS
 from models.evaluation.action_units import UNITS, units_of
 from models.evaluation.aligned_voices import ravdess_acted
 from models.evaluation.geometry.heads import needed
+from models.evaluation.geometry.points import BROWS
 from models.evaluation.loading import RAVDESS_EMOTIONS
 from models.evaluation.makers import perform
 from models.evaluation.measures import Finding
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.evaluation.geometry.heads import MeasuredHead
+    from models.evaluation.geometry.measure import Geometry
     from models.evaluation.makers import Maker
     from models.evaluation.recordings import Folders
 
@@ -43,6 +45,10 @@ NORMAL, STRONG = "01", "02"
 SPOKEN = ("AU25", "AU26")
 SILENT = np.array([place for place, unit in enumerate(UNITS) if unit not in SPOKEN])
 """Positions in `UNITS` of those that speech leaves alone."""
+INNER, OUTER = (
+    [place for place, name in enumerate(BROWS) if name.startswith(part)]
+    for part in ("inner", "outer")
+)
 LEADING = 3
 LOUD_PERCENT = 95
 SILENCE_S, SETTLED_S = 3.0, 1.0
@@ -67,6 +73,7 @@ class Acted:
         lips: dict[str, list[tuple[str, float]]] = {}
         units: dict[str, list[Floats]] = {}
         loud: dict[tuple[str, str], list[float]] = {}
+        brows: list[Floats] = []
         for clip in self._clips:
             stem = clip.name.split("/")[1]
             phones = clip.phone_rows()
@@ -78,7 +85,10 @@ class Acted:
             for way, face in faces.items():
                 if face is None:
                     return
-                gap = self._gap(face)
+                mouth = self._geometry(face)
+                gap = mouth.gap
+                if clip.emotion == NEUTRAL and way == "plain":
+                    brows.append(mouth.brow)
                 for name, values in lips_at_phones(gap, phones).items():
                     told = lips.setdefault(f"{way}_{name}", [])
                     told += [(clip.emotion, value) for value in values]
@@ -91,10 +101,12 @@ class Acted:
         yield from _likeness(units, self._real)
         yield from self._swaying(units)
         yield from _effort(loud)
+        yield mean("acted.brow_sd", [float(brow.std(0).mean()) for brow in brows])
+        yield mean("acted.brow_sides", [float(np.abs(_sides(brow)).mean()) for brow in brows])
         yield from self._held(maker, lookahead_ms)
 
-    def _gap(self, face: Floats) -> Floats:
-        return self._head.geometry(self._head.scores(face)).gap
+    def _geometry(self, face: Floats) -> Geometry:
+        return self._head.geometry(self._head.scores(face))
 
     def _swaying(self, units: Mapping[str, list[Floats]]) -> Iterator[Finding]:
         for emotion in EMOTIONS[1:]:
@@ -105,15 +117,29 @@ class Acted:
                 yield mean(f"acted.real_sway_{emotion}", self._real_sway[emotion])
 
     def _held(self, maker: Maker, lookahead_ms: int) -> Iterator[Finding]:
-        """Yield the gap of a mouth that keeps silent in an emotion."""
+        """Yield gap, brows and corners of a face that keeps silent in an emotion."""
         nothing = np.zeros(round(SILENCE_S * SAMPLE_RATE_HZ), dtype=np.float32)
         for emotion in EMOTIONS:
             silent = Recording("silence", nothing, phones=())
             face = perform(maker, silent, lookahead_ms, {emotion: 1.0})
             if face is not None:
-                gap = self._gap(face)
-                settled = gap[round(SETTLED_S * ROW_RATE_HZ) :]
-                yield Finding(f"acted.silent_{emotion}", float(settled.mean()), len(settled))
+                settled = self._geometry(face[round(SETTLED_S * ROW_RATE_HZ) :])
+                yield mean(f"acted.silent_{emotion}", settled.gap.tolist())
+                brow = settled.brow.mean(0)
+                corners = (settled.corner_left + settled.corner_right) / 2
+                count = len(corners)
+                yield Finding(f"acted.inner_brow_{emotion}", float(brow[INNER].mean()), count)
+                yield Finding(f"acted.outer_brow_{emotion}", float(brow[OUTER].mean()), count)
+                yield mean(f"acted.corners_{emotion}", corners.tolist())
+
+
+def _sides(brow: Floats) -> Floats:
+    """Return how much higher the left brow is, inside and outside, [rows, 2], of [rows, 4]."""
+    left, right = (
+        brow[:, [BROWS.index(f"{place}_{side}") for place in ("inner", "outer")]]
+        for side in ("left", "right")
+    )
+    return np.asarray(left - right)
 
 
 def _closures(lips: Mapping[str, list[tuple[str, float]]]) -> Iterator[Finding]:

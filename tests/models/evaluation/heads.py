@@ -45,5 +45,5 @@ class PlainHead:
             tongue=nothing,
             corner_left=nothing,
             corner_right=nothing,
-            brow=np.zeros((len(opened), 4), np.float32),
+            brow=np.stack([10 * opened, nothing, 8 * opened, nothing], 1),
         )

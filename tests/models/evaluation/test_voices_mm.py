@@ -142,6 +142,11 @@ def test_closures_likeness_and_effort_of_actors_are_told_by_emotion(tmp_path: Pa
     assert told["acted.effort_happy"].value == pytest.approx(100 * (2.0 / 1.6 - 1), abs=0.1)
     assert told["acted.silent_happy"].value == pytest.approx(3.0, abs=1e-4)
     assert told["acted.silent_neutral"].value == 0.0
+    assert told["acted.inner_brow_happy"].value == pytest.approx(0.9)
+    assert told["acted.outer_brow_happy"].value == told["acted.corners_happy"].value == 0.0
+    share = told["acted.brow_sides"].value / 0.2  # of the time the jaw, and with it a brow, is up
+    spread = 0.2 * np.sqrt(share * (1 - share))
+    assert told["acted.brow_sd"].value == pytest.approx((10 + 8) / 4 * spread, rel=1e-3)
     assert told["acted.sway_happy"].value < 1.0 < told["acted.real_sway_happy"].value
 
 
