@@ -34,6 +34,12 @@ MOUTH_WIDTHS = 1.5
 MOUTH_PIXELS, FACE_PIXELS = (124, 88), (176, 212)
 FACE_SHARE, FACE_CENTRE = 2.3, 0.40
 """Height of a picture of the face over the way from mouth to brow, and its middle on that way."""
+PARTING = ("mouthUpperUpLeft", "mouthUpperUpRight", "mouthLowerDownLeft", "mouthLowerDownRight")
+PARTED = 0.5
+"""Score at which it is measured how far the shapes of `PARTING` part the lips."""
+TRACKED_GAP = "gap_mm"
+REST_PERCENT = 5
+"""Percentile of a tracked gap that counts as closed lips."""
 BEHIND_M = 0.03
 """How far behind the lips the axis lies about which a face turns in its pictures."""
 
@@ -42,8 +48,7 @@ BEHIND_M = 0.03
 class Shown:
     """A face over time on one head: ARKit's curves [rows, 52], and its millimetres.
 
-    `lips_mm` [rows] is the gap of real lips as they were tracked, None for a made face. Scores of a
-    tracker are shy: they may open a head less than the lips that it saw.
+    `lips_mm` [rows] is the gap of real lips as they were tracked, None for a made face;
     `is_real` tells a tracked face from a made one.
     """
 
@@ -126,15 +131,24 @@ class Studio:
 
 
 def captured(recording: Recording, stage: Stage) -> Shown:
-    """Return the tracked face of a recording on a head, read at the rows of made faces."""
+    """Return the tracked face of a recording on a head, read at the rows of made faces.
+
+    A tracker's scores are shy: they open a head less than the lips that it saw were apart. Where
+    those are known the head's lips are drawn as far apart, by the shapes of `PARTING`; the teeth
+    stay where the scores put them.
+    """
     rows_s = np.arange(recording.rows) / ROW_RATE_HZ
-    known = [name for name in arkit_names() if name in recording.curves]
     curves = {
         name: np.interp(rows_s, recording.times_s, recording.curves[name]).astype(np.float32)
-        for name in known
+        for name in (*arkit_names(), TRACKED_GAP)
+        if name in recording.curves
     }
-    shown = replace(stage.shown(curves), is_real=True)
-    if "gap_mm" not in recording.curves:
-        return shown
-    lips_mm = np.interp(rows_s, recording.times_s, recording.curves["gap_mm"])
-    return replace(shown, lips_mm=lips_mm.astype(np.float32))
+    lips_mm = curves.pop(TRACKED_GAP, None)
+    if lips_mm is not None:
+        parted = np.full(1, PARTED, dtype=np.float32)
+        whole_mm = stage.shown(dict.fromkeys(PARTING, parted)).mm.gap[0] / PARTED
+        lacking_mm = lips_mm - np.percentile(lips_mm, REST_PERCENT) - stage.shown(curves).mm.gap
+        more = np.clip(lacking_mm / whole_mm, 0.0, 1.0).astype(np.float32)
+        for name in PARTING:
+            curves[name] = np.minimum(curves.get(name, 0.0) + more, 1.0).astype(np.float32)
+    return replace(stage.shown(curves), is_real=True, lips_mm=lips_mm)

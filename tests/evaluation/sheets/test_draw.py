@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import matplotlib.image
@@ -15,8 +16,9 @@ from bridge.evaluation.measured_head import HeadInMm
 from bridge.evaluation.sheets import draw
 from bridge.evaluation.sheets.draw import SHEETS, draw_sheets
 from bridge.evaluation.sheets.phones import phone_sheets
-from bridge.evaluation.sheets.studio import Stage, Studio
+from bridge.evaluation.sheets.studio import Stage, Studio, captured
 from bridge.evaluation.sheets.words import FRAMES, stranger_sheets, word_sheets
+from models.evaluation.loading import strangers
 from models.evaluation.options import Request
 from models.evaluation.recordings import Folders, MissingDataError
 from models.evaluation.rule_faces import LoudnessFace
@@ -132,3 +134,21 @@ def test_strangers_are_shown_with_the_gap_of_their_own_lips(stage: Stage, tmp_pa
     assert not any(cell.is_real for cell in sheet.rows[1].cells)
     assert "(" in sheet.rows[0].cells[0].caption
     assert "(" not in sheet.rows[1].cells[0].caption
+
+
+def test_real_lips_are_drawn_as_far_apart_as_they_were_tracked(
+    stage: Stage, tmp_path: Path
+) -> None:
+    write_people(tmp_path)
+    clip = strangers(Folders(tmp_path, tmp_path), 1)["04"][0]
+    shy = replace(clip, curves=clip.curves | {"jawOpen": 0.2 * clip.curves["jawOpen"]})
+    shown = captured(shy, stage)
+    assert shown.is_real
+    assert shown.lips_mm is not None
+    apart_mm = shown.lips_mm - np.percentile(shown.lips_mm, 5)
+    known = apart_mm < 12  # more than the shapes can do
+    assert shown.mm.gap[known] == pytest.approx(np.maximum(apart_mm[known], 0), abs=1.5)
+    assert shown.mm.teeth.max() == pytest.approx(0.2 * 21.7, rel=0.1)
+    plain = replace(shy, curves={"jawOpen": shy.curves["jawOpen"]})
+    assert captured(plain, stage).lips_mm is None
+    assert captured(plain, stage).mm.gap.max() < shown.mm.gap.max()
