@@ -38,8 +38,8 @@ PARTING = ("mouthUpperUpLeft", "mouthUpperUpRight", "mouthLowerDownLeft", "mouth
 PARTED = 0.5
 """Score at which it is measured how far the shapes of `PARTING` part the lips."""
 TRACKED_GAP = "gap_mm"
-REST_PERCENT = 5
-"""Percentile of a tracked gap that counts as closed lips."""
+REST_PERCENT, MOST_REST_MM = 5, 1.0
+"""Percentile of a tracked gap that counts as closed lips, unless it is more than these have."""
 BEHIND_M = 0.03
 """How far behind the lips the axis lies about which a face turns in its pictures."""
 
@@ -147,7 +147,8 @@ def captured(recording: Recording, stage: Stage) -> Shown:
     if lips_mm is not None:
         parted = np.full(1, PARTED, dtype=np.float32)
         whole_mm = stage.shown(dict.fromkeys(PARTING, parted)).mm.gap[0] / PARTED
-        lacking_mm = lips_mm - np.percentile(lips_mm, REST_PERCENT) - stage.shown(curves).mm.gap
+        rest_mm = min(float(np.percentile(lips_mm, REST_PERCENT)), MOST_REST_MM)
+        lacking_mm = lips_mm - rest_mm - stage.shown(curves).mm.gap
         more = np.clip(lacking_mm / whole_mm, 0.0, 1.0).astype(np.float32)
         for name in PARTING:
             curves[name] = np.minimum(curves.get(name, 0.0) + more, 1.0).astype(np.float32)
