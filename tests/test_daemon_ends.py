@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -139,3 +140,17 @@ def test_a_closed_terminal_window_ends_the_run(tmp_path: Path) -> None:
         # A shell hands on that its window was closed.
         bridge.process.send_signal(signal.SIGHUP)
         bridge.check_ended()
+
+
+def test_a_take_that_was_lost_is_told_at_the_end_as_well(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    with running(tmp_path, stderr=writing) as bridge:
+        os.close(writing)
+        shutil.rmtree(bridge.takes, ignore_errors=True)
+        time.sleep(1.0)
+        bridge.process.send_signal(signal.SIGTERM)
+        assert bridge.process.wait(PATIENCE_S) == 2
+    with os.fdopen(reading, encoding="utf-8") as said:
+        lines = said.read().splitlines()
+    assert "its files were removed while it was recorded" in lines[-1]
+    assert lines[-1].startswith("cstalk-bridge: ")
