@@ -18,7 +18,7 @@ from models.training.align import Aligner, sentences_of
 from models.training.sources import clips_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from models.evaluation.recordings import Folders
 
@@ -96,3 +96,19 @@ def with_phones(
     if not found:
         raise MissingDataError(f"{folders.data / source} holds no clip that aligns; fetch it again")
     return found
+
+
+def voices_there(
+    loaders: Mapping[str, Callable[[Folders, int], list[Recording]]], folders: Folders, most: int
+) -> dict[str, list[Recording]]:
+    """Return the recordings of those voices whose data are there; MissingDataError without any."""
+    voices: dict[str, list[Recording]] = {}
+    missing = []
+    for name, load in loaders.items():
+        try:
+            voices[name] = load(folders, most)
+        except MissingDataError as error:
+            missing.append(str(error))
+    if not voices:
+        raise MissingDataError("; ".join(missing))
+    return voices

@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.evaluation.aligned_voices import grid_spoken, kathleen_read, ravdess_spoken
+from models.evaluation.aligned_voices import (
+    grid_spoken,
+    kathleen_read,
+    ravdess_spoken,
+    voices_there,
+)
 from models.evaluation.geometry.heads import needed
 from models.evaluation.loading import kokoro
 from models.evaluation.makers import perform
 from models.evaluation.measures import Finding
 from models.evaluation.metrics.articulation import joined, lips_at_phones, mouth_at_phones
-from models.evaluation.recordings import MissingDataError
 from models.evaluation.suites.suite import mean, percentile
 from models.timing import ROW_RATE_HZ
 
@@ -45,15 +49,7 @@ class Articulation:
         self._head = needed(head)
         self.title = f"lips and teeth at phones, in mm, on {self._head.name}"
         self._rest_mm = float(self._head.geometry({"jawOpen": np.zeros(1, np.float32)}).width[0])
-        self._voices: dict[str, list[Recording]] = {}
-        missing = []
-        for name, load in VOICES.items():
-            try:
-                self._voices[name] = load(folders, most)
-            except MissingDataError as error:
-                missing.append(str(error))
-        if not self._voices:
-            raise MissingDataError("; ".join(missing))
+        self._voices = voices_there(VOICES, folders, most)
         tracked = [_tracked(clip) for clip in self._voices.get("grid", ())]
         self._real = joined(one for one in tracked if one)
 

@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.evaluation.aligned_voices import grid_spoken, kathleen_read, ravdess_spoken
+from models.evaluation.aligned_voices import (
+    grid_spoken,
+    kathleen_read,
+    ravdess_spoken,
+    voices_there,
+)
 from models.evaluation.geometry.heads import needed
 from models.evaluation.makers import perform
 from models.evaluation.measures import Finding
 from models.evaluation.metrics.articulation import middles
 from models.evaluation.metrics.discriminant import learn, recall
-from models.evaluation.recordings import MissingDataError
 from models.timing import ROW_RATE_HZ
 
 if TYPE_CHECKING:
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
 
     from models.evaluation.geometry.heads import MeasuredHead
     from models.evaluation.makers import Maker
-    from models.evaluation.recordings import Folders, Recording
+    from models.evaluation.recordings import Folders
 
     Floats = NDArray[np.float32]
     Sample = tuple[Floats, NDArray[np.int64], int]
@@ -69,15 +73,7 @@ class Visemes:
     def __init__(self, folders: Folders, most: int, head: MeasuredHead | None) -> None:
         self._head = needed(head)
         self.title = f"phone classes named from what is visible, on {self._head.name}"
-        self._voices: dict[str, list[Recording]] = {}
-        missing = []
-        for name, load in VOICES.items():
-            try:
-                self._voices[name] = load(folders, most)
-            except MissingDataError as error:
-                missing.append(str(error))
-        if not self._voices:
-            raise MissingDataError("; ".join(missing))
+        self._voices = voices_there(VOICES, folders, most)
         self._real = list(named("visemes.real", self._tracked()))
 
     def measure(self, maker: Maker, lookahead_ms: int) -> Iterator[Finding]:
