@@ -29,19 +29,20 @@ from bridge.control.opening import Control
 from bridge.face.generate import GeneratorLoop, warm_up
 from bridge.monitor.dashboard import open_monitor
 from bridge.opening import open_metrics, open_stage, open_subjects
-from bridge.priority import Role, raised
+from bridge.priority import Role, lowest, raised, sentence
 from bridge.process import quiet_libraries, settle, stop_on_signals
 from bridge.recording.recovery import recover
 from bridge.subject import show as show_faces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
     from bridge.clock.tick import Tick
     from bridge.config.schema import Config
     from bridge.monitor.metrics import Metrics
     from bridge.opening import Stage
+    from bridge.priority import Priority
 
     Watch = Callable[[Metrics], AbstractContextManager[object]]
 
@@ -100,7 +101,7 @@ def run(
             Role.TICKS: show,
         }
         if is_urgent:
-            tasks = raised(tasks, lambda text: metrics.notice(now(), text))
+            tasks = raised(tasks, partial(_tell_priorities, metrics))
         with (
             stop_on_signals(stop),
             desk.connected(running),
@@ -112,6 +113,11 @@ def run(
             # While it can still be told what became of the take; it ends as its user ends the run.
             stage.recorder.stop()
     return 0
+
+
+def _tell_priorities(metrics: Metrics, obtained: Mapping[Role, Priority]) -> None:
+    metrics.priority = lowest(obtained)
+    metrics.notice(host_now(), sentence(obtained))
 
 
 def _start_serving(stage: Stage, metrics: Metrics) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 Level = Literal["real-time", "high", "ordinary"]
+LEVELS: tuple[Level, ...] = ("ordinary", "high", "real-time")
+"""From the lowest on."""
 
 
 class Role(StrEnum):
@@ -88,8 +90,13 @@ def sentence(obtained: Mapping[Role, Priority]) -> str:
     return f"{said[:1].upper()}{said[1:]}{'; ' if remedy else ''}{remedy}."
 
 
+def lowest(obtained: Mapping[Role, Priority]) -> Level:
+    """Return the lowest level of what was obtained."""
+    return min((priority.level for priority in obtained.values()), key=LEVELS.index)
+
+
 def raised(
-    tasks: Mapping[Role, Callable[[], None]], notice: Callable[[str], None]
+    tasks: Mapping[Role, Callable[[], None]], notice: Callable[[Mapping[Role, Priority]], None]
 ) -> dict[Role, Callable[[], None]]:
     """Return the tasks so that each first raises the thread which it is called on.
 
@@ -103,7 +110,7 @@ def raised(
         with lock:
             obtained[role] = priority
             if len(obtained) == len(tasks):
-                notice(sentence(obtained))
+                notice(obtained)
         tasks[role]()
 
     return {role: partial(begin, role) for role in tasks}

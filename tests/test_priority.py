@@ -135,7 +135,10 @@ def test_tasks_run_after_their_thread_was_raised_and_one_notice_says_it() -> Non
         both.wait()
         done.append(role)
 
-    tasks = raised({role: lambda role=role: work(role) for role in Role}, notices.append)
+    tasks = raised(
+        {role: lambda role=role: work(role) for role in Role},
+        lambda got: notices.append(sentence(got)),
+    )
     with ThreadPoolExecutor(2) as pool:
         for each in [pool.submit(task) for task in tasks.values()]:
             each.result()

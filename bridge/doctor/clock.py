@@ -17,7 +17,7 @@ from bridge.clock.sync import Sync
 from bridge.clock.tick import Ticker
 from bridge.doctor.finding import Finding, fault, ok, warning
 from bridge.listening import is_loopback
-from bridge.priority import Role, raised
+from bridge.priority import Role, raised, sentence
 from bridge.process import SWITCH_INTERVAL_S
 
 if TYPE_CHECKING:
@@ -97,7 +97,10 @@ def examine_ticks(rate: FrameRate) -> Iterator[Finding]:
         ticks = itertools.islice(Ticker(rate, now=host_now), round(TICKS_S * rate.hz))
         lateness_s.extend(tick.lateness_s for tick in ticks)
 
-    tasks = raised({Role.FACES: lambda: None, Role.TICKS: tick}, priorities.append)
+    tasks = raised(
+        {Role.FACES: lambda: None, Role.TICKS: tick},
+        lambda obtained: priorities.append(sentence(obtained)),
+    )
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:

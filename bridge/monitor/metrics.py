@@ -168,6 +168,8 @@ class Metrics:
         self.device = device
         self.recorder = recorder
         self.time_of_day: TimeOfDay | None = None
+        self.priority = ""
+        """Of the threads of ticks and faces, the lower one; empty until it is known."""
         self.tick_lateness = Percentiles()
         self.send = Percentiles()
         self.inference = Percentiles()

@@ -98,6 +98,8 @@ def _header(metrics: Metrics, now_s: float) -> list[Text]:
     )
     second.append("   inference ", "bright_black")
     second.append(f"{milliseconds(metrics.inference.spread())} of 20", "default")
+    if metrics.priority:
+        second.append("   priority ", "bright_black").append(metrics.priority, "default")
     second.append("   Ctrl-C ends", "bright_black")
     time, recording = time_status(metrics, now_s), take(metrics)
     if not time and not recording:

@@ -56,6 +56,14 @@ def test_a_fixed_buffer_is_shown_as_set_and_an_adaptive_one_as_it_is_now() -> No
     assert "buffer auto 30 ms" in "\n".join(lines(adaptive, now_s))
 
 
+def test_the_priority_that_was_obtained_is_shown_once_it_is_known() -> None:
+    running = metrics()
+    now_s = play(running)
+    assert "priority" not in "\n".join(lines(running, now_s))
+    running.priority = "high"
+    assert "priority high" in "\n".join(lines(running, now_s))
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 def test_lamps_stand_beside_the_state_in_every_view(count: int) -> None:
     running = metrics(*map(subject, NAMES[:count]))
