@@ -28,6 +28,7 @@ from bridge.control.desk import Desk, Running
 from bridge.control.opening import Control
 from bridge.face.generate import GeneratorLoop, warm_up
 from bridge.monitor.dashboard import open_monitor
+from bridge.monitor.logs import logged
 from bridge.opening import open_metrics, open_stage, open_subjects
 from bridge.priority import Role, lowest, raised, sentence
 from bridge.process import quiet_libraries, settle, stop_on_signals
@@ -107,6 +108,7 @@ def run(
             desk.connected(running),
             control.started(),
             watch(metrics),
+            logged(metrics),
             closing_at_end(stage.recorder),
         ):
             _work(stop, wake, *tasks.values())

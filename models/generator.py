@@ -74,12 +74,13 @@ class Generator:
         """Raise ValueError for a mouth guard that it cannot heed, as every way to a face does."""
         checked_guard(mouth_guard, self._conditions)
 
-    def emotion_vector(self, emotion: Mapping[str, float] | None) -> NDArray[np.float32]:
+    def emotion_vector(self, emotion: Mapping[str, float] | str | None) -> NDArray[np.float32]:
         """Return the weights of `emotion` in `emotions` order, float32 [emotions].
 
-        ValueError names every unknown emotion and every weight out of range.
+        A name alone has weight 1. ValueError names every unknown emotion and every weight out of
+        range.
         """
-        given = emotion or {}
+        given = {emotion: 1.0} if isinstance(emotion, str) else emotion or {}
         faults = [f"no emotion {name!r}" for name in given if name not in self.emotions]
         faults += [
             f"weight {weight:g} of {name} is not from 0 to {MAX_WEIGHT:g}"
@@ -92,15 +93,16 @@ class Generator:
 
     def generate(
         self,
-        samples: NDArray[np.float32],
+        samples: ArrayLike,
         rate_hz: int,
-        emotion: Mapping[str, float] | None = None,
+        emotion: Mapping[str, float] | str | None = None,
         lookahead_ms: float = DEFAULT_LOOKAHEAD_MS,
         mouth_guard: float = MOUTH_GUARD,
     ) -> NDArray[np.float32]:
         """Return the face of a whole recording, float32 [time, channels].
 
-        `samples` is [time] mono or [time, sources], -1..1, at any `rate_hz` from 8 to 192 kHz.
+        `samples` is [time] mono or [time, sources], floats -1..1 or integer PCM, at any `rate_hz`
+        from 8 to 192 kHz (ValueError as `models.sound.mono_16k`).
         `mouth_guard` is the share of the emotion's mouth which full speech pushes aside, 0..1.
         Row i is the face of audio time i/50 s: the delay of `lookahead_ms` (0..240, rounded to
         whole hops of 20 ms) is taken out. A recording of n seconds gives ceil(50 n) rows.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.cli.life import CHANNEL_HELP, add_life
 from bridge.clock.rate import SPAN
+from bridge.errors import Problem, UserError
 
 if TYPE_CHECKING:
     from bridge.cli.parser import Commands
@@ -37,6 +39,12 @@ def add_run(commands: Commands) -> None:
     )
     add_settings(words)
     words.add_argument("--no-ui", action="store_true", help="plain lines instead of the dashboard")
+    words.add_argument(
+        "--log-file", metavar="FILE", help="write what happens to a log file, which is rotated"
+    )
+    words.add_argument(
+        "-v", "--verbose", action="store_true", help="log details too; needs --log-file or --no-ui"
+    )
     words.set_defaults(action=run)
 
 
@@ -96,11 +104,17 @@ def run(options: argparse.Namespace) -> int:
 
     limit_math_threads()
     config = config_of(options)
+    log_file = Path(options.log_file) if options.log_file else None
+    if options.verbose and log_file is None and config.dashboard and sys.stdout.isatty():
+        what = "details would be written into the dashboard"
+        raise UserError(Problem("--verbose", what, "name a --log-file, or add --no-ui"))
     try:
         # Here, so that a mistake in the config is told before anything heavy is loaded.
         from bridge import daemon
+        from bridge.monitor.logs import log_to
 
-        return daemon.run(config)
+        with log_to(log_file, is_verbose=options.verbose):
+            return daemon.run(config)
     except KeyboardInterrupt:
         return 0
 

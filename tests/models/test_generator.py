@@ -93,3 +93,27 @@ def test_what_cannot_be_generated_is_said(
 def test_a_device_that_does_not_exist(small_weights: Path) -> None:
     with pytest.raises(ValueError, match="cpu"):
         load_generator(small_weights, "tpu")
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.int32])
+def test_integer_samples_are_taken_as_pcm(generator: Generator, kind: type) -> None:
+    times_s = np.arange(16_000) / 16_000
+    sound = (0.4 * np.sin(2 * np.pi * 140 * times_s)).astype(np.float32)
+    zero, steps = (128.0, 128.0) if kind is np.uint8 else (0.0, -float(np.iinfo(kind).min))
+    pcm = np.round(sound * steps + zero).astype(kind)
+    same = ((pcm.astype(np.float64) - zero) / steps).astype(np.float32)
+    made, wanted = (generator.generate(each, 16_000) for each in (pcm, same))
+    np.testing.assert_array_equal(made, wanted)
+
+
+def test_samples_of_no_such_type_are_refused(generator: Generator) -> None:
+    with pytest.raises(ValueError, match="type int64: give floats from -1 to 1"):
+        generator.generate(np.zeros(320, dtype=np.int64), 16_000)
+
+
+def test_an_emotion_may_be_a_name(generator: Generator) -> None:
+    np.testing.assert_array_equal(
+        generator.emotion_vector("happy"), generator.emotion_vector({"happy": 1.0})
+    )
+    with pytest.raises(ValueError, match="no emotion 'hapy'"):
+        generator.emotion_vector("hapy")

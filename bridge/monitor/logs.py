@@ -1,0 +1,153 @@
+"""The log: what a show leaves behind, one line for each event.
+
+Everything goes through Python's `logging`, under the loggers `bridge` and `models`. No thread that
+logs waits for a disk: records go into a bounded queue, which a thread of its own writes out.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import platform
+import queue
+import sys
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from bridge.clock.host import host_now
+from bridge.errors import Problem, UserError
+from bridge.monitor.dashboard import Monitor
+from bridge.monitor.plain import PlainReport
+from bridge.version import program_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from bridge.monitor.metrics import Metrics
+
+LOGGERS = ("bridge", "models")
+FILE_BYTES, KEPT_FILES = 5_000_000, 4
+"""A file that is full becomes FILE.1, up to so many; then the oldest goes: 25 MB at most."""
+WAITING_RECORDS = 1000
+"""Records that wait to be written; what comes beyond is left out and counted."""
+LINE = "%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s"
+
+logger = logging.getLogger(__name__)
+
+
+class OneLine(logging.Formatter):
+    """Keeps a record on one line, its traceback too."""
+
+    def __init__(self) -> None:
+        super().__init__(LINE, "%Y-%m-%d %H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line."""
+        return " | ".join(super().format(record).splitlines())
+
+
+class BoundedQueueHandler(logging.handlers.QueueHandler):
+    """Hands records on while there is room, and counts those left out in `dropped`."""
+
+    def __init__(self) -> None:
+        self.waiting: queue.Queue[logging.LogRecord] = queue.Queue(WAITING_RECORDS)
+        self.dropped = 0
+        super().__init__(self.waiting)
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """Let a record wait to be written."""
+        try:
+            self.waiting.put_nowait(record)
+        except queue.Full:
+            self.dropped += 1
+
+
+class LogFile(logging.handlers.RotatingFileHandler):
+    """A file that is rotated; what cannot be written, as on a full disk, is lost and counted."""
+
+    def __init__(self, path: Path) -> None:
+        self.lost = 0
+        super().__init__(
+            path, maxBytes=FILE_BYTES, backupCount=KEPT_FILES, encoding="utf-8", errors="replace"
+        )
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging's
+        """Count a record that is lost; a show does not end for its log."""
+        self.lost += 1
+
+
+class LogMonitor(Monitor):
+    """Logs what a dashboard shows: notices, changes of state, and a status line now and then."""
+
+    def __init__(self, metrics: Metrics, now: Callable[[], float] = host_now) -> None:
+        super().__init__(metrics, now)
+        self._report = PlainReport(metrics)
+
+    def run(self) -> None:
+        """Log until closing, and what is new at the end."""
+        is_open = True
+        while is_open:
+            is_open = self.wait()
+            for line in self._report.lines(self.now()):
+                logger.info("%s", line)
+
+
+@contextmanager
+def log_to(path: Path | None, *, is_verbose: bool) -> Iterator[None]:
+    """Log to a file, or without one to standard error where it `is_verbose`; else nowhere.
+
+    `is_verbose` adds what is of use to developers alone. What the body raises is logged with its
+    traceback and goes on. UserError where the file cannot be written.
+    """
+    if path is None and not is_verbose:
+        yield
+        return
+    written = _writer(path)
+    written.setFormatter(OneLine())
+    handler = BoundedQueueHandler()
+    writing = logging.handlers.QueueListener(handler.waiting, written)
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    for each in loggers:
+        each.addHandler(handler)
+        each.setLevel(logging.DEBUG if is_verbose else logging.INFO)
+    writing.start()
+    try:
+        logger.info("cstalk-bridge %s on %s", program_version(), platform.platform())
+        yield
+    except UserError as error:
+        for problem in error.problems:
+            logger.log(logging.ERROR, "%s", problem)
+        raise
+    except Exception:
+        logger.exception("the run ended by a fault of the program")
+        raise
+    finally:
+        if handler.dropped:
+            logger.warning("%d records were left out of the log", handler.dropped)
+        for each in loggers:
+            each.removeHandler(handler)
+            each.setLevel(logging.NOTSET)
+        writing.stop()
+        with suppress(OSError):
+            written.close()
+
+
+@contextmanager
+def logged(metrics: Metrics) -> Iterator[None]:
+    """Log what the metrics tell meanwhile, where there is a log."""
+    if not logger.isEnabledFor(logging.INFO):
+        yield
+        return
+    with LogMonitor(metrics):
+        yield
+
+
+def _writer(path: Path | None) -> logging.Handler:
+    if path is None:
+        return logging.StreamHandler(sys.stderr)
+    try:
+        return LogFile(path)
+    except OSError as error:
+        what = f"the log cannot be written: {error.strerror or error}"
+        raise UserError(Problem(str(path), what, "name a file in a folder that exists")) from None

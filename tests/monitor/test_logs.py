@@ -1,0 +1,122 @@
+"""What a show leaves behind."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import Problem, UserError
+from bridge.monitor import logs
+from bridge.monitor.logs import BoundedQueueHandler, log_to, logged
+from tests.monitor.faces import metrics, play
+
+ROOT = Path(__file__).parents[2]
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def test_what_happens_stands_in_the_log_one_line_each(tmp_path: Path) -> None:
+    path, running = tmp_path / "show.log", metrics()
+    with log_to(path, is_verbose=False):
+        with logged(running):
+            now_s = play(running)
+            running.notice(now_s, "the microphone is back", "CSTalk")
+        logging.getLogger("bridge.audio").debug("of use to developers")
+        logging.getLogger("models").warning("two\nlines")
+    said = lines(path)
+    assert "cstalk-bridge" in said[0]
+    assert any(line.endswith("CSTalk: the microphone is back") for line in said)
+    assert said[-1].endswith("models: two | lines")
+    assert not any("developers" in line for line in said)
+
+
+def test_a_fault_leaves_its_traceback_on_one_line_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "show.log"
+    with pytest.raises(ZeroDivisionError), log_to(path, is_verbose=True):
+        raise ZeroDivisionError("never")
+    assert "Traceback" in lines(path)[-1]
+    assert "ZeroDivisionError: never" in lines(path)[-1]
+    problem = Problem("config.yaml:8:5", "it is wrong", "mend it")
+    with pytest.raises(UserError), log_to(path, is_verbose=True):
+        raise UserError(problem)
+    assert "ERROR" in lines(path)[-1]
+    assert lines(path)[-1].endswith(str(problem))
+
+
+def test_without_a_log_nothing_is_logged_and_no_thread_runs() -> None:
+    running = metrics()
+    with log_to(None, is_verbose=False), logged(running):
+        assert not logging.getLogger("bridge.monitor").isEnabledFor(logging.INFO)
+
+
+def test_a_log_that_cannot_be_written_is_the_users_to_mend(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "show.log"
+    with (
+        pytest.raises(UserError, match=r"show\.log.*a folder that exists"),
+        log_to(path, is_verbose=False),
+    ):
+        pytest.fail("it was opened")
+
+
+def test_a_full_file_gives_way_to_a_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "FILE_BYTES", 2000)
+    path = tmp_path / "show.log"
+    with log_to(path, is_verbose=False):
+        for number in range(200):
+            logging.getLogger("bridge").info("event %d of a long show", number)
+    kept = sorted(tmp_path.iterdir())
+    assert [file.name for file in kept] == ["show.log", *(f"show.log.{n}" for n in range(1, 5))]
+    assert all(file.stat().st_size <= 2000 for file in kept)
+    assert lines(path)[-1].endswith("event 199 of a long show")
+
+
+def test_records_beyond_the_bound_are_counted_and_no_thread_waits() -> None:
+    handler = BoundedQueueHandler()
+    record = logging.LogRecord("bridge", logging.INFO, __file__, 1, "event", (), None)
+    for _ in range(logs.WAITING_RECORDS + 7):
+        handler.handle(record)
+    assert (handler.waiting.qsize(), handler.dropped) == (logs.WAITING_RECORDS, 7)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_a_full_disk_ends_no_show(tmp_path: Path) -> None:
+    path = tmp_path / "show.log"
+    path.symlink_to("/dev/full")
+    code = (
+        "import logging, pathlib, sys\n"
+        "from bridge.monitor.logs import log_to\n"
+        "with log_to(pathlib.Path(sys.argv[1]), is_verbose=False):\n"
+        "    logging.getLogger('bridge').info('event')\n"
+        "print('went on')"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    ended = subprocess.run(command, capture_output=True, cwd=ROOT, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (0, "went on\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal")
+def test_details_are_not_written_into_the_dashboard() -> None:
+    import pty
+
+    leader, follower = pty.openpty()
+    ended = subprocess.run(
+        [sys.executable, "-m", "bridge", "run", "--audio", "test", "--verbose"],
+        stdout=follower,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        text=True,
+        timeout=60,
+    )
+    os.close(leader)
+    os.close(follower)
+    assert ended.returncode == 2
+    assert "name a --log-file, or add --no-ui" in ended.stderr
