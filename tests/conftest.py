@@ -19,7 +19,7 @@ limit_math_threads()
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
 
-NOT_ON_THE_CI_MACHINE = ("no CUDA GPU", "IPv6")
+NOT_ON_THE_CI_MACHINE = ("no CUDA GPU", "IPv6", "CAP_SYS_RESOURCE", "Windows' own")
 """Reasons for which a test may be skipped where CI is set: what no package can install."""
 
 
