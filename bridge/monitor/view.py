@@ -98,13 +98,13 @@ def _header(metrics: Metrics, now_s: float) -> list[Text]:
     )
     second.append("   inference ", "bright_black")
     second.append(f"{milliseconds(metrics.inference.spread())} of 20", "default")
-    if metrics.priority:
-        second.append("   priority ", "bright_black").append(metrics.priority, "default")
     second.append("   Ctrl-C ends", "bright_black")
     time, recording = time_status(metrics, now_s), take(metrics)
-    if not time and not recording:
+    if not time and not recording and not metrics.priority:
         return [first, second]
     third = Text(" time ", "bright_black").append(time or "the host clock's", "default")
+    if metrics.priority:
+        third.append("   priority ", "bright_black").append(metrics.priority, "default")
     return [first, second, third.append(f"   {recording}" if recording else "", "bold red")]
 
 
