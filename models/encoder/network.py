@@ -1,0 +1,204 @@
+"""A causal speech encoder: sound to rows of 384 features, 50 a second.
+
+    sound -> log-mel -> two convolutions -> three attention layers over the last 2 s -> features
+
+It has the layers of OpenAI Whisper tiny.en's encoder up to the third, and is taught by them. What
+differs: attention reaches `REACH_HOPS` into the past and, by the delay, none to two hops into the
+future (`RIGHT_HOPS`); it knows positions by the distance between hops alone; and the delay is told
+by a learned vector. Future is realised as delay: after n hops of sound the network gives row
+n - `delay_hops(delay)`, where row i stands for the time i * 20 ms.
+
+Layers do not pad: whoever calls gives the past, as samples or as the caches that an earlier call
+returned. All ways compute the same sums.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.encoder.mel import BANDS, COLUMNS, HISTORY_SAMPLES, WhisperMel
+from models.timing import HOP_SAMPLES
+
+REACH_HOPS = 100
+"""Hops before its own that a row attends to, in each layer: 2 s."""
+RIGHT_HOPS: tuple[tuple[int, ...], ...] = ((0, 0, 0), (1, 1, 0), (2, 1, 1))
+"""Hops after its own that a row attends to, by delay and layer."""
+FRONT_HOPS = 2  # the columns and convolutions of a row end 32.5 ms after its time
+MOST_RIGHT = max(max(hops) for hops in RIGHT_HOPS)
+KERNEL = 3
+OFFSET_SCALE = 16.0
+HIDDEN = -1e4
+"""Added to the score of a hop that a row may not attend to."""
+Caches = list[Tensor]
+
+
+def delay_hops(delay: int) -> int:
+    """Return how many hops of sound after its own begin a row needs, for an index of RIGHT_HOPS."""
+    return FRONT_HOPS + sum(RIGHT_HOPS[delay])
+
+
+WINDOW_HOPS = max((len(right) * REACH_HOPS) + FRONT_HOPS + 1 + sum(right) for right in RIGHT_HOPS)
+"""Hops that a row hears at most: the reach of all layers together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The sizes that a weights file must name to be rebuilt."""
+
+    width: int = 384
+    heads: int = 6
+    inner: int = 1536
+    layers: int = 3
+
+
+class Layer(nn.Module):
+    """A pre-norm attention layer with scores by content and by distance."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        width = sizes.width
+        self.heads = sizes.heads
+        self.attention_norm = nn.LayerNorm(width)
+        self.projection = nn.Linear(width, 3 * width)
+        self.mix = nn.Linear(width, width)
+        self.inner_norm = nn.LayerNorm(width)
+        self.inner = nn.Linear(width, sizes.inner)
+        self.outer = nn.Linear(sizes.inner, width)
+        # Scores by distance move by units: the scale lets them do so at everybody's learning rate.
+        self.offset = nn.Parameter(torch.zeros(sizes.heads, REACH_HOPS + 1 + MOST_RIGHT))
+
+    def forward(self, x: Tensor, right: int, caches: Caches | None = None) -> Tensor:
+        """Return rows for `x` [batch, time, width], each with `right` hops of future.
+
+        Without caches the last `right` rows have to wait and are left out. With caches the first
+        two entries (keys and values of the hops before) and, with a future, a third (inputs and
+        queries that wait) precede `x` and come back, renewed, at the end of the list: as many
+        rows as hops.
+        """
+        query, key, value = (self._apart(p) for p in self.projected(x).chunk(3, -1))
+        if caches is None:
+            known, rows = 0, x.shape[1] - right
+            x, query = x[:, :rows], query[:, :, :rows]
+        else:
+            known, rows = REACH_HOPS + right, x.shape[1]
+            key, value = (torch.cat((caches.pop(0), new), 2) for new in (key, value))
+            caches += [key[:, :, rows:], value[:, :, rows:]]
+            if right:
+                waiting = torch.cat((caches.pop(0), torch.cat((x, self._together(query)), -1)), 1)
+                caches.append(waiting[:, rows:])
+                x, queries = waiting[:, :rows].chunk(2, -1)
+                query = self._apart(queries)
+        mixed = functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=self.scores(rows, key.shape[2], right, known, query.dtype)
+        )
+        x = x + self.mix(self._together(mixed))
+        added: Tensor = self.outer(functional.gelu(self.inner(self.inner_norm(x))))
+        return x + added
+
+    def projected(self, x: Tensor) -> Tensor:
+        """Return query, key and value of `x` side by side, [batch, time, 3 * width]."""
+        made: Tensor = self.projection(self.attention_norm(x))
+        return made
+
+    def content_scores(self, x: Tensor) -> Tensor:
+        """Return how much each row of `x` attends to each, by content, [batch, heads, time, time].
+
+        Before the softmax, without what distance adds.
+        """
+        query, key = (self._apart(p) for p in self.projected(x).chunk(3, -1)[:2])
+        scores: Tensor = query @ key.transpose(2, 3) / query.shape[-1] ** 0.5
+        return scores
+
+    def scores(self, rows: int, keys: int, right: int, known: int, dtype: torch.dtype) -> Tensor:
+        """Return what distance adds to the scores, [1, heads, rows, keys].
+
+        `known` of the keys come before the first row's own, of which `right` belong to it.
+        """
+        before = known - right if known else 0
+        if rows == 1 and known:
+            return (OFFSET_SCALE * self.offset[:, :keys]).to(dtype)[None, :, None]
+        distance = torch.arange(keys)[None] - torch.arange(rows)[:, None] - before
+        seen = (distance >= -REACH_HOPS) & (distance <= right)
+        place = (distance + REACH_HOPS).clamp(0, REACH_HOPS + MOST_RIGHT).to(self.offset.device)
+        added = OFFSET_SCALE * self.offset[:, place]
+        return added.masked_fill(~seen.to(added.device), HIDDEN).to(dtype)[None]
+
+    def _apart(self, x: Tensor) -> Tensor:
+        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
+
+    def _together(self, x: Tensor) -> Tensor:
+        return x.transpose(1, 2).flatten(2)
+
+
+class Encoder(nn.Module):
+    """Sound to features; the features are near zero mean and unit spread over speech."""
+
+    def __init__(self, sizes: Sizes | None = None) -> None:
+        super().__init__()
+        self.sizes = sizes or Sizes()
+        width = self.sizes.width
+        self.mel = WhisperMel()
+        self.conv1 = nn.Conv1d(BANDS, width, KERNEL)
+        self.conv2 = nn.Conv1d(width, width, KERNEL, stride=COLUMNS)
+        self.place = nn.Parameter(torch.zeros(width))
+        self.delays = nn.Parameter(torch.zeros(len(RIGHT_HOPS), width))
+        self.layers = nn.ModuleList(Layer(self.sizes) for _ in range(self.sizes.layers))
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("spread", torch.ones(width))
+        self.mean: Tensor
+        self.spread: Tensor
+
+    def forward(self, samples: Tensor, delay: int, caches: Caches | None = None) -> Tensor:
+        """Return features [batch, rows, width] at an index of `RIGHT_HOPS`.
+
+        `samples` is `[batch, HISTORY_SAMPLES + hops * HOP_SAMPLES]`. Without caches nothing is
+        known of what came before, rows = hops - `delay_hops(delay)`, and row 0 stands for the time
+        at which the second hop begins. With caches (from `silent_caches` of the same delay, changed
+        in place) rows = hops, and the last one stands for `delay_hops(delay)` hops before the end.
+        """
+        x = self.front(self.mel(samples), caches)
+        x = x + (self.place + self.delays[delay])
+        for layer, right in zip(self.stack, RIGHT_HOPS[delay], strict=True):
+            x = layer(x, right, caches)
+        return (x.float() - self.mean) / self.spread
+
+    @property
+    def stack(self) -> list[Layer]:
+        """The attention layers in order."""
+        return cast("list[Layer]", list(self.layers))
+
+    def front(self, columns: Tensor, caches: Caches | None = None) -> Tensor:
+        """Return the convolutions' rows [batch, time, width] of log-mel [batch, BANDS, columns]."""
+        if caches is not None:
+            columns = torch.cat((caches.pop(0), columns), -1)
+            caches.append(columns[..., -2:])
+        x = functional.gelu(self.conv1(columns))
+        if caches is not None:
+            x = torch.cat((caches.pop(0), x), -1)
+            caches.append(x[..., -1:])
+        else:
+            x = x[..., 1:]
+        rows: Tensor = functional.gelu(self.conv2(x)).transpose(1, 2)
+        return rows
+
+    def silent_caches(self, batch: int, delay: int) -> Caches:
+        """Return the caches that endless digital silence leaves behind, for `forward`."""
+        hops = self.place.new_zeros(batch, HISTORY_SAMPLES + 3 * HOP_SAMPLES)
+        columns = self.mel(hops)
+        first = functional.gelu(self.conv1(columns))
+        caches = [columns[..., -2:], first[..., -1:]]
+        x = self.front(columns) + (self.place + self.delays[delay])
+        for layer, right in zip(self.stack, RIGHT_HOPS[delay], strict=True):
+            known = REACH_HOPS + right
+            query, key, value = layer.projected(x).chunk(3, -1)
+            heads = (batch, known, self.sizes.heads, -1)
+            caches += [p.expand(-1, known, -1).reshape(heads).transpose(1, 2) for p in (key, value)]
+            if right:
+                caches.append(torch.cat((x, query), -1).expand(-1, right, -1))
+            x = layer(x.expand(-1, known + 1, -1), right)[:, -1:]
+        return caches

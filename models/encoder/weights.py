@@ -1,0 +1,116 @@
+"""Encoder weights files: safetensors that say what they are, read with suspicion.
+
+Values lie in float16 and compute in float32: the file is half as large, and rounding moves no
+feature by more than a hundredth of its spread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from models.described_file import read, write
+from models.encoder.network import REACH_HOPS, RIGHT_HOPS, Encoder, Sizes
+from models.errors import WeightsError
+from models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FORMAT = "cstalk-encoder-1"
+WIDEST, MOST_LAYERS = 2048, 12
+"""Sizes of a network at most: no file asks for more memory than that."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderDescription:
+    """What an encoder weights file says of itself.
+
+    `heads` names the outputs of the linear heads that came out of training with it, in order; they
+    lie in the file as `heads.weight` and `heads.bias` and read the encoder's features. `card` holds
+    data, licence, notices, minutes and settings, for people.
+    """
+
+    sizes: Sizes
+    card: Mapping[str, Any]
+    heads: tuple[str, ...] = ()
+    right_hops: tuple[tuple[int, ...], ...] = RIGHT_HOPS
+    reach_hops: int = REACH_HOPS
+    sample_rate_hz: int = SAMPLE_RATE_HZ
+    hop_samples: int = HOP_SAMPLES
+
+
+def save(
+    path: Path,
+    encoder: Encoder,
+    description: EncoderDescription,
+    heads: torch.nn.Linear | None = None,
+) -> None:
+    """Write an encoder, its heads and its description; an existing file is replaced whole."""
+    tensors = dict(encoder.state_dict())
+    if heads is not None:
+        tensors |= {f"heads.{name}": tensor for name, tensor in heads.state_dict().items()}
+    halved = {name: tensor.half() for name, tensor in tensors.items()}
+    write(path, halved, FORMAT, asdict(description))
+
+
+def load(path: Path) -> tuple[Encoder, torch.nn.Linear | None, EncoderDescription]:
+    """Read an encoder and its heads (None: the file has none), ready to hear.
+
+    WeightsError says what is wrong with the file.
+    """
+    tensors, fields = read(path, FORMAT)
+    description = _described(path, fields)
+    with torch.device("meta"):  # which takes no memory, whatever the sizes say
+        encoder, heads = _networks(description)
+        wanted = {name: t.shape for name, t in encoder.state_dict().items()}
+        if heads is not None:
+            wanted |= {f"heads.{name}": t.shape for name, t in heads.state_dict().items()}
+    if wanted != {name: tensor.shape for name, tensor in tensors.items()}:
+        raise WeightsError(f"{path}: the tensors do not fit the description; fetch it again")
+    encoder, heads = _networks(description)
+    state = {name: tensor.float() for name, tensor in tensors.items()}
+    own = {name: t for name, t in state.items() if not name.startswith("heads.")}
+    encoder.load_state_dict(own)
+    if heads is not None:
+        read_off = {n.removeprefix("heads."): t for n, t in state.items() if n not in own}
+        heads.load_state_dict(read_off)
+        heads.requires_grad_(requires_grad=False)
+    return encoder.eval().requires_grad_(requires_grad=False), heads, description
+
+
+def _networks(description: EncoderDescription) -> tuple[Encoder, torch.nn.Linear | None]:
+    width, outputs = description.sizes.width, len(description.heads)
+    return Encoder(description.sizes), torch.nn.Linear(width, outputs) if outputs else None
+
+
+def _described(path: Path, fields: Mapping[str, Any]) -> EncoderDescription:
+    try:
+        sizes = Sizes(**{name: int(size) for name, size in fields["sizes"].items()})
+        description = EncoderDescription(
+            sizes=sizes,
+            card=dict(fields["card"]),
+            heads=tuple(map(str, fields["heads"])),
+            right_hops=tuple(tuple(map(int, hops)) for hops in fields["right_hops"]),
+            reach_hops=int(fields["reach_hops"]),
+            sample_rate_hz=int(fields["sample_rate_hz"]),
+            hop_samples=int(fields["hop_samples"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise WeightsError(
+            f"{path}: its description is damaged ({error!r}); fetch it again"
+        ) from error
+    ours = (RIGHT_HOPS, REACH_HOPS, SAMPLE_RATE_HZ, HOP_SAMPLES)
+    d = description
+    if (d.right_hops, d.reach_hops, d.sample_rate_hz, d.hop_samples) != ours:
+        raise WeightsError(
+            f"{path}: made for other delays or rates than this version's; use weights made for it"
+        )
+    s = sizes
+    fits = 1 <= s.heads <= s.width <= WIDEST and s.width % s.heads == 0 and len(d.heads) <= WIDEST
+    if not fits or not 1 <= s.inner <= 4 * WIDEST or s.layers != len(RIGHT_HOPS[0]):
+        raise WeightsError(f"{path}: sizes that make no network; fetch it again")
+    return description
