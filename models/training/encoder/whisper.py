@@ -1,0 +1,132 @@
+"""The teacher: the encoder of OpenAI Whisper tiny.en (MIT), which hears a recording as a whole.
+
+Layout of the checkpoint: CTranslate2's names, as in the data set's `whisper_tiny_en`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.encoder.mel import FRAME_SAMPLES, STEP_SAMPLES, WhisperMel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WIDTH, HEADS, INNER = 384, 6, 1536
+TAUGHT_LAYERS = 3
+"""Layers whose last one is taught: it tells most about mouths."""
+LONGEST_S = 30.0
+"""Whisper learned from recordings of this length; positions beyond it mean nothing to it."""
+LAYER_NAMES = {
+    "attention_norm.weight": "self_attention.layer_norm.gamma",
+    "attention_norm.bias": "self_attention.layer_norm.beta",
+    "projection.weight": "self_attention.linear_0.weight",
+    "projection.bias": "self_attention.linear_0.bias",
+    "mix.weight": "self_attention.linear_1.weight",
+    "mix.bias": "self_attention.linear_1.bias",
+    "inner_norm.weight": "ffn.layer_norm.gamma",
+    "inner_norm.bias": "ffn.layer_norm.beta",
+    "inner.weight": "ffn.linear_0.weight",
+    "inner.bias": "ffn.linear_0.bias",
+    "outer.weight": "ffn.linear_1.weight",
+    "outer.bias": "ffn.linear_1.bias",
+}
+"""The checkpoint's name of each tensor of a layer, behind `layer_<number>.`."""
+
+
+def positions(rows: int, width: int = WIDTH) -> Tensor:
+    """Return Whisper's sinusoids, [rows, width]."""
+    half = width // 2
+    slowing = torch.exp(-math.log(10000) / (half - 1) * torch.arange(half))
+    angle = torch.arange(rows)[:, None] * slowing
+    return torch.cat((angle.sin(), angle.cos()), 1)
+
+
+def whole_mel(mel: WhisperMel, samples: Tensor) -> Tensor:
+    """Return Whisper's input [1, bands, columns] of a recording [time]; its peak sets a floor."""
+    edge = FRAME_SAMPLES // 2
+    padded = functional.pad(samples[None], (edge, edge), mode="reflect")
+    columns = mel.decades(padded)[:, : len(samples) // STEP_SAMPLES]
+    levelled = (columns.clamp(min=columns.max().item() - 8.0) + 4.0) / 4.0
+    return levelled.transpose(1, 2)
+
+
+class Attention(nn.Module):
+    """One pre-norm layer over the whole recording."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention_norm, self.inner_norm = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
+        self.projection, self.mix = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.inner, self.outer = nn.Linear(WIDTH, INNER), nn.Linear(INNER, WIDTH)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `x` [batch, rows, WIDTH] after the layer."""
+        projected = self.projection(self.attention_norm(x)).chunk(3, -1)
+        query, key, value = (p.unflatten(-1, (HEADS, -1)).transpose(1, 2) for p in projected)
+        mixed = functional.scaled_dot_product_attention(query, key, value)
+        x = x + self.mix(mixed.transpose(1, 2).flatten(2))
+        added: Tensor = self.outer(functional.gelu(self.inner(self.inner_norm(x))))
+        return x + added
+
+
+class Whisper(nn.Module):
+    """The encoder up to a layer; `read` fills it from a checkpoint."""
+
+    def __init__(self, layers: int = TAUGHT_LAYERS) -> None:
+        super().__init__()
+        self.mel = WhisperMel()
+        self.conv1 = nn.Conv1d(80, WIDTH, 3, padding=1)
+        self.conv2 = nn.Conv1d(WIDTH, WIDTH, 3, stride=2, padding=1)
+        self.layers = nn.ModuleList(Attention() for _ in range(layers))
+
+    def front(self, samples: Tensor) -> Tensor:
+        """Return the convolutions' rows [1, rows, WIDTH] of a recording [time]."""
+        x = functional.gelu(self.conv1(whole_mel(self.mel, samples)))
+        rows: Tensor = functional.gelu(self.conv2(x)).transpose(1, 2)
+        return rows
+
+    def forward(self, samples: Tensor) -> list[Tensor]:
+        """Return the input of the layers and the output of each, [rows, WIDTH], positions included.
+
+        `samples` is a recording [time] of up to `LONGEST_S` at 16 kHz; row i stands for 20 ms * i.
+        """
+        x = self.front(samples)
+        x = x + positions(x.shape[1])
+        outputs = [x[0]]
+        for layer in self.layers:
+            x = layer(x)
+            outputs.append(x[0])
+        return outputs
+
+
+def layer_state(checkpoint: Any, number: int) -> dict[str, Tensor]:
+    """Return the tensors of one layer under our names."""
+    return {
+        ours: torch.from_numpy(checkpoint[f"layer_{number}.{theirs}"].astype(np.float32))
+        for ours, theirs in LAYER_NAMES.items()
+    }
+
+
+def front_state(checkpoint: Any) -> dict[str, Tensor]:
+    """Return the tensors of the two convolutions."""
+    names = [f"{conv}.{kind}" for conv in ("conv1", "conv2") for kind in ("weight", "bias")]
+    return {name: torch.from_numpy(checkpoint[name].astype(np.float32)) for name in names}
+
+
+def read(path: Path, layers: int = TAUGHT_LAYERS) -> Whisper:
+    """Return the teacher of a checkpoint, ready to hear."""
+    checkpoint = np.load(path)
+    teacher = Whisper(layers)
+    state = front_state(checkpoint)
+    for number in range(layers):
+        own = layer_state(checkpoint, number)
+        state |= {f"layers.{number}.{name}": tensor for name, tensor in own.items()}
+    teacher.load_state_dict(state)
+    return teacher.eval().requires_grad_(requires_grad=False)

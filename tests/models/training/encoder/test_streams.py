@@ -1,0 +1,82 @@
+"""Streams join clips without losing sound, rows or phones against one another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from models.encoder.mel import HISTORY_SAMPLES
+from models.timing import HOP_SAMPLES
+from models.training.crops import UNKNOWN_PHONE
+from models.training.encoder.labels import Labels
+from models.training.encoder.scenes import scenes
+from models.training.encoder.streams import Batch, Streams
+from models.training.encoder.taught import TaughtSet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+HOPS = 200
+
+
+def streams(cache: Path, monkeypatch: pytest.MonkeyPatch | None = None) -> Streams:
+    """Streams of a set; heard as recorded where scenes can be patched."""
+    if monkeypatch is not None:
+        monkeypatch.setattr("models.training.encoder.streams.scenes", lambda sound, *_: sound)
+    taught = TaughtSet(cache, "train")
+    return Streams(taught, Labels(taught, cache / "phones.json"), 3, HOPS)
+
+
+def test_sound_and_layer_stay_together(taught_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the fixture a row of the layer is twice the sound of its hop, copies counted apart."""
+    batch = streams(taught_cache, monkeypatch).draw(1, 0)
+    sound = batch.samples[:, HISTORY_SAMPLES:].reshape(3, HOPS, HOP_SAMPLES)
+    middle = 2 * sound[..., HOP_SAMPLES // 2]
+    row = batch.layer[..., 0] - (batch.layer[..., 0] > 1).float()
+    assert batch.told.float().mean() > 0.5
+    assert (middle - row)[batch.told].abs().max() < 1e-2
+    assert batch.samples.shape == (3, HISTORY_SAMPLES + HOPS * HOP_SAMPLES)
+
+
+def test_pauses_are_silent_and_their_phone_is_silence(
+    taught_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = streams(taught_cache, monkeypatch).draw(1, 1)
+    sound = batch.samples[:, HISTORY_SAMPLES:].reshape(3, HOPS, HOP_SAMPLES)
+    pauses = sound.abs().amax(-1) == 0
+    assert pauses.any()
+    assert (batch.phones[pauses] == 0).all()
+    assert not batch.told[pauses].any()
+
+
+def test_a_batch_depends_on_seed_and_number_only(taught_cache: Path) -> None:
+    def fields(batch: Batch) -> list[torch.Tensor]:
+        return [batch.samples, batch.layer, batch.told, batch.phones]
+
+    one, same = (streams(taught_cache).draw(4, 7) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(fields(one), fields(same), strict=True))
+    assert not torch.equal(one.samples, streams(taught_cache).draw(4, 8).samples)
+    assert not torch.equal(one.samples, streams(taught_cache).draw(5, 7).samples)
+
+
+def test_without_labels_no_phone_is_known(taught_cache: Path) -> None:
+    batch = Streams(TaughtSet(taught_cache, "train"), None, 2, HOPS).draw(1, 0)
+    assert set(batch.phones[batch.told].tolist()) == {UNKNOWN_PHONE}
+
+
+def test_scenes_differ_within_a_stream_and_some_leave_silence_alone() -> None:
+    random, dice = np.random.default_rng(0), torch.Generator().manual_seed(0)
+    sound = torch.from_numpy(random.normal(0, 0.05, (24, 2 * 16_000)).astype(np.float32))
+    sound[:, :4000] = 0.0
+    heard = scenes(sound, [random.normal(0, 0.1, 5000).astype(np.float32)], random, dice)
+    assert heard.shape == sound.shape
+    assert heard.abs().max() <= 1.0
+    half = sound.shape[1] // 2
+    levels = torch.stack([part.square().mean(1).sqrt() for part in heard.split(half, 1)])
+    assert (levels[0] / levels[1]).log().abs().median() > 0.3
+    untouched = (heard[:, :4000] == 0).all(1)
+    assert 0 < int(untouched.sum()) < 12
