@@ -1,0 +1,164 @@
+"""Teach the encoder phones, through all its layers, and keep what the teacher hears beside them.
+
+    python -m models.training.encoder.phones --begin-with ../runs/distilled/encoder.safetensors
+
+Linear heads on the features are asked for the phone and for four events of lips and teeth. It
+resumes by itself, and writes the encoder with its heads to --out at every checkpoint. The cache is
+that of `models.training.encoder.prepare`, with the `phones.json` of `models.training.prepare`; what
+is not aligned there yet is aligned first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from models.encoder.network import RIGHT_HOPS
+from models.encoder.weights import load
+from models.errors import WeightsError
+from models.training.encoder.card import describe, write_weights
+from models.training.encoder.distil import drawn_delay, features_of, layer_loss
+from models.training.encoder.labels import HEADS, Labels, phone_loss, phones_right
+from models.training.encoder.streams import Streams
+from models.training.encoder.taught import FOLDER, TaughtSet
+from models.training.progress import Progress
+from models.training.run import Run, Settings
+from models.training.sources import require
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from models.encoder.network import Encoder
+    from models.encoder.weights import EncoderDescription
+
+SETTINGS = Settings(
+    seed=32,
+    steps=1500,
+    batch=4,
+    learning_rate=1.5e-4,
+    warm_up_steps=50,
+    average=0.99,
+    check_every=250,
+    save_every=50,
+    network="encoder",
+)
+LAYER_WEIGHT = 1.0
+HEAD_SCALE = 16.0
+DEV_BATCHES = 4
+
+
+class Hearing(nn.Module):
+    """An encoder and the heads that read it."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.heads = nn.Linear(encoder.sizes.width, len(HEADS))
+        nn.init.zeros_(self.heads.weight)
+        nn.init.zeros_(self.heads.bias)
+
+    def logits(self, rows: Tensor) -> Tensor:
+        """Return what the heads say of features [..., width], [..., HEADS]."""
+        # Heads begin at nothing: the scale makes them learn faster than the encoder may.
+        said: Tensor = HEAD_SCALE * self.heads(rows)
+        return said
+
+    def plain_heads(self) -> nn.Linear:
+        """Return the heads without their scale."""
+        plain = nn.Linear(self.heads.in_features, self.heads.out_features)
+        plain.load_state_dict({n: HEAD_SCALE * t for n, t in self.heads.state_dict().items()})
+        return plain
+
+
+@torch.no_grad()
+def right(hearing: Hearing, streams: Streams, seed: int) -> list[float]:
+    """Return the share of rows of speech told right by delay, on augmented streams."""
+    shares = []
+    for delay in range(len(RIGHT_HOPS)):
+        counts = []
+        for number in range(DEV_BATCHES):
+            batch = streams.draw(seed, number)
+            rows = hearing.encoder(batch.samples, delay)
+            phones = batch.phones[:, 1 : 1 + rows.shape[1]]
+            counts.append(phones_right(hearing.logits(rows), phones))
+        shares.append(sum(hit for hit, _ in counts) / max(1, sum(every for _, every in counts)))
+    return shares
+
+
+def learn(
+    cache: Path,
+    folder: Path,
+    out: Path,
+    settings: Settings,
+    first: Encoder,
+    begun_with: dict[str, object],
+) -> Hearing:
+    """Run (or finish) the training from `first`, writing to `out`; return the averaged network.
+
+    WeightsError: `folder` holds a run that was begun otherwise.
+    """
+    taught, held_out = TaughtSet(cache, "train"), TaughtSet(cache, "dev")
+    path = cache / "phones.json"
+    streams = Streams(taught, Labels(taught, path))
+    dev = Streams(held_out, Labels(held_out, path))
+    description = describe(taught, asdict(settings), begun_with, HEADS)
+    made_with = taught.keys | {"begun_with": begun_with}
+    run = Run(
+        folder, settings, lambda: Hearing(copy.deepcopy(first)), torch.device("cpu"), made_with
+    )
+    progress = Progress(run, 20)
+    for step in run.steps():
+        batch = streams.draw(settings.seed, step)
+        network, delay = run.network, drawn_delay(settings.seed, step)
+        rows = features_of(network.encoder, batch, delay, settings.precision)
+        layer = layer_loss(network.encoder, rows, batch)
+        phones = phone_loss(network.logits(rows), batch.phones[:, 1 : 1 + rows.shape[1]])
+        run.update(phones + LAYER_WEIGHT * layer)
+        progress.tell(layer=layer, phones=phones)
+        if run.step % settings.save_every == 0:
+            _write(out, run.average, description)
+        if run.step % settings.check_every == 0:
+            shares = ", ".join(f"{share:.3f}" for share in right(run.average, dev, 5))
+            print(f"  rows right at each delay, dev: {shares}", flush=True)
+    _write(out, run.average, description)
+    return run.average
+
+
+def _write(out: Path, hearing: Hearing, description: EncoderDescription) -> None:
+    write_weights(out, hearing.encoder, description, hearing.plain_heads())
+
+
+def main() -> None:
+    """Teach phones, resuming where an earlier run stopped."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--begin-with", type=Path, required=True, help="what distil wrote")
+    parser.add_argument("--cache", type=Path, default=Path("../cache"))
+    parser.add_argument("--runs", type=Path, default=Path("../runs/phones"))
+    parser.add_argument("--out", type=Path, help="default: encoder.safetensors in --runs")
+    parser.add_argument("--seed", type=int, default=SETTINGS.seed)
+    parser.add_argument("--steps", type=int, default=SETTINGS.steps)
+    options = parser.parse_args()
+    require(parser, options.cache / FOLDER, "run models.training.encoder.prepare first")
+    require(parser, options.cache / "phones.json", "run models.training.prepare first")
+    torch.set_num_threads(1)
+    settings = Settings(**asdict(SETTINGS) | {"seed": options.seed, "steps": options.steps})
+    out = options.out or options.runs / "encoder.safetensors"
+    try:
+        encoder, _, begun_with = load(options.begin_with)
+        first = encoder.requires_grad_().train()
+        learn(options.cache, options.runs, out, settings, first, dict(begun_with.card))
+    except WeightsError as error:
+        parser.error(str(error))
+    print(f"wrote {out}")
+
+
+if __name__ == "__main__":
+    main()
