@@ -1,0 +1,99 @@
+"""`python -m models.evaluation.probes`: a table of what features tell of people nobody trained on.
+
+Columns: rows of speech whose phone is told right and p b m heard at 3 % false alarms, each for
+RAVDESS's 20 actors and for the held-out synthetic voices; r with lip gap, width and protrusion of
+the strangers, taught on one man. Log-mel, the phone head of the default weights and, where its
+checkpoint is there, Whisper's third layer stand beside the encoder.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from models.encoder.network import RIGHT_HOPS
+from models.encoder.weights import load
+from models.errors import WeightsError
+from models.evaluation.probes import material
+from models.evaluation.probes.features import encoded, log_mel, phone_head, teacher_layer
+from models.evaluation.probes.figures import figures_of
+from models.evaluation.recordings import Folders, MissingDataError
+from models.shipped import DEFAULT_PATH
+from models.training.encoder.whisper import read
+from models.weights_file import load as load_generator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from models.evaluation.probes.features import Features
+    from models.evaluation.probes.figures import Figures
+
+HEADER = (
+    "| features | future [ms] | phones: actors [%] | voices [%] | p b m: actors [%] | voices [%]"
+    " | strangers' gap r | width r | protrusion r |"
+)
+
+
+def kinds(options: argparse.Namespace) -> Iterator[Features]:
+    """Yield the features to be probed; WeightsError where a file cannot be used."""
+    if not options.only_encoders:
+        yield log_mel()
+        yield phone_head(load_generator(DEFAULT_PATH, torch.device("cpu"))[0])
+        checkpoint = options.data / "whisper_tiny_en/encoder_f16.npz"
+        if checkpoint.exists():
+            yield teacher_layer(read(checkpoint))
+    for path in options.encoder:
+        encoder = load(path)[0]
+        for delay in options.delay or range(len(RIGHT_HOPS)):
+            yield encoded(path.stem, encoder, delay)
+
+
+def line(features: Features, figures: Figures) -> str:
+    """Return a row of the table."""
+    shares = (
+        figures.phones_actors,
+        figures.phones_voices,
+        figures.bilabials_actors,
+        figures.bilabials_voices,
+    )
+    future = "all" if features.future_ms is None else str(features.future_ms)
+    cells = [features.name, future, *(f"{100 * share:.1f}" for share in shares)]
+    return f"| {' | '.join([*cells, *(f'{r:.3f}' for r in figures.lips)])} |"
+
+
+def main() -> None:
+    """Probe, printing a line as soon as it is known."""
+    parser = argparse.ArgumentParser(
+        prog="python -m models.evaluation.probes",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--encoder", type=Path, nargs="*", default=[], help="encoder weights files")
+    add("--delay", type=int, action="append", choices=range(len(RIGHT_HOPS)))
+    add("--only-encoders", action="store_true", help="nothing beside them")
+    add("--data", type=Path, default=Path("../shared/data"))
+    add("--cache", type=Path, default=Path("../cache"), help="what models.training.prepare wrote")
+    add("--most", type=int, default=400, help="clips of each group at most (%(default)s)")
+    options = parser.parse_args()
+    folders = Folders(options.data, options.cache)
+    torch.set_num_threads(1)
+    try:
+        taught = material.lessons(folders)
+        actors = material.actors(folders, options.most)
+        voices = material.other_voices(folders, options.most)
+        filmed = material.grid_lips(folders)
+        strangers = material.strangers(folders, options.most)
+        print(f"{HEADER}\n|{'---|' * (HEADER.count('|') - 1)}", flush=True)
+        for features in kinds(options):
+            figures = figures_of(features, taught, actors, voices, filmed, strangers)
+            print(line(features, figures), flush=True)
+    except (MissingDataError, WeightsError) as error:
+        parser.error(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""Probes find what features hold, and no more; features stay in step with the sound."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from models.encoder.network import RIGHT_HOPS, Encoder, Sizes
+from models.encoder.weights import EncoderDescription, save
+from models.evaluation.probes import __main__ as command
+from models.evaluation.probes import features as kinds
+from models.evaluation.probes import material, probe
+from models.evaluation.probes.features import Features
+from models.evaluation.probes.figures import figures_of
+from models.evaluation.probes.material import Filmed, Spoken
+from models.evaluation.recordings import Folders
+from models.network import Architecture
+from models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
+from models.training.phones import INDEX
+from models.weights_file import Description, build
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+NAMES = ("SIL", "AA", "B", "S")
+ROWS_EACH = 8
+
+
+def spoken(seed: int) -> Spoken:
+    """A clip whose loudness tells the phone."""
+    random = np.random.default_rng(seed)
+    said = [NAMES[i] for i in random.integers(0, len(NAMES), 12)]
+    levels = np.repeat([NAMES.index(name) / 4 for name in said], ROWS_EACH * HOP_SAMPLES)
+    step_s = ROWS_EACH * HOP_SAMPLES / SAMPLE_RATE_HZ
+    phones = tuple((i * step_s, (i + 1) * step_s, name) for i, name in enumerate(said))
+    return Spoken(str(seed), levels.astype(np.float32), phones)
+
+
+def filmed(seed: int) -> Filmed:
+    """A clip whose loudness is the lips' gap; the width is nobody's business."""
+    random = np.random.default_rng(seed)
+    gap = random.random(40).astype(np.float32)
+    lips = np.stack((gap, random.random(40), gap), 1).astype(np.float32)
+    return Filmed(str(seed), np.repeat(gap, HOP_SAMPLES), np.arange(40), lips)
+
+
+def loudness(sound: NDArray[np.float32]) -> NDArray[np.float32]:
+    hops = sound.reshape(-1, HOP_SAMPLES).mean(1)
+    return np.stack((hops, hops**2), 1).astype(np.float32)
+
+
+def nothing(sound: NDArray[np.float32]) -> NDArray[np.float32]:
+    rows = len(sound) // HOP_SAMPLES
+    return np.random.default_rng(rows).normal(size=(rows, 4)).astype(np.float32)
+
+
+@pytest.fixture
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "STEPS", 300)
+
+
+@pytest.mark.usefixtures("_quick")
+def test_what_features_hold_is_found_and_what_they_lack_is_not() -> None:
+    clips = [spoken(seed) for seed in range(30)]
+    seen = [filmed(seed) for seed in range(20)]
+    found, missed = (
+        figures_of(Features("", 0, rows), clips[:20], clips[20:], clips[20:], seen[:10], seen[10:])
+        for rows in (loudness, nothing)
+    )
+    assert found.phones_actors == found.phones_voices > 0.97
+    assert found.bilabials_actors > 0.97
+    assert found.lips[0] > 0.95
+    assert abs(found.lips[1]) < 0.2
+    assert missed.phones_actors < 0.5
+    assert missed.bilabials_actors < 0.3
+    assert abs(missed.lips[0]) < 0.2
+
+
+@pytest.mark.usefixtures("_quick")
+def test_where_nobody_is_measured_no_figure_is_given() -> None:
+    clips = [spoken(seed) for seed in range(4)]
+    figures = figures_of(Features("", 0, loudness), clips, [], clips, [], [])
+    assert np.isnan(figures.phones_actors)
+    assert np.isnan(figures.bilabials_actors)
+    assert np.isnan(figures.lips).all()
+    assert "nan" in command.line(Features("x", None, loudness), figures)
+
+
+@pytest.mark.usefixtures("_quick")
+def test_a_probe_is_the_same_each_time() -> None:
+    random = np.random.default_rng(0)
+    rows, classes = random.normal(size=(200, 3)).astype(np.float32), random.integers(0, 3, 200)
+    first, again = (probe.classifier(rows, classes, 3)(rows) for _ in range(2))
+    assert np.array_equal(first, again)
+    assert np.exp(first).sum(1) == pytest.approx(np.ones(200), abs=1e-4)
+
+
+def small_encoder() -> Encoder:
+    torch.manual_seed(1)
+    network = Encoder(Sizes(24, 2, 48, 3)).eval().requires_grad_(requires_grad=False)
+    for layer in network.stack:
+        layer.offset[:, 100:] += 0.5  # near hops count
+    return network
+
+
+def every_kind() -> list[Features]:
+    small = Architecture(width=16, encoder_dilations=(1,), decoder_dilations=(1,))
+    names = ("CTRL_C_jaw.ty",)
+    torch.manual_seed(1)
+    generator = build(Description(small, names, (), 16_000, 50, {})).eval()
+    encoder = small_encoder()
+    return [
+        kinds.log_mel(),
+        kinds.phone_head(generator),
+        *(kinds.encoded("small", encoder, delay) for delay in range(len(RIGHT_HOPS))),
+    ]
+
+
+@pytest.mark.parametrize("kind", range(2 + len(RIGHT_HOPS)))
+def test_features_have_a_row_a_hop_and_hear_no_later_than_they_say(kind: int) -> None:
+    features = every_kind()[kind]
+    sound = np.random.default_rng(1).normal(0, 0.1, 60 * HOP_SAMPLES + 100).astype(np.float32)
+    rows = features.rows(sound)
+    assert len(rows) == 60
+    assert features.future_ms is not None
+    row = 30
+    hears_until = row * HOP_SAMPLES + (features.future_ms + 1) * SAMPLE_RATE_HZ // 1000
+    for first, is_heard in ((hears_until, False), (hears_until - 2 * HOP_SAMPLES, True)):
+        changed = sound.copy()
+        changed[first:] = 0.9
+        difference = np.abs(features.rows(changed)[row] - rows[row]).max()
+        assert (difference > 1e-4) == is_heard
+
+
+def test_lips_are_read_where_they_were_tracked(tmp_path: Path) -> None:
+    curves: dict[str, NDArray[np.float32]] = {}
+    for folder, is_timed in (("grid_s1", False), ("strangers", True)):
+        (tmp_path / folder / "audio").mkdir(parents=True)
+        sound = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE_HZ)
+        path = tmp_path / folder / "audio/a.opus"
+        soundfile.write(path, sound, SAMPLE_RATE_HZ, format="OGG", subtype="OPUS")
+        lips = np.arange(25 * 9, dtype=np.float16).reshape(25, 9)
+        lips[3] = np.nan
+        curves = {"a": np.zeros((25, 52)), "a__lips": lips, "names": np.array(["x"])}
+        curves["lips_names"] = np.array(
+            [*material.LIPS, "outer_height_0_17", *(f"other{i}" for i in range(5))]
+        )
+        if is_timed:
+            curves["a__t"] = np.arange(25) / 25 + 0.1
+        name = "curves.npz" if is_timed else "curves_unsmoothed.npz"
+        np.savez(tmp_path / folder / name, **curves)
+    folders = Folders(tmp_path, tmp_path)
+    (man,) = material.grid_lips(folders)
+    assert list(man.rows[:4]) == [0, 2, 4, 8]
+    assert man.lips[3].tolist() == [36.0, 37.0, 38.0]
+    (stranger,) = material.strangers(folders, 5)
+    assert list(stranger.rows[:4]) == [5, 7, 9, 13]
+    assert stranger.rows[-1] < 50
+
+
+def test_missing_data_are_named_without_a_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "e.safetensors"
+    encoder = small_encoder()
+    save(path, encoder, EncoderDescription(encoder.sizes, {}))
+    words = ["probes", "--encoder", str(path), "--data", str(tmp_path), "--cache", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert ended.value.code == 2
+    assert "phones.json is not there; run models.training.prepare" in capsys.readouterr().err
+
+
+def test_bilabials_are_those_of_the_phone_table() -> None:
+    from models.evaluation.probes.figures import BILABIAL
+    from models.training.encoder.labels import EVENTS
+
+    assert EVENTS["bilabial"] == BILABIAL
+    assert set(BILABIAL) < set(INDEX)
