@@ -34,6 +34,8 @@ KERNEL = 3
 OFFSET_SCALE = 16.0
 HIDDEN = -1e4
 """Added to the score of a hop that a row may not attend to."""
+BLOCK_ROWS = 64
+"""Rows that attend at a time."""
 Caches = list[Tensor]
 
 
@@ -82,10 +84,10 @@ class Layer(nn.Module):
         """
         query, key, value = (self._apart(p) for p in self.projected(x).chunk(3, -1))
         if caches is None:
-            known, rows = 0, x.shape[1] - right
+            before, rows = 0, x.shape[1] - right
             x, query = x[:, :rows], query[:, :, :rows]
         else:
-            known, rows = REACH_HOPS + right, x.shape[1]
+            before, rows = REACH_HOPS, x.shape[1]
             key, value = (torch.cat((caches.pop(0), new), 2) for new in (key, value))
             caches += [key[:, :, rows:], value[:, :, rows:]]
             if right:
@@ -93,12 +95,27 @@ class Layer(nn.Module):
                 caches.append(waiting[:, rows:])
                 x, queries = waiting[:, :rows].chunk(2, -1)
                 query = self._apart(queries)
-        mixed = functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=self.scores(rows, key.shape[2], right, known, query.dtype)
-        )
-        x = x + self.mix(self._together(mixed))
+        x = x + self.mix(self._together(self._attended(query, key, value, right, before)))
         added: Tensor = self.outer(functional.gelu(self.inner(self.inner_norm(x))))
         return x + added
+
+    def _attended(
+        self, query: Tensor, key: Tensor, value: Tensor, right: int, before: int
+    ) -> Tensor:
+        """Return what each query attends to, [batch, heads, rows, width of a head].
+
+        `before` keys come before the first query's own. Rows go block by block: few of all the
+        keys are within a row's reach.
+        """
+        rows, parts = query.shape[2], []
+        for first in range(0, rows, BLOCK_ROWS):
+            count = min(BLOCK_ROWS, rows - first)
+            own = first + before
+            low, high = max(0, own - REACH_HOPS), own + count + right
+            scores = self.scores(count, high - low, right, own - low).to(query.dtype)
+            near = (query[:, :, first : first + count], key[:, :, low:high], value[:, :, low:high])
+            parts.append(functional.scaled_dot_product_attention(*near, attn_mask=scores))
+        return parts[0] if len(parts) == 1 else torch.cat(parts, 2)
 
     def projected(self, x: Tensor) -> Tensor:
         """Return query, key and value of `x` side by side, [batch, time, 3 * width]."""
@@ -114,19 +131,18 @@ class Layer(nn.Module):
         scores: Tensor = query @ key.transpose(2, 3) / query.shape[-1] ** 0.5
         return scores
 
-    def scores(self, rows: int, keys: int, right: int, known: int, dtype: torch.dtype) -> Tensor:
+    def scores(self, rows: int, keys: int, right: int, before: int) -> Tensor:
         """Return what distance adds to the scores, [1, heads, rows, keys].
 
-        `known` of the keys come before the first row's own, of which `right` belong to it.
+        `before` of the keys come before the first row's own.
         """
-        before = known - right if known else 0
-        if rows == 1 and known:
-            return (OFFSET_SCALE * self.offset[:, :keys]).to(dtype)[None, :, None]
+        if rows == 1 and before == REACH_HOPS:
+            return (OFFSET_SCALE * self.offset[:, :keys])[None, :, None]
         distance = torch.arange(keys)[None] - torch.arange(rows)[:, None] - before
         seen = (distance >= -REACH_HOPS) & (distance <= right)
         place = (distance + REACH_HOPS).clamp(0, REACH_HOPS + MOST_RIGHT).to(self.offset.device)
         added = OFFSET_SCALE * self.offset[:, place]
-        return added.masked_fill(~seen.to(added.device), HIDDEN).to(dtype)[None]
+        return added.masked_fill(~seen.to(added.device), HIDDEN)[None]
 
     def _apart(self, x: Tensor) -> Tensor:
         return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
