@@ -25,8 +25,10 @@ from models.encoder.weights import load
 from models.errors import WeightsError
 from models.training.encoder.begin import begun, standardise
 from models.training.encoder.card import describe, write_weights
-from models.training.encoder.streams import Streams
+from models.training.encoder.content import fit_content
+from models.training.encoder.streams import NO_SPEECH, Streams
 from models.training.encoder.taught import FOLDER, TaughtSet
+from models.training.encoder.whisper import read
 from models.training.progress import Progress
 from models.training.run import Run, Settings
 from models.training.sources import require
@@ -51,7 +53,7 @@ SETTINGS = Settings(
 DELAY_SHARES = (0.25, 0.5, 0.25)
 """How often a batch is heard at each index of `RIGHT_HOPS`."""
 COSINE_WEIGHT = 0.5
-FITTED_CLIPS, SCALED_CLIPS = 30, 400
+FITTED_CLIPS, SCALED_CLIPS, CONTENT_CLIPS = 30, 400, 240
 DEV_BATCHES = 3
 
 
@@ -67,34 +69,41 @@ def features_of(encoder: Encoder, batch: Batch, delay: int, precision: str) -> T
     return rows
 
 
-def layer_loss(encoder: Encoder, rows: Tensor, batch: Batch) -> Tensor:
-    """Return the distance of the encoder's `rows` to the teacher's where it told any."""
+def layer_loss(encoder: Encoder, rows: Tensor, batch: Batch, content: Tensor) -> Tensor:
+    """Return the distance of the encoder's `rows` to the teacher's where it told any.
+
+    `content` [width, directions] are the directions in which they are compared.
+    """
     # Row 0 stands for the time at which the second hop begins.
     layer, told = (x[:, 1 : 1 + rows.shape[1]] for x in (batch.layer, batch.told))
-    wanted = ((layer - encoder.mean) / encoder.spread)[told]
-    heard = rows[told]
+    wanted = ((layer - encoder.mean) / encoder.spread)[told] @ content
+    heard = rows[told] @ content
     apart = 1.0 - functional.cosine_similarity(heard, wanted, -1).mean()
     return functional.smooth_l1_loss(heard, wanted) + COSINE_WEIGHT * apart
 
 
 @torch.no_grad()
-def explained(encoder: Encoder, streams: Streams, seed: int) -> list[float]:
+def explained(encoder: Encoder, streams: Streams, seed: int, content: Tensor) -> list[float]:
     """Return the share of the teacher's variance that the encoder gives, by delay, in scenes."""
     errors, whole = np.zeros(len(RIGHT_HOPS)), 0.0
     for number in range(DEV_BATCHES):
         batch = streams.draw(seed, number)
         rows = streams.hops - delay_hops(len(RIGHT_HOPS) - 1)
         told = batch.told[:, 1 : 1 + rows]
-        wanted = ((batch.layer - encoder.mean) / encoder.spread)[:, 1 : 1 + rows][told]
+        wanted = ((batch.layer - encoder.mean) / encoder.spread)[:, 1 : 1 + rows][told] @ content
         whole += float((wanted - wanted.mean(0)).square().sum())
         for delay in range(len(RIGHT_HOPS)):
-            heard = encoder(batch.samples, delay)[:, :rows][told]
+            heard = encoder(batch.samples, delay)[:, :rows][told] @ content
             errors[delay] += float((heard - wanted).square().sum())
     return [float(share) for share in 1.0 - errors / whole]
 
 
-def distil(cache: Path, folder: Path, settings: Settings, first: Encoder) -> Encoder:
+def distil(
+    cache: Path, folder: Path, settings: Settings, first: Encoder, content: Tensor
+) -> Encoder:
     """Run (or finish) the distillation from `first`; return the averaged encoder.
+
+    `content` are the directions that are asked for.
 
     WeightsError: `folder` holds a run that was begun otherwise.
     """
@@ -106,13 +115,13 @@ def distil(cache: Path, folder: Path, settings: Settings, first: Encoder) -> Enc
     for step in run.steps():
         batch = streams.draw(settings.seed, step)
         rows = features_of(run.network, batch, drawn_delay(settings.seed, step), settings.precision)
-        loss = layer_loss(run.network, rows, batch)
+        loss = layer_loss(run.network, rows, batch, content)
         run.update(loss)
         progress.tell(layer=loss)
         if run.step % settings.save_every == 0:
             write_weights(folder / "encoder.safetensors", run.average, description)
         if run.step % settings.check_every == 0:
-            shares = ", ".join(f"{share:.3f}" for share in explained(run.average, dev, 5))
+            shares = ", ".join(f"{share:.3f}" for share in explained(run.average, dev, 5, content))
             print(f"  explained at each delay, dev: {shares}", flush=True)
     write_weights(folder / "encoder.safetensors", run.average, description)
     return run.average
@@ -126,6 +135,18 @@ def beginning(checkpoint: Path, cache: Path) -> Encoder:
     encoder = begun(checkpoint, [taught.sound(clip) for clip in picked[:FITTED_CLIPS]])
     standardise(encoder, [taught.layer(clip) for clip in picked])
     return encoder
+
+
+def content_of(checkpoint: Path, cache: Path, encoder: Encoder) -> Tensor:
+    """Return the directions of the teacher's layer that do not depend on a hop's place.
+
+    In units of `encoder`'s features, fitted on the set in `cache`.
+    """
+    taught = TaughtSet(cache, "train")
+    spoken = [clip for clip in taught.clips if clip.source != NO_SPEECH]
+    picked = [spoken[i] for i in np.random.default_rng(6).permutation(len(spoken))[:CONTENT_CLIPS]]
+    clips = [(taught.sound(clip), taught.layer(clip)) for clip in picked]
+    return fit_content(read(checkpoint), clips, encoder.spread.numpy())
 
 
 def main() -> None:
@@ -151,7 +172,9 @@ def main() -> None:
             first = load(options.begin_with)[0].requires_grad_()
         else:
             first = beginning(checkpoint, options.cache)
-        distil(options.cache, options.runs, settings, first)
+        content = content_of(checkpoint, options.cache, first)
+        print(f"directions asked for: {content.shape[1]}", flush=True)
+        distil(options.cache, options.runs, settings, first, content)
     except WeightsError as error:
         parser.error(str(error))
     print(f"wrote {options.runs / 'encoder.safetensors'}")

@@ -23,7 +23,7 @@ from models.encoder.network import RIGHT_HOPS
 from models.encoder.weights import load
 from models.errors import WeightsError
 from models.training.encoder.card import describe, write_weights
-from models.training.encoder.distil import drawn_delay, features_of, layer_loss
+from models.training.encoder.distil import content_of, drawn_delay, features_of, layer_loss
 from models.training.encoder.labels import HEADS, Labels, phone_loss, phones_right
 from models.training.encoder.streams import Streams
 from models.training.encoder.taught import FOLDER, TaughtSet
@@ -98,8 +98,11 @@ def learn(
     settings: Settings,
     first: Encoder,
     begun_with: dict[str, object],
+    content: Tensor,
 ) -> Hearing:
     """Run (or finish) the training from `first`, writing to `out`; return the averaged network.
+
+    `content` are the directions of the teacher's layer that stay asked for.
 
     WeightsError: `folder` holds a run that was begun otherwise.
     """
@@ -117,7 +120,7 @@ def learn(
         batch = streams.draw(settings.seed, step)
         network, delay = run.network, drawn_delay(settings.seed, step)
         rows = features_of(network.encoder, batch, delay, settings.precision)
-        layer = layer_loss(network.encoder, rows, batch)
+        layer = layer_loss(network.encoder, rows, batch, content)
         phones = phone_loss(network.logits(rows), batch.phones[:, 1 : 1 + rows.shape[1]])
         run.update(phones + LAYER_WEIGHT * layer)
         progress.tell(layer=layer, phones=phones)
@@ -140,12 +143,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--begin-with", type=Path, required=True, help="what distil wrote")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--whisper", type=Path, help="default: whisper_tiny_en in --data")
     parser.add_argument("--cache", type=Path, default=Path("../cache"))
     parser.add_argument("--runs", type=Path, default=Path("../runs/phones"))
     parser.add_argument("--out", type=Path, help="default: encoder.safetensors in --runs")
     parser.add_argument("--seed", type=int, default=SETTINGS.seed)
     parser.add_argument("--steps", type=int, default=SETTINGS.steps)
     options = parser.parse_args()
+    checkpoint = options.whisper or options.data / "whisper_tiny_en/encoder_f16.npz"
+    require(parser, checkpoint, "the encoder of Whisper tiny.en teaches; name it with --whisper")
     require(parser, options.cache / FOLDER, "run models.training.encoder.prepare first")
     require(parser, options.cache / "phones.json", "run models.training.prepare first")
     torch.set_num_threads(1)
@@ -154,7 +161,8 @@ def main() -> None:
     try:
         encoder, _, begun_with = load(options.begin_with)
         first = encoder.requires_grad_().train()
-        learn(options.cache, options.runs, out, settings, first, dict(begun_with.card))
+        content = content_of(checkpoint, options.cache, first)
+        learn(options.cache, options.runs, out, settings, first, dict(begun_with.card), content)
     except WeightsError as error:
         parser.error(str(error))
     print(f"wrote {out}")

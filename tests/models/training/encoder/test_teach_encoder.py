@@ -27,6 +27,9 @@ SHORT = replace(
     first_stage.SETTINGS, steps=4, warm_up_steps=1, check_every=100, save_every=2, precision="fp32"
 )
 
+EVERYTHING = torch.eye(384)
+"""Every direction of the teacher's layer."""
+
 
 @pytest.fixture(autouse=True)
 def _short_streams(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,12 +51,14 @@ def test_it_begins_as_the_teacher_on_the_teacher_s_scale(begun: Encoder, checkpo
 
 def test_a_few_steps_bring_it_nearer(begun: Encoder, taught_cache: Path, tmp_path: Path) -> None:
     longer = replace(SHORT, steps=12, learning_rate=1e-3)
-    taught = first_stage.distil(taught_cache, tmp_path, longer, begun)
+    taught = first_stage.distil(taught_cache, tmp_path, longer, begun, EVERYTHING)
     dev = streams.Streams(first_stage.TaughtSet(taught_cache, "dev"))
     batch = dev.draw(3, 0)
     with torch.no_grad():
         losses = [
-            first_stage.layer_loss(e, first_stage.features_of(e, batch, 1, "fp32"), batch)
+            first_stage.layer_loss(
+                e, first_stage.features_of(e, batch, 1, "fp32"), batch, EVERYTHING
+            )
             for e in (begun, taught)
         ]
     assert losses[1] < losses[0]
@@ -62,7 +67,7 @@ def test_a_few_steps_bring_it_nearer(begun: Encoder, taught_cache: Path, tmp_pat
 def test_an_interrupted_run_ends_with_the_same_weights(
     begun: Encoder, taught_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    straight = first_stage.distil(taught_cache, tmp_path / "straight", SHORT, begun)
+    straight = first_stage.distil(taught_cache, tmp_path / "straight", SHORT, begun, EVERYTHING)
     kept = Run.save
 
     def save_then_stop(run: Run) -> None:
@@ -71,9 +76,9 @@ def test_an_interrupted_run_ends_with_the_same_weights(
 
     monkeypatch.setattr(Run, "save", save_then_stop)
     with pytest.raises(KeyboardInterrupt):
-        first_stage.distil(taught_cache, tmp_path / "broken", SHORT, begun)
+        first_stage.distil(taught_cache, tmp_path / "broken", SHORT, begun, EVERYTHING)
     monkeypatch.setattr(Run, "save", kept)
-    resumed = first_stage.distil(taught_cache, tmp_path / "broken", SHORT, begun)
+    resumed = first_stage.distil(taught_cache, tmp_path / "broken", SHORT, begun, EVERYTHING)
     for one, other in zip(straight.parameters(), resumed.parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-6)
 
@@ -83,7 +88,9 @@ def test_phones_go_on_from_the_layer_and_reach_every_layer(
 ) -> None:
     out = tmp_path / "encoder.safetensors"
     card = {"licence": "Apache-2.0", "training_hash": "first"}
-    hearing = second_stage.learn(taught_cache, tmp_path / "run", out, SHORT, begun, card)
+    hearing = second_stage.learn(
+        taught_cache, tmp_path / "run", out, SHORT, begun, card, EVERYTHING
+    )
     encoder, heads, description = load(out)
     assert description.heads == HEADS
     assert description.card["licence"] == "Apache-2.0"
@@ -100,9 +107,9 @@ def test_phones_go_on_from_the_layer_and_reach_every_layer(
 def test_a_run_of_another_set_is_not_gone_on_with(
     begun: Encoder, taught_cache: Path, tmp_path: Path
 ) -> None:
-    first_stage.distil(taught_cache, tmp_path, SHORT, begun)
+    first_stage.distil(taught_cache, tmp_path, SHORT, begun, EVERYTHING)
     with pytest.raises(WeightsError, match="seed 31, now 5"):
-        first_stage.distil(taught_cache, tmp_path, replace(SHORT, seed=5), begun)
+        first_stage.distil(taught_cache, tmp_path, replace(SHORT, seed=5), begun, EVERYTHING)
 
 
 def test_delays_are_drawn_by_the_step(begun: Encoder) -> None:
