@@ -26,7 +26,7 @@ from models.errors import WeightsError
 from models.training.encoder.begin import begun, standardise
 from models.training.encoder.card import describe, write_weights
 from models.training.encoder.content import fit_content
-from models.training.encoder.streams import NO_SPEECH, Streams
+from models.training.encoder.streams import NO_SPEECH, STREAMS, Streams
 from models.training.encoder.taught import FOLDER, TaughtSet
 from models.training.encoder.whisper import read
 from models.training.progress import Progress
@@ -42,12 +42,12 @@ if TYPE_CHECKING:
 SETTINGS = Settings(
     seed=31,
     steps=4000,
-    batch=4,
+    batch=STREAMS,
     learning_rate=3e-4,
     warm_up_steps=100,
     average=0.998,
     check_every=500,
-    save_every=100,
+    save_every=50,
     network="encoder",
 )
 DELAY_SHARES = (0.25, 0.5, 0.25)
@@ -108,7 +108,8 @@ def distil(
     WeightsError: `folder` holds a run that was begun otherwise.
     """
     taught = TaughtSet(cache, "train")
-    streams, dev = Streams(taught), Streams(TaughtSet(cache, "dev"))
+    streams = Streams(taught, None, settings.batch)
+    dev = Streams(TaughtSet(cache, "dev"))
     description = describe(taught, asdict(settings), {})
     run = Run(folder, settings, lambda: copy.deepcopy(first), torch.device("cpu"), taught.keys)
     progress = Progress(run, 20)

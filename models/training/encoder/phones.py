@@ -25,7 +25,7 @@ from models.errors import WeightsError
 from models.training.encoder.card import describe, write_weights
 from models.training.encoder.distil import content_of, drawn_delay, features_of, layer_loss
 from models.training.encoder.labels import HEADS, Labels, phone_loss, phones_right
-from models.training.encoder.streams import Streams
+from models.training.encoder.streams import STREAMS, Streams
 from models.training.encoder.taught import FOLDER, TaughtSet
 from models.training.progress import Progress
 from models.training.run import Run, Settings
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
 
 SETTINGS = Settings(
     seed=32,
-    steps=1500,
-    batch=4,
-    learning_rate=1.5e-4,
+    steps=1000,
+    batch=STREAMS,
+    learning_rate=3e-4,
     warm_up_steps=50,
-    average=0.99,
-    check_every=250,
-    save_every=50,
+    average=0.995,
+    check_every=500,
+    save_every=25,
     network="encoder",
 )
 LAYER_WEIGHT = 1.0
@@ -108,7 +108,7 @@ def learn(
     """
     taught, held_out = TaughtSet(cache, "train"), TaughtSet(cache, "dev")
     path = cache / "phones.json"
-    streams = Streams(taught, Labels(taught, path))
+    streams = Streams(taught, Labels(taught, path), settings.batch)
     dev = Streams(held_out, Labels(held_out, path))
     description = describe(taught, asdict(settings), begun_with, HEADS)
     made_with = taught.keys | {"begun_with": begun_with}

@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from models.encoder.network import Encoder
 
 SHORT = replace(
-    first_stage.SETTINGS, steps=4, warm_up_steps=1, check_every=100, save_every=2, precision="fp32"
+    first_stage.SETTINGS,
+    batch=2,
+    steps=4,
+    warm_up_steps=1,
+    check_every=100,
+    save_every=2,
+    precision="fp32",
 )
 
 EVERYTHING = torch.eye(384)
