@@ -56,16 +56,18 @@ DEV_BATCHES = 4
 class Hearing(nn.Module):
     """An encoder and the heads that read it."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, heads: nn.Linear | None = None) -> None:
+        """`heads` are those of an earlier round; without them heads begin at nothing."""
         super().__init__()
         self.encoder = encoder
         self.heads = nn.Linear(encoder.sizes.width, len(HEADS))
-        nn.init.zeros_(self.heads.weight)
-        nn.init.zeros_(self.heads.bias)
+        for name, tensor in self.heads.named_parameters():
+            known = 0.0 if heads is None else heads.state_dict()[name] / HEAD_SCALE
+            tensor.data.copy_(torch.as_tensor(known))
 
     def logits(self, rows: Tensor) -> Tensor:
         """Return what the heads say of features [..., width], [..., HEADS]."""
-        # Heads begin at nothing: the scale makes them learn faster than the encoder may.
+        # The scale makes heads, which begin at nothing, learn faster than the encoder may.
         said: Tensor = HEAD_SCALE * self.heads(rows)
         return said
 
@@ -96,7 +98,7 @@ def learn(
     folder: Path,
     out: Path,
     settings: Settings,
-    first: Encoder,
+    first: Hearing,
     begun_with: dict[str, object],
     content: Tensor,
 ) -> Hearing:
@@ -112,9 +114,7 @@ def learn(
     dev = Streams(held_out, Labels(held_out, path))
     description = describe(taught, asdict(settings), begun_with, HEADS)
     made_with = taught.keys | {"begun_with": begun_with}
-    run = Run(
-        folder, settings, lambda: Hearing(copy.deepcopy(first)), torch.device("cpu"), made_with
-    )
+    run = Run(folder, settings, lambda: copy.deepcopy(first), torch.device("cpu"), made_with)
     progress = Progress(run, 20)
     for step in run.steps():
         batch = streams.draw(settings.seed, step)
@@ -142,7 +142,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--begin-with", type=Path, required=True, help="what distil wrote")
+    parser.add_argument(
+        "--begin-with", type=Path, required=True, help="what distil, or an earlier round, wrote"
+    )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--whisper", type=Path, help="default: whisper_tiny_en in --data")
     parser.add_argument("--cache", type=Path, default=Path("../cache"))
@@ -159,9 +161,10 @@ def main() -> None:
     settings = Settings(**asdict(SETTINGS) | {"seed": options.seed, "steps": options.steps})
     out = options.out or options.runs / "encoder.safetensors"
     try:
-        encoder, _, begun_with = load(options.begin_with)
-        first = encoder.requires_grad_().train()
-        content = content_of(checkpoint, options.cache, first)
+        encoder, heads, begun_with = load(options.begin_with)
+        kept = heads if begun_with.heads == HEADS else None
+        first = Hearing(encoder.requires_grad_().train(), kept)
+        content = content_of(checkpoint, options.cache, encoder)
         learn(options.cache, options.runs, out, settings, first, dict(begun_with.card), content)
     except WeightsError as error:
         parser.error(str(error))

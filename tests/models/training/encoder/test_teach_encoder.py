@@ -95,7 +95,7 @@ def test_phones_go_on_from_the_layer_and_reach_every_layer(
     out = tmp_path / "encoder.safetensors"
     card = {"licence": "Apache-2.0", "training_hash": "first"}
     hearing = second_stage.learn(
-        taught_cache, tmp_path / "run", out, SHORT, begun, card, EVERYTHING
+        taught_cache, tmp_path / "run", out, SHORT, second_stage.Hearing(begun), card, EVERYTHING
     )
     encoder, heads, description = load(out)
     assert description.heads == HEADS
@@ -105,6 +105,8 @@ def test_phones_go_on_from_the_layer_and_reach_every_layer(
     rows = torch.randn(3, 384)
     assert heads is not None
     assert torch.allclose(heads(rows), hearing.logits(rows), atol=1e-2)
+    further = second_stage.Hearing(encoder, heads)
+    assert torch.allclose(further.logits(rows), heads(rows), atol=1e-4)
     for name, tensor in begun.named_parameters():
         if name != "delays":  # a step hears one delay
             assert not torch.equal(encoder.state_dict()[name], tensor), name
