@@ -6,7 +6,7 @@ needs `encoder_f16.npz` of Whisper tiny.en (`--whisper`), which only training re
 clip stand `--copies` more of it, in other voices: played at another speed, or with another pitch
 and throat; the teacher hears each as a recording of its own. A finished part is kept until what it
 was made of changes. The recordings are those of the training set of faces (`models.training.
-prepare`, same options); phones are aligned by the same aligner and kept beside it.
+prepare`, same options), and so are their phones, which the same aligner writes to `phones.json`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from models.training.encoder.noises import no_speech
 from models.training.encoder.taught import FOLDER, Taught, key_of, write_folder
 from models.training.encoder.whisper import TAUGHT_LAYERS, Whisper, positions, read
 from models.training.manifest import source_digest
+from models.training.prepare import align_all
 from models.training.sources import clips_of, folders_of, require
 from models.training.voices import other_voices
 
@@ -149,6 +150,10 @@ def main() -> None:
     folders = folders_of(options.data, options.more_speech, research=options.research)
     if not folders:
         parser.error(f"{options.data}: no recordings found; name the data folder with --data")
+    try:
+        align_all(folders, options.cache)
+    except ModuleNotFoundError as error:
+        parser.error(f"{error.name} is not installed; pip install 'cstalk-bridge[train]'")
     prepare(folders, checkpoint, options.cache, options.copies)
 
 

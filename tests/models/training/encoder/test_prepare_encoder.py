@@ -118,3 +118,24 @@ def test_each_kind_of_sound_can_be_heard_but_silence() -> None:
         made = maker(32_000, np.random.default_rng(1))
         assert np.isfinite(made).all()
         assert (np.abs(made).max() > 0) == (maker.__name__ != "silence")
+
+
+def test_the_command_writes_the_set_and_its_phones(
+    folders: dict[str, Path], checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del folders
+    words = ["prepare", "--data", tmp_path, "--cache", tmp_path / "cache", "--whisper", checkpoint]
+    monkeypatch.setattr("sys.argv", [*map(str, words), "--copies", "0"])
+    script.main()
+    assert (tmp_path / "cache/phones.json").read_text("utf-8") == "{}"
+    assert set(TaughtSet(tmp_path / "cache", "train").minutes()) == {"kathleen", "no_speech"}
+
+
+def test_without_the_teacher_nothing_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["prepare", "--data", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        script.main()
+    assert ended.value.code == 2
+    assert "name it with --whisper" in capsys.readouterr().err
