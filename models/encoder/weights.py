@@ -72,7 +72,7 @@ def load(path: Path) -> tuple[Encoder, torch.nn.Linear | None, EncoderDescriptio
     if wanted != {name: tensor.shape for name, tensor in tensors.items()}:
         raise WeightsError(f"{path}: the tensors do not fit the description; fetch it again")
     encoder, heads = _networks(description)
-    state = {name: tensor.float() for name, tensor in tensors.items()}
+    state = {name: torch.from_numpy(array).float() for name, array in tensors.items()}
     own = {name: t for name, t in state.items() if not name.startswith("heads.")}
     encoder.load_state_dict(own)
     if heads is not None:

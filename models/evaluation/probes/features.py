@@ -14,7 +14,7 @@ import torch
 from models.encoder.mel import COLUMNS, FRAME_SAMPLES, STEP_SAMPLES, WhisperMel
 from models.encoder.network import RIGHT_HOPS, delay_hops
 from models.encoder.stream import encode
-from models.features import HISTORY_SAMPLES
+from models.mel import HISTORY_SAMPLES
 from models.network import PHONE_DELAY_HOPS
 from models.timing import HOP_MS, HOP_SAMPLES, SAMPLE_RATE_HZ
 from models.training.encoder.prepare import heard_by, levelled
