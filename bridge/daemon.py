@@ -31,7 +31,7 @@ from bridge.monitor.dashboard import open_monitor
 from bridge.monitor.logs import logged
 from bridge.opening import open_metrics, open_stage, open_subjects
 from bridge.priority import Role, lowest, raised, sentence
-from bridge.process import quiet_libraries, settle, stop_on_signals
+from bridge.process import bound_heap, quiet_libraries, settle, stop_on_signals
 from bridge.recording.recovery import recover
 from bridge.subject import show as show_faces
 
@@ -67,6 +67,7 @@ def run(
     link leaves its face at rest, and a take is ended. Raises UserError for what the user can mend:
     weights, files, devices, hosts, and a take that was lost.
     """
+    bound_heap()
     stop, wake, now = stop or threading.Event(), threading.Event(), host_now
     desk = desk or Desk()
     with ExitStack() as closing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import signal
@@ -22,6 +23,12 @@ STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 """Ctrl+C, a request to end, a terminal that was closed, and Ctrl+Break, which is how Windows asks
 for both."""
 
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
+"""Parameters of glibc's mallopt, by its malloc.h."""
+HEAPS = 2
+LARGE_BYTES = 256 * 1024
+"""A block from this size on is taken from the system and given back when it is freed."""
+
 MATH_THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """Environment variables which keep numpy and torch to one thread: for sums as small as ours
 several are slower, and stall when the machine is busy."""
@@ -31,6 +38,21 @@ def limit_math_threads() -> None:
     """Set `MATH_THREADS` where the user has not; it counts before numpy is first imported."""
     for name, value in MATH_THREADS.items():
         os.environ.setdefault(name, value)
+
+
+def bound_heap() -> None:
+    """Keep the C library from holding on to memory that is free; call before threads start.
+
+    glibc gives threads heaps of their own, up to eight for each core, and learns to take ever
+    larger blocks from them; over hours of threads that come and go each keeps its scraps. Two heaps
+    are enough where one thread at a time holds the interpreter. Does nothing on other systems.
+    """
+    if sys.platform != "linux":
+        return
+    library = ctypes.CDLL(None)
+    if hasattr(library, "gnu_get_libc_version"):
+        library.mallopt(M_ARENA_MAX, HEAPS)
+        library.mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
 def settle() -> None:

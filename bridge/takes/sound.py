@@ -79,7 +79,7 @@ class FileSound:
 
     `opened` opens the file each time it is called, and `frames` is how many its decoder gives.
     `where` names it in problems. A rate above 48 kHz is divided by a whole number. `notices` are
-    what is to be told to the user.
+    what is to be told to the user. UserError for a rate out of range, or that cannot be divided so.
     """
 
     def __init__(
@@ -99,6 +99,9 @@ class FileSound:
         self._file_frames = frames if frames is not None else decoder.frames or 0
         self._file_rate_hz = decoder.rate_hz
         self._divisor = _divisor(decoder.rate_hz)
+        if not _is_usable(decoder.rate_hz):
+            decoder.close()
+            raise UserError(_unusable(where, decoder.rate_hz))
         self.rate_hz = decoder.rate_hz // self._divisor
         self.frames = -(-self._file_frames // self._divisor)
         self.notices = notices
@@ -155,10 +158,8 @@ def _problems(where: str, decoder: Decoder, channel: Channel) -> list[Problem]:
     rate_hz, problems = decoder.rate_hz, []
     if decoder.frames == 0:
         problems.append(Problem(where, "it holds no sound", f"use a {FORMATS} file with sound"))
-    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ or not _divisor(rate_hz):
-        what = f"its rate of {rate_hz} Hz cannot be used, which goes from {MIN_RATE_HZ} Hz"
-        remedy = "convert it to 48000 Hz"
-        problems.append(Problem(where, f"{what} to {MAX_RATE_HZ} Hz", remedy))
+    if not _is_usable(rate_hz):
+        problems.append(_unusable(where, rate_hz))
     if isinstance(channel, int) and channel > decoder.channels:
         what = f"channel {channel} is asked for, the file has {decoder.channels}"
         problems.append(Problem(where, what, "choose another, or none to mix them"))
@@ -181,6 +182,15 @@ def _content_problems(where: str, found: Survey, rate_hz: int) -> list[Problem]:
 def _too_long(where: str, lasts: str) -> Problem:
     what = f"it lasts {lasts}, at most {MAX_SOUND_S / 3600:g} h are possible"
     return Problem(where, what, "cut it into parts")
+
+
+def _is_usable(rate_hz: int) -> bool:
+    return MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ and _divisor(rate_hz) > 0
+
+
+def _unusable(where: str, rate_hz: int) -> Problem:
+    what = f"its rate of {rate_hz} Hz cannot be used, which goes from {MIN_RATE_HZ} Hz"
+    return Problem(where, f"{what} to {MAX_RATE_HZ} Hz", "convert it to 48000 Hz")
 
 
 def _divisor(rate_hz: int) -> int:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import sys
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -189,3 +191,19 @@ def test_what_is_no_take_is_told(tmp_path: Path, content: bytes) -> None:
         load_take(path)
     with pytest.raises(UserError, match="no such file"):
         load_take(tmp_path / "none.take")
+
+
+@pytest.mark.parametrize("rate_hz", [1, 4000, 655_350])
+def test_sound_of_a_rate_that_cannot_be_used_is_told(tmp_path: Path, rate_hz: int) -> None:
+    path = tmp_path / "a.take"
+    save_take(made_take(50), path)
+    flac = io.BytesIO()
+    soundfile.write(flac, np.zeros(400, dtype=np.int16), rate_hz, format="FLAC", subtype="PCM_16")
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["sound.flac"] = flac.getvalue()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(UserError, match=f"its rate of {rate_hz} Hz cannot be used"):
+        load_take(path)
