@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 MODULE = "bridge.bench.daemon_process"
 KEPT = 1 << 14
 """Newest measurements kept of each kind: 4.5 minutes of ticks at 60 fps, 64 kB."""
+KEPT_SECONDS = 600
+"""Newest seconds of which the state is kept, so that a soak measures the program and not this."""
 ENDING_S = 15.0
 """How long a daemon may take to end."""
 
@@ -146,7 +148,7 @@ class Keeper:
     """Keeps everything that a daemon measures, and prints it when it is asked to."""
 
     def __init__(self) -> None:
-        self._seconds: deque[Second] = deque(maxlen=KEPT)
+        self._seconds: deque[Second] = deque(maxlen=KEPT_SECONDS)
 
     @contextmanager
     def watch(self, metrics: Metrics) -> Iterator[None]:

@@ -10,10 +10,10 @@ Members are stored, not packed, so that their sizes are known before they are re
 
 from __future__ import annotations
 
+import ast
 import json
 import shutil
 import struct
-import tokenize
 import zipfile
 from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
 
@@ -47,6 +47,8 @@ MAX_ROWS = int(MAX_SOUND_S * 60)
 MAX_HEADER_BYTES = 4 << 20
 ARRAY_HEAD_BYTES = 128
 """Bytes of an array's own header; numpy pads it to a multiple of 64."""
+ARRAY_MAGIC = b"\x93NUMPY\x01\x00" + (ARRAY_HEAD_BYTES - 10).to_bytes(2, "little")
+"""What such an array begins with: version 1.0 of the format, and the length of its header."""
 
 COPIED_BYTES = 1 << 20
 
@@ -58,7 +60,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 FAULTS = (
     *(zipfile.BadZipFile, EOFError, KeyError, ValueError, NotImplementedError, OverflowError),
-    *(RecursionError, SyntaxError, tokenize.TokenError, struct.error),
+    *(RecursionError, SyntaxError, MemoryError, TypeError, struct.error),
 )
 """What the readers of zips, JSON and arrays meet in a file that is damaged."""
 
@@ -183,15 +185,18 @@ def _array(archive: zipfile.ZipFile, name: str, shape: tuple[int, int]) -> NDArr
     size = archive.getinfo(name).file_size
     if size != ARRAY_HEAD_BYTES + 4 * shape[0] * shape[1]:
         raise ValueError(f"{name} has {size} bytes, which {shape[0]} rows of {shape[1]} do not")
-    with archive.open(name) as member:
-        values = np.lib.format.read_array(
-            member, allow_pickle=False, max_header_size=ARRAY_HEAD_BYTES
-        )
-    if values.shape != shape or values.dtype != np.float32:
-        raise ValueError(f"{name} is {values.dtype} {list(values.shape)}")
+    whole = archive.read(name)
+    # Not by numpy's reader, which also takes what Python 2 wrote, with a warning.
+    if whole[: len(ARRAY_MAGIC)] != ARRAY_MAGIC:
+        raise ValueError(f"{name} is no array")
+    head = ast.literal_eval(whole[len(ARRAY_MAGIC) : ARRAY_HEAD_BYTES].decode("ascii").strip())
+    wanted = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    if head != wanted:
+        raise ValueError(f"{name} is {head}, not {wanted}")
+    values = np.frombuffer(whole, dtype="<f4", offset=ARRAY_HEAD_BYTES).reshape(shape)
     if not np.isfinite(values).all():
         raise ValueError(f"{name} holds values that are not finite")
-    return np.asarray(values)
+    return values.astype(np.float32)
 
 
 def _sound(path: Path, archive: zipfile.ZipFile) -> FileSound | None:
