@@ -68,8 +68,9 @@ def open_session(model: ModelProto) -> onnxruntime.InferenceSession:
 @lru_cache(HOP_COUNTS)
 def tap_inputs(hops: int, dilations: frozenset[int]) -> Mapping[str, NDArray[np.int64]]:
     """Return the places of the taps of each of `hops` outputs, oldest first, by input name."""
-    first, places = np.arange(hops)[:, None], np.arange(KERNEL)
-    return {taps_name(dilation): first + dilation * places for dilation in dilations}
+    # Where NumPy is older than 2, its own integers have 32 bits on Windows.
+    first, places = (np.arange(count, dtype=np.int64) for count in (hops, KERNEL))
+    return {taps_name(dilation): first[:, None] + dilation * places for dilation in dilations}
 
 
 def taps_name(dilation: int) -> str:
