@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from bridge.errors import UserError
@@ -22,7 +24,7 @@ def write(tmp_path):
 def problems_of(path) -> list[str]:
     with pytest.raises(UserError) as caught:
         load_rigmap(path)
-    folder = f"{path.parent}/" if hasattr(path, "parent") else ""
+    folder = f"{path.parent}{os.sep}" if hasattr(path, "parent") else ""
     return [str(problem).replace(folder, "") for problem in caught.value.problems]
 
 
