@@ -6,12 +6,14 @@ logs waits for a disk: records go into a bounded queue, which a thread of its ow
 
 from __future__ import annotations
 
+import errno
 import logging
 import logging.handlers
 import platform
 import queue
 import sys
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.clock.host import host_now
@@ -22,13 +24,14 @@ from bridge.version import program_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from bridge.monitor.metrics import Metrics
 
 LOGGERS = ("bridge", "models")
 FILE_BYTES, KEPT_FILES = 5_000_000, 4
 """A file that is full becomes FILE.1, up to so many; then the oldest goes: 25 MB at most."""
+HELD_BYTES = FILE_BYTES * (1 + KEPT_FILES)
+"""What the file grows to where it cannot be renamed: 45 MB with the files before it."""
 WAITING_RECORDS = 1000
 """Records that wait to be written; what comes beyond is left out and counted."""
 LINE = "%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s"
@@ -64,13 +67,33 @@ class BoundedQueueHandler(logging.handlers.QueueHandler):
 
 
 class LogFile(logging.handlers.RotatingFileHandler):
-    """A file that is rotated; what cannot be written, as on a full disk, is lost and counted."""
+    """A file that is rotated; what cannot be written, as on a full disk, is lost and counted.
+
+    On Windows a file that another program reads cannot be renamed: it then grows to `HELD_BYTES`.
+    """
 
     def __init__(self, path: Path) -> None:
         self.lost = 0
         super().__init__(
             path, maxBytes=FILE_BYTES, backupCount=KEPT_FILES, encoding="utf-8", errors="replace"
         )
+
+    def doRollover(self) -> None:  # noqa: N802 - logging's
+        """Begin a new file; while that cannot be, go on in this one. OSError at its limit."""
+        size_bytes = 0
+        if self.stream is not None:
+            size_bytes = self.stream.tell()
+            self.stream.close()
+            self.stream = None
+        # Else the files before it would move on at each record, and the oldest go, for nothing.
+        if all(map(_can_be_renamed, self._files())):
+            super().doRollover()
+        elif size_bytes >= HELD_BYTES:
+            raise OSError(errno.EFBIG, "the log cannot be rotated", self.baseFilename)
+
+    def _files(self) -> list[Path]:
+        current = Path(self.baseFilename)
+        return [current, *(Path(f"{current}.{number + 1}") for number in range(KEPT_FILES))]
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging's
         """Count a record that is lost; a show does not end for its log."""
@@ -141,6 +164,16 @@ def logged(metrics: Metrics) -> Iterator[None]:
         return
     with LogMonitor(metrics):
         yield
+
+
+def _can_be_renamed(path: Path) -> bool:
+    try:
+        path.rename(path)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _writer(path: Path | None) -> logging.Handler:

@@ -22,6 +22,11 @@ def lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines()
 
 
+def log_events(name: str, count: int) -> None:
+    for number in range(count):
+        logging.getLogger("bridge").info("%s %d", name, number)
+
+
 def test_what_happens_stands_in_the_log_one_line_each(tmp_path: Path) -> None:
     path, running = tmp_path / "show.log", metrics()
     with log_to(path, is_verbose=False):
@@ -77,6 +82,29 @@ def test_a_full_file_gives_way_to_a_new_one(
     assert [file.name for file in kept] == ["show.log", *(f"show.log.{n}" for n in range(1, 5))]
     assert all(file.stat().st_size <= 2000 for file in kept)
     assert lines(path)[-1].endswith("event 199 of a long show")
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="Windows' own: who reads a file keeps its name")
+@pytest.mark.parametrize("read", ["show.log", "show.log.1"])
+def test_a_log_that_another_program_reads_goes_on_and_loses_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: str
+) -> None:
+    monkeypatch.setattr(logs, "FILE_BYTES", 2000)
+    monkeypatch.setattr(logs, "HELD_BYTES", 6000)
+    path = tmp_path / "show.log"
+    with log_to(path, is_verbose=False):
+        log_events("before", 200)
+    kept = {each.name: each.read_bytes() for each in tmp_path.glob("show.log.*")}
+    with (tmp_path / read).open(), log_to(path, is_verbose=False):
+        log_events("meanwhile", 40)
+    assert {each.name: each.read_bytes() for each in tmp_path.glob("show.log.*")} == kept
+    assert lines(path)[-1].endswith("meanwhile 39")
+    with (tmp_path / read).open(), log_to(path, is_verbose=False):
+        log_events("too long", 200)
+    assert 6000 <= path.stat().st_size < 6100
+    with log_to(path, is_verbose=False):
+        log_events("after", 1)
+    assert len(lines(path)) == 2, "the program's own line and one event"
 
 
 def test_records_beyond_the_bound_are_counted_and_no_thread_waits() -> None:
