@@ -16,6 +16,7 @@ import asyncio
 import socket
 import struct
 import uuid
+from contextlib import suppress
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +121,9 @@ class Beacon:
                 transport.sendto(self._notices[Presence.ONLINE], self._group)
                 await asyncio.sleep(NOTICE_S)
         finally:
-            transport.sendto(self._notices[Presence.OFFLINE], self._group)
+            # Not through the transport: on Windows asyncio does not close one that is sending.
+            with suppress(OSError):
+                joined.sendto(self._notices[Presence.OFFLINE], self._group)
             transport.close()
 
     def answer(self, datagram: bytes) -> bytes | None:
