@@ -12,6 +12,7 @@ from bridge.heads.library import OWN_ID, chosen_head
 from bridge.heads.names import SHAPES, arkit_names
 from bridge.heads.parts import read_head
 from bridge.rig.load import load_rigmap
+from bridge.rig.tables import ARKIT_MAP
 from models.board import AUDIO_DRIVEN, CHANNELS, INDEX
 from models.evaluation.geometry.measure import Geometry, geometry_of
 from models.timing import ROW_RATE_HZ
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-PLAIN = "livelinkface61"
-"""The rig map that says what a plain ARKit head shows of the board."""
 _COLUMNS = np.array([INDEX[name] for name in AUDIO_DRIVEN])
 
 
@@ -41,7 +40,7 @@ class HeadInMm:
         self.head = head
         self.name = head.name
         self.points = find_landmarks(head)
-        self._rigmap = load_rigmap(PLAIN)
+        self._rigmap = load_rigmap(ARKIT_MAP)
 
     @classmethod
     def open(cls, path: Path | None) -> HeadInMm:
