@@ -24,7 +24,10 @@ NAMES = ("Anna", "Bruno", "Clara", "Dora")
 
 def lines(running: Metrics, now_s: float, width: int = 80, height: int = 24) -> list[str]:
     """Print the picture on a terminal of that size and return its lines."""
-    console = Console(file=io.StringIO(), width=width, height=height, color_system=None)
+    # An old console of Windows, for which rich takes a file there, would get a column less.
+    console = Console(
+        file=io.StringIO(), width=width, height=height, color_system=None, legacy_windows=False
+    )
     console.print(draw(running, now_s, width, height))
     stream = console.file
     assert isinstance(stream, io.StringIO)
