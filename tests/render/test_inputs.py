@@ -90,7 +90,10 @@ def test_outputs_lie_where_their_inputs_do(tmp_path: Path) -> None:
     "names",
     [
         ("a.wav", "a.flac"),
-        ("b/x.wav", "B/X.wav"),
+        pytest.param(
+            ("b/x.wav", "B/X.wav"),
+            marks=pytest.mark.skipif(os.name == "nt", reason="there the two are one file"),
+        ),
         ("é.wav", "e\u0301.wav"),
         ("line.wav", "\uff2cine.mp3"),
         ("line .wav", "line_.mp3"),
