@@ -202,7 +202,7 @@ def test_a_row_hears_its_window_and_nothing_before(architecture: Architecture, s
     both, random = made(architecture, seed), np.random.default_rng(seed)
     hops = architecture.window_hops
     first = random.random((1, architecture.emotions), dtype=np.float32)
-    delays = np.array([4])
+    delays = np.array([4], dtype=np.int64)
     told = np.repeat(first[:, None], hops, axis=1)
     window = voices_of(random, 1, hops)
     window[:] += 0.01 * random.standard_normal(window.shape)
