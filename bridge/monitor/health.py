@@ -29,6 +29,10 @@ DIGITAL_SILENCE_DB = -90.0
 TOLERATED_LOSSES = 2
 """Ticks or losses of one cause in two seconds which nobody sees."""
 
+TOO_SLOW = 1.05
+"""Of a hop: from here on rows alone are too slow. Where a step lasts as long whatever it makes, it
+takes on as many hops as have come meanwhile, and a row's share of it is just a hop."""
+
 NEWEST_STEPS = 64
 """Steps of the network by which its present speed is judged: a second or so."""
 
@@ -132,7 +136,7 @@ def _cause(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> str:
     """Return why faces come late, and what helps against that."""
     row, step = (ring.spread(NEWEST_STEPS) for ring in (metrics.row, metrics.inference))
     what = ""
-    if row and row.median_s > HOP_S:
+    if row and row.median_s > TOO_SLOW * HOP_S:
         what = f"a row takes {1e3 * row.median_s:.0f} ms of the {HOP_MS} there are"
     elif step and step.median_s > HOP_S:
         what = f"a step of the network takes {1e3 * step.median_s:.0f} ms, a hop is {HOP_MS}"
