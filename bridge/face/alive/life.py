@@ -105,8 +105,8 @@ class Life:
         The board is strengthened and coordinated first; it is not written to. Calls `step`.
         """
         living = self.step(now_s, cues)
-        face = prepared(board, self.eased_levels)
-        return Frame(time_s=now_s, board=living.onto(face), head=living.head)
+        (face,) = faces(board[None].copy(), [self], [living])
+        return Frame(time_s=now_s, board=face, head=living.head)
 
     def _ease(self, elapsed_s: float) -> Levels:
         """Go on towards the levels; those that are there are returned as they are."""
