@@ -1,8 +1,8 @@
-"""`python -m bridge` is `cstalk-bridge`."""
+"""`python -m cstalk_bridge` is `cstalk-bridge`."""
 
 import sys
 
-from bridge.cli import main
+from cstalk_bridge.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

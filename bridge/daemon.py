@@ -1,14 +1,14 @@
-"""The whole way: voices in at one end, packets of living faces out at the other.
+"""The whole way: audio in at one end, packets of animated faces out at the other.
 
-    Source -> Listener -> stream.step -> Timeline -> Performer -> RigMap -> Link
-     10 ms     16 kHz       50 Hz        any time     life         YAML     60 fps
-    `------ generator thread ---------' `------------- tick thread -------------'
+    Source -> Preprocessor -> stream.step -> Timeline -> Performer -> RigMap -> Output
+     10 ms       16 kHz          50 Hz       any time   procedural    YAML     60 fps
+    `------- inference thread --------'      `------------- tick thread ------------'
 
-Two threads work. The generator thread (`face.generate`) sleeps until sound is there and makes rows.
-The tick thread shows each subject's face of a constant time ago (`face.voice`), stamped with the
-time of day that counts (`clock.opening`), and sends it. The main thread only watches. Nothing on
-the way waits for anything beside it: takes, the preview, devices and clocks have threads of their
-own.
+Two threads work. The inference thread (`face.inference`) sleeps until audio has arrived and
+computes rows. The tick thread shows each subject's face of a constant time ago (`face.voice`),
+stamped with the time of day that counts (`timecode.time_of_day`), and sends it. The main thread
+only watches. Nothing on this way waits for anything beside it: takes, the preview, devices and
+clocks have threads of their own.
 """
 
 from __future__ import annotations
@@ -21,40 +21,46 @@ from contextlib import closing as closing_at_end
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bridge.clock.host import host_now
-from bridge.clock.opening import open_time_of_day
-from bridge.clock.tick import Ticker
-from bridge.control.desk import Desk, Running
-from bridge.control.opening import Control
-from bridge.face.generate import GeneratorLoop, warm_up
-from bridge.monitor.dashboard import open_monitor
-from bridge.monitor.logs import logged
-from bridge.opening import open_metrics, open_stage, open_subjects
-from bridge.priority import Role, lowest, raised, sentence
-from bridge.process import bound_heap, quiet_libraries, settle, stop_on_signals
-from bridge.recording.recovery import recover
-from bridge.subject import show as show_faces
+from cstalk_bridge.control.controller import Controller, RunContext
+from cstalk_bridge.control.server import ControlService
+from cstalk_bridge.dashboard.screen import open_monitor
+from cstalk_bridge.face.inference import InferenceLoop, warm_up
+from cstalk_bridge.face.subject import show_subjects as show_faces
+from cstalk_bridge.monitor.logs import log_metrics
+from cstalk_bridge.runtime import open_metrics, open_runtime, open_subjects
+from cstalk_bridge.system.priority import Role, lowest_level, priority_summary, with_priorities
+from cstalk_bridge.system.process import (
+    bound_heap,
+    prepare_steady_state,
+    quiet_libraries,
+    stop_on_signals,
+)
+from cstalk_bridge.takes.recording.recorder import recover
+from cstalk_bridge.timecode.tick import Ticker, host_now
+from cstalk_bridge.timecode.time_of_day import open_time_of_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
-    from bridge.clock.tick import Tick
-    from bridge.config.schema import Config
-    from bridge.monitor.metrics import Metrics
-    from bridge.opening import Stage
-    from bridge.priority import Priority
+    from cstalk_bridge.config.schema import Config
+    from cstalk_bridge.monitor.metrics import Metrics
+    from cstalk_bridge.runtime import Runtime
+    from cstalk_bridge.system.priority import Priority
+    from cstalk_bridge.timecode.tick import Tick
 
+
+if TYPE_CHECKING:
     Watch = Callable[[Metrics], AbstractContextManager[object]]
 
-GLANCE_S = 0.2
+POLL_S = 0.2
 """How often the main thread looks up; Windows delivers Ctrl+C only then."""
 
 
 def run(
     config: Config,
     *,
-    desk: Desk | None = None,
+    desk: Controller | None = None,
     stop: threading.Event | None = None,
     watch: Watch | None = None,
     is_urgent: bool = True,
@@ -69,22 +75,22 @@ def run(
     """
     bound_heap()
     stop, wake, now = stop or threading.Event(), threading.Event(), host_now
-    desk = desk or Desk()
+    desk = desk or Controller()
     with ExitStack() as closing:
         closing.enter_context(quiet_libraries())
-        control = Control(config, desk, now)
+        control = ControlService(config, desk, now)
         closing.callback(control.close)
-        stage = open_stage(config, closing, wake, desk)
+        stage = open_runtime(config, closing, wake, desk)
         subjects = open_subjects(config, stage, closing)
         voices = [subject.voice for subject in subjects]
         stream = stage.model.stream(len(voices))
         metrics = open_metrics(config, subjects, stage)
-        generator = GeneratorLoop(stream, voices, metrics, wake=wake, now=now)
+        generator = InferenceLoop(stream, voices, metrics, wake=wake, now=now)
         ticker = Ticker(config.fps, now=now)
         _recover_takes(config, metrics)
         warm_up(stream, voices)
         _start_serving(stage, metrics)
-        settle()
+        prepare_steady_state()
         metrics.time_of_day = time_of_day = open_time_of_day(config.timecode, config.fps, now=now)
         closing.callback(time_of_day.close)
 
@@ -97,33 +103,33 @@ def run(
                 _measure(metrics, tick, ticker.skipped, now())
 
         watch = watch or partial(open_monitor, dashboard=config.dashboard, desk=desk)
-        running = Running(subjects, metrics, stage.model, stage.recorder, stop, now)
+        running = RunContext(subjects, metrics, stage.model, stage.recorder, stop, now)
         tasks: dict[Role, Callable[[], None]] = {
             Role.FACES: partial(generator.run, stop),
             Role.TICKS: show,
         }
         if is_urgent:
-            tasks = raised(tasks, partial(_tell_priorities, metrics))
+            tasks = with_priorities(tasks, partial(_report_priorities, metrics))
         with (
             stop_on_signals(stop),
             desk.connected(running),
             control.started(),
             watch(metrics),
-            logged(metrics),
+            log_metrics(metrics),
             closing_at_end(stage.recorder),
         ):
-            _work(stop, wake, *tasks.values())
+            _run_threads(stop, wake, *tasks.values())
             # While it can still be told what became of the take; it ends as its user ends the run.
             stage.recorder.stop()
     return 0
 
 
-def _tell_priorities(metrics: Metrics, obtained: Mapping[Role, Priority]) -> None:
-    metrics.priority = lowest(obtained)
-    metrics.notice(host_now(), sentence(obtained))
+def _report_priorities(metrics: Metrics, obtained: Mapping[Role, Priority]) -> None:
+    metrics.priority = lowest_level(obtained)
+    metrics.notice(host_now(), priority_summary(obtained))
 
 
-def _start_serving(stage: Stage, metrics: Metrics) -> None:
+def _start_serving(stage: Runtime, metrics: Metrics) -> None:
     """Let in whoever connects to us; what they do is told."""
 
     def notice(text: str) -> None:
@@ -144,13 +150,13 @@ def _recover_takes(config: Config, metrics: Metrics) -> None:
         metrics.notice(host_now(), str(problem))
 
 
-def _work(stop: threading.Event, wake: threading.Event, *tasks: Callable[[], None]) -> None:
+def _run_threads(stop: threading.Event, wake: threading.Event, *tasks: Callable[[], None]) -> None:
     """Give each task a thread, until `stop` or one ends; raise what a task raised."""
     with ThreadPoolExecutor(len(tasks), "way") as threads:
         working = [threads.submit(task) for task in tasks]
         for thread in working:
             thread.add_done_callback(lambda _: stop.set())
-        while not stop.wait(GLANCE_S):
+        while not stop.wait(POLL_S):
             pass
         wake.set()
     for thread in working:

@@ -1,4 +1,4 @@
-"""What a user did that cannot be done, in words for that user."""
+"""Errors that the user can mend: each names the place, the limit and the remedy."""
 
 from __future__ import annotations
 

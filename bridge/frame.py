@@ -1,16 +1,18 @@
-"""One instant of one face."""
+"""One instant of one face: board and head pose, their rest and range, and what a tick shows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.board import CHANNELS
+from cstalk_bridge.models.board import CHANNELS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
 
 HEAD_AXES = ("yaw", "pitch", "roll", "x", "y", "z")
 """Head pose: rotation in radians (yaw to the subject's left, pitch up, roll to the subject's
@@ -42,3 +44,18 @@ class Frame:
     time_s: float
     board: NDArray[np.float32] = field(default_factory=neutral_board)
     head: NDArray[np.float32] = field(default_factory=neutral_head)
+
+
+BOARD_MINIMUM = np.array([channel.minimum for channel in CHANNELS], dtype=np.float32)
+BOARD_MAXIMUM = np.array([channel.maximum for channel in CHANNELS], dtype=np.float32)
+
+
+class Showing(Enum):
+    """What a tick shows of the generated face."""
+
+    LIVE = "live"
+    """The face of exactly its time."""
+    HELD = "held"
+    """The newest face there is, because that of its time is late."""
+    RESTING = "resting"
+    """None: there is no input, or nothing new has come for `HOLD_S`."""

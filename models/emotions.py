@@ -1,6 +1,17 @@
-"""The emotions a voice can be given: the one table of names, and the range of weights."""
+"""The emotions a face can be asked for: the one table of names, and the range of weights.
+
+A network's condition vector is the emotion weights and, where it knows one, the mouth guard.
+"""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
 
 EMOTIONS: tuple[str, ...] = (
     "neutral",
@@ -21,3 +32,53 @@ MOUTH_GUARD = 0.45
 
 CONDITIONS: tuple[str, ...] = (*EMOTIONS, "mouth_guard")
 """What a face depends on besides sound and look-ahead, in the order of the network's input."""
+
+
+GUARD_TOLERANCE = 1e-6
+"""How far a guard may be off the default and still be it: more than float32 rounds."""
+
+
+def knows_guard(columns: int) -> bool:
+    """Whether a network that takes so many conditions knows a mouth guard."""
+    return columns == len(CONDITIONS)
+
+
+def checked_guard(mouth_guard: ArrayLike, columns: int) -> NDArray[np.float64]:
+    """Return mouth guards that a network of so many conditions can heed.
+
+    ValueError for one outside of 0..1 and, where the network knows none, for any but the default.
+    """
+    guards = np.asarray(mouth_guard, dtype=np.float64)
+    if not ((guards >= 0.0) & (guards <= 1.0)).all():
+        raise ValueError(f"mouth guard {_listed(guards)}: it goes from 0 to 1")
+    if not knows_guard(columns) and (np.abs(guards - MOUTH_GUARD) > GUARD_TOLERANCE).any():
+        raise ValueError(
+            f"mouth guard {_listed(guards)}: these weights were trained without one;"
+            f" leave it at {MOUTH_GUARD:g}, or use weights that know it"
+        )
+    return guards
+
+
+def conditions(
+    emotions: NDArray[np.float32], mouth_guard: ArrayLike, columns: int
+) -> NDArray[np.float32]:
+    """Return the conditions of a network that takes so many columns, float32 [..., columns].
+
+    `emotions` is [..., emotions]; `mouth_guard` one number, or one for each of its first axis.
+    ValueError as `checked_guard`.
+    """
+    guards = checked_guard(mouth_guard, columns)
+    if not knows_guard(columns):
+        return emotions
+    aligned = guards.reshape(guards.shape + (1,) * (emotions.ndim - guards.ndim))
+    column = np.broadcast_to(aligned, (*emotions.shape[:-1], 1))
+    return np.concatenate((emotions, column), axis=-1, dtype=np.float32)
+
+
+def is_known_condition_size(columns: int) -> bool:
+    """Whether this version has conditions for a network that takes so many."""
+    return columns in (len(EMOTIONS), len(CONDITIONS))
+
+
+def _listed(guards: NDArray[np.float64]) -> str:
+    return ", ".join(f"{guard:g}" for guard in np.unique(guards))

@@ -1,4 +1,4 @@
-"""The generator's clockwork: the one place where its rates stand. Free of torch."""
+"""The rates of every network: samples, hops, rows and look-ahead. Free of torch."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from bridge.process import limit_math_threads
+from cstalk_bridge.system.process import limit_math_threads
 
 if TYPE_CHECKING:
     from collections.abc import Generator

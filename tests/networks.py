@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from models.architecture import Architecture
-from models.board import AUDIO_DRIVEN
-from models.emotions import CONDITIONS, EMOTIONS
-from models.loading import generator_of
-from models.weights_file import Description, build, save
+from cstalk_bridge.models.board import AUDIO_DRIVEN
+from cstalk_bridge.models.cstalk.architecture import Architecture, Description
+from cstalk_bridge.models.emotions import CONDITIONS, EMOTIONS
+from cstalk_bridge.models.loading import build_network, create_generator, save_network
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from models.face_network import FaceNetwork
-    from models.generator import Generator
+    from cstalk_bridge.models.cstalk.generator import Generator
+    from cstalk_bridge.models.cstalk.network import FaceNetwork
 
 GUARDED, UNGUARDED = len(CONDITIONS), len(EMOTIONS)
 """Conditions of a network that was trained with a mouth guard, and of one without."""
@@ -32,17 +31,17 @@ def small_network(conditions: int) -> tuple[FaceNetwork, Description]:
     )
     description = Description(shape, AUDIO_DRIVEN, EMOTIONS, 16_000, 50, {"licence": "none"})
     torch.manual_seed(3)
-    network = build(description).eval()
+    network = build_network(description).eval()
     network.get_parameter("emotion.weight").data[:, len(EMOTIONS) :] *= GUARD_GAIN
     return network, description
 
 
 def small_generator(conditions: int) -> Generator:
     """Return a generator of a small network, on the CPU."""
-    return generator_of(*small_network(conditions))
+    return create_generator(*small_network(conditions))
 
 
 def write_weights(path: Path, conditions: int) -> Path:
     """Write the weights of a small network and return their path."""
-    save(path, *small_network(conditions))
+    save_network(path, *small_network(conditions))
     return path

@@ -16,25 +16,25 @@ import numpy as np
 import pytest
 import soundfile
 
-from bridge import daemon
-from bridge.audio.opening import SPEECH_PATH
-from bridge.audio.spec import AudioSpec
-from bridge.clock.rate import FRAME_RATES
-from bridge.config.schema import AUTO_BUFFER, Config, SubjectConfig
-from bridge.errors import UserError
-from bridge.face.alive.levels import AS_GENERATED
-from bridge.frame import Frame, neutral_board
-from bridge.links.livelink_face import Packet, decode
-from bridge.links.spec import LinkSpec
-from bridge.links.target import Target
-from bridge.priority import Role, raise_priority, sentence
-from bridge.rig.load import load_rigmap
-from models import load_generator
-from models.board import INDEX
-from models.emotions import MOUTH_GUARD
-from models.shipped import DEFAULT_PATH
-from tests.links.receiving import receiver
+from cstalk_bridge import daemon
+from cstalk_bridge.audio.config import AudioConfig
+from cstalk_bridge.audio.inputs import SPEECH_PATH
+from cstalk_bridge.config.schema import AUTO_BUFFER, Config, SubjectConfig
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.face.procedural.compose import AS_GENERATED
+from cstalk_bridge.frame import Frame, neutral_board
+from cstalk_bridge.models import load_generator
+from cstalk_bridge.models.board import CHANNEL_INDEX
+from cstalk_bridge.models.emotions import MOUTH_GUARD
+from cstalk_bridge.models.loading import DEFAULT_PATH
+from cstalk_bridge.outputs.config import LinkConfig
+from cstalk_bridge.outputs.livelink_face import Packet, decode
+from cstalk_bridge.outputs.udp import Target
+from cstalk_bridge.rig.load import load_rigmap
+from cstalk_bridge.system.priority import Role, priority_summary, raise_priority
+from cstalk_bridge.timecode.smpte import FRAME_RATES
 from tests.networks import GUARDED, UNGUARDED, write_weights
+from tests.outputs.receiving import receiver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bridge.monitor.metrics import Metrics
-    from tests.links.receiving import Receiver
+    from cstalk_bridge.monitor.metrics import Metrics
+    from tests.outputs.receiving import Receiver
 
 EMOTION = {"happy": 0.7}
 GUARDS = {"small": 0.9, "default": MOUTH_GUARD}
@@ -107,11 +107,11 @@ def config(
     weights: Path, audio: str, target: Target, mouth_guard: float = MOUTH_GUARD, **more: object
 ) -> Config:
     subject = SubjectConfig(
-        audio=AudioSpec(input=audio),
+        audio=AudioConfig(input=audio),
         emotion=EMOTION,
         mouth_guard=mouth_guard,
         alive=AS_GENERATED,
-        links=(LinkSpec(protocol="livelink-face", targets=(target,)),),
+        links=(LinkConfig(protocol="livelink-face", targets=(target,)),),
     )
     given = {"weights": weights, "device": "cpu", "dashboard": False, "subjects": (subject,)}
     return Config.model_validate({**given, **more})
@@ -134,7 +134,7 @@ def offline_curves(weights: Path, recording: Path, mouth_guard: float) -> NDArra
     samples, rate_hz = soundfile.read(recording, dtype="float32")
     rows = model.generate(samples, rate_hz, EMOTION, 80, mouth_guard)
     rigmap = load_rigmap("livelinkface61")
-    columns = [INDEX[name] for name in model.channels]
+    columns = [CHANNEL_INDEX[name] for name in model.channels]
     curves = []
     for place in np.arange(0, len(rows) - 1, 0.05):
         before = int(place)
@@ -218,9 +218,9 @@ def test_a_live_subject_goes_on_when_another_ones_recording_is_over(
 ) -> None:
     short = tmp_path / "short.wav"
     soundfile.write(short, np.full(1600, 0.1), 16_000)
-    links = (LinkSpec(protocol="livelink-face", targets=(listening.source.target,)),)
+    links = (LinkConfig(protocol="livelink-face", targets=(listening.source.target,)),)
     subjects = tuple(
-        SubjectConfig(name=name, audio=AudioSpec(input=audio), links=links)
+        SubjectConfig(name=name, audio=AudioConfig(input=audio), links=links)
         for name, audio in (("Recorded", str(short)), ("Live", "test"))
     )
     stop = threading.Event()
@@ -239,7 +239,8 @@ def test_a_signal_ends_it_with_a_face_at_rest(
 ) -> None:
     target = listening.source.target
     script = (
-        "import sys; from bridge.daemon import run; from bridge.config.schema import Config;"
+        "import sys; from cstalk_bridge.daemon import run; "
+        "from cstalk_bridge.config.schema import Config; "
         "sys.exit(run(Config.model_validate_json(sys.argv[1])))"
     )
     spec = config(weights, "test", target).model_dump(mode="json")
@@ -269,7 +270,7 @@ def test_one_notice_says_what_the_threads_of_ticks_and_faces_obtained(
         threads = {Role.TICKS: ticks, Role.FACES: faces}
         here = {role: each.submit(raise_priority, role).result() for role, each in threads.items()}
     texts = [notice.text for notice in metrics.notices()]
-    assert [text for text in texts if "priority" in text] == [sentence(here)]
+    assert [text for text in texts if "priority" in text] == [priority_summary(here)]
 
 
 def test_damaged_weights_are_the_users_to_mend(tmp_path: Path) -> None:

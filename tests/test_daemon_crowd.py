@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.bench.daemon_process import DaemonProcess
-from bridge.bench.machine import free_port
-from bridge.links.osc import Message, decode_packet, encode_message
-from bridge.preview.accepting import MAX_CONNECTIONS
+from cstalk_bridge.bench.daemon_process import DaemonProcess, free_port
+from cstalk_bridge.outputs.osc_messages import Message, decode_packet, encode_message
+from cstalk_bridge.preview.connections import MAX_CONNECTIONS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from bridge.config.schema import SubjectConfig
-from tests.links.receiving import receiver
-from tests.models.mood.conftest import voice
+from cstalk_bridge.config.schema import SubjectConfig
+from tests.models.speech_emotion.conftest import voice
+from tests.outputs.receiving import receiver
 from tests.test_daemon import config, run, speech, weights
 
 if TYPE_CHECKING:
-    from bridge.config.schema import Config
+    from cstalk_bridge.config.schema import Config
 
 __all__ = ["weights"]
 
@@ -58,15 +58,19 @@ def test_a_chosen_emotion_swells_with_the_voice(weights: Path, excited: Path) ->
 
 @pytest.mark.parametrize(
     ("emotion", "hears"),
-    [("auto:1", "models.mood.onnx_network"), ("happy:0.5,arousal:1", "models.mood.arousal")],
+    [
+        ("auto:1", "cstalk_bridge.models.speech_emotion.weights"),
+        ("happy:0.5,arousal:1", "cstalk_bridge.models.speech_emotion.estimator"),
+    ],
 )
 def test_a_run_that_heeds_the_voice_does_without_torch(
     tmp_path: Path, emotion: str, hears: str
 ) -> None:
     """From the command line to the last packet, with the shipped weights."""
     code = (
-        "import sys; from bridge.cli import main; status = main(sys.argv[1:])\n"
-        "print(status, *sorted(m for m in sys.modules if m.startswith(('torch', 'models.mood'))))"
+        "import sys; from cstalk_bridge.cli import main; status = main(sys.argv[1:])\n"
+        "print(status, *sorted(m for m in sys.modules if m.startswith(('torch', "
+        "'cstalk_bridge.models.speech_emotion'))))"
     )
     with receiver() as source:
         where = f"livelink-face://{source.target.host}:{source.target.port}"

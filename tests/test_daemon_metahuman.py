@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bridge import daemon
-from bridge.audio.spec import AudioSpec
-from bridge.config.schema import Config, SubjectConfig
-from bridge.links.metahuman.frame import REST
-from bridge.links.spec import parse_link_url
-from tests.links.metahuman.unreal import PATIENCE_S, Unreal
+from cstalk_bridge import daemon
+from cstalk_bridge.audio.config import AudioConfig
+from cstalk_bridge.config.schema import Config, SubjectConfig
+from cstalk_bridge.outputs.config import parse_link_url
+from cstalk_bridge.outputs.metahuman.frame import REST
 from tests.networks import GUARDED, write_weights
+from tests.outputs.metahuman.unreal import PATIENCE_S, Unreal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,7 @@ def test_unreal_gets_the_faces_it_asks_for_until_the_bridge_ends(tmp_path: Path)
     config = Config(
         weights=weights,
         subjects=tuple(
-            SubjectConfig(name=name, audio=AudioSpec(input="test"), links=(link,))
+            SubjectConfig(name=name, audio=AudioConfig(input="test"), links=(link,))
             for name in ("Ada", "Ben")
         ),
     )

@@ -9,10 +9,10 @@ import time
 import numpy as np
 import pytest
 
-from bridge.bench.daemon_process import DaemonProcess
-from bridge.bench.fakemic import FakeMicrophones
-from bridge.bench.receiver import ReceiverProcess
-from bridge.bench.vowel import vowel
+from cstalk_bridge.bench.daemon_process import DaemonProcess
+from cstalk_bridge.bench.latency import vowel
+from cstalk_bridge.bench.microphone import FakeMicrophones
+from cstalk_bridge.bench.packets import ReceiverProcess
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux") or shutil.which("pulseaudio") is None,

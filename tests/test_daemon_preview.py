@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from websockets.sync.client import connect
 
-from bridge import daemon
-from bridge.config.schema import Config
-from bridge.rig.tables import ARKIT_MAP
-from tests.links.receiving import receiver
+from cstalk_bridge import daemon
+from cstalk_bridge.config.schema import Config
+from cstalk_bridge.rig.curves import ARKIT_MAP
+from tests.outputs.receiving import receiver
 from tests.test_daemon import Listening, weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from bridge.monitor.metrics import Metrics
+    from cstalk_bridge.monitor.metrics import Metrics
 
 __all__ = ["weights"]
 

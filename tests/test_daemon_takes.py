@@ -12,21 +12,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soundfile
 
-from bridge import daemon
-from bridge.audio.opening import SPEECH_PATH
-from bridge.clock.rate import FRAME_RATES
-from bridge.clock.timecode import Timecode
-from bridge.config.schema import RecordingConfig
-from bridge.recording.recovery import UNTOUCHED_S
-from tests.clock.ltc_sound import labels, sound
-from tests.recording.stage import Stage
+from cstalk_bridge import daemon
+from cstalk_bridge.audio.inputs import SPEECH_PATH
+from cstalk_bridge.config.schema import RecordingConfig
+from cstalk_bridge.takes.recording.recorder import UNTOUCHED_S
+from cstalk_bridge.timecode.smpte import FRAME_RATES, Timecode
+from tests.takes.recording.stage import Stage
 from tests.test_daemon import config, listening, run, weights
+from tests.timecode.ltc_sound import labels, sound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from bridge.monitor.metrics import Metrics
+    from cstalk_bridge.monitor.metrics import Metrics
     from tests.test_daemon import Listening
 
 __all__ = ["listening", "weights"]

@@ -12,8 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-from bridge.document import MAX_BYTES, FieldError, examine, parse_document, read_document, validate
-from bridge.errors import UserError
+from cstalk_bridge.document import (
+    MAX_BYTES,
+    FieldError,
+    examine,
+    parse_document,
+    read_document,
+    validate,
+)
+from cstalk_bridge.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path

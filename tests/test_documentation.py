@@ -9,14 +9,13 @@ from textwrap import dedent
 
 import pytest
 
-from bridge.cli.parser import make_parser
-from bridge.config.load import read_config
-from bridge.export import FORMATS
-from bridge.face.alive.levels import PARTS
-from bridge.face.alive.spec import RestSpec
-from bridge.plot.findings import KINDS
-from bridge.plot.measures import MAX_JERK, MAX_SPEED
-from bridge.rig.load import load_rigmap, shipped_names
+from cstalk_bridge.cli.command import make_parser
+from cstalk_bridge.config.load import read_config
+from cstalk_bridge.face.performer import FallbackConfig
+from cstalk_bridge.face.procedural.compose import PARTS
+from cstalk_bridge.plot.measures import MAX_JERK, MAX_SPEED, WARNING_KINDS
+from cstalk_bridge.rig.load import load_rigmap, shipped_names
+from cstalk_bridge.takes.export.formats import FORMATS
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -46,7 +45,7 @@ def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
 def test_the_page_about_life_has_a_row_for_each_level_and_situation() -> None:
     page = (ROOT / "docs" / "life.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
-    assert rows == [*PARTS, *RestSpec.model_fields]
+    assert rows == [*PARTS, *FallbackConfig.model_fields]
 
 
 def test_every_config_in_the_guide_to_unreal_is_one(tmp_path: Path) -> None:
@@ -81,6 +80,6 @@ def test_the_table_of_formats_names_each_with_its_file() -> None:
 
 def test_the_table_of_warnings_names_each_with_its_limit() -> None:
     section = TAKES[TAKES.index("| warning |") :]
-    assert re.findall(r"^\| (\w+) \|", section, re.MULTILINE)[1:] == list(KINDS)
+    assert re.findall(r"^\| (\w+) \|", section, re.MULTILINE)[1:] == list(WARNING_KINDS)
     assert f"{MAX_SPEED:.1f} ranges per second" in section
     assert f"{round(MAX_JERK, -3):,.0f} ranges per second cubed" in section

@@ -9,23 +9,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from bridge.audio.block import BLOCK_S
-from bridge.audio.source import SourceState
-from bridge.clock.rate import FRAME_RATES
-from bridge.clock.stream_clock import PERSISTENT_S
-from bridge.clock.tick import Tick
-from bridge.face.alive.levels import AS_GENERATED
-from bridge.face.alive.life import Life
-from bridge.face.buffer import AdaptiveBuffer, FixedBuffer
-from bridge.face.generate import GeneratorLoop
-from bridge.face.perform import HOLD_S
-from bridge.face.timeline import Reach
-from bridge.face.voice import STARVED_S
-from bridge.monitor.health import Health, State, health
-from bridge.monitor.metrics import Metrics
-from bridge.monitor.rings import RATE_WINDOW_S
-from bridge.subject import Subject, show
-from models.board import INDEX
+from bridge.face.subject import Subject, show_subjects
+from cstalk_bridge.audio.source import BLOCK_S, SourceState
+from cstalk_bridge.audio.stream import PERSISTENT_S
+from cstalk_bridge.face.inference import InferenceLoop
+from cstalk_bridge.face.performer import MAX_HELD_S
+from cstalk_bridge.face.procedural.animation import ProceduralAnimation
+from cstalk_bridge.face.procedural.compose import AS_GENERATED
+from cstalk_bridge.face.timeline import AdaptiveBuffer, FixedBuffer, ReadTiming
+from cstalk_bridge.face.voice import STARVED_S
+from cstalk_bridge.models.board import CHANNEL_INDEX
+from cstalk_bridge.monitor.health import Health, HealthState, health
+from cstalk_bridge.monitor.metrics import Metrics
+from cstalk_bridge.monitor.rings import RATE_WINDOW_S
+from cstalk_bridge.timecode.smpte import FRAME_RATES
+from cstalk_bridge.timecode.tick import Tick
 from tests.face.scripted import ScriptedSource, TellingStream, scripted_voice
 
 if TYPE_CHECKING:
@@ -33,10 +31,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bridge.face.buffer import Buffer
+    from cstalk_bridge.face.timeline import Buffer
 
 CHANNELS = ("CTRL_C_jaw.ty", "CTRL_L_brow_down.ty")
-JAW = INDEX["CTRL_C_jaw.ty"]
+JAW = CHANNEL_INDEX["CTRL_C_jaw.ty"]
 LEVEL = 0.5
 START_S = 300.0
 TICK_S = 1 / 60
@@ -47,7 +45,7 @@ class Shown:
     """What a tick showed, and what was said of it."""
 
     at_s: float
-    reach: Reach | None
+    reach: ReadTiming | None
     jaw: float
     told: Health
 
@@ -86,7 +84,7 @@ class Bridge:
         self.subject = Subject(
             "One",
             self.voice,
-            Life(1, AS_GENERATED),
+            ProceduralAnimation(1, AS_GENERATED),
             [],
             channels=CHANNELS,
             now=lambda: self.now_s,
@@ -94,7 +92,7 @@ class Bridge:
         self.subject.metrics.buffer_at = self.voice.delay.buffer.at
         rate = FRAME_RATES["60"]
         self.metrics = Metrics([self.subject.metrics], rate, buffer_ms=fixed_ms, device="cpu")
-        self.loop = GeneratorLoop(
+        self.loop = InferenceLoop(
             TimedStream(lambda hops: self.let_pass(self.row_s * hops)),
             [self.voice],
             self.metrics,
@@ -142,14 +140,14 @@ class Bridge:
     def _show(self, due_s: float) -> None:
         self._tick += 1
         reading, _ = self.voice.at(due_s)
-        show([self.subject], Tick(self._tick, due_s, 1000 + self._tick))
+        show_subjects([self.subject], Tick(self._tick, due_s, 1000 + self._tick))
         reach = None if reading is None else reading.reach
         jaw = float(self.subject.metrics.board[JAW])
         self.ticks.append(Shown(due_s, reach, jaw, self.health))
 
 
 def late(ticks: list[Shown]) -> list[Shown]:
-    return [tick for tick in ticks if tick.reach is Reach.LATE]
+    return [tick for tick in ticks if tick.reach is ReadTiming.LATE]
 
 
 def assert_true(ticks: list[Shown]) -> None:
@@ -158,29 +156,29 @@ def assert_true(ticks: list[Shown]) -> None:
     for tick in ticks:
         recent = (missed_s > tick.at_s - RATE_WINDOW_S) & (missed_s <= tick.at_s)
         if recent.sum() > 2:
-            assert tick.told.state is not State.OK, tick
+            assert tick.told.state is not HealthState.OK, tick
 
 
 def test_a_bridge_that_keeps_up_is_ok_and_shows_every_face() -> None:
     bridge = Bridge()
     ticks = bridge.run(12.0)[60:]
     assert not late(ticks)
-    assert {tick.told.state for tick in ticks} == {State.OK}
+    assert {tick.told.state for tick in ticks} == {HealthState.OK}
     np.testing.assert_allclose([tick.jaw for tick in ticks], LEVEL, atol=1e-6)
-    assert bridge.subject.metrics.drops["late"].total == 0
+    assert bridge.face.subject.metrics.drops["late"].total == 0
 
 
 def test_a_generator_that_is_too_slow_is_told_and_what_is_too_old_left_out() -> None:
     bridge = Bridge(row_s=0.026)
     ticks = bridge.run(20.0)
     told = bridge.health
-    assert told.state is State.BEHIND
+    assert told.state is HealthState.BEHIND
     assert ": a row takes " in told.advice
     assert told.advice.endswith(" ms of the 20 there are; close other programs")
-    assert {tick.told.state for tick in ticks[-600:]} == {State.BEHIND}
+    assert {tick.told.state for tick in ticks[-600:]} == {HealthState.BEHIND}
     assert_true(ticks)
-    assert bridge.subject.metrics.drops["hops"].total > 0, "what is too old is left out"
-    assert bridge.subject.metrics.starved_since_s is None
+    assert bridge.face.subject.metrics.drops["hops"].total > 0, "what is too old is left out"
+    assert bridge.face.subject.metrics.starved_since_s is None
 
 
 def test_what_a_row_takes_is_told_however_many_are_made_in_a_call() -> None:
@@ -200,7 +198,7 @@ def test_rows_that_take_longer_now_and_then_are_soon_hidden_by_the_buffer() -> N
         ticks += bridge.run(0.98)
     assert_true(ticks)
     assert not late(ticks[300:])
-    assert {tick.told.state for tick in ticks[600:]} == {State.OK}
+    assert {tick.told.state for tick in ticks[600:]} == {HealthState.OK}
     assert 0.03 < bridge.voice.delay.buffer.at(bridge.now_s) < 0.04
 
 
@@ -212,7 +210,7 @@ def test_a_fixed_buffer_that_is_too_short_is_told_with_the_remedy() -> None:
     assert late(ticks)
     assert_true(ticks)
     told = bridge.health
-    assert told.state is State.BEHIND
+    assert told.state is HealthState.BEHIND
     assert told.advice.endswith("rows come too late for a buffer of 12 ms; set buffer_ms: auto")
 
 
@@ -223,8 +221,8 @@ def test_after_a_stall_of_three_seconds_the_first_tick_of_the_next_turn_is_live(
     first = len(bridge.ticks)
     bridge.let_pass(3.0)
     stalled = bridge.ticks[first:]
-    assert {tick.told.state for tick in stalled[10:]} == {State.BEHIND}
-    held = [tick.jaw for tick in stalled if tick.at_s < START_S + 3.0 + HOLD_S - 0.03]
+    assert {tick.told.state for tick in stalled[10:]} == {HealthState.BEHIND}
+    held = [tick.jaw for tick in stalled if tick.at_s < START_S + 3.0 + MAX_HELD_S - 0.03]
     np.testing.assert_allclose(held, LEVEL, atol=1e-6)
     assert stalled[-1].jaw < 0.01, "a mouth is not left open"
     assert "no new face comes, so it rests" in stalled[-1].told.advice
@@ -232,13 +230,13 @@ def test_after_a_stall_of_three_seconds_the_first_tick_of_the_next_turn_is_live(
     after = bridge.run(6.0)
     ready_s = START_S + 6.0 + 0.1 + 2 * BLOCK_S
     assert not late([tick for tick in after if tick.at_s > ready_s])
-    assert {tick.told.state for tick in after[-180:]} == {State.OK}
+    assert {tick.told.state for tick in after[-180:]} == {HealthState.OK}
     assert_true([*stalled, *after])
     clock = bridge.voice.stretch.clock
     assert clock.resyncs == 0
     assert clock.stream_time(bridge.now_s) == pytest.approx(bridge.now_s - START_S, abs=1e-6)
     assert bridge.voice.delay.buffer.at(bridge.now_s) <= buffer_s
-    assert bridge.subject.metrics.drops["hops"].total > 0
+    assert bridge.face.subject.metrics.drops["hops"].total > 0
 
 
 def test_a_device_that_falls_silent_is_told_apart_and_the_face_goes_to_its_rest() -> None:
@@ -247,12 +245,12 @@ def test_a_device_that_falls_silent_is_told_apart_and_the_face_goes_to_its_rest(
     bridge.is_heard = False
     ticks = bridge.run(4.0)
     told = bridge.health
-    assert told.state is State.NO_INPUT
+    assert told.state is HealthState.NO_INPUT
     assert told.advice.startswith("no sound from script for 4 s; check its cable")
-    unknown = [tick for tick in ticks if tick.told.state is not State.NO_INPUT]
+    unknown = [tick for tick in ticks if tick.told.state is not HealthState.NO_INPUT]
     assert unknown[-1].at_s < START_S + 3.0 + STARVED_S + 0.05
     # Until it is known, ticks are late; from then on they are not the generator's fault.
-    assert bridge.subject.metrics.drops["late"].total <= round((STARVED_S + 0.05) / TICK_S)
+    assert bridge.face.subject.metrics.drops["late"].total <= round((STARVED_S + 0.05) / TICK_S)
     assert ticks[-1].jaw < 0.01
 
 
@@ -274,11 +272,11 @@ def test_a_device_that_is_back_is_not_called_a_machine_that_is_too_slow(*, is_lo
     if is_lost:
         bridge.source.state = SourceState.LOST
     bridge.run(5.0)
-    assert bridge.health.state is State.NO_INPUT
+    assert bridge.health.state is HealthState.NO_INPUT
     bridge.is_heard, bridge.source.state = True, SourceState.RUNNING
     after = bridge.run(4.0)
     # A jump of the sound is believed after a second.
     settled = after[round((PERSISTENT_S + 0.2) / TICK_S) :]
-    assert {tick.told.state for tick in settled} == {State.OK}
-    assert State.BEHIND not in {tick.told.state for tick in after}
+    assert {tick.told.state for tick in settled} == {HealthState.OK}
+    assert HealthState.BEHIND not in {tick.told.state for tick in after}
     assert after[-1].jaw == pytest.approx(LEVEL, abs=1e-6)

@@ -18,9 +18,14 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("bridge", "models", "rigmaps")
+PACKAGES = {
+    "bridge": "cstalk_bridge",
+    "models": "cstalk_bridge/models",
+    "rigmaps": "cstalk_bridge/rigmaps",
+}
+"""Where each folder of the checkout is installed."""
 LEFT_OUT = {
-    f"models/weights/{name}.{ending}"
+    f"cstalk_bridge/models/weights/{name}.{ending}"
     for name in ("cstalk_research", "encoder")
     for ending in ("md", "safetensors")
 }
@@ -86,19 +91,42 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def installed(path: str) -> str:
+    folder, _, rest = path.partition("/")
+    return f"{PACKAGES[folder]}/{rest}"
+
+
+def test_every_package_is_listed() -> None:
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    packages = {
+        installed(str(init.relative_to(ROOT).as_posix())).removesuffix("/__init__.py")
+        for folder in PACKAGES
+        for init in (ROOT / folder).rglob("__init__.py")
+    }
+    listed = set(config["options"]["packages"].replace(".", "/").split())
+    assert listed == packages | {"cstalk_bridge/models/weights", "cstalk_bridge/rigmaps"}
+
+
+def test_nothing_else_is_installed(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        tops = {name.partition("/")[0] for name in archive.namelist()}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"cstalk_bridge"}
+
+
 def test_the_wheel_holds_every_file_but_what_stays_with_the_recipe(wheel: Path) -> None:
     listed = subprocess.run(
         ["git", "ls-files", *PACKAGES], cwd=ROOT, capture_output=True, text=True, check=True
     )
     with zipfile.ZipFile(wheel) as archive:
-        missing = set(listed.stdout.split()) - set(archive.namelist())
+        missing = set(map(installed, listed.stdout.split())) - set(archive.namelist())
     assert missing == LEFT_OUT
 
 
 def test_the_preview_serves_its_page_from_the_installed_files(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    words = [sys.executable, "-P", "-m", "bridge", "preview", "--port", "0", "--no-open"]
+    words = [sys.executable, "-P", "-m", "cstalk_bridge", "preview", "--port", "0", "--no-open"]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     with subprocess.Popen(
         words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True

@@ -12,7 +12,7 @@ NOBODY = 65534
 CHILD = """
 import json, os, resource, sys, threading
 from contextlib import suppress
-from bridge.priority import Role, raise_priority, sentence
+from cstalk_bridge.system.priority import Role, raise_priority, sentence
 
 # While the interpreter's folder may still be read.
 with suppress(ImportError):

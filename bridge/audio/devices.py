@@ -1,19 +1,149 @@
-"""The input devices there are, and which one a user means."""
+"""Input devices: their list, and which one a user means.
+
+PortAudio is loaded when it is first needed and does one call at a time.
+"""
 
 from __future__ import annotations
 
+import atexit
+import re
+import sys
+import threading
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
-from bridge.audio.portaudio import DeviceUnavailableError, load_portaudio, renew_devices
-from bridge.audio.source import MICROPHONE
-from bridge.audio.usb_ports import card_of, usb_ports
-from bridge.errors import Problem, UserError
-from bridge.names import name_key
+from cstalk_bridge.audio.source import MICROPHONE
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.system.files import name_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from sounddevice import InputStream
+
+
+LATENCY_S = 0.020
+"""What is asked of the driver: less is refused by PulseAudio, more comes in bursts of blocks."""
+
+CLOSE_S = 2.0
+"""Time that closing a stream may take. libpulse waits for itself, for ever, where its server is
+killed while a block is being read."""
+
+_lock = threading.RLock()
+"""PortAudio's opening, closing and listing are not thread-safe."""
+
+_open_streams: set[InputStream] = set()
+"""The streams that are open: the device list is renewed only when there is none."""
+
+_left_behind: set[InputStream] = set()
+"""Those whose closing does not end."""
+
+
+class DeviceUnavailableError(UserError):
+    """There is no such microphone now, or none at all; nothing is wrong with what was asked for."""
+
+
+def load_portaudio() -> Any:
+    """Return the module `sounddevice`. DeviceUnavailableError when PortAudio is missing."""
+    try:
+        import sounddevice
+    except OSError as error:
+        remedy = "reinstall the Python package sounddevice"
+        if sys.platform.startswith("linux"):
+            remedy = "install the system package libportaudio2 (apt-get install libportaudio2)"
+        what = f"no microphone can be used, {error}"
+        raise DeviceUnavailableError(Problem("PortAudio", what, remedy)) from None
+    return sounddevice
+
+
+def renew_devices() -> None:
+    """Let PortAudio look for devices again; does nothing while a stream is open.
+
+    PortAudio lists devices only when it is initialised, which ends every stream.
+    """
+    portaudio = load_portaudio()
+    with _lock:
+        if not _open_streams:
+            # The package has no public names for this.
+            portaudio._terminate()  # noqa: SLF001
+            portaudio._initialize()  # noqa: SLF001
+
+
+def open_input(**options: Any) -> InputStream:
+    """Open an input stream with the options of `sounddevice.InputStream`, not yet started.
+
+    PortAudioError or ValueError when the device does not do that.
+    """
+    portaudio = load_portaudio()
+    with _lock:
+        stream = portaudio.InputStream(dtype="float32", latency=LATENCY_S, **options)
+        _open_streams.add(stream)
+    return stream
+
+
+def close_input(stream: InputStream) -> None:
+    """Close a stream, in whatever state it is; harmless when done twice.
+
+    One that does not end within `CLOSE_S` is left behind. The device list is not renewed any more
+    then, nor PortAudio ended with the program: both would wait for that stream.
+    """
+    portaudio = load_portaudio()
+
+    def close() -> None:
+        with suppress(portaudio.PortAudioError):
+            stream.close()
+
+    if not _lock.acquire(timeout=CLOSE_S):
+        _leave_behind(stream)
+        return
+    try:
+        if stream in _left_behind:
+            return
+        closing = threading.Thread(target=close, name="close mic", daemon=True)
+        closing.start()
+        closing.join(CLOSE_S)
+        if closing.is_alive():
+            _leave_behind(stream)
+        else:
+            _open_streams.discard(stream)
+    finally:
+        _lock.release()
+
+
+def _leave_behind(stream: InputStream) -> None:
+    _left_behind.add(stream)
+    atexit.unregister(load_portaudio()._exit_handler)  # noqa: SLF001 - no public name
+
+
+CARDS: Final = Path("/proc/asound/cards")
+
+_CARD: Final = re.compile(r"^\s*(\d+) \[.*\n.* at (usb-[^\s,]+)", re.MULTILINE)
+_NUMBER: Final = re.compile(r"\(hw:(\d+),\d+\)")
+
+
+def usb_ports() -> dict[int, str]:
+    """Return by the number of a card the port it is plugged in at, as `usb-0000:00:14.0-1`.
+
+    The number changes when the machine starts anew, the port stays.
+    """
+    try:
+        return ports_of(CARDS.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return {}
+
+
+def ports_of(cards: str) -> dict[int, str]:
+    """Return the ports of the text of /proc/asound/cards, two lines for each card."""
+    return {int(number): port for number, port in _CARD.findall(cards)}
+
+
+def card_of(name: str) -> int | None:
+    """Return the number of the card in the name of an ALSA device, None without one."""
+    found = _NUMBER.search(name)
+    return int(found[1]) if found else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,26 @@
-"""An audio file, played in real time."""
+"""A recording as an audio source in real time.
+
+One pass before the start finds its length, its damage and the channel to use.
+"""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bridge.audio.block import BLOCK_S, BLOCKS_PER_S, Block
-from bridge.audio.channel import picked
-from bridge.audio.container import CONTAINER_SUFFIXES
-from bridge.audio.decoder import open_decoder
-from bridge.audio.pace import Pace
-from bridge.audio.resample import MAX_RATE_HZ, MIN_RATE_HZ
-from bridge.audio.source import SourceState
-from bridge.audio.survey import survey
-from bridge.errors import Problem, UserError
+from cstalk_bridge.audio.decoder import (
+    CONTAINER_SUFFIXES,
+    COUNTED_FRAMES,
+    MAX_DECODED_S,
+    open_decoder,
+)
+from cstalk_bridge.audio.levels import ChannelLevels, pick_channel
+from cstalk_bridge.audio.preprocessing import MAX_RATE_HZ, MIN_RATE_HZ
+from cstalk_bridge.audio.source import BLOCK_S, BLOCKS_PER_S, Block, BlockSchedule, SourceState
+from cstalk_bridge.errors import Problem, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +28,59 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bridge.audio.channel import Channel
-    from bridge.audio.decoder import Decoder
+    from cstalk_bridge.audio.decoder import Decoder
+    from cstalk_bridge.audio.file_header import Layout
+    from cstalk_bridge.audio.levels import Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a recording holds: `frames` that can be decoded, and the channel to use of them.
+
+    `promised_s` is the length that its header tells where the file holds less, else 0; `fault` says
+    why it could not be decoded further. `notices` are for the user.
+    """
+
+    frames: int
+    channel: Channel
+    promised_s: float = 0.0
+    fault: str = ""
+    notices: tuple[str, ...] = ()
+
+    def damage(self, rate_hz: int) -> str:
+        """Return where the recording breaks off, in words; empty where it is whole."""
+        if not self.promised_s and not self.fault:
+            return ""
+        of = f" of {self.promised_s:.2f} s" if self.promised_s else ""
+        why = f" ({self.fault})" if self.fault else ""
+        return f"damaged: it breaks off at {self.frames / rate_hz:.2f} s{of}{why}"
+
+
+def survey(decoder: Decoder, layout: Layout, channel: Channel) -> Survey:
+    """Return what a recording holds, and leave the decoder at its beginning.
+
+    It is decoded, up to `MAX_DECODED_S`, only where its length or its channels leave a choice.
+    """
+    notices = [layout.notice] if layout.notice else []
+    frames, fault = decoder.frames, layout.fault
+    promised_s = 0.0
+    if frames is not None and 0 < layout.missing < 1:
+        promised_s = frames / (1.0 - layout.missing) / decoder.rate_hz
+    if frames is None or (channel is None and decoder.channels > 1):
+        levels, most = ChannelLevels(decoder.channels), int(MAX_DECODED_S * decoder.rate_hz) + 1
+        while levels.frames < most and len(piece := decoder.read(COUNTED_FRAMES)):
+            levels.add(piece)
+        fault = decoder.fault or fault
+        if decoder.fault and frames is not None:
+            promised_s = frames / decoder.rate_hz
+        if decoder.fault or frames is None:
+            frames = levels.frames
+        if channel is None:
+            channel, notice = levels.choice()
+            notices += [notice] if notice else []
+        decoder.seek(0)
+    return Survey(frames, channel, promised_s, fault, tuple(notices))
+
 
 AUDIO_SUFFIXES = (
     *(".wav", ".wave", ".w64", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".mp3"),
@@ -62,19 +118,19 @@ class FileSource:
         self._path = path
         self._now = now
         self._is_loop = is_loop
-        self._pace: Pace | None = None
+        self._pace: BlockSchedule | None = None
         self._played = 0
         self._decoder, layout = open_decoder(path)
         self.rate_hz = self._decoder.rate_hz
         try:
-            if problems := _problems(path, self._decoder, channel):
+            if problems := _format_problems(path, self._decoder, channel):
                 raise UserError.of(problems)
             found = survey(self._decoder, layout, channel)
             self._channel = found.channel
             damage = found.damage(self.rate_hz)
             self.notices = tuple(filter(None, (*found.notices, damage)))
             self._is_breaking = bool(damage)
-            self._ahead = _first(path, self._decoder)
+            self._ahead = _first_frame(path, self._decoder)
         except UserError:
             self._decoder.close()
             raise
@@ -88,7 +144,7 @@ class FileSource:
 
     def start(self) -> None:
         """Begin to play."""
-        self._pace = Pace(self._now())
+        self._pace = BlockSchedule(self._now())
 
     def poll(self, now_s: float) -> list[Block]:
         """Return the blocks that became due."""
@@ -125,7 +181,7 @@ class FileSource:
             missing -= len(piece)
         if not pieces:
             return None
-        samples = picked(np.concatenate(pieces), self._channel)
+        samples = pick_channel(np.concatenate(pieces), self._channel)
         return np.concatenate([samples, np.zeros(missing, dtype=np.float32)])
 
     def _take(self, frames: int) -> NDArray[np.float32]:
@@ -146,7 +202,7 @@ class FileSource:
         return taken
 
 
-def _first(path: Path, decoder: Decoder) -> NDArray[np.float32]:
+def _first_frame(path: Path, decoder: Decoder) -> NDArray[np.float32]:
     """Return the first frame, [1, channels]. UserError where there is none."""
     first = decoder.read(1)
     if not len(first):
@@ -155,7 +211,7 @@ def _first(path: Path, decoder: Decoder) -> NDArray[np.float32]:
     return first
 
 
-def _problems(path: Path, decoder: Decoder, channel: Channel) -> list[Problem]:
+def _format_problems(path: Path, decoder: Decoder, channel: Channel) -> list[Problem]:
     problems = []
     if not MIN_RATE_HZ <= decoder.rate_hz <= MAX_RATE_HZ:
         what = f"its rate {decoder.rate_hz} Hz is not within {MIN_RATE_HZ}..{MAX_RATE_HZ} Hz"

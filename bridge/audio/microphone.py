@@ -1,23 +1,204 @@
-"""A microphone, which may vanish and come back."""
+"""A microphone as an audio source: it may vanish and come back.
+
+The driver's callback copies blocks into a lock-free ring and does nothing else.
+"""
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bridge.audio.block import BLOCK_S, Block
-from bridge.audio.capture import MIXED_CHANNELS, Capture
-from bridge.audio.channel import picked
-from bridge.audio.devices import InputDevice, default_device, list_devices, select_device
-from bridge.audio.source import MICROPHONE, SourceState
-from bridge.audio.survey import Levels
-from bridge.errors import Problem, UserError
+import numpy as np
+
+from cstalk_bridge.audio.devices import (
+    DeviceUnavailableError,
+    InputDevice,
+    close_input,
+    default_device,
+    list_devices,
+    load_portaudio,
+    open_input,
+    select_device,
+)
+from cstalk_bridge.audio.levels import ALL, ChannelLevels, pick_channel
+from cstalk_bridge.audio.source import (
+    BLOCK_S,
+    BLOCKS_PER_S,
+    HOP_RATE_HZ,
+    MICROPHONE,
+    Block,
+    SourceState,
+)
+from cstalk_bridge.errors import Problem, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.audio.channel import Channel
-    from bridge.audio.ring import Stamped
+    from numpy.typing import NDArray
+
+    from cstalk_bridge.audio.levels import Channel
+
+
+RING_BLOCKS = 100
+"""Blocks kept for a reader who is late: one second, then the oldest are lost."""
+
+GUARD_BLOCKS = 2
+"""Blocks which a reader leaves to the writer, so that none is overwritten while it is copied."""
+
+
+class StampedBlock(NamedTuple):
+    """A block as the driver delivered it."""
+
+    samples: NDArray[np.float32]
+    """[frames, channels]"""
+    arrived_s: float
+    """Host time of the callback."""
+    age_s: float
+    """Time from the recording of the first sample to the callback, by the driver's clock."""
+
+
+class BlockRing:
+    """A ring for one writer and one reader, without locks and, for the writer, without memory.
+
+    The writer never waits: it overwrites the oldest block, and the reader counts what it missed.
+    """
+
+    def __init__(self, frames: int, channels: int) -> None:
+        self._samples = np.zeros((RING_BLOCKS, frames, channels), dtype=np.float32)
+        self._stamps = np.zeros((RING_BLOCKS, 2))
+        self._written = 0
+        self._read = 0
+        self.dropped = 0
+        """Blocks overwritten before they were read."""
+
+    @property
+    def written(self) -> int:
+        """Blocks written since the start."""
+        return self._written
+
+    def write(self, samples: NDArray[np.float32], arrived_s: float, age_s: float) -> None:
+        """Copy a block, [frames, channels]."""
+        slot = self._written % RING_BLOCKS
+        self._samples[slot] = samples
+        self._stamps[slot, 0] = arrived_s
+        self._stamps[slot, 1] = age_s
+        self._written += 1
+
+    def read(self) -> list[StampedBlock]:
+        """Return copies of the blocks written since the last time, oldest first."""
+        written = self._written
+        first = max(self._read, written - RING_BLOCKS + GUARD_BLOCKS)
+        self.dropped += first - self._read
+        self._read = written
+        return [
+            StampedBlock(self._samples[slot].copy(), *self._stamps[slot].tolist())
+            for slot in (number % RING_BLOCKS for number in range(first, written))
+        ]
+
+    def skip(self) -> None:
+        """Pass over what was written so far; that is no loss."""
+        self._read = self._written
+
+
+CARD_RATES_HZ = (48000, 44100)
+"""What sound cards do, where the system does not convert."""
+
+MIXED_CHANNELS = 2
+"""How many channels are mixed when none is chosen: a stereo pair. Virtual devices claim dozens."""
+
+
+class Capture:
+    """A stream that is open and delivers into a ring, until it is closed or dies.
+
+    Opens `device` at `rate_hz`, or without one at the first rate it takes of 16 kHz,
+    `CARD_RATES_HZ` and its own. DeviceUnavailableError with every refusal when it takes none. A
+    stream that died stays dead.
+    """
+
+    def __init__(
+        self,
+        device: InputDevice,
+        channel: Channel,
+        *,
+        now: Callable[[], float],
+        wake: threading.Event,
+        rate_hz: int | None = None,
+    ) -> None:
+        self._now = now
+        self._wake = wake
+        self._is_finished = False
+        self._driver_drops = 0
+        mixed = device.channels if channel == ALL else min(device.channels, MIXED_CHANNELS)
+        channels = channel if isinstance(channel, int) else mixed
+        rates = (HOP_RATE_HZ, *CARD_RATES_HZ, device.default_rate_hz)
+        self._stream, self.rate_hz = self._opened(
+            device, channels, dict.fromkeys((rate_hz,) if rate_hz else rates)
+        )
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the stream has not ended."""
+        return not self._is_finished
+
+    @property
+    def dropped_blocks(self) -> int:
+        """Blocks which the ring or, as far as it says, the driver lost."""
+        return self._ring.dropped + self._driver_drops
+
+    def read(self) -> list[StampedBlock]:
+        """Return what arrived since the last time."""
+        return self._ring.read()
+
+    def skip(self) -> None:
+        """Pass over what arrived so far."""
+        self._ring.skip()
+
+    def close(self) -> None:
+        """Close the stream; harmless when done twice."""
+        close_input(self._stream)
+
+    def _opened(
+        self, device: InputDevice, channels: int, rates_hz: dict[int, None]
+    ) -> tuple[Any, int]:
+        """Return a running stream and its rate."""
+        error_type = load_portaudio().PortAudioError
+        refusals = []
+        for rate_hz in rates_hz:
+            frames = rate_hz // BLOCKS_PER_S
+            self._ring = BlockRing(frames, channels)
+            stream = None
+            try:
+                stream = open_input(
+                    device=device.index,
+                    samplerate=rate_hz,
+                    channels=channels,
+                    blocksize=frames,
+                    callback=self._hear,
+                    finished_callback=self._finish,
+                )
+                stream.start()
+            except (error_type, ValueError) as error:
+                refusals.append(f"{rate_hz} Hz: {str(error).splitlines()[0]}")
+                if stream is not None:
+                    close_input(stream)
+            else:
+                self._is_finished = False
+                return stream, rate_hz
+        what = f"the device cannot be opened ({'; '.join(refusals)})"
+        remedy = "check that it is connected, not in use by others, and that access is allowed"
+        raise DeviceUnavailableError(Problem(device.name, what, remedy))
+
+    def _hear(self, samples: Any, _frames: int, time: Any, status: Any) -> None:
+        """Take a block from the driver's thread: copy it and wake the reader, nothing else."""
+        self._ring.write(samples, self._now(), time.currentTime - time.inputBufferAdcTime)
+        if status.input_overflow:
+            self._driver_drops += 1
+        self._wake.set()
+
+    def _finish(self) -> None:
+        self._is_finished = True
+        self._wake.set()
+
 
 SILENCE_S = 1.0
 """Time without a block after which a device counts as lost; drivers pause for up to half a second
@@ -58,13 +239,13 @@ class Microphone:
         self._now = now
         self._wake = wake
         self._channel = channel
-        device = _meant(wanted, is_renewed=False)
+        device = _find_device(wanted, is_renewed=False)
         if isinstance(channel, int) and channel > device.channels:
             what = f"channel {channel} is asked for, {device.name!r} has {device.channels}"
             remedy = f"choose a channel from 1 to {device.channels}, or none to mix"
             raise UserError(Problem(wanted, what, remedy))
         self._capture = Capture(device, channel, now=now, wake=wake)
-        self._levels: Levels | None = None
+        self._levels: ChannelLevels | None = None
         self.name = device.name
         self._device_channels = device.channels
         self.rate_hz = self._capture.rate_hz
@@ -95,7 +276,7 @@ class Microphone:
 
     def watch_channels(self) -> None:
         """Measure from now on whether mixing the channels loses the voice; `mix_fault` tells it."""
-        self._levels = Levels(min(self._device_channels, MIXED_CHANNELS))
+        self._levels = ChannelLevels(min(self._device_channels, MIXED_CHANNELS))
 
     @property
     def mix_fault(self) -> str:
@@ -158,7 +339,7 @@ class Microphone:
         lost = self._capture
         lost.close()
         try:
-            device = _meant(self._wanted, is_renewed=True)
+            device = _find_device(self._wanted, is_renewed=True)
             capture = Capture(
                 device, self._channel, now=self._now, wake=self._wake, rate_hz=self.rate_hz
             )
@@ -170,14 +351,14 @@ class Microphone:
         if self._is_closed:
             capture.close()
 
-    def _block(self, stamped: Stamped) -> Block:
+    def _block(self, stamped: StampedBlock) -> Block:
         age_s = stamped.age_s if BLOCK_S <= stamped.age_s <= MAX_AGE_S else BLOCK_S
         if self._levels is not None and self._channel is None:
             self._levels.add(stamped.samples)
-        samples = picked(stamped.samples, self._channel)
+        samples = pick_channel(stamped.samples, self._channel)
         return Block(samples, stamped.arrived_s - age_s, stamped.arrived_s)
 
 
-def _meant(wanted: str, *, is_renewed: bool) -> InputDevice:
+def _find_device(wanted: str, *, is_renewed: bool) -> InputDevice:
     devices = list_devices(is_renewed=is_renewed)
     return default_device(devices) if wanted == MICROPHONE else select_device(devices, wanted)

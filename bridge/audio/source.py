@@ -1,12 +1,71 @@
-"""What every source of sound does."""
+"""What every audio source delivers, and the units of audio: blocks and hops.
+
+A source without a device delivers its blocks by an absolute schedule.
+"""
 
 from __future__ import annotations
 
 import enum
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from cstalk_bridge.models import timing
+
 if TYPE_CHECKING:
-    from bridge.audio.block import Block
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+BLOCK_S = 0.010
+"""Length of a block: short beside the hop of 20 ms, long enough for every driver."""
+
+BLOCKS_PER_S = 100
+"""The same as a whole number."""
+
+BLOCKS_PER_HOP = 2
+"""Blocks in the generator's hop of 20 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """10 ms of one channel of sound at the rate of its source.
+
+    `samples` is float32 [frames], full scale -1..1. `captured_s` is the host time at which the
+    first sample was recorded, `arrived_s` the host time at which the whole block reached us.
+    """
+
+    samples: NDArray[np.float32]
+    captured_s: float
+    arrived_s: float
+
+
+HOP_RATE_HZ = timing.SAMPLE_RATE_HZ
+"""Rate of every hop, whatever the source."""
+
+HOP_S = timing.HOP_S
+"""Length of a hop: the generator's step."""
+
+HOP_SAMPLES = timing.HOP_SAMPLES
+"""The same in samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """20 ms of sound, ready for the generator.
+
+    `samples` is float32 [320] at 16 kHz, -1..1. `index` counts the hops since the start: the hop
+    covers stream time `index` x 20 ms to (`index` + 1) x 20 ms. `arrived_s` is the host time at
+    which the block arrived that completed it, `captured_s` the host time at which the sound of its
+    first sample was recorded. `level_db` (RMS) and `peak_db` are dBFS after gain, before the gate.
+    """
+
+    samples: NDArray[np.float32]
+    index: int
+    arrived_s: float
+    captured_s: float
+    level_db: float
+    peak_db: float
+    gate_open: bool
 
 
 MICROPHONE = "mic"
@@ -76,3 +135,42 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release the device or file; harmless when done twice."""
+
+
+MAX_BEHIND_BLOCKS = 1000
+"""How far a late reader is caught up with: ten seconds; beyond it the schedule moves on."""
+
+
+class BlockSchedule:
+    """The absolute schedule of blocks 0, 1, 2...: block k is due at start + (k + 1) x 10 ms.
+
+    That is when a microphone would have delivered it. A reader who comes late gets all that is due
+    at once. After a pause beyond `MAX_BEHIND_BLOCKS` (a suspended machine) the schedule is moved so
+    that no more than these are due: nothing is left out, the rest comes later.
+    """
+
+    def __init__(self, start_s: float) -> None:
+        self._start_s = start_s
+        self._next = 0
+
+    @property
+    def next_due_s(self) -> float:
+        """Host time at which the next block is due that completes a hop: more often is no use."""
+        hops = self._next // BLOCKS_PER_HOP + 1
+        return self._start_s + hops * BLOCKS_PER_HOP * BLOCK_S
+
+    def captured_s(self, number: int) -> float:
+        """Return the host time at which block `number` would have begun to be recorded."""
+        return self._start_s + number * BLOCK_S
+
+    def take(self, now_s: float) -> range:
+        """Return the numbers of the blocks that became due."""
+        due = int((now_s - self._start_s) / BLOCK_S + 1e-6) - self._next
+        if due <= 0:
+            return range(0)
+        if due > MAX_BEHIND_BLOCKS:
+            self._start_s += (due - MAX_BEHIND_BLOCKS) * BLOCK_S
+            due = MAX_BEHIND_BLOCKS
+        taken = range(self._next, self._next + due)
+        self._next += due
+        return taken

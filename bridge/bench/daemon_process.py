@@ -1,14 +1,16 @@
-"""The daemon as a process of its own, with all it measured kept until it is asked for.
+"""The daemon as a child process: its measurements, its memory, free ports for it, and hindrances
+on purpose.
 
-`python -m bridge.bench.daemon_process CONFIG` runs a config given as JSON until its standard input
-is closed. It prints "ready" when it runs, and for each line it is sent, and at the end, what it
-measured since the last time as one line of JSON.
+`python -m cstalk_bridge.bench.daemon_process CONFIG` runs a config given as JSON until its standard
+input is closed. It prints "ready" when it runs, and for each line it is sent, and at the end,
+what it measured since the last time as one line of JSON.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -16,21 +18,136 @@ import time
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.clock.host import host_now
-from bridge.errors import Problem, UserError
-from bridge.monitor.health import health
-from bridge.monitor.rings import Percentiles, Spread
-from bridge.process import MATH_THREADS
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.cstalk.generator import Generator
+from cstalk_bridge.monitor.health import health
+from cstalk_bridge.monitor.rings import Percentiles, Spread
+from cstalk_bridge.system.process import MATH_THREADS
+from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Self
+    from typing import Any, Self
 
-    from bridge.monitor.metrics import Metrics
+    from cstalk_bridge.models.cstalk.streaming import Stream
+    from cstalk_bridge.monitor.metrics import Metrics
 
-MODULE = "bridge.bench.daemon_process"
+
+def resident_mb(process_id: int) -> float | None:
+    """Return the resident memory of a process in MB (10^6 bytes); None where it cannot be told.
+
+    Linux: `VmRSS` of /proc. macOS: what `ps` says. Windows has neither.
+    """
+    if sys.platform == "linux":
+        status = Path(f"/proc/{process_id}/status").read_text(encoding="ascii", errors="replace")
+        return next(
+            int(line.split()[1]) * 1024e-6
+            for line in status.splitlines()
+            if line.startswith("VmRSS:")
+        )
+    if sys.platform == "darwin":
+        command = ["/bin/ps", "-o", "rss=", "-p", str(process_id)]
+        shown = subprocess.run(command, capture_output=True, text=True, check=True)
+        return int(shown.stdout) * 1024e-6
+    return None
+
+
+@contextmanager
+def bound_port() -> Iterator[tuple[socket.socket, int]]:
+    """Give a UDP socket at a local port, and that port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound, int(bound.getsockname()[1])
+
+
+def free_port(kind: socket.SocketKind) -> int:
+    """Return a local port that nobody has."""
+    with socket.socket(socket.AF_INET, kind) as bound:
+        bound.bind(("127.0.0.1", 0))
+        return int(bound.getsockname()[1])
+
+
+SLOW_ROW_VARIABLE = "CSTALK_BENCH_ROW_MS"
+STALL_AT_VARIABLE, STALL_VARIABLE = "CSTALK_BENCH_STALL_AT_S", "CSTALK_BENCH_STALL_S"
+"""Environment variables by which a bench hinders its daemon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hindrance:
+    """Each step of the network takes `row_ms` at least; one step lasts `stall_s` more.
+
+    That is the first one after `stall_at_s` seconds. Zeros hinder nothing.
+    """
+
+    row_ms: float = 0.0
+    stall_at_s: float = 0.0
+    stall_s: float = 0.0
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Hindrance:
+        """Return the hindrance that an environment asks for."""
+        names = (SLOW_ROW_VARIABLE, STALL_AT_VARIABLE, STALL_VARIABLE)
+        return cls(*(float(environment.get(name, 0.0)) for name in names))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """This as environment variables."""
+        values = (self.row_ms, self.stall_at_s, self.stall_s)
+        return dict(
+            zip(
+                (SLOW_ROW_VARIABLE, STALL_AT_VARIABLE, STALL_VARIABLE),
+                map(str, values),
+                strict=True,
+            )
+        )
+
+    def apply(self) -> None:
+        """Hinder every stream that this process opens from now on."""
+        if not self.row_ms and not self.stall_s:
+            return
+        opened = Generator.stream
+
+        def stream(generator: Generator, subjects: int) -> HinderedStream:
+            return HinderedStream(opened(generator, subjects), self)
+
+        hindered: Any = Generator
+        hindered.stream = stream
+
+
+class HinderedStream:
+    """A stream whose steps take longer than they need."""
+
+    def __init__(self, stream: Stream, hindrance: Hindrance) -> None:
+        self._stream = stream
+        self._hindrance = hindrance
+        self._is_live = False
+        self._begun_s = 0.0
+        self._stall_s = hindrance.stall_s
+
+    def step(self, *arguments: Any) -> Any:
+        """Step, and wait until the time is over; rows of a warm-up are not slowed."""
+        start_s = host_now()
+        faces = self._stream.step(*arguments)
+        if not self._is_live:
+            return faces
+        self._begun_s = self._begun_s or start_s
+        wait_s = 1e-3 * self._hindrance.row_ms
+        if self._stall_s and start_s - self._begun_s >= self._hindrance.stall_at_s:
+            wait_s += self._stall_s
+            self._stall_s = 0.0
+        time.sleep(max(0.0, wait_s - (host_now() - start_s)))
+        return faces
+
+    def reset(self, voices: Any) -> None:
+        """Reset; the first time that is the end of the warm-up."""
+        self._is_live = True
+        self._stream.reset(voices)
+
+
+MODULE = "cstalk_bridge.bench.daemon_process"
 KEPT = 1 << 14
 """Newest measurements kept of each kind: 4.5 minutes of ticks at 60 fps, 64 kB."""
 KEPT_SECONDS = 600
@@ -40,7 +157,7 @@ ENDING_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Second:
+class SecondState:
     """The state of the first subject at host time `end_s`, and its ticks of the second before."""
 
     end_s: float
@@ -61,7 +178,7 @@ class Measurements:
     spreads: dict[str, Spread]
     drops: dict[str, int]
     cpu_s: float
-    seconds: tuple[Second, ...] = ()
+    seconds: tuple[SecondState, ...] = ()
 
 
 class DaemonProcess:
@@ -130,7 +247,7 @@ def _read(line: str) -> Measurements:
         raise UserError(Problem("bench", "the daemon failed; its message is above"))
     told = json.loads(line)
     spreads = {name: Spread(**spread) for name, spread in told["spreads"].items()}
-    seconds = tuple(Second(**second) for second in told["seconds"])
+    seconds = tuple(SecondState(**second) for second in told["seconds"])
     return Measurements(spreads, told["drops"], told["cpu_s"], seconds)
 
 
@@ -144,11 +261,11 @@ def measurements(metrics: Metrics, cpu_s: float) -> Measurements:
     return Measurements(spreads, drops, cpu_s)
 
 
-class Keeper:
+class MeasurementLog:
     """Keeps everything that a daemon measures, and prints it when it is asked to."""
 
     def __init__(self) -> None:
-        self._seconds: deque[Second] = deque(maxlen=KEPT_SECONDS)
+        self._seconds: deque[SecondState] = deque(maxlen=KEPT_SECONDS)
 
     @contextmanager
     def watch(self, metrics: Metrics) -> Iterator[None]:
@@ -180,7 +297,9 @@ class Keeper:
             found = health(self._metrics, subject, now_s)
             shown = subject.shown.recent(now_s, 1.0)
             ticks = shown.live + shown.missed
-            self._seconds.append(Second(now_s, found.state.value, found.advice, ticks, shown.live))
+            self._seconds.append(
+                SecondState(now_s, found.state.value, found.advice, ticks, shown.live)
+            )
 
     def _begin(self) -> None:
         """Let the rings be written that were not, so that measuring takes no memory anew."""
@@ -206,13 +325,12 @@ def _rings(metrics: Metrics) -> dict[str, Percentiles]:
 
 def main() -> int:
     """Run until standard input is closed."""
-    from bridge import daemon
-    from bridge.bench.hindrance import Hindrance
-    from bridge.cli.command import guarded
-    from bridge.config.schema import Config
+    from cstalk_bridge import daemon
+    from cstalk_bridge.config.schema import Config
+    from cstalk_bridge.system.process import guarded
 
     Hindrance.of(os.environ).apply()
-    stop, keeper = threading.Event(), Keeper()
+    stop, keeper = threading.Event(), MeasurementLog()
 
     def wait() -> None:
         for _ in sys.stdin:

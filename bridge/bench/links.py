@@ -1,8 +1,8 @@
-"""Many subjects to many targets: are ticks on time, and does one dead target touch the others?
+"""Section `links`: many subjects to many targets, some unreachable, beside a bare ticker without
+work.
 
-Four phases, a daemon each: nobody is sent to; 8 targets get 4 subjects; the same with targets
-that cannot be reached; nobody again. What other work costs this machine is in all of them, and
-shown by the lateness of a ticker which has nothing to do and runs beside each.
+`python -m cstalk_bridge.bench.links` is that ticker: it ticks at 60 fps until its standard input is
+closed, and prints the 99th percentile of its lateness in seconds.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from __future__ import annotations
 import math
 import os
 import socket
+import subprocess
+import sys
+import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,18 +20,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bridge.bench.bare_ticker import BareTickerProcess
-from bridge.bench.clients import DeafClient
-from bridge.bench.daemon_process import DaemonProcess
-from bridge.bench.figures import Figure, Remark, figures_of
-from bridge.bench.machine import free_port
-from bridge.bench.packets import LATENESS_P99_MS
-from bridge.bench.receiver import ReceiverProcess
+from cstalk_bridge.bench.clients import NonReadingClient
+from cstalk_bridge.bench.daemon_process import DaemonProcess, free_port
+from cstalk_bridge.bench.packets import LATENESS_P99_MS, ReceiverProcess
+from cstalk_bridge.bench.report import Figure, Remark, figures_of
+from cstalk_bridge.monitor.rings import Percentiles
+from cstalk_bridge.timecode.smpte import FRAME_RATES
+from cstalk_bridge.timecode.tick import Ticker, host_now
 
 if TYPE_CHECKING:
-    from bridge.bench.daemon_process import Measurements
-    from bridge.bench.options import Options
-    from bridge.bench.receiver import Arrivals
+    from typing import Self
+
+    from cstalk_bridge.bench.daemon_process import Measurements
+    from cstalk_bridge.bench.packets import Arrivals
+    from cstalk_bridge.bench.report import BenchConfig
+
 
 SUBJECTS = ("Ada", "Ben", "Cleo", "Dan")
 TARGETS = 8
@@ -64,7 +70,7 @@ class Phase:
         return 1e3 * lateness.p99_s if lateness else math.nan
 
 
-def measure(options: Options) -> list[Figure | Remark]:
+def measure_links(options: BenchConfig) -> list[Figure | Remark]:
     """Run four phases of a third of `options.seconds`."""
     seconds = SHARE * options.seconds
     before = _phase(seconds, targets=0)
@@ -137,7 +143,7 @@ def _phase(seconds: float, *, targets: int, is_hindered: bool = False) -> Phase:
         links += [f"livelink-face://{','.join(places)}"] if places else []
         subjects = [{"name": name, "audio": {"input": "test"}, "links": links} for name in SUBJECTS]
         running = closing.enter_context(DaemonProcess("test", receiver.port, subjects=subjects))
-        deaf = closing.enter_context(DeafClient(device)) if is_hindered else None
+        deaf = closing.enter_context(NonReadingClient(device)) if is_hindered else None
         bare = closing.enter_context(BareTickerProcess())
         time.sleep(1.0)
         running.measured()
@@ -146,3 +152,48 @@ def _phase(seconds: float, *, targets: int, is_hindered: bool = False) -> Phase:
         measured = running.stop()
         cut = deaf.cut if deaf else 0
         return Phase(measured, receiver.stop(), load, bare.stop(), cut)
+
+
+KEPT = 1 << 14
+"""Newest ticks kept: 4.5 minutes."""
+
+
+class BareTickerProcess:
+    """The ticker as a context; `stop` ends it."""
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "cstalk_bridge.bench.links"]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def stop(self) -> float:
+        """End it; return the 99th percentile of its ticks' lateness in seconds, NaN without any."""
+        output, _ = self._process.communicate()
+        return float(output or math.nan)
+
+
+def tick_until_closed() -> None:
+    """Tick until standard input is closed."""
+    stop, lateness = threading.Event(), Percentiles(KEPT)
+
+    def wait() -> None:
+        sys.stdin.read()
+        stop.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    for tick in Ticker(FRAME_RATES["60"], now=host_now):
+        if stop.is_set():
+            break
+        lateness.add(tick.lateness_s)
+    spread = lateness.spread()
+    print(spread.p99_s if spread else math.nan)
+
+
+if __name__ == "__main__":
+    tick_until_closed()

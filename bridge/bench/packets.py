@@ -1,18 +1,39 @@
-"""Sound in, packets out on loopback: does every frame leave once, and on time?"""
+"""Section `packets`, and the process that receives Live Link Face packets and stamps each with
+the host clock.
+
+It is a process of its own so that it neither slows the daemon down nor waits for it. The host
+clock (`host_now`) is one for all processes of a machine. `python -m cstalk_bridge.bench.packets N`
+prints its N ports, receives until its standard input is closed, and prints what it got as one
+.npy array.
+"""
 
 from __future__ import annotations
 
+import selectors
+import socket
+import subprocess
+import sys
+import threading
 import time
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from bridge.bench.daemon_process import DaemonProcess
-from bridge.bench.figures import Figure, Remark, figures_of, spread_of
-from bridge.bench.receiver import Arrivals, ReceiverProcess
+from cstalk_bridge.bench.daemon_process import DaemonProcess
+from cstalk_bridge.bench.report import Figure, Remark, figures_of, spread_of
+from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
-    from bridge.bench.options import Options
+    from collections.abc import Sequence
+    from typing import Self
+
+    from numpy.typing import NDArray
+
+    from cstalk_bridge.bench.report import BenchConfig
+
 
 FPS = 60.0
 RATE_TOLERANCE_HZ = 0.1
@@ -20,7 +41,7 @@ LATENESS_P99_MS = 4.0
 """Without real-time priority a Linux with 250 Hz timer ticks wakes a thread up to 4 ms late."""
 
 
-def measure(options: Options) -> list[Figure | Remark]:
+def measure_packets(options: BenchConfig) -> list[Figure | Remark]:
     """Run the test sound for `options.seconds` at 60 fps, ticks at ordinary priority."""
     with ReceiverProcess() as receiver, DaemonProcess("test", receiver.port) as running:
         time.sleep(options.seconds)
@@ -56,3 +77,108 @@ def of_arrivals(arrivals: Arrivals) -> list[Figure | Remark]:
         Figure("packets repeated", int((steps < 1).sum()), "", maximum=0),
         *figures_of("arrival off its 1/60 s", spread_of(np.abs(gaps_s - 1 / FPS))),
     ]
+
+
+if TYPE_CHECKING:
+    Floats = NDArray[np.float64]
+
+POLL_INTERVAL_S = 0.2
+"""How long a receive waits before it looks whether it shall end."""
+SOCKET_BYTES = 1 << 22
+"""Asked of the system as a buffer: some thousand packets."""
+MAX_PACKETS = 1_000_000
+"""Packets kept: 4.6 hours at 60 fps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """Packets in order: host times of arrival, frame numbers, jaw openings, each [packets].
+
+    `streams` tells those of a subject at a port from all others, by a number for each.
+    """
+
+    times_s: Floats
+    frames: Floats
+    jaws: Floats
+    streams: Floats
+
+
+class ReceiverProcess:
+    """The receiver as a context; `stop` ends it and returns what arrived at its `ports`."""
+
+    def __init__(self, count: int = 1) -> None:
+        self._count = count
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "cstalk_bridge.bench.packets", str(self._count)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.ports = tuple(map(int, self._output().readline().split()))
+        return self
+
+    @property
+    def port(self) -> int:
+        """The first of its ports."""
+        return self.ports[0]
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def stop(self) -> Arrivals:
+        """End it; return what arrived."""
+        output, _ = self._process.communicate()
+        return Arrivals(*np.load(BytesIO(output)))
+
+    def _output(self) -> BinaryIO:
+        output = self._process.stdout
+        if output is None:
+            raise RuntimeError("the receiver's output is not a pipe")
+        return output  # type: ignore[return-value]
+
+
+def receive(ports: Sequence[socket.socket], stop: threading.Event) -> NDArray[np.float64]:
+    """Return time, frame, jaw and stream of every packet until `stop`, [4, packets]."""
+    from cstalk_bridge.outputs.livelink_face import decode
+    from cstalk_bridge.rig.load import load_rigmap
+
+    jaw = load_rigmap("livelinkface61").outputs.index("JawOpen")
+    rows: list[tuple[float, float, float, float]] = []
+    streams: dict[tuple[int, str], int] = {}
+    with selectors.DefaultSelector() as ready:
+        for bound in ports:
+            ready.register(bound, selectors.EVENT_READ)
+        while not stop.is_set() and len(rows) < MAX_PACKETS:
+            for key, _ in ready.select(POLL_INTERVAL_S):
+                datagram = key.fileobj.recv(2048)  # type: ignore[union-attr]
+                arrived_s = host_now()
+                packet = decode(datagram)
+                stream = streams.setdefault((key.fd, packet.subject), len(streams))
+                if packet.values is not None:
+                    rows.append((arrived_s, float(packet.frame), float(packet.values[jaw]), stream))
+    return np.array(rows, dtype=np.float64).reshape(-1, 4).T
+
+
+def receive_until_closed() -> None:
+    """Receive until standard input is closed."""
+    stop = threading.Event()
+
+    def wait() -> None:
+        sys.stdin.read()
+        stop.set()
+
+    with ExitStack() as closing:
+        ports = [_bound(closing) for _ in range(int(sys.argv[1]))]
+        print(*(bound.getsockname()[1] for bound in ports), flush=True)
+        threading.Thread(target=wait, daemon=True).start()
+        np.save(sys.stdout.buffer, receive(ports, stop))
+
+
+def _bound(closing: ExitStack) -> socket.socket:
+    bound = closing.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BYTES)
+    bound.bind(("127.0.0.1", 0))
+    return bound
+
+
+if __name__ == "__main__":
+    receive_until_closed()

@@ -1,29 +1,39 @@
-"""Browsers watch a running daemon: does every frame arrive, and do the ticks notice?
+"""Section `preview`: several browsers watch a daemon; rate, latency, and what it costs the
+ticks.
 
-Ticks are unchanged when, with the clients, their lateness keeps the limit which it has without
-any, and its 99th percentile does not rise by more than `ADDED_P99_MS` over the phases without
-clients before and after, in the same run of the same daemon.
+`python -m cstalk_bridge.bench.preview ADDRESS CLIENTS` is the process of the clients: it prints
+"ready" when all have a frame, watches until its standard input is closed, and prints what arrived
+as one .npy array.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 import socket
+import subprocess
+import sys
+import threading
 import time
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from bridge.bench.daemon_process import DaemonProcess
-from bridge.bench.figures import Figure, Remark, figures_of, spread_of
-from bridge.bench.machine import free_port
-from bridge.bench.packets import FPS, LATENESS_P99_MS, RATE_TOLERANCE_HZ
-from bridge.bench.receiver import ReceiverProcess
-from bridge.bench.watchers import Sightings, WatcherProcess
+from cstalk_bridge.bench.daemon_process import DaemonProcess, free_port
+from cstalk_bridge.bench.packets import FPS, LATENESS_P99_MS, RATE_TOLERANCE_HZ, ReceiverProcess
+from cstalk_bridge.bench.report import Figure, Remark, figures_of, spread_of
+from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
-    from bridge.bench.daemon_process import Measurements
-    from bridge.bench.options import Options
+    from typing import Self
+
+    from numpy.typing import NDArray
+
+    from cstalk_bridge.bench.daemon_process import Measurements
+    from cstalk_bridge.bench.report import BenchConfig
+
 
 CLIENTS = 8
 ADDED_P99_MS = 1.0
@@ -33,7 +43,7 @@ LATENCY_P99_MS = 16.7
 """A frame that is later comes when the next one is due."""
 
 
-def measure(options: Options) -> list[Figure | Remark]:
+def measure_preview(options: BenchConfig) -> list[Figure | Remark]:
     """Watch for half of `options.seconds`, with a quarter before and after without clients."""
     address = f"127.0.0.1:{free_port(socket.SOCK_STREAM)}"
     quarter_s = options.seconds / 4
@@ -45,7 +55,7 @@ def measure(options: Options) -> list[Figure | Remark]:
         running.measured()
         time.sleep(quarter_s)
         before = running.measured()
-        with WatcherProcess(address, CLIENTS) as watchers:
+        with PreviewClientsProcess(address, CLIENTS) as watchers:
             running.measured()
             begun_s = time.monotonic()
             time.sleep(2 * quarter_s)
@@ -61,7 +71,7 @@ def measure(options: Options) -> list[Figure | Remark]:
     ]
 
 
-def of_sightings(seen: Sightings, clients: int) -> list[Figure | Remark]:
+def of_sightings(seen: ReceivedFrames, clients: int) -> list[Figure | Remark]:
     """Return the rate of the slowest client, what was left out, and the latency of the worst."""
     each = [seen.of(client) for client in range(clients)]
     if min(len(one.ticks) for one in each) < 3:
@@ -118,3 +128,102 @@ def _of_processor(
 
 def _p99(spread: object) -> float:
     return float(getattr(spread, "p99_s", math.nan))
+
+
+if TYPE_CHECKING:
+    Floats = NDArray[np.float64]
+
+MAX_FRAMES = 1_000_000
+"""Frames kept of all clients: half an hour of eight at 60 fps."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedFrames:
+    """What clients saw, in the order of arrival: client, tick number, host times at which the tick
+    thread gave the frame away and at which it arrived, each [frames]."""
+
+    clients: Floats
+    ticks: Floats
+    left_s: Floats
+    arrived_s: Floats
+
+    def of(self, client: int) -> ReceivedFrames:
+        """Return what one client saw."""
+        own = self.clients == client
+        return ReceivedFrames(
+            *(each[own] for each in (self.clients, self.ticks, self.left_s, self.arrived_s))
+        )
+
+
+class PreviewClientsProcess:
+    """The watchers as a context; `stop` ends them and returns what they saw."""
+
+    def __init__(self, address: str, clients: int) -> None:
+        self._command = [sys.executable, "-m", "cstalk_bridge.bench.preview", address, str(clients)]
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        if self._output().readline().strip() != b"ready":
+            raise RuntimeError("the watchers did not start; their message is above")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def stop(self) -> ReceivedFrames:
+        """End them; return what they saw."""
+        output, _ = self._process.communicate()
+        return ReceivedFrames(*np.load(BytesIO(output)))
+
+    def _output(self) -> BinaryIO:
+        output = self._process.stdout
+        if output is None:
+            raise RuntimeError("the watchers' output is not a pipe")
+        return output  # type: ignore[return-value]
+
+
+async def watch(address: str, clients: int, over: asyncio.Event) -> Floats:
+    """Return client, tick, leaving and arrival of every frame until `over`, [4, frames]."""
+    from websockets.asyncio.client import connect
+
+    from cstalk_bridge.preview.hub import HEADER
+
+    rows: list[tuple[float, float, float, float]] = []
+    waiting = set(range(clients))
+
+    async def one(client: int) -> None:
+        async with connect(f"ws://{address}/live", compression=None) as socket:
+            async for frame in socket:
+                arrived_s = host_now()
+                if isinstance(frame, bytes) and len(rows) < MAX_FRAMES:
+                    _, _, _, tick, left_s = HEADER.unpack_from(frame)
+                    rows.append((client, tick, left_s, arrived_s))
+                    if waiting:
+                        waiting.discard(client)
+                        if not waiting:
+                            print("ready", flush=True)
+
+    watching = [asyncio.create_task(one(client)) for client in range(clients)]
+    await over.wait()
+    for task in watching:
+        task.cancel()
+    await asyncio.gather(*watching, return_exceptions=True)
+    return np.array(rows, dtype=np.float64).reshape(-1, 4).T
+
+
+async def _watch_until_closed(address: str, clients: int) -> Floats:
+    over, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def wait() -> None:
+        sys.stdin.read()
+        loop.call_soon_threadsafe(over.set)
+
+    threading.Thread(target=wait, daemon=True).start()
+    return await watch(address, clients, over)
+
+
+if __name__ == "__main__":
+    np.save(sys.stdout.buffer, asyncio.run(_watch_until_closed(sys.argv[1], int(sys.argv[2]))))

@@ -1,4 +1,4 @@
-"""What `cstalk-bridge bench` can measure, and the report."""
+"""The sections of `cstalk-bridge bench`, and the run that measures and prints them."""
 
 from __future__ import annotations
 
@@ -6,65 +6,92 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from bridge.bench.figures import Figure, Remark, missed
-from bridge.bench.machine import machine
-from bridge.errors import Problem, UserError
+from cstalk_bridge.bench.report import Figure, Remark, describe_machine, missed
+from cstalk_bridge.errors import Problem, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.bench.options import Options
+    from cstalk_bridge.bench.report import BenchConfig
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One thing that is measured, by the module of its name."""
+    """One thing that is measured: `measure_<name>` of a module of this package."""
 
     name: str
+    module: str
     summary: str
 
-    def measure(self, options: Options) -> list[Figure | Remark]:
+    def measure(self, options: BenchConfig) -> list[Figure | Remark]:
         """Measure it and return what came out."""
-        measured: list[Figure | Remark] = import_module(f"bridge.bench.{self.name}").measure(
-            options
-        )
+        module = import_module(f"cstalk_bridge.bench.{self.module}")
+        measured: list[Figure | Remark] = getattr(module, f"measure_{self.name}")(options)
         return measured
 
 
 SECTIONS: dict[str, Section] = {
     section.name: section
     for section in (
-        Section("startup", "how fast the commands answer that need no network"),
-        Section("generator", "the network's work for one hop, and offline, on one core"),
-        Section("alive", "the living face beside what is known of people, and what it costs"),
-        Section("render", "recordings to takes: one long, many short, beside the network alone"),
-        Section("daemon", "the whole daemon with one face: processor, memory, first packet"),
-        Section("packets", "sound in, packets out at 60 fps: rate, order, ticks"),
-        Section("busy", "a face beside endless processes, with slow rows, after a stall"),
-        Section("faces", "how many faces this machine can do; 64 of them"),
-        Section("links", "4 subjects to 8 targets, and to some that cannot be reached: ticks"),
-        Section("preview", "eight browsers watch: rate, latency, and what it costs the ticks"),
-        Section("control", "remote control under a flood of hostile datagrams"),
-        Section("device", "the MetaHuman device under a flood of hostile connections"),
-        Section("switchboard", "remote control as Switchboard talks: answers, heartbeats, takes"),
-        Section("takes", "100 takes killed in their middle; sound and curves of one that is whole"),
+        Section("startup", "program", "how fast the commands answer that need no network"),
+        Section("generator", "program", "the network's work for one hop, and offline, on one core"),
         Section(
-            "fuzz", "hostile files, datagrams and connections by chance: faults of the program"
+            "alive",
+            "animation",
+            "the living face beside what is known of people, and what it costs",
         ),
-        Section("latency", "a vowel into a fake microphone: what is added to the look-ahead"),
-        Section("soak", "a long run: memory, drift, losses"),
-        Section("churn", "a long run with clients that come and go, and takes: memory, answers"),
+        Section(
+            "render",
+            "program",
+            "recordings to takes: one long, many short, beside the network alone",
+        ),
+        Section(
+            "daemon", "program", "the whole daemon with one face: processor, memory, first packet"
+        ),
+        Section("packets", "packets", "sound in, packets out at 60 fps: rate, order, ticks"),
+        Section("busy", "load", "a face beside endless processes, with slow rows, after a stall"),
+        Section("faces", "load", "how many faces this machine can do; 64 of them"),
+        Section(
+            "links", "links", "4 subjects to 8 targets, and to some that cannot be reached: ticks"
+        ),
+        Section(
+            "preview", "preview", "eight browsers watch: rate, latency, and what it costs the ticks"
+        ),
+        Section("control", "floods", "remote control under a flood of hostile datagrams"),
+        Section("device", "floods", "the MetaHuman device under a flood of hostile connections"),
+        Section(
+            "switchboard",
+            "switchboard",
+            "remote control as Switchboard talks: answers, heartbeats, takes",
+        ),
+        Section(
+            "takes",
+            "takes",
+            "100 takes killed in their middle; sound and curves of one that is whole",
+        ),
+        Section(
+            "fuzz",
+            "fuzzing.runner",
+            "hostile files, datagrams and connections by chance: faults of the program",
+        ),
+        Section(
+            "latency", "latency", "a vowel into a fake microphone: what is added to the look-ahead"
+        ),
+        Section("soak", "soak", "a long run: memory, drift, losses"),
+        Section(
+            "churn", "soak", "a long run with clients that come and go, and takes: memory, answers"
+        ),
     )
 }
 """Every section, in the order in which they run."""
 
 
-def run_bench(names: Sequence[str], options: Options) -> int:
+def run_bench(names: Sequence[str], options: BenchConfig) -> int:
     """Measure and print the sections of these names, all without names.
 
     Returns 1 when a limit was missed, else 0. Raises UserError for names that are none.
     """
-    from bridge.document import nearest
+    from cstalk_bridge.document import nearest
 
     problems = [
         Problem("bench", f"there is no section {name!r}", nearest(name, SECTIONS))
@@ -73,7 +100,7 @@ def run_bench(names: Sequence[str], options: Options) -> int:
     ]
     if problems:
         raise UserError.of(problems)
-    print("\n".join(machine()))
+    print("\n".join(describe_machine()))
     failures = 0
     for name in names or SECTIONS:
         section = SECTIONS[name]

@@ -1,36 +1,43 @@
-"""A long run: does memory grow, do sound and frames drift apart, is anything lost?
+"""Sections `soak` and `churn`: long runs, alone and with clients that come and go: memory,
+drift, losses.
 
-The sound repeats with an exact period, so the jaw must too: how far its pattern in frame time has
-moved from the first minutes to the last is the drift between audio time and frame time.
+The sound repeats with an exact period, so the jaw must too: how far its pattern in frame time
+has moved from the first minutes to the last is the drift between audio time and frame time. In
+`churn` memory is compared with that after the first minute, by when every kind of client has
+been there.
 """
 
 from __future__ import annotations
 
 import math
+import socket
+import tempfile
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bridge.audio.hop import HOP_RATE_HZ
-from bridge.audio.source import TEST_SOUND
-from bridge.audio.tone import sound_round
-from bridge.bench.daemon_process import DaemonProcess
-from bridge.bench.fakemic import FakeMicrophones
-from bridge.bench.figures import Figure, Remark
-from bridge.bench.machine import resident_mb
-from bridge.bench.packets import FPS, of_arrivals
-from bridge.bench.receiver import ReceiverProcess
-from bridge.clock.host import host_now
-from bridge.errors import UserError
+from cstalk_bridge.audio.inputs import sound_round
+from cstalk_bridge.audio.source import HOP_RATE_HZ, TEST_SOUND
+from cstalk_bridge.bench.clients import Visitors
+from cstalk_bridge.bench.daemon_process import DaemonProcess, free_port, resident_mb
+from cstalk_bridge.bench.microphone import FakeMicrophones
+from cstalk_bridge.bench.packets import FPS, ReceiverProcess, of_arrivals
+from cstalk_bridge.bench.report import Figure, Remark
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from bridge.bench.daemon_process import Measurements
-    from bridge.bench.options import Options
+    from cstalk_bridge.bench.clients import Visits
+    from cstalk_bridge.bench.daemon_process import Measurements
+    from cstalk_bridge.bench.report import BenchConfig
 
+
+if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 MICROPHONE = "mic_a"
@@ -44,7 +51,7 @@ HARMONICS = 16
 """Of the sound's period, by which two patterns are compared: 4 Hz, as fast as syllables."""
 
 
-def measure(options: Options) -> list[Figure | Remark]:
+def measure_soak(options: BenchConfig) -> list[Figure | Remark]:
     """Run for `options.minutes`, and tell the memory each minute.
 
     The test sound is heard through a fake microphone; where there can be none, directly.
@@ -136,3 +143,52 @@ def drops(measured: Measurements) -> list[Figure]:
 
 def _megabytes(held_mb: float | None) -> str:
     return "memory unknown" if held_mb is None else f"{held_mb:.1f} MB"
+
+
+CHURN_GROWTH_MB = 2.0
+MAX_FAULTS_SHOWN = 10
+
+
+def measure_churn(options: BenchConfig) -> list[Figure | Remark]:
+    """Run for `options.minutes`, and tell the memory each minute."""
+    control = free_port(socket.SOCK_DGRAM)
+    device, page = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_STREAM)
+    held_mb: list[float | None] = []
+    with tempfile.TemporaryDirectory() as name, ReceiverProcess() as receiver:
+        links = [f"livelink-face://127.0.0.1:{receiver.port}", f"metahuman://127.0.0.1:{device}"]
+        subject = {"name": "Bench", "audio": {"input": "test"}, "links": links}
+        settings: dict[str, Any] = {
+            "subjects": [subject],
+            "control": {"osc": f"127.0.0.1:{control}"},
+            "preview": f"127.0.0.1:{page}",
+            "recording": {"folder": name},
+        }
+        with (
+            DaemonProcess("test", receiver.port, **settings) as running,
+            Visitors(control, device, page, Path(name)) as visitors,
+        ):
+            start_s = host_now()
+            for minute in range(1, max(2, round(options.minutes)) + 1):
+                time.sleep(max(0.0, start_s + minute * MINUTE_S - host_now()))
+                held_mb.append(resident_mb(running.process_id))
+                print(f"  minute {minute}: {held_mb[-1] or 0:.2f} MB", flush=True)
+            visitors.__exit__()
+            measured = running.stop()
+        arrivals = receiver.stop()
+    return [
+        *of_visits(visitors.visits),
+        *memory(held_mb, CHURN_GROWTH_MB),
+        *of_arrivals(arrivals),
+        *drops(measured),
+    ]
+
+
+def of_visits(visits: Visits) -> list[Figure | Remark]:
+    """Return how much was done, and what was not as it must be."""
+    return [
+        Figure("rounds of clients", visits.rounds, ""),
+        Figure("clients not served", len(visits.faults), "", maximum=0),
+        *(Remark(f"  {fault}") for fault in visits.faults[:MAX_FAULTS_SHOWN]),
+        Figure("takes", visits.takes, "", minimum=1),
+        Figure("takes not as was answered", visits.untrue, "", maximum=0),
+    ]

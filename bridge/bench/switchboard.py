@@ -1,14 +1,12 @@
-"""A controller that talks with a running bridge as Switchboard does, for minutes.
-
-Every 5 s it asks for the battery, until it is confirmed for that as well; then it names the subject
-and sends it to its Unreal machines. In every minute it sets slate and take, records, fetches the
-curves, and stops and starts the packets. Each answer is compared with what it must be.
+"""Section `switchboard`: a controller that talks with a running bridge as Unreal's Switchboard
+does, for minutes.
 """
 
 from __future__ import annotations
 
 import math
 import socket
+import struct
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -17,19 +15,146 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bridge.bench.daemon_process import DaemonProcess
-from bridge.bench.figures import Figure, Remark, figures_of
-from bridge.bench.machine import free_port
-from bridge.bench.receiver import ReceiverProcess
-from bridge.bench.transcript import BEAT_S, MACHINES, beat, minute, setup
-from bridge.bench.transport import Courier
-from bridge.links.osc import decode_packet, encode_message
+from cstalk_bridge.bench.daemon_process import DaemonProcess, free_port
+from cstalk_bridge.bench.packets import ReceiverProcess
+from cstalk_bridge.bench.report import Figure, Remark, figures_of
+from cstalk_bridge.outputs.osc_messages import decode_packet, encode_message
 
 if TYPE_CHECKING:
-    from bridge.bench.options import Options
-    from bridge.bench.receiver import Arrivals
-    from bridge.bench.transcript import Line
-    from bridge.links.osc import Message
+    from collections.abc import Iterator
+    from typing import Self
+
+    from cstalk_bridge.bench.packets import Arrivals
+    from cstalk_bridge.bench.report import BenchConfig
+    from cstalk_bridge.outputs.osc_messages import Message
+
+
+BEAT_S = 5.0
+"""How often the battery is asked for."""
+
+LOST_S = 11.0
+"""Time without an answer after which a phone is lost."""
+
+MACHINES = 2
+"""Unreal machines that get the face."""
+
+SUBJECT, SLATE = "Stage", "MySlate"
+
+TIMECODE = "00:00:00.000"
+"""What the app says in its confirmations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: its address and arguments; for a type, any value of it."""
+
+    address: str
+    arguments: tuple[str | int | float | type, ...] = ()
+
+    def fits(self, message: Message) -> bool:
+        """Whether a message is this answer."""
+        if message.address != self.address or len(message.arguments) != len(self.arguments):
+            return False
+        pairs = zip(self.arguments, message.arguments, strict=True)
+        return all(
+            isinstance(got, wanted)
+            if isinstance(wanted, type)
+            else got == wanted and type(got) is type(wanted)
+            for wanted, got in pairs
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One message, `at_s` seconds after the minute's beginning, and its answer, if one is due."""
+
+    at_s: float
+    address: str
+    arguments: tuple[str | int | float, ...] = ()
+    answer: Reply | None = None
+    patience_s: float = 2.0
+
+    @property
+    def is_beat(self) -> bool:
+        """Whether a phone is lost without its answer."""
+        return self.address == "/BatteryQuery"
+
+
+def beat(at_s: float) -> Line:
+    """Return the heartbeat."""
+    return Line(at_s, "/BatteryQuery", (1,), Reply("/Battery", (1.0,)), LOST_S - BEAT_S)
+
+
+def setup(target: tuple[str, int], machines: tuple[int, ...]) -> Iterator[Line]:
+    """Yield what is said first: where answers go, who it is, and to whom it sends."""
+    yield Line(0.0, "/OSCAddSendTarget", target, Reply("/OSCAddSendTargetConfirm"))
+    yield Line(0.0, "/LiveLinkSubject", (SUBJECT,))
+    yield Line(0.0, "/ARSessionStart", (1,), Reply("/ARSessionStartConfirm"))
+    yield Line(0.0, "/ClearAllLiveLinkAddresses", (1,))
+    for port in machines:
+        yield Line(0.0, "/AddLiveLinkAddress", ("127.0.0.1", port))
+    yield Line(0.0, "/LiveLinkStreamStart", (1,))
+
+
+def minute(number: int) -> Iterator[Line]:
+    """Yield one minute of work on a stage: a take, a look at the phone, a break."""
+    take = number + 1
+    started = Reply("/RecordStartConfirm", (TIMECODE,))
+    stopped = Reply("/RecordStopConfirm", (TIMECODE, str, str))
+    yield Line(2.0, "/VideoDisplayOn", (1,))
+    yield Line(3.0, "/Slate", (SLATE,), Reply("/SlateConfirm"))
+    yield Line(3.1, "/Take", (take,), Reply("/TakeConfirm"))
+    yield Line(3.2, "/SlateQuery", (1,), Reply("/Slate", (SLATE,)))
+    yield Line(3.3, "/TakeQuery", (1,), Reply("/Take", (take,)))
+    yield Line(6.0, "/RecordStart", (SLATE, take), started)
+    yield Line(12.0, "/ThermalsQuery", (1,), Reply("/Thermals", (0,)))
+    yield Line(21.0, "/RecordStop", (1,), stopped, 5.0)
+    yield Line(26.0, "/TakeQuery", (1,), Reply("/Take", (take + 1,)))
+    yield Line(31.0, "/VideoDisplayOff", (1,))
+    yield Line(32.0, "/LiveLinkStreamStop", (1,))
+    yield Line(34.0, "/LiveLinkStreamStart", (1,))
+    yield Line(41.0, "/ARSessionStop", (1,), Reply("/ARSessionStopConfirm"))
+    yield Line(43.0, "/ARSessionStart", (1,), Reply("/ARSessionStartConfirm"))
+
+
+TRANSFER_TIMEOUT_S = 5.0
+
+BEGINNING = b"Timecode,BlendshapeCount,"
+"""Of the curves of a take."""
+
+
+class TakeDownloader:
+    """A place to which files are brought, as a context."""
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening.settimeout(TRANSFER_TIMEOUT_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.close()
+
+    @property
+    def place(self) -> str:
+        """Host and port, as `/Transport` names them."""
+        return f"127.0.0.1:{self._listening.getsockname()[1]}"
+
+    def fault(self) -> str | None:
+        """Take one file; say what is wrong with it, None where it is whole and one of curves."""
+        try:
+            bringing, _ = self._listening.accept()
+            with bringing:
+                bringing.settimeout(TRANSFER_TIMEOUT_S)
+                brought = b"".join(iter(lambda: bringing.recv(1 << 16), b""))
+        except TimeoutError:
+            return "nothing comes"
+        (size,) = struct.unpack(">i", brought[:4])
+        if len(brought) - 4 != size:
+            return f"{len(brought) - 4} bytes, announced as {size}"
+        return None if brought[4:].startswith(BEGINNING) else "these are no curves"
+
 
 MAX_MINUTES = 10.0
 MINUTE_S = 60.0
@@ -51,7 +176,7 @@ class Record:
 class Controller:
     """One controller: it says lines to a local port, and hears whether they are answered right."""
 
-    def __init__(self, port: int, courier: Courier) -> None:
+    def __init__(self, port: int, courier: TakeDownloader) -> None:
         self.record = Record()
         self._courier = courier
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -108,7 +233,7 @@ class Controller:
         return None
 
 
-def measure(options: Options) -> list[Figure | Remark]:
+def measure_switchboard(options: BenchConfig) -> list[Figure | Remark]:
     """Talk for `options.minutes`, 10 at most."""
     port, minutes = free_port(socket.SOCK_DGRAM), min(options.minutes, MAX_MINUTES)
     with (
@@ -120,7 +245,7 @@ def measure(options: Options) -> list[Figure | Remark]:
             control={"osc": f"127.0.0.1:{port}"},
             recording={"folder": folder},
         ) as running,
-        Courier() as courier,
+        TakeDownloader() as courier,
     ):
         controller = Controller(port, courier)
         spread = []

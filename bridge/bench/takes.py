@@ -1,6 +1,9 @@
-"""Takes: can all be read whose program is killed, and do sound and curves belong together?
+"""Section `takes`: takes whose program is killed, and the alignment of sound and curves in one
+that is whole.
 
-The next run of the bridge finishes what was left, as it does for its user.
+`python -m cstalk_bridge.bench.takes FOLDER NUMBER` is the program that is killed: it records two
+subjects at 60 fps, and prints "claimed" when the take's folder is there, "writing" when frames
+were written.
 """
 
 from __future__ import annotations
@@ -9,25 +12,149 @@ import csv
 import json
 import random
 import socket
+import struct
+import subprocess
+import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.bench.alignment import aligned
-from bridge.bench.daemon_process import DaemonProcess
-from bridge.bench.figures import Figure, Remark
-from bridge.bench.machine import free_port
-from bridge.bench.recording_process import RecordingProcess
-from bridge.links.osc import encode_message
-from bridge.recording.folder import DOCUMENT, SUFFIX
-from bridge.recording.recovery import UNTOUCHED_S
+import numpy as np
+
+from cstalk_bridge.audio.inputs import SPEECH_PATH
+from cstalk_bridge.audio.stream import AudioHistory, HistoryPosition
+from cstalk_bridge.bench.daemon_process import DaemonProcess, free_port
+from cstalk_bridge.bench.microphone import FakeMicrophones
+from cstalk_bridge.bench.report import Figure, Remark
+from cstalk_bridge.config.schema import Config
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.outputs.osc_messages import encode_message
+from cstalk_bridge.takes.recording.folder import DOCUMENT_NAME, RECORDING_SUFFIX
+from cstalk_bridge.takes.recording.recorder import CURVE_COUNT, UNTOUCHED_S, Recorder
+from cstalk_bridge.takes.recording.subject_files import RecordedSubject
+from cstalk_bridge.timecode.smpte import FRAME_RATES
+from cstalk_bridge.timecode.tick import Ticker, host_now
 
 if TYPE_CHECKING:
-    from bridge.bench.options import Options
+    from typing import Self
+
+    from numpy.typing import NDArray
+
+    from cstalk_bridge.bench.report import BenchConfig
+
+
+if TYPE_CHECKING:
+    Floats = NDArray[np.float64]
+
+RECORDED_S = 12.0
+BEGUN_S = 2.0
+"""Sound that is left out: the generator had heard more before it than the take holds."""
+
+FPS = 60.0
+STEP_S = 0.001
+MAX_LAG_S = 0.2
+LIMIT_MS = 8.3
+"""Half a frame. The clock of a stream of sound is as good as the moments at which blocks come."""
+
+TIME_REFERENCE = 338
+"""Offset of the time in samples since midnight in a `bext` chunk (EBU Tech 3285)."""
+
+
+def aligned() -> list[Figure | Remark]:
+    """Record the bundled speech, through a fake microphone where there can be one; compare."""
+    with tempfile.TemporaryDirectory() as folder:
+        heard = _record(Path(folder))
+        (curves,), (sound,) = (list(Path(folder).glob(f"*/*.{kind}")) for kind in ("csv", "wav"))
+        timecode_s, jaw = read_curves(curves)
+        lag_s = lag_of(jaw, sound)
+        apart_s = begun_s(sound) - timecode_s
+    return [
+        Remark(f"a take of {RECORDED_S:g} s of speech, heard through {heard}"),
+        Figure("curves behind their sound", 1e3 * lag_s, "ms", -LIMIT_MS, LIMIT_MS),
+        Figure("timecode of sound less that of curves", 1e3 * apart_s, "ms", -1.0, 1.0),
+    ]
+
+
+def _record(folder: Path) -> str:
+    """Record; return what was heard through."""
+    port = free_port(socket.SOCK_DGRAM)
+    settings = {"control": {"osc": f"127.0.0.1:{port}"}, "recording": {"folder": str(folder)}}
+    with ExitStack() as closing:
+        audio, environment = _speech(closing)
+        closing.enter_context(DaemonProcess(audio, 9, environment, **settings))
+        controller = closing.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        controller.connect(("127.0.0.1", port))
+        time.sleep(BEGUN_S)
+        controller.send(encode_message("/RecordStart", "Aligned", 1))
+        time.sleep(RECORDED_S)
+        controller.send(encode_message("/RecordStop"))
+        controller.settimeout(RECORDED_S)
+        while not controller.recv(2048).startswith(b"/RecordStopConfirm"):
+            pass
+    return audio
+
+
+def _speech(closing: ExitStack) -> tuple[str, dict[str, str] | None]:
+    import soundfile
+
+    samples, rate_hz = soundfile.read(SPEECH_PATH, dtype="int16")
+    try:
+        microphones = closing.enter_context(FakeMicrophones(rate_hz=rate_hz))
+    except UserError:
+        return str(SPEECH_PATH), None
+    (name,) = microphones.names
+    microphones.say(name, samples, is_loop=True)
+    return name, microphones.environment
+
+
+def read_curves(path: Path) -> tuple[float, Floats]:
+    """Return the time of day of a take's first frame, in s, and its `JawOpen`, [rows]; 60 fps."""
+    header, *rows = list(csv.reader(path.read_text("utf-8").splitlines()))
+    jaw = np.array([float(row[header.index("JawOpen")]) for row in rows])
+    hours, minutes, seconds, frames = rows[0][0].split(":")
+    return 3600 * int(hours) + 60 * int(minutes) + int(seconds) + float(frames) / FPS, jaw
+
+
+def begun_s(path: Path) -> float:
+    """Return the time of day at which the sound of a take begins, as its `bext` chunk says."""
+    import soundfile
+
+    data = path.read_bytes()
+    place = data.index(b"bext") + 8 + TIME_REFERENCE
+    low, high = struct.unpack_from("<II", data, place)
+    return float((high << 32 | low) / soundfile.info(path).samplerate)
+
+
+def lag_of(jaw: Floats, sound: Path) -> float:
+    """Return by how much a jaw at 60 fps is behind the offline generator's for that sound, in s."""
+    import soundfile
+
+    from cstalk_bridge.models import load_generator
+
+    samples, rate_hz = soundfile.read(sound, dtype="float32")
+    generator = load_generator(device="cpu")
+    rows = generator.generate(samples, rate_hz, lookahead_ms=Config().lookahead_ms)
+    made = rows[:, generator.channels.index("CTRL_C_jaw.ty")].astype(np.float64)
+    return lag(jaw, made, generator.rate_hz)
+
+
+def lag(jaw: Floats, made: Floats, made_hz: float) -> float:
+    """Return by how much `jaw`, [rows] at 60 fps, is behind `made`, within `MAX_LAG_S`, in s."""
+    end_s = min(len(jaw) / FPS, len(made) / made_hz) - MAX_LAG_S
+    times_s = np.arange(BEGUN_S, end_s, STEP_S)
+    wanted = np.interp(times_s, np.arange(len(made)) / made_hz, made)
+    shifts_s = np.arange(-MAX_LAG_S, MAX_LAG_S, STEP_S)
+    likeness = [
+        np.corrcoef(wanted, np.interp(times_s + shift_s, np.arange(len(jaw)) / FPS, jaw))[0, 1]
+        for shift_s in shifts_s
+    ]
+    return float(shifts_s[int(np.argmax(likeness))])
+
 
 TAKES = 100
 DAEMONS = 3
@@ -48,7 +175,7 @@ class Found:
     sound_s: float
 
 
-def measure(_options: Options) -> list[Figure | Remark]:
+def measure_takes(_options: BenchConfig) -> list[Figure | Remark]:
     """Kill `TAKES` takes and read them; then record one and compare its sound with its curves."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -59,9 +186,9 @@ def measure(_options: Options) -> list[Figure | Remark]:
         time.sleep(UNTOUCHED_S)
         with DaemonProcess("test", 9, recording={"folder": name}) as next_run:
             next_run.stop()
-        finished = [path for path in folder.iterdir() if path.suffix != SUFFIX]
+        finished = [path for path in folder.iterdir() if path.suffix != RECORDING_SUFFIX]
         after = [found(path) for path in finished]
-        documents = [json.loads((path / DOCUMENT).read_text("utf-8")) for path in finished]
+        documents = [json.loads((path / DOCUMENT_NAME).read_text("utf-8")) for path in finished]
     return [
         Remark(f"{TAKES} takes killed in their middle, {DAEMONS} of them with a whole daemon"),
         Figure("takes that can be read as they were left", _read(before), "", TAKES),
@@ -106,7 +233,7 @@ def found(folder: Path) -> Found | None:
 
     rows, sound_s = 0, 0.0
     try:
-        json.loads((folder / DOCUMENT).read_text("utf-8"))
+        json.loads((folder / DOCUMENT_NAME).read_text("utf-8"))
         for path in folder.glob("*.csv"):
             text = path.read_text("utf-8")
             lines = list(csv.reader(text[: text.rfind("\n") + 1].splitlines()))
@@ -131,3 +258,72 @@ def _rows(takes: list[Found | None]) -> int:
 
 def _is_told(document: dict[str, object]) -> bool:
     return document.get("isRecovered") is True
+
+
+SLATE = "Killed"
+SUBJECTS = ("Ada", "Ben")
+RATE_HZ = 16_000
+DELAY_S = 0.1
+"""How far a face is behind its sound."""
+
+
+class RecordingProcess:
+    """The program as a context, which kills it, if that was not done before."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        self._command = [sys.executable, "-m", "cstalk_bridge.bench.takes", folder, number]
+
+    def __enter__(self) -> Self:
+        command = [str(word) for word in self._command]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def wait_for(self, word: str) -> None:
+        """Wait until it says that; EOFError where it ends instead."""
+        output = self._process.stdout
+        while output is not None and (line := output.readline()):
+            if line.strip() == word:
+                return
+        raise EOFError(f"the recording process has ended before it was {word}")
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """Kill it as hard as the system can."""
+        self._process.kill()
+        self._process.communicate()
+
+
+def record_until_killed() -> None:
+    """Record for ever."""
+    folder, number = Path(sys.argv[1]), int(sys.argv[2])
+    begun_s = host_now()
+    recorder, tape = Recorder(folder, FRAME_RATES["60"]), AudioHistory(RATE_HZ)
+
+    def place(host_s: float) -> HistoryPosition:
+        return HistoryPosition(tape, host_s - begun_s - DELAY_S)
+
+    links = [
+        recorder.link(RecordedSubject(name, RATE_HZ, place, lambda _: DELAY_S)) for name in SUBJECTS
+    ]
+    recorder.start(SLATE, number)
+    print("claimed", flush=True)
+    is_writing = False
+    for tick in Ticker(FRAME_RATES["60"], now=host_now):
+        count = int((host_now() - begun_s) * RATE_HZ) - tape.end
+        tape.write(np.full(count, 0.25, dtype=np.float32))
+        for link in links:
+            link.send(np.full(CURVE_COUNT, 0.5, dtype=np.float32), tick)
+        take = recorder.take
+        if not is_writing and take is not None and take.duration_s > 0:
+            is_writing = True
+            print("writing", flush=True)
+
+
+if __name__ == "__main__":
+    record_until_killed()

@@ -1,5 +1,5 @@
 """The command `cstalk-bridge`."""
 
-from bridge.cli.command import main
+from cstalk_bridge.cli.command import main
 
 __all__ = ["main"]

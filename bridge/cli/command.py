@@ -1,26 +1,68 @@
-"""From the command line to an exit code: 0 done, 1 a fault of ours, 2 one the user can mend."""
+"""The command `cstalk-bridge`: its parser, and its exit code.
+
+What a command needs is imported when it is called, not before.
+"""
 
 from __future__ import annotations
 
-import os
-import sys
-from contextlib import suppress
+import argparse
 from typing import TYPE_CHECKING
 
-from bridge.cli.parser import make_parser
-from bridge.errors import UserError
-from bridge.standard_streams import open_standard_streams
-from models.errors import WeightsError
+from cstalk_bridge.cli.assets import add_head, add_rigmap
+from cstalk_bridge.cli.live import add_devices, add_doctor, add_listen, add_run
+from cstalk_bridge.cli.measure import add_bench, add_evaluate
+from cstalk_bridge.cli.render import add_render
+from cstalk_bridge.cli.show import add_plot, add_preview
+from cstalk_bridge.system.process import guarded, open_standard_streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-DONE, FAULT, USER_ERROR = 0, 1, 2
-INTERRUPTED = 130
-"""What a shell reports for Ctrl-C: 128 + SIGINT."""
 
-TRACEBACK_VARIABLE = "CSTALK_TRACEBACK"
-"""Environment variable: set to 1, a fault of ours is shown with its traceback."""
+class _Version(argparse.Action):
+    """Prints the version; the package's metadata is looked up only then."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[object] | None,
+        option_string: str | None = None,
+    ) -> None:
+        del namespace, values, option_string
+        from cstalk_bridge.system.process import program_version
+
+        print(f"cstalk-bridge {program_version()}")
+        parser.exit()
+
+
+COMMANDS = (
+    add_run,
+    add_preview,
+    add_render,
+    add_plot,
+    add_devices,
+    add_doctor,
+    add_listen,
+    add_rigmap,
+    add_head,
+    add_evaluate,
+    add_bench,
+)
+"""In the order in which `--help` lists them."""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser; its result has `action`, a function of the result that returns a code."""
+    parser = argparse.ArgumentParser(
+        prog="cstalk-bridge",
+        description="A voice moves a MetaHuman, live: microphone in, Live Link and OSC out.",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add in COMMANDS:
+        add(commands)
+    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,37 +73,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     open_standard_streams()
     options = make_parser().parse_args(arguments)
     return guarded(lambda: options.action(options))
-
-
-def guarded(action: Callable[[], int]) -> int:
-    """Return the exit code of an action, after a message where it raised."""
-    try:
-        code = action()
-        sys.stdout.flush()
-    except UserError as error:
-        for problem in error.problems:
-            _complain(str(problem))
-        return USER_ERROR
-    except WeightsError as error:
-        _complain(str(error))
-        return USER_ERROR
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader, such as `head`, has seen enough; Python's own flush at exit must not fail too.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
-    except Exception as error:
-        if os.environ.get(TRACEBACK_VARIABLE):
-            raise
-        words = " ".join(str(error).split())
-        _complain(f"{type(error).__name__}: {words}" if words else type(error).__name__)
-        _complain(f"this is a fault of the program; {TRACEBACK_VARIABLE}=1 shows where it happened")
-        return FAULT
-    return code
-
-
-def _complain(message: str) -> None:
-    # Whoever would read it may be gone; the exit code tells it too.
-    with suppress(OSError):
-        print(f"cstalk-bridge: {message}", file=sys.stderr, flush=True)

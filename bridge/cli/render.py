@@ -1,4 +1,4 @@
-"""`cstalk-bridge render`."""
+"""The command `render`: takes and animation files from recordings."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.cli.life import CHANNEL_HELP, add_life
-from bridge.clock.rate import SPAN
+from cstalk_bridge.cli.arguments import CHANNEL_HELP, add_procedural_arguments
+from cstalk_bridge.timecode.smpte import SPAN
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from bridge.cli.parser import Commands
-    from bridge.config.schema import Config
-    from bridge.errors import Problem
-    from bridge.export.formats import Format
-    from bridge.render.settings import RenderSettings
-    from bridge.render.tally import Tally
+    from cstalk_bridge.cli.arguments import Commands
+    from cstalk_bridge.config.schema import Config
+    from cstalk_bridge.errors import Problem
+    from cstalk_bridge.takes.export.formats import Format
+    from cstalk_bridge.takes.render.jobs import RenderConfig
+    from cstalk_bridge.takes.render.progress import RenderProgress
+
 
 EPILOG = """\
 Outputs lie in DIR as their inputs lie in the folders or patterns named. The same command goes on
@@ -57,7 +58,7 @@ def add_render(commands: Commands) -> None:
         "--mouth-guard", metavar="N", help="share of its mouth speech pushes aside, 0 to 1 (0.45)"
     )
     render.add_argument("--channel", metavar="N|all", help=CHANNEL_HELP)
-    add_life(render)
+    add_procedural_arguments(render)
     render.add_argument("--lookahead-ms", metavar="N", help="0 to 240 in steps of 20 (80)")
     render.add_argument("--rigmap", metavar="NAME|FILE", help="instead of each format's own")
     render.add_argument("--head", metavar="FILE.glb", help="head that glb and usd move")
@@ -70,7 +71,7 @@ def add_render(commands: Commands) -> None:
 
 
 def _render(options: argparse.Namespace) -> int:
-    from bridge.process import limit_math_threads
+    from cstalk_bridge.system.process import limit_math_threads
 
     limit_math_threads()
     return render(options)
@@ -78,46 +79,45 @@ def _render(options: argparse.Namespace) -> int:
 
 def render(options: argparse.Namespace) -> int:
     """Render, and return 0, or 1 where an input failed. Raises UserError for the rest."""
-    from bridge.network import mood_notice
-    from bridge.render.progress import watch_progress
-    from bridge.render.render import render as render_all
+    from cstalk_bridge.face.networks import ser_notice
+    from cstalk_bridge.takes.render.pipeline import render as render_all
+    from cstalk_bridge.takes.render.progress import show_progress
 
     settings = settings_of(options)
     if settings.shares.auto:
-        print(mood_notice(), file=sys.stderr)
+        print(ser_notice(), file=sys.stderr)
     try:
-        tally = render_all(options.inputs, Path(options.out), settings, watch=watch_progress)
+        tally = render_all(options.inputs, Path(options.out), settings, watch=show_progress)
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
         raise
     return report(tally)
 
 
-def settings_of(options: argparse.Namespace) -> RenderSettings:
+def settings_of(options: argparse.Namespace) -> RenderConfig:
     """Return what the words ask for. UserError with every problem of them."""
-    from bridge.export.formats import ExportSettings
-    from bridge.face.mix import chosen, shares
-    from bridge.render.jobs import Shard, parse_shard
-    from bridge.render.settings import RenderSettings
-    from bridge.rig.load import load_rigmap
-    from bridge.takes.emotions import EmotionCourse
+    from cstalk_bridge.face.emotion import chosen_weights, voice_weights
+    from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory
+    from cstalk_bridge.rig.load import load_rigmap
+    from cstalk_bridge.takes.export.curves import ExportConfig
+    from cstalk_bridge.takes.render.jobs import RenderConfig, Shard, parse_shard
 
     config = _config_of(options)
     (subject,) = config.subjects
-    return RenderSettings(
+    return RenderConfig(
         formats=formats_of(options.format),
-        export=ExportSettings(
+        export=ExportConfig(
             rate=config.fps,
             rigmap=load_rigmap(options.rigmap) if options.rigmap else None,
             head=_head_of(options.head),
         ),
-        emotions=EmotionCourse.constant(chosen(subject.emotion)),
+        emotions=EmotionTrajectory.constant(chosen_weights(subject.emotion)),
         channel=subject.audio.channel,
         lookahead_ms=config.lookahead_ms,
         mouth_guard=subject.mouth_guard,
         levels=subject.alive,
         seed=subject.seed,
-        shares=shares(subject.emotion),
+        shares=voice_weights(subject.emotion),
         device=config.device,
         weights=config.weights,
         shard=parse_shard(options.shard) if options.shard else Shard(),
@@ -128,10 +128,10 @@ def settings_of(options: argparse.Namespace) -> RenderSettings:
 
 def _config_of(options: argparse.Namespace) -> Config:
     """Return the built-in config with the words over it."""
-    from bridge.config.load import Flags, override
-    from bridge.config.schema import Config
+    from cstalk_bridge.config.load import ConfigOverrides, override
+    from cstalk_bridge.config.schema import Config
 
-    flags = Flags(
+    flags = ConfigOverrides(
         channel=options.channel,
         fps=options.fps,
         lookahead_ms=options.lookahead_ms,
@@ -147,8 +147,8 @@ def _config_of(options: argparse.Namespace) -> Config:
 
 
 def _head_of(name: str | None) -> Path | None:
-    from bridge.errors import Problem, UserError
-    from bridge.paths import is_file
+    from cstalk_bridge.errors import Problem, UserError
+    from cstalk_bridge.system.files import is_file
 
     path = Path(name) if name else None
     if path is not None and not is_file(path):
@@ -158,9 +158,9 @@ def _head_of(name: str | None) -> Path | None:
 
 def formats_of(text: str | None) -> tuple[Format, ...]:
     """Return the formats of `take,csv`, each once. UserError names those there are none of."""
-    from bridge.errors import UserError
-    from bridge.export.formats import find_format
-    from bridge.render.settings import DEFAULT_FORMATS
+    from cstalk_bridge.errors import UserError
+    from cstalk_bridge.takes.export.formats import find_format
+    from cstalk_bridge.takes.render.jobs import DEFAULT_FORMATS
 
     names = [name.strip() for name in text.split(",")] if text else DEFAULT_FORMATS
     formats: list[Format] = []
@@ -175,7 +175,7 @@ def formats_of(text: str | None) -> tuple[Format, ...]:
     return tuple(formats)
 
 
-def report(tally: Tally) -> int:
+def report(tally: RenderProgress) -> int:
     """Print what became of all inputs; return 1 where one failed, else 0."""
     notices = [f"notice: {notice}" for notice in tally.notices]
     _list(notices, f"... and {len(notices) - MAX_LISTED} more notices")
@@ -193,5 +193,5 @@ def _list(lines: Sequence[str], rest: str) -> None:
         print(rest, file=sys.stderr)
 
 
-def _failures(tally: Tally) -> Sequence[str]:
+def _failures(tally: RenderProgress) -> Sequence[str]:
     return [f"failed: {problem}" for _, problems in tally.failures for problem in problems]

@@ -1,4 +1,4 @@
-"""From a file and the flags of the command line to a checked config."""
+"""Loads a config file, puts the flags of the command line over it, and checks the whole."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from bridge.audio.spec import AudioSpec
-from bridge.config.clashes import clashes
-from bridge.config.device_ports import with_device_ports
-from bridge.config.schema import Config, SubjectConfig
-from bridge.document import Document, read_document, validate
-from bridge.errors import Problem, UserError
-from bridge.names import name_key
+from cstalk_bridge.audio.config import AudioConfig
+from cstalk_bridge.config.conflicts import conflicts, with_device_ports
+from cstalk_bridge.config.schema import Config, SubjectConfig
+from cstalk_bridge.document import Document, read_document, validate
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.system.files import name_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pydantic import BaseModel
+
 
 DEFAULT_PATH = Path("config.yaml")
 """Read when no config is named and it exists; else the built-in defaults hold."""
@@ -27,7 +27,7 @@ M = TypeVar("M", bound="BaseModel")
 
 
 @dataclass(frozen=True, slots=True)
-class Flags:
+class ConfigOverrides:
     """What the command line says, as typed; None or empty where it says nothing.
 
     `audio`, `channel`, `emotion`, `emotions`, `mouth_guard`, `transition_ms`, `seed`, `alive` and
@@ -58,7 +58,7 @@ class Flags:
     no_ui: bool = False
 
 
-def load_config(path: Path | None = None, flags: Flags | None = None) -> Config:
+def load_config(path: Path | None = None, flags: ConfigOverrides | None = None) -> Config:
     """Return the config of that file, of `DEFAULT_PATH` or the built-in one, with flags over it.
 
     Each link that listens has its port (`device_ports`).
@@ -68,22 +68,22 @@ def load_config(path: Path | None = None, flags: Flags | None = None) -> Config:
         config = Config()
     else:
         config = read_config(path or DEFAULT_PATH)
-    return with_device_ports(override(config, flags or Flags()))
+    return with_device_ports(override(config, flags or ConfigOverrides()))
 
 
 def read_config(path: Path) -> Config:
     """Return the config of that file alone. Raises UserError with every problem."""
     document = read_document(path)
     config = validate(Config, document)
-    if problems := clashes(config, document.where):
+    if problems := conflicts(config, document.where):
         raise UserError.of(problems)
     return config
 
 
-def override(config: Config, flags: Flags) -> Config:
+def override(config: Config, flags: ConfigOverrides) -> Config:
     """Return the config with the flags over it. Raises UserError with every problem of theirs."""
     index = _subject_index(config, flags.subject)
-    given = _given(flags, config, config.subjects[index])
+    given = _overridden_keys(flags, config, config.subjects[index])
     problems: list[Problem] = []
     changes: dict[type[BaseModel], dict[str, object]] = defaultdict(dict)
     for flag, (model, key, value) in given.items():
@@ -97,15 +97,15 @@ def override(config: Config, flags: Flags) -> Config:
         raise UserError.of(problems)
     subjects = list(config.subjects)
     subject = subjects[index].model_copy(update=changes[SubjectConfig])
-    audio = subject.audio.model_copy(update=changes[AudioSpec])
+    audio = subject.audio.model_copy(update=changes[AudioConfig])
     subjects[index] = subject.model_copy(update={"audio": audio})
     changed = config.model_copy(update={**changes[Config], "subjects": tuple(subjects)})
-    if found := clashes(changed, lambda _path: "command line"):
+    if found := conflicts(changed, lambda _path: "command line"):
         raise UserError.of(found)
     return changed
 
 
-def subject_of(flags: Flags) -> SubjectConfig:
+def subject_of(flags: ConfigOverrides) -> SubjectConfig:
     """Return the one subject that flags make without a config. UserError, as `override`."""
     return override(Config(), flags).subjects[0]
 
@@ -115,13 +115,13 @@ def _subject_index(config: Config, name: str | None) -> int:
     return keys.index(name_key(name)) if name and name_key(name) in keys else 0
 
 
-def _given(
-    flags: Flags, config: Config, subject: SubjectConfig
-) -> Mapping[str, tuple[type[Config | SubjectConfig | AudioSpec], str, object]]:
+def _overridden_keys(
+    flags: ConfigOverrides, config: Config, subject: SubjectConfig
+) -> Mapping[str, tuple[type[Config | SubjectConfig | AudioConfig], str, object]]:
     """Return, by flag, the part of the config and its key which it sets, and to what."""
     is_meant = name_key(flags.subject or "") == name_key(subject.name)
     audio = {**subject.audio.model_dump(), "input": flags.audio}
-    table: dict[str, tuple[type[Config | SubjectConfig | AudioSpec], str, object]] = {
+    table: dict[str, tuple[type[Config | SubjectConfig | AudioConfig], str, object]] = {
         "--fps": (Config, "fps", flags.fps),
         "--lookahead-ms": (Config, "lookahead_ms", flags.lookahead_ms),
         "--device": (Config, "device", flags.device),
@@ -131,7 +131,7 @@ def _given(
         "--no-ui": (Config, "dashboard", False if flags.no_ui else None),
         "--subject": (SubjectConfig, "name", None if is_meant else flags.subject),
         "--audio": (SubjectConfig, "audio", audio if flags.audio is not None else None),
-        "--channel": (AudioSpec, "channel", flags.channel),
+        "--channel": (AudioConfig, "channel", flags.channel),
         "--emotion": (SubjectConfig, "emotion", flags.emotion),
         "--emotions": (SubjectConfig, "emotions", flags.emotions),
         "--mouth-guard": (SubjectConfig, "mouth_guard", flags.mouth_guard),
@@ -144,7 +144,7 @@ def _given(
     return {flag: entry for flag, entry in table.items() if entry[2] is not None}
 
 
-def _control(flags: Flags, config: Config) -> dict[str, object] | None:
+def _control(flags: ConfigOverrides, config: Config) -> dict[str, object] | None:
     """Return the config's remote control with the flags over it, None without such flags."""
     if flags.osc_control is None and not flags.osc_allow:
         return None

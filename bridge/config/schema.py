@@ -1,6 +1,7 @@
 """The config: its keys, their limits and defaults.
 
-The defaults are those of the `config.yaml` at the root of the project; there each key is explained.
+The defaults are those of the `config.yaml` at the root of the project; there each key is
+explained.
 """
 
 from __future__ import annotations
@@ -10,22 +11,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from bridge.audio.spec import AudioSpec
-from bridge.clock.rate import FRAME_RATES, FrameRate, parse_rate
-from bridge.clock.spec import TimecodeSpec
-from bridge.control.spec import ControlSpec
-from bridge.document import FieldError
-from bridge.errors import UserError
-from bridge.face.alive.levels import AS_GENERATED, AS_MADE, Levels, read_levels
-from bridge.face.alive.spec import RestSpec
-from bridge.face.emotion import MAX_TRANSITION_MS, TRANSITION_MS
-from bridge.face.mix import HeardMix
-from bridge.links.livelink_face import subject_fault
-from bridge.links.spec import LinkSpec, parse_link_url
-from bridge.preview.spec import PreviewSpec
-from bridge.takes.emotions import Keys, read_emotions
-from models.emotions import MOUTH_GUARD
-from models.timing import DEFAULT_LOOKAHEAD_MS, HOP_MS, MAX_LOOKAHEAD_MS
+from cstalk_bridge.audio.config import AudioConfig
+from cstalk_bridge.config.servers import ControlConfig, PreviewConfig
+from cstalk_bridge.document import FieldError
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.face.emotion import MAX_TRANSITION_MS, TRANSITION_MS, VoicedEmotionWeights
+from cstalk_bridge.face.emotion_trajectory import KeyframeList, read_emotions
+from cstalk_bridge.face.performer import FallbackConfig
+from cstalk_bridge.face.procedural.compose import AS_GENERATED, AS_MADE, Levels, read_levels
+from cstalk_bridge.models.emotions import MOUTH_GUARD
+from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS, HOP_MS, MAX_LOOKAHEAD_MS
+from cstalk_bridge.outputs.config import LinkConfig, parse_link_url
+from cstalk_bridge.outputs.livelink_face import subject_fault
+from cstalk_bridge.timecode.config import TimecodeConfig
+from cstalk_bridge.timecode.smpte import FRAME_RATES, FrameRate, parse_rate
 
 MAX_SUBJECTS = 1024
 """Subjects of one bridge: a mistake in a list rather than a stage. What a machine can do is less;
@@ -117,17 +116,17 @@ class SubjectConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, AfterValidator(_subject_name)] = "CSTalk"
-    audio: AudioSpec = Field(default_factory=AudioSpec)
-    emotion: HeardMix = Field(default_factory=dict)
-    emotions: Annotated[Keys, BeforeValidator(_keys)] = Keys(())
+    audio: AudioConfig = Field(default_factory=AudioConfig)
+    emotion: VoicedEmotionWeights = Field(default_factory=dict)
+    emotions: Annotated[KeyframeList, BeforeValidator(_keys)] = KeyframeList(())
     mouth_guard: float = Field(default=MOUTH_GUARD, ge=0.0, le=1.0, allow_inf_nan=False)
     transition_ms: float = Field(
         default=TRANSITION_MS, ge=0.0, le=MAX_TRANSITION_MS, allow_inf_nan=False
     )
     seed: int | None = Field(default=None, ge=0, le=MAX_SEED)
     alive: Annotated[Levels, BeforeValidator(_levels)] = AS_MADE
-    rest: RestSpec = Field(default_factory=RestSpec)
-    links: Annotated[tuple[LinkSpec, ...], AfterValidator(_at_least_one)] = Field(
+    rest: FallbackConfig = Field(default_factory=FallbackConfig)
+    links: Annotated[tuple[LinkConfig, ...], AfterValidator(_at_least_one)] = Field(
         default_factory=lambda: (parse_link_url(DEFAULT_LINK),), max_length=MAX_LINKS
     )
 
@@ -159,10 +158,10 @@ class Config(BaseModel):
     )
     buffer_ms: Annotated[BufferMs | None, BeforeValidator(_buffer)] = None
     dashboard: bool = True
-    preview: Annotated[PreviewSpec | None, BeforeValidator(_preview)] = None
-    timecode: TimecodeSpec = Field(default_factory=TimecodeSpec)
+    preview: Annotated[PreviewConfig | None, BeforeValidator(_preview)] = None
+    timecode: TimecodeConfig = Field(default_factory=TimecodeConfig)
     recording: RecordingConfig = Field(default_factory=RecordingConfig)
-    control: ControlSpec = Field(default_factory=ControlSpec)
+    control: ControlConfig = Field(default_factory=ControlConfig)
     subjects: Annotated[tuple[SubjectConfig, ...], AfterValidator(_at_least_one)] = Field(
         default_factory=lambda: (SubjectConfig(),), max_length=MAX_SUBJECTS
     )

@@ -1,1 +1,1 @@
-"""What a running bridge can be told: from Python, over OSC, by keys, by the page, by a timeline."""
+"""Control of a running bridge: by Python, OSC, keys, the page, and cues of the config."""

@@ -1,31 +1,141 @@
-"""The table of our own commands: over OSC below `/cstalk`, in Python methods of the same names.
-
-    /cstalk/<subject>/<command> arguments      for one subject; * for all
-    /cstalk/<command> arguments                for the whole bridge
-
-`<subject>` is its name in the config, spaces written as they are or as `_`. Arguments beyond those
-of the table are refused. The first argument may stand in the address instead, for controllers that
-send one number only: `/cstalk/CSTalk/level/gaze 0.5`. Behind what needs no number a button may send
-1 as it is pressed and 0 as it is released: `/cstalk/record/start 1`; its release does nothing.
+"""The table of commands and their parameters: OSC addresses below `/cstalk`, and Python methods
+of the same names.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from bridge.audio.spec import MAX_GAIN_DB
-from bridge.control.parameters import Kind, Parameter, Value
-from bridge.control.worker import Kind as Work
-from bridge.errors import Problem, UserError
-from bridge.face.alive.levels import MAX_LEVEL, Levels
-from bridge.face.delay import SLEW
-from bridge.face.emotion import MAX_TRANSITION_MS
-from models.emotions import EMOTIONS, MAX_WEIGHT
-from models.timing import HOP_MS, MAX_LOOKAHEAD_MS
+from cstalk_bridge.audio.config import MAX_GAIN_DB
+from cstalk_bridge.control.replies import WorkKind as Work
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.face.emotion import MAX_TRANSITION_MS
+from cstalk_bridge.face.procedural.compose import MAX_LEVEL, Levels
+from cstalk_bridge.face.timeline import LOOKAHEAD_SLEW
+from cstalk_bridge.models.emotions import EMOTIONS, MAX_WEIGHT
+from cstalk_bridge.models.timing import HOP_MS, MAX_LOOKAHEAD_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+
+Value = str | int | float | bool
+"""What an argument is read as."""
+
+MAX_TEXT = 200
+"""Characters of a text; the longest name of a subject or a slate is shorter."""
+
+MAX_SHOWN = 40
+"""Characters of a wrong value in a problem."""
+
+
+class ParameterType(Enum):
+    """What an argument is, in words for the user."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    WHOLE = "whole number"
+    SWITCH = "1 or 0"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One argument. A number goes from `minimum` to `maximum`; a text is one of `choices`, if any.
+
+    `by_number` names the choices that whole numbers from 0 on stand for.
+
+    Optional ones stand at the end and may be left out.
+    """
+
+    name: str
+    kind: ParameterType = ParameterType.NUMBER
+    minimum: float = -math.inf
+    maximum: float = math.inf
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+    by_number: tuple[str, ...] = ()
+    is_optional: bool = False
+
+    def read(self, argument: object) -> Value:
+        """Return the value of an argument as it came. UserError says what it must be.
+
+        Numbers may come as any OSC number, switches as numbers too, and either as text.
+        """
+        value = READERS[self.kind](self._named(argument))
+        if value is None or not self._holds(value):
+            shown = repr(argument)
+            shown = shown if len(shown) <= MAX_SHOWN else shown[: MAX_SHOWN - 3] + "..."
+            raise UserError(Problem(self.name, f"must be {self.range}, found {shown}"))
+        return value
+
+    @property
+    def range(self) -> str:
+        """What the argument may be, in words."""
+        if self.choices:
+            words = ", ".join(self.choices[:-1]) + f" or {self.choices[-1]}"
+            numbers = (f"{name} {number}" for number, name in enumerate(self.by_number))
+            return f"{words} (as a number: {', '.join(numbers)})" if self.by_number else words
+        if self.kind in (ParameterType.TEXT, ParameterType.SWITCH) or not math.isfinite(
+            self.minimum
+        ):
+            return self.kind.value
+        words = f"{self.minimum:.10g} to {self.maximum:.10g}"
+        whole = ", whole" if self.kind is ParameterType.WHOLE else ""
+        return f"{words} {self.unit}".rstrip() + whole
+
+    def _named(self, argument: object) -> object:
+        """Return the choice for which a number stands, other arguments as they are."""
+        number = None if isinstance(argument, str) else _whole_or_switch(argument)
+        if number is None or not 0 <= number < len(self.by_number):
+            return argument
+        return self.by_number[number]
+
+    def _holds(self, value: Value) -> bool:
+        if isinstance(value, str):
+            return len(value) <= MAX_TEXT and (not self.choices or value in self.choices)
+        return self.minimum <= value <= self.maximum
+
+
+def _text(argument: object) -> str | None:
+    return argument if isinstance(argument, str) else None
+
+
+def _number(argument: object) -> float | None:
+    if isinstance(argument, bool) or not isinstance(argument, str | int | float):
+        return None
+    try:
+        number = float(argument)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _whole(argument: object) -> int | None:
+    number = _number(argument)
+    return int(number) if number is not None and number.is_integer() else None
+
+
+def _whole_or_switch(argument: object) -> int | None:
+    return int(argument) if isinstance(argument, bool) else _whole(argument)
+
+
+def _switch(argument: object) -> bool | None:
+    if isinstance(argument, bool):
+        return argument
+    number = _number(argument)
+    return bool(number) if number in (0.0, 1.0) else None
+
+
+READERS: dict[ParameterType, Callable[[object], Value | None]] = {
+    ParameterType.TEXT: _text,
+    ParameterType.NUMBER: _number,
+    ParameterType.WHOLE: _whole,
+    ParameterType.SWITCH: _switch,
+}
+
 
 PREFIX = "cstalk"
 """First part of the address of all commands of our own."""
@@ -41,23 +151,25 @@ MAX_TAKE = 2**31 - 1
 FADER_S = 0.15
 """Time in which one weight is eased in: a fader that moves is followed, its steps are not seen."""
 
-EMOTION = Parameter("emotion", Kind.TEXT, choices=EMOTIONS)
+EMOTION = Parameter("emotion", ParameterType.TEXT, choices=EMOTIONS)
 WEIGHT = Parameter("weight", minimum=0.0, maximum=MAX_WEIGHT)
 OVER_S = Parameter(
     "over_s", minimum=0.0, maximum=1e-3 * MAX_TRANSITION_MS, unit="s", is_optional=True
 )
 FACTOR = Parameter("factor", minimum=0.0, maximum=MAX_INTENSITY)
 SHARE = Parameter("share", minimum=0.0, maximum=1.0)
-SAY = Parameter("share", minimum=0.0, maximum=MAX_WEIGHT)
-PART = Parameter("part", Kind.TEXT, choices=tuple(field.name for field in fields(Levels)))
+BLEND = Parameter("share", minimum=0.0, maximum=MAX_WEIGHT)
+PART = Parameter("part", ParameterType.TEXT, choices=tuple(field.name for field in fields(Levels)))
 LEVEL = Parameter("level", minimum=0.0, maximum=MAX_LEVEL)
-IS_MUTED = Parameter("is_muted", Kind.SWITCH, is_optional=True)
-IS_PAUSED = Parameter("is_paused", Kind.SWITCH, is_optional=True)
+IS_MUTED = Parameter("is_muted", ParameterType.SWITCH, is_optional=True)
+IS_PAUSED = Parameter("is_paused", ParameterType.SWITCH, is_optional=True)
 LOOKAHEAD_MS = Parameter("lookahead_ms", minimum=0.0, maximum=MAX_LOOKAHEAD_MS, unit="ms")
 GAIN_DB = Parameter("gain_db", minimum=-MAX_GAIN_DB, maximum=MAX_GAIN_DB, unit="dB")
-ACTION = Parameter("action", Kind.TEXT, choices=("start", "stop"), by_number=("stop", "start"))
-SLATE = Parameter("slate", Kind.TEXT, is_optional=True)
-TAKE = Parameter("take", Kind.WHOLE, minimum=0, maximum=MAX_TAKE, is_optional=True)
+ACTION = Parameter(
+    "action", ParameterType.TEXT, choices=("start", "stop"), by_number=("stop", "start")
+)
+SLATE = Parameter("slate", ParameterType.TEXT, is_optional=True)
+TAKE = Parameter("take", ParameterType.WHOLE, minimum=0, maximum=MAX_TAKE, is_optional=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +215,7 @@ class Command:
             is_whole
             and len(arguments) == 1
             and arguments[0] in (0, 1)
-            and all(parameter.kind is Kind.TEXT for parameter in takes_it)
+            and all(parameter.kind is ParameterType.TEXT for parameter in takes_it)
         )
 
     def read(self, arguments: Sequence[object]) -> dict[str, Any]:
@@ -165,13 +277,13 @@ COMMANDS: dict[str, Command] = {
             "auto",
             "lets what the voice seems to feel fill what the mix leaves of 1: a research build, "
             "non-commercial; the emotion neutral with weight 1 leaves nothing",
-            (SAY, OVER_S),
+            (BLEND, OVER_S),
             work=Work.FILES,
         ),
         Command(
             "arousal",
             "lets the mix swell while the voice is louder and higher than usual",
-            (SAY, OVER_S),
+            (BLEND, OVER_S),
             work=Work.FILES,
         ),
         Command("level", "sets how strong a part of the living face is", (PART, LEVEL)),
@@ -194,7 +306,8 @@ COMMANDS: dict[str, Command] = {
         Command(
             "lookahead",
             f"goes over to another look-ahead, rounded to {HOP_MS} ms: faces pass at "
-            f"{1 - SLEW:g} or {1 + SLEW:g} of their pace until then; not while a take is recorded",
+            f"{1 - LOOKAHEAD_SLEW:g} or {1 + LOOKAHEAD_SLEW:g} of their pace until then; "
+            "not while a take is recorded",
             (LOOKAHEAD_MS,),
         ),
         Command(
@@ -230,3 +343,20 @@ COMMANDS: dict[str, Command] = {
 }
 """Every command by its name, those of the whole bridge behind a `/`, in the order of the
 documentation."""
+
+
+def command_table() -> str:
+    """Return the table of our own commands, in Markdown."""
+    rows = ["| address | arguments | what it does |", "|---|---|---|"]
+    for command in COMMANDS.values():
+        usage = f"`{command.usage}`" if command.usage else ""
+        ranges = "; ".join(map(_described_range, command.parameters))
+        words = f"{usage}: {ranges}" if ranges else usage
+        rows.append(f"| `{command.address}` | {words} | {command.does} |")
+    return "\n".join(rows)
+
+
+def _described_range(parameter: Parameter) -> str:
+    if parameter.range == parameter.kind.value == "number":
+        return f"{parameter.name} in {parameter.unit}"
+    return f"{parameter.name} {parameter.range}"

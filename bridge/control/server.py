@@ -1,4 +1,7 @@
-"""The thread that hears OSC: a UDP socket, read in small bites, answered by what it leads to."""
+"""OSC server: a thread that reads a UDP socket in small batches and sends the replies.
+
+`ControlService` starts and stops it for a run, with the emotion cues of the config.
+"""
 
 from __future__ import annotations
 
@@ -6,39 +9,42 @@ import ipaddress
 import select
 import socket
 import threading
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from bridge.control.conversation import MAX_DATAGRAM_BYTES, Conversation
-from bridge.control.lamps import Lamps
-from bridge.control.phone import Phone
-from bridge.control.transport import hand_over
-from bridge.control.worker import Kind, Worker
-from bridge.errors import Problem, UserError
-from bridge.listening import binding_problem
+from cstalk_bridge.control.controller import CueScheduler, emotion_cues
+from cstalk_bridge.control.dispatch import MAX_DATAGRAM_BYTES, OscDispatcher
+from cstalk_bridge.control.osc_commands import RecordingSubscribers
+from cstalk_bridge.control.phone_app import PhoneApp, send_file
+from cstalk_bridge.control.replies import Worker, WorkKind
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.system.addresses import binding_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from bridge.control.answer import Address, Answer, Outgoing
-    from bridge.control.desk import Desk
-    from bridge.control.spec import ControlSpec, OscPlace
-    from bridge.recording.recorder import Recorder
+    from cstalk_bridge.config.schema import Config
+    from cstalk_bridge.config.servers import ControlConfig, OscAddress
+    from cstalk_bridge.control.controller import Controller
+    from cstalk_bridge.control.replies import Address, Outgoing, Reply
+    from cstalk_bridge.takes.recording.recorder import Recorder
 
-BITE = 8
+
+BATCH_DATAGRAMS = 8
 """Datagrams read at once, about 0.2 ms of work."""
 
-PAUSE_S = 0.0025
+BATCH_PAUSE_S = 0.0025
 """Between two bites. A flood costs the threads of the face no more than 8 % of a core; what
 comes faster than 3200 a second waits with the system, which drops what it cannot hold."""
 
-GLANCE_S = 0.2
+POLL_S = 0.2
 """How often the thread looks whether it is to stop."""
 
 STOP_S = 2.0
 """Time given to the thread to end."""
 
-REMEMBERED = 256
+MAX_CACHED_SENDERS = 256
 """Senders of whom it is known whether they are allowed."""
 
 
@@ -51,21 +57,21 @@ class ControlServer:
 
     def __init__(
         self,
-        spec: ControlSpec,
-        place: OscPlace,
-        desk: Desk,
+        spec: ControlConfig,
+        place: OscAddress,
+        desk: Controller,
         *,
         notice: Callable[[str], None],
         now: Callable[[], float],
         resolve: Callable[[str], str] | None = None,
     ) -> None:
-        self._socket = _bound(place)
-        is_allowed = lru_cache(REMEMBERED)(spec.is_allowed)
-        self.phone = Phone(
-            desk, resolve=resolve or resolved, is_allowed=is_allowed, hand_over=hand_over
+        self._socket = _bound_socket(place)
+        is_allowed = lru_cache(MAX_CACHED_SENDERS)(spec.is_allowed)
+        self.phone = PhoneApp(
+            desk, resolve=resolve or resolve_host, is_allowed=is_allowed, hand_over=send_file
         )
-        self._lamps = Lamps(self._send, lambda: self.phone.targets)
-        self.conversation = Conversation(
+        self._lamps = RecordingSubscribers(self._send, lambda: self.phone.targets)
+        self.conversation = OscDispatcher(
             desk,
             self.phone,
             is_allowed=is_allowed,
@@ -75,7 +81,7 @@ class ControlServer:
         )
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
-        self._workers = {kind: Worker(kind, self._send) for kind in Kind}
+        self._workers = {kind: Worker(kind, self._send) for kind in WorkKind}
 
     @property
     def address(self) -> Address:
@@ -101,12 +107,12 @@ class ControlServer:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            if select.select([self._socket], [], [], GLANCE_S)[0]:
+            if select.select([self._socket], [], [], POLL_S)[0]:
                 self._bite()
-                self._stopping.wait(PAUSE_S)
+                self._stopping.wait(BATCH_PAUSE_S)
 
     def _bite(self) -> None:
-        for _ in range(BITE):
+        for _ in range(BATCH_DATAGRAMS):
             try:
                 datagram, sender = self._socket.recvfrom(MAX_DATAGRAM_BYTES + 1)
             except BlockingIOError:
@@ -117,7 +123,7 @@ class ControlServer:
             for answer in self.conversation.hear(datagram, (sender[0], sender[1])):
                 self._send(answer)
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: Reply) -> None:
         self._send_all(answer.outgoing)
         if answer.work and not self._workers[answer.kind].begin(answer.work):
             self.conversation.counters.left_out += 1
@@ -134,7 +140,7 @@ class ControlServer:
                 self.conversation.tell(f"{host} cannot be answered: {error.strerror}")
 
 
-def resolved(host: str) -> str:
+def resolve_host(host: str) -> str:
     """Return the IP address of a host, IPv4 where there is one; may wait. UserError."""
     try:
         return str(ipaddress.ip_address(host))
@@ -147,7 +153,7 @@ def resolved(host: str) -> str:
     return str(min(found, key=lambda entry: entry[0] != socket.AF_INET)[4][0])
 
 
-def _bound(place: OscPlace) -> socket.socket:
+def _bound_socket(place: OscAddress) -> socket.socket:
     try:
         family, _, _, _, address = min(
             socket.getaddrinfo(
@@ -166,3 +172,35 @@ def _bound(place: OscPlace) -> socket.socket:
         raise UserError(problem) from None
     opened.settimeout(0.0)
     return opened
+
+
+class ControlService:
+    """What the config lets control a run; it has its port at once. UserError where it has none."""
+
+    def __init__(self, config: Config, desk: Controller, now: Callable[[], float]) -> None:
+        spec = config.control
+        keys = {subject.name: subject.emotions.root for subject in config.subjects}
+        self._prompter = CueScheduler(emotion_cues(keys), desk, now)
+        self._desk = desk
+        self.server: ControlServer | None = None
+        if spec.osc is not None:
+            self.server = ControlServer(spec, spec.osc, desk, notice=desk.notice, now=now)
+
+    @contextmanager
+    def started(self) -> Iterator[None]:
+        """Take part in a run within the context; the desk is connected to it by then."""
+        self._prompter.start()
+        if self.server is not None:
+            host, port = self.server.address
+            self._desk.notice(f"remote control over OSC at {host}:{port}")
+            self.server.start(self._desk.takes.recorder)
+        try:
+            yield
+        finally:
+            self._prompter.stop()
+            self.close()
+
+    def close(self) -> None:
+        """Give the port back; harmless when done twice."""
+        if self.server is not None:
+            self.server.stop()

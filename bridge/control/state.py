@@ -1,4 +1,4 @@
-"""How all stands, and the messages that say so; where there are such, those that set it.
+"""State of the bridge and of its subjects, and the OSC messages that report it.
 
 /cstalk/record 1                    while a take is recorded
 
@@ -13,19 +13,24 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from bridge.control.commands import PREFIX
+from cstalk_bridge.control.commands import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from bridge.audio.source import SourceState
-    from bridge.face.alive.levels import Levels
-    from bridge.face.felt import Shares
+    from cstalk_bridge.audio.source import SourceState
+    from cstalk_bridge.face.emotion import VoiceWeights
+    from cstalk_bridge.face.procedural.compose import Levels
 
-    Words = tuple[str, *tuple[str | int | float, ...]]
+
+if TYPE_CHECKING:
+    OscWords = tuple[str, *tuple[str | int | float, ...]]
+
+
+if TYPE_CHECKING:
     """An address and its arguments."""
 
-UNFIT = re.compile(r"[^!-~]|[#*,/?\[\]{}]")
+UNFIT_FOR_ADDRESS = re.compile(r"[^!-~]|[#*,/?\[\]{}]")
 """What cannot stand in an address."""
 
 MAX_COUNT = 2**31 - 1
@@ -56,7 +61,7 @@ class SubjectState:
     weights: Mapping[str, float]
     factor: float
     guard: float
-    shares: Shares
+    shares: VoiceWeights
     levels: Levels
     gain_db: float
     is_muted: bool
@@ -66,9 +71,9 @@ class SubjectState:
     level_db: float
     links: tuple[LinkState, ...]
 
-    def messages(self) -> Iterator[Words]:
+    def messages(self) -> Iterator[OscWords]:
         """Yield it as messages."""
-        root = f"/{PREFIX}/{UNFIT.sub('_', self.name)}"
+        root = f"/{PREFIX}/{UNFIT_FOR_ADDRESS.sub('_', self.name)}"
         for emotion, weight in self.weights.items():
             yield f"{root}/weight/{emotion}", weight
         yield f"{root}/intensity", self.factor
@@ -90,19 +95,19 @@ class SubjectState:
 
 
 @dataclass(frozen=True, slots=True)
-class DeskState:
+class BridgeState:
     """How the whole bridge stands."""
 
     is_recording: bool
     subjects: tuple[SubjectState, ...]
 
-    def messages(self) -> Iterator[Words]:
+    def messages(self) -> Iterator[OscWords]:
         """Yield it as messages."""
-        yield record_state(is_on=self.is_recording)
+        yield record_message(is_on=self.is_recording)
         for subject in self.subjects:
             yield from subject.messages()
 
 
-def record_state(*, is_on: bool) -> Words:
+def record_message(*, is_on: bool) -> OscWords:
     """Return the message that says whether a take is recorded."""
     return f"/{PREFIX}/record", int(is_on)

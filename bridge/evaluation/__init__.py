@@ -1,1 +1,4 @@
-"""What the program lends to `models.evaluation`: the life of its faces."""
+"""What the bridge adds to `cstalk_bridge.models.evaluation`.
+
+Procedural animation over generated faces, faces measured on a head, and contact sheets.
+"""

@@ -21,16 +21,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bridge.errors import Problem, UserError
-from bridge.heads.names import arkit_names
-from models.evaluation.geometry.points import BROWS, COLUMN_SHARES, FacePoints
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.heads.arkit import arkit_names
+from cstalk_bridge.models.metrics.geometry import BROWS, COLUMN_SHARES, FacePoints
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from bridge.heads.mesh import Head, Part
+    from cstalk_bridge.heads.mesh import Head, Part
 
+
+if TYPE_CHECKING:
     Floats = NDArray[np.float32]
+
+
+if TYPE_CHECKING:
     Places = NDArray[np.intp]
 
 MM = 1000.0

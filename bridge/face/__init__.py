@@ -1,1 +1,1 @@
-"""From heard sound to a face at any instant."""
+"""From audio input to the face of one subject at any instant."""

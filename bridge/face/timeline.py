@@ -1,7 +1,5 @@
-"""The faces of one subject by stream time, and the face between two of them.
-
-One thread writes (the generator), one reads (the tick). A row is written before the count that
-makes it visible, and the ring is far longer than any delay, so neither side needs a lock.
+"""Faces and prosody of one subject by stream time, and how far behind its sound a face is
+shown.
 """
 
 from __future__ import annotations
@@ -9,14 +7,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from models.timing import ROW_RATE_HZ
+from cstalk_bridge.audio.source import HOP_S
+from cstalk_bridge.face.procedural.prosody import SILENCE
+from cstalk_bridge.models.timing import ROW_RATE_HZ
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from cstalk_bridge.face.procedural.prosody import Prosody
+
 
 CAPACITY_ROWS = 256
 """Rows kept: 5.1 s, ten times the longest delay between writing and reading a row."""
@@ -24,7 +27,7 @@ _ROUNDING_ROWS = 1e-6
 """Float noise of a read on the first or the newest row itself, in rows."""
 
 
-class Reach(Enum):
+class ReadTiming(Enum):
     """Where a read fell."""
 
     EARLY = "early"
@@ -36,7 +39,7 @@ class Reach(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class TimelineReading:
     """The face at one stream time.
 
     `values` is float32 [channels], None when `reach` is `EARLY`. `heard_s` is the host time at
@@ -46,7 +49,7 @@ class Reading:
     """
 
     values: NDArray[np.float32] | None
-    reach: Reach
+    reach: ReadTiming
     heard_s: float = 0.0
     made_s: float = 0.0
     late_s: float = 0.0
@@ -95,7 +98,7 @@ class Timeline:
             self._heard_made_s[slot] = heard_s, made_s
         self._end_row = max(self._end_row, number + 1)
 
-    def at(self, stream_s: float) -> Reading:
+    def at(self, stream_s: float) -> TimelineReading:
         """Return the face of `stream_s`; between two rows it is interpolated linearly.
 
         A time older than the ring reads its oldest row. Only the tick thread calls this.
@@ -103,13 +106,15 @@ class Timeline:
         first, end = self._first_row, self._end_row
         position = stream_s * ROW_RATE_HZ
         if first is None or end == first or position < first - _ROUNDING_ROWS:
-            return Reading(None, Reach.EARLY)
+            return TimelineReading(None, ReadTiming.EARLY)
         newest = end - 1
         if position > newest + _ROUNDING_ROWS:
             slot = newest % CAPACITY_ROWS
             heard_s, made_s = self._heard_made_s[slot].tolist()
             late_s = (position - newest) / ROW_RATE_HZ
-            return Reading(self._rows[slot].copy(), Reach.LATE, heard_s, made_s, late_s)
+            return TimelineReading(
+                self._rows[slot].copy(), ReadTiming.LATE, heard_s, made_s, late_s
+            )
         # Half the ring is left to the writer, so that no row under the reader is overwritten.
         oldest = max(first, end - CAPACITY_ROWS // 2)
         position = min(max(position, oldest), newest)
@@ -118,4 +123,218 @@ class Timeline:
         share = np.float32(position - before)
         earlier, later = self._rows[before % CAPACITY_ROWS], self._rows[after % CAPACITY_ROWS]
         heard_s, made_s = self._heard_made_s[after % CAPACITY_ROWS].tolist()
-        return Reading(earlier + share * (later - earlier), Reach.LIVE, heard_s, made_s)
+        return TimelineReading(
+            earlier + share * (later - earlier), ReadTiming.LIVE, heard_s, made_s
+        )
+
+
+CAPACITY_HOPS = 256
+"""Hops kept: 5.1 s, as long as a timeline's rows."""
+
+STALE_S = 0.25
+"""A read this far past the newest hop finds a voice that stands still, and takes it for silent."""
+
+
+class ProsodyLine:
+    """A bounded ring of the last hops. One thread writes, one reads; neither waits."""
+
+    def __init__(self) -> None:
+        self._hops: list[Prosody] = [SILENCE] * CAPACITY_HOPS
+        self._end = 0
+
+    def put(self, index: int, prosody: Prosody) -> None:
+        """Take hop `index`, which covers stream time `index` x 20 ms to (`index` + 1) x 20 ms.
+
+        Indices rise; hops that were left out repeat the one before.
+        """
+        before = self._hops[(self._end - 1) % CAPACITY_HOPS]
+        for missing in range(max(self._end, index - CAPACITY_HOPS + 1), index):
+            self._hops[missing % CAPACITY_HOPS] = before
+        self._hops[index % CAPACITY_HOPS] = prosody
+        self._end = index + 1
+
+    def at(self, stream_s: float) -> Prosody:
+        """Return what the voice does at `stream_s`: nothing before the first hop.
+
+        A time after the newest hop reads the newest, up to `STALE_S`: later the voice has fallen
+        silent. A time older than half the ring reads what that half begins with.
+        """
+        end = self._end
+        hop = min(int(stream_s // HOP_S), end - 1)
+        if hop < 0:
+            return SILENCE
+        prosody = self._hops[max(hop, end - CAPACITY_HOPS // 2, 0) % CAPACITY_HOPS]
+        missing_s = stream_s - end * HOP_S
+        return prosody if missing_s < STALE_S else prosody.silent(missing_s)
+
+
+MIN_BUFFER_S = 0.003
+"""The smallest adaptive buffer: a step of the network and one wake-up of a thread."""
+MAX_BUFFER_S = 0.120
+"""The largest: beyond it a face that is held now and then is less harm than the delay."""
+START_BUFFER_S = 0.006
+"""Where an adaptive buffer begins."""
+BUFFER_MARGIN_S = 0.002
+"""Kept above what rows need, for the noise of the clock."""
+MEMORY_S = 10.0
+"""Time for which a late row counts."""
+TOLERATED_LATE_ROWS = 1
+"""Rows within `MEMORY_S` which may be late: a single hiccup makes no delay."""
+BUFFER_SHRINK = 0.005
+"""Buffer given up in a second, in s: faces pass at 1.005 of their pace, which nobody sees."""
+WARM_UP_S = 0.5
+"""Time after the first row whose rows do not count: threads and caches are still cold."""
+STALL_S = 4 * MAX_BUFFER_S
+"""A row later than this tells of a stall, which no buffer hides; it does not count."""
+
+
+class Buffer(Protocol):
+    """The buffer of one voice; written by the inference thread, read by any."""
+
+    is_adaptive: bool
+
+    def at(self, host_s: float) -> float:
+        """Return the buffer at a host time, in s."""
+
+    def observe(self, needed_s: float, now_s: float) -> None:
+        """Take that a row made at host time `now_s` came `needed_s` after its hop was complete."""
+
+
+class FixedBuffer:
+    """A buffer of one length, for those who align sound by hand."""
+
+    is_adaptive = False
+
+    def __init__(self, length_s: float) -> None:
+        self._length_s = length_s
+
+    def at(self, host_s: float) -> float:  # noqa: ARG002 - as every buffer
+        """Return its length."""
+        return self._length_s
+
+    def observe(self, needed_s: float, now_s: float) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _FallingLength:
+    """A length that falls by `BUFFER_SHRINK` from host time `since_s` on, down to `least_s`."""
+
+    length_s: float
+    since_s: float
+    least_s: float
+
+    def at(self, host_s: float) -> float:
+        fallen_s = BUFFER_SHRINK * max(0.0, host_s - self.since_s)
+        return max(min(self.least_s, self.length_s), self.length_s - fallen_s)
+
+
+class AdaptiveBuffer:
+    """A buffer as long as rows have lately needed, within `LEAST_S` to `MAX_BUFFER_S`.
+
+    It grows at once when rows come late, which is not seen: the face was held at the newest row,
+    and goes on from it. It shrinks slowly once they have not been late for `MEMORY_S`.
+    """
+
+    is_adaptive = True
+
+    def __init__(self, start_s: float = START_BUFFER_S) -> None:
+        self._line = _FallingLength(start_s, 0.0, start_s)
+        self._worst: dict[int, list[float]] = {}
+        """The `TOLERATED_LATE_ROWS` + 1 greatest needs of each of the last `MEMORY_S` seconds."""
+        self._target_s = MIN_BUFFER_S
+        self._began_s: float | None = None
+
+    def at(self, host_s: float) -> float:
+        """Return the buffer at a host time, in s."""
+        return self._line.at(host_s)
+
+    def observe(self, needed_s: float, now_s: float) -> None:
+        """Take that a row made at host time `now_s` came `needed_s` after its hop was complete."""
+        if self._began_s is None:
+            self._began_s = now_s
+        if needed_s > STALL_S or now_s < self._began_s + WARM_UP_S:
+            return
+        self._remember(needed_s, now_s)
+        length_s = self.at(now_s)
+        if self._target_s > length_s:
+            self._line = _FallingLength(self._target_s, now_s, self._target_s)
+        elif now_s - self._began_s >= MEMORY_S and self._line.least_s != self._target_s:
+            self._line = _FallingLength(length_s, now_s, self._target_s)
+
+    def _remember(self, needed_s: float, now_s: float) -> None:
+        """Keep the greatest needs of each second, and what they ask for."""
+        second = int(now_s)
+        worst = self._worst.get(second)
+        if worst is not None and len(worst) > TOLERATED_LATE_ROWS and needed_s <= worst[-1]:
+            return
+        if worst is None:
+            for old in [other for other in self._worst if other <= second - MEMORY_S]:
+                del self._worst[old]
+        self._worst[second] = sorted([*(worst or ()), needed_s], reverse=True)[
+            : TOLERATED_LATE_ROWS + 1
+        ]
+        needs_s = sorted((need for each in self._worst.values() for need in each), reverse=True)
+        need_s = needs_s[TOLERATED_LATE_ROWS] if len(needs_s) > TOLERATED_LATE_ROWS else 0.0
+        self._target_s = min(max(need_s + BUFFER_MARGIN_S, MIN_BUFFER_S), MAX_BUFFER_S)
+
+
+LOOKAHEAD_SLEW = 0.2
+"""Look-ahead gained or given up in a second, in s: faces pass at 0.8 or 1.2 of their pace."""
+
+EARLY_HOPS = 0.3
+"""While the look-ahead shrinks, rows are made with a smaller one this much before it is shown: 30
+ms, more than passes between a row being asked for and read."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookaheadRamp:
+    """A look-ahead that goes from one value to another from host time `start_s` on."""
+
+    before_s: float
+    after_s: float
+    start_s: float
+
+    def at(self, host_s: float) -> float:
+        """Return the look-ahead at a host time, in s."""
+        gone_s = LOOKAHEAD_SLEW * max(0.0, host_s - self.start_s)
+        way_s = self.after_s - self.before_s
+        return (
+            self.after_s if gone_s >= abs(way_s) else self.before_s + math.copysign(gone_s, way_s)
+        )
+
+
+class Delay:
+    """The delay of one voice; `lookahead_s` is a whole number of hops.
+
+    One thread at a time may change it, while any others read it.
+    """
+
+    def __init__(self, lookahead_s: float, buffer: Buffer) -> None:
+        self.buffer = buffer
+        self._course = LookaheadRamp(lookahead_s, lookahead_s, 0.0)
+
+    def change(self, lookahead_s: float, now_s: float) -> None:
+        """Go over to another look-ahead, from where it is at host time `now_s`."""
+        self._course = LookaheadRamp(self._course.at(now_s), lookahead_s, now_s)
+
+    @property
+    def lookahead_s(self) -> float:
+        """The look-ahead that it has, or goes over to."""
+        return self._course.after_s
+
+    def beyond_lookahead_at(self, host_s: float) -> float:
+        """Return what of the delay is not look-ahead."""
+        return HOP_S + self.buffer.at(host_s)
+
+    def at(self, host_s: float) -> float:
+        """Return the stream time between the sound that arrives and the face that is shown."""
+        return self._course.at(host_s) + self.beyond_lookahead_at(host_s)
+
+    def hops_at(self, host_s: float) -> int:
+        """Return the hops of look-ahead with which rows are made at a host time."""
+        course = self._course
+        shown = course.at(host_s) / HOP_S
+        least = round(min(course.before_s, course.after_s) / HOP_S)
+        early = EARLY_HOPS if shown * HOP_S > course.after_s else 0.0
+        return max(least, math.floor(shown - early + 1e-6))

@@ -1,7 +1,9 @@
 """One subject's voice: sound on one side, its faces by host time on the other.
 
-A lost source that comes back begins a new stretch; the tick thread takes clock and timeline of a
-stretch as one, so it never reads the old timeline by the new clock.
+A stream segment is one unbroken run of sound and the faces it gave. Stream time counts what the
+listener gave out; the segment's `StreamClock` says, from when blocks arrive, which stream time a
+host time is. A lost source that comes back begins a new segment; the tick thread takes clock and
+timeline of a segment as one, so it never reads the old timeline by the new clock.
 """
 
 from __future__ import annotations
@@ -11,29 +13,82 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bridge.audio.block import BLOCK_S, BLOCKS_PER_S, Block
-from bridge.audio.hop import HOP_S
-from bridge.audio.listener import MAX_HOPS
-from bridge.audio.mute import Mute
-from bridge.audio.source import SourceState
-from bridge.audio.tape import SoundPlace
-from bridge.face.alive.prosody import SILENCE
-from bridge.face.stretch import Stretch
+from cstalk_bridge.audio.preprocessing import MAX_HOPS, Mute, Preprocessor
+from cstalk_bridge.audio.source import BLOCK_S, BLOCKS_PER_S, HOP_S, Block, SourceState
+from cstalk_bridge.audio.stream import AudioHistory, HistoryPosition, StreamClock
+from cstalk_bridge.face.procedural.prosody import SILENCE, ProsodyTracker
+from cstalk_bridge.face.timeline import ProsodyLine, Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from bridge.audio.hop import Hop
-    from bridge.audio.source import Source
-    from bridge.audio.spec import AudioSpec
-    from bridge.face.alive.prosody import Prosody
-    from bridge.face.delay import Delay
-    from bridge.face.emotion import EmotionState
-    from bridge.face.feeling import Feeling
-    from bridge.face.timeline import Reading
+    from cstalk_bridge.audio.config import AudioConfig
+    from cstalk_bridge.audio.source import Hop, Source
+    from cstalk_bridge.face.emotion import EmotionState
+    from cstalk_bridge.face.emotion_estimator import EmotionEstimator
+    from cstalk_bridge.face.procedural.prosody import Prosody
+    from cstalk_bridge.face.timeline import Delay, TimelineReading
 
+
+class StreamSegment:
+    """One unbroken run of sound: what was heard of it and the faces it gave.
+
+    `prosody` follows the voice, what it does at each hop is put into `prosodies`.
+    `clock`, `timeline` and `prosodies` may be read by the tick thread, `clock` and `tape`, what was
+    heard before gain and gate, by a recorder; the rest is the generator thread's.
+    `end_s` is the stream time at which the sound is over, infinite while that is open.
+    """
+
+    def __init__(self, rate_hz: int, spec: AudioConfig, channels: int) -> None:
+        self.listener = Preprocessor(rate_hz, gain_db=spec.gain_db, gate=spec.gate)
+        self.clock = StreamClock()
+        self.tape = AudioHistory(rate_hz)
+        self.timeline = Timeline(channels)
+        self.prosodies = ProsodyLine()
+        self.prosody = ProsodyTracker()
+        self.end_s = math.inf
+        self.heard_s = 0.0
+        self._rate_hz = rate_hz
+        self._next_index = 0
+
+    def hear(self, block: Block) -> None:
+        """Take the next block and when it arrived."""
+        self.listener.push(block)
+        self.tape.write(block.samples)
+        self.heard_s += len(block.samples) / self._rate_hz
+        self.clock.observe(block.arrived_s, self.heard_s)
+
+    def hear_silence(self, seconds: float, now_s: float) -> None:
+        """Take silence that no source gave; it tells the clock nothing."""
+        silence = np.zeros(round(BLOCK_S * self._rate_hz), dtype=np.float32)
+        frames = len(silence)
+        for _ in range(math.ceil(seconds / BLOCK_S)):
+            self.listener.push(Block(silence, now_s, now_s))
+            self.tape.write(silence)
+            self.heard_s += frames / self._rate_hz
+
+    def show(
+        self, hop: Hop, row: NDArray[np.float32] | None, made_s: float, lookahead_hops: int
+    ) -> None:
+        """Take the row of `hop`, made with that look-ahead; None repeats the last one."""
+        number = hop.index + 1 - lookahead_hops
+        self.timeline.put(number, row, hop.arrived_s, made_s)
+        self._next_index = hop.index + 1
+
+    def hop_due_s(self, index: int) -> float | None:
+        """Return the host time at which a hop was complete; None before anything is known."""
+        return self.clock.host_time((index + 1) * HOP_S) if self.clock.is_synchronised else None
+
+    @property
+    def next_hop_s(self) -> float:
+        """Host time at which the next hop should be complete; infinite while nothing is known."""
+        due_s = self.hop_due_s(self._next_index)
+        return math.inf if due_s is None else due_s
+
+
+if TYPE_CHECKING:
     Row = NDArray[np.float32] | None
 
 MAX_FILLED_BLOCKS = 10 * BLOCKS_PER_S
@@ -52,12 +107,12 @@ class Voice:
     def __init__(
         self,
         source: Source,
-        spec: AudioSpec,
+        spec: AudioConfig,
         delay: Delay,
         emotion: EmotionState,
         *,
         channels: int,
-        feeling: Feeling | None = None,
+        feeling: EmotionEstimator | None = None,
     ) -> None:
         self.source = source
         self.feeling = feeling
@@ -76,7 +131,7 @@ class Voice:
         self._stretch = self._new_stretch()
 
     @property
-    def stretch(self) -> Stretch:
+    def stretch(self) -> StreamSegment:
         """The run of sound heard now, or last."""
         return self._stretch
 
@@ -130,7 +185,7 @@ class Voice:
             stretch.show(hop, row, made_s, lookahead_hops)
         self.hops = []
 
-    def at(self, host_s: float) -> tuple[Reading | None, Stretch]:
+    def at(self, host_s: float) -> tuple[TimelineReading | None, StreamSegment]:
         """Return the face to show at a host time, None before any sound, and its stretch."""
         stretch = self._stretch
         if not stretch.clock.is_synchronised:
@@ -149,13 +204,13 @@ class Voice:
         behind_s = self.delay.beyond_lookahead_at(host_s)
         return stretch.prosodies.at(stretch.clock.stream_time(host_s) - behind_s)
 
-    def sound_at(self, host_s: float) -> SoundPlace | None:
+    def sound_at(self, host_s: float) -> HistoryPosition | None:
         """Return the sound to which the face of a host time belongs, None before any sound."""
         stretch = self._stretch
         if not stretch.clock.is_synchronised:
             return None
         behind_s = self.behind_at(host_s)
-        return SoundPlace(stretch.tape, stretch.clock.stream_time(host_s) - behind_s)
+        return HistoryPosition(stretch.tape, stretch.clock.stream_time(host_s) - behind_s)
 
     def behind_at(self, host_s: float) -> float:
         """Return how long before a host time the sound was heard to which its face belongs."""
@@ -168,8 +223,8 @@ class Voice:
             return math.isfinite(stretch.end_s)
         return stretch.clock.stream_time(host_s) - self.delay.at(host_s) > stretch.end_s
 
-    def _new_stretch(self) -> Stretch:
-        return Stretch(self.source.rate_hz, self._spec, self._channels)
+    def _new_stretch(self) -> StreamSegment:
+        return StreamSegment(self.source.rate_hz, self._spec, self._channels)
 
     def _gather_hops(self) -> None:
         """Let the newest hops wait, as many as a face can depend on; count those left out."""

@@ -1,16 +1,24 @@
-"""What of a glTF 2.0 document is read, by the names of its specification.
+"""A glTF 2.0 document as it is read: its objects, and the numbers that its accessors point to.
 
-Everything else in a document is ignored here and kept as it is where a file is written again.
+Names are those of the specification. Accessors are typed, quantised, interleaved and sparse,
+after sections 3.6.2 (accessors) and 3.11 (implementation notes on normalised integers), and
+KHR_mesh_quantization. Compressed data is refused with a remedy.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cstalk_bridge.errors import Problem, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
 
 _T = TypeVar("_T")
 
@@ -27,18 +35,18 @@ Vector3 = tuple[float, float, float]
 Vector4 = tuple[float, float, float, float]
 
 
-class _Entry(BaseModel):
+class _GltfObject(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
-class Buffer(_Entry):
+class Buffer(_GltfObject):
     """`uri` is None for the binary chunk of the same file."""
 
     byteLength: Size  # noqa: N815
     uri: str | None = None
 
 
-class BufferView(_Entry):
+class BufferView(_GltfObject):
     """A piece of a buffer."""
 
     buffer: Index
@@ -47,7 +55,7 @@ class BufferView(_Entry):
     byteStride: int | None = Field(default=None, ge=4, le=252)  # noqa: N815
 
 
-class SparseIndices(_Entry):
+class SparseIndices(_GltfObject):
     """Which elements differ."""
 
     bufferView: Index  # noqa: N815
@@ -55,14 +63,14 @@ class SparseIndices(_Entry):
     componentType: int  # noqa: N815
 
 
-class SparseValues(_Entry):
+class SparseValues(_GltfObject):
     """What they are instead."""
 
     bufferView: Index  # noqa: N815
     byteOffset: Size = 0  # noqa: N815
 
 
-class Sparse(_Entry):
+class Sparse(_GltfObject):
     """Elements that differ from those of the buffer view, or from zero."""
 
     count: Size
@@ -70,7 +78,7 @@ class Sparse(_Entry):
     values: SparseValues
 
 
-class Accessor(_Entry):
+class Accessor(_GltfObject):
     """Numbers in a buffer view."""
 
     bufferView: Index | None = None  # noqa: N815
@@ -82,7 +90,7 @@ class Accessor(_Entry):
     sparse: Sparse | None = None
 
 
-class Primitive(_Entry):
+class Primitive(_GltfObject):
     """Triangles of one material; each target adds to the attributes."""
 
     attributes: dict[str, Index] = Field(default_factory=dict)
@@ -93,7 +101,7 @@ class Primitive(_Entry):
     extras: Any = None
 
 
-class Mesh(_Entry):
+class Mesh(_GltfObject):
     """Primitives with the same targets."""
 
     name: str = ""
@@ -101,7 +109,7 @@ class Mesh(_Entry):
     extras: Any = None
 
 
-class Node(_Entry):
+class Node(_GltfObject):
     """A place in the tree: either `matrix`, column by column, or the other three."""
 
     name: str = ""
@@ -114,33 +122,33 @@ class Node(_Entry):
     scale: Vector3 = (1.0, 1.0, 1.0)
 
 
-class Skin(_Entry):
+class Skin(_GltfObject):
     """The joints of a skinned mesh."""
 
     joints: tuple[Index, ...] = Items
 
 
-class Surface(_Entry):
+class Surface(_GltfObject):
     """The metallic-roughness model of a material."""
 
     baseColorFactor: Vector4 = (1.0, 1.0, 1.0, 1.0)  # noqa: N815
     roughnessFactor: float = 1.0  # noqa: N815
 
 
-class Material(_Entry):
+class Material(_GltfObject):
     """How a primitive looks."""
 
     pbrMetallicRoughness: Surface = Surface()  # noqa: N815
 
 
-class Asset(_Entry):
+class Asset(_GltfObject):
     """What the file says of itself."""
 
     version: Literal["2.0"]
     copyright: str = ""
 
 
-class Gltf(_Entry):
+class Gltf(_GltfObject):
     """A document, each list checked by itself; indices into lists are checked by `item`."""
 
     asset: Asset
@@ -178,3 +186,125 @@ def item(items: Sequence[_T], index: int, kind: str) -> _T:
     if index >= len(items):
         raise ValueError(f"{kind} {index} does not exist, there are {len(items)}")
     return items[index]
+
+
+MAX_DECODED_BYTES: Final = 256 << 20
+"""What all accessors of one head may become in memory: 100,000 vertices with 52 shapes."""
+
+COMPRESSIONS: Final = {
+    "KHR_draco_mesh_compression": "Draco",
+    "EXT_meshopt_compression": "meshopt",
+    "KHR_meshopt_compression": "meshopt",
+}
+
+_TYPES: Final = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
+_WIDTHS: Final = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
+
+
+def refuse_compression(gltf: Gltf, where: str) -> None:
+    """Raise UserError where the meshes of a file are compressed."""
+    for extension in gltf.extensionsRequired:
+        if extension in COMPRESSIONS:
+            what = f"its meshes are compressed with {COMPRESSIONS[extension]} ({extension})"
+            remedy = "export it again without mesh compression"
+            raise UserError(Problem(where, what, remedy))
+
+
+class Accessors:
+    """The accessors of one file, decoded one by one until `MAX_DECODED_BYTES` are made."""
+
+    def __init__(self, gltf: Gltf, binary: bytes) -> None:
+        self._gltf = gltf
+        self._binary = binary
+        self._decoded = 0
+
+    def floats(self, index: int, width: int) -> NDArray[np.float32]:
+        """Return float32 [count, width]; normalised integers lie within -1..1.
+
+        ValueError where the accessor has another width, reaches out of its buffer, or holds a
+        value that is not finite.
+        """
+        accessor = item(self._gltf.accessors, index, "accessor")
+        raw = self._elements(accessor, width)
+        values = raw.astype(np.float32)
+        if accessor.normalized and raw.dtype.kind in "iu":
+            values /= np.float32(np.iinfo(raw.dtype).max)
+            np.maximum(values, -1.0, out=values)
+        if not np.isfinite(values).all():
+            raise ValueError(f"accessor {index} holds a value that is not finite")
+        return values
+
+    def indices(self, index: int, below: int) -> NDArray[np.int64]:
+        """Return whole numbers [count] of 0..below-1; ValueError for others."""
+        accessor = item(self._gltf.accessors, index, "accessor")
+        raw = self._elements(accessor, 1)
+        if raw.dtype.kind != "u":
+            raise ValueError(f"accessor {index} holds no indices but {raw.dtype.name}")
+        values = raw[:, 0].astype(np.int64)
+        if values.size and int(values.max()) >= below:
+            raise ValueError(f"accessor {index} points to {values.max()}, there are {below}")
+        return values
+
+    def width(self, index: int) -> int:
+        """Return how many numbers an element has; ValueError for matrices and unknown types."""
+        accessor = item(self._gltf.accessors, index, "accessor")
+        if accessor.type not in _WIDTHS:
+            raise ValueError(f"elements of type {accessor.type[:20]!r} are no numbers or vectors")
+        return _WIDTHS[accessor.type]
+
+    def _elements(self, accessor: Accessor, width: int) -> NDArray[Any]:
+        if _WIDTHS.get(accessor.type) != width:
+            raise ValueError(f"elements of type {accessor.type[:20]!r} have not {width} numbers")
+        dtype = _dtype(accessor.componentType)
+        self._decoded += accessor.count * width * (dtype.itemsize + 4)
+        if self._decoded > MAX_DECODED_BYTES:
+            raise ValueError(f"the meshes need more than {MAX_DECODED_BYTES >> 20} MB of memory")
+        if accessor.bufferView is None:
+            values = np.zeros((accessor.count, width), dtype)
+        else:
+            values = self._slice(
+                accessor.bufferView, accessor.byteOffset, accessor.count, dtype, width
+            )
+        return self._overlaid(values, accessor.sparse) if accessor.sparse else values
+
+    def _overlaid(self, values: NDArray[Any], sparse: Sparse) -> NDArray[Any]:
+        if sparse.count > len(values):
+            raise ValueError(f"{sparse.count} sparse elements of {len(values)}")
+        at, new = sparse.indices, sparse.values
+        kind = _dtype(at.componentType)
+        if kind.kind != "u":
+            raise ValueError(f"sparse indices are {kind.name}, which is not unsigned")
+        places = self._slice(at.bufferView, at.byteOffset, sparse.count, kind, 1)[:, 0]
+        if places.size and int(places.max()) >= len(values):
+            raise ValueError(f"a sparse index is {places.max()}, there are {len(values)} elements")
+        whole = values.copy()
+        whole[places] = self._slice(
+            new.bufferView, new.byteOffset, sparse.count, values.dtype, values.shape[1]
+        )
+        return whole
+
+    def _slice(
+        self, view_index: int, offset: int, count: int, dtype: np.dtype[Any], width: int
+    ) -> NDArray[Any]:
+        """Return `count` elements of a buffer view, [count, width], without copying."""
+        view = item(self._gltf.bufferViews, view_index, "buffer view")
+        buffer = item(self._gltf.buffers, view.buffer, "buffer")
+        if view.buffer != 0 or buffer.uri is not None:
+            raise ValueError(f"buffer {view.buffer} lies outside of the file")
+        if view.byteOffset + view.byteLength > len(self._binary):
+            end = view.byteOffset + view.byteLength
+            raise ValueError(f"a buffer view ends at byte {end} of {len(self._binary)}")
+        size = width * dtype.itemsize
+        stride = view.byteStride or size
+        end = offset + stride * (count - 1) + size if count else offset
+        if stride < size or end > view.byteLength:
+            raise ValueError(f"{count} elements end at byte {end} of {view.byteLength}")
+        start = view.byteOffset + offset
+        strides = (stride, dtype.itemsize)
+        return np.ndarray((count, width), dtype, self._binary, start if count else 0, strides)
+
+
+def _dtype(component_type: int) -> np.dtype[Any]:
+    if component_type not in _TYPES:
+        raise ValueError(f"component type {component_type} is unknown")
+    return np.dtype(_TYPES[component_type])

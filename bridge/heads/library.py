@@ -1,4 +1,6 @@
-"""The heads there are: our own, one that was named, and those in the user's folder."""
+"""Lists the available heads: the bundled one, one that was named, and those in the user's
+folder.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.errors import Problem, UserError
-from bridge.paths import is_file, is_folder
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.system.files import is_file, is_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
 
 OWN_HEAD = Path(__file__).with_name("head.glb")
 """The head that comes with the program."""
@@ -56,7 +59,7 @@ def list_heads(named: Path | None = None, folder: Path | None = None) -> tuple[L
     """Return the heads to choose, the preferred first: the named one, the user's, our own.
 
     `folder` is that of the user's heads, by default `heads_folder()`. Nothing is opened:
-    `bridge.heads.reading.open_head` tells whether a file can be shown.
+    `cstalk_bridge.heads.reading.open_head` tells whether a file can be shown.
     """
     folder = heads_folder() if folder is None else folder
     paths = [named] if named else []

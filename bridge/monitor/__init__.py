@@ -1,1 +1,1 @@
-"""What the bridge shows while it runs: metrics, health, the dashboard and the plain status line."""
+"""Monitoring of a run: metrics, health, status lines and the log."""

@@ -1,4 +1,4 @@
-"""What is wrong with a subject, in one word, and what to do about it.
+"""Health of a subject: one state, with its cause and its remedy.
 
 The state is computed from what the last ticks showed; whatever the user switched on purpose is a
 lamp beside it, which no state hides.
@@ -11,11 +11,12 @@ from enum import Enum
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
-from bridge.audio.source import SourceState
-from models.timing import HOP_MS, HOP_S
+from cstalk_bridge.audio.source import SourceState
+from cstalk_bridge.models.timing import HOP_MS, HOP_S
 
 if TYPE_CHECKING:
-    from bridge.monitor.metrics import Metrics, SubjectMetrics
+    from cstalk_bridge.monitor.metrics import Metrics, SubjectMetrics
+
 
 NAME_COLUMNS = 24
 """Of a device's name in a sentence that must fit on a line."""
@@ -37,7 +38,7 @@ NEWEST_STEPS = 64
 """Steps of the network by which its present speed is judged: a second or so."""
 
 
-class State(Enum):
+class HealthState(Enum):
     """The word for a subject, worst last."""
 
     OK = "OK"
@@ -61,7 +62,7 @@ class Lamp(Enum):
 class Health:
     """A state, and one sentence with its cause and remedy; no sentence when all is well."""
 
-    state: State
+    state: HealthState
     advice: str = ""
 
 
@@ -72,7 +73,7 @@ def health(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> Health:
         or _link_health(subject, now_s)
         or _late_health(metrics, subject, now_s)
         or _silence_health(subject, now_s)
-        or Health(State.OK)
+        or Health(HealthState.OK)
     )
 
 
@@ -91,17 +92,17 @@ def _input_health(subject: SubjectMetrics, now_s: float) -> Health | None:
     name = shorten(subject.input_name, NAME_COLUMNS, placeholder="...") or "the input"
     match subject.input_state:
         case None:
-            return Health(State.STARTING)
+            return Health(HealthState.STARTING)
         case SourceState.ENDED:
-            return Health(State.ENDED, f"{name} is over")
+            return Health(HealthState.ENDED, f"{name} is over")
         case SourceState.LOST:
-            return Health(State.NO_INPUT, f"{name} is gone; plug it in again")
+            return Health(HealthState.NO_INPUT, f"{name} is gone; plug it in again")
         case SourceState.RUNNING if subject.heard_s is None:
-            return Health(State.STARTING)
+            return Health(HealthState.STARTING)
         case SourceState.RUNNING if subject.is_device and subject.starved_since_s is not None:
             starved_s = now_s - subject.starved_since_s
             advice = f"no sound from {name} for {starved_s:.0f} s; check its cable"
-            return Health(State.NO_INPUT, advice)
+            return Health(HealthState.NO_INPUT, advice)
         case _:
             return None
 
@@ -111,7 +112,7 @@ def _link_health(subject: SubjectMetrics, now_s: float) -> Health | None:
         if link.failures.recent(now_s):
             reason = link.last_error or "refused"
             advice = f"{link.counters.name}: {reason}; check the address and the network"
-            return Health(State.NOT_SENT, advice)
+            return Health(HealthState.NOT_SENT, advice)
     return None
 
 
@@ -129,7 +130,7 @@ def _late_health(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> Hea
         what = f"{share:.0%} of faces late, by {1e3 * shown.behind_s:.0f} ms"
     else:
         what = f"{losses[worst]} {worst} lost in 2 s"
-    return Health(State.BEHIND, f"{what}: {_cause(metrics, subject, now_s)}")
+    return Health(HealthState.BEHIND, f"{what}: {_cause(metrics, subject, now_s)}")
 
 
 def _cause(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> str:
@@ -161,4 +162,4 @@ def _silence_health(subject: SubjectMetrics, now_s: float) -> Health | None:
         advice = "not even noise arrives; unmute it or choose another input"
     else:
         advice = f"only {subject.peak_db:.0f} dB; if someone speaks, raise gain_db"
-    return Health(State.SILENT, advice)
+    return Health(HealthState.SILENT, advice)

@@ -7,7 +7,6 @@ logs waits for a disk: records go into a bounded queue, which a thread of its ow
 from __future__ import annotations
 
 import errno
-import logging
 import logging.handlers
 import platform
 import queue
@@ -16,18 +15,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.clock.host import host_now
-from bridge.errors import Problem, UserError
-from bridge.monitor.dashboard import Monitor
-from bridge.monitor.plain import PlainReport
-from bridge.version import program_version
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.monitor.status_lines import MonitorThread, StatusReport
+from cstalk_bridge.system.process import program_version
+from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from bridge.monitor.metrics import Metrics
+    from cstalk_bridge.monitor.metrics import Metrics
 
-LOGGERS = ("bridge", "models")
+
+LOGGERS = ("cstalk_bridge",)
 FILE_BYTES, KEPT_FILES = 5_000_000, 4
 """A file that is full becomes FILE.1, up to so many; then the oldest goes: 25 MB at most."""
 HELD_BYTES = FILE_BYTES * (1 + KEPT_FILES)
@@ -39,7 +38,7 @@ LINE = "%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s"
 logger = logging.getLogger(__name__)
 
 
-class OneLine(logging.Formatter):
+class OneLineFormatter(logging.Formatter):
     """Keeps a record on one line, its traceback too."""
 
     def __init__(self) -> None:
@@ -100,12 +99,12 @@ class LogFile(logging.handlers.RotatingFileHandler):
         self.lost += 1
 
 
-class LogMonitor(Monitor):
+class LogMonitor(MonitorThread):
     """Logs what a dashboard shows: notices, changes of state, and a status line now and then."""
 
     def __init__(self, metrics: Metrics, now: Callable[[], float] = host_now) -> None:
         super().__init__(metrics, now)
-        self._report = PlainReport(metrics)
+        self._report = StatusReport(metrics)
 
     def run(self) -> None:
         """Log until closing, and what is new at the end."""
@@ -127,7 +126,7 @@ def log_to(path: Path | None, *, is_verbose: bool) -> Iterator[None]:
         yield
         return
     written = _writer(path)
-    written.setFormatter(OneLine())
+    written.setFormatter(OneLineFormatter())
     handler = BoundedQueueHandler()
     writing = logging.handlers.QueueListener(handler.waiting, written)
     loggers = [logging.getLogger(name) for name in LOGGERS]
@@ -157,7 +156,7 @@ def log_to(path: Path | None, *, is_verbose: bool) -> Iterator[None]:
 
 
 @contextmanager
-def logged(metrics: Metrics) -> Iterator[None]:
+def log_metrics(metrics: Metrics) -> Iterator[None]:
     """Log what the metrics tell meanwhile, where there is a log."""
     if not logger.isEnabledFor(logging.INFO):
         yield

@@ -1,4 +1,5 @@
-"""What the daemon measures while it runs: written by its threads, read by whoever shows it.
+"""Metrics of a run: links, subjects, and what they share; written by its threads, read by
+whoever shows them.
 
 Every field has one writing thread, named at its class; nothing waits and nothing grows. Times are
 on the host clock, in seconds.
@@ -9,25 +10,67 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from bridge.face.perform import Showing
-from bridge.frame import neutral_board
-from bridge.monitor.link_metrics import LinkMetrics
-from bridge.monitor.rings import Percentiles, Rate, ShownFaces
+from cstalk_bridge.frame import Showing, neutral_board
+from cstalk_bridge.monitor.rings import Percentiles, Rate, ShownFaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from bridge.audio.source import SourceState
-    from bridge.clock.opening import TimeOfDay
-    from bridge.clock.rate import FrameRate
-    from bridge.monitor.link_metrics import LinkCounters
-    from bridge.recording.recorder import Recorder
+    from cstalk_bridge.audio.source import SourceState
+    from cstalk_bridge.takes.recording.recorder import Recorder
+    from cstalk_bridge.timecode.smpte import FrameRate
+    from cstalk_bridge.timecode.time_of_day import TimeOfDay
+
+
+class TargetCounters(Protocol):
+    """One target of a link."""
+
+    failed: int
+    last_error: str | None
+
+
+class LinkCounters(Protocol):
+    """What is read of a link: datagrams that left and that could not, of all its targets."""
+
+    name: str
+
+    @property
+    def sent(self) -> int: ...  # noqa: D102 - see the class
+
+    @property
+    def failed(self) -> int: ...  # noqa: D102 - see the class
+
+    @property
+    def receivers(self) -> Sequence[TargetCounters]: ...  # noqa: D102 - see the class
+
+
+class LinkMetrics:
+    """How fast one link sends and fails. Written by the tick thread."""
+
+    __slots__ = ("counters", "failures", "packets")
+
+    def __init__(self, counters: LinkCounters) -> None:
+        self.counters = counters
+        self.packets = Rate()
+        self.failures = Rate()
+
+    def read(self, now_s: float) -> None:
+        """Read the counters."""
+        self.packets.read(now_s, self.counters.sent)
+        self.failures.read(now_s, self.counters.failed)
+
+    @property
+    def last_error(self) -> str | None:
+        """Why a target's datagrams do not leave; None while none was refused."""
+        errors = (receiver.last_error for receiver in self.counters.receivers)
+        return next((error for error in errors if error), None)
+
 
 PARTS: dict[str, str] = {
     "device": "the sound card's own buffer, as far as it says",

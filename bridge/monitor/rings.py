@@ -14,6 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+
 CAPACITY = 512
 """Measurements a ring remembers: about ten seconds of hops, nine of ticks at 60 fps."""
 

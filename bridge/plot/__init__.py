@@ -1,1 +1,1 @@
-"""Pictures of a take for who judges it: the sound, the face over time, and what looks wrong."""
+"""Pictures of a take for judging it: the sound, the face over time, and warnings."""

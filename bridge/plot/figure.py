@@ -1,4 +1,4 @@
-"""The picture of one take, or of two over each other: what stands on it, from top to bottom."""
+"""The figure of one take, or of two over each other: its panels, from top to bottom."""
 
 from __future__ import annotations
 
@@ -6,23 +6,43 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bridge.plot.check_bands import clock, findings_band, list_band, roughness_band
-from bridge.plot.curve_bands import emotion_band, lane_band
-from bridge.plot.lanes import VISIBLE, in_order, lanes
-from bridge.plot.look_bands import look_bands
-from bridge.plot.sheet import COLUMNS, EDGE, LARGE, LEFT, LINE, SMALL, Band, Shown, fill
-from bridge.plot.sound_bands import mouth_band, spectrogram_band, waveform_band
-from models.emotions import MOUTH_GUARD
+from cstalk_bridge.models.emotions import MOUTH_GUARD
+from cstalk_bridge.plot.face_panels import (
+    VISIBLE,
+    emotion_panel,
+    gaze_panels,
+    in_order,
+    lane_panel,
+    lanes,
+)
+from cstalk_bridge.plot.panels import (
+    COLUMNS,
+    EDGE,
+    LARGE,
+    LEFT,
+    LINE,
+    SMALL,
+    Panel,
+    ShownTake,
+    compose_figure,
+)
+from cstalk_bridge.plot.sound_panels import mouth_panel, spectrogram_panel, waveform_panel
+from cstalk_bridge.plot.warning_panels import (
+    roughness_panel,
+    time_text,
+    warning_list_panel,
+    warnings_panel,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from matplotlib.figure import Figure
 
-    from bridge.plot.lanes import Lane
-    from bridge.plot.sheet import Sheet
-    from bridge.plot.study import Study
-    from bridge.plot.theme import Theme
+    from cstalk_bridge.plot.face_panels import Lane
+    from cstalk_bridge.plot.panels import PanelFigure, Theme
+    from cstalk_bridge.plot.study import Study
+
 
 MOST_TAKES = 2
 """Takes over each other in one picture."""
@@ -49,7 +69,7 @@ TICKS_S = (
     1800,
     3600,
 )
-TOLD_APART = frozenset({"gaze", "head"})
+OWN_PANELS = frozenset({"gaze", "head"})
 """Regions that have bands of their own, in degrees."""
 LEAST_TICK = 90
 """Pixels between two times on the axis, at least."""
@@ -68,40 +88,42 @@ def draw(
     `wanted` names the curves to draw; without, the strongest of each region are. With `is_listing`
     the worst findings stand below in words.
     """
-    takes = [Shown(studies[0], "A" if len(studies) > 1 else "", theme.a, "-")]
-    takes += [Shown(study, "B", theme.b, "--") for study in studies[1:MOST_TAKES]]
-    bands = [band for band in _bands(takes, rigmap, wanted) if band]
+    takes = [ShownTake(studies[0], "A" if len(studies) > 1 else "", theme.a, "-")]
+    takes += [ShownTake(study, "B", theme.b, "--") for study in studies[1:MOST_TAKES]]
+    bands = [band for band in _panels(takes, rigmap, wanted) if band]
     if is_listing:
-        bands += [band for take in takes if (band := list_band(take))]
+        bands += [band for take in takes if (band := warning_list_panel(take))]
     start_s = min(study.start_s for study in studies)
-    return fill(bands, theme, start_s, max(study.end_s for study in studies))
+    return compose_figure(bands, theme, start_s, max(study.end_s for study in studies))
 
 
-def _bands(takes: Sequence[Shown], rigmap: str, wanted: Collection[str]) -> Iterator[Band | None]:
+def _panels(
+    takes: Sequence[ShownTake], rigmap: str, wanted: Collection[str]
+) -> Iterator[Panel | None]:
     yield from (_heading(take, rigmap) for take in takes)
-    yield waveform_band(takes)
-    yield spectrogram_band(takes[0])
-    yield mouth_band(takes)
+    yield waveform_panel(takes)
+    yield spectrogram_panel(takes[0])
+    yield mouth_panel(takes)
     drawn = [
         lane
         for lane in lanes([take.study for take in takes], wanted)
-        if wanted or lane.region not in TOLD_APART
+        if wanted or lane.region not in OWN_PANELS
     ]
     for place, lane in enumerate(drawn):
-        yield lane_band(lane, takes, is_first=not place or drawn[place - 1].region != lane.region)
+        yield lane_panel(lane, takes, is_first=not place or drawn[place - 1].region != lane.region)
     yield _resting(takes, drawn) if not wanted else None
-    yield from () if wanted else look_bands(takes)
-    yield emotion_band(takes)
-    yield roughness_band(takes)
-    yield from (findings_band(take) for take in takes)
+    yield from () if wanted else gaze_panels(takes)
+    yield emotion_panel(takes)
+    yield roughness_panel(takes)
+    yield from (warnings_panel(take) for take in takes)
     yield _axis()
 
 
-def _heading(take: Shown, rigmap: str) -> Band:
+def _heading(take: ShownTake, rigmap: str) -> Panel:
     shot = take.study.take
-    words = [clock(shot.duration_s), f"{shot.rate} frames/s", f"rig map {rigmap}"]
+    words = [time_text(shot.duration_s), f"{shot.rate} frames/s", f"rig map {rigmap}"]
     if take.study.end_s - take.study.start_s < shot.duration_s - 1 / shot.rate.hz:
-        words.insert(1, f"{clock(take.study.start_s)} to {clock(take.study.end_s)}")
+        words.insert(1, f"{time_text(take.study.start_s)} to {time_text(take.study.end_s)}")
     if "lookahead_ms" in shot.making:
         words.append(f"look-ahead {shot.making['lookahead_ms']} ms")
     if (guard := shot.making.get("mouth_guard", MOUTH_GUARD)) != MOUTH_GUARD:
@@ -111,7 +133,7 @@ def _heading(take: Shown, rigmap: str) -> Band:
     if "weights" in shot.making:
         words.append(f"weights {shot.making['weights']}")
 
-    def draw(sheet: Sheet, top: int) -> None:
+    def draw(sheet: PanelFigure, top: int) -> None:
         left = EDGE
         if take.mark:
             sheet.text(EDGE, top + 14, take.mark, fontsize=LARGE, fontweight="bold")
@@ -123,7 +145,7 @@ def _heading(take: Shown, rigmap: str) -> Band:
         told = shortened(" \u00b7 ".join(words), MOST_DETAILS)
         sheet.text(left, top + 46, told, fontsize=SMALL, color=sheet.theme.soft)
 
-    return Band(60, draw)
+    return Panel(60, draw)
 
 
 def shortened(text: str, most: int) -> str:
@@ -132,25 +154,25 @@ def shortened(text: str, most: int) -> str:
     return line if len(line) <= most else line[: most - 1] + "\u2026"
 
 
-def _resting(takes: Sequence[Shown], drawn: Sequence[Lane]) -> Band | None:
+def _resting(takes: Sequence[ShownTake], drawn: Sequence[Lane]) -> Panel | None:
     """Return a line that names the regions in which nothing is drawn."""
     shown = {lane.region for lane in drawn}
     regions = in_order(takes[0].study.regions)
-    names = [region for region in regions if region not in shown and region not in TOLD_APART]
+    names = [region for region in regions if region not in shown and region not in OWN_PANELS]
     if not names:
         return None
     words = f"below {VISIBLE:g} throughout: {', '.join(names)}"
 
-    def draw(sheet: Sheet, top: int) -> None:
+    def draw(sheet: PanelFigure, top: int) -> None:
         sheet.text(LEFT, top + 8, words, fontsize=SMALL, color=sheet.theme.soft)
 
-    return Band(LINE - 4, draw)
+    return Panel(LINE - 4, draw)
 
 
-def _axis() -> Band:
+def _axis() -> Panel:
     """Return the times below all bands."""
 
-    def draw(sheet: Sheet, top: int) -> None:
+    def draw(sheet: PanelFigure, top: int) -> None:
         span_s = sheet.end_s - sheet.start_s
         most = COLUMNS / LEAST_TICK
         step = next((tick for tick in TICKS_S if span_s / tick <= most), TICKS_S[-1])
@@ -163,10 +185,10 @@ def _axis() -> Band:
                 x, top, _tick(tick, step), ha="center", fontsize=SMALL, color=sheet.theme.soft
             )
 
-    return Band(LINE, draw)
+    return Panel(LINE, draw)
 
 
 def _tick(seconds: float, step: float) -> str:
     if step >= 1 and seconds >= 60:
-        return clock(seconds).removesuffix(".00")
+        return time_text(seconds).removesuffix(".00")
     return f"{round(seconds, 2):g} s"

@@ -1,39 +1,135 @@
-"""From files to pictures: takes in, PNG or HTML out."""
+"""From takes to picture files: PNG, or one HTML page that needs nothing else.
+
+On a page the figure is SVG with text that can be selected, and all warnings stand in a table.
+"""
 
 from __future__ import annotations
 
+import base64
+import io
 import math
+import re
+import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from html import escape
+from typing import IO, TYPE_CHECKING, Any
 
-from bridge.audio.decoder import FORMATS
-from bridge.audio.file import AUDIO_SUFFIXES
-from bridge.document import nearest
-from bridge.errors import Problem, UserError
-from bridge.export.names import safe_name
-from bridge.names import name_key
-from bridge.paths import is_folder, is_there
-from bridge.plot.figure import MOST_TAKES, draw
-from bridge.plot.page import page, png
-from bridge.plot.study import examine
-from bridge.plot.theme import THEMES
-from bridge.takes.file import SUFFIX, load_take
-from bridge.whole_file import whole_file
+import matplotlib as mpl
+
+from cstalk_bridge.audio.decoder import FORMATS
+from cstalk_bridge.audio.file import AUDIO_SUFFIXES
+from cstalk_bridge.document import nearest
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.plot.figure import MOST_TAKES, draw
+from cstalk_bridge.plot.panels import FONT, THEMES, WIDTH
+from cstalk_bridge.plot.study import examine
+from cstalk_bridge.plot.warning_panels import time_text, warning_cells
+from cstalk_bridge.system.files import atomic_write, is_folder, is_there, name_key
+from cstalk_bridge.takes.file import TAKE_SUFFIX, load_take
+from cstalk_bridge.takes.names import safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from bridge.plot.findings import Findings
-    from bridge.rig.rigmap import RigMap
-    from bridge.takes.take import Take
+    from matplotlib.figure import Figure
+
+    from cstalk_bridge.plot.measures import CurveWarnings
+    from cstalk_bridge.plot.panels import Theme
+    from cstalk_bridge.plot.study import Study
+    from cstalk_bridge.rig.rigmap import RigMap
+    from cstalk_bridge.takes.take import Take
+
+
+MOST_SVG_BYTES = 1_000_000
+"""A drawing larger than this becomes a PNG within the page."""
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+"""The page may load nothing."""
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as PNG."""
+    file = io.BytesIO()
+    _save(figure, file, format="png")
+    return file.getvalue()
+
+
+def svg(figure: Figure) -> str:
+    """Return a figure as an SVG element, the same for the same figure."""
+    file = io.StringIO()
+    # Text stays text; identifiers do not change from one drawing to the next.
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "cstalk"}):
+        _save(figure, file, format="svg", metadata={"Date": None})
+    drawing = file.getvalue()
+    drawing = drawing[drawing.index("<svg") :]
+    drawing = re.sub("<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
+    return drawing.replace(f"'{FONT}'", f"'{FONT}', Verdana, sans-serif")
+
+
+def page(figure: Figure, studies: Sequence[Study], theme: Theme) -> str:
+    """Return the document: the picture, and below it everything that was found, in words."""
+    title = " and ".join(escape(study.take.name) for study in studies)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width">\n'
+        f"<title>{title}</title>\n<style>\n{_style(theme)}</style>\n</head>\n<body>\n"
+        f"{_picture(figure, title)}\n{''.join(_tables(studies))}</body>\n</html>\n"
+    )
+
+
+def _save(figure: Figure, file: IO[Any], **settings: Any) -> None:
+    with warnings.catch_warnings():
+        # A name in a script which the font lacks shows as boxes; that is no reason for a warning.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        figure.savefig(file, **settings)
+
+
+def _picture(figure: Figure, title: str) -> str:
+    drawing = svg(figure)
+    if len(drawing) <= MOST_SVG_BYTES:
+        return drawing
+    data = base64.b64encode(png(figure)).decode("ascii")
+    return f'<img src="data:image/png;base64,{data}" alt="{title}">'
+
+
+def _style(theme: Theme) -> str:
+    return (
+        f"body {{ margin: 0 auto; max-width: {WIDTH}px; background: {theme.paper};"
+        f" color: {theme.ink}; font: 16px '{FONT}', Verdana, sans-serif; }}\n"
+        "svg, img { display: block; width: 100%; height: auto; }\n"
+        "section { margin: 0 32px 32px; overflow-x: auto; }\n"
+        "h2 { font-size: 18px; }\n"
+        "td, th { padding: 3px 28px 3px 0; text-align: left; white-space: nowrap; }\n"
+        f"th, td:last-child {{ color: {theme.soft}; font-weight: normal; }}\n"
+        "td:first-child { font-variant-numeric: tabular-nums; }\n"
+    )
+
+
+def _tables(studies: Sequence[Study]) -> Iterator[str]:
+    for study in studies:
+        found = study.findings
+        if not found.kept:
+            continue
+        total = sum(found.counts.values())
+        rest = total - len(found.kept)
+        more = f" (the worst {len(found.kept)})" if rest else ""
+        yield (
+            f"<section>\n<h2>{total:,} warnings in {escape(study.take.name)}{more}</h2>\n<table>\n"
+            "<tr><th>at</th><th>curve</th><th>kind</th><th>size</th><th>limit</th></tr>\n"
+        )
+        for finding in found.kept:
+            cells = (time_text(finding.start_s), *warning_cells(finding))
+            yield f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>\n"
+        yield "</table>\n</section>\n"
+
 
 PICTURES = (".png", ".html")
 """What a picture may be."""
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class PictureJob:
     """One picture: the takes on it, and the file."""
 
     inputs: tuple[Path, ...]
@@ -72,7 +168,7 @@ class View:
         return slice(first, last)
 
 
-def plan(inputs: Sequence[Path], output: Path | None, folder: Path) -> list[Job]:
+def plan(inputs: Sequence[Path], output: Path | None, folder: Path) -> list[PictureJob]:
     """Return the pictures to make: one of up to two takes, else one for each.
 
     `output` is a file, a folder that is there, or None for `folder`. UserError with everything
@@ -85,12 +181,12 @@ def plan(inputs: Sequence[Path], output: Path | None, folder: Path) -> list[Job]
     if problems:
         raise UserError.of(problems)
     if output is not None and is_file:
-        return [Job(tuple(inputs), output)]
+        return [PictureJob(tuple(inputs), output)]
     groups = [tuple(inputs)] if len(inputs) <= MOST_TAKES else [(path,) for path in inputs]
     return list(_named(groups, output or folder))
 
 
-def make_picture(job: Job, view: View, load: Callable[[Path], Take]) -> list[Findings]:
+def make_picture(job: PictureJob, view: View, load: Callable[[Path], Take]) -> list[CurveWarnings]:
     """Write one picture, over an older one, and return what was found in each take."""
     takes = [load(path) for path in job.inputs]
     studies = [
@@ -102,7 +198,7 @@ def make_picture(job: Job, view: View, load: Callable[[Path], Take]) -> list[Fin
     # A page tells all findings in a table of its own.
     figure = draw(studies, theme, view.rigmap.name, view.wanted, is_listing=not is_page)
     picture = page(figure, studies, theme).encode() if is_page else png(figure)
-    with whole_file(job.output, overwrite=True) as file:
+    with atomic_write(job.output, overwrite=True) as file:
         file.write(picture)
     return [study.findings for study in studies]
 
@@ -120,8 +216,10 @@ def load_input(path: Path, generate: Callable[[Path], Take]) -> Take:
 def _input_problems(path: Path) -> Iterator[Problem]:
     if not is_there(path):
         yield Problem(str(path), "no such file", "check the path")
-    elif path.suffix.lower() != SUFFIX and not is_recording(path):
-        yield Problem(str(path), "neither a take nor a recording", f"name a {SUFFIX} or {FORMATS}")
+    elif path.suffix.lower() != TAKE_SUFFIX and not is_recording(path):
+        yield Problem(
+            str(path), "neither a take nor a recording", f"name a {TAKE_SUFFIX} or {FORMATS}"
+        )
 
 
 def _output_problems(output: Path, takes: int) -> Iterator[Problem]:
@@ -136,7 +234,7 @@ def _output_problems(output: Path, takes: int) -> Iterator[Problem]:
         yield Problem(str(output), f"there is no folder {output.parent}", "make it first")
 
 
-def _named(groups: Sequence[tuple[Path, ...]], folder: Path) -> Iterator[Job]:
+def _named(groups: Sequence[tuple[Path, ...]], folder: Path) -> Iterator[PictureJob]:
     """Name each picture after its takes; of equal names the later ones get a number."""
     taken: set[str] = set()
     for group in groups:
@@ -146,4 +244,4 @@ def _named(groups: Sequence[tuple[Path, ...]], folder: Path) -> Iterator[Job]:
             count += 1
             name = f"{stem}-{count}"
         taken.add(name_key(name))
-        yield Job(group, folder / f"{name}{PICTURES[0]}")
+        yield PictureJob(group, folder / f"{name}{PICTURES[0]}")

@@ -1,7 +1,15 @@
-"""The web application of a preview: its routes, and faults told as problems."""
+"""The web application: the page's files, its routes, its WebSocket, and errors as problem
+documents.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import gzip
+import hashlib
+import mimetypes
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -9,41 +17,160 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from bridge.errors import Problem, UserError
-from bridge.preview.answers import Answers
-from bridge.preview.guard import Guard
-from bridge.preview.live import live_endpoint
-from bridge.preview.page import Page
-from bridge.preview.refusal import BAD_REQUEST, RefusalError, as_document
-from bridge.preview.steering import Steering
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.preview.guard import Guard
+from cstalk_bridge.preview.handlers import SessionHandlers, SubjectHandlers
+from cstalk_bridge.preview.requests import (
+    BAD_REQUEST,
+    NOT_FOUND,
+    HttpError,
+    http_error,
+    problems_document,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from starlette.types import ASGIApp
 
-    from bridge.preview.session import Session
-    from bridge.preview.spec import PreviewSpec
+    from cstalk_bridge.config.servers import PreviewConfig
+    from cstalk_bridge.preview.hub import Client, Hub
+    from cstalk_bridge.preview.session import Session
 
-FAULT = 500
+
+PAGE_FOLDER = Path(__file__).resolve().parent / "page"
+INDEX = "index.html"
+
+MEDIA_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css"}
+"""Windows tells others for these, as its registry has them."""
+
+COMPRESSED = ("text/", "application/json", "image/svg")
+"""Beginnings of media types worth packing."""
 
 
-def application(
-    session: Session, spec: PreviewSpec, port: int, notice: Callable[[str], None]
+@dataclass(frozen=True, slots=True)
+class PageFile:
+    """One file, as it is and packed by gzip."""
+
+    content: bytes
+    packed: bytes | None
+    media_type: str
+    etag: str
+
+    def response(self, request: Request) -> Response:
+        """Return the answer to a request, without content where the browser has it already."""
+        headers = {"etag": self.etag, "cache-control": "no-cache", "vary": "accept-encoding"}
+        if request.headers.get("if-none-match") == self.etag:
+            return Response(status_code=304, headers=headers)
+        if self.packed and "gzip" in request.headers.get("accept-encoding", ""):
+            headers["content-encoding"] = "gzip"
+            return Response(self.packed, headers=headers, media_type=self.media_type)
+        return Response(self.content, headers=headers, media_type=self.media_type)
+
+
+class Page:
+    """The files of a folder by their paths in it; there are no others, whatever is asked for."""
+
+    def __init__(self, folder: Path = PAGE_FOLDER) -> None:
+        self._files = {
+            path.relative_to(folder).as_posix(): _read_page_file(path)
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+
+    async def index(self, request: Request) -> Response:
+        """Serve the page itself."""
+        return self._file(INDEX).response(request)
+
+    async def file(self, request: Request) -> Response:
+        """Serve one of its files."""
+        return self._file(request.path_params["path"]).response(request)
+
+    def _file(self, path: str) -> PageFile:
+        if path not in self._files:
+            raise http_error(NOT_FOUND, "page", f"there is no {path[:80]!r}")
+        return self._files[path]
+
+
+def _read_page_file(path: Path) -> PageFile:
+    content = path.read_bytes()
+    guessed = MEDIA_TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0]
+    media_type = guessed or "application/octet-stream"
+    packed = gzip.compress(content, 6) if media_type.startswith(COMPRESSED) else None
+    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    return PageFile(content, packed, media_type, etag)
+
+
+GOING_AWAY, POLICY_VIOLATION, TRY_AGAIN_LATER = 1001, 1008, 1013
+"""Reasons for which a server closes, of RFC 6455 section 7.4.1 and the IANA registry."""
+
+
+def live_endpoint(hub: Hub | None) -> Callable[[WebSocket], Awaitable[None]]:
+    """Return the endpoint of a hub; without one, no daemon runs and every client is sent away."""
+
+    async def live(socket: WebSocket) -> None:
+        await socket.accept()
+        if hub is None:
+            await socket.close(GOING_AWAY, "no daemon runs here")
+            return
+        with hub.joined() as client:
+            if client is None:
+                await socket.close(TRY_AGAIN_LATER, "too many clients")
+                return
+            await socket.send_json(
+                {
+                    "subjects": [{"name": name} for name in hub.subjects],
+                    "curves": hub.curves,
+                    "rate_hz": hub.rate_hz,
+                }
+            )
+            await _send_until_closed(socket, client)
+
+    return live
+
+
+async def _send_until_closed(socket: WebSocket, client: Client) -> None:
+    """Send frames until the client leaves, or says anything: it has nothing to say."""
+    sending = asyncio.create_task(_send_frames(socket, client))
+    try:
+        message = await socket.receive()
+        if message["type"] == "websocket.receive":
+            sending.cancel()
+            await socket.close(POLICY_VIOLATION, "this socket takes no messages")
+    finally:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+
+async def _send_frames(socket: WebSocket, client: Client) -> None:
+    try:
+        while True:
+            await socket.send_bytes(await client.next())
+    except (WebSocketDisconnect, RuntimeError):
+        # It left while a frame was on its way; `receive` says so as well.
+        return
+
+
+SERVER_FAULT = 500
+
+
+def create_application(
+    session: Session, spec: PreviewConfig, port: int, notice: Callable[[str], None]
 ) -> ASGIApp:
     """Return the application; `notice` is told of faults of ours."""
 
     def problems(_request: Request, error: Exception) -> Response:
         if not isinstance(error, UserError):
             raise error
-        status = error.status if isinstance(error, RefusalError) else BAD_REQUEST
-        return JSONResponse(as_document(session.studio.recordings.named(error)), status)
+        status = error.status if isinstance(error, HttpError) else BAD_REQUEST
+        return JSONResponse(problems_document(session.studio.recordings.named(error)), status)
 
     def fault(request: Request, error: Exception) -> Response:
         what = f"a fault of the program: {type(error).__name__}: {' '.join(str(error).split())}"
         notice(f"preview, {request.url.path}: {what}")
-        return JSONResponse(as_document(UserError(Problem("preview", what))), FAULT)
+        return JSONResponse(problems_document(UserError(Problem("preview", what))), SERVER_FAULT)
 
     app = Starlette(
         routes=[*_routes(session)],
@@ -58,7 +185,7 @@ def application(
 
 
 def _routes(session: Session) -> list[Route | WebSocketRoute]:
-    page, answers, steering = Page(), Answers(session), Steering(session.desk)
+    page, answers, steering = Page(), SessionHandlers(session), SubjectHandlers(session.desk)
     take = "/api/takes/{id}"
     return [
         Route("/", page.index),
@@ -85,7 +212,7 @@ def _http_problem(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else BAD_REQUEST
     what = error.detail if isinstance(error, HTTPException) else str(error)
     where = f"{request.method} {request.url.path[:80]}"
-    return JSONResponse(as_document(UserError(Problem(where, what))), status)
+    return JSONResponse(problems_document(UserError(Problem(where, what))), status)
 
 
 def _gone(_request: Request, _error: Exception) -> Response:

@@ -1,11 +1,5 @@
-"""Who may ask: an ASGI layer around the application that lets in only whom it should.
-
-- A Host which is none of ours is refused: a page of another site cannot reach us under its own
-  name (DNS rebinding).
-- A request that changes something, and a WebSocket, must be of our own page, if a page sends it.
-- With a token, only who shows it: once as `/?token=`, from then on as a cookie.
-
-Every answer forbids the page to load anything from elsewhere and others to embed it.
+"""Access control of the preview: an ASGI layer that checks host, origin and token of every
+request.
 """
 
 from __future__ import annotations
@@ -20,13 +14,20 @@ from urllib.parse import parse_qs, urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from bridge.preview.refusal import FORBIDDEN, MISDIRECTED, UNAUTHORIZED, as_document, refusal
+from cstalk_bridge.preview.requests import (
+    FORBIDDEN,
+    MISDIRECTED,
+    UNAUTHORIZED,
+    http_error,
+    problems_document,
+)
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from bridge.preview.refusal import RefusalError
-    from bridge.preview.spec import PreviewSpec
+    from cstalk_bridge.config.servers import PreviewConfig
+    from cstalk_bridge.preview.requests import HttpError
+
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 HTTP_PORT = 80
@@ -54,7 +55,7 @@ HEADERS = {
 class Guard:
     """The layer; `spec` says where the server listens, `port` at which port it does."""
 
-    def __init__(self, app: ASGIApp, spec: PreviewSpec, port: int) -> None:
+    def __init__(self, app: ASGIApp, spec: PreviewConfig, port: int) -> None:
         self._app = app
         self._spec = spec
         self._port = port
@@ -86,12 +87,12 @@ class Guard:
         host = headers.get("host", "").lower()
         if not self._is_our_host(host):
             what = f"this is no server of {host[:80]!r}"
-            return _refused(refusal(MISDIRECTED, "Host", what, "open the address it printed"))
+            return _refused(http_error(MISDIRECTED, "Host", what, "open the address it printed"))
         is_safe = scope["type"] == "http" and scope["method"] in SAFE_METHODS
         origin = headers.get("origin")
         if not is_safe and origin is not None and not _is_of(origin, host):
             what = f"a page of {origin[:80]!r} may not do this"
-            return _refused(refusal(FORBIDDEN, "Origin", what, "use the preview's own page"))
+            return _refused(http_error(FORBIDDEN, "Origin", what, "use the preview's own page"))
         return self._token_answer(scope, headers)
 
     def _token_answer(self, scope: Scope, headers: Headers) -> Response | None:
@@ -105,7 +106,7 @@ class Guard:
             return redirect
         what = "this preview asks for its token"
         remedy = "open the address with ?token= that it printed when it started"
-        return _refused(refusal(UNAUTHORIZED, "preview", what, remedy))
+        return _refused(http_error(UNAUTHORIZED, "preview", what, remedy))
 
     def _is_our_host(self, host: str) -> bool:
         """Whether a Host names this server. Beyond loopback any IP address does: names are what a
@@ -126,8 +127,8 @@ class Guard:
         return morsel.value if morsel else ""
 
 
-def _refused(error: RefusalError) -> Response:
-    return JSONResponse(as_document(error), error.status)
+def _refused(error: HttpError) -> Response:
+    return JSONResponse(problems_document(error), error.status)
 
 
 def _same(shown: str, token: str) -> bool:

@@ -1,7 +1,7 @@
-"""The newest frame of all subjects on its way from the tick thread to any number of clients.
+"""Live frames on their way from the tick thread to any number of clients, the newest one first.
 
-    tick thread                     asyncio loop of the server
-    publish -> one slot, wake once -> pack once -> one slot per client -> its WebSocket
+    tick thread                            asyncio loop of the server
+    link -> publish -> one slot, wake once -> pack once -> one slot per client -> its WebSocket
 
 Nothing on the way queues: a slot holds the newest frame, and a client that is not done with the
 one before loses it, counted. The tick thread copies a few numbers and wakes the loop, if anybody
@@ -28,12 +28,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bridge.clock.host import host_now
+from cstalk_bridge.outputs.link import replace_nonfinite
+from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from cstalk_bridge.outputs.udp import Receiver
+    from cstalk_bridge.timecode.tick import Tick
+
 
 KIND = 1
 HEADER = struct.Struct("<BBHId")
@@ -169,3 +174,43 @@ class Hub:
             frame = newest.packed()
             for client in self._clients:
                 client.offer(frame)
+
+
+class PreviewLink:
+    """Frames of one subject to the clients of a hub; a `cstalk_bridge.outputs.link.Link`.
+
+    `sent` counts frames given to the hub. A client too slow for them loses some, which the hub
+    counts: that is no failure of the link.
+    """
+
+    def __init__(self, hub: Hub, subject: int) -> None:
+        self.name = "preview"
+        self.sent = 0
+        self.failed = 0
+        self.not_finite = 0
+        self.receivers: tuple[Receiver, ...] = ()
+        self._hub = hub
+        self._subject = subject
+        self._rest = np.zeros(len(hub.curves), dtype=np.float32)
+        self._last_number = -1
+        self._is_closed = False
+
+    def send(self, values: NDArray[np.float32], tick: Tick) -> None:
+        """Show one frame, [curves]; never waits. ValueError for another shape only."""
+        if values.shape != self._rest.shape:
+            raise ValueError(f"values of shape {values.shape}, not {self._rest.shape}")
+        finite, replaced = replace_nonfinite(values)
+        self.not_finite += replaced
+        self._hub.publish(self._subject, finite, tick.number)
+        self.sent += 1
+        self._last_number = tick.number
+
+    def neutral(self, tick: Tick) -> None:
+        """Show a face at rest."""
+        self.send(self._rest, tick)
+
+    def close(self) -> None:
+        """Leave the face at rest, if any was ever shown."""
+        if not self._is_closed and self._last_number >= 0:
+            self._hub.publish(self._subject, self._rest, self._last_number + 1)
+        self._is_closed = True

@@ -1,6 +1,5 @@
-"""Recordings of the session: sounds whose files lie in a folder of ours, under names of ours.
-
-The name that a user's file has is a label and never becomes part of a path.
+"""Recordings of a session: uploaded sounds in a folder of its own, under ids, and as FLAC for
+the browser.
 """
 
 from __future__ import annotations
@@ -11,15 +10,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bridge.audio.file import AUDIO_SUFFIXES
-from bridge.errors import Problem, UserError
-from bridge.preview.refusal import NOT_FOUND, TOO_LARGE, TOO_MANY, RefusalError, refusal
+from cstalk_bridge.audio.file import AUDIO_SUFFIXES
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.preview.requests import NOT_FOUND, TOO_LARGE, TOO_MANY, HttpError, http_error
+from cstalk_bridge.system.files import atomic_write
+from cstalk_bridge.takes.sound import write_flac
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterator, Mapping
     from pathlib import Path
 
-    from bridge.takes.sound import Sound
+    from cstalk_bridge.takes.sound import Sound
+
 
 MAX_UPLOAD_BYTES = 1 << 30
 """Size of one file: an hour and a half of 48 kHz stereo with 16 bits."""
@@ -102,7 +104,9 @@ class Recordings:
             if recording is not None:
                 self._held[recording_id] = recording
                 return recording
-        raise refusal(NOT_FOUND, "recording", f"there is no {recording_id[:40]!r}", "drop it again")
+        raise http_error(
+            NOT_FOUND, "recording", f"there is no {recording_id[:40]!r}", "drop it again"
+        )
 
     def named(self, error: UserError) -> UserError:
         """Return the problems with users' names of files in place of ours."""
@@ -118,7 +122,7 @@ class Recordings:
                 self._held[recording.id] = recording
                 return
         what = f"{MAX_RECORDINGS} recordings are open and in use"
-        raise refusal(TOO_MANY, recording.name, what, "close a take first")
+        raise http_error(TOO_MANY, recording.name, what, "close a take first")
 
     async def store(
         self, chunks: AsyncIterator[bytes], label: str, expected_bytes: int = 0
@@ -152,7 +156,7 @@ class Recordings:
             if _bytes_in(self.folder) + more <= limit:
                 return
         what = f"too large: {of} may have {limit / (1 << 20):.0f} MiB"
-        raise refusal(TOO_LARGE, label, what, "cut it into parts, or convert it to FLAC")
+        raise http_error(TOO_LARGE, label, what, "cut it into parts, or convert it to FLAC")
 
     def _remove(self, recording: Recording) -> None:
         del self._held[recording.id]
@@ -171,8 +175,8 @@ def renamed(error: UserError, names: Mapping[Path, str]) -> UserError:
             Problem(p.where.replace(ours, name), p.what.replace(ours, name), p.remedy)
             for p in problems
         )
-    if isinstance(error, RefusalError):
-        return RefusalError(error.status, *problems)
+    if isinstance(error, HttpError):
+        return HttpError(error.status, *problems)
     return UserError(*problems)
 
 
@@ -199,3 +203,19 @@ async def _gathered(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             yield bytes(gathered)
             gathered.clear()
     yield bytes(gathered)
+
+
+FLAC_MEDIA_TYPE = "audio/flac"
+
+
+def flac_of(recording: Recording, folder: Path) -> Path:
+    """Return the file with the sound as FLAC, mono, 16 bit; written at the first call.
+
+    A second caller waits for the first. UserError where the recording breaks off.
+    """
+    path = flac_path(folder, recording)
+    with recording.encoding:
+        if not path.exists():
+            with atomic_write(path) as file:
+                write_flac(recording.sound, file)
+    return path

@@ -1,4 +1,4 @@
-"""The rig maps a page can choose from, and what they make of takes."""
+"""Rig maps that the page can choose, and the curves which they make of takes."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bridge.errors import Problem, UserError
-from bridge.names import shown
-from bridge.paths import is_file
-from bridge.preview.refusal import NOT_FOUND, as_list, refusal
-from bridge.rig.load import SHIPPED, load_rigmap, shipped_names
-from bridge.rig.tables import load_table
-from bridge.takes.take import curve_blocks
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.preview.requests import NOT_FOUND, http_error, problems_list
+from cstalk_bridge.rig.curves import load_table
+from cstalk_bridge.rig.load import SHIPPED, load_rigmap, shipped_names
+from cstalk_bridge.system.files import is_file, printable
+from cstalk_bridge.takes.take import curve_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from bridge.rig.rigmap import RigMap
-    from bridge.takes.take import Take
+    from cstalk_bridge.rig.rigmap import RigMap
+    from cstalk_bridge.takes.take import Take
+
 
 MAX_FILES = 64
 """Rig maps of the user that are looked at."""
@@ -52,10 +52,10 @@ class RigMaps:
             try:
                 maps.append(_described(self.get(name), name))
             except UserError as error:
-                problems += as_list(error.problems)
+                problems += problems_list(error.problems)
             except Exception as error:  # noqa: BLE001 - one file must not take the page down
                 what = f"a fault of the program: {type(error).__name__}: {error}"
-                problems += as_list((Problem(name, what),))
+                problems += problems_list((Problem(name, what),))
         return maps, problems
 
     def get(self, name: str) -> RigMap:
@@ -63,7 +63,7 @@ class RigMaps:
         path = self._paths.get(name)
         if path is None:
             remedy = f"choose one of {', '.join(self._paths)}"
-            raise refusal(NOT_FOUND, "rigmap", f"there is no {name[:80]!r}", remedy)
+            raise http_error(NOT_FOUND, "rigmap", f"there is no {name[:80]!r}", remedy)
         with self._lock:
             try:
                 status = path.stat()
@@ -129,8 +129,8 @@ def _named(folders: Sequence[Path]) -> Iterator[tuple[str, Path]]:
     found = (path for folder in folders for path in sorted(folder.glob("*.yaml")))
     own = (path for path in found if _looks_like_map(path) and path.resolve().parent != SHIPPED)
     for path, _ in zip(own, range(MAX_FILES), strict=False):
-        name = shown(path.stem)
-        name = name if name not in names else shown(str(path))
+        name = printable(path.stem)
+        name = name if name not in names else printable(str(path))
         names.add(name)
         yield name, path
 
@@ -153,5 +153,5 @@ def _described(rigmap: RigMap, name: str) -> dict[str, Any]:
     for output in rigmap.outputs:
         curve = table.get(output)
         region, side = (curve.region, curve.side) if curve else ("other", "C")
-        curves.append({"name": shown(output), "region": region, "side": side})
+        curves.append({"name": printable(output), "region": region, "side": side})
     return {"name": name, "target": rigmap.target, "curves": curves}

@@ -1,23 +1,41 @@
-"""The server's thread: uvicorn on a socket that is bound before anything else is done."""
+"""Opens and serves a preview: a socket that is bound before anything else is done, and a thread
+with uvicorn.
+
+uvicorn, Starlette and the session are imported where they are needed: a run without a preview does
+without them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import socket
+import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.errors import UserError
-from bridge.listening import binding_problem, url_host
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.outputs.livelink_face import PACKET_TABLE
+from cstalk_bridge.preview.hub import Hub, PreviewLink
+from cstalk_bridge.rig.curves import load_table
+from cstalk_bridge.system.addresses import binding_problem, url_host
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from starlette.types import ASGIApp
 
-    from bridge.preview.spec import PreviewSpec
+    from cstalk_bridge.audio.levels import Channel
+    from cstalk_bridge.config.servers import PreviewConfig
+    from cstalk_bridge.control.controller import Controller
+    from cstalk_bridge.models.cstalk.generator import Generator
+    from cstalk_bridge.preview.session import Session
+    from cstalk_bridge.takes.generate import GenerationConfig
+
 
 MAX_MESSAGE_BYTES = 1 << 10
 """Size of a message that a WebSocket client may send; it has nothing to say."""
@@ -38,10 +56,10 @@ MAX_NOTICES = 10
 """Faults of connections that are told; a hostile client shall not fill a log."""
 
 LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "asyncio", "websockets")
-SILENT = logging.CRITICAL + 1
+SILENT_LEVEL = logging.CRITICAL + 1
 
 
-def bound_socket(spec: PreviewSpec) -> socket.socket:
+def bound_socket(spec: PreviewConfig) -> socket.socket:
     """Return a socket that listens where the spec says. UserError where that cannot be."""
     try:
         family, _, _, _, address = socket.getaddrinfo(
@@ -53,7 +71,7 @@ def bound_socket(spec: PreviewSpec) -> socket.socket:
         raise UserError(problem) from None
 
 
-def url_of(spec: PreviewSpec, port: int) -> str:
+def url_of(spec: PreviewConfig, port: int) -> str:
     """Return the address to open in a browser, with the token where there is one."""
     is_any = spec.host in ("0.0.0.0", "::")  # noqa: S104 - it is compared, not bound
     host = socket.gethostname() if is_any else spec.host
@@ -61,14 +79,18 @@ def url_of(spec: PreviewSpec, port: int) -> str:
     return f"http://{url_host(host)}:{port}/{query}"
 
 
-class Server:
+class PreviewServer:
     """A thread that serves an application on a bound socket, from `start` to `stop`."""
 
     def __init__(self, app: ASGIApp, bound: socket.socket, notice: Callable[[str], None]) -> None:
         from uvicorn import Config
 
-        from bridge.preview.accepting import BoundedServer
-        from bridge.preview.connection import PING_S, HttpConnection, LiveConnection
+        from cstalk_bridge.preview.connections import (
+            PING_S,
+            BoundedServer,
+            HttpConnection,
+            LiveConnection,
+        )
 
         self._notice = notice
         self._faults = 0
@@ -124,9 +146,117 @@ def _silent_loggers() -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in LOGGERS]
     before = [logger.level for logger in loggers]
     for logger in loggers:
-        logger.setLevel(SILENT)
+        logger.setLevel(SILENT_LEVEL)
     try:
         yield
     finally:
         for logger, level in zip(loggers, before, strict=True):
             logger.setLevel(level)
+
+
+RIGMAP_FOLDERS = (Path("rigmaps"), Path())
+"""Where rig maps of the user are looked for, from the folder in which the program was started."""
+
+
+class Preview:
+    """A preview that is open: it has its port, and serves from `start` on.
+
+    `url` is what to open in a browser, with the token; in `folder` lie the files of the session.
+    """
+
+    def __init__(
+        self, spec: PreviewConfig, bound: socket.socket, session: Session, closing: ExitStack
+    ) -> None:
+        self.hub = session.hub
+        self.folder = session.studio.recordings.folder
+        self._spec = spec
+        self._bound = bound
+        self._port = int(bound.getsockname()[1])
+        self._session = session
+        self._closing = closing
+        self.url = url_of(spec, self._port)
+
+    def link(self, subject: int) -> PreviewLink:
+        """Return the link of a subject, by its place among the subjects of the hub."""
+        if self.hub is None:
+            raise ValueError("a preview without subjects has no links")
+        return PreviewLink(self.hub, subject)
+
+    def start(self, notice: Callable[[str], None]) -> None:
+        """Serve until the preview is closed; `notice` is told of faults, from other threads."""
+        from cstalk_bridge.preview.application import create_application
+
+        app = create_application(self._session, self._spec, self._port, notice)
+        server = PreviewServer(app, self._bound, notice)
+        server.start()
+        self._closing.callback(server.stop)
+        self._session.studio.start(notice)
+
+
+@contextmanager
+def open_preview(
+    spec: PreviewConfig,
+    *,
+    load: Callable[[], Generator],
+    subjects: Sequence[str] = (),
+    rate_hz: float = 0.0,
+    desk: Controller | None = None,
+    files: Sequence[Path] = (),
+    settings: GenerationConfig | None = None,
+    head: Path | None = None,
+    channel: Channel = None,
+) -> Iterator[Preview]:
+    """Open a preview for the length of a context.
+
+    `load` returns the generator when the first take is asked for, in a thread of the preview.
+    `subjects` are those of a daemon, shown live at `rate_hz` and told what to do at its `desk`;
+    without any the page shows recordings alone. `files` are recordings and takes to show from the
+    start, `head` a head to show them on.
+    `channel` is that of the recordings among them.
+    `settings` are those with which takes of the recordings are made.
+    UserError with the problems of all of them, or where the spec says no place to listen at.
+    """
+    spec = spec.guarded()
+    with ExitStack() as closing:
+        bound = closing.enter_context(bound_socket(spec))
+        folder = Path(tempfile.mkdtemp(prefix="cstalk-preview-"))
+        closing.callback(shutil.rmtree, folder, ignore_errors=True)
+        hub = None
+        if subjects:
+            curves = [curve.name for curve in load_table(PACKET_TABLE).curves]
+            hub = Hub(subjects, curves, rate_hz)
+        session = _session(folder, load, hub, files, settings, head, channel)
+        session = replace(session, desk=desk)
+        closing.callback(session.studio.close)
+        yield Preview(spec, bound, session, closing)
+
+
+def _session(
+    folder: Path,
+    load: Callable[[], Generator],
+    hub: Hub | None,
+    files: Sequence[Path],
+    settings: GenerationConfig | None,
+    head: Path | None,
+    channel: Channel,
+) -> Session:
+    from cstalk_bridge.preview.recordings import Recordings
+    from cstalk_bridge.preview.rigmaps import RigMaps
+    from cstalk_bridge.preview.session import Session, SessionLibrary, heads_of
+    from cstalk_bridge.takes.generate import GenerationConfig
+
+    studio = SessionLibrary(Recordings(folder), load, settings or GenerationConfig())
+    opened: list[str] = []
+    problems: list[Problem] = []
+    for path in files:
+        try:
+            opened.append(studio.open_named(path, channel).id)
+        except UserError as error:
+            problems += error.problems
+    try:
+        heads = heads_of(head)
+    except UserError as error:
+        problems += error.problems
+    if problems:
+        raise UserError.of(problems)
+    return Session(studio, RigMaps(RIGMAP_FOLDERS), heads, hub, tuple(opened))

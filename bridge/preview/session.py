@@ -1,23 +1,179 @@
-"""What a page works with, and what it is told of that."""
+"""The session of a page: heads, recordings and takes that are open, and what the page is told of
+them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from bridge.face.alive.levels import AS_GENERATED, AS_MADE, PARTS, limit_of
-from bridge.preview.takes import MAX_TAKES
-from bridge.takes.sound import MAX_SOUND_S
-from bridge.version import program_version
-from models.emotions import EMOTIONS, MAX_WEIGHT, MOUTH_GUARD
-from models.timing import DEFAULT_LOOKAHEAD_MS, HOP_MS, MAX_LOOKAHEAD_MS
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.face.emotion import NO_VOICE_WEIGHTS
+from cstalk_bridge.face.emotion_trajectory import read_emotions, sidecar
+from cstalk_bridge.face.procedural.compose import AS_GENERATED, AS_MADE, PARTS, limit_of
+from cstalk_bridge.heads.library import list_heads
+from cstalk_bridge.models.emotions import EMOTIONS, MAX_WEIGHT, MOUTH_GUARD
+from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS, HOP_MS, MAX_LOOKAHEAD_MS
+from cstalk_bridge.preview.recordings import Recording, Recordings, label_of, new_id, renamed
+from cstalk_bridge.preview.requests import NOT_FOUND, http_error
+from cstalk_bridge.preview.takes import MAX_TAKES, TakeEntry, Takes, TakeWorker, entry_of
+from cstalk_bridge.system.files import is_file, printable
+from cstalk_bridge.system.process import program_version
+from cstalk_bridge.takes.file import TAKE_SUFFIX, load_take
+from cstalk_bridge.takes.sound import MAX_SOUND_S, open_sound
 
 if TYPE_CHECKING:
-    from bridge.control.desk import Desk
-    from bridge.preview.heads import Heads
-    from bridge.preview.hub import Hub
-    from bridge.preview.rigmaps import RigMaps
-    from bridge.preview.studio import Studio
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from cstalk_bridge.audio.levels import Channel
+    from cstalk_bridge.control.controller import Controller
+    from cstalk_bridge.heads.library import ListedHead
+    from cstalk_bridge.models.cstalk.generator import Generator
+    from cstalk_bridge.preview.hub import Hub
+    from cstalk_bridge.preview.rigmaps import RigMaps
+    from cstalk_bridge.takes.generate import GenerationConfig
+
+
+GLB_MEDIA_TYPE = "model/gltf-binary"
+
+
+class Heads:
+    """The heads there are, the first of which is shown first."""
+
+    def __init__(self, heads: Sequence[ListedHead]) -> None:
+        self._heads = {head.id: head for head in heads}
+
+    def listed(self) -> list[dict[str, str]]:
+        """Return what a page is told."""
+        return [
+            {"id": head.id, "name": printable(head.name), "url": f"/heads/{head.id}.glb"}
+            for head in self._heads.values()
+        ]
+
+    def path(self, head_id: str) -> Path:
+        """Return the file of a head. RefusalError where there is none, or no longer."""
+        head = self._heads.get(head_id)
+        if head is None or not head.path.is_file():
+            raise http_error(NOT_FOUND, "head", f"there is no {head_id[:80]!r}", "choose another")
+        return head.path
+
+
+def heads_of(named: Path | None = None) -> Heads:
+    """Return the heads of the library. UserError where the named one cannot be shown."""
+    if named is not None:
+        from cstalk_bridge.heads.reading import open_head
+
+        open_head(named)
+    return Heads(list_heads(named))
+
+
+ZIP_MAGIC = b"PK\x03\x04"
+"""How the file of a take begins, whatever it is called."""
+
+
+class SessionLibrary:
+    """Recordings and takes of a session.
+
+    `load` returns the generator, as for `Workshop`. `usual` is how takes are made where nothing
+    else is said. The files of users' recordings are those in `recordings.folder`.
+    """
+
+    def __init__(
+        self, recordings: Recordings, load: Callable[[], Generator], usual: GenerationConfig
+    ) -> None:
+        self.recordings = recordings
+        self.usual = usual
+        self.takes = Takes()
+        self._workshop = TakeWorker(load, recordings.named)
+
+    def open(
+        self, path: Path, name: str, *, is_ours: bool, channel: Channel = None
+    ) -> tuple[Recording | None, TakeEntry | None]:
+        """Open a file: a sound gives a recording, a take gives its entry.
+
+        `name` is what the user calls it; `is_ours` says that the file may be removed when it is no
+        longer needed, `channel` which one of a recording to use. UserError, in which the file has
+        the user's name for it.
+        """
+        label = label_of(name)
+        try:
+            if _is_take(path, label):
+                return None, self._open_take(path, is_ours=is_ours)
+            sound = open_sound(path, channel)
+            recording = Recording(new_id(), label, sound, path if is_ours else None, sound.notices)
+            self.recordings.add(recording, self.takes.used_recordings())
+        except UserError as error:
+            if not is_ours:
+                raise
+            path.unlink(missing_ok=True)
+            raise renamed(error, {path: label}) from None
+        return recording, None
+
+    def open_named(self, path: Path, channel: Channel = None) -> TakeEntry:
+        """Open a file that the command line names, and generate its take. UserError.
+
+        A sidecar beside a recording has the say about its emotions.
+        """
+        recording, entry = self.open(path, path.name, is_ours=False, channel=channel)
+        if entry is not None:
+            return entry
+        settings, emotions = self.usual, sidecar(path)
+        if emotions:
+            settings = replace(settings, emotions=read_emotions(emotions), shares=NO_VOICE_WEIGHTS)
+        if recording is None:
+            raise RuntimeError("a file is neither a recording nor a take")
+        return self.generate(recording.id, settings)
+
+    def generate(self, recording_id: str, settings: GenerationConfig) -> TakeEntry:
+        """Begin a take of a recording; returns at once. RefusalError."""
+        recording = self.recordings.get(recording_id)
+        notice = "; ".join(recording.notices) or None
+        entry = TakeEntry(_slate(recording.name), recording, settings, notice=notice)
+        self.takes.add(entry)
+        self._workshop.want(entry)
+        return entry
+
+    def start(self, notice: Callable[[str], None]) -> None:
+        """Let takes be made: not before the page can be served. `notice` is told of our faults."""
+        self._workshop.start(notice)
+
+    def close(self) -> None:
+        """Stop what is being made, and the worker."""
+        for entry in self.takes.all():
+            entry.stop.set()
+        self._workshop.close()
+
+    def _open_take(self, path: Path, *, is_ours: bool) -> TakeEntry:
+        take = load_take(path)
+        recording = None
+        if take.sound is not None:
+            file = path if is_ours else None
+            recording = Recording(new_id(), take.name, take.sound, file)
+            self.recordings.add(recording, self.takes.used_recordings())
+        elif is_ours:
+            path.unlink()
+        entry = entry_of(take, recording)
+        self.takes.add(entry)
+        return entry
+
+
+def _is_take(path: Path, label: str) -> bool:
+    if label.lower().endswith(TAKE_SUFFIX):
+        return True
+    if not is_file(path):
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
+    except OSError:
+        return False
+
+
+def _slate(label: str) -> str:
+    """Return a recording's name without the ending of its file."""
+    stem, dot, ending = label.rpartition(".")
+    return stem.strip() if dot and stem.strip() and len(ending) <= len("flac") else label
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +181,16 @@ class Session:
     """What a page works with: `hub` and `desk` are those of a bridge that runs, `opened` the ids of
     takes that the command line named."""
 
-    studio: Studio
+    studio: SessionLibrary
     rigmaps: RigMaps
     heads: Heads
     hub: Hub | None = None
     opened: tuple[str, ...] = ()
-    desk: Desk | None = None
+    desk: Controller | None = None
 
     def described(self) -> dict[str, Any]:
         """Return what there is to choose from, for the page; it reads files."""
-        from bridge.export import FORMATS
+        from cstalk_bridge.takes.export.formats import FORMATS
 
         maps, problems = self.rigmaps.listed()
         held = {entry.id: entry.info() for entry in self.studio.takes.all()}

@@ -1,4 +1,4 @@
-"""The takes of a session: what is known of each, and how many are kept."""
+"""Takes of a session: how many are kept, and the worker thread that generates them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,33 @@ from dataclasses import asdict, dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from pydantic import ValidationError
 
-from bridge.face.alive.levels import AS_MADE, PARTS, Levels
-from bridge.face.mix import chosen
-from bridge.preview.recordings import new_id
-from bridge.preview.refusal import CONFLICT, NOT_FOUND, TOO_MANY, as_list, refusal
-from bridge.takes.generate import GENERATED_RATE
-from bridge.takes.settings import Settings
-from models.emotions import MOUTH_GUARD
-from models.timing import DEFAULT_LOOKAHEAD_MS, MAX_LOOKAHEAD_MS
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.face.emotion import chosen_weights
+from cstalk_bridge.face.networks import check_mouth_guards
+from cstalk_bridge.face.procedural.compose import AS_MADE, PARTS, Levels
+from cstalk_bridge.models.emotions import MOUTH_GUARD
+from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS, MAX_LOOKAHEAD_MS
+from cstalk_bridge.preview.recordings import new_id
+from cstalk_bridge.preview.requests import CONFLICT, NOT_FOUND, TOO_MANY, http_error, problems_list
+from cstalk_bridge.takes.generate import (
+    GENERATED_RATE,
+    GenerationConfig,
+    StoppedError,
+    generate_take,
+)
+from cstalk_bridge.takes.sound import pieces
 
 if TYPE_CHECKING:
-    from bridge.errors import Problem
-    from bridge.preview.recordings import Recording
-    from bridge.takes.take import Take
+    from collections.abc import Callable
+
+    from cstalk_bridge.models.cstalk.generator import Generator
+    from cstalk_bridge.preview.recordings import Recording
+    from cstalk_bridge.takes.sound import Sound
+    from cstalk_bridge.takes.take import Take
+
 
 MAX_TAKES = 16
 
@@ -31,18 +43,18 @@ MAX_HELD_S = 8 * 3600.0
 MAX_COMPARED = 2
 """Takes that stay whatever their length: those on the page."""
 
-State = Literal["generating", "ready", "failed"]
+TakeState = Literal["generating", "ready", "failed"]
 
 
 @dataclass(slots=True, eq=False)
-class Entry:
+class TakeEntry:
     """One take, from the wish for it on. The worker writes `progress` and, at the end, the rest."""
 
     name: str
     recording: Recording | None
-    settings: Settings
+    settings: GenerationConfig
     id: str = field(default_factory=new_id)
-    state: State = "generating"
+    state: TakeState = "generating"
     progress: float = 0.0
     problems: tuple[Problem, ...] = ()
     notice: str | None = None
@@ -65,12 +77,12 @@ class Entry:
             "recording": self.recording.id if self.recording else None,
             "state": self.state,
             "progress": round(self.progress, 4),
-            "problems": as_list(self.problems),
+            "problems": problems_list(self.problems),
             "duration_s": self.duration_s,
             "rate_hz": (take.rate if take else GENERATED_RATE).hz,
             "rows": take.rows if take else 0,
             "has_sound": self.recording is not None,
-            "emotion": chosen(self.settings.mix),
+            "emotion": chosen_weights(self.settings.mix),
             "lookahead_ms": self.settings.lookahead_ms,
             "mouth_guard": self.settings.mouth_guard,
             "levels": asdict(self.settings.levels),
@@ -78,15 +90,15 @@ class Entry:
         }
 
 
-def entry_of(take: Take, recording: Recording | None) -> Entry:
+def entry_of(take: Take, recording: Recording | None) -> TakeEntry:
     """Return the entry of a finished take, with what it says of its making."""
-    settings = Settings(
+    settings = GenerationConfig(
         take.emotions,
         _number(take, "lookahead_ms", DEFAULT_LOOKAHEAD_MS, MAX_LOOKAHEAD_MS),
         _number(take, "mouth_guard", MOUTH_GUARD, 1.0),
         _levels(take),
     )
-    return Entry(take.name, recording, settings, state="ready", progress=1.0, take=take)
+    return TakeEntry(take.name, recording, settings, state="ready", progress=1.0, take=take)
 
 
 def _levels(take: Take) -> Levels:
@@ -110,14 +122,14 @@ class Takes:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: dict[str, Entry] = {}
+        self._held: dict[str, TakeEntry] = {}
 
-    def all(self) -> list[Entry]:
+    def all(self) -> list[TakeEntry]:
         """Return all, the least recently used first."""
         with self._lock:
             return list(self._held.values())
 
-    def get(self, take_id: str) -> Entry:
+    def get(self, take_id: str) -> TakeEntry:
         """Return a take, which counts as used. RefusalError where there is none."""
         with self._lock:
             entry = self._held.pop(take_id, None)
@@ -125,18 +137,18 @@ class Takes:
                 self._held[take_id] = entry
                 return entry
         what = f"there is no {take_id[:40]!r}; it was closed, or left out for newer ones"
-        raise refusal(NOT_FOUND, "take", what, "make it again")
+        raise http_error(NOT_FOUND, "take", what, "make it again")
 
-    def ready(self, take_id: str) -> tuple[Entry, Take]:
+    def ready(self, take_id: str) -> tuple[TakeEntry, Take]:
         """Return a take that can be shown. RefusalError where there is none, or not yet."""
         entry = self.get(take_id)
         if entry.take is None:
-            raise refusal(
+            raise http_error(
                 CONFLICT, entry.name, f"the take is {entry.state}", "wait until it is ready"
             )
         return entry, entry.take
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: TakeEntry) -> None:
         """Hold a take. RefusalError where all that are held are still being made."""
         with self._lock:
             free = [held for held in self._held.values() if held.state != "generating"]
@@ -144,7 +156,7 @@ class Takes:
                 del self._held[free.pop(0).id]
             if len(self._held) >= MAX_TAKES:
                 what = f"{MAX_TAKES} takes are being made"
-                raise refusal(TOO_MANY, entry.name, what, "wait, or close one")
+                raise http_error(TOO_MANY, entry.name, what, "wait, or close one")
             self._held[entry.id] = entry
 
     def drop(self, take_id: str) -> None:
@@ -157,8 +169,130 @@ class Takes:
         """Return the ids of recordings which takes were made of."""
         return {entry.recording.id for entry in self.all() if entry.recording}
 
-    def _has_room(self, entry: Entry) -> bool:
+    def _has_room(self, entry: TakeEntry) -> bool:
         held = self._held.values()
         long_s = sum(other.duration_s for other in held) + entry.duration_s
         is_short = long_s <= MAX_HELD_S or len(held) < MAX_COMPARED
         return len(held) < MAX_TAKES and is_short
+
+
+SILENCE_PEAK = 10.0 ** (-60.0 / 20.0)
+"""Peak, of full scale, below which a recording holds no voice: -60 dBFS."""
+
+SILENT_NOTICE = "The recording is silent, so the face rests. Was the right channel recorded?"
+
+CLOSE_S = 5.0
+"""Time given to the worker at the end; a network that is being loaded cannot be stopped."""
+
+
+class TakeWorker:
+    """Makes what is wanted, one take after the other.
+
+    `load` returns the generator; it is called in the worker's thread when the first take is asked
+    for, and may import torch. `named` gives the files of a problem the user's names.
+    """
+
+    def __init__(
+        self, load: Callable[[], Generator], named: Callable[[UserError], UserError]
+    ) -> None:
+        self._load = load
+        self._named = named
+        self._notice: Callable[[str], None] = lambda _text: None
+        self._generator: Generator | None = None
+        self._wanted: list[TakeEntry] = []
+        self._changed = threading.Condition()
+        self._is_closing = False
+        self._worker = threading.Thread(target=self._work, name="studio", daemon=True)
+
+    def want(self, entry: TakeEntry) -> None:
+        """Make a take when its turn comes; returns at once."""
+        with self._changed:
+            # Without what was dropped meanwhile there are no more than the takes that are held.
+            self._wanted = [*(other for other in self._wanted if not other.stop.is_set()), entry]
+            self._changed.notify()
+
+    def start(self, notice: Callable[[str], None]) -> None:
+        """Begin to work; `notice` is told of faults of ours."""
+        self._notice = notice
+        self._worker.start()
+
+    def close(self) -> None:
+        """Stop the worker after what it makes now."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+        if self._worker.is_alive():
+            self._worker.join(CLOSE_S)
+
+    def _work(self) -> None:
+        while (entry := self._next()) is not None:
+            if not entry.stop.is_set():
+                self._make(entry)
+
+    def _next(self) -> TakeEntry | None:
+        """Wait for the next wanted take; None at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._wanted or self._is_closing)
+            return None if self._is_closing else self._wanted.pop(0)
+
+    def _make(self, entry: TakeEntry) -> None:
+        """Make one take; whatever goes wrong is told of it."""
+        try:
+            self._generate(entry)
+        except StoppedError:
+            _fail(entry, Problem(entry.name, "stopped"))
+        except UserError as error:
+            _fail(entry, *self._named(error).problems)
+        except Exception as error:  # noqa: BLE001 - the worker outlives a fault, and tells it
+            what = f"a fault of the program: {type(error).__name__}: {error}"
+            self._notice(f"preview, {entry.name}: {what}")
+            _fail(entry, Problem(entry.name, what))
+
+    def _generate(self, entry: TakeEntry) -> None:
+        recording = entry.recording
+        if recording is None:
+            raise RuntimeError("a take is generated of a recording")
+
+        def progress(share: float) -> None:
+            entry.progress = share
+
+        if _is_silent(recording.sound, entry.stop):
+            entry.notice = "; ".join(filter(None, (entry.notice, SILENT_NOTICE)))
+        generator = self._loaded()
+        check_mouth_guards(generator, {entry.name: entry.settings.mouth_guard})
+        entry.take = generate_take(
+            generator,
+            recording.sound,
+            entry.settings,
+            slate=entry.name,
+            progress=progress,
+            stop=entry.stop,
+        )
+        entry.name = entry.take.name
+        entry.progress = 1.0
+        entry.state = "ready"
+
+    def _loaded(self) -> Generator:
+        from cstalk_bridge.models.errors import WeightsError
+
+        if self._generator is None:
+            try:
+                self._generator = self._load()
+            except (WeightsError, ValueError) as error:
+                raise UserError(Problem("weights", str(error))) from None
+        return self._generator
+
+
+def _fail(entry: TakeEntry, *problems: Problem) -> None:
+    entry.problems = problems
+    entry.state = "failed"
+
+
+def _is_silent(sound: Sound, stop: threading.Event) -> bool:
+    """Whether all samples are below `SILENCE`; reads up to the first that is not."""
+    for piece in pieces(sound):
+        if stop.is_set():
+            raise StoppedError
+        if np.abs(piece).max(initial=0.0) >= SILENCE_PEAK:
+            return False
+    return True

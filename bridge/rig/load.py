@@ -1,25 +1,26 @@
-"""Rig map files: found by name or path, extended by one another, checked and compiled."""
+"""Loads rig map files by name or path: extended, checked, compiled, and described as text."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from bridge.document import Document, examine, line_and_column, nearest, read_document
-from bridge.errors import Problem, UserError
-from bridge.paths import is_file
-from bridge.rig.compile import compile_rules
-from bridge.rig.rules import Rule, RuleSet, rest_rule
-from bridge.rig.schema import RigMapSpec
-from bridge.rig.tables import CUSTOM, TARGETS, load_table
+from cstalk_bridge.document import Document, examine, line_and_column, nearest, read_document
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.rig.compile import compile_rules, limits_of
+from cstalk_bridge.rig.curves import CUSTOM, TARGETS, load_table
+from cstalk_bridge.rig.schema import RigMapConfig, Rule, RuleSet, rest_rule
+from cstalk_bridge.system.files import is_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from bridge.rig.rigmap import RigMap
+    from cstalk_bridge.rig.rigmap import RigMap
 
-SHIPPED = Path(__file__).resolve().parents[2] / "rigmaps"
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+SHIPPED = next(p / "rigmaps" for p in (_PACKAGE, _PACKAGE.parent) if (p / "rigmaps").is_dir())
 """The folder of the maps which come with the program."""
 MAX_EXTENDS = 8
 """Files which may stand behind one another."""
@@ -28,7 +29,7 @@ MAX_EXTENDS = 8
 @dataclass(frozen=True, slots=True)
 class _Layer:
     document: Document
-    spec: RigMapSpec
+    spec: RigMapConfig
     problems: list[Problem]
 
 
@@ -92,8 +93,8 @@ def _read_layers(path: Path) -> list[_Layer]:
     while following is not None:
         seen.append(following.resolve())
         document = read_document(following)
-        spec, problems = examine(RigMapSpec, document)
-        layers.append(_Layer(document, spec or _what_is_readable(document), problems))
+        spec, problems = examine(RigMapConfig, document)
+        layers.append(_Layer(document, spec or _readable_part(document), problems))
         parent = layers[-1].spec.extends
         if parent is None:
             break
@@ -109,13 +110,13 @@ def _read_layers(path: Path) -> list[_Layer]:
     return layers
 
 
-def _what_is_readable(document: Document) -> RigMapSpec:
+def _readable_part(document: Document) -> RigMapConfig:
     """Return target and parent of a file with problems, so that the search for problems goes on."""
     data = document.data if isinstance(document.data, dict) else {}
     kept = {key: data[key] for key in ("target", "extends") if isinstance(data.get(key), str)}
     if kept.get("target") not in {*TARGETS, CUSTOM}:
         kept.pop("target", None)
-    return RigMapSpec.model_validate(kept)
+    return RigMapConfig.model_validate(kept)
 
 
 def _unknown_curves(document: Document, target: str) -> Iterator[Problem]:
@@ -160,3 +161,58 @@ def _in_wire_order(rules: dict[str, Rule], target: str, where: str) -> dict[str,
         for curve in table.curves
         if table.complete or curve.rest or curve.name in rules
     }
+
+
+class RigMapFindings(NamedTuple):
+    """What is wrong with some maps, and what is only unusual."""
+
+    problems: list[Problem]
+    warnings: list[Problem]
+
+
+def check_files(names_or_paths: Iterable[str | Path]) -> RigMapFindings:
+    """Load each map; return the problems and warnings of all of them."""
+    findings = RigMapFindings([], [])
+    for name in names_or_paths:
+        try:
+            findings.warnings.extend(load_rigmap(name).warnings)
+        except UserError as error:
+            findings.problems.extend(error.problems)
+    return findings
+
+
+def describe_rigmap(rigmap: RigMap) -> str:
+    """Return a table of all curves in the order in which they are sent, as plain text."""
+    head = ("#", "curve", "range", "gain", "made from")
+    rows = [
+        (str(place), rule.name, _range(rigmap, rule), f"{rule.spec.gain:g}", _recipe(rule))
+        for place, rule in enumerate(rigmap.ruleset.rules.values())
+    ]
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head) - 1)]
+    lines = [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
+        for row in [head, *rows]
+    ]
+    title = f"{rigmap.name}: {len(rows)} curves for {rigmap.target}"
+    return "\n".join([title, "", *lines])
+
+
+def _range(rigmap: RigMap, rule: Rule) -> str:
+    low, high = limits_of(rigmap.ruleset, rule)
+    return f"{low:g}..{high:g}"
+
+
+def _recipe(rule: Rule) -> str:
+    spec = rule.spec
+    parts = [name if weight == 1 else f"{weight:g} {name}" for name, weight in spec.sources.items()]
+    text = " + ".join(parts).replace("+ -", "- ") or "nothing"
+    if spec.response:
+        points = " ".join(f"{left:g}>{right:g}" for left, right in spec.response)
+        text += f"  through {points}"
+    if spec.offset:
+        text += f"  offset {spec.offset:g}"
+    if spec.smooth:
+        text += f"  smooth {spec.smooth.min_cutoff_hz:g} Hz, beta {spec.smooth.beta:g}"
+    if spec.times:
+        text += f"  times {spec.times}"
+    return text

@@ -1,14 +1,19 @@
-"""The words of a rig map file."""
+"""What a rig map file may hold, and its rules as merged, each key with its place."""
 
 from __future__ import annotations
 
 import itertools
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from bridge.document import FieldError
-from bridge.rig.sources import parse_source
+from cstalk_bridge.document import FieldError
+from cstalk_bridge.rig.curves import Table, load_table, parse_source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 MAX_WEIGHT = 1000.0
 """Largest factor; degrees for a head that is turned by radians need 57.3."""
@@ -53,7 +58,7 @@ Points = Annotated[
 ]
 
 
-class SmoothSpec(BaseModel):
+class SmoothingConfig(BaseModel):
     """One-Euro smoothing: less jitter at rest, less lag in motion."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -64,7 +69,7 @@ class SmoothSpec(BaseModel):
     """Hertz which one unit per second of motion adds to the cut-off."""
 
 
-class CurveSpec(BaseModel):
+class CurveConfig(BaseModel):
     """How one curve is made.
 
     value = times * clamp(smooth(offset + gain * response(sum of weight * source)))
@@ -76,7 +81,7 @@ class CurveSpec(BaseModel):
     response: Points | None = None
     gain: Finite = 1.0
     offset: Finite = 0.0
-    smooth: SmoothSpec | None = None
+    smooth: SmoothingConfig | None = None
     clamp: Annotated[tuple[Finite, Finite], AfterValidator(_ordered_pair)] | None = None
     times: str | None = None
     """Another curve of the map, at its finished value, or a source."""
@@ -87,13 +92,53 @@ class CurveSpec(BaseModel):
         return {"from": value} if isinstance(value, str) else value
 
 
-class RigMapSpec(BaseModel):
+class RigMapConfig(BaseModel):
     """One rig map file. A curve which is null is taken out of what the file extends."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     target: Literal["metahuman", "livelinkface61", "vrm", "custom"] | None = None
     extends: str | None = None
-    curves: dict[Annotated[str, Field(min_length=1, max_length=256)], CurveSpec | None] = Field(
+    curves: dict[Annotated[str, Field(min_length=1, max_length=256)], CurveConfig | None] = Field(
         default_factory=dict
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How one curve is made, and where its name and its keys stand (`file:line:column`)."""
+
+    name: str
+    spec: CurveConfig
+    where: str
+    places: Mapping[str, str]
+
+    def overlaid(self, spec: CurveConfig, where: str, places: Mapping[str, str]) -> Rule:
+        """Return this rule with the keys which an extending map gives."""
+        given = {key: getattr(spec, key) for key in spec.model_fields_set}
+        merged = self.spec.model_copy(update=given)
+        return Rule(self.name, merged, where, {**self.places, **places})
+
+    def where_key(self, key: str) -> str:
+        """Return where a key of the rule stands, or its name."""
+        return self.places.get(key, self.where)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """All rules of one map, by curve, in the order in which the curves are sent."""
+
+    name: str
+    where: str
+    target: str
+    rules: Mapping[str, Rule]
+
+    @property
+    def table(self) -> Table:
+        """The curves which the target takes."""
+        return load_table(self.target)
+
+
+def rest_rule(name: str, where: str, rest: float = 0.0) -> Rule:
+    """Return the rule of a curve which stays at rest."""
+    return Rule(name, CurveConfig(offset=rest) if rest else CurveConfig(), where, {})

@@ -1,1 +1,1 @@
-"""Takes: a performance of one face with its sound, generated or recorded, on disk and in memory."""
+"""Takes: a performance of one face with its sound, generated or recorded, in memory and on disk."""

@@ -5,13 +5,16 @@
 - `head.npy`: float32 [time, 6]
 - `sound.flac`: mono, 16 bit, when the take has sound
 
-Members are stored, not packed, so that their sizes are known before they are read.
+Members are stored, not packed, so that their sizes are known before they are read, and that the
+sound can be read inside the zip.
 """
 
 from __future__ import annotations
 
 import ast
+import io
 import json
+import os
 import shutil
 import struct
 import zipfile
@@ -20,18 +23,15 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bridge.audio.decoder import SndfileDecoder
-from bridge.clock.rate import FRAME_RATES
-from bridge.errors import Problem, UserError
-from bridge.frame import HEAD_AXES
-from bridge.paths import is_file, is_there
-from bridge.takes.emotions import EmotionCourse, Keys
-from bridge.takes.encoded import EncodedSound, encoded
-from bridge.takes.member import StoredMember
-from bridge.takes.sound import MAX_SOUND_S, FileSound
-from bridge.takes.take import Take
-from bridge.whole_file import whole_file
-from models.board import CHANNELS, INDEX
+from cstalk_bridge.audio.decoder import SndfileDecoder
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory, KeyframeList
+from cstalk_bridge.frame import HEAD_AXES
+from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS
+from cstalk_bridge.system.files import atomic_write, is_file, is_there
+from cstalk_bridge.takes.sound import MAX_SOUND_S, EncodedSound, FileSound, encode_flac
+from cstalk_bridge.takes.take import Take
+from cstalk_bridge.timecode.smpte import FRAME_RATES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,64 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-SUFFIX = ".take"
+_LOCAL_HEADER = struct.Struct("<26xHH")
+"""Ends with the lengths of name and extra field, after which the data begin (APPNOTE 4.3.7)."""
+
+
+class StoredMember(io.RawIOBase):
+    """The bytes of a stored member of the zip at `path`; `zipfile` itself seeks by reading.
+
+    ValueError where the zip ends before the member does.
+    """
+
+    def __init__(self, path: Path, info: zipfile.ZipInfo) -> None:
+        self._file = path.open("rb")
+        self._file.seek(info.header_offset)
+        head = self._file.read(_LOCAL_HEADER.size)
+        self._size = info.file_size
+        self._begin = 0
+        if len(head) == _LOCAL_HEADER.size:
+            name_length, extra_length = _LOCAL_HEADER.unpack(head)
+            self._begin = info.header_offset + len(head) + name_length + extra_length
+            if self._begin + self._size <= self._file.seek(0, os.SEEK_END):
+                self.seek(0)
+                return
+        self.close()
+        raise ValueError(f"{info.filename} is cut off")
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return the place within the member."""
+        return self._file.tell() - self._begin
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place, held within the member, and return it."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: self._size}[whence]
+        place = min(max(base + offset, 0), self._size)
+        self._file.seek(self._begin + place)
+        return place
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Read the next bytes of the member, at most as many as the buffer takes."""
+        wanted = min(len(buffer), self._size - self.tell())
+        data = self._file.read(wanted)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        """Close the zip."""
+        self._file.close()
+        super().close()
+
+
+TAKE_SUFFIX = ".take"
 VERSION = 1
 """Of the file's form. A reader refuses every other."""
 
@@ -78,7 +135,7 @@ class Header(BaseModel):
     start: int = Field(ge=0, le=10**9)
     rows: int = Field(ge=0, le=MAX_ROWS)
     channels: tuple[str, ...] = Field(max_length=len(CHANNELS))
-    emotions: Keys
+    emotions: KeyframeList
     making: dict[str, str | Whole | Finite] = Field(max_length=64)
 
 
@@ -87,7 +144,7 @@ def save_take(take: Take, path: Path, *, overwrite: bool = False) -> None:
 
     UserError where the file is there and `overwrite` is not set, or cannot be written.
     """
-    with whole_file(path, overwrite=overwrite) as file:
+    with atomic_write(path, overwrite=overwrite) as file:
         write_take(take, file)
 
 
@@ -100,7 +157,7 @@ def write_take(take: Take, file: IO[bytes]) -> None:
         start=take.start,
         rows=take.rows,
         channels=take.channels,
-        emotions=Keys(take.emotions.keys),
+        emotions=KeyframeList(take.emotions.keys),
         making=dict(take.making),
     )
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
@@ -110,7 +167,7 @@ def write_take(take: Take, file: IO[bytes]) -> None:
                 np.lib.format.write_array(member, np.ascontiguousarray(values), allow_pickle=False)
         if take.sound is not None and take.sound.frames:
             sound = take.sound
-            flac = sound.flac() if isinstance(sound, EncodedSound) else encoded(sound)
+            flac = sound.flac() if isinstance(sound, EncodedSound) else encode_flac(sound)
             with flac, archive.open(SOUND, "w", force_zip64=True) as member:
                 shutil.copyfileobj(flac, member, COPIED_BYTES)
 
@@ -123,7 +180,7 @@ def load_take(path: Path) -> Take:
     """
     where = str(path)
     if is_there(path) and not is_file(path):
-        raise UserError(Problem(where, "not a file", f"name a {SUFFIX} file"))
+        raise UserError(Problem(where, "not a file", f"name a {TAKE_SUFFIX} file"))
     try:
         with zipfile.ZipFile(path) as archive:
             _need_plain(archive)
@@ -147,7 +204,7 @@ def load_take(path: Path) -> Take:
         board=board,
         head=head,
         sound=sound,
-        emotions=EmotionCourse(header.emotions.root),
+        emotions=EmotionTrajectory(header.emotions.root),
         making=header.making,
     )
 
@@ -174,7 +231,7 @@ def _header(archive: zipfile.ZipFile, where: str) -> Header:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
         raise ValueError(f"{HEADER}: {place}: {first['msg']}") from None
-    unknown = [name for name in header.channels if name not in INDEX]
+    unknown = [name for name in header.channels if name not in CHANNEL_INDEX]
     if unknown or len(set(header.channels)) < len(header.channels):
         raise ValueError(f"{HEADER}: channels that are unknown or stand twice: {unknown[:3]}")
     return header

@@ -1,33 +1,161 @@
-"""From a recording to a take, in pieces, so that hours need little memory."""
+"""Generates a take from a recording, in pieces, so that hours need little memory.
+
+The network makes the face; the estimated emotion of the voice and procedural animation are those
+of a live run, computed over all rows.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bridge.clock.rate import FRAME_RATES
-from bridge.face.alive.levels import AS_GENERATED
-from bridge.face.alive.life import Life, seed_of
-from bridge.face.emotion import AS_CHOSEN
-from bridge.takes.felt import felt_course
-from bridge.takes.hearing import heard, heard_samples
-from bridge.takes.living import enliven
-from bridge.takes.take import Take, still_head
-from bridge.version import program_version
-from models.timing import ROW_RATE_HZ, rows_of
+from cstalk_bridge.audio.source import HOP_S, HOP_SAMPLES
+from cstalk_bridge.face.emotion import (
+    AROUSAL,
+    AUTO,
+    NO_VOICE_WEIGHTS,
+    chosen_weights,
+    voice_weights,
+)
+from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory, estimated_trajectory
+from cstalk_bridge.face.procedural.animation import ProceduralAnimation, prepare_boards, seed_of
+from cstalk_bridge.face.procedural.compose import (
+    ANIMATED_CHANNELS,
+    AS_GENERATED,
+    AS_MADE,
+    COUPLED_CHANNELS,
+    Levels,
+    overlay,
+)
+from cstalk_bridge.face.procedural.cues import Cues
+from cstalk_bridge.face.procedural.prosody import SILENCE, Prosody, ProsodyTracker
+from cstalk_bridge.frame import neutral_board
+from cstalk_bridge.models.board import CHANNEL_INDEX
+from cstalk_bridge.models.emotions import MOUTH_GUARD
+from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS, ROW_RATE_HZ, rows_of
+from cstalk_bridge.system.process import program_version
+from cstalk_bridge.takes.sound import network_input, network_input_samples
+from cstalk_bridge.takes.take import BLOCK_ROWS, Take, still_head
+from cstalk_bridge.timecode.smpte import FRAME_RATES
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from bridge.takes.settings import Settings
-    from bridge.takes.sound import Sound
-    from models.generator import Generator
-    from models.passes import Passes
+    from cstalk_bridge.face.emotion import VoiceWeights
+    from cstalk_bridge.models.cstalk.generator import Generator
+    from cstalk_bridge.models.cstalk.streaming import Passes
+    from cstalk_bridge.takes.sound import Sound
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationConfig:
+    """How a face is generated: `emotions` over time, and `lookahead_ms` from 0 to 240.
+
+    `mouth_guard`, 0 to 1, is the share of the emotion's mouth which full speech pushes aside.
+    `levels` are those of the living face, and `seed` makes it one character's; None draws it from
+    the slate. `shares` are how far the voice itself has a say in the emotions.
+    """
+
+    emotions: EmotionTrajectory = EmotionTrajectory()
+    lookahead_ms: float = DEFAULT_LOOKAHEAD_MS
+    mouth_guard: float = MOUTH_GUARD
+    levels: Levels = AS_MADE
+    seed: int | None = None
+    shares: VoiceWeights = NO_VOICE_WEIGHTS
+
+    def weights(self, rows: int) -> NDArray[np.float32]:
+        """Return the emotion of each row, float32 [rows, emotions]."""
+        return self.emotions.weights(np.arange(rows) / ROW_RATE_HZ)
+
+    @property
+    def mix(self) -> dict[str, float]:
+        """The mix with which it begins, and in which the voice may have a say."""
+        keys = self.emotions.keys
+        begins = dict(keys[0].emotion) if keys and keys[0].at_s == 0.0 else {}
+        said = {AUTO: self.shares.auto, AROUSAL: self.shares.arousal}
+        return begins | {name: share for name, share in said.items() if share}
+
+    def feeling(self, mix: Mapping[str, float]) -> GenerationConfig:
+        """Return them for a mix that holds all the time, in which the voice may have a say."""
+        emotions = EmotionTrajectory.constant(chosen_weights(mix))
+        return replace(self, emotions=emotions, shares=voice_weights(mix))
+
+
+if TYPE_CHECKING:
+    Floats = NDArray[np.float32]
+
+
+def add_procedural_animation(
+    rows: Floats,
+    channels: Sequence[str],
+    sound: Iterable[Floats],
+    emotions: Floats,
+    *,
+    life: ProceduralAnimation,
+    lookahead_hops: int,
+) -> tuple[tuple[str, ...], Floats, Floats]:
+    """Return channels, rows and head of a living face, [time, channels] and [time, 6].
+
+    `rows` are generated, float32 [time, channels], one a hop; `sound` is that of all of them at
+    16 kHz in pieces of any length, `emotions` [time, emotions]. As in a run, life hears what
+    generated a row. The channels are the given ones, and those which life adds.
+    """
+    alive = tuple(dict.fromkeys((*channels, *COUPLED_CHANNELS, *ANIMATED_CHANNELS)))
+    given, kept = ([CHANNEL_INDEX[name] for name in names] for names in (channels, alive))
+    faces = np.zeros((len(rows), len(alive)), dtype=np.float32)
+    head = still_head(len(rows))
+    cues = _cues(_ahead(prosodies(sound), lookahead_hops), emotions)
+    for first in range(0, len(rows), BLOCK_ROWS):
+        block = slice(first, min(first + BLOCK_ROWS, len(rows)))
+        livings = [
+            life.step(HOP_S * row, cue)
+            for row, cue in zip(range(block.start, block.stop), cues, strict=False)
+        ]
+        board = neutral_board(len(livings))
+        board[:, given] = rows[block]
+        numbers = np.array([living.numbers for living in livings], dtype=np.float32)
+        faces[block] = overlay(prepare_boards(board, life.eased_levels), numbers)[:, kept]
+        head[block] = [living.head for living in livings]
+    return alive, faces, head
+
+
+def prosodies(sound: Iterable[Floats]) -> Iterator[Prosody]:
+    """Yield what a voice does, hop by hop; a last hop that is not full ends in silence."""
+    tracker, left = ProsodyTracker(), np.zeros(0, dtype=np.float32)
+    for samples in sound:
+        heard = np.concatenate((left, samples))
+        whole = len(heard) - len(heard) % HOP_SAMPLES
+        yield from tracker.hear(heard[:whole])
+        left = heard[whole:]
+    if len(left):
+        yield tracker.step(np.pad(left, (0, HOP_SAMPLES - len(left))))
+
+
+def _ahead(voice: Iterator[Prosody], hops: int) -> Iterator[Prosody]:
+    """Yield a voice from so many hops on, and its last hop without end."""
+    prosody = SILENCE
+    for prosody in islice(voice, hops):  # noqa: B007 - the last one counts
+        pass
+    for prosody in voice:
+        yield prosody
+    while True:
+        yield prosody
+
+
+def _cues(voice: Iterator[Prosody], emotions: Floats) -> Iterator[Cues]:
+    """Yield the cues of each row; rows of one emotion share it, for what is the same is known."""
+    emotion = None
+    for row, prosody in zip(emotions, voice, strict=False):
+        if emotion is None or not np.array_equal(row, emotion):
+            emotion = row
+        yield Cues(prosody, emotion)
+
 
 GENERATED_RATE = FRAME_RATES[f"{ROW_RATE_HZ:g}"]
 """Frame rate of a generated take: one frame a hop."""
@@ -37,24 +165,26 @@ class StoppedError(Exception):
     """A generation was stopped before its end."""
 
 
-def with_mood(settings: Settings, sound: Sound) -> Settings:
+def with_estimated_emotion(settings: GenerationConfig, sound: Sound) -> GenerationConfig:
     """Return settings whose emotions have that of the voice in them, as far as they ask for it.
 
     UserError where the sound, or the network of moods, is damaged.
     """
-    from bridge.network import open_feeling
+    from cstalk_bridge.face.networks import open_emotion_estimator
 
-    feeling = open_feeling(settings.shares)
+    feeling = open_emotion_estimator(settings.shares)
     if feeling is None:
         return settings
-    emotions = felt_course(settings.emotions, settings.shares, heard(sound), feeling)
-    return replace(settings, emotions=emotions, shares=AS_CHOSEN)
+    emotions = estimated_trajectory(
+        settings.emotions, settings.shares, network_input(sound), feeling
+    )
+    return replace(settings, emotions=emotions, shares=NO_VOICE_WEIGHTS)
 
 
 def generate_take(
     generator: Generator,
     sound: Sound,
-    settings: Settings,
+    settings: GenerationConfig,
     *,
     slate: str,
     progress: Callable[[float], None] | None = None,
@@ -66,8 +196,8 @@ def generate_take(
     UserError where the sound is damaged, ValueError for a look-ahead out of range and a mouth guard
     that the generator cannot heed.
     """
-    settings = with_mood(settings, sound)
-    rows = rows_of(heard_samples(sound))
+    settings = with_estimated_emotion(settings, sound)
+    rows = rows_of(network_input_samples(sound))
     board = np.zeros((rows, len(generator.channels)), dtype=np.float32)
     if rows:
         passes = generator.passes(
@@ -88,7 +218,7 @@ def assemble_take(
     generator: Generator,
     board: NDArray[np.float32],
     sound: Sound,
-    settings: Settings,
+    settings: GenerationConfig,
     *,
     slate: str,
     stop: threading.Event | None = None,
@@ -100,12 +230,12 @@ def assemble_take(
     seed = seed_of(slate) if settings.seed is None else settings.seed
     channels, head = generator.channels, still_head(len(board))
     if settings.levels != AS_GENERATED:
-        channels, board, head = enliven(
+        channels, board, head = add_procedural_animation(
             board,
             channels,
-            _until(stop, heard(sound)),
+            _until_stopped(stop, network_input(sound)),
             settings.weights(len(board)),
-            life=Life(seed, settings.levels),
+            life=ProceduralAnimation(seed, settings.levels),
             lookahead_hops=generator.delay_hops(settings.lookahead_ms),
         )
     return Take(
@@ -116,11 +246,13 @@ def assemble_take(
         head=head,
         sound=sound,
         emotions=settings.emotions,
-        making=_making(generator, settings, seed),
+        making=_provenance(generator, settings, seed),
     )
 
 
-def _making(generator: Generator, settings: Settings, seed: int) -> dict[str, str | int | float]:
+def _provenance(
+    generator: Generator, settings: GenerationConfig, seed: int
+) -> dict[str, str | int | float]:
     making: dict[str, str | int | float] = {
         "weights": str(generator.card.get("training_hash", ""))[:12],
         "lookahead_ms": settings.lookahead_ms,
@@ -134,12 +266,12 @@ def _making(generator: Generator, settings: Settings, seed: int) -> dict[str, st
 
 
 def _faces(passes: Passes[Any], sound: Sound) -> Iterator[NDArray[np.float32]]:
-    for piece in heard(sound):
+    for piece in network_input(sound):
         yield from passes.hear(piece[None])
     yield from passes.finish()
 
 
-def _until(
+def _until_stopped(
     stop: threading.Event | None, sound: Iterator[NDArray[np.float32]]
 ) -> Iterator[NDArray[np.float32]]:
     for piece in sound:

@@ -1,27 +1,42 @@
-"""The sound of a take: mono, at most 48 kHz, read in pieces, so that hours need no memory."""
+"""The sound of a take: mono, at most 48 kHz, read in pieces, so that hours need no memory.
+
+It is resampled to the 16 kHz of the network, and encoded as FLAC, also while something else still
+works on the take.
+"""
 
 from __future__ import annotations
 
+import tempfile
 import threading
-from typing import TYPE_CHECKING, Final, Protocol
+import weakref
+from contextlib import ExitStack
+from typing import IO, TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
-from bridge.audio.channel import picked
-from bridge.audio.decoder import FORMATS, MAX_DECODED_S, open_decoder, reopener
-from bridge.audio.readers import Readers
-from bridge.audio.resample import MAX_RATE_HZ, MIN_RATE_HZ
-from bridge.audio.survey import Survey, survey
-from bridge.errors import Problem, UserError
+from cstalk_bridge.audio.decoder import (
+    FORMATS,
+    MAX_DECODED_S,
+    RandomAccessReader,
+    open_decoder,
+    reopener,
+)
+from cstalk_bridge.audio.file import Survey, survey
+from cstalk_bridge.audio.levels import pick_channel
+from cstalk_bridge.audio.preprocessing import MAX_RATE_HZ, MIN_RATE_HZ, DcBlock
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.timing import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Executor, Future
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from bridge.audio.channel import Channel
-    from bridge.audio.decoder import Decoder
+    from cstalk_bridge.audio.decoder import Decoder
+    from cstalk_bridge.audio.levels import Channel
+
 
 MAX_SOUND_RATE_HZ = 48_000
 """Rate of the sound of a take at most; more is not heard, neither by people nor by the network."""
@@ -91,7 +106,7 @@ class FileSound:
         notices: tuple[str, ...] = (),
     ) -> None:
         self._opened = opened
-        self._readers = Readers(opened, MARGIN * _MAX_DIVISOR)
+        self._readers = RandomAccessReader(opened, MARGIN * _MAX_DIVISOR)
         self._where = where
         self._channel = channel
         self._lock = threading.Lock()
@@ -131,7 +146,7 @@ class FileSound:
                 start + len(samples), None, self._file_frames / self._file_rate_hz, fault
             )
             raise UserError(Problem(self._where, found.damage(self._file_rate_hz), _AGAIN))
-        return np.nan_to_num(picked(samples, self._channel), posinf=0.0, neginf=0.0)
+        return np.nan_to_num(pick_channel(samples, self._channel), posinf=0.0, neginf=0.0)
 
 
 def open_sound(path: Path, channel: Channel = None) -> FileSound:
@@ -198,3 +213,83 @@ def _divisor(rate_hz: int) -> int:
     least = -(-rate_hz // MAX_SOUND_RATE_HZ)
     fitting = (n for n in range(least, rate_hz // MIN_RATE_HZ + 1) if rate_hz % n == 0)
     return next(fitting, 0)
+
+
+def network_input_samples(sound: Sound) -> int:
+    """Return how many samples a recording has at the rate which the network hears, 16 kHz."""
+    return -(-sound.frames * SAMPLE_RATE_HZ // sound.rate_hz)
+
+
+def network_input(sound: Sound) -> Iterator[NDArray[np.float32]]:
+    """Yield the sound at 16 kHz, [time], piece after piece, `heard_samples` in all.
+
+    What is constant in it is taken out, as the listener of a live voice does.
+    """
+    left = network_input_samples(sound)
+    for piece in _resampled(sound):
+        yield piece[:left]
+        left -= min(left, len(piece))
+    yield np.zeros(left, dtype=np.float32)
+
+
+def _resampled(sound: Sound) -> Iterator[NDArray[np.float32]]:
+    dc_block = DcBlock(sound.rate_hz)
+    if sound.rate_hz == SAMPLE_RATE_HZ:
+        yield from map(dc_block.push, pieces(sound))
+        return
+    import soxr
+
+    resampler = soxr.ResampleStream(sound.rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32")
+    for piece in pieces(sound):
+        yield resampler.resample_chunk(dc_block.push(piece))
+    yield resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
+
+
+IN_MEMORY_BYTES = 4 << 20
+"""An encoded sound that is larger lies in a temporary file."""
+
+
+class EncodedSound:
+    """A `Sound` that is encoded as FLAC from now on, by `threads`."""
+
+    def __init__(self, sound: Sound, threads: Executor) -> None:
+        self.rate_hz = sound.rate_hz
+        self.frames = sound.frames
+        self._sound = sound
+        self._ahead: Future[IO[bytes]] | None = threads.submit(encode_flac, sound)
+        self._unused = weakref.finalize(self, _close_unused, self._ahead)
+
+    def read(self, start: int, count: int) -> NDArray[np.float32]:
+        """Read from the sound as it came."""
+        return self._sound.read(start, count)
+
+    def flac(self) -> IO[bytes]:
+        """Wait for the encoded sound and give it away, open at its start; later ones are new."""
+        ahead, self._ahead = self._ahead, None
+        self._unused.detach()
+        return ahead.result() if ahead else encode_flac(self._sound)
+
+
+def _close_unused(ahead: Future[IO[bytes]]) -> None:
+    """Close what nobody asked for, once it is there."""
+    if not ahead.cancel():
+        ahead.add_done_callback(lambda done: done.exception() or done.result().close())
+
+
+def encode_flac(sound: Sound) -> IO[bytes]:
+    """Return a sound as FLAC, in a file open at its start."""
+    with ExitStack() as failing:
+        file = failing.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES))
+        write_flac(sound, file)
+        failing.pop_all()
+    file.seek(0)
+    return file
+
+
+def write_flac(sound: Sound, file: IO[bytes]) -> None:
+    """Write a sound as FLAC, mono, 16 bit; louder than full scale is clipped."""
+    from soundfile import SoundFile
+
+    with SoundFile(file, "w", sound.rate_hz, 1, "PCM_16", format="FLAC") as flac:
+        for piece in pieces(sound):
+            flac.write(piece)

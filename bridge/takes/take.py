@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bridge.clock.rate import FRAME_RATES
-from bridge.frame import HEAD_AXES, neutral_board
-from bridge.takes.emotions import EmotionCourse
-from models.board import INDEX
+from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory
+from cstalk_bridge.frame import HEAD_AXES, neutral_board
+from cstalk_bridge.models.board import CHANNEL_INDEX
+from cstalk_bridge.timecode.smpte import FRAME_RATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
-    from bridge.clock.rate import FrameRate
-    from bridge.rig.rigmap import RigMap
-    from bridge.takes.sound import Sound
+    from cstalk_bridge.rig.rigmap import RigMap
+    from cstalk_bridge.takes.sound import Sound
+    from cstalk_bridge.timecode.smpte import FrameRate
 
+
+if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 BLOCK_ROWS = 4096
@@ -45,7 +47,7 @@ class Take:
     number: int = 1
     rate: FrameRate = FRAME_RATES["50"]
     start: int = 0
-    emotions: EmotionCourse = EmotionCourse()
+    emotions: EmotionTrajectory = EmotionTrajectory()
     making: Mapping[str, str | int | float] = field(default_factory=dict)
 
     @property
@@ -82,7 +84,7 @@ class Take:
         """Return all channels of some rows, float32 [time, 174]."""
         given = self.board[rows]
         board = neutral_board(len(given))
-        board[:, [INDEX[name] for name in self.channels]] = given
+        board[:, [CHANNEL_INDEX[name] for name in self.channels]] = given
         return board
 
 

@@ -11,52 +11,59 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from models.architecture import Architecture
-from models.baselines.emotalk import EmoTalkLike, EmoTalkSizes
-from models.baselines.faceformer import FaceFormerLike, FaceFormerSizes
-from models.network import Generator
-from models.teacher import Teacher, TeacherSizes
+from cstalk_bridge.models.baselines.teacher import Teacher, TeacherSizes
+from cstalk_bridge.models.baselines.transformers import (
+    EmoTalkLike,
+    EmoTalkSizes,
+    FaceFormerLike,
+    FaceFormerSizes,
+)
+from cstalk_bridge.models.cstalk.architecture import Architecture
+from cstalk_bridge.models.cstalk.network import CSTalkNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from models.face_network import FaceNetwork, Sizes
+    from cstalk_bridge.models.cstalk.architecture import NetworkSizes
+    from cstalk_bridge.models.cstalk.network import FaceNetwork
 
 
 @dataclass(frozen=True, slots=True)
-class Design:
+class NetworkDesign:
     """One kind of network: how its sizes are named, how it is made, and what it is.
 
     Called with sizes, minimum and maximum of each channel, it returns the untrained network.
     """
 
-    sizes: Callable[..., Sizes]
+    sizes: Callable[..., NetworkSizes]
     network: type[FaceNetwork]
     about: str
 
     def __call__(
-        self, sizes: Sizes, minimum: Sequence[float], maximum: Sequence[float]
+        self, sizes: NetworkSizes, minimum: Sequence[float], maximum: Sequence[float]
     ) -> FaceNetwork:
         """Return the untrained network."""
         return self.network(sizes, minimum, maximum)
 
     @property
     def streams(self) -> bool:
-        """Whether `models.streams` can carry it, hop by hop."""
-        return issubclass(self.network, Generator)
+        """Whether `cstalk_bridge.models.cstalk.streaming` can carry it, hop by hop."""
+        return issubclass(self.network, CSTalkNetwork)
 
 
-NETWORKS: dict[str, Design] = {
-    "cstalk": Design(Architecture, Generator, "our generator"),
-    "cstalk-uncorrelated": Design(
-        Architecture, Generator, "our generator, to be trained without correlation supervision"
+NETWORKS: dict[str, NetworkDesign] = {
+    "cstalk": NetworkDesign(Architecture, CSTalkNetwork, "our generator"),
+    "cstalk-uncorrelated": NetworkDesign(
+        Architecture, CSTalkNetwork, "our generator, to be trained without correlation supervision"
     ),
-    "faceformer-like": Design(
+    "faceformer-like": NetworkDesign(
         FaceFormerSizes, FaceFormerLike, "an autoregressive transformer over its past faces"
     ),
-    "emotalk-like": Design(
+    "emotalk-like": NetworkDesign(
         EmoTalkSizes, EmoTalkLike, "encoders of content and emotion under cross attention"
     ),
-    "teacher": Design(TeacherSizes, Teacher, "the paper's CSTalk, on a wav2vec 2.0 of its user's"),
+    "teacher": NetworkDesign(
+        TeacherSizes, Teacher, "the paper's CSTalk, on a wav2vec 2.0 of its user's"
+    ),
 }
-"""By the name that `models.training.train --network` and weights files use."""
+"""By the name that `cstalk_bridge.models.training.train --network` and weights files use."""

@@ -1,7 +1,7 @@
 """The log-mel of OpenAI Whisper without its look at the whole recording.
 
-Whisper levels a recording off at its loudest value less 8 decades; here the floor is fixed, so that
-a column depends on 25 ms of sound and on nothing else.
+Whisper levels a recording off at its loudest value less 8 decades; here the floor is fixed, so
+that a column depends on 25 ms of sound and on nothing else.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
+from cstalk_bridge.models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
 
 STEP_SAMPLES = 160  # 10 ms, one column
 FRAME_SAMPLES = 400  # 25 ms of sound in a column, and the size of its Fourier transform

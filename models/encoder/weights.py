@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from models.described_file import read, write
-from models.encoder.network import REACH_HOPS, RIGHT_HOPS, Encoder, Sizes
-from models.errors import WeightsError
-from models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
+from cstalk_bridge.models.encoder.network import REACH_HOPS, RIGHT_HOPS, Encoder, EncoderSizes
+from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
+from cstalk_bridge.models.weights_format import read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
 
 FORMAT = "cstalk-encoder-1"
 WIDEST, MOST_LAYERS = 2048, 12
@@ -34,7 +35,7 @@ class EncoderDescription:
     data, licence, notices, minutes and settings, for people.
     """
 
-    sizes: Sizes
+    sizes: EncoderSizes
     card: Mapping[str, Any]
     heads: tuple[str, ...] = ()
     right_hops: tuple[tuple[int, ...], ...] = RIGHT_HOPS
@@ -43,7 +44,7 @@ class EncoderDescription:
     hop_samples: int = HOP_SAMPLES
 
 
-def save(
+def save_encoder(
     path: Path,
     encoder: Encoder,
     description: EncoderDescription,
@@ -54,15 +55,15 @@ def save(
     if heads is not None:
         tensors |= {f"heads.{name}": tensor for name, tensor in heads.state_dict().items()}
     halved = {name: tensor.half() for name, tensor in tensors.items()}
-    write(path, halved, FORMAT, asdict(description))
+    write_tensors(path, halved, FORMAT, asdict(description))
 
 
-def load(path: Path) -> tuple[Encoder, torch.nn.Linear | None, EncoderDescription]:
+def load_encoder(path: Path) -> tuple[Encoder, torch.nn.Linear | None, EncoderDescription]:
     """Read an encoder and its heads (None: the file has none), ready to hear.
 
     WeightsError says what is wrong with the file.
     """
-    tensors, fields = read(path, FORMAT)
+    tensors, fields = read_tensors(path, FORMAT)
     description = _described(path, fields)
     with torch.device("meta"):  # which takes no memory, whatever the sizes say
         encoder, heads = _networks(description)
@@ -89,7 +90,7 @@ def _networks(description: EncoderDescription) -> tuple[Encoder, torch.nn.Linear
 
 def _described(path: Path, fields: Mapping[str, Any]) -> EncoderDescription:
     try:
-        sizes = Sizes(**{name: int(size) for name, size in fields["sizes"].items()})
+        sizes = EncoderSizes(**{name: int(size) for name, size in fields["sizes"].items()})
         description = EncoderDescription(
             sizes=sizes,
             card=dict(fields["card"]),

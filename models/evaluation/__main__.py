@@ -1,26 +1,32 @@
-"""`python -m models.evaluation`: measure weights files."""
+"""`python -m cstalk_bridge.models.evaluation`: measure weights files."""
 
 from __future__ import annotations
 
 import argparse
 
-from models.errors import WeightsError
-from models.evaluation.options import RefusalError, add_arguments, request_of
+from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.evaluation.request import (
+    EvaluationRequestError,
+    add_arguments,
+    parse_request,
+)
 
 
 def main() -> None:
     """Measure, print the table, write the files; end with code 2 where that cannot be done."""
-    parser = argparse.ArgumentParser(prog="python -m models.evaluation", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m cstalk_bridge.models.evaluation", description=__doc__
+    )
     add_arguments(parser)
     options = parser.parse_args()
     try:
-        request = request_of(options)
+        request = parse_request(options)
         if request.sheets:
             parser.error("--sheets: the program draws them; use cstalk-bridge evaluate")
-        from models.evaluation.run import evaluate
+        from cstalk_bridge.models.evaluation.run import evaluate
 
         evaluate(request)
-    except (RefusalError, WeightsError) as error:
+    except (EvaluationRequestError, WeightsError) as error:
         parser.error(str(error))
 
 

@@ -1,11 +1,27 @@
-"""The one table of what is measured: names, units, and the bar that each has to reach."""
+"""The one table of what is measured: names, units, and the bar that each has to reach.
+
+A suite yields measurements of it.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-from models.emotions import EMOTIONS
+import numpy as np
+
+from cstalk_bridge.models.emotions import EMOTIONS
+from cstalk_bridge.models.metrics.curves import agreement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from cstalk_bridge.models.evaluation.predictors import Predictor
+    from cstalk_bridge.models.evaluation.recordings import Recording
+    from cstalk_bridge.models.metrics.curves import Agreement
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +60,7 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Measurement:
     """What was found: the measure's key, its value, over how many clips (phones, rows, hops)."""
 
     key: str
@@ -282,3 +298,43 @@ MEASURES: dict[str, Measure] = {
     "speed.hop_p99_ms": Measure("streamed hop, 99th percentile", "ms", _most(5), 2),
 }
 """By `<suite>.<measure>`, in the order of the table."""
+
+
+class Suite(Protocol):
+    """Measures makers on recordings that it loaded when it was made."""
+
+    title: str
+    """What is measured on what, in one line."""
+    source: str
+    """The source (`cstalk_bridge.models.training.sources.SOURCES`) which, in training, makes
+    figures too good."""
+    is_timed: bool
+    """Whether the look-ahead can change its figures."""
+
+    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
+        """Yield what was found; nothing where the maker cannot take part.
+
+        A finding over no clips at all (`count` 0) is left out of the results.
+        """
+
+
+def median(key: str, values: Sequence[float]) -> Measurement:
+    """Return the median of values as a finding; NaN of none."""
+    return percentile(key, values, 50)
+
+
+def mean(key: str, values: Sequence[float]) -> Measurement:
+    """Return the mean of values as a finding; NaN of none."""
+    return Measurement(key, float(np.mean(values)) if len(values) else math.nan, len(values))
+
+
+def percentile(key: str, values: Sequence[float], percent: float) -> Measurement:
+    """Return a percentile of values as a finding; NaN of none."""
+    found = float(np.percentile(values, percent)) if len(values) else math.nan
+    return Measurement(key, found, len(values))
+
+
+def agreement_with(made: NDArray[np.float32], recording: Recording, *curves: str) -> Agreement:
+    """Return how well a made curve [rows] follows the sum of captured curves."""
+    true = np.sum([recording.curves[name] for name in curves], axis=0)
+    return agreement(made, recording.times_s, true)

@@ -1,18 +1,22 @@
-"""What an evaluation found, and the same as JSON."""
+"""What an evaluation found, the same as JSON, and results of earlier evaluations read again."""
 
 from __future__ import annotations
 
+import json
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from models.evaluation.measures import MEASURES
-from models.evaluation.options import STREAMED
+from cstalk_bridge.models.evaluation.measures import MEASURES
+from cstalk_bridge.models.evaluation.request import OFFLINE, STREAMED, EvaluationRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
-    from models.evaluation.measures import Finding
+    from cstalk_bridge.models.evaluation.measures import Measurement
+
 
 FORMAT = "cstalk-evaluation-1"
 SUITES_OF_VOICES = ("phones", "articulation", "visemes")
@@ -20,12 +24,12 @@ SUITES_OF_VOICES = ("phones", "articulation", "visemes")
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class EvaluationRun:
     """One maker at one look-ahead, one way: a column of the table.
 
-    `kind` is a name in `models.baselines.NETWORKS`, or `rule`; `lookahead_ms` is None for a maker
-    that does not wait; `sources` are the data that trained it; `weights` is the SHA-256 of its
-    file, if it has one.
+    `kind` is a name in `cstalk_bridge.models.baselines.NETWORKS`, or `rule`; `lookahead_ms` is None
+    for a maker that does not wait; `sources` are the data that trained it; `weights` is the SHA-256
+    of its file, if it has one.
     """
 
     maker: str
@@ -33,7 +37,7 @@ class Run:
     way: str
     lookahead_ms: int | None
     sources: tuple[str, ...]
-    findings: Mapping[str, Finding] = field(default_factory=dict)
+    findings: Mapping[str, Measurement] = field(default_factory=dict)
     weights: str = ""
 
     @property
@@ -56,7 +60,7 @@ class Results:
     A run whose training data hold that source has seen the suite: its figures flatter it.
     """
 
-    runs: tuple[Run, ...]
+    runs: tuple[EvaluationRun, ...]
     titles: Mapping[str, str]
     missing: Mapping[str, str]
     source_of: Mapping[str, str]
@@ -66,7 +70,7 @@ class Results:
         """The measures of which anything was found, in the order of their table."""
         return [key for key in MEASURES if any(key in run.findings for run in self.runs)]
 
-    def is_seen(self, run: Run, key: str) -> bool:
+    def is_seen(self, run: EvaluationRun, key: str) -> bool:
         """Say whether a run's training data hold what the measure is taken on."""
         suite, _, name = key.partition(".")
         if suite in SUITES_OF_VOICES:
@@ -99,7 +103,7 @@ class Results:
             ],
         }
 
-    def _found(self, run: Run, found: Finding) -> dict[str, Any]:
+    def _found(self, run: EvaluationRun, found: Measurement) -> dict[str, Any]:
         measure = MEASURES[found.key]
         return {
             "label": measure.label,
@@ -113,3 +117,94 @@ class Results:
             "met": run.is_met(found.key),
             "seen_in_training": self.is_seen(run, found.key),
         }
+
+
+LARGEST_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What was found, and whether the data that trained the maker flatter it."""
+
+    value: float
+    is_seen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One maker; `cells` by measure and look-ahead, which is None where a maker does not wait."""
+
+    name: str
+    kind: str
+    digest: str
+    cells: dict[tuple[str, int | None], Cell] = field(default_factory=dict)
+
+    def cell(self, key: str, lookahead_ms: int) -> Cell | None:
+        """Return what was found of a measure at a look-ahead."""
+        return self.cells.get((key, lookahead_ms), self.cells.get((key, None)))
+
+
+def read_columns(paths: Sequence[Path]) -> list[Column]:
+    """Read result files; findings on the same weights join, of several the last counts.
+
+    Columns of one name and different weights are told apart by the digest of their weights.
+    RefusalError names all files that are no results.
+    """
+    found: dict[tuple[str, str], Column] = {}
+    problems: list[str] = []
+    for path in paths:
+        try:
+            _join(found, _read(path))
+        except EvaluationRequestError as error:
+            problems += error.lines
+    if problems:
+        raise EvaluationRequestError(tuple(problems))
+    shared = Counter(name for name, _ in found)
+    return [
+        one if shared[one.name] == 1 else Column(_apart(one), one.kind, one.digest, one.cells)
+        for one in found.values()
+    ]
+
+
+def _apart(column: Column) -> str:
+    return f"{column.name} {column.digest[:8]}"
+
+
+def _join(found: dict[tuple[str, str], Column], columns: Iterable[Column]) -> None:
+    for column in columns:
+        known = found.setdefault((column.name, column.digest), column)
+        known.cells.update(column.cells)
+
+
+def _read(path: Path) -> list[Column]:
+    try:
+        if path.stat().st_size <= LARGEST_BYTES:
+            document = json.loads(path.read_text("utf-8"))
+            if document["format"] == FORMAT:
+                return [_column(run) for run in sorted(document["runs"], key=_is_offline)]
+        problem = f"not of format {FORMAT}, or larger than {LARGEST_BYTES} bytes"
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+        problem = repr(error)
+    raise EvaluationRequestError(
+        (
+            f"{path}: no results ({problem}); name what cstalk_bridge.models.evaluation "
+            "wrote with --json",
+        )
+    )
+
+
+def _is_offline(run: Mapping[str, Any]) -> bool:
+    """Sort what was streamed before what was not: of both, the latter is kept."""
+    return bool(run["way"] == OFFLINE)
+
+
+def _column(run: Mapping[str, Any]) -> Column:
+    waits_ms = run["lookahead_ms"]
+    cells = {
+        (key, None if waits_ms is None else int(waits_ms)): Cell(
+            float(one["value"]), bool(one["seen_in_training"])
+        )
+        for key, one in run["findings"].items()
+        if key in MEASURES and one["value"] is not None
+    }
+    return Column(str(run["maker"]), str(run["kind"]), str(run["weights"]), cells)

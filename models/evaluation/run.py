@@ -6,39 +6,38 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from models.evaluation.entrants import entrants_of
-from models.evaluation.options import RefusalError
-from models.evaluation.recordings import Folders, MissingDataError
-from models.evaluation.results import Results, Run
-from models.evaluation.suites.acted import Acted
-from models.evaluation.suites.alive import Alive
-from models.evaluation.suites.articulation import Articulation
-from models.evaluation.suites.emotion import Emotion
-from models.evaluation.suites.facegood import Facegood
-from models.evaluation.suites.grid import Grid
-from models.evaluation.suites.joint import Joint
-from models.evaluation.suites.lips import Lips, Silence
-from models.evaluation.suites.mood import Mood
-from models.evaluation.suites.people import grid_people, strangers_people
-from models.evaluation.suites.phones import Phones
-from models.evaluation.suites.ravdess import Ravdess
-from models.evaluation.suites.speed import Speed
-from models.evaluation.suites.targets import Targets
-from models.evaluation.suites.visemes import Visemes
-from models.evaluation.table import print_table
-from models.timing import DEFAULT_LOOKAHEAD_MS
+from cstalk_bridge.models.evaluation.candidates import open_candidates
+from cstalk_bridge.models.evaluation.recordings import Folders, MissingDataError
+from cstalk_bridge.models.evaluation.report import print_table
+from cstalk_bridge.models.evaluation.request import EvaluationRequestError
+from cstalk_bridge.models.evaluation.results import EvaluationRun, Results
+from cstalk_bridge.models.evaluation.suites.acted import Acted
+from cstalk_bridge.models.evaluation.suites.articulation import Articulation, Visemes
+from cstalk_bridge.models.evaluation.suites.emotion import Emotion, Joint
+from cstalk_bridge.models.evaluation.suites.known_faces import (
+    Facegood,
+    Grid,
+    Ravdess,
+    Targets,
+    grid_people,
+    strangers_people,
+)
+from cstalk_bridge.models.evaluation.suites.lips import Alive, Lips, Silence
+from cstalk_bridge.models.evaluation.suites.network import Phones, Speed
+from cstalk_bridge.models.evaluation.suites.speech_emotion import SpeechEmotion
+from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from models.evaluation.entrants import Entrant
-    from models.evaluation.makers import Maker
-    from models.evaluation.measures import Finding
-    from models.evaluation.options import Request
-    from models.evaluation.suites.suite import Suite
+    from cstalk_bridge.models.evaluation.candidates import Candidate
+    from cstalk_bridge.models.evaluation.measures import Measurement, Suite
+    from cstalk_bridge.models.evaluation.predictors import Predictor
+    from cstalk_bridge.models.evaluation.request import EvaluationRequest
 
-CLASSES: dict[str, Callable[[Folders, Request], Suite]] = {
+
+SUITE_FACTORIES: dict[str, Callable[[Folders, EvaluationRequest], Suite]] = {
     "strangers": lambda folders, request: strangers_people(folders, request.most, request.head),
     "grid": lambda folders, request: Grid(folders, request.most),
     "grid_mm": lambda folders, request: grid_people(folders, request.most, request.head),
@@ -54,13 +53,13 @@ CLASSES: dict[str, Callable[[Folders, Request], Suite]] = {
     "emotion": lambda folders, request: Emotion(folders, request.most),
     "joint": lambda folders, request: Joint(folders, request.most, request.living),
     "alive": lambda folders, request: Alive(folders, request.most, request.living),
-    "mood": lambda folders, request: Mood(folders, request.most),
+    "mood": lambda folders, request: SpeechEmotion(folders, request.most),
     "speed": lambda folders, request: Speed(folders, request.most),
 }
 """By the names of `options.SUITES`."""
 
 
-def evaluate(request: Request) -> Results:
+def evaluate(request: EvaluationRequest) -> Results:
     """Measure what is asked for, print the table, write the files.
 
     Raises WeightsError, or RefusalError where nothing at all can be measured. Of torch's threads
@@ -69,10 +68,10 @@ def evaluate(request: Request) -> Results:
     import torch
 
     torch.set_num_threads(1)
-    entrants = entrants_of(request)
+    entrants = open_candidates(request)
     found = measured(entrants, request)
     if not found.runs[0].findings and len(found.missing) == len(request.suites):
-        raise RefusalError(tuple(f"{name}: {why}" for name, why in found.missing.items()))
+        raise EvaluationRequestError(tuple(f"{name}: {why}" for name, why in found.missing.items()))
     print_table(found)
     if request.json:
         _write(request.json, json.dumps(found.document(), indent=1).encode())
@@ -81,24 +80,24 @@ def evaluate(request: Request) -> Results:
     return found
 
 
-def measured(entrants: Sequence[Entrant], request: Request) -> Results:
+def measured(entrants: Sequence[Candidate], request: EvaluationRequest) -> Results:
     """Run each suite over all entrants and look-aheads; its recordings are held only meanwhile."""
     folders = Folders(request.data, request.cache)
-    findings: dict[tuple[int, int | None], dict[str, Finding]] = {}
+    findings: dict[tuple[int, int | None], dict[str, Measurement]] = {}
     for number, entrant in enumerate(entrants):
         for lookahead_ms in request.lookaheads_ms if entrant.waits else (None,):
             findings[number, lookahead_ms] = {}
     titles, missing, source_of = {}, {}, {}
     for name in request.suites:
         try:
-            suite = CLASSES[name](folders, request)
+            suite = SUITE_FACTORIES[name](folders, request)
         except MissingDataError as error:
             missing[name] = str(error)
             continue
         titles[name], source_of[name] = suite.title, suite.source
         _measure(suite, name, entrants, request, findings)
     runs = tuple(
-        Run(one.maker.name, one.kind, one.way, ms, one.sources, found, one.weights)
+        EvaluationRun(one.maker.name, one.kind, one.way, ms, one.sources, found, one.weights)
         for (n, ms), found in findings.items()
         for one in (entrants[n],)
     )
@@ -108,9 +107,9 @@ def measured(entrants: Sequence[Entrant], request: Request) -> Results:
 def _measure(
     suite: Suite,
     name: str,
-    entrants: Sequence[Entrant],
-    request: Request,
-    findings: Mapping[tuple[int, int | None], dict[str, Finding]],
+    entrants: Sequence[Candidate],
+    request: EvaluationRequest,
+    findings: Mapping[tuple[int, int | None], dict[str, Measurement]],
 ) -> None:
     for (number, lookahead_ms), found in findings.items():
         first = (number, request.lookaheads_ms[0])
@@ -124,10 +123,12 @@ def _measure(
         found |= {one.key: one for one in suite.measure(maker, lookahead_ms or 0) if one.count}
 
 
-def _drawn(found: Results, entrants: Sequence[Entrant], request: Request, kind: str) -> bytes:
-    from models.evaluation.page import draw
+def _drawn(
+    found: Results, entrants: Sequence[Candidate], request: EvaluationRequest, kind: str
+) -> bytes:
+    from cstalk_bridge.models.evaluation.report import draw
 
-    makers: dict[str, Maker] = {}
+    makers: dict[str, Predictor] = {}
     for entrant in entrants:
         makers.setdefault(entrant.maker.name, entrant.maker)  # both ways give the same curves
     nearest_ms = min(request.lookaheads_ms, key=lambda ms: abs(ms - DEFAULT_LOOKAHEAD_MS))

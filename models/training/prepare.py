@@ -1,12 +1,12 @@
 """Make the training set: align the recordings, and join captured faces and rules to targets.
 
-    python -m models.training.prepare --data ../shared/data --cache ../cache
+    python -m cstalk_bridge.models.training.prepare --data ../shared/data --cache ../cache
 
-writes `phones.json` (per clip a list of `[start_s, end_s, phone]`), the set (`store.py`) and its
+writes `phones.json` (per clip a list of `[start_s, end_s, phone]`), the set (`corpus.py`) and its
 `manifest.json` to the cache. Everything is kept by content: a run after a change makes again only
 what depends on it, and an interrupted run goes on where it stopped. `--more-speech` adds what
-`models.training.synthesis` made; `--research` adds RAVDESS, which the default weights must not
-hear; `--without` leaves a source out.
+`cstalk_bridge.models.training.synthesis` made; `--research` adds RAVDESS, which the default weights
+must not learn from; `--without` leaves a source out.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.timing import ROW_RATE_HZ
-from models.training.action_units import emotion_of
-from models.training.align import Aligner, Segment, segments_of
-from models.training.captured_mouths import TEACHERS
-from models.training.contents import code_digest, text_digest, write_whole
-from models.training.corpus import Builder
-from models.training.manifest import (
-    NAME,
+from cstalk_bridge.models.timing import ROW_RATE_HZ
+from cstalk_bridge.models.training.alignment import Aligner, Segment, segments_of
+from cstalk_bridge.models.training.captured_faces import CAPTURED_SOURCES, emotion_of
+from cstalk_bridge.models.training.corpus import (
+    MANIFEST_NAME,
+    CorpusWriter,
     describe_source,
+    read_index,
     read_manifest,
     source_digest,
     write_manifest,
 )
-from models.training.sources import (
+from cstalk_bridge.models.training.digests import code_digest, text_digest, write_whole
+from cstalk_bridge.models.training.sources import (
     GRID_CURVES,
     SOURCES,
     Clip,
@@ -38,15 +38,18 @@ from models.training.sources import (
     folders_of,
     require,
 )
-from models.training.store import Building, read_index
+from cstalk_bridge.models.training.targets import TargetBuilder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+
 WITHOUT_PHONES = ("facegood",)
-HEARD = [source for source in SOURCES if source not in WITHOUT_PHONES and SOURCES[source].default]
+RECOGNIZER_SOURCES = [
+    source for source in SOURCES if source not in WITHOUT_PHONES and SOURCES[source].default
+]
 """Sources that teach the listener."""
-LEAVABLE = [source for source in SOURCES if source != "grid_s1"]
+OPTIONAL_SOURCES = [source for source in SOURCES if source != "grid_s1"]
 
 Phones = dict[str, list[Segment]]
 
@@ -80,9 +83,11 @@ def keys_of(
     own = {
         source: text_digest(digests[source], json.dumps(aligned.get(source))) for source in folders
     }
-    heard = text_digest(code_digest("listener"), *(own.get(source, "") for source in HEARD))
-    code = text_digest(code_digest("corpus"), code_digest("store"))
-    taught = text_digest(code, heard, *(own.get(teacher, "") for teacher in TEACHERS))
+    heard = text_digest(
+        code_digest("phone_recognizer"), *(own.get(source, "") for source in RECOGNIZER_SOURCES)
+    )
+    code = text_digest(code_digest("targets"), code_digest("corpus"))
+    taught = text_digest(code, heard, *(own.get(teacher, "") for teacher in CAPTURED_SOURCES))
     return Keys(heard, taught, {source: text_digest(taught, own[source]) for source in folders})
 
 
@@ -105,7 +110,7 @@ def build(
     """Write the set to the cache; a source whose key the finished set has is copied from it."""
     finished = read_manifest(cache)["sources"]
     index = read_index(cache) if finished else []
-    with Building(cache, list(keys.sources.items())) as building:
+    with CorpusWriter(cache, list(keys.sources.items())) as building:
         waiting = list(keys.sources)[len(building.done) :]
         changed = [s for s in waiting if finished.get(s, {}).get("key") != keys.sources[s]]
         builder = _builder(folders, cache, aligned, keys) if changed else None
@@ -119,22 +124,26 @@ def build(
                 building.copy([clip for clip in index if clip["name"].startswith(f"{source}/")])
             building.end_source(source, keys.sources[source])
             print(f"{source}: {building.rows / ROW_RATE_HZ / 60:.1f} minutes so far", flush=True)
-        (cache / NAME).unlink(missing_ok=True)
+        (cache / MANIFEST_NAME).unlink(missing_ok=True)
         building.publish()
 
 
 def _builder(
     folders: Mapping[str, Path], cache: Path, aligned: Mapping[str, Phones], keys: Keys
-) -> Builder:
+) -> TargetBuilder:
     def clips(sources: Iterable[str]) -> list[Clip]:
         there = [source for source in sources if source in folders]
         return [c for s in there for c in trainable(s, folders[s], aligned.get(s, {}))]
 
-    builder = Builder(folders, {name: s for each in aligned.values() for name, s in each.items()})
+    builder = TargetBuilder(
+        folders, {name: s for each in aligned.values() for name, s in each.items()}
+    )
     learned = cache / "learned"
-    builder.learn_to_listen(clips(HEARD), learned / f"listener-{keys.listener[:32]}.safetensors")
+    builder.learn_to_listen(
+        clips(RECOGNIZER_SOURCES), learned / f"listener-{keys.listener[:32]}.safetensors"
+    )
     path = learned / f"articulation-{keys.articulation[:32]}.safetensors"
-    builder.learn_to_articulate(clips(TEACHERS), path)
+    builder.learn_to_articulate(clips(CAPTURED_SOURCES), path)
     return builder
 
 
@@ -169,11 +178,13 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("../cache"))
     parser.add_argument("--more-speech", type=Path, metavar="FOLDER")
     parser.add_argument("--research", action="store_true")
-    parser.add_argument("--without", action="append", default=[], choices=LEAVABLE)
+    parser.add_argument("--without", action="append", default=[], choices=OPTIONAL_SOURCES)
     options = parser.parse_args()
     if options.more_speech is not None:
         require(
-            parser, options.more_speech / "index.jsonl", "make it with models.training.synthesis"
+            parser,
+            options.more_speech / "index.jsonl",
+            "make it with cstalk_bridge.models.training.synthesis",
         )
     folders = folders_of(options.data, options.more_speech, research=options.research)
     for source in options.without:

@@ -1,10 +1,20 @@
-"""What a phone asks of the mouth, and how neighbouring phones share it.
+"""A face by rule: the gestures of phones, the postures of emotions, and how both come and go.
 
-The table `articulation_rules.csv` gives each phone's gestures as board values (0..1 of the sliders
-named in `GESTURES`), from articulatory phonetics: closure for p b m, lower lip to upper teeth for
-f v, rounding for w uw ao sh r, spreading for iy s, the tongue's place for the rest. Neighbours are
+`articulation_rules.csv` gives each phone's gestures as board values (0..1 of the sliders named in
+`GESTURES`), from articulatory phonetics: closure for p b m, lower lip to upper teeth for f v,
+rounding for w uw ao sh r, spreading for iy s, the tongue's place for the rest. Neighbours are
 blended by dominance (Cohen and Massaro, 1993): a gesture reaches out of its phone as far as its
 muscles need, and strong gestures win.
+
+`emotion_postures.csv` gives the postures, FACS knowledge (Ekman and Friesen's action units of each
+emotion) as board values: happiness 6+12+25, sadness 1+4+15+17, anger 4+5+7+23, surprise
+1+2+5+25+26, fear 1+2+4+5+20+25, disgust 9+10+15, at the middle of the scale of strengths.
+`left_more` is by how much the left side shows more than the right, as faces do (Sackeim et al.,
+Science 202, 1978). No recording of actors went into them.
+
+Parts of a face do not move in step: brows follow phrases, lids and cheeks come and go sooner, the
+nose soonest of all. What brows do on one stressed syllable accents a word and is no part of an
+emotion. The times of these attack-release envelopes are round figures, fitted to nobody.
 """
 
 from __future__ import annotations
@@ -12,20 +22,24 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from models.timing import ROW_RATE_HZ
-from models.training.phones import PHONES
-from models.training.segments import fill_gaps, frame_times_s
+from cstalk_bridge.models.board import AUDIO_DRIVEN, REGION_COLUMNS, REGION_OF, REGIONS
+from cstalk_bridge.models.emotions import EMOTIONS
+from cstalk_bridge.models.phones import PHONES
+from cstalk_bridge.models.timing import ROW_RATE_HZ
+from cstalk_bridge.models.training.alignment import fill_gaps, frame_times_s
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from models.training.segments import Segment
+    from cstalk_bridge.models.training.alignment import Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +83,16 @@ GESTURES: dict[str, Gesture] = {
 
 
 def _read_targets() -> NDArray[np.float32]:
-    text = resources.files("models.training").joinpath("articulation_rules.csv").read_text("utf-8")
+    text = (
+        resources.files("cstalk_bridge.models.training")
+        .joinpath("articulation_rules.csv")
+        .read_text("utf-8")
+    )
     rows = {row["phone"]: row for row in csv.DictReader(text.splitlines())}
     return np.array([[float(rows[p][g]) for g in GESTURES] for p in PHONES], dtype=np.float32)
 
 
-TARGETS = _read_targets()
+PHONE_GESTURES = _read_targets()
 """Gesture values by phone, [phones, gestures]."""
 
 
@@ -82,7 +100,7 @@ def rule_curves(segments: Sequence[Segment], frames: int) -> NDArray[np.float32]
     """Return the gestures of a phone sequence, [time, gestures]."""
     filled = fill_gaps(segments, frames / ROW_RATE_HZ)
     starts_s, ends_s = (np.array([segment[i] for segment in filled])[:, None] for i in (0, 1))
-    targets = TARGETS[[PHONES.index(phone) for _, _, phone in filled]]
+    targets = PHONE_GESTURES[[PHONES.index(phone) for _, _, phone in filled]]
     times_s = frame_times_s(frames)[None]
     curves = np.empty((frames, len(GESTURES)), dtype=np.float32)
     for column, gesture in enumerate(GESTURES.values()):
@@ -93,3 +111,153 @@ def rule_curves(segments: Sequence[Segment], frames: int) -> NDArray[np.float32]
         dominance = np.where(asks, gesture.strength, 1.0) * np.exp(-outside_s / gesture.reach_s)
         curves[:, column] = (dominance * target).sum(0) / dominance.sum(0)
     return curves
+
+
+SPOKEN = 0.45
+"""Stress beyond which somebody speaks."""
+BREATH_S = 0.1
+"""Silence longer than this ends a phrase."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A part's course: it comes up by 1 - 1/e in `rise_s` of speech, fades to 1/e in `fade_s`.
+
+    At full stress the part shows by `stress_lifts` more than the course says.
+    """
+
+    rise_s: float
+    fade_s: float
+    stress_lifts: float
+
+
+ENVELOPES = {
+    "brow": Envelope(rise_s=0.5, fade_s=2.5, stress_lifts=0.0),
+    "eyelid_cheek": Envelope(rise_s=0.2, fade_s=1.2, stress_lifts=0.15),
+    "nose": Envelope(rise_s=0.15, fade_s=0.6, stress_lifts=0.15),
+    "mouth": Envelope(rise_s=0.02, fade_s=1.6, stress_lifts=0.0),
+}
+"""By region of the face; "mouth" is the course of every other region."""
+
+_ORDER = {part: place for place, part in enumerate(ENVELOPES)}
+
+ENVELOPE_OF = torch.tensor([_ORDER.get(REGION_OF[name], _ORDER["mouth"]) for name in AUDIO_DRIVEN])
+"""Each channel's place in `SWELLS`, [channels]."""
+
+STRESS_LIFTS = torch.tensor([swell.stress_lifts for swell in ENVELOPES.values()])[ENVELOPE_OF]
+"""Of each channel, [channels]."""
+
+
+def envelopes_of(spoken: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.float32]:
+    """Return how much of each swell is there at `rows` [time], 0..1, [time, swells].
+
+    `spoken` are the times, rising and in rows too, at which somebody speaks.
+    """
+    if not len(spoken):
+        return np.zeros((len(rows), len(ENVELOPES)), dtype=np.float32)
+    breaks = np.flatnonzero(np.diff(spoken) > BREATH_S * ROW_RATE_HZ)
+    starts = spoken[np.concatenate(([0], breaks + 1))] / ROW_RATE_HZ
+    ends = spoken[np.concatenate((breaks, [len(spoken) - 1]))] / ROW_RATE_HZ
+    times_s = np.asarray(rows) / ROW_RATE_HZ
+    courses = [_envelope(swell, starts, ends, times_s) for swell in ENVELOPES.values()]
+    return np.stack(courses, 1).astype(np.float32)
+
+
+def _envelope(
+    swell: Envelope, starts: NDArray[Any], ends: NDArray[Any], times_s: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Return one swell at `times_s`; phrases last from `starts` to `ends`, all in seconds."""
+    missing = np.ones(len(starts))  # of the whole, when a phrase begins
+    left = np.zeros(len(starts))  # when it ends
+    for i, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        if i:
+            missing[i] = 1.0 - left[i - 1] * np.exp((ends[i - 1] - start) / swell.fade_s)
+        left[i] = 1.0 - missing[i] * np.exp((start - end) / swell.rise_s)
+    last = np.searchsorted(starts, times_s, side="right") - 1
+    phrase = np.maximum(last, 0)
+    risen = 1.0 - missing[phrase] * np.exp(-np.maximum(times_s - starts[phrase], 0) / swell.rise_s)
+    faded = left[phrase] * np.exp(-np.maximum(times_s - ends[phrase], 0) / swell.fade_s)
+    return np.where(last < 0, 0.0, np.where(times_s <= ends[phrase], risen, faded))
+
+
+SILENT_SHARE = 0.7
+"""Share of a posture that shows before anything is said; speech brings the whole of it."""
+STRESS_SPEAKS = (0.25, 0.65)
+"""Stress at which the mouth begins to belong to speech, and at which it does wholly."""
+
+POSITION = {name: index for index, name in enumerate(AUDIO_DRIVEN)}
+
+
+def _read_postures() -> Tensor:
+    text = (
+        resources.files("cstalk_bridge.models.training")
+        .joinpath("emotion_postures.csv")
+        .read_text("utf-8")
+    )
+    postures = np.zeros((len(EMOTIONS), len(AUDIO_DRIVEN)), dtype=np.float32)
+    for row in csv.DictReader(text.splitlines()):
+        for emotion, name in enumerate(EMOTIONS):
+            value, more = float(row[name]) if name in row else 0.0, float(row["left_more"]) / 2
+            for side, share in (("L", 1 + more), ("R", 1 - more), ("C", 1)):
+                position = POSITION.get(f"CTRL_{side}_{row['slider']}")
+                if position is not None:
+                    postures[emotion, position] = share * value
+    return torch.from_numpy(postures)
+
+
+def _gesture_channels() -> Tensor:
+    spread = torch.zeros(len(GESTURES), len(AUDIO_DRIVEN))
+    for row, gesture in enumerate(GESTURES.values()):
+        for channel in gesture.channels:
+            spread[row, POSITION[channel]] = 1.0
+    return spread
+
+
+POSTURES = _read_postures()
+"""Board values of each emotion at intensity 1, [emotions, channels]."""
+
+GESTURE_CHANNELS = _gesture_channels()
+"""1 where a gesture moves a channel, [gestures, channels]."""
+
+IS_MOUTH = torch.tensor([("_mouth" in name or "_jaw" in name) for name in AUDIO_DRIVEN])
+CLOSERS = tuple(GESTURES).index("lips_together")
+ROUNDERS = tuple(GESTURES).index("purse")
+JAW_OPENS = torch.tensor([name == "CTRL_C_jaw.ty" for name in AUDIO_DRIVEN])
+LIPS_PART = torch.tensor(["LipRaise" in name or "LipDepress" in name for name in AUDIO_DRIVEN])
+PARTING = LIPS_PART | JAW_OPENS
+WIDENING = torch.tensor(
+    [("orner" in name or "stretch" in name or "dimple" in name) for name in AUDIO_DRIVEN]
+)
+
+
+def face_targets(gestures: Tensor, stress: Tensor, swells: Tensor, conditions: Tensor) -> Tensor:
+    """Return channel targets [batch, time, channels] of speech under an emotion.
+
+    `gestures` is [batch, time, gestures], `stress` [batch, time] and `swells` (`swells_of`) [batch,
+    time, swells] are in 0..1, `conditions` [batch, conditions] as in
+    `cstalk_bridge.models.emotions.CONDITIONS`. Neither neighbouring phones nor the emotion part
+    lips that a bilabial closes; the emotion widens a rounded mouth little.
+    """
+    emotion, guard = conditions[:, :-1], conditions[:, -1, None, None]
+    shown = SILENT_SHARE + (1.0 - SILENT_SHARE) * swells[..., ENVELOPE_OF]
+    posture = (emotion @ POSTURES)[:, None] * shown
+    low, high = STRESS_SPEAKS
+    speech = ((stress[..., None] - low) / (high - low)).clamp(0.0, 1.0)
+    closed = gestures[..., CLOSERS, None]
+    rounded = gestures[..., ROUNDERS, None]
+    mouth = posture * (1.0 - guard * speech)
+    mouth = torch.where(PARTING, mouth * (1.0 - closed), mouth)
+    mouth = torch.where(WIDENING, mouth * (1.0 - 0.7 * rounded), mouth)
+    upper = posture * (1.0 + STRESS_LIFTS * stress[..., None])
+    spoken = gestures @ GESTURE_CHANNELS
+    spoken = torch.where(LIPS_PART, spoken * (1.0 - closed), spoken)
+    return spoken + torch.where(IS_MOUTH, mouth, upper)
+
+
+REGION_CHANNELS = torch.tensor(
+    [
+        [i in REGION_COLUMNS[region] for i in range(sum(map(len, REGION_COLUMNS.values())))]
+        for region in REGIONS
+    ]
+)
+"""True where a channel belongs to a region, [regions, 81]."""

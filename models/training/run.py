@@ -1,18 +1,21 @@
-"""One training run: its settings, and its state, which survives an interruption."""
+"""One training run: settings, precision, progress, and state, which survives an interruption."""
 
 from __future__ import annotations
 
+import json
 import math
+import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import torch
 from torch import nn
 
-from models.described_file import read, write
-from models.errors import WeightsError
-from models.training.augment import AUGMENTATION
-from models.training.record import as_read, differences
+from cstalk_bridge.models.cstalk.network import FaceNetwork
+from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.training.augmentation import AUGMENTATION
+from cstalk_bridge.models.weights_format import read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -20,13 +23,70 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+
+def differences(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
+    """Return what two records do not share, in words: `steps 9000, now 100`."""
+    one, other = dict(_flat(before)), dict(_flat(now))
+    names = [name for name in one | other if one.get(name) != other.get(name)]
+    return [f"{name} {one.get(name, 'none')}, now {other.get(name, 'none')}" for name in names]
+
+
+def _flat(record: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in record.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def as_json(record: Mapping[str, object]) -> dict[str, Any]:
+    """Return a record as it comes back out of a file."""
+    read_back: dict[str, Any] = json.loads(json.dumps(record))
+    return read_back
+
+
+PRECISIONS = ("bf16", "fp32")
+
+
+def precision_on(device: torch.device) -> str:
+    """Return "bf16" where the device can compute in it, else "fp32"."""
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    return "bf16" if torch.amp.is_autocast_available(device.type) else "fp32"
+
+
+class MixedPrecisionNetwork(FaceNetwork):
+    """A network as it is trained: in one of `PRECISIONS`, from and to fp32.
+
+    Its weights are the network's own, and they stay in fp32.
+    """
+
+    def __init__(self, network: FaceNetwork, precision: str) -> None:
+        low, high = network.minimum.flatten().tolist(), network.maximum.flatten().tolist()
+        super().__init__(network.architecture, low, high)
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision {precision}: use one of {', '.join(PRECISIONS)}")
+        self.network = network
+        self.precision = precision
+
+    def forward(
+        self, samples: Tensor, emotion: Tensor, delay_hops: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return channels and phone logits in fp32, as `FaceNetwork.forward`."""
+        halved = torch.autocast(samples.device.type, dtype=torch.bfloat16)
+        with halved if self.precision == "bf16" else nullcontext():
+            channels, phones = self.network(samples, emotion, delay_hops)
+        return channels.float(), None if phones is None else phones.float()
+
+
 Network = TypeVar("Network", bound=nn.Module)
 FORMAT = "cstalk-run-1"
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """One run; `network` is a name in `models.baselines.NETWORKS`, `precision` in `PRECISIONS`."""
+class TrainingConfig:
+    """One run; `network` is a name in `cstalk_bridge.models.baselines.NETWORKS`, `precision` in
+    `PRECISIONS`."""
 
     seed: int = 11
     steps: int = 9_000
@@ -43,7 +103,7 @@ class Settings:
     precision: str = "bf16"
 
 
-def learning_rate(settings: Settings, step: int) -> float:
+def learning_rate(settings: TrainingConfig, step: int) -> float:
     """Return the rate at `step`: a linear rise, then half a cosine to a hundredth."""
     if step < settings.warm_up_steps:
         return settings.learning_rate * (step + 1) / settings.warm_up_steps
@@ -57,7 +117,7 @@ class Run(Generic[Network]):
     def __init__(
         self,
         folder: Path,
-        settings: Settings,
+        settings: TrainingConfig,
         make: Callable[[], Network],
         device: torch.device,
         made_with: Mapping[str, object] | None = None,
@@ -69,7 +129,7 @@ class Run(Generic[Network]):
         """
         torch.manual_seed(settings.seed)
         self.settings = settings
-        self.record = as_read(asdict(settings) | dict(made_with or {}))
+        self.record = as_json(asdict(settings) | dict(made_with or {}))
         self.path = folder / "checkpoint.safetensors"
         self.network = make().to(device)
         self.average = make().to(device).eval()
@@ -110,11 +170,13 @@ class Run(Generic[Network]):
         tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items()}
-        write(self.path, {name: t.cpu() for name, t in tensors.items()}, FORMAT, self.record)
+        write_tensors(
+            self.path, {name: t.cpu() for name, t in tensors.items()}, FORMAT, self.record
+        )
 
     def _resume(self) -> None:
         try:
-            arrays, record = read(self.path, FORMAT)
+            arrays, record = read_tensors(self.path, FORMAT)
         except WeightsError as error:
             raise WeightsError(f"{error}, or name another folder with --runs") from error
         changed = differences(record, self.record)
@@ -145,3 +207,28 @@ class Run(Generic[Network]):
         decay = min(decay, (self.step + 1) / (self.step + 10))
         for kept, new in zip(self.average.parameters(), self.network.parameters(), strict=True):
             kept.lerp_(new, 1.0 - decay)
+
+
+class Progress:
+    """Prints a run's losses and the time it has left, every `every` steps."""
+
+    def __init__(
+        self, run: Run[Any], every: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`clock` gives seconds; the pace counts from now."""
+        self.run = run
+        self.every = every
+        self.clock = clock
+        self.began_s, self.began_at = clock(), run.step
+
+    def tell(self, **losses: Tensor) -> None:
+        """Print the losses, by name, of the step just taken, if it is one of those to print."""
+        if self.run.step % self.every:
+            return
+        text = " ".join(f"{name} {loss.item():.4f}" for name, loss in losses.items())
+        print(f"step {self.run.step}: {text}, {self.minutes_left():.0f} min left", flush=True)
+
+    def minutes_left(self) -> float:
+        """Return how long the steps left take at the pace of those taken, at least one."""
+        step_s = (self.clock() - self.began_s) / (self.run.step - self.began_at)
+        return (self.run.settings.steps - self.run.step) * step_s / 60

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import soundfile
 
-from models.timing import ROW_RATE_HZ, SAMPLE_RATE_HZ
+from cstalk_bridge.models.timing import ROW_RATE_HZ, SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     import argparse
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
 
 GRID_FPS, GRID_LATE_S = 25.0, 0.0
 GRID_CURVES = "curves_unsmoothed.npz"
@@ -106,7 +107,9 @@ def require(parser: argparse.ArgumentParser, path: Path, remedy: str) -> None:
 @cache
 def held_out() -> dict[str, dict[str, list[str]]]:
     """Return what never trains: by part (dev, test), the clips, voices or actors by source."""
-    text = resources.files("models.training").joinpath("split.json").read_text("utf-8")
+    text = (
+        resources.files("cstalk_bridge.models.training").joinpath("split.json").read_text("utf-8")
+    )
     split: dict[str, dict[str, list[str]]] = json.loads(text)
     return split
 
@@ -129,8 +132,9 @@ def folders_of(
 ) -> dict[str, Path]:
     """Return the folder of each source to be read, in the order of `SOURCES`.
 
-    `more_speech` is what `models.training.synthesis` made; only `research` reads sources whose
-    licence keeps them out of the default weights. Folders that are missing are left out.
+    `more_speech` is what `cstalk_bridge.models.training.synthesis` made; only `research` reads
+    sources whose licence keeps them out of the default weights. Folders that are missing are left
+    out.
     """
     folders = {
         name: data / name

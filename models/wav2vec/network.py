@@ -6,16 +6,13 @@ inference needs is here: no masking, no dropout, no quantiser.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
-
-if TYPE_CHECKING:
-    from models.wav2vec.sizes import Sizes
+from cstalk_bridge.models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
 
 MAX_SOUND_S = 60
 """Sound heard at once at most: attention works as the square of its length."""
@@ -48,7 +45,7 @@ class ConvLayer(nn.Module):
 class FeatureEncoder(nn.Module):
     """Sound to frames: the stack of strided convolutions."""
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: Wav2VecSizes) -> None:
         super().__init__()
         self.conv_layers = nn.ModuleList()
         inputs = (1, *sizes.conv_dim[:-1])
@@ -72,7 +69,7 @@ class FeatureEncoder(nn.Module):
 class FeatureProjection(nn.Module):
     """Frames of the feature encoder to the transformer's width."""
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: Wav2VecSizes) -> None:
         super().__init__()
         self.layer_norm = nn.LayerNorm(sizes.conv_dim[-1], eps=sizes.layer_norm_eps)
         self.projection = nn.Linear(sizes.conv_dim[-1], sizes.hidden_size)
@@ -86,7 +83,7 @@ class FeatureProjection(nn.Module):
 class PositionalConv(nn.Module):
     """Positions as a grouped convolution over the frames around each; its weight norm is folded."""
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: Wav2VecSizes) -> None:
         super().__init__()
         kernel, groups = sizes.num_conv_pos_embeddings, sizes.num_conv_pos_embedding_groups
         width = sizes.hidden_size
@@ -101,7 +98,7 @@ class PositionalConv(nn.Module):
 class Attention(nn.Module):
     """Self-attention over all frames."""
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: Wav2VecSizes) -> None:
         super().__init__()
         self.heads = sizes.num_attention_heads
         width = sizes.hidden_size
@@ -122,7 +119,7 @@ class Attention(nn.Module):
 class FeedForward(nn.Module):
     """Two linear layers on each frame."""
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: Wav2VecSizes) -> None:
         super().__init__()
         self.intermediate_dense = nn.Linear(sizes.hidden_size, sizes.intermediate_size)
         self.output_dense = nn.Linear(sizes.intermediate_size, sizes.hidden_size)
@@ -136,7 +133,7 @@ class FeedForward(nn.Module):
 class TransformerLayer(nn.Module):
     """Attention and feed forward, each with its residual; norms before them or after."""
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: Wav2VecSizes) -> None:
         super().__init__()
         self.is_norm_first = sizes.do_stable_layer_norm
         self.attention = Attention(sizes)
@@ -158,7 +155,7 @@ class TransformerLayer(nn.Module):
 class Encoder(nn.Module):
     """The transformer."""
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: Wav2VecSizes) -> None:
         super().__init__()
         self.is_norm_first = sizes.do_stable_layer_norm
         self.pos_conv_embed = PositionalConv(sizes)
@@ -176,9 +173,10 @@ class Encoder(nn.Module):
 
 
 class Wav2Vec(nn.Module):
-    """Sound to what wav2vec 2.0 makes of it; `models.wav2vec.load_wav2vec` makes one."""
+    """Sound to what wav2vec 2.0 makes of it; `cstalk_bridge.models.wav2vec.load_wav2vec` makes
+    one."""
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: Wav2VecSizes) -> None:
         super().__init__()
         self.sizes = sizes
         self.feature_extractor = FeatureEncoder(sizes)
@@ -214,3 +212,56 @@ class Wav2Vec(nn.Module):
             raise ValueError(f"{len(samples)} recordings: give at most {MAX_BATCH_S} s together")
         if frames is not None and not 1 <= frames <= most // HOP_SAMPLES:
             raise ValueError(f"{frames} frames: ask for 1 to {most // HOP_SAMPLES}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wav2VecSizes:
+    """The architecture, under the names of `config.json`; the defaults are the base one's.
+
+    `feat_extract_norm` is `group` (a norm over time after the first convolution only) or `layer`
+    (over channels after each), `do_stable_layer_norm` puts the norms before attention and feed
+    forward instead of after. `do_normalize` is the preprocessor's: sound at unit variance.
+    """
+
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    num_conv_pos_embeddings: int = 128
+    num_conv_pos_embedding_groups: int = 16
+    conv_dim: tuple[int, ...] = (512,) * 7
+    conv_stride: tuple[int, ...] = (5, 2, 2, 2, 2, 2, 2)
+    conv_kernel: tuple[int, ...] = (10, 3, 3, 3, 3, 2, 2)
+    conv_bias: bool = False
+    feat_extract_norm: str = "group"
+    do_stable_layer_norm: bool = False
+    layer_norm_eps: float = 1e-5
+    do_normalize: bool = True
+
+    @property
+    def hop_samples(self) -> int:
+        """Samples from one frame to the next."""
+        product = 1
+        for stride in self.conv_stride:
+            product *= stride
+        return product
+
+    @property
+    def frame_samples(self) -> int:
+        """Samples that the convolutions hear for one frame."""
+        heard = 1
+        for kernel, stride in zip(self.conv_kernel[::-1], self.conv_stride[::-1], strict=True):
+            heard = (heard - 1) * stride + kernel
+        return heard
+
+
+BASE = Wav2VecSizes()
+LARGE = Wav2VecSizes(
+    hidden_size=1024,
+    num_hidden_layers=24,
+    num_attention_heads=16,
+    intermediate_size=4096,
+    conv_bias=True,
+    feat_extract_norm="layer",
+    do_stable_layer_norm=True,
+)

@@ -1,1 +1,1 @@
-"""Tests of bridge.audio."""
+"""Tests of cstalk_bridge.audio."""

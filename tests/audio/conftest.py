@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.bench.fakemic import FakeMicrophones
-from bridge.errors import UserError
+from cstalk_bridge.bench.microphone import FakeMicrophones
+from cstalk_bridge.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

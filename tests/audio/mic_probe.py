@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bridge.audio.microphone import Microphone
-from bridge.audio.source import SourceState
-from bridge.errors import UserError
+from cstalk_bridge.audio.microphone import Microphone
+from cstalk_bridge.audio.source import SourceState
+from cstalk_bridge.errors import UserError
 
 if TYPE_CHECKING:
-    from bridge.audio.block import Block
+    from cstalk_bridge.audio.source import Block
 
 MAX_S = 30.0
 

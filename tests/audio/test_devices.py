@@ -2,9 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.audio.devices import InputDevice, default_device, numbered, select_device
-from bridge.audio.usb_ports import card_of, ports_of
-from bridge.errors import UserError
+from cstalk_bridge.audio.devices import (
+    InputDevice,
+    card_of,
+    default_device,
+    numbered,
+    ports_of,
+    select_device,
+)
+from cstalk_bridge.errors import UserError
 
 
 def device(

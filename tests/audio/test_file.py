@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from bridge.audio.file import FileSource
-from bridge.audio.source import SourceState
-from bridge.errors import UserError
+from cstalk_bridge.audio.file import FileSource
+from cstalk_bridge.audio.source import SourceState
+from cstalk_bridge.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.bench.fuzz import measure, tried
-from bridge.bench.fuzzing import process
-from bridge.bench.fuzzing.kinds import KINDS, Kind
-from bridge.bench.options import Options
-from bridge.errors import Problem, UserError
+from cstalk_bridge.bench.fuzzing import runner
+from cstalk_bridge.bench.fuzzing.kinds import KINDS, Kind
+from cstalk_bridge.bench.fuzzing.runner import measure_fuzz, run_process
+from cstalk_bridge.bench.report import BenchConfig
+from cstalk_bridge.errors import Problem, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from bridge.bench.fuzzing.doors import Door
+    from cstalk_bridge.bench.fuzzing.targets import Target
 
 FILES = ("wav", "flac", "ogg", "mp3", "yaml", "rigmap", "csv", "take")
 
@@ -34,15 +34,15 @@ def test_the_inputs_it_begins_with_are_valid(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", KINDS)
 def test_an_input_can_be_made_again_and_another_seed_makes_others(name: str) -> None:
     kind = KINDS[name]
-    made = [process.input_of(kind, 1, number) for number in range(20)]
-    assert made == [process.input_of(kind, 1, number) for number in range(20)]
-    assert made != [process.input_of(kind, 2, number) for number in range(20)]
+    made = [runner.input_of(kind, 1, number) for number in range(20)]
+    assert made == [runner.input_of(kind, 1, number) for number in range(20)]
+    assert made != [runner.input_of(kind, 2, number) for number in range(20)]
     assert len(set(made)) > 10
 
 
-def kind_of(door: Door) -> Kind:
+def kind_of(door: Target) -> Kind:
     @contextmanager
-    def opened(_folder: Path) -> Iterator[Door]:
+    def opened(_folder: Path) -> Iterator[Target]:
         yield door
 
     return replace(KINDS["csv"], open=opened)
@@ -58,7 +58,7 @@ def test_only_what_a_user_can_mend_is_no_fault() -> None:
             case 1:
                 raise ZeroDivisionError("of ours")
 
-    result = process.tried(kind_of(door), 30, 0)
+    result = runner.try_inputs(kind_of(door), 30, 0)
     assert (result.cases, result.taken, result.fault_count) == (30, 10, 10)
     (line,) = result.told()
     assert line.startswith("10 in test_fuzz.py:")
@@ -67,10 +67,10 @@ def test_only_what_a_user_can_mend_is_no_fault() -> None:
 
 @pytest.mark.parametrize("name", ["wav", "device", "websocket"])
 def test_a_process_tries_a_kind(name: str) -> None:
-    result = tried(name, 20, 5)
+    result = run_process(name, 20, 5)
     assert (result.cases, result.faults) == (20, {})
 
 
 def test_an_unknown_kind_is_named() -> None:
     with pytest.raises(UserError, match="there is no kind 'wave'; did you mean `wav`"):
-        measure(Options(kinds=("wave",)))
+        measure_fuzz(BenchConfig(kinds=("wave",)))

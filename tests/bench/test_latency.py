@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
 
-from bridge.bench.latency import added
-from bridge.bench.receiver import Arrivals
-from bridge.bench.vowel import Answer, answer, first_passing, vowel
-from bridge.errors import UserError
+from cstalk_bridge.bench.latency import JawResponse, added, first_passing, jaw_response, vowel
+from cstalk_bridge.bench.packets import Arrivals
+from cstalk_bridge.errors import UserError
 
 
 def opening(times_s: np.ndarray, step_s: float) -> np.ndarray:
@@ -13,14 +12,14 @@ def opening(times_s: np.ndarray, step_s: float) -> np.ndarray:
 
 
 def test_the_offline_answer_is_where_the_jaw_leaves_its_silence() -> None:
-    found = answer(opening(np.arange(100) / 50, 1.0), 50, 1.0)
+    found = jaw_response(opening(np.arange(100) / 50, 1.0), 50, 1.0)
     assert found.threshold == pytest.approx(0.17, abs=1e-3)
     assert found.delay_s == pytest.approx(0.030, abs=1e-3)
 
 
 def test_a_jaw_that_stays_shut_cannot_be_measured() -> None:
     with pytest.raises(UserError, match="other weights"):
-        answer(np.full(100, 0.3, dtype=np.float32), 50, 1.0)
+        jaw_response(np.full(100, 0.3, dtype=np.float32), 50, 1.0)
 
 
 def test_only_a_passing_upwards_counts() -> None:
@@ -37,14 +36,14 @@ def test_what_is_added_is_what_the_network_and_the_look_ahead_do_not_explain() -
         [opening(ticks_s - 0.12, step_s) * (ticks_s < step_s + 1) for step_s in steps_s], 0
     )
     arrivals = Arrivals(ticks_s, np.arange(600.0), jaws, np.zeros(600))
-    durations_s = added(arrivals, steps_s, Answer(0.17, 0.030), 0.08)
+    durations_s = added(arrivals, steps_s, JawResponse(0.17, 0.030), 0.08)
     assert len(durations_s) == 4
     assert all(0.0395 < duration_s < 0.040 + 1 / 60 for duration_s in durations_s)
 
 
 def test_a_step_without_an_answer_is_left_out() -> None:
     arrivals = Arrivals(np.arange(600) / 60, np.arange(600.0), np.zeros(600), np.zeros(600))
-    assert added(arrivals, [1.0, 20.0], Answer(0.1, 0.0), 0.08) == []
+    assert added(arrivals, [1.0, 20.0], JawResponse(0.1, 0.0), 0.08) == []
 
 
 def test_the_vowel_begins_at_once_and_is_loud() -> None:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bridge.bench.figures import missed
-from bridge.bench.links import SUBJECTS, TARGETS, Phase, of_phases, of_streams
-from bridge.bench.receiver import Arrivals
+from cstalk_bridge.bench.links import SUBJECTS, TARGETS, Phase, of_phases, of_streams
+from cstalk_bridge.bench.packets import Arrivals
+from cstalk_bridge.bench.report import missed
 from tests.bench.test_preview import phase
 
 

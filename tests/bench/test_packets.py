@@ -1,8 +1,7 @@
 import numpy as np
 
-from bridge.bench.figures import missed
-from bridge.bench.packets import of_arrivals
-from bridge.bench.receiver import Arrivals
+from cstalk_bridge.bench.packets import Arrivals, of_arrivals
+from cstalk_bridge.bench.report import missed
 
 
 def arrivals(frames: list[int], fps: float = 60.0) -> Arrivals:

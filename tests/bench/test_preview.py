@@ -4,21 +4,24 @@ import socket
 
 import numpy as np
 
-from bridge.bench.daemon_process import DaemonProcess, Measurements
-from bridge.bench.figures import missed
-from bridge.bench.machine import free_port
-from bridge.bench.preview import of_sightings, of_ticks
-from bridge.bench.receiver import ReceiverProcess
-from bridge.bench.watchers import Sightings, WatcherProcess
-from bridge.monitor.rings import Spread
+from cstalk_bridge.bench.daemon_process import DaemonProcess, Measurements, free_port
+from cstalk_bridge.bench.packets import ReceiverProcess
+from cstalk_bridge.bench.preview import (
+    PreviewClientsProcess,
+    ReceivedFrames,
+    of_sightings,
+    of_ticks,
+)
+from cstalk_bridge.bench.report import missed
+from cstalk_bridge.monitor.rings import Spread
 
 
 def sightings(
     ticks: list[int], clients: int = 2, fps: float = 60.0, late_s: float = 1e-3
-) -> Sightings:
+) -> ReceivedFrames:
     number = np.repeat(np.array(ticks, dtype=np.float64), clients)
     client = np.tile(np.arange(clients, dtype=np.float64), len(ticks))
-    return Sightings(client, number, number / fps, number / fps + late_s)
+    return ReceivedFrames(client, number, number / fps, number / fps + late_s)
 
 
 def phase(p99_ms: float) -> Measurements:
@@ -48,7 +51,7 @@ def test_a_daemon_is_watched_and_measured_in_phases() -> None:
     with (
         ReceiverProcess() as receiver,
         DaemonProcess("test", receiver.port, preview=address) as running,
-        WatcherProcess(address, 2) as watchers,
+        PreviewClientsProcess(address, 2) as watchers,
     ):
         first = running.measured()
         seen = watchers.stop()

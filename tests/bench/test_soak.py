@@ -1,7 +1,23 @@
+"""Clients that come and go are all served, and takes are as was answered."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pytest
 
-from bridge.bench.soak import drift_s
+from cstalk_bridge.bench.clients import TAKE_EVERY, Visitors, Visits, is_whole
+from cstalk_bridge.bench.daemon_process import DaemonProcess, free_port
+from cstalk_bridge.bench.report import missed
+from cstalk_bridge.bench.soak import drift_s, of_visits
+from tests.takes.recording.stage import Stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize("drift_ms", [0.0, 5.0, -17.0, 100.0])
@@ -17,3 +33,52 @@ def test_a_pattern_that_comes_later_at_the_end_is_seen(drift_ms: float) -> None:
     waves = np.cos(2 * np.pi * np.arange(1, 7)[:, None] * sound_s / period + phases)
     jaws = waves.sum(0) + 0.1 * random.standard_normal(len(times_s))
     assert 1e3 * drift_s(times_s, jaws, period) == pytest.approx(drift_ms, abs=1.5)
+
+
+PATIENCE_S = 120.0
+
+
+def test_every_client_is_served_and_every_take_is_as_was_answered(tmp_path: Path) -> None:
+    control = free_port(socket.SOCK_DGRAM)
+    device, page = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_STREAM)
+    links = ["livelink-face://127.0.0.1:9", f"metahuman://127.0.0.1:{device}"]
+    settings: dict[str, Any] = {
+        "subjects": [{"name": "Bench", "audio": {"input": "test"}, "links": links}],
+        "control": {"osc": f"127.0.0.1:{control}"},
+        "preview": f"127.0.0.1:{page}",
+        "recording": {"folder": str(tmp_path)},
+    }
+    with DaemonProcess("test", 9, **settings) as running:
+        with Visitors(control, device, page, tmp_path, pause_s=0.0) as visitors:
+            deadline_s = time.monotonic() + PATIENCE_S
+            while visitors.visits.rounds <= TAKE_EVERY and time.monotonic() < deadline_s:
+                time.sleep(0.05)
+        running.stop()
+    assert visitors.visits.faults == []
+    assert visitors.visits.takes == len(list(tmp_path.iterdir())) >= 2
+    assert missed(of_visits(visitors.visits)) == 0
+
+
+def test_what_is_wrong_is_missed() -> None:
+    assert missed(of_visits(Visits(rounds=9, takes=1))) == 0
+    assert missed(of_visits(Visits(rounds=9, takes=1, faults=["watcher: timed out"]))) == 1
+    assert missed(of_visits(Visits(rounds=9, takes=0, untrue=1))) == 2
+
+
+@pytest.mark.parametrize("damage", ["", "rows", "sound", "problem", "document"])
+def test_a_take_is_whole_or_not(tmp_path: Path, damage: str) -> None:
+    stage = Stage(tmp_path)
+    stage.recorder.start("A", 1)
+    stage.step(40)
+    take = stage.recorder.stop()
+    assert take is not None
+    document = take.folder / "take.json"
+    if damage == "rows":
+        take.curves[0].write_bytes(take.curves[0].read_bytes()[:-200])
+    elif damage == "sound":
+        take.sounds[0].unlink()
+    elif damage == "problem":
+        document.write_text(json.dumps({**json.loads(document.read_text()), "problem": "x"}))
+    elif damage == "document":
+        document.unlink()
+    assert is_whole(document) == (damage == "")

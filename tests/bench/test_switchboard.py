@@ -4,11 +4,10 @@ import math
 
 import pytest
 
-from bridge.bench.figures import missed
-from bridge.bench.switchboard import Record, of_record
-from bridge.bench.transcript import Reply, beat, minute, setup
-from bridge.control.phone_messages import MESSAGES
-from bridge.links.osc import Message
+from cstalk_bridge.bench.report import missed
+from cstalk_bridge.bench.switchboard import Record, Reply, beat, minute, of_record, setup
+from cstalk_bridge.control.phone_app import MESSAGES
+from cstalk_bridge.outputs.osc_messages import Message
 
 
 def test_every_message_of_the_app_is_said() -> None:

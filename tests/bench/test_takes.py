@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from bridge.bench.alignment import FPS, begun_s, lag, read_curves
-from bridge.bench.takes import Found, found, kill_takes
-from bridge.recording.recovery import recover
-from tests.recording.stage import Stage
+from cstalk_bridge.bench.takes import FPS, Found, begun_s, found, kill_takes, lag, read_curves
+from cstalk_bridge.takes.recording.recorder import recover
+from tests.takes.recording.stage import Stage
 
 if TYPE_CHECKING:
     from pathlib import Path

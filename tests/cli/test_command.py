@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.cli.command import DONE, FAULT, INTERRUPTED, USER_ERROR, guarded
-from bridge.errors import Problem, UserError
-from models.errors import WeightsError
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.system.process import DONE, FAULT, INTERRUPTED, USER_ERROR, guarded
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -19,7 +19,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 def command(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "bridge", *arguments],
+        [sys.executable, "-m", "cstalk_bridge", *arguments],
         cwd=folder,
         env=ENVIRONMENT,
         capture_output=True,
@@ -33,7 +33,7 @@ def imported_by(*arguments: str) -> set[str]:
     """Return the modules a command has imported when it is done."""
     code = (
         "import sys\n"
-        "from bridge.cli import main\n"
+        "from cstalk_bridge.cli import main\n"
         "try:\n"
         "    main(sys.argv[1:])\n"
         "except SystemExit:\n"
@@ -106,7 +106,7 @@ def test_rigmap_show_prints_a_line_per_curve() -> None:
 
 def test_a_reader_that_leaves_early_is_no_fault() -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "bridge", "rigmap", "show", "metahuman"],
+        [sys.executable, "-m", "cstalk_bridge", "rigmap", "show", "metahuman"],
         cwd=ROOT,
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,

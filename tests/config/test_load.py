@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bridge.clock.rate import FRAME_RATES
-from bridge.config.load import Flags, load_config, override, read_config
-from bridge.config.schema import MAX_SUBJECTS, Config
-from bridge.errors import UserError
-from bridge.face.alive.levels import AS_GENERATED, Levels
-from bridge.face.alive.settling import Policies, Policy, Rest
+from cstalk_bridge.config.load import ConfigOverrides, load_config, override, read_config
+from cstalk_bridge.config.schema import MAX_SUBJECTS, Config
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.face.performer import FallbackMode, FallbackPolicies, FallbackPolicy
+from cstalk_bridge.face.procedural.compose import AS_GENERATED, Levels
+from cstalk_bridge.timecode.smpte import FRAME_RATES
 
 ROOT = Path(__file__).parents[2]
 
@@ -148,7 +148,7 @@ def test_a_rate_is_written_as_number_or_text(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["23.976", "23.98", "24000/1001", "'23.976'"])
 def test_the_rate_of_film_is_known_by_all_its_names(tmp_path: Path, name: str) -> None:
     assert read_config(written(tmp_path, f"fps: {name}\n")).fps is FRAME_RATES["23.976"]
-    assert override(Config(), Flags(fps=name.strip("'"))).fps is FRAME_RATES["23.976"]
+    assert override(Config(), ConfigOverrides(fps=name.strip("'"))).fps is FRAME_RATES["23.976"]
 
 
 @pytest.mark.parametrize("name", sorted(FRAME_RATES))
@@ -176,7 +176,7 @@ def test_an_emotion_is_a_mapping_or_a_text(
 @pytest.mark.parametrize("weight", ["1.6", "-0.1", "nan", "inf", "much"])
 def test_a_weight_out_of_range_is_refused(weight: str) -> None:
     with pytest.raises(UserError, match=r"from 0 to 1\.5"):
-        override(Config(), Flags(emotion=f"happy:{weight}"))
+        override(Config(), ConfigOverrides(emotion=f"happy:{weight}"))
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_subjects_may_share_a_live_link_port(tmp_path: Path) -> None:
 
 
 def test_flags_win_over_the_file(tmp_path: Path) -> None:
-    flags = Flags(
+    flags = ConfigOverrides(
         audio="take.wav",
         links=("osc://10.0.0.5",),
         fps="50",
@@ -241,31 +241,33 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("over_ms", ["-1", "60001", "inf", "slow"])
 def test_a_guard_and_a_transition_out_of_range_are_refused(guard: str, over_ms: str) -> None:
     with pytest.raises(UserError) as caught:
-        override(Config(), Flags(mouth_guard=guard, transition_ms=over_ms))
+        override(Config(), ConfigOverrides(mouth_guard=guard, transition_ms=over_ms))
     places = [problem.where for problem in caught.value.problems]
     assert places == ["--mouth-guard", "--transition-ms"]
 
 
 def test_audio_flag_keeps_the_other_settings_of_the_input(tmp_path: Path) -> None:
     path = written(tmp_path, "subjects: [{audio: {gain_db: 6, gate: {enabled: true}}}]")
-    audio = load_config(path, Flags(audio="3")).subjects[0].audio
+    audio = load_config(path, ConfigOverrides(audio="3")).subjects[0].audio
     assert (audio.input, audio.gain_db, audio.gate.enabled) == ("3", 6.0, True)
 
 
 def test_subject_flag_chooses_a_subject_of_the_config(tmp_path: Path) -> None:
     path = written(tmp_path, TWO_SUBJECTS)
-    anna, bruno = load_config(path, Flags(subject="Bruno", emotion="angry")).subjects
+    anna, bruno = load_config(path, ConfigOverrides(subject="Bruno", emotion="angry")).subjects
     assert (anna.name, dict(anna.emotion)) == ("Anna", {})
     assert (bruno.name, dict(bruno.emotion)) == ("Bruno", {"angry": 1.0})
 
 
 def test_subject_flag_renames_the_first_when_there_is_none_of_that_name(tmp_path: Path) -> None:
-    config = load_config(written(tmp_path, TWO_SUBJECTS), Flags(subject="Clara"))
+    config = load_config(written(tmp_path, TWO_SUBJECTS), ConfigOverrides(subject="Clara"))
     assert [subject.name for subject in config.subjects] == ["Clara", "Bruno"]
 
 
 def test_every_wrong_flag_is_named_at_once() -> None:
-    flags = Flags(fps="61", lookahead_ms="90", emotion="hapy", links=("foo",), device="gpu")
+    flags = ConfigOverrides(
+        fps="61", lookahead_ms="90", emotion="hapy", links=("foo",), device="gpu"
+    )
     with pytest.raises(UserError) as caught:
         override(Config(), flags)
     places = [problem.where for problem in caught.value.problems]
@@ -274,7 +276,7 @@ def test_every_wrong_flag_is_named_at_once() -> None:
 
 def test_links_of_flags_may_not_clash() -> None:
     with pytest.raises(UserError, match="sends to h:9 too"):
-        override(Config(), Flags(links=("osc://h:9", "livelink-face://h:9")))
+        override(Config(), ConfigOverrides(links=("osc://h:9", "livelink-face://h:9")))
 
 
 def test_a_living_face_is_set_part_by_part_or_not_at_all(tmp_path: Path) -> None:
@@ -287,20 +289,20 @@ def test_a_living_face_is_set_part_by_part_or_not_at_all(tmp_path: Path) -> None
     assert anna.alive == Levels(gaze=0.5, symmetry=1.0)
     assert (anna.seed, bruno.seed) == (7, None)
     assert bruno.alive == AS_GENERATED
-    assert bruno.rest.policies.silence == Policy(Rest.NEUTRAL)
-    assert bruno.rest.policies.lost == Policy(Rest.HOLD)
-    assert anna.rest.policies == Policies()
+    assert bruno.rest.policies.silence == FallbackPolicy(FallbackMode.NEUTRAL)
+    assert bruno.rest.policies.lost == FallbackPolicy(FallbackMode.HOLD)
+    assert anna.rest.policies == FallbackPolicies()
 
 
 def test_a_living_face_is_set_by_flags() -> None:
-    (subject,) = override(Config(), Flags(alive="gaze:0.5,symmetry:1", seed="7")).subjects
+    (subject,) = override(Config(), ConfigOverrides(alive="gaze:0.5,symmetry:1", seed="7")).subjects
     assert (subject.alive, subject.seed) == (Levels(gaze=0.5, symmetry=1.0), 7)
 
 
 @pytest.mark.parametrize("alive", ["ears:1", "gaze", "gaze:2.1", "symmetry:1.5", "head:much"])
 def test_levels_that_cannot_be_are_told_by_their_flag(alive: str) -> None:
     with pytest.raises(UserError) as caught:
-        override(Config(), Flags(alive=alive, seed="-1"))
+        override(Config(), ConfigOverrides(alive=alive, seed="-1"))
     assert [problem.where for problem in caught.value.problems] == ["--seed", "--alive"]
 
 
@@ -322,19 +324,19 @@ def test_what_is_wrong_about_a_living_face_is_told_at_its_place(tmp_path: Path) 
 
 def test_a_subject_is_named_in_any_case_and_form_of_unicode(tmp_path: Path) -> None:
     path = written(tmp_path, TWO_SUBJECTS.replace("Bruno", "Zoë"))
-    config = load_config(path, Flags(subject=" zoe\u0308", emotion="happy:0.5"))
+    config = load_config(path, ConfigOverrides(subject=" zoe\u0308", emotion="happy:0.5"))
     assert config.subjects[1].emotion == {"happy": 0.5}
     assert config.subjects[1].name == "Zoë"
 
 
 def test_a_channel_is_a_number_or_all(tmp_path: Path) -> None:
-    audio = override(Config(), Flags(channel="2")).subjects[0].audio
+    audio = override(Config(), ConfigOverrides(channel="2")).subjects[0].audio
     assert (audio.input, audio.channel) == ("mic", 2)
-    audio = override(Config(), Flags(channel="all", audio="x.wav")).subjects[0].audio
+    audio = override(Config(), ConfigOverrides(channel="all", audio="x.wav")).subjects[0].audio
     assert (audio.input, audio.channel) == ("x.wav", "all")
     for wrong in ("0", "257", "left", "-1", ""):
         with pytest.raises(UserError, match="write a number from 1 to 256, or all"):
-            override(Config(), Flags(channel=wrong))
+            override(Config(), ConfigOverrides(channel=wrong))
     text = "subjects:\n  - audio: {channel: left}\n"
     (problem,) = problems(written(tmp_path, text))
     assert problem == "2:22: 'left' is no channel; write a number from 1 to 256, or all"

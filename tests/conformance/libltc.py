@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import ctypes.util
 from ctypes import POINTER, byref, c_char, c_double, c_float, c_int, c_longlong, c_uint8, c_void_p
 from typing import TYPE_CHECKING, Any

@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bridge.frame import neutral_board
-from bridge.links.livelink_face import decode
-from bridge.rig.load import load_rigmap
-from bridge.rig.tables import ARKIT_MAP, load_table
-from models.board import INDEX
+from cstalk_bridge.frame import neutral_board
+from cstalk_bridge.models.board import CHANNEL_INDEX
+from cstalk_bridge.outputs.livelink_face import decode
+from cstalk_bridge.rig.curves import ARKIT_MAP, load_table
+from cstalk_bridge.rig.load import load_rigmap
 from tests.conformance.captures import DATA, read_datagrams
 
 NAMES = [curve.name for curve in load_table("livelinkface61").curves]
@@ -52,7 +52,7 @@ def board_of(phone: Curves) -> np.ndarray:
     board = neutral_board(rows)
 
     def put(channel: str, values: np.ndarray) -> None:
-        board[:, INDEX[channel]] = values
+        board[:, CHANNEL_INDEX[channel]] = values
 
     for side, word in (("L", "Left"), ("R", "Right")):
         put(f"CTRL_{side}_brow_down.ty", phone[f"BrowDown{word}"])

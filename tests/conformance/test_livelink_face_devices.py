@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from bridge.clock.rate import FrameRate
-from bridge.links.livelink_face import decode, encode
+from cstalk_bridge.outputs.livelink_face import decode, encode
+from cstalk_bridge.timecode.smpte import FrameRate
 from tests.conformance.captures import DATA, read_datagrams
 
 CAPTURE = DATA / "captures" / "livelinkface_arkit_v6.packets"

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from pylivelinkface import FaceBlendShape, PyLiveLinkFace
 
-from bridge.clock.rate import FRAME_RATES
-from bridge.clock.tick import Tick
-from bridge.links.opening import open_link
-from bridge.links.spec import parse_link_url
-from tests.links.receiving import receiver
+from cstalk_bridge.outputs.config import parse_link_url
+from cstalk_bridge.outputs.registry import open_link
+from cstalk_bridge.timecode.smpte import FRAME_RATES
+from cstalk_bridge.timecode.tick import Tick
+from tests.outputs.receiving import receiver
 
 
 @pytest.mark.parametrize("rate", ["60", "30", "59.94df", "23.976", "47.952", "119.88", "120"])

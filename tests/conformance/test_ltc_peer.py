@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bridge.clock.ltc import LtcDecoder, rate_of
-from bridge.clock.rate import FRAME_RATES
-from tests.clock import ltc_sound
+from cstalk_bridge.timecode.ltc import LtcDecoder, rate_of
+from cstalk_bridge.timecode.smpte import FRAME_RATES
 from tests.conformance import libltc
+from tests.timecode import ltc_sound
 
 NEARLY_2997 = 29.98
 """libltc leaves out labels whenever it is told 29.97."""

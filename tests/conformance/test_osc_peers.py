@@ -13,11 +13,11 @@ import pytest
 from pythonosc.dispatcher import Dispatcher
 from pythonosc.osc_server import BlockingOSCUDPServer
 
-from bridge.clock.rate import FRAME_RATES
-from bridge.clock.tick import Tick
-from bridge.links.opening import open_link
-from bridge.links.spec import parse_link_url
-from tests.links.receiving import receiver
+from cstalk_bridge.outputs.config import parse_link_url
+from cstalk_bridge.outputs.registry import open_link
+from cstalk_bridge.timecode.smpte import FRAME_RATES
+from cstalk_bridge.timecode.tick import Tick
+from tests.outputs.receiving import receiver
 
 CURVES = [f"CTRL_expressions_curve{index:03d}" for index in range(251)]
 VALUES = np.linspace(-1, 1, 251, dtype=np.float32)

@@ -13,12 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bridge.clock.rate import FRAME_RATES
-from bridge.clock.tick import Tick
-from bridge.links.target import Target
-from bridge.links.udp import UdpTargets
-from bridge.links.vmc import HEAD_POSITION_M, VmcEncoder, VmcLink
-from bridge.rig.tables import load_table
+from cstalk_bridge.outputs.udp import Target, UdpTargets
+from cstalk_bridge.outputs.vmc import HEAD_POSITION_M, VmcEncoder, VmcLink
+from cstalk_bridge.rig.curves import load_table
+from cstalk_bridge.timecode.smpte import FRAME_RATES
+from cstalk_bridge.timecode.tick import Tick
 from tests.conformance.test_osc_peers import free_port, oscdump
 
 ARKIT = [curve.name for curve in load_table("livelinkface61").curves]

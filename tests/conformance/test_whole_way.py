@@ -19,14 +19,14 @@ import soundfile
 import soxr
 from pylivelinkface import FaceBlendShape, PyLiveLinkFace
 
-from bridge.audio.opening import SPEECH_PATH
-from bridge.bench.fakemic import FakeMicrophones
-from models import load_generator
+from cstalk_bridge.audio.inputs import SPEECH_PATH
+from cstalk_bridge.bench.microphone import FakeMicrophones
+from cstalk_bridge.models import load_generator
 from tests.conformance.test_osc_peers import free_port, oscdump
-from tests.links.receiving import receiver
+from tests.outputs.receiving import receiver
 
 if TYPE_CHECKING:
-    from tests.links.receiving import Receiver
+    from tests.outputs.receiving import Receiver
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux")
@@ -74,7 +74,7 @@ def test_a_voice_in_a_microphone_arrives_as_that_face_at_other_peoples_decoders(
         unreal = Unreal(listening)
         unreal.start()
         links = [f"livelink-face://{listening.target}", f"osc://127.0.0.1:{osc_port}/face"]
-        command = [sys.executable, "-m", "bridge", "run", "--audio", "mic_a", "--no-ui"]
+        command = [sys.executable, "-m", "cstalk_bridge", "run", "--audio", "mic_a", "--no-ui"]
         command += ["--subject", "Ada", *(word for link in links for word in ("--link", link))]
         environment = {**os.environ, **microphones.environment, "PYTHONPATH": str(Path.cwd())}
         with subprocess.Popen(command, cwd=tmp_path, env=environment) as daemon:

@@ -1,1 +1,1 @@
-"""Tests of `bridge.control`."""
+"""Tests of `cstalk_bridge.control`."""

@@ -8,24 +8,23 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bridge.clock.host import host_now
-from bridge.clock.tick import Ticker
-from bridge.config.schema import Config
-from bridge.control.desk import Desk, Running
-from bridge.control.opening import Control
-from bridge.face.generate import GeneratorLoop
-from bridge.links.livelink_face import Packet, decode
-from bridge.opening import open_metrics, open_stage, open_subjects
-from bridge.subject import show as show_faces
-from tests.links.receiving import Receiver, receiver
+from cstalk_bridge.config.schema import Config
+from cstalk_bridge.control.controller import Controller, RunContext
+from cstalk_bridge.control.server import ControlService
+from cstalk_bridge.face.inference import InferenceLoop
+from cstalk_bridge.face.subject import show_subjects as show_faces
+from cstalk_bridge.outputs.livelink_face import Packet, decode
+from cstalk_bridge.runtime import open_metrics, open_runtime, open_subjects
+from cstalk_bridge.timecode.tick import Ticker, host_now
 from tests.networks import GUARDED, write_weights
+from tests.outputs.receiving import Receiver, receiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future
     from pathlib import Path
 
-    from bridge.monitor.metrics import Metrics
+    from cstalk_bridge.monitor.metrics import Metrics
 
 PATIENCE_S = 20.0
 """How long a thing may take that is waited for."""
@@ -35,7 +34,7 @@ PATIENCE_S = 20.0
 class RunningBridge:
     """`unreal` gets the packets of all subjects."""
 
-    desk: Desk
+    desk: Controller
     metrics: Metrics
     unreal: Receiver
     folder: Path
@@ -107,15 +106,15 @@ def running_bridge(folder: Path, *names: str, **config: object) -> Iterator[Runn
 
 
 def _started(config: Config, closing: ExitStack, unreal: Receiver, folder: Path) -> RunningBridge:
-    desk, stop, wake = Desk(), threading.Event(), threading.Event()
-    control = Control(config, desk, host_now)
-    stage = open_stage(config, closing, wake)
+    desk, stop, wake = Controller(), threading.Event(), threading.Event()
+    control = ControlService(config, desk, host_now)
+    stage = open_runtime(config, closing, wake)
     subjects = open_subjects(config, stage, closing)
     metrics = open_metrics(config, subjects, stage)
     voices = [subject.voice for subject in subjects]
     stream = stage.model.stream(len(voices))
-    generator = GeneratorLoop(stream, voices, metrics, wake=wake, now=host_now)
-    running = Running(subjects, metrics, stage.model, stage.recorder, stop, host_now)
+    generator = InferenceLoop(stream, voices, metrics, wake=wake, now=host_now)
+    running = RunContext(subjects, metrics, stage.model, stage.recorder, stop, host_now)
 
     def show() -> None:
         for tick in Ticker(config.fps, now=host_now):

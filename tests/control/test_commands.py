@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.control.commands import COMMANDS, Command
-from bridge.control.desk import Desk
-from bridge.control.parameters import Kind, Parameter
-from bridge.control.subject_desk import SubjectDesk
-from bridge.errors import UserError
-from bridge.links.osc import address_fault
-from models.emotions import EMOTIONS, MAX_WEIGHT
+from cstalk_bridge.control.commands import COMMANDS, Command, Parameter, ParameterType
+from cstalk_bridge.control.controller import Controller
+from cstalk_bridge.control.subject_controller import SubjectController
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.emotions import EMOTIONS, MAX_WEIGHT
+from cstalk_bridge.outputs.osc_messages import address_fault
 
 ARGUMENTS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()
 
@@ -27,7 +26,7 @@ def problems(command: str, *arguments: object) -> str:
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_every_command_is_a_method_of_the_python_api(command: Command) -> None:
-    owner = SubjectDesk if command.is_of_subject else Desk
+    owner = SubjectController if command.is_of_subject else Controller
     parameters = inspect.signature(getattr(owner, command.name)).parameters
     told = [parameter.name for parameter in command.parameters]
     if command.is_repeated:
@@ -91,7 +90,7 @@ def test_whatever_comes_is_read_within_its_range_or_told(
 
 @given(ARGUMENTS)
 def test_a_whole_number_is_never_rounded(argument: object) -> None:
-    parameter = Parameter("port", Kind.WHOLE, minimum=1, maximum=65535)
+    parameter = Parameter("port", ParameterType.WHOLE, minimum=1, maximum=65535)
     try:
         value = parameter.read(argument)
     except UserError:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import yaml
 
-from bridge.config.load import Flags, override
-from bridge.config.schema import Config
-from bridge.control.desk import Desk
-from bridge.control.subject_desk import SubjectDesk
-from bridge.control.tables import own_table, phone_table
-from bridge.control.take_desk import TakeDesk
-from bridge.monitor.keys import EMOTION_KEYS
+from cstalk_bridge.config.load import ConfigOverrides, override
+from cstalk_bridge.config.schema import Config
+from cstalk_bridge.control.commands import command_table
+from cstalk_bridge.control.controller import Controller, TakeController
+from cstalk_bridge.control.phone_app import phone_table
+from cstalk_bridge.control.subject_controller import SubjectController
+from cstalk_bridge.dashboard.keys import EMOTION_KEYS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "control.md").read_text(encoding="utf-8")
 
@@ -24,7 +24,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_tables_are_those_of_the_code() -> None:
-    assert own_table() in PAGE
+    assert command_table() in PAGE
     assert phone_table() in PAGE
 
 
@@ -39,12 +39,16 @@ def test_the_example_of_a_timeline_is_one(tmp_path: Path) -> None:
     assert len(yaml.safe_load(block)) == 2
     path = tmp_path / "show.yaml"
     path.write_text(block)
-    assert len(override(Config(), Flags(emotions=str(path))).subjects[0].emotions.root) == 2
+    assert (
+        len(override(Config(), ConfigOverrides(emotions=str(path))).subjects[0].emotions.root) == 2
+    )
 
 
 def test_the_python_example_calls_what_there_is() -> None:
     (block,) = blocks("python")
     calls = [node.func for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Call)]
     names = {call.attr for call in calls if isinstance(call, ast.Attribute)}
-    known = {name for owner in (Desk, SubjectDesk, TakeDesk) for name in dir(owner)}
+    known = {
+        name for owner in (Controller, SubjectController, TakeController) for name in dir(owner)
+    }
     assert names - {"Thread"} <= known

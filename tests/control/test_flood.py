@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tracemalloc
 
-from bridge.control.desk import Desk
-from bridge.links.osc import encode_message
-from tests.control.test_conversation import Door
+from cstalk_bridge.control.controller import Controller
+from cstalk_bridge.outputs.osc_messages import encode_message
+from tests.control.test_dispatch import Door
 
 
 def test_hostile_datagrams_leave_nothing_behind() -> None:
-    door = Door(Desk())
+    door = Door(Controller())
     datagrams = [encode_message(f"/x{number}") for number in range(100)]
     datagrams += [encode_message("/OSCAddSendTarget", "127.0.0.1", n + 1) for n in range(1000)]
     datagrams += [b"\xff" * 100, encode_message("/cstalk/CSTalk/emotion", "glad", 3.0)]

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 import pytest
 from pythonosc.udp_client import SimpleUDPClient
 
-from bridge.control.answer import NOTHING, Answer
-from bridge.control.desk import Desk
-from bridge.control.server import ControlServer
-from bridge.control.spec import ControlSpec, OscPlace
-from bridge.control.worker import MAX_WAITING, Kind, Worker
-from bridge.errors import Problem, UserError
-from bridge.links.osc import Message, decode_packet, encode_message
-from tests.links.receiving import Receiver, receiver
+from cstalk_bridge.config.servers import ControlConfig, OscAddress
+from cstalk_bridge.control.controller import Controller
+from cstalk_bridge.control.replies import MAX_WAITING, NO_REPLY, Reply, Worker, WorkKind
+from cstalk_bridge.control.server import ControlServer
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.outputs.osc_messages import Message, decode_packet, encode_message
+from tests.outputs.receiving import Receiver, receiver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,15 +98,15 @@ def test_a_flood_leaves_the_door_open(bridge: RunningBridge) -> None:
         bridge.wait_for(is_answered)
 
 
-def server(desk: Desk, port: int = 0) -> ControlServer:
-    place = OscPlace(port=port)
+def server(desk: Controller, port: int = 0) -> ControlServer:
+    place = OscAddress(port=port)
     return ControlServer(
-        ControlSpec(osc=place), place, desk, notice=lambda _text: None, now=time.monotonic
+        ControlConfig(osc=place), place, desk, notice=lambda _text: None, now=time.monotonic
     )
 
 
 def test_the_end_is_told_and_the_port_given_back() -> None:
-    first = server(Desk())
+    first = server(Controller())
     port = first.address[1]
     first.start()
     with receiver() as controller, talking_to(port) as client:
@@ -118,32 +117,32 @@ def test_the_end_is_told_and_the_port_given_back() -> None:
         ]
         first.stop()
         assert heard(controller).address == "/AppDeactivated"
-    again = server(Desk(), port)
+    again = server(Controller(), port)
     first.stop()
     again.stop()
 
 
 def test_a_port_that_is_taken_is_told() -> None:
-    first = server(Desk())
+    first = server(Controller())
     port = first.address[1]
     with pytest.raises(UserError, match=f"UDP port {port} is in use; end the program"):
-        server(Desk(), port)
+        server(Controller(), port)
     first.stop()
 
 
 def test_work_that_hangs_holds_up_so_much_and_no_more() -> None:
     hanging, begun = threading.Event(), threading.Event()
-    sent: list[Answer] = []
+    sent: list[Reply] = []
 
-    def hang() -> Answer:
+    def hang() -> Reply:
         begun.set()
         hanging.wait(20)
-        return NOTHING
+        return NO_REPLY
 
-    work = Worker(Kind.NAMES, sent.append)
+    work = Worker(WorkKind.NAMES, sent.append)
     assert work.begin(hang)
     assert begun.wait(5)
-    assert [work.begin(lambda: NOTHING) for _ in range(MAX_WAITING + 2)] == [
+    assert [work.begin(lambda: NO_REPLY) for _ in range(MAX_WAITING + 2)] == [
         *[True] * MAX_WAITING,
         False,
         False,
@@ -172,14 +171,14 @@ def answer_of(opened: socket.socket, *addresses: str) -> Message:
 @pytest.fixture
 def silent(bridge: RunningBridge) -> Iterator[ControlServer]:
     """Remote control of a machine whose name server does not answer."""
-    answered, place = threading.Event(), OscPlace(port=0)
+    answered, place = threading.Event(), OscAddress(port=0)
 
     def resolve(_host: str) -> str:
         answered.wait(60)
         raise UserError(Problem("control", "no name server"))
 
     opened = ControlServer(
-        ControlSpec(osc=place),
+        ControlConfig(osc=place),
         place,
         bridge.desk,
         notice=lambda _text: None,

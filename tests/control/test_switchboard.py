@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bridge.links.osc import Message, decode_packet, encode_message
-from tests.control.test_conversation import Door
+from cstalk_bridge.outputs.osc_messages import Message, decode_packet, encode_message
+from tests.control.test_dispatch import Door
 
 if TYPE_CHECKING:
     from tests.control.running import RunningBridge

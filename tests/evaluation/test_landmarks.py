@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.errors import UserError
-from bridge.evaluation.landmarks import find_landmarks
-from bridge.evaluation.measured_head import HeadInMm
-from bridge.heads.library import OWN_HEAD
-from bridge.heads.names import arkit_names
-from bridge.heads.parts import read_head
-from models.board import AUDIO_DRIVEN, CHANNELS, INDEX
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.evaluation.adapters import HeadInMm
+from cstalk_bridge.evaluation.landmarks import find_landmarks
+from cstalk_bridge.heads.arkit import arkit_names
+from cstalk_bridge.heads.library import OWN_HEAD
+from cstalk_bridge.heads.reading import read_head
+from cstalk_bridge.models.board import AUDIO_DRIVEN, CHANNEL_INDEX, CHANNELS
 from tests.conformance.captures import DATA
 from tests.heads.small import small_head
 
 if TYPE_CHECKING:
-    from models.evaluation.geometry.measure import Geometry
+    from cstalk_bridge.models.metrics.geometry import Geometry
 
 SHARED = DATA.parent / "heads"
 OTHERS = [SHARED / name for name in ("ict-head.glb", "mh-head.glb")]
@@ -95,7 +95,7 @@ def test_the_board_reaches_the_head_by_the_plain_map() -> None:
     scores = HEADS["head"].scores(face)
     assert list(scores) == list(arkit_names())
     assert scores["jawOpen"] == pytest.approx([0.0, 0.25])
-    assert CHANNELS[INDEX["CTRL_C_jaw.ty"]].maximum >= 0.25
+    assert CHANNELS[CHANNEL_INDEX["CTRL_C_jaw.ty"]].maximum >= 0.25
 
 
 def test_a_tongue_that_comes_out_passes_the_teeth() -> None:

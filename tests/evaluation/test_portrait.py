@@ -6,17 +6,76 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from bridge.evaluation.measured_head import HeadInMm
-from bridge.evaluation.paint import painted
-from bridge.evaluation.sheets.studio import FACE_PIXELS, MOUTH_PIXELS, Stage
-from bridge.heads.names import SHAPES, arkit_names
+from cstalk_bridge.evaluation import portrait
+from cstalk_bridge.evaluation.adapters import HeadInMm
+from cstalk_bridge.evaluation.portrait import NOTHING, rasterize
+from cstalk_bridge.evaluation.sheets.faces import FACE_PIXELS, MOUTH_PIXELS, SheetHead, painted
+from cstalk_bridge.heads.arkit import SHAPES, arkit_names
 from tests.evaluation.test_landmarks import SHARED, THERE
+
+SQUARE = np.array([[0, 1, 2], [0, 2, 3]])
+"""Counter-clockwise to the eye, where down is positive."""
+
+
+def square(left: float, top: float, size: float, depth: float) -> np.ndarray:
+    low = top + size
+    return np.float32(
+        [
+            (left, low, depth),
+            (left + size, low, depth),
+            (left + size, top, depth),
+            (left, top, depth),
+        ]
+    )
+
+
+@given(
+    left=st.integers(-5, 20),
+    top=st.integers(-5, 20),
+    size=st.integers(1, 25),
+    at=st.integers(1, 90),
+)
+@settings(max_examples=60)
+def test_a_square_covers_each_of_its_pixels_once(left: int, top: int, size: int, at: int) -> None:
+    before, portrait.CANDIDATES_AT_ONCE = portrait.CANDIDATES_AT_ONCE, at
+    try:
+        owner, where = rasterize(square(left, top, size, 1.0), SQUARE, 20, 16)
+    finally:
+        portrait.CANDIDATES_AT_ONCE = before
+    wanted = np.zeros((16, 20), bool)
+    wanted[max(0, top) : max(0, top + size), max(0, left) : max(0, left + size)] = True
+    assert np.array_equal(owner != NOTHING, wanted)
+    assert where[wanted].sum(1) == pytest.approx(1.0, abs=1e-4)
+    assert (where >= -1e-4).all()
+
+
+def test_the_nearest_is_seen_in_whatever_order_and_backs_are_not() -> None:
+    far, near = square(0, 0, 10, 1.0), square(2, 2, 4, 5.0)
+    for points, order in (((far, near), (0, 1)), ((near, far), (1, 0))):
+        triangles = np.concatenate([SQUARE, SQUARE + 4])
+        owner, _ = rasterize(np.concatenate(points), triangles, 10, 10)
+        assert owner[4, 4] // 2 == order[1]
+        assert owner[8, 8] // 2 == order[0]
+    owner, _ = rasterize(far, SQUARE[:, ::-1], 10, 10)
+    assert (owner == NOTHING).all()
+
+
+def test_slanted_faces_cross_where_their_depths_are_equal() -> None:
+    flat, slope = square(0, 0, 10, 5.0), square(0, 0, 10, 0.0)
+    slope[[1, 2], 2] = 10.0
+    owner, _ = rasterize(
+        np.concatenate([flat, slope]), np.concatenate([SQUARE, SQUARE + 4]), 10, 10
+    )
+    assert (owner[:, :5] < 2).all()
+    assert (owner[:, 5:] >= 2).all()
 
 
 @pytest.fixture(scope="module")
-def stage() -> Stage:
-    return Stage(HeadInMm.open(None))
+def stage() -> SheetHead:
+    return SheetHead(HeadInMm.open(None))
 
 
 def scores(**weights: float) -> np.ndarray:
@@ -31,7 +90,7 @@ def changed(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.abs(one.astype(int) - other).max(2) > 12
 
 
-def test_a_picture_is_a_lit_face_before_a_dark_ground(stage: Stage) -> None:
+def test_a_picture_is_a_lit_face_before_a_dark_ground(stage: SheetHead) -> None:
     face = stage.face(scores())
     assert face.shape == (FACE_PIXELS[1], FACE_PIXELS[0], 3)
     middle, corner = face[90:120, 80:96].mean((0, 1)), face[-3:, :6].mean((0, 1))
@@ -39,7 +98,7 @@ def test_a_picture_is_a_lit_face_before_a_dark_ground(stage: Stage) -> None:
     assert len(np.unique(face.reshape(-1, 3), axis=0)) > 2000
 
 
-def test_an_open_mouth_shows_teeth_above_the_dark(stage: Stage) -> None:
+def test_an_open_mouth_shows_teeth_above_the_dark(stage: SheetHead) -> None:
     shut, opened = stage.mouth(scores()), stage.mouth(scores(jawOpen=0.4))
     assert shut.shape == (MOUTH_PIXELS[1], MOUTH_PIXELS[0], 3)
     column = opened[:, MOUTH_PIXELS[0] // 2].astype(int)
@@ -50,7 +109,7 @@ def test_an_open_mouth_shows_teeth_above_the_dark(stage: Stage) -> None:
     assert not (shut.max(2) < 40).any()
 
 
-def test_phones_differ_as_their_mouths_do(stage: Stage) -> None:
+def test_phones_differ_as_their_mouths_do(stage: SheetHead) -> None:
     mouths = {
         "rest": scores(),
         "aa": scores(jawOpen=0.35),
@@ -63,14 +122,14 @@ def test_phones_differ_as_their_mouths_do(stage: Stage) -> None:
         assert changed(seen, beside).mean() > 0.04, (one, other)
 
 
-def test_one_smiling_corner_changes_its_own_half(stage: Stage) -> None:
+def test_one_smiling_corner_changes_its_own_half(stage: SheetHead) -> None:
     rest, left = stage.mouth(scores()), stage.mouth(scores(mouthSmileLeft=0.8))
     halves = np.split(changed(rest, left), 2, axis=1)
     # The character's left is the picture's right.
     assert halves[1].mean() > 5 * halves[0].mean()
 
 
-def test_sides_show_the_left_profile(stage: Stage) -> None:
+def test_sides_show_the_left_profile(stage: SheetHead) -> None:
     front, half, whole = (stage.face(scores(), yaw) for yaw in (0, 45, 90))
     assert changed(front, half).mean() > 0.2
     assert changed(half, whole).mean() > 0.2
@@ -78,7 +137,7 @@ def test_sides_show_the_left_profile(stage: Stage) -> None:
     assert changed(nose, np.broadcast_to(nose[:1, :1], nose.shape)).argmax(1).min() < 60
 
 
-def test_eyes_turn_with_their_curves(stage: Stage) -> None:
+def test_eyes_turn_with_their_curves(stage: SheetHead) -> None:
     rest = stage.face(scores())
     looking = stage.face(scores(eyeLookOutLeft=0.7, eyeLookInRight=0.7))
     rows, _ = np.nonzero(changed(rest, looking))

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bridge.audio.block import BLOCK_S, Block
-from bridge.audio.source import SourceState
-from bridge.audio.spec import AudioSpec
-from bridge.face.buffer import Buffer, FixedBuffer
-from bridge.face.delay import Delay
-from bridge.face.emotion import EmotionState
-from bridge.face.voice import Voice
-from models.emotions import EMOTIONS
+from cstalk_bridge.audio.config import AudioConfig
+from cstalk_bridge.audio.source import BLOCK_S, Block, SourceState
+from cstalk_bridge.face.emotion import EmotionState
+from cstalk_bridge.face.timeline import Buffer, Delay, FixedBuffer
+from cstalk_bridge.face.voice import Voice
+from cstalk_bridge.models.emotions import EMOTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,4 +104,4 @@ def scripted_voice(
 ) -> Voice:
     delay = Delay(lookahead_s, buffer or FixedBuffer(buffer_s))
     neutral = EmotionState(np.zeros(len(EMOTIONS), dtype=np.float32))
-    return Voice(ScriptedSource(), AudioSpec(), delay, neutral, channels=2)
+    return Voice(ScriptedSource(), AudioConfig(), delay, neutral, channels=2)

@@ -1,10 +1,22 @@
+from __future__ import annotations
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.face.emotion import EmotionState, Fade, ease
-from bridge.face.felt import Felt, Shares
+from cstalk_bridge.config.load import ConfigOverrides, subject_of
+from cstalk_bridge.config.schema import SubjectConfig
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.face.emotion import (
+    EmotionState,
+    EstimatedEmotion,
+    Fade,
+    VoiceWeights,
+    chosen_weights,
+    voice_weights,
+)
+from cstalk_bridge.face.procedural.motion import ease
 
 NEUTRAL = np.zeros(2, dtype=np.float32)
 HAPPY = np.array([0.7, 0.0], dtype=np.float32)
@@ -27,9 +39,9 @@ def test_a_fade_over_no_time_is_a_cut() -> None:
 
 def test_a_voice_gets_its_say_by_and_by() -> None:
     state = EmotionState(NEUTRAL, transition_s=0.4)
-    state.felt = Felt(SAD, 0.0)
-    state.change_shares(Shares(auto=1.0), now_s=10.0)
-    assert state.shares == Shares(auto=1.0)
+    state.felt = EstimatedEmotion(SAD, 0.0)
+    state.change_shares(VoiceWeights(auto=1.0), now_s=10.0)
+    assert state.shares == VoiceWeights(auto=1.0)
     np.testing.assert_array_equal(state.at(10.0), NEUTRAL)
     np.testing.assert_allclose(state.at(10.2), SAD / 2)
     np.testing.assert_array_equal(state.at(10.4), SAD)
@@ -82,3 +94,32 @@ def test_a_weight_goes_one_way_and_never_beyond_its_end(
 def test_easing_never_goes_back_nor_out_of_range(one: float, other: float) -> None:
     low, high = sorted((one, other))
     assert 0.0 <= ease(low) <= ease(high) <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("emotion", "mix", "said"),
+    [
+        ("auto", {}, VoiceWeights(auto=1.0)),
+        ("auto:0.5, happy:0.3", {"happy": 0.3}, VoiceWeights(auto=0.5)),
+        ({"happy": 0.7, "arousal": 1.0}, {"happy": 0.7}, VoiceWeights(arousal=1.0)),
+        ("happy", {"happy": 1.0}, VoiceWeights()),
+        (None, {}, VoiceWeights()),
+    ],
+)
+def test_the_voice_has_a_say_by_two_names_in_the_mix(
+    emotion: object, mix: dict[str, float], said: VoiceWeights
+) -> None:
+    read = SubjectConfig.model_validate({"emotion": emotion}).emotion
+    assert chosen_weights(read) == mix
+    assert voice_weights(read) == said
+    assert voice_weights(read).are_any == (said != VoiceWeights())
+
+
+def test_other_names_are_told_with_all_there_are() -> None:
+    with pytest.raises(UserError, match=r"no emotion 'joy'; use neutral, .*, auto, arousal"):
+        subject_of(ConfigOverrides(emotion="joy:1"))
+
+
+def test_keys_over_time_have_emotions_only() -> None:
+    with pytest.raises(ValueError, match="no emotion 'auto'"):
+        SubjectConfig.model_validate({"emotions": [{"at_s": 0, "emotion": "auto"}]})

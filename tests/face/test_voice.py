@@ -5,16 +5,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from bridge.audio.block import BLOCK_S
-from bridge.audio.hop import HOP_S
-from bridge.audio.listener import MAX_HOPS
-from bridge.audio.source import SourceState
-from bridge.face.timeline import Reach
-from bridge.face.voice import STARVED_S
+from cstalk_bridge.audio.preprocessing import MAX_HOPS
+from cstalk_bridge.audio.source import BLOCK_S, HOP_S, SourceState
+from cstalk_bridge.face.timeline import ReadTiming
+from cstalk_bridge.face.voice import STARVED_S
 from tests.face.scripted import ScriptedSource, scripted_voice
 
 if TYPE_CHECKING:
-    from bridge.face.voice import Voice
+    from cstalk_bridge.face.voice import Voice
+
 
 START_S = 100.0
 
@@ -50,7 +49,7 @@ def test_the_face_is_that_of_a_constant_time_ago() -> None:
     for ago_s in (0.0, 0.003, 0.01, 0.1, 0.5):
         reading, _ = voice.at(now_s - ago_s)
         assert reading is not None
-        assert reading.reach is Reach.LIVE
+        assert reading.reach is ReadTiming.LIVE
         assert reading.values is not None
         # The row after hop k is the face of (k + 1) hops less the look-ahead.
         hop = (1.0 - ago_s - 0.11) * 50 - 1 + 0.08 * 50
@@ -72,7 +71,7 @@ def test_a_recording_is_over_once_its_last_face_was_shown() -> None:
     last_s = now_s + 0.11
     reading, _ = voice.at(last_s)
     assert reading is not None
-    assert reading.reach is Reach.LIVE
+    assert reading.reach is ReadTiming.LIVE
     assert reading.values is not None
     assert reading.values[0] == pytest.approx(0.3 * 50 - 1 + 4, abs=1e-3)
     assert not voice.is_over(last_s - 0.001)
@@ -91,7 +90,7 @@ def test_a_source_that_comes_back_begins_a_new_stretch() -> None:
     lost = voice.stretch
     reading, _ = voice.at(now_s + 1.1)
     assert reading is not None
-    assert reading.reach is Reach.LATE
+    assert reading.reach is ReadTiming.LATE
     # The newest row is of 0.5 s less the look-ahead, and the face due of 0.11 s ago.
     assert reading.late_s == pytest.approx(1.1 + 0.5 - 0.11 - (0.5 - 0.08), abs=1e-3)
     assert voice.starved_since_s == now_s + 1.0
@@ -101,7 +100,7 @@ def test_a_source_that_comes_back_begins_a_new_stretch() -> None:
     assert voice.starved_since_s is None
     reading, _ = voice.at(now_s)
     assert reading is not None
-    assert reading.reach is Reach.LIVE
+    assert reading.reach is ReadTiming.LIVE
 
 
 def test_lost_blocks_are_heard_as_silence_so_that_time_goes_on() -> None:
@@ -149,7 +148,7 @@ def test_every_face_is_there_while_the_look_ahead_changes(lookahead_s: float) ->
             rows = [np.array([hop.index + 1 - hops, 0], dtype=np.float32) for hop in voice.hops]
             voice.take(rows, block_s, hops)
         shown += [voice.at(block_s - 0.005)[0], voice.at(block_s)[0]]
-    assert {reading.reach for reading in shown if reading is not None} == {Reach.LIVE}
+    assert {reading.reach for reading in shown if reading is not None} == {ReadTiming.LIVE}
     rows = [reading.values[0] for reading in shown if reading and reading.values is not None]
     paces = np.diff(rows[-280:]) / (0.005 * 50)
     assert paces.min() > 0.79
@@ -196,7 +195,7 @@ def test_hops_of_which_no_row_was_made_leave_no_gap() -> None:
         expected, given = whole.at(at_s)[0], window.at(at_s)[0]
         assert expected is not None
         assert given is not None
-        assert given.reach is Reach.LIVE
+        assert given.reach is ReadTiming.LIVE
         # The rows left out lie on the line between those that were made.
         np.testing.assert_allclose(given.values, expected.values, atol=1e-3)
 

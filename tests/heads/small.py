@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bridge.heads.glb_file import glb_chunks
-from bridge.heads.mesh import Head, Part, Shape
+from cstalk_bridge.heads.glb import glb_chunks
+from cstalk_bridge.heads.mesh import Head, Part, Shape
 
 if TYPE_CHECKING:
     from pathlib import Path

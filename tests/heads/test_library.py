@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.errors import UserError
-from bridge.heads.library import (
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.heads.arkit import arkit_names
+from cstalk_bridge.heads.library import (
     MAX_HEADS,
     OWN_HEAD,
     OWN_ID,
@@ -11,8 +12,7 @@ from bridge.heads.library import (
     heads_folder,
     list_heads,
 )
-from bridge.heads.names import arkit_names
-from bridge.heads.reading import open_head
+from cstalk_bridge.heads.reading import open_head
 
 
 @pytest.mark.parametrize(

@@ -11,19 +11,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.errors import UserError
-from bridge.heads.glb_file import glb_chunks
-from bridge.heads.glb_writer import write_glb
-from bridge.heads.names import arkit_names
-from bridge.heads.parts import read_head
-from bridge.heads.reading import open_arkit_head, open_head
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.heads.arkit import arkit_names
+from cstalk_bridge.heads.glb import glb_chunks, write_glb
+from cstalk_bridge.heads.reading import open_arkit_head, open_head, read_head
 from tests.heads.small import Written, small_head, user_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from bridge.heads.mesh import Part
+    from cstalk_bridge.heads.mesh import Part
 
 CORNERS = np.array([[0.0, 0.0, 0.0], [0.1, 0.0, 0.0], [0.0, 0.1, 0.0]])
 

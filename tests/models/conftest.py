@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from models import load_generator
-from models.architecture import Architecture
-from models.board import AUDIO_DRIVEN
-from models.emotions import EMOTIONS
-from models.weights_file import Description, build, save
+from cstalk_bridge.models import load_generator
+from cstalk_bridge.models.board import AUDIO_DRIVEN
+from cstalk_bridge.models.cstalk.architecture import Architecture, Description
+from cstalk_bridge.models.emotions import EMOTIONS
+from cstalk_bridge.models.loading import build_network, save_network
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from models.generator import Generator
+    from cstalk_bridge.models.cstalk.generator import Generator
 
 SMALL = Architecture(width=16, encoder_dilations=(1, 2), decoder_dilations=(1, 4))
 
@@ -28,9 +28,9 @@ def small_description() -> Description:
 def small_weights(tmp_path_factory: pytest.TempPathFactory, small_description: Description) -> Path:
     """A small untrained network whose outputs are large enough to tell frames apart."""
     torch.manual_seed(3)
-    network = build(small_description)
+    network = build_network(small_description)
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    save(path, network, small_description)
+    save_network(path, network, small_description)
     return path
 
 

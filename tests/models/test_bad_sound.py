@@ -11,16 +11,15 @@ import pytest
 import soundfile
 import soxr
 
-from bridge.bench.machine import resident_mb
-from models import load_generator
-from models.board import CHANNELS, INDEX
-from models.evaluation.groups import jaw, opening
-from models.evaluation.metrics.agreement import pearson
-from models.evaluation.metrics.rest import SHUT
-from models.evaluation.streaming import streamed
+from cstalk_bridge.bench.daemon_process import resident_mb
+from cstalk_bridge.models import load_generator
+from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS, jaw, opening
+from cstalk_bridge.models.evaluation.predictors import stream_recording
+from cstalk_bridge.models.metrics.closures import SHUT
+from cstalk_bridge.models.metrics.curves import pearson
 
 if TYPE_CHECKING:
-    from models.generator import Generator
+    from cstalk_bridge.models.cstalk.generator import Generator
 
 RATE_HZ = 16_000
 TELEPHONE_HZ = 8_000
@@ -40,7 +39,7 @@ def shipped() -> Generator:
 
 @pytest.fixture(scope="module")
 def speech() -> np.ndarray:
-    with resources.files("bridge.audio").joinpath("speech.ogg").open("rb") as file:
+    with resources.files("cstalk_bridge.audio").joinpath("speech.ogg").open("rb") as file:
         samples, rate_hz = soundfile.read(file, dtype="float32")
     return soxr.resample(samples, rate_hz, RATE_HZ)[: 4 * RATE_HZ]
 
@@ -55,8 +54,8 @@ def both(generator: Generator, sound: np.ndarray, rate_hz: int = RATE_HZ) -> lis
     heard = sound if rate_hz == RATE_HZ else soxr.resample(sound, rate_hz, RATE_HZ)
     offline = generator.generate(sound, rate_hz)
     emotions = np.zeros((len(offline), len(generator.emotions)), dtype=np.float32)
-    faces = [offline, streamed(generator, heard, emotions, 80)]
-    ranges = [CHANNELS[INDEX[name]] for name in generator.channels]
+    faces = [offline, stream_recording(generator, heard, emotions, 80)]
+    ranges = [CHANNELS[CHANNEL_INDEX[name]] for name in generator.channels]
     for face in faces:
         assert np.isfinite(face).all()
         assert (face >= [channel.minimum for channel in ranges]).all()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-import models
-from models.evaluation.comparison import README, marks
+from cstalk_bridge import models
+from cstalk_bridge.models.evaluation.comparison import README, marks
 
 ROOT = Path(models.__file__).parents[1]
 TEXT = README.read_text("utf-8")

@@ -1,7 +1,7 @@
 """The encoder that training begins with hears phones, lips and teeth, and silence in what is none.
 
 The sound is the bundled recording, a voice that did not train it in these sentences;
-`speech_phones.json` is its forced alignment (`models.training.align`).
+`speech_phones.json` is its forced alignment (`cstalk_bridge.models.training.alignment`).
 """
 
 from __future__ import annotations
@@ -16,20 +16,19 @@ import pytest
 import soundfile
 import torch
 
-import models
-from models.encoder.network import RIGHT_HOPS, Encoder
-from models.encoder.stream import encode
-from models.encoder.weights import load
-from models.sound import mono_16k
-from models.training.encoder.labels import EVENTS, HEADS
-from models.training.encoder.noises import MAKERS
-from models.training.phones import PHONES
-from models.training.segments import phone_indices
+from cstalk_bridge import models
+from cstalk_bridge.models.cstalk.features import mono_16k
+from cstalk_bridge.models.encoder.network import RIGHT_HOPS, Encoder, encode
+from cstalk_bridge.models.encoder.weights import load_encoder
+from cstalk_bridge.models.phones import PHONES
+from cstalk_bridge.models.training.alignment import phone_indices
+from cstalk_bridge.models.training.encoder.phones import EVENTS, HEADS
+from cstalk_bridge.models.training.encoder.prepare import MAKERS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from models.training.encoder.noises import Maker
+    from cstalk_bridge.models.training.encoder.prepare import Maker
 
 WEIGHTS = Path(models.__file__).parent / "weights/encoder.safetensors"
 SEGMENTS = [
@@ -42,14 +41,14 @@ SETTLED_ROWS = 25
 
 @pytest.fixture(scope="module")
 def hearing() -> tuple[Encoder, torch.nn.Linear]:
-    encoder, heads, _ = load(WEIGHTS)
+    encoder, heads, _ = load_encoder(WEIGHTS)
     assert heads is not None
     return encoder, heads
 
 
 @pytest.fixture(scope="module")
 def speech() -> NDArray[np.float32]:
-    with resources.files("bridge.audio").joinpath("speech.ogg").open("rb") as file:
+    with resources.files("cstalk_bridge.audio").joinpath("speech.ogg").open("rb") as file:
         return mono_16k(*soundfile.read(file, dtype="float32"))
 
 
@@ -110,7 +109,7 @@ def test_what_is_no_speech_is_silence(
 
 
 def test_the_file_says_what_it_is() -> None:
-    _, _, description = load(WEIGHTS)
+    _, _, description = load_encoder(WEIGHTS)
     assert WEIGHTS.stat().st_size < LARGEST_BYTES
     assert description.heads == HEADS
     assert description.card["licence"] == "Apache-2.0"

@@ -1,7 +1,7 @@
 """The shipped weights make speech: shut in silence, sealed on p b m, open on vowels, round on w uw.
 
 The sound is the bundled recording, a voice that did not train them in these sentences;
-`speech_phones.json` is its forced alignment (`models.training.align`).
+`speech_phones.json` is its forced alignment (`cstalk_bridge.models.training.alignment`).
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from models import load_generator
-from models.board import AUDIO_DRIVEN
-from models.emotions import EMOTIONS
-from models.shipped import DEFAULT_PATH
-from models.training.postures import POSTURES
+from cstalk_bridge.models import load_generator
+from cstalk_bridge.models.board import AUDIO_DRIVEN
+from cstalk_bridge.models.emotions import EMOTIONS
+from cstalk_bridge.models.loading import DEFAULT_PATH
+from cstalk_bridge.models.training.rules import POSTURES
 
 if TYPE_CHECKING:
-    from models.generator import Generator
+    from cstalk_bridge.models.cstalk.generator import Generator
 
 LARGEST_BYTES = 20 * 1024 * 1024
 PHONES = json.loads(Path(__file__).with_name("speech_phones.json").read_text("utf-8"))
@@ -36,7 +36,7 @@ def generator() -> Generator:
 
 @pytest.fixture(scope="module")
 def speech() -> tuple[np.ndarray, int]:
-    with resources.files("bridge.audio").joinpath("speech.ogg").open("rb") as file:
+    with resources.files("cstalk_bridge.audio").joinpath("speech.ogg").open("rb") as file:
         samples, rate_hz = soundfile.read(file, dtype="float32")
     return samples, rate_hz
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bridge.audio.source import SourceState
-from bridge.clock.rate import FRAME_RATES
-from bridge.face.perform import Showing
-from bridge.monitor.metrics import PARTS, Metrics, SubjectMetrics
-from models.board import CHANNELS, INDEX
+from cstalk_bridge.audio.source import SourceState
+from cstalk_bridge.frame import Showing
+from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS
+from cstalk_bridge.monitor.metrics import PARTS, Metrics, SubjectMetrics
+from cstalk_bridge.timecode.smpte import FRAME_RATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,7 @@ def speak(one: SubjectMetrics, now_s: float, tick: int, level_db: float) -> None
         one.set_input(SourceState.RUNNING, "Built-in Microphone")
     one.heard(now_s, level_db=level_db, peak_db=level_db + 10, gate_open=True)
     board = np.zeros(len(CHANNELS), dtype=np.float32)
-    board[INDEX["CTRL_C_jaw.ty"]] = 0.62
+    board[CHANNEL_INDEX["CTRL_C_jaw.ty"]] = 0.62
     one.faced(board, FIRST_FRAME + tick)
     one.showed(Showing.LIVE, 0.0, now_s)
     for part, duration_ms in zip(PARTS, (5.0, 5.0, 10.0, 3.1, 12.0, 0.4), strict=True):

@@ -9,19 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.audio.source import SourceState
-from bridge.face.perform import Showing
-from bridge.monitor.health import Lamp, State, health, lamps
-from bridge.monitor.metrics import DROPS
-from bridge.monitor.rings import RATE_WINDOW_S
+from cstalk_bridge.audio.source import SourceState
+from cstalk_bridge.frame import Showing
+from cstalk_bridge.monitor.health import HealthState, Lamp, health, lamps
+from cstalk_bridge.monitor.metrics import DROPS
+from cstalk_bridge.monitor.rings import RATE_WINDOW_S
 from tests.monitor.faces import CountedLink, Target, metrics, play, subject
-from tests.recording.stage import Stage
+from tests.takes.recording.stage import Stage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bridge.monitor.health import Health
-    from bridge.monitor.metrics import Metrics
+    from cstalk_bridge.monitor.health import Health
+    from cstalk_bridge.monitor.metrics import Metrics
+
 
 TICK_S = 1 / 60
 
@@ -49,14 +50,14 @@ def test_speech_that_is_sent_is_ok() -> None:
     running = metrics()
     now_s = play(running)
     found = told(running, now_s)
-    assert (found.state, found.advice) == (State.OK, "")
+    assert (found.state, found.advice) == (HealthState.OK, "")
 
 
 def test_before_the_first_sound_it_is_starting() -> None:
     waiting = metrics()
-    assert told(waiting, 0.0).state is State.STARTING
+    assert told(waiting, 0.0).state is HealthState.STARTING
     waiting.subjects[0].set_input(SourceState.RUNNING, "Microphone")
-    assert told(waiting, 0.0).state is State.STARTING
+    assert told(waiting, 0.0).state is HealthState.STARTING
 
 
 @pytest.mark.parametrize(("level_db", "words"), [(-110.0, "unmute"), (-65.0, "raise gain_db")])
@@ -64,7 +65,7 @@ def test_a_long_silence_is_named_with_its_likely_cause(level_db: float, words: s
     running = metrics()
     now_s = play(running, seconds=6.0, level_db=level_db)
     found = told(running, now_s)
-    assert found.state is State.SILENT
+    assert found.state is HealthState.SILENT
     assert words in found.advice
 
 
@@ -74,40 +75,40 @@ def test_a_muted_or_paused_voice_is_a_lamp_and_not_told_to_be_unplugged() -> Non
     one = running.subjects[0]
     one.is_muted = True
     assert lamps(running, one) == (Lamp.MUTED,)
-    assert (told(running, now_s).state, told(running, now_s).advice) == (State.OK, "")
+    assert (told(running, now_s).state, told(running, now_s).advice) == (HealthState.OK, "")
     one.is_muted, one.is_paused = False, True
     assert lamps(running, one) == (Lamp.PAUSED,)
-    assert told(running, now_s).state is State.OK
+    assert told(running, now_s).state is HealthState.OK
 
 
-def in_state(state: State) -> tuple[Metrics, float]:
+def in_state(state: HealthState) -> tuple[Metrics, float]:
     """Return metrics of a subject in that state, and the time."""
     running = metrics()
     one = running.subjects[0]
-    if state is State.STARTING:
+    if state is HealthState.STARTING:
         return running, 0.0
-    now_s = play(running, seconds=6.0, level_db=-110.0 if state is State.SILENT else -24.0)
+    now_s = play(running, seconds=6.0, level_db=-110.0 if state is HealthState.SILENT else -24.0)
     counters = one.links[0].counters
     assert isinstance(counters, CountedLink)
     match state:
-        case State.ENDED:
+        case HealthState.ENDED:
             one.set_input(SourceState.ENDED, "take.wav")
-        case State.BEHIND:
+        case HealthState.BEHIND:
             now_s = hold(running, now_s, 10)
-        case State.NOT_SENT:
+        case HealthState.NOT_SENT:
             counters.failed, counters.receivers = 4, [Target(4, "refused")]
             one.sent(now_s)
-        case State.NO_INPUT:
+        case HealthState.NO_INPUT:
             one.set_input(SourceState.LOST, "USB Microphone")
     return running, now_s
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", HealthState)
 @pytest.mark.parametrize("is_muted", [True, False])
 @pytest.mark.parametrize("is_paused", [True, False])
 @pytest.mark.parametrize("is_recorded", [True, False])
 def test_what_the_user_switched_on_is_a_lamp_beside_every_state(
-    tmp_path: Path, state: State, *, is_muted: bool, is_paused: bool, is_recorded: bool
+    tmp_path: Path, state: HealthState, *, is_muted: bool, is_paused: bool, is_recorded: bool
 ) -> None:
     running, now_s = in_state(state)
     assert told(running, now_s).state is state
@@ -119,8 +120,8 @@ def test_what_the_user_switched_on_is_a_lamp_beside_every_state(
         stage.recorder.start("MySlate", 3)
     lit = {Lamp.MUTED: is_muted, Lamp.PAUSED: is_paused, Lamp.REC: is_recorded}
     assert lamps(running, one) == tuple(lamp for lamp in Lamp if lit[lamp])
-    is_wanted_silence = state is State.SILENT and (is_muted or is_paused)
-    assert told(running, now_s).state is (State.OK if is_wanted_silence else state)
+    is_wanted_silence = state is HealthState.SILENT and (is_muted or is_paused)
+    assert told(running, now_s).state is (HealthState.OK if is_wanted_silence else state)
     if is_recorded:
         stage.step(1)
         stage.recorder.stop()
@@ -131,7 +132,7 @@ def test_a_pause_of_a_speaker_is_no_silence() -> None:
     running = metrics()
     paused_s = play(running)
     now_s = play(running, level_db=-70.0, start_s=paused_s)
-    assert told(running, now_s).state is State.OK
+    assert told(running, now_s).state is HealthState.OK
 
 
 def test_a_vanished_device_and_a_stalled_one_are_no_input() -> None:
@@ -140,13 +141,13 @@ def test_a_vanished_device_and_a_stalled_one_are_no_input() -> None:
     now_s = play(running)
     one.starved_since_s = now_s
     stalled = told(running, now_s + 2.0)
-    assert stalled.state is State.NO_INPUT
+    assert stalled.state is HealthState.NO_INPUT
     assert stalled.advice == "no sound from Built-in Microphone for 2 s; check its cable"
     one.starved_since_s = None
-    assert told(running, now_s).state is State.OK
+    assert told(running, now_s).state is HealthState.OK
     one.set_input(SourceState.LOST, "USB Microphone")
     lost = told(running, now_s)
-    assert (lost.state, "USB Microphone is gone" in lost.advice) == (State.NO_INPUT, True)
+    assert (lost.state, "USB Microphone is gone" in lost.advice) == (HealthState.NO_INPUT, True)
 
 
 def test_a_generator_that_stands_still_is_not_blamed_on_the_cable() -> None:
@@ -157,7 +158,7 @@ def test_a_generator_that_stands_still_is_not_blamed_on_the_cable() -> None:
         now_s += TICK_S
         one.showed(Showing.HELD if tick < 30 else Showing.RESTING, tick * TICK_S, now_s)
     found = told(running, now_s)
-    assert found.state is State.BEHIND
+    assert found.state is HealthState.BEHIND
     assert found.advice.startswith("no new face comes, so it rests: ")
     assert "cable" not in found.advice
 
@@ -171,7 +172,7 @@ def test_a_file_is_never_told_to_check_its_cable(state: SourceState) -> None:
     one.starved_since_s = now_s
     for later_s in (0.0, 1.0, 3600.0):
         found = told(running, now_s + later_s)
-        assert found.state is not State.NO_INPUT
+        assert found.state is not HealthState.NO_INPUT
         assert "cable" not in found.advice
 
 
@@ -179,18 +180,18 @@ def test_a_recording_that_is_over_has_ended() -> None:
     running = metrics()
     now_s = play(running)
     running.subjects[0].set_input(SourceState.ENDED, "take.wav")
-    assert told(running, now_s + 9).state is State.ENDED
+    assert told(running, now_s + 9).state is HealthState.ENDED
 
 
 def test_late_faces_tell_their_share_and_how_late_they_are() -> None:
     running = metrics()
     now_s = hold(running, play(running), 30, late_s=0.014)
     found = told(running, now_s)
-    assert found.state is State.BEHIND
+    assert found.state is HealthState.BEHIND
     # 30 of the 120 ticks of two seconds.
     assert found.advice.startswith("25% of faces late, by 14 ms: ")
-    assert told(running, now_s + 1.5).state is State.BEHIND
-    assert told(running, now_s + RATE_WINDOW_S).state is State.OK
+    assert told(running, now_s + 1.5).state is HealthState.BEHIND
+    assert told(running, now_s + RATE_WINDOW_S).state is HealthState.OK
 
 
 @pytest.mark.parametrize(
@@ -240,15 +241,15 @@ def test_losses_tell_what_was_lost(cause: str) -> None:
     now_s = play(running)
     running.subjects[0].dropped(cause, now_s, 7)
     found = told(running, now_s)
-    assert found.state is State.BEHIND
+    assert found.state is HealthState.BEHIND
     assert found.advice.startswith(f"7 {cause} lost in 2 s: ")
 
 
 def test_two_late_faces_are_not_worth_a_word() -> None:
     running = metrics()
     now_s = hold(running, play(running), 2)
-    assert told(running, now_s).state is State.OK
-    assert told(running, hold(running, now_s, 1)).state is State.BEHIND
+    assert told(running, now_s).state is HealthState.OK
+    assert told(running, hold(running, now_s, 1)).state is HealthState.BEHIND
 
 
 def test_before_the_first_face_and_after_the_last_no_tick_is_late() -> None:
@@ -257,7 +258,7 @@ def test_before_the_first_face_and_after_the_last_no_tick_is_late() -> None:
     for _ in range(120):
         now_s += TICK_S
         running.subjects[0].showed(Showing.RESTING, 0.0, now_s)
-    assert told(running, now_s).state is State.OK
+    assert told(running, now_s).state is HealthState.OK
     assert running.subjects[0].drops["late"].total == 0
 
 
@@ -271,7 +272,7 @@ def test_ticks_without_sound_are_not_late() -> None:
         one.showed(Showing.RESTING, 0.3 + tick * TICK_S, now_s)
     assert one.drops["late"].total == 0
     one.starved_since_s = None
-    assert told(running, now_s).state is State.OK
+    assert told(running, now_s).state is HealthState.OK
 
 
 TICKS = st.lists(
@@ -299,11 +300,11 @@ def test_it_is_never_ok_after_more_than_two_missed_ticks_in_two_seconds(
             if is_recent
         )
         found = told(running, float(now_s))
-        assert (found.state is State.BEHIND) is (missed > 2)
-        assert bool(found.advice) is (found.state is not State.OK)
+        assert (found.state is HealthState.BEHIND) is (missed > 2)
+        assert bool(found.advice) is (found.state is not HealthState.OK)
     one.dropped(cause, float(now_s), lost)
     if cause in {"hops", "blocks", "ticks"} and lost > 2:
-        assert told(running, float(now_s)).state is State.BEHIND
+        assert told(running, float(now_s)).state is HealthState.BEHIND
 
 
 def test_refused_packets_name_link_and_reason() -> None:
@@ -315,5 +316,5 @@ def test_refused_packets_name_link_and_reason() -> None:
     counters.failed, counters.receivers = 4, [Target(4, "Network is unreachable")]
     one.sent(now_s)
     found = told(running, now_s)
-    assert found.state is State.NOT_SENT
+    assert found.state is HealthState.NOT_SENT
     assert "livelink-face://127.0.0.1:11111: Network is unreachable" in found.advice

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.errors import Problem, UserError
-from bridge.monitor import logs
-from bridge.monitor.logs import BoundedQueueHandler, log_to, logged
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.monitor import logs
+from cstalk_bridge.monitor.logs import BoundedQueueHandler, log_metrics, log_to
 from tests.monitor.faces import metrics, play
 
 ROOT = Path(__file__).parents[2]
@@ -24,17 +24,17 @@ def lines(path: Path) -> list[str]:
 
 def log_events(name: str, count: int) -> None:
     for number in range(count):
-        logging.getLogger("bridge").info("%s %d", name, number)
+        logging.getLogger("cstalk_bridge").info("%s %d", name, number)
 
 
 def test_what_happens_stands_in_the_log_one_line_each(tmp_path: Path) -> None:
     path, running = tmp_path / "show.log", metrics()
     with log_to(path, is_verbose=False):
-        with logged(running):
+        with log_metrics(running):
             now_s = play(running)
             running.notice(now_s, "the microphone is back", "CSTalk")
-        logging.getLogger("bridge.audio").debug("of use to developers")
-        logging.getLogger("models").warning("two\nlines")
+        logging.getLogger("cstalk_bridge.audio").debug("of use to developers")
+        logging.getLogger("cstalk_bridge.models").warning("two\nlines")
     said = lines(path)
     assert "cstalk-bridge" in said[0]
     assert any(line.endswith("CSTalk: the microphone is back") for line in said)
@@ -57,8 +57,8 @@ def test_a_fault_leaves_its_traceback_on_one_line_and_goes_on(tmp_path: Path) ->
 
 def test_without_a_log_nothing_is_logged_and_no_thread_runs() -> None:
     running = metrics()
-    with log_to(None, is_verbose=False), logged(running):
-        assert not logging.getLogger("bridge.monitor").isEnabledFor(logging.INFO)
+    with log_to(None, is_verbose=False), log_metrics(running):
+        assert not logging.getLogger("cstalk_bridge.monitor").isEnabledFor(logging.INFO)
 
 
 def test_a_log_that_cannot_be_written_is_the_users_to_mend(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_full_file_gives_way_to_a_new_one(
     path = tmp_path / "show.log"
     with log_to(path, is_verbose=False):
         for number in range(200):
-            logging.getLogger("bridge").info("event %d of a long show", number)
+            logging.getLogger("cstalk_bridge").info("event %d of a long show", number)
     kept = sorted(tmp_path.iterdir())
     assert [file.name for file in kept] == ["show.log", *(f"show.log.{n}" for n in range(1, 5))]
     assert all(file.stat().st_size <= 2000 for file in kept)
@@ -109,7 +109,7 @@ def test_a_log_that_another_program_reads_goes_on_and_loses_no_file(
 
 def test_records_beyond_the_bound_are_counted_and_no_thread_waits() -> None:
     handler = BoundedQueueHandler()
-    record = logging.LogRecord("bridge", logging.INFO, __file__, 1, "event", (), None)
+    record = logging.LogRecord("cstalk_bridge", logging.INFO, __file__, 1, "event", (), None)
     for _ in range(logs.WAITING_RECORDS + 7):
         handler.handle(record)
     assert (handler.waiting.qsize(), handler.dropped) == (logs.WAITING_RECORDS, 7)
@@ -121,9 +121,9 @@ def test_a_full_disk_ends_no_show(tmp_path: Path) -> None:
     path.symlink_to("/dev/full")
     code = (
         "import logging, pathlib, sys\n"
-        "from bridge.monitor.logs import log_to\n"
+        "from cstalk_bridge.monitor.logs import log_to\n"
         "with log_to(pathlib.Path(sys.argv[1]), is_verbose=False):\n"
-        "    logging.getLogger('bridge').info('event')\n"
+        "    logging.getLogger('cstalk_bridge').info('event')\n"
         "print('went on')"
     )
     command = [sys.executable, "-c", code, str(path)]
@@ -137,7 +137,7 @@ def test_details_are_not_written_into_the_dashboard() -> None:
 
     leader, follower = pty.openpty()
     ended = subprocess.run(
-        [sys.executable, "-m", "bridge", "run", "--audio", "test", "--verbose"],
+        [sys.executable, "-m", "cstalk_bridge", "run", "--audio", "test", "--verbose"],
         stdout=follower,
         stderr=subprocess.PIPE,
         cwd=ROOT,

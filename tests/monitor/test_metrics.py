@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.face.perform import Showing
-from bridge.monitor.metrics import DROPS, MAX_NOTICES, PARTS
+from cstalk_bridge.frame import Showing
+from cstalk_bridge.monitor.metrics import DROPS, MAX_NOTICES, PARTS
 from tests.monitor.faces import metrics, play, subject
 
 

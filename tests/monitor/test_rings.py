@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.clock.rate import FRAME_RATES
-from bridge.monitor.rings import RATE_CAPACITY, RATE_WINDOW_S, Percentiles, Rate, ShownFaces
+from cstalk_bridge.monitor.rings import RATE_CAPACITY, RATE_WINDOW_S, Percentiles, Rate, ShownFaces
+from cstalk_bridge.timecode.smpte import FRAME_RATES
 
 if TYPE_CHECKING:
-    from bridge.clock.rate import FrameRate
+    from cstalk_bridge.timecode.smpte import FrameRate
 
 
 def test_nothing_measured_is_nothing() -> None:

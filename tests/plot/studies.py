@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bridge.plot.study import JAW, LIPS, Study, examine
-from bridge.rig.load import load_rigmap
+from cstalk_bridge.plot.study import JAW, LIPS, Study, examine
+from cstalk_bridge.rig.load import load_rigmap
 from tests.takes.takes import made_take
 
 if TYPE_CHECKING:
-    from bridge.takes.take import Take
+    from cstalk_bridge.takes.take import Take
 
 
 def calm_take(seconds: float = 4.0, slate: str = "calm") -> Take:

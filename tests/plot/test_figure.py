@@ -15,21 +15,20 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
-from bridge.plot.curve_bands import region_difference
-from bridge.plot.figure import draw
-from bridge.plot.page import MOST_SVG_BYTES, page, png, svg
-from bridge.plot.sheet import WIDTH, Shown
-from bridge.plot.sound_bands import ceiling
-from bridge.plot.theme import THEMES
-from bridge.takes.emotions import EmotionCourse
-from models.emotions import MOUTH_GUARD
+from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory
+from cstalk_bridge.models.emotions import MOUTH_GUARD
+from cstalk_bridge.plot.face_panels import region_difference
+from cstalk_bridge.plot.figure import draw
+from cstalk_bridge.plot.panels import THEMES, WIDTH, ShownTake, ceiling
+from cstalk_bridge.plot.picture import MOST_SVG_BYTES, page, png, svg
 from tests.plot.studies import calm_take, moved, study
 from tests.takes.takes import made_take
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bridge.plot.study import Study
+    from cstalk_bridge.plot.study import Study
+
 
 DARK = THEMES["dark"]
 
@@ -81,7 +80,7 @@ def test_the_difference_is_the_rms_of_a_region_over_the_common_time() -> None:
     one = calm_take()
     other = moved(one, "CTRL_C_jaw.ty", one.board[:, one.channels.index("CTRL_C_jaw.ty")] + 0.1)
     shorter = replace(other, board=other.board[:150], head=other.head[:150])
-    takes = [Shown(study(take), "", "", "-") for take in (one, shorter)]
+    takes = [ShownTake(study(take), "", "", "-") for take in (one, shorter)]
     # One of the four jaw curves differs, by 0.1.
     jaw_curves = sum(curve.region == "jaw" for curve in takes[0].study.table)
     assert region_difference("jaw", takes) == pytest.approx(0.1 / jaw_curves**0.5, rel=1e-4)
@@ -159,7 +158,7 @@ def test_a_long_take_makes_no_large_picture() -> None:
 
 
 def test_the_emotions_over_time_are_those_that_were_asked_for() -> None:
-    take = replace(calm_take(), emotions=EmotionCourse.constant({"sad": 0.4, "angry": 1.2}))
+    take = replace(calm_take(), emotions=EmotionTrajectory.constant({"sad": 0.4, "angry": 1.2}))
     told = words(picture(study(take)))
     assert {"sad", "angry", "1.2"} <= set(told)
     assert "happy" not in told

@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.text import Text
 
-from bridge.frame import Frame
-from bridge.plot.measures import (
+from cstalk_bridge.frame import Frame
+from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS
+from cstalk_bridge.plot.figure import draw
+from cstalk_bridge.plot.measures import (
     MAX_JERK,
     MAX_LAG_S,
     MAX_SPEED,
+    MOST_KEPT,
     STROKE_S,
+    WARNING_KINDS,
+    CurveWarnings,
     agreement,
     closures,
+    find_warnings,
     jerk,
+    measure_eyes_and_head,
     mouth_opening,
     rms,
     runs,
+    saccade_sizes,
     speed,
 )
-from bridge.rig.load import load_rigmap
-from models.board import CHANNELS, INDEX
+from cstalk_bridge.plot.panels import THEMES
+from cstalk_bridge.rig.curves import load_table
+from cstalk_bridge.rig.load import load_rigmap
+from tests.plot.studies import calm_take, moved, study
+
+if TYPE_CHECKING:
+    from cstalk_bridge.takes.take import Take
+
 
 RATE_HZ = 50.0
 
@@ -83,8 +100,10 @@ def test_the_opening_is_what_the_arkit_map_sends() -> None:
     board = np.random.default_rng(3).uniform(0, 1, len(CHANNELS)).astype(np.float32)
     rigmap = load_rigmap("livelinkface61")
     sent = dict(zip(rigmap.outputs, rigmap.apply(Frame(0.0, board)), strict=True))
-    lips = np.mean([board[place] for name, place in INDEX.items() if "lipsTogether" in name])
-    opening = mouth_opening(board[INDEX["CTRL_C_jaw.ty"]], lips)
+    lips = np.mean(
+        [board[place] for name, place in CHANNEL_INDEX.items() if "lipsTogether" in name]
+    )
+    opening = mouth_opening(board[CHANNEL_INDEX["CTRL_C_jaw.ty"]], lips)
     assert opening == pytest.approx(sent["JawOpen"] - sent["MouthClose"], abs=1e-6)
 
 
@@ -104,3 +123,159 @@ def test_runs_cover_exactly_the_true_rows(flags: list[bool]) -> None:
 def test_rms_of_a_sine_and_of_nothing() -> None:
     assert rms(np.sin(np.arange(628) / 100).astype(np.float32)) == pytest.approx(0.7071, abs=1e-3)
     assert rms(np.zeros(0, np.float32)) == 0.0
+
+
+ALL = slice(None)
+
+
+def looking(seconds: float = 4.0) -> Take:
+    """A take that looks to its left and up after 1 s, back after 3 s, and blinks once between."""
+    take = calm_take(seconds)
+    rows = take.rows
+    eyes = {f"CTRL_{side}_eye.{axis}": np.zeros(rows) for side in "LR" for axis in ("tx", "ty")}
+    for name, values in eyes.items():
+        values[50:150] = 0.25 if name.endswith("tx") else 0.2
+    board = np.concatenate((take.board, np.stack([*eyes.values()], axis=1)), axis=1)
+    take = replace(take, channels=(*take.channels, *eyes), board=board.astype(np.float32))
+    for side in "LR":
+        take = moved(take, f"CTRL_{side}_eye_blink.ty", 0.9, slice(100, 106))
+    head = take.head.copy()
+    head[100:, 0] = np.radians(4.0)
+    return replace(take, head=head)
+
+
+def test_eyes_and_head_together_are_the_gaze() -> None:
+    found = measure_eyes_and_head(looking(), ALL)
+    np.testing.assert_allclose(found.gaze_deg[[0, 60, 120]], [[0, 0], [10, 6], [14, 6]], atol=1e-4)
+    np.testing.assert_allclose(found.head_deg[[0, 120], 0], [0, 4], atol=1e-4)
+    np.testing.assert_array_equal(found.blinks, [[100, 106]])
+    np.testing.assert_allclose(found.shifts_deg, np.hypot(10, 6), rtol=1e-4)
+    assert found.mutual_share == pytest.approx(0.5)
+    assert not found.is_still
+    assert measure_eyes_and_head(calm_take(), ALL).is_still
+
+
+def test_a_saccade_over_several_rows_is_one_and_a_drift_is_none() -> None:
+    eyes = np.zeros((100, 2), dtype=np.float32)
+    eyes[20:24, 0] = [2, 6, 10, 12]
+    eyes[24:, 0] = 12 + 0.1 * np.arange(76)
+    np.testing.assert_allclose(saccade_sizes(eyes, 50.0), [12.0], rtol=1e-5)
+
+
+def test_the_picture_tells_looks_head_and_blinks() -> None:
+    told = [
+        text.get_text()
+        for text in draw([study(looking())], THEMES["dark"], "livelinkface61").findobj(Text)
+    ]
+    for words in ("gaze", "looks at", "head", "blinks", "50% on the partner", "15 a minute"):
+        assert words in told
+    still = [
+        text.get_text()
+        for text in draw([study(calm_take())], THEMES["dark"], "livelinkface61").findobj(Text)
+    ]
+    assert not {"gaze", "looks at", "head", "blinks"} & {*still}
+
+
+def test_eyes_that_look_to_one_side_are_no_fault() -> None:
+    found = {finding.curve for finding in study(looking()).findings.kept}
+    assert not [curve for curve in found if "Look" in curve or "EyeYaw" in curve]
+
+
+TABLE = load_table("livelinkface61").curves
+COLUMN = {curve.name: column for column, curve in enumerate(TABLE)}
+
+
+def calm(seconds: float = 4.0) -> np.ndarray:
+    """Return curves that move gently, the same on both sides."""
+    times_s = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
+    wave = 0.4 + 0.3 * np.sin(2 * np.pi * 2 * times_s)
+    return np.repeat(wave[:, None], len(TABLE), axis=1).astype(np.float32)
+
+
+def found(curves: np.ndarray, start_s: float = 0.0) -> CurveWarnings:
+    # Mirrored signs (head yaw) would make the same wave uneven: rotations rest here.
+    curves = curves.copy()
+    curves[:, COLUMN["HeadYaw"] :] = 0.0
+    return find_warnings(curves, TABLE, RATE_HZ, start_s)
+
+
+def test_a_calm_take_has_no_findings() -> None:
+    result = found(calm())
+    assert result.kept == ()
+    assert sum(result.counts.values()) == 0
+
+
+def test_a_value_on_its_limit_is_clipped() -> None:
+    curves = calm()
+    curves[:, COLUMN["JawOpen"]] = np.minimum(curves[:, COLUMN["JawOpen"]] * 2, 1.0)
+    kept = found(curves).kept
+    assert {finding.kind for finding in kept} == {"clipped"}
+    assert kept[0].size == pytest.approx(kept[0].end_s - kept[0].start_s)
+    assert len(kept) == 8, "once a cycle of the 2 Hz wave"
+
+
+def test_a_short_closure_is_no_clipping() -> None:
+    curves = calm()
+    curves[:, COLUMN["MouthClose"]] = 0.4
+    curves[::40, COLUMN["MouthClose"]] = 0.45
+    curves[50:52, COLUMN["MouthClose"]] = [0.7, 0.7]
+    assert found(curves).counts["clipped"] == 0
+
+
+def test_a_curve_that_stands_still_away_from_rest_is_stuck() -> None:
+    curves = calm()
+    curves[50:120, COLUMN["MouthPucker"]] = curves[50, COLUMN["MouthPucker"]]
+    finding = next(f for f in found(curves).kept if f.kind == "stuck")
+    assert (finding.curve, finding.start_s) == ("MouthPucker", 1.0)
+    assert finding.size == pytest.approx(69 / RATE_HZ)
+    curves[:, COLUMN["MouthPucker"]] = 0.0
+    assert found(curves).counts["stuck"] == 0, "at rest is no fault"
+
+
+def test_a_side_of_its_own_is_told_once() -> None:
+    curves = calm()
+    curves[100:130, COLUMN["MouthSmileRight"]] += 0.3
+    uneven = [f for f in found(curves).kept if f.kind == "uneven"]
+    assert [f.curve for f in uneven] == ["MouthSmileLeft"]
+    assert (uneven[0].start_s, uneven[0].end_s) == (2.0, 2.6)
+    assert uneven[0].size == pytest.approx(0.3, abs=1e-5)
+
+
+def test_a_step_is_told_at_its_time_and_not_again_as_jerk() -> None:
+    curves = calm()
+    curves[100:, COLUMN["CheekPuff"]] = 0.98 * (curves[100:, COLUMN["CheekPuff"]] > 0)
+    result = found(curves, start_s=10.0)
+    step = next(f for f in result.kept if f.kind == "step")
+    assert step.curve == "CheekPuff"
+    assert step.start_s == pytest.approx(10 + 99.5 / RATE_HZ)
+    assert step.size == pytest.approx((0.98 - curves[99, COLUMN["CheekPuff"]]) * RATE_HZ, rel=1e-4)
+    assert result.counts["jerk"] == 0
+
+
+def test_a_tremble_is_jerk() -> None:
+    curves = calm()
+    curves[100:110, COLUMN["JawOpen"]] += np.tile([0.15, -0.15], 5).astype(np.float32)
+    result = found(curves)
+    assert result.counts == {**dict.fromkeys(WARNING_KINDS, 0), "jerk": 1}
+    assert result.kept[0].start_s == pytest.approx(2.0, abs=0.06)
+
+
+def test_what_is_kept_is_bounded_and_everything_is_counted() -> None:
+    curves = np.tile(np.float32([0, 0, 0, 0, 0, 0, 0, 1]), 600)[:, None].repeat(3, axis=1)
+    result = find_warnings(curves, load_table("vrm").curves[:3], RATE_HZ)
+    assert result.counts["step"] == 3 * 600
+    assert len(result.kept) == MOST_KEPT
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 3, 4])
+def test_a_take_of_a_few_rows_is_examined_too(rows: int) -> None:
+    assert find_warnings(calm()[:rows], TABLE, RATE_HZ).kept == ()
+
+
+@pytest.mark.parametrize(("way", "steps"), [(0.6, 0), (0.9, 1)])
+def test_a_lid_may_shut_faster_than_a_mouth_but_not_at_once(way: float, steps: int) -> None:
+    curves = calm()
+    for side in ("Left", "Right"):
+        curves[:, COLUMN[f"EyeBlink{side}"]] = 0.05
+        curves[100:, COLUMN[f"EyeBlink{side}"]] = 0.05 + way
+    assert found(curves).counts["step"] == 2 * steps

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.errors import UserError
-from bridge.plot.picture import View, load_input, make_picture, plan
-from bridge.rig.load import load_rigmap
-from bridge.takes.file import load_take, save_take
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.plot.picture import View, load_input, make_picture, plan
+from cstalk_bridge.rig.load import load_rigmap
+from cstalk_bridge.takes.file import load_take, save_take
 from tests.plot.studies import calm_take, moved
 
 if TYPE_CHECKING:
     from pathlib import Path
+
 
 VIEW = View(load_rigmap("livelinkface61"))
 

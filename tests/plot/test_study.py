@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from bridge.plot.measures import jerk
-from bridge.plot.study import JAW, UNNAMED_REGION, curve_table, examine
-from bridge.rig.load import load_rigmap
-from bridge.takes.take import BLOCK_ROWS, curves
+from cstalk_bridge.plot.measures import jerk
+from cstalk_bridge.plot.study import JAW, UNNAMED_REGION, curve_table, examine
+from cstalk_bridge.rig.load import load_rigmap
+from cstalk_bridge.takes.take import BLOCK_ROWS, curves
 from tests.plot.studies import calm_take, moved, study
 from tests.takes.takes import made_take
 

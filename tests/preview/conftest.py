@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models import load_generator
+from cstalk_bridge.models import load_generator
 from tests.preview.serving import Serving, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from models.generator import Generator
+    from cstalk_bridge.models.cstalk.generator import Generator
 
 
 @pytest.fixture(scope="package")

@@ -13,14 +13,14 @@ from urllib.parse import quote, urlsplit
 import numpy as np
 import soundfile
 
-from bridge.preview.opening import Preview, open_preview
-from bridge.preview.spec import PreviewSpec
+from cstalk_bridge.config.servers import PreviewConfig
+from cstalk_bridge.preview.server import Preview, open_preview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from models.generator import Generator
+    from cstalk_bridge.models.cstalk.generator import Generator
 
 PATIENCE_S = 60.0
 
@@ -108,7 +108,7 @@ class Serving:
 @contextmanager
 def serve(generator: Generator, host: str = "127.0.0.1:0", **more: Any) -> Iterator[Serving]:
     token = more.pop("token", None)
-    spec = PreviewSpec.parse(host, token)
+    spec = PreviewConfig.parse(host, token)
     with open_preview(spec, load=lambda: generator, **more) as preview:
         serving = Serving(preview)
         preview.start(serving.notices.append)

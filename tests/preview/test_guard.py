@@ -13,7 +13,8 @@ from tests.preview.serving import Serving, serve
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from models.generator import Generator
+    from cstalk_bridge.models.cstalk.generator import Generator
+
 
 SESSION = "/api/session"
 

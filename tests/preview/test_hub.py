@@ -6,9 +6,8 @@ import threading
 import numpy as np
 import pytest
 
-from bridge.clock.tick import Tick
-from bridge.preview.hub import HEADER, MAX_CLIENTS, Hub
-from bridge.preview.link import PreviewLink
+from cstalk_bridge.preview.hub import HEADER, MAX_CLIENTS, Hub, PreviewLink
+from cstalk_bridge.timecode.tick import Tick
 
 CURVES = tuple("abc")
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from bridge.face.alive.living import lay
-from bridge.frame import Frame, neutral_board
-from bridge.rig.load import load_rigmap
+from cstalk_bridge.face.procedural.compose import overlay
+from cstalk_bridge.frame import Frame, neutral_board
+from cstalk_bridge.rig.load import load_rigmap
 from tests.preview.browsing import Visit, browsing, changed, needs_chromium, visiting
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def curves(yaw_deg: float, head_rad: float) -> dict[str, float]:
     numbers = np.array([yaw_deg, 0.0, 0.0, 0.0, 0.0], dtype=np.float32)
     head = np.array([head_rad, 0.0, 0.0, 0.0, 0.0, 0.0], dtype=np.float32)
     rigmap = load_rigmap("livelinkface61")
-    values = rigmap.apply(Frame(0.0, lay(neutral_board(), numbers), head)).tolist()
+    values = rigmap.apply(Frame(0.0, overlay(neutral_board(), numbers), head)).tolist()
     known = dict(zip(rigmap.outputs, values, strict=True))
     return {name: value for name, value in known.items() if "Look" in name or "Head" in name}
 

@@ -7,20 +7,20 @@ import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from bridge import daemon
-from bridge.audio.spec import AudioSpec
-from bridge.config.schema import Config, SubjectConfig
-from bridge.control.desk import Desk
-from bridge.face.alive.levels import AS_GENERATED, AS_MADE
-from bridge.links.spec import LinkSpec
-from tests.links.receiving import receiver
+from cstalk_bridge import daemon
+from cstalk_bridge.audio.config import AudioConfig
+from cstalk_bridge.config.schema import Config, SubjectConfig
+from cstalk_bridge.control.controller import Controller
+from cstalk_bridge.face.procedural.compose import AS_GENERATED, AS_MADE
+from cstalk_bridge.outputs.config import LinkConfig
+from tests.outputs.receiving import receiver
 from tests.preview.browsing import PATIENCE_S, Visit, browsing, changed, needs_chromium, visiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.links.target import Target
-    from bridge.monitor.metrics import Metrics
+    from cstalk_bridge.monitor.metrics import Metrics
+    from cstalk_bridge.outputs.udp import Target
 
 pytestmark = needs_chromium
 
@@ -28,15 +28,15 @@ NAMES = ("Anna", "Zoë <b>")
 
 
 def config(target: Target) -> Config:
-    links = (LinkSpec(protocol="livelink-face", targets=(target,)),)
+    links = (LinkConfig(protocol="livelink-face", targets=(target,)),)
     subjects = tuple(
-        SubjectConfig(name=name, audio=AudioSpec(input="test"), links=links) for name in NAMES
+        SubjectConfig(name=name, audio=AudioConfig(input="test"), links=links) for name in NAMES
     )
     given = {"device": "cpu", "dashboard": False, "subjects": subjects, "preview": ":0"}
     return Config.model_validate(given)
 
 
-def steer(visit: Visit, desk: Desk) -> None:
+def steer(visit: Visit, desk: Controller) -> None:
     """Choose emotions with the mouse, a slider and keys, and see what others choose."""
     page = visit.page
     first, second = (desk.subject(name) for name in NAMES)
@@ -78,7 +78,7 @@ def test_subjects_of_a_daemon_move_and_fall_silent_with_it() -> None:
 
     with receiver() as target, browsing() as browser:
         given = config(target.target)
-        desk = Desk()
+        desk = Controller()
         run = threading.Thread(
             target=lambda: daemon.run(given, desk=desk, stop=stop, watch=watch, is_urgent=False)
         )

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from bridge.audio.opening import SPEECH_PATH
+from cstalk_bridge.audio.inputs import SPEECH_PATH
 from tests.preview.browsing import Visit, browsing, changed, needs_chromium, visiting
 from tests.preview.serving import serve
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from models.generator import Generator
+    from cstalk_bridge.models.cstalk.generator import Generator
 
 pytestmark = needs_chromium
 

@@ -14,9 +14,9 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.audio.file import AUDIO_SUFFIXES
-from bridge.errors import UserError
-from bridge.preview.recordings import (
+from cstalk_bridge.audio.file import AUDIO_SUFFIXES
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.preview.recordings import (
     MAX_LABEL,
     MAX_RECORDINGS,
     Recording,
@@ -25,12 +25,13 @@ from bridge.preview.recordings import (
     new_id,
     suffix_of,
 )
-from bridge.takes.sound import SampledSound
+from cstalk_bridge.takes.sound import SampledSound
 from tests.preview.serving import Serving, voice, wav
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
 
 HOSTILE = (
     "two words.wav",

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from models.generator import Generator
+    from cstalk_bridge.models.cstalk.generator import Generator
+
 
 OURS = b"target: custom\ncurves:\n  A: {offset: 0.5}\n"
 

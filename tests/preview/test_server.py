@@ -14,16 +14,16 @@ from urllib.request import urlopen
 
 import pytest
 
-from bridge.errors import UserError
-from bridge.preview.page import FOLDER
-from bridge.rig.load import SHIPPED
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.preview.application import PAGE_FOLDER
+from cstalk_bridge.rig.load import SHIPPED
 from tests.preview.serving import Serving, serve, voice, wav
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from models.generator import Generator
+    from cstalk_bridge.models.cstalk.generator import Generator
 
 
 def test_a_port_in_use_is_told_with_a_remedy(serving: Serving, generator: Generator) -> None:
@@ -55,11 +55,11 @@ def test_the_page_is_served_with_its_content_as_tag(serving: Serving) -> None:
     page = serving.ask("/")
     assert page.status == 200
     assert page.headers["content-type"].startswith("text/html")
-    assert page.body == (FOLDER / "index.html").read_bytes()
+    assert page.body == (PAGE_FOLDER / "index.html").read_bytes()
     same = {"If-None-Match": page.headers["etag"]}
     assert serving.ask("/", headers=same).status == 304
-    for path in FOLDER.rglob("*.js"):
-        answer = serving.ask(f"/page/{path.relative_to(FOLDER).as_posix()}")
+    for path in PAGE_FOLDER.rglob("*.js"):
+        answer = serving.ask(f"/page/{path.relative_to(PAGE_FOLDER).as_posix()}")
         assert answer.headers["content-type"].startswith("text/javascript")
         assert answer.body == path.read_bytes()
 
@@ -122,7 +122,7 @@ def test_a_head_that_cannot_be_shown_is_told(generator: Generator, tmp_path: Pat
 def command(*words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run `cstalk-bridge preview`; yield it and the address it prints."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "bridge", "preview", "--port", "0", "--no-open", *words],
+        [sys.executable, "-m", "cstalk_bridge", "preview", "--port", "0", "--no-open", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -153,7 +153,15 @@ def test_the_command_serves_before_torch_is_loaded_and_ends_at_once(tmp_path: Pa
 
 def test_the_command_tells_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
-    words = [sys.executable, "-m", "bridge", "preview", str(tmp_path / "notes.txt"), "--port", "0"]
+    words = [
+        sys.executable,
+        "-m",
+        "cstalk_bridge",
+        "preview",
+        str(tmp_path / "notes.txt"),
+        "--port",
+        "0",
+    ]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert "notes.txt" in done.stderr

@@ -7,18 +7,18 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from bridge.errors import Problem, UserError
-from bridge.face.alive.levels import AS_MADE
-from bridge.preview.recordings import Recording, new_id
-from bridge.preview.takes import MAX_HELD_S, MAX_TAKES, Entry, Takes, entry_of
-from bridge.takes.emotions import EmotionCourse, Key
-from bridge.takes.settings import Settings
-from bridge.takes.sound import SampledSound
-from bridge.takes.take import Take, still_head
-from models.emotions import MOUTH_GUARD
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory, Keyframe
+from cstalk_bridge.face.procedural.compose import AS_MADE
+from cstalk_bridge.models.emotions import MOUTH_GUARD
+from cstalk_bridge.preview.recordings import Recording, new_id
+from cstalk_bridge.preview.takes import MAX_HELD_S, MAX_TAKES, TakeEntry, Takes, entry_of
+from cstalk_bridge.takes.generate import GenerationConfig
+from cstalk_bridge.takes.sound import SampledSound
+from cstalk_bridge.takes.take import Take, still_head
 
 
-def ready(seconds: float = 1.0) -> Entry:
+def ready(seconds: float = 1.0) -> TakeEntry:
     rows = round(50 * seconds)
     return entry_of(Take("x", (), np.zeros((rows, 0), np.float32), still_head(rows)), None)
 
@@ -34,9 +34,9 @@ def test_what_a_take_says_of_its_making_is_used_within_its_limits_alone(value: o
     json.dumps(info, allow_nan=False)
 
 
-def generating() -> Entry:
+def generating() -> TakeEntry:
     sound = SampledSound(np.zeros(8000, np.float32), 8000)
-    return Entry("x", Recording(new_id(), "x", sound), Settings())
+    return TakeEntry("x", Recording(new_id(), "x", sound), GenerationConfig())
 
 
 def test_the_least_recently_used_take_makes_room() -> None:
@@ -106,7 +106,9 @@ def test_takes_are_added_and_used_by_many_threads() -> None:
 
 def test_what_is_told_of_a_take() -> None:
     entry = generating()
-    entry.settings = Settings(EmotionCourse((Key(at_s=1.0, emotion={"sad": 1.0}),)), 60, 0.2)
+    entry.settings = GenerationConfig(
+        EmotionTrajectory((Keyframe(at_s=1.0, emotion={"sad": 1.0}),)), 60, 0.2
+    )
     entry.state, entry.problems = "failed", (Problem("x.wav", "broken", "mend it"),)
     info = entry.info()
     assert info["problems"] == [{"where": "x.wav", "what": "broken", "remedy": "mend it"}]

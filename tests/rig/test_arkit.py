@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bridge.frame import HEAD_AXES, Frame
-from bridge.rig.load import load_rigmap
-from bridge.rig.tables import ARKIT_MAP, STOCK_MAP, load_table
-from models.board import CHANNELS
+from cstalk_bridge.frame import HEAD_AXES, Frame
+from cstalk_bridge.models.board import CHANNELS
+from cstalk_bridge.rig.curves import ARKIT_MAP, STOCK_MAP, load_table
+from cstalk_bridge.rig.load import load_rigmap
 from tests.rig.test_shipped import SPEECH, both_sides, frame_of, lips
 
 SHAPES = [curve.name for curve in load_table("livelinkface61").curves[:52]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import time
@@ -12,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.frame import HEAD_AXES, Frame
-from bridge.rig.load import load_rigmap, shipped_names
-from bridge.rig.tables import load_table
-from models.board import CHANNELS, INDEX
+from cstalk_bridge.frame import HEAD_AXES, Frame
+from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS
+from cstalk_bridge.rig.curves import load_table
+from cstalk_bridge.rig.load import load_rigmap, shipped_names
+from cstalk_bridge.rig.rigmap import OneEuro, OneEuroState
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,7 +29,7 @@ def frame_of(time_s: float = 0.0, **channels: float) -> Frame:
         if word.startswith("head_"):
             frame.head[HEAD_AXES.index(word.removeprefix("head_"))] = value
         else:
-            frame.board[INDEX["CTRL_" + word.replace("__", ".")]] = value
+            frame.board[CHANNEL_INDEX["CTRL_" + word.replace("__", ".")]] = value
     return frame
 
 
@@ -99,7 +101,7 @@ def test_whatever_comes_in_finite_values_within_range_go_out(name):
 def test_a_frame_is_not_written_to():
     frame = frame_of(C_jaw__ty=2.0)
     load_rigmap("metahuman").apply(frame)
-    assert frame.board[INDEX["CTRL_C_jaw.ty"]] == 2.0
+    assert frame.board[CHANNEL_INDEX["CTRL_C_jaw.ty"]] == 2.0
 
 
 def test_halves_weights_gain_and_offset(tmp_path):
@@ -172,7 +174,7 @@ def test_applying_a_full_map_costs_little():
 
 def test_checking_maps_loads_neither_torch_nor_rich():
     code = (
-        "import sys; from bridge.rig.report import check_files; "
+        "import sys; from cstalk_bridge.rig.load import check_files; "
         "assert not check_files(['metahuman']).problems; "
         "print(sorted({'torch', 'rich', 'sounddevice'} & set(sys.modules)))"
     )
@@ -224,3 +226,62 @@ def test_an_applier_goes_over_to_a_map_that_was_changed(tmp_path) -> None:
     with pytest.raises(ValueError, match="other outputs"):
         applier.change(custom(tmp_path, "wide: CTRL_C_jaw.ty"))
     assert applier.rigmap is after
+
+
+class ScalarOneEuro:
+    """One value, one object, textbook form."""
+
+    def __init__(self, min_cutoff_hz: float, beta: float) -> None:
+        self.min_cutoff_hz, self.beta = min_cutoff_hz, beta
+        self.last = self.slope = self.time_s = None
+
+    @staticmethod
+    def alpha(cutoff_hz: float, period_s: float) -> float:
+        tau_s = 1 / (2 * math.pi * cutoff_hz)
+        return 1 / (1 + tau_s / period_s)
+
+    def __call__(self, value: float, time_s: float) -> float:
+        if self.last is None:
+            self.last, self.slope, self.time_s = value, 0.0, time_s
+            return value
+        period_s = time_s - self.time_s
+        alpha = self.alpha(1.0, period_s)
+        self.slope = alpha * (value - self.last) / period_s + (1 - alpha) * self.slope
+        alpha = self.alpha(self.min_cutoff_hz + self.beta * abs(self.slope), period_s)
+        self.last = alpha * value + (1 - alpha) * self.last
+        self.time_s = time_s
+        return self.last
+
+
+def test_equals_the_scalar_filter_on_uneven_times():
+    rng = np.random.default_rng(5)
+    cutoffs, betas = rng.uniform(0.2, 20, 40), rng.uniform(0, 2, 40)
+    scalars = [ScalarOneEuro(c, b) for c, b in zip(cutoffs, betas, strict=True)]
+    filters, state, time_s = OneEuro(cutoffs, betas), OneEuroState(), 100.0
+    for _ in range(200):
+        values = rng.normal(size=40).astype(np.float32)
+        expected = [scalar(float(v), time_s) for scalar, v in zip(scalars, values, strict=True)]
+        np.testing.assert_allclose(filters.step(state, values, time_s), expected, rtol=1e-9)
+        time_s += rng.uniform(0.004, 0.05)
+
+
+def test_holds_while_time_stands_still_and_starts_afresh_after_reset():
+    filters, state = OneEuro(np.array([1.0]), np.array([0.0])), OneEuroState()
+    zero, one = np.zeros(1, np.float32), np.ones(1, np.float32)
+    assert filters.step(state, zero, 5.0) == 0.0
+    assert filters.step(state, one, 5.0) == 0.0
+    assert filters.step(state, one, 4.0) == 0.0
+    assert 0.0 < filters.step(state, one, 5.1)[0] < 1.0
+    state.reset()
+    assert filters.step(state, one, 4.0) == 1.0
+
+
+def test_beta_trades_lag_for_jitter():
+    step = np.ones(1, np.float32)
+    reached = []
+    for beta in (0.0, 1.0):
+        filters, state = OneEuro(np.array([1.0]), np.array([beta])), OneEuroState()
+        filters.step(state, step * 0, 0.0)
+        reached.append(filters.step(state, step, 1 / 60)[0])
+    assert reached[0] == pytest.approx(1 / (1 + 60 / (2 * math.pi)))
+    assert reached[1] > reached[0] * 2

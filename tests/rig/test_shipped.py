@@ -7,13 +7,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from bridge.face.alive.living import lay
-from bridge.frame import HEAD_AXES, Frame, neutral_board
-from bridge.links.metahuman.frame import CONTROLS, HEAD_POSE
-from bridge.rig.load import load_rigmap, shipped_names
-from bridge.rig.sources import parse_source
-from bridge.rig.tables import load_table
-from models.board import AUDIO_DRIVEN, CHANNELS, INDEX
+from cstalk_bridge.face.procedural.compose import overlay
+from cstalk_bridge.frame import HEAD_AXES, Frame, neutral_board
+from cstalk_bridge.models.board import AUDIO_DRIVEN, CHANNEL_INDEX, CHANNELS
+from cstalk_bridge.outputs.metahuman.frame import CONTROLS, HEAD_POSE
+from cstalk_bridge.rig.curves import load_table, parse_source
+from cstalk_bridge.rig.load import load_rigmap, shipped_names
 
 PREFIX = "CTRL_expressions_"
 FOUR_LIPS = ("UL", "UR", "DL", "DR")
@@ -116,7 +115,7 @@ SPEECH: dict[str, tuple[dict[str, float], float]] = {
 def frame_of(channels: dict[str, float]) -> Frame:
     frame = Frame(0.0)
     for name, value in channels.items():
-        frame.board[INDEX[name]] = value
+        frame.board[CHANNEL_INDEX[name]] = value
     return frame
 
 
@@ -332,7 +331,7 @@ def looking_left_and_up() -> Frame:
     """A face which turns eyes and head to its left and up, and its head to its right shoulder."""
     numbers = np.array([20.0, 6.0, 0.0, 0.0, 0.0], dtype=np.float32)
     head = np.array([0.2, 0.1, 0.05, 1.0, 2.0, 3.0], dtype=np.float32)
-    return Frame(0.0, lay(neutral_board(), numbers), head)
+    return Frame(0.0, overlay(neutral_board(), numbers), head)
 
 
 def test_eyes_and_head_turn_the_same_way_in_every_map():

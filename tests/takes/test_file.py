@@ -15,11 +15,11 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.clock.rate import FRAME_RATES
-from bridge.errors import UserError
-from bridge.takes.emotions import EmotionCourse, Key
-from bridge.takes.file import load_take, save_take
-from bridge.takes.sound import open_sound
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory, Keyframe
+from cstalk_bridge.takes.file import load_take, save_take
+from cstalk_bridge.takes.sound import open_sound
+from cstalk_bridge.timecode.smpte import FRAME_RATES
 from tests.takes.takes import made_take
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     start=st.integers(0, 5_184_000),
 )
 def test_what_is_saved_is_loaded(tmp_path: Path, rows, slate, rate, number, start) -> None:
-    emotions = EmotionCourse((Key(at_s=0.5, emotion={"sad": 1.2}, over_s=0.1),))
+    emotions = EmotionTrajectory((Keyframe(at_s=0.5, emotion={"sad": 1.2}, over_s=0.1),))
     take = replace(
         made_take(rows, slate=slate, rate=rate), number=number, start=start, emotions=emotions
     )

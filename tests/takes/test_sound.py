@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,13 +11,19 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.audio.dc_block import DcBlock
-from bridge.audio.file import FileSource
-from bridge.audio.listener import Listener
-from bridge.errors import UserError
-from bridge.takes.hearing import heard
-from bridge.takes.sound import PIECE_S, SampledSound, open_sound, pieces
-from tests.render.recordings import speech
+from cstalk_bridge.audio.file import FileSource
+from cstalk_bridge.audio.preprocessing import DcBlock, Preprocessor
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.takes.sound import (
+    PIECE_S,
+    EncodedSound,
+    SampledSound,
+    encode_flac,
+    network_input,
+    open_sound,
+    pieces,
+)
+from tests.takes.render.recordings import speech
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,8 +134,8 @@ def test_live_and_offline_hear_the_same_whatever_is_constant_in_it(
     voice = 0.7 * samples[:32_000]
     path = tmp_path / "offset.wav"
     soundfile.write(path, voice + offset, 16_000, subtype="FLOAT")
-    offline = np.concatenate([*heard(open_sound(path))])
-    source, listener = FileSource(path, now=lambda: 0.0), Listener(16_000)
+    offline = np.concatenate([*network_input(open_sound(path))])
+    source, listener = FileSource(path, now=lambda: 0.0), Preprocessor(16_000)
     source.start()
     live = []
     for number in range(1, 110):
@@ -138,3 +147,42 @@ def test_live_and_offline_hear_the_same_whatever_is_constant_in_it(
     assert np.abs(streamed - offline).max() < 1e-5
     assert abs(offline.mean()) < 1e-3
     assert np.abs(offline - DcBlock(16_000).push(voice)).max() < 1e-5
+
+
+SAMPLES = np.sin(np.arange(30_000) / 9).astype(np.float32) / 2
+
+
+class Damaged(SampledSound):
+    def read(self, _start: int, _count: int) -> np.ndarray:
+        raise UserError(Problem("x.wav", "damaged"))
+
+
+def test_what_is_encoded_ahead_is_what_is_encoded_now_as_often_as_asked() -> None:
+    sound = SampledSound(SAMPLES, 16_000)
+    with ThreadPoolExecutor(1) as threads:
+        ahead = EncodedSound(sound, threads)
+        for _ in range(2):
+            with ahead.flac() as flac, encode_flac(sound) as expected:
+                assert flac.read() == expected.read()
+    with encode_flac(sound) as flac:
+        decoded, rate_hz = soundfile.read(flac, dtype="float32")
+    assert rate_hz == 16_000
+    assert np.abs(decoded - SAMPLES).max() < 1e-4
+    assert (ahead.read(5, 7) == SAMPLES[5:12]).all()
+
+
+def test_what_nobody_asks_for_is_closed() -> None:
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        with ThreadPoolExecutor(1) as threads:
+            EncodedSound(SampledSound(SAMPLES, 16_000), threads)
+            gc.collect()
+        gc.collect()
+    assert [str(warning.message) for warning in warned] == []
+
+
+def test_damage_is_told_to_who_asks() -> None:
+    with ThreadPoolExecutor(1) as threads:
+        ahead = EncodedSound(Damaged(SAMPLES, 16_000), threads)
+        with pytest.raises(UserError, match="damaged"):
+            ahead.flac()

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.clock.rate import FRAME_RATES
-from bridge.frame import Frame, neutral_board
-from bridge.rig.load import load_rigmap
-from bridge.takes.take import BLOCK_ROWS, curve_blocks, curves
-from models.board import INDEX
+from cstalk_bridge.frame import Frame, neutral_board
+from cstalk_bridge.models.board import CHANNEL_INDEX
+from cstalk_bridge.rig.load import load_rigmap
+from cstalk_bridge.takes.take import BLOCK_ROWS, curve_blocks, curves
+from cstalk_bridge.timecode.smpte import FRAME_RATES
 from tests.takes.takes import made_take
 
 
@@ -23,7 +23,7 @@ def test_the_whole_board_has_each_channel_at_its_place() -> None:
     take = made_take(10)
     board = take.whole_board(slice(2, 5))
     assert board.shape == (3, 174)
-    places = [INDEX[name] for name in take.channels]
+    places = [CHANNEL_INDEX[name] for name in take.channels]
     assert (board[:, places] == take.board[2:5]).all()
     at_rest = neutral_board(3)
     assert at_rest.sum() == 3 * 2

@@ -1,1 +1,1 @@
-"""Inputs as nobody well-meaning makes them, and the doors at which they are tried."""
+"""Section `fuzz`: random malformed inputs, and the targets at which they are tried."""

@@ -1,4 +1,4 @@
-"""Valid inputs of every kind, from which the others are made."""
+"""The seed corpus: valid inputs of every kind, from which the others are made."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bridge.bench.clients import request
-from bridge.control.commands import COMMANDS
-from bridge.control.phone_messages import MESSAGES
-from bridge.links.osc import encode_message
-from bridge.rig.load import SHIPPED
-from bridge.takes.emotions import COLUMNS
+from cstalk_bridge.bench.clients import request
+from cstalk_bridge.control.commands import COMMANDS
+from cstalk_bridge.control.phone_app import MESSAGES
+from cstalk_bridge.face.emotion_trajectory import SIDECAR_COLUMNS
+from cstalk_bridge.outputs.osc_messages import encode_message
+from cstalk_bridge.rig.load import SHIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.control.parameters import Parameter
+    from cstalk_bridge.control.commands import Parameter
+
 
 SUBJECT = "Bench"
 RATES_HZ = (8_000, 16_000, 44_100)
@@ -53,7 +54,7 @@ subjects:
 """
 
 EMOTIONS = f"""\
-{",".join(COLUMNS)}
+{",".join(SIDECAR_COLUMNS)}
 0,neutral,
 2.5,"happy:0.8, surprised:0.2",1.5
 4,sad,0
@@ -93,12 +94,12 @@ def rigmaps() -> tuple[bytes, ...]:
 @cache
 def takes() -> tuple[bytes, ...]:
     """Return short takes, with sound and without."""
-    from bridge.clock.rate import FRAME_RATES
-    from bridge.takes.emotions import EmotionCourse
-    from bridge.takes.file import write_take
-    from bridge.takes.sound import SampledSound
-    from bridge.takes.take import Take
-    from models.board import CHANNELS
+    from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory
+    from cstalk_bridge.models.board import CHANNELS
+    from cstalk_bridge.takes.file import write_take
+    from cstalk_bridge.takes.sound import SampledSound
+    from cstalk_bridge.takes.take import Take
+    from cstalk_bridge.timecode.smpte import FRAME_RATES
 
     made = []
     for sound in (None, SampledSound(np.zeros(1600, dtype=np.float32), 16_000)):
@@ -112,7 +113,7 @@ def takes() -> tuple[bytes, ...]:
             board=np.zeros((5, len(CHANNELS)), dtype=np.float32),
             head=np.zeros((5, 6), dtype=np.float32),
             sound=sound,
-            emotions=EmotionCourse.constant({"happy": 0.5}),
+            emotions=EmotionTrajectory.constant({"happy": 0.5}),
             making={"seed": 1},
         )
         write_take(take, file)

@@ -1,5 +1,3 @@
-"""Contact sheets: made faces as pictures, for the eye that judges them.
+"""Contact sheets: predicted faces as pictures, to be judged by eye.
 
-`draw.py` has the list; each other module makes the sheets of one question from the same recordings
-that the suites measure. `canvas.py` puts pictures side by side, `studio.py` takes them.
-"""
+Every kind of sheet yields (name, `Sheet`); `draw` writes them as PNG files."""

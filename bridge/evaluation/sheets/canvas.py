@@ -1,4 +1,4 @@
-"""Pictures in rows, with words beside and below them, as one PNG."""
+"""A contact sheet: rows of captioned pictures, rendered as one PNG."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bridge.plot.theme import FONT
+from cstalk_bridge.plot.panels import FONT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+
+if TYPE_CHECKING:
     Picture = NDArray[np.uint8]
 
 PAPER, INK, FAINT, REAL = "#0d1117", "#e6edf3", "#9da7b3", "#f0a35e"

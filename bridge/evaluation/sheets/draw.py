@@ -1,30 +1,36 @@
-"""All contact sheets of the networks that are asked for, as PNG files in a folder."""
+"""Draws all contact sheets of the requested networks as PNG files in a folder."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.errors import Problem, UserError
-from bridge.evaluation.measured_head import HeadInMm
-from bridge.evaluation.sheets.angles import angle_sheets
-from bridge.evaluation.sheets.canvas import png_of
-from bridge.evaluation.sheets.emotions import effort_sheets, emotion_sheets
-from bridge.evaluation.sheets.phones import phone_sheets
-from bridge.evaluation.sheets.studio import Stage, Studio
-from bridge.evaluation.sheets.words import by_sheets, stranger_sheets, word_sheets
-from bridge.heads.library import OWN_ID
-from models.evaluation.entrants import RULE, entrants_of
-from models.evaluation.recordings import Folders, MissingDataError
-from models.timing import DEFAULT_LOOKAHEAD_MS
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.evaluation.adapters import HeadInMm
+from cstalk_bridge.evaluation.sheets.canvas import png_of
+from cstalk_bridge.evaluation.sheets.faces import SheetContext, SheetHead
+from cstalk_bridge.evaluation.sheets.kinds import (
+    angle_sheets,
+    by_sheets,
+    effort_sheets,
+    emotion_sheets,
+    phone_sheets,
+    stranger_sheets,
+    word_sheets,
+)
+from cstalk_bridge.heads.library import OWN_ID
+from cstalk_bridge.models.evaluation.candidates import RULE, open_candidates
+from cstalk_bridge.models.evaluation.recordings import Folders, MissingDataError
+from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from bridge.evaluation.sheets.canvas import Sheet
-    from models.evaluation.options import Request
+    from cstalk_bridge.evaluation.sheets.canvas import Sheet
+    from cstalk_bridge.models.evaluation.request import EvaluationRequest
 
-SHEETS: dict[str, Callable[[Studio], Iterator[tuple[str, Sheet]]]] = {
+
+SHEETS: dict[str, Callable[[SheetContext], Iterator[tuple[str, Sheet]]]] = {
     "emotions": emotion_sheets,
     "angles": angle_sheets,
     "phones": phone_sheets,
@@ -36,7 +42,7 @@ SHEETS: dict[str, Callable[[Studio], Iterator[tuple[str, Sheet]]]] = {
 """What makes each kind; the first two need no recordings but the bundled one."""
 
 
-def draw_sheets(request: Request, head: HeadInMm, tell: Callable[[str], None]) -> None:
+def draw_sheets(request: EvaluationRequest, head: HeadInMm, tell: Callable[[str], None]) -> None:
     """Draw all sheets into `request.sheets`, of several networks each into a folder of its name.
 
     Faces are shown on `head` and on our own, at the asked look-ahead that is nearest to the usual
@@ -46,22 +52,22 @@ def draw_sheets(request: Request, head: HeadInMm, tell: Callable[[str], None]) -
     folder = request.sheets
     if folder is None:
         return
-    stages = [Stage(head)]
+    stages = [SheetHead(head)]
     if head.name != OWN_ID:
-        stages.append(Stage(HeadInMm.open(None)))
+        stages.append(SheetHead(HeadInMm.open(None)))
     nearest_ms = min(request.lookaheads_ms, key=lambda ms: abs(ms - DEFAULT_LOOKAHEAD_MS))
     networks = {
         entrant.maker.name: entrant.maker
-        for entrant in reversed(entrants_of(request))
+        for entrant in reversed(open_candidates(request))
         if entrant.kind != RULE
     }
     for name, maker in networks.items():
         data = Folders(request.data, request.cache)
-        studio = Studio(maker, nearest_ms, data, tuple(stages))
+        studio = SheetContext(maker, nearest_ms, data, tuple(stages))
         _draw(studio, folder / name if len(networks) > 1 else folder, tell)
 
 
-def _draw(studio: Studio, folder: Path, tell: Callable[[str], None]) -> None:
+def _draw(studio: SheetContext, folder: Path, tell: Callable[[str], None]) -> None:
     for kind, sheets in SHEETS.items():
         try:
             for name, sheet in sheets(studio):

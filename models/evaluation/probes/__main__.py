@@ -1,4 +1,5 @@
-"""`python -m models.evaluation.probes`: a table of what features tell of people nobody trained on.
+"""`python -m cstalk_bridge.models.evaluation.probes`: a table of what features tell of people
+nobody trained on.
 
 Columns: rows of speech whose phone is told right and p b m heard at 3 % false alarms, each for
 RAVDESS's 20 actors and for the held-out synthetic voices; r with lip gap, width and protrusion of
@@ -14,22 +15,28 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from models.encoder.network import RIGHT_HOPS
-from models.encoder.weights import load
-from models.errors import WeightsError
-from models.evaluation.probes import material
-from models.evaluation.probes.features import encoded, log_mel, phone_head, teacher_layer
-from models.evaluation.probes.figures import figures_of
-from models.evaluation.recordings import Folders, MissingDataError
-from models.shipped import DEFAULT_PATH
-from models.training.encoder.whisper import read
-from models.weights_file import load as load_generator
+from cstalk_bridge.models.encoder.network import RIGHT_HOPS
+from cstalk_bridge.models.encoder.weights import load_encoder
+from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.evaluation.probes import material
+from cstalk_bridge.models.evaluation.probes.material import (
+    encoded,
+    log_mel,
+    phone_head,
+    whisper_layer,
+)
+from cstalk_bridge.models.evaluation.probes.probe import probe_figures
+from cstalk_bridge.models.evaluation.recordings import Folders, MissingDataError
+from cstalk_bridge.models.loading import DEFAULT_PATH
+from cstalk_bridge.models.loading import load_streaming_network as load_generator
+from cstalk_bridge.models.training.encoder.whisper import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from models.evaluation.probes.features import Features
-    from models.evaluation.probes.figures import Figures
+    from cstalk_bridge.models.evaluation.probes.material import Features
+    from cstalk_bridge.models.evaluation.probes.probe import Figures
+
 
 HEADER = (
     "| features | future [ms] | phones: actors [%] | voices [%] | p b m: actors [%] | voices [%]"
@@ -44,9 +51,9 @@ def kinds(options: argparse.Namespace) -> Iterator[Features]:
         yield phone_head(load_generator(DEFAULT_PATH, torch.device("cpu"))[0])
         checkpoint = options.data / "whisper_tiny_en/encoder_f16.npz"
         if checkpoint.exists():
-            yield teacher_layer(read(checkpoint))
+            yield whisper_layer(read(checkpoint))
     for path in options.encoder:
-        encoder = load(path)[0]
+        encoder = load_encoder(path)[0]
         for delay in options.delay or range(len(RIGHT_HOPS)):
             yield encoded(path.stem, encoder, delay)
 
@@ -67,7 +74,7 @@ def line(features: Features, figures: Figures) -> str:
 def main() -> None:
     """Probe, printing a line as soon as it is known."""
     parser = argparse.ArgumentParser(
-        prog="python -m models.evaluation.probes",
+        prog="python -m cstalk_bridge.models.evaluation.probes",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -76,20 +83,25 @@ def main() -> None:
     add("--delay", type=int, action="append", choices=range(len(RIGHT_HOPS)))
     add("--only-encoders", action="store_true", help="nothing beside them")
     add("--data", type=Path, default=Path("../shared/data"))
-    add("--cache", type=Path, default=Path("../cache"), help="what models.training.prepare wrote")
+    add(
+        "--cache",
+        type=Path,
+        default=Path("../cache"),
+        help="what cstalk_bridge.models.training.prepare wrote",
+    )
     add("--most", type=int, default=400, help="clips of each group at most (%(default)s)")
     options = parser.parse_args()
     folders = Folders(options.data, options.cache)
     torch.set_num_threads(1)
     try:
-        taught = material.lessons(folders)
+        taught = material.training_clips(folders)
         actors = material.actors(folders, options.most)
-        voices = material.other_voices(folders, options.most)
+        voices = material.held_out_voices(folders, options.most)
         filmed = material.grid_lips(folders)
         strangers = material.strangers(folders, options.most)
         print(f"{HEADER}\n|{'---|' * (HEADER.count('|') - 1)}", flush=True)
         for features in kinds(options):
-            figures = figures_of(features, taught, actors, voices, filmed, strangers)
+            figures = probe_figures(features, taught, actors, voices, filmed, strangers)
             print(line(features, figures), flush=True)
     except (MissingDataError, WeightsError) as error:
         parser.error(str(error))

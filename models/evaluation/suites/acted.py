@@ -12,20 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.emotions import EMOTIONS
-from models.evaluation.action_units import UNITS, units_of
-from models.evaluation.aligned_voices import ravdess_acted
-from models.evaluation.geometry.heads import needed
-from models.evaluation.geometry.points import BROWS
-from models.evaluation.loading import RAVDESS_EMOTIONS
-from models.evaluation.makers import perform
-from models.evaluation.measures import Finding
-from models.evaluation.metrics.articulation import lips_at_phones
-from models.evaluation.reading import archive_of
-from models.evaluation.recordings import Recording
-from models.evaluation.suites.suite import mean, percentile
-from models.timing import ROW_RATE_HZ, SAMPLE_RATE_HZ
-from models.training.action_units import emotion_of
+from cstalk_bridge.models.emotions import EMOTIONS
+from cstalk_bridge.models.evaluation.measures import Measurement, mean, percentile
+from cstalk_bridge.models.evaluation.multimodal import UNITS, required_head, units_of
+from cstalk_bridge.models.evaluation.predictors import predict_face
+from cstalk_bridge.models.evaluation.recordings import RAVDESS_EMOTIONS, Recording, archive_of
+from cstalk_bridge.models.evaluation.voices import ravdess_acted
+from cstalk_bridge.models.metrics.geometry import BROWS, lips_at_phones
+from cstalk_bridge.models.timing import ROW_RATE_HZ, SAMPLE_RATE_HZ
+from cstalk_bridge.models.training.captured_faces import emotion_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,11 +28,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.evaluation.geometry.heads import MeasuredHead
-    from models.evaluation.geometry.measure import Geometry
-    from models.evaluation.makers import Maker
-    from models.evaluation.recordings import Folders
+    from cstalk_bridge.models.evaluation.multimodal import MeasuredHead
+    from cstalk_bridge.models.evaluation.predictors import Predictor
+    from cstalk_bridge.models.evaluation.recordings import Folders
+    from cstalk_bridge.models.metrics.geometry import Geometry
 
+
+if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 NEUTRAL, CALM = EMOTIONS[0], "calm"
@@ -61,14 +58,14 @@ class Acted:
     is_timed = True
 
     def __init__(self, folders: Folders, most: int, head: MeasuredHead | None) -> None:
-        self._head = needed(head)
+        self._head = required_head(head)
         self.title = f"20 actors: the b of `by`, emotions' action units, in mm, {self._head.name}"
         self._clips = ravdess_acted(folders, most)
         self._real = real_changes(folders.needed("ravdess/action_units_means.npz"))
         frames = folders.needed("ravdess/action_units_frames.npz")
         self._real_sway = dict(_real_sways(frames, self._real))
 
-    def measure(self, maker: Maker, lookahead_ms: int) -> Iterator[Finding]:
+    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
         """Yield shares in percent, gaps in millimetres, likenesses and ratios."""
         lips: dict[str, list[tuple[str, float]]] = {}
         units: dict[str, list[Floats]] = {}
@@ -79,7 +76,7 @@ class Acted:
             phones = clip.phone_rows()
             played = emotion_of(stem) or {}
             faces = {
-                way: perform(maker, clip, lookahead_ms, emotion)
+                way: predict_face(maker, clip, lookahead_ms, emotion)
                 for way, emotion in (("plain", {}), ("own", played))
             }
             for way, face in faces.items():
@@ -108,7 +105,7 @@ class Acted:
     def _geometry(self, face: Floats) -> Geometry:
         return self._head.geometry(self._head.scores(face))
 
-    def _swaying(self, units: Mapping[str, list[Floats]]) -> Iterator[Finding]:
+    def _swaying(self, units: Mapping[str, list[Floats]]) -> Iterator[Measurement]:
         for emotion in EMOTIONS[1:]:
             if emotion in units and emotion in self._real:
                 own = [sway(clip, leading(self._real[emotion])) for clip in units[emotion]]
@@ -116,20 +113,20 @@ class Acted:
             if emotion in self._real_sway:
                 yield mean(f"acted.real_sway_{emotion}", self._real_sway[emotion])
 
-    def _held(self, maker: Maker, lookahead_ms: int) -> Iterator[Finding]:
+    def _held(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
         """Yield gap, brows and corners of a face that keeps silent in an emotion."""
         nothing = np.zeros(round(SILENCE_S * SAMPLE_RATE_HZ), dtype=np.float32)
         for emotion in EMOTIONS:
             silent = Recording("silence", nothing, phones=())
-            face = perform(maker, silent, lookahead_ms, {emotion: 1.0})
+            face = predict_face(maker, silent, lookahead_ms, {emotion: 1.0})
             if face is not None:
                 settled = self._geometry(face[round(SETTLED_S * ROW_RATE_HZ) :])
                 yield mean(f"acted.silent_{emotion}", settled.gap.tolist())
                 brow = settled.brow.mean(0)
                 corners = (settled.corner_left + settled.corner_right) / 2
                 count = len(corners)
-                yield Finding(f"acted.inner_brow_{emotion}", float(brow[INNER].mean()), count)
-                yield Finding(f"acted.outer_brow_{emotion}", float(brow[OUTER].mean()), count)
+                yield Measurement(f"acted.inner_brow_{emotion}", float(brow[INNER].mean()), count)
+                yield Measurement(f"acted.outer_brow_{emotion}", float(brow[OUTER].mean()), count)
                 yield mean(f"acted.corners_{emotion}", corners.tolist())
 
 
@@ -142,7 +139,7 @@ def _sides(brow: Floats) -> Floats:
     return np.asarray(left - right)
 
 
-def _closures(lips: Mapping[str, list[tuple[str, float]]]) -> Iterator[Finding]:
+def _closures(lips: Mapping[str, list[tuple[str, float]]]) -> Iterator[Measurement]:
     for way in ("plain", "own"):
         for name in ("closed", "false"):
             told = lips.get(f"{way}_{name}", [])
@@ -196,7 +193,7 @@ def _real_sways(
 
 def _likeness(
     units: Mapping[str, list[Floats]], real: Mapping[str, NDArray[np.float64]]
-) -> Iterator[Finding]:
+) -> Iterator[Measurement]:
     means = {
         emotion: np.mean([clip.mean(0) for clip in clips if len(clip)], axis=0)
         for emotion, clips in units.items()
@@ -208,14 +205,14 @@ def _likeness(
         lengths = float(np.linalg.norm(own)), float(np.linalg.norm(true))
         count = len(units[emotion])
         alike = float(own @ true) / max(lengths[0] * lengths[1], 1e-9)
-        yield Finding(f"acted.like_{emotion}", alike, count)
-        yield Finding(f"acted.like_size_{emotion}", lengths[0] / max(lengths[1], 1e-9), count)
+        yield Measurement(f"acted.like_{emotion}", alike, count)
+        yield Measurement(f"acted.like_size_{emotion}", lengths[0] / max(lengths[1], 1e-9), count)
 
 
-def _effort(loud: Mapping[tuple[str, str], list[float]]) -> Iterator[Finding]:
+def _effort(loud: Mapping[tuple[str, str], list[float]]) -> Iterator[Measurement]:
     """Yield how much farther strong acting opens than normal, in percent."""
     for emotion in EMOTIONS[1:]:
         normal, strong = loud.get((emotion, NORMAL)), loud.get((emotion, STRONG))
         if normal and strong and np.mean(normal) > 0:
             more = 100 * (float(np.mean(strong)) / float(np.mean(normal)) - 1)
-            yield Finding(f"acted.effort_{emotion}", more, len(strong))
+            yield Measurement(f"acted.effort_{emotion}", more, len(strong))

@@ -1,38 +1,53 @@
-"""Held-out synthetic voices, whose phones are known exactly: closures, closing, and rest."""
+"""Lips of held-out synthetic voices, whose phones are known exactly: closures, closing, and
+rest.
+
+What procedural animation does to lips is measured by every figure of them, with it and without.
+"""
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.emotions import EMOTIONS
-from models.evaluation.groups import opening, parting, together
-from models.evaluation.loading import kokoro
-from models.evaluation.makers import perform
-from models.evaluation.measures import Finding
-from models.evaluation.metrics.lips import SEALED, Closures, closures
-from models.evaluation.metrics.motion import jerk
-from models.evaluation.metrics.rest import closing_time, resting
-from models.evaluation.recordings import Recording, in_noise
-from models.evaluation.suites.suite import mean, median, percentile
-from models.timing import ROW_RATE_HZ, SAMPLE_RATE_HZ
-from models.training.energy import speech_span
-from models.training.phones import INDEX, VOWELS
+from cstalk_bridge.models.board import AUDIO_DRIVEN, CHANNEL_INDEX, opening, parting, together
+from cstalk_bridge.models.emotions import EMOTIONS
+from cstalk_bridge.models.evaluation.measures import Measurement, mean, median, percentile
+from cstalk_bridge.models.evaluation.predictors import PhonePredictor, predict_face
+from cstalk_bridge.models.evaluation.recordings import MissingDataError, Recording, in_noise, kokoro
+from cstalk_bridge.models.evaluation.suites.known_faces import UNSEEN, Facegood, Grid, Ravdess
+from cstalk_bridge.models.metrics.closures import (
+    ALL_VOWELS,
+    CLOSERS,
+    NO_CLOSURES,
+    OPEN_VOWELS,
+    SEALED,
+    closing_time,
+    closures,
+    resting,
+)
+from cstalk_bridge.models.metrics.curves import jerk
+from cstalk_bridge.models.timing import ROW_RATE_HZ, SAMPLE_RATE_HZ
+from cstalk_bridge.models.training.alignment import speech_span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from models.evaluation.makers import Maker
-    from models.evaluation.recordings import Folders
+    from numpy.typing import NDArray
+
+    from cstalk_bridge.models.evaluation.measures import Suite
+    from cstalk_bridge.models.evaluation.multimodal import ProceduralAnimation
+    from cstalk_bridge.models.evaluation.predictors import Predictor
+    from cstalk_bridge.models.evaluation.recordings import Folders
+
 
 PAUSE_S = 1.0
 """Silence put before and after each clip."""
-CLOSERS = [INDEX[phone] for phone in "PBM"]
-OPEN_VOWELS = [INDEX[phone] for phone in ("AA", "AE", "AO")]
-ALL_VOWELS = [INDEX[phone] for phone in VOWELS]
-NO_CLOSURES = Closures(0, 0, 0, 0, ())
+
+
 SNRS_DB = (20, 10)
 HARDEST = "snr10"
 SILENCE_S = 5.0
@@ -51,13 +66,13 @@ class Lips:
     def __init__(self, folders: Folders, most: int) -> None:
         self._clips = [clip.padded(PAUSE_S) for clip in kokoro(folders, most)]
 
-    def measure(self, maker: Maker, lookahead_ms: int) -> Iterator[Finding]:
+    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
         """Yield shares in percent, times in milliseconds."""
         wide, every, felt = NO_CLOSURES, NO_CLOSURES, NO_CLOSURES
         times_ms, jerks, parted = [], [], []
         for clip, emotion in zip(self._clips, cycle(EMOTIONS)):
-            face = perform(maker, clip, lookahead_ms)
-            moved = perform(maker, clip, lookahead_ms, {emotion: 1.0})
+            face = predict_face(maker, clip, lookahead_ms)
+            moved = predict_face(maker, clip, lookahead_ms, {emotion: 1.0})
             if face is None or moved is None:
                 return
             curves, phones = (together(face), opening(face)), clip.phone_rows()
@@ -69,13 +84,13 @@ class Lips:
             start_s, end_s = speech_span(clip.sound)
             times_ms.append(1000 * closing_time(curves[1], end_s))
             jerks.append(jerk(curves[1][round(start_s * ROW_RATE_HZ) : round(end_s * ROW_RATE_HZ)]))
-        yield Finding("lips.closures", 100 * wide.rate, wide.closers)
+        yield Measurement("lips.closures", 100 * wide.rate, wide.closers)
         yield percentile("lips.gap", wide.gaps, 90)
         yield mean("lips.parted", parted)
-        yield Finding("lips.false_open", 100 * wide.false_rate, wide.vowels)
-        yield Finding("lips.false_any", 100 * every.false_rate, every.vowels)
-        yield Finding("lips.felt_closures", 100 * felt.rate, felt.closers)
-        yield Finding("lips.felt_false_open", 100 * felt.false_rate, felt.vowels)
+        yield Measurement("lips.false_open", 100 * wide.false_rate, wide.vowels)
+        yield Measurement("lips.false_any", 100 * every.false_rate, every.vowels)
+        yield Measurement("lips.felt_closures", 100 * felt.rate, felt.closers)
+        yield Measurement("lips.felt_false_open", 100 * felt.false_rate, felt.vowels)
         yield percentile("lips.closing_ms", times_ms, 90)
         yield median("lips.closing_median_ms", times_ms)
         yield mean("lips.jerk", jerks)
@@ -96,18 +111,100 @@ class Silence:
             noisy = [in_noise(clip, snr_db, number) for number, clip in enumerate(clean)]
             self._clips[f"snr{snr_db}"] = noisy
 
-    def measure(self, maker: Maker, lookahead_ms: int) -> Iterator[Finding]:
+    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
         """Yield openings in board values."""
         nothing = np.zeros(round(SILENCE_S * SAMPLE_RATE_HZ), dtype=np.float32)
-        still = perform(maker, Recording("silence", nothing, phones=()), lookahead_ms)
+        still = predict_face(maker, Recording("silence", nothing, phones=()), lookahead_ms)
         if still is None:
             return
-        yield Finding("silence.digital", float(opening(still).max()), 1)
+        yield Measurement("silence.digital", float(opening(still).max()), 1)
         for condition, clips in self._clips.items():
-            faces = [perform(maker, clip, lookahead_ms) for clip in clips]
+            faces = [predict_face(maker, clip, lookahead_ms) for clip in clips]
             spans = zip(faces, self._spans, strict=True)
             rest = [resting(opening(face), *span) for face, span in spans if face is not None]
             values = np.concatenate([np.zeros(0, dtype=np.float32), *rest]).tolist()
             yield mean(f"silence.{condition}", values)
             if condition == HARDEST:
                 yield percentile(f"silence.{condition}_top", values, 95)
+
+
+if TYPE_CHECKING:
+    Floats = NDArray[np.float32]
+
+LIP_SUITES: dict[str, Callable[[Folders, int], Suite]] = {
+    "grid": Grid,
+    "facegood": Facegood,
+    "ravdess": Ravdess,
+    "lips": Lips,
+    "silence": Silence,
+}
+"""Those that judge lips, by their names."""
+OTHER_FIGURES = frozenset({"eve", "mve", "fdd", "fdd_size", "region_distance", "true_jerk"})
+"""Figures of theirs that are about more than a made mouth: brows are to move."""
+
+_COLUMNS = np.array([CHANNEL_INDEX[name] for name in AUDIO_DRIVEN])
+
+
+class AnimatedPredictor:
+    """A maker whose faces live; each has another seed."""
+
+    def __init__(self, maker: Predictor, living: ProceduralAnimation) -> None:
+        self.name = maker.name
+        self._maker = maker
+        self._living = living
+        self._made = 0
+
+    def faces(self, sound: Floats, emotions: Floats, lookahead_ms: int) -> Floats:
+        """Return a living face, as `Maker.faces`."""
+        face = self._maker.faces(sound, emotions, lookahead_ms)
+        self._made += 1
+        return np.asarray(self._living(sound, emotions, face, self._made).board[:, _COLUMNS])
+
+
+class Alive:
+    """Measures lips twice, and tells how far any figure changes."""
+
+    title = "lips of living faces beside the same faces still: greatest change of any figure"
+    source = ""
+    is_timed = False
+
+    def __init__(self, folders: Folders, most: int, living: ProceduralAnimation | None) -> None:
+        if living is None:
+            raise MissingDataError("faces come alive in the program: cstalk-bridge evaluate")
+        self._living = living
+        self._suites: dict[str, Suite] = {}
+        for name, suite in LIP_SUITES.items():
+            with suppress(MissingDataError):
+                self._suites[name] = suite(folders, most)
+        if not self._suites:
+            raise MissingDataError("there are no recordings for any figure of lips")
+
+    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
+        """Yield for each suite the greatest change, in percent of the figure of the still face."""
+        if isinstance(maker, PhonePredictor):
+            return
+        living = AnimatedPredictor(maker, self._living)
+        for name, suite in self._suites.items():
+            still = lip_figures(suite.measure(maker, lookahead_ms))
+            alive = lip_figures(suite.measure(living, lookahead_ms))
+            changes = [change_percent(value, alive[key]) for key, value in still.items()]
+            yield Measurement(f"alive.{name}", max(changes, default=math.nan), len(changes))
+
+
+def lip_figures(found: Iterable[Measurement]) -> dict[str, float]:
+    """Return what was found about lips, by its key."""
+    return {
+        one.key: one.value
+        for one in found
+        if one.count and one.key.partition(".")[2].removeprefix(UNSEEN) not in OTHER_FIGURES
+    }
+
+
+def change_percent(before: float, after: float) -> float:
+    """Return by how many percent a figure changed: 0 for one that is the same, or NaN in both.
+
+    From 0 any change is without end.
+    """
+    if before == after or (math.isnan(before) and math.isnan(after)):
+        return 0.0
+    return 100.0 * abs(after - before) / abs(before) if before else math.inf

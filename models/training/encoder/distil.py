@@ -1,17 +1,19 @@
 """Teach the encoder the third layer of Whisper tiny.en, heard causally. No labels are needed.
 
-    python -m models.training.encoder.prepare --data ../shared/data
-    python -m models.training.encoder.distil --data ../shared/data --runs ../runs/distilled
+    python -m cstalk_bridge.models.training.encoder.prepare --data ../shared/data
+    python -m cstalk_bridge.models.training.encoder.distil --data ../shared/data \
+        --runs ../runs/distilled
 
-resumes by itself, and writes `encoder.safetensors` to --runs at every checkpoint. The same seed and
-settings give the same sequence of batches. `--begin-with` goes on from encoder weights instead of
-from Whisper's own. On one CPU core 4,000 steps take about an hour.
+resumes by itself, and writes `encoder.safetensors` to --runs at every checkpoint. The same seed
+and settings give the same sequence of batches. `--begin-with` goes on from encoder weights
+instead of from Whisper's own. On one CPU core 4,000 steps take about an hour.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,26 +22,147 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from models.encoder.network import RIGHT_HOPS, delay_hops
-from models.encoder.weights import load
-from models.errors import WeightsError
-from models.training.encoder.begin import begun, standardise
-from models.training.encoder.card import describe, write_weights
-from models.training.encoder.content import fit_content
-from models.training.encoder.streams import NO_SPEECH, STREAMS, Streams
-from models.training.encoder.taught import FOLDER, TaughtSet
-from models.training.encoder.whisper import read
-from models.training.progress import Progress
-from models.training.run import Run, Settings
-from models.training.sources import require
+from cstalk_bridge.models.encoder.network import (
+    MOST_RIGHT,
+    OFFSET_SCALE,
+    REACH_HOPS,
+    RIGHT_HOPS,
+    Encoder,
+    EncoderSizes,
+    delay_hops,
+)
+from cstalk_bridge.models.encoder.weights import EncoderDescription, load_encoder, save_encoder
+from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.timing import ROW_RATE_HZ
+from cstalk_bridge.models.training.digests import text_digest
+from cstalk_bridge.models.training.encoder.streams import (
+    FOLDER,
+    NO_SPEECH,
+    STREAMS,
+    EncoderCorpus,
+    Streams,
+)
+from cstalk_bridge.models.training.encoder.whisper import (
+    LONGEST_S,
+    fit_content,
+    front_state,
+    layer_state,
+    positions,
+    read,
+)
+from cstalk_bridge.models.training.run import Progress, Run, TrainingConfig
+from cstalk_bridge.models.training.sources import SOURCES, credits_of, licence_of, require
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from collections.abc import Mapping, Sequence
 
-    from models.encoder.network import Encoder
-    from models.training.encoder.streams import Batch
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
 
-SETTINGS = Settings(
+    from cstalk_bridge.models.encoder.network import Layer
+    from cstalk_bridge.models.training.encoder.streams import Batch
+
+
+PLACED_ROWS = 300
+"""Rows of Whisper's sinusoids whose mean stands for every position."""
+FITTED_DELAY = len(RIGHT_HOPS) - 1
+LEAST_SPREAD = 0.05
+
+
+def encoder_from_whisper(checkpoint: Path, sounds: Sequence[NDArray[np.float32]]) -> Encoder:
+    """Return an encoder with the layers of a Whisper checkpoint, fitted on `sounds` [time] each."""
+    tensors = np.load(checkpoint)
+    encoder = Encoder().eval()
+    encoder.load_state_dict(front_state(tensors), strict=False)
+    for number, layer in enumerate(encoder.stack):
+        layer.load_state_dict(layer_state(tensors, number), strict=False)
+    with torch.no_grad():
+        encoder.place.copy_(positions(PLACED_ROWS).mean(0))
+        fit_offsets(encoder, sounds)
+    return encoder
+
+
+@torch.no_grad()
+def fit_offsets(encoder: Encoder, sounds: Sequence[NDArray[np.float32]]) -> None:
+    """Set what distance adds to the scores to what positions add on the average, layer by layer."""
+    random = np.random.default_rng(3)
+    placed, free = [], []
+    for sound in sounds:
+        rows = encoder.front(encoder.mel(torch.from_numpy(sound)[None]))
+        first = int(random.integers(int(LONGEST_S * ROW_RATE_HZ) - rows.shape[1]))
+        placed.append(rows + positions(first + rows.shape[1])[first:])
+        free.append(rows + encoder.place)
+    for layer, right in zip(encoder.stack, RIGHT_HOPS[FITTED_DELAY], strict=True):
+        layer.offset.copy_(_mean_difference(layer, placed, free) / OFFSET_SCALE)
+        free = [layer(x, right) for x in free]
+        placed = [layer(x, 0)[:, : y.shape[1]] for x, y in zip(placed, free, strict=True)]
+
+
+def _mean_difference(layer: Layer, placed: Sequence[Tensor], free: Sequence[Tensor]) -> Tensor:
+    """Return how much higher scores are with positions, by distance, [heads, distances]."""
+    distances = REACH_HOPS + 1 + MOST_RIGHT
+    total, count = torch.zeros(layer.heads, distances), torch.zeros(distances)
+    for one, other in zip(placed, free, strict=True):
+        gained = (layer.content_scores(one) - layer.content_scores(other))[0]
+        gained = gained - gained.mean(-1, keepdim=True)
+        for place in range(distances):
+            found = torch.diagonal(gained, place - REACH_HOPS, 1, 2)
+            total[:, place] += found.sum(1)
+            count[place] += found.shape[1]
+    return total / count.clamp(min=1)
+
+
+def standardise(encoder: Encoder, layers: Sequence[NDArray[np.float32]]) -> None:
+    """Set the encoder's output scale to that of the teacher's layer, [rows, width] each."""
+    rows = torch.from_numpy(np.concatenate(layers))
+    encoder.mean.copy_(rows.mean(0))
+    encoder.spread.copy_(rows.std(0) + LEAST_SPREAD)
+
+
+NOTICE = (
+    "Grown from the encoder of OpenAI Whisper tiny.en, Copyright (c) 2022 OpenAI, under the MIT"
+    " licence; the notice stands in the model card."
+)
+
+
+def describe(
+    taught: EncoderCorpus,
+    settings: Mapping[str, object],
+    begun_with: Mapping[str, object],
+    heads: tuple[str, ...] = (),
+) -> EncoderDescription:
+    """Return the description of an encoder that learned from `taught`.
+
+    `begun_with` is the card of the weights that it went on from; empty where that was Whisper.
+    """
+    minutes = taught.minutes()
+    known = [source for source in minutes if source in SOURCES]
+    used = dict(settings)
+    if begun_with:
+        used["begun_with"] = begun_with["training_hash"]
+    return EncoderDescription(
+        sizes=EncoderSizes(),
+        heads=heads,
+        card={
+            "licence": licence_of(known, [str(begun_with["licence"])] if begun_with else []),
+            "notice": NOTICE,
+            "data": credits_of(known),
+            "minutes": minutes,
+            "settings": used,
+            "training_hash": text_digest(json.dumps(used), json.dumps(taught.keys)),
+        },
+    )
+
+
+def write_weights(
+    path: Path, encoder: Encoder, description: EncoderDescription, heads: nn.Linear | None = None
+) -> None:
+    """Write what was learned so far, whole or not at all, with the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_encoder(path, encoder, description, heads)
+
+
+SETTINGS = TrainingConfig(
     seed=31,
     steps=4000,
     batch=STREAMS,
@@ -99,7 +222,7 @@ def explained(encoder: Encoder, streams: Streams, seed: int, content: Tensor) ->
 
 
 def distil(
-    cache: Path, folder: Path, settings: Settings, first: Encoder, content: Tensor
+    cache: Path, folder: Path, settings: TrainingConfig, first: Encoder, content: Tensor
 ) -> Encoder:
     """Run (or finish) the distillation from `first`; return the averaged encoder.
 
@@ -107,9 +230,9 @@ def distil(
 
     WeightsError: `folder` holds a run that was begun otherwise.
     """
-    taught = TaughtSet(cache, "train")
+    taught = EncoderCorpus(cache, "train")
     streams = Streams(taught, None, settings.batch)
-    dev = Streams(TaughtSet(cache, "dev"))
+    dev = Streams(EncoderCorpus(cache, "dev"))
     description = describe(taught, asdict(settings), {})
     run = Run(folder, settings, lambda: copy.deepcopy(first), torch.device("cpu"), taught.keys)
     progress = Progress(run, 20)
@@ -128,12 +251,14 @@ def distil(
     return run.average
 
 
-def beginning(checkpoint: Path, cache: Path) -> Encoder:
+def initial_encoder(checkpoint: Path, cache: Path) -> Encoder:
     """Return the teacher's layers, fitted to the set in `cache`."""
-    taught = TaughtSet(cache, "train")
+    taught = EncoderCorpus(cache, "train")
     random = np.random.default_rng(2)
     picked = [taught.clips[i] for i in random.permutation(len(taught.clips))[:SCALED_CLIPS]]
-    encoder = begun(checkpoint, [taught.sound(clip) for clip in picked[:FITTED_CLIPS]])
+    encoder = encoder_from_whisper(
+        checkpoint, [taught.sound(clip) for clip in picked[:FITTED_CLIPS]]
+    )
     standardise(encoder, [taught.layer(clip) for clip in picked])
     return encoder
 
@@ -143,7 +268,7 @@ def content_of(checkpoint: Path, cache: Path, encoder: Encoder) -> Tensor:
 
     In units of `encoder`'s features, fitted on the set in `cache`.
     """
-    taught = TaughtSet(cache, "train")
+    taught = EncoderCorpus(cache, "train")
     spoken = [clip for clip in taught.clips if clip.source != NO_SPEECH]
     picked = [spoken[i] for i in np.random.default_rng(6).permutation(len(spoken))[:CONTENT_CLIPS]]
     clips = [(taught.sound(clip), taught.layer(clip)) for clip in picked]
@@ -165,14 +290,16 @@ def main() -> None:
     options = parser.parse_args()
     checkpoint = options.whisper or options.data / "whisper_tiny_en/encoder_f16.npz"
     require(parser, checkpoint, "the encoder of Whisper tiny.en teaches; name it with --whisper")
-    require(parser, options.cache / FOLDER, "run models.training.encoder.prepare first")
+    require(
+        parser, options.cache / FOLDER, "run cstalk_bridge.models.training.encoder.prepare first"
+    )
     torch.set_num_threads(1)
-    settings = Settings(**asdict(SETTINGS) | {"seed": options.seed, "steps": options.steps})
+    settings = TrainingConfig(**asdict(SETTINGS) | {"seed": options.seed, "steps": options.steps})
     try:
         if options.begin_with is not None:
-            first = load(options.begin_with)[0].requires_grad_()
+            first = load_encoder(options.begin_with)[0].requires_grad_()
         else:
-            first = beginning(checkpoint, options.cache)
+            first = initial_encoder(checkpoint, options.cache)
         content = content_of(checkpoint, options.cache, first)
         print(f"directions asked for: {content.shape[1]}", flush=True)
         distil(options.cache, options.runs, settings, first, content)

@@ -1,42 +1,150 @@
 """Teach the encoder phones, through all its layers, and keep what the teacher hears beside them.
 
-    python -m models.training.encoder.phones --begin-with ../runs/distilled/encoder.safetensors
+    python -m cstalk_bridge.models.training.encoder.phones \
+        --begin-with ../runs/distilled/encoder.safetensors
 
 Linear heads on the features are asked for the phone and for four events of lips and teeth. It
 resumes by itself, and writes the encoder with its heads to --out at every checkpoint. The cache is
-that of `models.training.encoder.prepare`.
+that of `cstalk_bridge.models.training.encoder.prepare`.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
-from models.encoder.network import RIGHT_HOPS
-from models.encoder.weights import load
-from models.errors import WeightsError
-from models.training.encoder.card import describe, write_weights
-from models.training.encoder.distil import content_of, drawn_delay, features_of, layer_loss
-from models.training.encoder.labels import HEADS, Labels, phone_loss, phones_right
-from models.training.encoder.streams import STREAMS, Streams
-from models.training.encoder.taught import FOLDER, TaughtSet
-from models.training.progress import Progress
-from models.training.run import Run, Settings
-from models.training.sources import require
+from cstalk_bridge.models.encoder.network import RIGHT_HOPS
+from cstalk_bridge.models.encoder.weights import load_encoder
+from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.phones import PHONE_INDEX, PHONES
+from cstalk_bridge.models.training.alignment import phone_indices, within_sound
+from cstalk_bridge.models.training.batches import ALIGNED, UNKNOWN_PHONE
+from cstalk_bridge.models.training.encoder.distil import (
+    content_of,
+    describe,
+    drawn_delay,
+    features_of,
+    layer_loss,
+    write_weights,
+)
+from cstalk_bridge.models.training.encoder.streams import (
+    FOLDER,
+    NO_SPEECH,
+    STREAMS,
+    EncoderCorpus,
+    Streams,
+)
+from cstalk_bridge.models.training.run import Progress, Run, TrainingConfig
+from cstalk_bridge.models.training.sources import require
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
-    from models.encoder.network import Encoder
-    from models.encoder.weights import EncoderDescription
+    from cstalk_bridge.models.encoder.network import Encoder
+    from cstalk_bridge.models.encoder.weights import EncoderDescription
+    from cstalk_bridge.models.training.alignment import Segment
+    from cstalk_bridge.models.training.encoder.streams import TeacherClip
 
-SETTINGS = Settings(
+
+EVENTS: dict[str, tuple[str, ...]] = {
+    "bilabial": ("B", "M", "P"),
+    "labiodental": ("F", "V"),
+    "rounding": ("UH", "UW", "W", "SH", "ZH"),
+    "sibilant": ("S", "Z", "SH", "ZH"),
+}
+"""What lips and teeth do that nothing but the phone decides, by the phones that do it."""
+HEADS: tuple[str, ...] = (*PHONES, *EVENTS)
+"""The heads' outputs in order: logits of phones that exclude one another, then of events."""
+MIDDLE, EDGE, NEAR = 3.0, 1.0, 0.3
+"""How much a row counts: within an event, at its first or last row, up to `NEAR_ROWS` beside it."""
+NEAR_ROWS = 2
+
+EVENT_ROWS = torch.tensor([[phone in phones for phone in PHONES] for phones in EVENTS.values()])
+"""Whether a phone belongs to an event, [events, phones]."""
+
+
+class Labels:
+    """The phones of each clip of a set, as forced alignment found them; kept once made."""
+
+    def __init__(self, taught: EncoderCorpus, path: Path) -> None:
+        """`path` is the `phones.json` that `cstalk_bridge.models.training.prepare` writes."""
+        known: dict[str, list[Segment]] = json.loads(path.read_text("utf-8"))
+        self._segments = known
+        self._taught = taught
+        self._kept: dict[tuple[str, int, float], NDArray[np.int64]] = {}
+
+    def __call__(self, clip: TeacherClip) -> NDArray[np.int64]:
+        """Return the phone of each row of a clip, [rows]; `UNKNOWN_PHONE` where none is known."""
+        key = (clip.name, clip.copy, clip.offset_s)
+        if key not in self._kept:
+            self._kept[key] = self._rows(clip)
+        return self._kept[key]
+
+    def _rows(self, clip: TeacherClip) -> NDArray[np.int64]:
+        if clip.source == NO_SPEECH:
+            return np.zeros(clip.rows, dtype=np.int64)
+        if clip.source not in ALIGNED or clip.name not in self._segments:
+            return np.full(clip.rows, UNKNOWN_PHONE, dtype=np.int64)
+        moved = [
+            ((start_s - clip.offset_s) / clip.speed, (end_s - clip.offset_s) / clip.speed, phone)
+            for start_s, end_s, phone in self._segments[clip.name]
+        ]
+        inside = [(max(0.0, a), b, phone) for a, b, phone in moved if b > 0]
+        spoken = within_sound(clip.source, inside, self._taught.sound(clip))
+        return phone_indices(spoken, clip.rows)
+
+
+def event_targets(phones: Tensor) -> tuple[Tensor, Tensor]:
+    """Return whether each event goes on and how much that counts, [events, streams, rows] each.
+
+    `phones` is [streams, rows]. An aligner's edges are not sharp: rows beside an event count
+    little, its middle counts most. Nothing counts where the phone is unknown.
+    """
+    known = phones != UNKNOWN_PHONE
+    happens = (EVENT_ROWS[:, phones.clamp(min=0)] & known).float()
+    last = happens.shape[-1]
+    padded = functional.pad(happens, (1, 1))
+    inner = torch.minimum(padded[..., :last], padded[..., 2:]) * happens
+    near = functional.max_pool1d(happens, 2 * NEAR_ROWS + 1, 1, NEAR_ROWS)
+    weights = torch.where(near > 0, NEAR, 1.0)
+    weights = torch.where(happens > 0, EDGE + (MIDDLE - EDGE) * inner, weights)
+    return happens, weights * known
+
+
+def phone_loss(logits: Tensor, phones: Tensor) -> Tensor:
+    """Return how far `logits` [streams, rows, HEADS] are from `phones` [streams, rows]."""
+    count = len(PHONES)
+    told = functional.cross_entropy(
+        logits[..., :count].flatten(0, 1), phones.flatten(), ignore_index=UNKNOWN_PHONE
+    )
+    happens, weights = event_targets(phones)
+    apart = functional.binary_cross_entropy_with_logits(
+        logits[..., count:].movedim(-1, 0), happens, weights, reduction="sum"
+    )
+    return told + EVENT_WEIGHT * apart / weights.sum().clamp(min=1.0)
+
+
+EVENT_WEIGHT = 4.0
+
+
+def phones_right(logits: Tensor, phones: Tensor) -> tuple[int, int]:
+    """Return how many rows of speech are told right, and how many there are."""
+    spoken = phones > PHONE_INDEX["SIL"]
+    right = logits[..., : len(PHONES)].argmax(-1) == phones
+    return int((right & spoken).sum()), int(spoken.sum())
+
+
+SETTINGS = TrainingConfig(
     seed=32,
     steps=1000,
     batch=STREAMS,
@@ -53,7 +161,7 @@ HEAD_SCALE = 16.0
 DEV_BATCHES = 4
 
 
-class Hearing(nn.Module):
+class EncoderWithHeads(nn.Module):
     """An encoder and the heads that read it."""
 
     def __init__(self, encoder: Encoder, heads: nn.Linear | None = None) -> None:
@@ -79,7 +187,7 @@ class Hearing(nn.Module):
 
 
 @torch.no_grad()
-def right(hearing: Hearing, streams: Streams, seed: int) -> list[float]:
+def phone_accuracy(hearing: EncoderWithHeads, streams: Streams, seed: int) -> list[float]:
     """Return the share of rows of speech told right by delay, on augmented streams."""
     shares = []
     for delay in range(len(RIGHT_HOPS)):
@@ -97,18 +205,18 @@ def learn(
     cache: Path,
     folder: Path,
     out: Path,
-    settings: Settings,
-    first: Hearing,
+    settings: TrainingConfig,
+    first: EncoderWithHeads,
     begun_with: dict[str, object],
     content: Tensor,
-) -> Hearing:
+) -> EncoderWithHeads:
     """Run (or finish) the training from `first`, writing to `out`; return the averaged network.
 
     `content` are the directions of the teacher's layer that stay asked for.
 
     WeightsError: `folder` holds a run that was begun otherwise.
     """
-    taught, held_out = TaughtSet(cache, "train"), TaughtSet(cache, "dev")
+    taught, held_out = EncoderCorpus(cache, "train"), EncoderCorpus(cache, "dev")
     path = cache / "phones.json"
     streams = Streams(taught, Labels(taught, path), settings.batch)
     dev = Streams(held_out, Labels(held_out, path))
@@ -127,13 +235,13 @@ def learn(
         if run.step % settings.save_every == 0:
             _write(out, run.average, description)
         if run.step % settings.check_every == 0:
-            shares = ", ".join(f"{share:.3f}" for share in right(run.average, dev, 5))
+            shares = ", ".join(f"{share:.3f}" for share in phone_accuracy(run.average, dev, 5))
             print(f"  rows right at each delay, dev: {shares}", flush=True)
     _write(out, run.average, description)
     return run.average
 
 
-def _write(out: Path, hearing: Hearing, description: EncoderDescription) -> None:
+def _write(out: Path, hearing: EncoderWithHeads, description: EncoderDescription) -> None:
     write_weights(out, hearing.encoder, description, hearing.plain_heads())
 
 
@@ -155,15 +263,21 @@ def main() -> None:
     options = parser.parse_args()
     checkpoint = options.whisper or options.data / "whisper_tiny_en/encoder_f16.npz"
     require(parser, checkpoint, "the encoder of Whisper tiny.en teaches; name it with --whisper")
-    require(parser, options.cache / FOLDER, "run models.training.encoder.prepare first")
-    require(parser, options.cache / "phones.json", "run models.training.encoder.prepare first")
+    require(
+        parser, options.cache / FOLDER, "run cstalk_bridge.models.training.encoder.prepare first"
+    )
+    require(
+        parser,
+        options.cache / "phones.json",
+        "run cstalk_bridge.models.training.encoder.prepare first",
+    )
     torch.set_num_threads(1)
-    settings = Settings(**asdict(SETTINGS) | {"seed": options.seed, "steps": options.steps})
+    settings = TrainingConfig(**asdict(SETTINGS) | {"seed": options.seed, "steps": options.steps})
     out = options.out or options.runs / "encoder.safetensors"
     try:
-        encoder, heads, begun_with = load(options.begin_with)
+        encoder, heads, begun_with = load_encoder(options.begin_with)
         kept = heads if begun_with.heads == HEADS else None
-        first = Hearing(encoder.requires_grad_().train(), kept)
+        first = EncoderWithHeads(encoder.requires_grad_().train(), kept)
         content = content_of(checkpoint, options.cache, encoder)
         learn(options.cache, options.runs, out, settings, first, dict(begun_with.card), content)
     except WeightsError as error:

@@ -1,30 +1,188 @@
-"""Long streams to learn from: voices that follow one another, pauses, and sounds between them.
+"""The encoder's training set on disk, and long streams drawn from it.
 
-A batch depends only on the seed and its number, so that a resumed run continues the same sequence.
+`<cache>/encoder/<source>.<copy>/` holds `samples.i16` [rows, HOP_SAMPLES], `layer.f16` [rows,
+WIDTH] (the teacher's layer less its sinusoids) and `clips.json`: name, part, copy, speed, first
+row and rows of each clip. A folder is written whole or not at all; `key` in `clips.json` says
+what it was made of.
+
+In a stream voices follow one another, with pauses and sounds between them; rooms, microphones,
+levels and other sounds change as it goes on. A batch depends only on the seed and its number, so
+that a resumed run continues the same sequence.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from models.encoder.mel import HISTORY_SAMPLES
-from models.timing import HOP_SAMPLES
-from models.training.crops import UNKNOWN_PHONE
-from models.training.encoder.scenes import scenes
-from models.training.encoder.whisper import WIDTH
+from cstalk_bridge.models.encoder.mel import HISTORY_SAMPLES
+from cstalk_bridge.models.timing import HOP_S, HOP_SAMPLES
+from cstalk_bridge.models.training.augmentation import (
+    ALONE_DBFS,
+    VOICES_SHARE,
+    colour,
+    level_and_noise,
+    transmit,
+)
+from cstalk_bridge.models.training.batches import UNKNOWN_PHONE
+from cstalk_bridge.models.training.encoder.whisper import WIDTH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from models.training.encoder.scenes import Sounds
-    from models.training.encoder.taught import Taught, TaughtSet
+
+FOLDER = "encoder"
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherClip:
+    """A clip of the set: `offset_s` into the clip `name`, played at `speed`; rows of its folder."""
+
+    name: str
+    part: str
+    copy: int
+    speed: float
+    offset_s: float
+    first: int
+    rows: int
+
+    @property
+    def source(self) -> str:
+        """What it came from, a key of `cstalk_bridge.models.training.sources.SOURCES`, or
+        `no_speech`."""
+        return self.name.split("/")[0]
+
+
+def write_folder(
+    folder: Path,
+    key: str,
+    clips: Iterable[tuple[TeacherClip, NDArray[np.float32], NDArray[np.float32]]],
+) -> None:
+    """Write clips with their sound [rows * HOP_SAMPLES] and layer [rows, WIDTH].
+
+    Their `first` is set here.
+    """
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    written: list[dict[str, Any]] = []
+    first = 0
+    with (partial / "samples.i16").open("wb") as sounds, (partial / "layer.f16").open("wb") as rows:
+        for clip, sound, layer in clips:
+            sounds.write((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
+            rows.write(layer.astype("<f2").tobytes())
+            written.append(asdict(clip) | {"first": first})
+            first += clip.rows
+    (partial / "clips.json").write_text(json.dumps({"key": key, "clips": written}), "utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.replace(folder)
+
+
+def key_of(folder: Path) -> str | None:
+    """Return what a finished folder was made of; None where there is none."""
+    path = folder / "clips.json"
+    return str(json.loads(path.read_text("utf-8"))["key"]) if path.exists() else None
+
+
+class EncoderCorpus:
+    """The clips of one part (train, dev, test) with their sound and layer, memory-mapped."""
+
+    def __init__(self, cache: Path, part: str) -> None:
+        self.clips: list[TeacherClip] = []
+        self.keys: dict[str, str] = {}
+        self._maps: dict[tuple[str, int], tuple[NDArray[Any], NDArray[Any]]] = {}
+        for folder in sorted((cache / FOLDER).glob("*.[0-9]*")):
+            if folder.name.endswith(".partial"):
+                continue
+            facts = json.loads((folder / "clips.json").read_text("utf-8"))
+            self.keys[folder.name] = facts["key"]
+            own = [TeacherClip(**clip) for clip in facts["clips"]]
+            self.clips += [clip for clip in own if clip.part == part]
+            source, copy = folder.name.rsplit(".", 1)
+            samples = np.memmap(folder / "samples.i16", dtype="<i2", mode="r")
+            layer = np.memmap(folder / "layer.f16", dtype="<f2", mode="r")
+            self._maps[source, int(copy)] = (samples, layer.reshape(-1, WIDTH))
+
+    def sound(self, clip: TeacherClip) -> NDArray[np.float32]:
+        """Return the clip's sound, [rows * HOP_SAMPLES] in -1..1."""
+        first, end = clip.first * HOP_SAMPLES, (clip.first + clip.rows) * HOP_SAMPLES
+        return self._maps[clip.source, clip.copy][0][first:end].astype(np.float32) / 32767.0
+
+    def layer(self, clip: TeacherClip) -> NDArray[np.float32]:
+        """Return what the teacher made of it, [rows, WIDTH]."""
+        rows = self._maps[clip.source, clip.copy][1][clip.first : clip.first + clip.rows]
+        return np.asarray(rows, dtype=np.float32)
+
+    def minutes(self) -> dict[str, float]:
+        """Return how much there is of each source, its copies counted once."""
+        first: Sequence[TeacherClip] = [clip for clip in self.clips if clip.copy == 0]
+        sources = sorted({clip.source for clip in first})
+        return {
+            source: round(sum(c.rows for c in first if c.source == source) * HOP_S / 60, 1)
+            for source in sources
+        }
+
+
+if TYPE_CHECKING:
+    Sounds = list[NDArray[np.float32]]
+
+SCENES = 2
+"""Scenes of a stream, of equal length, each with a room, microphone, level and noise of its own."""
+UNTOUCHED_SHARE = 0.12  # of the scenes, where digital silence stays digital
+OTHERS_SHARE, OTHERS_DB = 0.12, (-26.0, -8.0)  # somebody else speaks, against the voice
+SOUNDS_SHARE, SOUNDS_DB = 0.25, (-30.0, 0.0)  # a sound that is no speech goes on
+QUIET_SHARE, QUIET_DB = 0.25, (-24.0, 0.0)  # of the scenes that are quieter still
+
+
+def scenes(
+    streams: Tensor, sounds: Sounds, random: np.random.Generator, dice: torch.Generator
+) -> Tensor:
+    """Return `streams` [batch, time] as they might be heard; `sounds` are no speech."""
+    length = streams.shape[-1] // SCENES
+    cut = streams[:, : SCENES * length].reshape(-1, length)
+    rest = streams[:, SCENES * length :]
+    mixed = _with_others(cut, sounds, random)
+    heard = transmit(level_and_noise(colour(mixed, dice), dice, VOICES_SHARE, ALONE_DBFS), dice)
+    rows = len(cut)
+    untouched = torch.from_numpy(random.random((rows, 1)) < UNTOUCHED_SHARE)
+    heard = torch.where(untouched, cut, heard)
+    quieter_db = random.uniform(*QUIET_DB, (rows, 1)) * (random.random((rows, 1)) < QUIET_SHARE)
+    heard = heard * torch.from_numpy(10 ** (quieter_db / 20)).float()
+    return torch.cat((heard.reshape(len(streams), -1), rest), 1)
+
+
+def _with_others(cut: Tensor, sounds: Sounds, random: np.random.Generator) -> Tensor:
+    """Return scenes [rows, time] with other voices and other sounds under some of them."""
+    rows, length = cut.shape
+    power = cut.square().mean(-1).sqrt()
+    mixed = cut.clone()
+    for row in range(rows):
+        if random.random() < OTHERS_SHARE:
+            other = int(random.integers(rows))
+            gain = _mixing_gain(random.uniform(*OTHERS_DB), power[row], power[other])
+            mixed[row] += gain * cut[other].roll(int(random.integers(length)))
+        if sounds and random.random() < SOUNDS_SHARE:
+            sound = torch.from_numpy(sounds[random.integers(len(sounds))])
+            sound = sound.repeat(-(-length // len(sound)))[:length]
+            level = sound.square().mean().sqrt()
+            mixed[row] += _mixing_gain(random.uniform(*SOUNDS_DB), power[row], level) * sound
+    return mixed
+
+
+def _mixing_gain(decibels: float, wanted: Tensor, level: Tensor) -> float:
+    """Return the gain that brings `level` so far from `wanted`; none where either is silence."""
+    audible = wanted > 1e-5 and level > 1e-5
+    return float(10 ** (decibels / 20) * wanted / level) if audible else 0.0
+
 
 STREAMS, HOPS = 3, 384
 """Streams of a batch, and hops of each: 7.7 s, of which all but the first two have a full past."""
@@ -75,16 +233,16 @@ class Streams:
 
     def __init__(
         self,
-        taught: TaughtSet,
-        labels: Callable[[Taught], NDArray[np.int64]] | None = None,
+        taught: EncoderCorpus,
+        labels: Callable[[TeacherClip], NDArray[np.int64]] | None = None,
         streams: int = STREAMS,
         hops: int = HOPS,
     ) -> None:
         self.taught = taught
         self.labels = labels
         self.streams, self.hops = streams, hops
-        self.voices: dict[tuple[str, int], list[Taught]] = {}
-        self.by_source: dict[str, list[Taught]] = {}
+        self.voices: dict[tuple[str, int], list[TeacherClip]] = {}
+        self.by_source: dict[str, list[TeacherClip]] = {}
         for clip in taught.clips:
             self.voices.setdefault((voice_of(clip), clip.copy), []).append(clip)
             self.by_source.setdefault(clip.source, []).append(clip)
@@ -127,7 +285,7 @@ class Streams:
             at = self._put(stream, at, clip, 0, clip.rows)
         return stream
 
-    def _any(self, random: np.random.Generator) -> Taught:
+    def _any(self, random: np.random.Generator) -> TeacherClip:
         source = random.choice(list(self.by_source), p=self.shares)
         clips = self.by_source[source]
         return clips[random.integers(len(clips))]
@@ -141,7 +299,7 @@ class Streams:
         first = int(random.integers(max(1, clip.rows - length)))
         return self._put(stream, at, clip, first, min(clip.rows, first + length))
 
-    def _put(self, stream: _Stream, at: int, clip: Taught, first: int, end: int) -> int:
+    def _put(self, stream: _Stream, at: int, clip: TeacherClip, first: int, end: int) -> int:
         """Put rows of a clip at hop `at`; returns the hop after them."""
         end = min(end, first + len(stream.told) - at)
         if end <= first:
@@ -161,7 +319,7 @@ class Streams:
         return piece.stop
 
 
-def voice_of(clip: Taught) -> str:
+def voice_of(clip: TeacherClip) -> str:
     """Return a name for whoever speaks in a clip."""
     source, stem = clip.name.split("/")
     if source.startswith("kokoro"):

@@ -6,7 +6,16 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from bridge.evaluation.sheets.canvas import CAPTION, GAP, LABEL, TITLE, Cell, Row, Sheet, png_of
+from cstalk_bridge.evaluation.sheets.canvas import (
+    CAPTION,
+    GAP,
+    LABEL,
+    TITLE,
+    Cell,
+    Row,
+    Sheet,
+    png_of,
+)
 
 
 def test_pictures_stand_where_their_row_and_place_say() -> None:

@@ -11,23 +11,21 @@ import numpy as np
 import pytest
 import soundfile
 
-from bridge.errors import UserError
-from bridge.evaluation.measured_head import HeadInMm
-from bridge.evaluation.sheets import draw
-from bridge.evaluation.sheets.draw import SHEETS, draw_sheets
-from bridge.evaluation.sheets.phones import phone_sheets
-from bridge.evaluation.sheets.studio import Stage, Studio, captured
-from bridge.evaluation.sheets.words import FRAMES, stranger_sheets, word_sheets
-from models.evaluation.loading import strangers
-from models.evaluation.options import Request
-from models.evaluation.recordings import Folders, MissingDataError
-from models.evaluation.rule_faces import LoudnessFace
-from models.evaluation.suites.visemes import CLASSES
-from models.shipped import DEFAULT_PATH
-from models.training.sources import GRID_CURVES, held_out
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.evaluation.adapters import HeadInMm
+from cstalk_bridge.evaluation.sheets import draw
+from cstalk_bridge.evaluation.sheets.draw import SHEETS, draw_sheets
+from cstalk_bridge.evaluation.sheets.faces import SheetContext, SheetHead, tracked_face
+from cstalk_bridge.evaluation.sheets.kinds import FRAMES, phone_sheets, stranger_sheets, word_sheets
+from cstalk_bridge.models.evaluation.candidates import LoudnessFace
+from cstalk_bridge.models.evaluation.recordings import Folders, MissingDataError, strangers
+from cstalk_bridge.models.evaluation.request import EvaluationRequest
+from cstalk_bridge.models.evaluation.suites.articulation import VISEME_CLASSES
+from cstalk_bridge.models.loading import DEFAULT_PATH
+from cstalk_bridge.models.training.sources import GRID_CURVES, held_out
 from tests.models.evaluation.recorded import noise
-from tests.models.evaluation.test_people import write_people
-from tests.models.evaluation.test_voices_mm import write_kathleen
+from tests.models.evaluation.suites.test_articulation import write_kathleen
+from tests.models.evaluation.suites.test_known_faces import write_people
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,16 +37,16 @@ def head() -> HeadInMm:
 
 
 @pytest.fixture(scope="module")
-def stage(head: HeadInMm) -> Stage:
-    return Stage(head)
+def stage(head: HeadInMm) -> SheetHead:
+    return SheetHead(head)
 
 
-def studio(stage: Stage, data: Path) -> Studio:
-    return Studio(LoudnessFace(), 80, Folders(data, data), (stage,))
+def studio(stage: SheetHead, data: Path) -> SheetContext:
+    return SheetContext(LoudnessFace(), 80, Folders(data, data), (stage,))
 
 
-def request_for(data: Path, sheets: Path) -> Request:
-    return Request(
+def request_for(data: Path, sheets: Path) -> EvaluationRequest:
+    return EvaluationRequest(
         weights=(DEFAULT_PATH,),
         wav2vec=None,
         data=data,
@@ -86,12 +84,12 @@ def test_a_folder_that_cannot_be_made_is_named(head: HeadInMm, tmp_path: Path) -
         draw_sheets(request_for(tmp_path, tmp_path / "file" / "sheets"), head, print)
 
 
-def test_phones_are_shown_where_a_voice_says_them(stage: Stage, tmp_path: Path) -> None:
+def test_phones_are_shown_where_a_voice_says_them(stage: SheetHead, tmp_path: Path) -> None:
     write_kathleen(tmp_path, tmp_path, 12)
     ((name, sheet),) = phone_sheets(studio(stage, tmp_path))
     assert name == "phones_own"
     rows = {row.label: row for row in sheet.rows}
-    assert list(rows) == list(CLASSES)
+    assert list(rows) == list(VISEME_CLASSES)
     shown = {label for label, row in rows.items() if any(c.picture is not None for c in row.cells)}
     assert shown == {"p b m", "s z", "ee y", "ah aa"}
     cell = rows["ah aa"].cells[0]
@@ -99,7 +97,7 @@ def test_phones_are_shown_where_a_voice_says_them(stage: Stage, tmp_path: Path) 
     assert not np.array_equal(cell.picture, rows["p b m"].cells[0].picture)
 
 
-def test_a_word_has_the_tracked_face_above_the_made_one(stage: Stage, tmp_path: Path) -> None:
+def test_a_word_has_the_tracked_face_above_the_made_one(stage: SheetHead, tmp_path: Path) -> None:
     stem = held_out()["test"]["grid_s1"][0]
     (tmp_path / "grid_s1/audio").mkdir(parents=True)
     path = tmp_path / f"grid_s1/audio/{stem}.opus"
@@ -124,7 +122,9 @@ def test_a_word_has_the_tracked_face_above_the_made_one(stage: Stage, tmp_path: 
         list(word_sheets(studio(stage, tmp_path)))
 
 
-def test_strangers_are_shown_with_the_gap_of_their_own_lips(stage: Stage, tmp_path: Path) -> None:
+def test_strangers_are_shown_with_the_gap_of_their_own_lips(
+    stage: SheetHead, tmp_path: Path
+) -> None:
     write_people(tmp_path)
     ((_, sheet),) = stranger_sheets(studio(stage, tmp_path))
     labels = [row.label.splitlines() for row in sheet.rows]
@@ -137,12 +137,12 @@ def test_strangers_are_shown_with_the_gap_of_their_own_lips(stage: Stage, tmp_pa
 
 
 def test_real_lips_are_drawn_as_far_apart_as_they_were_tracked(
-    stage: Stage, tmp_path: Path
+    stage: SheetHead, tmp_path: Path
 ) -> None:
     write_people(tmp_path)
     clip = strangers(Folders(tmp_path, tmp_path), 1)["04"][0]
     shy = replace(clip, curves=clip.curves | {"jawOpen": 0.2 * clip.curves["jawOpen"]})
-    shown = captured(shy, stage)
+    shown = tracked_face(shy, stage)
     assert shown.is_real
     assert shown.lips_mm is not None
     apart_mm = shown.lips_mm - min(np.percentile(shown.lips_mm, 5), 1.0)
@@ -150,5 +150,5 @@ def test_real_lips_are_drawn_as_far_apart_as_they_were_tracked(
     assert shown.mm.gap[known] == pytest.approx(np.maximum(apart_mm[known], 0), abs=1.5)
     assert shown.mm.teeth.max() == pytest.approx(0.2 * 21.7, rel=0.1)
     plain = replace(shy, curves={"jawOpen": shy.curves["jawOpen"]})
-    assert captured(plain, stage).lips_mm is None
-    assert captured(plain, stage).mm.gap.max() < shown.mm.gap.max()
+    assert tracked_face(plain, stage).lips_mm is None
+    assert tracked_face(plain, stage).mm.gap.max() < shown.mm.gap.max()

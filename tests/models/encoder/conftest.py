@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from models.encoder.network import REACH_HOPS, Encoder, Sizes
+from cstalk_bridge.models.encoder.network import REACH_HOPS, Encoder, EncoderSizes
 
-SMALL = Sizes(width=24, heads=2, inner=48, layers=3)
+SMALL = EncoderSizes(width=24, heads=2, inner=48, layers=3)
 
 
 @pytest.fixture(scope="session")

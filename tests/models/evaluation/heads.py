@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.board import AUDIO_DRIVEN
-from models.evaluation.geometry.measure import Geometry
-from models.evaluation.groups import jaw, pucker, together
+from cstalk_bridge.models.board import AUDIO_DRIVEN, jaw, pucker, together
+from cstalk_bridge.models.metrics.geometry import Geometry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models.evaluation.columns import columns_of
-from models.evaluation.comparison import COMPARISON, marks, with_block, write_comparison
-from models.evaluation.measures import Finding
-from models.evaluation.options import RefusalError
-from models.evaluation.results import Results, Run
-from models.evaluation.standings import standings
+from cstalk_bridge.models.evaluation.comparison import (
+    COMPARISON,
+    comparison_tables,
+    marks,
+    with_block,
+    write_comparison,
+)
+from cstalk_bridge.models.evaluation.measures import Measurement
+from cstalk_bridge.models.evaluation.request import EvaluationRequestError
+from cstalk_bridge.models.evaluation.results import EvaluationRun, Results, read_columns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,15 +34,17 @@ SOURCES = {
 }
 
 
-def run(maker: str, kind: str, waits_ms: int | None, weights: str = "", **values: float) -> Run:
+def run(
+    maker: str, kind: str, waits_ms: int | None, weights: str = "", **values: float
+) -> EvaluationRun:
     """One column; `values` by key with `__` for the dot."""
     keys = {key.replace("__", "."): value for key, value in values.items()}
-    findings = {key: Finding(key, value, 5) for key, value in keys.items()}
+    findings = {key: Measurement(key, value, 5) for key, value in keys.items()}
     way = "streamed" if maker.endswith("~") else "offline"
-    return Run(maker.rstrip("~"), kind, way, waits_ms, ("facegood",), findings, weights)
+    return EvaluationRun(maker.rstrip("~"), kind, way, waits_ms, ("facegood",), findings, weights)
 
 
-def written(folder: Path, name: str, *runs: Run) -> Path:
+def written(folder: Path, name: str, *runs: EvaluationRun) -> Path:
     path = folder / name
     path.write_text(json.dumps(Results(runs, {}, {}, SOURCES).document()), encoding="utf-8")
     return path
@@ -58,7 +64,7 @@ def test_each_bar_is_asked_at_its_own_look_ahead(tmp_path: Path) -> None:
         run("ours", "cstalk", 60, grid__jaw_r=0.92, lips__closures=96.0, mood__kathleen=0.0),
         run("loudness", "rule", None, grid__jaw_r=0.6),
     )
-    found = rows(standings(columns_of([path])))
+    found = rows(comparison_tables(read_columns([path])))
     assert found["measure"] == ["bar", "ours", "loudness"]
     title = "grid: jaw r to jawOpen, within 1 frame, median"
     assert found[f"{title}, 20 ms"] == [">= 0.9", "0.910", "0.600!"]
@@ -69,7 +75,11 @@ def test_each_bar_is_asked_at_its_own_look_ahead(tmp_path: Path) -> None:
 
 def test_what_trained_a_network_marks_its_figure(tmp_path: Path) -> None:
     path = written(tmp_path, "a.json", run("ours", "cstalk", 60, facegood__all_r=0.8))
-    (cells,) = [c for name, c in rows(standings(columns_of([path]))).items() if "2_01-2_05" in name]
+    (cells,) = [
+        c
+        for name, c in rows(comparison_tables(read_columns([path]))).items()
+        if "2_01-2_05" in name
+    ]
     assert cells == [">= 0.85", "0.800!\\*"]
 
 
@@ -81,7 +91,7 @@ def test_distances_are_held_against_each_other_network(tmp_path: Path) -> None:
     files = [
         written(tmp_path, f"{i}.json", one) for i, one in enumerate((ours, plain, other, late))
     ]
-    found = rows(standings(columns_of(files)))
+    found = rows(comparison_tables(read_columns(files)))
     assert found["ours, lower by"] == ["targets: LVE: mouth", "targets: EVE: upper face"]
     assert found["than plain"] == ["-12 %! (bar 0 %)", "10 %! (bar 20 %)"]
     assert found["than emo"] == ["25 % (bar 0 %)", "-"]
@@ -93,7 +103,7 @@ def test_distances_on_unseen_actors_have_the_same_bars(tmp_path: Path) -> None:
     judged = run("judged", "cstalk", 60, **dict.fromkeys(keys, 0.9))
     plain = run("plain", "cstalk-uncorrelated", 60, **dict.fromkeys(keys, 1.0))
     files = [written(tmp_path, f"{one.maker}.json", one) for one in (judged, plain)]
-    found = rows(standings(columns_of(files)))
+    found = rows(comparison_tables(read_columns(files)))
     assert found["than plain"] == ["10 %! (bar 20 %)"] * 3
 
 
@@ -105,13 +115,13 @@ def test_files_on_the_same_weights_join_and_offline_counts(tmp_path: Path) -> No
         run("x~", "cstalk", 60, "aa", lips__closures=92.0),
     )
     two = written(tmp_path, "b.json", run("x", "cstalk", 60, "aa", grid__pucker_r=0.7))
-    (column,) = columns_of([one, two])
+    (column,) = read_columns([one, two])
     assert {key: cell.value for (key, _), cell in column.cells.items()} == {
         "lips.closures": 91.0,
         "grid.pucker_r": 0.7,
     }
     other = written(tmp_path, "c.json", run("x", "cstalk", 60, "bb" * 32, lips__closures=1.0))
-    assert [column.name for column in columns_of([one, other])] == ["x aa", "x bbbbbbbb"]
+    assert [column.name for column in read_columns([one, other])] == ["x aa", "x bbbbbbbb"]
 
 
 def test_the_block_is_replaced_and_all_else_stays(tmp_path: Path) -> None:
@@ -151,15 +161,20 @@ DAMAGED: dict[str, Any] = {
 def test_every_file_that_is_no_result_is_named(tmp_path: Path, kind: str) -> None:
     bad = tmp_path / "bad.json"
     bad.write_text(DAMAGED[kind], encoding="utf-8")
-    with pytest.raises(RefusalError) as refused:
-        columns_of([bad, tmp_path / "none.json"])
+    with pytest.raises(EvaluationRequestError) as refused:
+        read_columns([bad, tmp_path / "none.json"])
     for line, name in zip(refused.value.lines, ("bad.json", "none.json"), strict=True):
         assert f"{name}: no results (" in line
-        assert "; name what models.evaluation wrote" in line
+        assert "; name what cstalk_bridge.models.evaluation wrote" in line
 
 
 def test_the_command_says_what_is_wrong_without_a_traceback(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "models.evaluation.comparison", str(tmp_path / "none.json")]
+    command = [
+        sys.executable,
+        "-m",
+        "cstalk_bridge.models.evaluation.comparison",
+        str(tmp_path / "none.json"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr

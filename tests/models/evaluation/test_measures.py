@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from models.evaluation.measures import MEASURES, Bar
-from models.evaluation.options import SUITES
-from models.evaluation.run import CLASSES
+from cstalk_bridge.models.evaluation.measures import MEASURES, Bar
+from cstalk_bridge.models.evaluation.request import SUITES
+from cstalk_bridge.models.evaluation.run import SUITE_FACTORIES
 
 
 def test_a_bar_holds_from_its_look_ahead_on() -> None:
@@ -34,4 +34,4 @@ def test_bars_are_met_or_not(bar: Bar, value: float, is_met: bool) -> None:
 
 
 def test_every_measure_belongs_to_a_suite() -> None:
-    assert {key.partition(".")[0] for key in MEASURES} == set(SUITES) == set(CLASSES)
+    assert {key.partition(".")[0] for key in MEASURES} == set(SUITES) == set(SUITE_FACTORIES)

@@ -5,9 +5,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from models.evaluation.recordings import Folders, MissingDataError, Recording, in_noise
-from models.training.energy import speech_span
-from models.training.phones import INDEX
+from cstalk_bridge.models.evaluation.recordings import (
+    Folders,
+    MissingDataError,
+    Recording,
+    in_noise,
+)
+from cstalk_bridge.models.phones import PHONE_INDEX
+from cstalk_bridge.models.training.alignment import speech_span
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +28,7 @@ def test_padding_moves_the_phones_along() -> None:
     clip = speech().padded(1.0)
     assert clip.seconds == 3.0
     phones = clip.phone_rows()
-    assert (phones[62] == 0, phones[64], phones[80]) == (True, INDEX["AA"], INDEX["P"])
+    assert (phones[62] == 0, phones[64], phones[80]) == (True, PHONE_INDEX["AA"], PHONE_INDEX["P"])
     assert speech_span(clip.sound)[0] == pytest.approx(1.24, abs=0.021)
 
 

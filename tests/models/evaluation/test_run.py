@@ -14,15 +14,19 @@ import numpy as np
 import pytest
 import soundfile
 
-from models.errors import WeightsError
-from models.evaluation.entrants import entrants_of, names_of
-from models.evaluation.options import RefusalError, Request, add_arguments, request_of
-from models.evaluation.reading import sound_of
-from models.evaluation.recordings import MissingDataError
-from models.evaluation.run import evaluate, measured
-from models.evaluation.table import plain
-from models.weights_file import save
-from tests.models.baselines.test_networks import described, made
+from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.evaluation.candidates import candidate_names, open_candidates
+from cstalk_bridge.models.evaluation.recordings import MissingDataError, sound_of
+from cstalk_bridge.models.evaluation.report import plain
+from cstalk_bridge.models.evaluation.request import (
+    EvaluationRequest,
+    EvaluationRequestError,
+    add_arguments,
+    parse_request,
+)
+from cstalk_bridge.models.evaluation.run import evaluate, measured
+from cstalk_bridge.models.loading import save_network
+from tests.models.baselines.test_transformers import described, made
 from tests.models.evaluation.recorded import write_facegood, write_kokoro
 from tests.models.wav2vec import tiny
 
@@ -38,7 +42,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "models.evaluation", *map(str, words)]
+    command = [sys.executable, "-m", "cstalk_bridge.models.evaluation", *map(str, words)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
 
 
@@ -67,18 +71,18 @@ def test_what_is_there_is_measured_and_what_is_not_is_named(
     assert "http" not in page
 
 
-def asked(weights: Path, data: Path, cache: Path, *words: str) -> Request:
+def asked(weights: Path, data: Path, cache: Path, *words: str) -> EvaluationRequest:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     places = ["--weights", str(weights), "--data", str(data), "--cache", str(cache)]
-    return request_of(parser.parse_args([*places, *words]))
+    return parse_request(parser.parse_args([*places, *words]))
 
 
 def test_both_ways_stand_side_by_side_and_find_the_same(data: Path, small_weights: Path) -> None:
     request = asked(
         small_weights, data, data, "--suites", "lips", "--lookahead-ms", "60", "--way", "both"
     )
-    results = measured(entrants_of(request), request)
+    results = measured(open_candidates(request), request)
     assert [run.title for run in results.runs] == ["small 60 ms", "small 60 ms streamed"]
     offline, streamed = ({k: one.value for k, one in run.findings.items()} for run in results.runs)
     assert offline == pytest.approx(streamed, abs=1e-3)
@@ -89,24 +93,24 @@ def test_a_network_that_cannot_stream_is_measured_offline_or_refused(
     data: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "emotalk.safetensors"
-    save(path, made("emotalk-like"), described("emotalk-like"))
-    (entrant,) = entrants_of(asked(path, data, data, "--way", "both"))
+    save_network(path, made("emotalk-like"), described("emotalk-like"))
+    (entrant,) = open_candidates(asked(path, data, data, "--way", "both"))
     assert (entrant.way, entrant.kind) == ("offline", "emotalk-like")
     with pytest.raises(WeightsError, match="cannot stream"):
-        entrants_of(asked(path, data, data, "--way", "streamed"))
+        open_candidates(asked(path, data, data, "--way", "streamed"))
 
 
 def test_a_checkpoint_that_nobody_hears_through_is_refused(
     small_weights: Path, data: Path, tmp_path: Path
 ) -> None:
     tiny.write_checkpoint(tmp_path)
-    with pytest.raises(RefusalError, match="--wav2vec: none"):
-        entrants_of(asked(small_weights, data, data, "--wav2vec", str(tmp_path)))
+    with pytest.raises(EvaluationRequestError, match="--wav2vec: none"):
+        open_candidates(asked(small_weights, data, data, "--wav2vec", str(tmp_path)))
 
 
 def test_weights_of_one_name_are_told_apart_by_their_folders() -> None:
     paths = [Path("a/one/x.safetensors"), Path("a/two/x.safetensors"), Path("b/y.safetensors")]
-    assert names_of(paths) == ["one/x", "two/x", "y"]
+    assert candidate_names(paths) == ["one/x", "two/x", "y"]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +150,7 @@ def test_no_recordings_at_all_is_an_error_that_names_them(
     small_weights: Path, tmp_path: Path
 ) -> None:
     request = asked(small_weights, tmp_path, tmp_path, "--suites", "grid,lips")
-    with pytest.raises(RefusalError) as refused:
+    with pytest.raises(EvaluationRequestError) as refused:
         evaluate(request)
     grid, lips = refused.value.lines
     assert grid.startswith("grid: ")

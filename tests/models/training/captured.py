@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.training.action_units import GAINS
-from models.training.sources import GRID_CURVES
+from cstalk_bridge.models.training.captured_faces import ACTION_UNIT_GAINS
+from cstalk_bridge.models.training.sources import GRID_CURVES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +42,6 @@ def write_captures(data: Path) -> None:
         rom_1__timecode=np.zeros(600),
     )
     (data / "ravdess").mkdir()
-    units = [f"{unit}_r" for unit in GAINS]
+    units = [f"{unit}_r" for unit in ACTION_UNIT_GAINS]
     acted = {stem: 5.0 * waves(90, len(units)) for stem in ACTED}
     np.savez(data / "ravdess/action_units_frames.npz", names=np.array(units), **acted)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from models.training.rules import GESTURES
+from cstalk_bridge.models.training.rules import GESTURES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from models.architecture import Architecture
-from models.emotions import CONDITIONS, MOUTH_GUARD
-from models.mel import HISTORY_SAMPLES
-from models.timing import HOP_SAMPLES
-from models.training.batches import Corpus, draw
-from models.training.crops import ROWS, UNKNOWN_PHONE, Crop
+from cstalk_bridge.models.cstalk.architecture import Architecture
+from cstalk_bridge.models.cstalk.features import HISTORY_SAMPLES
+from cstalk_bridge.models.emotions import CONDITIONS, MOUTH_GUARD
+from cstalk_bridge.models.timing import HOP_SAMPLES
+from cstalk_bridge.models.training.batches import ROWS, UNKNOWN_PHONE, Crop, draw
+from cstalk_bridge.models.training.corpus import Corpus
 
 if TYPE_CHECKING:
     from pathlib import Path
+
 
 CLIP_ROWS = 200
 

@@ -1,7 +1,7 @@
 """One command makes the same set from the same files, and only makes again what changed.
 
-The recordings are made here: noise in the place of speech. What the aligner would find is put where
-it keeps its results, and so are networks that learned nothing.
+The recordings are made here: noise in the place of speech. What the aligner would find is put
+where it keeps its results, and so are networks that learned nothing.
 """
 
 from __future__ import annotations
@@ -16,20 +16,24 @@ import soundfile
 import torch
 from safetensors.torch import save_file
 
-from models.architecture import Architecture
-from models.board import AUDIO_DRIVEN
-from models.training.action_units import GAINS, OBSERVED_CHANNELS
-from models.training.align import Aligner, sentences_of
-from models.training.articulation import Articulation
-from models.training.batches import Corpus, draw
-from models.training.captured_mouths import SLIDERS
-from models.training.listener import Listener
-from models.training.manifest import read_manifest, source_digest
-from models.training.prepare import align_all, keys_of, prepare
-from models.training.sources import GRID_CURVES, folders_of
+from cstalk_bridge.models.board import AUDIO_DRIVEN
+from cstalk_bridge.models.cstalk.architecture import Architecture
+from cstalk_bridge.models.training.alignment import Aligner, sentences_of
+from cstalk_bridge.models.training.batches import draw
+from cstalk_bridge.models.training.captured_faces import (
+    ACTION_UNIT_GAINS,
+    OBSERVED_CHANNELS,
+    SLIDERS,
+    Articulation,
+)
+from cstalk_bridge.models.training.corpus import Corpus, read_manifest, source_digest
+from cstalk_bridge.models.training.phone_recognizer import PhoneRecognizer
+from cstalk_bridge.models.training.prepare import align_all, keys_of, prepare
+from cstalk_bridge.models.training.sources import GRID_CURVES, folders_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
 
 SECONDS = 1.0
 SEGMENTS = [(0.1, 0.3, "AA"), (0.3, 0.4, "B"), (0.4, 0.7, "IY")]
@@ -81,7 +85,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_curves(folder / "facegood/curves.npz", sliders, ("1114_2_01",), 30)
     for number, clip in enumerate(RAVDESS):
         write_sound(folder / f"ravdess/audio/{clip}.opus", 40 + number)
-    units = [f"{unit}_r" for unit in GAINS]
+    units = [f"{unit}_r" for unit in ACTION_UNIT_GAINS]
     write_curves(folder / "ravdess/action_units_frames.npz", units, RAVDESS[:2], 30)
     return folder
 
@@ -100,7 +104,7 @@ def learn(data: Path, cache: Path) -> None:
     digests = {source: source_digest(source, folder) for source, folder in folders.items()}
     keys = keys_of(folders, align_all(folders, cache), digests)
     torch.manual_seed(2)
-    learned = {"listener": (Listener(), keys.listener)}
+    learned = {"listener": (PhoneRecognizer(), keys.listener)}
     learned["articulation"] = (Articulation(), keys.articulation)
     (cache / "learned").mkdir(exist_ok=True)
     for name, (network, key) in learned.items():

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
-from models.board import INDEX
-from models.training.phones import FROM_IPA, PHONES, SPLIT, gestures
-from models.training.rules import GESTURES, TARGETS, rule_curves
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cstalk_bridge.models.board import AUDIO_DRIVEN, CHANNEL_INDEX, REGION_OF
+from cstalk_bridge.models.emotions import CONDITIONS, EMOTIONS, MOUTH_GUARD
+from cstalk_bridge.models.phones import FROM_IPA, PHONES, SPLIT, gestures
+from cstalk_bridge.models.timing import ROW_RATE_HZ
+from cstalk_bridge.models.training.rules import (
+    ENVELOPE_OF,
+    ENVELOPES,
+    GESTURES,
+    PHONE_GESTURES,
+    POSTURES,
+    SILENT_SHARE,
+    STRESS_LIFTS,
+    envelopes_of,
+    face_targets,
+    rule_curves,
+)
 
 COLUMN = {name: column for column, name in enumerate(GESTURES)}
 
 
 def test_every_gesture_moves_channels_of_the_board() -> None:
-    assert all(channel in INDEX for gesture in GESTURES.values() for channel in gesture.channels)
+    assert all(
+        channel in CHANNEL_INDEX for gesture in GESTURES.values() for channel in gesture.channels
+    )
 
 
 def test_every_symbol_maps_onto_the_table() -> None:
@@ -24,7 +45,9 @@ def test_every_symbol_maps_onto_the_table() -> None:
 
 def test_only_bilabials_seal_the_lips() -> None:
     sealing = {
-        p for p, row in zip(PHONES, TARGETS, strict=True) if row[COLUMN["lips_together"]] == 1
+        p
+        for p, row in zip(PHONES, PHONE_GESTURES, strict=True)
+        if row[COLUMN["lips_together"]] == 1
     }
     assert sealing == {"P", "B", "M"}
 
@@ -50,3 +73,131 @@ def test_rounding_reaches_further_than_a_closure() -> None:
 def test_silence_is_a_mouth_at_rest() -> None:
     assert np.abs(rule_curves([(0.0, 0.5, "SIL")], 25)).max() == 0.0
     assert np.abs(rule_curves([], 25)).max() == 0.0
+
+
+BROW = list(ENVELOPES).index("brow")
+NAMES = list(AUDIO_DRIVEN)
+
+
+def course(spoken: range | list[int], rows: range) -> dict[str, np.ndarray]:
+    found = envelopes_of(np.array(spoken), np.array(rows))
+    assert found.shape == (len(rows), len(ENVELOPES))
+    return dict(zip(ENVELOPES, found.T, strict=True))
+
+
+def test_a_phrase_brings_a_part_up_and_its_end_lets_it_fade() -> None:
+    swells = course(range(50, 151), range(400))
+    for name, swell in ENVELOPES.items():
+        risen = 1.0 - math.exp(-1.0 / swell.rise_s)
+        assert swells[name][:51].max() == 0.0
+        assert swells[name][100] == pytest.approx(risen, abs=1e-6)
+        whole = 1.0 - math.exp(-2.0 / swell.rise_s)
+        faded = whole * math.exp(-1.0 / swell.fade_s)
+        assert swells[name][150 + ROW_RATE_HZ] == pytest.approx(faded, abs=1e-6)
+
+
+def test_parts_come_and_go_one_after_the_other() -> None:
+    swells = course(range(50, 151), range(400))
+    assert swells["nose"][60] > swells["eyelid_cheek"][60] > swells["brow"][60]
+    assert swells["nose"][200] < swells["eyelid_cheek"][200] < swells["brow"][200]
+
+
+def test_a_second_phrase_goes_on_from_what_the_first_left() -> None:
+    once, twice = (course(spoken, range(300))["brow"] for spoken in ([*range(50)], TWO_PHRASES))
+    assert twice[100] == pytest.approx(once[100], abs=1e-6)
+    assert (np.diff(twice[100:151]) > 0).all()
+
+
+TWO_PHRASES = [*range(50), *range(100, 151)]
+
+
+def test_every_channel_has_the_course_of_its_part() -> None:
+    parts = dict(
+        zip(NAMES, [list(ENVELOPES)[place] for place in ENVELOPE_OF.tolist()], strict=True)
+    )
+    assert parts["CTRL_L_brow_down.ty"] == "brow"
+    assert parts["CTRL_R_eye_cheekRaise.ty"] == "eyelid_cheek"
+    assert parts["CTRL_L_nose.ty"] == "nose"
+    assert parts["CTRL_L_mouth_cornerPull.ty"] == parts["CTRL_C_jaw.ty"] == "mouth"
+    lifted = {REGION_OF[name] for name, lift in zip(NAMES, STRESS_LIFTS, strict=True) if lift}
+    assert lifted == {"eyelid_cheek", "nose"}
+
+
+def test_nobody_who_says_nothing_swells() -> None:
+    assert envelopes_of(np.array([]), np.arange(9)).tolist() == [[0.0] * len(ENVELOPES)] * 9
+
+
+@given(st.lists(st.integers(0, 999), unique=True), st.lists(st.floats(-50, 1500), max_size=9))
+def test_a_swell_is_a_share_and_never_jumps(spoken: list[int], rows: list[float]) -> None:
+    at = np.array(sorted(rows))
+    swells = envelopes_of(np.array(sorted(spoken)), at)
+    assert ((swells >= 0.0) & (swells <= 1.0)).all()
+    slow = swells[:, BROW]
+    assert (
+        np.abs(np.diff(slow)) <= np.diff(at) / ROW_RATE_HZ / ENVELOPES["brow"].rise_s + 1e-5
+    ).all()
+
+
+def face(
+    emotion: str,
+    *,
+    stress: float = 0.0,
+    swell: float = 1.0,
+    guard: float = MOUTH_GUARD,
+    **gestures: float,
+) -> dict[str, float]:
+    row = torch.zeros(1, 1, len(GESTURES))
+    for name, value in gestures.items():
+        row[0, 0, list(GESTURES).index(name)] = value
+    conditions = torch.zeros(1, len(CONDITIONS))
+    conditions[0, EMOTIONS.index(emotion)], conditions[0, -1] = 1.0, guard
+    swells = torch.full((1, 1, len(ENVELOPES)), swell)
+    values = face_targets(row, torch.full((1, 1), stress), swells, conditions)
+    return dict(zip(NAMES, values[0, 0].tolist(), strict=True))
+
+
+def test_a_happy_face_smiles_and_an_angry_one_frowns() -> None:
+    assert face("happy")["CTRL_L_mouth_cornerPull.ty"] > 0.4
+    assert face("angry")["CTRL_R_brow_down.ty"] > 0.3
+    assert max(map(abs, face("neutral").values())) == 0.0
+
+
+def test_every_emotion_has_a_posture_of_its_own() -> None:
+    for index, name in enumerate(EMOTIONS):
+        assert (POSTURES[index].abs().sum() > 0) == (name != "neutral")
+
+
+def test_an_emotion_does_not_part_closed_lips() -> None:
+    closed = face("disgusted", lips_together=1.0)
+    assert closed["CTRL_L_mouth_upperLipRaise.ty"] == 0.0
+    assert closed["CTRL_L_mouth_lipsTogetherU.ty"] == 1.0
+
+
+def test_neighbouring_phones_do_not_part_closed_lips() -> None:
+    closed = face("neutral", lips_together=1.0, lower_depress=0.3, upper_raise=0.2, jaw=0.1)
+    assert closed["CTRL_L_mouth_lowerLipDepress.ty"] == closed["CTRL_R_mouth_upperLipRaise.ty"] == 0
+    assert closed["CTRL_C_jaw.ty"] == pytest.approx(0.1)
+    half = face("neutral", lips_together=0.5, lower_depress=0.3)
+    assert half["CTRL_L_mouth_lowerLipDepress.ty"] == pytest.approx(0.15)
+
+
+def test_the_mouth_guard_says_how_much_of_a_smile_speech_takes() -> None:
+    def smile(stress: float, guard: float) -> float:
+        return face("happy", stress=stress, guard=guard)["CTRL_L_mouth_cornerPull.ty"]
+
+    assert smile(1.0, 0.4) == pytest.approx(0.6 * smile(0.0, 0.4))
+    assert smile(1.0, 0.0) == smile(0.0, 1.0)
+    assert smile(1.0, 1.0) == 0.0
+    brows = [face("angry", stress=1.0, guard=guard)["CTRL_L_brow_down.ty"] for guard in (0.0, 1.0)]
+    assert brows[0] == brows[1] > 0.3
+
+
+def test_an_emotion_shows_more_once_somebody_spoke() -> None:
+    before, after = (face("sad", swell=swell)["CTRL_L_brow_raiseIn.ty"] for swell in (0.0, 1.0))
+    assert before == pytest.approx(SILENT_SHARE * after)
+
+
+def test_the_left_side_shows_a_little_more() -> None:
+    happy = face("happy")
+    left, right = (happy[f"CTRL_{side}_mouth_cornerPull.ty"] for side in "LR")
+    assert right < left < 1.15 * right

@@ -14,19 +14,32 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from models.errors import WeightsError
-from models.training.progress import Progress
-from models.training.record import differences
-from models.training.run import Run, Settings
+from cstalk_bridge.models.cstalk.features import HISTORY_SAMPLES
+from cstalk_bridge.models.cstalk.network import LogMel
+from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.timing import HOP_SAMPLES
+from cstalk_bridge.models.training.batches import draw
+from cstalk_bridge.models.training.corpus import Corpus
+from cstalk_bridge.models.training.loss import Loss, loss_of
+from cstalk_bridge.models.training.run import (
+    PRECISIONS,
+    MixedPrecisionNetwork,
+    Progress,
+    Run,
+    TrainingConfig,
+    differences,
+    precision_on,
+)
+from tests.models.baselines.test_transformers import HEARING, inputs, made
 
 ROOT = Path(__file__).parents[3]
 CPU = torch.device("cpu")
-SETTINGS = Settings(steps=6, batch=2, warm_up_steps=1, save_every=2)
+SETTINGS = TrainingConfig(steps=6, batch=2, warm_up_steps=1, save_every=2)
 MADE_WITH = {"correlation": {"network_sha256": "abc", "weight": 0.01}, "dilations": (1, 2)}
 
 
 def begun(
-    folder: Path, settings: Settings = SETTINGS, made_with: dict[str, Any] = MADE_WITH
+    folder: Path, settings: TrainingConfig = SETTINGS, made_with: dict[str, Any] = MADE_WITH
 ) -> Run[nn.Linear]:
     return Run(folder, settings, lambda: nn.Linear(2, 1), CPU, made_with)
 
@@ -63,7 +76,7 @@ def test_a_run_goes_on_after_its_last_checkpoint(tmp_path: Path) -> None:
     ],
 )
 def test_a_run_begun_otherwise_is_refused(
-    settings: Settings, made_with: dict[str, Any], told: str, tmp_path: Path
+    settings: TrainingConfig, made_with: dict[str, Any], told: str, tmp_path: Path
 ) -> None:
     taken(begun(tmp_path), 3)
     with pytest.raises(WeightsError, match=f"checkpoint.safetensors: .*{told}.*--runs"):
@@ -88,7 +101,13 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_command_says_so_in_one_line(corpus_folder: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "models.training.train", "--cache", str(corpus_folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "cstalk_bridge.models.training.train",
+        "--cache",
+        str(corpus_folder),
+    ]
     command += ["--runs", str(tmp_path), "--out", str(tmp_path / "w.safetensors")]
     taken(begun(tmp_path), 3)
     done = subprocess.run([*command, "--steps", "7"], cwd=ROOT, capture_output=True, text=True)
@@ -109,3 +128,49 @@ def test_progress_is_told_now_and_then_with_the_time_left(
         "step 2: face 0.2500 phones 2.0000, 4 min left",
         "step 4: face 0.2500 phones 2.0000, 0 min left",
     ]
+
+
+@pytest.mark.parametrize("name", HEARING)
+def test_faces_come_back_in_fp32_and_nearly_the_same(name: str) -> None:
+    network = made(name)
+    given = inputs(network, 9)
+    plain, _ = network(*given)
+    whole, _ = MixedPrecisionNetwork(network, "fp32")(*given)
+    halved, phones = MixedPrecisionNetwork(network, "bf16")(*given)
+    assert torch.equal(whole, plain)
+    assert halved.dtype == torch.float32
+    assert phones is not None
+    assert phones.dtype == torch.float32
+    error = (halved - plain).abs().max()
+    assert 0 < error < 0.05 * plain.abs().max()
+
+
+@pytest.mark.parametrize("name", HEARING)
+def test_its_gradients_reach_the_weights_and_point_the_same_way(
+    name: str, corpus_folder: Path
+) -> None:
+    network = made(name)
+    corpus = Corpus(corpus_folder, "train")
+    batch, loss = draw(corpus, network.architecture, 4, 2, 0), Loss(corpus, CPU)
+    ways = []
+    for precision in PRECISIONS:
+        network.zero_grad()
+        face, phones = loss_of(MixedPrecisionNetwork(network, precision), batch, loss, CPU)
+        (face + phones).backward()
+        gradients = [p.grad for p in network.parameters() if p.grad is not None]
+        assert all(gradient.dtype == torch.float32 for gradient in gradients)
+        ways.append(torch.cat([gradient.flatten() for gradient in gradients]))
+    assert torch.cosine_similarity(*ways, 0) > 0.99
+
+
+def test_the_sound_is_heard_in_fp32() -> None:
+    sound = 0.1 * torch.randn(2, HISTORY_SAMPLES + 5 * HOP_SAMPLES)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        heard = LogMel()(sound)
+    assert torch.equal(heard, LogMel()(sound))
+
+
+def test_a_cpu_computes_in_bf16_and_an_unknown_precision_is_refused() -> None:
+    assert precision_on(CPU) == "bf16"
+    with pytest.raises(ValueError, match="fp8: use one of bf16, fp32"):
+        MixedPrecisionNetwork(made("cstalk"), "fp8")

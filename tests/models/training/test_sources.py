@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from models.shipped import DEFAULT_PATH
-from models.training.manifest import card_rows, describe_source
-from models.training.sources import (
+from cstalk_bridge.models.loading import DEFAULT_PATH, load_streaming_network
+from cstalk_bridge.models.training.corpus import card_rows, describe_source
+from cstalk_bridge.models.training.sources import (
     OUR_LICENCE,
     SOURCES,
     credits_of,
@@ -19,7 +19,6 @@ from models.training.sources import (
     licence_of,
     part_of,
 )
-from models.weights_file import load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,7 +83,7 @@ def test_only_research_hears_ravdess(tmp_path: Path) -> None:
 
 
 def test_the_shipped_weights_were_made_from_default_sources() -> None:
-    _, description = load(DEFAULT_PATH, torch.device("cpu"))
+    _, description = load_streaming_network(DEFAULT_PATH, torch.device("cpu"))
     assert description.card["licence"] == OUR_LICENCE
     allowed = {name for name, source in SOURCES.items() if source.default}
     assert set(description.card["data"]) <= allowed
@@ -93,7 +92,7 @@ def test_the_shipped_weights_were_made_from_default_sources() -> None:
 
 def test_the_research_build_says_whose_licence_it_has() -> None:
     path = DEFAULT_PATH.with_stem(f"{DEFAULT_PATH.stem}_research")
-    _, description = load(path, torch.device("cpu"))
+    _, description = load_streaming_network(path, torch.device("cpu"))
     assert description.card["licence"] == SOURCES["ravdess"].licence
 
 

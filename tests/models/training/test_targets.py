@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.training.captured_mouths import CURVES
-from models.training.phones import PHONES
-from models.training.rules import GESTURES
-from models.training.targets import CAPTURED_CLOSES, COLUMN, JAW_YIELDS, compose, speaking
+from cstalk_bridge.models.phones import PHONES
+from cstalk_bridge.models.training.captured_faces import CURVES
+from cstalk_bridge.models.training.rules import GESTURES
+from cstalk_bridge.models.training.targets import (
+    CAPTURED_CLOSES,
+    COLUMN,
+    JAW_YIELDS,
+    compose,
+    speaking,
+)
 
 ROWS = 20
 

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
-from models import load_generator
-from models.errors import WeightsError
-from models.training import train as script
-from models.training.description import describe
-from models.training.run import Run, Settings, learning_rate
-from models.weights_file import save
+from cstalk_bridge.models import load_generator
+from cstalk_bridge.models.board import AUDIO_DRIVEN, CHANNEL_INDEX, CHANNELS, JAW
+from cstalk_bridge.models.cstalk.architecture import Architecture
+from cstalk_bridge.models.cstalk.features import HISTORY_SAMPLES
+from cstalk_bridge.models.cstalk.network import FaceNetwork
+from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.loading import build_network, load_network, save_network
+from cstalk_bridge.models.timing import HOP_SAMPLES
+from cstalk_bridge.models.training import train
+from cstalk_bridge.models.training import train as script
+from cstalk_bridge.models.training.batches import ROWS, draw
+from cstalk_bridge.models.training.corpus import Corpus
+from cstalk_bridge.models.training.loss import Loss, loss_of
+from cstalk_bridge.models.training.run import Run, TrainingConfig, learning_rate
+from cstalk_bridge.models.training.train import describe, development_report
+from cstalk_bridge.models.wav2vec import load_wav2vec
+from tests.models.baselines.test_transformers import HEARING, made
+from tests.models.wav2vec import tiny
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from torch import Tensor
+
 
 CPU = torch.device("cpu")
-SHORT = Settings(steps=4, batch=2, warm_up_steps=1, check_every=100, save_every=2)
+SHORT = TrainingConfig(steps=4, batch=2, warm_up_steps=1, check_every=100, save_every=2)
 
 
 def test_an_interrupted_run_ends_with_the_same_weights(
@@ -46,7 +63,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(
 
 def test_what_it_writes_loads_and_describes_itself(corpus_folder: Path, tmp_path: Path) -> None:
     network, description = script.train(corpus_folder, tmp_path, SHORT, CPU)
-    save(tmp_path / "w.safetensors", network, description)
+    save_network(tmp_path / "w.safetensors", network, description)
     generator = load_generator(tmp_path / "w.safetensors", "cpu")
     told = {"licence", "data", "minutes", "settings", "training_set", "training_hash"}
     assert set(generator.card) == told
@@ -55,14 +72,14 @@ def test_what_it_writes_loads_and_describes_itself(corpus_folder: Path, tmp_path
 def test_the_hash_names_the_data_and_the_settings(corpus_folder: Path) -> None:
     corpus = script.Corpus(corpus_folder, "train")
     hashes = {
-        describe(corpus, Settings(seed=seed), corpus_folder).card["training_hash"]
+        describe(corpus, TrainingConfig(seed=seed), corpus_folder).card["training_hash"]
         for seed in (1, 2)
     }
     assert len(hashes) == 2
 
 
 def test_the_learning_rate_rises_then_falls() -> None:
-    settings = Settings()
+    settings = TrainingConfig()
     rates = [
         learning_rate(settings, step) for step in (0, settings.warm_up_steps, settings.steps - 1)
     ]
@@ -102,3 +119,137 @@ def test_a_further_round_begins_with_no_other_network(corpus_folder: Path, tmp_p
     other = replace(SHORT, network="emotalk-like")
     with pytest.raises(WeightsError, match="another network"):
         script.train(corpus_folder, tmp_path / "further", other, CPU, first=first)
+
+
+@pytest.mark.parametrize("name", HEARING)
+def test_training_reaches_every_weight_and_lowers_the_loss(name: str, corpus_folder: Path) -> None:
+    network = made(name).train()
+    corpus = Corpus(corpus_folder, "train")
+    batch = draw(corpus, network.architecture, 4, 2, 0)
+    loss = Loss(corpus, CPU)
+    optimizer = torch.optim.Adam(network.parameters(), 2e-4)
+    course = []
+    for _ in range(5):
+        face, phones = loss_of(network, batch, loss, CPU)
+        optimizer.zero_grad()
+        (face + phones).backward()
+        optimizer.step()
+        course.append((face + phones).item())
+    assert batch.gestures.shape[1] == ROWS
+    assert course[-1] < course[0]
+    still = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not still
+
+
+def test_the_script_names_the_network_it_trained(corpus_folder: Path, tmp_path: Path) -> None:
+    settings = TrainingConfig(steps=1, batch=1, warm_up_steps=1, network="cstalk-uncorrelated")
+    network, description = script.train(corpus_folder, tmp_path, settings, CPU)
+    save_network(tmp_path / "w.safetensors", network, description)
+    assert load_network(tmp_path / "w.safetensors", CPU)[1].network == "cstalk-uncorrelated"
+
+
+def test_a_teacher_learns_on_a_front_end_that_stays_as_it_is(
+    corpus_folder: Path, tmp_path: Path
+) -> None:
+    before = tiny.write_checkpoint(tmp_path / "wav2vec")
+    front_end = load_wav2vec(tmp_path / "wav2vec")
+    settings = TrainingConfig(steps=2, batch=2, warm_up_steps=1, check_every=100, network="teacher")
+    network, description = script.train(corpus_folder, tmp_path / "run", settings, CPU, front_end)
+    name = "feature_projection.projection.weight"
+    assert torch.equal(front_end.state_dict()[name], before[f"wav2vec2.{name}"])
+    torch.manual_seed(settings.seed)
+    pairs = zip(build_network(description).parameters(), network.parameters(), strict=True)
+    assert all((start != learnt).any() for start, learnt in pairs)
+
+
+class Jaw(FaceNetwork):
+    """A network whose jaw, times a factor, is as open as the sound is loud."""
+
+    def __init__(self, factor: float) -> None:
+        channels = [CHANNELS[CHANNEL_INDEX[name]] for name in AUDIO_DRIVEN]
+        limits = [c.minimum for c in channels], [c.maximum for c in channels]
+        super().__init__(Architecture(), *limits)
+        self.factor = torch.nn.Parameter(torch.tensor(factor))
+
+    def forward(
+        self, samples: Tensor, emotion: Tensor, delay_hops: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        del emotion
+        loud = samples[:, HISTORY_SAMPLES:].unflatten(1, (-1, HOP_SAMPLES)).mean(2)
+        # Row i is the face of the time at which hop i begins.
+        loud = loud.roll(int(delay_hops) - 1, 1)
+        faces = torch.zeros(1, len(AUDIO_DRIVEN), loud.shape[1])
+        faces[:, JAW] = loud * self.factor
+        return faces[..., self.architecture.window_hops - 1 :], None
+
+
+def test_a_network_that_follows_its_targets_is_told_from_one_that_does_not(
+    corpus_folder: Path,
+) -> None:
+    dev = Corpus(corpus_folder, "dev")
+    right, wrong = (list(development_report(Jaw(factor), dev)) for factor in (1.0, -1.0))
+    assert len(right) == len(wrong) == sum(bool(clips) for clips in dev.by_source.values())
+    assert right[0].startswith("grid_s1: jaw r 1.000, purse r 0.000")
+    assert "jaw r 0.000" in wrong[0]  # a jaw does not open backwards
+
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize(
+    ("command", "remedy"),
+    [
+        ("prepare", "name the data folder with --data"),
+        ("train", "run cstalk_bridge.models.training.prepare first"),
+    ],
+)
+def test_what_is_missing_is_named_with_its_remedy(
+    command: str, remedy: str, tmp_path: Path
+) -> None:
+    words = [
+        sys.executable,
+        "-m",
+        f"cstalk_bridge.models.training.{command}",
+        "--cache",
+        str(tmp_path),
+    ]
+    if command == "prepare":
+        words += ["--data", str(tmp_path)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith(f"there is no such file; {remedy}")
+
+
+def test_the_default_weights_are_never_made_from_research_sources(tmp_path: Path) -> None:
+    clip = {"name": "ravdess/a", "part": "train", "first": 0, "rows": 1}
+    (tmp_path / "index.json").write_text(json.dumps([clip]), encoding="utf-8")
+    words = [sys.executable, "-m", "cstalk_bridge.models.training.train", "--cache", str(tmp_path)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith(
+        "what it would learn from is for research only; name another file with --out"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--network", "teacher"], "needs --wav2vec FOLDER"),
+        (["--wav2vec", "."], "needs --wav2vec FOLDER"),
+        (["--network", "teacher", "--wav2vec", "."], "no such file"),
+        (["--network", "cstalk-uncorrelated", "--correlation", "c"], "without --correlation"),
+        (["--network", "wav2lip"], "invalid choice"),
+    ],
+)
+def test_networks_that_do_not_fit_their_options_are_refused(
+    tmp_path: Path,
+    words: list[str],
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "index.json").write_text("[]", encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["train", "--cache", str(tmp_path), *words])
+    with pytest.raises(SystemExit):
+        train.main()
+    assert told in capsys.readouterr().err

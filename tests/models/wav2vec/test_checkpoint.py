@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from models.errors import WeightsError
-from models.wav2vec import load_wav2vec
+from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.wav2vec import load_wav2vec
 from tests.models.wav2vec import tiny
 
 if TYPE_CHECKING:

@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from models.timing import SAMPLE_RATE_HZ
-from models.wav2vec import load_wav2vec
-from models.wav2vec.network import MAX_BATCH_S, MAX_SOUND_S, Wav2Vec
-from models.wav2vec.sizes import BASE, LARGE, Sizes
+from cstalk_bridge.models.timing import SAMPLE_RATE_HZ
+from cstalk_bridge.models.wav2vec import load_wav2vec
+from cstalk_bridge.models.wav2vec.network import (
+    BASE,
+    LARGE,
+    MAX_BATCH_S,
+    MAX_SOUND_S,
+    Wav2Vec,
+    Wav2VecSizes,
+)
 from tests.models.wav2vec import tiny
 
 if TYPE_CHECKING:
@@ -88,7 +94,9 @@ def test_what_it_cannot_take_is_told(base: Wav2Vec) -> None:
 
 
 @pytest.mark.parametrize(("sizes", "millions"), [(BASE, 94.4), (LARGE, 315.4)])
-def test_the_published_sizes_give_the_published_parameters(sizes: Sizes, millions: float) -> None:
+def test_the_published_sizes_give_the_published_parameters(
+    sizes: Wav2VecSizes, millions: float
+) -> None:
     with torch.device("meta"):
         network = Wav2Vec(sizes)
     # Less the size of the weight norm and the mask embedding, which inference folds or drops.

@@ -9,19 +9,18 @@ import pytest
 import soundfile
 import torch
 
-from models.encoder.network import RIGHT_HOPS, Encoder, Sizes
-from models.encoder.weights import EncoderDescription, save
-from models.evaluation.probes import __main__ as command
-from models.evaluation.probes import features as kinds
-from models.evaluation.probes import material, probe
-from models.evaluation.probes.features import Features
-from models.evaluation.probes.figures import figures_of
-from models.evaluation.probes.material import Filmed, Spoken
-from models.evaluation.recordings import Folders
-from models.network import Architecture
-from models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
-from models.training.phones import INDEX
-from models.weights_file import Description, build
+from cstalk_bridge.models.cstalk.architecture import Architecture, Description
+from cstalk_bridge.models.encoder.network import RIGHT_HOPS, Encoder, EncoderSizes
+from cstalk_bridge.models.encoder.weights import EncoderDescription, save_encoder
+from cstalk_bridge.models.evaluation.probes import __main__ as command
+from cstalk_bridge.models.evaluation.probes import material, probe
+from cstalk_bridge.models.evaluation.probes import material as kinds
+from cstalk_bridge.models.evaluation.probes.material import Features, LipClip, PhoneClip
+from cstalk_bridge.models.evaluation.probes.probe import probe_figures
+from cstalk_bridge.models.evaluation.recordings import Folders
+from cstalk_bridge.models.loading import build_network
+from cstalk_bridge.models.phones import PHONE_INDEX
+from cstalk_bridge.models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,22 +31,22 @@ NAMES = ("SIL", "AA", "B", "S")
 ROWS_EACH = 8
 
 
-def spoken(seed: int) -> Spoken:
+def spoken(seed: int) -> PhoneClip:
     """A clip whose loudness tells the phone."""
     random = np.random.default_rng(seed)
     said = [NAMES[i] for i in random.integers(0, len(NAMES), 12)]
     levels = np.repeat([NAMES.index(name) / 4 for name in said], ROWS_EACH * HOP_SAMPLES)
     step_s = ROWS_EACH * HOP_SAMPLES / SAMPLE_RATE_HZ
     phones = tuple((i * step_s, (i + 1) * step_s, name) for i, name in enumerate(said))
-    return Spoken(str(seed), levels.astype(np.float32), phones)
+    return PhoneClip(str(seed), levels.astype(np.float32), phones)
 
 
-def filmed(seed: int) -> Filmed:
+def filmed(seed: int) -> LipClip:
     """A clip whose loudness is the lips' gap; the width is nobody's business."""
     random = np.random.default_rng(seed)
     gap = random.random(40).astype(np.float32)
     lips = np.stack((gap, random.random(40), gap), 1).astype(np.float32)
-    return Filmed(str(seed), np.repeat(gap, HOP_SAMPLES), np.arange(40), lips)
+    return LipClip(str(seed), np.repeat(gap, HOP_SAMPLES), np.arange(40), lips)
 
 
 def loudness(sound: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -70,7 +69,9 @@ def test_what_features_hold_is_found_and_what_they_lack_is_not() -> None:
     clips = [spoken(seed) for seed in range(30)]
     seen = [filmed(seed) for seed in range(20)]
     found, missed = (
-        figures_of(Features("", 0, rows), clips[:20], clips[20:], clips[20:], seen[:10], seen[10:])
+        probe_figures(
+            Features("", 0, rows), clips[:20], clips[20:], clips[20:], seen[:10], seen[10:]
+        )
         for rows in (loudness, nothing)
     )
     assert found.phones_actors == found.phones_voices > 0.97
@@ -85,7 +86,7 @@ def test_what_features_hold_is_found_and_what_they_lack_is_not() -> None:
 @pytest.mark.usefixtures("_quick")
 def test_where_nobody_is_measured_no_figure_is_given() -> None:
     clips = [spoken(seed) for seed in range(4)]
-    figures = figures_of(Features("", 0, loudness), clips, [], clips, [], [])
+    figures = probe_figures(Features("", 0, loudness), clips, [], clips, [], [])
     assert np.isnan(figures.phones_actors)
     assert np.isnan(figures.bilabials_actors)
     assert np.isnan(figures.lips).all()
@@ -103,7 +104,7 @@ def test_a_probe_is_the_same_each_time() -> None:
 
 def small_encoder() -> Encoder:
     torch.manual_seed(1)
-    network = Encoder(Sizes(24, 2, 48, 3)).eval().requires_grad_(requires_grad=False)
+    network = Encoder(EncoderSizes(24, 2, 48, 3)).eval().requires_grad_(requires_grad=False)
     for layer in network.stack:
         layer.offset[:, 100:] += 0.5  # near hops count
     return network
@@ -113,7 +114,7 @@ def every_kind() -> list[Features]:
     small = Architecture(width=16, encoder_dilations=(1,), decoder_dilations=(1,))
     names = ("CTRL_C_jaw.ty",)
     torch.manual_seed(1)
-    generator = build(Description(small, names, (), 16_000, 50, {})).eval()
+    generator = build_network(Description(small, names, (), 16_000, 50, {})).eval()
     encoder = small_encoder()
     return [
         kinds.log_mel(),
@@ -169,18 +170,21 @@ def test_missing_data_are_named_without_a_traceback(
 ) -> None:
     path = tmp_path / "e.safetensors"
     encoder = small_encoder()
-    save(path, encoder, EncoderDescription(encoder.sizes, {}))
+    save_encoder(path, encoder, EncoderDescription(encoder.sizes, {}))
     words = ["probes", "--encoder", str(path), "--data", str(tmp_path), "--cache", str(tmp_path)]
     monkeypatch.setattr("sys.argv", words)
     with pytest.raises(SystemExit) as ended:
         command.main()
     assert ended.value.code == 2
-    assert "phones.json is not there; run models.training.prepare" in capsys.readouterr().err
+    assert (
+        "phones.json is not there; run cstalk_bridge.models.training.prepare"
+        in capsys.readouterr().err
+    )
 
 
 def test_bilabials_are_those_of_the_phone_table() -> None:
-    from models.evaluation.probes.figures import BILABIAL
-    from models.training.encoder.labels import EVENTS
+    from cstalk_bridge.models.evaluation.probes.probe import BILABIAL
+    from cstalk_bridge.models.training.encoder.phones import EVENTS
 
     assert EVENTS["bilabial"] == BILABIAL
-    assert set(BILABIAL) < set(INDEX)
+    assert set(BILABIAL) < set(PHONE_INDEX)

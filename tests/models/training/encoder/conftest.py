@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from models.timing import HOP_SAMPLES
-from models.training.encoder.taught import FOLDER, Taught, write_folder
-from models.training.encoder.whisper import LAYER_NAMES, TAUGHT_LAYERS, WIDTH
+from cstalk_bridge.models.timing import HOP_SAMPLES
+from cstalk_bridge.models.training.encoder.streams import FOLDER, TeacherClip, write_folder
+from cstalk_bridge.models.training.encoder.whisper import LAYER_NAMES, TEACHER_LAYERS, WIDTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "inner": (4 * WIDTH, WIDTH),
         "outer": (WIDTH, 4 * WIDTH),
     }
-    for number in range(TAUGHT_LAYERS):
+    for number in range(TEACHER_LAYERS):
         for ours, theirs in LAYER_NAMES.items():
             part, kind = ours.split(".")
             shape = shapes.get(part, (WIDTH, WIDTH))
@@ -51,10 +51,10 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def clips(
     source: str, part: str, copy: int
-) -> Iterator[tuple[Taught, NDArray[np.float32], NDArray[np.float32]]]:
+) -> Iterator[tuple[TeacherClip, NDArray[np.float32], NDArray[np.float32]]]:
     """Clips whose sound and layer both count the rows; copies are told by a constant."""
     for stem in VOICES[source]:
-        clip = Taught(f"{source}/{stem}", part, copy, 1.0 + copy, 0.0, 0, CLIP_ROWS)
+        clip = TeacherClip(f"{source}/{stem}", part, copy, 1.0 + copy, 0.0, 0, CLIP_ROWS)
         count = (1 + np.arange(CLIP_ROWS)) / CLIP_ROWS
         layer = np.repeat(count[:, None], WIDTH, 1) + copy
         yield clip, np.repeat(count * 0.5, HOP_SAMPLES).astype(np.float32), layer

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from models.encoder.mel import HISTORY_SAMPLES
-from models.timing import HOP_SAMPLES
-from models.training.crops import UNKNOWN_PHONE
-from models.training.encoder.labels import Labels
-from models.training.encoder.scenes import scenes
-from models.training.encoder.streams import Batch, Streams
-from models.training.encoder.taught import TaughtSet
+from cstalk_bridge.models.encoder.mel import HISTORY_SAMPLES
+from cstalk_bridge.models.timing import HOP_SAMPLES
+from cstalk_bridge.models.training.batches import UNKNOWN_PHONE
+from cstalk_bridge.models.training.encoder.phones import Labels
+from cstalk_bridge.models.training.encoder.streams import Batch, EncoderCorpus, Streams, scenes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
+
 
 HOPS = 200
 
@@ -26,8 +25,10 @@ HOPS = 200
 def streams(cache: Path, monkeypatch: pytest.MonkeyPatch | None = None) -> Streams:
     """Streams of a set; heard as recorded where scenes can be patched."""
     if monkeypatch is not None:
-        monkeypatch.setattr("models.training.encoder.streams.scenes", lambda sound, *_: sound)
-    taught = TaughtSet(cache, "train")
+        monkeypatch.setattr(
+            "cstalk_bridge.models.training.encoder.streams.scenes", lambda sound, *_: sound
+        )
+    taught = EncoderCorpus(cache, "train")
     return Streams(taught, Labels(taught, cache / "phones.json"), 3, HOPS)
 
 
@@ -64,7 +65,7 @@ def test_a_batch_depends_on_seed_and_number_only(taught_cache: Path) -> None:
 
 
 def test_without_labels_no_phone_is_known(taught_cache: Path) -> None:
-    batch = Streams(TaughtSet(taught_cache, "train"), None, 2, HOPS).draw(1, 0)
+    batch = Streams(EncoderCorpus(taught_cache, "train"), None, 2, HOPS).draw(1, 0)
     assert set(batch.phones[batch.told].tolist()) == {UNKNOWN_PHONE}
 
 

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from models.encoder.mel import WhisperMel, slaney_filters
-from models.training.encoder.whisper import (
+from cstalk_bridge.models.encoder.mel import WhisperMel, slaney_filters
+from cstalk_bridge.models.training.encoder.whisper import (
     LAYER_NAMES,
-    TAUGHT_LAYERS,
+    TEACHER_LAYERS,
     WIDTH,
+    content_directions,
+    fit_content,
+    moved,
     positions,
     read,
     whole_mel,
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+
+if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 SAMPLES = 16_000 * 2 + 77
@@ -90,7 +95,7 @@ def numpy_layers(sound: Array, path: Path) -> list[Array]:
     slowing = 10000 ** (-np.arange(WIDTH // 2) / (WIDTH // 2 - 1))
     angle = np.outer(np.arange(len(x)), slowing)
     outputs = [x + np.hstack((np.sin(angle), np.cos(angle)))]
-    for number in range(TAUGHT_LAYERS):
+    for number in range(TEACHER_LAYERS):
         prefix = f"layer_{number}."
         own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
         outputs.append(attended(outputs[-1], own))
@@ -115,7 +120,7 @@ def test_its_input_is_whisper_s_log_mel() -> None:
 
 def test_every_tensor_is_read_under_its_own_name(checkpoint: Path) -> None:
     state, tensors = read(checkpoint).state_dict(), np.load(checkpoint)
-    for number in range(TAUGHT_LAYERS):
+    for number in range(TEACHER_LAYERS):
         for ours, theirs in LAYER_NAMES.items():
             kept = state[f"layers.{number}.{ours}"].numpy()
             assert np.array_equal(kept, tensors[f"layer_{number}.{theirs}"])
@@ -136,3 +141,46 @@ def test_filters_have_unit_area_and_lie_where_slaney_s_do() -> None:
     assert centres_hz[20].item() == pytest.approx(21 * spacing_hz, rel=0.02)
     areas = filters[25:].sum(1) * 40.0
     assert ((areas - 1.0).abs() < 0.1).all()
+
+
+WIDE, SHARED = 12, 5
+
+
+def test_directions_that_agree_are_found_in_any_mixture() -> None:
+    random = np.random.default_rng(0)
+    mixture, _ = np.linalg.qr(random.normal(size=(WIDE, WIDE)))
+    content = random.normal(size=(4000, SHARED)) * (1.0, 2.0, 0.7, 1.0, 3.0)
+    sides = [
+        np.hstack((content, 5 * random.normal(size=(4000, WIDE - SHARED)))) @ mixture
+        for _ in range(2)
+    ]
+    found = content_directions(*sides)
+    assert found.shape == (WIDE, SHARED)
+    here, there = (side @ found for side in sides)
+    assert np.allclose(here, there, atol=0.15)
+    assert abs(here.var(0).mean() - 1) < 0.1
+    said = np.linalg.lstsq(here, content, rcond=None)[0]
+    assert np.allclose(here @ said, content, atol=0.3)
+
+
+def test_moved_to_the_first_row_nothing_changes(checkpoint: Path) -> None:
+    sound = np.random.default_rng(1).normal(0, 0.1, 16_000).astype(np.float32)
+    teacher = read(checkpoint)
+    with torch.no_grad():
+        layer = teacher(torch.from_numpy(sound))[-1]
+    here = (layer - positions(len(layer))).numpy()
+    assert np.abs(moved(teacher, sound, 0) - here).max() < 1e-4
+    assert np.abs(moved(teacher, sound, 300) - here).max() > 0.1
+
+
+def test_it_is_fitted_to_sounds_and_to_a_scale(checkpoint: Path) -> None:
+    random = np.random.default_rng(2)
+    teacher = read(checkpoint)
+    sounds = [random.normal(0, 0.1, 32_000).astype(np.float32) for _ in range(4)]
+    clips = [(sound, moved(teacher, sound, 0)) for sound in sounds]
+    spread = np.ones(WIDTH, np.float32)
+    directions = fit_content(teacher, clips, spread)
+    assert directions.shape[0] == WIDTH
+    assert 1 < directions.shape[1] < WIDTH
+    doubled = fit_content(teacher, clips, 2 * spread)
+    assert torch.isfinite(doubled).all()

@@ -1,0 +1,323 @@
+"""The fuzz targets: readers of a user's files, remote control, the MetaHuman device and the
+page's WebSocket.
+
+A target is opened once for many inputs. It raises UserError, or nothing, for whatever is bad in
+an input; everything else that it raises or reports is a fault of the program.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING
+
+from cstalk_bridge.bench.clients import payload_size, receive_exactly, request
+from cstalk_bridge.bench.fuzzing.seeds import SESSION, SUBJECT
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.outputs.metahuman.messages import HEADER_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from cstalk_bridge.control.controller import Controller
+
+
+START_S = 60.0
+"""Time given to it to start and to end."""
+
+
+@contextmanager
+def running_controller(folder: Path) -> Iterator[Controller]:
+    """Run a bridge of one subject, whose takes lie in `folder`, for the length of a context."""
+    from cstalk_bridge import daemon
+    from cstalk_bridge.config.schema import Config
+    from cstalk_bridge.control.controller import Controller
+
+    link = "livelink-face://127.0.0.1:9"
+    config = Config.model_validate(
+        {
+            "device": "cpu",
+            "recording": {"folder": folder / "takes"},
+            "subjects": [{"name": SUBJECT, "audio": {"input": "test"}, "links": [link]}],
+        }
+    )
+    desk, stop = Controller(), threading.Event()
+    options = {"desk": desk, "stop": stop, "watch": lambda _: nullcontext(), "is_urgent": False}
+    thread = threading.Thread(target=daemon.run, args=(config,), kwargs=options, daemon=True)
+    thread.start()
+    if not desk.wait_until_running(START_S):
+        raise UserError(Problem("bench", "the bridge did not start"))
+    try:
+        yield desk
+    finally:
+        stop.set()
+        thread.join(START_S)
+
+
+if TYPE_CHECKING:
+    Target = Callable[[bytes], None]
+
+
+class FaultError(Exception):
+    """A fault of the program that it told of, rather than raised."""
+
+
+@contextmanager
+def sound_target(folder: Path, suffix: str) -> Iterator[Target]:
+    """Open, and read to the end, recordings."""
+    from cstalk_bridge.takes.sound import open_sound, pieces
+
+    path = folder / f"fuzz{suffix}"
+
+    def read(data: bytes) -> None:
+        path.write_bytes(data)
+        for piece in pieces(open_sound(path)):
+            if piece.dtype != "float32" or piece.ndim != 1:
+                raise FaultError(f"a piece of {piece.dtype} {piece.shape}")
+
+    yield read
+
+
+@contextmanager
+def file_target(folder: Path, suffix: str, read: Callable[[Path], object]) -> Iterator[Target]:
+    """Read files by a function."""
+    path = folder / f"fuzz{suffix}"
+
+    def read_file(data: bytes) -> None:
+        path.write_bytes(data)
+        read(path)
+
+    yield read_file
+
+
+@contextmanager
+def take_target(folder: Path) -> Iterator[Target]:
+    """Load takes, and read their sound."""
+    from cstalk_bridge.takes.file import load_take
+    from cstalk_bridge.takes.sound import pieces
+
+    path = folder / "fuzz.take"
+
+    def load(data: bytes) -> None:
+        path.write_bytes(data)
+        take = load_take(path)
+        for _ in pieces(take.sound) if take.sound is not None else ():
+            pass
+
+    yield load
+
+
+@contextmanager
+def osc_target(folder: Path) -> Iterator[Target]:
+    """Hear datagrams at the desk of a bridge that runs, and do what they ask."""
+    from cstalk_bridge.control.dispatch import OscDispatcher
+    from cstalk_bridge.control.phone_app import PhoneApp
+    from cstalk_bridge.outputs.osc_messages import decode_packet
+    from cstalk_bridge.timecode.tick import host_now
+
+    told: list[str] = []
+    sender = ("127.0.0.1", 9)
+
+    def unknown(host: str) -> str:
+        raise UserError(Problem("control", f"{host[:80]!r} cannot be found"))
+
+    with running_controller(folder) as desk:
+        phone = PhoneApp(
+            desk,
+            resolve=unknown,
+            is_allowed=lambda host: host.startswith("127."),
+            hand_over=lambda _address, _path: None,
+        )
+        door = OscDispatcher(
+            desk, phone, is_allowed=lambda _host: True, notice=told.append, now=host_now
+        )
+
+        def hear(data: bytes) -> None:
+            told.clear()
+            for answer in door.hear(data, sender):
+                last = answer.work() if answer.work else answer
+                for outgoing in (*answer.outgoing, *last.outgoing, *answer.left_out):
+                    decode_packet(outgoing.datagram)
+            if faults := [text for text in told if "fault of the program" in text]:
+                raise FaultError(faults[0])
+
+        yield hear
+
+
+SOCKET_TIMEOUT_S = 5.0
+READ_S = 0.02
+"""How long answers are waited for that may not come."""
+
+HOSTS = 8
+"""Addresses of this machine that connections come from, in turn: a device lets in few of one."""
+
+FAULT = "fault: "
+"""How what a loop tells of begins."""
+
+
+@contextmanager
+def device_target(folder: Path) -> Iterator[Target]:
+    """Talk with a device over connections of this machine, one after another."""
+    told: list[str] = []
+    with served_device(folder, told.append) as port:
+        hosts = itertools.cycle(f"127.0.0.{number + 1}" for number in range(HOSTS))
+
+        def talk(data: bytes) -> None:
+            told.clear()
+            with suppress(ConnectionError, TimeoutError), connected(port, next(hosts)) as client:
+                client.sendall(in_session(client, data))
+                client.shutdown(socket.SHUT_WR)
+                drained(client)
+            check(text for text in told if text.startswith(FAULT))
+
+        yield talk
+
+
+@contextmanager
+def websocket_target(_folder: Path) -> Iterator[Target]:
+    """Send to the page's server what a browser would, over connections one after another."""
+    from cstalk_bridge.config.servers import PreviewConfig
+    from cstalk_bridge.preview.server import open_preview
+
+    told: list[str] = []
+    spec = PreviewConfig(port=0)
+
+    def load() -> None:
+        raise FaultError("the page asked for a network")
+
+    with open_preview(spec, load=load, subjects=[SUBJECT], rate_hz=60.0) as preview:  # type: ignore[arg-type]
+        preview.start(told.append)
+        port = int(preview.url.rpartition(":")[2].strip("/"))
+
+        def ask(data: bytes) -> None:
+            told.clear()
+            with suppress(ConnectionError, TimeoutError), connected(port) as client:
+                client.sendall(data.replace(b"%(port)d", str(port).encode()))
+                client.shutdown(socket.SHUT_WR)
+                answer = drained(client)
+                if answer.startswith(b"HTTP/1.1 500"):
+                    raise FaultError(f"answered {answer[:60]!r}")
+            check(told)
+
+        with Publisher(preview.hub.publish if preview.hub else None):
+            yield ask
+
+
+class Publisher:
+    """A thread that gives frames to a hub, as the ticks of a bridge do; a context."""
+
+    def __init__(self, publish: Callable[..., None] | None) -> None:
+        self._publish = publish
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        import numpy as np
+
+        values = np.zeros(61, dtype=np.float32)
+        for number in itertools.count():
+            if self._stopping.wait(1 / 60) or self._publish is None:
+                return
+            self._publish(0, values, number)
+
+
+@contextmanager
+def served_device(folder: Path, tell: Callable[[str], None]) -> Iterator[int]:
+    """Serve a device with a recorder that has nobody to record; yield its port.
+
+    Its own accept loop lets in 20 connections a second, which would make this take hours: here
+    each is handed to the reception as it comes.
+    """
+    from cstalk_bridge.outputs.metahuman.device import Device
+    from cstalk_bridge.outputs.metahuman.server import ConnectionManager
+    from cstalk_bridge.outputs.metahuman.session import Timeouts
+    from cstalk_bridge.takes.recording.recorder import Recorder
+    from cstalk_bridge.timecode.smpte import FRAME_RATES
+
+    device = Device("Bench", Recorder(folder / "takes", FRAME_RATES["60"]))
+    device.add(SUBJECT)
+    files = ThreadPoolExecutor(1)
+    reception = ConnectionManager(
+        device,
+        files,
+        notice=tell,
+        is_allowed=lambda _host: True,
+        wall_ms=lambda: int(1000 * time.time()),
+        patience=Timeouts(session_s=1.0, silence_s=1.0, taking_s=1.0),
+    )
+    loop = asyncio.new_event_loop()
+    ports: list[int] = []
+    is_serving = threading.Event()
+
+    def run() -> None:
+        asyncio.set_event_loop(loop)
+        loop.set_exception_handler(lambda _loop, context: tell(f"{FAULT}{context}"))
+        server = loop.run_until_complete(
+            asyncio.start_server(reception.welcome, "127.0.0.1", 0, limit=1 << 16)
+        )
+        ports.append(server.sockets[0].getsockname()[1])
+        is_serving.set()
+        loop.run_forever()
+
+    thread = threading.Thread(target=run, name="device", daemon=True)
+    thread.start()
+    is_serving.wait(SOCKET_TIMEOUT_S)
+    try:
+        yield ports[0]
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(SOCKET_TIMEOUT_S)
+        files.shutdown(wait=False)
+
+
+def in_session(client: socket.socket, data: bytes) -> bytes:
+    """Return what a client says, in a session that is begun for it where it needs one."""
+    if SESSION.encode() not in data:
+        return data
+    client.sendall(request("handshake", "/session/start"))
+    answer = json.loads(
+        receive_exactly(client, payload_size(receive_exactly(client, HEADER_BYTES)))
+    )
+    return data.replace(SESSION.encode(), answer["body"]["sessionId"].encode())
+
+
+@contextmanager
+def connected(port: int, host: str = "127.0.0.1") -> Iterator[socket.socket]:
+    """Connect to a local port, from a local address where it can be had."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
+        client.settimeout(SOCKET_TIMEOUT_S)
+        # Other systems than Linux have but one address of loopback.
+        with suppress(OSError):
+            client.bind((host, 0))
+        client.connect(("127.0.0.1", port))
+        yield client
+
+
+def drained(client: socket.socket) -> bytes:
+    """Return what is answered until nothing more comes."""
+    client.settimeout(READ_S)
+    answer = b""
+    with suppress(OSError):
+        while piece := client.recv(1 << 16):
+            answer += piece
+    return answer
+
+
+def check(faults: Iterator[str] | list[str]) -> None:
+    """Raise FaultError where something was told."""
+    if fault := next(iter(faults), None):
+        raise FaultError(fault)

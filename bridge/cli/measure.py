@@ -1,0 +1,109 @@
+"""Commands that measure: `evaluate` weights, `bench` this machine."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cstalk_bridge.models.evaluation.request import add_arguments
+
+if TYPE_CHECKING:
+    from cstalk_bridge.cli.arguments import Commands
+
+
+EVALUATE_EPILOG = """\
+Every measure is defined in models/evaluation; a suite whose recordings are not there is named and
+left out. A value with ! misses its bar, one with * was measured on a source that trained it.
+
+examples:
+  cstalk-bridge evaluate --data recordings --suites lips,silence,speed
+  cstalk-bridge evaluate --weights mine.safetensors --lookahead-ms 60,120 --page mine.html
+  cstalk-bridge evaluate --sheets sheets --data recordings
+  cstalk-bridge evaluate --way both --lookahead-ms 80 --most 20 --json live.json
+"""
+
+
+def add_evaluate(commands: Commands) -> None:
+    """Add the command's own words."""
+    parser = commands.add_parser(
+        "evaluate",
+        help="how good weights are: lips, lag, silence, emotions, speed",
+        epilog=EVALUATE_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_arguments(parser)
+    parser.set_defaults(action=evaluate)
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Draw sheets, measure, print the table and write what is asked for.
+
+    Raises UserError with all that is wrong about the command line, or where no recording is there,
+    WeightsError with what is wrong about a weights file.
+    """
+    from cstalk_bridge.errors import Problem, UserError
+    from cstalk_bridge.models.evaluation.request import EvaluationRequestError, parse_request
+
+    try:
+        request = parse_request(options)
+        from cstalk_bridge.system.process import limit_math_threads
+
+        limit_math_threads()
+        from cstalk_bridge.evaluation.adapters import HeadInMm, animate
+        from cstalk_bridge.models.evaluation.run import evaluate as measure
+
+        head = HeadInMm.open(request.head_file)
+        request = replace(request, living=animate, head=head)
+        if request.sheets:
+            from cstalk_bridge.evaluation.sheets.draw import draw_sheets
+
+            draw_sheets(request, head, print)
+        if request.suites:
+            measure(request)
+    except EvaluationRequestError as error:
+        raise UserError.of(Problem("", line) for line in error.lines) from error
+    return 0
+
+
+def add_bench(commands: Commands) -> None:
+    """Add the command's words."""
+    words = commands.add_parser("bench", help="measure this machine; without SECTION, everything")
+    words.add_argument("sections", metavar="SECTION", nargs="*", help="what to measure")
+    words.add_argument("--list", action="store_true", help="list the sections and exit")
+    words.add_argument("--seconds", metavar="N", type=float, default=60.0, help="of packets (60)")
+    words.add_argument("--trials", metavar="N", type=int, default=60, help="of latency (60)")
+    words.add_argument(
+        "--minutes", metavar="N", type=float, default=30.0, help="of soak and churn (30)"
+    )
+    words.add_argument("--cases", metavar="N", type=int, default=300, help="of each kind (300)")
+    words.add_argument("--seed", metavar="N", type=int, default=0, help="of fuzz: other inputs (0)")
+    words.add_argument("--kinds", metavar="A,B", default="", help="of fuzz: these alone")
+    words.add_argument("--data", metavar="FOLDER", help="recordings, for alive")
+    words.set_defaults(action=bench)
+
+
+def bench(options: argparse.Namespace) -> int:
+    """Measure the named sections, all of them without names, or list what there is.
+
+    Returns 1 when a limit was missed. Raises UserError for a name that is none.
+    """
+    from cstalk_bridge.bench.report import BenchConfig
+    from cstalk_bridge.bench.sections import SECTIONS, run_bench
+
+    if options.list:
+        width = max(map(len, SECTIONS))
+        for name, section in SECTIONS.items():
+            print(f"{name.ljust(width)}  {section.summary}")
+        return 0
+    asked = BenchConfig(
+        seconds=options.seconds,
+        trials=options.trials,
+        minutes=options.minutes,
+        data=Path(options.data) if options.data else None,
+        cases=options.cases,
+        seed=options.seed,
+        kinds=tuple(filter(None, options.kinds.split(","))),
+    )
+    return run_bench(options.sections, asked)

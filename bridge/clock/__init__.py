@@ -1,1 +1,0 @@
-"""Time: frame rates, timecode, the tick schedule, and the clock of an audio stream."""

@@ -1,0 +1,132 @@
+"""Conflicts between keys that are valid alone: names, addresses, ports of MetaHuman devices.
+
+Each MetaHuman device gets a port of its own: Unreal's Live Link Face source takes the first
+subject of a device alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cstalk_bridge.errors import Problem
+from cstalk_bridge.outputs.config import PROTOCOLS
+from cstalk_bridge.system.files import name_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cstalk_bridge.config.schema import Config, SubjectConfig
+    from cstalk_bridge.document import KeyPath
+    from cstalk_bridge.outputs.config import LinkConfig
+
+
+SharedAddress = tuple[str, str, int]
+"""Where packets arrive that nothing in them tells apart: protocol and prefix, host, port."""
+
+
+def conflicts(config: Config, where: Callable[[KeyPath], str]) -> list[Problem]:
+    """Return one problem per clash; `where` gives a place for a path such as ("subjects", 0)."""
+    return [
+        *_same_names(config, where),
+        *_same_targets(config, where),
+        *_same_addresses(config, where),
+        *_control_loops(config, where),
+    ]
+
+
+def _same_names(config: Config, where: Callable[[KeyPath], str]) -> Iterator[Problem]:
+    names = [subject.name for subject in config.subjects]
+    keys = list(map(name_key, names))
+    for index, key in enumerate(keys):
+        first = keys.index(key)
+        if first != index:
+            place = where(("subjects", index, "name"))
+            what = f"subject {first + 1} is called {names[first]!r} too"
+            remedy = "give every subject a name of its own; capital letters make no other"
+            yield Problem(place, what, remedy)
+
+
+def _same_targets(config: Config, where: Callable[[KeyPath], str]) -> Iterator[Problem]:
+    for index, subject in enumerate(config.subjects):
+        first: dict[str, int] = {}
+        for number, link in enumerate(subject.links):
+            place = where(("subjects", index, "links", number))
+            for target in map(str, link.targets):
+                if first.setdefault(target, number) != number:
+                    what = f"link {first[target] + 1} of {subject.name!r} sends to {target} too"
+                    yield Problem(place, what, "give each link a port of its own")
+
+
+def _same_addresses(config: Config, where: Callable[[KeyPath], str]) -> Iterator[Problem]:
+    """Two subjects may share a Live Link port, whose packets name theirs; OSC and VMC do not."""
+    first: dict[SharedAddress, str] = {}
+    for index, subject in enumerate(config.subjects):
+        for number, link in enumerate(subject.links):
+            if link.protocol not in ("osc", "vmc"):
+                continue
+            for target in link.targets:
+                owner = first.setdefault(
+                    (f"{link.protocol}{link.prefix}", target.host, target.port), subject.name
+                )
+                if owner != subject.name:
+                    place = where(("subjects", index, "links", number))
+                    what = f"{owner!r} sends the same {link.protocol.upper()} addresses to {target}"
+                    remedy = "give each subject a port of its own"
+                    if link.protocol == "osc":
+                        remedy = f"add a prefix, as osc://{target}/{subject.name}"
+                    yield Problem(place, what, remedy)
+
+
+def _control_loops(config: Config, where: Callable[[KeyPath], str]) -> Iterator[Problem]:
+    """Remote control must not hear the bridge's own curves."""
+    ears = config.control.osc
+    if ears is None:
+        return
+    for index, subject in enumerate(config.subjects):
+        for number, link in enumerate(subject.links):
+            for target in link.targets if not PROTOCOLS[link.protocol].listens else ():
+                if (target.host, target.port) == (ears.host, ears.port):
+                    what = f"link to {target}, where remote control listens"
+                    remedy = "give one of the two another port"
+                    yield Problem(where(("subjects", index, "links", number)), what, remedy)
+
+
+def with_device_ports(config: Config) -> Config:
+    """Return the config with a port for each link that listens and was told none.
+
+    It is the usual one, or the next after it at which no other link listens, in the order of the
+    subjects. Ports that were told stay, whoever shares them.
+    """
+    taken = {link.targets[0].port for link in listening_links(config) if not link.takes_next_port}
+
+    def placed(link: LinkConfig) -> LinkConfig:
+        if not link.takes_next_port:
+            return link
+        port = PROTOCOLS[link.protocol].default_port
+        while port in taken:
+            port += 1
+        taken.add(port)
+        target = link.targets[0].model_copy(update={"port": port})
+        return link.model_copy(update={"targets": (target,)})
+
+    subjects = [
+        subject.model_copy(update={"links": tuple(placed(link) for link in subject.links)})
+        for subject in config.subjects
+    ]
+    return config.model_copy(update={"subjects": tuple(subjects)})
+
+
+def listening_links(config: Config) -> Iterator[LinkConfig]:
+    """Yield the links of all subjects at which somebody connects to us."""
+    for subject in config.subjects:
+        yield from (link for link in subject.links if PROTOCOLS[link.protocol].listens)
+
+
+def shared_devices(config: Config) -> dict[str, list[SubjectConfig]]:
+    """Return the places at which more than one subject is offered, with these subjects."""
+    offered: dict[str, list[SubjectConfig]] = {}
+    for subject in config.subjects:
+        for link in subject.links:
+            if PROTOCOLS[link.protocol].listens:
+                offered.setdefault(str(link), []).append(subject)
+    return {place: subjects for place, subjects in offered.items() if len(subjects) > 1}

@@ -1,0 +1,279 @@
+"""Controller of a running bridge: its subjects and its takes, from any thread, and emotion cues
+in their time.
+
+    controller = Controller()
+    threading.Thread(target=run, args=(config,), kwargs={"desk": controller}).start()
+    controller.wait_until_running()
+    controller.subject("CSTalk").emotion({"happy": 0.8}, over_s=1.5)
+
+Remote control, keys, the page and cues all go through it. Nothing of it makes the threads wait
+that make and send faces.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cstalk_bridge.control.commands import ACTION, ALL_SUBJECTS, MAX_TAKE, SLATE, TAKE
+from cstalk_bridge.control.state import BridgeState
+from cstalk_bridge.control.subject_controller import SubjectController
+from cstalk_bridge.document import nearest
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.takes.recording.folder import DOCUMENT_NAME, RECORDING_SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from cstalk_bridge.face.emotion_trajectory import Keyframe
+    from cstalk_bridge.face.subject import Subject
+    from cstalk_bridge.models.cstalk.generator import Generator
+    from cstalk_bridge.monitor.metrics import Metrics
+    from cstalk_bridge.takes.names import TakeName
+    from cstalk_bridge.takes.recording.open_take import RecordedTake
+    from cstalk_bridge.takes.recording.recorder import Recorder
+
+
+FIRST_SLATE = "MySlate"
+"""What a take is called until somebody says otherwise; the app's own first name."""
+
+
+class TakeController:
+    """Starts and stops takes. Its methods may wait for a disk; `slate` and `take` never do.
+
+    `notice` is told of every take that begins and ends, whoever started it, and of little room.
+    """
+
+    def __init__(self, recorder: Recorder, notice: Callable[[str], None]) -> None:
+        self.slate = FIRST_SLATE
+        self.take = 1
+        """The number of the next take."""
+        self.recorder = recorder
+        self._notice = notice
+        recorder.watch(self._began, self._ended, self._warned)
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether a take is being recorded, whoever started it."""
+        return self.recorder.take is not None
+
+    def start(self, slate: str | None = None, take: int | None = None) -> str:
+        """Begin a take, of the next slate and number where none are given; return its identifier.
+
+        UserError where it cannot begin.
+        """
+        slate = self.slate if slate is None else str(SLATE.read(slate))
+        number = self.take if take is None else int(TAKE.read(take))
+        return self.recorder.start(slate, number)
+
+    def stop(self) -> RecordedTake:
+        """End the take and return it, which is on disk then.
+
+        UserError without one, and where the take is not what was asked for, as it ended by itself
+        or was not written whole; the problem says where that is which could be saved.
+        """
+        recorded = self.recorder.stop()
+        if recorded is None:
+            raise UserError(Problem("take", "none is being recorded"))
+        return recorded
+
+    def _began(self, take: TakeName) -> None:
+        self.slate, self.take = take.slate, min(take.number + 1, MAX_TAKE)
+        self._notice(f"the take {take.identifier} is being recorded")
+
+    def _ended(self, take: RecordedTake) -> None:
+        if take.problem is None:
+            self._notice(f"the take {take.folder} was recorded")
+        else:
+            self._notice(f"the take {take.identifier} is not whole: {take.problem}")
+
+    def _warned(self, problem: Problem) -> None:
+        self._notice(str(problem))
+
+    def path(self, file: Path) -> str:
+        """Return the name under which a file of a take can be asked for."""
+        return file.relative_to(self.recorder.folder).as_posix()
+
+    def file(self, path: str) -> Path:
+        """Return the file of a finished take by that name. UserError for any other file.
+
+        Links are followed before it is asked whether the file lies in the folder of the takes.
+        """
+        folder = self.recorder.folder.resolve()
+        try:
+            file = (folder / path.lstrip("/")).resolve(strict=True)
+        except (OSError, ValueError, RuntimeError):
+            raise UserError(Problem(path[:200], "there is no such file of a take")) from None
+        take = file.parent
+        is_finished = take.parent == folder and take.suffix != RECORDING_SUFFIX
+        if not (is_finished and (take / DOCUMENT_NAME).is_file() and file.is_file()):
+            raise UserError(Problem(path[:200], "there is no such file of a take"))
+        return file
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What a desk reaches of a running bridge."""
+
+    subjects: Sequence[Subject]
+    metrics: Metrics
+    model: Generator
+    recorder: Recorder
+    stop: threading.Event
+    now: Callable[[], float]
+
+    def notice(self, text: str) -> None:
+        """Tell the user."""
+        self.metrics.notice(self.now(), text)
+
+
+class Controller:
+    """What a bridge can be told while it runs; UserError for anything while it does not."""
+
+    def __init__(self) -> None:
+        self._is_running = threading.Event()
+        self._running: RunContext | None = None
+        self._subjects: dict[str, SubjectController] = {}
+        self._takes: TakeController | None = None
+
+    @contextmanager
+    def connected(self, running: RunContext) -> Iterator[None]:
+        """Reach a running bridge within the context."""
+        changing = threading.RLock()
+        takes = TakeController(running.recorder, running.notice)
+        self._takes = takes
+        self._subjects = {
+            subject.name: SubjectController(
+                subject,
+                running.model,
+                changing,
+                running.now,
+                lambda: takes.is_recording,
+                running.notice,
+            )
+            for subject in running.subjects
+        }
+        self._running = running
+        self._is_running.set()
+        try:
+            yield
+        finally:
+            self._is_running.clear()
+            self._running = None
+
+    def wait_until_running(self, timeout_s: float | None = None) -> bool:
+        """Wait until a bridge runs; return whether it does."""
+        return self._is_running.wait(timeout_s)
+
+    @property
+    def subjects(self) -> tuple[SubjectController, ...]:
+        """All subjects, in the order of the config."""
+        self._reached()
+        return tuple(self._subjects.values())
+
+    def subject(self, name: str) -> SubjectController:
+        """Return a subject by its name in the config."""
+        self._reached()
+        if name not in self._subjects:
+            what = f"there is no subject {name[:80]!r}"
+            raise UserError(Problem("subject", what, nearest(name[:80], self._subjects)))
+        return self._subjects[name]
+
+    def chosen(self, name: str) -> tuple[SubjectController, ...]:
+        """Return the subjects that an address means: all for `*`; `_` may stand for spaces."""
+        if name == ALL_SUBJECTS:
+            return self.subjects
+        spelt = next((own for own in self._subjects if own.replace(" ", "_") == name), name)
+        return (self.subject(name if name in self._subjects else spelt),)
+
+    @property
+    def takes(self) -> TakeController:
+        """What is recorded."""
+        self._reached()
+        if self._takes is None:
+            raise RuntimeError("a desk that runs has takes")
+        return self._takes
+
+    def state(self) -> BridgeState:
+        """Return how the whole bridge stands."""
+        subjects = tuple(subject.state() for subject in self.subjects)
+        return BridgeState(self.takes.is_recording, subjects)
+
+    def record(self, action: str, slate: str | None = None, take: int | None = None) -> str:
+        """Do as `record` of the table: start or stop a take; return its identifier."""
+        if ACTION.read(action) == "start":
+            return self.takes.start(slate, take)
+        return self.takes.stop().identifier
+
+    def notice(self, text: str) -> None:
+        """Show the user a line of text, while a bridge runs."""
+        if (running := self._running) is not None:
+            running.notice(text)
+
+    def stop(self) -> None:
+        """End the run."""
+        self._reached().stop.set()
+
+    def _reached(self) -> RunContext:
+        running = self._running
+        if running is None:
+            raise UserError(Problem("desk", "no bridge is running"))
+        return running
+
+
+CUE_STOP_S = 2.0
+"""Time given to the thread to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmotionCue:
+    """A key of one subject."""
+
+    subject: str
+    key: Keyframe
+
+
+def emotion_cues(keys: Mapping[str, Sequence[Keyframe]]) -> list[EmotionCue]:
+    """Return the keys of all subjects in the order of their time."""
+    found = [EmotionCue(subject, key) for subject, of_subject in keys.items() for key in of_subject]
+    return sorted(found, key=lambda prompt: prompt.key.at_s)
+
+
+class CueScheduler:
+    """A thread that tells a desk each prompt in its time, from `start` to `stop`.
+
+    What is told by hand meanwhile holds until the subject's next prompt.
+    """
+
+    def __init__(
+        self, prompts: Sequence[EmotionCue], desk: Controller, now: Callable[[], float]
+    ) -> None:
+        self._prompts = tuple(prompts)
+        self._desk = desk
+        self._now = now
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="prompter", daemon=True)
+
+    def start(self) -> None:
+        """Count seconds from now on."""
+        self._start_s = self._now()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; harmless when it was never started."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(CUE_STOP_S)
+
+    def _run(self) -> None:
+        for prompt in self._prompts:
+            key = prompt.key
+            if self._stopping.wait(max(0.0, self._start_s + key.at_s - self._now())):
+                return
+            try:
+                self._desk.subject(prompt.subject).emotion(key.emotion, key.over_s)
+            except UserError as error:
+                self._desk.notice(f"{prompt.subject}, emotion at {key.at_s:g} s: {error}")

@@ -1,0 +1,165 @@
+"""Handles the commands below `/cstalk` over OSC, and informs their senders of what is recorded.
+
+/cstalk/ok address              it was done
+/cstalk/error address words     it was not, and why
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from cstalk_bridge.control.commands import COMMANDS, PREFIX
+from cstalk_bridge.control.replies import Reply, WorkKind, message_reply
+from cstalk_bridge.control.state import record_message
+from cstalk_bridge.document import nearest
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.outputs.osc_messages import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from cstalk_bridge.control.commands import Command
+    from cstalk_bridge.control.controller import Controller
+    from cstalk_bridge.control.replies import Address
+    from cstalk_bridge.control.state import BridgeState, OscWords, SubjectState
+    from cstalk_bridge.takes.recording.open_take import RecordedTake
+    from cstalk_bridge.takes.recording.recorder import Recorder
+
+
+OK, ERROR = f"/{PREFIX}/ok", f"/{PREFIX}/error"
+REPLY_ADDRESSES = (OK, ERROR)
+"""What another bridge answers; two that answer each other would never end."""
+
+MAX_QUESTIONS, QUESTIONS_S = 10, 1.0
+"""Questions that are answered within that time, of all senders."""
+
+MAX_ERROR_CHARACTERS = 400
+"""Characters of an error that are sent."""
+
+
+class CommandHandler:
+    """The commands of the table, done at a desk."""
+
+    def __init__(self, desk: Controller, now: Callable[[], float] = time.monotonic) -> None:
+        self._desk = desk
+        self._now = now
+        self._asked_s: deque[float] = deque(maxlen=MAX_QUESTIONS)
+
+    @staticmethod
+    def knows(message: Message) -> bool:
+        """Whether the message is below our prefix."""
+        return message.address.startswith(f"/{PREFIX}/")
+
+    def hear(self, message: Message, sender: Address) -> Reply:
+        """Do as a message says. UserError where that cannot be; nothing was done then."""
+        command, act = self._act(message)
+        if command.is_question:
+            self._count_question(command)
+
+        def work() -> Reply:
+            done = act()
+            told = _state_messages(done) if command.is_question else []
+            said_first = [out for words in told for out in message_reply([sender], *words).outgoing]
+            return Reply((*said_first, *message_reply([sender], OK, message.address).outgoing))
+
+        return work() if command.work is None else Reply(work=work, kind=command.work)
+
+    def _count_question(self, command: Command) -> None:
+        """Refuse a question too many: an answer costs a hundred times what asking does."""
+        now_s = self._now()
+        if len(self._asked_s) == MAX_QUESTIONS and now_s - self._asked_s[0] < QUESTIONS_S:
+            what = f"is answered {MAX_QUESTIONS} times in {QUESTIONS_S:g} s"
+            raise UserError(Problem(command.name, what, "ask less often"))
+        self._asked_s.append(now_s)
+
+    def _act(self, message: Message) -> tuple[Command, Callable[[], Any]]:
+        """Return the command that a message means, and what does it."""
+        first, *others = message.address.split("/")[2:]
+        if not others or (f"/{first}" in COMMANDS and others[0] not in COMMANDS):
+            command = _find_command(first, is_of_subject=False)
+            leading = others
+            owners: tuple[object, ...] = (self._desk,)
+        else:
+            command = _find_command(others[0], is_of_subject=True)
+            leading, owners = others[1:], self._desk.chosen(first)
+        arguments = message.arguments
+        if command.is_button(leading, arguments):
+            if not arguments[0]:
+                return command, list
+            arguments = ()
+        values = command.read((*leading, *arguments))
+        methods = [getattr(owner, command.name) for owner in owners]
+        return command, lambda: [method(**values) for method in methods]
+
+
+def _state_messages(states: Iterable[SubjectState | BridgeState]) -> list[OscWords]:
+    return [words for state in states for words in state.messages()]
+
+
+def error_reply(message: Message, error: UserError, to: Iterable[Address]) -> Reply:
+    """Return the answer to a message that could not be followed."""
+    return message_reply(
+        to, ERROR, _sendable(message.address), _sendable("; ".join(map(str, error.problems)))
+    )
+
+
+def _sendable(words: str) -> str:
+    return words.replace("\0", "").encode("utf-8", "replace").decode()[:MAX_ERROR_CHARACTERS]
+
+
+def _find_command(name: str, *, is_of_subject: bool) -> Command:
+    known = {c.name: c for c in COMMANDS.values() if c.is_of_subject == is_of_subject}
+    if name not in known:
+        what = f"there is no command {name[:80]!r}"
+        raise UserError(Problem(f"/{PREFIX}", what, nearest(name[:80], known)))
+    return known[name]
+
+
+MAX_SUBSCRIBERS = 8
+"""Senders that are told; a new one takes the place of the one that asked longest ago."""
+
+STATE_ADDRESS = COMMANDS["/state"].address
+RECORD_ADDRESS = record_message(is_on=True)[0]
+
+
+class RecordingSubscribers:
+    """Those who asked for the state or for a take; `send` sends from any thread.
+
+    The first are told whether a take is recorded whenever that changes. Both, and the app's
+    `targets`, are told of a take that is lost, as soon as it is.
+    """
+
+    def __init__(
+        self, send: Callable[[Reply], None], targets: Callable[[], Iterable[Address]]
+    ) -> None:
+        self._send = send
+        self._targets = targets
+        self._watching: tuple[Address, ...] = ()
+        self._recording: tuple[Address, ...] = ()
+
+    def hear(self, message: Message, kind: WorkKind, sender: Address) -> None:
+        """Take note of a message that led to work of some kind; one thread at a time."""
+        if message.address == STATE_ADDRESS:
+            self._watching = _added(self._watching, sender)
+        elif kind is WorkKind.TAKES:
+            self._recording = _added(self._recording, sender)
+
+    def watch(self, recorder: Recorder) -> None:
+        """Tell of all that is recorded."""
+        recorder.watch(lambda _take: self._tell(is_on=True), self._ended)
+
+    def _tell(self, *, is_on: bool) -> None:
+        self._send(message_reply(self._watching, *record_message(is_on=is_on)))
+
+    def _ended(self, take: RecordedTake) -> None:
+        self._tell(is_on=False)
+        if take.problem is not None:
+            to = dict.fromkeys((*self._targets(), *self._watching, *self._recording))
+            self._send(error_reply(Message(RECORD_ADDRESS, ()), UserError(take.problem), to))
+
+
+def _added(senders: tuple[Address, ...], sender: Address) -> tuple[Address, ...]:
+    others = tuple(other for other in senders if other != sender)
+    return (*others, sender)[-MAX_SUBSCRIBERS:]

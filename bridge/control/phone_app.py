@@ -1,0 +1,419 @@
+"""Behaves as the Live Link Face app towards OSC controllers: the table of its messages, and a
+reply to each.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import struct
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from cstalk_bridge.control.commands import Parameter, ParameterType
+from cstalk_bridge.control.replies import NO_REPLY, Outgoing, Reply, WorkKind, message_reply
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.outputs.osc_messages import encode_message
+from cstalk_bridge.outputs.udp import Target
+from cstalk_bridge.system.files import name_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from cstalk_bridge.control.controller import Controller
+    from cstalk_bridge.control.replies import Address
+    from cstalk_bridge.outputs.livelink_face import LiveLinkFaceLink
+    from cstalk_bridge.outputs.osc_messages import Message
+
+
+MAX_INT32 = 2**31 - 1
+"""Take numbers are int32 over OSC."""
+
+HOST = Parameter("host", ParameterType.TEXT)
+PORT = Parameter("port", ParameterType.WHOLE, minimum=1, maximum=65535)
+SUBJECT = Parameter("subject", ParameterType.TEXT)
+SLATE = Parameter("slate", ParameterType.TEXT)
+TAKE = Parameter("take", ParameterType.WHOLE, minimum=0, maximum=MAX_INT32)
+ADDRESS = Parameter("host:port", ParameterType.TEXT)
+PATH = Parameter("path", ParameterType.TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneMessage:
+    """One message: its arguments, what it is answered with as users read it, and what it does.
+
+    A button may send it with a 1 alone as it is pressed and a 0 as it is released, which does
+    nothing.
+    """
+
+    address: str
+    answer: str
+    does: str
+    parameters: tuple[Parameter, ...] = ()
+    is_button: bool = False
+
+    @property
+    def usage(self) -> str:
+        """Its arguments as users write them."""
+        return " ".join(parameter.name for parameter in self.parameters)
+
+
+MESSAGES: dict[str, PhoneMessage] = {
+    message.address: message
+    for message in (
+        PhoneMessage(
+            "/OSCSetSendTarget",
+            "/OSCSetSendTargetConfirm",
+            "answers go there from now on, and to nobody else",
+            (HOST, PORT),
+        ),
+        PhoneMessage(
+            "/OSCAddSendTarget",
+            "/OSCAddSendTargetConfirm",
+            "answers go there too",
+            (HOST, PORT),
+        ),
+        PhoneMessage(
+            "/AddLiveLinkAddress",
+            "",
+            "sends the Live Link Face packets of all subjects there too, if it may control",
+            (HOST, PORT),
+        ),
+        PhoneMessage(
+            "/ClearAllLiveLinkAddresses", "", "sends Live Link Face packets to nobody any more"
+        ),
+        PhoneMessage(
+            "/LiveLinkSubject",
+            "",
+            "renames the first subject in Unreal; not to the name of another",
+            (SUBJECT,),
+        ),
+        PhoneMessage("/LiveLinkStreamStart", "", "sends Live Link Face packets; so it starts"),
+        PhoneMessage("/LiveLinkStreamStop", "", "leaves the faces at rest and sends none"),
+        PhoneMessage("/BatteryQuery", "/Battery 1.0", "says that there is power"),
+        PhoneMessage("/ThermalsQuery", "/Thermals 0", "says that nothing is hot"),
+        PhoneMessage("/Slate", "/SlateConfirm", "sets the slate of the next take", (SLATE,)),
+        PhoneMessage("/Take", "/TakeConfirm", "sets the number of the next take", (TAKE,)),
+        PhoneMessage("/SlateQuery", "/Slate slate", "tells the slate of the next take"),
+        PhoneMessage("/TakeQuery", "/Take take", "tells the number of the next take"),
+        PhoneMessage("/ARSessionStart", "/ARSessionStartConfirm", "nothing: faces are always made"),
+        PhoneMessage("/ARSessionStop", "/ARSessionStopConfirm", "nothing"),
+        PhoneMessage(
+            "/RecordStart",
+            "/RecordStartConfirm timecode",
+            "starts a take of all subjects; a button starts the next of the slate",
+            (SLATE, TAKE),
+            is_button=True,
+        ),
+        PhoneMessage(
+            "/RecordStop",
+            "/RecordStopConfirm timecode csv wav",
+            "ends the take; the files are those of the first subject",
+            is_button=True,
+        ),
+        PhoneMessage(
+            "/Transport",
+            "",
+            "connects there over TCP, sends the size of a take's file as int32, then the file",
+            (ADDRESS, PATH),
+        ),
+        PhoneMessage("/VideoDisplayOn", "", "nothing"),
+        PhoneMessage("/VideoDisplayOff", "", "nothing"),
+    )
+}
+"""Every message by its address, in the order of the documentation."""
+
+ACTIVATED, DEACTIVATED = "/AppActivated", "/AppDeactivated"
+"""What is sent unasked: to whoever becomes a send target, and to all when the bridge ends."""
+
+TIMECODE = "00:00:00.000"
+"""What the app says in place of a timecode; the take's own stand in its `take.json`."""
+
+
+def phone_table() -> str:
+    """Return the table of the app's messages, in Markdown."""
+    rows = ["| message | arguments | answer | what it does |", "|---|---|---|---|"]
+    for message in MESSAGES.values():
+        usage = f"`{message.usage}`" if message.usage else ""
+        answer = f"`{message.answer}`" if message.answer else ""
+        rows.append(f"| `{message.address}` | {usage} | {answer} | {message.does} |")
+    return "\n".join(rows)
+
+
+MAX_FILE_BYTES = 2**31 - 1
+"""What the protocol's size can tell: three hours of sound at 48 kHz."""
+
+SEND_TIMEOUT_S = 10.0
+"""How long a receiver may take to let us in, and to take the next piece."""
+
+CHUNK_BYTES = 1 << 16
+
+
+def send_file(address: tuple[str, int], path: Path, patience_s: float = SEND_TIMEOUT_S) -> None:
+    """Connect to an IP address and port and send a file; waits. UserError where that fails."""
+    where = f"{address[0]}:{address[1]}"
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            if size > MAX_FILE_BYTES:
+                what = f"has {size} bytes, more than {MAX_FILE_BYTES} can be told of"
+                raise UserError(Problem(path.name, what, "copy it from the folder of the takes"))
+            with socket.create_connection(address, timeout=patience_s) as receiver:
+                receiver.sendall(struct.pack(">i", size))
+                while piece := file.read(min(CHUNK_BYTES, size)):
+                    receiver.sendall(piece)
+                    size -= len(piece)
+    except OSError as error:
+        what = f"{path.name} could not be handed over: {error.strerror or error}"
+        raise UserError(Problem(where, what)) from None
+
+
+class LiveLinkStream:
+    """Where the packets go, under which name, and whether they do. Nothing of it waits."""
+
+    def __init__(self, desk: Controller) -> None:
+        self._desk = desk
+        self.clearings = 0
+        """How often all receivers were dropped."""
+
+    def add(self, host: str, port: int) -> None:
+        """Send all subjects there too; `host` is an IP address that may be sent to. UserError."""
+        for subject in self._desk.subjects:
+            if not subject.live_links:
+                remedy = "give it a livelink-face:// link"
+                raise UserError(Problem(subject.name, "has no Live Link Face link", remedy))
+            subject.live_links[0].targets.add(create_target(host, port))
+
+    def clear(self) -> None:
+        """Send to nobody any more."""
+        self.clearings += 1
+        for link in self._all():
+            link.targets.drop_all()
+
+    def rename(self, name: str) -> None:
+        """Give the first subject another name in Unreal. UserError where it is none, or another's.
+
+        Unreal tells names apart without case, and drops one of two subjects of one name.
+        """
+        first, *others = self._desk.subjects
+        for other in others:
+            names = {other.name, *(link.subject for link in other.live_links)}
+            if name_key(name) in map(name_key, names):
+                what = f"{name[:80]!r} is the name of another subject"
+                raise UserError(Problem("control", what, "give every subject a name of its own"))
+        try:
+            for link in first.live_links:
+                link.rename(name)
+        except ValueError as error:
+            raise UserError(Problem("control", str(error))) from None
+
+    def stream(self, *, is_on: bool) -> None:
+        """Send, or leave the faces at rest and send no more."""
+        for link in self._all():
+            link.is_streaming = is_on
+
+    def _all(self) -> Iterator[LiveLinkFaceLink]:
+        for subject in self._desk.subjects:
+            yield from subject.live_links
+
+
+def create_target(host: str, port: int) -> Target:
+    """Return a place that packets can be sent to, by name or address. UserError."""
+    try:
+        return Target(host=host, port=port)
+    except ValidationError:
+        raise UserError(Problem("control", f"{host[:80]!r} is no host")) from None
+
+
+MAX_TARGETS = 8
+"""Controllers that are answered at once."""
+
+
+class PhoneApp:
+    """One phone: all subjects of a desk, of which the first gives it its name.
+
+    `resolve` returns the IP address of a host, or raises UserError; it may wait. Only hosts that
+    `is_allowed` become targets or receivers of packets. `hand_over` sends a file to an address, and
+    may wait long.
+    """
+
+    def __init__(
+        self,
+        desk: Controller,
+        *,
+        resolve: Callable[[str], str],
+        is_allowed: Callable[[str], bool],
+        hand_over: Callable[[Address, Path], None],
+    ) -> None:
+        self.targets: tuple[Address, ...] = ()
+        self._settings = 0
+        self._desk = desk
+        self._links = LiveLinkStream(desk)
+        self._resolve = resolve
+        self._is_allowed = is_allowed
+        self._hand_over = hand_over
+        self._acts: dict[str, Callable[..., Reply]] = {
+            "/OSCSetSendTarget": partial(self._aim, is_only=True),
+            "/OSCAddSendTarget": partial(self._aim, is_only=False),
+            "/AddLiveLinkAddress": self._add_receiver,
+            "/ClearAllLiveLinkAddresses": self._clear_receivers,
+            "/LiveLinkSubject": self._rename,
+            "/LiveLinkStreamStart": partial(self._stream, is_on=True),
+            "/LiveLinkStreamStop": partial(self._stream, is_on=False),
+            "/BatteryQuery": partial(self._say, "/Battery", 1.0),
+            "/ThermalsQuery": partial(self._say, "/Thermals", 0),
+            "/Slate": self._set_slate,
+            "/Take": self._set_take,
+            "/SlateQuery": self._tell_slate,
+            "/TakeQuery": self._tell_take,
+            "/ARSessionStart": partial(self._say, "/ARSessionStartConfirm"),
+            "/ARSessionStop": partial(self._say, "/ARSessionStopConfirm"),
+            "/RecordStart": self._start,
+            "/RecordStop": self._stop,
+            "/Transport": self._transport,
+            "/VideoDisplayOn": lambda _sender: NO_REPLY,
+            "/VideoDisplayOff": lambda _sender: NO_REPLY,
+        }
+
+    @staticmethod
+    def knows(message: Message) -> bool:
+        """Whether the message is one of the app's."""
+        return message.address in MESSAGES
+
+    def hear(self, message: Message, sender: Address) -> Reply:
+        """Do as a message says, which it knows. UserError where that cannot be."""
+        told, arguments = MESSAGES[message.address], message.arguments
+        act = self._acts[message.address]
+        if told.is_button and (not arguments or (len(arguments) == 1 and arguments[0] in (0, 1))):
+            # What a button sends as it is released.
+            return NO_REPLY if arguments and not arguments[0] else act(sender)
+        if len(arguments) < len(told.parameters):
+            what = f"takes {told.usage}, found {len(arguments)} arguments"
+            raise UserError(Problem(message.address, what))
+        values = [p.read(a) for p, a in zip(told.parameters, arguments, strict=False)]
+        return act(sender, *values)
+
+    def listeners(self, sender: Address) -> tuple[Address, ...]:
+        """Return who is told of what a message of that sender led to."""
+        return tuple(dict.fromkeys((*self.targets, sender)))
+
+    def farewell(self) -> Reply:
+        """Tell all targets that the bridge ends."""
+        return message_reply(self.targets, DEACTIVATED)
+
+    def _say(self, address: str, *rest: Any) -> Reply:
+        *arguments, sender = rest
+        return message_reply(self.targets or (sender,), address, *arguments)
+
+    def _aim(self, _sender: Address, host: str, port: int, *, is_only: bool) -> Reply:
+        if is_only:
+            self._settings += 1
+        setting = self._settings
+
+        def aim(address: str) -> Reply:
+            # Who was set while the name was looked for is the newer one.
+            is_late = is_only and setting != self._settings
+            return NO_REPLY if is_late else self._aimed(address, port, is_only=is_only)
+
+        return self._found(host, aim)
+
+    def _aimed(self, host: str, port: int, *, is_only: bool) -> Reply:
+        self._check(host)
+        target = (host, port)
+        is_new = target not in self.targets
+        kept = () if is_only else tuple(other for other in self.targets if other != target)
+        self.targets = (*kept, target)[-MAX_TARGETS:]
+        confirm = "/OSCSetSendTargetConfirm" if is_only else "/OSCAddSendTargetConfirm"
+        replies = [confirm, ACTIVATED] if is_new else [confirm]
+        return Reply(tuple(Outgoing(target, encode_message(reply)) for reply in replies))
+
+    def _check(self, host: str) -> None:
+        if not self._is_allowed(host):
+            remedy = "add it to `control: allow:` of the config"
+            raise UserError(Problem("control", f"{host} may not be sent to", remedy))
+
+    def _found(self, host: str, act: Callable[[str], Reply]) -> Reply:
+        """Return what follows from acting on the IP address of a host; a name is looked for."""
+        if _is_ip(host):
+            return act(host)
+        return Reply(work=lambda: act(self._resolve(host)), kind=WorkKind.NAMES)
+
+    def _add_receiver(self, _sender: Address, host: str, port: int) -> Reply:
+        create_target(host, port)
+        clearings = self._links.clearings
+
+        def add(address: str) -> Reply:
+            self._check(address)
+            # Who was dropped while the name was looked for stays dropped.
+            if clearings == self._links.clearings:
+                self._links.add(address, port)
+            return NO_REPLY
+
+        return self._found(host, add)
+
+    def _clear_receivers(self, _sender: Address) -> Reply:
+        self._links.clear()
+        return NO_REPLY
+
+    def _rename(self, _sender: Address, name: str) -> Reply:
+        self._links.rename(name)
+        return NO_REPLY
+
+    def _stream(self, _sender: Address, *, is_on: bool) -> Reply:
+        self._links.stream(is_on=is_on)
+        return NO_REPLY
+
+    def _set_slate(self, sender: Address, slate: str) -> Reply:
+        self._desk.takes.slate = slate
+        return self._say("/SlateConfirm", sender)
+
+    def _set_take(self, sender: Address, take: int) -> Reply:
+        self._desk.takes.take = take
+        return self._say("/TakeConfirm", sender)
+
+    def _tell_slate(self, sender: Address) -> Reply:
+        return self._say("/Slate", self._desk.takes.slate, sender)
+
+    def _tell_take(self, sender: Address) -> Reply:
+        return self._say("/Take", self._desk.takes.take, sender)
+
+    def _start(self, sender: Address, slate: str | None = None, take: int | None = None) -> Reply:
+        def start() -> Reply:
+            self._desk.takes.start(slate, take)
+            return self._say("/RecordStartConfirm", TIMECODE, sender)
+
+        return Reply(work=start, kind=WorkKind.TAKES)
+
+    def _stop(self, sender: Address) -> Reply:
+        def stop() -> Reply:
+            takes = self._desk.takes
+            recorded = takes.stop()
+            files = [takes.path(each[0]) for each in (recorded.curves, recorded.sounds)]
+            return self._say("/RecordStopConfirm", TIMECODE, *files, sender)
+
+        return Reply(work=stop, kind=WorkKind.TAKES)
+
+    def _transport(self, _sender: Address, place: str, path: str) -> Reply:
+        host, _, port_text = place.rpartition(":")
+        port = int(PORT.read(port_text))
+
+        def transport() -> Reply:
+            address = self._resolve(host.strip("[]"))
+            self._check(address)
+            self._hand_over((address, port), self._desk.takes.file(path))
+            return NO_REPLY
+
+        return Reply(work=transport, kind=WorkKind.TRANSPORT)
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

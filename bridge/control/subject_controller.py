@@ -1,0 +1,274 @@
+"""Controller of one subject: emotion, levels, sound, look-ahead, rig maps."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cstalk_bridge.control.commands import (
+    BLEND,
+    EMOTION,
+    FACTOR,
+    FADER_S,
+    GAIN_DB,
+    IS_MUTED,
+    IS_PAUSED,
+    LEVEL,
+    LOOKAHEAD_MS,
+    OVER_S,
+    PART,
+    SHARE,
+    WEIGHT,
+)
+from cstalk_bridge.control.state import LinkState, SubjectState
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.face.networks import open_emotion_estimator, ser_notice
+from cstalk_bridge.face.procedural.compose import limit_of
+from cstalk_bridge.models.emotions import MAX_WEIGHT
+from cstalk_bridge.models.timing import HOP_MS
+from cstalk_bridge.outputs.livelink_face import LiveLinkFaceLink
+from cstalk_bridge.rig.load import load_rigmap
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Mapping
+
+    from cstalk_bridge.face.emotion import VoiceWeights
+    from cstalk_bridge.face.procedural.compose import Levels
+    from cstalk_bridge.face.subject import Subject
+    from cstalk_bridge.face.voice import Voice
+    from cstalk_bridge.models.cstalk.generator import Generator
+
+
+class EmotionController:
+    """The commands of one subject that concern its emotion, for any thread; see `SubjectDesk`."""
+
+    def __init__(
+        self,
+        name: str,
+        voice: Voice,
+        model: Generator,
+        changing: threading.RLock,
+        now: Callable[[], float],
+        notice: Callable[[str], None],
+    ) -> None:
+        self.name = name
+        self._voice = voice
+        self._model = model
+        self._changing = changing
+        self._now = now
+        self._notice = notice
+        self._mix = {
+            name: float(weight)
+            for name, weight in zip(model.emotions, voice.emotion.at(now()), strict=True)
+        }
+        self._factor = 1.0
+        self._hears_mood = voice.emotion.shares.auto > 0.0
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """The mix it was last told, without `factor`, all emotions of it."""
+        return {name: self._mix.get(name, 0.0) for name in self._model.emotions}
+
+    @property
+    def mix(self) -> dict[str, float]:
+        """The mix it was last told, without `factor`; names without weight are left out."""
+        return {name: weight for name, weight in self._mix.items() if weight}
+
+    @property
+    def factor(self) -> float:
+        """The intensity it was last told."""
+        return self._factor
+
+    @property
+    def guard(self) -> float:
+        """The mouth guard it was last told."""
+        return self._voice.emotion.guard_at(math.inf)
+
+    @property
+    def shares(self) -> VoiceWeights:
+        """How far its voice was last told to have a say."""
+        return self._voice.emotion.shares
+
+    def emotion(self, mix: Mapping[str, float], over_s: float | None = None) -> None:
+        """Go over to this mix, all others 0; without `over_s` within the set transition."""
+        for name, weight in mix.items():
+            EMOTION.read(name)
+            WEIGHT.read(weight)
+        self._feel({**mix}, self._factor, over_s)
+
+    def weight(self, emotion: str, weight: float, over_s: float | None = FADER_S) -> None:
+        """Change one weight of the mix and leave the others."""
+        EMOTION.read(emotion)
+        WEIGHT.read(weight)
+        with self._changing:
+            self._feel({**self._mix, emotion: weight}, self._factor, over_s)
+
+    def intensity(self, factor: float, over_s: float | None = None) -> None:
+        """Multiply all weights of the mix, now and from now on."""
+        FACTOR.read(factor)
+        with self._changing:
+            self._feel(self._mix, factor, over_s)
+
+    def mouth_guard(self, share: float, over_s: float | None = None) -> None:
+        """Set how much of the emotion's mouth speech pushes aside."""
+        SHARE.read(share)
+        _check_time(over_s)
+        try:
+            self._model.check_guard(share)
+        except ValueError as error:
+            raise UserError(Problem(self.name, str(error))) from None
+        with self._changing:
+            self._voice.emotion.change_guard(share, self._now(), over_s)
+
+    def auto(self, share: float, over_s: float | None = None) -> None:
+        """Let what the voice seems to feel fill what the mix leaves of 1; may wait for a file."""
+        say = float(BLEND.read(share))
+        if say > 0.0 and not self._hears_mood:
+            self._notice(ser_notice())
+        self._heed(replace(self.shares, auto=say), over_s)
+
+    def arousal(self, share: float, over_s: float | None = None) -> None:
+        """Let the mix swell with the arousal of the voice."""
+        say = float(BLEND.read(share))
+        self._heed(replace(self.shares, arousal=say), over_s)
+
+    def _heed(self, shares: VoiceWeights, over_s: float | None) -> None:
+        _check_time(over_s)
+        with self._changing:
+            # What hears once goes on to: the generator's thread may be at it.
+            if (shares.auto and not self._hears_mood) or self._voice.feeling is None:
+                self._voice.feeling = open_emotion_estimator(shares) or self._voice.feeling
+                self._hears_mood = shares.auto > 0.0
+            self._voice.emotion.change_shares(shares, self._now(), over_s)
+
+    def _feel(self, mix: Mapping[str, float], factor: float, over_s: float | None) -> None:
+        _check_time(over_s)
+        told = {name: min(factor * weight, MAX_WEIGHT) for name, weight in mix.items()}
+        try:
+            weights = self._model.emotion_vector(told)
+        except ValueError as error:
+            raise UserError(Problem(self.name, str(error))) from None
+        with self._changing:
+            self._mix, self._factor = dict(mix), factor
+            self._voice.emotion.change(weights, self._now(), over_s)
+
+
+def _check_time(over_s: float | None) -> None:
+    if over_s is not None:
+        OVER_S.read(over_s)
+
+
+class SubjectController(EmotionController):
+    """The commands of one subject as methods, for any thread.
+
+    Nothing on the way from voice to packet ever waits for them: they replace a value which that
+    way reads, and a mix, a guard or an intensity is eased in. UserError says what cannot be, and
+    then nothing was changed.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        model: Generator,
+        changing: threading.RLock,
+        now: Callable[[], float],
+        is_recording: Callable[[], bool],
+        notice: Callable[[str], None],
+    ) -> None:
+        super().__init__(subject.name, subject.voice, model, changing, now, notice)
+        self._subject = subject
+        self._is_recording = is_recording
+
+    @property
+    def levels(self) -> Levels:
+        """How strong each part of its living face is to be."""
+        return self._subject.levels
+
+    @property
+    def is_muted(self) -> bool:
+        """Whether it hears silence."""
+        return self._subject.voice.mute.is_muted
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether its face halts."""
+        return self._subject.is_paused
+
+    @property
+    def live_links(self) -> tuple[LiveLinkFaceLink, ...]:
+        """Its Live Link Face links."""
+        return tuple(link for link in self._subject.links if isinstance(link, LiveLinkFaceLink))
+
+    def level(self, part: str, level: float) -> None:
+        """Set how strong a part of the living face is."""
+        PART.read(part)
+        LEVEL.read(level)
+        if level > limit_of(part):
+            what = f"{part} goes from 0 to {limit_of(part):g}, found {level:g}"
+            raise UserError(Problem(self.name, what))
+        with self._changing:
+            self._subject.levels = replace(self._subject.levels, **{part: level})
+
+    def state(self) -> SubjectState:
+        """Return what it was told, and how its sound and links fare."""
+        metrics = self._subject.metrics
+        return SubjectState(
+            name=self.name,
+            weights=dict(self.weights),
+            factor=self.factor,
+            guard=self.guard,
+            shares=self.shares,
+            levels=self.levels,
+            gain_db=self._subject.voice.gain_db,
+            is_muted=self.is_muted,
+            is_paused=self.is_paused,
+            lookahead_ms=metrics.lookahead_ms,
+            input_state=metrics.input_state,
+            level_db=metrics.level_db,
+            links=tuple(
+                LinkState(link.counters.name, link.counters.sent, link.counters.failed, error or "")
+                for link in metrics.links
+                for error in (link.last_error,)
+            ),
+        )
+
+    def gain(self, gain_db: float) -> None:
+        """Amplify the sound before level meter and gate."""
+        self._subject.voice.gain_db = float(GAIN_DB.read(gain_db))
+
+    def mute(self, *, is_muted: bool = True) -> None:
+        """Hear silence, or the voice again."""
+        wanted = bool(IS_MUTED.read(is_muted))
+        self._subject.voice.mute.is_muted = self._subject.metrics.is_muted = wanted
+
+    def pause(self, *, is_paused: bool = True) -> None:
+        """Halt the face, or let it live again."""
+        wanted = bool(IS_PAUSED.read(is_paused))
+        self._subject.is_paused = self._subject.metrics.is_paused = wanted
+
+    def lookahead(self, lookahead_ms: float) -> None:
+        """Go over to another look-ahead, rounded to whole hops, slower than any face jumps."""
+        LOOKAHEAD_MS.read(lookahead_ms)
+        if self._is_recording():
+            what = "a take is recorded, whose sound would jump"
+            raise UserError(Problem(self.name, what, "change the look-ahead after it"))
+        wanted_ms = round(lookahead_ms / HOP_MS) * HOP_MS
+        with self._changing:
+            self._subject.voice.delay.change(1e-3 * wanted_ms, self._now())
+            self._subject.metrics.lookahead_ms = wanted_ms
+
+    def reload(self) -> None:
+        """Read the rig maps from disk again; UserError keeps all old ones."""
+        appliers = [outlet.applier for outlet in self._subject.outlets]
+        maps = [load_rigmap(applier.rigmap.reference) for applier in appliers]
+        problems = [
+            Problem(rigmap.reference, "has other outputs now", "start again to send them")
+            for applier, rigmap in zip(appliers, maps, strict=True)
+            if rigmap.outputs != applier.rigmap.outputs
+        ]
+        if problems:
+            raise UserError.of(problems)
+        for applier, rigmap in zip(appliers, maps, strict=True):
+            applier.change(rigmap)

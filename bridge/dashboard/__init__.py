@@ -1,0 +1,1 @@
+"""The dashboard: the state of a run in a terminal, and the keys that control it."""

@@ -1,0 +1,391 @@
+"""Checks the network: ports at which the bridge listens, the firewall, and the targets of
+links.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import socket
+import sys
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import psutil
+
+from cstalk_bridge.config.conflicts import shared_devices
+from cstalk_bridge.diagnostics.checks import Finding, fault, ok, warning
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.outputs.config import PROTOCOLS
+from cstalk_bridge.outputs.udp import find_host, unknown_host
+from cstalk_bridge.system.addresses import binding_problem, is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from cstalk_bridge.config.schema import Config
+    from cstalk_bridge.outputs.config import LinkConfig
+    from cstalk_bridge.outputs.udp import Target
+
+
+Transport = Literal["tcp", "udp"]
+
+ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - they are compared, not bound
+LISTENING_STATES = ("LISTEN", "NONE")
+"""States of sockets that take what comes, in TCP and in UDP."""
+
+PROGRAM = "cstalk-bridge"
+
+
+@dataclass(frozen=True, slots=True)
+class PortOwner:
+    """A program with a socket on a port. `process_id` is None where the system keeps it to itself.
+
+    `is_bridge` says that it is a bridge like this one.
+    """
+
+    address: str
+    name: str
+    process_id: int | None
+    is_bridge: bool = False
+
+    def hears(self, host: str) -> bool:
+        """Whether what is sent to that address of this machine comes to this socket."""
+        return self.address in (host, *ANY_ADDRESS)
+
+    def __str__(self) -> str:
+        return self.name if self.process_id is None else f"{self.name} (pid {self.process_id})"
+
+
+def port_owners(transport: Transport, port: int) -> tuple[PortOwner, ...] | None:
+    """Return who has that port, this process left out; None where the system does not tell."""
+    try:
+        connections = psutil.net_connections(transport)
+    except (psutil.Error, OSError):
+        # macOS tells it administrators only.
+        return None
+    found = {}
+    for each in connections:
+        if not each.laddr or each.laddr.port != port or each.status not in LISTENING_STATES:
+            continue
+        if each.raddr or each.pid == os.getpid():
+            continue
+        found[each.laddr.ip, each.pid] = _owner(each.laddr.ip, each.pid)
+    return tuple(found.values())
+
+
+def connected_clients(port: int) -> tuple[str, ...]:
+    """Return the hosts that are connected to a TCP port of this machine, as far as it tells."""
+    try:
+        connections = psutil.net_connections("tcp")
+    except (psutil.Error, OSError):
+        return ()
+    hosts = (
+        each.raddr.ip
+        for each in connections
+        if each.laddr
+        and each.laddr.port == port
+        and each.raddr
+        and each.status == psutil.CONN_ESTABLISHED
+    )
+    return tuple(dict.fromkeys(hosts))
+
+
+def owner_names(found: Iterable[PortOwner]) -> str:
+    """Return the programs, each once."""
+    return ", ".join(dict.fromkeys(map(str, found)))
+
+
+def own_addresses() -> tuple[str, ...]:
+    """Return the IPv4 addresses at which other machines reach this one."""
+    addresses = [
+        each.address
+        for interface in psutil.net_if_addrs().values()
+        for each in interface
+        if each.family.name == "AF_INET"
+    ]
+    return tuple(each for each in addresses if not ipaddress.ip_address(each).is_loopback)
+
+
+def _owner(address: str, process_id: int | None) -> PortOwner:
+    if process_id is None:
+        return PortOwner(address, "a program of another user", None)
+    try:
+        process = psutil.Process(process_id)
+        name = process.name()
+    except psutil.Error:
+        return PortOwner(address, "a program", process_id)
+    try:
+        words = process.cmdline()
+    except psutil.Error:
+        words = []
+    return PortOwner(address, name, process_id, _is_bridge(words))
+
+
+def _is_bridge(words: list[str]) -> bool:
+    """Tell a bridge by its command line: the command itself, or `python -m cstalk_bridge`."""
+    return any(Path(word).stem == PROGRAM for word in words[:2]) or (
+        "-m",
+        "cstalk_bridge",
+    ) in pairwise(words)
+
+
+FIREWALL_GUIDE = "docs/unreal.md has the commands for other systems"
+
+
+def firewall_remedy(transport: Transport, port: int, platform: str = sys.platform) -> str:
+    """Return how to let a port into this machine."""
+    if platform == "win32":
+        return (
+            "as administrator: netsh advfirewall firewall add rule name=CSTalk dir=in "
+            f"action=allow protocol={transport.upper()} localport={port}"
+        )
+    if platform == "darwin":
+        return "System Settings > Network > Firewall > Options: allow incoming connections"
+    return f"sudo ufw allow {port}/{transport}, or firewall-cmd --add-port={port}/{transport}"
+
+
+def remote_firewall_remedy(transport: Transport, port: int) -> str:
+    """Return how to let a port into another machine, which as a rule is the engine's: Windows."""
+    windows = firewall_remedy(transport, port, "win32")
+    return f"let {transport.upper()} port {port} in at that machine, {windows} ({FIREWALL_GUIDE})"
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One port at which a run listens; `where` names what listens there."""
+
+    where: str
+    transport: Transport
+    host: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.transport.upper()} port {self.number} of {self.host}"
+
+
+def listening_ports(config: Config) -> list[Port]:
+    """Return every port at which a run of that config listens, each once."""
+    found = [
+        Port(str(link), "tcp", target.host, target.port)
+        for subject in config.subjects
+        for link in subject.links
+        if PROTOCOLS[link.protocol].listens
+        for target in link.targets
+    ]
+    if config.preview is not None:
+        found.append(Port("preview", "tcp", config.preview.host, config.preview.port))
+    if config.control.osc is not None:
+        osc = config.control.osc
+        found.append(Port("control", "udp", osc.host, osc.port))
+    return list(dict.fromkeys(found))
+
+
+def examine_ports(config: Config) -> Iterator[Finding]:
+    """Try to listen at every port as a run does, one after another; say who is in the way."""
+    wanted = listening_ports(config)
+    for port in wanted:
+        yield _check_port(port)
+    yield from _check_shared_devices(config)
+    yield from _check_duplicates(wanted)
+    yield from _check_own_targets(config, wanted)
+
+
+def _check_port(port: Port) -> Finding:
+    if port.number == 0:
+        return ok(port.where, f"any free {port.transport.upper()} port of {port.host}")
+    error = _binding_error(port)
+    if error is None:
+        if is_loopback(port.host):
+            return ok(port.where, f"{port} is free; only this machine comes in there")
+        found = ", ".join(own_addresses()) if port.host in ANY_ADDRESS else port.host
+        what = f"{port} is free; other machines come in at {found or 'no address'}"
+        return ok(port.where, what, firewall_remedy(port.transport, port.number))
+    if getattr(error, "errno", None) == errno.EADDRINUSE:
+        return _port_taken(port)
+    problem = binding_problem(port.where, port.transport.upper(), port.host, port.number, error)
+    return fault(port.where, problem.what, problem.remedy)
+
+
+def _check_shared_devices(config: Config) -> Iterator[Finding]:
+    for place, subjects in shared_devices(config).items():
+        *names, last = [subject.name for subject in subjects]
+        what = f"{', '.join(names)} and {last} share one device, and Unreal takes {names[0]} alone"
+        remedy = "give each subject a port of its own, or leave the ports out"
+        yield warning(place, what, remedy)
+
+
+def _check_duplicates(wanted: Sequence[Port]) -> Iterator[Finding]:
+    for number, port in enumerate(wanted):
+        for other in wanted[:number]:
+            is_one = (port.transport, port.number) == (other.transport, other.number)
+            if (
+                is_one
+                and port.number
+                and (port.host == other.host or {port.host, other.host} & ANY_ADDRESS)
+            ):
+                what = f"{port} is wanted by {other.where} too"
+                yield fault(port.where, what, "give each a port of its own")
+
+
+def _check_own_targets(config: Config, wanted: Sequence[Port]) -> Iterator[Finding]:
+    listening = {port.number: port for port in wanted if port.transport == "udp"}
+    for subject in config.subjects:
+        for link in subject.links:
+            for target in link.targets:
+                port = listening.get(target.port)
+                if port is None or PROTOCOLS[link.protocol].listens:
+                    continue
+                if is_loopback(target.host) or target.host == port.host:
+                    what = f"it sends to {port}, where this bridge itself listens ({port.where})"
+                    yield fault(str(link), what, "give one of the two another port")
+
+
+def _port_taken(port: Port) -> Finding:
+    found = port_owners(port.transport, port.number) or ()
+    if not found:
+        remedy = "end the program that has it, or choose another port"
+        return fault(port.where, f"{port} is taken", remedy)
+    who = owner_names(found)
+    if all(owner.is_bridge for owner in found):
+        what = f"{port} is taken by a bridge that runs already: {who}"
+        if port.transport == "tcp":
+            what += f"; connected to it: {', '.join(connected_clients(port.number)) or 'nobody'}"
+        return warning(port.where, what, "if it is not the one you mean, end it")
+    return fault(port.where, f"{port} is taken by {who}", "end that, or choose another port")
+
+
+def _binding_error(port: Port) -> OSError | UnicodeError | None:
+    """Return what keeps us from listening there; the port is free again afterwards."""
+    kind = socket.SOCK_STREAM if port.transport == "tcp" else socket.SOCK_DGRAM
+    try:
+        family, _, _, _, address = min(
+            socket.getaddrinfo(port.host, port.number, type=kind, flags=socket.AI_PASSIVE),
+            key=lambda found: found[0] != socket.AF_INET,
+        )
+        if kind == socket.SOCK_STREAM:
+            socket.create_server(address[:2], family=family).close()
+        else:
+            with socket.socket(family, kind) as trying:
+                trying.bind(address)
+    except (OSError, UnicodeError) as error:
+        return error
+    return None
+
+
+REFUSAL_S = 3.5
+"""How long a refusal may take: a machine that is not on the local network is given up by the system
+after 3 s."""
+
+REFUSAL_HERE_S = 0.2
+"""The same within this machine, where it comes at once."""
+
+PROBE = b""
+"""A datagram without a byte: no receiver takes it for a frame, and every system answers for a port
+on which nobody listens."""
+
+NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetReach:
+    """What is known of a target.
+
+    `address` is what its host was resolved to, `by_address` ours on the way there; `error` what the
+    system said of it, `heard_by` the programs of this machine that have the port: None where that
+    is not told, or it is another machine.
+    """
+
+    address: str
+    port: int
+    by_address: str
+    is_here: bool
+    error: OSError | None = None
+    heard_by: tuple[PortOwner, ...] | None = None
+
+
+def examine_target(link: LinkConfig, target: Target) -> Finding:
+    """Find a target of a link and ask whether anybody is there. UserError: its host is unknown."""
+    return judge_target(link, probe_target(target))
+
+
+def probe_target(target: Target, patience_s: float = REFUSAL_S) -> TargetReach:
+    """Resolve a target, knock at its port, and wait for a refusal. UserError: unknown host."""
+    try:
+        family, address = find_host(target)
+    except (OSError, UnicodeError) as unheard:
+        raise UserError(unknown_host(target, unheard)) from None
+    with socket.socket(family, socket.SOCK_DGRAM) as knocking:
+        knocking.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        try:
+            knocking.connect(address)
+        except OSError as refused:
+            return TargetReach(address[0], target.port, "", is_here=False, error=refused)
+        by_address = knocking.getsockname()[0]
+        is_here = by_address == address[0] or ipaddress.ip_address(by_address).is_loopback
+        knocking.settimeout(REFUSAL_HERE_S if is_here else patience_s)
+        error = _refusal(knocking)
+    found = port_owners("udp", target.port) if is_here else None
+    heard_by = None if found is None else tuple(o for o in found if o.hears(address[0]))
+    return TargetReach(address[0], target.port, by_address, is_here, error, heard_by)
+
+
+def _refusal(knocking: socket.socket) -> OSError | None:
+    """Knock, and return what the system says of it in time."""
+    try:
+        knocking.send(PROBE)
+        knocking.recv(1)
+    except TimeoutError:
+        return None
+    except OSError as error:
+        return error
+    return None
+
+
+def judge_target(link: LinkConfig, found: TargetReach) -> Finding:
+    """Say whether frames of a link will find somebody at a target."""
+    place = f"UDP port {found.port} of {found.address}"
+    where = str(link)
+    number = found.error.errno if found.error else None
+    if number in NO_ROUTE:
+        what = f"there is no way to {found.address} ({_reason(found.error)})"
+        return fault(where, what, "check the address, the cable or Wi-Fi, and any VPN")
+    if isinstance(found.error, ConnectionRefusedError | ConnectionResetError):
+        return fault(where, f"nobody listens at {place}", _listener_remedy(link, found))
+    if found.error is not None:
+        return fault(where, f"{place} cannot be sent to ({_reason(found.error)})")
+    if not found.is_here:
+        what = (
+            f"{place}, from {found.by_address}: nothing refuses it. A firewall that drops packets "
+            "silently, or a machine that is off, looks just the same"
+        )
+        remedy = f"`cstalk-bridge listen --port {found.port}` there shows what arrives; else "
+        return ok(where, what, remedy + remote_firewall_remedy("udp", found.port))
+    if not found.heard_by:
+        # Refused by nobody and owned by nobody we may see.
+        return ok(where, f"{place}, this machine: somebody listens")
+    who = owner_names(found.heard_by)
+    if len({owner.process_id for owner in found.heard_by}) > 1:
+        what = f"{place}: {who} listen at once, and each frame comes to one of them"
+        return warning(where, what, "end those that are not meant")
+    if any(owner.is_bridge for owner in found.heard_by):
+        what = f"{place}: a bridge or its `listen` has it ({who}), not the engine"
+        return warning(where, what, "end it before the engine starts")
+    return ok(where, f"{place}, this machine: {who} listens")
+
+
+def _listener_remedy(link: LinkConfig, found: TargetReach) -> str:
+    if link.protocol == "livelink-face":
+        usual = PROTOCOLS[link.protocol].default_port
+        remedy = "start Unreal with the plugin Apple ARKit Face Support"
+        if found.port != usual:
+            remedy += f"; its usual port is {usual}"
+        return remedy
+    return f"start what receives {link.protocol.upper()}, and set its port to {found.port}"
+
+
+def _reason(error: OSError | None) -> str:
+    return (error.strerror or str(error)) if error else ""

@@ -1,0 +1,229 @@
+"""Reports findings and setup guides: plain lines, JSON, or styled text in a terminal.
+
+A guide says what to click in Unreal, and elsewhere, for the subjects and links of a config.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from cstalk_bridge.diagnostics.checks import FindingState
+from cstalk_bridge.diagnostics.network_check import ANY_ADDRESS
+from cstalk_bridge.outputs.config import PROTOCOLS
+from cstalk_bridge.system.addresses import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import RenderableType
+
+    from cstalk_bridge.config.schema import SubjectConfig
+    from cstalk_bridge.diagnostics.checks import CheckResult
+    from cstalk_bridge.outputs.config import LinkConfig
+    from cstalk_bridge.outputs.udp import Target
+
+
+UNTRIED = (
+    "These follow the descriptions of Unreal's plugins; no real editor has been met yet "
+    "(docs/tried.md), so names in menus may differ. docs/unreal.md has more."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SetupGuide:
+    """Steps for one link and the subjects that have it."""
+
+    title: str
+    steps: tuple[str, ...]
+
+
+def setup_guides(subjects: Sequence[SubjectConfig], addresses: Sequence[str]) -> list[SetupGuide]:
+    """Return a guide for each place where faces go; `addresses` are this machine's, for others."""
+    sharing: dict[tuple[str, Target], tuple[LinkConfig, list[str]]] = {}
+    for subject in subjects:
+        for link in subject.links:
+            for target in link.targets:
+                sharing.setdefault((link.protocol, target), (link, []))[1].append(subject.name)
+    found = []
+    for (protocol, target), (link, names) in sharing.items():
+        if protocol == "livelink-face":
+            found.append(_arkit(target, names))
+        elif protocol == "metahuman":
+            found.append(_metahuman(target, names, addresses))
+        else:
+            found.append(_messages(link, target))
+    return found
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names)
+
+
+def _arkit(target: Target, names: Sequence[str]) -> SetupGuide:
+    here = "on this machine" if is_loopback(target.host) else f"on {target.host}"
+    usual = PROTOCOLS["livelink-face"].default_port
+    steps = [
+        "Edit > Plugins: enable Live Link and Apple ARKit Face Support, and restart the editor.",
+        "Here: cstalk-bridge run. Leave it running.",
+        f"Window > Virtual Production > Live Link: {_listed(names)} is listed, with a green dot.",
+        "Select the MetaHuman in the level. Details: switch on Use ARKit Face, and choose "
+        f"{_listed(names)} as ARKit Face Subj (Unreal 5.6 and later: LLink Face Subj).",
+        "Press Play. Without it a face moves only if its Blueprint updates it in the editor.",
+    ]
+    if target.port != usual:
+        steps.insert(2, f"Unreal listens at port {usual}; {target.port} must have been set there.")
+    return SetupGuide(
+        f"Unreal 4.25 and later {here}: Live Link Face, ARKit, port {target.port}", (*steps,)
+    )
+
+
+def _metahuman(target: Target, names: Sequence[str], addresses: Sequence[str]) -> SetupGuide:
+    host = target.host
+    if host in ANY_ADDRESS:
+        host = " or ".join(addresses) or "this machine's address"
+    name = names[0]  # Unreal takes the first subject of a device alone.
+    steps = (
+        "Edit > Plugins: enable Live Link and MetaHuman Live Link, and restart the editor.",
+        "Here: cstalk-bridge run. Leave it running: Unreal connects to it, not the other way.",
+        "Window > Virtual Production > Live Link > Add Source > Live Link Face (MetaHuman): "
+        f"address {host}, port {target.port}.",
+        f"Choose the subject there: {name}. The bridge then says `gets {name}`.",
+        f"Details of that subject: smoothing and interpolation to none, for {name} is smooth; once "
+        "its face rests, Capture Neutrals: before that Unreal leaves out the head's translation.",
+        f"Select the MetaHuman in the level. Details: choose {name} as its Live Link "
+        "subject. A MetaHuman made before 5.6 has no such field: use livelink-face:// for it.",
+    )
+    return SetupGuide(f"Unreal 5.6 and later: MetaHuman device at {target}", steps)
+
+
+def _messages(link: LinkConfig, target: Target) -> SetupGuide:
+    if link.protocol == "vmc":
+        steps = (
+            f"VSeeFace, Warudo, VMCLiveLink: receive VMC (marionette) at port {target.port}.",
+            f"Shapes are those of the rig map {link.rigmap}; presets as {link.presets.upper()}, "
+            f"ARKit names in {link.casing} case, bone: {link.bone}.",
+        )
+    else:
+        steps = (
+            "Edit > Plugins: enable OSC. In a Blueprint: Create OSC Server at "
+            f"0.0.0.0 port {target.port}, then bind On Osc Message Received.",
+            f"Each curve is an address, as {link.prefix}/NAME, with one float "
+            f"(`cstalk-bridge rigmap show {link.rigmap}` lists them).",
+        )
+    return SetupGuide(f"{link.protocol.upper()} at {target}", steps)
+
+
+def is_faulty(found: Sequence[CheckResult]) -> bool:
+    """Whether anything keeps a face from moving."""
+    return bool(_count(found, FindingState.FAULT))
+
+
+def summary(found: Sequence[CheckResult]) -> str:
+    """Return one sentence on all of it."""
+    faults, warnings = _count(found, FindingState.FAULT), _count(found, FindingState.WARNING)
+    if not faults and not warnings:
+        return "Nothing is at fault."
+    counts = [
+        f"{count} {word}{'s' * (count > 1)}"
+        for count, word in ((faults, "fault"), (warnings, "warning"))
+        if count
+    ]
+    return f"{' and '.join(counts)}{'' if faults else '; nothing is at fault'}."
+
+
+def only_faults(found: Sequence[CheckResult]) -> Iterator[CheckResult]:
+    """Yield the answers with nothing but their faults: what is to be mended first."""
+    for answer in found:
+        faults = tuple(each for each in answer.findings if each.state is FindingState.FAULT)
+        if faults:
+            yield replace(answer, findings=faults)
+
+
+def plain_lines(answer: CheckResult) -> Iterator[str]:
+    """Yield a line for each finding, its remedy behind it."""
+    for finding in answer.findings:
+        remedy = f"; {finding.remedy}" if finding.remedy else ""
+        yield f"{finding.state.value:<7} {answer.topic}: {finding.where}: {finding.what}{remedy}"
+
+
+def plain_guides(guides: Sequence[SetupGuide]) -> Iterator[str]:
+    """Yield the guides line by line."""
+    for guide in guides:
+        yield ""
+        yield guide.title
+        yield from (f"  {number}. {step}" for number, step in enumerate(guide.steps, start=1))
+    yield ""
+    yield UNTRIED
+
+
+def json_report(found: Sequence[CheckResult], guides: Sequence[SetupGuide]) -> str:
+    """Return everything as JSON, for scripts and for reports of faults."""
+    content = {
+        "faults": _count(found, FindingState.FAULT),
+        "warnings": _count(found, FindingState.WARNING),
+        "findings": [
+            {
+                "topic": answer.topic,
+                "state": finding.state.value,
+                "where": finding.where,
+                "what": finding.what,
+                "remedy": finding.remedy,
+            }
+            for answer in found
+            for finding in answer.findings
+        ],
+        "guides": [{"title": guide.title, "steps": guide.steps} for guide in guides],
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False)
+
+
+def _count(found: Sequence[CheckResult], state: FindingState) -> int:
+    return sum(finding.state is state for answer in found for finding in answer.findings)
+
+
+STYLES = {FindingState.OK: "green", FindingState.WARNING: "yellow", FindingState.FAULT: "bold red"}
+MARKS = {FindingState.OK: "✓", FindingState.WARNING: "!", FindingState.FAULT: "✗"}
+ASCII_MARKS = {FindingState.OK: "+", FindingState.WARNING: "!", FindingState.FAULT: "X"}
+
+
+def topic_heading(topic: str) -> Text:
+    """Return the heading of a topic."""
+    return Text(f"\n{topic}", "bold")
+
+
+def findings_table(answer: CheckResult, *, is_ascii: bool) -> Table:
+    """Return the findings of one check; nothing in them is read as markup."""
+    marks = ASCII_MARKS if is_ascii else MARKS
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=3, justify="right")
+    grid.add_column(overflow="fold")
+    for finding in answer.findings:
+        style = STYLES[finding.state]
+        text = Text(
+            f"{finding.where}: ", style if finding.state is not FindingState.OK else "default"
+        )
+        text.append(finding.what, "default")
+        grid.add_row(Text(marks[finding.state], style), text)
+        if finding.remedy:
+            remedy = "bright_black" if finding.state is FindingState.OK else "cyan"
+            grid.add_row("", Text(f"{'->' if is_ascii else '→'} {finding.remedy}", remedy))
+    return grid
+
+
+def guide_tables(guides: Sequence[SetupGuide]) -> Iterator[RenderableType]:
+    """Yield the guides, their steps numbered."""
+    for guide in guides:
+        yield topic_heading(guide.title)
+        grid = Table.grid(padding=(0, 1))
+        grid.add_column(width=3, justify="right")
+        grid.add_column(overflow="fold")
+        for number, step in enumerate(guide.steps, start=1):
+            grid.add_row(Text(str(number), "cyan"), Text(step))
+        yield grid
+    yield Padding(Text(UNTRIED, "bright_black"), (1, 0, 0, 0))

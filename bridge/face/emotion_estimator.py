@@ -1,0 +1,65 @@
+"""Estimates the emotion of a subject's voice, hop by hop (speech emotion recognition)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cstalk_bridge.face.emotion import EstimatedEmotion
+from cstalk_bridge.models.emotions import EMOTIONS
+from cstalk_bridge.models.speech_emotion.estimator import (
+    HOPS_AT_ONCE,
+    ArousalEstimator,
+    EmotionEvidenceStream,
+    EmotionIntegrator,
+)
+from cstalk_bridge.models.speech_emotion.features import VoiceFeatureExtractor
+from cstalk_bridge.models.timing import HOP_SAMPLES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cstalk_bridge.models.speech_emotion.weights import OnnxSpeechEmotionNetwork
+
+
+NO_EMOTION = np.zeros(len(EMOTIONS), dtype=np.float32)
+
+
+class EmotionEstimator:
+    """Hears what one voice feels; without a network its arousal only. The generator thread's.
+
+    It hears `HOPS_AT_ONCE` hops together and takes up what they told one by one, so that what is
+    felt comes a tenth of a second later and moves in every hop.
+    """
+
+    def __init__(self, network: OnnxSpeechEmotionNetwork | None) -> None:
+        self._ear = VoiceFeatureExtractor()
+        self._arousal = ArousalEstimator()
+        self._stream = None if network is None else EmotionEvidenceStream(network)
+        self._integrator = EmotionIntegrator()
+        self._samples = np.zeros((HOPS_AT_ONCE, HOP_SAMPLES), dtype=np.float32)
+        self._place = 0
+        self._felt = [EstimatedEmotion(NO_EMOTION, 0.0)] * HOPS_AT_ONCE
+        if network is not None:  # so that the first real step is not the slowest
+            EmotionEvidenceStream(network).step(
+                VoiceFeatureExtractor().hear(self._samples.reshape(-1))
+            )
+
+    def step(self, samples: NDArray[np.float32]) -> EstimatedEmotion:
+        """Hear the next hop, float32 [320] at 16 kHz and finite; return what is felt."""
+        felt = self._felt[self._place]
+        self._samples[self._place] = samples
+        self._place = (self._place + 1) % HOPS_AT_ONCE
+        if not self._place:
+            self._felt = self.hear(self._samples.reshape(-1))
+        return felt
+
+    def hear(self, samples: NDArray[np.float32]) -> list[EstimatedEmotion]:
+        """Hear any number of hops, float32 [hops * 320]; return what is felt after each."""
+        heard = self._ear.hear(samples)
+        arousal = self._arousal.step(heard)
+        if self._stream is None:
+            return [EstimatedEmotion(NO_EMOTION, one) for one in arousal]
+        moods = self._integrator.take(self._stream.step(heard))
+        return [EstimatedEmotion(mood, one) for mood, one in zip(moods, arousal, strict=True)]

@@ -1,0 +1,204 @@
+"""The inference thread: it owns the network, takes the sound of all voices and makes their rows.
+
+It sleeps until a device says that a block came or until the earliest paced source is due, takes
+what all sources have, and makes one batched step for all voices whose hop is full. With several
+voices a full hop waits for those that are due within 2 ms, so that subjects in step share one
+call.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cstalk_bridge.audio.source import BLOCK_S, HOP_SAMPLES, SourceState
+from cstalk_bridge.face.procedural.prosody import track_prosody
+from cstalk_bridge.models.timing import HOP_MS
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from cstalk_bridge.audio.source import Hop
+    from cstalk_bridge.face.voice import Voice
+    from cstalk_bridge.models.cstalk.streaming import Stream
+    from cstalk_bridge.monitor.metrics import Metrics, SubjectMetrics
+
+
+BATCH_WINDOW_S = 0.002
+"""How long a full hop may wait for the other voices': as long as a step of 64 voices takes."""
+IDLE_S = 0.2
+"""Longest sleep, so that a lost source is asked for and a stop is seen."""
+WARM_UP_HOPS = 25
+"""Silent hops before the first real one: half a second, after which steps cost the same."""
+
+
+def warm_up(stream: Stream, voices: Sequence[Voice]) -> None:
+    """Run silence through the stream, so that the first real hop is not the slowest, and forget."""
+    rows = range(len(voices))
+    samples = np.zeros((len(voices), HOP_SAMPLES), dtype=np.float32)
+    emotion = np.stack([voice.emotion.at(math.inf) for voice in voices])
+    guards = [voice.emotion.guard_at(math.inf) for voice in voices]
+    lookahead_ms = np.array([1e3 * v.delay.lookahead_s for v in voices], dtype=np.float32)
+    for _ in range(WARM_UP_HOPS):
+        stream.step(samples, emotion, lookahead_ms, rows, guards)
+    stream.reset(rows)
+
+
+class InferenceLoop:
+    """The work of the generator thread; `run` is its target.
+
+    `voices` and `metrics.subjects` go together, row by row of the stream. An error of a source
+    or of the network ends the loop and is raised from `run`.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        voices: Sequence[Voice],
+        metrics: Metrics,
+        *,
+        wake: threading.Event,
+        now: Callable[[], float],
+    ) -> None:
+        self._stream = stream
+        self._voices = tuple(voices)
+        self._metrics = metrics
+        self._wake = wake
+        self._now = now
+        self._stretches = [voice.stretch for voice in voices]
+
+    def run(self, stop: threading.Event) -> None:
+        """Listen and step until `stop`; set `wake` after it to be quick."""
+        for voice in self._voices:
+            voice.source.start()
+        due_s = self._now()
+        while not stop.is_set():
+            self._wake.wait(min(max(0.0, due_s - self._now()), IDLE_S))
+            self._wake.clear()
+            due_s = self.turn()
+
+    def turn(self) -> float:
+        """Take all sound that is there, make all rows that are due; return when to come back.
+
+        Hops that have gathered go through the network together, so that the newest face is made
+        next however late it is.
+        """
+        now_s = self._now()
+        for row, voice in enumerate(self._voices):
+            self._listen(row, voice, now_s)
+        ready = [row for row, voice in enumerate(self._voices) if voice.hops]
+        if not ready:
+            return self._sources_due_s()
+        wait_until_s = self._company_s(ready)
+        if wait_until_s > self._now():
+            return min(wait_until_s, self._sources_due_s())
+        in_step: dict[int, list[int]] = {}
+        for row in ready:
+            in_step.setdefault(len(self._voices[row].hops), []).append(row)
+        for rows in in_step.values():
+            self._step(rows)
+        return self._sources_due_s()
+
+    def _listen(self, row: int, voice: Voice, now_s: float) -> None:
+        metrics = self._metrics.subjects[row]
+        before, dropped_blocks, dropped_hops = voice.state, voice.dropped_blocks, voice.dropped_hops
+        first = metrics.input_state is None
+        blocks = voice.listen(now_s)
+        if voice.stretch is not self._stretches[row]:
+            self._stretches[row] = voice.stretch
+            self._stream.reset([row])
+        if voice.dropped_blocks > dropped_blocks:
+            metrics.dropped("blocks", now_s, voice.dropped_blocks - dropped_blocks)
+        if voice.dropped_hops > dropped_hops:
+            metrics.dropped("hops", now_s, voice.dropped_hops - dropped_hops)
+        for block in blocks:
+            metrics.took("device", max(0.0, block.arrived_s - block.captured_s - BLOCK_S))
+        metrics.starved_since_s = voice.starved_since_s
+        if voice.state is not before or first:
+            source = voice.source
+            metrics.set_input(voice.state, source.name, is_device=source.is_device)
+            self._say(metrics, voice, before, now_s)
+
+    def _say(
+        self, metrics: SubjectMetrics, voice: Voice, before: SourceState, now_s: float
+    ) -> None:
+        name = voice.source.name
+        if voice.state is SourceState.LOST:
+            text = f"{name} is gone; the face goes to rest, retrying every second"
+        elif voice.state is SourceState.ENDED:
+            text = f"{name} is over"
+        elif before is SourceState.LOST:
+            text = f"{name} is back"
+        else:
+            return
+        self._metrics.notice(now_s, text, metrics.name)
+
+    def _sources_due_s(self) -> float:
+        due = [voice.source.next_due_s for voice in self._voices]
+        return min((due_s for due_s in due if due_s is not None), default=math.inf)
+
+    def _company_s(self, ready: Sequence[int]) -> float:
+        """Return until when the ready hops wait for others; in the past when they need not."""
+        limit_s = min(self._voices[row].hops[0].arrived_s for row in ready) + BATCH_WINDOW_S
+        others = (voice for voice in self._voices if not voice.hops)
+        running = [v.stretch.next_hop_s for v in others if v.state is SourceState.RUNNING]
+        return limit_s if any(hop_s < limit_s for hop_s in running) else -math.inf
+
+    def _step(self, ready: Sequence[int]) -> None:
+        """Make the rows of all waiting hops of the voices in `ready`, which have as many each."""
+        voices = [self._voices[row] for row in ready]
+        hops = [voice.hops for voice in voices]
+        samples = np.stack([np.concatenate([hop.samples for hop in waiting]) for waiting in hops])
+        start_s = self._now()
+        emotions = [voice.emotion for voice in voices]
+        lookahead_hops = [voice.delay.hops_at(start_s) for voice in voices]
+        faces = self._stream.step(
+            samples,
+            np.stack([emotion.at(start_s) for emotion in emotions]),
+            HOP_MS * np.array(lookahead_hops, dtype=np.float32),
+            ready,
+            [emotion.guard_at(start_s) for emotion in emotions],
+        )
+        made_s = self._now()
+        self._metrics.stepped(made_s - start_s, len(hops[0]))
+        is_finite = np.isfinite(faces.sum(axis=-1))
+        for place, (row, voice) in enumerate(zip(ready, voices, strict=True)):
+            rows = zip(faces[place], is_finite[place], strict=True)
+            voice.take([face if ok else None for face, ok in rows], made_s, lookahead_hops[place])
+            self._measure(row, hops[place][-1], made_s)
+            if not is_finite[place].all():
+                self._refuse(row, made_s)
+        self._follow(voices, hops, samples)
+
+    def _follow(
+        self, voices: Sequence[Voice], hops: Sequence[Sequence[Hop]], samples: NDArray[np.float32]
+    ) -> None:
+        """Follow how the voices speak and feel, once all faces are made."""
+        stretches = [voice.stretch for voice in voices]
+        prosodies = track_prosody([stretch.prosody for stretch in stretches], samples)
+        for stretch, waiting, spoken in zip(stretches, hops, prosodies, strict=True):
+            for hop, prosody in zip(waiting, spoken, strict=True):
+                stretch.prosodies.put(hop.index, prosody)
+        for voice, waiting in zip(voices, hops, strict=True):
+            if voice.feeling is not None:
+                for hop in waiting:
+                    voice.emotion.felt = voice.feeling.step(hop.samples)
+
+    def _measure(self, row: int, hop: Hop, now_s: float) -> None:
+        self._metrics.subjects[row].heard(
+            now_s, level_db=hop.level_db, peak_db=hop.peak_db, gate_open=hop.gate_open
+        )
+
+    def _refuse(self, row: int, now_s: float) -> None:
+        """Begin a voice anew whose row was no finite number: its past may hold the same."""
+        self._stream.reset([row])
+        metrics = self._metrics.subjects[row]
+        if not metrics.drops["values"].recent(now_s):
+            text = "the network gave a value that is no number; the last face is held"
+            self._metrics.notice(now_s, text, metrics.name)
+        metrics.dropped("values", now_s)

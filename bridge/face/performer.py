@@ -1,0 +1,297 @@
+"""From generated rows to the pose of one face at any tick, also while there are no rows.
+
+Holds the fallback: what becomes of the generated face in silence, when it is late, without
+input and while paused, and how a config says so.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from cstalk_bridge.face.procedural.animation import compose_faces
+from cstalk_bridge.face.procedural.motion import ease
+from cstalk_bridge.face.timeline import ReadTiming, TimelineReading
+from cstalk_bridge.frame import Showing, neutral_board
+from cstalk_bridge.models.board import CHANNEL_INDEX
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from cstalk_bridge.face.procedural.animation import ProceduralAnimation
+    from cstalk_bridge.face.procedural.compose import ProceduralMotion
+    from cstalk_bridge.face.procedural.cues import Cues
+    from cstalk_bridge.face.procedural.prosody import Prosody
+
+
+class Situation(Enum):
+    """Why there is, or is not, a face to show."""
+
+    LIVE = "live"
+    SILENCE = "silence"
+    """The generator gives a face, of a voice that does not speak."""
+    LATE = "late"
+    """The generator has given none for a while, though there is input: it does not keep up."""
+    LOST = "lost"
+    """The generator gives none: no input."""
+    PAUSE = "pause"
+    """The user halted the face."""
+
+
+class FallbackMode(Enum):
+    """What a face does then."""
+
+    FOLLOW = "follow"
+    """Goes on with what the generator gives, and holds it where there is nothing."""
+    HOLD = "hold"
+    """Stays as it is."""
+    DECAY = "decay"
+    """Stays for `hold_s`, then falls to neutral."""
+    NEUTRAL = "neutral"
+    """Falls to neutral at once."""
+
+
+DECAY_S, HOLD_S, RETURN_S = 0.3, 0.25, 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class FallbackPolicy:
+    """How a face rests: it falls with the time constant `decay_s`. ValueError for negative times.
+
+    `hold_s` is for how long a face that decays stays as it is before. `return_s` is the time in
+    which it goes over to the next face that comes, at most as long as it was away from the
+    generated one.
+    """
+
+    rest: FallbackMode
+    decay_s: float = DECAY_S
+    hold_s: float = HOLD_S
+    return_s: float = RETURN_S
+
+    def __post_init__(self) -> None:
+        if self.decay_s <= 0.0 or self.hold_s < 0.0 or self.return_s < 0.0:
+            raise ValueError(f"a rest needs a decay above 0 s and no negative time, found {self}")
+
+    def share(self, since_s: float) -> float:
+        """Return how much of the face is left after `since_s`, 0..1."""
+        if self.rest in {FallbackMode.FOLLOW, FallbackMode.HOLD}:
+            return 1.0
+        falling_s = since_s - (self.hold_s if self.rest is FallbackMode.DECAY else 0.0)
+        return math.exp(-falling_s / self.decay_s) if falling_s > 0.0 else 1.0
+
+
+FOLLOW_POLICY = FallbackPolicy(FallbackMode.FOLLOW)
+
+
+@dataclass(frozen=True, slots=True)
+class FallbackPolicies:
+    """One policy for each situation without a live face."""
+
+    silence: FallbackPolicy = FOLLOW_POLICY
+    late: FallbackPolicy = FallbackPolicy(FallbackMode.NEUTRAL)
+    lost: FallbackPolicy = FallbackPolicy(FallbackMode.DECAY)
+    pause: FallbackPolicy = FallbackPolicy(FallbackMode.HOLD)
+
+    def of(self, situation: Situation) -> FallbackPolicy:
+        """Return the policy for a situation; a live face is followed."""
+        match situation:
+            case Situation.LIVE:
+                return FOLLOW_POLICY
+            case Situation.SILENCE:
+                return self.silence
+            case Situation.LATE:
+                return self.late
+            case Situation.LOST:
+                return self.lost
+            case Situation.PAUSE:
+                return self.pause
+
+
+class Fallback:
+    """Follows the generated face, and lets it rest. No change of situation makes it jump."""
+
+    def __init__(self, size: int, policies: FallbackPolicies | None = None) -> None:
+        self.policies = policies or FallbackPolicies()
+        self._shown = np.zeros(size, dtype=np.float32)
+        self._held = self._shown
+        self._offset = self._shown
+        self._situation = Situation.LOST
+        self._since_s = -math.inf
+        self._away_since_s: float | None = -math.inf
+        """Since when the face shown is not quite the generated one; None while it is."""
+        self._return_s = 0.0
+
+    def step(
+        self, now_s: float, situation: Situation, row: NDArray[np.float32] | None
+    ) -> NDArray[np.float32]:
+        """Return the row to show at host time `now_s`, float32 [size].
+
+        `row` is the generator's, None without one; then the last one shown stands in for it.
+        """
+        policy = self.policies.of(situation)
+        is_new = situation is not self._situation
+        if is_new:
+            away_s = 0.0 if self._away_since_s is None else now_s - self._away_since_s
+            self._return_s = min(self.policies.of(self._situation).return_s, away_s)
+            self._held = self._shown
+            self._situation, self._since_s = situation, now_s
+        follows = policy.rest is FallbackMode.FOLLOW and row is not None
+        since_s = now_s - self._since_s
+        base = row if follows and row is not None else self._held
+        goal = base * np.float32(policy.share(since_s))
+        if is_new:
+            self._offset = self._shown - goal
+        left = 1.0 - ease(since_s / self._return_s) if self._return_s > 0.0 else 0.0
+        self._shown = goal + np.float32(left) * self._offset if left > 0.0 else goal
+        if follows and left <= 0.0:
+            self._away_since_s = None
+        elif self._away_since_s is None:
+            self._away_since_s = now_s
+        return self._shown
+
+
+MAX_HOLD_MS = MAX_DECAY_MS = 60_000.0
+
+
+def _read_mode(value: Any) -> Any:
+    """Read `hold` as `{policy: hold}`."""
+    return {"policy": value} if isinstance(value, str) else value
+
+
+class FallbackPolicyConfig(BaseModel):
+    """How a face rests; it stays for `hold_ms`, and falls with the time constant `decay_ms`.
+
+    What is not said is as `Policy` has it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    policy: FallbackMode
+    hold_ms: float = Field(default=1e3 * HOLD_S, ge=0.0, le=MAX_HOLD_MS, allow_inf_nan=False)
+    decay_ms: float = Field(default=1e3 * DECAY_S, gt=0.0, le=MAX_DECAY_MS, allow_inf_nan=False)
+
+    @property
+    def told(self) -> FallbackPolicy:
+        """What the face is told."""
+        return FallbackPolicy(self.policy, hold_s=1e-3 * self.hold_ms, decay_s=1e-3 * self.decay_ms)
+
+
+def _default_policy(situation: str) -> Any:
+    return Field(
+        default_factory=lambda: FallbackPolicyConfig(
+            policy=getattr(FallbackPolicies(), situation).rest
+        )
+    )
+
+
+class FallbackConfig(BaseModel):
+    """What a face does in silence, without input, and while it is paused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    silence: Annotated[FallbackPolicyConfig, BeforeValidator(_read_mode)] = _default_policy(
+        "silence"
+    )
+    lost: Annotated[FallbackPolicyConfig, BeforeValidator(_read_mode)] = _default_policy("lost")
+    pause: Annotated[FallbackPolicyConfig, BeforeValidator(_read_mode)] = _default_policy("pause")
+
+    @property
+    def policies(self) -> FallbackPolicies:
+        """What the face is told."""
+        return FallbackPolicies(
+            silence=self.silence.told, lost=self.lost.told, pause=self.pause.told
+        )
+
+
+SILENCE_S = 0.5
+"""A pause this long is silence: it is no pause between two phrases any more."""
+
+MAX_HELD_S = 0.5
+"""Without a new row for this long, though there is input, a face is held no more but goes to rest:
+a mouth that stands open is worse than one that is shut."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pose:
+    """What one character shows at a tick, before its life is laid over it.
+
+    `board` is the generated face, float32 [174], `living` what moves besides; `showing` says what
+    the board holds of the generator's.
+    """
+
+    board: NDArray[np.float32]
+    living: ProceduralMotion
+    showing: Showing
+
+
+class Performer:
+    """One subject's face on the host's clock: rows in, poses out.
+
+    `channels` names the rows' columns; all must be board channels. `policies` say what the face
+    does without a row, `life` what it does by itself. Pure apart from its own state, and called by
+    the tick thread only. `now_s` must not go backwards.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[str],
+        life: ProceduralAnimation,
+        policies: FallbackPolicies | None = None,
+    ) -> None:
+        self._columns = np.array([CHANNEL_INDEX[name] for name in channels], dtype=np.intp)
+        self.life = life
+        self._settling = Fallback(len(channels), policies)
+
+    def pose(
+        self,
+        reading: TimelineReading | None,
+        cues: Cues,
+        now_s: float,
+        *,
+        is_paused: bool = False,
+        is_starved: bool = False,
+    ) -> Pose:
+        """Return the pose to show at host time `now_s`.
+
+        `reading` is what the timeline gave, None without one; `is_starved` says that no sound
+        comes, so that a late row will not follow. A paused face goes on living: it looks and
+        blinks.
+        """
+        showing = _showing(reading, now_s, is_starved=is_starved)
+        row = None if reading is None or showing is Showing.RESTING else reading.values
+        if is_paused:
+            situation = Situation.PAUSE
+        elif row is not None:
+            situation = _spoken_situation(cues.prosody)
+        else:
+            situation = Situation.LOST if is_starved or reading is None else Situation.LATE
+        board = neutral_board()
+        board[self._columns] = self._settling.step(now_s, situation, row)
+        return Pose(board, self.life.step(now_s, cues), showing)
+
+
+def compose_poses(poses: Sequence[Pose], performers: Sequence[Performer]) -> NDArray[np.float32]:
+    """Return the whole faces of several characters, life and all, float32 [characters, 174]."""
+    boards = np.stack([pose.board for pose in poses])
+    lives = [performer.life for performer in performers]
+    return compose_faces(boards, lives, [pose.living for pose in poses])
+
+
+def _showing(reading: TimelineReading | None, now_s: float, *, is_starved: bool) -> Showing:
+    if reading is None or reading.values is None:
+        return Showing.RESTING
+    if reading.reach is ReadTiming.LIVE:
+        return Showing.LIVE
+    is_new = now_s - reading.made_s <= MAX_HELD_S
+    return Showing.HELD if is_new and not is_starved else Showing.RESTING
+
+
+def _spoken_situation(prosody: Prosody) -> Situation:
+    return Situation.SILENCE if prosody.pause_s >= SILENCE_S else Situation.LIVE

@@ -1,0 +1,156 @@
+"""The procedural animation of one character: all its parts in one step a tick."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+from random import Random
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+import numpy as np
+
+from cstalk_bridge.face.procedural.compose import (
+    Levels,
+    ProceduralMotion,
+    apply_levels,
+    couple_expression,
+    limit_of,
+    overlay,
+)
+from cstalk_bridge.face.procedural.cues import CueTracker
+from cstalk_bridge.face.procedural.eyes import Blink, Eyes, Gaze
+from cstalk_bridge.face.procedural.head import Brows, Head
+from cstalk_bridge.face.procedural.motion import ExpressionDrift, Spring
+from cstalk_bridge.frame import Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from cstalk_bridge.face.procedural.cues import Cues
+
+
+LONGEST_STEP_S = 0.1
+"""After a longer gap between ticks a face goes on as if this much had passed."""
+LEVEL_HZ = 0.8
+"""Speed at which a changed level is taken over: half within a third of a second, no pop."""
+TAKEN_OVER = 1e-4
+"""Nearness from which a changed level is the new one."""
+
+
+def seed_of(name: str) -> int:
+    """Return the seed of a character who is given none: another one for each name."""
+    return crc32(name.encode())
+
+
+class ProceduralAnimation:
+    """Gaze, blinks, head, brows and idle movement of one character.
+
+    The same `seed`, cues and times give the same life. `levels` may be set from any thread; `step`
+    is called by one only, each tick. What is kept does not grow.
+    """
+
+    def __init__(self, seed: int, levels: Levels | None = None) -> None:
+        self.levels = levels or Levels()
+        streams = [
+            Random(f"{seed} {part}") for part in ("gaze", "eyes", "blink", "head", "brows", "swell")
+        ]
+        gaze, eyes, blink, head, brows, swell = streams
+        self._hearing = CueTracker()
+        self._gaze = Gaze(gaze)
+        self._eyes = Eyes(eyes)
+        self._blink = Blink(blink)
+        self._head = Head(head)
+        self._brows = Brows(brows)
+        self._swell = ExpressionDrift(swell)
+        self._springs = {
+            field.name: Spring(LEVEL_HZ, getattr(self.levels, field.name))
+            for field in fields(Levels)
+        }
+        self._now_s = -math.inf
+        self.eased_levels = self.levels
+        """The levels as far as they are taken over by now."""
+
+    def step(self, now_s: float, cues: Cues) -> ProceduralMotion:
+        """Return the life at host time `now_s`.
+
+        A time that does not advance changes nothing; after a gap of more than 0.1 s it goes on
+        where it was.
+        """
+        elapsed_s = 0.0 if math.isinf(self._now_s) else max(0.0, now_s - self._now_s)
+        self._now_s = max(now_s, self._now_s)
+        moment = self._hearing.step(cues, min(elapsed_s, LONGEST_STEP_S))
+        levels = self._ease(moment.elapsed_s)
+        look = self._gaze.step(moment)
+        self._eyes.step(look, moment.elapsed_s, levels.idle)
+        head = self._head.step(moment, look, level=levels.head, idle=levels.idle)
+        closure = self._blink.step(moment, levels.blink, levels.gaze * self._eyes.shift_deg)
+        raised = levels.brows * self._brows.step(moment)
+        yaw_deg, pitch_deg = math.degrees(head[0]), math.degrees(head[1])
+        eyes_deg = self._turn_eyes(levels.gaze, yaw_deg, pitch_deg)
+        return ProceduralMotion(
+            eyes_deg=eyes_deg,
+            closure=closure,
+            raised=raised,
+            swell=self._swell.step(moment.elapsed_s, levels.idle),
+            head=head,
+            gaze_deg=(eyes_deg[0] + yaw_deg, eyes_deg[1] + pitch_deg),
+            is_mutual=look.is_mutual,
+        )
+
+    def frame(self, now_s: float, cues: Cues, board: NDArray[np.float32]) -> Frame:
+        """Return the whole face at host time `now_s`: a generated board, float32 [174], with life.
+
+        The board is strengthened and coordinated first; it is not written to. Calls `step`.
+        """
+        living = self.step(now_s, cues)
+        (face,) = compose_faces(board[None].copy(), [self], [living])
+        return Frame(time_s=now_s, board=face, head=living.head)
+
+    def _ease(self, elapsed_s: float) -> Levels:
+        """Go on towards the levels; those that are there are returned as they are."""
+        levels = self.levels
+        if levels is self.eased_levels:
+            return levels
+        eased = {
+            name: min(max(spring.step(getattr(levels, name), elapsed_s), 0.0), limit_of(name))
+            for name, spring in self._springs.items()
+        }
+        left = max(abs(getattr(levels, name) - value) for name, value in eased.items())
+        self.eased_levels = levels if left < TAKEN_OVER else Levels(**eased)
+        return self.eased_levels
+
+    def _turn_eyes(self, level: float, yaw_deg: float, pitch_deg: float) -> tuple[float, float]:
+        """Return the eyes in a head turned so far, yaw and pitch: they make up for it.
+
+        That reflex keeps a look where it is while the head nods; without gaze eyes stand still.
+        """
+        kept = min(level, 1.0)
+        return (
+            level * self._eyes.yaw_deg - kept * yaw_deg,
+            level * self._eyes.pitch_deg - kept * pitch_deg,
+        )
+
+
+def compose_faces(
+    boards: NDArray[np.float32],
+    lives: Sequence[ProceduralAnimation],
+    livings: Sequence[ProceduralMotion],
+) -> NDArray[np.float32]:
+    """Return the whole faces of several characters, float32 [characters, 174].
+
+    `boards` are their generated ones, which are written to, `livings` what `Life.step` returned.
+    """
+    levels = [life.eased_levels for life in lives]
+    for place, own in enumerate(levels):
+        boards[place] = apply_levels(boards[place], own)
+    strengths = np.array([[own.upper_face * own.liveliness] for own in levels], dtype=np.float32)
+    numbers = np.array([living.numbers for living in livings], dtype=np.float32)
+    return overlay(couple_expression(boards, strengths), numbers)
+
+
+def prepare_boards(board: NDArray[np.float32], levels: Levels) -> NDArray[np.float32]:
+    """Return generated boards, float32 [..., 174], at their strength and coordinated."""
+    return couple_expression(apply_levels(board, levels), levels.upper_face * levels.liveliness)

@@ -1,0 +1,252 @@
+"""Composes a face: the levels of its parts, the coupling of eyes to a smile, and procedural
+motion over generated boards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass as plain_dataclass
+from dataclasses import fields
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from cstalk_bridge.document import FieldError
+from cstalk_bridge.frame import BOARD_MAXIMUM, BOARD_MINIMUM
+from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+
+MOUTH_REGIONS = frozenset({"mouth", "jaw", "chin", "tongue", "teeth"})
+UPPER_REGIONS = frozenset({"brow", "eyelid", "cheek", "nose"})
+
+MOUTH = np.array([channel.region in MOUTH_REGIONS for channel in CHANNELS])
+UPPER = np.array([channel.region in UPPER_REGIONS and not channel.rest for channel in CHANNELS])
+"""Which channels are theirs, bool [174]; the eyeballs are nobody's, nor is what rests above 0: it
+is no motion that could be stronger."""
+
+
+MAX_LEVEL = 2.0
+MAX_SYMMETRY = 1.0
+
+Level = Annotated[float, Field(ge=0.0, le=MAX_LEVEL, allow_inf_nan=False)]
+Symmetry = Annotated[float, Field(ge=0.0, le=MAX_SYMMETRY, allow_inf_nan=False)]
+
+
+def limit_of(name: str) -> float:
+    """Return how far a level goes."""
+    return MAX_SYMMETRY if name == "symmetry" else MAX_LEVEL
+
+
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class Levels:
+    """How much of each part there is: 0 is off, 1 as made, 2 twice. ValueError outside 0..2.
+
+    `gaze`, `head`, `brows` and `idle` (breath, drift, micro-saccades, and the swell of what is
+    held) scale how far things move, `blink` how often; `mouth` and `upper_face` scale the generated
+    face. `symmetry`, 0..1, is how far both halves of the generated face go to their mean: 0 leaves
+    them as they are.
+    """
+
+    gaze: Level = 1.0
+    head: Level = 1.0
+    blink: Level = 1.0
+    brows: Level = 1.0
+    idle: Level = 1.0
+    mouth: Level = 1.0
+    upper_face: Level = 1.0
+    symmetry: Symmetry = 0.0
+
+    @property
+    def liveliness(self) -> float:
+        """How far the face has a life of its own, 0..1: 0 where all that moves by itself is off."""
+        return min(1.0, max(self.gaze, self.head, self.blink, self.brows, self.idle))
+
+
+PARTS = tuple(field.name for field in fields(Levels))
+"""Names of the levels, in their order."""
+
+
+def read_levels(text: str) -> dict[str, str]:
+    """Read `gaze:0.5, head:0`, as on the command line; FieldError for what is no such list.
+
+    Names and numbers are checked where they become `Levels`; what is not named stays as made.
+    """
+    levels: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, colon, level = (piece.strip() for piece in part.partition(":"))
+        if not colon or name not in PARTS or name in levels:
+            fault = f"{name} stands twice" if name in levels else f"{part!r} is no level"
+            raise FieldError(fault, f"write NAME:LEVEL, with {', '.join(PARTS)}")
+        levels[name] = level
+    return levels
+
+
+AS_MADE = Levels()
+"""A face that lives as people do."""
+AS_GENERATED = Levels(gaze=0.0, head=0.0, blink=0.0, brows=0.0, idle=0.0)
+"""The generated face and nothing else."""
+
+
+_MIRROR = np.array([CHANNEL_INDEX[channel.mirror] for channel in CHANNELS], dtype=np.intp)
+_MIRROR_SIGN = np.array([channel.mirror_sign for channel in CHANNELS], dtype=np.float32)
+
+
+def apply_levels(board: NDArray[np.float32], levels: Levels) -> NDArray[np.float32]:
+    """Return generated boards at these levels, float32 [..., 174], each value in its range.
+
+    Levels as they are made return the board itself.
+    """
+    if levels.mouth == 1.0 and levels.upper_face == 1.0 and levels.symmetry == 0.0:
+        return board
+    scaled = board.copy()
+    if levels.symmetry > 0.0:
+        mirrored = _MIRROR_SIGN * board[..., _MIRROR]
+        scaled += np.float32(0.5 * levels.symmetry) * (mirrored - board)
+    scaled[..., MOUTH] *= np.float32(levels.mouth)
+    scaled[..., UPPER] *= np.float32(levels.upper_face)
+    return np.clip(scaled, BOARD_MINIMUM, BOARD_MAXIMUM, out=scaled)
+
+
+TRAVEL_DEG, TRAVEL_UP_DEG = 40.0, 30.0
+"""A full deflection of the eye pads: to the sides and down, and up (Epic's rig)."""
+LID_PER_DEG = 0.016
+"""How far the upper lids go with the eyes: 0.9 for a radian, the median of phone takes."""
+LID_RAISE_LIMIT, LID_LOWER_LIMIT = -0.12, 0.45
+BROW_SHARES = {"brow_raiseIn.ty": 0.7, "brow_raiseOut.ty": 1.0}
+BLINK_SQUINT = 0.08
+"""How far a shut lid pulls the inner corner along."""
+
+
+def sides(*names: str) -> NDArray[np.intp]:
+    """Return the board positions of channels of both sides, left ones first."""
+    return indices(f"CTRL_{side}_{name}" for side in "LR" for name in names)
+
+
+def indices(names: Iterable[str]) -> NDArray[np.intp]:
+    """Return the board positions of channels by their full names."""
+    return np.array([CHANNEL_INDEX[name] for name in names], dtype=np.intp)
+
+
+_BLINK = sides("eye_blink.ty")
+MOTION_NUMBERS = 5
+"""How many numbers a living face is laid over by."""
+
+_NONE, _ALL = np.float32(0.0), np.float32(1.0)
+_HIGHEST_LID, _LOWEST_LID = np.float32(LID_RAISE_LIMIT), np.float32(LID_LOWER_LIMIT)
+
+
+@plain_dataclass(frozen=True, slots=True, eq=False)
+class ProceduralMotion:
+    """One tick of a living face.
+
+    `eyes_deg` is where the eyes stand in the head, yaw to the character's left and pitch up;
+    `closure`, 0..1, is how far a blink shuts what the lids left open; `raised` how far an accent
+    lifts the brows; `swell` by which share the upper face is stronger or, below 0, weaker; `head`
+    is float32 [6] in `HEAD_AXES` order. `gaze_deg` is where the character looks, head and eyes
+    together; `is_mutual` whether that is its partner.
+    """
+
+    eyes_deg: tuple[float, float]
+    closure: float
+    raised: float
+    swell: float
+    head: NDArray[np.float32]
+    gaze_deg: tuple[float, float]
+    is_mutual: bool
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """What is laid over a board, as `lay` takes it."""
+        return (*self.eyes_deg, self.closure, self.raised, self.swell)
+
+    def onto(self, board: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return a board with this laid over it, float32 [174], each value in its range."""
+        return overlay(board, np.array(self.numbers, dtype=np.float32))
+
+
+def overlay(board: NDArray[np.float32], numbers: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return boards, float32 [..., 174], with life laid over them, each value in its range.
+
+    `numbers` is float32 [..., 5]: yaw and pitch of the eyes, closure, how far brows are raised, and
+    the swell, as told at `Living`.
+    """
+    pitch_deg, closure = numbers[..., 1:2], numbers[..., 2:3]
+    lids = np.clip(np.float32(-LID_PER_DEG) * pitch_deg, _HIGHEST_LID, _LOWEST_LID)
+    halves = np.maximum(pitch_deg, _NONE), np.minimum(pitch_deg, _NONE)
+    held = board * (_ALL + numbers[..., 4:] * _SWELLING)
+    alive = held + np.concatenate((numbers[..., :4], *halves, lids), axis=-1) @ _ADDED
+    open_ = alive[..., _BLINK]
+    alive[..., _BLINK] = open_ + closure * (_ALL - open_)
+    return np.minimum(np.maximum(alive, BOARD_MINIMUM, out=alive), BOARD_MAXIMUM, out=alive)
+
+
+def eye_angles_deg(board: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return where the eyes of boards, [..., 174], stand in the head: [..., 2], yaw and pitch."""
+    yaw, pitch = (board[..., sides(f"eye.{axis}")].mean(axis=-1) for axis in ("tx", "ty"))
+    up_deg, down_deg = np.float32(TRAVEL_UP_DEG), np.float32(TRAVEL_DEG)
+    return np.stack((yaw * down_deg, pitch * np.where(pitch > 0.0, up_deg, down_deg)), axis=-1)
+
+
+def _added() -> NDArray[np.float32]:
+    """Return what each number adds to the board, [numbers, 174]; halves and lids stand last."""
+    added = np.zeros((7, len(CHANNELS)), dtype=np.float32)
+    added[0, sides("eye.tx")] = 1.0 / TRAVEL_DEG
+    added[2, sides("eye_squintInner.ty")] = BLINK_SQUINT
+    for name, share in BROW_SHARES.items():
+        added[3, sides(name)] = share
+    added[4, sides("eye.ty")] = 1.0 / TRAVEL_UP_DEG
+    added[5, sides("eye.ty")] = 1.0 / TRAVEL_DEG
+    added[6, _BLINK] = 1.0
+    return added
+
+
+_ADDED = _added()
+
+
+def _swelling() -> NDArray[np.float32]:
+    """Return 1 for each channel that swells, [174]: the upper face, but lids go with the eyes."""
+    swelling = UPPER.astype(np.float32)
+    swelling[_BLINK] = 0.0
+    return swelling
+
+
+_SWELLING = _swelling()
+
+ANIMATED_CHANNELS = tuple(channel.name for channel in CHANNELS if _ADDED[:, channel.index].any())
+"""The channels to which life adds."""
+
+
+CHEEK_SHARE, SQUINT_SHARE = 0.5, 0.3
+"""How far cheeks rise and inner lids close with the corner of the mouth on the same side; a smile
+that leaves the eyes alone looks put on (Ekman, Davidson and Friesen 1990)."""
+
+_CORNERS = sides("mouth_cornerPull.ty")
+_CHEEKS = sides("eye_cheekRaise.ty")
+_SQUINTS = sides("eye_squintInner.ty")
+
+COUPLED_CHANNELS = tuple(
+    f"CTRL_{side}_eye_{part}.ty" for side in "LR" for part in ("cheekRaise", "squintInner")
+)
+"""The channels that go with others."""
+
+
+def couple_expression(
+    board: NDArray[np.float32], strength: float | NDArray[np.float32] = 1.0
+) -> NDArray[np.float32]:
+    """Return boards whose eyes take part in their smile, float32 [..., 174].
+
+    What cheeks and lids do already counts: they rise to their share of the smile, never beyond it.
+    `strength`, 0..2, scales that share: one for all boards, or [..., 1].
+    """
+    joined = board.copy()
+    corners = np.maximum(board[..., _CORNERS], np.float32(0.0))
+    smile = np.minimum(np.asarray(strength, np.float32) * corners, np.float32(1.0))
+    for eyes, share in ((_CHEEKS, CHEEK_SHARE), (_SQUINTS, SQUINT_SHARE)):
+        joined[..., eyes] = np.maximum(board[..., eyes], np.float32(share) * smile)
+    return joined

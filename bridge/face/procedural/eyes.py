@@ -1,0 +1,320 @@
+"""Where a character looks, how the eyes get there, when they blink, and how a lid moves."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from cstalk_bridge.face.procedural.motion import glide
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from cstalk_bridge.face.procedural.cues import Moment
+
+
+TALKING_PER_MIN, RESTING_PER_MIN = 26.0, 17.0
+PERSON_SIGMA, PERSON_LIMIT = 0.4, 0.7
+"""Spread over characters of the logarithm of the rate, and its limit: nobody blinks half as often
+or twice as often as the median."""
+INTERVAL_SIGMA = 0.6
+"""Spread of the logarithm of one character's intervals."""
+CLOSE_S, CLOSED_S, OPEN_S = (0.080, 0.106), (0.010, 0.040), (0.170, 0.280)
+DEPTH = (0.94, 1.0)
+REST_S = 0.25
+"""Least time between two blinks."""
+READY, PAUSE_CHANCE = 0.3, 0.7
+"""From this share of an interval on, the end of a phrase brings the blink, with this chance."""
+PAUSE_DELAY_S = (0.0, 0.2)
+SURE_SHIFT_DEG, LEAST_SHIFT_DEG = 33.0, 10.0
+SURE_CHANCE, READY_CHANCE = 0.97, 0.3
+OFF_LEVEL = 0.02
+"""Level below which no pause and no gaze shift brings a blink either."""
+OWN_SHARE = 0.8
+"""Share of the rate which intervals are left to bring; pauses and gaze shifts bring the rest."""
+MID_PHRASE_HASTE, PAUSE_HASTE = 0.8, 1.6
+"""How fast an interval passes within a phrase and in a pause: 1 on the whole."""
+
+
+class Blink:
+    """One character's lids, both at once. `closure`, 0..1, is how far they are shut."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        drawn = min(max(random.gauss(0.0, PERSON_SIGMA), -PERSON_LIMIT), PERSON_LIMIT)
+        self._person = math.exp(drawn)
+        self.closure = 0.0
+        self._urge = random.random()
+        """Share of the interval that is over."""
+        self._due = self._interval()
+        self._starts_in_s = math.inf
+        self._age_s = math.inf
+        self._close_s = self._closed_s = self._open_s = 0.1
+        self._depth = 1.0
+
+    def step(self, moment: Moment, level: float, shift_deg: float) -> float:
+        """Return the closure after the moment; `shift_deg` is the gaze shift that begins in it."""
+        elapsed_s = moment.elapsed_s
+        self._urge += elapsed_s * self._haste(moment, level)
+        is_free = self._age_s > self._length_s + REST_S and math.isinf(self._starts_in_s)
+        if is_free and level > OFF_LEVEL:
+            self._ask(moment, shift_deg)
+        self._age_s += elapsed_s
+        self._starts_in_s -= elapsed_s
+        if self._starts_in_s <= 0.0:
+            self._begin()
+        self.closure = self._lid()
+        return self.closure
+
+    @property
+    def _length_s(self) -> float:
+        return self._close_s + self._closed_s + self._open_s
+
+    def _haste(self, moment: Moment, level: float) -> float:
+        """Return how much of an interval of length 1 passes in a second."""
+        per_min = TALKING_PER_MIN if moment.is_talking else RESTING_PER_MIN
+        per_min *= OWN_SHARE * self._person * level * math.exp(moment.mood.blink_rate)
+        if moment.is_talking:
+            per_min *= MID_PHRASE_HASTE if moment.prosody.is_speaking else PAUSE_HASTE
+        return per_min / 60.0
+
+    def _interval(self) -> float:
+        """Draw an interval around the mean 1, log-normal."""
+        return self._random.lognormvariate(-0.5 * INTERVAL_SIGMA**2, INTERVAL_SIGMA)
+
+    def _ask(self, moment: Moment, shift_deg: float) -> None:
+        """Decide whether a blink begins: it is due, a phrase ended, or the gaze goes far."""
+        is_ready = self._urge >= READY * self._due
+        if self._urge >= self._due:
+            self._starts_in_s = 0.0
+        elif moment.phrase_ended and is_ready and self._random.random() < PAUSE_CHANCE:
+            self._starts_in_s = self._random.uniform(*PAUSE_DELAY_S)
+        elif shift_deg > LEAST_SHIFT_DEG and self._random.random() < _chance(
+            shift_deg, is_ready=is_ready
+        ):
+            self._starts_in_s = 0.0
+
+    def _begin(self) -> None:
+        uniform = self._random.uniform
+        self._close_s, self._closed_s = uniform(*CLOSE_S), uniform(*CLOSED_S)
+        self._open_s, self._depth = uniform(*OPEN_S), uniform(*DEPTH)
+        self._age_s = -self._starts_in_s
+        self._starts_in_s = math.inf
+        self._urge, self._due = 0.0, self._interval()
+
+    def _lid(self) -> float:
+        """Return the closure by the age of the blink: shut fast, open slowly and ever slower."""
+        age_s = self._age_s
+        if age_s <= self._close_s:
+            return self._depth * glide(age_s / self._close_s)
+        opening_s = age_s - self._close_s - self._closed_s
+        if opening_s <= 0.0:
+            return self._depth
+        share = min(opening_s / self._open_s, 1.0)
+        return self._depth * (1.0 - glide(share**0.7))
+
+
+def _chance(shift_deg: float, *, is_ready: bool) -> float:
+    """Return the chance that a gaze shift carries a blink."""
+    far = (shift_deg - LEAST_SHIFT_DEG) / (SURE_SHIFT_DEG - LEAST_SHIFT_DEG)
+    if far >= 1.0:
+        return SURE_CHANCE
+    return READY_CHANCE + (SURE_CHANCE - READY_CHANCE) * far**2 if is_ready else 0.0
+
+
+DIRECTIONS_DEG = (0.0, 45.0, 90.0, 135.0, 180.0, 225.0, 270.0, 315.0)
+DIRECTION_WEIGHTS = (2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 1.0)
+"""Cardinal directions are twice as frequent as diagonals; 0 is to the character's left, 90 up."""
+
+SIZES_DEG = (3.0, 5.0, 7.0, 9.5, 12.5, 16.0, 21.0)
+SIZE_WIDTHS_DEG = (2.0, 2.0, 2.2, 2.8, 3.2, 4.2, 5.5)
+"""How much of the course of sizes each bin stands for."""
+SIZE_SPAN = 0.15
+"""A size is drawn from this share below to this share above its bin's middle."""
+SIZE_MEAN_DEG = 6.0
+"""Sizes fall off exponentially, so that with the ways back 90 % are below 15 degrees."""
+
+WIDEST_DEG, HIGHEST_DEG, LOWEST_DEG = 24.0, 12.0, -16.0
+"""Where a look may go at most, from the partner."""
+EASY_DEG = 18.0
+"""Looks far beyond this are rare: without it, steps from one look to the next would drift there."""
+FACE_DEG = 4.5
+"""Radius of the partner's face: inside it gaze is mutual. At 1.2 m it has 9 cm."""
+PARTNER_DEG = 1.2
+"""Within a look at the partner, eyes rest at most this far from its middle."""
+BEGIN_CHANCE, END_CHANCE = 0.5, 0.3
+"""Who begins to talk looks away, who ends a phrase looks back to the partner (Kendon 1967)."""
+HOLD_SHAPE = 2.0
+"""Times to stay are gamma distributed with this shape: neither all alike nor ever nearly none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """Mean times of looks at the partner and away, and the share of time on the partner.
+
+    `unprompted` is the share of returns to the partner which no end of a phrase prompts.
+    """
+
+    partner_s: float
+    away_s: float
+    mutual_share: float
+    unprompted: float
+
+    @property
+    def return_chance(self) -> float:
+        """Chance that the look after a look away is one at the partner."""
+        looks = self.partner_s * (1.0 - self.mutual_share) / self.mutual_share / self.away_s
+        return self.unprompted / looks
+
+
+TALKING = Habit(partner_s=3.1, away_s=0.93, mutual_share=0.41, unprompted=0.6)
+LISTENING = Habit(partner_s=7.9, away_s=0.43, mutual_share=0.75, unprompted=1.0)
+
+_DIRECTION_SUMS = tuple(accumulate(DIRECTION_WEIGHTS))
+_SIZE_SUMS = tuple(
+    accumulate(
+        width * math.exp(-size / SIZE_MEAN_DEG)
+        for size, width in zip(SIZES_DEG, SIZE_WIDTHS_DEG, strict=True)
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A direction in degrees from the partner: yaw to the character's left, pitch up."""
+
+    yaw_deg: float
+    pitch_deg: float
+    is_mutual: bool
+
+
+class Gaze:
+    """One character's looks. `look` is the present one; it changes at once, the eyes follow."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self.look = Look(0.0, 0.0, is_mutual=True)
+        self._is_talking = False
+        self._left_s = self._hold(LISTENING.partner_s)
+
+    def step(self, moment: Moment) -> Look:
+        """Return where the character looks after the moment."""
+        if moment.is_talking != self._is_talking:
+            self._is_talking = moment.is_talking
+            self._left_s = min(self._left_s, self._hold_of(self.look, moment))
+        self._left_s -= moment.elapsed_s
+        if self._left_s <= 0.0 or self._is_prompted(moment):
+            self.look = self._next(moment)
+            self._left_s = self._hold_of(self.look, moment)
+        return self.look
+
+    def _is_prompted(self, moment: Moment) -> bool:
+        """Whether what the voice does ends the present look: at the partner, or away from it."""
+        prompt = moment.began if self.look.is_mutual else moment.phrase_ended
+        chance = BEGIN_CHANCE if self.look.is_mutual else END_CHANCE
+        return prompt and self._random.random() < chance
+
+    def _next(self, moment: Moment) -> Look:
+        is_back = moment.phrase_ended or self._random.random() < _habit(moment).return_chance
+        if is_back and not self.look.is_mutual:
+            return self._partner()
+        return self._away(math.exp(moment.mood.gaze_spread), moment.mood.glance_deg)
+
+    def _partner(self) -> Look:
+        angle = self._random.uniform(0.0, 2.0 * math.pi)
+        radius = PARTNER_DEG * math.sqrt(self._random.random())
+        return Look(radius * math.cos(angle), radius * math.sin(angle), is_mutual=True)
+
+    def _away(self, spread: float, glance_deg: float) -> Look:
+        """Draw a look away by a step from the present one, until it falls where eyes may go."""
+        draw = self._random.random
+        for _ in range(12):
+            direction = bisect(_DIRECTION_SUMS, draw() * _DIRECTION_SUMS[-1])
+            size = SIZES_DEG[bisect(_SIZE_SUMS, draw() * _SIZE_SUMS[-1])] * spread
+            size *= self._random.uniform(1.0 - SIZE_SPAN, 1.0 + SIZE_SPAN)
+            angle = math.radians(DIRECTIONS_DEG[direction])
+            yaw = self.look.yaw_deg + size * math.cos(angle)
+            pitch = self.look.pitch_deg + size * math.sin(angle)
+            pitch += 0.3 * glance_deg if pitch > glance_deg else 0.0
+            far_deg = math.hypot(yaw, pitch)
+            is_seen = abs(yaw) <= WIDEST_DEG and LOWEST_DEG <= pitch <= HIGHEST_DEG
+            if is_seen and far_deg > FACE_DEG and draw() < math.exp(-((far_deg / EASY_DEG) ** 2)):
+                return Look(yaw, pitch, is_mutual=False)
+        side = math.copysign(1.5 * FACE_DEG, self.look.yaw_deg or draw() - 0.5)
+        return Look(side, 0.0, is_mutual=False)
+
+    def _hold_of(self, look: Look, moment: Moment) -> float:
+        habit = _habit(moment)
+        if not look.is_mutual:
+            return self._hold(habit.away_s)
+        return self._hold(habit.partner_s * math.exp(moment.mood.directness))
+
+    def _hold(self, mean_s: float) -> float:
+        return self._random.gammavariate(HOLD_SHAPE, mean_s / HOLD_SHAPE)
+
+
+def _habit(moment: Moment) -> Habit:
+    return TALKING if moment.is_talking else LISTENING
+
+
+SACCADE_S, SACCADE_S_PER_DEG = 0.025, 0.0024
+"""The main sequence: 20 to 30 ms and 2.2 to 2.7 ms for each degree ("Eyes Alive", 2002)."""
+MICRO_PER_S = 1.5
+MICRO_MEAN_DEG, MICRO_MAX_DEG = 0.3, 0.9
+"""One or two micro-saccades a second, up to a degree."""
+MICRO_REST_S = 0.25
+"""Time after a saccade before the next micro-saccade."""
+
+
+class Eyes:
+    """Both eyes as one direction, in degrees: `yaw_deg` to the character's left, `pitch_deg` up.
+
+    They move by saccades only: along a line, with the minimum-jerk course, for as long as the
+    distance asks. A look that changes during a saccade is followed from where the eyes are.
+    """
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self.yaw_deg = self.pitch_deg = 0.0
+        self.shift_deg = 0.0
+        """Size of the saccade that began in the last step, 0 without one."""
+        self._look: Look | None = None
+        self._from = self._to = (0.0, 0.0)
+        self._age_s = self._length_s = 1.0
+        self._micro_in_s = 1.0
+
+    def step(self, look: Look, elapsed_s: float, idle: float) -> None:
+        """Go on towards `look`; `idle` scales the micro-saccades."""
+        self.shift_deg = 0.0
+        self._age_s += elapsed_s
+        self._micro_in_s -= elapsed_s
+        if look is not self._look:
+            self._look = look
+            self.shift_deg = self._begin(look.yaw_deg, look.pitch_deg)
+        elif self._micro_in_s <= 0.0:
+            self._tremble(look, idle)
+        share = glide(self._age_s / self._length_s)
+        self.yaw_deg = self._from[0] + share * (self._to[0] - self._from[0])
+        self.pitch_deg = self._from[1] + share * (self._to[1] - self._from[1])
+
+    def _begin(self, yaw_deg: float, pitch_deg: float) -> float:
+        """Start a saccade; return its size."""
+        self._from, self._to = (self.yaw_deg, self.pitch_deg), (yaw_deg, pitch_deg)
+        size_deg = math.hypot(yaw_deg - self.yaw_deg, pitch_deg - self.pitch_deg)
+        self._age_s = 0.0
+        self._length_s = SACCADE_S + SACCADE_S_PER_DEG * size_deg
+        pause_s = self._random.expovariate(1.0 / (1.0 / MICRO_PER_S - MICRO_REST_S))
+        self._micro_in_s = max(MICRO_REST_S, self._length_s) + pause_s
+        return size_deg
+
+    def _tremble(self, look: Look, idle: float) -> None:
+        """Step by a little to near the look: errors do not add up."""
+        size_deg = min(self._random.expovariate(1.0 / MICRO_MEAN_DEG), MICRO_MAX_DEG / 2.0)
+        angle = self._random.uniform(0.0, 2.0 * math.pi)
+        reach = idle * size_deg
+        self._begin(
+            look.yaw_deg + reach * math.cos(angle), look.pitch_deg + 0.6 * reach * math.sin(angle)
+        )

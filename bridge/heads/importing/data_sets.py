@@ -1,0 +1,300 @@
+"""The data sets that a head can be imported from: ICT-FaceKit, and MakeHuman with ARKit targets.
+
+ICT-FaceKit, after the data set's README: `FaceXModel/generic_neutral_mesh.obj` and one OBJ per
+shape in the same order of points, in centimetres. Faces are told apart by their material. ARKit
+shapes end in `_L` and `_R`; two which ARKit has once, as `browInnerUp`, are split and become one
+again. Left out are the shells over the eyes and the lashes, which need transparent textures.
+
+MakeHuman: `data/3dobjs/base.obj` in decimetres, whose faces stand in groups: `body`, and helpers
+for eyes, teeth and tongue. A target is text, one line `point dx dy dz` for each point which it
+moves; `#` begins a comment. The base alone is a figure between all ages and sexes, so that,
+where they are there, the targets of young women of three regions are added first. TalkingHead's
+ARKit targets are an archive of such files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.heads.arkit import arkit_name
+from cstalk_bridge.heads.importing.meshes import (
+    EYES_TO_JOINT_M,
+    MorphMesh,
+    Obj,
+    damaged_source,
+    parse_numbers,
+    parse_obj,
+    parse_points,
+    read_archive,
+    read_source,
+    sphere_centre,
+)
+from cstalk_bridge.heads.mesh import EYES, MOUTH_DEEP, TONGUE, TOOTH, Head
+from cstalk_bridge.system.files import is_there
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+
+MIT_TEXT = """\
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and \
+associated documentation files (the "Software"), to deal in the Software without restriction, \
+including without limitation the rights to use, copy, modify, merge, publish, distribute, \
+sublicense, and/or sell copies of the Software, and to permit persons to whom the Software is \
+furnished to do so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all copies or \
+substantial portions of the Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT \
+NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND \
+NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, \
+DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT \
+OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE."""
+
+ICT_NOTICE = f"""\
+Head: ICT-FaceKit, Copyright (c) 2020 USC Institute for Creative Technologies. MIT License.
+
+{MIT_TEXT}"""
+
+MAKEHUMAN_NOTICE = "Meshes and body targets: MakeHuman, released under CC0 1.0 by its makers."
+
+TALKING_HEAD_NOTICE = f"""\
+ARKit targets: TalkingHead, Copyright (c) 2023-2024 Mika Suominen. MIT License.
+
+{MIT_TEXT}"""
+
+
+ICT_FOLDER, ICT_NEUTRAL = "FaceXModel", "generic_neutral_mesh.obj"
+ICT_UNIT_M = 0.01
+ICT_SKIN = ("M_Face", "M_BackHead")
+ICT_MOUTH, ICT_TEETH = ("M_GumsTongue",), ("M_Teeth",)
+ICT_SCLERAS = ("M_ScleraLeft", "M_ScleraRight")
+
+ICT_POINTS = 26719
+ICT_MOUTH_SOCKET = slice(11248, 13294)
+"""The points of the mouth's inside, in the mesh of `POINTS`."""
+
+
+def find_ict(paths: Sequence[Path]) -> Path | None:
+    """Return the folder of the meshes, or None."""
+    folders = [folder for path in paths for folder in (path, path / ICT_FOLDER)]
+    return next((folder for folder in folders if (folder / ICT_NEUTRAL).is_file()), None)
+
+
+def read_ict(folder: Path) -> Head:
+    """Return the head. UserError where the neutral mesh or a shape is damaged."""
+    neutral = folder / ICT_NEUTRAL
+    try:
+        mesh = parse_obj(read_source(neutral), "usemtl")
+        eyes = [sphere_centre(mesh.points[np.unique(mesh.named([name]))]) for name in ICT_SCLERAS]
+        origin = np.mean(eyes, axis=0) * ICT_UNIT_M + EYES_TO_JOINT_M
+        shapes = _ict_shapes(folder, mesh.points)
+        return _ict_head(mesh, MorphMesh(mesh.points * ICT_UNIT_M - origin, shapes))
+    except ValueError as error:
+        raise damaged_source(str(neutral), error) from None
+
+
+def _ict_head(mesh: Obj, sculpture: MorphMesh) -> Head:
+    skin = sculpture.skin()
+    if len(skin) == ICT_POINTS:
+        skin[ICT_MOUTH_SOCKET] = MOUTH_DEEP
+    left_first = sorted(ICT_SCLERAS, key=lambda name: -_middle_x(mesh, name))
+    parts = (
+        sculpture.part("skin", mesh.named(ICT_SKIN), skin),
+        sculpture.part("mouthInside", mesh.named(ICT_MOUTH), TONGUE, roughness=0.4),
+        sculpture.part("teeth", mesh.named(ICT_TEETH), TOOTH, roughness=0.3),
+        *(
+            sculpture.eye(eye, mesh.named([name]))
+            for eye, name in zip(EYES, left_first, strict=True)
+        ),
+    )
+    return Head("ICT-FaceKit", parts, ICT_NOTICE)
+
+
+def _middle_x(mesh: Obj, name: str) -> float:
+    return float(mesh.points[mesh.named([name])][..., 0].mean())
+
+
+def _ict_shapes(folder: Path, neutral: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Return what each ARKit shape adds, in metres."""
+    shapes: dict[str, NDArray[np.float64]] = {}
+    for path in sorted(folder.glob("*.obj")):
+        name = arkit_name(path.stem) or arkit_name(path.stem.removesuffix("_L").removesuffix("_R"))
+        if name is None:
+            continue
+        try:
+            points = parse_points(read_source(path))
+        except ValueError as error:
+            raise damaged_source(str(path), error) from None
+        if points.shape != neutral.shape:
+            wrong = ValueError(f"{len(points)} points instead of {len(neutral)}")
+            raise damaged_source(str(path), wrong)
+        shapes[name] = shapes.get(name, 0.0) + (points - neutral) * ICT_UNIT_M
+    return shapes
+
+
+if TYPE_CHECKING:
+    Doubles = NDArray[np.float64]
+
+MAKEHUMAN_UNIT_M = 0.1
+MAKEHUMAN_BASE = "3dobjs/base.obj"
+MAKEHUMAN_FOLDERS = ("", "data", "makehuman/data", "src/mpfb/data")
+"""Where the data lies in a checkout of MakeHuman or MPFB."""
+ARCHIVE = "talkinghead-targets.zip"
+ARCHIVE_FOLDERS = ("", "blender/MPFB")
+TARGET_SUFFIXES = (".target", ".target.gz")
+MACRO_WEIGHTS = {"caucasian": 0.4, "asian": 0.3, "african": 0.3}
+"""Shares of the macro targets that make a person of the base."""
+
+MAKEHUMAN_BODY, MAKEHUMAN_TONGUE, MAKEHUMAN_TEETH = (
+    "body",
+    ("helper-tongue",),
+    ("helper-upper-teeth", "helper-lower-teeth"),
+)
+MAKEHUMAN_EYEBALLS = ("helper-l-eye", "helper-r-eye")
+NECK_M = 0.19
+"""The body is cut this far below the eyes."""
+
+
+@dataclass(frozen=True, slots=True)
+class MakeHumanFiles:
+    """The mesh, an archive of ARKit targets or files of them, and the macro targets by share."""
+
+    base: Path
+    archive: Path | None
+    targets: tuple[Path, ...]
+    macros: tuple[tuple[Path, float], ...]
+
+
+def find_makehuman(paths: Sequence[Path]) -> MakeHumanFiles | None:
+    """Return the files of a head among files and folders; None without mesh or ARKit targets."""
+    folders = [path for path in paths if path.is_dir()]
+    data = [folder / below for folder in folders for below in MAKEHUMAN_FOLDERS]
+    bases = [
+        *(path for path in paths if path.name == Path(MAKEHUMAN_BASE).name),
+        *(folder / MAKEHUMAN_BASE for folder in data),
+        *(folder / "base.obj" for folder in folders),
+    ]
+    archives = [
+        *(path for path in paths if path.suffix == ".zip"),
+        *(folder / below / ARCHIVE for folder in folders for below in ARCHIVE_FOLDERS),
+    ]
+    targets = [path for path in paths if path.name.endswith(TARGET_SUFFIXES)]
+    for folder in folders:
+        targets += sorted(path for path in folder.iterdir() if path.name.endswith(TARGET_SUFFIXES))
+    targets = [path for path in targets if arkit_name(_stem(path.name))]
+    macros = []
+    for people, share in MACRO_WEIGHTS.items():
+        places = [
+            folder / "targets/macrodetails" / f"{people}-female-young{suffix}"
+            for folder in data
+            for suffix in TARGET_SUFFIXES
+        ]
+        macros += [(path, share) for path in places if path.is_file()][:1]
+    base = next((path for path in bases if path.is_file()), None)
+    archive = next((path for path in archives if path.is_file()), None)
+    if base is None or not (archive or targets):
+        return None
+    return MakeHumanFiles(base, archive, tuple(targets), tuple(macros))
+
+
+def read_makehuman(files: MakeHumanFiles) -> Head:
+    """Return the head, cut from the body. UserError where a file is damaged."""
+    try:
+        mesh = parse_obj(read_source(files.base), "g")
+    except ValueError as error:
+        raise damaged_source(str(files.base), error) from None
+    points = mesh.points.copy()
+    for path, share in files.macros:
+        points += share * _target(str(path), read_source(path), len(points))
+    shapes: dict[str, Doubles] = {}
+    for where, name, content in _sources(files):
+        shapes[name] = MAKEHUMAN_UNIT_M * _target(where, content, len(points))
+    try:
+        return _makehuman_head(mesh, points * MAKEHUMAN_UNIT_M, shapes, makehuman_notice(files))
+    except ValueError as error:
+        raise damaged_source(str(files.base), error) from None
+
+
+def makehuman_notice(files: MakeHumanFiles) -> str:
+    """Return the notice that travels with the head."""
+    return f"{MAKEHUMAN_NOTICE}\n\n{TALKING_HEAD_NOTICE}" if files.archive else MAKEHUMAN_NOTICE
+
+
+def _makehuman_head(mesh: Obj, points: Doubles, shapes: dict[str, Doubles], licence: str) -> Head:
+    centres = {
+        name: sphere_centre(points[np.unique(mesh.named([name]))]) for name in MAKEHUMAN_EYEBALLS
+    }
+    between = np.mean(list(centres.values()), axis=0)
+    body = mesh.named([MAKEHUMAN_BODY])
+    kept = body[(points[body][..., 1] > between[1] - NECK_M).all(axis=1)]
+    sculpture = MorphMesh(points - (between + EYES_TO_JOINT_M), shapes)
+    left_first = sorted(MAKEHUMAN_EYEBALLS, key=lambda name: -centres[name][0])
+    parts = (
+        sculpture.part("skin", kept, sculpture.skin()),
+        sculpture.part("tongue", mesh.named(MAKEHUMAN_TONGUE), TONGUE, roughness=0.4),
+        sculpture.part("teeth", mesh.named(MAKEHUMAN_TEETH), TOOTH, roughness=0.3),
+        *(
+            sculpture.eye(eye, mesh.named([name]))
+            for eye, name in zip(EYES, left_first, strict=True)
+        ),
+    )
+    return Head("MakeHuman", parts, licence)
+
+
+def _sources(files: MakeHumanFiles) -> Iterator[tuple[str, str, bytes]]:
+    """Yield where each ARKit target stands, its ARKit name and its content."""
+    if files.archive:
+        for member, content in read_archive(files.archive, TARGET_SUFFIXES[0]):
+            if name := arkit_name(_stem(member.rpartition("/")[2])):
+                yield f"{files.archive}: {member}", name, content
+    for path in files.targets:
+        if name := arkit_name(_stem(path.name)):
+            yield str(path), name, read_source(path)
+
+
+def _stem(name: str) -> str:
+    return name.removesuffix(".gz").removesuffix(".target")
+
+
+def _target(where: str, content: bytes, points: int) -> Doubles:
+    """Return what a target adds to each point, [points, 3], in the mesh's own unit."""
+    try:
+        lines = (line for line in content.splitlines() if line.strip() and line[:1] != b"#")
+        rows = parse_numbers(lines, 4)
+        places = rows[:, 0].astype(np.int64)
+        if len(places) and not 0 <= places.min() <= places.max() < points:
+            raise ValueError(f"it moves point {places.max()}, there are {points}")  # noqa: TRY301
+    except ValueError as error:
+        raise damaged_source(where, error) from None
+    moved = np.zeros((points, 3))
+    moved[places] = rows[:, 1:]
+    return moved
+
+
+def import_head(paths: Sequence[Path]) -> Head:
+    """Return the head that lies in some folders and files.
+
+    UserError where there is neither an ICT-FaceKit checkout nor MakeHuman data with ARKit targets,
+    or where a file of it is damaged.
+    """
+    missing = [path for path in paths if not is_there(path)]
+    if missing:
+        raise UserError.of(Problem(str(path), "no such file or folder") for path in missing)
+    if folder := find_ict(paths):
+        return read_ict(folder)
+    if files := find_makehuman(paths):
+        return read_makehuman(files)
+    remedy = (
+        "name a checkout of ICT-FaceKit, or one of MakeHuman together with "
+        "blender/MPFB/talkinghead-targets.zip of met4citizen/TalkingHead"
+    )
+    raise UserError(Problem(", ".join(map(str, paths)), "no head to import here", remedy))

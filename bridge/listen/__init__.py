@@ -1,1 +1,0 @@
-"""The receiving side: which streams of faces arrive here, and how well."""

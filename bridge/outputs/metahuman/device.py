@@ -1,0 +1,189 @@
+"""A device: identity, subjects and who wants their frames, recorder, who may connect."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.outputs.livelink_face import device_id
+from cstalk_bridge.outputs.metahuman.frame import CONTROLS
+from cstalk_bridge.system.addresses import is_within
+from cstalk_bridge.system.process import program_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from cstalk_bridge.system.addresses import IpNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRules:
+    """This machine and those of `allow` are let in: who gets in may record voices.
+
+    Where it `is_discoverable` it answers those who look for one on the local network.
+    """
+
+    allow: tuple[IpNetwork, ...] = ()
+    is_discoverable: bool = False
+
+    def is_allowed(self, host: str) -> bool:
+        """Whether that IP address may connect."""
+        return is_within(host, self.allow)
+
+
+if TYPE_CHECKING:
+    Address = tuple[Any, ...]
+
+PRODUCT = "CSTalk Bridge"
+
+PLATFORMS = {"linux": "linux", "darwin": "macOS", "win32": "windows"}
+"""Names which the protocol has for systems, by `sys.platform`."""
+
+ANIMATION_TYPE = "mha"
+"""The kind of curves: a MetaHuman's own, not ARKit's."""
+
+ANIMATION_VERSION = 1
+
+
+class Take(Protocol):
+    """A take that begins, or was recorded."""
+
+    @property
+    def identifier(self) -> str:
+        """Its name."""
+
+
+class EndedTake(Take, Protocol):
+    """A take that has ended."""
+
+    @property
+    def problem(self) -> object | None:
+        """Why it is not what was asked for, None where it is."""
+
+
+class Recorder(Protocol):
+    """What records takes on request, as `cstalk_bridge.takes.recording.recorder.Recorder` does.
+
+    It is told from one thread of the device's, which may wait for files.
+    """
+
+    @property
+    def take(self) -> object | None:
+        """The take that is being recorded; may be asked from any thread."""
+
+    def start(self, slate: str, number: int) -> object:
+        """Begin a take. UserError says why it cannot be."""
+
+    def stop(self) -> Take | None:
+        """End the take and return it; None without one. UserError says why it cannot be."""
+
+    def watch(self, began: Callable[[Take], None], ended: Callable[[EndedTake], None]) -> None:
+        """Tell of every take, whoever asked for it, from any thread; neither may wait."""
+
+
+class Feed:
+    """One subject of a device, and where its frames are wanted.
+
+    All belongs to the device's thread, but `wanted` may be read from any.
+    """
+
+    def __init__(self, name: str, subject_id: str | None = None) -> None:
+        self.name = name
+        self.id = subject_id or device_id(name)
+        self.wanted: tuple[Address, ...] = ()
+        """Socket addresses, each once; replaced as a whole."""
+        self._addresses: dict[Hashable, Address] = {}
+
+    def ask(self, client: Hashable, address: Address) -> None:
+        """Send frames to that address from now on, for that client, in place of its last one."""
+        self._addresses[client] = address
+        self._publish()
+
+    def leave(self, client: Hashable) -> None:
+        """Send no frames for that client any more."""
+        if self._addresses.pop(client, None) is not None:
+            self._publish()
+
+    def serves(self, client: Hashable) -> bool:
+        """Whether that client gets frames."""
+        return client in self._addresses
+
+    def _publish(self) -> None:
+        self.wanted = tuple(dict.fromkeys(self._addresses.values()))
+
+    def described(self) -> dict[str, Any]:
+        """Return the subject as the protocol describes it."""
+        metadata = {
+            "type": ANIMATION_TYPE,
+            "version": ANIMATION_VERSION,
+            "controls": list(CONTROLS),
+        }
+        return {"id": self.id, "name": self.name, "animationMetadata": metadata}
+
+
+@dataclass(slots=True)
+class DeviceCounters:
+    """What happened at the device's door. Written by its thread."""
+
+    clients: int = 0
+    """Clients that were let in."""
+    turned_away: int = 0
+    """Clients beyond the limits, or not allowed."""
+    requests: int = 0
+    refused: int = 0
+    """Requests that were answered with an error."""
+    broken: int = 0
+    """Connections that were none of this protocol, or too slow, and were closed."""
+
+
+@dataclass(eq=False)
+class Device:
+    """One device: `name` is what Unreal shows of it. Subjects may be added at any time."""
+
+    name: str = ""
+    recorder: Recorder | None = None
+    counters: DeviceCounters = field(default_factory=DeviceCounters)
+
+    def __post_init__(self) -> None:
+        self.name = self.name or f"{PRODUCT} {platform.node()}".strip()
+        self.id = device_id(f"{PRODUCT} device {self.name}")
+        self._version = program_version()
+        self._feeds: dict[str, Feed] = {}
+        self._adding = threading.Lock()
+
+    @property
+    def feeds(self) -> tuple[Feed, ...]:
+        """All subjects, in the order in which they were added."""
+        return tuple(self._feeds.values())
+
+    def feed(self, subject_id: str) -> Feed | None:
+        """Return the subject of that id."""
+        return self._feeds.get(subject_id)
+
+    def add(self, name: str) -> Feed:
+        """Add a subject. UserError where it has one of that name."""
+        feed = Feed(name)
+        with self._adding:
+            if feed.id in self._feeds:
+                what = f"the MetaHuman device has a subject {name!r} already"
+                raise UserError(Problem(name, what, "give it one link to the device, not two"))
+            # As a whole, for the device's thread may be going through the subjects.
+            self._feeds = {**self._feeds, feed.id: feed}
+        return feed
+
+    def described(self) -> dict[str, Any]:
+        """Return what the device says of itself. Takes cannot be fetched from it: no export."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "model": PRODUCT,
+            "platformName": PLATFORMS.get(sys.platform, "linux"),
+            "platformVersion": platform.release(),
+            "softwareName": PRODUCT,
+            "softwareVersion": self._version,
+            "exportPort": 0,
+        }

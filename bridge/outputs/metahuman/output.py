@@ -1,0 +1,283 @@
+"""The links of subjects to MetaHuman devices, and the devices of one run by their address."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.outputs.link import replace_nonfinite
+from cstalk_bridge.outputs.livelink_face import MAX_FRAME, subject_fault
+from cstalk_bridge.outputs.metahuman.device import PRODUCT, AccessRules, Device
+from cstalk_bridge.outputs.metahuman.discovery import ANY_INTERFACE, Beacon
+from cstalk_bridge.outputs.metahuman.frame import CONTROLS, HEAD_POSE, REST, FrameEncoder
+from cstalk_bridge.outputs.metahuman.server import Server
+from cstalk_bridge.outputs.udp import Receiver, Target
+from cstalk_bridge.system.addresses import binding_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from cstalk_bridge.outputs.metahuman.device import Address, Feed, Recorder
+    from cstalk_bridge.timecode.smpte import FrameRate
+    from cstalk_bridge.timecode.tick import Tick
+
+
+CURVE_PLACES = {name: place for place, name in enumerate((*CONTROLS, *HEAD_POSE))}
+"""Where each curve stands in [controls, head pose]."""
+
+
+def outputs_fault(outputs: Sequence[str]) -> str | None:
+    """Say what keeps a device from carrying these outputs of a rig map; None when it can."""
+    if unknown := [name for name in outputs if name not in CURVE_PLACES]:
+        shown = ", ".join(unknown[:3]) + (", ..." if len(unknown) > 3 else "")
+        return f"{len(unknown)} outputs are neither curves of a MetaHuman nor of its head: {shown}"
+    if not set(CONTROLS) & set(outputs):
+        return "no output is a curve of a MetaHuman"
+    return None
+
+
+class MetaHumanLink:
+    """Frames of one subject; a `cstalk_bridge.outputs.link.Link`.
+
+    Its values are those of `outputs`: raw curves and, if the rig map has them, the head pose.
+    Every curve is sent always; those which are no output rest. `rest` is what the rig map makes of
+    a face at rest, [outputs]; None is the rest of each curve. `sent` counts datagrams: none before
+    Unreal has asked for the subject. The sockets belong to the thread that sends. ValueError for
+    outputs which cannot be carried (`outputs_fault`).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        feed: Feed,
+        outputs: Sequence[str],
+        rate: FrameRate,
+        rest: NDArray[np.float32] | None = None,
+    ) -> None:
+        if fault := outputs_fault(outputs):
+            raise ValueError(fault)
+        self.name = name
+        self.not_finite = 0
+        self.receivers: tuple[Receiver, ...] = ()
+        self._feed = feed
+        self._encoder = FrameEncoder(feed.id, rate)
+        self._places = np.array([CURVE_PLACES[output] for output in outputs], dtype=np.intp)
+        self._face = np.concatenate((REST, np.zeros(len(HEAD_POSE), dtype=np.float32)))
+        self._rest = self._face[self._places] if rest is None else rest
+        self._wanted: tuple[Address, ...] = ()
+        self._gone = (0, 0)
+        """Datagrams sent and failed to receivers that are no more."""
+        self._last_tick: Tick | None = None
+        self._is_at_rest = True
+        self._is_closed = False
+
+    @property
+    def sent(self) -> int:
+        """Datagrams that left, to all who asked."""
+        return self._gone[0] + sum(receiver.sent for receiver in self.receivers)
+
+    @property
+    def failed(self) -> int:
+        """Datagrams the system refused."""
+        return self._gone[1] + sum(receiver.failed for receiver in self.receivers)
+
+    def send(self, values: NDArray[np.float32], tick: Tick) -> None:
+        """Send one frame, [outputs]; never waits. ValueError for another shape only."""
+        if values.shape != self._places.shape:
+            raise ValueError(f"values of shape {values.shape}, not {self._places.shape}")
+        finite, replaced = replace_nonfinite(values, self._rest)
+        self.not_finite += replaced
+        self._face[self._places] = finite
+        self._send(tick.frame, tick.subframe)
+        self._last_tick = tick
+        self._is_at_rest = False
+
+    def neutral(self, tick: Tick) -> None:
+        """Send one frame of a face at rest."""
+        self.send(self._rest, tick)
+        self._is_at_rest = True
+
+    def close(self) -> None:
+        """Leave the face at rest, unless it is so already or none was ever sent; then close."""
+        if self._is_closed:
+            return
+        if self._last_tick is not None and not self._is_at_rest:
+            self._face[self._places] = self._rest
+            self._send(self._last_tick.frame + 1, self._last_tick.subframe)
+        self._is_closed = True
+        self._serve(())
+
+    def _send(self, frame: int, subframe: float) -> None:
+        wanted = () if self._is_closed else self._feed.wanted
+        if wanted is not self._wanted:
+            self._serve(wanted)
+        if not self.receivers:
+            return
+        count = len(CONTROLS)
+        number = frame % (MAX_FRAME + 1)
+        face = self._face
+        datagram = self._encoder.encode(number, subframe, face[:count], face[count:])
+        for receiver in self.receivers:
+            receiver.send((datagram,))
+
+    def _serve(self, wanted: tuple[Address, ...]) -> None:
+        """Open a socket to each new address, and close those that nobody wants."""
+        here = {receiver.address: receiver for receiver in self.receivers}
+        sent, failed = self._gone
+        for address in here.keys() - set(wanted):
+            receiver = here.pop(address)
+            receiver.socket.close()
+            sent, failed = sent + receiver.sent, failed + receiver.failed
+        for address in (address for address in wanted if address not in here):
+            try:
+                here[address] = _receiver(address)
+            except OSError:
+                failed += 1
+        self.receivers, self._gone = tuple(here.values()), (sent, failed)
+        self._wanted = wanted
+
+
+def _receiver(address: Address) -> Receiver:
+    host, port = address[:2]
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_DGRAM)
+    opened.settimeout(0.0)
+    return Receiver(Target(host=host, port=port), address, opened)
+
+
+DEFAULT_PORT = 14785
+"""Where Unreal looks for a device when it is told a host alone."""
+
+LOCAL_ONLY = AccessRules()
+"""This machine alone is let in, and nobody finds the device by looking."""
+
+
+@dataclass(slots=True)
+class _Opened:
+    device: Device
+    bound: socket.socket
+    access: AccessRules
+    server: Server | None = None
+
+    @property
+    def port(self) -> int:
+        return int(self.bound.getsockname()[1])
+
+
+class Devices:
+    """The MetaHuman devices of one run of the bridge.
+
+    Each listens from its first link on, and serves from `start` to `close`. `recorder` records
+    what Unreal asks for.
+    """
+
+    def __init__(self, *, recorder: Recorder | None = None) -> None:
+        self._recorder = recorder
+        self._opened: dict[tuple[str, int], _Opened] = {}
+
+    def link(
+        self,
+        where: str,
+        place: tuple[str, int],
+        subject: str,
+        outputs: Sequence[str],
+        rate: FrameRate,
+        access: AccessRules = LOCAL_ONLY,
+        rest: NDArray[np.float32] | None = None,
+    ) -> MetaHumanLink:
+        """Return the link of a subject to the device that listens at `place`, host and port.
+
+        `where` is the link's name, `rest` what the rig map makes of a face at rest. UserError: a
+        subject or outputs which a device cannot carry, a subject the device has already, a place at
+        which it cannot listen, another `access` than that of the device.
+        """
+        problems = []
+        if fault := subject_fault(subject):
+            problems.append(Problem(where, fault, "choose another subject name"))
+        if fault := outputs_fault(outputs):
+            remedy = "use a rig map which extends metahuman"
+            problems.append(Problem(where, f"the rig map does not fit: {fault}", remedy))
+        if problems:
+            raise UserError.of(problems)
+        if place not in self._opened:
+            self._opened[place] = self._open(where, *place, access)
+        if self._opened[place].access != access:
+            what = "allow or discoverable is another than that of a link to the same address"
+            raise UserError(Problem(where, what, "write the same behind each of them"))
+        feed = self._opened[place].device.add(subject)
+        return MetaHumanLink(where, feed, outputs, rate, rest)
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The TCP ports at which the devices listen, in the order in which they were opened."""
+        return tuple(opened.port for opened in self._opened.values())
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """The devices, with their counters."""
+        return tuple(opened.device for opened in self._opened.values())
+
+    def start(self, notice: Callable[[str], None]) -> None:
+        """Begin to serve; `notice` is told who is where, then of clients, from other threads."""
+        for opened in self._opened.values():
+            device = opened.device
+            notice(_offer_notice(device, opened.port))
+            interface = opened.bound.getsockname()[0]
+            beacon = Beacon(
+                device.id,
+                device.name,
+                opened.port,
+                notice,
+                interface=interface if opened.bound.family == socket.AF_INET else ANY_INTERFACE,
+            )
+            opened.server = Server(
+                device,
+                opened.bound,
+                notice=notice,
+                is_allowed=opened.access.is_allowed,
+                beside=beacon.shine if opened.access.is_discoverable else None,
+            )
+            opened.server.start()
+
+    def close(self) -> None:
+        """End all sessions and close the devices; close the links before."""
+        for opened in self._opened.values():
+            if opened.server is not None:
+                opened.server.stop()
+            opened.bound.close()
+        self._opened.clear()
+
+    def _open(self, where: str, host: str, port: int, access: AccessRules) -> _Opened:
+        bound = _bound_socket(where, host, port)
+        name = f"{PRODUCT} {socket.gethostname()}"
+        suffix = "" if port == DEFAULT_PORT else f" {bound.getsockname()[1]}"
+        return _Opened(Device(name + suffix, self._recorder), bound, access)
+
+
+def _offer_notice(device: Device, port: int) -> str:
+    """Say whom a device offers, and whom Unreal will not find there."""
+    first, *others = [feed.name for feed in device.feeds]
+    text = f"MetaHuman device: {first} is at TCP port {port}"
+    if others:
+        text += (
+            f"; Unreal takes the first subject of a device alone, so not {', '.join(others)}: "
+            "give each subject a port of its own, or leave the ports out"
+        )
+    return text
+
+
+def _bound_socket(where: str, host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = min(
+            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE),
+            key=lambda found: found[0] != socket.AF_INET,
+        )
+        return socket.create_server(address[:2], family=family)
+    except (OSError, UnicodeError) as error:
+        raise UserError(binding_problem(where, "TCP", host, port, error)) from None

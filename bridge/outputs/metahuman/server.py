@@ -1,0 +1,291 @@
+"""The server of a device: a thread with an asyncio loop that accepts, limits and closes
+clients.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from cstalk_bridge.outputs.metahuman.messages import FramingError
+from cstalk_bridge.outputs.metahuman.session import (
+    RECORDING_STATE,
+    SESSION_STOPPED,
+    TAKE_ADDED,
+    TAKE_START,
+    TAKE_STOP,
+    Connection,
+    LimitExceededError,
+    Session,
+    Timeouts,
+)
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Coroutine, Mapping
+    from concurrent.futures import Executor
+
+    from cstalk_bridge.outputs.metahuman.device import Address, Device, EndedTake, Feed, Take
+    from cstalk_bridge.outputs.metahuman.messages import Incoming
+
+
+MAX_CLIENTS = 32
+"""Clients at once; a stage has a few machines with one or two connections each."""
+
+MAX_CLIENTS_OF_A_HOST = 8
+
+PENALTY_S = 0.1
+"""How long a connection that is none of this protocol stays open: its sender waits, we do not."""
+
+SHUTDOWN_S = 0.5
+"""Time given to clients to take the last word."""
+
+NOTICES = 10
+NOTICE_WINDOW_S = 10.0
+"""At most `NOTICES` are told within that time: a hostile client shall not fill a log."""
+
+
+class ConnectionManager:
+    """The clients of a device. All belongs to its loop; `files` runs what waits for files."""
+
+    def __init__(
+        self,
+        device: Device,
+        files: Executor,
+        *,
+        notice: Callable[[str], None],
+        is_allowed: Callable[[str], bool],
+        wall_ms: Callable[[], int],
+        patience: Timeouts,
+    ) -> None:
+        self._device = device
+        self._files = files
+        self._notice = notice
+        self._is_allowed = is_allowed
+        self._wall_ms = wall_ms
+        self._patience = patience
+        self._noticed: deque[float] = deque(maxlen=NOTICES)
+        self._connections: dict[Connection, asyncio.Task[None] | None] = {}
+
+    async def welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one client from its first byte to its last."""
+        peer = writer.get_extra_info("peername")
+        if fault := self._refusal(peer):
+            self._device.counters.turned_away += 1
+            self._tell(fault)
+            writer.transport.abort()
+            return
+
+        def address_at(port: int) -> Address:
+            return (peer[0], port, *peer[2:])
+
+        connection = Connection(
+            reader,
+            writer,
+            Session(self._device, address_at),
+            counters=self._device.counters,
+            wall_ms=self._wall_ms,
+            patience=self._patience,
+        )
+        self._device.counters.clients += 1
+        self._connections[connection] = asyncio.current_task()
+        try:
+            await self._converse(connection)
+        finally:
+            del self._connections[connection]
+            self._let_go(connection)
+
+    async def close(self) -> None:
+        """Tell all clients that their sessions have ended, and let them go."""
+        for connection in self._connections:
+            connection.tell(SESSION_STOPPED)
+            connection.close()
+        tasks = [task for task in self._connections.values() if task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=SHUTDOWN_S)
+        for connection in self._connections:
+            connection.abort()
+
+    def announce(self, path: str, body: Mapping[str, Any]) -> None:
+        """Tell every client that subscribed."""
+        for connection in self._connections:
+            if connection.conversation.is_subscribed:
+                connection.tell(path, body)
+
+    def tell_of_fault(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Tell the user of a fault which nobody caught."""
+        self._tell(f"{context.get('message', '')} {context.get('exception') or ''}".strip())
+
+    async def _converse(self, connection: Connection) -> None:
+        try:
+            await connection.serve(partial(self._answer, connection))
+        except (FramingError, LimitExceededError) as fault:
+            self._device.counters.broken += 1
+            self._tell(f"{connection.host} is no client of this protocol: {fault}")
+            await asyncio.sleep(PENALTY_S)
+            connection.abort()
+        except TimeoutError:
+            self._device.counters.broken += 1
+            connection.abort()
+        except OSError:
+            connection.abort()
+
+    async def _answer(self, connection: Connection, request: Incoming) -> dict[str, Any] | None:
+        """Answer one request; tell the user whose frames it changed."""
+        conversation = connection.conversation
+        if request.address_path in (TAKE_START, TAKE_STOP):
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._files, conversation.answer, request)
+        before = conversation.streams
+        body = conversation.answer(request)
+        after = conversation.streams
+        if after != before:
+            self._tell(f"{connection.host} gets {_names(after) or 'no subject any more'}")
+        return body
+
+    def _refusal(self, peer: Address | None) -> str | None:
+        """Say why a client is turned away, None where it is not."""
+        if not peer:
+            return "a client left at once"
+        host = str(peer[0])
+        if not self._is_allowed(host):
+            return f"{host} is not allowed; see allow= of the link"
+        of_host = sum(connection.host == host for connection in self._connections)
+        if len(self._connections) >= MAX_CLIENTS or of_host >= MAX_CLIENTS_OF_A_HOST:
+            return f"{host} is turned away: {len(self._connections)} clients are here"
+        return None
+
+    def _let_go(self, connection: Connection) -> None:
+        streams = connection.conversation.streams
+        connection.conversation.leave()
+        connection.close()
+        # Once the loop has told the stream that its connection is lost.
+        asyncio.get_running_loop().call_soon(connection.forget)
+        if streams:
+            self._tell(f"{connection.host} has left; it got {_names(streams)}")
+
+    def _tell(self, text: str) -> None:
+        now_s = asyncio.get_running_loop().time()
+        if len(self._noticed) == NOTICES and now_s - self._noticed[0] < NOTICE_WINDOW_S:
+            return
+        self._noticed.append(now_s)
+        self._notice(f"MetaHuman device: {text}")
+
+
+def _names(feeds: tuple[Feed, ...]) -> str:
+    return ", ".join(feed.name for feed in feeds)
+
+
+STOP_S = 5.0
+"""Time given to the thread to begin and to end."""
+
+ACCEPT_S = 0.05
+"""Between two clients that come: whoever connects again and again costs the tick thread nothing."""
+
+
+def anyone(_host: str) -> bool:
+    """Let every host connect."""
+    return True
+
+
+class Server:
+    """A thread that serves a device on a bound, listening socket, from `start` to `stop`.
+
+    `notice` is told, from that thread, of clients that get frames and of faults. `is_allowed`
+    decides by IP address who may connect. `beside` runs on the same loop, as discovery does.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        bound: socket.socket,
+        *,
+        notice: Callable[[str], None],
+        is_allowed: Callable[[str], bool] = anyone,
+        beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        patience: Timeouts | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._device = device
+        self._bound = bound
+        self._beside = beside
+        self._files = ThreadPoolExecutor(1, "metahuman-takes")
+        self._reception = ConnectionManager(
+            device,
+            self._files,
+            notice=notice,
+            is_allowed=is_allowed,
+            wall_ms=lambda: int(1000 * wall()),
+            patience=patience or Timeouts(),
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
+        self._is_serving = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="metahuman", daemon=True)
+
+    def start(self) -> None:
+        """Begin to serve, and to tell clients of takes, whoever starts them."""
+        if self._device.recorder is not None:
+            self._device.recorder.watch(self._take_begins, self._take_ended)
+        self._thread.start()
+        self._is_serving.wait(STOP_S)
+
+    def stop(self) -> None:
+        """Say goodbye to all clients, close their connections and end the thread."""
+        self._call(self._stopping.set)
+        if self._thread.is_alive():
+            self._thread.join(STOP_S)
+        self._files.shutdown(wait=False, cancel_futures=True)
+        self._bound.close()
+
+    def _take_begins(self, _take: Take) -> None:
+        self._call(self._reception.announce, RECORDING_STATE, {"isRecording": True})
+
+    def _take_ended(self, take: EndedTake) -> None:
+        self._call(self._reception.announce, RECORDING_STATE, {"isRecording": False})
+        if take.problem is None:
+            self._call(self._reception.announce, TAKE_ADDED, {"name": take.identifier})
+
+    def _call(self, function: Callable[..., None], *arguments: object) -> None:
+        """Run something on the loop, if there is one."""
+        if self._loop is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(function, *arguments)
+
+    def _run(self) -> None:
+        with asyncio.Runner() as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._reception.tell_of_fault)
+        working = [asyncio.ensure_future(self._accept())]
+        if self._beside is not None:
+            working.append(asyncio.ensure_future(self._beside()))
+        self._is_serving.set()
+        await self._stopping.wait()
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+        await self._reception.close()
+
+    async def _accept(self) -> None:
+        """Let clients in, one after another; the system keeps a few more waiting."""
+        loop = asyncio.get_running_loop()
+        self._bound.settimeout(0.0)
+        clients: set[asyncio.Task[None]] = set()
+        while True:
+            # What goes wrong here is the client's fault, or a lack of sockets that will pass.
+            with suppress(OSError):
+                accepted, _ = await loop.sock_accept(self._bound)
+                reader, writer = await asyncio.open_connection(sock=accepted)
+                task = loop.create_task(self._reception.welcome(reader, writer))
+                clients.add(task)
+                task.add_done_callback(clients.discard)
+            await asyncio.sleep(ACCEPT_S)

@@ -1,0 +1,351 @@
+"""One client of a device: bytes in, responses out, and every limit on what it may cost."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.outputs.metahuman.messages import (
+    DEFAULT_VERSION,
+    HANDSHAKE,
+    MAX_TRANSACTION,
+    DeviceRequestError,
+    ErrorName,
+    MalformedError,
+    StreamStartRequest,
+    StreamStopRequest,
+    TakeNamesRequest,
+    TakeStartRequest,
+    Unpacker,
+    error_response,
+    pack,
+    read_message,
+    response,
+    update,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from cstalk_bridge.outputs.metahuman.device import (
+        Address,
+        Device,
+        DeviceCounters,
+        Feed,
+        Recorder,
+    )
+    from cstalk_bridge.outputs.metahuman.messages import Incoming, Packet
+
+
+if TYPE_CHECKING:
+    Result = dict[str, Any] | None
+
+SESSION_START = "/session/start"
+SESSION_STOPPED = "/event/session-stopped"
+RECORDING_STATE = "/state/recording"
+TAKE_ADDED = "/take/added"
+
+TAKE_START = "/take/record/start"
+TAKE_STOP = "/take/record/stop"
+
+
+def new_session_id() -> str:
+    """Return an id that nobody guesses."""
+    return str(uuid.uuid4()).upper()
+
+
+class Session:
+    """The requests of one client, in their order.
+
+    `address_at` returns the socket address of a UDP port on the client's host. Everything runs on
+    the device's thread but `TAKE_START` and `TAKE_STOP`, which wait for files and may run on
+    another, one at a time.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        address_at: Callable[[int], Address],
+        new_id: Callable[[], str] = new_session_id,
+    ) -> None:
+        self.session_id: str | None = None
+        self.is_subscribed = False
+        """Whether it wants to hear of takes."""
+        self._device = device
+        self._address_at = address_at
+        self._new_id = new_id
+
+    def answer(self, request: Incoming) -> Result:
+        """Do what is asked and return the body of the response. RefusalError: the error of it."""
+        answer = self._ANSWERS.get(request.address_path)
+        if request.address_path != SESSION_START and (
+            self.session_id is None or request.session_id != self.session_id
+        ):
+            what = f"there is no session {request.session_id!r}; ask {SESSION_START} for one"
+            raise DeviceRequestError(ErrorName.NO_SESSION, what)
+        if answer is None:
+            what = f"this device has no {request.address_path!r}"
+            raise DeviceRequestError(ErrorName.NOT_SUPPORTED, what)
+        return answer(self, request)
+
+    def leave(self) -> None:
+        """Want nothing any more; the client is gone."""
+        for feed in self._device.feeds:
+            feed.leave(self)
+        self.session_id = None
+        self.is_subscribed = False
+
+    @property
+    def streams(self) -> tuple[Feed, ...]:
+        """The subjects whose frames it gets."""
+        return tuple(feed for feed in self._device.feeds if feed.serves(self))
+
+    def _start_session(self, request: Incoming) -> Result:
+        if request.session_id not in ("", HANDSHAKE, self.session_id):
+            raise DeviceRequestError(ErrorName.NO_SESSION, f"a session begins with {HANDSHAKE!r}")
+        # A client that begins anew knows nothing of what it had before.
+        self.leave()
+        self.session_id = self._new_id()
+        return {"sessionId": self.session_id}
+
+    def _stop_session(self, _request: Incoming) -> Result:
+        self.leave()
+        return None
+
+    def _keep_alive(self, _request: Incoming) -> Result:
+        return None
+
+    def _information(self, _request: Incoming) -> Result:
+        return self._device.described()
+
+    def _state(self, _request: Incoming) -> Result:
+        recorder = self._device.recorder
+        return {"isRecording": recorder is not None and recorder.take is not None}
+
+    def _subscribe(self, _request: Incoming) -> Result:
+        self.is_subscribed = True
+        return None
+
+    def _unsubscribe(self, _request: Incoming) -> Result:
+        self.is_subscribed = False
+        return None
+
+    def _subjects(self, _request: Incoming) -> Result:
+        return {"subjects": [feed.described() for feed in self._device.feeds]}
+
+    def _start_stream(self, request: Incoming) -> Result:
+        order = StreamStartRequest.of(request.body)
+        feeds = self._feeds([subject.id for subject in order.subjects])
+        for feed in feeds:
+            feed.ask(self, self._address_at(order.stream_port))
+        return None
+
+    def _stop_stream(self, request: Incoming) -> Result:
+        order = StreamStopRequest.of(request.body or {})
+        for feed in self._feeds(order.subject_ids):
+            feed.leave(self)
+        return None
+
+    def _feeds(self, ids: list[str] | tuple[str, ...]) -> tuple[Feed, ...]:
+        """Return the subjects of these ids, all for none. RefusalError names the unknown ones."""
+        if not ids:
+            return self._device.feeds
+        found = {identity: self._device.feed(identity) for identity in ids}
+        if missing := [identity for identity, feed in found.items() if feed is None]:
+            raise DeviceRequestError(ErrorName.FAILED, f"no such subject: {', '.join(missing)}")
+        return tuple(feed for feed in found.values() if feed is not None)
+
+    def _start_take(self, request: Incoming) -> Result:
+        order = TakeStartRequest.of(request.body)
+        try:
+            self._recorder().start(order.slate_name, order.take_number)
+        except UserError as error:
+            raise DeviceRequestError(ErrorName.FAILED, str(error)) from None
+        return None
+
+    def _stop_take(self, _request: Incoming) -> Result:
+        try:
+            take = self._recorder().stop()
+        except UserError as error:
+            raise DeviceRequestError(ErrorName.FAILED, str(error)) from None
+        if take is None:
+            raise DeviceRequestError(ErrorName.FAILED, "no take is being recorded")
+        return {"name": take.identifier}
+
+    def _recorder(self) -> Recorder:
+        if self._device.recorder is None:
+            raise DeviceRequestError(ErrorName.NOT_SUPPORTED, "this device records no takes")
+        return self._device.recorder
+
+    def _takes(self, _request: Incoming) -> Result:
+        """Takes stay on this machine; none can be fetched over the connection."""
+        return {"names": []}
+
+    def _take_metadata(self, request: Incoming) -> Result:
+        """Describe none of the takes that are named: whatever is described, Unreal fetches."""
+        TakeNamesRequest.of(request.body or {})
+        return {"takes": []}
+
+    _ANSWERS: ClassVar[dict[str, Callable[[Session, Incoming], Result]]] = {
+        SESSION_START: _start_session,
+        "/session/stop": _stop_session,
+        "/session/keep-alive": _keep_alive,
+        "/information": _information,
+        "/state": _state,
+        "/subscribe": _subscribe,
+        "/unsubscribe": _unsubscribe,
+        "/stream/subjects": _subjects,
+        "/stream/start": _start_stream,
+        "/stream/stop": _stop_stream,
+        "/take/list": _takes,
+        "/take/metadata": _take_metadata,
+        TAKE_START: _start_take,
+        TAKE_STOP: _stop_take,
+    }
+
+
+if TYPE_CHECKING:
+    Answer = Callable[[Incoming], Awaitable[dict[str, Any] | None]]
+
+READ_BYTES = 1 << 14
+MAX_WAITING_BYTES = 1 << 18
+"""Bytes that may wait for a client to take them; a description of 16 subjects has 130 kB."""
+
+MAX_REQUESTS_PER_S = 20
+"""Messages of one client that are read in a second; the rest waits in its own machine. Unreal sends
+one in 5 s, and a handful when it connects."""
+
+MAX_MALFORMED = 16
+"""Messages that are no requests of this protocol, before a client is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long a client is waited for, in seconds."""
+
+    session_s: float = 5.0
+    """For its first whole message, which asks for a session."""
+    silence_s: float = 20.0
+    """For the next message. Unreal says that it is there every 5 s; this is four times that."""
+    taking_s: float = 3.0
+    """For an answer to be taken; Unreal itself waits no longer for one."""
+
+
+class LimitExceededError(Exception):
+    """A client costs more than it may."""
+
+
+class Connection:
+    """A client from its first byte to its last. All belongs to the device's loop."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        conversation: Session,
+        *,
+        counters: DeviceCounters,
+        wall_ms: Callable[[], int],
+        patience: Timeouts,
+    ) -> None:
+        self.conversation = conversation
+        self.host = str(writer.get_extra_info("peername")[0])
+        self._reader = reader
+        self._writer = writer
+        self._counters = counters
+        self._wall_ms = wall_ms
+        self._patience = patience
+        self._version = DEFAULT_VERSION
+        self._updates = 0
+        self._malformed = 0
+        self._window_s = 0.0
+        self._in_window = 0
+        writer.transport.set_write_buffer_limits(high=MAX_WAITING_BYTES)
+
+    async def serve(self, answer: Answer) -> None:
+        """Answer requests one after another until the client goes.
+
+        FramingError, LimitExceededError, TimeoutError and OSError say why a connection must be
+        closed.
+        """
+        unpacker = Unpacker()
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + self._patience.session_s
+        while True:
+            # Not for each piece: one byte now and then is no message.
+            async with asyncio.timeout_at(deadline_s):
+                piece = await self._reader.read(READ_BYTES)
+            if not piece:
+                return
+            for packet in unpacker.feed(piece):
+                await self._take(packet, answer)
+                deadline_s = loop.time() + self._patience.silence_s
+
+    def tell(self, path: str, body: Mapping[str, Any] | None = None) -> None:
+        """Send an update; a client that does not take what it is sent is cut off."""
+        session_id = self.conversation.session_id
+        if session_id is None or self._writer.is_closing():
+            return
+        if self._writer.transport.get_write_buffer_size() > MAX_WAITING_BYTES:
+            self._writer.transport.abort()
+            return
+        self._updates = self._updates % MAX_TRANSACTION + 1
+        message = update(session_id, path, self._updates, self._wall_ms(), body)
+        self._writer.write(pack(message, self._version))
+
+    def close(self) -> None:
+        """Close the connection; what waits to be sent is sent as far as the client takes it."""
+        self._writer.close()
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self._writer.transport.abort()
+
+    def forget(self) -> None:
+        """Let go of what a lost connection's error keeps: all it came through, buffers and all."""
+        if error := self._reader.exception():
+            error.__traceback__ = None
+
+    async def _take(self, packet: Packet, answer: Answer) -> None:
+        self._version = packet.version
+        reply = await self._reply(packet.payload, answer)
+        # The error of a write that fails keeps all that is here, until the collector comes by.
+        del packet
+        if reply is not None:
+            self._writer.write(pack(reply, self._version))
+            async with asyncio.timeout(self._patience.taking_s):
+                await self._writer.drain()
+        await self._pace()
+
+    async def _reply(self, payload: bytes, answer: Answer) -> bytes | None:
+        """Return what answers a payload; nothing answers what asks for nothing."""
+        try:
+            message = read_message(payload)
+        except MalformedError as error:
+            self._counters.refused += 1
+            self._malformed += 1
+            if self._malformed > MAX_MALFORMED:
+                raise LimitExceededError(
+                    f"{self._malformed} messages that are no requests"
+                ) from None
+            return error_response(error.read, self._wall_ms(), error)
+        if message.type != "request":
+            return None
+        self._counters.requests += 1
+        try:
+            return response(message, self._wall_ms(), await answer(message))
+        except DeviceRequestError as refusal:
+            self._counters.refused += 1
+            return error_response(message, self._wall_ms(), refusal)
+
+    async def _pace(self) -> None:
+        """Wait for the next second, if this one has had its share."""
+        loop = asyncio.get_running_loop()
+        self._in_window += 1
+        if loop.time() - self._window_s >= 1.0:
+            self._window_s, self._in_window = loop.time(), 1
+        elif self._in_window >= MAX_REQUESTS_PER_S:
+            await asyncio.sleep(self._window_s + 1.0 - loop.time())

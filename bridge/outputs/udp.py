@@ -1,0 +1,328 @@
+"""UDP targets: how users write them, how their hosts are found, and sockets to several of them.
+
+None of them can hold up or disturb another. A host that is not found is looked for again and
+again by a thread of its own.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.system.addresses import HOST_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+
+MAX_TARGETS = 16
+"""Targets of one link; more is a mistake in a list rather than a stage."""
+
+
+class Target(BaseModel):
+    """One receiver. `host` is a name, an IPv4 or an IPv6 address without brackets."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str
+    port: int = Field(ge=1, le=65535)
+
+    @field_validator("host")
+    @classmethod
+    def _is_host(cls, host: str) -> str:
+        if fault := _host_fault(host):
+            raise ValueError(fault)
+        return host
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def parse_target(text: str, default_port: int) -> Target:
+    """Read `host`, `host:port`, `[::1]` or `[::1]:port`; ValueError in words for the user."""
+    match = re.fullmatch(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([^:]*))?", text)
+    if match is None:
+        raise ValueError(f"target {text!r} is not host:port (an IPv6 address stands in brackets)")
+    host, port_text = match[1], match[2]
+    if host.startswith("[") and ":" not in host:
+        raise ValueError(f"target {text!r}: only an IPv6 address stands in brackets")
+    host = host.strip("[]")
+    if fault := _host_fault(host):
+        raise ValueError(f"target {text!r}: {fault}")
+    port = default_port
+    if port_text is not None:
+        if not re.fullmatch(r"[0-9]{1,5}", port_text) or not 1 <= int(port_text) <= 65535:
+            raise ValueError(f"target {text!r}: port {port_text!r} is not a number from 1 to 65535")
+        port = int(port_text)
+    return Target(host=host, port=port)
+
+
+def has_port(target: Any) -> bool:
+    """Whether a target of a URL or a config names its port."""
+    if isinstance(target, str):
+        return re.search(r":[0-9]+\Z", target.rpartition("]")[2]) is not None
+    return not isinstance(target, dict) or "port" in target
+
+
+def filled_target(target: Any, default_port: int) -> Any:
+    """Return a target of a config with what it leaves out; what is none is returned as it is."""
+    if isinstance(target, str):
+        return parse_target(target, default_port)
+    return {"port": default_port, **target} if isinstance(target, dict) else target
+
+
+def _host_fault(host: str) -> str | None:
+    if ":" in host or re.fullmatch(r"[0-9.]+", host):
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return f"{host!r} is no IP address"
+        return None
+    if not host:
+        return "the host is missing"
+    return None if HOST_NAME.fullmatch(host) else f"{host!r} is no host name"
+
+
+HostAddress = tuple[socket.AddressFamily, tuple[Any, ...]]
+"""How to reach a target: family and socket address."""
+
+LOOKUP_INTERVAL_S = 5.0
+"""How often a name is looked for. Machines of a stage are switched on one after another."""
+
+
+def find_host(target: Target) -> HostAddress:
+    """Return where a target is; may wait. OSError or UnicodeError where its host is unknown.
+
+    Names that have both an IPv4 and an IPv6 address get IPv4: Unreal listens on that alone, and
+    `localhost` often means `::1`.
+    """
+    found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_DGRAM)
+    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    return family, address
+
+
+def unknown_host(target: Target, error: OSError | UnicodeError) -> Problem:
+    """Say that the host of a target cannot be found."""
+    reason = getattr(error, "strerror", None) or str(error)
+    what = f"the host {target.host!r} cannot be found ({reason})"
+    return Problem(str(target), what, "check the name, or give its IP address")
+
+
+class HostSearch:
+    """A thread that looks for targets until each is found, or it is stopped.
+
+    `found` is told of one at a time, from that thread.
+    """
+
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        find: Callable[[Target], HostAddress],
+        found: Callable[[Target, HostAddress], None],
+        pace_s: float = LOOKUP_INTERVAL_S,
+    ) -> None:
+        self._missing = list(targets)
+        self._find = find
+        self._found = found
+        self._pace_s = pace_s
+        self._stopping = threading.Event()
+        threading.Thread(target=self._run, name="names", daemon=True).start()
+
+    def stop(self) -> None:
+        """Look no more; an answer that is awaited is left behind."""
+        self._stopping.set()
+
+    def _run(self) -> None:
+        while self._missing and not self._stopping.wait(self._pace_s):
+            for target in tuple(self._missing):
+                try:
+                    found = self._find(target)
+                    if self._stopping.is_set():
+                        return
+                    self._found(target, found)
+                except (OSError, UnicodeError):
+                    continue
+                self._missing.remove(target)
+
+
+@dataclass(slots=True)
+class Receiver:
+    """One target with its own socket, and how many datagrams the system took or refused.
+
+    UDP tells nobody whether they arrived.
+    """
+
+    target: Target
+    address: tuple[Any, ...]
+    socket: socket.socket
+    sent: int = 0
+    failed: int = 0
+    last_error: str | None = None
+
+    def send(self, datagrams: Iterable[bytes]) -> None:
+        """Hand every datagram to the system; what it refuses is dropped and counted."""
+        for datagram in datagrams:
+            try:
+                self.socket.sendto(datagram, self.address)
+            except OSError as error:
+                self.failed += 1
+                self.last_error = error.strerror or str(error)
+            else:
+                self.sent += 1
+
+    def close(self) -> None:
+        """Close its socket."""
+        self.socket.close()
+
+
+@dataclass(slots=True)
+class UnresolvedTarget:
+    """A target whose host is not known yet; all that is sent to it fails."""
+
+    target: Target
+    last_error: str | None
+    sent: int = 0
+    failed: int = 0
+
+    def send(self, datagrams: Sequence[bytes]) -> None:
+        """Count datagrams that lead nowhere."""
+        self.failed += len(datagrams)
+
+    def close(self) -> None:
+        """Do nothing: there is no socket."""
+
+
+class UdpTargets:
+    """Non-blocking UDP sockets to targets.
+
+    One thread sends and closes; others may add and drop targets meanwhile. A target
+    whose name is unknown, such as a machine that is still switched off, is looked for every
+    `pace_s`, while the others are sent to. Where no target is known at all, UserError names them.
+    `find` asks the system for an address.
+    """
+
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        pace_s: float = LOOKUP_INTERVAL_S,
+        find: Callable[[Target], HostAddress] = find_host,
+    ) -> None:
+        self._find = find
+        self.receivers: tuple[Receiver | UnresolvedTarget, ...] = ()
+        self._dropped: deque[Receiver | UnresolvedTarget] = deque()
+        self._closed_sent = self._closed_failed = 0
+        self._changing = threading.Lock()
+        self._search: HostSearch | None = None
+        problems = []
+        for target in targets:
+            try:
+                self.receivers += (_opened(target, find(target)),)
+            except (OSError, UnicodeError) as error:
+                problems.append(unknown_host(target, error))
+                self.receivers += (UnresolvedTarget(target, problems[-1].what),)
+        if problems and len(problems) == len(targets):
+            raise UserError.of(problems)
+        if problems:
+            missing = [each.target for each in self.receivers if isinstance(each, UnresolvedTarget)]
+            self._search = HostSearch(missing, find, self._appear, pace_s)
+
+    @property
+    def sent(self) -> int:
+        """Datagrams the system took, of all targets there ever were."""
+        here = (*self.receivers, *self._dropped)
+        return self._closed_sent + sum(receiver.sent for receiver in here)
+
+    @property
+    def failed(self) -> int:
+        """Datagrams the system refused, of all targets there ever were."""
+        here = (*self.receivers, *self._dropped)
+        return self._closed_failed + sum(receiver.failed for receiver in here)
+
+    def add(self, target: Target) -> None:
+        """Send to that target too, if not already; may wait for its name to be resolved.
+
+        UserError: it is not found, or `MAX_TARGETS` are there.
+        """
+        try:
+            found = self._find(target)
+        except (OSError, UnicodeError) as error:
+            raise UserError(unknown_host(target, error)) from None
+        with self._changing:
+            if any(_is_one(receiver, target, found) for receiver in self.receivers):
+                return
+            if len(self.receivers) >= MAX_TARGETS:
+                what = f"there are {MAX_TARGETS} targets already"
+                raise UserError(Problem(str(target), what, "drop one first"))
+            try:
+                self.receivers = (*self.receivers, _opened(target, found))
+            except OSError as error:
+                what = f"cannot be sent to: {error.strerror or error}"
+                raise UserError(Problem(str(target), what)) from None
+
+    def drop_all(self) -> None:
+        """Send to nobody any more; the sending thread closes what is left at its next `dismiss`."""
+        with self._changing:
+            dropped, self.receivers = self.receivers, ()
+            self._dropped.extend(dropped)
+
+    @property
+    def has_dropped(self) -> bool:
+        """Whether targets were dropped which are still open."""
+        return bool(self._dropped)
+
+    def dismiss(self, datagrams: Sequence[bytes]) -> None:
+        """Send the dropped targets their last datagrams and close them; for the sending thread."""
+        while self._dropped:
+            receiver = self._dropped.popleft()
+            receiver.send(datagrams)
+            receiver.close()
+            self._closed_sent += receiver.sent
+            self._closed_failed += receiver.failed
+
+    def send(self, datagrams: Sequence[bytes]) -> None:
+        """Send the datagrams to every target, in order; never blocks, never raises."""
+        for receiver in self.receivers:
+            receiver.send(datagrams)
+
+    def close(self) -> None:
+        """Close the sockets; sending afterwards counts as failed."""
+        if self._search is not None:
+            self._search.stop()
+        for receiver in (*self.receivers, *self._dropped):
+            receiver.close()
+
+    def _appear(self, target: Target, found: HostAddress) -> None:
+        """Send to a target from now on whose host was found, if it is still wanted."""
+        with self._changing:
+            for unfound in self.receivers:
+                if unfound.target == target and isinstance(unfound, UnresolvedTarget):
+                    opened = _opened(target, found)
+                    opened.failed = unfound.failed
+                    self.receivers = tuple(
+                        opened if each is unfound else each for each in self.receivers
+                    )
+
+
+def _is_one(receiver: Receiver | UnresolvedTarget, target: Target, found: HostAddress) -> bool:
+    """Whether packets reach that target already, by whichever name."""
+    is_there = isinstance(receiver, Receiver) and receiver.address == found[1]
+    return is_there or receiver.target == target
+
+
+def _opened(target: Target, found: HostAddress) -> Receiver:
+    # A socket each: packets waiting for a host that does not answer fill its buffer only.
+    # Not connected: then neither a receiver that is not up yet nor a changed network fails.
+    family, address = found
+    opened = socket.socket(family, socket.SOCK_DGRAM)
+    opened.settimeout(0.0)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    return Receiver(target, address, opened)

@@ -1,0 +1,247 @@
+"""A figure of fixed width with panels one below the other: layout, themes, decimated curves.
+
+All measures are in pixels: at 72 dots an inch a point of type is one pixel, so that sizes of
+text and places agree. The hues are Okabe and Ito's, which people with any kind of colour vision
+tell apart, made lighter on the dark paper and darker on the light one where thin lines need it.
+What is drawn never grows with the length of a take.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.transforms import Affine2D
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from cstalk_bridge.plot.study import Study
+
+
+FONT = "DejaVu Sans"
+"""Comes with matplotlib."""
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """One set of colours: `ink` on `paper`, `soft` for what is said aside, `rule` for thin lines.
+
+    `hues` are those of the lines of one lane; `a` and `b` stand for the first and second take.
+    `heat` goes from nothing to much.
+    """
+
+    paper: str
+    panel: str
+    ink: str
+    soft: str
+    rule: str
+    hues: tuple[str, ...]
+    a: str
+    b: str
+    warning: str
+    heat: tuple[str, ...]
+
+
+THEMES = {
+    "dark": Theme(
+        paper="#10141b",
+        panel="#161b24",
+        ink="#e6e9ef",
+        soft="#97a1b3",
+        rule="#2a3140",
+        hues=("#5ab4e8", "#f0a33e", "#2fc29a", "#d98cb9"),
+        a="#5ab4e8",
+        b="#f0a33e",
+        warning="#ff6f59",
+        heat=("#161b24", "#1f3a5c", "#2d6ea3", "#5ab4e8", "#d9f0ff"),
+    ),
+    "light": Theme(
+        paper="#fcfcfa",
+        panel="#f3f4f3",
+        ink="#1c2129",
+        soft="#5d6675",
+        rule="#d9dcdf",
+        hues=("#0067a8", "#c45500", "#00825f", "#a8437c"),
+        a="#0067a8",
+        b="#c45500",
+        warning="#c8102e",
+        heat=("#f3f4f3", "#c3dbee", "#72aed6", "#2375b3", "#0a2f57"),
+    ),
+}
+"""The themes by name."""
+
+
+def decimated(
+    times_s: NDArray[np.float64], values: NDArray[np.float32], columns: int
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Return at most 2 * `columns` points of a course, [points] each, that look like all of it.
+
+    Of each of `columns` equal stretches the lowest and the highest point stay, in their order. A
+    course of no more points than that is returned as it is.
+    """
+    rows = len(values)
+    if rows <= 2 * columns:
+        return times_s, values
+    edges = column_edges(rows, columns)
+    pairs = [
+        sorted((first + int(part.argmin()), first + int(part.argmax())))
+        for first, part in zip(edges[:-1], np.split(values, edges[1:-1]), strict=True)
+    ]
+    places = np.array(pairs).ravel()
+    return times_s[places], values[places]
+
+
+def column_peaks(values: NDArray[np.float32], columns: int) -> NDArray[np.float32]:
+    """Return the greatest value of each of `columns` equal stretches, [min(columns, time)]."""
+    if not len(values):
+        return values
+    return np.asarray(np.maximum.reduceat(values, column_edges(len(values), columns)[:-1]))
+
+
+def column_edges(rows: int, columns: int) -> NDArray[np.intp]:
+    """Return the edges of at most `columns` stretches of `rows`, none empty, [stretches + 1]."""
+    count = min(rows, columns)
+    return np.arange(count + 1) * rows // max(count, 1)
+
+
+def ceiling(value: float) -> float:
+    """Return the round number at or above a value: 0.1, 0.2, 0.5, 1, 2, 5, ..."""
+    value = max(value, 0.1)
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(next(n * power for n in (1, 2, 5, 10) if n * power >= value * 0.999))
+
+
+def minus(value: float, places: int = 0) -> str:
+    """Return a number with a true minus sign."""
+    return f"{value:.{places}f}".replace("-", "\u2212")
+
+
+Style = Literal["-", "--"]
+
+DOTS_PER_INCH = 72
+WIDTH = 1440
+LEFT, RIGHT = 176, 284
+"""Margins beside the bands: names on the left, what the lines are on the right."""
+COLUMNS = WIDTH - LEFT - RIGHT
+"""Width of a band; nothing finer is drawn."""
+EDGE = 32
+LARGE, BODY, SMALL = 26, 18, 16
+LINE = 24
+LEGEND_LINE = 21
+"""Heights of a line of text, and of one beside a band."""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One strip of the sheet: its height, the gap below it, and what draws it at its top."""
+
+    height: int
+    draw: Callable[[PanelFigure, int], None]
+    gap: int = 14
+
+
+@dataclass(frozen=True, slots=True)
+class LegendEntry:
+    """What one line of a band is, told at its right."""
+
+    text: str
+    colour: str | None = None
+    style: Style = "-"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShownTake:
+    """A take on the sheet: `mark` is A or B where there are two, else empty."""
+
+    study: Study
+    mark: str
+    colour: str
+    style: Style
+
+
+class PanelFigure:
+    """A figure that is being filled from the top, over the time `start_s` to `end_s`."""
+
+    def __init__(self, height: int, theme: Theme, start_s: float, end_s: float) -> None:
+        size = (WIDTH / DOTS_PER_INCH, height / DOTS_PER_INCH)
+        self.figure = Figure(figsize=size, dpi=DOTS_PER_INCH, facecolor=theme.paper)
+        self.theme = theme
+        self.start_s, self.end_s = start_s, end_s
+        self.over_time: list[Axes] = []
+        """The axes whose x is time."""
+        self._height = height
+        flip = Affine2D().scale(1 / WIDTH, -1 / height).translate(0, 1)
+        self._pixels = flip + self.figure.transFigure
+
+    def axes(self, top: int, height: int, low: float, high: float) -> Axes:
+        """Return empty axes over time, as wide as the bands."""
+        axes = self.panel(LEFT, top, COLUMNS, height)
+        axes.set_xlim(self.start_s, self.end_s)
+        axes.set_ylim(low, high)
+        axes.grid(axis="x", color=self.theme.rule, linewidth=1)
+        axes.set_axisbelow(True)
+        self.over_time.append(axes)
+        return axes
+
+    def panel(self, left: int, top: int, width: int, height: int) -> Axes:
+        """Return empty axes at a place."""
+        place = (left / WIDTH, 1 - (top + height) / self._height)
+        axes = self.figure.add_axes((*place, width / WIDTH, height / self._height))
+        axes.set_facecolor(self.theme.panel)
+        axes.tick_params(length=0, labelleft=False, labelbottom=False)
+        axes.set_yticks([])
+        axes.set_xticks([])
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        return axes
+
+    def text(self, x: float, y: float, words: str, **style: Any) -> None:
+        """Write with the middle of the letters at `y`."""
+        style = {"color": self.theme.ink, "fontsize": BODY, "va": "center_baseline", **style}
+        # A dollar sign in a name is no formula.
+        self.figure.text(
+            x, y, words, transform=self._pixels, fontfamily=FONT, parse_math=False, **style
+        )
+
+    def title(self, top: int, name: str, notes: Sequence[str] = ()) -> None:
+        """Write the name of a band at its left, and notes below it."""
+        self.text(EDGE, top + 12, name, fontweight="bold")
+        for place, note in enumerate(notes, 1):
+            self.text(EDGE, top + 12 + LINE * place, note, fontsize=SMALL, color=self.theme.soft)
+
+    def scale(self, y: float, words: str) -> None:
+        """Write what the value at a height of a band is."""
+        self.text(LEFT - 8, y, words, ha="right", fontsize=SMALL, color=self.theme.soft)
+
+    def keys(self, top: int, keys: Sequence[LegendEntry]) -> None:
+        """Write what the lines of a band are, at its right."""
+        for place, key in enumerate(keys):
+            x, y = WIDTH - RIGHT + 14, top + 10 + LEGEND_LINE * place
+            if key.colour:
+                self.dash(x, x + 26, y, key.colour, key.style)
+                self.text(x + 36, y, key.text, fontsize=SMALL)
+            else:
+                self.text(x, y, key.text, fontsize=SMALL, color=self.theme.soft)
+
+    def dash(self, left: float, right: float, y: float, colour: str, style: Style = "-") -> None:
+        """Draw a short level line."""
+        line = Line2D([left, right], [y, y], color=colour, linestyle=style, linewidth=3)
+        line.set_transform(self._pixels)
+        self.figure.add_artist(line)
+
+
+def compose_figure(bands: Sequence[Panel], theme: Theme, start_s: float, end_s: float) -> Figure:
+    """Return the sheet with all bands."""
+    height = EDGE * 2 + sum(band.height + band.gap for band in bands)
+    sheet, top = PanelFigure(height, theme, start_s, end_s), EDGE
+    for band in bands:
+        band.draw(sheet, top)
+        top += band.height + band.gap
+    return sheet.figure

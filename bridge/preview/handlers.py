@@ -1,0 +1,251 @@
+"""Request handlers: the session's recordings and takes, and the subjects of a running bridge.
+
+Whatever reads files or computes does so in a thread, so that the loop goes on serving live frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from anyio.to_thread import run_sync
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+
+from cstalk_bridge.control.commands import MAX_INTENSITY
+from cstalk_bridge.face.emotion import MAX_TRANSITION_MS, EmotionWeights
+from cstalk_bridge.face.procedural.compose import PARTS
+from cstalk_bridge.preview.recordings import FLAC_MEDIA_TYPE, flac_of, label_of, suffix_of
+from cstalk_bridge.preview.requests import (
+    BAD_REQUEST,
+    CONFLICT,
+    TakeRequest,
+    http_error,
+    read_body,
+    read_count,
+    read_document,
+    read_number,
+)
+from cstalk_bridge.preview.rigmaps import CurveStore
+from cstalk_bridge.preview.session import GLB_MEDIA_TYPE
+from cstalk_bridge.rig.curves import ARKIT_MAP
+from cstalk_bridge.takes import sound_images
+from cstalk_bridge.timecode.smpte import FRAME_RATES, parse_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from starlette.requests import Request
+
+    from cstalk_bridge.control.controller import Controller
+    from cstalk_bridge.control.subject_controller import SubjectController
+    from cstalk_bridge.preview.recordings import Recording
+    from cstalk_bridge.preview.session import Session
+
+
+OCTETS = "application/octet-stream"
+NO_STORE = {"cache-control": "no-store"}
+"""What is made anew at every start is not kept by browsers."""
+REVALIDATE = {"cache-control": "no-cache"}
+"""What may be kept, as long as it is asked whether it is still the same."""
+
+
+class SessionHandlers:
+    """The answers of one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._studio = session.studio
+        self._session = session
+        self._curves = CurveStore()
+
+    async def session(self, _request: Request) -> Response:
+        """What there is to choose from."""
+        return JSONResponse(await run_sync(self._session.described), headers=NO_STORE)
+
+    async def live_counters(self, _request: Request) -> Response:
+        """How many clients watch, and what they took and lost."""
+        hub = self._session.hub
+        return JSONResponse(hub.counters if hub else {}, headers=NO_STORE)
+
+    async def add_recording(self, request: Request) -> Response:
+        """Take a file."""
+        name = request.query_params.get("name", "")
+        length = request.headers.get("content-length", "")
+        expected = int(length) if length.isdecimal() else 0
+        stored = await self._studio.recordings.store(read_body(request), label_of(name), expected)
+        path = stored.with_suffix(suffix_of(name))
+        stored.rename(path)
+        recording, entry = await run_sync(partial(self._studio.open, path, name, is_ours=True))
+        held = entry or recording
+        answer = {
+            "recording": recording.id if recording else None,
+            "take": entry.info() if entry else None,
+            "name": held.name if held else "",
+            "duration_s": held.duration_s if held else 0.0,
+        }
+        return JSONResponse(answer, 201)
+
+    async def add_take(self, request: Request) -> Response:
+        """Begin a take."""
+        wish = await read_document(request, TakeRequest)
+        usual = self._studio.usual
+        settings = replace(
+            usual,
+            lookahead_ms=wish.lookahead_ms,
+            mouth_guard=wish.mouth_guard,
+            levels=wish.levels or usual.levels,
+        )
+        entry = self._studio.generate(wish.recording, settings.feeling(wish.emotion))
+        return JSONResponse(entry.info(), 202)
+
+    async def take(self, request: Request) -> Response:
+        """Tell what is known of a take."""
+        entry = self._studio.takes.get(request.path_params["id"])
+        return JSONResponse(entry.info(), headers=NO_STORE)
+
+    async def drop_take(self, request: Request) -> Response:
+        """Forget a take."""
+        self._studio.takes.drop(request.path_params["id"])
+        return Response(status_code=204)
+
+    async def curves(self, request: Request) -> Response:
+        """Give what a rig map makes of a take, int16 [rows, curves]."""
+        _, take = self._studio.takes.ready(request.path_params["id"])
+        name = request.query_params.get("rigmap", ARKIT_MAP)
+        rigmap = await run_sync(self._session.rigmaps.get, name)
+        size = 2 * take.rows * len(rigmap.outputs)
+        headers = {
+            "x-rows": str(take.rows),
+            "x-curves": str(len(rigmap.outputs)),
+            "x-rate-hz": f"{take.rate.hz:.10g}",
+            "content-length": str(size),
+        }
+        blocks = self._curves.blocks(take, rigmap)
+        return StreamingResponse(blocks, headers={**headers, **NO_STORE}, media_type=OCTETS)
+
+    async def sound(self, request: Request) -> Response:
+        """Give the sound of a take, or a part of it."""
+        recording = self._recording(request)
+        folder = self._studio.recordings.folder
+        path = await run_sync(flac_of, recording, folder)
+        return FileResponse(path, headers=REVALIDATE, media_type=FLAC_MEDIA_TYPE)
+
+    async def waveform(self, request: Request) -> Response:
+        """Give a waveform, int8 [columns, 2]."""
+        heard, columns = self._recording(request).sound, read_count(request, "columns")
+        start_s, end_s = read_number(request, "start_s"), read_number(request, "end_s")
+        return await _drawn(lambda: sound_images.waveform(heard, start_s, end_s, columns).tobytes())
+
+    async def spectrogram(self, request: Request) -> Response:
+        """Give a spectrogram, uint8 [bands, columns]."""
+        heard, columns = self._recording(request).sound, read_count(request, "columns")
+        start_s, end_s = read_number(request, "start_s"), read_number(request, "end_s")
+        bands = read_count(request, "bands")
+        return await _drawn(
+            lambda: sound_images.spectrogram(heard, start_s, end_s, columns, bands).tobytes()
+        )
+
+    async def export(self, request: Request) -> Response:
+        """Give a take as a file for another program."""
+        from cstalk_bridge.takes.export.curves import ExportConfig
+        from cstalk_bridge.takes.export.formats import export_name, export_take, find_format
+
+        asked = request.query_params
+        _, take = self._studio.takes.ready(request.path_params["id"])
+        form = find_format(asked.get("format", "take"))
+        rigmap = head = None
+        if "rigmap" in asked:
+            rigmap = await run_sync(self._session.rigmaps.get, asked["rigmap"])
+        if "head" in asked:
+            head = self._session.heads.path(asked["head"])
+        rate = parse_rate(asked["rate"]) if "rate" in asked else FRAME_RATES["60"]
+        settings = ExportConfig(rate, rigmap, head)
+        chunks = await run_sync(export_take, take, form.id, settings)
+        first = await run_sync(next, chunks, b"")
+        headers = {"content-disposition": _attachment(export_name(take, form)), **NO_STORE}
+        return StreamingResponse(
+            _chained(first, chunks), headers=headers, media_type=form.media_type
+        )
+
+    async def head(self, request: Request) -> Response:
+        """Give the file of a head."""
+        path = self._session.heads.path(request.path_params["id"])
+        return FileResponse(path, headers=REVALIDATE, media_type=GLB_MEDIA_TYPE)
+
+    def _recording(self, request: Request) -> Recording:
+        entry = self._studio.takes.get(request.path_params["id"])
+        if entry.recording is None:
+            raise http_error(CONFLICT, entry.name, "the take has no sound")
+        return entry.recording
+
+
+async def _drawn(draw: Callable[[], bytes]) -> Response:
+    try:
+        picture = await run_sync(draw)
+    except ValueError as error:
+        raise http_error(BAD_REQUEST, "picture", str(error)) from None
+    return Response(picture, headers=NO_STORE, media_type=OCTETS)
+
+
+def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+def _attachment(name: str) -> str:
+    """Return a Content-Disposition (RFC 6266) that gives the file its name, whatever its script."""
+    return f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+
+
+class SubjectRequest(BaseModel):
+    """What a page asks of a subject; what it leaves out stays as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", cache_strings="none")
+
+    emotion: EmotionWeights | None = None
+    intensity: float | None = Field(default=None, ge=0.0, le=MAX_INTENSITY, allow_inf_nan=False)
+    mouth_guard: float | None = Field(default=None, ge=0.0, le=1.0, allow_inf_nan=False)
+    levels: dict[str, float] = Field(default_factory=dict, max_length=len(PARTS))
+    over_s: float | None = Field(
+        default=None, ge=0.0, le=1e-3 * MAX_TRANSITION_MS, allow_inf_nan=False
+    )
+
+
+class SubjectHandlers:
+    """The subjects at a desk; without one there are none."""
+
+    def __init__(self, desk: Controller | None) -> None:
+        self._desk = desk
+
+    async def subjects(self, _request: Request) -> Response:
+        """Give what each subject was told last."""
+        subjects = self._desk.subjects if self._desk else ()
+        return JSONResponse([_described(subject) for subject in subjects], headers=NO_STORE)
+
+    async def tell(self, request: Request) -> Response:
+        """Change what a subject feels, and how far it lives. RefusalError and UserError say why."""
+        wish = await read_document(request, SubjectRequest)
+        if self._desk is None:
+            return Response(status_code=404)
+        subject = self._desk.subject(request.path_params["name"])
+        for part, level in wish.levels.items():
+            subject.level(part, level)
+        if wish.mouth_guard is not None:
+            subject.mouth_guard(wish.mouth_guard, wish.over_s)
+        if wish.intensity is not None:
+            subject.intensity(wish.intensity, wish.over_s)
+        if wish.emotion is not None:
+            subject.emotion(wish.emotion, wish.over_s)
+        return JSONResponse(_described(subject), headers=NO_STORE)
+
+
+def _described(subject: SubjectController) -> dict[str, Any]:
+    return {
+        "name": subject.name,
+        "emotion": subject.mix,
+        "intensity": subject.factor,
+        "mouth_guard": subject.guard,
+        "levels": asdict(subject.levels),
+    }

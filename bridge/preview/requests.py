@@ -1,0 +1,133 @@
+"""HTTP requests of the page: parameters and bodies within limits, and errors with their HTTP
+status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cstalk_bridge.document import FieldError
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.face.emotion import VoicedEmotionWeights
+from cstalk_bridge.face.procedural.compose import Levels
+from cstalk_bridge.models.emotions import MOUTH_GUARD
+from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS, HOP_MS, MAX_LOOKAHEAD_MS
+from cstalk_bridge.system.files import printable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+
+
+BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 400, 401, 403, 404
+CONFLICT, TOO_LARGE, MISDIRECTED, TOO_MANY = 409, 413, 421, 429
+
+
+class HttpError(UserError):
+    """A UserError whose answer has a status of its own; any other UserError has `BAD_REQUEST`."""
+
+    def __init__(self, status: int, *problems: Problem) -> None:
+        super().__init__(*problems)
+        self.status = status
+
+
+def http_error(status: int, where: str, what: str, remedy: str = "") -> HttpError:
+    """Return a refusal of one problem."""
+    return HttpError(status, Problem(where, what, remedy))
+
+
+def problems_document(error: UserError) -> dict[str, list[dict[str, str]]]:
+    """Return the problems as they stand in an answer."""
+    return {"problems": problems_list(error.problems)}
+
+
+def problems_list(problems: tuple[Problem, ...]) -> list[dict[str, str]]:
+    """Return the problems as plain mappings."""
+    return [
+        {"where": printable(p.where), "what": printable(p.what), "remedy": printable(p.remedy)}
+        for p in problems
+    ]
+
+
+M = TypeVar("M", bound=BaseModel)
+
+MAX_DOCUMENT_BYTES = 1 << 16
+"""Size of a JSON document in a request."""
+
+UPLOAD_TIMEOUT_S = 30.0
+"""Time after which an upload that says nothing more is given up."""
+
+
+class TakeRequest(BaseModel):
+    """What a page asks of a take."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", cache_strings="none")
+
+    recording: str = Field(max_length=64)
+    emotion: VoicedEmotionWeights = Field(default_factory=dict)
+    lookahead_ms: int = Field(
+        default=DEFAULT_LOOKAHEAD_MS, ge=0, le=MAX_LOOKAHEAD_MS, multiple_of=HOP_MS
+    )
+    mouth_guard: float = Field(default=MOUTH_GUARD, ge=0.0, le=1.0, allow_inf_nan=False)
+    levels: Levels | None = None
+
+
+async def read_body(request: Request) -> AsyncIterator[bytes]:
+    """Yield the body as it arrives. RefusalError where it stops to arrive."""
+    chunks = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(UPLOAD_TIMEOUT_S):
+                chunk = await anext(chunks, None)
+        except TimeoutError:
+            what = f"nothing more has arrived for {UPLOAD_TIMEOUT_S:g} s"
+            raise http_error(BAD_REQUEST, "request", what, "send it again") from None
+        if chunk is None:
+            return
+        yield chunk
+
+
+async def read_document(request: Request, model: type[M]) -> M:
+    """Return the document that a request holds. RefusalError with every problem."""
+    text = bytearray()
+    async for chunk in read_body(request):
+        text += chunk
+        if len(text) > MAX_DOCUMENT_BYTES:
+            what = f"a document of more than {MAX_DOCUMENT_BYTES >> 10} KiB"
+            raise http_error(TOO_LARGE, "request", what)
+    try:
+        return model.model_validate_json(bytes(text))
+    except ValidationError as error:
+        problems = []
+        for details in error.errors(include_url=False):
+            misfit = details.get("ctx", {}).get("error")
+            where = ".".join(str(step) for step in details["loc"] if step != "[key]") or "request"
+            if isinstance(misfit, FieldError):
+                problems.append(Problem(where, misfit.what, misfit.remedy))
+            else:
+                problems.append(Problem(where, details["msg"].replace("Input should", "must")))
+        raise HttpError(BAD_REQUEST, *problems) from None
+
+
+def read_number(request: Request, name: str) -> float:
+    """Return a parameter that is a finite number. RefusalError where it is none."""
+    text = request.query_params.get(name, "")
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not -1e9 < number < 1e9:
+        raise http_error(BAD_REQUEST, name, f"a number is needed, found {text[:40]!r}")
+    return number
+
+
+def read_count(request: Request, name: str) -> int:
+    """Return a parameter that is a whole number. RefusalError where it is none."""
+    number = read_number(request, name)
+    if number != int(number):
+        raise http_error(BAD_REQUEST, name, f"a whole number is needed, found {number:g}")
+    return int(number)

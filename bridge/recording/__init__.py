@@ -1,1 +1,0 @@
-"""Live takes on disk: curves as CSV, sound as WAV with timecode, and what was recorded."""

@@ -1,1 +1,0 @@
-"""Takes from any number of recordings, many times faster than real time."""

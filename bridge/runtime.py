@@ -1,0 +1,192 @@
+"""Builds what runs from the config: the network, and each subject's audio, maps and outputs.
+
+`daemon` runs it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cstalk_bridge.audio.inputs import open_source
+from cstalk_bridge.face.emotion import EmotionState, chosen_weights, voice_weights
+from cstalk_bridge.face.networks import (
+    check_mouth_guards,
+    live_device,
+    load_network,
+    open_emotion_estimator,
+    ser_notice,
+)
+from cstalk_bridge.face.procedural.animation import ProceduralAnimation, seed_of
+from cstalk_bridge.face.subject import Route, Subject
+from cstalk_bridge.face.timeline import AdaptiveBuffer, Delay, FixedBuffer
+from cstalk_bridge.face.voice import Voice
+from cstalk_bridge.monitor.metrics import Metrics
+from cstalk_bridge.outputs.livelink_face import PACKET_TABLE
+from cstalk_bridge.outputs.metahuman.output import Devices
+from cstalk_bridge.outputs.registry import open_link
+from cstalk_bridge.preview.server import open_preview
+from cstalk_bridge.rig.curves import ARKIT_MAP, STOCK_MAP
+from cstalk_bridge.rig.load import load_rigmap
+from cstalk_bridge.takes.recording.recorder import Recorder
+from cstalk_bridge.takes.recording.subject_files import RecordedSubject
+from cstalk_bridge.timecode.tick import host_now
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Sequence
+    from contextlib import ExitStack
+
+    from cstalk_bridge.config.schema import Config, SubjectConfig
+    from cstalk_bridge.control.controller import Controller
+    from cstalk_bridge.models.cstalk.generator import Generator
+    from cstalk_bridge.outputs.link import Link
+    from cstalk_bridge.preview.server import Preview
+    from cstalk_bridge.rig.rigmap import RigMap
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What the subjects share. `wake` is set when a sound device has given something."""
+
+    model: Generator
+    devices: Devices
+    recorder: Recorder
+    preview: Preview | None
+    wake: threading.Event
+    rigmaps: dict[str, RigMap] = field(default_factory=dict)
+
+    def rigmap(self, name: str) -> RigMap:
+        """Return a rig map by name or path, the same to all; UserError as `load_rigmap`."""
+        if name not in self.rigmaps:
+            self.rigmaps[name] = load_rigmap(name)
+        return self.rigmaps[name]
+
+
+def open_runtime(
+    config: Config, closing: ExitStack, wake: threading.Event, desk: Controller | None = None
+) -> Runtime:
+    """Open what is shared, closed by `closing`; raises UserError for what the user can mend."""
+    model = load_network(config.weights, live_device(config.device))
+    check_mouth_guards(model, {subject.name: subject.mouth_guard for subject in config.subjects})
+    preview = _open_preview(config, closing, desk)
+    recorder = Recorder(config.recording.folder, config.fps)
+    closing.callback(recorder.close)
+    devices = Devices(recorder=recorder)
+    closing.callback(devices.close)
+    return Runtime(model, devices, recorder, preview, wake)
+
+
+def _open_preview(config: Config, closing: ExitStack, desk: Controller | None) -> Preview | None:
+    """Open the preview that the config asks for; it loads a network of its own, if ever needed."""
+    if config.preview is None:
+        return None
+    opening = open_preview(
+        config.preview,
+        load=partial(load_network, config.weights, live_device(config.device)),
+        subjects=[subject.name for subject in config.subjects],
+        rate_hz=config.fps.hz,
+        desk=desk,
+    )
+    return closing.enter_context(opening)
+
+
+def open_subjects(config: Config, stage: Runtime, closing: ExitStack) -> list[Subject]:
+    """Open the subjects; links and sound are closed by `closing`. Raises UserError."""
+    return [
+        _open_subject(spec, config, stage, closing, number)
+        for number, spec in enumerate(config.subjects)
+    ]
+
+
+def _open_subject(
+    spec: SubjectConfig, config: Config, stage: Runtime, closing: ExitStack, number: int
+) -> Subject:
+    maps = {link.rigmap: stage.rigmap(link.rigmap) for link in spec.links}
+    links: dict[str, list[Link]] = {name: [] for name in maps}
+    for link_spec in spec.links:
+        name = link_spec.rigmap
+        rigmap = maps[name]
+        link = open_link(
+            link_spec, spec.name, rigmap.outputs, config.fps, stage.devices, rigmap.rest
+        )
+        closing.callback(link.close)
+        links[name].append(link)
+    voice, notice = _open_voice(spec, config, stage, closing)
+    recorded = RecordedSubject(spec.name, voice.source.rate_hz, voice.sound_at, voice.behind_at)
+    watching: dict[str, list[Link]] = {_recording_map(spec, maps): [stage.recorder.link(recorded)]}
+    if stage.preview is not None:
+        watching.setdefault(ARKIT_MAP, []).append(stage.preview.link(number))
+    for name in watching.keys() - maps.keys():
+        maps[name] = stage.rigmap(name)
+    outlets = [
+        Route(rigmap.applier(), tuple(links.get(name, ())), tuple(watching.get(name, ())))
+        for name, rigmap in maps.items()
+    ]
+    return Subject(
+        spec.name,
+        voice,
+        ProceduralAnimation(seed_of(spec.name) if spec.seed is None else spec.seed, spec.alive),
+        outlets,
+        channels=stage.model.channels,
+        now=host_now,
+        policies=spec.rest.policies,
+        notice=notice,
+    )
+
+
+def _recording_map(spec: SubjectConfig, maps: dict[str, RigMap]) -> str:
+    """Return the name of the map for takes: that of Live Link packets, else another for ARKit."""
+    links = sorted(spec.links, key=lambda link: link.protocol != "livelink-face")
+    fitting = (link.rigmap for link in links if maps[link.rigmap].target == PACKET_TABLE)
+    return next(fitting, STOCK_MAP)
+
+
+def _open_voice(
+    spec: SubjectConfig, config: Config, stage: Runtime, closing: ExitStack
+) -> tuple[Voice, str | None]:
+    """Return the voice of a subject, and what to tell the user of its sound."""
+    source, notice = open_source(spec.audio, now=host_now, wake=stage.wake)
+    closing.callback(source.close)
+    fixed_ms = config.buffer_ms
+    buffer = AdaptiveBuffer() if fixed_ms is None else FixedBuffer(1e-3 * fixed_ms)
+    delay = Delay(1e-3 * config.lookahead_ms, buffer)
+    emotion = EmotionState(
+        stage.model.emotion_vector(chosen_weights(spec.emotion)),
+        mouth_guard=spec.mouth_guard,
+        transition_s=1e-3 * spec.transition_ms,
+        shares=voice_weights(spec.emotion),
+    )
+    channels = len(stage.model.channels)
+    feeling = open_emotion_estimator(emotion.shares)
+    voice = Voice(source, spec.audio, delay, emotion, channels=channels, feeling=feeling)
+    return voice, notice
+
+
+def _emotion_weights(emotion: EmotionState, names: Sequence[str], now_s: float) -> dict[str, float]:
+    return dict(zip(names, emotion.at(now_s).tolist(), strict=True))
+
+
+def open_metrics(config: Config, subjects: list[Subject], stage: Runtime) -> Metrics:
+    """Gather what is measured of all subjects, and say what is not as it was asked for."""
+    metrics = Metrics(
+        [subject.metrics for subject in subjects],
+        config.fps,
+        buffer_ms=config.buffer_ms,
+        device=stage.model.device,
+        recorder=stage.recorder,
+    )
+    if stage.model.engine.notice:
+        metrics.notice(host_now(), stage.model.engine.notice)
+    if any(subject.voice.emotion.shares.auto for subject in subjects):
+        metrics.notice(host_now(), ser_notice())
+    for subject in subjects:
+        subject.metrics.lookahead_ms = config.lookahead_ms
+        subject.metrics.buffer_at = subject.voice.delay.buffer.at
+        subject.metrics.emotion_at = partial(
+            _emotion_weights, subject.voice.emotion, stage.model.emotions
+        )
+        if subject.notice:
+            metrics.notice(host_now(), subject.notice, subject.name)
+    return metrics

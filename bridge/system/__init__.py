@@ -1,0 +1,1 @@
+"""The operating system: the process, thread priority, files and network addresses."""

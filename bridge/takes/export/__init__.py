@@ -1,0 +1,1 @@
+"""Export of takes to files of other programs."""

@@ -1,0 +1,289 @@
+"""Curves of a take as tables: the CSV of the Live Link Face app, CSV of MetaHuman raw curves,
+JSON, and NumPy arrays.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.lib import format as npy
+
+from cstalk_bridge.frame import HEAD_AXES
+from cstalk_bridge.rig.curves import load_table
+from cstalk_bridge.takes.export.curves import export_blocks, export_span
+from cstalk_bridge.timecode.smpte import Timecode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from cstalk_bridge.rig.rigmap import RigMap
+    from cstalk_bridge.takes.export.curves import Block, Span
+    from cstalk_bridge.takes.take import Take
+    from cstalk_bridge.timecode.smpte import FrameRate
+
+
+if TYPE_CHECKING:
+    Words = NDArray[np.uint32]
+
+LIMIT: Final = 99.0
+"""Magnitudes up to which the tables reach; all ARKit and MetaHuman curves stay within 2."""
+WORD: Final = 4
+"""Bytes of a word: the text is put together in words, and their unused bytes are NUL."""
+PLACES: Final = (6, 10)
+"""Numbers of decimals there are: two, and four for each further word."""
+
+
+def comma_separated(values: NDArray[np.float32], decimals: int) -> Words:
+    """Return each value as `,%.<decimals>f`, [..., words]; NUL bytes in it are to be deleted.
+
+    `values` is finite float32 [...], `decimals` one of `PLACES`. The digits are those of printf:
+    a float32 times 10^10 is exact in a double, and both round half to even. Only a value that
+    rounds to zero has no sign here. Beyond `LIMIT` it is as exact, but slow.
+    """
+    if values.size and max(float(values.max()), -float(values.min())) > LIMIT:
+        return _one_by_one(values, decimals)
+    heads, groups = _tables()
+    scaled = np.rint(values.astype(np.float64) * 10.0**decimals).astype(np.int64)
+    rest = np.abs(scaled)
+    words = np.empty((*values.shape, 2 + (decimals - 2) // WORD), dtype=np.uint32)
+    for column in range(words.shape[-1] - 1, 1, -1):
+        above = rest // 10**WORD
+        words[..., column] = groups[rest - above * 10**WORD]
+        rest = above
+    words[..., :2] = heads[rest + 10**WORD * (scaled < 0)]
+    return words
+
+
+def two_digits(numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return numbers 0..99 as two digits each, uint8 [..., 2]."""
+    return digits(numbers)[..., 2:]
+
+
+def digits(numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return numbers 0..9999 as four digits each, uint8 [..., 4]."""
+    return _tables()[1][numbers][..., None].view(np.uint8)
+
+
+def text_of(words: Words) -> bytes:
+    """Return the text of words, without the unused bytes."""
+    return words.tobytes().translate(None, b"\0")
+
+
+@cache
+def _tables() -> tuple[Words, Words]:
+    """Return `,-i.dd` by 100 * i.dd, the negative ones 10^4 later, [20000, 2]; and four digits."""
+    signed = [f",{sign}{i // 100}.{i % 100:02d}" for sign in ("", "-") for i in range(10**WORD)]
+    heads = np.array(signed, dtype=f"S{2 * WORD}").view(np.uint32).reshape(-1, 2)
+    groups = np.array([f"{i:04d}" for i in range(10**WORD)], dtype=f"S{WORD}").view(np.uint32)
+    return heads, groups
+
+
+def _one_by_one(values: NDArray[np.float32], decimals: int) -> Words:
+    zero = f"{-0.0:.{decimals}f}"
+    texts = [f"{value:.{decimals}f}" for value in values.ravel().tolist()]
+    texts = [f",{text.removeprefix('-') if text == zero else text}" for text in texts]
+    words = -(-max(map(len, texts)) // WORD)
+    whole = np.array(texts, dtype=f"S{words * WORD}").view(np.uint32)
+    return whole.reshape(*values.shape, words)
+
+
+TARGET: Final = "livelinkface61"
+"""Whose table the columns come from."""
+
+RIGHT_FIRST: Final = (("JawLeft", "JawRight"), ("MouthLeft", "MouthRight"))
+"""Neighbours in the order of the packet which stand the other way round in the file."""
+
+DECIMALS: Final = 10
+"""As the app writes them."""
+
+SLOW, FAST = 30, 60
+"""Frames in a second of timecode. Unreal's importer knows these two, and takes the greater only
+when a frame number above `TELLING_FRAME` occurs in the file."""
+TELLING_FRAME: Final = 30
+
+DAY_S: Final = 86_400
+TIMECODE: Final = b"00:00:00:00.000"
+
+
+def column_order() -> tuple[str, ...]:
+    """Return the names of the 61 values in the order of the file."""
+    names = [curve.name for curve in load_table(TARGET).curves]
+    for left, right in RIGHT_FIRST:
+        place = names.index(left)
+        names[place : place + 2] = right, left
+    return tuple(names)
+
+
+def write_csv(take: Take, rigmap: RigMap, rate: FrameRate) -> Iterator[bytes]:
+    """Yield the file of a take, header first. `rigmap` is one for the 61 curves, at any order."""
+    places = [rigmap.outputs.index(name) for name in column_order()]
+    where = export_span(take, rate)
+    base = timecode_base(where)
+    yield csv_header()
+    for block in export_blocks(take, rigmap, rate):
+        times = thousandths(where.start + block.numbers, rate, base)
+        yield csv_lines(block.curves[:, places], times, base)
+
+
+def csv_header() -> bytes:
+    """Return the first line."""
+    return ",".join(("Timecode", "BlendshapeCount", *column_order())).encode() + b"\n"
+
+
+def csv_lines(curves: NDArray[np.float32], times: NDArray[np.int64], base: int) -> bytes:
+    """Return the lines of n frames, one at least: `curves` [n, 61] in file order, `times` [n].
+
+    `times` and `base` are those of `thousandths`.
+    """
+    # Each line begins with its line feed, all but the first one's; it is filled up to whole words.
+    count = f",{curves.shape[1]}".encode()
+    size = -(-(1 + len(TIMECODE) + len(count)) // WORD) * WORD
+    head = np.frombuffer((b"\n" + TIMECODE + count).ljust(size, b"\0"), dtype=np.uint8)
+    heads = np.tile(head, (len(curves), 1))
+    heads[:, 1 : 1 + len(TIMECODE)] = timecodes(times, base)
+    values = comma_separated(curves, DECIMALS).reshape(len(heads), -1)
+    return text_of(np.hstack((heads.view(np.uint32), values)))[1:] + b"\n"
+
+
+def timecode_base(where: Span) -> int:
+    """Return the frames of a second of timecode: those which Unreal's importer will infer."""
+    if where.rate.hz == SLOW:
+        return SLOW
+    second = where.start + np.arange(min(where.rows, where.rate.nominal + 1))
+    frames = thousandths(second, where.rate, FAST) // 1000 % FAST
+    return FAST if bool((frames > TELLING_FRAME).any()) else SLOW
+
+
+def thousandths(numbers: NDArray[np.int64], rate: FrameRate, base: int) -> NDArray[np.int64]:
+    """Return the time of day of frames `numbers` [n] at `rate`, in thousandths of 1 / `base` s.
+
+    It is real time: at 23.976, 29.97 and the like it stays with the sound rather than with a
+    studio's labels. What is less than a thousandth, 17 microseconds at base 60, is left out.
+    """
+    step = 1000 * base * rate.frame_s
+    return numbers * step.numerator // step.denominator % (1000 * base * DAY_S)
+
+
+def timecodes(times: NDArray[np.int64], base: int) -> NDArray[np.uint8]:
+    """Return the timecode of `times` [n], as `thousandths` gives them, as text, uint8 [n, 15]."""
+    frames, fraction = np.divmod(times, 1000)
+    seconds, frame = np.divmod(frames, base)
+    minutes, second = np.divmod(seconds, 60)
+    hour, minute = np.divmod(minutes, 60)
+    text = np.tile(np.frombuffer(TIMECODE, dtype=np.uint8), (len(times), 1))
+    for place, part in zip((0, 3, 6, 9), (hour, minute, second, frame), strict=True):
+        text[:, place : place + 2] = two_digits(part)
+    text[:, -3:] = digits(fraction)[:, 1:]
+    return text
+
+
+JSON_FORMAT: Final = "cstalk-curves"
+JSON_VERSION: Final = 1
+DECIMALS_JSON_TAKE: Final = 6
+
+
+def write_json(take: Take, rigmap: RigMap, rate: FrameRate) -> Iterator[bytes]:
+    """Yield the file of a take."""
+    head = json.dumps(json_header(take, rigmap, rate), ensure_ascii=False, indent=1)
+    yield head.removesuffix("\n}").encode() + b',\n "frames": [\n'
+    separator = b""
+    for block in export_blocks(take, rigmap, rate):
+        yield separator + b",\n".join(b"[%b]" % line for line in row_lines(block, rate))
+        separator = b",\n"
+    yield b"\n]}\n"
+
+
+def json_header(take: Take, rigmap: RigMap, rate: FrameRate) -> dict[str, Any]:
+    """Return what a take is and which curves it has, in words and numbers of JSON."""
+    where = export_span(take, rate)
+    return {
+        "format": JSON_FORMAT,
+        "version": JSON_VERSION,
+        "slate": take.slate,
+        "take": take.number,
+        "target": rigmap.target,
+        "rig_map": rigmap.name,
+        "rate": {"numerator": rate.numerator, "denominator": rate.denominator},
+        "start_frame": where.start,
+        "start": Timecode(rate, where.start).label,
+        "making": dict(take.making),
+        "curves": list(rigmap.outputs),
+    }
+
+
+def row_lines(block: Block, rate: FrameRate) -> Iterator[bytes]:
+    """Yield the rows of a block: number since the beginning, time in seconds, values."""
+    values = row_texts(block)
+    for number, text in zip(block.numbers.tolist(), values, strict=True):
+        yield b"%d,%.6f%b" % (number, number / rate.hz, text)
+
+
+def row_texts(block: Block) -> list[bytes]:
+    """Return the values of each row, a comma before each."""
+    words = comma_separated(block.curves, DECIMALS_JSON_TAKE)
+    return [text_of(row) for row in words]
+
+
+def write_metahuman_csv(take: Take, rigmap: RigMap, rate: FrameRate) -> Iterator[bytes]:
+    """Yield the table of a take, header first."""
+    yield ",".join(("Frame", "Time", *rigmap.outputs)).encode() + b"\n"
+    for block in export_blocks(take, rigmap, rate):
+        yield b"".join(line + b"\n" for line in row_lines(block, rate))
+
+
+class _PieceBuffer(io.RawIOBase):
+    """Takes what a ZipFile writes, and gives it on from time to time."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, piece: object) -> int:
+        self._pieces.append(bytes(piece))  # type: ignore[call-overload]
+        return len(self._pieces[-1])
+
+    def taken(self) -> bytes:
+        pieces, self._pieces = self._pieces, []
+        return b"".join(pieces)
+
+
+def write_npz(take: Take, rigmap: RigMap, rate: FrameRate) -> Iterator[bytes]:
+    """Yield the file of a take, a zip of npy files, not compressed."""
+    outlet = _PieceBuffer()
+    where = export_span(take, rate)
+    with zipfile.ZipFile(outlet, "w", zipfile.ZIP_STORED) as archive:
+        with archive.open("curves.npy", "w", force_zip64=True) as entry:
+            shape = (where.rows, len(rigmap.outputs))
+            head = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            npy.write_array_header_1_0(entry, head)
+            for block in export_blocks(take, rigmap, rate):
+                entry.write(block.curves.astype("<f4").tobytes())
+                yield outlet.taken()
+        for name, array in _small_arrays(take, rigmap, where):
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                npy.write_array(entry, array, allow_pickle=False)
+            yield outlet.taken()
+    yield outlet.taken()
+
+
+def _small_arrays(
+    take: Take, rigmap: RigMap, where: Span
+) -> Iterable[tuple[str, NDArray[np.generic]]]:
+    yield "names", np.array(rigmap.outputs)
+    yield "times_s", np.arange(where.rows) / where.rate.hz
+    yield "rate", np.array([where.rate.numerator, where.rate.denominator])
+    yield "start_frame", np.array(where.start)
+    yield "board", take.board
+    yield "channels", np.array(take.channels)
+    yield "head", take.head
+    yield "head_axes", np.array(HEAD_AXES)
+    yield "board_rate", np.array([take.rate.numerator, take.rate.denominator])

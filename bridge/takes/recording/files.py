@@ -1,0 +1,349 @@
+"""The files that grow while a take is recorded: Live Link Face CSV and Broadcast Wave.
+
+They are never seen without their header, private to the user, readable however the program
+ends, and repaired after a kill.
+
+Broadcast Wave (EBU Tech 3285):
+
+    offset  field
+    0       "RIFF", u32 bytes that follow, "WAVE"
+    12      "bext", u32 602 + n, the extension below
+    622+n   "fmt ", u32 16, format 1 (PCM), 1 channel, rate, bytes a second, 3, 24 bits
+    646+n   "data", u32 bytes of samples, the samples
+
+Extension: description 256, originator 32, its reference 32, date 10 and time 8 of the beginning,
+u64 samples from midnight to the first one, u16 version 1, UMID 64 and 190 reserved, both zero,
+then n bytes of coding history. All numbers are little-endian.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.rig.curves import load_table
+from cstalk_bridge.system.files import atomic_write
+from cstalk_bridge.takes.export.curves import Span
+from cstalk_bridge.takes.export.tables import (
+    FAST,
+    SLOW,
+    TARGET,
+    column_order,
+    csv_header,
+    csv_lines,
+    thousandths,
+    timecode_base,
+    timecodes,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from cstalk_bridge.timecode.smpte import FrameRate
+    from cstalk_bridge.timecode.tick import Tick
+
+
+def create_growing(path: Path, head: bytes) -> io.FileIO:
+    """Return a new file, open at its end, that held `head` when it appeared.
+
+    UserError where it is there already or cannot be written, OSError where it cannot be opened.
+    """
+    with atomic_write(path, is_private=True) as file:
+        file.write(head)
+    return _open_at_end(path)
+
+
+def write_all(file: io.FileIO, data: bytes) -> None:
+    """Write all of it, past Python's buffers. Raises OSError, and then some of it may be there."""
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
+
+
+def is_still_at(file: io.FileIO, path: Path) -> bool:
+    """Whether an open file still lies at `path`, and was neither removed nor replaced."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except OSError:
+        return False
+
+
+def rescue_copy(file: io.FileIO, path: Path) -> io.FileIO:
+    """Return a copy at `path` of an open file whose own name may be gone, open at its end.
+
+    UserError where there is a file already or it cannot be written; OSError where the open file
+    cannot be read.
+    """
+    file.seek(0)
+    with atomic_write(path, is_private=True) as copy:
+        shutil.copyfileobj(file, copy)
+    return _open_at_end(path)
+
+
+def _open_at_end(path: Path) -> io.FileIO:
+    growing = io.FileIO(path, "r+")
+    growing.seek(0, os.SEEK_END)
+    return growing
+
+
+class Row(NamedTuple):
+    """One frame of one subject: its tick, and its curves [61] in the order of the packet."""
+
+    tick: Tick
+    curves: NDArray[np.float32]
+
+
+class CurvesFile:
+    """A file that grows by whole lines.
+
+    UserError and OSError where it cannot be made, OSError where it cannot be written.
+    """
+
+    def __init__(self, path: Path, rate: FrameRate) -> None:
+        self.path = path
+        self.rows = 0
+        self._rate = rate
+        self._base = SLOW if rate.hz == SLOW else FAST
+        names = [curve.name for curve in load_table(TARGET).curves]
+        self._places = [names.index(name) for name in column_order()]
+        self._early: list[Row] = []
+        self._file = create_growing(path, csv_header())
+        self._size = len(csv_header())
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Write rows, one at least."""
+        if self.rows <= self._rate.nominal:
+            self._early += rows
+        else:
+            self._early = []
+        data = self._lines(rows)
+        write_all(self._file, data)
+        self._size += len(data)
+        self.rows += len(rows)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it still lies where it was made."""
+        return self._file.closed or is_still_at(self._file, self.path)
+
+    def rescue(self, path: Path) -> None:
+        """Go on in a copy at `path`. Raises UserError and OSError."""
+        copy = rescue_copy(self._file, path)
+        self._file.close()
+        self._file, self.path = copy, path
+
+    def close(self) -> None:
+        """Put the file safely on disk, without half of a line, and close it in any case.
+
+        A take too short to show Unreal's importer its frame rate gets the timecodes of the rate
+        which that will infer. Raises OSError and UserError.
+        """
+        if self._file.closed:
+            return
+        with self._file:
+            self._file.truncate(self._size)
+            os.fsync(self._file.fileno())
+        if self._early and len(self._early) == self.rows:
+            first = self._early[0].tick.frame
+            base = timecode_base(Span(self._rate, first, self.rows))
+            if base != self._base:
+                self._base = base
+                with atomic_write(self.path, overwrite=True, is_private=True) as file:
+                    file.write(csv_header() + self._lines(self._early))
+
+    def timecode(self, tick: Tick) -> str:
+        """Return the timecode of a tick as it stands in the file."""
+        return timecodes(self._times([tick]), self._base).tobytes().decode("ascii")
+
+    def _times(self, ticks: Sequence[Tick]) -> NDArray[np.int64]:
+        numbers = np.array([tick.frame for tick in ticks], dtype=np.int64)
+        beyond = np.array([tick.subframe for tick in ticks]) * float(
+            1000 * self._base * self._rate.frame_s
+        )
+        return thousandths(numbers, self._rate, self._base) + beyond.astype(np.int64)
+
+    def _lines(self, rows: Sequence[Row]) -> bytes:
+        curves = np.stack([row.curves for row in rows])[:, self._places]
+        return csv_lines(curves, self._times([row.tick for row in rows]), self._base)
+
+
+def repair_curves(path: Path) -> tuple[int, str, str]:
+    """Cut half a line off a file that a killed program left.
+
+    Return how many frames it has, and the timecodes of the first and the last, "" without frames.
+    Raises OSError.
+    """
+    count, first, last = -1, "", ""
+    with path.open("r+b") as file:
+        end = 0
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            end += len(line)
+            count += 1
+            if count:
+                last = line[: line.find(b",")].decode("ascii", "replace")
+                first = first or last
+        file.truncate(end)
+        if count < 0:
+            file.seek(0)
+            file.write(csv_header())
+    return max(count, 0), first, last
+
+
+SAMPLE_BYTES: Final = 3
+"""24 bits, as sound recorders on a stage write."""
+
+MAX_WAVE_BYTES: Final = 2**32 - 1
+"""Of a file: its sizes are u32. Mono at 48 kHz takes eight hours to reach it."""
+
+_EXTENSION: Final = struct.Struct("<256s32s32s10s8sQH254x")
+_FORMAT: Final = struct.Struct("<4sIHHIIHH")
+_CHUNK: Final = struct.Struct("<4sI")
+_RIFF_SIZE_AT: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a file says of where it comes from.
+
+    `date` is `yyyy-mm-dd` and `time` `hh:mm:ss` at its beginning; `samples` counts from midnight to
+    its first sample, at its rate. Text beyond its field's size is cut.
+    """
+
+    description: str
+    reference: str
+    date: str
+    time: str
+    samples: int
+    originator: str = "CSTalk Bridge"
+
+
+UNKNOWN_ORIGIN: Final = Origin("", "", "", "", 0)
+"""Of a file whose first sound is still to come."""
+
+
+class WaveFile:
+    """Mono sound of 24 bits that grows; after every `append` the file on disk is whole.
+
+    UserError and OSError where it cannot be made, OSError where it cannot be written. `originate`
+    says where it comes from, once that is known.
+    """
+
+    def __init__(self, path: Path, rate_hz: int, origin: Origin = UNKNOWN_ORIGIN) -> None:
+        head = wave_header(rate_hz, origin)
+        self.path = path
+        self.frames = 0
+        self._rate_hz = rate_hz
+        self._head_bytes = len(head)
+        self._file = create_growing(path, head)
+
+    def originate(self, origin: Origin) -> None:
+        """Write another origin in place of the first, before any sound. Raises OSError."""
+        self._file.seek(0)
+        write_all(self._file, wave_header(self._rate_hz, origin))
+
+    def append(self, samples: NDArray[np.float32]) -> None:
+        """Write samples, [time]; louder than full scale is clipped.
+
+        UserError where no more fit into a file of its kind.
+        """
+        size = self._head_bytes + SAMPLE_BYTES * (self.frames + len(samples))
+        if size >= MAX_WAVE_BYTES:
+            what = f"is full: {MAX_WAVE_BYTES} bytes are possible"
+            raise UserError(Problem(str(self.path), what, "begin another take"))
+        write_all(self._file, pcm(samples))
+        self.frames += len(samples)
+        # First the samples, then the sizes: at no moment do these promise what is not there.
+        write_sizes(self._file.fileno(), self._head_bytes, size)
+        self._file.seek(0, os.SEEK_END)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it still lies where it was made."""
+        return self._file.closed or is_still_at(self._file, self.path)
+
+    def rescue(self, path: Path) -> None:
+        """Go on in a copy at `path`. Raises UserError and OSError."""
+        copy = rescue_copy(self._file, path)
+        self._file.close()
+        self._file, self.path = copy, path
+
+    def close(self) -> None:
+        """Put the file safely on disk, without half of a sample, and close it in any case.
+
+        Raises OSError.
+        """
+        if self._file.closed:
+            return
+        size = self._head_bytes + SAMPLE_BYTES * self.frames
+        with self._file:
+            self._file.truncate(size)
+            pad_chunk(self._file.fileno(), size)
+            os.fsync(self._file.fileno())
+
+
+def wave_header(rate_hz: int, origin: Origin) -> bytes:
+    """Return everything before the samples, of a file without any."""
+    history = f"A=PCM,F={rate_hz},W=24,M=mono,T={origin.originator}\r\n".encode("ascii", "replace")
+    history += b"\0" * (len(history) % 2)
+    fields = (origin.description, origin.originator, origin.reference, origin.date, origin.time)
+    texts = (text.encode("ascii", "replace") for text in fields)
+    extension = _EXTENSION.pack(*texts, origin.samples, 1) + history
+    pulse = _FORMAT.pack(b"fmt ", 16, 1, 1, rate_hz, SAMPLE_BYTES * rate_hz, SAMPLE_BYTES, 24)
+    chunks = _CHUNK.pack(b"bext", len(extension)) + extension + pulse + _CHUNK.pack(b"data", 0)
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
+
+
+def pcm(samples: NDArray[np.float32]) -> bytes:
+    """Return samples as 24 bits each, little-endian."""
+    scaled = np.clip(np.rint(samples.astype(np.float64) * 2**23), -(2**23), 2**23 - 1)
+    return scaled.astype("<i4").view(np.uint8).reshape(-1, 4)[:, :SAMPLE_BYTES].tobytes()
+
+
+def write_sizes(descriptor: int, head_bytes: int, size: int) -> None:
+    """Write into the header of an open file that it has `size` bytes."""
+    for place, value in ((head_bytes - 4, size - head_bytes), (_RIFF_SIZE_AT, size - 8)):
+        os.lseek(descriptor, place, os.SEEK_SET)
+        os.write(descriptor, struct.pack("<I", value))
+
+
+def pad_chunk(descriptor: int, size: int) -> None:
+    """End an open file of `size` bytes evenly, as RIFF wants its chunks."""
+    if size % 2:
+        os.lseek(descriptor, 0, os.SEEK_END)
+        os.write(descriptor, b"\0")
+        os.lseek(descriptor, _RIFF_SIZE_AT, os.SEEK_SET)
+        os.write(descriptor, struct.pack("<I", size + 1 - 8))
+
+
+def repair_wave(path: Path) -> int:
+    """Cut a file that a killed program left to whole samples and return how many it has.
+
+    ValueError where it is none of ours, or ends before its samples begin. Raises OSError.
+    """
+    with path.open("r+b") as file:
+        head = file.read(_CHUNK.size + 4 + _CHUNK.size)
+        if len(head) < 20 or head[:4] != b"RIFF" or head[8:16] != b"WAVEbext":
+            raise ValueError("it does not begin as a recorded sound")
+        _, extension_bytes = _CHUNK.unpack(head[12:])
+        head_bytes = len(head) + int(extension_bytes) + _FORMAT.size + _CHUNK.size
+        frames = (file.seek(0, os.SEEK_END) - head_bytes) // SAMPLE_BYTES
+        if frames < 0:
+            raise ValueError("it ends before its sound begins")
+        size = head_bytes + frames * SAMPLE_BYTES
+        file.truncate(size)
+        file.flush()
+        write_sizes(file.fileno(), head_bytes, size)
+        pad_chunk(file.fileno(), size)
+    return frames

@@ -1,0 +1,350 @@
+"""The recorder: begins and ends takes, writes them on a thread of its own, and finishes those
+whose program was killed.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.outputs.link import replace_nonfinite
+from cstalk_bridge.system.files import PARTIAL_SUFFIX, is_folder
+from cstalk_bridge.takes.names import CURVES_SUFFIX, SOUND_SUFFIX
+from cstalk_bridge.takes.recording import files
+from cstalk_bridge.takes.recording.folder import (
+    RECORDING_SUFFIX,
+    DiskSpace,
+    FolderLock,
+    finish_folder,
+    free_bytes,
+    read_take_document,
+    release_space,
+    write_take_document,
+)
+from cstalk_bridge.takes.recording.open_take import SETTLE_S, OpenTake, RecordedTake
+from cstalk_bridge.timecode.tick import host_now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cstalk_bridge.outputs.udp import Receiver
+    from cstalk_bridge.takes.names import TakeName
+    from cstalk_bridge.takes.recording.folder import FreeBytes
+    from cstalk_bridge.takes.recording.subject_files import RecordedSubject
+    from cstalk_bridge.timecode.smpte import FrameRate
+    from cstalk_bridge.timecode.tick import Tick
+
+
+CURVE_COUNT: Final = 61
+"""Of a frame: those of the Live Link Face packet, in its order."""
+
+WRITE_INTERVAL_S: Final = 0.25
+"""How often it is written, and so what a kill costs at most, besides what has not settled."""
+
+END_S: Final = 0.5
+"""How long a take waits for its last tick."""
+
+MAX_NUMBER: Final = 2**31 - 1
+"""Take numbers come as int32 over OSC."""
+
+
+def _local_time() -> datetime:
+    return datetime.now().astimezone()
+
+
+@dataclass(frozen=True, slots=True)
+class TakeObserver:
+    """Who is told of takes, from other threads; none of the functions may wait or raise.
+
+    `began` and `ended` are told of every take, whoever asked for it, `warned` of what may end one.
+    """
+
+    began: Callable[[TakeName], None]
+    ended: Callable[[RecordedTake], None]
+    warned: Callable[[Problem], None]
+
+
+class Recorder:
+    """One take at a time, of all subjects, in folders below `folder`.
+
+    Each subject is recorded by the link made for it. Any thread may start and stop takes; `rate` is
+    that of the ticks. `free` tells how many bytes may be written below a folder.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        rate: FrameRate,
+        *,
+        now: Callable[[], float] = host_now,
+        local_time: Callable[[], datetime] = _local_time,
+        pace_s: float = WRITE_INTERVAL_S,
+        free: FreeBytes = free_bytes,
+    ) -> None:
+        self.folder = folder
+        self.last: RecordedTake | None = None
+        """The take that ended last."""
+        self._watching: list[TakeObserver] = []
+        self._subjects: list[RecordedSubject] = []
+        self._rate = rate
+        self._now = now
+        self._local_time = local_time
+        self._pace_s = pace_s
+        self._free = free
+        self._take: OpenTake | None = None
+        self._untold: Problem | None = None
+        self._thread: threading.Thread | None = None
+        self._switching = threading.Lock()
+
+    @property
+    def take(self) -> OpenTake | None:
+        """The take that is being recorded."""
+        return self._take
+
+    def link(self, subject: RecordedSubject) -> RecordingLink:
+        """Return the link to be added to a subject's; the first subject's ticks bound a take.
+
+        It takes values [61] in the order of the Live Link Face packet. ValueError during a take.
+        """
+        with self._switching:
+            if self._take is not None:
+                raise ValueError(f"{self._take.name.identifier} is being recorded")
+            self._subjects.append(subject)
+            return RecordingLink(self, len(self._subjects) - 1)
+
+    def watch(
+        self,
+        began: Callable[[TakeName], None],
+        ended: Callable[[RecordedTake], None],
+        warned: Callable[[Problem], None] = lambda _problem: None,
+    ) -> None:
+        """Tell of every take as it begins and ends, whoever asked for it, from other threads.
+
+        None may wait, nor start or stop a take. A take is told to have ended before `stop` returns
+        it; also one that ends by itself is told of. `warned` is told of what may end a take.
+        """
+        self._watching.append(TakeObserver(began, ended, warned))
+
+    def start(self, slate: str, number: int) -> str:
+        """Begin a take with the next tick and return its identifier, the name of its folder.
+
+        All it needs is held by then. UserError where one is being recorded already, for a slate or
+        number that is none, and where what it needs cannot be had; nothing is left then.
+        """
+        if not slate.strip() or not slate.isprintable():
+            raise UserError(Problem("slate", f"{slate!r} is no name", "write one, as MySlate"))
+        if not 0 <= number <= MAX_NUMBER:
+            raise UserError(Problem("take", f"number {number} is not within 0..{MAX_NUMBER}"))
+        with self._switching:
+            if not self._subjects:
+                raise UserError(Problem("take", "there is nobody to record"))
+            if self._take is not None:
+                what = f"{self._take.name.identifier} is being recorded"
+                raise UserError(Problem("take", what, "stop it first"))
+            self._join()
+            self._untold = None
+            are_told = threading.Event()
+            take = self._opened(slate, number, are_told)
+            for watcher in self._watching:
+                watcher.began(take.name)
+            are_told.set()
+            return take.name.identifier
+
+    def stop(self) -> RecordedTake | None:
+        """End the take with the tick that is on, wait until it is written, and return it.
+
+        That takes at most a second with a healthy disk. UserError says why the take is not what was
+        asked for; once, also of one that has ended by itself. Without a take, returns None.
+        """
+        with self._switching:
+            take = self._take
+            if take is not None:
+                take.end()
+            self._join()
+            problem, self._untold = self._untold, None
+        if problem is not None:
+            raise UserError(problem)
+        return None if take is None else self.last
+
+    def close(self) -> None:
+        """End the take, if there is one; harmless when done twice. Who watches is told of it."""
+        with suppress(UserError):
+            self.stop()
+
+    def _opened(self, slate: str, number: int, are_told: threading.Event) -> OpenTake:
+        """Return a take whose thread writes it, once the watchers `are_told` that it has begun.
+
+        UserError; then nothing is left of it.
+        """
+        try:
+            take = OpenTake(
+                self.folder, slate, number, self._subjects, self._rate, self._local_time()
+            )
+        except OSError as error:
+            what = f"no take can begin: {error.strerror or error}"
+            raise UserError(Problem(str(self.folder), what, "check the folder")) from None
+        room = DiskSpace(take.folder, self._subjects, self._rate, self._free)
+        try:
+            room.check_begin()
+            self._thread = threading.Thread(
+                target=self._record, args=(take, room, are_told), name="recorder", daemon=True
+            )
+            self._take = take
+            self._thread.start()
+        except (UserError, OSError, RuntimeError) as error:
+            self._take = self._thread = None
+            take.discard()
+            if isinstance(error, UserError):
+                raise
+            raise UserError(Problem("take", f"cannot begin: {error}")) from None
+        return take
+
+    def _join(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _record(self, take: OpenTake, room: DiskSpace, are_told: threading.Event) -> None:
+        """Write a take until it is over: the work of its thread."""
+        are_told.wait()
+        problem = self._written(take, room)
+        take.is_over.set()
+        recorded = take.finish(problem)
+        self.last, self._untold = recorded, recorded.problem
+        self._take = None
+        for watcher in self._watching:
+            watcher.ended(recorded)
+
+    def _written(self, take: OpenTake, room: DiskSpace) -> Problem | None:
+        """Write a take until it is over; return why it ended by itself, None where it did not."""
+        is_warned = False
+        try:
+            while not take.wait_for_end(self._pace_s):
+                take.write(self._now())
+                warning = room.warning()
+                if warning is not None and not is_warned:
+                    is_warned = True
+                    for watcher in self._watching:
+                        watcher.warned(warning)
+            take.is_over.wait(END_S)
+            take.is_over.set()
+            # The last frames' sound is still to come.
+            time.sleep(SETTLE_S)
+            take.write(math.inf)
+        except UserError as error:
+            return error.problems[0]
+        except OSError as error:
+            what = f"ended: {error.strerror or error}"
+            return Problem("take", what, "check the disk and its free space")
+        except Exception as error:  # noqa: BLE001 - whatever ends a take, its files are finished
+            what = f"ended by a fault of the program: {type(error).__name__}: {error}"
+            return Problem("take", what)
+        return None
+
+
+class RecordingLink:
+    """Frames of one subject to the take that is recorded, if any; a
+    `cstalk_bridge.outputs.link.Link`.
+
+    `sent` counts frames taken, `failed` those that were lost because the disk stalls.
+    """
+
+    def __init__(self, recorder: Recorder, subject: int) -> None:
+        self.name = "take"
+        self.sent = 0
+        self.failed = 0
+        self.not_finite = 0
+        self.receivers: tuple[Receiver, ...] = ()
+        self._recorder = recorder
+        self._subject = subject
+
+    def send(self, values: NDArray[np.float32], tick: Tick) -> None:
+        """Record one frame, [61]; never waits. ValueError for another shape only."""
+        if values.shape != (CURVE_COUNT,):
+            raise ValueError(f"values of shape {values.shape}, not ({CURVE_COUNT},)")
+        take = self._recorder.take
+        if take is None:
+            return
+        finite, replaced = replace_nonfinite(values)
+        self.not_finite += replaced
+        if take.offer(self._subject, finite, tick):
+            self.sent += 1
+        else:
+            self.failed += 1
+
+    def neutral(self, tick: Tick) -> None:
+        """Do nothing: a take ends as it is stopped, not with a face at rest."""
+
+    def close(self) -> None:
+        """Do nothing: the recorder ends its take itself."""
+
+
+UNTOUCHED_S: Final = 10.0
+"""Age of the newest file after which nobody records any more: 40 times as long as a recorder
+pauses."""
+
+NO_CURVES: Final = (0, "", "")
+"""The length of curves that were not begun."""
+
+
+def recover(folder: Path, wall_s: float) -> tuple[list[Path], list[Problem]]:
+    """Finish the takes below `folder` that were left while recorded, at the system time `wall_s`.
+
+    Half a line and half a sample are cut off, and `take.json` says how long the take became; then
+    its folder gets its name. Return those folders, and what could not be mended. A take whose
+    program lives, even halted, is left to it.
+    """
+    found: list[Path] = []
+    problems: list[Problem] = []
+    for path in sorted(folder.glob(f"*{RECORDING_SUFFIX}")) if is_folder(folder) else []:
+        try:
+            if path.is_dir() and wall_s - _touched_s(path) >= UNTOUCHED_S:
+                with FolderLock(path):
+                    problems += _repaired(path)
+                found.append(finish_folder(path))
+        except BlockingIOError:
+            continue
+        except UserError as error:
+            problems += error.problems
+        except OSError as error:
+            problems.append(Problem(str(path), f"cannot be recovered: {error}"))
+    return found, problems
+
+
+def _touched_s(path: Path) -> float:
+    return max(file.stat().st_mtime for file in (path, *path.iterdir()))
+
+
+def _repaired(path: Path) -> list[Problem]:
+    """Bring the files of a take in order; return what is wrong with those that cannot be."""
+    for half in path.glob(f".*{PARTIAL_SUFFIX}"):
+        half.unlink()
+    release_space(path)
+    problems = []
+    lengths = {
+        file.name: files.repair_curves(file) for file in sorted(path.glob(f"*{CURVES_SUFFIX}"))
+    }
+    for file in sorted(path.glob(f"*{SOUND_SUFFIX}")):
+        try:
+            files.repair_wave(file)
+        except ValueError as error:
+            problems.append(Problem(str(file), f"cannot be mended: {error}"))
+    document = read_take_document(path)
+    described = document.get("subjects", [])
+    for subject in described if isinstance(described, list) else []:
+        if isinstance(subject, dict):
+            subject["frames"] = lengths.get(str(subject.get("curves")), NO_CURVES)[0]
+    frames, first, last = next(iter(lengths.values()), NO_CURVES)
+    codes = {"startTimecode": first, "endTimecode": last} if frames else {}
+    write_take_document(path, document | codes | {"frames": frames, "isRecovered": True})
+    return problems

@@ -1,0 +1,389 @@
+"""The jobs of a render: its configuration, and the recordings and takes that its arguments
+name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import hashlib
+import json
+import os
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePath, PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cstalk_bridge.audio.file import AUDIO_SUFFIXES
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.face.emotion import NO_VOICE_WEIGHTS
+from cstalk_bridge.face.emotion_trajectory import SIDECAR_SUFFIXES, EmotionTrajectory, sidecar
+from cstalk_bridge.face.procedural.compose import AS_MADE, Levels
+from cstalk_bridge.models.emotions import MOUTH_GUARD
+from cstalk_bridge.models.loading import DEFAULT_PATH
+from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS
+from cstalk_bridge.system.files import is_folder, is_there, name_key
+from cstalk_bridge.takes.export.curves import ExportConfig
+from cstalk_bridge.takes.export.formats import FORMATS, Format, resolve_config
+from cstalk_bridge.takes.file import TAKE_SUFFIX
+from cstalk_bridge.takes.names import safe_name
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from cstalk_bridge.audio.levels import Channel
+    from cstalk_bridge.face.emotion import VoiceWeights
+    from cstalk_bridge.rig.rigmap import RigMap
+
+
+DEFAULT_FORMATS = ("take", "csv")
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Part `number` (from 1) of `count` equal parts of all jobs."""
+
+    number: int = 1
+    count: int = 1
+
+    def holds(self, place: PurePosixPath) -> bool:
+        """Whether a job belongs to it: the same one every time, whatever else there is."""
+        key = hashlib.sha256(str(place).encode("utf-8", "surrogateescape")).digest()
+        return int.from_bytes(key[:8], "big") % self.count == self.number - 1
+
+
+@dataclass(frozen=True, slots=True)
+class RenderConfig:
+    """Everything but the inputs and the folder.
+
+    `emotions` hold for a recording without a sidecar; `channel` is that of recordings; `levels`,
+    `seed` and `shares` are those of `takes.generate.Settings`. `overwrite` lets files be replaced
+    that no render has made; `is_forced` renders again what is finished.
+    """
+
+    formats: tuple[Format, ...] = tuple(FORMATS[name] for name in DEFAULT_FORMATS)
+    export: ExportConfig = field(default_factory=ExportConfig)
+    emotions: EmotionTrajectory = field(default_factory=EmotionTrajectory)
+    channel: Channel = None
+    lookahead_ms: float = DEFAULT_LOOKAHEAD_MS
+    mouth_guard: float = MOUTH_GUARD
+    levels: Levels = AS_MADE
+    seed: int | None = None
+    shares: VoiceWeights = NO_VOICE_WEIGHTS
+    device: str = "auto"
+    weights: Path | None = None
+    shard: Shard = field(default_factory=Shard)
+    overwrite: bool = False
+    is_forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFormat:
+    """One format as it will be written, and a hash of all that shapes its files but the input."""
+
+    form: Format
+    export: ExportConfig
+    fingerprint: str
+
+
+def create_output_formats(settings: RenderConfig, weights: str) -> tuple[OutputFormat, ...]:
+    """Return an outlet for each format; `weights` tells one network from another.
+
+    UserError for a rig map that is not for a format, and a head that is not there.
+    """
+    outlets = []
+    for form in settings.formats:
+        export = resolve_config(form, settings.export)
+        digest = hashlib.sha256()
+        for part in _fingerprint_parts(settings, form, export, weights):
+            digest.update(part)
+        outlets.append(OutputFormat(form, export, digest.hexdigest()[:16]))
+    return tuple(outlets)
+
+
+def output_formats_of(job: Job, outlets: Sequence[OutputFormat]) -> list[OutputFormat]:
+    """Return the outlets of one job: a take is not written as a take again."""
+    return [outlet for outlet in outlets if not (job.is_take and outlet.form.id == "take")]
+
+
+def _fingerprint_parts(
+    settings: RenderConfig, form: Format, export: ExportConfig, weights: str
+) -> Iterator[bytes]:
+    told = {
+        "format": form.id,
+        "weights": weights,
+        "emotions": [key.model_dump(mode="json") for key in settings.emotions.keys],
+        "channel": settings.channel,
+        "lookahead_ms": settings.lookahead_ms,
+        "mouth_guard": settings.mouth_guard,
+        "levels": asdict(settings.levels),
+        "seed": settings.seed,
+        "shares": asdict(settings.shares),
+    }
+    yield json.dumps(told, sort_keys=True).encode()
+    if export.rigmap is not None and form.rigmap is not None:
+        yield f"at {export.rate.name}".encode()
+        yield from _rigmap_parts(export.rigmap)
+        if form.has_head and export.head is not None:
+            yield hashlib.sha256(export.head.read_bytes()).digest()
+
+
+def _rigmap_parts(rigmap: RigMap) -> Iterator[bytes]:
+    """Yield what a map does, as bytes: its names and all of its arrays."""
+    yield json.dumps(rigmap.outputs).encode()
+    for holder in (rigmap, rigmap.responses, rigmap.smoothing):
+        for entry in dataclasses.fields(holder):
+            value = getattr(holder, entry.name)
+            if isinstance(value, np.ndarray):
+                yield f"{entry.name} {value.shape} ".encode() + value.tobytes()
+
+
+def weights_hash(settings: RenderConfig) -> str:
+    """Return a hash of the weights file. UserError where it cannot be read."""
+    path = settings.weights or DEFAULT_PATH
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        what = f"cannot be read: {error.strerror}"
+        raise UserError(Problem(str(path), what, "check --weights")) from None
+
+
+MANIFEST_PATTERN = "render*.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundInput:
+    """A recording or a take, and where it lies below the folder or pattern that named it."""
+
+    path: Path
+    below: PurePath
+
+    @property
+    def is_take(self) -> bool:
+        """Whether it is a take, which is only converted."""
+        return self.path.suffix.lower() == TAKE_SUFFIX
+
+
+MAX_NAMED: Final = 5
+"""Files left out which are named; all are counted."""
+
+
+_COMPANIONS: Final = (*SIDECAR_SUFFIXES, TAKE_SUFFIX)
+"""What may stand beside a recording and belongs to it, in place of its own ending."""
+
+
+@dataclass(slots=True)
+class Inputs:
+    """What was found, each file once, what could not be looked into, and what was left out.
+
+    `left_out` are the files of folders and patterns which are neither recording nor take, and
+    belong to none.
+    """
+
+    found: list[FoundInput] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    left_out: list[Path] = field(default_factory=list)
+
+    def add(self, files: Iterable[FoundInput]) -> None:
+        """Add what is not there yet."""
+        known = {(file.path, file.below) for file in self.found}
+        self.found += (file for file in files if (file.path, file.below) not in known)
+
+    @property
+    def notice(self) -> str:
+        """What was left out, in one line; empty where nothing was."""
+        if not self.left_out:
+            return ""
+        names = ", ".join(map(str, self.left_out[:MAX_NAMED]))
+        more = f" and {rest} more" if (rest := len(self.left_out) - MAX_NAMED) > 0 else ""
+        return f"left out, for they are neither recordings nor takes: {names}{more}"
+
+
+def find_inputs(words: Sequence[str], out: Path) -> Inputs:
+    """Return what the words name, sorted within each folder.
+
+    In folders, all recordings and takes are meant, but for hidden ones, for those below `out`, and
+    for a take beside its recording. Links to folders are not followed, so that the search ends.
+    """
+    inputs = Inputs()
+    for word in words:
+        path = Path(word)
+        if is_folder(path):
+            inputs.add(_in_folder(path, path, out, inputs))
+        elif is_there(path):
+            inputs.add([FoundInput(path, PurePath(path.name))])
+        elif glob.has_magic(word):
+            inputs.add(_matching(word, out, inputs))
+        else:
+            inputs.problems.append(Problem(word, "no such file or folder", "check the path"))
+    return inputs
+
+
+def _in_folder(folder: Path, base: Path, out: Path, inputs: Inputs) -> list[FoundInput]:
+    problems = inputs.problems
+
+    def unreadable(error: OSError) -> None:
+        problems.append(Problem(str(error.filename), f"cannot be looked into: {error.strerror}"))
+
+    count, found, kept_out = len(problems), [], out.resolve()
+    for place, folders, names in os.walk(folder, onerror=unreadable):
+        here = Path(place)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and (here / name).resolve() != kept_out
+        )
+        chosen = _chosen(names)
+        inputs.left_out += (here / name for name in _strangers(names, chosen))
+        found += [FoundInput(here / name, (here / name).relative_to(base)) for name in chosen]
+    if not found and len(problems) == count and folder == base:
+        endings = ", ".join((*AUDIO_SUFFIXES[:5], TAKE_SUFFIX))
+        problems.append(Problem(str(folder), f"no recording in it ({endings} ...)", "check it"))
+    return found
+
+
+def _matching(pattern: str, out: Path, inputs: Inputs) -> list[FoundInput]:
+    parts = PurePath(pattern).parts
+    fixed = next(place for place, part in enumerate(parts) if glob.has_magic(part))
+    base = Path(*parts[:fixed])
+    matches = sorted(map(Path, glob.iglob(pattern, recursive=True)))  # noqa: PTH207 - keeps `..`
+    found = []
+    for path in matches:
+        if path.is_dir():
+            found += _in_folder(path, base, out, inputs)
+    files = [path for path in matches if path.is_file() and not path.is_relative_to(out)]
+    chosen = set(_chosen([str(path) for path in files]))
+    inputs.left_out += map(Path, _strangers([str(path) for path in files], chosen))
+    found += [FoundInput(path, path.relative_to(base)) for path in files if str(path) in chosen]
+    if not found:
+        inputs.problems.append(
+            Problem(pattern, "no recording matches this pattern", "check the path")
+        )
+    return found
+
+
+def _chosen(names: list[str]) -> list[str]:
+    """Return the recordings among file names, and the takes without a recording beside them."""
+    shown = sorted(name for name in names if not PurePath(name).name.startswith("."))
+    sounds = [name for name in shown if PurePath(name).suffix.lower() in AUDIO_SUFFIXES]
+    stems = {str(PurePath(name).with_suffix("")) for name in sounds}
+    takes = [name for name in shown if PurePath(name).suffix.lower() == TAKE_SUFFIX]
+    return sounds + [name for name in takes if str(PurePath(name).with_suffix("")) not in stems]
+
+
+def _strangers(names: list[str], chosen: Collection[str]) -> list[str]:
+    """Return the files that are none of ours: no take beside its recording, no sidecar of one."""
+    stems = {str(PurePath(name).with_suffix("")) for name in chosen}
+    companions = {f"{stem}{suffix}" for stem in stems for suffix in _COMPANIONS}
+    return sorted(
+        name
+        for name in names
+        if name not in chosen
+        and name not in companions
+        and not PurePath(name).name.startswith(".")
+        and not PurePath(name).match(MANIFEST_PATTERN)
+    )
+
+
+MAX_SHARDS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One input: `place` is where its outputs go in the folder, without their endings.
+
+    `stamp` tells one state of input and sidecar from another: sizes and times of change.
+    """
+
+    source: Path
+    place: PurePosixPath
+    is_take: bool
+    sidecar: Path | None
+    size: int
+    stamp: str
+
+    @property
+    def slate(self) -> str:
+        """The name of the take, as the output is called."""
+        return self.place.name
+
+    def output(self, form: Format) -> PurePosixPath:
+        """Return where its output in a format goes."""
+        return self.place.with_name(form.name(self.slate))
+
+
+def parse_shard(text: str) -> Shard:
+    """Read `i/n`, as 2/8. UserError for anything else."""
+    number, _, count = text.partition("/")
+    if number.isascii() and count.isascii() and number.isdigit() and count.isdigit():
+        shard = Shard(int(number), int(count))
+        if 1 <= shard.number <= shard.count <= MAX_SHARDS:
+            return shard
+    what = f"{text!r} is no part of the work"
+    raise UserError(Problem("--shard", what, f"write i/n with 1 <= i <= n <= {MAX_SHARDS}"))
+
+
+def make_jobs(
+    found: Iterable[FoundInput], formats: Sequence[Format], shard: Shard
+) -> tuple[list[Job], list[Problem]]:
+    """Return the jobs of a shard, and the problems of inputs which can be none.
+
+    Inputs, of whatever shard, that would give one output are none of them a job.
+    """
+    places = [(file, _place(file)) for file in found]
+    owners: dict[str, list[Path]] = defaultdict(list)
+    for file, place in places:
+        for form in formats:
+            owners[_key(place, form)].append(file.path)
+    jobs: list[Job] = []
+    problems: list[Problem] = []
+    for file, place in places:
+        if not shard.holds(place):
+            continue
+        try:
+            _need_own_outputs(file, place, formats, owners)
+            jobs.append(_job(file, place))
+        except UserError as error:
+            problems += error.problems
+    return jobs, problems
+
+
+def _place(file: FoundInput) -> PurePosixPath:
+    return PurePosixPath(*map(safe_name, (*file.below.parts[:-1], file.below.stem)))
+
+
+def _key(place: PurePosixPath, form: Format) -> str:
+    """Return what is the same for outputs that are one file on some system."""
+    return name_key(str(place.with_name(form.name(place.name))))
+
+
+def _need_own_outputs(
+    file: FoundInput,
+    place: PurePosixPath,
+    formats: Sequence[Format],
+    owners: Mapping[str, list[Path]],
+) -> None:
+    for form in formats:
+        others = owners[_key(place, form)]
+        other = next((path for path in others if not _is_same(path, file.path)), None)
+        if other is not None:
+            name = form.name(place.name)
+            what = f"would become {name}, and so would {other}: neither is rendered"
+            raise UserError(Problem(str(file.path), what, "rename one, or render them apart"))
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one == other or one.resolve() == other.resolve()
+
+
+def _job(file: FoundInput, place: PurePosixPath) -> Job:
+    try:
+        beside = None if file.is_take else sidecar(file.path)
+        states = [path.stat() for path in (file.path, beside) if path is not None]
+    except OSError as error:
+        raise UserError(Problem(str(file.path), f"cannot be read: {error.strerror}")) from None
+    stamp = " ".join(f"{state.st_size}:{state.st_mtime_ns}" for state in states)
+    return Job(file.path, place, file.is_take, beside, states[0].st_size, stamp)

@@ -1,0 +1,1 @@
+"""Time: frame rates, timecode, the tick schedule, and the time of day from outside."""

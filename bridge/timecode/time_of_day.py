@@ -1,0 +1,181 @@
+"""The time of day that ticks are stamped with: the system clock's, or linear timecode's.
+
+Each source feeds a chase from a thread of its own; it may stall or vanish, the ticks never wait
+for it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from cstalk_bridge.audio.inputs import open_source
+from cstalk_bridge.audio.source import SourceState
+from cstalk_bridge.audio.stream import StreamClock
+from cstalk_bridge.timecode.chase import Chase, ClockReading
+from cstalk_bridge.timecode.ltc import RATE_FRAMES, LtcDecoder, LtcFrame, rate_of
+from cstalk_bridge.timecode.smpte import Timecode, day_length_s
+from cstalk_bridge.timecode.system_clock import SystemSource
+from cstalk_bridge.timecode.tick import host_now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cstalk_bridge.audio.config import AudioConfig
+    from cstalk_bridge.audio.source import Block
+    from cstalk_bridge.timecode.chase import SyncStatus
+    from cstalk_bridge.timecode.config import TimecodeConfig
+    from cstalk_bridge.timecode.smpte import FrameRate
+    from cstalk_bridge.timecode.tick import Tick
+
+
+GAP_FRAMES = 0.5
+"""Distance between two frames from which on they are not one after another."""
+
+SPEED_TOLERANCE = 0.02
+"""How far from its proper speed a frame may have been played to be the time of day."""
+
+
+class LtcReader:
+    """One unbroken stream of blocks at `rate_hz`.
+
+    A reading is of the host time at which the sound arrived; `offset_s` is added to its time of
+    day, as the time that the sound took until then.
+    """
+
+    def __init__(self, rate_hz: int, offset_s: float = 0.0) -> None:
+        self.rate: FrameRate | None = None
+        """The rate of the timecode, None until a second of it was heard at its proper speed."""
+        self.label = ""
+        """What was read last, whatever its speed; "" before anything."""
+        self._offset_s = offset_s
+        self._decoder = LtcDecoder(rate_hz)
+        self._clock = StreamClock()
+        self._heard = 0
+        self._run: deque[LtcFrame] = deque(maxlen=RATE_FRAMES)
+
+    def push(self, block: Block) -> list[ClockReading]:
+        """Take the next block and return what the frames said that ended in it."""
+        self._heard += len(block.samples)
+        self._clock.observe(block.arrived_s, self._heard / self._decoder.rate_hz)
+        readings = (self._reading(frame) for frame in self._decoder.push(block.samples))
+        return [reading for reading in readings if reading is not None]
+
+    def _reading(self, frame: LtcFrame) -> ClockReading | None:
+        self.label = frame.label
+        if self._run:
+            last = self._run[-1]
+            if abs(frame.place - last.place - last.length) > GAP_FRAMES * last.length:
+                self._run.clear()
+        self._run.append(frame)
+        self.rate = rate_of(self._run, self._decoder.rate_hz) or self.rate
+        if self.rate is None or frame.is_reverse:
+            return None
+        speed = self._decoder.rate_hz / self.rate.hz / frame.length
+        if abs(speed - 1.0) > SPEED_TOLERANCE:
+            return None
+        try:
+            timecode = Timecode.from_label(self.rate, frame.label)
+        except ValueError:
+            # A label of another rate than was heard so far.
+            return None
+        host_s = self._clock.host_time(frame.place / self._decoder.rate_hz)
+        day_s = float(timecode.seconds) + self._offset_s
+        return ClockReading(host_s, day_s, float(day_length_s(self.rate)))
+
+
+IDLE_S: Final = 0.2
+"""Longest sleep, so that a lost device is asked for and an end is seen."""
+
+
+class LtcSource:
+    """Listens to linear timecode for a chase until it is closed.
+
+    `spec` says where: any input and one of its channels; `offset_s` is how long the sound takes to
+    get here. UserError where it cannot be opened.
+    """
+
+    def __init__(
+        self,
+        spec: AudioConfig,
+        chase: Chase,
+        *,
+        offset_s: float = 0.0,
+        now: Callable[[], float] = host_now,
+    ) -> None:
+        self._chase = chase
+        self._offset_s = offset_s
+        self._now = now
+        self._wake = threading.Event()
+        self._is_closing = False
+        self._source, self.notice = open_source(spec, now=now, wake=self._wake, is_voice=False)
+        self._reader = LtcReader(self._source.rate_hz, offset_s)
+        self._thread = threading.Thread(target=self._run, name="timecode", daemon=True)
+        self._thread.start()
+
+    @property
+    def text(self) -> str:
+        """What it is and what it says, in words for the user: `LTC 29.97df 10:20:30;15`."""
+        reader = self._reader
+        return " ".join(filter(None, ("LTC", str(reader.rate or ""), reader.label)))
+
+    def close(self) -> None:
+        """Stop listening; harmless when done twice."""
+        self._is_closing = True
+        self._wake.set()
+        self._thread.join()
+        self._source.close()
+
+    def _run(self) -> None:
+        self._source.start()
+        state = SourceState.RUNNING
+        while not self._is_closing:
+            due_s = self._source.next_due_s
+            pause_s = IDLE_S if due_s is None else min(max(0.0, due_s - self._now()), IDLE_S)
+            self._wake.wait(pause_s)
+            self._wake.clear()
+            blocks = self._source.poll(self._now())
+            before, state = state, self._source.state
+            if before is SourceState.LOST and state is SourceState.RUNNING:
+                self._reader = LtcReader(self._source.rate_hz, self._offset_s)
+            for block in blocks:
+                for reading in self._reader.push(block):
+                    self._chase.read(reading)
+            if state is SourceState.LOST:
+                self._source.reopen()
+
+
+class TimeOfDay:
+    """A source and the chase that it feeds, until it is closed."""
+
+    def __init__(self, chase: Chase, source: SystemSource | LtcSource) -> None:
+        self.chase = chase
+        self._source = source
+
+    @property
+    def text(self) -> str:
+        """What the time comes from, and what that says, in words for the user."""
+        return self._source.text
+
+    def stamp(self, tick: Tick) -> Tick:
+        """Return the tick with the frame number that counts; never waits."""
+        return self.chase.stamp(tick)
+
+    def status(self, host_s: float) -> SyncStatus:
+        """Tell how the time of the ticks stands beside the source's."""
+        return self.chase.status(host_s)
+
+    def close(self) -> None:
+        """Leave the source; harmless when done twice."""
+        self._source.close()
+
+
+def open_time_of_day(
+    spec: TimecodeConfig, rate: FrameRate, *, now: Callable[[], float] = host_now
+) -> TimeOfDay:
+    """Open the source of a spec for ticks at a rate. UserError where it cannot be opened."""
+    chase = Chase(rate, spec.mode)
+    if spec.source == "system" or spec.audio is None:
+        return TimeOfDay(chase, SystemSource(chase))
+    return TimeOfDay(chase, LtcSource(spec.audio, chase, offset_s=1e-3 * spec.offset_ms, now=now))

@@ -1,1 +1,0 @@
-"""One module for each of README's pictures."""

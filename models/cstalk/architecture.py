@@ -1,0 +1,158 @@
+"""Sizes of the CSTalk generator, and what a weights file says of a network. Free of torch.
+
+Every form of the generator (torch, ONNX) is built from these sizes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS
+from cstalk_bridge.models.cstalk.features import FEATURES, HISTORY_SAMPLES
+from cstalk_bridge.models.timing import HOP_SAMPLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+KERNEL = 3
+"""Taps of every convolution over time."""
+NORM_FLOOR = 1e-5
+"""Added to the power of a hop before its norm divides by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """The sizes that a weights file must name to be rebuilt.
+
+    `emotions` is the length of a condition vector: the emotion weights and, in networks that know
+    one, the mouth guard.
+    """
+
+    width: int = 192
+    encoder_dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2)
+    decoder_dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2)
+    condition_width: int = 64
+    phones: int = 33
+    emotions: int = 8
+    delays: int = 13
+    channels: int = 81
+
+    @property
+    def window_hops(self) -> int:
+        """Hops that an output hears: the receptive field of all layers together."""
+        return 1 + (KERNEL - 1) + self.past_hops
+
+    @property
+    def window_samples(self) -> int:
+        """Samples that an output hears."""
+        return self.window_hops * HOP_SAMPLES + HISTORY_SAMPLES
+
+    @property
+    def past_hops(self) -> int:
+        """Hops that the blocks keep of their inputs, all together, for the next call."""
+        return (KERNEL - 1) * sum(self.encoder_dilations + self.decoder_dilations)
+
+    def tensor_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of every tensor of the network, by its name in a weights file."""
+        half = self.condition_width // 2
+        shapes: dict[str, tuple[int, ...]] = {
+            "stem.conv.weight": (self.width, FEATURES, KERNEL),
+            "stem.conv.bias": (self.width,),
+            "phone_head.weight": (self.phones, self.width, 1),
+            "phone_head.bias": (self.phones,),
+            "emotion.weight": (half, self.emotions),
+            "delay.weight": (self.delays, half),
+            "condition.weight": (self.condition_width, self.condition_width),
+            "condition.bias": (self.condition_width,),
+            "films.weight": (
+                2 * self.width * len(self.decoder_dilations),
+                self.condition_width,
+            ),
+            "films.bias": (2 * self.width * len(self.decoder_dilations),),
+            "head.weight": (self.channels, self.width, 1),
+            "head.bias": (self.channels,),
+        }
+        stacks = {"encoder": self.encoder_dilations, "decoder": self.decoder_dilations}
+        for stack, dilations in stacks.items():
+            for number in range(len(dilations)):
+                block = f"{stack}.{number}"
+                shapes[f"{block}.gain"] = (self.width, 1)
+                shapes[f"{block}.conv.conv.weight"] = (self.width, self.width, KERNEL)
+                shapes[f"{block}.conv.conv.bias"] = (self.width,)
+                shapes[f"{block}.mix.weight"] = (self.width, self.width, 1)
+                shapes[f"{block}.mix.bias"] = (self.width,)
+        return shapes
+
+
+class NetworkSizes(Protocol):
+    """The sizes that a weights file must name to rebuild a network."""
+
+    @property
+    def phones(self) -> int:
+        """Phones that the encoder tells apart."""
+
+    @property
+    def emotions(self) -> int:
+        """Length of an emotion vector."""
+
+    @property
+    def delays(self) -> int:
+        """Look-aheads that can be asked for: 0 to `delays` - 1 hops."""
+
+    @property
+    def channels(self) -> int:
+        """Length of a face."""
+
+    @property
+    def window_hops(self) -> int:
+        """Hops of sound that an output needs: the hop it follows, and those before it."""
+
+
+if TYPE_CHECKING:
+    Tensors = Mapping[str, NDArray[np.float32]]
+
+
+STREAMING = ("cstalk", "cstalk-uncorrelated")
+"""The networks in `cstalk_bridge.models.baselines.NETWORKS` that can stream; all have an
+`Architecture`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a weights file says of itself.
+
+    `channels` are board names in output order, `emotions` in the order of the emotion vector;
+    `card` holds data, licence, minutes, settings and training hash, for people; `network` is a
+    name in `cstalk_bridge.models.baselines.NETWORKS`, `architecture` its sizes.
+    """
+
+    architecture: NetworkSizes
+    channels: tuple[str, ...]
+    emotions: tuple[str, ...]
+    sample_rate_hz: int
+    rate_hz: int
+    card: Mapping[str, Any]
+    network: str = "cstalk"
+
+    @property
+    def streams(self) -> bool:
+        """Whether it can be run hop by hop."""
+        return self.network in STREAMING
+
+    @property
+    def streaming_architecture(self) -> Architecture:
+        """The sizes of a network that streams; TypeError for another."""
+        if not isinstance(self.architecture, Architecture):
+            raise TypeError(f"a {self.network} network has no such sizes")
+        return self.architecture
+
+    @property
+    def limits(self) -> tuple[list[float], list[float]]:
+        """The least and greatest value of each channel."""
+        channels = [CHANNELS[CHANNEL_INDEX[name]] for name in self.channels]
+        return [c.minimum for c in channels], [c.maximum for c in channels]

@@ -1,0 +1,233 @@
+"""The CSTalk generator as a network that can stream, and the base of all networks of faces.
+
+    sound -> log-mel -> causal encoder (phones) -> causal TCN decoder (emotion, delay) -> channels
+
+Every layer sees only the past, and only `Generator.window_hops` of it. At hop t the network emits
+the face of hop t - d, where the delay d (the look-ahead) is an input like the emotion: one set of
+weights serves every look-ahead. The layers do not pad: whoever calls gives the past, as samples
+(offline, sliding window) or as the caches that an earlier call returned (streaming). All three
+compute the same sums.
+
+After CSTalk (arXiv 2404.18604): a TCN decoder with the emotion fused into every layer, whose
+receptive field sets how far a frame reaches back. The causal encoder stands in for its wav2vec
+2.0.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cstalk_bridge.models.cstalk.architecture import KERNEL, NORM_FLOOR, Architecture, NetworkSizes
+from cstalk_bridge.models.cstalk.features import (
+    FEATURES,
+    FFT_SAMPLES,
+    FLOOR,
+    FRAME_SAMPLES,
+    HISTORY_SAMPLES,
+    LOUDEST,
+    MEAN,
+    SPREAD,
+    STEP_SAMPLES,
+    mel_filters,
+    window,
+)
+from cstalk_bridge.models.timing import HOP_SAMPLES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class FaceNetwork(nn.Module):
+    """Sound, emotion and delay to rows of face channels."""
+
+    is_windowed: ClassVar[bool] = True
+    """Whether an output depends on nothing but its window: then sound may come in pieces."""
+    architecture: NetworkSizes
+    minimum: Tensor
+    maximum: Tensor
+
+    def __init__(
+        self, architecture: NetworkSizes, minimum: Sequence[float], maximum: Sequence[float]
+    ) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.register_buffer("minimum", torch.tensor(minimum)[:, None], persistent=False)
+        self.register_buffer("maximum", torch.tensor(maximum)[:, None], persistent=False)
+
+    @abstractmethod
+    def forward(
+        self, samples: Tensor, emotion: Tensor, delay_hops: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return channels `[batch, channels, n]` and phone logits `[batch, phones, m]`, m >= n.
+
+        `samples` is `[batch, HISTORY_SAMPLES + hops * HOP_SAMPLES]`, `emotion` weights
+        `[batch, emotions]` or, hop by hop, `[batch, emotions, hops]`, `delay_hops` integers
+        `[batch]`; n = hops - window_hops + 1. What follows hop t is the face of the time at which
+        that hop ends, less the delay. The channels are not yet clamped. A network that tells no
+        phones returns None for them.
+        """
+
+    def clamp(self, channels: Tensor) -> Tensor:
+        """Return `channels` `[batch, channels, time]` within the board's ranges."""
+        return torch.clamp(channels, self.minimum, self.maximum)
+
+
+class LogMel(nn.Module):
+    """Mono 16 kHz sound to log-mel features, without padding.
+
+    `[batch, HISTORY_SAMPLES + n * HOP_SAMPLES]` samples in -1..1 become `[batch, FEATURES, n]`:
+    column k hears nothing after sample `HISTORY_SAMPLES + (k + 1) * HOP_SAMPLES`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("window", torch.tensor(window()), persistent=False)
+        filters = torch.tensor(mel_filters()).T.contiguous()
+        self.register_buffer("filters", filters, persistent=False)
+        self.window: Tensor
+        self.filters: Tensor
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Return the features of `samples`, in fp32 also where all else computes in less."""
+        bounded = samples.clamp(-LOUDEST, LOUDEST)
+        frames = bounded.unfold(-1, FRAME_SAMPLES, STEP_SAMPLES) * self.window
+        spectrum = torch.fft.rfft(frames, FFT_SAMPLES)
+        power = spectrum.real.square() + spectrum.imag.square()
+        with torch.autocast(samples.device.type, enabled=False):
+            mel = ((power @ self.filters).add(FLOOR).log() - MEAN) / SPREAD
+        pairs = mel.unflatten(1, (-1, HOP_SAMPLES // STEP_SAMPLES)).flatten(2)
+        features: Tensor = pairs.transpose(1, 2)
+        return features
+
+
+Caches = list[Tensor]
+
+
+class CausalConv(nn.Module):
+    """A dilated convolution over the past, without padding."""
+
+    def __init__(self, inputs: int, outputs: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(inputs, outputs, KERNEL, dilation=dilation)
+        self.reach = (KERNEL - 1) * dilation
+
+    def forward(self, x: Tensor, caches: Caches | None = None) -> Tensor:
+        """Return the outputs for `x` `[batch, inputs, time]`.
+
+        With `caches`, its first entry (the last `reach` inputs of the call before) precedes `x`
+        and comes back, renewed, at the end of the list: a network that runs all its layers in
+        order leaves the list in order.
+        """
+        if caches is not None:
+            x = torch.cat((caches.pop(0), x), -1)
+            caches.append(x[..., -self.reach :])
+        if x.shape[-1] == self.reach + 1:
+            # For one output a product is far faster on a CPU than a dilated convolution.
+            taps = x[..., :: self.conv.dilation[0]].flatten(1)
+            return functional.linear(taps, self.conv.weight.flatten(1), self.conv.bias)[..., None]
+        y: Tensor = self.conv(x)
+        return y
+
+
+class Block(nn.Module):
+    """A residual block: norm, causal convolution, its modulation (FiLM), a mix across channels.
+
+    The norm looks across the channels of one hop only, so it costs no causality.
+    """
+
+    def __init__(self, width: int, dilation: int) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(width, 1))
+        self.conv = CausalConv(width, width, dilation)
+        self.mix = nn.Conv1d(width, width, 1)
+
+    def forward(
+        self, x: Tensor, caches: Caches | None = None, film: Tensor | None = None
+    ) -> Tensor:
+        """Return `[batch, width, time]`.
+
+        `film` is scale then shift, `[batch, 2 * width, 1]` or one for each of the last inputs.
+        """
+        y: Tensor = self.conv(self.normed(x), caches)
+        if film is not None:
+            stretch, shift = film[..., -y.shape[-1] :].chunk(2, 1)
+            y = torch.addcmul(y + shift, y, stretch)
+        mixed: Tensor = self.mix(functional.gelu(y))
+        return x[..., -y.shape[-1] :] + mixed
+
+    def normed(self, x: Tensor) -> Tensor:
+        """Return `x` with every hop at unit power."""
+        scaled: Tensor = x * torch.rsqrt(x.square().mean(1, keepdim=True) + NORM_FLOOR) * self.gain
+        return scaled
+
+
+class CSTalkNetwork(FaceNetwork):
+    """Sound, emotion and delay to rows of face channels."""
+
+    architecture: Architecture
+
+    def __init__(
+        self, architecture: Architecture, minimum: Sequence[float], maximum: Sequence[float]
+    ) -> None:
+        super().__init__(architecture, minimum, maximum)
+        a = architecture
+        self.log_mel = LogMel()
+        self.stem = CausalConv(FEATURES, a.width)
+        self.encoder = nn.ModuleList(Block(a.width, dilation) for dilation in a.encoder_dilations)
+        self.phone_head = nn.Conv1d(a.width, a.phones, 1)
+        self.emotion = nn.Linear(a.emotions, a.condition_width // 2, bias=False)
+        self.delay = nn.Embedding(a.delays, a.condition_width // 2)
+        self.condition = nn.Linear(a.condition_width, a.condition_width)
+        self.films = nn.Linear(a.condition_width, 2 * a.width * len(a.decoder_dilations))
+        self.decoder = nn.ModuleList(Block(a.width, dilation) for dilation in a.decoder_dilations)
+        self.head = nn.Conv1d(a.width, a.channels, 1)
+
+    def forward(
+        self, samples: Tensor, emotion: Tensor, delay_hops: Tensor, caches: Caches | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return channels `[batch, channels, n]` and phone logits `[batch, phones, m]`.
+
+        `samples` is `[batch, HISTORY_SAMPLES + hops * HOP_SAMPLES]`, `emotion` weights
+        `[batch, emotions]` or, hop by hop, `[batch, emotions, hops]`, `delay_hops` integers
+        `[batch]`. Without caches
+        n = hops - window_hops + 1; with caches (from `silent_caches`, changed in place) n = hops.
+        The channels are not yet clamped.
+        The phone logits answer for hop t - `PHONE_DELAY_HOPS`, whatever the delay is.
+        """
+        x = self.stem(self.log_mel(samples), caches)
+        for block in self.encoder:
+            x = block(x, caches)
+        phones = self.phone_head(x)
+        for block, film in zip(self.decoder, self._films(emotion, delay_hops), strict=True):
+            x = block(x, caches, film)
+        return self.head(functional.gelu(x)), phones
+
+    def silent_caches(self, emotion: Tensor, delay_hops: Tensor) -> Caches:
+        """Return the caches that endless digital silence leaves behind, for `forward`'s inputs."""
+        hop = self.stem.conv.weight.new_zeros(len(emotion), HISTORY_SAMPLES + HOP_SAMPLES)
+        x: Tensor = self.log_mel(hop)
+        caches = [x.repeat(1, 1, self.stem.reach)]
+        x = self.stem(x.repeat(1, 1, 1 + self.stem.reach))
+        films = (*[None] * len(self.encoder), *self._films(emotion, delay_hops))
+        for block, film in zip((*self.encoder, *self.decoder), films, strict=True):
+            caches.append(block.normed(x).repeat(1, 1, block.conv.reach))
+            x = block(x.repeat(1, 1, 1 + block.conv.reach), None, film)
+        return caches
+
+    def _films(self, emotion: Tensor, delay_hops: Tensor) -> tuple[Tensor, ...]:
+        """Return the film of each decoder block, `[batch, 2 * width, 1 or hops]`."""
+        weights = emotion.unsqueeze(-1) if emotion.dim() == 2 else emotion
+        felt = self.emotion(weights.transpose(1, 2))
+        delay = self.delay(delay_hops).unsqueeze(1).expand(-1, felt.shape[1], -1)
+        films = self.films(functional.gelu(self.condition(torch.cat((felt, delay), -1))))
+        per_block: tuple[Tensor, ...] = films.transpose(1, 2).chunk(len(self.decoder), 1)
+        return per_block
+
+
+PHONE_DELAY_HOPS = 3
+"""The encoder is asked for the phone of 60 ms ago: few phones can be told while they begin."""

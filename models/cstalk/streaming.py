@@ -1,0 +1,243 @@
+"""How a generator runs: engines, streams hop by hop, and passes over recordings. Free of torch.
+
+Several voices run in one batch. `CachedStream` keeps what each layer still needs of the past;
+`cstalk_bridge.models.cstalk.torch_engine.WindowStream` keeps the sound and runs the whole window
+each time (one graph launch on a GPU). Both equal the offline pass within 1e-4 while emotion and
+look-ahead stay as they are; after a change the window answers at once with the new ones, the caches
+within one window.
+
+A pass takes many hops of a recording at once; the network's past goes from one pass to the next.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+import numpy as np
+
+from cstalk_bridge.models.emotions import MOUTH_GUARD, conditions
+from cstalk_bridge.models.timing import HOP_MS, HOP_SAMPLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from cstalk_bridge.models.cstalk.architecture import NetworkSizes
+
+
+if TYPE_CHECKING:
+    Floats = NDArray[np.float32]
+
+
+if TYPE_CHECKING:
+    Delays = NDArray[np.int64]
+
+Past = TypeVar("Past")
+"""What a network keeps of the hops before; its own affair."""
+
+
+class CachedNetwork(Protocol, Generic[Past]):
+    """A generator network that advances by any number of hops and hands out its past."""
+
+    conditions: int
+    """Length of a condition vector: the emotion weights and, where it knows one, the guard."""
+
+    def silent_past(self, conditions: Floats, delay_hops: Delays) -> Past:
+        """Return what endless digital silence leaves behind.
+
+        `conditions` is float32 [voices, conditions], `delay_hops` [voices].
+        """
+
+    def advance(
+        self, samples: Floats, conditions: Floats, delay_hops: Delays, past: Past
+    ) -> tuple[Floats, Past]:
+        """Return the face after each hop, float32 [voices, hops, channels], and the new past.
+
+        `samples` is float32 [voices, hops * HOP_SAMPLES], finite; `conditions` [voices, hops,
+        conditions]. What follows a hop is the face of the time at which it ends, less the delay;
+        each value is within its channel's range.
+        """
+
+    def chosen(self, past: Past, voices: Sequence[int]) -> Past:
+        """Return the past of some voices."""
+
+    def put(self, past: Past, voices: Sequence[int], new: Past) -> None:
+        """Write the past of some voices into that of all."""
+
+
+class Engine(ABC):
+    """A generator's network on a device."""
+
+    device: str
+    """`cpu` or `cuda`."""
+    name: str
+    """The library and its version."""
+    notice: str = ""
+    """What the user has to know of it, as a sentence; empty as a rule."""
+    architecture: NetworkSizes
+    pass_rows: int
+    """Rows of one pass, of all recordings of a batch together: what it works on stays in a
+    processor's cache, or fills a GPU."""
+
+    @abstractmethod
+    def passes(self, conditions: Floats, delay_hops: int) -> Passes[Any]:
+        """Return what takes recordings piece by piece; `conditions` as in `faces`.
+
+        WeightsError for a network that cannot stream.
+        """
+
+    @abstractmethod
+    def stream(self, voices: int) -> Stream:
+        """Return a stream of so many voices; WeightsError for a network that cannot."""
+
+    def faces(self, sound: Floats, conditions: Floats, delay_hops: int) -> Floats:
+        """Return the faces of recordings of equal length, float32 [batch, rows, channels].
+
+        `sound` is [batch, rows * HOP_SAMPLES] at 16 kHz, `conditions` [batch, rows, conditions];
+        before and after a recording there is silence.
+        """
+        passes = self.passes(conditions, delay_hops)
+        return np.concatenate([*passes.hear(sound), *passes.finish()], axis=1)
+
+
+class Stream(ABC):
+    """Several voices, each with its own past, of a size that does not grow.
+
+    `conditions` is the length of the network's condition vector.
+    """
+
+    def __init__(self, conditions: int) -> None:
+        self._conditions = conditions
+
+    def step(
+        self,
+        samples: NDArray[np.float32],
+        emotion: NDArray[np.float32],
+        lookahead_ms: NDArray[np.float32],
+        voices: Sequence[int],
+        mouth_guard: ArrayLike = MOUTH_GUARD,
+    ) -> NDArray[np.float32]:
+        """Take the next hops of some voices and return their faces, float32 [voices, n, channels].
+
+        `samples` is [voices, hops * 320] at 16 kHz, one hop or more, of which what is not finite
+        counts as silence, `emotion` weights [voices, emotions], `lookahead_ms` [voices] in 0..240,
+        rounded to whole hops, `mouth_guard` one for all or [voices], 0..1 (ValueError as
+        `cstalk_bridge.models.emotions` says). The n rows are those after the last n hops; after a
+        voice was taken up to stream time T, its row is its face of T - look-ahead. A `CachedStream`
+        makes one for each hop, a window the newest alone.
+        """
+        # One NaN would stay in the past for ever.
+        is_finite = np.isfinite(samples)
+        finite = samples if is_finite.all() else np.where(is_finite, samples, np.float32(0.0))
+        delays = np.rint(np.asarray(lookahead_ms) / HOP_MS).astype(np.int64)
+        told = conditions(emotion, mouth_guard, self._conditions)
+        return self._advance(finite, told, delays, list(voices))
+
+    @abstractmethod
+    def reset(self, voices: Sequence[int]) -> None:
+        """Forget the past of some voices: they have been silent for ever."""
+
+    @abstractmethod
+    def _advance(
+        self, samples: Floats, conditions: Floats, delay_hops: Delays, voices: list[int]
+    ) -> Floats:
+        """Return the faces of `voices` after their next hops; arguments as in `CachedNetwork`."""
+
+
+class CachedStream(Stream, Generic[Past]):
+    """A stream that keeps each layer's past."""
+
+    def __init__(self, network: CachedNetwork[Past], voices: int) -> None:
+        super().__init__(network.conditions)
+        self._network = network
+        self._all = list(range(voices))
+        self._is_fresh = [True] * voices
+        nothing = np.zeros((voices, network.conditions), dtype=np.float32)
+        self._past = network.silent_past(nothing, np.zeros(voices, dtype=np.int64))
+
+    def reset(self, voices: Sequence[int]) -> None:
+        """Forget the past of some voices."""
+        for voice in voices:
+            self._is_fresh[voice] = True
+
+    def _advance(
+        self, samples: Floats, conditions: Floats, delay_hops: Delays, voices: list[int]
+    ) -> Floats:
+        self._start_fresh(conditions, delay_hops, voices)
+        hops = samples.shape[1] // HOP_SAMPLES
+        told = np.repeat(conditions[:, None], hops, axis=1)
+        if voices == self._all:
+            faces, self._past = self._network.advance(samples, told, delay_hops, self._past)
+            return faces
+        past = self._network.chosen(self._past, voices)
+        faces, past = self._network.advance(samples, told, delay_hops, past)
+        self._network.put(self._past, voices, past)
+        return faces
+
+    def _start_fresh(self, conditions: Floats, delay_hops: Delays, voices: list[int]) -> None:
+        """Give voices that begin now the past that silence under their own emotion leaves."""
+        places = [place for place, voice in enumerate(voices) if self._is_fresh[voice]]
+        if not places:
+            return
+        fresh = [voices[place] for place in places]
+        silent = self._network.silent_past(conditions[places], delay_hops[places])
+        self._network.put(self._past, fresh, silent)
+        for voice in fresh:
+            self._is_fresh[voice] = False
+
+
+class Passes(Generic[Past]):
+    """Several recordings of equal length, taken from their start on.
+
+    `conditions` is float32 [batch, rows, conditions], those of the network for each row to come;
+    before its first sample each recording was silent for ever. A pass makes `pass_rows` rows at
+    most, of all recordings together, so that memory does not grow with them.
+    """
+
+    def __init__(
+        self,
+        network: CachedNetwork[Past],
+        conditions: Floats,
+        delay_hops: int,
+        pass_rows: int,
+    ) -> None:
+        self._network = network
+        self._conditions = conditions
+        self._delays = np.full(len(conditions), delay_hops, dtype=np.int64)
+        self._rows = conditions.shape[1]
+        self._row = -delay_hops
+        self._most = max(1, pass_rows // len(conditions))
+        # Output k answers for row k + 1 - delay: one hop of silence before makes row 0 the first.
+        self._waiting = np.zeros((len(conditions), HOP_SAMPLES), dtype=np.float32)
+        self._past = network.silent_past(conditions[:, 0], self._delays)
+
+    def hear(self, sound: Floats) -> Iterator[Floats]:
+        """Take more sound, float32 [batch, samples], and yield the rows that can be made by it.
+
+        Each is float32 [batch, n, channels]; all of them follow one another without a gap.
+        """
+        self._waiting = np.concatenate((self._waiting, sound), axis=1)
+        while (hops := self._waiting.shape[1] // HOP_SAMPLES) > 0:
+            now = min(hops, self._most, self._rows - self._row)
+            if now <= 0:
+                return
+            samples, self._waiting = np.split(self._waiting, [now * HOP_SAMPLES], axis=1)
+            rows, self._past = self._network.advance(
+                samples, self._next_conditions(now), self._delays, self._past
+            )
+            early = max(0, -self._row)
+            self._row += now
+            if early < now:
+                yield rows[:, early:]
+
+    def finish(self) -> Iterator[Floats]:
+        """Take silence until the last row can be made; yield as `hear`."""
+        missing = (self._rows - self._row) * HOP_SAMPLES - self._waiting.shape[1]
+        if missing >= 0:
+            yield from self.hear(np.zeros((len(self._waiting), missing), dtype=np.float32))
+
+    def _next_conditions(self, hops: int) -> Floats:
+        places = np.clip(np.arange(self._row, self._row + hops), 0, self._rows - 1)
+        return np.ascontiguousarray(self._conditions[:, places])

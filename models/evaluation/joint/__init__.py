@@ -1,1 +1,0 @@
-"""One judge that looks at expression, gaze and head together."""

@@ -1,1 +1,0 @@
-"""The measures: pure functions of arrays `[time, channels]`, without files, clocks or torch."""

@@ -1,0 +1,383 @@
+"""Faces that are known: GRID and FACEGOOD curve by curve, people in millimetres, action units,
+and the training's targets.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from cstalk_bridge.models.board import (
+    MOUTH,
+    UPPER,
+    jaw,
+    mouth_close,
+    opening,
+    pucker,
+    region_correlation,
+    region_distance,
+    together,
+)
+from cstalk_bridge.models.emotions import CONDITIONS, EMOTIONS, MOUTH_GUARD
+from cstalk_bridge.models.evaluation.measures import (
+    WITHIN,
+    Measurement,
+    agreement_with,
+    mean,
+    median,
+)
+from cstalk_bridge.models.evaluation.multimodal import required_head
+from cstalk_bridge.models.evaluation.predictors import predict_face
+from cstalk_bridge.models.evaluation.recordings import (
+    Recording,
+    archive_of,
+    evenly_spread,
+    facegood,
+    grid,
+    ravdess_captured,
+    reading,
+    strangers,
+)
+from cstalk_bridge.models.metrics.closures import CLOSERS, NO_CLOSURES, OPEN_VOWELS, closures
+from cstalk_bridge.models.metrics.curves import (
+    FEWEST_PEOPLE,
+    dynamics_deviation,
+    extent,
+    jerk,
+    lagged,
+    mean_distance,
+    pearson,
+    ratios,
+    squared_error,
+    summary,
+)
+from cstalk_bridge.models.phones import PHONES
+from cstalk_bridge.models.timing import HOP_S, ROW_RATE_HZ
+from cstalk_bridge.models.training.batches import ALIGNED
+from cstalk_bridge.models.training.captured_faces import OBSERVED_CHANNELS, ActionUnits, emotion_of
+from cstalk_bridge.models.training.corpus import Corpus
+from cstalk_bridge.models.training.rules import SPOKEN, envelopes_of, face_targets
+from cstalk_bridge.models.training.sources import held_out
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from cstalk_bridge.models.evaluation.multimodal import MeasuredHead
+    from cstalk_bridge.models.evaluation.predictors import Predictor
+    from cstalk_bridge.models.evaluation.recordings import Folders
+
+
+if TYPE_CHECKING:
+    Floats = NDArray[np.float32]
+
+
+if TYPE_CHECKING:
+    Pair = tuple[Floats, Floats, str, str]
+"""Made face, true face, emotion, actor."""
+
+
+UNSEEN = "unseen_"
+"""What goes before the names of distances to actors whose faces nothing learned from."""
+OBSERVED = np.flatnonzero(OBSERVED_CHANNELS)
+UNITS_MOUTH, UNITS_UPPER = (np.intersect1d(OBSERVED, group) for group in (MOUTH, UPPER))
+"""Positions of channels that action units tell about."""
+
+
+class Ravdess:
+    """Lip-sync by emotion; distances and region correlation to the faces their units make."""
+
+    title = "actors 01-04: acted emotions, OpenFace action units"
+    source = "ravdess"
+    is_timed = True
+
+    def __init__(self, folders: Folders, most: int) -> None:
+        self._clips = ravdess_captured(folders, most)
+        path = folders.needed("ravdess/action_units_frames.npz")
+        with archive_of(path) as archive:
+            self._units = ActionUnits(archive)
+
+    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
+        """Yield agreement with and without the clip's emotion, and distances with it."""
+        plain: list[float] = []
+        own, emotions = [], []
+        pairs: list[Pair] = []
+        for clip in self._clips:
+            stem = clip.name.split("/")[1]
+            bare = predict_face(maker, clip, lookahead_ms)
+            felt = predict_face(maker, clip, lookahead_ms, emotion_of(stem))
+            if bare is None or felt is None:
+                continue
+            plain.append(agreement_with(jaw(bare), clip, "AU25_r", "AU26_r").near)
+            own.append(agreement_with(jaw(felt), clip, "AU25_r", "AU26_r"))
+            emotions.append(clip.emotion)
+            true = self._units.channels(stem, clip.rows)
+            if true is not None:
+                pairs.append((felt, true, clip.emotion, stem[-2:]))
+        near = [found.near for found in own]
+        yield median("ravdess.plain_r", plain)
+        yield median("ravdess.own_r", near)
+        yield median("ravdess.own_r0", [found.together for found in own])
+        yield median("ravdess.own_lag_ms", [found.lag_s * 1000 for found in own])
+        lost = np.subtract(plain, near)
+        yield mean("ravdess.loss", list(lost))
+        played = np.array(emotions)
+        for emotion in dict.fromkeys(emotions):
+            of_it = played == emotion
+            yield median(f"ravdess.{emotion}_r", list(np.array(near)[of_it]))
+            yield mean(f"ravdess.{emotion}_loss", list(lost[of_it]))
+        yield from _distances(pairs)
+        unseen = held_out()["test"]["ravdess_faces"]
+        yield from _compared([pair for pair in pairs if pair[3] in unseen], UNSEEN)
+
+
+def _distances(pairs: list[Pair]) -> Iterator[Measurement]:
+    if not pairs:
+        return
+    yield from _compared(pairs)
+    whole = [mean_distance(m[:, OBSERVED], t[:, OBSERVED]) for m, t, *_ in pairs]
+    yield mean("ravdess.mve", whole)
+    deviations = [dynamics_deviation(m[:, UNITS_UPPER], t[:, UNITS_UPPER]) for m, t, *_ in pairs]
+    yield mean("ravdess.fdd", deviations)
+    yield mean("ravdess.fdd_size", list(np.abs(deviations)))
+
+
+def _compared(pairs: list[Pair], which: str = "") -> Iterator[Measurement]:
+    """Yield LVE, EVE and the regions' distance of `pairs`; `which` goes before their names."""
+    if not pairs:
+        return
+    for name, group in (("lve", UNITS_MOUTH), ("eve", UNITS_UPPER)):
+        errors = [squared_error(m[:, group], t[:, group]) for m, t, *_ in pairs]
+        yield mean(f"ravdess.{which}{name}", errors)
+    apart = []
+    for emotion in dict.fromkeys(pair[2] for pair in pairs):
+        made = [m for m, _, name, _ in pairs if name == emotion]
+        true = [t for _, t, name, _ in pairs if name == emotion]
+        one, other = (region_correlation(faces, OBSERVED_CHANNELS) for faces in (made, true))
+        apart.append(region_distance(one, other))
+    yield Measurement(f"ravdess.{which}region_distance", float(np.mean(apart)), len(pairs))
+
+
+class Targets:
+    """Clip i is asked for emotion i of the table, at weight 1."""
+
+    title = "composed targets of held-out clips (GRID, Kokoro voices), all emotions in turn"
+    source = ""
+    is_timed = True
+
+    def __init__(self, folders: Folders, most: int) -> None:
+        path = folders.prepared(
+            "index.json", "run cstalk_bridge.models.training.prepare, or name it with --cache"
+        )
+        with reading(path, "run cstalk_bridge.models.training.prepare again"):
+            self._corpus = Corpus(folders.cache, "test")
+        whole = [c for source in ALIGNED for c in self._corpus.by_source[source]]
+        self._clips = evenly_spread(whole, most, path)
+
+    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
+        """Yield LVE, EVE, MVE, FDD and the distance of region correlations."""
+        pairs = []
+        for number, clip in enumerate(self._clips):
+            rows = slice(clip["first"], clip["first"] + clip["rows"])
+            emotion = number % len(EMOTIONS)
+            made = predict_face(
+                maker, self._recording(clip["name"], rows), lookahead_ms, {EMOTIONS[emotion]: 1.0}
+            )
+            if made is not None:
+                pairs.append((made, self._target(rows, emotion)))
+        if not pairs:
+            return
+        mouth, upper = list(MOUTH), list(UPPER)
+        yield mean("targets.lve", [squared_error(m[:, mouth], t[:, mouth]) for m, t in pairs])
+        yield mean("targets.eve", [squared_error(m[:, upper], t[:, upper]) for m, t in pairs])
+        yield mean("targets.mve", [mean_distance(m, t) for m, t in pairs])
+        deviations = [dynamics_deviation(m[:, upper], t[:, upper]) for m, t in pairs]
+        yield mean("targets.fdd", deviations)
+        yield mean("targets.fdd_size", list(np.abs(deviations)))
+        one, other = (region_correlation([pair[i] for pair in pairs]) for i in (0, 1))
+        yield Measurement("targets.region_distance", region_distance(one, other), len(pairs))
+
+    def _recording(self, name: str, rows: slice) -> Recording:
+        sound = np.asarray(self._corpus.samples[rows], dtype=np.float32).ravel() / 32768.0
+        phones = np.asarray(self._corpus.phones[rows])
+        edges = [0, *(np.flatnonzero(np.diff(phones)) + 1).tolist(), len(phones)]
+        segments = tuple((a * HOP_S, b * HOP_S, PHONES[phones[a]]) for a, b in pairwise(edges))
+        return Recording(name, sound, phones=segments)
+
+    def _target(self, rows: slice, emotion: int) -> NDArray[np.float32]:
+        conditions = np.zeros(len(CONDITIONS), dtype=np.float32)
+        conditions[emotion], conditions[-1] = float(emotion > 0), MOUTH_GUARD
+        gestures, stress = (
+            np.asarray(track[rows], dtype=np.float32)
+            for track in (self._corpus.gestures, self._corpus.stress)
+        )
+        swells = envelopes_of(np.flatnonzero(stress > SPOKEN), np.arange(len(stress)))
+        given = (gestures, stress, swells, conditions)
+        made = face_targets(*(torch.from_numpy(track)[None] for track in given))
+        return np.asarray(made[0].numpy(), dtype=np.float32)
+
+
+class Grid:
+    """Captured curves as they came from the tracker, not the training recipe's targets."""
+
+    title = "test part: a tracked man"
+    source = ""
+    is_timed = True
+
+    def __init__(self, folders: Folders, most: int) -> None:
+        self._clips = grid(folders, most)
+        self._true_jerk = [_true_jerk(clip) for clip in self._clips]
+
+    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
+        """Yield agreement of jaw, purse and closing, and jerk."""
+        made = [(predict_face(maker, clip, lookahead_ms), clip) for clip in self._clips]
+        faces = [(face, clip) for face, clip in made if face is not None]
+        if not faces:
+            return
+        jaws = [agreement_with(jaw(face), clip, "jawOpen") for face, clip in faces]
+        yield median("grid.jaw_r", [found.near for found in jaws])
+        yield median("grid.jaw_r0", [found.together for found in jaws])
+        yield median("grid.jaw_lag_ms", [found.lag_s * 1000 for found in jaws])
+        rounded = [agreement_with(pucker(face), clip, "mouthPucker") for face, clip in faces]
+        yield median("grid.pucker_r", [found.near for found in rounded])
+        yield median("grid.pucker_lag_ms", [found.lag_s * 1000 for found in rounded])
+        for key, curve, true in (
+            ("grid.close_r", mouth_close, "mouthClose"),
+            ("grid.together_r", together, "mouthClose"),
+        ):
+            yield median(
+                key, [agreement_with(curve(face), clip, true).near for face, clip in faces]
+            )
+        yield mean("grid.jerk", [jerk(opening(face)) for face, _ in faces])
+        yield mean("grid.true_jerk", self._true_jerk)
+        spoken = [
+            closures(together(face), opening(face), clip.phone_rows(), CLOSERS, OPEN_VOWELS)
+            for face, clip in faces
+            if clip.phones is not None
+        ]
+        if spoken:
+            lips = sum(spoken, NO_CLOSURES)
+            yield Measurement("grid.closures", 100 * lips.rate, lips.closers)
+            yield Measurement("grid.false_open", 100 * lips.false_rate, lips.vowels)
+
+
+def _true_jerk(clip: Recording) -> float:
+    captured = clip.curves["jawOpen"]
+    times_s = np.arange(clip.rows) / ROW_RATE_HZ
+    return jerk(np.interp(times_s, clip.times_s, captured).astype(np.float32))
+
+
+HELD_OUT = "facegood/1114_2_05"
+
+
+class Facegood:
+    """`mouth_stretch_c` behaves as a jaw; 2_05 never trains, the others may."""
+
+    title = "a Mandarin voice, artist-solved, 50 ms capture lag taken out"
+    source = "facegood"
+    is_timed = True
+
+    def __init__(self, folders: Folders, most: int) -> None:
+        self._clips = facegood(folders, most)
+
+    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
+        """Yield agreement on the held-out clip and on all."""
+        found = {}
+        for clip in self._clips:
+            face = predict_face(maker, clip, lookahead_ms)
+            if face is not None:
+                found[clip.name] = agreement_with(jaw(face), clip, "mouth_stretch_c")
+        if one := found.get(HELD_OUT):
+            yield Measurement("facegood.one_r", one.near, 1)
+            yield Measurement("facegood.one_lag_ms", one.lag_s * 1000, 1)
+        every = list(found.values())
+        yield median("facegood.all_r", [agreed.near for agreed in every])
+        yield median("facegood.all_r0", [agreed.together for agreed in every])
+        yield median("facegood.all_lag_ms", [agreed.lag_s * 1000 for agreed in every])
+
+
+CURVES = {"gap": "gap_mm", "width": "width_mm", "pucker": "mouthPucker"}
+"""What is compared, with the captured curve: two in millimetres, one in ARKit's score."""
+FEWEST_CLIPS = 5
+
+
+class People:
+    """Measures under the keys `<key>.<curve>_<what>`."""
+
+    is_timed = True
+
+    def __init__(
+        self,
+        key: str,
+        title: str,
+        source: str,
+        people: Mapping[str, Sequence[Recording]],
+        head: MeasuredHead,
+    ) -> None:
+        self.title = f"{title}, on {head.name}"
+        self.source = source
+        self._key = key
+        self._people = people
+        self._head = head
+
+    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
+        """Yield agreement and sizes of each curve."""
+        courses: dict[str, list[NDArray[np.float64]]] = {curve: [] for curve in CURVES}
+        sizes: dict[str, list[tuple[float, float]]] = {curve: [] for curve in CURVES}
+        for clips in self._people.values():
+            made = [(predict_face(maker, clip, lookahead_ms), clip) for clip in clips]
+            faces = [(self._curves(face), clip) for face, clip in made if face is not None]
+            if not faces:
+                continue
+            for curve, true in CURVES.items():
+                followed = [lagged(m[curve], c.times_s, c.curves[true]) for m, c in faces]
+                courses[curve].append(np.mean(followed, axis=0))
+                if len(faces) >= min(FEWEST_CLIPS, max(map(len, self._people.values()))):
+                    own = float(np.mean([extent(m[curve]) for m, _ in faces]))
+                    real = float(np.mean([extent(c.curves[true]) for _, c in faces]))
+                    sizes[curve].append((own, real))
+        for curve in CURVES:
+            yield from self._found(curve, courses[curve], sizes[curve])
+
+    def _curves(self, face: Floats) -> dict[str, Floats]:
+        scores = self._head.scores(face)
+        found = self._head.geometry(scores)
+        return {"gap": found.gap, "width": found.width, "pucker": scores["mouthPucker"]}
+
+    def _found(
+        self,
+        curve: str,
+        courses: Sequence[NDArray[np.float64]],
+        sizes: Sequence[tuple[float, float]],
+    ) -> Iterator[Measurement]:
+        if not courses:
+            return
+        key = f"{self._key}.{curve}"
+        every = summary(np.mean(courses, axis=0))
+        yield Measurement(f"{key}_r", every.together, len(courses))
+        yield Measurement(f"{key}_lag_ms", 1000 * every.lag_s, len(courses))
+        own, real = [one for one, _ in sizes], [one for _, one in sizes]
+        beside = ratios(own, real)
+        yield median(f"{key}_ratio", beside.tolist())
+        yield mean(f"{key}_size", own)
+        yield mean(f"{key}_real_size", real)
+        if curve == "gap" and len(sizes) >= FEWEST_PEOPLE:
+            near = 100 * float((np.abs(beside - 1) <= WITHIN).mean())
+            yield Measurement(f"{key}_within", near, len(beside))
+            yield Measurement(f"{key}_size_r", pearson(np.array(own), np.array(real)), len(sizes))
+
+
+def grid_people(folders: Folders, most: int, head: MeasuredHead | None) -> People:
+    """Return the suite of the GRID talker's test clips, the curves as they were tracked."""
+    title = "the tracked man who taught the mouth, new clips, in mm"
+    return People("grid_mm", title, "grid_s1", {"s1": grid(folders, most)}, required_head(head))
+
+
+def strangers_people(folders: Folders, most: int, head: MeasuredHead | None) -> People:
+    """Return the suite of 36 news readers, whom the default weights never heard or saw."""
+    title = "36 news readers (Arabic), tracked, in mm"
+    return People("strangers", title, "strangers", strangers(folders, most), required_head(head))

@@ -1,0 +1,204 @@
+"""How well the emotion of a voice is recognised, how soon, and how often one is invented."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from cstalk_bridge.models.emotions import EMOTIONS
+from cstalk_bridge.models.evaluation.measures import Measurement
+from cstalk_bridge.models.evaluation.recordings import (
+    grid,
+    in_noise,
+    kathleen,
+    kokoro,
+    ravdess_voices,
+)
+from cstalk_bridge.models.evaluation.suites.emotion import EMOTION_CLASSES, recall_percent
+from cstalk_bridge.models.evaluation.suites.network import percentile_ms
+from cstalk_bridge.models.evaluation.voices import emotional_speech, paired_intensities
+from cstalk_bridge.models.speech_emotion.estimator import (
+    HOPS_AT_ONCE,
+    EmotionEvidenceStream,
+    arousal_trajectory,
+    emotion_trajectory,
+    recording_evidence,
+)
+from cstalk_bridge.models.speech_emotion.features import VoiceFeatureExtractor
+from cstalk_bridge.models.speech_emotion.weights import (
+    OnnxSpeechEmotionNetwork,
+    load_speech_emotion,
+)
+from cstalk_bridge.models.timing import HOP_S, HOP_SAMPLES, SAMPLE_RATE_HZ
+from cstalk_bridge.models.training.augmentation import telephone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from cstalk_bridge.models.evaluation.predictors import Predictor
+    from cstalk_bridge.models.evaluation.recordings import Folders, Recording
+
+
+if TYPE_CHECKING:
+    Sound = NDArray[np.float32]
+
+SHOWN = 0.2
+"""Weight from which a mood is one that a viewer sees."""
+AROUSED = 0.1
+"""Arousal from which a chosen emotion changes by a tenth."""
+READING_CLIPS = 60
+SNR_DB = 10.0
+LOUDER = 10 ** (12 / 20)
+NOISE_S = 120.0
+HELD = ("calm", "fearful", "disgusted")
+"""What acted clips are left out: neither one of the five nor neutral."""
+
+
+class SpeechEmotion:
+    """Clips of actors 17-20 one by one, and one after the other; neutral reading, noise, tones."""
+
+    title = "moods of voices (RAVDESS actors 17-20, neutral reading, noise): the network of moods"
+    source = ""
+    is_timed = False
+
+    def __init__(self, folders: Folders, most: int) -> None:
+        weights = load_speech_emotion()
+        self._network = OnnxSpeechEmotionNetwork(weights.description.sizes, weights.tensors)
+        self._folders = folders
+        clips = ravdess_voices(folders, most)
+        self._clips = [clip for clip in clips if clip.emotion not in HELD]
+        self._turns = emotional_speech(folders, "test", most)
+        size = min(READING_CLIPS, most)
+        sources = {"kathleen": kathleen, "kokoro": kokoro, "grid": grid}
+        self._reading = {name: read(folders, size) for name, read in sources.items()}
+
+    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
+        """Yield shares told right, times to tell them, shares of invented moods, and the cost."""
+        del maker, lookahead_ms
+        yield from self._clips_told()
+        yield from self._turns_told()
+        for name, clips in self._reading.items():
+            sound = np.concatenate([clip.sound for clip in clips])
+            yield Measurement(f"mood.{name}", self._invented(sound), len(clips))
+        for name, made in (("noise", _pink(NOISE_S)), ("tones", _chords(NOISE_S))):
+            yield Measurement(f"mood.{name}", self._invented(made), 1)
+        yield from self._arousal_told()
+        hops_s = self._durations_s(_pink(10.0))
+        yield Measurement("mood.hop_ms", percentile_ms(hops_s, 50) / HOPS_AT_ONCE, len(hops_s))
+
+    def _clips_told(self) -> Iterator[Measurement]:
+        """Yield how many clips are told right, each the first that is heard of its voice."""
+        true = np.array([EMOTION_CLASSES.index(clip.emotion) for clip in self._clips])
+        for name, change in _CHANGES.items():
+            odds = [self._odds(change(clip)) for clip in self._clips]
+            told = np.stack(odds).argmax(1)
+            yield Measurement(f"mood.{name}", recall_percent(told, true), len(true))
+            for index, emotion in enumerate(EMOTION_CLASSES) if name == "plain" else ():
+                share = 100 * float((told[true == index] == index).mean())
+                yield Measurement(f"mood.{emotion}", share, int((true == index).sum()))
+
+    def _odds(self, sound: Sound) -> NDArray[np.float32]:
+        heard = recording_evidence(self._network, sound)
+        mean = (heard.odds * heard.voicing[:, None]).sum(0) / (heard.voicing.sum() + 1e-3)
+        return np.asarray(mean[: len(EMOTION_CLASSES)])
+
+    def _turns_told(self) -> Iterator[Measurement]:
+        """Yield what shows when an actor who spoke calmly goes on in an emotion."""
+        calm = {turn.name: turn.sound for turn in self._turns if turn.emotion == EMOTION_CLASSES[0]}
+        waits_s, right, wrong, turns = [], [], [], 0
+        for turn in self._turns:
+            if turn.emotion == EMOTION_CLASSES[0] or turn.name not in calm:
+                continue
+            turns += 1
+            before = calm[turn.name]
+            shown = emotion_trajectory(
+                recording_evidence(self._network, np.concatenate((before, turn.sound)))
+            )
+            shown = shown[len(before) // HOP_SAMPLES :]
+            own = EMOTIONS.index(turn.emotion)
+            found = np.flatnonzero(shown[:, own] >= SHOWN)
+            waits_s += [float(found[0] * HOP_S)] if len(found) else []
+            others = np.delete(shown, own, 1).max(1)
+            right.append(float((shown[:, own] >= SHOWN).mean()))
+            wrong.append(float((others >= SHOWN).mean()))
+        if turns:
+            yield Measurement("mood.found", 100 * len(waits_s) / turns, turns)
+            yield Measurement("mood.found_s", float(np.median(waits_s or [np.nan])), len(waits_s))
+            yield Measurement("mood.right_time", 100 * float(np.mean(right)), turns)
+            yield Measurement("mood.wrong_time", 100 * float(np.mean(wrong)), turns)
+
+    def _arousal_told(self) -> Iterator[Measurement]:
+        """Yield whether strong acting is more aroused than normal, after neutral speech."""
+        pairs = paired_intensities(self._folders)
+        above = [
+            float(_aroused(calm, strong) > _aroused(calm, normal)) for calm, normal, strong in pairs
+        ]
+        yield Measurement("mood.arousal", 100 * float(np.mean(above or [np.nan])), len(above))
+        for name, clips in self._reading.items():
+            told = np.abs(arousal_trajectory(np.concatenate([clip.sound for clip in clips])))
+            share = 100 * float((told >= AROUSED).mean())
+            yield Measurement(f"mood.arousal_{name}", share, len(clips))
+
+    def _invented(self, sound: Sound) -> float:
+        """Return the share of time in which a mood shows, in percent."""
+        shown = emotion_trajectory(recording_evidence(self._network, sound))
+        return 100 * float((shown.max(1) >= SHOWN).mean())
+
+    def _durations_s(self, sound: Sound) -> list[float]:
+        ear, stream = VoiceFeatureExtractor(), EmotionEvidenceStream(self._network)
+        size = HOPS_AT_ONCE * HOP_SAMPLES
+        durations_s = []
+        for start in range(0, len(sound) - size + 1, size):
+            begin_s = time.perf_counter()
+            stream.step(ear.hear(sound[start : start + size]))
+            durations_s.append(time.perf_counter() - begin_s)
+        return durations_s[len(durations_s) // 10 :]
+
+
+def _aroused(before: Sound, sound: Sound) -> float:
+    """Return the mean arousal of a voice that was heard before."""
+    told = arousal_trajectory(np.concatenate((before, sound)))
+    return float(np.mean(told[len(before) // HOP_SAMPLES :]))
+
+
+def _telephone(clip: Recording) -> Sound:
+    line = telephone(torch.from_numpy(clip.sound)[None], torch.Generator())
+    return np.asarray(line[0].numpy())
+
+
+_CHANGES: Mapping[str, Callable[[Recording], Sound]] = {
+    "plain": lambda clip: clip.sound,
+    "louder": lambda clip: np.clip(clip.sound * np.float32(LOUDER), -1.0, 1.0),
+    "softer": lambda clip: clip.sound / np.float32(LOUDER),
+    "telephone": _telephone,
+    "noisy": lambda clip: in_noise(clip, SNR_DB, 7).sound,
+}
+
+
+def _pink(seconds: float) -> Sound:
+    samples = round(seconds * SAMPLE_RATE_HZ)
+    spectrum = np.fft.rfft(np.random.default_rng(3).standard_normal(samples))
+    noise = np.fft.irfft(spectrum / np.sqrt(np.arange(1, len(spectrum) + 1)), samples)
+    return np.asarray(0.1 * noise / noise.std(), dtype=np.float32)
+
+
+def _chords(seconds: float) -> Sound:
+    """Return chords of four steps, half a second each, with overtones as instruments have."""
+    times_s = np.arange(round(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+    step = (2 * times_s).astype(int) % 4
+    sound = np.zeros(len(times_s))
+    for root_hz in (_FIRST_HZ, _FIRST_HZ * 1.25, _FIRST_HZ * 1.5):
+        pitch_hz = root_hz * np.array(_STEPS)[step]
+        phase = 2 * np.pi * np.cumsum(pitch_hz) / SAMPLE_RATE_HZ
+        sound += sum(np.sin(k * phase) / k**2 for k in range(1, 7))
+    fading = np.exp(-3.0 * (2 * times_s % 1.0))
+    return np.asarray(0.1 * fading * sound, dtype=np.float32)
+
+
+_FIRST_HZ = 196.0
+_STEPS: Sequence[float] = (1.0, 4 / 3, 3 / 2, 9 / 8)

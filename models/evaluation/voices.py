@@ -1,0 +1,170 @@
+"""Real voices with their phones, and voices that speak in one emotion for a while.
+
+Phones are aligned on demand and kept in the cache.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cstalk_bridge.models.emotions import EMOTIONS
+from cstalk_bridge.models.evaluation.recordings import (
+    RAVDESS_EMOTIONS,
+    MissingDataError,
+    Recording,
+    evenly_spread,
+    grid,
+    ravdess_voices,
+    sound_of,
+)
+from cstalk_bridge.models.evaluation.request import ALL_CLIPS
+from cstalk_bridge.models.training.alignment import Aligner, sentences_of
+from cstalk_bridge.models.training.sources import clips_of, part_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from cstalk_bridge.models.evaluation.recordings import Folders
+
+
+ALIGNMENT_FOLDER = "evaluation_alignment"
+"""In the cache; apart from the training set's, which forgets clips that it does not ask for."""
+KATHLEEN_EVERY = 10
+"""Of her 1,142 clips every tenth is aligned: 114, some 5,000 phones."""
+
+
+def ravdess_spoken(folders: Folders, most: int) -> list[Recording]:
+    """Return the speech of the test actors with its phones; clips that do not align are left out.
+
+    All of them are aligned at the first call. MissingDataError where PocketSphinx is missing then.
+    """
+    every = [clip.name for clip in ravdess_voices(folders, ALL_CLIPS)]
+    return with_phones(folders, "test_actors", every, ravdess_voices(folders, most))
+
+
+def ravdess_acted(
+    folders: Folders, most: int, actors: Collection[str] | None = None
+) -> list[Recording]:
+    """Return the speech of all 20 actors, or of some (`17`), with its phones, as `ravdess_spoken`.
+
+    MissingDataError also where none of it is that of `actors`.
+    """
+    clips = clips_of("ravdess", folders.needed("ravdess"))
+    names = [clip.name for clip in clips]
+    asked = [clip for clip in clips if actors is None or clip.name[-2:] in actors]
+    chosen = [
+        Recording(clip.name, sound_of(clip.path), RAVDESS_EMOTIONS[clip.path.stem.split("-")[2]])
+        for clip in evenly_spread(asked, most, folders.data / "ravdess")
+    ]
+    return with_phones(folders, "every_actor", names, chosen)
+
+
+def kathleen_read(folders: Folders, most: int) -> list[Recording]:
+    """Return every tenth clip of Kathleen with its phones, as `ravdess_spoken`."""
+    clips = clips_of("kathleen", folders.needed("kathleen"))[::KATHLEEN_EVERY]
+    chosen = [
+        Recording(clip.name, sound_of(clip.path))
+        for clip in evenly_spread(clips, most, folders.data / "kathleen")
+    ]
+    return with_phones(folders, "every_tenth", [clip.name for clip in clips], chosen)
+
+
+def grid_spoken(folders: Folders, most: int) -> list[Recording]:
+    """Return the test clips of the GRID talker with face and phones, as `ravdess_spoken`."""
+    every = grid(folders, ALL_CLIPS)
+    chosen = evenly_spread(every, most, folders.data / "grid_s1")
+    return with_phones(folders, "test_clips", [clip.name for clip in every], chosen)
+
+
+def with_phones(
+    folders: Folders, label: str, every: Iterable[str], clips: Sequence[Recording]
+) -> list[Recording]:
+    """Return `clips` of one source with phones; what does not align is left out.
+
+    Those named in `every` are aligned at the first call and kept under `label`, others never.
+    MissingDataError where PocketSphinx is missing, or no clip aligns.
+    """
+    source = clips[0].name.split("/")[0]
+    names = set(every)
+    known = sentences_of(source, folders.needed(source))
+    wanted = [sentence for sentence in known if sentence.name in names]
+    kept = folders.cache / ALIGNMENT_FOLDER / label
+    kept.mkdir(parents=True, exist_ok=True)
+    try:
+        phones = Aligner(kept).align(source, wanted)
+    except ImportError as error:
+        what = f"{source} has no phones without PocketSphinx"
+        raise MissingDataError(f"{what}; install cstalk-bridge[train]") from error
+    found = [
+        replace(clip, phones=tuple(phones[clip.name])) for clip in clips if clip.name in phones
+    ]
+    if not found:
+        raise MissingDataError(f"{folders.data / source} holds no clip that aligns; fetch it again")
+    return found
+
+
+def voices_there(
+    loaders: Mapping[str, Callable[[Folders, int], list[Recording]]], folders: Folders, most: int
+) -> dict[str, list[Recording]]:
+    """Return the recordings of those voices whose data are there; MissingDataError without any."""
+    voices: dict[str, list[Recording]] = {}
+    missing = []
+    for name, load in loaders.items():
+        try:
+            voices[name] = load(folders, most)
+        except MissingDataError as error:
+            missing.append(str(error))
+    if not voices:
+        raise MissingDataError("; ".join(missing))
+    return voices
+
+
+CALM = "calm"
+NEUTRAL, STILL = "01", "02"
+"""Codes of neutral and of calm speech in the names of clips."""
+
+
+NORMAL, STRONG = "01", "02"
+
+
+def paired_intensities(
+    folders: Folders,
+) -> list[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]]:
+    """Return neutral speech of each actor 17-20, and each emotion acted normally and strongly."""
+    audio = folders.needed("ravdess/audio")
+    sounds: dict[tuple[str, str, str], list[NDArray[np.float32]]] = {}
+    for path in sorted(audio.glob("*.opus")):
+        _, _, emotion, intensity, *_, actor = path.stem.split("-")
+        if part_of(f"ravdess/{path.stem}") == "test":
+            sounds.setdefault((actor, emotion, intensity), []).append(sound_of(path))
+    joined = {key: np.concatenate(clips) for key, clips in sounds.items()}
+    return [
+        (joined[actor, NEUTRAL, NORMAL], normal, joined[actor, emotion, STRONG])
+        for (actor, emotion, intensity), normal in joined.items()
+        if intensity == NORMAL and emotion != STILL and (actor, emotion, STRONG) in joined
+    ]
+
+
+def emotional_speech(folders: Folders, part: str, most: int) -> list[Recording]:
+    """Return what each actor of a part of the split says in each of the first five emotions.
+
+    The calm clips count as neutral: that has half as many. At most `most` recordings, evenly
+    spread.
+    """
+    audio = folders.needed("ravdess/audio")
+    clips: dict[tuple[str, str], list[Path]] = {}
+    for path in sorted(audio.glob("*.opus")):
+        code, actor = path.stem.split("-")[2], path.stem.split("-")[-1]
+        emotion = RAVDESS_EMOTIONS[code].replace(CALM, EMOTIONS[0])
+        if part_of(f"ravdess/{path.stem}") == part and emotion in EMOTIONS[:5]:
+            clips.setdefault((actor, emotion), []).append(path)
+    return [
+        Recording(f"ravdess/{actor}", np.concatenate([sound_of(path) for path in paths]), emotion)
+        for (actor, emotion), paths in evenly_spread(sorted(clips.items()), most, audio)
+    ]

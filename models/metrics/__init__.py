@@ -1,0 +1,1 @@
+"""Measures of faces: pure functions of arrays [time, channels], without files or torch."""

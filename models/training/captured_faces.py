@@ -1,0 +1,370 @@
+"""Captured faces in board values, and how phones move a mouth, learned from them and carried to
+every aligned voice.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from importlib import resources
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cstalk_bridge.models.board import AUDIO_DRIVEN, CHANNEL_INDEX, CHANNELS
+from cstalk_bridge.models.phones import PHONES
+from cstalk_bridge.models.timing import ROW_RATE_HZ
+from cstalk_bridge.models.training.alignment import smooth
+from cstalk_bridge.models.training.rules import GESTURES, PHONE_GESTURES
+from cstalk_bridge.models.training.sources import (
+    FACEGOOD_FPS,
+    FACEGOOD_LATE_S,
+    GRID_CURVES,
+    GRID_FPS,
+    GRID_LATE_S,
+    RAVDESS_FPS,
+    face_curves,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+FULL_INTENSITY = 5.0
+ACTOR_REST_PERCENTILE = 25.0  # of an actor's neutral clips: that face at rest between its words
+SMOOTHING_ROWS = 5  # the tracker jitters from frame to frame
+
+PLAYED = {
+    "01": "neutral",
+    "03": "happy",
+    "04": "sad",
+    "05": "angry",
+    "06": "fearful",
+    "07": "disgusted",
+    "08": "surprised",
+}
+"""Emotion by its number in the file name; 02, calm, is none of the generator's."""
+INTENSITY_WEIGHTS = {"01": 0.6, "02": 1.0}
+"""Weight of normal and of strong intensity, by its number in the file name."""
+
+
+def _read_action_units() -> dict[str, NDArray[np.float32]]:
+    text = (
+        resources.files("cstalk_bridge.models.training")
+        .joinpath("action_units.csv")
+        .read_text("utf-8")
+    )
+    table: dict[str, NDArray[np.float32]] = {}
+    for row in csv.DictReader(text.splitlines()):
+        *sides, slider = row["slider"].split()
+        gains = table.setdefault(row["unit"], np.zeros(len(AUDIO_DRIVEN), np.float32))
+        for side in sides:
+            gains[AUDIO_DRIVEN.index(f"CTRL_{side}_{slider}")] = float(row["at_five"])
+    return table
+
+
+ACTION_UNIT_GAINS = _read_action_units()
+"""What each action unit at intensity 5 adds to the channels, [channels]."""
+
+OBSERVED_CHANNELS: NDArray[np.bool_] = np.any(
+    [gains != 0 for gains in ACTION_UNIT_GAINS.values()], axis=0
+)
+"""Which channels the action units tell about, [channels]."""
+
+_RANGES = {channel.name: (channel.minimum, channel.maximum) for channel in CHANNELS}
+LOW, HIGH = (np.array([_RANGES[name][i] for name in AUDIO_DRIVEN], np.float32) for i in (0, 1))
+
+
+def emotion_of(stem: str) -> dict[str, float] | None:
+    """Return the emotion weights of a clip by its file name; None for calm."""
+    _, _, emotion, intensity, *_ = stem.split("-")
+    name = PLAYED.get(emotion)
+    if name is None:
+        return None
+    return {name: 1.0 if name == "neutral" else INTENSITY_WEIGHTS[intensity]}
+
+
+class ActionUnits:
+    """The tracks of `action_units_frames.npz`: `names`, and per clip [frames, tracks] at 29.97 Hz.
+
+    Each is taken above the actor's own rest, which OpenFace does not put at zero.
+    """
+
+    def __init__(self, archive: Mapping[str, Any]) -> None:
+        self.clips = {name: archive[name] for name in archive if name != "names"}
+        names = [str(name) for name in archive["names"]]
+        self.columns = [names.index(f"{unit}_r") for unit in ACTION_UNIT_GAINS]
+        self.rest = {stem[-2:]: self._rest_of(stem[-2:]) for stem in self.clips}
+
+    def _rest_of(self, actor: str) -> NDArray[np.float32]:
+        own = {stem: clip for stem, clip in self.clips.items() if stem[-2:] == actor}
+        neutral = [clip for stem, clip in own.items() if stem.split("-")[2] == "01"]
+        frames = np.concatenate(neutral or list(own.values())).astype(np.float32)
+        return np.asarray(np.percentile(frames[:, self.columns], ACTOR_REST_PERCENTILE, axis=0))
+
+    def channels(self, stem: str, rows: int) -> NDArray[np.float32] | None:
+        """Return board values at each row's audio time, [rows, channels]; None where untracked."""
+        if stem not in self.clips:
+            return None
+        units = face_curves(self.clips, stem, 0.0, RAVDESS_FPS, rows)[:, self.columns]
+        units = np.maximum(units - self.rest[stem[-2:]], 0.0) / FULL_INTENSITY
+        units = np.stack([smooth(unit, SMOOTHING_ROWS) for unit in units.T], 1)
+        board = units @ np.stack(list(ACTION_UNIT_GAINS.values()))
+        return np.asarray(np.clip(board, LOW, HIGH), dtype=np.float32)
+
+
+CURVES = ("jaw", "pucker", "together")
+"""The curves, in board values: of `CTRL_C_jaw.ty`, the purse sliders, the lips-together sliders."""
+
+JAW_GAIN = 1.25  # the GRID tracker's jaw against the board's: viewers prefer clear articulation
+PUCKER_GAIN = 2.0  # the same for its pucker, whose w and uw reach 0.2 and 0.4
+LEAST_JAW = 0.05  # under this opening the ratio of close to open is noise
+FEWEST_SILENT_ROWS = ROW_RATE_HZ // 5
+
+SLIDERS: dict[str, dict[str, float]] = {
+    "jaw": {"mouth_stretch_c": 1.0},
+    "purse": {"mouth_pucker_l": 1.0, "mouth_oh_c": 0.2, "mouth_oo_c": 0.7},
+    "funnel": {"mouth_funnel_dl": 1.0, "mouth_oh_c": 0.45, "mouth_oo_c": 0.3},
+    "upper_raise": {"mouth_upperLipRaise_l": 1.2},
+    "lower_depress": {"mouth_lowerLipDepress_l": 1.0},
+}
+"""FACEGOOD's sliders as gestures (`rules.GESTURES`)."""
+
+OBSERVED_CURVES: dict[str, tuple[bool, ...]] = {
+    "grid_s1": (True, True, True),
+    "facegood": (True, True, False),
+}
+"""Which of `CURVES` each source tells."""
+
+MOUTH_FILES = {"grid_s1": GRID_CURVES, "facegood": "curves.npz"}
+"""The archive of each source, in its folder."""
+
+CAPTURED_SOURCES = tuple(OBSERVED_CURVES)
+"""The sources, in the order in which the articulation network numbers them."""
+
+
+class CapturedMouths:
+    """The curves of every captured clip; FACEGOOD may be missing."""
+
+    def __init__(self, folders: Mapping[str, Path]) -> None:
+        self.archives: dict[str, Any] = {
+            source: np.load(folders[source] / file)
+            for source, file in MOUTH_FILES.items()
+            if source in folders
+        }
+
+    def grid(self, stem: str, phones: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the curves of a GRID clip with `phones` [time], [time, curves]."""
+        archive = self.archives["grid_s1"]
+        every = face_curves(archive, stem, GRID_LATE_S, GRID_FPS, len(phones))
+        names = list(archive["names"])
+        scores = every[:, [names.index(name) for name in ("jawOpen", "mouthPucker", "mouthClose")]]
+        silent = phones == 0
+        enough = silent.sum() > FEWEST_SILENT_ROWS
+        rest = np.median(scores[silent], 0) if enough else scores.min(0)
+        above = np.maximum(scores - rest, 0.0)
+        together = scores[:, 2] / np.maximum(scores[:, 0], LEAST_JAW)
+        curves = np.stack((JAW_GAIN * above[:, 0], PUCKER_GAIN * above[:, 1], together), 1)
+        return np.asarray(np.clip(curves, 0.0, 1.0), dtype=np.float32)
+
+    def facegood(self, stem: str, rows: int) -> NDArray[np.float32]:
+        """Return the curves of a FACEGOOD clip, [time, curves]; lips together are 0."""
+        told = self.facegood_gestures(stem, rows)
+        curves = np.stack((told["jaw"], told["purse"], np.zeros(rows)), 1)
+        return np.asarray(curves, dtype=np.float32)
+
+    def facegood_gestures(self, stem: str, rows: int) -> dict[str, NDArray[np.float32]]:
+        """Return the gestures of `SLIDERS` of a FACEGOOD clip, [time] each, 0..1."""
+        archive = self.archives["facegood"]
+        names = list(archive["names"])
+        curves = face_curves(archive, stem, FACEGOOD_LATE_S, FACEGOOD_FPS, rows)
+        return {
+            gesture: np.clip(sum(w * curves[:, names.index(name)] for name, w in mix.items()), 0, 1)
+            for gesture, mix in SLIDERS.items()
+        }
+
+
+LIPS_TOGETHER = tuple(f"CTRL_{side}_mouth_lipsTogether{lip}.ty" for lip in "UD" for side in "LR")
+REST_PERCENTILE = 10
+
+
+def _read_arkit_board() -> tuple[tuple[str, int, float], ...]:
+    text = (
+        resources.files("cstalk_bridge.models.training")
+        .joinpath("arkit_board.csv")
+        .read_text("utf-8")
+    )
+    return tuple(
+        (row["arkit"], AUDIO_DRIVEN.index(row["board"]), float(row["weight"]))
+        for row in csv.DictReader(text.splitlines())
+    )
+
+
+ARKIT_BOARD: tuple[tuple[str, int, float], ...] = _read_arkit_board()
+"""ARKit name (`jawOpen`), column in `AUDIO_DRIVEN`, board value at score 1."""
+
+_MINIMUM, _MAXIMUM = (
+    np.array(
+        [getattr(CHANNELS[CHANNEL_INDEX[name]], end) for name in AUDIO_DRIVEN], dtype=np.float32
+    )
+    for end in ("minimum", "maximum")
+)
+
+
+def board_of(scores: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return board values [time, 81] of ARKit scores [time] by name, within the board's ranges.
+
+    Names that are not in `TABLE` are passed over. Lips are together by mouthClose / jawOpen, as
+    MetaHumans take it.
+    """
+    rows = len(next(iter(scores.values())))
+    board = np.zeros((rows, len(AUDIO_DRIVEN)), dtype=np.float32)
+    for name, column, weight in ARKIT_BOARD:
+        if name in scores:
+            board[:, column] += weight * scores[name]
+    if {"mouthClose", "jawOpen"} <= scores.keys():
+        closed = scores["mouthClose"] / np.maximum(scores["jawOpen"], LEAST_JAW)
+        board[:, [AUDIO_DRIVEN.index(name) for name in LIPS_TOGETHER]] = closed[:, None]
+    return np.asarray(np.clip(board, _MINIMUM, _MAXIMUM), dtype=np.float32)
+
+
+def observed_by(names: Collection[str]) -> NDArray[np.bool_]:
+    """Return which channels the ARKit curves `names` tell, [81].
+
+    A channel that several curves move is told where all of them are observed.
+    """
+    sources: dict[int, set[str]] = {}
+    for name, column, _ in ARKIT_BOARD:
+        sources.setdefault(column, set()).add(name)
+    if "mouthClose" in names and "jawOpen" in names:
+        sources |= {AUDIO_DRIVEN.index(channel): set() for channel in LIPS_TOGETHER}
+    return np.array(
+        [column in sources and sources[column] <= set(names) for column in range(len(_MINIMUM))]
+    )
+
+
+def named(curves: NDArray[np.float32], names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    """Return the columns of `curves` by ARKit name, its first letter in lower case."""
+    return {name[0].lower() + name[1:]: curves[:, i] for i, name in enumerate(names)}
+
+
+def above_rest(curves: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return `curves` [time, curves] above what each shows a tenth of the time, never negative."""
+    rest = np.percentile(curves, REST_PERCENTILE, axis=0)
+    return np.asarray(np.maximum(curves - rest, 0.0), dtype=np.float32)
+
+
+WIDTH = 64
+LAYERS = 4  # of 5 rows each: +-0.16 s of neighbours on both sides
+STEPS = 2000
+BATCH = 16
+ROWS = 140
+LEARNING_RATE = 2e-3
+VELOCITY_WEIGHT = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedClip:
+    """One captured clip of a source in `TEACHERS`.
+
+    `inputs` are [time, inputs] (`inputs_of`), `captured` is [time, curves].
+    """
+
+    source: str
+    inputs: Tensor
+    captured: NDArray[np.float32]
+
+    def piece(self, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Return `ROWS` rows of inputs and of curves; after the clip's end its last row."""
+        first = int(random.integers(max(1, len(self.captured) - ROWS + 1)))
+        rows = torch.arange(first, first + ROWS).clamp(max=len(self.captured) - 1)
+        return self.inputs[rows], torch.from_numpy(self.captured)[rows]
+
+
+class Articulation(nn.Module):
+    """Phones and loudness to the captured curves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        sizes = [len(PHONES) + len(GESTURES) + 1, *[WIDTH] * LAYERS]
+        self.layers = nn.ModuleList(
+            nn.Conv1d(inputs, outputs, 5, padding=2) for inputs, outputs in pairwise(sizes)
+        )
+        self.habit = nn.Parameter(torch.zeros(len(CAPTURED_SOURCES), WIDTH))
+        self.size = nn.Parameter(torch.zeros(len(CAPTURED_SOURCES), len(CURVES)))
+        self.head = nn.Conv1d(WIDTH, len(CURVES), 1)
+
+    def forward(self, inputs: Tensor, habits: Tensor) -> Tensor:
+        """Return the curves [batch, time, curves] of inputs [batch, time, inputs].
+
+        `habits` [batch, teachers] is each teacher's share, 1 in all.
+        """
+        x = self.layers[0](inputs.transpose(1, 2)) + (habits @ self.habit)[..., None]
+        for layer in self.layers[1:]:
+            x = layer(functional.gelu(x))
+        y: Tensor = self.head(functional.gelu(x)).transpose(1, 2)
+        return y * torch.exp(habits @ self.size)[:, None]
+
+    @torch.inference_mode()
+    def carry(self, inputs: Tensor) -> NDArray[np.float32]:
+        """Return the curves [time, curves] of a voice that is nobody's, 0..1."""
+        shares = torch.full((1, len(CAPTURED_SOURCES)), 1.0 / len(CAPTURED_SOURCES))
+        curves = self(inputs[None], shares)[0] * torch.exp(self.size[0] - self.size.mean(0))
+        return np.asarray(curves.clamp(0.0, 1.0).numpy(), dtype=np.float32)
+
+    @torch.inference_mode()
+    def repeat(self, lesson: CapturedClip) -> NDArray[np.float32]:
+        """Return the curves [time, curves] of a lesson, in its teacher's habit."""
+        shares = functional.one_hot(
+            torch.tensor([CAPTURED_SOURCES.index(lesson.source)]), len(CAPTURED_SOURCES)
+        )
+        told: NDArray[np.float32] = self(lesson.inputs[None], shares.float())[0].numpy()
+        return told
+
+
+def inputs_of(heard: NDArray[np.float32], loudness: NDArray[np.float32]) -> Tensor:
+    """Return the network's inputs of phone probabilities [time, phones] and loudness [time]."""
+    return torch.from_numpy(np.concatenate((heard, heard @ PHONE_GESTURES, loudness[:, None]), 1))
+
+
+def learn(lessons: Sequence[CapturedClip], seed: int) -> Articulation:
+    """Train on captured clips, every teacher as often; prints the error as it falls."""
+    torch.manual_seed(seed)
+    random = np.random.default_rng(seed)
+    own = [[lesson for lesson in lessons if lesson.source == source] for source in CAPTURED_SOURCES]
+    taught = [number for number, of_source in enumerate(own) if of_source]
+    seen = torch.tensor([OBSERVED_CURVES[source] for source in CAPTURED_SOURCES]).float()
+    network = Articulation()
+    optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, STEPS)
+    for step in range(STEPS):
+        who = [taught[place % len(taught)] for place in range(BATCH)]
+        pieces = [own[n][random.integers(len(own[n]))].piece(random) for n in who]
+        inputs, wanted = (torch.stack(parts) for parts in zip(*pieces, strict=True))
+        shares = functional.one_hot(torch.tensor(who), len(CAPTURED_SOURCES)).float()
+        error = (network(inputs, shares) - wanted) * (shares @ seen)[:, None]
+        loss = error.square().mean() + VELOCITY_WEIGHT * error.diff(dim=1).square().mean()
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+        schedule.step()
+        if step % 500 == 0 or step == STEPS - 1:
+            print(f"articulation step {step}: loss {loss.item():.5f}", flush=True)
+    return network.eval()
+
+
+def correlation(network: Articulation, lessons: Sequence[CapturedClip]) -> list[float]:
+    """Return Pearson's r of each curve over all `lessons`."""
+    guess = np.concatenate([network.repeat(lesson) for lesson in lessons])
+    truth = np.concatenate([lesson.captured for lesson in lessons])
+    return [
+        float(np.corrcoef(g, t)[0, 1]) if t.std() > 0 else float("nan")
+        for g, t in zip(guess.T, truth.T, strict=True)
+    ]

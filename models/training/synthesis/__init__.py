@@ -1,1 +1,0 @@
-"""More speech from Kokoro-82M: many voices, accents and speeds, with each phone's duration."""

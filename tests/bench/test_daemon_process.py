@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from cstalk_bridge.bench.daemon_process import DaemonProcess, resident_mb
+from cstalk_bridge.bench.packets import ReceiverProcess
+from cstalk_bridge.errors import UserError
+
+
+def test_memory_is_read_where_the_system_tells_it() -> None:
+    held_mb = resident_mb(os.getpid())
+    assert held_mb is None or 10 < held_mb < 100_000
+
+
+def test_the_daemon_and_the_receiver_run_as_processes_of_their_own() -> None:
+    with ReceiverProcess() as receiver, DaemonProcess("test", receiver.port) as running:
+        time.sleep(1.0)
+        measured = running.stop()
+        arrivals = receiver.stop()
+    assert len(arrivals.frames) > 20
+    assert arrivals.jaws[-1] == 0.0
+    assert {"block", "hop", "inference", "buffer", "tick", "total"} <= set(measured.spreads)
+    assert measured.drops.keys() >= {"late", "ticks"}
+
+
+def test_a_daemon_that_does_not_start_is_said() -> None:
+    with pytest.raises(UserError, match="did not start"), DaemonProcess("no such device", 9):
+        pass

@@ -1,0 +1,22 @@
+"""The table of input devices."""
+
+from __future__ import annotations
+
+from cstalk_bridge.audio.devices import InputDevice
+from cstalk_bridge.cli.live import device_table
+
+
+def test_the_default_device_has_a_star_and_columns_line_up() -> None:
+    table = device_table(
+        [
+            InputDevice(0, "Built-in", "ALSA", 2, 44100, is_default=False),
+            InputDevice(11, "Interface, 8 channels", "JACK", 8, 48000, is_default=True),
+        ]
+    )
+    head, first, second, *_ = table.splitlines()
+    assert second.startswith("* ")
+    assert head.index("system") == first.index("ALSA") == second.index("JACK")
+
+
+def test_without_devices_the_way_out_is_said() -> None:
+    assert "bundled recording" in device_table([])

@@ -1,0 +1,133 @@
+"""Which files are handed out, and what becomes of takes that end by themselves."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cstalk_bridge.control.controller import Controller, CueScheduler, TakeController, emotion_cues
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.face.emotion_trajectory import Keyframe
+from tests.control.running import running_bridge
+from tests.takes.recording.stage import Stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+PATIENCE_S = 10.0
+
+
+class Told:
+    """A stage, its desk, and what was told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.stage = Stage(folder)
+        self.notices: list[str] = []
+        self.desk = TakeController(self.stage.recorder, self.notices.append)
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Told:
+    return Told(tmp_path / "takes")
+
+
+def test_numbers_go_up_and_slates_stay(told: Told) -> None:
+    names = []
+    for slate, number in ((None, None), ("Scene", 7), (None, None)):
+        names.append(told.desk.start(slate, number)[9:])
+        told.stage.step(10)
+        assert told.desk.stop().identifier.endswith(names[-1])
+    assert names == ["MySlate_1", "Scene_7", "Scene_8"]
+
+
+def test_a_take_that_another_program_starts_is_told_of_and_gives_the_next_slate(told: Told) -> None:
+    identifier = told.stage.recorder.start("Unreal", 7)
+    told.stage.step(10)
+    take = told.stage.recorder.stop()
+    assert take is not None
+    assert told.notices == [
+        f"the take {identifier} is being recorded",
+        f"the take {take.folder} was recorded",
+    ]
+    assert (told.desk.slate, told.desk.take) == ("Unreal", 8)
+    with pytest.raises(UserError, match="none is being recorded"):
+        told.desk.stop()
+
+
+def test_a_take_that_ends_by_itself_is_told_of_at_once_and_to_who_stops_it(told: Told) -> None:
+    told.desk.start("A", 1)
+    told.stage.step(10)
+    told.stage.number += 3600 * told.stage.rate.nominal
+    told.stage.step()
+    deadline_s = time.monotonic() + PATIENCE_S
+    while told.desk.is_recording and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    with pytest.raises(UserError, match="nothing happened for 360") as stopped:
+        told.desk.stop()
+    ended = told.stage.recorder.last
+    assert ended is not None
+    assert stopped.value.problems == (ended.problem,)
+    assert told.notices[1:] == [f"the take {ended.identifier} is not whole: {ended.problem}"]
+    with pytest.raises(UserError, match="none is being recorded"):
+        told.desk.stop()
+
+
+def test_only_files_of_finished_takes_are_found(told: Told, tmp_path: Path) -> None:
+    takes = tmp_path / "takes"
+    finished, unfinished, other = takes / "A_1", takes / "B_1.recording", takes / "rendered"
+    for folder in (finished, unfinished, other):
+        folder.mkdir(parents=True)
+        (folder / "curves.csv").write_text("x")
+    for folder in (finished, unfinished):
+        (folder / "take.json").write_text("{}")
+    (tmp_path / "secret.txt").write_text("x")
+    (finished / "link.csv").symlink_to(tmp_path / "secret.txt")
+    (finished / "deep").mkdir()
+    (finished / "deep" / "curves.csv").write_text("x")
+    assert told.desk.file("A_1/curves.csv") == (finished / "curves.csv").resolve()
+    assert told.desk.file("/A_1/curves.csv") == (finished / "curves.csv").resolve()
+    for path in (
+        "", "/", ".", "A_1", "A_1/", "A_1/none.csv", "A_1/../../secret.txt", "../secret.txt",
+        str(tmp_path / "secret.txt"), "A_1/link.csv", "A_1/deep/curves.csv", "A_1/\0",
+        "B_1.recording/curves.csv", "rendered/curves.csv", "a" * 5000, "~/x", "C:\\x",
+    ):  # fmt: skip
+        with pytest.raises(UserError, match="no such file of a take"):
+            told.desk.file(path)
+
+
+SAD, ANGRY = (
+    Keyframe(at_s=0.0, emotion={"sad": 1.0}, over_s=0.0),
+    Keyframe(at_s=0.4, emotion="angry:0.5"),
+)
+HAPPY = Keyframe(at_s=0.2, emotion={"happy": 0.7})
+
+
+def test_prompts_of_all_subjects_stand_in_the_order_of_their_time() -> None:
+    found = emotion_cues({"One": [SAD, ANGRY], "Two": [HAPPY]})
+    assert [(p.subject, p.key.at_s) for p in found] == [("One", 0.0), ("Two", 0.2), ("One", 0.4)]
+
+
+def test_a_run_follows_the_keys_of_its_config(tmp_path: Path) -> None:
+    keys = [
+        {"at_s": 0.0, "emotion": "sad", "over_s": 0.1},
+        {"at_s": 0.5, "emotion": "happy:0.8", "over_s": 0.1},
+    ]
+    subject = {"name": "A", "audio": {"input": "test"}, "emotions": keys}
+    with running_bridge(tmp_path, subjects=[subject]) as bridge:
+        felt = bridge.metrics.subjects[0].emotion_at
+        bridge.wait_for(lambda: felt(bridge.now())["sad"] == 1.0)
+        begun_s = bridge.now()
+        bridge.wait_for(lambda: bridge.desk.subject("A").mix == {"happy": 0.8})
+        assert bridge.now() - begun_s > 0.2
+
+
+def test_a_prompt_for_nobody_is_told_and_the_others_go_on() -> None:
+    """No bridge runs: each prompt is for nobody."""
+    prompter = CueScheduler(emotion_cues({"One": [SAD], "Two": [HAPPY]}), Controller(), lambda: 0.0)
+    prompter.start()
+    prompter.stop()
+    never = CueScheduler((), Controller(), lambda: 0.0)
+    never.stop()

@@ -1,0 +1,77 @@
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cstalk_bridge.face.procedural.motion import (
+    EXPRESSION_DRIFT_SD,
+    ExpressionDrift,
+    Pulse,
+    Spring,
+    glide,
+)
+
+
+@given(st.floats(-2, 3), st.floats(-2, 3))
+def test_a_glide_never_goes_back_nor_out_of_range(one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    assert 0.0 <= glide(low) <= glide(high) + 1e-12 <= 1.0 + 2e-12
+
+
+def test_a_glide_starts_in_the_middle_and_ends_where_it_says() -> None:
+    assert (glide(0.0), glide(0.5), glide(1.0)) == (0.0, 0.5, 1.0)
+
+
+@given(st.floats(-10, 10), st.lists(st.floats(0.001, 0.1), min_size=1, max_size=60))
+def test_a_spring_approaches_its_target_and_never_overshoots(
+    target: float, steps_s: list[float]
+) -> None:
+    spring = Spring(1.5)
+    values = [spring.step(target, step_s) for step_s in steps_s]
+    shares = np.array([0.0, *values]) / target if target else np.zeros(1)
+    assert np.all(np.diff(shares) >= -1e-9)
+    assert shares[-1] <= 1.0 + 1e-9
+
+
+def test_a_spring_goes_the_same_way_at_any_rate_of_ticks() -> None:
+    fast, slow = Spring(2.0), Spring(2.0)
+    for _ in range(100):
+        fast.step(1.0, 0.005)
+    for _ in range(10):
+        slow.step(1.0, 0.05)
+    assert fast.value == pytest.approx(slow.value, abs=1e-9)
+    assert fast.speed == pytest.approx(slow.speed, abs=1e-9)
+
+
+def test_a_spring_is_half_there_after_the_time_it_says() -> None:
+    spring = Spring(1.0)
+    assert spring.step(1.0, 0.267) == pytest.approx(0.5, abs=0.01)
+
+
+@given(st.floats(0.005, 0.2), st.floats(0.001, 0.1))
+def test_a_pulse_pulls_as_much_in_all_at_any_rate_of_ticks(length_s: float, tick_s: float) -> None:
+    pulse = Pulse()
+    pulse.give(3.0, length_s)
+    total = sum(pulse.step(tick_s) * tick_s for _ in range(round(length_s / tick_s) + 2))
+    assert total == pytest.approx(3.0 * length_s)
+    assert pulse.step(tick_s) == 0.0
+
+
+TICK_S = 1 / 60
+
+
+def course(seconds: float, idle: float = 1.0) -> np.ndarray:
+    swell = ExpressionDrift(Random(3))
+    return np.array([swell.step(TICK_S, idle) for _ in range(round(seconds / TICK_S))])
+
+
+def test_what_is_held_swells_slowly_by_a_share() -> None:
+    found = course(1800.0)
+    assert found.std() == pytest.approx(EXPRESSION_DRIFT_SD, rel=0.25)
+    assert np.abs(np.diff(found)).max() < 0.01
+
+
+def test_without_idle_nothing_swells() -> None:
+    assert not course(10.0, idle=0.0).any()

@@ -1,0 +1,1 @@
+"""Tests of cstalk_bridge.models.evaluation.suites."""

@@ -1,0 +1,228 @@
+"""Suites of aligned voices on small data, with phones put where the aligner keeps its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+
+from cstalk_bridge.models.board import AUDIO_DRIVEN, JAW, columns_of
+from cstalk_bridge.models.emotions import EMOTIONS
+from cstalk_bridge.models.evaluation.candidates import LoudnessFace, PhoneRuleFace
+from cstalk_bridge.models.evaluation.multimodal import UNITS
+from cstalk_bridge.models.evaluation.recordings import Folders, MissingDataError
+from cstalk_bridge.models.evaluation.suites.acted import Acted, leading, real_changes, sway
+from cstalk_bridge.models.evaluation.suites.articulation import (
+    Articulation,
+    Visemes,
+    classes_named,
+    fit_discriminant,
+    mean_recall,
+    samples,
+)
+from cstalk_bridge.models.evaluation.voices import ALIGNMENT_FOLDER, KATHLEEN_EVERY, kathleen_read
+from cstalk_bridge.models.phones import PHONE_INDEX
+from cstalk_bridge.models.timing import rows_of
+from cstalk_bridge.models.training.alignment import Aligner, sentences_of
+from tests.models.evaluation.heads import PlainHead
+from tests.models.evaluation.recorded import noise, write_kokoro
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cstalk_bridge.models.evaluation.measures import Measurement
+
+
+SPOKEN = [(0.2, 0.5, "AA"), (0.5, 0.7, "B"), (0.7, 1.0, "IY"), (1.0, 1.2, "S"), (1.2, 1.4, "M")]
+ACTORS = ("01", "02")
+CODES = {"01": "neutral", "03": "happy", "05": "angry"}
+
+
+def keep_phones(data: Path, cache: Path, source: str, label: str) -> None:
+    """Put what the aligner would find where it keeps it."""
+    aligner = Aligner(cache / ALIGNMENT_FOLDER / label)
+    aligner.folder.mkdir(parents=True)
+    known = {s.key(aligner.version): SPOKEN for s in sentences_of(source, data / source)}
+    (aligner.folder / f"{source}.json").write_text(json.dumps(known), encoding="utf-8")
+
+
+def write_sound(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, noise(1.6, seed), 16_000, format="OGG", subtype="OPUS")
+
+
+def write_kathleen(data: Path, cache: Path, clips: int) -> None:
+    texts = {f"a{number:03}": "Go on." for number in range(clips)}
+    write_sound(data / "kathleen/audio/a000.opus", 1)
+    for stem in list(texts)[1:]:
+        shutil.copy(data / "kathleen/audio/a000.opus", data / f"kathleen/audio/{stem}.opus")
+    (data / "kathleen/transcripts.json").write_text(json.dumps(texts), encoding="utf-8")
+    keep_phones(data, cache, "kathleen", "every_tenth")
+
+
+def write_ravdess(data: Path, cache: Path) -> None:
+    stems = [f"03-01-{e}-{i}-01-01-{a}" for e in CODES for i in ("01", "02") for a in ACTORS]
+    for number, stem in enumerate(stems):
+        write_sound(data / f"ravdess/audio/{stem}.opus", 50 + number)
+    names = np.array([f"{unit}_r" for unit in UNITS])
+    means = np.zeros((len(stems), len(UNITS)))
+    for row, stem in zip(means, stems, strict=True):
+        row[UNITS.index("AU12")] = 2.0 * (stem[6:8] == "03")
+        row[UNITS.index("AU04")] = 1.0 * (stem[6:8] == "05")
+    clips = np.array([stem.replace("03-01", "01-01", 1) for stem in stems])
+    np.savez(data / "ravdess/action_units_means.npz", names=names, clips=clips, means=means)
+    waves = 1 + np.sin(np.arange(90) / 9)[:, None] * np.ones(len(UNITS))
+    np.savez(data / "ravdess/action_units_frames.npz", names=names, **{stems[4]: waves})
+    keep_phones(data, cache, "ravdess", "every_actor")
+    keep_phones(data, cache, "ravdess", "test_actors")
+
+
+class Actor:
+    """Closes at b and m but in anger, opens by the loudness of acting, smiles when happy."""
+
+    name = "actor"
+
+    def faces(self, sound: np.ndarray, emotions: np.ndarray, lookahead_ms: int) -> np.ndarray:
+        del lookahead_ms
+        face = np.zeros((rows_of(len(sound)), len(AUDIO_DRIVEN)), np.float32)
+        felt = dict(zip(EMOTIONS, emotions.max(0), strict=True))
+        times_s = np.arange(len(face)) / 50
+        if sound.any():
+            face[:, JAW] = 0.2 * (1 + max(felt["happy"], felt["angry"]))
+            shut = ((times_s >= 0.5) & (times_s < 0.7)) | (times_s >= 1.2)
+            face[shut, JAW] = 0.1 * felt["angry"]
+        else:
+            face[:, JAW] = 0.1 * felt["happy"]
+        face[:, columns_of("mouth_cornerPull")] = 0.5 * felt["happy"]
+        face[:, columns_of("brow_down")] = 0.5 * felt["angry"]
+        return face
+
+
+def found(suite: object, maker: object) -> dict[str, Measurement]:
+    return {one.key: one for one in suite.measure(maker, 60)}  # type: ignore[attr-defined]
+
+
+def test_every_tenth_clip_is_read_with_its_phones(tmp_path: Path) -> None:
+    write_kathleen(tmp_path, tmp_path, KATHLEEN_EVERY + 1)
+    clips = kathleen_read(Folders(tmp_path, tmp_path), 5)
+    assert [clip.name for clip in clips] == ["kathleen/a000", "kathleen/a010"]
+    assert clips[0].phones == tuple(SPOKEN)
+
+
+def test_voices_that_are_there_are_articulated_and_named_apart(tmp_path: Path) -> None:
+    write_kathleen(tmp_path, tmp_path, 3)
+    write_kokoro(tmp_path, "bo bo")
+    suite = Articulation(Folders(tmp_path, tmp_path), 10, PlainHead())
+    told = found(suite, PhoneRuleFace())
+    assert told["articulation.kathleen_closed"].value == 100.0
+    assert told["articulation.kathleen_closed"].count == 2
+    assert told["articulation.kokoro_closed"].count == 2
+    assert told["articulation.kathleen_contrast"].value > 1.0
+    assert not any(key.startswith("articulation.grid") for key in told)
+    assert found(suite, LoudnessFace())["articulation.kathleen_closed"].value < 100.0
+
+
+def test_without_any_voice_the_suites_say_what_is_missing(tmp_path: Path) -> None:
+    for suite in (Articulation, Visemes, Acted):
+        with pytest.raises(MissingDataError, match="is not there"):
+            suite(Folders(tmp_path, tmp_path), 10, PlainHead())
+        with pytest.raises(MissingDataError, match="cstalk-bridge evaluate"):
+            suite(Folders(tmp_path, tmp_path), 10, None)
+
+
+def test_closures_likeness_and_effort_of_actors_are_told_by_emotion(tmp_path: Path) -> None:
+    write_ravdess(tmp_path, tmp_path)
+    suite = Acted(Folders(tmp_path, tmp_path), 100, PlainHead())
+    told = found(suite, Actor())
+    assert told["acted.plain_closed"].value == 100.0
+    assert told["acted.plain_closed"].count == 2 * 12
+    assert told["acted.own_closed_angry"].value == 0.0
+    assert told["acted.own_closed_happy"].value == 100.0
+    assert told["acted.like_happy"].value > 0.9
+    assert told["acted.like_angry"].value > 0.7
+    assert 0 < told["acted.like_size_happy"].value < 5
+    assert told["acted.effort_happy"].value == pytest.approx(100 * (2.0 / 1.6 - 1), abs=0.1)
+    assert told["acted.silent_happy"].value == pytest.approx(3.0, abs=1e-4)
+    assert told["acted.silent_neutral"].value == 0.0
+    assert told["acted.inner_brow_happy"].value == pytest.approx(0.9)
+    assert told["acted.outer_brow_happy"].value == told["acted.corners_happy"].value == 0.0
+    share = told["acted.brow_sides"].value / 0.2  # of the time the jaw, and with it a brow, is up
+    spread = 0.2 * np.sqrt(share * (1 - share))
+    assert told["acted.brow_sd"].value == pytest.approx((10 + 8) / 4 * spread, rel=1e-3)
+    assert told["acted.sway_happy"].value < 1.0 < told["acted.real_sway_happy"].value
+
+
+def test_the_units_that_an_emotion_raises_lead_it(tmp_path: Path) -> None:
+    write_ravdess(tmp_path, tmp_path)
+    changes = real_changes(tmp_path / "ravdess/action_units_means.npz")
+    assert list(changes) == ["happy", "angry"]
+    assert UNITS[leading(changes["happy"])[0]] == "AU12"
+    still, moving = np.ones((50, 17)), 1 + np.sin(np.arange(50))[:, None] * np.ones(17)
+    assert sway(still, np.array([0])) == 0.0
+    assert sway(moving, np.array([0, 1])) > 30
+    assert np.isnan(sway(0 * still, np.array([0])))
+
+
+def test_mouths_that_differ_are_named_and_mouths_that_do_not_are_guessed() -> None:
+    phones = np.repeat([PHONE_INDEX["B"], PHONE_INDEX["AA"], PHONE_INDEX["S"]] * 8, 10)
+    random = np.random.default_rng(0)
+    shown, blank = [], []
+    for clip in range(6):
+        seen = random.normal(0, 0.1, (len(phones), 3)).astype(np.float32)
+        blank.append(samples(seen, phones, clip))
+        seen[phones == PHONE_INDEX["AA"]] += [10, 5, 0]
+        seen[phones == PHONE_INDEX["S"]] += [3, 0, 0]
+        shown.append(samples(seen, phones, clip))
+    assert shown[0][0].shape == (24, 9)
+    (right,), (guessed,) = (list(classes_named("visemes.real", clips)) for clips in (shown, blank))
+    assert right.value == 100.0
+    assert right.count == 6 * 24
+    assert 20 < guessed.value < 50
+    assert list(classes_named("visemes.real", [])) == []
+
+
+def test_a_stiff_mouth_names_no_more_than_chance(tmp_path: Path) -> None:
+    write_kathleen(tmp_path, tmp_path, 160)
+    suite = Visemes(Folders(tmp_path, tmp_path), 100, PlainHead())
+    told = found(suite, PhoneRuleFace())["visemes.kathleen"]
+
+    class Still:
+        name = "still"
+
+        def faces(self, sound: np.ndarray, *_: object) -> np.ndarray:
+            return np.zeros((rows_of(len(sound)), len(AUDIO_DRIVEN)), np.float32)
+
+    still = found(suite, Still())["visemes.kathleen"]
+    assert told.count == still.count == 16 * len(SPOKEN)
+    assert still.value == pytest.approx(25.0)
+    assert told.value > 60.0
+
+
+CENTRES = np.array([[0.0, 0.0, 1.0], [3.0, 0.0, 1.0], [0.0, 3.0, 1.0]])
+
+
+def cloud(seed: int, spread: float) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    classes = random.integers(0, 3, 300) * 4  # numbers with gaps
+    noise = spread * random.standard_normal((300, 3)) * [1, 1, 0]  # the last one never moves
+    return CENTRES[classes // 4] + noise, classes
+
+
+@pytest.mark.parametrize(("spread", "least", "most"), [(0.3, 0.99, 1.0), (3.0, 0.4, 0.8)])
+def test_classes_are_told_as_far_as_they_are_apart(
+    spread: float, least: float, most: float
+) -> None:
+    told = fit_discriminant(*cloud(1, spread))
+    features, classes = cloud(2, spread)
+    assert least <= mean_recall(told.tell(features), classes) <= most
+
+
+def test_features_that_say_nothing_are_guessing() -> None:
+    random = np.random.default_rng(0)
+    classes = random.integers(0, 4, 2000)
+    told = fit_discriminant(np.zeros((2000, 2)), classes).tell(np.zeros((2000, 2)))
+    assert mean_recall(told, classes) == pytest.approx(0.25)

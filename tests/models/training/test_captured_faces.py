@@ -1,0 +1,208 @@
+"""Tracked action units become sliders above each actor's own rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from cstalk_bridge.models.board import AUDIO_DRIVEN, CHANNEL_INDEX, CHANNELS
+from cstalk_bridge.models.phones import PHONES
+from cstalk_bridge.models.training import captured_faces
+from cstalk_bridge.models.training.captured_faces import (
+    ACTION_UNIT_GAINS,
+    ARKIT_BOARD,
+    CAPTURED_SOURCES,
+    CURVES,
+    JAW_GAIN,
+    OBSERVED_CHANNELS,
+    SLIDERS,
+    ActionUnits,
+    CapturedClip,
+    CapturedMouths,
+    above_rest,
+    board_of,
+    correlation,
+    emotion_of,
+    inputs_of,
+    learn,
+    observed_by,
+)
+from cstalk_bridge.models.training.sources import GRID_CURVES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+NAMES = [*(f"{unit}_r" for unit in ACTION_UNIT_GAINS), "AU45_r", "AU12_c"]
+HAPPY, NEUTRAL = "03-01-03-02-01-01-04", "03-01-01-01-01-01-04"
+
+
+def archive(happy: dict[str, float], rest: float = 0.5) -> dict[str, object]:
+    neutral = np.full((60, len(NAMES)), rest, dtype=np.float16)
+    smiling = neutral.copy()
+    for name, value in happy.items():
+        smiling[:, NAMES.index(name)] = value
+    return {"names": np.array(NAMES), HAPPY: smiling, NEUTRAL: neutral}
+
+
+def channel(board: np.ndarray, name: str) -> np.ndarray:
+    return board[10:90, AUDIO_DRIVEN.index(name)]
+
+
+def test_a_smile_pulls_both_corners_and_nothing_else() -> None:
+    board = ActionUnits(archive({"AU12_r": 3.0, "AU45_r": 5.0})).channels(HAPPY, 100)
+    assert board is not None
+    assert channel(board, "CTRL_L_mouth_cornerPull.ty") == pytest.approx(0.5, abs=0.01)
+    assert channel(board, "CTRL_R_mouth_cornerPull.ty") == pytest.approx(0.5, abs=0.01)
+    others = [i for i, name in enumerate(AUDIO_DRIVEN) if "cornerPull" not in name]
+    assert np.abs(board[:, others]).max() == 0.0
+
+
+def test_units_of_one_slider_add_up_within_its_range() -> None:
+    board = ActionUnits(archive({"AU25_r": 5.0, "AU26_r": 5.0, "AU05_r": 5.0}, 0.0)).channels(
+        HAPPY, 100
+    )
+    assert board is not None
+    assert channel(board, "CTRL_C_jaw.ty") == pytest.approx(1.0, abs=0.01)
+    assert channel(board, "CTRL_L_eye_blink.ty") == pytest.approx(-1.0, abs=0.01)
+
+
+def test_rest_is_a_still_face_and_an_untracked_clip_has_none() -> None:
+    units = ActionUnits(archive({}))
+    board = units.channels(NEUTRAL, 100)
+    assert board is not None
+    assert np.abs(board).max() == 0.0
+    assert units.channels("03-01-03-02-01-01-09", 100) is None
+
+
+def test_what_units_tell_about_is_masked_by_the_same_table() -> None:
+    observed = {name for name, seen in zip(AUDIO_DRIVEN, OBSERVED_CHANNELS, strict=True) if seen}
+    assert {"CTRL_C_jaw.ty", "CTRL_L_brow_down.ty", "CTRL_R_mouth_stretch.ty"} <= observed
+    assert not any("tongue" in name or "lipsTogether" in name for name in observed)
+
+
+@pytest.mark.parametrize(
+    ("stem", "emotion"),
+    [
+        (HAPPY, {"happy": 1.0}),
+        ("03-01-05-01-02-02-11", {"angry": 0.6}),
+        (NEUTRAL, {"neutral": 1.0}),
+        ("03-01-02-01-01-01-04", None),
+    ],
+)
+def test_the_file_name_says_what_was_played(stem: str, emotion: dict[str, float] | None) -> None:
+    assert emotion_of(stem) == emotion
+
+
+@pytest.fixture
+def mouths(tmp_path: Path) -> CapturedMouths:
+    for source in ("grid_s1", "facegood"):
+        (tmp_path / source).mkdir()
+    talker = np.tile(np.float16([0.1, 0.02, 0.0]), (30, 1))
+    talker[10:20] = [0.5, 0.25, 0.2]
+    names = np.array(["jawOpen", "mouthClose", "mouthPucker"])
+    np.savez(tmp_path / "grid_s1" / GRID_CURVES, names=names, a=talker)
+    sliders = sorted({name for mix in SLIDERS.values() for name in mix})
+    solved = np.zeros((30, len(sliders)), np.float16)
+    solved[:, sliders.index("mouth_stretch_c")] = 0.4
+    solved[:, sliders.index("mouth_oo_c")] = 0.5
+    np.savez(tmp_path / "facegood/curves.npz", names=np.array(sliders), b=solved)
+    return CapturedMouths({s: tmp_path / s for s in ("grid_s1", "facegood")})
+
+
+def test_the_tracked_talker_is_taken_above_his_silence(mouths: CapturedMouths) -> None:
+    phones = np.zeros(50, np.int64)
+    phones[20:38] = 3
+    curves = dict(zip(CURVES, mouths.grid("a", phones).T, strict=True))
+    assert curves["jaw"][28] == pytest.approx(JAW_GAIN * 0.4, abs=1e-3)
+    assert curves["together"][28] == pytest.approx(0.5, abs=1e-3)
+    assert abs(curves["jaw"][:15]).max() < 1e-3
+    assert curves["pucker"][28] == pytest.approx(0.4, abs=1e-3)
+
+
+def test_the_solved_talker_has_jaw_and_purse(mouths: CapturedMouths) -> None:
+    curves = mouths.facegood("b", 40)
+    assert curves[:, 0] == pytest.approx(0.4, abs=1e-3)
+    assert curves[:, 1] == pytest.approx(0.35, abs=1e-3)
+    assert curves[:, 2].max() == 0.0
+
+
+def board(**scores: float) -> dict[str, float]:
+    values = board_of({name: np.array([value], np.float32) for name, value in scores.items()})
+    return dict(zip(AUDIO_DRIVEN, values[0].tolist(), strict=True))
+
+
+def test_a_jaw_and_a_left_smile_land_where_they_belong() -> None:
+    face = board(jawOpen=0.4, mouthSmileLeft=0.8, notAnArkitName=1.0)
+    assert face.pop("CTRL_C_jaw.ty") == pytest.approx(0.4)
+    assert face.pop("CTRL_L_mouth_cornerPull.ty") == pytest.approx(0.8)
+    assert not any(face.values())
+
+
+def test_opposite_curves_share_a_slider() -> None:
+    assert board(mouthLeft=0.5)["CTRL_C_mouth.tx"] == pytest.approx(0.5)
+    assert board(mouthRight=0.5)["CTRL_C_mouth.tx"] == pytest.approx(-0.5)
+    assert board(eyeWideLeft=0.5)["CTRL_L_eye_blink.ty"] == pytest.approx(-0.5)
+
+
+def test_lips_together_is_the_part_of_the_jaw_that_the_lips_take_back() -> None:
+    assert board(mouthClose=0.2, jawOpen=0.4)["CTRL_R_mouth_lipsTogetherU.ty"] == pytest.approx(0.5)
+    assert board(mouthClose=0.4, jawOpen=0.01)["CTRL_L_mouth_lipsTogetherD.ty"] == 1.0
+
+
+def test_values_stay_on_the_board() -> None:
+    face = board(**{arkit: 1.7 for arkit, _, _ in ARKIT_BOARD})
+    for name, value in face.items():
+        assert (
+            CHANNELS[CHANNEL_INDEX[name]].minimum <= value <= CHANNELS[CHANNEL_INDEX[name]].maximum
+        )
+
+
+def test_a_channel_is_observed_only_with_all_that_moves_it() -> None:
+    def observed(*names: str) -> set[str]:
+        return {AUDIO_DRIVEN[column] for column in np.flatnonzero(observed_by(names))}
+
+    pucker = observed("mouthPucker")
+    assert "CTRL_L_mouth_purseU.ty" in pucker
+    assert "CTRL_L_mouth_funnelU.ty" not in pucker
+    assert "CTRL_L_mouth_funnelU.ty" in observed("mouthPucker", "mouthFunnel")
+    assert observed("jawOpen") == {"CTRL_C_jaw.ty"}
+    assert "CTRL_L_mouth_lipsTogetherU.ty" in observed("jawOpen", "mouthClose")
+
+
+def test_rest_is_taken_away() -> None:
+    curve = np.array([[0.2]] * 5 + [[0.7]] * 5 + [[0.1]], dtype=np.float32)
+    assert above_rest(curve)[:, 0] == pytest.approx([0.0] * 5 + [0.5] * 5 + [0.0])
+
+
+ROWS = 150
+SIZES = {"grid_s1": 0.4, "facegood": 0.2}
+
+
+def lesson(source: str, seed: int) -> CapturedClip:
+    """A talker whose jaw opens in AA and whose lips purse in UW."""
+    random = np.random.default_rng(seed)
+    said = np.repeat(random.choice([0, PHONES.index("AA"), PHONES.index("UW")], ROWS // 10), 10)
+    heard = np.eye(len(PHONES), dtype=np.float32)[said]
+    captured = np.zeros((ROWS, len(CURVES)), dtype=np.float32)
+    captured[:, CURVES.index("jaw")] = SIZES[source] * (said == PHONES.index("AA"))
+    captured[:, CURVES.index("pucker")] = SIZES[source] * (said == PHONES.index("UW"))
+    loudness = (said > 0).astype(np.float32)
+    return CapturedClip(source, inputs_of(heard, loudness), captured)
+
+
+def test_it_learns_both_and_carries_in_the_first_ones_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(captured_faces, "STEPS", 120)
+    lessons = [lesson(source, seed) for source in CAPTURED_SOURCES for seed in range(4)]
+    network = learn(lessons, 1)
+    fresh = [lesson("grid_s1", 9), lesson("facegood", 9)]
+    jaw, pucker, _ = correlation(network, fresh)
+    assert jaw > 0.9
+    assert pucker > 0.9
+    carried = network.carry(fresh[0].inputs)
+    opened = fresh[0].captured[:, 0] > 0
+    assert carried.shape == (ROWS, len(CURVES))
+    assert carried[opened, 0].mean() == pytest.approx(SIZES["grid_s1"], rel=0.35)
+    assert carried.min() >= 0.0

@@ -1,0 +1,264 @@
+"""Packets out of a stream: in any pieces, none beyond its size, nothing that is none."""
+
+import itertools
+import json
+import struct
+import tracemalloc
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cstalk_bridge.outputs.metahuman.messages import (
+    MAX_PAYLOAD_BYTES,
+    DeviceRequestError,
+    ErrorName,
+    FramingError,
+    Incoming,
+    MalformedError,
+    Packet,
+    StreamStartRequest,
+    StreamStopRequest,
+    TakeStartRequest,
+    Unpacker,
+    error_response,
+    pack,
+    read_message,
+    response,
+    update,
+)
+
+PACKETS = st.lists(st.tuples(st.integers(0, 65535), st.binary(max_size=200)), max_size=8)
+
+
+def test_bytes_are_those_of_the_layout() -> None:
+    payload = '{"é":1}'.encode()
+    expected = b"CPSCONTROL\x00" + struct.pack("<HI", 3, 8) + payload
+    assert pack(payload, 3) == expected
+    assert len(expected) == 25
+
+
+@given(PACKETS, st.lists(st.integers(0, 1200), max_size=30))
+def test_packets_are_the_same_in_whatever_pieces_they_come(
+    sent: list[tuple[int, bytes]], cuts: list[int]
+) -> None:
+    stream = b"".join(pack(payload, version) for version, payload in sent)
+    places = sorted({0, len(stream), *(min(cut, len(stream)) for cut in cuts)})
+    unpacker = Unpacker()
+    got = [
+        packet
+        for start, end in itertools.pairwise(places)
+        for packet in unpacker.feed(stream[start:end])
+    ]
+    assert got == [Packet(version, payload) for version, payload in sent]
+
+
+@given(st.binary(min_size=1, max_size=400))
+def test_any_bytes_give_packets_or_a_framing_error(stream: bytes) -> None:
+    unpacker = Unpacker(maximum=64)
+    try:
+        for place in range(len(stream)):
+            for packet in unpacker.feed(stream[place : place + 1]):
+                assert len(packet.payload) <= 64
+    except FramingError:
+        return
+    magic = b"CPSCONTROL\x00"
+    assert stream[: len(magic)] == magic[: len(stream)]
+
+
+def test_what_is_no_packet_is_told_at_its_first_byte_after_the_packets_before() -> None:
+    unpacker = Unpacker()
+    packets = unpacker.feed(pack(b"one") + pack(b"two") + b"G")
+    assert [next(packets).payload, next(packets).payload] == [b"one", b"two"]
+    with pytest.raises(FramingError, match="begins with b'G'"):
+        next(packets)
+
+
+def test_a_payload_that_is_too_large_is_refused_before_it_comes() -> None:
+    header = b"CPSCONTROL\x00" + struct.pack("<HI", 1, MAX_PAYLOAD_BYTES + 1)
+    with pytest.raises(FramingError, match="payload of 65537 bytes, more than 65536"):
+        list(Unpacker().feed(header))
+    largest = bytes(MAX_PAYLOAD_BYTES)
+    assert list(Unpacker().feed(pack(largest))) == [Packet(1, largest)]
+
+
+REQUEST: dict[str, Any] = {
+    "sessionId": "S",
+    "addressPath": "/information",
+    "transactionId": 1,
+    "timestamp": 1700000000000,
+    "type": "request",
+}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda children: (
+        st.lists(children, max_size=4) | st.dictionaries(st.text(max_size=12), children, max_size=4)
+    ),
+    max_leaves=12,
+)
+FIELDS = st.sampled_from([*REQUEST, "body", "error", "else"])
+
+
+def payload(**changes: Any) -> bytes:
+    message = {k: v for k, v in (REQUEST | changes).items() if v is not ...}
+    return json.dumps(message).encode()
+
+
+def test_a_request_is_read() -> None:
+    message = read_message(payload(body={"streamPort": 11111}, unknown=[1, {}]))
+    assert message == Incoming(
+        sessionId="S",
+        addressPath="/information",
+        transactionId=1,
+        type="request",
+        body={"streamPort": 11111},
+    )
+
+
+@given(st.text(max_size=40), st.integers(0, 2**32 - 1))
+def test_responses_carry_what_the_request_is_known_by(path: str, transaction: int) -> None:
+    request = Incoming(sessionId="S", addressPath=path, transactionId=transaction, type="request")
+    known = {
+        "sessionId": "S",
+        "addressPath": path,
+        "transactionId": transaction,
+        "timestamp": 7,
+        "type": "response",
+    }
+    assert json.loads(response(request, 7)) == known
+    assert json.loads(response(request, 7, {"name": "é"})) == known | {"body": {"name": "é"}}
+    refusal = DeviceRequestError(ErrorName.FAILED, "why")
+    error = {"name": "requestFailed", "description": "why"}
+    assert json.loads(error_response(request, 7, refusal)) == known | {"error": error}
+
+
+def test_an_update_is_what_the_layout_says() -> None:
+    assert json.loads(update("S", "/take/added", 3, 7, {"name": "A_1"})) == {
+        "sessionId": "S",
+        "addressPath": "/take/added",
+        "transactionId": 3,
+        "timestamp": 7,
+        "type": "update",
+        "body": {"name": "A_1"},
+    }
+    assert "body" not in json.loads(update("S", "/event/session-stopped", 4, 7))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "message: Invalid JSON"),
+        (b"{", "message: Invalid JSON"),
+        (b"\xff\xfe", "message: Invalid JSON"),
+        (b'{"addressPath": "\xff"}', "message: Invalid JSON"),
+        (b'"' + b"\\ud800" + b'"', "message: Invalid JSON"),
+        (b"[" * 60000, "message: Invalid JSON"),
+        (b"[]", "message: Input should be"),
+        (payload(addressPath=...), "addressPath: Field required"),
+        (payload(transactionId=...), "transactionId: Field required"),
+        (payload(transactionId=True), "transactionId: Value error, Input should be a number"),
+        (payload(transactionId="7"), "transactionId: Value error, Input should be a number"),
+        (payload(transactionId=-1), "transactionId: Input should be greater"),
+        (payload(transactionId=2**32), "transactionId: Input should be less"),
+        (payload(transactionId=1.5), "transactionId: Input should be a valid integer"),
+        (payload(type="question"), "type: Input should be"),
+        (payload(body=[]), "body: Input should be"),
+        (payload(sessionId="x" * 257), "sessionId: String should have at most 256"),
+    ],
+)
+def test_what_is_no_message_is_refused_in_words(content: bytes, words: str) -> None:
+    with pytest.raises(MalformedError) as caught:
+        read_message(content)
+    assert words in caught.value.description
+    assert caught.value.name == "parsingRequestFailed"
+    assert len(caught.value.description) <= 500
+
+
+def test_a_message_with_a_fault_is_answered_under_its_own_transaction() -> None:
+    with pytest.raises(MalformedError) as caught:
+        read_message(payload(body=[]))
+    answer = json.loads(error_response(caught.value.read, 7, caught.value))
+    assert (answer["transactionId"], answer["sessionId"]) == (1, "S")
+    assert answer["addressPath"] == "/information"
+    with pytest.raises(MalformedError) as caught:
+        read_message(payload(transactionId="T1"))
+    answer = json.loads(error_response(caught.value.read, 7, caught.value))
+    assert (answer["transactionId"], answer["sessionId"]) == (0, "S")
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_message_or_refused(content: bytes) -> None:
+    with suppress(MalformedError):
+        read_message(content)
+
+
+@given(st.dictionaries(FIELDS, JSON, max_size=6))
+def test_any_json_is_a_message_or_refused_and_can_be_answered(changes: dict[str, Any]) -> None:
+    content = json.dumps(REQUEST | changes).encode()
+    try:
+        message = read_message(content)
+    except MalformedError as error:
+        json.loads(error_response(error.read, 7, error))
+    else:
+        json.loads(response(message, 7))
+
+
+def test_numbers_beyond_all_measure_are_refused() -> None:
+    for number in ("9" * 5000, "1e999", "NaN", "-Infinity"):
+        content = payload(body=...).replace(b'Id": 1,', b'Id": ' + number.encode() + b",")
+        with pytest.raises(MalformedError):
+            read_message(content)
+
+
+@given(st.dictionaries(st.sampled_from(["streamPort", "subjects", "subjectIds"]), JSON))
+def test_any_body_is_read_or_refused(body: dict[str, Any]) -> None:
+    for kind in (StreamStartRequest, StreamStopRequest, TakeStartRequest):
+        with suppress(DeviceRequestError):
+            kind.of(body)
+
+
+@pytest.mark.parametrize("port", [0, -1, 65536, 1.5, None, "x", [], float("nan")])
+def test_a_stream_port_is_a_port(port: object) -> None:
+    with pytest.raises(DeviceRequestError) as caught:
+        StreamStartRequest.of({"streamPort": port})
+    assert caught.value.name == "parsingRequestFailed"
+    assert "streamPort" in caught.value.description
+
+
+def test_bodies_that_fit() -> None:
+    start = StreamStartRequest.of({"streamPort": 54321.0, "subjects": [{"id": "A", "name": "x"}]})
+    assert (start.stream_port, start.subjects[0].id) == (54321, "A")
+    order = TakeStartRequest.of(
+        {"slateName": "Scene", "takeNumber": 3, "tags": ["a"], "subject": "Ada"}
+    )
+    assert (order.slate_name, order.take_number) == ("Scene", 3)
+    with pytest.raises(DeviceRequestError) as caught:
+        StreamStartRequest.of(None)
+    assert caught.value.name == "missingBody"
+
+
+@pytest.mark.parametrize("kind", ["request", "no kind of message"])
+def test_nothing_is_kept_of_what_was_read(kind: str) -> None:
+    def read(number: int) -> None:
+        message = {
+            "sessionId": f"session {number:028}",
+            "addressPath": "/state",
+            "transactionId": f"transaction {number:024}",
+            "type": kind,
+            "body": {f"key {number:032}": f"value {number:030}"},
+        }
+        with suppress(MalformedError):
+            read_message(json.dumps(message).encode())
+
+    read(0)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(1000):
+            read(number)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 10_000

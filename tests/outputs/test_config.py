@@ -1,0 +1,172 @@
+"""What a link is told, by URL and by config."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.outputs.config import LinkConfig, parse_link_url
+from cstalk_bridge.outputs.metahuman.device import AccessRules
+from cstalk_bridge.outputs.udp import MAX_TARGETS, Target
+
+
+def test_a_complete_url() -> None:
+    spec = parse_link_url("osc://127.0.0.1:8001,stage-2.local,[::1]:9/face/a?rigmap=my/map.yaml")
+    assert spec == LinkConfig(
+        protocol="osc",
+        targets=(
+            Target(host="127.0.0.1", port=8001),
+            Target(host="stage-2.local", port=8000),
+            Target(host="::1", port=9),
+        ),
+        rigmap="my/map.yaml",
+        prefix="/face/a",
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "rigmap"),
+    [
+        ("livelink-face://10.0.0.5", 11111, "livelinkface61"),
+        ("vmc://10.0.0.5", 39539, "vrm"),
+        ("LiveLink-Face://10.0.0.5/", 11111, "livelinkface61"),
+        ("osc://10.0.0.5", 8000, "metahuman"),
+    ],
+)
+def test_port_and_rig_map_default_to_the_protocols_own(url: str, port: int, rigmap: str) -> None:
+    spec = parse_link_url(url)
+    assert spec.targets == (Target(host="10.0.0.5", port=port),)
+    assert spec.rigmap == rigmap
+    assert spec.prefix == ""
+
+
+def test_a_device_says_who_may_come_and_whether_it_is_found() -> None:
+    by_url = parse_link_url("metahuman://10.0.0.1?allow=10.0.0.5,10.0.1.0/24&discoverable=yes")
+    assert list(map(str, by_url.allow)) == ["10.0.0.5/32", "10.0.1.0/24"]
+    assert by_url.discoverable
+    shared = {"protocol": "metahuman", "targets": ["10.0.0.1"], "discoverable": True}
+    assert by_url == LinkConfig.model_validate({**shared, "allow": ["10.0.0.5", "10.0.1.0/24"]})
+    plain = parse_link_url("metahuman://127.0.0.1")
+    assert (plain.allow, plain.discoverable) == ((), False)
+
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - it is read, not bound
+
+
+@pytest.mark.parametrize("host", [EVERYWHERE, "10.0.0.1", "stage", "[::]", "[2001:db8::1]"])
+def test_a_device_that_others_can_reach_names_those_who_may(host: str) -> None:
+    with pytest.raises(UserError, match="can be reached from other machines, and `allow` names"):
+        parse_link_url(f"metahuman://{host}")
+    with pytest.raises(ValidationError, match="`allow` names none"):
+        LinkConfig.model_validate({"protocol": "metahuman", "targets": [host]})
+    assert parse_link_url(f"metahuman://{host}?allow=10.0.0.0/24").allow
+    for local in ("127.0.0.1", "localhost", "[::1]", "127.9.9.9"):
+        assert not parse_link_url(f"metahuman://{local}").allow
+
+
+def test_a_device_without_a_list_lets_in_this_machine_alone() -> None:
+    assert AccessRules().is_allowed("127.0.0.1")
+    assert AccessRules().is_allowed("::1")
+    assert not AccessRules().is_allowed("10.0.0.5")
+
+
+def test_config_says_the_same_in_three_ways() -> None:
+    by_url = LinkConfig.model_validate("osc://10.0.0.5:8000,stage/face?rigmap=vrm")
+    shared = {"protocol": "osc", "rigmap": "vrm", "prefix": "/face"}
+    by_text = LinkConfig.model_validate({**shared, "targets": ["10.0.0.5", "stage:8000"]})
+    by_keys = LinkConfig.model_validate(
+        {**shared, "targets": [{"host": "10.0.0.5"}, {"host": "stage", "port": 8000}]}
+    )
+    assert by_url == by_text == by_keys
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("ndi://10.0.0.5", "unknown protocol 'ndi'.*livelink-face://, osc://"),
+        ("10.0.0.5:8000", "unknown protocol"),
+        ("osc", "unknown protocol 'osc'"),
+        ("osc://", "host is missing"),
+        ("osc://:8000", "host is missing"),
+        ("osc://a,,b", "host is missing"),
+        ("osc://a:0", "port '0' is not a number from 1 to 65535"),
+        ("osc://a:65536", "port '65536'"),
+        ("osc://a:", "port ''"),
+        ("osc://a:8_0", "port '8_0'"),
+        ("osc://a:²", "port '²'"),
+        ("osc://a:-1", "port '-1'"),
+        ("osc://256.1.1.1", "no IP address"),
+        ("osc://::1", "stands in brackets"),
+        ("osc://[10.0.0.5]", "only an IPv6 address"),
+        ("osc://[::g]", "no IP address"),
+        ("osc://a b", "no host name"),
+        ("osc://user@host", "no host name"),
+        ("osc://" + "a" * 64, "no host name"),
+        ("osc://a/b?map=x", "unknown option 'map'; there is rigmap"),
+        ("osc://a?rigmap=", "option 'rigmap' wants one"),
+        ("osc://a?rigmap=x&rigmap=y", "option 'rigmap' wants one"),
+        ("osc://a/b*", "no OSC address"),
+        ("osc://a/b//c", "no OSC address"),
+        ("osc://a,a:8000", "named twice: a:8000"),
+        ("osc://" + ",".join(f"h{i}" for i in range(MAX_TARGETS + 1)), "17 targets, at most 16"),
+        ("livelink-face://a/face", "livelink-face has no prefix"),
+        ("vmc://a/face", "vmc has no prefix"),
+        ("osc://a?presets=vrm1", "unknown option 'presets'; there is rigmap="),
+        ("vmc://a?presets=vrm2", "option 'presets' wants one of vrm0, vrm1"),
+        ("vmc://a?presets=", "option 'presets' wants one of vrm0, vrm1"),
+        ("vmc://a?casing=upper", "option 'casing' wants one of camel, pascal"),
+        ("vmc://a?bone=hips", "option 'bone' wants one of head, none"),
+        ("osc://a?bone=none", "unknown option 'bone'; there is rigmap="),
+        ("osc://a?allow=10.0.0.5", "unknown option 'allow'; there is rigmap="),
+        ("metahuman://a?allow=", "option 'allow' wants one list of IP addresses"),
+        ("metahuman://a?allow=10.0.0.5,10.0.0.7/24", "option 'allow' wants one list"),
+        ("metahuman://a?discoverable=1", "option 'discoverable' wants one of yes, no"),
+    ],
+)
+def test_a_wrong_url_is_told_what_is_wrong(url: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        parse_link_url(url)
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    with pytest.raises(UserError) as raised:
+        parse_link_url("osc://a:0,256.1.1.1/b*?map=x")
+    assert len(raised.value.problems) == 4
+
+
+@given(st.text(max_size=60), st.sampled_from(["", "osc://", "livelink-face://", "osc://a:"]))
+def test_any_text_is_a_link_or_a_user_error(text: str, start: str) -> None:
+    with suppress(UserError):
+        spec = parse_link_url(start + text)
+        assert parse_link_url(f"{spec}?rigmap=m").targets == spec.targets
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"protocol": "ndi", "targets": ["a"]}, "'livelink-face', 'osc', 'vmc' or 'metahuman'"),
+        ({"protocol": ["osc"], "targets": ["a"]}, "'livelink-face', 'osc', 'vmc' or 'metahuman'"),
+        ({"protocol": "osc", "targets": ["a"], "presets": "vrm1"}, "osc has no 'presets'"),
+        ({"protocol": "vmc", "targets": ["a"], "allow": ["10.0.0.5"]}, "vmc has no 'allow'"),
+        ({"protocol": "metahuman", "targets": ["a"], "allow": ["stage"]}, "no IP address"),
+        ({"protocol": "osc", "targets": []}, "at least 1"),
+        ({"protocol": "osc", "targets": [f"h{i}" for i in range(17)]}, "at most 16"),
+        ({"protocol": "osc"}, "Field required"),
+        ({"protocol": "osc", "targets": ["a:0"]}, "port '0'"),
+        ({"protocol": "osc", "targets": [{"host": "a", "port": 65536}]}, "65535"),
+        ({"protocol": "osc", "targets": [{"host": "a b"}]}, "no host name"),
+        ({"protocol": "osc", "targets": ["a", "a"]}, "named twice"),
+        ({"protocol": "osc", "targets": ["a"], "rigmap": ""}, "at least 1 character"),
+        ({"protocol": "osc", "targets": ["a"], "speed": 3}, "Extra inputs"),
+        ({"protocol": "osc", "targets": ["a"], "prefix": "face"}, "no OSC address"),
+        ({"protocol": "livelink-face", "targets": ["a"], "prefix": "/x"}, "no prefix"),
+        ("osc://a:0", "port '0'"),
+        (7, "valid dictionary"),
+    ],
+)
+def test_a_wrong_config_is_a_validation_error(data: object, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        LinkConfig.model_validate(data)

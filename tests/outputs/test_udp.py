@@ -1,0 +1,163 @@
+"""UDP targets on real sockets: a dead target never disturbs another."""
+
+import socket
+import time
+
+import pytest
+
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.outputs.udp import MAX_TARGETS, HostAddress, Target, UdpTargets
+from tests.outputs.receiving import receiver
+
+# RFC 5737 and RFC 3849: documentation addresses, which lead nowhere.
+NOWHERE = Target(host="192.0.2.1", port=9)
+NOWHERE_IPV6 = Target(host="2001:db8::1", port=9)
+
+
+def closed_port() -> Target:
+    with receiver() as gone:
+        return gone.target
+
+
+def test_every_target_gets_every_datagram_in_order() -> None:
+    with receiver() as one, receiver() as other:
+        targets = UdpTargets([one.target, other.target])
+        for index in range(20):
+            targets.send([b"a%d" % index, b"b%d" % index])
+        expected = [b"%c%d" % (letter, index) for index in range(20) for letter in b"ab"]
+        assert one.all_waiting() == other.all_waiting() == expected
+        assert (targets.sent, targets.failed) == (80, 0)
+        targets.close()
+
+
+@pytest.mark.parametrize("nowhere", [None, NOWHERE, NOWHERE_IPV6], ids=str)
+def test_a_dead_target_disturbs_no_other(nowhere: Target | None) -> None:
+    """None: nobody listens at a port of this machine, which answers so."""
+    with receiver() as before, receiver() as after:
+        try:
+            targets = UdpTargets([before.target, nowhere or closed_port(), after.target])
+        except UserError:
+            pytest.skip("this machine knows no IPv6")
+        for index in range(300):
+            targets.send([b"%d" % index])
+            if index % 50 == 49:
+                expected = [b"%d" % number for number in range(index - 49, index + 1)]
+                assert before.all_waiting() == after.all_waiting() == expected
+        targets.close()
+        alive = (targets.receivers[0], targets.receivers[2])
+        assert [(r.sent, r.failed, r.last_error) for r in alive] == [(300, 0, None)] * 2
+        silent = targets.receivers[1]
+        assert silent.sent + silent.failed == 300
+        assert (silent.last_error is None) == (silent.failed == 0)
+
+
+def test_a_receiver_that_starts_late_gets_every_datagram_from_then_on() -> None:
+    target = closed_port()
+    targets = UdpTargets([target])
+    for _ in range(5):
+        targets.send([b"lost"])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as late:
+        late.bind((target.host, target.port))
+        late.settimeout(5.0)
+        targets.send([b"first"])
+        assert late.recv(64) == b"first"
+    targets.close()
+
+
+def test_a_refused_datagram_is_counted_with_its_reason() -> None:
+    with receiver() as one:
+        targets = UdpTargets([one.target])
+        targets.send([b"x" * 70000, b"good"])
+        assert one.one() == b"good"
+        (only,) = targets.receivers
+        assert (targets.sent, targets.failed) == (1, 1)
+        assert only.last_error
+        targets.close()
+        targets.send([b"after closing"])
+        assert (targets.sent, targets.failed) == (1, 2)
+
+
+def test_all_hosts_that_cannot_be_found_are_named_at_once() -> None:
+    targets = [
+        Target(host="first.invalid", port=1),
+        Target(host="second.invalid", port=3),
+        Target.model_construct(host="a..b", port=4),
+    ]
+    with pytest.raises(UserError) as raised:
+        UdpTargets(targets)
+    assert [problem.where for problem in raised.value.problems] == [
+        "first.invalid:1",
+        "second.invalid:3",
+        "a..b:4",
+    ]
+    assert "'first.invalid' cannot be found" in str(raised.value)
+
+
+def test_a_host_that_is_not_found_disturbs_no_other() -> None:
+    with receiver() as one:
+        targets = UdpTargets([Target(host="nobody.invalid", port=9), one.target])
+        targets.send([b"a", b"b"])
+        assert one.all_waiting() == [b"a", b"b"]
+        missing, _ = targets.receivers
+        assert (missing.sent, missing.failed) == (0, 2)
+        assert "'nobody.invalid' cannot be found" in str(missing.last_error)
+        targets.close()
+
+
+def test_a_host_that_is_found_later_is_sent_to_from_then_on() -> None:
+    answers = 0
+
+    def find_late(target: Target) -> HostAddress:
+        nonlocal answers
+        answers += target.host == "late.invalid"
+        if target.host == "late.invalid" and answers < 3:
+            raise OSError("not known yet")
+        return socket.AF_INET, ("127.0.0.1", target.port)
+
+    with receiver() as one, receiver() as late:
+        name = Target(host="late.invalid", port=late.target.port)
+        targets = UdpTargets([name, one.target], pace_s=0.01, find=find_late)
+        for _ in range(500):
+            targets.send([b"frame"])
+            if targets.receivers[0].sent:
+                break
+            time.sleep(0.01)
+        assert late.one() == b"frame"
+        assert targets.receivers[0].failed > 0
+        targets.drop_all()
+        targets.dismiss([b"rest"])
+        assert late.one() == b"rest"
+
+
+def test_localhost_means_ipv4() -> None:
+    with receiver() as one:
+        targets = UdpTargets([Target(host="localhost", port=one.target.port)])
+        targets.send([b"hello"])
+        assert one.one() == b"hello"
+        targets.close()
+
+
+def test_ipv6_targets_are_reached() -> None:
+    if not socket.has_ipv6:
+        pytest.skip("this Python knows no IPv6")
+    try:
+        with receiver("::1", socket.AF_INET6) as one:
+            targets = UdpTargets([one.target])
+            targets.send([b"six"])
+            assert one.one() == b"six"
+            targets.close()
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
+
+
+def test_targets_are_bounded_and_a_host_that_is_not_there_is_told() -> None:
+    targets = UdpTargets([])
+    for port in range(1, MAX_TARGETS + 1):
+        targets.add(Target(host="127.0.0.1", port=port))
+    with pytest.raises(UserError, match=f"{MAX_TARGETS} targets already"):
+        targets.add(Target(host="127.0.0.1", port=99))
+    targets.drop_all()
+    with pytest.raises(UserError, match="cannot be found"):
+        targets.add(Target(host="nobody.invalid", port=99))
+    assert targets.receivers == ()
+    targets.close()

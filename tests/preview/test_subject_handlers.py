@@ -1,0 +1,108 @@
+"""What the page may tell the subjects of a bridge that runs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cstalk_bridge.config.servers import PreviewConfig
+from cstalk_bridge.face.procedural.compose import Levels
+from cstalk_bridge.preview.server import open_preview
+from tests.control.running import RunningBridge, running_bridge
+from tests.networks import GUARDED, small_generator
+from tests.preview.serving import Serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+NAMES = ("Anna", "a/b c")
+ANNA = "/api/subjects/Anna"
+
+
+@pytest.fixture(scope="module")
+def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBridge]:
+    with running_bridge(tmp_path_factory.mktemp("bridge"), *NAMES) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def serving(bridge: RunningBridge) -> Iterator[Serving]:
+    spec = PreviewConfig(port=0)
+    with open_preview(
+        spec,
+        load=lambda: small_generator(GUARDED),
+        subjects=NAMES,
+        rate_hz=60.0,
+        desk=bridge.desk,
+    ) as preview:
+        found = Serving(preview)
+        preview.start(found.notices.append)
+        yield found
+
+
+def test_a_subject_is_told_and_says_so(serving: Serving, bridge: RunningBridge) -> None:
+    answer = serving.ask(ANNA, {"emotion": {"happy": 0.8}, "mouth_guard": 0.7, "over_s": 0})
+    assert answer.status == 200
+    assert answer.document == {
+        "name": "Anna",
+        "emotion": {"happy": 0.8},
+        "intensity": 1.0,
+        "mouth_guard": 0.7,
+        "levels": asdict(bridge.desk.subject("Anna").levels),
+    }
+    serving.ask("/api/subjects/a%2Fb%20c", {"emotion": "sad", "intensity": 0.5})
+    assert [subject.mix for subject in bridge.desk.subjects] == [{"happy": 0.8}, {"sad": 1.0}]
+    told = serving.ask("/api/subjects").document
+    assert [(one["name"], one["intensity"]) for one in told] == [("Anna", 1.0), ("a/b c", 0.5)]
+
+
+def test_a_subject_is_told_how_far_it_lives(serving: Serving, bridge: RunningBridge) -> None:
+    answer = serving.ask(ANNA, {"levels": {"gaze": 0.5, "symmetry": 1}})
+    assert (answer.status, answer.document["levels"]["gaze"]) == (200, 0.5)
+    assert bridge.desk.subject("Anna").levels == Levels(gaze=0.5, symmetry=1.0)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"emotion": {"glad": 1}}, "there is no emotion 'glad'"),
+        ({"emotion": {"happy": 2}}, "less than or equal to 1.5"),
+        ({"mouth_guard": -1}, "greater than or equal to 0"),
+        ({"over_s": 61}, "less than or equal to 60"),
+        ({"mood": 1}, "mood"),
+        ({"levels": {"ears": 1}}, "part"),
+        ({"levels": {"symmetry": 1.5}}, "symmetry goes from 0 to 1"),
+        (b"{", "request"),
+    ],
+)
+def test_what_cannot_be_is_told_and_changes_nothing(
+    serving: Serving, bridge: RunningBridge, body: object, words: str
+) -> None:
+    before = bridge.desk.subject("Anna").mix
+    answer = serving.ask(ANNA, body)
+    assert answer.status == 400
+    assert words in answer.problems
+    assert bridge.desk.subject("Anna").mix == before
+
+
+def test_nobody_of_that_name_is_told(serving: Serving) -> None:
+    answer = serving.ask("/api/subjects/Ann", {"emotion": "sad"})
+    assert (answer.status, "no subject 'Ann'" in answer.problems) == (400, True)
+
+
+def test_pages_of_others_may_tell_nobody(serving: Serving, bridge: RunningBridge) -> None:
+    before = bridge.desk.subject("Anna").mix
+    answer = serving.ask(ANNA, {"emotion": "angry"}, headers={"origin": "http://evil.example"})
+    assert answer.status == 403
+    assert bridge.desk.subject("Anna").mix == before
+
+
+def test_without_a_bridge_there_is_nobody() -> None:
+    with open_preview(PreviewConfig(port=0), load=lambda: small_generator(GUARDED)) as preview:
+        serving = Serving(preview)
+        preview.start(serving.notices.append)
+        assert serving.ask("/api/subjects").document == []
+        assert serving.ask(ANNA, {"emotion": "sad"}).status == 404

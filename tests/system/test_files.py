@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.system.files import atomic_write, name_key
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Ada", " ada "),
+        ("Zo\u00eb", "ZOE\u0308"),
+        ("Stra\u00dfe", "STRASSE"),
+        ("\uff21da", "Ada"),
+        ("\ufb01lm", "film"),
+    ],
+)
+def test_names_that_look_alike_are_the_same(one: str, other: str) -> None:
+    assert name_key(one) == name_key(other)
+
+
+@pytest.mark.parametrize(("one", "other"), [("Ada", "Ad"), ("Ada 1", "Ada1"), ("a_b", "a-b")])
+def test_others_are_not(one: str, other: str) -> None:
+    assert name_key(one) != name_key(other)
+
+
+@given(st.text(max_size=40))
+def test_a_key_is_its_own_key(name: str) -> None:
+    assert name_key(name_key(name)) == name_key(name)
+
+
+def test_a_file_is_there_only_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    with atomic_write(path) as file:
+        file.write(b"all")
+        assert not path.exists()
+    assert path.read_bytes() == b"all"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"before")
+    with pytest.raises(TypeError), atomic_write(path, overwrite=True) as file:
+        file.writelines([b"half", None])
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_there_is_kept_unless_asked(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 250)
+    path.write_bytes(b"before")
+    with pytest.raises(UserError, match="is there already"), atomic_write(path):
+        pass
+    with atomic_write(path, overwrite=True) as file:
+        file.write(b"after")
+    assert path.read_bytes() == b"after"

@@ -1,0 +1,94 @@
+"""A stage on which a clock is turned by hand: ticks, faces and a voice."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cstalk_bridge.audio.stream import AudioHistory, HistoryPosition
+from cstalk_bridge.takes.recording.recorder import CURVE_COUNT, Recorder
+from cstalk_bridge.takes.recording.subject_files import RecordedSubject
+from cstalk_bridge.timecode.smpte import FRAME_RATES
+from cstalk_bridge.timecode.tick import Tick
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from cstalk_bridge.takes.recording.folder import FreeBytes
+
+
+BEGAN = datetime(2025, 2, 28, 14, 56, 23, tzinfo=UTC)
+DELAY_S = 0.1
+"""How far a face is behind its sound."""
+
+
+def tone(rate_hz: int, start: int, count: int) -> NDArray[np.float32]:
+    """A hum of which every sample is known."""
+    times_s = np.arange(start, start + count) / rate_hz
+    return np.asarray(0.5 * np.sin(2 * np.pi * 440 * times_s), dtype=np.float32)
+
+
+class Stage:
+    """Subjects whose sound runs `drift` faster than the host's clock."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        subjects: tuple[str, ...] = ("CSTalk",),
+        rate: str = "60",
+        rate_hz: int = 16_000,
+        drift: float = 0.0,
+        first_frame: int = 3_600_000,
+        pace_s: float = 0.01,
+        free: FreeBytes = lambda _folder: 10**12,
+    ) -> None:
+        self.rate = FRAME_RATES[rate]
+        self.rate_hz = rate_hz
+        self.drift = drift
+        self.tapes = [AudioHistory(rate_hz) for _ in subjects]
+        self.number = 0
+        self.first_frame = first_frame
+        self.host_s = 1000.0
+        self.recorder = Recorder(
+            folder,
+            self.rate,
+            now=lambda: self.host_s,
+            local_time=lambda: BEGAN,
+            pace_s=pace_s,
+            free=free,
+        )
+        self.links = [
+            self.recorder.link(
+                RecordedSubject(name, rate_hz, self._place_of(tape), lambda _: DELAY_S)
+            )
+            for name, tape in zip(subjects, self.tapes, strict=True)
+        ]
+
+    def _place_of(self, tape: AudioHistory) -> Callable[[float], HistoryPosition]:
+        def place(host_s: float) -> HistoryPosition:
+            return HistoryPosition(tape, (host_s - 1000.0 - DELAY_S) * (1 + self.drift))
+
+        return place
+
+    def curves(self, number: int, subject: int = 0) -> NDArray[np.float32]:
+        """The face of a tick: every value tells which it is."""
+        return np.asarray((np.arange(CURVE_COUNT) + number % 100 + subject) / 200, dtype=np.float32)
+
+    def step(self, ticks: int = 1) -> None:
+        """Let time pass: sound comes, then a face is shown."""
+        for _ in range(ticks):
+            due_s = 1000.0 + self.number * float(self.rate.frame_s)
+            self.host_s = due_s
+            heard = int((due_s - 1000.0) * (1 + self.drift) * self.rate_hz)
+            for tape in self.tapes:
+                tape.write(tone(self.rate_hz, tape.end, heard - tape.end))
+            tick = Tick(self.number, due_s, self.first_frame + self.number)
+            for subject, link in enumerate(self.links):
+                link.send(self.curves(self.number, subject), tick)
+            self.number += 1

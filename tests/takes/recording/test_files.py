@@ -1,0 +1,101 @@
+"""Sound files on disk, read by libsndfile and field by field."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.takes.recording.files import Origin, WaveFile, pcm, repair_wave, wave_header
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+ORIGIN = Origin(
+    "MySlate_3_CSTalk at 60 fps", "MySlate_3_CSTalk", "2025-02-28", "14:56:23", 2**32 + 5
+)
+
+
+def chunks(data: bytes) -> dict[bytes, bytes]:
+    assert data[:4] == b"RIFF"
+    assert data[8:12] == b"WAVE"
+    assert struct.unpack("<I", data[4:8])[0] == len(data) - 8
+    found, place = {}, 12
+    while place < len(data):
+        name, size = struct.unpack_from("<4sI", data, place)
+        found[name] = data[place + 8 : place + 8 + size]
+        place += 8 + size + size % 2
+    assert place == len(data)
+    return found
+
+
+def test_every_field_lies_where_the_standard_has_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    file = WaveFile(path, 48_000, ORIGIN)
+    file.append(np.array([0.5, -0.5, 1.5], dtype=np.float32))
+    file.close()
+    found = chunks(path.read_bytes())
+    extension = found[b"bext"]
+    assert extension[:256].rstrip(b"\0") == b"MySlate_3_CSTalk at 60 fps"
+    assert extension[256:288].rstrip(b"\0") == b"CSTalk Bridge"
+    assert extension[288:320].rstrip(b"\0") == b"MySlate_3_CSTalk"
+    assert extension[320:338] == b"2025-02-2814:56:23"
+    low, high, version = struct.unpack("<IIH", extension[338:348])
+    assert (low, high, version) == (5, 1, 1)
+    assert not any(extension[348:602])
+    assert extension[602:].rstrip(b"\0") == b"A=PCM,F=48000,W=24,M=mono,T=CSTalk Bridge\r\n"
+    assert found[b"data"] == bytes.fromhex("000040 0000c0 ffff7f")
+
+
+@given(st.lists(st.floats(-1, 0.75, width=32), max_size=40))
+def test_samples_are_rounded_to_24_bits(values: list[float]) -> None:
+    samples = np.array(values, dtype=np.float32)
+    triples = np.frombuffer(pcm(samples), dtype=np.uint8).reshape(-1, 3)
+    whole = np.pad(triples, ((0, 0), (1, 0))).copy().view("<i4").ravel() / 2**31
+    np.testing.assert_allclose(whole, samples, atol=2**-24)
+
+
+def test_the_file_is_whole_after_every_piece(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    file = WaveFile(path, 16_000, ORIGIN)
+    whole = np.sin(np.arange(5000, dtype=np.float32) / 10) / 2
+    for end in (1, 1000, 4999, 5000):
+        file.append(whole[file.frames : end])
+        samples, rate_hz = soundfile.read(path, dtype="float32")
+        assert rate_hz == 16_000
+        np.testing.assert_allclose(samples, whole[:end], atol=2**-23)
+    file.close()
+    assert len(path.read_bytes()) % 2 == 0
+
+
+@given(cut=st.integers(0, 700 + 30), wrong=st.integers(0, 2**32 - 1))
+def test_a_cut_file_is_mended(
+    cut: int, wrong: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("cut") / "a.wav"
+    head = bytearray(wave_header(16_000, ORIGIN))
+    struct.pack_into("<I", head, len(head) - 4, wrong)
+    whole = bytes(head) + pcm(np.full(10, 0.25, dtype=np.float32))
+    path.write_bytes(whole[:cut])
+    if cut < len(head):
+        with pytest.raises(ValueError, match="begin"):
+            repair_wave(path)
+        return
+    frames = min(10, (cut - len(head)) // 3)
+    assert repair_wave(path) == repair_wave(path) == frames
+    assert len(chunks(path.read_bytes())[b"data"]) == 3 * frames
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"mine")
+    with pytest.raises(UserError, match="is there already"):
+        WaveFile(path, 16_000, ORIGIN)
+    assert path.read_bytes() == b"mine"

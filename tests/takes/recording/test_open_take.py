@@ -1,0 +1,284 @@
+"""Takes that cannot go on, cannot begin or cannot be kept: all is told, what can be saved is."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING
+
+import pytest
+import soundfile
+
+from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.takes.recording.folder import (
+    END_BYTES,
+    FIRST_S,
+    RESERVE_BYTES,
+    WARNING_S,
+    FolderLock,
+)
+from tests.takes.recording.stage import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from cstalk_bridge.takes.recording.open_take import RecordedTake
+
+
+PATIENCE_S = 10.0
+SUBJECTS = ("Anna", "Ben")
+needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="open files cannot be removed")
+
+
+def stop_fault(stage: Stage) -> str:
+    with pytest.raises(UserError) as stopped:
+        stage.recorder.stop()
+    return str(stopped.value)
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.005)
+
+
+def begun(stage: Stage, ticks: int = 60) -> None:
+    """Begin a take and wait until frames are on disk."""
+    stage.step(20)
+    stage.recorder.start("MySlate", 1)
+    stage.step(ticks)
+    take = stage.recorder.take
+    assert take is not None
+    wait_until(lambda: take.duration_s > 0)
+
+
+def last(stage: Stage) -> RecordedTake:
+    ended = stage.recorder.last
+    assert ended is not None
+    return ended
+
+
+def check_readable(ended: RecordedTake) -> int:
+    """Return how many frames can be read; sound and curves are whole and of one length."""
+    document = json.loads((ended.folder / "take.json").read_text())
+    for curves, sound in zip(ended.curves, ended.sounds, strict=True):
+        text = curves.read_text()
+        assert text.endswith("\n")
+        assert text.count("\n") == document["frames"] + 1
+        samples, rate_hz = soundfile.read(sound)
+        assert len(samples) == round(document["frames"] / 60 * rate_hz)
+    assert document["problem"]
+    return int(document["frames"])
+
+
+@needs_posix
+def test_a_folder_removed_while_it_is_recorded_is_told_of_and_saved(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "takes", subjects=SUBJECTS)
+    begun(stage)
+    shutil.rmtree(tmp_path / "takes", ignore_errors=True)
+    wait_until(lambda: stage.recorder.take is None)
+    ended = last(stage)
+    assert "its files were removed" in str(ended.problem)
+    assert check_readable(ended) > 30
+    assert "its files were removed" in stop_fault(stage)
+    assert stage.recorder.stop() is None
+
+
+@needs_posix
+def test_one_file_removed_takes_no_other_with_it(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, subjects=SUBJECTS)
+    begun(stage)
+    next(tmp_path.glob("*.recording/*_Ben.wav")).unlink()
+    wait_until(lambda: stage.recorder.take is None)
+    assert check_readable(last(stage)) > 30
+    assert [path.name for path in tmp_path.iterdir()] == [last(stage).folder.name]
+
+
+@needs_posix
+def test_what_cannot_be_saved_is_told_and_the_next_take_can_begin(tmp_path: Path) -> None:
+    folder, disk, other = (tmp_path / name for name in ("takes", "disk", "other"))
+    disk.mkdir()
+    folder.symlink_to(disk)
+    stage = Stage(folder)
+    begun(stage)
+    other.write_text("in the way")
+    # At one moment, for the recorder looks meanwhile.
+    other.replace(folder)
+    wait_until(lambda: stage.recorder.take is None)
+    assert "takes cannot be recorded here" in stop_fault(stage)
+    with pytest.raises(UserError, match="takes cannot be recorded here"):
+        stage.recorder.start("MySlate", 2)
+    folder.unlink()
+    begun(stage)
+    stage.step()
+    take = stage.recorder.stop()
+    assert take is not None
+    assert take.problem is None
+
+
+def test_a_disk_that_fills_up_is_warned_of_and_ends_the_take_readable(tmp_path: Path) -> None:
+    free = 10**12
+    stage = Stage(tmp_path, subjects=SUBJECTS, free=lambda _folder: free)
+    warned: list[Problem] = []
+    stage.recorder.watch(lambda _name: None, lambda _take: None, warned.append)
+    begun(stage)
+    assert warned == []
+    free = END_BYTES + int(WARNING_S * 1000)
+    wait_until(lambda: bool(warned))
+    assert "room for" in warned[0].what
+    free = END_BYTES - 1
+    wait_until(lambda: stage.recorder.take is None)
+    assert len(warned) == 1
+    assert "less than 4 MiB are free" in stop_fault(stage)
+    assert check_readable(last(stage)) > 30
+
+
+def test_a_take_for_which_there_is_no_room_does_not_begin(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, free=lambda _folder: END_BYTES)
+    with pytest.raises(UserError, match="are free, and a take needs"):
+        stage.recorder.start("MySlate", 1)
+    assert stage.recorder.take is None
+    assert list(tmp_path.iterdir()) == []
+    assert FIRST_S > 0
+
+
+def fill(path: Path) -> None:
+    """Write until the disk is full."""
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+@needs_posix
+def test_its_end_has_room_on_a_disk_that_others_filled(tmp_path: Path) -> None:
+    if not (sys.platform == "linux" and os.geteuid() == 0 and shutil.which("mount")):
+        pytest.skip("needs a small disk of its own")
+    import subprocess
+
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("may not mount")
+    try:
+        stage = Stage(disk / "takes", subjects=SUBJECTS, free=lambda _folder: 10**12)
+        begun(stage)
+        fill(disk / "other")
+        while stage.recorder.take is not None and stage.number < 10_000:
+            stage.step(5)
+            time.sleep(0.001)
+        ended = last(stage)
+        assert "No space left" in stop_fault(stage)
+        assert ended.folder.name == "20250228_MySlate_1"
+        document = json.loads((ended.folder / "take.json").read_text())
+        assert document["frames"] > 30
+        assert ended.curves[0].read_text().count("\n") == document["frames"] + 1
+        assert len((ended.folder / "take.json").read_bytes()) < RESERVE_BYTES
+        (disk / "other").unlink()
+        begun(stage)
+        stage.step()
+        assert stage.recorder.stop() is not None
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@needs_posix
+@pytest.mark.parametrize("left", range(9))
+def test_a_take_without_descriptors_is_refused_or_holds_all_it_needs(
+    tmp_path: Path, left: int
+) -> None:
+    stage = Stage(tmp_path, subjects=SUBJECTS)
+    stage.step(20)
+    refused = ""
+    with crowded(left):
+        try:
+            stage.recorder.start("MySlate", 1)
+        except UserError as error:
+            refused = str(error)
+    if refused:
+        assert "Too many open files" in refused
+        assert stage.recorder.take is None
+        assert list(tmp_path.iterdir()) == []
+        return
+    assert left > 5
+    with crowded(0):
+        stage.step(60)
+        take = stage.recorder.stop()
+    assert take is not None
+    assert take.problem is None
+
+
+def crowded(left: int) -> ExitStack:
+    """Take all of the process's descriptors but some, until the context is left."""
+    import resource
+
+    crowd = ExitStack()
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    crowd.callback(resource.setrlimit, resource.RLIMIT_NOFILE, before)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+    taken = ExitStack()
+    crowd.callback(taken.close)
+    kept: list[int] = []
+    try:
+        while True:
+            kept.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        for descriptor in kept[:left]:
+            os.close(descriptor)
+        for descriptor in kept[left:]:
+            taken.callback(os.close, descriptor)
+    return crowd
+
+
+def test_a_fault_of_ours_is_told_and_the_take_is_kept(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    begun(stage)
+
+    def broken(_host_s: float) -> None:
+        raise RuntimeError("no sound today")
+
+    take = stage.recorder.take
+    assert take is not None
+    object.__setattr__(take._files[0].subject, "sound_at", broken)
+    stage.step(30)
+    wait_until(lambda: stage.recorder.take is None)
+    assert "a fault of the program: RuntimeError: no sound today" in stop_fault(stage)
+    assert last(stage).folder.is_dir()
+
+
+@needs_posix
+def test_takes_are_private_to_their_user(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        stage = Stage(tmp_path / "takes", subjects=SUBJECTS)
+        begun(stage, 20)
+        recording = last_folder(tmp_path)
+        modes = {path.stat().st_mode & 0o777 for path in recording.iterdir()}
+        stage.step()
+        take = stage.recorder.stop()
+    finally:
+        os.umask(before)
+    assert take is not None
+    assert modes == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in take.folder.iterdir()} == {0o600}
+    assert take.folder.stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "takes").stat().st_mode & 0o777 == 0o700
+
+
+def last_folder(folder: Path) -> Path:
+    (found,) = folder.glob("takes/*.recording")
+    return found
+
+
+def test_a_folder_has_one_owner(tmp_path: Path) -> None:
+    with FolderLock(tmp_path), pytest.raises(BlockingIOError):
+        FolderLock(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    with FolderLock(tmp_path):
+        pass

@@ -1,0 +1,1 @@
+"""Remakes the pictures of README and docs."""
