@@ -44,9 +44,8 @@ def _named_files(code: bytes, folder: str) -> list[str]:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{PACKAGE}."):
             path = str(node.module).removeprefix(f"{PACKAGE}.").replace(".", "/")
             names += [f"{path}.py", *(f"{path}/{alias.name}.py" for alias in node.names)]
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if node.value.endswith((".csv", ".json")):
-                names.append(f"{folder}/{node.value}".lstrip("/"))
+        elif isinstance(node, ast.Constant) and str(node.value).endswith((".csv", ".json")):
+            names.append(f"{folder}/{node.value!s}".lstrip("/"))
     return names
 
 
