@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cstalk_bridge.audio.source import SourceState
-    from cstalk_bridge.takes.recording.recorder import Recorder
     from cstalk_bridge.timecode.smpte import FrameRate
     from cstalk_bridge.timecode.time_of_day import TimeOfDay
 
@@ -48,6 +47,26 @@ class LinkCounters(Protocol):
 
     @property
     def receivers(self) -> Sequence[TargetCounters]: ...  # noqa: D102 - see the class
+
+
+class RecordingStatus(Protocol):
+    """What is read of the take that is being recorded."""
+
+    slate: str
+    number: int
+
+    @property
+    def duration_s(self) -> float: ...  # noqa: D102 - see the class
+
+    @property
+    def lost(self) -> int: ...  # noqa: D102 - see the class
+
+
+class TakeStatus(Protocol):
+    """What is read of a recorder: the take it records, None while there is none."""
+
+    @property
+    def take(self) -> RecordingStatus | None: ...  # noqa: D102 - see the class
 
 
 class LinkMetrics:
@@ -203,7 +222,7 @@ class Metrics:
         *,
         buffer_ms: float | None,
         device: str = "",
-        recorder: Recorder | None = None,
+        recorder: TakeStatus | None = None,
     ) -> None:
         self.subjects = tuple(subjects)
         self.rate = rate
