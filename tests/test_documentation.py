@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
+import soundfile
 
+from cstalk_bridge.audio.inputs import SPEECH_PATH
 from cstalk_bridge.cli.command import make_parser
 from cstalk_bridge.config.load import read_config
 from cstalk_bridge.face.performer import FallbackConfig
@@ -18,7 +22,20 @@ from cstalk_bridge.rig.load import load_rigmap, shipped_names
 from cstalk_bridge.takes.export.formats import FORMATS
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+
+
+def own_pages(folder: str) -> list[Path]:
+    """The Markdown pages below a folder, without those of vendored packages."""
+    return sorted(page for page in (ROOT / folder).rglob("*.md") if "vendor" not in page.parts)
+
+
+README = ROOT / "README.md"
+PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
+LINKING_PAGES = (
+    *sorted(ROOT.glob("*.md")),
+    *(page for folder in ("bridge", "docs", "examples", "models") for page in own_pages(folder)),
+)
+README_TEXT = README.read_text(encoding="utf-8")
 TAKES = (ROOT / "docs" / "takes.md").read_text(encoding="utf-8")
 
 
@@ -35,11 +52,69 @@ def test_every_example_is_a_command_there_is(page: Path) -> None:
         assert make_parser().parse_args(words).action
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
-    targets = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
-    own = [target for target in targets if "://" not in target]
-    assert [target for target in own if not (page.parent / target).exists()] == []
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(
+        r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
+    )
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    plain = [re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower() for heading in headings]
+    return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("page", LINKING_PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_leads_to_a_file_and_its_heading(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    dead = []
+    for link in links:
+        path, _, anchor = link.partition("#")
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        target = page.parent / path if path else page
+        is_alive = target.exists() and (not anchor or anchor in anchors(target))
+        dead += [] if is_alive else [link]
+    assert dead == []
+
+
+def figure_rows(text: str) -> list[tuple[str, ...]]:
+    """The rows of every table of figures on a page."""
+    tables = re.findall(r"^\| figure \|.*\n\|[-|]+\n((?:\|.*\n)+)", text, re.MULTILINE)
+    lines = [line for table in tables for line in table.splitlines()]
+    return [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines]
+
+
+def test_the_figures_of_the_readme_are_ten_at_most_of_those_measured() -> None:
+    chosen = figure_rows(README_TEXT)
+    assert 5 < len(chosen) <= 10
+    measured = figure_rows((ROOT / "docs" / "figures.md").read_text(encoding="utf-8"))
+    assert len(measured) > 50
+    assert set(chosen) <= set(measured)
+
+
+def test_the_commands_for_powershell_are_those_for_a_shell() -> None:
+    commands = re.findall(r"^python3 -m venv .*$", README_TEXT, re.MULTILINE)
+    assert len(commands) == 2
+    (block,) = re.findall(r"^```powershell\n(.*?)^```", README_TEXT, re.DOTALL | re.MULTILINE)
+    translated = [
+        command.replace("python3", "py -3")
+        .replace(" && ", "; ")
+        .replace(".venv/bin/", ".venv\\Scripts\\")
+        for command in commands
+    ]
+    assert block.splitlines() == translated
+
+
+def test_the_python_of_the_readme_generates_a_face(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```", README_TEXT, re.DOTALL | re.MULTILINE)
+    samples, rate_hz = soundfile.read(SPEECH_PATH, frames=48_000)
+    soundfile.write(tmp_path / "speech.wav", samples, rate_hz)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(code, names)  # noqa: S102 - our own documentation
+    rows = math.ceil(50 * len(samples) / rate_hz)
+    assert names["face"].shape == (rows, len(names["generator"].channels))
 
 
 def test_the_page_about_life_has_a_row_for_each_level_and_situation() -> None:
