@@ -96,7 +96,7 @@ def run(
 
         def show() -> None:
             for tick in ticker:
-                if stop.is_set() or all(subject.is_over(tick.due_s) for subject in subjects):
+                if stop.is_set() or all(subject.is_finished(tick.due_s) for subject in subjects):
                     return
                 stamped = time_of_day.stamp(tick)
                 show_faces(subjects, stamped)

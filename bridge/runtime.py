@@ -114,21 +114,23 @@ def _open_subject(
         closing.callback(link.close)
         links[name].append(link)
     voice, notice = _open_voice(spec, config, stage, closing)
-    recorded = RecordedSubject(spec.name, voice.source.rate_hz, voice.sound_at, voice.behind_at)
-    watching: dict[str, list[Link]] = {_recording_map(spec, maps): [stage.recorder.link(recorded)]}
+    recorded = RecordedSubject(
+        spec.name, voice.source.rate_hz, voice.sound_at, voice.sound_delay_at
+    )
+    observers: dict[str, list[Link]] = {_recording_map(spec, maps): [stage.recorder.link(recorded)]}
     if stage.preview is not None:
-        watching.setdefault(ARKIT_MAP, []).append(stage.preview.link(number))
-    for name in watching.keys() - maps.keys():
+        observers.setdefault(ARKIT_MAP, []).append(stage.preview.link(number))
+    for name in observers.keys() - maps.keys():
         maps[name] = stage.rigmap(name)
-    outlets = [
-        Route(rigmap.applier(), tuple(links.get(name, ())), tuple(watching.get(name, ())))
+    routes = [
+        Route(rigmap.applier(), tuple(links.get(name, ())), tuple(observers.get(name, ())))
         for name, rigmap in maps.items()
     ]
     return Subject(
         spec.name,
         voice,
         ProceduralAnimation(seed_of(spec.name) if spec.seed is None else spec.seed, spec.alive),
-        outlets,
+        routes,
         channels=stage.model.channels,
         now=host_now,
         policies=spec.rest.policies,
@@ -159,8 +161,10 @@ def _open_voice(
         shares=voice_weights(spec.emotion),
     )
     channels = len(stage.model.channels)
-    feeling = open_emotion_estimator(emotion.shares)
-    voice = Voice(source, spec.audio, delay, emotion, channels=channels, feeling=feeling)
+    emotion_estimator = open_emotion_estimator(emotion.shares)
+    voice = Voice(
+        source, spec.audio, delay, emotion, channels=channels, emotion_estimator=emotion_estimator
+    )
     return voice, notice
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from bridge.face.subject import Subject, show_subjects
 from cstalk_bridge.audio.source import BLOCK_S, SourceState
 from cstalk_bridge.audio.stream import PERSISTENT_S
 from cstalk_bridge.face.inference import InferenceLoop
 from cstalk_bridge.face.performer import MAX_HELD_S
 from cstalk_bridge.face.procedural.animation import ProceduralAnimation
 from cstalk_bridge.face.procedural.compose import AS_GENERATED
+from cstalk_bridge.face.subject import Subject, show_subjects
 from cstalk_bridge.face.timeline import AdaptiveBuffer, FixedBuffer, ReadTiming
 from cstalk_bridge.face.voice import STARVED_S
 from cstalk_bridge.models.board import CHANNEL_INDEX
@@ -45,7 +45,7 @@ class Shown:
     """What a tick showed, and what was said of it."""
 
     at_s: float
-    reach: ReadTiming | None
+    timing: ReadTiming | None
     jaw: float
     told: Health
 
@@ -114,7 +114,7 @@ class Bridge:
         """Let everything go on; return the ticks of that time."""
         first, end_s = len(self.ticks), self.now_s + seconds
         while self.now_s < end_s:
-            self.loop.turn()
+            self.loop.step()
             self._wait_until(START_S + (self._block + 1) * BLOCK_S)
         return self.ticks[first:]
 
@@ -141,13 +141,13 @@ class Bridge:
         self._tick += 1
         reading, _ = self.voice.at(due_s)
         show_subjects([self.subject], Tick(self._tick, due_s, 1000 + self._tick))
-        reach = None if reading is None else reading.reach
+        timing = None if reading is None else reading.timing
         jaw = float(self.subject.metrics.board[JAW])
-        self.ticks.append(Shown(due_s, reach, jaw, self.health))
+        self.ticks.append(Shown(due_s, timing, jaw, self.health))
 
 
 def late(ticks: list[Shown]) -> list[Shown]:
-    return [tick for tick in ticks if tick.reach is ReadTiming.LATE]
+    return [tick for tick in ticks if tick.timing is ReadTiming.LATE]
 
 
 def assert_true(ticks: list[Shown]) -> None:
@@ -165,7 +165,7 @@ def test_a_bridge_that_keeps_up_is_ok_and_shows_every_face() -> None:
     assert not late(ticks)
     assert {tick.told.state for tick in ticks} == {HealthState.OK}
     np.testing.assert_allclose([tick.jaw for tick in ticks], LEVEL, atol=1e-6)
-    assert bridge.face.subject.metrics.drops["late"].total == 0
+    assert bridge.subject.metrics.drops["late"].total == 0
 
 
 def test_a_generator_that_is_too_slow_is_told_and_what_is_too_old_left_out() -> None:
@@ -177,8 +177,8 @@ def test_a_generator_that_is_too_slow_is_told_and_what_is_too_old_left_out() -> 
     assert told.advice.endswith(" ms of the 20 there are; close other programs")
     assert {tick.told.state for tick in ticks[-600:]} == {HealthState.BEHIND}
     assert_true(ticks)
-    assert bridge.face.subject.metrics.drops["hops"].total > 0, "what is too old is left out"
-    assert bridge.face.subject.metrics.starved_since_s is None
+    assert bridge.subject.metrics.drops["hops"].total > 0, "what is too old is left out"
+    assert bridge.subject.metrics.starved_since_s is None
 
 
 def test_what_a_row_takes_is_told_however_many_are_made_in_a_call() -> None:
@@ -232,11 +232,11 @@ def test_after_a_stall_of_three_seconds_the_first_tick_of_the_next_turn_is_live(
     assert not late([tick for tick in after if tick.at_s > ready_s])
     assert {tick.told.state for tick in after[-180:]} == {HealthState.OK}
     assert_true([*stalled, *after])
-    clock = bridge.voice.stretch.clock
+    clock = bridge.voice.segment.clock
     assert clock.resyncs == 0
     assert clock.stream_time(bridge.now_s) == pytest.approx(bridge.now_s - START_S, abs=1e-6)
     assert bridge.voice.delay.buffer.at(bridge.now_s) <= buffer_s
-    assert bridge.face.subject.metrics.drops["hops"].total > 0
+    assert bridge.subject.metrics.drops["hops"].total > 0
 
 
 def test_a_device_that_falls_silent_is_told_apart_and_the_face_goes_to_its_rest() -> None:
@@ -250,7 +250,7 @@ def test_a_device_that_falls_silent_is_told_apart_and_the_face_goes_to_its_rest(
     unknown = [tick for tick in ticks if tick.told.state is not HealthState.NO_INPUT]
     assert unknown[-1].at_s < START_S + 3.0 + STARVED_S + 0.05
     # Until it is known, ticks are late; from then on they are not the generator's fault.
-    assert bridge.face.subject.metrics.drops["late"].total <= round((STARVED_S + 0.05) / TICK_S)
+    assert bridge.subject.metrics.drops["late"].total <= round((STARVED_S + 0.05) / TICK_S)
     assert ticks[-1].jaw < 0.01
 
 

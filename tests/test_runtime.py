@@ -25,8 +25,8 @@ def watched(*links: str) -> dict[str, list[str]]:
         stage = open_runtime(config, closing, threading.Event())
         (opened,) = open_subjects(config, stage, closing)
         return {
-            outlet.applier.rigmap.name: [link.name for link in outlet.watching]
-            for outlet in opened.outlets
+            route.applier.rigmap.name: [link.name for link in route.observers]
+            for route in opened.routes
         }
 
 

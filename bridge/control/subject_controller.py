@@ -138,8 +138,10 @@ class EmotionController:
         _check_time(over_s)
         with self._changing:
             # What hears once goes on to: the generator's thread may be at it.
-            if (shares.auto and not self._hears_mood) or self._voice.feeling is None:
-                self._voice.feeling = open_emotion_estimator(shares) or self._voice.feeling
+            if (shares.auto and not self._hears_mood) or self._voice.emotion_estimator is None:
+                self._voice.emotion_estimator = (
+                    open_emotion_estimator(shares) or self._voice.emotion_estimator
+                )
                 self._hears_mood = shares.auto > 0.0
             self._voice.emotion.change_shares(shares, self._now(), over_s)
 
@@ -261,7 +263,7 @@ class SubjectController(EmotionController):
 
     def reload(self) -> None:
         """Read the rig maps from disk again; UserError keeps all old ones."""
-        appliers = [outlet.applier for outlet in self._subject.outlets]
+        appliers = [route.applier for route in self._subject.routes]
         maps = [load_rigmap(applier.rigmap.reference) for applier in appliers]
         problems = [
             Problem(rigmap.reference, "has other outputs now", "start again to send them")

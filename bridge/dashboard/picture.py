@@ -152,7 +152,7 @@ def _title(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> Text:
 def _level(subject: SubjectMetrics, glyphs: Glyphs, columns: int = BAR_COLUMNS) -> Text:
     style = "red" if subject.peak_db > -1.0 else "green" if subject.gate_open else "bright_black"
     text = Text(bar(1.0 - subject.level_db / FLOOR_DB, columns, glyphs), style)
-    if subject.heard_s is None:
+    if subject.last_hop_s is None:
         return text
     text.append(f" {max(subject.level_db, -99.0):4.0f} dB", "default")
     if subject.peak_db > -1.0:

@@ -70,7 +70,7 @@ class InferenceLoop:
         self._metrics = metrics
         self._wake = wake
         self._now = now
-        self._stretches = [voice.stretch for voice in voices]
+        self._segments = [voice.segment for voice in voices]
 
     def run(self, stop: threading.Event) -> None:
         """Listen and step until `stop`; set `wake` after it to be quick."""
@@ -80,9 +80,9 @@ class InferenceLoop:
         while not stop.is_set():
             self._wake.wait(min(max(0.0, due_s - self._now()), IDLE_S))
             self._wake.clear()
-            due_s = self.turn()
+            due_s = self.step()
 
-    def turn(self) -> float:
+    def step(self) -> float:
         """Take all sound that is there, make all rows that are due; return when to come back.
 
         Hops that have gathered go through the network together, so that the newest face is made
@@ -90,11 +90,11 @@ class InferenceLoop:
         """
         now_s = self._now()
         for row, voice in enumerate(self._voices):
-            self._listen(row, voice, now_s)
+            self._poll_voice(row, voice, now_s)
         ready = [row for row, voice in enumerate(self._voices) if voice.hops]
         if not ready:
             return self._sources_due_s()
-        wait_until_s = self._company_s(ready)
+        wait_until_s = self._batch_until_s(ready)
         if wait_until_s > self._now():
             return min(wait_until_s, self._sources_due_s())
         in_step: dict[int, list[int]] = {}
@@ -104,27 +104,27 @@ class InferenceLoop:
             self._step(rows)
         return self._sources_due_s()
 
-    def _listen(self, row: int, voice: Voice, now_s: float) -> None:
+    def _poll_voice(self, row: int, voice: Voice, now_s: float) -> None:
         metrics = self._metrics.subjects[row]
         before, dropped_blocks, dropped_hops = voice.state, voice.dropped_blocks, voice.dropped_hops
         first = metrics.input_state is None
-        blocks = voice.listen(now_s)
-        if voice.stretch is not self._stretches[row]:
-            self._stretches[row] = voice.stretch
+        blocks = voice.poll(now_s)
+        if voice.segment is not self._segments[row]:
+            self._segments[row] = voice.segment
             self._stream.reset([row])
         if voice.dropped_blocks > dropped_blocks:
-            metrics.dropped("blocks", now_s, voice.dropped_blocks - dropped_blocks)
+            metrics.record_drop("blocks", now_s, voice.dropped_blocks - dropped_blocks)
         if voice.dropped_hops > dropped_hops:
-            metrics.dropped("hops", now_s, voice.dropped_hops - dropped_hops)
+            metrics.record_drop("hops", now_s, voice.dropped_hops - dropped_hops)
         for block in blocks:
-            metrics.took("device", max(0.0, block.arrived_s - block.captured_s - BLOCK_S))
+            metrics.record_latency("device", max(0.0, block.arrived_s - block.captured_s - BLOCK_S))
         metrics.starved_since_s = voice.starved_since_s
         if voice.state is not before or first:
             source = voice.source
             metrics.set_input(voice.state, source.name, is_device=source.is_device)
-            self._say(metrics, voice, before, now_s)
+            self._report_input(metrics, voice, before, now_s)
 
-    def _say(
+    def _report_input(
         self, metrics: SubjectMetrics, voice: Voice, before: SourceState, now_s: float
     ) -> None:
         name = voice.source.name
@@ -142,11 +142,11 @@ class InferenceLoop:
         due = [voice.source.next_due_s for voice in self._voices]
         return min((due_s for due_s in due if due_s is not None), default=math.inf)
 
-    def _company_s(self, ready: Sequence[int]) -> float:
+    def _batch_until_s(self, ready: Sequence[int]) -> float:
         """Return until when the ready hops wait for others; in the past when they need not."""
         limit_s = min(self._voices[row].hops[0].arrived_s for row in ready) + BATCH_WINDOW_S
         others = (voice for voice in self._voices if not voice.hops)
-        running = [v.stretch.next_hop_s for v in others if v.state is SourceState.RUNNING]
+        running = [v.segment.next_hop_s for v in others if v.state is SourceState.RUNNING]
         return limit_s if any(hop_s < limit_s for hop_s in running) else -math.inf
 
     def _step(self, ready: Sequence[int]) -> None:
@@ -164,41 +164,43 @@ class InferenceLoop:
             ready,
             [emotion.guard_at(start_s) for emotion in emotions],
         )
-        made_s = self._now()
-        self._metrics.stepped(made_s - start_s, len(hops[0]))
+        ready_s = self._now()
+        self._metrics.record_step(ready_s - start_s, len(hops[0]))
         is_finite = np.isfinite(faces.sum(axis=-1))
         for place, (row, voice) in enumerate(zip(ready, voices, strict=True)):
             rows = zip(faces[place], is_finite[place], strict=True)
-            voice.take([face if ok else None for face, ok in rows], made_s, lookahead_hops[place])
-            self._measure(row, hops[place][-1], made_s)
+            voice.put_rows(
+                [face if ok else None for face, ok in rows], ready_s, lookahead_hops[place]
+            )
+            self._record_level(row, hops[place][-1], ready_s)
             if not is_finite[place].all():
-                self._refuse(row, made_s)
-        self._follow(voices, hops, samples)
+                self._reset_voice(row, ready_s)
+        self._analyse_voices(voices, hops, samples)
 
-    def _follow(
+    def _analyse_voices(
         self, voices: Sequence[Voice], hops: Sequence[Sequence[Hop]], samples: NDArray[np.float32]
     ) -> None:
         """Follow how the voices speak and feel, once all faces are made."""
-        stretches = [voice.stretch for voice in voices]
-        prosodies = track_prosody([stretch.prosody for stretch in stretches], samples)
-        for stretch, waiting, spoken in zip(stretches, hops, prosodies, strict=True):
+        segments = [voice.segment for voice in voices]
+        prosodies = track_prosody([segment.prosody_tracker for segment in segments], samples)
+        for segment, waiting, spoken in zip(segments, hops, prosodies, strict=True):
             for hop, prosody in zip(waiting, spoken, strict=True):
-                stretch.prosodies.put(hop.index, prosody)
+                segment.prosody_line.put(hop.index, prosody)
         for voice, waiting in zip(voices, hops, strict=True):
-            if voice.feeling is not None:
+            if voice.emotion_estimator is not None:
                 for hop in waiting:
-                    voice.emotion.felt = voice.feeling.step(hop.samples)
+                    voice.emotion.felt = voice.emotion_estimator.step(hop.samples)
 
-    def _measure(self, row: int, hop: Hop, now_s: float) -> None:
-        self._metrics.subjects[row].heard(
+    def _record_level(self, row: int, hop: Hop, now_s: float) -> None:
+        self._metrics.subjects[row].record_level(
             now_s, level_db=hop.level_db, peak_db=hop.peak_db, gate_open=hop.gate_open
         )
 
-    def _refuse(self, row: int, now_s: float) -> None:
+    def _reset_voice(self, row: int, now_s: float) -> None:
         """Begin a voice anew whose row was no finite number: its past may hold the same."""
         self._stream.reset([row])
         metrics = self._metrics.subjects[row]
         if not metrics.drops["values"].recent(now_s):
             text = "the network gave a value that is no number; the last face is held"
             self._metrics.notice(now_s, text, metrics.name)
-        metrics.dropped("values", now_s)
+        metrics.record_drop("values", now_s)

@@ -222,12 +222,12 @@ a mouth that stands open is worse than one that is shut."""
 class Pose:
     """What one character shows at a tick, before its life is laid over it.
 
-    `board` is the generated face, float32 [174], `living` what moves besides; `showing` says what
+    `board` is the generated face, float32 [174], `motion` what moves besides; `showing` says what
     the board holds of the generator's.
     """
 
     board: NDArray[np.float32]
-    living: ProceduralMotion
+    motion: ProceduralMotion
     showing: Showing
 
 
@@ -235,18 +235,18 @@ class Performer:
     """One subject's face on the host's clock: rows in, poses out.
 
     `channels` names the rows' columns; all must be board channels. `policies` say what the face
-    does without a row, `life` what it does by itself. Pure apart from its own state, and called by
-    the tick thread only. `now_s` must not go backwards.
+    does without a row; `animation` is its procedural animation. Pure apart from its own state, and
+    called by the tick thread only. `now_s` must not go backwards.
     """
 
     def __init__(
         self,
         channels: Sequence[str],
-        life: ProceduralAnimation,
+        animation: ProceduralAnimation,
         policies: FallbackPolicies | None = None,
     ) -> None:
         self._columns = np.array([CHANNEL_INDEX[name] for name in channels], dtype=np.intp)
-        self.life = life
+        self.animation = animation
         self._settling = Fallback(len(channels), policies)
 
     def pose(
@@ -274,22 +274,22 @@ class Performer:
             situation = Situation.LOST if is_starved or reading is None else Situation.LATE
         board = neutral_board()
         board[self._columns] = self._settling.step(now_s, situation, row)
-        return Pose(board, self.life.step(now_s, cues), showing)
+        return Pose(board, self.animation.step(now_s, cues), showing)
 
 
 def compose_poses(poses: Sequence[Pose], performers: Sequence[Performer]) -> NDArray[np.float32]:
     """Return the whole faces of several characters, life and all, float32 [characters, 174]."""
     boards = np.stack([pose.board for pose in poses])
-    lives = [performer.life for performer in performers]
-    return compose_faces(boards, lives, [pose.living for pose in poses])
+    lives = [performer.animation for performer in performers]
+    return compose_faces(boards, lives, [pose.motion for pose in poses])
 
 
 def _showing(reading: TimelineReading | None, now_s: float, *, is_starved: bool) -> Showing:
     if reading is None or reading.values is None:
         return Showing.RESTING
-    if reading.reach is ReadTiming.LIVE:
+    if reading.timing is ReadTiming.LIVE:
         return Showing.LIVE
-    is_new = now_s - reading.made_s <= MAX_HELD_S
+    is_new = now_s - reading.ready_s <= MAX_HELD_S
     return Showing.HELD if is_new and not is_starved else Showing.RESTING
 
 

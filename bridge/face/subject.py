@@ -35,13 +35,13 @@ class Route:
 
     applier: Applier
     links: tuple[Link, ...]
-    watching: tuple[Link, ...] = ()
+    observers: tuple[Link, ...] = ()
 
     def send(self, values: NDArray[np.float32], tick: Tick) -> None:
         """Send the mapped values of a tick, [outputs]."""
         for link in self.links:
             link.send(values, tick)
-        for link in self.watching:
+        for link in self.observers:
             link.send(values, tick)
 
 
@@ -57,8 +57,8 @@ class Subject:
         self,
         name: str,
         voice: Voice,
-        life: ProceduralAnimation,
-        outlets: Sequence[Route],
+        animation: ProceduralAnimation,
+        routes: Sequence[Route],
         *,
         channels: Sequence[str],
         now: Callable[[], float],
@@ -69,10 +69,10 @@ class Subject:
         self.notice = notice
         self.voice = voice
         self.is_paused = False
-        self.links = tuple(link for outlet in outlets for link in outlet.links)
+        self.links = tuple(link for route in routes for link in route.links)
         self.metrics = SubjectMetrics(name, self.links)
-        self.outlets = tuple(outlets)
-        self.performer = Performer(channels, life, policies)
+        self.routes = tuple(routes)
+        self.performer = Performer(channels, animation, policies)
         self._now = now
         self._measured: tuple[TimelineReading, StreamSegment] | None = None
         """What made the live face of the present tick."""
@@ -80,17 +80,17 @@ class Subject:
     @property
     def levels(self) -> Levels:
         """How much of each part of its living face there is."""
-        return self.performer.life.levels
+        return self.performer.animation.levels
 
     @levels.setter
     def levels(self, levels: Levels) -> None:
-        self.performer.life.levels = levels
+        self.performer.animation.levels = levels
 
     def pose(self, tick: Tick) -> Pose:
         """Return what to show at a tick's presentation time, and measure how it got there."""
         voice, due_s = self.voice, tick.due_s
-        reading, stretch = voice.at(due_s)
-        if voice.is_over(due_s):
+        reading, segment = voice.at(due_s)
+        if voice.is_finished(due_s):
             reading = None
         pose = self.performer.pose(
             reading,
@@ -99,41 +99,41 @@ class Subject:
             is_paused=self.is_paused,
             is_starved=voice.starved_since_s is not None,
         )
-        self.metrics.showed(pose.showing, 0.0 if reading is None else reading.late_s, due_s)
+        self.metrics.record_shown(pose.showing, 0.0 if reading is None else reading.late_s, due_s)
         is_live = pose.showing is Showing.LIVE
-        self._measured = (reading, stretch) if reading is not None and is_live else None
+        self._measured = (reading, segment) if reading is not None and is_live else None
         return pose
 
-    def sent(self, board: NDArray[np.float32], tick: Tick) -> None:
+    def record_sent(self, board: NDArray[np.float32], tick: Tick) -> None:
         """Take that the face of a tick, [174], has left."""
         left_s = self._now()
-        self.metrics.faced(board, tick.frame)
-        self.metrics.sent(left_s)
+        self.metrics.record_face(board, tick.frame)
+        self.metrics.read_links(left_s)
         if self._measured is not None:
             self._measure(*self._measured, tick.due_s, left_s)
 
-    def is_over(self, host_s: float) -> bool:
+    def is_finished(self, host_s: float) -> bool:
         """Whether the recording it hears has ended and its last face was shown."""
-        return self.voice.is_over(host_s)
+        return self.voice.is_finished(host_s)
 
     def _measure(
-        self, reading: TimelineReading, stretch: StreamSegment, due_s: float, left_s: float
+        self, reading: TimelineReading, segment: StreamSegment, due_s: float, left_s: float
     ) -> None:
         """Take apart the time from the newest sound in the face reaching us to its packet leaving.
 
         That sound's stream time is the face's plus the look-ahead; the parts add up to the whole.
         """
-        behind_s = self.voice.delay.beyond_lookahead_at(due_s) + stretch.listener.delay_s
-        sound_s = stretch.clock.stream_time(due_s) - behind_s
-        reached_s = stretch.clock.host_time(sound_s)
+        behind_s = self.voice.delay.beyond_lookahead_at(due_s) + segment.preprocessor.delay_s
+        sound_s = segment.clock.stream_time(due_s) - behind_s
+        reached_s = segment.clock.host_time(sound_s)
         block_s = BLOCK_S - sound_s % BLOCK_S
         metrics = self.metrics
-        metrics.took("block", block_s)
-        metrics.took("hop", reading.heard_s - reached_s - block_s)
-        metrics.took("inference", reading.made_s - reading.heard_s)
-        metrics.took("buffer", due_s - reading.made_s)
-        metrics.took("tick", left_s - due_s)
-        metrics.took_in_all(left_s - reached_s)
+        metrics.record_latency("block", block_s)
+        metrics.record_latency("hop", reading.received_s - reached_s - block_s)
+        metrics.record_latency("inference", reading.ready_s - reading.received_s)
+        metrics.record_latency("buffer", due_s - reading.ready_s)
+        metrics.record_latency("tick", left_s - due_s)
+        metrics.record_total_latency(left_s - reached_s)
 
 
 def show_subjects(subjects: Sequence[Subject], tick: Tick) -> None:
@@ -143,16 +143,14 @@ def show_subjects(subjects: Sequence[Subject], tick: Tick) -> None:
     """
     poses = [subject.pose(tick) for subject in subjects]
     boards = compose_poses(poses, [subject.performer for subject in subjects])
-    heads = np.stack([pose.living.head for pose in poses])
-    outlets = [
-        (outlet, place) for place, subject in enumerate(subjects) for outlet in subject.outlets
-    ]
-    places = [place for _, place in outlets]
-    appliers = [outlet.applier for outlet, _ in outlets]
+    heads = np.stack([pose.motion.head for pose in poses])
+    routes = [(route, place) for place, subject in enumerate(subjects) for route in subject.routes]
+    places = [place for _, place in routes]
+    appliers = [route.applier for route, _ in routes]
     mapped = apply_all(appliers, boards[places], heads[places], tick.due_s)
-    sending = zip(outlets, mapped, strict=True)
+    sending = zip(routes, mapped, strict=True)
     for subject, board in zip(subjects, boards, strict=True):
-        for _ in subject.outlets:
-            (outlet, _), values = next(sending)
-            outlet.send(values, tick)
-        subject.sent(board, tick)
+        for _ in subject.routes:
+            (route, _), values = next(sending)
+            route.send(values, tick)
+        subject.record_sent(board, tick)

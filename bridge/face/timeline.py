@@ -42,16 +42,16 @@ class ReadTiming(Enum):
 class TimelineReading:
     """The face at one stream time.
 
-    `values` is float32 [channels], None when `reach` is `EARLY`. `heard_s` is the host time at
-    which the hop was complete that gave the later of the rows read, `made_s` that at which the row
-    was there; both are 0 where `reach` is `EARLY`. `late_s` is how far past the newest row the
-    read was, 0 unless `reach` is `LATE`.
+    `values` is float32 [channels], None when `timing` is `EARLY`. `received_s` is the host time at
+    which the hop was complete that gave the later of the rows read, `ready_s` that at which the row
+    was there; both are 0 where `timing` is `EARLY`. `late_s` is how far past the newest row the
+    read was, 0 unless `timing` is `LATE`.
     """
 
     values: NDArray[np.float32] | None
-    reach: ReadTiming
-    heard_s: float = 0.0
-    made_s: float = 0.0
+    timing: ReadTiming
+    received_s: float = 0.0
+    ready_s: float = 0.0
     late_s: float = 0.0
 
 
@@ -64,7 +64,7 @@ class Timeline:
 
     def __init__(self, channels: int) -> None:
         self._rows = np.zeros((CAPACITY_ROWS, channels), dtype=np.float32)
-        self._heard_made_s = np.zeros((CAPACITY_ROWS, 2))
+        self._received_ready_s = np.zeros((CAPACITY_ROWS, 2))
         self._first_row: int | None = None
         self._end_row = 0
 
@@ -77,8 +77,8 @@ class Timeline:
         self,
         number: int,
         row: NDArray[np.float32] | None,
-        heard_s: float = 0.0,
-        made_s: float = 0.0,
+        received_s: float = 0.0,
+        ready_s: float = 0.0,
     ) -> None:
         """Write row `number`, float32 [channels], and its times (see `Reading`).
 
@@ -95,7 +95,7 @@ class Timeline:
             share = np.float32((other - first + 1) / (number - first + 1))
             slot = other % CAPACITY_ROWS
             self._rows[slot] = newest + share * (end - newest)
-            self._heard_made_s[slot] = heard_s, made_s
+            self._received_ready_s[slot] = received_s, ready_s
         self._end_row = max(self._end_row, number + 1)
 
     def at(self, stream_s: float) -> TimelineReading:
@@ -110,10 +110,10 @@ class Timeline:
         newest = end - 1
         if position > newest + _ROUNDING_ROWS:
             slot = newest % CAPACITY_ROWS
-            heard_s, made_s = self._heard_made_s[slot].tolist()
+            received_s, ready_s = self._received_ready_s[slot].tolist()
             late_s = (position - newest) / ROW_RATE_HZ
             return TimelineReading(
-                self._rows[slot].copy(), ReadTiming.LATE, heard_s, made_s, late_s
+                self._rows[slot].copy(), ReadTiming.LATE, received_s, ready_s, late_s
             )
         # Half the ring is left to the writer, so that no row under the reader is overwritten.
         oldest = max(first, end - CAPACITY_ROWS // 2)
@@ -122,9 +122,9 @@ class Timeline:
         after = min(before + 1, newest)
         share = np.float32(position - before)
         earlier, later = self._rows[before % CAPACITY_ROWS], self._rows[after % CAPACITY_ROWS]
-        heard_s, made_s = self._heard_made_s[after % CAPACITY_ROWS].tolist()
+        received_s, ready_s = self._received_ready_s[after % CAPACITY_ROWS].tolist()
         return TimelineReading(
-            earlier + share * (later - earlier), ReadTiming.LIVE, heard_s, made_s
+            earlier + share * (later - earlier), ReadTiming.LIVE, received_s, ready_s
         )
 
 
@@ -312,16 +312,16 @@ class Delay:
 
     def __init__(self, lookahead_s: float, buffer: Buffer) -> None:
         self.buffer = buffer
-        self._course = LookaheadRamp(lookahead_s, lookahead_s, 0.0)
+        self._ramp = LookaheadRamp(lookahead_s, lookahead_s, 0.0)
 
     def change(self, lookahead_s: float, now_s: float) -> None:
         """Go over to another look-ahead, from where it is at host time `now_s`."""
-        self._course = LookaheadRamp(self._course.at(now_s), lookahead_s, now_s)
+        self._ramp = LookaheadRamp(self._ramp.at(now_s), lookahead_s, now_s)
 
     @property
     def lookahead_s(self) -> float:
         """The look-ahead that it has, or goes over to."""
-        return self._course.after_s
+        return self._ramp.after_s
 
     def beyond_lookahead_at(self, host_s: float) -> float:
         """Return what of the delay is not look-ahead."""
@@ -329,12 +329,12 @@ class Delay:
 
     def at(self, host_s: float) -> float:
         """Return the stream time between the sound that arrives and the face that is shown."""
-        return self._course.at(host_s) + self.beyond_lookahead_at(host_s)
+        return self._ramp.at(host_s) + self.beyond_lookahead_at(host_s)
 
     def hops_at(self, host_s: float) -> int:
         """Return the hops of look-ahead with which rows are made at a host time."""
-        course = self._course
-        shown = course.at(host_s) / HOP_S
-        least = round(min(course.before_s, course.after_s) / HOP_S)
-        early = EARLY_HOPS if shown * HOP_S > course.after_s else 0.0
+        ramp = self._ramp
+        shown = ramp.at(host_s) / HOP_S
+        least = round(min(ramp.before_s, ramp.after_s) / HOP_S)
+        early = EARLY_HOPS if shown * HOP_S > ramp.after_s else 0.0
         return max(least, math.floor(shown - early + 1e-6))

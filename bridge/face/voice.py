@@ -33,48 +33,48 @@ if TYPE_CHECKING:
 
 
 class StreamSegment:
-    """One unbroken run of sound: what was heard of it and the faces it gave.
+    """One unbroken run of sound: what was received of it, and the faces made from it.
 
-    `prosody` follows the voice, what it does at each hop is put into `prosodies`.
-    `clock`, `timeline` and `prosodies` may be read by the tick thread, `clock` and `tape`, what was
-    heard before gain and gate, by a recorder; the rest is the generator thread's.
-    `end_s` is the stream time at which the sound is over, infinite while that is open.
+    `prosody_tracker` follows the voice; its result for each hop is put into `prosody_line`.
+    `end_s` is the stream time of the end of the sound, infinite while it goes on. The tick thread
+    may read `clock`, `timeline` and `prosody_line`, a recorder `clock` and `history` (the sound
+    before gain and gate); the rest belongs to the inference thread.
     """
 
-    def __init__(self, rate_hz: int, spec: AudioConfig, channels: int) -> None:
-        self.listener = Preprocessor(rate_hz, gain_db=spec.gain_db, gate=spec.gate)
+    def __init__(self, rate_hz: int, config: AudioConfig, channels: int) -> None:
+        self.preprocessor = Preprocessor(rate_hz, gain_db=config.gain_db, gate=config.gate)
         self.clock = StreamClock()
-        self.tape = AudioHistory(rate_hz)
+        self.history = AudioHistory(rate_hz)
         self.timeline = Timeline(channels)
-        self.prosodies = ProsodyLine()
-        self.prosody = ProsodyTracker()
+        self.prosody_line = ProsodyLine()
+        self.prosody_tracker = ProsodyTracker()
         self.end_s = math.inf
-        self.heard_s = 0.0
+        self.received_s = 0.0
         self._rate_hz = rate_hz
         self._next_index = 0
 
-    def hear(self, block: Block) -> None:
+    def push(self, block: Block) -> None:
         """Take the next block and when it arrived."""
-        self.listener.push(block)
-        self.tape.write(block.samples)
-        self.heard_s += len(block.samples) / self._rate_hz
-        self.clock.observe(block.arrived_s, self.heard_s)
+        self.preprocessor.push(block)
+        self.history.write(block.samples)
+        self.received_s += len(block.samples) / self._rate_hz
+        self.clock.observe(block.arrived_s, self.received_s)
 
-    def hear_silence(self, seconds: float, now_s: float) -> None:
+    def push_silence(self, seconds: float, now_s: float) -> None:
         """Take silence that no source gave; it tells the clock nothing."""
         silence = np.zeros(round(BLOCK_S * self._rate_hz), dtype=np.float32)
         frames = len(silence)
         for _ in range(math.ceil(seconds / BLOCK_S)):
-            self.listener.push(Block(silence, now_s, now_s))
-            self.tape.write(silence)
-            self.heard_s += frames / self._rate_hz
+            self.preprocessor.push(Block(silence, now_s, now_s))
+            self.history.write(silence)
+            self.received_s += frames / self._rate_hz
 
-    def show(
-        self, hop: Hop, row: NDArray[np.float32] | None, made_s: float, lookahead_hops: int
+    def put_row(
+        self, hop: Hop, row: NDArray[np.float32] | None, ready_s: float, lookahead_hops: int
     ) -> None:
         """Take the row of `hop`, made with that look-ahead; None repeats the last one."""
         number = hop.index + 1 - lookahead_hops
-        self.timeline.put(number, row, hop.arrived_s, made_s)
+        self.timeline.put(number, row, hop.arrived_s, ready_s)
         self._next_index = hop.index + 1
 
     def hop_due_s(self, index: int) -> float | None:
@@ -107,15 +107,15 @@ class Voice:
     def __init__(
         self,
         source: Source,
-        spec: AudioConfig,
+        config: AudioConfig,
         delay: Delay,
         emotion: EmotionState,
         *,
         channels: int,
-        feeling: EmotionEstimator | None = None,
+        emotion_estimator: EmotionEstimator | None = None,
     ) -> None:
         self.source = source
-        self.feeling = feeling
+        self.emotion_estimator = emotion_estimator
         self.mute = Mute()
         self.delay = delay
         self.emotion = emotion
@@ -125,51 +125,51 @@ class Voice:
         self.starved_since_s: float | None = None
         """Host time since which sound is missing; None while it comes."""
         self.dropped_blocks = 0
-        self._hops_left_out = 0
-        self._spec = spec
+        self._dropped_hops = 0
+        self._config = config
         self._channels = channels
-        self._stretch = self._new_stretch()
+        self._segment = self._new_segment()
 
     @property
-    def stretch(self) -> StreamSegment:
+    def segment(self) -> StreamSegment:
         """The run of sound heard now, or last."""
-        return self._stretch
+        return self._segment
 
     @property
     def gain_db(self) -> float:
         """The gain before level meter and gate; it may be set from any thread."""
-        return self._spec.gain_db
+        return self._config.gain_db
 
     @gain_db.setter
     def gain_db(self, gain_db: float) -> None:
-        self._spec = self._spec.model_copy(update={"gain_db": gain_db})
-        self._stretch.listener.gain_db = gain_db
+        self._config = self._config.model_copy(update={"gain_db": gain_db})
+        self._segment.preprocessor.gain_db = gain_db
 
     @property
     def dropped_hops(self) -> int:
         """Hops which the generator did not take in time, of this run of sound and all before."""
-        return self._hops_left_out + self._stretch.listener.dropped_hops
+        return self._dropped_hops + self._segment.preprocessor.dropped_hops
 
-    def listen(self, now_s: float) -> list[Block]:
+    def poll(self, now_s: float) -> list[Block]:
         """Take what the source has; return it. Only the generator thread calls this."""
         blocks = [self.mute.over(block) for block in self.source.poll(now_s)]
         before, self.state = self.state, self.source.state
         if before is SourceState.LOST and self.state is SourceState.RUNNING:
             self.hops = []
-            self._hops_left_out += self._stretch.listener.dropped_hops
-            self._stretch = self._new_stretch()
-        self._make_up(now_s)
-        for joined in _joined(blocks):
-            self._stretch.hear(joined)
+            self._dropped_hops += self._segment.preprocessor.dropped_hops
+            self._segment = self._new_segment()
+        self._fill_lost_blocks(now_s)
+        for joined in _merge_blocks(blocks):
+            self._segment.push(joined)
         if self.state is SourceState.ENDED and before is not SourceState.ENDED:
-            self._finish(now_s)
+            self._flush(now_s)
         if self.state is SourceState.LOST:
             self.source.reopen()
-        self._notice_starving(now_s)
-        self._gather_hops()
+        self._check_starvation(now_s)
+        self._collect_hops()
         return blocks
 
-    def take(self, rows: Sequence[Row], made_s: float, lookahead_hops: int) -> None:
+    def put_rows(self, rows: Sequence[Row], ready_s: float, lookahead_hops: int) -> None:
         """Take the rows made from the last of the waiting hops, with that look-ahead.
 
         There is at least one and at most as many as hops; the hops wait no more. None is a row of
@@ -177,89 +177,89 @@ class Voice:
         """
         if not 0 < len(rows) <= len(self.hops):
             raise ValueError(f"{len(rows)} rows of {len(self.hops)} hops")
-        stretch = self._stretch
-        due_s = stretch.hop_due_s(self.hops[0].index)
+        segment = self._segment
+        due_s = segment.hop_due_s(self.hops[0].index)
         if due_s is not None:
-            self.delay.buffer.observe(made_s - due_s, made_s)
+            self.delay.buffer.observe(ready_s - due_s, ready_s)
         for hop, row in zip(self.hops[-len(rows) :], rows, strict=True):
-            stretch.show(hop, row, made_s, lookahead_hops)
+            segment.put_row(hop, row, ready_s, lookahead_hops)
         self.hops = []
 
     def at(self, host_s: float) -> tuple[TimelineReading | None, StreamSegment]:
         """Return the face to show at a host time, None before any sound, and its stretch."""
-        stretch = self._stretch
-        if not stretch.clock.is_synchronised:
-            return None, stretch
-        shown_s = stretch.clock.stream_time(host_s) - self.delay.at(host_s)
-        return stretch.timeline.at(shown_s), stretch
+        segment = self._segment
+        if not segment.clock.is_synchronised:
+            return None, segment
+        shown_s = segment.clock.stream_time(host_s) - self.delay.at(host_s)
+        return segment.timeline.at(shown_s), segment
 
     def prosody_at(self, host_s: float) -> Prosody:
         """Return what the voice does a look-ahead after the face of a host time: all that is heard.
 
         So a head has as much time to move with a word as lips have to get ready for it.
         """
-        stretch = self._stretch
-        if not stretch.clock.is_synchronised:
+        segment = self._segment
+        if not segment.clock.is_synchronised:
             return SILENCE
         behind_s = self.delay.beyond_lookahead_at(host_s)
-        return stretch.prosodies.at(stretch.clock.stream_time(host_s) - behind_s)
+        return segment.prosody_line.at(segment.clock.stream_time(host_s) - behind_s)
 
     def sound_at(self, host_s: float) -> HistoryPosition | None:
         """Return the sound to which the face of a host time belongs, None before any sound."""
-        stretch = self._stretch
-        if not stretch.clock.is_synchronised:
+        segment = self._segment
+        if not segment.clock.is_synchronised:
             return None
-        behind_s = self.behind_at(host_s)
-        return HistoryPosition(stretch.tape, stretch.clock.stream_time(host_s) - behind_s)
+        behind_s = self.sound_delay_at(host_s)
+        return HistoryPosition(segment.history, segment.clock.stream_time(host_s) - behind_s)
 
-    def behind_at(self, host_s: float) -> float:
+    def sound_delay_at(self, host_s: float) -> float:
         """Return how long before a host time the sound was heard to which its face belongs."""
-        return self.delay.at(host_s) + self._stretch.listener.delay_s
+        return self.delay.at(host_s) + self._segment.preprocessor.delay_s
 
-    def is_over(self, host_s: float) -> bool:
+    def is_finished(self, host_s: float) -> bool:
         """Whether the face of the last sound of an ended source has been shown."""
-        stretch = self._stretch
-        if not stretch.clock.is_synchronised:
-            return math.isfinite(stretch.end_s)
-        return stretch.clock.stream_time(host_s) - self.delay.at(host_s) > stretch.end_s
+        segment = self._segment
+        if not segment.clock.is_synchronised:
+            return math.isfinite(segment.end_s)
+        return segment.clock.stream_time(host_s) - self.delay.at(host_s) > segment.end_s
 
-    def _new_stretch(self) -> StreamSegment:
-        return StreamSegment(self.source.rate_hz, self._spec, self._channels)
+    def _new_segment(self) -> StreamSegment:
+        return StreamSegment(self.source.rate_hz, self._config, self._channels)
 
-    def _gather_hops(self) -> None:
+    def _collect_hops(self) -> None:
         """Let the newest hops wait, as many as a face can depend on; count those left out."""
-        waiting = [*self.hops, *self._stretch.listener.take_hops()]
+        waiting = [*self.hops, *self._segment.preprocessor.take_hops()]
         self.hops = waiting[-MAX_HOPS:]
-        self._hops_left_out += len(waiting) - len(self.hops)
+        self._dropped_hops += len(waiting) - len(self.hops)
 
-    def _notice_starving(self, now_s: float) -> None:
+    def _check_starvation(self, now_s: float) -> None:
         """Tell sound that does not come from a generator that does not keep up with it."""
-        stretch = self._stretch
+        segment = self._segment
         is_starved = self.state is not SourceState.RUNNING or (
-            stretch.clock.is_synchronised
-            and stretch.clock.stream_time(now_s) - stretch.heard_s > STARVED_S
+            segment.clock.is_synchronised
+            and segment.clock.stream_time(now_s) - segment.received_s > STARVED_S
         )
         if not is_starved:
             self.starved_since_s = None
         elif self.starved_since_s is None:
             self.starved_since_s = now_s
 
-    def _make_up(self, now_s: float) -> None:
+    def _fill_lost_blocks(self, now_s: float) -> None:
         """Hear lost blocks as silence, so that stream time keeps up with the source."""
         lost = self.source.dropped_blocks - self.dropped_blocks
         self.dropped_blocks += lost
         if lost > 0 and self.state is SourceState.RUNNING:
-            self._stretch.hear_silence(min(lost, MAX_FILLED_BLOCKS) * BLOCK_S, now_s)
+            self._segment.push_silence(min(lost, MAX_FILLED_BLOCKS) * BLOCK_S, now_s)
 
-    def _finish(self, now_s: float) -> None:
+    def _flush(self, now_s: float) -> None:
         """Hear silence at once until the last sound's face can be made and interpolated."""
-        stretch = self._stretch
-        end_s = stretch.heard_s
-        stretch.hear_silence((self.delay.hops_at(now_s) + 2) * HOP_S, now_s)
-        stretch.end_s = end_s + stretch.listener.delay_s
+        segment = self._segment
+        end_s = segment.received_s
+        segment.push_silence((self.delay.hops_at(now_s) + 2) * HOP_S, now_s)
+        segment.end_s = end_s + segment.preprocessor.delay_s
 
 
-def _joined(blocks: Sequence[Block]) -> Iterator[Block]:
+def _merge_blocks(blocks: Sequence[Block]) -> Iterator[Block]:
     """Yield the sound of blocks that follow each other in fewer and longer ones."""
     for first in range(0, len(blocks), MAX_JOINED_BLOCKS):
         part = blocks[first : first + MAX_JOINED_BLOCKS]

@@ -97,7 +97,7 @@ def _input_health(subject: SubjectMetrics, now_s: float) -> Health | None:
             return Health(HealthState.ENDED, f"{name} is over")
         case SourceState.LOST:
             return Health(HealthState.NO_INPUT, f"{name} is gone; plug it in again")
-        case SourceState.RUNNING if subject.heard_s is None:
+        case SourceState.RUNNING if subject.last_hop_s is None:
             return Health(HealthState.STARTING)
         case SourceState.RUNNING if subject.is_device and subject.starved_since_s is not None:
             starved_s = now_s - subject.starved_since_s
@@ -156,7 +156,7 @@ def _cause(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> str:
 def _silence_health(subject: SubjectMetrics, now_s: float) -> Health | None:
     if subject.is_paused or subject.is_muted:
         return None
-    if subject.voiced_s is None or now_s - subject.voiced_s <= PAUSE_S:
+    if subject.last_voice_s is None or now_s - subject.last_voice_s <= PAUSE_S:
         return None
     if subject.peak_db < DIGITAL_SILENCE_DB:
         advice = "not even noise arrives; unmute it or choose another input"

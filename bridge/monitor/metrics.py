@@ -128,9 +128,12 @@ class Notice:
 
 
 class SubjectMetrics:
-    """One subject. `heard`, `set_input` and `starved_since_s` belong to the generator thread,
-    `showed`, `faced` and `sent` to the tick thread, `is_muted`, `is_paused` and `lookahead_ms` to
-    whoever controls; each part and each cause of drops to the one thread that records it.
+    """Metrics of one subject.
+
+    The inference thread calls `record_level` and `set_input` and writes `starved_since_s`; the
+    tick thread calls `record_shown`, `record_face` and `read_links`; the controller writes
+    `is_muted`, `is_paused` and `lookahead_ms`. Each part of the latency and each cause of drops has
+    one thread that records it.
     """
 
     def __init__(self, name: str, links: Sequence[LinkCounters] = ()) -> None:
@@ -145,8 +148,8 @@ class SubjectMetrics:
         self.level_db = -np.inf
         self.peak_db = -np.inf
         self.gate_open = False
-        self.heard_s: float | None = None
-        self.voiced_s: float | None = None
+        self.last_hop_s: float | None = None
+        self.last_voice_s: float | None = None
         self.emotion_at: Callable[[float], Mapping[str, float]] = lambda _now_s: {}
         """What it feels at a host time, a weight by name."""
         self.is_muted = self.is_paused = False
@@ -166,26 +169,28 @@ class SubjectMetrics:
         self.input_state = state
         self.is_device = is_device
 
-    def heard(self, now_s: float, *, level_db: float, peak_db: float, gate_open: bool) -> None:
+    def record_level(
+        self, now_s: float, *, level_db: float, peak_db: float, gate_open: bool
+    ) -> None:
         """Take the level (RMS) and peak in dBFS and the gate of one hop."""
         self.level_db, self.peak_db, self.gate_open = level_db, peak_db, gate_open
-        if self.voiced_s is None or (gate_open and peak_db > SILENCE_DB):
-            self.voiced_s = now_s
-        self.heard_s = now_s
+        if self.last_voice_s is None or (gate_open and peak_db > SILENCE_DB):
+            self.last_voice_s = now_s
+        self.last_hop_s = now_s
 
-    def took(self, part: str, duration_s: float) -> None:
+    def record_latency(self, part: str, duration_s: float) -> None:
         """Take how long one of `PARTS` lasted this time; KeyError for another name."""
         self.latency[part].add(duration_s)
 
-    def took_in_all(self, duration_s: float) -> None:
+    def record_total_latency(self, duration_s: float) -> None:
         """Take the time from sound reaching the callback to its packet leaving, less look-ahead."""
         self.total.add(duration_s)
 
-    def dropped(self, cause: str, now_s: float, number: int = 1) -> None:
+    def record_drop(self, cause: str, now_s: float, number: int = 1) -> None:
         """Count losses of one of `DROPS`; KeyError for another name."""
         self.drops[cause].add(now_s, number)
 
-    def showed(self, showing: Showing, late_s: float, now_s: float) -> None:
+    def record_shown(self, showing: Showing, late_s: float, now_s: float) -> None:
         """Take what a tick showed of the generated face, and how late the newest one was."""
         if showing is Showing.LIVE:
             self.shown.add(now_s, 0.0)
@@ -193,14 +198,14 @@ class SubjectMetrics:
         if not late_s or self.starved_since_s is not None:
             return  # no face is due: there has been none yet, or no sound that it could be of
         self.shown.add(now_s, late_s if showing is Showing.HELD else np.inf)
-        self.dropped("late", now_s)
+        self.record_drop("late", now_s)
 
-    def faced(self, board: NDArray[np.float32], frame: int) -> None:
+    def record_face(self, board: NDArray[np.float32], frame: int) -> None:
         """Take the board [174] that is shown, which nobody writes to any more, and its frame."""
         self.board = board
         self.frame = frame
 
-    def sent(self, now_s: float) -> None:
+    def read_links(self, now_s: float) -> None:
         """Read the counters of the links, once a tick, after they have sent."""
         for link in self.links:
             link.read(now_s)
@@ -239,7 +244,7 @@ class Metrics:
         self._numbers = count(1)
         self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
 
-    def stepped(self, duration_s: float, hops: int) -> None:
+    def record_step(self, duration_s: float, hops: int) -> None:
         """Take how long a batched step lasted that took so many hops of each of its subjects."""
         self.inference.add(duration_s)
         self.row.add(duration_s / hops)

@@ -110,7 +110,7 @@ def _subject_status(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> 
     rate = sum(link.packets.per_second(now_s) for link in subject.links)
     lit = [lamp.value for lamp in lamps(metrics, subject)]
     parts = [" ".join((subject.name, found.state.value, *lit))]
-    if subject.heard_s is not None:
+    if subject.last_hop_s is not None:
         parts.append(f"{max(subject.level_db, -99.0):.0f} dB")
     parts.append(f"{rate:.1f} packets/s")
     if total := subject.total.spread():

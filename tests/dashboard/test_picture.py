@@ -109,8 +109,8 @@ def test_what_is_wrong_stands_beside_the_name_with_its_remedy() -> None:
 def test_losses_are_named_by_cause() -> None:
     running = metrics()
     now_s = play(running)
-    running.subjects[0].dropped("late", now_s, 3)
-    running.subjects[0].dropped("blocks", now_s)
+    running.subjects[0].record_drop("late", now_s, 3)
+    running.subjects[0].record_drop("blocks", now_s)
     assert any("1 blocks, 3 late" in line for line in lines(running, now_s))
 
 
@@ -144,5 +144,5 @@ def test_top_curves_are_those_furthest_from_rest() -> None:
     board = neutral_board()
     board[CHANNEL_INDEX["CTRL_C_jaw.ty"]], board[CHANNEL_INDEX["CTRL_L_brow_down.ty"]] = 0.3, 0.5
     board[CHANNEL_INDEX["CTRL_C_jaw.tx"]] = -0.4
-    one.faced(board, 0)
+    one.record_face(board, 0)
     assert [name for name, _ in top_curves(one, 2)] == ["L_brow_down.ty", "C_jaw.tx"]

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pytest
-import torch
 
 from cstalk_bridge.face.emotion import EmotionState, EstimatedEmotion, VoiceWeights
 from cstalk_bridge.face.emotion_estimator import EmotionEstimator
@@ -13,26 +13,17 @@ from cstalk_bridge.models.speech_emotion.estimator import (
     emotion_trajectory,
     recording_evidence,
 )
-from cstalk_bridge.models.speech_emotion.network import SpeechEmotionNetwork
-from cstalk_bridge.models.speech_emotion.weights import OnnxSpeechEmotionNetwork, SpeechEmotionSizes
 from cstalk_bridge.models.timing import HOP_SAMPLES
 from tests.models.speech_emotion.conftest import voice
 
-SIZES = SpeechEmotionSizes(8, (1, 2))
+if TYPE_CHECKING:
+    from cstalk_bridge.models.speech_emotion.weights import OnnxSpeechEmotionNetwork
+
 HAPPY, SAD = EMOTIONS.index("happy"), EMOTIONS.index("sad")
 
 
 def mix(**weights: float) -> np.ndarray:
     return np.array([weights.get(name, 0.0) for name in EMOTIONS], dtype=np.float32)
-
-
-@pytest.fixture(scope="module")
-def network() -> OnnxSpeechEmotionNetwork:
-    """Untrained, and fond of anger, so that something shows."""
-    torch.manual_seed(1)
-    tensors = SpeechEmotionNetwork(SIZES).tensors()
-    tensors["head.bias"][EMOTIONS.index("angry")] = 4.0
-    return OnnxSpeechEmotionNetwork(SIZES, tensors)
 
 
 def test_a_live_mood_is_the_offline_one_a_tenth_of_a_second_later(

@@ -50,14 +50,14 @@ class Scene:
 
 
 def newest(voice: Voice) -> list[float]:
-    timeline = voice.stretch.timeline
+    timeline = voice.segment.timeline
     values = timeline.at(timeline.newest_s).values
     assert values is not None
     return values.tolist()
 
 
 def row_of(voice: Voice, number: int) -> list[float]:
-    values = voice.stretch.timeline.at(number * HOP_S).values
+    values = voice.segment.timeline.at(number * HOP_S).values
     assert values is not None
     return values.tolist()
 
@@ -65,32 +65,32 @@ def row_of(voice: Voice, number: int) -> list[float]:
 def test_every_full_hop_becomes_a_row() -> None:
     scene = Scene(1)
     scene.hear(0, 0.25, blocks=5)
-    scene.loop.turn()
+    scene.loop.step()
     assert sum(scene.stream.hops) == 2
     assert newest(scene.voices[0]) == [0.25, 1.0]
     assert row_of(scene.voices[0], 1) == [0.25, 0.0]
     assert scene.metrics.inference.spread() is not None
-    assert scene.metrics.subjects[0].heard_s == scene.now_s
+    assert scene.metrics.subjects[0].last_hop_s == scene.now_s
 
 
 def test_hops_that_a_late_generator_leaves_out_are_counted_also_after_a_loss() -> None:
     scene = Scene(1)
     left_out = scene.metrics.subjects[0].drops["hops"]
     scene.hear(0, blocks=2 * MAX_HOPS + 2)
-    scene.loop.turn()
+    scene.loop.step()
     assert left_out.total == 1
     scene.source(0).state = SourceState.LOST
-    scene.loop.turn()
+    scene.loop.step()
     scene.source(0).state = SourceState.RUNNING
     scene.hear(0, blocks=2 * MAX_HOPS + 4)
-    scene.loop.turn()
+    scene.loop.step()
     assert left_out.total == 3
 
 
 def test_hops_that_have_gathered_go_through_the_network_in_one_call() -> None:
     scene = Scene(1)
     scene.hear(0, 0.25, blocks=2 * 37)
-    scene.loop.turn()
+    scene.loop.step()
     assert scene.stream.calls == [[0]]
     assert scene.stream.hops == [37]
     assert [row_of(scene.voices[0], number) for number in (1, 19, 37)] == [
@@ -105,22 +105,22 @@ def test_voices_that_wait_with_as_many_hops_share_a_call_and_each_gets_its_own_r
     scene = Scene(4)
     for row, hops in enumerate((1, 3, 1, 3)):
         scene.hear(row, 0.1 * (row + 1), blocks=2 * hops)
-    scene.loop.turn()
+    scene.loop.step()
     assert sorted(row for call in scene.stream.calls for row in call) == [0, 1, 2, 3]
     assert len(scene.stream.calls) == 2
     for row, hops in enumerate((1, 3, 1, 3)):
         np.testing.assert_allclose(newest(scene.voices[row]), [0.1 * (row + 1), hops - 1])
-        assert scene.voices[row].stretch.timeline.newest_s == pytest.approx(hops * HOP_S)
-        assert scene.metrics.subjects[row].heard_s == scene.now_s
+        assert scene.voices[row].segment.timeline.newest_s == pytest.approx(hops * HOP_S)
+        assert scene.metrics.subjects[row].last_hop_s == scene.now_s
 
 
 def test_only_the_newest_hops_are_made_and_the_rest_is_counted() -> None:
     scene = Scene(1)
     scene.hear(0, 0.25, blocks=2 * (MAX_HOPS + 17))
-    scene.loop.turn()
+    scene.loop.step()
     assert scene.stream.hops == [MAX_HOPS]
     assert scene.metrics.subjects[0].drops["hops"].total == 17
-    timeline = scene.voices[0].stretch.timeline
+    timeline = scene.voices[0].segment.timeline
     assert timeline.newest_s == pytest.approx((MAX_HOPS + 17) * HOP_S)
     assert newest(scene.voices[0]) == [0.25, MAX_HOPS - 1.0]
 
@@ -128,9 +128,9 @@ def test_only_the_newest_hops_are_made_and_the_rest_is_counted() -> None:
 def test_a_stream_that_makes_the_newest_row_alone_is_enough() -> None:
     scene = Scene(1, rows_made=1)
     scene.hear(0, 0.25)
-    scene.loop.turn()
+    scene.loop.step()
     scene.hear(0, 0.5, blocks=8)
-    scene.loop.turn()
+    scene.loop.step()
     assert newest(scene.voices[0]) == [0.5, 4.0]
     # The rows of the other hops lie on the line from the row before.
     np.testing.assert_allclose(row_of(scene.voices[0], 3), [0.375, 2.0], rtol=1e-6)
@@ -146,7 +146,7 @@ def test_how_a_voice_speaks_is_followed_hop_by_hop_however_many_come_at_once() -
             stall.sound(1, level)
             if number % at_once == 0:
                 stall.scene.now_s = START_S + BLOCK_S * number
-                stall.scene.loop.turn()
+                stall.scene.loop.step()
         voices.append(stall.voice)
     for host_s in np.arange(START_S + 0.1, START_S + 1.5, 0.02):
         first, *others = (voice.prosody_at(host_s) for voice in voices)
@@ -159,11 +159,11 @@ def test_one_bad_row_of_several_holds_the_row_before_it() -> None:
     scene = Scene(1)
     for level in (0.25, 1.0, 0.5):
         scene.hear(0, level)
-    scene.loop.turn()
+    scene.loop.step()
     assert [row_of(scene.voices[0], number)[0] for number in (1, 2, 3)] == [0.25, 0.25, 0.5]
     assert scene.metrics.subjects[0].drops["values"].total == 1
     scene.hear(0, 0.5)
-    scene.loop.turn()
+    scene.loop.step()
     assert newest(scene.voices[0]) == [0.5, 0.0], "the voice begins anew"
 
 
@@ -186,7 +186,7 @@ class Stall:
         for _ in range(blocks):
             self.sound(1)
             self.scene.now_s = START_S + BLOCK_S * self.heard
-            self.scene.loop.turn()
+            self.scene.loop.step()
 
     def shown(self, host_s: float) -> TimelineReading:
         reading, _ = self.voice.at(host_s)
@@ -197,25 +197,25 @@ class Stall:
 def test_after_a_stall_of_three_seconds_the_face_is_live_with_the_next_turn() -> None:
     stall = Stall()
     stall.live(200)
-    before_s = stall.voice.stretch.clock.stream_time(stall.scene.now_s)
+    before_s = stall.voice.segment.clock.stream_time(stall.scene.now_s)
     stall.sound(300)
     stall.scene.now_s += 3.0
     late = stall.shown(stall.scene.now_s)
-    assert late.reach is ReadTiming.LATE
+    assert late.timing is ReadTiming.LATE
     assert late.late_s == pytest.approx(2.98, abs=0.01)
-    stall.scene.loop.turn()
+    stall.scene.loop.step()
     live = stall.shown(stall.scene.now_s)
-    assert live.reach is ReadTiming.LIVE
+    assert live.timing is ReadTiming.LIVE
     assert live.values is not None
     # 50 of the 150 hops were left out; the face is that of one hop before the newest.
     np.testing.assert_allclose(live.values, [0.25, 100 + 98], atol=1e-3)
-    after_s = stall.voice.stretch.clock.stream_time(stall.scene.now_s)
+    after_s = stall.voice.segment.clock.stream_time(stall.scene.now_s)
     assert after_s - before_s == pytest.approx(3.0, abs=1e-9)
-    assert stall.voice.stretch.clock.resyncs == 0
+    assert stall.voice.segment.clock.resyncs == 0
     assert stall.voice.starved_since_s is None
     stall.live(200)
-    assert stall.shown(stall.scene.now_s).reach is ReadTiming.LIVE
-    assert stall.voice.stretch.clock.stream_time(START_S) == pytest.approx(0.0, abs=1e-6)
+    assert stall.shown(stall.scene.now_s).timing is ReadTiming.LIVE
+    assert stall.voice.segment.clock.stream_time(START_S) == pytest.approx(0.0, abs=1e-6)
 
 
 def test_sound_that_a_driver_held_back_for_three_seconds_moves_no_face_in_time() -> None:
@@ -223,17 +223,17 @@ def test_sound_that_a_driver_held_back_for_three_seconds_moves_no_face_in_time()
     stall.live(200)
     for _ in range(299):
         stall.scene.now_s += BLOCK_S
-        stall.scene.loop.turn()
+        stall.scene.loop.step()
     assert stall.scene.metrics.subjects[0].starved_since_s is not None
     stall.scene.now_s += BLOCK_S
     stall.sound(300, at_once_s=stall.scene.now_s)
-    stall.scene.loop.turn()
+    stall.scene.loop.step()
     assert stall.scene.metrics.subjects[0].starved_since_s is None
-    assert stall.shown(stall.scene.now_s).reach is ReadTiming.LIVE
+    assert stall.shown(stall.scene.now_s).timing is ReadTiming.LIVE
     stall.live(200)
-    assert stall.voice.stretch.clock.resyncs == 0
-    assert stall.voice.stretch.clock.stream_time(START_S) == pytest.approx(0.0, abs=1e-6)
-    assert stall.shown(stall.scene.now_s).reach is ReadTiming.LIVE
+    assert stall.voice.segment.clock.resyncs == 0
+    assert stall.voice.segment.clock.stream_time(START_S) == pytest.approx(0.0, abs=1e-6)
+    assert stall.shown(stall.scene.now_s).timing is ReadTiming.LIVE
 
 
 @pytest.mark.parametrize("is_device", [True, False])
@@ -241,7 +241,7 @@ def test_the_metrics_know_what_can_be_unplugged(*, is_device: bool) -> None:
     scene = Scene(1)
     scene.source(0).is_device = is_device
     scene.hear(0)
-    scene.loop.turn()
+    scene.loop.step()
     assert scene.metrics.subjects[0].is_device is is_device
 
 
@@ -249,7 +249,7 @@ def test_hops_that_are_full_together_share_one_step() -> None:
     scene = Scene(3)
     for row in (0, 1, 2):
         scene.hear(row, 0.1 * row)
-    scene.loop.turn()
+    scene.loop.step()
     assert scene.stream.calls == [[0, 1, 2]]
 
 
@@ -257,15 +257,15 @@ def test_a_full_hop_waits_a_little_for_one_that_is_due() -> None:
     scene = Scene(2)
     scene.hear(0)
     scene.hear(1)
-    scene.loop.turn()
+    scene.loop.step()
     scene.now_s += 0.020
     scene.hear(0)
-    back_s = scene.loop.turn()
+    back_s = scene.loop.step()
     assert scene.stream.calls == [[0, 1]]
     assert back_s <= scene.now_s + BATCH_WINDOW_S
     scene.now_s += 0.002
     scene.hear(1)
-    scene.loop.turn()
+    scene.loop.step()
     assert scene.stream.calls == [[0, 1], [0, 1]]
 
 
@@ -273,16 +273,16 @@ def test_a_full_hop_does_not_wait_longer_nor_for_a_voice_out_of_step() -> None:
     scene = Scene(2)
     scene.hear(0)
     scene.hear(1)
-    scene.loop.turn()
+    scene.loop.step()
     scene.now_s += 0.020
     scene.hear(0)
-    scene.loop.turn()
+    scene.loop.step()
     scene.now_s += BATCH_WINDOW_S
-    scene.loop.turn()
+    scene.loop.step()
     assert scene.stream.calls == [[0, 1], [0]]
     scene.now_s += 0.006
     scene.hear(1)
-    scene.loop.turn()
+    scene.loop.step()
     assert scene.stream.calls[2:] == [[1]]
 
 
@@ -292,7 +292,7 @@ def test_a_row_that_is_no_number_holds_the_face_and_begins_anew() -> None:
         scene.now_s += 0.020
         scene.hear(0, level)
         scene.hear(1, 0.125)
-        scene.loop.turn()
+        scene.loop.step()
         values = newest(scene.voices[0])
         assert values[0] == (0.5 if level == 0.5 else 0.25)
     assert values == [0.5, 0.0]
@@ -305,14 +305,14 @@ def test_a_row_that_is_no_number_holds_the_face_and_begins_anew() -> None:
 def test_a_device_that_goes_and_comes_back_is_said_and_begins_anew() -> None:
     scene = Scene(1)
     scene.hear(0, 0.5, blocks=6)
-    scene.loop.turn()
+    scene.loop.step()
     scene.source(0).state = SourceState.LOST
-    scene.loop.turn()
+    scene.loop.step()
     assert scene.metrics.subjects[0].input_state is SourceState.LOST
     scene.now_s += 3.0
     scene.source(0).state = SourceState.RUNNING
     scene.hear(0, 0.25)
-    scene.loop.turn()
+    scene.loop.step()
     assert newest(scene.voices[0]) == [0.25, 0.0]
     said = [notice.text for notice in scene.metrics.notices()]
     assert len(said) == 2
@@ -324,7 +324,7 @@ def test_lost_blocks_are_counted() -> None:
     scene = Scene(1)
     scene.source(0).dropped_blocks = 3
     scene.hear(0)
-    scene.loop.turn()
+    scene.loop.step()
     assert scene.metrics.subjects[0].drops["blocks"].total == 3
 
 
@@ -334,7 +334,7 @@ def test_an_emotion_reaches_the_network_as_it_fades() -> None:
     scene.voices[0].emotion.change(happy, START_S, over_s=0.04)
     for _ in range(3):
         scene.hear(0)
-        scene.loop.turn()
+        scene.loop.step()
         scene.now_s += 0.020
     assert [emotion[0, 1] for emotion in scene.stream.emotions] == [0.0, 0.5, 1.0]
 
@@ -344,10 +344,10 @@ def test_each_voice_brings_its_own_mouth_guard() -> None:
     scene.voices[1].emotion.change_guard(0.9, now_s=0.0, over_s=0.0)
     warm_up(scene.stream, scene.voices)
     scene.hear(1)
-    scene.loop.turn()
+    scene.loop.step()
     scene.hear(0)
     scene.hear(1)
-    scene.loop.turn()
+    scene.loop.step()
     guards = scene.stream.guards
     assert guards[0] == [MOUTH_GUARD, 0.9]
     assert guards[-2:] == [[0.9], [MOUTH_GUARD, 0.9]]
@@ -358,12 +358,12 @@ def test_warming_up_leaves_no_past() -> None:
     warm_up(scene.stream, scene.voices)
     scene.hear(0, 0.5)
     scene.hear(1, 0.5)
-    scene.loop.turn()
+    scene.loop.step()
     assert newest(scene.voices[0]) == [0.5, 0.0]
 
 
 def test_without_paced_sources_the_loop_sleeps_until_it_is_woken() -> None:
-    assert Scene(1).loop.turn() == math.inf
+    assert Scene(1).loop.step() == math.inf
 
 
 def test_the_thread_starts_its_sources_and_ends_when_told() -> None:

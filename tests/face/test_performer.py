@@ -146,7 +146,7 @@ def played(
 ) -> Shown:
     pose = performer.pose(reading, cues, now_s, **flags)
     (board,) = compose_poses([pose], [performer])
-    return Shown(board, pose.living.head, pose.showing)
+    return Shown(board, pose.motion.head, pose.showing)
 
 
 def face(jaw: float, brow: float = 0.0) -> NDArray[np.float32]:
@@ -187,7 +187,7 @@ def test_a_gap_holds_the_face_then_lets_it_fall() -> None:
     )
     end_s = live(performer, 0.0, 0.8, 0.5)
     gap_s = end_s + TICK_S
-    starved = TimelineReading(face(0.1), ReadTiming.LATE, made_s=end_s, late_s=0.3)
+    starved = TimelineReading(face(0.1), ReadTiming.LATE, ready_s=end_s, late_s=0.3)
     held = played(performer, starved, SPEAKING, gap_s, is_starved=True).board[JAW]
     assert held == np.float32(0.8)
     assert played(performer, None, SPEAKING, gap_s + 0.24).board[JAW] == held
@@ -216,7 +216,7 @@ def test_after_a_gap_the_face_comes_back_without_a_pop() -> None:
 def test_one_late_read_is_made_good_within_a_tick() -> None:
     performer = still()
     late_s = live(performer, 0.0, 0.8, 0.5) + TICK_S
-    late = TimelineReading(face(0.7), ReadTiming.LATE, made_s=late_s - 0.02, late_s=0.01)
+    late = TimelineReading(face(0.7), ReadTiming.LATE, ready_s=late_s - 0.02, late_s=0.01)
     held = played(performer, late, SPEAKING, late_s)
     assert (held.board[JAW], held.showing) == (np.float32(0.7), Showing.HELD)
     fresh = played(
@@ -233,7 +233,7 @@ def test_each_situation_is_told_from_the_others() -> None:
     gone = FallbackPolicy(FallbackMode.NEUTRAL, decay_s=0.01)
     quiet = Cues(Prosody(pause_s=SILENCE_S))
     jaws = []
-    old = TimelineReading(face(0.8), ReadTiming.LATE, made_s=-MAX_HELD_S, late_s=0.5)
+    old = TimelineReading(face(0.8), ReadTiming.LATE, ready_s=-MAX_HELD_S, late_s=0.5)
     fresh = TimelineReading(face(0.8), ReadTiming.LIVE)
     for policies in (
         FallbackPolicies(silence=gone),
@@ -270,7 +270,7 @@ def test_the_newest_row_is_shown_while_rows_are_late_and_rests_when_none_follows
     jaws: dict[Showing, list[float]] = {Showing.HELD: [], Showing.RESTING: []}
     for tick in range(1, 180):
         now_s = end_s + tick * TICK_S
-        late = TimelineReading(face(0.6), ReadTiming.LATE, made_s=end_s, late_s=now_s - end_s)
+        late = TimelineReading(face(0.6), ReadTiming.LATE, ready_s=end_s, late_s=now_s - end_s)
         frame = played(performer, late, SPEAKING, now_s)
         jaws[frame.showing].append(float(frame.board[JAW]))
     held, resting = jaws[Showing.HELD], jaws[Showing.RESTING]
@@ -288,7 +288,9 @@ def test_a_late_row_that_follows_is_shown_however_long_rows_have_been_late() -> 
     for tick in range(1, 300):
         now_s = end_s + tick * TICK_S
         jaw = 0.4 + 0.3 * np.sin(tick / 10)
-        late = TimelineReading(face(jaw), ReadTiming.LATE, made_s=now_s - 0.1, late_s=tick * TICK_S)
+        late = TimelineReading(
+            face(jaw), ReadTiming.LATE, ready_s=now_s - 0.1, late_s=tick * TICK_S
+        )
         frame = played(performer, late, SPEAKING, now_s)
         assert frame.board[JAW] == pytest.approx(jaw, abs=1e-6)
         assert frame.showing is Showing.HELD
@@ -299,7 +301,7 @@ def test_a_starved_face_follows_the_policy_of_lost_input_at_once() -> None:
     end_s = live(performer, 0.0, 0.8, 0.5)
     for tick in range(1, 120):
         now_s = end_s + tick * TICK_S
-        late = TimelineReading(face(0.6), ReadTiming.LATE, made_s=end_s, late_s=0.3)
+        late = TimelineReading(face(0.6), ReadTiming.LATE, ready_s=end_s, late_s=0.3)
         frame = played(performer, late, SPEAKING, now_s, is_starved=True)
         assert frame.showing is Showing.RESTING
         assert frame.board[JAW] == np.float32(0.8)
@@ -315,7 +317,7 @@ def test_a_face_before_its_first_row_rests() -> None:
 def test_a_pause_hides_no_late_row() -> None:
     performer = still()
     end_s = live(performer, 0.0, 0.8, 0.5)
-    late = TimelineReading(face(0.6), ReadTiming.LATE, made_s=end_s, late_s=0.1)
+    late = TimelineReading(face(0.6), ReadTiming.LATE, ready_s=end_s, late_s=0.1)
     frame = played(performer, late, SPEAKING, end_s + 0.1, is_paused=True)
     assert frame.showing is Showing.HELD
     assert frame.board[JAW] == np.float32(0.8)
@@ -327,12 +329,14 @@ def test_no_row_that_comes_late_or_not_makes_the_face_jump(
 ) -> None:
     performer = still()
     now_s = live(performer, 0.0, 0.8, 0.5)
-    made_s, shown = now_s, [0.8]
+    ready_s, shown = now_s, [0.8]
     for age_s, is_starved, ticks in turns:
-        made_s = max(made_s, now_s - age_s)
+        ready_s = max(ready_s, now_s - age_s)
         for _ in range(ticks):
             now_s += TICK_S
-            late = TimelineReading(face(0.8), ReadTiming.LATE, made_s=made_s, late_s=now_s - made_s)
+            late = TimelineReading(
+                face(0.8), ReadTiming.LATE, ready_s=ready_s, late_s=now_s - ready_s
+            )
             frame = played(performer, late, SPEAKING, now_s, is_starved=is_starved)
             shown.append(float(frame.board[JAW]))
     assert 0.0 <= min(shown) <= max(shown) <= np.float32(0.8) + 1e-6

@@ -47,10 +47,10 @@ def live(subject: Subject, clock_s: list[float], seconds: float, start_s: float 
     for block in range(round(100 * seconds)):
         clock_s[0] = start_s + 0.01 * (block + 1)
         source.put(clock_s[0])
-        subject.voice.listen(clock_s[0])
+        subject.voice.poll(clock_s[0])
         if subject.voice.hops:
             rows = [np.array([0.5, 0.0], dtype=np.float32)] * len(subject.voice.hops)
-            subject.voice.take(rows, clock_s[0] + 0.003, 4)
+            subject.voice.put_rows(rows, clock_s[0] + 0.003, 4)
         while (due_s := start_s + 0.005 + tick / 60) < start_s + 0.01 * (block + 2):
             clock_s[0] = due_s + LEFT_AFTER_TICK_S
             show_subjects([subject], Tick(tick, due_s, 1000 + tick))

@@ -50,8 +50,8 @@ def ramp(rows: int, first_row: int = 0) -> Timeline:
 
 
 def test_before_the_first_row_there_is_no_face() -> None:
-    assert Timeline(channels=3).at(0.0).reach is ReadTiming.EARLY
-    assert ramp(5).at(-0.001).reach is ReadTiming.EARLY
+    assert Timeline(channels=3).at(0.0).timing is ReadTiming.EARLY
+    assert ramp(5).at(-0.001).timing is ReadTiming.EARLY
 
 
 @given(st.integers(1, 3 * CAPACITY_ROWS), st.integers(-12, 0), st.floats(0.0, 1.0))
@@ -60,8 +60,8 @@ def test_a_face_between_rows_is_interpolated(rows: int, first_row: int, share: f
     newest = first_row + rows - 1
     position = max(float(first_row), newest - 20.0 * share)
     reading = timeline.at(position / ROW_RATE_HZ)
-    values, reach = reading.values, reading.reach
-    assert reach is ReadTiming.LIVE
+    values, timing = reading.values, reading.timing
+    assert timing is ReadTiming.LIVE
     assert values is not None
     np.testing.assert_allclose(values, [position], atol=2e-3)
     assert reading.late_s == 0.0
@@ -70,19 +70,19 @@ def test_a_face_between_rows_is_interpolated(rows: int, first_row: int, share: f
 @given(st.floats(1e-4, 3600.0))
 def test_a_read_past_the_newest_row_holds_it_and_tells_how_late_it_is(late_s: float) -> None:
     timeline = ramp(9)
-    timeline.put(9, np.array([9], dtype=np.float32), heard_s=10.0, made_s=10.5)
+    timeline.put(9, np.array([9], dtype=np.float32), received_s=10.0, ready_s=10.5)
     reading = timeline.at(timeline.newest_s + late_s)
-    assert reading.reach is ReadTiming.LATE
+    assert reading.timing is ReadTiming.LATE
     assert reading.values == np.float32(9)
     assert reading.late_s == pytest.approx(late_s, abs=1e-9)
-    assert (reading.heard_s, reading.made_s) == (10.0, 10.5)
+    assert (reading.received_s, reading.ready_s) == (10.0, 10.5)
 
 
 def test_a_read_older_than_the_ring_gives_its_oldest_row() -> None:
     timeline = ramp(4 * CAPACITY_ROWS)
     reading = timeline.at(0.0)
-    values, reach = reading.values, reading.reach
-    assert reach is ReadTiming.LIVE
+    values, timing = reading.values, reading.timing
+    assert timing is ReadTiming.LIVE
     assert values is not None
     assert values[0] >= 3 * CAPACITY_ROWS
 
@@ -99,9 +99,9 @@ def test_a_face_that_was_read_does_not_change_when_rows_follow() -> None:
 def test_a_reading_tells_when_its_later_row_was_heard_and_made() -> None:
     timeline = Timeline(channels=1)
     for row in range(4):
-        timeline.put(row, np.zeros(1, dtype=np.float32), heard_s=10.0 + row, made_s=10.5 + row)
+        timeline.put(row, np.zeros(1, dtype=np.float32), received_s=10.0 + row, ready_s=10.5 + row)
     reading = timeline.at(1.5 / ROW_RATE_HZ)
-    assert (reading.heard_s, reading.made_s) == (12.0, 12.5)
+    assert (reading.received_s, reading.ready_s) == (12.0, 12.5)
 
 
 @given(st.integers(2, 3 * CAPACITY_ROWS))
@@ -317,7 +317,7 @@ def shown_positions(needs_s: list[float], tick_s: float, buffer: Buffer) -> list
     delay = Delay(0.0, buffer)
     timeline = Timeline(channels=1)
     # Rows are made in order, so none is there before the row before it.
-    made_s = np.maximum.accumulate(
+    ready_s = np.maximum.accumulate(
         [number * HOP_S + max(need_s, 0.0) for number, need_s in enumerate(needs_s)]
     )
     events: list[tuple[float, Callable[[], None]]] = []
@@ -325,15 +325,15 @@ def shown_positions(needs_s: list[float], tick_s: float, buffer: Buffer) -> list
 
     def make(number: int, at_s: float) -> None:
         buffer.observe(at_s - number * HOP_S, at_s)
-        timeline.put(number, np.array([number], dtype=np.float32), made_s=at_s)
+        timeline.put(number, np.array([number], dtype=np.float32), ready_s=at_s)
 
     def show(at_s: float) -> None:
         reading = timeline.at(at_s - delay.at(at_s))
         if reading.values is not None:
-            assert reading.reach in {ReadTiming.LIVE, ReadTiming.LATE}
+            assert reading.timing in {ReadTiming.LIVE, ReadTiming.LATE}
             shown.append(float(reading.values[0]))
 
-    for number, at_s in enumerate(made_s.tolist()):
+    for number, at_s in enumerate(ready_s.tolist()):
         events.append((at_s, lambda number=number, at_s=at_s: make(number, at_s)))
     ticks = [tick * tick_s for tick in range(round(len(needs_s) * HOP_S / tick_s))]
     events += [(at_s, lambda at_s=at_s: show(at_s)) for at_s in ticks]

@@ -29,7 +29,7 @@ def take_all(voice: Voice, now_s: float, newest: int | None = None) -> None:
     if voice.hops:
         hops = voice.hops[-(newest or len(voice.hops)) :]
         rows = [np.array([hop.index, 0], dtype=np.float32) for hop in hops]
-        voice.take(rows, now_s, voice.delay.hops_at(now_s))
+        voice.put_rows(rows, now_s, voice.delay.hops_at(now_s))
 
 
 def hear(voice: Voice, blocks: int, start_s: float = START_S) -> float:
@@ -38,7 +38,7 @@ def hear(voice: Voice, blocks: int, start_s: float = START_S) -> float:
     for number in range(blocks):
         now_s = start_s + 0.01 * (number + 1)
         scripted(voice).put(now_s)
-        voice.listen(now_s)
+        voice.poll(now_s)
         take_all(voice, now_s)
     return now_s
 
@@ -49,7 +49,7 @@ def test_the_face_is_that_of_a_constant_time_ago() -> None:
     for ago_s in (0.0, 0.003, 0.01, 0.1, 0.5):
         reading, _ = voice.at(now_s - ago_s)
         assert reading is not None
-        assert reading.reach is ReadTiming.LIVE
+        assert reading.timing is ReadTiming.LIVE
         assert reading.values is not None
         # The row after hop k is the face of (k + 1) hops less the look-ahead.
         hop = (1.0 - ago_s - 0.11) * 50 - 1 + 0.08 * 50
@@ -59,23 +59,23 @@ def test_the_face_is_that_of_a_constant_time_ago() -> None:
 def test_before_any_sound_there_is_nothing_to_read() -> None:
     voice = scripted_voice()
     assert voice.at(START_S)[0] is None
-    assert not voice.is_over(START_S)
+    assert not voice.is_finished(START_S)
 
 
 def test_a_recording_is_over_once_its_last_face_was_shown() -> None:
     voice = scripted_voice(lookahead_s=0.08, buffer_s=0.01)
     now_s = hear(voice, 30)
     voice.source.close()
-    voice.listen(now_s + 0.01)
+    voice.poll(now_s + 0.01)
     take_all(voice, now_s)
     last_s = now_s + 0.11
     reading, _ = voice.at(last_s)
     assert reading is not None
-    assert reading.reach is ReadTiming.LIVE
+    assert reading.timing is ReadTiming.LIVE
     assert reading.values is not None
     assert reading.values[0] == pytest.approx(0.3 * 50 - 1 + 4, abs=1e-3)
-    assert not voice.is_over(last_s - 0.001)
-    assert voice.is_over(last_s + 0.001)
+    assert not voice.is_finished(last_s - 0.001)
+    assert voice.is_finished(last_s + 0.001)
 
 
 def test_a_source_that_comes_back_begins_a_new_stretch() -> None:
@@ -84,23 +84,23 @@ def test_a_source_that_comes_back_begins_a_new_stretch() -> None:
     source = voice.source
     assert isinstance(source, ScriptedSource)
     source.state = SourceState.LOST
-    voice.listen(now_s + 1.0)
-    voice.listen(now_s + 1.1)
+    voice.poll(now_s + 1.0)
+    voice.poll(now_s + 1.1)
     assert source.reopenings == 2
-    lost = voice.stretch
+    lost = voice.segment
     reading, _ = voice.at(now_s + 1.1)
     assert reading is not None
-    assert reading.reach is ReadTiming.LATE
+    assert reading.timing is ReadTiming.LATE
     # The newest row is of 0.5 s less the look-ahead, and the face due of 0.11 s ago.
     assert reading.late_s == pytest.approx(1.1 + 0.5 - 0.11 - (0.5 - 0.08), abs=1e-3)
     assert voice.starved_since_s == now_s + 1.0
     source.state = SourceState.RUNNING
     now_s = hear(voice, 20, now_s + 5.0)
-    assert voice.stretch is not lost
+    assert voice.segment is not lost
     assert voice.starved_since_s is None
     reading, _ = voice.at(now_s)
     assert reading is not None
-    assert reading.reach is ReadTiming.LIVE
+    assert reading.timing is ReadTiming.LIVE
 
 
 def test_lost_blocks_are_heard_as_silence_so_that_time_goes_on() -> None:
@@ -110,9 +110,9 @@ def test_lost_blocks_are_heard_as_silence_so_that_time_goes_on() -> None:
     assert isinstance(source, ScriptedSource)
     source.dropped_blocks = 20
     hear(voice, 20, now_s + 0.2)
-    assert voice.stretch.heard_s == pytest.approx(0.9)
-    assert voice.stretch.clock.resyncs == 0
-    assert voice.stretch.clock.stream_time(now_s + 0.4) == pytest.approx(0.9, abs=1e-3)
+    assert voice.segment.received_s == pytest.approx(0.9)
+    assert voice.segment.clock.resyncs == 0
+    assert voice.segment.clock.stream_time(now_s + 0.4) == pytest.approx(0.9, abs=1e-3)
 
 
 def test_rows_keep_their_time_when_hops_were_left_out() -> None:
@@ -121,10 +121,10 @@ def test_rows_keep_their_time_when_hops_were_left_out() -> None:
     for number in range(2 * hops):
         scripted(voice).put(START_S + 0.01 * (number + 1))
     end_s = START_S + hops * HOP_S
-    voice.listen(end_s)
+    voice.poll(end_s)
     take_all(voice, end_s)
     assert voice.dropped_hops == 50
-    assert voice.stretch.timeline.newest_s == pytest.approx(hops * HOP_S)
+    assert voice.segment.timeline.newest_s == pytest.approx(hops * HOP_S)
     reading, _ = voice.at(end_s)
     assert reading is not None
     assert reading.values is not None
@@ -142,13 +142,13 @@ def test_every_face_is_there_while_the_look_ahead_changes(lookahead_s: float) ->
     for number in range(150):
         block_s = now_s + 0.01 * (number + 1)
         source.put(block_s)
-        voice.listen(block_s)
+        voice.poll(block_s)
         if voice.hops:
             hops = voice.delay.hops_at(block_s)
             rows = [np.array([hop.index + 1 - hops, 0], dtype=np.float32) for hop in voice.hops]
-            voice.take(rows, block_s, hops)
+            voice.put_rows(rows, block_s, hops)
         shown += [voice.at(block_s - 0.005)[0], voice.at(block_s)[0]]
-    assert {reading.reach for reading in shown if reading is not None} == {ReadTiming.LIVE}
+    assert {reading.timing for reading in shown if reading is not None} == {ReadTiming.LIVE}
     rows = [reading.values[0] for reading in shown if reading and reading.values is not None]
     paces = np.diff(rows[-280:]) / (0.005 * 50)
     assert paces.min() > 0.79
@@ -159,14 +159,14 @@ def test_every_face_is_there_while_the_look_ahead_changes(lookahead_s: float) ->
 def test_taking_a_row_without_a_hop_and_no_row_of_a_hop_is_refused() -> None:
     voice = scripted_voice()
     with pytest.raises(ValueError, match="1 rows of 0 hops"):
-        voice.take([None], 0.0, 0)
+        voice.put_rows([None], 0.0, 0)
     for _ in range(2):
         scripted(voice).put(START_S)
-    voice.listen(START_S)
+    voice.poll(START_S)
     with pytest.raises(ValueError, match="0 rows of 1 hops"):
-        voice.take([], START_S, 0)
+        voice.put_rows([], START_S, 0)
     with pytest.raises(ValueError, match="2 rows of 1 hops"):
-        voice.take([None, None], START_S, 0)
+        voice.put_rows([None, None], START_S, 0)
 
 
 def test_hops_wait_together_for_the_generator_and_the_newest_are_kept() -> None:
@@ -175,7 +175,7 @@ def test_hops_wait_together_for_the_generator_and_the_newest_are_kept() -> None:
     for hops in (MAX_HOPS // 2, MAX_HOPS // 2 + 3):
         for _ in range(2 * hops):
             scripted(voice).put(START_S)
-        voice.listen(START_S)
+        voice.poll(START_S)
     assert [hop.index for hop in voice.hops] == list(range(3, MAX_HOPS + 3))
     assert voice.dropped_hops == 3
     take_all(voice, START_S)
@@ -188,14 +188,14 @@ def test_hops_of_which_no_row_was_made_leave_no_gap() -> None:
         hear(voice, 40)
         for number in range(40, 60):
             scripted(voice).put(START_S + 0.01 * (number + 1), level=0.5)
-        voice.listen(START_S + 0.6)
+        voice.poll(START_S + 0.6)
         take_all(voice, START_S + 0.6, newest)
     for ago_s in np.arange(0.0, 0.3, 0.007):
         at_s = START_S + 0.6 - ago_s
         expected, given = whole.at(at_s)[0], window.at(at_s)[0]
         assert expected is not None
         assert given is not None
-        assert given.reach is ReadTiming.LIVE
+        assert given.timing is ReadTiming.LIVE
         # The rows left out lie on the line between those that were made.
         np.testing.assert_allclose(given.values, expected.values, atol=1e-3)
 
@@ -207,14 +207,14 @@ def test_a_silent_device_starves_a_voice_and_a_late_generator_does_not() -> None
     for number in range(300):
         scripted(voice).put(now_s + BLOCK_S * (number + 1))
     now_s += 3.0
-    voice.listen(now_s)
+    voice.poll(now_s)
     assert voice.starved_since_s is None
     take_all(voice, now_s)
     # From here on nothing comes, though somebody asks.
     asked_s = [now_s + 0.001 * step for step in range(1, 1000)]
     starved_s = []
     for at_s in asked_s:
-        voice.listen(at_s)
+        voice.poll(at_s)
         if voice.starved_since_s is not None:
             starved_s.append(at_s)
     assert starved_s[0] == pytest.approx(now_s + STARVED_S, abs=0.0021)
@@ -223,12 +223,12 @@ def test_a_silent_device_starves_a_voice_and_a_late_generator_does_not() -> None
     # What comes late after all ends it.
     for number in range(100):
         scripted(voice).put(now_s + BLOCK_S * (number + 1))
-    voice.listen(now_s + 1.0)
+    voice.poll(now_s + 1.0)
     assert voice.starved_since_s is None
 
 
 def test_a_voice_that_has_heard_nothing_yet_is_not_starved() -> None:
     voice = scripted_voice()
-    voice.listen(START_S)
-    voice.listen(START_S + 60.0)
+    voice.poll(START_S)
+    voice.poll(START_S + 60.0)
     assert voice.starved_since_s is None

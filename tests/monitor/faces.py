@@ -55,7 +55,7 @@ def play(
     for tick in range(round(seconds * 60)):
         now_s = start_s + tick / 60
         all_metrics.tick_lateness.add(0.0004)
-        all_metrics.stepped(0.0031, 1)
+        all_metrics.record_step(0.0031, 1)
         for one in all_metrics.subjects:
             speak(one, now_s, tick, level_db)
     return now_s
@@ -64,15 +64,15 @@ def play(
 def speak(one: SubjectMetrics, now_s: float, tick: int, level_db: float) -> None:
     if one.input_state is None:
         one.set_input(SourceState.RUNNING, "Built-in Microphone")
-    one.heard(now_s, level_db=level_db, peak_db=level_db + 10, gate_open=True)
+    one.record_level(now_s, level_db=level_db, peak_db=level_db + 10, gate_open=True)
     board = np.zeros(len(CHANNELS), dtype=np.float32)
     board[CHANNEL_INDEX["CTRL_C_jaw.ty"]] = 0.62
-    one.faced(board, FIRST_FRAME + tick)
-    one.showed(Showing.LIVE, 0.0, now_s)
+    one.record_face(board, FIRST_FRAME + tick)
+    one.record_shown(Showing.LIVE, 0.0, now_s)
     for part, duration_ms in zip(PARTS, (5.0, 5.0, 10.0, 3.1, 12.0, 0.4), strict=True):
-        one.took(part, duration_ms / 1000)
-    one.took_in_all(0.0355)
+        one.record_latency(part, duration_ms / 1000)
+    one.record_total_latency(0.0355)
     for link in one.links:
         assert isinstance(link.counters, CountedLink)
         link.counters.sent += 1
-    one.sent(now_s)
+    one.read_links(now_s)

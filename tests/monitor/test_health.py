@@ -37,13 +37,13 @@ def hold(running: Metrics, after_s: float, ticks: int, late_s: float = 0.014) ->
     for tick in range(1, ticks + 1):
         now_s = after_s + tick * TICK_S
         for one in running.subjects:
-            one.showed(Showing.HELD, late_s, now_s)
+            one.record_shown(Showing.HELD, late_s, now_s)
     return now_s
 
 
 def steps(running: Metrics, duration_s: float) -> None:
     for _ in range(100):
-        running.stepped(duration_s, 1)
+        running.record_step(duration_s, 1)
 
 
 def test_speech_that_is_sent_is_ok() -> None:
@@ -97,7 +97,7 @@ def in_state(state: HealthState) -> tuple[Metrics, float]:
             now_s = hold(running, now_s, 10)
         case HealthState.NOT_SENT:
             counters.failed, counters.receivers = 4, [Target(4, "refused")]
-            one.sent(now_s)
+            one.read_links(now_s)
         case HealthState.NO_INPUT:
             one.set_input(SourceState.LOST, "USB Microphone")
     return running, now_s
@@ -156,7 +156,7 @@ def test_a_generator_that_stands_still_is_not_blamed_on_the_cable() -> None:
     one = running.subjects[0]
     for tick in range(1, 240):
         now_s += TICK_S
-        one.showed(Showing.HELD if tick < 30 else Showing.RESTING, tick * TICK_S, now_s)
+        one.record_shown(Showing.HELD if tick < 30 else Showing.RESTING, tick * TICK_S, now_s)
     found = told(running, now_s)
     assert found.state is HealthState.BEHIND
     assert found.advice.startswith("no new face comes, so it rests: ")
@@ -239,7 +239,7 @@ def test_a_slow_start_that_is_over_is_not_called_slow() -> None:
 def test_losses_tell_what_was_lost(cause: str) -> None:
     running = metrics()
     now_s = play(running)
-    running.subjects[0].dropped(cause, now_s, 7)
+    running.subjects[0].record_drop(cause, now_s, 7)
     found = told(running, now_s)
     assert found.state is HealthState.BEHIND
     assert found.advice.startswith(f"7 {cause} lost in 2 s: ")
@@ -257,7 +257,7 @@ def test_before_the_first_face_and_after_the_last_no_tick_is_late() -> None:
     now_s = play(running)
     for _ in range(120):
         now_s += TICK_S
-        running.subjects[0].showed(Showing.RESTING, 0.0, now_s)
+        running.subjects[0].record_shown(Showing.RESTING, 0.0, now_s)
     assert told(running, now_s).state is HealthState.OK
     assert running.subjects[0].drops["late"].total == 0
 
@@ -269,7 +269,7 @@ def test_ticks_without_sound_are_not_late() -> None:
     one.starved_since_s = now_s
     for tick in range(120):
         now_s += TICK_S
-        one.showed(Showing.RESTING, 0.3 + tick * TICK_S, now_s)
+        one.record_shown(Showing.RESTING, 0.3 + tick * TICK_S, now_s)
     assert one.drops["late"].total == 0
     one.starved_since_s = None
     assert told(running, now_s).state is HealthState.OK
@@ -291,8 +291,8 @@ def test_it_is_never_ok_after_more_than_two_missed_ticks_in_two_seconds(
     one.set_input(SourceState.RUNNING, "Microphone")
     times_s = 10.0 + np.arange(len(shown)) / rate_hz
     for now_s, (showing, late_s) in zip(times_s, shown, strict=True):
-        one.heard(now_s, level_db=-24.0, peak_db=-14.0, gate_open=True)
-        one.showed(showing, late_s, now_s)
+        one.record_level(now_s, level_db=-24.0, peak_db=-14.0, gate_open=True)
+        one.record_shown(showing, late_s, now_s)
         recent = times_s[times_s <= now_s] > now_s - RATE_WINDOW_S
         missed = sum(
             showing is not Showing.LIVE
@@ -302,7 +302,7 @@ def test_it_is_never_ok_after_more_than_two_missed_ticks_in_two_seconds(
         found = told(running, float(now_s))
         assert (found.state is HealthState.BEHIND) is (missed > 2)
         assert bool(found.advice) is (found.state is not HealthState.OK)
-    one.dropped(cause, float(now_s), lost)
+    one.record_drop(cause, float(now_s), lost)
     if cause in {"hops", "blocks", "ticks"} and lost > 2:
         assert told(running, float(now_s)).state is HealthState.BEHIND
 
@@ -314,7 +314,7 @@ def test_refused_packets_name_link_and_reason() -> None:
     counters = one.links[0].counters
     assert isinstance(counters, CountedLink)
     counters.failed, counters.receivers = 4, [Target(4, "Network is unreachable")]
-    one.sent(now_s)
+    one.read_links(now_s)
     found = told(running, now_s)
     assert found.state is HealthState.NOT_SENT
     assert "livelink-face://127.0.0.1:11111: Network is unreachable" in found.advice

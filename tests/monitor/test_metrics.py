@@ -24,9 +24,9 @@ def test_the_parts_and_causes_are_the_only_ones() -> None:
     assert tuple(one.latency) == tuple(PARTS)
     assert tuple(one.drops) == tuple(DROPS)
     with pytest.raises(KeyError):
-        one.took("luck", 1.0)
+        one.record_latency("luck", 1.0)
     with pytest.raises(KeyError):
-        one.dropped("luck", 1.0)
+        one.record_drop("luck", 1.0)
 
 
 def test_a_tick_that_misses_its_face_is_counted_unless_no_sound_comes() -> None:
@@ -37,12 +37,12 @@ def test_a_tick_that_misses_its_face_is_counted_unless_no_sound_comes() -> None:
         (Showing.HELD, 0.02),
         (Showing.RESTING, 0.7),
     ):
-        one.showed(showing, late_s, 1.0)
+        one.record_shown(showing, late_s, 1.0)
     assert one.drops["late"].total == 2
     shown = one.shown.recent(1.0)
     assert (shown.live, shown.held, shown.resting, shown.behind_s) == (1, 1, 1, 0.02)
     one.starved_since_s = 0.5
-    one.showed(Showing.RESTING, 0.9, 1.1)
+    one.record_shown(Showing.RESTING, 0.9, 1.1)
     assert one.drops["late"].total == 2
 
 
