@@ -1,5 +1,5 @@
-"""Loads the networks of a face, generator and speech emotion recognition, and times them at the
-pace of live sound.
+"""Loads the networks of a face, the generator and speech emotion recognition, and measures how long
+a hop takes at the rate of live sound.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def live_device(device: str) -> str:
-    """Return where live faces are made for `auto`, `cpu` or `cuda`.
+    """Return the device of live faces for the setting `auto`, `cpu` or `cuda`.
 
     `auto` is the CPU: a hop takes a fraction of a millisecond there, and Unreal keeps its GPU.
     """
@@ -39,8 +39,8 @@ def live_device(device: str) -> str:
 def load_network(weights: Path | None, device: str) -> Generator:
     """Load a weights file, None the shipped one, onto `auto`, `cpu` or `cuda`.
 
-    `auto` is a GPU where there is one. UserError for a file that holds no weights of ours, and a
-    device that is not there.
+    `auto` is a GPU where there is one. UserError for a file without valid weights, and for a device
+    that is not available.
     """
     from cstalk_bridge.models import load_generator
     from cstalk_bridge.models.errors import WeightsError
@@ -63,37 +63,51 @@ def _limit_torch_threads() -> None:
 
 @cache
 def load_ser_weights() -> SpeechEmotionWeights:
-    """Load the weights of the network that hears moods, once. UserError where its file is bad."""
+    """Load the weights of speech emotion recognition, once.
+
+    UserError where the file is damaged, and where ONNX Runtime cannot be imported.
+    """
     from cstalk_bridge.models.errors import WeightsError
-    from cstalk_bridge.models.speech_emotion.weights import load_speech_emotion
 
     try:
+        from cstalk_bridge.models.speech_emotion.weights import load_speech_emotion
+
         return load_speech_emotion()
     except WeightsError as error:
         raise UserError(Problem("emotion auto", str(error))) from None
+    except _ONNX_FAILURES as error:
+        raise _without_onnx_runtime(error) from error
 
 
 @cache
 def open_ser_network() -> OnnxSpeechEmotionNetwork:
-    """Return the network that hears moods, one for all voices.
+    """Return the speech emotion recognition network, one for all voices.
 
-    UserError where its file is bad, and where ONNX Runtime does not compute it.
+    UserError where its file is damaged, and where ONNX Runtime cannot run it.
     """
     weights = load_ser_weights()
-    try:
-        from cstalk_bridge.models.speech_emotion.weights import OnnxSpeechEmotionNetwork
+    from cstalk_bridge.models.speech_emotion.weights import OnnxSpeechEmotionNetwork
 
+    try:
         return OnnxSpeechEmotionNetwork(weights.description.sizes, weights.tensors)
-    except (ImportError, OSError, RuntimeError) as error:
-        message = (
-            f"ONNX Runtime, which hears moods, cannot be used ({error}); install onnx and"
-            " onnxruntime again, or do without auto"
-        )
-        raise UserError(Problem("emotion auto", message)) from error
+    except _ONNX_FAILURES as error:
+        raise _without_onnx_runtime(error) from error
+
+
+_ONNX_FAILURES = (ImportError, OSError, RuntimeError)
+
+
+def _without_onnx_runtime(error: Exception) -> UserError:
+    what = f"ONNX Runtime, which recognises emotions of the voice, cannot be used ({error})"
+    remedy = "install onnx and onnxruntime again, or do without auto"
+    return UserError(Problem("emotion auto", what, remedy))
 
 
 def open_emotion_estimator(shares: VoiceWeights) -> EmotionEstimator | None:
-    """Return what hears a voice as far as it has a say, None where it has none. UserError."""
+    """Return an estimator of a voice's emotion, None where the weights give it no influence.
+
+    UserError as `open_ser_network`, where `auto` is used.
+    """
     if not shares.are_any:
         return None
     from cstalk_bridge.face.emotion_estimator import EmotionEstimator
@@ -102,15 +116,15 @@ def open_emotion_estimator(shares: VoiceWeights) -> EmotionEstimator | None:
 
 
 def ser_notice() -> str:
-    """Return what whoever uses emotions of the voice has to know."""
+    """Return the licence notice for users of `auto`."""
     licence = load_ser_weights().description.licence
     return f"emotion auto is a research build, {licence}: see models/weights/mood_research.md"
 
 
 def check_mouth_guards(generator: Generator, guards: Mapping[str, float]) -> None:
-    """Raise UserError for every mouth guard that the network cannot heed.
+    """Raise UserError for every mouth guard that the network does not support.
 
-    `guards` holds them by where the user set them.
+    `guards` maps the place of a setting, for messages, to its value, 0..1.
     """
     problems = []
     for where, mouth_guard in guards.items():
@@ -128,13 +142,16 @@ HOPS = 500
 
 LOOKAHEAD_MS = 80.0
 FIRST_HOPS = 25
-"""Hops before the measured ones, while memory is laid out."""
+"""Warm-up hops before the measured ones."""
 
 
 def hop_times(
     generator: Generator, subjects: int, hops: int = HOPS, *, is_paced: bool = True
 ) -> list[float]:
-    """Return how long each hop took, in seconds. Live sound is slow enough for caches to cool."""
+    """Return the duration of each hop in seconds, at the rate of live sound where `is_paced`.
+
+    At that rate caches are cold again at every hop, so that hops cost more than back to back.
+    """
     stream = generator.stream(subjects)
     hop = white_noise(subjects, HOP_SAMPLES)
     emotion = np.zeros((subjects, len(generator.emotions)), dtype=np.float32)
