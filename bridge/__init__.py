@@ -1,1 +1,71 @@
-"""CSTalk Bridge: a voice moves a MetaHuman, live."""
+"""CSTalk Bridge: a voice drives a MetaHuman's face, live.
+
+The names in `__all__` are the public interface. Each is imported from its module when it is first
+used, so importing the package takes no time and no numerical library.
+
+    import cstalk_bridge
+    take = cstalk_bridge.load_take(Path("MySlate_1.take"))
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from cstalk_bridge.models.version import __version__
+
+if TYPE_CHECKING:
+    from cstalk_bridge.config.load import load_config
+    from cstalk_bridge.control.controller import Controller
+    from cstalk_bridge.daemon import run
+    from cstalk_bridge.errors import UserError
+    from cstalk_bridge.frame import Frame
+    from cstalk_bridge.models import EMOTIONS, Generator, WeightsError, load_generator
+    from cstalk_bridge.rig.load import load_rigmap
+    from cstalk_bridge.rig.rigmap import RigMap
+    from cstalk_bridge.takes.file import load_take, save_take
+    from cstalk_bridge.takes.take import Take
+
+
+__all__ = [
+    "EMOTIONS",
+    "Controller",
+    "Frame",
+    "Generator",
+    "RigMap",
+    "Take",
+    "UserError",
+    "WeightsError",
+    "__version__",
+    "load_config",
+    "load_generator",
+    "load_rigmap",
+    "load_take",
+    "run",
+    "save_take",
+]
+
+_MODULES = {
+    "config.load": ("load_config",),
+    "control.controller": ("Controller",),
+    "daemon": ("run",),
+    "errors": ("UserError",),
+    "frame": ("Frame",),
+    "models": ("EMOTIONS", "Generator", "WeightsError", "load_generator"),
+    "rig.load": ("load_rigmap",),
+    "rig.rigmap": ("RigMap",),
+    "takes.file": ("load_take", "save_take"),
+    "takes.take": ("Take",),
+}
+
+if not TYPE_CHECKING:  # a type checker would take a module with `__getattr__` to have every name
+
+    def __getattr__(name):
+        """Import a public name from its module."""
+        for module, names in _MODULES.items():
+            if name in names:
+                return getattr(import_module(f"{__name__}.{module}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

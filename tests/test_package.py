@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import urllib.request
+import venv
 import zipfile
 from pathlib import Path
 
@@ -142,6 +143,77 @@ def test_the_preview_serves_its_page_from_the_installed_files(wheel: Path, tmp_p
             assert {rigmap["name"] for rigmap in session["rigmaps"]} >= {"livelinkface61", "vrm"}
         finally:
             serving.terminate()
+
+
+PUBLIC_USE = """
+import threading
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import cstalk_bridge
+from cstalk_bridge import Controller, RigMap, Take, load_config, load_rigmap, load_take, run
+from cstalk_bridge.models import CHANNELS, EMOTIONS, Generator, WeightsError, load_generator
+
+generator: Generator = load_generator(Path("mine.safetensors"), "cpu")
+face: NDArray[np.float32] = generator.generate(np.zeros(16_000, dtype=np.int16), 16_000, "happy")
+names: list[str] = [channel.name for channel in CHANNELS] + list(EMOTIONS)
+version: str = cstalk_bridge.__version__
+take: Take = load_take(Path("MySlate_1.take"))
+rigmap: RigMap = load_rigmap("arkit")
+controller = Controller()
+threading.Thread(target=run, args=(load_config(),)).start()
+controller.subject("CSTalk").emotion({"happy": 0.8}, over_s=1.5)
+fault: type[ValueError] = WeightsError
+"""
+"""A program of somebody who installed the package."""
+MISUSE = """
+import cstalk_bridge
+from cstalk_bridge.models import load_generator
+
+cstalk_bridge.load_everything()
+load_generator(7)
+"""
+
+
+def test_a_program_that_uses_the_installed_package_passes_strict_types(
+    wheel: Path, tmp_path: Path
+) -> None:
+    builder = venv.EnvBuilder()
+    builder.create(tmp_path / "venv")
+    python = builder.ensure_directories(tmp_path / "venv").env_exe
+    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    found = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True)
+    packages = Path(found.stdout.strip())
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(packages)
+    others = [path for path in sys.path if Path(path).name == "site-packages"]
+    (packages / "others.pth").write_text("\n".join(others), encoding="utf-8")
+    (tmp_path / "use.py").write_text(PUBLIC_USE, encoding="utf-8")
+    (tmp_path / "misuse.py").write_text(MISUSE, encoding="utf-8")
+    words = [sys.executable, "-m", "mypy", "--strict", "--python-executable", python]
+    done = subprocess.run(
+        [*words, "use.py", "misuse.py"], cwd=tmp_path, capture_output=True, text=True, timeout=600
+    )
+    errors = [line for line in done.stdout.splitlines() if ": error: " in line]
+    assert [line.rpartition("[")[2] for line in errors] == ["attr-defined]", "arg-type]"], done
+    assert all(line.startswith("misuse.py") for line in errors)
+
+
+@pytest.mark.parametrize("name", ["cstalk_bridge", "cstalk_bridge.models"])
+def test_every_public_name_is_there_and_importing_it_is_light(name: str, wheel: Path) -> None:
+    program = f"""
+import sys, {name} as package
+heavy = {{"numpy", "torch", "onnxruntime", "pydantic", "sounddevice"}} & sys.modules.keys()
+assert not heavy, heavy
+assert package.__version__ == "{wheel.name.split("-")[1]}"
+assert set(package.__all__) <= set(dir(package))
+for public in package.__all__:
+    assert getattr(package, public) is not None
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 def fetched(url: str) -> bytes:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from cstalk_bridge.errors import UserError
 from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,13 +24,8 @@ if TYPE_CHECKING:
 
 
 def program_version() -> str:
-    """Return the installed version, or words that say why there is none."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("cstalk-bridge")
-    except PackageNotFoundError:
-        return "(not installed: run from its folder)"
+    """Return the version of the program."""
+    return __version__
 
 
 STREAMS = (("stdin", os.O_RDONLY, "r"), ("stdout", os.O_WRONLY, "w"), ("stderr", os.O_WRONLY, "w"))
