@@ -23,10 +23,10 @@ EXAMPLES = [
 
 def sources_of(module: str) -> str:
     """Return the source of a command and of the module beside it that adds its words."""
-    path = ROOT.joinpath(*module.split("."))
+    path = ROOT.joinpath(*module.removeprefix("cstalk_bridge.").split("."))
     command = path / "__main__.py" if path.is_dir() else path.with_suffix(".py")
-    options = command.with_name("options.py")
-    return command.read_text("utf-8") + (options.read_text("utf-8") if options.exists() else "")
+    request = command.with_name("request.py")
+    return command.read_text("utf-8") + (request.read_text("utf-8") if request.exists() else "")
 
 
 @pytest.mark.parametrize("line", EXAMPLES)
