@@ -40,7 +40,7 @@ async function request(url, options = {}) {
   try {
     answer = await fetch(url, options);
   } catch (error) {
-    if (error.name === 'AbortError') throw error;
+    if (error instanceof Error && error.name === 'AbortError') throw error;
     throw new Refusal(LOST);
   }
   if (!answer.ok) throw new Refusal(...problemsIn(await answer.text(), answer.status));
@@ -88,7 +88,12 @@ export const take = (id) => json(takeUrl(id));
 export const remove = (id) =>
   request(takeUrl(id), { method: 'DELETE', keepalive: true }).catch(() => {});
 
-/** Fetch the curves of a take. @returns {{rows, count, rate_hz, values: Int16Array}} */
+/**
+ * Fetch the curves of a take.
+ * @param {string} id
+ * @param {string} rigmap name of the rig map
+ * @returns {Promise<{rows: number, count: number, rate_hz: number, values: Int16Array}>}
+ */
 export async function curves(id, rigmap) {
   const answer = await request(takeUrl(id, `/curves?${new URLSearchParams({ rigmap })}`));
   const [rows, count, rate_hz] = ['X-Rows', 'X-Curves', 'X-Rate-Hz'].map((name) =>

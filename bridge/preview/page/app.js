@@ -37,7 +37,7 @@ function fail(problems) {
 
 function openStage() {
   try {
-    return new Stage(byId('picture'));
+    return new Stage(byId('picture', 'canvas'));
   } catch {
     throw new Refusal({
       where: 'browser',
@@ -59,7 +59,7 @@ async function begin() {
   followTheme(store);
   followNotices(store);
   const library = new HeadLibrary(faceCurves(session));
-  const player = new Player(store, byId('sound'));
+  const player = new Player(store, byId('sound', 'audio'));
   const takes = new Takes(store, library);
   followBar(store, takes, player);
   const steering = new Steering(store);
@@ -69,7 +69,7 @@ async function begin() {
   followTransport({ store, player, timeline });
   followKeys({ store, player, takes, steering, timeline });
   followFiles(store, takes, library);
-  window.cstalk = automation(store, views, player);
+  Object.assign(window, { cstalk: automation(store, views, player) });
   if (session.live) {
     new LiveFeed(store).start();
     steering.start();

@@ -68,6 +68,7 @@ function summary(state) {
  * @param {import('./player.js').Player} player
  */
 export function automation(store, views, player) {
+  /** @type {Promise<void>} */
   const ready = new Promise((resolve) => {
     store.drawWith(() => views.areReady && resolve());
   });

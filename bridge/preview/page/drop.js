@@ -25,9 +25,9 @@ export function followFiles(store, takes, library) {
       await addHead(store, takes, library, head);
     await takes.open(files.filter(({ name }) => !HEAD.test(name)));
   };
-  const input = byId('file');
+  const input = byId('file', 'input');
   input.onchange = () => {
-    open([...input.files]);
+    open([...(input.files ?? [])]);
     input.value = '';
   };
   for (const id of ['open', 'invite', 'open-head']) byId(id).onclick = () => input.click();
@@ -65,6 +65,6 @@ function followDrop(open) {
     event.preventDefault();
     depth = 0;
     show(false);
-    open([...event.dataTransfer.files]);
+    open([...(event.dataTransfer?.files ?? [])]);
   });
 }

@@ -55,7 +55,7 @@ async function parsed(data, json, name) {
   } catch (error) {
     return refuse(
       name,
-      `it cannot be read: ${String(error?.message ?? error)}`,
+      `it cannot be read: ${error instanceof Error ? error.message : error}`,
       'check it with the glTF validator and export it again',
     );
   }

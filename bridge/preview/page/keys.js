@@ -1,12 +1,15 @@
 /** What the keys do, and the page that says so. */
-import { byId, make } from './elements.js';
+import { byId, make, targetOf } from './elements.js';
 import { duration } from './state.js';
 import { shownSettings } from './steering.js';
 
 const STEP_S = 1; // of an arrow with shift
 const INTENSITY = 0.05;
 
-/** Every key, what it does, and how the help says it. */
+/**
+ * Every key, what it does, and how the help says it.
+ * @type {[string, string, string[], ?((page: any, event: {key: string, shiftKey: boolean}) => void)][]}
+ */
 const KEYS = [
   ['Space', 'play or pause', [' '], ({ player }) => player.toggle()],
   ['← →', 'one frame back or forward; with shift one second', ['ArrowLeft', 'ArrowRight'], step],
@@ -23,7 +26,7 @@ const KEYS = [
   ['+ − F', 'zoom in, out, show all', ['+', '=', '-', 'f'], zoom],
   ['C', 'compare two faces', ['c'], ({ takes, store }) => takes.setCompare(!store.state.sides.B)],
   ['Tab', 'go through all controls', [], null],
-  ['?', 'this page', ['?'], () => byId('keys').showModal()],
+  ['?', 'this page', ['?'], () => byId('keys', 'dialog').showModal()],
 ];
 
 const MOUSE = [
@@ -80,7 +83,9 @@ function zoom({ timeline }, { key }) {
 }
 
 /** Whether a key belongs to the control that has the focus. */
-function isTaken({ target, key }) {
+function isTaken(event) {
+  const { key } = event;
+  const target = targetOf(event);
   if (target.closest('dialog[open]')) return true;
   if (target.matches('select, textarea, input[type=text]')) return true;
   if (target.matches('input[type=range]')) return /^(Arrow|Home|End|Page)/.test(key);
@@ -93,9 +98,12 @@ function isTaken({ target, key }) {
  */
 function keepFocus() {
   addEventListener('mousedown', (event) => {
-    if (event.target.closest('button') && !event.target.closest('dialog')) event.preventDefault();
+    const target = targetOf(event);
+    if (target.closest('button') && !target.closest('dialog')) event.preventDefault();
   });
-  addEventListener('change', ({ target }) => target.matches('select') && target.blur());
+  addEventListener('change', (event) => {
+    if (targetOf(event).matches('select')) targetOf(event).blur();
+  });
 }
 
 /** Listen to the keyboard. @param {{store, player, takes, steering, timeline}} page */
@@ -105,7 +113,7 @@ export function followKeys(page) {
     if (event.ctrlKey || event.metaKey || event.altKey || isTaken(event)) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const entry = KEYS.find(([, , keys]) => keys.includes(key));
-    const isForAll = key === '?' || [emotion, intensity].includes(entry?.[3]);
+    const isForAll = key === '?' || entry?.[3] === emotion || entry?.[3] === intensity;
     if (!entry?.[3] || (page.store.state.mode !== 'takes' && !isForAll)) return;
     event.preventDefault();
     entry[3](page, { key, shiftKey: event.shiftKey });
@@ -114,9 +122,9 @@ export function followKeys(page) {
   const caps = (keys) => keys.split(' ').map((key) => make('kbd', { textContent: key }));
   byId('keys')
     .querySelector('dl')
-    .append(
+    ?.append(
       ...KEYS.flatMap(([keys, does]) => say(caps(keys), does)),
       ...MOUSE.flatMap(([how, does]) => say([how], does)),
     );
-  byId('help').onclick = () => byId('keys').showModal();
+  byId('help').onclick = () => byId('keys', 'dialog').showModal();
 }

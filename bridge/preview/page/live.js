@@ -77,10 +77,7 @@ export class LiveFeed {
     const now = this.now();
     this.#arrivals.push(now);
     while (this.#arrivals[0] < now - MEASURED_MS) this.#arrivals.shift();
-    this.#set({
-      frames,
-      age_ms: isSilent(this.store.state.live) ? 0 : this.store.state.live.age_ms,
-    });
+    this.#set({ frames, age_ms: isSilent(live) ? 0 : live.age_ms });
   }
 
   #age() {
@@ -109,5 +106,8 @@ export class LiveFeed {
   }
 }
 
-/** Whether the newest frame is too old to be called live. */
+/**
+ * Whether the newest frame is too old to be called live.
+ * @param {?import('./state.js').Live} live
+ */
 export const isSilent = (live) => !live?.isOpen || live.age_ms > SILENCE_MS;

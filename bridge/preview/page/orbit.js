@@ -5,6 +5,7 @@ const HIGHEST = 1.2;
 
 /** Let drags on an element turn the camera. @param {import('./state.js').Store} store */
 export function followOrbit(element, store) {
+  /** @type {?[number, number]} */
   let last = null;
   const end = () => {
     last = null;

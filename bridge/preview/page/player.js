@@ -10,6 +10,7 @@ const SLACK_S = 0.1; // so far before its loop, play goes to the loop's start
 /** Time that runs by itself, for takes without a sound. */
 class Silence {
   #at_s = 0;
+  /** @type {?number} */
   #since_ms = null;
   playbackRate = 1;
 
@@ -37,6 +38,7 @@ class Silence {
 export class Player {
   #silence = new Silence();
   #soundTime = new SoundTime();
+  /** @type {?string} the id of the recording or take whose sound is played */
   #heard = null;
 
   /** @param {import('./state.js').Store} store @param {HTMLAudioElement} sound */

@@ -5,6 +5,7 @@ const PULL = 0.1; // part of a smaller distance that each display frame takes aw
 
 /** Tells the time to show from the time that the browser tells, both in seconds of the sound. */
 export class SoundTime {
+  /** @type {?{time_s: number, now_ms: number, rests: boolean}} */
   #last = null;
 
   /** Forget what was shown: the sound begins, or was sought. */

@@ -7,6 +7,7 @@ import {
   Scene,
   WebGLRenderer,
 } from './vendor/three.js';
+import { contextOf } from './elements.js';
 import { aim } from './framing.js';
 
 const MAX_PIXEL_RATIO = 2;
@@ -61,6 +62,7 @@ export class Stage {
     for (const { element, figure } of views) {
       const rect = element.getBoundingClientRect();
       if (rect.width < 1 || rect.height < 1) continue;
+      /** @type {[number, number, number, number]} */
       const window = [rect.left - frame.left, frame.bottom - rect.bottom, rect.width, rect.height];
       renderer.setViewport(...window);
       renderer.setScissor(...window);
@@ -83,7 +85,7 @@ export class Stage {
     const copy = document.createElement('canvas');
     copy.width = Math.round(rect.width * ratio);
     copy.height = Math.round(rect.height * ratio);
-    const context = copy.getContext('2d', { willReadFrequently: true });
+    const context = contextOf(copy, { willReadFrequently: true });
     context.drawImage(
       this.canvas,
       (frame.left - rect.left) * ratio,

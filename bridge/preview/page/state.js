@@ -5,21 +5,49 @@
  * @typedef {{where: string, what: string, remedy: string}} Problem
  * @typedef {{name: string, region: string, side: string}} CurveInfo
  * @typedef {{name: string, target: string, curves: CurveInfo[]}} RigMapInfo
+ * @typedef {{id: string, name: string, url: ?string}} HeadInfo `url` is null for a file of the user
+ * @typedef {{id: string, label: string, suffix: string, target: ?string}} FormatInfo
+ * @typedef {{maximum: number, default: number, off: number, usual: number}} LevelInfo
+ * @typedef {Record<string, number>} Levels amount of each part of procedural animation, by name
+ * @typedef {{id: string, name: string, recording: ?string, state: string, progress: number,
+ *   problems: Problem[], duration_s: number, rate_hz: number, rows: number, has_sound: boolean,
+ *   emotion: Record<string, number>, lookahead_ms: number, mouth_guard: number, levels: Levels,
+ *   notice: ?string}} TakeInfo a take as the server describes it; `progress` 0..1
+ * @typedef {{version: string, live: boolean, emotions: string[], max_weight: number,
+ *   mouth_guard: number, levels: Record<string, LevelInfo>,
+ *   lookahead_ms: {maximum: number, step: number, default: number}, rigmaps: RigMapInfo[],
+ *   problems?: Problem[], heads: HeadInfo[], formats: FormatInfo[], limits: {upload_bytes: number, take_s: number, takes: number},
+ *   takes: TakeInfo[], compare: string[]}} Session the answer of `/api/session`
  * @typedef {{key: string, name: string, recording: ?string, take: ?string}} Source
  *   What was opened: a recording, from which takes are generated, or a finished take.
  * @typedef {{emotion: string, intensity: number, mouth_guard: number, lookahead_ms: number,
- *   levels: object, rigmap: string, head: string}} Settings
- * @typedef {{source: ?Source, settings: Settings, take: ?object, progress: ?number,
+ *   levels: Levels, rigmap: string, head: string}} Settings
+ * @typedef {{source: ?Source, settings: Settings, take: ?TakeInfo, progress: ?number,
  *   lanes: ?import('./curves.js').Curves, face: ?import('./curves.js').Curves}} Side
  *   One face: `take` is what it shows, `progress` (0..1) that of the take being made for it.
+ * @typedef {'A' | 'B'} SideKey
+ * @typedef {{start_s: number, end_s: number}} Range
+ * @typedef {{tick: number, time_s: number, curves: number, subjects: Float32Array[]}} Frames
+ * @typedef {{isOpen: boolean, subjects: {name: string}[], curves: string[], rate_hz?: number,
+ *   frames: ?Frames, rate_fps: number, age_ms: number}} Live
+ * @typedef {{side: ?string, names: string[], values: number[]}} Pose
+ * @typedef {{session: Session, mode: 'live' | 'takes', sources: Source[],
+ *   uploads: {name: string, part: number}[], sides: {A: Side, B: ?Side}, active: SideKey,
+ *   heads: HeadInfo[], missing: Record<string, string[]>, time_s: number, playing: boolean,
+ *   rate: number, loop: ?Range, range: Range, orbit: {azimuth: number, elevation: number},
+ *   collapsed: Set<string>, onlyMoving: boolean, highlight: ?string, pointer_s: ?number,
+ *   posed: ?Pose, live: ?Live, steered: {name: string, settings: Partial<Settings>}[],
+ *   subject: ?string, problems: Problem[], theme?: string, layout?: object,
+ *   figures?: object}} State
  */
 
 /** The sides of a comparison. Without one there is only A. */
-export const SIDES = ['A', 'B'];
+export const SIDES = /** @type {const} */ (['A', 'B']);
 
 /**
  * Return the state before anything is opened.
- * @param {object} session what the server says of itself
+ * @param {Session} session what the server says of itself
+ * @returns {State}
  */
 export function initialState(session) {
   const named = session.takes.length > 0;
@@ -50,12 +78,16 @@ export function initialState(session) {
   };
 }
 
-/** How much of each part of a living face there is where nothing else is said, by name. */
+/**
+ * How much of each part of a living face there is where nothing else is said, by name.
+ * @param {{levels: Record<string, LevelInfo>}} session
+ * @returns {Levels}
+ */
 export function usualLevels({ levels }) {
   return Object.fromEntries(Object.entries(levels).map(([name, part]) => [name, part.usual]));
 }
 
-/** @returns {Side} */
+/** @param {Session} session @returns {Side} */
 export function emptySide(session) {
   const settings = {
     emotion: session.emotions[0],
@@ -71,33 +103,47 @@ export function emptySide(session) {
   return { source: null, settings, take: null, progress: null, lanes: null, face: null };
 }
 
-/** The sides that are shown, as [key, side]. */
-export function shownSides(state) {
-  return SIDES.filter((key) => state.sides[key]).map((key) => [key, state.sides[key]]);
+/**
+ * The sides that are shown, as [key, side].
+ * @param {Pick<State, 'sides'>} state
+ * @returns {[SideKey, Side][]}
+ */
+export function shownSides({ sides }) {
+  return SIDES.flatMap((key) => {
+    const side = sides[key];
+    return side ? [/** @type {[SideKey, Side]} */ ([key, side])] : [];
+  });
 }
 
-/** The length of what is shown, in seconds; 0 while nothing is. */
+/** The length of what is shown, in seconds; 0 while nothing is. @param {State} state */
 export function duration(state) {
   return Math.max(0, ...shownSides(state).map(([, side]) => side.take?.duration_s ?? 0));
 }
 
 /** Holds the state and draws it, at most once for each display frame. */
 export class Store {
+  /** @type {((state: State, before: ?State) => void)[]} */
   #drawers = [];
+  /** @type {?State} */
   #drawn = null;
   #isDue = false;
 
+  /** @param {State} state */
   constructor(state) {
     this.state = state;
   }
 
-  /** Take over some fields of the state. */
+  /** Take over some fields of the state. @param {Partial<State>} patch */
   set(patch) {
     this.state = { ...this.state, ...patch };
     this.#schedule();
   }
 
-  /** Take over some fields of a side; a side that is gone stays gone. */
+  /**
+   * Take over some fields of a side; a side that is gone stays gone.
+   * @param {SideKey} key
+   * @param {Partial<Side>} patch
+   */
   setSide(key, patch) {
     if (!this.state.sides[key]) return;
     const side = { ...this.state.sides[key], ...patch };
@@ -106,12 +152,16 @@ export class Store {
 
   /** Show what went wrong, until it is dismissed. @param {Problem[]} problems */
   complain(...problems) {
+    /** @type {(a: Problem, b: Problem) => boolean} */
     const same = (a, b) => a.where === b.where && a.what === b.what;
     const others = this.state.problems.filter((old) => !problems.some((p) => same(old, p)));
     this.set({ problems: [...others, ...problems].slice(-5) });
   }
 
-  /** Call `draw(state, before)` after each change; at first `before` is null. */
+  /**
+   * Call `draw(state, before)` after each change; at first `before` is null.
+   * @param {(state: State, before: ?State) => void} draw
+   */
   drawWith(draw) {
     this.#drawers.push(draw);
     this.#drawn = null;

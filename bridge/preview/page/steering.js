@@ -23,7 +23,7 @@ function settingsOf({ emotion, intensity, mouth_guard, levels }, session) {
 
 /** Keeps `state.steered`, {name, settings} of each subject, and `state.subject`, who is told. */
 export class Steering {
-  #timer = null;
+  #timer = 0;
   #untold = {};
   #isTelling = false;
 

@@ -114,14 +114,10 @@ export class Takes {
   async #generate(key) {
     const { sides } = this.store.state;
     const { source, settings } = sides[key];
-    const twin = shownSides(this.store.state).find(
-      ([other, side]) =>
-        other !== key &&
-        side.take?.recording === source.recording &&
-        side.progress === null &&
-        wish(this.#settingsOf(side.take)) === wish(settings),
-    );
-    if (twin) return { id: twin[1].take.id };
+    for (const [other, { take, progress }] of shownSides(this.store.state)) {
+      const isSame = other !== key && take?.recording === source.recording && progress === null;
+      if (isSame && take && wish(this.#settingsOf(take)) === wish(settings)) return take;
+    }
     const take = await api.generate({
       recording: source.recording,
       emotion: { [settings.emotion]: settings.intensity },
@@ -137,12 +133,10 @@ export class Takes {
   async #work(key, ask, isNew = false) {
     const turn = ++this.#turns[key];
     const isPast = () => turn !== this.#turns[key];
-    let take = null;
     this.store.setSide(key, { progress: 0 });
     try {
-      take = await ask();
-      take = await this.#finished(
-        take.id,
+      const take = await this.#finished(
+        (await ask()).id,
         (part) => !isPast() && this.store.setSide(key, { progress: part }),
         isPast,
       );

@@ -103,7 +103,9 @@ export class Views {
    * @param {import('./headlibrary.js').HeadLibrary} library
    */
   constructor(store, stage, library) {
-    Object.assign(this, { store, stage, library });
+    this.store = store;
+    this.stage = stage;
+    this.library = library;
     this.room = byId('views');
     followOrbit(this.room, store);
     new ResizeObserver(() => store.set({ layout: {} })).observe(this.room);

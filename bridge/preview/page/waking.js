@@ -15,7 +15,8 @@ export function keepAwake(sound) {
   sound.addEventListener('waiting', () => {
     clearTimeout(timer);
     timer = setTimeout(() => {
-      if (isStuck(sound)) sound.currentTime = sound.currentTime;
+      const { currentTime } = sound;
+      if (isStuck(sound)) sound.currentTime = currentTime;
     }, WAIT_MS);
   });
 }

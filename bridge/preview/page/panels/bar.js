@@ -1,6 +1,6 @@
 /** The bar at the top: what is shown, opening, comparing, exporting. */
 import { exportUrl } from '../api.js';
-import { byId, make, press, write } from '../elements.js';
+import { buttonsIn, byId, make, press, targetOf, write } from '../elements.js';
 import { isSilent } from '../live.js';
 import { faceMaps } from '../moving.js';
 import { shownSides } from '../state.js';
@@ -24,8 +24,10 @@ function formatLink(take, { rigmap, head }, format, { heads, rigmaps }) {
 }
 
 function drawFormats(menu, { sides, session, heads }) {
-  const entries = shownSides({ sides }).filter(([, { take }]) => take?.state === 'ready');
-  const groups = entries.map(([key, { take, settings }]) => [
+  const entries = shownSides({ sides }).flatMap(([key, { take, settings }]) =>
+    take?.state === 'ready' ? [{ key, take, settings }] : [],
+  );
+  const groups = entries.map(({ key, take, settings }) => [
     make('p', { textContent: entries.length > 1 ? `${key}: ${take.name}` : take.name }),
     ...session.formats.map((format) =>
       formatLink(take, settings, format, { heads, rigmaps: session.rigmaps }),
@@ -35,7 +37,7 @@ function drawFormats(menu, { sides, session, heads }) {
 }
 
 function followMenu(store) {
-  const [button, menu] = [byId('export'), byId('formats')];
+  const [button, menu] = [byId('export', 'button'), byId('formats')];
   const show = (isOpen) => {
     if (isOpen) drawFormats(menu, store.state);
     menu.hidden = !isOpen;
@@ -46,9 +48,9 @@ function followMenu(store) {
   menu.onclick = () => show(false);
   addEventListener(
     'pointerdown',
-    ({ target }) => menu.hidden || target.closest('.menu') || show(false),
+    (event) => menu.hidden || targetOf(event).closest('.menu') || show(false),
   );
-  menu.parentElement.addEventListener('keydown', (event) => {
+  menu.parentElement?.addEventListener('keydown', (event) => {
     const links = [...menu.querySelectorAll('a')];
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (event.key === 'Escape') {
@@ -56,7 +58,8 @@ function followMenu(store) {
       button.focus();
     } else if (step && links.length) {
       event.preventDefault();
-      links.at((links.indexOf(document.activeElement) + step) % links.length).focus();
+      const at = links.findIndex((link) => link === document.activeElement);
+      links.at((at + step) % links.length)?.focus();
     } else return;
     event.stopPropagation();
   });
@@ -66,10 +69,10 @@ function followMenu(store) {
 export function followBar(store, takes, player) {
   followMenu(store);
   byId('compare').onclick = () => takes.setCompare(!store.state.sides.B);
-  for (const button of byId('modes').children) {
+  for (const button of buttonsIn('modes')) {
     button.onclick = () => {
       player.pause();
-      store.set({ mode: button.dataset.mode });
+      store.set({ mode: button.dataset.mode === 'live' ? 'live' : 'takes' });
     };
   }
   store.drawWith(draw);
@@ -90,11 +93,11 @@ function draw(state, before) {
   const stage = !isTakes ? 'live' : hasTake ? 'take' : 'empty';
   document.body.dataset.stage = stage;
   byId('modes').hidden = !session.live;
-  for (const button of byId('modes').children) press(button, button.dataset.mode === mode);
+  for (const button of buttonsIn('modes')) press(button, button.dataset.mode === mode);
   byId('lamp').classList.toggle('is-on', !isSilent(live));
-  byId('compare').disabled = !isTakes || !hasTake;
+  byId('compare', 'button').disabled = !isTakes || !hasTake;
   press(byId('compare'), isTakes && sides.B);
-  byId('export').disabled = !isTakes || !hasTake;
+  byId('export', 'button').disabled = !isTakes || !hasTake;
   byId('invitation').hidden =
     stage !== 'empty' || shownSides(state).some(([, { progress }]) => progress !== null);
   write(byId('title'), title(state, stage));

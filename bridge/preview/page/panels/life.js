@@ -25,9 +25,10 @@ export function followLife(store, change) {
 export function drawLife(levels, session) {
   press(byId('alive'), isAlive(levels, session));
   for (const input of byId('levels').querySelectorAll('input')) {
-    const level = levels[input.dataset.level];
+    const level = levels[input.dataset.level ?? ''];
     if (Number(input.value) !== level) input.value = String(level);
     input.setAttribute('aria-valuetext', level.toFixed(2));
-    write(input.parentElement.querySelector('output'), level.toFixed(2));
+    const output = input.parentElement?.querySelector('output');
+    if (output) write(output, level.toFixed(2));
   }
 }

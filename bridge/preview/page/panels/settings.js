@@ -1,5 +1,5 @@
 /** The settings of the active side. */
-import { byId, fillMenu, make, press, write } from '../elements.js';
+import { buttonsIn, byId, fillMenu, make, press, write } from '../elements.js';
 import { shownSettings } from '../steering.js';
 import { drawLife, followLife } from './life.js';
 
@@ -33,77 +33,74 @@ export function followSettings(store, takes, steering) {
     (value) => change({ lookahead_ms: value }),
   );
   followLife(store, change);
-  byId('rigmap').onchange = ({ target }) => changeSide({ rigmap: target.value });
-  byId('head').onchange = ({ target }) => changeSide({ head: target.value });
-  byId('subject').onchange = ({ target }) => steering.choose(target.value);
-  byId('source').onchange = ({ target }) => {
+  followMenu('rigmap', (rigmap) => changeSide({ rigmap }));
+  followMenu('head', (head) => changeSide({ head }));
+  followMenu('subject', (subject) => steering.choose(subject));
+  followMenu('source', (chosen) => {
     const { sources, active } = store.state;
     takes.show(
       active,
-      sources.find(({ key }) => key === target.value),
+      sources.find(({ key }) => key === chosen),
     );
-  };
-  for (const button of byId('sides').children)
-    button.onclick = () => store.set({ active: button.dataset.side });
+  });
+  for (const button of buttonsIn('sides'))
+    button.onclick = () => store.set({ active: button.dataset.side === 'B' ? 'B' : 'A' });
   store.drawWith((state, before) => {
     if (!before || FIELDS.some((name) => state[name] !== before[name])) draw(state);
   });
 }
 
+function followMenu(id, onChoice) {
+  const menu = byId(id, 'select');
+  menu.onchange = () => onChoice(menu.value);
+}
+
 function slider(id, properties, onInput) {
-  const element = byId(id);
+  const element = byId(id, 'input');
   Object.assign(element, properties);
   element.oninput = () => onInput(Number(element.value));
 }
 
 function draw(state) {
-  const { session, sources, heads, active, mode } = state;
+  const { session, sources, active, mode } = state;
   const { source, take } = state.sides[active];
   const settings = shownSettings(state);
   const isLive = mode === 'live';
   const isFixed = Boolean(source && !source.recording);
   byId('sides').hidden = isLive || !state.sides.B;
-  for (const button of byId('sides').children) press(button, button.dataset.side === active);
+  for (const button of buttonsIn('sides')) press(button, button.dataset.side === active);
   byId('source-field').hidden = isLive || !sources.length;
-  fillMenu(
-    byId('source'),
-    sources.map(({ key, name }) => ({ value: key, text: name })),
-    source?.key ?? '',
-  );
   byId('subject-field').hidden = !isLive || state.steered.length < 2;
-  fillMenu(
-    byId('subject'),
-    state.steered.map(({ name }) => ({ value: name, text: name })),
-    state.subject ?? '',
-  );
   byId('making').hidden = isLive ? !state.steered.length : isFixed;
   byId('lookahead-field').hidden = isLive;
   byId('fixed').hidden = isLive || !isFixed;
   byId('rigmap-field').hidden = isLive;
   byId('of-daemon').hidden = !isLive;
-  for (const button of byId('emotions').children)
+  for (const button of buttonsIn('emotions'))
     press(button, button.dataset.emotion === settings.emotion);
   setSlider('intensity', settings.intensity, settings.intensity.toFixed(2));
   setSlider('guard', settings.mouth_guard, settings.mouth_guard.toFixed(2));
   setSlider('lookahead', settings.lookahead_ms, `${settings.lookahead_ms} ms`);
   drawLife(settings.levels, session);
-  fillMenu(
-    byId('rigmap'),
-    session.rigmaps.map(({ name }) => ({ value: name, text: name })),
-    settings.rigmap,
-  );
-  fillMenu(
-    byId('head'),
-    heads.map(({ id, name }) => ({ value: id, text: name })),
-    settings.head,
-  );
+  drawMenus(state, settings);
   drawMissing(state.missing[settings.head] ?? []);
   byId('notice').hidden = isLive || !take?.notice;
   write(byId('notice'), take?.notice ?? '');
 }
 
+function drawMenus({ sides, active, sources, steered, subject, session, heads }, settings) {
+  const fill = (id, entries, chosen) => fillMenu(byId(id, 'select'), entries, chosen);
+  const named = (list) => list.map(({ name }) => ({ value: name, text: name }));
+  const opened = sources.map(({ key, name }) => ({ value: key, text: name }));
+  fill('source', opened, sides[active].source?.key ?? '');
+  fill('subject', named(steered), subject ?? '');
+  fill('rigmap', named(session.rigmaps), settings.rigmap);
+  const known = heads.map(({ id, name }) => ({ value: id, text: name }));
+  fill('head', known, settings.head);
+}
+
 function setSlider(id, value, text) {
-  const element = byId(id);
+  const element = byId(id, 'input');
   if (Number(element.value) !== value) element.value = String(value);
   element.setAttribute('aria-valuetext', text);
   write(byId(`${id}-value`), text);

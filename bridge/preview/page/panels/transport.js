@@ -1,8 +1,8 @@
 /** The buttons that play. */
-import { byId, clockText, press, write } from '../elements.js';
+import { buttonsIn, byId, clockText, press, write } from '../elements.js';
 import { duration } from '../state.js';
 
-/** @param {{store, player, timeline}} page @param {(key: string) => void} type a key's deed */
+/** @param {{store, player, timeline}} page */
 export function followTransport({ store, player, timeline }) {
   const step = (rows) => {
     const { state } = store;
@@ -21,7 +21,7 @@ export function followTransport({ store, player, timeline }) {
     fit: () => timeline.fit(),
   };
   for (const [id, deed] of Object.entries(deeds)) byId(id).onclick = deed;
-  for (const button of byId('rates').children)
+  for (const button of buttonsIn('rates'))
     button.onclick = () => store.set({ rate: Number(button.dataset.rate) });
   store.drawWith(draw);
 }
@@ -31,7 +31,7 @@ function draw(state, before) {
   if (before && fields.every((name) => state[name] === before[name])) return;
   byId('play').classList.toggle('is-playing', state.playing);
   byId('play').setAttribute('aria-label', state.playing ? 'Pause' : 'Play');
-  for (const button of byId('rates').children)
+  for (const button of buttonsIn('rates'))
     press(button, Number(button.dataset.rate) === state.rate);
   press(byId('loop'), state.loop);
   write(byId('length'), ` / ${clockText(duration(state))}`);

@@ -37,7 +37,7 @@ export function following(range, time_s, whole_s) {
 /** Return the marks of a ruler so wide: {time_s, label}, label null for a mark between labels. */
 export function marks({ start_s, end_s }, width_px) {
   const perLabel_s = ((end_s - start_s) * LABEL_PX) / width_px;
-  const step_s = STEPS_S.find((step) => step >= perLabel_s) ?? STEPS_S.at(-1);
+  const step_s = STEPS_S.find((step) => step >= perLabel_s) ?? Math.max(...STEPS_S);
   const fine_s = step_s / 5;
   const list = [];
   for (let k = Math.ceil(start_s / fine_s); k * fine_s <= end_s; k++) {

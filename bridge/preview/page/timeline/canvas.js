@@ -1,4 +1,5 @@
 /** A canvas as sharp as the display, drawn in the page's own pixels. */
+import { contextOf } from '../elements.js';
 
 /**
  * Make a canvas as large as its element, clear it and return what to draw with.
@@ -12,7 +13,7 @@ export function cleared(canvas) {
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(height * ratio);
   }
-  const context = canvas.getContext('2d');
+  const context = contextOf(canvas);
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
   return { context, width, height };

@@ -1,5 +1,5 @@
 /** The curves by region: one lane each, with the names and values of its curves. */
-import { make, press, write } from '../elements.js';
+import { make, write } from '../elements.js';
 import { shownSides } from '../state.js';
 import { cleared, colour } from './canvas.js';
 import { drawLane, laneSpan, lineColours } from './lines.js';
@@ -30,17 +30,19 @@ function sharedPrefix(names) {
     : '';
 }
 
+/** Return the curves under the faces that are shown. @param {import('../state.js').State} state */
+const shownLanes = (state) => shownSides(state).flatMap(([, { lanes }]) => lanes ?? []);
+
 /** Return the regions to show: {region, curves: [{name, colour}]}, of all sides' rig maps. */
 function regionsOf(state, isDark) {
-  const lanes = shownSides(state)
-    .map(([, side]) => side.lanes)
-    .filter(Boolean);
+  /** @type {Map<string, import('../state.js').CurveInfo[]>} */
   const regions = new Map();
-  for (const curves of lanes) {
+  for (const curves of shownLanes(state)) {
     const moving = curves.infos.filter((_, i) => !state.onlyMoving || curves.moves(i));
     for (const info of moving) {
-      const list = regions.get(info.region) ?? regions.set(info.region, []).get(info.region);
+      const list = regions.get(info.region) ?? [];
       if (!list.some(({ name }) => name === info.name)) list.push(info);
+      regions.set(info.region, list);
     }
   }
   const sorted = [...regions].sort(([a], [b]) => rank(a) - rank(b));
@@ -65,7 +67,7 @@ class Lane {
       region,
       make('span.count', { textContent: String(curves.length) }),
     );
-    this.canvas = make('canvas.track', { aria: { hidden: true } });
+    this.canvas = make('canvas', { className: 'track', aria: { hidden: true } });
     this.element = make(
       'div.row.lane',
       { data: { region } },
@@ -81,17 +83,11 @@ class Lane {
     for (const [name, { row }] of this.values)
       row.classList.toggle('is-lit', state.highlight === name);
     if (!isOpen) return;
-    const layers = shownSides(state)
-      .filter(([, side]) => side.lanes)
-      .map(([key, { lanes }]) => ({
-        curves: lanes,
-        dash: DASHES[key],
-        indices: lanes.names.flatMap((name, i) =>
-          this.colours.has(name) && lanes.infos[i].region === this.region ? [i] : [],
-        ),
-      }));
+    const layers = shownSides(state).flatMap(([key, { lanes }]) =>
+      lanes ? [{ curves: lanes, dash: DASHES[key], indices: this.#indices(lanes) }] : [],
+    );
     const { context, width, height } = cleared(this.canvas);
-    const [low, high] = laneSpan(layers.map(({ curves, indices }) => [curves, indices]));
+    const [low, high] = laneSpan(layers);
     const PAD = 5;
     const place = {
       range,
@@ -106,6 +102,13 @@ class Lane {
   /** Show values: for each curve its text. @param {(name: string) => string} textOf */
   tell(textOf) {
     for (const [name, { output }] of this.values) write(output, textOf(name));
+  }
+
+  /** Return the places of this lane's curves. @param {import('../curves.js').Curves} curves */
+  #indices({ names, infos }) {
+    return names.flatMap((name, i) =>
+      this.colours.has(name) && infos[i].region === this.region ? [i] : [],
+    );
   }
 
   #row(name, of, prefix, actions) {
@@ -163,25 +166,17 @@ export class Lanes {
     const now_ms = performance.now();
     if (state.playing && now_ms - this.#told_ms < 100) return;
     this.#told_ms = now_ms;
-    const sides = shownSides(state)
-      .map(([, { lanes }]) => lanes)
-      .filter(Boolean);
-    const read = sides.map((lanes) => [
-      lanes.at(time_s),
-      new Map(lanes.names.map((name, i) => [name, i])),
-    ]);
+    const read = shownLanes(state).map((lanes) => ({
+      values: lanes.at(time_s),
+      places: new Map(lanes.names.map((name, i) => [name, i])),
+    }));
     const number = (values, i) => (i === undefined ? '–' : values[i].toFixed(2));
     for (const lane of this.#lanes) {
       if (!state.collapsed.has(lane.region)) {
         lane.tell((name) =>
-          read.map(([values, places]) => number(values, places.get(name))).join('  '),
+          read.map(({ values, places }) => number(values, places.get(name))).join('  '),
         );
       }
     }
   }
-}
-
-/** The button that hides curves which stay still. */
-export function drawMovingToggle(button, state) {
-  press(button, state.onlyMoving);
 }

@@ -1,4 +1,9 @@
-/** Curves as coloured lines on a canvas. */
+/**
+ * Curves as coloured lines on a canvas.
+ *
+ * @typedef {{range: import('../state.js').Range, width: number, x: (time_s: number) => number,
+ *   y: (value: number) => number}} Place x of a time, y of a value, and the range in view
+ */
 
 const FAINT = 0.14;
 const pair = new Float32Array(2);
@@ -17,11 +22,12 @@ const base = (name) => name.replace(/(Left|Right|L|R)$/, '');
 
 /**
  * Return the values a lane spans: 0..1 unless its curves go beyond.
- * @param {[import('../curves.js').Curves, number[]][]} shown curves and the indices drawn of them
+ * @param {{curves: import('../curves.js').Curves, indices: number[]}[]} shown curves, and the
+ *   indices of those that are drawn
  */
 export function laneSpan(shown) {
   let [low, high] = [0, 0];
-  for (const [curves, indices] of shown) {
+  for (const { curves, indices } of shown) {
     for (const index of indices) {
       const [from, to] = curves.span(index);
       [low, high] = [Math.min(low, from), Math.max(high, to)];
@@ -61,8 +67,9 @@ function drawRows(context, curves, index, { range, x, y }) {
 /**
  * Draw all curves of a lane.
  * @param {CanvasRenderingContext2D} context of a cleared canvas
- * @param {{curves, indices: number[], dash: number[]}[]} layers one for each side
- * @param {{names: Map<string, string>, highlight: ?string, place: object}} look colours by name
+ * @param {{curves: import('../curves.js').Curves, indices: number[], dash: number[]}[]} layers
+ *   one for each side
+ * @param {{names: Map<string, string>, highlight: ?string, place: Place}} look colours by name
  */
 export function drawLane(context, layers, { names, highlight, place }) {
   context.lineJoin = 'round';
@@ -70,7 +77,7 @@ export function drawLane(context, layers, { names, highlight, place }) {
     context.setLineDash(dash);
     for (const index of indices) {
       const name = curves.names[index];
-      context.strokeStyle = names.get(name);
+      context.strokeStyle = names.get(name) ?? '';
       context.globalAlpha = !highlight || highlight === name ? 1 : FAINT;
       context.lineWidth = highlight === name ? 2.2 : 1.3;
       drawLine(context, curves, index, place);

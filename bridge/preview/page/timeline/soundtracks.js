@@ -1,5 +1,6 @@
 /** Waveform and spectrogram of the sound that is heard, fetched as far as they are seen. */
 import * as api from '../api.js';
+import { contextOf } from '../elements.js';
 import { cleared, colour } from './canvas.js';
 
 const SETTLE_MS = 120; // the view rests so long before finer columns are fetched
@@ -9,6 +10,7 @@ const BANDS = 64;
 /** Fetches one picture of a sound for what is in view, and keeps that of the whole sound. */
 class SoundPicture {
   #timer = 0;
+  /** @type {?AbortController} */
   #asking = null;
   #wanted = '';
 
@@ -73,7 +75,7 @@ function lay(context, { range: own, picture }, range, { width, height }) {
 /** Turn [bands, columns] of loudness into a picture, the lowest band at the foot. */
 function heatPicture(values, columns) {
   const picture = new OffscreenCanvas(columns, BANDS);
-  const context = picture.getContext('2d');
+  const context = contextOf(picture);
   const image = context.createImageData(columns, BANDS);
   for (let band = 0; band < BANDS; band++) {
     for (let column = 0; column < columns; column++) {
@@ -95,7 +97,7 @@ function wavePicture(values) {
   const HEIGHT = 128;
   const columns = values.length / 2;
   const picture = new OffscreenCanvas(columns, HEIGHT);
-  const context = picture.getContext('2d');
+  const context = contextOf(picture);
   for (let column = 0; column < columns; column++) {
     const [low, high] = [values[2 * column], values[2 * column + 1]];
     const top = (HEIGHT / 2) * (1 - high / 127);

@@ -1,6 +1,6 @@
 /** The time under the faces: ruler, sound and curves, with one playhead. */
 import { byId, clockText, press, write } from '../elements.js';
-import { duration, shownSides } from '../state.js';
+import { duration } from '../state.js';
 import { following, marks, panned, zoomed } from './axis.js';
 import { cleared, colour } from './canvas.js';
 import { Lanes } from './lanes.js';
@@ -27,7 +27,7 @@ export class Timeline {
     this.store = store;
     this.player = player;
     this.root = byId('timeline');
-    this.ruler = byId('ruler');
+    this.ruler = byId('ruler', 'canvas');
     const redraw = () => store.set({ layout: {} });
     this.waveform = waveformTrack(redraw);
     this.spectrogram = spectrogramTrack(redraw);
@@ -87,11 +87,11 @@ export class Timeline {
 
   #drawTracks(state, range) {
     press(byId('only-moving'), state.onlyMoving);
-    const [, { take }] = shownSides(state).find(([key]) => key === state.active);
+    const { take } = state.sides[state.active];
     this.root.classList.toggle('has-sound', Boolean(take?.has_sound));
     if (take?.has_sound) {
-      this.waveform(byId('waveform'), take, range);
-      this.spectrogram(byId('spectrogram'), take, range);
+      this.waveform(byId('waveform', 'canvas'), take, range);
+      this.spectrogram(byId('spectrogram', 'canvas'), take, range);
     }
     this.#drawRuler(state, range);
     this.lanes.draw(state, range, state.theme === 'dark');
