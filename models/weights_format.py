@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.files import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,10 +33,8 @@ def write_tensors(
 ) -> None:
     """Write tensors (also torch's, of the CPU) and what they are; a file is replaced whole."""
     metadata = {"format": file_format, "description": json.dumps(description)}
-    partial = path.with_suffix(".partial")
     whole = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
-    save_file(whole, partial, metadata)
-    partial.replace(path)
+    write_file(path, save(whole, metadata))
 
 
 def read_tensors(

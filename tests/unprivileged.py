@@ -12,7 +12,7 @@ NOBODY = 65534
 CHILD = """
 import json, os, resource, sys, threading
 from contextlib import suppress
-from cstalk_bridge.system.priority import Role, raise_priority, sentence
+from cstalk_bridge.system.priority import Role, priority_summary, raise_priority
 
 # While the interpreter's folder may still be read.
 with suppress(ImportError):
@@ -40,14 +40,14 @@ for role in Role:
     thread = threading.Thread(target=work, args=(role,))
     thread.start()
     thread.join()
-print(json.dumps([sentence(obtained), list(kernel.values())]))
+print(json.dumps([priority_summary(obtained), list(kernel.values())]))
 """
 
 
 def raise_without_rights(
     bus: str, *, uid: int = NOBODY, rtprio: int = 0, nice: int = 0
 ) -> tuple[str, list[list[int]]]:
-    """Return the sentence, and policy, real-time priority, nice level and reset-on-fork of each.
+    """Return the summary, and policy, real-time priority, nice level and reset-on-fork of each.
 
     Run by root the process is `uid`'s. `bus` is the address of the system bus; `rtprio` and `nice`
     are the limits RLIMIT_RTPRIO and RLIMIT_NICE.

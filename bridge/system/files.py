@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import unicodedata
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,38 +54,21 @@ def is_there(path: Path) -> bool:
         return False
 
 
-PARTIAL_SUFFIX = ".partial"
-"""Ends the name of a file that is still being written; one that stays is of a killed program."""
-
-PRIVATE_MODE = 0o600
-"""Permissions of a file that only its user may read; Windows has the user's own by default."""
-
-
 @contextmanager
 def atomic_write(
     path: Path, *, overwrite: bool = False, is_private: bool = False
 ) -> Iterator[IO[bytes]]:
-    """Open a file beside `path` for writing; at the end rename it to `path`, which then is whole.
+    """Open a file for writing that becomes `path` when it is whole, as `models.files` does it.
 
-    After an exception nothing is left. Only its user may read a private file. UserError where
-    `path` is there already and `overwrite` is not set, or where it cannot be written.
+    UserError where `path` is there already and `overwrite` is not set, or where it cannot be
+    written.
     """
     if not overwrite and path.exists():
         remedy = "choose another name, or remove it"
         raise UserError(Problem(str(path), "is there already", remedy))
-    partial = path.with_name(f".{path.name[:150]}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
-    opener = _private_opener if is_private else None
     try:
-        try:
-            with open(partial, "xb", opener=opener) as file:
-                yield file
-            os.replace(partial, path)  # noqa: PTH105 - the words of the contract
-        finally:
-            partial.unlink(missing_ok=True)
+        with files.atomic_write(path, is_private=is_private) as file:
+            yield file
     except OSError as error:
         what = f"cannot be written: {error.strerror}"
         raise UserError(Problem(str(path), what, "check the folder and its free space")) from None
-
-
-def _private_opener(path: str, flags: int) -> int:
-    return os.open(path, flags, PRIVATE_MODE)

@@ -21,6 +21,7 @@ from cstalk_bridge.models.evaluation.report import NOTHING, label_of
 from cstalk_bridge.models.evaluation.request import EvaluationRequestError
 from cstalk_bridge.models.evaluation.results import read_columns
 from cstalk_bridge.models.evaluation.suites.known_faces import UNSEEN
+from cstalk_bridge.models.files import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -148,9 +149,7 @@ def write_comparison(results: list[Path], readme: Path, name: str = COMPARISON) 
         raise EvaluationRequestError(
             (f"{readme}: cannot take the comparison ({error})",)
         ) from error
-    partial = readme.with_name(readme.name + ".partial")
-    partial.write_text(text, encoding="utf-8", newline="\n")
-    partial.replace(readme)
+    write_file(readme, text)
     return block
 
 

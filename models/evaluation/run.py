@@ -25,11 +25,11 @@ from cstalk_bridge.models.evaluation.suites.known_faces import (
 from cstalk_bridge.models.evaluation.suites.lips import Alive, Lips, Silence
 from cstalk_bridge.models.evaluation.suites.network import Phones, Speed
 from cstalk_bridge.models.evaluation.suites.speech_emotion import SpeechEmotion
+from cstalk_bridge.models.files import write_file
 from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from cstalk_bridge.models.evaluation.candidates import Candidate
     from cstalk_bridge.models.evaluation.measures import Measurement, Suite
@@ -74,9 +74,9 @@ def evaluate(request: EvaluationRequest) -> Results:
         raise EvaluationRequestError(tuple(f"{name}: {why}" for name, why in found.missing.items()))
     print_table(found)
     if request.json:
-        _write(request.json, json.dumps(found.document(), indent=1).encode())
+        write_file(request.json, json.dumps(found.document(), indent=1))
     if request.page:
-        _write(request.page, _drawn(found, entrants, request, request.page.suffix.lower()))
+        write_file(request.page, _drawn(found, entrants, request, request.page.suffix.lower()))
     return found
 
 
@@ -134,9 +134,3 @@ def _drawn(
     nearest_ms = min(request.lookaheads_ms, key=lambda ms: abs(ms - DEFAULT_LOOKAHEAD_MS))
     folders = Folders(request.data, request.cache)
     return draw(found, list(makers.values()), folders, nearest_ms, kind)
-
-
-def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    partial.replace(path)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import soundfile
 
+from cstalk_bridge.models.files import write_file
 from cstalk_bridge.models.phones import FROM_IPA, PHONES, SILENCE, gestures
 from cstalk_bridge.models.timing import HOP_S, HOP_SAMPLES, ROW_RATE_HZ, SAMPLE_RATE_HZ
-from cstalk_bridge.models.training.digests import code_digest, write_whole
+from cstalk_bridge.models.training.digests import code_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -259,10 +260,10 @@ class Aligner:
         for count, sentence in enumerate(missing, 1):
             known[keys[sentence.name]] = self._segments(sentence)
             if count % SAVE_EVERY == 0:
-                write_whole(path, json.dumps(known))
+                write_file(path, json.dumps(known), parents=True)
                 print(f"{source}: {count} of {len(missing)} aligned", flush=True)
         known = {key: known[key] for key in keys.values()}
-        write_whole(path, json.dumps(known))
+        write_file(path, json.dumps(known), parents=True)
         return {
             name: [(a, b, phone) for a, b, phone in known[key]]
             for name, key in keys.items()

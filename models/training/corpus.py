@@ -24,8 +24,9 @@ import torch
 from torch import Tensor
 
 from cstalk_bridge.models.board import AUDIO_DRIVEN
+from cstalk_bridge.models.files import write_file
 from cstalk_bridge.models.timing import HOP_S, HOP_SAMPLES
-from cstalk_bridge.models.training.digests import file_digest, files_digest, write_whole
+from cstalk_bridge.models.training.digests import file_digest, files_digest
 from cstalk_bridge.models.training.rules import GESTURES
 from cstalk_bridge.models.training.sources import SOURCES
 from cstalk_bridge.models.training.targets import OBSERVED_GESTURES
@@ -81,7 +82,9 @@ class CorpusWriter:
         self.files = {name: (self.folder / name).open("ab") for name in ROW_BYTES}
         for name, file in self.files.items():
             file.truncate(self._count(name) * ROW_BYTES[name])
-        write_whole(self.log, "".join(json.dumps(source) + "\n" for source in self.done))
+        write_file(
+            self.log, "".join(json.dumps(source) + "\n" for source in self.done), parents=True
+        )
 
     def __enter__(self) -> CorpusWriter:
         return self
@@ -176,7 +179,7 @@ class CorpusWriter:
         for name, file in self.files.items():
             file.close()
             (self.folder / name).replace(self.cache / name)
-        write_whole(self.cache / "index.json", json.dumps(self.index))
+        write_file(self.cache / "index.json", json.dumps(self.index), parents=True)
         self.log.unlink()
         self.folder.rmdir()
 
@@ -223,7 +226,7 @@ def write_manifest(cache: Path, sources: Mapping[str, Mapping[str, Any]]) -> dic
     """Write and return the manifest of the finished set in `cache`."""
     files = {name: file_digest(cache / name) for name in (*ROW_BYTES, "index.json", "phones.json")}
     manifest = {"format": MANIFEST_FORMAT, "sources": dict(sources), "files": files}
-    write_whole(cache / MANIFEST_NAME, json.dumps(manifest, indent=1))
+    write_file(cache / MANIFEST_NAME, json.dumps(manifest, indent=1), parents=True)
     return manifest
 
 

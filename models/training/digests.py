@@ -1,4 +1,4 @@
-"""Digests of files and code, by which the preparation knows what changed, and whole writes."""
+"""Digests of files and code, by which the preparation knows what changed."""
 
 from __future__ import annotations
 
@@ -69,11 +69,3 @@ def text_digest(*texts: str) -> str:
     for text in texts:
         digest.update(f"{len(text)}:{text}".encode())
     return digest.hexdigest()
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file whole or not at all, with the folders above it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cstalk_bridge.models.files import write_file
 from cstalk_bridge.models.timing import ROW_RATE_HZ
 from cstalk_bridge.models.training.alignment import Aligner, Segment, segments_of
 from cstalk_bridge.models.training.captured_faces import CAPTURED_SOURCES, emotion_of
@@ -29,7 +30,7 @@ from cstalk_bridge.models.training.corpus import (
     source_digest,
     write_manifest,
 )
-from cstalk_bridge.models.training.digests import code_digest, text_digest, write_whole
+from cstalk_bridge.models.training.digests import code_digest, text_digest
 from cstalk_bridge.models.training.sources import (
     GRID_CURVES,
     SOURCES,
@@ -63,7 +64,7 @@ def align_all(folders: Mapping[str, Path], cache: Path) -> dict[str, Phones]:
         if source not in WITHOUT_PHONES
     }
     every = {name: segments for phones in aligned.values() for name, segments in phones.items()}
-    write_whole(cache / "phones.json", json.dumps(every))
+    write_file(cache / "phones.json", json.dumps(every), parents=True)
     return aligned
 
 

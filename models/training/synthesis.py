@@ -31,9 +31,9 @@ import numpy as np
 import soundfile
 import soxr
 
+from cstalk_bridge.models.files import write_file
 from cstalk_bridge.models.timing import SAMPLE_RATE_HZ
 from cstalk_bridge.models.training.alignment import index_lines
-from cstalk_bridge.models.training.digests import write_whole
 from cstalk_bridge.models.training.sources import held_out, require
 
 if TYPE_CHECKING:
@@ -169,9 +169,7 @@ def write_model(path: Path) -> None:
     model = onnx.load_model_from_string(joined)
     durations = onnx.helper.make_tensor_value_info(DURATIONS, onnx.TensorProto.FLOAT, None)
     model.graph.output.append(durations)
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(model.SerializeToString())
-    partial.replace(path)
+    write_file(path, model.SerializeToString())
 
 
 def pronounce(text: str, accent: str, known: Mapping[str, int]) -> str:
@@ -273,7 +271,7 @@ def resume(out: Path) -> tuple[set[str], float]:
     known = index_lines(out)
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in known)
     if (out / "index.jsonl").read_text("utf-8") != text:
-        write_whole(out / "index.jsonl", text)
+        write_file(out / "index.jsonl", text, parents=True)
     return {line["file"] for line in known}, sum(line["seconds"] for line in known) / 60
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
+from cstalk_bridge.models.files import write_file
 from cstalk_bridge.models.timing import ROW_RATE_HZ
 from cstalk_bridge.models.training import captured_faces
 from cstalk_bridge.models.training.alignment import (
@@ -216,7 +217,5 @@ class TargetBuilder:
 
 def _keep(path: Path, state: Mapping[str, Any]) -> None:
     """Write what was learned to a safetensors file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    save_file({name: tensor.contiguous() for name, tensor in state.items()}, partial)
-    partial.replace(path)
+    content = save({name: tensor.contiguous() for name, tensor in state.items()})
+    write_file(path, content, parents=True)

@@ -20,6 +20,7 @@ from cstalk_bridge.evaluation.sheets.kinds import (
 from cstalk_bridge.heads.library import OWN_ID
 from cstalk_bridge.models.evaluation.candidates import RULE, open_candidates
 from cstalk_bridge.models.evaluation.recordings import Folders, MissingDataError
+from cstalk_bridge.models.files import write_file
 from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS
 
 if TYPE_CHECKING:
@@ -80,10 +81,7 @@ def _draw(studio: SheetContext, folder: Path, tell: Callable[[str], None]) -> No
 
 def _write(path: Path, content: bytes) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        partial.write_bytes(content)
-        partial.replace(path)
+        write_file(path, content, parents=True)
     except OSError as error:
         what = f"cannot be written: {error.strerror or error}"
         raise UserError(Problem(str(path), what, "name another folder with --sheets")) from None

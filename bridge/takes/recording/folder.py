@@ -13,7 +13,8 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
 from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.system.files import PRIVATE_MODE, atomic_write, name_key
+from cstalk_bridge.models.files import PRIVATE_MODE
+from cstalk_bridge.system.files import atomic_write, name_key
 from cstalk_bridge.system.process import program_version
 from cstalk_bridge.takes.names import TakeName
 from cstalk_bridge.takes.recording.files import SAMPLE_BYTES

@@ -13,8 +13,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.files import PARTIAL_SUFFIX
 from cstalk_bridge.outputs.link import replace_nonfinite
-from cstalk_bridge.system.files import PARTIAL_SUFFIX, is_folder
+from cstalk_bridge.system.files import is_folder
 from cstalk_bridge.takes.names import CURVES_SUFFIX, SOUND_SUFFIX
 from cstalk_bridge.takes.recording import files
 from cstalk_bridge.takes.recording.folder import (

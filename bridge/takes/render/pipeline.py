@@ -16,8 +16,9 @@ import numpy as np
 
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.face.networks import check_mouth_guards, load_network
+from cstalk_bridge.models.files import PARTIAL_SUFFIX
 from cstalk_bridge.models.timing import ROW_RATE_HZ
-from cstalk_bridge.system.files import PARTIAL_SUFFIX, atomic_write
+from cstalk_bridge.system.files import atomic_write
 from cstalk_bridge.takes.export.formats import FORMATS
 from cstalk_bridge.takes.generate import assemble_take
 from cstalk_bridge.takes.render.jobs import (

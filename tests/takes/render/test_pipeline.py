@@ -22,7 +22,7 @@ import soundfile
 from cstalk_bridge.errors import UserError
 from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory
 from cstalk_bridge.face.procedural.compose import AS_GENERATED
-from cstalk_bridge.system.files import PARTIAL_SUFFIX
+from cstalk_bridge.models.files import PARTIAL_SUFFIX
 from cstalk_bridge.takes.export.curves import ExportConfig
 from cstalk_bridge.takes.export.formats import FORMATS
 from cstalk_bridge.takes.file import load_take
