@@ -90,7 +90,7 @@ def running(folder: Path, redirect: str = "", **streams: int) -> Iterator[Runnin
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_run_in_order(tmp_path: Path, number: signal.Signals) -> None:
     with running(tmp_path) as bridge:
-        bridge.system.process.send_signal(number)
+        bridge.process.send_signal(number)
         bridge.check_ended()
 
 
@@ -98,10 +98,10 @@ def test_a_run_that_nohup_began_outlives_its_terminal(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with running(tmp_path) as bridge:
-            bridge.system.process.send_signal(signal.SIGHUP)
+            bridge.process.send_signal(signal.SIGHUP)
             with pytest.raises(subprocess.TimeoutExpired):
-                bridge.system.process.wait(1.0)
-            bridge.system.process.send_signal(signal.SIGTERM)
+                bridge.process.wait(1.0)
+            bridge.process.send_signal(signal.SIGTERM)
             bridge.check_ended()
     finally:
         signal.signal(signal.SIGHUP, before)
@@ -110,7 +110,7 @@ def test_a_run_that_nohup_began_outlives_its_terminal(tmp_path: Path) -> None:
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
 def test_streams_that_were_never_open_are_not_missed(tmp_path: Path, closed: str) -> None:
     with running(tmp_path, closed) as bridge:
-        bridge.system.process.send_signal(signal.SIGTERM)
+        bridge.process.send_signal(signal.SIGTERM)
         bridge.check_ended()
 
 
@@ -138,7 +138,7 @@ def test_a_closed_terminal_window_ends_the_run(tmp_path: Path) -> None:
         os.close(terminal)
         os.close(window)
         # A shell hands on that its window was closed.
-        bridge.system.process.send_signal(signal.SIGHUP)
+        bridge.process.send_signal(signal.SIGHUP)
         bridge.check_ended()
 
 
@@ -148,8 +148,8 @@ def test_a_take_that_was_lost_is_told_at_the_end_as_well(tmp_path: Path) -> None
         os.close(writing)
         shutil.rmtree(bridge.takes, ignore_errors=True)
         time.sleep(1.0)
-        bridge.system.process.send_signal(signal.SIGTERM)
-        assert bridge.system.process.wait(PATIENCE_S) == 2
+        bridge.process.send_signal(signal.SIGTERM)
+        assert bridge.process.wait(PATIENCE_S) == 2
     with os.fdopen(reading, encoding="utf-8") as said:
         lines = said.read().splitlines()
     assert "its files were removed while it was recorded" in lines[-1]

@@ -142,4 +142,4 @@ def test_a_take_that_a_kill_broke_off_is_finished_at_the_next_start(
         recording=RecordingConfig(folder=tmp_path / "takes"),
     )
     told = " ".join(notice.text for notice in run(given, stop).notices())
-    assert f"a take that broke off was finished: {take.folder}" in told
+    assert f"an interrupted take was recovered: {take.folder}" in told

@@ -2,7 +2,7 @@
 in their time.
 
     controller = Controller()
-    threading.Thread(target=run, args=(config,), kwargs={"desk": controller}).start()
+    threading.Thread(target=run, args=(config,), kwargs={"controller": controller}).start()
     controller.wait_until_running()
     controller.subject("CSTalk").emotion({"happy": 0.8}, over_s=1.5)
 

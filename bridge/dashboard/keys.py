@@ -163,21 +163,21 @@ class KeyBindings:
     `press` belongs to one thread; any may read `name` and `lines`.
     """
 
-    def __init__(self, desk: Controller) -> None:
-        self._desk = desk
-        self._place = 0
-        self._shows_all = False
-        self._acts: dict[str, Callable[[], None]] = {
-            "+": lambda: self._strengthen(INTENSITY_STEP),
-            "=": lambda: self._strengthen(INTENSITY_STEP),
-            "-": lambda: self._strengthen(-INTENSITY_STEP),
-            "\t": self._go_on,
-            "a": self._listen_to_voice,
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+        self._index = 0
+        self._is_expanded = False
+        self._actions: dict[str, Callable[[], None]] = {
+            "+": lambda: self._change_intensity(INTENSITY_STEP),
+            "=": lambda: self._change_intensity(INTENSITY_STEP),
+            "-": lambda: self._change_intensity(-INTENSITY_STEP),
+            "\t": self._next_subject,
+            "a": self._toggle_auto,
             "m": lambda: self._subject.mute(is_muted=not self._subject.is_muted),
             "p": lambda: self._subject.pause(is_paused=not self._subject.is_paused),
-            "r": self._record,
-            "q": desk.stop,
-            "?": self._explain,
+            "r": self._toggle_recording,
+            "q": controller.stop,
+            "?": self._toggle_help,
         }
 
     @property
@@ -192,7 +192,7 @@ class KeyBindings:
     def lines(self) -> list[str]:
         """What to tell the user of the keys: one line, all of them after `?`."""
         emotions = "  ".join(f"{key} {name}" for key, name in EMOTION_KEYS.items())
-        if not self._shows_all:
+        if not self._is_expanded:
             return [f"{emotions}  ? keys"]
         try:
             factor = self._subject.factor
@@ -209,24 +209,24 @@ class KeyBindings:
         try:
             if key in EMOTION_KEYS:
                 self._subject.emotion({EMOTION_KEYS[key]: 1.0})
-            elif key in self._acts:
-                self._acts[key]()
+            elif key in self._actions:
+                self._actions[key]()
         except UserError as error:
-            self._desk.notice(str(error))
+            self._controller.notice(str(error))
 
     @property
     def _subject(self) -> SubjectController:
-        subjects = self._desk.subjects
-        return subjects[self._place % len(subjects)]
+        subjects = self._controller.subjects
+        return subjects[self._index % len(subjects)]
 
-    def _strengthen(self, step: float) -> None:
+    def _change_intensity(self, step: float) -> None:
         factor = round(self._subject.factor + step, 1)
         self._subject.intensity(min(max(factor, 0.0), MAX_INTENSITY))
 
-    def _go_on(self) -> None:
-        self._place += 1
+    def _next_subject(self) -> None:
+        self._index += 1
 
-    def _listen_to_voice(self) -> None:
+    def _toggle_auto(self) -> None:
         """Let the voice alone choose the emotion, or no more; a digit chooses again."""
         subject = self._subject
         if subject.shares.auto:
@@ -235,15 +235,15 @@ class KeyBindings:
             subject.emotion({})
             subject.auto(1.0)
 
-    def _record(self) -> None:
-        takes = self._desk.takes
+    def _toggle_recording(self) -> None:
+        takes = self._controller.takes
         if takes.is_recording:
             takes.stop()
         else:
             takes.start()
 
-    def _explain(self) -> None:
-        self._shows_all = not self._shows_all
+    def _toggle_help(self) -> None:
+        self._is_expanded = not self._is_expanded
 
 
 class KeyThread:

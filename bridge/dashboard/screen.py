@@ -36,9 +36,9 @@ class Dashboard(MonitorThread):
         now: Callable[[], float],
         console: Console | None = None,
         keys: KeyBindings | None = None,
-        unseen: Callable[[], None] = lambda: None,
+        on_closed: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(metrics, now, unseen)
+        super().__init__(metrics, now, on_closed)
         self._console = console
         self._keys = keys
         self._leaving = ExitStack()
@@ -95,18 +95,20 @@ def open_monitor(
     *,
     dashboard: bool,
     now: Callable[[], float] = host_now,
-    desk: Controller | None = None,
+    controller: Controller | None = None,
 ) -> MonitorThread:
     """Return the dashboard if it is wanted and standard output is a terminal, else plain lines.
 
-    The dashboard's keys are at the `desk`, at which the run ends where nothing can be shown.
+    The dashboard's keys are at the `controller`, at which the run ends where nothing can be shown.
     """
 
-    def unseen() -> None:
-        if desk is not None:
+    def on_closed() -> None:
+        if controller is not None:
             with suppress(UserError):
-                desk.stop()
+                controller.stop()
 
     if dashboard and sys.stdout.isatty():
-        return Dashboard(metrics, now, keys=KeyBindings(desk) if desk else None, unseen=unseen)
-    return PlainMonitor(metrics, now, unseen=unseen)
+        return Dashboard(
+            metrics, now, keys=KeyBindings(controller) if controller else None, on_closed=on_closed
+        )
+    return PlainMonitor(metrics, now, on_closed=on_closed)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.audio.source import SourceState
     from cstalk_bridge.timecode.smpte import FrameRate
+    from cstalk_bridge.timecode.tick import Tick
     from cstalk_bridge.timecode.time_of_day import TimeOfDay
 
 
@@ -243,6 +244,16 @@ class Metrics:
         self.row = Percentiles()
         self._numbers = count(1)
         self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
+
+    def record_tick(self, tick: Tick, skipped: int, done_s: float) -> None:
+        """Record a tick whose faces were sent at host time `done_s`, and the ticks skipped so far.
+
+        Called by the tick thread.
+        """
+        self.tick_lateness.add(tick.lateness_s)
+        self.send.add(done_s - tick.due_s - tick.lateness_s)
+        for subject in self.subjects:
+            subject.drops["ticks"].read(done_s, skipped)
 
     def record_step(self, duration_s: float, hops: int) -> None:
         """Take how long a batched step lasted that took so many hops of each of its subjects."""

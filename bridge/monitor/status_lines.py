@@ -134,18 +134,18 @@ CLOSE_S = 2.0
 class MonitorThread:
     """A thread that calls `show` every `REFRESH_S` between entering and leaving.
 
-    `unseen` is called where nothing can be shown any more.
+    `on_closed` is called where nothing can be shown any more.
     """
 
     def __init__(
         self,
         metrics: Metrics,
         now: Callable[[], float],
-        unseen: Callable[[], None] = lambda: None,
+        on_closed: Callable[[], None] = lambda: None,
     ) -> None:
         self.metrics = metrics
         self.now = now
-        self._unseen = unseen
+        self._on_closed = on_closed
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
 
@@ -176,7 +176,7 @@ class MonitorThread:
         except (OSError, ValueError) as error:
             self.metrics.notice(self.now(), f"nothing can be shown any more: {error}")
             if not self._closing.is_set():
-                self._unseen()
+                self._on_closed()
 
 
 class PlainMonitor(MonitorThread):
@@ -187,9 +187,9 @@ class PlainMonitor(MonitorThread):
         metrics: Metrics,
         now: Callable[[], float],
         stream: TextIO | None = None,
-        unseen: Callable[[], None] = lambda: None,
+        on_closed: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(metrics, now, unseen)
+        super().__init__(metrics, now, on_closed)
         self._stream = stream or sys.stderr
         self._report = StatusReport(metrics)
 

@@ -80,7 +80,9 @@ def test_subjects_of_a_daemon_move_and_fall_silent_with_it() -> None:
         given = config(target.target)
         desk = Controller()
         run = threading.Thread(
-            target=lambda: daemon.run(given, desk=desk, stop=stop, watch=watch, is_urgent=False)
+            target=lambda: daemon.run(
+                given, controller=desk, stop=stop, watch=watch, is_urgent=False
+            )
         )
         run.start()
         try:

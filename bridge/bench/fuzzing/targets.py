@@ -49,7 +49,12 @@ def running_controller(folder: Path) -> Iterator[Controller]:
         }
     )
     desk, stop = Controller(), threading.Event()
-    options = {"desk": desk, "stop": stop, "watch": lambda _: nullcontext(), "is_urgent": False}
+    options = {
+        "controller": desk,
+        "stop": stop,
+        "watch": lambda _: nullcontext(),
+        "is_urgent": False,
+    }
     thread = threading.Thread(target=daemon.run, args=(config,), kwargs=options, daemon=True)
     thread.start()
     if not desk.wait_until_running(START_S):
