@@ -224,7 +224,7 @@ def _tick_costs(voice: Sequence[Prosody]) -> list[Figure | Remark]:
     worked_ms = 1e3 * (time.thread_time() - begin_s) / len(heard_hops)
     return [
         *figures_of("a tick of one face", spread_of(ticks_s), median_ms=MOST_TICK_MS),
-        Figure("  of which the core works, mean", worked_ms, "ms", maximum=MOST_TICK_MS),
+        Figure("  of which on the processor, mean", worked_ms, "ms", maximum=MOST_TICK_MS),
     ]
 
 
@@ -267,8 +267,8 @@ LAG_HOPS = 25
 """A head is looked for up to half a second behind its voice."""
 
 
-def measure_alive(options: BenchConfig) -> Lines:
-    """Live for an hour in simulated time; with `options.data`, with those recordings as well."""
+def measure_alive(config: BenchConfig) -> Lines:
+    """Live for an hour in simulated time; with `config.data`, with those recordings as well."""
     voice = _voice()
     talking = simulated_motion(SEED, voice, HALF_AN_HOUR_S, TICKS_HZ)
     listening = simulated_motion(SEED, (), HALF_AN_HOUR_S, TICKS_HZ)
@@ -276,7 +276,7 @@ def measure_alive(options: BenchConfig) -> Lines:
         *_blinks(voice),
         *_gaze(talking, listening, simulated_motion(SEED, voice, FINE_S, FINE_HZ)),
         *_head(talking, listening),
-        *(_together(options.data) if options.data else ()),
+        *(_together(config.data) if config.data else ()),
         *emotion_changes(),
         *animation_costs(voice),
     ]
@@ -293,11 +293,11 @@ def _blinks(voice: Sequence[Prosody]) -> Lines:
     talking, listening = (
         np.array(
             [
-                simulated_motion(seed, heard, EACH_S, TICKS_HZ).blinks_per_min
+                simulated_motion(seed, speech, EACH_S, TICKS_HZ).blinks_per_min
                 for seed in range(PEOPLE)
             ]
         )
-        for heard in (voice, ())
+        for speech in (voice, ())
     )
     close_ms, open_ms = simulated_motion(SEED, voice, FINE_S, FINE_HZ).blinks_ms.T
     spread = float(np.log(talking).std())
@@ -318,7 +318,7 @@ def _gaze(talking: MotionTrajectory, listening: MotionTrajectory, fine: MotionTr
     sizes = np.concatenate([whole.saccades[:, 0] for whole in (talking, listening)])
     return [
         Remark("half an hour of talking and half an hour of listening, 60 ticks a second"),
-        Figure("saccades, at no size", at_none, "ms", 20.0, 30.0),
+        Figure("saccades, minimum", at_none, "ms", 20.0, 30.0),
         Figure("saccades, longer by", per_deg, "ms/degree", 2.2, 2.7),
         Figure("saccades below 15 degrees", float(np.mean(sizes < 15.0)), "", 0.9),
         Figure("mutual gaze talking", float(talking.is_mutual.mean()), "", 0.35, 0.47),

@@ -213,8 +213,8 @@ class Visitors:
         """Be a controller that was just switched on: what it says is right, wrong and unknown."""
         with self._talking() as own:
             host, port = own.getsockname()
-            said(own, "/cstalk/Bench/emotion", "happy", 0.5)
-            said(own, "/cstalk/state")
+            command(own, "/cstalk/Bench/emotion", "happy", 0.5)
+            command(own, "/cstalk/state")
             own.send(encode_message("/OSCAddSendTarget", host, port))
             own.send(encode_message("/AddLiveLinkAddress", host, port))
             own.send(encode_message("/cstalk/nothing"))
@@ -258,9 +258,9 @@ class Visitors:
         before = set(self._finished())
         try:
             with self._talking() as own:
-                started = said(own, "/cstalk/record", "start")
+                started = command(own, "/cstalk/record", "start")
                 self._stopping.wait(TAKE_S)
-                stopped = said(own, "/cstalk/record", "stop")
+                stopped = command(own, "/cstalk/record", "stop")
         except OSError as error:
             self.visits.faults.append(f"take: no answer: {error}")
             return
@@ -279,8 +279,8 @@ class Visitors:
         return own
 
 
-def said(own: socket.socket, address: str, *arguments: str | float) -> Message:
-    """Say a command and return the last word to it. OSError where none comes."""
+def command(own: socket.socket, address: str, *arguments: str | float) -> Message:
+    """Send a command; return the last reply to it. Raises OSError where none comes."""
     own.send(encode_message(address, *arguments))
     until_s = time.monotonic() + CLIENT_TIMEOUT_S
     while time.monotonic() < until_s:
@@ -293,13 +293,13 @@ def said(own: socket.socket, address: str, *arguments: str | float) -> Message:
 def is_whole(document: Path) -> bool:
     """Whether a take has frames, and all that its document says it has."""
     with suppress(OSError, ValueError, KeyError):
-        told = json.loads(document.read_text("utf-8"))
-        subjects: Sequence[dict[str, object]] = told["subjects"]
+        document_data = json.loads(document.read_text("utf-8"))
+        subjects: Sequence[dict[str, object]] = document_data["subjects"]
         for subject in subjects:
             lines = (document.parent / str(subject["curves"])).read_bytes().count(b"\n")
             if lines != 1 + int(str(subject["frames"])) or lines < 2:
                 return False
             if not (document.parent / str(subject["sound"])).is_file():
                 return False
-        return "problem" not in told
+        return "problem" not in document_data
     return False

@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cstalk_bridge.bench.child_process import ChildProcess, on_closed_input
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.models.cstalk.generator import Generator
 from cstalk_bridge.monitor.health import health
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 
 def resident_mb(process_id: int) -> float | None:
-    """Return the resident memory of a process in MB (10^6 bytes); None where it cannot be told.
+    """Return the resident memory of a process in MB (10^6 bytes); None where it is not known.
 
     Linux: `VmRSS` of /proc. macOS: what `ps` says. Windows has neither.
     """
@@ -181,8 +182,8 @@ class Measurements:
     seconds: tuple[SecondState, ...] = ()
 
 
-class DaemonProcess:
-    """A running daemon as a context: one subject that hears `audio` and sends to a local port.
+class DaemonProcess(ChildProcess):
+    """A running daemon as a context: one subject takes `audio` and sends to a local port.
 
     `environment` is what it sees, by default this process's; `settings` are keys of the config, in
     place of the usual ones.
@@ -197,58 +198,45 @@ class DaemonProcess:
     ) -> None:
         link = f"livelink-face://127.0.0.1:{port}"
         subject = {"name": "Bench", "audio": {"input": audio}, "links": [link]}
-        self._config = {
+        config = {
             "fps": "60",
             "device": "cpu",
             "dashboard": False,
             "subjects": [subject],
             **settings,
         }
-        self._environment = {**(environment or os.environ), **MATH_THREADS}
+        environment = {**(environment or os.environ), **MATH_THREADS}
+        super().__init__(MODULE, json.dumps(config), environment=environment)
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", MODULE, json.dumps(self._config)]
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=self._environment,
-            text=True,
-        )
-        self.process_id = self._process.pid
-        if not self._process.stdout or self._process.stdout.readline() != "ready\n":
-            self.__exit__()
+        super().__enter__()
+        if self.read_line() != "ready":
+            self.kill()
             raise UserError(Problem("bench", "the daemon did not start; its message is above"))
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-
     def measured(self) -> Measurements:
         """Return what it measured since the start or the last call."""
-        process = self._process
-        if not process.stdin or not process.stdout:
-            raise RuntimeError("the daemon has no pipes")
-        process.stdin.write("\n")
-        process.stdin.flush()
-        return _read(process.stdout.readline())
+        return _read(self.request())
 
     def stop(self) -> Measurements:
         """End it; return what it measured since the start or the last `measured`."""
-        output, _ = self._process.communicate(timeout=ENDING_S)
-        if self._process.returncode:
-            raise UserError(Problem("bench", "the daemon failed; its message is above"))
-        return _read(output)
+        try:
+            return _read(self.close(ENDING_S))
+        except RuntimeError:
+            raise UserError(FAILED) from None
 
 
-def _read(line: str) -> Measurements:
+FAILED = Problem("bench", "the daemon failed; its message is above")
+
+
+def _read(line: str | bytes) -> Measurements:
     if not line:
-        raise UserError(Problem("bench", "the daemon failed; its message is above"))
-    told = json.loads(line)
-    spreads = {name: Spread(**spread) for name, spread in told["spreads"].items()}
-    seconds = tuple(SecondState(**second) for second in told["seconds"])
-    return Measurements(spreads, told["drops"], told["cpu_s"], seconds)
+        raise UserError(FAILED)
+    measured = json.loads(line)
+    spreads = {name: Spread(**spread) for name, spread in measured["spreads"].items()}
+    seconds = tuple(SecondState(**second) for second in measured["seconds"])
+    return Measurements(spreads, measured["drops"], measured["cpu_s"], seconds)
 
 
 def measurements(metrics: Metrics, cpu_s: float) -> Measurements:
@@ -280,14 +268,14 @@ class MeasurementLog:
         yield
         over.set()
         watching.join()
-        self.tell()
+        self.print()
 
-    def tell(self) -> None:
+    def print(self) -> None:
         """Print what was measured, and begin anew."""
-        told = measurements(self._metrics, time.process_time() - self._begun_cpu_s)
-        told = replace(told, seconds=tuple(self._seconds))
+        measured = measurements(self._metrics, time.process_time() - self._begun_cpu_s)
+        measured = replace(measured, seconds=tuple(self._seconds))
         self._begin()
-        print(json.dumps(asdict(told)), flush=True)
+        print(json.dumps(asdict(measured)), flush=True)
 
     def _watch_state(self, over: threading.Event) -> None:
         """Note the state of the first subject every second."""
@@ -330,16 +318,10 @@ def main() -> int:
     from cstalk_bridge.system.process import guarded
 
     Hindrance.of(os.environ).apply()
-    stop, keeper = threading.Event(), MeasurementLog()
-
-    def wait() -> None:
-        for _ in sys.stdin:
-            keeper.tell()
-        stop.set()
-
-    threading.Thread(target=wait, daemon=True).start()
+    stop, log = threading.Event(), MeasurementLog()
+    on_closed_input(stop.set, log.print)
     config = Config.model_validate(json.loads(sys.argv[1]))
-    return guarded(lambda: daemon.run(config, stop=stop, watch=keeper.watch, is_urgent=False))
+    return guarded(lambda: daemon.run(config, stop=stop, watch=log.watch, is_urgent=False))
 
 
 if __name__ == "__main__":

@@ -249,9 +249,9 @@ def measure_control(_options: BenchConfig) -> list[Figure | Remark]:
     return [
         *of_flood("hostile datagrams", DATAGRAMS, beside, at_us),
         Figure(
-            "memory grown by the flood", difference(after_mb, before_mb), "MB", maximum=GROWTH_MB
+            "memory growth by the flood", difference(after_mb, before_mb), "MB", maximum=GROWTH_MB
         ),
-        Figure("an answer afterwards", 1e3 * took_s, "ms", maximum=1e3 * REPLY_TIMEOUT_S),
+        Figure("reply after the flood", 1e3 * took_s, "ms", maximum=1e3 * REPLY_TIMEOUT_S),
     ]
 
 
@@ -283,8 +283,8 @@ def of_flood(
     added_ms = 1e3 * (here.p99_s - elsewhere.p99_s) if here and elsewhere else math.nan
     return [
         Figure(name, number, ""),
-        *figures_of("tick lateness, sent to a deaf port", elsewhere),
-        *figures_of("tick lateness, sent to ours", here),
+        *figures_of("tick lateness, closed port", elsewhere),
+        *figures_of("tick lateness, open port", here),
         Figure("p99 added by us", added_ms, "ms", maximum=ADDED_P99_MS),
         Figure("ticks left out", at_us.drops["ticks"], "ticks", maximum=0),
     ]
@@ -327,10 +327,10 @@ def measure_device(_options: BenchConfig) -> list[Figure | Remark]:
         Remark(f"limits as in control: at most {ADDED_P99_MS:g} ms and {GROWTH_MB:g} MB more"),
         *of_flood("pieces of hostile connections", PIECES, beside, at_us),
         Figure("hostile connections", hostile.opened, ""),
-        Figure("memory grown by them", difference(after_mb, before_mb), "MB", maximum=GROWTH_MB),
-        Figure("questions of a client that was there", len(asked_s), "", minimum=1),
-        Figure("latest answer to it", 1e3 * max(asked_s), "ms", maximum=1e3 * CLIENT_TIMEOUT_S),
-        Figure("a new client afterwards is let in", 1e3 * welcome_s, "ms", maximum=1e3),
+        Figure("memory growth by them", difference(after_mb, before_mb), "MB", maximum=GROWTH_MB),
+        Figure("requests of a connected client", len(asked_s), "", minimum=1),
+        Figure("slowest reply to it", 1e3 * max(asked_s), "ms", maximum=1e3 * CLIENT_TIMEOUT_S),
+        Figure("a new client is accepted afterwards", 1e3 * welcome_s, "ms", maximum=1e3),
     ]
 
 

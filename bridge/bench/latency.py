@@ -61,12 +61,12 @@ def vowel(rate_hz: int) -> Floats:
     cut = spoken[round(VOWEL_START_S * spoken_hz) : round(VOWEL_END_S * spoken_hz)]
     times_s = np.arange(round((VOWEL_END_S - VOWEL_START_S) * rate_hz)) / rate_hz
     fade = np.clip(np.minimum(times_s, times_s[::-1]) / FADE_S, 0.0, 1.0)
-    heard = np.interp(times_s, np.arange(len(cut)) / spoken_hz, cut)
-    return np.asarray(fade * heard, dtype=np.float32)
+    vowel = np.interp(times_s, np.arange(len(cut)) / spoken_hz, cut)
+    return np.asarray(fade * vowel, dtype=np.float32)
 
 
 def offline_jaw_response(lookahead_ms: float) -> JawResponse:
-    """Return when the offline generator's jaw answers the vowel, as it is heard in the bench.
+    """Return when the offline generator's jaw answers the vowel, as it is vowel in the bench.
 
     UserError where the network does not open the jaw for it: then nothing can be measured.
     """
@@ -116,8 +116,8 @@ PULSE_LATENCY_MS = "10"
 """Asked of PulseAudio, `PULSE_LATENCY_MSEC`: the least with which capture is steady."""
 
 
-def measure_latency(options: BenchConfig) -> list[Figure | Remark]:
-    """Speak `options.trials` vowels at random phases of block, hop and frame."""
+def measure_latency(config: BenchConfig) -> list[Figure | Remark]:
+    """Speak `config.trials` vowels at random phases of block, hop and frame."""
     lookahead_ms = Config().lookahead_ms
     answer = offline_jaw_response(lookahead_ms)
     random = np.random.default_rng(0)
@@ -127,7 +127,7 @@ def measure_latency(options: BenchConfig) -> list[Figure | Remark]:
         with DaemonProcess(MICROPHONE, receiver.port, seen) as running:
             time.sleep(2 * PERIOD_S)
             steps_s = []
-            for _ in range(SETTLING_TRIALS + options.trials):
+            for _ in range(SETTLING_TRIALS + config.trials):
                 # Leading silence, up to a block of it, sets the phase within the written piece.
                 phase_s = random.uniform(0.0, BLOCK_S)
                 lead = np.zeros(round(phase_s * microphones.rate_hz), dtype=np.int16)
@@ -146,9 +146,9 @@ def measure_latency(options: BenchConfig) -> list[Figure | Remark]:
             for part in PARTS
             if (spread := measured.spreads.get(part))
         ),
-        Figure("vowels answered", len(outside_s), "", minimum=options.trials),
+        Figure("vowels that arrived", len(outside_s), "", minimum=config.trials),
         *figures_of("added, FIFO to packet arriving", spread_of(outside_s)),
-        Figure("offline answer to the vowel", 1e3 * answer.delay_s, "ms"),
+        Figure("jaw of the offline generator", 1e3 * answer.delay_s, "ms"),
     ]
 
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 import os
 import socket
-import subprocess
-import sys
 import threading
 import time
 from contextlib import ExitStack
@@ -20,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cstalk_bridge.bench.child_process import ChildProcess, on_closed_input
 from cstalk_bridge.bench.clients import NonReadingClient
 from cstalk_bridge.bench.daemon_process import DaemonProcess, free_port
 from cstalk_bridge.bench.packets import LATENESS_P99_MS, ReceiverProcess
@@ -29,8 +28,6 @@ from cstalk_bridge.timecode.smpte import FRAME_RATES
 from cstalk_bridge.timecode.tick import Ticker, host_now
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from cstalk_bridge.bench.daemon_process import Measurements
     from cstalk_bridge.bench.packets import Arrivals
     from cstalk_bridge.bench.report import BenchConfig
@@ -70,9 +67,9 @@ class Phase:
         return 1e3 * lateness.p99_s if lateness else math.nan
 
 
-def measure_links(options: BenchConfig) -> list[Figure | Remark]:
-    """Run four phases of a third of `options.seconds`."""
-    seconds = SHARE * options.seconds
+def measure_links(config: BenchConfig) -> list[Figure | Remark]:
+    """Run four phases of a third of `config.seconds`."""
+    seconds = SHARE * config.seconds
     before = _phase(seconds, targets=0)
     sent = _phase(seconds, targets=TARGETS)
     hindered = _phase(seconds, targets=TARGETS, is_hindered=True)
@@ -83,8 +80,8 @@ def measure_links(options: BenchConfig) -> list[Figure | Remark]:
         Remark(f"load of the phases: {loads}, on {os.cpu_count()} cores"),
         *of_phases((before, after), sent, hindered),
         *of_streams(f"{TARGETS} targets", sent.arrivals),
-        *of_streams("beside dead ones", hindered.arrivals),
-        Figure("a client that never reads was cut off", hindered.cut, "times", minimum=1),
+        *of_streams("with unreachable targets", hindered.arrivals),
+        Figure("disconnects of a client that never reads", hindered.cut, "times", minimum=1),
     ]
 
 
@@ -94,17 +91,17 @@ def of_phases(quiet: tuple[Phase, Phase], sent: Phase, hindered: Phase) -> list[
     added_ms = hindered.p99_ms - sent.p99_ms
     return [
         *(
-            Figure(f"a ticker with nothing to do, {name}, p99", 1e3 * phase.bare_p99_s, "ms")
+            Figure(f"idle ticker, {name}, p99", 1e3 * phase.bare_p99_s, "ms")
             for name, phase in (("first", quiet[0]), ("8 targets", sent), ("dead", hindered))
         ),
-        Figure("tick lateness, nobody is sent to, p99", quiet[0].p99_ms, "ms"),
-        Figure("the same afterwards, p99", quiet[1].p99_ms, "ms"),
-        *figures_of("work of a tick, nobody", quiet[0].measured.spreads.get("send"))[:2],
+        Figure("tick lateness, no targets, p99", quiet[0].p99_ms, "ms"),
+        Figure("tick lateness, no targets, afterwards, p99", quiet[1].p99_ms, "ms"),
+        *figures_of("work of a tick, no targets", quiet[0].measured.spreads.get("send"))[:2],
         *_of_ticks(f"{TARGETS} targets", sent),
-        Figure("p99 with them, over without", sent.p99_ms / quiet_ms, "times"),
-        *_of_ticks("beside dead targets", hindered),
-        Figure("p99 beside dead ones, over without", hindered.p99_ms / sent.p99_ms, "times"),
-        Figure("p99 added by dead targets", added_ms, "ms", maximum=ADDED_P99_MS),
+        Figure("p99 with targets, ratio to without", sent.p99_ms / quiet_ms, "times"),
+        *_of_ticks("with unreachable targets", hindered),
+        Figure("p99 with unreachable targets, ratio", hindered.p99_ms / sent.p99_ms, "times"),
+        Figure("p99 added by unreachable targets", added_ms, "ms", maximum=ADDED_P99_MS),
     ]
 
 
@@ -124,7 +121,7 @@ def of_streams(name: str, arrivals: Arrivals) -> list[Figure]:
     wrong = sum(int((each != 1).sum()) for each in steps)
     wanted = len(SUBJECTS) * TARGETS
     return [
-        Figure(f"streams that arrived, {name}", len(streams), "", wanted, wanted),
+        Figure(f"streams received, {name}", len(streams), "", wanted, wanted),
         Figure(f"packets, {name}", len(arrivals.frames), ""),
         Figure(f"frame steps other than +1, {name}", wrong, "", maximum=0),
     ]
@@ -158,35 +155,21 @@ KEPT = 1 << 14
 """Newest ticks kept: 4.5 minutes."""
 
 
-class BareTickerProcess:
+class BareTickerProcess(ChildProcess):
     """The ticker as a context; `stop` ends it."""
 
-    def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "cstalk_bridge.bench.links"]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
+    def __init__(self) -> None:
+        super().__init__("cstalk_bridge.bench.links")
 
     def stop(self) -> float:
         """End it; return the 99th percentile of its ticks' lateness in seconds, NaN without any."""
-        output, _ = self._process.communicate()
-        return float(output or math.nan)
+        return float(self.close() or math.nan)
 
 
 def tick_until_closed() -> None:
     """Tick until standard input is closed."""
     stop, lateness = threading.Event(), Percentiles(KEPT)
-
-    def wait() -> None:
-        sys.stdin.read()
-        stop.set()
-
-    threading.Thread(target=wait, daemon=True).start()
+    on_closed_input(stop.set)
     for tick in Ticker(FRAME_RATES["60"], now=host_now):
         if stop.is_set():
             break

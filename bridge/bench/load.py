@@ -70,9 +70,9 @@ HOP_ROOM = 0.5
 FACES_SETTLING_S = 3.0
 
 
-def measure_faces(options: BenchConfig) -> list[Figure | Remark]:
-    """Run `FEW` and `MANY` subjects with a target each, for a third of `options.seconds`."""
-    seconds = options.seconds / 3
+def measure_faces(config: BenchConfig) -> list[Figure | Remark]:
+    """Run `FEW` and `MANY` subjects with a target each, for a third of `config.seconds`."""
+    seconds = config.seconds / 3
     few, _ = _run_faces(FEW, seconds)
     many, arrivals = _run_faces(MANY, seconds)
     rates = stream_rates(arrivals)
@@ -199,7 +199,7 @@ def measure_busy(_options: BenchConfig) -> list[Figure | Remark]:
     count = crowd_size()
     lines: list[Figure | Remark] = [
         Remark(f"look-ahead {LOOKAHEAD_MS} ms, buffer auto, 60 fps, {SECONDS:g} s a phase"),
-        Remark(f"a crowd is {count} endless processes on {os.cpu_count()} cores"),
+        Remark(f"busy: {count} processes without end on {os.cpu_count()} cores"),
     ]
     with tempfile.TemporaryDirectory() as folder:
         recording = Path(folder) / "speech.wav"
@@ -208,7 +208,7 @@ def measure_busy(_options: BenchConfig) -> list[Figure | Remark]:
             crowded = _run_hindered(recording, offline, Hindrance())
         lines += of_run("in a crowd", crowded, CROWD_R)
         lines.append(
-            Figure("in a crowd, ticks with a live face", live_share(crowded), "", CROWD_LIVE)
+            Figure("busy machine, ticks with a live face", live_share(crowded), "", CROWD_LIVE)
         )
         for row_ms, least_r in SLOW_ROWS:
             slow = _run_hindered(recording, offline, Hindrance(row_ms=row_ms))
@@ -242,7 +242,7 @@ def of_stall(run: HinderedRun) -> list[Figure | Remark]:
     back_s = first_live_s(run, lag_s, end_s - 0.2)
     return [
         Figure("after a stall of 3 s, live again", back_s - end_s, "s", maximum=BACK_S),
-        Figure("after it, later than before", 1e3 * (later_s - lag_s), "ms", -17.0, 17.0),
+        Figure("clock behind after it", 1e3 * (later_s - lag_s), "ms", -17.0, 17.0),
         Figure("stall, seconds of untrue state", len(untrue_seconds(run)), "", maximum=0),
         Remark(f"stall: {_said(run.measured.seconds)}"),
     ]

@@ -11,17 +11,21 @@ from __future__ import annotations
 
 import selectors
 import socket
-import subprocess
 import sys
 import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from io import BytesIO
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cstalk_bridge.bench.child_process import (
+    ChildProcess,
+    on_closed_input,
+    read_columns,
+    write_columns,
+)
 from cstalk_bridge.bench.daemon_process import DaemonProcess
 from cstalk_bridge.bench.report import Figure, Remark, figures_of, spread_of
 from cstalk_bridge.timecode.tick import host_now
@@ -41,16 +45,16 @@ LATENESS_P99_MS = 4.0
 """Without real-time priority a Linux with 250 Hz timer ticks wakes a thread up to 4 ms late."""
 
 
-def measure_packets(options: BenchConfig) -> list[Figure | Remark]:
-    """Run the test sound for `options.seconds` at 60 fps, ticks at ordinary priority."""
+def measure_packets(config: BenchConfig) -> list[Figure | Remark]:
+    """Run the test sound for `config.seconds` at 60 fps, ticks at ordinary priority."""
     with ReceiverProcess() as receiver, DaemonProcess("test", receiver.port) as running:
-        time.sleep(options.seconds)
+        time.sleep(config.seconds)
         measured = running.stop()
         arrivals = receiver.stop()
     return [
         *of_arrivals(arrivals),
         *figures_of("tick lateness", measured.spreads.get("lateness"), p99_ms=LATENESS_P99_MS),
-        Figure("faces not ready in time, held", measured.drops["late"], "ticks"),
+        Figure("faces late, last one held", measured.drops["late"], "ticks"),
         Figure("ticks left out", measured.drops["ticks"], "ticks", maximum=0),
     ]
 
@@ -103,16 +107,15 @@ class Arrivals:
     streams: Floats
 
 
-class ReceiverProcess:
+class ReceiverProcess(ChildProcess):
     """The receiver as a context; `stop` ends it and returns what arrived at its `ports`."""
 
     def __init__(self, count: int = 1) -> None:
-        self._count = count
+        super().__init__("cstalk_bridge.bench.packets", count)
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "cstalk_bridge.bench.packets", str(self._count)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.ports = tuple(map(int, self._output().readline().split()))
+        super().__enter__()
+        self.ports = tuple(map(int, self.read_line().split()))
         return self
 
     @property
@@ -120,20 +123,9 @@ class ReceiverProcess:
         """The first of its ports."""
         return self.ports[0]
 
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-
     def stop(self) -> Arrivals:
         """End it; return what arrived."""
-        output, _ = self._process.communicate()
-        return Arrivals(*np.load(BytesIO(output)))
-
-    def _output(self) -> BinaryIO:
-        output = self._process.stdout
-        if output is None:
-            raise RuntimeError("the receiver's output is not a pipe")
-        return output  # type: ignore[return-value]
+        return Arrivals(*read_columns(self.close()))
 
 
 def receive(ports: Sequence[socket.socket], stop: threading.Event) -> NDArray[np.float64]:
@@ -161,16 +153,11 @@ def receive(ports: Sequence[socket.socket], stop: threading.Event) -> NDArray[np
 def receive_until_closed() -> None:
     """Receive until standard input is closed."""
     stop = threading.Event()
-
-    def wait() -> None:
-        sys.stdin.read()
-        stop.set()
-
     with ExitStack() as closing:
         ports = [_bound(closing) for _ in range(int(sys.argv[1]))]
         print(*(bound.getsockname()[1] for bound in ports), flush=True)
-        threading.Thread(target=wait, daemon=True).start()
-        np.save(sys.stdout.buffer, receive(ports, stop))
+        on_closed_input(stop.set)
+        write_columns(receive(ports, stop))
 
 
 def _bound(closing: ExitStack) -> socket.socket:

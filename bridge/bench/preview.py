@@ -11,16 +11,20 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
-import subprocess
 import sys
-import threading
 import time
 from dataclasses import dataclass
-from io import BytesIO
-from typing import TYPE_CHECKING, BinaryIO
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cstalk_bridge.bench.child_process import (
+    ChildProcess,
+    on_closed_input,
+    read_columns,
+    write_columns,
+)
 from cstalk_bridge.bench.daemon_process import DaemonProcess, free_port
 from cstalk_bridge.bench.packets import FPS, LATENESS_P99_MS, RATE_TOLERANCE_HZ, ReceiverProcess
 from cstalk_bridge.bench.report import Figure, Remark, figures_of, spread_of
@@ -43,10 +47,10 @@ LATENCY_P99_MS = 16.7
 """A frame that is later comes when the next one is due."""
 
 
-def measure_preview(options: BenchConfig) -> list[Figure | Remark]:
-    """Watch for half of `options.seconds`, with a quarter before and after without clients."""
+def measure_preview(config: BenchConfig) -> list[Figure | Remark]:
+    """Watch for half of `config.seconds`, with a quarter before and after without clients."""
     address = f"127.0.0.1:{free_port(socket.SOCK_STREAM)}"
-    quarter_s = options.seconds / 4
+    quarter_s = config.seconds / 4
     with (
         ReceiverProcess() as receiver,
         DaemonProcess("test", receiver.port, preview=address) as running,
@@ -76,7 +80,9 @@ def of_sightings(seen: ReceivedFrames, clients: int) -> list[Figure | Remark]:
     each = [seen.of(client) for client in range(clients)]
     if min(len(one.ticks) for one in each) < 3:
         return [
-            Figure("clients that saw faces", sum(len(one.ticks) > 2 for one in each), "", clients)
+            Figure(
+                "clients that received frames", sum(len(one.ticks) > 2 for one in each), "", clients
+            )
         ]
     rates = [(len(one.ticks) - 1) / (one.arrived_s[-1] - one.arrived_s[0]) for one in each]
     steps = np.concatenate([np.diff(one.ticks) for one in each])
@@ -110,7 +116,7 @@ def of_ticks(
         *figures_of("tick lateness with clients", with_clients, p99_ms=LATENESS_P99_MS),
         Figure("tick lateness after, p99", quiet_p99_ms[1], "ms"),
         Figure("p99 added by the clients", added_ms, "ms", maximum=ADDED_P99_MS),
-        Figure("p99 with, over without", ratio, "times"),
+        Figure("p99 with clients, ratio to without", ratio, "times"),
         Figure("ticks left out", after.drops["ticks"], "ticks", maximum=0),
     ]
 
@@ -155,34 +161,22 @@ class ReceivedFrames:
         )
 
 
-class PreviewClientsProcess:
-    """The watchers as a context; `stop` ends them and returns what they saw."""
+class PreviewClientsProcess(ChildProcess):
+    """The clients as a context; `stop` ends them and returns what they received."""
 
     def __init__(self, address: str, clients: int) -> None:
-        self._command = [sys.executable, "-m", "cstalk_bridge.bench.preview", address, str(clients)]
+        super().__init__("cstalk_bridge.bench.preview", address, clients)
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        if self._output().readline().strip() != b"ready":
-            raise RuntimeError("the watchers did not start; their message is above")
+        super().__enter__()
+        if self.read_line() != "ready":
+            self.kill()
+            raise RuntimeError("the clients did not start; their message is above")
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-
     def stop(self) -> ReceivedFrames:
-        """End them; return what they saw."""
-        output, _ = self._process.communicate()
-        return ReceivedFrames(*np.load(BytesIO(output)))
-
-    def _output(self) -> BinaryIO:
-        output = self._process.stdout
-        if output is None:
-            raise RuntimeError("the watchers' output is not a pipe")
-        return output  # type: ignore[return-value]
+        """End them; return what they received."""
+        return ReceivedFrames(*read_columns(self.close()))
 
 
 async def watch(address: str, clients: int, over: asyncio.Event) -> Floats:
@@ -216,14 +210,9 @@ async def watch(address: str, clients: int, over: asyncio.Event) -> Floats:
 
 async def _watch_until_closed(address: str, clients: int) -> Floats:
     over, loop = asyncio.Event(), asyncio.get_running_loop()
-
-    def wait() -> None:
-        sys.stdin.read()
-        loop.call_soon_threadsafe(over.set)
-
-    threading.Thread(target=wait, daemon=True).start()
+    on_closed_input(partial(loop.call_soon_threadsafe, over.set))
     return await watch(address, clients, over)
 
 
 if __name__ == "__main__":
-    np.save(sys.stdout.buffer, asyncio.run(_watch_until_closed(sys.argv[1], int(sys.argv[2]))))
+    write_columns(asyncio.run(_watch_until_closed(sys.argv[1], int(sys.argv[2]))))

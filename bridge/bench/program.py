@@ -232,9 +232,9 @@ STARTS = 3
 PACKET_TIMEOUT_S = 30.0
 
 
-def measure_daemon(options: BenchConfig) -> list[Figure | Remark]:
-    """Run one subject on the test sound for a third of `options.seconds`; begin some more."""
-    seconds = options.seconds / 3
+def measure_daemon(config: BenchConfig) -> list[Figure | Remark]:
+    """Run one subject on the test sound for a third of `config.seconds`; begin some more."""
+    seconds = config.seconds / 3
     with ReceiverProcess() as receiver, DaemonProcess("test", receiver.port) as running:
         time.sleep(SETTLING_S)
         running.measured()

@@ -23,70 +23,68 @@ class Section:
     module: str
     summary: str
 
-    def measure(self, options: BenchConfig) -> list[Figure | Remark]:
+    def measure(self, config: BenchConfig) -> list[Figure | Remark]:
         """Measure it and return what came out."""
         module = import_module(f"cstalk_bridge.bench.{self.module}")
-        measured: list[Figure | Remark] = getattr(module, f"measure_{self.name}")(options)
+        measured: list[Figure | Remark] = getattr(module, f"measure_{self.name}")(config)
         return measured
 
 
 SECTIONS: dict[str, Section] = {
     section.name: section
     for section in (
-        Section("startup", "program", "how fast the commands answer that need no network"),
-        Section("generator", "program", "the network's work for one hop, and offline, on one core"),
+        Section("startup", "program", "start-up time of the commands that need no network"),
+        Section("generator", "program", "the network: one hop, and offline, on one core"),
         Section(
             "alive",
             "animation",
-            "the living face beside what is known of people, and what it costs",
+            "the animated face compared with what is known of people, and its cost",
         ),
         Section(
             "render",
             "program",
-            "recordings to takes: one long, many short, beside the network alone",
+            "recordings to takes: one long and many short ones, compared with the network alone",
         ),
         Section(
-            "daemon", "program", "the whole daemon with one face: processor, memory, first packet"
+            "daemon", "program", "the daemon with one face: CPU, memory, time to the first packet"
         ),
-        Section("packets", "packets", "sound in, packets out at 60 fps: rate, order, ticks"),
-        Section("busy", "load", "a face beside endless processes, with slow rows, after a stall"),
-        Section("faces", "load", "how many faces this machine can do; 64 of them"),
+        Section("packets", "packets", "packets at 60 fps: rate, order, lateness of ticks"),
+        Section("busy", "load", "a face on a busy machine, with a slow network, and after a stall"),
+        Section("faces", "load", "how many faces this machine can drive; 64 of them"),
+        Section("links", "links", "4 subjects to 8 targets, some unreachable: lateness of ticks"),
         Section(
-            "links", "links", "4 subjects to 8 targets, and to some that cannot be reached: ticks"
-        ),
-        Section(
-            "preview", "preview", "eight browsers watch: rate, latency, and what it costs the ticks"
+            "preview", "preview", "eight browsers: frame rate, latency, and the cost to the ticks"
         ),
         Section("control", "floods", "remote control under a flood of hostile datagrams"),
         Section("device", "floods", "the MetaHuman device under a flood of hostile connections"),
         Section(
             "switchboard",
             "switchboard",
-            "remote control as Switchboard talks: answers, heartbeats, takes",
+            "remote control by Switchboard's messages: replies, heartbeats, takes",
         ),
         Section(
             "takes",
             "takes",
-            "100 takes killed in their middle; sound and curves of one that is whole",
+            "100 takes whose program is killed; sound and curves of a whole one",
         ),
         Section(
             "fuzz",
             "fuzzing.runner",
-            "hostile files, datagrams and connections by chance: faults of the program",
+            "random hostile files, datagrams and connections: faults of the program",
         ),
         Section(
-            "latency", "latency", "a vowel into a fake microphone: what is added to the look-ahead"
+            "latency", "latency", "a vowel into a fake microphone: latency beyond the look-ahead"
         ),
         Section("soak", "soak", "a long run: memory, drift, losses"),
         Section(
-            "churn", "soak", "a long run with clients that come and go, and takes: memory, answers"
+            "churn", "soak", "a long run with clients that come and go, and takes: memory, replies"
         ),
     )
 }
 """Every section, in the order in which they run."""
 
 
-def run_bench(names: Sequence[str], options: BenchConfig) -> int:
+def run_bench(names: Sequence[str], config: BenchConfig) -> int:
     """Measure and print the sections of these names, all without names.
 
     Returns 1 when a limit was missed, else 0. Raises UserError for names that are none.
@@ -105,7 +103,7 @@ def run_bench(names: Sequence[str], options: BenchConfig) -> int:
     for name in names or SECTIONS:
         section = SECTIONS[name]
         print(f"\n{name}: {section.summary}", flush=True)
-        lines = section.measure(options)
+        lines = section.measure(config)
         print("\n".join(map(str, lines)), flush=True)
         failures += missed(lines)
     print(f"\n{failures} limits missed" if failures else "\nall limits kept")

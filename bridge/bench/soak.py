@@ -46,15 +46,15 @@ GROWTH_MB = 5.0
 DRIFT_MS = 1e3 / FPS
 """One frame."""
 DRIFT_STEP_S = 0.0001
-"""Drift is told to a tenth of a millisecond."""
+"""Drift is reported to a tenth of a millisecond."""
 HARMONICS = 16
 """Of the sound's period, by which two patterns are compared: 4 Hz, as fast as syllables."""
 
 
-def measure_soak(options: BenchConfig) -> list[Figure | Remark]:
-    """Run for `options.minutes`, and tell the memory each minute.
+def measure_soak(config: BenchConfig) -> list[Figure | Remark]:
+    """Run for `config.minutes`, and print the memory each minute.
 
-    The test sound is heard through a fake microphone; where there can be none, directly.
+    The test sound comes through a fake microphone; where there can be none, directly.
     """
     held_mb: list[float | None] = []
     with ExitStack() as closing:
@@ -62,14 +62,14 @@ def measure_soak(options: BenchConfig) -> list[Figure | Remark]:
         audio, environment = _sound(closing)
         running = closing.enter_context(DaemonProcess(audio, receiver.port, environment))
         start_s = host_now()
-        for minute in range(1, max(2, round(options.minutes)) + 1):
+        for minute in range(1, max(2, round(config.minutes)) + 1):
             time.sleep(max(0.0, start_s + minute * MINUTE_S - host_now()))
             held_mb.append(resident_mb(running.process_id))
             print(f"  minute {minute}: {_megabytes(held_mb[-1])}", flush=True)
         measured = running.stop()
         arrivals = receiver.stop()
-    heard = Remark(f"heard through {audio}")
-    lines = [heard, *memory(held_mb, GROWTH_MB), *of_arrivals(arrivals), *drops(measured)]
+    source = Remark(f"audio input: {audio}")
+    lines = [source, *memory(held_mb, GROWTH_MB), *of_arrivals(arrivals), *drops(measured)]
     # The last packet is the face at rest.
     drift_ms = 1e3 * drift_s(arrivals.frames[:-1] / FPS, arrivals.jaws[:-1], period_s())
     drift = Figure("drift of sound against frames", drift_ms, "ms", -DRIFT_MS, DRIFT_MS)
@@ -77,7 +77,7 @@ def measure_soak(options: BenchConfig) -> list[Figure | Remark]:
 
 
 def _sound(closing: ExitStack) -> tuple[str, dict[str, str] | None]:
-    """Return what the daemon is to hear, and the environment in which it does."""
+    """Return the daemon's audio input and its environment."""
     try:
         microphones = closing.enter_context(FakeMicrophones((MICROPHONE,), rate_hz=HOP_RATE_HZ))
     except UserError:
@@ -149,8 +149,8 @@ CHURN_GROWTH_MB = 2.0
 MAX_FAULTS_SHOWN = 10
 
 
-def measure_churn(options: BenchConfig) -> list[Figure | Remark]:
-    """Run for `options.minutes`, and tell the memory each minute."""
+def measure_churn(config: BenchConfig) -> list[Figure | Remark]:
+    """Run for `config.minutes`, and print the memory each minute."""
     control = free_port(socket.SOCK_DGRAM)
     device, page = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_STREAM)
     held_mb: list[float | None] = []
@@ -168,7 +168,7 @@ def measure_churn(options: BenchConfig) -> list[Figure | Remark]:
             Visitors(control, device, page, Path(name)) as visitors,
         ):
             start_s = host_now()
-            for minute in range(1, max(2, round(options.minutes)) + 1):
+            for minute in range(1, max(2, round(config.minutes)) + 1):
                 time.sleep(max(0.0, start_s + minute * MINUTE_S - host_now()))
                 held_mb.append(resident_mb(running.process_id))
                 print(f"  minute {minute}: {held_mb[-1] or 0:.2f} MB", flush=True)
@@ -190,5 +190,5 @@ def of_visits(visits: Visits) -> list[Figure | Remark]:
         Figure("clients not served", len(visits.faults), "", maximum=0),
         *(Remark(f"  {fault}") for fault in visits.faults[:MAX_FAULTS_SHOWN]),
         Figure("takes", visits.takes, "", minimum=1),
-        Figure("takes not as was answered", visits.untrue, "", maximum=0),
+        Figure("takes other than replied", visits.untrue, "", maximum=0),
     ]

@@ -86,7 +86,7 @@ def beat(at_s: float) -> Line:
 
 
 def setup(target: tuple[str, int], machines: tuple[int, ...]) -> Iterator[Line]:
-    """Yield what is said first: where answers go, who it is, and to whom it sends."""
+    """Yield the first messages: where replies go, the controller's name, and its targets."""
     yield Line(0.0, "/OSCAddSendTarget", target, Reply("/OSCAddSendTargetConfirm"))
     yield Line(0.0, "/LiveLinkSubject", (SUBJECT,))
     yield Line(0.0, "/ARSessionStart", (1,), Reply("/ARSessionStartConfirm"))
@@ -142,7 +142,7 @@ class TakeDownloader:
         return f"127.0.0.1:{self._listening.getsockname()[1]}"
 
     def fault(self) -> str | None:
-        """Take one file; say what is wrong with it, None where it is whole and one of curves."""
+        """Receive one file; return its fault, None where it is whole and one of curves."""
         try:
             bringing, _ = self._listening.accept()
             with bringing:
@@ -166,7 +166,7 @@ PAUSE_S = 0.5
 class Record:
     """What came of a conversation; faults in words, times in seconds."""
 
-    said: int = 0
+    sent: int = 0
     asked: int = 0
     answered: int = 0
     beats_s: list[float] = field(default_factory=list)
@@ -193,11 +193,11 @@ class Controller:
         """Hear nothing any more."""
         self._socket.close()
 
-    def say(self, line: Line) -> Message | None:
+    def send(self, line: Line) -> Message | None:
         """Say a line and wait for its answer; return it, None where none is due or it is wrong."""
         record, begun_s = self.record, time.monotonic()
         self._socket.send(encode_message(line.address, *line.arguments))
-        record.said += 1
+        record.sent += 1
         if line.answer is None:
             return None
         record.asked += 1
@@ -215,7 +215,7 @@ class Controller:
         """Ask for a file of a take, and look whether it comes whole."""
         self.record.asked += 1
         self._socket.send(encode_message("/Transport", self._courier.place, path))
-        self.record.said += 1
+        self.record.sent += 1
         if fault := self._courier.fault():
             self.record.faults.append(f"/Transport {path}: {fault}")
         else:
@@ -233,9 +233,9 @@ class Controller:
         return None
 
 
-def measure_switchboard(options: BenchConfig) -> list[Figure | Remark]:
-    """Talk for `options.minutes`, 10 at most."""
-    port, minutes = free_port(socket.SOCK_DGRAM), min(options.minutes, MAX_MINUTES)
+def measure_switchboard(config: BenchConfig) -> list[Figure | Remark]:
+    """Talk for `config.minutes`, 10 at most."""
+    port, minutes = free_port(socket.SOCK_DGRAM), min(config.minutes, MAX_MINUTES)
     with (
         tempfile.TemporaryDirectory() as folder,
         ReceiverProcess(1 + MACHINES) as receiver,
@@ -279,35 +279,35 @@ def converse(
     for line in sorted(lines, key=lambda each: each.at_s):
         if line.at_s < MINUTE_S * minutes:
             time.sleep(max(0.0, begun_s + line.at_s - time.monotonic()))
-            answer = controller.say(line)
+            answer = controller.send(line)
             if answer is not None and answer.address == "/RecordStopConfirm":
                 controller.fetch(str(answer.arguments[1]))
     time.sleep(max(0.0, begun_s + MINUTE_S * minutes - time.monotonic()))
 
 
 def of_record(record: Record) -> list[Figure | Remark]:
-    """Return how much was said, what was answered as it must be, and every fault in words."""
+    """Return the counts of messages and right replies, and every fault as text."""
     answered_s = [beat_s for beat_s in record.beats_s if math.isfinite(beat_s)]
     return [
-        Figure("messages of the controller", record.said, ""),
-        Figure("answers due", record.asked, ""),
+        Figure("messages of the controller", record.sent, ""),
+        Figure("replies expected", record.asked, ""),
         Figure("missing or wrong", record.asked - record.answered, "", maximum=0),
         *(Remark(f"  {fault}") for fault in record.faults[:10]),
         Figure("heartbeats", len(record.beats_s), ""),
         Figure("heartbeats lost", len(record.beats_s) - len(answered_s), "", maximum=0),
-        Figure("latest answer to one", 1e3 * max(answered_s, default=math.nan), "ms"),
+        Figure("slowest reply to one", 1e3 * max(answered_s, default=math.nan), "ms"),
     ]
 
 
 def of_packets(arrivals: Arrivals, minutes: int) -> list[Figure | Remark]:
-    """Return whether both Unreal machines got packets, and the pauses they were told of."""
+    """Return whether both Unreal machines got packets, and the pauses reported to them."""
     # Those before are the config's own, which `/ClearAllLiveLinkAddresses` ends.
     streams = np.unique(arrivals.streams)[-MACHINES:]
     # The last packet is the face at rest, which leaves when the bridge ends.
     gaps = [np.diff(arrivals.times_s[arrivals.streams == stream])[:-1] for stream in streams]
     pauses = [int((each > PAUSE_S).sum()) for each in gaps]
     return [
-        Figure("Unreal machines that got packets", len(gaps), "", MACHINES, MACHINES),
+        Figure("Unreal machines that received packets", len(gaps), "", MACHINES, MACHINES),
         Figure("pauses in each", min(pauses, default=0), "", minutes, minutes),
         Figure("packets", len(arrivals.frames), ""),
     ]

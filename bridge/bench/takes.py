@@ -13,7 +13,6 @@ import json
 import random
 import socket
 import struct
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,6 +27,7 @@ import numpy as np
 
 from cstalk_bridge.audio.inputs import SPEECH_PATH
 from cstalk_bridge.audio.stream import AudioHistory, HistoryPosition
+from cstalk_bridge.bench.child_process import ChildProcess
 from cstalk_bridge.bench.daemon_process import DaemonProcess, free_port
 from cstalk_bridge.bench.microphone import FakeMicrophones
 from cstalk_bridge.bench.report import Figure, Remark
@@ -41,8 +41,6 @@ from cstalk_bridge.timecode.smpte import FRAME_RATES
 from cstalk_bridge.timecode.tick import Ticker, host_now
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from numpy.typing import NDArray
 
     from cstalk_bridge.bench.report import BenchConfig
@@ -68,20 +66,20 @@ TIME_REFERENCE = 338
 def aligned() -> list[Figure | Remark]:
     """Record the bundled speech, through a fake microphone where there can be one; compare."""
     with tempfile.TemporaryDirectory() as folder:
-        heard = _record(Path(folder))
+        device = _record(Path(folder))
         (curves,), (sound,) = (list(Path(folder).glob(f"*/*.{kind}")) for kind in ("csv", "wav"))
         timecode_s, jaw = read_curves(curves)
         lag_s = lag_of(jaw, sound)
         apart_s = begun_s(sound) - timecode_s
     return [
-        Remark(f"a take of {RECORDED_S:g} s of speech, heard through {heard}"),
+        Remark(f"a take of {RECORDED_S:g} s of speech from {device}"),
         Figure("curves behind their sound", 1e3 * lag_s, "ms", -LIMIT_MS, LIMIT_MS),
         Figure("timecode of sound less that of curves", 1e3 * apart_s, "ms", -1.0, 1.0),
     ]
 
 
 def _record(folder: Path) -> str:
-    """Record; return what was heard through."""
+    """Record; return the audio input that was used."""
     port = free_port(socket.SOCK_DGRAM)
     settings = {"control": {"osc": f"127.0.0.1:{port}"}, "recording": {"folder": str(folder)}}
     with ExitStack() as closing:
@@ -191,12 +189,12 @@ def measure_takes(_options: BenchConfig) -> list[Figure | Remark]:
         documents = [json.loads((path / DOCUMENT_NAME).read_text("utf-8")) for path in finished]
     return [
         Remark(f"{TAKES} takes killed in their middle, {DAEMONS} of them with a whole daemon"),
-        Figure("takes that can be read as they were left", _read(before), "", TAKES),
-        Figure("takes finished by the next run", len(finished), "", TAKES, TAKES),
-        Figure("that can be read", _read(after), "", TAKES),
+        Figure("takes readable as left", _read(before), "", TAKES),
+        Figure("takes recovered by the next run", len(finished), "", TAKES, TAKES),
+        Figure("readable", _read(after), "", TAKES),
         Figure("with rows", sum(take is not None and take.rows > 0 for take in after), ""),
-        Figure("rows lost in finishing", _rows(before) - _rows(after), "", maximum=0),
-        Figure("that say they broke off", sum(map(_is_told, documents)), "", TAKES),
+        Figure("rows lost by recovery", _rows(before) - _rows(after), "", maximum=0),
+        Figure("marked as recovered", sum(map(_is_told, documents)), "", TAKES),
         *aligned(),
     ]
 
@@ -267,36 +265,18 @@ DELAY_S = 0.1
 """How far a face is behind its sound."""
 
 
-class RecordingProcess:
+class RecordingProcess(ChildProcess):
     """The program as a context, which kills it, if that was not done before."""
 
     def __init__(self, folder: Path, number: int) -> None:
-        self._command = [sys.executable, "-m", "cstalk_bridge.bench.takes", folder, number]
+        super().__init__("cstalk_bridge.bench.takes", folder, number)
 
-    def __enter__(self) -> Self:
-        command = [str(word) for word in self._command]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
-
-    def wait_for(self, word: str) -> None:
-        """Wait until it says that; EOFError where it ends instead."""
-        output = self._process.stdout
-        while output is not None and (line := output.readline()):
-            if line.strip() == word:
+    def wait_for(self, state: str) -> None:
+        """Wait until it prints that state; raises EOFError where it ends instead."""
+        while line := self.read_line():
+            if line == state:
                 return
-        raise EOFError(f"the recording process has ended before it was {word}")
-
-    def signal(self, number: int) -> None:
-        """Send it a signal."""
-        self._process.send_signal(number)
-
-    def kill(self) -> None:
-        """Kill it as hard as the system can."""
-        self._process.kill()
-        self._process.communicate()
+        raise EOFError(f"the recording process has ended before it was {state}")
 
 
 def record_until_killed() -> None:

@@ -60,7 +60,7 @@ def test_only_what_a_user_can_mend_is_no_fault() -> None:
 
     result = runner.try_inputs(kind_of(door), 30, 0)
     assert (result.cases, result.taken, result.fault_count) == (30, 10, 10)
-    (line,) = result.told()
+    (line,) = result.fault_lines()
     assert line.startswith("10 in test_fuzz.py:")
     assert line.endswith("input 1, ZeroDivisionError: of ours")
 

@@ -37,11 +37,11 @@ SLOWEST_S = 10.0
 """Time that no input may take."""
 
 
-def measure_fuzz(options: BenchConfig) -> list[Figure | Remark]:
+def measure_fuzz(config: BenchConfig) -> list[Figure | Remark]:
     """Try all kinds, or those that were named. UserError for names that are none."""
     from cstalk_bridge.bench.fuzzing.kinds import KINDS
 
-    names = options.kinds or tuple(KINDS)
+    names = config.kinds or tuple(KINDS)
     problems = [
         Problem("--kinds", f"there is no kind {name!r}", nearest(name, KINDS))
         for name in names
@@ -49,14 +49,14 @@ def measure_fuzz(options: BenchConfig) -> list[Figure | Remark]:
     ]
     if problems:
         raise UserError.of(problems)
-    lines: list[Figure | Remark] = [Remark(f"seed {options.seed}")]
+    lines: list[Figure | Remark] = [Remark(f"seed {config.seed}")]
     total = faults = 0
     for name in names:
-        result = run_process(name, options.cases, options.seed)
+        result = run_process(name, config.cases, config.seed)
         print(f"  {name}: {result.cases} inputs, {result.fault_count} faults", flush=True)
         total += result.cases
         faults += result.fault_count
-        lines += of_result(name, result, options.cases)
+        lines += of_result(name, result, config.cases)
     return [*lines, Figure("inputs in all", total, ""), Figure("faults", faults, "", maximum=0)]
 
 
@@ -74,12 +74,12 @@ def run_process(name: str, cases: int, seed: int) -> Result:
             env=environment,
         )
         complaints.seek(0)
-        said = complaints.read()
+        message = complaints.read()
     lines = done.stdout.splitlines()
     if done.returncode or not lines:
         result = Result()
         result.add(
-            "the process", f"it ended with {done.returncode}: {' '.join(said.split())[-600:]}"
+            "the process", f"it ended with {done.returncode}: {' '.join(message.split())[-600:]}"
         )
         return result
     return Result(**json.loads(lines[-1]))
@@ -92,7 +92,7 @@ def of_result(name: str, result: Result, cases: int) -> list[Figure | Remark]:
         Figure(f"{name}: taken as valid", result.taken, ""),
         Figure(f"{name}: slowest", 1e3 * result.slowest_s, "ms", maximum=1e3 * SLOWEST_S),
         Figure(f"{name}: faults of the program", result.fault_count, "", maximum=0),
-        *(Remark(f"  {line}") for line in result.told()),
+        *(Remark(f"  {line}") for line in result.fault_lines()),
     ]
 
 
@@ -100,18 +100,18 @@ STUCK_S = 60.0
 """Time after which an input counts as one that hangs; the process ends then."""
 
 MAX_PLACES = 20
-"""Places that are told; faults at others are counted."""
+"""Places that are printed; faults at others are counted."""
 
 
 MAX_MESSAGE_CHARACTERS = 160
-"""Characters of an error that are told."""
+"""Characters of an error that are printed."""
 
 
 @dataclass(slots=True)
 class Result:
     """What came of the inputs of one kind.
 
-    `faults` say, by the place in the program, how many there were, and the first: number and words.
+    `faults` holds, by place in the program, their count and the text of the first.
     """
 
     cases: int = 0
@@ -128,7 +128,7 @@ class Result:
         if count or len(self.faults) < MAX_PLACES:
             self.faults[place] = (count + 1, first)
 
-    def told(self) -> list[str]:
+    def fault_lines(self) -> list[str]:
         """Return a line for each place."""
         return [f"{count} in {place}: {first}" for place, (count, first) in self.faults.items()]
 

@@ -151,7 +151,7 @@ def _fitting(parameters: Sequence[Parameter]) -> list[str | int | float]:
 
 @cache
 def conversations() -> tuple[bytes, ...]:
-    """Return what clients of a device say from first to last, in the session `SESSION`."""
+    """Return the messages of a device's clients from first to last, in the session `SESSION`."""
     begin = request("handshake", "/session/start")
     start = {"streamPort": 9, "subjects": []}
     take = {"slateName": "Bench", "takeNumber": 1}

@@ -71,7 +71,7 @@ if TYPE_CHECKING:
 
 
 class FaultError(Exception):
-    """A fault of the program that it told of, rather than raised."""
+    """A fault that the program reported instead of raising it."""
 
 
 @contextmanager
@@ -127,7 +127,7 @@ def osc_target(folder: Path) -> Iterator[Target]:
     from cstalk_bridge.outputs.osc_messages import decode_packet
     from cstalk_bridge.timecode.tick import host_now
 
-    told: list[str] = []
+    reported: list[str] = []
     sender = ("127.0.0.1", 9)
 
     def unknown(host: str) -> str:
@@ -141,19 +141,19 @@ def osc_target(folder: Path) -> Iterator[Target]:
             hand_over=lambda _address, _path: None,
         )
         door = OscDispatcher(
-            desk, phone, is_allowed=lambda _host: True, notice=told.append, now=host_now
+            desk, phone, is_allowed=lambda _host: True, notice=reported.append, now=host_now
         )
 
-        def hear(data: bytes) -> None:
-            told.clear()
+        def receive(data: bytes) -> None:
+            reported.clear()
             for answer in door.hear(data, sender):
                 last = answer.work() if answer.work else answer
                 for outgoing in (*answer.outgoing, *last.outgoing, *answer.left_out):
                     decode_packet(outgoing.datagram)
-            if faults := [text for text in told if "fault of the program" in text]:
+            if faults := [text for text in reported if "fault of the program" in text]:
                 raise FaultError(faults[0])
 
-        yield hear
+        yield receive
 
 
 SOCKET_TIMEOUT_S = 5.0
@@ -170,17 +170,17 @@ FAULT = "fault: "
 @contextmanager
 def device_target(folder: Path) -> Iterator[Target]:
     """Talk with a device over connections of this machine, one after another."""
-    told: list[str] = []
-    with served_device(folder, told.append) as port:
+    reported: list[str] = []
+    with served_device(folder, reported.append) as port:
         hosts = itertools.cycle(f"127.0.0.{number + 1}" for number in range(HOSTS))
 
         def talk(data: bytes) -> None:
-            told.clear()
+            reported.clear()
             with suppress(ConnectionError, TimeoutError), connected(port, next(hosts)) as client:
                 client.sendall(in_session(client, data))
                 client.shutdown(socket.SHUT_WR)
                 drained(client)
-            check(text for text in told if text.startswith(FAULT))
+            check(text for text in reported if text.startswith(FAULT))
 
         yield talk
 
@@ -191,25 +191,25 @@ def websocket_target(_folder: Path) -> Iterator[Target]:
     from cstalk_bridge.config.servers import PreviewConfig
     from cstalk_bridge.preview.server import open_preview
 
-    told: list[str] = []
+    reported: list[str] = []
     spec = PreviewConfig(port=0)
 
     def load() -> None:
         raise FaultError("the page asked for a network")
 
     with open_preview(spec, load=load, subjects=[SUBJECT], rate_hz=60.0) as preview:  # type: ignore[arg-type]
-        preview.start(told.append)
+        preview.start(reported.append)
         port = int(preview.url.rpartition(":")[2].strip("/"))
 
         def ask(data: bytes) -> None:
-            told.clear()
+            reported.clear()
             with suppress(ConnectionError, TimeoutError), connected(port) as client:
                 client.sendall(data.replace(b"%(port)d", str(port).encode()))
                 client.shutdown(socket.SHUT_WR)
                 answer = drained(client)
                 if answer.startswith(b"HTTP/1.1 500"):
                     raise FaultError(f"answered {answer[:60]!r}")
-            check(told)
+            check(reported)
 
         with Publisher(preview.hub.publish if preview.hub else None):
             yield ask
@@ -241,7 +241,7 @@ class Publisher:
 
 
 @contextmanager
-def served_device(folder: Path, tell: Callable[[str], None]) -> Iterator[int]:
+def served_device(folder: Path, report: Callable[[str], None]) -> Iterator[int]:
     """Serve a device with a recorder that has nobody to record; yield its port.
 
     Its own accept loop lets in 20 connections a second, which would make this take hours: here
@@ -259,7 +259,7 @@ def served_device(folder: Path, tell: Callable[[str], None]) -> Iterator[int]:
     reception = ConnectionManager(
         device,
         files,
-        notice=tell,
+        notice=report,
         is_allowed=lambda _host: True,
         wall_ms=lambda: int(1000 * time.time()),
         patience=Timeouts(session_s=1.0, silence_s=1.0, taking_s=1.0),
@@ -270,7 +270,7 @@ def served_device(folder: Path, tell: Callable[[str], None]) -> Iterator[int]:
 
     def run() -> None:
         asyncio.set_event_loop(loop)
-        loop.set_exception_handler(lambda _loop, context: tell(f"{FAULT}{context}"))
+        loop.set_exception_handler(lambda _loop, context: report(f"{FAULT}{context}"))
         server = loop.run_until_complete(
             asyncio.start_server(reception.welcome, "127.0.0.1", 0, limit=1 << 16)
         )
@@ -323,6 +323,6 @@ def drained(client: socket.socket) -> bytes:
 
 
 def check(faults: Iterator[str] | list[str]) -> None:
-    """Raise FaultError where something was told."""
+    """Raise FaultError where something was reported."""
     if fault := next(iter(faults), None):
         raise FaultError(fault)
