@@ -26,12 +26,11 @@ from cstalk_bridge.models.cstalk.features import HISTORY_SAMPLES, LOUDEST
 from cstalk_bridge.models.cstalk.network import FaceNetwork
 from cstalk_bridge.models.errors import WeightsError
 from cstalk_bridge.models.timing import HOP_SAMPLES
-from cstalk_bridge.models.wav2vec.network import FrameNorm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cstalk_bridge.models.wav2vec.network import Wav2Vec
+    from cstalk_bridge.models.wav2vec import Wav2Vec
 
 
 TEACHER_KERNEL = 3
@@ -56,6 +55,14 @@ class TeacherSizes:
     emotions: int = 8
     delays: int = 13
     channels: int = 81
+
+
+class FrameNorm(nn.LayerNorm):
+    """A norm over the channels of each frame, of `[batch, channels, frames]`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the same shape."""
+        return super().forward(x.transpose(1, 2)).transpose(1, 2)
 
 
 class TeacherBlock(nn.Module):
@@ -162,7 +169,7 @@ class TeacherDecoder(nn.Module):
 def fingerprint(front_end: Wav2Vec) -> str:
     """Return the SHA-256 of the front end's weights: a decoder knows only the one it learnt on."""
     digest = hashlib.sha256()
-    for name, tensor in front_end.state_dict().items():
+    for name, tensor in sorted(front_end.model.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

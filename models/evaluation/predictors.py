@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cstalk_bridge.models.cstalk.network import FaceNetwork
     from cstalk_bridge.models.evaluation.recordings import Recording
     from cstalk_bridge.models.training.alignment import Segment
-    from cstalk_bridge.models.wav2vec.network import Wav2Vec
+    from cstalk_bridge.models.wav2vec import Wav2Vec
 
 
 @torch.inference_mode()

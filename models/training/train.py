@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.models.cstalk.network import FaceNetwork
     from cstalk_bridge.models.training.corpus import Entry
-    from cstalk_bridge.models.wav2vec.network import Wav2Vec
+    from cstalk_bridge.models.wav2vec import Wav2Vec
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ def describe(
         "channels": len(AUDIO_DRIVEN),
     }
     if front_end is not None:
-        sizes |= {"hidden": front_end.sizes.hidden_size, "front_end": fingerprint(front_end)}
+        sizes |= {"hidden": front_end.hidden_size, "front_end": fingerprint(front_end)}
     return Description(
         architecture=NETWORKS[settings.network].sizes(**sizes),
         channels=AUDIO_DRIVEN,

@@ -22,12 +22,12 @@ from cstalk_bridge.models.loading import (
 )
 from cstalk_bridge.models.timing import HOP_SAMPLES
 from cstalk_bridge.models.wav2vec import load_wav2vec
-from tests.models.wav2vec import tiny
+from tests.models import tiny_wav2vec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cstalk_bridge.models.wav2vec.network import Wav2Vec
+    from cstalk_bridge.models.wav2vec import Wav2Vec
 
 
 CPU = torch.device("cpu")
@@ -36,14 +36,14 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def front_end(tmp_path_factory: pytest.TempPathFactory) -> Wav2Vec:
     folder = tmp_path_factory.mktemp("wav2vec")
-    tiny.write_checkpoint(folder)
+    tiny_wav2vec.write_checkpoint(folder)
     return load_wav2vec(folder)
 
 
 @pytest.fixture
 def description(front_end: Wav2Vec) -> Description:
     sizes = TeacherSizes(
-        hidden=tiny.HIDDEN, front_end=fingerprint(front_end), width=16, window_hops=8
+        hidden=tiny_wav2vec.HIDDEN, front_end=fingerprint(front_end), width=16, window_hops=8
     )
     return Description(sizes, AUDIO_DRIVEN, EMOTIONS, 16_000, 50, {}, "teacher")
 
@@ -58,7 +58,7 @@ def teacher(description: Description, front_end: Wav2Vec) -> Teacher:
 
 
 def sound(hops: int) -> torch.Tensor:
-    return torch.cat((torch.zeros(1, HISTORY_SAMPLES), tiny.chirp(hops * HOP_SAMPLES)), 1)
+    return torch.cat((torch.zeros(1, HISTORY_SAMPLES), tiny_wav2vec.chirp(hops * HOP_SAMPLES)), 1)
 
 
 @torch.inference_mode()
@@ -113,6 +113,6 @@ def test_a_file_holds_the_decoder_and_names_its_front_end(
 
 
 def test_another_front_end_is_refused(teacher: Teacher, tmp_path: Path) -> None:
-    tiny.write_checkpoint(tmp_path, **tiny.LARGE)
+    tiny_wav2vec.write_checkpoint(tmp_path, **tiny_wav2vec.LARGE)
     with pytest.raises(WeightsError, match=r"another wav2vec 2\.0 checkpoint; "):
         teacher.attach(load_wav2vec(tmp_path))

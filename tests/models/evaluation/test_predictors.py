@@ -23,8 +23,8 @@ from cstalk_bridge.models.evaluation.predictors import (
 from cstalk_bridge.models.evaluation.recordings import Recording
 from cstalk_bridge.models.loading import build_network, save_network
 from cstalk_bridge.models.wav2vec import load_wav2vec
+from tests.models import tiny_wav2vec
 from tests.models.conftest import SMALL
-from tests.models.wav2vec import tiny
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,9 +75,11 @@ def test_weights_with_and_without_a_mouth_guard_are_measured(tmp_path: Path, col
 
 
 def test_a_teacher_is_heard_through_the_checkpoint_it_was_trained_with(tmp_path: Path) -> None:
-    tiny.write_checkpoint(tmp_path)
+    tiny_wav2vec.write_checkpoint(tmp_path)
     ears = load_wav2vec(tmp_path)
-    sizes = TeacherSizes(hidden=tiny.HIDDEN, front_end=fingerprint(ears), width=16, window_hops=8)
+    sizes = TeacherSizes(
+        hidden=tiny_wav2vec.HIDDEN, front_end=fingerprint(ears), width=16, window_hops=8
+    )
     described = Description(sizes, AUDIO_DRIVEN, EMOTIONS, 16_000, 50, {}, "teacher")
     path = tmp_path / "teacher.safetensors"
     save_network(path, build_network(described), described)

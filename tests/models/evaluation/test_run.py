@@ -26,9 +26,9 @@ from cstalk_bridge.models.evaluation.request import (
 )
 from cstalk_bridge.models.evaluation.run import evaluate, measured
 from cstalk_bridge.models.loading import save_network
+from tests.models import tiny_wav2vec
 from tests.models.baselines.test_transformers import described, made
 from tests.models.evaluation.recorded import write_facegood, write_kokoro
-from tests.models.wav2vec import tiny
 
 ROOT = Path(__file__).parents[3]
 
@@ -103,7 +103,7 @@ def test_a_network_that_cannot_stream_is_measured_offline_or_refused(
 def test_a_checkpoint_that_nobody_hears_through_is_refused(
     small_weights: Path, data: Path, tmp_path: Path
 ) -> None:
-    tiny.write_checkpoint(tmp_path)
+    tiny_wav2vec.write_checkpoint(tmp_path)
     with pytest.raises(EvaluationRequestError, match="--wav2vec: none"):
         open_candidates(asked(small_weights, data, data, "--wav2vec", str(tmp_path)))
 

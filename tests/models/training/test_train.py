@@ -28,8 +28,8 @@ from cstalk_bridge.models.training.loss import Loss, loss_of
 from cstalk_bridge.models.training.run import Run, TrainingConfig, learning_rate
 from cstalk_bridge.models.training.train import describe, development_report
 from cstalk_bridge.models.wav2vec import load_wav2vec
+from tests.models import tiny_wav2vec
 from tests.models.baselines.test_transformers import HEARING, made
-from tests.models.wav2vec import tiny
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -151,12 +151,12 @@ def test_the_script_names_the_network_it_trained(corpus_folder: Path, tmp_path: 
 def test_a_teacher_learns_on_a_front_end_that_stays_as_it_is(
     corpus_folder: Path, tmp_path: Path
 ) -> None:
-    before = tiny.write_checkpoint(tmp_path / "wav2vec")
+    before = tiny_wav2vec.write_checkpoint(tmp_path / "wav2vec")
     front_end = load_wav2vec(tmp_path / "wav2vec")
     settings = TrainingConfig(steps=2, batch=2, warm_up_steps=1, check_every=100, network="teacher")
     network, description = script.train(corpus_folder, tmp_path / "run", settings, CPU, front_end)
     name = "feature_projection.projection.weight"
-    assert torch.equal(front_end.state_dict()[name], before[f"wav2vec2.{name}"])
+    assert torch.equal(front_end.model.state_dict()[name], before[f"wav2vec2.{name}"])
     torch.manual_seed(settings.seed)
     pairs = zip(build_network(description).parameters(), network.parameters(), strict=True)
     assert all((start != learnt).any() for start, learnt in pairs)
