@@ -17,8 +17,8 @@ from cstalk_bridge.audio.inputs import SPEECH_PATH
 from cstalk_bridge.config.schema import RecordingConfig
 from cstalk_bridge.takes.recording.recorder import UNTOUCHED_S
 from cstalk_bridge.timecode.smpte import FRAME_RATES, Timecode
+from tests.daemon.running import config, run
 from tests.takes.recording.stage import Stage
-from tests.test_daemon import config, listening, run, weights
 from tests.timecode.ltc_sound import labels, sound
 
 if TYPE_CHECKING:
@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cstalk_bridge.monitor.metrics import Metrics
-    from tests.test_daemon import Listening
-
-__all__ = ["listening", "weights"]
+    from tests.daemon.running import Listening
 
 RATE = FRAME_RATES["25"]
 FIRST = "10:20:30:00"

@@ -13,16 +13,14 @@ from websockets.sync.client import connect
 from cstalk_bridge import daemon
 from cstalk_bridge.config.schema import Config
 from cstalk_bridge.rig.curves import ARKIT_MAP
+from tests.daemon.running import Listening
 from tests.outputs.receiving import receiver
-from tests.test_daemon import Listening, weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from cstalk_bridge.monitor.metrics import Metrics
-
-__all__ = ["weights"]
 
 HEADER = struct.Struct("<BBHId")
 WANTED = 45

@@ -12,16 +12,14 @@ import pytest
 import soundfile
 
 from cstalk_bridge.config.schema import SubjectConfig
+from tests.daemon.running import config, run, speech
 from tests.models.speech_emotion.conftest import voice
 from tests.outputs.receiving import receiver
-from tests.test_daemon import config, run, speech, weights
 
 if TYPE_CHECKING:
     from cstalk_bridge.config.schema import Config
 
-__all__ = ["weights"]
-
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def feeling(given: Config, emotion: str) -> Config:

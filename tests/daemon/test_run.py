@@ -8,8 +8,6 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,114 +16,29 @@ import soundfile
 
 from cstalk_bridge import daemon
 from cstalk_bridge.audio.config import AudioConfig
-from cstalk_bridge.audio.inputs import SPEECH_PATH
-from cstalk_bridge.config.schema import AUTO_BUFFER, Config, SubjectConfig
+from cstalk_bridge.config.schema import AUTO_BUFFER, SubjectConfig
 from cstalk_bridge.errors import UserError
-from cstalk_bridge.face.procedural.compose import AS_GENERATED
 from cstalk_bridge.frame import Frame, neutral_board
 from cstalk_bridge.models import load_generator
 from cstalk_bridge.models.board import CHANNEL_INDEX
 from cstalk_bridge.models.emotions import MOUTH_GUARD
 from cstalk_bridge.models.loading import DEFAULT_PATH
 from cstalk_bridge.outputs.config import LinkConfig
-from cstalk_bridge.outputs.livelink_face import Packet, decode
 from cstalk_bridge.outputs.udp import Target
 from cstalk_bridge.rig.load import load_rigmap
 from cstalk_bridge.system.priority import Role, priority_summary, raise_priority
 from cstalk_bridge.timecode.smpte import FRAME_RATES
-from tests.networks import GUARDED, UNGUARDED, write_weights
-from tests.outputs.receiving import receiver
+from tests.daemon.running import EMOTION, config, run, speech
+from tests.networks import UNGUARDED, write_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from cstalk_bridge.monitor.metrics import Metrics
-    from tests.outputs.receiving import Receiver
+    from tests.daemon.running import Listening
 
-EMOTION = {"happy": 0.7}
 GUARDS = {"small": 0.9, "default": MOUTH_GUARD}
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_weights(tmp_path_factory.mktemp("weights") / "small.safetensors", GUARDED)
-
-
-@pytest.fixture(scope="module")
-def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three seconds of noise which swells and ebbs."""
-    time_s = np.arange(3 * 16_000) / 16_000
-    noise = np.random.default_rng(5).standard_normal(len(time_s))
-    path = tmp_path_factory.mktemp("sound") / "noise.wav"
-    soundfile.write(path, 0.2 * noise * np.sin(2 * time_s) ** 2, 16_000, subtype="FLOAT")
-    return path
-
-
-def speech(path: Path) -> Path:
-    """Write three seconds of the bundled recording to `path`."""
-    spoken, rate_hz = soundfile.read(SPEECH_PATH)
-    soundfile.write(path, spoken[: 3 * rate_hz], rate_hz, subtype="FLOAT")
-    return path
-
-
-@dataclass
-class Listening:
-    """Packets read in a thread of their own, so that no buffer overflows."""
-
-    source: Receiver
-    datagrams: list[bytes] = field(default_factory=list)
-    over: threading.Event = field(default_factory=threading.Event)
-
-    def __post_init__(self) -> None:
-        self._thread = threading.Thread(target=self._read)
-        self._thread.start()
-
-    def packets(self) -> list[Packet]:
-        """Read what is still waiting, and return all packets."""
-        self.over.set()
-        self._thread.join()
-        return [decode(datagram) for datagram in self.datagrams]
-
-    def _read(self) -> None:
-        while not self.over.wait(0.05):
-            self.datagrams += self.source.all_waiting()
-        self.datagrams += self.source.all_waiting()
-
-
-@pytest.fixture
-def listening() -> Iterator[Listening]:
-    with receiver() as source:
-        listening = Listening(source)
-        yield listening
-        listening.packets()
-
-
-def config(
-    weights: Path, audio: str, target: Target, mouth_guard: float = MOUTH_GUARD, **more: object
-) -> Config:
-    subject = SubjectConfig(
-        audio=AudioConfig(input=audio),
-        emotion=EMOTION,
-        mouth_guard=mouth_guard,
-        alive=AS_GENERATED,
-        links=(LinkConfig(protocol="livelink-face", targets=(target,)),),
-    )
-    given = {"weights": weights, "device": "cpu", "dashboard": False, "subjects": (subject,)}
-    return Config.model_validate({**given, **more})
-
-
-def run(config: Config, stop: threading.Event | None = None, *, is_urgent: bool = False) -> Metrics:
-    seen: list[Metrics] = []
-
-    def watch(metrics: Metrics) -> nullcontext[None]:
-        seen.append(metrics)
-        return nullcontext()
-
-    assert daemon.run(config, stop=stop, watch=watch, is_urgent=is_urgent) == 0
-    return seen[0]
 
 
 def offline_curves(weights: Path, recording: Path, mouth_guard: float) -> NDArray[np.float32]:
