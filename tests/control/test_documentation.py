@@ -31,7 +31,7 @@ def test_the_tables_are_those_of_the_code() -> None:
 def test_the_keys_are_those_of_the_dashboard() -> None:
     first, *_, last = EMOTION_KEYS
     names = ", ".join(EMOTION_KEYS.values())
-    assert f"`{first}` to `{last}` choose an emotion ({names})" in PAGE
+    assert f"| `{first}` to `{last}` | choose an emotion: {names} |" in PAGE
 
 
 def test_the_example_of_a_timeline_is_one(tmp_path: Path) -> None:
