@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cstalk_bridge.audio.inputs import open_source
-from cstalk_bridge.face.emotion import EmotionState, chosen_weights, voice_weights
+from cstalk_bridge.face.emotion import EmotionState, VoiceWeights, chosen_weights
 from cstalk_bridge.face.networks import (
     check_mouth_guards,
     live_device,
@@ -158,10 +158,10 @@ def _open_voice(
         stage.model.emotion_vector(chosen_weights(spec.emotion)),
         mouth_guard=spec.mouth_guard,
         transition_s=1e-3 * spec.transition_ms,
-        shares=voice_weights(spec.emotion),
+        voice_weights=VoiceWeights.of(spec.emotion),
     )
     channels = len(stage.model.channels)
-    emotion_estimator = open_emotion_estimator(emotion.shares)
+    emotion_estimator = open_emotion_estimator(emotion.voice_weights)
     voice = Voice(
         source, spec.audio, delay, emotion, channels=channels, emotion_estimator=emotion_estimator
     )
@@ -183,7 +183,7 @@ def open_metrics(config: Config, subjects: list[Subject], stage: Runtime) -> Met
     )
     if stage.model.engine.notice:
         metrics.notice(host_now(), stage.model.engine.notice)
-    if any(subject.voice.emotion.shares.auto for subject in subjects):
+    if any(subject.voice.emotion.voice_weights.auto for subject in subjects):
         metrics.notice(host_now(), ser_notice())
     for subject in subjects:
         subject.metrics.lookahead_ms = config.lookahead_ms

@@ -22,7 +22,7 @@ from cstalk_bridge.bench.report import Figure, Remark, figures_of, spread_of
 from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory, Keyframe
 from cstalk_bridge.face.networks import load_network
 from cstalk_bridge.face.procedural.animation import ProceduralAnimation
-from cstalk_bridge.face.procedural.compose import AS_GENERATED
+from cstalk_bridge.face.procedural.compose import NO_ANIMATION_LEVELS
 from cstalk_bridge.face.procedural.cues import Cues
 from cstalk_bridge.face.procedural.prosody import SILENCE, ProsodyTracker
 from cstalk_bridge.frame import neutral_board
@@ -105,11 +105,11 @@ def simulated_motion(
     seed: int, voice: Sequence[Prosody], seconds: float, rate_hz: float
 ) -> MotionTrajectory:
     """Live with a voice, hop by hop and over again, for so many seconds; nobody speaks without."""
-    life, rows = ProceduralAnimation(seed), []
+    animation, rows = ProceduralAnimation(seed), []
     for tick, prosody in enumerate(_voice_of_ticks(voice, round(seconds * rate_hz), rate_hz)):
-        living = life.step(tick / rate_hz, Cues(prosody))
-        head = living.head[:3].tolist()
-        rows.append((living.closure, living.is_mutual, *living.gaze_deg, *head))
+        motion = animation.step(tick / rate_hz, Cues(prosody))
+        head = motion.head[:3].tolist()
+        rows.append((motion.closure, motion.is_mutual, *motion.gaze_deg, *head))
     table = np.array(rows, dtype=np.float64)
     head_deg = np.degrees(table[:, 4:])
     return MotionTrajectory(rate_hz, table[:, 0], head_deg, table[:, 2:4], table[:, 1] > 0.0)
@@ -150,7 +150,7 @@ def emotion_changes() -> list[Figure | Remark]:
     take = generate_take(
         load_network(None, "cpu"),
         SampledSound(silence, SAMPLE_RATE_HZ),
-        GenerationConfig(course, levels=AS_GENERATED),
+        GenerationConfig(course, levels=NO_ANIMATION_LEVELS),
         slate="emotions",
     )
     times_s = np.arange(0.0, take.duration_s, 1.0 / TICKS_HZ)
@@ -213,13 +213,13 @@ def animation_costs(voice: Sequence[Prosody]) -> list[Figure | Remark]:
 
 def _tick_costs(voice: Sequence[Prosody]) -> list[Figure | Remark]:
     """Time ticks by the clock, which other programs of the machine prolong, and by the core."""
-    life, board, ticks_s = ProceduralAnimation(SEED), neutral_board(), []
+    animation, board, ticks_s = ProceduralAnimation(SEED), neutral_board(), []
     heard_hops = voice[:TIMED_TICKS]
     prepare_steady_state()
     begin_s = time.thread_time()
     for tick, prosody in enumerate(heard_hops):
         start_s = host_now()
-        life.frame(tick / TICKS_HZ, Cues(prosody), board)
+        animation.frame(tick / TICKS_HZ, Cues(prosody), board)
         ticks_s.append(host_now() - start_s)
     worked_ms = 1e3 * (time.thread_time() - begin_s) / len(heard_hops)
     return [
@@ -230,11 +230,11 @@ def _tick_costs(voice: Sequence[Prosody]) -> list[Figure | Remark]:
 
 def _growth_kb(voice: Sequence[Prosody]) -> float:
     """Return how much more Python and NumPy hold after many ticks of one face than before."""
-    life, board = ProceduralAnimation(SEED), neutral_board()
+    animation, board = ProceduralAnimation(SEED), neutral_board()
 
     def live(ticks: range) -> None:
         for tick in ticks:
-            life.frame(tick / TICKS_HZ, Cues(voice[tick % len(voice)]), board)
+            animation.frame(tick / TICKS_HZ, Cues(voice[tick % len(voice)]), board)
 
     live(range(FIRST_TICKS))
     tracemalloc.start()
@@ -342,15 +342,15 @@ def _head(talking: MotionTrajectory, listening: MotionTrajectory) -> Lines:
 
 def _together(folder: Path) -> Lines:
     """Read recordings one after the other: does the head go with loudness and melody?"""
-    life, tracker, now_s = ProceduralAnimation(SEED), ProsodyTracker(), 0.0
+    animation, tracker, now_s = ProceduralAnimation(SEED), ProsodyTracker(), 0.0
     recordings = (path for path in sorted(folder.rglob("*")) if path.suffix in AUDIO_SUFFIXES)
     found = []
     for path in islice(recordings, MOST_RECORDINGS):
         sound = np.concatenate([*network_input(open_sound(path))])
         whole = sound[: len(sound) // HOP_SAMPLES * HOP_SAMPLES]
         rows = []
-        for prosody in tracker.hear(whole):
-            pitch = float(life.step(now_s, Cues(prosody)).head[1])
+        for prosody in tracker.process(whole):
+            pitch = float(animation.step(now_s, Cues(prosody)).head[1])
             rows.append((pitch, prosody.level, prosody.melody))
             now_s += HOP_S
         if len(rows) > 2 * LAG_HOPS:

@@ -21,7 +21,7 @@ from cstalk_bridge.bench.daemon_process import DaemonProcess, bound_port, reside
 from cstalk_bridge.bench.packets import ReceiverProcess
 from cstalk_bridge.bench.report import Figure, Remark, figures_of, spread_of
 from cstalk_bridge.face.networks import LOOKAHEAD_MS, hop_times, white_noise
-from cstalk_bridge.face.procedural.compose import AS_GENERATED, AS_MADE
+from cstalk_bridge.face.procedural.compose import DEFAULT_LEVELS, NO_ANIMATION_LEVELS
 from cstalk_bridge.system.process import prepare_steady_state
 from cstalk_bridge.timecode.tick import host_now
 
@@ -158,13 +158,15 @@ def measure_render(_options: BenchConfig) -> list[Figure | Remark]:
         rendered, lips, alone = [], [], []
         for number in range(ROUNDS):
             alone.append(_network_alone(generator, sound))
-            rendered.append(_render(generator, folder, "long.wav", number, AS_MADE))
-            lips.append(_render(generator, folder, "long.wav", number, AS_GENERATED))
+            rendered.append(_render(generator, folder, "long.wav", number, DEFAULT_LEVELS))
+            lips.append(_render(generator, folder, "long.wav", number, NO_ANIMATION_LEVELS))
         torch.set_num_threads(os.cpu_count() or 1)
         minute = sound[: round(60 * HOP_RATE_HZ)]
         shared = [_network_alone(generator, minute) * LONG_S / 60 for _ in range(ROUNDS)]
         torch.set_num_threads(1)
-        short = [_render(generator, folder, "short", number, AS_MADE) for number in range(ROUNDS)]
+        short = [
+            _render(generator, folder, "short", number, DEFAULT_LEVELS) for number in range(ROUNDS)
+        ]
     speed, lips_speed, alone_speed, shared_speed = (
         LONG_S / float(np.median(taken)) for taken in (rendered, lips, alone, shared)
     )

@@ -55,7 +55,7 @@ def face_settings_of(options: Namespace) -> GenerationConfig:
         emotion=options.emotion, alive=options.alive, no_alive=options.no_alive, seed=options.seed
     )
     asked = subject_of(flags)
-    return GenerationConfig(levels=asked.alive, seed=asked.seed).feeling(asked.emotion)
+    return GenerationConfig(levels=asked.alive, seed=asked.seed).with_emotion(asked.emotion)
 
 
 def channel_of(options: Namespace) -> Channel:

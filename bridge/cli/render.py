@@ -84,7 +84,7 @@ def render(options: argparse.Namespace) -> int:
     from cstalk_bridge.takes.render.progress import show_progress
 
     settings = settings_of(options)
-    if settings.shares.auto:
+    if settings.voice_weights.auto:
         print(ser_notice(), file=sys.stderr)
     try:
         tally = render_all(options.inputs, Path(options.out), settings, watch=show_progress)
@@ -96,7 +96,7 @@ def render(options: argparse.Namespace) -> int:
 
 def settings_of(options: argparse.Namespace) -> RenderConfig:
     """Return what the words ask for. UserError with every problem of them."""
-    from cstalk_bridge.face.emotion import chosen_weights, voice_weights
+    from cstalk_bridge.face.emotion import VoiceWeights, chosen_weights
     from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory
     from cstalk_bridge.rig.load import load_rigmap
     from cstalk_bridge.takes.export.curves import ExportConfig
@@ -117,7 +117,7 @@ def settings_of(options: argparse.Namespace) -> RenderConfig:
         mouth_guard=subject.mouth_guard,
         levels=subject.alive,
         seed=subject.seed,
-        shares=voice_weights(subject.emotion),
+        voice_weights=VoiceWeights.of(subject.emotion),
         device=config.device,
         weights=config.weights,
         shard=parse_shard(options.shard) if options.shard else Shard(),

@@ -81,7 +81,7 @@ def preview(options: argparse.Namespace) -> int:
     files = [Path(file) for file in options.files]
     head = Path(options.head) if options.head else None
     settings = face_settings_of(options)
-    if settings.shares.auto:
+    if settings.voice_weights.auto:
         _print_notice(ser_notice())
     channel = channel_of(options)
     with open_preview(
@@ -179,7 +179,7 @@ def generate_from_recording(
     told = ", ".join(f"{name} {weight:g}" for name, weight in settings.mix.items()) or "neutral"
     words = f"a {told} face, look-ahead {settings.lookahead_ms:g} ms"
     print(f"{path}: generating {words}", file=sys.stderr, flush=True)
-    if settings.shares.auto:
+    if settings.voice_weights.auto:
         print(ser_notice(), file=sys.stderr)
     return generate_take(load_network(None, "auto"), sound, settings, slate=path.stem)
 

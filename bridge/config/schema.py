@@ -18,7 +18,12 @@ from cstalk_bridge.errors import UserError
 from cstalk_bridge.face.emotion import MAX_TRANSITION_MS, TRANSITION_MS, VoicedEmotionWeights
 from cstalk_bridge.face.emotion_trajectory import KeyframeList, read_emotions
 from cstalk_bridge.face.performer import FallbackConfig
-from cstalk_bridge.face.procedural.compose import AS_GENERATED, AS_MADE, Levels, read_levels
+from cstalk_bridge.face.procedural.compose import (
+    DEFAULT_LEVELS,
+    NO_ANIMATION_LEVELS,
+    Levels,
+    read_levels,
+)
 from cstalk_bridge.models.emotions import MOUTH_GUARD
 from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS, HOP_MS, MAX_LOOKAHEAD_MS
 from cstalk_bridge.outputs.config import LinkConfig, parse_link_url
@@ -76,7 +81,7 @@ def _buffer(value: Any) -> Any:
 def _levels(value: Any) -> Any:
     """Read `true` as the usual levels, `false` as a face that does nothing by itself, and text."""
     if isinstance(value, bool):
-        return AS_MADE if value else AS_GENERATED
+        return DEFAULT_LEVELS if value else NO_ANIMATION_LEVELS
     return read_levels(value) if isinstance(value, str) else value
 
 
@@ -124,7 +129,7 @@ class SubjectConfig(BaseModel):
         default=TRANSITION_MS, ge=0.0, le=MAX_TRANSITION_MS, allow_inf_nan=False
     )
     seed: int | None = Field(default=None, ge=0, le=MAX_SEED)
-    alive: Annotated[Levels, BeforeValidator(_levels)] = AS_MADE
+    alive: Annotated[Levels, BeforeValidator(_levels)] = DEFAULT_LEVELS
     rest: FallbackConfig = Field(default_factory=FallbackConfig)
     links: Annotated[tuple[LinkConfig, ...], AfterValidator(_at_least_one)] = Field(
         default_factory=lambda: (parse_link_url(DEFAULT_LINK),), max_length=MAX_LINKS

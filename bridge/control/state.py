@@ -61,7 +61,7 @@ class SubjectState:
     weights: Mapping[str, float]
     factor: float
     guard: float
-    shares: VoiceWeights
+    voice_weights: VoiceWeights
     levels: Levels
     gain_db: float
     is_muted: bool
@@ -78,8 +78,8 @@ class SubjectState:
             yield f"{root}/weight/{emotion}", weight
         yield f"{root}/intensity", self.factor
         yield f"{root}/mouth_guard", self.guard
-        yield f"{root}/auto", self.shares.auto
-        yield f"{root}/arousal", self.shares.arousal
+        yield f"{root}/auto", self.voice_weights.auto
+        yield f"{root}/arousal", self.voice_weights.arousal
         for part, level in asdict(self.levels).items():
             yield f"{root}/level/{part}", float(level)
         yield f"{root}/gain", float(self.gain_db)

@@ -64,7 +64,7 @@ class EmotionController:
             for name, weight in zip(model.emotions, voice.emotion.at(now()), strict=True)
         }
         self._factor = 1.0
-        self._hears_mood = voice.emotion.shares.auto > 0.0
+        self._hears_mood = voice.emotion.voice_weights.auto > 0.0
 
     @property
     def weights(self) -> Mapping[str, float]:
@@ -87,9 +87,9 @@ class EmotionController:
         return self._voice.emotion.guard_at(math.inf)
 
     @property
-    def shares(self) -> VoiceWeights:
+    def voice_weights(self) -> VoiceWeights:
         """How far its voice was last told to have a say."""
-        return self._voice.emotion.shares
+        return self._voice.emotion.voice_weights
 
     def emotion(self, mix: Mapping[str, float], over_s: float | None = None) -> None:
         """Go over to this mix, all others 0; without `over_s` within the set transition."""
@@ -127,12 +127,12 @@ class EmotionController:
         say = float(BLEND.read(share))
         if say > 0.0 and not self._hears_mood:
             self._notice(ser_notice())
-        self._heed(replace(self.shares, auto=say), over_s)
+        self._heed(replace(self.voice_weights, auto=say), over_s)
 
     def arousal(self, share: float, over_s: float | None = None) -> None:
         """Let the mix swell with the arousal of the voice."""
         say = float(BLEND.read(share))
-        self._heed(replace(self.shares, arousal=say), over_s)
+        self._heed(replace(self.voice_weights, arousal=say), over_s)
 
     def _heed(self, shares: VoiceWeights, over_s: float | None) -> None:
         _check_time(over_s)
@@ -143,7 +143,7 @@ class EmotionController:
                     open_emotion_estimator(shares) or self._voice.emotion_estimator
                 )
                 self._hears_mood = shares.auto > 0.0
-            self._voice.emotion.change_shares(shares, self._now(), over_s)
+            self._voice.emotion.change_voice_weights(shares, self._now(), over_s)
 
     def _feel(self, mix: Mapping[str, float], factor: float, over_s: float | None) -> None:
         _check_time(over_s)
@@ -221,7 +221,7 @@ class SubjectController(EmotionController):
             weights=dict(self.weights),
             factor=self.factor,
             guard=self.guard,
-            shares=self.shares,
+            voice_weights=self.voice_weights,
             levels=self.levels,
             gain_db=self._subject.voice.gain_db,
             is_muted=self.is_muted,

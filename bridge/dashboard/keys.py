@@ -229,7 +229,7 @@ class KeyBindings:
     def _toggle_auto(self) -> None:
         """Let the voice alone choose the emotion, or no more; a digit chooses again."""
         subject = self._subject
-        if subject.shares.auto:
+        if subject.voice_weights.auto:
             subject.auto(0.0)
         else:
             subject.emotion({})

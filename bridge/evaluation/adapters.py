@@ -14,7 +14,7 @@ import numpy as np
 
 from cstalk_bridge.evaluation.landmarks import find_landmarks
 from cstalk_bridge.face.procedural.animation import ProceduralAnimation, prepare_boards
-from cstalk_bridge.face.procedural.compose import MOTION_NUMBERS, overlay
+from cstalk_bridge.face.procedural.compose import MOTION_VALUES, overlay
 from cstalk_bridge.face.procedural.cues import Cues
 from cstalk_bridge.face.procedural.prosody import ProsodyTracker
 from cstalk_bridge.frame import neutral_board
@@ -67,7 +67,7 @@ class HeadInMm:
         board[:, _COLUMNS] = face
         times_s = np.arange(len(face)) / ROW_RATE_HZ
         pose = np.zeros((len(face), 6), dtype=np.float32)
-        curves = self._rigmap.applier().course(board, pose, times_s)[:, :SHAPES]
+        curves = self._rigmap.applier().apply_sequence(board, pose, times_s)[:, :SHAPES]
         return dict(zip(arkit_names(), curves.T, strict=True))
 
     def geometry(self, scores: Mapping[str, Floats]) -> Geometry:
@@ -89,15 +89,15 @@ def animate(
     rows = len(face)
     heard = np.zeros(rows * HOP_SAMPLES, dtype=np.float32)
     heard[: len(sound)] = sound[: len(heard)]
-    tracker, life = ProsodyTracker(), ProceduralAnimation(seed)
-    numbers = np.zeros((rows, MOTION_NUMBERS), dtype=np.float32)
+    tracker, animation = ProsodyTracker(), ProceduralAnimation(seed)
+    numbers = np.zeros((rows, MOTION_VALUES), dtype=np.float32)
     head = np.zeros((rows, 6), dtype=np.float32)
     gaze_deg = np.zeros((rows, 2), dtype=np.float32)
-    for row, prosody in enumerate(tracker.hear(heard)):
-        living = life.step(row * HOP_S, Cues(prosody, emotions[row]))
-        numbers[row], head[row], gaze_deg[row] = living.numbers, living.head, living.gaze_deg
+    for row, prosody in enumerate(tracker.process(heard)):
+        motion = animation.step(row * HOP_S, Cues(prosody, emotions[row]))
+        numbers[row], head[row], gaze_deg[row] = motion.values, motion.head, motion.gaze_deg
     board = neutral_board(rows)
     board[:, _COLUMNS] = face
     return MultimodalClip(
-        overlay(prepare_boards(board, life.eased_levels), numbers), head, gaze_deg
+        overlay(prepare_boards(board, animation.eased_levels), numbers), head, gaze_deg
     )

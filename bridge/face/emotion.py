@@ -24,41 +24,51 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+AUTO = "auto"
+"""In place of an emotion: the estimated one, as far as the others of the mix leave room."""
+AROUSAL = "arousal"
+"""How far the other weights of the mix rise and fall with the arousal of the voice."""
+
+
 @dataclass(frozen=True, slots=True)
 class VoiceWeights:
-    """How far a voice has a say: its mood, by `auto`, and its arousal; 0 is not at all."""
+    """How far the voice influences a mix of emotions; 0 is not at all.
+
+    `auto` weights the estimated emotion, `arousal` the estimated arousal.
+    """
 
     auto: float = 0.0
     arousal: float = 0.0
 
+    @classmethod
+    def of(cls, mix: Mapping[str, float]) -> VoiceWeights:
+        """Return the weights of `auto` and `arousal` in a mix, 0 where they are not in it."""
+        return cls(mix.get(AUTO, 0.0), mix.get(AROUSAL, 0.0))
+
     @property
-    def are_any(self) -> bool:
-        """Whether there is anything to hear."""
+    def is_active(self) -> bool:
+        """Whether the voice influences the mix at all."""
         return self.auto > 0.0 or self.arousal > 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EstimatedEmotion:
-    """What a voice seems to feel: a mood, float32 [emotions], 0..1, and arousal, -1..1."""
+    """Emotion estimated from a voice: weights, float32 [emotions], 0..1, and arousal, -1..1."""
 
-    mood: NDArray[np.float32]
+    weights: NDArray[np.float32]
     arousal: float
 
-    def within(self, chosen: NDArray[np.float32], shares: VoiceWeights) -> NDArray[np.float32]:
-        """Return a chosen mix, float32 [emotions], with what is felt, as far as `shares` say.
+    def blend(
+        self, chosen: NDArray[np.float32], voice_weights: VoiceWeights
+    ) -> NDArray[np.float32]:
+        """Return a chosen mix, float32 [emotions], blended with this estimate.
 
-        The chosen weights swell with arousal, `MAX_WEIGHT` at most; the mood fills what they leave
-        of 1. The neutral that somebody chose leaves no room either.
+        The chosen weights are multiplied by 1 + arousal, to at most `MAX_WEIGHT`; the estimated
+        ones fill what the chosen leave of 1. A chosen neutral leaves no room either.
         """
-        swelled = np.clip(chosen * (1.0 + shares.arousal * self.arousal), 0.0, MAX_WEIGHT)
+        scaled = np.clip(chosen * (1.0 + voice_weights.arousal * self.arousal), 0.0, MAX_WEIGHT)
         left = max(0.0, 1.0 - float(chosen.sum()))
-        return np.asarray(swelled + shares.auto * left * self.mood, dtype=np.float32)
-
-
-AUTO = "auto"
-"""In the place of an emotion: that of the voice, as far as the others of the mix leave room."""
-AROUSAL = "arousal"
-"""How far the others of the mix swell, and shrink, with the arousal of the voice."""
+        return np.asarray(scaled + voice_weights.auto * left * self.weights, dtype=np.float32)
 
 
 def _emotion_hint(names: Sequence[str]) -> str:
@@ -122,11 +132,6 @@ def chosen_weights(mix: Mapping[str, float]) -> dict[str, float]:
     return {name: weight for name, weight in mix.items() if name in EMOTIONS}
 
 
-def voice_weights(mix: Mapping[str, float]) -> VoiceWeights:
-    """Return how far the voice has a say in a mix."""
-    return VoiceWeights(mix.get(AUTO, 0.0), mix.get(AROUSAL, 0.0))
-
-
 V = TypeVar("V", float, "NDArray[np.float32]")
 
 TRANSITION_MS = 400
@@ -160,14 +165,14 @@ class Fade(Generic[V]):
         if now_s <= self.start_s:  # as another thread's clock may say, also of a cut
             return self.start
         share = ease((now_s - self.start_s) / self.over_s)
-        return _held(self.start + (self.end - self.start) * share, self.start, self.end)
+        return _clamped(self.start + (self.end - self.start) * share, self.start, self.end)
 
-    def turn(self, end: V, now_s: float, over_s: float) -> Fade[V]:
+    def redirect(self, end: V, now_s: float, over_s: float) -> Fade[V]:
         """Return the fade that leaves from where this one is now."""
         return Fade(start=self.at(now_s), end=end, start_s=now_s, over_s=over_s)
 
 
-def _held(value: V, start: V, end: V) -> V:
+def _clamped(value: V, start: V, end: V) -> V:
     """Return a value that rounding put beyond its ends, at the nearer one."""
     if isinstance(value, float):
         return min(max(value, min(start, end)), max(start, end))
@@ -175,13 +180,13 @@ def _held(value: V, start: V, end: V) -> V:
 
 
 class EmotionState:
-    """What a subject feels now.
+    """The emotion of a subject on the host clock: chosen weights, eased, and those of its voice.
 
     `weights` is float32 [emotions], 0 to `MAX_WEIGHT` each; all zero is neutral. `mouth_guard`,
-    0..1, is the share of the emotion's mouth which full speech pushes aside; `transition_s` is how
-    long a change takes where nothing else is said. `felt` is what the voice seems to feel, None
-    where nobody listens; `shares` say how far that counts. One thread at a time may change it,
-    while any others read it; `felt` is the generator thread's.
+    0..1, is the viseme priority: the share of the emotion's mouth that full speech overrides.
+    `transition_s` is the default duration of a change. `estimate` is the emotion estimated from the
+    voice, None without an estimator; `voice_weights` are its influence. One thread at a time may
+    change the state while others read it; `estimate` is written by the inference thread.
     """
 
     def __init__(
@@ -190,47 +195,47 @@ class EmotionState:
         *,
         mouth_guard: float = MOUTH_GUARD,
         transition_s: float = 1e-3 * TRANSITION_MS,
-        shares: VoiceWeights = NO_VOICE_WEIGHTS,
+        voice_weights: VoiceWeights = NO_VOICE_WEIGHTS,
     ) -> None:
         self.transition_s = transition_s
-        self.felt: EstimatedEmotion | None = None
+        self.estimate: EstimatedEmotion | None = None
         self._fade = Fade(weights, weights, start_s=0.0, over_s=0.0)
         self._guard = Fade(mouth_guard, mouth_guard, start_s=0.0, over_s=0.0)
-        self._auto = Fade(shares.auto, shares.auto, start_s=0.0, over_s=0.0)
-        self._arousal = Fade(shares.arousal, shares.arousal, start_s=0.0, over_s=0.0)
+        self._auto = Fade(voice_weights.auto, voice_weights.auto, start_s=0.0, over_s=0.0)
+        self._arousal = Fade(voice_weights.arousal, voice_weights.arousal, start_s=0.0, over_s=0.0)
 
     @property
-    def shares(self) -> VoiceWeights:
-        """How far the voice has a say, once it is eased in."""
+    def voice_weights(self) -> VoiceWeights:
+        """The influence of the voice at the end of the present transition."""
         return VoiceWeights(self._auto.end, self._arousal.end)
 
     def change(
         self, weights: NDArray[np.float32], now_s: float, over_s: float | None = None
     ) -> None:
-        """Go over to `weights` within `over_s` or the set transition."""
+        """Ease to `weights`, float32 [emotions], within `over_s` or the default transition."""
         within_s = self.transition_s if over_s is None else over_s
-        self._fade = self._fade.turn(weights, now_s, within_s)
+        self._fade = self._fade.redirect(weights, now_s, within_s)
 
     def change_guard(self, mouth_guard: float, now_s: float, over_s: float | None = None) -> None:
-        """Go over to another mouth guard within `over_s` or the set transition."""
+        """Ease to another mouth guard, 0..1, within `over_s` or the default transition."""
         within_s = self.transition_s if over_s is None else over_s
-        self._guard = self._guard.turn(mouth_guard, now_s, within_s)
+        self._guard = self._guard.redirect(mouth_guard, now_s, within_s)
 
-    def change_shares(
-        self, shares: VoiceWeights, now_s: float, over_s: float | None = None
+    def change_voice_weights(
+        self, voice_weights: VoiceWeights, now_s: float, over_s: float | None = None
     ) -> None:
-        """Let the voice have another say, within `over_s` or the set transition."""
+        """Ease to another influence of the voice within `over_s` or the default transition."""
         within_s = self.transition_s if over_s is None else over_s
-        self._auto = self._auto.turn(shares.auto, now_s, within_s)
-        self._arousal = self._arousal.turn(shares.arousal, now_s, within_s)
+        self._auto = self._auto.redirect(voice_weights.auto, now_s, within_s)
+        self._arousal = self._arousal.redirect(voice_weights.arousal, now_s, within_s)
 
     def at(self, now_s: float) -> NDArray[np.float32]:
-        """Return the mix at host time `now_s`, mood and all, float32 [emotions]."""
-        felt, chosen = self.felt, self._fade.at(now_s)
+        """Return the weights at host time `now_s`, estimated ones included, float32 [emotions]."""
+        estimate, chosen = self.estimate, self._fade.at(now_s)
         return (
             chosen
-            if felt is None
-            else felt.within(chosen, VoiceWeights(self._auto.at(now_s), self._arousal.at(now_s)))
+            if estimate is None
+            else estimate.blend(chosen, VoiceWeights(self._auto.at(now_s), self._arousal.at(now_s)))
         )
 
     def guard_at(self, now_s: float) -> float:

@@ -34,13 +34,13 @@ class EmotionEstimator:
     """
 
     def __init__(self, network: OnnxSpeechEmotionNetwork | None) -> None:
-        self._ear = VoiceFeatureExtractor()
+        self._extractor = VoiceFeatureExtractor()
         self._arousal = ArousalEstimator()
         self._stream = None if network is None else EmotionEvidenceStream(network)
         self._integrator = EmotionIntegrator()
         self._samples = np.zeros((HOPS_AT_ONCE, HOP_SAMPLES), dtype=np.float32)
         self._place = 0
-        self._felt = [EstimatedEmotion(NO_EMOTION, 0.0)] * HOPS_AT_ONCE
+        self._estimates = [EstimatedEmotion(NO_EMOTION, 0.0)] * HOPS_AT_ONCE
         if network is not None:  # so that the first real step is not the slowest
             EmotionEvidenceStream(network).step(
                 VoiceFeatureExtractor().hear(self._samples.reshape(-1))
@@ -48,16 +48,16 @@ class EmotionEstimator:
 
     def step(self, samples: NDArray[np.float32]) -> EstimatedEmotion:
         """Hear the next hop, float32 [320] at 16 kHz and finite; return what is felt."""
-        felt = self._felt[self._place]
+        estimate = self._estimates[self._place]
         self._samples[self._place] = samples
         self._place = (self._place + 1) % HOPS_AT_ONCE
         if not self._place:
-            self._felt = self.hear(self._samples.reshape(-1))
-        return felt
+            self._estimates = self.process(self._samples.reshape(-1))
+        return estimate
 
-    def hear(self, samples: NDArray[np.float32]) -> list[EstimatedEmotion]:
+    def process(self, samples: NDArray[np.float32]) -> list[EstimatedEmotion]:
         """Hear any number of hops, float32 [hops * 320]; return what is felt after each."""
-        heard = self._ear.hear(samples)
+        heard = self._extractor.hear(samples)
         arousal = self._arousal.step(heard)
         if self._stream is None:
             return [EstimatedEmotion(NO_EMOTION, one) for one in arousal]

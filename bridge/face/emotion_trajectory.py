@@ -93,7 +93,7 @@ class EmotionTrajectory:
         fade = Fade(start=_vector({}), end=_vector({}), start_s=0.0, over_s=0.0)
         starts = np.searchsorted(times_s, [key.at_s for key in self.keys])
         for key, start in zip(self.keys, starts, strict=True):
-            fade = fade.turn(_vector(key.emotion), key.at_s, key.over_s)
+            fade = fade.redirect(_vector(key.emotion), key.at_s, key.over_s)
             weights[start:] = fade.end
             moving = start + np.searchsorted(times_s[start:], key.at_s + key.over_s)
             for row in range(start, moving):
@@ -156,9 +156,9 @@ WEIGHT_DIGITS = 2
 
 def estimated_trajectory(
     chosen: EmotionTrajectory,
-    shares: VoiceWeights,
+    voice_weights: VoiceWeights,
     sound: Iterable[Floats],
-    feeling: EmotionEstimator,
+    estimator: EmotionEstimator,
 ) -> EmotionTrajectory:
     """Return a course in which what a voice feels is mixed with what is chosen, as in a run.
 
@@ -166,9 +166,9 @@ def estimated_trajectory(
     was heard.
     """
     keys: list[Keyframe] = []
-    for number, felt in enumerate(_estimates(sound, feeling)):
+    for number, estimate in enumerate(_estimates(sound, estimator)):
         at_s = number * KEYFRAME_HOPS * HOP_S
-        row = felt.within(chosen.weights(np.array([at_s]))[0], shares).tolist()
+        row = estimate.blend(chosen.weights(np.array([at_s]))[0], voice_weights).tolist()
         weights = [round(weight, WEIGHT_DIGITS) for weight in row]
         emotion = {name: one for name, one in zip(EMOTIONS, weights, strict=True) if one}
         if len(keys) < MAX_KEYFRAMES and (not keys or emotion != keys[-1].emotion):
@@ -177,15 +177,15 @@ def estimated_trajectory(
     return EmotionTrajectory(tuple(keys))
 
 
-def _estimates(sound: Iterable[Floats], feeling: EmotionEstimator) -> Iterator[EstimatedEmotion]:
+def _estimates(sound: Iterable[Floats], estimator: EmotionEstimator) -> Iterator[EstimatedEmotion]:
     """Yield what is felt at the begin, and after every `KEY_HOPS` hops."""
     yield EstimatedEmotion(np.zeros(len(EMOTIONS), dtype=np.float32), 0.0)
     hops = 0
     for samples in _whole_hops(sound):
-        for felt in feeling.hear(samples):
+        for estimate in estimator.process(samples):
             hops += 1
             if hops % KEYFRAME_HOPS == 0:
-                yield felt
+                yield estimate
 
 
 def _whole_hops(sound: Iterable[Floats]) -> Iterator[Floats]:

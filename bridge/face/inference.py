@@ -189,7 +189,7 @@ class InferenceLoop:
         for voice, waiting in zip(voices, hops, strict=True):
             if voice.emotion_estimator is not None:
                 for hop in waiting:
-                    voice.emotion.felt = voice.emotion_estimator.step(hop.samples)
+                    voice.emotion.estimate = voice.emotion_estimator.step(hop.samples)
 
     def _record_level(self, row: int, hop: Hop, now_s: float) -> None:
         self._metrics.subjects[row].record_level(

@@ -103,16 +103,16 @@ def _without_onnx_runtime(error: Exception) -> UserError:
     return UserError(Problem("emotion auto", what, remedy))
 
 
-def open_emotion_estimator(shares: VoiceWeights) -> EmotionEstimator | None:
+def open_emotion_estimator(voice_weights: VoiceWeights) -> EmotionEstimator | None:
     """Return an estimator of a voice's emotion, None where the weights give it no influence.
 
     UserError as `open_ser_network`, where `auto` is used.
     """
-    if not shares.are_any:
+    if not voice_weights.is_active:
         return None
     from cstalk_bridge.face.emotion_estimator import EmotionEstimator
 
-    return EmotionEstimator(open_ser_network() if shares.auto else None)
+    return EmotionEstimator(open_ser_network() if voice_weights.auto else None)
 
 
 def ser_notice() -> str:

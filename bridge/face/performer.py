@@ -178,7 +178,7 @@ class FallbackPolicyConfig(BaseModel):
     decay_ms: float = Field(default=1e3 * DECAY_S, gt=0.0, le=MAX_DECAY_MS, allow_inf_nan=False)
 
     @property
-    def told(self) -> FallbackPolicy:
+    def to_policy(self) -> FallbackPolicy:
         """What the face is told."""
         return FallbackPolicy(self.policy, hold_s=1e-3 * self.hold_ms, decay_s=1e-3 * self.decay_ms)
 
@@ -206,7 +206,7 @@ class FallbackConfig(BaseModel):
     def policies(self) -> FallbackPolicies:
         """What the face is told."""
         return FallbackPolicies(
-            silence=self.silence.told, lost=self.lost.told, pause=self.pause.told
+            silence=self.silence.to_policy, lost=self.lost.to_policy, pause=self.pause.to_policy
         )
 
 
@@ -247,7 +247,7 @@ class Performer:
     ) -> None:
         self._columns = np.array([CHANNEL_INDEX[name] for name in channels], dtype=np.intp)
         self.animation = animation
-        self._settling = Fallback(len(channels), policies)
+        self._fallback = Fallback(len(channels), policies)
 
     def pose(
         self,
@@ -273,15 +273,15 @@ class Performer:
         else:
             situation = Situation.LOST if is_starved or reading is None else Situation.LATE
         board = neutral_board()
-        board[self._columns] = self._settling.step(now_s, situation, row)
+        board[self._columns] = self._fallback.step(now_s, situation, row)
         return Pose(board, self.animation.step(now_s, cues), showing)
 
 
 def compose_poses(poses: Sequence[Pose], performers: Sequence[Performer]) -> NDArray[np.float32]:
     """Return the whole faces of several characters, life and all, float32 [characters, 174]."""
     boards = np.stack([pose.board for pose in poses])
-    lives = [performer.animation for performer in performers]
-    return compose_faces(boards, lives, [pose.motion for pose in poses])
+    animations = [performer.animation for performer in performers]
+    return compose_faces(boards, animations, [pose.motion for pose in poses])
 
 
 def _showing(reading: TimelineReading | None, now_s: float, *, is_starved: bool) -> Showing:

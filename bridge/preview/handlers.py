@@ -97,7 +97,7 @@ class SessionHandlers:
             mouth_guard=wish.mouth_guard,
             levels=wish.levels or usual.levels,
         )
-        entry = self._studio.generate(wish.recording, settings.feeling(wish.emotion))
+        entry = self._studio.generate(wish.recording, settings.with_emotion(wish.emotion))
         return JSONResponse(entry.info(), 202)
 
     async def take(self, request: Request) -> Response:

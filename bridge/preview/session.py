@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 from cstalk_bridge.errors import UserError
 from cstalk_bridge.face.emotion import NO_VOICE_WEIGHTS
 from cstalk_bridge.face.emotion_trajectory import read_emotions, sidecar
-from cstalk_bridge.face.procedural.compose import AS_GENERATED, AS_MADE, PARTS, limit_of
+from cstalk_bridge.face.procedural.compose import (
+    DEFAULT_LEVELS,
+    NO_ANIMATION_LEVELS,
+    PARTS,
+    limit_of,
+)
 from cstalk_bridge.heads.library import list_heads
 from cstalk_bridge.models.emotions import EMOTIONS, MAX_WEIGHT, MOUTH_GUARD
 from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS, HOP_MS, MAX_LOOKAHEAD_MS
@@ -120,7 +125,9 @@ class SessionLibrary:
             return entry
         settings, emotions = self.usual, sidecar(path)
         if emotions:
-            settings = replace(settings, emotions=read_emotions(emotions), shares=NO_VOICE_WEIGHTS)
+            settings = replace(
+                settings, emotions=read_emotions(emotions), voice_weights=NO_VOICE_WEIGHTS
+            )
         if recording is None:
             raise RuntimeError("a file is neither a recording nor a take")
         return self.generate(recording.id, settings)
@@ -226,7 +233,7 @@ class Session:
     def _level(self, name: str) -> dict[str, float]:
         return {
             "maximum": limit_of(name),
-            "default": getattr(AS_MADE, name),
-            "off": getattr(AS_GENERATED, name),
+            "default": getattr(DEFAULT_LEVELS, name),
+            "off": getattr(NO_ANIMATION_LEVELS, name),
             "usual": getattr(self.studio.usual.levels, name),
         }

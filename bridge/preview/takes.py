@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.face.emotion import chosen_weights
 from cstalk_bridge.face.networks import check_mouth_guards
-from cstalk_bridge.face.procedural.compose import AS_MADE, PARTS, Levels
+from cstalk_bridge.face.procedural.compose import DEFAULT_LEVELS, PARTS, Levels
 from cstalk_bridge.models.emotions import MOUTH_GUARD
 from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS, MAX_LOOKAHEAD_MS
 from cstalk_bridge.preview.recordings import new_id
@@ -103,12 +103,12 @@ def entry_of(take: Take, recording: Recording | None) -> TakeEntry:
 
 def _levels(take: Take) -> Levels:
     """Return the levels that a take says of its making; those it does not, as they are made."""
-    made = asdict(AS_MADE)
+    made = asdict(DEFAULT_LEVELS)
     try:
         levels = {name: _number(take, f"level_{name}", made[name], inf) for name in PARTS}
         return Levels(**levels)
     except ValidationError:  # of another program, or by hand
-        return AS_MADE
+        return DEFAULT_LEVELS
 
 
 def _number(take: Take, name: str, default: float, most: float) -> float:

@@ -37,7 +37,7 @@ def swapped_sides(ruleset: RuleSet) -> Iterator[Problem]:
             continue
         other = _OTHER[curve.side]
         if _sides(rule) == {other} and _sides(partner) == {curve.side}:
-            what = f"`{rule.name}` is fed from the {_word(other)} side of the face"
+            what = f"`{rule.name}` is fed from the {_side_name(other)} side of the face"
             remedy = f"swap its sources with those of `{partner.name}`"
             yield Problem(rule.where_key("sources"), what, remedy)
 
@@ -53,7 +53,9 @@ def side_warnings(ruleset: RuleSet) -> Iterator[Problem]:
         if partner is None:
             what = f"`{rule.name}` is mapped, its mirror image `{curve.mirror}` is not"
             yield Problem(rule.where, what, "map both, or neither")
-        elif _form(rule, ruleset, curve.mirror_sign, mirrored=True) != _form(partner, ruleset):
+        elif _canonical_form(rule, ruleset, curve.mirror_sign, mirrored=True) != _canonical_form(
+            partner, ruleset
+        ):
             what = f"`{rule.name}` treats the two sides of the face differently"
             if partner is not rule:
                 what = f"`{rule.name}` and `{partner.name}` are not mirror images"
@@ -67,34 +69,36 @@ def _paired(ruleset: RuleSet) -> Iterator[tuple[Curve, Rule]]:
 
 
 def _sides(rule: Rule) -> set[str]:
-    sides = {parse_source(name).axis.side for name in rule.spec.sources}
+    sides = {parse_source(name).axis.side for name in rule.config.sources}
     return sides - {"C"}
 
 
-def _word(side: str) -> str:
+def _side_name(side: str) -> str:
     return "left" if side == "L" else "right"
 
 
-def _form(rule: Rule, ruleset: RuleSet, sign: int = 1, *, mirrored: bool = False) -> object:
+def _canonical_form(
+    rule: Rule, ruleset: RuleSet, sign: int = 1, *, mirrored: bool = False
+) -> object:
     """Return what a rule does in a form that compares, of the rule itself or its mirror image."""
-    spec = rule.spec
+    config = rule.config
     weights: defaultdict[str, float] = defaultdict(float)
-    inner = 1.0 if spec.response else sign * spec.gain
-    for name, weight in spec.sources.items():
+    inner = 1.0 if config.response else sign * config.gain
+    for name, weight in config.sources.items():
         source, flip = parse_source(name), 1
         if mirrored:
             source, flip = source.mirrored
         weights[source.name] += inner * flip * weight
     used = {key: round(weight, 6) for key, weight in weights.items() if abs(weight) > 1e-6}
-    response = (sign * spec.gain, spec.response) if spec.response else None
-    low, high = spec.clamp or (0.0, 0.0)
+    response = (sign * config.gain, config.response) if config.response else None
+    low, high = config.clamp or (0.0, 0.0)
     limits = (low, high) if sign > 0 else (-high, -low)
-    offset = sign * spec.offset if spec.offset else 0.0
-    return used, response, offset, limits, spec.smooth, _factor(rule, ruleset, mirrored=mirrored)
+    offset = sign * config.offset if config.offset else 0.0
+    return used, response, offset, limits, config.smooth, _factor(rule, ruleset, mirrored=mirrored)
 
 
 def _factor(rule: Rule, ruleset: RuleSet, *, mirrored: bool) -> object:
-    name = rule.spec.times
+    name = rule.config.times
     if name is None:
         return None
     if curve := ruleset.table.by_name.get(name):
@@ -127,7 +131,7 @@ def compile_rules(ruleset: RuleSet) -> RigMap:
     rows = rules + _factor_rules(ruleset)
     limits = np.array([_limits(ruleset, rule) for rule in rows], dtype=np.float32).reshape(-1, 2)
     columns, weights = _weights(rows)
-    smooth = [rule.spec.smooth for rule in rows]
+    smooth = [rule.config.smooth for rule in rows]
     return RigMap(
         name=ruleset.name,
         target=ruleset.target,
@@ -137,12 +141,12 @@ def compile_rules(ruleset: RuleSet) -> RigMap:
         sources=Sources.at(columns),
         weights=weights,
         responses=_responses(rows),
-        gains=np.array([rule.spec.gain for rule in rows], dtype=np.float32),
-        offsets=np.array([rule.spec.offset for rule in rows], dtype=np.float32),
-        smoothed=np.array([row for row, spec in enumerate(smooth) if spec], dtype=np.intp),
+        gains=np.array([rule.config.gain for rule in rows], dtype=np.float32),
+        offsets=np.array([rule.config.offset for rule in rows], dtype=np.float32),
+        smoothed=np.array([row for row, config in enumerate(smooth) if config], dtype=np.intp),
         smoothing=OneEuro(
-            min_cutoff_hz=np.array([spec.min_cutoff_hz for spec in smooth if spec]),
-            beta=np.array([spec.beta for spec in smooth if spec]),
+            min_cutoff_hz=np.array([config.min_cutoff_hz for config in smooth if config]),
+            beta=np.array([config.beta for config in smooth if config]),
         ),
         minimum=limits[:, 0],
         maximum=limits[:, 1],
@@ -152,8 +156,8 @@ def compile_rules(ruleset: RuleSet) -> RigMap:
 
 def limits_of(ruleset: RuleSet, rule: Rule) -> tuple[float, float]:
     """Return the range within which a curve is sent."""
-    if rule.spec.clamp is not None:
-        return rule.spec.clamp
+    if rule.config.clamp is not None:
+        return rule.config.clamp
     curve = ruleset.table.by_name.get(rule.name)
     return (curve.minimum, curve.maximum) if curve else CUSTOM_RANGE
 
@@ -167,7 +171,7 @@ def _limits(ruleset: RuleSet, rule: Rule) -> tuple[float, float]:
 def _missing_curves(ruleset: RuleSet) -> Iterator[Problem]:
     for curve in ruleset.table.curves:
         rule = ruleset.rules.get(curve.name)
-        if curve.required and (rule is None or not rule.spec.model_fields_set):
+        if curve.required and (rule is None or not rule.config.model_fields_set):
             what = f"the required curve `{curve.name}` of {ruleset.target} is missing"
             yield Problem(ruleset.where, what, f"map it, or write `extends: {ruleset.target}`")
 
@@ -175,7 +179,7 @@ def _missing_curves(ruleset: RuleSet) -> Iterator[Problem]:
 def _wide_clamps(ruleset: RuleSet) -> Iterator[Problem]:
     for rule in ruleset.rules.values():
         curve = ruleset.table.by_name.get(rule.name)
-        clamp = rule.spec.clamp
+        clamp = rule.config.clamp
         if curve and clamp and (clamp[0] < curve.minimum or clamp[1] > curve.maximum):
             limits = f"{curve.minimum:g}..{curve.maximum:g}"
             what = f"`{rule.name}` cannot reach {clamp[0]:g}..{clamp[1]:g}: its range is {limits}"
@@ -184,12 +188,12 @@ def _wide_clamps(ruleset: RuleSet) -> Iterator[Problem]:
 
 def _impossible_products(ruleset: RuleSet) -> Iterator[Problem]:
     for rule in ruleset.rules.values():
-        factor = rule.spec.times
+        factor = rule.config.times
         if factor is None:
             continue
         where = rule.where_key("times")
         if factor in ruleset.rules:
-            if ruleset.rules[factor].spec.times is not None:
+            if ruleset.rules[factor].config.times is not None:
                 what = f"`{rule.name}` times `{factor}`, which is itself a product"
                 yield Problem(where, what, "name a curve without `times`, or a source")
         elif not is_source(factor):
@@ -200,7 +204,7 @@ def _impossible_products(ruleset: RuleSet) -> Iterator[Problem]:
 
 def _factor_rules(ruleset: RuleSet) -> list[Rule]:
     """Return one unsent row for each source which multiplies a curve."""
-    factors = {rule.spec.times for rule in ruleset.rules.values()} - {None} - set(ruleset.rules)
+    factors = {rule.config.times for rule in ruleset.rules.values()} - {None} - set(ruleset.rules)
     return [
         Rule(str(name), CurveConfig.model_validate({"from": name}), ruleset.where, {})
         for name in sorted(map(str, factors))
@@ -210,7 +214,7 @@ def _factor_rules(ruleset: RuleSet) -> list[Rule]:
 def _weights(rows: Sequence[Rule]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     full = np.zeros((len(rows), 3 * len(AXES)), dtype=np.float32)
     for row, rule in enumerate(rows):
-        for name, weight in rule.spec.sources.items():
+        for name, weight in rule.config.sources.items():
             full[row, parse_source(name).column] += weight
     columns = np.flatnonzero(full.any(axis=0))
     return columns, np.ascontiguousarray(full[:, columns])
@@ -218,9 +222,9 @@ def _weights(rows: Sequence[Rule]) -> tuple[NDArray[np.intp], NDArray[np.float32
 
 def _responses(rows: Sequence[Rule]) -> Responses:
     responses = {
-        row: np.array(rule.spec.response, dtype=np.float32)
+        row: np.array(rule.config.response, dtype=np.float32)
         for row, rule in enumerate(rows)
-        if rule.spec.response
+        if rule.config.response
     }
     segments = max((len(points) - 1 for points in responses.values()), default=0)
     lefts, widths, slopes = np.zeros((3, len(responses), segments), dtype=np.float32)
@@ -236,5 +240,5 @@ def _responses(rows: Sequence[Rule]) -> Responses:
 
 def _products(rows: Sequence[Rule]) -> NDArray[np.intp]:
     places = {rule.name: row for row, rule in enumerate(rows)}
-    pairs = [(places[rule.name], places[rule.spec.times]) for rule in rows if rule.spec.times]
+    pairs = [(places[rule.name], places[rule.config.times]) for rule in rows if rule.config.times]
     return np.array(pairs, dtype=np.intp).reshape(-1, 2)

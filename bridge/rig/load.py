@@ -29,7 +29,7 @@ MAX_EXTENDS = 8
 @dataclass(frozen=True, slots=True)
 class _Layer:
     document: Document
-    spec: RigMapConfig
+    config: RigMapConfig
     problems: list[Problem]
 
 
@@ -50,7 +50,7 @@ def load_rules(name_or_path: str | Path) -> RuleSet:
     """Return the merged rules of a map; as `load_rigmap`, but not compiled."""
     path = _locate(str(name_or_path), Path(), "")
     layers = _read_layers(path)
-    targets = [layer.spec.target for layer in layers if layer.spec.target]
+    targets = [layer.config.target for layer in layers if layer.config.target]
     target = targets[0] if targets else CUSTOM
     problems: list[Problem] = []
     for layer in layers:
@@ -63,7 +63,7 @@ def load_rules(name_or_path: str | Path) -> RuleSet:
         raise UserError.of(problems)
     rules: dict[str, Rule] = {}
     for layer in reversed(layers):
-        problems += _overlay(rules, layer)
+        problems += _extend_rules(rules, layer)
     if problems:
         raise UserError.of(problems)
     where = layers[0].document.where_key(("target",))
@@ -93,9 +93,9 @@ def _read_layers(path: Path) -> list[_Layer]:
     while following is not None:
         seen.append(following.resolve())
         document = read_document(following)
-        spec, problems = examine(RigMapConfig, document)
-        layers.append(_Layer(document, spec or _readable_part(document), problems))
-        parent = layers[-1].spec.extends
+        config, problems = examine(RigMapConfig, document)
+        layers.append(_Layer(document, config or _readable_part(document), problems))
+        parent = layers[-1].config.extends
         if parent is None:
             break
         where = document.where(("extends",))
@@ -131,25 +131,25 @@ def _unknown_curves(document: Document, target: str) -> Iterator[Problem]:
             yield Problem(where, what, nearest(name, table.by_name))
 
 
-def _overlay(rules: dict[str, Rule], layer: _Layer) -> Iterator[Problem]:
+def _extend_rules(rules: dict[str, Rule], layer: _Layer) -> Iterator[Problem]:
     """Lay one file over the rules of what it extends."""
-    for name, spec in layer.spec.curves.items():
+    for name, config in layer.config.curves.items():
         path = ("curves", name)
         where = layer.document.where_key(path)
-        if spec is None:
+        if config is None:
             if rules.pop(name, None) is None:
                 yield Problem(where, f"`{name}` is null but not inherited", "leave it out")
             continue
-        places = {
+        locations = {
             key: layer.document.where((*path, "from" if key == "sources" else key))
-            for key in spec.model_fields_set
+            for key in config.model_fields_set
         }
         if name in rules:
-            rules[name] = rules[name].overlaid(spec, where, places)
-        elif not spec.sources and "offset" not in spec.model_fields_set:
+            rules[name] = rules[name].extended_by(config, where, locations)
+        elif not config.sources and "offset" not in config.model_fields_set:
             yield Problem(where, f"`{name}` comes from nothing", "give it `from` or `offset`")
         else:
-            rules[name] = Rule(name, spec, where, places)
+            rules[name] = Rule(name, config, where, locations)
 
 
 def _in_wire_order(rules: dict[str, Rule], target: str, where: str) -> dict[str, Rule]:
@@ -185,7 +185,7 @@ def describe_rigmap(rigmap: RigMap) -> str:
     """Return a table of all curves in the order in which they are sent, as plain text."""
     head = ("#", "curve", "range", "gain", "made from")
     rows = [
-        (str(place), rule.name, _range(rigmap, rule), f"{rule.spec.gain:g}", _recipe(rule))
+        (str(place), rule.name, _range(rigmap, rule), f"{rule.config.gain:g}", _recipe(rule))
         for place, rule in enumerate(rigmap.ruleset.rules.values())
     ]
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head) - 1)]
@@ -203,16 +203,18 @@ def _range(rigmap: RigMap, rule: Rule) -> str:
 
 
 def _recipe(rule: Rule) -> str:
-    spec = rule.spec
-    parts = [name if weight == 1 else f"{weight:g} {name}" for name, weight in spec.sources.items()]
+    config = rule.config
+    parts = [
+        name if weight == 1 else f"{weight:g} {name}" for name, weight in config.sources.items()
+    ]
     text = " + ".join(parts).replace("+ -", "- ") or "nothing"
-    if spec.response:
-        points = " ".join(f"{left:g}>{right:g}" for left, right in spec.response)
+    if config.response:
+        points = " ".join(f"{left:g}>{right:g}" for left, right in config.response)
         text += f"  through {points}"
-    if spec.offset:
-        text += f"  offset {spec.offset:g}"
-    if spec.smooth:
-        text += f"  smooth {spec.smooth.min_cutoff_hz:g} Hz, beta {spec.smooth.beta:g}"
-    if spec.times:
-        text += f"  times {spec.times}"
+    if config.offset:
+        text += f"  offset {config.offset:g}"
+    if config.smooth:
+        text += f"  smooth {config.smooth.min_cutoff_hz:g} Hz, beta {config.smooth.beta:g}"
+    if config.times:
+        text += f"  times {config.times}"
     return text

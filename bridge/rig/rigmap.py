@@ -87,7 +87,7 @@ if TYPE_CHECKING:
 
 
 if TYPE_CHECKING:
-    Places = NDArray[np.intp]
+    Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Responses:
     `rows` is [responses]; the others are [responses, segments], padded with segments of no width.
     """
 
-    rows: Places
+    rows: Indices
     start: Floats
     lefts: Floats
     widths: Floats
@@ -127,11 +127,11 @@ class RigMap:
     responses: Responses
     gains: Floats
     offsets: Floats
-    smoothed: Places
+    smoothed: Indices
     smoothing: OneEuro
     minimum: Floats
     maximum: Floats
-    products: Places
+    products: Indices
     """[products, 2]: the row of a curve and the row of its factor."""
     reference: str = ""
     """The name or path by which it was loaded."""
@@ -141,7 +141,7 @@ class RigMap:
 
         A value of the frame which is not finite reads as rest; one out of range as its limit.
         """
-        return self.finished(self.mixed(frame.board, frame.head))
+        return self.final_values(self.raw_values(frame.board, frame.head))
 
     def applier(self) -> Applier:
         """Return what applies the map to a course of frames, with smoothing."""
@@ -150,9 +150,9 @@ class RigMap:
     @property
     def rest(self) -> Floats:
         """The curves of a face at rest, [outputs]."""
-        return self.finished(self.mixed(neutral_board(), neutral_head()))
+        return self.final_values(self.raw_values(neutral_board(), neutral_head()))
 
-    def mixed(self, board: Floats, head: Floats) -> Floats:
+    def raw_values(self, board: Floats, head: Floats) -> Floats:
         """Return all rows before smoothing, limits and products, [rows] or [time, rows]."""
         axes = np.concatenate((board, head), axis=-1, dtype=np.float32)
         values: Floats = self.sources.read(axes) @ self.weights.T
@@ -162,7 +162,7 @@ class RigMap:
         values += self.offsets
         return values
 
-    def finished(self, values: Floats) -> Floats:
+    def final_values(self, values: Floats) -> Floats:
         """Bring all rows within their limits, multiply, and return the curves, [..., outputs]."""
         np.clip(values, self.minimum, self.maximum, out=values)
         if self.products.size:
@@ -196,17 +196,17 @@ class Applier:
         """Return the curves of the next frame, [outputs], smoothed, each within its range."""
         return apply_all([self], frame.board[None], frame.head[None], frame.time_s)[0]
 
-    def course(self, board: Floats, head: Floats, times_s: NDArray[np.float64]) -> Floats:
+    def apply_sequence(self, board: Floats, head: Floats, times_s: NDArray[np.float64]) -> Floats:
         """Return the curves of the next frames at once, [time, outputs]; equal to one by one.
 
         `board` is [time, 174], `head` [time, 6], `times_s` [time].
         """
         rigmap, state = self._current
-        values = rigmap.mixed(board, head)
+        values = rigmap.raw_values(board, head)
         if rigmap.smoothed.size:
             for row, time_s in zip(values, times_s.tolist(), strict=True):
                 row[rigmap.smoothed] = rigmap.smoothing.step(state, row[rigmap.smoothed], time_s)
-        return rigmap.finished(values)
+        return rigmap.final_values(values)
 
     def reset(self) -> None:
         """Forget the past; the next frame passes unsmoothed."""
@@ -227,16 +227,16 @@ def apply_all(
 
     `board` is [characters, 174], `head` [characters, 6]. Those who share a map are mapped at once.
     """
-    mapped: list[Floats] = [board[place] for place in range(len(appliers))]
+    mapped: list[Floats] = [board[index] for index in range(len(appliers))]
     sharing: dict[int, list[int]] = {}
     rigmaps = [applier.rigmap for applier in appliers]
-    for place, rigmap in enumerate(rigmaps):
-        sharing.setdefault(id(rigmap), []).append(place)
-    for places in sharing.values():
-        rigmap = rigmaps[places[0]]
-        rows = rigmap.mixed(board[places], head[places])
-        for row, place in zip(rows, places, strict=True):
-            appliers[place].smoothed(rigmap, row, time_s)
-        for row, place in zip(rigmap.finished(rows), places, strict=True):
-            mapped[place] = row
+    for index, rigmap in enumerate(rigmaps):
+        sharing.setdefault(id(rigmap), []).append(index)
+    for indices in sharing.values():
+        rigmap = rigmaps[indices[0]]
+        rows = rigmap.raw_values(board[indices], head[indices])
+        for row, index in zip(rows, indices, strict=True):
+            appliers[index].smoothed(rigmap, row, time_s)
+        for row, index in zip(rigmap.final_values(rows), indices, strict=True):
+            mapped[index] = row
     return mapped

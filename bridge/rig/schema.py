@@ -109,19 +109,19 @@ class Rule:
     """How one curve is made, and where its name and its keys stand (`file:line:column`)."""
 
     name: str
-    spec: CurveConfig
+    config: CurveConfig
     where: str
-    places: Mapping[str, str]
+    locations: Mapping[str, str]
 
-    def overlaid(self, spec: CurveConfig, where: str, places: Mapping[str, str]) -> Rule:
+    def extended_by(self, config: CurveConfig, where: str, locations: Mapping[str, str]) -> Rule:
         """Return this rule with the keys which an extending map gives."""
-        given = {key: getattr(spec, key) for key in spec.model_fields_set}
-        merged = self.spec.model_copy(update=given)
-        return Rule(self.name, merged, where, {**self.places, **places})
+        given = {key: getattr(config, key) for key in config.model_fields_set}
+        merged = self.config.model_copy(update=given)
+        return Rule(self.name, merged, where, {**self.locations, **locations})
 
     def where_key(self, key: str) -> str:
         """Return where a key of the rule stands, or its name."""
-        return self.places.get(key, self.where)
+        return self.locations.get(key, self.where)
 
 
 @dataclass(frozen=True, slots=True)

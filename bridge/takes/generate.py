@@ -17,16 +17,16 @@ from cstalk_bridge.face.emotion import (
     AROUSAL,
     AUTO,
     NO_VOICE_WEIGHTS,
+    VoiceWeights,
     chosen_weights,
-    voice_weights,
 )
 from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory, estimated_trajectory
 from cstalk_bridge.face.procedural.animation import ProceduralAnimation, prepare_boards, seed_of
 from cstalk_bridge.face.procedural.compose import (
     ANIMATED_CHANNELS,
-    AS_GENERATED,
-    AS_MADE,
     COUPLED_CHANNELS,
+    DEFAULT_LEVELS,
+    NO_ANIMATION_LEVELS,
     Levels,
     overlay,
 )
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cstalk_bridge.face.emotion import VoiceWeights
     from cstalk_bridge.models.cstalk.generator import Generator
     from cstalk_bridge.models.cstalk.streaming import Passes
     from cstalk_bridge.takes.sound import Sound
@@ -59,15 +58,15 @@ class GenerationConfig:
 
     `mouth_guard`, 0 to 1, is the share of the emotion's mouth which full speech pushes aside.
     `levels` are those of the living face, and `seed` makes it one character's; None draws it from
-    the slate. `shares` are how far the voice itself has a say in the emotions.
+    the slate. `voice_weights` are how far the voice itself has a say in the emotions.
     """
 
     emotions: EmotionTrajectory = EmotionTrajectory()
     lookahead_ms: float = DEFAULT_LOOKAHEAD_MS
     mouth_guard: float = MOUTH_GUARD
-    levels: Levels = AS_MADE
+    levels: Levels = DEFAULT_LEVELS
     seed: int | None = None
-    shares: VoiceWeights = NO_VOICE_WEIGHTS
+    voice_weights: VoiceWeights = NO_VOICE_WEIGHTS
 
     def weights(self, rows: int) -> NDArray[np.float32]:
         """Return the emotion of each row, float32 [rows, emotions]."""
@@ -78,13 +77,13 @@ class GenerationConfig:
         """The mix with which it begins, and in which the voice may have a say."""
         keys = self.emotions.keys
         begins = dict(keys[0].emotion) if keys and keys[0].at_s == 0.0 else {}
-        said = {AUTO: self.shares.auto, AROUSAL: self.shares.arousal}
+        said = {AUTO: self.voice_weights.auto, AROUSAL: self.voice_weights.arousal}
         return begins | {name: share for name, share in said.items() if share}
 
-    def feeling(self, mix: Mapping[str, float]) -> GenerationConfig:
+    def with_emotion(self, mix: Mapping[str, float]) -> GenerationConfig:
         """Return them for a mix that holds all the time, in which the voice may have a say."""
         emotions = EmotionTrajectory.constant(chosen_weights(mix))
-        return replace(self, emotions=emotions, shares=voice_weights(mix))
+        return replace(self, emotions=emotions, voice_weights=VoiceWeights.of(mix))
 
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ def add_procedural_animation(
     sound: Iterable[Floats],
     emotions: Floats,
     *,
-    life: ProceduralAnimation,
+    animation: ProceduralAnimation,
     lookahead_hops: int,
 ) -> tuple[tuple[str, ...], Floats, Floats]:
     """Return channels, rows and head of a living face, [time, channels] and [time, 6].
@@ -113,15 +112,15 @@ def add_procedural_animation(
     cues = _cues(_ahead(prosodies(sound), lookahead_hops), emotions)
     for first in range(0, len(rows), BLOCK_ROWS):
         block = slice(first, min(first + BLOCK_ROWS, len(rows)))
-        livings = [
-            life.step(HOP_S * row, cue)
+        motions = [
+            animation.step(HOP_S * row, cue)
             for row, cue in zip(range(block.start, block.stop), cues, strict=False)
         ]
-        board = neutral_board(len(livings))
+        board = neutral_board(len(motions))
         board[:, given] = rows[block]
-        numbers = np.array([living.numbers for living in livings], dtype=np.float32)
-        faces[block] = overlay(prepare_boards(board, life.eased_levels), numbers)[:, kept]
-        head[block] = [living.head for living in livings]
+        numbers = np.array([motion.values for motion in motions], dtype=np.float32)
+        faces[block] = overlay(prepare_boards(board, animation.eased_levels), numbers)[:, kept]
+        head[block] = [motion.head for motion in motions]
     return alive, faces, head
 
 
@@ -131,7 +130,7 @@ def prosodies(sound: Iterable[Floats]) -> Iterator[Prosody]:
     for samples in sound:
         heard = np.concatenate((left, samples))
         whole = len(heard) - len(heard) % HOP_SAMPLES
-        yield from tracker.hear(heard[:whole])
+        yield from tracker.process(heard[:whole])
         left = heard[whole:]
     if len(left):
         yield tracker.step(np.pad(left, (0, HOP_SAMPLES - len(left))))
@@ -172,13 +171,13 @@ def with_estimated_emotion(settings: GenerationConfig, sound: Sound) -> Generati
     """
     from cstalk_bridge.face.networks import open_emotion_estimator
 
-    feeling = open_emotion_estimator(settings.shares)
-    if feeling is None:
+    estimator = open_emotion_estimator(settings.voice_weights)
+    if estimator is None:
         return settings
     emotions = estimated_trajectory(
-        settings.emotions, settings.shares, network_input(sound), feeling
+        settings.emotions, settings.voice_weights, network_input(sound), estimator
     )
-    return replace(settings, emotions=emotions, shares=NO_VOICE_WEIGHTS)
+    return replace(settings, emotions=emotions, voice_weights=NO_VOICE_WEIGHTS)
 
 
 def generate_take(
@@ -229,13 +228,13 @@ def assemble_take(
     """
     seed = seed_of(slate) if settings.seed is None else settings.seed
     channels, head = generator.channels, still_head(len(board))
-    if settings.levels != AS_GENERATED:
+    if settings.levels != NO_ANIMATION_LEVELS:
         channels, board, head = add_procedural_animation(
             board,
             channels,
             _until_stopped(stop, network_input(sound)),
             settings.weights(len(board)),
-            life=ProceduralAnimation(seed, settings.levels),
+            animation=ProceduralAnimation(seed, settings.levels),
             lookahead_hops=generator.delay_hops(settings.lookahead_ms),
         )
     return Take(

@@ -100,7 +100,7 @@ def curve_blocks(take: Take, rigmap: RigMap) -> Iterator[Floats]:
     times_s = take.times_s
     for first in range(0, take.rows, BLOCK_ROWS):
         rows = slice(first, first + BLOCK_ROWS)
-        yield applier.course(take.whole_board(rows), take.head[rows], times_s[rows])
+        yield applier.apply_sequence(take.whole_board(rows), take.head[rows], times_s[rows])
 
 
 def still_head(rows: int) -> Floats:

@@ -10,7 +10,7 @@ from cstalk_bridge.config.load import ConfigOverrides, load_config, override, re
 from cstalk_bridge.config.schema import MAX_SUBJECTS, Config
 from cstalk_bridge.errors import UserError
 from cstalk_bridge.face.performer import FallbackMode, FallbackPolicies, FallbackPolicy
-from cstalk_bridge.face.procedural.compose import AS_GENERATED, Levels
+from cstalk_bridge.face.procedural.compose import NO_ANIMATION_LEVELS, Levels
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 
 ROOT = Path(__file__).parents[2]
@@ -227,7 +227,7 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
         no_ui=True,
     )
     config = load_config(written(tmp_path, TWO_SUBJECTS), flags)
-    assert [subject.alive for subject in config.subjects] == [AS_GENERATED, Levels()]
+    assert [subject.alive for subject in config.subjects] == [NO_ANIMATION_LEVELS, Levels()]
     anna, bruno = config.subjects
     assert (config.fps.name, config.lookahead_ms, config.device) == ("50", 120, "cpu")
     assert (config.weights, config.dashboard) == (Path("w.safetensors"), False)
@@ -288,7 +288,7 @@ def test_a_living_face_is_set_part_by_part_or_not_at_all(tmp_path: Path) -> None
     anna, bruno = read_config(written(tmp_path, text)).subjects
     assert anna.alive == Levels(gaze=0.5, symmetry=1.0)
     assert (anna.seed, bruno.seed) == (7, None)
-    assert bruno.alive == AS_GENERATED
+    assert bruno.alive == NO_ANIMATION_LEVELS
     assert bruno.rest.policies.silence == FallbackPolicy(FallbackMode.NEUTRAL)
     assert bruno.rest.policies.lost == FallbackPolicy(FallbackMode.HOLD)
     assert anna.rest.policies == FallbackPolicies()

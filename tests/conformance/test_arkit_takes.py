@@ -74,7 +74,7 @@ def board_of(phone: Curves) -> np.ndarray:
 def shown(phone: Curves) -> Curves:
     rigmap = load_rigmap(ARKIT_MAP)
     board = board_of(phone)
-    values = rigmap.applier().course(
+    values = rigmap.applier().apply_sequence(
         board, np.zeros((len(board), 6), np.float32), np.arange(0.0, len(board))
     )
     return dict(zip(rigmap.outputs, values.T, strict=True))

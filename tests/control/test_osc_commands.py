@@ -102,7 +102,7 @@ def test_a_voice_may_choose_and_its_terms_are_told_once(bridge: RunningBridge) -
     do(bridge.desk, "/cstalk/CSTalk/arousal", 0.5)
     for share in (1, 0.0, 1.0):
         do(bridge.desk, "/cstalk/CSTalk/auto", share, 0.1)
-        assert (subject.shares.auto, subject.shares.arousal) == (share, 0.5)
+        assert (subject.voice_weights.auto, subject.voice_weights.arousal) == (share, 0.5)
     assert sum("non-commercial" in text or "BY-NC" in text for text in bridge.notices) == 1
     with pytest.raises(UserError, match=r"share: must be 0 to 1\.5"):
         do(bridge.desk, "/cstalk/CSTalk/auto", 2)

@@ -13,7 +13,7 @@ from cstalk_bridge import daemon
 from cstalk_bridge.audio.config import AudioConfig
 from cstalk_bridge.audio.inputs import SPEECH_PATH
 from cstalk_bridge.config.schema import Config, SubjectConfig
-from cstalk_bridge.face.procedural.compose import AS_GENERATED
+from cstalk_bridge.face.procedural.compose import NO_ANIMATION_LEVELS
 from cstalk_bridge.models.emotions import MOUTH_GUARD
 from cstalk_bridge.outputs.config import LinkConfig
 from cstalk_bridge.outputs.livelink_face import Packet, decode
@@ -66,7 +66,7 @@ def config(
         audio=AudioConfig(input=audio),
         emotion=EMOTION,
         mouth_guard=mouth_guard,
-        alive=AS_GENERATED,
+        alive=NO_ANIMATION_LEVELS,
         links=(LinkConfig(protocol="livelink-face", targets=(target,)),),
     )
     given = {"weights": weights, "device": "cpu", "dashboard": False, "subjects": (subject,)}

@@ -14,7 +14,7 @@ from cstalk_bridge.audio.stream import PERSISTENT_S
 from cstalk_bridge.face.inference import InferenceLoop
 from cstalk_bridge.face.performer import MAX_HELD_S
 from cstalk_bridge.face.procedural.animation import ProceduralAnimation
-from cstalk_bridge.face.procedural.compose import AS_GENERATED
+from cstalk_bridge.face.procedural.compose import NO_ANIMATION_LEVELS
 from cstalk_bridge.face.subject import Subject, show_subjects
 from cstalk_bridge.face.timeline import AdaptiveBuffer, FixedBuffer, ReadTiming
 from cstalk_bridge.face.voice import STARVED_S
@@ -84,7 +84,7 @@ class Bridge:
         self.subject = Subject(
             "One",
             self.voice,
-            ProceduralAnimation(1, AS_GENERATED),
+            ProceduralAnimation(1, NO_ANIMATION_LEVELS),
             [],
             channels=CHANNELS,
             now=lambda: self.now_s,

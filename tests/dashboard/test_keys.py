@@ -138,11 +138,11 @@ def test_intensity_goes_in_steps_and_stays_in_its_range(bridge: RunningBridge) -
 def test_a_voice_chooses_until_a_digit_or_the_same_key_does(bridge: RunningBridge) -> None:
     keys, subject = KeyBindings(bridge.desk), bridge.desk.subject("One")
     keys.press("a")
-    assert (subject.mix, subject.shares.auto) == ({}, 1.0)
+    assert (subject.mix, subject.voice_weights.auto) == ({}, 1.0)
     keys.press("1")
     assert subject.mix == {"happy": 1.0}
     keys.press("a")
-    assert subject.shares.auto == 0.0
+    assert subject.voice_weights.auto == 0.0
 
 
 def test_tab_goes_round_the_subjects(bridge: RunningBridge) -> None:

@@ -14,7 +14,6 @@ from cstalk_bridge.face.emotion import (
     Fade,
     VoiceWeights,
     chosen_weights,
-    voice_weights,
 )
 from cstalk_bridge.face.procedural.motion import ease
 
@@ -39,9 +38,9 @@ def test_a_fade_over_no_time_is_a_cut() -> None:
 
 def test_a_voice_gets_its_say_by_and_by() -> None:
     state = EmotionState(NEUTRAL, transition_s=0.4)
-    state.felt = EstimatedEmotion(SAD, 0.0)
-    state.change_shares(VoiceWeights(auto=1.0), now_s=10.0)
-    assert state.shares == VoiceWeights(auto=1.0)
+    state.estimate = EstimatedEmotion(SAD, 0.0)
+    state.change_voice_weights(VoiceWeights(auto=1.0), now_s=10.0)
+    assert state.voice_weights == VoiceWeights(auto=1.0)
     np.testing.assert_array_equal(state.at(10.0), NEUTRAL)
     np.testing.assert_allclose(state.at(10.2), SAD / 2)
     np.testing.assert_array_equal(state.at(10.4), SAD)
@@ -49,7 +48,7 @@ def test_a_voice_gets_its_say_by_and_by() -> None:
 
 def test_turning_in_the_middle_of_a_fade_does_not_pop() -> None:
     fade = Fade(NEUTRAL, HAPPY, start_s=0.0, over_s=1.0)
-    turned = fade.turn(SAD, now_s=0.4, over_s=1.0)
+    turned = fade.redirect(SAD, now_s=0.4, over_s=1.0)
     np.testing.assert_allclose(turned.at(0.4), fade.at(0.4))
     np.testing.assert_array_equal(turned.at(1.4), SAD)
 
@@ -111,8 +110,8 @@ def test_the_voice_has_a_say_by_two_names_in_the_mix(
 ) -> None:
     read = SubjectConfig.model_validate({"emotion": emotion}).emotion
     assert chosen_weights(read) == mix
-    assert voice_weights(read) == said
-    assert voice_weights(read).are_any == (said != VoiceWeights())
+    assert VoiceWeights.of(read) == said
+    assert VoiceWeights.of(read).is_active == (said != VoiceWeights())
 
 
 def test_other_names_are_told_with_all_there_are() -> None:

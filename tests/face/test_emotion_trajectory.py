@@ -116,14 +116,14 @@ def test_the_keys_follow_the_mood_however_the_sound_comes(
 ) -> None:
     sound = voice(6.0)
     pieces = [sound[i : i + piece] for i in range(0, len(sound), piece)]
-    felt = estimated_trajectory(EmotionTrajectory(), AUTO, pieces, EmotionEstimator(network))
+    estimate = estimated_trajectory(EmotionTrajectory(), AUTO, pieces, EmotionEstimator(network))
     at_s = np.arange(1, 12) * KEYFRAME_HOPS * HOP_S
     mood = emotion_trajectory(recording_evidence(network, sound))[
         KEYFRAME_HOPS - 1 :: KEYFRAME_HOPS
     ][: len(at_s)]
     # A key begins to move when its mood is known, and is there half a second later.
     np.testing.assert_allclose(
-        felt.weights(at_s + KEYFRAME_HOPS * HOP_S), mood, atol=0.51 * 10**-WEIGHT_DIGITS + 1e-3
+        estimate.weights(at_s + KEYFRAME_HOPS * HOP_S), mood, atol=0.51 * 10**-WEIGHT_DIGITS + 1e-3
     )
     assert mood.max() > 0.3
 
@@ -140,8 +140,8 @@ def test_what_is_chosen_stays_and_leaves_less_room(network: OnnxSpeechEmotionNet
 
 
 def test_silence_has_no_keys_but_the_first(network: OnnxSpeechEmotionNetwork) -> None:
-    felt = estimated_trajectory(
+    estimate = estimated_trajectory(
         EmotionTrajectory(), AUTO, [np.zeros(160_000, np.float32)], EmotionEstimator(network)
     )
-    assert [key.at_s for key in felt.keys] == [0.0]
-    assert not felt.weights(np.arange(10.0)).any()
+    assert [key.at_s for key in estimate.keys] == [0.0]
+    assert not estimate.weights(np.arange(10.0)).any()

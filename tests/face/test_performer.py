@@ -19,7 +19,7 @@ from cstalk_bridge.face.performer import (
     compose_poses,
 )
 from cstalk_bridge.face.procedural.animation import ProceduralAnimation
-from cstalk_bridge.face.procedural.compose import AS_GENERATED
+from cstalk_bridge.face.procedural.compose import NO_ANIMATION_LEVELS
 from cstalk_bridge.face.procedural.cues import Cues
 from cstalk_bridge.face.procedural.prosody import Prosody
 from cstalk_bridge.face.timeline import ReadTiming, TimelineReading
@@ -129,7 +129,7 @@ SPEAKING = Cues(Prosody(pause_s=0.0))
 
 def still(policies: FallbackPolicies | None = None) -> Performer:
     """A performer whose face does nothing by itself."""
-    return Performer(CHANNELS, ProceduralAnimation(1, AS_GENERATED), policies)
+    return Performer(CHANNELS, ProceduralAnimation(1, NO_ANIMATION_LEVELS), policies)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cstalk_bridge.face.procedural.animation import ProceduralAnimation
-from cstalk_bridge.face.procedural.compose import AS_GENERATED, Levels
+from cstalk_bridge.face.procedural.compose import NO_ANIMATION_LEVELS, Levels
 from cstalk_bridge.face.subject import Route, Subject, show_subjects
 from cstalk_bridge.monitor.metrics import PARTS
 from cstalk_bridge.outputs.config import LinkConfig
@@ -31,7 +31,7 @@ def subject_and_its_clock(listening: Receiver) -> tuple[Subject, list[float]]:
     subject = Subject(
         "One",
         voice,
-        ProceduralAnimation(1, AS_GENERATED),
+        ProceduralAnimation(1, NO_ANIMATION_LEVELS),
         [Route(rigmap.applier(), (link,))],
         channels=CHANNELS,
         now=lambda: clock_s[0],

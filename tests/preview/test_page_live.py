@@ -11,7 +11,7 @@ from cstalk_bridge import daemon
 from cstalk_bridge.audio.config import AudioConfig
 from cstalk_bridge.config.schema import Config, SubjectConfig
 from cstalk_bridge.control.controller import Controller
-from cstalk_bridge.face.procedural.compose import AS_GENERATED, AS_MADE
+from cstalk_bridge.face.procedural.compose import DEFAULT_LEVELS, NO_ANIMATION_LEVELS
 from cstalk_bridge.outputs.config import LinkConfig
 from tests.outputs.receiving import receiver
 from tests.preview.browsing import PATIENCE_S, Visit, browsing, changed, needs_chromium, visiting
@@ -51,8 +51,8 @@ def steer(visit: Visit, desk: Controller) -> None:
     assert first.mix == {"happy": 0.5}
     assert second.levels.head == 1.0
     page.locator("#alive").click()
-    wait_for(lambda: second.levels == AS_GENERATED)
-    assert first.levels == AS_MADE
+    wait_for(lambda: second.levels == NO_ANIMATION_LEVELS)
+    assert first.levels == DEFAULT_LEVELS
     second.level("head", 0.5)
     page.locator("#alive[aria-pressed=true]").wait_for()
     second.emotion({"sad": 1.0})

@@ -9,7 +9,7 @@ import pytest
 
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory, Keyframe
-from cstalk_bridge.face.procedural.compose import AS_MADE
+from cstalk_bridge.face.procedural.compose import DEFAULT_LEVELS
 from cstalk_bridge.models.emotions import MOUTH_GUARD
 from cstalk_bridge.preview.recordings import Recording, new_id
 from cstalk_bridge.preview.takes import MAX_HELD_S, MAX_TAKES, TakeEntry, Takes, entry_of
@@ -30,7 +30,7 @@ def test_what_a_take_says_of_its_making_is_used_within_its_limits_alone(value: o
     take = Take("x", (), np.zeros((5, 0), np.float32), still_head(5), making=making)  # type: ignore[arg-type]
     info = entry_of(take, None).info()
     assert (info["lookahead_ms"], info["mouth_guard"]) == (80, MOUTH_GUARD)
-    assert info["levels"] == asdict(AS_MADE)
+    assert info["levels"] == asdict(DEFAULT_LEVELS)
     json.dumps(info, allow_nan=False)
 
 
@@ -130,4 +130,4 @@ def test_a_take_that_is_opened_keeps_the_levels_it_was_made_with() -> None:
         return dict(entry_of(take, None).info()["levels"])
 
     assert levels(level_head=0.5) == {**levels(), "head": 0.5}
-    assert levels(level_head=7.0) == levels() == asdict(AS_MADE)
+    assert levels(level_head=7.0) == levels() == asdict(DEFAULT_LEVELS)

@@ -46,11 +46,11 @@ curves:
     changed = {
         name
         for name in base.outputs
-        if hero.ruleset.rules[name].spec != base.ruleset.rules[name].spec
+        if hero.ruleset.rules[name].config != base.ruleset.rules[name].config
     }
     assert changed == {"MouthSmileLeft", "MouthSmileRight", "HeadYaw"}
     smile = hero.ruleset.rules["MouthSmileLeft"]
-    assert smile.spec.sources == base.ruleset.rules["MouthSmileLeft"].spec.sources
+    assert smile.config.sources == base.ruleset.rules["MouthSmileLeft"].config.sources
     assert smile.where_key("gain").endswith("hero.yaml:3:26")
     assert "arkit.yaml" in smile.where_key("sources")
 
@@ -64,14 +64,14 @@ def test_null_takes_a_curve_out_or_a_key_back(write):
         write("extends: livelinkface61\ncurves:\n  TongueOut: null\n  MouthClose: {times: null}\n")
     )
     assert len(packet.outputs) == 61, "a packet has a place for every value"
-    assert not packet.ruleset.rules["TongueOut"].spec.sources
-    assert packet.ruleset.rules["MouthClose"].spec.times is None
+    assert not packet.ruleset.rules["TongueOut"].config.sources
+    assert packet.ruleset.rules["MouthClose"].config.times is None
 
 
 def test_maps_extend_one_another_relative_to_their_folder(write):
     write("extends: vrm\ncurves:\n  aa: {gain: 2, offset: 0.1}\n", "parts/base.yaml")
     hero = load_rigmap(write("extends: parts/base.yaml\ncurves:\n  aa: {gain: 3}\n"))
-    spec = hero.ruleset.rules["aa"].spec
+    spec = hero.ruleset.rules["aa"].config
     assert (spec.gain, spec.offset) == (3.0, 0.1)
     assert hero.target == "vrm"
 

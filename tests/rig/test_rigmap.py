@@ -41,7 +41,7 @@ def custom(tmp_path, *curves: str):
 
 def limits(rigmap, name: str) -> tuple[float, float]:
     """The range of a curve: what the map says, else its table, else 0..1."""
-    if (clamp := rigmap.ruleset.rules[name].spec.clamp) is not None:
+    if (clamp := rigmap.ruleset.rules[name].config.clamp) is not None:
         return clamp
     curve = load_table(rigmap.target).by_name.get(name)
     return (curve.minimum, curve.maximum) if curve else (0.0, 1.0)
@@ -58,7 +58,7 @@ def by_hand(rigmap, frame: Frame) -> dict[str, float]:
         return axes[name]
 
     def finished(name: str) -> float:
-        rule = rigmap.ruleset.rules[name].spec
+        rule = rigmap.ruleset.rules[name].config
         value = sum(weight * source(other) for other, weight in rule.sources.items())
         if rule.response:
             left, right = zip(*rule.response, strict=True)
@@ -190,7 +190,7 @@ def test_a_course_equals_its_frames_one_by_one(name: str) -> None:
     board, head, times_s = random_course(40)
     frames = [Frame(*row) for row in zip(times_s, board, head, strict=True)]
     single = np.stack([rigmap.apply(frame) for frame in frames])
-    assert np.abs(rigmap.applier().course(board, head, times_s) - single).max() < 1e-6
+    assert np.abs(rigmap.applier().apply_sequence(board, head, times_s) - single).max() < 1e-6
 
 
 def test_a_course_in_pieces_is_smoothed_as_one(tmp_path) -> None:
@@ -203,7 +203,10 @@ def test_a_course_in_pieces_is_smoothed_as_one(tmp_path) -> None:
     one_by_one = rigmap.applier()
     single = [one_by_one.apply(Frame(*row)) for row in zip(times_s, board, head, strict=True)]
     in_pieces = rigmap.applier()
-    pieces = [in_pieces.course(board[s], head[s], times_s[s]) for s in (slice(25), slice(25, None))]
+    pieces = [
+        in_pieces.apply_sequence(board[s], head[s], times_s[s])
+        for s in (slice(25), slice(25, None))
+    ]
     assert np.abs(np.concatenate(pieces) - np.stack(single)).max() < 1e-6
 
 

@@ -189,7 +189,7 @@ def test_every_half_of_every_channel_feeds_its_raw_curve():
     phased = {"CTRL_L_mouth_lipSticky.ty": 3, "CTRL_R_mouth_lipSticky.ty": 3}
     phased |= {"CTRL_C_neck_swallow.ty": 4}
     for rule in rigmap.ruleset.rules.values():
-        used.update(parse_source(name).name for name in rule.spec.sources)
+        used.update(parse_source(name).name for name in rule.config.sources)
     halves = {c.name: ("+", "-") if c.minimum < 0 else ("",) for c in CHANNELS}
     expected = {
         name + half: phased.get(name, 1) for name, signs in halves.items() for half in signs

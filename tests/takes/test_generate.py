@@ -15,7 +15,7 @@ from cstalk_bridge.audio.preprocessing import DcBlock
 from cstalk_bridge.audio.source import HOP_S, HOP_SAMPLES
 from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory, Keyframe
 from cstalk_bridge.face.procedural.animation import ProceduralAnimation
-from cstalk_bridge.face.procedural.compose import AS_GENERATED, MOUTH_REGIONS, Levels
+from cstalk_bridge.face.procedural.compose import MOUTH_REGIONS, NO_ANIMATION_LEVELS, Levels
 from cstalk_bridge.face.procedural.cues import Cues
 from cstalk_bridge.face.procedural.prosody import ProsodyTracker
 from cstalk_bridge.models import load_generator
@@ -48,7 +48,7 @@ def test_a_take_in_pieces_is_the_face_of_the_whole_recording(generator) -> None:
     samples, rate_hz = soundfile.read(SPEECH_PATH, dtype="float32")
     shares: list[float] = []
     settings = GenerationConfig(
-        EmotionTrajectory.constant({"happy": 0.7}), lookahead_ms=160, levels=AS_GENERATED
+        EmotionTrajectory.constant({"happy": 0.7}), lookahead_ms=160, levels=NO_ANIMATION_LEVELS
     )
     take = generate_take(
         generator, open_sound(SPEECH_PATH), settings, slate="speech", progress=shares.append
@@ -136,7 +136,7 @@ def board(made: Take) -> NDArray[np.float32]:
 
 
 def test_life_leaves_the_words_alone_to_the_last_bit() -> None:
-    alive, generated = take(), take(replace(SETTINGS, levels=AS_GENERATED))
+    alive, generated = take(), take(replace(SETTINGS, levels=NO_ANIMATION_LEVELS))
     mouth = [channel.index for channel in CHANNELS if channel.region in MOUTH_REGIONS]
     np.testing.assert_array_equal(board(alive)[:, mouth], board(generated)[:, mouth])
     others = [channel.index for channel in CHANNELS if channel.region not in MOUTH_REGIONS]
@@ -177,7 +177,7 @@ def test_a_take_shows_what_a_run_shows(lookahead_hops: int) -> None:
         AUDIO_DRIVEN,
         [sound[:5000], sound[5000:]],
         emotions,
-        life=ProceduralAnimation(9, levels),
+        animation=ProceduralAnimation(9, levels),
         lookahead_hops=lookahead_hops,
     )
     tracker, life = ProsodyTracker(), ProceduralAnimation(9, levels)

@@ -57,14 +57,14 @@ class ProceduralAnimation:
         streams = [
             Random(f"{seed} {part}") for part in ("gaze", "eyes", "blink", "head", "brows", "swell")
         ]
-        gaze, eyes, blink, head, brows, swell = streams
-        self._hearing = CueTracker()
+        gaze, eyes, blink, head, brows, drift = streams
+        self._cue_tracker = CueTracker()
         self._gaze = Gaze(gaze)
         self._eyes = Eyes(eyes)
         self._blink = Blink(blink)
         self._head = Head(head)
         self._brows = Brows(brows)
-        self._swell = ExpressionDrift(swell)
+        self._expression_drift = ExpressionDrift(drift)
         self._springs = {
             field.name: Spring(LEVEL_HZ, getattr(self.levels, field.name))
             for field in fields(Levels)
@@ -81,20 +81,20 @@ class ProceduralAnimation:
         """
         elapsed_s = 0.0 if math.isinf(self._now_s) else max(0.0, now_s - self._now_s)
         self._now_s = max(now_s, self._now_s)
-        moment = self._hearing.step(cues, min(elapsed_s, LONGEST_STEP_S))
+        moment = self._cue_tracker.step(cues, min(elapsed_s, LONGEST_STEP_S))
         levels = self._ease(moment.elapsed_s)
         look = self._gaze.step(moment)
         self._eyes.step(look, moment.elapsed_s, levels.idle)
         head = self._head.step(moment, look, level=levels.head, idle=levels.idle)
         closure = self._blink.step(moment, levels.blink, levels.gaze * self._eyes.shift_deg)
-        raised = levels.brows * self._brows.step(moment)
+        brow_raise = levels.brows * self._brows.step(moment)
         yaw_deg, pitch_deg = math.degrees(head[0]), math.degrees(head[1])
         eyes_deg = self._turn_eyes(levels.gaze, yaw_deg, pitch_deg)
         return ProceduralMotion(
             eyes_deg=eyes_deg,
             closure=closure,
-            raised=raised,
-            swell=self._swell.step(moment.elapsed_s, levels.idle),
+            brow_raise=brow_raise,
+            expression_drift=self._expression_drift.step(moment.elapsed_s, levels.idle),
             head=head,
             gaze_deg=(eyes_deg[0] + yaw_deg, eyes_deg[1] + pitch_deg),
             is_mutual=look.is_mutual,
@@ -105,9 +105,9 @@ class ProceduralAnimation:
 
         The board is strengthened and coordinated first; it is not written to. Calls `step`.
         """
-        living = self.step(now_s, cues)
-        (face,) = compose_faces(board[None].copy(), [self], [living])
-        return Frame(time_s=now_s, board=face, head=living.head)
+        motion = self.step(now_s, cues)
+        (face,) = compose_faces(board[None].copy(), [self], [motion])
+        return Frame(time_s=now_s, board=face, head=motion.head)
 
     def _ease(self, elapsed_s: float) -> Levels:
         """Go on towards the levels; those that are there are returned as they are."""
@@ -136,19 +136,19 @@ class ProceduralAnimation:
 
 def compose_faces(
     boards: NDArray[np.float32],
-    lives: Sequence[ProceduralAnimation],
-    livings: Sequence[ProceduralMotion],
+    animations: Sequence[ProceduralAnimation],
+    motions: Sequence[ProceduralMotion],
 ) -> NDArray[np.float32]:
     """Return the whole faces of several characters, float32 [characters, 174].
 
-    `boards` are their generated ones, which are written to, `livings` what `Life.step` returned.
+    `boards` are their generated ones, which are written to, `motions` what `Life.step` returned.
     """
-    levels = [life.eased_levels for life in lives]
+    levels = [animation.eased_levels for animation in animations]
     for place, own in enumerate(levels):
         boards[place] = apply_levels(boards[place], own)
     strengths = np.array([[own.upper_face * own.liveliness] for own in levels], dtype=np.float32)
-    numbers = np.array([living.numbers for living in livings], dtype=np.float32)
-    return overlay(couple_expression(boards, strengths), numbers)
+    values = np.array([motion.values for motion in motions], dtype=np.float32)
+    return overlay(couple_expression(boards, strengths), values)
 
 
 def prepare_boards(board: NDArray[np.float32], levels: Levels) -> NDArray[np.float32]:

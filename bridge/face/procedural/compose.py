@@ -87,9 +87,9 @@ def read_levels(text: str) -> dict[str, str]:
     return levels
 
 
-AS_MADE = Levels()
+DEFAULT_LEVELS = Levels()
 """A face that lives as people do."""
-AS_GENERATED = Levels(gaze=0.0, head=0.0, blink=0.0, brows=0.0, idle=0.0)
+NO_ANIMATION_LEVELS = Levels(gaze=0.0, head=0.0, blink=0.0, brows=0.0, idle=0.0)
 """The generated face and nothing else."""
 
 
@@ -134,7 +134,7 @@ def indices(names: Iterable[str]) -> NDArray[np.intp]:
 
 
 _BLINK = sides("eye_blink.ty")
-MOTION_NUMBERS = 5
+MOTION_VALUES = 5
 """How many numbers a living face is laid over by."""
 
 _NONE, _ALL = np.float32(0.0), np.float32(1.0)
@@ -143,44 +143,44 @@ _HIGHEST_LID, _LOWEST_LID = np.float32(LID_RAISE_LIMIT), np.float32(LID_LOWER_LI
 
 @plain_dataclass(frozen=True, slots=True, eq=False)
 class ProceduralMotion:
-    """One tick of a living face.
+    """The procedural motion of one tick.
 
-    `eyes_deg` is where the eyes stand in the head, yaw to the character's left and pitch up;
-    `closure`, 0..1, is how far a blink shuts what the lids left open; `raised` how far an accent
-    lifts the brows; `swell` by which share the upper face is stronger or, below 0, weaker; `head`
-    is float32 [6] in `HEAD_AXES` order. `gaze_deg` is where the character looks, head and eyes
-    together; `is_mutual` whether that is its partner.
+    `eyes_deg` is the rotation of the eyes in the head in degrees: yaw to the character's left,
+    pitch up. `closure`, 0..1, is the share of the lid opening that a blink closes; `brow_raise`,
+    0..1, lifts the brows for an accent; `expression_drift` is added to the strength 1 of the upper
+    face. `head` is float32 [6] in `HEAD_AXES` order. `gaze_deg` is the direction of gaze, head and
+    eyes together, and `is_mutual` whether that is at the partner.
     """
 
     eyes_deg: tuple[float, float]
     closure: float
-    raised: float
-    swell: float
+    brow_raise: float
+    expression_drift: float
     head: NDArray[np.float32]
     gaze_deg: tuple[float, float]
     is_mutual: bool
 
     @property
-    def numbers(self) -> tuple[float, ...]:
+    def values(self) -> tuple[float, ...]:
         """What is laid over a board, as `lay` takes it."""
-        return (*self.eyes_deg, self.closure, self.raised, self.swell)
+        return (*self.eyes_deg, self.closure, self.brow_raise, self.expression_drift)
 
-    def onto(self, board: NDArray[np.float32]) -> NDArray[np.float32]:
+    def apply_to(self, board: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return a board with this laid over it, float32 [174], each value in its range."""
-        return overlay(board, np.array(self.numbers, dtype=np.float32))
+        return overlay(board, np.array(self.values, dtype=np.float32))
 
 
-def overlay(board: NDArray[np.float32], numbers: NDArray[np.float32]) -> NDArray[np.float32]:
+def overlay(board: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return boards, float32 [..., 174], with life laid over them, each value in its range.
 
-    `numbers` is float32 [..., 5]: yaw and pitch of the eyes, closure, how far brows are raised, and
+    `values` is float32 [..., 5]: yaw and pitch of the eyes, closure, how far brows are raised, and
     the swell, as told at `Living`.
     """
-    pitch_deg, closure = numbers[..., 1:2], numbers[..., 2:3]
+    pitch_deg, closure = values[..., 1:2], values[..., 2:3]
     lids = np.clip(np.float32(-LID_PER_DEG) * pitch_deg, _HIGHEST_LID, _LOWEST_LID)
     halves = np.maximum(pitch_deg, _NONE), np.minimum(pitch_deg, _NONE)
-    held = board * (_ALL + numbers[..., 4:] * _SWELLING)
-    alive = held + np.concatenate((numbers[..., :4], *halves, lids), axis=-1) @ _ADDED
+    held = board * (_ALL + values[..., 4:] * _DRIFTING)
+    alive = held + np.concatenate((values[..., :4], *halves, lids), axis=-1) @ _ADDED
     open_ = alive[..., _BLINK]
     alive[..., _BLINK] = open_ + closure * (_ALL - open_)
     return np.minimum(np.maximum(alive, BOARD_MINIMUM, out=alive), BOARD_MAXIMUM, out=alive)
@@ -209,14 +209,14 @@ def _added() -> NDArray[np.float32]:
 _ADDED = _added()
 
 
-def _swelling() -> NDArray[np.float32]:
+def _drifting_channels() -> NDArray[np.float32]:
     """Return 1 for each channel that swells, [174]: the upper face, but lids go with the eyes."""
-    swelling = UPPER.astype(np.float32)
-    swelling[_BLINK] = 0.0
-    return swelling
+    drifting = UPPER.astype(np.float32)
+    drifting[_BLINK] = 0.0
+    return drifting
 
 
-_SWELLING = _swelling()
+_DRIFTING = _drifting_channels()
 
 ANIMATED_CHANNELS = tuple(channel.name for channel in CHANNELS if _ADDED[:, channel.index].any())
 """The channels to which life adds."""

@@ -108,7 +108,7 @@ class Moment:
 
     elapsed_s: float = 0.0
     prosody: Prosody = SILENCE
-    mood: EmotionStyle = NEUTRAL_STYLE
+    style: EmotionStyle = NEUTRAL_STYLE
     is_talking: bool = False
     stressed: float = 0.0
     phrase_ended: bool = False
@@ -137,7 +137,7 @@ class CueTracker:
         moment.prosody = prosody
         if cues.emotion is not self._emotion:
             self._emotion = cues.emotion
-            moment.mood = blend_styles(cues.emotion)
+            moment.style = blend_styles(cues.emotion)
         moment.stressed = prosody.stress if prosody.stresses > self._stresses else 0.0
         moment.phrase_ended = prosody.phrases > self._phrases
         self._stresses, self._phrases = prosody.stresses, prosody.phrases

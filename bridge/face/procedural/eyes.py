@@ -26,7 +26,7 @@ CLOSE_S, CLOSED_S, OPEN_S = (0.080, 0.106), (0.010, 0.040), (0.170, 0.280)
 DEPTH = (0.94, 1.0)
 REST_S = 0.25
 """Least time between two blinks."""
-READY, PAUSE_CHANCE = 0.3, 0.7
+READY_SHARE, PAUSE_CHANCE = 0.3, 0.7
 """From this share of an interval on, the end of a phrase brings the blink, with this chance."""
 PAUSE_DELAY_S = (0.0, 0.2)
 SURE_SHIFT_DEG, LEAST_SHIFT_DEG = 33.0, 10.0
@@ -35,7 +35,7 @@ OFF_LEVEL = 0.02
 """Level below which no pause and no gaze shift brings a blink either."""
 OWN_SHARE = 0.8
 """Share of the rate which intervals are left to bring; pauses and gaze shifts bring the rest."""
-MID_PHRASE_HASTE, PAUSE_HASTE = 0.8, 1.6
+MID_PHRASE_RATE, PAUSE_RATE = 0.8, 1.6
 """How fast an interval passes within a phrase and in a pause: 1 on the whole."""
 
 
@@ -58,36 +58,36 @@ class Blink:
     def step(self, moment: Moment, level: float, shift_deg: float) -> float:
         """Return the closure after the moment; `shift_deg` is the gaze shift that begins in it."""
         elapsed_s = moment.elapsed_s
-        self._urge += elapsed_s * self._haste(moment, level)
+        self._urge += elapsed_s * self._interval_rate(moment, level)
         is_free = self._age_s > self._length_s + REST_S and math.isinf(self._starts_in_s)
         if is_free and level > OFF_LEVEL:
-            self._ask(moment, shift_deg)
+            self._decide(moment, shift_deg)
         self._age_s += elapsed_s
         self._starts_in_s -= elapsed_s
         if self._starts_in_s <= 0.0:
             self._begin()
-        self.closure = self._lid()
+        self.closure = self._closure_at_age()
         return self.closure
 
     @property
     def _length_s(self) -> float:
         return self._close_s + self._closed_s + self._open_s
 
-    def _haste(self, moment: Moment, level: float) -> float:
+    def _interval_rate(self, moment: Moment, level: float) -> float:
         """Return how much of an interval of length 1 passes in a second."""
         per_min = TALKING_PER_MIN if moment.is_talking else RESTING_PER_MIN
-        per_min *= OWN_SHARE * self._person * level * math.exp(moment.mood.blink_rate)
+        per_min *= OWN_SHARE * self._person * level * math.exp(moment.style.blink_rate)
         if moment.is_talking:
-            per_min *= MID_PHRASE_HASTE if moment.prosody.is_speaking else PAUSE_HASTE
+            per_min *= MID_PHRASE_RATE if moment.prosody.is_speaking else PAUSE_RATE
         return per_min / 60.0
 
     def _interval(self) -> float:
         """Draw an interval around the mean 1, log-normal."""
         return self._random.lognormvariate(-0.5 * INTERVAL_SIGMA**2, INTERVAL_SIGMA)
 
-    def _ask(self, moment: Moment, shift_deg: float) -> None:
+    def _decide(self, moment: Moment, shift_deg: float) -> None:
         """Decide whether a blink begins: it is due, a phrase ended, or the gaze goes far."""
-        is_ready = self._urge >= READY * self._due
+        is_ready = self._urge >= READY_SHARE * self._due
         if self._urge >= self._due:
             self._starts_in_s = 0.0
         elif moment.phrase_ended and is_ready and self._random.random() < PAUSE_CHANCE:
@@ -105,7 +105,7 @@ class Blink:
         self._starts_in_s = math.inf
         self._urge, self._due = 0.0, self._interval()
 
-    def _lid(self) -> float:
+    def _closure_at_age(self) -> float:
         """Return the closure by the age of the blink: shut fast, open slowly and ever slower."""
         age_s = self._age_s
         if age_s <= self._close_s:
@@ -221,7 +221,7 @@ class Gaze:
         is_back = moment.phrase_ended or self._random.random() < _habit(moment).return_chance
         if is_back and not self.look.is_mutual:
             return self._partner()
-        return self._away(math.exp(moment.mood.gaze_spread), moment.mood.glance_deg)
+        return self._away(math.exp(moment.style.gaze_spread), moment.style.glance_deg)
 
     def _partner(self) -> Look:
         angle = self._random.uniform(0.0, 2.0 * math.pi)
@@ -250,7 +250,7 @@ class Gaze:
         habit = _habit(moment)
         if not look.is_mutual:
             return self._hold(habit.away_s)
-        return self._hold(habit.partner_s * math.exp(moment.mood.directness))
+        return self._hold(habit.partner_s * math.exp(moment.style.directness))
 
     def _hold(self, mean_s: float) -> float:
         return self._random.gammavariate(HOLD_SHAPE, mean_s / HOLD_SHAPE)
@@ -295,7 +295,7 @@ class Eyes:
             self._look = look
             self.shift_deg = self._begin(look.yaw_deg, look.pitch_deg)
         elif self._micro_in_s <= 0.0:
-            self._tremble(look, idle)
+            self._begin_micro_saccade(look, idle)
         share = glide(self._age_s / self._length_s)
         self.yaw_deg = self._from[0] + share * (self._to[0] - self._from[0])
         self.pitch_deg = self._from[1] + share * (self._to[1] - self._from[1])
@@ -310,7 +310,7 @@ class Eyes:
         self._micro_in_s = max(MICRO_REST_S, self._length_s) + pause_s
         return size_deg
 
-    def _tremble(self, look: Look, idle: float) -> None:
+    def _begin_micro_saccade(self, look: Look, idle: float) -> None:
         """Step by a little to near the look: errors do not add up."""
         size_deg = min(self._random.expovariate(1.0 / MICRO_MEAN_DEG), MICRO_MAX_DEG / 2.0)
         angle = self._random.uniform(0.0, 2.0 * math.pi)

@@ -52,7 +52,7 @@ class Brows:
         if moment.stressed >= ACCENT_FROM and self._since_s >= ACCENT_REST_S:
             self._since_s = 0.0
             if self._random.random() < ACCENT_CHANCE:
-                self._pull.give(ACCENT_PULL * moment.stressed, ACCENT_PULL_S)
+                self._pull.start(ACCENT_PULL * moment.stressed, ACCENT_PULL_S)
         pull = self._pull.step(moment.elapsed_s)
         self.raised = max(0.0, self._spring.step(pull, moment.elapsed_s))
         return self.raised
@@ -110,17 +110,17 @@ class Head:
     def step(self, moment: Moment, look: Look, *, level: float, idle: float) -> NDArray[np.float32]:
         """Return the pose after the moment, float32 [6]: radians and centimetres."""
         elapsed_s = moment.elapsed_s
-        motion = math.exp(moment.mood.head_motion)
+        motion = math.exp(moment.style.head_motion)
         turned = [
             spoken + posture
             for spoken, posture in zip(
-                self._speak(moment, motion), self._rest(moment, elapsed_s), strict=True
+                self._voice_motion(moment, motion), self._posture_of(moment, elapsed_s), strict=True
             )
         ]
         lively = self._liveliness.step(1.0 if moment.is_talking else LISTENING_DRIFT, elapsed_s)
         for axis, drift in enumerate(self._drift):
             turned[axis] += idle * motion * lively * drift.step(elapsed_s)
-        self._follow(look, elapsed_s)
+        self._follow_gaze(look, elapsed_s)
         for axis, spring in enumerate(self._following):
             turned[axis] += spring.step(self._goal[axis], elapsed_s)
         breath = idle * self._breath.step(elapsed_s)
@@ -129,7 +129,7 @@ class Head:
         self.pose = _pose(turned, moved, level)
         return self.pose
 
-    def _speak(self, moment: Moment, motion: float) -> tuple[float, float, float]:
+    def _voice_motion(self, moment: Moment, motion: float) -> tuple[float, float, float]:
         """Return what the voice does to yaw, pitch and roll: up with it, down on its stresses."""
         prosody = moment.prosody
         melody = min(max(prosody.melody, -MELODY_LIMIT), MELODY_LIMIT)
@@ -141,9 +141,9 @@ class Head:
         raised = self._voice.step(motion * self._raised, moment.elapsed_s)
         if moment.stressed:
             depth = motion * NOD_DEG * moment.stressed * self._random.uniform(0.4, 1.0)
-            shares = (self._either(TURN_SHARE), 1.0, self._either(ROLL_SHARE))
+            shares = (self._symmetric(TURN_SHARE), 1.0, self._symmetric(ROLL_SHARE))
             for nod, share in zip(self._nods, shares, strict=True):
-                nod.give(depth * share, NOD_S)
+                nod.start(depth * share, NOD_S)
         loud = motion * prosody.level
         yaw, pitch, roll = (
             spring.step(nod.step(moment.elapsed_s), moment.elapsed_s)
@@ -152,22 +152,22 @@ class Head:
         )
         return yaw, raised + pitch, roll
 
-    def _either(self, most: float) -> float:
+    def _symmetric(self, most: float) -> float:
         return self._random.uniform(-most, most)
 
-    def _rest(self, moment: Moment, elapsed_s: float) -> tuple[float, float, float]:
+    def _posture_of(self, moment: Moment, elapsed_s: float) -> tuple[float, float, float]:
         """Return the posture of the mood, eased: yaw, pitch, roll."""
-        mood = moment.mood
-        roll = mood.roll_deg + (0.0 if moment.is_talking else LISTENING_ROLL_DEG)
+        style = moment.style
+        roll = style.roll_deg + (0.0 if moment.is_talking else LISTENING_ROLL_DEG)
         pitch, tilt, ahead = self._posture
-        ahead.step(mood.z_cm, elapsed_s)
+        ahead.step(style.z_cm, elapsed_s)
         return (
             0.0,
-            pitch.step(mood.pitch_deg, elapsed_s),
+            pitch.step(style.pitch_deg, elapsed_s),
             tilt.step(self._side * roll, elapsed_s),
         )
 
-    def _follow(self, look: Look, elapsed_s: float) -> None:
+    def _follow_gaze(self, look: Look, elapsed_s: float) -> None:
         """Take up a new look after a delay; a newer one takes the place of one that waits."""
         if look is not self._look:
             self._look = look

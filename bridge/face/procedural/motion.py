@@ -57,7 +57,7 @@ class Pulse:
         self._height = 0.0
         self._left_s = 0.0
 
-    def give(self, height: float, length_s: float) -> None:
+    def start(self, height: float, length_s: float) -> None:
         """Begin anew; what is left of the last pull is forgotten."""
         self._height = height
         self._left_s = length_s

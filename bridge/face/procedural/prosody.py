@@ -121,8 +121,8 @@ class Syllables:
         """Syllables per second, over the last seconds of speech."""
         self._smooth_db = -100.0
         self._extreme_db = -100.0
-        self._usual_db = 0.0
-        self._heard = 0
+        self._baseline_db = 0.0
+        self._syllable_count = 0
         self._is_rising = False
         self._peak_melody = 0.0
         self._since_stress_s = 1.0
@@ -132,16 +132,16 @@ class Syllables:
         """Take the level and the melody of the next hop."""
         self._since_stress_s += HOP_S
         self._smooth_db += 0.5 * (db - self._smooth_db)
-        found = self._peaked(melody, is_voiced=is_voiced) and is_speaking
+        found = self._is_past_peak(melody, is_voiced=is_voiced) and is_speaking
         if found:
-            self._judge()
+            self._classify_syllable()
         share = HOP_S / 2.0
         if is_speaking:
             self.rate_hz += float(found) / 2.0 - share * self.rate_hz
         else:
             self.rate_hz *= 1.0 - share
 
-    def _peaked(self, melody: float, *, is_voiced: bool) -> bool:
+    def _is_past_peak(self, melody: float, *, is_voiced: bool) -> bool:
         """Whether a syllable with a voice in it has just passed its loudest."""
         level = self._smooth_db
         if self._is_rising:
@@ -160,13 +160,13 @@ class Syllables:
             self._extreme_db = level
         return False
 
-    def _judge(self) -> None:
+    def _classify_syllable(self) -> None:
         peak_db = self._smooth_db + FALL_DB
-        if not self._heard:
-            self._usual_db = peak_db
-        self._heard += 1
-        above_db = peak_db - self._usual_db
-        self._usual_db += above_db * max(1.0 / self._heard, 0.2 / BASELINE_S)
+        if not self._syllable_count:
+            self._baseline_db = peak_db
+        self._syllable_count += 1
+        above_db = peak_db - self._baseline_db
+        self._baseline_db += above_db * max(1.0 / self._syllable_count, 0.2 / BASELINE_S)
         prominence = 0.5 + LOUDNESS_PER_DB * above_db + MELODY_PER_SEMITONE * self._peak_melody
         if prominence >= STRESS_FROM and self._since_stress_s >= MIN_GAP_S:
             self.stresses += 1
@@ -239,7 +239,7 @@ class ProsodyTracker:
         self._smooth_db = FIRST_FLOOR_DB
         self._floor_db = FIRST_FLOOR_DB
         self._ceiling_db = QUIETEST_DB + 10.0
-        self._usual_pitch = 0.0
+        self._baseline_pitch = 0.0
         self._voiced_s = 0.0
         self._melody = 0.0
         self._silent_s = math.inf
@@ -248,10 +248,10 @@ class ProsodyTracker:
 
     def step(self, samples: NDArray[np.float32]) -> Prosody:
         """Hear the next hop, float32 [320] at 16 kHz and finite, and say what the voice does."""
-        (prosody,) = self.hear(samples)
+        (prosody,) = self.process(samples)
         return prosody
 
-    def hear(self, samples: NDArray[np.float32]) -> list[Prosody]:
+    def process(self, samples: NDArray[np.float32]) -> list[Prosody]:
         """Hear some hops at once, float32 [hops * 320]: what `step` says of one after the other."""
         (prosodies,) = track_prosody([self], samples[None])
         return prosodies
@@ -260,14 +260,14 @@ class ProsodyTracker:
         """Take the next hops; return the window in which the pitch of each is searched, [768]."""
         return self._pitch.windows(samples)
 
-    def take(self, db: float, f0_hz: float) -> Prosody:
+    def update(self, db: float, f0_hz: float) -> Prosody:
         """Take the level in dBFS and the pitch of a hop, 0 without one; say what the voice does."""
         self._smooth_db += SMOOTHING * (db - self._smooth_db)
-        level = self._level(db)
+        level = self._update_level(db)
         is_loud = self._smooth_db > self._bottom_db
-        self._phrase(is_loud=is_loud)
+        self._update_phrase(is_loud=is_loud)
         pause_s = 0.0 if self._silent_s < CLOSURE_S else self._silent_s
-        self._sing(f0_hz if is_loud else 0.0, pause_s)
+        self._update_melody(f0_hz if is_loud else 0.0, pause_s)
         syllables = self._syllables
         syllables.step(db, self._melody, is_voiced=is_loud and f0_hz > 0.0, is_speaking=not pause_s)
         return Prosody(
@@ -281,7 +281,7 @@ class ProsodyTracker:
             syllables_hz=syllables.rate_hz,
         )
 
-    def _level(self, db: float) -> float:
+    def _update_level(self, db: float) -> float:
         risen_db = self._floor_db + FLOOR_RISE_DB_S * HOP_S
         self._floor_db = min(max(self._smooth_db, -75.0), risen_db)
         fallen_db = self._ceiling_db - CEILING_FALL_DB_S * HOP_S
@@ -295,7 +295,7 @@ class ProsodyTracker:
         """The level from which sound is speech."""
         return max(QUIETEST_DB, self._floor_db + SPEECH_OVER_FLOOR_DB)
 
-    def _phrase(self, *, is_loud: bool) -> None:
+    def _update_phrase(self, *, is_loud: bool) -> None:
         if is_loud:
             self._phrase_s += HOP_S
             self._silent_s = 0.0
@@ -306,7 +306,7 @@ class ProsodyTracker:
             self._phrases += self._phrase_s >= MIN_PHRASE_S
             self._phrase_s = 0.0
 
-    def _sing(self, f0_hz: float, pause_s: float) -> None:
+    def _update_melody(self, f0_hz: float, pause_s: float) -> None:
         """Follow the melody; a jump of an octave in one hop is a mistake of the search."""
         if f0_hz <= 0.0:
             if pause_s > 0.0:
@@ -315,8 +315,10 @@ class ProsodyTracker:
         pitch = 12.0 * math.log2(f0_hz)
         self._voiced_s += HOP_S
         share = max(HOP_S / MELODY_S, HOP_S / self._voiced_s)
-        above = min(max(pitch - self._usual_pitch, -12.0), 12.0)
-        self._usual_pitch = pitch if self._usual_pitch == 0.0 else self._usual_pitch + share * above
+        above = min(max(pitch - self._baseline_pitch, -12.0), 12.0)
+        self._baseline_pitch = (
+            pitch if self._baseline_pitch == 0.0 else self._baseline_pitch + share * above
+        )
         self._melody += (above - self._melody) * 0.5 if self._voiced_s > 2 * HOP_S else 0.0
 
 
@@ -336,6 +338,6 @@ def track_prosody(
     power = np.einsum("vht,vht->vh", hops, hops) / HOP_SAMPLES
     db = np.maximum(10.0 * np.log10(np.maximum(power, 1e-30)), FLOOR_DB).tolist()
     return [
-        [tracker.take(*hop) for hop in zip(*rows, strict=True)]
+        [tracker.update(*hop) for hop in zip(*rows, strict=True)]
         for tracker, *rows in zip(trackers, db, f0_hz, strict=True)
     ]

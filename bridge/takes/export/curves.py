@@ -85,7 +85,7 @@ def export_blocks(take: Take, rigmap: RigMap, rate: FrameRate) -> Iterator[Block
     for first in range(0, rows, BLOCK_ROWS):
         numbers = np.arange(first, min(first + BLOCK_ROWS, rows))
         part = _between(take, np.asarray(numbers * (take.rate.hz / rate.hz)))
-        yield Block(first, applier.course(part.whole_board(), part.head, numbers / rate.hz))
+        yield Block(first, applier.apply_sequence(part.whole_board(), part.head, numbers / rate.hz))
 
 
 def _between(take: Take, places: NDArray[np.float64]) -> Take:

@@ -20,7 +20,7 @@ from cstalk_bridge.audio.file import AUDIO_SUFFIXES
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.face.emotion import NO_VOICE_WEIGHTS
 from cstalk_bridge.face.emotion_trajectory import SIDECAR_SUFFIXES, EmotionTrajectory, sidecar
-from cstalk_bridge.face.procedural.compose import AS_MADE, Levels
+from cstalk_bridge.face.procedural.compose import DEFAULT_LEVELS, Levels
 from cstalk_bridge.models.emotions import MOUTH_GUARD
 from cstalk_bridge.models.loading import DEFAULT_PATH
 from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS
@@ -59,8 +59,8 @@ class RenderConfig:
     """Everything but the inputs and the folder.
 
     `emotions` hold for a recording without a sidecar; `channel` is that of recordings; `levels`,
-    `seed` and `shares` are those of `takes.generate.Settings`. `overwrite` lets files be replaced
-    that no render has made; `is_forced` renders again what is finished.
+    `seed` and `voice_weights` are those of `takes.generate.GenerationConfig`. `overwrite` replaces
+    files that no render has made; `is_forced` renders again what is finished.
     """
 
     formats: tuple[Format, ...] = tuple(FORMATS[name] for name in DEFAULT_FORMATS)
@@ -69,9 +69,9 @@ class RenderConfig:
     channel: Channel = None
     lookahead_ms: float = DEFAULT_LOOKAHEAD_MS
     mouth_guard: float = MOUTH_GUARD
-    levels: Levels = AS_MADE
+    levels: Levels = DEFAULT_LEVELS
     seed: int | None = None
-    shares: VoiceWeights = NO_VOICE_WEIGHTS
+    voice_weights: VoiceWeights = NO_VOICE_WEIGHTS
     device: str = "auto"
     weights: Path | None = None
     shard: Shard = field(default_factory=Shard)
@@ -120,7 +120,7 @@ def _fingerprint_parts(
         "mouth_guard": settings.mouth_guard,
         "levels": asdict(settings.levels),
         "seed": settings.seed,
-        "shares": asdict(settings.shares),
+        "shares": asdict(settings.voice_weights),
     }
     yield json.dumps(told, sort_keys=True).encode()
     if export.rigmap is not None and form.rigmap is not None:

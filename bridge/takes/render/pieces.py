@@ -104,7 +104,7 @@ def open_input(job: Job, settings: RenderConfig) -> OpenedInput:
         settings.mouth_guard,
         settings.levels,
         settings.seed,
-        shares=NO_VOICE_WEIGHTS if job.sidecar else settings.shares,
+        voice_weights=NO_VOICE_WEIGHTS if job.sidecar else settings.voice_weights,
     )
     asked = with_estimated_emotion(asked, sound)
     rows = rows_of(network_input_samples(sound))

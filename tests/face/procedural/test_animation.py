@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cstalk_bridge.audio.source import HOP_S, HOP_SAMPLES
 from cstalk_bridge.face.procedural.animation import ProceduralAnimation
-from cstalk_bridge.face.procedural.compose import AS_GENERATED, Levels, ProceduralMotion
+from cstalk_bridge.face.procedural.compose import NO_ANIMATION_LEVELS, Levels, ProceduralMotion
 from cstalk_bridge.face.procedural.cues import Cues
 from cstalk_bridge.face.procedural.prosody import Prosody, ProsodyTracker
 from cstalk_bridge.frame import neutral_board
@@ -41,17 +41,17 @@ class Course:
         return np.array(starts[: whole * a_minute].reshape(whole, a_minute).sum(axis=1), float)
 
 
-def lives(
-    life: ProceduralAnimation, voice: Iterable[Prosody], start_s: float = 0.0
+def motions_of(
+    animation: ProceduralAnimation, voice: Iterable[Prosody], start_s: float = 0.0
 ) -> Iterator[ProceduralMotion]:
     for tick, prosody in enumerate(voice):
-        yield life.step(start_s + tick * TICK_S, Cues(prosody))
+        yield animation.step(start_s + tick * TICK_S, Cues(prosody))
 
 
 def course(seed: int, voice: Iterable[Prosody]) -> Course:
     rows = [
-        (living.closure, living.is_mutual, *living.gaze_deg, *living.head.tolist())
-        for living in lives(ProceduralAnimation(seed), voice)
+        (motion.closure, motion.is_mutual, *motion.gaze_deg, *motion.head.tolist())
+        for motion in motions_of(ProceduralAnimation(seed), voice)
     ]
     table = np.array(rows)
     return Course(table[:, 0], table[:, 4:], table[:, 2:4], table[:, 1] > 0.5)
@@ -113,7 +113,10 @@ def test_the_head_of_a_listener_is_calmer_and_never_frozen(
 
 def test_the_same_seed_and_voice_give_the_same_life_and_another_seed_another() -> None:
     one, same, other = (
-        [living.onto(neutral_board()) for living in lives(ProceduralAnimation(seed), talk(1, 20.0))]
+        [
+            motion.apply_to(neutral_board())
+            for motion in motions_of(ProceduralAnimation(seed), talk(1, 20.0))
+        ]
         for seed in (7, 7, 8)
     )
     np.testing.assert_array_equal(one, same)
@@ -123,7 +126,7 @@ def test_the_same_seed_and_voice_give_the_same_life_and_another_seed_another() -
 def test_levels_switch_parts_off() -> None:
     smiling = neutral_board()
     smiling[CHANNEL_INDEX["CTRL_L_mouth_cornerPull.ty"]] = 0.8
-    off = ProceduralAnimation(5, AS_GENERATED)
+    off = ProceduralAnimation(5, NO_ANIMATION_LEVELS)
     for tick, prosody in enumerate(talk(5, 60.0)):
         frame = off.frame(tick * TICK_S, Cues(prosody), smiling)
         np.testing.assert_array_equal(frame.board, smiling)
@@ -131,20 +134,20 @@ def test_levels_switch_parts_off() -> None:
 
 
 def test_a_level_changed_while_running_does_not_pop() -> None:
-    life = ProceduralAnimation(6)
+    animation = ProceduralAnimation(6)
     voice = talk(6, 60.0)
-    heads = [living.head for living in lives(life, islice(voice, 1800))]
-    life.levels = Levels(head=0.0)
-    heads += [living.head for living in lives(life, voice, 1800 * TICK_S)]
+    heads = [motion.head for motion in motions_of(animation, islice(voice, 1800))]
+    animation.levels = Levels(head=0.0)
+    heads += [motion.head for motion in motions_of(animation, voice, 1800 * TICK_S)]
     assert np.abs(np.diff(heads, axis=0)).max() < 0.012 * 2
     assert np.abs(heads[-600:]).max() < 1e-4
-    assert life.eased_levels.head < 1e-3
+    assert animation.eased_levels.head < 1e-3
 
 
 def test_only_a_blink_and_a_saccade_step_far_in_a_tick() -> None:
     before, steps = None, []
-    for living in lives(ProceduralAnimation(9), talk(9, 120.0)):
-        board = living.onto(neutral_board())
+    for motion in motions_of(ProceduralAnimation(9), talk(9, 120.0)):
+        board = motion.apply_to(neutral_board())
         if before is not None:
             steps.append(np.abs(board - before))
         before = board
@@ -158,8 +161,8 @@ def test_only_a_blink_and_a_saccade_step_far_in_a_tick() -> None:
 
 def test_life_leaves_the_mouth_to_the_words() -> None:
     touched = np.zeros(len(CHANNELS), dtype=bool)
-    for living in lives(ProceduralAnimation(14), talk(14, 120.0)):
-        touched |= living.onto(neutral_board()) != neutral_board()
+    for motion in motions_of(ProceduralAnimation(14), talk(14, 120.0)):
+        touched |= motion.apply_to(neutral_board()) != neutral_board()
     regions = {channel.region for channel in CHANNELS if touched[channel.index]}
     assert regions == {"gaze", "eyelid", "brow"}
 
@@ -170,21 +173,21 @@ def test_a_frame_is_the_generated_face_at_its_levels_with_life_on_top() -> None:
     board[CHANNEL_INDEX["CTRL_L_mouth_cornerPull.ty"]] = 0.8
     levels = Levels(mouth=0.5, gaze=0.0, brows=0.0, blink=0.0, idle=0.0)
     frame = ProceduralAnimation(15, levels).frame(2.0, Cues(), board)
-    living = ProceduralAnimation(15, levels).step(2.0, Cues())
+    motion = ProceduralAnimation(15, levels).step(2.0, Cues())
     assert frame.time_s == 2.0
     assert frame.board[CHANNEL_INDEX["CTRL_C_jaw.ty"]] == np.float32(0.2)
     assert frame.board[CHANNEL_INDEX["CTRL_L_eye_cheekRaise.ty"]] == pytest.approx(0.2)
-    np.testing.assert_array_equal(frame.head, living.head)
+    np.testing.assert_array_equal(frame.head, motion.head)
     assert board[CHANNEL_INDEX["CTRL_C_jaw.ty"]] == np.float32(0.4)
 
 
 def test_a_head_moves_with_real_speech() -> None:
-    tracker, life, sound = ProsodyTracker(), ProceduralAnimation(16), np.tile(speech(), 6)
+    tracker, animation, sound = ProsodyTracker(), ProceduralAnimation(16), np.tile(speech(), 6)
     levels, heads = [], []
     for hop in range(len(sound) // HOP_SAMPLES):
         prosody = tracker.step(sound[hop * HOP_SAMPLES : (hop + 1) * HOP_SAMPLES])
         levels.append(prosody.level)
-        heads.append(life.step(hop * HOP_S, Cues(prosody)).head[:3])
+        heads.append(animation.step(hop * HOP_S, Cues(prosody)).head[:3])
     speed = np.sqrt((np.diff(np.array(heads, float), axis=0) ** 2).sum(axis=1))
     window = np.ones(10) / 10
     heard, moved = np.convolve(levels[1:], window, "same"), np.convolve(speed, window, "same")
@@ -194,9 +197,9 @@ def test_a_head_moves_with_real_speech() -> None:
 
 def test_lids_go_with_the_eyes() -> None:
     pairs = [
-        living.onto(neutral_board())[[CHANNEL_INDEX["CTRL_L_eye.ty"], BLINK]]
-        for living in lives(ProceduralAnimation(10), silence(300.0))
-        if living.closure == 0.0
+        motion.apply_to(neutral_board())[[CHANNEL_INDEX["CTRL_L_eye.ty"], BLINK]]
+        for motion in motions_of(ProceduralAnimation(10), silence(300.0))
+        if motion.closure == 0.0
     ]
     upward, lids = np.array(pairs).T
     assert np.corrcoef(upward, lids)[0, 1] < -0.9
@@ -204,35 +207,35 @@ def test_lids_go_with_the_eyes() -> None:
 
 
 def test_a_time_that_stands_still_changes_nothing_and_a_gap_does_not_jump() -> None:
-    life = ProceduralAnimation(11)
-    last = list(lives(life, talk(11, 10.0)))[-1]
-    again = life.step(10.0 - TICK_S, Cues())
+    animation = ProceduralAnimation(11)
+    last = list(motions_of(animation, talk(11, 10.0)))[-1]
+    again = animation.step(10.0 - TICK_S, Cues())
     assert again.eyes_deg == last.eyes_deg
-    np.testing.assert_array_equal(life.step(3.0, Cues()).head, last.head)
-    after = life.step(5000.0, Cues())
+    np.testing.assert_array_equal(animation.step(3.0, Cues()).head, last.head)
+    after = animation.step(5000.0, Cues())
     assert np.abs(after.head - last.head).max() < 0.1
 
 
 def test_moods_blend_into_life_without_a_jump() -> None:
-    life = ProceduralAnimation(12)
+    animation = ProceduralAnimation(12)
     heads = []
     for tick, prosody in enumerate(talk(12, 20.0)):
         emotion = np.zeros(len(EMOTIONS), dtype=np.float32)
         emotion[EMOTIONS.index("sad" if tick % 300 < 150 else "happy")] = 1.0
-        heads.append(life.step(tick * TICK_S, Cues(prosody, emotion)).head)
+        heads.append(animation.step(tick * TICK_S, Cues(prosody, emotion)).head)
     assert np.abs(np.diff(heads, axis=0)).max() < 0.05
 
 
 def test_what_is_kept_does_not_grow() -> None:
     import tracemalloc
 
-    life = ProceduralAnimation(13)
+    animation = ProceduralAnimation(13)
     voice = talk(13, 130.0)
-    for _ in lives(life, islice(voice, 3000)):
+    for _ in motions_of(animation, islice(voice, 3000)):
         pass
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    for _ in lives(life, islice(voice, 3000), 3000 * TICK_S):
+    for _ in motions_of(animation, islice(voice, 3000), 3000 * TICK_S):
         pass
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from cstalk_bridge.document import FieldError
 from cstalk_bridge.face.procedural.compose import (
-    AS_GENERATED,
     CHEEK_SHARE,
     LID_LOWER_LIMIT,
-    MOTION_NUMBERS,
+    MOTION_VALUES,
     MOUTH_REGIONS,
+    NO_ANIMATION_LEVELS,
     PARTS,
     SQUINT_SHARE,
     UPPER_REGIONS,
@@ -44,7 +44,7 @@ def test_levels_go_from_off_to_twice_and_symmetry_to_one() -> None:
 
 
 def test_a_face_as_generated_has_no_life_of_its_own() -> None:
-    assert AS_GENERATED.liveliness == 0.0
+    assert NO_ANIMATION_LEVELS.liveliness == 0.0
     assert Levels(gaze=0.0, head=0.0, brows=0.0, idle=0.0, blink=0.5).liveliness == 0.5
     assert Levels(gaze=2.0).liveliness == 1.0
 
@@ -108,30 +108,32 @@ def test_full_symmetry_makes_a_face_its_own_mirror_image(board: NDArray[np.float
             assert after == pytest.approx(left * before, abs=1e-6)
 
 
-def living(
+def motion(
     *,
     eyes_deg: tuple[float, float] = (0.0, 0.0),
     closure: float = 0.0,
-    raised: float = 0.0,
-    swell: float = 0.0,
+    brow_raise: float = 0.0,
+    expression_drift: float = 0.0,
 ) -> ProceduralMotion:
     return ProceduralMotion(
-        eyes_deg, closure, raised, swell, neutral_head(), eyes_deg, is_mutual=True
+        eyes_deg, closure, brow_raise, expression_drift, neutral_head(), eyes_deg, is_mutual=True
     )
 
 
 def test_eyes_turn_to_the_characters_left_and_up_in_shares_of_their_travel() -> None:
-    board = living(eyes_deg=(20.0, 15.0)).onto(neutral_board())
+    board = motion(eyes_deg=(20.0, 15.0)).apply_to(neutral_board())
     for side in "LR":
         assert board[CHANNEL_INDEX[f"CTRL_{side}_eye.tx"]] == 0.5
         assert board[CHANNEL_INDEX[f"CTRL_{side}_eye.ty"]] == 0.5
-    board = living(eyes_deg=(-20.0, -20.0)).onto(neutral_board())
+    board = motion(eyes_deg=(-20.0, -20.0)).apply_to(neutral_board())
     assert board[CHANNEL_INDEX["CTRL_L_eye.tx"]] == board[CHANNEL_INDEX["CTRL_L_eye.ty"]] == -0.5
 
 
 def test_lids_go_with_the_eyes_up_and_down() -> None:
     lids = [
-        living(eyes_deg=(0.0, pitch)).onto(neutral_board())[CHANNEL_INDEX["CTRL_R_eye_blink.ty"]]
+        motion(eyes_deg=(0.0, pitch)).apply_to(neutral_board())[
+            CHANNEL_INDEX["CTRL_R_eye_blink.ty"]
+        ]
         for pitch in (6.0, 0.0, -10.0, -90.0)
     ]
     assert lids[0] < lids[1] == 0.0 < lids[2] < lids[3]
@@ -142,12 +144,16 @@ def test_many_rows_are_laid_as_one_after_the_other() -> None:
     random = np.random.default_rng(4)
     boards = random.uniform(LOW, HIGH, (20, len(CHANNELS))).astype(np.float32)
     low, high = (-50, -50, 0, 0, -0.5), (50, 50, 1, 1, 0.5)
-    numbers = random.uniform(low, high, (20, MOTION_NUMBERS)).astype(np.float32)
+    values = random.uniform(low, high, (20, MOTION_VALUES)).astype(np.float32)
     one_by_one = [
-        living(eyes_deg=(yaw, pitch), closure=shut, raised=up, swell=swell).onto(board)
-        for board, (yaw, pitch, shut, up, swell) in zip(boards, numbers.tolist(), strict=True)
+        motion(
+            eyes_deg=(yaw, pitch), closure=shut, brow_raise=up, expression_drift=expression_drift
+        ).apply_to(board)
+        for board, (yaw, pitch, shut, up, expression_drift) in zip(
+            boards, values.tolist(), strict=True
+        )
     ]
-    np.testing.assert_allclose(overlay(boards, numbers), one_by_one, atol=1e-6)
+    np.testing.assert_allclose(overlay(boards, values), one_by_one, atol=1e-6)
 
 
 @pytest.mark.parametrize("open_", [-0.4, 0.0, 0.3])
@@ -155,13 +161,13 @@ def test_a_blink_shuts_a_lid_from_wherever_it_is(open_: float) -> None:
     blink = CHANNEL_INDEX["CTRL_L_eye_blink.ty"]
     board = neutral_board()
     board[blink] = open_
-    assert living(closure=1.0).onto(board)[blink] == pytest.approx(1.0)
-    assert living(closure=0.5).onto(board)[blink] == pytest.approx((1.0 + open_) / 2)
-    assert living().onto(board)[blink] == np.float32(open_)
+    assert motion(closure=1.0).apply_to(board)[blink] == pytest.approx(1.0)
+    assert motion(closure=0.5).apply_to(board)[blink] == pytest.approx((1.0 + open_) / 2)
+    assert motion().apply_to(board)[blink] == np.float32(open_)
 
 
 def test_raised_brows_rise_on_both_sides() -> None:
-    board = living(raised=0.2).onto(neutral_board())
+    board = motion(brow_raise=0.2).apply_to(neutral_board())
     assert board[CHANNEL_INDEX["CTRL_L_brow_raiseOut.ty"]] == np.float32(0.2)
     assert board[CHANNEL_INDEX["CTRL_R_brow_raiseOut.ty"]] == np.float32(0.2)
     assert 0.0 < board[CHANNEL_INDEX["CTRL_L_brow_raiseIn.ty"]] < 0.2
@@ -169,7 +175,7 @@ def test_raised_brows_rise_on_both_sides() -> None:
 
 def test_what_is_held_above_the_mouth_swells_and_lids_do_not() -> None:
     board = np.full(len(CHANNELS), 0.5, dtype=np.float32)
-    swelled = living(swell=0.1).onto(board)
+    swelled = motion(expression_drift=0.1).apply_to(board)
     for channel in CHANNELS:
         is_lid = channel.name.endswith("eye_blink.ty")
         swells = channel.region in UPPER_REGIONS and not is_lid and not channel.rest
@@ -188,12 +194,14 @@ def test_no_life_leaves_the_range_of_the_board_or_writes_to_it(
     shares: NDArray[np.float32],
     eyes_deg: tuple[float, float],
     closure: float,
-    raised: float,
-    swell: float,
+    brow_raise: float,
+    expression_drift: float,
 ) -> None:
     board = LOW + shares * (HIGH - LOW)
     before = board.copy()
-    alive = living(eyes_deg=eyes_deg, closure=closure, raised=raised, swell=swell).onto(board)
+    alive = motion(
+        eyes_deg=eyes_deg, closure=closure, brow_raise=brow_raise, expression_drift=expression_drift
+    ).apply_to(board)
     np.testing.assert_array_equal(board, before)
     assert alive.dtype == np.float32
     assert np.all((alive >= LOW) & (alive <= HIGH))

@@ -121,12 +121,12 @@ TICK_S_GAZE = 0.02
 
 
 def looks(
-    seed: int, minutes: float, *, is_talking: bool, mood: EmotionStyle = NEUTRAL_STYLE
+    seed: int, minutes: float, *, is_talking: bool, style: EmotionStyle = NEUTRAL_STYLE
 ) -> list[tuple[Look, float]]:
     """What was looked at and for how long, without the first and the last; no phrase ever ends."""
     gaze = Gaze(Random(seed))
     prosody = Prosody(pause_s=0.0) if is_talking else SILENCE
-    moment = Moment(TICK_S_GAZE, prosody, is_talking=is_talking, mood=mood)
+    moment = Moment(TICK_S_GAZE, prosody, is_talking=is_talking, style=style)
     seen: list[tuple[Look, float]] = []
     for _ in range(round(60 * minutes / TICK_S_GAZE)):
         look = gaze.step(moment)
@@ -200,13 +200,13 @@ def test_who_turns_from_listening_to_talking_does_not_go_on_staring() -> None:
 def test_an_angry_face_looks_at_its_partner_longer_than_a_fearful_one() -> None:
     shares = {}
     for name in ("angry", "neutral", "fearful"):
-        seen = looks(5, 60.0, is_talking=True, mood=EMOTION_STYLES[name])
+        seen = looks(5, 60.0, is_talking=True, style=EMOTION_STYLES[name])
         mutual_s = sum(held_s for look, held_s in seen if look.is_mutual)
         shares[name] = mutual_s / sum(held_s for _, held_s in seen)
     assert shares["angry"] > shares["neutral"] + 0.03
     assert shares["fearful"] < shares["neutral"] - 0.03
     low = [
-        look.pitch_deg for look, _ in looks(6, 60.0, is_talking=True, mood=EMOTION_STYLES["sad"])
+        look.pitch_deg for look, _ in looks(6, 60.0, is_talking=True, style=EMOTION_STYLES["sad"])
     ]
     level = [look.pitch_deg for look, _ in looks(6, 60.0, is_talking=True)]
     assert np.mean(low) < np.mean(level) - 0.5

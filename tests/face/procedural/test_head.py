@@ -103,7 +103,7 @@ def test_a_listening_head_is_calmer_than_a_talking_one() -> None:
 def test_a_mood_is_a_posture_taken_slowly() -> None:
     head = Head(Random(6))
     rest = poses(head, still(30.0))[-1]
-    sad = poses(head, [Moment(TICK_S, mood=EMOTION_STYLES["sad"])] * 600)
+    sad = poses(head, [Moment(TICK_S, style=EMOTION_STYLES["sad"])] * 600)
     assert math.degrees(sad[-1, 1] - rest[1]) == pytest.approx(
         EMOTION_STYLES["sad"].pitch_deg, rel=0.1
     )
@@ -119,7 +119,7 @@ def test_level_scales_the_head_and_no_level_turns_it_too_far() -> None:
     assert not none.any()
     assert np.abs(twice).mean() > 1.5 * np.abs(once).mean()
     wild = [
-        Moment(0.1, Prosody(level=1.0, melody=99.0), mood=EMOTION_STYLES["sad"], stressed=1.0)
+        Moment(0.1, Prosody(level=1.0, melody=99.0), style=EMOTION_STYLES["sad"], stressed=1.0)
     ] * 300
     far = Look(24.0, 12.0, is_mutual=False)
     limits = [*np.radians(LIMIT_DEG), *[LIMIT_CM] * 3]

@@ -53,7 +53,7 @@ def test_a_spring_is_half_there_after_the_time_it_says() -> None:
 @given(st.floats(0.005, 0.2), st.floats(0.001, 0.1))
 def test_a_pulse_pulls_as_much_in_all_at_any_rate_of_ticks(length_s: float, tick_s: float) -> None:
     pulse = Pulse()
-    pulse.give(3.0, length_s)
+    pulse.start(3.0, length_s)
     total = sum(pulse.step(tick_s) * tick_s for _ in range(round(length_s / tick_s) + 2))
     assert total == pytest.approx(3.0 * length_s)
     assert pulse.step(tick_s) == 0.0
@@ -63,8 +63,8 @@ TICK_S = 1 / 60
 
 
 def course(seconds: float, idle: float = 1.0) -> np.ndarray:
-    swell = ExpressionDrift(Random(3))
-    return np.array([swell.step(TICK_S, idle) for _ in range(round(seconds / TICK_S))])
+    drift = ExpressionDrift(Random(3))
+    return np.array([drift.step(TICK_S, idle) for _ in range(round(seconds / TICK_S))])
 
 
 def test_what_is_held_swells_slowly_by_a_share() -> None:

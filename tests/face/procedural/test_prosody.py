@@ -150,7 +150,7 @@ def test_real_speech_has_its_pauses_phrases_and_a_womans_pitch() -> None:
 
 def test_hops_heard_at_once_are_those_heard_one_by_one() -> None:
     sound = speech()[: 400 * HOP_SAMPLES]
-    assert ProsodyTracker().hear(sound) == heard_prosody(sound)
+    assert ProsodyTracker().process(sound) == heard_prosody(sound)
 
 
 def test_every_hop_is_in_range_whatever_is_heard() -> None:
@@ -166,4 +166,4 @@ def test_every_hop_is_in_range_whatever_is_heard() -> None:
 def test_no_sound_is_no_hop() -> None:
     trackers = [ProsodyTracker(), ProsodyTracker()]
     assert track_prosody(trackers, np.zeros((2, 0), dtype=np.float32)) == [[], []]
-    assert list(trackers[0].hear(np.zeros(0, dtype=np.float32))) == []
+    assert list(trackers[0].process(np.zeros(0, dtype=np.float32))) == []

@@ -21,7 +21,7 @@ import soundfile
 
 from cstalk_bridge.errors import UserError
 from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory
-from cstalk_bridge.face.procedural.compose import AS_GENERATED
+from cstalk_bridge.face.procedural.compose import NO_ANIMATION_LEVELS
 from cstalk_bridge.models.files import PARTIAL_SUFFIX
 from cstalk_bridge.takes.export.curves import ExportConfig
 from cstalk_bridge.takes.export.formats import FORMATS
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from cstalk_bridge.takes.render.progress import RenderProgress
 
 
-TAKE = RenderConfig(formats=(FORMATS["take"],), levels=AS_GENERATED, device="cpu")
+TAKE = RenderConfig(formats=(FORMATS["take"],), levels=NO_ANIMATION_LEVELS, device="cpu")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -74,7 +74,7 @@ def test_a_folder_becomes_the_same_tree_of_takes(
     run: Any, generator: Generator, tmp_path: Path
 ) -> None:
     path = write_speech(tmp_path / "in/act 1/hello_1.wav", 2.0)
-    tally = run(tmp_path / "in", settings=RenderConfig(levels=AS_GENERATED, device="cpu"))
+    tally = run(tmp_path / "in", settings=RenderConfig(levels=NO_ANIMATION_LEVELS, device="cpu"))
     assert (tally.done, tally.failures) == (1, [])
     out = tmp_path / "out"
     assert outputs(out) == {"act 1/hello_1.take", "act 1/hello_1_take_1_CSTalk_cal.csv"}
