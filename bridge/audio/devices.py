@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cstalk_bridge.audio.source import MICROPHONE
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.system.files import name_key
+from cstalk_bridge.system.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,13 +103,12 @@ def close_input(stream: InputStream) -> None:
     try:
         if stream in _left_behind:
             return
-        closing = threading.Thread(target=close, name="close mic", daemon=True)
+        closing = Worker("close mic", close)
         closing.start()
-        closing.join(CLOSE_S)
-        if closing.is_alive():
-            _leave_behind(stream)
-        else:
+        if closing.join(CLOSE_S):
             _open_streams.discard(stream)
+        else:
+            _leave_behind(stream)
     finally:
         _lock.release()
 

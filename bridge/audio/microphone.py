@@ -5,7 +5,6 @@ The driver's callback copies blocks into a lock-free ring and does nothing else.
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -30,8 +29,10 @@ from cstalk_bridge.audio.source import (
     SourceState,
 )
 from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.system.worker import Worker
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
 
     from numpy.typing import NDArray
@@ -255,7 +256,7 @@ class Microphone:
         self._dropped_before = 0
         self._heard_s = now()
         self._tried_s = self._heard_s
-        self._attempt: threading.Thread | None = None
+        self._attempt: Worker | None = None
         self._is_closed = False
 
     @property
@@ -315,7 +316,7 @@ class Microphone:
         if now_s - self._tried_s < REOPENING_S:
             return
         self._tried_s = now_s
-        self._attempt = threading.Thread(target=self._reopen, name="reopen mic", daemon=True)
+        self._attempt = Worker("reopen mic", self._reopen)
         self._attempt.start()
 
     def close(self) -> None:
@@ -328,7 +329,7 @@ class Microphone:
 
     @property
     def _is_reopening(self) -> bool:
-        return self._attempt is not None and self._attempt.is_alive()
+        return self._attempt is not None and self._attempt.is_running
 
     def _lose(self, now_s: float, fault: str) -> None:
         self.state, self.fault = SourceState.LOST, fault

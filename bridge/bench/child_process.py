@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from io import BytesIO
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
+
+from cstalk_bridge.system.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -92,7 +93,7 @@ def on_closed_input(
                 on_line()
         stop()
 
-    threading.Thread(target=wait, daemon=True).start()
+    Worker("stdin", wait).start()
 
 
 def write_columns(columns: NDArray[np.float64]) -> None:

@@ -8,7 +8,6 @@ import itertools
 import json
 import math
 import socket
-import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cstalk_bridge.outputs.metahuman.messages import HEADER_BYTES, SIZES, pack
 from cstalk_bridge.outputs.osc_messages import Message, decode_packet, encode_message
+from cstalk_bridge.system.worker import Worker
 from cstalk_bridge.takes.recording.folder import DOCUMENT_NAME
 
 if TYPE_CHECKING:
@@ -84,19 +84,17 @@ class NonReadingClient:
         self.cut = 0
         """How often it was cut off."""
         self._port = port
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="deaf client", daemon=True)
+        self._worker = Worker("deaf client", self._run)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._worker.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join()
+        self._worker.stop()
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
+        while not self._worker.is_stopping:
             with suppress(OSError):
                 self._ask()
                 self.cut += 1
@@ -110,7 +108,7 @@ class NonReadingClient:
             connection.sendall(request(session, "/stream/start", start))
             question = request(session, "/stream/subjects")
             with suppress(OSError):
-                while not self._stopping.wait(PAUSE_S):
+                while not self._worker.wait(PAUSE_S):
                     connection.sendall(question)
 
 
@@ -121,21 +119,19 @@ class WellBehavedClient:
         self.answers_s: list[float] = []
         """How long each answer took; infinite for one that did not come."""
         self._port = port
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="faithful client", daemon=True)
+        self._worker = Worker("faithful client", self._run)
 
     def __enter__(self) -> Self:
         self._connection, self._session = open_session(self._port)
-        self._thread.start()
+        self._worker.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join()
+        self._worker.stop()
         self._connection.close()
 
     def _run(self) -> None:
-        while not self._stopping.wait(1.0):
+        while not self._worker.wait(1.0):
             begun_s = time.monotonic()
             try:
                 self._connection.sendall(request(self._session, "/session/keep-alive"))
@@ -185,16 +181,14 @@ class Visitors:
         self._page = page
         self._folder = folder
         self._pause_s = pause_s
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="visitors", daemon=True)
+        self._worker = Worker("visitors", self._run)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._worker.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join()
+        self._worker.stop()
 
     def _run(self) -> None:
         for number in itertools.count():
@@ -206,7 +200,7 @@ class Visitors:
             if number % TAKE_EVERY == 0:
                 self._take()
             self.visits.rounds += 1
-            if self._stopping.wait(self._pause_s):
+            if self._worker.wait(self._pause_s):
                 return
 
     def _controller(self) -> None:
@@ -259,7 +253,7 @@ class Visitors:
         try:
             with self._talking() as own:
                 started = command(own, "/cstalk/record", "start")
-                self._stopping.wait(TAKE_S)
+                self._worker.wait(TAKE_S)
                 stopped = command(own, "/cstalk/record", "stop")
         except OSError as error:
             self.visits.faults.append(f"take: no answer: {error}")

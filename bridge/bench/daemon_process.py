@@ -27,6 +27,7 @@ from cstalk_bridge.models.cstalk.generator import Generator
 from cstalk_bridge.monitor.health import health
 from cstalk_bridge.monitor.rings import Percentiles, Spread
 from cstalk_bridge.system.process import MATH_THREADS
+from cstalk_bridge.system.worker import Worker
 from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
@@ -261,13 +262,10 @@ class MeasurementLog:
         self._metrics = metrics
         self._rings = [_rings(metrics), _rings(metrics)]
         self._begin()
-        over = threading.Event()
-        watching = threading.Thread(target=self._watch_state, args=(over,), daemon=True)
-        watching.start()
-        print("ready", flush=True)
-        yield
-        over.set()
-        watching.join()
+        self._watching = Worker("state", self._watch_state)
+        with self._watching:
+            print("ready", flush=True)
+            yield
         self.print()
 
     def print(self) -> None:
@@ -277,10 +275,10 @@ class MeasurementLog:
         self._begin()
         print(json.dumps(asdict(measured)), flush=True)
 
-    def _watch_state(self, over: threading.Event) -> None:
+    def _watch_state(self) -> None:
         """Note the state of the first subject every second."""
         subject = self._metrics.subjects[0]
-        while not over.wait(1.0):
+        while not self._watching.wait(1.0):
             now_s = host_now()
             found = health(self._metrics, subject, now_s)
             shown = subject.shown.recent(now_s, 1.0)

@@ -13,7 +13,6 @@ import random
 import selectors
 import socket
 import struct
-import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ from cstalk_bridge.control.commands import COMMANDS
 from cstalk_bridge.control.phone_app import MESSAGES
 from cstalk_bridge.outputs.metahuman.messages import MAGIC, MAX_PAYLOAD_BYTES, SIZES, pack
 from cstalk_bridge.outputs.osc_messages import decode_packet, encode_message
+from cstalk_bridge.system.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -183,20 +183,18 @@ class Sink:
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=CONNECTIONS)
         self._listening.settimeout(0.0)
         self.port = int(self._listening.getsockname()[1])
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sink", daemon=True)
-        self._thread.start()
+        self._worker = Worker("sink", self._run)
+        self._worker.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join()
+        self._worker.stop()
         self._listening.close()
 
     def _run(self) -> None:
         with selectors.DefaultSelector() as ready:
             ready.register(self._listening, selectors.EVENT_READ)
-            while not self._stopping.is_set():
+            while not self._worker.is_stopping:
                 for key, _ in ready.select(0.1):
                     with suppress(BlockingIOError):
                         self._take(key.fileobj, ready)  # type: ignore[arg-type]

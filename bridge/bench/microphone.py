@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.system.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -187,8 +188,7 @@ class FakeMicrophones:
         }
         pipes = {name: feed.fifo for name, feed in self._feeds.items()}
         self._server = PulseServer(self._home, pipes, rate_hz=rate_hz, channels=channels)
-        self._writer = threading.Thread(target=self._write, name="fakemic", daemon=True)
-        self._is_over = threading.Event()
+        self._writer = Worker("fakemic", self._write, timeout_s=SERVER_TIMEOUT_S)
         self._next_due_s = 0.0
 
     @property
@@ -209,8 +209,7 @@ class FakeMicrophones:
 
     def __exit__(self, *_: object) -> None:
         """Stop everything and remove the private folder."""
-        self._is_over.set()
-        self._writer.join(SERVER_TIMEOUT_S)
+        self._writer.stop()
         self.kill()
         self._clean_up()
 
@@ -251,7 +250,7 @@ class FakeMicrophones:
     def _write(self) -> None:
         """Feed every microphone 10 ms at a time on an absolute schedule."""
         frames = round(self.rate_hz * PIECE_S)
-        while not self._is_over.wait(max(0.0, self._next_due_s - time.monotonic())):
+        while not self._writer.wait(max(0.0, self._next_due_s - time.monotonic())):
             for feed in self._feeds.values():
                 if not feed.is_stalled:
                     _feed(feed, frames)

@@ -22,6 +22,7 @@ from cstalk_bridge.control.state import BridgeState
 from cstalk_bridge.control.subject_controller import SubjectController
 from cstalk_bridge.document import nearest
 from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.system.worker import Worker
 from cstalk_bridge.takes.recording.folder import DOCUMENT_NAME, RECORDING_SUFFIX
 
 if TYPE_CHECKING:
@@ -254,24 +255,21 @@ class CueScheduler:
         self._prompts = tuple(prompts)
         self._desk = desk
         self._now = now
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="prompter", daemon=True)
+        self._worker = Worker("prompter", self._run, timeout_s=CUE_STOP_S)
 
     def start(self) -> None:
         """Count seconds from now on."""
         self._start_s = self._now()
-        self._thread.start()
+        self._worker.start()
 
     def stop(self) -> None:
         """End the thread; harmless when it was never started."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(CUE_STOP_S)
+        self._worker.stop()
 
     def _run(self) -> None:
         for prompt in self._prompts:
             key = prompt.key
-            if self._stopping.wait(max(0.0, self._start_s + key.at_s - self._now())):
+            if self._worker.wait(max(0.0, self._start_s + key.at_s - self._now())):
                 return
             try:
                 self._desk.subject(prompt.subject).emotion(key.emotion, key.over_s)

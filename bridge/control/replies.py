@@ -4,8 +4,6 @@ kind.
 
 from __future__ import annotations
 
-import queue
-import threading
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -33,30 +31,6 @@ class WorkKind(Enum):
     """A name server, which may be silent for half a minute."""
     TRANSPORT = "transport"
     """Another machine that takes a file."""
-
-
-class Worker:
-    """A thread for one kind of work, and a bound on what waits for it."""
-
-    def __init__(self, kind: WorkKind, send: Callable[[Reply], None]) -> None:
-        self._waiting: queue.Queue[Callable[[], Reply] | None] = queue.Queue(MAX_WAITING)
-        self._send = send
-        threading.Thread(target=self._run, name=f"control-{kind.value}", daemon=True).start()
-
-    def begin(self, work: Callable[[], Reply] | None) -> bool:
-        """Do the work when its turn comes, and send its answer; False where there is no room.
-
-        None ends the thread; what hangs is left behind.
-        """
-        try:
-            self._waiting.put_nowait(work)
-        except queue.Full:
-            return False
-        return True
-
-    def _run(self) -> None:
-        while (work := self._waiting.get()) is not None:
-            self._send(work())
 
 
 Address = tuple[str, int]

@@ -8,18 +8,18 @@ from __future__ import annotations
 import ipaddress
 import select
 import socket
-import threading
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from cstalk_bridge.control.controller import CueScheduler, emotion_cues
 from cstalk_bridge.control.dispatch import MAX_DATAGRAM_BYTES, OscDispatcher
 from cstalk_bridge.control.osc_commands import RecordingSubscribers
 from cstalk_bridge.control.phone_app import PhoneApp, send_file
-from cstalk_bridge.control.replies import Worker, WorkKind
+from cstalk_bridge.control.replies import MAX_WAITING, WorkKind
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.system.addresses import binding_problem
+from cstalk_bridge.system.worker import JobWorker, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,9 +79,11 @@ class ControlServer:
             now=now,
             followed=self._lamps.hear,
         )
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="control", daemon=True)
-        self._workers = {kind: Worker(kind, self._send) for kind in WorkKind}
+        self._worker = Worker("control", self._run, timeout_s=STOP_S, failed=self._report_failure)
+        self._jobs = {
+            kind: JobWorker(f"control-{kind.value}", MAX_WAITING, failed=self._report_failure)
+            for kind in WorkKind
+        }
 
     @property
     def address(self) -> Address:
@@ -93,23 +95,25 @@ class ControlServer:
         """Begin to listen, and to tell of what is recorded."""
         if recorder is not None:
             self._lamps.watch(recorder)
-        self._thread.start()
+        for jobs in self._jobs.values():
+            jobs.start()
+        self._worker.start()
 
     def stop(self) -> None:
         """Say goodbye, end the thread and give the port back; harmless when done twice."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(STOP_S)
+        was_running = self._worker.is_running
+        self._worker.stop()
+        if was_running:
             self._send(self.phone.farewell())
-        for worker in self._workers.values():
-            worker.begin(None)
+        for jobs in self._jobs.values():
+            jobs.stop()
         self._socket.close()
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
+        while not self._worker.is_stopping:
             if select.select([self._socket], [], [], POLL_S)[0]:
                 self._bite()
-                self._stopping.wait(BATCH_PAUSE_S)
+                self._worker.wait(BATCH_PAUSE_S)
 
     def _bite(self) -> None:
         for _ in range(BATCH_DATAGRAMS):
@@ -125,10 +129,16 @@ class ControlServer:
 
     def _send(self, answer: Reply) -> None:
         self._send_all(answer.outgoing)
-        if answer.work and not self._workers[answer.kind].begin(answer.work):
+        if answer.work and not self._jobs[answer.kind].submit(partial(self._work, answer.work)):
             self.conversation.counters.left_out += 1
             self.conversation.tell("too much is asked for at once; some of it is left out")
             self._send_all(answer.left_out)
+
+    def _report_failure(self, error: Exception) -> None:
+        self.conversation.tell(f"remote control failed ({type(error).__name__}: {error})")
+
+    def _work(self, work: Callable[[], Reply]) -> None:
+        self._send(work())
 
     def _send_all(self, outgoing: tuple[Outgoing, ...]) -> None:
         for each in outgoing:

@@ -6,13 +6,13 @@ import os
 import re
 import select
 import sys
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from cstalk_bridge.control.commands import MAX_INTENSITY
 from cstalk_bridge.errors import UserError
 from cstalk_bridge.models.emotions import EMOTIONS
+from cstalk_bridge.system.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -252,19 +252,17 @@ class KeyThread:
     def __init__(self, keyboard: Keyboard, keys: KeyBindings) -> None:
         self._keyboard = keyboard
         self._keys = keys
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="keys", daemon=True)
+        self._worker = Worker("keys", self._run, timeout_s=STOP_S)
 
     def start(self) -> None:
         """Begin to read."""
-        self._thread.start()
+        self._worker.start()
 
     def stop(self) -> None:
         """Read no more."""
-        self._stopping.set()
-        self._thread.join(STOP_S)
+        self._worker.stop()
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
+        while not self._worker.is_stopping:
             for key in self._keyboard.read(KEY_POLL_S):
                 self._keys.press(key)

@@ -7,10 +7,10 @@ terminal or a pipe that was closed ends the run: nobody could see how it fares, 
 from __future__ import annotations
 
 import sys
-import threading
 from typing import TYPE_CHECKING, TextIO
 
 from cstalk_bridge.monitor.health import Health, HealthState, Lamp, health, lamps
+from cstalk_bridge.system.worker import Worker
 from cstalk_bridge.timecode.chase import SyncState
 from cstalk_bridge.timecode.smpte import Timecode
 
@@ -146,11 +146,10 @@ class MonitorThread:
         self.metrics = metrics
         self.now = now
         self._on_closed = on_closed
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
+        self._worker = Worker("monitor", self._run, timeout_s=CLOSE_S)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._worker.start()
         return self
 
     def __exit__(
@@ -159,8 +158,7 @@ class MonitorThread:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._closing.set()
-        self._thread.join(CLOSE_S)
+        self._worker.stop()
 
     def run(self) -> None:
         """Show until closing."""
@@ -168,14 +166,14 @@ class MonitorThread:
 
     def wait(self) -> bool:
         """Wait for the next picture; return False when it is time to close."""
-        return not self._closing.wait(REFRESH_S)
+        return not self._worker.wait(REFRESH_S)
 
     def _run(self) -> None:
         try:
             self.run()
         except (OSError, ValueError) as error:
             self.metrics.notice(self.now(), f"nothing can be shown any more: {error}")
-            if not self._closing.is_set():
+            if not self._worker.is_stopping:
                 self._on_closed()
 
 

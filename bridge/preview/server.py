@@ -12,7 +12,6 @@ import logging
 import shutil
 import socket
 import tempfile
-import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from cstalk_bridge.outputs.livelink_face import PACKET_TABLE
 from cstalk_bridge.preview.hub import Hub, PreviewLink
 from cstalk_bridge.rig.curves import load_table
 from cstalk_bridge.system.addresses import binding_problem, url_host
+from cstalk_bridge.system.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -112,16 +112,16 @@ class PreviewServer:
             timeout_graceful_shutdown=GRACE_S,
         )
         self._uvicorn = BoundedServer(config)
-        self._thread = threading.Thread(target=self._run, name="preview", daemon=True)
+        self._worker = Worker("preview", self._run, failed=self._report_failure)
 
     def start(self) -> None:
         """Begin to serve; returns at once."""
-        self._thread.start()
+        self._worker.start()
 
     def stop(self) -> None:
         """Close all connections and end the thread."""
         self._uvicorn.should_exit = True
-        self._thread.join(STOP_S)
+        self._worker.join(STOP_S)
 
     def _run(self) -> None:
         with _silent_loggers(), asyncio.Runner() as runner:
@@ -133,6 +133,9 @@ class PreviewServer:
         current_default_thread_limiter().total_tokens = THREADS
         asyncio.get_running_loop().set_exception_handler(self._tell)
         await self._uvicorn.serve(sockets=[self._bound])
+
+    def _report_failure(self, error: Exception) -> None:
+        self._notice(f"preview: the server has ended ({type(error).__name__}: {error})")
 
     def _tell(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self._faults += 1

@@ -18,6 +18,7 @@ from cstalk_bridge.models.emotions import MOUTH_GUARD
 from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS, MAX_LOOKAHEAD_MS
 from cstalk_bridge.preview.recordings import new_id
 from cstalk_bridge.preview.requests import CONFLICT, NOT_FOUND, TOO_MANY, http_error, problems_list
+from cstalk_bridge.system.worker import Worker
 from cstalk_bridge.takes.generate import (
     GENERATED_RATE,
     GenerationConfig,
@@ -201,8 +202,7 @@ class TakeWorker:
         self._generator: Generator | None = None
         self._wanted: list[TakeEntry] = []
         self._changed = threading.Condition()
-        self._is_closing = False
-        self._worker = threading.Thread(target=self._work, name="studio", daemon=True)
+        self._worker = Worker("studio", self._work)
 
     def want(self, entry: TakeEntry) -> None:
         """Make a take when its turn comes; returns at once."""
@@ -219,10 +219,9 @@ class TakeWorker:
     def close(self) -> None:
         """Stop the worker after what it makes now."""
         with self._changed:
-            self._is_closing = True
+            self._worker.request_stop()
             self._changed.notify()
-        if self._worker.is_alive():
-            self._worker.join(CLOSE_S)
+        self._worker.join(CLOSE_S)
 
     def _work(self) -> None:
         while (entry := self._next()) is not None:
@@ -232,8 +231,8 @@ class TakeWorker:
     def _next(self) -> TakeEntry | None:
         """Wait for the next wanted take; None at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._wanted or self._is_closing)
-            return None if self._is_closing else self._wanted.pop(0)
+            self._changed.wait_for(lambda: self._wanted or self._worker.is_stopping)
+            return None if self._worker.is_stopping else self._wanted.pop(0)
 
     def _make(self, entry: TakeEntry) -> None:
         """Make one take; whatever goes wrong is told of it."""

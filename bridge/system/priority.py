@@ -12,6 +12,8 @@ from enum import StrEnum
 from functools import cache, partial
 from typing import TYPE_CHECKING, Literal
 
+from cstalk_bridge.system.worker import Worker
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -32,7 +34,7 @@ def renice_by_realtimekit(thread: int, nice: int) -> bool:
     """
     asking = _ReniceRequest(thread, nice)
     # On a thread of its own, because jeepney waits without end for a bus that does not greet.
-    worker = threading.Thread(target=asking.ask, name="realtimekit", daemon=True)
+    worker = Worker("realtimekit", asking.ask)
     worker.start()
     worker.join(REALTIMEKIT_TIMEOUT_S)
     return asking.close()

@@ -13,12 +13,12 @@ import csv
 import re
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from cstalk_bridge.system.worker import Worker
 from cstalk_bridge.timecode.chase import ClockReading
 from cstalk_bridge.timecode.tick import clock_difference, host_now
 
@@ -191,13 +191,12 @@ class SystemSource:
     ) -> None:
         self._chase = chase
         self._clock = clock or SystemClock()
-        self._ask = discipline
+        self._query = discipline
         self._discipline: Discipline | None = None
-        self._closing = threading.Event()
-        self._reading = threading.Thread(target=self._read, name="system clock", daemon=True)
-        self._asking = threading.Thread(target=self._look, name="clock discipline", daemon=True)
-        self._reading.start()
-        self._asking.start()
+        self._clock_worker = Worker("system clock", self._read_clock)
+        self._discipline_worker = Worker("clock discipline", self._query_discipline)
+        self._clock_worker.start()
+        self._discipline_worker.start()
 
     @property
     def text(self) -> str:
@@ -209,14 +208,14 @@ class SystemSource:
 
     def close(self) -> None:
         """Stop reading; harmless when done twice. An answer that is awaited is left behind."""
-        self._closing.set()
-        self._reading.join()
+        self._discipline_worker.request_stop()
+        self._clock_worker.stop()
 
-    def _read(self) -> None:
-        while not self._closing.wait(SYSTEM_POLL_S):
+    def _read_clock(self) -> None:
+        while not self._clock_worker.wait(SYSTEM_POLL_S):
             self._chase.read(self._clock.read())
 
-    def _look(self) -> None:
-        self._discipline = self._ask()
-        while not self._closing.wait(DISCIPLINE_POLL_S):
-            self._discipline = self._ask()
+    def _query_discipline(self) -> None:
+        self._discipline = self._query()
+        while not self._discipline_worker.wait(DISCIPLINE_POLL_S):
+            self._discipline = self._query()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from cstalk_bridge.audio.inputs import open_source
 from cstalk_bridge.audio.source import SourceState
 from cstalk_bridge.audio.stream import StreamClock
+from cstalk_bridge.system.worker import Worker
 from cstalk_bridge.timecode.chase import Chase, ClockReading
 from cstalk_bridge.timecode.ltc import RATE_FRAMES, LtcDecoder, LtcFrame, rate_of
 from cstalk_bridge.timecode.smpte import Timecode, day_length_s
@@ -108,11 +109,10 @@ class LtcSource:
         self._offset_s = offset_s
         self._now = now
         self._wake = threading.Event()
-        self._is_closing = False
         self._source, self.notice = open_source(spec, now=now, wake=self._wake, is_voice=False)
         self._reader = LtcReader(self._source.rate_hz, offset_s)
-        self._thread = threading.Thread(target=self._run, name="timecode", daemon=True)
-        self._thread.start()
+        self._worker = Worker("timecode", self._run)
+        self._worker.start()
 
     @property
     def text(self) -> str:
@@ -122,15 +122,15 @@ class LtcSource:
 
     def close(self) -> None:
         """Stop listening; harmless when done twice."""
-        self._is_closing = True
+        self._worker.request_stop()
         self._wake.set()
-        self._thread.join()
+        self._worker.join()
         self._source.close()
 
     def _run(self) -> None:
         self._source.start()
         state = SourceState.RUNNING
-        while not self._is_closing:
+        while not self._worker.is_stopping:
             due_s = self._source.next_due_s
             pause_s = IDLE_S if due_s is None else min(max(0.0, due_s - self._now()), IDLE_S)
             self._wake.wait(pause_s)

@@ -17,7 +17,7 @@ from pythonosc.udp_client import SimpleUDPClient
 
 from cstalk_bridge.config.servers import ControlConfig, OscAddress
 from cstalk_bridge.control.controller import Controller
-from cstalk_bridge.control.replies import MAX_WAITING, NO_REPLY, Reply, Worker, WorkKind
+from cstalk_bridge.control.replies import MAX_WAITING
 from cstalk_bridge.control.server import ControlServer
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.outputs.osc_messages import Message, decode_packet, encode_message
@@ -128,27 +128,6 @@ def test_a_port_that_is_taken_is_told() -> None:
     with pytest.raises(UserError, match=f"UDP port {port} is in use; end the program"):
         server(Controller(), port)
     first.stop()
-
-
-def test_work_that_hangs_holds_up_so_much_and_no_more() -> None:
-    hanging, begun = threading.Event(), threading.Event()
-    sent: list[Reply] = []
-
-    def hang() -> Reply:
-        begun.set()
-        hanging.wait(20)
-        return NO_REPLY
-
-    work = Worker(WorkKind.NAMES, sent.append)
-    assert work.begin(hang)
-    assert begun.wait(5)
-    assert [work.begin(lambda: NO_REPLY) for _ in range(MAX_WAITING + 2)] == [
-        *[True] * MAX_WAITING,
-        False,
-        False,
-    ]
-    hanging.set()
-    assert work.begin(None) in (True, False)
 
 
 @contextmanager

@@ -15,12 +15,14 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cstalk_bridge.bench.clients import payload_size, receive_exactly, request
 from cstalk_bridge.bench.fuzzing.seeds import SESSION, SUBJECT
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.outputs.metahuman.messages import HEADER_BYTES
+from cstalk_bridge.system.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,21 +51,23 @@ def running_controller(folder: Path) -> Iterator[Controller]:
         }
     )
     desk, stop = Controller(), threading.Event()
-    options = {
-        "controller": desk,
-        "stop": stop,
-        "watch": lambda _: nullcontext(),
-        "is_urgent": False,
-    }
-    thread = threading.Thread(target=daemon.run, args=(config,), kwargs=options, daemon=True)
-    thread.start()
+    run = partial(
+        daemon.run,
+        config,
+        controller=desk,
+        stop=stop,
+        watch=lambda _: nullcontext(),
+        is_urgent=False,
+    )
+    worker = Worker("bridge", partial(run, watch=lambda _: nullcontext()), timeout_s=START_S)
+    worker.start()
     if not desk.wait_until_running(START_S):
         raise UserError(Problem("bench", "the bridge did not start"))
     try:
         yield desk
     finally:
         stop.set()
-        thread.join(START_S)
+        worker.stop()
 
 
 if TYPE_CHECKING:
@@ -220,22 +224,20 @@ class Publisher:
 
     def __init__(self, publish: Callable[..., None] | None) -> None:
         self._publish = publish
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+        self._worker = Worker("publisher", self._run)
 
     def __enter__(self) -> None:
-        self._thread.start()
+        self._worker.start()
 
     def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join()
+        self._worker.stop()
 
     def _run(self) -> None:
         import numpy as np
 
         values = np.zeros(61, dtype=np.float32)
         for number in itertools.count():
-            if self._stopping.wait(1 / 60) or self._publish is None:
+            if self._worker.wait(1 / 60) or self._publish is None:
                 return
             self._publish(0, values, number)
 
@@ -278,14 +280,14 @@ def served_device(folder: Path, report: Callable[[str], None]) -> Iterator[int]:
         is_serving.set()
         loop.run_forever()
 
-    thread = threading.Thread(target=run, name="device", daemon=True)
-    thread.start()
+    worker = Worker("device", run, timeout_s=SOCKET_TIMEOUT_S)
+    worker.start()
     is_serving.wait(SOCKET_TIMEOUT_S)
     try:
         yield ports[0]
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(SOCKET_TIMEOUT_S)
+        worker.stop()
         files.shutdown(wait=False)
 
 

@@ -10,12 +10,14 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.models.files import PARTIAL_SUFFIX
 from cstalk_bridge.outputs.link import replace_nonfinite
 from cstalk_bridge.system.files import is_folder
+from cstalk_bridge.system.worker import Worker
 from cstalk_bridge.takes.names import CURVES_SUFFIX, SOUND_SUFFIX
 from cstalk_bridge.takes.recording import files
 from cstalk_bridge.takes.recording.folder import (
@@ -104,7 +106,7 @@ class Recorder:
         self._free = free
         self._take: OpenTake | None = None
         self._untold: Problem | None = None
-        self._thread: threading.Thread | None = None
+        self._worker: Worker | None = None
         self._switching = threading.Lock()
 
     @property
@@ -197,13 +199,11 @@ class Recorder:
         room = DiskSpace(take.folder, self._subjects, self._rate, self._free)
         try:
             room.check_begin()
-            self._thread = threading.Thread(
-                target=self._record, args=(take, room, are_told), name="recorder", daemon=True
-            )
+            self._worker = Worker("recorder", partial(self._record, take, room, are_told))
             self._take = take
-            self._thread.start()
+            self._worker.start()
         except (UserError, OSError, RuntimeError) as error:
-            self._take = self._thread = None
+            self._take = self._worker = None
             take.discard()
             if isinstance(error, UserError):
                 raise
@@ -211,9 +211,9 @@ class Recorder:
         return take
 
     def _join(self) -> None:
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        if self._worker is not None:
+            self._worker.join()
+            self._worker = None
 
     def _record(self, take: OpenTake, room: DiskSpace, are_told: threading.Event) -> None:
         """Write a take until it is over: the work of its thread."""

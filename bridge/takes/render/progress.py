@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from cstalk_bridge.system.worker import Worker
 from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
@@ -144,19 +144,14 @@ def _bar(tally: RenderProgress) -> Iterator[None]:
 @contextmanager
 def _repeated(every_s: float, show: Callable[[], None]) -> Iterator[None]:
     """Call `show` every so often, on a thread of its own; the work goes on when it fails."""
-    closing = threading.Event()
 
     def run() -> None:
         try:
-            while not closing.wait(every_s):
+            while not worker.wait(every_s):
                 show()
         except (OSError, ValueError):
             return  # a closed terminal or pipe: the manifest tells what was done
 
-    thread = threading.Thread(target=run, name="progress", daemon=True)
-    thread.start()
-    try:
+    worker = Worker("progress", run)
+    with worker:
         yield
-    finally:
-        closing.set()
-        thread.join()
