@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
 import yaml
@@ -39,7 +39,7 @@ class Settings(BaseModel):
     named: dict[str, Port] = {}
 
 
-def problems_of(text: str, loader=yaml.SafeLoader) -> list[str]:
+def problems_of(text: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> list[str]:
     with pytest.raises(UserError) as caught:
         validate(Settings, parse_document(text, "c.yaml", loader))
     return [str(problem) for problem in caught.value.problems]
@@ -50,7 +50,7 @@ both_parsers = pytest.mark.parametrize("loader", LOADERS)
 
 
 @both_parsers
-def test_every_problem_is_reported_at_its_place_and_in_order(loader):
+def test_every_problem_is_reported_at_its_place_and_in_order(loader: type[yaml.SafeLoader]) -> None:
     text = """\
 rate: fast
 outputs:
@@ -101,7 +101,9 @@ speed: 3
         ('a: "\\ud800"', "c.yaml:1:"),
     ],
 )
-def test_what_is_not_a_plain_document_is_refused_with_its_place(loader, text, message):
+def test_what_is_not_a_plain_document_is_refused_with_its_place(
+    loader: type[yaml.SafeLoader], text: str, message: str
+) -> None:
     with pytest.raises(UserError) as caught:
         parse_document(text, "c.yaml", loader)
     assert message in str(caught.value)
@@ -109,12 +111,12 @@ def test_what_is_not_a_plain_document_is_refused_with_its_place(loader, text, me
 
 @both_parsers
 @pytest.mark.parametrize("text", ["1:30", "190:20:30", "-1:0:0.5", f"1{':59' * 3000}"])
-def test_numbers_to_the_base_of_60_are_text(loader, text):
+def test_numbers_to_the_base_of_60_are_text(loader: type[yaml.SafeLoader], text: str) -> None:
     assert parse_document(f"a: {text}", "c.yaml", loader).data == {"a": text}
 
 
 @both_parsers
-def test_aliases_are_copies_and_billions_of_them_are_refused(loader):
+def test_aliases_are_copies_and_billions_of_them_are_refused(loader: type[yaml.SafeLoader]) -> None:
     document = parse_document("a: &p {host: x, ports: [1, 2]}\nb: *p", "c.yaml", loader)
     assert document.data["b"] == document.data["a"]
     assert document.where(("b", "ports", 1)) == "c.yaml:2:4"
@@ -126,35 +128,35 @@ def test_aliases_are_copies_and_billions_of_them_are_refused(loader):
 
 @both_parsers
 @pytest.mark.parametrize("text", ["[" * 5000, "- " * 5000 + "x", "{a: " * 5000])
-def test_deep_nesting_is_refused(loader, text):
+def test_deep_nesting_is_refused(loader: type[yaml.SafeLoader], text: str) -> None:
     with pytest.raises(UserError, match="nested deeper than 32"):
         parse_document(text, "c.yaml", loader)
 
 
 @both_parsers
-def test_depth_of_aliases_counts(loader):
+def test_depth_of_aliases_counts(loader: type[yaml.SafeLoader]) -> None:
     lines = ["l0: &l0 [x]"] + [f"l{n}: &l{n} [*l{n - 1}]" for n in range(1, 60)]
     with pytest.raises(UserError, match="nested deeper than 32"):
         parse_document("\n".join(lines), "c.yaml", loader)
 
 
-def test_keys_are_text_and_an_empty_file_is_an_empty_mapping():
+def test_keys_are_text_and_an_empty_file_is_an_empty_mapping() -> None:
     assert parse_document("on: 1\n2: two\n~: none", "c").data == {"on": 1, "2": "two", "~": "none"}
     assert parse_document("# nothing\n", "c").data == {}
     assert validate(Settings, parse_document("", "c")).rate == 60.0
 
 
-def test_keys_inside_a_value_which_stands_twice_are_no_second_problem():
+def test_keys_inside_a_value_which_stands_twice_are_no_second_problem() -> None:
     assert len(problems_of("named:\n  a: {host: x, port: 1}\n  a: {host: y, port: 2}\n")) == 1
 
 
-def test_a_document_which_is_no_mapping_says_so():
+def test_a_document_which_is_no_mapping_says_so() -> None:
     assert problems_of("- 1") == [
         "c.yaml:1:1: the document must be a mapping (`key: value` lines), found [1]"
     ]
 
 
-def test_files_which_cannot_be_read_are_named(tmp_path: Path):
+def test_files_which_cannot_be_read_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file"):
         read_document(tmp_path / "none.yaml")
     with pytest.raises(UserError, match="cannot be read"):
@@ -189,12 +191,12 @@ plain_text = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]),
         max_leaves=20,
     ).filter(lambda data: isinstance(data, dict | list))
 )
-def test_what_yaml_writes_is_read_back(data):
+def test_what_yaml_writes_is_read_back(data: Any) -> None:
     assert parse_document(yaml.safe_dump(data, allow_unicode=True), "c").data == data
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_give_data_or_a_user_error(content):
+def test_any_bytes_give_data_or_a_user_error(content: bytes) -> None:
     with contextlib.suppress(UserError):
         parse_document(content.decode("utf-8", errors="replace"), "c")
 
@@ -210,13 +212,13 @@ WORDS = st.sampled_from(
 
 @both_parsers
 @given(st.lists(WORDS, max_size=8).map("".join))
-def test_any_scalar_gives_a_value_or_a_user_error(loader, text):
+def test_any_scalar_gives_a_value_or_a_user_error(loader: type[yaml.SafeLoader], text: str) -> None:
     with contextlib.suppress(UserError):
         document = parse_document(f"rate: {text}\n", "c", loader)
         validate(Settings, document)
 
 
-def test_a_long_document_is_read_in_little_time():
+def test_a_long_document_is_read_in_little_time() -> None:
     text = "named:\n" + "".join(f"  n{n}: {{host: h{n}, port: {n + 1}}}\n" for n in range(1000))
     start = time.perf_counter()
     parse_document(text, "c")
@@ -242,7 +244,7 @@ class Even(BaseModel):
         return count
 
 
-def test_validators_word_their_own_problems_at_values_and_at_keys():
+def test_validators_word_their_own_problems_at_values_and_at_keys() -> None:
     document = parse_document("named: {a: 1, long: 2}\ncount: 3", "c.yaml")
     instance, problems = examine(Even, document)
     assert instance is None

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from cstalk_bridge.errors import UserError
 from cstalk_bridge.rig.load import load_rigmap, shipped_names
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def load(tmp_path, *curves: str, base: str = "livelinkface61"):
+    from cstalk_bridge.rig.rigmap import RigMap
+
+
+def load(tmp_path: Path, *curves: str, base: str = "livelinkface61") -> RigMap:
     path = tmp_path / "hero.yaml"
     lines = "".join(f"  {curve}\n" for curve in curves)
     path.write_text(f"extends: {base}\ncurves:\n{lines}")
@@ -16,11 +23,11 @@ def load(tmp_path, *curves: str, base: str = "livelinkface61"):
 
 
 @pytest.mark.parametrize("name", shipped_names())
-def test_shipped_maps_are_mirror_images_of_themselves(name):
+def test_shipped_maps_are_mirror_images_of_themselves(name: str) -> None:
     assert load_rigmap(name).warnings == ()
 
 
-def test_sides_which_are_swapped_are_an_error(tmp_path):
+def test_sides_which_are_swapped_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         load(
             tmp_path,
@@ -49,12 +56,12 @@ def test_sides_which_are_swapped_are_an_error(tmp_path):
         ("HeadYaw: {offset: 0.1}", "`HeadYaw` treats the two sides of the face differently"),
     ],
 )
-def test_sides_which_differ_are_a_warning(tmp_path, curve, warning):
+def test_sides_which_differ_are_a_warning(tmp_path: Path, curve: str, warning: str) -> None:
     (found,) = load(tmp_path, curve).warnings
     assert warning in str(found)
 
 
-def test_a_curve_without_its_partner_is_a_warning(tmp_path):
+def test_a_curve_without_its_partner_is_a_warning(tmp_path: Path) -> None:
     (found,) = load(tmp_path, "CTRL_expressions_earUpR: null", base="metahuman").warnings
     assert "`CTRL_expressions_earUpL` is mapped, its mirror image" in str(found)
 
@@ -70,5 +77,5 @@ def test_a_curve_without_its_partner_is_a_warning(tmp_path):
         ("JawOpen: {from: {CTRL_C_jaw.ty: 1, head.pitch+: 0.2}}",),
     ],
 )
-def test_even_changes_and_signs_of_the_head_are_fine(tmp_path, curves):
+def test_even_changes_and_signs_of_the_head_are_fine(tmp_path: Path, curves: list[str]) -> None:
     assert load(tmp_path, *curves).warnings == ()

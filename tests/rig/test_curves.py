@@ -11,7 +11,7 @@ SIZES = {"metahuman": 251 + 7, "livelinkface61": 61, "vrm": 21}
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_names_are_unique_and_mirrors_are_mutual(target):
+def test_names_are_unique_and_mirrors_are_mutual(target: str) -> None:
     table = load_table(target)
     assert len(table.by_name) == len(table.curves) == SIZES[target]
     for curve in table.curves:
@@ -25,7 +25,7 @@ def test_names_are_unique_and_mirrors_are_mutual(target):
         assert partner.rest == curve.rest
 
 
-def test_places_seen_on_real_wires():
+def test_places_seen_on_real_wires() -> None:
     raw = [curve.name for curve in load_table("metahuman").curves]
     assert raw.index("CTRL_expressions_browDownL") == 0
     assert raw.index("CTRL_expressions_jawOpen") == 191
@@ -37,17 +37,17 @@ def test_places_seen_on_real_wires():
     assert {name: packet.index(name) for name in places} == places
 
 
-def test_custom_maps_have_no_table():
+def test_custom_maps_have_no_table() -> None:
     assert load_table(CUSTOM).curves == ()
 
 
-def test_halves_have_their_own_columns():
+def test_halves_have_their_own_columns() -> None:
     jaw = [parse_source(f"CTRL_C_jaw.tx{half}") for half in ("", "+", "-")]
     assert [source.column - jaw[0].column for source in jaw] == [0, len(AXES), 2 * len(AXES)]
     assert [source.limits for source in jaw] == [(-1, 1), (0, 1), (0, 1)]
 
 
-def test_the_positive_half_of_a_one_sided_channel_is_the_channel():
+def test_the_positive_half_of_a_one_sided_channel_is_the_channel() -> None:
     assert parse_source("CTRL_C_jaw.ty+") == parse_source("CTRL_C_jaw.ty")
 
 
@@ -63,7 +63,7 @@ def test_the_positive_half_of_a_one_sided_channel_is_the_channel():
         ("head.pitch", "head.pitch", 1),
     ],
 )
-def test_mirror_images(name, image, sign):
+def test_mirror_images(name: str, image: str, sign: int) -> None:
     source, weight = parse_source(name).mirrored
     assert (source.name, weight) == (image, sign)
 
@@ -78,14 +78,14 @@ def test_mirror_images(name, image, sign):
         ("", "unknown source ``", "known: CTRL_L_brow_down.ty"),
     ],
 )
-def test_what_is_no_source_is_said_with_a_remedy(name, what, remedy):
+def test_what_is_no_source_is_said_with_a_remedy(name: str, what: str, remedy: str) -> None:
     with pytest.raises(FieldError) as caught:
         parse_source(name)
     assert what in caught.value.what
     assert remedy in caught.value.remedy
 
 
-def test_names_are_sources_or_not():
+def test_names_are_sources_or_not() -> None:
     assert is_source("head.roll")
     assert is_source("CTRL_C_jaw.tx-")
     assert not is_source("CTRL_C_jaw.tx+-")

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cstalk_bridge.errors import UserError
 from cstalk_bridge.rig.load import check_files, describe_rigmap, load_rigmap, shipped_names
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
 
 @pytest.fixture
-def write(tmp_path):
-    def write_file(text: str, name: str = "hero.yaml"):
+def write(tmp_path: Path) -> Callable[..., Path]:
+    def write_file(text: str, name: str = "hero.yaml") -> Path:
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -21,14 +26,14 @@ def write(tmp_path):
     return write_file
 
 
-def problems_of(path) -> list[str]:
+def problems_of(path: Path) -> list[str]:
     with pytest.raises(UserError) as caught:
         load_rigmap(path)
     folder = f"{path.parent}{os.sep}" if hasattr(path, "parent") else ""
     return [str(problem).replace(folder, "") for problem in caught.value.problems]
 
 
-def test_a_tweak_of_five_lines_keeps_the_rest(write):
+def test_a_tweak_of_five_lines_keeps_the_rest(write: Callable[..., Path]) -> None:
     hero = load_rigmap(
         write(
             """\
@@ -55,7 +60,7 @@ curves:
     assert "arkit.yaml" in smile.where_key("sources")
 
 
-def test_null_takes_a_curve_out_or_a_key_back(write):
+def test_null_takes_a_curve_out_or_a_key_back(write: Callable[..., Path]) -> None:
     hero = load_rigmap(
         write("extends: vrm\ncurves:\n  happy: null\n  aa: {clamp: null, offset: 0.1}\n")
     )
@@ -68,7 +73,7 @@ def test_null_takes_a_curve_out_or_a_key_back(write):
     assert packet.ruleset.rules["MouthClose"].config.times is None
 
 
-def test_maps_extend_one_another_relative_to_their_folder(write):
+def test_maps_extend_one_another_relative_to_their_folder(write: Callable[..., Path]) -> None:
     write("extends: vrm\ncurves:\n  aa: {gain: 2, offset: 0.1}\n", "parts/base.yaml")
     hero = load_rigmap(write("extends: parts/base.yaml\ncurves:\n  aa: {gain: 3}\n"))
     spec = hero.ruleset.rules["aa"].config
@@ -76,7 +81,7 @@ def test_maps_extend_one_another_relative_to_their_folder(write):
     assert hero.target == "vrm"
 
 
-def test_the_shipped_names():
+def test_the_shipped_names() -> None:
     assert shipped_names() == [
         "arkit",
         "livelinkface61",
@@ -87,7 +92,7 @@ def test_the_shipped_names():
     ]
 
 
-def test_all_mistakes_of_a_file_come_at_once(write):
+def test_all_mistakes_of_a_file_come_at_once(write: Callable[..., Path]) -> None:
     text = """\
 extends: livelinkface61
 curvs: {}
@@ -127,7 +132,7 @@ curves:
     assert any("`MouthFunnel` stands twice, first in line 7; remove one" in p for p in found)
 
 
-def test_mistakes_of_an_inherited_file_come_too(write):
+def test_mistakes_of_an_inherited_file_come_too(write: Callable[..., Path]) -> None:
     write("target: vrm\ncurves:\n  aaa: head.yaw\n", "base.yaml")
     found = problems_of(write("extends: base.yaml\ncurves:\n  ah: head.yaw\n  oh: {gan: 1}\n"))
     assert [problem.split(" ")[0] for problem in found] == [
@@ -169,13 +174,13 @@ def test_mistakes_of_an_inherited_file_come_too(write):
         ),
     ],
 )
-def test_one_mistake(write, text, message):
+def test_one_mistake(write: Callable[..., Path], text: str, message: str) -> None:
     found = problems_of(write(text))
     assert len(found) == 1
     assert found[0].startswith(message)
 
 
-def test_circles_over_several_files_and_long_chains_end(write):
+def test_circles_over_several_files_and_long_chains_end(write: Callable[..., Path]) -> None:
     write("extends: b.yaml", "a.yaml")
     assert "extends itself" in problems_of(write("extends: a.yaml", "b.yaml"))[0]
     for number in range(12):
@@ -183,12 +188,12 @@ def test_circles_over_several_files_and_long_chains_end(write):
     assert "more than 8 files" in problems_of(write("extends: c0.yaml"))[0]
 
 
-def test_names_given_by_hand_are_helped(tmp_path):
+def test_names_given_by_hand_are_helped(tmp_path: Path) -> None:
     assert "did you mean `livelinkface61`?" in problems_of("livelinkface")[0]
     assert problems_of(tmp_path / "no.yaml") == ["no.yaml: no such file; check the path"]
 
 
-def test_problems_and_warnings_of_several_maps_are_gathered(tmp_path):
+def test_problems_and_warnings_of_several_maps_are_gathered(tmp_path: Path) -> None:
     uneven, broken = tmp_path / "uneven.yaml", tmp_path / "broken.yaml"
     uneven.write_text("extends: livelinkface61\ncurves:\n  MouthSmileLeft: {gain: 2}\n")
     broken.write_text("extends: vrm\ncurves:\n  ah: head.yaw\n")
@@ -198,7 +203,7 @@ def test_problems_and_warnings_of_several_maps_are_gathered(tmp_path):
     assert check_files(["metahuman", "livelinkface61", "vrm"]) == ([], [])
 
 
-def test_a_map_is_shown_in_the_order_in_which_it_is_sent():
+def test_a_map_is_shown_in_the_order_in_which_it_is_sent() -> None:
     lines = describe_rigmap(load_rigmap("livelinkface61")).splitlines()
     assert lines[0] == "livelinkface61: 61 curves for livelinkface61"
     assert lines[2].split() == ["#", "curve", "range", "gain", "made", "from"]
@@ -208,7 +213,7 @@ def test_a_map_is_shown_in_the_order_in_which_it_is_sent():
     assert len(lines) == 64
 
 
-def test_every_key_of_a_rule_is_shown(tmp_path):
+def test_every_key_of_a_rule_is_shown(tmp_path: Path) -> None:
     path = tmp_path / "map.yaml"
     path.write_text(
         "target: custom\ncurves:\n"

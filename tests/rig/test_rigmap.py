@@ -17,7 +17,7 @@ from cstalk_bridge.frame import HEAD_AXES, Frame
 from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS
 from cstalk_bridge.rig.curves import load_table
 from cstalk_bridge.rig.load import load_rigmap, shipped_names
-from cstalk_bridge.rig.rigmap import OneEuro, OneEuroState
+from cstalk_bridge.rig.rigmap import OneEuro, OneEuroState, RigMap
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,13 +33,13 @@ def frame_of(time_s: float = 0.0, **channels: float) -> Frame:
     return frame
 
 
-def custom(tmp_path, *curves: str):
+def custom(tmp_path: Path, *curves: str) -> RigMap:
     path = tmp_path / "map.yaml"
     path.write_text("target: custom\ncurves:\n" + "".join(f"  {c}\n" for c in curves))
     return load_rigmap(path)
 
 
-def limits(rigmap, name: str) -> tuple[float, float]:
+def limits(rigmap: RigMap, name: str) -> tuple[float, float]:
     """The range of a curve: what the map says, else its table, else 0..1."""
     if (clamp := rigmap.ruleset.rules[name].config.clamp) is not None:
         return clamp
@@ -47,7 +47,7 @@ def limits(rigmap, name: str) -> tuple[float, float]:
     return (curve.minimum, curve.maximum) if curve else (0.0, 1.0)
 
 
-def by_hand(rigmap, frame: Frame) -> dict[str, float]:
+def by_hand(rigmap: RigMap, frame: Frame) -> dict[str, float]:
     """The definition, one curve at a time in plain Python."""
     axes = {c.name: float(np.clip(frame.board[c.index], c.minimum, c.maximum)) for c in CHANNELS}
     axes |= {f"head.{axis}": float(v) for axis, v in zip(HEAD_AXES, frame.head, strict=True)}
@@ -74,7 +74,7 @@ def by_hand(rigmap, frame: Frame) -> dict[str, float]:
 @pytest.mark.parametrize("name", shipped_names())
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), share=st.floats(0, 1))
-def test_shipped_maps_compute_their_definition(name, seed, share):
+def test_shipped_maps_compute_their_definition(name: str, seed: int, share: float) -> None:
     rng = np.random.default_rng(seed)
     board = rng.uniform(-1.2, 1.2, len(CHANNELS)) * (rng.random(len(CHANNELS)) < share)
     frame = Frame(0.0, board.astype(np.float32), rng.uniform(-0.5, 0.5, 6).astype(np.float32))
@@ -86,7 +86,7 @@ def test_shipped_maps_compute_their_definition(name, seed, share):
 
 
 @pytest.mark.parametrize("name", shipped_names())
-def test_whatever_comes_in_finite_values_within_range_go_out(name):
+def test_whatever_comes_in_finite_values_within_range_go_out(name: str) -> None:
     rigmap = load_rigmap(name)
     for bad in (np.nan, np.inf, -np.inf, 1e30, -1e30):
         frame = Frame(0.0, np.full(174, bad, np.float32), np.full(6, bad, np.float32))
@@ -98,13 +98,13 @@ def test_whatever_comes_in_finite_values_within_range_go_out(name):
     np.testing.assert_array_equal(rigmap.apply(unknown), rigmap.apply(Frame(0.0)))
 
 
-def test_a_frame_is_not_written_to():
+def test_a_frame_is_not_written_to() -> None:
     frame = frame_of(C_jaw__ty=2.0)
     load_rigmap("metahuman").apply(frame)
     assert frame.board[CHANNEL_INDEX["CTRL_C_jaw.ty"]] == 2.0
 
 
-def test_halves_weights_gain_and_offset(tmp_path):
+def test_halves_weights_gain_and_offset(tmp_path: Path) -> None:
     rigmap = custom(
         tmp_path,
         "left: CTRL_C_jaw.tx-",
@@ -118,7 +118,7 @@ def test_halves_weights_gain_and_offset(tmp_path):
     assert rigmap.outputs == ("left", "right", "whole", "mix", "degrees")
 
 
-def test_a_response_is_linear_between_and_constant_outside_of_its_points(tmp_path):
+def test_a_response_is_linear_between_and_constant_outside_of_its_points(tmp_path: Path) -> None:
     rigmap = custom(
         tmp_path,
         "tent: {from: CTRL_C_jaw.ty, response: [[0.2, 0], [0.4, 1], [0.8, 0.5]]}",
@@ -129,7 +129,7 @@ def test_a_response_is_linear_between_and_constant_outside_of_its_points(tmp_pat
         np.testing.assert_allclose(rigmap.apply(frame_of(C_jaw__ty=jaw)), expected, atol=1e-6)
 
 
-def test_products_take_the_finished_value_of_a_curve_or_a_source(tmp_path):
+def test_products_take_the_finished_value_of_a_curve_or_a_source(tmp_path: Path) -> None:
     rigmap = custom(
         tmp_path,
         "close: {from: CTRL_L_mouth_lipsTogetherU.ty, times: open}",
@@ -141,7 +141,7 @@ def test_products_take_the_finished_value_of_a_curve_or_a_source(tmp_path):
     assert len(values) == 3
 
 
-def test_smoothing_is_the_appliers_and_passes_before_the_clamp(tmp_path):
+def test_smoothing_is_the_appliers_and_passes_before_the_clamp(tmp_path: Path) -> None:
     rigmap = custom(
         tmp_path,
         "soft: {from: CTRL_C_jaw.ty, gain: 4, smooth: {min_cutoff_hz: 5, beta: 0.05}}",
@@ -158,7 +158,7 @@ def test_smoothing_is_the_appliers_and_passes_before_the_clamp(tmp_path):
     assert applier.apply(frame_of(2 / 60, C_jaw__ty=0.5))[0] == 1.0
 
 
-def test_applying_a_full_map_costs_little():
+def test_applying_a_full_map_costs_little() -> None:
     rigmap = load_rigmap("metahuman")
     rng = np.random.default_rng(1)
     frame = Frame(0.0, rng.random(174).astype(np.float32))
@@ -172,7 +172,7 @@ def test_applying_a_full_map_costs_little():
     assert median_us < 1000
 
 
-def test_checking_maps_loads_neither_torch_nor_rich():
+def test_checking_maps_loads_neither_torch_nor_rich() -> None:
     code = (
         "import sys; from cstalk_bridge.rig.load import check_files; "
         "assert not check_files(['metahuman']).problems; "
@@ -193,7 +193,7 @@ def test_a_course_equals_its_frames_one_by_one(name: str) -> None:
     assert np.abs(rigmap.applier().apply_sequence(board, head, times_s) - single).max() < 1e-6
 
 
-def test_a_course_in_pieces_is_smoothed_as_one(tmp_path) -> None:
+def test_a_course_in_pieces_is_smoothed_as_one(tmp_path: Path) -> None:
     rigmap = custom(
         tmp_path,
         "a: {from: CTRL_C_jaw.ty, smooth: {min_cutoff_hz: 1.5, beta: 0.2}}",
@@ -217,7 +217,7 @@ def random_course(rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return board, head, np.arange(rows) / 60.0
 
 
-def test_an_applier_goes_over_to_a_map_that_was_changed(tmp_path) -> None:
+def test_an_applier_goes_over_to_a_map_that_was_changed(tmp_path: Path) -> None:
     before = custom(tmp_path, "open: CTRL_C_jaw.ty")
     applier = before.applier()
     assert applier.apply(frame_of(C_jaw__ty=0.5)) == pytest.approx([0.5])
@@ -256,7 +256,7 @@ class ScalarOneEuro:
         return self.last
 
 
-def test_equals_the_scalar_filter_on_uneven_times():
+def test_equals_the_scalar_filter_on_uneven_times() -> None:
     rng = np.random.default_rng(5)
     cutoffs, betas = rng.uniform(0.2, 20, 40), rng.uniform(0, 2, 40)
     scalars = [ScalarOneEuro(c, b) for c, b in zip(cutoffs, betas, strict=True)]
@@ -268,7 +268,7 @@ def test_equals_the_scalar_filter_on_uneven_times():
         time_s += rng.uniform(0.004, 0.05)
 
 
-def test_holds_while_time_stands_still_and_starts_afresh_after_reset():
+def test_holds_while_time_stands_still_and_starts_afresh_after_reset() -> None:
     filters, state = OneEuro(np.array([1.0]), np.array([0.0])), OneEuroState()
     zero, one = np.zeros(1, np.float32), np.ones(1, np.float32)
     assert filters.step(state, zero, 5.0) == 0.0
@@ -279,7 +279,7 @@ def test_holds_while_time_stands_still_and_starts_afresh_after_reset():
     assert filters.step(state, one, 4.0) == 1.0
 
 
-def test_beta_trades_lag_for_jitter():
+def test_beta_trades_lag_for_jitter() -> None:
     step = np.ones(1, np.float32)
     reached = []
     for beta in (0.0, 1.0):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ from cstalk_bridge.models.board import AUDIO_DRIVEN, CHANNEL_INDEX, CHANNELS
 from cstalk_bridge.outputs.metahuman.frame import CONTROLS, HEAD_POSE
 from cstalk_bridge.rig.curves import load_table, parse_source
 from cstalk_bridge.rig.load import load_rigmap, shipped_names
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PREFIX = "CTRL_expressions_"
 FOUR_LIPS = ("UL", "UR", "DL", "DR")
@@ -144,7 +148,7 @@ def errors_after_arkit(frame: Frame) -> dict[str, float]:
     return {name: shown.get(name, 0.0) - value for name, value in raw_curves(frame).items()}
 
 
-def test_the_poses_name_real_curves():
+def test_the_poses_name_real_curves() -> None:
     arkit, raw = load_table("livelinkface61").by_name, load_table("metahuman").by_name
     names = {n.replace("?", side) for n in POSES for side in ("Left", "Right")}
     assert names == set(list(arkit)[:52]) - {"MouthClose"}
@@ -153,7 +157,7 @@ def test_the_poses_name_real_curves():
 
 
 @pytest.mark.parametrize("pose", SPEECH)
-def test_a_stock_metahuman_shows_the_board_within(pose):
+def test_a_stock_metahuman_shows_the_board_within(pose: str) -> None:
     channels, bound = SPEECH[pose]
     errors = errors_after_arkit(frame_of(channels))
     worst = max(errors, key=lambda name: abs(errors[name]))
@@ -161,7 +165,7 @@ def test_a_stock_metahuman_shows_the_board_within(pose):
     assert abs(errors[worst]) <= bound
 
 
-def test_a_lip_bite_becomes_a_rolled_lower_lip_below_a_raised_upper_lip():
+def test_a_lip_bite_becomes_a_rolled_lower_lip_below_a_raised_upper_lip() -> None:
     errors = errors_after_arkit(frame_of(both_sides(C_jaw=0.1, mouth_lipBiteD=0.6)))
     moved = {name.removeprefix(PREFIX): e for name, e in errors.items() if abs(e) > 0.001}
     for side in "LR":
@@ -172,7 +176,7 @@ def test_a_lip_bite_becomes_a_rolled_lower_lip_below_a_raised_upper_lip():
     assert not moved
 
 
-def test_closed_lips_stay_closed_when_a_tweak_opens_the_jaw_wider(tmp_path):
+def test_closed_lips_stay_closed_when_a_tweak_opens_the_jaw_wider(tmp_path: Path) -> None:
     path = tmp_path / "hero.yaml"
     path.write_text("extends: livelinkface61\ncurves:\n  JawOpen: {gain: 1.5}\n")
     rigmap = load_rigmap(path)
@@ -182,7 +186,7 @@ def test_closed_lips_stay_closed_when_a_tweak_opens_the_jaw_wider(tmp_path):
     assert arkit["MouthClose"] / arkit["JawOpen"] == pytest.approx(0.9)
 
 
-def test_every_half_of_every_channel_feeds_its_raw_curve():
+def test_every_half_of_every_channel_feeds_its_raw_curve() -> None:
     rigmap = load_rigmap("metahuman")
     assert rigmap.outputs == CONTROLS
     used: Counter[str] = Counter()
@@ -214,14 +218,14 @@ def test_every_half_of_every_channel_feeds_its_raw_curve():
         ("CTRL_C_neck_swallow.ty", 0.6, "neckSwallowPh3"),
     ],
 )
-def test_signs_and_phases_of_the_board(channel, value, curve):
+def test_signs_and_phases_of_the_board(channel: str, value: float, curve: str) -> None:
     rest = raw_curves(Frame(0.0))
     shown = raw_curves(frame_of({channel: value}))
     moved = {name: v for name, v in shown.items() if abs(v - rest[name]) > 1e-5}
     assert moved == pytest.approx({PREFIX + curve: 1.0}, abs=1e-5)
 
 
-def test_signs_of_gaze_and_head_in_a_packet():
+def test_signs_of_gaze_and_head_in_a_packet() -> None:
     rigmap = load_rigmap("livelinkface61")
     frame = frame_of({"CTRL_L_eye.tx": 1, "CTRL_R_eye.tx": 1, "CTRL_L_eye.ty": -1})
     frame.head[HEAD_AXES.index("yaw")] = 0.3
@@ -238,7 +242,7 @@ def test_signs_of_gaze_and_head_in_a_packet():
     }
 
 
-def test_vrm_vowels_take_turns():
+def test_vrm_vowels_take_turns() -> None:
     rigmap = load_rigmap("vrm")
     loudest = {"ah": "aa", "ee": "ee", "oo": "ou", "oh": "oh", "smile": "happy", "sad": "sad"}
     for pose, expected in loudest.items():
@@ -262,14 +266,14 @@ AT_REST = {
 
 
 @pytest.mark.parametrize("name", shipped_names())
-def test_a_face_at_rest_is_at_rest(name):
+def test_a_face_at_rest_is_at_rest(name: str) -> None:
     rigmap = load_rigmap(name)
     shown = dict(zip(rigmap.outputs, rigmap.apply(Frame(0.0)).tolist(), strict=True))
     assert {curve: value for curve, value in shown.items() if value} == pytest.approx(AT_REST[name])
     np.testing.assert_array_equal(rigmap.rest, rigmap.apply(Frame(0.0)))
 
 
-def test_what_rests_above_0_is_sent_even_where_a_map_takes_it_out(tmp_path):
+def test_what_rests_above_0_is_sent_even_where_a_map_takes_it_out(tmp_path: Path) -> None:
     path = tmp_path / "hero.yaml"
     path.write_text(f"extends: metahuman\ncurves:\n  {PREFIX}noseWrinkleUpperL: null\n")
     rigmap = load_rigmap(path)
@@ -284,7 +288,9 @@ def test_what_rests_above_0_is_sent_even_where_a_map_takes_it_out(tmp_path):
     ids=["own left", "up", "right shoulder"],
 )
 @pytest.mark.parametrize("name", ["metahuman_device", "metahuman_animation"])
-def test_a_head_turns_in_the_axes_of_its_bone(name, turn, roll_pitch_yaw):
+def test_a_head_turns_in_the_axes_of_its_bone(
+    name: str, turn: str, roll_pitch_yaw: tuple[float, float, float]
+) -> None:
     frame = Frame(0.0)
     frame.head[HEAD_AXES.index(turn)] = np.radians(10)
     rigmap = load_rigmap(name)
@@ -292,7 +298,7 @@ def test_a_head_turns_in_the_axes_of_its_bone(name, turn, roll_pitch_yaw):
     assert [shown[n] for n in HEAD_POSE[:3]] == pytest.approx(roll_pitch_yaw, abs=1e-4)
 
 
-def test_a_head_moves_as_a_camera_before_it_sees_it():
+def test_a_head_moves_as_a_camera_before_it_sees_it() -> None:
     frame = Frame(0.0)
     frame.head[3:] = 1.0, 2.0, 3.0  # own left, up, forward
     for name, rest in (("metahuman_device", 0.01), ("metahuman_animation", 0.0)):
@@ -301,7 +307,7 @@ def test_a_head_moves_as_a_camera_before_it_sees_it():
         assert [shown[n] for n in HEAD_POSE[3:]] == pytest.approx([-3.0 + rest, 1.0, 2.0])
 
 
-def test_what_the_generator_drives_reaches_the_packet_where_arkit_has_a_word_for_it():
+def test_what_the_generator_drives_reaches_the_packet_where_arkit_has_a_word_for_it() -> None:
     rigmap = load_rigmap("livelinkface61")
     rest = rigmap.apply(frame_of({"CTRL_C_jaw.ty": 0.5}))
     silent = set()
@@ -334,7 +340,7 @@ def looking_left_and_up() -> Frame:
     return Frame(0.0, overlay(neutral_board(), numbers), head)
 
 
-def test_eyes_and_head_turn_the_same_way_in_every_map():
+def test_eyes_and_head_turn_the_same_way_in_every_map() -> None:
     def values(name: str) -> dict[str, float]:
         rigmap = load_rigmap(name)
         return dict(zip(rigmap.outputs, rigmap.apply(looking_left_and_up()).tolist(), strict=True))

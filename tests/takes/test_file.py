@@ -7,7 +7,7 @@ import os
 import sys
 import zipfile
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -23,6 +23,7 @@ from cstalk_bridge.timecode.smpte import FRAME_RATES
 from tests.takes.takes import made_take
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
     number=st.integers(1, 9999),
     start=st.integers(0, 5_184_000),
 )
-def test_what_is_saved_is_loaded(tmp_path: Path, rows, slate, rate, number, start) -> None:
+def test_what_is_saved_is_loaded(
+    tmp_path: Path, rows: int, slate: str, rate: str, number: int, start: int
+) -> None:
     emotions = EmotionTrajectory((Keyframe(at_s=0.5, emotion={"sad": 1.2}, over_s=0.1),))
     take = replace(
         made_take(rows, slate=slate, rate=rate), number=number, start=start, emotions=emotions
@@ -71,7 +74,7 @@ def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
         save_take(made_take(5), tmp_path / "none" / "a.take")
 
 
-def rewritten(path: Path, change) -> Path:
+def rewritten(path: Path, change: Callable[[Any], object]) -> Path:
     """The take with its header changed."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
@@ -107,7 +110,9 @@ def rewritten(path: Path, change) -> Path:
         (lambda h: h.update(number=float("inf")), "number"),
     ],
 )
-def test_a_wrong_header_is_told(tmp_path: Path, change, message: str) -> None:
+def test_a_wrong_header_is_told(
+    tmp_path: Path, change: Callable[[Any], object], message: str
+) -> None:
     path = tmp_path / "a.take"
     save_take(made_take(5), path)
     with pytest.raises(UserError, match=message):

@@ -36,15 +36,16 @@ from tests.networks import GUARDED, UNGUARDED, small_generator
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cstalk_bridge.models.cstalk.generator import Generator
     from cstalk_bridge.takes.take import Take
 
 
 @pytest.fixture(scope="module")
-def generator():
+def generator() -> Generator:
     return load_generator(device="cpu")
 
 
-def test_a_take_in_pieces_is_the_face_of_the_whole_recording(generator) -> None:
+def test_a_take_in_pieces_is_the_face_of_the_whole_recording(generator: Generator) -> None:
     samples, rate_hz = soundfile.read(SPEECH_PATH, dtype="float32")
     shares: list[float] = []
     settings = GenerationConfig(
@@ -62,7 +63,7 @@ def test_a_take_in_pieces_is_the_face_of_the_whole_recording(generator) -> None:
     assert take.channels == generator.channels
 
 
-def test_emotion_keys_change_the_face_from_their_time_on(generator) -> None:
+def test_emotion_keys_change_the_face_from_their_time_on(generator: Generator) -> None:
     sound = open_sound(SPEECH_PATH)
     keys = EmotionTrajectory((Keyframe(at_s=4.0, emotion={"happy": 1.0}, over_s=0.5),))
     plain = generate_take(generator, sound, GenerationConfig(), slate="a").board
@@ -100,14 +101,14 @@ def test_what_is_heard_has_the_length_that_was_said(rate_hz: int, frames: int) -
     assert len(total) == network_input_samples(sound) == -(-frames * 16_000 // rate_hz)
 
 
-def test_silence_of_no_length_gives_a_take_of_no_length(generator) -> None:
+def test_silence_of_no_length_gives_a_take_of_no_length(generator: Generator) -> None:
     take = generate_take(
         generator, SampledSound(np.zeros(0, np.float32), 16_000), GenerationConfig(), slate=""
     )
     assert take.board.shape == (0, len(take.channels))
 
 
-def test_a_generation_stops_when_it_is_told(generator) -> None:
+def test_a_generation_stops_when_it_is_told(generator: Generator) -> None:
     stop = threading.Event()
     sound = SampledSound(np.zeros(16_000 * 100, np.float32), 16_000)
     with pytest.raises(StoppedError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 import torch
@@ -26,6 +28,9 @@ from cstalk_bridge.models.speech_emotion.weights import (
 )
 from cstalk_bridge.models.timing import HOP_SAMPLES
 from tests.models.speech_emotion.conftest import speech, voice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BOUND = 1e-4
 SIZES = st.builds(
@@ -54,7 +59,9 @@ def judged(network: SpeechEmotionNetwork, features: VoiceFeatures) -> np.ndarray
 
 
 @pytest.mark.parametrize("make", [speech, lambda: voice(6.0)], ids=["speech", "buzz"])
-def test_the_shipped_network_hears_in_onnx_what_it_hears_in_torch(make) -> None:
+def test_the_shipped_network_hears_in_onnx_what_it_hears_in_torch(
+    make: Callable[[], np.ndarray],
+) -> None:
     network, onnx_network = shipped()
     sound = make()
     (features,) = recording_features(sound)
