@@ -159,7 +159,7 @@ def _start_servers(runtime: Runtime, metrics: Metrics) -> None:
     if runtime.preview is not None:
         notice(f"the preview is at {runtime.preview.url}")
         runtime.preview.start(notice)
-    runtime.devices.start(notice)
+    runtime.servers.start(notice)
 
 
 def _recover_takes(config: Config, metrics: Metrics) -> None:

@@ -458,7 +458,9 @@ def _models_in(annotation: object) -> list[type]:
     if isinstance(annotation, type) and (
         issubclass(annotation, BaseModel) or is_pydantic_dataclass(annotation)
     ):
-        return [annotation]
+        # A validator may choose a model that is derived from the annotated one.
+        derived = [found for each in annotation.__subclasses__() for found in _models_in(each)]
+        return [annotation, *derived]
     return [found for part in typing.get_args(annotation) for found in _models_in(part)]
 
 

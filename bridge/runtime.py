@@ -23,11 +23,9 @@ from cstalk_bridge.face.subject import Route, Subject
 from cstalk_bridge.face.timeline import AdaptiveBuffer, Delay, FixedBuffer
 from cstalk_bridge.face.voice import Voice
 from cstalk_bridge.monitor.metrics import Metrics
-from cstalk_bridge.outputs.livelink_face import PACKET_TABLE
-from cstalk_bridge.outputs.metahuman.output import Devices
-from cstalk_bridge.outputs.registry import open_link
+from cstalk_bridge.outputs.registry import OutputServers, open_link, protocol_of
 from cstalk_bridge.preview.server import open_preview
-from cstalk_bridge.rig.curves import ARKIT_MAP, STOCK_MAP
+from cstalk_bridge.rig.curves import ARKIT_MAP, ARKIT_TABLE, STOCK_MAP
 from cstalk_bridge.rig.load import load_rigmap
 from cstalk_bridge.takes.recording.recorder import Recorder
 from cstalk_bridge.takes.recording.subject_files import RecordedSubject
@@ -51,7 +49,7 @@ class Runtime:
     """What the subjects share. `wake` is set when a sound device has given something."""
 
     model: Generator
-    devices: Devices
+    servers: OutputServers
     recorder: Recorder
     preview: Preview | None
     wake: threading.Event
@@ -73,9 +71,9 @@ def open_runtime(
     preview = _open_preview(config, closing, desk)
     recorder = Recorder(config.recording.folder, config.fps)
     closing.callback(recorder.close)
-    devices = Devices(recorder=recorder)
-    closing.callback(devices.close)
-    return Runtime(model, devices, recorder, preview, wake)
+    servers = OutputServers(recorder)
+    closing.callback(servers.close)
+    return Runtime(model, servers, recorder, preview, wake)
 
 
 def _open_preview(config: Config, closing: ExitStack, desk: Controller | None) -> Preview | None:
@@ -109,7 +107,7 @@ def _open_subject(
         name = link_spec.rigmap
         rigmap = maps[name]
         link = open_link(
-            link_spec, spec.name, rigmap.outputs, config.fps, stage.devices, rigmap.rest
+            link_spec, spec.name, rigmap.outputs, config.fps, stage.servers, rigmap.rest
         )
         closing.callback(link.close)
         links[name].append(link)
@@ -139,9 +137,9 @@ def _open_subject(
 
 
 def _recording_map(spec: SubjectConfig, maps: dict[str, RigMap]) -> str:
-    """Return the name of the map for takes: that of Live Link packets, else another for ARKit."""
-    links = sorted(spec.links, key=lambda link: link.protocol != "livelink-face")
-    fitting = (link.rigmap for link in links if maps[link.rigmap].target == PACKET_TABLE)
+    """Return the map for takes: that of a link of ARKit frames, else another with its curves."""
+    links = sorted(spec.links, key=lambda link: protocol_of(link).table != ARKIT_TABLE)
+    fitting = (link.rigmap for link in links if maps[link.rigmap].target == ARKIT_TABLE)
     return next(fitting, STOCK_MAP)
 
 

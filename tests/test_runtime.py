@@ -9,7 +9,7 @@ import pytest
 
 from cstalk_bridge.audio.config import AudioConfig
 from cstalk_bridge.config.schema import Config, SubjectConfig
-from cstalk_bridge.outputs.config import parse_link_url
+from cstalk_bridge.outputs.parse import parse_link_url
 from cstalk_bridge.runtime import open_runtime, open_subjects
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cstalk_bridge.errors import Problem
-from cstalk_bridge.outputs.config import PROTOCOLS
+from cstalk_bridge.outputs.config import ListeningConfig, listening
+from cstalk_bridge.outputs.registry import protocol_of
 from cstalk_bridge.system.files import name_key
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 SharedAddress = tuple[str, str, int]
-"""Where packets arrive that nothing in them tells apart: protocol and prefix, host, port."""
+"""Where frames arrive that do not name their subject: address space, host, port."""
 
 
 def conflicts(config: Config, where: Callable[[KeyPath], str]) -> list[Problem]:
@@ -58,23 +59,20 @@ def _same_targets(config: Config, where: Callable[[KeyPath], str]) -> Iterator[P
 
 
 def _same_addresses(config: Config, where: Callable[[KeyPath], str]) -> Iterator[Problem]:
-    """Two subjects may share a Live Link port, whose packets name theirs; OSC and VMC do not."""
+    """Two subjects may share a target only where the frames of its protocol name their subject."""
     first: dict[SharedAddress, str] = {}
     for index, subject in enumerate(config.subjects):
         for number, link in enumerate(subject.links):
-            if link.protocol not in ("osc", "vmc"):
+            protocol = protocol_of(link)
+            space = protocol.address_space(link)
+            if space is None:
                 continue
             for target in link.targets:
-                owner = first.setdefault(
-                    (f"{link.protocol}{link.prefix}", target.host, target.port), subject.name
-                )
+                owner = first.setdefault((space, target.host, target.port), subject.name)
                 if owner != subject.name:
                     place = where(("subjects", index, "links", number))
-                    what = f"{owner!r} sends the same {link.protocol.upper()} addresses to {target}"
-                    remedy = "give each subject a port of its own"
-                    if link.protocol == "osc":
-                        remedy = f"add a prefix, as osc://{target}/{subject.name}"
-                    yield Problem(place, what, remedy)
+                    what = f"{owner!r} sends the same {protocol.label} addresses to {target}"
+                    yield Problem(place, what, protocol.sharing_remedy(target, subject.name))
 
 
 def _control_loops(config: Config, where: Callable[[KeyPath], str]) -> Iterator[Problem]:
@@ -84,7 +82,7 @@ def _control_loops(config: Config, where: Callable[[KeyPath], str]) -> Iterator[
         return
     for index, subject in enumerate(config.subjects):
         for number, link in enumerate(subject.links):
-            for target in link.targets if not PROTOCOLS[link.protocol].listens else ():
+            for target in () if isinstance(link, ListeningConfig) else link.targets:
                 if (target.host, target.port) == (ears.host, ears.port):
                     what = f"link to {target}, where remote control listens"
                     remedy = "give one of the two another port"
@@ -100,9 +98,9 @@ def with_device_ports(config: Config) -> Config:
     taken = {link.targets[0].port for link in listening_links(config) if not link.takes_next_port}
 
     def placed(link: LinkConfig) -> LinkConfig:
-        if not link.takes_next_port:
+        if not isinstance(link, ListeningConfig) or not link.takes_next_port:
             return link
-        port = PROTOCOLS[link.protocol].default_port
+        port = protocol_of(link).default_port
         while port in taken:
             port += 1
         taken.add(port)
@@ -116,17 +114,16 @@ def with_device_ports(config: Config) -> Config:
     return config.model_copy(update={"subjects": tuple(subjects)})
 
 
-def listening_links(config: Config) -> Iterator[LinkConfig]:
+def listening_links(config: Config) -> Iterator[ListeningConfig]:
     """Yield the links of all subjects at which somebody connects to us."""
     for subject in config.subjects:
-        yield from (link for link in subject.links if PROTOCOLS[link.protocol].listens)
+        yield from listening(subject.links)
 
 
 def shared_devices(config: Config) -> dict[str, list[SubjectConfig]]:
     """Return the places at which more than one subject is offered, with these subjects."""
     offered: dict[str, list[SubjectConfig]] = {}
     for subject in config.subjects:
-        for link in subject.links:
-            if PROTOCOLS[link.protocol].listens:
-                offered.setdefault(str(link), []).append(subject)
+        for link in listening(subject.links):
+            offered.setdefault(str(link), []).append(subject)
     return {place: subjects for place, subjects in offered.items() if len(subjects) > 1}

@@ -26,8 +26,8 @@ from cstalk_bridge.face.procedural.compose import (
 )
 from cstalk_bridge.models.emotions import MOUTH_GUARD
 from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS, HOP_MS, MAX_LOOKAHEAD_MS
-from cstalk_bridge.outputs.config import LinkConfig, parse_link_url
-from cstalk_bridge.outputs.livelink_face import subject_fault
+from cstalk_bridge.outputs.link import subject_fault
+from cstalk_bridge.outputs.parse import LinkValue, parse_link_url
 from cstalk_bridge.timecode.config import TimecodeConfig
 from cstalk_bridge.timecode.smpte import FRAME_RATES, FrameRate, parse_rate
 
@@ -131,7 +131,7 @@ class SubjectConfig(BaseModel):
     seed: int | None = Field(default=None, ge=0, le=MAX_SEED)
     alive: Annotated[Levels, BeforeValidator(_levels)] = DEFAULT_LEVELS
     rest: FallbackConfig = Field(default_factory=FallbackConfig)
-    links: Annotated[tuple[LinkConfig, ...], AfterValidator(_at_least_one)] = Field(
+    links: Annotated[tuple[LinkValue, ...], AfterValidator(_at_least_one)] = Field(
         default_factory=lambda: (parse_link_url(DEFAULT_LINK),), max_length=MAX_LINKS
     )
 

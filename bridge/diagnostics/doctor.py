@@ -12,7 +12,7 @@ from cstalk_bridge.diagnostics.audio_check import examine_sound
 from cstalk_bridge.diagnostics.checks import Check, run_checks
 from cstalk_bridge.diagnostics.clock_check import examine_steering, examine_ticks, examine_timecode
 from cstalk_bridge.diagnostics.face_check import NetworkCheck, RigMapCheck
-from cstalk_bridge.diagnostics.frame_check import examine_device_frame, examine_frame
+from cstalk_bridge.diagnostics.frame_check import examine_frame
 from cstalk_bridge.diagnostics.network_check import examine_ports, examine_target, own_addresses
 from cstalk_bridge.diagnostics.report import (
     is_faulty,
@@ -23,7 +23,7 @@ from cstalk_bridge.diagnostics.report import (
     setup_guides,
     summary,
 )
-from cstalk_bridge.outputs.config import PROTOCOLS
+from cstalk_bridge.outputs.config import ListeningConfig
 from cstalk_bridge.system.process import quiet_libraries
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def all_checks(config: Config) -> list[list[Check]]:
 
 def _network_checks(config: Config) -> Iterator[Check]:
     for link in _links(config):
-        if PROTOCOLS[link.protocol].listens:
+        if isinstance(link, ListeningConfig):
             continue
         for target in link.targets:
             yield Check(
@@ -83,9 +83,7 @@ def _examine_frames(config: Config, maps: RigMapCheck) -> Iterator[Finding]:
     for subject in config.subjects:
         for link in subject.links:
             if rigmap := maps.loaded.get(link.rigmap):
-                is_device = PROTOCOLS[link.protocol].listens
-                examine = examine_device_frame if is_device else examine_frame
-                yield from examine(link, subject.name, rigmap, config.fps)
+                yield from examine_frame(link, subject.name, rigmap, config.fps)
 
 
 def _subject_names(config: Config) -> str:

@@ -17,7 +17,7 @@ from rich.text import Text
 from cstalk_bridge.dashboard.picture import BLOCKS, bar, milliseconds
 from cstalk_bridge.diagnostics.streams import Streams
 from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.outputs.config import PROTOCOLS
+from cstalk_bridge.outputs.registry import OUTPUTS
 from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
@@ -215,7 +215,11 @@ def _short(name: str) -> str:
     return name.removeprefix("CTRL_expressions_")[:NAME_COLUMNS]
 
 
-DEFAULT_PORTS = tuple(sorted({protocol.default_port for protocol in PROTOCOLS.values()}))
+def default_ports() -> tuple[int, ...]:
+    """Return the default ports of all protocols."""
+    return tuple(sorted({protocol.default_port for protocol in OUTPUTS.values()}))
+
+
 """Where each protocol is sent unless something else is said."""
 
 MAX_PORTS = 16
@@ -376,7 +380,7 @@ def listen(host: str, ports: Sequence[int], seconds: float | None, *, plain: boo
     instead of a picture where `plain` is asked for or standard output is no terminal.
     """
     sys.setswitchinterval(SWITCH_S)
-    with open_ports(host, ports or DEFAULT_PORTS, need_all=bool(ports)) as opened:
+    with open_ports(host, ports or default_ports(), need_all=bool(ports)) as opened:
         for notice in opened.notices:
             print(notice, file=sys.stderr)
         streams = Streams()

@@ -19,9 +19,10 @@ import psutil
 from cstalk_bridge.config.conflicts import shared_devices
 from cstalk_bridge.diagnostics.checks import Finding, fault, ok, warning
 from cstalk_bridge.errors import UserError
-from cstalk_bridge.outputs.config import PROTOCOLS
+from cstalk_bridge.outputs.config import ListeningConfig, listening
+from cstalk_bridge.outputs.registry import protocol_of
 from cstalk_bridge.outputs.udp import find_host, unknown_host
-from cstalk_bridge.system.addresses import binding_problem, is_loopback
+from cstalk_bridge.system.addresses import ANY_ADDRESS, binding_problem, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 Transport = Literal["tcp", "udp"]
 
-ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - they are compared, not bound
 LISTENING_STATES = ("LISTEN", "NONE")
 """States of sockets that take what comes, in TCP and in UDP."""
 
@@ -172,8 +172,7 @@ def listening_ports(config: Config) -> list[Port]:
     found = [
         Port(str(link), "tcp", target.host, target.port)
         for subject in config.subjects
-        for link in subject.links
-        if PROTOCOLS[link.protocol].listens
+        for link in listening(subject.links)
         for target in link.targets
     ]
     if config.preview is not None:
@@ -237,7 +236,7 @@ def _check_own_targets(config: Config, wanted: Sequence[Port]) -> Iterator[Findi
         for link in subject.links:
             for target in link.targets:
                 port = listening.get(target.port)
-                if port is None or PROTOCOLS[link.protocol].listens:
+                if port is None or isinstance(link, ListeningConfig):
                     continue
                 if is_loopback(target.host) or target.host == port.host:
                     what = f"it sends to {port}, where this bridge itself listens ({port.where})"
@@ -354,7 +353,9 @@ def judge_target(link: LinkConfig, found: TargetReach) -> Finding:
         what = f"there is no way to {found.address} ({_reason(found.error)})"
         return fault(where, what, "check the address, the cable or Wi-Fi, and any VPN")
     if isinstance(found.error, ConnectionRefusedError | ConnectionResetError):
-        return fault(where, f"nobody listens at {place}", _listener_remedy(link, found))
+        return fault(
+            where, f"nobody listens at {place}", protocol_of(link).receiver_remedy(found.port)
+        )
     if found.error is not None:
         return fault(where, f"{place} cannot be sent to ({_reason(found.error)})")
     if not found.is_here:
@@ -375,16 +376,6 @@ def judge_target(link: LinkConfig, found: TargetReach) -> Finding:
         what = f"{place}: a bridge or its `listen` has it ({who}), not the engine"
         return warning(where, what, "end it before the engine starts")
     return ok(where, f"{place}, this machine: {who} listens")
-
-
-def _listener_remedy(link: LinkConfig, found: TargetReach) -> str:
-    if link.protocol == "livelink-face":
-        usual = PROTOCOLS[link.protocol].default_port
-        remedy = "start Unreal with the plugin Apple ARKit Face Support"
-        if found.port != usual:
-            remedy += f"; its usual port is {usual}"
-        return remedy
-    return f"start what receives {link.protocol.upper()}, and set its port to {found.port}"
 
 
 def _reason(error: OSError | None) -> str:

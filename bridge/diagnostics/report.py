@@ -6,7 +6,7 @@ A guide says what to click in Unreal, and elsewhere, for the subjects and links 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.padding import Padding
@@ -14,9 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cstalk_bridge.diagnostics.checks import FindingState
-from cstalk_bridge.diagnostics.network_check import ANY_ADDRESS
-from cstalk_bridge.outputs.config import PROTOCOLS
-from cstalk_bridge.system.addresses import is_loopback
+from cstalk_bridge.outputs.registry import protocol_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from cstalk_bridge.config.schema import SubjectConfig
     from cstalk_bridge.diagnostics.checks import CheckResult
     from cstalk_bridge.outputs.config import LinkConfig
+    from cstalk_bridge.outputs.protocol import SetupGuide
     from cstalk_bridge.outputs.udp import Target
 
 
@@ -35,14 +34,6 @@ UNTRIED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SetupGuide:
-    """Steps for one link and the subjects that have it."""
-
-    title: str
-    steps: tuple[str, ...]
-
-
 def setup_guides(subjects: Sequence[SubjectConfig], addresses: Sequence[str]) -> list[SetupGuide]:
     """Return a guide for each place where faces go; `addresses` are this machine's, for others."""
     sharing: dict[tuple[str, Target], tuple[LinkConfig, list[str]]] = {}
@@ -50,73 +41,10 @@ def setup_guides(subjects: Sequence[SubjectConfig], addresses: Sequence[str]) ->
         for link in subject.links:
             for target in link.targets:
                 sharing.setdefault((link.protocol, target), (link, []))[1].append(subject.name)
-    found = []
-    for (protocol, target), (link, names) in sharing.items():
-        if protocol == "livelink-face":
-            found.append(_arkit(target, names))
-        elif protocol == "metahuman":
-            found.append(_metahuman(target, names, addresses))
-        else:
-            found.append(_messages(link, target))
-    return found
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names)
-
-
-def _arkit(target: Target, names: Sequence[str]) -> SetupGuide:
-    here = "on this machine" if is_loopback(target.host) else f"on {target.host}"
-    usual = PROTOCOLS["livelink-face"].default_port
-    steps = [
-        "Edit > Plugins: enable Live Link and Apple ARKit Face Support, and restart the editor.",
-        "Here: cstalk-bridge run. Leave it running.",
-        f"Window > Virtual Production > Live Link: {_listed(names)} is listed, with a green dot.",
-        "Select the MetaHuman in the level. Details: switch on Use ARKit Face, and choose "
-        f"{_listed(names)} as ARKit Face Subj (Unreal 5.6 and later: LLink Face Subj).",
-        "Press Play. Without it a face moves only if its Blueprint updates it in the editor.",
+    return [
+        protocol_of(link).guide(link, target, names, addresses)
+        for (_, target), (link, names) in sharing.items()
     ]
-    if target.port != usual:
-        steps.insert(2, f"Unreal listens at port {usual}; {target.port} must have been set there.")
-    return SetupGuide(
-        f"Unreal 4.25 and later {here}: Live Link Face, ARKit, port {target.port}", (*steps,)
-    )
-
-
-def _metahuman(target: Target, names: Sequence[str], addresses: Sequence[str]) -> SetupGuide:
-    host = target.host
-    if host in ANY_ADDRESS:
-        host = " or ".join(addresses) or "this machine's address"
-    name = names[0]  # Unreal takes the first subject of a device alone.
-    steps = (
-        "Edit > Plugins: enable Live Link and MetaHuman Live Link, and restart the editor.",
-        "Here: cstalk-bridge run. Leave it running: Unreal connects to it, not the other way.",
-        "Window > Virtual Production > Live Link > Add Source > Live Link Face (MetaHuman): "
-        f"address {host}, port {target.port}.",
-        f"Choose the subject there: {name}. The bridge then says `gets {name}`.",
-        f"Details of that subject: smoothing and interpolation to none, for {name} is smooth; once "
-        "its face rests, Capture Neutrals: before that Unreal leaves out the head's translation.",
-        f"Select the MetaHuman in the level. Details: choose {name} as its Live Link "
-        "subject. A MetaHuman made before 5.6 has no such field: use livelink-face:// for it.",
-    )
-    return SetupGuide(f"Unreal 5.6 and later: MetaHuman device at {target}", steps)
-
-
-def _messages(link: LinkConfig, target: Target) -> SetupGuide:
-    if link.protocol == "vmc":
-        steps = (
-            f"VSeeFace, Warudo, VMCLiveLink: receive VMC (marionette) at port {target.port}.",
-            f"Shapes are those of the rig map {link.rigmap}; presets as {link.presets.upper()}, "
-            f"ARKit names in {link.casing} case, bone: {link.bone}.",
-        )
-    else:
-        steps = (
-            "Edit > Plugins: enable OSC. In a Blueprint: Create OSC Server at "
-            f"0.0.0.0 port {target.port}, then bind On Osc Message Received.",
-            f"Each curve is an address, as {link.prefix}/NAME, with one float "
-            f"(`cstalk-bridge rigmap show {link.rigmap}` lists them).",
-        )
-    return SetupGuide(f"{link.protocol.upper()} at {target}", steps)
 
 
 def is_faulty(found: Sequence[CheckResult]) -> bool:

@@ -14,7 +14,7 @@ from cstalk_bridge.diagnostics.recognition import recognise
 from cstalk_bridge.monitor.rings import Rate, Spread
 
 if TYPE_CHECKING:
-    from cstalk_bridge.diagnostics.recognition import FrameTime, StreamFrame
+    from cstalk_bridge.outputs.stream_frame import FrameTime, StreamFrame
 
 
 JITTER_CAPACITY = 512

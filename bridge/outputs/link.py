@@ -5,6 +5,8 @@ Nothing but finite float32 ever leaves. Links never raise for network trouble.
 
 from __future__ import annotations
 
+import platform
+import uuid
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -20,6 +22,45 @@ if TYPE_CHECKING:
 
 if TYPE_CHECKING:
     Floats = NDArray[np.float32]
+
+MAX_FRAME = 2**31 - 1
+"""The largest frame number an i32 holds: 414 days at 60 fps."""
+
+LARGEST_SUBFRAME = float(np.nextafter(np.float32(1), np.float32(0)))
+"""The largest float32 below 1: 0.99999999 would be rounded to 1."""
+
+MAX_SUBJECT_BYTES = 256
+"""Receivers refuse subject names of more characters; in bytes it is safe for every script."""
+
+SUBJECTS = uuid.UUID("6c0f1a1e-6ad5-4be1-9a70-3a3ab7ae2e5f")
+"""The name space of our device ids."""
+
+
+def device_id(subject: str, host: str | None = None) -> str:
+    """Return the upper-case UUID of that subject on that host (this one by default).
+
+    It is the same at every start, and another for every subject: a receiver that sees one id under
+    two names drops the earlier subject.
+    """
+    return str(uuid.uuid5(SUBJECTS, f"{host or platform.node()}\n{subject}")).upper()
+
+
+def subject_fault(subject: str) -> str | None:
+    """Say what keeps this from being a subject name; None when it is one."""
+    if not subject.strip() or not subject.isprintable():
+        return f"subject name {subject!r} is empty or holds characters that cannot be printed"
+    size = len(subject.encode("utf-8"))
+    if size > MAX_SUBJECT_BYTES:
+        return f"subject name of {size} bytes in UTF-8, at most {MAX_SUBJECT_BYTES} are possible"
+    return None
+
+
+def check_frame_time(frame: int, subframe: float) -> None:
+    """Raise ValueError for a frame beyond 0..`MAX_FRAME` or a subframe beyond 0..1."""
+    if not 0 <= frame <= MAX_FRAME:
+        raise ValueError(f"frame {frame} is not within 0..{MAX_FRAME}")
+    if not 0.0 <= subframe < 1.0:
+        raise ValueError(f"subframe {subframe} is not within 0..1")
 
 
 def as_float32(values: ArrayLike) -> NDArray[np.float32]:
@@ -84,11 +125,12 @@ class Link(Protocol):
 
 
 class UdpLink:
-    """What links over UDP share: finite values, the frame at rest, the counters.
+    """Base of the links over UDP: finite values, the frame at rest, the counters.
 
-    A link of a protocol says in `_encode` which datagrams carry a frame. `rest` is what its rig map
-    makes of a face at rest, [outputs]; None is 0 everywhere. Any thread may set `is_streaming` and
-    change the `targets`, while one sends.
+    The link of a protocol returns in `_encode` the datagrams that carry a frame. `rest` is what its
+    rig map makes of a face at rest, [outputs]; None is 0 everywhere. Any thread may set
+    `is_streaming` and change the `targets`, while one sends. Frames are encoded only while there
+    are targets.
     """
 
     def __init__(
@@ -123,15 +165,17 @@ class UdpLink:
 
         While it does not stream, targets get one frame at rest, then nothing. So do dropped ones.
         """
+        if values.shape != self._rest.shape:
+            raise ValueError(f"values of shape {values.shape}, not {self._rest.shape}")
         is_streaming = self.is_streaming
+        self._update_targets()
         if self.targets.has_dropped:
-            self.targets.dismiss(self._encode(self._rest, tick.frame, tick.subframe))
+            self.targets.send_last(self._encode(self._rest, tick.frame, tick.subframe))
         if not is_streaming and self._is_at_rest:
             return
         finite, replaced = replace_nonfinite(values if is_streaming else self._rest, self._rest)
-        datagrams = self._encode(finite, tick.frame, tick.subframe)
+        self._deliver(finite, tick.frame, tick.subframe)
         self.not_finite += replaced
-        self.targets.send(datagrams)
         self._last_tick = tick
         self._is_at_rest = not is_streaming
 
@@ -145,10 +189,17 @@ class UdpLink:
         if self._is_closed:
             return
         if self._last_tick is not None and not self._is_at_rest:
-            last = self._last_tick
-            self.targets.send(self._encode(self._rest, last.frame + 1, last.subframe))
+            self._update_targets()
+            self._deliver(self._rest, self._last_tick.frame + 1, self._last_tick.subframe)
         self._is_closed = True
         self.targets.close()
+
+    def _deliver(self, values: NDArray[np.float32], frame: int, subframe: float) -> None:
+        if self.targets.receivers:
+            self.targets.send(self._encode(values, frame, subframe))
+
+    def _update_targets(self) -> None:
+        """Add and remove targets before a frame, where a protocol lets receivers ask for it."""
 
     def _encode(self, values: NDArray[np.float32], frame: int, subframe: float) -> list[bytes]:
         raise NotImplementedError

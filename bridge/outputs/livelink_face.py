@@ -22,26 +22,37 @@ devices:
 from __future__ import annotations
 
 import math
-import platform
 import struct
-import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.outputs.link import Link, UdpLink, checked_float32
+from cstalk_bridge.outputs.config import LinkConfig, RigMapName
+from cstalk_bridge.outputs.link import (
+    LARGEST_SUBFRAME,
+    MAX_FRAME,
+    UdpLink,
+    check_frame_time,
+    checked_float32,
+    device_id,
+    subject_fault,
+)
+from cstalk_bridge.outputs.protocol import SetupGuide, UdpProtocol
+from cstalk_bridge.outputs.stream_frame import FrameTime, by_name, timed_frame
 from cstalk_bridge.outputs.udp import UdpTargets
-from cstalk_bridge.rig.curves import load_table
+from cstalk_bridge.rig.curves import ARKIT_TABLE, STOCK_MAP, load_table
+from cstalk_bridge.system.addresses import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from cstalk_bridge.outputs.config import LinkConfig
-    from cstalk_bridge.outputs.link import Floats
+    from cstalk_bridge.outputs.protocol import LinkSource, OutputServer
+    from cstalk_bridge.outputs.stream_frame import StreamFrame
+    from cstalk_bridge.outputs.udp import Target
     from cstalk_bridge.timecode.smpte import FrameRate
 
 
@@ -54,17 +65,6 @@ VALUE_COUNT = 61
 MAX_DATAGRAM_BYTES = 774
 """Receive buffer of the strictest receiver known; a longer datagram is lost without a word."""
 
-MAX_SUBJECT_BYTES = 256
-"""Receivers refuse strings of more characters; in bytes it is safe for every script, and keeps the
-datagram (270 bytes, a 36-character device id and the name) below `MAX_DATAGRAM_BYTES`."""
-
-MAX_FRAME = 2**31 - 1
-"""The largest frame number an i32 holds: 414 days at 60 fps."""
-
-SUBJECTS = uuid.UUID("6c0f1a1e-6ad5-4be1-9a70-3a3ab7ae2e5f")
-"""The name space of our device ids."""
-
-LARGEST_SUBFRAME = float(np.nextafter(np.float32(1), np.float32(0)))
 TIME = struct.Struct(">if")
 RATE = struct.Struct(">ii")
 
@@ -80,25 +80,6 @@ class Packet:
     rate_numerator: int
     rate_denominator: int
     values: NDArray[np.float32] | None
-
-
-def device_id(subject: str, host: str | None = None) -> str:
-    """Return the upper-case UUID of that subject on that host (this one by default).
-
-    It is the same at every start, and another for every subject: a receiver that sees one id under
-    two names drops the earlier subject.
-    """
-    return str(uuid.uuid5(SUBJECTS, f"{host or platform.node()}\n{subject}")).upper()
-
-
-def subject_fault(subject: str) -> str | None:
-    """Say what keeps this from being a subject name; None when it is one."""
-    if not subject.strip() or not subject.isprintable():
-        return f"subject name {subject!r} is empty or holds characters that cannot be printed"
-    size = len(subject.encode("utf-8"))
-    if size > MAX_SUBJECT_BYTES:
-        return f"subject name of {size} bytes in UTF-8, at most {MAX_SUBJECT_BYTES} are possible"
-    return None
 
 
 class LiveLinkFaceEncoder:
@@ -133,11 +114,7 @@ class LiveLinkFaceEncoder:
         ValueError before any byte is made: frame beyond 0..`MAX_FRAME`, subframe beyond 0..1, a
         value that is not finite, another number of values.
         """
-        if not 0 <= frame <= MAX_FRAME:
-            raise ValueError(f"frame {frame} is not within 0..{MAX_FRAME}")
-        if not 0.0 <= subframe < 1.0:
-            raise ValueError(f"subframe {subframe} is not within 0..1")
-        # Rounded to float32, 0.99999999 would be 1.
+        check_frame_time(frame, subframe)
         time = TIME.pack(frame, min(subframe, LARGEST_SUBFRAME))
         if values is None:
             return self._head + time + self._rate
@@ -153,7 +130,7 @@ def encode(
     rate: FrameRate,
     values: ArrayLike | None,
 ) -> bytes:
-    """Return one datagram; the ValueErrors are those of `Encoder`."""
+    """Return one datagram; the ValueErrors are those of `LiveLinkFaceEncoder`."""
     return LiveLinkFaceEncoder(device_id, subject, rate).encode(frame, subframe, values)
 
 
@@ -232,28 +209,102 @@ class LiveLinkFaceLink(UdpLink):
         return [self._encoder.encode(frame % (MAX_FRAME + 1), subframe, values)]
 
 
-PACKET_TABLE = "livelinkface61"
-"""The rig table whose curves are the values of a Live Link Face packet, in packet order."""
+class LiveLinkFaceConfig(LinkConfig):
+    """A link to receivers of Live Link Face packets, as Unreal's ARKit face support."""
+
+    protocol: Literal["livelink-face"] = "livelink-face"
+    rigmap: RigMapName = STOCK_MAP
 
 
-def open_livelink_face(
-    spec: LinkConfig,
-    subject_name: str,
-    outputs: Sequence[str],
-    rate: FrameRate,
-    rest: Floats | None,
-) -> Link:
-    """Open the link of `livelink-face://` to the targets of `spec`."""
-    problems = []
-    if fault := subject_fault(subject_name):
-        problems.append(Problem(str(spec), fault, "choose another subject name"))
-    if tuple(outputs) != (names := tuple(c.name for c in load_table(PACKET_TABLE).curves)):
-        what = (
-            f"rig map {spec.rigmap!r} has {len(outputs)} outputs that are not the {len(names)} "
-            "values of a Live Link Face packet in their order"
+class LiveLinkFaceProtocol(UdpProtocol[LiveLinkFaceConfig]):
+    """The protocol of the Live Link Face app for ARKit faces."""
+
+    label = "Live Link Face"
+    config = LiveLinkFaceConfig
+    default_port = 11111
+    table = ARKIT_TABLE
+    starts = (bytes([VERSION]),)
+
+    def open(
+        self, config: LiveLinkFaceConfig, source: LinkSource, server: OutputServer | None = None
+    ) -> LiveLinkFaceLink:
+        """Open the link; UserError for a subject name or outputs that a packet cannot carry."""
+        problems = []
+        if fault := subject_fault(source.subject):
+            problems.append(Problem(str(config), fault, "choose another subject name"))
+        if source.outputs != _names():
+            what = (
+                f"rig map {config.rigmap!r} has {len(source.outputs)} outputs that are not the "
+                f"{VALUE_COUNT} values of a Live Link Face packet in their order"
+            )
+            remedy = f"use a rig map with target: {ARKIT_TABLE}"
+            problems.append(Problem(str(config), what, remedy))
+        if problems:
+            raise UserError.of(problems)
+        encoder = LiveLinkFaceEncoder(device_id(source.subject), source.subject, source.rate)
+        targets = UdpTargets(config.targets)
+        return LiveLinkFaceLink(str(config), encoder, targets, source.rest)
+
+    def decode(
+        self,
+        config: LiveLinkFaceConfig,
+        source: LinkSource,
+        frame: int,
+        datagrams: Sequence[bytes],
+    ) -> dict[str, float]:
+        """Return the values of the packet of a frame by the names of the outputs."""
+        (datagram,) = datagrams
+        packet = decode(datagram)
+        if (packet.subject, packet.frame) != (source.subject, frame) or packet.values is None:
+            raise ValueError(f"frame {packet.frame} of {packet.subject!r}, not {frame}")
+        return dict(zip(source.outputs, packet.values.tolist(), strict=True))
+
+    def recognise(self, datagram: bytes) -> list[StreamFrame]:
+        """Return the frame of a packet, without curves where the device sees no face."""
+        packet = decode(datagram)
+        time = FrameTime(
+            packet.frame, packet.subframe, packet.rate_numerator, packet.rate_denominator
         )
-        problems.append(Problem(str(spec), what, f"use a rig map with target: {PACKET_TABLE}"))
-    if problems:
-        raise UserError.of(problems)
-    encoder = LiveLinkFaceEncoder(device_id(subject_name), subject_name, rate)
-    return LiveLinkFaceLink(str(spec), encoder, UdpTargets(spec.targets), rest)
+        curves = {} if packet.values is None else by_name(_names(), packet.values)
+        note = "no face" if packet.values is None else ""
+        return [
+            timed_frame(self.name, packet.subject, time, curves, device=packet.device_id, note=note)
+        ]
+
+    def guide(
+        self,
+        config: LiveLinkFaceConfig,
+        target: Target,
+        subjects: Sequence[str],
+        addresses: Sequence[str],
+    ) -> SetupGuide:
+        """Return what to click in Unreal."""
+        here = "on this machine" if is_loopback(target.host) else f"on {target.host}"
+        listed = ", ".join(subjects)
+        steps = [
+            "Edit > Plugins: enable Live Link and Apple ARKit Face Support, and restart the "
+            "editor.",
+            "Here: cstalk-bridge run. Leave it running.",
+            f"Window > Virtual Production > Live Link: {listed} is listed, with a green dot.",
+            "Select the MetaHuman in the level. Details: switch on Use ARKit Face, and choose "
+            f"{listed} as ARKit Face Subj (Unreal 5.6 and later: LLink Face Subj).",
+            "Press Play. Without it a face moves only if its Blueprint updates it in the editor.",
+        ]
+        if target.port != self.default_port:
+            port = f"Unreal listens at port {self.default_port}; {target.port} must have been set"
+            steps.insert(2, f"{port} there.")
+        title = f"Unreal 4.25 and later {here}: {self.label}, ARKit, port {target.port}"
+        return SetupGuide(title, tuple(steps))
+
+    def receiver_remedy(self, port: int) -> str:
+        """Return how to start the receiver that is missing at that port."""
+        remedy = "start Unreal with the plugin Apple ARKit Face Support"
+        usual = f"; its default port is {self.default_port}"
+        return remedy if port == self.default_port else remedy + usual
+
+
+def _names() -> tuple[str, ...]:
+    return tuple(curve.name for curve in load_table(ARKIT_TABLE).curves)
+
+
+LIVELINK_FACE = LiveLinkFaceProtocol()

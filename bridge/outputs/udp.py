@@ -92,7 +92,10 @@ def _host_fault(host: str) -> str | None:
     return None if HOST_NAME.fullmatch(host) else f"{host!r} is no host name"
 
 
-HostAddress = tuple[socket.AddressFamily, tuple[Any, ...]]
+SocketAddress = tuple[Any, ...]
+"""Host, port and, for IPv6, flow and scope."""
+
+HostAddress = tuple[socket.AddressFamily, SocketAddress]
 """How to reach a target: family and socket address."""
 
 LOOKUP_INTERVAL_S = 5.0
@@ -162,7 +165,7 @@ class Receiver:
     """
 
     target: Target
-    address: tuple[Any, ...]
+    address: SocketAddress
     socket: socket.socket
     sent: int = 0
     failed: int = 0
@@ -269,7 +272,7 @@ class UdpTargets:
                 raise UserError(Problem(str(target), what)) from None
 
     def drop_all(self) -> None:
-        """Send to nobody any more; the sending thread closes what is left at its next `dismiss`."""
+        """Send to nobody any more; the sending thread closes them at its next `send_last`."""
         with self._changing:
             dropped, self.receivers = self.receivers, ()
             self._dropped.extend(dropped)
@@ -279,14 +282,37 @@ class UdpTargets:
         """Whether targets were dropped which are still open."""
         return bool(self._dropped)
 
-    def dismiss(self, datagrams: Sequence[bytes]) -> None:
+    def send_last(self, datagrams: Sequence[bytes]) -> None:
         """Send the dropped targets their last datagrams and close them; for the sending thread."""
         while self._dropped:
             receiver = self._dropped.popleft()
             receiver.send(datagrams)
-            receiver.close()
-            self._closed_sent += receiver.sent
-            self._closed_failed += receiver.failed
+            self._retire(receiver)
+
+    def replace(self, addresses: tuple[SocketAddress, ...]) -> None:
+        """Send to exactly these socket addresses, each once; for the sending thread.
+
+        Targets that stay keep their sockets and counters. Receivers choose the addresses, so none
+        may be a broadcast. An address that gets no socket counts as a failed datagram.
+        """
+        with self._changing:
+            here = {each.address: each for each in self.receivers if isinstance(each, Receiver)}
+            for address in here.keys() - set(addresses):
+                self._retire(here.pop(address))
+            for address in (each for each in addresses if each not in here):
+                host, port = address[:2]
+                family = socket.AF_INET6 if ":" in host else socket.AF_INET
+                try:
+                    target = Target(host=host, port=port)
+                    here[address] = _opened(target, (family, address), may_broadcast=False)
+                except OSError:
+                    self._closed_failed += 1
+            self.receivers = tuple(here.values())
+
+    def _retire(self, receiver: Receiver | UnresolvedTarget) -> None:
+        receiver.close()
+        self._closed_sent += receiver.sent
+        self._closed_failed += receiver.failed
 
     def send(self, datagrams: Sequence[bytes]) -> None:
         """Send the datagrams to every target, in order; never blocks, never raises."""
@@ -318,11 +344,11 @@ def _is_one(receiver: Receiver | UnresolvedTarget, target: Target, found: HostAd
     return is_there or receiver.target == target
 
 
-def _opened(target: Target, found: HostAddress) -> Receiver:
+def _opened(target: Target, found: HostAddress, *, may_broadcast: bool = True) -> Receiver:
     # A socket each: packets waiting for a host that does not answer fill its buffer only.
     # Not connected: then neither a receiver that is not up yet nor a changed network fails.
     family, address = found
     opened = socket.socket(family, socket.SOCK_DGRAM)
     opened.settimeout(0.0)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, may_broadcast)
     return Receiver(target, address, opened)

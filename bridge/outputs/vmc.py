@@ -19,16 +19,30 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.outputs.link import Link, UdpLink, checked_float32
-from cstalk_bridge.outputs.osc_messages import PatchedBundles, encode_message
+from cstalk_bridge.outputs.config import LinkConfig, RigMapName
+from cstalk_bridge.outputs.link import UdpLink, checked_float32
+from cstalk_bridge.outputs.osc_messages import (
+    OSC_STARTS,
+    VMC_ADDRESSES,
+    PatchedBundles,
+    decode_packet,
+    encode_message,
+    name_and_float,
+    numbered,
+    packet_messages,
+)
+from cstalk_bridge.outputs.protocol import SetupGuide, UdpProtocol
+from cstalk_bridge.outputs.stream_frame import StreamFrame, readable
 from cstalk_bridge.outputs.udp import UdpTargets
-from cstalk_bridge.rig.curves import load_table
+from cstalk_bridge.rig.curves import ARKIT_TABLE, load_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from cstalk_bridge.outputs.config import LinkConfig
     from cstalk_bridge.outputs.link import Floats
+    from cstalk_bridge.outputs.osc_messages import Message
+    from cstalk_bridge.outputs.protocol import LinkSource, OutputServer
+    from cstalk_bridge.outputs.udp import Target
     from cstalk_bridge.timecode.smpte import FrameRate
 
 
@@ -38,11 +52,17 @@ Presets = Literal["vrm0", "vrm1"]
 Casing = Literal["camel", "pascal"]
 """How ARKit curves are spelled: `jawOpen`, as ARKit and most receivers do, or `JawOpen`."""
 
-OK = "/VMC/Ext/OK"
-TIME = "/VMC/Ext/T"
-BONE = "/VMC/Ext/Bone/Pos"
-SHAPE = "/VMC/Ext/Blend/Val"
-APPLY = "/VMC/Ext/Blend/Apply"
+Bones = Literal["head", "none"]
+"""Which bones are sent."""
+
+OK = f"{VMC_ADDRESSES}Ext/OK"
+TIME = f"{VMC_ADDRESSES}Ext/T"
+BONE = f"{VMC_ADDRESSES}Ext/Bone/Pos"
+SHAPE = f"{VMC_ADDRESSES}Ext/Blend/Val"
+APPLY = f"{VMC_ADDRESSES}Ext/Blend/Apply"
+
+HEAD_AXES = ("Head.x", "Head.y", "Head.z")
+"""The imaginary parts of the head bone's quaternion: half the sine of its turn."""
 
 HEAD_TURNS = ("HeadYaw", "HeadPitch", "HeadRoll")
 """Outputs that turn the head bone: radians to the subject's left, up, and to its right shoulder."""
@@ -50,8 +70,6 @@ HEAD_TURNS = ("HeadYaw", "HeadPitch", "HeadRoll")
 HEAD_POSITION_M = (0.0, 0.09, 0.0)
 """The head bone on the neck of a grown-up's skeleton. Most receivers take the rotation alone; one
 that takes both would sink the head into the neck at 0."""
-
-ARKIT_TABLE = "livelinkface61"
 
 VRM0_NAMES = {
     "aa": "A",
@@ -187,13 +205,96 @@ class VmcLink(UdpLink):
         return self._encoder.encode(values, (frame - self._first_frame + subframe) / self._rate.hz)
 
 
-def open_vmc(
-    spec: LinkConfig, outputs: Sequence[str], rate: FrameRate, rest: Floats | None
-) -> Link:
-    """Open the link of `vmc://`; raises UserError for curves that the presets do not have."""
-    try:
-        encoder = VmcEncoder(outputs, spec.presets, spec.casing, has_bone=spec.bone == "head")
-    except ValueError as error:
-        what = f"the outputs of rig map {spec.rigmap!r} make no VMC frame: {error}"
-        raise UserError(Problem(str(spec), what, "rename the output, or use rigmap=vrm")) from None
-    return VmcLink(str(spec), encoder, rate, UdpTargets(spec.targets), rest)
+class VmcConfig(LinkConfig):
+    """A link to receivers of the VMC protocol."""
+
+    protocol: Literal["vmc"] = "vmc"
+    rigmap: RigMapName = "vrm"
+    presets: Presets = "vrm0"
+    casing: Casing = "camel"
+    bone: Bones = "head"
+
+
+class VmcProtocol(UdpProtocol[VmcConfig]):
+    """The VMC protocol as performer."""
+
+    label = "VMC"
+    config = VmcConfig
+    default_port = 39539
+    starts = OSC_STARTS
+
+    def open(
+        self, config: VmcConfig, source: LinkSource, server: OutputServer | None = None
+    ) -> VmcLink:
+        """Open the link; UserError for outputs that make no frame."""
+        has_bone = config.bone != "none"
+        try:
+            encoder = VmcEncoder(source.outputs, config.presets, config.casing, has_bone=has_bone)
+        except ValueError as error:
+            what = f"the outputs of rig map {config.rigmap!r} make no VMC frame: {error}"
+            remedy = "rename the output, or use rigmap=vrm"
+            raise UserError(Problem(str(config), what, remedy)) from None
+        targets = UdpTargets(config.targets)
+        return VmcLink(str(config), encoder, source.rate, targets, source.rest)
+
+    def expected(self, config: VmcConfig, source: LinkSource, values: Floats) -> dict[str, float]:
+        """Return the values by the names of their shapes, without those of rotations."""
+        shapes = (shape_name(name, config.presets, config.casing) for name in source.outputs)
+        named = zip(shapes, values.tolist(), strict=True)
+        return {name: value for name, value in named if name is not None}
+
+    def decode(
+        self, config: VmcConfig, source: LinkSource, frame: int, datagrams: Sequence[bytes]
+    ) -> dict[str, float]:
+        """Return the values of the shapes of a frame, which must end with `APPLY`."""
+        messages = [message for datagram in datagrams for message in decode_packet(datagram)]
+        if messages[-1].address != APPLY:
+            raise ValueError(f"the last message is {messages[-1].address}, not {APPLY}")
+        return dict(name_and_float(m.arguments) for m in messages if m.address == SHAPE)
+
+    def recognise(self, datagram: bytes) -> list[StreamFrame]:
+        """Return the frame of the one performer, if the datagram holds a part of it."""
+        if VMC_ADDRESSES.encode() not in datagram:
+            return []
+        messages = [m for m in packet_messages(datagram) if m.address.startswith(VMC_ADDRESSES)]
+        return [self._frame(messages)] if messages else []
+
+    def _frame(self, messages: Iterable[Message]) -> StreamFrame:
+        curves: dict[str, float] = {}
+        applied = 0
+        note = ""
+        for message in messages:
+            match message.address, message.arguments:
+                case address, (str(name), float(value), *_) if address == SHAPE:
+                    curves[readable(name)] = value
+                case address, (str(), int(), *_) if address == SHAPE:
+                    note = "a shape's value is an integer, which receivers ignore"
+                case address, _ if address == APPLY:
+                    applied += 1
+                case address, ("Head", *pose) if address == BONE and len(pose) >= 7:
+                    curves |= numbered(HEAD_AXES, pose[3:6])
+                case address, (0, *_) if address == OK:
+                    note = "the performer has no model loaded"
+        return StreamFrame(self.name, "", curves=curves, frames=applied, note=note)
+
+    def guide(
+        self,
+        config: VmcConfig,
+        target: Target,
+        subjects: Sequence[str],
+        addresses: Sequence[str],
+    ) -> SetupGuide:
+        """Return how to set up receivers of avatars."""
+        steps = (
+            f"VSeeFace, Warudo, VMCLiveLink: receive VMC (marionette) at port {target.port}.",
+            f"Shapes are those of the rig map {config.rigmap}; presets as "
+            f"{config.presets.upper()}, ARKit names in {config.casing} case, bone: {config.bone}.",
+        )
+        return SetupGuide(f"{self.label} at {target}", steps)
+
+    def address_space(self, config: VmcConfig) -> str:
+        """Return the one space that all performers share."""
+        return self.name
+
+
+VMC = VmcProtocol()

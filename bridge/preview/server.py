@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.outputs.livelink_face import PACKET_TABLE
 from cstalk_bridge.preview.hub import Hub, PreviewLink
-from cstalk_bridge.rig.curves import load_table
+from cstalk_bridge.rig.curves import ARKIT_TABLE, load_table
 from cstalk_bridge.system.addresses import binding_problem, url_host
 from cstalk_bridge.system.worker import Worker
 
@@ -226,7 +225,7 @@ def open_preview(
         closing.callback(shutil.rmtree, folder, ignore_errors=True)
         hub = None
         if subjects:
-            curves = [curve.name for curve in load_table(PACKET_TABLE).curves]
+            curves = [curve.name for curve in load_table(ARKIT_TABLE).curves]
             hub = Hub(subjects, curves, rate_hz)
         session = _session(folder, load, hub, files, settings, head, channel)
         session = replace(session, desk=desk)

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-TARGETS = ("metahuman", "livelinkface61", "vrm")
+ARKIT_TABLE = "livelinkface61"
+"""The 61 values of a Live Link Face packet, in packet order: ARKit's 52 curves and 9 rotations."""
+
+TARGETS = ("metahuman", ARKIT_TABLE, "vrm")
 """The targets which have a table. A map for the target `custom` names its curves itself."""
 
 CUSTOM = "custom"
@@ -29,11 +32,11 @@ CUSTOM = "custom"
 ARKIT_MAP = "arkit"
 """The shipped rig map for heads with ARKit shapes, whatever program shows them."""
 
-STOCK_MAP = "livelinkface61"
-"""That for the stock blueprint of a MetaHuman, which makes its own curves of ARKit's by a pose
+STOCK_MAP = ARKIT_TABLE
+"""The one for the stock blueprint of a MetaHuman, which makes its own curves of ARKit's by a pose
 asset."""
 
-_COMPLETE = {"livelinkface61"}
+_COMPLETE = {ARKIT_TABLE}
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,9 @@ HOST_NAME = re.compile(r"(?!.{254})[^\W_](?:[\w-]{0,62})(?:\.[\w-]{1,63})*\.?")
 """A name of at most 253 characters in labels of at most 63 (RFC 1035; `_` is seen in practice)."""
 
 
+ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - they are compared, not bound
+"""Addresses to listen at that stand for all of this machine."""
+
 DEFAULT_HOST = "127.0.0.1"
 """This machine alone."""
 

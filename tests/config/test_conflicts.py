@@ -9,7 +9,8 @@ import pytest
 from cstalk_bridge.config.conflicts import shared_devices
 from cstalk_bridge.config.load import ConfigOverrides, load_config
 from cstalk_bridge.errors import UserError
-from cstalk_bridge.outputs.config import LinkConfig, parse_link_url
+from cstalk_bridge.outputs.config import ListeningConfig
+from cstalk_bridge.outputs.parse import parse_link_url, read_link
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,12 +80,13 @@ def test_places_that_are_shared_are_found(tmp_path: Path) -> None:
 
 
 def test_only_what_listens_takes_a_next_port() -> None:
-    assert parse_link_url(HERE).takes_next_port
-    assert not parse_link_url(f"{HERE}:14785").takes_next_port
-    assert not parse_link_url("livelink-face://127.0.0.1").takes_next_port
+    device, told = parse_link_url(HERE), parse_link_url(f"{HERE}:14785")
+    assert isinstance(device, ListeningConfig)
+    assert device.takes_next_port
+    assert isinstance(told, ListeningConfig)
+    assert not told.takes_next_port
+    assert not isinstance(parse_link_url("livelink-face://127.0.0.1"), ListeningConfig)
     with pytest.raises(ValueError, match="has no 'takes_next_port'"):
-        LinkConfig.model_validate(
-            {"protocol": "osc", "targets": ["127.0.0.1"], "takes_next_port": True}
-        )
+        read_link({"protocol": "osc", "targets": ["127.0.0.1"], "takes_next_port": True})
     with pytest.raises(UserError, match="is not a number from 1 to 65535"):
         parse_link_url(f"{HERE}:0")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pylivelinkface import FaceBlendShape, PyLiveLinkFace
 
-from cstalk_bridge.outputs.config import parse_link_url
+from cstalk_bridge.outputs.parse import parse_link_url
 from cstalk_bridge.outputs.registry import open_link
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 from cstalk_bridge.timecode.tick import Tick

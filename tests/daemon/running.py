@@ -15,8 +15,7 @@ from cstalk_bridge.audio.inputs import SPEECH_PATH
 from cstalk_bridge.config.schema import Config, SubjectConfig
 from cstalk_bridge.face.procedural.compose import NO_ANIMATION_LEVELS
 from cstalk_bridge.models.emotions import MOUTH_GUARD
-from cstalk_bridge.outputs.config import LinkConfig
-from cstalk_bridge.outputs.livelink_face import Packet, decode
+from cstalk_bridge.outputs.livelink_face import LiveLinkFaceConfig, Packet, decode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +66,7 @@ def config(
         emotion=EMOTION,
         mouth_guard=mouth_guard,
         alive=NO_ANIMATION_LEVELS,
-        links=(LinkConfig(protocol="livelink-face", targets=(target,)),),
+        links=(LiveLinkFaceConfig(targets=(target,)),),
     )
     given = {"weights": weights, "device": "cpu", "dashboard": False, "subjects": (subject,)}
     return Config.model_validate({**given, **more})

@@ -23,7 +23,7 @@ from cstalk_bridge.models import load_generator
 from cstalk_bridge.models.board import CHANNEL_INDEX
 from cstalk_bridge.models.emotions import MOUTH_GUARD
 from cstalk_bridge.models.loading import DEFAULT_PATH
-from cstalk_bridge.outputs.config import LinkConfig
+from cstalk_bridge.outputs.livelink_face import LiveLinkFaceConfig
 from cstalk_bridge.outputs.udp import Target
 from cstalk_bridge.rig.load import load_rigmap
 from cstalk_bridge.system.priority import Role, priority_summary, raise_priority
@@ -131,7 +131,7 @@ def test_a_live_subject_goes_on_when_another_ones_recording_is_over(
 ) -> None:
     short = tmp_path / "short.wav"
     soundfile.write(short, np.full(1600, 0.1), 16_000)
-    links = (LinkConfig(protocol="livelink-face", targets=(listening.source.target,)),)
+    links = (LiveLinkFaceConfig(targets=(listening.source.target,)),)
     subjects = tuple(
         SubjectConfig(name=name, audio=AudioConfig(input=audio), links=links)
         for name, audio in (("Recorded", str(short)), ("Live", "test"))

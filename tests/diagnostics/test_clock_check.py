@@ -16,7 +16,7 @@ from cstalk_bridge.diagnostics.clock_check import (
     judge_timecode,
 )
 from cstalk_bridge.errors import UserError
-from cstalk_bridge.outputs.config import parse_link_url
+from cstalk_bridge.outputs.parse import parse_link_url
 from cstalk_bridge.timecode.chase import SyncState, SyncStatus
 from cstalk_bridge.timecode.config import TimecodeConfig
 from cstalk_bridge.timecode.smpte import FRAME_RATES

@@ -17,7 +17,7 @@ from cstalk_bridge.diagnostics.face_check import (
     judge_speed,
 )
 from cstalk_bridge.errors import UserError
-from cstalk_bridge.outputs.config import parse_link_url
+from cstalk_bridge.outputs.parse import parse_link_url
 from tests.networks import GUARDED, UNGUARDED, write_weights
 
 if TYPE_CHECKING:

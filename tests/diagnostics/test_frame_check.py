@@ -7,18 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cstalk_bridge.diagnostics.checks import Finding, FindingState
-from cstalk_bridge.diagnostics.frame_check import (
-    TOLERANCE,
-    compare_values,
-    examine_device_frame,
-    examine_frame,
-    expected_values,
-    read_frame,
-    sample_values,
-)
-from cstalk_bridge.outputs.config import PROTOCOLS, parse_link_url
+from cstalk_bridge.diagnostics.frame_check import compare_values, examine_frame, sample_values
 from cstalk_bridge.outputs.osc_messages import encode_message
-from cstalk_bridge.outputs.registry import open_link
+from cstalk_bridge.outputs.parse import parse_link_url
+from cstalk_bridge.outputs.protocol import LinkSource, LoopbackFrame
+from cstalk_bridge.outputs.registry import open_link, protocol_of
 from cstalk_bridge.rig.load import load_rigmap
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 
@@ -39,9 +32,7 @@ UDP_URLS = (
 
 def examined(url: str) -> list[Finding]:
     link = parse_link_url(url)
-    is_device = PROTOCOLS[link.protocol].listens
-    examine = examine_device_frame if is_device else examine_frame
-    return list(examine(link, "Ada", load_rigmap(link.rigmap), RATE))
+    return list(examine_frame(link, "Ada", load_rigmap(link.rigmap), RATE))
 
 
 @pytest.mark.parametrize("url", [*UDP_URLS, "metahuman://127.0.0.1"])
@@ -86,24 +77,34 @@ def datagrams_of(url: str) -> list[bytes]:
     return list(datagrams)
 
 
+def read_frame(url: str, outputs: tuple[str, ...], datagrams: list[bytes]) -> dict[str, float]:
+    link = parse_link_url(url)
+    source = LinkSource("Ada", outputs, RATE)
+    values: dict[str, float] = protocol_of(link).decode(link, source, 7, datagrams)  # type: ignore[attr-defined]
+    return values
+
+
 def test_a_frame_of_another_number_is_not_ours() -> None:
-    link = parse_link_url(UDP_URLS[0])
+    outputs = load_rigmap(parse_link_url(UDP_URLS[0]).rigmap).outputs
     with pytest.raises(ValueError, match="frame 5 of 'Ada'"):
-        read_frame(link, "Ada", load_rigmap(link.rigmap).outputs, datagrams_of(UDP_URLS[0]))
+        read_frame(UDP_URLS[0], outputs, datagrams_of(UDP_URLS[0]))
 
 
 def test_a_vmc_frame_without_its_end_is_none() -> None:
-    link = parse_link_url("vmc://10.0.0.5")
+    shape = encode_message("/VMC/Ext/Blend/Val", "Joy", 0.5)
     with pytest.raises(ValueError, match="the last message"):
-        read_frame(link, "Ada", ["joy"], [encode_message("/VMC/Ext/Blend/Val", "Joy", 0.5)])
+        read_frame("vmc://10.0.0.5", ("joy",), [shape])
 
 
 def test_values_that_are_missing_or_others_are_told() -> None:
     wanted = {"a": 0.5, "b": 0.25, "c": 1.0}
-    assert compare_values("x", dict(wanted), wanted, [b"1"], 0.1).state is FindingState.OK
-    near = {**wanted, "a": 0.5 + 0.5 * TOLERANCE}
-    assert compare_values("x", near, wanted, [b"1"], 0.1).state is FindingState.OK
-    wrong = compare_values("x", {"a": 0.5, "b": 0.26}, wanted, [b"1"], 0.1)
+
+    def compared(values: dict[str, float]) -> Finding:
+        return compare_values("x", LoopbackFrame((b"1",), values, 1e-4), wanted, 1e-6)
+
+    assert compared(dict(wanted)).state is FindingState.OK
+    assert compared({**wanted, "a": 0.5 + 0.5e-6}).state is FindingState.OK
+    wrong = compared({"a": 0.5, "b": 0.26})
     assert wrong.state is FindingState.FAULT
     assert wrong.what == "1 values are missing and 1 are others, first c"
 
@@ -115,9 +116,13 @@ def test_every_output_has_a_value_of_its_own() -> None:
         assert 0.0 < values.min() < values.max() < 1.0
 
 
-def test_what_osc_and_vmc_receivers_expect_has_their_names() -> None:
-    osc = parse_link_url("osc://10.0.0.5/face?rigmap=vrm")
-    names = load_rigmap("vrm").outputs
+def expected(url: str, outputs: tuple[str, ...]) -> dict[str, float]:
+    link = parse_link_url(url)
     values = sample_values(load_rigmap("vrm"))
-    assert f"/face/{names[0]}" in expected_values(osc, names, values)
-    assert {"A", "Joy"} <= expected_values(parse_link_url("vmc://10.0.0.5"), names, values).keys()
+    return protocol_of(link).expected(link, LinkSource("Ada", outputs, RATE), values)
+
+
+def test_what_osc_and_vmc_receivers_expect_has_their_names() -> None:
+    names = tuple(load_rigmap("vrm").outputs)
+    assert f"/face/{names[0]}" in expected("osc://10.0.0.5/face?rigmap=vrm", names)
+    assert {"A", "Joy"} <= expected("vmc://10.0.0.5", names).keys()

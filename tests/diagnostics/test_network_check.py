@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,10 +24,13 @@ from cstalk_bridge.diagnostics.network_check import (
     probe_target,
 )
 from cstalk_bridge.errors import UserError
-from cstalk_bridge.outputs.config import LinkConfig, parse_link_url
+from cstalk_bridge.outputs.parse import parse_link_url
 from cstalk_bridge.outputs.udp import Target
 from tests.diagnostics.programs import free_tcp_port, free_udp_port, program_with_port
 from tests.outputs.receiving import receiver
+
+if TYPE_CHECKING:
+    from cstalk_bridge.outputs.config import LinkConfig
 
 
 def config_of(*urls: str, preview: PreviewConfig | None = None) -> Config:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cstalk_bridge.diagnostics.recognition import MAX_NAME_CHARACTERS, StreamFrame, recognise
+from cstalk_bridge.diagnostics.recognition import recognise
 from cstalk_bridge.outputs.osc_messages import encode_message
+from cstalk_bridge.outputs.stream_frame import MAX_NAME_CHARACTERS, StreamFrame
 from tests.diagnostics.datagrams import ARKIT, ID, JAW, livelink_face, metahuman, no_face, osc, vmc
 
 

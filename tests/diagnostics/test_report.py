@@ -11,7 +11,6 @@ from rich.console import Console
 from cstalk_bridge.config.schema import SubjectConfig
 from cstalk_bridge.diagnostics.checks import CheckResult, fault, ok, warning
 from cstalk_bridge.diagnostics.report import (
-    SetupGuide,
     findings_table,
     guide_tables,
     is_faulty,
@@ -21,7 +20,8 @@ from cstalk_bridge.diagnostics.report import (
     setup_guides,
     summary,
 )
-from cstalk_bridge.outputs.config import parse_link_url
+from cstalk_bridge.outputs.parse import parse_link_url
+from cstalk_bridge.outputs.protocol import SetupGuide
 
 
 def subject(name: str, *urls: str) -> SubjectConfig:

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cstalk_bridge.diagnostics.recognition import FrameTime
 from cstalk_bridge.diagnostics.streams import (
     FORGET_AFTER_S,
     JITTER_CAPACITY,
@@ -21,6 +20,7 @@ from cstalk_bridge.diagnostics.streams import (
     Streams,
 )
 from cstalk_bridge.outputs.osc_messages import encode_message
+from cstalk_bridge.outputs.stream_frame import FrameTime
 from tests.diagnostics.datagrams import ID, livelink_face, metahuman, osc, vmc
 
 

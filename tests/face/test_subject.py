@@ -7,8 +7,7 @@ from cstalk_bridge.face.procedural.animation import ProceduralAnimation
 from cstalk_bridge.face.procedural.compose import NO_ANIMATION_LEVELS, Levels
 from cstalk_bridge.face.subject import Route, Subject, show_subjects
 from cstalk_bridge.monitor.metrics import PARTS
-from cstalk_bridge.outputs.config import LinkConfig
-from cstalk_bridge.outputs.livelink_face import decode
+from cstalk_bridge.outputs.livelink_face import LiveLinkFaceConfig, decode
 from cstalk_bridge.outputs.registry import open_link
 from cstalk_bridge.rig.load import load_rigmap
 from cstalk_bridge.timecode.smpte import FRAME_RATES
@@ -24,7 +23,7 @@ SECONDS = 1.0
 
 def subject_and_its_clock(listening: Receiver) -> tuple[Subject, list[float]]:
     clock_s = [START_S]
-    spec = LinkConfig(protocol="livelink-face", targets=(listening.target,))
+    spec = LiveLinkFaceConfig(targets=(listening.target,))
     rigmap = load_rigmap(spec.rigmap)
     link = open_link(spec, "One", rigmap.outputs, FRAME_RATES["60"])
     voice = scripted_voice(lookahead_s=0.08, buffer_s=0.01)

@@ -5,18 +5,28 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from cstalk_bridge.errors import UserError
-from cstalk_bridge.outputs.config import LinkConfig, parse_link_url
+from cstalk_bridge.outputs.config import LinkConfig
 from cstalk_bridge.outputs.metahuman.device import AccessRules
+from cstalk_bridge.outputs.metahuman.protocol import MetaHumanConfig
+from cstalk_bridge.outputs.osc import OscConfig
+from cstalk_bridge.outputs.parse import LinkValue, parse_link_url
 from cstalk_bridge.outputs.udp import MAX_TARGETS, Target
+
+LINK: TypeAdapter[LinkConfig] = TypeAdapter(LinkValue)
+
+
+def metahuman(url: str) -> MetaHumanConfig:
+    config = parse_link_url(url)
+    assert isinstance(config, MetaHumanConfig)
+    return config
 
 
 def test_a_complete_url() -> None:
     spec = parse_link_url("osc://127.0.0.1:8001,stage-2.local,[::1]:9/face/a?rigmap=my/map.yaml")
-    assert spec == LinkConfig(
-        protocol="osc",
+    assert spec == OscConfig(
         targets=(
             Target(host="127.0.0.1", port=8001),
             Target(host="stage-2.local", port=8000),
@@ -40,16 +50,16 @@ def test_port_and_rig_map_default_to_the_protocols_own(url: str, port: int, rigm
     spec = parse_link_url(url)
     assert spec.targets == (Target(host="10.0.0.5", port=port),)
     assert spec.rigmap == rigmap
-    assert spec.prefix == ""
+    assert str(spec) == f"{url.lower().rstrip('/')}:{port}"
 
 
 def test_a_device_says_who_may_come_and_whether_it_is_found() -> None:
-    by_url = parse_link_url("metahuman://10.0.0.1?allow=10.0.0.5,10.0.1.0/24&discoverable=yes")
+    by_url = metahuman("metahuman://10.0.0.1?allow=10.0.0.5,10.0.1.0/24&discoverable=yes")
     assert list(map(str, by_url.allow)) == ["10.0.0.5/32", "10.0.1.0/24"]
     assert by_url.discoverable
     shared = {"protocol": "metahuman", "targets": ["10.0.0.1"], "discoverable": True}
-    assert by_url == LinkConfig.model_validate({**shared, "allow": ["10.0.0.5", "10.0.1.0/24"]})
-    plain = parse_link_url("metahuman://127.0.0.1")
+    assert by_url == LINK.validate_python({**shared, "allow": ["10.0.0.5", "10.0.1.0/24"]})
+    plain = metahuman("metahuman://127.0.0.1")
     assert (plain.allow, plain.discoverable) == ((), False)
 
 
@@ -61,10 +71,10 @@ def test_a_device_that_others_can_reach_names_those_who_may(host: str) -> None:
     with pytest.raises(UserError, match="can be reached from other machines, and `allow` names"):
         parse_link_url(f"metahuman://{host}")
     with pytest.raises(ValidationError, match="`allow` names none"):
-        LinkConfig.model_validate({"protocol": "metahuman", "targets": [host]})
-    assert parse_link_url(f"metahuman://{host}?allow=10.0.0.0/24").allow
+        LINK.validate_python({"protocol": "metahuman", "targets": [host]})
+    assert metahuman(f"metahuman://{host}?allow=10.0.0.0/24").allow
     for local in ("127.0.0.1", "localhost", "[::1]", "127.9.9.9"):
-        assert not parse_link_url(f"metahuman://{local}").allow
+        assert not metahuman(f"metahuman://{local}").allow
 
 
 def test_a_device_without_a_list_lets_in_this_machine_alone() -> None:
@@ -74,10 +84,10 @@ def test_a_device_without_a_list_lets_in_this_machine_alone() -> None:
 
 
 def test_config_says_the_same_in_three_ways() -> None:
-    by_url = LinkConfig.model_validate("osc://10.0.0.5:8000,stage/face?rigmap=vrm")
+    by_url = LINK.validate_python("osc://10.0.0.5:8000,stage/face?rigmap=vrm")
     shared = {"protocol": "osc", "rigmap": "vrm", "prefix": "/face"}
-    by_text = LinkConfig.model_validate({**shared, "targets": ["10.0.0.5", "stage:8000"]})
-    by_keys = LinkConfig.model_validate(
+    by_text = LINK.validate_python({**shared, "targets": ["10.0.0.5", "stage:8000"]})
+    by_keys = LINK.validate_python(
         {**shared, "targets": [{"host": "10.0.0.5"}, {"host": "stage", "port": 8000}]}
     )
     assert by_url == by_text == by_keys
@@ -162,11 +172,11 @@ def test_any_text_is_a_link_or_a_user_error(text: str, start: str) -> None:
         ({"protocol": "osc", "targets": ["a"], "rigmap": ""}, "at least 1 character"),
         ({"protocol": "osc", "targets": ["a"], "speed": 3}, "Extra inputs"),
         ({"protocol": "osc", "targets": ["a"], "prefix": "face"}, "no OSC address"),
-        ({"protocol": "livelink-face", "targets": ["a"], "prefix": "/x"}, "no prefix"),
+        ({"protocol": "livelink-face", "targets": ["a"], "prefix": "/x"}, "has no 'prefix'"),
         ("osc://a:0", "port '0'"),
         (7, "valid dictionary"),
     ],
 )
 def test_a_wrong_config_is_a_validation_error(data: object, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        LinkConfig.model_validate(data)
+        LINK.validate_python(data)

@@ -8,13 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cstalk_bridge.outputs.link import Link, checked_float32, replace_nonfinite
-from cstalk_bridge.outputs.livelink_face import (
-    MAX_FRAME,
-    LiveLinkFaceEncoder,
-    LiveLinkFaceLink,
-    decode,
-)
+from cstalk_bridge.outputs.link import MAX_FRAME, Link, checked_float32, replace_nonfinite
+from cstalk_bridge.outputs.livelink_face import LiveLinkFaceEncoder, LiveLinkFaceLink, decode
 from cstalk_bridge.outputs.osc import OscLink
 from cstalk_bridge.outputs.osc_messages import BundleTemplate, Message, decode_packet
 from cstalk_bridge.outputs.udp import UdpTargets

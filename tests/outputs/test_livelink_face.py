@@ -9,16 +9,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from cstalk_bridge.outputs.link import MAX_FRAME, MAX_SUBJECT_BYTES, device_id, subject_fault
 from cstalk_bridge.outputs.livelink_face import (
     MAX_DATAGRAM_BYTES,
-    MAX_FRAME,
-    MAX_SUBJECT_BYTES,
     VALUE_COUNT,
     LiveLinkFaceEncoder,
     decode,
-    device_id,
     encode,
-    subject_fault,
 )
 from cstalk_bridge.timecode.smpte import FRAME_RATES, FrameRate
 

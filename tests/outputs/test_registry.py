@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from cstalk_bridge.errors import UserError
-from cstalk_bridge.outputs.config import parse_link_url
-from cstalk_bridge.outputs.livelink_face import decode, device_id
+from cstalk_bridge.outputs.link import device_id
+from cstalk_bridge.outputs.livelink_face import decode
 from cstalk_bridge.outputs.osc_messages import Message, decode_packet
+from cstalk_bridge.outputs.parse import parse_link_url
 from cstalk_bridge.outputs.registry import open_link
 from cstalk_bridge.rig.curves import load_table
 from cstalk_bridge.rig.load import load_rigmap

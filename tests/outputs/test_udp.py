@@ -125,7 +125,7 @@ def test_a_host_that_is_found_later_is_sent_to_from_then_on() -> None:
         assert late.one() == b"frame"
         assert targets.receivers[0].failed > 0
         targets.drop_all()
-        targets.dismiss([b"rest"])
+        targets.send_last([b"rest"])
         assert late.one() == b"rest"
 
 

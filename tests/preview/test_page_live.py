@@ -12,7 +12,7 @@ from cstalk_bridge.audio.config import AudioConfig
 from cstalk_bridge.config.schema import Config, SubjectConfig
 from cstalk_bridge.control.controller import Controller
 from cstalk_bridge.face.procedural.compose import DEFAULT_LEVELS, NO_ANIMATION_LEVELS
-from cstalk_bridge.outputs.config import LinkConfig
+from cstalk_bridge.outputs.livelink_face import LiveLinkFaceConfig
 from tests.outputs.receiving import receiver
 from tests.preview.browsing import PATIENCE_S, Visit, browsing, changed, needs_chromium, visiting
 
@@ -28,7 +28,7 @@ NAMES = ("Anna", "Zoë <b>")
 
 
 def config(target: Target) -> Config:
-    links = (LinkConfig(protocol="livelink-face", targets=(target,)),)
+    links = (LiveLinkFaceConfig(targets=(target,)),)
     subjects = tuple(
         SubjectConfig(name=name, audio=AudioConfig(input="test"), links=links) for name in NAMES
     )

@@ -6,17 +6,19 @@ import platform
 import sys
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.outputs.livelink_face import device_id
+from cstalk_bridge.outputs.link import device_id
 from cstalk_bridge.outputs.metahuman.frame import CONTROLS
 from cstalk_bridge.system.addresses import is_within
 from cstalk_bridge.system.process import program_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Hashable
 
+    from cstalk_bridge.outputs.protocol import Recorder
+    from cstalk_bridge.outputs.udp import SocketAddress
     from cstalk_bridge.system.addresses import IpNetwork
 
 
@@ -35,8 +37,8 @@ class AccessRules:
         return is_within(host, self.allow)
 
 
-if TYPE_CHECKING:
-    Address = tuple[Any, ...]
+DEFAULT_PORT = 14785
+"""Where Unreal looks for a device when it is given a host alone."""
 
 PRODUCT = "CSTalk Bridge"
 
@@ -49,42 +51,6 @@ ANIMATION_TYPE = "mha"
 ANIMATION_VERSION = 1
 
 
-class Take(Protocol):
-    """A take that begins, or was recorded."""
-
-    @property
-    def identifier(self) -> str:
-        """Its name."""
-
-
-class EndedTake(Take, Protocol):
-    """A take that has ended."""
-
-    @property
-    def problem(self) -> object | None:
-        """Why it is not what was asked for, None where it is."""
-
-
-class Recorder(Protocol):
-    """What records takes on request, as `cstalk_bridge.takes.recording.recorder.Recorder` does.
-
-    It is told from one thread of the device's, which may wait for files.
-    """
-
-    @property
-    def take(self) -> object | None:
-        """The take that is being recorded; may be asked from any thread."""
-
-    def start(self, slate: str, number: int) -> object:
-        """Begin a take. UserError says why it cannot be."""
-
-    def stop(self) -> Take | None:
-        """End the take and return it; None without one. UserError says why it cannot be."""
-
-    def watch(self, began: Callable[[Take], None], ended: Callable[[EndedTake], None]) -> None:
-        """Tell of every take, whoever asked for it, from any thread; neither may wait."""
-
-
 class Feed:
     """One subject of a device, and where its frames are wanted.
 
@@ -94,11 +60,11 @@ class Feed:
     def __init__(self, name: str, subject_id: str | None = None) -> None:
         self.name = name
         self.id = subject_id or device_id(name)
-        self.wanted: tuple[Address, ...] = ()
+        self.wanted: tuple[SocketAddress, ...] = ()
         """Socket addresses, each once; replaced as a whole."""
-        self._addresses: dict[Hashable, Address] = {}
+        self._addresses: dict[Hashable, SocketAddress] = {}
 
-    def ask(self, client: Hashable, address: Address) -> None:
+    def ask(self, client: Hashable, address: SocketAddress) -> None:
         """Send frames to that address from now on, for that client, in place of its last one."""
         self._addresses[client] = address
         self._publish()

@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cstalk_bridge.outputs.link import checked_float32
-from cstalk_bridge.outputs.livelink_face import LARGEST_SUBFRAME, MAX_FRAME
+from cstalk_bridge.outputs.link import LARGEST_SUBFRAME, check_frame_time, checked_float32
 from cstalk_bridge.rig.curves import load_table
 
 if TYPE_CHECKING:
@@ -108,13 +107,9 @@ class FrameEncoder:
         ValueError before any byte is made: frame beyond 0..`MAX_FRAME`, subframe beyond 0..1, a
         value that is not finite, another number of values.
         """
-        if not 0 <= frame <= MAX_FRAME:
-            raise ValueError(f"frame {frame} is not within 0..{MAX_FRAME}")
-        if not 0.0 <= subframe < 1.0:
-            raise ValueError(f"subframe {subframe} is not within 0..1")
+        check_frame_time(frame, subframe)
         face = np.clip(checked_float32(values, self._controls), 0.0, 1.0) * np.float32(FULL_SCALE)
         head = checked_float32(pose, len(HEAD_POSE))
-        # Rounded to float32, 0.99999999 would be 1.
         time = TIME.pack(frame, min(subframe, LARGEST_SUBFRAME))
         steps = np.rint(face).astype("<u2").tobytes()
         return b"".join((self._head, time, self._rate, steps, head.astype("<f4").tobytes()))

@@ -9,23 +9,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.outputs.link import replace_nonfinite
-from cstalk_bridge.outputs.livelink_face import MAX_FRAME, subject_fault
-from cstalk_bridge.outputs.metahuman.device import PRODUCT, AccessRules, Device
+from cstalk_bridge.outputs.link import MAX_FRAME, UdpLink, subject_fault
+from cstalk_bridge.outputs.metahuman.device import DEFAULT_PORT, PRODUCT, AccessRules, Device
 from cstalk_bridge.outputs.metahuman.discovery import ANY_INTERFACE, Beacon
 from cstalk_bridge.outputs.metahuman.frame import CONTROLS, HEAD_POSE, REST, FrameEncoder
 from cstalk_bridge.outputs.metahuman.server import Server
-from cstalk_bridge.outputs.udp import Receiver, Target
+from cstalk_bridge.outputs.udp import UdpTargets
 from cstalk_bridge.system.addresses import binding_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numpy.typing import NDArray
-
-    from cstalk_bridge.outputs.metahuman.device import Address, Feed, Recorder
+    from cstalk_bridge.outputs.link import Floats
+    from cstalk_bridge.outputs.metahuman.device import Feed
+    from cstalk_bridge.outputs.protocol import Recorder
+    from cstalk_bridge.outputs.udp import SocketAddress
     from cstalk_bridge.timecode.smpte import FrameRate
-    from cstalk_bridge.timecode.tick import Tick
 
 
 CURVE_PLACES = {name: place for place, name in enumerate((*CONTROLS, *HEAD_POSE))}
@@ -42,8 +41,8 @@ def outputs_fault(outputs: Sequence[str]) -> str | None:
     return None
 
 
-class MetaHumanLink:
-    """Frames of one subject; a `cstalk_bridge.outputs.link.Link`.
+class MetaHumanLink(UdpLink):
+    """Frames of one subject to whoever asked its device for them.
 
     Its values are those of `outputs`: raw curves and, if the rig map has them, the head pose.
     Every curve is sent always; those which are no output rest. `rest` is what the rig map makes of
@@ -58,101 +57,30 @@ class MetaHumanLink:
         feed: Feed,
         outputs: Sequence[str],
         rate: FrameRate,
-        rest: NDArray[np.float32] | None = None,
+        rest: Floats | None = None,
     ) -> None:
         if fault := outputs_fault(outputs):
             raise ValueError(fault)
-        self.name = name
-        self.not_finite = 0
-        self.receivers: tuple[Receiver, ...] = ()
         self._feed = feed
+        self._served: tuple[SocketAddress, ...] = ()
         self._encoder = FrameEncoder(feed.id, rate)
         self._places = np.array([CURVE_PLACES[output] for output in outputs], dtype=np.intp)
         self._face = np.concatenate((REST, np.zeros(len(HEAD_POSE), dtype=np.float32)))
-        self._rest = self._face[self._places] if rest is None else rest
-        self._wanted: tuple[Address, ...] = ()
-        self._gone = (0, 0)
-        """Datagrams sent and failed to receivers that are no more."""
-        self._last_tick: Tick | None = None
-        self._is_at_rest = True
-        self._is_closed = False
+        rest = self._face[self._places] if rest is None else rest
+        super().__init__(name, len(outputs), UdpTargets(()), rest)
 
-    @property
-    def sent(self) -> int:
-        """Datagrams that left, to all who asked."""
-        return self._gone[0] + sum(receiver.sent for receiver in self.receivers)
-
-    @property
-    def failed(self) -> int:
-        """Datagrams the system refused."""
-        return self._gone[1] + sum(receiver.failed for receiver in self.receivers)
-
-    def send(self, values: NDArray[np.float32], tick: Tick) -> None:
-        """Send one frame, [outputs]; never waits. ValueError for another shape only."""
-        if values.shape != self._places.shape:
-            raise ValueError(f"values of shape {values.shape}, not {self._places.shape}")
-        finite, replaced = replace_nonfinite(values, self._rest)
-        self.not_finite += replaced
-        self._face[self._places] = finite
-        self._send(tick.frame, tick.subframe)
-        self._last_tick = tick
-        self._is_at_rest = False
-
-    def neutral(self, tick: Tick) -> None:
-        """Send one frame of a face at rest."""
-        self.send(self._rest, tick)
-        self._is_at_rest = True
-
-    def close(self) -> None:
-        """Leave the face at rest, unless it is so already or none was ever sent; then close."""
-        if self._is_closed:
-            return
-        if self._last_tick is not None and not self._is_at_rest:
-            self._face[self._places] = self._rest
-            self._send(self._last_tick.frame + 1, self._last_tick.subframe)
-        self._is_closed = True
-        self._serve(())
-
-    def _send(self, frame: int, subframe: float) -> None:
+    def _update_targets(self) -> None:
         wanted = () if self._is_closed else self._feed.wanted
-        if wanted is not self._wanted:
-            self._serve(wanted)
-        if not self.receivers:
-            return
+        if wanted is not self._served:
+            self.targets.replace(wanted)
+            self._served = wanted
+
+    def _encode(self, values: Floats, frame: int, subframe: float) -> list[bytes]:
+        self._face[self._places] = values
         count = len(CONTROLS)
         number = frame % (MAX_FRAME + 1)
-        face = self._face
-        datagram = self._encoder.encode(number, subframe, face[:count], face[count:])
-        for receiver in self.receivers:
-            receiver.send((datagram,))
+        return [self._encoder.encode(number, subframe, self._face[:count], self._face[count:])]
 
-    def _serve(self, wanted: tuple[Address, ...]) -> None:
-        """Open a socket to each new address, and close those that nobody wants."""
-        here = {receiver.address: receiver for receiver in self.receivers}
-        sent, failed = self._gone
-        for address in here.keys() - set(wanted):
-            receiver = here.pop(address)
-            receiver.socket.close()
-            sent, failed = sent + receiver.sent, failed + receiver.failed
-        for address in (address for address in wanted if address not in here):
-            try:
-                here[address] = _receiver(address)
-            except OSError:
-                failed += 1
-        self.receivers, self._gone = tuple(here.values()), (sent, failed)
-        self._wanted = wanted
-
-
-def _receiver(address: Address) -> Receiver:
-    host, port = address[:2]
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    opened = socket.socket(family, socket.SOCK_DGRAM)
-    opened.settimeout(0.0)
-    return Receiver(Target(host=host, port=port), address, opened)
-
-
-DEFAULT_PORT = 14785
-"""Where Unreal looks for a device when it is told a host alone."""
 
 LOCAL_ONLY = AccessRules()
 """This machine alone is let in, and nobody finds the device by looking."""
@@ -189,7 +117,7 @@ class Devices:
         outputs: Sequence[str],
         rate: FrameRate,
         access: AccessRules = LOCAL_ONLY,
-        rest: NDArray[np.float32] | None = None,
+        rest: Floats | None = None,
     ) -> MetaHumanLink:
         """Return the link of a subject to the device that listens at `place`, host and port.
 

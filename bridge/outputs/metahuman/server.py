@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from concurrent.futures import Executor
 
-    from cstalk_bridge.outputs.metahuman.device import Address, Device, EndedTake, Feed, Take
+    from cstalk_bridge.outputs.metahuman.device import Device, Feed
     from cstalk_bridge.outputs.metahuman.messages import Incoming
+    from cstalk_bridge.outputs.protocol import EndedTake, Take
+    from cstalk_bridge.outputs.udp import SocketAddress
 
 
 MAX_CLIENTS = 32
@@ -82,7 +84,7 @@ class ConnectionManager:
             writer.transport.abort()
             return
 
-        def address_at(port: int) -> Address:
+        def address_at(port: int) -> SocketAddress:
             return (peer[0], port, *peer[2:])
 
         connection = Connection(
@@ -149,7 +151,7 @@ class ConnectionManager:
             self._tell(f"{connection.host} gets {_names(after) or 'no subject any more'}")
         return body
 
-    def _refusal(self, peer: Address | None) -> str | None:
+    def _refusal(self, peer: SocketAddress | None) -> str | None:
         """Say why a client is turned away, None where it is not."""
         if not peer:
             return "a client left at once"

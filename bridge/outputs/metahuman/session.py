@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from cstalk_bridge.outputs.metahuman.device import (
-        Address,
         Device,
         DeviceCounters,
         Feed,
-        Recorder,
     )
     from cstalk_bridge.outputs.metahuman.messages import Incoming, Packet
+    from cstalk_bridge.outputs.protocol import Recorder
+    from cstalk_bridge.outputs.udp import SocketAddress
 
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Session:
     def __init__(
         self,
         device: Device,
-        address_at: Callable[[int], Address],
+        address_at: Callable[[int], SocketAddress],
         new_id: Callable[[], str] = new_session_id,
     ) -> None:
         self.session_id: str | None = None

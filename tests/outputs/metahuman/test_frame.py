@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cstalk_bridge.outputs.livelink_face import MAX_FRAME
+from cstalk_bridge.outputs.link import MAX_FRAME
 from cstalk_bridge.outputs.metahuman.frame import (
     CONTROLS,
     HEAD_POSE,

@@ -11,7 +11,7 @@ import pytest
 
 from cstalk_bridge.errors import UserError
 from cstalk_bridge.frame import Frame, neutral_board
-from cstalk_bridge.outputs.livelink_face import MAX_FRAME
+from cstalk_bridge.outputs.link import MAX_FRAME
 from cstalk_bridge.outputs.metahuman.device import AccessRules, Feed
 from cstalk_bridge.outputs.metahuman.frame import CONTROLS, HEAD_POSE, REST
 from cstalk_bridge.outputs.metahuman.output import LOCAL_ONLY, Devices, MetaHumanLink, outputs_fault

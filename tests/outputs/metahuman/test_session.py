@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from cstalk_bridge.outputs.metahuman.device import EndedTake, Take
+    from cstalk_bridge.outputs.protocol import EndedTake, Take
 
 
 @dataclass(frozen=True)
