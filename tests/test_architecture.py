@@ -187,7 +187,7 @@ def test_the_threads_of_a_run_are_those_of_the_table(tmp_path: Path, source: str
         config = everything_on(tmp_path, doors, timecode, unreal.target)
         names = observers.submit(observe, doors, controller, stop)
         with log_to(tmp_path / "run.log", is_verbose=False):
-            assert daemon.run(config, desk=controller, stop=stop, is_urgent=False) == 0
+            assert daemon.run(config, controller=controller, stop=stop, is_urgent=False) == 0
         told = names.result() - {thread.name for thread in before} - {"observer_0"}
     rows = {name: name_in_table(name) for name in told | {"MainThread"}}
     assert [name for name, row in rows.items() if row is None] == []

@@ -139,7 +139,7 @@ def test_the_rig_map_in_the_guide_to_unreal_turns_a_head_the_other_way(tmp_path:
     (block,) = re.findall(r"^```yaml\n(extends: .*?)^```", page, re.DOTALL | re.MULTILINE)
     path = tmp_path / "hero.yaml"
     path.write_text(block, encoding="utf-8")
-    yaw = [load_rigmap(name).ruleset.rules["HeadYaw"].spec for name in (path, "metahuman_device")]
+    yaw = [load_rigmap(name).ruleset.rules["HeadYaw"].config for name in (path, "metahuman_device")]
     assert yaw[0].gain == -yaw[1].gain
 
 

@@ -255,7 +255,7 @@ class CueScheduler:
         self._prompts = tuple(prompts)
         self._desk = desk
         self._now = now
-        self._worker = Worker("prompter", self._run, timeout_s=CUE_STOP_S)
+        self._worker = Worker("emotion cues", self._run, timeout_s=CUE_STOP_S)
 
     def start(self) -> None:
         """Count seconds from now on."""

@@ -202,7 +202,7 @@ class TakeWorker:
         self._generator: Generator | None = None
         self._wanted: list[TakeEntry] = []
         self._changed = threading.Condition()
-        self._worker = Worker("studio", self._work)
+        self._worker = Worker("preview takes", self._work)
 
     def want(self, entry: TakeEntry) -> None:
         """Make a take when its turn comes; returns at once."""

@@ -46,7 +46,7 @@ def test_the_port_is_free_again_and_no_thread_is_left(generator: Generator) -> N
         open_connection = socket.create_connection(("127.0.0.1", port))
     with open_connection:
         left = {thread.name for thread in set(threading.enumerate()) - before}
-        assert not left & {"preview", "studio"}
+        assert not left & {"preview", "preview takes"}
     with serve(generator, f":{port}") as serving:
         assert serving.ask("/api/session").status == 200
 
