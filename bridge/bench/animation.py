@@ -27,6 +27,8 @@ from cstalk_bridge.face.procedural.cues import Cues
 from cstalk_bridge.face.procedural.prosody import SILENCE, ProsodyTracker
 from cstalk_bridge.frame import neutral_board
 from cstalk_bridge.models.emotions import EMOTIONS
+from cstalk_bridge.models.metrics.curves import runs
+from cstalk_bridge.models.metrics.eyes import MICROSACCADE_DEG
 from cstalk_bridge.models.timing import SAMPLE_RATE_HZ
 from cstalk_bridge.system.process import prepare_steady_state
 from cstalk_bridge.takes.generate import GenerationConfig, generate_take, prosodies
@@ -48,8 +50,6 @@ if TYPE_CHECKING:
 
 MOVING_DEG_S = 0.01
 """Gaze that turns faster than this is in a saccade: between them the head is made up for."""
-LEAST_SACCADE_DEG = 1.0
-"""A smaller one is a micro-saccade."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,13 +65,13 @@ class MotionTrajectory:
     @property
     def blinks_per_min(self) -> float:
         """How often the lids shut."""
-        return 60.0 * self.rate_hz * len(_spans(self.closures > 0.0)) / len(self.closures)
+        return 60.0 * self.rate_hz * len(runs(self.closures > 0.0)) / len(self.closures)
 
     @cached_property
     def blinks_ms(self) -> Floats:
         """How long each whole blink closes and opens, [blinks, 2]."""
         times = []
-        for first, last in _spans(self.closures > 0.0):
+        for first, last in runs(self.closures > 0.0):
             part = self.closures[first:last]
             shut = np.flatnonzero(part >= part.max() - 1e-9)
             times.append((shut[0] + 1, len(part) - shut[-1] - 1))
@@ -81,11 +81,11 @@ class MotionTrajectory:
     def saccades(self) -> Floats:
         """Size in degrees and length in ms of each saccade, [saccades, 2]."""
         steps_deg = np.hypot(*np.diff(self.gaze_deg, axis=0).T)
-        spans = _spans(steps_deg > MOVING_DEG_S / self.rate_hz)
+        spans = runs(steps_deg > MOVING_DEG_S / self.rate_hz)
         ways = self.gaze_deg[spans[:, 1]] - self.gaze_deg[spans[:, 0]]
         sizes_deg = np.hypot(*ways.T)
         lengths_ms = (spans[:, 1] - spans[:, 0]) * 1000.0 / self.rate_hz
-        is_large = sizes_deg > LEAST_SACCADE_DEG
+        is_large = sizes_deg > MICROSACCADE_DEG
         return np.asarray(np.stack((sizes_deg, lengths_ms), axis=1)[is_large])
 
     def head_share_below(self, limit_hz: float) -> float:
@@ -124,12 +124,6 @@ def _voice_of_ticks(voice: Sequence[Prosody], ticks: int, rate_hz: float) -> Ite
 def _looped_voice(voice: Sequence[Prosody], ticks: int, rate_hz: float) -> Iterator[Prosody]:
     for tick in range(ticks):
         yield voice[int(tick / rate_hz / HOP_S) % len(voice)]
-
-
-def _spans(flags: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Return first place and place after the last of every run, [runs, 2]."""
-    edges = np.diff(flags.astype(np.int8), prepend=0, append=0)
-    return np.stack((np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)), axis=1)
 
 
 FADE_S, REST_S = 1.5, 1.5

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from cstalk_bridge.face.procedural.compose import eye_angles_deg, sides
-from cstalk_bridge.face.procedural.eyes import FACE_DEG
+from cstalk_bridge.models.metrics.closures import SEALED
+from cstalk_bridge.models.metrics.curves import runs
+from cstalk_bridge.models.metrics.eyes import FACE_DEG, SHUT_LID, saccade_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,8 +39,6 @@ MAX_JERK = 60 / STROKE_S**3
 """Ranges per second cubed: the peak of the same movement's third derivative."""
 MAX_LAG_S = 0.3
 """How far the mouth is looked for before and after the sound."""
-SEALED = 0.5
-"""Lips together beyond this seal the mouth."""
 FEWEST_ROWS = 10
 """Rows of which a correlation says anything."""
 
@@ -97,12 +97,6 @@ def closures(lips_together: Floats) -> NDArray[np.intp]:
     return runs(lips_together > SEALED)
 
 
-def runs(flags: Flags) -> NDArray[np.intp]:
-    """Return first row and row after the last of every run of true rows, [runs, 2]."""
-    edges = np.diff(flags.astype(np.int8), prepend=0, append=0)
-    return np.stack((np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)), axis=1)
-
-
 def rms(values: Floats) -> float:
     """Return the root of the mean square; 0 of nothing."""
     return float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) if values.size else 0.0
@@ -120,12 +114,6 @@ def _pearson(a: Floats, b: Floats) -> float:
     return float(a @ b) / spread if spread > 1e-9 else 0.0
 
 
-SHUT_LID = 0.5
-"""A lid beyond this is that of a blink."""
-SACCADE_DEG_S = 30.0
-"""Eyes that turn faster than this are on their way to another place: a saccade."""
-LEAST_SACCADE_DEG = 1.0
-"""A smaller shift is a micro-saccade."""
 _BLINK = sides("eye_blink.ty")
 
 
@@ -161,15 +149,6 @@ def measure_eyes_and_head(take: Take, rows: slice) -> EyesAndHead:
     eyes = eye_angles_deg(board)
     shut = board[:, _BLINK].mean(axis=1) > SHUT_LID
     return EyesAndHead(eyes + head[:, :2], head, runs(shut), saccade_sizes(eyes, take.rate.hz))
-
-
-def saccade_sizes(eyes_deg: Floats, rate_hz: float) -> Floats:
-    """Return the sizes of the saccades of eyes, [time, 2], in the order of time, in degrees."""
-    speed = np.hypot(*np.diff(eyes_deg, axis=0).T) * np.float32(rate_hz)
-    spans = runs(speed > SACCADE_DEG_S)
-    ways = eyes_deg[spans[:, 1]] - eyes_deg[spans[:, 0]]
-    sizes = np.hypot(*ways.T)
-    return np.asarray(sizes[sizes >= LEAST_SACCADE_DEG], dtype=np.float32)
 
 
 NEAR_LIMIT = 1e-3

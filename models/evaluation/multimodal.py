@@ -14,6 +14,7 @@ import numpy as np
 
 from cstalk_bridge.models.board import AUDIO_DRIVEN, CHANNEL_INDEX
 from cstalk_bridge.models.evaluation.recordings import MissingDataError
+from cstalk_bridge.models.metrics.eyes import FACE_DEG, SACCADE_DEG_S, SHUT_LID
 from cstalk_bridge.models.timing import ROW_RATE_HZ
 from cstalk_bridge.models.training.captured_faces import ACTION_UNIT_GAINS, FULL_INTENSITY
 
@@ -45,12 +46,6 @@ def units_of(face: NDArray[np.float32]) -> NDArray[np.float32]:
 
 WINDOW_S = 10.0
 """Time in which an emotion is to be recognised."""
-FACE_DEG = 4.5
-"""Radius of the partner's face as the character sees it: at 1.2 m it has 9 cm."""
-SHIFT_DEG_S = 40.0
-"""Speed of gaze from which it shifts: slower is pursuit, or drift."""
-SHUT = 0.5
-"""How far lids are shut in a blink at least."""
 UPPER_UNITS = tuple(
     UNITS.index(f"AU{number}") for number in ("01", "02", "04", "05", "06", "07", "09")
 )
@@ -132,8 +127,8 @@ def gaze_features(
             gaze_deg[:, 0].std(),
             gaze_deg[:, 1].std(),
             (np.linalg.norm(gaze_deg, axis=1) < FACE_DEG).mean(),
-            _rises(speed_deg_s > SHIFT_DEG_S) / minutes,
-            _rises(shut > SHUT) / minutes,
+            _rises(speed_deg_s > SACCADE_DEG_S) / minutes,
+            _rises(shut > SHUT_LID) / minutes,
         ],
         dtype=np.float32,
     )

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cstalk_bridge.models.metrics.curves import runs
 from cstalk_bridge.models.phones import PHONE_INDEX, VOWELS
 from cstalk_bridge.models.timing import ROW_RATE_HZ
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -62,13 +63,6 @@ class Closures:
         return self.false / self.vowels if self.vowels else float("nan")
 
 
-def runs(flags: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
-    """Yield first row and row after the last of every stretch of `flags` [time]."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False])).astype(np.int8)))
-    for start, end in zip(edges[::2], edges[1::2], strict=True):
-        yield int(start), int(end)
-
-
 def closures(
     together: NDArray[np.float32],
     opening: NDArray[np.float32],
@@ -82,11 +76,11 @@ def closures(
     first to one after its last. A vowel of at least `FEWEST_ROWS` rows is a false closure when they
     are so at any row further than `EDGE_ROWS` from its ends.
     """
-    wanted = [slice(max(0, a - 1), b + 1) for a, b in runs(np.isin(phones, closers))]
+    wanted = [slice(max(0, a - 1), b + 1) for a, b in runs(np.isin(phones, closers)).tolist()]
     open_rows = [
         slice(a + EDGE_ROWS, b - EDGE_ROWS)
         for vowel in vowels
-        for a, b in runs(phones == vowel)
+        for a, b in runs(phones == vowel).tolist()
         if b - a >= FEWEST_ROWS
     ]
     return Closures(

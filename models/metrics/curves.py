@@ -31,6 +31,12 @@ STILL = 1e-6
 """Standard deviation under which a curve stands still."""
 
 
+def runs(flags: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return first row and row after the last of every run of true `flags` [time], [runs, 2]."""
+    edges = np.diff(flags.astype(np.int8), prepend=0, append=0)
+    return np.stack((np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)), axis=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """Pearson's r of one clip at lag 0, the best within one frame, and at the best lag of all.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cstalk_bridge.models.metrics.closures import runs
+from cstalk_bridge.models.metrics.curves import runs
 from cstalk_bridge.models.phones import PHONE_INDEX, VOWELS
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def middles(phones: NDArray[np.int64], names: Iterable[str]) -> NDArray[np.int64
 
 def _spans(phones: NDArray[np.int64], names: Iterable[str]) -> Iterator[tuple[int, int]]:
     for name in names:
-        yield from runs(phones == PHONE_INDEX[name])
+        yield from runs(phones == PHONE_INDEX[name]).tolist()
 
 
 def _told(flags: Flags) -> list[float]:

@@ -13,11 +13,10 @@ import soundfile
 import torch
 from torch import Tensor
 
+from cstalk_bridge.models.metrics.curves import runs
 from cstalk_bridge.models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
 
@@ -227,7 +226,9 @@ def with_breaths(
     heard = sound.copy()
     before = len(sound) - len(pauses) * HOP_SAMPLES
     peak = float(np.abs(sound).max())
-    for first, end in _runs(pauses):
+    for first, end in runs(pauses).tolist():
+        if end - first < PAUSE_HOPS:
+            continue
         length = int(random.uniform(*BREATH_LENGTH_S) * SAMPLE_RATE_HZ)
         low, high = (first + MARGIN_HOPS) * HOP_SAMPLES, (end - MARGIN_HOPS) * HOP_SAMPLES
         length = min(length, high - low)
@@ -253,13 +254,6 @@ def breath(length: int, random: np.random.Generator) -> NDArray[np.float32]:
     swell = np.where(at < turn, at / turn, (1.0 - at) / (1.0 - turn))
     shaped = noise * np.square(np.sin(0.5 * np.pi * swell))
     return np.asarray(shaped / max(1e-9, float(np.abs(shaped).max())), dtype=np.float32)
-
-
-def _runs(pauses: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], pauses, [False])).astype(np.int8)))
-    for first, end in zip(edges[::2], edges[1::2], strict=True):
-        if end - first >= PAUSE_HOPS:
-            yield int(first), int(end)
 
 
 AUGMENTATION = 4

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from matplotlib.text import Text
 
 from cstalk_bridge.frame import Frame
@@ -30,8 +27,6 @@ from cstalk_bridge.plot.measures import (
     measure_eyes_and_head,
     mouth_opening,
     rms,
-    runs,
-    saccade_sizes,
     speed,
 )
 from cstalk_bridge.plot.panels import THEMES
@@ -112,14 +107,6 @@ def test_closures_are_the_times_of_sealed_lips() -> None:
     assert closures(lips).tolist() == [[1, 3], [5, 6]]
 
 
-@given(st.lists(st.booleans(), max_size=40))
-def test_runs_cover_exactly_the_true_rows(flags: list[bool]) -> None:
-    spans = runs(np.array(flags, dtype=bool))
-    covered = [row for first, last in spans.tolist() for row in range(first, last)]
-    assert covered == [row for row, flag in enumerate(flags) if flag]
-    assert all(a[1] < b[0] for a, b in itertools.pairwise(spans))
-
-
 def test_rms_of_a_sine_and_of_nothing() -> None:
     assert rms(np.sin(np.arange(628) / 100).astype(np.float32)) == pytest.approx(0.7071, abs=1e-3)
     assert rms(np.zeros(0, np.float32)) == 0.0
@@ -153,13 +140,6 @@ def test_eyes_and_head_together_are_the_gaze() -> None:
     assert found.mutual_share == pytest.approx(0.5)
     assert not found.is_still
     assert measure_eyes_and_head(calm_take(), ALL).is_still
-
-
-def test_a_saccade_over_several_rows_is_one_and_a_drift_is_none() -> None:
-    eyes = np.zeros((100, 2), dtype=np.float32)
-    eyes[20:24, 0] = [2, 6, 10, 12]
-    eyes[24:, 0] = 12 + 0.1 * np.arange(76)
-    np.testing.assert_allclose(saccade_sizes(eyes, 50.0), [12.0], rtol=1e-5)
 
 
 def test_the_picture_tells_looks_head_and_blinks() -> None:

@@ -9,6 +9,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from cstalk_bridge.face.procedural.motion import glide
+from cstalk_bridge.models.metrics.eyes import FACE_DEG
 
 if TYPE_CHECKING:
     from random import Random
@@ -141,8 +142,6 @@ WIDEST_DEG, HIGHEST_DEG, LOWEST_DEG = 24.0, 12.0, -16.0
 """Where a look may go at most, from the partner."""
 EASY_DEG = 18.0
 """Looks far beyond this are rare: without it, steps from one look to the next would drift there."""
-FACE_DEG = 4.5
-"""Radius of the partner's face: inside it gaze is mutual. At 1.2 m it has 9 cm."""
 PARTNER_DEG = 1.2
 """Within a look at the partner, eyes rest at most this far from its middle."""
 BEGIN_CHANCE, END_CHANCE = 0.5, 0.3

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from cstalk_bridge.face.procedural.cues import EMOTION_STYLES, NEUTRAL_STYLE, EmotionStyle, Moment
 from cstalk_bridge.face.procedural.eyes import (
-    FACE_DEG,
     HIGHEST_DEG,
     LISTENING,
     LOWEST_DEG,
@@ -23,6 +22,7 @@ from cstalk_bridge.face.procedural.eyes import (
     Look,
 )
 from cstalk_bridge.face.procedural.prosody import SILENCE, Prosody
+from cstalk_bridge.models.metrics.eyes import FACE_DEG
 
 TICK_S = 0.001
 

@@ -11,7 +11,6 @@ from cstalk_bridge.models.metrics.closures import (
     closing_time,
     closures,
     resting,
-    runs,
 )
 from cstalk_bridge.models.training.alignment import speech_span
 
@@ -41,11 +40,6 @@ def test_clips_add_up_and_none_have_no_rate() -> None:
     assert one + one == Closures(2, 4, 0, 8, (0.1, 0.2, 0.1, 0.2))
     assert math.isnan(none.rate)
     assert math.isnan(none.false_rate)
-
-
-def test_runs_reach_both_ends() -> None:
-    flags = np.array([1, 1, 0, 1, 0, 1], dtype=np.bool_)
-    assert list(runs(flags)) == [(0, 2), (3, 4), (5, 6)]
 
 
 def falling(last_open_s: float, rows: int = 100) -> np.ndarray:

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cstalk_bridge.models.metrics.curves import (
     agreement,
@@ -9,6 +13,7 @@ from cstalk_bridge.models.metrics.curves import (
     jerk,
     mean_distance,
     pearson,
+    runs,
     squared_error,
 )
 
@@ -84,3 +89,16 @@ def test_a_straight_line_and_a_still_one_have_none() -> None:
 
 def test_chatter_is_far_beyond_the_natural() -> None:
     assert jerk(np.tile([0.0, 1.0], 50).astype(np.float32)) > 0.5
+
+
+@given(st.lists(st.booleans(), max_size=40))
+def test_runs_cover_exactly_the_true_rows(flags: list[bool]) -> None:
+    spans = runs(np.array(flags, dtype=bool))
+    covered = [row for first, last in spans.tolist() for row in range(first, last)]
+    assert covered == [row for row, flag in enumerate(flags) if flag]
+    assert all(a[1] < b[0] for a, b in itertools.pairwise(spans))
+
+
+def test_runs_reach_both_ends() -> None:
+    flags = np.array([1, 1, 0, 1, 0, 1], dtype=np.bool_)
+    assert runs(flags).tolist() == [[0, 2], [3, 4], [5, 6]]
