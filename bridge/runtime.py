@@ -25,7 +25,7 @@ from cstalk_bridge.face.voice import Voice
 from cstalk_bridge.monitor.metrics import Metrics
 from cstalk_bridge.outputs.registry import OutputServers, open_link, protocol_of
 from cstalk_bridge.preview.server import open_preview
-from cstalk_bridge.rig.curves import ARKIT_MAP, ARKIT_TABLE, STOCK_MAP
+from cstalk_bridge.rig import ARKIT_MAP, ARKIT_TABLE, STOCK_MAP
 from cstalk_bridge.rig.load import load_rigmap
 from cstalk_bridge.takes.recording.recorder import Recorder
 from cstalk_bridge.takes.recording.subject_files import RecordedSubject

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cstalk_bridge.cli.arguments import add_face_arguments, channel_of, face_settings_of
-from cstalk_bridge.rig.curves import ARKIT_MAP
+from cstalk_bridge.rig import ARKIT_MAP
 
 if TYPE_CHECKING:
     from cstalk_bridge.audio.levels import Channel

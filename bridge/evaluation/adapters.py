@@ -25,7 +25,7 @@ from cstalk_bridge.models.board import AUDIO_DRIVEN, CHANNEL_INDEX, CHANNELS
 from cstalk_bridge.models.evaluation.multimodal import MultimodalClip
 from cstalk_bridge.models.metrics.geometry import Geometry, geometry_of
 from cstalk_bridge.models.timing import HOP_S, HOP_SAMPLES, ROW_RATE_HZ
-from cstalk_bridge.rig.curves import ARKIT_MAP
+from cstalk_bridge.rig import ARKIT_MAP
 from cstalk_bridge.rig.load import load_rigmap
 
 if TYPE_CHECKING:

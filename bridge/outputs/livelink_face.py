@@ -42,7 +42,8 @@ from cstalk_bridge.outputs.link import (
 from cstalk_bridge.outputs.protocol import SetupGuide, UdpProtocol
 from cstalk_bridge.outputs.stream_frame import FrameTime, by_name, timed_frame
 from cstalk_bridge.outputs.udp import UdpTargets
-from cstalk_bridge.rig.curves import ARKIT_TABLE, STOCK_MAP, load_table
+from cstalk_bridge.rig import ARKIT_TABLE, STOCK_MAP
+from cstalk_bridge.rig.curves import load_table
 from cstalk_bridge.system.addresses import is_loopback
 
 if TYPE_CHECKING:

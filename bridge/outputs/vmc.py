@@ -34,7 +34,8 @@ from cstalk_bridge.outputs.osc_messages import (
 from cstalk_bridge.outputs.protocol import SetupGuide, UdpProtocol
 from cstalk_bridge.outputs.stream_frame import StreamFrame, readable
 from cstalk_bridge.outputs.udp import UdpTargets
-from cstalk_bridge.rig.curves import ARKIT_TABLE, load_table
+from cstalk_bridge.rig import ARKIT_TABLE
+from cstalk_bridge.rig.curves import load_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

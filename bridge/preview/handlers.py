@@ -30,7 +30,7 @@ from cstalk_bridge.preview.requests import (
 )
 from cstalk_bridge.preview.rigmaps import CurveStore
 from cstalk_bridge.preview.session import GLB_MEDIA_TYPE
-from cstalk_bridge.rig.curves import ARKIT_MAP
+from cstalk_bridge.rig import ARKIT_MAP
 from cstalk_bridge.takes import sound_images
 from cstalk_bridge.timecode.smpte import FRAME_RATES, parse_rate
 

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.preview.hub import Hub, PreviewLink
-from cstalk_bridge.rig.curves import ARKIT_TABLE, load_table
+from cstalk_bridge.rig import ARKIT_TABLE
+from cstalk_bridge.rig.curves import load_table
 from cstalk_bridge.system.addresses import binding_problem, url_host
 from cstalk_bridge.system.worker import Worker
 

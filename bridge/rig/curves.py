@@ -16,25 +16,16 @@ import numpy as np
 from cstalk_bridge.document import FieldError, nearest
 from cstalk_bridge.frame import HEAD_AXES
 from cstalk_bridge.models.board import CHANNELS
+from cstalk_bridge.rig import ARKIT_TABLE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-ARKIT_TABLE = "livelinkface61"
-"""The 61 values of a Live Link Face packet, in packet order: ARKit's 52 curves and 9 rotations."""
-
 TARGETS = ("metahuman", ARKIT_TABLE, "vrm")
 """The targets which have a table. A map for the target `custom` names its curves itself."""
 
 CUSTOM = "custom"
-
-ARKIT_MAP = "arkit"
-"""The shipped rig map for heads with ARKit shapes, whatever program shows them."""
-
-STOCK_MAP = ARKIT_TABLE
-"""The one for the stock blueprint of a MetaHuman, which makes its own curves of ARKit's by a pose
-asset."""
 
 _COMPLETE = {ARKIT_TABLE}
 

@@ -12,7 +12,7 @@ from websockets.sync.client import connect
 
 from cstalk_bridge import daemon
 from cstalk_bridge.config.schema import Config
-from cstalk_bridge.rig.curves import ARKIT_MAP
+from cstalk_bridge.rig import ARKIT_MAP
 from tests.daemon.running import Listening
 from tests.outputs.receiving import receiver
 

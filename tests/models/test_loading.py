@@ -279,7 +279,7 @@ def test_a_notebook_on_a_cpu_does_not_import_torch(tmp_path: Path) -> None:
     run(
         f"""
         import numpy as np
-        import cstalk_bridge.models
+        from cstalk_bridge import models
         generator = models.load_generator(device="cpu")
         generator.generate(np.load(sys.argv[1]), 16_000, {{"happy": 0.7}})
         generator.stream(2).reset([1])
@@ -291,7 +291,7 @@ def test_a_notebook_on_a_cpu_does_not_import_torch(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(HAS_GPU, reason="auto is the GPU")
 def test_a_notebook_without_a_gpu_does_not_import_torch() -> None:
-    run(f"import models\nmodels.load_generator()\n{NO_TORCH.strip()}")
+    run(f"from cstalk_bridge import models\nmodels.load_generator()\n{NO_TORCH.strip()}")
 
 
 def test_a_bridge_that_runs_does_not_import_torch(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Final
 import numpy as np
 
 from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.rig.curves import ARKIT_MAP
+from cstalk_bridge.rig import ARKIT_MAP
 from cstalk_bridge.rig.load import load_rigmap
 from cstalk_bridge.takes.take import between
 from cstalk_bridge.timecode.smpte import FRAME_RATES

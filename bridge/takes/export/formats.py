@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.rig.curves import ARKIT_MAP, STOCK_MAP
+from cstalk_bridge.rig import ARKIT_MAP, STOCK_MAP
 from cstalk_bridge.takes.names import CURVES_ENDING, safe_name, take_stem
 
 if TYPE_CHECKING:

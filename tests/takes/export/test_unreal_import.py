@@ -18,7 +18,7 @@ from cstalk_bridge.takes.take import curves
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 from tests.takes.takes import moving_take
 
-SCRIPT = Path(__file__).resolve().parents[2] / "docs" / "unreal_import.py"
+SCRIPT = Path(__file__).resolve().parents[3] / "docs" / "unreal_import.py"
 
 
 @pytest.fixture(scope="module")

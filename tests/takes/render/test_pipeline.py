@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 TAKE = RenderConfig(formats=(FORMATS["take"],), levels=NO_ANIMATION_LEVELS, device="cpu")
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
