@@ -193,15 +193,15 @@ class KeyBindings:
         """What to tell the user of the keys: one line, all of them after `?`."""
         emotions = "  ".join(f"{key} {name}" for key, name in EMOTION_KEYS.items())
         if not self._is_expanded:
-            return [f"{emotions}  ? keys"]
+            return [f"{emotions}  ? help"]
         try:
             factor = self._subject.factor
         except UserError:
             factor = 1.0
         return [
             emotions,
-            f"+ - intensity, now {factor:.1f}  a as the voice feels  Tab next subject",
-            "m mute  p pause  r record a take, or end it  q quit  ? fewer lines",
+            f"+ - intensity, now {factor:.1f}  a auto (emotion of the voice)  Tab next subject",
+            "m mute  p pause  r record or end a take  q quit  ? fewer lines",
         ]
 
     def press(self, key: str) -> None:

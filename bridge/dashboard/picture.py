@@ -11,9 +11,15 @@ from rich.text import Text
 
 from cstalk_bridge.frame import neutral_board
 from cstalk_bridge.models.board import CHANNELS
+from cstalk_bridge.models.timing import HOP_MS
 from cstalk_bridge.monitor.health import HealthState, Lamp, health, lamps
 from cstalk_bridge.monitor.metrics import PARTS
-from cstalk_bridge.monitor.status_lines import take_status, time_status, timecode_label
+from cstalk_bridge.monitor.status_lines import (
+    log_status,
+    take_status,
+    time_status,
+    timecode_label,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,18 +156,18 @@ def _title(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> Text:
 
 
 def _level(subject: SubjectMetrics, glyphs: Glyphs, columns: int = BAR_COLUMNS) -> Text:
-    style = "red" if subject.peak_db > -1.0 else "green" if subject.gate_open else "bright_black"
+    style = "red" if subject.is_clipping else "green" if subject.gate_open else "bright_black"
     text = Text(bar(1.0 - subject.level_db / FLOOR_DB, columns, glyphs), style)
     if subject.last_hop_s is None:
         return text
     text.append(f" {max(subject.level_db, -99.0):4.0f} dB", "default")
-    if subject.peak_db > -1.0:
+    if subject.is_clipping:
         text.append("  CLIPS: lower gain_db", "bold red")
     return text
 
 
 def _gate(subject: SubjectMetrics) -> Text:
-    return Text("  gate open" if subject.gate_open else "  gate shut", "bright_black")
+    return Text("  gate open" if subject.gate_open else "  gate closed", "bright_black")
 
 
 def _emotion(subject: SubjectMetrics, now_s: float) -> Text:
@@ -294,14 +300,16 @@ def _header(metrics: Metrics, now_s: float) -> list[Text]:
         milliseconds(metrics.tick_lateness.spread()), "default"
     )
     second.append("   inference ", "bright_black")
-    second.append(f"{milliseconds(metrics.inference.spread())} of 20", "default")
-    second.append("   Ctrl-C ends", "bright_black")
+    second.append(f"{milliseconds(metrics.inference.spread())} of {HOP_MS} ms", "default")
+    second.append("   Ctrl-C to quit", "bright_black")
     time, recording = time_status(metrics, now_s), take_status(metrics)
-    if not time and not recording and not metrics.priority:
+    log = log_status(metrics)
+    if not (time or recording or log or metrics.priority):
         return [first, second]
-    third = Text(" time ", "bright_black").append(time or "the host clock's", "default")
+    third = Text(" time ", "bright_black").append(time or "host clock", "default")
     if metrics.priority:
         third.append("   priority ", "bright_black").append(metrics.priority, "default")
+    third.append(f"   {log}" if log else "", "bold yellow")
     return [first, second, third.append(f"   {recording}" if recording else "", "bold red")]
 
 

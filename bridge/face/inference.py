@@ -129,11 +129,11 @@ class InferenceLoop:
     ) -> None:
         name = voice.source.name
         if voice.state is SourceState.LOST:
-            text = f"{name} is gone; the face goes to rest, retrying every second"
+            text = f"{name} is disconnected; the face goes to rest, retrying every second"
         elif voice.state is SourceState.ENDED:
-            text = f"{name} is over"
+            text = f"{name} has ended"
         elif before is SourceState.LOST:
-            text = f"{name} is back"
+            text = f"{name} is connected again"
         else:
             return
         self._metrics.notice(now_s, text, metrics.name)
@@ -201,6 +201,6 @@ class InferenceLoop:
         self._stream.reset([row])
         metrics = self._metrics.subjects[row]
         if not metrics.drops["values"].recent(now_s):
-            text = "the network gave a value that is no number; the last face is held"
+            text = "the network returned a value that is not finite; the last frame is held"
             self._metrics.notice(now_s, text, metrics.name)
         metrics.record_drop("values", now_s)

@@ -1,7 +1,6 @@
 """Health of a subject: one state, with its cause and its remedy.
 
-The state is computed from what the last ticks showed; whatever the user switched on purpose is a
-lamp beside it, which no state hides.
+The state follows from the last two seconds; what the user switched on purpose is a lamp beside it.
 """
 
 from __future__ import annotations
@@ -19,27 +18,28 @@ if TYPE_CHECKING:
 
 
 NAME_COLUMNS = 24
-"""Of a device's name in a sentence that must fit on a line."""
+"""Longest name of a device in advice, which must fit on a line."""
 
 PAUSE_S = 5.0
-"""A speaker's pause; after it a silence is worth a word."""
+"""Silence up to this long is a pause between sentences; a longer one is reported."""
 
 DIGITAL_SILENCE_DB = -90.0
-"""Below the noise of any microphone and its converter: it is muted or not connected."""
+"""Peak in dBFS below the noise of any microphone: it is muted or not connected."""
 
 TOLERATED_LOSSES = 2
-"""Ticks or losses of one cause in two seconds which nobody sees."""
+"""Late ticks, or losses of one cause, in two seconds that nobody notices."""
 
 TOO_SLOW = 1.05
-"""Of a hop: from here on rows alone are too slow. Where a step lasts as long whatever it makes, it
-takes on as many hops as have come meanwhile, and a row's share of it is just a hop."""
+"""Share of a hop from which inference per row is too slow. A step whose duration does not depend on
+its number of hops takes on all hops that have come meanwhile, so that its share per row settles at
+just a hop: only what is above that counts."""
 
 NEWEST_STEPS = 64
-"""Steps of the network by which its present speed is judged: a second or so."""
+"""Inference steps over which the present speed is measured: about a second."""
 
 
 class HealthState(Enum):
-    """The word for a subject, worst last."""
+    """The state of a subject, worst last."""
 
     OK = "OK"
     STARTING = "STARTING"
@@ -49,9 +49,14 @@ class HealthState(Enum):
     NOT_SENT = "NOT SENT"
     NO_INPUT = "NO INPUT"
 
+    @property
+    def is_fault(self) -> bool:
+        """Whether the subject needs the user's attention."""
+        return self in {self.SILENT, self.BEHIND, self.NOT_SENT, self.NO_INPUT}
+
 
 class Lamp(Enum):
-    """What the user switched on for a subject."""
+    """A switch that the user has turned on for a subject."""
 
     MUTED = "MUTED"
     PAUSED = "PAUSED"
@@ -60,14 +65,14 @@ class Lamp(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A state, and one sentence with its cause and remedy; no sentence when all is well."""
+    """A state, and advice: its cause and remedy in one sentence, empty when all is well."""
 
     state: HealthState
     advice: str = ""
 
 
 def health(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> Health:
-    """Judge a subject by the last two seconds: the worst thing first."""
+    """Return the health of a subject over the last two seconds: the worst fault found."""
     return (
         _input_health(subject, now_s)
         or _link_health(subject, now_s)
@@ -94,9 +99,9 @@ def _input_health(subject: SubjectMetrics, now_s: float) -> Health | None:
         case None:
             return Health(HealthState.STARTING)
         case SourceState.ENDED:
-            return Health(HealthState.ENDED, f"{name} is over")
+            return Health(HealthState.ENDED, f"{name} has ended")
         case SourceState.LOST:
-            return Health(HealthState.NO_INPUT, f"{name} is gone; plug it in again")
+            return Health(HealthState.NO_INPUT, f"{name} is disconnected; plug it in again")
         case SourceState.RUNNING if subject.last_hop_s is None:
             return Health(HealthState.STARTING)
         case SourceState.RUNNING if subject.is_device and subject.starved_since_s is not None:
@@ -117,30 +122,30 @@ def _link_health(subject: SubjectMetrics, now_s: float) -> Health | None:
 
 
 def _late_health(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> Health | None:
-    """Judge how many ticks showed the face of their time, and why the others did not."""
+    """Report late or lost ticks of the last two seconds, and their cause."""
     shown = subject.shown.recent(now_s)
     losses = {cause: subject.drops[cause].recent(now_s) for cause in ("hops", "blocks", "ticks")}
     worst = max(losses, key=losses.__getitem__)
     if max(shown.missed, losses[worst]) <= TOLERATED_LOSSES:
         return None
     if shown.resting > shown.live + shown.held:
-        what = "no new face comes, so it rests"
+        what = "no new frames, the face is at rest"
     elif shown.missed > TOLERATED_LOSSES:
         share = shown.missed / (shown.live + shown.missed)
-        what = f"{share:.0%} of faces late, by {1e3 * shown.behind_s:.0f} ms"
+        what = f"{share:.0%} of frames late by {1e3 * shown.behind_s:.0f} ms"
     else:
         what = f"{losses[worst]} {worst} lost in 2 s"
     return Health(HealthState.BEHIND, f"{what}: {_cause(metrics, subject, now_s)}")
 
 
 def _cause(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> str:
-    """Return why faces come late, and what helps against that."""
+    """Return why frames are late, and the remedy."""
     row, step = (ring.spread(NEWEST_STEPS) for ring in (metrics.row, metrics.inference))
     what = ""
     if row and row.median_s > TOO_SLOW * HOP_S:
-        what = f"a row takes {1e3 * row.median_s:.0f} ms of the {HOP_MS} there are"
+        what = f"inference takes {1e3 * row.median_s:.0f} ms per hop of {HOP_MS} ms"
     elif step and step.median_s > HOP_S:
-        what = f"a step of the network takes {1e3 * step.median_s:.0f} ms, a hop is {HOP_MS}"
+        what = f"an inference step takes {1e3 * step.median_s:.0f} ms, a hop is {HOP_MS} ms"
     if what:
         if metrics.device == "cuda":
             return f"{what}; set device: cpu, or free the GPU"
@@ -149,7 +154,7 @@ def _cause(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> str:
         return f"{what}; close other programs"
     buffer_ms = 1e3 * subject.buffer_at(now_s)
     if metrics.buffer_ms is not None:
-        return f"rows come too late for a buffer of {buffer_ms:.0f} ms; set buffer_ms: auto"
+        return f"frames are ready too late for a buffer of {buffer_ms:.0f} ms; set buffer_ms: auto"
     return f"the machine is busy, the buffer is at {buffer_ms:.0f} ms; close other programs"
 
 
@@ -159,7 +164,7 @@ def _silence_health(subject: SubjectMetrics, now_s: float) -> Health | None:
     if subject.last_voice_s is None or now_s - subject.last_voice_s <= PAUSE_S:
         return None
     if subject.peak_db < DIGITAL_SILENCE_DB:
-        advice = "not even noise arrives; unmute it or choose another input"
+        advice = "digital silence; unmute it or choose another input"
     else:
         advice = f"only {subject.peak_db:.0f} dB; if someone speaks, raise gain_db"
     return Health(HealthState.SILENT, advice)

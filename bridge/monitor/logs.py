@@ -1,7 +1,7 @@
-"""The log: what a show leaves behind, one line for each event.
+"""The log of a run: one line for each event.
 
-Everything goes through Python's `logging`, under the loggers `bridge` and `models`. No thread that
-logs waits for a disk: records go into a bounded queue, which a thread of its own writes out.
+Everything goes through Python's `logging`, under the logger `cstalk_bridge`. No thread that logs
+waits for a disk: records go into a bounded queue, which a thread of its own writes to the file.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 
 LOGGERS = ("cstalk_bridge",)
 FILE_BYTES, KEPT_FILES = 5_000_000, 4
-"""A file that is full becomes FILE.1, up to so many; then the oldest goes: 25 MB at most."""
+"""A full file is renamed to FILE.1, up to this number; the oldest is deleted: 25 MB at most."""
 HELD_BYTES = FILE_BYTES * (1 + KEPT_FILES)
-"""What the file grows to where it cannot be renamed: 45 MB with the files before it."""
+"""Largest size of a file that cannot be renamed: 45 MB with the files before it."""
 WAITING_RECORDS = 1000
-"""Records that wait to be written; what comes beyond is left out and counted."""
+"""Capacity of the queue of records; further records are dropped and counted."""
 LINE = "%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s"
 
 logger = logging.getLogger(__name__)
 
 
 class OneLineFormatter(logging.Formatter):
-    """Keeps a record on one line, its traceback too."""
+    """Formats a record as one line, including its traceback."""
 
     def __init__(self) -> None:
         super().__init__(LINE, "%Y-%m-%d %H:%M:%S")
@@ -50,15 +50,21 @@ class OneLineFormatter(logging.Formatter):
 
 
 class BoundedQueueHandler(logging.handlers.QueueHandler):
-    """Hands records on while there is room, and counts those left out in `dropped`."""
+    """Queues records while there is room; `dropped` counts the others."""
 
-    def __init__(self) -> None:
+    def __init__(self, target: logging.Handler | None = None) -> None:
         self.waiting: queue.Queue[logging.LogRecord] = queue.Queue(WAITING_RECORDS)
         self.dropped = 0
+        self._target = target
         super().__init__(self.waiting)
 
+    @property
+    def lost(self) -> int:
+        """Records that were dropped here or could not be written by the target."""
+        return self.dropped + (self._target.lost if isinstance(self._target, LogFile) else 0)
+
     def enqueue(self, record: logging.LogRecord) -> None:
-        """Let a record wait to be written."""
+        """Queue a record, or drop and count it."""
         try:
             self.waiting.put_nowait(record)
         except queue.Full:
@@ -66,7 +72,7 @@ class BoundedQueueHandler(logging.handlers.QueueHandler):
 
 
 class LogFile(logging.handlers.RotatingFileHandler):
-    """A file that is rotated; what cannot be written, as on a full disk, is lost and counted.
+    """A rotating log file; `lost` counts records that could not be written, as on a full disk.
 
     On Windows a file that another program reads cannot be renamed: it then grows to `HELD_BYTES`.
     """
@@ -78,13 +84,13 @@ class LogFile(logging.handlers.RotatingFileHandler):
         )
 
     def doRollover(self) -> None:  # noqa: N802 - logging's
-        """Begin a new file; while that cannot be, go on in this one. OSError at its limit."""
+        """Begin a new file, or go on in this one if it cannot be renamed. OSError at its limit."""
         size_bytes = 0
         if self.stream is not None:
             size_bytes = self.stream.tell()
             self.stream.close()
             self.stream = None
-        # Else the files before it would move on at each record, and the oldest go, for nothing.
+        # Otherwise every record would rename the older files again and delete the oldest one.
         if all(map(_can_be_renamed, self._files())):
             super().doRollover()
         elif size_bytes >= HELD_BYTES:
@@ -95,39 +101,40 @@ class LogFile(logging.handlers.RotatingFileHandler):
         return [current, *(Path(f"{current}.{number + 1}") for number in range(KEPT_FILES))]
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging's
-        """Count a record that is lost; a show does not end for its log."""
+        """Count a lost record; a run does not end because of its log."""
         self.lost += 1
 
 
 class LogMonitor(MonitorThread):
-    """Logs what a dashboard shows: notices, changes of state, and a status line now and then."""
+    """Logs what a dashboard shows: notices, changes of health, and status lines."""
 
     def __init__(self, metrics: Metrics, now: Callable[[], float] = host_now) -> None:
         super().__init__(metrics, now)
         self._report = StatusReport(metrics)
 
     def run(self) -> None:
-        """Log until closing, and what is new at the end."""
+        """Log new events until closing, and the last ones then."""
         is_open = True
         while is_open:
             is_open = self.wait()
-            for line in self._report.lines(self.now()):
-                logger.info("%s", line)
+            for event in self._report.events(self.now()):
+                level = logging.WARNING if event.is_warning else logging.INFO
+                logger.log(level, "%s", event.text)
 
 
 @contextmanager
 def log_to(path: Path | None, *, is_verbose: bool) -> Iterator[None]:
-    """Log to a file, or without one to standard error where it `is_verbose`; else nowhere.
+    """Log to a file, without one to standard error if `is_verbose`, otherwise nowhere.
 
-    `is_verbose` adds what is of use to developers alone. What the body raises is logged with its
-    traceback and goes on. UserError where the file cannot be written.
+    `is_verbose` includes debug records. Exceptions of the body are logged and raised again, those
+    that are no UserError with their traceback. UserError where the file cannot be written.
     """
     if path is None and not is_verbose:
         yield
         return
     written = _writer(path)
     written.setFormatter(OneLineFormatter())
-    handler = BoundedQueueHandler()
+    handler = BoundedQueueHandler(written)
     writing = logging.handlers.QueueListener(handler.waiting, written)
     loggers = [logging.getLogger(name) for name in LOGGERS]
     for each in loggers:
@@ -142,11 +149,11 @@ def log_to(path: Path | None, *, is_verbose: bool) -> Iterator[None]:
             logger.log(logging.ERROR, "%s", problem)
         raise
     except Exception:
-        logger.exception("the run ended by a fault of the program")
+        logger.exception("the run ended with an internal error")
         raise
     finally:
         if handler.dropped:
-            logger.warning("%d records were left out of the log", handler.dropped)
+            logger.warning("%d log records were dropped", handler.dropped)
         for each in loggers:
             each.removeHandler(handler)
             each.setLevel(logging.NOTSET)
@@ -157,12 +164,22 @@ def log_to(path: Path | None, *, is_verbose: bool) -> Iterator[None]:
 
 @contextmanager
 def log_metrics(metrics: Metrics) -> Iterator[None]:
-    """Log what the metrics tell meanwhile, where there is a log."""
+    """Log the events of the metrics meanwhile, and count in them what the log loses.
+
+    Does nothing without a log.
+    """
     if not logger.isEnabledFor(logging.INFO):
         yield
         return
+    metrics.lost_log_records = lost_records
     with LogMonitor(metrics):
         yield
+
+
+def lost_records() -> int:
+    """Return how many records the open log has dropped, or could not write."""
+    handlers = (each for name in LOGGERS for each in logging.getLogger(name).handlers)
+    return sum(each.lost for each in handlers if isinstance(each, BoundedQueueHandler))
 
 
 def _can_be_renamed(path: Path) -> bool:

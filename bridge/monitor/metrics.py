@@ -1,5 +1,4 @@
-"""Metrics of a run: links, subjects, and what they share; written by its threads, read by
-whoever shows them.
+"""Metrics of a run, of its links and subjects: written by its threads, read by monitors.
 
 Every field has one writing thread, named at its class; nothing waits and nothing grows. Times are
 on the host clock, in seconds.
@@ -29,14 +28,14 @@ if TYPE_CHECKING:
 
 
 class TargetCounters(Protocol):
-    """One target of a link."""
+    """The counters of one target of a link."""
 
     failed: int
     last_error: str | None
 
 
 class LinkCounters(Protocol):
-    """What is read of a link: datagrams that left and that could not, of all its targets."""
+    """The counters of a link: datagrams sent and failed, over all its targets."""
 
     name: str
 
@@ -71,7 +70,7 @@ class TakeStatus(Protocol):
 
 
 class LinkMetrics:
-    """How fast one link sends and fails. Written by the tick thread."""
+    """Rates of sent and failed datagrams of one link. Written by the tick thread."""
 
     __slots__ = ("counters", "failures", "packets")
 
@@ -81,46 +80,52 @@ class LinkMetrics:
         self.failures = Rate()
 
     def read(self, now_s: float) -> None:
-        """Read the counters."""
+        """Sample the counters at host time `now_s`."""
         self.packets.read(now_s, self.counters.sent)
         self.failures.read(now_s, self.counters.failed)
 
     @property
     def last_error(self) -> str | None:
-        """Why a target's datagrams do not leave; None while none was refused."""
+        """The error of the first target with one; None without errors."""
         errors = (receiver.last_error for receiver in self.counters.receivers)
         return next((error for error in errors if error), None)
 
 
 PARTS: dict[str, str] = {
-    "device": "the sound card's own buffer, as far as it says",
-    "block": "a sound waiting for its 10 ms block to be full",
-    "hop": "a block waiting for its 20 ms hop to be full, and resampling",
-    "inference": "from the full hop to its face",
-    "buffer": "a face waiting for its presentation time",
-    "tick": "from the presentation time to the packet leaving",
+    "device": "buffering of the sound card, as far as its driver reports it",
+    "block": "waiting of a sample for its 10 ms block to be full",
+    "hop": "waiting of a block for its 20 ms hop to be full, and resampling",
+    "inference": "from the full hop to its frame",
+    "buffer": "waiting of a frame for its presentation time",
+    "tick": "from the presentation time until the packet is sent",
 }
-"""The parts of the latency beyond the look-ahead, in the order in which sound meets them."""
+"""The parts of the latency beyond the look-ahead, in the order of the signal path."""
 
 DROPS: dict[str, str] = {
-    "blocks": "sound lost before the generator took it",
-    "hops": "sound left out because the generator fell behind",
-    "late": "ticks that showed an older face, or none, because theirs was not ready",
-    "ticks": "ticks left out because the machine was busy",
-    "values": "values that were no finite number",
+    "blocks": "audio lost before inference",
+    "hops": "audio skipped because inference was too slow",
+    "late": "ticks that showed an older frame, or none, because theirs was not ready",
+    "ticks": "ticks skipped because the machine was busy",
+    "values": "frames with values that were not finite",
 }
-"""What can be lost, by cause; packets which the system refused are counted by the links."""
+"""Losses by cause; datagrams that the system refused are counted by the links."""
 
 SILENCE_DB = -50.0
-"""Peak in dBFS below which nobody speaks into the microphone: a quiet room has about -60."""
+"""Peak in dBFS below which a microphone has no speech: a quiet room has about -60."""
+
+CLIPPING_DB = -1.0
+"""Peak in dBFS above which the input is reported to clip."""
 
 MAX_NOTICES = 32
-"""Notices remembered; a dashboard shows the last few, a log has had each in its turn."""
+"""Notices kept; a dashboard shows the last few, a log has written the earlier ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One line for the user: something changed. `subject` is empty when it concerns all."""
+    """One line for the user about an event; `subject` is empty if it concerns all subjects.
+
+    `number` counts all notices from 1, so that a reader sees when it has missed some.
+    """
 
     number: int
     time_s: float
@@ -143,29 +148,34 @@ class SubjectMetrics:
         self.input_name = ""
         self.input_state: SourceState | None = None
         self.is_device = False
-        """Whether the input can be unplugged."""
+        """Whether the input is a device, which can be unplugged."""
         self.starved_since_s: float | None = None
-        """Host time since which no sound comes; None while it does."""
+        """Host time since which no audio has arrived; None while it arrives."""
         self.level_db = -np.inf
         self.peak_db = -np.inf
         self.gate_open = False
         self.last_hop_s: float | None = None
         self.last_voice_s: float | None = None
         self.emotion_at: Callable[[float], Mapping[str, float]] = lambda _now_s: {}
-        """What it feels at a host time, a weight by name."""
+        """Returns the emotion at a host time: weights by name."""
         self.is_muted = self.is_paused = False
         self.lookahead_ms = 0
         self.board: NDArray[np.float32] = neutral_board()
         self.frame: int | None = None
         self.shown = ShownFaces()
         self.buffer_at: Callable[[float], float] = lambda _now_s: 0.0
-        """The buffer at a host time, in s."""
+        """Returns the buffer at a host time, in s."""
         self.latency = {part: Percentiles() for part in PARTS}
         self.total = Percentiles()
         self.drops = {cause: Rate() for cause in DROPS}
 
+    @property
+    def is_clipping(self) -> bool:
+        """Whether the newest hop reached full scale, within 1 dB."""
+        return self.peak_db > CLIPPING_DB
+
     def set_input(self, state: SourceState, name: str, *, is_device: bool = True) -> None:
-        """Set what the source is called, as the user knows it, and what it does."""
+        """Set the state and the name of the input, as users know it."""
         self.input_name = name
         self.input_state = state
         self.is_device = is_device
@@ -173,52 +183,52 @@ class SubjectMetrics:
     def record_level(
         self, now_s: float, *, level_db: float, peak_db: float, gate_open: bool
     ) -> None:
-        """Take the level (RMS) and peak in dBFS and the gate of one hop."""
+        """Record the RMS level and peak in dBFS, and the noise gate, of one hop."""
         self.level_db, self.peak_db, self.gate_open = level_db, peak_db, gate_open
         if self.last_voice_s is None or (gate_open and peak_db > SILENCE_DB):
             self.last_voice_s = now_s
         self.last_hop_s = now_s
 
     def record_latency(self, part: str, duration_s: float) -> None:
-        """Take how long one of `PARTS` lasted this time; KeyError for another name."""
+        """Record one duration of a part of the latency; KeyError for none of `PARTS`."""
         self.latency[part].add(duration_s)
 
     def record_total_latency(self, duration_s: float) -> None:
-        """Take the time from sound reaching the callback to its packet leaving, less look-ahead."""
+        """Record the time from a sample's arrival until its packet was sent, less look-ahead."""
         self.total.add(duration_s)
 
     def record_drop(self, cause: str, now_s: float, number: int = 1) -> None:
-        """Count losses of one of `DROPS`; KeyError for another name."""
+        """Count losses; KeyError for a cause that is none of `DROPS`."""
         self.drops[cause].add(now_s, number)
 
     def record_shown(self, showing: Showing, late_s: float, now_s: float) -> None:
-        """Take what a tick showed of the generated face, and how late the newest one was."""
+        """Record what a tick showed, and how late the newest frame was, in s."""
         if showing is Showing.LIVE:
             self.shown.add(now_s, 0.0)
             return
         if not late_s or self.starved_since_s is not None:
-            return  # no face is due: there has been none yet, or no sound that it could be of
+            return  # No frame was due: none has been made yet, or no audio has come.
         self.shown.add(now_s, late_s if showing is Showing.HELD else np.inf)
         self.record_drop("late", now_s)
 
     def record_face(self, board: NDArray[np.float32], frame: int) -> None:
-        """Take the board [174] that is shown, which nobody writes to any more, and its frame."""
+        """Record the board shown, float32 [174], never written to again, and its frame number."""
         self.board = board
         self.frame = frame
 
     def read_links(self, now_s: float) -> None:
-        """Read the counters of the links, once a tick, after they have sent."""
+        """Sample the counters of the links, once a tick, after they have sent."""
         for link in self.links:
             link.read(now_s)
 
 
 class Metrics:
-    """All subjects, and what they share.
+    """The metrics of all subjects, and what they share.
 
-    `tick_lateness` and `send` (the work of one tick) belong to the tick thread, `inference` (one
-    batched step of all subjects) and `row` (its share for one hop) to the generator thread;
-    `notice` to everyone. `time_of_day` and
-    `recorder` tell of themselves; either may be missing. `buffer_ms` is None where it is adaptive.
+    The tick thread writes `tick_lateness` and `send` (the work of one tick), the inference thread
+    `inference` (one batched step of all subjects) and `row` (its share per hop); any thread calls
+    `notice`. `time_of_day` and `recorder` report their own state, and may be missing. `buffer_ms`
+    is None if the buffer is adaptive.
     """
 
     def __init__(
@@ -236,8 +246,10 @@ class Metrics:
         self.device = device
         self.recorder = recorder
         self.time_of_day: TimeOfDay | None = None
+        self.lost_log_records: Callable[[], int] = lambda: 0
+        """Returns how many records could not be written to the log."""
         self.priority = ""
-        """Of the threads of ticks and faces, the lower one; empty until it is known."""
+        """The lower priority of the tick and the inference thread; empty until it is known."""
         self.tick_lateness = Percentiles()
         self.send = Percentiles()
         self.inference = Percentiles()
@@ -256,14 +268,14 @@ class Metrics:
             subject.drops["ticks"].read(done_s, skipped)
 
     def record_step(self, duration_s: float, hops: int) -> None:
-        """Take how long a batched step lasted that took so many hops of each of its subjects."""
+        """Record the duration of a batched step of `hops` hops of each subject in it."""
         self.inference.add(duration_s)
         self.row.add(duration_s / hops)
 
     def notice(self, now_s: float, text: str, subject: str = "") -> None:
-        """Tell the user one thing, in one line without a line break."""
+        """Add a notice for the user, in one line without a line break. For any thread."""
         self._notices.append(Notice(next(self._numbers), now_s, subject, text))
 
     def notices(self, after: int = 0) -> tuple[Notice, ...]:
-        """Return those of the last `MAX_NOTICES` whose number is above `after`, oldest first."""
+        """Return the kept notices with a number above `after`, oldest first."""
         return tuple(notice for notice in tuple(self._notices) if notice.number > after)

@@ -1,12 +1,14 @@
 """Status of a run as plain lines, and the thread that prints them where there is no dashboard.
 
-Monitors only read, at most four times a second, and whatever goes wrong in them stays in them. A
-terminal or a pipe that was closed ends the run: nobody could see how it fares, or end it by a key.
+Monitors only read, at most four times a second, and their errors stay in them. A closed terminal or
+pipe ends the run, since nobody could watch it or end it by a key any more.
 """
 
 from __future__ import annotations
 
+import math
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from cstalk_bridge.monitor.health import Health, HealthState, Lamp, health, lamps
@@ -15,7 +17,7 @@ from cstalk_bridge.timecode.chase import SyncState
 from cstalk_bridge.timecode.smpte import Timecode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
     from typing import Self
 
@@ -25,61 +27,105 @@ if TYPE_CHECKING:
 STATUS_EVERY_S = 5.0
 """Time between two status lines."""
 
+CLIPPING_PAUSE_S = 10.0
+"""Clipping is reported again after this long without it."""
+
+CLIPPING_ADVICE = "the input clips; lower gain_db"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusEvent:
+    """One line of a report, and whether it needs the user's attention."""
+
+    text: str
+    is_warning: bool = False
+
 
 class StatusReport:
-    """Turns metrics into lines, each thing once: pure apart from what it has said already."""
+    """Turns metrics into lines, each event once. Pure apart from what it has reported already."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._last_notice = 0
         self._states = [HealthState.STARTING] * len(metrics.subjects)
         self._lamps: list[tuple[Lamp, ...]] = [()] * len(metrics.subjects)
+        self._clipped_s = [-math.inf] * len(metrics.subjects)
+        self._lost_records = 0
         self._next_status_s: float | None = None
 
     def lines(self, now_s: float) -> list[str]:
-        """Return what is new at `now_s`: notices, changes of state, and a line now and then."""
-        lines = self._new_notices()
+        """Return the text of `events`."""
+        return [event.text for event in self.events(now_s)]
+
+    def events(self, now_s: float) -> list[StatusEvent]:
+        """Return what is new at host time `now_s`.
+
+        These are notices, changes of health and lamps, the begin of clipping, lost log records, and
+        a status line every `STATUS_EVERY_S` seconds.
+        """
+        events = [*self._new_notices(), *self._newly_lost_records()]
         for index, subject in enumerate(self._metrics.subjects):
-            found = health(self._metrics, subject, now_s)
-            if found.state is not self._states[index]:
-                self._states[index] = found.state
-                lines.append(f"{subject.name}: {_health_text(found)}")
-            lines += self._switched(index, subject)
+            events += self._changed_health(index, subject, now_s)
+            events += self._switched_lamps(index, subject)
+            events += self._begun_clipping(index, subject, now_s)
         if self._next_status_s is None:
             self._next_status_s = now_s + STATUS_EVERY_S
         elif now_s >= self._next_status_s:
             self._next_status_s = now_s + STATUS_EVERY_S
-            lines.append(status_line(self._metrics, now_s))
-        return lines
+            events.append(StatusEvent(status_line(self._metrics, now_s)))
+        return events
 
-    def _switched(self, index: int, subject: SubjectMetrics) -> list[str]:
-        before, self._lamps[index] = self._lamps[index], lamps(self._metrics, subject)
-        after = self._lamps[index]
-        return [
-            f"{subject.name}: {lamp.value} {'on' if lamp in after else 'off'}"
-            for lamp in Lamp
-            if (lamp in before) is not (lamp in after)
-        ]
+    def _new_notices(self) -> Iterator[StatusEvent]:
+        for notice in self._metrics.notices(after=self._last_notice):
+            if missed := notice.number - self._last_notice - 1:
+                yield StatusEvent(f"{missed} notices were dropped", is_warning=True)
+            self._last_notice = notice.number
+            subject = f"{notice.subject}: " if notice.subject else ""
+            yield StatusEvent(f"{subject}{notice.text}")
 
-    def _new_notices(self) -> list[str]:
-        notices = self._metrics.notices(after=self._last_notice)
-        if notices:
-            self._last_notice = notices[-1].number
-        return [f"{n.subject}: {n.text}" if n.subject else n.text for n in notices]
+    def _newly_lost_records(self) -> Iterator[StatusEvent]:
+        lost = self._metrics.lost_log_records()
+        if lost > self._lost_records == 0:
+            yield StatusEvent(f"{log_status(self._metrics)}; check the disk", is_warning=True)
+        self._lost_records = lost
+
+    def _changed_health(
+        self, index: int, subject: SubjectMetrics, now_s: float
+    ) -> Iterator[StatusEvent]:
+        found = health(self._metrics, subject, now_s)
+        if found.state is not self._states[index]:
+            self._states[index] = found.state
+            text = f"{subject.name}: {_health_text(found)}"
+            yield StatusEvent(text, is_warning=found.state.is_fault)
+
+    def _switched_lamps(self, index: int, subject: SubjectMetrics) -> Iterator[StatusEvent]:
+        before, after = self._lamps[index], lamps(self._metrics, subject)
+        self._lamps[index] = after
+        for lamp in Lamp:
+            if (lamp in before) is not (lamp in after):
+                state = "on" if lamp in after else "off"
+                yield StatusEvent(f"{subject.name}: {lamp.value} {state}")
+
+    def _begun_clipping(
+        self, index: int, subject: SubjectMetrics, now_s: float
+    ) -> Iterator[StatusEvent]:
+        if not subject.is_clipping:
+            return
+        if now_s - self._clipped_s[index] > CLIPPING_PAUSE_S:
+            yield StatusEvent(f"{subject.name}: {CLIPPING_ADVICE}", is_warning=True)
+        self._clipped_s[index] = now_s
 
 
 def status_line(metrics: Metrics, now_s: float) -> str:
     """Return one line on all subjects: timecode, state, level, packets, latency and losses."""
-    parts = [
-        timecode_label(metrics),
-        *filter(None, (time_status(metrics, now_s), take_status(metrics))),
-    ]
+    shared = (time_status(metrics, now_s), take_status(metrics), log_status(metrics))
+    parts = [timecode_label(metrics), *filter(None, shared)]
     parts += [_subject_status(metrics, subject, now_s) for subject in metrics.subjects]
     return " | ".join(parts)
 
 
 def time_status(metrics: Metrics, now_s: float) -> str:
-    """Return where the time of day comes from and how ours stands beside it, "" without any."""
+    """Return the source of the time of day, its synchronisation and offset; "" without a source."""
     source = metrics.time_of_day
     if source is None:
         return ""
@@ -90,13 +136,19 @@ def time_status(metrics: Metrics, now_s: float) -> str:
 
 
 def take_status(metrics: Metrics) -> str:
-    """Return which take is being recorded, for how long, and what it lost; "" while none is."""
+    """Return slate, number, duration and lost frames of the take being recorded; "" without one."""
     recorder = metrics.recorder
     if recorder is None or (recorded := recorder.take) is None:
         return ""
     minutes, seconds = divmod(int(recorded.duration_s), 60)
     lost = f", {recorded.lost} frames lost" if recorded.lost else ""
     return f"REC {recorded.slate} {recorded.number} {minutes}:{seconds:02}{lost}"
+
+
+def log_status(metrics: Metrics) -> str:
+    """Return how many records the log has lost; "" while it has lost none."""
+    lost = metrics.lost_log_records()
+    return f"log: {lost} records lost" if lost else ""
 
 
 def timecode_label(metrics: Metrics) -> str:
@@ -125,16 +177,16 @@ def _health_text(found: Health) -> str:
 
 
 REFRESH_S = 0.25
-"""Time between two pictures."""
+"""Time between two refreshes of a display."""
 
 CLOSE_S = 2.0
-"""Time given to the thread for its last picture; a terminal that blocks is left behind."""
+"""Time limit of the last refresh at closing; a terminal that blocks is abandoned."""
 
 
 class MonitorThread:
-    """A thread that calls `show` every `REFRESH_S` between entering and leaving.
+    """A thread that calls `run` between entering and leaving; `run` refreshes every `REFRESH_S`.
 
-    `on_closed` is called where nothing can be shown any more.
+    `on_closed` is called where the display fails, as when its terminal was closed.
     """
 
     def __init__(
@@ -161,24 +213,24 @@ class MonitorThread:
         self._worker.stop()
 
     def run(self) -> None:
-        """Show until closing."""
+        """Refresh the display until closing."""
         raise NotImplementedError
 
     def wait(self) -> bool:
-        """Wait for the next picture; return False when it is time to close."""
+        """Wait for the next refresh; return False when it is time to close."""
         return not self._worker.wait(REFRESH_S)
 
     def _run(self) -> None:
         try:
             self.run()
         except (OSError, ValueError) as error:
-            self.metrics.notice(self.now(), f"nothing can be shown any more: {error}")
+            self.metrics.notice(self.now(), f"the display failed: {error}")
             if not self._worker.is_stopping:
                 self._on_closed()
 
 
 class PlainMonitor(MonitorThread):
-    """Plain lines to a stream, standard error by default."""
+    """Prints plain lines to a stream, standard error by default."""
 
     def __init__(
         self,
@@ -192,7 +244,7 @@ class PlainMonitor(MonitorThread):
         self._report = StatusReport(metrics)
 
     def run(self) -> None:
-        """Print what is new, and a last status line."""
+        """Print new events, and a last status line at the end."""
         while self.wait():
             self._print(self._report.lines(self.now()))
         self._print([*self._report.lines(self.now()), status_line(self.metrics, self.now())])

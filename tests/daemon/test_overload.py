@@ -173,8 +173,8 @@ def test_a_generator_that_is_too_slow_is_told_and_what_is_too_old_left_out() -> 
     ticks = bridge.run(20.0)
     told = bridge.health
     assert told.state is HealthState.BEHIND
-    assert ": a row takes " in told.advice
-    assert told.advice.endswith(" ms of the 20 there are; close other programs")
+    assert ": inference takes " in told.advice
+    assert told.advice.endswith(" ms per hop of 20 ms; close other programs")
     assert {tick.told.state for tick in ticks[-600:]} == {HealthState.BEHIND}
     assert_true(ticks)
     assert bridge.subject.metrics.drops["hops"].total > 0, "what is too old is left out"
@@ -184,7 +184,7 @@ def test_a_generator_that_is_too_slow_is_told_and_what_is_too_old_left_out() -> 
 def test_what_a_row_takes_is_told_however_many_are_made_in_a_call() -> None:
     bridge = Bridge(row_s=0.026)
     bridge.run(20.0)
-    assert "a row takes 26 ms of the 20 there are" in bridge.health.advice
+    assert "inference takes 26 ms per hop of 20 ms" in bridge.health.advice
 
 
 def test_rows_that_take_longer_now_and_then_are_soon_hidden_by_the_buffer() -> None:
@@ -211,7 +211,9 @@ def test_a_fixed_buffer_that_is_too_short_is_told_with_the_remedy() -> None:
     assert_true(ticks)
     told = bridge.health
     assert told.state is HealthState.BEHIND
-    assert told.advice.endswith("rows come too late for a buffer of 12 ms; set buffer_ms: auto")
+    assert told.advice.endswith(
+        "frames are ready too late for a buffer of 12 ms; set buffer_ms: auto"
+    )
 
 
 def test_after_a_stall_of_three_seconds_the_first_tick_of_the_next_turn_is_live() -> None:
@@ -225,7 +227,7 @@ def test_after_a_stall_of_three_seconds_the_first_tick_of_the_next_turn_is_live(
     held = [tick.jaw for tick in stalled if tick.at_s < START_S + 3.0 + MAX_HELD_S - 0.03]
     np.testing.assert_allclose(held, LEVEL, atol=1e-6)
     assert stalled[-1].jaw < 0.01, "a mouth is not left open"
-    assert "no new face comes, so it rests" in stalled[-1].told.advice
+    assert "no new frames, the face is at rest" in stalled[-1].told.advice
     # 100 hops at a millisecond each are there after a tenth of a second.
     after = bridge.run(6.0)
     ready_s = START_S + 6.0 + 0.1 + 2 * BLOCK_S

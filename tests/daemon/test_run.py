@@ -142,7 +142,7 @@ def test_a_live_subject_goes_on_when_another_ones_recording_is_over(
     packets = listening.packets()
     counts = [sum(p.subject == name for p in packets) for name in ("Recorded", "Live")]
     assert counts[0] == counts[1] > 60
-    assert "over" in " ".join(notice.text for notice in metrics.notices())
+    assert "has ended" in " ".join(notice.text for notice in metrics.notices())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to be caught")

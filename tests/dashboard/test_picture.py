@@ -76,7 +76,7 @@ def test_lamps_stand_beside_the_state_in_every_view(count: int) -> None:
     assert text.count("MUTED") == text.count("PAUSED") == 1
     running.subjects[0].set_input(SourceState.LOST, "USB Microphone")
     text = "\n".join(lines(running, now_s))
-    assert f" {NAMES[0]}  NO INPUT   MUTED   PAUSED   USB Microphone is gone" in text
+    assert f" {NAMES[0]}  NO INPUT   MUTED   PAUSED   USB Microphone is disconnected" in text
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
@@ -103,7 +103,7 @@ def test_what_is_wrong_stands_beside_the_name_with_its_remedy() -> None:
     now_s = play(running)
     running.subjects[0].set_input(SourceState.LOST, "USB Microphone")
     (title,) = [line for line in lines(running, now_s) if "CSTalk  " in line]
-    assert title.strip() == "CSTalk  NO INPUT   USB Microphone is gone; plug it in again"
+    assert title.strip() == "CSTalk  NO INPUT   USB Microphone is disconnected; plug it in again"
 
 
 def test_losses_are_named_by_cause() -> None:

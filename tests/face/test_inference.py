@@ -299,7 +299,7 @@ def test_a_row_that_is_no_number_holds_the_face_and_begins_anew() -> None:
     assert newest(scene.voices[1]) == [0.125, 2.0]
     assert scene.metrics.subjects[0].drops["values"].total == 1
     assert scene.metrics.subjects[1].drops["values"].total == 0
-    assert "no number" in scene.metrics.notices()[-1].text
+    assert "not finite" in scene.metrics.notices()[-1].text
 
 
 def test_a_device_that_goes_and_comes_back_is_said_and_begins_anew() -> None:
@@ -316,8 +316,8 @@ def test_a_device_that_goes_and_comes_back_is_said_and_begins_anew() -> None:
     assert newest(scene.voices[0]) == [0.25, 0.0]
     said = [notice.text for notice in scene.metrics.notices()]
     assert len(said) == 2
-    assert "gone" in said[0]
-    assert "back" in said[1]
+    assert "disconnected" in said[0]
+    assert "connected again" in said[1]
 
 
 def test_lost_blocks_are_counted() -> None:

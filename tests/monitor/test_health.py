@@ -147,7 +147,10 @@ def test_a_vanished_device_and_a_stalled_one_are_no_input() -> None:
     assert told(running, now_s).state is HealthState.OK
     one.set_input(SourceState.LOST, "USB Microphone")
     lost = told(running, now_s)
-    assert (lost.state, "USB Microphone is gone" in lost.advice) == (HealthState.NO_INPUT, True)
+    assert (lost.state, "USB Microphone is disconnected" in lost.advice) == (
+        HealthState.NO_INPUT,
+        True,
+    )
 
 
 def test_a_generator_that_stands_still_is_not_blamed_on_the_cable() -> None:
@@ -159,7 +162,7 @@ def test_a_generator_that_stands_still_is_not_blamed_on_the_cable() -> None:
         one.record_shown(Showing.HELD if tick < 30 else Showing.RESTING, tick * TICK_S, now_s)
     found = told(running, now_s)
     assert found.state is HealthState.BEHIND
-    assert found.advice.startswith("no new face comes, so it rests: ")
+    assert found.advice.startswith("no new frames, the face is at rest: ")
     assert "cable" not in found.advice
 
 
@@ -189,7 +192,7 @@ def test_late_faces_tell_their_share_and_how_late_they_are() -> None:
     found = told(running, now_s)
     assert found.state is HealthState.BEHIND
     # 30 of the 120 ticks of two seconds.
-    assert found.advice.startswith("25% of faces late, by 14 ms: ")
+    assert found.advice.startswith("25% of frames late by 14 ms: ")
     assert told(running, now_s + 1.5).state is HealthState.BEHIND
     assert told(running, now_s + RATE_WINDOW_S).state is HealthState.OK
 
@@ -197,22 +200,28 @@ def test_late_faces_tell_their_share_and_how_late_they_are() -> None:
 @pytest.mark.parametrize(
     ("buffer_ms", "device", "others", "step_s", "cause"),
     [
-        (12, "cpu", 0, 0.002, "rows come too late for a buffer of 8 ms; set buffer_ms: auto"),
+        (
+            12,
+            "cpu",
+            0,
+            0.002,
+            "frames are ready too late for a buffer of 8 ms; set buffer_ms: auto",
+        ),
         (None, "cpu", 0, 0.002, "the machine is busy, the buffer is at 8 ms; close other programs"),
-        (None, "cpu", 0, 0.026, "a row takes 26 ms of the 20 there are; close other programs"),
+        (None, "cpu", 0, 0.026, "inference takes 26 ms per hop of 20 ms; close other programs"),
         (
             12,
             "cpu",
             3,
             0.026,
-            "a row takes 26 ms of the 20 there are; close other programs, or use fewer subjects",
+            "inference takes 26 ms per hop of 20 ms; close other programs, or use fewer subjects",
         ),
         (
             None,
             "cuda",
             3,
             0.026,
-            "a row takes 26 ms of the 20 there are; set device: cpu, or free the GPU",
+            "inference takes 26 ms per hop of 20 ms; set device: cpu, or free the GPU",
         ),
         (None, "cuda", 0, 0.0199, "the machine is busy, the buffer is at 8 ms"),
     ],
@@ -232,7 +241,7 @@ def test_a_slow_start_that_is_over_is_not_called_slow() -> None:
     running = metrics(buffer_ms=None)
     steps(running, 0.1)
     now_s = hold(running, play(running), 30)
-    assert "a row takes" not in told(running, now_s).advice
+    assert "inference takes" not in told(running, now_s).advice
 
 
 @pytest.mark.parametrize("cause", ["hops", "blocks", "ticks"])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cstalk_bridge.audio.source import SourceState
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.monitor import logs
 from cstalk_bridge.monitor.logs import BoundedQueueHandler, log_metrics, log_to
@@ -33,11 +34,17 @@ def test_what_happens_stands_in_the_log_one_line_each(tmp_path: Path) -> None:
         with log_metrics(running):
             now_s = play(running)
             running.notice(now_s, "the microphone is back", "CSTalk")
+            running.subjects[0].set_input(SourceState.LOST, "USB Microphone")
         logging.getLogger("cstalk_bridge.audio").debug("of use to developers")
         logging.getLogger("cstalk_bridge.models").warning("two\nlines")
     said = lines(path)
     assert "cstalk-bridge" in said[0]
     assert any(line.endswith("CSTalk: the microphone is back") for line in said)
+    assert any(
+        " WARNING " in line
+        and line.endswith("CSTalk: NO INPUT: USB Microphone is disconnected; plug it in again")
+        for line in said
+    )
     assert said[-1].endswith("models: two | lines")
     assert not any("developers" in line for line in said)
 
@@ -120,10 +127,12 @@ def test_a_full_disk_ends_no_show(tmp_path: Path) -> None:
     path = tmp_path / "show.log"
     path.symlink_to("/dev/full")
     code = (
-        "import logging, pathlib, sys\n"
-        "from cstalk_bridge.monitor.logs import log_to\n"
+        "import logging, pathlib, sys, time\n"
+        "from cstalk_bridge.monitor.logs import log_to, lost_records\n"
         "with log_to(pathlib.Path(sys.argv[1]), is_verbose=False):\n"
         "    logging.getLogger('cstalk_bridge').info('event')\n"
+        "    while lost_records() < 2:\n"
+        "        time.sleep(0.01)\n"
         "print('went on')"
     )
     command = [sys.executable, "-c", code, str(path)]

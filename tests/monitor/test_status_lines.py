@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 from cstalk_bridge.audio.source import SourceState
 from cstalk_bridge.dashboard.picture import draw
-from cstalk_bridge.monitor.status_lines import PlainMonitor, StatusReport, status_line
+from cstalk_bridge.monitor.metrics import MAX_NOTICES
+from cstalk_bridge.monitor.status_lines import (
+    CLIPPING_PAUSE_S,
+    PlainMonitor,
+    StatusReport,
+    status_line,
+)
 from cstalk_bridge.timecode.chase import Chase, ChaseMode
 from cstalk_bridge.timecode.system_clock import UNKNOWN_DISCIPLINE, SystemSource
 from cstalk_bridge.timecode.time_of_day import TimeOfDay
@@ -37,7 +43,9 @@ def test_notices_and_changes_are_told_when_they_happen_and_once() -> None:
     now_s = play(running)
     assert report.lines(now_s) == ["CSTalk: OK"]
     running.subjects[0].set_input(SourceState.LOST, "USB Microphone")
-    assert report.lines(now_s) == ["CSTalk: NO INPUT: USB Microphone is gone; plug it in again"]
+    assert report.lines(now_s) == [
+        "CSTalk: NO INPUT: USB Microphone is disconnected; plug it in again"
+    ]
     assert report.lines(now_s) == []
 
 
@@ -53,7 +61,7 @@ def test_a_lamp_that_is_switched_is_told_once_whatever_the_state(tmp_path: Path)
     anna.set_input(SourceState.LOST, "USB Microphone")
     anna.is_paused = bruno.is_paused = True
     assert report.lines(now_s) == [
-        "Anna: NO INPUT: USB Microphone is gone; plug it in again",
+        "Anna: NO INPUT: USB Microphone is disconnected; plug it in again",
         "Anna: PAUSED on",
         "Bruno: PAUSED on",
     ]
@@ -66,6 +74,49 @@ def test_a_lamp_that_is_switched_is_told_once_whatever_the_state(tmp_path: Path)
     stage.step(1)
     stage.recorder.stop()
     assert report.lines(now_s) == ["Anna: REC off", "Bruno: REC off"]
+
+
+def test_clipping_is_told_when_it_begins_and_again_after_a_pause() -> None:
+    running = metrics()
+    report, one = StatusReport(running), running.subjects[0]
+    now_s = play(running)
+    report.lines(now_s)
+    one.record_level(now_s, level_db=-3.0, peak_db=-0.5, gate_open=True)
+    (event,) = report.events(now_s)
+    assert (event.text, event.is_warning) == ("CSTalk: the input clips; lower gain_db", True)
+    assert report.lines(now_s + 0.25) == []
+    one.record_level(now_s, level_db=-23.0, peak_db=-13.0, gate_open=True)
+    assert report.lines(now_s + 0.5) == []
+    one.record_level(now_s, level_db=-3.0, peak_db=-0.5, gate_open=True)
+    assert report.lines(now_s + 1.0) == []
+    later_s = now_s + 1.25 + CLIPPING_PAUSE_S
+    one.record_level(later_s, level_db=-3.0, peak_db=-0.5, gate_open=True)
+    assert "CSTalk: the input clips; lower gain_db" in report.lines(later_s)
+
+
+def test_notices_that_nobody_could_read_in_time_are_counted() -> None:
+    running = metrics()
+    report = StatusReport(running)
+    for number in range(MAX_NOTICES + 5):
+        running.notice(0.0, f"event {number}")
+    lines = report.lines(0.0)
+    assert lines[:2] == ["5 notices were dropped", "event 5"]
+    assert len(lines) == MAX_NOTICES + 1
+
+
+def test_what_the_log_lost_is_told_once_and_shown_from_then_on() -> None:
+    running = metrics()
+    report, lost = StatusReport(running), [0]
+    running.lost_log_records = lambda: lost[0]
+    now_s = play(running)
+    assert report.lines(now_s) == ["CSTalk: OK"]
+    assert "log" not in status_line(running, now_s)
+    lost[0] = 12
+    assert report.lines(now_s) == ["log: 12 records lost; check the disk"]
+    lost[0] = 13
+    assert report.lines(now_s) == []
+    assert " | log: 13 records lost | CSTalk OK" in status_line(running, now_s)
+    assert "log: 13 records lost" in draw(running, now_s, 80, 24).plain
 
 
 def test_a_status_line_shows_lamps_beside_the_state() -> None:
@@ -124,4 +175,4 @@ def test_a_closed_stream_stops_only_the_monitor() -> None:
     stream.close()
     with PlainMonitor(running, time.monotonic, stream):
         running.notice(0.0, "ready")
-    assert "nothing can be shown" in running.notices()[-1].text
+    assert "the display failed" in running.notices()[-1].text
