@@ -44,7 +44,7 @@ PAGE_FOLDER = Path(__file__).resolve().parent / "page"
 INDEX = "index.html"
 
 MEDIA_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css"}
-"""Windows tells others for these, as its registry has them."""
+"""Windows may report other types for these, from its registry."""
 
 COMPRESSED = ("text/", "application/json", "image/svg")
 """Beginnings of media types worth packing."""
@@ -71,7 +71,7 @@ class PageFile:
 
 
 class Page:
-    """The files of a folder by their paths in it; there are no others, whatever is asked for."""
+    """Serves the files of one folder by their paths in it, and no others."""
 
     def __init__(self, folder: Path = PAGE_FOLDER) -> None:
         self._files = {
@@ -132,7 +132,7 @@ def live_endpoint(hub: Hub | None) -> Callable[[WebSocket], Awaitable[None]]:
 
 
 async def _send_until_closed(socket: WebSocket, client: Client) -> None:
-    """Send frames until the client leaves, or says anything: it has nothing to say."""
+    """Send frames until the client leaves or sends a message, which it must not."""
     sending = asyncio.create_task(_send_frames(socket, client))
     try:
         message = await socket.receive()
@@ -149,7 +149,7 @@ async def _send_frames(socket: WebSocket, client: Client) -> None:
         while True:
             await socket.send_bytes(await client.next())
     except (WebSocketDisconnect, RuntimeError):
-        # It left while a frame was on its way; `receive` says so as well.
+        # It left while a frame was being sent; `receive` reports that as well.
         return
 
 
@@ -159,13 +159,13 @@ SERVER_FAULT = 500
 def create_application(
     session: Session, spec: PreviewConfig, port: int, notice: Callable[[str], None]
 ) -> ASGIApp:
-    """Return the application; `notice` is told of faults of ours."""
+    """Return the application; `notice` receives faults of the program."""
 
     def problems(_request: Request, error: Exception) -> Response:
         if not isinstance(error, UserError):
             raise error
         status = error.status if isinstance(error, HttpError) else BAD_REQUEST
-        return JSONResponse(problems_document(session.studio.recordings.named(error)), status)
+        return JSONResponse(problems_document(session.library.recordings.named(error)), status)
 
     def fault(request: Request, error: Exception) -> Response:
         what = f"a fault of the program: {type(error).__name__}: {' '.join(str(error).split())}"
@@ -194,7 +194,7 @@ def _routes(session: Session) -> list[Route | WebSocketRoute]:
         Route("/api/session", answers.session),
         Route("/api/live", answers.live_counters),
         Route("/api/subjects", steering.subjects),
-        Route("/api/subjects/{name:path}", steering.tell, methods=["POST"]),
+        Route("/api/subjects/{name:path}", steering.change, methods=["POST"]),
         Route("/api/recordings", answers.add_recording, methods=["POST"]),
         Route("/api/takes", answers.add_take, methods=["POST"]),
         Route(take, answers.take),

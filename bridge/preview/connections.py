@@ -1,5 +1,5 @@
 """Connections of uvicorn with limits: how many, how long one may be silent or read nothing, how
-much it may say.
+much it may send.
 
 uvicorn's own server takes all that waits before it looks at any: a crowd takes every descriptor of
 the process, and then no take can begin.
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 REQUEST_S = 6.0
-"""Time within which a connection must have asked for something; the next time, at most twice it."""
+"""Time within which a connection must send a request; twice it for later requests."""
 
 PING_S = 4.0
 """Time between two pings to a WebSocket, and time to answer one."""
 
 MAX_RECEIVED_BYTES = 1 << 16
-"""What a WebSocket may say in `PING_S`, handshake and control frames and all."""
+"""Bytes that a WebSocket may send in `PING_S`, handshake and control frames included."""
 
 MAX_WAITING_BYTES = 1 << 14
 """What waits in the process for a WebSocket to take it: 50 frames of one subject."""
@@ -49,7 +49,7 @@ class HttpConnection(H11Protocol):
         self._silence = self.loop.call_later(REQUEST_S, self._end_silent, None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of the connection, which the timer would keep with all it has asked for."""
+        """Release the connection, which the timer would keep with its requests."""
         super().connection_lost(exc)
         self._silence.cancel()
 
@@ -85,7 +85,7 @@ class LiveConnection(WebSocketsSansIOProtocol):
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     def data_received(self, data: bytes) -> None:
-        """Take what the client says, within `HEARD_BYTES`."""
+        """Receive what the client sends, within `RECEIVED_BYTES`."""
         now_s = self.loop.time()
         if now_s > self._counted_s + PING_S:
             self._counted_s, self._heard_bytes = now_s, 0

@@ -53,7 +53,7 @@ HEADERS = {
 
 
 class Guard:
-    """The layer; `spec` says where the server listens, `port` at which port it does."""
+    """The layer; `spec` holds the hosts at which the server listens, `port` its port."""
 
     def __init__(self, app: ASGIApp, spec: PreviewConfig, port: int) -> None:
         self._app = app
@@ -132,7 +132,7 @@ def _refused(error: HttpError) -> Response:
 
 
 def _same(shown: str, token: str) -> bool:
-    """Compare in a time that tells nothing of where they differ."""
+    """Compare in constant time."""
     return secrets.compare_digest(shown.encode("utf-8", "replace"), token.encode())
 
 

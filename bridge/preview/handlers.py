@@ -49,14 +49,14 @@ OCTETS = "application/octet-stream"
 NO_STORE = {"cache-control": "no-store"}
 """What is made anew at every start is not kept by browsers."""
 REVALIDATE = {"cache-control": "no-cache"}
-"""What may be kept, as long as it is asked whether it is still the same."""
+"""For what may be cached if it is revalidated."""
 
 
 class SessionHandlers:
     """The answers of one session."""
 
     def __init__(self, session: Session) -> None:
-        self._studio = session.studio
+        self._library = session.library
         self._session = session
         self._curves = CurveStore()
 
@@ -74,10 +74,10 @@ class SessionHandlers:
         name = request.query_params.get("name", "")
         length = request.headers.get("content-length", "")
         expected = int(length) if length.isdecimal() else 0
-        stored = await self._studio.recordings.store(read_body(request), label_of(name), expected)
+        stored = await self._library.recordings.store(read_body(request), label_of(name), expected)
         path = stored.with_suffix(suffix_of(name))
         stored.rename(path)
-        recording, entry = await run_sync(partial(self._studio.open, path, name, is_ours=True))
+        recording, entry = await run_sync(partial(self._library.open, path, name, is_ours=True))
         held = entry or recording
         answer = {
             "recording": recording.id if recording else None,
@@ -89,30 +89,30 @@ class SessionHandlers:
 
     async def add_take(self, request: Request) -> Response:
         """Begin a take."""
-        wish = await read_document(request, TakeRequest)
-        usual = self._studio.usual
+        wanted = await read_document(request, TakeRequest)
+        defaults = self._library.defaults
         settings = replace(
-            usual,
-            lookahead_ms=wish.lookahead_ms,
-            mouth_guard=wish.mouth_guard,
-            levels=wish.levels or usual.levels,
+            defaults,
+            lookahead_ms=wanted.lookahead_ms,
+            mouth_guard=wanted.mouth_guard,
+            levels=wanted.levels or defaults.levels,
         )
-        entry = self._studio.generate(wish.recording, settings.with_emotion(wish.emotion))
+        entry = self._library.generate(wanted.recording, settings.with_emotion(wanted.emotion))
         return JSONResponse(entry.info(), 202)
 
     async def take(self, request: Request) -> Response:
         """Tell what is known of a take."""
-        entry = self._studio.takes.get(request.path_params["id"])
+        entry = self._library.takes.get(request.path_params["id"])
         return JSONResponse(entry.info(), headers=NO_STORE)
 
     async def drop_take(self, request: Request) -> Response:
         """Forget a take."""
-        self._studio.takes.drop(request.path_params["id"])
+        self._library.takes.drop(request.path_params["id"])
         return Response(status_code=204)
 
     async def curves(self, request: Request) -> Response:
         """Give what a rig map makes of a take, int16 [rows, curves]."""
-        _, take = self._studio.takes.ready(request.path_params["id"])
+        _, take = self._library.takes.ready(request.path_params["id"])
         name = request.query_params.get("rigmap", ARKIT_MAP)
         rigmap = await run_sync(self._session.rigmaps.get, name)
         size = 2 * take.rows * len(rigmap.outputs)
@@ -128,23 +128,23 @@ class SessionHandlers:
     async def sound(self, request: Request) -> Response:
         """Give the sound of a take, or a part of it."""
         recording = self._recording(request)
-        folder = self._studio.recordings.folder
+        folder = self._library.recordings.folder
         path = await run_sync(flac_of, recording, folder)
         return FileResponse(path, headers=REVALIDATE, media_type=FLAC_MEDIA_TYPE)
 
     async def waveform(self, request: Request) -> Response:
         """Give a waveform, int8 [columns, 2]."""
-        heard, columns = self._recording(request).sound, read_count(request, "columns")
+        sound, columns = self._recording(request).sound, read_count(request, "columns")
         start_s, end_s = read_number(request, "start_s"), read_number(request, "end_s")
-        return await _drawn(lambda: sound_images.waveform(heard, start_s, end_s, columns).tobytes())
+        return await _drawn(lambda: sound_images.waveform(sound, start_s, end_s, columns).tobytes())
 
     async def spectrogram(self, request: Request) -> Response:
         """Give a spectrogram, uint8 [bands, columns]."""
-        heard, columns = self._recording(request).sound, read_count(request, "columns")
+        sound, columns = self._recording(request).sound, read_count(request, "columns")
         start_s, end_s = read_number(request, "start_s"), read_number(request, "end_s")
         bands = read_count(request, "bands")
         return await _drawn(
-            lambda: sound_images.spectrogram(heard, start_s, end_s, columns, bands).tobytes()
+            lambda: sound_images.spectrogram(sound, start_s, end_s, columns, bands).tobytes()
         )
 
     async def export(self, request: Request) -> Response:
@@ -152,15 +152,15 @@ class SessionHandlers:
         from cstalk_bridge.takes.export.curves import ExportConfig
         from cstalk_bridge.takes.export.formats import export_name, export_take, find_format
 
-        asked = request.query_params
-        _, take = self._studio.takes.ready(request.path_params["id"])
-        form = find_format(asked.get("format", "take"))
+        query = request.query_params
+        _, take = self._library.takes.ready(request.path_params["id"])
+        form = find_format(query.get("format", "take"))
         rigmap = head = None
-        if "rigmap" in asked:
-            rigmap = await run_sync(self._session.rigmaps.get, asked["rigmap"])
-        if "head" in asked:
-            head = self._session.heads.path(asked["head"])
-        rate = parse_rate(asked["rate"]) if "rate" in asked else FRAME_RATES["60"]
+        if "rigmap" in query:
+            rigmap = await run_sync(self._session.rigmaps.get, query["rigmap"])
+        if "head" in query:
+            head = self._session.heads.path(query["head"])
+        rate = parse_rate(query["rate"]) if "rate" in query else FRAME_RATES["60"]
         settings = ExportConfig(rate, rigmap, head)
         chunks = await run_sync(export_take, take, form.id, settings)
         first = await run_sync(next, chunks, b"")
@@ -175,7 +175,7 @@ class SessionHandlers:
         return FileResponse(path, headers=REVALIDATE, media_type=GLB_MEDIA_TYPE)
 
     def _recording(self, request: Request) -> Recording:
-        entry = self._studio.takes.get(request.path_params["id"])
+        entry = self._library.takes.get(request.path_params["id"])
         if entry.recording is None:
             raise http_error(CONFLICT, entry.name, "the take has no sound")
         return entry.recording
@@ -220,24 +220,24 @@ class SubjectHandlers:
         self._desk = desk
 
     async def subjects(self, _request: Request) -> Response:
-        """Give what each subject was told last."""
+        """Return the settings of each subject."""
         subjects = self._desk.subjects if self._desk else ()
         return JSONResponse([_described(subject) for subject in subjects], headers=NO_STORE)
 
-    async def tell(self, request: Request) -> Response:
-        """Change what a subject feels, and how far it lives. RefusalError and UserError say why."""
-        wish = await read_document(request, SubjectRequest)
+    async def change(self, request: Request) -> Response:
+        """Change emotion and levels of a subject; raises RefusalError and UserError."""
+        wanted = await read_document(request, SubjectRequest)
         if self._desk is None:
             return Response(status_code=404)
         subject = self._desk.subject(request.path_params["name"])
-        for part, level in wish.levels.items():
+        for part, level in wanted.levels.items():
             subject.level(part, level)
-        if wish.mouth_guard is not None:
-            subject.mouth_guard(wish.mouth_guard, wish.over_s)
-        if wish.intensity is not None:
-            subject.intensity(wish.intensity, wish.over_s)
-        if wish.emotion is not None:
-            subject.emotion(wish.emotion, wish.over_s)
+        if wanted.mouth_guard is not None:
+            subject.mouth_guard(wanted.mouth_guard, wanted.over_s)
+        if wanted.intensity is not None:
+            subject.intensity(wanted.intensity, wanted.over_s)
+        if wanted.emotion is not None:
+            subject.emotion(wanted.emotion, wanted.over_s)
         return JSONResponse(_described(subject), headers=NO_STORE)
 
 

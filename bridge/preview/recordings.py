@@ -181,7 +181,7 @@ def renamed(error: UserError, names: Mapping[Path, str]) -> UserError:
 
 
 def flac_path(folder: Path, recording: Recording) -> Path:
-    """Return where the FLAC of a recording lies once it was asked for."""
+    """Return the path of a recording's FLAC, which is made by the first request for it."""
     return folder / f"{recording.id}.flac"
 
 

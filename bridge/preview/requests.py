@@ -59,7 +59,7 @@ MAX_DOCUMENT_BYTES = 1 << 16
 """Size of a JSON document in a request."""
 
 UPLOAD_TIMEOUT_S = 30.0
-"""Time after which an upload that says nothing more is given up."""
+"""Time after which a silent upload is given up."""
 
 
 class TakeRequest(BaseModel):

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 MAX_MESSAGE_BYTES = 1 << 10
-"""Size of a message that a WebSocket client may send; it has nothing to say."""
+"""Size of a message that a WebSocket client may send; it needs none."""
 
 MAX_HEAD_BYTES = 1 << 14
 """Size of a request without its body."""
@@ -53,14 +53,14 @@ STOP_S = 5.0
 """Time given to the thread to end; an answer that hangs is left behind."""
 
 MAX_NOTICES = 10
-"""Faults of connections that are told; a hostile client shall not fill a log."""
+"""Faults of connections that are reported; a hostile client must not fill a log."""
 
 LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "asyncio", "websockets")
 SILENT_LEVEL = logging.CRITICAL + 1
 
 
 def bound_socket(spec: PreviewConfig) -> socket.socket:
-    """Return a socket that listens where the spec says. UserError where that cannot be."""
+    """Return a socket that listens at the configured address. Raises UserError where it cannot."""
     try:
         family, _, _, _, address = socket.getaddrinfo(
             spec.host, spec.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -171,7 +171,7 @@ class Preview:
         self, spec: PreviewConfig, bound: socket.socket, session: Session, closing: ExitStack
     ) -> None:
         self.hub = session.hub
-        self.folder = session.studio.recordings.folder
+        self.folder = session.library.recordings.folder
         self._spec = spec
         self._bound = bound
         self._port = int(bound.getsockname()[1])
@@ -186,14 +186,14 @@ class Preview:
         return PreviewLink(self.hub, subject)
 
     def start(self, notice: Callable[[str], None]) -> None:
-        """Serve until the preview is closed; `notice` is told of faults, from other threads."""
+        """Serve until the preview is closed; `notice` receives faults, from other threads."""
         from cstalk_bridge.preview.application import create_application
 
         app = create_application(self._session, self._spec, self._port, notice)
         server = PreviewServer(app, self._bound, notice)
         server.start()
         self._closing.callback(server.stop)
-        self._session.studio.start(notice)
+        self._session.library.start(notice)
 
 
 @contextmanager
@@ -211,13 +211,13 @@ def open_preview(
 ) -> Iterator[Preview]:
     """Open a preview for the length of a context.
 
-    `load` returns the generator when the first take is asked for, in a thread of the preview.
-    `subjects` are those of a daemon, shown live at `rate_hz` and told what to do at its `desk`;
+    `load` returns the generator when the first take is requested, in a thread of the preview.
+    `subjects` are those of a daemon, shown live at `rate_hz` and controlled through its `desk`;
     without any the page shows recordings alone. `files` are recordings and takes to show from the
     start, `head` a head to show them on.
     `channel` is that of the recordings among them.
     `settings` are those with which takes of the recordings are made.
-    UserError with the problems of all of them, or where the spec says no place to listen at.
+    UserError with the problems of all of them, or where no address to listen at is configured.
     """
     spec = spec.guarded()
     with ExitStack() as closing:
@@ -230,7 +230,7 @@ def open_preview(
             hub = Hub(subjects, curves, rate_hz)
         session = _session(folder, load, hub, files, settings, head, channel)
         session = replace(session, desk=desk)
-        closing.callback(session.studio.close)
+        closing.callback(session.library.close)
         yield Preview(spec, bound, session, closing)
 
 
@@ -248,12 +248,12 @@ def _session(
     from cstalk_bridge.preview.session import Session, SessionLibrary, heads_of
     from cstalk_bridge.takes.generate import GenerationConfig
 
-    studio = SessionLibrary(Recordings(folder), load, settings or GenerationConfig())
+    library = SessionLibrary(Recordings(folder), load, settings or GenerationConfig())
     opened: list[str] = []
     problems: list[Problem] = []
     for path in files:
         try:
-            opened.append(studio.open_named(path, channel).id)
+            opened.append(library.open_named(path, channel).id)
         except UserError as error:
             problems += error.problems
     try:
@@ -262,4 +262,4 @@ def _session(
         problems += error.problems
     if problems:
         raise UserError.of(problems)
-    return Session(studio, RigMaps(RIGMAP_FOLDERS), heads, hub, tuple(opened))
+    return Session(library, RigMaps(RIGMAP_FOLDERS), heads, hub, tuple(opened))

@@ -1,6 +1,4 @@
-"""The session of a page: heads, recordings and takes that are open, and what the page is told of
-them.
-"""
+"""The session of a page: open heads, recordings and takes, described for the page."""
 
 from __future__ import annotations
 
@@ -50,7 +48,7 @@ class Heads:
         self._heads = {head.id: head for head in heads}
 
     def listed(self) -> list[dict[str, str]]:
-        """Return what a page is told."""
+        """Return the session as the page reads it."""
         return [
             {"id": head.id, "name": printable(head.name), "url": f"/heads/{head.id}.glb"}
             for head in self._heads.values()
@@ -80,15 +78,15 @@ ZIP_MAGIC = b"PK\x03\x04"
 class SessionLibrary:
     """Recordings and takes of a session.
 
-    `load` returns the generator, as for `Workshop`. `usual` is how takes are made where nothing
-    else is said. The files of users' recordings are those in `recordings.folder`.
+    `load` returns the generator, as for `TakeWorker`. `defaults` configure takes where nothing
+    else is requested. The files of users' recordings are those in `recordings.folder`.
     """
 
     def __init__(
-        self, recordings: Recordings, load: Callable[[], Generator], usual: GenerationConfig
+        self, recordings: Recordings, load: Callable[[], Generator], defaults: GenerationConfig
     ) -> None:
         self.recordings = recordings
-        self.usual = usual
+        self.defaults = defaults
         self.takes = Takes()
         self._workshop = TakeWorker(load, recordings.named)
 
@@ -97,7 +95,7 @@ class SessionLibrary:
     ) -> tuple[Recording | None, TakeEntry | None]:
         """Open a file: a sound gives a recording, a take gives its entry.
 
-        `name` is what the user calls it; `is_ours` says that the file may be removed when it is no
+        `name` is what the user calls it; `is_ours` means that the file may be removed when it is no
         longer needed, `channel` which one of a recording to use. UserError, in which the file has
         the user's name for it.
         """
@@ -118,12 +116,12 @@ class SessionLibrary:
     def open_named(self, path: Path, channel: Channel = None) -> TakeEntry:
         """Open a file that the command line names, and generate its take. UserError.
 
-        A sidecar beside a recording has the say about its emotions.
+        A sidecar beside a recording decides its emotions.
         """
         recording, entry = self.open(path, path.name, is_ours=False, channel=channel)
         if entry is not None:
             return entry
-        settings, emotions = self.usual, sidecar(path)
+        settings, emotions = self.defaults, sidecar(path)
         if emotions:
             settings = replace(
                 settings, emotions=read_emotions(emotions), voice_weights=NO_VOICE_WEIGHTS
@@ -142,7 +140,7 @@ class SessionLibrary:
         return entry
 
     def start(self, notice: Callable[[str], None]) -> None:
-        """Let takes be made: not before the page can be served. `notice` is told of our faults."""
+        """Start to make takes, once the page is served. `notice` receives faults of the program."""
         self._workshop.start(notice)
 
     def close(self) -> None:
@@ -188,7 +186,7 @@ class Session:
     """What a page works with: `hub` and `desk` are those of a bridge that runs, `opened` the ids of
     takes that the command line named."""
 
-    studio: SessionLibrary
+    library: SessionLibrary
     rigmaps: RigMaps
     heads: Heads
     hub: Hub | None = None
@@ -200,7 +198,7 @@ class Session:
         from cstalk_bridge.takes.export.formats import FORMATS
 
         maps, problems = self.rigmaps.listed()
-        held = {entry.id: entry.info() for entry in self.studio.takes.all()}
+        held = {entry.id: entry.info() for entry in self.library.takes.all()}
         opened = [held[take_id] for take_id in self.opened if take_id in held]
         return {
             "version": program_version(),
@@ -222,7 +220,7 @@ class Session:
                 for f in FORMATS.values()
             ],
             "limits": {
-                "upload_bytes": self.studio.recordings.max_upload_bytes,
+                "upload_bytes": self.library.recordings.max_upload_bytes,
                 "take_s": MAX_SOUND_S,
                 "takes": MAX_TAKES,
             },
@@ -235,5 +233,5 @@ class Session:
             "maximum": limit_of(name),
             "default": getattr(DEFAULT_LEVELS, name),
             "off": getattr(NO_ANIMATION_LEVELS, name),
-            "usual": getattr(self.studio.usual.levels, name),
+            "usual": getattr(self.library.defaults.levels, name),
         }

@@ -49,7 +49,7 @@ TakeState = Literal["generating", "ready", "failed"]
 
 @dataclass(slots=True, eq=False)
 class TakeEntry:
-    """One take, from the wish for it on. The worker writes `progress` and, at the end, the rest."""
+    """One take, from its request on. The worker writes `progress` and, at the end, the rest."""
 
     name: str
     recording: Recording | None
@@ -70,7 +70,7 @@ class TakeEntry:
         return self.recording.duration_s if self.recording else 0.0
 
     def info(self) -> dict[str, Any]:
-        """Return what the page is told (`TakeInfo`)."""
+        """Return the take as the page reads it (`TakeInfo`)."""
         take = self.take
         return {
             "id": self.id,
@@ -92,7 +92,7 @@ class TakeEntry:
 
 
 def entry_of(take: Take, recording: Recording | None) -> TakeEntry:
-    """Return the entry of a finished take, with what it says of its making."""
+    """Return the entry of a finished take, with its provenance."""
     settings = GenerationConfig(
         take.emotions,
         _number(take, "lookahead_ms", DEFAULT_LOOKAHEAD_MS, MAX_LOOKAHEAD_MS),
@@ -103,7 +103,7 @@ def entry_of(take: Take, recording: Recording | None) -> TakeEntry:
 
 
 def _levels(take: Take) -> Levels:
-    """Return the levels that a take says of its making; those it does not, as they are made."""
+    """Return the levels that a take was made with; defaults for those that it does not name."""
     made = asdict(DEFAULT_LEVELS)
     try:
         levels = {name: _number(take, f"level_{name}", made[name], inf) for name in PARTS}
@@ -113,7 +113,7 @@ def _levels(take: Take) -> Levels:
 
 
 def _number(take: Take, name: str, default: float, most: float) -> float:
-    """Return a number that a take says of its making; the default where it is not 0 to `most`."""
+    """Return a number that a take was made with; the default where it is not 0 to `most`."""
     value = take.making.get(name, default)
     return value if isinstance(value, int | float) and 0 <= value <= most else default
 
@@ -189,8 +189,8 @@ CLOSE_S = 5.0
 class TakeWorker:
     """Makes what is wanted, one take after the other.
 
-    `load` returns the generator; it is called in the worker's thread when the first take is asked
-    for, and may import torch. `named` gives the files of a problem the user's names.
+    `load` returns the generator; it is called in the worker's thread at the first request, and may
+    import torch. `named` gives the files of a problem the user's names.
     """
 
     def __init__(
@@ -212,7 +212,7 @@ class TakeWorker:
             self._changed.notify()
 
     def start(self, notice: Callable[[str], None]) -> None:
-        """Begin to work; `notice` is told of faults of ours."""
+        """Begin to work; `notice` receives faults of the program."""
         self._notice = notice
         self._worker.start()
 
@@ -235,14 +235,14 @@ class TakeWorker:
             return None if self._worker.is_stopping else self._wanted.pop(0)
 
     def _make(self, entry: TakeEntry) -> None:
-        """Make one take; whatever goes wrong is told of it."""
+        """Make one take; what goes wrong is reported in its entry."""
         try:
             self._generate(entry)
         except StoppedError:
             _fail(entry, Problem(entry.name, "stopped"))
         except UserError as error:
             _fail(entry, *self._named(error).problems)
-        except Exception as error:  # noqa: BLE001 - the worker outlives a fault, and tells it
+        except Exception as error:  # noqa: BLE001 - the worker outlives a fault, and reports it
             what = f"a fault of the program: {type(error).__name__}: {error}"
             self._notice(f"preview, {entry.name}: {what}")
             _fail(entry, Problem(entry.name, what))
@@ -252,8 +252,8 @@ class TakeWorker:
         if recording is None:
             raise RuntimeError("a take is generated of a recording")
 
-        def progress(share: float) -> None:
-            entry.progress = share
+        def progress(done: float) -> None:
+            entry.progress = done
 
         if _is_silent(recording.sound, entry.stop):
             entry.notice = "; ".join(filter(None, (entry.notice, SILENT_NOTICE)))
