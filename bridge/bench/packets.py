@@ -28,6 +28,7 @@ from cstalk_bridge.bench.child_process import (
 )
 from cstalk_bridge.bench.daemon_process import DaemonProcess
 from cstalk_bridge.bench.report import Figure, Remark, figures_of, spread_of
+from cstalk_bridge.rig.curves import ARKIT_CURVES
 from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
@@ -131,9 +132,8 @@ class ReceiverProcess(ChildProcess):
 def receive(ports: Sequence[socket.socket], stop: threading.Event) -> NDArray[np.float64]:
     """Return time, frame, jaw and stream of every packet until `stop`, [4, packets]."""
     from cstalk_bridge.outputs.livelink_face import decode
-    from cstalk_bridge.rig.load import load_rigmap
 
-    jaw = load_rigmap("livelinkface61").outputs.index("JawOpen")
+    jaw = ARKIT_CURVES.index("JawOpen")
     rows: list[tuple[float, float, float, float]] = []
     streams: dict[tuple[int, str], int] = {}
     with selectors.DefaultSelector() as ready:

@@ -9,7 +9,7 @@ import numpy as np
 
 from cstalk_bridge.heads.arkit import SHAPES, arkit_names, rotation_of
 from cstalk_bridge.heads.mesh import EYES
-from cstalk_bridge.rig.curves import load_table
+from cstalk_bridge.rig.curves import ARKIT_CURVES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -187,7 +187,7 @@ class Portrait:
         flat = self._deltas.reshape(SHAPES, -1)
         moving = np.flatnonzero(scores)
         at = self._rest + (scores[moving] @ flat[moving]).reshape(-1, 3)
-        curves = np.zeros((1, len(load_table("livelinkface61").curves)), np.float32)
+        curves = np.zeros((1, len(ARKIT_CURVES)), np.float32)
         curves[0, :SHAPES] = scores
         for role, (rows, pivot) in self._eyes.items():
             at[rows] = (at[rows] - pivot) @ _matrix(rotation_of(role, curves)[0]).T + pivot

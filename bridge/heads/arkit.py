@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cstalk_bridge.heads.mesh import EYES, LOOK_ANGLE_RAD
-from cstalk_bridge.rig.curves import load_table
+from cstalk_bridge.rig.curves import ARKIT_CURVES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,8 +37,7 @@ _SIDES = {"l": "left", "r": "right"}
 @cache
 def arkit_names() -> tuple[str, ...]:
     """Return the 52 ARKit names in the order of a Live Link Face packet, as `eyeBlinkLeft`."""
-    curves = load_table("livelinkface61").curves[:SHAPES]
-    return tuple(curve.name[:1].lower() + curve.name[1:] for curve in curves)
+    return tuple(name[:1].lower() + name[1:] for name in ARKIT_CURVES[:SHAPES])
 
 
 def shape_key(name: str) -> str:
@@ -89,10 +88,9 @@ def turning_curves(role: str) -> list[int]:
 
     Those of an eye are its looks out, in, up and down; those of the head yaw, pitch and roll.
     """
-    names = [curve.name for curve in load_table("livelinkface61").curves]
     side = role.removeprefix("eye")
     turning = [f"EyeLook{way}{side}" for way in _WAYS] if role in EYES else _HEAD
-    return [names.index(name) for name in turning]
+    return [ARKIT_CURVES.index(name) for name in turning]
 
 
 def rotation_of(role: str, curves: Floats) -> Quaternions:

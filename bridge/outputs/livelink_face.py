@@ -43,7 +43,7 @@ from cstalk_bridge.outputs.protocol import SetupGuide, UdpProtocol
 from cstalk_bridge.outputs.stream_frame import FrameTime, by_name, timed_frame
 from cstalk_bridge.outputs.udp import UdpTargets
 from cstalk_bridge.rig import ARKIT_TABLE, STOCK_MAP
-from cstalk_bridge.rig.curves import load_table
+from cstalk_bridge.rig.curves import ARKIT_CURVES
 from cstalk_bridge.system.addresses import is_loopback
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 VERSION = 6
 """The only version which receivers since Unreal 4.25 take."""
 
-VALUE_COUNT = 61
+VALUE_COUNT = len(ARKIT_CURVES)
 """52 ARKit blend shapes and 9 rotations; receivers drop a packet with any other count."""
 
 MAX_DATAGRAM_BYTES = 774
@@ -233,7 +233,7 @@ class LiveLinkFaceProtocol(UdpProtocol[LiveLinkFaceConfig]):
         problems = []
         if fault := subject_fault(source.subject):
             problems.append(Problem(str(config), fault, "choose another subject name"))
-        if source.outputs != _names():
+        if source.outputs != ARKIT_CURVES:
             what = (
                 f"rig map {config.rigmap!r} has {len(source.outputs)} outputs that are not the "
                 f"{VALUE_COUNT} values of a Live Link Face packet in their order"
@@ -266,7 +266,7 @@ class LiveLinkFaceProtocol(UdpProtocol[LiveLinkFaceConfig]):
         time = FrameTime(
             packet.frame, packet.subframe, packet.rate_numerator, packet.rate_denominator
         )
-        curves = {} if packet.values is None else by_name(_names(), packet.values)
+        curves = {} if packet.values is None else by_name(ARKIT_CURVES, packet.values)
         note = "no face" if packet.values is None else ""
         return [
             timed_frame(self.name, packet.subject, time, curves, device=packet.device_id, note=note)
@@ -302,10 +302,6 @@ class LiveLinkFaceProtocol(UdpProtocol[LiveLinkFaceConfig]):
         remedy = "start Unreal with the plugin Apple ARKit Face Support"
         usual = f"; its default port is {self.default_port}"
         return remedy if port == self.default_port else remedy + usual
-
-
-def _names() -> tuple[str, ...]:
-    return tuple(curve.name for curve in load_table(ARKIT_TABLE).curves)
 
 
 LIVELINK_FACE = LiveLinkFaceProtocol()

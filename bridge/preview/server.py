@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.preview.hub import Hub, PreviewLink
-from cstalk_bridge.rig import ARKIT_TABLE
-from cstalk_bridge.rig.curves import load_table
+from cstalk_bridge.rig.curves import ARKIT_CURVES
 from cstalk_bridge.system.addresses import binding_problem, url_host
 from cstalk_bridge.system.worker import Worker
 
@@ -226,8 +225,7 @@ def open_preview(
         closing.callback(shutil.rmtree, folder, ignore_errors=True)
         hub = None
         if subjects:
-            curves = [curve.name for curve in load_table(ARKIT_TABLE).curves]
-            hub = Hub(subjects, curves, rate_hz)
+            hub = Hub(subjects, ARKIT_CURVES, rate_hz)
         session = _session(folder, load, hub, files, settings, head, channel)
         session = replace(session, desk=desk)
         closing.callback(session.library.close)

@@ -93,6 +93,9 @@ def load_table(target: str) -> Table:
     return Table(target, curves, complete=target in _COMPLETE)
 
 
+ARKIT_CURVES = tuple(curve.name for curve in load_table(ARKIT_TABLE).curves)
+"""The names of the 61 values of `ARKIT_TABLE`, in packet order."""
+
 _HEAD_LIMITS = {"yaw": math.pi, "pitch": math.pi, "roll": math.pi}
 _TRANSLATION_LIMIT_CM = 1000.0
 _HEAD_MIRROR_SIGNS = {"yaw": -1, "roll": -1, "x": -1}

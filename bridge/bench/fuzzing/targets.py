@@ -235,7 +235,9 @@ class Publisher:
     def _run(self) -> None:
         import numpy as np
 
-        values = np.zeros(61, dtype=np.float32)
+        from cstalk_bridge.rig.curves import ARKIT_CURVES
+
+        values = np.zeros(len(ARKIT_CURVES), dtype=np.float32)
         for number in itertools.count():
             if self._worker.wait(1 / 60) or self._publish is None:
                 return

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.rig import ARKIT_MAP, STOCK_MAP
+from cstalk_bridge.rig import ARKIT_MAP, ARKIT_TABLE, STOCK_MAP
 from cstalk_bridge.takes.names import CURVES_ENDING, safe_name, take_stem
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 
 CHUNK_BYTES: Final = 1 << 20
-ARKIT: Final = "livelinkface61"
-"""The target whose curves are ARKit's."""
 METAHUMAN: Final = "metahuman"
 METAHUMAN_ANIMATION: Final = "metahuman_animation"
 
@@ -157,14 +155,26 @@ FORMATS: Final[dict[str, Format]] = {
             "text/csv",
             _csv,
             rigmap=STOCK_MAP,
-            target=ARKIT,
+            target=ARKIT_TABLE,
             subject=CSV_SUBJECT,
         ),
         Format(
-            "glb", "GLB animation", ".glb", "model/gltf-binary", _glb, target=ARKIT, has_head=True
+            "glb",
+            "GLB animation",
+            ".glb",
+            "model/gltf-binary",
+            _glb,
+            target=ARKIT_TABLE,
+            has_head=True,
         ),
         Format(
-            "usd", "USD animation", ".usda", "model/vnd.usda", _usd, target=ARKIT, has_head=True
+            "usd",
+            "USD animation",
+            ".usda",
+            "model/vnd.usda",
+            _usd,
+            target=ARKIT_TABLE,
+            has_head=True,
         ),
         Format("json", "JSON", ".json", "application/json", _json),
         Format("npz", "NumPy arrays", ".npz", "application/zip", _npz),

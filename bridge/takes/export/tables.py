@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from cstalk_bridge.frame import HEAD_AXES
-from cstalk_bridge.rig.curves import load_table
+from cstalk_bridge.rig.curves import ARKIT_CURVES
 from cstalk_bridge.takes.export.curves import export_blocks, export_span
 from cstalk_bridge.timecode.smpte import Timecode
 
@@ -94,9 +94,6 @@ def _one_by_one(values: NDArray[np.float32], decimals: int) -> Words:
     return whole.reshape(*values.shape, words)
 
 
-TARGET: Final = "livelinkface61"
-"""Whose table the columns come from."""
-
 RIGHT_FIRST: Final = (("JawLeft", "JawRight"), ("MouthLeft", "MouthRight"))
 """Neighbours in the order of the packet which stand the other way round in the file."""
 
@@ -114,7 +111,7 @@ TIMECODE: Final = b"00:00:00:00.000"
 
 def column_order() -> tuple[str, ...]:
     """Return the names of the 61 values in the order of the file."""
-    names = [curve.name for curve in load_table(TARGET).curves]
+    names = list(ARKIT_CURVES)
     for left, right in RIGHT_FIRST:
         place = names.index(left)
         names[place : place + 2] = right, left

@@ -28,13 +28,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.rig.curves import load_table
+from cstalk_bridge.rig.curves import ARKIT_CURVES
 from cstalk_bridge.system.files import atomic_write
 from cstalk_bridge.takes.export.curves import Span
 from cstalk_bridge.takes.export.tables import (
     FAST,
     SLOW,
-    TARGET,
     column_order,
     csv_header,
     csv_lines,
@@ -114,8 +113,7 @@ class CurvesFile:
         self.rows = 0
         self._rate = rate
         self._base = SLOW if rate.hz == SLOW else FAST
-        names = [curve.name for curve in load_table(TARGET).curves]
-        self._places = [names.index(name) for name in column_order()]
+        self._places = [ARKIT_CURVES.index(name) for name in column_order()]
         self._early: list[Row] = []
         self._file = create_growing(path, csv_header())
         self._size = len(csv_header())

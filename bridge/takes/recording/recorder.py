@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.models.files import PARTIAL_SUFFIX
 from cstalk_bridge.outputs.link import replace_nonfinite
+from cstalk_bridge.rig.curves import ARKIT_CURVES
 from cstalk_bridge.system.files import is_folder
 from cstalk_bridge.system.worker import Worker
 from cstalk_bridge.takes.names import CURVES_SUFFIX, SOUND_SUFFIX
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from cstalk_bridge.timecode.tick import Tick
 
 
-CURVE_COUNT: Final = 61
+CURVE_COUNT: Final = len(ARKIT_CURVES)
 """Of a frame: those of the Live Link Face packet, in its order."""
 
 WRITE_INTERVAL_S: Final = 0.25
