@@ -18,7 +18,7 @@ from cstalk_bridge.control.osc_commands import RecordingSubscribers
 from cstalk_bridge.control.phone_app import PhoneApp, send_file
 from cstalk_bridge.control.replies import MAX_WAITING, WorkKind
 from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.system.addresses import binding_problem
+from cstalk_bridge.system.addresses import bind_or_explain, find_address
 from cstalk_bridge.system.worker import JobWorker, Worker
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ class ControlServer:
         now: Callable[[], float],
         resolve: Callable[[str], str] | None = None,
     ) -> None:
-        self._socket = _bound_socket(place)
+        self._socket = bind_or_explain(f"control {place}", "udp", place.host, place.port)
+        self._socket.settimeout(0.0)
         is_allowed = lru_cache(MAX_CACHED_SENDERS)(spec.is_allowed)
         self.phone = PhoneApp(
             desk, resolve=resolve or resolve_host, is_allowed=is_allowed, hand_over=send_file
@@ -157,31 +158,10 @@ def resolve_host(host: str) -> str:
     except ValueError:
         pass
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+        _, address = find_address(host, 0)
     except (OSError, UnicodeError):
         raise UserError(Problem("control", f"the host {host[:80]!r} cannot be found")) from None
-    return str(min(found, key=lambda entry: entry[0] != socket.AF_INET)[4][0])
-
-
-def _bound_socket(place: OscAddress) -> socket.socket:
-    try:
-        family, _, _, _, address = min(
-            socket.getaddrinfo(
-                place.host, place.port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE
-            ),
-            key=lambda found: found[0] != socket.AF_INET,
-        )
-        opened = socket.socket(family, socket.SOCK_DGRAM)
-        try:
-            opened.bind(address)
-        except OSError:
-            opened.close()
-            raise
-    except (OSError, UnicodeError) as error:
-        problem = binding_problem(f"control {place}", "UDP", place.host, place.port, error)
-        raise UserError(problem) from None
-    opened.settimeout(0.0)
-    return opened
+    return str(address[0])
 
 
 class ControlService:

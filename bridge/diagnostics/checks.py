@@ -4,13 +4,13 @@ a finding.
 
 from __future__ import annotations
 
-import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from cstalk_bridge.errors import UserError
+from cstalk_bridge.system.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -68,13 +68,13 @@ class Check:
     """One thing to examine, and the heading below which its findings stand.
 
     `examine` runs in a thread of its own and may wait for files and networks; what it raises
-    becomes a fault, as does not being done after `patience_s`.
+    becomes a fault, as does not being done after `timeout_s`.
     """
 
     topic: str
     where: str
     examine: Callable[[], Iterable[Finding]]
-    patience_s: float = CHECK_TIMEOUT_S
+    timeout_s: float = CHECK_TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,51 +85,45 @@ class CheckResult:
     findings: tuple[Finding, ...]
 
 
-@dataclass(slots=True)
 class _RunningCheck:
-    """A check at work."""
+    """A check at work, in a thread of its own."""
 
-    check: Check
-    found: tuple[Finding, ...] | None = None
-    is_done: threading.Event = field(default_factory=threading.Event)
+    def __init__(self, check: Check) -> None:
+        self.check = check
+        self._findings: tuple[Finding, ...] | None = None
+        self._worker = Worker(check.where, self._run)
+        self._worker.start()
 
-    def start(self) -> None:
-        # A daemon: what hangs, such as a sound server that does not answer, ends with the program.
-        threading.Thread(target=self._work, name=self.check.where, daemon=True).start()
-
-    def _work(self) -> None:
+    def _run(self) -> None:
         check = self.check
         try:
-            self.found = tuple(check.examine())
+            self._findings = tuple(check.examine())
         except UserError as error:
-            self.found = tuple(faults_of(error, check.where))
+            self._findings = tuple(faults_of(error, check.where))
         except Exception as error:  # noqa: BLE001 - whatever it is, the other checks count
-            words = " ".join(str(error).split())
-            what = f"this check broke: {type(error).__name__}: {words}"
-            self.found = (fault(check.where, what, "please report it; the others still count"),)
-        finally:
-            self.is_done.set()
+            message = " ".join(str(error).split())
+            what = f"this check failed: {type(error).__name__}: {message}"
+            remedy = "please report it; the other checks still count"
+            self._findings = (fault(check.where, what, remedy),)
 
-    def answer(self, started_s: float) -> CheckResult:
+    def result(self, started_s: float) -> CheckResult:
         """Wait for the findings, no longer than the check may take."""
-        left_s = started_s + self.check.patience_s - time.monotonic()
-        self.is_done.wait(max(0.0, left_s))
-        if self.found is None:
-            what = f"no answer within {self.check.patience_s:g} s"
+        left_s = started_s + self.check.timeout_s - time.monotonic()
+        self._worker.join(max(0.0, left_s))
+        if self._findings is None:
+            what = f"no result within {self.check.timeout_s:g} s"
             remedy = "something there hangs: restart it, or this machine"
             return CheckResult(self.check.topic, (fault(self.check.where, what, remedy),))
-        return CheckResult(self.check.topic, self.found)
+        return CheckResult(self.check.topic, self._findings)
 
 
 def run_checks(phases: Sequence[Sequence[Check]]) -> Iterator[CheckResult]:
-    """Yield an answer for each check, in their order.
+    """Yield a result for each check, in their order.
 
     Checks of one phase run at once, phases one after another: what measures time has one alone.
     """
     for phase in phases:
-        working = [_RunningCheck(check) for check in phase]
         started_s = time.monotonic()
-        for each in working:
-            each.start()
-        for each in working:
-            yield each.answer(started_s)
+        running = [_RunningCheck(check) for check in phase]
+        for each in running:
+            yield each.result(started_s)

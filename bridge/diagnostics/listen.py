@@ -18,6 +18,8 @@ from cstalk_bridge.dashboard.picture import BLOCKS, bar, milliseconds
 from cstalk_bridge.diagnostics.streams import Streams
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.outputs.registry import OUTPUTS
+from cstalk_bridge.system.addresses import bind
+from cstalk_bridge.system.worker import Worker
 from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
@@ -273,28 +275,19 @@ def open_ports(host: str, ports: Sequence[int], *, need_all: bool) -> OpenPorts:
     with ExitStack() as closing:
         for port in ports:
             try:
-                bound.append(closing.enter_context(_bind(host, port)))
-            except OSError as error:
-                what = f"cannot listen there ({error.strerror or error})"
+                opened = closing.enter_context(bind("udp", host, port))
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+                opened.settimeout(0.0)
+                bound.append(opened)
+            except (OSError, UnicodeError) as error:
+                reason = getattr(error, "strerror", None) or error
+                what = f"cannot listen there ({reason})"
                 problems.append(Problem(f"{host} port {port}", what, PORT_REMEDY))
         if problems and (need_all or not bound):
             raise UserError.of(problems)
         closing.pop_all()
     numbers = tuple(each.getsockname()[1] for each in bound)
     return OpenPorts(host, tuple(bound), numbers, tuple(map(str, problems)))
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    opened = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
-        opened.bind((host, port))
-        opened.settimeout(0.0)
-    except OSError:
-        opened.close()
-        raise
-    return opened
 
 
 if TYPE_CHECKING:
@@ -322,11 +315,10 @@ class DatagramReceiver:
         self._sockets = tuple(sockets)
         self._streams = streams
         self._now = now
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
+        self._worker = Worker("listener", self._run, timeout_s=CLOSE_S)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._worker.start()
         return self
 
     def __exit__(
@@ -335,14 +327,13 @@ class DatagramReceiver:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._closing.set()
-        self._thread.join(CLOSE_S)
+        self._worker.stop()
 
     def _run(self) -> None:
         with selectors.DefaultSelector() as selector:
             for bound in self._sockets:
                 selector.register(bound, selectors.EVENT_READ, bound.getsockname()[1])
-            while not self._closing.is_set():
+            while not self._worker.is_stopping:
                 ready = selector.select(STOP_POLL_S)
                 # Stamped first and read afterwards: reading takes longer than two datagrams lie
                 # apart.
@@ -360,7 +351,7 @@ class DatagramReceiver:
                 return
             except OSError:
                 # Some systems report here that an interface went away; it may come back.
-                self._closing.wait(STOP_POLL_S)
+                self._worker.wait(STOP_POLL_S)
                 return
             yield datagram, sender[:2], key.data, self._now()
 

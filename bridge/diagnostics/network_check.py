@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -22,7 +22,13 @@ from cstalk_bridge.errors import UserError
 from cstalk_bridge.outputs.config import ListeningConfig, listening
 from cstalk_bridge.outputs.registry import protocol_of
 from cstalk_bridge.outputs.udp import find_host, unknown_host
-from cstalk_bridge.system.addresses import ANY_ADDRESS, binding_problem, is_loopback
+from cstalk_bridge.system.addresses import (
+    ANY_ADDRESS,
+    Transport,
+    bind,
+    binding_problem,
+    is_loopback,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,8 +37,6 @@ if TYPE_CHECKING:
     from cstalk_bridge.outputs.config import LinkConfig
     from cstalk_bridge.outputs.udp import Target
 
-
-Transport = Literal["tcp", "udp"]
 
 LISTENING_STATES = ("LISTEN", "NONE")
 """States of sockets that take what comes, in TCP and in UDP."""
@@ -205,7 +209,7 @@ def _check_port(port: Port) -> Finding:
         return ok(port.where, what, firewall_remedy(port.transport, port.number))
     if getattr(error, "errno", None) == errno.EADDRINUSE:
         return _port_taken(port)
-    problem = binding_problem(port.where, port.transport.upper(), port.host, port.number, error)
+    problem = binding_problem(port.where, port.transport, port.host, port.number, error)
     return fault(port.where, problem.what, problem.remedy)
 
 
@@ -259,17 +263,8 @@ def _port_taken(port: Port) -> Finding:
 
 def _binding_error(port: Port) -> OSError | UnicodeError | None:
     """Return what keeps us from listening there; the port is free again afterwards."""
-    kind = socket.SOCK_STREAM if port.transport == "tcp" else socket.SOCK_DGRAM
     try:
-        family, _, _, _, address = min(
-            socket.getaddrinfo(port.host, port.number, type=kind, flags=socket.AI_PASSIVE),
-            key=lambda found: found[0] != socket.AF_INET,
-        )
-        if kind == socket.SOCK_STREAM:
-            socket.create_server(address[:2], family=family).close()
-        else:
-            with socket.socket(family, kind) as trying:
-                trying.bind(address)
+        bind(port.transport, port.host, port.number).close()
     except (OSError, UnicodeError) as error:
         return error
     return None
@@ -311,7 +306,7 @@ def examine_target(link: LinkConfig, target: Target) -> Finding:
     return judge_target(link, probe_target(target))
 
 
-def probe_target(target: Target, patience_s: float = REFUSAL_S) -> TargetReach:
+def probe_target(target: Target, timeout_s: float = REFUSAL_S) -> TargetReach:
     """Resolve a target, knock at its port, and wait for a refusal. UserError: unknown host."""
     try:
         family, address = find_host(target)
@@ -325,7 +320,7 @@ def probe_target(target: Target, patience_s: float = REFUSAL_S) -> TargetReach:
             return TargetReach(address[0], target.port, "", is_here=False, error=refused)
         by_address = knocking.getsockname()[0]
         is_here = by_address == address[0] or ipaddress.ip_address(by_address).is_loopback
-        knocking.settimeout(REFUSAL_HERE_S if is_here else patience_s)
+        knocking.settimeout(REFUSAL_HERE_S if is_here else timeout_s)
         error = _refusal(knocking)
     found = port_owners("udp", target.port) if is_here else None
     heard_by = None if found is None else tuple(o for o in found if o.hears(address[0]))

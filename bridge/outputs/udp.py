@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.system.addresses import HOST_NAME
+from cstalk_bridge.system.addresses import HOST_NAME, HostAddress, SocketAddress, find_address
+from cstalk_bridge.system.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -92,25 +93,13 @@ def _host_fault(host: str) -> str | None:
     return None if HOST_NAME.fullmatch(host) else f"{host!r} is no host name"
 
 
-SocketAddress = tuple[Any, ...]
-"""Host, port and, for IPv6, flow and scope."""
-
-HostAddress = tuple[socket.AddressFamily, SocketAddress]
-"""How to reach a target: family and socket address."""
-
 LOOKUP_INTERVAL_S = 5.0
 """How often a name is looked for. Machines of a stage are switched on one after another."""
 
 
 def find_host(target: Target) -> HostAddress:
-    """Return where a target is; may wait. OSError or UnicodeError where its host is unknown.
-
-    Names that have both an IPv4 and an IPv6 address get IPv4: Unreal listens on that alone, and
-    `localhost` often means `::1`.
-    """
-    found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_DGRAM)
-    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-    return family, address
+    """Return where a target is; may wait. OSError or UnicodeError where its host is unknown."""
+    return find_address(target.host, target.port)
 
 
 def unknown_host(target: Target, error: OSError | UnicodeError) -> Problem:
@@ -121,9 +110,10 @@ def unknown_host(target: Target, error: OSError | UnicodeError) -> Problem:
 
 
 class HostSearch:
-    """A thread that looks for targets until each is found, or it is stopped.
+    """Looks for targets until each is found or it is stopped, in a thread of its own.
 
-    `found` is told of one at a time, from that thread.
+    `found` is called for one at a time, on that thread. An answer that is awaited when it is
+    stopped is left behind.
     """
 
     def __init__(
@@ -131,25 +121,25 @@ class HostSearch:
         targets: Sequence[Target],
         find: Callable[[Target], HostAddress],
         found: Callable[[Target, HostAddress], None],
-        pace_s: float = LOOKUP_INTERVAL_S,
+        interval_s: float = LOOKUP_INTERVAL_S,
     ) -> None:
         self._missing = list(targets)
         self._find = find
         self._found = found
-        self._pace_s = pace_s
-        self._stopping = threading.Event()
-        threading.Thread(target=self._run, name="names", daemon=True).start()
+        self._interval_s = interval_s
+        self._worker = Worker("names", self._run)
+        self._worker.start()
 
     def stop(self) -> None:
-        """Look no more; an answer that is awaited is left behind."""
-        self._stopping.set()
+        """Look no more."""
+        self._worker.request_stop()
 
     def _run(self) -> None:
-        while self._missing and not self._stopping.wait(self._pace_s):
+        while self._missing and not self._worker.wait(self._interval_s):
             for target in tuple(self._missing):
                 try:
                     found = self._find(target)
-                    if self._stopping.is_set():
+                    if self._worker.is_stopping:
                         return
                     self._found(target, found)
                 except (OSError, UnicodeError):
@@ -207,16 +197,16 @@ class UnresolvedTarget:
 class UdpTargets:
     """Non-blocking UDP sockets to targets.
 
-    One thread sends and closes; others may add and drop targets meanwhile. A target
-    whose name is unknown, such as a machine that is still switched off, is looked for every
-    `pace_s`, while the others are sent to. Where no target is known at all, UserError names them.
-    `find` asks the system for an address.
+    One thread sends and closes; others may add and drop targets meanwhile. A target whose name is
+    unknown, such as a machine that is still switched off, is looked for every `interval_s`, while
+    the others are sent to. Where no target is known at all, UserError names them. `find` asks the
+    system for an address.
     """
 
     def __init__(
         self,
         targets: Sequence[Target],
-        pace_s: float = LOOKUP_INTERVAL_S,
+        interval_s: float = LOOKUP_INTERVAL_S,
         find: Callable[[Target], HostAddress] = find_host,
     ) -> None:
         self._find = find
@@ -236,7 +226,7 @@ class UdpTargets:
             raise UserError.of(problems)
         if problems:
             missing = [each.target for each in self.receivers if isinstance(each, UnresolvedTarget)]
-            self._search = HostSearch(missing, find, self._appear, pace_s)
+            self._search = HostSearch(missing, find, self._add_found, interval_s)
 
     @property
     def sent(self) -> int:
@@ -326,7 +316,7 @@ class UdpTargets:
         for receiver in (*self.receivers, *self._dropped):
             receiver.close()
 
-    def _appear(self, target: Target, found: HostAddress) -> None:
+    def _add_found(self, target: Target, found: HostAddress) -> None:
         """Send to a target from now on whose host was found, if it is still wanted."""
         with self._changing:
             for unfound in self.receivers:

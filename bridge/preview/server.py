@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.preview.hub import Hub, PreviewLink
 from cstalk_bridge.rig.curves import ARKIT_CURVES
-from cstalk_bridge.system.addresses import binding_problem, url_host
+from cstalk_bridge.system.addresses import ANY_ADDRESS, bind_or_explain, url_host
 from cstalk_bridge.system.worker import Worker
 
 if TYPE_CHECKING:
@@ -58,22 +58,9 @@ LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "asynci
 SILENT_LEVEL = logging.CRITICAL + 1
 
 
-def bound_socket(spec: PreviewConfig) -> socket.socket:
-    """Return a socket that listens at the configured address. Raises UserError where it cannot."""
-    try:
-        family, _, _, _, address = socket.getaddrinfo(
-            spec.host, spec.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        return socket.create_server(address[:2], family=family)
-    except (OSError, UnicodeError) as error:
-        problem = binding_problem(f"preview {spec}", "TCP", spec.host, spec.port, error)
-        raise UserError(problem) from None
-
-
 def url_of(spec: PreviewConfig, port: int) -> str:
     """Return the address to open in a browser, with the token where there is one."""
-    is_any = spec.host in ("0.0.0.0", "::")  # noqa: S104 - it is compared, not bound
-    host = socket.gethostname() if is_any else spec.host
+    host = socket.gethostname() if spec.host in ANY_ADDRESS else spec.host
     query = f"?token={spec.token}" if spec.token else ""
     return f"http://{url_host(host)}:{port}/{query}"
 
@@ -220,7 +207,9 @@ def open_preview(
     """
     spec = spec.guarded()
     with ExitStack() as closing:
-        bound = closing.enter_context(bound_socket(spec))
+        bound = closing.enter_context(
+            bind_or_explain(f"preview {spec}", "tcp", spec.host, spec.port)
+        )
         folder = Path(tempfile.mkdtemp(prefix="cstalk-preview-"))
         closing.callback(shutil.rmtree, folder, ignore_errors=True)
         hub = None

@@ -6,12 +6,12 @@ import errno
 import ipaddress
 import re
 import socket
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from cstalk_bridge.document import FieldError
-from cstalk_bridge.errors import Problem
+from cstalk_bridge.errors import Problem, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -122,8 +122,61 @@ def url_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def binding_problem(where: str, kind: str, host: str, port: int, error: Exception) -> Problem:
-    """Say why `where` cannot listen at a port of that kind, "TCP" or "UDP"."""
+Transport = Literal["tcp", "udp"]
+
+SocketAddress = tuple[Any, ...]
+"""Host, port and, for IPv6, flow and scope."""
+
+HostAddress = tuple[socket.AddressFamily, SocketAddress]
+"""How to reach a port of a host: family and socket address."""
+
+KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+
+
+def find_address(
+    host: str, port: int, transport: Transport = "udp", *, is_ours: bool = False
+) -> HostAddress:
+    """Return where a port of a host is; may wait. OSError or UnicodeError: the host is unknown.
+
+    Names that have both an IPv4 and an IPv6 address get IPv4: Unreal listens on that alone, and
+    `localhost` often means `::1`. With `is_ours` it is an address at which to listen.
+    """
+    flags = socket.AI_PASSIVE if is_ours else 0
+    found = socket.getaddrinfo(host, port, type=KINDS[transport], flags=flags)
+    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    return family, address
+
+
+def bind(transport: Transport, host: str, port: int) -> socket.socket:
+    """Return a socket that has a port of this machine; one of TCP listens.
+
+    OSError or UnicodeError where it cannot be had (`binding_problem`).
+    """
+    family, address = find_address(host, port, transport, is_ours=True)
+    if transport == "tcp":
+        return socket.create_server(address[:2], family=family)
+    opened = socket.socket(family, KINDS[transport])
+    try:
+        opened.bind(address)
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+def bind_or_explain(where: str, transport: Transport, host: str, port: int) -> socket.socket:
+    """Return what `bind` does. UserError says why `where` cannot listen."""
+    try:
+        return bind(transport, host, port)
+    except (OSError, UnicodeError) as error:
+        raise UserError(binding_problem(where, transport, host, port, error)) from None
+
+
+def binding_problem(
+    where: str, transport: Transport, host: str, port: int, error: Exception
+) -> Problem:
+    """Say why `where` cannot listen at a port."""
+    kind = transport.upper()
     number = getattr(error, "errno", None)
     if number == errno.EADDRINUSE:
         remedy = "end the program that has it (another bridge?), or choose another port"

@@ -49,10 +49,10 @@ def test_a_check_that_hangs_is_left_behind_in_time() -> None:
         return []
 
     start_s = time.monotonic()
-    finding = only(Check("topic", "here", hang, patience_s=0.2))
+    finding = only(Check("topic", "here", hang, timeout_s=0.2))
     assert time.monotonic() - start_s < 30.0
     assert finding.state is FindingState.FAULT
-    assert finding.what == "no answer within 0.2 s"
+    assert finding.what == "no result within 0.2 s"
     never.set()
 
 

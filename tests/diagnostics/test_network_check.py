@@ -233,7 +233,7 @@ def test_of_a_silent_machine_it_is_told_how_to_see_more() -> None:
 
 
 def test_a_whole_network_may_be_a_target() -> None:
-    found = probe_target(Target(host="255.255.255.255", port=free_udp_port()), patience_s=0.1)
+    found = probe_target(Target(host="255.255.255.255", port=free_udp_port()), timeout_s=0.1)
     assert not found.is_here
 
 

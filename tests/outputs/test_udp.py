@@ -6,7 +6,8 @@ import time
 import pytest
 
 from cstalk_bridge.errors import UserError
-from cstalk_bridge.outputs.udp import MAX_TARGETS, HostAddress, Target, UdpTargets
+from cstalk_bridge.outputs.udp import MAX_TARGETS, Target, UdpTargets
+from cstalk_bridge.system.addresses import HostAddress
 from tests.outputs.receiving import receiver
 
 # RFC 5737 and RFC 3849: documentation addresses, which lead nowhere.
@@ -116,7 +117,7 @@ def test_a_host_that_is_found_later_is_sent_to_from_then_on() -> None:
 
     with receiver() as one, receiver() as late:
         name = Target(host="late.invalid", port=late.target.port)
-        targets = UdpTargets([name, one.target], pace_s=0.01, find=find_late)
+        targets = UdpTargets([name, one.target], interval_s=0.01, find=find_late)
         for _ in range(500):
             targets.send([b"frame"])
             if targets.receivers[0].sent:

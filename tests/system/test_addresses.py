@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import errno
 import socket
+from typing import TYPE_CHECKING
 
 import pytest
 
-from cstalk_bridge.system.addresses import binding_problem
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.system.addresses import bind, bind_or_explain, binding_problem, find_address
 
-PLACE = ("control", "UDP", "10.0.0.5", 8000)
+if TYPE_CHECKING:
+    from cstalk_bridge.system.addresses import Transport
+
+PLACE = ("control", "udp", "10.0.0.5", 8000)
 
 
 @pytest.mark.parametrize(
@@ -36,5 +41,28 @@ def test_a_port_that_is_really_taken_is_told_so() -> None:
         ):
             second.bind(("127.0.0.1", port))
     assert f"UDP port {port} is in use" in str(
-        binding_problem("here", "UDP", "127.0.0.1", port, caught.value)
+        binding_problem("here", "udp", "127.0.0.1", port, caught.value)
     )
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_a_port_is_bound_once_and_free_again_when_it_is_closed(transport: Transport) -> None:
+    with bind(transport, "localhost", 0) as bound:
+        host, port = bound.getsockname()
+        assert host == "127.0.0.1"
+        with pytest.raises(UserError, match=f"^x: {transport.upper()} port {port} is in use"):
+            bind_or_explain("x", transport, host, port)
+    bind_or_explain("x", transport, host, port).close()
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "a" * 64 + ".example"])
+def test_a_host_that_is_not_known_cannot_be_bound(host: str) -> None:
+    with pytest.raises((OSError, UnicodeError)):
+        find_address(host, 9)
+    with pytest.raises(UserError, match="x: this machine has no address"):
+        bind_or_explain("x", "udp", host, 0)
+
+
+def test_a_name_with_both_kinds_of_addresses_gets_ipv4() -> None:
+    assert find_address("localhost", 9) == (socket.AF_INET, ("127.0.0.1", 9))
+    assert find_address("::1", 9)[0] == socket.AF_INET6

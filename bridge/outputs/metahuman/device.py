@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from cstalk_bridge.outputs.protocol import Recorder
-    from cstalk_bridge.outputs.udp import SocketAddress
-    from cstalk_bridge.system.addresses import IpNetwork
+    from cstalk_bridge.system.addresses import IpNetwork, SocketAddress
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from cstalk_bridge.outputs.metahuman.discovery import ANY_INTERFACE, Beacon
 from cstalk_bridge.outputs.metahuman.frame import CONTROLS, HEAD_POSE, REST, FrameEncoder
 from cstalk_bridge.outputs.metahuman.server import Server
 from cstalk_bridge.outputs.udp import UdpTargets
-from cstalk_bridge.system.addresses import binding_problem
+from cstalk_bridge.system.addresses import bind_or_explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cstalk_bridge.outputs.link import Floats
     from cstalk_bridge.outputs.metahuman.device import Feed
     from cstalk_bridge.outputs.protocol import Recorder
-    from cstalk_bridge.outputs.udp import SocketAddress
+    from cstalk_bridge.system.addresses import SocketAddress
     from cstalk_bridge.timecode.smpte import FrameRate
 
 
@@ -182,7 +182,7 @@ class Devices:
         self._opened.clear()
 
     def _open(self, where: str, host: str, port: int, access: AccessRules) -> _Opened:
-        bound = _bound_socket(where, host, port)
+        bound = bind_or_explain(where, "tcp", host, port)
         name = f"{PRODUCT} {socket.gethostname()}"
         suffix = "" if port == DEFAULT_PORT else f" {bound.getsockname()[1]}"
         return _Opened(Device(name + suffix, self._recorder), bound, access)
@@ -198,14 +198,3 @@ def _offer_notice(device: Device, port: int) -> str:
             "give each subject a port of its own, or leave the ports out"
         )
     return text
-
-
-def _bound_socket(where: str, host: str, port: int) -> socket.socket:
-    try:
-        family, _, _, _, address = min(
-            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE),
-            key=lambda found: found[0] != socket.AF_INET,
-        )
-        return socket.create_server(address[:2], family=family)
-    except (OSError, UnicodeError) as error:
-        raise UserError(binding_problem(where, "TCP", host, port, error)) from None

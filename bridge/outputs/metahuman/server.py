@@ -25,6 +25,7 @@ from cstalk_bridge.outputs.metahuman.session import (
     Session,
     Timeouts,
 )
+from cstalk_bridge.system.worker import Worker
 
 if TYPE_CHECKING:
     import socket
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from cstalk_bridge.outputs.metahuman.device import Device, Feed
     from cstalk_bridge.outputs.metahuman.messages import Incoming
     from cstalk_bridge.outputs.protocol import EndedTake, Take
-    from cstalk_bridge.outputs.udp import SocketAddress
+    from cstalk_bridge.system.addresses import SocketAddress
 
 
 MAX_CLIENTS = 32
@@ -215,6 +216,7 @@ class Server:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._device = device
+        self._notice = notice
         self._bound = bound
         self._beside = beside
         self._files = ThreadPoolExecutor(1, "metahuman-takes")
@@ -229,20 +231,19 @@ class Server:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._is_serving = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="metahuman", daemon=True)
+        self._worker = Worker("metahuman", self._run, failed=self._report_failure)
 
     def start(self) -> None:
         """Begin to serve, and to tell clients of takes, whoever starts them."""
         if self._device.recorder is not None:
             self._device.recorder.watch(self._take_begins, self._take_ended)
-        self._thread.start()
+        self._worker.start()
         self._is_serving.wait(STOP_S)
 
     def stop(self) -> None:
         """Say goodbye to all clients, close their connections and end the thread."""
         self._call(self._stopping.set)
-        if self._thread.is_alive():
-            self._thread.join(STOP_S)
+        self._worker.join(STOP_S)
         self._files.shutdown(wait=False, cancel_futures=True)
         self._bound.close()
 
@@ -259,6 +260,9 @@ class Server:
         if self._loop is not None:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(function, *arguments)
+
+    def _report_failure(self, error: Exception) -> None:
+        self._notice(f"MetaHuman device: stopped by an internal error: {error}")
 
     def _run(self) -> None:
         with asyncio.Runner() as runner:

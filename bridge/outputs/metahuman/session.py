@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     )
     from cstalk_bridge.outputs.metahuman.messages import Incoming, Packet
     from cstalk_bridge.outputs.protocol import Recorder
-    from cstalk_bridge.outputs.udp import SocketAddress
+    from cstalk_bridge.system.addresses import SocketAddress
 
 
 if TYPE_CHECKING:
