@@ -87,13 +87,13 @@ def animate(
     """Return the living face of a recording
     (`cstalk_bridge.models.evaluation.multimodal.ProceduralAnimation`)."""
     rows = len(face)
-    heard = np.zeros(rows * HOP_SAMPLES, dtype=np.float32)
-    heard[: len(sound)] = sound[: len(heard)]
+    samples = np.zeros(rows * HOP_SAMPLES, dtype=np.float32)
+    samples[: len(sound)] = sound[: len(samples)]
     tracker, animation = ProsodyTracker(), ProceduralAnimation(seed)
     numbers = np.zeros((rows, MOTION_VALUES), dtype=np.float32)
     head = np.zeros((rows, 6), dtype=np.float32)
     gaze_deg = np.zeros((rows, 2), dtype=np.float32)
-    for row, prosody in enumerate(tracker.process(heard)):
+    for row, prosody in enumerate(tracker.process(samples)):
         motion = animation.step(row * HOP_S, Cues(prosody, emotions[row]))
         numbers[row], head[row], gaze_deg[row] = motion.values, motion.head, motion.gaze_deg
     board = neutral_board(rows)

@@ -1,6 +1,6 @@
 """The points of a head by which it is measured, found by how ARKit's shapes move it.
 
-No vertex numbers and no names of vertices are asked for, so any head with the shapes will do:
+Neither vertex numbers nor names are needed, so any head with the shapes will do:
 
 - The lips are the skin that `mouthFunnel` moves by at least `LIP_SHARE` of its most. What
   `jawOpen` takes along by less than `JAW_SPLIT` of its most is the upper lip, the rest the lower.

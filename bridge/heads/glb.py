@@ -68,11 +68,11 @@ def read_glb(path: Path) -> Glb:
         return parse_glb(data)
     except ValueError as error:
         remedy = "export the head as glTF 2.0 binary (.glb) or VRM (.vrm)"
-        raise UserError(Problem(str(path), f"no head: {error}", remedy)) from None
+        raise UserError(Problem(str(path), f"not a head: {error}", remedy)) from None
 
 
 def parse_glb(data: bytes) -> Glb:
-    """Return the chunks of a file's content; ValueError says what is wrong with them."""
+    """Return the chunks of a file's content; raises ValueError with what is wrong."""
     if len(data) < _HEADER.size:
         raise ValueError(f"{len(data)} bytes are fewer than the header of {_HEADER.size}")
     magic, version, length = _HEADER.unpack_from(data)
@@ -95,7 +95,7 @@ def glb_chunks(
     """Yield a file piece by piece, from pieces of the binary chunk that make `binary_bytes`.
 
     OverflowError where the whole would be longer than `MAX_LENGTH`, ValueError where the pieces are
-    not as long as said.
+    shorter than it declares.
     """
     text = json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
     text += b" " * (-len(text) % 4)

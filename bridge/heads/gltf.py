@@ -142,7 +142,7 @@ class Material(_GltfObject):
 
 
 class Asset(_GltfObject):
-    """What the file says of itself."""
+    """What the file declares of itself."""
 
     version: Literal["2.0"]
     copyright: str = ""
@@ -164,7 +164,7 @@ class Gltf(_GltfObject):
 
 
 def parse_gltf(document: dict[str, Any]) -> Gltf:
-    """Return what is read of a document; ValueError says which entries are wrong and how."""
+    """Return what is read of a document; raises ValueError with the wrong entries."""
     try:
         return Gltf.model_validate(document)
     except ValidationError as error:

@@ -136,7 +136,7 @@ def _target_names(mesh: Mesh) -> list[str]:
 
 
 def damaged_head(path: Path, error: ValueError) -> UserError:
-    """Return what to say of a file whose content is not as it should be."""
+    """Return the error of a file with invalid content."""
     return UserError(Problem(str(path), f"cannot be used: {error}", "export it again"))
 
 

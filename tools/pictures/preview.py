@@ -42,7 +42,7 @@ MOMENTS = {2.24: "ah, watch", 2.58: "m, mouth", 3.54: "ee, speak"} | {
     5.70: "oo, flew",
     8.30: "silence",
 }
-"""Seconds into the recording, and what is said then."""
+"""Seconds into the recording, and the sound spoken then."""
 PAPER, INK = "#0d1117", "#c9d1d9"
 FACE, GAP, CAPTION = 204, 6, 28  # pixels
 CROWN, EAR = 0.2, 0.06
@@ -119,7 +119,7 @@ def face(page: Page) -> np.ndarray:
 
 
 def draw_faces(faces: list[np.ndarray], path: Path) -> None:
-    """Put the faces side by side, without their crowns, with what is said below them."""
+    """Put the faces side by side, without their crowns, with the sounds below them."""
     head = np.max([picture[..., 3] for picture in faces], axis=0) > 0
     rows, columns = np.flatnonzero(head.any(axis=1)), np.flatnonzero(head.any(axis=0))
     top, side = rows[0] + int(CROWN * len(rows)), int(EAR * len(columns))
@@ -128,13 +128,13 @@ def draw_faces(faces: list[np.ndarray], path: Path) -> None:
     width = (FACE + GAP) * len(faces) - GAP
     height = FACE * shape[0] / shape[1] + CAPTION
     figure = Figure(figsize=(width / 72, height / 72), dpi=72, facecolor=PAPER)
-    for place, (picture, words) in enumerate(zip(faces, MOMENTS.values(), strict=True)):
+    for place, (picture, caption) in enumerate(zip(faces, MOMENTS.values(), strict=True)):
         left = (FACE + GAP) * place / width
         axes = figure.add_axes((left, CAPTION / height, FACE / width, 1 - CAPTION / height))
         axes.imshow(picture[crop], interpolation="antialiased", aspect="auto")
         axes.axis("off")
         style = {"color": INK, "fontsize": 15, "ha": "center", "fontfamily": FONT}
-        figure.text(left + FACE / width / 2, 9 / height, words, **style)
+        figure.text(left + FACE / width / 2, 9 / height, caption, **style)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     save_small_png(np.asarray(canvas.buffer_rgba()) / 255, path)

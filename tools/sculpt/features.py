@@ -22,15 +22,15 @@ _ROWS, _COLUMNS = 19, 76
 def build_hair() -> Piece:
     """Return short hair as one thick cap with combed grooves, parted on the left."""
     azimuth = np.linspace(-np.pi, np.pi, _COLUMNS, endpoint=False)
-    share = np.linspace(0, 1, _ROWS) ** 0.9
+    weight = np.linspace(0, 1, _ROWS) ** 0.9
     end = _hairline(azimuth)
-    elevation = np.radians(89.6) + (end - np.radians(89.6)) * share[:, None]
+    elevation = np.radians(89.6) + (end - np.radians(89.6)) * weight[:, None]
     turn = np.broadcast_to(azimuth, elevation.shape)
     directions = np.stack(
         [np.cos(elevation) * np.sin(turn), np.sin(elevation), np.cos(elevation) * np.cos(turn)], -1
     ).reshape(-1, 3)
     skin = surface.cast_to_skin(np.broadcast_to(MIDDLE, directions.shape), directions)
-    thick, groove = _thickness(share[:, None], turn)
+    thick, groove = _thickness(weight[:, None], turn)
     at = skin + directions * thick.reshape(-1, 1)
     light = np.clip(0.35 + 0.65 * groove.reshape(-1, 1), 0, 1)
     colours = mesh.HAIR + light * 0.75 * (mesh.HAIR_LIGHT - mesh.HAIR)
@@ -46,19 +46,21 @@ def _hairline(azimuth: Array) -> Array:
     return np.radians(np.interp(side, knots, ends) + 5.0 * bell(np.degrees(azimuth), 22.0, 22.0))
 
 
-def _thickness(share: Array, turn: Array) -> tuple[Array, Array]:
+def _thickness(weight: Array, turn: Array) -> tuple[Array, Array]:
     """Return how thick the hair is and how light its grooves are, -1..1."""
     side = np.degrees(turn)
     front = bell(side, -8.0, 75.0)
     volume = (
-        0.8 + 0.75 * front * smoothstep(share, 0.2, 0.75) - 0.25 * smoothstep(np.abs(side), 60, 150)
+        0.8
+        + 0.75 * front * smoothstep(weight, 0.2, 0.75)
+        - 0.25 * smoothstep(np.abs(side), 60, 150)
     )
-    volume = volume + 0.5 * bell(side, -10.0, 110.0) * bell(share, 0.5, 0.5)
-    parting = 0.5 * bell(side, 26.0, 11.0) * smoothstep(share, 0.15, 0.5)
-    swirl = turn * 26 + 9 * share * np.sign(side - 26) + 1.6 * np.sin(3 * turn)
-    groove = np.sin(swirl) * smoothstep(share, 0.05, 0.35)
-    edge = np.sqrt(np.clip(1 - share**7, 0, 1))
-    thick = (volume - parting + 0.07 * groove) * edge - 0.2 * share**8
+    volume = volume + 0.5 * bell(side, -10.0, 110.0) * bell(weight, 0.5, 0.5)
+    parting = 0.5 * bell(side, 26.0, 11.0) * smoothstep(weight, 0.15, 0.5)
+    swirl = turn * 26 + 9 * weight * np.sign(side - 26) + 1.6 * np.sin(3 * turn)
+    groove = np.sin(swirl) * smoothstep(weight, 0.05, 0.35)
+    edge = np.sqrt(np.clip(1 - weight**7, 0, 1))
+    thick = (volume - parting + 0.07 * groove) * edge - 0.2 * weight**8
     return thick, groove
 
 
@@ -80,7 +82,7 @@ def build_brow() -> Piece:
 
 _EAR_PROFILE = ((0.0, -0.30), (0.25, -0.32), (0.45, -0.18), (0.6, 0.05), (0.72, 0.02), (0.86, 0.26),
                 (0.97, 0.26), (1.05, 0.08), (0.95, -0.12), (0.6, -0.45), (0.35, -0.9))  # fmt: skip
-"""A section from the middle of the ear over its rim to its back: share of radius, height in cm."""
+"""A section from the middle of the ear over its rim to its back: weight of radius, height in cm."""
 
 
 def build_ear() -> Piece:
@@ -214,21 +216,21 @@ def build_teeth(*, upper: bool) -> Piece:
 def build_tongue() -> Piece:
     """Return the tongue, lying on the floor of the mouth; `follow` grows towards its tip."""
     around, along = 16, 12
-    share = np.linspace(0, 1, along)
+    weight = np.linspace(0, 1, along)
     angle = np.linspace(0, 2 * np.pi, around, endpoint=False)
-    tip = np.sqrt(np.clip(1 - np.clip((share - 0.70) / 0.30, 0, 1) ** 2.6, 0, 1))
-    width, height = (1.55 - 0.25 * share) * tip, (0.62 - 0.28 * share) * tip**0.7
-    rise = -6.75 + 0.28 * np.sin(np.pi * share**0.8) - 0.05 * share
+    tip = np.sqrt(np.clip(1 - np.clip((weight - 0.70) / 0.30, 0, 1) ** 2.6, 0, 1))
+    width, height = (1.55 - 0.25 * weight) * tip, (0.62 - 0.28 * weight) * tip**0.7
+    rise = -6.75 + 0.28 * np.sin(np.pi * weight**0.8) - 0.05 * weight
     side, up = np.sin(angle), np.cos(angle)
     groove = 0.16 * np.exp(-((side / 0.22) ** 2)) * (up > 0)
     x = width[:, None] * side
     y = rise[:, None] + height[:, None] * (up - groove)
-    z = np.broadcast_to((2.6 + 4.35 * share)[:, None], x.shape)
+    z = np.broadcast_to((2.6 + 4.35 * weight)[:, None], x.shape)
     at = np.stack([x, y, z], axis=-1).reshape(-1, 3)
     numbers = np.arange(len(at)).reshape(along, around)
-    colours = mesh.TONGUE * (0.15 + 0.75 * share**2)[:, None, None] + np.zeros((along, around, 3))
+    colours = mesh.TONGUE * (0.15 + 0.75 * weight**2)[:, None, None] + np.zeros((along, around, 3))
     tongue = Piece.of(at, strip(list(numbers), ring=True), colours.reshape(-1, 3), jaw=0.92)
-    tongue.follow[:] = np.repeat(share, around)
+    tongue.follow[:] = np.repeat(weight, around)
     return tongue
 
 

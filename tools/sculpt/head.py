@@ -58,34 +58,34 @@ def build_head() -> Head:
 
 def _part(
     name: str,
-    clay: Piece,
+    piece: Piece,
     formulas: Mapping[str, Formula],
     roughness: float,
     pivot: Array | None = None,
 ) -> Part:
-    rest = normals(clay.at, clay.triangles)
+    rest = normals(piece.at, piece.triangles)
     shapes = {}
     for shape, formula in formulas.items():
-        moved = formula(clay)
+        moved = formula(piece)
         moved[np.linalg.norm(moved, axis=1) < _STILL_CM] = 0.0
         if moved.any():
-            shapes[shape] = _shape(clay, rest, moved)
+            shapes[shape] = _shape(piece, rest, moved)
     origin = np.zeros(3) if pivot is None else (pivot - NECK_PIVOT) * _METRES_PER_CM
-    at = (clay.at - (NECK_PIVOT if pivot is None else 0.0)) * _METRES_PER_CM
+    at = (piece.at - (NECK_PIVOT if pivot is None else 0.0)) * _METRES_PER_CM
     x, y, z = (float(value) for value in origin)
     return Part(
         name=name,
         positions=at.astype(np.float32),
         normals=rest.astype(np.float32),
-        triangles=clay.triangles,
-        colours=np.clip(clay.colours, 0, 1).astype(np.float32),
+        triangles=piece.triangles,
+        colours=np.clip(piece.colours, 0, 1).astype(np.float32),
         shapes=shapes,
         pivot=(x, y, z),
         roughness=roughness,
     )
 
 
-def _shape(clay: Piece, rest: Array, moved: Array) -> Shape:
-    turned = normals(clay.at + moved, clay.triangles) - rest
+def _shape(piece: Piece, rest: Array, moved: Array) -> Shape:
+    turned = normals(piece.at + moved, piece.triangles) - rest
     turned[np.linalg.norm(turned, axis=1) < _TURNED] = 0.0
     return Shape((moved * _METRES_PER_CM).astype(np.float32), turned.astype(np.float32))

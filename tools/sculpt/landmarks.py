@@ -29,7 +29,7 @@ EYE_RADIUS = 1.78
 LID_RADIUS = 1.93
 EYE_INNER_X, EYE_OUTER_X = 1.62, 4.88
 SEAL = 0.28
-"""Where the lids meet: this share of the opening above the lower lid."""
+"""Where the lids meet: this weight of the opening above the lower lid."""
 
 MOUTH_Y = -5.55
 MOUTH_X = 2.45
@@ -71,40 +71,40 @@ def lid_lines(x: Array) -> tuple[Array, Array]:
 
 
 def spot(
-    clay: Piece, centre: tuple[float, float, float], radii: tuple[float, float, float]
+    piece: Piece, centre: tuple[float, float, float], radii: tuple[float, float, float]
 ) -> Array:
     """Return 1 at `centre`, falling to 0 on the ellipsoid of `radii` around it, [points]."""
-    local = (clay.anchor - np.asarray(centre)) / np.asarray(radii)
-    return clay.follow * smoothstep(np.linalg.norm(local, axis=1), 1.0, 0.0)
+    local = (piece.anchor - np.asarray(centre)) / np.asarray(radii)
+    return piece.follow * smoothstep(np.linalg.norm(local, axis=1), 1.0, 0.0)
 
 
 def about_mouth(
-    clay: Piece, across: float, above: float, below: float | None = None, *, full: float = 0.5
+    piece: Piece, across: float, above: float, below: float | None = None, *, full: float = 0.5
 ) -> Array:
     """Return 1 on the lips, falling to 0 on the radii `across` and `above` or `below` the line.
 
-    It is 1 up to the share `full` of the radii.
+    It is 1 up to the weight `full` of the radii.
     """
-    height = lip_height(clay)
+    height = lip_height(piece)
     reach = np.where(height > 0, above, above if below is None else below)
-    near = np.hypot(clay.anchor[:, 0] / across, height / reach)
-    front = smoothstep(clay.anchor[:, 2], 2.0, 5.0)
-    return np.asarray(clay.follow * front * smoothstep(near, 1.0, full))
+    near = np.hypot(piece.anchor[:, 0] / across, height / reach)
+    front = smoothstep(piece.anchor[:, 2], 2.0, 5.0)
+    return np.asarray(piece.follow * front * smoothstep(near, 1.0, full))
 
 
-def lip_height(clay: Piece) -> Array:
+def lip_height(piece: Piece) -> Array:
     """Return how far points lie above the mouth line, in cm."""
-    return np.asarray(clay.anchor[:, 1] - mouth_line(clay.anchor[:, 0]))
+    return np.asarray(piece.anchor[:, 1] - mouth_line(piece.anchor[:, 0]))
 
 
-def left_half(clay: Piece, width: float = 0.7) -> Array:
+def left_half(piece: Piece, width: float = 0.7) -> Array:
     """Return 1 on the left, 0 on the right; over the middle it is even with its mirror image."""
-    return smoothstep(clay.anchor[:, 0], -width, width)
+    return smoothstep(piece.anchor[:, 0], -width, width)
 
 
-def vector(share: Array, x: float | Array, y: float | Array, z: float | Array) -> Array:
-    """Return a displacement of `share` times (x, y, z), [points, 3]."""
-    return np.stack([share * x, share * y, share * z], axis=1)
+def vector(weight: Array, x: float | Array, y: float | Array, z: float | Array) -> Array:
+    """Return a displacement of `weight` times (x, y, z), [points, 3]."""
+    return np.stack([weight * x, weight * y, weight * z], axis=1)
 
 
 OPEN_RAD = np.radians(20.0)
@@ -129,17 +129,17 @@ def below_mouth(anchor: Array, reach: float = 0.7) -> Array:
 def jaw_share(anchor: Array) -> Array:
     """Return how much of the jaw's motion the skin takes, [points]."""
     low = below_mouth(anchor)
-    share = np.where(low < 0.5, low * LIPS_SHARE / 0.5, 1 - (1 - low) * (1 - LIPS_SHARE) / 0.5)
+    weight = np.where(low < 0.5, low * LIPS_SHARE / 0.5, 1 - (1 - low) * (1 - LIPS_SHARE) / 0.5)
     x, y, z = np.abs(anchor[:, 0]), anchor[:, 1], anchor[:, 2]
     bone = smoothstep(z + 0.35 * (y + 5.0), -1.5, 4.0) * smoothstep(x, 9.0, 5.5)
     throat = smoothstep(y + 0.5 * z, -13.0, -8.6)
     high = smoothstep(y, 0.2, -4.5)
-    return np.asarray(share * bone * throat * high)
+    return np.asarray(weight * bone * throat * high)
 
 
-def opened(at: Array, share: Array) -> Array:
-    """Return how an open jaw moves points which take that share of it, [points, 3] in cm."""
-    turn = OPEN_RAD * share
+def opened(at: Array, weight: Array) -> Array:
+    """Return how an open jaw moves points which take that weight of it, [points, 3] in cm."""
+    turn = OPEN_RAD * weight
     y, z = at[:, 1] - JAW_HINGE[1], at[:, 2] - JAW_HINGE[2]
     moved_y = np.cos(turn) * y - np.sin(turn) * z
     moved_z = np.cos(turn) * z + np.sin(turn) * y

@@ -80,16 +80,16 @@ class Piece:
         )
 
 
-def picked(clay: Piece, numbers: Indices, at: Array, colour: Array) -> Piece:
+def picked(piece: Piece, numbers: Indices, at: Array, colour: Array) -> Piece:
     """Return points at other places which move like those of the given numbers."""
     flat = numbers.reshape(-1)
     return replace(
         Piece.of(at.reshape(-1, 3), np.zeros((0, 3), np.int32), colour),
-        anchor=clay.anchor[flat],
-        follow=clay.follow[flat],
-        jaw=clay.jaw[flat],
-        lid=clay.lid[flat],
-        aperture=clay.aperture[flat],
+        anchor=piece.anchor[flat],
+        follow=piece.follow[flat],
+        jaw=piece.jaw[flat],
+        lid=piece.lid[flat],
+        aperture=piece.aperture[flat],
     )
 
 
@@ -104,15 +104,15 @@ def joined(pieces: Sequence[Piece]) -> Piece:
     return Piece(triangles=np.concatenate(shifted).astype(np.int32), **together)
 
 
-def welded(clay: Piece) -> Piece:
+def welded(piece: Piece) -> Piece:
     """Return the piece with points as one which stand, move and look alike; no unused ones."""
-    by_point = [values[:, None] for values in (clay.lid, clay.follow, clay.jaw)]
-    key = np.concatenate([clay.at, clay.anchor, clay.colours, *by_point], axis=1).round(5)
+    by_point = [values[:, None] for values in (piece.lid, piece.follow, piece.jaw)]
+    key = np.concatenate([piece.at, piece.anchor, piece.colours, *by_point], axis=1).round(5)
     _, first, back = np.unique(key, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first)
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
-    triangles = place[back.reshape(-1)][clay.triangles]
+    triangles = place[back.reshape(-1)][piece.triangles]
     i, j, k = triangles.T
     triangles = triangles[(i != j) & (j != k) & (k != i)]
     used = np.unique(triangles)
@@ -120,7 +120,9 @@ def welded(clay: Piece) -> Piece:
     packed[used] = np.arange(len(used))
     keep = first[order][used]
     names = ("at", "colours", "anchor", "follow", "jaw", "lid", "aperture")
-    return Piece(triangles=packed[triangles], **{name: getattr(clay, name)[keep] for name in names})
+    return Piece(
+        triangles=packed[triangles], **{name: getattr(piece, name)[keep] for name in names}
+    )
 
 
 def strip(rows: Sequence[Indices], *, ring: bool = False) -> Triangles:

@@ -22,117 +22,119 @@ if TYPE_CHECKING:
     from tools.sculpt.piece import Piece
 
 
-def _lids(clay: Piece, upper: Array | float, lower: Array | float) -> Array:
+def _lids(piece: Piece, upper: Array | float, lower: Array | float) -> Array:
     """Turn the left lids about the eye by angles in radians, upwards; they unfold over the ball."""
-    share = np.abs(clay.lid) * (clay.anchor[:, 0] > 0)
-    turn = share * np.where(clay.lid > 0, upper, lower)
-    local = clay.at - EYE
+    weight = np.abs(piece.lid) * (piece.anchor[:, 0] > 0)
+    turn = weight * np.where(piece.lid > 0, upper, lower)
+    local = piece.at - EYE
     out = np.hypot(local[:, 1], local[:, 2])
     angle = np.arctan2(local[:, 1], local[:, 2]) + turn
     ball = np.sqrt(np.clip(LID_RADIUS**2 - local[:, 0] ** 2, 0.2, None))
-    closer = np.where(np.abs(clay.lid) < 0.999, share * smoothstep(np.abs(turn), 0.0, 0.5), 0.0)
+    closer = np.where(np.abs(piece.lid) < 0.999, weight * smoothstep(np.abs(turn), 0.0, 0.5), 0.0)
     out = out + closer * np.clip(ball - out, -0.3, 0.3)
     moved = np.stack([local[:, 0], out * np.sin(angle), out * np.cos(angle)], axis=1)
     return np.asarray((moved - local) * (turn != 0)[:, None])
 
 
-def _arch(clay: Piece) -> Array:
+def _arch(piece: Piece) -> Array:
     """Return 1 at the middle of the lids and 0 at their corners."""
-    widest = np.max(clay.aperture, initial=1e-6)
-    return np.sqrt(np.clip(clay.aperture, 0, None) / widest)
+    widest = np.max(piece.aperture, initial=1e-6)
+    return np.sqrt(np.clip(piece.aperture, 0, None) / widest)
 
 
-def eye_blink(clay: Piece) -> Array:
+def eye_blink(piece: Piece) -> Array:
     """Close the lids onto one line."""
-    return _lids(clay, -(1 - SEAL) * clay.aperture, SEAL * clay.aperture)
+    return _lids(piece, -(1 - SEAL) * piece.aperture, SEAL * piece.aperture)
 
 
-def eye_look_down(clay: Piece) -> Array:
+def eye_look_down(piece: Piece) -> Array:
     """Let the lids go down with the gaze."""
-    return _lids(clay, -0.42 * clay.aperture, -0.12 * _arch(clay))
+    return _lids(piece, -0.42 * piece.aperture, -0.12 * _arch(piece))
 
 
-def eye_look_up(clay: Piece) -> Array:
+def eye_look_up(piece: Piece) -> Array:
     """Let the lids go up with the gaze."""
-    return _lids(clay, 0.17 * _arch(clay), 0.07 * _arch(clay))
+    return _lids(piece, 0.17 * _arch(piece), 0.07 * _arch(piece))
 
 
-def eye_look_in(clay: Piece) -> Array:
+def eye_look_in(piece: Piece) -> Array:
     """Let the cornea push the lids towards the nose."""
-    return _lids(clay, 0.0, 0.0) + _beside(clay, -0.13)
+    return _lids(piece, 0.0, 0.0) + _beside(piece, -0.13)
 
 
-def eye_look_out(clay: Piece) -> Array:
+def eye_look_out(piece: Piece) -> Array:
     """Let the cornea push the lids towards the temple."""
-    return _lids(clay, 0.0, 0.0) + _beside(clay, 0.13)
+    return _lids(piece, 0.0, 0.0) + _beside(piece, 0.13)
 
 
-def _beside(clay: Piece, x: float) -> Array:
-    share = np.abs(clay.lid) * _arch(clay) * (clay.anchor[:, 0] > 0)
-    return vector(share, x, 0.0, 0.02)
+def _beside(piece: Piece, x: float) -> Array:
+    weight = np.abs(piece.lid) * _arch(piece) * (piece.anchor[:, 0] > 0)
+    return vector(weight, x, 0.0, 0.02)
 
 
-def eye_squint(clay: Piece) -> Array:
+def eye_squint(piece: Piece) -> Array:
     """Raise the lower lid, lower the upper one a little, gather the cheek."""
-    cheek = spot(clay, (3.4, -1.2, 7.0), (2.6, 1.6, 3.0))
-    return _lids(clay, -0.16 * clay.aperture, 0.30 * clay.aperture) + vector(cheek, 0.0, 0.28, 0.12)
+    cheek = spot(piece, (3.4, -1.2, 7.0), (2.6, 1.6, 3.0))
+    return _lids(piece, -0.16 * piece.aperture, 0.30 * piece.aperture) + vector(
+        cheek, 0.0, 0.28, 0.12
+    )
 
 
-def eye_wide(clay: Piece) -> Array:
+def eye_wide(piece: Piece) -> Array:
     """Open the lids beyond rest."""
-    return _lids(clay, 0.17 * _arch(clay), -0.10 * _arch(clay))
+    return _lids(piece, 0.17 * _arch(piece), -0.10 * _arch(piece))
 
 
-def _off_lids(clay: Piece) -> Array:
-    return np.asarray(1.0 - 0.85 * np.abs(clay.lid))
+def _off_lids(piece: Piece) -> Array:
+    return np.asarray(1.0 - 0.85 * np.abs(piece.lid))
 
 
-def brow_down(clay: Piece) -> Array:
+def brow_down(piece: Piece) -> Array:
     """Draw the brow down and towards the nose."""
-    inner = spot(clay, (1.5, 2.7, 8.0), (2.4, 2.0, 3.5))
-    whole = spot(clay, (3.0, 3.0, 7.4), (3.0, 2.2, 4.0))
+    inner = spot(piece, (1.5, 2.7, 8.0), (2.4, 2.0, 3.5))
+    whole = spot(piece, (3.0, 3.0, 7.4), (3.0, 2.2, 4.0))
     down = vector(inner, -0.22, -0.42, 0.18) + vector(whole, -0.12, -0.36, 0.05)
-    return down * left_half(clay)[:, None]
+    return down * left_half(piece)[:, None]
 
 
-def brow_inner_up(clay: Piece) -> Array:
+def brow_inner_up(piece: Piece) -> Array:
     """Raise the inner ends of both brows."""
-    total = np.zeros_like(clay.at)
+    total = np.zeros_like(piece.at)
     for side in (1, -1):
-        inner = spot(clay, (side * 1.3, 3.3, 7.9), (3.1, 3.2, 5.0)) * _off_lids(clay)
+        inner = spot(piece, (side * 1.3, 3.3, 7.9), (3.1, 3.2, 5.0)) * _off_lids(piece)
         total += vector(inner, -0.1 * side, 0.75, 0.05)
     return total
 
 
-def brow_outer_up(clay: Piece) -> Array:
+def brow_outer_up(piece: Piece) -> Array:
     """Raise the outer end of the brow."""
-    outer = spot(clay, (4.2, 3.4, 6.4), (3.3, 3.2, 5.0)) * _off_lids(clay)
-    return vector(outer * left_half(clay), 0.05, 0.9, 0.0)
+    outer = spot(piece, (4.2, 3.4, 6.4), (3.3, 3.2, 5.0)) * _off_lids(piece)
+    return vector(outer * left_half(piece), 0.05, 0.9, 0.0)
 
 
-def cheek_puff(clay: Piece) -> Array:
+def cheek_puff(piece: Piece) -> Array:
     """Blow up both cheeks behind closed lips."""
-    total = np.zeros_like(clay.at)
+    total = np.zeros_like(piece.at)
     for side in (1, -1):
-        share = spot(clay, (side * 4.3, -4.9, 5.6), (3.6, 3.8, 4.5))
-        total += vector(share, side * 0.85, 0.05, 0.5)
-    lips = spot(clay, (0.0, -5.6, 8.8), (2.6, 2.2, 3.0))
+        weight = spot(piece, (side * 4.3, -4.9, 5.6), (3.6, 3.8, 4.5))
+        total += vector(weight, side * 0.85, 0.05, 0.5)
+    lips = spot(piece, (0.0, -5.6, 8.8), (2.6, 2.2, 3.0))
     return np.asarray(total + vector(lips, 0.0, 0.0, 0.25))
 
 
-def cheek_squint(clay: Piece) -> Array:
+def cheek_squint(piece: Piece) -> Array:
     """Lift the cheek under the eye."""
-    cheek = spot(clay, (3.6, -1.9, 6.8), (2.9, 2.6, 3.5))
-    return vector(cheek, 0.1, 0.55, 0.4) + _lids(clay, 0.0, 0.16 * clay.aperture)
+    cheek = spot(piece, (3.6, -1.9, 6.8), (2.9, 2.6, 3.5))
+    return vector(cheek, 0.1, 0.55, 0.4) + _lids(piece, 0.0, 0.16 * piece.aperture)
 
 
-def nose_sneer(clay: Piece) -> Array:
+def nose_sneer(piece: Piece) -> Array:
     """Raise the wing of the nose and wrinkle its side."""
-    wing = spot(clay, (1.15, -2.9, 8.3), (1.5, 1.5, 2.0))
-    side = spot(clay, (1.2, -0.8, 8.0), (1.5, 1.8, 2.5))
-    lip = spot(clay, (1.3, -4.7, 8.6), (1.6, 1.3, 2.0))
+    wing = spot(piece, (1.15, -2.9, 8.3), (1.5, 1.5, 2.0))
+    side = spot(piece, (1.2, -0.8, 8.0), (1.5, 1.8, 2.5))
+    lip = spot(piece, (1.3, -4.7, 8.6), (1.6, 1.3, 2.0))
     raised = vector(wing, 0.12, 0.42, 0.05) + vector(lip, 0.0, 0.2, 0.0)
-    return np.asarray((raised + vector(side, 0.0, 0.22, 0.14)) * left_half(clay)[:, None])
+    return np.asarray((raised + vector(side, 0.0, 0.22, 0.14)) * left_half(piece)[:, None])
 
 
 if TYPE_CHECKING:
@@ -178,8 +180,8 @@ LEFT: dict[str, Formula] = {
 
 
 def _right(formula: Formula) -> Formula:
-    def field(clay: Piece) -> Array:
-        return np.asarray(formula(clay.mirrored()) * np.array([-1.0, 1.0, 1.0]))
+    def field(piece: Piece) -> Array:
+        return np.asarray(formula(piece.mirrored()) * np.array([-1.0, 1.0, 1.0]))
 
     return field
 

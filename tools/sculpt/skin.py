@@ -58,8 +58,8 @@ def _spot(x: Array, y: Array, centre: tuple[float, float], radii: tuple[float, f
     return np.asarray(np.exp(-near))
 
 
-def _tint(colours: Array, colour: Array, share: Array) -> None:
-    colours += share[:, None] * (colour - colours)
+def _tint(colours: Array, colour: Array, weight: Array) -> None:
+    colours += weight[:, None] * (colour - colours)
 
 
 _ROLL = ((0.04, 0.30), (0.26, 0.72), (1.35, 0.95))
@@ -74,19 +74,19 @@ _COLOURS = np.array([mesh.LIP, mesh.LIP, mesh.LIP_INSIDE, *[mesh.MOUTH_DEEP] * 4
 _LIP_ROWS, _BACK_ROWS, _BACK_JAW = 4, 2, 0.3
 
 
-def build_lips(clay: Piece, upper: Indices, lower: Indices) -> tuple[Piece, Piece]:
+def build_lips(piece: Piece, upper: Indices, lower: Indices) -> tuple[Piece, Piece]:
     """Return the inside of the lips, and the bag, hung on the points of the lips' edges."""
     lips, bag = [], []
     for edge, sign in ((upper, 1), (lower, -1)):
-        sheet = _sheet(clay, edge, sign)
+        sheet = _sheet(piece, edge, sign)
         lips.append(_rows(sheet, len(edge), sign, slice(0, _LIP_ROWS)))
         bag.append(_rows(sheet, len(edge), sign, slice(_LIP_ROWS - 1, None)))
     return joined(lips), welded(joined(bag))
 
 
-def _sheet(clay: Piece, edge: Indices, sign: int) -> Piece:
+def _sheet(piece: Piece, edge: Indices, sign: int) -> Piece:
     """Return the rows behind the upper (`sign` 1) or lower (-1) lip, without triangles."""
-    out = clay.at[edge]
+    out = piece.at[edge]
     across = np.linspace(-1, 1, len(edge))
     arch = np.cos(across * np.pi / 2) ** 0.6
     rows = [out]
@@ -97,10 +97,10 @@ def _sheet(clay: Piece, edge: Indices, sign: int) -> Piece:
     rows.append(np.stack([1.9 * across, roof, 6.0 - 2.2 * across**2], axis=1))
     rows.append(np.stack([1.6 * across, -5.4 + sign * 0.9 * arch, 0 * across + 2.0], axis=1))
     rows.append(np.stack([1.2 * across, 0 * across - 5.6, 0 * across + 1.2], axis=1))
-    sheet = picked(clay, np.tile(edge, len(rows)), np.concatenate(rows), mesh.LIP)
+    sheet = picked(piece, np.tile(edge, len(rows)), np.concatenate(rows), mesh.LIP)
     deep = np.repeat(np.arange(len(rows)), len(edge))
     colours = _COLOURS[deep]
-    colours[: len(edge)] = clay.colours[edge]
+    colours[: len(edge)] = piece.colours[edge]
     jaw = np.where(deep >= len(rows) - _BACK_ROWS, _BACK_JAW, sheet.jaw)
     return replace(sheet, colours=colours, follow=_FOLLOW[deep], jaw=jaw)
 
@@ -119,17 +119,17 @@ def build_skin(grid: Grid) -> tuple[Piece, Piece]:
     """Return the skin with all that moves like it, and the bag behind the lips."""
     outside = _outside(grid)
     edges = outside.lip(upper=True), outside.lip(upper=False)
-    lips, bag = build_lips(outside.clay, *edges)
+    lips, bag = build_lips(outside.piece, *edges)
     lids = [_lid_rim(outside, sign, upper=upper) for sign in (1, -1) for upper in (True, False)]
     lashes = [_lashes(outside, sign) for sign in (1, -1)]
-    return welded(joined([outside.clay, lips, *lids, *lashes])), bag
+    return welded(joined([outside.piece, lips, *lids, *lashes])), bag
 
 
 class _Surface:
     """The outer surface with the point numbers of its rows; cut rows have one per side."""
 
-    def __init__(self, clay: Piece, above: Indices, below: Indices, rows: dict[str, int]) -> None:
-        self.clay, self.above, self.below, self.rows = clay, above, below, rows
+    def __init__(self, piece: Piece, above: Indices, below: Indices, rows: dict[str, int]) -> None:
+        self.piece, self.above, self.below, self.rows = piece, above, below, rows
 
     def lip(self, *, upper: bool) -> Indices:
         row = (self.above if upper else self.below)[self.rows["mouth"]]
@@ -164,14 +164,14 @@ def _outside(grid: Grid) -> _Surface:
     triangles = [strip([below[row], above[row + 1]], ring=True) for row in pairs]
     lid, aperture = _lid_fields(grid)
     spare = np.zeros(len(cut))
-    clay = replace(
+    piece = replace(
         Piece.of(at, np.concatenate(triangles), skin_colours(at), follow=1.0),
         anchor=anchor,
         jaw=jaw_share(anchor),
         lid=np.concatenate([lid.reshape(-1), spare]),
         aperture=np.concatenate([aperture.reshape(-1), spare]),
     )
-    return _Surface(clay, above, below, grid.row)
+    return _Surface(piece, above, below, grid.row)
 
 
 def _lid_fields(grid: Grid) -> tuple[Array, Array]:
@@ -192,12 +192,12 @@ def _lid_rim(outside: _Surface, sign: int, *, upper: bool) -> Piece:
     """Return the thickness of a lid, from its edge to the eyeball."""
     edge = outside.lid(sign, upper=upper)
     centre = EYE * np.array([sign, 1, 1])
-    out = outside.clay.at[edge]
+    out = outside.piece.at[edge]
     ring = centre + (out - centre) * (EYE_RADIUS - 0.06) / LID_RADIUS
     numbers = np.arange(2 * len(edge)).reshape(2, -1)
     rows = numbers if upper else numbers[::-1]
     at = np.concatenate([out, ring])
-    both = picked(outside.clay, np.tile(edge, 2), at, mesh.LID_RIM)
+    both = picked(outside.piece, np.tile(edge, 2), at, mesh.LID_RIM)
     colours = both.colours.copy()
     colours[: len(edge)] = mesh.LASH if upper else mesh.LID_RIM
     return replace(both, triangles=strip(list(rows)), colours=colours)
@@ -206,16 +206,18 @@ def _lid_rim(outside: _Surface, sign: int, *, upper: bool) -> Piece:
 def _lashes(outside: _Surface, sign: int) -> Piece:
     """Return a dark wedge along the upper lid, longer towards the outer corner."""
     edge = outside.lid(sign, upper=True)
-    base = outside.clay.at[edge]
+    base = outside.piece.at[edge]
     centre = EYE * np.array([sign, 1, 1])
-    share = np.linspace(0, 1, len(edge))[:: 1 if sign > 0 else -1]
-    length = (0.05 + 0.27 * share**1.5) * np.sin(np.pi * np.clip(share * 0.93 + 0.05, 0, 1)) ** 0.4
+    weight = np.linspace(0, 1, len(edge))[:: 1 if sign > 0 else -1]
+    length = (0.05 + 0.27 * weight**1.5) * np.sin(
+        np.pi * np.clip(weight * 0.93 + 0.05, 0, 1)
+    ) ** 0.4
     away = (base - centre) / np.linalg.norm(base - centre, axis=1, keepdims=True)
-    lean = np.stack([sign * (0.1 + 0.7 * share), 0.35 + 0.25 * share, 0.0 * share], axis=1)
+    lean = np.stack([sign * (0.1 + 0.7 * weight), 0.35 + 0.25 * weight, 0.0 * weight], axis=1)
     tip = base + length[:, None] * (0.8 * away + lean)
     root = base + 0.02 * away + np.array([0, 0.055, 0.02])
     under = base + 0.02 * away - np.array([0, 0.01, 0])
     at = np.concatenate([root, tip, tip, under])
     numbers = np.arange(len(at)).reshape(4, -1)
     triangles = np.concatenate([strip(list(numbers[:2])), strip(list(numbers[2:]))])
-    return replace(picked(outside.clay, np.tile(edge, 4), at, mesh.LASH), triangles=triangles)
+    return replace(picked(outside.piece, np.tile(edge, 4), at, mesh.LASH), triangles=triangles)

@@ -78,33 +78,35 @@ _MAX_STEPS, _CLOSE_CM = 80, 1e-5
 def signed_distance(points: Array) -> Array:
     """Return how far [points, 3] lie outside the form, in cm, negative inside; approximate."""
     total = np.full(len(points), np.inf)
-    for lump in ELLIPSOIDS:
-        one = _ellipsoid(points, lump)
+    for ellipsoid in ELLIPSOIDS:
+        one = _ellipsoid(points, ellipsoid)
         if not np.isfinite(total).all():
             total = one
-        elif lump.hollow:
-            total = -_join(-total, one, lump.blend)
+        elif ellipsoid.hollow:
+            total = -_join(-total, one, ellipsoid.blend)
         else:
-            total = _join(total, one, lump.blend)
+            total = _join(total, one, ellipsoid.blend)
     return total
 
 
-def _ellipsoid(points: Array, lump: Ellipsoid) -> Array:
-    centre = np.asarray(lump.centre)
+def _ellipsoid(points: Array, ellipsoid: Ellipsoid) -> Array:
+    centre = np.asarray(ellipsoid.centre)
     local = points - centre
     if centre[0]:
         local[:, 0] = np.sqrt(points[:, 0] ** 2 + 0.02) - centre[0]
-    if lump.pitch:
-        turn = np.radians(lump.pitch)
+    if ellipsoid.pitch:
+        turn = np.radians(ellipsoid.pitch)
         y, z = local[:, 1].copy(), local[:, 2].copy()
         local[:, 1] = np.cos(turn) * y + np.sin(turn) * z
         local[:, 2] = np.cos(turn) * z - np.sin(turn) * y
-    scaled = np.abs(local / np.asarray(lump.radii)) + 1e-9
-    if lump.power == 2:
+    scaled = np.abs(local / np.asarray(ellipsoid.radii)) + 1e-9
+    if ellipsoid.power == 2:
         norm = np.linalg.norm(scaled, axis=1)
     else:
-        norm = (scaled**lump.power).sum(axis=1) ** (1 / lump.power)
-    slope = np.linalg.norm(scaled / np.asarray(lump.radii), axis=1) / np.linalg.norm(scaled, axis=1)
+        norm = (scaled**ellipsoid.power).sum(axis=1) ** (1 / ellipsoid.power)
+    slope = np.linalg.norm(scaled / np.asarray(ellipsoid.radii), axis=1) / np.linalg.norm(
+        scaled, axis=1
+    )
     return np.asarray((norm - 1.0) / slope)
 
 
@@ -203,8 +205,8 @@ def build_grid() -> Grid:
     marks = [_elevations(name, columns) for name, _ in ROWS[:-1]]
     lines = [marks[0][None]]
     for above, below, (_, count) in zip(marks, marks[1:], ROWS[1:], strict=False):
-        share = np.linspace(0, 1, count + 1)[1:, None]
-        lines.append(above + (below - above) * share)
+        weight = np.linspace(0, 1, count + 1)[1:, None]
+        lines.append(above + (below - above) * weight)
     elevations = np.concatenate(lines)
     face = _cast(np.broadcast_to(MIDDLE, (*elevations.shape, 3)), elevations, columns)
     points = np.concatenate([face, _neck(marks[-1], columns)])
@@ -272,11 +274,11 @@ def _height(mark: str, x: Array, columns: Array) -> Array:
 
 
 def _eye_x(columns: Array) -> Array:
-    """Return where across the left eye each column's lid edge lies, by its share of the columns."""
+    """Return where across the left eye each column's lid edge lies, by its part of the columns."""
     front = np.abs(columns)
     inner, outer = (np.sort(np.unique(front.round(9)))[column] for column in EYE_COLUMNS)
-    share = (front - inner) / (outer - inner)
-    return np.asarray(EYE_INNER_X + (EYE_OUTER_X - EYE_INNER_X) * share)
+    weight = (front - inner) / (outer - inner)
+    return np.asarray(EYE_INNER_X + (EYE_OUTER_X - EYE_INNER_X) * weight)
 
 
 def _lay_lid(row: Array, which: int) -> None:
@@ -292,7 +294,7 @@ def _lay_lid(row: Array, which: int) -> None:
 
 def _neck(start: Array, columns: Array) -> Array:
     """Return the rows below the jaw: rays that sink from the skull's middle to the neck's end."""
-    share = np.linspace(0, 1, ROWS[-1][1] + 1)[1:, None]
-    origins = MIDDLE + (NECK_END - MIDDLE) * smoothstep(share, -0.15, 1.0)[:, :, None]
-    origins = np.broadcast_to(origins, (len(share), len(columns), 3))
-    return _cast(origins, start * (1 - smoothstep(share, 0.0, 1.0)), columns)
+    weight = np.linspace(0, 1, ROWS[-1][1] + 1)[1:, None]
+    origins = MIDDLE + (NECK_END - MIDDLE) * smoothstep(weight, -0.15, 1.0)[:, :, None]
+    origins = np.broadcast_to(origins, (len(weight), len(columns), 3))
+    return _cast(origins, start * (1 - smoothstep(weight, 0.0, 1.0)), columns)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PAPER, INK, FAINT, REAL = "#0d1117", "#e6edf3", "#9da7b3", "#f0a35e"
 GAP, CAPTION, TITLE, LABEL = 4, 16, 30, 132
-"""Pixels between pictures, of the words below one, of the title, and of the words beside a row."""
+"""Pixels between pictures, of the texts below one, of the title, and of the texts beside a row."""
 DPI = 100
 POINTS = 72 / DPI
 SMALL, LARGE = 10, 15
@@ -68,10 +68,10 @@ def png_of(sheet: Sheet) -> bytes:
     canvas = np.empty((height, width, 3), np.uint8)
     canvas[:] = [int(PAPER[at : at + 2], 16) for at in (1, 3, 5)]
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
-    words: list[tuple[float, float, str, int, str]] = [(6, 19, sheet.title, LARGE, INK)]
+    texts: list[tuple[float, float, str, int, str]] = [(6, 19, sheet.title, LARGE, INK)]
     top = TITLE
     for row, high in zip(sheet.rows, heights, strict=True):
-        words += [
+        texts += [
             (6, top + 14 + 14 * place, line, SMALL + 1, INK)
             for place, line in enumerate(row.label.splitlines())
         ]
@@ -81,10 +81,10 @@ def png_of(sheet: Sheet) -> bytes:
                 tall, wide = cell.picture.shape[:2]
                 canvas[top : top + tall, left : left + wide] = cell.picture
             colour = REAL if cell.is_real else FAINT
-            words.append((left + 2, top + high + 12, cell.caption, SMALL, colour))
+            texts.append((left + 2, top + high + 12, cell.caption, SMALL, colour))
         top += high + CAPTION + GAP
     figure.figimage(canvas, 0, 0, origin="upper")
-    for x, y, text, size, colour in words:
+    for x, y, text, size, colour in texts:
         at = x / width, 1 - y / height
         figure.text(*at, text, fontsize=size * POINTS, color=colour, fontfamily=FONT)
     out = io.BytesIO()

@@ -43,12 +43,12 @@ SHEETS: dict[str, Callable[[SheetContext], Iterator[tuple[str, Sheet]]]] = {
 """What makes each kind; the first two need no recordings but the bundled one."""
 
 
-def draw_sheets(request: EvaluationRequest, head: HeadInMm, tell: Callable[[str], None]) -> None:
+def draw_sheets(request: EvaluationRequest, head: HeadInMm, report: Callable[[str], None]) -> None:
     """Draw all sheets into `request.sheets`, of several networks each into a folder of its name.
 
-    Faces are shown on `head` and on our own, at the asked look-ahead that is nearest to the usual
-    one. Each file, and each kind whose recordings are not there, is told in a line. UserError where
-    a file cannot be written.
+    Faces are shown on `head` and on our own, at the requested look-ahead that is nearest to the
+    default one. Each file, and each kind whose recordings are not there, is reported in a line.
+    Raises UserError where a file cannot be written.
     """
     folder = request.sheets
     if folder is None:
@@ -64,19 +64,19 @@ def draw_sheets(request: EvaluationRequest, head: HeadInMm, tell: Callable[[str]
     }
     for name, maker in networks.items():
         data = Folders(request.data, request.cache)
-        studio = SheetContext(maker, nearest_ms, data, tuple(stages))
-        _draw(studio, folder / name if len(networks) > 1 else folder, tell)
+        context = SheetContext(maker, nearest_ms, data, tuple(stages))
+        _draw(context, folder / name if len(networks) > 1 else folder, report)
 
 
-def _draw(studio: SheetContext, folder: Path, tell: Callable[[str], None]) -> None:
+def _draw(context: SheetContext, folder: Path, report: Callable[[str], None]) -> None:
     for kind, sheets in SHEETS.items():
         try:
-            for name, sheet in sheets(studio):
+            for name, sheet in sheets(context):
                 path = folder / f"{name}.png"
                 _write(path, png_of(sheet))
-                tell(f"{path}: {sheet.title}")
+                report(f"{path}: {sheet.title}")
         except MissingDataError as error:
-            tell(f"{kind}: not drawn: {error}")
+            report(f"{kind}: not drawn: {error}")
 
 
 def _write(path: Path, content: bytes) -> None:

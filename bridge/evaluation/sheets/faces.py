@@ -174,7 +174,7 @@ class SheetHead:
         """Return a picture of the whole face, as `mouth`."""
         return self._portrait.draw(scores, self._face.turned(yaw_deg), *FACE_PIXELS)
 
-    def mouth_cell(self, shown: ShownFace, row: int, words: str) -> Cell:
+    def mouth_cell(self, shown: ShownFace, row: int, caption: str) -> Cell:
         """Return the mouth of one row, captioned with its gap and the teeth's.
 
         Before a real mouth's figures on this head, in brackets, stands the gap of its own lips.
@@ -183,7 +183,7 @@ class SheetHead:
         figures = f"{shown.mm.gap[row]:.1f}|{shown.mm.teeth[row]:.1f}"
         if shown.lips_mm is not None:
             figures = f"{shown.lips_mm[row]:.1f} ({figures})"
-        return Cell(self.mouth(shown.scores[row]), f"{words} {figures}", is_real=shown.is_real)
+        return Cell(self.mouth(shown.scores[row]), f"{caption} {figures}", is_real=shown.is_real)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -205,7 +205,7 @@ class SheetContext:
         return stage.shown(stage.measured.scores(face))
 
     @property
-    def words(self) -> str:
+    def label(self) -> str:
         """Who makes the faces, for a title."""
         return f"{self.maker.name}, {self.lookahead_ms} ms"
 

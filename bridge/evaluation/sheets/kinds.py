@@ -1,4 +1,4 @@
-"""The kinds of contact sheets: viewing angles, emotions, vocal effort, every phone class, words
+"""The kinds of contact sheets: viewing angles, emotions, vocal effort, every phone class, caption
 frame by frame.
 """
 
@@ -51,7 +51,7 @@ MOMENTS = {
     "f, flew": 5.46,
     "oo, flew": 5.70,
 }
-"""Seconds into it, by what is said then."""
+"""Seconds into it, by what is spoken then."""
 
 
 def bundled_speech() -> Recording:
@@ -64,21 +64,21 @@ def bundled_speech() -> Recording:
 ANGLES_DEG = (0, 45, 90)
 
 
-def angle_sheets(studio: SheetContext) -> Iterator[tuple[str, Sheet]]:
+def angle_sheets(context: SheetContext) -> Iterator[tuple[str, Sheet]]:
     """Yield faces and mouths of the bundled recording from the front, half and whole profile."""
     speech = bundled_speech()
-    shown = [(stage, studio.perform(speech, stage)) for stage in studio.stages]
+    shown = [(stage, context.perform(speech, stage)) for stage in context.stages]
     for what, picture in (("face", SheetHead.face), ("mouth", SheetHead.mouth)):
         rows = []
-        for words, time_s in MOMENTS.items():
+        for caption, time_s in MOMENTS.items():
             cells = [
                 Cell(picture(stage, one.scores[_row(one, time_s)], yaw), f"{yaw} degrees")
                 for stage, one in shown
                 for yaw in ANGLES_DEG
             ]
-            rows.append(Row(words, cells))
-        names = " and ".join(stage.name for stage in studio.stages)
-        yield f"angles_{what}", Sheet(f"{what}s from three sides, {studio.words}, {names}", rows)
+            rows.append(Row(caption, cells))
+        names = " and ".join(stage.name for stage in context.stages)
+        yield f"angles_{what}", Sheet(f"{what}s from three sides, {context.label}, {names}", rows)
 
 
 def _row(shown: ShownFace, time_s: float) -> int:
@@ -98,52 +98,52 @@ SENTENCE, ACTORS = "01", ("17", "18")
 FEWEST_VOWEL_S = 0.04
 
 
-def emotion_sheets(studio: SheetContext) -> Iterator[tuple[str, Sheet]]:
+def emotion_sheets(context: SheetContext) -> Iterator[tuple[str, Sheet]]:
     """Yield a sheet for each head: a row an emotion, talking (an open vowel), then silent."""
     speech = bundled_speech()
     nothing = Recording("silence", np.zeros(round(SILENCE_S * SAMPLE_RATE_HZ), np.float32))
-    for stage in studio.stages:
+    for stage in context.stages:
         rows = []
         for emotion in EMOTIONS:
             cells = []
-            for words, recording, time_s in (
+            for caption, recording, time_s in (
                 ("talking", speech, OPEN_VOWEL_S),
                 ("silent", nothing, SETTLED_S),
             ):
                 for strength in STRENGTHS if emotion != EMOTIONS[0] else STRENGTHS[:1]:
-                    shown = studio.perform(recording, stage, {emotion: strength})
+                    shown = context.perform(recording, stage, {emotion: strength})
                     row = round(time_s * ROW_RATE_HZ)
                     given = f" {strength:g}" if emotion != EMOTIONS[0] else ""
-                    caption = f"{words}{given}: gap {shown.mm.gap[row]:.1f} mm"
-                    cells.append(Cell(stage.face(shown.scores[row]), caption))
+                    below = f"{caption}{given}: gap {shown.mm.gap[row]:.1f} mm"
+                    cells.append(Cell(stage.face(shown.scores[row]), below))
                 if emotion == EMOTIONS[0]:
                     cells += [Cell(None)] * (len(STRENGTHS) - 1)
             rows.append(Row(emotion, cells))
-        title = f"emotions at weight 0.5, 1 and 1.5, {studio.words}, on {stage.name}"
+        title = f"emotions at weight 0.5, 1 and 1.5, {context.label}, on {stage.name}"
         yield f"emotions_{stage.name}", Sheet(title, rows)
 
 
-def effort_sheets(studio: SheetContext) -> Iterator[tuple[str, Sheet]]:
-    """Yield a sheet of one sentence murmured, said and shouted by two actors, vowel by vowel."""
-    acted = ravdess_acted(studio.folders, ALL_CLIPS, ACTORS)
+def effort_sheets(context: SheetContext) -> Iterator[tuple[str, Sheet]]:
+    """Yield a sheet of one sentence murmured, spoken and shouted by two actors, vowel by vowel."""
+    acted = ravdess_acted(context.folders, ALL_CLIPS, ACTORS)
     clips = {clip.name.split("/")[1]: clip for clip in acted}
-    stage = studio.stages[0]
+    stage = context.stages[0]
     rows = []
     for actor in ACTORS:
         for label, (emotion, intensity) in EFFORTS.items():
             clip = clips.get(f"03-01-{emotion}-{intensity}-{SENTENCE}-01-{actor}")
             if clip is None:
                 continue
-            shown = studio.perform(clip, stage)
+            shown = context.perform(clip, stage)
             top = float(np.percentile(shown.mm.gap, 95))
-            words = f"actor {actor}: {label}\n95th percentile\nof the gap {top:.1f} mm"
+            caption = f"actor {actor}: {label}\n95th percentile\nof the gap {top:.1f} mm"
             cells = [
                 stage.mouth_cell(shown, row, phone) for row, phone in _vowels(clip.phones or ())
             ]
-            rows.append(Row(words, cells))
+            rows.append(Row(caption, cells))
     if not rows:
         raise MissingDataError(f"RAVDESS actors {', '.join(ACTORS)} are not there or not aligned")
-    title = f"`kids are talking by the door`, vowels, no emotion given, {studio.words}"
+    title = f"`kids are talking by the door`, vowels, no emotion given, {context.label}"
     yield "effort", Sheet(f"{title}, on {stage.name}; gap | teeth in mm", rows)
 
 
@@ -161,13 +161,13 @@ PER_VOICE = 2
 """Phones of a class from a voice, where it has as many."""
 
 
-def voices_of(studio: SheetContext) -> dict[str, list[Recording]]:
+def voices_of(context: SheetContext) -> dict[str, list[Recording]]:
     """Return some clips of each voice that is there, by name; MissingDataError where none is."""
     found: dict[str, list[Recording]] = {}
     missing: list[str] = []
     for load in (kathleen_read, grid_spoken, ravdess_spoken, kokoro):
         try:
-            clips = load(studio.folders, ALL_CLIPS)
+            clips = load(context.folders, ALL_CLIPS)
         except MissingDataError as error:
             missing.append(str(error))
             continue
@@ -191,13 +191,13 @@ def _voice(clip: Recording) -> str:
     return f"{source} {stem.split('__')[0]}" if source.startswith("kokoro") else source
 
 
-def phone_sheets(studio: SheetContext) -> Iterator[tuple[str, Sheet]]:
+def phone_sheets(context: SheetContext) -> Iterator[tuple[str, Sheet]]:
     """Yield a sheet for each head: a row a class; of tracked voices the real mouth comes after."""
-    voices = voices_of(studio)
-    for stage in studio.stages:
+    voices = voices_of(context)
+    for stage in context.stages:
         faces = {
             clip.name: (
-                studio.perform(clip, stage),
+                context.perform(clip, stage),
                 tracked_face(clip, stage) if len(clip.times_s) else None,
             )
             for clips in voices.values()
@@ -209,7 +209,7 @@ def phone_sheets(studio: SheetContext) -> Iterator[tuple[str, Sheet]]:
             for voice, clips in voices.items():
                 cells += _cells(stage, voice, clips, phones, faces)
             rows.append(Row(name, cells))
-        title = f"phone classes at mid-phone, {studio.words}, on {stage.name}; gap | teeth in mm"
+        title = f"phone classes at mid-phone, {context.label}, on {stage.name}; gap | teeth in mm"
         yield f"phones_{stage.name}", Sheet(title, rows)
 
 
@@ -228,8 +228,8 @@ def _cells(
             continue
         clip, start_s, end_s, phone = spoken[(2 * number + 1) * len(spoken) // (2 * PER_VOICE)]
         made, real = faces[clip.name]
-        words = f"{_short(voice)} {phone.lower()}"
-        yield stage.mouth_cell(made, _moment(made, start_s, end_s, phone), words)
+        caption = f"{_short(voice)} {phone.lower()}"
+        yield stage.mouth_cell(made, _moment(made, start_s, end_s, phone), caption)
         if tracked:
             seen = real or made
             yield stage.mouth_cell(seen, _moment(seen, start_s, end_s, phone), "real")
@@ -267,61 +267,61 @@ STRANGERS = 4
 BY, ACTOR = "B", "17"
 
 
-def word_sheets(studio: SheetContext) -> Iterator[tuple[str, Sheet]]:
-    """Yield a sheet for each of `WORDS`: the first test clip of GRID in which it is said."""
-    clips = {clip.name: clip for clip in grid(studio.folders, ALL_CLIPS)}
-    path = studio.folders.needed("grid_s1/words.json")
+def word_sheets(context: SheetContext) -> Iterator[tuple[str, Sheet]]:
+    """Yield a sheet for each of `WORDS`: the first test clip of GRID in which it is spoken."""
+    clips = {clip.name: clip for clip in grid(context.folders, ALL_CLIPS)}
+    path = context.folders.needed("grid_s1/caption.json")
     with reading(path):
-        said = dict(json.loads(path.read_text("utf-8")))
+        spoken = dict(json.loads(path.read_text("utf-8")))
     missing = set(WORDS)
     for word in WORDS:
         for name, clip in clips.items():
             times_s = [
-                start_s for start_s, _, one in said.get(name.split("/")[1], ()) if one == word
+                start_s for start_s, _, one in spoken.get(name.split("/")[1], ()) if one == word
             ]
             if times_s:
                 missing.discard(word)
-                title = f"`{word}` of GRID {name.split('/')[1]}, {studio.words}; gap | teeth in mm"
-                yield f"word_{word}", Sheet(title, _rows(studio, clip, times_s[0] - LEAD_S))
+                title = f"`{word}` of GRID {name.split('/')[1]}, {context.label}; gap | teeth in mm"
+                yield f"word_{word}", Sheet(title, _rows(context, clip, times_s[0] - LEAD_S))
                 break
     if len(missing) == len(WORDS):
         raise MissingDataError(f"{path} holds none of {', '.join(WORDS)}; fetch it again")
 
 
-def stranger_sheets(studio: SheetContext) -> Iterator[tuple[str, Sheet]]:
-    """Yield a sheet of news readers whom the default weights never heard: real above made."""
-    people = strangers(studio.folders, 1)
+def stranger_sheets(context: SheetContext) -> Iterator[tuple[str, Sheet]]:
+    """Yield a sheet of news readers unknown to the default weights: real above made."""
+    people = strangers(context.folders, 1)
     rows = []
     for person, (clip, *_) in list(people.items())[:STRANGERS]:
-        seen = _rows(studio, clip, float(clip.times_s[0]))
+        seen = _rows(context, clip, float(clip.times_s[0]))
         rows += [Row(f"reader {person}\n{row.label}", row.cells) for row in seen]
-    yield "strangers", Sheet(f"news readers, {studio.words}; gap | teeth in mm", rows)
+    yield "strangers", Sheet(f"news readers, {context.label}; gap | teeth in mm", rows)
 
 
-def by_sheets(studio: SheetContext) -> Iterator[tuple[str, Sheet]]:
+def by_sheets(context: SheetContext) -> Iterator[tuple[str, Sheet]]:
     """Yield a sheet of the b of `by` in each emotion of one actor, his emotion given."""
-    stage = studio.stages[0]
+    stage = context.stages[0]
     rows = []
-    clips = ravdess_acted(studio.folders, ALL_CLIPS, (ACTOR,))
+    clips = ravdess_acted(context.folders, ALL_CLIPS, (ACTOR,))
     for emotion in dict.fromkeys(clip.emotion for clip in clips):
         clip = next(clip for clip in clips if clip.emotion == emotion)
         start_s = next((a for a, _, phone in clip.phones or () if phone == BY), None)
         if start_s is not None:
             felt = {} if emotion in ("neutral", "calm") else {emotion: 1.0}
-            shown = studio.perform(clip, stage, felt)
+            shown = context.perform(clip, stage, felt)
             rows.append(_frames(stage, shown, start_s - LEAD_S, emotion))
     if not rows:
         raise MissingDataError(f"no clip of RAVDESS actor {ACTOR} was aligned")
-    title = f"the b of `by`, from {1000 * LEAD_S:.0f} ms before it, actor {ACTOR}, {studio.words}"
+    title = f"the b of `by`, from {1000 * LEAD_S:.0f} ms before it, actor {ACTOR}, {context.label}"
     yield "by", Sheet(f"{title}, on {stage.name}; gap | teeth in mm", rows)
 
 
-def _rows(studio: SheetContext, clip: Recording, start_s: float) -> list[Row]:
+def _rows(context: SheetContext, clip: Recording, start_s: float) -> list[Row]:
     """Return the real face on the first head, then the made one on each."""
-    first = studio.stages[0]
+    first = context.stages[0]
     made = [
-        _frames(stage, studio.perform(clip, stage), start_s, f"made, {stage.name}")
-        for stage in studio.stages
+        _frames(stage, context.perform(clip, stage), start_s, f"made, {stage.name}")
+        for stage in context.stages
     ]
     return [_frames(first, tracked_face(clip, first), start_s, f"real, {first.name}"), *made]
 

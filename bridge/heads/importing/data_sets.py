@@ -1,7 +1,7 @@
 """The data sets that a head can be imported from: ICT-FaceKit, and MakeHuman with ARKit targets.
 
 ICT-FaceKit, after the data set's README: `FaceXModel/generic_neutral_mesh.obj` and one OBJ per
-shape in the same order of points, in centimetres. Faces are told apart by their material. ARKit
+shape in the same order of points, in centimetres. Faces are separated by their material. ARKit
 shapes end in `_L` and `_R`; two which ARKit has once, as `browInnerUp`, are split and become one
 again. Left out are the shells over the eyes and the lashes, which need transparent textures.
 
@@ -297,4 +297,6 @@ def import_head(paths: Sequence[Path]) -> Head:
         "name a checkout of ICT-FaceKit, or one of MakeHuman together with "
         "blender/MPFB/talkinghead-targets.zip of met4citizen/TalkingHead"
     )
-    raise UserError(Problem(", ".join(map(str, paths)), "no head to import here", remedy))
+    raise UserError(
+        Problem(", ".join(map(str, paths)), "holds no head that can be imported", remedy)
+    )

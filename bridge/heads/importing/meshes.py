@@ -79,13 +79,13 @@ def parse_numbers(lines: Iterable[bytes], width: int) -> Doubles:
 
     ValueError where a line has another count, or something that is no finite number.
     """
-    words = [line.split() for line in lines]
-    for each in words:
+    fields = [line.split() for line in lines]
+    for each in fields:
         if len(each) != width:
             raise ValueError(f"{len(each)} instead of {width} numbers in one line")
-    if any(len(word) > MAX_DIGITS for each in words for word in each):
+    if any(len(word) > MAX_DIGITS for each in fields for word in each):
         raise ValueError(f"a number has more than {MAX_DIGITS} digits")
-    text: NDArray[Any] = np.array(words, dtype=f"S{MAX_DIGITS}")
+    text: NDArray[Any] = np.array(fields, dtype=f"S{MAX_DIGITS}")
     values = text.reshape(-1, width).astype(np.float64)
     if not np.isfinite(values).all():
         raise ValueError("a number is not finite")
@@ -93,8 +93,8 @@ def parse_numbers(lines: Iterable[bytes], width: int) -> Doubles:
 
 
 def damaged_source(where: str, error: ValueError) -> UserError:
-    """Return what to say of a file whose content is not as it should be."""
-    return UserError(Problem(where, f"cannot be read: {error}", "get it again"))
+    """Return the error of a file with invalid content."""
+    return UserError(Problem(where, f"cannot be read: {error}", "download it again"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,7 +119,7 @@ def parse_points(content: bytes) -> NDArray[np.float64]:
 
 
 def parse_obj(content: bytes, naming: str) -> Obj:
-    """Return a mesh; `naming` is what tells faces apart, `usemtl` (materials) or `g` (groups).
+    """Return a mesh; `naming` is what separates faces, `usemtl` (materials) or `g` (groups).
 
     A face of more than three corners becomes a fan. ValueError for what is not as it should be.
     """

@@ -96,7 +96,9 @@ def test_people_are_made_of_the_base_by_their_shares(tmp_path: Path) -> None:
 def test_targets_may_lie_as_files(tmp_path: Path) -> None:
     folder, archive = makehuman(tmp_path)
     archive.unlink()
-    with pytest.raises(UserError, match=r"no head to import here.*talkinghead-targets\.zip"):
+    with pytest.raises(
+        UserError, match=r"holds no head that can be imported.*talkinghead-targets\.zip"
+    ):
         import_head([folder])
     packed = tmp_path / "jawOpen.target.gz"
     packed.write_bytes(gzip.compress(b"0 0 -1 0\n1 0 -1 0\n2 0 -1 0\n"))
