@@ -12,14 +12,23 @@ from typing import Any
 import pytest
 import soundfile
 
+from cstalk_bridge import document
 from cstalk_bridge.audio.inputs import SPEECH_PATH
 from cstalk_bridge.cli.command import make_parser
 from cstalk_bridge.config.load import read_config
+from cstalk_bridge.control import commands, dispatch
+from cstalk_bridge.control.replies import MAX_WAITING
 from cstalk_bridge.face.performer import FallbackConfig
 from cstalk_bridge.face.procedural.compose import PARTS
+from cstalk_bridge.heads import glb
+from cstalk_bridge.monitor import logs
+from cstalk_bridge.outputs.metahuman import messages, session
+from cstalk_bridge.outputs.metahuman import server as metahuman
 from cstalk_bridge.plot.measures import MAX_JERK, MAX_SPEED, WARNING_KINDS
+from cstalk_bridge.preview import connections, hub, recordings, requests, server
 from cstalk_bridge.rig.load import load_rigmap, shipped_names
 from cstalk_bridge.takes.export.formats import FORMATS
+from cstalk_bridge.takes.sound import MAX_SOUND_S
 
 ROOT = Path(__file__).parents[1]
 
@@ -159,3 +168,31 @@ def test_the_table_of_warnings_names_each_with_its_limit() -> None:
     assert re.findall(r"^\| (\w+) \|", section, re.MULTILINE)[1:] == list(WARNING_KINDS)
     assert f"{MAX_SPEED:.1f} ranges per second" in section
     assert f"{round(MAX_JERK, -3):,.0f} ranges per second cubed" in section
+
+
+def test_the_limits_of_the_security_page_are_those_of_the_code() -> None:
+    limits = {
+        "OSC datagram": f"{dispatch.MAX_DATAGRAM_BYTES} bytes, {dispatch.MAX_MESSAGES} messages; "
+        f"{commands.MAX_TEXT} characters of text per argument",
+        "work that waits for control": f"{MAX_WAITING} pieces of each kind",
+        "MetaHuman device": f"{metahuman.MAX_CLIENTS} connections, "
+        f"{metahuman.MAX_CLIENTS_OF_A_HOST} per host; {messages.MAX_PAYLOAD_BYTES >> 10} KiB per "
+        f"message; {session.MAX_REQUESTS_PER_S} requests per second and client",
+        "preview": f"{connections.MAX_CONNECTIONS} connections, {hub.MAX_CLIENTS} live viewers; "
+        f"{server.MAX_HEAD_BYTES >> 10} KiB of HTTP headers, "
+        f"{requests.MAX_DOCUMENT_BYTES >> 10} KiB per request document, "
+        f"{server.MAX_MESSAGE_BYTES >> 10} KiB per WebSocket message",
+        "preview uploads": f"{recordings.MAX_UPLOAD_BYTES >> 30} GiB per file, "
+        f"{recordings.MAX_HELD_BYTES >> 30} GiB and {recordings.MAX_RECORDINGS} recordings in all",
+        "YAML documents": f"{document.MAX_BYTES >> 20} MiB, {document.MAX_DEPTH} levels, "
+        f"{document.MAX_NODES:,} nodes",
+        "heads (GLB, VRM)": f"{glb.MAX_GLB_BYTES >> 20} MiB, of which "
+        f"{glb.MAX_JSON_BYTES >> 20} MiB JSON",
+        "recordings and takes": f"{MAX_SOUND_S / 3600:g} hours",
+        "log file": f"{logs.FILE_BYTES * (1 + logs.KEPT_FILES) // 10**6} MB in five files; "
+        f"{logs.WAITING_RECORDS} waiting records",
+    }
+    page = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", page, re.MULTILINE))
+    for name, limit in limits.items():
+        assert limit in rows[name]
