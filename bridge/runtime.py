@@ -10,9 +10,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cstalk_bridge.audio.inputs import open_source
-from cstalk_bridge.face.emotion import EmotionState, VoiceWeights, chosen_weights
+from cstalk_bridge.face.emotion import (
+    EmotionState,
+    VoiceWeights,
+    check_face_settings,
+    chosen_weights,
+)
 from cstalk_bridge.face.networks import (
-    check_mouth_guards,
     live_device,
     load_network,
     open_emotion_estimator,
@@ -67,7 +71,7 @@ def open_runtime(
 ) -> Runtime:
     """Open what is shared, closed by `closing`; raises UserError for what the user can mend."""
     model = load_network(config.weights, live_device(config.device))
-    check_mouth_guards(model, {subject.name: subject.mouth_guard for subject in config.subjects})
+    check_face_settings(model, {subject.name: subject for subject in config.subjects})
     preview = _open_preview(config, closing, desk)
     recorder = Recorder(config.recording.folder, config.fps)
     closing.callback(recorder.close)
@@ -152,12 +156,8 @@ def _open_voice(
     fixed_ms = config.buffer_ms
     buffer = AdaptiveBuffer() if fixed_ms is None else FixedBuffer(1e-3 * fixed_ms)
     delay = Delay(1e-3 * config.lookahead_ms, buffer)
-    emotion = EmotionState(
-        stage.model.emotion_vector(chosen_weights(spec.emotion)),
-        mouth_guard=spec.mouth_guard,
-        transition_s=1e-3 * spec.transition_ms,
-        voice_weights=VoiceWeights.of(spec.emotion),
-    )
+    weights = stage.model.emotion_vector(chosen_weights(spec.emotion))
+    emotion = EmotionState.of(weights, spec, VoiceWeights.of(spec.emotion))
     channels = len(stage.model.channels)
     emotion_estimator = open_emotion_estimator(emotion.voice_weights)
     voice = Voice(

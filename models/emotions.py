@@ -1,15 +1,15 @@
 """The emotions a face can be asked for: the one table of names, and the range of weights.
 
 A network's condition vector is the emotion weights and, where it knows one, the mouth guard.
+NumPy is imported where it is needed: the command line reads names and ranges at every start.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
 
@@ -48,6 +48,8 @@ def checked_guard(mouth_guard: ArrayLike, columns: int) -> NDArray[np.float64]:
 
     ValueError for one outside of 0..1 and, where the network knows none, for any but the default.
     """
+    import numpy as np
+
     guards = np.asarray(mouth_guard, dtype=np.float64)
     if not ((guards >= 0.0) & (guards <= 1.0)).all():
         raise ValueError(f"mouth guard {_listed(guards)}: it goes from 0 to 1")
@@ -67,6 +69,8 @@ def conditions(
     `emotions` is [..., emotions]; `mouth_guard` one number, or one for each of its first axis.
     ValueError as `checked_guard`.
     """
+    import numpy as np
+
     guards = checked_guard(mouth_guard, columns)
     if not knows_guard(columns):
         return emotions
@@ -81,4 +85,4 @@ def is_known_condition_size(columns: int) -> bool:
 
 
 def _listed(guards: NDArray[np.float64]) -> str:
-    return ", ".join(f"{guard:g}" for guard in np.unique(guards))
+    return ", ".join(f"{guard:g}" for guard in sorted(set(guards.flat)))

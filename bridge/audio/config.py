@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from cstalk_bridge.audio.levels import ALL, Channel
-from cstalk_bridge.audio.source import MICROPHONE
 from cstalk_bridge.document import FieldError
+from cstalk_bridge.settings.table import setting
 
 
 def _text_of_index(value: Any) -> Any:
@@ -17,9 +17,6 @@ def _text_of_index(value: Any) -> Any:
 
 
 MAX_CHANNEL: Final = 256
-
-MAX_GAIN_DB = 60.0
-"""Gain at most, up and down."""
 
 
 def _channel(value: Any) -> Any:
@@ -39,10 +36,10 @@ class GateConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    enabled: bool = False
-    open_db: float = Field(default=-50.0, ge=-100.0, le=0.0)
-    close_db: float = Field(default=-56.0, ge=-100.0, le=0.0)
-    hold_ms: float = Field(default=150.0, ge=0.0, le=5000.0)
+    enabled: bool = setting("audio.gate.enabled").field()
+    open_db: float = setting("audio.gate.open_db").field()
+    close_db: float = setting("audio.gate.close_db").field()
+    hold_ms: float = setting("audio.gate.hold_ms").field()
 
     @model_validator(mode="after")
     def _has_hysteresis(self) -> GateConfig:
@@ -55,7 +52,7 @@ class GateConfig(BaseModel):
 
 
 class AudioConfig(BaseModel):
-    """What one subject hears.
+    """Audio input of one subject.
 
     `input` is "mic" (the default microphone), a device by index, name or unambiguous part of its
     name, the path of an audio file, or "test". `channel` counts from 1; "all" mixes all channels,
@@ -65,9 +62,9 @@ class AudioConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    input: Annotated[str, BeforeValidator(_text_of_index)] = Field(
-        default=MICROPHONE, min_length=1, max_length=1024
+    input: Annotated[str, BeforeValidator(_text_of_index)] = setting("audio.input").field(
+        min_length=1, max_length=1024
     )
-    channel: Annotated[Channel, BeforeValidator(_channel)] = None
-    gain_db: float = Field(default=0.0, ge=-MAX_GAIN_DB, le=MAX_GAIN_DB)
+    channel: Annotated[Channel, BeforeValidator(_channel)] = setting("audio.channel").field()
+    gain_db: float = setting("audio.gain_db").field()
     gate: GateConfig = Field(default_factory=GateConfig)

@@ -6,15 +6,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cstalk_bridge.cli.arguments import CHANNEL_HELP, add_procedural_arguments
-from cstalk_bridge.timecode.smpte import SPAN
+from cstalk_bridge.cli.arguments import add_flag, default_config_of, generation_config_of
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
     from cstalk_bridge.cli.arguments import Commands
-    from cstalk_bridge.config.schema import Config
     from cstalk_bridge.errors import Problem
     from cstalk_bridge.takes.export.formats import Format
     from cstalk_bridge.takes.render.jobs import RenderConfig
@@ -49,24 +47,29 @@ def add_render(commands: Commands) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    render.add_argument("inputs", metavar="IN", nargs="+", help="recording, take, folder, pattern")
-    render.add_argument("-o", "--out", metavar="DIR", required=True, help="folder of the outputs")
-    render.add_argument("--format", metavar="NAME,...", help="what to write (take,csv)")
-    render.add_argument("--fps", metavar="N", help=f"of all but takes, {SPAN} (60)")
-    render.add_argument("--emotion", metavar="NAME:WEIGHT", help="as happy:0.7; auto: the voice's")
     render.add_argument(
-        "--mouth-guard", metavar="N", help="share of its mouth speech pushes aside, 0 to 1 (0.45)"
+        "inputs", metavar="IN", nargs="+", help="Recordings, takes, folders or patterns to render."
     )
-    render.add_argument("--channel", metavar="N|all", help=CHANNEL_HELP)
-    add_procedural_arguments(render)
-    render.add_argument("--lookahead-ms", metavar="N", help="0 to 240 in steps of 20 (80)")
-    render.add_argument("--rigmap", metavar="NAME|FILE", help="instead of each format's own")
-    render.add_argument("--head", metavar="FILE.glb", help="head that glb and usd move")
-    render.add_argument("--device", metavar="auto|cpu|cuda", help="where the network runs")
-    render.add_argument("--weights", metavar="FILE", help="weights of the network (.safetensors)")
-    render.add_argument("--shard", metavar="I/N", help="only part I of N equal parts")
-    render.add_argument("--overwrite", action="store_true", help="replace files of other makers")
-    render.add_argument("--force", action="store_true", help="render again what is finished")
+    render.add_argument("-o", "--out", metavar="DIR", required=True, help="Folder of the outputs.")
+    render.add_argument(
+        "--format", metavar="NAME,...", help="Formats to write, see below (default: take,csv)."
+    )
+    add_flag(render, "fps", note="Takes always keep 50 rows a second.")
+    for key in ("emotion", "mouth_guard", "audio.channel", "alive", "seed", "lookahead_ms"):
+        add_flag(render, key)
+    render.add_argument(
+        "--rigmap", metavar="NAME|FILE", help="Rig map, instead of the one of each format."
+    )
+    render.add_argument("--head", metavar="FILE.glb", help="Head that glb and usd files animate.")
+    for key in ("device", "weights"):
+        add_flag(render, key)
+    render.add_argument("--shard", metavar="I/N", help="Render only part I of N equal parts.")
+    render.add_argument(
+        "--overwrite", action="store_true", help="Replace files that no render has made."
+    )
+    render.add_argument(
+        "--force", action="store_true", help="Render again what is already finished."
+    )
     render.set_defaults(action=_render)
 
 
@@ -95,55 +98,27 @@ def render(options: argparse.Namespace) -> int:
 
 
 def settings_of(options: argparse.Namespace) -> RenderConfig:
-    """Return what the words ask for. UserError with every problem of them."""
-    from cstalk_bridge.face.emotion import VoiceWeights, chosen_weights
-    from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory
+    """Return the configuration that the arguments give. UserError with every problem of them."""
     from cstalk_bridge.rig.load import load_rigmap
     from cstalk_bridge.takes.export.curves import ExportConfig
     from cstalk_bridge.takes.render.jobs import RenderConfig, Shard, parse_shard
 
-    config = _config_of(options)
-    (subject,) = config.subjects
-    return RenderConfig(
+    config = default_config_of(options)
+    return RenderConfig.extending(
+        generation_config_of(options),
         formats=formats_of(options.format),
         export=ExportConfig(
             rate=config.fps,
             rigmap=load_rigmap(options.rigmap) if options.rigmap else None,
             head=_head_of(options.head),
         ),
-        emotions=EmotionTrajectory.constant(chosen_weights(subject.emotion)),
-        channel=subject.audio.channel,
-        lookahead_ms=config.lookahead_ms,
-        mouth_guard=subject.mouth_guard,
-        levels=subject.alive,
-        seed=subject.seed,
-        voice_weights=VoiceWeights.of(subject.emotion),
+        channel=config.subjects[0].audio.channel,
         device=config.device,
         weights=config.weights,
         shard=parse_shard(options.shard) if options.shard else Shard(),
         overwrite=options.overwrite,
         is_forced=options.force,
     )
-
-
-def _config_of(options: argparse.Namespace) -> Config:
-    """Return the built-in config with the words over it."""
-    from cstalk_bridge.config.load import ConfigOverrides, override
-    from cstalk_bridge.config.schema import Config
-
-    flags = ConfigOverrides(
-        channel=options.channel,
-        fps=options.fps,
-        lookahead_ms=options.lookahead_ms,
-        emotion=options.emotion,
-        mouth_guard=options.mouth_guard,
-        alive=options.alive,
-        no_alive=options.no_alive,
-        seed=options.seed,
-        device=options.device,
-        weights=options.weights,
-    )
-    return override(Config(), flags)
 
 
 def _head_of(name: str | None) -> Path | None:

@@ -9,7 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cstalk_bridge.cli.arguments import add_face_arguments, channel_of, face_settings_of
+from cstalk_bridge.cli.arguments import (
+    add_face_arguments,
+    add_flag,
+    channel_of,
+    generation_config_of,
+)
 from cstalk_bridge.rig import ARKIT_MAP
 
 if TYPE_CHECKING:
@@ -48,8 +53,8 @@ def add_preview(commands: Commands) -> None:
     words.add_argument("--port", metavar="N", type=int, help="0 takes a free one")
     words.add_argument("--token", metavar="WORD", help="what a browser must show")
     add_face_arguments(words)
-    words.add_argument("--device", metavar="auto|cpu|cuda", help="where the generator runs")
-    words.add_argument("--weights", metavar="FILE", help="weights of the generator (.safetensors)")
+    add_flag(words, "device")
+    add_flag(words, "weights")
     words.add_argument(
         "--open",
         action=argparse.BooleanOptionalAction,
@@ -80,7 +85,7 @@ def preview(options: argparse.Namespace) -> int:
     stop = threading.Event()
     files = [Path(file) for file in options.files]
     head = Path(options.head) if options.head else None
-    settings = face_settings_of(options)
+    settings = generation_config_of(options)
     if settings.voice_weights.auto:
         _print_notice(ser_notice())
     channel = channel_of(options)
@@ -154,7 +159,7 @@ def plot(options: argparse.Namespace) -> int:
         raise UserError.of(problems)
     output = Path(options.output) if options.output else None
     generate = partial(
-        generate_from_recording, settings=face_settings_of(options), channel=channel_of(options)
+        generate_from_recording, settings=generation_config_of(options), channel=channel_of(options)
     )
     for job in plan([Path(name) for name in options.inputs], output, Path()):
         found = make_picture(job, view, lambda path: load_input(path, generate))

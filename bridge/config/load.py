@@ -1,67 +1,64 @@
-"""Loads a config file, puts the flags of the command line over it, and checks the whole."""
+"""Loads a config file, applies the flags of the command line, and checks the result."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from cstalk_bridge.audio.config import AudioConfig
 from cstalk_bridge.config.conflicts import conflicts, with_device_ports
 from cstalk_bridge.config.schema import Config, SubjectConfig
 from cstalk_bridge.document import Document, read_document, validate
 from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.settings.declaration import Scope
+from cstalk_bridge.settings.table import flag_settings, setting
 from cstalk_bridge.system.files import name_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
 
     from pydantic import BaseModel
 
 
 DEFAULT_PATH = Path("config.yaml")
-"""Read when no config is named and it exists; else the built-in defaults hold."""
-
-M = TypeVar("M", bound="BaseModel")
+"""Read where no config is named, if it exists; otherwise the built-in defaults apply."""
 
 
-@dataclass(frozen=True, slots=True)
+FLAG_NAMES = frozenset(
+    {*(entry.option for entry in flag_settings()), "subject", "no_alive", "no_ui"}
+)
+"""Names in Python of the flags that change a config."""
+
+
 class ConfigOverrides:
-    """What the command line says, as typed; None or empty where it says nothing.
+    """Values of command-line flags as typed, by `FLAG_NAMES`; TypeError for another name.
 
-    `audio`, `channel`, `emotion`, `emotions`, `mouth_guard`, `transition_ms`, `seed`, `alive` and
-    `links` are about one subject: the one called `subject` where the config has it, else the first,
-    which `subject` then renames. `no_alive` is `alive` with everything off. `links` replace that
-    subject's links. An empty `preview` or `osc_control` means its usual place; `osc_allow` adds to
-    the config's.
+    None, False and an empty tuple change nothing. The settings of a subject are those of the one
+    called `subject` where the config has it, else of the first, which `subject` then renames.
+    `no_alive` is `alive` with everything off, `no_ui` a run without dashboard. Links replace that
+    subject's links. An empty `preview` or `osc_control` means its default address; `osc_allow` adds
+    to the config's.
     """
 
-    audio: str | None = None
-    channel: str | None = None
-    links: tuple[str, ...] = ()
-    subject: str | None = None
-    fps: str | None = None
-    lookahead_ms: str | None = None
-    emotion: str | None = None
-    emotions: str | None = None
-    mouth_guard: str | None = None
-    transition_ms: str | None = None
-    seed: str | None = None
-    alive: str | None = None
-    no_alive: bool = False
-    device: str | None = None
-    weights: str | None = None
-    preview: str | None = None
-    osc_control: str | None = None
-    osc_allow: tuple[str, ...] = ()
-    no_ui: bool = False
+    def __init__(self, **values: object) -> None:
+        if unknown := values.keys() - FLAG_NAMES:
+            raise TypeError(f"no flag is called {', '.join(sorted(unknown))}")
+        self._values = {
+            name: value
+            for name, value in values.items()
+            if value is not None and value is not False and value not in ((), [])
+        }
+
+    def get(self, name: str) -> Any:
+        """Return the value of a flag, None where it is not given."""
+        return self._values.get(name)
 
 
 def load_config(path: Path | None = None, flags: ConfigOverrides | None = None) -> Config:
     """Return the config of that file, of `DEFAULT_PATH` or the built-in one, with flags over it.
 
-    Each link that listens has its port (`device_ports`).
+    Each link that listens has its port (`with_device_ports`).
     Raises UserError with every problem of the file, or else every problem of the flags.
     """
     if path is None and not DEFAULT_PATH.exists():
@@ -82,11 +79,10 @@ def read_config(path: Path) -> Config:
 
 def override(config: Config, flags: ConfigOverrides) -> Config:
     """Return the config with the flags over it. Raises UserError with every problem of theirs."""
-    index = _subject_index(config, flags.subject)
-    given = _overridden_keys(flags, config, config.subjects[index])
+    index = _subject_index(config, flags.get("subject"))
     problems: list[Problem] = []
     changes: dict[type[BaseModel], dict[str, object]] = defaultdict(dict)
-    for flag, (model, key, value) in given.items():
+    for flag, model, key, value in _changed_keys(flags, config, config.subjects[index]):
         try:
             checked = validate(model, Document(flag, {key: value}, {}, {}))
         except UserError as error:
@@ -115,39 +111,39 @@ def _subject_index(config: Config, name: str | None) -> int:
     return keys.index(name_key(name)) if name and name_key(name) in keys else 0
 
 
-def _overridden_keys(
+ChangedKey = tuple[str, "type[Config | SubjectConfig | AudioConfig]", str, object]
+"""A flag, the part of the config that it changes, the key in it and its new value."""
+
+
+def _changed_keys(
     flags: ConfigOverrides, config: Config, subject: SubjectConfig
-) -> Mapping[str, tuple[type[Config | SubjectConfig | AudioConfig], str, object]]:
-    """Return, by flag, the part of the config and its key which it sets, and to what."""
-    is_meant = name_key(flags.subject or "") == name_key(subject.name)
-    audio = {**subject.audio.model_dump(), "input": flags.audio}
-    table: dict[str, tuple[type[Config | SubjectConfig | AudioConfig], str, object]] = {
-        "--fps": (Config, "fps", flags.fps),
-        "--lookahead-ms": (Config, "lookahead_ms", flags.lookahead_ms),
-        "--device": (Config, "device", flags.device),
-        "--weights": (Config, "weights", flags.weights),
-        "--preview": (Config, "preview", flags.preview),
-        "--osc-control": (Config, "control", _control(flags, config)),
-        "--no-ui": (Config, "dashboard", False if flags.no_ui else None),
-        "--subject": (SubjectConfig, "name", None if is_meant else flags.subject),
-        "--audio": (SubjectConfig, "audio", audio if flags.audio is not None else None),
-        "--channel": (AudioConfig, "channel", flags.channel),
-        "--emotion": (SubjectConfig, "emotion", flags.emotion),
-        "--emotions": (SubjectConfig, "emotions", flags.emotions),
-        "--mouth-guard": (SubjectConfig, "mouth_guard", flags.mouth_guard),
-        "--transition-ms": (SubjectConfig, "transition_ms", flags.transition_ms),
-        "--seed": (SubjectConfig, "seed", flags.seed),
-        "--alive": (SubjectConfig, "alive", flags.alive),
-        "--no-alive": (SubjectConfig, "alive", False if flags.no_alive else None),
-        "--link": (SubjectConfig, "links", list(flags.links) or None),
-    }
-    return {flag: entry for flag, entry in table.items() if entry[2] is not None}
+) -> Iterator[ChangedKey]:
+    """Yield what the flags change, settings of the whole bridge first."""
+    osc = setting("control.osc")
+    if flags.get(osc.option) is not None or flags.get("osc_allow"):
+        yield osc.flag, Config, "control", _control(flags, config)
+    if flags.get("no_ui"):
+        yield "--no-ui", Config, "dashboard", False
+    name = flags.get("subject")
+    if name is not None and name_key(name) != name_key(subject.name):
+        yield "--subject", SubjectConfig, "name", name
+    for entry in flag_settings():
+        value = flags.get(entry.option)
+        if value is None or entry.key.startswith("control."):
+            continue
+        if entry.key == "audio.input":
+            yield entry.flag, SubjectConfig, "audio", {**subject.audio.model_dump(), "input": value}
+        elif entry.key.startswith("audio."):
+            yield entry.flag, AudioConfig, entry.name, value
+        else:
+            model = Config if entry.scope is Scope.BRIDGE else SubjectConfig
+            yield entry.flag, model, entry.key, list(value) if entry.is_repeated else value
+    if flags.get("no_alive"):
+        yield "--no-alive", SubjectConfig, "alive", False
 
 
-def _control(flags: ConfigOverrides, config: Config) -> dict[str, object] | None:
-    """Return the config's remote control with the flags over it, None without such flags."""
-    if flags.osc_control is None and not flags.osc_allow:
-        return None
-    before = config.control
-    osc = before.osc if flags.osc_control is None else flags.osc_control or True
-    return {"osc": osc, "allow": [*before.allow, *flags.osc_allow]}
+def _control(flags: ConfigOverrides, config: Config) -> dict[str, object]:
+    """Return the config's remote control with the flags over it."""
+    before, given = config.control, flags.get("osc_control")
+    osc = before.osc if given is None else given or True
+    return {"osc": osc, "allow": [*before.allow, *(flags.get("osc_allow") or ())]}

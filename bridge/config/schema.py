@@ -1,8 +1,4 @@
-"""The config: its keys, their limits and defaults.
-
-The defaults are those of the `config.yaml` at the root of the project; there each key is
-explained.
-"""
+"""The models of the config. Ranges, defaults and texts of keys are in the table of settings."""
 
 from __future__ import annotations
 
@@ -15,7 +11,7 @@ from cstalk_bridge.audio.config import AudioConfig
 from cstalk_bridge.config.servers import ControlConfig, PreviewConfig
 from cstalk_bridge.document import FieldError
 from cstalk_bridge.errors import UserError
-from cstalk_bridge.face.emotion import MAX_TRANSITION_MS, TRANSITION_MS, VoicedEmotionWeights
+from cstalk_bridge.face.emotion import VoicedEmotionWeights
 from cstalk_bridge.face.emotion_trajectory import KeyframeList, read_emotions
 from cstalk_bridge.face.performer import FallbackConfig
 from cstalk_bridge.face.procedural.compose import (
@@ -24,10 +20,10 @@ from cstalk_bridge.face.procedural.compose import (
     Levels,
     read_levels,
 )
-from cstalk_bridge.models.emotions import MOUTH_GUARD
-from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS, HOP_MS, MAX_LOOKAHEAD_MS
 from cstalk_bridge.outputs.link import subject_fault
 from cstalk_bridge.outputs.parse import LinkValue, parse_link_url
+from cstalk_bridge.settings.face import FaceSettings
+from cstalk_bridge.settings.table import setting
 from cstalk_bridge.timecode.config import TimecodeConfig
 from cstalk_bridge.timecode.smpte import FRAME_RATES, FrameRate, parse_rate
 
@@ -41,15 +37,8 @@ MAX_LINKS = 8
 DEFAULT_LINK = "livelink-face://127.0.0.1:11111"
 """Unreal on this machine, on the port at which its Live Link Face source listens."""
 
-MAX_BUFFER_MS = 200
-"""A longer buffer would hide a machine that is too slow, not help it."""
-
-AUTO_BUFFER = "auto"
-"""How a config asks for the buffer that is as long as rows have lately needed."""
-
-BufferMs = Annotated[float, Field(ge=0.0, le=MAX_BUFFER_MS, allow_inf_nan=False)]
-
-MAX_SEED = 2**32 - 1
+AUTO_BUFFER: str = setting("buffer_ms").default
+"""The buffer that adapts to the delays measured lately."""
 
 
 def _frame_rate(value: Any) -> Any:
@@ -65,28 +54,28 @@ def _frame_rate(value: Any) -> Any:
 
 
 def _preview(value: Any) -> Any:
-    """Read `true` as the usual place and `false` as none."""
+    """Read `true` as the default address and `false` as none."""
     if isinstance(value, bool):
         return {} if value else None
     return value
 
 
 def _buffer(value: Any) -> Any:
-    """Read `auto` as no fixed buffer."""
+    """Read `auto` as None: no fixed buffer."""
     if isinstance(value, str) and value.strip().lower() == AUTO_BUFFER:
         return None
     return value
 
 
 def _levels(value: Any) -> Any:
-    """Read `true` as the usual levels, `false` as a face that does nothing by itself, and text."""
+    """Read `true` as the default levels, `false` as the generated face alone, and text."""
     if isinstance(value, bool):
         return DEFAULT_LEVELS if value else NO_ANIMATION_LEVELS
     return read_levels(value) if isinstance(value, str) else value
 
 
-def _keys(value: Any) -> Any:
-    """Read a path as the keys of that file."""
+def _keyframes(value: Any) -> Any:
+    """Read a path as the keyframes of that file."""
     if not isinstance(value, str):
         return value
     try:
@@ -108,30 +97,24 @@ def _at_least_one(items: tuple[Any, ...]) -> tuple[Any, ...]:
     return items
 
 
-class SubjectConfig(BaseModel):
-    """One character: its voice, its emotion, and where its face goes.
+class SubjectConfig(FaceSettings):
+    """One character: its voice, its emotion, and the targets of its face.
 
-    In `emotion` its voice may have a say, by `auto` and `arousal`.
-    `emotions` are keys of an emotion that changes by itself, from the start of the run on.
-    `mouth_guard`, 0 to 1, is the share of the emotion's mouth which full speech pushes aside;
-    `transition_ms` is the time over which a changed emotion is eased in. `alive` is how much its
-    face does by itself, always the same for the same `seed`; None draws one from the name.
+    `emotion` may hold `auto` and `arousal`, by which the voice joins in. `emotions` are keyframes
+    from the start of the run. `alive` holds the levels of procedural animation.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Annotated[str, AfterValidator(_subject_name)] = "CSTalk"
-    audio: AudioConfig = Field(default_factory=AudioConfig)
-    emotion: VoicedEmotionWeights = Field(default_factory=dict)
-    emotions: Annotated[KeyframeList, BeforeValidator(_keys)] = KeyframeList(())
-    mouth_guard: float = Field(default=MOUTH_GUARD, ge=0.0, le=1.0, allow_inf_nan=False)
-    transition_ms: float = Field(
-        default=TRANSITION_MS, ge=0.0, le=MAX_TRANSITION_MS, allow_inf_nan=False
+    name: Annotated[str, AfterValidator(_subject_name)] = setting("name").field()
+    audio: AudioConfig = setting("audio").field(default_factory=AudioConfig)
+    emotion: VoicedEmotionWeights = setting("emotion").field(default_factory=dict)
+    emotions: Annotated[KeyframeList, BeforeValidator(_keyframes)] = setting("emotions").field(
+        default=KeyframeList(())
     )
-    seed: int | None = Field(default=None, ge=0, le=MAX_SEED)
-    alive: Annotated[Levels, BeforeValidator(_levels)] = DEFAULT_LEVELS
-    rest: FallbackConfig = Field(default_factory=FallbackConfig)
-    links: Annotated[tuple[LinkValue, ...], AfterValidator(_at_least_one)] = Field(
+    alive: Annotated[Levels, BeforeValidator(_levels)] = setting("alive").field(
+        default=DEFAULT_LEVELS
+    )
+    rest: FallbackConfig = setting("rest").field(default_factory=FallbackConfig)
+    links: Annotated[tuple[LinkValue, ...], AfterValidator(_at_least_one)] = setting("links").field(
         default_factory=lambda: (parse_link_url(DEFAULT_LINK),), max_length=MAX_LINKS
     )
 
@@ -141,32 +124,36 @@ class RecordingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    folder: Path = Path("takes")
+    folder: Path = setting("recording.folder").field(
+        default=Path(setting("recording.folder").default)
+    )
 
 
 class Config(BaseModel):
     """One run of the bridge.
 
-    `lookahead_ms` is a multiple of 20 from 0 to 240, `buffer_ms` from 0 to 200, None
-    for an adaptive one. `weights` is the
-    path of a weights file; None means the ones that came with the program. `preview` says where
-    browsers find the faces; None means nowhere.
+    `buffer_ms` is None for an adaptive buffer, `weights` for the ones that came with the program,
+    `preview` for no preview.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    fps: Annotated[FrameRate, BeforeValidator(_frame_rate)] = FRAME_RATES["60"]
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    weights: Path | None = None
-    lookahead_ms: int = Field(
-        default=DEFAULT_LOOKAHEAD_MS, ge=0, le=MAX_LOOKAHEAD_MS, multiple_of=HOP_MS
+    fps: Annotated[FrameRate, BeforeValidator(_frame_rate)] = setting("fps").field(
+        default=FRAME_RATES[str(setting("fps").default)]
     )
-    buffer_ms: Annotated[BufferMs | None, BeforeValidator(_buffer)] = None
-    dashboard: bool = True
-    preview: Annotated[PreviewConfig | None, BeforeValidator(_preview)] = None
-    timecode: TimecodeConfig = Field(default_factory=TimecodeConfig)
-    recording: RecordingConfig = Field(default_factory=RecordingConfig)
-    control: ControlConfig = Field(default_factory=ControlConfig)
+    lookahead_ms: int = setting("lookahead_ms").field()
+    device: Literal["auto", "cpu", "cuda"] = setting("device").field()
+    weights: Path | None = setting("weights").field()
+    buffer_ms: Annotated[float | None, BeforeValidator(_buffer)] = setting("buffer_ms").field(
+        default=None
+    )
+    dashboard: bool = setting("dashboard").field()
+    preview: Annotated[PreviewConfig | None, BeforeValidator(_preview)] = setting("preview").field(
+        default=None
+    )
+    timecode: TimecodeConfig = setting("timecode").field(default_factory=TimecodeConfig)
+    recording: RecordingConfig = setting("recording").field(default_factory=RecordingConfig)
+    control: ControlConfig = setting("control").field(default_factory=ControlConfig)
     subjects: Annotated[tuple[SubjectConfig, ...], AfterValidator(_at_least_one)] = Field(
         default_factory=lambda: (SubjectConfig(),), max_length=MAX_SUBJECTS
     )

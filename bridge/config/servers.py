@@ -22,6 +22,7 @@ from pydantic import (
 
 from cstalk_bridge.document import FieldError
 from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.settings.table import setting
 from cstalk_bridge.system.addresses import MAX_ALLOWED, AllowedNetwork, ListenAddress, is_within
 
 DEFAULT_CONTROL_PORT = 8000
@@ -49,8 +50,10 @@ class ControlConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    osc: Annotated[OscAddress | None, BeforeValidator(_read_osc)] = None
-    allow: tuple[AllowedNetwork, ...] = Field(default=(), max_length=MAX_ALLOWED)
+    osc: Annotated[OscAddress | None, BeforeValidator(_read_osc)] = setting("control.osc").field(
+        default=None
+    )
+    allow: tuple[AllowedNetwork, ...] = setting("control.allow").field(max_length=MAX_ALLOWED)
 
     @model_validator(mode="after")
     def _is_guarded(self) -> ControlConfig:

@@ -5,21 +5,22 @@ of the same names.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from cstalk_bridge.audio.config import MAX_GAIN_DB
 from cstalk_bridge.control.replies import WorkKind as Work
 from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.face.emotion import MAX_TRANSITION_MS
-from cstalk_bridge.face.procedural.compose import MAX_LEVEL, Levels
+from cstalk_bridge.face.procedural.compose import PARTS
 from cstalk_bridge.face.timeline import LOOKAHEAD_SLEW
 from cstalk_bridge.models.emotions import EMOTIONS, MAX_WEIGHT
-from cstalk_bridge.models.timing import HOP_MS, MAX_LOOKAHEAD_MS
+from cstalk_bridge.models.timing import HOP_MS
+from cstalk_bridge.settings.table import MAX_LEVEL, command_settings, setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from cstalk_bridge.settings.declaration import Setting
 
 
 Value = str | int | float | bool
@@ -58,6 +59,18 @@ class Parameter:
     choices: tuple[str, ...] = ()
     by_number: tuple[str, ...] = ()
     is_optional: bool = False
+
+    @classmethod
+    def of(cls, declared: Setting, name: str = "", *, is_optional: bool = False) -> Parameter:
+        """Return the argument that sets a number, called `name` or as the setting."""
+        low, high = declared.bounds
+        return cls(
+            name or declared.name,
+            minimum=low,
+            maximum=high,
+            unit=declared.unit,
+            is_optional=is_optional,
+        )
 
     def read(self, argument: object) -> Value:
         """Return the value of an argument as it came. UserError says what it must be.
@@ -142,34 +155,29 @@ PREFIX = "cstalk"
 
 ALL_SUBJECTS = "*"
 
-MAX_INTENSITY = 2.0
-"""Factor on all weights of a mix at most; the products stay within `MAX_WEIGHT`."""
-
-MAX_TAKE = 2**31 - 1
-"""Take numbers are int32 over OSC."""
+MAX_INT32 = 2**31 - 1
+"""The highest whole number of OSC's type `i`, as take numbers and counts are sent."""
 
 FADER_S = 0.15
 """Time in which one weight is eased in: a fader that moves is followed, its steps are not seen."""
 
 EMOTION = Parameter("emotion", ParameterType.TEXT, choices=EMOTIONS)
 WEIGHT = Parameter("weight", minimum=0.0, maximum=MAX_WEIGHT)
-OVER_S = Parameter(
-    "over_s", minimum=0.0, maximum=1e-3 * MAX_TRANSITION_MS, unit="s", is_optional=True
-)
-FACTOR = Parameter("factor", minimum=0.0, maximum=MAX_INTENSITY)
-SHARE = Parameter("share", minimum=0.0, maximum=1.0)
-BLEND = Parameter("share", minimum=0.0, maximum=MAX_WEIGHT)
-PART = Parameter("part", ParameterType.TEXT, choices=tuple(field.name for field in fields(Levels)))
+OVER_S = Parameter.of(setting("over_s"), is_optional=True)
+FACTOR = Parameter.of(setting("intensity"), "factor")
+AUTO = Parameter.of(setting("auto"), "share")
+AROUSAL = Parameter.of(setting("arousal"), "share")
+PART = Parameter("part", ParameterType.TEXT, choices=PARTS)
 LEVEL = Parameter("level", minimum=0.0, maximum=MAX_LEVEL)
 IS_MUTED = Parameter("is_muted", ParameterType.SWITCH, is_optional=True)
 IS_PAUSED = Parameter("is_paused", ParameterType.SWITCH, is_optional=True)
-LOOKAHEAD_MS = Parameter("lookahead_ms", minimum=0.0, maximum=MAX_LOOKAHEAD_MS, unit="ms")
-GAIN_DB = Parameter("gain_db", minimum=-MAX_GAIN_DB, maximum=MAX_GAIN_DB, unit="dB")
+LOOKAHEAD_MS = Parameter.of(setting("lookahead_ms"))
+GAIN_DB = Parameter.of(setting("audio.gain_db"))
 ACTION = Parameter(
     "action", ParameterType.TEXT, choices=("start", "stop"), by_number=("stop", "start")
 )
 SLATE = Parameter("slate", ParameterType.TEXT, is_optional=True)
-TAKE = Parameter("take", ParameterType.WHOLE, minimum=0, maximum=MAX_TAKE, is_optional=True)
+TAKE = Parameter("take", ParameterType.WHOLE, minimum=0, maximum=MAX_INT32, is_optional=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,22 +276,21 @@ COMMANDS: dict[str, Command] = {
             f"multiplies all weights of the mix, which stay below {MAX_WEIGHT:g}",
             (FACTOR, OVER_S),
         ),
-        Command(
-            "mouth_guard",
-            "sets how much of the emotion's mouth speech pushes aside",
-            (SHARE, OVER_S),
+        *(
+            Command(entry.name, entry.command, (Parameter.of(entry, entry.argument), OVER_S))
+            for entry in command_settings()
         ),
         Command(
             "auto",
             "lets what the voice seems to feel fill what the mix leaves of 1: a research build, "
             "non-commercial; the emotion neutral with weight 1 leaves nothing",
-            (BLEND, OVER_S),
+            (AUTO, OVER_S),
             work=Work.FILES,
         ),
         Command(
             "arousal",
             "lets the mix swell while the voice is louder and higher than usual",
-            (BLEND, OVER_S),
+            (AROUSAL, OVER_S),
             work=Work.FILES,
         ),
         Command("level", "sets how strong a part of the living face is", (PART, LEVEL)),
@@ -343,20 +350,3 @@ COMMANDS: dict[str, Command] = {
 }
 """Every command by its name, those of the whole bridge behind a `/`, in the order of the
 documentation."""
-
-
-def command_table() -> str:
-    """Return the table of our own commands, in Markdown."""
-    rows = ["| address | arguments | what it does |", "|---|---|---|"]
-    for command in COMMANDS.values():
-        usage = f"`{command.usage}`" if command.usage else ""
-        ranges = "; ".join(map(_described_range, command.parameters))
-        words = f"{usage}: {ranges}" if ranges else usage
-        rows.append(f"| `{command.address}` | {words} | {command.does} |")
-    return "\n".join(rows)
-
-
-def _described_range(parameter: Parameter) -> str:
-    if parameter.range == parameter.kind.value == "number":
-        return f"{parameter.name} in {parameter.unit}"
-    return f"{parameter.name} {parameter.range}"

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cstalk_bridge.control.commands import ACTION, ALL_SUBJECTS, MAX_TAKE, SLATE, TAKE
+from cstalk_bridge.control.commands import ACTION, ALL_SUBJECTS, MAX_INT32, SLATE, TAKE
 from cstalk_bridge.control.state import BridgeState
 from cstalk_bridge.control.subject_controller import SubjectController
 from cstalk_bridge.document import nearest
@@ -82,7 +82,7 @@ class TakeController:
         return recorded
 
     def _began(self, take: TakeName) -> None:
-        self.slate, self.take = take.slate, min(take.number + 1, MAX_TAKE)
+        self.slate, self.take = take.slate, min(take.number + 1, MAX_INT32)
         self._notice(f"the take {take.identifier} is being recorded")
 
     def _ended(self, take: RecordedTake) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from cstalk_bridge.control.commands import Parameter, ParameterType
+from cstalk_bridge.control.commands import MAX_INT32, Parameter, ParameterType
 from cstalk_bridge.control.replies import NO_REPLY, Outgoing, Reply, WorkKind, message_reply
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.outputs.osc_messages import encode_message
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from cstalk_bridge.outputs.livelink_face import LiveLinkFaceLink
     from cstalk_bridge.outputs.osc_messages import Message
 
-
-MAX_INT32 = 2**31 - 1
-"""Take numbers are int32 over OSC."""
 
 HOST = Parameter("host", ParameterType.TEXT)
 PORT = Parameter("port", ParameterType.WHOLE, minimum=1, maximum=65535)
@@ -134,17 +131,7 @@ TIMECODE = "00:00:00.000"
 """What the app says in place of a timecode; the take's own stand in its `take.json`."""
 
 
-def phone_table() -> str:
-    """Return the table of the app's messages, in Markdown."""
-    rows = ["| message | arguments | answer | what it does |", "|---|---|---|---|"]
-    for message in MESSAGES.values():
-        usage = f"`{message.usage}`" if message.usage else ""
-        answer = f"`{message.answer}`" if message.answer else ""
-        rows.append(f"| `{message.address}` | {usage} | {answer} | {message.does} |")
-    return "\n".join(rows)
-
-
-MAX_FILE_BYTES = 2**31 - 1
+MAX_FILE_BYTES = MAX_INT32
 """What the protocol's size can tell: three hours of sound at 48 kHz."""
 
 SEND_TIMEOUT_S = 10.0

@@ -13,7 +13,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from cstalk_bridge.control.commands import PREFIX
+from cstalk_bridge.control.commands import MAX_INT32, PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,16 +25,10 @@ if TYPE_CHECKING:
 
 if TYPE_CHECKING:
     OscWords = tuple[str, *tuple[str | int | float, ...]]
-
-
-if TYPE_CHECKING:
     """An address and its arguments."""
 
 UNFIT_FOR_ADDRESS = re.compile(r"[^!-~]|[#*,/?\[\]{}]")
 """What cannot stand in an address."""
-
-MAX_COUNT = 2**31 - 1
-"""Of datagrams that are told; an int32."""
 
 SILENT_DB = -120.0
 """Told of a subject that has heard nothing yet."""
@@ -60,8 +54,8 @@ class SubjectState:
     name: str
     weights: Mapping[str, float]
     factor: float
-    guard: float
-    voice_weights: VoiceWeights
+    settings: Mapping[str, float]
+    shares: VoiceWeights
     levels: Levels
     gain_db: float
     is_muted: bool
@@ -77,7 +71,8 @@ class SubjectState:
         for emotion, weight in self.weights.items():
             yield f"{root}/weight/{emotion}", weight
         yield f"{root}/intensity", self.factor
-        yield f"{root}/mouth_guard", self.guard
+        for name, value in self.settings.items():
+            yield f"{root}/{name}", value
         yield f"{root}/auto", self.voice_weights.auto
         yield f"{root}/arousal", self.voice_weights.arousal
         for part, level in asdict(self.levels).items():
@@ -90,7 +85,7 @@ class SubjectState:
         level_db = max(self.level_db, SILENT_DB) if math.isfinite(self.level_db) else SILENT_DB
         yield f"{root}/sound", heard, float(level_db)
         for link in self.links:
-            counts = min(link.sent, MAX_COUNT), min(link.failed, MAX_COUNT)
+            counts = min(link.sent, MAX_INT32), min(link.failed, MAX_INT32)
             yield f"{root}/link", link.name, *counts, link.error
 
 

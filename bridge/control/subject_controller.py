@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cstalk_bridge.control.commands import (
-    BLEND,
+    AROUSAL,
+    AUTO,
+    COMMANDS,
     EMOTION,
     FACTOR,
     FADER_S,
@@ -18,7 +19,6 @@ from cstalk_bridge.control.commands import (
     LOOKAHEAD_MS,
     OVER_S,
     PART,
-    SHARE,
     WEIGHT,
 )
 from cstalk_bridge.control.state import LinkState, SubjectState
@@ -29,6 +29,7 @@ from cstalk_bridge.models.emotions import MAX_WEIGHT
 from cstalk_bridge.models.timing import HOP_MS
 from cstalk_bridge.outputs.livelink_face import LiveLinkFaceLink
 from cstalk_bridge.rig.load import load_rigmap
+from cstalk_bridge.settings.table import command_settings
 
 if TYPE_CHECKING:
     import threading
@@ -82,9 +83,10 @@ class EmotionController:
         return self._factor
 
     @property
-    def guard(self) -> float:
-        """The mouth guard it was last told."""
-        return self._voice.emotion.guard_at(math.inf)
+    def settings(self) -> dict[str, float]:
+        """The numbers of its emotion that commands set, by the names of these commands."""
+        emotion = self._voice.emotion
+        return {entry.name: float(getattr(emotion, entry.name)) for entry in command_settings()}
 
     @property
     def voice_weights(self) -> VoiceWeights:
@@ -113,7 +115,7 @@ class EmotionController:
 
     def mouth_guard(self, share: float, over_s: float | None = None) -> None:
         """Set how much of the emotion's mouth speech pushes aside."""
-        SHARE.read(share)
+        COMMANDS["mouth_guard"].parameters[0].read(share)
         _check_time(over_s)
         try:
             self._model.check_guard(share)
@@ -124,14 +126,14 @@ class EmotionController:
 
     def auto(self, share: float, over_s: float | None = None) -> None:
         """Let what the voice seems to feel fill what the mix leaves of 1; may wait for a file."""
-        say = float(BLEND.read(share))
+        say = float(AUTO.read(share))
         if say > 0.0 and not self._hears_mood:
             self._notice(ser_notice())
         self._heed(replace(self.voice_weights, auto=say), over_s)
 
     def arousal(self, share: float, over_s: float | None = None) -> None:
         """Let the mix swell with the arousal of the voice."""
-        say = float(BLEND.read(share))
+        say = float(AROUSAL.read(share))
         self._heed(replace(self.voice_weights, arousal=say), over_s)
 
     def _heed(self, shares: VoiceWeights, over_s: float | None) -> None:
@@ -220,7 +222,7 @@ class SubjectController(EmotionController):
             name=self.name,
             weights=dict(self.weights),
             factor=self.factor,
-            guard=self.guard,
+            settings=self.settings,
             voice_weights=self.voice_weights,
             levels=self.levels,
             gain_db=self._subject.voice.gain_db,

@@ -10,7 +10,8 @@ import numpy as np
 
 from cstalk_bridge.diagnostics.checks import Finding, fault, faults_of, ok, warning
 from cstalk_bridge.errors import UserError
-from cstalk_bridge.face.networks import check_mouth_guards, live_device, load_network
+from cstalk_bridge.face.emotion import check_face_settings
+from cstalk_bridge.face.networks import live_device, load_network
 from cstalk_bridge.models.loading import DEFAULT_PATH
 from cstalk_bridge.models.timing import HOP_S, MAX_LOOKAHEAD_MS
 from cstalk_bridge.rig.load import load_rigmap
@@ -79,7 +80,7 @@ class NetworkCheck:
             f"0 to {MAX_LOOKAHEAD_MS} ms; {', '.join(generator.emotions)}",
         )
         try:
-            check_mouth_guards(generator, {each.name: each.mouth_guard for each in config.subjects})
+            check_face_settings(generator, {each.name: each for each in config.subjects})
         except UserError as error:
             yield from (fault(each.where, each.what, each.remedy) for each in error.problems)
         yield ok("device", _device(generator, config.device))

@@ -9,19 +9,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from cstalk_bridge.document import FieldError
+from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.face.procedural.motion import ease
 from cstalk_bridge.models.emotions import EMOTIONS, MAX_WEIGHT, MOUTH_GUARD
+from cstalk_bridge.settings.table import setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from cstalk_bridge.models.cstalk.generator import Generator
+    from cstalk_bridge.settings.face import FaceSettings
 
 
 AUTO = "auto"
@@ -134,11 +139,9 @@ def chosen_weights(mix: Mapping[str, float]) -> dict[str, float]:
 
 V = TypeVar("V", float, "NDArray[np.float32]")
 
-TRANSITION_MS = 400
-"""Time over which a changed emotion is eased in where nothing else is said: as fast as a face
-changes by itself, and slow enough that no frame jumps."""
-
-MAX_TRANSITION_MS = 60_000
+TRANSITION_MS: float = setting("transition_ms").default
+"""Time over which a changed emotion is eased in by default: as fast as a face changes by itself,
+and slow enough that no frame jumps."""
 
 NO_VOICE_WEIGHTS = VoiceWeights()
 
@@ -179,6 +182,29 @@ def _clamped(value: V, start: V, end: V) -> V:
     return np.clip(value, np.minimum(start, end), np.maximum(start, end))
 
 
+class MouthGuard(Protocol):
+    """Settings that hold a mouth guard: those of a subject, or of a take."""
+
+    @property
+    def mouth_guard(self) -> float:
+        """Share of the emotion's mouth that full speech replaces, 0..1."""
+
+
+def check_face_settings(generator: Generator, settings: Mapping[str, MouthGuard]) -> None:
+    """Raise UserError for all settings that the network does not support.
+
+    `settings` are those of a face by where the user set them, "" for the command line.
+    """
+    problems = []
+    for where, face in settings.items():
+        try:
+            generator.check_guard(face.mouth_guard)
+        except ValueError as error:
+            problems.append(Problem(where or setting("mouth_guard").flag, str(error)))
+    if problems:
+        raise UserError.of(problems)
+
+
 class EmotionState:
     """The emotion of a subject on the host clock: chosen weights, eased, and those of its voice.
 
@@ -203,6 +229,24 @@ class EmotionState:
         self._guard = Fade(mouth_guard, mouth_guard, start_s=0.0, over_s=0.0)
         self._auto = Fade(voice_weights.auto, voice_weights.auto, start_s=0.0, over_s=0.0)
         self._arousal = Fade(voice_weights.arousal, voice_weights.arousal, start_s=0.0, over_s=0.0)
+
+    @classmethod
+    def of(
+        cls, weights: NDArray[np.float32], face: FaceSettings, voice_weights: VoiceWeights
+    ) -> EmotionState:
+        """Return the state of a subject with these settings."""
+        transition_s = 1e-3 * face.transition_ms
+        return cls(
+            weights,
+            mouth_guard=face.mouth_guard,
+            transition_s=transition_s,
+            voice_weights=voice_weights,
+        )
+
+    @property
+    def mouth_guard(self) -> float:
+        """The mouth guard, once it is eased in."""
+        return self._guard.end
 
     @property
     def voice_weights(self) -> VoiceWeights:

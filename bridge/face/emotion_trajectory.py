@@ -22,7 +22,6 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 from cstalk_bridge.document import Document, FieldError, Mark, read_document, read_text, validate
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.face.emotion import (
-    MAX_TRANSITION_MS,
     TRANSITION_MS,
     EmotionWeights,
     EstimatedEmotion,
@@ -30,6 +29,7 @@ from cstalk_bridge.face.emotion import (
 )
 from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.models.timing import HOP_S, HOP_SAMPLES
+from cstalk_bridge.settings.table import setting
 from cstalk_bridge.system.files import is_file
 
 if TYPE_CHECKING:
@@ -56,9 +56,7 @@ class Keyframe(BaseModel):
 
     at_s: float = Field(ge=0.0, allow_inf_nan=False)
     emotion: EmotionWeights
-    over_s: float = Field(
-        default=1e-3 * TRANSITION_MS, ge=0.0, le=1e-3 * MAX_TRANSITION_MS, allow_inf_nan=False
-    )
+    over_s: float = setting("over_s").field(default=1e-3 * TRANSITION_MS)
 
 
 SIDECAR_COLUMNS = tuple(Keyframe.model_fields)

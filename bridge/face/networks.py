@@ -16,7 +16,6 @@ from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from cstalk_bridge.face.emotion import VoiceWeights
@@ -119,21 +118,6 @@ def ser_notice() -> str:
     """Return the licence notice for users of `auto`."""
     licence = load_ser_weights().description.licence
     return f"emotion auto is a research build, {licence}: see models/weights/mood_research.md"
-
-
-def check_mouth_guards(generator: Generator, guards: Mapping[str, float]) -> None:
-    """Raise UserError for every mouth guard that the network does not support.
-
-    `guards` maps the place of a setting, for messages, to its value, 0..1.
-    """
-    problems = []
-    for where, mouth_guard in guards.items():
-        try:
-            generator.check_guard(mouth_guard)
-        except ValueError as error:
-            problems.append(Problem(where, str(error)))
-    if problems:
-        raise UserError.of(problems)
 
 
 HOPS = 500

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cstalk_bridge.models.emotions import MOUTH_GUARD
 from cstalk_bridge.plot.face_panels import (
     VISIBLE,
     emotion_panel,
@@ -33,6 +32,7 @@ from cstalk_bridge.plot.warning_panels import (
     warning_list_panel,
     warnings_panel,
 )
+from cstalk_bridge.settings.table import page_settings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -124,10 +124,10 @@ def _heading(take: ShownTake, rigmap: str) -> Panel:
     words = [time_text(shot.duration_s), f"{shot.rate} frames/s", f"rig map {rigmap}"]
     if take.study.end_s - take.study.start_s < shot.duration_s - 1 / shot.rate.hz:
         words.insert(1, f"{time_text(take.study.start_s)} to {time_text(take.study.end_s)}")
-    if "lookahead_ms" in shot.making:
-        words.append(f"look-ahead {shot.making['lookahead_ms']} ms")
-    if (guard := shot.making.get("mouth_guard", MOUTH_GUARD)) != MOUTH_GUARD:
-        words.append(f"mouth guard {guard}")
+    for entry in page_settings():
+        value = shot.making.get(entry.name, entry.default)
+        if (entry.unit and entry.name in shot.making) or value != entry.default:
+            words.append(f"{entry.label.lower()} {value} {entry.unit}".rstrip())
     if take.mark == "B":
         words.append("B \u2212 A: RMS over the curves of a region")
     if "weights" in shot.making:

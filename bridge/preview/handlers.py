@@ -11,16 +11,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from anyio.to_thread import run_sync
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
-from cstalk_bridge.control.commands import MAX_INTENSITY
-from cstalk_bridge.face.emotion import MAX_TRANSITION_MS, EmotionWeights
-from cstalk_bridge.face.procedural.compose import PARTS
 from cstalk_bridge.preview.recordings import FLAC_MEDIA_TYPE, flac_of, label_of, suffix_of
 from cstalk_bridge.preview.requests import (
     BAD_REQUEST,
     CONFLICT,
+    SubjectRequest,
     TakeRequest,
     http_error,
     read_body,
@@ -91,12 +88,7 @@ class SessionHandlers:
         """Begin a take."""
         wanted = await read_document(request, TakeRequest)
         defaults = self._library.defaults
-        settings = replace(
-            defaults,
-            lookahead_ms=wanted.lookahead_ms,
-            mouth_guard=wanted.mouth_guard,
-            levels=wanted.levels or defaults.levels,
-        )
+        settings = replace(defaults, levels=wanted.levels or defaults.levels, **wanted.numbers)
         entry = self._library.generate(wanted.recording, settings.with_emotion(wanted.emotion))
         return JSONResponse(entry.info(), 202)
 
@@ -199,20 +191,6 @@ def _attachment(name: str) -> str:
     return f"attachment; filename*=UTF-8''{quote(name, safe='')}"
 
 
-class SubjectRequest(BaseModel):
-    """What a page asks of a subject; what it leaves out stays as it is."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", cache_strings="none")
-
-    emotion: EmotionWeights | None = None
-    intensity: float | None = Field(default=None, ge=0.0, le=MAX_INTENSITY, allow_inf_nan=False)
-    mouth_guard: float | None = Field(default=None, ge=0.0, le=1.0, allow_inf_nan=False)
-    levels: dict[str, float] = Field(default_factory=dict, max_length=len(PARTS))
-    over_s: float | None = Field(
-        default=None, ge=0.0, le=1e-3 * MAX_TRANSITION_MS, allow_inf_nan=False
-    )
-
-
 class SubjectHandlers:
     """The subjects at a desk; without one there are none."""
 
@@ -232,8 +210,8 @@ class SubjectHandlers:
         subject = self._desk.subject(request.path_params["name"])
         for part, level in wanted.levels.items():
             subject.level(part, level)
-        if wanted.mouth_guard is not None:
-            subject.mouth_guard(wanted.mouth_guard, wanted.over_s)
+        for name, value in wanted.numbers.items():
+            getattr(subject, name)(value, wanted.over_s)
         if wanted.intensity is not None:
             subject.intensity(wanted.intensity, wanted.over_s)
         if wanted.emotion is not None:
@@ -246,6 +224,6 @@ def _described(subject: SubjectController) -> dict[str, Any]:
         "name": subject.name,
         "emotion": subject.mix,
         "intensity": subject.factor,
-        "mouth_guard": subject.guard,
+        **subject.settings,
         "levels": asdict(subject.levels),
     }

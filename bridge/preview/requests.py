@@ -5,16 +5,16 @@ status.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cstalk_bridge.document import FieldError
 from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.face.emotion import VoicedEmotionWeights
-from cstalk_bridge.face.procedural.compose import Levels
-from cstalk_bridge.models.emotions import MOUTH_GUARD
-from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS, HOP_MS, MAX_LOOKAHEAD_MS
+from cstalk_bridge.face.emotion import EmotionWeights, VoicedEmotionWeights
+from cstalk_bridge.face.procedural.compose import PARTS, Levels
+from cstalk_bridge.settings.face import SubjectNumbers, TakeNumbers
+from cstalk_bridge.settings.table import command_settings, page_settings, setting
 from cstalk_bridge.system.files import printable
 
 if TYPE_CHECKING:
@@ -62,18 +62,39 @@ UPLOAD_TIMEOUT_S = 30.0
 """Time after which a silent upload is given up."""
 
 
-class TakeRequest(BaseModel):
-    """What a page asks of a take."""
+class TakeRequest(TakeNumbers):
+    """Request for a take, with a number for each of the page's settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", cache_strings="none")
 
     recording: str = Field(max_length=64)
     emotion: VoicedEmotionWeights = Field(default_factory=dict)
-    lookahead_ms: int = Field(
-        default=DEFAULT_LOOKAHEAD_MS, ge=0, le=MAX_LOOKAHEAD_MS, multiple_of=HOP_MS
-    )
-    mouth_guard: float = Field(default=MOUTH_GUARD, ge=0.0, le=1.0, allow_inf_nan=False)
     levels: Levels | None = None
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """The page's settings by name."""
+        return self.model_dump(include={entry.name for entry in page_settings()})
+
+
+class SubjectRequest(SubjectNumbers):
+    """Change of a subject, with a number for each setting that a command changes.
+
+    What is left out stays as it is.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", cache_strings="none")
+
+    emotion: EmotionWeights | None = None
+    intensity: float | None = setting("intensity").field(default=None)
+    levels: dict[str, float] = Field(default_factory=dict, max_length=len(PARTS))
+    over_s: float | None = setting("over_s").field(default=None)
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """The settings that are given, by name."""
+        names = {entry.name for entry in command_settings()}
+        return self.model_dump(include=names, exclude_none=True)
 
 
 async def read_body(request: Request) -> AsyncIterator[bytes]:

@@ -15,11 +15,11 @@ from cstalk_bridge.face.procedural.compose import (
     limit_of,
 )
 from cstalk_bridge.heads.library import list_heads
-from cstalk_bridge.models.emotions import EMOTIONS, MAX_WEIGHT, MOUTH_GUARD
-from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS, HOP_MS, MAX_LOOKAHEAD_MS
+from cstalk_bridge.models.emotions import EMOTIONS, MAX_WEIGHT
 from cstalk_bridge.preview.recordings import Recording, Recordings, label_of, new_id, renamed
 from cstalk_bridge.preview.requests import NOT_FOUND, http_error
 from cstalk_bridge.preview.takes import MAX_TAKES, TakeEntry, Takes, TakeWorker, entry_of
+from cstalk_bridge.settings.table import page_settings
 from cstalk_bridge.system.files import is_file, printable
 from cstalk_bridge.system.process import program_version
 from cstalk_bridge.takes.file import TAKE_SUFFIX, load_take
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from cstalk_bridge.models.cstalk.generator import Generator
     from cstalk_bridge.preview.hub import Hub
     from cstalk_bridge.preview.rigmaps import RigMaps
+    from cstalk_bridge.settings.declaration import Setting
     from cstalk_bridge.takes.generate import GenerationConfig
 
 
@@ -205,13 +206,8 @@ class Session:
             "live": self.hub is not None,
             "emotions": EMOTIONS,
             "max_weight": MAX_WEIGHT,
-            "mouth_guard": MOUTH_GUARD,
+            "settings": {entry.name: _slider(entry) for entry in page_settings()},
             "levels": {name: self._level(name) for name in PARTS},
-            "lookahead_ms": {
-                "maximum": MAX_LOOKAHEAD_MS,
-                "step": HOP_MS,
-                "default": DEFAULT_LOOKAHEAD_MS,
-            },
             "rigmaps": maps,
             "problems": problems,
             "heads": self.heads.listed(),
@@ -235,3 +231,18 @@ class Session:
             "off": getattr(NO_ANIMATION_LEVELS, name),
             "usual": getattr(self.library.defaults.levels, name),
         }
+
+
+def _slider(entry: Setting) -> dict[str, Any]:
+    """Return a number of the page; `live` says whether a running subject has it too."""
+    low, high = entry.bounds
+    return {
+        "label": entry.label,
+        "title": entry.help,
+        "minimum": low,
+        "maximum": high,
+        "step": entry.step,
+        "default": entry.default,
+        "unit": entry.unit,
+        "live": bool(entry.command),
+    }

@@ -11,13 +11,11 @@ import numpy as np
 from pydantic import ValidationError
 
 from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.face.emotion import chosen_weights
-from cstalk_bridge.face.networks import check_mouth_guards
+from cstalk_bridge.face.emotion import check_face_settings, chosen_weights
 from cstalk_bridge.face.procedural.compose import DEFAULT_LEVELS, PARTS, Levels
-from cstalk_bridge.models.emotions import MOUTH_GUARD
-from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS, MAX_LOOKAHEAD_MS
 from cstalk_bridge.preview.recordings import new_id
 from cstalk_bridge.preview.requests import CONFLICT, NOT_FOUND, TOO_MANY, http_error, problems_list
+from cstalk_bridge.settings.table import page_settings
 from cstalk_bridge.system.worker import Worker
 from cstalk_bridge.takes.generate import (
     GENERATED_RATE,
@@ -84,8 +82,7 @@ class TakeEntry:
             "rows": take.rows if take else 0,
             "has_sound": self.recording is not None,
             "emotion": chosen_weights(self.settings.mix),
-            "lookahead_ms": self.settings.lookahead_ms,
-            "mouth_guard": self.settings.mouth_guard,
+            **{entry.name: getattr(self.settings, entry.name) for entry in page_settings()},
             "levels": asdict(self.settings.levels),
             "notice": self.notice,
         }
@@ -93,12 +90,11 @@ class TakeEntry:
 
 def entry_of(take: Take, recording: Recording | None) -> TakeEntry:
     """Return the entry of a finished take, with its provenance."""
-    settings = GenerationConfig(
-        take.emotions,
-        _number(take, "lookahead_ms", DEFAULT_LOOKAHEAD_MS, MAX_LOOKAHEAD_MS),
-        _number(take, "mouth_guard", MOUTH_GUARD, 1.0),
-        _levels(take),
-    )
+    known: dict[str, Any] = {
+        entry.name: _number(take, entry.name, entry.default, entry.bounds[1])
+        for entry in page_settings()
+    }
+    settings = GenerationConfig(take.emotions, levels=_levels(take), **known)
     return TakeEntry(take.name, recording, settings, state="ready", progress=1.0, take=take)
 
 
@@ -258,7 +254,7 @@ class TakeWorker:
         if _is_silent(recording.sound, entry.stop):
             entry.notice = "; ".join(filter(None, (entry.notice, SILENT_NOTICE)))
         generator = self._loaded()
-        check_mouth_guards(generator, {entry.name: entry.settings.mouth_guard})
+        check_face_settings(generator, {entry.name: entry.settings})
         entry.take = generate_take(
             generator,
             recording.sound,

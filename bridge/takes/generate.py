@@ -6,7 +6,7 @@ of a live run, computed over all rows.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +34,9 @@ from cstalk_bridge.face.procedural.cues import Cues
 from cstalk_bridge.face.procedural.prosody import SILENCE, Prosody, ProsodyTracker
 from cstalk_bridge.frame import neutral_board
 from cstalk_bridge.models.board import CHANNEL_INDEX
-from cstalk_bridge.models.emotions import MOUTH_GUARD
 from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS, ROW_RATE_HZ, rows_of
+from cstalk_bridge.settings.face import FaceSettings
+from cstalk_bridge.settings.table import setting
 from cstalk_bridge.system.process import program_version
 from cstalk_bridge.takes.sound import network_input, network_input_samples
 from cstalk_bridge.takes.take import BLOCK_ROWS, Take, still_head
@@ -56,19 +57,39 @@ if TYPE_CHECKING:
 class GenerationConfig:
     """How a face is generated: `emotions` over time, and `lookahead_ms` from 0 to 240.
 
-    `mouth_guard`, 0 to 1, is the share of the emotion's mouth which full speech pushes aside.
-    `levels` are those of the living face, and `seed` makes it one character's; None draws it from
-    the slate. `voice_weights` are how far the voice itself has a say in the emotions.
+    `mouth_guard` and `seed` are those of the table of settings; a seed of None is drawn from the
+    slate. `levels` are those of procedural animation. `voice_weights` are the weights of the emotion
+    estimated from the voice.
     """
 
     emotions: EmotionTrajectory = EmotionTrajectory()
     lookahead_ms: float = DEFAULT_LOOKAHEAD_MS
-    mouth_guard: float = MOUTH_GUARD
+    mouth_guard: float = setting("mouth_guard").default
     levels: Levels = DEFAULT_LEVELS
     seed: int | None = None
     voice_weights: VoiceWeights = NO_VOICE_WEIGHTS
 
-    def weights(self, rows: int) -> NDArray[np.float32]:
+    @classmethod
+    def of(cls, face: FaceSettings, *, lookahead_ms: float, levels: Levels) -> GenerationConfig:
+        """Return it with the settings of a face, neutral."""
+        shared = FaceSettings.model_fields.keys() & {entry.name for entry in fields(cls)}
+        known = {name: getattr(face, name) for name in shared}
+        return cls(lookahead_ms=lookahead_ms, levels=levels, **known)
+
+    def generation(self, **changed: Any) -> GenerationConfig:
+        """Return these settings alone, without what a subclass adds, some of them changed."""
+        own = {entry.name: getattr(self, entry.name) for entry in fields(GenerationConfig)}
+        return GenerationConfig(**{**own, **changed})
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it as plain data; voice weights are called `shares` in files."""
+        plain = {entry.name: getattr(self, entry.name) for entry in fields(GenerationConfig)}
+        plain["emotions"] = [key.model_dump(mode="json") for key in self.emotions.keys]
+        plain["levels"] = asdict(self.levels)
+        plain["shares"] = asdict(plain.pop("voice_weights"))
+        return plain
+
+    def emotion_weights(self, rows: int) -> NDArray[np.float32]:
         """Return the emotion of each row, float32 [rows, emotions]."""
         return self.emotions.weights(np.arange(rows) / ROW_RATE_HZ)
 
@@ -180,6 +201,21 @@ def with_estimated_emotion(settings: GenerationConfig, sound: Sound) -> Generati
     return replace(settings, emotions=emotions, voice_weights=NO_VOICE_WEIGHTS)
 
 
+def generate_sounds(
+    generator: Generator,
+    sounds: Sequence[Floats],
+    weights: Sequence[Floats],
+    lookahead_ms: float,
+    settings: Sequence[GenerationConfig],
+) -> list[Floats]:
+    """Return the rows of sounds at 16 kHz in one pass, float32 [rows, channels] each.
+
+    `weights` are those of each row, [rows, emotions], and `settings` those of each sound.
+    """
+    guards = [entry.mouth_guard for entry in settings]
+    return generator.generate_batch(sounds, weights, lookahead_ms, guards)
+
+
 def generate_take(
     generator: Generator,
     sound: Sound,
@@ -200,7 +236,7 @@ def generate_take(
     board = np.zeros((rows, len(generator.channels)), dtype=np.float32)
     if rows:
         passes = generator.passes(
-            settings.weights(rows)[None], settings.lookahead_ms, settings.mouth_guard
+            settings.emotion_weights(rows)[None], settings.lookahead_ms, settings.mouth_guard
         )
         done = 0
         for face in _faces(passes, sound):
@@ -233,7 +269,7 @@ def assemble_take(
             board,
             channels,
             _until_stopped(stop, network_input(sound)),
-            settings.weights(len(board)),
+            settings.emotion_weights(len(board)),
             animation=ProceduralAnimation(seed, settings.levels),
             lookahead_hops=generator.delay_hops(settings.lookahead_ms),
         )

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from cstalk_bridge.audio.config import AudioConfig
 from cstalk_bridge.audio.source import MICROPHONE
+from cstalk_bridge.settings.table import setting
 from cstalk_bridge.timecode.chase import ChaseMode
-
-MAX_OFFSET_MS = 1000.0
-"""More than a second is no delay of a cable or a sound card."""
 
 
 class TimecodeConfig(BaseModel):
@@ -23,10 +21,10 @@ class TimecodeConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: Literal["system", "ltc"] = "system"
-    mode: ChaseMode = ChaseMode.FREE
-    audio: AudioConfig | None = None
-    offset_ms: float = Field(default=0.0, ge=-MAX_OFFSET_MS, le=MAX_OFFSET_MS, allow_inf_nan=False)
+    source: Literal["system", "ltc"] = setting("timecode.source").field()
+    mode: ChaseMode = setting("timecode.mode").field(default=ChaseMode.FREE)
+    audio: AudioConfig | None = setting("timecode.audio").field()
+    offset_ms: float = setting("timecode.offset_ms").field()
 
     @model_validator(mode="after")
     def _has_audio(self) -> Self:

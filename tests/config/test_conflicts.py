@@ -68,7 +68,7 @@ def test_a_port_that_is_not_told_is_the_next_that_is_free(
 def test_flags_are_counted_too(tmp_path: Path) -> None:
     path = tmp_path / "show.yaml"
     path.write_text(f"subjects: [{{name: A}}, {{name: B, links: ['{ANYWHERE}']}}]", "utf-8")
-    assert ports(load_config(path, ConfigOverrides(links=(ANYWHERE,)))) == [14785, 14786]
+    assert ports(load_config(path, ConfigOverrides(link=(ANYWHERE,)))) == [14785, 14786]
 
 
 def test_places_that_are_shared_are_found(tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ def test_subjects_may_share_a_live_link_port(tmp_path: Path) -> None:
 def test_flags_win_over_the_file(tmp_path: Path) -> None:
     flags = ConfigOverrides(
         audio="take.wav",
-        links=("osc://10.0.0.5",),
+        link=("osc://10.0.0.5",),
         fps="50",
         lookahead_ms="120",
         emotion="happy:0.7",
@@ -266,7 +266,7 @@ def test_subject_flag_renames_the_first_when_there_is_none_of_that_name(tmp_path
 
 def test_every_wrong_flag_is_named_at_once() -> None:
     flags = ConfigOverrides(
-        fps="61", lookahead_ms="90", emotion="hapy", links=("foo",), device="gpu"
+        fps="61", lookahead_ms="90", emotion="hapy", link=("foo",), device="gpu"
     )
     with pytest.raises(UserError) as caught:
         override(Config(), flags)
@@ -276,7 +276,7 @@ def test_every_wrong_flag_is_named_at_once() -> None:
 
 def test_links_of_flags_may_not_clash() -> None:
     with pytest.raises(UserError, match="sends to h:9 too"):
-        override(Config(), ConfigOverrides(links=("osc://h:9", "livelink-face://h:9")))
+        override(Config(), ConfigOverrides(link=("osc://h:9", "livelink-face://h:9")))
 
 
 def test_a_living_face_is_set_part_by_part_or_not_at_all(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_no_text_is_an_address_by_mistake(host: str) -> None:
 
 
 def test_a_link_to_the_place_where_control_listens_is_a_clash() -> None:
-    flags = ConfigOverrides(osc_control="", links=("osc://127.0.0.1:8000/face",))
+    flags = ConfigOverrides(osc_control="", link=("osc://127.0.0.1:8000/face",))
     assert "127.0.0.1:8000, where remote control listens" in told(flags)
 
 

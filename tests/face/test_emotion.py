@@ -13,9 +13,13 @@ from cstalk_bridge.face.emotion import (
     EstimatedEmotion,
     Fade,
     VoiceWeights,
+    check_face_settings,
     chosen_weights,
 )
 from cstalk_bridge.face.procedural.motion import ease
+from cstalk_bridge.models.emotions import MOUTH_GUARD
+from cstalk_bridge.settings.face import FaceSettings
+from tests.networks import GUARDED, UNGUARDED, small_generator
 
 NEUTRAL = np.zeros(2, dtype=np.float32)
 HAPPY = np.array([0.7, 0.0], dtype=np.float32)
@@ -122,3 +126,20 @@ def test_other_names_are_told_with_all_there_are() -> None:
 def test_keys_over_time_have_emotions_only() -> None:
     with pytest.raises(ValueError, match="no emotion 'auto'"):
         SubjectConfig.model_validate({"emotions": [{"at_s": 0, "emotion": "auto"}]})
+
+
+def guards(**of: float) -> dict[str, FaceSettings]:
+    return {name: FaceSettings(mouth_guard=guard) for name, guard in of.items()}
+
+
+def test_every_guard_that_the_weights_do_not_know_is_told_where_it_was_set() -> None:
+    generator = small_generator(UNGUARDED)
+    check_face_settings(generator, {"A: mouth_guard": FaceSettings()})
+    with pytest.raises(UserError) as caught:
+        check_face_settings(generator, guards(A=0.1, B=MOUTH_GUARD, C=0.9))
+    assert [problem.where for problem in caught.value.problems] == ["A", "C"]
+    assert "trained without" in str(caught.value.problems[0])
+
+
+def test_weights_that_know_a_guard_take_any() -> None:
+    check_face_settings(small_generator(GUARDED), guards(A=0.0, B=1.0))

@@ -8,26 +8,15 @@ import pytest
 from cstalk_bridge.errors import UserError
 from cstalk_bridge.face.emotion import VoiceWeights
 from cstalk_bridge.face.networks import (
-    check_mouth_guards,
     live_device,
     load_network,
     open_emotion_estimator,
     open_ser_network,
 )
-from cstalk_bridge.models.emotions import MOUTH_GUARD
-from tests.networks import GUARDED, UNGUARDED, small_generator, write_weights
+from tests.networks import GUARDED, write_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def test_every_guard_that_the_weights_do_not_know_is_told_where_it_was_set() -> None:
-    generator = small_generator(UNGUARDED)
-    check_mouth_guards(generator, {"A: mouth_guard": MOUTH_GUARD})
-    with pytest.raises(UserError) as caught:
-        check_mouth_guards(generator, {"A": 0.1, "B": MOUTH_GUARD, "C": 0.9})
-    assert [problem.where for problem in caught.value.problems] == ["A", "C"]
-    assert "trained without" in str(caught.value.problems[0])
 
 
 def test_live_faces_are_made_on_the_cpu_unless_the_user_asks_for_more() -> None:
@@ -42,10 +31,6 @@ def test_a_device_that_is_none_is_a_problem_of_the_device_and_a_file_one_of_the_
     with pytest.raises(UserError) as caught:
         load_network(tmp_path / "none.safetensors", "cpu")
     assert [problem.where for problem in caught.value.problems] == ["weights"]
-
-
-def test_weights_that_know_a_guard_take_any() -> None:
-    check_mouth_guards(small_generator(GUARDED), {"A": 0.0, "B": 1.0})
 
 
 @pytest.mark.parametrize("missing", ["onnx", "onnxruntime"])

@@ -63,8 +63,9 @@ def test_a_session_lists_what_there_is(serving: Serving) -> None:
     session = serving.ask("/api/session").document
     assert session["live"] is False
     assert session["emotions"] == list(EMOTIONS)
-    assert session["lookahead_ms"] == {"maximum": 240, "step": 20, "default": 80}
-    assert session["mouth_guard"] == MOUTH_GUARD
+    lookahead = session["settings"]["lookahead_ms"]
+    assert (lookahead["maximum"], lookahead["step"], lookahead["default"]) == (240, 20, 80)
+    assert session["settings"]["mouth_guard"]["default"] == MOUTH_GUARD
     assert session["levels"]["gaze"] == {"maximum": 2.0, "default": 1.0, "off": 0.0, "usual": 1.0}
     assert session["levels"]["mouth"]["off"] == 1.0
     assert session["limits"]["upload_bytes"] == MAX_UPLOAD_BYTES

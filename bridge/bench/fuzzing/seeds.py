@@ -14,6 +14,7 @@ from cstalk_bridge.control.phone_app import MESSAGES
 from cstalk_bridge.face.emotion_trajectory import SIDECAR_COLUMNS
 from cstalk_bridge.outputs.osc_messages import encode_message
 from cstalk_bridge.rig.load import SHIPPED
+from cstalk_bridge.settings.face import FaceSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,12 @@ SOUND_S = 0.1
 
 SESSION = "0" * 36
 """Stands for the session's id, which has as many characters."""
+
+NUMBERS = "\n".join(
+    f"    {name}: {7 if field.default is None else field.default}"
+    for name, field in FaceSettings.model_fields.items()
+)
+"""The numbers of a subject: as long as the table of settings."""
 
 CONFIG = f"""\
 fps: 59.94df
@@ -43,8 +50,7 @@ subjects:
     emotions:
       - {{at_s: 0, emotion: neutral}}
       - {{at_s: 2.5, emotion: "sad:0.4", over_s: 1.5}}
-    mouth_guard: 0.5
-    seed: 7
+{NUMBERS}
     alive: {{gaze: 1, blink: 0.5}}
     rest: {{silence: neutral, lost: {{policy: decay, hold_ms: 250, decay_ms: 300}}}}
     links:

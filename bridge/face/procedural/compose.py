@@ -6,15 +6,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import fields
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from cstalk_bridge.document import FieldError
 from cstalk_bridge.frame import BOARD_MAXIMUM, BOARD_MINIMUM
 from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS
+from cstalk_bridge.settings.table import setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,16 +32,9 @@ UPPER = np.array([channel.region in UPPER_REGIONS and not channel.rest for chann
 is no motion that could be stronger."""
 
 
-MAX_LEVEL = 2.0
-MAX_SYMMETRY = 1.0
-
-Level = Annotated[float, Field(ge=0.0, le=MAX_LEVEL, allow_inf_nan=False)]
-Symmetry = Annotated[float, Field(ge=0.0, le=MAX_SYMMETRY, allow_inf_nan=False)]
-
-
 def limit_of(name: str) -> float:
-    """Return how far a level goes."""
-    return MAX_SYMMETRY if name == "symmetry" else MAX_LEVEL
+    """Return the highest level of a part."""
+    return setting(f"alive.{name}").bounds[1]
 
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
@@ -53,14 +47,14 @@ class Levels:
     them as they are.
     """
 
-    gaze: Level = 1.0
-    head: Level = 1.0
-    blink: Level = 1.0
-    brows: Level = 1.0
-    idle: Level = 1.0
-    mouth: Level = 1.0
-    upper_face: Level = 1.0
-    symmetry: Symmetry = 0.0
+    gaze: float = setting("alive.gaze").field()
+    head: float = setting("alive.head").field()
+    blink: float = setting("alive.blink").field()
+    brows: float = setting("alive.brows").field()
+    idle: float = setting("alive.idle").field()
+    mouth: float = setting("alive.mouth").field()
+    upper_face: float = setting("alive.upper_face").field()
+    symmetry: float = setting("alive.symmetry").field()
 
     @property
     def liveliness(self) -> float:

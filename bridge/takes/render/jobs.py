@@ -10,31 +10,27 @@ import hashlib
 import json
 import os
 from collections import defaultdict
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path, PurePath, PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from cstalk_bridge.audio.file import AUDIO_SUFFIXES
 from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.face.emotion import NO_VOICE_WEIGHTS
-from cstalk_bridge.face.emotion_trajectory import SIDECAR_SUFFIXES, EmotionTrajectory, sidecar
-from cstalk_bridge.face.procedural.compose import DEFAULT_LEVELS, Levels
-from cstalk_bridge.models.emotions import MOUTH_GUARD
+from cstalk_bridge.face.emotion_trajectory import SIDECAR_SUFFIXES, sidecar
 from cstalk_bridge.models.loading import DEFAULT_PATH
-from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS
 from cstalk_bridge.system.files import is_folder, is_there, name_key
 from cstalk_bridge.takes.export.curves import ExportConfig
 from cstalk_bridge.takes.export.formats import FORMATS, Format, resolve_config
 from cstalk_bridge.takes.file import TAKE_SUFFIX
+from cstalk_bridge.takes.generate import GenerationConfig
 from cstalk_bridge.takes.names import safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from cstalk_bridge.audio.levels import Channel
-    from cstalk_bridge.face.emotion import VoiceWeights
     from cstalk_bridge.rig.rigmap import RigMap
 
 
@@ -55,28 +51,28 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True)
-class RenderConfig:
+class RenderConfig(GenerationConfig):
     """Everything but the inputs and the folder.
 
-    `emotions` hold for a recording without a sidecar; `channel` is that of recordings; `levels`,
-    `seed` and `voice_weights` are those of `takes.generate.GenerationConfig`. `overwrite` replaces
-    files that no render has made; `is_forced` renders again what is finished.
+    `emotions` are those of a recording without a sidecar; `channel` is that of recordings.
+    `overwrite` lets files be replaced that no render has made; `is_forced` renders again what is
+    finished.
     """
 
     formats: tuple[Format, ...] = tuple(FORMATS[name] for name in DEFAULT_FORMATS)
     export: ExportConfig = field(default_factory=ExportConfig)
-    emotions: EmotionTrajectory = field(default_factory=EmotionTrajectory)
     channel: Channel = None
-    lookahead_ms: float = DEFAULT_LOOKAHEAD_MS
-    mouth_guard: float = MOUTH_GUARD
-    levels: Levels = DEFAULT_LEVELS
-    seed: int | None = None
-    voice_weights: VoiceWeights = NO_VOICE_WEIGHTS
     device: str = "auto"
     weights: Path | None = None
     shard: Shard = field(default_factory=Shard)
     overwrite: bool = False
     is_forced: bool = False
+
+    @classmethod
+    def extending(cls, generation: GenerationConfig, **others: Any) -> RenderConfig:
+        """Return it with these settings of the generation."""
+        own = {entry.name: getattr(generation, entry.name) for entry in fields(GenerationConfig)}
+        return cls(**own, **others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +110,8 @@ def _fingerprint_parts(
     told = {
         "format": form.id,
         "weights": weights,
-        "emotions": [key.model_dump(mode="json") for key in settings.emotions.keys],
         "channel": settings.channel,
-        "lookahead_ms": settings.lookahead_ms,
-        "mouth_guard": settings.mouth_guard,
-        "levels": asdict(settings.levels),
-        "seed": settings.seed,
-        "shares": asdict(settings.voice_weights),
+        **settings.as_json(),
     }
     yield json.dumps(told, sort_keys=True).encode()
     if export.rigmap is not None and form.rigmap is not None:

@@ -17,7 +17,7 @@ from cstalk_bridge.face.emotion import NO_VOICE_WEIGHTS
 from cstalk_bridge.face.emotion_trajectory import read_emotions
 from cstalk_bridge.models.timing import HOP_SAMPLES, ROW_RATE_HZ, rows_of
 from cstalk_bridge.takes.file import load_take
-from cstalk_bridge.takes.generate import GenerationConfig, with_estimated_emotion
+from cstalk_bridge.takes.generate import GenerationConfig, generate_sounds, with_estimated_emotion
 from cstalk_bridge.takes.sound import (
     FileSound,
     SampledSound,
@@ -98,13 +98,8 @@ def open_input(job: Job, settings: RenderConfig) -> OpenedInput:
         return OpenedInput(job, GenerationConfig(), take.rows, take=take)
     emotions = read_emotions(job.sidecar) if job.sidecar else settings.emotions
     sound = open_sound(job.source, settings.channel)
-    asked = GenerationConfig(
-        emotions,
-        settings.lookahead_ms,
-        settings.mouth_guard,
-        settings.levels,
-        settings.seed,
-        voice_weights=NO_VOICE_WEIGHTS if job.sidecar else settings.voice_weights,
+    asked = settings.generation(
+        emotions=emotions, voice_weights=NO_VOICE_WEIGHTS if job.sidecar else settings.voice_weights
     )
     asked = with_estimated_emotion(asked, sound)
     rows = rows_of(network_input_samples(sound))
@@ -233,8 +228,8 @@ def generate_batch(
     # All as long as the longest: the weights of a batch are then constant if its emotions are.
     longest = -(-max(map(len, sounds)) // generator.hop_samples)
     weights = [piece.weights(heard.settings, longest) for heard, piece in batch]
-    guards = [heard.settings.mouth_guard for heard, _ in batch]
-    made = generator.generate_batch(sounds, weights, lookahead_ms, guards)
+    settings = [heard.settings for heard, _ in batch]
+    made = generate_sounds(generator, sounds, weights, lookahead_ms, settings)
     return [
         rows[piece.before : piece.before + piece.rows]
         for rows, (_, piece) in zip(made, batch, strict=True)

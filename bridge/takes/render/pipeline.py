@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.face.networks import check_mouth_guards, load_network
+from cstalk_bridge.face.emotion import check_face_settings
+from cstalk_bridge.face.networks import load_network
 from cstalk_bridge.models.files import PARTIAL_SUFFIX
 from cstalk_bridge.models.timing import ROW_RATE_HZ
 from cstalk_bridge.system.files import atomic_write
@@ -365,7 +366,7 @@ def render(
         fit = [job for job in todo if _is_fit(job, manifest, outlets, settings, tally)]
         if fit:
             generator = load(settings.weights, settings.device)
-            check_mouth_guards(generator, {"--mouth-guard": settings.mouth_guard})
+            check_face_settings(generator, {"": settings})
             tally.start_s = host_now()
             with watch(tally):
                 Renderer(generator, settings, outlets, out, JobLog(manifest, tally)).render(fit)

@@ -1,0 +1,435 @@
+"""The table of settings: name, range, default, unit, scope and texts of each, declared once.
+
+The models of the config, the flags of the command line, the commands of remote control, the page,
+`config.yaml` and the tables of the documentation derive from it. A key that only groups others
+stands here too, for its text.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cstalk_bridge.models.emotions import EMOTIONS, MAX_WEIGHT, MOUTH_GUARD
+from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS, HOP_MS, MAX_LOOKAHEAD_MS
+from cstalk_bridge.settings.declaration import Scope, Setting
+
+MAX_LEVEL: Final = 2.0
+"""Twice as much of a part of a face as people have."""
+
+MAX_TRANSITION_MS: Final = 60_000.0
+
+MAX_BUFFER_MS: Final = 200.0
+"""A longer buffer would hide a machine that is too slow, not help it."""
+
+MAX_SEED: Final = 2**32 - 1
+
+MAX_GAIN_DB: Final = 60.0
+"""Gain at most, up and down."""
+
+MAX_OFFSET_MS: Final = 1000.0
+"""More than a second is no delay of a cable or a sound card."""
+
+NAMES: Final = f"{', '.join(EMOTIONS[:-1])} and {EMOTIONS[-1]}"
+
+BRIDGE_SETTINGS: Final = (
+    Setting(
+        key="fps",
+        help="Frame rate of packets and timecode, 23.976 to 120; 29.97df and 59.94df are "
+        "drop-frame.",
+        default=60,
+        metavar="N",
+        note="23.976 (or 23.98, 24000/1001), 24, 25, 29.97, 29.97df, 30, 47.952, 48, 50, 59.94, "
+        "59.94df, 60, 72, 90, 96, 100, 119.88 or 120. Use the rate of the Unreal sequence. The "
+        "rate adds no latency worth naming.",
+    ),
+    Setting(
+        key="lookahead_ms",
+        help="Look-ahead: how much of the coming sound a face waits for.",
+        default=DEFAULT_LOOKAHEAD_MS,
+        minimum=0,
+        maximum=MAX_LOOKAHEAD_MS,
+        step=HOP_MS,
+        is_stepped=True,
+        unit="ms",
+        metavar="N",
+        label="Look-ahead",
+        note="More gives better lips, above all closures before p, b and m; less gives less delay.",
+    ),
+    Setting(
+        key="device",
+        help="Device that the network runs on.",
+        default="auto",
+        choices=("auto", "cpu", "cuda"),
+        metavar="auto|cpu|cuda",
+        note="auto is the CPU: one core is enough for dozens of subjects, and Unreal keeps its "
+        "GPU.",
+    ),
+    Setting(
+        key="weights",
+        help="Weights file of the network (.safetensors).",
+        metavar="FILE",
+        note="null: the weights that came with the program.",
+    ),
+    Setting(
+        key="buffer_ms",
+        help="Buffer: how long a face is ready before it is shown.",
+        default="auto",
+        minimum=0.0,
+        maximum=MAX_BUFFER_MS,
+        unit="ms",
+        note="It hides late audio blocks and slow inference. auto adapts it between 3 and 120 ms "
+        "to the delays measured lately; the dashboard shows it. A number fixes it, for sound that "
+        "is aligned by hand.",
+    ),
+    Setting(
+        key="dashboard",
+        help="Dashboard in the terminal.",
+        default=True,
+        note="false: one plain status line now and then, as with --no-ui.",
+    ),
+    Setting(
+        key="preview",
+        help="Address of the web preview.",
+        flag_note="Without HOST:PORT it is 127.0.0.1:8520.",
+        default=False,
+        metavar="HOST:PORT",
+        is_optional_value=True,
+        note="true: http://127.0.0.1:8520. false: no preview. Or HOST:PORT, such as 0.0.0.0:8520 "
+        "for the whole network; the page then opens only with the token in the printed address.",
+    ),
+    Setting(key="timecode", help="Timecode of every packet and take."),
+    Setting(
+        key="timecode.source",
+        help="Source of the timecode.",
+        default="system",
+        choices=("system", "ltc"),
+        note="system: the clock of this machine, as NTP or PTP steer it. ltc: linear timecode in "
+        "the sound of `audio`.",
+    ),
+    Setting(
+        key="timecode.mode",
+        help="Relation of the timecode to its source.",
+        default="free",
+        choices=("chase", "jam", "free"),
+        note="chase: follow the source, and continue without it while it is lost. jam: take its "
+        "time once. free: start from the time of this machine; the source is only compared.",
+    ),
+    Setting(
+        key="timecode.audio",
+        help="Audio input that carries linear timecode.",
+        note="{input: NAME OF THE DEVICE OR A FILE, channel: 2}, as for a subject.",
+    ),
+    Setting(
+        key="timecode.offset_ms",
+        help="Offset added to linear timecode, to make up for the delay of its way here.",
+        default=0.0,
+        minimum=-MAX_OFFSET_MS,
+        maximum=MAX_OFFSET_MS,
+        unit="ms",
+    ),
+    Setting(
+        key="recording",
+        help="Takes: curves and sound of every subject, each take in its own folder below this "
+        "one.",
+    ),
+    Setting(key="recording.folder", help="Folder of the takes.", default="takes"),
+    Setting(
+        key="control",
+        help="Remote control over OSC: the messages of the Live Link Face app, and our own "
+        "commands.",
+    ),
+    Setting(
+        key="control.osc",
+        help="Address of remote control over OSC.",
+        flag_note="Without HOST:PORT it is 127.0.0.1:8000.",
+        default=False,
+        metavar="HOST:PORT",
+        flag_name="osc_control",
+        is_optional_value=True,
+        note="true: 127.0.0.1:8000. false: no remote control. Or HOST:PORT, such as 0.0.0.0:8000 "
+        "for the whole network.",
+    ),
+    Setting(
+        key="control.allow",
+        help="Machine or network that may control the bridge, besides this machine.",
+        flag_note="Repeat it for more.",
+        default=(),
+        metavar="ADDRESS",
+        flag_name="osc_allow",
+        is_repeated=True,
+        note="A list, such as [10.0.0.5, 192.168.1.0/24].",
+    ),
+)
+"""Settings of the whole run, in the order of `config.yaml`."""
+
+LEVELS: Final = tuple(
+    Setting(
+        key=f"alive.{name}",
+        help=text,
+        default=default,
+        scope=Scope.SUBJECT,
+        minimum=0.0,
+        maximum=maximum,
+        step=0.05,
+    )
+    for name, text, default, maximum in (
+        ("gaze", "Eyes that look at a partner and away; the lids follow.", 1.0, MAX_LEVEL),
+        ("head", "Turns, nods and posture, driven by voice and emotion.", 1.0, MAX_LEVEL),
+        ("blink", "Frequency of blinks.", 1.0, MAX_LEVEL),
+        ("brows", "Brows that rise on stressed words.", 1.0, MAX_LEVEL),
+        (
+            "idle",
+            "Idle motion: breath, drift of the head, micro-saccades, and slow variation of a held "
+            "expression.",
+            1.0,
+            MAX_LEVEL,
+        ),
+        ("mouth", "Strength of the generated mouth, jaw and tongue.", 1.0, MAX_LEVEL),
+        ("upper_face", "Strength of the generated face above the mouth.", 1.0, MAX_LEVEL),
+        ("symmetry", "Symmetry of the generated face: 0 as generated, 1 symmetric.", 0.0, 1.0),
+    )
+)
+"""Levels of the parts of a face."""
+
+SUBJECT_SETTINGS: Final = (
+    Setting(
+        key="name",
+        help="Name under which Unreal lists the subject; each name only once.",
+        default="CSTalk",
+        scope=Scope.SUBJECT,
+    ),
+    Setting(key="audio", help="Audio input.", scope=Scope.SUBJECT),
+    Setting(
+        key="audio.input",
+        help="Audio input: mic (the default microphone), a device, a sound file, or test.",
+        default="mic",
+        scope=Scope.SUBJECT,
+        metavar="mic|NAME|FILE",
+        flag_name="audio",
+        note="A device is written as its name, part of a name, or number (`cstalk-bridge devices` "
+        "lists them; twins have their USB port on Linux, elsewhere `NAME, SYSTEM, #2`). A sound "
+        "file is played in real time. test is a synthetic voice. Paths start at the folder where "
+        "the program starts.",
+    ),
+    Setting(
+        key="audio.channel",
+        help="Channel of the device or file, counted from 1, or all for the mean of all.",
+        scope=Scope.SUBJECT,
+        metavar="N|all",
+        note="null: the mean of the first two of a device and of all of a file, but one alone "
+        "where those of a file cancel or the others hold no voice.",
+    ),
+    Setting(
+        key="audio.gain_db",
+        help="Input gain.",
+        default=0.0,
+        scope=Scope.SUBJECT,
+        minimum=-MAX_GAIN_DB,
+        maximum=MAX_GAIN_DB,
+        unit="dB",
+        note="Raise it when the level stays under -40 dB while speaking.",
+    ),
+    Setting(
+        key="audio.gate",
+        help="Noise gate: below it the network receives silence, so that a fan moves no lips.",
+        scope=Scope.SUBJECT,
+    ),
+    Setting(
+        key="audio.gate.enabled",
+        help="Whether the gate is used.",
+        default=False,
+        scope=Scope.SUBJECT,
+        note="false: all sound passes.",
+    ),
+    Setting(
+        key="audio.gate.open_db",
+        help="Level at which the gate opens, RMS.",
+        default=-50.0,
+        scope=Scope.SUBJECT,
+        minimum=-100.0,
+        maximum=0.0,
+        unit="dBFS",
+    ),
+    Setting(
+        key="audio.gate.close_db",
+        help="Level below which it closes again, at or below open_db.",
+        default=-56.0,
+        scope=Scope.SUBJECT,
+        minimum=-100.0,
+        maximum=0.0,
+        unit="dBFS",
+    ),
+    Setting(
+        key="audio.gate.hold_ms",
+        help="Time for which it stays open after the last sound above close_db.",
+        default=150.0,
+        scope=Scope.SUBJECT,
+        minimum=0.0,
+        maximum=5000.0,
+        unit="ms",
+    ),
+    Setting(
+        key="emotion",
+        help="Emotion of the face, such as happy:0.7 or happy:0.5,surprised:0.2; auto takes it "
+        "from the voice.",
+        default={},
+        scope=Scope.SUBJECT,
+        metavar="NAME:WEIGHT,...",
+        note=f"A mix of {NAMES}, weights 0 to {MAX_WEIGHT:g}: {{happy: 0.7, surprised: 0.2}}, or "
+        "in short happy:0.7. {} is neutral. arousal: 1 lets the emotions rise while the voice is "
+        "louder and higher than usual. auto: 1 adds the emotion estimated from the voice, as far "
+        "as the others leave room up to 1 (a research build, non-commercial).",
+    ),
+    Setting(
+        key="emotions",
+        help="Emotions over time: a YAML or CSV file of keyframes.",
+        default=(),
+        scope=Scope.SUBJECT,
+        metavar="FILE",
+        note='A list such as [{at_s: 2.5, emotion: "happy:0.7", over_s: 1.5}], or the path of a '
+        "file with one. Seconds count from the start of the run.",
+    ),
+    Setting(
+        key="mouth_guard",
+        help="Mouth guard (viseme priority): the share of the emotion's mouth that full speech "
+        "replaces.",
+        default=MOUTH_GUARD,
+        scope=Scope.SUBJECT,
+        minimum=0.0,
+        maximum=1.0,
+        step=0.05,
+        metavar="N",
+        label="Mouth guard",
+        command="sets the share of the emotion's mouth that full speech replaces",
+        argument="share",
+        note="It keeps a smile from blurring the lips. At 1 speech replaces all of it; between "
+        "words the emotion has its mouth back. Brows, eyes and cheeks keep theirs. Weights trained "
+        f"without a guard take only {MOUTH_GUARD:g}.",
+    ),
+    Setting(
+        key="transition_ms",
+        help="Time over which a changed emotion is eased in; 0 is a cut.",
+        default=400.0,
+        scope=Scope.SUBJECT,
+        minimum=0.0,
+        maximum=MAX_TRANSITION_MS,
+        unit="ms",
+        metavar="N",
+    ),
+    Setting(
+        key="seed",
+        help="Seed of gaze, blinks, head and idle motion; the same seed moves a face alike.",
+        scope=Scope.SUBJECT,
+        minimum=0,
+        maximum=MAX_SEED,
+        metavar="N",
+        note="null: a number drawn from the name, so that no two characters move alike.",
+    ),
+    Setting(
+        key="alive",
+        help=f"Levels of gaze, head, blink, brows, idle, mouth, upper_face (0 to {MAX_LEVEL:g}) "
+        "and symmetry (0 to 1), such as gaze:0.5,head:0.",
+        scope=Scope.SUBJECT,
+        metavar="NAME:LEVEL,...",
+        note="0 is off, 1 is as people do, 2 is twice as much. false: the generated face alone.",
+    ),
+    *LEVELS,
+    Setting(
+        key="rest",
+        help="What the generated face does in silence, when the input is lost, and in a pause.",
+        scope=Scope.SUBJECT,
+        note="follow: what the network gives. hold: stay. decay: stay for hold_ms, then fall to "
+        "neutral. neutral: fall at once. decay_ms is the time constant of the fall: a third is "
+        "left after it. In short: silence: neutral. Eyes, blinks and head continue in all of them.",
+    ),
+    Setting(
+        key="links",
+        help="Target of the face, as a URL such as livelink-face://127.0.0.1:11111.",
+        flag_note="Repeat it for more; they replace the links of the config.",
+        scope=Scope.SUBJECT,
+        metavar="URL",
+        flag_name="link",
+        is_repeated=True,
+        note="A list of up to 8 links. A link may have several targets, separated by commas.\n"
+        "  livelink-face://HOST:PORT            the Live Link Face app's packet, for any Unreal\n"
+        "  metahuman://HOST                     a device for Unreal 5.6 and later, which connects "
+        "to this\n"
+        "                                       address at port 14785, for a further subject at "
+        "14786 and\n"
+        "                                       so on, or at HOST:PORT; ?allow=10.0.0.0/24 names "
+        "who may,\n"
+        "                                       as an address that other machines can reach must,\n"
+        "                                       &discoverable=yes lets it be found\n"
+        "  osc://HOST:PORT/PREFIX?rigmap=NAME   one OSC address per curve\n"
+        "  vmc://HOST:PORT?presets=vrm1         VMC protocol (VSeeFace, Warudo, VMCLiveLink);\n"
+        "                                       &casing=pascal spells ARKit names as JawOpen,\n"
+        "                                       &bone=none sends no bone of the head\n"
+        "rigmap: livelinkface61 (ARKit for Unreal's blueprint), arkit (for any other head), vrm, "
+        "metahuman, metahuman_device or the path of a YAML file of your own.",
+    ),
+)
+"""Settings of one subject, in the order of `config.yaml`."""
+
+MAX_INTENSITY: Final = 2.0
+"""Factor on all weights of a mix at most; the products stay within `MAX_WEIGHT`."""
+
+LIVE_SETTINGS: Final = (
+    Setting(
+        key="intensity",
+        help="Factor on all weights of the mix.",
+        default=1.0,
+        scope=Scope.LIVE,
+        minimum=0.0,
+        maximum=MAX_INTENSITY,
+    ),
+    Setting(
+        key="auto",
+        help="Weight of the emotion estimated from the voice.",
+        default=0.0,
+        scope=Scope.LIVE,
+        minimum=0.0,
+        maximum=MAX_WEIGHT,
+    ),
+    Setting(
+        key="arousal",
+        help="How far the mix follows the arousal of the voice.",
+        default=0.0,
+        scope=Scope.LIVE,
+        minimum=0.0,
+        maximum=MAX_WEIGHT,
+    ),
+    Setting(
+        key="over_s",
+        help="Time over which a change is eased in; 0 is a cut.",
+        scope=Scope.LIVE,
+        minimum=0.0,
+        maximum=1e-3 * MAX_TRANSITION_MS,
+        unit="s",
+    ),
+)
+"""Settings of a subject that only remote control, the page and keyframes change."""
+
+SETTINGS: Final = {
+    setting.key: setting for setting in (*BRIDGE_SETTINGS, *SUBJECT_SETTINGS, *LIVE_SETTINGS)
+}
+"""Every setting by its key."""
+
+
+def setting(key: str) -> Setting:
+    """Return the setting of that key; KeyError for one that is not declared."""
+    return SETTINGS[key]
+
+
+def flag_settings() -> tuple[Setting, ...]:
+    """Return the settings that the command line can change, in their order."""
+    return tuple(entry for entry in SETTINGS.values() if entry.metavar)
+
+
+def page_settings() -> tuple[Setting, ...]:
+    """Return the numbers that the page shows as sliders, those of takes and of live subjects."""
+    return tuple(entry for entry in SETTINGS.values() if entry.label)
+
+
+def command_settings() -> tuple[Setting, ...]:
+    """Return the settings of a subject that remote control changes by a command of their name."""
+    return tuple(entry for entry in SETTINGS.values() if entry.command)

@@ -1,0 +1,148 @@
+"""Writes what derives from declarations: `config.yaml`, and the tables of `docs/control.md`.
+
+python -m tools.settings            write both
+python -m tools.settings --check    exit with 1 where one is not up to date
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cstalk_bridge.config.schema import SubjectConfig
+from cstalk_bridge.control.commands import COMMANDS
+from cstalk_bridge.control.phone_app import MESSAGES
+from cstalk_bridge.settings.table import BRIDGE_SETTINGS, SUBJECT_SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cstalk_bridge.control.commands import Parameter
+    from cstalk_bridge.settings.declaration import Setting
+
+ROOT = Path(__file__).parents[1]
+CONFIG = ROOT / "config.yaml"
+CONTROL = ROOT / "docs" / "control.md"
+
+WIDTH = 100
+
+CONFIG_HEAD = """\
+# CSTalk Bridge: the config that `cstalk-bridge run` reads from the folder where it starts.
+# Every value here is the default. Flags of the command line override this file.
+"""
+SUBJECTS_HEAD = """\
+# The characters. Each has its own voice, emotion and links; as many as the machine can animate
+# (`cstalk-bridge bench faces`).
+subjects:
+"""
+
+
+def config_text() -> str:
+    """Return the text of `config.yaml`: every key with its default and its text."""
+    bridge = "".join(_blocks(BRIDGE_SETTINGS))
+    subject = textwrap.indent("".join(_blocks(SUBJECT_SETTINGS)), "    ").lstrip("\n")
+    first, name, rest = subject.partition("    name:")
+    subject = f"{first.replace('    #', '  #')}  - name:{rest}" if name else subject
+    lines = f"{CONFIG_HEAD}{bridge}\n{SUBJECTS_HEAD}{subject}".splitlines()
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _blocks(settings: Sequence[Setting]) -> Iterator[str]:
+    """Yield the comment and the key of each setting, a blank line before it unless it is first."""
+    groups = {entry.key.rpartition(".")[0] for entry in settings}
+    previous = ""
+    for entry in settings:
+        indent = "  " * entry.key.count(".")
+        comment = "".join(f"{indent}# {line}\n" for line in _comment(entry, len(indent)))
+        is_first = bool(previous) and entry.key.rpartition(".")[0] == previous
+        value = "" if entry.key in groups else _value(entry, indent)
+        yield f"{'' if is_first else chr(10)}{comment}{indent}{entry.name}:{value}\n"
+        previous = entry.key
+
+
+def _comment(entry: Setting, indent: int) -> Iterator[str]:
+    text = f"{entry.sentence} {entry.note}".rstrip()
+    depth = 4 if entry in SUBJECT_SETTINGS else 0
+    for paragraph in text.split("\n"):
+        if paragraph.startswith("  "):
+            yield paragraph
+        else:
+            yield from textwrap.wrap(paragraph, WIDTH - 2 - indent - depth, break_on_hyphens=False)
+
+
+def _value(entry: Setting, indent: str) -> str:
+    if entry.key == "links":
+        return "".join(f"\n{indent}  - {link}" for link in SubjectConfig().links)
+    if entry.key == "rest":
+        policies = SubjectConfig().rest.model_dump(mode="json")
+        return "".join(f"\n{indent}  {name}: {_flow(policy)}" for name, policy in policies.items())
+    return f" {_flow(entry.default)}"
+
+
+def _flow(value: object) -> str:
+    """Return a value as YAML writes it in one line."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_flow(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def command_table() -> str:
+    """Return the table of our own commands, in Markdown."""
+    rows = ["| address | arguments | what it does |", "|---|---|---|"]
+    for command in COMMANDS.values():
+        usage = f"`{command.usage}`" if command.usage else ""
+        ranges = "; ".join(map(_described_range, command.parameters))
+        text = f"{usage}: {ranges}" if ranges else usage
+        rows.append(f"| `{command.address}` | {text} | {command.does} |")
+    return "\n".join(rows)
+
+
+def _described_range(parameter: Parameter) -> str:
+    if parameter.range == parameter.kind.value == "number":
+        return f"{parameter.name} in {parameter.unit}"
+    return f"{parameter.name} {parameter.range}"
+
+
+def phone_table() -> str:
+    """Return the table of the app's messages, in Markdown."""
+    rows = ["| message | arguments | answer | what it does |", "|---|---|---|---|"]
+    for message in MESSAGES.values():
+        usage = f"`{message.usage}`" if message.usage else ""
+        answer = f"`{message.answer}`" if message.answer else ""
+        rows.append(f"| `{message.address}` | {usage} | {answer} | {message.does} |")
+    return "\n".join(rows)
+
+
+def control_text(page: str) -> str:
+    """Return the page on remote control with its tables up to date."""
+    for table in (command_table(), phone_table()):
+        head = re.escape(table.splitlines()[0])
+        page = re.sub(rf"{head}\n(\|.*\n)+", lambda _match, new=table: f"{new}\n", page)
+    return page
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the files, or with `--check` only compare them; return 1 for one that differs."""
+    made = {
+        CONFIG: config_text(),
+        CONTROL: control_text(CONTROL.read_text(encoding="utf-8")),
+    }
+    late = [path for path, text in made.items() if path.read_text(encoding="utf-8") != text]
+    for path in late:
+        if "--check" in arguments:
+            print(f"{path}: not up to date; run python -m tools.settings", file=sys.stderr)
+        else:
+            path.write_text(made[path], encoding="utf-8", newline="\n")
+            print(path)
+    return 1 if late and "--check" in arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
