@@ -51,6 +51,14 @@ def add_face_arguments(parser: ArgumentParser) -> None:
         add_flag(parser, key)
 
 
+def add_take_arguments(parser: ArgumentParser) -> None:
+    """Add the flags of takes from recordings; `generation_config_of` reads them."""
+    for entry in flag_settings():
+        if entry.is_of_takes:
+            note = "Takes keep 50 rows a second." if entry.key == "fps" else ""
+            add_flag(parser, entry.key, note)
+
+
 def add_config_arguments(parser: ArgumentParser) -> None:
     """Add the flags that choose and change a config; `config_of` reads them."""
     parser.add_argument(

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
 
 RUN_EPILOG = """\
---audio, --channel, --link, --emotion, --emotions, --mouth-guard, --transition-ms, --alive,
---no-alive and --seed are about one subject: the one which --subject names, where the config has
-it; else the first, which --subject then renames. --link replaces its links.
-Without --config, config.yaml in this folder is read when there is one.
+Flags override the config: --config, else config.yaml in this folder, else the defaults. The
+settings of one subject change the subject that --subject names. Where the config has no such
+subject, they change the first one, which --subject then renames.
 
 examples:
   cstalk-bridge run

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cstalk_bridge.cli.arguments import add_flag, default_config_of, generation_config_of
+from cstalk_bridge.cli.arguments import add_take_arguments, default_config_of, generation_config_of
 
 if TYPE_CHECKING:
     import argparse
@@ -54,15 +54,11 @@ def add_render(commands: Commands) -> None:
     render.add_argument(
         "--format", metavar="NAME,...", help="Formats to write, see below (default: take,csv)."
     )
-    add_flag(render, "fps", note="Takes always keep 50 rows a second.")
-    for key in ("emotion", "mouth_guard", "audio.channel", "alive", "seed", "lookahead_ms"):
-        add_flag(render, key)
+    add_take_arguments(render)
     render.add_argument(
         "--rigmap", metavar="NAME|FILE", help="Rig map, instead of the one of each format."
     )
     render.add_argument("--head", metavar="FILE.glb", help="Head that glb and usd files animate.")
-    for key in ("device", "weights"):
-        add_flag(render, key)
     render.add_argument("--shard", metavar="I/N", help="Render only part I of N equal parts.")
     render.add_argument(
         "--overwrite", action="store_true", help="Replace files that no render has made."

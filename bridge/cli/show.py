@@ -129,7 +129,12 @@ def add_plot(commands: Commands) -> None:
     )
     parser.add_argument("inputs", metavar="TAKE", nargs="+", help="take, or a recording")
     parser.add_argument("-o", "--output", metavar="FILE", help="FILE.png, FILE.html or a folder")
-    parser.add_argument("--rigmap", metavar="NAME", default=ARKIT_MAP, help="of the curves")
+    parser.add_argument(
+        "--rigmap",
+        metavar="NAME",
+        default=ARKIT_MAP,
+        help=f"Rig map of the curves (default: {ARKIT_MAP}).",
+    )
     parser.add_argument("--start", metavar="S", type=float, default=0.0, help="seconds (0)")
     parser.add_argument("--end", metavar="S", type=float, help="seconds (the end)")
     parser.add_argument("--theme", choices=("dark", "light"), default="dark", help="colours")

@@ -206,7 +206,7 @@ class Session:
             "live": self.hub is not None,
             "emotions": EMOTIONS,
             "max_weight": MAX_WEIGHT,
-            "settings": {entry.name: _slider(entry) for entry in page_settings()},
+            "settings": {entry.name: slider(entry) for entry in page_settings()},
             "levels": {name: self._level(name) for name in PARTS},
             "rigmaps": maps,
             "problems": problems,
@@ -233,7 +233,7 @@ class Session:
         }
 
 
-def _slider(entry: Setting) -> dict[str, Any]:
+def slider(entry: Setting) -> dict[str, Any]:
     """Return a number of the page; `live` says whether a running subject has it too."""
     low, high = entry.bounds
     return {

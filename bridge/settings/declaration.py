@@ -31,8 +31,9 @@ class Setting:
     and of the number too where `is_stepped`. `help` is one sentence, to which `note` adds what a
     config file says, and `flag_note` what the help of its flag says.
 
-    A setting with a `metavar` has a flag; with a `label` a slider on the page; with a `command`,
-    which says what the command does, a remote-control command of its name and one `argument`.
+    A setting with a `metavar` has a flag, and with `is_of_takes` `render` has it too. One with a
+    `label` has a slider on the page. One with a `command`, which says what the command does, has a
+    remote-control command of its name with one `argument`.
     """
 
     key: str
@@ -51,6 +52,7 @@ class Setting:
     flag_name: str = ""
     is_optional_value: bool = False
     is_repeated: bool = False
+    is_of_takes: bool = False
     label: str = ""
     command: str = ""
     argument: str = ""
@@ -62,12 +64,12 @@ class Setting:
 
     @property
     def option(self) -> str:
-        """The name of its flag in Python: `mouth_guard`."""
+        """The name of its flag in Python: `lookahead_ms`."""
         return self.flag_name or self.name
 
     @property
     def flag(self) -> str:
-        """Its flag: `--mouth-guard`."""
+        """Its flag: `--lookahead-ms`."""
         return f"--{self.option.replace('_', '-')}"
 
     @property

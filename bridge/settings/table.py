@@ -38,6 +38,7 @@ BRIDGE_SETTINGS: Final = (
         "drop-frame.",
         default=60,
         metavar="N",
+        is_of_takes=True,
         note="23.976 (or 23.98, 24000/1001), 24, 25, 29.97, 29.97df, 30, 47.952, 48, 50, 59.94, "
         "59.94df, 60, 72, 90, 96, 100, 119.88 or 120. Use the rate of the Unreal sequence. The "
         "rate adds no latency worth naming.",
@@ -52,6 +53,7 @@ BRIDGE_SETTINGS: Final = (
         is_stepped=True,
         unit="ms",
         metavar="N",
+        is_of_takes=True,
         label="Look-ahead",
         note="More gives better lips, above all closures before p, b and m; less gives less delay.",
     ),
@@ -61,6 +63,7 @@ BRIDGE_SETTINGS: Final = (
         default="auto",
         choices=("auto", "cpu", "cuda"),
         metavar="auto|cpu|cuda",
+        is_of_takes=True,
         note="auto is the CPU: one core is enough for dozens of subjects, and Unreal keeps its "
         "GPU.",
     ),
@@ -68,6 +71,7 @@ BRIDGE_SETTINGS: Final = (
         key="weights",
         help="Weights file of the network (.safetensors).",
         metavar="FILE",
+        is_of_takes=True,
         note="null: the weights that came with the program.",
     ),
     Setting(
@@ -216,6 +220,7 @@ SUBJECT_SETTINGS: Final = (
         help="Channel of the device or file, counted from 1, or all for the mean of all.",
         scope=Scope.SUBJECT,
         metavar="N|all",
+        is_of_takes=True,
         note="null: the mean of the first two of a device and of all of a file, but one alone "
         "where those of a file cancel or the others hold no voice.",
     ),
@@ -275,6 +280,7 @@ SUBJECT_SETTINGS: Final = (
         default={},
         scope=Scope.SUBJECT,
         metavar="NAME:WEIGHT,...",
+        is_of_takes=True,
         note=f"A mix of {NAMES}, weights 0 to {MAX_WEIGHT:g}: {{happy: 0.7, surprised: 0.2}}, or "
         "in short happy:0.7. {} is neutral. arousal: 1 lets the emotions rise while the voice is "
         "louder and higher than usual. auto: 1 adds the emotion estimated from the voice, as far "
@@ -299,6 +305,7 @@ SUBJECT_SETTINGS: Final = (
         maximum=1.0,
         step=0.05,
         metavar="N",
+        is_of_takes=True,
         label="Mouth guard",
         command="sets the share of the emotion's mouth that full speech replaces",
         argument="share",
@@ -323,6 +330,7 @@ SUBJECT_SETTINGS: Final = (
         minimum=0,
         maximum=MAX_SEED,
         metavar="N",
+        is_of_takes=True,
         note="null: a number drawn from the name, so that no two characters move alike.",
     ),
     Setting(
@@ -331,6 +339,7 @@ SUBJECT_SETTINGS: Final = (
         "and symmetry (0 to 1), such as gaze:0.5,head:0.",
         scope=Scope.SUBJECT,
         metavar="NAME:LEVEL,...",
+        is_of_takes=True,
         note="0 is off, 1 is as people do, 2 is twice as much. false: the generated face alone.",
     ),
     *LEVELS,

@@ -191,8 +191,8 @@ def test_another_emotion_makes_another_face_at_the_same_time(visit: Visit) -> No
 
 
 def test_the_mouth_guard_is_asked_for(visit: Visit) -> None:
-    slider = visit.page.locator("#guard")
-    assert visit.page.locator("#guard-value").inner_text() == "0.45"
+    slider = visit.page.locator("#mouth_guard")
+    assert visit.page.locator("#mouth_guard-value").inner_text() == "0.45"
     for guard in ("0.8", "0.45"):
         with visit.page.expect_request("**/api/takes") as asked:
             slider.fill(guard)

@@ -55,8 +55,7 @@ const takeUrl = (id, what = '') => `/api/takes/${encodeURIComponent(id)}${what}`
 export const session = () => json('/api/session');
 
 /**
- * @param {{recording: string, emotion: object, mouth_guard: number, lookahead_ms: number,
- *   levels: object}} wish
+ * @param {{recording: string, emotion: object, levels: object, [setting: string]: any}} wish
  * @returns the take as it stands; it is made from `recording` while `state` is "generating".
  */
 export const generate = (wish) =>
@@ -72,8 +71,8 @@ export const subjects = () => json('/api/subjects');
 /**
  * Tell a subject what to feel, and how far its face lives.
  * @param {string} name
- * @param {{emotion?: object, intensity?: number, mouth_guard?: number, levels?: object,
- *   over_s?: number}} wish
+ * @param {{emotion?: object, intensity?: number, levels?: object, over_s?: number,
+ *   [setting: string]: any}} wish
  */
 export const tell = (name, wish) =>
   json(`/api/subjects/${encodeURIComponent(name)}`, {

@@ -8,20 +8,23 @@
  * @typedef {{id: string, name: string, url: ?string}} HeadInfo `url` is null for a file of the user
  * @typedef {{id: string, label: string, suffix: string, target: ?string}} FormatInfo
  * @typedef {{maximum: number, default: number, off: number, usual: number}} LevelInfo
+ * @typedef {{label: string, title: string, minimum: number, maximum: number, step: number,
+ *   default: number, unit: string, live: boolean}} NumberInfo a number of the table of settings;
+ *   `live` says that a running subject has it too
  * @typedef {Record<string, number>} Levels amount of each part of procedural animation, by name
  * @typedef {{id: string, name: string, recording: ?string, state: string, progress: number,
  *   problems: Problem[], duration_s: number, rate_hz: number, rows: number, has_sound: boolean,
- *   emotion: Record<string, number>, lookahead_ms: number, mouth_guard: number, levels: Levels,
- *   notice: ?string}} TakeInfo a take as the server describes it; `progress` 0..1
+ *   emotion: Record<string, number>, levels: Levels, notice: ?string,
+ *   [setting: string]: any}} TakeInfo a take as the server describes it, with a number for each of
+ *   the session's settings; `progress` 0..1
  * @typedef {{version: string, live: boolean, emotions: string[], max_weight: number,
- *   mouth_guard: number, levels: Record<string, LevelInfo>,
- *   lookahead_ms: {maximum: number, step: number, default: number}, rigmaps: RigMapInfo[],
+ *   settings: Record<string, NumberInfo>, levels: Record<string, LevelInfo>, rigmaps: RigMapInfo[],
  *   problems?: Problem[], heads: HeadInfo[], formats: FormatInfo[], limits: {upload_bytes: number, take_s: number, takes: number},
  *   takes: TakeInfo[], compare: string[]}} Session the answer of `/api/session`
  * @typedef {{key: string, name: string, recording: ?string, take: ?string}} Source
  *   What was opened: a recording, from which takes are generated, or a finished take.
- * @typedef {{emotion: string, intensity: number, mouth_guard: number, lookahead_ms: number,
- *   levels: Levels, rigmap: string, head: string}} Settings
+ * @typedef {{emotion: string, intensity: number, levels: Levels, rigmap: string, head: string,
+ *   [setting: string]: any}} Settings of a face, with a number for each of the session's settings
  * @typedef {{source: ?Source, settings: Settings, take: ?TakeInfo, progress: ?number,
  *   lanes: ?import('./curves.js').Curves, face: ?import('./curves.js').Curves}} Side
  *   One face: `take` is what it shows, `progress` (0..1) that of the take being made for it.
@@ -87,13 +90,23 @@ export function usualLevels({ levels }) {
   return Object.fromEntries(Object.entries(levels).map(([name, part]) => [name, part.usual]));
 }
 
+/**
+ * The numbers of the table of settings by name, each its default.
+ * @param {Pick<Session, 'settings'>} session
+ * @returns {Record<string, number>}
+ */
+export const defaultNumbers = ({ settings }) =>
+  Object.fromEntries(Object.entries(settings).map(([name, number]) => [name, number.default]));
+
+/** A number of the table of settings as the page shows it. */
+export const numberText = (value, { unit }) => (unit ? `${value} ${unit}` : value.toFixed(2));
+
 /** @param {Session} session @returns {Side} */
 export function emptySide(session) {
   const settings = {
     emotion: session.emotions[0],
     intensity: 1,
-    mouth_guard: session.mouth_guard,
-    lookahead_ms: session.lookahead_ms.default,
+    ...defaultNumbers(session),
     levels: usualLevels(session),
     rigmap: (
       session.rigmaps.find(({ target }) => target === 'livelinkface61') ?? session.rigmaps[0]

@@ -1,7 +1,7 @@
 /** Tells the subjects of a running bridge what to feel, and follows what others tell them. */
 import * as api from './api.js';
 import { Refusal } from './api.js';
-import { usualLevels } from './state.js';
+import { defaultNumbers, usualLevels } from './state.js';
 
 const FOLLOW_MS = 2000; // between two looks at what keys, timelines and remote control have told
 const SETTLE_MS = 60; // a slider that moves is told of no more often
@@ -10,15 +10,15 @@ const SETTLE_MS = 60; // a slider that moves is told of no more often
 const untold = (session) => ({
   emotion: session.emotions[0],
   intensity: 1,
-  mouth_guard: session.mouth_guard,
+  ...defaultNumbers(session),
   levels: usualLevels(session),
 });
 
 /** Return the settings of a subject as the server describes it: its strongest emotion counts. */
-function settingsOf({ emotion, intensity, mouth_guard, levels }, session) {
-  const [name, weight] = Object.entries(emotion).sort(([, a], [, b]) => b - a)[0] ?? [];
-  const told = name ? { emotion: name, intensity: weight * intensity } : {};
-  return { ...untold(session), ...told, mouth_guard, levels };
+function settingsOf({ emotion, intensity, ...others }, session) {
+  const [strongest, weight] = Object.entries(emotion).sort(([, a], [, b]) => b - a)[0] ?? [];
+  const told = strongest ? { emotion: strongest, intensity: weight * intensity } : {};
+  return { ...untold(session), ...told, ...others };
 }
 
 /** Keeps `state.steered`, {name, settings} of each subject, and `state.subject`, who is told. */
@@ -59,9 +59,8 @@ export class Steering {
   }
 
   async #tell(name, { emotion, intensity }) {
-    const { mouth_guard, levels, ...felt } = this.#untold;
-    const wish = { mouth_guard, levels };
-    if (Object.keys(felt).length)
+    const { emotion: chosen, intensity: set, ...wish } = this.#untold;
+    if (chosen !== undefined || set !== undefined)
       Object.assign(wish, { emotion: { [emotion]: intensity }, intensity: 1 });
     this.#untold = {};
     try {

@@ -7,12 +7,24 @@ import { SIDES, duration, emptySide, shownSides } from './state.js';
 
 const POLL_MS = 150;
 const SETTLE_MS = 250; // a slider rests so long before a take is made
-const ANEW = ['emotion', 'intensity', 'mouth_guard', 'lookahead_ms', 'levels']; // of a take
 
 const pause = (time_ms) => new Promise((resolve) => setTimeout(resolve, time_ms));
 
+/** The settings that make another take. */
+const makingSettings = ({ settings }) => [
+  'emotion',
+  'intensity',
+  'levels',
+  ...Object.keys(settings),
+];
+
 /** What a take would be made with, to tell whether two are the same. */
-const wish = (settings) => JSON.stringify(ANEW.map((name) => settings[name]));
+const wish = (settings, session) =>
+  JSON.stringify(makingSettings(session).map((name) => settings[name]));
+
+/** The numbers of the table of settings in the settings of a take. */
+const numbersOf = (settings, session) =>
+  Object.fromEntries(Object.keys(session.settings).map((name) => [name, settings[name]]));
 
 /** All that leads from files and settings to the curves that the sides show. */
 export class Takes {
@@ -83,7 +95,8 @@ export class Takes {
     const settings = { ...side.settings, ...patch };
     this.store.setSide(key, { settings });
     if (!side.source) return;
-    if (ANEW.some((name) => name in patch && side.source.recording)) {
+    const making = makingSettings(this.store.state.session);
+    if (making.some((name) => name in patch && side.source.recording)) {
       clearTimeout(this.#timers[key]);
       this.#timers[key] = setTimeout(() => this.#work(key, () => this.#generate(key)), SETTLE_MS);
     } else if (('rigmap' in patch || 'head' in patch) && side.take) {
@@ -103,27 +116,27 @@ export class Takes {
   }
 
   /** The settings that a take of the server was made with. */
-  #settingsOf({ emotion, mouth_guard, lookahead_ms, levels }) {
-    const { emotions } = this.store.state.session;
-    const [name = emotions[0], intensity = 1] =
-      Object.entries(emotion ?? {}).find(([, weight]) => weight > 0) ?? [];
-    return { emotion: name, intensity, mouth_guard, lookahead_ms, levels };
+  #settingsOf(take) {
+    const { session } = this.store.state;
+    const [name = session.emotions[0], intensity = 1] =
+      Object.entries(take.emotion ?? {}).find(([, weight]) => weight > 0) ?? [];
+    return { emotion: name, intensity, levels: take.levels, ...numbersOf(take, session) };
   }
 
   /** Have a take made, or take over that of the other side if it was made the same way. */
   async #generate(key) {
-    const { sides } = this.store.state;
+    const { sides, session } = this.store.state;
     const { source, settings } = sides[key];
+    const wanted = wish(settings, session);
     for (const [other, { take, progress }] of shownSides(this.store.state)) {
       const isSame = other !== key && take?.recording === source.recording && progress === null;
-      if (isSame && take && wish(this.#settingsOf(take)) === wish(settings)) return take;
+      if (isSame && take && wish(this.#settingsOf(take), session) === wanted) return take;
     }
     const take = await api.generate({
       recording: source.recording,
       emotion: { [settings.emotion]: settings.intensity },
-      mouth_guard: settings.mouth_guard,
-      lookahead_ms: settings.lookahead_ms,
       levels: settings.levels,
+      ...numbersOf(settings, session),
     });
     this.#made.add(take.id);
     return take;

@@ -4,7 +4,7 @@ import { byId, make, write } from './elements.js';
 import { isSilent } from './live.js';
 import { missingShapes } from './moving.js';
 import { followOrbit } from './orbit.js';
-import { shownSides } from './state.js';
+import { numberText, shownSides } from './state.js';
 import { isAlive } from './steering.js';
 
 const MAX_VIEWS = 16;
@@ -38,10 +38,16 @@ function takeFaces({ session, sides, posed, time_s, active }) {
   }));
 }
 
-function settingsText({ emotion, intensity, mouth_guard, lookahead_ms, levels }, session) {
-  const guard = mouth_guard === session.mouth_guard ? '' : ` · guard ${mouth_guard.toFixed(2)}`;
-  const life = isAlive(levels, session) ? '' : ' · still';
-  return `${emotion} ${intensity.toFixed(2)}${guard} · ${lookahead_ms} ms${life}`;
+/** The settings of a take in one line: all with a unit, of the others those that are changed. */
+function settingsText({ emotion, intensity, levels, ...settings }, session) {
+  const numbers = Object.entries(session.settings)
+    .filter(([name, number]) => number.unit || settings[name] !== number.default)
+    .map(([name, number]) => {
+      const text = numberText(settings[name], number);
+      return number.unit ? text : `${number.label.toLowerCase()} ${text}`;
+    });
+  const life = isAlive(levels, session) ? [] : ['still'];
+  return [`${emotion} ${intensity.toFixed(2)}`, ...numbers, ...life].join(' · ');
 }
 
 function liveFaces({ live, sides, posed }) {

@@ -1,5 +1,6 @@
 /** The settings of the active side. */
 import { buttonsIn, byId, fillMenu, make, press, write } from '../elements.js';
+import { numberText } from '../state.js';
 import { shownSettings } from '../steering.js';
 import { drawLife, followLife } from './life.js';
 
@@ -26,12 +27,10 @@ export function followSettings(store, takes, steering) {
     ),
   );
   slider('intensity', { max: session.max_weight }, (value) => change({ intensity: value }));
-  slider('guard', {}, (value) => change({ mouth_guard: value }));
-  slider(
-    'lookahead',
-    { max: session.lookahead_ms.maximum, step: session.lookahead_ms.step },
-    (value) => change({ lookahead_ms: value }),
-  );
+  for (const [name, number] of Object.entries(session.settings)) {
+    byId('sliders').append(numberField(name, number));
+    slider(name, {}, (value) => change({ [name]: value }));
+  }
   followLife(store, change);
   followMenu('rigmap', (rigmap) => changeSide({ rigmap }));
   followMenu('head', (head) => changeSide({ head }));
@@ -55,6 +54,17 @@ function followMenu(id, onChoice) {
   menu.onchange = () => onChoice(menu.value);
 }
 
+/**
+ * The field of a number of the table of settings.
+ * @param {string} name
+ * @param {import('../state.js').NumberInfo} number
+ */
+function numberField(name, { label, title, minimum, maximum, step }) {
+  const output = make('output', { id: `${name}-value` });
+  const input = make('input', { type: 'range', id: name, min: minimum, max: maximum, step });
+  return make('label.field', { title }, make('span', {}, `${label} `, output), input);
+}
+
 function slider(id, properties, onInput) {
   const element = byId(id, 'input');
   Object.assign(element, properties);
@@ -72,15 +82,17 @@ function draw(state) {
   byId('source-field').hidden = isLive || !sources.length;
   byId('subject-field').hidden = !isLive || state.steered.length < 2;
   byId('making').hidden = isLive ? !state.steered.length : isFixed;
-  byId('lookahead-field').hidden = isLive;
   byId('fixed').hidden = isLive || !isFixed;
   byId('rigmap-field').hidden = isLive;
   byId('of-daemon').hidden = !isLive;
   for (const button of buttonsIn('emotions'))
     press(button, button.dataset.emotion === settings.emotion);
   setSlider('intensity', settings.intensity, settings.intensity.toFixed(2));
-  setSlider('guard', settings.mouth_guard, settings.mouth_guard.toFixed(2));
-  setSlider('lookahead', settings.lookahead_ms, `${settings.lookahead_ms} ms`);
+  for (const [name, number] of Object.entries(session.settings)) {
+    setSlider(name, settings[name], numberText(settings[name], number));
+    const field = byId(name).closest('label');
+    if (field) field.hidden = isLive && !number.live;
+  }
   drawLife(settings.levels, session);
   drawMenus(state, settings);
   drawMissing(state.missing[settings.head] ?? []);

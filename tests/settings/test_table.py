@@ -1,0 +1,120 @@
+"""The table of settings, and every place that derives from it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from cstalk_bridge.config.load import ConfigOverrides, override
+from cstalk_bridge.config.schema import Config, SubjectConfig
+from cstalk_bridge.errors import UserError
+from cstalk_bridge.face.procedural.compose import PARTS, Levels
+from cstalk_bridge.settings.declaration import Scope, Setting
+from cstalk_bridge.settings.table import LEVELS, SETTINGS, flag_settings
+from cstalk_bridge.takes.generate import GenerationConfig
+from cstalk_bridge.timecode.smpte import FRAME_RATES
+from tools.settings import CONFIG, CONTROL, config_text, control_text
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("entry", SETTINGS.values(), ids=SETTINGS)
+def test_every_help_is_a_sentence(entry: Setting) -> None:
+    for text in filter(None, (entry.help, entry.flag_note)):
+        assert re.fullmatch(r"[A-Z].*\.", text), text
+    assert not entry.help.endswith("..")
+
+
+def test_every_key_of_the_config_is_in_the_table_and_every_setting_is_a_key() -> None:
+    def keys(model: object, prefix: str = "") -> set[str]:
+        found = set()
+        for name, field in getattr(model, "model_fields", {}).items():
+            found.add(prefix + name)
+            found |= keys(field.annotation, f"{prefix}{name}.")
+        return found
+
+    bridge = keys(Config) - {"subjects"}
+    inside = ("rest.", "emotions.")
+    subject = {key for key in keys(SubjectConfig) if not key.startswith(inside)}
+    known = bridge | subject | {f"alive.{part}" for part in PARTS}
+    assert known == {key for key, entry in SETTINGS.items() if entry.scope is not Scope.LIVE}
+
+
+def test_the_levels_are_those_of_a_face() -> None:
+    assert [entry.name for entry in LEVELS] == [field.name for field in fields(Levels)]
+    assert {entry.name: entry.default for entry in LEVELS} == {
+        part: getattr(Levels(), part) for part in PARTS
+    }
+
+
+def test_every_frame_rate_is_named() -> None:
+    fps = SETTINGS["fps"]
+    first, *_, last = FRAME_RATES
+    assert f"{first} to {last}" in fps.help
+    assert set(FRAME_RATES) <= set(re.split(r"[ ,()/]+|or |\.$|\. ", fps.note))
+
+
+def test_the_config_file_and_the_tables_of_the_documents_are_up_to_date() -> None:
+    assert CONFIG.read_text(encoding="utf-8") == config_text()
+    assert CONTROL.read_text(encoding="utf-8") == control_text(CONTROL.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [entry for entry in flag_settings() if entry.minimum is not None],
+    ids=lambda entry: entry.name,
+)
+def test_a_flag_has_the_limits_of_its_setting(entry: Setting) -> None:
+    low, high = entry.bounds
+    for value in (low, high):
+        override(Config(), ConfigOverrides(**{entry.option: f"{value:.0f}"}))
+    for value in (low - 20, high + 20):
+        with pytest.raises(UserError, match=entry.flag):
+            override(Config(), ConfigOverrides(**{entry.option: f"{value:.0f}"}))
+
+
+def test_takes_and_subjects_have_the_same_defaults() -> None:
+    subject, take = SubjectConfig(), GenerationConfig()
+    assert (take.mouth_guard, take.seed) == (subject.mouth_guard, subject.seed)
+    assert (take.lookahead_ms, take.levels) == (Config().lookahead_ms, subject.alive)
+
+
+def test_a_setting_of_a_subject_is_named_in_few_files() -> None:
+    """Text that describes it, as in README, is not counted: nothing depends on it."""
+    sources = [
+        path
+        for path in (ROOT / "bridge").rglob("*")
+        if path.suffix in {".py", ".js", ".html"} and "vendor" not in path.parts
+    ]
+    code = re.compile(r"mouth_guard|mouth-guard|MOUTH_GUARD|mouthGuard")
+    named = {
+        path.relative_to(ROOT).as_posix()
+        for path in (*sources, CONFIG, CONTROL)
+        if code.search(path.read_text(encoding="utf-8"))
+    }
+    written_by_tool = {"config.yaml", "docs/control.md"}
+    assert named - written_by_tool == {
+        "bridge/settings/table.py",
+        "bridge/settings/face.py",
+        "bridge/face/emotion.py",
+        "bridge/control/subject_controller.py",
+        "bridge/takes/generate.py",
+    }
+
+
+def test_a_new_setting_is_known_everywhere_by_its_declaration() -> None:
+    """Two files declare it; what else a real one touches is where it acts."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.settings.imaginary"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == "known everywhere\n", done.stderr
