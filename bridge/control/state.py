@@ -55,7 +55,7 @@ class SubjectState:
     weights: Mapping[str, float]
     factor: float
     settings: Mapping[str, float]
-    shares: VoiceWeights
+    voice_weights: VoiceWeights
     levels: Levels
     gain_db: float
     is_muted: bool

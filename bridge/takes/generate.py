@@ -58,7 +58,7 @@ class GenerationConfig:
     """How a face is generated: `emotions` over time, and `lookahead_ms` from 0 to 240.
 
     `mouth_guard` and `seed` are those of the table of settings; a seed of None is drawn from the
-    slate. `levels` are those of procedural animation. `voice_weights` are the weights of the emotion
+    slate. `levels` are those of procedural animation, `voice_weights` the weights of the emotion
     estimated from the voice.
     """
 
