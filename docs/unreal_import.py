@@ -1,8 +1,8 @@
 """Put the curves of a take on an animation sequence of a MetaHuman's face, in Unreal's editor.
 
-NOT TRIED IN A RUNNING EDITOR: reading the files is tested; the calls to `unreal` follow Epic's
+NOT TESTED IN A RUNNING EDITOR: reading the files is tested; the calls to `unreal` follow Epic's
 reference of the Python API (AnimSequenceFactory, AnimationDataController, AnimationLibrary) for
-Unreal 5.4 and later (Python 3.11). Tell us what happens.
+Unreal 5.4 and later (Python 3.11). Reports are welcome.
 
 1. Make the file: `cstalk-bridge render speech.wav -o takes --format metahuman-json` (or -csv).
 2. Enable the plugin *Python Editor Script Plugin*, and put this file into the folder
@@ -14,8 +14,8 @@ Unreal 5.4 and later (Python 3.11). Tell us what happens.
            "/Game/MetaHumans/Common/Face/Face_Archetype_Skeleton.Face_Archetype_Skeleton")
 
 The sequence then plays on the MetaHuman's face mesh: drag it onto the Face track in Sequencer. Its
-keys are linear, one a frame, and its sampling rate is the take's. A curve that is zero throughout
-gets none. The head is among the curves: `HeadControlSwitch` and six for its pose.
+keys are linear, one per frame, and its sampling rate is the take's. A curve that is zero throughout
+gets no keys. The head is among the curves: `HeadControlSwitch` and six for its pose.
 """
 
 from __future__ import annotations
