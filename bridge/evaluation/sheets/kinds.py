@@ -1,4 +1,4 @@
-"""The kinds of contact sheets: viewing angles, emotions, vocal effort, every phone class, caption
+"""The kinds of contact sheets: viewing angles, emotions, vocal effort, every phone class, words
 frame by frame.
 """
 
@@ -270,7 +270,7 @@ BY, ACTOR = "B", "17"
 def word_sheets(context: SheetContext) -> Iterator[tuple[str, Sheet]]:
     """Yield a sheet for each of `WORDS`: the first test clip of GRID in which it is spoken."""
     clips = {clip.name: clip for clip in grid(context.folders, ALL_CLIPS)}
-    path = context.folders.needed("grid_s1/caption.json")
+    path = context.folders.needed("grid_s1/words.json")
     with reading(path):
         spoken = dict(json.loads(path.read_text("utf-8")))
     missing = set(WORDS)
