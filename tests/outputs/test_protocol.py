@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import socket
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
+import soundfile
 
 import cstalk_bridge
+from cstalk_bridge import daemon
 from cstalk_bridge.config.load import ConfigOverrides, load_config, read_config
 from cstalk_bridge.diagnostics.checks import FindingState
 from cstalk_bridge.diagnostics.frame_check import examine_frame
@@ -23,12 +26,12 @@ from cstalk_bridge.outputs.config import LinkConfig, RigMapName
 from cstalk_bridge.outputs.link import UdpLink, checked_float32
 from cstalk_bridge.outputs.parse import parse_link_url
 from cstalk_bridge.outputs.protocol import SetupGuide, UdpProtocol
-from cstalk_bridge.outputs.registry import OUTPUTS, OutputServers, open_link
+from cstalk_bridge.outputs.registry import OUTPUTS
 from cstalk_bridge.outputs.stream_frame import StreamFrame, readable
 from cstalk_bridge.outputs.udp import UdpTargets
 from cstalk_bridge.rig.load import load_rigmap
 from cstalk_bridge.timecode.smpte import FRAME_RATES
-from cstalk_bridge.timecode.tick import Tick
+from tests.networks import GUARDED, write_weights
 from tests.outputs.receiving import receiver
 
 if TYPE_CHECKING:
@@ -157,21 +160,26 @@ def test_a_config_and_a_url_know_a_new_output(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_the_command_line_and_a_run_know_a_new_output() -> None:
-    rigmap = load_rigmap("vrm")
-    values = np.linspace(0, 1, len(rigmap.outputs), dtype=np.float32)
+def test_the_command_line_and_a_run_know_a_new_output(tmp_path: Path) -> None:
+    weights = write_weights(tmp_path / "small.safetensors", GUARDED)
+    sound = tmp_path / "short.wav"
+    soundfile.write(sound, np.zeros(8_000, dtype=np.float32), 16_000)
     with receiver() as to:
-        config = load_config(None, ConfigOverrides(links=(f"tiny://{to.target}",)))
-        (config_link,) = config.subjects[0].links
-        servers = OutputServers()
-        link = open_link(config_link, "Ada", rigmap.outputs, RATE, servers, rigmap.rest)
-        servers.start(lambda _text: None)
-        link.send(values, Tick(1, 0.0, 1))
-        link.close()
-        servers.close()
-        first, last = to.all_waiting()
-    assert first == START + values.tobytes()
-    assert last == START + rigmap.rest.tobytes()
+        config = load_config(
+            None,
+            ConfigOverrides(
+                audio=str(sound),
+                links=(f"tiny://{to.target}?loudness=high",),
+                weights=str(weights),
+                no_ui=True,
+            ),
+        )
+        assert daemon.run(config, watch=lambda _metrics: nullcontext()) == 0
+        datagrams = to.all_waiting()
+    rest = load_rigmap("vrm").rest
+    assert len(datagrams) > 1
+    assert {datagram[: len(START)] for datagram in datagrams} == {START}
+    assert datagrams[-1] == START + rest.tobytes()
 
 
 @pytest.mark.usefixtures("tiny")
