@@ -48,7 +48,7 @@ class OutputServers:
         return self._servers.get(config.protocol)
 
     def start(self, notice: Callable[[str], None]) -> None:
-        """Begin to serve; `notice` gets who is where, then what clients do, from other threads."""
+        """Begin to serve; `notice` gets what users should know, from other threads."""
         for server in self._servers.values():
             server.start(notice)
 

@@ -249,7 +249,7 @@ def served_device(folder: Path, report: Callable[[str], None]) -> Iterator[int]:
     """Serve a device with a recorder that has nobody to record; yield its port.
 
     Its own accept loop lets in 20 connections a second, which would make this take hours: here
-    each is handed to the reception as it comes.
+    each is handed to the connection manager as it comes.
     """
     from cstalk_bridge.outputs.metahuman.device import Device
     from cstalk_bridge.outputs.metahuman.server import ConnectionManager
@@ -260,13 +260,13 @@ def served_device(folder: Path, report: Callable[[str], None]) -> Iterator[int]:
     device = Device("Bench", Recorder(folder / "takes", FRAME_RATES["60"]))
     device.add(SUBJECT)
     files = ThreadPoolExecutor(1)
-    reception = ConnectionManager(
+    manager = ConnectionManager(
         device,
         files,
         notice=report,
         is_allowed=lambda _host: True,
         wall_ms=lambda: int(1000 * time.time()),
-        patience=Timeouts(session_s=1.0, silence_s=1.0, taking_s=1.0),
+        timeouts=Timeouts(session_s=1.0, idle_s=1.0, send_s=1.0),
     )
     loop = asyncio.new_event_loop()
     ports: list[int] = []
@@ -276,7 +276,7 @@ def served_device(folder: Path, report: Callable[[str], None]) -> Iterator[int]:
         asyncio.set_event_loop(loop)
         loop.set_exception_handler(lambda _loop, context: report(f"{FAULT}{context}"))
         server = loop.run_until_complete(
-            asyncio.start_server(reception.welcome, "127.0.0.1", 0, limit=1 << 16)
+            asyncio.start_server(manager.accept, "127.0.0.1", 0, limit=1 << 16)
         )
         ports.append(server.sockets[0].getsockname()[1])
         is_serving.set()

@@ -6,6 +6,6 @@ It behaves as the Live Link Face app does:
     TCP  /session/start, ...  ->    server -> connection -> session -> device, feeds
     UDP  frames               <-    output, on the tick thread
 
-Unreal connects to the device, asks which subjects there are and which controls they have, and says
-at which UDP port it wants their frames. `messages`, `frame` and `discovery` hold the formats; they
+Unreal connects to the device, requests its subjects and their controls, and names the UDP port to
+which their frames go. `messages`, `frame` and `discovery` hold the formats; they
 were described from Unreal's side and have not met an editor yet."""

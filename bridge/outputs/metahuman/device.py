@@ -1,4 +1,4 @@
-"""A device: identity, subjects and who wants their frames, recorder, who may connect."""
+"""A device: identity, subjects and the addresses that get their frames, recorder, access."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AccessRules:
-    """This machine and those of `allow` are let in: who gets in may record voices.
+    """This machine and those of `allow` may connect: whoever may can record voices.
 
-    Where it `is_discoverable` it answers those who look for one on the local network.
+    Where it `is_discoverable` the device responds to searches on the local network.
     """
 
     allow: tuple[IpNetwork, ...] = ()
@@ -51,36 +51,36 @@ ANIMATION_VERSION = 1
 
 
 class Feed:
-    """One subject of a device, and where its frames are wanted.
+    """One subject of a device, and the addresses that get its frames.
 
-    All belongs to the device's thread, but `wanted` may be read from any.
+    All belongs to the device's thread, but `addresses` may be read from any.
     """
 
     def __init__(self, name: str, subject_id: str | None = None) -> None:
         self.name = name
         self.id = subject_id or device_id(name)
-        self.wanted: tuple[SocketAddress, ...] = ()
+        self.addresses: tuple[SocketAddress, ...] = ()
         """Socket addresses, each once; replaced as a whole."""
-        self._addresses: dict[Hashable, SocketAddress] = {}
+        self._by_client: dict[Hashable, SocketAddress] = {}
 
-    def ask(self, client: Hashable, address: SocketAddress) -> None:
-        """Send frames to that address from now on, for that client, in place of its last one."""
-        self._addresses[client] = address
+    def add(self, client: Hashable, address: SocketAddress) -> None:
+        """Send frames to an address of a client from now on, instead of its last one."""
+        self._by_client[client] = address
         self._publish()
 
-    def leave(self, client: Hashable) -> None:
+    def remove(self, client: Hashable) -> None:
         """Send no frames for that client any more."""
-        if self._addresses.pop(client, None) is not None:
+        if self._by_client.pop(client, None) is not None:
             self._publish()
 
     def serves(self, client: Hashable) -> bool:
         """Whether that client gets frames."""
-        return client in self._addresses
+        return client in self._by_client
 
     def _publish(self) -> None:
-        self.wanted = tuple(dict.fromkeys(self._addresses.values()))
+        self.addresses = tuple(dict.fromkeys(self._by_client.values()))
 
-    def described(self) -> dict[str, Any]:
+    def description(self) -> dict[str, Any]:
         """Return the subject as the protocol describes it."""
         metadata = {
             "type": ANIMATION_TYPE,
@@ -92,17 +92,17 @@ class Feed:
 
 @dataclass(slots=True)
 class DeviceCounters:
-    """What happened at the device's door. Written by its thread."""
+    """Connections and requests of a device. Written by its thread."""
 
     clients: int = 0
-    """Clients that were let in."""
-    turned_away: int = 0
+    """Clients that were accepted."""
+    rejected: int = 0
     """Clients beyond the limits, or not allowed."""
     requests: int = 0
-    refused: int = 0
-    """Requests that were answered with an error."""
-    broken: int = 0
-    """Connections that were none of this protocol, or too slow, and were closed."""
+    failed: int = 0
+    """Requests whose response was an error."""
+    malformed: int = 0
+    """Connections of another protocol, or too slow, that were closed."""
 
 
 @dataclass(eq=False)
@@ -140,8 +140,8 @@ class Device:
             self._feeds = {**self._feeds, feed.id: feed}
         return feed
 
-    def described(self) -> dict[str, Any]:
-        """Return what the device says of itself. Takes cannot be fetched from it: no export."""
+    def description(self) -> dict[str, Any]:
+        """Return the device as the protocol describes it. Takes cannot be fetched: no export."""
         return {
             "id": self.id,
             "name": self.name,

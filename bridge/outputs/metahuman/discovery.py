@@ -1,4 +1,4 @@
-"""How a device is found: datagrams to a multicast group of the local network.
+"""Discovery of a device: datagrams to a multicast group of the local network.
 
     offset  type      field
     0       12 bytes  CPSDISCOVER\0
@@ -34,13 +34,13 @@ HEAD = struct.Struct("<12sHB")
 VERSION = 2
 
 MAX_NAME_BYTES = 255
-"""What a u8 can count."""
+"""The largest u8."""
 
 NOTICE_S = 3.0
-"""Between two notices; whoever listens forgets a device after twice that time."""
+"""Between two notices; receivers forget a device after twice that time."""
 
 MAX_RESPONSES = 10
-"""Responses between two notices; requests beyond them are left unanswered."""
+"""Responses between two notices; further requests get none."""
 
 
 class Kind(IntEnum):
@@ -59,17 +59,17 @@ class Presence(IntEnum):
 
 
 def is_request(datagram: bytes) -> bool:
-    """Whether somebody looks for devices."""
+    """Whether a datagram is a search for devices."""
     return datagram == HEAD.pack(MAGIC, VERSION, Kind.REQUEST)
 
 
 def response(server_id: str, name: str, control_port: int) -> bytes:
-    """Return what answers a request."""
+    """Return the response to a request."""
     return HEAD.pack(MAGIC, VERSION, Kind.RESPONSE) + _device(server_id, name, control_port)
 
 
 def notice(server_id: str, name: str, control_port: int, presence: Presence) -> bytes:
-    """Return what tells everybody of the device."""
+    """Return the notice that announces the device."""
     device = _device(server_id, name, control_port)
     return HEAD.pack(MAGIC, VERSION, Kind.NOTICE) + device + bytes([presence])
 
@@ -81,11 +81,11 @@ def _device(server_id: str, name: str, control_port: int) -> bytes:
 
 
 class Beacon:
-    """Answers those who look for a device, and tells of it every `NOTICE_S`.
+    """Responds to searches for a device, and announces it every `NOTICE_S`.
 
     `interface` is the IPv4 address of the network it is found on, by default that of the default
-    route; `group` the multicast group. Where it cannot be joined the user is told, and the device
-    can still be connected to.
+    route; `group` the multicast group. Where it cannot be joined, `report` gets a message, and
+    clients can still connect to the device.
     """
 
     def __init__(
@@ -93,29 +93,29 @@ class Beacon:
         server_id: str,
         name: str,
         control_port: int,
-        tell: Callable[[str], None],
+        report: Callable[[str], None],
         *,
         interface: str = ANY_INTERFACE,
         group: tuple[str, int] = (GROUP, PORT),
     ) -> None:
         self._group = group
         self._interface = interface
-        self._tell = tell
+        self._report = report
         self._response = response(server_id, name, control_port)
         self._notices = {
             presence: notice(server_id, name, control_port, presence) for presence in Presence
         }
         self._responses_left = 0
 
-    async def shine(self) -> None:
-        """Run until cancelled; then say that the device is gone."""
+    async def run(self) -> None:
+        """Run until cancelled; then announce that the device is offline."""
         loop = asyncio.get_running_loop()
         try:
             joined = _joined_socket(self._interface, *self._group)
         except OSError as error:
-            self._tell(f"MetaHuman device: it cannot be discovered ({error.strerror or error})")
+            self._report(f"MetaHuman device: it cannot be discovered ({error.strerror or error})")
             return
-        transport, _ = await loop.create_datagram_endpoint(lambda: _Answering(self), sock=joined)
+        transport, _ = await loop.create_datagram_endpoint(lambda: _Responder(self), sock=joined)
         try:
             while True:
                 self._responses_left = MAX_RESPONSES
@@ -127,7 +127,7 @@ class Beacon:
                 joined.sendto(self._notices[Presence.OFFLINE], self._group)
             transport.close()
 
-    def answer(self, datagram: bytes) -> bytes | None:
+    def response_to(self, datagram: bytes) -> bytes | None:
         """Return the response to a request; None for anything else, and for one too many."""
         if not is_request(datagram) or self._responses_left == 0:
             return None
@@ -135,7 +135,7 @@ class Beacon:
         return self._response
 
 
-class _Answering(asyncio.DatagramProtocol):
+class _Responder(asyncio.DatagramProtocol):
     def __init__(self, beacon: Beacon) -> None:
         self._beacon = beacon
         self._transport: asyncio.DatagramTransport | None = None
@@ -144,7 +144,7 @@ class _Answering(asyncio.DatagramProtocol):
         self._transport = transport
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
-        answer = self._beacon.answer(data)
+        answer = self._beacon.response_to(data)
         if answer is not None and self._transport is not None:
             self._transport.sendto(answer, addr)
 

@@ -32,10 +32,10 @@ SIZES = struct.Struct("<HI")
 HEADER_BYTES = len(MAGIC) + SIZES.size
 
 DEFAULT_VERSION = 1
-"""The version of what is said before the other side spoke; afterwards its own is used."""
+"""The version of messages until the client has sent one; afterwards the client's is used."""
 
 MAX_PAYLOAD_BYTES = 1 << 16
-"""Largest payload that is taken; a request has a few hundred bytes."""
+"""Largest payload that is accepted; a request has a few hundred bytes."""
 
 
 class FramingError(ValueError):
@@ -99,12 +99,12 @@ MAX_NAME = 256
 """Characters of an id, a path or a name."""
 
 MAX_DESCRIPTION = 500
-"""Characters of what is said about an error."""
+"""Characters of the description of an error."""
 
 MAX_TRANSACTION = 2**32 - 1
 
 UNKNOWN_TRANSACTION = 0
-"""The transaction id of an answer to what cannot be read."""
+"""The transaction id of the response to a message that cannot be read."""
 
 Name = Annotated[str, Field(max_length=MAX_NAME)]
 
@@ -130,7 +130,7 @@ class ErrorName(StrEnum):
 
 
 class DeviceRequestError(Exception):
-    """A request that is answered with an error."""
+    """A request whose response is an error."""
 
     def __init__(self, name: ErrorName, description: str) -> None:
         super().__init__(description)
@@ -154,7 +154,7 @@ class Incoming(BaseModel):
 
 
 class MalformedError(DeviceRequestError):
-    """What came is no message of this protocol; `read` is as much of it as an answer needs."""
+    """No message of this protocol; `read` is as much of it as a response needs."""
 
     def __init__(self, description: str, read: Incoming) -> None:
         super().__init__(ErrorName.PARSING_FAILED, description)
@@ -279,7 +279,7 @@ class StreamStartRequest(_Body):
 
 
 class StreamStopRequest(_Body):
-    """Which frames are wanted no more. No ids means all."""
+    """Which frames to stop. No ids means all."""
 
     subject_ids: tuple[Name, ...] = Field(default=(), max_length=MAX_SUBJECTS)
 

@@ -70,7 +70,7 @@ class MetaHumanLink(UdpLink):
         super().__init__(name, len(outputs), UdpTargets(()), rest)
 
     def _update_targets(self) -> None:
-        wanted = () if self._is_closed else self._feed.wanted
+        wanted = () if self._is_closed else self._feed.addresses
         if wanted is not self._served:
             self.targets.replace(wanted)
             self._served = wanted
@@ -83,7 +83,7 @@ class MetaHumanLink(UdpLink):
 
 
 LOCAL_ONLY = AccessRules()
-"""This machine alone is let in, and nobody finds the device by looking."""
+"""Only this machine may connect, and the device is not discoverable."""
 
 
 @dataclass(slots=True)
@@ -152,7 +152,7 @@ class Devices:
         return tuple(opened.device for opened in self._opened.values())
 
     def start(self, notice: Callable[[str], None]) -> None:
-        """Begin to serve; `notice` is told who is where, then of clients, from other threads."""
+        """Begin to serve; `notice` gets where each device is, then clients, from other threads."""
         for opened in self._opened.values():
             device = opened.device
             notice(_offer_notice(device, opened.port))
@@ -169,7 +169,7 @@ class Devices:
                 opened.bound,
                 notice=notice,
                 is_allowed=opened.access.is_allowed,
-                beside=beacon.shine if opened.access.is_discoverable else None,
+                background=beacon.run if opened.access.is_discoverable else None,
             )
             opened.server.start()
 
@@ -189,7 +189,7 @@ class Devices:
 
 
 def _offer_notice(device: Device, port: int) -> str:
-    """Say whom a device offers, and whom Unreal will not find there."""
+    """Say which subject a device offers, and which ones Unreal will not find there."""
     first, *others = [feed.name for feed in device.feeds]
     text = f"MetaHuman device: {first} is at TCP port {port}"
     if others:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class MetaHumanConfig(ListeningConfig):
     """The address of a MetaHuman device.
 
-    Where it is `discoverable` it answers whoever looks for it on the local network.
+    A `discoverable` device responds to searches on the local network.
     """
 
     protocol: Literal["metahuman"] = "metahuman"

@@ -44,14 +44,14 @@ MAX_CLIENTS = 32
 MAX_CLIENTS_OF_A_HOST = 8
 
 PENALTY_S = 0.1
-"""How long a connection that is none of this protocol stays open: its sender waits, we do not."""
+"""How long a connection of another protocol stays open: its sender waits, this program does not."""
 
 SHUTDOWN_S = 0.5
-"""Time given to clients to take the last word."""
+"""Time given to clients to receive their last message."""
 
 NOTICES = 10
 NOTICE_WINDOW_S = 10.0
-"""At most `NOTICES` are told within that time: a hostile client shall not fill a log."""
+"""At most `NOTICES` are reported within that time: a hostile client shall not fill a log."""
 
 
 class ConnectionManager:
@@ -65,23 +65,23 @@ class ConnectionManager:
         notice: Callable[[str], None],
         is_allowed: Callable[[str], bool],
         wall_ms: Callable[[], int],
-        patience: Timeouts,
+        timeouts: Timeouts,
     ) -> None:
         self._device = device
         self._files = files
         self._notice = notice
         self._is_allowed = is_allowed
         self._wall_ms = wall_ms
-        self._patience = patience
+        self._timeouts = timeouts
         self._noticed: deque[float] = deque(maxlen=NOTICES)
         self._connections: dict[Connection, asyncio.Task[None] | None] = {}
 
-    async def welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one client from its first byte to its last."""
         peer = writer.get_extra_info("peername")
-        if fault := self._refusal(peer):
-            self._device.counters.turned_away += 1
-            self._tell(fault)
+        if fault := self._rejection(peer):
+            self._device.counters.rejected += 1
+            self._report(fault)
             writer.transport.abort()
             return
 
@@ -94,20 +94,20 @@ class ConnectionManager:
             Session(self._device, address_at),
             counters=self._device.counters,
             wall_ms=self._wall_ms,
-            patience=self._patience,
+            timeouts=self._timeouts,
         )
         self._device.counters.clients += 1
         self._connections[connection] = asyncio.current_task()
         try:
-            await self._converse(connection)
+            await self._serve_client(connection)
         finally:
             del self._connections[connection]
-            self._let_go(connection)
+            self._release(connection)
 
     async def close(self) -> None:
-        """Tell all clients that their sessions have ended, and let them go."""
+        """Send all clients the end of their sessions, and close their connections."""
         for connection in self._connections:
-            connection.tell(SESSION_STOPPED)
+            connection.send_update(SESSION_STOPPED)
             connection.close()
         tasks = [task for task in self._connections.values() if task is not None]
         if tasks:
@@ -116,64 +116,64 @@ class ConnectionManager:
             connection.abort()
 
     def announce(self, path: str, body: Mapping[str, Any]) -> None:
-        """Tell every client that subscribed."""
+        """Send an update to every client that subscribed."""
         for connection in self._connections:
-            if connection.conversation.is_subscribed:
-                connection.tell(path, body)
+            if connection.session.is_subscribed:
+                connection.send_update(path, body)
 
-    def tell_of_fault(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Tell the user of a fault which nobody caught."""
-        self._tell(f"{context.get('message', '')} {context.get('exception') or ''}".strip())
+    def report_fault(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Report an exception which nobody caught."""
+        self._report(f"{context.get('message', '')} {context.get('exception') or ''}".strip())
 
-    async def _converse(self, connection: Connection) -> None:
+    async def _serve_client(self, connection: Connection) -> None:
         try:
-            await connection.serve(partial(self._answer, connection))
+            await connection.serve(partial(self._handle, connection))
         except (FramingError, LimitExceededError) as fault:
-            self._device.counters.broken += 1
-            self._tell(f"{connection.host} is no client of this protocol: {fault}")
+            self._device.counters.malformed += 1
+            self._report(f"{connection.host} sends another protocol, disconnected: {fault}")
             await asyncio.sleep(PENALTY_S)
             connection.abort()
         except TimeoutError:
-            self._device.counters.broken += 1
+            self._device.counters.malformed += 1
             connection.abort()
         except OSError:
             connection.abort()
 
-    async def _answer(self, connection: Connection, request: Incoming) -> dict[str, Any] | None:
-        """Answer one request; tell the user whose frames it changed."""
-        conversation = connection.conversation
+    async def _handle(self, connection: Connection, request: Incoming) -> dict[str, Any] | None:
+        """Handle one request; report a client whose frames it changed."""
+        session = connection.session
         if request.address_path in (TAKE_START, TAKE_STOP):
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._files, conversation.answer, request)
-        before = conversation.streams
-        body = conversation.answer(request)
-        after = conversation.streams
+            return await loop.run_in_executor(self._files, session.handle, request)
+        before = session.streams
+        body = session.handle(request)
+        after = session.streams
         if after != before:
-            self._tell(f"{connection.host} gets {_names(after) or 'no subject any more'}")
+            self._report(f"{connection.host} gets {_names(after) or 'no subject now'}")
         return body
 
-    def _refusal(self, peer: SocketAddress | None) -> str | None:
-        """Say why a client is turned away, None where it is not."""
+    def _rejection(self, peer: SocketAddress | None) -> str | None:
+        """Say why a client is rejected, None where it is not."""
         if not peer:
-            return "a client left at once"
+            return "a client disconnected at once"
         host = str(peer[0])
         if not self._is_allowed(host):
             return f"{host} is not allowed; see allow= of the link"
         of_host = sum(connection.host == host for connection in self._connections)
         if len(self._connections) >= MAX_CLIENTS or of_host >= MAX_CLIENTS_OF_A_HOST:
-            return f"{host} is turned away: {len(self._connections)} clients are here"
+            return f"{host} is rejected: {len(self._connections)} clients are connected"
         return None
 
-    def _let_go(self, connection: Connection) -> None:
-        streams = connection.conversation.streams
-        connection.conversation.leave()
+    def _release(self, connection: Connection) -> None:
+        streams = connection.session.streams
+        connection.session.release()
         connection.close()
-        # Once the loop has told the stream that its connection is lost.
+        # After the loop has set the stream's error, for the connection is lost.
         asyncio.get_running_loop().call_soon(connection.forget)
         if streams:
-            self._tell(f"{connection.host} has left; it got {_names(streams)}")
+            self._report(f"{connection.host} disconnected; it received {_names(streams)}")
 
-    def _tell(self, text: str) -> None:
+    def _report(self, text: str) -> None:
         now_s = asyncio.get_running_loop().time()
         if len(self._noticed) == NOTICES and now_s - self._noticed[0] < NOTICE_WINDOW_S:
             return
@@ -189,7 +189,7 @@ STOP_S = 5.0
 """Time given to the thread to begin and to end."""
 
 ACCEPT_S = 0.05
-"""Between two clients that come: whoever connects again and again costs the tick thread nothing."""
+"""Between two accepted clients: one that connects again and again costs the tick thread nothing."""
 
 
 def anyone(_host: str) -> bool:
@@ -200,8 +200,8 @@ def anyone(_host: str) -> bool:
 class Server:
     """A thread that serves a device on a bound, listening socket, from `start` to `stop`.
 
-    `notice` is told, from that thread, of clients that get frames and of faults. `is_allowed`
-    decides by IP address who may connect. `beside` runs on the same loop, as discovery does.
+    `notice` gets, on that thread, which clients get frames, and faults. `is_allowed`
+    decides by IP address who may connect. `background` runs on the same loop, as discovery does.
     """
 
     def __init__(
@@ -211,22 +211,22 @@ class Server:
         *,
         notice: Callable[[str], None],
         is_allowed: Callable[[str], bool] = anyone,
-        beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
-        patience: Timeouts | None = None,
+        background: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        timeouts: Timeouts | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._device = device
         self._notice = notice
         self._bound = bound
-        self._beside = beside
+        self._background = background
         self._files = ThreadPoolExecutor(1, "metahuman-takes")
-        self._reception = ConnectionManager(
+        self._manager = ConnectionManager(
             device,
             self._files,
             notice=notice,
             is_allowed=is_allowed,
             wall_ms=lambda: int(1000 * wall()),
-            patience=patience or Timeouts(),
+            timeouts=timeouts or Timeouts(),
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
@@ -234,26 +234,26 @@ class Server:
         self._worker = Worker("metahuman", self._run, failed=self._report_failure)
 
     def start(self) -> None:
-        """Begin to serve, and to tell clients of takes, whoever starts them."""
+        """Begin to serve, and to report takes to clients, whoever starts them."""
         if self._device.recorder is not None:
             self._device.recorder.watch(self._take_begins, self._take_ended)
         self._worker.start()
         self._is_serving.wait(STOP_S)
 
     def stop(self) -> None:
-        """Say goodbye to all clients, close their connections and end the thread."""
+        """End all sessions, close the connections and end the thread."""
         self._call(self._stopping.set)
         self._worker.join(STOP_S)
         self._files.shutdown(wait=False, cancel_futures=True)
         self._bound.close()
 
     def _take_begins(self, _take: Take) -> None:
-        self._call(self._reception.announce, RECORDING_STATE, {"isRecording": True})
+        self._call(self._manager.announce, RECORDING_STATE, {"isRecording": True})
 
     def _take_ended(self, take: EndedTake) -> None:
-        self._call(self._reception.announce, RECORDING_STATE, {"isRecording": False})
+        self._call(self._manager.announce, RECORDING_STATE, {"isRecording": False})
         if take.problem is None:
-            self._call(self._reception.announce, TAKE_ADDED, {"name": take.identifier})
+            self._call(self._manager.announce, TAKE_ADDED, {"name": take.identifier})
 
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
         """Run something on the loop, if there is one."""
@@ -270,16 +270,16 @@ class Server:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._loop.set_exception_handler(self._reception.tell_of_fault)
+        self._loop.set_exception_handler(self._manager.report_fault)
         working = [asyncio.ensure_future(self._accept())]
-        if self._beside is not None:
-            working.append(asyncio.ensure_future(self._beside()))
+        if self._background is not None:
+            working.append(asyncio.ensure_future(self._background()))
         self._is_serving.set()
         await self._stopping.wait()
         for task in working:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
-        await self._reception.close()
+        await self._manager.close()
 
     async def _accept(self) -> None:
         """Let clients in, one after another; the system keeps a few more waiting."""
@@ -291,7 +291,7 @@ class Server:
             with suppress(OSError):
                 accepted, _ = await loop.sock_accept(self._bound)
                 reader, writer = await asyncio.open_connection(sock=accepted)
-                task = loop.create_task(self._reception.welcome(reader, writer))
+                task = loop.create_task(self._manager.accept(reader, writer))
                 clients.add(task)
                 task.add_done_callback(clients.discard)
             await asyncio.sleep(ACCEPT_S)

@@ -1,4 +1,4 @@
-"""One client of a device: bytes in, responses out, and every limit on what it may cost."""
+"""One client of a device: bytes in, responses out, and every limit on its cost."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ TAKE_STOP = "/take/record/stop"
 
 
 def new_session_id() -> str:
-    """Return an id that nobody guesses."""
+    """Return an id that cannot be guessed."""
     return str(uuid.uuid4()).upper()
 
 
@@ -73,28 +73,28 @@ class Session:
     ) -> None:
         self.session_id: str | None = None
         self.is_subscribed = False
-        """Whether it wants to hear of takes."""
+        """Whether it gets the updates about takes."""
         self._device = device
         self._address_at = address_at
         self._new_id = new_id
 
-    def answer(self, request: Incoming) -> Result:
-        """Do what is asked and return the body of the response. RefusalError: the error of it."""
-        answer = self._ANSWERS.get(request.address_path)
+    def handle(self, request: Incoming) -> Result:
+        """Handle a request and return the body of its response. DeviceRequestError: its error."""
+        handler = self._HANDLERS.get(request.address_path)
         if request.address_path != SESSION_START and (
             self.session_id is None or request.session_id != self.session_id
         ):
-            what = f"there is no session {request.session_id!r}; ask {SESSION_START} for one"
+            what = f"there is no session {request.session_id!r}; request {SESSION_START} first"
             raise DeviceRequestError(ErrorName.NO_SESSION, what)
-        if answer is None:
+        if handler is None:
             what = f"this device has no {request.address_path!r}"
             raise DeviceRequestError(ErrorName.NOT_SUPPORTED, what)
-        return answer(self, request)
+        return handler(self, request)
 
-    def leave(self) -> None:
-        """Want nothing any more; the client is gone."""
+    def release(self) -> None:
+        """End the streams and the session of the client."""
         for feed in self._device.feeds:
-            feed.leave(self)
+            feed.remove(self)
         self.session_id = None
         self.is_subscribed = False
 
@@ -106,20 +106,20 @@ class Session:
     def _start_session(self, request: Incoming) -> Result:
         if request.session_id not in ("", HANDSHAKE, self.session_id):
             raise DeviceRequestError(ErrorName.NO_SESSION, f"a session begins with {HANDSHAKE!r}")
-        # A client that begins anew knows nothing of what it had before.
-        self.leave()
+        # A new session of a client has none of the streams of its last one.
+        self.release()
         self.session_id = self._new_id()
         return {"sessionId": self.session_id}
 
     def _stop_session(self, _request: Incoming) -> Result:
-        self.leave()
+        self.release()
         return None
 
     def _keep_alive(self, _request: Incoming) -> Result:
         return None
 
     def _information(self, _request: Incoming) -> Result:
-        return self._device.described()
+        return self._device.description()
 
     def _state(self, _request: Incoming) -> Result:
         recorder = self._device.recorder
@@ -134,23 +134,23 @@ class Session:
         return None
 
     def _subjects(self, _request: Incoming) -> Result:
-        return {"subjects": [feed.described() for feed in self._device.feeds]}
+        return {"subjects": [feed.description() for feed in self._device.feeds]}
 
     def _start_stream(self, request: Incoming) -> Result:
         order = StreamStartRequest.of(request.body)
         feeds = self._feeds([subject.id for subject in order.subjects])
         for feed in feeds:
-            feed.ask(self, self._address_at(order.stream_port))
+            feed.add(self, self._address_at(order.stream_port))
         return None
 
     def _stop_stream(self, request: Incoming) -> Result:
         order = StreamStopRequest.of(request.body or {})
         for feed in self._feeds(order.subject_ids):
-            feed.leave(self)
+            feed.remove(self)
         return None
 
     def _feeds(self, ids: list[str] | tuple[str, ...]) -> tuple[Feed, ...]:
-        """Return the subjects of these ids, all for none. RefusalError names the unknown ones."""
+        """Return the subjects of these ids, all for none. DeviceRequestError names unknown ones."""
         if not ids:
             return self._device.feeds
         found = {identity: self._device.feed(identity) for identity in ids}
@@ -189,7 +189,7 @@ class Session:
         TakeNamesRequest.of(request.body or {})
         return {"takes": []}
 
-    _ANSWERS: ClassVar[dict[str, Callable[[Session, Incoming], Result]]] = {
+    _HANDLERS: ClassVar[dict[str, Callable[[Session, Incoming], Result]]] = {
         SESSION_START: _start_session,
         "/session/stop": _stop_session,
         "/session/keep-alive": _keep_alive,
@@ -208,34 +208,34 @@ class Session:
 
 
 if TYPE_CHECKING:
-    Answer = Callable[[Incoming], Awaitable[dict[str, Any] | None]]
+    Handler = Callable[[Incoming], Awaitable[dict[str, Any] | None]]
 
 READ_BYTES = 1 << 14
 MAX_WAITING_BYTES = 1 << 18
-"""Bytes that may wait for a client to take them; a description of 16 subjects has 130 kB."""
+"""Bytes that may wait to be sent to a client; a description of 16 subjects has 130 kB."""
 
 MAX_REQUESTS_PER_S = 20
 """Messages of one client that are read in a second; the rest waits in its own machine. Unreal sends
 one in 5 s, and a handful when it connects."""
 
 MAX_MALFORMED = 16
-"""Messages that are no requests of this protocol, before a client is given up."""
+"""Messages that are no requests of this protocol before a client is disconnected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long a client is waited for, in seconds."""
+    """How long a client may take, in seconds."""
 
     session_s: float = 5.0
-    """For its first whole message, which asks for a session."""
-    silence_s: float = 20.0
-    """For the next message. Unreal says that it is there every 5 s; this is four times that."""
-    taking_s: float = 3.0
-    """For an answer to be taken; Unreal itself waits no longer for one."""
+    """For its first whole message, the request of a session."""
+    idle_s: float = 20.0
+    """For the next message. Unreal sends a keep-alive every 5 s; this is four times that."""
+    send_s: float = 3.0
+    """To receive a response; Unreal itself waits no longer for one."""
 
 
 class LimitExceededError(Exception):
-    """A client costs more than it may."""
+    """A client exceeds a limit."""
 
 
 class Connection:
@@ -245,19 +245,19 @@ class Connection:
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        conversation: Session,
+        session: Session,
         *,
         counters: DeviceCounters,
         wall_ms: Callable[[], int],
-        patience: Timeouts,
+        timeouts: Timeouts,
     ) -> None:
-        self.conversation = conversation
+        self.session = session
         self.host = str(writer.get_extra_info("peername")[0])
         self._reader = reader
         self._writer = writer
         self._counters = counters
         self._wall_ms = wall_ms
-        self._patience = patience
+        self._timeouts = timeouts
         self._version = DEFAULT_VERSION
         self._updates = 0
         self._malformed = 0
@@ -265,15 +265,15 @@ class Connection:
         self._in_window = 0
         writer.transport.set_write_buffer_limits(high=MAX_WAITING_BYTES)
 
-    async def serve(self, answer: Answer) -> None:
-        """Answer requests one after another until the client goes.
+    async def serve(self, handle: Handler) -> None:
+        """Handle requests one after another until the client disconnects.
 
         FramingError, LimitExceededError, TimeoutError and OSError say why a connection must be
         closed.
         """
         unpacker = Unpacker()
         loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + self._patience.session_s
+        deadline_s = loop.time() + self._timeouts.session_s
         while True:
             # Not for each piece: one byte now and then is no message.
             async with asyncio.timeout_at(deadline_s):
@@ -281,12 +281,12 @@ class Connection:
             if not piece:
                 return
             for packet in unpacker.feed(piece):
-                await self._take(packet, answer)
-                deadline_s = loop.time() + self._patience.silence_s
+                await self._handle(packet, handle)
+                deadline_s = loop.time() + self._timeouts.idle_s
 
-    def tell(self, path: str, body: Mapping[str, Any] | None = None) -> None:
-        """Send an update; a client that does not take what it is sent is cut off."""
-        session_id = self.conversation.session_id
+    def send_update(self, path: str, body: Mapping[str, Any] | None = None) -> None:
+        """Send an update; a client that does not receive what it is sent is disconnected."""
+        session_id = self.session.session_id
         if session_id is None or self._writer.is_closing():
             return
         if self._writer.transport.get_write_buffer_size() > MAX_WAITING_BYTES:
@@ -297,7 +297,7 @@ class Connection:
         self._writer.write(pack(message, self._version))
 
     def close(self) -> None:
-        """Close the connection; what waits to be sent is sent as far as the client takes it."""
+        """Close the connection; what waits is sent as far as the client receives it."""
         self._writer.close()
 
     def abort(self) -> None:
@@ -305,27 +305,27 @@ class Connection:
         self._writer.transport.abort()
 
     def forget(self) -> None:
-        """Let go of what a lost connection's error keeps: all it came through, buffers and all."""
+        """Release what the error of a lost connection refers to: its frames, and so the buffers."""
         if error := self._reader.exception():
             error.__traceback__ = None
 
-    async def _take(self, packet: Packet, answer: Answer) -> None:
+    async def _handle(self, packet: Packet, handle: Handler) -> None:
         self._version = packet.version
-        reply = await self._reply(packet.payload, answer)
+        reply = await self._reply(packet.payload, handle)
         # The error of a write that fails keeps all that is here, until the collector comes by.
         del packet
         if reply is not None:
             self._writer.write(pack(reply, self._version))
-            async with asyncio.timeout(self._patience.taking_s):
+            async with asyncio.timeout(self._timeouts.send_s):
                 await self._writer.drain()
-        await self._pace()
+        await self._limit_rate()
 
-    async def _reply(self, payload: bytes, answer: Answer) -> bytes | None:
-        """Return what answers a payload; nothing answers what asks for nothing."""
+    async def _reply(self, payload: bytes, handle: Handler) -> bytes | None:
+        """Return the response to a payload; None where it is no request."""
         try:
             message = read_message(payload)
         except MalformedError as error:
-            self._counters.refused += 1
+            self._counters.failed += 1
             self._malformed += 1
             if self._malformed > MAX_MALFORMED:
                 raise LimitExceededError(
@@ -336,13 +336,13 @@ class Connection:
             return None
         self._counters.requests += 1
         try:
-            return response(message, self._wall_ms(), await answer(message))
+            return response(message, self._wall_ms(), await handle(message))
         except DeviceRequestError as refusal:
-            self._counters.refused += 1
+            self._counters.failed += 1
             return error_response(message, self._wall_ms(), refusal)
 
-    async def _pace(self) -> None:
-        """Wait for the next second, if this one has had its share."""
+    async def _limit_rate(self) -> None:
+        """Wait for the next second, if the requests of this one are used up."""
         loop = asyncio.get_running_loop()
         self._in_window += 1
         if loop.time() - self._window_s >= 1.0:

@@ -50,12 +50,12 @@ def test_only_requests_are_answered(datagram: bytes) -> None:
 
 def test_a_flood_of_requests_is_left_unanswered() -> None:
     beacon = Beacon(ID, "Stage", 14785, print, interface=LOOPBACK)
-    assert beacon.answer(REQUEST) is None
+    assert beacon.response_to(REQUEST) is None
 
     async def flood() -> list[bytes | None]:
-        shining = asyncio.ensure_future(beacon.shine())
+        shining = asyncio.ensure_future(beacon.run())
         await asyncio.sleep(0.05)
-        answers = [beacon.answer(REQUEST) for _ in range(MAX_RESPONSES + 5)]
+        answers = [beacon.response_to(REQUEST) for _ in range(MAX_RESPONSES + 5)]
         shining.cancel()
         await asyncio.gather(shining, return_exceptions=True)
         return answers
@@ -67,7 +67,7 @@ def test_a_flood_of_requests_is_left_unanswered() -> None:
 def test_a_group_that_cannot_be_joined_is_told_and_harms_nothing() -> None:
     told: list[str] = []
     beacon = Beacon(ID, "Stage", 14785, told.append, group=("127.0.0.1", 27838))
-    asyncio.run(beacon.shine())
+    asyncio.run(beacon.run())
     assert told
     assert told[0].startswith("MetaHuman device: it cannot be discovered")
 
@@ -81,7 +81,7 @@ def test_who_looks_for_a_device_on_the_group_finds_it() -> None:
         beacon = Beacon(ID, "Stage", 14785, print, interface=LOOPBACK, group=group)
 
         async def seek() -> bytes:
-            shining = asyncio.ensure_future(beacon.shine())
+            shining = asyncio.ensure_future(beacon.run())
             await asyncio.sleep(0.05)
             seeker.sendto(REQUEST, group)
             found = await asyncio.to_thread(seeker.recv, 1024)

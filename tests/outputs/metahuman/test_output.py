@@ -46,7 +46,7 @@ def link_of(feed: Feed, outputs: tuple[str, ...] = CONTROLS) -> MetaHumanLink:
 
 def wanted_by(feed: Feed, *targets: Receiver) -> None:
     for target in targets:
-        feed.ask(target, (target.target.host, target.target.port))
+        feed.add(target, (target.target.host, target.target.port))
 
 
 def test_nothing_leaves_before_somebody_asks_and_then_every_tick() -> None:
@@ -88,10 +88,10 @@ def test_clients_come_and_go_between_ticks() -> None:
     with receiver() as first, receiver() as second:
         wanted_by(feed, first, second)
         link.send(FACE, tick(1))
-        feed.leave(first)
+        feed.remove(first)
         link.send(FACE, tick(2))
         wanted_by(feed, first)
-        feed.leave(second)
+        feed.remove(second)
         link.send(FACE, tick(3))
         numbers = [[parse_frame(d).number for d in to.all_waiting()] for to in (first, second)]
         assert numbers == [[1, 3], [1, 2]]
@@ -107,7 +107,7 @@ def test_the_sockets_of_those_who_left_are_closed() -> None:
         wanted_by(feed, unreal)
         link.send(FACE, tick(1))
         (old,) = link.receivers
-        feed.leave(unreal)
+        feed.remove(unreal)
         link.send(FACE, tick(2))
         assert old.socket.fileno() == -1
         assert link.receivers == ()
@@ -122,7 +122,7 @@ def test_an_address_that_takes_nothing_is_counted_and_disturbs_no_other() -> Non
     feed = Feed("Ada")
     link = link_of(feed)
     with receiver() as unreal:
-        feed.ask("broken", ("255.255.255.255", 9))
+        feed.add("broken", ("255.255.255.255", 9))
         wanted_by(feed, unreal)
         link.send(FACE, tick(1))
         assert (link.sent, link.failed) == (1, 1)
@@ -243,7 +243,7 @@ def test_ipv6_clients_get_frames_too() -> None:
         with receiver("::1", socket.AF_INET6) as unreal:
             feed = Feed("Ada")
             link = link_of(feed)
-            feed.ask(unreal, ("::1", unreal.target.port, 0, 0))
+            feed.add(unreal, ("::1", unreal.target.port, 0, 0))
             link.send(FACE, tick(1))
             assert parse_frame(unreal.one()).number == 1
             link.close()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-QUICK = Timeouts(session_s=1.0, silence_s=1.0, taking_s=1.0)
+QUICK = Timeouts(session_s=1.0, idle_s=1.0, send_s=1.0)
 
 
 class Stage:
@@ -62,7 +62,7 @@ class Stage:
 def stage(
     *names: str,
     recorder: Slate | None = None,
-    patience: Timeouts | None = None,
+    timeouts: Timeouts | None = None,
     is_allowed: Callable[[str], bool] = anyone,
 ) -> Iterator[Stage]:
     device = Device("Stage", recorder)
@@ -70,7 +70,7 @@ def stage(
         device.add(name)
     notices: list[str] = []
     bound = socket.create_server(("127.0.0.1", 0))
-    server = Server(device, bound, notice=notices.append, patience=patience, is_allowed=is_allowed)
+    server = Server(device, bound, notice=notices.append, timeouts=timeouts, is_allowed=is_allowed)
     server.start()
     here = Stage(device, server, bound.getsockname()[1], notices)
     try:
@@ -115,7 +115,7 @@ def test_a_whole_conversation_from_handshake_to_goodbye() -> None:
     assert here.links[0].sent == 3
     assert [text.split(": ")[1] for text in here.notices] == [
         "127.0.0.1 gets Ada",
-        "127.0.0.1 gets no subject any more",
+        "127.0.0.1 gets no subject now",
     ]
 
 
@@ -129,7 +129,7 @@ def test_several_clients_and_subjects_each_get_what_they_asked_for() -> None:
         assert [f.subject for f in (first.frame(), first.frame())] == [ada["id"], ben["id"]]
         assert [f.subject for f in (second.frame(), second.frame())] == [ada["id"], cleo["id"]]
         second.close()
-        assert eventually(lambda: len(here.device.feeds[0].wanted) == 1)
+        assert eventually(lambda: len(here.device.feeds[0].addresses) == 1)
         assert here.tick() == number + 1
         assert [f.number for f in (first.frame(), first.frame())] == [number + 1] * 2
         assert [f.number for f in first.frames_waiting()] == []
@@ -174,7 +174,7 @@ def test_requests_out_of_order_are_refused_and_harm_nothing() -> None:
         unreal.stream(ada)
         here.tick()
         assert unreal.frame().subject == ada["id"]
-        assert here.device.counters.refused == 6
+        assert here.device.counters.failed == 6
 
 
 def test_what_is_no_protocol_of_ours_is_cut_off_and_told_once() -> None:
@@ -187,7 +187,7 @@ def test_what_is_no_protocol_of_ours_is_cut_off_and_told_once() -> None:
             with here.unreal() as unreal:
                 unreal.control.sendall(opening)
                 assert unreal.is_cut_off()
-        assert here.device.counters.broken == 3
+        assert here.device.counters.malformed == 3
         assert "begins with b'GET" in here.notices[0]
         assert "payload of 4294967295 bytes" in here.notices[1]
         with here.unreal() as unreal:
@@ -204,29 +204,29 @@ def test_a_client_that_only_talks_nonsense_is_given_up() -> None:
 
 
 def test_a_client_that_falls_silent_gets_no_more_frames() -> None:
-    with stage("Ada", patience=QUICK) as here, here.unreal() as unreal:
+    with stage("Ada", timeouts=QUICK) as here, here.unreal() as unreal:
         (ada,) = unreal.connect()
         unreal.stream(ada)
         assert unreal.is_cut_off()
-        assert eventually(lambda: here.device.feeds[0].wanted == ())
+        assert eventually(lambda: here.device.feeds[0].addresses == ())
         here.tick()
         assert unreal.frames_waiting() == []
 
 
 def test_one_byte_now_and_then_does_not_keep_a_connection() -> None:
-    with stage("Ada", patience=QUICK) as here, here.unreal() as unreal:
+    with stage("Ada", timeouts=QUICK) as here, here.unreal() as unreal:
         with suppress(ConnectionError):
             for byte in unreal.encoded("/session/start"):
                 unreal.control.sendall(bytes([byte]))
                 time.sleep(0.05)
         assert unreal.is_cut_off()
-        assert here.device.counters.broken == 1
+        assert here.device.counters.malformed == 1
         assert here.device.counters.requests == 0
 
 
 def test_a_client_that_takes_no_answers_is_cut_off() -> None:
     with (
-        stage(*(f"S{n}" for n in range(16)), patience=QUICK) as here,
+        stage(*(f"S{n}" for n in range(16)), timeouts=QUICK) as here,
         here.unreal(receive_bytes=4096) as unreal,
     ):
         unreal.begin()
@@ -235,7 +235,7 @@ def test_a_client_that_takes_no_answers_is_cut_off() -> None:
         with suppress(OSError):
             for _ in range(99):
                 unreal.control.sendall(request)
-        assert eventually(lambda: here.device.counters.broken == 1)
+        assert eventually(lambda: here.device.counters.malformed == 1)
         with here.unreal() as other:
             assert len(other.connect()) == 16
 
@@ -248,7 +248,7 @@ def test_there_is_room_for_so_many_and_not_for_strangers() -> None:
         with here.unreal() as one_too_many:
             assert one_too_many.is_cut_off()
         clients.pop().close()
-        assert eventually(lambda: here.device.counters.turned_away == 1)
+        assert eventually(lambda: here.device.counters.rejected == 1)
 
         def has_room() -> bool:
             with here.unreal() as next_one, suppress(ConnectionError):

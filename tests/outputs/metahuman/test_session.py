@@ -68,7 +68,7 @@ def conversation(device: Device, host: str = "10.0.0.7") -> Session:
 
 def asked(talk: Session, path: str, body: Any = None, session: str | None = None) -> Any:
     known = talk.session_id or "handshake" if session is None else session
-    return talk.answer(
+    return talk.handle(
         Incoming(sessionId=known, addressPath=path, transactionId=7, type="request", body=body)
     )
 
@@ -136,18 +136,18 @@ def test_streams_start_move_and_stop_for_each_client_alone() -> None:
     asked(first, "/session/start")
     asked(second, "/session/start")
     asked(first, "/stream/start", {"streamPort": 50000, "subjects": [{"id": ada.id}]})
-    assert (ada.wanted, ben.wanted) == ((("10.0.0.7", 50000),), ())
+    assert (ada.addresses, ben.addresses) == ((("10.0.0.7", 50000),), ())
     asked(second, "/stream/start", {"streamPort": 50001})
-    assert ada.wanted == (("10.0.0.7", 50000), ("10.0.0.8", 50001))
-    assert ben.wanted == (("10.0.0.8", 50001),)
+    assert ada.addresses == (("10.0.0.7", 50000), ("10.0.0.8", 50001))
+    assert ben.addresses == (("10.0.0.8", 50001),)
     asked(first, "/stream/start", {"streamPort": 50002, "subjects": [{"id": ada.id, "name": "x"}]})
-    assert ada.wanted == (("10.0.0.7", 50002), ("10.0.0.8", 50001))
+    assert ada.addresses == (("10.0.0.7", 50002), ("10.0.0.8", 50001))
     asked(second, "/stream/stop", {"subjectIds": [ada.id]})
-    assert ada.wanted == (("10.0.0.7", 50002),)
-    assert ben.wanted == (("10.0.0.8", 50001),)
+    assert ada.addresses == (("10.0.0.7", 50002),)
+    assert ben.addresses == (("10.0.0.8", 50001),)
     asked(second, "/stream/stop")
     asked(first, "/session/stop")
-    assert (ada.wanted, ben.wanted) == ((), ())
+    assert (ada.addresses, ben.addresses) == ((), ())
     assert refused(first, "/information") == "noSession"
 
 
@@ -157,11 +157,11 @@ def test_two_clients_at_one_address_get_each_frame_once() -> None:
     for talk in talks:
         asked(talk, "/session/start")
         asked(talk, "/stream/start", {"streamPort": 50000})
-    assert device.feeds[0].wanted == (("10.0.0.7", 50000),)
-    talks[0].leave()
-    assert device.feeds[0].wanted == (("10.0.0.7", 50000),)
-    talks[1].leave()
-    assert device.feeds[0].wanted == ()
+    assert device.feeds[0].addresses == (("10.0.0.7", 50000),)
+    talks[0].release()
+    assert device.feeds[0].addresses == (("10.0.0.7", 50000),)
+    talks[1].release()
+    assert device.feeds[0].addresses == ()
 
 
 def test_an_unknown_subject_starts_nothing() -> None:
@@ -172,7 +172,7 @@ def test_an_unknown_subject_starts_nothing() -> None:
     assert refused(talk, "/stream/start", body) == "requestFailed"
     assert refused(talk, "/stream/start") == "missingBody"
     assert refused(talk, "/stream/start", {"streamPort": 0}) == "parsingRequestFailed"
-    assert device.feeds[0].wanted == ()
+    assert device.feeds[0].addresses == ()
 
 
 def test_a_client_that_begins_anew_has_nothing_of_before() -> None:
@@ -182,7 +182,7 @@ def test_a_client_that_begins_anew_has_nothing_of_before() -> None:
     asked(talk, "/stream/start", {"streamPort": 50000})
     asked(talk, "/subscribe")
     assert asked(talk, "/session/start", session="handshake") == {"sessionId": "10.0.0.7-2"}
-    assert device.feeds[0].wanted == ()
+    assert device.feeds[0].addresses == ()
     assert not talk.is_subscribed
 
 
@@ -264,13 +264,13 @@ def test_requests_in_any_order_leave_nothing_behind(
         with suppress(DeviceRequestError):
             asked(talks[client], path, {**body, "subjects": named} if body else body)
         for feed in device.feeds:
-            hosts = [host for host, _ in feed.wanted]
+            hosts = [host for host, _ in feed.addresses]
             with_session = {f"10.0.0.{n}" for n, talk in enumerate(talks) if talk.session_id}
             assert set(hosts) <= with_session
             assert len(hosts) == len(set(hosts))
     for talk in talks:
-        talk.leave()
-    assert [feed.wanted for feed in device.feeds] == [(), ()]
+        talk.release()
+    assert [feed.addresses for feed in device.feeds] == [(), ()]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="open files cannot be removed")

@@ -81,7 +81,7 @@ def test_updates_are_numbered_and_a_session_that_is_stopped_is_told() -> None:
             here.server.stop()
             last = unreal.receive()
             assert (last["addressPath"], last["transactionId"]) == ("/event/session-stopped", 3)
-    assert eventually(lambda: here.device.counters.broken == 0)
+    assert eventually(lambda: here.device.counters.malformed == 0)
 
 
 GOOD: dict[str, Any] = {
