@@ -55,7 +55,7 @@ def evaluate(options: argparse.Namespace) -> int:
         from cstalk_bridge.models.evaluation.run import evaluate as measure
 
         head = HeadInMm.open(request.head_file)
-        request = replace(request, living=animate, head=head)
+        request = replace(request, animation=animate, head=head)
         if request.sheets:
             from cstalk_bridge.evaluation.sheets.draw import draw_sheets
 

@@ -1,4 +1,4 @@
-"""`python -m cstalk_bridge.models.evaluation`: measure weights files."""
+"""`python -m cstalk_bridge.models.evaluation`: evaluates weights files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cstalk_bridge.models.evaluation.request import (
 
 
 def main() -> None:
-    """Measure, print the table, write the files; end with code 2 where that cannot be done."""
+    """Evaluate, print the table and write the files; exit with 2 on an error."""
     parser = argparse.ArgumentParser(
         prog="python -m cstalk_bridge.models.evaluation", description=__doc__
     )
@@ -22,7 +22,7 @@ def main() -> None:
     try:
         request = parse_request(options)
         if request.sheets:
-            parser.error("--sheets: the program draws them; use cstalk-bridge evaluate")
+            parser.error("--sheets: only `cstalk-bridge evaluate` draws contact sheets")
         from cstalk_bridge.models.evaluation.run import evaluate
 
         evaluate(request)

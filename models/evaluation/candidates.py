@@ -1,9 +1,9 @@
-"""The models under test: networks in weights files, and the plain faces that they must beat.
+"""The models under test: networks in weights files, and simple predictors to compare with.
 
-Plain faces follow loudness, or the phone rules, or are a free viseme engine's, as tools beside a
-game engine have: PocketSphinx decodes phones without a transcript, with its own phone bigrams, as
-Rhubarb Lip Sync's phonetic recogniser does (DanielSWolf/rhubarb-lip-sync); the mouth of each phone
-is that of our phone rules. The whole recording is decoded at one go.
+The simple ones follow loudness, the phone rules, or a free viseme engine like those of game
+tools: PocketSphinx decodes phones without a transcript, with its own phone bigrams, as Rhubarb Lip
+Sync's phonetic recogniser does (DanielSWolf/rhubarb-lip-sync), and our phone rules give the mouth
+of each phone. The whole recording is decoded at once.
 """
 
 from __future__ import annotations
@@ -50,18 +50,18 @@ if TYPE_CHECKING:
 LOUDEST_JAW = 0.5
 """Opening of the loudness face at the loudest sound, in board values."""
 LOUDNESS_ROWS = 5
-"""Rows over which the loudness and rule faces smooth their loudness."""
+"""Rows over which loudness is smoothed."""
 
 
 class LoudnessFace:
-    """The jaw follows the loudness, nothing else moves: what every free tool can do."""
+    """The jaw follows the loudness and nothing else moves."""
 
     name = "loudness"
 
     def faces(
         self, sound: NDArray[np.float32], emotions: NDArray[np.float32], lookahead_ms: int
     ) -> NDArray[np.float32]:
-        """Return faces as `Maker.faces`; emotions and look-ahead change nothing."""
+        """Return faces as `Predictor.faces`; emotions and look-ahead have no effect."""
         del emotions, lookahead_ms
         face = np.zeros((rows_of(len(sound)), len(AUDIO_DRIVEN)), dtype=np.float32)
         face[:, JAW] = LOUDEST_JAW * _loudness(sound)
@@ -76,7 +76,7 @@ class PhoneRuleFace:
     def faces(
         self, sound: NDArray[np.float32], emotions: NDArray[np.float32], lookahead_ms: int
     ) -> NDArray[np.float32]:
-        """Return the face of somebody silent: no phones are known."""
+        """Return the face of silence, as no phones are known."""
         del lookahead_ms
         return self.faces_of_phones(sound, (), emotions)
 
@@ -86,7 +86,7 @@ class PhoneRuleFace:
         phones: Sequence[Segment],
         emotions: NDArray[np.float32],
     ) -> NDArray[np.float32]:
-        """Return faces as `Maker.faces`."""
+        """Return faces as `Predictor.faces`."""
         rows = rows_of(len(sound))
         spoken = speaking(phone_indices(phones, rows))
         gestures = rule_curves(phones, rows) * spoken[:, None]
@@ -103,18 +103,18 @@ def _loudness(sound: NDArray[np.float32]) -> NDArray[np.float32]:
     whole = np.zeros(rows_of(len(sound)) * HOP_SAMPLES, dtype=np.float32)
     whole[: len(sound)] = sound
     if not whole.any():
-        return np.zeros(rows_of(len(sound)), dtype=np.float32)  # it has no loud parts to be held to
+        return np.zeros(rows_of(len(sound)), dtype=np.float32)  # no loudest part to scale by
     return smooth(relative_loudness(whole), LOUDNESS_ROWS)
 
 
 PEAK = 0.7
 """Sound is brought to this peak: quiet recordings are decoded badly."""
 LANGUAGE_WEIGHT, BEAM = 2.0, 1e-10
-"""As PocketSphinx's own guide to phoneme recognition has it."""
+"""As in PocketSphinx's guide to phoneme recognition."""
 
 
 class VisemeFace:
-    """Decoded phones as mouths; ImportError where PocketSphinx is not installed."""
+    """The mouths of decoded phones; ImportError where PocketSphinx is not installed."""
 
     name = "pocketsphinx visemes"
 
@@ -137,7 +137,7 @@ class VisemeFace:
     def faces(
         self, sound: NDArray[np.float32], emotions: NDArray[np.float32], lookahead_ms: int
     ) -> NDArray[np.float32]:
-        """Return faces as `Maker.faces`; look-ahead changes nothing."""
+        """Return faces as `Predictor.faces`; look-ahead has no effect."""
         del lookahead_ms
         return self._mouths.faces_of_phones(sound, self.decoded(sound), emotions)
 
@@ -166,24 +166,24 @@ RULE = "rule"
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A maker and what is said of it, as in `Run`; rules do not wait for a look-ahead."""
+    """A predictor under test, with the fields of `EvaluationRun`; rules have no look-ahead."""
 
-    maker: Predictor
+    predictor: Predictor
     way: str = OFFLINE
     kind: str = RULE
     sources: tuple[str, ...] = ()
     weights: str = ""
 
     @property
-    def waits(self) -> bool:
-        """Whether look-ahead means anything to it."""
+    def has_lookahead(self) -> bool:
+        """Whether it has a look-ahead."""
         return self.kind != RULE
 
 
 def open_candidates(request: EvaluationRequest) -> list[Candidate]:
-    """Open what is to be measured, one network after the other, then the rules.
+    """Open the networks of a request, then the rules.
 
-    A network that cannot stream is refused where nothing but streaming is asked for.
+    WeightsError for a network that cannot stream where only streaming is requested.
     """
     front_end = load_wav2vec(request.wav2vec) if request.wav2vec else None
     paths = tuple(dict.fromkeys(request.weights)) or (DEFAULT_PATH,)
@@ -194,11 +194,11 @@ def open_candidates(request: EvaluationRequest) -> list[Candidate]:
         for way in request.ways:
             if way == STREAMED and not offline.can_stream and OFFLINE in request.ways:
                 continue
-            maker = offline.streamed() if way == STREAMED else offline
-            found.append(Candidate(maker, way, maker.kind, maker.sources, digest))
-    if front_end and not any(NETWORKS[entrant.kind].network is Teacher for entrant in found):
+            predictor = offline.streamed() if way == STREAMED else offline
+            found.append(Candidate(predictor, way, predictor.kind, predictor.sources, digest))
+    if front_end and not any(NETWORKS[candidate.kind].network is Teacher for candidate in found):
         raise EvaluationRequestError(
-            ("--wav2vec: none of the weights is a teacher's; leave it out",)
+            ("--wav2vec: none of the weights belongs to a teacher; leave it out",)
         )
     if request.has_baselines:
         found += [Candidate(LoudnessFace()), Candidate(PhoneRuleFace())]

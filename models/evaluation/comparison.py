@@ -1,4 +1,4 @@
-"""Write the comparison of networks into `models/README.md`, out of results of `--json`.
+"""Writes the comparison of networks into `models/README.md`, from results of `--json`.
 
     python -m cstalk_bridge.models.evaluation --weights A.safetensors --lookahead-ms 20,60 \
         --json a.json
@@ -6,8 +6,8 @@
         --json b.json
     python -m cstalk_bridge.models.evaluation.comparison a.json b.json
 
-Columns come in the order of the files; results of the same weights in several files join. The file
-may hold other tables between marks of another name (`--table`).
+Columns are in the order of the files; results of the same weights in several files are joined. The
+file may hold further tables between markers of another name (`--table`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cstalk_bridge.models.evaluation.measures import MEASURES
+from cstalk_bridge.models.evaluation.catalog import MEASURES
 from cstalk_bridge.models.evaluation.report import NOTHING, label_of
 from cstalk_bridge.models.evaluation.request import EvaluationRequestError
 from cstalk_bridge.models.evaluation.results import read_columns
@@ -31,41 +31,41 @@ if TYPE_CHECKING:
 
 
 LOOKAHEAD_MS = 60
-"""Where a measure asks for no look-ahead of its own."""
+"""For measures whose bar names no look-ahead."""
 OURS = "cstalk"
 OTHERS = ("mood", "joint", "alive")
-"""Suites that measure more than the network which makes the face, or another one."""
+"""Suites that do not measure the face network alone."""
 DISTANCES = tuple(
     f"{whose}{name}"
     for whose in ("targets.", "ravdess.", f"ravdess.{UNSEEN}")
     for name in ("lve", "eve", "region_distance")
 )
-"""Measures that have no bar of their own: one network is held against another."""
-WANTED: dict[str, dict[str, float]] = {
+"""Measures without a bar, by which networks are compared with each other."""
+LEAST_GAINS: dict[str, dict[str, float]] = {
     "cstalk-uncorrelated": {"lve": 0, "eve": 20, "region_distance": 20},
     "faceformer-like": {"lve": 0, "eve": 0},
     "emotalk-like": {"lve": 0, "eve": 0},
 }
-"""By how many percent our distances must at least be lower than another network's."""
+"""Least percentage by which our distances must be lower than another network's."""
 LEGEND = (
-    "`!` misses its bar, `*` was measured on a source that trained it. Look-ahead is"
-    f" {LOOKAHEAD_MS} ms where nothing else is said."
+    "`!` misses its bar, `*` was trained on the data of the suite. Look-ahead is"
+    f" {LOOKAHEAD_MS} ms unless stated otherwise."
 )
 
 
 def comparison_tables(columns: Sequence[Column]) -> str:
-    """Return the tables and their legend, without a line end after the last."""
-    lines = [*_rows(["measure", "bar", *(column.name for column in columns)])]
-    for key, bar, lookahead_ms in _asked():
+    """Return the tables and their legend, without a trailing newline."""
+    lines = [*_header(["measure", "bar", *(column.name for column in columns)])]
+    for key, bar, lookahead_ms in _rows_to_show():
         cells = [column.cell(key, lookahead_ms) for column in columns]
         if any(cells):
-            told = [_told(key, bar, cell) for cell in cells]
-            lines.append(_row([_title(key, lookahead_ms), "" if bar is None else str(bar), *told]))
-    ahead = list(_ahead(columns))
-    return "\n".join([*lines, "", LEGEND, *(["", *ahead] if ahead else [])])
+            texts = [_cell_text(key, bar, cell) for cell in cells]
+            lines.append(_row([_title(key, lookahead_ms), "" if bar is None else str(bar), *texts]))
+    gains = list(_gains(columns))
+    return "\n".join([*lines, "", LEGEND, *(["", *gains] if gains else [])])
 
 
-def _asked() -> Iterator[tuple[str, Bar | None, int]]:
+def _rows_to_show() -> Iterator[tuple[str, Bar | None, int]]:
     for key, measure in MEASURES.items():
         if key.partition(".")[0] in OTHERS:
             continue
@@ -76,11 +76,11 @@ def _asked() -> Iterator[tuple[str, Bar | None, int]]:
 
 
 def _title(key: str, lookahead_ms: int) -> str:
-    waits = f", {lookahead_ms} ms" if lookahead_ms != LOOKAHEAD_MS else ""
-    return f"{key.partition('.')[0]}: {label_of(key)}{waits}"
+    lookahead = f", {lookahead_ms} ms" if lookahead_ms != LOOKAHEAD_MS else ""
+    return f"{key.partition('.')[0]}: {label_of(key)}{lookahead}"
 
 
-def _told(key: str, bar: Bar | None, cell: Cell | None) -> str:
+def _cell_text(key: str, bar: Bar | None, cell: Cell | None) -> str:
     if cell is None:
         return NOTHING
     missed = "!" if bar is not None and not bar.is_met(cell.value) else ""
@@ -88,32 +88,32 @@ def _told(key: str, bar: Bar | None, cell: Cell | None) -> str:
     return f"{cell.value:.{MEASURES[key].digits}f}{marks}"
 
 
-def _ahead(columns: Sequence[Column]) -> Iterator[str]:
-    """Yield a table of our distances against each other network's, in percent."""
+def _gains(columns: Sequence[Column]) -> Iterator[str]:
+    """Yield a table of our distances relative to those of each other network, in percent."""
     ours = next((column for column in columns if column.kind == OURS), None)
-    others = [column for column in columns if column.kind in WANTED]
+    others = [column for column in columns if column.kind in LEAST_GAINS]
     if ours is None or not others:
         return
     keys = [key for key in DISTANCES if ours.cell(key, LOOKAHEAD_MS)]
     names = [f"{key.partition('.')[0]}: {MEASURES[key].label}" for key in keys]
-    yield from _rows([f"{ours.name}, lower by", *names])
+    yield from _header([f"{ours.name}, lower by", *names])
     for other in others:
         yield _row([f"than {other.name}", *(_lower(ours, other, key) for key in keys)])
 
 
 def _lower(ours: Column, other: Column, key: str) -> str:
-    own, rival = ours.cell(key, LOOKAHEAD_MS), other.cell(key, LOOKAHEAD_MS)
-    if own is None or rival is None or rival.value <= 0:
+    own, theirs = ours.cell(key, LOOKAHEAD_MS), other.cell(key, LOOKAHEAD_MS)
+    if own is None or theirs is None or theirs.value <= 0:
         return NOTHING
-    percent = 100 * (1 - own.value / rival.value)
-    wanted = WANTED[other.kind].get(key.partition(".")[2].removeprefix(UNSEEN))
+    percent = 100 * (1 - own.value / theirs.value)
+    wanted = LEAST_GAINS[other.kind].get(key.partition(".")[2].removeprefix(UNSEEN))
     if wanted is None:
         return f"{percent:.0f} %"
     missed = "!" if percent < wanted else ""
     return f"{percent:.0f} %{missed} (bar {wanted:g} %)"
 
 
-def _rows(heads: list[str]) -> Iterator[str]:
+def _header(heads: list[str]) -> Iterator[str]:
     yield _row(heads)
     yield "|" + "---|" * len(heads)
 
@@ -126,41 +126,48 @@ README = Path(__file__).parents[1] / "README.md"
 COMPARISON = "comparison"
 
 
-def marks(name: str) -> tuple[str, str]:
-    """Return the marks in the file between which the tables `name` stand."""
+def markers(name: str) -> tuple[str, str]:
+    """Return the markers that enclose the tables `name` in the file."""
     return f"<!-- {name} -->", f"<!-- end of {name} -->"
 
 
 def with_block(text: str, block: str, name: str = COMPARISON) -> str:
-    """Return `text` with `block` between its marks; ValueError unless each stands there once."""
-    begin, end = marks(name)
+    """Return `text` with `block` between its markers; ValueError unless each occurs once."""
+    begin, end = markers(name)
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
-        raise ValueError(f"it needs one line {begin}, and after it one {end}")
+        raise ValueError(f"it needs one line {begin} and one {end} after it")
     before, after = text.partition(begin)[0], text.partition(end)[2]
     return f"{before}{begin}\n\n{block}\n\n{end}{after}"
 
 
 def write_comparison(results: list[Path], readme: Path, name: str = COMPARISON) -> str:
-    """Write the tables into `readme` and return them; RefusalError where a file cannot be used."""
+    """Write the tables into `readme` and return them.
+
+    EvaluationRequestError for a file that cannot be used.
+    """
     block = comparison_tables(read_columns(results))
     try:
         text = with_block(readme.read_text("utf-8"), block, name)
     except (OSError, ValueError) as error:
         raise EvaluationRequestError(
-            (f"{readme}: cannot take the comparison ({error})",)
+            (f"{readme}: the comparison cannot be written into it ({error})",)
         ) from error
     write_file(readme, text)
     return block
 
 
 def main() -> None:
-    """Write and print the tables; end with code 2 where that cannot be done."""
+    """Write and print the tables; exit with 2 on an error."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("results", type=Path, nargs="+", metavar="FILE.json")
-    parser.add_argument("--readme", type=Path, default=README, help="default: models/README.md")
-    parser.add_argument("--table", default=COMPARISON, metavar="NAME", help="of the marks")
+    parser.add_argument(
+        "--readme", type=Path, default=README, help="file to write into (default: models/README.md)"
+    )
+    parser.add_argument(
+        "--table", default=COMPARISON, metavar="NAME", help="name of the markers (%(default)s)"
+    )
     options = parser.parse_args()
     try:
         print(write_comparison(options.results, options.readme, options.table))

@@ -1,7 +1,7 @@
-"""Multimodal clips: face, gaze and head over time, and what of them tells an emotion.
+"""Multimodal clips: face, gaze and head over time, and features of them that show an emotion.
 
-Faces are also seen as action units of FACS (Ekman and Friesen), as a judge of tracked people sees
-them. What the caller lends to the evaluation is declared here: a head to measure on, and a
+Faces are also given as action units of FACS (Ekman and Friesen), which trackers of real people
+report. The protocols of what a caller supplies are declared here: a head to measure on, and a
 procedural animation.
 """
 
@@ -38,14 +38,13 @@ _SHOWN /= np.maximum((_EVERY != 0).sum(0), 1)
 def units_of(face: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the units that a face [rows, 81] shows, [rows, units], 0..5.
 
-    A unit is as strong as its sliders say, in the mean, each over what all units at full strength
-    add to it.
+    A unit is the mean of its sliders, each divided by the sum of all units on it at full strength.
     """
     return np.asarray(np.clip(face @ _SHOWN, 0.0, 1.0) * FULL_INTENSITY, dtype=np.float32)
 
 
 WINDOW_S = 10.0
-"""Time in which an emotion is to be recognised."""
+"""Length of the windows in which an emotion is recognised."""
 UPPER_UNITS = tuple(
     UNITS.index(f"AU{number}") for number in ("01", "02", "04", "05", "06", "07", "09")
 )
@@ -57,11 +56,11 @@ _LIDS = np.array([CHANNEL_INDEX[f"CTRL_{side}_eye_blink.ty"] for side in "LR"])
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MultimodalClip:
-    """A face, 50 rows a second.
+    """A face with gaze and head, 50 rows a second.
 
     `board` is float32 [rows, 174]; `head` float32 [rows, 6]: yaw, pitch, roll in radians, then x,
     y, z in centimetres, z towards the partner; `gaze_deg` float32 [rows, 2], where the character
-    looks from its partner: yaw to its left, pitch up.
+    looks relative to its partner: yaw to its left, pitch up.
     """
 
     board: NDArray[np.float32]
@@ -69,7 +68,7 @@ class MultimodalClip:
     gaze_deg: NDArray[np.float32]
 
     def windows(self) -> list[MultimodalClip]:
-        """Return its stretches of `WINDOW_S`; what is left at the end is dropped."""
+        """Return its windows of `WINDOW_S`; a shorter rest at the end is dropped."""
         size = round(WINDOW_S * ROW_RATE_HZ)
         starts = range(0, len(self.board) - size + 1, size)
         return [
@@ -79,23 +78,23 @@ class MultimodalClip:
             for i in starts
         ]
 
-    def resting(self, rest: NDArray[np.float32]) -> MultimodalClip:
-        """Return it with a head that rests elsewhere, by float32 [6] as `head`."""
+    def with_head_offset(self, rest: NDArray[np.float32]) -> MultimodalClip:
+        """Return a copy whose head pose is offset by `rest`, float32 [6] as `head`."""
         return replace(self, head=self.head + rest)
 
     def units(self) -> NDArray[np.float32]:
         """Return the mean action units that its face shows, [units]."""
         return np.asarray(units_of(self.board[:, _COLUMNS]).mean(0))
 
-    def manner(self) -> NDArray[np.float32]:
-        """Return how it looks, blinks and holds its head: `gaze_manner`, then `head_manner`."""
+    def nonverbal_features(self) -> NDArray[np.float32]:
+        """Return its nonverbal features: those of `gaze_features`, then of `head_features`."""
         shut = self.board[:, _LIDS].mean(1)
         gaze = gaze_features(self.gaze_deg, shut, ROW_RATE_HZ)
         return np.concatenate((gaze, head_features(self.head, ROW_RATE_HZ)))
 
 
 class ProceduralAnimation(Protocol):
-    """What lays life over a generated face."""
+    """Adds procedural animation to a generated face."""
 
     def __call__(
         self,
@@ -104,10 +103,10 @@ class ProceduralAnimation(Protocol):
         face: NDArray[np.float32],
         seed: int,
     ) -> MultimodalClip:
-        """Return the living face of a recording.
+        """Return the animated face of a recording.
 
         `sound` is mono 16 kHz [time], `emotions` [rows, emotions], `face` [rows, 81] in the order
-        of `AUDIO_DRIVEN`; the same `seed` gives the same life.
+        of `AUDIO_DRIVEN`; the same `seed` gives the same animation.
         """
 
 
@@ -117,7 +116,7 @@ def gaze_features(
     """Return mean pitch, spread of yaw and of pitch, share of looks at the partner, shifts and
     blinks a minute, float32 [6].
 
-    `gaze_deg` is [rows, 2], `shut`, 0..1, how far lids are down [rows].
+    `gaze_deg` is [rows, 2], `shut`, 0..1, the closure of the lids [rows].
     """
     minutes = len(gaze_deg) / rate_hz / 60
     speed_deg_s = np.linalg.norm(np.diff(gaze_deg, axis=0), axis=1) * rate_hz
@@ -135,8 +134,8 @@ def gaze_features(
 
 
 def head_features(head: NDArray[np.float32], rate_hz: float) -> NDArray[np.float32]:
-    """Return the head's mean pitch, tilt to either side and nearness, its spread of pitch, and its
-    mean speed, float32 [5].
+    """Return the head's mean pitch, absolute tilt, nearness, spread of pitch and mean speed,
+    float32 [5].
     """
     speed = np.linalg.norm(np.diff(head[:, :3], axis=0), axis=1) * rate_hz
     pitch, tilt, near = head[:, 1].mean(), abs(head[:, 2].mean()), head[:, 5].mean()
@@ -163,10 +162,17 @@ class MeasuredHead(Protocol):
         """Return the geometry under ARKit curves by name [rows]; names left out are at rest."""
 
 
+def required_animation(animation: ProceduralAnimation | None) -> ProceduralAnimation:
+    """Return the animation; MissingDataError without one."""
+    if animation is None:
+        raise MissingDataError("this suite needs procedural animation; use cstalk-bridge evaluate")
+    return animation
+
+
 def required_head(head: MeasuredHead | None) -> MeasuredHead:
-    """Return the head; MissingDataError where there is none to measure on."""
+    """Return the head; MissingDataError without one."""
     if head is None:
         raise MissingDataError(
-            "faces are measured in millimetres by the program: cstalk-bridge evaluate"
+            "this suite measures on a head in millimetres; use cstalk-bridge evaluate"
         )
     return head

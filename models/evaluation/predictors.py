@@ -1,6 +1,6 @@
-"""What predicts faces from sound, and the networks among it.
+"""Predictors of faces from sound, and networks as predictors.
 
-A network is given whole recordings, or hop by hop as the daemon does through the live path.
+A network receives whole recordings, or hops one by one as in the daemon.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 def decoded_phones(network: FaceNetwork, sound: NDArray[np.float32]) -> NDArray[np.int64] | None:
     """Return the likeliest phone of each row, [rows], of mono 16 kHz sound [time].
 
-    The recording is heard at one go, in silence before and after. None: the network tells none.
+    The recording is processed at once, with silence before and after. None where the network has no
+    phone head.
     """
     sizes = network.architecture
     if not sizes.phones:
@@ -56,7 +57,7 @@ def decoded_phones(network: FaceNetwork, sound: NDArray[np.float32]) -> NDArray[
 
 
 WARM_UP_HOPS = 25
-"""Hops before the measured ones, while memory is laid out."""
+"""Hops before the measured ones, in which memory is allocated."""
 
 
 def stream_recording(
@@ -65,12 +66,12 @@ def stream_recording(
     emotions: NDArray[np.float32],
     lookahead_ms: int,
 ) -> NDArray[np.float32]:
-    """Return the face of a recording, [rows, channels], heard hop by hop by one stream.
+    """Return the face of a recording, [rows, channels], streamed hop by hop.
 
     Row i is the face of audio time i/50 s, as offline; `emotions` is [rows, emotions].
     """
     rows, delay = rows_of(len(sound)), generator.delay_hops(lookahead_ms)
-    # After hop k the stream has heard k + 1 hops and answers for row k + 1 - delay.
+    # After hop k the stream has received k + 1 hops and returns row k + 1 - delay.
     first = min(0, delay - 1)
     heard = np.zeros((rows + delay - first, HOP_SAMPLES), dtype=np.float32)
     heard.reshape(-1)[-first * HOP_SAMPLES :][: len(sound)] = sound
@@ -93,7 +94,7 @@ def hop_durations_s(
     lookahead_ms: int,
     clock: Callable[[], float],
 ) -> list[float]:
-    """Return how long each whole hop of `sound` took, without the first `FIRST_HOPS`."""
+    """Return how long each whole hop of `sound` took, without the first `WARM_UP_HOPS`."""
     stream = generator.stream(1)
     emotion = np.zeros((1, len(generator.emotions)), dtype=np.float32)
     lookahead = np.array([lookahead_ms], dtype=np.float32)
@@ -106,7 +107,7 @@ def hop_durations_s(
 
 
 class Predictor(Protocol):
-    """Anything that gives a face for sound."""
+    """Anything that returns a face for sound."""
 
     name: str
 
@@ -122,7 +123,7 @@ class Predictor(Protocol):
 
 @runtime_checkable
 class PhonePredictor(Protocol):
-    """A maker that must be told the phones."""
+    """A predictor that needs the phones."""
 
     def faces_of_phones(
         self,
@@ -130,30 +131,30 @@ class PhonePredictor(Protocol):
         phones: Sequence[Segment],
         emotions: NDArray[np.float32],
     ) -> NDArray[np.float32]:
-        """Return faces as `Maker.faces`; `phones` are `[start s, end s, phone]` in order."""
+        """Return faces as `Predictor.faces`; `phones` are `[start s, end s, phone]` in order."""
 
 
 @runtime_checkable
 class PhoneDecoder(Protocol):
-    """A maker whose encoder tells phones."""
+    """A predictor whose encoder decodes phones."""
 
     def phones(self, sound: NDArray[np.float32]) -> NDArray[np.int64] | None:
-        """Return the phone heard at each row, [rows] (`cstalk_bridge.models.phones`); None:
-        cannot."""
+        """Return the phone of each row, [rows] (`cstalk_bridge.models.phones`); None without a
+        phone head."""
 
 
 @runtime_checkable
 class StreamingPredictor(Protocol):
-    """A maker that streams."""
+    """A predictor that streams."""
 
     def hop_durations_s(
         self, sound: NDArray[np.float32], lookahead_ms: int, clock: Callable[[], float]
     ) -> list[float]:
-        """Return how long each hop of `sound` took by `clock`, hop by hop."""
+        """Return how long each hop of `sound` took by `clock`, in seconds."""
 
 
 class NetworkPredictor:
-    """A network in a weights file; hop by hop where `streaming` (WeightsError: it cannot).
+    """A network in a weights file; hop by hop where `streaming` (WeightsError if it cannot).
 
     `kind` is a name in `cstalk_bridge.models.baselines.NETWORKS`, `sources` the data that trained
     it.
@@ -184,15 +185,15 @@ class NetworkPredictor:
         streaming: bool = False,
         front_end: Wav2Vec | None = None,
     ) -> NetworkPredictor:
-        """Load a weights file; a teacher's hears through `front_end`, others leave it alone.
+        """Load a weights file; a teacher gets the `front_end`, other networks ignore it.
 
-        WeightsError says what is wrong with the file, or that the teacher lacks its front end.
+        WeightsError says what is wrong with the file, or that a teacher lacks its front end.
         """
         network, description = load_network(path, torch.device("cpu"))
         if isinstance(network, Teacher):
             if front_end is None:
                 raise WeightsError(
-                    f"{path}: a teacher hears through wav2vec 2.0; name the checkpoint folder that"
+                    f"{path}: a teacher needs wav2vec 2.0; name the checkpoint folder that"
                     " it was trained with (--wav2vec)"
                 )
             network.attach(front_end)
@@ -200,49 +201,49 @@ class NetworkPredictor:
 
     @property
     def can_stream(self) -> bool:
-        """Whether it can be heard hop by hop."""
+        """Whether it can run hop by hop."""
         return NETWORKS[self.kind].streams
 
     def streamed(self) -> NetworkPredictor:
-        """Return the same network, hop by hop; WeightsError where it cannot."""
+        """Return the same network, hop by hop; WeightsError where it cannot stream."""
         return NetworkPredictor(self.name, self._network, self._description, streaming=True)
 
     def faces(
         self, sound: NDArray[np.float32], emotions: NDArray[np.float32], lookahead_ms: int
     ) -> NDArray[np.float32]:
-        """Return the face of a whole recording, as `Maker.faces`."""
+        """Return the face of a whole recording, as `Predictor.faces`."""
         if self.streaming:
             return stream_recording(self._generator, sound, emotions, lookahead_ms)
         return self._generator.generate_batch([sound], [emotions], lookahead_ms)[0]
 
     def phones(self, sound: NDArray[np.float32]) -> NDArray[np.int64] | None:
-        """Return the phone heard at each row, [rows]."""
+        """Return the phone of each row, [rows]."""
         return decoded_phones(self._network, sound)
 
     def hop_durations_s(
         self, sound: NDArray[np.float32], lookahead_ms: int, clock: Callable[[], float]
     ) -> list[float]:
-        """Return how long each hop took; nothing of a network that cannot stream."""
+        """Return how long each hop took, in seconds; empty for a network that cannot stream."""
         if not self.can_stream:
             return []
         return hop_durations_s(self._generator, sound, lookahead_ms, clock)
 
 
 def predict_face(
-    maker: Predictor,
+    predictor: Predictor,
     recording: Recording,
     lookahead_ms: int,
     emotion: Mapping[str, float] | None = None,
 ) -> NDArray[np.float32] | None:
-    """Return the face of a recording under an emotion, weights by name (None: none at all).
+    """Return the face of a recording under an emotion, weights by name (None: no weights).
 
-    None where the maker needs phones that are not known.
+    None where the predictor needs phones and the recording has none.
     """
     emotions = np.zeros((recording.rows, len(EMOTIONS)), dtype=np.float32)
     for name, weight in (emotion or {}).items():
         emotions[:, EMOTIONS.index(name)] = weight
-    if isinstance(maker, PhonePredictor):
+    if isinstance(predictor, PhonePredictor):
         if recording.phones is None:
             return None
-        return maker.faces_of_phones(recording.sound, recording.phones, emotions)
-    return maker.faces(recording.sound, emotions, lookahead_ms)
+        return predictor.faces_of_phones(recording.sound, recording.phones, emotions)
+    return predictor.faces(recording.sound, emotions, lookahead_ms)

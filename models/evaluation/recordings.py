@@ -1,6 +1,6 @@
-"""The recordings of each data set, with what was captured of their faces.
+"""The recordings of each data set, with the captured curves of their faces.
 
-What cannot be read is said with its path and the remedy.
+MissingDataError names the path that cannot be read and the remedy.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
 
 class MissingDataError(Exception):
-    """What a suite would measure on is not there: which file, and what gives it."""
+    """Data that a suite needs is missing: the file, and how to get it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """Where recordings lie (`data`, the data set's folder) and what was prepared of them."""
+    """The folder of the data set (`data`) and that of the data prepared from it (`cache`)."""
 
     data: Path
     cache: Path
@@ -58,7 +58,7 @@ class Folders:
 
 def _existing(path: Path, remedy: str) -> Path:
     if not path.exists():
-        raise MissingDataError(f"{path} is not there; {remedy}")
+        raise MissingDataError(f"{path} is missing; {remedy}")
     return path
 
 
@@ -67,7 +67,7 @@ class Recording:
     """One clip: `sound` is [time], mono, 16 kHz, -1..1.
 
     `curves` are captured values [frames] by name, `times_s` the audio time of each such frame,
-    known capture lag taken out. `phones` are `[start s, end s, phone]` in order, None where they
+    known capture lag removed. `phones` are `[start s, end s, phone]` in order, None where they
     are unknown; `emotion` is how it was spoken.
     """
 
@@ -80,12 +80,12 @@ class Recording:
 
     @property
     def rows(self) -> int:
-        """Rows of its face."""
+        """Number of rows of its face."""
         return rows_of(len(self.sound))
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Its duration."""
         return len(self.sound) / SAMPLE_RATE_HZ
 
     def phone_rows(self) -> NDArray[np.int64]:
@@ -94,7 +94,7 @@ class Recording:
         return phone_indices(self.phones or (), self.rows)
 
     def padded(self, pause_s: float) -> Recording:
-        """Return it with digital silence of `pause_s` (whole hops) before and after; no curves."""
+        """Return a copy without curves, with `pause_s` (whole hops) of silence on either side."""
         pause = np.zeros(round(pause_s * ROW_RATE_HZ) * HOP_SAMPLES, dtype=np.float32)
         phones = None
         if self.phones is not None:
@@ -105,10 +105,9 @@ class Recording:
 
 
 def in_noise(recording: Recording, snr_db: float, seed: int) -> Recording:
-    """Return the recording in the noise of a room, `snr_db` under the power of its speech.
+    """Return the recording with pink noise (-3 dB per octave), `snr_db` below its speech.
 
-    The noise falls by 3 dB an octave (pink), is as long as the recording and steady; `recording`
-    itself is clean.
+    The noise is steady and as long as the recording, which is clean.
     """
     random = np.random.default_rng(seed)
     spectrum = np.fft.rfft(random.standard_normal(len(recording.sound)))
@@ -121,8 +120,8 @@ def in_noise(recording: Recording, snr_db: float, seed: int) -> Recording:
 
 
 @contextmanager
-def reading(path: Path, remedy: str = "fetch it again") -> Iterator[None]:
-    """Turn what goes wrong while a file is read into a MissingDataError that names it."""
+def reading(path: Path, remedy: str = "download it again") -> Iterator[None]:
+    """Turn errors of reading a file into a MissingDataError that names it."""
     try:
         yield
     except (OSError, EOFError, KeyError, TypeError, ValueError, BadZipFile) as error:
@@ -131,7 +130,7 @@ def reading(path: Path, remedy: str = "fetch it again") -> Iterator[None]:
 
 @contextmanager
 def archive_of(path: Path) -> Iterator[Any]:
-    """Open an archive of arrays; MissingDataError for what goes wrong meanwhile."""
+    """Open an archive of arrays; errors of reading become MissingDataError."""
     with reading(path), path.open("rb") as file, np.load(file) as archive:
         yield archive
 
@@ -141,11 +140,11 @@ def sound_of(path: Path) -> NDArray[np.float32]:
     try:
         samples, rate_hz = soundfile.read(path, dtype="float32")
     except soundfile.LibsndfileError as error:
-        raise MissingDataError(f"{path} cannot be read ({error}); fetch it again") from error
+        raise MissingDataError(f"{path} cannot be read ({error}); download it again") from error
     if rate_hz != SAMPLE_RATE_HZ or samples.ndim != 1 or not len(samples):
-        told = f"{len(samples)} samples at {rate_hz} Hz, {samples.ndim}-dimensional"
-        wanted = f"the data set's are mono at {SAMPLE_RATE_HZ} Hz, and not empty"
-        raise MissingDataError(f"{path} holds {told}; {wanted}: fetch it again")
+        found = f"{len(samples)} samples at {rate_hz} Hz, {samples.ndim}-dimensional"
+        expected = f"the data set's files are mono at {SAMPLE_RATE_HZ} Hz, and not empty"
+        raise MissingDataError(f"{path} holds {found}; {expected}: download it again")
     return np.asarray(samples, dtype=np.float32)
 
 
@@ -153,7 +152,7 @@ Item = TypeVar("Item")
 
 NO_CLIPS = ("names", "lips_names")
 EYES_APART_MM = 88.0
-"""Between the outer corners of the eyes: the unit of tracked lips."""
+"""Distance between the outer corners of the eyes: the unit of tracked lips."""
 LIPS = {
     "inner_gap_13_14": "gap_mm",
     "outer_width_61_291": "width_mm",
@@ -162,30 +161,30 @@ LIPS = {
     "lip_protrusion_z": "protrusion_mm",
     "corner_raise": "corner_mm",
 }
-"""Tracked lips: the tracker's names, with its landmarks' numbers, and ours."""
+"""Measures of tracked lips: the tracker's names, with its landmark numbers, and ours."""
 STRANGERS_FPS = 25.0
 RAVDESS_EMOTIONS = {**PLAYED, "02": "calm"}
 """By the third part of a RAVDESS file name."""
 
 
-def evenly_spread(items: Sequence[Item], most: int, path: Path) -> list[Item]:
-    """Return at most `most` of `items`, evenly spread, the first among them.
+def evenly_spread(items: Sequence[Item], max_clips: int, path: Path) -> list[Item]:
+    """Return at most `max_clips` of `items`, evenly spread, the first among them.
 
-    MissingDataError where `path`, whence they come, holds none.
+    MissingDataError where `path`, their origin, holds none.
     """
     if not items:
-        raise MissingDataError(f"{path} holds none of the clips wanted here; fetch it again")
-    if len(items) <= most:
+        raise MissingDataError(f"{path} holds no clips for this suite; download it again")
+    if len(items) <= max_clips:
         return list(items)
-    return [items[i * len(items) // most] for i in range(most)]
+    return [items[i * len(items) // max_clips] for i in range(max_clips)]
 
 
 def captured_clips(
     path: Path, clips: Sequence[str], fps: float, late_s: float
 ) -> Iterator[tuple[str, NDArray[np.float64], dict[str, NDArray[np.float32]]]]:
-    """Yield clips with audio times and curves by name, without frames that were not tracked.
+    """Yield name, audio times [frames] and curves by name of clips, without untracked frames.
 
-    Lips that were tracked beside the curves are among them, in millimetres, by the names in `LIPS`.
+    Tracked lips are among the curves, in millimetres, by the names in `LIPS`.
     """
     with archive_of(path) as archive:
         faces = {clip: _tracked(archive, clip, fps, late_s) for clip in clips}
@@ -215,7 +214,7 @@ def clips_in(path: Path) -> list[str]:
 
 
 def aligned_phones(folders: Folders) -> dict[str, Any]:
-    """Return the phones of every clip that was aligned, by `<source>/<stem>`."""
+    """Return the phones of every aligned clip, by `<source>/<stem>`."""
     path = folders.prepared(
         "phones.json", "run cstalk_bridge.models.training.prepare, or name it with --cache"
     )
@@ -223,7 +222,7 @@ def aligned_phones(folders: Folders) -> dict[str, Any]:
         return dict(json.loads(path.read_text("utf-8")))
 
 
-def grid(folders: Folders, most: int) -> list[Recording]:
+def grid(folders: Folders, max_clips: int) -> list[Recording]:
     """Return the GRID clips of the test part; their phones where they were aligned."""
     path = folders.needed(f"grid_s1/{GRID_CURVES}")
     try:
@@ -233,7 +232,7 @@ def grid(folders: Folders, most: int) -> list[Recording]:
     found = []
     stems = [clip for clip in clips_in(path) if part_of(f"grid_s1/{clip}") == "test"]
     for stem, times_s, curves in captured_clips(
-        path, evenly_spread(stems, most, path), GRID_FPS, GRID_LATE_S
+        path, evenly_spread(stems, max_clips, path), GRID_FPS, GRID_LATE_S
     ):
         known = phones.get(f"grid_s1/{stem}")
         segments = None if known is None else tuple((a, b, phone) for a, b, phone in known)
@@ -242,8 +241,8 @@ def grid(folders: Folders, most: int) -> list[Recording]:
     return found
 
 
-def strangers(folders: Folders, most: int) -> dict[str, list[Recording]]:
-    """Return the clips of each news reader; `most` is meant of each."""
+def strangers(folders: Folders, max_clips: int) -> dict[str, list[Recording]]:
+    """Return the clips of each news reader; `max_clips` limits each reader's."""
     path = folders.needed("strangers/curves.npz")
     known = folders.needed("strangers/speakers.json")
     with reading(known):
@@ -253,11 +252,11 @@ def strangers(folders: Folders, most: int) -> dict[str, list[Recording]]:
         if stem in speakers:
             people.setdefault(f"{speakers[stem]:02}", []).append(stem)
     if not people:
-        raise MissingDataError(f"{path} holds no clip of {known}; fetch both again")
+        raise MissingDataError(f"{path} holds no clip of {known}; download both again")
     found: dict[str, list[Recording]] = {}
     for person, stems in sorted(people.items()):
         for stem, times_s, curves in captured_clips(
-            path, evenly_spread(stems, most, path), STRANGERS_FPS, 0.0
+            path, evenly_spread(stems, max_clips, path), STRANGERS_FPS, 0.0
         ):
             sound = sound_of(folders.needed(f"strangers/audio/{stem}.opus"))
             clip = Recording(f"strangers/{stem}", sound, times_s=times_s, curves=curves)
@@ -265,25 +264,25 @@ def strangers(folders: Folders, most: int) -> dict[str, list[Recording]]:
     return found
 
 
-def facegood(folders: Folders, most: int) -> list[Recording]:
+def facegood(folders: Folders, max_clips: int) -> list[Recording]:
     """Return the FACEGOOD clips, 1114_2_01 to 1114_2_05."""
     path = folders.needed("facegood/curves.npz")
     found = []
-    stems = clips_in(path)[-most:]
+    stems = clips_in(path)[-max_clips:]
     for stem, times_s, curves in captured_clips(path, stems, FACEGOOD_FPS, FACEGOOD_LATE_S):
         sound = sound_of(folders.needed(f"facegood/{stem}.flac"))
         found.append(Recording(f"facegood/{stem}", sound, times_s=times_s, curves=curves))
     return found
 
 
-def ravdess_captured(folders: Folders, most: int) -> list[Recording]:
+def ravdess_captured(folders: Folders, max_clips: int) -> list[Recording]:
     """Return the RAVDESS clips with sound and action units in every frame (actors 01-04)."""
     path = folders.needed("ravdess/action_units_frames.npz")
     audio = folders.needed("ravdess/audio")
     stems = [name for name in clips_in(path) if (audio / f"{name}.opus").exists()]
     found = []
     for stem, times_s, curves in captured_clips(
-        path, evenly_spread(stems, most, path), RAVDESS_FPS, 0.0
+        path, evenly_spread(stems, max_clips, path), RAVDESS_FPS, 0.0
     ):
         sound = sound_of(audio / f"{stem}.opus")
         emotion = RAVDESS_EMOTIONS[stem.split("-")[2]]
@@ -291,26 +290,26 @@ def ravdess_captured(folders: Folders, most: int) -> list[Recording]:
     return found
 
 
-def ravdess_voices(folders: Folders, most: int) -> list[Recording]:
-    """Return the speech of the actors that no classifier and no research build learns (17-20)."""
+def ravdess_voices(folders: Folders, max_clips: int) -> list[Recording]:
+    """Return the speech of actors 17-20, who train no classifier and no research build."""
     audio = folders.needed("ravdess/audio")
     paths = [
         path for path in sorted(audio.glob("*.opus")) if part_of(f"ravdess/{path.stem}") == "test"
     ]
     return [
         Recording(f"ravdess/{path.stem}", sound_of(path), RAVDESS_EMOTIONS[path.stem.split("-")[2]])
-        for path in evenly_spread(paths, most, audio)
+        for path in evenly_spread(paths, max_clips, audio)
     ]
 
 
-def kokoro(folders: Folders, most: int) -> list[Recording]:
+def kokoro(folders: Folders, max_clips: int) -> list[Recording]:
     """Return the held-out synthetic voices (`split.json`), with the synthesiser's own phones."""
     path = folders.needed("kokoro/index.jsonl")
     with reading(path):
         clips = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
         held_out = [c for c in clips if part_of(f"kokoro/{Path(c['file']).stem}") == "test"]
     found = []
-    for clip in evenly_spread(held_out, most, path):
+    for clip in evenly_spread(held_out, max_clips, path):
         sound = sound_of(folders.needed(f"kokoro/{clip['file']}"))
         with reading(path):
             segments = kokoro_segments(clip["phones"], clip["frames_25ms"])
@@ -321,7 +320,7 @@ def kokoro(folders: Folders, most: int) -> list[Recording]:
     return found
 
 
-def kathleen(folders: Folders, most: int) -> list[Recording]:
+def kathleen(folders: Folders, max_clips: int) -> list[Recording]:
     """Return the aligned clips of Kathleen."""
     phones = aligned_phones(folders)
     stems = sorted(name.split("/")[1] for name in phones if name.startswith("kathleen/"))
@@ -331,5 +330,5 @@ def kathleen(folders: Folders, most: int) -> list[Recording]:
             sound_of(folders.needed(f"kathleen/audio/{stem}.opus")),
             phones=tuple((a, b, phone) for a, b, phone in phones[f"kathleen/{stem}"]),
         )
-        for stem in evenly_spread(stems, most, folders.cache)
+        for stem in evenly_spread(stems, max_clips, folders.cache)
     ]

@@ -1,6 +1,6 @@
 """The results as a table, coloured on a terminal and plain elsewhere, and as plots.
 
-Plots show curves against truth, and what look-ahead buys.
+Plots show generated against captured curves, and measures over look-ahead.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 import numpy as np
 
 from cstalk_bridge.models.board import jaw, pucker
-from cstalk_bridge.models.evaluation.measures import MEASURES
+from cstalk_bridge.models.evaluation.catalog import MEASURES
 from cstalk_bridge.models.evaluation.predictors import predict_face
 from cstalk_bridge.models.evaluation.recordings import (
     MissingDataError,
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
 NOTHING = "-"
 MISSED, SEEN = "!", "*"
 WIDEST_LABEL = 56
-LEGEND = f"{MISSED} misses its bar   {SEEN} measured on a source that trained it"
+LEGEND = f"{MISSED} misses its bar   {SEEN} trained on the data of this suite"
 
 
 def cell(results: Results, run: EvaluationRun, key: str) -> str:
-    """Return a value with its marks: `!` under the bar, `*` of data that trained the maker."""
+    """Return a value with its marks: `!` misses the bar, `*` trained on this data."""
     if key not in run.findings:
         return NOTHING
     value = run.findings[key].value
@@ -55,7 +55,7 @@ def cell(results: Results, run: EvaluationRun, key: str) -> str:
 
 
 def bars_of(key: str) -> str:
-    """Return the bars of a measure in words: `>= 0.9 (20 ms), >= 0.93 (60 ms)`."""
+    """Return the bars of a measure as text: `>= 0.9 (20 ms), >= 0.93 (60 ms)`."""
     bars = MEASURES[key].bars
     return ", ".join(str(bar) + (f" ({bar.from_ms} ms)" if bar.from_ms else "") for bar in bars)
 
@@ -67,7 +67,7 @@ def label_of(key: str) -> str:
 
 
 def count_of(results: Results, key: str) -> str:
-    """Return over how many clips (phones, rows, hops) a measure was taken."""
+    """Return the number of clips (phones, rows, hops) that a measure was taken on."""
     counts = {run.findings[key].count for run in results.runs if key in run.findings}
     return "/".join(str(count) for count in sorted(counts))
 
@@ -109,11 +109,11 @@ def _spaced(row: list[str], widths: list[int]) -> str:
 
 def _remarks(results: Results) -> list[str]:
     remarks = [LEGEND]
-    for maker in dict.fromkeys(run.maker for run in results.runs):
-        runs = [run for run in results.runs if run.maker == maker]
+    for predictor in dict.fromkeys(run.predictor for run in results.runs):
+        runs = [run for run in results.runs if run.predictor == predictor]
         ways = " and ".join(dict.fromkeys(run.way for run in runs))
         data = ", ".join(runs[0].sources) or "nothing"
-        remarks.append(f"{maker}: {ways}; trained on {data}")
+        remarks.append(f"{predictor}: {ways}; trained on {data}")
     remarks += [f"{suite}: not measured: {why}" for suite, why in results.missing.items()]
     return remarks
 
@@ -147,8 +147,8 @@ def _print_rich(results: Results, out: TextIO) -> None:
 if TYPE_CHECKING:
     Curve = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
-SHOWN_S = 6.0
-INCHES_WIDE, INCHES_BAND = 13.0, 2.2
+EXAMPLE_S = 6.0
+FIGURE_INCHES, ROW_INCHES = 13.0, 2.2
 PANELS = (
     "strangers.gap_r",
     "acted.own_closed",
@@ -163,31 +163,35 @@ PANELS = (
     "silence.snr10",
     "emotion.recognised",
 )
-"""What is drawn over the look-ahead."""
-PANELS_WIDE = 3
+"""Measures drawn over the look-ahead."""
+PANELS_PER_ROW = 3
 
 
 def draw(
-    results: Results, makers: Sequence[Predictor], folders: Folders, lookahead_ms: int, kind: str
+    results: Results,
+    predictors: Sequence[Predictor],
+    folders: Folders,
+    lookahead_ms: int,
+    kind: str,
 ) -> bytes:
-    """Return a page `kind` (.html, self-contained, with the table; .png, the pictures alone).
+    """Return a page: `kind` is .html (self-contained, with the table) or .png (plots alone).
 
-    Curves are those of `makers` at one look-ahead.
+    Curves are those of `predictors` at one look-ahead.
     """
     from matplotlib.figure import Figure
 
     examples = list(_examples(folders))
     panels = [key for key in PANELS if key in results.keys]
-    bands = max(1, len(examples) - (-len(panels) // PANELS_WIDE))
-    figure = Figure(figsize=(INCHES_WIDE, INCHES_BAND * bands), layout="constrained")
-    places = figure.add_gridspec(bands, PANELS_WIDE)
+    bands = max(1, len(examples) - (-len(panels) // PANELS_PER_ROW))
+    figure = Figure(figsize=(FIGURE_INCHES, ROW_INCHES * bands), layout="constrained")
+    places = figure.add_gridspec(bands, PANELS_PER_ROW)
     for band, (clip, curve, names, title) in enumerate(examples):
         axes = figure.add_subplot(places[band, :])
-        _draw_curves(axes, clip, curve, names, makers, lookahead_ms)
+        _draw_curves(axes, clip, curve, names, predictors, lookahead_ms)
         axes.set_title(title, loc="left", fontsize=10)
     for number, key in enumerate(panels):
-        place = places[len(examples) + number // PANELS_WIDE, number % PANELS_WIDE]
-        _draw_tradeoff(figure.add_subplot(place), results, key)
+        place = places[len(examples) + number // PANELS_PER_ROW, number % PANELS_PER_ROW]
+        _draw_lookahead(figure.add_subplot(place), results, key)
     return _html(results, figure, lookahead_ms) if kind == ".html" else _png(figure)
 
 
@@ -216,38 +220,38 @@ def _draw_curves(
     clip: Recording,
     curve: Curve,
     names: tuple[str, ...],
-    makers: Sequence[Predictor],
+    predictors: Sequence[Predictor],
     lookahead_ms: int,
 ) -> None:
     true = np.sum([clip.curves[name] for name in names], axis=0)
-    shown = (clip.times_s >= 0) & (clip.times_s <= SHOWN_S)
+    shown = (clip.times_s >= 0) & (clip.times_s <= EXAMPLE_S)
     axes.fill_between(
         clip.times_s[shown], _unit(true[shown]), color="0.8", label="captured", linewidth=0
     )
-    for maker in makers:
-        face = predict_face(maker, clip, lookahead_ms)
+    for predictor in predictors:
+        face = predict_face(predictor, clip, lookahead_ms)
         if face is not None:
-            made = curve(face)[: round(SHOWN_S * ROW_RATE_HZ)]
-            axes.plot(np.arange(len(made)) / ROW_RATE_HZ, _unit(made), lw=1.1, label=maker.name)
-    axes.set(xlim=(0, min(SHOWN_S, clip.seconds)), ylim=(-0.02, 1.1), xlabel="s")
+            made = curve(face)[: round(EXAMPLE_S * ROW_RATE_HZ)]
+            axes.plot(np.arange(len(made)) / ROW_RATE_HZ, _unit(made), lw=1.1, label=predictor.name)
+    axes.set(xlim=(0, min(EXAMPLE_S, clip.seconds)), ylim=(-0.02, 1.1), xlabel="s")
     axes.legend(loc="upper right", fontsize=8, ncols=4, frameon=False)
 
 
 def _unit(curve: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scale a curve to its own 98th percentile: trackers and boards differ in size."""
+    """Return a curve over its own 98th percentile: trackers and boards differ in scale."""
     return curve / max(float(np.percentile(np.abs(curve), 98)), 1e-3)
 
 
-def _draw_tradeoff(axes: Axes, results: Results, key: str) -> None:
+def _draw_lookahead(axes: Axes, results: Results, key: str) -> None:
     taken = [run for run in results.runs if key in run.findings]
-    for maker, way in dict.fromkeys((run.maker, run.way) for run in taken):
-        runs = [run for run in taken if (run.maker, run.way) == (maker, way)]
+    for predictor, way in dict.fromkeys((run.predictor, run.way) for run in taken):
+        runs = [run for run in taken if (run.predictor, run.way) == (predictor, way)]
         values = [run.findings[key].value for run in runs]
         if runs[0].lookahead_ms is None:
-            axes.axhline(values[0], lw=1, ls=":", color="0.4", label=maker)
+            axes.axhline(values[0], lw=1, ls=":", color="0.4", label=predictor)
         else:
             waits_ms = sorted(zip([run.lookahead_ms or 0 for run in runs], values, strict=True))
-            label = maker if way == OFFLINE else f"{maker}, {way}"
+            label = predictor if way == OFFLINE else f"{predictor}, {way}"
             axes.plot(*zip(*waits_ms, strict=True), "o-", lw=1.2, label=label)
     for bar in MEASURES[key].bars:
         limit = bar.at_least if bar.at_least is not None else bar.at_most
@@ -273,8 +277,8 @@ def _html(results: Results, figure: Figure, lookahead_ms: int) -> bytes:
 <style>body {{ font: 14px/1.5 sans-serif; margin: 2rem; max-width: 1400px }}
 pre {{ font: 12px/1.5 monospace; overflow-x: auto }} img {{ max-width: 100% }}</style>
 <h1>Evaluation</h1>
-<p>Captured curves grey, made ones in colour, each over its own 98th percentile, at
-{lookahead_ms} ms of look-ahead. Below: what look-ahead buys; dashed green is the bar.</p>
-<img alt="Curves against truth, and figures over look-ahead" src="data:image/png;base64,{picture}">
+<p>Captured curves in grey, generated ones in colour, each over its 98th percentile, at
+{lookahead_ms} ms of look-ahead. Below: measures over look-ahead; the bar is dashed green.</p>
+<img alt="Curves, and measures over look-ahead" src="data:image/png;base64,{picture}">
 <pre>{table}</pre></html>
 """.encode()

@@ -1,4 +1,4 @@
-"""What an evaluation found, the same as JSON, and results of earlier evaluations read again."""
+"""The results of an evaluation, their JSON form, and reading earlier results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cstalk_bridge.models.evaluation.measures import MEASURES
+from cstalk_bridge.models.evaluation.catalog import MEASURES
 from cstalk_bridge.models.evaluation.request import OFFLINE, STREAMED, EvaluationRequestError
 
 if TYPE_CHECKING:
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 FORMAT = "cstalk-evaluation-1"
 SUITES_OF_VOICES = ("phones", "articulation", "visemes")
-"""Suites whose measures begin with the voice that they are taken on."""
+"""Suites whose measures begin with the name of a voice."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationRun:
-    """One maker at one look-ahead, one way: a column of the table.
+    """One predictor at one look-ahead, offline or streamed: a column of the table.
 
     `kind` is a name in `cstalk_bridge.models.baselines.NETWORKS`, or `rule`; `lookahead_ms` is None
-    for a maker that does not wait; `sources` are the data that trained it; `weights` is the SHA-256
-    of its file, if it has one.
+    for a predictor without look-ahead; `sources` are the data that trained it; `weights` is the
+    SHA-256 of its file, if it has one.
     """
 
-    maker: str
+    predictor: str
     kind: str
     way: str
     lookahead_ms: int | None
@@ -42,22 +42,22 @@ class EvaluationRun:
 
     @property
     def title(self) -> str:
-        """The head of its column."""
+        """The heading of its column."""
         way = STREAMED if self.way == STREAMED else ""
         waits = "" if self.lookahead_ms is None else f"{self.lookahead_ms} ms"
-        return " ".join(word for word in (self.maker, waits, way) if word)
+        return " ".join(word for word in (self.predictor, waits, way) if word)
 
     def is_met(self, key: str) -> bool | None:
-        """Say whether a finding reaches its bar; None where there is no bar or no finding."""
+        """Return whether a measurement reaches its bar; None where either is missing."""
         bar = MEASURES[key].bar(self.lookahead_ms if self.lookahead_ms is not None else 10_000)
         return bar.is_met(self.findings[key].value) if bar and key in self.findings else None
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """All columns; by suite its title, or why it is `missing`, and the source it measures on.
+    """All columns; for each suite its title, or why it is `missing`, and its data source.
 
-    A run whose training data hold that source has seen the suite: its figures flatter it.
+    A run that was trained on that source scores too well in the suite.
     """
 
     runs: tuple[EvaluationRun, ...]
@@ -67,29 +67,29 @@ class Results:
 
     @property
     def keys(self) -> list[str]:
-        """The measures of which anything was found, in the order of their table."""
+        """The measures that were taken, in the order of the table."""
         return [key for key in MEASURES if any(key in run.findings for run in self.runs)]
 
     def is_seen(self, run: EvaluationRun, key: str) -> bool:
-        """Say whether a run's training data hold what the measure is taken on."""
+        """Return whether a run was trained on the data that a measure is taken on."""
         suite, _, name = key.partition(".")
         if suite in SUITES_OF_VOICES:
             voice = name.partition("_")[0]
             source = "grid_s1" if voice == "grid" else voice
-            return source != "kokoro" and source in run.sources  # those voices are held out
+            return source != "kokoro" and source in run.sources  # its test voices are held out
         if key.startswith("facegood.one"):
             return False
         return self.source_of[suite] in run.sources
 
     def document(self) -> dict[str, Any]:
-        """Return all of it for JSON; what is no number becomes null."""
+        """Return the results for JSON; NaN becomes null."""
         return {
             "format": FORMAT,
             "suites": dict(self.titles),
             "missing": dict(self.missing),
             "runs": [
                 {
-                    "maker": run.maker,
+                    "maker": run.predictor,
                     "kind": run.kind,
                     "weights": run.weights,
                     "way": run.way,
@@ -124,7 +124,7 @@ LARGEST_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What was found, and whether the data that trained the maker flatter it."""
+    """A value, and whether the predictor was trained on the data that it is taken on."""
 
     value: float
     is_seen: bool
@@ -132,7 +132,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One maker; `cells` by measure and look-ahead, which is None where a maker does not wait."""
+    """One predictor; `cells` by measure and look-ahead, None for a predictor without look-ahead."""
 
     name: str
     kind: str
@@ -140,15 +140,15 @@ class Column:
     cells: dict[tuple[str, int | None], Cell] = field(default_factory=dict)
 
     def cell(self, key: str, lookahead_ms: int) -> Cell | None:
-        """Return what was found of a measure at a look-ahead."""
+        """Return the cell of a measure at a look-ahead; None where it was not taken."""
         return self.cells.get((key, lookahead_ms), self.cells.get((key, None)))
 
 
 def read_columns(paths: Sequence[Path]) -> list[Column]:
-    """Read result files; findings on the same weights join, of several the last counts.
+    """Read result files and join those of the same weights; the last value of a measure counts.
 
-    Columns of one name and different weights are told apart by the digest of their weights.
-    RefusalError names all files that are no results.
+    Where columns share a name but not their weights, the digest of the weights is added to it.
+    EvaluationRequestError names all files that are not results.
     """
     found: dict[tuple[str, str], Column] = {}
     problems: list[str] = []
@@ -161,12 +161,14 @@ def read_columns(paths: Sequence[Path]) -> list[Column]:
         raise EvaluationRequestError(tuple(problems))
     shared = Counter(name for name, _ in found)
     return [
-        one if shared[one.name] == 1 else Column(_apart(one), one.kind, one.digest, one.cells)
+        one
+        if shared[one.name] == 1
+        else Column(_name_with_digest(one), one.kind, one.digest, one.cells)
         for one in found.values()
     ]
 
 
-def _apart(column: Column) -> str:
+def _name_with_digest(column: Column) -> str:
     return f"{column.name} {column.digest[:8]}"
 
 
@@ -187,14 +189,14 @@ def _read(path: Path) -> list[Column]:
         problem = repr(error)
     raise EvaluationRequestError(
         (
-            f"{path}: no results ({problem}); name what cstalk_bridge.models.evaluation "
-            "wrote with --json",
+            f"{path}: not results ({problem}); name a file that cstalk_bridge.models.evaluation"
+            " wrote with --json",
         )
     )
 
 
 def _is_offline(run: Mapping[str, Any]) -> bool:
-    """Sort what was streamed before what was not: of both, the latter is kept."""
+    """Return the sort key that puts streamed runs first: of both, the offline one is kept."""
     return bool(run["way"] == OFFLINE)
 
 

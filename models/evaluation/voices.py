@@ -1,6 +1,6 @@
-"""Real voices with their phones, and voices that speak in one emotion for a while.
+"""Real voices with aligned phones, and longer speech in one emotion.
 
-Phones are aligned on demand and kept in the cache.
+Phones are aligned at the first use and kept in the cache.
 """
 
 from __future__ import annotations
@@ -34,60 +34,60 @@ if TYPE_CHECKING:
 
 
 ALIGNMENT_FOLDER = "evaluation_alignment"
-"""In the cache; apart from the training set's, which forgets clips that it does not ask for."""
+"""In the cache, apart from the training set's alignment, which drops clips it does not use."""
 KATHLEEN_EVERY = 10
-"""Of her 1,142 clips every tenth is aligned: 114, some 5,000 phones."""
+"""Every tenth of her 1,142 clips is aligned: 114 clips, about 5,000 phones."""
 
 
-def ravdess_spoken(folders: Folders, most: int) -> list[Recording]:
+def ravdess_spoken(folders: Folders, max_clips: int) -> list[Recording]:
     """Return the speech of the test actors with its phones; clips that do not align are left out.
 
-    All of them are aligned at the first call. MissingDataError where PocketSphinx is missing then.
+    All of them are aligned at the first call, which needs PocketSphinx (else MissingDataError).
     """
     every = [clip.name for clip in ravdess_voices(folders, ALL_CLIPS)]
-    return with_phones(folders, "test_actors", every, ravdess_voices(folders, most))
+    return with_phones(folders, "test_actors", every, ravdess_voices(folders, max_clips))
 
 
 def ravdess_acted(
-    folders: Folders, most: int, actors: Collection[str] | None = None
+    folders: Folders, max_clips: int, actors: Collection[str] | None = None
 ) -> list[Recording]:
     """Return the speech of all 20 actors, or of some (`17`), with its phones, as `ravdess_spoken`.
 
-    MissingDataError also where none of it is that of `actors`.
+    MissingDataError also where none of the clips is by `actors`.
     """
     clips = clips_of("ravdess", folders.needed("ravdess"))
     names = [clip.name for clip in clips]
     asked = [clip for clip in clips if actors is None or clip.name[-2:] in actors]
     chosen = [
         Recording(clip.name, sound_of(clip.path), RAVDESS_EMOTIONS[clip.path.stem.split("-")[2]])
-        for clip in evenly_spread(asked, most, folders.data / "ravdess")
+        for clip in evenly_spread(asked, max_clips, folders.data / "ravdess")
     ]
     return with_phones(folders, "every_actor", names, chosen)
 
 
-def kathleen_read(folders: Folders, most: int) -> list[Recording]:
+def kathleen_read(folders: Folders, max_clips: int) -> list[Recording]:
     """Return every tenth clip of Kathleen with its phones, as `ravdess_spoken`."""
     clips = clips_of("kathleen", folders.needed("kathleen"))[::KATHLEEN_EVERY]
     chosen = [
         Recording(clip.name, sound_of(clip.path))
-        for clip in evenly_spread(clips, most, folders.data / "kathleen")
+        for clip in evenly_spread(clips, max_clips, folders.data / "kathleen")
     ]
     return with_phones(folders, "every_tenth", [clip.name for clip in clips], chosen)
 
 
-def grid_spoken(folders: Folders, most: int) -> list[Recording]:
+def grid_spoken(folders: Folders, max_clips: int) -> list[Recording]:
     """Return the test clips of the GRID talker with face and phones, as `ravdess_spoken`."""
     every = grid(folders, ALL_CLIPS)
-    chosen = evenly_spread(every, most, folders.data / "grid_s1")
+    chosen = evenly_spread(every, max_clips, folders.data / "grid_s1")
     return with_phones(folders, "test_clips", [clip.name for clip in every], chosen)
 
 
 def with_phones(
     folders: Folders, label: str, every: Iterable[str], clips: Sequence[Recording]
 ) -> list[Recording]:
-    """Return `clips` of one source with phones; what does not align is left out.
+    """Return `clips` of one source with phones; clips that do not align are left out.
 
-    Those named in `every` are aligned at the first call and kept under `label`, others never.
+    Those named in `every` are aligned at the first call and cached under `label`; others have none.
     MissingDataError where PocketSphinx is missing, or no clip aligns.
     """
     source = clips[0].name.split("/")[0]
@@ -105,19 +105,23 @@ def with_phones(
         replace(clip, phones=tuple(phones[clip.name])) for clip in clips if clip.name in phones
     ]
     if not found:
-        raise MissingDataError(f"{folders.data / source} holds no clip that aligns; fetch it again")
+        raise MissingDataError(
+            f"{folders.data / source} holds no clip that aligns; download it again"
+        )
     return found
 
 
 def voices_there(
-    loaders: Mapping[str, Callable[[Folders, int], list[Recording]]], folders: Folders, most: int
+    loaders: Mapping[str, Callable[[Folders, int], list[Recording]]],
+    folders: Folders,
+    max_clips: int,
 ) -> dict[str, list[Recording]]:
-    """Return the recordings of those voices whose data are there; MissingDataError without any."""
+    """Return the recordings of the voices whose data exist; MissingDataError without any."""
     voices: dict[str, list[Recording]] = {}
     missing = []
     for name, load in loaders.items():
         try:
-            voices[name] = load(folders, most)
+            voices[name] = load(folders, max_clips)
         except MissingDataError as error:
             missing.append(str(error))
     if not voices:
@@ -151,10 +155,10 @@ def paired_intensities(
     ]
 
 
-def emotional_speech(folders: Folders, part: str, most: int) -> list[Recording]:
-    """Return what each actor of a part of the split says in each of the first five emotions.
+def emotional_speech(folders: Folders, part: str, max_clips: int) -> list[Recording]:
+    """Return the speech of each actor of a part of the split in each of the first five emotions.
 
-    The calm clips count as neutral: that has half as many. At most `most` recordings, evenly
+    Calm clips count as neutral, which has half as many. At most `max_clips` recordings, evenly
     spread.
     """
     audio = folders.needed("ravdess/audio")
@@ -166,5 +170,5 @@ def emotional_speech(folders: Folders, part: str, most: int) -> list[Recording]:
             clips.setdefault((actor, emotion), []).append(path)
     return [
         Recording(f"ravdess/{actor}", np.concatenate([sound_of(path) for path in paths]), emotion)
-        for (actor, emotion), paths in evenly_spread(sorted(clips.items()), most, audio)
+        for (actor, emotion), paths in evenly_spread(sorted(clips.items()), max_clips, audio)
     ]

@@ -13,7 +13,7 @@ from cstalk_bridge.models.board import AUDIO_DRIVEN, CHANNEL_INDEX, CHANNELS
 from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.models.evaluation.candidates import LoudnessFace
 from cstalk_bridge.models.evaluation.recordings import Folders, MissingDataError
-from cstalk_bridge.models.evaluation.suites.lips import Alive, change_percent
+from cstalk_bridge.models.evaluation.suites.lips import AnimatedLips, change_percent
 from cstalk_bridge.models.timing import rows_of
 from tests.models.evaluation.recorded import write_kokoro
 from tests.models.speech_emotion.conftest import voice
@@ -63,23 +63,23 @@ def chewing(sound: Floats, emotions: Floats, face: Floats, seed: int) -> Multimo
 
 def test_life_leaves_lips_alone(tmp_path: Path) -> None:
     write_kokoro(tmp_path, "bo bo", "oo oo")
-    suite = Alive(Folders(tmp_path, tmp_path), 10, animate)
+    suite = AnimatedLips(Folders(tmp_path, tmp_path), 10, animate)
     found = {one.key: one.value for one in suite.measure(LoudnessFace(), 80)}
     assert found == {"alive.lips": 0.0, "alive.silence": 0.0}
 
 
 def test_a_life_that_moves_lips_is_found_out(tmp_path: Path) -> None:
     write_kokoro(tmp_path, "bo bo")
-    suite = Alive(Folders(tmp_path, tmp_path), 10, chewing)
+    suite = AnimatedLips(Folders(tmp_path, tmp_path), 10, chewing)
     found = {one.key: one.value for one in suite.measure(LoudnessFace(), 80)}
     assert found["alive.lips"] > 3.0
 
 
 def test_without_life_or_recordings_there_is_nothing_to_measure(tmp_path: Path) -> None:
     with pytest.raises(MissingDataError, match="cstalk-bridge evaluate"):
-        Alive(Folders(tmp_path, tmp_path), 10, None)
+        AnimatedLips(Folders(tmp_path, tmp_path), 10, None)
     with pytest.raises(MissingDataError, match="no recordings"):
-        Alive(Folders(tmp_path, tmp_path), 10, animate)
+        AnimatedLips(Folders(tmp_path, tmp_path), 10, animate)
 
 
 def test_a_change_is_told_in_percent_of_what_was() -> None:

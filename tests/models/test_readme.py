@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cstalk_bridge import models
-from cstalk_bridge.models.evaluation.comparison import README, marks
+from cstalk_bridge.models.evaluation.comparison import README, markers
 
 ROOT = Path(models.__file__).parents[1]
 TEXT = README.read_text("utf-8")
@@ -59,4 +59,4 @@ def test_links_lead_to_files() -> None:
 
 @pytest.mark.parametrize("table", ["comparison", "correlation"])
 def test_each_comparison_has_its_place(table: str) -> None:
-    assert [TEXT.count(mark) for mark in marks(table)] == [1, 1]
+    assert [TEXT.count(mark) for mark in markers(table)] == [1, 1]

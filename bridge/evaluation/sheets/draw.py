@@ -58,13 +58,13 @@ def draw_sheets(request: EvaluationRequest, head: HeadInMm, report: Callable[[st
         stages.append(SheetHead(HeadInMm.open(None)))
     nearest_ms = min(request.lookaheads_ms, key=lambda ms: abs(ms - DEFAULT_LOOKAHEAD_MS))
     networks = {
-        entrant.maker.name: entrant.maker
-        for entrant in reversed(open_candidates(request))
-        if entrant.kind != RULE
+        candidate.predictor.name: candidate.predictor
+        for candidate in reversed(open_candidates(request))
+        if candidate.kind != RULE
     }
-    for name, maker in networks.items():
+    for name, predictor in networks.items():
         data = Folders(request.data, request.cache)
-        context = SheetContext(maker, nearest_ms, data, tuple(stages))
+        context = SheetContext(predictor, nearest_ms, data, tuple(stages))
         _draw(context, folder / name if len(networks) > 1 else folder, report)
 
 

@@ -188,9 +188,9 @@ class SheetHead:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SheetContext:
-    """A maker at one look-ahead, the data's folders, and the heads, the first one the leading."""
+    """A predictor at one look-ahead, the data's folders, and the heads, the main one first."""
 
-    maker: Predictor
+    predictor: Predictor
     lookahead_ms: int
     folders: Folders
     stages: tuple[SheetHead, ...]
@@ -198,16 +198,16 @@ class SheetContext:
     def perform(
         self, recording: Recording, stage: SheetHead, emotion: Mapping[str, float] | None = None
     ) -> ShownFace:
-        """Return the made face of a recording; ValueError where the maker makes none of it."""
-        face = predict_face(self.maker, recording, self.lookahead_ms, emotion)
+        """Return the made face of a recording; ValueError where the predictor makes none of it."""
+        face = predict_face(self.predictor, recording, self.lookahead_ms, emotion)
         if face is None:
-            raise ValueError(f"{self.maker.name} makes no face of {recording.name}")
+            raise ValueError(f"{self.predictor.name} makes no face of {recording.name}")
         return stage.shown(stage.measured.scores(face))
 
     @property
     def label(self) -> str:
         """Who makes the faces, for a title."""
-        return f"{self.maker.name}, {self.lookahead_ms} ms"
+        return f"{self.predictor.name}, {self.lookahead_ms} ms"
 
 
 def tracked_face(recording: Recording, stage: SheetHead) -> ShownFace:

@@ -1,4 +1,4 @@
-"""What is measured on which recordings.
+"""The suites: code that takes the measurements on recordings.
 
-A suite is a class made of `(folders, most)`, raising MissingDataError where its recordings are not
-there, with `measure(maker, lookahead_ms)`, which yields measurements."""
+Each factory takes `(folders, max_clips)` and what its entry in `catalog.py` needs, and raises
+MissingDataError where its recordings are missing."""

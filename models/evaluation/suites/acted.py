@@ -1,9 +1,9 @@
-"""RAVDESS, all 20 actors and eight emotions: the b of "by", and what their action units change.
+"""RAVDESS, all 20 actors and eight emotions: the b of "by", and changes of action units.
 
-A clip's face is made twice: without emotion, and with the one that was played. Of action units the
-mean of an emotion's clips less that of neutral ones counts: how alike (cosine), and how large
-beside real actors'. `sway` is how much the `LEADING` units of an emotion change within a clip,
-standard deviation over mean, those that speech itself moves (`SPOKEN`) left out.
+A clip's face is generated twice: without emotion, and with the acted one. The mean action units of
+an emotion's clips less those of neutral clips are compared with real actors': their cosine and
+their size. `sway` is the change of the `LEADING` units of an emotion within a clip, standard
+deviation over mean, without the units that speech itself moves (`SPOKEN`).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ NEUTRAL, CALM = EMOTIONS[0], "calm"
 NORMAL, STRONG = "01", "02"
 SPOKEN = ("AU25", "AU26")
 SILENT = np.array([place for place, unit in enumerate(UNITS) if unit not in SPOKEN])
-"""Positions in `UNITS` of those that speech leaves alone."""
+"""Positions in `UNITS` of those that speech does not move."""
 INNER, OUTER = (
     [place for place, name in enumerate(BROWS) if name.startswith(part)]
     for part in ("inner", "outer")
@@ -52,21 +52,21 @@ SILENCE_S, SETTLED_S = 3.0, 1.0
 
 
 class Acted:
-    """Closures, likeness to real actors, sway, strong against normal acting, and held silence."""
+    """Closures, similarity to real actors, sway, strong against normal acting, and silence."""
 
     source = "ravdess"
     is_timed = True
 
-    def __init__(self, folders: Folders, most: int, head: MeasuredHead | None) -> None:
+    def __init__(self, folders: Folders, max_clips: int, head: MeasuredHead | None) -> None:
         self._head = required_head(head)
-        self.title = f"20 actors: the b of `by`, emotions' action units, in mm, {self._head.name}"
-        self._clips = ravdess_acted(folders, most)
+        self.title = f"20 actors: the b of `by` in mm, action units, on {self._head.name}"
+        self._clips = ravdess_acted(folders, max_clips)
         self._real = real_changes(folders.needed("ravdess/action_units_means.npz"))
         frames = folders.needed("ravdess/action_units_frames.npz")
         self._real_sway = dict(_real_sways(frames, self._real))
 
-    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
-        """Yield shares in percent, gaps in millimetres, likenesses and ratios."""
+    def measure(self, predictor: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
+        """Yield shares in percent, gaps in millimetres, cosines and ratios."""
         lips: dict[str, list[tuple[str, float]]] = {}
         units: dict[str, list[Floats]] = {}
         loud: dict[tuple[str, str], list[float]] = {}
@@ -76,7 +76,7 @@ class Acted:
             phones = clip.phone_rows()
             played = emotion_of(stem) or {}
             faces = {
-                way: predict_face(maker, clip, lookahead_ms, emotion)
+                way: predict_face(predictor, clip, lookahead_ms, emotion)
                 for way, emotion in (("plain", {}), ("own", played))
             }
             for way, face in faces.items():
@@ -87,25 +87,25 @@ class Acted:
                 if clip.emotion == NEUTRAL and way == "plain":
                     brows.append(mouth.brow)
                 for name, values in lips_at_phones(gap, phones).items():
-                    told = lips.setdefault(f"{way}_{name}", [])
-                    told += [(clip.emotion, value) for value in values]
+                    values_at = lips.setdefault(f"{way}_{name}", [])
+                    values_at += [(clip.emotion, value) for value in values]
                 if way == "own":
                     units.setdefault(clip.emotion, []).append(units_of(face)[phones > 0])
             loud.setdefault((clip.emotion, stem.split("-")[3]), []).append(
                 float(np.percentile(gap, LOUD_PERCENT))
             )
         yield from _closures(lips)
-        yield from _likeness(units, self._real)
-        yield from self._swaying(units)
+        yield from _similarity(units, self._real)
+        yield from self._sways(units)
         yield from _effort(loud)
         yield mean("acted.brow_sd", [float(brow.std(0).mean()) for brow in brows])
         yield mean("acted.brow_sides", [float(np.abs(_sides(brow)).mean()) for brow in brows])
-        yield from self._held(maker, lookahead_ms)
+        yield from self._silence(predictor, lookahead_ms)
 
     def _geometry(self, face: Floats) -> Geometry:
         return self._head.geometry(self._head.scores(face))
 
-    def _swaying(self, units: Mapping[str, list[Floats]]) -> Iterator[Measurement]:
+    def _sways(self, units: Mapping[str, list[Floats]]) -> Iterator[Measurement]:
         for emotion in EMOTIONS[1:]:
             if emotion in units and emotion in self._real:
                 own = [sway(clip, leading(self._real[emotion])) for clip in units[emotion]]
@@ -113,12 +113,12 @@ class Acted:
             if emotion in self._real_sway:
                 yield mean(f"acted.real_sway_{emotion}", self._real_sway[emotion])
 
-    def _held(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
-        """Yield gap, brows and corners of a face that keeps silent in an emotion."""
-        nothing = np.zeros(round(SILENCE_S * SAMPLE_RATE_HZ), dtype=np.float32)
+    def _silence(self, predictor: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
+        """Yield gap, brows and corners of a silent face in each emotion."""
+        silence = np.zeros(round(SILENCE_S * SAMPLE_RATE_HZ), dtype=np.float32)
         for emotion in EMOTIONS:
-            silent = Recording("silence", nothing, phones=())
-            face = predict_face(maker, silent, lookahead_ms, {emotion: 1.0})
+            silent = Recording("silence", silence, phones=())
+            face = predict_face(predictor, silent, lookahead_ms, {emotion: 1.0})
             if face is not None:
                 settled = self._geometry(face[round(SETTLED_S * ROW_RATE_HZ) :])
                 yield mean(f"acted.silent_{emotion}", settled.gap.tolist())
@@ -131,7 +131,7 @@ class Acted:
 
 
 def _sides(brow: Floats) -> Floats:
-    """Return how much higher the left brow is, inside and outside, [rows, 2], of [rows, 4]."""
+    """Return how much higher the left brow is than the right, inner and outer, [rows, 2]."""
     left, right = (
         brow[:, [BROWS.index(f"{place}_{side}") for place in ("inner", "outer")]]
         for side in ("left", "right")
@@ -142,17 +142,17 @@ def _sides(brow: Floats) -> Floats:
 def _closures(lips: Mapping[str, list[tuple[str, float]]]) -> Iterator[Measurement]:
     for way in ("plain", "own"):
         for name in ("closed", "false"):
-            told = lips.get(f"{way}_{name}", [])
-            yield mean(f"acted.{way}_{name}", [100 * value for _, value in told])
+            found = lips.get(f"{way}_{name}", [])
+            yield mean(f"acted.{way}_{name}", [100 * value for _, value in found])
         for emotion in dict.fromkeys(RAVDESS_EMOTIONS.values()):
-            told = [one for one in lips.get(f"{way}_closed", []) if one[0] == emotion]
-            yield mean(f"acted.{way}_closed_{emotion}", [100 * value for _, value in told])
+            found = [one for one in lips.get(f"{way}_closed", []) if one[0] == emotion]
+            yield mean(f"acted.{way}_closed_{emotion}", [100 * value for _, value in found])
         narrowest = [value for _, value in lips.get(f"{way}_narrowest", [])]
         yield percentile(f"acted.{way}_narrowest", narrowest, 90)
 
 
 def real_changes(path: Path) -> dict[str, NDArray[np.float64]]:
-    """Return what real actors' mean units change from neutral, by emotion, [units]."""
+    """Return the change of real actors' mean units from neutral, by emotion, [units]."""
     with archive_of(path) as archive:
         names = [str(name) for name in archive["names"]]
         columns = [names.index(f"{unit}_r") for unit in UNITS]
@@ -164,7 +164,7 @@ def real_changes(path: Path) -> dict[str, NDArray[np.float64]]:
 
 
 def leading(change: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the positions in `UNITS` of the units that an emotion raises most."""
+    """Return the positions in `UNITS` of the `LEADING` units that an emotion raises most."""
     return np.asarray(SILENT[np.argsort(-change[SILENT])[:LEADING]])
 
 
@@ -191,7 +191,7 @@ def _real_sways(
             yield emotion, [one for one in swaying if np.isfinite(one)]
 
 
-def _likeness(
+def _similarity(
     units: Mapping[str, list[Floats]], real: Mapping[str, NDArray[np.float64]]
 ) -> Iterator[Measurement]:
     means = {
@@ -204,13 +204,13 @@ def _likeness(
         own, true = means[emotion] - means[NEUTRAL], real[emotion]
         lengths = float(np.linalg.norm(own)), float(np.linalg.norm(true))
         count = len(units[emotion])
-        alike = float(own @ true) / max(lengths[0] * lengths[1], 1e-9)
-        yield Measurement(f"acted.like_{emotion}", alike, count)
+        cosine = float(own @ true) / max(lengths[0] * lengths[1], 1e-9)
+        yield Measurement(f"acted.like_{emotion}", cosine, count)
         yield Measurement(f"acted.like_size_{emotion}", lengths[0] / max(lengths[1], 1e-9), count)
 
 
 def _effort(loud: Mapping[tuple[str, str], list[float]]) -> Iterator[Measurement]:
-    """Yield how much farther strong acting opens than normal, in percent."""
+    """Yield how much wider strong acting opens than normal acting, in percent."""
     for emotion in EMOTIONS[1:]:
         normal, strong = loud.get((emotion, NORMAL)), loud.get((emotion, STRONG))
         if normal and strong and np.mean(normal) > 0:

@@ -1,6 +1,6 @@
-"""What lips and teeth do at the phones of real voices, in millimetres.
+"""Lips and teeth at the phones of real voices, in millimetres.
 
-Which phone class a viewer could name is told from nothing but what is visible of a mouth, by
+The phone classes that a viewer could recognise are estimated from the visible mouth alone, by
 linear discriminant analysis with a shrunk covariance.
 """
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
 
 SHRINKAGE = 0.05
-"""Share of the mean variance in the pooled covariance: features that never move are harmless."""
+"""Share of the mean variance in the pooled covariance: keeps features that never move harmless."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,13 +49,13 @@ class Discriminant:
     weights: Doubles
     bias: Doubles
 
-    def tell(self, features: NDArray[np.floating]) -> NDArray[np.int64]:
+    def classify(self, features: NDArray[np.floating]) -> NDArray[np.int64]:
         """Return the class of each row of `features` [samples, features]."""
         return np.asarray(self.classes[(features @ self.weights + self.bias).argmax(1)])
 
 
 def fit_discriminant(features: NDArray[np.floating], classes: NDArray[np.int64]) -> Discriminant:
-    """Learn class means and one covariance; every class is as likely as any other.
+    """Fit class means and one covariance, with equal priors.
 
     `features` is [samples, features], `classes` [samples].
     """
@@ -69,9 +69,9 @@ def fit_discriminant(features: NDArray[np.floating], classes: NDArray[np.int64])
     return Discriminant(kinds, weights, -0.5 * np.einsum("ij,ji->i", means, weights))
 
 
-def mean_recall(told: NDArray[np.int64], true: NDArray[np.int64]) -> float:
-    """Return the mean over classes of the share told right, 0..1."""
-    return float(np.mean([(told[true == kind] == kind).mean() for kind in np.unique(true)]))
+def mean_recall(predicted: NDArray[np.int64], true: NDArray[np.int64]) -> float:
+    """Return the mean over classes of the share predicted right, 0..1."""
+    return float(np.mean([(predicted[true == kind] == kind).mean() for kind in np.unique(true)]))
 
 
 VOICES: dict[str, Callable[[Folders, int], list[Recording]]] = {
@@ -80,43 +80,43 @@ VOICES: dict[str, Callable[[Folders, int], list[Recording]]] = {
     "ravdess": ravdess_spoken,
     "kokoro": kokoro,
 }
-"""Three kinds of real voices, and the synthetic ones of which the phones are exact."""
+"""Three sources of real voices, and the synthetic voices, whose phones are exact."""
 SHARES = ("closed", "false", "teeth", "tucked", "rounded", "funnelled", "misrounded")
 REST_PERCENT = 5
-"""Percentile of a tracked lip gap that counts as closed lips."""
+"""Percentile of a tracked lip gap that is taken as closed lips."""
 
 
 class Articulation:
-    """Neutral faces; `real` is the tracked GRID talker himself."""
+    """Neutral faces; `real` is the tracked GRID talker."""
 
     source = ""
     is_timed = True
 
-    def __init__(self, folders: Folders, most: int, head: MeasuredHead | None) -> None:
+    def __init__(self, folders: Folders, max_clips: int, head: MeasuredHead | None) -> None:
         self._head = required_head(head)
         self.title = f"lips and teeth at phones, in mm, on {self._head.name}"
         self._rest_mm = float(self._head.geometry({"jawOpen": np.zeros(1, np.float32)}).width[0])
-        self._voices = voices_there(VOICES, folders, most)
+        self._voices = voices_there(VOICES, folders, max_clips)
         tracked = [_tracked(clip) for clip in self._voices.get("grid", ())]
         self._real = joined(one for one in tracked if one)
 
-    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
+    def measure(self, predictor: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
         """Yield shares in percent and gaps in millimetres, by voice."""
         for name, clips in self._voices.items():
-            made = [(predict_face(maker, clip, lookahead_ms), clip) for clip in clips]
+            made = [(predict_face(predictor, clip, lookahead_ms), clip) for clip in clips]
             faces = [(face, clip.phone_rows()) for face, clip in made if face is not None]
             found = joined(
                 mouth_at_phones(self._head.geometry(self._head.scores(face)), self._rest_mm, phones)
                 for face, phones in faces
             )
             if found:
-                yield from findings(f"articulation.{name}", found)
+                yield from measurements_at_phones(f"articulation.{name}", found)
         if self._real:
-            yield from findings("articulation.real", self._real)
+            yield from measurements_at_phones("articulation.real", self._real)
 
 
-def findings(key: str, found: Mapping[str, list[float]]) -> Iterator[Measurement]:
-    """Yield what was found at phones under `<key>_<measure>`."""
+def measurements_at_phones(key: str, found: Mapping[str, list[float]]) -> Iterator[Measurement]:
+    """Yield the measurements at phones under `<key>_<measure>`."""
     for share in SHARES:
         if share in found:
             yield mean(f"{key}_{share}", [100 * value for value in found[share]])
@@ -131,7 +131,7 @@ def findings(key: str, found: Mapping[str, list[float]]) -> Iterator[Measurement
 
 
 def _tracked(clip: Recording) -> dict[str, list[float]]:
-    """Return what the captured lips did at the clip's phones; nothing where none were captured."""
+    """Return the captured lips at the clip's phones; empty where none were captured."""
     if "gap_mm" not in clip.curves or not len(clip.times_s):
         return {}
     gap = clip.curves["gap_mm"]
@@ -169,42 +169,42 @@ VISEME_CLASSES: dict[str, tuple[str, ...]] = {
     "ae": ("AE",),
     "ah aa": ("AH", "AA"),
 }
-"""Phone classes by name: those that people can tell apart by sight, roughly."""
+"""Phone classes by name: roughly those that people can distinguish by sight."""
 TRACKED = ("gap_mm", "height_mm", "width_mm", "inner_width_mm", "protrusion_mm", "corner_mm")
 AROUND_ROWS = 3
 FEWEST_SAMPLES = 8
-"""Samples in either half that a class must have to be asked for."""
+"""Samples that a class must have in either half to be included."""
 VISEME_VOICES = {"kathleen": kathleen_read, "grid": grid_spoken, "ravdess": ravdess_spoken}
 
 
 class Visemes:
-    """Of each voice; `real` are the tracked lips of the GRID talker, `lips` ours without teeth."""
+    """Each voice; `real`: the tracked lips of the GRID talker, `lips`: generated, without teeth."""
 
     source = ""
     is_timed = True
 
-    def __init__(self, folders: Folders, most: int, head: MeasuredHead | None) -> None:
+    def __init__(self, folders: Folders, max_clips: int, head: MeasuredHead | None) -> None:
         self._head = required_head(head)
-        self.title = f"phone classes named from what is visible, on {self._head.name}"
-        self._voices = voices_there(VISEME_VOICES, folders, most)
-        self._real = list(classes_named("visemes.real", self._tracked()))
+        self.title = f"phone classes recognised from the visible mouth, on {self._head.name}"
+        self._voices = voices_there(VISEME_VOICES, folders, max_clips)
+        self._real = list(class_recall("visemes.real", self._tracked()))
 
-    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
+    def measure(self, predictor: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
         """Yield rates in percent."""
         for name, clips in self._voices.items():
             whole, lips = [], []
             for number, clip in enumerate(clips):
-                face = predict_face(maker, clip, lookahead_ms)
+                face = predict_face(predictor, clip, lookahead_ms)
                 if face is None:
                     break
                 found = self._head.geometry(self._head.scores(face))
-                seen = (clip.phone_rows(), number)
-                whole.append(samples(found.visible(), *seen))
+                place = (clip.phone_rows(), number)
+                whole.append(samples(found.visible(), *place))
                 alone = np.stack((found.gap, found.width, found.protrusion), 1)
-                lips.append(samples(alone, *seen))
-            yield from classes_named(f"visemes.{name}", whole)
+                lips.append(samples(alone, *place))
+            yield from class_recall(f"visemes.{name}", whole)
             if name == "grid":
-                yield from classes_named("visemes.grid_lips", lips)
+                yield from class_recall("visemes.grid_lips", lips)
         yield from self._real
 
     def _tracked(self) -> list[Sample]:
@@ -218,39 +218,39 @@ class Visemes:
         return found
 
 
-def samples(seen: Floats, phones: NDArray[np.int64], clip: int) -> Sample:
-    """Return the samples of a clip: `seen` [rows, features] at and around each phone's middle."""
+def samples(visible: Floats, phones: NDArray[np.int64], clip: int) -> Sample:
+    """Return the samples of a clip: `visible` [rows, features] at and around phone centres."""
     at, classes = [], []
     for number, names in enumerate(VISEME_CLASSES.values()):
         rows = middles(phones, names)
         at += rows.tolist()
         classes += [number] * len(rows)
-    moments = [np.clip(np.array(at, dtype=np.int64) + by, 0, len(seen) - 1) for by in _MOMENTS]
-    features = np.concatenate([seen[rows] for rows in moments], 1)
+    moments = [np.clip(np.array(at, dtype=np.int64) + by, 0, len(visible) - 1) for by in _MOMENTS]
+    features = np.concatenate([visible[rows] for rows in moments], 1)
     return features, np.array(classes, dtype=np.int64), clip
 
 
 _MOMENTS = (-AROUND_ROWS, 0, AROUND_ROWS)
 
 
-def classes_named(key: str, clips: Sequence[Sample]) -> Iterator[Measurement]:
-    """Yield how many classes are named right, in percent, where there are at least two."""
+def class_recall(key: str, clips: Sequence[Sample]) -> Iterator[Measurement]:
+    """Yield the mean recall over classes, in percent, where there are at least two."""
     if not clips:
         return
     features = np.concatenate([clip[0] for clip in clips])
     classes = np.concatenate([clip[1] for clip in clips])
     half = np.concatenate([np.full(len(clip[1]), clip[2] % 2) for clip in clips])
-    asked = [
+    included = [
         kind
         for kind in range(len(VISEME_CLASSES))
         if min((classes[half == side] == kind).sum() for side in (0, 1)) >= FEWEST_SAMPLES
     ]
-    kept = np.isin(classes, asked)
+    kept = np.isin(classes, included)
     features, classes, half = features[kept], classes[kept], half[kept]
-    if len(asked) > 1:
-        told = np.zeros_like(classes)
+    if len(included) > 1:
+        predicted = np.zeros_like(classes)
         for side in (0, 1):
-            told[half == side] = fit_discriminant(
+            predicted[half == side] = fit_discriminant(
                 features[half != side], classes[half != side]
-            ).tell(features[half == side])
-        yield Measurement(key, 100 * mean_recall(told, classes), len(classes))
+            ).classify(features[half == side])
+        yield Measurement(key, 100 * mean_recall(predicted, classes), len(classes))

@@ -1,9 +1,8 @@
-"""Whether classifiers taught by real people recognise the emotion that a face was asked for.
+"""Whether classifiers trained on real people recognise the requested emotion of a face.
 
-One looks at the expression alone, another at expression, gaze and head together; both are
-multinomial logistic regressions. Phone takes of one person who idles in an emotion say how
-well real motion tells it. No two real heads are held alike, so a posture tells only what it
-stands out with.
+One sees the expression alone, another expression, gaze and head together; both are multinomial
+logistic regressions. Phone takes of one person idling in an emotion show how well real motion is
+recognised. Real heads differ in their rest pose, so head poses are offset by measured ones.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from cstalk_bridge.models.evaluation.multimodal import (
     UPPER_UNITS,
     WINDOW_S,
     gaze_features,
+    required_animation,
     units_of,
 )
 from cstalk_bridge.models.evaluation.predictors import predict_face
 from cstalk_bridge.models.evaluation.recordings import (
     RAVDESS_EMOTIONS,
-    MissingDataError,
     archive_of,
     evenly_spread,
     ravdess_voices,
@@ -54,7 +53,7 @@ DECAY = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """Features to classes: `(x - mean) / spread @ weights + bias`, the greatest wins."""
+    """Features to classes: the argmax of `(x - mean) / spread @ weights + bias`."""
 
     mean: NDArray[np.float64]
     spread: NDArray[np.float64]
@@ -77,7 +76,7 @@ def fit_classifier(features: NDArray[np.floating], classes: NDArray[np.int64]) -
     """Fit by full-batch gradient descent; every class weighs the same however often it occurs.
 
     `features` is [clips, features], `classes` [clips] in 0..n-1, each occurring at least once. The
-    result does not depend on chance.
+    result is deterministic.
     """
     mean = features.mean(0, dtype=np.float64)
     spread = np.maximum(features.std(0, dtype=np.float64), 1e-6)
@@ -98,38 +97,38 @@ EMOTION_CLASSES = EMOTIONS[:5]
 
 
 class Emotion:
-    """Learns from the mean units of actors 01-16, is asked about faces for the voices of 17-20."""
+    """Trained on the mean units of actors 01-16, tested on faces for the voices of 17-20."""
 
-    title = "emotions of made faces, by a classifier of real ones (RAVDESS 01-16 -> voices 17-20)"
+    title = "emotions of generated faces, by a classifier of real ones (RAVDESS 01-16 -> 17-20)"
     source = "ravdess"
     is_timed = True
 
-    def __init__(self, folders: Folders, most: int) -> None:
+    def __init__(self, folders: Folders, max_clips: int) -> None:
         features, classes, is_test = real_faces(folders)
         self._classifier = fit_classifier(features[~is_test], classes[~is_test])
-        told = self._classifier.classes(features[is_test])
+        predicted = self._classifier.classes(features[is_test])
         self._ceiling = Measurement(
-            "emotion.real", recall_percent(told, classes[is_test]), int(is_test.sum())
+            "emotion.real", recall_percent(predicted, classes[is_test]), int(is_test.sum())
         )
         voices = ravdess_voices(folders, ALL_CLIPS)
         acted = [clip for clip in voices if clip.emotion in EMOTION_CLASSES]
-        self._clips = evenly_spread(acted, most, folders.data)
+        self._clips = evenly_spread(acted, max_clips, folders.data)
 
-    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
-        """Yield the mean of the classes' shares, each class's own, and that of real faces."""
-        means, wanted = [], []
+    def measure(self, predictor: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
+        """Yield the mean recall over classes, that of each class, and that of real faces."""
+        means, emotions = [], []
         for clip in self._clips:
-            face = predict_face(maker, clip, lookahead_ms, {clip.emotion: 1.0})
+            face = predict_face(predictor, clip, lookahead_ms, {clip.emotion: 1.0})
             if face is None:
                 return
             means.append(units_of(face).mean(0))
-            wanted.append(EMOTION_CLASSES.index(clip.emotion))
+            emotions.append(EMOTION_CLASSES.index(clip.emotion))
         if not means:
             return
-        told, true = self._classifier.classes(np.stack(means)), np.array(wanted)
-        yield Measurement("emotion.recognised", recall_percent(told, true), len(true))
+        predicted, true = self._classifier.classes(np.stack(means)), np.array(emotions)
+        yield Measurement("emotion.recognised", recall_percent(predicted, true), len(true))
         for index, name in enumerate(EMOTION_CLASSES):
-            of_it = told[true == index]
+            of_it = predicted[true == index]
             if len(of_it):
                 yield Measurement(
                     f"emotion.{name}", 100 * float((of_it == index).mean()), len(of_it)
@@ -157,9 +156,9 @@ def _real(archive: Any) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray
     return archive["means"][kept][:, columns].astype(np.float32), classes, is_test
 
 
-def recall_percent(told: NDArray[np.int64], true: NDArray[np.int64]) -> float:
-    """Return the mean over classes of the share told right, in percent."""
-    shares = [(told[true == index] == index).mean() for index in np.unique(true)]
+def recall_percent(predicted: NDArray[np.int64], true: NDArray[np.int64]) -> float:
+    """Return the mean over classes of the share predicted right, in percent."""
+    shares = [(predicted[true == index] == index).mean() for index in np.unique(true)]
     return 100 * float(np.mean(shares))
 
 
@@ -168,31 +167,29 @@ NEUTRAL_TAKE = "default"
 UPPER_SHAPES = (
     "BrowDown", "BrowInnerUp", "BrowOuterUp", "CheekSquint", "EyeSquint", "EyeWide", "NoseSneer",
 )  # fmt: skip
-"""Shapes of the upper face; where there are two sides, their mean."""
+"""Shapes of the upper face; the mean of both sides where there are two."""
 NEUTRAL_PARTS = 3
-"""A take of neutral idling stands for so many: it is the only one."""
+"""The only take of neutral idling is split into this many."""
 
 
 def recognised_takes(path: Path) -> tuple[float, int]:
-    """Return the mean over emotions of the share of windows told right, in percent, and windows.
+    """Return the mean over emotions of the recall of windows, in percent, and their number.
 
-    Each take is judged by what gaze, blinks and upper face of the other takes taught. Of the
-    neutral take each third is. Heads are not told: these takes have none.
+    Each take, and each third of the neutral one, is classified by a classifier of gaze, blinks and
+    upper face that is trained on the other takes, which have no heads.
     """
     with archive_of(path) as archive:
         names = [str(name) for name in archive["names"]]
         takes = list(_takes(archive, names))
-    moods = sorted({mood for mood, _ in takes})
-    told, true = [], []
-    for number, (mood, windows) in enumerate(takes):
+    emotions = sorted({emotion for emotion, _ in takes})
+    predicted, true = [], []
+    for number, (emotion, windows) in enumerate(takes):
         others = [take for place, take in enumerate(takes) if place != number]
         features = np.concatenate([values for _, values in others])
-        classes = np.concatenate([[moods.index(m)] * len(values) for m, values in others])
-        told += fit_classifier(features, classes).classes(windows).tolist()
-        true += [moods.index(mood)] * len(windows)
-    found, wanted = np.array(told), np.array(true)
-    shares = [(found[wanted == mood] == mood).mean() for mood in range(len(moods))]
-    return 100 * float(np.mean(shares)), len(wanted)
+        classes = np.concatenate([[emotions.index(name)] * len(values) for name, values in others])
+        predicted += fit_classifier(features, classes).classes(windows).tolist()
+        true += [emotions.index(emotion)] * len(windows)
+    return recall_percent(np.array(predicted), np.array(true)), len(true)
 
 
 def _takes(archive: Any, names: list[str]) -> Any:
@@ -200,9 +197,9 @@ def _takes(archive: Any, names: list[str]) -> Any:
         if take == "names":
             continue
         curves = archive[take].astype(np.float32)
-        mood = take.split("_")[0]
-        for part in np.array_split(curves, NEUTRAL_PARTS) if mood == NEUTRAL_TAKE else [curves]:
-            yield mood, np.stack([_features(window, names) for window in _windows(part)])
+        emotion = take.split("_")[0]
+        for part in np.array_split(curves, NEUTRAL_PARTS) if emotion == NEUTRAL_TAKE else [curves]:
+            yield emotion, np.stack([_features(window, names) for window in _windows(part)])
 
 
 def _windows(curves: NDArray[np.float32]) -> list[NDArray[np.float32]]:
@@ -218,15 +215,15 @@ def _features(curves: NDArray[np.float32], names: list[str]) -> NDArray[np.float
     eyes = [[f"{side}Eye{axis}" for side in ("Left", "Right")] for axis in ("Yaw", "Pitch")]
     gaze = [curves[:, [names.index(name) for name in axis]].mean(1) for axis in eyes]
     face = [mean_of(shape).mean() for shape in UPPER_SHAPES]
-    manner = gaze_features(np.degrees(np.stack(gaze, 1)), mean_of("EyeBlink"), RATE_HZ)
-    return np.concatenate((manner, np.array(face, dtype=np.float32)))
+    behaviour = gaze_features(np.degrees(np.stack(gaze, 1)), mean_of("EyeBlink"), RATE_HZ)
+    return np.concatenate((behaviour, np.array(face, dtype=np.float32)))
 
 
 HEAD_SUFFIX = "__head"
 
 
 def resting_heads(path: Path) -> NDArray[np.float32]:
-    """Return where the head was in each clip of a neutral speaker, from its mean over all clips.
+    """Return the mean head pose of each clip of a neutral speaker, less the mean over all clips.
 
     float32 [clips, 6]: yaw, pitch, roll in radians, x, y, z in centimetres. `path` is the archive
     of curves of GRID.
@@ -241,24 +238,24 @@ def resting_heads(path: Path) -> NDArray[np.float32]:
 
 
 WHOLE_FACE, UPPER_FACE = "whole face", "upper face"
-KNOWN_SEEDS, ASKED_SEEDS = 1000, 9000
-"""Seeds of the lives that teach the judge, and of those it is asked about."""
-FAINTER = (0.25, 0.5)
-"""Strengths of moods in gaze and head, beside the whole, by which the whole one was chosen."""
+TRAIN_SEEDS, TEST_SEEDS = 1000, 9000
+"""First seeds of the animations that train the classifier, and of those that test it."""
+REDUCED_STRENGTHS = (0.25, 0.5)
+"""Reduced strengths of the emotion in gaze and head, measured beside full strength."""
 
 
-class Joint:
-    """Asks about windows of ten seconds of faces for the voices of actors 17-20."""
+class MultimodalEmotion:
+    """Windows of ten seconds of animated faces for the voices of actors 17-20."""
 
-    title = "emotions of living faces, in 10 s (faces: by real ones; gaze and head: by made ones)"
+    title = "emotions of animated faces, in 10 s (classifiers of real faces, and of gaze and head)"
     source = "ravdess"
     is_timed = False
 
-    def __init__(self, folders: Folders, most: int, living: ProceduralAnimation | None) -> None:
-        if living is None:
-            raise MissingDataError("faces come alive in the program: cstalk-bridge evaluate")
+    def __init__(
+        self, folders: Folders, max_clips: int, animation: ProceduralAnimation | None
+    ) -> None:
         features, classes, is_test = real_faces(folders)
-        self._living = living
+        self._animation = required_animation(animation)
         self._faces: dict[str, Classifier] = {}
         self._references: list[Measurement] = []
         for name, key, columns in (
@@ -266,80 +263,83 @@ class Joint:
             (UPPER_FACE, "real_upper", UPPER_UNITS),
         ):
             some = features[:, columns]
-            judge = fit_classifier(some[~is_test], classes[~is_test])
-            told = recall_percent(judge.classes(some[is_test]), classes[is_test])
-            self._faces[name] = judge
-            self._references.append(Measurement(f"joint.{key}", told, int(is_test.sum())))
+            classifier = fit_classifier(some[~is_test], classes[~is_test])
+            recall = recall_percent(classifier.classes(some[is_test]), classes[is_test])
+            self._faces[name] = classifier
+            self._references.append(Measurement(f"joint.{key}", recall, int(is_test.sum())))
         phone = folders.needed("iphone/idle_emotion_60fps.npz")
         self._references.append(Measurement("joint.real_phone", *recognised_takes(phone)))
         self._rests = resting_heads(folders.needed(f"grid_s1/{GRID_CURVES}"))
-        self._manner = self._taught(folders, most)
-        self._asked = emotional_speech(folders, "test", most)
+        self._behaviour = self._fit_behaviour(folders, max_clips)
+        self._test_voices = emotional_speech(folders, "test", max_clips)
 
-    def _taught(self, folders: Folders, most: int) -> Classifier:
-        """Return a judge of gaze and head, from lives to the voices of actors 01-16."""
+    def _fit_behaviour(self, folders: Folders, max_clips: int) -> Classifier:
+        """Return a classifier of gaze and head, trained on the voices of actors 01-16."""
         features, classes = [], []
-        for number, voice in enumerate(emotional_speech(folders, "train", most)):
+        for number, voice in enumerate(emotional_speech(folders, "train", max_clips)):
             emotions = _constant(voice.emotion, voice.rows)
             still = np.zeros((voice.rows, len(AUDIO_DRIVEN)), dtype=np.float32)
-            life = self._living(voice.sound, emotions, still, KNOWN_SEEDS + number)
-            found = self._manners(life, KNOWN_SEEDS + number)
+            clip = self._animation(voice.sound, emotions, still, TRAIN_SEEDS + number)
+            found = self._behaviour_features(clip, TRAIN_SEEDS + number)
             features += found
             classes += [EMOTION_CLASSES.index(voice.emotion)] * len(found)
         return fit_classifier(np.stack(features), np.array(classes))
 
-    def _manners(self, life: MultimodalClip, seed: int) -> list[NDArray[np.float32]]:
-        """Return the manner of each window, its head resting as one of the real ones did."""
+    def _behaviour_features(self, clip: MultimodalClip, seed: int) -> list[NDArray[np.float32]]:
+        """Return the nonverbal features of each window, its head offset by a real rest pose."""
         random = np.random.default_rng(seed)
-        rests = self._rests[random.integers(len(self._rests), size=len(life.board))]
-        return [w.resting(rest).manner() for w, rest in zip(life.windows(), rests, strict=False)]
+        rests = self._rests[random.integers(len(self._rests), size=len(clip.board))]
+        windows = zip(clip.windows(), rests, strict=False)
+        return [window.with_head_offset(rest).nonverbal_features() for window, rest in windows]
 
-    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
-        """Yield the mean over emotions of the share told right, by each part and by all."""
-        manners: dict[float, list[NDArray[np.float32]]] = {each: [] for each in (*FAINTER, 1.0)}
+    def measure(self, predictor: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
+        """Yield the mean recall over emotions, from each part of the face and from all."""
+        features: dict[float, list[NDArray[np.float32]]] = {
+            strength: [] for strength in (*REDUCED_STRENGTHS, 1.0)
+        }
         faces, true = [], []
-        for number, voice in enumerate(self._asked):
-            face = predict_face(maker, voice, lookahead_ms, {voice.emotion: 1.0})
+        for number, voice in enumerate(self._test_voices):
+            face = predict_face(predictor, voice, lookahead_ms, {voice.emotion: 1.0})
             if face is None:
                 return
-            emotions, seed = _constant(voice.emotion, voice.rows), ASKED_SEEDS + number
-            for strength in manners:
-                alive = self._living(voice.sound, strength * emotions, face, seed)
-                manners[strength] += self._manners(alive, seed)
-            windows = alive.windows()
+            emotions, seed = _constant(voice.emotion, voice.rows), TEST_SEEDS + number
+            for strength in features:
+                clip = self._animation(voice.sound, strength * emotions, face, seed)
+                features[strength] += self._behaviour_features(clip, seed)
+            windows = clip.windows()
             faces += [window.units() for window in windows]
             true += [EMOTION_CLASSES.index(voice.emotion)] * len(windows)
         if true:
-            found = {strength: np.stack(of_it) for strength, of_it in manners.items()}
-            yield from self._told(found, np.stack(faces), np.array(true))
+            behaviour = {strength: np.stack(of_it) for strength, of_it in features.items()}
+            yield from self._recalls(behaviour, np.stack(faces), np.array(true))
 
-    def _told(
+    def _recalls(
         self,
-        manners: Mapping[float, NDArray[np.float32]],
+        behaviour: Mapping[float, NDArray[np.float32]],
         faces: NDArray[np.float32],
         true: NDArray[np.int64],
     ) -> Iterator[Measurement]:
-        manner = self._manner.log_odds(manners[1.0])
+        full = self._behaviour.log_odds(behaviour[1.0])
         upper = self._faces[UPPER_FACE].log_odds(faces[:, UPPER_UNITS])
         whole = self._faces[WHOLE_FACE].log_odds(faces)
         parts: Mapping[str, NDArray[np.float64]] = {
-            "unmouthed": manner + upper,
-            "all": manner + whole,
-            "manner": manner,
+            "unmouthed": full + upper,
+            "all": full + whole,
+            "manner": full,
             "upper": upper,
             "whole": whole,
         }
         for key, odds in parts.items():
             yield Measurement(f"joint.{key}", recall_percent(odds.argmax(1), true), len(true))
-        for strength in FAINTER:
-            faint = self._manner.log_odds(manners[strength]) + upper
+        for strength in REDUCED_STRENGTHS:
+            reduced = self._behaviour.log_odds(behaviour[strength]) + upper
             percent = round(100 * strength)
             yield Measurement(
-                f"joint.faint{percent}", recall_percent(faint.argmax(1), true), len(true)
+                f"joint.faint{percent}", recall_percent(reduced.argmax(1), true), len(true)
             )
-        told = parts["unmouthed"].argmax(1)
+        predicted = parts["unmouthed"].argmax(1)
         for index, name in enumerate(EMOTION_CLASSES):
-            of_it = told[true == index]
+            of_it = predicted[true == index]
             if len(of_it):
                 yield Measurement(f"joint.{name}", 100 * float((of_it == index).mean()), len(of_it))
         yield from self._references

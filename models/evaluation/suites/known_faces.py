@@ -1,5 +1,5 @@
-"""Faces that are known: GRID and FACEGOOD curve by curve, people in millimetres, action units,
-and the training's targets.
+"""Comparison with known faces: captured curves of GRID and FACEGOOD, tracked lips in millimetres,
+action units, and the training's targets.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from cstalk_bridge.models.board import (
     together,
 )
 from cstalk_bridge.models.emotions import CONDITIONS, EMOTIONS, MOUTH_GUARD
+from cstalk_bridge.models.evaluation.catalog import SIZE_TOLERANCE
 from cstalk_bridge.models.evaluation.measures import (
-    WITHIN,
     Measurement,
     agreement_with,
     mean,
@@ -78,46 +78,46 @@ if TYPE_CHECKING:
 
 if TYPE_CHECKING:
     Pair = tuple[Floats, Floats, str, str]
-"""Made face, true face, emotion, actor."""
+"""Generated face, real face, emotion, actor."""
 
 
 UNSEEN = "unseen_"
-"""What goes before the names of distances to actors whose faces nothing learned from."""
+"""Prefix of the measures on actors whose faces trained nothing."""
 OBSERVED = np.flatnonzero(OBSERVED_CHANNELS)
 UNITS_MOUTH, UNITS_UPPER = (np.intersect1d(OBSERVED, group) for group in (MOUTH, UPPER))
-"""Positions of channels that action units tell about."""
+"""Positions of the channels that action units determine."""
 
 
 class Ravdess:
-    """Lip-sync by emotion; distances and region correlation to the faces their units make."""
+    """Lip-sync by emotion; distances and region correlation to the faces of the action units."""
 
     title = "actors 01-04: acted emotions, OpenFace action units"
     source = "ravdess"
     is_timed = True
 
-    def __init__(self, folders: Folders, most: int) -> None:
-        self._clips = ravdess_captured(folders, most)
+    def __init__(self, folders: Folders, max_clips: int) -> None:
+        self._clips = ravdess_captured(folders, max_clips)
         path = folders.needed("ravdess/action_units_frames.npz")
         with archive_of(path) as archive:
             self._units = ActionUnits(archive)
 
-    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
-        """Yield agreement with and without the clip's emotion, and distances with it."""
+    def measure(self, predictor: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
+        """Yield agreement without and with the clip's emotion, and distances with it."""
         plain: list[float] = []
         own, emotions = [], []
         pairs: list[Pair] = []
         for clip in self._clips:
             stem = clip.name.split("/")[1]
-            bare = predict_face(maker, clip, lookahead_ms)
-            felt = predict_face(maker, clip, lookahead_ms, emotion_of(stem))
-            if bare is None or felt is None:
+            neutral = predict_face(predictor, clip, lookahead_ms)
+            emotional = predict_face(predictor, clip, lookahead_ms, emotion_of(stem))
+            if neutral is None or emotional is None:
                 continue
-            plain.append(agreement_with(jaw(bare), clip, "AU25_r", "AU26_r").near)
-            own.append(agreement_with(jaw(felt), clip, "AU25_r", "AU26_r"))
+            plain.append(agreement_with(jaw(neutral), clip, "AU25_r", "AU26_r").near)
+            own.append(agreement_with(jaw(emotional), clip, "AU25_r", "AU26_r"))
             emotions.append(clip.emotion)
             true = self._units.channels(stem, clip.rows)
             if true is not None:
-                pairs.append((felt, true, clip.emotion, stem[-2:]))
+                pairs.append((emotional, true, clip.emotion, stem[-2:]))
         near = [found.near for found in own]
         yield median("ravdess.plain_r", plain)
         yield median("ravdess.own_r", near)
@@ -147,7 +147,7 @@ def _distances(pairs: list[Pair]) -> Iterator[Measurement]:
 
 
 def _compared(pairs: list[Pair], which: str = "") -> Iterator[Measurement]:
-    """Yield LVE, EVE and the regions' distance of `pairs`; `which` goes before their names."""
+    """Yield LVE, EVE and the region distance of `pairs`; `which` prefixes their names."""
     if not pairs:
         return
     for name, group in (("lve", UNITS_MOUTH), ("eve", UNITS_UPPER)):
@@ -163,29 +163,32 @@ def _compared(pairs: list[Pair], which: str = "") -> Iterator[Measurement]:
 
 
 class Targets:
-    """Clip i is asked for emotion i of the table, at weight 1."""
+    """Held-out clips; clip i gets emotion i of the table, modulo, at weight 1."""
 
-    title = "composed targets of held-out clips (GRID, Kokoro voices), all emotions in turn"
+    title = "training targets of held-out clips (GRID, Kokoro voices), all emotions in turn"
     source = ""
     is_timed = True
 
-    def __init__(self, folders: Folders, most: int) -> None:
+    def __init__(self, folders: Folders, max_clips: int) -> None:
         path = folders.prepared(
             "index.json", "run cstalk_bridge.models.training.prepare, or name it with --cache"
         )
         with reading(path, "run cstalk_bridge.models.training.prepare again"):
             self._corpus = Corpus(folders.cache, "test")
         whole = [c for source in ALIGNED for c in self._corpus.by_source[source]]
-        self._clips = evenly_spread(whole, most, path)
+        self._clips = evenly_spread(whole, max_clips, path)
 
-    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
+    def measure(self, predictor: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
         """Yield LVE, EVE, MVE, FDD and the distance of region correlations."""
         pairs = []
         for number, clip in enumerate(self._clips):
             rows = slice(clip["first"], clip["first"] + clip["rows"])
             emotion = number % len(EMOTIONS)
             made = predict_face(
-                maker, self._recording(clip["name"], rows), lookahead_ms, {EMOTIONS[emotion]: 1.0}
+                predictor,
+                self._recording(clip["name"], rows),
+                lookahead_ms,
+                {EMOTIONS[emotion]: 1.0},
             )
             if made is not None:
                 pairs.append((made, self._target(rows, emotion)))
@@ -222,19 +225,19 @@ class Targets:
 
 
 class Grid:
-    """Captured curves as they came from the tracker, not the training recipe's targets."""
+    """Curves as captured, not the targets of the training recipe."""
 
     title = "test part: a tracked man"
     source = ""
     is_timed = True
 
-    def __init__(self, folders: Folders, most: int) -> None:
-        self._clips = grid(folders, most)
+    def __init__(self, folders: Folders, max_clips: int) -> None:
+        self._clips = grid(folders, max_clips)
         self._true_jerk = [_true_jerk(clip) for clip in self._clips]
 
-    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
+    def measure(self, predictor: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
         """Yield agreement of jaw, purse and closing, and jerk."""
-        made = [(predict_face(maker, clip, lookahead_ms), clip) for clip in self._clips]
+        made = [(predict_face(predictor, clip, lookahead_ms), clip) for clip in self._clips]
         faces = [(face, clip) for face, clip in made if face is not None]
         if not faces:
             return
@@ -275,20 +278,20 @@ HELD_OUT = "facegood/1114_2_05"
 
 
 class Facegood:
-    """`mouth_stretch_c` behaves as a jaw; 2_05 never trains, the others may."""
+    """`mouth_stretch_c` acts as the jaw; 2_05 is never trained on, the others may be."""
 
-    title = "a Mandarin voice, artist-solved, 50 ms capture lag taken out"
+    title = "a Mandarin voice, artist-solved, 50 ms capture lag removed"
     source = "facegood"
     is_timed = True
 
-    def __init__(self, folders: Folders, most: int) -> None:
-        self._clips = facegood(folders, most)
+    def __init__(self, folders: Folders, max_clips: int) -> None:
+        self._clips = facegood(folders, max_clips)
 
-    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
+    def measure(self, predictor: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
         """Yield agreement on the held-out clip and on all."""
         found = {}
         for clip in self._clips:
-            face = predict_face(maker, clip, lookahead_ms)
+            face = predict_face(predictor, clip, lookahead_ms)
             if face is not None:
                 found[clip.name] = agreement_with(jaw(face), clip, "mouth_stretch_c")
         if one := found.get(HELD_OUT):
@@ -301,12 +304,12 @@ class Facegood:
 
 
 CURVES = {"gap": "gap_mm", "width": "width_mm", "pucker": "mouthPucker"}
-"""What is compared, with the captured curve: two in millimetres, one in ARKit's score."""
+"""Compared measures and their captured curves: two in millimetres, one as ARKit's score."""
 FEWEST_CLIPS = 5
 
 
 class People:
-    """Measures under the keys `<key>.<curve>_<what>`."""
+    """Tracked people, measured under the keys `<key>.<curve>_<measure>`."""
 
     is_timed = True
 
@@ -324,24 +327,24 @@ class People:
         self._people = people
         self._head = head
 
-    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
+    def measure(self, predictor: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
         """Yield agreement and sizes of each curve."""
-        courses: dict[str, list[NDArray[np.float64]]] = {curve: [] for curve in CURVES}
+        correlations: dict[str, list[NDArray[np.float64]]] = {curve: [] for curve in CURVES}
         sizes: dict[str, list[tuple[float, float]]] = {curve: [] for curve in CURVES}
         for clips in self._people.values():
-            made = [(predict_face(maker, clip, lookahead_ms), clip) for clip in clips]
+            made = [(predict_face(predictor, clip, lookahead_ms), clip) for clip in clips]
             faces = [(self._curves(face), clip) for face, clip in made if face is not None]
             if not faces:
                 continue
             for curve, true in CURVES.items():
                 followed = [lagged(m[curve], c.times_s, c.curves[true]) for m, c in faces]
-                courses[curve].append(np.mean(followed, axis=0))
+                correlations[curve].append(np.mean(followed, axis=0))
                 if len(faces) >= min(FEWEST_CLIPS, max(map(len, self._people.values()))):
                     own = float(np.mean([extent(m[curve]) for m, _ in faces]))
                     real = float(np.mean([extent(c.curves[true]) for _, c in faces]))
                     sizes[curve].append((own, real))
         for curve in CURVES:
-            yield from self._found(curve, courses[curve], sizes[curve])
+            yield from self._found(curve, correlations[curve], sizes[curve])
 
     def _curves(self, face: Floats) -> dict[str, Floats]:
         scores = self._head.scores(face)
@@ -351,33 +354,37 @@ class People:
     def _found(
         self,
         curve: str,
-        courses: Sequence[NDArray[np.float64]],
+        correlations: Sequence[NDArray[np.float64]],
         sizes: Sequence[tuple[float, float]],
     ) -> Iterator[Measurement]:
-        if not courses:
+        if not correlations:
             return
         key = f"{self._key}.{curve}"
-        every = summary(np.mean(courses, axis=0))
-        yield Measurement(f"{key}_r", every.together, len(courses))
-        yield Measurement(f"{key}_lag_ms", 1000 * every.lag_s, len(courses))
+        every = summary(np.mean(correlations, axis=0))
+        yield Measurement(f"{key}_r", every.together, len(correlations))
+        yield Measurement(f"{key}_lag_ms", 1000 * every.lag_s, len(correlations))
         own, real = [one for one, _ in sizes], [one for _, one in sizes]
         beside = ratios(own, real)
         yield median(f"{key}_ratio", beside.tolist())
         yield mean(f"{key}_size", own)
         yield mean(f"{key}_real_size", real)
         if curve == "gap" and len(sizes) >= FEWEST_PEOPLE:
-            near = 100 * float((np.abs(beside - 1) <= WITHIN).mean())
+            near = 100 * float((np.abs(beside - 1) <= SIZE_TOLERANCE).mean())
             yield Measurement(f"{key}_within", near, len(beside))
             yield Measurement(f"{key}_size_r", pearson(np.array(own), np.array(real)), len(sizes))
 
 
-def grid_people(folders: Folders, most: int, head: MeasuredHead | None) -> People:
-    """Return the suite of the GRID talker's test clips, the curves as they were tracked."""
-    title = "the tracked man who taught the mouth, new clips, in mm"
-    return People("grid_mm", title, "grid_s1", {"s1": grid(folders, most)}, required_head(head))
+def grid_people(folders: Folders, max_clips: int, head: MeasuredHead | None) -> People:
+    """Return the suite of the GRID talker's test clips, with the curves as tracked."""
+    title = "the tracked speaker of the training set, held-out clips, in mm"
+    return People(
+        "grid_mm", title, "grid_s1", {"s1": grid(folders, max_clips)}, required_head(head)
+    )
 
 
-def strangers_people(folders: Folders, most: int, head: MeasuredHead | None) -> People:
-    """Return the suite of 36 news readers, whom the default weights never heard or saw."""
+def strangers_people(folders: Folders, max_clips: int, head: MeasuredHead | None) -> People:
+    """Return the suite of 36 news readers, on whom the default weights were not trained."""
     title = "36 news readers (Arabic), tracked, in mm"
-    return People("strangers", title, "strangers", strangers(folders, most), required_head(head))
+    return People(
+        "strangers", title, "strangers", strangers(folders, max_clips), required_head(head)
+    )

@@ -1,7 +1,6 @@
-"""Lips of held-out synthetic voices, whose phones are known exactly: closures, closing, and
-rest.
+"""Lips of held-out synthetic voices, whose phones are known exactly: closures, closing and rest.
 
-What procedural animation does to lips is measured by every figure of them, with it and without.
+The effect of procedural animation on the lips is measured too: each measure with it and without.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import numpy as np
 from cstalk_bridge.models.board import AUDIO_DRIVEN, CHANNEL_INDEX, opening, parting, together
 from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.models.evaluation.measures import Measurement, mean, median, percentile
+from cstalk_bridge.models.evaluation.multimodal import required_animation
 from cstalk_bridge.models.evaluation.predictors import PhonePredictor, predict_face
 from cstalk_bridge.models.evaluation.recordings import MissingDataError, Recording, in_noise, kokoro
 from cstalk_bridge.models.evaluation.suites.known_faces import UNSEEN, Facegood, Grid, Ravdess
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 PAUSE_S = 1.0
-"""Silence put before and after each clip."""
+"""Silence added before and after each clip."""
 
 
 SNRS_DB = (20, 10)
@@ -54,72 +54,72 @@ SILENCE_S = 5.0
 
 
 class Lips:
-    """Closures of p b m, false ones in vowels, and how soon the mouth shuts after speech.
+    """Closures of p b m, false ones in vowels, and how soon the mouth closes after speech.
 
-    Emotions are given in turn, clip i emotion i of the table, at weight 1.
+    Clip i gets emotion i of the table, modulo, at weight 1.
     """
 
     title = "held-out Kokoro voices (am_puck, bf_emma): closures"
     source = ""
     is_timed = True
 
-    def __init__(self, folders: Folders, most: int) -> None:
-        self._clips = [clip.padded(PAUSE_S) for clip in kokoro(folders, most)]
+    def __init__(self, folders: Folders, max_clips: int) -> None:
+        self._clips = [clip.padded(PAUSE_S) for clip in kokoro(folders, max_clips)]
 
-    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
+    def measure(self, predictor: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
         """Yield shares in percent, times in milliseconds."""
-        wide, every, felt = NO_CLOSURES, NO_CLOSURES, NO_CLOSURES
+        open_vowels, all_vowels, emotional = NO_CLOSURES, NO_CLOSURES, NO_CLOSURES
         times_ms, jerks, parted = [], [], []
         for clip, emotion in zip(self._clips, cycle(EMOTIONS)):
-            face = predict_face(maker, clip, lookahead_ms)
-            moved = predict_face(maker, clip, lookahead_ms, {emotion: 1.0})
+            face = predict_face(predictor, clip, lookahead_ms)
+            moved = predict_face(predictor, clip, lookahead_ms, {emotion: 1.0})
             if face is None or moved is None:
                 return
             curves, phones = (together(face), opening(face)), clip.phone_rows()
-            wide += closures(*curves, phones, CLOSERS, OPEN_VOWELS)
+            open_vowels += closures(*curves, phones, CLOSERS, OPEN_VOWELS)
             shut = (curves[0] > SEALED) & np.isin(phones, CLOSERS)
             parted += parting(face)[shut].tolist()
-            every += closures(*curves, phones, (), ALL_VOWELS)
-            felt += closures(together(moved), opening(moved), phones, CLOSERS, OPEN_VOWELS)
+            all_vowels += closures(*curves, phones, (), ALL_VOWELS)
+            emotional += closures(together(moved), opening(moved), phones, CLOSERS, OPEN_VOWELS)
             start_s, end_s = speech_span(clip.sound)
             times_ms.append(1000 * closing_time(curves[1], end_s))
             jerks.append(jerk(curves[1][round(start_s * ROW_RATE_HZ) : round(end_s * ROW_RATE_HZ)]))
-        yield Measurement("lips.closures", 100 * wide.rate, wide.closers)
-        yield percentile("lips.gap", wide.gaps, 90)
+        yield Measurement("lips.closures", 100 * open_vowels.rate, open_vowels.closers)
+        yield percentile("lips.gap", open_vowels.gaps, 90)
         yield mean("lips.parted", parted)
-        yield Measurement("lips.false_open", 100 * wide.false_rate, wide.vowels)
-        yield Measurement("lips.false_any", 100 * every.false_rate, every.vowels)
-        yield Measurement("lips.felt_closures", 100 * felt.rate, felt.closers)
-        yield Measurement("lips.felt_false_open", 100 * felt.false_rate, felt.vowels)
+        yield Measurement("lips.false_open", 100 * open_vowels.false_rate, open_vowels.vowels)
+        yield Measurement("lips.false_any", 100 * all_vowels.false_rate, all_vowels.vowels)
+        yield Measurement("lips.felt_closures", 100 * emotional.rate, emotional.closers)
+        yield Measurement("lips.felt_false_open", 100 * emotional.false_rate, emotional.vowels)
         yield percentile("lips.closing_ms", times_ms, 90)
         yield median("lips.closing_median_ms", times_ms)
         yield mean("lips.jerk", jerks)
 
 
 class Silence:
-    """The mouth where nobody speaks: in digital silence, in pauses, in the noise of a room."""
+    """The mouth without speech: in digital silence, in pauses, in noise."""
 
     title = "held-out Kokoro voices: rest, in silence and in pink noise"
     source = ""
     is_timed = True
 
-    def __init__(self, folders: Folders, most: int) -> None:
-        clean = [clip.padded(PAUSE_S) for clip in kokoro(folders, most)]
+    def __init__(self, folders: Folders, max_clips: int) -> None:
+        clean = [clip.padded(PAUSE_S) for clip in kokoro(folders, max_clips)]
         self._spans = [speech_span(clip.sound) for clip in clean]
         self._clips = {"pauses": clean}
         for snr_db in SNRS_DB:
             noisy = [in_noise(clip, snr_db, number) for number, clip in enumerate(clean)]
             self._clips[f"snr{snr_db}"] = noisy
 
-    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
+    def measure(self, predictor: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
         """Yield openings in board values."""
-        nothing = np.zeros(round(SILENCE_S * SAMPLE_RATE_HZ), dtype=np.float32)
-        still = predict_face(maker, Recording("silence", nothing, phones=()), lookahead_ms)
+        silence = np.zeros(round(SILENCE_S * SAMPLE_RATE_HZ), dtype=np.float32)
+        still = predict_face(predictor, Recording("silence", silence, phones=()), lookahead_ms)
         if still is None:
             return
         yield Measurement("silence.digital", float(opening(still).max()), 1)
         for condition, clips in self._clips.items():
-            faces = [predict_face(maker, clip, lookahead_ms) for clip in clips]
+            faces = [predict_face(predictor, clip, lookahead_ms) for clip in clips]
             spans = zip(faces, self._spans, strict=True)
             rest = [resting(opening(face), *span) for face, span in spans if face is not None]
             values = np.concatenate([np.zeros(0, dtype=np.float32), *rest]).tolist()
@@ -138,72 +138,72 @@ LIP_SUITES: dict[str, Callable[[Folders, int], Suite]] = {
     "lips": Lips,
     "silence": Silence,
 }
-"""Those that judge lips, by their names."""
-OTHER_FIGURES = frozenset({"eve", "mve", "fdd", "fdd_size", "region_distance", "true_jerk"})
-"""Figures of theirs that are about more than a made mouth: brows are to move."""
+"""The suites that measure lips, by name."""
+OTHER_MEASURES = frozenset({"eve", "mve", "fdd", "fdd_size", "region_distance", "true_jerk"})
+"""Measures of these suites that are not about the generated lips."""
 
 _COLUMNS = np.array([CHANNEL_INDEX[name] for name in AUDIO_DRIVEN])
 
 
 class AnimatedPredictor:
-    """A maker whose faces live; each has another seed."""
+    """A predictor with procedural animation; each face has another seed."""
 
-    def __init__(self, maker: Predictor, living: ProceduralAnimation) -> None:
-        self.name = maker.name
-        self._maker = maker
-        self._living = living
+    def __init__(self, predictor: Predictor, animation: ProceduralAnimation) -> None:
+        self.name = predictor.name
+        self._predictor = predictor
+        self._animation = animation
         self._made = 0
 
     def faces(self, sound: Floats, emotions: Floats, lookahead_ms: int) -> Floats:
-        """Return a living face, as `Maker.faces`."""
-        face = self._maker.faces(sound, emotions, lookahead_ms)
+        """Return an animated face, as `Predictor.faces`."""
+        face = self._predictor.faces(sound, emotions, lookahead_ms)
         self._made += 1
-        return np.asarray(self._living(sound, emotions, face, self._made).board[:, _COLUMNS])
+        return np.asarray(self._animation(sound, emotions, face, self._made).board[:, _COLUMNS])
 
 
-class Alive:
-    """Measures lips twice, and tells how far any figure changes."""
+class AnimatedLips:
+    """Measures lips without and with animation; yields the greatest change of any measure."""
 
-    title = "lips of living faces beside the same faces still: greatest change of any figure"
+    title = "lips with procedural animation beside without: greatest change of any measure"
     source = ""
     is_timed = False
 
-    def __init__(self, folders: Folders, most: int, living: ProceduralAnimation | None) -> None:
-        if living is None:
-            raise MissingDataError("faces come alive in the program: cstalk-bridge evaluate")
-        self._living = living
+    def __init__(
+        self, folders: Folders, max_clips: int, animation: ProceduralAnimation | None
+    ) -> None:
+        self._animation = required_animation(animation)
         self._suites: dict[str, Suite] = {}
         for name, suite in LIP_SUITES.items():
             with suppress(MissingDataError):
-                self._suites[name] = suite(folders, most)
+                self._suites[name] = suite(folders, max_clips)
         if not self._suites:
-            raise MissingDataError("there are no recordings for any figure of lips")
+            raise MissingDataError("there are no recordings for any measure of lips")
 
-    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
-        """Yield for each suite the greatest change, in percent of the figure of the still face."""
-        if isinstance(maker, PhonePredictor):
+    def measure(self, predictor: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
+        """Yield the greatest change of each suite, in percent of the value without animation."""
+        if isinstance(predictor, PhonePredictor):
             return
-        living = AnimatedPredictor(maker, self._living)
+        animated_predictor = AnimatedPredictor(predictor, self._animation)
         for name, suite in self._suites.items():
-            still = lip_figures(suite.measure(maker, lookahead_ms))
-            alive = lip_figures(suite.measure(living, lookahead_ms))
-            changes = [change_percent(value, alive[key]) for key, value in still.items()]
+            still = lip_measures(suite.measure(predictor, lookahead_ms))
+            animated = lip_measures(suite.measure(animated_predictor, lookahead_ms))
+            changes = [change_percent(value, animated[key]) for key, value in still.items()]
             yield Measurement(f"alive.{name}", max(changes, default=math.nan), len(changes))
 
 
-def lip_figures(found: Iterable[Measurement]) -> dict[str, float]:
-    """Return what was found about lips, by its key."""
+def lip_measures(found: Iterable[Measurement]) -> dict[str, float]:
+    """Return the values of the measurements that are about lips, by key."""
     return {
         one.key: one.value
         for one in found
-        if one.count and one.key.partition(".")[2].removeprefix(UNSEEN) not in OTHER_FIGURES
+        if one.count and one.key.partition(".")[2].removeprefix(UNSEEN) not in OTHER_MEASURES
     }
 
 
 def change_percent(before: float, after: float) -> float:
-    """Return by how many percent a figure changed: 0 for one that is the same, or NaN in both.
+    """Return the change of a value in percent: 0 where both are equal or NaN.
 
-    From 0 any change is without end.
+    Infinite for a change from 0.
     """
     if before == after or (math.isnan(before) and math.isnan(after)):
         return 0.0

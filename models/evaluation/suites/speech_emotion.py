@@ -1,4 +1,4 @@
-"""How well the emotion of a voice is recognised, how soon, and how often one is invented."""
+"""Speech emotion recognition: recall, delay, and false detections."""
 
 from __future__ import annotations
 
@@ -48,69 +48,69 @@ if TYPE_CHECKING:
     Sound = NDArray[np.float32]
 
 SHOWN = 0.2
-"""Weight from which a mood is one that a viewer sees."""
+"""Weight from which an estimated emotion is visible."""
 AROUSED = 0.1
-"""Arousal from which a chosen emotion changes by a tenth."""
+"""Arousal at which a chosen emotion changes by a tenth."""
 READING_CLIPS = 60
 SNR_DB = 10.0
 LOUDER = 10 ** (12 / 20)
 NOISE_S = 120.0
-HELD = ("calm", "fearful", "disgusted")
-"""What acted clips are left out: neither one of the five nor neutral."""
+LEFT_OUT = ("calm", "fearful", "disgusted")
+"""Emotions of acted clips that are left out: not among the five classes."""
 
 
 class SpeechEmotion:
-    """Clips of actors 17-20 one by one, and one after the other; neutral reading, noise, tones."""
+    """Clips of actors 17-20, singly and in sequence; neutral reading, noise, tones."""
 
-    title = "moods of voices (RAVDESS actors 17-20, neutral reading, noise): the network of moods"
+    title = "estimated emotion of voices (RAVDESS actors 17-20, neutral reading, noise)"
     source = ""
     is_timed = False
 
-    def __init__(self, folders: Folders, most: int) -> None:
+    def __init__(self, folders: Folders, max_clips: int) -> None:
         weights = load_speech_emotion()
         self._network = OnnxSpeechEmotionNetwork(weights.description.sizes, weights.tensors)
         self._folders = folders
-        clips = ravdess_voices(folders, most)
-        self._clips = [clip for clip in clips if clip.emotion not in HELD]
-        self._turns = emotional_speech(folders, "test", most)
-        size = min(READING_CLIPS, most)
+        clips = ravdess_voices(folders, max_clips)
+        self._clips = [clip for clip in clips if clip.emotion not in LEFT_OUT]
+        self._turns = emotional_speech(folders, "test", max_clips)
+        size = min(READING_CLIPS, max_clips)
         sources = {"kathleen": kathleen, "kokoro": kokoro, "grid": grid}
         self._reading = {name: read(folders, size) for name, read in sources.items()}
 
-    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
-        """Yield shares told right, times to tell them, shares of invented moods, and the cost."""
-        del maker, lookahead_ms
-        yield from self._clips_told()
-        yield from self._turns_told()
+    def measure(self, predictor: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
+        """Yield recalls, detection delays, false detections and the computing time."""
+        del predictor, lookahead_ms
+        yield from self._clip_recalls()
+        yield from self._turn_detections()
         for name, clips in self._reading.items():
             sound = np.concatenate([clip.sound for clip in clips])
-            yield Measurement(f"mood.{name}", self._invented(sound), len(clips))
+            yield Measurement(f"mood.{name}", self._false_percent(sound), len(clips))
         for name, made in (("noise", _pink(NOISE_S)), ("tones", _chords(NOISE_S))):
-            yield Measurement(f"mood.{name}", self._invented(made), 1)
-        yield from self._arousal_told()
+            yield Measurement(f"mood.{name}", self._false_percent(made), 1)
+        yield from self._arousals()
         hops_s = self._durations_s(_pink(10.0))
         yield Measurement("mood.hop_ms", percentile_ms(hops_s, 50) / HOPS_AT_ONCE, len(hops_s))
 
-    def _clips_told(self) -> Iterator[Measurement]:
-        """Yield how many clips are told right, each the first that is heard of its voice."""
+    def _clip_recalls(self) -> Iterator[Measurement]:
+        """Yield the recall over clips, each without speech of its voice before it."""
         true = np.array([EMOTION_CLASSES.index(clip.emotion) for clip in self._clips])
         for name, change in _CHANGES.items():
             odds = [self._odds(change(clip)) for clip in self._clips]
-            told = np.stack(odds).argmax(1)
-            yield Measurement(f"mood.{name}", recall_percent(told, true), len(true))
+            predicted = np.stack(odds).argmax(1)
+            yield Measurement(f"mood.{name}", recall_percent(predicted, true), len(true))
             for index, emotion in enumerate(EMOTION_CLASSES) if name == "plain" else ():
-                share = 100 * float((told[true == index] == index).mean())
+                share = 100 * float((predicted[true == index] == index).mean())
                 yield Measurement(f"mood.{emotion}", share, int((true == index).sum()))
 
     def _odds(self, sound: Sound) -> NDArray[np.float32]:
-        heard = recording_evidence(self._network, sound)
-        mean = (heard.odds * heard.voicing[:, None]).sum(0) / (heard.voicing.sum() + 1e-3)
+        found = recording_evidence(self._network, sound)
+        mean = (found.odds * found.voicing[:, None]).sum(0) / (found.voicing.sum() + 1e-3)
         return np.asarray(mean[: len(EMOTION_CLASSES)])
 
-    def _turns_told(self) -> Iterator[Measurement]:
-        """Yield what shows when an actor who spoke calmly goes on in an emotion."""
+    def _turn_detections(self) -> Iterator[Measurement]:
+        """Yield what is detected when an actor who spoke calmly goes on in an emotion."""
         calm = {turn.name: turn.sound for turn in self._turns if turn.emotion == EMOTION_CLASSES[0]}
-        waits_s, right, wrong, turns = [], [], [], 0
+        delays_s, right, wrong, turns = [], [], [], 0
         for turn in self._turns:
             if turn.emotion == EMOTION_CLASSES[0] or turn.name not in calm:
                 continue
@@ -122,48 +122,48 @@ class SpeechEmotion:
             shown = shown[len(before) // HOP_SAMPLES :]
             own = EMOTIONS.index(turn.emotion)
             found = np.flatnonzero(shown[:, own] >= SHOWN)
-            waits_s += [float(found[0] * HOP_S)] if len(found) else []
+            delays_s += [float(found[0] * HOP_S)] if len(found) else []
             others = np.delete(shown, own, 1).max(1)
             right.append(float((shown[:, own] >= SHOWN).mean()))
             wrong.append(float((others >= SHOWN).mean()))
         if turns:
-            yield Measurement("mood.found", 100 * len(waits_s) / turns, turns)
-            yield Measurement("mood.found_s", float(np.median(waits_s or [np.nan])), len(waits_s))
+            yield Measurement("mood.found", 100 * len(delays_s) / turns, turns)
+            yield Measurement("mood.found_s", float(np.median(delays_s or [np.nan])), len(delays_s))
             yield Measurement("mood.right_time", 100 * float(np.mean(right)), turns)
             yield Measurement("mood.wrong_time", 100 * float(np.mean(wrong)), turns)
 
-    def _arousal_told(self) -> Iterator[Measurement]:
-        """Yield whether strong acting is more aroused than normal, after neutral speech."""
+    def _arousals(self) -> Iterator[Measurement]:
+        """Yield the share of strong acting more aroused than normal, after neutral speech."""
         pairs = paired_intensities(self._folders)
         above = [
             float(_aroused(calm, strong) > _aroused(calm, normal)) for calm, normal, strong in pairs
         ]
         yield Measurement("mood.arousal", 100 * float(np.mean(above or [np.nan])), len(above))
         for name, clips in self._reading.items():
-            told = np.abs(arousal_trajectory(np.concatenate([clip.sound for clip in clips])))
-            share = 100 * float((told >= AROUSED).mean())
+            arousal = np.abs(arousal_trajectory(np.concatenate([clip.sound for clip in clips])))
+            share = 100 * float((arousal >= AROUSED).mean())
             yield Measurement(f"mood.arousal_{name}", share, len(clips))
 
-    def _invented(self, sound: Sound) -> float:
-        """Return the share of time in which a mood shows, in percent."""
+    def _false_percent(self, sound: Sound) -> float:
+        """Return the share of time with a visible emotion, in percent."""
         shown = emotion_trajectory(recording_evidence(self._network, sound))
         return 100 * float((shown.max(1) >= SHOWN).mean())
 
     def _durations_s(self, sound: Sound) -> list[float]:
-        ear, stream = VoiceFeatureExtractor(), EmotionEvidenceStream(self._network)
+        extractor, stream = VoiceFeatureExtractor(), EmotionEvidenceStream(self._network)
         size = HOPS_AT_ONCE * HOP_SAMPLES
         durations_s = []
         for start in range(0, len(sound) - size + 1, size):
             begin_s = time.perf_counter()
-            stream.step(ear.hear(sound[start : start + size]))
+            stream.step(extractor.hear(sound[start : start + size]))
             durations_s.append(time.perf_counter() - begin_s)
         return durations_s[len(durations_s) // 10 :]
 
 
 def _aroused(before: Sound, sound: Sound) -> float:
-    """Return the mean arousal of a voice that was heard before."""
-    told = arousal_trajectory(np.concatenate((before, sound)))
-    return float(np.mean(told[len(before) // HOP_SAMPLES :]))
+    """Return the mean arousal of `sound` after `before`, of the same voice."""
+    arousal = arousal_trajectory(np.concatenate((before, sound)))
+    return float(np.mean(arousal[len(before) // HOP_SAMPLES :]))
 
 
 def _telephone(clip: Recording) -> Sound:

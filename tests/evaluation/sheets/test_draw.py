@@ -53,7 +53,7 @@ def request_for(data: Path, sheets: Path) -> EvaluationRequest:
         cache=data,
         lookaheads_ms=(20, 80),
         suites=(),
-        most=1,
+        max_clips=1,
         ways=("offline",),
         has_baselines=False,
         json=None,

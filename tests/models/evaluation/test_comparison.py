@@ -12,7 +12,7 @@ import pytest
 from cstalk_bridge.models.evaluation.comparison import (
     COMPARISON,
     comparison_tables,
-    marks,
+    markers,
     with_block,
     write_comparison,
 )
@@ -23,7 +23,7 @@ from cstalk_bridge.models.evaluation.results import EvaluationRun, Results, read
 if TYPE_CHECKING:
     from pathlib import Path
 
-BEGIN, END = marks(COMPARISON)
+BEGIN, END = markers(COMPARISON)
 SOURCES = {
     "ravdess": "ravdess",
     "grid": "",
@@ -35,13 +35,15 @@ SOURCES = {
 
 
 def run(
-    maker: str, kind: str, waits_ms: int | None, weights: str = "", **values: float
+    predictor: str, kind: str, waits_ms: int | None, weights: str = "", **values: float
 ) -> EvaluationRun:
     """One column; `values` by key with `__` for the dot."""
     keys = {key.replace("__", "."): value for key, value in values.items()}
     findings = {key: Measurement(key, value, 5) for key, value in keys.items()}
-    way = "streamed" if maker.endswith("~") else "offline"
-    return EvaluationRun(maker.rstrip("~"), kind, way, waits_ms, ("facegood",), findings, weights)
+    way = "streamed" if predictor.endswith("~") else "offline"
+    return EvaluationRun(
+        predictor.rstrip("~"), kind, way, waits_ms, ("facegood",), findings, weights
+    )
 
 
 def written(folder: Path, name: str, *runs: EvaluationRun) -> Path:
@@ -102,7 +104,7 @@ def test_distances_on_unseen_actors_have_the_same_bars(tmp_path: Path) -> None:
     keys = ("ravdess__eve", "ravdess__unseen_eve", "ravdess__unseen_region_distance")
     judged = run("judged", "cstalk", 60, **dict.fromkeys(keys, 0.9))
     plain = run("plain", "cstalk-uncorrelated", 60, **dict.fromkeys(keys, 1.0))
-    files = [written(tmp_path, f"{one.maker}.json", one) for one in (judged, plain)]
+    files = [written(tmp_path, f"{one.predictor}.json", one) for one in (judged, plain)]
     found = rows(comparison_tables(read_columns(files)))
     assert found["than plain"] == ["10 %! (bar 20 %)"] * 3
 
@@ -135,7 +137,7 @@ def test_the_block_is_replaced_and_all_else_stays(tmp_path: Path) -> None:
 
 
 def test_other_tables_keep_to_marks_of_their_own(tmp_path: Path) -> None:
-    readme, (begin, end) = tmp_path / "README.md", marks("other")
+    readme, (begin, end) = tmp_path / "README.md", markers("other")
     readme.write_text(f"{BEGIN}\nold\n{END}\n{begin}\n{end}\n", encoding="utf-8")
     results = written(tmp_path, "a.json", run("ours", "cstalk", 60, lips__closures=96.0))
     block = write_comparison([results], readme, "other")
@@ -164,7 +166,7 @@ def test_every_file_that_is_no_result_is_named(tmp_path: Path, kind: str) -> Non
     with pytest.raises(EvaluationRequestError) as refused:
         read_columns([bad, tmp_path / "none.json"])
     for line, name in zip(refused.value.lines, ("bad.json", "none.json"), strict=True):
-        assert f"{name}: no results (" in line
+        assert f"{name}: not results (" in line
         assert "; name what cstalk_bridge.models.evaluation wrote" in line
 
 
@@ -178,4 +180,4 @@ def test_the_command_says_what_is_wrong_without_a_traceback(tmp_path: Path) -> N
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    assert "none.json: no results" in done.stderr
+    assert "none.json: not results" in done.stderr

@@ -53,7 +53,7 @@ def test_a_tilt_to_either_side_is_the_same() -> None:
 
 def test_a_head_may_rest_elsewhere() -> None:
     rest = np.array([0.0, 0.05, 0.0, 0.0, 0.0, 2.0], np.float32)
-    moved = still().resting(rest).manner() - still().manner()
+    moved = still().with_head_offset(rest).nonverbal_features() - still().nonverbal_features()
     assert moved[6] == pytest.approx(0.05)
     assert moved[8] == pytest.approx(2.0)
     assert np.count_nonzero(np.abs(moved) > 1e-6) == 2

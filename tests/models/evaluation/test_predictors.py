@@ -46,13 +46,13 @@ def test_offline_and_hop_by_hop_give_the_same_face(small_weights: Path, lookahea
 
 
 def test_phones_are_told_for_every_row(small_weights: Path) -> None:
-    maker = NetworkPredictor.open(small_weights)
-    assert isinstance(maker, PhoneDecoder)
-    told = maker.phones(SOUND)
+    predictor = NetworkPredictor.open(small_weights)
+    assert isinstance(predictor, PhoneDecoder)
+    told = predictor.phones(SOUND)
     assert told is not None
     assert told.shape == (35,)
     # What comes later than the encoder's delay of 3 hops changes nothing.
-    later = maker.phones(np.concatenate((SOUND[: 30 * 320], np.zeros(3200, dtype=np.float32))))
+    later = predictor.phones(np.concatenate((SOUND[: 30 * 320], np.zeros(3200, dtype=np.float32))))
     assert later is not None
     assert np.array_equal(told[:28], later[:28])
 
@@ -63,15 +63,15 @@ def test_weights_with_and_without_a_mouth_guard_are_measured(tmp_path: Path, col
     described = Description(sizes, AUDIO_DRIVEN, EMOTIONS, 16_000, 50, {})
     path = tmp_path / "small.safetensors"
     save_network(path, build_network(described), described)
-    maker = NetworkPredictor.open(path)
+    predictor = NetworkPredictor.open(path)
     clip = Recording("x", SOUND)
-    offline = predict_face(maker, clip, 60, {"happy": 1.0})
-    hop_by_hop = predict_face(maker.streamed(), clip, 60, {"happy": 1.0})
+    offline = predict_face(predictor, clip, 60, {"happy": 1.0})
+    hop_by_hop = predict_face(predictor.streamed(), clip, 60, {"happy": 1.0})
     assert offline is not None
     assert hop_by_hop is not None
     assert np.abs(offline - hop_by_hop).max() < 1e-4
-    assert maker.phones(SOUND) is not None
-    assert len(maker.hop_durations_s(SOUND, 60, lambda: 0.0)) == 34 - 25
+    assert predictor.phones(SOUND) is not None
+    assert len(predictor.hop_durations_s(SOUND, 60, lambda: 0.0)) == 34 - 25
 
 
 def test_a_teacher_is_heard_through_the_checkpoint_it_was_trained_with(tmp_path: Path) -> None:
@@ -83,25 +83,25 @@ def test_a_teacher_is_heard_through_the_checkpoint_it_was_trained_with(tmp_path:
     described = Description(sizes, AUDIO_DRIVEN, EMOTIONS, 16_000, 50, {}, "teacher")
     path = tmp_path / "teacher.safetensors"
     save_network(path, build_network(described), described)
-    maker = NetworkPredictor.open(path, front_end=ears)
-    face = predict_face(maker, Recording("x", SOUND), 60, {"happy": 1.0})
+    predictor = NetworkPredictor.open(path, front_end=ears)
+    face = predict_face(predictor, Recording("x", SOUND), 60, {"happy": 1.0})
     assert face is not None
     assert face.shape == (35, len(AUDIO_DRIVEN))
-    assert maker.phones(SOUND) is None
+    assert predictor.phones(SOUND) is None
     own = sum(p.numel() for p in build_network(described).parameters())
-    assert maker.parameters == own + sum(p.numel() for p in ears.parameters())
-    assert not maker.can_stream
+    assert predictor.parameters == own + sum(p.numel() for p in ears.parameters())
+    assert not predictor.can_stream
     with pytest.raises(WeightsError, match="cannot stream"):
-        maker.streamed()
+        predictor.streamed()
     with pytest.raises(WeightsError, match=r"teacher\.safetensors: .*--wav2vec"):
         NetworkPredictor.open(path)
 
 
 def test_each_measured_hop_has_a_duration(small_weights: Path) -> None:
-    maker = NetworkPredictor.open(small_weights)
-    assert isinstance(maker, StreamingPredictor)
+    predictor = NetworkPredictor.open(small_weights)
+    assert isinstance(predictor, StreamingPredictor)
     ticks = iter(range(1000))
-    durations = maker.hop_durations_s(SOUND, 80, lambda: next(ticks))
+    durations = predictor.hop_durations_s(SOUND, 80, lambda: next(ticks))
     assert durations == [1] * (34 - 25)
 
 

@@ -48,5 +48,5 @@ def test_silence_stays_silent_in_its_noise() -> None:
 
 
 def test_a_file_that_is_not_there_is_named_with_its_remedy(tmp_path: Path) -> None:
-    with pytest.raises(MissingDataError, match=r"curves\.npz is not there; name the data folder"):
+    with pytest.raises(MissingDataError, match=r"curves\.npz is missing; name the data folder"):
         Folders(tmp_path, tmp_path).needed("grid_s1/curves.npz")

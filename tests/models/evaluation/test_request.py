@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from cstalk_bridge.models.evaluation.catalog import SUITES
 from cstalk_bridge.models.evaluation.request import (
-    SUITES,
     EvaluationRequest,
     EvaluationRequestError,
     add_arguments,
@@ -23,7 +23,7 @@ def asked(*words: str) -> EvaluationRequest:
 def test_what_is_not_said_is_the_shipped_network_on_everything() -> None:
     request = asked()
     assert request.weights == ()
-    assert request.suites == SUITES
+    assert request.suites == tuple(SUITES)
     assert request.lookaheads_ms == (20, 60, 80, 120)
     assert request.ways == ("offline",)
 

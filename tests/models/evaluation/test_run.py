@@ -59,8 +59,10 @@ def test_what_is_there_is_measured_and_what_is_not_is_named(
     found: dict[str, Any] = json.loads((tmp_path / "x.json").read_text("utf-8"))
     assert list(found["missing"]) == ["grid"]
     runs = {(run["maker"], run["lookahead_ms"]): run["findings"] for run in found["runs"]}
-    makers = [("small", 20), ("small", 80), ("loudness", None), ("phone rules", None)]
-    assert [maker for maker in runs if maker != ("pocketsphinx visemes", None)] == makers
+    predictors = [("small", 20), ("small", 80), ("loudness", None), ("phone rules", None)]
+    assert [
+        predictor for predictor in runs if predictor != ("pocketsphinx visemes", None)
+    ] == predictors
     assert runs["loudness", None]["facegood.one_r"]["count"] == 1
     assert runs["phone rules", None]["lips.closures"]["value"] == 100.0
     assert runs["phone rules", None]["lips.closures"]["count"] == 2
@@ -94,8 +96,8 @@ def test_a_network_that_cannot_stream_is_measured_offline_or_refused(
 ) -> None:
     path = tmp_path / "emotalk.safetensors"
     save_network(path, made("emotalk-like"), described("emotalk-like"))
-    (entrant,) = open_candidates(asked(path, data, data, "--way", "both"))
-    assert (entrant.way, entrant.kind) == ("offline", "emotalk-like")
+    (candidate,) = open_candidates(asked(path, data, data, "--way", "both"))
+    assert (candidate.way, candidate.kind) == ("offline", "emotalk-like")
     with pytest.raises(WeightsError, match="cannot stream"):
         open_candidates(asked(path, data, data, "--way", "streamed"))
 
@@ -154,4 +156,4 @@ def test_no_recordings_at_all_is_an_error_that_names_them(
         evaluate(request)
     grid, lips = refused.value.lines
     assert grid.startswith("grid: ")
-    assert lips.endswith("index.jsonl is not there; name the data folder with --data")
+    assert lips.endswith("index.jsonl is missing; name the data folder with --data")

@@ -177,7 +177,7 @@ def test_missing_data_are_named_without_a_traceback(
         command.main()
     assert ended.value.code == 2
     assert (
-        "phones.json is not there; run cstalk_bridge.models.training.prepare"
+        "phones.json is missing; run cstalk_bridge.models.training.prepare"
         in capsys.readouterr().err
     )
 

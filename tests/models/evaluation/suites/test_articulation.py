@@ -19,7 +19,7 @@ from cstalk_bridge.models.evaluation.suites.acted import Acted, leading, real_ch
 from cstalk_bridge.models.evaluation.suites.articulation import (
     Articulation,
     Visemes,
-    classes_named,
+    class_recall,
     fit_discriminant,
     mean_recall,
     samples,
@@ -102,8 +102,8 @@ class Actor:
         return face
 
 
-def found(suite: object, maker: object) -> dict[str, Measurement]:
-    return {one.key: one for one in suite.measure(maker, 60)}  # type: ignore[attr-defined]
+def found(suite: object, predictor: object) -> dict[str, Measurement]:
+    return {one.key: one for one in suite.measure(predictor, 60)}  # type: ignore[attr-defined]
 
 
 def test_every_tenth_clip_is_read_with_its_phones(tmp_path: Path) -> None:
@@ -178,11 +178,11 @@ def test_mouths_that_differ_are_named_and_mouths_that_do_not_are_guessed() -> No
         seen[phones == PHONE_INDEX["S"]] += [3, 0, 0]
         shown.append(samples(seen, phones, clip))
     assert shown[0][0].shape == (24, 9)
-    (right,), (guessed,) = (list(classes_named("visemes.real", clips)) for clips in (shown, blank))
+    (right,), (guessed,) = (list(class_recall("visemes.real", clips)) for clips in (shown, blank))
     assert right.value == 100.0
     assert right.count == 6 * 24
     assert 20 < guessed.value < 50
-    assert list(classes_named("visemes.real", [])) == []
+    assert list(class_recall("visemes.real", [])) == []
 
 
 def test_a_stiff_mouth_names_no_more_than_chance(tmp_path: Path) -> None:
@@ -218,11 +218,11 @@ def test_classes_are_told_as_far_as_they_are_apart(
 ) -> None:
     told = fit_discriminant(*cloud(1, spread))
     features, classes = cloud(2, spread)
-    assert least <= mean_recall(told.tell(features), classes) <= most
+    assert least <= mean_recall(told.classify(features), classes) <= most
 
 
 def test_features_that_say_nothing_are_guessing() -> None:
     random = np.random.default_rng(0)
     classes = random.integers(0, 4, 2000)
-    told = fit_discriminant(np.zeros((2000, 2)), classes).tell(np.zeros((2000, 2)))
+    told = fit_discriminant(np.zeros((2000, 2)), classes).classify(np.zeros((2000, 2)))
     assert mean_recall(told, classes) == pytest.approx(0.25)

@@ -13,7 +13,7 @@ from cstalk_bridge.models.evaluation.multimodal import UNITS, MultimodalClip
 from cstalk_bridge.models.evaluation.recordings import Folders, MissingDataError
 from cstalk_bridge.models.evaluation.suites.emotion import (
     UPPER_SHAPES,
-    Joint,
+    MultimodalEmotion,
     fit_classifier,
     recognised_takes,
 )
@@ -83,7 +83,7 @@ def test_an_actor_speaks_each_emotion_in_one_go(data: Path) -> None:
 
 
 class Silent:
-    """A maker of still faces."""
+    """A predictor of still faces."""
 
     name = "still"
 
@@ -106,7 +106,7 @@ def nodding(sound: np.ndarray, emotions: np.ndarray, face: np.ndarray, seed: int
 
 
 def test_a_head_that_tells_is_told_and_a_still_face_is_not(data: Path) -> None:
-    suite = Joint(Folders(data, data), 100, nodding)
+    suite = MultimodalEmotion(Folders(data, data), 100, nodding)
     found = {one.key: one for one in suite.measure(Silent(), 80)}
     assert found["joint.manner"].value == 100.0
     assert found["joint.whole"].value == pytest.approx(20.0)
@@ -116,7 +116,7 @@ def test_a_head_that_tells_is_told_and_a_still_face_is_not(data: Path) -> None:
 
 def test_without_life_there_is_nothing_to_judge(data: Path) -> None:
     with pytest.raises(MissingDataError, match="cstalk-bridge evaluate"):
-        Joint(Folders(data, data), 100, None)
+        MultimodalEmotion(Folders(data, data), 100, None)
 
 
 def clouds(seed: int, sizes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

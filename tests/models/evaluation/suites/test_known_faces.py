@@ -88,8 +88,8 @@ def write_people(folder: Path) -> Follower:
     return Follower(clips, 10.0)
 
 
-def found(suite: object, maker: object) -> dict[str, Measurement]:
-    return {one.key: one for one in suite.measure(maker, 60)}  # type: ignore[attr-defined]
+def found(suite: object, predictor: object) -> dict[str, Measurement]:
+    return {one.key: one for one in suite.measure(predictor, 60)}  # type: ignore[attr-defined]
 
 
 def test_people_are_told_apart_and_lost_frames_left_out(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_the_grid_talker_is_read_as_he_was_tracked(tmp_path: Path) -> None:
 
 
 def test_without_faces_or_a_head_the_suite_says_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(MissingDataError, match=r"strangers.curves\.npz is not there"):
+    with pytest.raises(MissingDataError, match=r"strangers.curves\.npz is missing"):
         strangers_people(Folders(tmp_path, tmp_path), 1, PlainHead())
     write_people(tmp_path)
     with pytest.raises(MissingDataError, match="cstalk-bridge evaluate"):

@@ -60,5 +60,5 @@ def test_closures_are_counted_under_emotions_in_turn(tmp_path: Path) -> None:
 def test_a_source_without_held_out_clips_is_missing(tmp_path: Path) -> None:
     write_kokoro(tmp_path)
     for suite in (Lips, Silence):
-        with pytest.raises(MissingDataError, match="none of the clips"):
+        with pytest.raises(MissingDataError, match="no clips for this suite"):
             suite(Folders(tmp_path, tmp_path), 1)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import inspect
 import math
 
 import pytest
 
-from cstalk_bridge.models.evaluation.measures import MEASURES, Bar
-from cstalk_bridge.models.evaluation.request import SUITES
-from cstalk_bridge.models.evaluation.run import SUITE_FACTORIES
+from cstalk_bridge.models.evaluation.catalog import MEASURES, SUITES
+from cstalk_bridge.models.evaluation.measures import Bar
+from cstalk_bridge.models.evaluation.request import EvaluationRequest
 
 
 def test_a_bar_holds_from_its_look_ahead_on() -> None:
@@ -33,5 +34,11 @@ def test_bars_are_met_or_not(bar: Bar, value: float, is_met: bool) -> None:
     assert bar.is_met(value) is is_met
 
 
-def test_every_measure_belongs_to_a_suite() -> None:
-    assert {key.partition(".")[0] for key in MEASURES} == set(SUITES) == set(SUITE_FACTORIES)
+@pytest.mark.parametrize("name", SUITES)
+def test_every_suite_is_created_from_what_its_entry_says(name: str) -> None:
+    entry = SUITES[name]
+    lent = [entry.needs] if entry.needs else []
+    assert list(inspect.signature(entry.create()).parameters) == ["folders", "max_clips", *lent]
+    assert entry.measures
+    assert {f"{name}.{measure}" for measure in entry.measures} <= set(MEASURES)
+    assert not entry.needs or hasattr(EvaluationRequest, entry.needs)
