@@ -167,7 +167,7 @@ def test_every_file_that_is_no_result_is_named(tmp_path: Path, kind: str) -> Non
         read_columns([bad, tmp_path / "none.json"])
     for line, name in zip(refused.value.lines, ("bad.json", "none.json"), strict=True):
         assert f"{name}: not results (" in line
-        assert "; name what cstalk_bridge.models.evaluation wrote" in line
+        assert "; name a file that cstalk_bridge.models.evaluation wrote" in line
 
 
 def test_the_command_says_what_is_wrong_without_a_traceback(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_voices_that_are_there_are_articulated_and_named_apart(tmp_path: Path) -
 
 def test_without_any_voice_the_suites_say_what_is_missing(tmp_path: Path) -> None:
     for suite in (Articulation, Visemes, Acted):
-        with pytest.raises(MissingDataError, match="is not there"):
+        with pytest.raises(MissingDataError, match="is missing"):
             suite(Folders(tmp_path, tmp_path), 10, PlainHead())
         with pytest.raises(MissingDataError, match="cstalk-bridge evaluate"):
             suite(Folders(tmp_path, tmp_path), 10, None)
