@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 from cstalk_bridge.monitor.health import Health, HealthState, Lamp, health, lamps
 from cstalk_bridge.system.worker import Worker
 from cstalk_bridge.timecode.chase import SyncState
-from cstalk_bridge.timecode.smpte import Timecode
+from cstalk_bridge.timecode.smpte import Timecode, duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -140,9 +140,8 @@ def take_status(metrics: Metrics) -> str:
     recorder = metrics.recorder
     if recorder is None or (recorded := recorder.take) is None:
         return ""
-    minutes, seconds = divmod(int(recorded.duration_s), 60)
     lost = f", {recorded.lost} frames lost" if recorded.lost else ""
-    return f"REC {recorded.slate} {recorded.number} {minutes}:{seconds:02}{lost}"
+    return f"REC {recorded.slate} {recorded.number} {duration_text(int(recorded.duration_s))}{lost}"
 
 
 def log_status(metrics: Metrics) -> str:

@@ -24,6 +24,7 @@ from cstalk_bridge.plot.panels import (
     decimated,
     minus,
 )
+from cstalk_bridge.takes.take import between
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -229,17 +230,9 @@ def region_difference(region: str, takes: Sequence[ShownTake]) -> float:
     rows = min(
         len(first.curves), round(len(second.curves) * first.take.rate.hz / second.take.rate.hz)
     )
-    times_s = np.minimum(first.times_s[:rows], second.times_s[-1])
-    others = [np.interp(times_s, second.times_s, second.curves[:, c]) for c in columns]
-    return rms(
-        np.array(
-            [
-                first.curves[:rows, column] - other
-                for column, other in zip(columns, others, strict=True)
-            ],
-            dtype=np.float32,
-        )
-    )
+    times_s = np.maximum(first.times_s[:rows] - second.times_s[0], 0.0)
+    others = between(second.curves[:, columns], times_s * second.take.rate.hz)
+    return rms(first.curves[:rows, columns] - others)
 
 
 def _notes(lane: Lane, takes: Sequence[ShownTake]) -> list[str]:

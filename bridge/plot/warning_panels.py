@@ -10,6 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from cstalk_bridge.plot.face_panels import in_order, short_name
 from cstalk_bridge.plot.measures import MAX_JERK, STROKE, WARNING_KINDS, excess
 from cstalk_bridge.plot.panels import COLUMNS, LEFT, LINE, SMALL, LegendEntry, Panel, column_peaks
+from cstalk_bridge.timecode.smpte import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,12 +146,7 @@ def warning_cells(finding: CurveWarning) -> tuple[str, str, str, str]:
 
 def time_text(seconds: float) -> str:
     """Return a time of a take to hundredths: 2.34 s, 1:02.34, 1:00:02.34."""
-    if seconds < 60:
-        return f"{seconds:.2f} s"
-    minutes, rest = divmod(round(seconds * 100), 6000)
-    hours, minutes = divmod(minutes, 60)
-    head = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
-    return f"{head}:{rest / 100:05.2f}"
+    return f"{seconds:.2f} s" if seconds < 60 else duration_text(seconds, decimals=2)
 
 
 def _start(finding: CurveWarning) -> float:

@@ -29,6 +29,15 @@ BLOCK_ROWS = 4096
 """Rows that are mapped at once."""
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where rows lie in time: `rows` of them at `rate`, from frame `start` since midnight on."""
+
+    rate: FrameRate
+    start: int
+    rows: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Take:
     """Rows of board channels at a frame rate, from frame `start` since midnight on.
@@ -74,11 +83,19 @@ class Take:
         """Return the take at another frame rate, interpolated linearly, as long as before."""
         if rate == self.rate or not self.rows:
             return replace(self, rate=rate)
-        rows = max(1, round(self.rows * self.rate.frame_s / rate.frame_s))
-        places = np.minimum(np.arange(rows) * (self.rate.hz / rate.hz), self.rows - 1)
-        start = round(self.start * self.rate.frame_s / rate.frame_s)
-        board, head = between(self.board, places), between(self.head, places)
-        return replace(self, rate=rate, start=start, board=board, head=head)
+        span = self.span(rate)
+        part = self.between(np.asarray(np.arange(span.rows) * (self.rate.hz / rate.hz)))
+        return replace(part, rate=rate, start=span.start)
+
+    def span(self, rate: FrameRate) -> Span:
+        """Return where the rows of the take lie at another frame rate, for as long as it lasts."""
+        factor = self.rate.frame_s / rate.frame_s
+        rows = max(1, round(self.rows * factor)) if self.rows else 0
+        return Span(rate, round(self.start * factor), rows)
+
+    def between(self, places: NDArray[np.float64]) -> Take:
+        """Return a take of only the rows at fractional `places`, interpolated linearly."""
+        return replace(self, board=between(self.board, places), head=between(self.head, places))
 
     def whole_board(self, rows: slice = slice(None)) -> Floats:
         """Return all channels of some rows, float32 [time, 174]."""
@@ -109,7 +126,11 @@ def still_head(rows: int) -> Floats:
 
 
 def between(values: Floats, places: NDArray[np.float64]) -> Floats:
-    """Return the values at fractional rows from 0 to the last, interpolated linearly."""
+    """Return the values [time, columns] at fractional rows from 0 on, interpolated linearly.
+
+    Beyond the last row there is its value.
+    """
+    places = np.minimum(places, len(values) - 1)
     before = places.astype(np.intp)
     after = np.minimum(before + 1, len(values) - 1)
     share = (places - before).astype(np.float32)[:, None]

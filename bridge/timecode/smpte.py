@@ -209,3 +209,13 @@ class Timecode:
     def _need_same_rate(self, other: Timecode) -> None:
         if self.rate != other.rate:
             raise ValueError(f"timecodes at {self.rate} and {other.rate} cannot be compared")
+
+
+def duration_text(seconds: float, decimals: int = 0) -> str:
+    """Return a duration of 0 s or more as `1:02:03` or `2:03`, with `decimals` as `2:03.45`."""
+    scale = 10**decimals
+    whole, rest = divmod(round(seconds * scale), scale)
+    minutes, whole = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{hours}:{minutes:02d}:{whole:02d}" if hours else f"{minutes}:{whole:02d}"
+    return f"{text}.{rest:0{decimals}d}" if decimals else text

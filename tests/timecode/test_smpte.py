@@ -14,6 +14,7 @@ from cstalk_bridge.timecode.smpte import (
     FrameRate,
     Timecode,
     day_length_s,
+    duration_text,
     frames_per_day,
     parse_rate,
 )
@@ -215,3 +216,18 @@ def test_rates_do_not_mix() -> None:
         one.frames_since(other)
     with pytest.raises(ValueError, match="compared"):
         assert one < other
+
+
+@pytest.mark.parametrize(
+    ("seconds", "decimals", "text"),
+    [
+        (0, 0, "0:00"),
+        (59.7, 0, "1:00"),
+        (3661, 0, "1:01:01"),
+        (62.346, 2, "1:02.35"),
+        (59.996, 2, "1:00.00"),
+        (3602.34, 2, "1:00:02.34"),
+    ],
+)
+def test_durations_are_read_as_on_a_clock(seconds: float, decimals: int, text: str) -> None:
+    assert duration_text(seconds, decimals) == text

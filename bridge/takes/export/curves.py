@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,7 +16,6 @@ import numpy as np
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.rig import ARKIT_MAP
 from cstalk_bridge.rig.load import load_rigmap
-from cstalk_bridge.takes.take import between
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 
 if TYPE_CHECKING:
@@ -46,18 +45,6 @@ BLOCK_ROWS: Final = 256
 """Rows of a block: few enough that what is made of them stays in a processor's cache."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Where the rows of an export lie: `rows` of them at `rate`, from frame `start` since midnight.
-
-    As long as the take, and the same rows as `Take.at` gives.
-    """
-
-    rate: FrameRate
-    start: int
-    rows: int
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
     """Some rows: number `first` since the beginning, and `curves`, float32 [n, outputs]."""
@@ -71,27 +58,14 @@ class Block:
         return self.first + np.arange(len(self.curves))
 
 
-def export_span(take: Take, rate: FrameRate) -> Span:
-    """Return where the rows of a take lie at a rate."""
-    factor = take.rate.frame_s / rate.frame_s
-    rows = max(1, round(take.rows * factor)) if take.rows else 0
-    return Span(rate, round(take.start * factor), rows)
-
-
 def export_blocks(take: Take, rigmap: RigMap, rate: FrameRate) -> Iterator[Block]:
     """Yield all rows of a take at a rate, as the curves of a rig map, smoothed where it says so."""
     applier = rigmap.applier()
-    rows = export_span(take, rate).rows
+    rows = take.span(rate).rows
     for first in range(0, rows, BLOCK_ROWS):
         numbers = np.arange(first, min(first + BLOCK_ROWS, rows))
-        part = _between(take, np.asarray(numbers * (take.rate.hz / rate.hz)))
+        part = take.between(np.asarray(numbers * (take.rate.hz / rate.hz)))
         yield Block(first, applier.apply_sequence(part.whole_board(), part.head, numbers / rate.hz))
-
-
-def _between(take: Take, places: NDArray[np.float64]) -> Take:
-    """Return a take of only the rows at `places`, which lie anywhere between its rows."""
-    places = np.minimum(places, take.rows - 1)
-    return replace(take, board=between(take.board, places), head=between(take.head, places))
 
 
 PASS_ROWS: Final = 2048
@@ -135,4 +109,4 @@ def open_curve_sequence(take: Take, settings: ExportConfig) -> Iterator[CurveSeq
         except OSError as error:
             what = f"cannot be written: {error.strerror}"
             raise UserError(Problem(tempfile.gettempdir(), what, "make room there")) from None
-        yield CurveSequence(settings.rate, export_span(take, settings.rate).rows, moved, file)
+        yield CurveSequence(settings.rate, take.span(settings.rate).rows, moved, file)

@@ -15,7 +15,7 @@ from numpy.lib import format as npy
 
 from cstalk_bridge.frame import HEAD_AXES
 from cstalk_bridge.rig.curves import ARKIT_CURVES
-from cstalk_bridge.takes.export.curves import export_blocks, export_span
+from cstalk_bridge.takes.export.curves import export_blocks
 from cstalk_bridge.timecode.smpte import Timecode
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cstalk_bridge.rig.rigmap import RigMap
-    from cstalk_bridge.takes.export.curves import Block, Span
-    from cstalk_bridge.takes.take import Take
+    from cstalk_bridge.takes.export.curves import Block
+    from cstalk_bridge.takes.take import Span, Take
     from cstalk_bridge.timecode.smpte import FrameRate
 
 
@@ -121,7 +121,7 @@ def column_order() -> tuple[str, ...]:
 def write_csv(take: Take, rigmap: RigMap, rate: FrameRate) -> Iterator[bytes]:
     """Yield the file of a take, header first. `rigmap` is one for the 61 curves, at any order."""
     places = [rigmap.outputs.index(name) for name in column_order()]
-    where = export_span(take, rate)
+    where = take.span(rate)
     base = timecode_base(where)
     yield csv_header()
     for block in export_blocks(take, rigmap, rate):
@@ -199,7 +199,7 @@ def write_json(take: Take, rigmap: RigMap, rate: FrameRate) -> Iterator[bytes]:
 
 def json_header(take: Take, rigmap: RigMap, rate: FrameRate) -> dict[str, Any]:
     """Return what a take is and which curves it has, in words and numbers of JSON."""
-    where = export_span(take, rate)
+    where = take.span(rate)
     return {
         "format": JSON_FORMAT,
         "version": JSON_VERSION,
@@ -256,7 +256,7 @@ class _PieceBuffer(io.RawIOBase):
 def write_npz(take: Take, rigmap: RigMap, rate: FrameRate) -> Iterator[bytes]:
     """Yield the file of a take, a zip of npy files, not compressed."""
     outlet = _PieceBuffer()
-    where = export_span(take, rate)
+    where = take.span(rate)
     with zipfile.ZipFile(outlet, "w", zipfile.ZIP_STORED) as archive:
         with archive.open("curves.npy", "w", force_zip64=True) as entry:
             shape = (where.rows, len(rigmap.outputs))

@@ -30,7 +30,6 @@ import numpy as np
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.rig.curves import ARKIT_CURVES
 from cstalk_bridge.system.files import atomic_write
-from cstalk_bridge.takes.export.curves import Span
 from cstalk_bridge.takes.export.tables import (
     FAST,
     SLOW,
@@ -41,6 +40,7 @@ from cstalk_bridge.takes.export.tables import (
     timecode_base,
     timecodes,
 )
+from cstalk_bridge.takes.take import Span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,41 +52,59 @@ if TYPE_CHECKING:
     from cstalk_bridge.timecode.tick import Tick
 
 
-def create_growing(path: Path, head: bytes) -> io.FileIO:
-    """Return a new file, open at its end, that held `head` when it appeared.
+class GrowingFile:
+    """A new file that held `head` when it appeared, and grows past Python's buffers.
 
     UserError where it is there already or cannot be written, OSError where it cannot be opened.
     """
-    with atomic_write(path, is_private=True) as file:
-        file.write(head)
-    return _open_at_end(path)
 
+    def __init__(self, path: Path, head: bytes) -> None:
+        self.path = path
+        self._size = len(head)
+        """Bytes that are whole: without half of what was being written."""
+        with atomic_write(path, is_private=True) as file:
+            file.write(head)
+        self._file = _open_at_end(path)
 
-def write_all(file: io.FileIO, data: bytes) -> None:
-    """Write all of it, past Python's buffers. Raises OSError, and then some of it may be there."""
-    view = memoryview(data)
-    while view:
-        view = view[file.write(view) :]
+    @property
+    def is_there(self) -> bool:
+        """Whether it still lies where it was made, and was neither removed nor replaced."""
+        if self._file.closed:
+            return True
+        try:
+            return os.path.samestat(os.fstat(self._file.fileno()), self.path.stat())
+        except OSError:
+            return False
 
+    def rescue(self, path: Path) -> None:
+        """Go on in a copy at `path`, whatever became of the file's own name.
 
-def is_still_at(file: io.FileIO, path: Path) -> bool:
-    """Whether an open file still lies at `path`, and was neither removed nor replaced."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except OSError:
-        return False
+        UserError where there is a file already or it cannot be written; OSError where the open file
+        cannot be read.
+        """
+        self._file.seek(0)
+        with atomic_write(path, is_private=True) as copy:
+            shutil.copyfileobj(self._file, copy)
+        self._file.close()
+        self._file, self.path = _open_at_end(path), path
 
+    def close(self) -> None:
+        """Put what is whole safely on disk, and close the file in any case. Raises OSError."""
+        if self._file.closed:
+            return
+        with self._file:
+            self._file.truncate(self._size)
+            self._pad()
+            os.fsync(self._file.fileno())
 
-def rescue_copy(file: io.FileIO, path: Path) -> io.FileIO:
-    """Return a copy at `path` of an open file whose own name may be gone, open at its end.
+    def _pad(self) -> None:
+        """Write what the end of a whole file needs."""
 
-    UserError where there is a file already or it cannot be written; OSError where the open file
-    cannot be read.
-    """
-    file.seek(0)
-    with atomic_write(path, is_private=True) as copy:
-        shutil.copyfileobj(file, copy)
-    return _open_at_end(path)
+    def _write(self, data: bytes) -> None:
+        """Write all of it. Raises OSError, and then some of it may be there."""
+        view = memoryview(data)
+        while view:
+            view = view[self._file.write(view) :]
 
 
 def _open_at_end(path: Path) -> io.FileIO:
@@ -102,21 +120,19 @@ class Row(NamedTuple):
     curves: NDArray[np.float32]
 
 
-class CurvesFile:
+class CurvesFile(GrowingFile):
     """A file that grows by whole lines.
 
     UserError and OSError where it cannot be made, OSError where it cannot be written.
     """
 
     def __init__(self, path: Path, rate: FrameRate) -> None:
-        self.path = path
+        super().__init__(path, csv_header())
         self.rows = 0
         self._rate = rate
         self._base = SLOW if rate.hz == SLOW else FAST
         self._places = [ARKIT_CURVES.index(name) for name in column_order()]
         self._early: list[Row] = []
-        self._file = create_growing(path, csv_header())
-        self._size = len(csv_header())
 
     def append(self, rows: Sequence[Row]) -> None:
         """Write rows, one at least."""
@@ -125,20 +141,9 @@ class CurvesFile:
         else:
             self._early = []
         data = self._lines(rows)
-        write_all(self._file, data)
+        self._write(data)
         self._size += len(data)
         self.rows += len(rows)
-
-    @property
-    def is_there(self) -> bool:
-        """Whether it still lies where it was made."""
-        return self._file.closed or is_still_at(self._file, self.path)
-
-    def rescue(self, path: Path) -> None:
-        """Go on in a copy at `path`. Raises UserError and OSError."""
-        copy = rescue_copy(self._file, path)
-        self._file.close()
-        self._file, self.path = copy, path
 
     def close(self) -> None:
         """Put the file safely on disk, without half of a line, and close it in any case.
@@ -148,9 +153,7 @@ class CurvesFile:
         """
         if self._file.closed:
             return
-        with self._file:
-            self._file.truncate(self._size)
-            os.fsync(self._file.fileno())
+        super().close()
         if self._early and len(self._early) == self.rows:
             first = self._early[0].tick.frame
             base = timecode_base(Span(self._rate, first, self.rows))
@@ -231,7 +234,7 @@ UNKNOWN_ORIGIN: Final = Origin("", "", "", "", 0)
 """Of a file whose first sound is still to come."""
 
 
-class WaveFile:
+class WaveFile(GrowingFile):
     """Mono sound of 24 bits that grows; after every `append` the file on disk is whole.
 
     UserError and OSError where it cannot be made, OSError where it cannot be written. `originate`
@@ -240,55 +243,34 @@ class WaveFile:
 
     def __init__(self, path: Path, rate_hz: int, origin: Origin = UNKNOWN_ORIGIN) -> None:
         head = wave_header(rate_hz, origin)
-        self.path = path
+        super().__init__(path, head)
         self.frames = 0
         self._rate_hz = rate_hz
         self._head_bytes = len(head)
-        self._file = create_growing(path, head)
 
     def originate(self, origin: Origin) -> None:
         """Write another origin in place of the first, before any sound. Raises OSError."""
         self._file.seek(0)
-        write_all(self._file, wave_header(self._rate_hz, origin))
+        self._write(wave_header(self._rate_hz, origin))
 
     def append(self, samples: NDArray[np.float32]) -> None:
         """Write samples, [time]; louder than full scale is clipped.
 
         UserError where no more fit into a file of its kind.
         """
-        size = self._head_bytes + SAMPLE_BYTES * (self.frames + len(samples))
+        size = self._size + SAMPLE_BYTES * len(samples)
         if size >= MAX_WAVE_BYTES:
             what = f"is full: {MAX_WAVE_BYTES} bytes are possible"
             raise UserError(Problem(str(self.path), what, "begin another take"))
-        write_all(self._file, pcm(samples))
+        self._write(pcm(samples))
+        self._size = size
         self.frames += len(samples)
         # First the samples, then the sizes: at no moment do these promise what is not there.
         write_sizes(self._file.fileno(), self._head_bytes, size)
         self._file.seek(0, os.SEEK_END)
 
-    @property
-    def is_there(self) -> bool:
-        """Whether it still lies where it was made."""
-        return self._file.closed or is_still_at(self._file, self.path)
-
-    def rescue(self, path: Path) -> None:
-        """Go on in a copy at `path`. Raises UserError and OSError."""
-        copy = rescue_copy(self._file, path)
-        self._file.close()
-        self._file, self.path = copy, path
-
-    def close(self) -> None:
-        """Put the file safely on disk, without half of a sample, and close it in any case.
-
-        Raises OSError.
-        """
-        if self._file.closed:
-            return
-        size = self._head_bytes + SAMPLE_BYTES * self.frames
-        with self._file:
-            self._file.truncate(size)
-            pad_chunk(self._file.fileno(), size)
-            os.fsync(self._file.fileno())
+    def _pad(self) -> None:
+        pad_chunk(self._file.fileno(), self._size)
 
 
 def wave_header(rate_hz: int, origin: Origin) -> bytes:

@@ -351,7 +351,7 @@ def render(
     problems = [*inputs.problems, *problems]
     if not inputs.found:
         raise UserError.of(problems or [Problem("render", "no input is named", "name a recording")])
-    _make_folder(out)
+    make_output_folder(out, out)
     outlets = create_output_formats(settings, weights_hash(settings))
     with Manifest(out, settings.shard) as manifest:
         remove_leftovers(jobs, outlets, out)
@@ -372,13 +372,6 @@ def render(
                 Renderer(generator, settings, outlets, out, JobLog(manifest, tally)).render(fit)
         tally.end_s = host_now()
     return tally
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(Problem(str(out), f"cannot be made: {error.strerror}")) from None
 
 
 def _is_done(job: Job, manifest: Manifest, outlets: Sequence[OutputFormat]) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from cstalk_bridge.system.worker import Worker
+from cstalk_bridge.timecode.smpte import duration_text
 from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
@@ -99,13 +100,6 @@ class RenderProgress:
             speed = f"{self.speed(self.end_s):.0f} x real time"
             text += f": {duration_text(self.sound_s)} of sound in {took_s:.1f} s, {speed}"
         return text
-
-
-def duration_text(seconds: float) -> str:
-    """Return a duration as 1:02:03 or 2:03."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 BAR_EVERY_S: Final = 0.25

@@ -14,7 +14,7 @@ from cstalk_bridge.errors import UserError
 from cstalk_bridge.outputs.metahuman.frame import HEAD_POSE
 from cstalk_bridge.rig.curves import load_table
 from cstalk_bridge.rig.load import load_rigmap
-from cstalk_bridge.takes.export.curves import ExportConfig, export_blocks, export_span
+from cstalk_bridge.takes.export.curves import ExportConfig, export_blocks
 from cstalk_bridge.takes.export.formats import FORMATS, export_name, export_take, find_format
 from cstalk_bridge.takes.file import load_take
 from cstalk_bridge.takes.names import MAX_NAME_BYTES, safe_name
@@ -40,7 +40,7 @@ def test_blocks_are_the_rows_of_the_take_at_that_rate(rate: str, rows: int) -> N
     take, rigmap = moving_take(rows, start=1234), load_rigmap("arkit")
     whole = take.at(FRAME_RATES[rate])
     found = list(export_blocks(take, rigmap, FRAME_RATES[rate]))
-    where = export_span(take, FRAME_RATES[rate])
+    where = take.span(FRAME_RATES[rate])
     assert (where.rows, where.start) == (whole.rows, whole.start if rows else where.start)
     assert [block.first for block in found] == list(range(0, whole.rows, 256))
     got = np.concatenate([np.zeros((0, 61), np.float32), *(block.curves for block in found)])

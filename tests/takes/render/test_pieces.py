@@ -6,7 +6,6 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -23,7 +22,7 @@ from cstalk_bridge.takes.render.pieces import (
     cut_pieces,
     part_rows,
 )
-from cstalk_bridge.takes.render.progress import RenderProgress, duration_text
+from cstalk_bridge.takes.render.progress import RenderProgress
 
 if TYPE_CHECKING:
     from cstalk_bridge.takes.render.pieces import Part
@@ -89,8 +88,3 @@ def test_a_tally_tells_speed_and_time_left() -> None:
     tally.end_s = 20.0
     assert tally.line(20.0).startswith("1 of 4 rendered, 1 failed, 6 x")
     assert tally.summary() == "1 rendered, 1 failed: 1:00 of sound in 10.0 s, 6 x real time"
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.7, "1:00"), (3661, "1:01:01")])
-def test_durations_are_read_as_on_a_clock(seconds: float, text: str) -> None:
-    assert duration_text(seconds) == text
