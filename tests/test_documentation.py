@@ -196,3 +196,19 @@ def test_the_limits_of_the_security_page_are_those_of_the_code() -> None:
     rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", page, re.MULTILINE))
     for name, limit in limits.items():
         assert limit in rows[name]
+
+
+def test_the_recipes_name_files_and_objects_that_exist() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    code = re.findall(
+        r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", page, flags=re.DOTALL | re.MULTILINE)
+    )
+    paths = [name for name in code if re.fullmatch(r"[\w.]+(/[\w.]+)+|\w+\.(py|md|yaml)", name)]
+    recipes = [path for path in paths if "NAME" not in path]
+    assert len(recipes) > 15
+    assert [path for path in recipes if not (ROOT / path).exists()] == []
+    sources = [p for top in ("bridge", "models", "tests") for p in (ROOT / top).rglob("*.py")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    objects = {name for name in code if re.fullmatch(r"[A-Z][A-Za-z_]{3,}", name)} - {"NAME"}
+    assert len(objects) > 8
+    assert {name for name in objects if not re.search(rf"\b{name}\b", text)} == set()
