@@ -1,4 +1,4 @@
-"""One instant of one face: board and head pose, their rest and range, and what a tick shows."""
+"""A frame: the board values and head pose of one face at one instant, with their rest and range."""
 
 from __future__ import annotations
 
@@ -23,27 +23,25 @@ _REST = np.array([channel.rest for channel in CHANNELS], dtype=np.float32)
 
 
 def neutral_board(rows: int | None = None) -> NDArray[np.float32]:
-    """Return the board at rest, [174], or that many rows of it, [rows, 174]."""
+    """Return the board at rest, float32 [174], or that many rows of it, float32 [rows, 174]."""
     return _REST.copy() if rows is None else np.tile(_REST, (rows, 1))
 
 
 def neutral_head() -> NDArray[np.float32]:
-    """Return the head at rest, [6]."""
+    """Return the head pose at rest, float32 [6]."""
     return np.zeros(len(HEAD_AXES), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A face at one presentation time.
-
-    `time_s` is on the host clock; `board` is float32 [174] in board order, each value
-    in its channel's range; `head` is float32 [6] in `HEAD_AXES` order. The arrays are not written
-    to after construction.
-    """
+    """A face at one presentation time. Its arrays are not written to after construction."""
 
     time_s: float
+    """Presentation time on the host clock."""
     board: NDArray[np.float32] = field(default_factory=neutral_board)
+    """Board values, float32 [174] in the order of `CHANNELS`, each in its channel's range."""
     head: NDArray[np.float32] = field(default_factory=neutral_head)
+    """Head pose, float32 [6] in the order of `HEAD_AXES`."""
 
 
 BOARD_MINIMUM = np.array([channel.minimum for channel in CHANNELS], dtype=np.float32)
@@ -51,11 +49,11 @@ BOARD_MAXIMUM = np.array([channel.maximum for channel in CHANNELS], dtype=np.flo
 
 
 class Showing(Enum):
-    """What a tick shows of the generated face."""
+    """Which generated frame a tick shows."""
 
     LIVE = "live"
-    """The face of exactly its time."""
+    """The frame of exactly its time."""
     HELD = "held"
-    """The newest face there is, because that of its time is late."""
+    """The newest frame, because that of its time is late."""
     RESTING = "resting"
-    """None: there is no input, or nothing new has come for `HOLD_S`."""
+    """None: there is no input, or no new frame has come for `performer.MAX_HELD_S`."""

@@ -1,8 +1,8 @@
-"""A subject's emotion: blend weights as users write them, eased over time, joined by its voice.
+"""The emotion of a subject: blend weights, eased over time, and the influence of its voice.
 
-Users write `happy:0.7, sad:0.2` or a mapping of names to weights. Two more names may stand there
-where a voice is received: `auto`, the emotion estimated from the voice, and `arousal`, by which
-the chosen weights rise with a voice that is louder and higher than its running baseline.
+Users write `happy:0.7, sad:0.2` or a mapping of names to weights. Where there is a voice, two more
+names are allowed: `auto`, the emotion estimated from the voice, and `arousal`, by which the chosen
+weights rise while the voice is louder and higher than its running baseline.
 """
 
 from __future__ import annotations
@@ -81,9 +81,10 @@ def _emotion_hint(names: Sequence[str]) -> str:
 
 
 def read_emotion_weights(value: Any, names: Sequence[str] = EMOTIONS) -> Any:
-    """Read `happy:0.7, sad:0.2`; a name without a weight has 1. FieldError names every fault.
+    """Parse `happy:0.7, sad:0.2` to weights by name; a name alone has weight 1.
 
-    What is no text is returned as it is, None as the empty mix.
+    Other values than text are returned unchanged, None as the empty mix. FieldError with every
+    fault.
     """
     if not isinstance(value, str):
         return {} if value is None else value
@@ -92,7 +93,7 @@ def read_emotion_weights(value: Any, names: Sequence[str] = EMOTIONS) -> Any:
     for part in filter(None, (part.strip() for part in value.split(","))):
         name, _, weight = (piece.strip() for piece in part.partition(":"))
         if name in mix:
-            faults.append(f"{name} stands twice")
+            faults.append(f"{name} is given twice")
         try:
             known = _known_emotion(name, names)
             mix[known] = _read_weight(weight or "1")
@@ -129,31 +130,30 @@ VoicedEmotionWeights = Annotated[
     dict[VoicedEmotionName, EmotionWeight],
     BeforeValidator(partial(read_emotion_weights, names=_VOICED_NAMES)),
 ]
-"""A mix which may also have `auto` and `arousal`."""
+"""A mix that may also contain `auto` and `arousal`."""
 
 
 def chosen_weights(mix: Mapping[str, float]) -> dict[str, float]:
-    """Return a mix without what is left to the voice."""
+    """Return a mix without `auto` and `arousal`."""
     return {name: weight for name, weight in mix.items() if name in EMOTIONS}
 
 
 V = TypeVar("V", float, "NDArray[np.float32]")
 
 TRANSITION_MS: float = setting("transition_ms").default
-"""Time over which a changed emotion is eased in by default: as fast as a face changes by itself,
-and slow enough that no frame jumps."""
+"""Default duration of a change of emotion: as fast as faces change by themselves, and slow enough
+that no frame jumps."""
 
 NO_VOICE_WEIGHTS = VoiceWeights()
 
 
 @dataclass(frozen=True, slots=True)
 class Fade(Generic[V]):
-    """One value going over to another, as an emotion from one mix to the next.
+    """An eased transition from one value to another: a number, or float32 [emotions].
 
-    A mix is float32 [emotions], a weight 0 to `MAX_WEIGHT` each; all zero is neutral. The fade
-    begins at `start_s` on the host clock and takes `over_s` seconds; 0 is a cut. Each number goes
-    one way only, never back and never beyond its end: `ease` rises, and so do the product with a
-    constant and the sum with one, rounded or not.
+    It begins at `start_s` on the host clock and takes `over_s` seconds; 0 is a cut. Each number
+    moves in one direction, never back and never beyond its end: `ease` is monotonic, and so are the
+    product with a constant and the sum with one, rounded or not.
     """
 
     start: V
@@ -165,18 +165,18 @@ class Fade(Generic[V]):
         """Return the value at host time `now_s`."""
         if now_s >= self.start_s + self.over_s:
             return self.end
-        if now_s <= self.start_s:  # as another thread's clock may say, also of a cut
+        if now_s <= self.start_s:  # possible with the clock of another thread, also for a cut
             return self.start
         share = ease((now_s - self.start_s) / self.over_s)
         return _clamped(self.start + (self.end - self.start) * share, self.start, self.end)
 
     def redirect(self, end: V, now_s: float, over_s: float) -> Fade[V]:
-        """Return the fade that leaves from where this one is now."""
+        """Return a fade from the value at host time `now_s` to another end."""
         return Fade(start=self.at(now_s), end=end, start_s=now_s, over_s=over_s)
 
 
 def _clamped(value: V, start: V, end: V) -> V:
-    """Return a value that rounding put beyond its ends, at the nearer one."""
+    """Return a value within its two ends, beyond which rounding may have put it."""
     if isinstance(value, float):
         return min(max(value, min(start, end)), max(start, end))
     return np.clip(value, np.minimum(start, end), np.maximum(start, end))

@@ -27,10 +27,11 @@ NO_EMOTION = np.zeros(len(EMOTIONS), dtype=np.float32)
 
 
 class EmotionEstimator:
-    """Hears what one voice feels; without a network its arousal only. The generator thread's.
+    """Estimates the emotion of one voice; without a network its arousal only.
 
-    It hears `HOPS_AT_ONCE` hops together and takes up what they told one by one, so that what is
-    felt comes a tenth of a second later and moves in every hop.
+    Live hops are processed `HOPS_AT_ONCE` at a time and their estimates returned one by one, a
+    tenth of a second later, so that the estimate moves with every hop. Belongs to the inference
+    thread.
     """
 
     def __init__(self, network: OnnxSpeechEmotionNetwork | None) -> None:
@@ -41,13 +42,13 @@ class EmotionEstimator:
         self._samples = np.zeros((HOPS_AT_ONCE, HOP_SAMPLES), dtype=np.float32)
         self._place = 0
         self._estimates = [EstimatedEmotion(NO_EMOTION, 0.0)] * HOPS_AT_ONCE
-        if network is not None:  # so that the first real step is not the slowest
+        if network is not None:  # warms it up, so that the first real step is not the slowest
             EmotionEvidenceStream(network).step(
                 VoiceFeatureExtractor().hear(self._samples.reshape(-1))
             )
 
     def step(self, samples: NDArray[np.float32]) -> EstimatedEmotion:
-        """Hear the next hop, float32 [320] at 16 kHz and finite; return what is felt."""
+        """Process the next hop, float32 [320] at 16 kHz and finite; return the present estimate."""
         estimate = self._estimates[self._place]
         self._samples[self._place] = samples
         self._place = (self._place + 1) % HOPS_AT_ONCE
@@ -56,10 +57,10 @@ class EmotionEstimator:
         return estimate
 
     def process(self, samples: NDArray[np.float32]) -> list[EstimatedEmotion]:
-        """Hear any number of hops, float32 [hops * 320]; return what is felt after each."""
-        heard = self._extractor.hear(samples)
-        arousal = self._arousal.step(heard)
+        """Process any number of hops, float32 [hops * 320]; return the estimate after each."""
+        features = self._extractor.hear(samples)
+        arousal = self._arousal.step(features)
         if self._stream is None:
             return [EstimatedEmotion(NO_EMOTION, one) for one in arousal]
-        moods = self._integrator.take(self._stream.step(heard))
-        return [EstimatedEmotion(mood, one) for mood, one in zip(moods, arousal, strict=True)]
+        weights = self._integrator.take(self._stream.step(features))
+        return [EstimatedEmotion(*pair) for pair in zip(weights, arousal, strict=True)]

@@ -43,14 +43,14 @@ if TYPE_CHECKING:
 
 
 MAX_KEYFRAMES = 10_000
-"""Keys of one course."""
+"""Most keyframes of one trajectory."""
 
 SIDECAR_SUFFIXES = (".emotion.yaml", ".emotion.csv")
-"""What stands in place of a recording's suffix in the name of its sidecar."""
+"""Suffixes of sidecar files, in place of the recording's own suffix."""
 
 
 class Keyframe(BaseModel):
-    """From `at_s` on the emotion goes over to `emotion` within `over_s`; 0 is a cut."""
+    """From `at_s` on the emotion changes to `emotion` within `over_s` seconds; 0 is a cut."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -63,26 +63,26 @@ SIDECAR_COLUMNS = tuple(Keyframe.model_fields)
 
 
 class KeyframeList(RootModel[Annotated[tuple[Keyframe, ...], Field(max_length=MAX_KEYFRAMES)]]):
-    """The keys of a course as they stand in a file, `at_s` rising."""
+    """The keyframes of a sidecar file, in rising order of `at_s`."""
 
     @model_validator(mode="after")
     def _in_order(self) -> KeyframeList:
         for earlier, later in zip(self.root, self.root[1:], strict=False):
             if later.at_s <= earlier.at_s:
-                what = f"at_s {later.at_s:g} stands after {earlier.at_s:g}: times must rise"
-                raise FieldError(what, "sort the keys")
+                what = f"at_s {later.at_s:g} follows {earlier.at_s:g}: times must rise"
+                raise FieldError(what, "sort the keyframes")
         return self
 
 
 @dataclass(frozen=True, slots=True)
 class EmotionTrajectory:
-    """Keys in rising order of time; before the first the face is neutral."""
+    """Keyframes in rising order of time; before the first the emotion is neutral."""
 
     keys: tuple[Keyframe, ...] = ()
 
     @classmethod
     def constant(cls, mix: Mapping[str, float]) -> EmotionTrajectory:
-        """Return one mix from the start to the end."""
+        """Return the trajectory of one constant mix."""
         return cls((Keyframe(at_s=0.0, emotion=dict(mix), over_s=0.0),) if mix else ())
 
     def weights(self, times_s: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -100,16 +100,16 @@ class EmotionTrajectory:
 
 
 def read_emotions(path: Path) -> EmotionTrajectory:
-    """Read a sidecar, YAML or, when it ends in .csv, CSV. UserError with every problem."""
+    """Read a sidecar file, CSV if it ends in .csv, else YAML. UserError with every problem."""
     document = _read_table(path) if path.suffix.lower() == ".csv" else read_document(path)
     return EmotionTrajectory(validate(KeyframeList, document).root)
 
 
 def sidecar(recording: Path) -> Path | None:
-    """Return the sidecar of a recording, None without one; UserError where there are two."""
+    """Return the sidecar of a recording, None without one; UserError if there are two."""
     found = [p for suffix in SIDECAR_SUFFIXES if is_file(p := recording.with_suffix(suffix))]
     if len(found) > 1:
-        what = f"{' and '.join(path.name for path in found)} both tell its emotion"
+        what = f"{' and '.join(path.name for path in found)} both give its emotion"
         raise UserError(Problem(str(recording), what, "remove one of them"))
     return found[0] if found else None
 
@@ -119,7 +119,7 @@ def _vector(mix: Mapping[str, float]) -> NDArray[np.float32]:
 
 
 def _read_table(path: Path) -> Document:
-    """Read a CSV table as if it were the YAML list, with the places of its cells."""
+    """Read a CSV table as a document of the YAML form, with the positions of its cells."""
     lines = csv.reader(io.StringIO(read_text(path), newline=""))
     try:
         return _table(path, lines)
@@ -128,7 +128,7 @@ def _read_table(path: Path) -> Document:
 
 
 def _table(path: Path, lines: Any) -> Document:
-    """Return the rows under a head. UserError where that is another one, csv.Error for no CSV."""
+    """Return the rows below the header. UserError for another header, csv.Error for no CSV."""
     head = [cell.strip() for cell in next(lines, [])]
     if not head or not set(head) <= set(SIDECAR_COLUMNS):
         remedy = f"begin with the line {','.join(SIDECAR_COLUMNS)}"
@@ -147,9 +147,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 KEYFRAME_HOPS = 25
-"""A key for each half second: a mood moves more slowly than that."""
+"""Hops between estimated keyframes: half a second, faster than estimated emotion changes."""
 WEIGHT_DIGITS = 2
-"""A mood that stays within a hundredth needs no new key."""
+"""Digits of estimated weights; equal rounded weights need no new keyframe."""
 
 
 def estimated_trajectory(
@@ -158,10 +158,10 @@ def estimated_trajectory(
     sound: Iterable[Floats],
     estimator: EmotionEstimator,
 ) -> EmotionTrajectory:
-    """Return a course in which what a voice feels is mixed with what is chosen, as in a run.
+    """Return a trajectory of chosen weights blended with those estimated from the voice, as live.
 
-    `sound` is the recording at 16 kHz, in pieces of any length; a mood is known no sooner than it
-    was heard.
+    `sound` is the recording, float32 [samples] at 16 kHz in pieces of any length. Estimates are
+    causal: each keyframe depends on earlier audio only.
     """
     keys: list[Keyframe] = []
     for number, estimate in enumerate(_estimates(sound, estimator)):
@@ -176,7 +176,7 @@ def estimated_trajectory(
 
 
 def _estimates(sound: Iterable[Floats], estimator: EmotionEstimator) -> Iterator[EstimatedEmotion]:
-    """Yield what is felt at the begin, and after every `KEY_HOPS` hops."""
+    """Yield the estimate at the start, and after every `KEYFRAME_HOPS` hops."""
     yield EstimatedEmotion(np.zeros(len(EMOTIONS), dtype=np.float32), 0.0)
     hops = 0
     for samples in _whole_hops(sound):
@@ -187,7 +187,7 @@ def _estimates(sound: Iterable[Floats], estimator: EmotionEstimator) -> Iterator
 
 
 def _whole_hops(sound: Iterable[Floats]) -> Iterator[Floats]:
-    """Yield the sound in pieces of whole hops; what is left at the end is dropped."""
+    """Yield the audio in pieces of whole hops; a partial hop at the end is dropped."""
     left = np.zeros(0, dtype=np.float32)
     for samples in sound:
         joined = np.concatenate((left, samples))

@@ -1,9 +1,8 @@
-"""The inference thread: it owns the network, takes the sound of all voices and makes their rows.
+"""The inference thread: it owns the network, polls all voices and makes their rows.
 
-It sleeps until a device says that a block came or until the earliest paced source is due, takes
-what all sources have, and makes one batched step for all voices whose hop is full. With several
-voices a full hop waits for those that are due within 2 ms, so that subjects in step share one
-call.
+It sleeps until a device has delivered a block or the earliest paced source is due, polls all
+sources, and makes one batched step for all voices with a full hop. With several voices a full hop
+waits for others that are due within 2 ms, so that subjects in step share one call.
 """
 
 from __future__ import annotations
@@ -30,15 +29,15 @@ if TYPE_CHECKING:
 
 
 BATCH_WINDOW_S = 0.002
-"""How long a full hop may wait for the other voices': as long as a step of 64 voices takes."""
+"""How long a full hop waits for other voices: as long as a step of 64 voices takes."""
 IDLE_S = 0.2
-"""Longest sleep, so that a lost source is asked for and a stop is seen."""
+"""Longest sleep, so that lost sources are opened again and a stop is noticed."""
 WARM_UP_HOPS = 25
-"""Silent hops before the first real one: half a second, after which steps cost the same."""
+"""Silent hops before the first real one: after half a second all steps take the same time."""
 
 
 def warm_up(stream: Stream, voices: Sequence[Voice]) -> None:
-    """Run silence through the stream, so that the first real hop is not the slowest, and forget."""
+    """Run silence through the stream, then reset it, so that the first hop is not the slowest."""
     rows = range(len(voices))
     samples = np.zeros((len(voices), HOP_SAMPLES), dtype=np.float32)
     emotion = np.stack([voice.emotion.at(math.inf) for voice in voices])
@@ -50,10 +49,10 @@ def warm_up(stream: Stream, voices: Sequence[Voice]) -> None:
 
 
 class InferenceLoop:
-    """The work of the generator thread; `run` is its target.
+    """The work of the inference thread; `run` is its target.
 
-    `voices` and `metrics.subjects` go together, row by row of the stream. An error of a source
-    or of the network ends the loop and is raised from `run`.
+    `voices` and `metrics.subjects` correspond to the rows of `stream`. `wake` is set by devices
+    when audio has arrived. Errors of a source or of the network are raised from `run`.
     """
 
     def __init__(
@@ -73,7 +72,7 @@ class InferenceLoop:
         self._segments = [voice.segment for voice in voices]
 
     def run(self, stop: threading.Event) -> None:
-        """Listen and step until `stop`; set `wake` after it to be quick."""
+        """Start the sources and step until `stop`; set `wake` after it to end at once."""
         for voice in self._voices:
             voice.source.start()
         due_s = self._now()
@@ -83,10 +82,10 @@ class InferenceLoop:
             due_s = self.step()
 
     def step(self) -> float:
-        """Take all sound that is there, make all rows that are due; return when to come back.
+        """Process all audio that has arrived; return the host time of the next step.
 
-        Hops that have gathered go through the network together, so that the newest face is made
-        next however late it is.
+        Queued hops of a voice go through the network together, so that the newest face is made next
+        however late it is.
         """
         now_s = self._now()
         for row, voice in enumerate(self._voices):
@@ -143,7 +142,7 @@ class InferenceLoop:
         return min((due_s for due_s in due if due_s is not None), default=math.inf)
 
     def _batch_until_s(self, ready: Sequence[int]) -> float:
-        """Return until when the ready hops wait for others; in the past when they need not."""
+        """Return until when the ready hops wait for others; a past time if they need not."""
         limit_s = min(self._voices[row].hops[0].arrived_s for row in ready) + BATCH_WINDOW_S
         others = (voice for voice in self._voices if not voice.hops)
         running = [v.segment.next_hop_s for v in others if v.state is SourceState.RUNNING]
@@ -180,7 +179,7 @@ class InferenceLoop:
     def _analyse_voices(
         self, voices: Sequence[Voice], hops: Sequence[Sequence[Hop]], samples: NDArray[np.float32]
     ) -> None:
-        """Follow how the voices speak and feel, once all faces are made."""
+        """Track prosody and estimated emotion of the voices, once all rows are made."""
         segments = [voice.segment for voice in voices]
         prosodies = track_prosody([segment.prosody_tracker for segment in segments], samples)
         for segment, waiting, spoken in zip(segments, hops, prosodies, strict=True):
@@ -197,7 +196,7 @@ class InferenceLoop:
         )
 
     def _reset_voice(self, row: int, now_s: float) -> None:
-        """Begin a voice anew whose row was no finite number: its past may hold the same."""
+        """Reset the stream of a voice whose row was not finite: its state may not be, either."""
         self._stream.reset([row])
         metrics = self._metrics.subjects[row]
         if not metrics.drops["values"].recent(now_s):

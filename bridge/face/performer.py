@@ -1,7 +1,7 @@
 """From generated rows to the pose of one face at any tick, also while there are no rows.
 
-Holds the fallback: what becomes of the generated face in silence, when it is late, without
-input and while paused, and how a config says so.
+This includes the fallback policies and their config: what the generated face does in silence, when
+it is late, without input and while paused.
 """
 
 from __future__ import annotations
@@ -32,30 +32,30 @@ if TYPE_CHECKING:
 
 
 class Situation(Enum):
-    """Why there is, or is not, a face to show."""
+    """The situation of the generated face at a tick."""
 
     LIVE = "live"
     SILENCE = "silence"
-    """The generator gives a face, of a voice that does not speak."""
+    """There is a face, of a voice that is silent."""
     LATE = "late"
-    """The generator has given none for a while, though there is input: it does not keep up."""
+    """There is no recent face although there is input: inference is too slow."""
     LOST = "lost"
-    """The generator gives none: no input."""
+    """There is no face, because there is no input."""
     PAUSE = "pause"
-    """The user halted the face."""
+    """The user has paused the face."""
 
 
 class FallbackMode(Enum):
-    """What a face does then."""
+    """What a face does without a live one."""
 
     FOLLOW = "follow"
-    """Goes on with what the generator gives, and holds it where there is nothing."""
+    """Shows what the generator makes, and holds the last face while it makes none."""
     HOLD = "hold"
-    """Stays as it is."""
+    """Holds the last face."""
     DECAY = "decay"
-    """Stays for `hold_s`, then falls to neutral."""
+    """Holds the last face for `hold_s`, then decays to neutral."""
     NEUTRAL = "neutral"
-    """Falls to neutral at once."""
+    """Decays to neutral at once."""
 
 
 DECAY_S, HOLD_S, RETURN_S = 0.3, 0.25, 0.15
@@ -63,24 +63,22 @@ DECAY_S, HOLD_S, RETURN_S = 0.3, 0.25, 0.15
 
 @dataclass(frozen=True, slots=True)
 class FallbackPolicy:
-    """How a face rests: it falls with the time constant `decay_s`. ValueError for negative times.
-
-    `hold_s` is for how long a face that decays stays as it is before. `return_s` is the time in
-    which it goes over to the next face that comes, at most as long as it was away from the
-    generated one.
-    """
+    """What a face does in one situation. ValueError for negative times."""
 
     rest: FallbackMode
     decay_s: float = DECAY_S
+    """Time constant of the decay to neutral."""
     hold_s: float = HOLD_S
+    """How long a face is held before it decays."""
     return_s: float = RETURN_S
+    """Duration of the return to the next face, at most as long as the face was not the live one."""
 
     def __post_init__(self) -> None:
         if self.decay_s <= 0.0 or self.hold_s < 0.0 or self.return_s < 0.0:
-            raise ValueError(f"a rest needs a decay above 0 s and no negative time, found {self}")
+            raise ValueError(f"decay_s must be above 0 and no time negative, found {self}")
 
     def share(self, since_s: float) -> float:
-        """Return how much of the face is left after `since_s`, 0..1."""
+        """Return how much of the face remains after `since_s`, 0..1."""
         if self.rest in {FallbackMode.FOLLOW, FallbackMode.HOLD}:
             return 1.0
         falling_s = since_s - (self.hold_s if self.rest is FallbackMode.DECAY else 0.0)
@@ -100,7 +98,7 @@ class FallbackPolicies:
     pause: FallbackPolicy = FallbackPolicy(FallbackMode.HOLD)
 
     def of(self, situation: Situation) -> FallbackPolicy:
-        """Return the policy for a situation; a live face is followed."""
+        """Return the policy for a situation; that of a live face is to follow it."""
         match situation:
             case Situation.LIVE:
                 return FOLLOW_POLICY
@@ -115,7 +113,7 @@ class FallbackPolicies:
 
 
 class Fallback:
-    """Follows the generated face, and lets it rest. No change of situation makes it jump."""
+    """Follows the generated face, or falls back by the policies, without a jump between them."""
 
     def __init__(self, size: int, policies: FallbackPolicies | None = None) -> None:
         self.policies = policies or FallbackPolicies()
@@ -125,7 +123,7 @@ class Fallback:
         self._situation = Situation.LOST
         self._since_s = -math.inf
         self._away_since_s: float | None = -math.inf
-        """Since when the face shown is not quite the generated one; None while it is."""
+        """Host time since which the face shown differs from the generated one; None while equal."""
         self._return_s = 0.0
 
     def step(
@@ -133,7 +131,7 @@ class Fallback:
     ) -> NDArray[np.float32]:
         """Return the row to show at host time `now_s`, float32 [size].
 
-        `row` is the generator's, None without one; then the last one shown stands in for it.
+        `row` is the generated one; None is replaced by the last one shown.
         """
         policy = self.policies.of(situation)
         is_new = situation is not self._situation
@@ -166,10 +164,7 @@ def _read_mode(value: Any) -> Any:
 
 
 class FallbackPolicyConfig(BaseModel):
-    """How a face rests; it stays for `hold_ms`, and falls with the time constant `decay_ms`.
-
-    What is not said is as `Policy` has it.
-    """
+    """Config of a `FallbackPolicy`, with the same defaults."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -179,7 +174,7 @@ class FallbackPolicyConfig(BaseModel):
 
     @property
     def to_policy(self) -> FallbackPolicy:
-        """What the face is told."""
+        """The policy that this config describes."""
         return FallbackPolicy(self.policy, hold_s=1e-3 * self.hold_ms, decay_s=1e-3 * self.decay_ms)
 
 
@@ -192,7 +187,7 @@ def _default_policy(situation: str) -> Any:
 
 
 class FallbackConfig(BaseModel):
-    """What a face does in silence, without input, and while it is paused."""
+    """Config of `FallbackPolicies`: in silence, without input, and while paused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -204,38 +199,36 @@ class FallbackConfig(BaseModel):
 
     @property
     def policies(self) -> FallbackPolicies:
-        """What the face is told."""
+        """The policies that this config describes."""
         return FallbackPolicies(
             silence=self.silence.to_policy, lost=self.lost.to_policy, pause=self.pause.to_policy
         )
 
 
 SILENCE_S = 0.5
-"""A pause this long is silence: it is no pause between two phrases any more."""
+"""A pause this long is silence; a shorter one separates two phrases."""
 
 MAX_HELD_S = 0.5
-"""Without a new row for this long, though there is input, a face is held no more but goes to rest:
-a mouth that stands open is worse than one that is shut."""
+"""How long a face is held while rows are late; then it goes to rest: a mouth stuck open looks worse
+than a closed one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pose:
-    """What one character shows at a tick, before its life is laid over it.
-
-    `board` is the generated face, float32 [174], `motion` what moves besides; `showing` says what
-    the board holds of the generator's.
-    """
+    """The face of one character at a tick, before procedural motion is composed with it."""
 
     board: NDArray[np.float32]
+    """The generated face, float32 [174]."""
     motion: ProceduralMotion
     showing: Showing
+    """Which generated frame the board shows."""
 
 
 class Performer:
     """One subject's face on the host's clock: rows in, poses out.
 
-    `channels` names the rows' columns; all must be board channels. `policies` say what the face
-    does without a row; `animation` is its procedural animation. Pure apart from its own state, and
+    `channels` names the columns of the rows, all of them board channels; `animation` is its
+    procedural animation, `policies` its fallback policies. Pure apart from its own state, and
     called by the tick thread only. `now_s` must not go backwards.
     """
 
@@ -260,16 +253,15 @@ class Performer:
     ) -> Pose:
         """Return the pose to show at host time `now_s`.
 
-        `reading` is what the timeline gave, None without one; `is_starved` says that no sound
-        comes, so that a late row will not follow. A paused face goes on living: it looks and
-        blinks.
+        `reading` is that of the timeline, None without one. `is_starved` means that audio is
+        missing, so that no late row will follow. A paused face still moves its eyes and blinks.
         """
         showing = _showing(reading, now_s, is_starved=is_starved)
         row = None if reading is None or showing is Showing.RESTING else reading.values
         if is_paused:
             situation = Situation.PAUSE
         elif row is not None:
-            situation = _spoken_situation(cues.prosody)
+            situation = _voice_situation(cues.prosody)
         else:
             situation = Situation.LOST if is_starved or reading is None else Situation.LATE
         board = neutral_board()
@@ -278,7 +270,7 @@ class Performer:
 
 
 def compose_poses(poses: Sequence[Pose], performers: Sequence[Performer]) -> NDArray[np.float32]:
-    """Return the whole faces of several characters, life and all, float32 [characters, 174]."""
+    """Return the faces of several characters with procedural motion, float32 [characters, 174]."""
     boards = np.stack([pose.board for pose in poses])
     animations = [performer.animation for performer in performers]
     return compose_faces(boards, animations, [pose.motion for pose in poses])
@@ -293,5 +285,5 @@ def _showing(reading: TimelineReading | None, now_s: float, *, is_starved: bool)
     return Showing.HELD if is_new and not is_starved else Showing.RESTING
 
 
-def _spoken_situation(prosody: Prosody) -> Situation:
+def _voice_situation(prosody: Prosody) -> Situation:
     return Situation.SILENCE if prosody.pause_s >= SILENCE_S else Situation.LIVE

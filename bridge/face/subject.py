@@ -1,4 +1,4 @@
-"""One character: its voice, its performer, and the routes by which its mapped frames go out."""
+"""A subject: one character with its voice, its performer, and the routes of its mapped frames."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One rig map and those who get what it gives: links, and what watches within the program."""
+    """A rig map and the receivers of its curves: links, and observers within the program."""
 
     applier: Applier
     links: tuple[Link, ...]
     observers: tuple[Link, ...] = ()
 
     def send(self, values: NDArray[np.float32], tick: Tick) -> None:
-        """Send the mapped values of a tick, [outputs]."""
+        """Send the mapped values of a tick, float32 [outputs], to links, then to observers."""
         for link in self.links:
             link.send(values, tick)
         for link in self.observers:
@@ -46,11 +46,11 @@ class Route:
 
 
 class Subject:
-    """What the tick thread does for one character.
+    """One character, as the tick thread shows it.
 
-    `channels` names the columns of its rows; `policies` say what its face does without words;
-    `notice` is what to tell the user of its sound. `levels` and `is_paused` may be set from
-    any thread.
+    `channels` names the columns of the rows of its voice; `policies` are its fallback policies;
+    `notice` is a message for the user about its audio input. Any thread may set `levels` and
+    `is_paused`.
     """
 
     def __init__(
@@ -75,11 +75,11 @@ class Subject:
         self.performer = Performer(channels, animation, policies)
         self._now = now
         self._measured: tuple[TimelineReading, StreamSegment] | None = None
-        """What made the live face of the present tick."""
+        """The reading and the segment of the live face of the present tick."""
 
     @property
     def levels(self) -> Levels:
-        """How much of each part of its living face there is."""
+        """The levels of its procedural animation."""
         return self.performer.animation.levels
 
     @levels.setter
@@ -87,7 +87,7 @@ class Subject:
         self.performer.animation.levels = levels
 
     def pose(self, tick: Tick) -> Pose:
-        """Return what to show at a tick's presentation time, and measure how it got there."""
+        """Return the pose at a tick's presentation time, and record how it came about."""
         voice, due_s = self.voice, tick.due_s
         reading, segment = voice.at(due_s)
         if voice.is_finished(due_s):
@@ -105,7 +105,7 @@ class Subject:
         return pose
 
     def record_sent(self, board: NDArray[np.float32], tick: Tick) -> None:
-        """Take that the face of a tick, [174], has left."""
+        """Record that the face of a tick, float32 [174], has been sent."""
         left_s = self._now()
         self.metrics.record_face(board, tick.frame)
         self.metrics.read_links(left_s)
@@ -113,15 +113,15 @@ class Subject:
             self._measure(*self._measured, tick.due_s, left_s)
 
     def is_finished(self, host_s: float) -> bool:
-        """Whether the recording it hears has ended and its last face was shown."""
+        """Whether its recording has ended and the last face was shown."""
         return self.voice.is_finished(host_s)
 
     def _measure(
         self, reading: TimelineReading, segment: StreamSegment, due_s: float, left_s: float
     ) -> None:
-        """Take apart the time from the newest sound in the face reaching us to its packet leaving.
+        """Record the latency from the arrival of the newest sample in the face until its packet.
 
-        That sound's stream time is the face's plus the look-ahead; the parts add up to the whole.
+        That sample's stream time is the face's plus the look-ahead. The parts add up to the total.
         """
         behind_s = self.voice.delay.beyond_lookahead_at(due_s) + segment.preprocessor.delay_s
         sound_s = segment.clock.stream_time(due_s) - behind_s
@@ -137,9 +137,9 @@ class Subject:
 
 
 def show_subjects(subjects: Sequence[Subject], tick: Tick) -> None:
-    """Show every subject's face of a tick's presentation time: map it, and send it to all links.
+    """Show the faces of all subjects at a tick: compose, map, and send them to all links.
 
-    What can be one sum for all of them is.
+    Composing, and mapping by a shared rig map, is one batched operation for all subjects.
     """
     poses = [subject.pose(tick) for subject in subjects]
     boards = compose_poses(poses, [subject.performer for subject in subjects])

@@ -1,6 +1,4 @@
-"""Faces and prosody of one subject by stream time, and how far behind its sound a face is
-shown.
-"""
+"""Faces and prosody of one subject by stream time, and the delay between audio and face."""
 
 from __future__ import annotations
 
@@ -28,7 +26,7 @@ _ROUNDING_ROWS = 1e-6
 
 
 class ReadTiming(Enum):
-    """Where a read fell."""
+    """Where a reading falls in the timeline."""
 
     EARLY = "early"
     """Before the first row: there is no face yet."""
@@ -40,19 +38,17 @@ class ReadTiming(Enum):
 
 @dataclass(frozen=True, slots=True)
 class TimelineReading:
-    """The face at one stream time.
-
-    `values` is float32 [channels], None when `timing` is `EARLY`. `received_s` is the host time at
-    which the hop was complete that gave the later of the rows read, `ready_s` that at which the row
-    was there; both are 0 where `timing` is `EARLY`. `late_s` is how far past the newest row the
-    read was, 0 unless `timing` is `LATE`.
-    """
+    """The face at one stream time."""
 
     values: NDArray[np.float32] | None
+    """float32 [channels]; None if `timing` is `EARLY`."""
     timing: ReadTiming
     received_s: float = 0.0
+    """Host time at which the hop of the later row read was complete; 0 if `timing` is `EARLY`."""
     ready_s: float = 0.0
+    """Host time at which that row was made; 0 if `timing` is `EARLY`."""
     late_s: float = 0.0
+    """Time from the newest row to the reading; 0 unless `timing` is `LATE`."""
 
 
 class Timeline:
@@ -80,10 +76,10 @@ class Timeline:
         received_s: float = 0.0,
         ready_s: float = 0.0,
     ) -> None:
-        """Write row `number`, float32 [channels], and its times (see `Reading`).
+        """Write row `number`, float32 [channels], and its times (see `TimelineReading`).
 
-        None is the row before it. Rows left out since the newest lie on the line between it and
-        this one; a row that is there already is replaced. Only the generator thread calls this.
+        None repeats the row before it. Rows missing since the newest are interpolated linearly; an
+        existing row is replaced. Only the inference thread calls this.
         """
         if self._first_row is None:
             self._end_row = number  # before the row that the reader looks at first
@@ -115,7 +111,7 @@ class Timeline:
             return TimelineReading(
                 self._rows[slot].copy(), ReadTiming.LATE, received_s, ready_s, late_s
             )
-        # Half the ring is left to the writer, so that no row under the reader is overwritten.
+        # Half the ring is left to the writer, so that no row is overwritten while it is read.
         oldest = max(first, end - CAPACITY_ROWS // 2)
         position = min(max(position, oldest), newest)
         before = min(math.floor(position), newest)
@@ -132,20 +128,20 @@ CAPACITY_HOPS = 256
 """Hops kept: 5.1 s, as long as a timeline's rows."""
 
 STALE_S = 0.25
-"""A read this far past the newest hop finds a voice that stands still, and takes it for silent."""
+"""A reading this far past the newest hop assumes that the voice has fallen silent."""
 
 
 class ProsodyLine:
-    """A bounded ring of the last hops. One thread writes, one reads; neither waits."""
+    """The prosody of the last hops, a bounded ring: one thread writes, one reads, none waits."""
 
     def __init__(self) -> None:
         self._hops: list[Prosody] = [SILENCE] * CAPACITY_HOPS
         self._end = 0
 
     def put(self, index: int, prosody: Prosody) -> None:
-        """Take hop `index`, which covers stream time `index` x 20 ms to (`index` + 1) x 20 ms.
+        """Write hop `index`, which covers stream time `index` x 20 ms to (`index` + 1) x 20 ms.
 
-        Indices rise; hops that were left out repeat the one before.
+        Indices rise; missing hops repeat the one before.
         """
         before = self._hops[(self._end - 1) % CAPACITY_HOPS]
         for missing in range(max(self._end, index - CAPACITY_HOPS + 1), index):
@@ -154,10 +150,10 @@ class ProsodyLine:
         self._end = index + 1
 
     def at(self, stream_s: float) -> Prosody:
-        """Return what the voice does at `stream_s`: nothing before the first hop.
+        """Return the prosody at `stream_s`; silence before the first hop.
 
-        A time after the newest hop reads the newest, up to `STALE_S`: later the voice has fallen
-        silent. A time older than half the ring reads what that half begins with.
+        A time after the newest hop reads the newest, up to `STALE_S`; silence after it. A time
+        older than half the ring reads the oldest hop of that half.
         """
         end = self._end
         hop = min(int(stream_s // HOP_S), end - 1)
@@ -171,25 +167,25 @@ class ProsodyLine:
 MIN_BUFFER_S = 0.003
 """The smallest adaptive buffer: a step of the network and one wake-up of a thread."""
 MAX_BUFFER_S = 0.120
-"""The largest: beyond it a face that is held now and then is less harm than the delay."""
+"""The largest: beyond it the delay does more harm than a frame held now and then."""
 START_BUFFER_S = 0.006
-"""Where an adaptive buffer begins."""
+"""Initial length of an adaptive buffer."""
 BUFFER_MARGIN_S = 0.002
-"""Kept above what rows need, for the noise of the clock."""
+"""Margin above the need of the rows, for the noise of the clock."""
 MEMORY_S = 10.0
-"""Time for which a late row counts."""
+"""Time for which a late row is remembered."""
 TOLERATED_LATE_ROWS = 1
-"""Rows within `MEMORY_S` which may be late: a single hiccup makes no delay."""
+"""Rows within `MEMORY_S` which may be late: a single one adds no delay."""
 BUFFER_SHRINK = 0.005
-"""Buffer given up in a second, in s: faces pass at 1.005 of their pace, which nobody sees."""
+"""Rate at which a buffer shrinks, in s per s: playback at 1.005 of its speed is not visible."""
 WARM_UP_S = 0.5
-"""Time after the first row whose rows do not count: threads and caches are still cold."""
+"""Time after the first row whose rows are ignored: threads and caches are still cold."""
 STALL_S = 4 * MAX_BUFFER_S
-"""A row later than this tells of a stall, which no buffer hides; it does not count."""
+"""A row later than this is a stall, which no buffer can hide, and is ignored."""
 
 
 class Buffer(Protocol):
-    """The buffer of one voice; written by the inference thread, read by any."""
+    """The jitter buffer of one voice; written by the inference thread, read by any."""
 
     is_adaptive: bool
 
@@ -197,11 +193,11 @@ class Buffer(Protocol):
         """Return the buffer at a host time, in s."""
 
     def observe(self, needed_s: float, now_s: float) -> None:
-        """Take that a row made at host time `now_s` came `needed_s` after its hop was complete."""
+        """Record that a row made at host time `now_s` came `needed_s` after its hop."""
 
 
 class FixedBuffer:
-    """A buffer of one length, for those who align sound by hand."""
+    """A buffer of constant length, for users who delay the audio by a fixed time."""
 
     is_adaptive = False
 
@@ -209,11 +205,11 @@ class FixedBuffer:
         self._length_s = length_s
 
     def at(self, host_s: float) -> float:  # noqa: ARG002 - as every buffer
-        """Return its length."""
+        """Return the constant length in s, whatever the time."""
         return self._length_s
 
     def observe(self, needed_s: float, now_s: float) -> None:
-        """Do nothing."""
+        """Ignore the row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,10 +226,10 @@ class _FallingLength:
 
 
 class AdaptiveBuffer:
-    """A buffer as long as rows have lately needed, within `LEAST_S` to `MAX_BUFFER_S`.
+    """A buffer as long as recent rows needed, from `MIN_BUFFER_S` to `MAX_BUFFER_S`.
 
-    It grows at once when rows come late, which is not seen: the face was held at the newest row,
-    and goes on from it. It shrinks slowly once they have not been late for `MEMORY_S`.
+    It grows at once when rows are late; that is not visible, since the face was held at the newest
+    row and goes on from it. It shrinks slowly once no row has been late for `MEMORY_S`.
     """
 
     is_adaptive = True
@@ -250,7 +246,7 @@ class AdaptiveBuffer:
         return self._line.at(host_s)
 
     def observe(self, needed_s: float, now_s: float) -> None:
-        """Take that a row made at host time `now_s` came `needed_s` after its hop was complete."""
+        """Record that a row made at host time `now_s` came `needed_s` after its hop."""
         if self._began_s is None:
             self._began_s = now_s
         if needed_s > STALL_S or now_s < self._began_s + WARM_UP_S:
@@ -263,7 +259,7 @@ class AdaptiveBuffer:
             self._line = _FallingLength(length_s, now_s, self._target_s)
 
     def _remember(self, needed_s: float, now_s: float) -> None:
-        """Keep the greatest needs of each second, and what they ask for."""
+        """Keep the greatest needs of each second, and the target length that follows."""
         second = int(now_s)
         worst = self._worst.get(second)
         if worst is not None and len(worst) > TOLERATED_LATE_ROWS and needed_s <= worst[-1]:
@@ -280,16 +276,16 @@ class AdaptiveBuffer:
 
 
 LOOKAHEAD_SLEW = 0.2
-"""Look-ahead gained or given up in a second, in s: faces pass at 0.8 or 1.2 of their pace."""
+"""Rate of change of the look-ahead, in s per s: playback at 0.8 or 1.2 of its speed."""
 
 EARLY_HOPS = 0.3
 """While the look-ahead shrinks, rows are made with a smaller one this much before it is shown: 30
-ms, more than passes between a row being asked for and read."""
+ms at `LOOKAHEAD_SLEW`, more than passes between making and reading a row."""
 
 
 @dataclass(frozen=True, slots=True)
 class LookaheadRamp:
-    """A look-ahead that goes from one value to another from host time `start_s` on."""
+    """A look-ahead that moves from one value to another from host time `start_s` on."""
 
     before_s: float
     after_s: float
@@ -305,9 +301,9 @@ class LookaheadRamp:
 
 
 class Delay:
-    """The delay of one voice; `lookahead_s` is a whole number of hops.
+    """The delay of the face behind the audio of one voice: look-ahead, one hop, and the buffer.
 
-    One thread at a time may change it, while any others read it.
+    `lookahead_s` is a whole number of hops. One thread at a time may change it while others read.
     """
 
     def __init__(self, lookahead_s: float, buffer: Buffer) -> None:
@@ -315,24 +311,24 @@ class Delay:
         self._ramp = LookaheadRamp(lookahead_s, lookahead_s, 0.0)
 
     def change(self, lookahead_s: float, now_s: float) -> None:
-        """Go over to another look-ahead, from where it is at host time `now_s`."""
+        """Move to another look-ahead, in s, from its value at host time `now_s`."""
         self._ramp = LookaheadRamp(self._ramp.at(now_s), lookahead_s, now_s)
 
     @property
     def lookahead_s(self) -> float:
-        """The look-ahead that it has, or goes over to."""
+        """The look-ahead at the end of the present change, in s."""
         return self._ramp.after_s
 
     def beyond_lookahead_at(self, host_s: float) -> float:
-        """Return what of the delay is not look-ahead."""
+        """Return the part of the delay that is not look-ahead, in s: one hop and the buffer."""
         return HOP_S + self.buffer.at(host_s)
 
     def at(self, host_s: float) -> float:
-        """Return the stream time between the sound that arrives and the face that is shown."""
+        """Return the delay at a host time, in s: from the arriving audio to the face shown."""
         return self._ramp.at(host_s) + self.beyond_lookahead_at(host_s)
 
     def hops_at(self, host_s: float) -> int:
-        """Return the hops of look-ahead with which rows are made at a host time."""
+        """Return the look-ahead of the rows made at a host time, in hops."""
         ramp = self._ramp
         shown = ramp.at(host_s) / HOP_S
         least = round(min(ramp.before_s, ramp.after_s) / HOP_S)

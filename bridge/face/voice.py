@@ -1,9 +1,9 @@
-"""One subject's voice: sound on one side, its faces by host time on the other.
+"""The voice of one subject: audio goes in, faces by host time come out.
 
-A stream segment is one unbroken run of sound and the faces it gave. Stream time counts what the
-listener gave out; the segment's `StreamClock` says, from when blocks arrive, which stream time a
-host time is. A lost source that comes back begins a new segment; the tick thread takes clock and
-timeline of a segment as one, so it never reads the old timeline by the new clock.
+A stream segment is one unbroken run of audio and the faces made from it. Stream time counts the
+audio given out by the preprocessor; the segment's `StreamClock` maps host time to stream time by
+the arrival of blocks. A lost source that comes back begins a new segment. The tick thread takes
+clock and timeline from one segment, so it never reads an old timeline by a new clock.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ class StreamSegment:
         self._next_index = 0
 
     def push(self, block: Block) -> None:
-        """Take the next block and when it arrived."""
+        """Process the next block, and set the clock by its arrival."""
         self.preprocessor.push(block)
         self.history.write(block.samples)
         self.received_s += len(block.samples) / self._rate_hz
         self.clock.observe(block.arrived_s, self.received_s)
 
     def push_silence(self, seconds: float, now_s: float) -> None:
-        """Take silence that no source gave; it tells the clock nothing."""
+        """Process silence in place of audio that is missing; the clock is not set by it."""
         silence = np.zeros(round(BLOCK_S * self._rate_hz), dtype=np.float32)
         frames = len(silence)
         for _ in range(math.ceil(seconds / BLOCK_S)):
@@ -72,18 +72,18 @@ class StreamSegment:
     def put_row(
         self, hop: Hop, row: NDArray[np.float32] | None, ready_s: float, lookahead_hops: int
     ) -> None:
-        """Take the row of `hop`, made with that look-ahead; None repeats the last one."""
+        """Put the row of `hop`, [channels], made with that look-ahead; None repeats the last."""
         number = hop.index + 1 - lookahead_hops
         self.timeline.put(number, row, hop.arrived_s, ready_s)
         self._next_index = hop.index + 1
 
     def hop_due_s(self, index: int) -> float | None:
-        """Return the host time at which a hop was complete; None before anything is known."""
+        """Return the host time at which a hop was complete; None before any audio."""
         return self.clock.host_time((index + 1) * HOP_S) if self.clock.is_synchronised else None
 
     @property
     def next_hop_s(self) -> float:
-        """Host time at which the next hop should be complete; infinite while nothing is known."""
+        """Host time at which the next hop should be complete; infinite before any audio."""
         due_s = self.hop_due_s(self._next_index)
         return math.inf if due_s is None else due_s
 
@@ -92,17 +92,22 @@ if TYPE_CHECKING:
     Row = NDArray[np.float32] | None
 
 MAX_FILLED_BLOCKS = 10 * BLOCKS_PER_S
-"""Lost blocks made up with silence at once: ten seconds. After more the clock follows the jump."""
+"""Lost blocks replaced by silence at once: ten seconds. After more the clock follows the jump."""
 
 MAX_JOINED_BLOCKS = BLOCKS_PER_S // 2
-"""Blocks that are worked on as one: half a second."""
+"""Blocks processed as one: half a second."""
 
 STARVED_S = 0.25
-"""Without sound for this long past its time, an input is lost to the face; less is jitter."""
+"""Audio later than this counts as missing; less is jitter."""
 
 
 class Voice:
-    """A source, its listener, what it feels, and its faces."""
+    """A source, its stream segment, its delay and its emotion.
+
+    The inference thread calls `poll` and `put_rows`; the tick thread reads `at`, `prosody_at` and
+    `is_finished`, a recorder `sound_at` and `sound_delay_at`. `channels` is the number of columns
+    of a row.
+    """
 
     def __init__(
         self,
@@ -120,10 +125,10 @@ class Voice:
         self.delay = delay
         self.emotion = emotion
         self.hops: list[Hop] = []
-        """Hops that wait for the generator, oldest first."""
+        """Hops waiting for inference, oldest first."""
         self.state = SourceState.RUNNING
         self.starved_since_s: float | None = None
-        """Host time since which sound is missing; None while it comes."""
+        """Host time since which audio is missing; None while it arrives."""
         self.dropped_blocks = 0
         self._dropped_hops = 0
         self._config = config
@@ -132,12 +137,12 @@ class Voice:
 
     @property
     def segment(self) -> StreamSegment:
-        """The run of sound heard now, or last."""
+        """The present stream segment, or the last one."""
         return self._segment
 
     @property
     def gain_db(self) -> float:
-        """The gain before level meter and gate; it may be set from any thread."""
+        """The gain before level meter and noise gate, in dB; may be set from any thread."""
         return self._config.gain_db
 
     @gain_db.setter
@@ -147,11 +152,11 @@ class Voice:
 
     @property
     def dropped_hops(self) -> int:
-        """Hops which the generator did not take in time, of this run of sound and all before."""
+        """Hops skipped because inference was too slow, in all segments."""
         return self._dropped_hops + self._segment.preprocessor.dropped_hops
 
     def poll(self, now_s: float) -> list[Block]:
-        """Take what the source has; return it. Only the generator thread calls this."""
+        """Process and return the new blocks of the source."""
         blocks = [self.mute.over(block) for block in self.source.poll(now_s)]
         before, self.state = self.state, self.source.state
         if before is SourceState.LOST and self.state is SourceState.RUNNING:
@@ -170,10 +175,10 @@ class Voice:
         return blocks
 
     def put_rows(self, rows: Sequence[Row], ready_s: float, lookahead_hops: int) -> None:
-        """Take the rows made from the last of the waiting hops, with that look-ahead.
+        """Put the rows made from the newest of the waiting hops, with that look-ahead.
 
-        There is at least one and at most as many as hops; the hops wait no more. None is a row of
-        no use.
+        A row is float32 [channels], None where it is not usable. ValueError for no row, and for
+        more rows than hops. No hop waits afterwards.
         """
         if not 0 < len(rows) <= len(self.hops):
             raise ValueError(f"{len(rows)} rows of {len(self.hops)} hops")
@@ -186,7 +191,7 @@ class Voice:
         self.hops = []
 
     def at(self, host_s: float) -> tuple[TimelineReading | None, StreamSegment]:
-        """Return the face to show at a host time, None before any sound, and its stretch."""
+        """Return the face to show at a host time, None before any audio, and its segment."""
         segment = self._segment
         if not segment.clock.is_synchronised:
             return None, segment
@@ -194,9 +199,9 @@ class Voice:
         return segment.timeline.at(shown_s), segment
 
     def prosody_at(self, host_s: float) -> Prosody:
-        """Return what the voice does a look-ahead after the face of a host time: all that is heard.
+        """Return the prosody one look-ahead after the face of a host time: the newest known.
 
-        So a head has as much time to move with a word as lips have to get ready for it.
+        The head so has as much time to move with a word as the lips have to prepare it.
         """
         segment = self._segment
         if not segment.clock.is_synchronised:
@@ -205,7 +210,7 @@ class Voice:
         return segment.prosody_line.at(segment.clock.stream_time(host_s) - behind_s)
 
     def sound_at(self, host_s: float) -> HistoryPosition | None:
-        """Return the sound to which the face of a host time belongs, None before any sound."""
+        """Return the audio to which the face of a host time belongs, None before any audio."""
         segment = self._segment
         if not segment.clock.is_synchronised:
             return None
@@ -213,11 +218,11 @@ class Voice:
         return HistoryPosition(segment.history, segment.clock.stream_time(host_s) - behind_s)
 
     def sound_delay_at(self, host_s: float) -> float:
-        """Return how long before a host time the sound was heard to which its face belongs."""
+        """Return how long before a host time the audio of its face arrived, in s."""
         return self.delay.at(host_s) + self._segment.preprocessor.delay_s
 
     def is_finished(self, host_s: float) -> bool:
-        """Whether the face of the last sound of an ended source has been shown."""
+        """Whether the source has ended and the face of its last sample was shown."""
         segment = self._segment
         if not segment.clock.is_synchronised:
             return math.isfinite(segment.end_s)
@@ -227,13 +232,13 @@ class Voice:
         return StreamSegment(self.source.rate_hz, self._config, self._channels)
 
     def _collect_hops(self) -> None:
-        """Let the newest hops wait, as many as a face can depend on; count those left out."""
+        """Queue the newest hops, as many as a face can depend on; count the others as dropped."""
         waiting = [*self.hops, *self._segment.preprocessor.take_hops()]
         self.hops = waiting[-MAX_HOPS:]
         self._dropped_hops += len(waiting) - len(self.hops)
 
     def _check_starvation(self, now_s: float) -> None:
-        """Tell sound that does not come from a generator that does not keep up with it."""
+        """Note since when audio is missing, as opposed to inference that is too slow."""
         segment = self._segment
         is_starved = self.state is not SourceState.RUNNING or (
             segment.clock.is_synchronised
@@ -245,14 +250,14 @@ class Voice:
             self.starved_since_s = now_s
 
     def _fill_lost_blocks(self, now_s: float) -> None:
-        """Hear lost blocks as silence, so that stream time keeps up with the source."""
+        """Replace lost blocks by silence, so that stream time keeps up with the source."""
         lost = self.source.dropped_blocks - self.dropped_blocks
         self.dropped_blocks += lost
         if lost > 0 and self.state is SourceState.RUNNING:
             self._segment.push_silence(min(lost, MAX_FILLED_BLOCKS) * BLOCK_S, now_s)
 
     def _flush(self, now_s: float) -> None:
-        """Hear silence at once until the last sound's face can be made and interpolated."""
+        """Append silence until the face of the last sample can be made and interpolated."""
         segment = self._segment
         end_s = segment.received_s
         segment.push_silence((self.delay.hops_at(now_s) + 2) * HOP_S, now_s)
@@ -260,7 +265,7 @@ class Voice:
 
 
 def _merge_blocks(blocks: Sequence[Block]) -> Iterator[Block]:
-    """Yield the sound of blocks that follow each other in fewer and longer ones."""
+    """Yield consecutive blocks merged to fewer and longer ones."""
     for first in range(0, len(blocks), MAX_JOINED_BLOCKS):
         part = blocks[first : first + MAX_JOINED_BLOCKS]
         if len(part) == 1:

@@ -1,4 +1,4 @@
-"""Rig maps: from a frame to the named curves of one target rig."""
+"""Rig maps: turn a frame into the named curves of a target rig."""
 
 ARKIT_TABLE = "livelinkface61"
 """The 61 values of a Live Link Face packet, in packet order: ARKit's 52 curves and 9 rotations."""

@@ -1,7 +1,7 @@
 """Compiles the rules of a rig map into arrays, once.
 
-What cannot be compiled is reported all together; so are sides of the face that are swapped or
-treated differently.
+All errors are reported together, including sides of the face that are swapped. Sides that are
+treated differently give warnings.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ _OTHER = {"L": "R", "R": "L"}
 
 
 def swapped_sides(ruleset: RuleSet) -> Iterator[Problem]:
-    """Find pairs of curves of which each is fed from the other's side of the face."""
+    """Yield a problem for each curve whose sources are on the other side, as are its partner's."""
     for curve, rule in _paired(ruleset):
         partner = ruleset.rules.get(curve.mirror)
         if curve.side not in _OTHER or partner is None:
             continue
         other = _OTHER[curve.side]
         if _sides(rule) == {other} and _sides(partner) == {curve.side}:
-            what = f"`{rule.name}` is fed from the {_side_name(other)} side of the face"
+            what = f"`{rule.name}` takes its sources from the {_side_name(other)} side of the face"
             remedy = f"swap its sources with those of `{partner.name}`"
             yield Problem(rule.where_key("sources"), what, remedy)
 
 
 def side_warnings(ruleset: RuleSet) -> Iterator[Problem]:
-    """Find curves which do to the left of a face what their partners do not do to the right."""
+    """Yield a warning for each curve that is not the mirror image of its partner."""
     seen: set[str] = set()
     for curve, rule in _paired(ruleset):
         if curve.name in seen:
@@ -59,7 +59,7 @@ def side_warnings(ruleset: RuleSet) -> Iterator[Problem]:
             what = f"`{rule.name}` treats the two sides of the face differently"
             if partner is not rule:
                 what = f"`{rule.name}` and `{partner.name}` are not mirror images"
-            yield Problem(rule.where, what, "harmless where the character is meant so")
+            yield Problem(rule.where, what, "harmless if intended")
 
 
 def _paired(ruleset: RuleSet) -> Iterator[tuple[Curve, Rule]]:
@@ -80,7 +80,7 @@ def _side_name(side: str) -> str:
 def _canonical_form(
     rule: Rule, ruleset: RuleSet, sign: int = 1, *, mirrored: bool = False
 ) -> object:
-    """Return what a rule does in a form that compares, of the rule itself or its mirror image."""
+    """Return the effect of a rule, or of its mirror image, as a value that can be compared."""
     config = rule.config
     weights: defaultdict[str, float] = defaultdict(float)
     inner = 1.0 if config.response else sign * config.gain
@@ -110,14 +110,14 @@ def _factor(rule: Rule, ruleset: RuleSet, *, mirrored: bool) -> object:
 
 
 CUSTOM_RANGE = (0.0, 1.0)
-"""Range of a curve of which no table knows better."""
+"""Range of a curve that is in no table."""
 
 
 def compile_rules(ruleset: RuleSet) -> RigMap:
-    """Return the map as arrays, with warnings for what treats the two sides of a face differently.
+    """Return the compiled map, with warnings for sides that are treated differently.
 
-    Raises UserError with every problem: missing required curves, limits beyond the curve's range,
-    impossible products, sides which are swapped.
+    Raises UserError with every problem: missing required curves, clamps beyond the range of a
+    curve, impossible products, swapped sides.
     """
     problems = [
         *_missing_curves(ruleset),
@@ -155,7 +155,7 @@ def compile_rules(ruleset: RuleSet) -> RigMap:
 
 
 def limits_of(ruleset: RuleSet, rule: Rule) -> tuple[float, float]:
-    """Return the range within which a curve is sent."""
+    """Return the range to which a curve is clamped."""
     if rule.config.clamp is not None:
         return rule.config.clamp
     curve = ruleset.table.by_name.get(rule.name)
@@ -182,7 +182,8 @@ def _wide_clamps(ruleset: RuleSet) -> Iterator[Problem]:
         clamp = rule.config.clamp
         if curve and clamp and (clamp[0] < curve.minimum or clamp[1] > curve.maximum):
             limits = f"{curve.minimum:g}..{curve.maximum:g}"
-            what = f"`{rule.name}` cannot reach {clamp[0]:g}..{clamp[1]:g}: its range is {limits}"
+            clamped = f"{clamp[0]:g}..{clamp[1]:g}"
+            what = f"the clamp {clamped} of `{rule.name}` exceeds its range {limits}"
             yield Problem(rule.where_key("clamp"), what, "stay within the range")
 
 
@@ -203,7 +204,7 @@ def _impossible_products(ruleset: RuleSet) -> Iterator[Problem]:
 
 
 def _factor_rules(ruleset: RuleSet) -> list[Rule]:
-    """Return one unsent row for each source which multiplies a curve."""
+    """Return a rule for each source that multiplies a curve; its row is not sent."""
     factors = {rule.config.times for rule in ruleset.rules.values()} - {None} - set(ruleset.rules)
     return [
         Rule(str(name), CurveConfig.model_validate({"from": name}), ruleset.where, {})

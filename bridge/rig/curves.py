@@ -1,6 +1,4 @@
-"""The curves of each target rig (names, wire order, ranges, mirrored partners), and what a curve
-can be made from.
-"""
+"""The curves of each target rig (names, wire order, ranges, mirror partners) and their sources."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 
 
 TARGETS = ("metahuman", ARKIT_TABLE, "vrm")
-"""The targets which have a table. A map for the target `custom` names its curves itself."""
+"""The targets with a table of curves. A map for the target `custom` defines its own."""
 
 CUSTOM = "custom"
 
@@ -32,31 +30,30 @@ _COMPLETE = {ARKIT_TABLE}
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One value which a target takes, between `minimum` and `maximum`.
-
-    `mirror` is the curve which a mirrored face moves instead, with its value times `mirror_sign`;
-    a centre curve may be its own mirror. Without a `required` curve a face of this target does not
-    speak or is not recognised. `rest` is its value in a face at rest; a curve that rests elsewhere
-    than at 0 is always sent.
-    """
+    """One curve of a target."""
 
     name: str
     minimum: float
     maximum: float
     side: str
+    """"L", "R" or "C" for the centre."""
     region: str
     mirror: str
+    """The curve of the mirrored face; a centre curve may be its own mirror."""
     mirror_sign: int
+    """Factor of the value in the mirrored face: 1 or -1."""
     required: bool
+    """Whether a face of this target does not speak, or is not recognised, without the curve."""
     rest: float = 0.0
+    """The value in a face at rest; a curve with another than 0 is always sent."""
 
 
 @dataclass(frozen=True)
 class Table:
     """The curves of one target in wire order.
 
-    A `complete` target has a fixed place for every curve, so that all of them are sent, the
-    unmapped ones at rest.
+    A `complete` target has a fixed position for every curve, so that all are sent, unmapped ones at
+    rest.
     """
 
     target: str
@@ -103,9 +100,10 @@ _HEAD_MIRROR_SIGNS = {"yaw": -1, "roll": -1, "x": -1}
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One value of a frame: a board channel or a head axis (`head.yaw`), by its place in both.
+    """One value of a frame: a board channel or a head axis (`head.yaw`).
 
-    `rest` is its value in a face at rest.
+    `index` is its position in board and head joined, `rest` its value in a face at rest. The others
+    are as in `Curve`.
     """
 
     index: int
@@ -144,24 +142,24 @@ _OPPOSITE = {"": "", "+": "-", "-": "+"}
 
 @dataclass(frozen=True, slots=True)
 class CurveSource:
-    """An axis, or one half of it as a value from zero up: `half` is "", "+" or "-"."""
+    """An axis, or one half of it as a value from 0 up: `half` is "", "+" or "-"."""
 
     axis: Axis
     half: str
 
     @property
     def name(self) -> str:
-        """The name in a map; a whole one-sided channel is written without a sign."""
+        """The name in a map: a whole axis is written without a sign."""
         return self.axis.name + self.half
 
     @property
     def column(self) -> int:
-        """The place of this source in [all axes, their positive halves, their negative halves]."""
+        """The index of this source in [all axes, their positive halves, their negative halves]."""
         return _HALF_PLACES[self.half] * len(AXES) + self.axis.index
 
     @property
     def mirrored(self) -> tuple[CurveSource, int]:
-        """What a mirrored face moves instead, and the sign of its weight."""
+        """The source of the mirrored face, and the sign of its weight."""
         axis = _BY_NAME[self.axis.mirror]
         if self.half:
             half = self.half if self.axis.mirror_sign > 0 else _OPPOSITE[self.half]
@@ -179,14 +177,14 @@ class CurveSource:
 
 
 def is_source(name: str) -> bool:
-    """Say whether `name` is an axis or a half of one."""
+    """Return whether `name` is an axis or a half of one."""
     return name in _BY_NAME or (name[:-1] in _BY_NAME and name[-1] in "+-")
 
 
 def parse_source(name: str) -> CurveSource:
-    """Return the source of that name, as `CTRL_C_jaw.ty` or `CTRL_C_jaw.tx-`.
+    """Return the source of a name such as `CTRL_C_jaw.ty` or `CTRL_C_jaw.tx-`.
 
-    Raises FieldError for an unknown name and for the negative half of a channel without one.
+    Raises FieldError for an unknown name, and for the negative half of a channel without one.
     """
     half = name[-1:] if name.endswith(("+", "-")) else ""
     axis = _BY_NAME.get(name.removesuffix(half))
@@ -203,9 +201,9 @@ def parse_source(name: str) -> CurveSource:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What a map reads of a frame: source n is `max(sign[n] * axis[axes[n]], floor[n])`.
+    """The sources that a map reads: source n is `max(sign[n] * axis[axes[n]], floor[n])`.
 
-    All are [sources]. `sign` is -1 for a negative half, `floor` 0 for a half and below everything
+    All arrays are [sources]. `sign` is -1 for a negative half, `floor` 0 for a half and -infinity
     for a whole axis.
     """
 
@@ -218,14 +216,17 @@ class Sources:
 
     @classmethod
     def at(cls, columns: NDArray[np.intp]) -> Sources:
-        """Return the sources of those places in [all axes, positive halves, negative halves]."""
+        """Return the sources of columns of [all axes, positive halves, negative halves]."""
         half, axes = np.divmod(columns, len(MINIMUM))
         sign = np.where(half == 2, -1.0, 1.0).astype(np.float32)
         floor = np.where(half == 0, -np.inf, 0.0).astype(np.float32)
         return cls(axes, sign, floor, MINIMUM[axes], MAXIMUM[axes], REST[axes])
 
     def read(self, axes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return [..., sources] of [..., axes]; what is not finite reads as rest."""
+        """Return clamped source values, [..., sources], of axes, [..., axes].
+
+        Values that are not finite are read as rest.
+        """
         values: NDArray[np.float32] = axes[..., self.axes]
         unknown = ~np.isfinite(values)
         if unknown.any():

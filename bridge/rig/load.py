@@ -1,4 +1,4 @@
-"""Loads rig map files by name or path: extended, checked, compiled, and described as text."""
+"""Loads rig map files by name or path: merges, checks, compiles and describes them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 SHIPPED = next(p / "rigmaps" for p in (_PACKAGE, _PACKAGE.parent) if (p / "rigmaps").is_dir())
-"""The folder of the maps which come with the program."""
+"""The folder of the shipped maps."""
 MAX_EXTENDS = 8
-"""Files which may stand behind one another."""
+"""Longest chain of files that extend one another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +34,20 @@ class _Layer:
 
 
 def shipped_names() -> list[str]:
-    """Return the names of the maps which come with the program."""
+    """Return the names of the shipped maps."""
     return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
 
 
 def load_rigmap(name_or_path: str | Path) -> RigMap:
-    """Return the map of a shipped name (`metahuman`) or of a file (`my/hero.yaml`).
+    """Return the compiled map of a shipped name (`metahuman`) or a path (`my/hero.yaml`).
 
-    Raises UserError with every problem of the file and of what it extends.
+    Raises UserError with every problem of the file and those that it extends.
     """
     return replace(compile_rules(load_rules(name_or_path)), reference=str(name_or_path))
 
 
 def load_rules(name_or_path: str | Path) -> RuleSet:
-    """Return the merged rules of a map; as `load_rigmap`, but not compiled."""
+    """Return the merged rules of a map, not compiled; UserError as `load_rigmap`."""
     path = _locate(str(name_or_path), Path(), "")
     layers = _read_layers(path)
     targets = [layer.config.target for layer in layers if layer.config.target]
@@ -58,7 +58,7 @@ def load_rules(name_or_path: str | Path) -> RuleSet:
         problems += sorted(found, key=line_and_column)
     if not targets and not problems:
         where = layers[0].document.where()
-        problems.append(Problem(where, "`target` is missing", "write what it is a map for"))
+        problems.append(Problem(where, "`target` is missing", "name the target of the map"))
     if problems:
         raise UserError.of(problems)
     rules: dict[str, Rule] = {}
@@ -86,7 +86,7 @@ def _locate(name: str, folder: Path, where: str) -> Path:
 
 
 def _read_layers(path: Path) -> list[_Layer]:
-    """Read a file and what it extends, the extending file first."""
+    """Read a file and those that it extends, the extending file first."""
     layers: list[_Layer] = []
     seen: list[Path] = []
     following: Path | None = path
@@ -111,7 +111,7 @@ def _read_layers(path: Path) -> list[_Layer]:
 
 
 def _readable_part(document: Document) -> RigMapConfig:
-    """Return target and parent of a file with problems, so that the search for problems goes on."""
+    """Return target and parent of a file with problems, so that its parents are checked too."""
     data = document.data if isinstance(document.data, dict) else {}
     kept = {key: data[key] for key in ("target", "extends") if isinstance(data.get(key), str)}
     if kept.get("target") not in {*TARGETS, CUSTOM}:
@@ -132,13 +132,13 @@ def _unknown_curves(document: Document, target: str) -> Iterator[Problem]:
 
 
 def _extend_rules(rules: dict[str, Rule], layer: _Layer) -> Iterator[Problem]:
-    """Lay one file over the rules of what it extends."""
+    """Merge one file into the rules that it extends; yield its problems."""
     for name, config in layer.config.curves.items():
         path = ("curves", name)
         where = layer.document.where_key(path)
         if config is None:
             if rules.pop(name, None) is None:
-                yield Problem(where, f"`{name}` is null but not inherited", "leave it out")
+                yield Problem(where, f"`{name}` is null but not inherited", "remove it")
             continue
         locations = {
             key: layer.document.where((*path, "from" if key == "sources" else key))
@@ -147,7 +147,7 @@ def _extend_rules(rules: dict[str, Rule], layer: _Layer) -> Iterator[Problem]:
         if name in rules:
             rules[name] = rules[name].extended_by(config, where, locations)
         elif not config.sources and "offset" not in config.model_fields_set:
-            yield Problem(where, f"`{name}` comes from nothing", "give it `from` or `offset`")
+            yield Problem(where, f"`{name}` has no source", "add `from` or `offset`")
         else:
             rules[name] = Rule(name, config, where, locations)
 
@@ -164,14 +164,14 @@ def _in_wire_order(rules: dict[str, Rule], target: str, where: str) -> dict[str,
 
 
 class RigMapFindings(NamedTuple):
-    """What is wrong with some maps, and what is only unusual."""
+    """Problems and warnings of some maps."""
 
     problems: list[Problem]
     warnings: list[Problem]
 
 
 def check_files(names_or_paths: Iterable[str | Path]) -> RigMapFindings:
-    """Load each map; return the problems and warnings of all of them."""
+    """Return the problems and warnings of all maps."""
     findings = RigMapFindings([], [])
     for name in names_or_paths:
         try:
@@ -182,7 +182,7 @@ def check_files(names_or_paths: Iterable[str | Path]) -> RigMapFindings:
 
 
 def describe_rigmap(rigmap: RigMap) -> str:
-    """Return a table of all curves in the order in which they are sent, as plain text."""
+    """Return a plain-text table of all curves, in the order in which they are sent."""
     head = ("#", "curve", "range", "gain", "made from")
     rows = [
         (str(place), rule.name, _range(rigmap, rule), f"{rule.config.gain:g}", _recipe(rule))

@@ -1,7 +1,7 @@
-"""A compiled rig map: a frame in, the curves of the target out, without a loop over curves.
+"""A compiled rig map: turns a frame into the curves of the target, without a loop over curves.
 
-Curves that ask for it are smoothed by the One-Euro filter (Casiez, Roussel and Vogel, CHI 2012,
-algorithm 1), many at once.
+Curves can be smoothed by the One-Euro filter (Casiez, Roussel and Vogel, CHI 2012, algorithm 1),
+vectorised over curves.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 
 
 DERIVATIVE_CUTOFF_HZ = 1.0
-"""Cut-off of the smoothed slope; the value of the paper."""
+"""Cut-off frequency of the smoothed slope; the value of the paper."""
 
 
 @dataclass(slots=True)
 class OneEuroState:
-    """What the filter remembers: its last outputs and slopes, [curves], and their time."""
+    """State of the filter: its last outputs and slopes, [curves], and their time."""
 
     time_s: float | None = None
     values: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     slopes: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def reset(self) -> None:
-        """Forget; the next values pass as they are."""
+        """Reset; the next values pass unchanged."""
         self.time_s = None
 
 
@@ -78,7 +78,7 @@ class OneEuro:
 
 
 def _share(cutoff_hz: NDArray[np.float64] | float, elapsed_s: float) -> NDArray[np.float64]:
-    """Return how much of a new value a first-order low-pass takes over."""
+    """Return the weight of a new value in a first-order low-pass."""
     return np.asarray(1.0 / (1.0 + 1.0 / (2.0 * math.pi * cutoff_hz * elapsed_s)))
 
 
@@ -92,9 +92,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Responses:
-    """Piecewise linear functions of some rows, held constant outside of their points.
+    """Piecewise linear functions of some rows, constant outside their points.
 
-    `rows` is [responses]; the others are [responses, segments], padded with segments of no width.
+    `rows` and `start` are [responses]; the others are [responses, segments], padded with segments
+    of width 0.
     """
 
     rows: Indices
@@ -104,17 +105,18 @@ class Responses:
     slopes: Floats
 
     def apply(self, values: Floats) -> None:
-        """Replace the values of the rows, which lie along the last axis."""
+        """Replace the values of the rows in place; rows are along the last axis."""
         inside = np.clip(values[..., self.rows, None] - self.lefts, 0.0, self.widths)
         values[..., self.rows] = self.start + (inside * self.slopes).sum(axis=-1)
 
 
 @dataclass(frozen=True, slots=True)
 class RigMap:
-    """One rig map as arrays.
+    """A compiled rig map.
 
-    The first rows of all arrays are the curves in `outputs`, in the order in which they are sent;
-    the rows after them are factors of products, which are not sent. `weights` is [rows, sources].
+    The first rows of all arrays are the curves of `outputs`, in the order in which they are sent;
+    the other rows are factors of products, which are not sent. `weights` is [rows, sources]; gains,
+    offsets and limits are [rows].
     """
 
     name: str
@@ -134,26 +136,29 @@ class RigMap:
     products: Indices
     """[products, 2]: the row of a curve and the row of its factor."""
     reference: str = ""
-    """The name or path by which it was loaded."""
+    """The name or path from which it was loaded."""
 
     def apply(self, frame: Frame) -> Floats:
-        """Return the curves of one frame, [outputs], each within its range, without smoothing.
+        """Return the curves of one frame, float32 [outputs], clamped and without smoothing.
 
-        A value of the frame which is not finite reads as rest; one out of range as its limit.
+        Values of the frame that are not finite are read as rest, those out of range as the limit.
         """
         return self.final_values(self.raw_values(frame.board, frame.head))
 
     def applier(self) -> Applier:
-        """Return what applies the map to a course of frames, with smoothing."""
+        """Return an applier of the map to consecutive frames, with smoothing."""
         return Applier(self)
 
     @property
     def rest(self) -> Floats:
-        """The curves of a face at rest, [outputs]."""
+        """The curves of a face at rest, float32 [outputs]."""
         return self.final_values(self.raw_values(neutral_board(), neutral_head()))
 
     def raw_values(self, board: Floats, head: Floats) -> Floats:
-        """Return all rows before smoothing, limits and products, [rows] or [time, rows]."""
+        """Return all rows before smoothing, limits and products, [..., rows].
+
+        `board` is [..., 174] and `head` [..., 6].
+        """
         axes = np.concatenate((board, head), axis=-1, dtype=np.float32)
         values: Floats = self.sources.read(axes) @ self.weights.T
         if self.responses.rows.size:
@@ -163,7 +168,7 @@ class RigMap:
         return values
 
     def final_values(self, values: Floats) -> Floats:
-        """Bring all rows within their limits, multiply, and return the curves, [..., outputs]."""
+        """Clamp rows, [..., rows], in place, multiply, and return the curves, [..., outputs]."""
         np.clip(values, self.minimum, self.maximum, out=values)
         if self.products.size:
             rows, factors = self.products.T
@@ -173,31 +178,31 @@ class RigMap:
 
 
 class Applier:
-    """Applies a map to frames in their order and remembers what smoothing needs."""
+    """Applies a map to consecutive frames, with the state of smoothing."""
 
     def __init__(self, rigmap: RigMap) -> None:
         self._current = rigmap, OneEuroState()
 
     @property
     def rigmap(self) -> RigMap:
-        """The map that is applied."""
+        """The map in use."""
         return self._current[0]
 
     def change(self, rigmap: RigMap) -> None:
-        """Apply another map from the next frame on; any thread may call this.
+        """Use another map from the next frame on; any thread may call this.
 
-        ValueError where its outputs are others.
+        ValueError if its outputs differ.
         """
         if rigmap.outputs != self.rigmap.outputs:
             raise ValueError(f"{rigmap.name} has other outputs than {self.rigmap.name}")
         self._current = rigmap, OneEuroState()
 
     def apply(self, frame: Frame) -> Floats:
-        """Return the curves of the next frame, [outputs], smoothed, each within its range."""
+        """Return the curves of the next frame, float32 [outputs], smoothed and clamped."""
         return apply_all([self], frame.board[None], frame.head[None], frame.time_s)[0]
 
     def apply_sequence(self, board: Floats, head: Floats, times_s: NDArray[np.float64]) -> Floats:
-        """Return the curves of the next frames at once, [time, outputs]; equal to one by one.
+        """Return the curves of the next frames, float32 [time, outputs]; equal to `apply` for each.
 
         `board` is [time, 174], `head` [time, 6], `times_s` [time].
         """
@@ -209,11 +214,11 @@ class Applier:
         return rigmap.final_values(values)
 
     def reset(self) -> None:
-        """Forget the past; the next frame passes unsmoothed."""
+        """Reset smoothing; the next frame passes unsmoothed."""
         self._current[1].reset()
 
     def smoothed(self, rigmap: RigMap, values: Floats, time_s: float) -> Floats:
-        """Return all rows of the next frame of `rigmap`, smoothed where it says so."""
+        """Return the rows of the next frame, [rows], smoothed in place if `rigmap` is in use."""
         current, state = self._current
         if current is rigmap and rigmap.smoothed.size:
             values[rigmap.smoothed] = rigmap.smoothing.step(state, values[rigmap.smoothed], time_s)
@@ -223,9 +228,9 @@ class Applier:
 def apply_all(
     appliers: Sequence[Applier], board: Floats, head: Floats, time_s: float
 ) -> list[Floats]:
-    """Return the curves of the next frames of several characters, [outputs] each.
+    """Return the curves of the next frame of several characters, float32 [outputs] each.
 
-    `board` is [characters, 174], `head` [characters, 6]. Those who share a map are mapped at once.
+    `board` is [characters, 174], `head` [characters, 6]. Characters with the same map are batched.
     """
     mapped: list[Floats] = [board[index] for index in range(len(appliers))]
     sharing: dict[int, list[int]] = {}

@@ -1,4 +1,4 @@
-"""What a rig map file may hold, and its rules as merged, each key with its place."""
+"""The schema of rig map files, and merged rules with the position of each key."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 MAX_WEIGHT = 1000.0
-"""Largest factor; degrees for a head that is turned by radians need 57.3."""
+"""Largest factor; conversion of radians to degrees needs 57.3."""
 MAX_POINTS = 64
-"""Points of one response."""
+"""Most points of one response."""
 
 
 def _one_source_as_weights(value: object) -> object:
@@ -66,11 +66,11 @@ class SmoothingConfig(BaseModel):
     min_cutoff_hz: float = Field(gt=0, le=1000, allow_inf_nan=False)
     """Cut-off frequency of a curve at rest."""
     beta: float = Field(default=0.0, ge=0, le=MAX_WEIGHT, allow_inf_nan=False)
-    """Hertz which one unit per second of motion adds to the cut-off."""
+    """Hertz added to the cut-off per unit per second of motion."""
 
 
 class CurveConfig(BaseModel):
-    """How one curve is made.
+    """The config of one curve.
 
     value = times * clamp(smooth(offset + gain * response(sum of weight * source)))
     """
@@ -84,7 +84,7 @@ class CurveConfig(BaseModel):
     smooth: SmoothingConfig | None = None
     clamp: Annotated[tuple[Finite, Finite], AfterValidator(_ordered_pair)] | None = None
     times: str | None = None
-    """Another curve of the map, at its finished value, or a source."""
+    """A source, or another curve of the map with its final value, which multiplies this one."""
 
     @model_validator(mode="before")
     @classmethod
@@ -93,7 +93,7 @@ class CurveConfig(BaseModel):
 
 
 class RigMapConfig(BaseModel):
-    """One rig map file. A curve which is null is taken out of what the file extends."""
+    """One rig map file. A curve that is null is removed from the inherited ones."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -106,7 +106,7 @@ class RigMapConfig(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How one curve is made, and where its name and its keys stand (`file:line:column`)."""
+    """The config of one curve, with the positions of its name and its keys (`file:line:column`)."""
 
     name: str
     config: CurveConfig
@@ -114,19 +114,19 @@ class Rule:
     locations: Mapping[str, str]
 
     def extended_by(self, config: CurveConfig, where: str, locations: Mapping[str, str]) -> Rule:
-        """Return this rule with the keys which an extending map gives."""
+        """Return this rule with the keys given by an extending map."""
         given = {key: getattr(config, key) for key in config.model_fields_set}
         merged = self.config.model_copy(update=given)
         return Rule(self.name, merged, where, {**self.locations, **locations})
 
     def where_key(self, key: str) -> str:
-        """Return where a key of the rule stands, or its name."""
+        """Return the position of a key of the rule, or of its name."""
         return self.locations.get(key, self.where)
 
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """All rules of one map, by curve, in the order in which the curves are sent."""
+    """All rules of a map, by curve, in the order in which the curves are sent."""
 
     name: str
     where: str
@@ -135,10 +135,10 @@ class RuleSet:
 
     @property
     def table(self) -> Table:
-        """The curves which the target takes."""
+        """The table of the target's curves."""
         return load_table(self.target)
 
 
 def rest_rule(name: str, where: str, rest: float = 0.0) -> Rule:
-    """Return the rule of a curve which stays at rest."""
+    """Return the rule of a curve that stays at rest."""
     return Rule(name, CurveConfig(offset=rest) if rest else CurveConfig(), where, {})

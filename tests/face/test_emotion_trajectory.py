@@ -103,7 +103,7 @@ def test_a_sidecar_is_found_beside_its_recording(tmp_path: Path) -> None:
     (tmp_path / "my talk.v2.emotion.yaml").write_text(YAML)
     assert sidecar(recording) == tmp_path / "my talk.v2.emotion.yaml"
     (tmp_path / "my talk.v2.emotion.csv").write_text(CSV)
-    with pytest.raises(UserError, match="both tell its emotion"):
+    with pytest.raises(UserError, match="both give its emotion"):
         sidecar(recording)
 
 

@@ -116,7 +116,7 @@ def test_no_change_of_situation_makes_the_face_jump(turns: list[tuple[Situation,
 
 @pytest.mark.parametrize("times", [{"decay_s": 0.0}, {"hold_s": -1.0}, {"return_s": -0.1}])
 def test_a_policy_without_sense_is_refused(times: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="decay above 0"):
+    with pytest.raises(ValueError, match="decay_s must be above 0"):
         FallbackPolicy(FallbackMode.DECAY, **times)
 
 

@@ -35,9 +35,15 @@ def test_sides_which_are_swapped_are_an_error(tmp_path: Path) -> None:
             "MouthFrownRight: CTRL_L_mouth_cornerDepress.ty",
         )
     first, second = map(str, caught.value.problems)
-    assert "hero.yaml:3:19: `MouthFrownLeft` is fed from the right side of the face" in first
+    assert (
+        "hero.yaml:3:19: `MouthFrownLeft` takes its sources from the right side of the face"
+        in first
+    )
     assert "swap its sources with those of `MouthFrownRight`" in first
-    assert "hero.yaml:4:20: `MouthFrownRight` is fed from the left side of the face" in second
+    assert (
+        "hero.yaml:4:20: `MouthFrownRight` takes its sources from the left side of the face"
+        in second
+    )
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ def test_mistakes_of_an_inherited_file_come_too(write: Callable[..., Path]) -> N
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("curves: {}", "hero.yaml:1:1: `target` is missing; write what it is a map for"),
+        ("curves: {}", "hero.yaml:1:1: `target` is missing; name the target of the map"),
         ("target: maya", "hero.yaml:1:9: `target` must be 'metahuman', 'livelinkface61', 'vrm'"),
         ("extends: metahumn", "hero.yaml:1:10: no rig map is called `metahumn`; did you mean"),
         ("extends: other.yaml", "hero.yaml:1:10: no such file: other.yaml; check the path"),
@@ -155,10 +155,10 @@ def test_mistakes_of_an_inherited_file_come_too(write: Callable[..., Path]) -> N
             "hero.yaml:1:1: the required curve `aa` of vrm is missing; map it, or write",
         ),
         ("target: custom\ncurves: {a: null}", "hero.yaml:2:10: `a` is null but not inherited"),
-        ("target: custom\ncurves: {a: {gain: 2}}", "hero.yaml:2:10: `a` comes from nothing"),
+        ("target: custom\ncurves: {a: {gain: 2}}", "hero.yaml:2:10: `a` has no source"),
         (
             "extends: vrm\ncurves: {aa: {clamp: [0, 2]}}",
-            "hero.yaml:2:22: `aa` cannot reach 0..2: its range is 0..1; stay within the range",
+            "hero.yaml:2:22: the clamp 0..2 of `aa` exceeds its range 0..1; stay within the range",
         ),
         (
             "extends: vrm\ncurves: {aa: {times: jaw}}",

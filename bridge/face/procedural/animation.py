@@ -1,4 +1,4 @@
-"""The procedural animation of one character: all its parts in one step a tick."""
+"""The procedural animation of one character: all its parts, one step per tick."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ if TYPE_CHECKING:
 
 
 LONGEST_STEP_S = 0.1
-"""After a longer gap between ticks a face goes on as if this much had passed."""
+"""Longest step: after a longer gap between ticks the animation goes on where it was."""
 LEVEL_HZ = 0.8
-"""Speed at which a changed level is taken over: half within a third of a second, no pop."""
+"""Natural frequency of the spring that eases a changed level: half within a third of a second."""
 TAKEN_OVER = 1e-4
-"""Nearness from which a changed level is the new one."""
+"""Difference below which an eased level has reached its target."""
 
 
 def seed_of(name: str) -> int:
-    """Return the seed of a character who is given none: another one for each name."""
+    """Return the default seed of a character, derived from its name."""
     return crc32(name.encode())
 
 
 class ProceduralAnimation:
-    """Gaze, blinks, head, brows and idle movement of one character.
+    """Gaze, blinks, head, brows and idle motion of one character.
 
-    The same `seed`, cues and times give the same life. `levels` may be set from any thread; `step`
-    is called by one only, each tick. What is kept does not grow.
+    The same `seed`, cues and times give the same motion. Any thread may set `levels`; one thread
+    calls `step`, once per tick. Its memory does not grow.
     """
 
     def __init__(self, seed: int, levels: Levels | None = None) -> None:
@@ -71,13 +71,13 @@ class ProceduralAnimation:
         }
         self._now_s = -math.inf
         self.eased_levels = self.levels
-        """The levels as far as they are taken over by now."""
+        """The levels in effect now, while changes are eased in."""
 
     def step(self, now_s: float, cues: Cues) -> ProceduralMotion:
-        """Return the life at host time `now_s`.
+        """Return the motion at host time `now_s`.
 
-        A time that does not advance changes nothing; after a gap of more than 0.1 s it goes on
-        where it was.
+        A time that does not advance changes nothing; after a gap longer than `LONGEST_STEP_S` the
+        animation goes on where it was.
         """
         elapsed_s = 0.0 if math.isinf(self._now_s) else max(0.0, now_s - self._now_s)
         self._now_s = max(now_s, self._now_s)
@@ -101,16 +101,16 @@ class ProceduralAnimation:
         )
 
     def frame(self, now_s: float, cues: Cues, board: NDArray[np.float32]) -> Frame:
-        """Return the whole face at host time `now_s`: a generated board, float32 [174], with life.
+        """Return the face at host time `now_s`: a generated board, float32 [174], with motion.
 
-        The board is strengthened and coordinated first; it is not written to. Calls `step`.
+        Levels and expression coupling are applied to a copy of the board first. Calls `step`.
         """
         motion = self.step(now_s, cues)
         (face,) = compose_faces(board[None].copy(), [self], [motion])
         return Frame(time_s=now_s, board=face, head=motion.head)
 
     def _ease(self, elapsed_s: float) -> Levels:
-        """Go on towards the levels; those that are there are returned as they are."""
+        """Return the levels eased by `elapsed_s`; `levels` itself once they are reached."""
         levels = self.levels
         if levels is self.eased_levels:
             return levels
@@ -123,9 +123,10 @@ class ProceduralAnimation:
         return self.eased_levels
 
     def _turn_eyes(self, level: float, yaw_deg: float, pitch_deg: float) -> tuple[float, float]:
-        """Return the eyes in a head turned so far, yaw and pitch: they make up for it.
+        """Return yaw and pitch of the eyes in a turned head, in degrees.
 
-        That reflex keeps a look where it is while the head nods; without gaze eyes stand still.
+        The eyes compensate for the head (vestibulo-ocular reflex), so that gaze stays in place
+        while it nods; at gaze level 0 they do not move.
         """
         kept = min(level, 1.0)
         return (
@@ -139,9 +140,10 @@ def compose_faces(
     animations: Sequence[ProceduralAnimation],
     motions: Sequence[ProceduralMotion],
 ) -> NDArray[np.float32]:
-    """Return the whole faces of several characters, float32 [characters, 174].
+    """Return the composed faces of several characters, float32 [characters, 174].
 
-    `boards` are their generated ones, which are written to, `motions` what `Life.step` returned.
+    `boards` are their generated boards, float32 [characters, 174], which are written to; `motions`
+    is what `ProceduralAnimation.step` returned for each.
     """
     levels = [animation.eased_levels for animation in animations]
     for place, own in enumerate(levels):
@@ -152,5 +154,5 @@ def compose_faces(
 
 
 def prepare_boards(board: NDArray[np.float32], levels: Levels) -> NDArray[np.float32]:
-    """Return generated boards, float32 [..., 174], at their strength and coordinated."""
+    """Return generated boards, float32 [..., 174], with levels and expression coupling applied."""
     return couple_expression(apply_levels(board, levels), levels.upper_face * levels.liveliness)

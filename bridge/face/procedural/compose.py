@@ -1,5 +1,5 @@
-"""Composes a face: the levels of its parts, the coupling of eyes to a smile, and procedural
-motion over generated boards.
+"""Composes a face: levels of its parts, coupling of the eyes to a smile, and procedural motion
+overlaid on generated boards.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ UPPER_REGIONS = frozenset({"brow", "eyelid", "cheek", "nose"})
 
 MOUTH = np.array([channel.region in MOUTH_REGIONS for channel in CHANNELS])
 UPPER = np.array([channel.region in UPPER_REGIONS and not channel.rest for channel in CHANNELS])
-"""Which channels are theirs, bool [174]; the eyeballs are nobody's, nor is what rests above 0: it
-is no motion that could be stronger."""
+"""Masks of the channels of these regions, bool [174]; without eyeballs, and without channels that
+rest above 0, whose value is not a strength."""
 
 
 def limit_of(name: str) -> float:
@@ -39,13 +39,7 @@ def limit_of(name: str) -> float:
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class Levels:
-    """How much of each part there is: 0 is off, 1 as made, 2 twice. ValueError outside 0..2.
-
-    `gaze`, `head`, `brows` and `idle` (breath, drift, micro-saccades, and the swell of what is
-    held) scale how far things move, `blink` how often; `mouth` and `upper_face` scale the generated
-    face. `symmetry`, 0..1, is how far both halves of the generated face go to their mean: 0 leaves
-    them as they are.
-    """
+    """The strength of each part: 0 is off, 1 the default, 2 twice as much. ValueError beyond."""
 
     gaze: float = setting("alive.gaze").field()
     head: float = setting("alive.head").field()
@@ -58,33 +52,34 @@ class Levels:
 
     @property
     def liveliness(self) -> float:
-        """How far the face has a life of its own, 0..1: 0 where all that moves by itself is off."""
+        """The largest level of procedural motion, at most 1; 0 if all of it is off."""
         return min(1.0, max(self.gaze, self.head, self.blink, self.brows, self.idle))
 
 
 PARTS = tuple(field.name for field in fields(Levels))
-"""Names of the levels, in their order."""
+"""Names of the levels, in order."""
 
 
 def read_levels(text: str) -> dict[str, str]:
-    """Read `gaze:0.5, head:0`, as on the command line; FieldError for what is no such list.
+    """Parse `gaze:0.5, head:0`, as on the command line, to values by name.
 
-    Names and numbers are checked where they become `Levels`; what is not named stays as made.
+    FieldError for text of another form and unknown names. `Levels` checks the numbers, and has the
+    defaults of the others.
     """
     levels: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, colon, level = (piece.strip() for piece in part.partition(":"))
         if not colon or name not in PARTS or name in levels:
-            fault = f"{name} stands twice" if name in levels else f"{part!r} is no level"
+            fault = f"{name} is given twice" if name in levels else f"{part!r} is not a level"
             raise FieldError(fault, f"write NAME:LEVEL, with {', '.join(PARTS)}")
         levels[name] = level
     return levels
 
 
 DEFAULT_LEVELS = Levels()
-"""A face that lives as people do."""
+"""All procedural motion as in people."""
 NO_ANIMATION_LEVELS = Levels(gaze=0.0, head=0.0, blink=0.0, brows=0.0, idle=0.0)
-"""The generated face and nothing else."""
+"""The generated face without procedural motion."""
 
 
 _MIRROR = np.array([CHANNEL_INDEX[channel.mirror] for channel in CHANNELS], dtype=np.intp)
@@ -94,7 +89,7 @@ _MIRROR_SIGN = np.array([channel.mirror_sign for channel in CHANNELS], dtype=np.
 def apply_levels(board: NDArray[np.float32], levels: Levels) -> NDArray[np.float32]:
     """Return generated boards at these levels, float32 [..., 174], each value in its range.
 
-    Levels as they are made return the board itself.
+    Returns `board` itself if the levels change nothing.
     """
     if levels.mouth == 1.0 and levels.upper_face == 1.0 and levels.symmetry == 0.0:
         return board
@@ -108,28 +103,28 @@ def apply_levels(board: NDArray[np.float32], levels: Levels) -> NDArray[np.float
 
 
 TRAVEL_DEG, TRAVEL_UP_DEG = 40.0, 30.0
-"""A full deflection of the eye pads: to the sides and down, and up (Epic's rig)."""
+"""Eye rotation at full deflection of the controls: sideways and down, and up (Epic's rig)."""
 LID_PER_DEG = 0.016
-"""How far the upper lids go with the eyes: 0.9 for a radian, the median of phone takes."""
+"""Movement of the upper lids with eye pitch: 0.9 per radian, the median of phone takes."""
 LID_RAISE_LIMIT, LID_LOWER_LIMIT = -0.12, 0.45
 BROW_SHARES = {"brow_raiseIn.ty": 0.7, "brow_raiseOut.ty": 1.0}
 BLINK_SQUINT = 0.08
-"""How far a shut lid pulls the inner corner along."""
+"""Squint of the inner corner while the lid is closed."""
 
 
 def sides(*names: str) -> NDArray[np.intp]:
-    """Return the board positions of channels of both sides, left ones first."""
+    """Return the board indices of channels of both sides, left ones first."""
     return indices(f"CTRL_{side}_{name}" for side in "LR" for name in names)
 
 
 def indices(names: Iterable[str]) -> NDArray[np.intp]:
-    """Return the board positions of channels by their full names."""
+    """Return the board indices of channels by their full names."""
     return np.array([CHANNEL_INDEX[name] for name in names], dtype=np.intp)
 
 
 _BLINK = sides("eye_blink.ty")
 MOTION_VALUES = 5
-"""How many numbers a living face is laid over by."""
+"""Length of `ProceduralMotion.values`."""
 
 _NONE, _ALL = np.float32(0.0), np.float32(1.0)
 _HIGHEST_LID, _LOWEST_LID = np.float32(LID_RAISE_LIMIT), np.float32(LID_LOWER_LIMIT)
@@ -156,19 +151,19 @@ class ProceduralMotion:
 
     @property
     def values(self) -> tuple[float, ...]:
-        """What is laid over a board, as `lay` takes it."""
+        """The values that `overlay` adds to a board, [5]: see there."""
         return (*self.eyes_deg, self.closure, self.brow_raise, self.expression_drift)
 
     def apply_to(self, board: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return a board with this laid over it, float32 [174], each value in its range."""
+        """Return a board with this motion overlaid, float32 [174], each value in its range."""
         return overlay(board, np.array(self.values, dtype=np.float32))
 
 
 def overlay(board: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return boards, float32 [..., 174], with life laid over them, each value in its range.
+    """Return boards, float32 [..., 174], with motion overlaid, each value in its range.
 
-    `values` is float32 [..., 5]: yaw and pitch of the eyes, closure, how far brows are raised, and
-    the swell, as told at `Living`.
+    `values` is float32 [..., 5]: eye yaw and pitch in degrees, closure, brow raise and expression
+    drift, as in `ProceduralMotion`.
     """
     pitch_deg, closure = values[..., 1:2], values[..., 2:3]
     lids = np.clip(np.float32(-LID_PER_DEG) * pitch_deg, _HIGHEST_LID, _LOWEST_LID)
@@ -181,14 +176,16 @@ def overlay(board: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[
 
 
 def eye_angles_deg(board: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return where the eyes of boards, [..., 174], stand in the head: [..., 2], yaw and pitch."""
+    """Return eye yaw and pitch in the head in degrees, [..., 2], of boards, [..., 174]."""
     yaw, pitch = (board[..., sides(f"eye.{axis}")].mean(axis=-1) for axis in ("tx", "ty"))
     up_deg, down_deg = np.float32(TRAVEL_UP_DEG), np.float32(TRAVEL_DEG)
     return np.stack((yaw * down_deg, pitch * np.where(pitch > 0.0, up_deg, down_deg)), axis=-1)
 
 
 def _added() -> NDArray[np.float32]:
-    """Return what each number adds to the board, [numbers, 174]; halves and lids stand last."""
+    """Return what each input of `overlay` adds to the board, [7, 174]: the first four values, the
+    upward and the downward half of the pitch, and the lids.
+    """
     added = np.zeros((7, len(CHANNELS)), dtype=np.float32)
     added[0, sides("eye.tx")] = 1.0 / TRAVEL_DEG
     added[2, sides("eye_squintInner.ty")] = BLINK_SQUINT
@@ -204,7 +201,7 @@ _ADDED = _added()
 
 
 def _drifting_channels() -> NDArray[np.float32]:
-    """Return 1 for each channel that swells, [174]: the upper face, but lids go with the eyes."""
+    """Return 1 for each channel with expression drift, [174]: the upper face without the lids."""
     drifting = UPPER.astype(np.float32)
     drifting[_BLINK] = 0.0
     return drifting
@@ -213,12 +210,12 @@ def _drifting_channels() -> NDArray[np.float32]:
 _DRIFTING = _drifting_channels()
 
 ANIMATED_CHANNELS = tuple(channel.name for channel in CHANNELS if _ADDED[:, channel.index].any())
-"""The channels to which life adds."""
+"""The channels to which procedural motion adds."""
 
 
 CHEEK_SHARE, SQUINT_SHARE = 0.5, 0.3
-"""How far cheeks rise and inner lids close with the corner of the mouth on the same side; a smile
-that leaves the eyes alone looks put on (Ekman, Davidson and Friesen 1990)."""
+"""How far cheeks rise and inner lids close with the lip corner of the same side; a smile without
+the eyes looks posed (Ekman, Davidson and Friesen 1990)."""
 
 _CORNERS = sides("mouth_cornerPull.ty")
 _CHEEKS = sides("eye_cheekRaise.ty")
@@ -227,16 +224,16 @@ _SQUINTS = sides("eye_squintInner.ty")
 COUPLED_CHANNELS = tuple(
     f"CTRL_{side}_eye_{part}.ty" for side in "LR" for part in ("cheekRaise", "squintInner")
 )
-"""The channels that go with others."""
+"""The channels that follow others."""
 
 
 def couple_expression(
     board: NDArray[np.float32], strength: float | NDArray[np.float32] = 1.0
 ) -> NDArray[np.float32]:
-    """Return boards whose eyes take part in their smile, float32 [..., 174].
+    """Return boards whose cheeks and inner lids follow a smile, float32 [..., 174].
 
-    What cheeks and lids do already counts: they rise to their share of the smile, never beyond it.
-    `strength`, 0..2, scales that share: one for all boards, or [..., 1].
+    They are raised to their share of the smile if they are below it. `strength`, 0..2, scales that
+    share: one number for all boards, or [..., 1].
     """
     joined = board.copy()
     corners = np.maximum(board[..., _CORNERS], np.float32(0.0))

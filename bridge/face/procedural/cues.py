@@ -1,9 +1,9 @@
-"""What drives procedural animation each tick: prosody and emotion, as the events of a moment.
+"""The input of procedural animation at each tick: prosody and emotion, turned into events.
 
-An emotion acts on gaze, blinks and head by one table, blended by weight. Direct gaze with anger
-and joy, averted gaze with fear and sadness: Adams and Kleck 2005. Blinks and the spread of gaze of
-anger, sadness and fear have the order measured on phone takes of one person idling in that emotion
-(few blinks and wide gaze in fear). Head postures are ours.
+Emotions act on gaze, blinks and head by one table, blended by weight. Direct gaze in anger and joy,
+averted gaze in fear and sadness: Adams and Kleck 2005. Blinks and spread of gaze in anger, sadness
+and fear have the order measured on phone takes of one person idling in that emotion (few blinks and
+wide gaze in fear). Head postures are this project's own.
 """
 
 from __future__ import annotations
@@ -22,22 +22,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EmotionStyle:
-    """How an emotion at weight 1 differs from the neutral face; 0 is no difference.
-
-    The first four are natural logarithms of a factor: how long a look at the partner lasts, how
-    wide gaze goes, how often eyes blink, how far the head moves. `glance_deg` lowers (-) where eyes
-    go when they leave the partner. Posture: pitch up, roll to the side the character prefers,
-    and z towards the partner.
-    """
+    """How an emotion at weight 1 changes procedural motion; 0 is no change."""
 
     directness: float = 0.0
+    """Natural logarithm of a factor: how long a look at the partner lasts."""
     gaze_spread: float = 0.0
+    """Natural logarithm of a factor: how wide gaze goes."""
     blink_rate: float = 0.0
+    """Natural logarithm of a factor: how often the eyes blink."""
     head_motion: float = 0.0
+    """Natural logarithm of a factor: how far the head moves."""
     glance_deg: float = 0.0
+    """Pitch added to looks away from the partner."""
     pitch_deg: float = 0.0
+    """Posture of the head: pitch up."""
     roll_deg: float = 0.0
+    """Posture of the head: roll to the side that the character prefers."""
     z_cm: float = 0.0
+    """Posture of the head: towards the partner."""
 
 
 EMOTION_STYLES: dict[str, EmotionStyle] = {
@@ -67,10 +69,9 @@ NEUTRAL_STYLE = EmotionStyle()
 
 
 def blend_styles(emotion: NDArray[np.float32]) -> EmotionStyle:
-    """Return the mood of weights, [emotions] in the order of `EMOTIONS`.
+    """Return the blended style of weights, [emotions] in the order of `EMOTIONS`.
 
-    Weights that add up to more than 1.5 are scaled down to it, so that no mix goes beyond what one
-    emotion can.
+    Weights with a sum above 1.5 are scaled down to it, so that no mix exceeds a single emotion.
     """
     total = float(emotion.sum())
     if total <= 0.0:
@@ -80,7 +81,7 @@ def blend_styles(emotion: NDArray[np.float32]) -> EmotionStyle:
 
 
 TURN_S = 1.5
-"""A pause this long ends a turn: who talked, listens."""
+"""A pause this long ends a turn: the speaker becomes a listener."""
 
 
 def _no_emotion() -> NDArray[np.float32]:
@@ -89,9 +90,9 @@ def _no_emotion() -> NDArray[np.float32]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cues:
-    """What the voice does now, and the emotion of the face, float32 [emotions].
+    """Prosody of the voice now, and the emotion of the face, float32 [emotions].
 
-    The emotion is not written to: the same array is the same emotion.
+    The array is not written to: the same object means the same emotion.
     """
 
     prosody: Prosody = SILENCE
@@ -100,23 +101,24 @@ class Cues:
 
 @dataclass(slots=True)
 class Moment:
-    """One tick as the parts of a face see it.
-
-    `elapsed_s` since the last tick; `stressed` is the prominence, 0..1, of a syllable stressed
-    since then, else 0; `phrase_ended` and `began` (to speak after a turn of silence) likewise.
-    """
+    """The state and events of one tick, input of every part of the animation."""
 
     elapsed_s: float = 0.0
+    """Time since the last tick."""
     prosody: Prosody = SILENCE
     style: EmotionStyle = NEUTRAL_STYLE
     is_talking: bool = False
+    """Whether the character has the turn: it speaks, or has paused for less than `TURN_S`."""
     stressed: float = 0.0
+    """Prominence, 0..1, of a syllable stressed since the last tick, else 0."""
     phrase_ended: bool = False
+    """Whether a phrase has ended since the last tick."""
     began: bool = False
+    """Whether the character has begun a turn since the last tick."""
 
 
 class CueTracker:
-    """Turns cues into moments: it remembers what was counted before."""
+    """Turns cues into moments, by the difference to the counts of the last tick."""
 
     def __init__(self) -> None:
         self._moment = Moment()
@@ -125,9 +127,9 @@ class CueTracker:
         self._emotion: NDArray[np.float32] | None = None
 
     def step(self, cues: Cues, elapsed_s: float) -> Moment:
-        """Return the moment of these cues; it is overwritten by the next.
+        """Return the moment of these cues; the object is reused by the next call.
 
-        A count that is less than before is that of a new voice, whose past is no event.
+        A count below the last one belongs to a new voice and gives no event.
         """
         moment, prosody = self._moment, cues.prosody
         is_talking = prosody.pause_s < TURN_S

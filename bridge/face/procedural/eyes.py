@@ -1,4 +1,4 @@
-"""Where a character looks, how the eyes get there, when they blink, and how a lid moves."""
+"""Gaze, saccades and blinks of one character, and the motion of a lid."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 
 TALKING_PER_MIN, RESTING_PER_MIN = 26.0, 17.0
 PERSON_SIGMA, PERSON_LIMIT = 0.4, 0.7
-"""Spread over characters of the logarithm of the rate, and its limit: nobody blinks half as often
-or twice as often as the median."""
+"""Standard deviation over characters of the logarithm of the rate, and its limit: no character
+blinks half or twice as often as the median."""
 INTERVAL_SIGMA = 0.6
-"""Spread of the logarithm of one character's intervals."""
+"""Standard deviation of the logarithm of one character's intervals."""
 CLOSE_S, CLOSED_S, OPEN_S = (0.080, 0.106), (0.010, 0.040), (0.170, 0.280)
 DEPTH = (0.94, 1.0)
 REST_S = 0.25
 """Least time between two blinks."""
 READY_SHARE, PAUSE_CHANCE = 0.3, 0.7
-"""From this share of an interval on, the end of a phrase brings the blink, with this chance."""
+"""From this share of an interval on, the end of a phrase triggers the blink with this chance."""
 PAUSE_DELAY_S = (0.0, 0.2)
 SURE_SHIFT_DEG, LEAST_SHIFT_DEG = 33.0, 10.0
 SURE_CHANCE, READY_CHANCE = 0.97, 0.3
 OFF_LEVEL = 0.02
-"""Level below which no pause and no gaze shift brings a blink either."""
+"""Level below which pauses and gaze shifts trigger no blink either."""
 OWN_SHARE = 0.8
-"""Share of the rate which intervals are left to bring; pauses and gaze shifts bring the rest."""
+"""Share of the rate due to intervals; pauses and gaze shifts trigger the rest."""
 MID_PHRASE_RATE, PAUSE_RATE = 0.8, 1.6
-"""How fast an interval passes within a phrase and in a pause: 1 on the whole."""
+"""Relative speed of an interval within a phrase and in a pause, about 1 overall."""
 
 
 class Blink:
-    """One character's lids, both at once. `closure`, 0..1, is how far they are shut."""
+    """Blinks of one character, both lids at once. `closure`, 0..1, is how far they are closed."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -49,7 +49,7 @@ class Blink:
         self._person = math.exp(drawn)
         self.closure = 0.0
         self._urge = random.random()
-        """Share of the interval that is over."""
+        """Elapsed share of the mean interval."""
         self._due = self._interval()
         self._starts_in_s = math.inf
         self._age_s = math.inf
@@ -57,7 +57,7 @@ class Blink:
         self._depth = 1.0
 
     def step(self, moment: Moment, level: float, shift_deg: float) -> float:
-        """Return the closure after the moment; `shift_deg` is the gaze shift that begins in it."""
+        """Return the closure after the moment, in which a saccade of `shift_deg` begins."""
         elapsed_s = moment.elapsed_s
         self._urge += elapsed_s * self._interval_rate(moment, level)
         is_free = self._age_s > self._length_s + REST_S and math.isinf(self._starts_in_s)
@@ -75,7 +75,7 @@ class Blink:
         return self._close_s + self._closed_s + self._open_s
 
     def _interval_rate(self, moment: Moment, level: float) -> float:
-        """Return how much of an interval of length 1 passes in a second."""
+        """Return the speed of the interval, in mean intervals per second."""
         per_min = TALKING_PER_MIN if moment.is_talking else RESTING_PER_MIN
         per_min *= OWN_SHARE * self._person * level * math.exp(moment.style.blink_rate)
         if moment.is_talking:
@@ -83,11 +83,11 @@ class Blink:
         return per_min / 60.0
 
     def _interval(self) -> float:
-        """Draw an interval around the mean 1, log-normal."""
+        """Draw a log-normal interval with mean 1."""
         return self._random.lognormvariate(-0.5 * INTERVAL_SIGMA**2, INTERVAL_SIGMA)
 
     def _decide(self, moment: Moment, shift_deg: float) -> None:
-        """Decide whether a blink begins: it is due, a phrase ended, or the gaze goes far."""
+        """Start a blink if it is due, a phrase has ended, or gaze shifts far."""
         is_ready = self._urge >= READY_SHARE * self._due
         if self._urge >= self._due:
             self._starts_in_s = 0.0
@@ -107,7 +107,7 @@ class Blink:
         self._urge, self._due = 0.0, self._interval()
 
     def _closure_at_age(self) -> float:
-        """Return the closure by the age of the blink: shut fast, open slowly and ever slower."""
+        """Return the closure by the age of the blink: it closes fast and opens ever more slowly."""
         age_s = self._age_s
         if age_s <= self._close_s:
             return self._depth * glide(age_s / self._close_s)
@@ -119,7 +119,7 @@ class Blink:
 
 
 def _chance(shift_deg: float, *, is_ready: bool) -> float:
-    """Return the chance that a gaze shift carries a blink."""
+    """Return the probability of a blink with a gaze shift."""
     far = (shift_deg - LEAST_SHIFT_DEG) / (SURE_SHIFT_DEG - LEAST_SHIFT_DEG)
     if far >= 1.0:
         return SURE_CHANCE
@@ -132,39 +132,40 @@ DIRECTION_WEIGHTS = (2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 1.0)
 
 SIZES_DEG = (3.0, 5.0, 7.0, 9.5, 12.5, 16.0, 21.0)
 SIZE_WIDTHS_DEG = (2.0, 2.0, 2.2, 2.8, 3.2, 4.2, 5.5)
-"""How much of the course of sizes each bin stands for."""
+"""Width of each bin of sizes."""
 SIZE_SPAN = 0.15
-"""A size is drawn from this share below to this share above its bin's middle."""
+"""A size is drawn within this share of its bin's centre."""
 SIZE_MEAN_DEG = 6.0
-"""Sizes fall off exponentially, so that with the ways back 90 % are below 15 degrees."""
+"""Mean of the exponential distribution of sizes; 90 % are below 15 degrees, returns included."""
 
 WIDEST_DEG, HIGHEST_DEG, LOWEST_DEG = 24.0, 12.0, -16.0
-"""Where a look may go at most, from the partner."""
+"""Limits of looks, from the partner."""
 EASY_DEG = 18.0
-"""Looks far beyond this are rare: without it, steps from one look to the next would drift there."""
+"""Looks far beyond this are rare, so that steps between looks do not drift to the limits."""
 PARTNER_DEG = 1.2
-"""Within a look at the partner, eyes rest at most this far from its middle."""
+"""Largest distance of a look at the partner from the centre of its face."""
 BEGIN_CHANCE, END_CHANCE = 0.5, 0.3
-"""Who begins to talk looks away, who ends a phrase looks back to the partner (Kendon 1967)."""
+"""Chance to look away at the begin of a turn, and back at the end of a phrase (Kendon 1967)."""
 HOLD_SHAPE = 2.0
-"""Times to stay are gamma distributed with this shape: neither all alike nor ever nearly none."""
+"""Shape of the gamma distribution of fixation times: neither constant nor close to 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Habit:
-    """Mean times of looks at the partner and away, and the share of time on the partner.
-
-    `unprompted` is the share of returns to the partner which no end of a phrase prompts.
-    """
+    """Statistics of gaze in one conversational role."""
 
     partner_s: float
+    """Mean duration of a look at the partner."""
     away_s: float
+    """Mean duration of a look away."""
     mutual_share: float
+    """Share of time on the partner."""
     unprompted: float
+    """Share of the returns to the partner not triggered by the end of a phrase."""
 
     @property
     def return_chance(self) -> float:
-        """Chance that the look after a look away is one at the partner."""
+        """Probability that a look at the partner follows a look away."""
         looks = self.partner_s * (1.0 - self.mutual_share) / self.mutual_share / self.away_s
         return self.unprompted / looks
 
@@ -183,7 +184,7 @@ _SIZE_SUMS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A direction in degrees from the partner: yaw to the character's left, pitch up."""
+    """A gaze target, in degrees from the partner: yaw to the character's left, pitch up."""
 
     yaw_deg: float
     pitch_deg: float
@@ -191,7 +192,7 @@ class Look:
 
 
 class Gaze:
-    """One character's looks. `look` is the present one; it changes at once, the eyes follow."""
+    """Gaze targets of one character. `look` is the present one; the eyes follow its changes."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -200,7 +201,7 @@ class Gaze:
         self._left_s = self._hold(LISTENING.partner_s)
 
     def step(self, moment: Moment) -> Look:
-        """Return where the character looks after the moment."""
+        """Return the gaze target after the moment."""
         if moment.is_talking != self._is_talking:
             self._is_talking = moment.is_talking
             self._left_s = min(self._left_s, self._hold_of(self.look, moment))
@@ -211,7 +212,7 @@ class Gaze:
         return self.look
 
     def _is_prompted(self, moment: Moment) -> bool:
-        """Whether what the voice does ends the present look: at the partner, or away from it."""
+        """Whether an event of the voice ends the present look."""
         prompt = moment.began if self.look.is_mutual else moment.phrase_ended
         chance = BEGIN_CHANCE if self.look.is_mutual else END_CHANCE
         return prompt and self._random.random() < chance
@@ -228,7 +229,7 @@ class Gaze:
         return Look(radius * math.cos(angle), radius * math.sin(angle), is_mutual=True)
 
     def _away(self, spread: float, glance_deg: float) -> Look:
-        """Draw a look away by a step from the present one, until it falls where eyes may go."""
+        """Draw a look away by a step from the present one, until it is within the limits."""
         draw = self._random.random
         for _ in range(12):
             direction = bisect(_DIRECTION_SUMS, draw() * _DIRECTION_SUMS[-1])
@@ -271,8 +272,8 @@ MICRO_REST_S = 0.25
 class Eyes:
     """Both eyes as one direction, in degrees: `yaw_deg` to the character's left, `pitch_deg` up.
 
-    They move by saccades only: along a line, with the minimum-jerk course, for as long as the
-    distance asks. A look that changes during a saccade is followed from where the eyes are.
+    They move by saccades only: along a line, with a minimum-jerk trajectory and the duration of the
+    main sequence. If the target changes during a saccade, a new one begins at the present angle.
     """
 
     def __init__(self, random: Random) -> None:
@@ -286,7 +287,7 @@ class Eyes:
         self._micro_in_s = 1.0
 
     def step(self, look: Look, elapsed_s: float, idle: float) -> None:
-        """Go on towards `look`; `idle` scales the micro-saccades."""
+        """Advance by `elapsed_s` towards `look`; `idle` scales micro-saccades."""
         self.shift_deg = 0.0
         self._age_s += elapsed_s
         self._micro_in_s -= elapsed_s
@@ -300,7 +301,7 @@ class Eyes:
         self.pitch_deg = self._from[1] + share * (self._to[1] - self._from[1])
 
     def _begin(self, yaw_deg: float, pitch_deg: float) -> float:
-        """Start a saccade; return its size."""
+        """Begin a saccade; return its size in degrees."""
         self._from, self._to = (self.yaw_deg, self.pitch_deg), (yaw_deg, pitch_deg)
         size_deg = math.hypot(yaw_deg - self.yaw_deg, pitch_deg - self.pitch_deg)
         self._age_s = 0.0
@@ -310,7 +311,7 @@ class Eyes:
         return size_deg
 
     def _begin_micro_saccade(self, look: Look, idle: float) -> None:
-        """Step by a little to near the look: errors do not add up."""
+        """Begin a micro-saccade to a point near the target, so that errors do not accumulate."""
         size_deg = min(self._random.expovariate(1.0 / MICRO_MEAN_DEG), MICRO_MAX_DEG / 2.0)
         angle = self._random.uniform(0.0, 2.0 * math.pi)
         reach = idle * size_deg

@@ -1,11 +1,10 @@
-"""Head motion (with voice, gaze, emotion and breath) and the brows' accents on stressed
-syllables.
+"""Head motion by voice, gaze, emotion and breath, and accents of the brows on stressed syllables.
 
-Angles in degrees until the last line, signs as in `cstalk_bridge.frame.HEAD_AXES`. From head tracks
-of the GRID speaker s1 (900 clips): the head is raised with loudness (mean correlation within clips
-0.45, 40 ms later), moves most in pitch (sd 1 : 0.67 : 0.42 of pitch, yaw, roll) and faster the
-louder it is (0.54). He reads commands and holds still; conversation gets `SPEECH_GAIN` times that.
-Heads follow the eyes 70 to 150 ms later. All of it stays below 5 Hz.
+Angles are in degrees up to the result, with the signs of `cstalk_bridge.frame.HEAD_AXES`. In head
+tracks of the GRID speaker s1 (900 clips) the head rises with loudness (mean correlation within
+clips 0.45, 40 ms later), moves most in pitch (sd 1 : 0.67 : 0.42 of pitch, yaw, roll), and faster
+with loudness (0.54). The speaker reads commands and holds still; `SPEECH_GAIN` scales that to
+conversation. The head follows the eyes 70 to 150 ms later. All motion stays below 5 Hz.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ ACCENT_FROM = 0.62
 """Prominence from which a stressed syllable may move the brows."""
 ACCENT_CHANCE = 0.6
 ACCENT_PULL, ACCENT_PULL_S = 0.55, 0.16
-"""Raise at prominence 1 before the spring rounds it off, and how long it is pulled."""
+"""Height at prominence 1 and duration of the pulse that the spring smooths."""
 BROWS_HZ = 1.5
 ACCENT_REST_S = 0.6
-"""Least time between two accents: a brow on every syllable is a nervous face."""
+"""Least time between two accents: one on every syllable looks nervous."""
 
 
 class Brows:
-    """One character's brows. `raised`, 0..1, is how far an accent lifts both."""
+    """Brow accents of one character. `raised`, 0..1, is how far both brows are raised."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -63,34 +62,35 @@ PITCH_PER_LEVEL_DEG = 0.7 * SPEECH_GAIN
 PITCH_PER_SEMITONE_DEG = 0.06 * SPEECH_GAIN
 MELODY_LIMIT = 8.0
 SINK_S = 0.6
-"""In a pause a raised head sinks with this time constant: it does not fall."""
+"""Time constant with which a raised head sinks in a pause."""
 VOICE_HZ, NOD_HZ, POSTURE_HZ, FOLLOW_HZ = 1.5, 1.6, 0.25, 0.8
 NOD_DEG, NOD_S = -5.0, 0.12
-"""Pull of a nod at prominence 1 and its length; the spring makes 2.2 degrees of it."""
+"""Height at prominence 1 and duration of a nod's pulse; the spring makes 2.2 degrees of it."""
 TURN_SHARE, ROLL_SHARE = 0.67, 0.42
-"""Yaw and roll that go with pitch, as shares of it."""
+"""Yaw and roll of a nod, as shares of its pitch."""
 SWAY_DEG = (0.36 * SPEECH_GAIN, 0.2 * SPEECH_GAIN, 0.23 * SPEECH_GAIN)
-"""Standard deviation of sway at the loudest: yaw and roll as tracked, pitch less the voice's."""
+"""Standard deviation of sway at full level (yaw, pitch, roll), as tracked; in pitch without the
+part that follows loudness."""
 FOLLOW_DELAY_S = (0.07, 0.15)
 FOLLOW_FROM_DEG, FOLLOW_SHARE = 8.0, 0.3
-"""The head takes this share of what a look goes beyond this angle."""
+"""The head turns by this share of the angle beyond which a look goes."""
 LISTENING_ROLL_DEG = 1.5
-"""A listener tilts the head a little, to the side the character prefers."""
+"""Head tilt while listening, to the side that the character prefers."""
 DRIFT_DEG = (1.1, 0.8, 0.7)
 """Standard deviation of slow drift while talking: yaw, pitch, roll."""
 LISTENING_DRIFT = 0.5
 LIMIT_DEG = (25.0, 20.0, 15.0)
-"""No sum of strengths turns the head further: yaw, pitch, roll."""
+"""Limits of the head rotation, whatever the levels: yaw, pitch, roll."""
 LIMIT_CM = 3.0
 
 
 class Head:
-    """One character's head. `pose` is float32 [6] in `HEAD_AXES` order after each step."""
+    """Head motion of one character. `pose` is float32 [6] in `HEAD_AXES` order after each step."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
         self._side = random.choice((-1.0, 1.0))
-        """Which shoulder the head likes."""
+        """The preferred side of a tilt: -1 or 1."""
         self._drift = tuple(Drift(random, sd) for sd in DRIFT_DEG)
         self._sway = tuple(Sway(random, sd) for sd in SWAY_DEG)
         self._breath = Breath(random)
@@ -130,7 +130,7 @@ class Head:
         return self.pose
 
     def _voice_motion(self, moment: Moment, motion: float) -> tuple[float, float, float]:
-        """Return what the voice does to yaw, pitch and roll: up with it, down on its stresses."""
+        """Return yaw, pitch and roll due to the voice: up with loudness, down on stresses."""
         prosody = moment.prosody
         melody = min(max(prosody.melody, -MELODY_LIMIT), MELODY_LIMIT)
         raised = PITCH_PER_LEVEL_DEG * prosody.level + PITCH_PER_SEMITONE_DEG * melody
@@ -156,7 +156,7 @@ class Head:
         return self._random.uniform(-most, most)
 
     def _posture_of(self, moment: Moment, elapsed_s: float) -> tuple[float, float, float]:
-        """Return the posture of the mood, eased: yaw, pitch, roll."""
+        """Return the posture of the emotion, eased: yaw, pitch, roll."""
         style = moment.style
         roll = style.roll_deg + (0.0 if moment.is_talking else LISTENING_ROLL_DEG)
         pitch, tilt, ahead = self._posture
@@ -168,7 +168,7 @@ class Head:
         )
 
     def _follow_gaze(self, look: Look, elapsed_s: float) -> None:
-        """Take up a new look after a delay; a newer one takes the place of one that waits."""
+        """Turn to a new gaze target after a delay; a newer target replaces a waiting one."""
         if look is not self._look:
             self._look = look
             goal = _beyond(look)
@@ -182,7 +182,7 @@ class Head:
 
 
 def _beyond(look: Look) -> tuple[float, float]:
-    """Return the turn, yaw and pitch, which a look asks of the head."""
+    """Return yaw and pitch of the head for a gaze target, in degrees."""
     far_deg = math.hypot(look.yaw_deg, look.pitch_deg)
     if far_deg <= FOLLOW_FROM_DEG:
         return 0.0, 0.0
@@ -202,5 +202,5 @@ def _pose(
 
 
 def _soft(value: float, limit: float) -> float:
-    """Return `value` bent towards `limit` and never beyond; small values stay as they are."""
+    """Return `value` compressed smoothly to stay below `limit`; small values hardly change."""
     return limit * math.tanh(value / limit)

@@ -1,4 +1,4 @@
-"""Motion of a number without a jump: easing, springs, pulses, drift, sway and breath."""
+"""Smooth motion of a number: easing, springs, pulses, drift, sway and breath."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 
 def ease(share: float) -> float:
-    """Return the smoothstep 3x^2 - 2x^3 of `share` held to 0..1: it starts and ends at rest."""
+    """Return the smoothstep 3x^2 - 2x^3 of `share`, clamped to 0..1: it starts and ends at rest."""
     x = min(max(share, 0.0), 1.0)
     return x * x * (3.0 - 2.0 * x)
 
 
 def glide(share: float) -> float:
-    """Return the minimum-jerk course 10x^3 - 15x^4 + 6x^5 of `share` held to 0..1.
+    """Return the minimum-jerk trajectory 10x^3 - 15x^4 + 6x^5 of `share`, clamped to 0..1.
 
-    Source: Flash and Hogan 1985. It starts and ends at rest and without acceleration.
+    It starts and ends at rest and without acceleration (Flash and Hogan 1985).
     """
     x = min(max(share, 0.0), 1.0)
     return x * x * x * (10.0 - x * (15.0 - 6.0 * x))
@@ -28,7 +28,7 @@ class Spring:
     """A critically damped spring: it follows a target without overshoot.
 
     `rate_hz` is its natural frequency; a step of the target is half done after 0.27 / `rate_hz`
-    seconds. The step is exact for a target that stands still within it, whatever its length.
+    seconds. A step is exact for a target that is constant during it, whatever its length.
     """
 
     __slots__ = ("_omega", "speed", "value")
@@ -49,7 +49,7 @@ class Spring:
 
 
 class Pulse:
-    """A pull that begins at once and ends after a set time; for a spring to round off."""
+    """A rectangular pulse, to be smoothed by a spring."""
 
     __slots__ = ("_height", "_left_s")
 
@@ -58,12 +58,12 @@ class Pulse:
         self._left_s = 0.0
 
     def start(self, height: float, length_s: float) -> None:
-        """Begin anew; what is left of the last pull is forgotten."""
+        """Start a pulse; it replaces the rest of the last one."""
         self._height = height
         self._left_s = length_s
 
     def step(self, elapsed_s: float) -> float:
-        """Return the pull of the next `elapsed_s`, its mean where it ends within."""
+        """Return the mean height over the next `elapsed_s`."""
         if self._left_s <= 0.0:
             return 0.0
         share = min(1.0, self._left_s / elapsed_s) if elapsed_s > 0.0 else 1.0
@@ -72,26 +72,26 @@ class Pulse:
 
 
 DRIFT_S = (1.5, 5.0)
-"""A new goal is drawn after a time between these."""
+"""Range of the time after which a new goal is drawn."""
 DRIFT_HZ = 0.22
 MAX_DRIFT_SD = 2.5
-"""Goals are not further from rest than this many standard deviations."""
+"""Limit of goals, in standard deviations."""
 _DRIFT_SPREAD = 1.4
-"""Goals spread wider than what the spring makes of them: measured, so that `sd` comes out."""
+"""Spread of goals relative to that of the spring's value, measured, so that the result has `sd`."""
 
 SWAY_S = (0.25, 0.5)
 SWAY_HZ = 1.1
 SWAY_FROM = 0.1
-"""Loudness from which a voice moves the head; below it the head comes to rest where it is."""
+"""Loudness from which the head moves; below it no new goal is drawn."""
 
 BREATHS_HZ = (0.2, 0.3)
-"""12 to 18 breaths a minute, each of its own length."""
+"""12 to 18 breaths per minute; each has its own duration."""
 INHALE_SHARE = 0.4
-"""Breathing in is shorter than breathing out."""
+"""Share of a breath that is inhalation."""
 
 
 class Drift:
-    """A number that wanders about 0 with the standard deviation `sd`, without any jitter."""
+    """A smooth random number around 0 with the standard deviation `sd`."""
 
     def __init__(self, random: Random, sd: float) -> None:
         self._random = random
@@ -101,7 +101,7 @@ class Drift:
         self._left_s = random.uniform(*DRIFT_S)
 
     def step(self, elapsed_s: float) -> float:
-        """Return the number after `elapsed_s` more."""
+        """Advance by `elapsed_s`; return the number."""
         self._left_s -= elapsed_s
         if self._left_s <= 0.0:
             self._left_s = self._random.uniform(*DRIFT_S)
@@ -111,7 +111,7 @@ class Drift:
 
 
 class Sway:
-    """A number that moves while a voice is loud, by as much as it is loud, and rests with it."""
+    """A smooth random number that moves in proportion to loudness, and rests in silence."""
 
     def __init__(self, random: Random, sd: float) -> None:
         self._random = random
@@ -121,7 +121,7 @@ class Sway:
         self._left_s = 0.0
 
     def step(self, loudness: float, elapsed_s: float) -> float:
-        """Return the number after `elapsed_s` more."""
+        """Advance by `elapsed_s` at `loudness`, 0..1; return the number."""
         self._left_s -= elapsed_s
         if self._left_s <= 0.0 and loudness > SWAY_FROM:
             self._left_s = self._random.uniform(*SWAY_S)
@@ -131,7 +131,7 @@ class Sway:
 
 
 class Breath:
-    """The chest, 0 empty to 1 full."""
+    """Breathing of one character: 0 exhaled, 1 inhaled."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -139,7 +139,7 @@ class Breath:
         self._rate_hz = random.uniform(*BREATHS_HZ)
 
     def step(self, elapsed_s: float) -> float:
-        """Return how full the chest is after `elapsed_s` more."""
+        """Advance by `elapsed_s`; return the inhalation, 0..1."""
         self._phase += self._rate_hz * elapsed_s
         if self._phase >= 1.0:
             self._phase -= 1.0
@@ -152,15 +152,15 @@ class Breath:
 
 
 EXPRESSION_DRIFT_SD = 0.15
-"""Standard deviation of the strength of what is held, as a share of it."""
+"""Standard deviation of the strength of a held expression, as a share of it."""
 
 
 class ExpressionDrift:
-    """One character's upper face."""
+    """Slow variation of the strength of one character's upper face while it is held."""
 
     def __init__(self, random: Random) -> None:
         self._drift = Drift(random, EXPRESSION_DRIFT_SD)
 
     def step(self, elapsed_s: float, idle: float) -> float:
-        """Return what is added to the strength of the upper face, as a share of it."""
+        """Advance by `elapsed_s`; return the change of strength, as a share, scaled by `idle`."""
         return idle * self._drift.step(elapsed_s)

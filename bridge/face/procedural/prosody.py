@@ -1,6 +1,4 @@
-"""How a voice speaks, hop by hop and causal: pitch, loudness, melody, stressed syllables and
-pauses.
-"""
+"""Causal prosody of a voice, hop by hop: pitch, loudness, melody, stressed syllables and pauses."""
 
 from __future__ import annotations
 
@@ -23,11 +21,11 @@ WINDOW_SAMPLES = 768
 """48 ms: over three periods of the lowest voice."""
 LOWEST_HZ, HIGHEST_HZ = 70.0, 450.0
 FIRST_PEAK_SHARE = 0.88
-"""The first peak this high against the highest is the period; a lower share takes its harmonics."""
+"""The first peak of at least this share of the highest is the period, no multiple of it."""
 VOICED_CLARITY = 0.6
-"""Peak of the normalised difference from which a window is a voice and no noise."""
+"""Peak of the normalised square difference from which a window is voiced."""
 MIN_POWER = 1e-7
-"""Mean square below which nothing is searched: -70 dBFS."""
+"""Mean square below which no pitch is searched: -70 dBFS."""
 
 MAX_WINDOWS = 256
 """Windows searched at once: 2 MB of spectra."""
@@ -38,28 +36,28 @@ _LONGEST = int(np.ceil(HOP_RATE_HZ / LOWEST_HZ))
 
 
 class PitchTracker:
-    """Keeps the last window of sound and searches it anew each hop."""
+    """Tracks F0: keeps the last window of audio and searches it at each hop."""
 
     def __init__(self) -> None:
         self._past: NDArray[np.float64] = np.zeros(WINDOW_SAMPLES - HOP_SAMPLES)
 
     def step(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Take the next hops, [hops * 320] at 16 kHz; return F0 in Hz, [hops], 0 without a voice.
+        """Process the next hops, [hops * 320] at 16 kHz; return F0 in Hz, [hops], 0 if unvoiced.
 
-        How the sound is cut into calls makes no difference.
+        The result does not depend on how the audio is split into calls.
         """
         return search_pitch(np.stack(self.windows(samples)))
 
     def windows(self, samples: NDArray[np.float32]) -> list[NDArray[np.float64]]:
-        """Take the next hops; return the window that is searched for each, [768]."""
-        heard = np.concatenate((self._past, samples), dtype=np.float64)
-        self._past = heard[len(samples) :]
+        """Process the next hops; return the window of each, [768]."""
+        sound = np.concatenate((self._past, samples), dtype=np.float64)
+        self._past = sound[len(samples) :]
         starts = range(0, len(samples), HOP_SAMPLES)
-        return [heard[start : start + WINDOW_SAMPLES] for start in starts]
+        return [sound[start : start + WINDOW_SAMPLES] for start in starts]
 
 
 def search_pitch(windows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the F0 of windows of sound, [n, 768] at 16 kHz, in Hz, [n]; 0 without a voice."""
+    """Return the F0 in Hz, [n], of windows of audio, [n, 768] at 16 kHz; 0 if unvoiced."""
     f0_hz = np.zeros(len(windows))
     loud = np.flatnonzero(np.einsum("nt,nt->n", windows, windows) >= MIN_POWER * WINDOW_SAMPLES)
     for first in range(0, len(loud), MAX_WINDOWS):
@@ -81,7 +79,7 @@ def _clarity(windows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _periods_hz(clarity: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return F0 by the first high peak of each row, [n], with a parabola through it; else 0."""
+    """Return F0 by the first high peak of each row, [n], interpolated by a parabola; else 0."""
     middle = clarity[:, _SHORTEST : _LONGEST + 1]
     is_peak = (middle >= clarity[:, _SHORTEST - 1 : _LONGEST]) & (
         middle > clarity[:, _SHORTEST + 1 : _LONGEST + 2]
@@ -97,21 +95,21 @@ def _periods_hz(clarity: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 FALL_DB = 2.0
-"""A syllable is over when loudness fell this far from its peak."""
+"""A syllable ends when loudness has fallen this far from its peak."""
 RISE_DB = 3.0
-"""The next one has begun when loudness rose this far from the dip."""
+"""The next one begins when loudness has risen this far from the dip."""
 MIN_GAP_S = 0.22
-"""Stresses are not closer than this: five a second are the most a head or a brow could follow."""
+"""Least time between stresses: head and brows could not follow more than five a second."""
 STRESS_FROM = 0.55
 LOUDNESS_PER_DB, MELODY_PER_SEMITONE = 0.07, 0.06
-"""What a decibel and a semitone above the usual add to the prominence of a syllable, from 0.5.
-Loudness and pitch excursion are both cues of stress (Fry 1955, 1958)."""
+"""Added to the prominence 0.5 of a syllable per decibel and semitone above the baseline. Loudness
+and pitch excursion are both cues of stress (Fry 1955, 1958)."""
 BASELINE_S = 6.0
-"""Time over which the usual loudness of a syllable is learnt, in seconds of speech."""
+"""Time constant of the baseline loudness of syllables, in seconds of speech."""
 
 
 class Syllables:
-    """Counts the stressed syllables of one voice."""
+    """Finds and counts the stressed syllables of one voice."""
 
     def __init__(self) -> None:
         self.stresses = 0
@@ -129,7 +127,7 @@ class Syllables:
         self._has_voice = False
 
     def step(self, db: float, melody: float, *, is_voiced: bool, is_speaking: bool) -> None:
-        """Take the level and the melody of the next hop."""
+        """Process the level in dBFS and the melody in semitones of the next hop."""
         self._since_stress_s += HOP_S
         self._smooth_db += 0.5 * (db - self._smooth_db)
         found = self._is_past_peak(melody, is_voiced=is_voiced) and is_speaking
@@ -142,7 +140,7 @@ class Syllables:
             self.rate_hz *= 1.0 - share
 
     def _is_past_peak(self, melody: float, *, is_voiced: bool) -> bool:
-        """Whether a syllable with a voice in it has just passed its loudest."""
+        """Whether a voiced syllable has just passed its loudest moment."""
         level = self._smooth_db
         if self._is_rising:
             self._has_voice = self._has_voice or is_voiced
@@ -175,47 +173,48 @@ class Syllables:
 
 
 SMOOTHING = 0.35
-"""Share of a hop's level that the smoothed level takes over: 50 ms."""
+"""Weight of a hop's level in the smoothed level: a time constant of 50 ms."""
 QUIETEST_DB = -55.0
-"""Level below which nothing is speech, however quiet the room."""
+"""Level in dBFS below which nothing is speech, however quiet the room."""
 SPEECH_OVER_FLOOR_DB = 9.0
-"""Speech begins this far above the noise of the room."""
+"""Speech begins this far above the noise floor."""
 FIRST_FLOOR_DB = -30.0
-"""The first hop is taken for the noise of the room up to this level."""
+"""Highest level of the first hop that is taken for the noise floor."""
 FLOOR_RISE_DB_S = 2.0
-"""Speed at which the noise floor follows a louder room; a quieter one it follows at once."""
+"""Rate at which the noise floor rises; it falls at once."""
 CEILING_FALL_DB_S = 0.3
-"""Speed at which the loudest level of a voice is forgotten."""
+"""Rate at which the loudest level of a voice decays."""
 MIN_SPAN_DB = 15.0
-"""Least span of levels between the softest and the loudest of a voice."""
+"""Least difference between the softest and the loudest level of a voice."""
 CLOSURE_S = 0.18
-"""Silence that is still speech: the closure of a plosive."""
+"""Longest silence that still counts as speech: the closure of a plosive."""
 PHRASE_PAUSE_S = 0.28
 MIN_PHRASE_S = 0.4
-"""A pause this long after speech this long ends a phrase."""
+"""A phrase ends with a pause of at least the first, after speech of at least the second."""
 MELODY_S = 8.0
-"""Time over which the usual pitch of a voice is learnt."""
+"""Time constant of the baseline pitch of a voice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prosody:
-    """What a voice does in one hop.
-
-    `level`, 0..1, goes from the noise of the room to the loudest of this voice. `melody` is F0 in
-    semitones above (+) or below the voice's usual pitch, held while unvoiced and fallen to 0 in
-    pauses. `pause_s` is the time since the last speech: 0 while it speaks, infinite before.
-    `stresses` and `phrases` count the stressed syllables and the ends of phrases since the start;
-    `stress`, 0..1, is how strong the last of them was. `syllables_hz` is the rate of speech.
-    """
+    """The prosody of a voice in one hop."""
 
     level: float = 0.0
+    """0..1, from the noise floor to the loudest level of this voice."""
     f0_hz: float = 0.0
+    """Fundamental frequency; 0 if unvoiced."""
     melody: float = 0.0
+    """Semitones above the voice's baseline pitch, held while unvoiced, decaying to 0 in pauses."""
     pause_s: float = math.inf
+    """Time since the last speech: 0 during speech, infinite before the first."""
     stress: float = 0.0
+    """Prominence, 0..1, of the last stressed syllable."""
     stresses: int = 0
+    """Stressed syllables since the start."""
     phrases: int = 0
+    """Ends of phrases since the start."""
     syllables_hz: float = 0.0
+    """Rate of speech, in syllables per second."""
 
     @property
     def is_speaking(self) -> bool:
@@ -223,7 +222,7 @@ class Prosody:
         return self.pause_s == 0.0
 
     def silent(self, seconds: float) -> Prosody:
-        """Return what the voice does when nothing more was heard of it for so long."""
+        """Return the prosody after so many more seconds of silence."""
         return replace(self, level=0.0, f0_hz=0.0, melody=0.0, pause_s=self.pause_s + seconds)
 
 
@@ -231,7 +230,7 @@ SILENCE = Prosody()
 
 
 class ProsodyTracker:
-    """Hears the hops of one voice."""
+    """Tracks the prosody of one voice."""
 
     def __init__(self) -> None:
         self._pitch = PitchTracker()
@@ -247,21 +246,21 @@ class ProsodyTracker:
         self._phrases = 0
 
     def step(self, samples: NDArray[np.float32]) -> Prosody:
-        """Hear the next hop, float32 [320] at 16 kHz and finite, and say what the voice does."""
+        """Process the next hop, float32 [320] at 16 kHz and finite; return its prosody."""
         (prosody,) = self.process(samples)
         return prosody
 
     def process(self, samples: NDArray[np.float32]) -> list[Prosody]:
-        """Hear some hops at once, float32 [hops * 320]: what `step` says of one after the other."""
+        """Process hops at once, float32 [hops * 320]; equal to `step` for one after the other."""
         (prosodies,) = track_prosody([self], samples[None])
         return prosodies
 
     def windows(self, samples: NDArray[np.float32]) -> list[NDArray[np.float64]]:
-        """Take the next hops; return the window in which the pitch of each is searched, [768]."""
+        """Process the next hops; return the pitch window of each, [768]."""
         return self._pitch.windows(samples)
 
     def update(self, db: float, f0_hz: float) -> Prosody:
-        """Take the level in dBFS and the pitch of a hop, 0 without one; say what the voice does."""
+        """Return the prosody of a hop with this level in dBFS and this F0 in Hz, 0 if unvoiced."""
         self._smooth_db += SMOOTHING * (db - self._smooth_db)
         level = self._update_level(db)
         is_loud = self._smooth_db > self._bottom_db
@@ -292,7 +291,7 @@ class ProsodyTracker:
 
     @property
     def _bottom_db(self) -> float:
-        """The level from which sound is speech."""
+        """The level in dBFS from which audio is speech."""
         return max(QUIETEST_DB, self._floor_db + SPEECH_OVER_FLOOR_DB)
 
     def _update_phrase(self, *, is_loud: bool) -> None:
@@ -307,7 +306,7 @@ class ProsodyTracker:
             self._phrase_s = 0.0
 
     def _update_melody(self, f0_hz: float, pause_s: float) -> None:
-        """Follow the melody; a jump of an octave in one hop is a mistake of the search."""
+        """Update the melody; a jump of an octave in one hop is a pitch tracking error."""
         if f0_hz <= 0.0:
             if pause_s > 0.0:
                 self._melody *= math.exp(-HOP_S / 0.25)
@@ -325,15 +324,15 @@ class ProsodyTracker:
 def track_prosody(
     trackers: Sequence[ProsodyTracker], samples: NDArray[np.float32]
 ) -> list[list[Prosody]]:
-    """Take the next hops of several voices, float32 [voices, hops * 320]; return what each does.
+    """Process the next hops of several voices, float32 [voices, hops * 320]; return their prosody.
 
-    One search for pitch serves them all.
+    The result has one list of hops per voice. Pitch is searched for all voices in one batch.
     """
     if not samples.size:
         return [[] for _ in trackers]
     hops = samples.reshape(len(trackers), -1, HOP_SAMPLES)
-    heard = zip(trackers, samples, strict=True)
-    windows = [window for tracker, sound in heard for window in tracker.windows(sound)]
+    pairs = zip(trackers, samples, strict=True)
+    windows = [window for tracker, sound in pairs for window in tracker.windows(sound)]
     f0_hz = search_pitch(np.stack(windows)).reshape(hops.shape[:2]).tolist()
     power = np.einsum("vht,vht->vh", hops, hops) / HOP_SAMPLES
     db = np.maximum(10.0 * np.log10(np.maximum(power, 1e-30)), FLOOR_DB).tolist()

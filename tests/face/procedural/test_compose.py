@@ -56,7 +56,11 @@ def test_levels_are_read_as_on_the_command_line() -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("gaze", "'gaze' is no level"), ("ears:1", "ears:1"), ("head:1,head:0", "head stands twice")],
+    [
+        ("gaze", "'gaze' is not a level"),
+        ("ears:1", "ears:1"),
+        ("head:1,head:0", "head is given twice"),
+    ],
 )
 def test_what_is_no_list_of_levels_is_told_with_all_there_are(text: str, words: str) -> None:
     with pytest.raises(FieldError) as caught:
