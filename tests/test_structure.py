@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -112,3 +114,22 @@ def test_circles_and_imports_within_functions_are_found(tmp_path: Path) -> None:
     imports, circles = read_structure(tmp_path, "sample")
     assert imports["sample.one.first"] == ["sample.two.other"]
     assert list(circles) == ["sample"]
+
+
+def files_that_call(*names: str) -> set[str]:
+    """Return the files of the packages that call a function of one of these names."""
+    found = set()
+    for file in (path for top in ("bridge", "models") for path in (ROOT / top).rglob("*.py")):
+        calls = (node for node in ast.walk(ast.parse(file.read_text("utf-8"))) if is_call(node))
+        if any(ast.unparse(call.func) in names for call in calls):
+            found.add(file.relative_to(ROOT).as_posix())
+    return found
+
+
+def is_call(node: ast.AST) -> TypeGuard[ast.Call]:
+    return isinstance(node, ast.Call)
+
+
+def test_one_module_starts_threads_and_one_replaces_files() -> None:
+    assert files_that_call("threading.Thread", "Thread") == {"bridge/system/worker.py"}
+    assert files_that_call("os.replace") == {"models/files.py"}

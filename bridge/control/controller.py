@@ -22,7 +22,7 @@ from cstalk_bridge.control.state import BridgeState
 from cstalk_bridge.control.subject_controller import SubjectController
 from cstalk_bridge.document import nearest
 from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.system.worker import Worker
+from cstalk_bridge.system.worker import STOP_TIMEOUT_S, Worker
 from cstalk_bridge.takes.recording.folder import DOCUMENT_NAME, RECORDING_SUFFIX
 
 if TYPE_CHECKING:
@@ -225,10 +225,6 @@ class Controller:
         return running
 
 
-CUE_STOP_S = 2.0
-"""Time given to the thread to end."""
-
-
 @dataclass(frozen=True, slots=True)
 class EmotionCue:
     """A key of one subject."""
@@ -255,7 +251,7 @@ class CueScheduler:
         self._prompts = tuple(prompts)
         self._desk = desk
         self._now = now
-        self._worker = Worker("emotion cues", self._run, timeout_s=CUE_STOP_S)
+        self._worker = Worker("emotion cues", self._run, timeout_s=STOP_TIMEOUT_S)
 
     def start(self) -> None:
         """Count seconds from now on."""

@@ -19,7 +19,7 @@ from cstalk_bridge.control.phone_app import PhoneApp, send_file
 from cstalk_bridge.control.replies import MAX_WAITING, WorkKind
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.system.addresses import bind_or_explain, find_address
-from cstalk_bridge.system.worker import JobWorker, Worker
+from cstalk_bridge.system.worker import STOP_TIMEOUT_S, JobWorker, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,9 +40,6 @@ comes faster than 3200 a second waits with the system, which drops what it canno
 
 POLL_S = 0.2
 """How often the thread looks whether it is to stop."""
-
-STOP_S = 2.0
-"""Time given to the thread to end."""
 
 MAX_CACHED_SENDERS = 256
 """Senders of whom it is known whether they are allowed."""
@@ -80,7 +77,9 @@ class ControlServer:
             now=now,
             followed=self._lamps.hear,
         )
-        self._worker = Worker("control", self._run, timeout_s=STOP_S, failed=self._report_failure)
+        self._worker = Worker(
+            "control", self._run, timeout_s=STOP_TIMEOUT_S, failed=self._report_failure
+        )
         self._jobs = {
             kind: JobWorker(f"control-{kind.value}", MAX_WAITING, failed=self._report_failure)
             for kind in WorkKind

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 from cstalk_bridge.errors import UserError
 from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.settings.table import MAX_INTENSITY
-from cstalk_bridge.system.worker import Worker
+from cstalk_bridge.system.worker import STOP_TIMEOUT_S, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
     from typing import Self
 
     from cstalk_bridge.control.controller import Controller
@@ -51,12 +50,7 @@ class Keyboard:
             self.is_open = True
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.is_open = False
         if self._before is not None and self._is_ours():
             # In the background it is the shell's by now, and changing it would halt us.
@@ -152,9 +146,6 @@ INTENSITY_STEP = 0.1
 
 KEY_POLL_S = 0.2
 """How often the thread looks whether it is to stop."""
-
-STOP_S = 2.0
-"""Time given to the thread to end; a disk that hangs is left behind."""
 
 
 class KeyBindings:
@@ -252,7 +243,7 @@ class KeyThread:
     def __init__(self, keyboard: Keyboard, keys: KeyBindings) -> None:
         self._keyboard = keyboard
         self._keys = keys
-        self._worker = Worker("keys", self._run, timeout_s=STOP_S)
+        self._worker = Worker("keys", self._run, timeout_s=STOP_TIMEOUT_S)
 
     def start(self) -> None:
         """Begin to read."""

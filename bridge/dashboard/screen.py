@@ -14,7 +14,6 @@ from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
     from typing import Self
 
     from rich.console import Console
@@ -61,15 +60,10 @@ class Dashboard(MonitorThread):
                 self._keys = None
         return super().__enter__()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Draw no more, and leave the terminal as it was."""
         with self._leaving:
-            super().__exit__(kind, error, trace)
+            super().__exit__(*error)
 
     def run(self) -> None:
         """Draw, and leave one status line behind."""

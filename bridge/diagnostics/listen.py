@@ -19,12 +19,11 @@ from cstalk_bridge.diagnostics.streams import Streams
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.outputs.registry import OUTPUTS
 from cstalk_bridge.system.addresses import bind
-from cstalk_bridge.system.worker import Worker
+from cstalk_bridge.system.worker import STOP_TIMEOUT_S, Worker
 from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from types import TracebackType
     from typing import Self
 
     from rich.console import Console
@@ -248,12 +247,7 @@ class OpenPorts:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for bound in self.sockets:
             bound.close()
 
@@ -300,8 +294,6 @@ MAX_DATAGRAM_BYTES = 65536
 MAX_AT_ONCE = 64
 """Datagrams read from one port before the others have their turn."""
 
-CLOSE_S = 2.0
-
 
 class DatagramReceiver:
     """Receives on bound, non-blocking sockets between entering and leaving."""
@@ -315,18 +307,13 @@ class DatagramReceiver:
         self._sockets = tuple(sockets)
         self._streams = streams
         self._now = now
-        self._worker = Worker("listener", self._run, timeout_s=CLOSE_S)
+        self._worker = Worker("listener", self._run, timeout_s=STOP_TIMEOUT_S)
 
     def __enter__(self) -> Self:
         self._worker.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._worker.stop()
 
     def _run(self) -> None:

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from cstalk_bridge.monitor.health import Health, HealthState, Lamp, health, lamps
-from cstalk_bridge.system.worker import Worker
+from cstalk_bridge.system.worker import STOP_TIMEOUT_S, Worker
 from cstalk_bridge.timecode.chase import SyncState
 from cstalk_bridge.timecode.smpte import Timecode, duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import TracebackType
     from typing import Self
 
     from cstalk_bridge.monitor.metrics import Metrics, SubjectMetrics
@@ -178,9 +177,6 @@ def _health_text(found: Health) -> str:
 REFRESH_S = 0.25
 """Time between two refreshes of a display."""
 
-CLOSE_S = 2.0
-"""Time limit of the last refresh at closing; a terminal that blocks is abandoned."""
-
 
 class MonitorThread:
     """A thread that calls `run` between entering and leaving; `run` refreshes every `REFRESH_S`.
@@ -197,18 +193,13 @@ class MonitorThread:
         self.metrics = metrics
         self.now = now
         self._on_closed = on_closed
-        self._worker = Worker("monitor", self._run, timeout_s=CLOSE_S)
+        self._worker = Worker("monitor", self._run, timeout_s=STOP_TIMEOUT_S)
 
     def __enter__(self) -> Self:
         self._worker.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._worker.stop()
 
     def run(self) -> None:

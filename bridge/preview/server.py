@@ -21,7 +21,7 @@ from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.preview.hub import Hub, PreviewLink
 from cstalk_bridge.rig.curves import ARKIT_CURVES
 from cstalk_bridge.system.addresses import ANY_ADDRESS, bind_or_explain, url_host
-from cstalk_bridge.system.worker import Worker
+from cstalk_bridge.system.worker import SERVER_STOP_TIMEOUT_S, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -47,9 +47,6 @@ THREADS = 6
 
 GRACE_S = 1
 """Time given to what is being answered when the server stops."""
-
-STOP_S = 5.0
-"""Time given to the thread to end; an answer that hangs is left behind."""
 
 MAX_NOTICES = 10
 """Faults of connections that are reported; a hostile client must not fill a log."""
@@ -107,7 +104,7 @@ class PreviewServer:
     def stop(self) -> None:
         """Close all connections and end the thread."""
         self._uvicorn.should_exit = True
-        self._worker.join(STOP_S)
+        self._worker.join(SERVER_STOP_TIMEOUT_S)
 
     def _run(self) -> None:
         with _silent_loggers(), asyncio.Runner() as runner:

@@ -16,7 +16,7 @@ from cstalk_bridge.face.procedural.compose import DEFAULT_LEVELS, PARTS, Levels
 from cstalk_bridge.preview.recordings import new_id
 from cstalk_bridge.preview.requests import CONFLICT, NOT_FOUND, TOO_MANY, http_error, problems_list
 from cstalk_bridge.settings.table import page_settings
-from cstalk_bridge.system.worker import Worker
+from cstalk_bridge.system.worker import SERVER_STOP_TIMEOUT_S, Worker
 from cstalk_bridge.takes.generate import (
     GENERATED_RATE,
     GenerationConfig,
@@ -178,9 +178,6 @@ SILENCE_PEAK = 10.0 ** (-60.0 / 20.0)
 
 SILENT_NOTICE = "The recording is silent, so the face rests. Was the right channel recorded?"
 
-CLOSE_S = 5.0
-"""Time given to the worker at the end; a network that is being loaded cannot be stopped."""
-
 
 class TakeWorker:
     """Makes what is wanted, one take after the other.
@@ -217,7 +214,7 @@ class TakeWorker:
         with self._changed:
             self._worker.request_stop()
             self._changed.notify()
-        self._worker.join(CLOSE_S)
+        self._worker.join(SERVER_STOP_TIMEOUT_S)
 
     def _work(self) -> None:
         while (entry := self._next()) is not None:

@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
     from typing import Self
 
     Failed = Callable[[Exception], None]
 
+
+STOP_TIMEOUT_S = 2.0
+"""Time given to a thread that only has to notice that it is to end."""
+SERVER_STOP_TIMEOUT_S = 5.0
+"""Time given to one that closes its connections first, or finishes a step of its work."""
 
 logger = logging.getLogger(__name__)
 
@@ -85,12 +89,7 @@ class Worker:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _run(self) -> None:

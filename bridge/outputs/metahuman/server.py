@@ -25,7 +25,7 @@ from cstalk_bridge.outputs.metahuman.session import (
     Session,
     Timeouts,
 )
-from cstalk_bridge.system.worker import Worker
+from cstalk_bridge.system.worker import SERVER_STOP_TIMEOUT_S, Worker
 
 if TYPE_CHECKING:
     import socket
@@ -185,9 +185,6 @@ def _names(feeds: tuple[Feed, ...]) -> str:
     return ", ".join(feed.name for feed in feeds)
 
 
-STOP_S = 5.0
-"""Time given to the thread to begin and to end."""
-
 ACCEPT_S = 0.05
 """Between two accepted clients: one that connects again and again costs the tick thread nothing."""
 
@@ -238,12 +235,12 @@ class Server:
         if self._device.recorder is not None:
             self._device.recorder.watch(self._take_begins, self._take_ended)
         self._worker.start()
-        self._is_serving.wait(STOP_S)
+        self._is_serving.wait(SERVER_STOP_TIMEOUT_S)
 
     def stop(self) -> None:
         """End all sessions, close the connections and end the thread."""
         self._call(self._stopping.set)
-        self._worker.join(STOP_S)
+        self._worker.join(SERVER_STOP_TIMEOUT_S)
         self._files.shutdown(wait=False, cancel_futures=True)
         self._bound.close()
 

@@ -20,7 +20,6 @@ from cstalk_bridge.takes.render.jobs import MANIFEST_PATTERN
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
-    from types import TracebackType
     from typing import Self
 
     from cstalk_bridge.takes.render.jobs import Job, OutputFormat, Shard
@@ -91,12 +90,7 @@ class Manifest:
             raise UserError(problem) from None
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._file is not None:
             self._file.close()
 
