@@ -81,6 +81,13 @@ CHANNEL_INDEX: dict[str, int] = {channel.name: channel.index for channel in CHAN
 AUDIO_DRIVEN: tuple[str, ...] = tuple(c.name for c in CHANNELS if c.audio_driven)
 """The names of the 81 audio-driven channels, in board order."""
 
+AUDIO_DRIVEN_COLUMNS: NDArray[np.intp] = np.array([CHANNEL_INDEX[name] for name in AUDIO_DRIVEN])
+"""Their board positions, [81]."""
+
+MOUTH_REGIONS = frozenset({"mouth", "jaw", "chin", "tongue", "teeth"})
+UPPER_FACE_REGIONS = frozenset({"brow", "eyelid", "cheek", "nose"})
+"""Regions of the board (`Channel.region`); the eyeballs are in neither."""
+
 
 REGIONS: tuple[str, ...] = (
     "brow",
@@ -91,7 +98,7 @@ REGIONS: tuple[str, ...] = (
     "jaw_chin",
     "tongue",
 )
-"""In the order of every table of regions."""
+"""Regions of faces, in the order of every table of regions."""
 
 STILL_SPREAD = 0.01
 """Standard deviation, in board values, under which a channel's motion counts as noise."""
@@ -130,18 +137,18 @@ REGION_COLUMNS: dict[str, tuple[int, ...]] = {
 
 
 def region_correlation(
-    courses: Sequence[NDArray[np.float32]], observed: NDArray[np.bool_] | None = None
+    faces: Sequence[NDArray[np.float32]], observed: NDArray[np.bool_] | None = None
 ) -> NDArray[np.float64]:
-    """Return how far regions move together, [regions, regions], 0 (apart) to 1 (as one).
+    """Return the correlation of the motion of regions, [regions, regions], 0..1.
 
-    `courses` are faces [time, 81] in `AUDIO_DRIVEN` order; each course's mean face is taken away,
+    `faces` are clips [time, 81] in `AUDIO_DRIVEN` order; the mean face of each clip is subtracted,
     so that motion counts and posture does not. A pair's value is the square root of the RV
     coefficient of its channels (Robert and Escoufier 1976), which for one channel each is |r|;
-    channels are scaled to unit spread, those that hardly move (`STILL`) to less. A region that
-    stands still moves with none (0); one of which `observed` [81] knows no channel gives NaN.
+    channels are scaled to unit spread, those that hardly move (`STILL_SPREAD`) to less. A region
+    that stands still correlates with none (0); one without a channel in `observed` [81] gives NaN.
     """
     seen = np.ones(len(AUDIO_DRIVEN), dtype=np.bool_) if observed is None else observed
-    motion = np.concatenate([course - course.mean(0) for course in courses]).astype(np.float64)
+    motion = np.concatenate([face - face.mean(0) for face in faces]).astype(np.float64)
     motion /= np.maximum(motion.std(0), STILL_SPREAD)
     shared = np.square(motion.T @ motion / len(motion)) * np.outer(seen, seen)
     member = np.array(
@@ -155,7 +162,7 @@ def region_correlation(
 
 
 def region_distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Return the mean absolute difference of two region correlations over the pairs both know.
+    """Return the mean absolute difference of two region correlations over the pairs known to both.
 
     NaN where they share no pair.
     """
@@ -168,11 +175,11 @@ def region_distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> flo
 MOUTH: tuple[int, ...] = tuple(
     i for region in ("mouth_upper", "mouth_lower", "jaw_chin") for i in REGION_COLUMNS[region]
 )
-"""Columns of the mouth as LVE sees it: lips, jaw and chin, without the tongue."""
+"""Columns of the mouth that LVE measures: lips, jaw and chin, without the tongue."""
 UPPER: tuple[int, ...] = tuple(
     i for region in ("brow", "eyelid_cheek") for i in REGION_COLUMNS[region]
 )
-"""Columns of the upper face as EVE and FDD see it: brows, eyelids and cheeks."""
+"""Columns of the upper face that EVE and FDD measure: brows, eyelids and cheeks."""
 
 JAW = AUDIO_DRIVEN.index("CTRL_C_jaw.ty")
 

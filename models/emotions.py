@@ -1,4 +1,4 @@
-"""The emotions a face can be asked for: the one table of names, and the range of weights.
+"""Emotions of a face: the only table of their names, and the range of their weights.
 
 A network's condition vector is the emotion weights and, where it knows one, the mouth guard.
 NumPy is imported where it is needed: the command line reads names and ranges at every start.
@@ -24,39 +24,43 @@ EMOTIONS: tuple[str, ...] = (
 )
 """In the order of the generator's emotion vector."""
 
+EMOTION_CLASSES = EMOTIONS[:5]
+"""The classes that emotion classifiers distinguish in evaluation."""
+
 MAX_WEIGHT = 1.5
-"""Weight of an emotion at most; 1 is the strength of the recordings it was learnt from."""
+"""The largest weight of an emotion; 1 is the strength of the recordings it was trained on."""
 
 MOUTH_GUARD = 0.45
-"""Share of an emotion's mouth posture which full speech activity pushes aside, 0..1, by default."""
+"""Default of the mouth guard: the share of an emotion's mouth posture that full speech activity
+suppresses, 0..1 (viseme priority)."""
 
 CONDITIONS: tuple[str, ...] = (*EMOTIONS, "mouth_guard")
-"""What a face depends on besides sound and look-ahead, in the order of the network's input."""
+"""Inputs of a network besides sound and look-ahead, in their order."""
 
 
 GUARD_TOLERANCE = 1e-6
-"""How far a guard may be off the default and still be it: more than float32 rounds."""
+"""Difference from the default that still counts as the default: above float32 rounding."""
 
 
 def knows_guard(columns: int) -> bool:
-    """Whether a network that takes so many conditions knows a mouth guard."""
+    """Return whether a network with this number of conditions has a mouth guard."""
     return columns == len(CONDITIONS)
 
 
 def checked_guard(mouth_guard: ArrayLike, columns: int) -> NDArray[np.float64]:
-    """Return mouth guards that a network of so many conditions can heed.
+    """Return mouth guards that a network with this number of conditions supports.
 
-    ValueError for one outside of 0..1 and, where the network knows none, for any but the default.
+    ValueError outside 0..1 and, where the network has no mouth guard, for any but the default.
     """
     import numpy as np
 
     guards = np.asarray(mouth_guard, dtype=np.float64)
     if not ((guards >= 0.0) & (guards <= 1.0)).all():
-        raise ValueError(f"mouth guard {_listed(guards)}: it goes from 0 to 1")
+        raise ValueError(f"mouth guard {_listed(guards)}: must be from 0 to 1")
     if not knows_guard(columns) and (np.abs(guards - MOUTH_GUARD) > GUARD_TOLERANCE).any():
         raise ValueError(
             f"mouth guard {_listed(guards)}: these weights were trained without one;"
-            f" leave it at {MOUTH_GUARD:g}, or use weights that know it"
+            f" leave it at {MOUTH_GUARD:g}, or use weights with a mouth guard"
         )
     return guards
 
@@ -64,9 +68,9 @@ def checked_guard(mouth_guard: ArrayLike, columns: int) -> NDArray[np.float64]:
 def conditions(
     emotions: NDArray[np.float32], mouth_guard: ArrayLike, columns: int
 ) -> NDArray[np.float32]:
-    """Return the conditions of a network that takes so many columns, float32 [..., columns].
+    """Return the conditions of a network with this number of columns, float32 [..., columns].
 
-    `emotions` is [..., emotions]; `mouth_guard` one number, or one for each of its first axis.
+    `emotions` is [..., emotions]; `mouth_guard` is one number, or [its first axis].
     ValueError as `checked_guard`.
     """
     import numpy as np
@@ -80,7 +84,7 @@ def conditions(
 
 
 def is_known_condition_size(columns: int) -> bool:
-    """Whether this version has conditions for a network that takes so many."""
+    """Return whether this version supports a network with this number of conditions."""
     return columns in (len(EMOTIONS), len(CONDITIONS))
 
 

@@ -21,7 +21,7 @@ from cstalk_bridge.frame import neutral_board
 from cstalk_bridge.heads.arkit import SHAPES, arkit_names
 from cstalk_bridge.heads.library import OWN_ID, chosen_head
 from cstalk_bridge.heads.reading import read_head
-from cstalk_bridge.models.board import AUDIO_DRIVEN, CHANNEL_INDEX, CHANNELS
+from cstalk_bridge.models.board import AUDIO_DRIVEN_COLUMNS, CHANNELS
 from cstalk_bridge.models.evaluation.multimodal import MultimodalClip
 from cstalk_bridge.models.metrics.geometry import Geometry, geometry_of
 from cstalk_bridge.models.timing import HOP_S, HOP_SAMPLES, ROW_RATE_HZ
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
 if TYPE_CHECKING:
     Floats = NDArray[np.float32]
-
-_COLUMNS = np.array([CHANNEL_INDEX[name] for name in AUDIO_DRIVEN])
 
 
 class HeadInMm:
@@ -64,7 +62,7 @@ class HeadInMm:
     def scores(self, face: Floats) -> dict[str, Floats]:
         """Return the ARKit curves, by name [rows], of a face [rows, 81] in `AUDIO_DRIVEN` order."""
         board = np.zeros((len(face), len(CHANNELS)), dtype=np.float32)
-        board[:, _COLUMNS] = face
+        board[:, AUDIO_DRIVEN_COLUMNS] = face
         times_s = np.arange(len(face)) / ROW_RATE_HZ
         pose = np.zeros((len(face), 6), dtype=np.float32)
         curves = self._rigmap.applier().apply_sequence(board, pose, times_s)[:, :SHAPES]
@@ -97,7 +95,7 @@ def animate(
         motion = animation.step(row * HOP_S, Cues(prosody, emotions[row]))
         numbers[row], head[row], gaze_deg[row] = motion.values, motion.head, motion.gaze_deg
     board = neutral_board(rows)
-    board[:, _COLUMNS] = face
+    board[:, AUDIO_DRIVEN_COLUMNS] = face
     return MultimodalClip(
         overlay(prepare_boards(board, animation.eased_levels), numbers), head, gaze_deg
     )

@@ -32,7 +32,7 @@ def mono_16k(samples: ArrayLike, rate_hz: int) -> NDArray[np.float32]:
     if not np.isfinite(sound).all():
         raise ValueError("samples hold values that are not finite")
     if not 8000 <= rate_hz <= 192_000:
-        raise ValueError(f"rate {rate_hz} Hz: it goes from 8000 to 192000 Hz")
+        raise ValueError(f"rate {rate_hz} Hz: must be from 8000 to 192000 Hz")
     if rate_hz == SAMPLE_RATE_HZ:
         return sound
     import soxr

@@ -173,6 +173,6 @@ class Generator:
         """Return the look-ahead in whole hops; ValueError outside of 0..240 ms."""
         if not 0 <= lookahead_ms <= MAX_LOOKAHEAD_MS:
             raise ValueError(
-                f"look-ahead {lookahead_ms:g} ms: it goes from 0 to {MAX_LOOKAHEAD_MS} ms"
+                f"look-ahead {lookahead_ms:g} ms: must be from 0 to {MAX_LOOKAHEAD_MS} ms"
             )
         return round(lookahead_ms / HOP_MS)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
-from cstalk_bridge.models.emotions import EMOTIONS
+from cstalk_bridge.models.emotions import EMOTION_CLASSES, EMOTIONS
 from cstalk_bridge.models.evaluation.measures import Bar, Measure
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ SIZE_TOLERANCE = 0.25
 _JERK = (Bar(0.015, 0.04),)
 _SQUARE = "board^2"
 _PLAYED = (EMOTIONS[0], "calm", *EMOTIONS[1:])
-_CLASSES = {name: _share(f"  {name}", digits=0) for name in EMOTIONS[:5]}
-"""The five classes that emotion classifiers know."""
+_CLASSES = {name: _share(f"  {name}", digits=0) for name in EMOTION_CLASSES}
 
 
 def _people(*, many: bool = False) -> dict[str, Measure]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from cstalk_bridge.models.board import AUDIO_DRIVEN, CHANNEL_INDEX
+from cstalk_bridge.models.board import AUDIO_DRIVEN_COLUMNS, CHANNEL_INDEX
 from cstalk_bridge.models.evaluation.recordings import MissingDataError
 from cstalk_bridge.models.metrics.eyes import FACE_DEG, SACCADE_DEG_S, SHUT_LID
 from cstalk_bridge.models.timing import ROW_RATE_HZ
@@ -50,7 +50,6 @@ UPPER_UNITS = tuple(
 )
 """Positions of the units of the upper face: brows, lids, cheeks and nose."""
 
-_COLUMNS = np.array([CHANNEL_INDEX[name] for name in AUDIO_DRIVEN])
 _LIDS = np.array([CHANNEL_INDEX[f"CTRL_{side}_eye_blink.ty"] for side in "LR"])
 
 
@@ -84,7 +83,7 @@ class MultimodalClip:
 
     def units(self) -> NDArray[np.float32]:
         """Return the mean action units that its face shows, [units]."""
-        return np.asarray(units_of(self.board[:, _COLUMNS]).mean(0))
+        return np.asarray(units_of(self.board[:, AUDIO_DRIVEN_COLUMNS]).mean(0))
 
     def nonverbal_features(self) -> NDArray[np.float32]:
         """Return its nonverbal features: those of `gaze_features`, then of `head_features`."""

@@ -167,16 +167,17 @@ RAVDESS_EMOTIONS = {**PLAYED, "02": "calm"}
 """By the third part of a RAVDESS file name."""
 
 
-def evenly_spread(items: Sequence[Item], max_clips: int, path: Path) -> list[Item]:
-    """Return at most `max_clips` of `items`, evenly spread, the first among them.
+def spread(items: Sequence[Item], max_clips: int) -> list[Item]:
+    """Return at most `max_clips` of `items`, evenly spread, the first among them."""
+    count = min(max_clips, len(items))
+    return [items[i * len(items) // count] for i in range(count)]
 
-    MissingDataError where `path`, their origin, holds none.
-    """
+
+def evenly_spread(items: Sequence[Item], max_clips: int, path: Path) -> list[Item]:
+    """Return `spread` of the items of `path`; MissingDataError where there are none."""
     if not items:
         raise MissingDataError(f"{path} holds no clips for this suite; download it again")
-    if len(items) <= max_clips:
-        return list(items)
-    return [items[i * len(items) // max_clips] for i in range(max_clips)]
+    return spread(items, max_clips)
 
 
 def captured_clips(
@@ -213,13 +214,14 @@ def clips_in(path: Path) -> list[str]:
         return sorted(name for name in archive.files if name not in NO_CLIPS and "__" not in name)
 
 
-def aligned_phones(folders: Folders) -> dict[str, Any]:
+def aligned_phones(folders: Folders) -> dict[str, tuple[Segment, ...]]:
     """Return the phones of every aligned clip, by `<source>/<stem>`."""
     path = folders.prepared(
         "phones.json", "run cstalk_bridge.models.training.prepare, or name it with --cache"
     )
     with reading(path):
-        return dict(json.loads(path.read_text("utf-8")))
+        known = json.loads(path.read_text("utf-8"))
+        return {name: tuple((a, b, phone) for a, b, phone in each) for name, each in known.items()}
 
 
 def grid(folders: Folders, max_clips: int) -> list[Recording]:
@@ -234,10 +236,9 @@ def grid(folders: Folders, max_clips: int) -> list[Recording]:
     for stem, times_s, curves in captured_clips(
         path, evenly_spread(stems, max_clips, path), GRID_FPS, GRID_LATE_S
     ):
-        known = phones.get(f"grid_s1/{stem}")
-        segments = None if known is None else tuple((a, b, phone) for a, b, phone in known)
         sound = sound_of(folders.needed(f"grid_s1/audio/{stem}.opus"))
-        found.append(Recording(f"grid_s1/{stem}", sound, "neutral", segments, times_s, curves))
+        spoken = phones.get(f"grid_s1/{stem}")
+        found.append(Recording(f"grid_s1/{stem}", sound, "neutral", spoken, times_s, curves))
     return found
 
 
@@ -328,7 +329,7 @@ def kathleen(folders: Folders, max_clips: int) -> list[Recording]:
         Recording(
             f"kathleen/{stem}",
             sound_of(folders.needed(f"kathleen/audio/{stem}.opus")),
-            phones=tuple((a, b, phone) for a, b, phone in phones[f"kathleen/{stem}"]),
+            phones=phones[f"kathleen/{stem}"],
         )
         for stem in evenly_spread(stems, max_clips, folders.cache)
     ]

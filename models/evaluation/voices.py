@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cstalk_bridge.models.emotions import EMOTIONS
+from cstalk_bridge.models.emotions import EMOTION_CLASSES, EMOTIONS
 from cstalk_bridge.models.evaluation.recordings import (
     RAVDESS_EMOTIONS,
     MissingDataError,
@@ -166,7 +166,7 @@ def emotional_speech(folders: Folders, part: str, max_clips: int) -> list[Record
     for path in sorted(audio.glob("*.opus")):
         code, actor = path.stem.split("-")[2], path.stem.split("-")[-1]
         emotion = RAVDESS_EMOTIONS[code].replace(CALM, EMOTIONS[0])
-        if part_of(f"ravdess/{path.stem}") == part and emotion in EMOTIONS[:5]:
+        if part_of(f"ravdess/{path.stem}") == part and emotion in EMOTION_CLASSES:
             clips.setdefault((actor, emotion), []).append(path)
     return [
         Recording(f"ravdess/{actor}", np.concatenate([sound_of(path) for path in paths]), emotion)

@@ -15,11 +15,11 @@ from cstalk_bridge.audio.preprocessing import DcBlock
 from cstalk_bridge.audio.source import HOP_S, HOP_SAMPLES
 from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory, Keyframe
 from cstalk_bridge.face.procedural.animation import ProceduralAnimation
-from cstalk_bridge.face.procedural.compose import MOUTH_REGIONS, NO_ANIMATION_LEVELS, Levels
+from cstalk_bridge.face.procedural.compose import NO_ANIMATION_LEVELS, Levels
 from cstalk_bridge.face.procedural.cues import Cues
 from cstalk_bridge.face.procedural.prosody import ProsodyTracker
 from cstalk_bridge.models import load_generator
-from cstalk_bridge.models.board import AUDIO_DRIVEN, CHANNEL_INDEX, CHANNELS
+from cstalk_bridge.models.board import AUDIO_DRIVEN, CHANNEL_INDEX, CHANNELS, MOUTH_REGIONS
 from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.takes.generate import (
     GenerationConfig,

@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from cstalk_bridge.document import FieldError
 from cstalk_bridge.frame import BOARD_MAXIMUM, BOARD_MINIMUM
-from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS
+from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS, MOUTH_REGIONS, UPPER_FACE_REGIONS
 from cstalk_bridge.settings.table import setting
 
 if TYPE_CHECKING:
@@ -23,11 +23,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-MOUTH_REGIONS = frozenset({"mouth", "jaw", "chin", "tongue", "teeth"})
-UPPER_REGIONS = frozenset({"brow", "eyelid", "cheek", "nose"})
-
 MOUTH = np.array([channel.region in MOUTH_REGIONS for channel in CHANNELS])
-UPPER = np.array([channel.region in UPPER_REGIONS and not channel.rest for channel in CHANNELS])
+UPPER = np.array(
+    [channel.region in UPPER_FACE_REGIONS and not channel.rest for channel in CHANNELS]
+)
 """Masks of the channels of these regions, bool [174]; without eyeballs, and without channels that
 rest above 0, whose value is not a strength."""
 

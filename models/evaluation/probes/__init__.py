@@ -1,7 +1,7 @@
-"""How much of phones and lips features tell: one small network for all, on frozen features.
+"""Probes: how well frozen features predict phones and lips, by one small network each.
 
     python -m cstalk_bridge.models.evaluation.probes --encoder models/weights/encoder.safetensors
 
-A probe learns phones of voices that trained, and lips of one man (GRID), and is asked about people
-whom neither it nor the features were taught on: RAVDESS's actors and, where they lie in the data
-folder, the strangers."""
+A probe is trained on phones of training voices or on lips of one man (GRID), and tested on people
+who trained neither it nor the features: RAVDESS's actors and, where the data folder has them, the
+strangers."""

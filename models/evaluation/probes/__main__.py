@@ -1,10 +1,9 @@
-"""`python -m cstalk_bridge.models.evaluation.probes`: a table of what features tell of people
-nobody trained on.
+"""`python -m cstalk_bridge.models.evaluation.probes`: a table of features probed on unknown people.
 
-Columns: rows of speech whose phone is told right and p b m heard at 3 % false alarms, each for
-RAVDESS's 20 actors and for the held-out synthetic voices; r with lip gap, width and protrusion of
-the strangers, taught on one man. Log-mel, the phone head of the default weights and, where its
-checkpoint is there, Whisper's third layer stand beside the encoder.
+Columns: speech rows with the right phone and p b m detected at 3 % false alarms, each for RAVDESS's
+20 actors and for the held-out synthetic voices; r with lip gap, width and protrusion of the
+strangers, trained on one man. Beside the encoder: log-mel, the phone head of the default weights
+and, where its checkpoint exists, Whisper's third layer.
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ def line(features: Features, figures: Figures) -> str:
 
 
 def main() -> None:
-    """Probe, printing a line as soon as it is known."""
+    """Probe each kind of features and print its line at once."""
     parser = argparse.ArgumentParser(
         prog="python -m cstalk_bridge.models.evaluation.probes",
         description=__doc__,
@@ -80,28 +79,28 @@ def main() -> None:
     )
     add = parser.add_argument
     add("--encoder", type=Path, nargs="*", default=[], help="encoder weights files")
-    add("--delay", type=int, action="append", choices=range(len(RIGHT_HOPS)))
-    add("--only-encoders", action="store_true", help="nothing beside them")
-    add("--data", type=Path, default=Path("../shared/data"))
+    add("--delay", type=int, action="append", choices=range(len(RIGHT_HOPS)), help="index (all)")
+    add("--only-encoders", action="store_true", help="probe no other features")
+    add("--data", type=Path, default=Path("../shared/data"), help="data set (%(default)s)")
     add(
         "--cache",
         type=Path,
         default=Path("../cache"),
-        help="what cstalk_bridge.models.training.prepare wrote",
+        help="output of cstalk_bridge.models.training.prepare (%(default)s)",
     )
-    add("--most", type=int, default=400, help="clips of each group at most (%(default)s)")
+    add("--most", type=int, default=400, help="largest number of clips of each group (%(default)s)")
     options = parser.parse_args()
     folders = Folders(options.data, options.cache)
     torch.set_num_threads(1)
     try:
-        taught = material.training_clips(folders)
+        training = material.training_clips(folders)
         actors = material.actors(folders, options.most)
         voices = material.held_out_voices(folders, options.most)
-        filmed = material.grid_lips(folders)
+        lip_clips = material.grid_lips(folders)
         strangers = material.strangers(folders, options.most)
         print(f"{HEADER}\n|{'---|' * (HEADER.count('|') - 1)}", flush=True)
         for features in kinds(options):
-            figures = probe_figures(features, taught, actors, voices, filmed, strangers)
+            figures = probe_figures(features, training, actors, voices, lip_clips, strangers)
             print(line(features, figures), flush=True)
     except (MissingDataError, WeightsError) as error:
         parser.error(str(error))

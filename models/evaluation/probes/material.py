@@ -1,11 +1,10 @@
-"""What the probes read: kinds of features, and recordings with phones or with lips.
+"""The data of the probes: kinds of features, and recordings with phones or with lips.
 
 Features make rows [rows, width], 50 a second, of mono 16 kHz sound [time].
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,19 +17,20 @@ from cstalk_bridge.models.encoder.mel import COLUMNS, FRAME_SAMPLES, STEP_SAMPLE
 from cstalk_bridge.models.encoder.network import RIGHT_HOPS, delay_hops, encode
 from cstalk_bridge.models.evaluation.recordings import (
     MissingDataError,
+    aligned_phones,
     archive_of,
-    reading,
     sound_of,
+    spread,
 )
+from cstalk_bridge.models.evaluation.voices import ALIGNMENT_FOLDER
 from cstalk_bridge.models.timing import HOP_MS, HOP_SAMPLES, ROW_RATE_HZ, SAMPLE_RATE_HZ
 from cstalk_bridge.models.training.alignment import Aligner, sentences_of, within_sound
 from cstalk_bridge.models.training.encoder.prepare import last_layer_of, levelled
 from cstalk_bridge.models.training.sources import GRID_FPS, clips_of, part_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
-    from typing import TypeVar
 
     from numpy.typing import NDArray
 
@@ -47,7 +47,7 @@ MEL_EDGE_SAMPLES = MEL_COLUMNS * STEP_SAMPLES + FRAME_SAMPLES // 2
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """A kind of features: `future_ms` of sound after a row's time are heard, None: all of it."""
+    """A kind of features that use `future_ms` of sound after a row's time, None: all of it."""
 
     name: str
     future_ms: int | None
@@ -59,7 +59,7 @@ def _ms(samples: int) -> int:
 
 
 def log_mel() -> Features:
-    """Return Whisper's log-mel, with its neighbours of 70 ms before and after."""
+    """Return Whisper's log-mel, with 70 ms of context on either side."""
     mel = WhisperMel()
 
     def rows(sound: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -74,25 +74,25 @@ def log_mel() -> Features:
 
 
 def phone_head(generator: CSTalkNetwork) -> Features:
-    """Return the phone logits of a generator of faces."""
+    """Return the phone logits of a face network."""
 
     @torch.inference_mode()
     def rows(sound: NDArray[np.float32]) -> NDArray[np.float32]:
         sizes = generator.architecture
         hops = len(sound) // HOP_SAMPLES
         before = HISTORY_SAMPLES + sizes.window_hops * HOP_SAMPLES
-        heard = np.pad(sound[: hops * HOP_SAMPLES], (before, (PHONE_DELAY_HOPS - 1) * HOP_SAMPLES))
-        nothing, none = torch.zeros(1, sizes.emotions), torch.zeros(1, dtype=torch.long)
-        _, logits = generator(torch.from_numpy(heard)[None], nothing, none)
-        # Output k answers for row k + 1 - PHONE_DELAY_HOPS: the last one for the last row.
-        said: NDArray[np.float32] = logits[0, :, logits.shape[2] - hops :].T.numpy()
-        return said
+        padded = np.pad(sound[: hops * HOP_SAMPLES], (before, (PHONE_DELAY_HOPS - 1) * HOP_SAMPLES))
+        no_emotion, no_delay = torch.zeros(1, sizes.emotions), torch.zeros(1, dtype=torch.long)
+        _, logits = generator(torch.from_numpy(padded)[None], no_emotion, no_delay)
+        # Output k is row k + 1 - PHONE_DELAY_HOPS: the last output is the last row.
+        scores: NDArray[np.float32] = logits[0, :, logits.shape[2] - hops :].T.numpy()
+        return scores
 
     return Features("present phone head", PHONE_DELAY_HOPS * HOP_MS, rows)
 
 
 def whisper_layer(teacher: Whisper) -> Features:
-    """Return the third layer of Whisper, which hears the whole recording."""
+    """Return the third layer of Whisper, which attends to the whole recording."""
     return Features("Whisper layer 3", None, lambda sound: last_layer_of(teacher, levelled(sound)))
 
 
@@ -106,16 +106,11 @@ def encoded(name: str, encoder: Encoder, delay: int) -> Features:
     return Features(f"{name}, delay {delay_hops(delay) * HOP_MS} ms", future_ms, rows)
 
 
-if TYPE_CHECKING:
-    Item = TypeVar("Item")
-
-SPOKEN = {"kokoro": 250, "kathleen": 90, "grid_s1": 60}
-"""Clips of each source that teach the phone probe."""
+TRAINING_CLIPS = {"kokoro": 250, "kathleen": 90, "grid_s1": 60}
+"""Clips of each source that train the phone probe."""
 LIPS = ("inner_gap_13_14", "outer_width_61_291", "lip_protrusion_z")
-"""What of the lips is asked, by the names of the capture: their gap, width and protrusion."""
-LIP_LESSONS = 260
-ALIGNMENT = "evaluation_alignment"
-"""Folder of the cache for the alignment of clips that train nothing."""
+"""The predicted lip measures, by their names in the capture: gap, width and protrusion."""
+TRAINING_LIP_CLIPS = 260
 GRID_CURVES, STRANGERS = "grid_s1/curves_unsmoothed.npz", "strangers"
 
 
@@ -138,45 +133,39 @@ class LipClip:
     lips: NDArray[np.float32]
 
 
-def spread(items: Sequence[Item], most: int) -> list[Item]:
-    """Return at most `most` of `items`, evenly spread."""
-    count = min(most, len(items))
-    return [items[i * len(items) // count] for i in range(count)]
-
-
 def training_clips(folders: Folders) -> list[PhoneClip]:
     """Return clips of the training part with phones; MissingDataError where there are none."""
-    known = _phones(folders)
+    known = aligned_phones(folders)
     found = []
-    for source, most in SPOKEN.items():
+    for source, max_clips in TRAINING_CLIPS.items():
         clips = clips_of(source, folders.needed(source))
-        taught = [clip for clip in clips if clip.part == "train" and clip.name in known]
-        for clip in spread(taught, most):
+        training = [clip for clip in clips if clip.part == "train" and clip.name in known]
+        for clip in spread(training, max_clips):
             sound = sound_of(clip.path)
             phones = tuple(within_sound(source, known[clip.name], sound))
             found.append(PhoneClip(clip.name, sound, phones))
     if not found:
-        raise MissingDataError(f"{folders.data} holds no aligned training clips; fetch it again")
+        raise MissingDataError(f"{folders.data} holds no aligned training clips; download it again")
     return found
 
 
-def held_out_voices(folders: Folders, most: int) -> list[PhoneClip]:
-    """Return clips of the synthetic voices that are held out, with the synthesiser's phones."""
-    known = _phones(folders)
+def held_out_voices(folders: Folders, max_clips: int) -> list[PhoneClip]:
+    """Return held-out clips of the synthetic voices, with the synthesiser's phones."""
+    known = aligned_phones(folders)
     clips = clips_of("kokoro", folders.needed("kokoro"))
     held_out = [clip for clip in clips if clip.part != "train" and clip.name in known]
     found = []
-    for clip in spread(held_out, most):
+    for clip in spread(held_out, max_clips):
         sound = sound_of(clip.path)
         phones = tuple(within_sound("kokoro", known[clip.name], sound))
         found.append(PhoneClip(clip.name, sound, phones))
     return found
 
 
-def actors(folders: Folders, most: int) -> list[PhoneClip]:
+def actors(folders: Folders, max_clips: int) -> list[PhoneClip]:
     """Return RAVDESS's actors with their phones; aligns them at the first call."""
     audio = folders.needed("ravdess")
-    kept = folders.cache / ALIGNMENT
+    kept = folders.cache / ALIGNMENT_FOLDER
     kept.mkdir(parents=True, exist_ok=True)
     sentences = sorted(sentences_of("ravdess", audio), key=lambda s: s.name)
     try:
@@ -185,7 +174,9 @@ def actors(folders: Folders, most: int) -> list[PhoneClip]:
         what = "RAVDESS has no phones without PocketSphinx"
         raise MissingDataError(f"{what}; install cstalk-bridge[train]") from error
     found = [sentence for sentence in sentences if sentence.name in known]
-    return [PhoneClip(s.name, sound_of(s.path), tuple(known[s.name])) for s in spread(found, most)]
+    return [
+        PhoneClip(s.name, sound_of(s.path), tuple(known[s.name])) for s in spread(found, max_clips)
+    ]
 
 
 def grid_lips(folders: Folders) -> list[LipClip]:
@@ -193,31 +184,31 @@ def grid_lips(folders: Folders) -> list[LipClip]:
     path = folders.needed(GRID_CURVES)
     with archive_of(path) as archive:
         stems = [name for name in archive.files if f"{name}__lips" in archive.files]
-        taught = [stem for stem in sorted(stems) if part_of(f"grid_s1/{stem}") == "train"]
+        training = [stem for stem in sorted(stems) if part_of(f"grid_s1/{stem}") == "train"]
         return [
-            _filmed(
+            _lip_clip(
                 f"grid_s1/{stem}",
                 folders.needed(f"grid_s1/audio/{stem}.opus"),
                 archive[f"{stem}__lips"][:, _columns(archive["lips_names"])],
                 np.arange(len(archive[f"{stem}__lips"])) / GRID_FPS,
             )
-            for stem in spread(taught, LIP_LESSONS)
+            for stem in spread(training, TRAINING_LIP_CLIPS)
         ]
 
 
-def strangers(folders: Folders, most: int) -> list[LipClip]:
+def strangers(folders: Folders, max_clips: int) -> list[LipClip]:
     """Return the strangers with their lips."""
     path = folders.needed(f"{STRANGERS}/curves.npz")
     with archive_of(path) as archive:
         stems = sorted(n for n in archive.files if f"{n}__lips" in archive.files)
         return [
-            _filmed(
+            _lip_clip(
                 f"{STRANGERS}/{stem}",
                 folders.needed(f"{STRANGERS}/audio/{stem}.opus"),
                 archive[f"{stem}__lips"][:, _columns(archive["lips_names"])],
                 archive[f"{stem}__t"],
             )
-            for stem in spread(stems, most)
+            for stem in spread(stems, max_clips)
         ]
 
 
@@ -225,7 +216,7 @@ def _columns(names: NDArray[np.str_]) -> list[int]:
     return [list(map(str, names)).index(name) for name in LIPS]
 
 
-def _filmed(
+def _lip_clip(
     name: str, path: Path, lips: NDArray[np.float16], times_s: NDArray[np.floating]
 ) -> LipClip:
     sound = sound_of(path)
@@ -233,12 +224,3 @@ def _filmed(
     values = lips.astype(np.float32)
     kept = np.isfinite(values).all(1) & (rows >= 0) & (rows < len(sound) // HOP_SAMPLES)
     return LipClip(name, sound, rows[kept], values[kept])
-
-
-def _phones(folders: Folders) -> dict[str, list[Segment]]:
-    path = folders.prepared(
-        "phones.json", "run cstalk_bridge.models.training.prepare, or name it with --cache"
-    )
-    with reading(path):
-        known: dict[str, list[Segment]] = json.loads(path.read_text("utf-8"))
-        return {name: [(a, b, phone) for a, b, phone in each] for name, each in known.items()}

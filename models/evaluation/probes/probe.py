@@ -1,6 +1,6 @@
 """The probe, and the figures of one kind of features: phones, bilabial events, lips.
 
-A probe is one hidden layer on a row of features, taught the same way whatever the features.
+A probe is one hidden layer on a row of features, trained alike for all features.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LEAST_SPREAD = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A taught probe; features go in as they are."""
+    """A trained probe; it normalises the features itself."""
 
     network: nn.Module
     mean: NDArray[np.float32]
@@ -45,41 +45,41 @@ class Probe:
 
     @torch.inference_mode()
     def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return what it says of `features` [rows, width], [rows, outputs]."""
+        """Return its outputs [rows, outputs] for `features` [rows, width]."""
         scaled = torch.from_numpy((features - self.mean) / self.spread)
-        said: NDArray[np.float32] = self.network(scaled).numpy()
-        return said
+        scores: NDArray[np.float32] = self.network(scaled).numpy()
+        return scores
 
 
 def classifier(features: NDArray[np.float32], classes: NDArray[np.int64], count: int) -> Probe:
-    """Return a probe of log probabilities, taught on `features` [rows, width], `classes` [rows]."""
-    told = torch.from_numpy(classes)
+    """Return a probe of log probabilities, trained on `features` [rows, width] and `classes`."""
+    targets = torch.from_numpy(classes)
 
-    def loss(said: Tensor, rows: Tensor) -> Tensor:
-        return functional.cross_entropy(said, told[rows], label_smoothing=SOFTENING)
+    def loss(scores: Tensor, rows: Tensor) -> Tensor:
+        return functional.cross_entropy(scores, targets[rows], label_smoothing=SOFTENING)
 
-    return _taught(features, count, loss, nn.LogSoftmax(1))
+    return _trained(features, count, loss, nn.LogSoftmax(1))
 
 
 def regression(features: NDArray[np.float32], values: NDArray[np.float32]) -> Probe:
     """Return a probe of `values` [rows, n] in units of their spread."""
-    told = torch.from_numpy((values - values.mean(0)) / values.std(0))
+    targets = torch.from_numpy((values - values.mean(0)) / values.std(0))
 
-    def loss(said: Tensor, rows: Tensor) -> Tensor:
-        return functional.mse_loss(said, told[rows])
+    def loss(scores: Tensor, rows: Tensor) -> Tensor:
+        return functional.mse_loss(scores, targets[rows])
 
-    return _taught(features, values.shape[1], loss, nn.Identity())
+    return _trained(features, values.shape[1], loss, nn.Identity())
 
 
-def _taught(
+def _trained(
     features: NDArray[np.float32],
     outputs: int,
     loss: Callable[[Tensor, Tensor], Tensor],
     last: nn.Module,
 ) -> Probe:
-    dice = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     mean, spread = features.mean(0), features.std(0) + LEAST_SPREAD
-    heard = torch.from_numpy((features - mean) / spread)
+    inputs = torch.from_numpy((features - mean) / spread)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = nn.Sequential(
@@ -92,9 +92,9 @@ def _taught(
         optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=0.01)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, STEPS)
         for _ in range(STEPS):
-            rows = torch.randint(len(heard), (BATCH,), generator=dice)
+            rows = torch.randint(len(inputs), (BATCH,), generator=rng)
             optimizer.zero_grad()
-            torch.autograd.backward(loss(network(heard[rows]), rows))
+            torch.autograd.backward(loss(network(inputs[rows]), rows))
             optimizer.step()
             schedule.step()
     return Probe(network.eval(), mean, spread)
@@ -102,17 +102,17 @@ def _taught(
 
 BILABIAL = ("B", "M", "P")
 FALSE_ALARMS = 0.03
-AFTER_S = 0.02  # an event may be told this long after the phone's end
-APART_S = 0.05  # phones nearer than this to a bilabial are no false alarm
-LEAST_FRAMES = 10  # of a clip whose correlation is taken
+AFTER_S = 0.02  # an event may be detected this long after the phone's end
+APART_S = 0.05  # phones closer than this to a bilabial are not counted as false alarms
+LEAST_FRAMES = 10  # of a clip, for a correlation
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
     """Shares and correlations, 0..1; NaN where there was nothing to measure on.
 
-    `phones_*`: rows of speech told right. `bilabials_*`: p b m heard at `FALSE_ALARMS` of the other
-    phones. `lips`: mean over clips of r with the measured gap, width and protrusion.
+    `phones_*`: speech rows with the right phone. `bilabials_*`: p b m detected at `FALSE_ALARMS` of
+    the other phones. `lips`: mean over clips of r with the measured gap, width and protrusion.
     """
 
     phones_actors: float
@@ -124,46 +124,48 @@ class Figures:
 
 def probe_figures(
     features: Features,
-    taught: Sequence[PhoneClip],
+    training: Sequence[PhoneClip],
     actors: Sequence[PhoneClip],
     voices: Sequence[PhoneClip],
-    filmed: Sequence[LipClip],
+    lip_clips: Sequence[LipClip],
     strangers: Sequence[LipClip],
 ) -> Figures:
-    """Teach the probes on `taught` and `filmed`; return what they tell of the others."""
-    heard = [features.rows(clip.sound) for clip in taught]
-    told = [phone_indices(clip.phones, len(rows)) for clip, rows in zip(taught, heard, strict=True)]
-    probe = classifier(np.concatenate(heard), np.concatenate(told), len(PHONES))
-    said = _said(probe, features, actors), _said(probe, features, voices)
+    """Train the probes on `training` and `lip_clips`; return the figures on the others."""
+    inputs = [features.rows(clip.sound) for clip in training]
+    targets = [
+        phone_indices(clip.phones, len(rows)) for clip, rows in zip(training, inputs, strict=True)
+    ]
+    probe = classifier(np.concatenate(inputs), np.concatenate(targets), len(PHONES))
+    scores = _scores(probe, features, actors), _scores(probe, features, voices)
     return Figures(
-        phones_actors=_rows_right(said[0]),
-        phones_voices=_rows_right(said[1]),
-        bilabials_actors=_events_heard(said[0]),
-        bilabials_voices=_events_heard(said[1]),
-        lips=_lips(features, filmed, strangers),
+        phones_actors=_rows_right(scores[0]),
+        phones_voices=_rows_right(scores[1]),
+        bilabials_actors=_detection_share(scores[0]),
+        bilabials_voices=_detection_share(scores[1]),
+        lips=_lips(features, lip_clips, strangers),
     )
 
 
-def _said(
+def _scores(
     probe: Probe, features: Features, clips: Sequence[PhoneClip]
 ) -> list[tuple[PhoneClip, NDArray[np.float32]]]:
     return [(clip, probe(features.rows(clip.sound))) for clip in clips]
 
 
-def _rows_right(said: Sequence[tuple[PhoneClip, NDArray[np.float32]]]) -> float:
+def _rows_right(scores: Sequence[tuple[PhoneClip, NDArray[np.float32]]]) -> float:
     right = []
-    for clip, log_shares in said:
+    for clip, log_shares in scores:
         phones = phone_indices(clip.phones, len(log_shares))
         right.append((log_shares.argmax(1) == phones)[phones > 0])
     return float(np.concatenate(right).mean()) if right else float("nan")
 
 
-def _events_heard(said: Sequence[tuple[PhoneClip, NDArray[np.float32]]]) -> float:
-    """Return the share of bilabials whose score passes what `FALSE_ALARMS` of others pass."""
+def _detection_share(scores: Sequence[tuple[PhoneClip, NDArray[np.float32]]]) -> float:
+    """Return the share of bilabials detected at `FALSE_ALARMS` of the other phones."""
     events: list[float] = []
     others: list[float] = []
     columns = [PHONE_INDEX[phone] for phone in BILABIAL]
-    for clip, log_shares in said:
+    for clip, log_shares in scores:
         score = np.exp(log_shares[:, columns]).sum(1)
         closures = [(a, b) for a, b, phone in clip.phones if phone in BILABIAL]
         for segment in clip.phones:
@@ -186,17 +188,17 @@ def _rows_within(segment: Segment, rows: int) -> slice:
 
 
 def _lips(
-    features: Features, filmed: Sequence[LipClip], strangers: Sequence[LipClip]
+    features: Features, lip_clips: Sequence[LipClip], strangers: Sequence[LipClip]
 ) -> tuple[float, ...]:
-    if not filmed or not strangers:
+    if not lip_clips or not strangers:
         return (float("nan"),) * len(LIPS)
-    heard = np.concatenate([features.rows(clip.sound)[clip.rows] for clip in filmed])
-    probe: Probe = regression(heard, np.concatenate([clip.lips for clip in filmed]))
+    inputs = np.concatenate([features.rows(clip.sound)[clip.rows] for clip in lip_clips])
+    probe: Probe = regression(inputs, np.concatenate([clip.lips for clip in lip_clips]))
     found = []
     for clip in strangers:
         if len(clip.rows) >= LEAST_FRAMES:
-            said = probe(features.rows(clip.sound)[clip.rows])
+            scores = probe(features.rows(clip.sound)[clip.rows])
             found.append(
-                [np.corrcoef(a, b)[0, 1] for a, b in zip(said.T, clip.lips.T, strict=True)]
+                [np.corrcoef(a, b)[0, 1] for a, b in zip(scores.T, clip.lips.T, strict=True)]
             )
     return tuple(float(r) for r in np.nanmean(found, 0))

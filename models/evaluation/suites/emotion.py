@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cstalk_bridge.models.board import AUDIO_DRIVEN
-from cstalk_bridge.models.emotions import EMOTIONS
+from cstalk_bridge.models.emotions import EMOTION_CLASSES, EMOTIONS
 from cstalk_bridge.models.evaluation.measures import Measurement
 from cstalk_bridge.models.evaluation.multimodal import (
     UNITS,
@@ -91,9 +91,6 @@ def fit_classifier(features: NDArray[np.floating], classes: NDArray[np.int64]) -
         weights -= RATE * (x.T @ error + DECAY * weights)
         bias -= RATE * error.sum(0)
     return Classifier(mean, spread, weights, bias)
-
-
-EMOTION_CLASSES = EMOTIONS[:5]
 
 
 class Emotion:

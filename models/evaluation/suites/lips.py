@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cstalk_bridge.models.board import AUDIO_DRIVEN, CHANNEL_INDEX, opening, parting, together
+from cstalk_bridge.models.board import AUDIO_DRIVEN_COLUMNS, opening, parting, together
 from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.models.evaluation.measures import Measurement, mean, median, percentile
 from cstalk_bridge.models.evaluation.multimodal import required_animation
@@ -142,8 +142,6 @@ LIP_SUITES: dict[str, Callable[[Folders, int], Suite]] = {
 OTHER_MEASURES = frozenset({"eve", "mve", "fdd", "fdd_size", "region_distance", "true_jerk"})
 """Measures of these suites that are not about the generated lips."""
 
-_COLUMNS = np.array([CHANNEL_INDEX[name] for name in AUDIO_DRIVEN])
-
 
 class AnimatedPredictor:
     """A predictor with procedural animation; each face has another seed."""
@@ -158,7 +156,9 @@ class AnimatedPredictor:
         """Return an animated face, as `Predictor.faces`."""
         face = self._predictor.faces(sound, emotions, lookahead_ms)
         self._made += 1
-        return np.asarray(self._animation(sound, emotions, face, self._made).board[:, _COLUMNS])
+        return np.asarray(
+            self._animation(sound, emotions, face, self._made).board[:, AUDIO_DRIVEN_COLUMNS]
+        )
 
 
 class AnimatedLips:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from cstalk_bridge.models.emotions import EMOTIONS
+from cstalk_bridge.models.emotions import EMOTION_CLASSES, EMOTIONS
 from cstalk_bridge.models.evaluation.measures import Measurement
 from cstalk_bridge.models.evaluation.recordings import (
     grid,
@@ -17,7 +17,7 @@ from cstalk_bridge.models.evaluation.recordings import (
     kokoro,
     ravdess_voices,
 )
-from cstalk_bridge.models.evaluation.suites.emotion import EMOTION_CLASSES, recall_percent
+from cstalk_bridge.models.evaluation.suites.emotion import recall_percent
 from cstalk_bridge.models.evaluation.suites.network import percentile_ms
 from cstalk_bridge.models.evaluation.voices import emotional_speech, paired_intensities
 from cstalk_bridge.models.speech_emotion.estimator import (

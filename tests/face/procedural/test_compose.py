@@ -12,11 +12,9 @@ from cstalk_bridge.face.procedural.compose import (
     CHEEK_SHARE,
     LID_LOWER_LIMIT,
     MOTION_VALUES,
-    MOUTH_REGIONS,
     NO_ANIMATION_LEVELS,
     PARTS,
     SQUINT_SHARE,
-    UPPER_REGIONS,
     Levels,
     ProceduralMotion,
     apply_levels,
@@ -25,7 +23,7 @@ from cstalk_bridge.face.procedural.compose import (
     read_levels,
 )
 from cstalk_bridge.frame import neutral_board, neutral_head
-from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS
+from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS, MOUTH_REGIONS, UPPER_FACE_REGIONS
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Levels)])
@@ -85,7 +83,7 @@ def test_levels_as_made_change_nothing(board: NDArray[np.float32]) -> None:
 
 @pytest.mark.parametrize(
     ("levels", "regions"),
-    [(Levels(mouth=0.5), MOUTH_REGIONS), (Levels(upper_face=0.5), UPPER_REGIONS)],
+    [(Levels(mouth=0.5), MOUTH_REGIONS), (Levels(upper_face=0.5), UPPER_FACE_REGIONS)],
 )
 def test_a_strength_scales_its_regions_only(
     board: NDArray[np.float32], levels: Levels, regions: frozenset[str]
@@ -182,7 +180,7 @@ def test_what_is_held_above_the_mouth_swells_and_lids_do_not() -> None:
     swelled = motion(expression_drift=0.1).apply_to(board)
     for channel in CHANNELS:
         is_lid = channel.name.endswith("eye_blink.ty")
-        swells = channel.region in UPPER_REGIONS and not is_lid and not channel.rest
+        swells = channel.region in UPPER_FACE_REGIONS and not is_lid and not channel.rest
         expected = 0.55 if swells else 0.5
         assert swelled[channel.index] == pytest.approx(expected), channel.name
 
