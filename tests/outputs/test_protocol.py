@@ -169,7 +169,7 @@ def test_the_command_line_and_a_run_know_a_new_output(tmp_path: Path) -> None:
             None,
             ConfigOverrides(
                 audio=str(sound),
-                links=(f"tiny://{to.target}?loudness=high",),
+                link=(f"tiny://{to.target}?loudness=high",),
                 weights=str(weights),
                 no_ui=True,
             ),
@@ -193,7 +193,7 @@ def test_doctor_knows_a_new_output() -> None:
     nobody = parse_link_url(f"tiny://127.0.0.1:{port}")
     remedy = examine_target(nobody, nobody.targets[0]).remedy
     assert remedy == f"start what receives Tiny, and set its port to {port}"
-    (subject,) = load_config(None, ConfigOverrides(links=(f"{link}?loudness=high",))).subjects
+    (subject,) = load_config(None, ConfigOverrides(link=(f"{link}?loudness=high",))).subjects
     assert setup_guides([subject], []) == [
         SetupGuide("Tiny at 127.0.0.1:4567", ("Turn the loudness to high.",))
     ]
