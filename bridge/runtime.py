@@ -67,12 +67,12 @@ class Runtime:
 
 
 def open_runtime(
-    config: Config, closing: ExitStack, wake: threading.Event, desk: Controller | None = None
+    config: Config, closing: ExitStack, wake: threading.Event, controller: Controller | None = None
 ) -> Runtime:
-    """Open what is shared, closed by `closing`; raises UserError for what the user can mend."""
+    """Open what is shared, closed by `closing`; UserError for what the user can mend."""
     model = load_network(config.weights, live_device(config.device))
     check_face_settings(model, {subject.name: subject for subject in config.subjects})
-    preview = _open_preview(config, closing, desk)
+    preview = _open_preview(config, closing, controller)
     recorder = Recorder(config.recording.folder, config.fps)
     closing.callback(recorder.close)
     servers = OutputServers(recorder)
@@ -80,7 +80,9 @@ def open_runtime(
     return Runtime(model, servers, recorder, preview, wake)
 
 
-def _open_preview(config: Config, closing: ExitStack, desk: Controller | None) -> Preview | None:
+def _open_preview(
+    config: Config, closing: ExitStack, controller: Controller | None
+) -> Preview | None:
     """Open the preview that the config asks for; it loads a network of its own, if ever needed."""
     if config.preview is None:
         return None
@@ -89,79 +91,88 @@ def _open_preview(config: Config, closing: ExitStack, desk: Controller | None) -
         load=partial(load_network, config.weights, live_device(config.device)),
         subjects=[subject.name for subject in config.subjects],
         rate_hz=config.fps.hz,
-        desk=desk,
+        desk=controller,
     )
     return closing.enter_context(opening)
 
 
-def open_subjects(config: Config, stage: Runtime, closing: ExitStack) -> list[Subject]:
+def open_subjects(config: Config, runtime: Runtime, closing: ExitStack) -> list[Subject]:
     """Open the subjects; links and sound are closed by `closing`. Raises UserError."""
     return [
-        _open_subject(spec, config, stage, closing, number)
-        for number, spec in enumerate(config.subjects)
+        _open_subject(subject, config, runtime, closing, number)
+        for number, subject in enumerate(config.subjects)
     ]
 
 
 def _open_subject(
-    spec: SubjectConfig, config: Config, stage: Runtime, closing: ExitStack, number: int
+    subject: SubjectConfig, config: Config, runtime: Runtime, closing: ExitStack, number: int
 ) -> Subject:
-    maps = {link.rigmap: stage.rigmap(link.rigmap) for link in spec.links}
+    maps = {link.rigmap: runtime.rigmap(link.rigmap) for link in subject.links}
     links: dict[str, list[Link]] = {name: [] for name in maps}
-    for link_spec in spec.links:
-        name = link_spec.rigmap
+    for link_config in subject.links:
+        name = link_config.rigmap
         rigmap = maps[name]
         link = open_link(
-            link_spec, spec.name, rigmap.outputs, config.fps, stage.servers, rigmap.rest
+            link_config, subject.name, rigmap.outputs, config.fps, runtime.servers, rigmap.rest
         )
         closing.callback(link.close)
         links[name].append(link)
-    voice, notice = _open_voice(spec, config, stage, closing)
+    voice, notice = _open_voice(subject, config, runtime, closing)
     recorded = RecordedSubject(
-        spec.name, voice.source.rate_hz, voice.sound_at, voice.sound_delay_at
+        subject.name, voice.source.rate_hz, voice.sound_at, voice.sound_delay_at
     )
-    observers: dict[str, list[Link]] = {_recording_map(spec, maps): [stage.recorder.link(recorded)]}
-    if stage.preview is not None:
-        observers.setdefault(ARKIT_MAP, []).append(stage.preview.link(number))
+    observers: dict[str, list[Link]] = {
+        _recording_map(subject, maps): [runtime.recorder.link(recorded)]
+    }
+    if runtime.preview is not None:
+        observers.setdefault(ARKIT_MAP, []).append(runtime.preview.link(number))
     for name in observers.keys() - maps.keys():
-        maps[name] = stage.rigmap(name)
+        maps[name] = runtime.rigmap(name)
     routes = [
         Route(rigmap.applier(), tuple(links.get(name, ())), tuple(observers.get(name, ())))
         for name, rigmap in maps.items()
     ]
     return Subject(
-        spec.name,
+        subject.name,
         voice,
-        ProceduralAnimation(seed_of(spec.name) if spec.seed is None else spec.seed, spec.alive),
+        ProceduralAnimation(
+            seed_of(subject.name) if subject.seed is None else subject.seed, subject.alive
+        ),
         routes,
-        channels=stage.model.channels,
+        channels=runtime.model.channels,
         now=host_now,
-        policies=spec.rest.policies,
+        policies=subject.rest.policies,
         notice=notice,
     )
 
 
-def _recording_map(spec: SubjectConfig, maps: dict[str, RigMap]) -> str:
+def _recording_map(subject: SubjectConfig, maps: dict[str, RigMap]) -> str:
     """Return the map for takes: that of a link of ARKit frames, else another with its curves."""
-    links = sorted(spec.links, key=lambda link: protocol_of(link).table != ARKIT_TABLE)
+    links = sorted(subject.links, key=lambda link: protocol_of(link).table != ARKIT_TABLE)
     fitting = (link.rigmap for link in links if maps[link.rigmap].target == ARKIT_TABLE)
     return next(fitting, STOCK_MAP)
 
 
 def _open_voice(
-    spec: SubjectConfig, config: Config, stage: Runtime, closing: ExitStack
+    subject: SubjectConfig, config: Config, runtime: Runtime, closing: ExitStack
 ) -> tuple[Voice, str | None]:
-    """Return the voice of a subject, and what to tell the user of its sound."""
-    source, notice = open_source(spec.audio, now=host_now, wake=stage.wake)
+    """Return the voice of a subject, and a notice about its sound."""
+    source, notice = open_source(subject.audio, now=host_now, wake=runtime.wake)
     closing.callback(source.close)
     fixed_ms = config.buffer_ms
     buffer = AdaptiveBuffer() if fixed_ms is None else FixedBuffer(1e-3 * fixed_ms)
     delay = Delay(1e-3 * config.lookahead_ms, buffer)
-    weights = stage.model.emotion_vector(chosen_weights(spec.emotion))
-    emotion = EmotionState.of(weights, spec, VoiceWeights.of(spec.emotion))
-    channels = len(stage.model.channels)
+    weights = runtime.model.emotion_vector(chosen_weights(subject.emotion))
+    emotion = EmotionState.of(weights, subject, VoiceWeights.of(subject.emotion))
+    channels = len(runtime.model.channels)
     emotion_estimator = open_emotion_estimator(emotion.voice_weights)
     voice = Voice(
-        source, spec.audio, delay, emotion, channels=channels, emotion_estimator=emotion_estimator
+        source,
+        subject.audio,
+        delay,
+        emotion,
+        channels=channels,
+        emotion_estimator=emotion_estimator,
     )
     return voice, notice
 
@@ -170,24 +181,24 @@ def _emotion_weights(emotion: EmotionState, names: Sequence[str], now_s: float) 
     return dict(zip(names, emotion.at(now_s).tolist(), strict=True))
 
 
-def open_metrics(config: Config, subjects: list[Subject], stage: Runtime) -> Metrics:
-    """Gather what is measured of all subjects, and say what is not as it was asked for."""
+def open_metrics(config: Config, subjects: list[Subject], runtime: Runtime) -> Metrics:
+    """Return the metrics of all subjects, with notices of what differs from the config."""
     metrics = Metrics(
         [subject.metrics for subject in subjects],
         config.fps,
         buffer_ms=config.buffer_ms,
-        device=stage.model.device,
-        recorder=stage.recorder,
+        device=runtime.model.device,
+        recorder=runtime.recorder,
     )
-    if stage.model.engine.notice:
-        metrics.notice(host_now(), stage.model.engine.notice)
+    if runtime.model.engine.notice:
+        metrics.notice(host_now(), runtime.model.engine.notice)
     if any(subject.voice.emotion.voice_weights.auto for subject in subjects):
         metrics.notice(host_now(), ser_notice())
     for subject in subjects:
         subject.metrics.lookahead_ms = config.lookahead_ms
         subject.metrics.buffer_at = subject.voice.delay.buffer.at
         subject.metrics.emotion_at = partial(
-            _emotion_weights, subject.voice.emotion, stage.model.emotions
+            _emotion_weights, subject.voice.emotion, runtime.model.emotions
         )
         if subject.notice:
             metrics.notice(host_now(), subject.notice, subject.name)

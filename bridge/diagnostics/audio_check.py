@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 MEASURE_S = 2.0
 POLL_S = 0.02
-"""How often all sources are asked for what they have."""
+"""Poll interval of all sources."""
 
 LOUDNESS_S = 0.1
 """Length of the pieces of which the loudest counts: a syllable is longer."""
@@ -42,7 +42,7 @@ QUIET_DB = -40.0
 """Where the loudest syllable stays below, `gain_db` should be raised."""
 
 HEADROOM_DB = 10.0
-"""How far above `QUIET_DB` an advised gain lifts what was heard."""
+"""How far above `QUIET_DB` an advised gain lifts what was measured."""
 
 MAX_ADVISED_DB = 30.0
 """A higher gain would lift the noise of the room to the level of a voice."""
@@ -73,7 +73,7 @@ NO_MICROPHONE = (
 
 @dataclass(frozen=True, slots=True)
 class InputMeasurement:
-    """What came of one source: `seconds` of sound, its loudest `LOUDNESS_S` and its peak in dBFS.
+    """Sound of one source: `seconds` of it, its loudest `LOUDNESS_S` and its peak in dBFS.
 
     `clipped` counts samples at full scale, `dropped` blocks that were lost, `fault` is what the
     source says of its loss, `mix_fault` what it says of its channels.
@@ -94,7 +94,7 @@ class InputMeasurement:
 def examine_sound(
     subjects: Sequence[SubjectConfig], *, seconds: float = MEASURE_S
 ) -> Iterator[Finding]:
-    """Listen to all subjects at once, and judge what each of them hears."""
+    """Record the inputs of all subjects at once, and judge each of them."""
     wake = threading.Event()
     opened: list[tuple[SubjectConfig, Source]] = []
     with ExitStack() as closing:
@@ -111,31 +111,31 @@ def examine_sound(
                 yield warning(subject.name, notice, NO_MICROPHONE if is_microphone else "")
             opened.append((subject, source))
         sounds = _record([source for _, source in opened], seconds, wake)
-        heard = [
+        measurements = [
             measure_input(source, sound) for (_, source), sound in zip(opened, sounds, strict=True)
         ]
-    for (subject, _), each in zip(opened, heard, strict=True):
+    for (subject, _), each in zip(opened, measurements, strict=True):
         yield from judge_input(subject.name, subject.audio, each)
 
 
 def access_remedy(platform: str) -> str:
-    """Return what may keep a microphone from being heard on that `sys.platform`."""
+    """Return the settings that may silence a microphone on that `sys.platform`."""
     return ACCESS.get(platform, ACCESS_ELSEWHERE)
 
 
 def measure_input(source: Source, samples: NDArray[np.float32]) -> InputMeasurement:
-    """Return what is to be said of the samples, [time], that came of a source.
+    """Return the measurement of samples, [time], of a source.
 
     Levels are those without the constant part, which is no sound.
     """
-    heard = DcBlock(source.rate_hz).push(np.nan_to_num(samples))
+    sound = DcBlock(source.rate_hz).push(np.nan_to_num(samples))
     return InputMeasurement(
         source=source.name,
         rate_hz=source.rate_hz,
         is_device=isinstance(source, Microphone),
         seconds=len(samples) / source.rate_hz,
-        loudest_db=_loudest_db(heard, round(LOUDNESS_S * source.rate_hz)),
-        peak_db=peak_db(heard),
+        loudest_db=_loudest_db(sound, round(LOUDNESS_S * source.rate_hz)),
+        peak_db=peak_db(sound),
         clipped=int(np.count_nonzero(np.abs(samples) >= FULL_SCALE)),
         dropped=source.dropped_blocks,
         fault=getattr(source, "fault", ""),
@@ -144,68 +144,70 @@ def measure_input(source: Source, samples: NDArray[np.float32]) -> InputMeasurem
 
 
 def judge_input(
-    name: str, spec: AudioConfig, heard: InputMeasurement, platform: str = sys.platform
+    name: str, config: AudioConfig, measured: InputMeasurement, platform: str = sys.platform
 ) -> Iterator[Finding]:
-    """Say what is wrong with what a subject heard; of a recording only that it can be read."""
-    loudest_db = heard.loudest_db + spec.gain_db
-    level = f"{heard.source} at {heard.rate_hz} Hz: {_level(heard, spec.gain_db)}"
-    if heard.fault or not heard.seconds:
-        what = f"{heard.source} delivers nothing" + (f" ({heard.fault})" if heard.fault else "")
+    """Say what is wrong with the input of a subject; of a recording only whether it can be read."""
+    loudest_db = measured.loudest_db + config.gain_db
+    level = f"{measured.source} at {measured.rate_hz} Hz: {_level(measured, config.gain_db)}"
+    if measured.fault or not measured.seconds:
+        what = f"{measured.source} delivers nothing" + (
+            f" ({measured.fault})" if measured.fault else ""
+        )
         yield fault(name, what, "unplug it and plug it in again, or end what else uses it")
-    elif heard.mix_fault:
-        why = heard.mix_fault.partition(": ")[0]
+    elif measured.mix_fault:
+        why = measured.mix_fault.partition(": ")[0]
         yield warning(name, f"{level}; {why}", "set `channel` to the one with the voice")
-    elif heard.peak_db <= FLOOR_DB:
-        yield _silence(name, heard, platform)
-    elif not heard.is_device:
+    elif measured.peak_db <= FLOOR_DB:
+        yield _silence(name, measured, platform)
+    elif not measured.is_device:
         yield ok(name, level)
-    elif heard.clipped >= CLIPPED_SAMPLES:
-        what = f"{level}; it clips, {heard.clipped} samples are at full scale"
+    elif measured.clipped >= CLIPPED_SAMPLES:
+        what = f"{level}; it clips, {measured.clipped} samples are at full scale"
         yield warning(name, what, "turn down the input of the microphone, not gain_db")
     elif loudest_db < QUIET_DB:
-        gain_db = spec.gain_db + QUIET_DB + HEADROOM_DB - loudest_db
+        gain_db = config.gain_db + QUIET_DB + HEADROOM_DB - loudest_db
         remedy = "speak while it listens; if you did, turn up the input of the microphone"
         if gain_db <= MAX_ADVISED_DB:
             remedy += f", or set gain_db to {gain_db:.0f}"
         yield warning(name, f"{level}; too quiet for a voice", remedy)
     else:
         yield ok(name, level)
-    if spec.gate.enabled and heard.is_device and FLOOR_DB < loudest_db < spec.gate.open_db:
-        what = f"the noise gate stayed shut: it opens at {spec.gate.open_db:g} dB"
+    if config.gate.enabled and measured.is_device and FLOOR_DB < loudest_db < config.gate.open_db:
+        what = f"the noise gate stayed closed: it opens at {config.gate.open_db:g} dB"
         yield warning(name, what, "if you spoke, lower gate.open_db")
-    if heard.dropped:
-        yield warning(name, f"{heard.dropped} blocks of 10 ms were lost", "close other programs")
+    if measured.dropped:
+        yield warning(name, f"{measured.dropped} blocks of 10 ms were lost", "close other programs")
 
 
-def _silence(name: str, heard: InputMeasurement, platform: str) -> Finding:
-    if heard.is_device:
-        what = f"{heard.source} delivers digital silence, which no open microphone does"
+def _silence(name: str, measured: InputMeasurement, platform: str) -> Finding:
+    if measured.is_device:
+        what = f"{measured.source} delivers digital silence, which no open microphone does"
         return fault(name, what, access_remedy(platform))
-    what = f"{heard.source} is silent for its first {heard.seconds:.1f} s"
+    what = f"{measured.source} is silent for its first {measured.seconds:.1f} s"
     return warning(name, what, "listen to it; if all of it is, choose another file or channel")
 
 
-def _level(heard: InputMeasurement, gain_db: float) -> str:
-    level = f"loudest {heard.loudest_db + gain_db:.0f} dB, peak {heard.peak_db:.0f} dB"
+def _level(measured: InputMeasurement, gain_db: float) -> str:
+    level = f"loudest {measured.loudest_db + gain_db:.0f} dB, peak {measured.peak_db:.0f} dB"
     return f"{level} before a gain of {gain_db:+g} dB" if gain_db else level
 
 
 def _record(
     sources: Sequence[Source], seconds: float, wake: threading.Event
 ) -> list[NDArray[np.float32]]:
-    """Return what all sources give in that time, [time] each."""
+    """Return what all sources deliver in that time, [time] each."""
     for source in sources:
         if isinstance(source, Microphone):
             source.watch_channels()
         source.start()
-    pieces: list[list[NDArray[np.float32]]] = [[np.zeros(0, dtype=np.float32)] for _ in sources]
+    recorded: list[list[NDArray[np.float32]]] = [[np.zeros(0, dtype=np.float32)] for _ in sources]
     over_s = host_now() + seconds
     while sources and host_now() < over_s:
         wake.wait(POLL_S)
         wake.clear()
-        for source, heard in zip(sources, pieces, strict=True):
-            heard += [block.samples for block in source.poll(host_now())]
-    return [np.concatenate(heard) for heard in pieces]
+        for source, blocks in zip(sources, recorded, strict=True):
+            blocks += [block.samples for block in source.poll(host_now())]
+    return [np.concatenate(blocks) for blocks in recorded]
 
 
 def _loudest_db(samples: NDArray[np.float32], frames: int) -> float:

@@ -1,5 +1,5 @@
-"""Checks time: the source of timecode, what disciplines the system clock, and how late ticks
-are.
+"""Checks time: the source of timecode, the synchronisation of the system clock, and how late
+ticks are.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 TIMECODE_S = 2.5
-"""How long linear timecode is listened to; it is believed after a fifth of a second."""
+"""How long linear timecode is read; it locks after a fifth of a second."""
 
 TICKS_S = 1.5
 MAX_LATENESS_S = 0.004
@@ -44,11 +44,11 @@ SYNCHRONISE = {
 SYNCHRONISE_ELSEWHERE = "timedatectl set-ntp true, or install chrony"
 
 
-def examine_timecode(spec: TimecodeConfig, rate: FrameRate) -> Finding:
-    """Listen to the source of timecode. UserError where it cannot be opened."""
-    if spec.source == "system":
+def examine_timecode(config: TimecodeConfig, rate: FrameRate) -> Finding:
+    """Read the source of timecode. UserError where it cannot be opened."""
+    if config.source == "system":
         return ok("timecode", f"the system clock's time of day, at {rate} frames/s")
-    time_of_day = open_time_of_day(spec, rate)
+    time_of_day = open_time_of_day(config, rate)
     try:
         threading.Event().wait(TIMECODE_S)
         return judge_timecode(time_of_day.text, time_of_day.status(host_now()), rate)
@@ -57,36 +57,36 @@ def examine_timecode(spec: TimecodeConfig, rate: FrameRate) -> Finding:
 
 
 def judge_timecode(text: str, status: SyncStatus, rate: FrameRate) -> Finding:
-    """Say whether there is timecode that can be believed."""
+    """Say whether valid timecode arrives."""
     if status.sync is SyncState.LOST:
-        what = f"{text}: no timecode that can be believed arrives"
+        what = f"{text}: no valid timecode arrives"
         return fault(
             "timecode", what, "check the cable, its channel (timecode.audio) and its level"
         )
     return ok("timecode", f"{text} arrives, frames leave at {rate} frames/s")
 
 
-def examine_steering(config: Config) -> Finding:
-    """Ask what steers the system clock."""
+def examine_clock_sync(config: Config) -> Finding:
+    """Check what synchronises the system clock."""
     hosts = {
         target.host for each in config.subjects for link in each.links for target in link.targets
     }
-    return judge_steering(system_discipline(), is_alone=all(map(is_loopback, hosts)))
+    return judge_clock_sync(system_discipline(), is_alone=all(map(is_loopback, hosts)))
 
 
-def judge_steering(
+def judge_clock_sync(
     discipline: Discipline, *, is_alone: bool, platform: str = sys.platform
 ) -> Finding:
     """Say whether other machines can have the same time; `is_alone` says that there are none."""
     if discipline.steering is ClockReference.UNKNOWN:
-        return ok("system clock", "what steers it is not told by this system")
+        return ok("system clock", "this system does not report what synchronises it")
     if discipline.steering is not ClockReference.NONE:
-        return ok("system clock", f"steered by {discipline}")
+        return ok("system clock", f"synchronised by {discipline}")
     remedy = SYNCHRONISE.get(platform, SYNCHRONISE_ELSEWHERE)
     if is_alone:
-        what = "nothing steers it, which matters only where several machines share a time"
+        what = "not synchronised, which matters only where several machines share a time"
         return ok("system clock", what)
-    what = "nothing steers it, so its timecode drifts from that of other machines"
+    what = "not synchronised, so its timecode drifts from that of other machines"
     return warning("system clock", what, remedy)
 
 
@@ -116,7 +116,7 @@ def examine_ticks(rate: FrameRate) -> Iterator[Finding]:
 
 
 def judge_ticks(lateness_s: list[float], rate: FrameRate) -> Finding:
-    """Say whether frames leave evenly on a machine that wakes us so late."""
+    """Say whether frames leave evenly on a machine with that lateness."""
     median_s, p99_s = np.percentile(lateness_s, (50, 99)).tolist()
     what = (
         f"{rate} a second, late by {1e3 * median_s:.1f} ms, p99 {1e3 * p99_s:.1f} "

@@ -10,7 +10,11 @@ from cstalk_bridge.audio.file import AUDIO_SUFFIXES
 from cstalk_bridge.audio.source import TEST_SOUND
 from cstalk_bridge.diagnostics.audio_check import examine_sound
 from cstalk_bridge.diagnostics.checks import Check, run_checks
-from cstalk_bridge.diagnostics.clock_check import examine_steering, examine_ticks, examine_timecode
+from cstalk_bridge.diagnostics.clock_check import (
+    examine_clock_sync,
+    examine_ticks,
+    examine_timecode,
+)
 from cstalk_bridge.diagnostics.face_check import NetworkCheck, RigMapCheck
 from cstalk_bridge.diagnostics.frame_check import examine_frame
 from cstalk_bridge.diagnostics.network_check import examine_ports, examine_target, own_addresses
@@ -34,14 +38,21 @@ if TYPE_CHECKING:
     from cstalk_bridge.outputs.config import LinkConfig
 
 
-SOUND, MAPS, NETWORK, ECHO, TIME, FACE = "sound", "rig maps", "network", "echo", "time", "face"
-"""The headings; `echo` is a frame of every link that is sent to ourselves."""
+SOUND, MAPS, NETWORK, LOOPBACK, TIME, FACE = (
+    "sound",
+    "rig maps",
+    "network",
+    "loopback",
+    "time",
+    "face",
+)
+"""The headings; `loopback` is a frame of every link, sent to this machine."""
 
 LOADING_TIMEOUT_S = 60.0
-"""Patience with what is read from a slow disk, and torch most of all."""
+"""Time limit for what is read from a slow disk, and torch most of all."""
 
 NAMING_TIMEOUT_S = 15.0
-"""Patience with a name server that does not answer."""
+"""Time limit for a name server that does not result."""
 
 
 def all_checks(config: Config) -> list[list[Check]]:
@@ -55,9 +66,9 @@ def all_checks(config: Config) -> list[list[Check]]:
             Check(
                 TIME, "timecode", _as_list(partial(examine_timecode, config.timecode, config.fps))
             ),
-            Check(TIME, "system clock", _as_list(partial(examine_steering, config))),
+            Check(TIME, "system clock", _as_list(partial(examine_clock_sync, config))),
         ],
-        [Check(ECHO, "frames", partial(_examine_frames, config, maps), LOADING_TIMEOUT_S)],
+        [Check(LOOPBACK, "frames", partial(_examine_frames, config, maps), LOADING_TIMEOUT_S)],
         [Check(FACE, "weights", network.examine_weights, LOADING_TIMEOUT_S)],
         [Check(FACE, "speed", network.examine_speed, LOADING_TIMEOUT_S)],
         [Check(FACE, "ticks", partial(examine_ticks, config.fps))],
@@ -101,13 +112,13 @@ def _as_list(examine: Callable[[], Finding]) -> Callable[[], Iterable[Finding]]:
     return lambda: (examine(),)
 
 
-SPEAK_PROMPT = "Speak now: the microphone is listened to for two seconds."
+SPEAK_PROMPT = "Speak now: the microphone is recorded for two seconds."
 
 
 def examine(config: Config, *, form: str = "picture") -> bool:
-    """Examine everything of a config, tell it on standard output, and return whether it is well.
+    """Run all checks of a config, print their report, and return whether nothing is at fault.
 
-    `form` is `picture`, which is lines where standard output is no terminal, `plain` or `json`.
+    `form` is `picture`, plain lines where standard output is not a terminal, `plain` or `json`.
     """
     with quiet_libraries():
         if form == "json":
@@ -120,15 +131,15 @@ def examine(config: Config, *, form: str = "picture") -> bool:
     return not is_faulty(found)
 
 
-def _is_microphone(heard: str) -> bool:
-    return heard != TEST_SOUND and not heard.lower().endswith(tuple(AUDIO_SUFFIXES))
+def _is_microphone(name: str) -> bool:
+    return name != TEST_SOUND and not name.lower().endswith(tuple(AUDIO_SUFFIXES))
 
 
 def _report_plainly(config: Config) -> list[CheckResult]:
     found = []
-    for answer in run_checks(all_checks(config)):
-        found.append(answer)
-        for line in plain_lines(answer):
+    for result in run_checks(all_checks(config)):
+        found.append(result)
+        for line in plain_lines(result):
             print(line, flush=True)
     print(summary(found))
     for line in plain_guides(setup_guides(config.subjects, own_addresses())):
@@ -147,16 +158,16 @@ def _report_picture(config: Config) -> list[CheckResult]:
         console.print(SPEAK_PROMPT, style="bold cyan")
     topic = ""
     with console.status("examining ..."):
-        for answer in run_checks(all_checks(config)):
-            found.append(answer)
-            if answer.findings and answer.topic != topic:
-                topic = answer.topic
+        for result in run_checks(all_checks(config)):
+            found.append(result)
+            if result.findings and result.topic != topic:
+                topic = result.topic
                 console.print(topic_heading(topic))
-            if answer.findings:
-                console.print(findings_table(answer, is_ascii=console.options.ascii_only))
+            if result.findings:
+                console.print(findings_table(result, is_ascii=console.options.ascii_only))
     for view in guide_tables(setup_guides(config.subjects, own_addresses())):
         console.print(view)
     console.print(f"\n{summary(found)}", style="bold red" if is_faulty(found) else "bold green")
-    for answer in only_faults(found):
-        console.print(findings_table(answer, is_ascii=console.options.ascii_only))
+    for result in only_faults(found):
+        console.print(findings_table(result, is_ascii=console.options.ascii_only))
     return found

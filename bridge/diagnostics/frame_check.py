@@ -46,7 +46,7 @@ def examine_frame(
         what = f"a frame sent within this machine did not arrive: {error}"
         yield fault(where, what, "a firewall or security program may block this machine")
     except ValueError as error:
-        yield fault(where, f"a frame came back as something else: {error}")
+        yield fault(where, f"the frame was decoded as something else: {error}")
     else:
         wanted = protocol.expected(link, source, values)
         yield compare_values(where, arrived, wanted, protocol.tolerance)
@@ -77,5 +77,7 @@ def compare_values(
     count = len(arrived.datagrams)
     datagrams = "1 datagram" if count == 1 else f"{count} datagrams"
     size = sum(map(len, arrived.datagrams))
-    what = f"{len(wanted)} values left in {datagrams} of {size} bytes, arrived and read the same"
+    what = (
+        f"{len(wanted)} values sent in {datagrams} of {size} bytes, arrived and decoded unchanged"
+    )
     return ok(where, f"{what} after {1e3 * arrived.took_s:.1f} ms")

@@ -57,7 +57,7 @@ def stream_rate(stream: StreamReport) -> str:
 
 
 def stream_losses(stream: StreamReport) -> str:
-    """Return what did not come as it should; empty when all is well."""
+    """Return the counts of losses; empty when there are none."""
     counts = {
         "lost": stream.lost or 0,
         "late": stream.late,
@@ -68,25 +68,27 @@ def stream_losses(stream: StreamReport) -> str:
 
 
 def stream_advice(stream: StreamReport) -> str:
-    """Return what a user should know of the stream; empty when there is nothing."""
+    """Return advice on the stream; empty when there is nothing."""
     parts = [stream.note] if stream.note else []
     if stream.is_silent:
         parts.append(f"silent for {stream.silent_s:.0f} s")
     if len(stream.senders) > 1:
-        parts.append(f"{len(stream.senders)} senders, of which a receiver shows a mixture")
+        parts.append(f"{len(stream.senders)} senders: a receiver shows a mixture of them")
     return ", ".join(parts)
 
 
-def rejection_line(refused: RejectedSender) -> str:
-    """Return what came that is no stream."""
-    return f"{refused.count} refused from {refused.host} to port {refused.port}: {refused.reason}"
+def rejection_line(rejected: RejectedSender) -> str:
+    """Return the line of a sender whose datagrams are no frames."""
+    return (
+        f"{rejected.count} rejected from {rejected.host} to port {rejected.port}: {rejected.reason}"
+    )
 
 
 def nothing_received(host: str, ports: tuple[int, ...]) -> str:
     """Return what to do while nothing arrives."""
     places = ", ".join(map(str, ports))
     return (
-        f"nothing has arrived on {host} at port {places}: check the sender's target, "
+        f"no datagram has arrived at {host}, port {places}: check the sender's target, "
         "and that the firewall lets UDP in there"
     )
 
@@ -99,27 +101,27 @@ CURVES = 4
 
 
 class StreamLines:
-    """Turns reports into lines, each thing once: pure apart from what it has said already."""
+    """Turns reports into lines, each thing once: pure apart from what it has printed already."""
 
     def __init__(self) -> None:
-        self._said_s: dict[StreamKey, float] = {}
+        self._printed_s: dict[StreamKey, float] = {}
         self._advice: dict[StreamKey, str] = {}
-        self._refused: dict[str, float] = {}
+        self._rejected: dict[str, float] = {}
 
     def lines(self, report: ListenReport, now_s: float) -> list[str]:
-        """Return what is new at `now_s`: streams that began or changed, refusals, now and then."""
+        """Return what is new at `now_s`: streams that began or changed, rejected senders."""
         lines = []
         for stream in report.streams:
             kind = _kind(stream)
             is_new = self._advice.get(stream.key) != kind
-            if is_new or now_s - self._said_s[stream.key] >= STATUS_EVERY_S:
+            if is_new or now_s - self._printed_s[stream.key] >= STATUS_EVERY_S:
                 lines.append(stream_line(stream))
-                self._said_s[stream.key] = now_s
+                self._printed_s[stream.key] = now_s
                 self._advice[stream.key] = kind
-        for refused in report.refusals:
-            if now_s - self._refused.get(refused.host, -STATUS_EVERY_S) >= STATUS_EVERY_S:
-                lines.append(rejection_line(refused))
-                self._refused[refused.host] = now_s
+        for rejected in report.rejections:
+            if now_s - self._rejected.get(rejected.host, -STATUS_EVERY_S) >= STATUS_EVERY_S:
+                lines.append(rejection_line(rejected))
+                self._rejected[rejected.host] = now_s
         return lines
 
 
@@ -149,7 +151,7 @@ CELL_COLUMNS = NAME_COLUMNS + BAR_COLUMNS + 9
 MAX_CURVE_ROWS = 18
 """Rows of curves of one stream; 61 curves fit into three columns of a wide terminal."""
 
-MAX_REFUSAL_ROWS = 4
+MAX_REJECTION_ROWS = 4
 
 
 def draw(
@@ -162,21 +164,21 @@ def draw(
 ) -> Text:
     """Return the picture: at most `height` lines of at most `width` columns."""
     rule = Text(glyphs.rule * width, "bright_black")
-    heard = Text(" listening ", "bold").append(f" {host}  ", "default")
-    heard.append(" ".join(map(str, ports)), "bold cyan")
-    heard.append(f"   {report.datagrams} datagrams   Ctrl-C ends", "bright_black")
-    refused = [
+    header = Text(" listening ", "bold").append(f" {host}  ", "default")
+    header.append(" ".join(map(str, ports)), "bold cyan")
+    header.append(f"   {report.datagrams} datagrams   Ctrl-C ends", "bright_black")
+    rejected = [
         Text(f" {rejection_line(each)}", "yellow")
-        for each in sorted(report.refusals, key=lambda each: -each.count)[:MAX_REFUSAL_ROWS]
+        for each in sorted(report.rejections, key=lambda each: -each.count)[:MAX_REJECTION_ROWS]
     ]
-    lines = [heard]
+    lines = [header]
     if not report.streams:
         lines += [rule, Text(f" {nothing_received(host, tuple(ports))}", "yellow")]
-    room = height - len(lines) - len(refused)
+    room = height - len(lines) - len(rejected)
     rows = _curve_rows(len(report.streams), room)
     for stream in report.streams:
         lines += [rule, *_stream(stream, rows, width, glyphs)]
-    lines = [*lines[: height - len(refused)], *refused]
+    lines = [*lines[: height - len(rejected)], *rejected]
     picture = [line.copy() for line in lines]
     for line in picture:
         line.truncate(width)
@@ -220,8 +222,6 @@ def default_ports() -> tuple[int, ...]:
     """Return the default ports of all protocols."""
     return tuple(sorted({protocol.default_port for protocol in OUTPUTS.values()}))
 
-
-"""Where each protocol is sent unless something else is said."""
 
 MAX_PORTS = 16
 """More ports are a mistake in a list."""
@@ -354,7 +354,7 @@ would be seen as jitter."""
 def listen(host: str, ports: Sequence[int], seconds: float | None, *, plain: bool) -> None:
     """Show what arrives at `ports` (the protocols' own if there are none) until Ctrl-C.
 
-    After `seconds` it ends by itself, and not having heard anything is a UserError then. Lines
+    After `seconds` it ends by itself, and having received nothing is a UserError then. Lines
     instead of a picture where `plain` is asked for or standard output is no terminal.
     """
     sys.setswitchinterval(SWITCH_S)
@@ -367,9 +367,9 @@ def listen(host: str, ports: Sequence[int], seconds: float | None, *, plain: boo
             try:
                 show(streams, opened, seconds)
             except KeyboardInterrupt:
-                # The ordinary way to end it: what was heard is still told.
+                # The ordinary way to end it: the summary is still printed.
                 seconds = None
-        _sum_up(streams, opened, must_hear=seconds is not None)
+        _sum_up(streams, opened, must_receive=seconds is not None)
 
 
 def _turns(seconds: float | None) -> Iterator[float]:
@@ -407,13 +407,13 @@ def _picture(streams: Streams, opened: OpenPorts, console: Console, now_s: float
     return draw(report, opened.host, opened.numbers, console.width, console.height, glyphs)
 
 
-def _sum_up(streams: Streams, opened: OpenPorts, *, must_hear: bool) -> None:
+def _sum_up(streams: Streams, opened: OpenPorts, *, must_receive: bool) -> None:
     report = streams.report(host_now())
     if not report.datagrams:
-        if must_hear:
+        if must_receive:
             raise UserError(Problem("listen", nothing_received(opened.host, opened.numbers)))
         print(nothing_received(opened.host, opened.numbers))
     for stream in report.streams:
         print(stream_line(stream))
-    for refused in report.refusals:
-        print(rejection_line(refused))
+    for rejected in report.rejections:
+        print(rejection_line(rejected))

@@ -56,7 +56,7 @@ class PortOwner:
     process_id: int | None
     is_bridge: bool = False
 
-    def hears(self, host: str) -> bool:
+    def receives(self, host: str) -> bool:
         """Whether what is sent to that address of this machine comes to this socket."""
         return self.address in (host, *ANY_ADDRESS)
 
@@ -65,11 +65,11 @@ class PortOwner:
 
 
 def port_owners(transport: Transport, port: int) -> tuple[PortOwner, ...] | None:
-    """Return who has that port, this process left out; None where the system does not tell."""
+    """Return who has that port, this process left out; None where the system keeps it to itself."""
     try:
         connections = psutil.net_connections(transport)
     except (psutil.Error, OSError):
-        # macOS tells it administrators only.
+        # macOS reports it to administrators only.
         return None
     found = {}
     for each in connections:
@@ -82,7 +82,7 @@ def port_owners(transport: Transport, port: int) -> tuple[PortOwner, ...] | None
 
 
 def connected_clients(port: int) -> tuple[str, ...]:
-    """Return the hosts that are connected to a TCP port of this machine, as far as it tells."""
+    """Return the hosts that are connected to a TCP port of this machine, as far as known."""
     try:
         connections = psutil.net_connections("tcp")
     except (psutil.Error, OSError):
@@ -123,18 +123,18 @@ def _owner(address: str, process_id: int | None) -> PortOwner:
     except psutil.Error:
         return PortOwner(address, "a program", process_id)
     try:
-        words = process.cmdline()
+        arguments = process.cmdline()
     except psutil.Error:
-        words = []
-    return PortOwner(address, name, process_id, _is_bridge(words))
+        arguments = []
+    return PortOwner(address, name, process_id, _is_bridge(arguments))
 
 
-def _is_bridge(words: list[str]) -> bool:
+def _is_bridge(arguments: list[str]) -> bool:
     """Tell a bridge by its command line: the command itself, or `python -m cstalk_bridge`."""
-    return any(Path(word).stem == PROGRAM for word in words[:2]) or (
+    return any(Path(word).stem == PROGRAM for word in arguments[:2]) or (
         "-m",
         "cstalk_bridge",
-    ) in pairwise(words)
+    ) in pairwise(arguments)
 
 
 FIREWALL_GUIDE = "docs/unreal.md has the commands for other systems"
@@ -188,13 +188,13 @@ def listening_ports(config: Config) -> list[Port]:
 
 
 def examine_ports(config: Config) -> Iterator[Finding]:
-    """Try to listen at every port as a run does, one after another; say who is in the way."""
-    wanted = listening_ports(config)
-    for port in wanted:
+    """Bind every port that a run binds, one after another; name the programs that have one."""
+    ports = listening_ports(config)
+    for port in ports:
         yield _check_port(port)
     yield from _check_shared_devices(config)
-    yield from _check_duplicates(wanted)
-    yield from _check_own_targets(config, wanted)
+    yield from _check_duplicates(ports)
+    yield from _check_own_targets(config, ports)
 
 
 def _check_port(port: Port) -> Finding:
@@ -203,9 +203,9 @@ def _check_port(port: Port) -> Finding:
     error = _binding_error(port)
     if error is None:
         if is_loopback(port.host):
-            return ok(port.where, f"{port} is free; only this machine comes in there")
+            return ok(port.where, f"{port} is free; only this machine can reach it")
         found = ", ".join(own_addresses()) if port.host in ANY_ADDRESS else port.host
-        what = f"{port} is free; other machines come in at {found or 'no address'}"
+        what = f"{port} is free; other machines reach it at {found or 'no address'}"
         return ok(port.where, what, firewall_remedy(port.transport, port.number))
     if getattr(error, "errno", None) == errno.EADDRINUSE:
         return _port_taken(port)
@@ -221,21 +221,21 @@ def _check_shared_devices(config: Config) -> Iterator[Finding]:
         yield warning(place, what, remedy)
 
 
-def _check_duplicates(wanted: Sequence[Port]) -> Iterator[Finding]:
-    for number, port in enumerate(wanted):
-        for other in wanted[:number]:
+def _check_duplicates(ports: Sequence[Port]) -> Iterator[Finding]:
+    for number, port in enumerate(ports):
+        for other in ports[:number]:
             is_one = (port.transport, port.number) == (other.transport, other.number)
             if (
                 is_one
                 and port.number
                 and (port.host == other.host or {port.host, other.host} & ANY_ADDRESS)
             ):
-                what = f"{port} is wanted by {other.where} too"
+                what = f"{port} is also used by {other.where}"
                 yield fault(port.where, what, "give each a port of its own")
 
 
-def _check_own_targets(config: Config, wanted: Sequence[Port]) -> Iterator[Finding]:
-    listening = {port.number: port for port in wanted if port.transport == "udp"}
+def _check_own_targets(config: Config, ports: Sequence[Port]) -> Iterator[Finding]:
+    listening = {port.number: port for port in ports if port.transport == "udp"}
     for subject in config.subjects:
         for link in subject.links:
             for target in link.targets:
@@ -262,7 +262,7 @@ def _port_taken(port: Port) -> Finding:
 
 
 def _binding_error(port: Port) -> OSError | UnicodeError | None:
-    """Return what keeps us from listening there; the port is free again afterwards."""
+    """Return why the port cannot be bound; it is free again afterwards."""
     try:
         bind(port.transport, port.host, port.number).close()
     except (OSError, UnicodeError) as error:
@@ -286,11 +286,11 @@ NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNO
 
 @dataclass(frozen=True, slots=True)
 class TargetReach:
-    """What is known of a target.
+    """State of a target.
 
     `address` is what its host was resolved to, `by_address` ours on the way there; `error` what the
-    system said of it, `heard_by` the programs of this machine that have the port: None where that
-    is not told, or it is another machine.
+    system returned, `received_by` the programs of this machine that have the port: None where the
+    system keeps it to itself, or it is another machine.
     """
 
     address: str
@@ -298,40 +298,40 @@ class TargetReach:
     by_address: str
     is_here: bool
     error: OSError | None = None
-    heard_by: tuple[PortOwner, ...] | None = None
+    received_by: tuple[PortOwner, ...] | None = None
 
 
 def examine_target(link: LinkConfig, target: Target) -> Finding:
-    """Find a target of a link and ask whether anybody is there. UserError: its host is unknown."""
+    """Check whether a program listens at a target of a link. UserError: its host is unknown."""
     return judge_target(link, probe_target(target))
 
 
 def probe_target(target: Target, timeout_s: float = REFUSAL_S) -> TargetReach:
-    """Resolve a target, knock at its port, and wait for a refusal. UserError: unknown host."""
+    """Send a probe to a target and wait for a refusal. UserError: its host is unknown."""
     try:
         family, address = find_host(target)
-    except (OSError, UnicodeError) as unheard:
-        raise UserError(unknown_host(target, unheard)) from None
-    with socket.socket(family, socket.SOCK_DGRAM) as knocking:
-        knocking.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    except (OSError, UnicodeError) as error:
+        raise UserError(unknown_host(target, error)) from None
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         try:
-            knocking.connect(address)
-        except OSError as refused:
-            return TargetReach(address[0], target.port, "", is_here=False, error=refused)
-        by_address = knocking.getsockname()[0]
+            probe.connect(address)
+        except OSError as unreachable:
+            return TargetReach(address[0], target.port, "", is_here=False, error=unreachable)
+        by_address = probe.getsockname()[0]
         is_here = by_address == address[0] or ipaddress.ip_address(by_address).is_loopback
-        knocking.settimeout(REFUSAL_HERE_S if is_here else timeout_s)
-        error = _refusal(knocking)
-    found = port_owners("udp", target.port) if is_here else None
-    heard_by = None if found is None else tuple(o for o in found if o.hears(address[0]))
-    return TargetReach(address[0], target.port, by_address, is_here, error, heard_by)
+        probe.settimeout(REFUSAL_HERE_S if is_here else timeout_s)
+        refusal = _refusal(probe)
+    owners = port_owners("udp", target.port) if is_here else None
+    receivers = None if owners is None else tuple(o for o in owners if o.receives(address[0]))
+    return TargetReach(address[0], target.port, by_address, is_here, refusal, receivers)
 
 
-def _refusal(knocking: socket.socket) -> OSError | None:
-    """Knock, and return what the system says of it in time."""
+def _refusal(probe: socket.socket) -> OSError | None:
+    """Send the probe, and return the error that comes back in time."""
     try:
-        knocking.send(PROBE)
-        knocking.recv(1)
+        probe.send(PROBE)
+        probe.recv(1)
     except TimeoutError:
         return None
     except OSError as error:
@@ -340,35 +340,35 @@ def _refusal(knocking: socket.socket) -> OSError | None:
 
 
 def judge_target(link: LinkConfig, found: TargetReach) -> Finding:
-    """Say whether frames of a link will find somebody at a target."""
+    """Say whether a program will receive the frames of a link at a target."""
     place = f"UDP port {found.port} of {found.address}"
     where = str(link)
     number = found.error.errno if found.error else None
     if number in NO_ROUTE:
-        what = f"there is no way to {found.address} ({_reason(found.error)})"
+        what = f"there is no route to {found.address} ({_reason(found.error)})"
         return fault(where, what, "check the address, the cable or Wi-Fi, and any VPN")
     if isinstance(found.error, ConnectionRefusedError | ConnectionResetError):
         return fault(
-            where, f"nobody listens at {place}", protocol_of(link).receiver_remedy(found.port)
+            where, f"no program listens at {place}", protocol_of(link).receiver_remedy(found.port)
         )
     if found.error is not None:
         return fault(where, f"{place} cannot be sent to ({_reason(found.error)})")
     if not found.is_here:
         what = (
-            f"{place}, from {found.by_address}: nothing refuses it. A firewall that drops packets "
+            f"{place}, from {found.by_address}: no refusal arrived. A firewall that drops packets "
             "silently, or a machine that is off, looks just the same"
         )
         remedy = f"`cstalk-bridge listen --port {found.port}` there shows what arrives; else "
         return ok(where, what, remedy + remote_firewall_remedy("udp", found.port))
-    if not found.heard_by:
+    if not found.received_by:
         # Refused by nobody and owned by nobody we may see.
-        return ok(where, f"{place}, this machine: somebody listens")
-    who = owner_names(found.heard_by)
-    if len({owner.process_id for owner in found.heard_by}) > 1:
+        return ok(where, f"{place}, this machine: a program listens")
+    who = owner_names(found.received_by)
+    if len({owner.process_id for owner in found.received_by}) > 1:
         what = f"{place}: {who} listen at once, and each frame comes to one of them"
-        return warning(where, what, "end those that are not meant")
-    if any(owner.is_bridge for owner in found.heard_by):
-        what = f"{place}: a bridge or its `listen` has it ({who}), not the engine"
+        return warning(where, what, "end those that should not receive")
+    if any(owner.is_bridge for owner in found.received_by):
+        what = f"{place}: it is used by a bridge or `listen` ({who}), not the engine"
         return warning(where, what, "end it before the engine starts")
     return ok(where, f"{place}, this machine: {who} listens")
 

@@ -53,7 +53,7 @@ def is_faulty(found: Sequence[CheckResult]) -> bool:
 
 
 def summary(found: Sequence[CheckResult]) -> str:
-    """Return one sentence on all of it."""
+    """Return the numbers of faults and warnings as a sentence."""
     faults, warnings = _count(found, FindingState.FAULT), _count(found, FindingState.WARNING)
     if not faults and not warnings:
         return "Nothing is at fault."
@@ -66,18 +66,18 @@ def summary(found: Sequence[CheckResult]) -> str:
 
 
 def only_faults(found: Sequence[CheckResult]) -> Iterator[CheckResult]:
-    """Yield the answers with nothing but their faults: what is to be mended first."""
-    for answer in found:
-        faults = tuple(each for each in answer.findings if each.state is FindingState.FAULT)
+    """Yield the results with their faults alone: what to mend first."""
+    for result in found:
+        faults = tuple(each for each in result.findings if each.state is FindingState.FAULT)
         if faults:
-            yield replace(answer, findings=faults)
+            yield replace(result, findings=faults)
 
 
-def plain_lines(answer: CheckResult) -> Iterator[str]:
+def plain_lines(result: CheckResult) -> Iterator[str]:
     """Yield a line for each finding, its remedy behind it."""
-    for finding in answer.findings:
+    for finding in result.findings:
         remedy = f"; {finding.remedy}" if finding.remedy else ""
-        yield f"{finding.state.value:<7} {answer.topic}: {finding.where}: {finding.what}{remedy}"
+        yield f"{finding.state.value:<7} {result.topic}: {finding.where}: {finding.what}{remedy}"
 
 
 def plain_guides(guides: Sequence[SetupGuide]) -> Iterator[str]:
@@ -97,14 +97,14 @@ def json_report(found: Sequence[CheckResult], guides: Sequence[SetupGuide]) -> s
         "warnings": _count(found, FindingState.WARNING),
         "findings": [
             {
-                "topic": answer.topic,
+                "topic": result.topic,
                 "state": finding.state.value,
                 "where": finding.where,
                 "what": finding.what,
                 "remedy": finding.remedy,
             }
-            for answer in found
-            for finding in answer.findings
+            for result in found
+            for finding in result.findings
         ],
         "guides": [{"title": guide.title, "steps": guide.steps} for guide in guides],
     }
@@ -112,7 +112,7 @@ def json_report(found: Sequence[CheckResult], guides: Sequence[SetupGuide]) -> s
 
 
 def _count(found: Sequence[CheckResult], state: FindingState) -> int:
-    return sum(finding.state is state for answer in found for finding in answer.findings)
+    return sum(finding.state is state for result in found for finding in result.findings)
 
 
 STYLES = {FindingState.OK: "green", FindingState.WARNING: "yellow", FindingState.FAULT: "bold red"}
@@ -125,13 +125,13 @@ def topic_heading(topic: str) -> Text:
     return Text(f"\n{topic}", "bold")
 
 
-def findings_table(answer: CheckResult, *, is_ascii: bool) -> Table:
+def findings_table(result: CheckResult, *, is_ascii: bool) -> Table:
     """Return the findings of one check; nothing in them is read as markup."""
     marks = ASCII_MARKS if is_ascii else MARKS
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=3, justify="right")
     grid.add_column(overflow="fold")
-    for finding in answer.findings:
+    for finding in result.findings:
         style = STYLES[finding.state]
         text = Text(
             f"{finding.where}: ", style if finding.state is not FindingState.OK else "default"

@@ -165,7 +165,7 @@ class StreamReport:
 
 
 class Stream:
-    """What is remembered of a stream, bounded whatever is sent."""
+    """State of a stream, bounded whatever is sent."""
 
     def __init__(self, key: StreamKey) -> None:
         self.key = key
@@ -178,26 +178,26 @@ class Stream:
         self._of_this_frame: set[str] = set()
         self._senders: dict[int, float] = {}
 
-    def add(self, sighting: StreamFrame, sender: int, now_s: float) -> None:
-        """Take in what a datagram from port `sender`, come at host time `now_s`, says."""
+    def add(self, frame: StreamFrame, sender: int, now_s: float) -> None:
+        """Add the frame of a datagram from port `sender` that arrived at host time `now_s`."""
         self.datagrams += 1
         self.last_s = now_s
-        self._note = sighting.note
+        self._note = frame.note
         self._senders.pop(sender, None)
         self._senders[sender] = now_s
         if len(self._senders) > MAX_SENDERS:
             del self._senders[next(iter(self._senders))]
-        for _ in range(self._ended(sighting)):
-            self.arrivals.add(now_s, sighting.time)
-        if sighting.time is not None:
-            self._timecode = sighting.time.label
+        for _ in range(self._ended(frame)):
+            self.arrivals.add(now_s, frame.time)
+        if frame.time is not None:
+            self._timecode = frame.time.label
             self._curves = {}
-        for name, value in sighting.curves.items():
+        for name, value in frame.curves.items():
             if name in self._curves or len(self._curves) < MAX_CURVES:
                 self._curves[name] = value
 
     def report(self, now_s: float) -> StreamReport:
-        """Return how it stands at host time `now_s`."""
+        """Return its state at host time `now_s`."""
         arrivals = self.arrivals
         senders = [port for port, seen_s in self._senders.items() if now_s - seen_s < SENDER_S]
         return StreamReport(
@@ -217,11 +217,11 @@ class Stream:
             curves=dict(self._curves),
         )
 
-    def _ended(self, sighting: StreamFrame) -> int:
+    def _ended(self, frame: StreamFrame) -> int:
         """Return how many frames the datagram ends, or begins where a protocol marks no end."""
-        if sighting.frames is not None:
-            return min(sighting.frames, 1)
-        names = sighting.curves.keys()
+        if frame.frames is not None:
+            return min(frame.frames, 1)
+        names = frame.curves.keys()
         if names and (not self._of_this_frame or names & self._of_this_frame):
             self._of_this_frame = set(names)
             return 1
@@ -237,7 +237,7 @@ MAX_STREAMS_OF_HOST = 16
 """Streams of one host, so that one that makes up names leaves room for the others."""
 
 MAX_HOSTS = 64
-"""Hosts of which refused datagrams are told apart."""
+"""Hosts of which rejected datagrams are told apart."""
 
 FORGET_AFTER_S = 10.0
 """A stream that was silent for as long makes room for another one."""
@@ -245,7 +245,7 @@ FORGET_AFTER_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class RejectedSender:
-    """What came from a host and is no stream: how often, and why the last time."""
+    """Datagrams of a host that belong to no stream: how many, and why the last one."""
 
     host: str
     port: int
@@ -258,9 +258,9 @@ class ListenReport:
     """All that arrived, at one moment; streams in the order in which they began."""
 
     streams: tuple[StreamReport, ...]
-    refusals: tuple[RejectedSender, ...]
+    rejections: tuple[RejectedSender, ...]
     datagrams: int
-    refused: int
+    rejected: int
     """Datagrams, or parts of them, that belong to no stream, of all hosts."""
 
 
@@ -270,41 +270,41 @@ class Streams:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._streams: dict[StreamKey, Stream] = {}
-        self._refusals: dict[str, RejectedSender] = {}
+        self._rejections: dict[str, RejectedSender] = {}
         self._datagrams = 0
-        self._refused = 0
+        self._rejected = 0
 
     def add(self, datagram: bytes, sender: tuple[str, int], port: int, now_s: float) -> None:
-        """Take in a datagram that came at host time `now_s` to our `port`; never raises."""
+        """Add a datagram that arrived at host time `now_s` at our `port`; never raises."""
         host, sender_port = sender
         try:
-            sightings = recognise(datagram)
+            frames = recognise(datagram)
         except ValueError as error:
             with self._lock:
                 self._datagrams += 1
-                self._refuse(host, port, str(error))
+                self._reject(host, port, str(error))
             return
         with self._lock:
             self._datagrams += 1
-            for sighting in sightings:
-                stream = self._stream(sighting, host, port, now_s)
+            for frame in frames:
+                stream = self._stream(frame, host, port, now_s)
                 if stream is None:
-                    self._refuse(host, port, "more subjects than can be shown")
+                    self._reject(host, port, "more subjects than can be shown")
                 else:
-                    stream.add(sighting, sender_port, now_s)
+                    stream.add(frame, sender_port, now_s)
 
     def report(self, now_s: float) -> ListenReport:
-        """Return everything as it stands at host time `now_s`."""
+        """Return the state of everything at host time `now_s`."""
         with self._lock:
             return ListenReport(
                 tuple(stream.report(now_s) for stream in self._streams.values()),
-                tuple(self._refusals.values()),
+                tuple(self._rejections.values()),
                 self._datagrams,
-                self._refused,
+                self._rejected,
             )
 
-    def _stream(self, sighting: StreamFrame, host: str, port: int, now_s: float) -> Stream | None:
-        key = StreamKey(host, port, sighting.protocol, sighting.subject, sighting.device)
+    def _stream(self, frame: StreamFrame, host: str, port: int, now_s: float) -> Stream | None:
+        key = StreamKey(host, port, frame.protocol, frame.subject, frame.device)
         if key in self._streams:
             return self._streams[key]
         of_host = [stream for stream in self._streams.values() if stream.key.host == host]
@@ -323,10 +323,10 @@ class Streams:
         del self._streams[oldest.key]
         return True
 
-    def _refuse(self, host: str, port: int, reason: str) -> None:
-        self._refused += 1
-        before = self._refusals.get(host)
-        if before is None and len(self._refusals) >= MAX_HOSTS:
+    def _reject(self, host: str, port: int, reason: str) -> None:
+        self._rejected += 1
+        before = self._rejections.get(host)
+        if before is None and len(self._rejections) >= MAX_HOSTS:
             return
         count = before.count + 1 if before else 1
-        self._refusals[host] = RejectedSender(host, port, count, reason)
+        self._rejections[host] = RejectedSender(host, port, count, reason)

@@ -67,11 +67,11 @@ TAGS = {str: "s", int: "i", float: "f"}
 """Type tags of the arguments that are sent."""
 
 CONSTANTS: dict[str, Argument] = {"T": True, "F": False, "N": None, "I": True}
-"""Arguments that are told by their type tag alone."""
+"""Arguments whose type tag is their value."""
 
 
-UNREAD = {"r": 4, "c": 4, "m": 4, "[": 0, "]": 0}
-"""Bytes of what is read over: a colour, a character, a MIDI message; brackets of an array."""
+SKIPPED = {"r": 4, "c": 4, "m": 4, "[": 0, "]": 0}
+"""Bytes of what is skipped: a colour, a character, a MIDI message; brackets of an array."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +113,9 @@ def encode_message(address: str, *arguments: str | int | float) -> bytes:
 def decode_packet(datagram: bytes) -> list[Message]:
     """Return the messages of a datagram in order, those of nested bundles in their place.
 
-    Time tags are read over. ValueError, with the offending number, for anything that is not OSC
+    Time tags are skipped. ValueError, with the offending number, for anything that is not OSC
     1.0, for more than `MAX_DATAGRAM_BYTES`, `MAX_DEPTH` bundles deep, and floats that are not
-    finite. Argument types: i f s b h d t T F N I; arguments r S c m are read over, and arrays count
+    finite. Argument types: i f s b h d t T F N I; arguments r S c m are skipped, and arrays count
     as what is in them. A message may end without type tags, as those of old encoders, and then has
     no arguments.
     """
@@ -172,7 +172,7 @@ def _message(packet: bytes) -> Message:
     tags = reader.string()
     if not tags.startswith(","):
         raise ValueError(f"type tags {tags[:40]!r} do not start with ','")
-    arguments = tuple(reader.argument(tag) for tag in tags[1:] if not reader.has_read_over(tag))
+    arguments = tuple(reader.argument(tag) for tag in tags[1:] if not reader.skips(tag))
     if not reader.at_end:
         raise ValueError(f"{len(packet) - reader.offset} bytes after the last argument")
     return Message(address, arguments)
@@ -217,13 +217,13 @@ class _Reader:
             raise ValueError(f"string at {end - length} is not padded with NUL")
         return raw[:length].decode("utf-8")
 
-    def has_read_over(self, tag: str) -> bool:
-        """Read over what is no argument here; return whether it was."""
+    def skips(self, tag: str) -> bool:
+        """Skip what is no argument here; return whether it was."""
         if tag == "S":
             self.string()
-        elif tag in UNREAD:
-            self.take(UNREAD[tag])
-        return tag == "S" or tag in UNREAD
+        elif tag in SKIPPED:
+            self.take(SKIPPED[tag])
+        return tag == "S" or tag in SKIPPED
 
     def argument(self, tag: str) -> Argument:
         if tag in NUMBERS:

@@ -103,7 +103,7 @@ def find_host(target: Target) -> HostAddress:
 
 
 def unknown_host(target: Target, error: OSError | UnicodeError) -> Problem:
-    """Say that the host of a target cannot be found."""
+    """Return the problem of a host that cannot be found."""
     reason = getattr(error, "strerror", None) or str(error)
     what = f"the host {target.host!r} cannot be found ({reason})"
     return Problem(str(target), what, "check the name, or give its IP address")
@@ -112,8 +112,8 @@ def unknown_host(target: Target, error: OSError | UnicodeError) -> Problem:
 class HostSearch:
     """Looks for targets until each is found or it is stopped, in a thread of its own.
 
-    `found` is called for one at a time, on that thread. An answer that is awaited when it is
-    stopped is left behind.
+    `found` is called for one at a time, on that thread. An answer that arrives after it is
+    stopped is ignored.
     """
 
     def __init__(
@@ -317,7 +317,7 @@ class UdpTargets:
             receiver.close()
 
     def _add_found(self, target: Target, found: HostAddress) -> None:
-        """Send to a target from now on whose host was found, if it is still wanted."""
+        """Send to a target from now on whose host was found, if it is still a target."""
         with self._changing:
             for unfound in self.receivers:
                 if unfound.target == target and isinstance(unfound, UnresolvedTarget):

@@ -8,10 +8,10 @@ from cstalk_bridge.audio.config import AudioConfig
 from cstalk_bridge.config.schema import Config, SubjectConfig
 from cstalk_bridge.diagnostics.checks import FindingState
 from cstalk_bridge.diagnostics.clock_check import (
-    examine_steering,
+    examine_clock_sync,
     examine_ticks,
     examine_timecode,
-    judge_steering,
+    judge_clock_sync,
     judge_ticks,
     judge_timecode,
 )
@@ -60,7 +60,7 @@ def test_timecode_that_arrives_is_told() -> None:
 def test_a_free_clock_matters_where_there_are_others(
     discipline: Discipline, is_alone: bool, state: FindingState
 ) -> None:
-    finding = judge_steering(discipline, is_alone=is_alone, platform="linux")
+    finding = judge_clock_sync(discipline, is_alone=is_alone, platform="linux")
     assert finding.state is state
     assert ("timedatectl" in finding.remedy) is (state is FindingState.WARNING)
 
@@ -68,7 +68,7 @@ def test_a_free_clock_matters_where_there_are_others(
 @pytest.mark.parametrize("url", ["livelink-face://localhost", "livelink-face://10.0.0.5"])
 def test_this_system_is_asked_and_answers(url: str) -> None:
     config = Config(subjects=(SubjectConfig(links=(parse_link_url(url),)),))
-    assert examine_steering(config).where == "system clock"
+    assert examine_clock_sync(config).where == "system clock"
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_a_machine_on_which_all_is_well_exits_with_0(weights: Path, tmp_path: Pa
     told = json.loads(done.stdout)
     assert (done.returncode, done.stderr) == (0, ""), told
     assert told["faults"] == 0
-    for topic in ("sound", "rig maps", "network", "echo", "time", "face"):
+    for topic in ("sound", "rig maps", "network", "loopback", "time", "face"):
         assert findings(told, topic), topic
     assert len(told["guides"]) == 2
 
@@ -73,7 +73,7 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     for words in (
         "sound: Ada: none.wav",
         "rig maps: none.yaml: no such file",
-        f"nobody listens at UDP port {ports[0]}",
+        f"no program listens at UDP port {ports[0]}",
         "'nohost.invalid' cannot be found",
         f"(pid {process_id}); end that",
         "face: weights: wrong.safetensors",

@@ -39,13 +39,13 @@ def examined(url: str) -> list[Finding]:
 def test_a_frame_of_every_link_comes_back_as_it_left(url: str) -> None:
     (finding,) = examined(url)
     assert finding.state is FindingState.OK, finding
-    assert "arrived and read the same" in finding.what
+    assert "arrived and decoded unchanged" in finding.what
 
 
 def test_the_numbers_told_are_those_of_the_protocol() -> None:
-    assert "61 values left in 1 datagram of 309 bytes" in examined(UDP_URLS[0])[0].what
+    assert "61 values sent in 1 datagram of 309 bytes" in examined(UDP_URLS[0])[0].what
     (finding,) = examined("metahuman://127.0.0.1")
-    assert "257 values left in 1 datagram of 584 bytes" in finding.what
+    assert "257 values sent in 1 datagram of 584 bytes" in finding.what
 
 
 def test_a_rig_map_of_ones_own_goes_through_with_its_head(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_rig_map_of_ones_own_goes_through_with_its_head(tmp_path: Path) -> Non
         encoding="utf-8",
     )
     (finding,) = examined(f"metahuman://127.0.0.1?rigmap={path}")
-    assert finding.what.startswith("252 values left in 1 datagram of 584 bytes")
+    assert finding.what.startswith("252 values sent in 1 datagram of 584 bytes")
 
 
 @pytest.mark.parametrize("protocol", ["livelink-face", "metahuman"])

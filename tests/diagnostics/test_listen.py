@@ -63,13 +63,13 @@ def test_the_picture_tells_each_stream_and_what_was_refused() -> None:
     assert "60.0 frames/s  jitter 0.0 ms (p99 0.0)  timecode 00:00:01:59  61 curves" in picture
     assert "nothing lost" in picture
     assert "JawOpen              #####.....  0.50" in picture
-    assert "120 refused from 10.0.0.9 to port 11111: 5 bytes of another protocol" in picture
+    assert "120 rejected from 10.0.0.9 to port 11111: 5 bytes of another protocol" in picture
     assert picture.isascii()
 
 
 def test_before_anything_arrives_the_way_out_is_said() -> None:
     picture = draw(Streams().report(0.0), HOST, PORTS, 160, 24).plain
-    assert "nothing has arrived on 10.0.0.1 at port 8000, 11111: check" in picture
+    assert "no datagram has arrived at 10.0.0.1, port 8000, 11111: check" in picture
 
 
 def test_plain_lines_are_said_once_and_again_after_a_while() -> None:
@@ -100,7 +100,7 @@ def test_a_change_is_said_at_once() -> None:
     assert "2 senders" in line
     streams.add(b"hello", PHONE, 11111, 0.3)
     assert plain.lines(streams.report(0.3), 0.3) == [
-        "1 refused from 10.0.0.5 to port 11111: 5 bytes of another protocol, "
+        "1 rejected from 10.0.0.5 to port 11111: 5 bytes of another protocol, "
         "they begin with 68 65 6c 6c"
     ]
 
@@ -153,7 +153,7 @@ def test_what_comes_to_any_port_is_received() -> None:
     assert {stream.key.port for stream in report.streams} == set(ports.numbers)
     assert {stream.lost for stream in report.streams} == {0, None}
     assert {stream.frames for stream in report.streams} == {20}
-    assert report.refused == 40
+    assert report.rejected == 40
 
 
 def test_a_port_that_is_taken_is_noted_and_another_one_listens() -> None:
@@ -237,14 +237,14 @@ def test_plain_lines_and_a_last_word_at_ctrl_c() -> None:
     for lines in (told, rest.splitlines(keepends=True)):
         names = [line.split("  from ")[0] for line in lines[:4]]
         assert names == ["Ada  livelink-face", names[1], "/face  osc", "(no subject)  vmc"]
-        assert " refused from 127.0.0.1 to port " in lines[4]
+        assert " rejected from 127.0.0.1 to port " in lines[4]
 
 
 def test_hearing_nothing_in_the_time_given_is_an_error_with_advice() -> None:
     with command("--port", "0", "--seconds", "0.2", "--plain") as process:
         _, errors = process.communicate(timeout=20)
         assert process.returncode == 2
-    assert "nothing has arrived on 127.0.0.1 at port " in errors
+    assert "no datagram has arrived at 127.0.0.1, port " in errors
     assert "firewall" in errors
 
 

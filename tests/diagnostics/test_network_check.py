@@ -73,7 +73,7 @@ def test_a_free_port_is_free_and_stays_so() -> None:
 def test_a_port_open_to_others_is_told_with_its_firewall() -> None:
     finding = only(config_of(f"metahuman://0.0.0.0:{free_tcp_port()}?allow=10.0.0.0/24"))
     assert finding.state is FindingState.OK
-    assert "other machines come in at" in finding.what
+    assert "other machines reach it at" in finding.what
     assert finding.remedy
 
 
@@ -122,7 +122,7 @@ def test_two_parts_of_the_bridge_cannot_share_a_port() -> None:
     everywhere = PreviewConfig(host="0.0.0.0", port=port)  # noqa: S104 - one that is all the others
     config = config_of(f"metahuman://127.0.0.1:{port}", preview=everywhere)
     *_, finding = examine_ports(config)
-    assert (finding.state, "is wanted by" in finding.what) == (FindingState.FAULT, True)
+    assert (finding.state, "is also used by" in finding.what) == (FindingState.FAULT, True)
 
 
 def test_a_link_that_sends_to_our_own_control_is_found() -> None:
@@ -145,7 +145,7 @@ def link_to(port: int, protocol: str = "livelink-face") -> LinkConfig:
 
 
 def remote(**changes: object) -> TargetReach:
-    given = {"error": None, "heard_by": None, **changes}
+    given = {"error": None, "received_by": None, **changes}
     return TargetReach("10.0.0.5", 11111, "10.0.0.2", is_here=False, **given)  # type: ignore[arg-type]
 
 
@@ -173,7 +173,7 @@ def test_a_port_where_nobody_listens_is_a_fault_with_what_to_start(protocol: str
     link = link_to(port, protocol)
     finding = examine_target(link, link.targets[0])
     assert finding.state is FindingState.FAULT
-    assert finding.what == f"nobody listens at UDP port {port} of 127.0.0.1"
+    assert finding.what == f"no program listens at UDP port {port} of 127.0.0.1"
     assert ("Unreal" in finding.remedy) is (protocol == "livelink-face")
 
 
@@ -183,7 +183,7 @@ def test_two_programs_on_one_port_are_told_of() -> None:
         11111,
         "127.0.0.1",
         is_here=True,
-        heard_by=(PortOwner("::", "UnrealEditor", 5), PortOwner("127.0.0.1", "LiveLinkHub", 6)),
+        received_by=(PortOwner("::", "UnrealEditor", 5), PortOwner("127.0.0.1", "LiveLinkHub", 6)),
     )
     finding = judge_target(link_to(11111), found)
     assert finding.state is FindingState.WARNING
@@ -207,14 +207,18 @@ def test_a_host_that_is_not_known_is_named() -> None:
 @pytest.mark.parametrize(
     ("error", "state", "words"),
     [
-        (None, FindingState.OK, "nothing refuses it"),
+        (None, FindingState.OK, "no refusal arrived"),
         (
             ConnectionRefusedError(errno.ECONNREFUSED, "refused"),
             FindingState.FAULT,
-            "nobody listens",
+            "no program listens",
         ),
-        (ConnectionResetError(errno.ECONNRESET, "reset"), FindingState.FAULT, "nobody listens"),
-        (OSError(errno.EHOSTUNREACH, "No route to host"), FindingState.FAULT, "no way to 10.0.0.5"),
+        (ConnectionResetError(errno.ECONNRESET, "reset"), FindingState.FAULT, "no program listens"),
+        (
+            OSError(errno.EHOSTUNREACH, "No route to host"),
+            FindingState.FAULT,
+            "no route to 10.0.0.5",
+        ),
         (OSError(errno.EPERM, "not permitted"), FindingState.FAULT, "cannot be sent to"),
     ],
 )

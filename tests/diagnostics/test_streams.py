@@ -150,7 +150,7 @@ def test_every_protocol_is_a_stream_with_its_rate_and_losses() -> None:
     assert len(seen["osc"].curves) == 251
     assert len(seen["vmc"].curves) == 52 + 3
     assert seen["livelink-face"].timecode == "00:00:01:59"
-    assert (report.refused, report.refusals) == (0, ())
+    assert (report.rejected, report.rejections) == (0, ())
 
 
 def test_osc_of_one_message_a_datagram_counts_frames_by_the_curve_that_comes_again() -> None:
@@ -195,7 +195,7 @@ def test_a_sender_of_made_up_subjects_leaves_room_for_others() -> None:
     report = streams.report(0.0)
     assert len(report.streams) == MAX_STREAMS_OF_HOST + 1
     assert report.streams[-1].key.host == "10.0.0.6"
-    [refusal] = report.refusals
+    [refusal] = report.rejections
     assert (refusal.count, refusal.reason) == (
         MAX_STREAMS_OF_HOST, "more subjects than can be shown",
     )  # fmt: skip
@@ -209,9 +209,9 @@ def test_all_hosts_together_stay_below_the_bounds() -> None:
         streams.add(b"hello", (host, 50000), 11111, 0.0)
     report = streams.report(0.0)
     assert len(report.streams) == MAX_STREAMS
-    assert len(report.refusals) == MAX_HOSTS
+    assert len(report.rejections) == MAX_HOSTS
     assert report.datagrams == 8 * MAX_STREAMS
-    assert report.refused == 4 * MAX_STREAMS + 3 * MAX_STREAMS
+    assert report.rejected == 4 * MAX_STREAMS + 3 * MAX_STREAMS
 
 
 def test_a_stream_that_is_over_makes_room() -> None:
@@ -240,7 +240,7 @@ def test_what_is_refused_is_counted_with_its_last_reason() -> None:
     streams.add(b"hello", PHONE, 11111, 0.0)
     streams.add(livelink_face(0)[:-1], PHONE, 11111, 0.0)
     report = streams.report(0.0)
-    [refusal] = report.refusals
+    [refusal] = report.rejections
     assert (refusal.host, refusal.port, refusal.count) == ("10.0.0.5", 11111, 2)
     assert "61 values" in refusal.reason
-    assert (report.datagrams, report.refused, report.streams) == (2, 2, ())
+    assert (report.datagrams, report.rejected, report.streams) == (2, 2, ())

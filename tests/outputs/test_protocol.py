@@ -186,7 +186,7 @@ def test_the_command_line_and_a_run_know_a_new_output(tmp_path: Path) -> None:
 def test_doctor_knows_a_new_output() -> None:
     link = parse_link_url("tiny://127.0.0.1?loudness=high")
     (frame,) = examine_frame(link, "Ada", load_rigmap("vrm"), RATE)
-    assert (frame.state, "arrived and read the same" in frame.what) == (FindingState.OK, True)
+    assert (frame.state, "arrived and decoded unchanged" in frame.what) == (FindingState.OK, True)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
