@@ -24,6 +24,29 @@ if TYPE_CHECKING:
     Flags = ArgumentParser | argparse._ArgumentGroup  # noqa: SLF001 - no other name
 
 
+def add_command(
+    commands: Commands, name: str, summary: str, epilog: str | None = None
+) -> ArgumentParser:
+    """Return the parser of a new command; `summary` is a sentence, `epilog` is printed as it is."""
+    import argparse
+
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=summary,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+    )
+    add_help(parser)
+    return parser
+
+
+def add_help(parser: ArgumentParser) -> None:
+    """Add `--help` to a parser without it."""
+    parser.add_argument("-h", "--help", action="help", help="Show this help and exit.")
+
+
 def add_flag(parser: Flags, key: str, note: str = "") -> None:
     """Add the flag of a setting; `note` is a sentence that its help adds for one command."""
     entry = setting(key)

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cstalk_bridge.cli.arguments import add_command
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
@@ -16,14 +18,16 @@ if TYPE_CHECKING:
 
 
 def add_rigmap(commands: Commands) -> None:
-    """Add the command's words."""
-    words = commands.add_parser("rigmap", help="check and show rig maps")
-    actions = words.add_subparsers(title="actions", metavar="ACTION", required=True)
-    checking = actions.add_parser("check", help="report every error at file:line:column")
-    checking.add_argument("files", metavar="FILE", nargs="+", help="rig map file, or shipped name")
+    """Add the command's parser."""
+    parser = add_command(commands, "rigmap", "Check and show rig maps.")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    checking = add_command(actions, "check", "Report every error at file:line:column.")
+    checking.add_argument(
+        "files", metavar="FILE", nargs="+", help="Rig map files, or names of shipped ones."
+    )
     checking.set_defaults(action=check_rigmaps)
-    showing = actions.add_parser("show", help="print a rig map as a table")
-    showing.add_argument("name", metavar="NAME|FILE", help="shipped name, or a rig map file")
+    showing = add_command(actions, "show", "Print a rig map as a table.")
+    showing.add_argument("name", metavar="NAME|FILE", help="Name of a shipped rig map, or a file.")
     showing.set_defaults(action=show_rigmap)
 
 
@@ -55,20 +59,31 @@ MAX_LISTED = 100
 
 
 def add_head(commands: Commands) -> None:
-    """Add the command's words."""
-    words = commands.add_parser("head", help="check heads for preview and export, and make them")
-    actions = words.add_subparsers(title="actions", metavar="ACTION", required=True)
-    checking = actions.add_parser("check", help="list which ARKit shapes a head has and lacks")
-    checking.add_argument("files", metavar="FILE", nargs="+", type=Path, help=".glb or .vrm file")
+    """Add the command's parser."""
+    parser = add_command(commands, "head", "Check heads for preview and export, and import them.")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    checking = add_command(actions, "check", "List the ARKit shapes that a head has and lacks.")
+    checking.add_argument(
+        "files", metavar="FILE", nargs="+", type=Path, help="Head files (.glb or .vrm)."
+    )
     checking.set_defaults(action=lambda options: check_heads(options.files))
-    importing = actions.add_parser(
-        "import", help="make a head of ICT-FaceKit or MakeHuman data which you have"
+    importing = add_command(
+        actions, "import", "Make a head from ICT-FaceKit or MakeHuman data of your own."
     )
     importing.add_argument(
-        "sources", metavar="FOLDER|FILE", nargs="+", type=Path, help="checkout, or its files"
+        "sources",
+        metavar="FOLDER|FILE",
+        nargs="+",
+        type=Path,
+        help="Checkout of the data, or its files.",
     )
     importing.add_argument(
-        "-o", "--output", metavar="FILE.glb", type=Path, default=Path("head.glb")
+        "-o",
+        "--output",
+        metavar="FILE.glb",
+        type=Path,
+        default=Path("head.glb"),
+        help="Head file to write (default: head.glb).",
     )
     importing.set_defaults(action=_import)
 
@@ -111,7 +126,7 @@ def import_head(sources: Sequence[Path], output: Path) -> int:
     with atomic_write(output) as file:
         file.write(write_glb(head))
     print(f"{output}: {head.name}, {_shapes_summary(open_arkit_head(output).shapes)}")
-    print("This notice is in the file and must stay with every copy of it:\n")
+    print("This notice is in the file and must stay with every copy:\n")
     print(head.licence)
     return 0
 

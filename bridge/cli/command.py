@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from cstalk_bridge.cli.arguments import add_help
 from cstalk_bridge.cli.assets import add_head, add_rigmap
 from cstalk_bridge.cli.live import add_devices, add_doctor, add_listen, add_run
 from cstalk_bridge.cli.measure import add_bench, add_evaluate
@@ -56,9 +57,12 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser; its result has `action`, a function of the result that returns a code."""
     parser = argparse.ArgumentParser(
         prog="cstalk-bridge",
-        description="A voice moves a MetaHuman, live: microphone in, Live Link and OSC out.",
+        description="Animate MetaHuman faces from a voice, live: sound in, Live Link and OSC out.",
+        epilog="`cstalk-bridge COMMAND --help` describes a command.",
+        add_help=False,
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    add_help(parser)
+    parser.add_argument("--version", action=_Version, nargs=0, help="Print the version and exit.")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for add in COMMANDS:
         add(commands)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cstalk_bridge.cli.arguments import add_config_arguments, config_of
+from cstalk_bridge.cli.arguments import add_command, add_config_arguments, config_of
 from cstalk_bridge.errors import Problem, UserError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from cstalk_bridge.audio.devices import InputDevice
@@ -31,22 +31,22 @@ examples:
 
 
 def add_run(commands: Commands) -> None:
-    """Add the command's words."""
-    words = commands.add_parser(
+    """Add the command's parser."""
+    parser = add_command(
+        commands,
         "run",
-        help="listen, and send faces until Ctrl-C or the end of the file",
-        epilog=RUN_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "Animate faces from live sound and send them, until Ctrl-C or the end of the file.",
+        RUN_EPILOG,
     )
-    add_config_arguments(words)
-    words.add_argument("--no-ui", action="store_true", help="plain lines instead of the dashboard")
-    words.add_argument(
-        "--log-file", metavar="FILE", help="write what happens to a log file, which is rotated"
+    add_config_arguments(parser)
+    parser.add_argument(
+        "--no-ui", action="store_true", help="Print plain status lines instead of the dashboard."
     )
-    words.add_argument(
-        "-v", "--verbose", action="store_true", help="log details too; needs --log-file or --no-ui"
+    parser.add_argument("--log-file", metavar="FILE", help="Log file; it is rotated as it grows.")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="Log details too; needs --log-file or --no-ui."
     )
-    words.set_defaults(action=run)
+    parser.set_defaults(action=run)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -57,10 +57,10 @@ def run(options: argparse.Namespace) -> int:
     config = config_of(options)
     log_file = Path(options.log_file) if options.log_file else None
     if options.verbose and log_file is None and config.dashboard and sys.stdout.isatty():
-        what = "details would be written into the dashboard"
-        raise UserError(Problem("--verbose", what, "name a --log-file, or add --no-ui"))
+        what = "details would be printed into the dashboard"
+        raise UserError(Problem("--verbose", what, "add --log-file FILE, or --no-ui"))
     try:
-        # Here, so that a mistake in the config is told before anything heavy is loaded.
+        # Here, so that a mistake in the config is reported before anything heavy is loaded.
         from cstalk_bridge import daemon
         from cstalk_bridge.monitor.logs import log_to
 
@@ -71,9 +71,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 DOCTOR_EPILOG = """\
-Takes the settings of `run`, from the same config file and flags, and examines every part of the
-way: sound, weights, rig maps, targets, ports, clock, speed. It sends no frame to the targets; at
-the end it tells what to click in Unreal. Exits with 1 when something is at fault.
+The doctor reads the same config and flags as `run` and checks each part: audio input, weights, rig
+maps, targets, ports, clock and speed. It sends no frame to the targets. At the end it prints how to
+set up Unreal. The exit code is 1 where something is at fault.
 
 examples:
   cstalk-bridge doctor
@@ -83,18 +83,18 @@ examples:
 
 
 def add_doctor(commands: Commands) -> None:
-    """Add the command's words."""
-    words = commands.add_parser(
+    """Add the command's parser."""
+    parser = add_command(
+        commands,
         "doctor",
-        help="find out why a face does not move, and what to click in Unreal",
-        epilog=DOCTOR_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "Find out why a face does not move, and what to set in Unreal.",
+        DOCTOR_EPILOG,
     )
-    add_config_arguments(words)
-    form = words.add_mutually_exclusive_group()
-    form.add_argument("--plain", action="store_true", help="a plain line for each finding")
-    form.add_argument("--json", action="store_true", help="everything as one JSON document")
-    words.set_defaults(action=doctor, no_ui=False)
+    add_config_arguments(parser)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--plain", action="store_true", help="Print one plain line for each finding.")
+    form.add_argument("--json", action="store_true", help="Print one JSON document.")
+    parser.set_defaults(action=doctor, no_ui=False)
 
 
 def doctor(options: argparse.Namespace) -> int:
@@ -110,9 +110,9 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def add_devices(commands: Commands) -> None:
-    """Add the command's words."""
-    words = commands.add_parser("devices", help="list the microphones --audio can name")
-    words.set_defaults(action=print_devices)
+    """Add the command's parser."""
+    parser = add_command(commands, "devices", "List the audio inputs that --audio can name.")
+    parser.set_defaults(action=print_devices)
 
 
 def print_devices(_options: argparse.Namespace) -> int:
@@ -150,10 +150,10 @@ def device_table(devices: Sequence[InputDevice]) -> str:
 
 
 LISTEN_EPILOG = """\
-Live Link Face, MetaHuman, OSC and VMC are told apart by what arrives, at any port. Run it on the
-machine where Unreal runs, with Unreal closed: what is seen here has come through the network.
-Frames are counted lost where the protocol numbers them (Live Link Face, MetaHuman); jitter is how
-far the time between two frames is off what their numbers say, or off its median.
+Live Link Face, MetaHuman, OSC and VMC are recognised by their packets, at any port. Run this on the
+machine where Unreal runs, with Unreal closed: what it shows has come through the network. Lost
+frames are counted where the protocol numbers them (Live Link Face, MetaHuman). Jitter is the
+deviation of the time between two frames from what their numbers say, or from its median.
 
 examples:
   cstalk-bridge listen
@@ -162,34 +162,36 @@ examples:
 
 
 def add_listen(commands: Commands) -> None:
-    """Add the command's words."""
-    words = commands.add_parser(
+    """Add the command's parser."""
+    parser = add_command(
+        commands,
         "listen",
-        help="show what arrives here: subjects, rate, jitter, losses, timecode, curves",
-        epilog=LISTEN_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "Show the face data that arrives here: subjects, rate, jitter, losses, timecode, curves.",
+        LISTEN_EPILOG,
     )
-    words.add_argument(
+    parser.add_argument(
         "--port",
         metavar="N",
         type=int,
         action="append",
         default=[],
-        help="UDP port; repeat for more (default: those of all protocols that are free)",
+        help="UDP port to listen at (default: the free ones of all protocols). Repeat it for more.",
     )
-    words.add_argument(
+    parser.add_argument(
         "--host",
         metavar="ADDRESS",
         default="0.0.0.0",  # noqa: S104 - it takes what the network brings and never answers
-        help="address of this machine (default: all)",
+        help="Address of this machine to listen at (default: all).",
     )
-    words.add_argument("--seconds", metavar="N", type=float, help="end by itself after so long")
-    words.add_argument("--plain", action="store_true", help="plain lines instead of the picture")
-    words.set_defaults(action=listen)
+    parser.add_argument("--seconds", metavar="N", type=float, help="Stop after so many seconds.")
+    parser.add_argument(
+        "--plain", action="store_true", help="Print plain lines instead of the picture."
+    )
+    parser.set_defaults(action=listen)
 
 
 def listen(options: argparse.Namespace) -> int:
-    """Listen until it is over. Raises UserError: no port, or nothing heard in `--seconds`."""
+    """Listen until it is over. Raises UserError: no port, or nothing received in `--seconds`."""
     from cstalk_bridge.diagnostics import listen
 
     listen.listen(options.host, options.port, options.seconds, plain=options.plain)

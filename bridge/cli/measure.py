@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cstalk_bridge.cli.arguments import add_command
 from cstalk_bridge.models.evaluation.request import add_arguments
 
 if TYPE_CHECKING:
+    import argparse
+
     from cstalk_bridge.cli.arguments import Commands
 
 
@@ -26,12 +28,12 @@ examples:
 
 
 def add_evaluate(commands: Commands) -> None:
-    """Add the command's own words."""
-    parser = commands.add_parser(
+    """Add the command's own parser."""
+    parser = add_command(
+        commands,
         "evaluate",
-        help="how good weights are: lips, lag, silence, emotions, speed",
-        epilog=EVALUATE_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "Measure how good weights are: lips, lag, silence, emotions, speed.",
+        EVALUATE_EPILOG,
     )
     add_arguments(parser)
     parser.set_defaults(action=evaluate)
@@ -68,20 +70,48 @@ def evaluate(options: argparse.Namespace) -> int:
 
 
 def add_bench(commands: Commands) -> None:
-    """Add the command's words."""
-    words = commands.add_parser("bench", help="measure this machine; without SECTION, everything")
-    words.add_argument("sections", metavar="SECTION", nargs="*", help="what to measure")
-    words.add_argument("--list", action="store_true", help="list the sections and exit")
-    words.add_argument("--seconds", metavar="N", type=float, default=60.0, help="of packets (60)")
-    words.add_argument("--trials", metavar="N", type=int, default=60, help="of latency (60)")
-    words.add_argument(
-        "--minutes", metavar="N", type=float, default=30.0, help="of soak and churn (30)"
+    """Add the command's parser."""
+    parser = add_command(commands, "bench", "Measure this machine.")
+    parser.add_argument(
+        "sections", metavar="SECTION", nargs="*", help="Sections to measure (default: all)."
     )
-    words.add_argument("--cases", metavar="N", type=int, default=300, help="of each kind (300)")
-    words.add_argument("--seed", metavar="N", type=int, default=0, help="of fuzz: other inputs (0)")
-    words.add_argument("--kinds", metavar="A,B", default="", help="of fuzz: these alone")
-    words.add_argument("--data", metavar="FOLDER", help="recordings, for alive")
-    words.set_defaults(action=bench)
+    parser.add_argument("--list", action="store_true", help="List the sections and exit.")
+    parser.add_argument(
+        "--seconds",
+        metavar="N",
+        type=float,
+        default=60.0,
+        help="Seconds of the packet measurements (default: 60).",
+    )
+    parser.add_argument(
+        "--trials",
+        metavar="N",
+        type=int,
+        default=60,
+        help="Trials of the latency measurement (default: 60).",
+    )
+    parser.add_argument(
+        "--minutes",
+        metavar="N",
+        type=float,
+        default=30.0,
+        help="Minutes of soak and churn (default: 30).",
+    )
+    parser.add_argument(
+        "--cases",
+        metavar="N",
+        type=int,
+        default=300,
+        help="Inputs of each kind of fuzz (default: 300).",
+    )
+    parser.add_argument(
+        "--seed", metavar="N", type=int, default=0, help="Seed of the inputs of fuzz (default: 0)."
+    )
+    parser.add_argument(
+        "--kinds", metavar="A,B", default="", help="Kinds of input of fuzz (default: all)."
+    )
+    parser.add_argument("--data", metavar="FOLDER", help="Folder of recordings for alive.")
+    parser.set_defaults(action=bench)
 
 
 def bench(options: argparse.Namespace) -> int:

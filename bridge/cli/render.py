@@ -6,7 +6,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cstalk_bridge.cli.arguments import add_take_arguments, default_config_of, generation_config_of
+from cstalk_bridge.cli.arguments import (
+    add_command,
+    add_take_arguments,
+    default_config_of,
+    generation_config_of,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -20,12 +25,12 @@ if TYPE_CHECKING:
 
 
 EPILOG = """\
-Outputs lie in DIR as their inputs lie in the folders or patterns named. The same command goes on
-where it was stopped: DIR/render.jsonl tells what is finished. An emotion that changes over time
-stands beside speech.wav in speech.emotion.yaml or speech.emotion.csv.
+Outputs keep the folders of their inputs below DIR. The same command continues where it was stopped:
+DIR/render.jsonl lists what is finished. Emotions over time are read from speech.emotion.yaml or
+speech.emotion.csv beside speech.wav.
 
 formats: take (with its sound), csv (Live Link Face), glb, usd, json, npz, metahuman-csv,
-metahuman-json. The exit code is 1 when an input failed; the others are done all the same.
+metahuman-json. The exit code is 1 where an input failed; the others are rendered all the same.
 
 examples:
   cstalk-bridge render speech.wav -o takes
@@ -34,18 +39,17 @@ examples:
 """
 
 MAX_LISTED = 50
-"""Failures, and notices, which are listed at the end; the manifest has all failures."""
+"""Failures, and notices, that are listed at the end; the manifest has all failures."""
 
 
 def add_render(commands: Commands) -> None:
-    """Add the command's words to the parser."""
-    import argparse
+    """Add the command to the program."""
 
-    render = commands.add_parser(
+    render = add_command(
+        commands,
         "render",
-        help="make takes from recordings, many times faster than real time",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "Render recordings to takes and animation files, faster than real time.",
+        EPILOG,
     )
     render.add_argument(
         "inputs", metavar="IN", nargs="+", help="Recordings, takes, folders or patterns to render."
@@ -88,7 +92,7 @@ def render(options: argparse.Namespace) -> int:
     try:
         tally = render_all(options.inputs, Path(options.out), settings, watch=show_progress)
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
+        print("stopped; the same command continues from here", file=sys.stderr)
         raise
     return report(tally)
 
@@ -128,7 +132,7 @@ def _head_of(name: str | None) -> Path | None:
 
 
 def formats_of(text: str | None) -> tuple[Format, ...]:
-    """Return the formats of `take,csv`, each once. UserError names those there are none of."""
+    """Return the formats of `take,csv`, each once. UserError names the unknown ones."""
     from cstalk_bridge.errors import UserError
     from cstalk_bridge.takes.export.formats import find_format
     from cstalk_bridge.takes.render.jobs import DEFAULT_FORMATS
@@ -147,7 +151,7 @@ def formats_of(text: str | None) -> tuple[Format, ...]:
 
 
 def report(tally: RenderProgress) -> int:
-    """Print what became of all inputs; return 1 where one failed, else 0."""
+    """Print the result of all inputs; return 1 where one failed, else 0."""
     notices = [f"notice: {notice}" for notice in tally.notices]
     _list(notices, f"... and {len(notices) - MAX_LISTED} more notices")
     failures = _failures(tally)

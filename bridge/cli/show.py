@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cstalk_bridge.cli.arguments import (
+    add_command,
     add_face_arguments,
     add_flag,
     channel_of,
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 
 PREVIEW_EPILOG = """\
-Without --host only this machine can open the page. With an address of the network, as
---host 0.0.0.0, the page wants the token that stands in the printed address.
+Without --host only this machine can open the page. With an address of the network, such as
+--host 0.0.0.0, the page needs the token in the printed address.
 
 examples:
   cstalk-bridge preview
@@ -36,31 +37,38 @@ examples:
 """
 
 POLL_S = 0.2
-"""How often the main thread looks up; Windows delivers Ctrl+C only then."""
+"""Poll interval of the main thread; Windows delivers Ctrl+C only then."""
 
 
 def add_preview(commands: Commands) -> None:
-    """Add the command's words."""
-    words = commands.add_parser(
-        "preview",
-        help="see the face of recordings and takes in a browser",
-        epilog=PREVIEW_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    """Add the command's parser."""
+    parser = add_command(
+        commands, "preview", "Show the faces of recordings and takes in a browser.", PREVIEW_EPILOG
     )
-    words.add_argument("files", metavar="FILE", nargs="*", help="recording, or take (.take)")
-    words.add_argument("--head", metavar="FILE", help="a head to show them on (.glb or .vrm)")
-    words.add_argument("--host", metavar="HOST[:PORT]", help="where to listen (127.0.0.1:8520)")
-    words.add_argument("--port", metavar="N", type=int, help="0 takes a free one")
-    words.add_argument("--token", metavar="WORD", help="what a browser must show")
-    add_face_arguments(words)
-    add_flag(words, "device")
-    add_flag(words, "weights")
-    words.add_argument(
+    parser.add_argument(
+        "files", metavar="FILE", nargs="*", help="Recordings and takes (.take) to open."
+    )
+    parser.add_argument("--head", metavar="FILE", help="Head to show the faces on (.glb or .vrm).")
+    parser.add_argument(
+        "--host", metavar="HOST[:PORT]", help="Address of the page (default: 127.0.0.1:8520)."
+    )
+    parser.add_argument(
+        "--port", metavar="N", type=int, help="Port of the page; 0 takes a free one."
+    )
+    parser.add_argument(
+        "--token",
+        metavar="WORD",
+        help="Token that a browser must give (default: none on this machine, else a new one).",
+    )
+    add_face_arguments(parser)
+    add_flag(parser, "device")
+    add_flag(parser, "weights")
+    parser.add_argument(
         "--open",
         action=argparse.BooleanOptionalAction,
-        help="open a browser, or do not (default: where this is a terminal)",
+        help="Open a browser, or do not (default: only from a terminal).",
     )
-    words.set_defaults(action=preview)
+    parser.set_defaults(action=preview)
 
 
 def preview(options: argparse.Namespace) -> int:
@@ -109,8 +117,8 @@ def _print_notice(text: str) -> None:
 
 
 PLOT_EPILOG = """\
-One or two takes make one picture, the second dashed over the first; of more, each gets its own,
-named after it. A recording becomes a take first, with the usual look-ahead, --emotion and --alive.
+One or two takes give one plot, the second dashed over the first. More takes give a plot each, named
+after the take. Of a recording a take is generated first, with --emotion, --alive and --seed.
 
 examples:
   cstalk-bridge plot speech.take
@@ -120,25 +128,41 @@ examples:
 
 
 def add_plot(commands: Commands) -> None:
-    """Add the command's own words."""
-    parser = commands.add_parser(
+    """Add the command's own parser."""
+    parser = add_command(
+        commands,
         "plot",
-        help="picture of a take: sound, curves, and what looks wrong",
-        epilog=PLOT_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "Plot takes: sound, curves, and warnings of what looks wrong.",
+        PLOT_EPILOG,
     )
-    parser.add_argument("inputs", metavar="TAKE", nargs="+", help="take, or a recording")
-    parser.add_argument("-o", "--output", metavar="FILE", help="FILE.png, FILE.html or a folder")
+    parser.add_argument("inputs", metavar="TAKE", nargs="+", help="Takes, or recordings.")
+    parser.add_argument("-o", "--output", metavar="FILE", help="FILE.png, FILE.html or a folder.")
     parser.add_argument(
         "--rigmap",
         metavar="NAME",
         default=ARKIT_MAP,
         help=f"Rig map of the curves (default: {ARKIT_MAP}).",
     )
-    parser.add_argument("--start", metavar="S", type=float, default=0.0, help="seconds (0)")
-    parser.add_argument("--end", metavar="S", type=float, help="seconds (the end)")
-    parser.add_argument("--theme", choices=("dark", "light"), default="dark", help="colours")
-    parser.add_argument("--curves", metavar="NAME,...", default="", help="only these curves")
+    parser.add_argument(
+        "--start",
+        metavar="S",
+        type=float,
+        default=0.0,
+        help="Start of the plot in seconds (default: 0).",
+    )
+    parser.add_argument(
+        "--end",
+        metavar="S",
+        type=float,
+        help="End of the plot in seconds (default: the end of the take).",
+    )
+    parser.add_argument(
+        "--theme",
+        choices=("dark", "light"),
+        default="dark",
+        help="Colours of the plot (default: dark).",
+    )
+    parser.add_argument("--curves", metavar="NAME,...", default="", help="Plot only these curves.")
     add_face_arguments(parser)
     parser.set_defaults(action=plot)
 
@@ -186,9 +210,9 @@ def generate_from_recording(
     sound = open_sound(path, channel)
     for notice in sound.notices:
         print(f"{path}: {notice}", file=sys.stderr, flush=True)
-    told = ", ".join(f"{name} {weight:g}" for name, weight in settings.mix.items()) or "neutral"
-    words = f"a {told} face, look-ahead {settings.lookahead_ms:g} ms"
-    print(f"{path}: generating {words}", file=sys.stderr, flush=True)
+    emotion = ", ".join(f"{name} {weight:g}" for name, weight in settings.mix.items()) or "neutral"
+    text = f"generating a {emotion} face, look-ahead {settings.lookahead_ms:g} ms"
+    print(f"{path}: {text}", file=sys.stderr, flush=True)
     if settings.voice_weights.auto:
         print(ser_notice(), file=sys.stderr)
     return generate_take(load_network(None, "auto"), sound, settings, slate=path.stem)

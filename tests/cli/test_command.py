@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from cstalk_bridge.cli.command import make_parser
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.models.errors import WeightsError
 from cstalk_bridge.system.process import DONE, FAULT, INTERRUPTED, USER_ERROR, guarded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -65,6 +72,23 @@ def test_run_help_names_every_flag_and_the_rule_for_subjects() -> None:
     for flag in ("device", "weights", "no-ui"):
         assert f"--{flag}" in text
     assert "which --subject then renames" in text
+
+
+def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, inner in action.choices.items():
+                if name != "evaluate":
+                    yield from parsers(inner)
+
+
+def test_every_help_text_is_a_sentence_that_stands_by_itself() -> None:
+    for parser in parsers(make_parser()):
+        assert re.fullmatch(r"[A-Z].*\.", parser.description or ""), parser.prog
+        for action in parser._actions:
+            if not isinstance(action, argparse._SubParsersAction):
+                assert re.fullmatch(r"[A-Z`].*\.", action.help or ""), (parser.prog, action.dest)
 
 
 @pytest.mark.parametrize(
