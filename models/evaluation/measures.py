@@ -9,13 +9,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
-from cstalk_bridge.models.metrics.curves import agreement
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from cstalk_bridge.models.evaluation.predictors import Predictor
@@ -92,16 +89,24 @@ def median(key: str, values: Sequence[float]) -> Measurement:
 
 def mean(key: str, values: Sequence[float]) -> Measurement:
     """Return the mean of values as a measurement; NaN of none."""
+    import numpy as np
+
     return Measurement(key, float(np.mean(values)) if len(values) else math.nan, len(values))
 
 
 def percentile(key: str, values: Sequence[float], percent: float) -> Measurement:
     """Return a percentile of values as a measurement; NaN of none."""
+    import numpy as np
+
     found = float(np.percentile(values, percent)) if len(values) else math.nan
     return Measurement(key, found, len(values))
 
 
 def agreement_with(made: NDArray[np.float32], recording: Recording, *curves: str) -> Agreement:
     """Return how well a generated curve [rows] follows the sum of captured curves."""
+    import numpy as np
+
+    from cstalk_bridge.models.metrics.curves import agreement
+
     true = np.sum([recording.curves[name] for name in curves], axis=0)
     return agreement(made, recording.times_s, true)

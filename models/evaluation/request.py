@@ -69,32 +69,63 @@ class EvaluationRequest:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to `parser`; `parse_request` reads them."""
     add = parser.add_argument
-    add("--weights", metavar="FILE", nargs="+", default=[], help="weights files (the shipped one)")
-    add("--wav2vec", metavar="FOLDER", help="wav2vec 2.0 checkpoint of a teacher's weights")
-    add("--data", metavar="FOLDER", default="../shared/data", help="data set (%(default)s)")
-    add("--cache", metavar="FOLDER", default="../cache", help="prepared data (%(default)s)")
+    add(
+        "--weights",
+        metavar="FILE",
+        nargs="+",
+        default=[],
+        help="Weights files (default: the shipped one).",
+    )
+    add("--wav2vec", metavar="FOLDER", help="Checkpoint of wav2vec 2.0 for weights of a teacher.")
+    add(
+        "--data",
+        metavar="FOLDER",
+        default="../shared/data",
+        help="Folder of the data sets (default: %(default)s).",
+    )
+    add(
+        "--cache",
+        metavar="FOLDER",
+        default="../cache",
+        help="Folder of prepared data (default: %(default)s).",
+    )
     add(
         "--lookahead-ms",
         metavar="MS,...",
         default=DEFAULT_LOOKAHEADS,
-        help="look-aheads to evaluate, multiples of 20 from 0 to 240 (%(default)s)",
+        help="Look-aheads, multiples of 20 from 0 to 240 (default: %(default)s).",
     )
     add(
         "--suites",
         metavar="NAME,...",
-        help=f"suites to run (default: all, or none with --sheets): {','.join(SUITES)}",
+        help=f"Suites to run (default: all, or none with --sheets): {', '.join(SUITES)}.",
     )
-    add("--most", metavar="N", type=int, default=ALL_CLIPS, help="limit of clips per source (none)")
-    add("--way", choices=WAYS, default=OFFLINE, help="whole, or hop by hop as live (%(default)s)")
-    add("--baselines", action="store_true", help="add loudness, phone rules, PocketSphinx visemes")
+    add(
+        "--most",
+        metavar="N",
+        type=int,
+        default=ALL_CLIPS,
+        help="Clips of a source at most (default: all).",
+    )
+    add(
+        "--way",
+        choices=WAYS,
+        default=OFFLINE,
+        help="Generate clips whole, or hop by hop as live (default: %(default)s).",
+    )
+    add(
+        "--baselines",
+        action="store_true",
+        help="Measure loudness, phone rules and PocketSphinx visemes too.",
+    )
     add(
         "--head",
         metavar="FILE",
-        help=f"head to measure on, `{OWN_HEAD}` for the shipped one (../{ICT_HEAD} of the data)",
+        help=f"Head to measure on, `{OWN_HEAD}` for the shipped one (default: {ICT_HEAD} by the data).",
     )
-    add("--sheets", metavar="FOLDER", help="draw contact sheets of phones, words and emotions")
-    add("--json", metavar="FILE", help="write the results as JSON")
-    add("--page", metavar="FILE", help="write plots to FILE.html or FILE.png")
+    add("--sheets", metavar="FOLDER", help="Draw contact sheets of phones, words and emotions.")
+    add("--json", metavar="FILE", help="Write the results as JSON.")
+    add("--page", metavar="FILE", help="Write plots to FILE.html or FILE.png.")
 
 
 def parse_request(options: argparse.Namespace) -> EvaluationRequest:

@@ -60,4 +60,4 @@ def test_a_head_that_is_not_there_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert evaluate("--suites", "speed", "--head", str(tmp_path / "x.glb")) == USER_ERROR
-    assert "--head: there is no file" in capsys.readouterr().err
+    assert "--head: no such file" in capsys.readouterr().err
