@@ -214,14 +214,14 @@ def test_a_face_is_made_without_life_and_with_some_of_it(visit: Visit) -> None:
         assert [levels[name] for name in own] == [level] * len(own)
         assert (levels["mouth"], switch.get_attribute("aria-pressed")) == (1, pressed)
         visit.until_shown()
-    page.get_by_text("Its parts").click()
+    page.get_by_text("Levels").click()
     for level in ("0.5", "1"):
         with page.expect_request("**/api/takes") as asked:
             page.locator("[data-level=head]").fill(level)
         assert asked.value.post_data_json["levels"]["head"] == float(level)
         visit.until_shown()
     page.locator("[data-level=head]").blur()
-    page.get_by_text("Its parts").click()
+    page.get_by_text("Levels").click()
     assert visit.errors == []
 
 

@@ -17,8 +17,8 @@ export class Refusal extends Error {
 
 const LOST = {
   where: 'server',
-  what: 'it does not answer',
-  remedy: 'see whether cstalk-bridge still runs, then try again',
+  what: 'it does not respond',
+  remedy: 'check that cstalk-bridge is running, then try again',
 };
 
 /** Return the problems of an answer's body, whatever it holds. */
@@ -100,7 +100,7 @@ export async function curves(id, rigmap) {
   );
   const values = new Int16Array(await answer.arrayBuffer());
   if (values.length !== rows * count) {
-    throw new Refusal({ where: rigmap, what: 'the curves came incomplete', remedy: 'try again' });
+    throw new Refusal({ where: rigmap, what: 'the curves are incomplete', remedy: 'try again' });
   }
   return { rows, count, rate_hz, values };
 }

@@ -41,7 +41,7 @@ function openStage() {
   } catch {
     throw new Refusal({
       where: 'browser',
-      what: 'it gives no WebGL 2',
+      what: 'WebGL 2 is not available',
       remedy: 'turn on hardware acceleration, or use another browser',
     });
   }

@@ -46,7 +46,7 @@ function settingsText({ emotion, intensity, levels, ...settings }, session) {
       const text = numberText(settings[name], number);
       return number.unit ? text : `${number.label.toLowerCase()} ${text}`;
     });
-  const life = isAlive(levels, session) ? [] : ['still'];
+  const life = isAlive(levels, session) ? [] : ['generated face only'];
   return [`${emotion} ${intensity.toFixed(2)}`, ...numbers, ...life].join(' · ');
 }
 
@@ -92,7 +92,7 @@ class View {
     this.bar.hidden = progress === null;
     if (progress !== null) {
       this.bar.value = progress;
-      this.bar.setAttribute('aria-label', 'Making the take');
+      this.bar.setAttribute('aria-label', 'Generating the take');
     }
     this.element.classList.toggle('is-faint', Boolean(isFaint));
     this.element.classList.toggle('is-active', Boolean(isActive));

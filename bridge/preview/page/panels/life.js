@@ -1,4 +1,4 @@
-/** The life of a face: a switch for all that moves by itself, and a slider for each part. */
+/** Procedural animation of a face: one switch for all of it, and a slider for each level. */
 import { byId, make, press, write } from '../elements.js';
 import { isAlive, shownSettings, switched } from '../steering.js';
 
@@ -23,7 +23,9 @@ export function followLife(store, change) {
 
 /** Show the levels of the face that is set. */
 export function drawLife(levels, session) {
-  press(byId('alive'), isAlive(levels, session));
+  const alive = isAlive(levels, session);
+  press(byId('alive'), alive);
+  write(byId('alive'), alive ? 'On' : 'Off');
   for (const input of byId('levels').querySelectorAll('input')) {
     const level = levels[input.dataset.level ?? ''];
     if (Number(input.value) !== level) input.value = String(level);
