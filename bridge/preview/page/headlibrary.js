@@ -38,7 +38,11 @@ export class HeadLibrary {
     if (this.#files.has(id)) return readHead(this.#files.get(id), name, this.known);
     const answer = await fetch(url).catch(() => null);
     if (!answer?.ok)
-      throw new Refusal({ where: name, what: 'the head could not be loaded', remedy: 'reload the page' });
+      throw new Refusal({
+        where: name,
+        what: 'the head could not be loaded',
+        remedy: 'reload the page',
+      });
     return readHead(await answer.blob(), name, this.known);
   }
 
