@@ -118,6 +118,7 @@ def test_numbers_to_the_base_of_60_are_text(loader: type[yaml.SafeLoader], text:
 @both_parsers
 def test_aliases_are_copies_and_billions_of_them_are_refused(loader: type[yaml.SafeLoader]) -> None:
     document = parse_document("a: &p {host: x, ports: [1, 2]}\nb: *p", "c.yaml", loader)
+    assert isinstance(document.data, dict)
     assert document.data["b"] == document.data["a"]
     assert document.where(("b", "ports", 1)) == "c.yaml:2:4"
     lines = ["l0: &l0 [x, x, x, x, x, x, x, x, x, x]"]

@@ -86,8 +86,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    words = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", folder, source]
-    subprocess.run(words, check=True, timeout=300)
+    words = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w"]
+    subprocess.run([*words, folder, source], check=True, timeout=300)
     (path,) = folder.glob("*.whl")
     return path
 
@@ -133,7 +133,8 @@ def test_the_preview_serves_its_page_from_the_installed_files(wheel: Path, tmp_p
         words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
     ) as serving:
         try:
-            url = re.search(r"http://\S+", serving.stdout.readline())[0]
+            assert serving.stdout is not None
+            (url,) = re.findall(r"http://\S+", serving.stdout.readline())
             page = fetched(url)
             assert b"<!doctype html>" in page.lower()
             for place in re.findall(rb'(?:src|href)="/?([^"#]+)"', page):

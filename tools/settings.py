@@ -124,7 +124,8 @@ def control_text(page: str) -> str:
     """Return the page on remote control with its tables up to date."""
     for table in (command_table(), phone_table()):
         head = re.escape(table.splitlines()[0])
-        page = re.sub(rf"{head}\n(\|.*\n)+", lambda _match, new=table: f"{new}\n", page)
+        rows = f"{table}\n".replace("\\", r"\\")
+        page = re.sub(rf"{head}\n(\|.*\n)+", rows, page)
     return page
 
 

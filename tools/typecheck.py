@@ -1,4 +1,4 @@
-"""Checks the types of the package under the name by which it is installed.
+"""Checks the types of the package, under the name by which it is installed, and of tests and tools.
 
     python -m tools.typecheck
 

@@ -31,7 +31,12 @@ def tell(event: str, **facts: object) -> None:
 
 def listen(microphone: Microphone, wake: threading.Event) -> None:
     is_over = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), is_over.set()), daemon=True).start()
+
+    def follow_input() -> None:
+        sys.stdin.read()
+        is_over.set()
+
+    threading.Thread(target=follow_input, daemon=True).start()
     heard: list[Block] = []
     state: SourceState | None = None
     longest_poll_s = 0.0

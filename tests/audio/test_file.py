@@ -23,7 +23,7 @@ def stereo(frames: int) -> np.ndarray:
 def played(source: FileSource, until_s: float = 10.0) -> np.ndarray:
     """All samples up to a host time, from a source whose clock stands at 0."""
     source.start()
-    pieces, now_s = [np.zeros(0)], 0.0
+    pieces, now_s = [np.zeros(0, np.float32)], 0.0
     while source.next_due_s is not None and source.next_due_s <= until_s:
         now_s = source.next_due_s
         pieces += [block.samples for block in source.poll(now_s)]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,9 @@ from cstalk_bridge.bench.load import (
 from cstalk_bridge.bench.packets import Arrivals
 from cstalk_bridge.bench.report import Figure
 from cstalk_bridge.monitor.rings import Spread
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 FPS, ROWS_HZ = 60.0, 50.0
 BEGAN_S = 700.0
@@ -42,7 +47,12 @@ def run(
     begin_s, end_s = frozen_s
     times_s = np.where((times_s >= begin_s) & (times_s < end_s), begin_s, times_s)
     jaws = np.interp((times_s - LAG_S) * ROWS_HZ, np.arange(len(offline)), offline)
-    arrivals = Arrivals(BEGAN_S + shown_s, 5000 + np.arange(len(shown_s)), jaws, 0 * jaws)
+    arrivals = Arrivals(
+        BEGAN_S + shown_s,
+        np.arange(len(shown_s), dtype=np.float64) + 5000,
+        jaws,
+        np.zeros(len(jaws)),
+    )
     seconds = tuple(
         SecondState(BEGAN_S + number, states, "", 60, 60 // held_every)
         for number in range(1, round(SECONDS))
@@ -51,7 +61,7 @@ def run(
     return HinderedRun(Measurements(spreads, {}, 1.0, seconds), arrivals, offline)
 
 
-def kept(lines: list[object]) -> list[bool]:
+def kept(lines: Sequence[object]) -> list[bool]:
     return [line.is_kept for line in lines if isinstance(line, Figure) and line.is_limited]
 
 

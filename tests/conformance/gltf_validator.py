@@ -24,7 +24,7 @@ def validated(files: Sequence[Path]) -> list[dict[str, Any]]:
     node = shutil.which("node")
     if node is None or not PACKAGE.is_dir():
         pytest.skip("gltf-validator is not installed")
-    command = [node, HERE / "validate_glb.mjs", PACKAGE.resolve(), *files]
+    command: list[str | Path] = [node, HERE / "validate_glb.mjs", PACKAGE.resolve(), *files]
     done = subprocess.run(command, capture_output=True, check=True, encoding="utf-8")
     return [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -48,7 +48,7 @@ def test_oscdump_reads_every_curve_as_a_float() -> None:
     lines: list[str] = []
     with oscdump(port) as process:
         assert process.stdout is not None
-        reading = threading.Thread(target=lambda: lines.extend(process.stdout))
+        reading = threading.Thread(target=lines.extend, args=(process.stdout,))
         reading.start()
         link = open_link(
             parse_link_url(f"osc://127.0.0.1:{port}/face"), "Ada", CURVES, FRAME_RATES["60"]

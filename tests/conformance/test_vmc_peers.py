@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def test_vmcp_reads_every_frame_in_its_order() -> None:
         for number in range(FRAMES):
             link.send(VALUES, Tick(number, number / 60, 5000 + number))
         link.close()
-        events = []
+        events: list[Any] = []
         while [event[0] for event in events].count("apply") < FRAMES + 1:
             events.append(json.loads(peer.stdout.readline()))
         peer.communicate()

@@ -6,7 +6,7 @@ import socket
 import sys
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -27,7 +27,7 @@ def test_a_crowd_at_the_page_keeps_no_take_from_being_recorded(tmp_path: Path) -
     import resource
 
     port, page = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_STREAM)
-    settings = {
+    settings: dict[str, Any] = {
         "control": {"osc": f"127.0.0.1:{port}"},
         "preview": f"127.0.0.1:{page}",
         "recording": {"folder": str(tmp_path)},

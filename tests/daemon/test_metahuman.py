@@ -45,7 +45,7 @@ def test_unreal_gets_the_faces_it_asks_for_until_the_bridge_ends(tmp_path: Path)
     config = Config(
         weights=weights,
         subjects=tuple(
-            SubjectConfig(name=name, audio=AudioConfig(input="test"), link=(link,))
+            SubjectConfig(name=name, audio=AudioConfig(input="test"), links=(link,))
             for name in ("Ada", "Ben")
         ),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cstalk_bridge.face.timeline import Buffer
+    from cstalk_bridge.models.cstalk.streaming import Stream
 
 CHANNELS = ("CTRL_C_jaw.ty", "CTRL_L_brow_down.ty")
 JAW = CHANNEL_INDEX["CTRL_C_jaw.ty"]
@@ -93,7 +94,7 @@ class Bridge:
         rate = FRAME_RATES["60"]
         self.metrics = Metrics([self.subject.metrics], rate, buffer_ms=fixed_ms, device="cpu")
         self.loop = InferenceLoop(
-            TimedStream(lambda hops: self.let_pass(self.row_s * hops)),
+            cast("Stream", TimedStream(lambda hops: self.let_pass(self.row_s * hops))),
             [self.voice],
             self.metrics,
             wake=threading.Event(),

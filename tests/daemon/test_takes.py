@@ -15,7 +15,7 @@ import soundfile
 from cstalk_bridge import daemon
 from cstalk_bridge.audio.inputs import SPEECH_PATH
 from cstalk_bridge.config.schema import RecordingConfig
-from cstalk_bridge.takes.recording.recorder import UNTOUCHED_S
+from cstalk_bridge.takes.recording.recorder import UNTOUCHED_S, Recorder
 from cstalk_bridge.timecode.smpte import FRAME_RATES, Timecode
 from tests.daemon.running import config, run
 from tests.takes.recording.stage import Stage
@@ -77,7 +77,7 @@ def test_a_take_holds_the_packets_that_were_sent_and_their_sound(
     def watch(metrics: Metrics) -> Iterator[None]:
         nonlocal identifier
         recorder = metrics.recorder
-        assert recorder is not None
+        assert isinstance(recorder, Recorder)
         threading.Timer(0.5, lambda: recorder.start("Scene", 7)).start()
         threading.Timer(1.5, recorder.stop).start()
         threading.Timer(2.0, stop.set).start()

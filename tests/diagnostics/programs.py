@@ -17,7 +17,7 @@ from cstalk_bridge.diagnostics.network_check import port_owners
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cstalk_bridge.diagnostics.network_check import Transport
+    from cstalk_bridge.system.addresses import Transport
 
 
 PROGRAM = """

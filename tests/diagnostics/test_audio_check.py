@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -44,7 +44,9 @@ def judged(
 ) -> list[Finding]:
     given = {"loudest_db": -25.0, "peak_db": -12.0, **heard}
     base = InputMeasurement("USB", 48000, is_device=True, seconds=2.0)
-    changed = {name: given.get(name, getattr(base, name)) for name in InputMeasurement.__slots__}
+    changed: dict[str, Any] = {
+        name: given.get(name, getattr(base, name)) for name in InputMeasurement.__slots__
+    }
     return list(
         judge_input("Ada", spec or AudioConfig(input="USB"), InputMeasurement(**changed), platform)
     )

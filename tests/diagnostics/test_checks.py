@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cstalk_bridge.diagnostics.checks import Check, Finding, FindingState, ok, run_checks
@@ -68,7 +69,7 @@ def test_checks_of_a_phase_work_at_once_and_phases_one_after_another() -> None:
     def last() -> list[Finding]:
         return [ok("last", f"{len(done)}")]
 
-    first = [Check("t", name, lambda name=name: meet(name)) for name in ("one", "two")]
+    first = [Check("t", name, partial(meet, name)) for name in ("one", "two")]
     told = [answer.findings[0] for answer in run_checks([first, [Check("t", "last", last)]])]
     assert [finding.where for finding in told] == ["one", "two", "last"]
     assert told[-1].what == "2"

@@ -31,7 +31,7 @@ SIDES = {"left": "right", "right": "left"}
 
 
 def shown(head: HeadInMm, **weights: float) -> Geometry:
-    return head.geometry({name: np.float32([value]) for name, value in weights.items()})
+    return head.geometry({name: np.array([value], np.float32) for name, value in weights.items()})
 
 
 @pytest.fixture(params=HEADS)

@@ -22,13 +22,14 @@ SQUARE = np.array([[0, 1, 2], [0, 2, 3]])
 
 def square(left: float, top: float, size: float, depth: float) -> np.ndarray:
     low = top + size
-    return np.float32(
+    return np.array(
         [
             (left, low, depth),
             (left + size, low, depth),
             (left + size, top, depth),
             (left, top, depth),
-        ]
+        ],
+        np.float32,
     )
 
 

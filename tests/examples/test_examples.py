@@ -33,7 +33,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(name: str, *arguments: object, may_fail: bool = False) -> list[str]:
     """Run an example and return the lines it printed."""
-    command = [sys.executable, EXAMPLES / name, *map(str, arguments)]
+    command: list[str | Path] = [sys.executable, EXAMPLES / name, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert may_fail or done.returncode == 0, done.stderr
     return done.stdout.splitlines()

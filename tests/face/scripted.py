@@ -38,7 +38,9 @@ class ScriptedSource:
 
     def put(self, arrived_s: float, level: float = 0.0) -> None:
         # A tone, for what is constant in a sound is taken out of it.
-        samples = level * np.tile(np.float32([0.0, 1.0, 0.0, -1.0]), round(BLOCK_S * RATE_HZ) // 4)
+        samples = level * np.tile(
+            np.array([0.0, 1.0, 0.0, -1.0], np.float32), round(BLOCK_S * RATE_HZ) // 4
+        )
         self._waiting.append(Block(samples, arrived_s - BLOCK_S, arrived_s))
 
     def start(self) -> None:

@@ -117,7 +117,7 @@ def test_the_keys_follow_the_mood_however_the_sound_comes(
     sound = voice(6.0)
     pieces = [sound[i : i + piece] for i in range(0, len(sound), piece)]
     estimate = estimated_trajectory(EmotionTrajectory(), AUTO, pieces, EmotionEstimator(network))
-    at_s = np.arange(1, 12) * KEYFRAME_HOPS * HOP_S
+    at_s = np.arange(1.0, 12.0) * KEYFRAME_HOPS * HOP_S
     mood = emotion_trajectory(recording_evidence(network, sound))[
         KEYFRAME_HOPS - 1 :: KEYFRAME_HOPS
     ][: len(at_s)]
@@ -129,7 +129,7 @@ def test_the_keys_follow_the_mood_however_the_sound_comes(
 
 
 def test_what_is_chosen_stays_and_leaves_less_room(network: OnnxSpeechEmotionNetwork) -> None:
-    sound, times_s = voice(6.0), np.arange(300) * 0.02
+    sound, times_s = voice(6.0), np.arange(300.0) * 0.02
     plain = estimated_trajectory(
         EmotionTrajectory(), AUTO, [sound], EmotionEstimator(network)
     ).weights(times_s)

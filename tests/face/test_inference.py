@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
@@ -20,6 +20,7 @@ from tests.face.scripted import ScriptedSource, TellingStream, scripted_voice
 if TYPE_CHECKING:
     from cstalk_bridge.face.timeline import TimelineReading
     from cstalk_bridge.face.voice import Voice
+    from cstalk_bridge.models.cstalk.streaming import Stream
 
 
 START_S = 50.0
@@ -36,7 +37,11 @@ class Scene:
         self.metrics = Metrics(subject_metrics, FRAME_RATES["60"], buffer_ms=0)
         self.wake = threading.Event()
         self.loop = InferenceLoop(
-            self.stream, self.voices, self.metrics, wake=self.wake, now=lambda: self.now_s
+            cast("Stream", self.stream),
+            self.voices,
+            self.metrics,
+            wake=self.wake,
+            now=lambda: self.now_s,
         )
 
     def source(self, row: int) -> ScriptedSource:
@@ -342,7 +347,7 @@ def test_an_emotion_reaches_the_network_as_it_fades() -> None:
 def test_each_voice_brings_its_own_mouth_guard() -> None:
     scene = Scene(2)
     scene.voices[1].emotion.change_guard(0.9, now_s=0.0, over_s=0.0)
-    warm_up(scene.stream, scene.voices)
+    warm_up(cast("Stream", scene.stream), scene.voices)
     scene.hear(1)
     scene.loop.step()
     scene.hear(0)
@@ -355,7 +360,7 @@ def test_each_voice_brings_its_own_mouth_guard() -> None:
 
 def test_warming_up_leaves_no_past() -> None:
     scene = Scene(2)
-    warm_up(scene.stream, scene.voices)
+    warm_up(cast("Stream", scene.stream), scene.voices)
     scene.hear(0, 0.5)
     scene.hear(1, 0.5)
     scene.loop.step()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -334,9 +335,9 @@ def shown_positions(needs_s: list[float], tick_s: float, buffer: Buffer) -> list
             shown.append(float(reading.values[0]))
 
     for number, at_s in enumerate(ready_s.tolist()):
-        events.append((at_s, lambda number=number, at_s=at_s: make(number, at_s)))
+        events.append((at_s, partial(make, number, at_s)))
     ticks = [tick * tick_s for tick in range(round(len(needs_s) * HOP_S / tick_s))]
-    events += [(at_s, lambda at_s=at_s: show(at_s)) for at_s in ticks]
+    events += [(at_s, partial(show, at_s)) for at_s in ticks]
     for _, act in sorted(events, key=lambda event: event[0]):
         act()
     return shown

@@ -197,6 +197,8 @@ def test_hops_of_which_no_row_was_made_leave_no_gap() -> None:
         assert given is not None
         assert given.timing is ReadTiming.LIVE
         # The rows left out lie on the line between those that were made.
+        assert given.values is not None
+        assert expected.values is not None
         np.testing.assert_allclose(given.values, expected.values, atol=1e-3)
 
 
@@ -212,7 +214,7 @@ def test_a_silent_device_starves_a_voice_and_a_late_generator_does_not() -> None
     take_all(voice, now_s)
     # From here on nothing comes, though somebody asks.
     asked_s = [now_s + 0.001 * step for step in range(1, 1000)]
-    starved_s = []
+    starved_s: list[float] = []
     for at_s in asked_s:
         voice.poll(at_s)
         if voice.starved_since_s is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -32,7 +32,9 @@ HAPPY = {"happy": 1.0}
 def network_of(columns: int, kind: str = "cstalk") -> tuple[FaceNetwork, Description]:
     """A small untrained network that takes so many conditions."""
     base = described(kind)
-    description = replace(base, architecture=replace(base.architecture, emotions=columns))
+    description = replace(
+        base, architecture=replace(cast("Any", base.architecture), emotions=columns)
+    )
     torch.manual_seed(7)
     return build_network(description).eval(), description
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import stat
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -27,7 +27,7 @@ def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> Non
     path = tmp_path / "a.bin"
     path.write_bytes(b"before")
     with pytest.raises(TypeError), atomic_write(path) as file:
-        file.writelines([b"half", None])
+        file.writelines(cast("list[bytes]", [b"half", None]))
     assert path.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [path]
 

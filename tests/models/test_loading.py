@@ -142,7 +142,7 @@ def test_weights_that_are_not_there(tmp_path: Path) -> None:
 
 def test_values_that_are_not_finite_are_refused(small_weights: Path, tmp_path: Path) -> None:
     network, description = load_streaming_network(small_weights, CPU)
-    network.head.bias.data[0] = float("nan")
+    network.get_parameter("head.bias").data[0] = float("nan")
     save_network(tmp_path / "bad.safetensors", network, description)
     with pytest.raises(WeightsError, match="not finite; fetch"):
         load_generator(tmp_path / "bad.safetensors", "cpu")

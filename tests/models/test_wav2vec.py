@@ -192,7 +192,7 @@ EXPECTED = {
     "base": [1.70659, 0.96681, 1.63186, 1.03983, 1.42392, 1.10295],
     "large": [1.38107, 1.04293, 1.74039, 0.51983, 1.76333, 0.40338],
 }
-CONFIGS = {"base": {}, "large": tiny_wav2vec.LARGE}
+CONFIGS: dict[str, dict[str, Any]] = {"base": {}, "large": tiny_wav2vec.LARGE}
 LARGE_SIZES = {
     "hidden_size": 1024,
     "num_hidden_layers": 24,

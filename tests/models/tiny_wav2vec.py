@@ -35,7 +35,11 @@ CONFIG: dict[str, Any] = {
     "layer_norm_eps": 1e-5,
     "vocab_size": 32,
 }
-LARGE = {"feat_extract_norm": "layer", "conv_bias": True, "do_stable_layer_norm": True}
+LARGE: dict[str, Any] = {
+    "feat_extract_norm": "layer",
+    "conv_bias": True,
+    "do_stable_layer_norm": True,
+}
 PREPROCESSOR = {
     "feature_extractor_type": "Wav2Vec2FeatureExtractor",
     "feature_size": 1,

@@ -2,6 +2,7 @@
 
 import struct
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ ARGUMENTS = st.lists(
 )
 
 
-def peer_message(address: str, arguments: list[tuple[str, object]]) -> bytes:
+def peer_message(address: str, arguments: list[tuple[str, Any]]) -> bytes:
     builder = OscMessageBuilder(address)
     for tag, value in arguments:
         builder.add_arg(value, tag)
@@ -120,7 +121,7 @@ def test_nothing_is_encoded_of_wrong_values(values: list[float]) -> None:
 
 
 @given(ADDRESSES, ARGUMENTS)
-def test_messages_of_python_osc_are_read(address: str, arguments: list[tuple[str, object]]) -> None:
+def test_messages_of_python_osc_are_read(address: str, arguments: list[tuple[str, Any]]) -> None:
     expected = Message(address, tuple(value for _, value in arguments))
     assert decode_packet(peer_message(address, arguments)) == [expected]
 
@@ -140,7 +141,7 @@ def test_any_bytes_decode_or_give_a_value_error(datagram: bytes) -> None:
 )
 def test_damaged_packets_decode_or_give_a_value_error(
     addresses: list[str],
-    arguments: list[tuple[str, object]],
+    arguments: list[tuple[str, Any]],
     changes: list[tuple[int, int]],
     cut: int,
 ) -> None:

@@ -135,7 +135,8 @@ def test_the_head_bone_follows_its_outputs_and_is_left_out_without_them() -> Non
     told = messages(VmcEncoder(["jawOpen", "HeadPitch"]).encode(values, 0.0))
     [bone] = [message for message in told if message.address == "/VMC/Ext/Bone/Pos"]
     assert bone.arguments[0] == "Head"
-    np.testing.assert_allclose(bone.arguments[4:], head_rotation(0.0, 0.1, 0.0), atol=1e-7)
+    turn = np.array(bone.arguments[4:], float)
+    np.testing.assert_allclose(turn, head_rotation(0.0, 0.1, 0.0), atol=1e-7)
     without = messages(VmcEncoder(["jawOpen"]).encode(values[:1], 0.0))
     assert not any(message.address == "/VMC/Ext/Bone/Pos" for message in without)
 

@@ -12,6 +12,8 @@ from cstalk_bridge.rig.load import load_rigmap
 from tests.takes.takes import made_take
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from cstalk_bridge.takes.take import Take
 
 
@@ -25,7 +27,7 @@ def calm_take(seconds: float = 4.0, slate: str = "calm") -> Take:
     return replace(take, board=board)
 
 
-def moved(take: Take, name: str, values: object, rows: slice = slice(None)) -> Take:
+def moved(take: Take, name: str, values: ArrayLike, rows: slice = slice(None)) -> Take:
     """The take with other values in one channel."""
     board = take.board.copy()
     board[rows, take.channels.index(name)] = values

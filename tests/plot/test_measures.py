@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def course(seconds: float = 4.0, seed: int = 1) -> np.ndarray:
 
 def test_the_jerk_of_a_cubic_is_exact_at_every_row() -> None:
     times_s = np.arange(200) / RATE_HZ
-    values = (0.02 * times_s**3 - 0.1 * times_s**2 + 0.3 * times_s).astype(np.float64)
+    values: Any = 0.02 * times_s**3 - 0.1 * times_s**2 + 0.3 * times_s
     assert jerk(values, 1.0, RATE_HZ) == pytest.approx(np.full(197, 6 * 0.02), rel=1e-4)
     assert jerk(values, 2.0, RATE_HZ) == pytest.approx(np.full(197, 3 * 0.02), rel=1e-4)
 
@@ -58,13 +58,13 @@ def test_the_jerk_of_a_cubic_is_exact_at_every_row() -> None:
 def test_the_limits_are_the_peaks_of_a_minimum_jerk_stroke() -> None:
     rate_hz = 20_000.0
     t = np.arange(round(STROKE_S * rate_hz) + 1) / rate_hz / STROKE_S
-    stroke = 10 * t**3 - 15 * t**4 + 6 * t**5
+    stroke: Any = 10 * t**3 - 15 * t**4 + 6 * t**5
     assert np.abs(speed(stroke, 1.0, rate_hz)).max() == pytest.approx(MAX_SPEED, rel=1e-3)
     assert np.abs(jerk(stroke, 1.0, rate_hz)).max() == pytest.approx(MAX_JERK, rel=1e-2)
 
 
 def test_speed_counts_ranges_per_second() -> None:
-    assert speed(np.float32([0, 0.5, 0.5]), 2.0, RATE_HZ) == pytest.approx([12.5, 0])
+    assert speed(np.array([0, 0.5, 0.5], np.float32), 2.0, RATE_HZ) == pytest.approx([12.5, 0])
 
 
 @pytest.mark.parametrize("late_rows", [-9, -3, 0, 4, 15])
@@ -103,7 +103,7 @@ def test_the_opening_is_what_the_arkit_map_sends() -> None:
 
 
 def test_closures_are_the_times_of_sealed_lips() -> None:
-    lips = np.float32([0, 0.6, 0.9, 0.4, 0, 1])
+    lips = np.array([0, 0.6, 0.9, 0.4, 0, 1], np.float32)
     assert closures(lips).tolist() == [[1, 3], [5, 6]]
 
 
@@ -241,7 +241,7 @@ def test_a_tremble_is_jerk() -> None:
 
 
 def test_what_is_kept_is_bounded_and_everything_is_counted() -> None:
-    curves = np.tile(np.float32([0, 0, 0, 0, 0, 0, 0, 1]), 600)[:, None].repeat(3, axis=1)
+    curves = np.tile(np.array([0, 0, 0, 0, 0, 0, 0, 1], np.float32), 600)[:, None].repeat(3, axis=1)
     result = find_warnings(curves, load_table("vrm").curves[:3], RATE_HZ)
     assert result.counts["step"] == 3 * 600
     assert len(result.kept) == MOST_KEPT

@@ -37,5 +37,5 @@ def test_no_stretch_is_empty(rows: int, columns: int) -> None:
 
 
 def test_peaks_are_the_greatest_of_each_stretch() -> None:
-    assert column_peaks(np.float32([1, 3, 2, 0]), 2).tolist() == [3, 2]
+    assert column_peaks(np.array([1, 3, 2, 0], np.float32), 2).tolist() == [3, 2]
     assert column_peaks(np.zeros(0, np.float32), 5).tolist() == []

@@ -112,10 +112,14 @@ def visiting(browser: Browser, url: str, window: dict[str, int] | None = None) -
     def note_answer(request: Any) -> None:
         visit.bodies[request.url] = request.sizes()["responseBodySize"]
 
+    def note_message(message: Any) -> None:
+        if message.type == "error":
+            visit.errors.append(message.text)
+
     page.on("request", note_request)
     page.on("requestfinished", note_answer)
     page.on("pageerror", lambda error: visit.errors.append(str(error)))
-    page.on("console", lambda said: said.type == "error" and visit.errors.append(said.text))
+    page.on("console", note_message)
     page.goto(url)
     visit.until("!!window.cstalk")
     visit.ask("cstalk.ready")

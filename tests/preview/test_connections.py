@@ -10,7 +10,7 @@ import struct
 import threading
 import time
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
@@ -71,8 +71,8 @@ def live(generator: Generator) -> Iterator[Serving]:
         assert serving.notices == []
 
 
-def client_of(serving: Serving, **more: object) -> ClientConnection:
-    return connect(f"ws://{serving.address}/live", **more)  # type: ignore[arg-type]
+def client_of(serving: Serving, **more: Any) -> ClientConnection:
+    return connect(f"ws://{serving.address}/live", **more)
 
 
 def raw_client(serving: Serving) -> socket.socket:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from tests.preview.serving import Serving, serve
 
@@ -86,14 +87,14 @@ def test_a_foreign_page_changes_nothing(serving: Serving, origin: str) -> None:
         assert answer.status == 403
         assert "may not do this" in answer.problems
     with pytest.raises(InvalidStatus) as caught:
-        connect(f"ws://{serving.address}/live", origin=origin)  # type: ignore[arg-type]
+        connect(f"ws://{serving.address}/live", origin=Origin(origin))
     assert caught.value.response.status_code == 403
 
 
 def test_our_own_page_may(serving: Serving) -> None:
     headers = {"Origin": f"http://{serving.address}"}
     assert serving.ask("/api/takes/0", method="DELETE", headers=headers).status == 404
-    with connect(f"ws://{serving.address}/live", origin=headers["Origin"]):  # type: ignore[arg-type]
+    with connect(f"ws://{serving.address}/live", origin=Origin(headers["Origin"])):
         pass
 
 

@@ -20,8 +20,8 @@ def test_a_frame_holds_all_subjects_of_one_tick() -> None:
     async def watch() -> bytes:
         with hub.joined() as client:
             assert client
-            hub.publish(0, np.float32([1, 2, 3]), 2**32 + 7)
-            hub.publish(1, np.float32([4, 5, 6]), 2**32 + 7)
+            hub.publish(0, np.array([1, 2, 3], np.float32), 2**32 + 7)
+            hub.publish(1, np.array([4, 5, 6], np.float32), 2**32 + 7)
             return await client.next()
 
     hub = Hub(("left", "right"), CURVES, 60.0, now=lambda: 12.5)
@@ -113,7 +113,7 @@ def test_a_link_counts_and_leaves_the_face_at_rest() -> None:
     async def watch() -> list[float]:
         with hub.joined() as client:
             assert client
-            link.send(np.float32([0.1, np.nan, 0.3]), Tick(number=5, due_s=0.0, frame=9))
+            link.send(np.array([0.1, np.nan, 0.3], np.float32), Tick(number=5, due_s=0.0, frame=9))
             shown = values(await client.next())
             assert shown == pytest.approx([0.1, 0, 0.3])
             link.close()

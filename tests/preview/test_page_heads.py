@@ -49,14 +49,14 @@ def head_of(names: tuple[str, ...], unit: float) -> bytes:
     """A square face of that size, far from the origin, the lower half of which each shape drops."""
     corners = [(-1, -1, 0), (1, -1, 0), (1, 1, 0), (-1, 1, 0), (-1, 0, 0), (1, 0, 0)]
     places = unit * (np.array(corners, np.float32) + 5)
-    forward = np.tile(np.float32([0, 0, 1]), (len(corners), 1))
+    forward = np.tile(np.array([0, 0, 1], np.float32), (len(corners), 1))
     drop = np.zeros_like(places)
     drop[:2, 1] = -0.4 * unit
     part = Part(
         name="square",
         positions=places,
         normals=forward,
-        triangles=np.int32([[4, 5, 2], [4, 2, 3], [0, 1, 5], [0, 5, 4]]),
+        triangles=np.array([[4, 5, 2], [4, 2, 3], [0, 1, 5], [0, 5, 4]], np.int32),
         colours=np.full_like(places, 0.5),
         shapes={name: Shape(drop, np.zeros_like(drop)) for name in names},
     )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from playwright.sync_api import Request
+
     from cstalk_bridge.models.cstalk.generator import Generator
 
 pytestmark = needs_chromium
@@ -74,6 +76,11 @@ def _at_the_start(visit: Visit) -> None:
 
 def drop(visit: Visit, name: str, content: bytes) -> None:
     visit.ask(DROP, [name, list(content)])
+
+
+def sent(request: Request) -> Any:
+    """Return the document that a request carries."""
+    return request.post_data_json
 
 
 def problems(visit: Visit) -> str:
@@ -196,7 +203,7 @@ def test_the_mouth_guard_is_asked_for(visit: Visit) -> None:
     for guard in ("0.8", "0.45"):
         with visit.page.expect_request("**/api/takes") as asked:
             slider.fill(guard)
-        assert asked.value.post_data_json["mouth_guard"] == float(guard)
+        assert sent(asked.value)["mouth_guard"] == float(guard)
         assert visit.state()["sides"]["A"]["settings"]["mouth_guard"] == float(guard)
     visit.until_shown()
     slider.blur()  # keys move a slider that has the focus
@@ -210,15 +217,15 @@ def test_a_face_is_made_without_life_and_with_some_of_it(visit: Visit) -> None:
     for pressed, level in (("false", 0), ("true", 1)):
         with page.expect_request("**/api/takes") as asked:
             switch.click()
-        levels = asked.value.post_data_json["levels"]
+        levels = sent(asked.value)["levels"]
         assert [levels[name] for name in own] == [level] * len(own)
         assert (levels["mouth"], switch.get_attribute("aria-pressed")) == (1, pressed)
         visit.until_shown()
     page.get_by_text("Levels").click()
-    for level in ("0.5", "1"):
+    for wanted in ("0.5", "1"):
         with page.expect_request("**/api/takes") as asked:
-            page.locator("[data-level=head]").fill(level)
-        assert asked.value.post_data_json["levels"]["head"] == float(level)
+            page.locator("[data-level=head]").fill(wanted)
+        assert sent(asked.value)["levels"]["head"] == float(wanted)
         visit.until_shown()
     page.locator("[data-level=head]").blur()
     page.get_by_text("Levels").click()

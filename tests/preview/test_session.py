@@ -151,7 +151,7 @@ def test_all_wrong_files_are_told_at_once(generator: Generator, tmp_path: Path) 
 
 def test_a_take_has_the_mouth_guard_that_was_asked_for(tmp_path: Path) -> None:
     with serve(small_generator(GUARDED)) as serving:
-        happy = {"emotion": {"happy": 1.0}}
+        happy: dict[str, Any] = {"emotion": {"happy": 1.0}}
         low = serving.take_of(wav(tmp_path / "v.wav", voice(0.5)), mouth_guard=0.1, **happy)
         high = serving.finished(serving.begin(low["recording"], mouth_guard=0.9, **happy)["id"])
         assert (low["mouth_guard"], high["mouth_guard"]) == (0.1, 0.9)

@@ -26,7 +26,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
     return write_file
 
 
-def problems_of(path: Path) -> list[str]:
+def problems_of(path: Path | str) -> list[str]:
     with pytest.raises(UserError) as caught:
         load_rigmap(path)
     folder = f"{path.parent}{os.sep}" if hasattr(path, "parent") else ""

@@ -236,7 +236,8 @@ class ScalarOneEuro:
 
     def __init__(self, min_cutoff_hz: float, beta: float) -> None:
         self.min_cutoff_hz, self.beta = min_cutoff_hz, beta
-        self.last = self.slope = self.time_s = None
+        self.last: float | None = None
+        self.slope = self.time_s = 0.0
 
     @staticmethod
     def alpha(cutoff_hz: float, period_s: float) -> float:
@@ -245,7 +246,7 @@ class ScalarOneEuro:
 
     def __call__(self, value: float, time_s: float) -> float:
         if self.last is None:
-            self.last, self.slope, self.time_s = value, 0.0, time_s
+            self.last, self.time_s = value, time_s
             return value
         period_s = time_s - self.time_s
         alpha = self.alpha(1.0, period_s)

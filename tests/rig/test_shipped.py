@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,7 +72,7 @@ POSES: dict[str, dict[str, float]] = {
 
 def both_sides(**channels: float) -> dict[str, float]:
     """Channels as `mouth_stretch=0.3` (left and right) or `C_jaw=0.5` (centre), all on `.ty`."""
-    named = {}
+    named: dict[str, float] = {}
     for word, value in channels.items():
         sides = [""] if word.startswith("C_") else ["L_", "R_"]
         named |= {f"CTRL_{side}{word}.ty": value for side in sides}
@@ -129,15 +129,16 @@ def raw_curves(frame: Frame) -> dict[str, float]:
 
 
 def shown_by_a_stock_metahuman(arkit: dict[str, float]) -> dict[str, float]:
-    shown: Counter[str] = Counter()
+    shown: dict[str, float] = defaultdict(float)
     for name, pose in POSES.items():
         for word, letter in (("Left", "L"), ("Right", "R")) if "?" in name else (("", ""),):
             for curve, weight in pose.items():
                 target = PREFIX + curve.replace("?", letter)
                 shown[target] += weight * arkit[name.replace("?", word)]
-    shown |= WRINKLES  # the asset's own default pose
     together = min(1.0, arkit["MouthClose"] / arkit["JawOpen"]) if arkit["JawOpen"] > 0 else 0.0
-    shown |= {f"{PREFIX}mouthLipsTogether{lip}": together for lip in FOUR_LIPS}
+    least = WRINKLES | {f"{PREFIX}mouthLipsTogether{lip}": together for lip in FOUR_LIPS}
+    for name, value in least.items():
+        shown[name] = max(shown[name], value)
     return dict(shown)
 
 

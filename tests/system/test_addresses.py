@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cstalk_bridge.errors import UserError
-from cstalk_bridge.system.addresses import bind, bind_or_explain, binding_problem, find_address
+from cstalk_bridge.system.addresses import (
+    Transport,
+    bind,
+    bind_or_explain,
+    binding_problem,
+    find_address,
+)
 
 if TYPE_CHECKING:
     from cstalk_bridge.system.addresses import Transport
 
-PLACE = ("control", "udp", "10.0.0.5", 8000)
+PLACE: tuple[str, Transport, str, int] = ("control", "udp", "10.0.0.5", 8000)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from hypothesis import given
@@ -50,7 +50,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(b"before")
     with pytest.raises(TypeError), atomic_write(path, overwrite=True) as file:
-        file.writelines([b"half", None])
+        file.writelines(cast("list[bytes]", [b"half", None]))
     assert path.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [path]
 

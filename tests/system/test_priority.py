@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -272,7 +273,7 @@ def test_tasks_run_after_their_thread_was_raised_and_one_notice_says_it() -> Non
         done.append(role)
 
     tasks = with_priorities(
-        {role: lambda role=role: work(role) for role in Role},
+        {role: partial(work, role) for role in Role},
         lambda got: notices.append(priority_summary(got)),
     )
     with ThreadPoolExecutor(2) as pool:

@@ -49,6 +49,8 @@ def test_what_is_saved_is_loaded(
     for name in ("slate", "number", "rate", "start", "channels", "emotions", "making"):
         assert getattr(loaded, name) == getattr(take, name)
     if rows:
+        assert loaded.sound is not None
+        assert take.sound is not None
         assert loaded.sound.frames == take.sound.frames
         heard = loaded.sound.read(0, loaded.sound.frames)
         assert np.abs(heard - take.sound.read(0, take.sound.frames)).max() < 1e-4

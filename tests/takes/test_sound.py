@@ -149,7 +149,7 @@ def test_live_and_offline_hear_the_same_whatever_is_constant_in_it(
     assert np.abs(offline - DcBlock(16_000).push(voice)).max() < 1e-5
 
 
-SAMPLES = np.sin(np.arange(30_000) / 9).astype(np.float32) / 2
+SAMPLES = (np.sin(np.arange(30_000) / 9) / 2).astype(np.float32)
 
 
 class Damaged(SampledSound):

@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from timecode import Timecode as PeerTimecode
+from timecode.timecode import Timecode as PeerTimecode
 
 from cstalk_bridge.errors import UserError
 from cstalk_bridge.timecode.smpte import (

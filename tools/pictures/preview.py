@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 
-WINDOW = {"width": 1040, "height": 1040}
+WINDOW_PX = 1040
 FLAGS = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 PATIENCE_S = 120.0
 """Without a graphics card a frame may take a second."""
@@ -55,7 +55,9 @@ def photograph_preview(page_path: Path, faces_path: Path) -> None:
         browser = driver.chromium.launch(
             executable_path=shutil.which("chromium"), args=[*FLAGS], timeout=PATIENCE_S * 1000
         )
-        page = browser.new_page(viewport=WINDOW, color_scheme="dark")
+        page = browser.new_page(
+            viewport={"width": WINDOW_PX, "height": WINDOW_PX}, color_scheme="dark"
+        )
         page.set_default_timeout(PATIENCE_S * 1000)
         page.goto(address)
         wait(
@@ -85,7 +87,7 @@ def preview() -> Iterator[str]:
     ) as process:
         try:
             assert process.stdout is not None  # noqa: S101 - for the type checker
-            yield re.search(r"http://\S+", process.stdout.readline())[0]
+            yield re.findall(r"http://\S+", process.stdout.readline())[0]
         finally:
             process.terminate()
 
@@ -133,7 +135,7 @@ def draw_faces(faces: list[np.ndarray], path: Path) -> None:
         axes = figure.add_axes((left, CAPTION / height, FACE / width, 1 - CAPTION / height))
         axes.imshow(picture[crop], interpolation="antialiased", aspect="auto")
         axes.axis("off")
-        style = {"color": INK, "fontsize": 15, "ha": "center", "fontfamily": FONT}
+        style: dict[str, Any] = {"color": INK, "fontsize": 15, "ha": "center", "fontfamily": FONT}
         figure.text(left + FACE / width / 2, 9 / height, caption, **style)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

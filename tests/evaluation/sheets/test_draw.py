@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.image
 import numpy as np
@@ -94,7 +94,10 @@ def test_phones_are_shown_where_a_voice_says_them(stage: SheetHead, tmp_path: Pa
     assert shown == {"p b m", "s z", "ee y", "ah aa"}
     cell = rows["ah aa"].cells[0]
     assert cell.caption.startswith("kathleen aa ")
-    assert not np.array_equal(cell.picture, rows["p b m"].cells[0].picture)
+    other = rows["p b m"].cells[0]
+    assert cell.picture is not None
+    assert other.picture is not None
+    assert not np.array_equal(cell.picture, other.picture)
 
 
 def test_a_word_has_the_tracked_face_above_the_made_one(stage: SheetHead, tmp_path: Path) -> None:
@@ -104,7 +107,8 @@ def test_a_word_has_the_tracked_face_above_the_made_one(stage: SheetHead, tmp_pa
     soundfile.write(path, noise(3.0, 1), 16_000, format="OGG", subtype="OPUS")
     curves = np.zeros((75, 1))
     curves[30:50] = 0.5
-    np.savez(tmp_path / "grid_s1" / GRID_CURVES, names=np.array(["jawOpen"]), **{stem: curves})
+    arrays: dict[str, Any] = {"names": np.array(["jawOpen"]), stem: curves}
+    np.savez(tmp_path / "grid_s1" / GRID_CURVES, **arrays)
     (tmp_path / "grid_s1/words.json").write_text(
         json.dumps({stem: [[1.2, 1.6, "white"]]}), encoding="utf-8"
     )
@@ -116,7 +120,10 @@ def test_a_word_has_the_tracked_face_above_the_made_one(stage: SheetHead, tmp_pa
     gaps = [float(cell.caption.split()[1].split("|")[0]) for cell in real]
     assert gaps[0] == 0.0
     assert max(gaps) == pytest.approx(0.5 * 5 * 5.24, rel=0.05)
-    assert not np.array_equal(real[0].picture, real[6].picture)
+    first, last = real[0].picture, real[6].picture
+    assert first is not None
+    assert last is not None
+    assert not np.array_equal(first, last)
     (tmp_path / "grid_s1/words.json").write_text("{}", encoding="utf-8")
     with pytest.raises(MissingDataError, match="holds none of white"):
         list(word_sheets(studio(stage, tmp_path)))
@@ -141,11 +148,11 @@ def test_real_lips_are_drawn_as_far_apart_as_they_were_tracked(
 ) -> None:
     write_people(tmp_path)
     clip = strangers(Folders(tmp_path, tmp_path), 1)["04"][0]
-    shy = replace(clip, curves=clip.curves | {"jawOpen": 0.2 * clip.curves["jawOpen"]})
+    shy = replace(clip, curves={**clip.curves, "jawOpen": 0.2 * clip.curves["jawOpen"]})
     shown = tracked_face(shy, stage)
     assert shown.is_real
     assert shown.lips_mm is not None
-    apart_mm = shown.lips_mm - min(np.percentile(shown.lips_mm, 5), 1.0)
+    apart_mm = shown.lips_mm - min(float(np.percentile(shown.lips_mm, 5)), 1.0)
     known = apart_mm < 12  # more than the shapes can do
     assert shown.mm.gap[known] == pytest.approx(np.maximum(apart_mm[known], 0), abs=1.5)
     assert shown.mm.teeth.max() == pytest.approx(0.2 * 21.7, rel=0.1)

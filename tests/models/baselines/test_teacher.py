@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -90,7 +90,8 @@ def test_emotion_reaches_the_face_of_its_time_through_every_layer(teacher: Teach
     moved = (teacher(sound(60), emotion, torch.tensor([0]))[0] != plain).any(1)[0]
     assert moved[-1]
     assert not moved[:10].any()
-    assert len({film.weight.shape for b in teacher.decoder.blocks for film in b.films}) == 1
+    blocks: Any = teacher.decoder.blocks
+    assert len({film.weight.shape for block in blocks for film in block.films}) == 1
 
 
 def test_a_file_holds_the_decoder_and_names_its_front_end(

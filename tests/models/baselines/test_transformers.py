@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -147,18 +147,22 @@ def test_only_what_streams_is_let_into_the_bridge(name: str, tmp_path: Path) -> 
         load_generator(path, "cpu")
     network, description = load_network(path, CPU)
     whole = create_generator(network, description)
-    for refused in (lambda: whole.stream(1), lambda: whole.passes(np.zeros((1, 1, len(EMOTIONS))))):
+    for refused in (
+        lambda: whole.stream(1),
+        lambda: whole.passes(np.zeros((1, 1, len(EMOTIONS)), np.float32)),
+    ):
         with pytest.raises(WeightsError, match=f"{name} network cannot stream"):
             refused()
 
 
 def test_an_unknown_network_and_sizes_that_make_none_are_refused(tmp_path: Path) -> None:
     network = made("emotalk-like")
+    sizes = asdict(cast("Any", network.architecture))
     for fields, told in (
         ({"network": "wav2lip"}, "description is damaged"),
-        ({"architecture": asdict(network.architecture) | {"heads": 0}}, "make no network"),
-        ({"architecture": asdict(network.architecture) | {"memory_rows": 10**9}}, "memory_rows"),
-        ({"architecture": asdict(network.architecture) | {"width": 10**9}}, "do not fit"),
+        ({"architecture": sizes | {"heads": 0}}, "make no network"),
+        ({"architecture": sizes | {"memory_rows": 10**9}}, "memory_rows"),
+        ({"architecture": sizes | {"width": 10**9}}, "do not fit"),
     ):
         path = tmp_path / "w.safetensors"
         save_network(path, network, altered(described("emotalk-like"), fields))

@@ -144,7 +144,7 @@ def test_a_bad_file_is_one_clear_error(
     path = tmp_path / "bad.safetensors"
     save_correlation(path, network, {})
     tensors = load_file(path)
-    description = {
+    description: dict[str, object] = {
         "sizes": dataclasses.asdict(SMALL),
         "channels": AUDIO_DRIVEN,
         "regions": REGIONS,
@@ -158,12 +158,13 @@ def test_a_bad_file_is_one_clear_error(
     else:
         if kind == "known":
             del tensors["known"]
-        description |= {
+        changes: dict[str, dict[str, object]] = {
             "known": {},
             "other channels": {"channels": AUDIO_DRIVEN[1:]},
             "huge": {"sizes": {"width": 10**9}},
             "width": {"sizes": dataclasses.asdict(SMALL) | {"width": 32}},
-        }[kind]
+        }
+        description |= changes[kind]
         save_file(tensors, path, {"format": FORMAT, "description": json.dumps(description)})
     with pytest.raises(WeightsError, match=r"bad\.safetensors: .+; "):
         load_correlation(path, CPU)

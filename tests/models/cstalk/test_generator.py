@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -10,6 +10,8 @@ from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from cstalk_bridge.models.cstalk.generator import Generator
 
@@ -83,7 +85,7 @@ def test_any_rate_and_several_sources_are_heard(generator: Generator) -> None:
     ],
 )
 def test_what_cannot_be_generated_is_said(
-    generator: Generator, arguments: dict, message: str
+    generator: Generator, arguments: dict[str, Any], message: str
 ) -> None:
     given = {"samples": noise(0.1), "rate_hz": 16_000, **arguments}
     with pytest.raises(ValueError, match=message):
@@ -96,11 +98,13 @@ def test_a_device_that_does_not_exist(small_weights: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int16, np.int32])
-def test_integer_samples_are_taken_as_pcm(generator: Generator, kind: type) -> None:
+def test_integer_samples_are_taken_as_pcm(
+    generator: Generator, kind: type[np.integer[Any]]
+) -> None:
     times_s = np.arange(16_000) / 16_000
     sound = (0.4 * np.sin(2 * np.pi * 140 * times_s)).astype(np.float32)
     zero, steps = (128.0, 128.0) if kind is np.uint8 else (0.0, -float(np.iinfo(kind).min))
-    pcm = np.round(sound * steps + zero).astype(kind)
+    pcm: NDArray[np.integer[Any]] = np.round(sound * steps + zero).astype(kind)
     same = ((pcm.astype(np.float64) - zero) / steps).astype(np.float32)
     made, wanted = (generator.generate(each, 16_000) for each in (pcm, same))
     np.testing.assert_array_equal(made, wanted)

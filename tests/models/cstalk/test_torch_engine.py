@@ -61,7 +61,7 @@ def test_recordings_of_a_batch_are_as_alone(name: str) -> None:
 
 def test_faces_stay_within_the_board() -> None:
     network = made("faceformer-like")
-    network.head.bias.data += 50.0
+    network.get_parameter("head.bias").data += 50.0
     face = recording_faces(network, sounds(1, 20), guarded(courses(1, 20)), 4)
     assert (face <= network.maximum.numpy().T).all()
 
@@ -76,8 +76,9 @@ def test_pieces_of_a_windowed_network_join_without_a_seam(monkeypatch: pytest.Mo
 
 def test_a_recording_too_long_to_hear_at_once_is_refused() -> None:
     rows = MAX_WHOLE_S * ROW_RATE_HZ + 1
+    sound, conditions = np.zeros((1, 0), np.float32), np.zeros((1, rows, 7), np.float32)
     with pytest.raises(ValueError, match="at most 600 s"):
-        recording_faces(made("faceformer-like"), np.zeros((1, 0)), np.zeros((1, rows, 7)), 4)
+        recording_faces(made("faceformer-like"), sound, conditions, 4)
 
 
 def test_a_default_network_of_each_kind_makes_a_face_of_an_instant() -> None:

@@ -36,11 +36,11 @@ class PlainHead:
         gaps = np.repeat((GAP_MM * np.maximum(opened - closed, 0))[:, None], 5, axis=1)
         return Geometry(
             gaps=gaps,
-            teeth=TEETH_MM * opened,
-            width=WIDTH_MM - 10 * round_,
+            teeth=(TEETH_MM * opened).astype(np.float32),
+            width=(WIDTH_MM - 10 * round_).astype(np.float32),
             upper_protrusion=8 * round_,
             lower_protrusion=8 * round_,
-            lip_over_teeth=1 - GAP_MM * opened,
+            lip_over_teeth=(1 - GAP_MM * opened).astype(np.float32),
             tongue=nothing,
             corner_left=nothing,
             corner_right=nothing,

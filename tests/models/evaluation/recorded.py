@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import soundfile
@@ -28,7 +28,8 @@ def write_facegood(folder: Path) -> None:
     curves = np.abs(np.random.default_rng(1).standard_normal((90, 1))).astype(np.float16)
     soundfile.write(folder / "facegood/1114_2_05.flac", noise(3.0, 2), 16_000)
     names = np.array(["mouth_stretch_c"])
-    np.savez(folder / "facegood/curves.npz", names=names, **{"1114_2_05": curves})
+    arrays: dict[str, Any] = {"names": names, "1114_2_05": curves}
+    np.savez(folder / "facegood/curves.npz", **arrays)
 
 
 def write_kokoro(folder: Path, *phones: str) -> None:

@@ -102,8 +102,10 @@ def test_distances_are_held_against_each_other_network(tmp_path: Path) -> None:
 
 def test_distances_on_unseen_actors_have_the_same_bars(tmp_path: Path) -> None:
     keys = ("ravdess__eve", "ravdess__unseen_eve", "ravdess__unseen_region_distance")
-    judged = run("judged", "cstalk", 60, **dict.fromkeys(keys, 0.9))
-    plain = run("plain", "cstalk-uncorrelated", 60, **dict.fromkeys(keys, 1.0))
+    figures: dict[str, Any] = dict.fromkeys(keys, 0.9)
+    judged = run("judged", "cstalk", 60, **figures)
+    figures = dict.fromkeys(keys, 1.0)
+    plain = run("plain", "cstalk-uncorrelated", 60, **figures)
     files = [written(tmp_path, f"{one.predictor}.json", one) for one in (judged, plain)]
     found = rows(comparison_tables(read_columns(files)))
     assert found["than plain"] == ["10 %! (bar 20 %)"] * 3

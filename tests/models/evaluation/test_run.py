@@ -49,8 +49,16 @@ def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
 def test_what_is_there_is_measured_and_what_is_not_is_named(
     data: Path, small_weights: Path, tmp_path: Path
 ) -> None:
-    words = ["--weights", small_weights, "--data", data, "--cache", tmp_path, "--baselines"]
-    files = ["--json", tmp_path / "x.json", "--page", tmp_path / "x.html"]
+    words: list[str | Path] = [
+        "--weights",
+        small_weights,
+        "--data",
+        data,
+        "--cache",
+        tmp_path,
+        "--baselines",
+    ]
+    files: list[str | Path] = ["--json", tmp_path / "x.json", "--page", tmp_path / "x.html"]
     suites = ["--suites", "grid,facegood,lips,silence", "--lookahead-ms", "20,80"]
     done = run(*words, *files, *suites)
     assert done.returncode == 0, done.stderr

@@ -13,7 +13,8 @@ GAP_MM, TEETH_MM = 30.0, 28.0
 
 def plain_points(*, parted_mm: float = 0.5) -> FacePoints:
     """Return points whose lips stand `parted_mm` apart at rest, and whose incisors overlap."""
-    rest, lips = [], {"upper": [], "lower": []}
+    rest: list[tuple[float, float, float]] = []
+    lips: dict[str, list[int]] = {"upper": [], "lower": []}
     for share in COLUMN_SHARES:
         for lip, y in (("upper", 0.0), ("lower", -parted_mm)):
             lips[lip].append(len(rest))

@@ -24,4 +24,4 @@ def test_a_saccade_is_from_its_last_old_to_its_first_new_direction() -> None:
     gaze[4:] = [3, 4]
     assert saccades(gaze, 50.0).tolist() == [[3, 4]]
     assert saccade_sizes(gaze, 50.0).tolist() == [5.0]
-    assert saccade_sizes(gaze / 10, 50.0).tolist() == []
+    assert saccade_sizes(gaze / np.float32(10), 50.0).tolist() == []

@@ -215,7 +215,7 @@ def test_the_gain_of_the_microphone_makes_no_difference(gain_db: float) -> None:
 
 
 def test_hops_one_by_one_tell_the_same() -> None:
-    sound = np.concatenate((0.05 * voice(4.0), 0.2 * voice(2.0, hz=200.0)))
+    sound = np.concatenate((0.05 * voice(4.0), 0.2 * voice(2.0, hz=200.0))).astype(np.float32)
     ear, arousal = VoiceFeatureExtractor(), ArousalEstimator()
     single = [arousal.step(ear.hear(hop))[0] for hop in sound.reshape(-1, HOP_SAMPLES)]
     np.testing.assert_allclose(single, told(sound), atol=1e-5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,8 +29,8 @@ def write_captures(data: Path) -> None:
         return wave.astype("<f2")
 
     (data / "grid_s1").mkdir(parents=True)
-    clips = {clip: waves(75, len(GRID_NAMES)) for clip in (DEV_CLIP, *TRAIN_CLIPS)}
-    heads = {f"{clip}__head": np.zeros((75, 6), "<f2") for clip in clips}
+    clips: dict[str, Any] = {clip: waves(75, len(GRID_NAMES)) for clip in (DEV_CLIP, *TRAIN_CLIPS)}
+    heads: dict[str, Any] = {f"{clip}__head": np.zeros((75, 6), "<f2") for clip in clips}
     np.savez(data / "grid_s1" / GRID_CURVES, names=np.array(GRID_NAMES), **clips, **heads)
     (data / "iphone").mkdir()
     take = waves(600, len(IPHONE_NAMES))
@@ -43,5 +43,5 @@ def write_captures(data: Path) -> None:
     )
     (data / "ravdess").mkdir()
     units = [f"{unit}_r" for unit in ACTION_UNIT_GAINS]
-    acted = {stem: 5.0 * waves(90, len(units)) for stem in ACTED}
+    acted: dict[str, Any] = {stem: 5.0 * waves(90, len(units)) for stem in ACTED}
     np.savez(data / "ravdess/action_units_frames.npz", names=np.array(units), **acted)

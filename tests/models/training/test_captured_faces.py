@@ -100,7 +100,7 @@ def test_the_file_name_says_what_was_played(stem: str, emotion: dict[str, float]
 def mouths(tmp_path: Path) -> CapturedMouths:
     for source in ("grid_s1", "facegood"):
         (tmp_path / source).mkdir()
-    talker = np.tile(np.float16([0.1, 0.02, 0.0]), (30, 1))
+    talker = np.tile(np.array([0.1, 0.02, 0.0], np.float16), (30, 1))
     talker[10:20] = [0.5, 0.25, 0.2]
     names = np.array(["jawOpen", "mouthClose", "mouthPucker"])
     np.savez(tmp_path / "grid_s1" / GRID_CURVES, names=names, a=talker)

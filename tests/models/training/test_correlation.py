@@ -6,6 +6,7 @@ import dataclasses
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ from cstalk_bridge.models.training.correlation import (
     region_errors,
 )
 from cstalk_bridge.models.training.rules import REGION_CHANNELS
-from cstalk_bridge.models.training.run import TrainingConfig
+from cstalk_bridge.models.training.run import Run, TrainingConfig
 from tests.models.training.captured import write_captures
 
 ONES = torch.ones(len(AUDIO_DRIVEN))
@@ -124,16 +125,16 @@ def test_an_interrupted_run_ends_with_the_same_weights(
     data: Path, corpus_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     straight, card = script.train(data, corpus_folder, tmp_path / "straight", SHORT, SMALL)
-    kept = script.Run.save
+    kept = Run.save
 
-    def save_then_stop(run: script.Run[script.RegionCorrelation]) -> None:
+    def save_then_stop(run: Run[Any]) -> None:
         kept(run)
         raise Stopped
 
-    monkeypatch.setattr(script.Run, "save", save_then_stop)
+    monkeypatch.setattr(Run, "save", save_then_stop)
     with pytest.raises(Stopped):
         script.train(data, corpus_folder, tmp_path / "broken", SHORT, SMALL)
-    monkeypatch.setattr(script.Run, "save", kept)
+    monkeypatch.setattr(Run, "save", kept)
     resumed, _ = script.train(data, corpus_folder, tmp_path / "broken", SHORT, SMALL)
     for one, other in zip(straight.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(one, other)

@@ -52,7 +52,9 @@ def write_sound(path: Path, seed: int) -> None:
 
 def write_curves(path: Path, names: list[str], clips: tuple[str, ...], frames: int) -> None:
     random = np.random.default_rng(len(names))
-    curves = {clip: random.random((frames, len(names))).astype(np.float16) for clip in clips}
+    curves: dict[str, Any] = {
+        clip: random.random((frames, len(names))).astype(np.float16) for clip in clips
+    }
     np.savez(path, names=np.array(names), **curves)
 
 
@@ -104,8 +106,10 @@ def learn(data: Path, cache: Path) -> None:
     digests = {source: source_digest(source, folder) for source, folder in folders.items()}
     keys = keys_of(folders, align_all(folders, cache), digests)
     torch.manual_seed(2)
-    learned = {"listener": (PhoneRecognizer(), keys.listener)}
-    learned["articulation"] = (Articulation(), keys.articulation)
+    learned: dict[str, tuple[torch.nn.Module, str]] = {
+        "listener": (PhoneRecognizer(), keys.listener),
+        "articulation": (Articulation(), keys.articulation),
+    }
     (cache / "learned").mkdir(exist_ok=True)
     for name, (network, key) in learned.items():
         save_file(network.state_dict(), cache / f"learned/{name}-{key[:32]}.safetensors")

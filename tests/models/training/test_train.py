@@ -7,7 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -46,7 +46,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(
     saves = iter([True, False])
     kept = Run.save
 
-    def save_then_stop(run: Run) -> None:
+    def save_then_stop(run: Run[Any]) -> None:
         kept(run)
         if next(saves, False):
             raise KeyboardInterrupt
@@ -70,7 +70,7 @@ def test_what_it_writes_loads_and_describes_itself(corpus_folder: Path, tmp_path
 
 
 def test_the_hash_names_the_data_and_the_settings(corpus_folder: Path) -> None:
-    corpus = script.Corpus(corpus_folder, "train")
+    corpus = Corpus(corpus_folder, "train")
     hashes = {
         describe(corpus, TrainingConfig(seed=seed), corpus_folder).card["training_hash"]
         for seed in (1, 2)
@@ -104,7 +104,7 @@ def test_a_further_round_goes_on_from_the_weights_of_the_first(
 
 def test_a_further_round_inherits_the_licence(corpus_folder: Path, tmp_path: Path) -> None:
     network, described = script.train(corpus_folder, tmp_path / "first", SHORT, CPU)
-    bound = replace(described, card=described.card | {"licence": "CC BY-NC-SA 4.0"})
+    bound = replace(described, card={**described.card, "licence": "CC BY-NC-SA 4.0"})
     licences = [
         script.train(corpus_folder, tmp_path / name, SHORT, CPU, first=(network, begun))[1].card[
             "licence"

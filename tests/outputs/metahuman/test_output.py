@@ -15,6 +15,7 @@ from cstalk_bridge.outputs.link import MAX_FRAME
 from cstalk_bridge.outputs.metahuman.device import AccessRules, Feed
 from cstalk_bridge.outputs.metahuman.frame import CONTROLS, HEAD_POSE, REST
 from cstalk_bridge.outputs.metahuman.output import LOCAL_ONLY, Devices, MetaHumanLink, outputs_fault
+from cstalk_bridge.outputs.udp import Receiver as TargetReceiver
 from cstalk_bridge.rig.load import load_rigmap
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 from cstalk_bridge.timecode.tick import Tick
@@ -56,15 +57,15 @@ def test_nothing_leaves_before_somebody_asks_and_then_every_tick() -> None:
     assert (link.sent, link.failed, link.receivers) == (0, 0, ())
     with receiver() as unreal:
         wanted_by(feed, unreal)
-        for frame in range(2, 32):
-            link.send(FACE, tick(frame))
+        for number in range(2, 32):
+            link.send(FACE, tick(number))
         assert (link.sent, link.failed) == (30, 0)
         link.close()
         link.close()
         frames = [parse_frame(datagram) for datagram in unreal.all_waiting()]
     assert [frame.number for frame in frames] == list(range(2, 33))
     for frame in frames[:-1]:
-        np.testing.assert_allclose(frame.controls, FACE * 65535, atol=0.51)
+        np.testing.assert_allclose(np.array(frame.controls), FACE * 65535, atol=0.51)
     assert frames[-1].controls == AT_REST
     assert link.sent == 31
     link.send(FACE, tick(40))
@@ -107,13 +108,16 @@ def test_the_sockets_of_those_who_left_are_closed() -> None:
         wanted_by(feed, unreal)
         link.send(FACE, tick(1))
         (old,) = link.receivers
+        assert isinstance(old, TargetReceiver)
         feed.remove(unreal)
         link.send(FACE, tick(2))
         assert old.socket.fileno() == -1
-        assert link.receivers == ()
+        assert len(link.receivers) == 0
         wanted_by(feed, unreal)
         link.send(FACE, tick(3))
-        (new,) = link.receivers
+        new = link.receivers[0]
+        assert isinstance(new, TargetReceiver)
+        assert len(link.receivers) == 1
         link.close()
         assert new.socket.fileno() == -1
 

@@ -58,7 +58,7 @@ def test_halves_and_zeros(decimals: int) -> None:
 
 
 def test_a_table_keeps_its_rows() -> None:
-    words = comma_separated(np.float32([[0.25, -1.0], [12.5, 0.0]]), 6)
+    words = comma_separated(np.array([[0.25, -1.0], [12.5, 0.0]], np.float32), 6)
     assert [text_of(row) for row in words] == [b",0.250000,-1.000000", b",12.500000,0.000000"]
 
 

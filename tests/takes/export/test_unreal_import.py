@@ -82,15 +82,15 @@ class Editor(types.ModuleType):
             set_frame_rate=lambda rate, **__: self.made.append(("set", rate)),
             set_number_of_frames=lambda frames, **__: self.made.append(("frames", frames)),
         )
+
+        def create(name: str, *_: object) -> types.SimpleNamespace:
+            self.made.append((name, self.settings["default_frame_rate"]))
+            return types.SimpleNamespace(controller=controller)
+
         self.get_default_object = lambda _: settings
         self.AnimSequenceFactory = lambda: nothing
         self.AssetToolsHelpers = types.SimpleNamespace(
-            get_asset_tools=lambda: types.SimpleNamespace(
-                create_asset=lambda name, *_: (
-                    self.made.append((name, self.settings["default_frame_rate"]))
-                    or types.SimpleNamespace(controller=controller)
-                )
-            )
+            get_asset_tools=lambda: types.SimpleNamespace(create_asset=create)
         )
         self.load_asset = self.log = self.FrameNumber = lambda value: value
         self.RawCurveTrackTypes = types.SimpleNamespace(RCT_FLOAT=0)

@@ -114,7 +114,9 @@ def test_meshes_are_as_in_the_head(tmp_path: Path, head: Path) -> None:
     for part in read_head(head).parts:
         mesh = UsdGeom.Mesh(stage.GetPrimAtPath(f"/head/{part.name}"))
         points = np.array(mesh.GetPointsAttr().Get())
-        np.testing.assert_allclose(points, part.positions + np.float32(part.pivot), atol=1e-7)
+        np.testing.assert_allclose(
+            points, part.positions + np.array(part.pivot, np.float32), atol=1e-7
+        )
         np.testing.assert_allclose(mesh.GetNormalsAttr().Get(), part.normals, atol=1e-6)
         np.testing.assert_allclose(mesh.GetDisplayColorAttr().Get(), part.colours, atol=1e-6)
         assert list(mesh.GetFaceVertexCountsAttr().Get()) == [3] * len(part.triangles)

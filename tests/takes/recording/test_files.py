@@ -65,7 +65,7 @@ def test_samples_are_rounded_to_24_bits(values: list[float]) -> None:
 def test_the_file_is_whole_after_every_piece(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     file = WaveFile(path, 16_000, ORIGIN)
-    whole = np.sin(np.arange(5000, dtype=np.float32) / 10) / 2
+    whole = (np.sin(np.arange(5000) / 10) / 2).astype(np.float32)
     for end in (1, 1000, 4999, 5000):
         file.append(whole[file.frames : end])
         samples, rate_hz = soundfile.read(path, dtype="float32")

@@ -317,6 +317,7 @@ def test_the_channel_asked_for_is_rendered_and_a_choice_is_told(run: Any, tmp_pa
     assert (load_take(tmp_path / "out/two.take").board == alone).all()
     run(path, settings=replace(TAKE, channel="all"))
     mixed = load_take(tmp_path / "out/two.take")
+    assert mixed.sound is not None
     assert not mixed.sound.read(0, mixed.sound.frames).any()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from cstalk_bridge.models.cstalk.network import CSTalkNetwork
 
 NAMES = ("SIL", "AA", "B", "S")
 ROWS_EACH = 8
@@ -118,7 +120,7 @@ def every_kind() -> list[Features]:
     encoder = small_encoder()
     return [
         kinds.log_mel(),
-        kinds.phone_head(generator),
+        kinds.phone_head(cast("CSTalkNetwork", generator)),
         *(kinds.encoded("small", encoder, delay) for delay in range(len(RIGHT_HOPS))),
     ]
 
@@ -140,7 +142,6 @@ def test_features_have_a_row_a_hop_and_hear_no_later_than_they_say(kind: int) ->
 
 
 def test_lips_are_read_where_they_were_tracked(tmp_path: Path) -> None:
-    curves: dict[str, NDArray[np.float32]] = {}
     for folder, is_timed in (("grid_s1", False), ("strangers", True)):
         (tmp_path / folder / "audio").mkdir(parents=True)
         sound = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE_HZ)
@@ -148,7 +149,11 @@ def test_lips_are_read_where_they_were_tracked(tmp_path: Path) -> None:
         soundfile.write(path, sound, SAMPLE_RATE_HZ, format="OGG", subtype="OPUS")
         lips = np.arange(25 * 9, dtype=np.float16).reshape(25, 9)
         lips[3] = np.nan
-        curves = {"a": np.zeros((25, 52)), "a__lips": lips, "names": np.array(["x"])}
+        curves: dict[str, Any] = {
+            "a": np.zeros((25, 52)),
+            "a__lips": lips,
+            "names": np.array(["x"]),
+        }
         curves["lips_names"] = np.array(
             [*material.LIPS, "outer_height_0_17", *(f"other{i}" for i in range(5))]
         )

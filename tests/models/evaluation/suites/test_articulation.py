@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -76,7 +76,8 @@ def write_ravdess(data: Path, cache: Path) -> None:
     clips = np.array([stem.replace("03-01", "01-01", 1) for stem in stems])
     np.savez(data / "ravdess/action_units_means.npz", names=names, clips=clips, means=means)
     waves = 1 + np.sin(np.arange(90) / 9)[:, None] * np.ones(len(UNITS))
-    np.savez(data / "ravdess/action_units_frames.npz", names=names, **{stems[4]: waves})
+    frames: dict[str, Any] = {"names": names, stems[4]: waves}
+    np.savez(data / "ravdess/action_units_frames.npz", **frames)
     keep_phones(data, cache, "ravdess", "every_actor")
     keep_phones(data, cache, "ravdess", "test_actors")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = np.array([f"{unit}_r" for unit in UNITS])
     path = folder / "ravdess/action_units_means.npz"
     np.savez(path, names=names, clips=np.array(clips), means=np.array(means))
-    heads = {f"clip{i}__head": np.zeros((10, 6), np.float32) for i in range(3)}
+    heads: dict[str, Any] = {f"clip{i}__head": np.zeros((10, 6), np.float32) for i in range(3)}
     np.savez(folder / "grid_s1" / GRID_CURVES, names=np.array(["jawOpen"]), **heads)
     write_phone_takes(folder / "iphone/idle_emotion_60fps.npz")
     return folder
@@ -60,7 +60,7 @@ def write_phone_takes(path: Path) -> None:
     turns = [f"{side}Eye{axis}" for side in ("Left", "Right") for axis in ("Yaw", "Pitch")]
     names = [*sides, *turns]
     random = np.random.default_rng(2)
-    takes = {}
+    takes: dict[str, Any] = {}
     for place, mood in enumerate(("Angry", "Sad", "default")):
         for take in range(1 if mood == "default" else 3):
             curves = 0.05 * random.random((1800, len(names)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ class Follower:
 
 def write_people(folder: Path) -> Follower:
     (folder / "strangers/audio").mkdir(parents=True)
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     clips = {}
     for number, (stem, size_mm) in enumerate(SIZES_MM.items()):
         sound = noise(1.2 + 0.1 * number, number)
@@ -136,11 +136,12 @@ def test_the_grid_talker_is_read_as_he_was_tracked(tmp_path: Path) -> None:
     soundfile.write(path, sound, 16_000, format="OGG", subtype="OPUS")
     curve = opened(np.arange(75) / 25, stem)
     lips = np.stack([10 * curve / EYES_APART_MM] + [0.5 + 0.1 * curve] * (len(LIPS) - 1), 1)
+    arrays: dict[str, Any] = {stem: np.stack((curve, curve), 1), f"{stem}__lips": lips}
     np.savez(
         tmp_path / "grid_s1" / GRID_CURVES,
         names=np.array(["jawOpen", "mouthPucker"]),
         lips_names=np.array(list(LIPS)),
-        **{stem: np.stack((curve, curve), 1), f"{stem}__lips": lips},
+        **arrays,
     )
     suite = grid_people(Folders(tmp_path, tmp_path), 10, PlainHead())
     told = found(suite, Follower({len(sound): stem}, 10.0, late_s=0.0))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -45,7 +45,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
             bias = np.zeros(WIDTH if is_norm else shape[0])
             tensors[f"layer_{number}.{theirs}"] = weight if kind == "weight" else bias
     path = tmp_path_factory.mktemp("whisper") / "encoder_f16.npz"
-    np.savez(path, **{name: tensor.astype(np.float32) for name, tensor in tensors.items()})
+    arrays: dict[str, Any] = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
+    np.savez(path, **arrays)
     return path
 
 
@@ -56,7 +57,7 @@ def clips(
     for stem in VOICES[source]:
         clip = TeacherClip(f"{source}/{stem}", part, copy, 1.0 + copy, 0.0, 0, CLIP_ROWS)
         count = (1 + np.arange(CLIP_ROWS)) / CLIP_ROWS
-        layer = np.repeat(count[:, None], WIDTH, 1) + copy
+        layer = (np.repeat(count[:, None], WIDTH, 1) + copy).astype(np.float32)
         yield clip, np.repeat(count * 0.5, HOP_SAMPLES).astype(np.float32), layer
 
 

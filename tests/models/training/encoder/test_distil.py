@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from cstalk_bridge.models.training.encoder import distil as first_stage
 from cstalk_bridge.models.training.encoder import phones as second_stage
 from cstalk_bridge.models.training.encoder import streams
 from cstalk_bridge.models.training.encoder.phones import HEADS
+from cstalk_bridge.models.training.encoder.streams import EncoderCorpus
 from cstalk_bridge.models.training.run import Run
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def test_it_begins_as_the_teacher_on_the_teacher_s_scale(begun: Encoder, checkpo
 def test_a_few_steps_bring_it_nearer(begun: Encoder, taught_cache: Path, tmp_path: Path) -> None:
     longer = replace(SHORT, steps=12, learning_rate=1e-3)
     taught = first_stage.distil(taught_cache, tmp_path, longer, begun, EVERYTHING)
-    dev = streams.Streams(first_stage.EncoderCorpus(taught_cache, "dev"))
+    dev = streams.Streams(EncoderCorpus(taught_cache, "dev"))
     batch = dev.draw(3, 0)
     with torch.no_grad():
         losses = [
@@ -77,7 +78,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(
     straight = first_stage.distil(taught_cache, tmp_path / "straight", SHORT, begun, EVERYTHING)
     kept = Run.save
 
-    def save_then_stop(run: Run) -> None:
+    def save_then_stop(run: Run[Any]) -> None:
         kept(run)
         raise KeyboardInterrupt
 
@@ -94,7 +95,7 @@ def test_phones_go_on_from_the_layer_and_reach_every_layer(
     begun: Encoder, taught_cache: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "encoder.safetensors"
-    card = {"licence": "Apache-2.0", "training_hash": "first"}
+    card: dict[str, object] = {"licence": "Apache-2.0", "training_hash": "first"}
     hearing = second_stage.learn(
         taught_cache,
         tmp_path / "run",

@@ -82,6 +82,7 @@ def test_where_no_phone_is_known_nothing_is_asked() -> None:
     assert (weights[:, 1] == 0).all()
     logits = torch.randn(2, 8, len(HEADS), requires_grad=True)
     phone_loss(logits, phones).backward()
+    assert logits.grad is not None
     assert (logits.grad[1] == 0).all()
     assert (logits.grad[0] != 0).any()
 
