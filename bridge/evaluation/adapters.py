@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cstalk_bridge.evaluation.landmarks import find_landmarks
-from cstalk_bridge.face.procedural.animation import ProceduralAnimation, prepare_boards
-from cstalk_bridge.face.procedural.compose import MOTION_VALUES, overlay
+from cstalk_bridge.face.procedural.animation import ProceduralAnimation
+from cstalk_bridge.face.procedural.compose import MOTION_VALUES, overlay, prepare_boards
 from cstalk_bridge.face.procedural.cues import Cues
 from cstalk_bridge.face.procedural.prosody import ProsodyTracker
 from cstalk_bridge.frame import neutral_board

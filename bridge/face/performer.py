@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from cstalk_bridge.face.procedural.animation import compose_faces
+from cstalk_bridge.face.procedural.compose import Pose
 from cstalk_bridge.face.procedural.motion import ease
 from cstalk_bridge.face.timeline import ReadTiming, TimelineReading
 from cstalk_bridge.frame import Showing, neutral_board
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cstalk_bridge.face.procedural.animation import ProceduralAnimation
-    from cstalk_bridge.face.procedural.compose import ProceduralMotion
     from cstalk_bridge.face.procedural.cues import Cues
     from cstalk_bridge.face.procedural.prosody import Prosody
 
@@ -213,17 +212,6 @@ MAX_HELD_S = 0.5
 than a closed one."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Pose:
-    """The face of one character at a tick, before procedural motion is composed with it."""
-
-    board: NDArray[np.float32]
-    """The generated face, float32 [174]."""
-    motion: ProceduralMotion
-    showing: Showing
-    """Which generated frame the board shows."""
-
-
 class Performer:
     """One subject's face on the host's clock: rows in, poses out.
 
@@ -266,14 +254,8 @@ class Performer:
             situation = Situation.LOST if is_starved or reading is None else Situation.LATE
         board = neutral_board()
         board[self._columns] = self._fallback.step(now_s, situation, row)
-        return Pose(board, self.animation.step(now_s, cues), showing)
-
-
-def compose_poses(poses: Sequence[Pose], performers: Sequence[Performer]) -> NDArray[np.float32]:
-    """Return the faces of several characters with procedural motion, float32 [characters, 174]."""
-    boards = np.stack([pose.board for pose in poses])
-    animations = [performer.animation for performer in performers]
-    return compose_faces(boards, animations, [pose.motion for pose in poses])
+        motion = self.animation.step(now_s, cues)
+        return Pose(board, motion, self.animation.eased_levels, showing)
 
 
 def _showing(reading: TimelineReading | None, now_s: float, *, is_starved: bool) -> Showing:

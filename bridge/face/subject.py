@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cstalk_bridge.audio.source import BLOCK_S
-from cstalk_bridge.face.performer import Performer, compose_poses
+from cstalk_bridge.face.performer import Performer
+from cstalk_bridge.face.procedural.compose import compose_poses
 from cstalk_bridge.face.procedural.cues import Cues
 from cstalk_bridge.frame import Showing
 from cstalk_bridge.monitor.metrics import SubjectMetrics
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cstalk_bridge.face.performer import FallbackPolicies, Pose
+    from cstalk_bridge.face.performer import FallbackPolicies
     from cstalk_bridge.face.procedural.animation import ProceduralAnimation
-    from cstalk_bridge.face.procedural.compose import Levels
+    from cstalk_bridge.face.procedural.compose import Levels, Pose
     from cstalk_bridge.face.timeline import TimelineReading
     from cstalk_bridge.face.voice import StreamSegment, Voice
     from cstalk_bridge.outputs.link import Link
@@ -89,19 +90,18 @@ class Subject:
     def pose(self, tick: Tick) -> Pose:
         """Return the pose at a tick's presentation time, and record how it came about."""
         voice, due_s = self.voice, tick.due_s
-        reading, segment = voice.at(due_s)
-        if voice.is_finished(due_s):
-            reading = None
+        heard = voice.at(due_s)
+        reading = None if voice.is_finished(due_s) else heard.face
         pose = self.performer.pose(
             reading,
-            Cues(voice.prosody_at(due_s), voice.emotion.at(due_s)),
+            Cues(heard.prosody, voice.emotion.at(due_s)),
             due_s,
             is_paused=self.is_paused,
             is_starved=voice.starved_since_s is not None,
         )
         self.metrics.record_shown(pose.showing, 0.0 if reading is None else reading.late_s, due_s)
         is_live = pose.showing is Showing.LIVE
-        self._measured = (reading, segment) if reading is not None and is_live else None
+        self._measured = (reading, heard.segment) if reading is not None and is_live else None
         return pose
 
     def record_sent(self, board: NDArray[np.float32], tick: Tick) -> None:
@@ -142,7 +142,7 @@ def show_subjects(subjects: Sequence[Subject], tick: Tick) -> None:
     Composing, and mapping by a shared rig map, is one batched operation for all subjects.
     """
     poses = [subject.pose(tick) for subject in subjects]
-    boards = compose_poses(poses, [subject.performer for subject in subjects])
+    boards = compose_poses(poses)
     heads = np.stack([pose.motion.head for pose in poses])
     routes = [(route, place) for place, subject in enumerate(subjects) for route in subject.routes]
     places = [place for _, place in routes]

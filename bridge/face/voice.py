@@ -9,6 +9,7 @@ clock and timeline from one segment, so it never reads an old timeline by a new 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -101,11 +102,23 @@ STARVED_S = 0.25
 """Audio later than this counts as missing; less is jitter."""
 
 
+@dataclass(frozen=True, slots=True)
+class VoiceReading:
+    """What the tick thread reads of a voice at one host time, all of one segment."""
+
+    segment: StreamSegment
+    face: TimelineReading | None
+    """The face to show; None before any audio."""
+    prosody: Prosody = SILENCE
+    """The prosody one look-ahead after the face, the newest known: so the head has as much time to
+    move with a word as the lips have to prepare it."""
+
+
 class Voice:
     """A source, its stream segment, its delay and its emotion.
 
-    The inference thread calls `poll` and `put_rows`; the tick thread reads `at`, `prosody_at` and
-    `is_finished`, a recorder `sound_at` and `sound_delay_at`. `channels` is the number of columns
+    The inference thread calls `poll` and `put_rows`, the tick thread `at` and `is_finished`, a
+    recorder `sound_at` and `sound_delay_at`. `channels` is the number of columns
     of a row.
     """
 
@@ -190,24 +203,17 @@ class Voice:
             segment.put_row(hop, row, ready_s, lookahead_hops)
         self.hops = []
 
-    def at(self, host_s: float) -> tuple[TimelineReading | None, StreamSegment]:
-        """Return the face to show at a host time, None before any audio, and its segment."""
+    def at(self, host_s: float) -> VoiceReading:
+        """Return what is shown of the voice at a host time."""
         segment = self._segment
         if not segment.clock.is_synchronised:
-            return None, segment
-        shown_s = segment.clock.stream_time(host_s) - self.delay.at(host_s)
-        return segment.timeline.at(shown_s), segment
-
-    def prosody_at(self, host_s: float) -> Prosody:
-        """Return the prosody one look-ahead after the face of a host time: the newest known.
-
-        The head so has as much time to move with a word as the lips have to prepare it.
-        """
-        segment = self._segment
-        if not segment.clock.is_synchronised:
-            return SILENCE
-        behind_s = self.delay.beyond_lookahead_at(host_s)
-        return segment.prosody_line.at(segment.clock.stream_time(host_s) - behind_s)
+            return VoiceReading(segment, None)
+        stream_s = segment.clock.stream_time(host_s)
+        return VoiceReading(
+            segment,
+            segment.timeline.at(stream_s - self.delay.at(host_s)),
+            segment.prosody_line.at(stream_s - self.delay.beyond_lookahead_at(host_s)),
+        )
 
     def sound_at(self, host_s: float) -> HistoryPosition | None:
         """Return the audio to which the face of a host time belongs, None before any audio."""

@@ -21,7 +21,7 @@ from cstalk_bridge.face.emotion import (
     chosen_weights,
 )
 from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory, estimated_trajectory
-from cstalk_bridge.face.procedural.animation import ProceduralAnimation, prepare_boards, seed_of
+from cstalk_bridge.face.procedural.animation import ProceduralAnimation, seed_of
 from cstalk_bridge.face.procedural.compose import (
     ANIMATED_CHANNELS,
     COUPLED_CHANNELS,
@@ -29,6 +29,7 @@ from cstalk_bridge.face.procedural.compose import (
     NO_ANIMATION_LEVELS,
     Levels,
     overlay,
+    prepare_boards,
 )
 from cstalk_bridge.face.procedural.cues import Cues
 from cstalk_bridge.face.procedural.prosody import SILENCE, Prosody, ProsodyTracker

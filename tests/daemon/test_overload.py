@@ -140,7 +140,7 @@ class Bridge:
 
     def _show(self, due_s: float) -> None:
         self._tick += 1
-        reading, _ = self.voice.at(due_s)
+        reading = self.voice.at(due_s).face
         show_subjects([self.subject], Tick(self._tick, due_s, 1000 + self._tick))
         timing = None if reading is None else reading.timing
         jaw = float(self.subject.metrics.board[JAW])

@@ -154,10 +154,10 @@ def test_how_a_voice_speaks_is_followed_hop_by_hop_however_many_come_at_once() -
                 stall.scene.loop.step()
         voices.append(stall.voice)
     for host_s in np.arange(START_S + 0.1, START_S + 1.5, 0.02):
-        first, *others = (voice.prosody_at(host_s) for voice in voices)
+        first, *others = (voice.at(host_s).prosody for voice in voices)
         for other in others:
             assert asdict(other) == pytest.approx(asdict(first), rel=1e-9)
-    assert voices[0].prosody_at(START_S + 0.5).level > 0.0
+    assert voices[0].at(START_S + 0.5).prosody.level > 0.0
 
 
 def test_one_bad_row_of_several_holds_the_row_before_it() -> None:
@@ -194,7 +194,7 @@ class Stall:
             self.scene.loop.step()
 
     def shown(self, host_s: float) -> TimelineReading:
-        reading, _ = self.voice.at(host_s)
+        reading = self.voice.at(host_s).face
         assert reading is not None
         return reading
 

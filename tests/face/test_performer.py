@@ -16,10 +16,9 @@ from cstalk_bridge.face.performer import (
     FallbackPolicy,
     Performer,
     Situation,
-    compose_poses,
 )
 from cstalk_bridge.face.procedural.animation import ProceduralAnimation
-from cstalk_bridge.face.procedural.compose import NO_ANIMATION_LEVELS
+from cstalk_bridge.face.procedural.compose import NO_ANIMATION_LEVELS, compose_poses
 from cstalk_bridge.face.procedural.cues import Cues
 from cstalk_bridge.face.procedural.prosody import Prosody
 from cstalk_bridge.face.timeline import ReadTiming, TimelineReading
@@ -145,7 +144,7 @@ def played(
     performer: Performer, reading: TimelineReading | None, cues: Cues, now_s: float, **flags: bool
 ) -> Shown:
     pose = performer.pose(reading, cues, now_s, **flags)
-    (board,) = compose_poses([pose], [performer])
+    (board,) = compose_poses([pose])
     return Shown(board, pose.motion.head, pose.showing)
 
 
@@ -351,7 +350,7 @@ def test_faces_that_are_composed_together_are_those_composed_alone() -> None:
         readings = [TimelineReading(face(0.1 * n, 0.2), ReadTiming.LIVE) for n in range(3)]
         both = list(zip(performers, readings, strict=True))
         poses = [performer.pose(reading, SPEAKING, now_s) for performer, reading in both]
-        boards = compose_poses(poses, performers)
+        boards = compose_poses(poses)
         for performer, reading, board in zip(alone, readings, boards, strict=True):
             np.testing.assert_array_equal(played(performer, reading, SPEAKING, now_s).board, board)
 

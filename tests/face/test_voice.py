@@ -47,7 +47,7 @@ def test_the_face_is_that_of_a_constant_time_ago() -> None:
     voice = scripted_voice(lookahead_s=0.08, buffer_s=0.01)
     now_s = hear(voice, 100)
     for ago_s in (0.0, 0.003, 0.01, 0.1, 0.5):
-        reading, _ = voice.at(now_s - ago_s)
+        reading = voice.at(now_s - ago_s).face
         assert reading is not None
         assert reading.timing is ReadTiming.LIVE
         assert reading.values is not None
@@ -58,7 +58,7 @@ def test_the_face_is_that_of_a_constant_time_ago() -> None:
 
 def test_before_any_sound_there_is_nothing_to_read() -> None:
     voice = scripted_voice()
-    assert voice.at(START_S)[0] is None
+    assert voice.at(START_S).face is None
     assert not voice.is_finished(START_S)
 
 
@@ -69,7 +69,7 @@ def test_a_recording_is_over_once_its_last_face_was_shown() -> None:
     voice.poll(now_s + 0.01)
     take_all(voice, now_s)
     last_s = now_s + 0.11
-    reading, _ = voice.at(last_s)
+    reading = voice.at(last_s).face
     assert reading is not None
     assert reading.timing is ReadTiming.LIVE
     assert reading.values is not None
@@ -88,7 +88,7 @@ def test_a_source_that_comes_back_begins_a_new_stretch() -> None:
     voice.poll(now_s + 1.1)
     assert source.reopenings == 2
     lost = voice.segment
-    reading, _ = voice.at(now_s + 1.1)
+    reading = voice.at(now_s + 1.1).face
     assert reading is not None
     assert reading.timing is ReadTiming.LATE
     # The newest row is of 0.5 s less the look-ahead, and the face due of 0.11 s ago.
@@ -98,7 +98,7 @@ def test_a_source_that_comes_back_begins_a_new_stretch() -> None:
     now_s = hear(voice, 20, now_s + 5.0)
     assert voice.segment is not lost
     assert voice.starved_since_s is None
-    reading, _ = voice.at(now_s)
+    reading = voice.at(now_s).face
     assert reading is not None
     assert reading.timing is ReadTiming.LIVE
 
@@ -125,7 +125,7 @@ def test_rows_keep_their_time_when_hops_were_left_out() -> None:
     take_all(voice, end_s)
     assert voice.dropped_hops == 50
     assert voice.segment.timeline.newest_s == pytest.approx(hops * HOP_S)
-    reading, _ = voice.at(end_s)
+    reading = voice.at(end_s).face
     assert reading is not None
     assert reading.values is not None
     assert reading.values[0] == pytest.approx(hops - 2.0, abs=1e-3)
@@ -138,7 +138,7 @@ def test_every_face_is_there_while_the_look_ahead_changes(lookahead_s: float) ->
     voice.delay.change(lookahead_s, now_s)
     source = voice.source
     assert isinstance(source, ScriptedSource)
-    shown = [voice.at(now_s)[0]]
+    shown = [voice.at(now_s).face]
     for number in range(150):
         block_s = now_s + 0.01 * (number + 1)
         source.put(block_s)
@@ -147,7 +147,7 @@ def test_every_face_is_there_while_the_look_ahead_changes(lookahead_s: float) ->
             hops = voice.delay.hops_at(block_s)
             rows = [np.array([hop.index + 1 - hops, 0], dtype=np.float32) for hop in voice.hops]
             voice.put_rows(rows, block_s, hops)
-        shown += [voice.at(block_s - 0.005)[0], voice.at(block_s)[0]]
+        shown += [voice.at(block_s - 0.005).face, voice.at(block_s).face]
     assert {reading.timing for reading in shown if reading is not None} == {ReadTiming.LIVE}
     rows = [reading.values[0] for reading in shown if reading and reading.values is not None]
     paces = np.diff(rows[-280:]) / (0.005 * 50)
@@ -192,7 +192,7 @@ def test_hops_of_which_no_row_was_made_leave_no_gap() -> None:
         take_all(voice, START_S + 0.6, newest)
     for ago_s in np.arange(0.0, 0.3, 0.007):
         at_s = START_S + 0.6 - ago_s
-        expected, given = whole.at(at_s)[0], window.at(at_s)[0]
+        expected, given = whole.at(at_s).face, window.at(at_s).face
         assert expected is not None
         assert given is not None
         assert given.timing is ReadTiming.LIVE

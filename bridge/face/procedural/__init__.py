@@ -4,5 +4,5 @@ Everything here is causal, seeded and pure. `ProceduralAnimation.step` takes a h
 cues of the voice, and returns the motion to overlay on the generated board. Nothing here uses a
 thread, a clock or a device.
 
-    sound -> ProsodyTracker -> ProsodyLine -> ProceduralAnimation.step -> compose_faces(boards)
+    sound -> ProsodyTracker -> ProsodyLine -> ProceduralAnimation.step -> compose_poses
      hops    inference thread                 tick thread"""

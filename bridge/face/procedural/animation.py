@@ -8,15 +8,12 @@ from random import Random
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-import numpy as np
-
 from cstalk_bridge.face.procedural.compose import (
     Levels,
+    Pose,
     ProceduralMotion,
-    apply_levels,
-    couple_expression,
+    compose_poses,
     limit_of,
-    overlay,
 )
 from cstalk_bridge.face.procedural.cues import CueTracker
 from cstalk_bridge.face.procedural.eyes import Blink, Eyes, Gaze
@@ -25,8 +22,7 @@ from cstalk_bridge.face.procedural.motion import ExpressionDrift, Spring
 from cstalk_bridge.frame import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    import numpy as np
     from numpy.typing import NDArray
 
     from cstalk_bridge.face.procedural.cues import Cues
@@ -106,7 +102,7 @@ class ProceduralAnimation:
         Levels and expression coupling are applied to a copy of the board first. Calls `step`.
         """
         motion = self.step(now_s, cues)
-        (face,) = compose_faces(board[None].copy(), [self], [motion])
+        (face,) = compose_poses([Pose(board, motion, self.eased_levels)])
         return Frame(time_s=now_s, board=face, head=motion.head)
 
     def _ease(self, elapsed_s: float) -> Levels:
@@ -133,26 +129,3 @@ class ProceduralAnimation:
             level * self._eyes.yaw_deg - kept * yaw_deg,
             level * self._eyes.pitch_deg - kept * pitch_deg,
         )
-
-
-def compose_faces(
-    boards: NDArray[np.float32],
-    animations: Sequence[ProceduralAnimation],
-    motions: Sequence[ProceduralMotion],
-) -> NDArray[np.float32]:
-    """Return the composed faces of several characters, float32 [characters, 174].
-
-    `boards` are their generated boards, float32 [characters, 174], which are written to; `motions`
-    is what `ProceduralAnimation.step` returned for each.
-    """
-    levels = [animation.eased_levels for animation in animations]
-    for place, own in enumerate(levels):
-        boards[place] = apply_levels(boards[place], own)
-    strengths = np.array([[own.upper_face * own.liveliness] for own in levels], dtype=np.float32)
-    values = np.array([motion.values for motion in motions], dtype=np.float32)
-    return overlay(couple_expression(boards, strengths), values)
-
-
-def prepare_boards(board: NDArray[np.float32], levels: Levels) -> NDArray[np.float32]:
-    """Return generated boards, float32 [..., 174], with levels and expression coupling applied."""
-    return couple_expression(apply_levels(board, levels), levels.upper_face * levels.liveliness)

@@ -13,12 +13,12 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from cstalk_bridge.document import FieldError
-from cstalk_bridge.frame import BOARD_MAXIMUM, BOARD_MINIMUM
+from cstalk_bridge.frame import BOARD_MAXIMUM, BOARD_MINIMUM, Showing
 from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS, MOUTH_REGIONS, UPPER_FACE_REGIONS
 from cstalk_bridge.settings.table import setting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -240,3 +240,33 @@ def couple_expression(
     for eyes, share in ((_CHEEKS, CHEEK_SHARE), (_SQUINTS, SQUINT_SHARE)):
         joined[..., eyes] = np.maximum(board[..., eyes], np.float32(share) * smile)
     return joined
+
+
+@plain_dataclass(frozen=True, slots=True, eq=False)
+class Pose:
+    """One character at a tick, before its parts are composed."""
+
+    board: NDArray[np.float32]
+    """The generated face, float32 [174]."""
+    motion: ProceduralMotion
+    levels: Levels
+    """The levels in effect."""
+    showing: Showing = Showing.LIVE
+    """Which generated frame the board shows."""
+
+
+def compose_poses(poses: Sequence[Pose]) -> NDArray[np.float32]:
+    """Return the composed faces of several characters, float32 [characters, 174], in one batch."""
+    boards = np.stack([apply_levels(pose.board, pose.levels) for pose in poses])
+    strengths = np.array([[_coupling(pose.levels)] for pose in poses], dtype=np.float32)
+    values = np.array([pose.motion.values for pose in poses], dtype=np.float32)
+    return overlay(couple_expression(boards, strengths), values)
+
+
+def prepare_boards(board: NDArray[np.float32], levels: Levels) -> NDArray[np.float32]:
+    """Return generated boards, float32 [..., 174], with levels and expression coupling applied."""
+    return couple_expression(apply_levels(board, levels), _coupling(levels))
+
+
+def _coupling(levels: Levels) -> float:
+    return levels.upper_face * levels.liveliness
