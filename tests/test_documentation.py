@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import re
 import shlex
@@ -212,3 +213,26 @@ def test_the_recipes_name_files_and_objects_that_exist() -> None:
     objects = {name for name in code if re.fullmatch(r"[A-Z][A-Za-z_]{3,}", name)} - {"NAME"}
     assert len(objects) > 8
     assert {name for name in objects if not re.search(rf"\b{name}\b", text)} == set()
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("unreal.md", "no program listens at"),
+        ("unreal.md", "cannot be found"),
+        ("unreal.md", "senders"),
+        ("unreal.md", "gets "),
+        ("performance.md", "of frames late by"),
+        ("performance.md", "inference takes"),
+    ],
+)
+def test_messages_that_a_page_quotes_are_those_of_the_program(page: str, words: str) -> None:
+    assert words in (ROOT / "docs" / page).read_text(encoding="utf-8")
+    sources = [p for p in (ROOT / "bridge").rglob("*.py") if "bench" not in p.parts]
+    strings = [
+        node.value
+        for source in sources
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    assert any(words in text and "\n" not in text for text in strings)
