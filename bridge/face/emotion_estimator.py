@@ -44,7 +44,7 @@ class EmotionEstimator:
         self._estimates = [EstimatedEmotion(NO_EMOTION, 0.0)] * HOPS_AT_ONCE
         if network is not None:  # warms it up, so that the first real step is not the slowest
             EmotionEvidenceStream(network).step(
-                VoiceFeatureExtractor().hear(self._samples.reshape(-1))
+                VoiceFeatureExtractor().process(self._samples.reshape(-1))
             )
 
     def step(self, samples: NDArray[np.float32]) -> EstimatedEmotion:
@@ -58,9 +58,9 @@ class EmotionEstimator:
 
     def process(self, samples: NDArray[np.float32]) -> list[EstimatedEmotion]:
         """Process any number of hops, float32 [hops * 320]; return the estimate after each."""
-        features = self._extractor.hear(samples)
+        features = self._extractor.process(samples)
         arousal = self._arousal.step(features)
         if self._stream is None:
             return [EstimatedEmotion(NO_EMOTION, one) for one in arousal]
-        weights = self._integrator.take(self._stream.step(features))
+        weights = self._integrator.update(self._stream.step(features))
         return [EstimatedEmotion(*pair) for pair in zip(weights, arousal, strict=True)]

@@ -303,7 +303,7 @@ def _provenance(
 
 def _faces(passes: Passes[Any], sound: Sound) -> Iterator[NDArray[np.float32]]:
     for piece in network_input(sound):
-        yield from passes.hear(piece[None])
+        yield from passes.process(piece[None])
     yield from passes.finish()
 
 

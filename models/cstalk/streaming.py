@@ -99,7 +99,7 @@ class Engine(ABC):
         before and after a recording there is silence.
         """
         passes = self.passes(conditions, delay_hops)
-        return np.concatenate([*passes.hear(sound), *passes.finish()], axis=1)
+        return np.concatenate([*passes.process(sound), *passes.finish()], axis=1)
 
 
 class Stream(ABC):
@@ -213,7 +213,7 @@ class Passes(Generic[Past]):
         self._waiting = np.zeros((len(conditions), HOP_SAMPLES), dtype=np.float32)
         self._past = network.silent_past(conditions[:, 0], self._delays)
 
-    def hear(self, sound: Floats) -> Iterator[Floats]:
+    def process(self, sound: Floats) -> Iterator[Floats]:
         """Take more sound, float32 [batch, samples], and yield the rows that can be made by it.
 
         Each is float32 [batch, n, channels]; all of them follow one another without a gap.
@@ -233,10 +233,10 @@ class Passes(Generic[Past]):
                 yield rows[:, early:]
 
     def finish(self) -> Iterator[Floats]:
-        """Take silence until the last row can be made; yield as `hear`."""
+        """Take silence until the last row can be made; yield as `process`."""
         missing = (self._rows - self._row) * HOP_SAMPLES - self._waiting.shape[1]
         if missing >= 0:
-            yield from self.hear(np.zeros((len(self._waiting), missing), dtype=np.float32))
+            yield from self.process(np.zeros((len(self._waiting), missing), dtype=np.float32))
 
     def _next_conditions(self, hops: int) -> Floats:
         places = np.clip(np.arange(self._row, self._row + hops), 0, self._rows - 1)

@@ -250,7 +250,7 @@ class EncoderStream:
         self._caches = self._encoder.silent_caches(1, self._delay)
 
     @torch.inference_mode()
-    def hear(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
+    def process(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the rows [hops, width] that whole hops of sound, float32 [time], bring.
 
         The last one stands for the time `delay_hops` before the end of what was heard.
@@ -275,5 +275,5 @@ def encode(encoder: Encoder, sound: NDArray[np.float32], delay: int) -> NDArray[
     stream = EncoderStream(encoder, delay)
     heard = np.pad(sound, (0, (hops + late) * HOP_SAMPLES - len(sound))).astype(np.float32)
     step = PASS_HOPS * HOP_SAMPLES
-    passes = [stream.hear(heard[start : start + step]) for start in range(0, len(heard), step)]
+    passes = [stream.process(heard[start : start + step]) for start in range(0, len(heard), step)]
     return np.concatenate(passes)[late - 1 :][:hops] if passes else np.zeros((0, 0), np.float32)

@@ -6,9 +6,9 @@
     sound -> VoiceFeatureExtractor -> ArousalEstimator -> -1..1
                                       louder and higher than the speaker's baseline, or less
 
-All is NumPy but for the network, which ONNX Runtime computes (`onnx_network`); `network`
-is its form in torch, to be trained.
+Everything is NumPy except the network, which runs in ONNX Runtime (`weights`); `network` is its
+PyTorch form for training.
 
-Evidence comes from voiced sound only; silence and noise have none. The weights that come with the
-program are a research build: what trained them may not be used commercially (`models/weights`).
-Arousal needs no weights."""
+Evidence comes from voiced sound only; silence and noise have none. The shipped weights are a
+research build, whose training data may not be used commercially (`models/weights`). Arousal needs
+no weights."""

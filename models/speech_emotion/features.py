@@ -1,9 +1,8 @@
-"""What emotion in a voice is recognised by: timbre, loudness, pitch, and how they move.
+"""Voice features for emotion recognition: timbre, loudness, pitch, and their changes.
 
-Each counts by how it differs from the speaker's running baseline, which is kept while the
-voice speaks. How loud the sound is makes no difference: a band counts against the mean of all
-bands, loudness against the speaker's baseline, and pitch is a normalised correlation. Nothing
-here is trained.
+Each is taken relative to the speaker's running baseline, which is updated while the voice speaks.
+The recording level has no effect: a band is relative to the mean of all bands, loudness to the
+speaker's baseline, and pitch is a normalised correlation. Nothing here is trained.
 """
 
 from __future__ import annotations
@@ -28,24 +27,24 @@ if TYPE_CHECKING:
 
 LOWEST_HZ, HIGHEST_HZ = 70.0, 450.0
 PITCHES = 48
-"""Periods looked at, evenly spaced in pitch: 18 an octave."""
+"""Number of candidate periods, evenly spaced in pitch: 18 per octave."""
 PITCH_SAMPLES = 768  # 48 ms: over three periods of the lowest voice
 FFT_SAMPLES = 1024
-MIN_POWER = 1e-7  # mean square under which nothing is a voice: -70 dBFS
+MIN_POWER = 1e-7  # mean square below which a hop is unvoiced: -70 dBFS
 MIN_SQUARES = 1e-9  # sum of squares under which a correlation is 0
-FIRST_PEAK_SHARE = 0.88  # the first peak this high against the highest is the period
+FIRST_PEAK_SHARE = 0.88  # the first peak this high relative to the highest is the period
 VOICED_FROM, VOICED_FULL = 0.55, 0.75
-"""Height of the correlation's peak from which a hop may be a voice, and from which it surely is."""
+"""Correlation peak above which a hop may be voiced, and at which it certainly is."""
 HISTORY_SAMPLES = MEL_HISTORY_SAMPLES + HOP_SAMPLES
-"""Samples before a hop that its features still hear."""
+"""Samples before a hop that its features depend on."""
 LEVEL, PITCH = BANDS, BANDS + 1
 TRAITS = BANDS + 2
-"""What a voice usually has: its timbre by band, its level, and its pitch in octaves."""
+"""Number of traits of a voice: its timbre by band, its level, and its pitch in octaves."""
 CHANGES = 3
 MOTIONS = CHANGES + PITCHES
-"""What moves in any voice: its level from one 10 ms to the next, and the correlation by period."""
+"""Number of motions: changes of level from 10 ms to 10 ms, and the correlation by period."""
 PIECE_HOPS = 1500
-"""Hops of a recording heard at once: half a minute, so that hours need little memory."""
+"""Hops of a recording processed at once: half a minute, which bounds the memory."""
 
 _LAGS = int(SAMPLE_RATE_HZ / LOWEST_HZ) + 2
 _pitches = np.linspace(math.log2(HIGHEST_HZ), math.log2(LOWEST_HZ), PITCHES)
@@ -56,10 +55,10 @@ _OCTAVES: Final = (_pitches - _pitches.mean()).astype(np.float32)
 
 
 class VoiceFeatures(NamedTuple):
-    """What some hops of a voice are like, float32.
+    """Features of hops of a voice, float32.
 
-    `traits` is [hops, TRAITS], `motions` [hops, MOTIONS]; `voicing`, [hops], 0..1, is how far a hop
-    is a voice at all.
+    `traits` is [hops, TRAITS], `motions` [hops, MOTIONS]; `voicing`, [hops], 0..1, is the degree to
+    which a hop is voiced.
     """
 
     traits: Floats
@@ -68,33 +67,36 @@ class VoiceFeatures(NamedTuple):
 
 
 class VoiceFeatureExtractor:
-    """Makes features of one voice as it comes."""
+    """Extracts the features of one voice, hop by hop."""
 
     def __init__(self) -> None:
         self._tail = np.zeros(HISTORY_SAMPLES, dtype=np.float32)
 
-    def hear(self, samples: Floats) -> VoiceFeatures:
-        """Take the next hops, float32 [hops * HOP_SAMPLES], mono 16 kHz, finite, one or more."""
+    def process(self, samples: Floats) -> VoiceFeatures:
+        """Return the features of the next hops, one or more.
+
+        `samples` is float32 [hops * HOP_SAMPLES], mono 16 kHz, finite.
+        """
         sound = np.concatenate((self._tail, samples))
         self._tail = sound[-HISTORY_SAMPLES:]
         return voice_features(sound)
 
 
 def recording_features(sound: Floats) -> Iterator[VoiceFeatures]:
-    """Yield the features of a whole recording, mono 16 kHz [time], one row a begun hop."""
-    ear, size = VoiceFeatureExtractor(), PIECE_HOPS * HOP_SAMPLES
+    """Yield the features of a whole recording, mono 16 kHz [time], a row for each begun hop."""
+    extractor, size = VoiceFeatureExtractor(), PIECE_HOPS * HOP_SAMPLES
     for start in range(0, len(sound), size):
         piece = sound[start : start + size]
         padded = np.zeros(rows_of(len(piece)) * HOP_SAMPLES, dtype=np.float32)
         padded[: len(piece)] = piece
-        yield ear.hear(padded)
+        yield extractor.process(padded)
 
 
 def voice_features(samples: Floats) -> VoiceFeatures:
     """Return the features of mono 16 kHz sound; nothing is padded.
 
-    `samples` is float32 [HISTORY_SAMPLES + hops * HOP_SAMPLES], -1..1; row k hears nothing after
-    sample `HISTORY_SAMPLES + (k + 1) * HOP_SAMPLES`.
+    `samples` is float32 [HISTORY_SAMPLES + hops * HOP_SAMPLES], -1..1; row k depends on nothing
+    after sample `HISTORY_SAMPLES + (k + 1) * HOP_SAMPLES`.
     """
     frames = log_mel(samples[None])[0].reshape(-1, 2, BANDS)
     levels = frames.mean(axis=2)
@@ -137,67 +139,69 @@ def _melody(samples: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def _common_squares(squares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what frames and copies of them, shifted by 0 to _LAGS - 1, have in common of squares.
+    """Return the sums of squares of the overlap of frames with copies shifted by 0 to _LAGS - 1.
 
-    `squares` are their sums up to each sample.
+    `squares` are the cumulative sums of squares.
     """
     common = squares[:, : -_LAGS - 1 : -1] + squares[:, -1:]
     common[:, 1:] -= squares[:, : _LAGS - 1]
     return common
 
 
-FIRST_HOPS = 40.0
-"""Hops of an average voice that are supposed to have been heard first. Of the level nothing is:
-it depends on the microphone."""
+PRIOR_HOPS = 40.0
+"""Hops of an average voice that are assumed as a prior; not of the level, which depends on the
+microphone."""
 MEMORY_HOPS = 6000.0
-"""Voiced hops after which what was heard before counts a third: two minutes of voice."""
+"""Time constant of the baseline, in voiced hops: two minutes of voice."""
 PITCH_GAIN = 3.0
-"""A difference of a third of an octave is 1 to the network."""
+"""Scale of the network's pitch input: a third of an octave is 1."""
 
 
 class SpeakerBaseline:
-    """What one voice had so far; `average` [TRAITS] is what all voices have."""
+    """The running mean of a speaker's traits; `average` [TRAITS] is that of all speakers."""
 
     def __init__(self, average: NDArray[np.float32]) -> None:
         self._average = average
         self._sums = np.zeros(TRAITS)
         self._hops = 0.0
 
-    def hear(self, heard: VoiceFeatures) -> NDArray[np.float32]:
-        """Take the next hops; return how their traits differ from usual, [hops, TRAITS].
+    def update(self, features: VoiceFeatures) -> NDArray[np.float32]:
+        """Add the next hops; return their traits less the baseline, [hops, TRAITS].
 
-        A hop counts by its voicing and is part of the usual it is held against.
+        A hop is weighted by its voicing and is part of the baseline that it is compared with.
         """
-        sums = np.empty(heard.traits.shape)
+        sums = np.empty(features.traits.shape)
         hops = np.empty((len(sums), 1))
-        for place, voiced in enumerate(heard.voicing.tolist()):
+        for place, voiced in enumerate(features.voicing.tolist()):
             if voiced:
                 keep = 1.0 - voiced / MEMORY_HOPS
                 self._hops = keep * self._hops + voiced
-                self._sums = keep * self._sums + voiced * heard.traits[place]
+                self._sums = keep * self._sums + voiced * features.traits[place]
             sums[place], hops[place] = self._sums, self._hops
-        usual = baseline_of(sums, hops, heard.traits, self._average)
-        return np.asarray(heard.traits - usual, dtype=np.float32)
+        baseline = baseline_of(sums, hops, features.traits, self._average)
+        return np.asarray(features.traits - baseline, dtype=np.float32)
 
 
 def baseline_of(
     sums: NDArray[Any], hops: NDArray[Any], now: NDArray[np.float32], average: NDArray[np.float32]
 ) -> NDArray[Any]:
-    """Return usual traits [n, TRAITS] of sums of them [n, TRAITS] and the hops [n, 1] they were in.
+    """Return the baseline [n, TRAITS] of sums of traits [n, TRAITS] over `hops` [n, 1].
 
-    Before any voice the usual level is the one `now`, [n, TRAITS].
+    Before any voice its level is that of `now`, [n, TRAITS].
     """
-    usual = (sums + FIRST_HOPS * average) / (hops + FIRST_HOPS)
+    baseline = (sums + PRIOR_HOPS * average) / (hops + PRIOR_HOPS)
     level = sums[:, LEVEL] / np.maximum(hops[:, 0], 1e-6)
-    usual[:, LEVEL] = np.where(hops[:, 0] > 0.0, level, now[:, LEVEL])
-    return np.asarray(usual)
+    baseline[:, LEVEL] = np.where(hops[:, 0] > 0.0, level, now[:, LEVEL])
+    return np.asarray(baseline)
 
 
-def network_inputs(heard: VoiceFeatures, differences: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return what the network hears, [hops, INPUTS]; the level itself is not in it.
+def network_inputs(
+    features: VoiceFeatures, differences: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the inputs of the network, [hops, INPUTS], without the level itself.
 
-    `differences` are those of the traits from usual. Pitch counts as far as there is a voice.
+    `differences` are those of the traits from the baseline. Pitch is weighted by voicing.
     """
-    pitch = PITCH_GAIN * differences[:, PITCH:] * heard.voicing[:, None]
-    parts = (heard.traits[:, :BANDS], differences[:, :PITCH], pitch, heard.motions)
+    pitch = PITCH_GAIN * differences[:, PITCH:] * features.voicing[:, None]
+    parts = (features.traits[:, :BANDS], differences[:, :PITCH], pitch, features.motions)
     return np.concatenate(parts, axis=1)

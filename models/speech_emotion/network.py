@@ -1,7 +1,7 @@
-"""The speech emotion network in torch, to be trained: for each hop, evidence of each emotion.
+"""The speech emotion network in PyTorch, for training: evidence of each emotion for each hop.
 
-`cstalk_bridge.models.speech_emotion.onnx_network` computes the same without torch; a test holds the
-two to each other.
+`cstalk_bridge.models.speech_emotion.weights` computes the same without PyTorch; a test compares
+both.
 """
 
 from __future__ import annotations
@@ -42,5 +42,5 @@ class SpeechEmotionNetwork(nn.Module):
         return evidence
 
     def tensors(self) -> dict[str, NDArray[np.float32]]:
-        """Return all its tensors by name, as a weights file has them."""
+        """Return all tensors by name, as in a weights file."""
         return {name: tensor.cpu().numpy() for name, tensor in self.state_dict().items()}

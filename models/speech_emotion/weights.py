@@ -1,5 +1,5 @@
-"""Speech emotion weights files, read with suspicion, and their network in ONNX Runtime on one
-thread of a CPU.
+"""Speech emotion weights files, validated on reading, and their network in ONNX Runtime on one
+CPU thread.
 """
 
 from __future__ import annotations
@@ -42,25 +42,25 @@ if TYPE_CHECKING:
 
 
 INPUTS = BANDS + TRAITS + MOTIONS
-"""Numbers that it hears a hop by; `cstalk_bridge.models.speech_emotion.features.network_inputs` has
-their order."""
+"""Inputs for each hop, in the order of
+`cstalk_bridge.models.speech_emotion.features.network_inputs`."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechEmotionSizes:
-    """The sizes that a weights file must name to be rebuilt."""
+    """The sizes of the network, as a weights file names them."""
 
     width: int = 48
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16)
 
     @property
     def past_hops(self) -> int:
-        """Hops before its own that an output hears."""
+        """Hops before its own that an output depends on."""
         return KERNEL - 1 + sum(self.reaches)
 
     @property
     def reaches(self) -> list[int]:
-        """Hops before its own that each block hears of its inputs."""
+        """Hops before its own that each block needs of its inputs."""
         return [(KERNEL - 1) * dilation for dilation in self.dilations]
 
     def tensor_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -85,14 +85,14 @@ class SpeechEmotionSizes:
 
 FORMAT = "cstalk-mood-1"
 DEFAULT_PATH = Path(__file__).parents[1] / "weights" / "mood_research.safetensors"
-"""The mood weights that come with the program: a research build."""
-WIDEST, LONGEST_HOPS, MOST_LAYERS = 1024, 1000, 32
-"""Sizes of a network at most: no file asks for more memory than that."""
+"""The shipped weights: a research build."""
+MAX_WIDTH, MAX_DILATION, MAX_LAYERS = 1024, 1000, 32
+"""Largest sizes of a network, which bound the memory that a file can claim."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechEmotionDescription:
-    """What a mood weights file says of itself.
+    """The description in a weights file.
 
     `emotions` are in the order of the evidence; `card` holds data, licence, minutes, figures.
     """
@@ -105,13 +105,13 @@ class SpeechEmotionDescription:
 
     @property
     def licence(self) -> str:
-        """On what terms the weights may be used."""
+        """The licence of the weights."""
         return str(self.card.get("licence", "unknown"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpeechEmotionWeights:
-    """The tensors of a network, by name, and what their file says of it; they fit each other."""
+    """The tensors of a network by name, and the description that they fit."""
 
     tensors: Mapping[str, NDArray[np.float32]] = field(repr=False)
     description: SpeechEmotionDescription = field(repr=False)
@@ -125,7 +125,7 @@ def save_speech_emotion(
 
 
 def load_speech_emotion(path: Path | None = None) -> SpeechEmotionWeights:
-    """Read mood weights (None: the shipped ones); WeightsError says what is wrong with the file."""
+    """Read speech emotion weights (None: the shipped ones); WeightsError names the fault."""
     path = path or DEFAULT_PATH
     tensors, fields = read_tensors(path, FORMAT)
     description = _described(path, fields)
@@ -161,16 +161,16 @@ def _described(path: Path, fields: Mapping[str, Any]) -> SpeechEmotionDescriptio
             " this version"
         )
     reaches = sizes.dilations
-    fits = 1 <= sizes.width <= WIDEST and 1 <= len(reaches) <= MOST_LAYERS
-    if not fits or not all(1 <= reach <= LONGEST_HOPS for reach in reaches):
-        raise WeightsError(f"{path}: sizes that make no network; fetch it again")
+    fits = 1 <= sizes.width <= MAX_WIDTH and 1 <= len(reaches) <= MAX_LAYERS
+    if not fits or not all(1 <= reach <= MAX_DILATION for reach in reaches):
+        raise WeightsError(f"{path}: its sizes are out of range; fetch it again")
     return description
 
 
 def build_graph(
     sizes: SpeechEmotionSizes, tensors: Mapping[str, NDArray[np.float32]]
 ) -> ModelProto:
-    """Return the graph. KeyError for a tensor that is missing."""
+    """Return the ONNX graph; KeyError for a missing tensor."""
     graph = Graph(tensors)
     blocks = [GraphBlock(f"blocks.{n}", dilation) for n, dilation in enumerate(sizes.dilations)]
     pasts = graph.split("past", sizes.reaches, axis=1)
@@ -193,45 +193,45 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpeechEmotionPast:
-    """What the hops before leave: `inputs` [STEM_REACH, INPUTS], and `blocks` [hops, width]."""
+    """State of a stream: the last `inputs` [STEM_REACH, INPUTS] and `blocks` [hops, width]."""
 
     inputs: Floats
     blocks: Floats
 
 
 class OnnxSpeechEmotionNetwork:
-    """Inputs to evidence; any number of voices, and of threads, may share it.
+    """Inputs to evidence; streams and threads may share it.
 
-    RuntimeError where ONNX Runtime does not take its graph, KeyError for a tensor that is missing.
+    RuntimeError where ONNX Runtime rejects the graph, KeyError for a missing tensor.
     """
 
     def __init__(self, sizes: SpeechEmotionSizes, tensors: Mapping[str, Floats]) -> None:
         self.average = tensors["average"]
-        """The traits of all voices, [TRAITS]."""
+        """The mean traits of all speakers, [TRAITS]."""
         self._session = open_session(build_graph(sizes, tensors))
         self._dilations = frozenset({1, *sizes.dilations})
         self.silent_past = self._silence(sizes)
-        """What endless digital silence leaves behind."""
+        """The state after endless digital silence."""
 
     def advance(self, inputs: Floats, past: SpeechEmotionPast) -> tuple[Floats, SpeechEmotionPast]:
         """Return the evidence of the next hops, [hops, emotions], and the new past.
 
-        `inputs` is float32 [hops, INPUTS]. Evidence is the logarithm of odds, up to one number
-        common to all emotions of a hop.
+        `inputs` is float32 [hops, INPUTS]. Evidence is log odds, up to a constant of each
+        hop.
         """
-        heard = np.concatenate((past.inputs, inputs))
+        padded = np.concatenate((past.inputs, inputs))
         taps = tap_inputs(len(inputs), self._dilations)
-        given = {"inputs": heard[None], "past": past.blocks[None], **taps}
+        given = {"inputs": padded[None], "past": past.blocks[None], **taps}
         odds, blocks = self._session.run(None, given)
-        return odds[0], SpeechEmotionPast(heard[-STEM_REACH:], blocks[0])
+        return odds[0], SpeechEmotionPast(padded[-STEM_REACH:], blocks[0])
 
     def _silence(self, sizes: SpeechEmotionSizes) -> SpeechEmotionPast:
         silence = voice_features(np.zeros(HISTORY_SAMPLES + HOP_SAMPLES, dtype=np.float32))
-        inputs = network_inputs(silence, SpeakerBaseline(self.average).hear(silence))
-        nothing = SpeechEmotionPast(
+        inputs = network_inputs(silence, SpeakerBaseline(self.average).update(silence))
+        empty = SpeechEmotionPast(
             np.zeros((STEM_REACH, INPUTS), dtype=np.float32),
             np.zeros((sum(sizes.reaches), sizes.width), dtype=np.float32),
         )
-        # After all that an output hears nothing is left of what was before it.
+        # After the whole receptive field the empty state has no effect.
         window = np.tile(inputs, (1 + sizes.past_hops, 1))
-        return self.advance(window, nothing)[1]
+        return self.advance(window, empty)[1]

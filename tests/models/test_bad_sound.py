@@ -118,7 +118,7 @@ def test_half_an_hour_heard_piece_by_piece_takes_no_memory(generator: Generator)
     piece = 0.1 * random.standard_normal((1, PIECE_S * RATE_HZ), dtype=np.float32)
     heard, held_mb = 0, []
     for _ in range(HALF_AN_HOUR_S // PIECE_S):
-        for faces in passes.hear(piece):
+        for faces in passes.process(piece):
             heard += faces.shape[1]
             assert np.isfinite(faces).all()
         held_mb.append(resident_mb(os.getpid()))

@@ -155,7 +155,7 @@ class SpeechEmotion:
         durations_s = []
         for start in range(0, len(sound) - size + 1, size):
             begin_s = time.perf_counter()
-            stream.step(extractor.hear(sound[start : start + size]))
+            stream.step(extractor.process(sound[start : start + size]))
             durations_s.append(time.perf_counter() - begin_s)
         return durations_s[len(durations_s) // 10 :]
 

@@ -155,7 +155,7 @@ def test_offline_it_equals_the_network_that_hears_whole_windows(
     assert np.abs(constant - expected).max() < OFFLINE_BOUND
     assert [face.shape for face in faces] == [(rows, architecture.channels)] * batch
     passes = generator.passes(emotions, lookahead_ms, guard)
-    again = np.concatenate([*passes.hear(sounds), *passes.finish()], axis=1)
+    again = np.concatenate([*passes.process(sounds), *passes.finish()], axis=1)
     assert np.abs(np.stack(faces) - again).max() < OFFLINE_BOUND
 
 

@@ -29,17 +29,17 @@ def test_pieces_of_any_length_give_the_face_of_the_whole(
     whole = generator.generate(SOUND[0], 16_000, lookahead_ms=delay)
     passes = generator.passes(weights(generator), delay)
     pieces = np.split(SOUND, sorted(cuts), axis=1)
-    rows = [row for piece in pieces for row in passes.hear(piece)]
+    rows = [row for piece in pieces for row in passes.process(piece)]
     rows += passes.finish()
     assert np.abs(np.concatenate(rows, axis=1)[0] - whole).max() < 1e-4
 
 
 def test_sound_that_is_missing_or_too_much_changes_no_count(generator: Generator) -> None:
     passes = generator.passes(weights(generator, 40), 80)
-    rows = [*passes.hear(SOUND[:, :5000]), *passes.finish()]
+    rows = [*passes.process(SOUND[:, :5000]), *passes.finish()]
     assert sum(piece.shape[1] for piece in rows) == 40
     passes = generator.passes(weights(generator, 40), 80)
-    rows = [*passes.hear(SOUND), *passes.finish()]
+    rows = [*passes.process(SOUND), *passes.finish()]
     assert sum(piece.shape[1] for piece in rows) == 40
 
 
@@ -47,7 +47,7 @@ def test_an_emotion_that_changes_shows_in_the_rows_it_changes_at(generator: Gene
     emotions = weights(generator)
     emotions[0, 60:] = generator.emotion_vector({"happy": 1.0})
     passes = generator.passes(emotions, 80)
-    face = np.concatenate([*passes.hear(SOUND), *passes.finish()], axis=1)[0]
+    face = np.concatenate([*passes.process(SOUND), *passes.finish()], axis=1)[0]
     neutral = generator.generate(SOUND[0], 16_000)
     happy = generator.generate(SOUND[0], 16_000, {"happy": 1.0})
     assert np.abs(face[:60] - neutral[:60]).max() < 1e-4

@@ -42,7 +42,7 @@ def bursts(hops: int, seed: int = 1) -> NDArray[np.float32]:
 
 def hop_by_hop(encoder: Encoder, sound: NDArray[np.float32], delay: int) -> NDArray[np.float32]:
     stream = EncoderStream(encoder, delay)
-    return np.concatenate([stream.hear(hop) for hop in sound.reshape(-1, HOP_SAMPLES)])
+    return np.concatenate([stream.process(hop) for hop in sound.reshape(-1, HOP_SAMPLES)])
 
 
 @pytest.mark.parametrize("delay", DELAYS)
@@ -73,7 +73,7 @@ def test_passes_of_any_length_give_the_same(encoder: Encoder, delay: int, cuts: 
     sound = bursts(40)
     edges = [0, *sorted(set(cuts)), 40]
     stream = EncoderStream(encoder, delay)
-    parts = [stream.hear(sound[a * HOP_SAMPLES : b * HOP_SAMPLES]) for a, b in pairwise(edges)]
+    parts = [stream.process(sound[a * HOP_SAMPLES : b * HOP_SAMPLES]) for a, b in pairwise(edges)]
     assert np.abs(np.concatenate(parts) - hop_by_hop(encoder, sound, delay)).max() < SAME
 
 
@@ -115,16 +115,16 @@ def test_the_caches_keep_their_size(encoder: Encoder, delay: int) -> None:
 
 @pytest.mark.parametrize("delay", DELAYS)
 def test_silence_changes_nothing_from_the_first_hop_on(encoder: Encoder, delay: int) -> None:
-    rows = EncoderStream(encoder, delay).hear(np.zeros(120 * HOP_SAMPLES, np.float32))
+    rows = EncoderStream(encoder, delay).process(np.zeros(120 * HOP_SAMPLES, np.float32))
     assert np.abs(rows - rows[:1]).max() < SAME
 
 
 def test_reset_forgets(encoder: Encoder) -> None:
     stream, sound = EncoderStream(encoder, 1), bursts(5)
-    first = stream.hear(sound)
-    assert np.abs(stream.hear(sound) - first).max() > SAME
+    first = stream.process(sound)
+    assert np.abs(stream.process(sound) - first).max() > SAME
     stream.reset()
-    assert np.array_equal(stream.hear(sound), first)
+    assert np.array_equal(stream.process(sound), first)
 
 
 def test_a_batch_is_heard_row_by_row(encoder: Encoder) -> None:
@@ -139,7 +139,7 @@ def test_a_batch_is_heard_row_by_row(encoder: Encoder) -> None:
 @pytest.mark.parametrize("samples", [0, 100, HOP_SAMPLES + 1])
 def test_broken_hops_are_refused(encoder: Encoder, samples: int) -> None:
     with pytest.raises(ValueError, match="whole hops of 320"):
-        EncoderStream(encoder, 0).hear(np.zeros(samples, np.float32))
+        EncoderStream(encoder, 0).process(np.zeros(samples, np.float32))
 
 
 def test_an_empty_recording_has_no_rows(encoder: Encoder) -> None:

@@ -39,9 +39,13 @@ def heard_live(
     network: OnnxSpeechEmotionNetwork, sound: np.ndarray, hops: int
 ) -> Iterator[EmotionEvidence]:
     """Hear so many hops at once, as they come."""
-    ear, stream, size = VoiceFeatureExtractor(), EmotionEvidenceStream(network), hops * HOP_SAMPLES
+    extractor, stream, size = (
+        VoiceFeatureExtractor(),
+        EmotionEvidenceStream(network),
+        hops * HOP_SAMPLES,
+    )
     for start in range(0, len(sound), size):
-        yield stream.step(ear.hear(sound[start : start + size]))
+        yield stream.step(extractor.process(sound[start : start + size]))
 
 
 @pytest.mark.parametrize("hops", [1, 2, 5, 7, 40])
@@ -187,7 +191,7 @@ def test_hops_taken_one_by_one_or_together_show_the_same(cuts: list[int]) -> Non
     integrator = EmotionIntegrator()
     bounds = [0, *sorted(cuts), 200]
     pieces = [
-        integrator.take(EmotionEvidence(heard.odds[begin:end], heard.voicing[begin:end]))
+        integrator.update(EmotionEvidence(heard.odds[begin:end], heard.voicing[begin:end]))
         for begin, end in itertools.pairwise(bounds)
     ]
     np.testing.assert_array_equal(np.concatenate(pieces), emotion_trajectory(heard))
@@ -216,8 +220,8 @@ def test_the_gain_of_the_microphone_makes_no_difference(gain_db: float) -> None:
 
 def test_hops_one_by_one_tell_the_same() -> None:
     sound = np.concatenate((0.05 * voice(4.0), 0.2 * voice(2.0, hz=200.0))).astype(np.float32)
-    ear, arousal = VoiceFeatureExtractor(), ArousalEstimator()
-    single = [arousal.step(ear.hear(hop))[0] for hop in sound.reshape(-1, HOP_SAMPLES)]
+    extractor, arousal = VoiceFeatureExtractor(), ArousalEstimator()
+    single = [arousal.step(extractor.process(hop))[0] for hop in sound.reshape(-1, HOP_SAMPLES)]
     np.testing.assert_allclose(single, told(sound), atol=1e-5)
 
 

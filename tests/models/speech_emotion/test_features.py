@@ -10,7 +10,7 @@ from cstalk_bridge.models.cstalk.features import BANDS
 from cstalk_bridge.models.cstalk.network import LogMel
 from cstalk_bridge.models.speech_emotion.features import (
     CHANGES,
-    FIRST_HOPS,
+    PRIOR_HOPS,
     HIGHEST_HZ,
     HISTORY_SAMPLES,
     LEVEL,
@@ -132,8 +132,8 @@ def _likeness(frame: np.ndarray, lag: int) -> float:
 @pytest.mark.parametrize("hops", [1, 5, 7])
 def test_a_voice_heard_as_it_comes_is_the_recording(hops: int) -> None:
     sound = speech()[: 210 * HOP_SAMPLES]
-    ear, size = VoiceFeatureExtractor(), hops * HOP_SAMPLES
-    pieces = [ear.hear(sound[i : i + size]) for i in range(0, len(sound), size)]
+    extractor, size = VoiceFeatureExtractor(), hops * HOP_SAMPLES
+    pieces = [extractor.process(sound[i : i + size]) for i in range(0, len(sound), size)]
     (whole,) = recording_features(sound)
     for live, offline in zip(zip(*pieces, strict=True), whole, strict=True):
         np.testing.assert_allclose(np.concatenate(live), offline, atol=1e-5)
@@ -154,7 +154,7 @@ def some(hops: int, voicing: float | np.ndarray) -> VoiceFeatures:
 
 def test_a_silent_voice_is_held_against_the_average_and_its_own_level() -> None:
     heard = some(30, 0.0)
-    differences = SpeakerBaseline(AVERAGE).hear(heard)
+    differences = SpeakerBaseline(AVERAGE).update(heard)
     expected = heard.traits - AVERAGE
     expected[:, LEVEL] = 0.0
     np.testing.assert_allclose(differences, expected, atol=1e-6)
@@ -162,12 +162,12 @@ def test_a_silent_voice_is_held_against_the_average_and_its_own_level() -> None:
 
 def test_a_voice_is_held_against_what_it_was_and_the_average_that_came_first() -> None:
     heard = some(60, RANDOM.random(60))
-    differences = SpeakerBaseline(AVERAGE).hear(heard)
+    differences = SpeakerBaseline(AVERAGE).update(heard)
     sums, hops = np.zeros(TRAITS), 0.0
     for traits, voicing, difference in zip(heard.traits, heard.voicing, differences, strict=True):
         keep = 1.0 - voicing / MEMORY_HOPS
         sums, hops = keep * sums + voicing * traits, keep * hops + voicing
-        usual = (sums + FIRST_HOPS * AVERAGE) / (hops + FIRST_HOPS)
+        usual = (sums + PRIOR_HOPS * AVERAGE) / (hops + PRIOR_HOPS)
         usual[LEVEL] = sums[LEVEL] / hops
         np.testing.assert_allclose(difference, traits - usual, atol=1e-5)
 
@@ -175,8 +175,8 @@ def test_a_voice_is_held_against_what_it_was_and_the_average_that_came_first() -
 def test_a_long_known_voice_differs_from_nothing() -> None:
     usual = SpeakerBaseline(AVERAGE)
     for _ in range(10):
-        usual.hear(some(3000, 1.0))
-    assert np.abs(usual.hear(some(50, 1.0)).mean(axis=0)).max() < 0.06
+        usual.update(some(3000, 1.0))
+    assert np.abs(usual.update(some(50, 1.0)).mean(axis=0)).max() < 0.06
 
 
 @settings(max_examples=20, deadline=None)
@@ -188,8 +188,8 @@ def test_hops_one_by_one_or_together_differ_the_same(cuts: list[int]) -> None:
         SpeakerBaseline(AVERAGE),
     )
     pieces = zip(*(np.split(part, sorted(cuts)) for part in heard), strict=True)
-    together = np.concatenate([one.hear(VoiceFeatures(*piece)) for piece in pieces])
-    np.testing.assert_array_equal(together, two.hear(heard))
+    together = np.concatenate([one.update(VoiceFeatures(*piece)) for piece in pieces])
+    np.testing.assert_array_equal(together, two.update(heard))
 
 
 def test_the_network_hears_pitch_of_a_voice_only_and_never_the_level_itself() -> None:

@@ -51,8 +51,8 @@ def judged(network: SpeechEmotionNetwork, features: VoiceFeatures) -> np.ndarray
     """Return the torch network's evidence after endless silence, [hops, emotions]."""
     average = network.average.numpy()
     silence = voice_features(np.zeros(HISTORY_SAMPLES + HOP_SAMPLES, dtype=np.float32))
-    before = network_inputs(silence, SpeakerBaseline(average).hear(silence))
-    inputs = network_inputs(features, SpeakerBaseline(average).hear(features))
+    before = network_inputs(silence, SpeakerBaseline(average).update(silence))
+    inputs = network_inputs(features, SpeakerBaseline(average).update(features))
     rows = np.concatenate((np.tile(before, (network.sizes.past_hops, 1)), inputs))
     with torch.inference_mode():
         return network(torch.from_numpy(rows.T)[None])[0].T.numpy()
@@ -87,7 +87,7 @@ def test_any_sizes_and_any_calls_make_the_numbers_of_torch(
         evidence, past = onnx_network.advance(piece, past)
         odds.append(evidence)
     silence = voice_features(np.zeros(HISTORY_SAMPLES + HOP_SAMPLES, dtype=np.float32))
-    before = network_inputs(silence, SpeakerBaseline(network.average.numpy()).hear(silence))
+    before = network_inputs(silence, SpeakerBaseline(network.average.numpy()).update(silence))
     rows = np.concatenate((np.tile(before, (sizes.past_hops, 1)), inputs))
     with torch.inference_mode():
         expected = network(torch.from_numpy(rows.T)[None])[0].T.numpy()
