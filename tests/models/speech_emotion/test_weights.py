@@ -57,7 +57,10 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "other emotions": ({"emotions": ["joy"]}, "other emotions or rates"),
     "another rate": ({"sample_rate_hz": 8000}, "other emotions or rates"),
     "a width that fits no tensor": ({"sizes": {"width": 17, "dilations": [1, 2, 4]}}, "do not fit"),
-    "a width of gigabytes": ({"sizes": {"width": 10**9, "dilations": [1]}}, "sizes are out of range"),
+    "a width of gigabytes": (
+        {"sizes": {"width": 10**9, "dilations": [1]}},
+        "sizes are out of range",
+    ),
     "a reach of days": ({"sizes": {"width": 16, "dilations": [10**9]}}, "sizes are out of range"),
     "no layers": ({"sizes": {"width": 16, "dilations": []}}, "sizes are out of range"),
 }
