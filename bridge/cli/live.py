@@ -150,10 +150,10 @@ def device_table(devices: Sequence[InputDevice]) -> str:
 
 
 LISTEN_EPILOG = """\
-Live Link Face, MetaHuman, OSC and VMC are recognised by their packets, at any port. Run this on the
-machine where Unreal runs, with Unreal closed: what it shows has come through the network. Lost
-frames are counted where the protocol numbers them (Live Link Face, MetaHuman). Jitter is the
-deviation of the time between two frames from what their numbers say, or from its median.
+The protocol of each packet is recognised by its content, at any port. Run this on the machine where
+Unreal runs, with Unreal closed: what it shows has come through the network. Lost frames are counted
+where the protocol numbers them. Jitter is the deviation of the time between two frames from what
+their numbers say, or from its median.
 
 examples:
   cstalk-bridge listen

@@ -126,7 +126,7 @@ def access_remedy(platform: str) -> str:
 def measure_input(source: Source, samples: NDArray[np.float32]) -> InputMeasurement:
     """Return the measurement of samples, [time], of a source.
 
-    Levels are those without the constant part, which is no sound.
+    Levels leave out the constant part (DC), which is not sound.
     """
     sound = DcBlock(source.rate_hz).push(np.nan_to_num(samples))
     return InputMeasurement(

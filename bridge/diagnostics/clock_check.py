@@ -77,7 +77,7 @@ def examine_clock_sync(config: Config) -> Finding:
 def judge_clock_sync(
     discipline: Discipline, *, is_alone: bool, platform: str = sys.platform
 ) -> Finding:
-    """Say whether other machines can have the same time; `is_alone` says that there are none."""
+    """Say whether other machines can have the same time; `is_alone`: there are no others."""
     if discipline.steering is ClockReference.UNKNOWN:
         return ok("system clock", "this system does not report what synchronises it")
     if discipline.steering is not ClockReference.NONE:

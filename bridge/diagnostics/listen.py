@@ -262,7 +262,7 @@ def open_ports(host: str, ports: Sequence[int], *, need_all: bool) -> OpenPorts:
         what = f"{len(ports)} ports, at most {MAX_PORTS} are possible"
         raise UserError(Problem("--port", what, "leave some out"))
     if strange := [port for port in ports if not 0 <= port <= MAX_PORT]:
-        what = f"{strange[0]} is no port; ports are 0 to {MAX_PORT}"
+        what = f"{strange[0]} is not a port; ports are 0 to {MAX_PORT}"
         raise UserError(Problem("--port", what, "0 takes any that is free"))
     bound: list[socket.socket] = []
     problems = []

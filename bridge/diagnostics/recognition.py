@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def recognise(datagram: bytes) -> list[StreamFrame]:
     """Return what a datagram says, a frame for each stream it belongs to.
 
-    ValueError, in words for the user, for what is none of the protocols or damaged.
+    ValueError, in words for the user, for an unknown protocol or a damaged datagram.
     """
     candidates = [each for each in OUTPUTS.values() if datagram.startswith(each.starts)]
     if not candidates:

@@ -1,4 +1,4 @@
-"""Streams that arrive here: their rate, jitter and losses, and what is no stream; bounded for
+"""Streams that arrive here: their rate, jitter and losses, and rejected datagrams; bounded for
 every sender.
 """
 
@@ -114,7 +114,7 @@ MAX_SENDERS = 8
 """Ports of one host that are told apart as senders of one subject."""
 
 SENDER_S = 2.0
-"""A port that was silent for longer is no sender any more."""
+"""A port that was silent for longer is a sender no longer."""
 
 SILENT_S = 1.0
 """A stream is silent after that long without a datagram."""

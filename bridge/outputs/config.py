@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 
-RigMapName = Annotated[str, Field(min_length=1, description="name or path")]
+RigMapName = Annotated[str, Field(min_length=1, description="a name or path")]
 """A shipped rig map by its name, or the path of a file."""
 
 
@@ -72,7 +72,7 @@ class ListeningConfig(LinkConfig):
     allow: Annotated[tuple[AllowedNetwork, ...], BeforeValidator(_split)] = Field(
         default=(),
         max_length=MAX_ALLOWED,
-        description="list of IP addresses and networks, as 10.0.0.5,192.168.1.0/24",
+        description="a list of IP addresses and networks, as 10.0.0.5,192.168.1.0/24",
     )
     takes_next_port: bool = Field(default=False, repr=False)
 

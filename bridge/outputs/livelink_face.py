@@ -86,7 +86,7 @@ class Packet:
 class LiveLinkFaceEncoder:
     """Packets of one subject: everything that stays the same is put together once.
 
-    ValueError for a subject name that is none (`subject_fault`), or ids so long that the datagram
+    ValueError for an invalid subject name (`subject_fault`), or ids so long that the datagram
     exceeds `MAX_DATAGRAM_BYTES`.
     """
 
@@ -168,7 +168,7 @@ def _values(face: bytes) -> NDArray[np.float32]:
 
 
 def _string(datagram: bytes, offset: int) -> tuple[str, int]:
-    """Return the string whose length stands at `offset`, and the offset behind it."""
+    """Return the string whose length is at `offset`, and the offset after it."""
     start = offset + 4
     if start > len(datagram):
         raise ValueError(f"{len(datagram)} bytes, too short for a string length at {offset}")
@@ -203,7 +203,7 @@ class LiveLinkFaceLink(UdpLink):
         return self._encoder.subject
 
     def rename(self, subject: str) -> None:
-        """Send under another subject name from the next frame on. ValueError where it is none."""
+        """Send under another subject name from the next frame on. ValueError for an invalid one."""
         self._encoder = self._encoder.renamed(subject)
 
     def _encode(self, values: NDArray[np.float32], frame: int, subframe: float) -> list[bytes]:

@@ -87,7 +87,7 @@ def address_fault(address: str) -> str | None:
     if re.fullmatch(f"(?:{PART.pattern})+", address):
         return None
     return (
-        f"{address!r} is no OSC address: parts of printable ASCII, each after a '/', "
+        f"{address!r} is not an OSC address: parts of printable ASCII, each after a '/', "
         "without space and # * , ? [ ] { }"
     )
 
@@ -218,7 +218,7 @@ class _Reader:
         return raw[:length].decode("utf-8")
 
     def skips(self, tag: str) -> bool:
-        """Skip what is no argument here; return whether it was."""
+        """Skip an argument type that is not decoded; return whether it was one."""
         if tag == "S":
             self.string()
         elif tag in SKIPPED:
@@ -292,7 +292,7 @@ class PatchedBundles:
 class BundleTemplate(PatchedBundles):
     """The bundles that carry one float for each address; `encode` takes values [addresses].
 
-    ValueError: no address, one twice, one that is none or that no bundle can hold.
+    ValueError: no address, one twice, an invalid one, or one that no bundle can hold.
     """
 
     def __init__(self, addresses: Sequence[str]) -> None:

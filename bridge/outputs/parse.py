@@ -83,10 +83,12 @@ def _options(query: str, config: type[LinkConfig], faults: list[str]) -> dict[st
     options: dict[str, Any] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name not in config.options():
-            known = " and ".join(f"{each}=" for each in config.options())
-            faults.append(f"unknown option {name!r}; there is {known}")
-        elif name in options or not _is_allowed(config, name, value):
-            faults.append(f"option {name!r} wants one {_allowed_values(config, name)}")
+            known = ", ".join(f"{each}=" for each in config.options())
+            faults.append(f"unknown option {name!r}; known: {known}")
+        elif name in options:
+            faults.append(f"option {name!r} is given twice")
+        elif not _is_allowed(config, name, value):
+            faults.append(f"option {name!r} must be {_allowed_values(config, name)}")
         options[name] = value
     return options
 
@@ -121,7 +123,7 @@ def _choices(config: type[LinkConfig], name: str) -> tuple[str, ...]:
 
 def _allowed_values(config: type[LinkConfig], name: str) -> str:
     choices = _choices(config, name)
-    return f"of {', '.join(choices)}" if choices else str(config.model_fields[name].description)
+    return f"one of {', '.join(choices)}" if choices else str(config.model_fields[name].description)
 
 
 def _is_allowed(config: type[LinkConfig], name: str, value: str) -> bool:

@@ -52,10 +52,10 @@ def parse_target(text: str, default_port: int) -> Target:
     """Read `host`, `host:port`, `[::1]` or `[::1]:port`; ValueError in words for the user."""
     match = re.fullmatch(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([^:]*))?", text)
     if match is None:
-        raise ValueError(f"target {text!r} is not host:port (an IPv6 address stands in brackets)")
+        raise ValueError(f"target {text!r} is not host:port; an IPv6 address needs brackets")
     host, port_text = match[1], match[2]
     if host.startswith("[") and ":" not in host:
-        raise ValueError(f"target {text!r}: only an IPv6 address stands in brackets")
+        raise ValueError(f"target {text!r}: only an IPv6 address may be in brackets")
     host = host.strip("[]")
     if fault := _host_fault(host):
         raise ValueError(f"target {text!r}: {fault}")
@@ -75,7 +75,7 @@ def has_port(target: Any) -> bool:
 
 
 def filled_target(target: Any, default_port: int) -> Any:
-    """Return a target of a config with what it leaves out; what is none is returned as it is."""
+    """Return a target of a config with what it leaves out; anything else is returned as it is."""
     if isinstance(target, str):
         return parse_target(target, default_port)
     return {"port": default_port, **target} if isinstance(target, dict) else target
@@ -86,11 +86,11 @@ def _host_fault(host: str) -> str | None:
         try:
             ipaddress.ip_address(host)
         except ValueError:
-            return f"{host!r} is no IP address"
+            return f"{host!r} is not an IP address"
         return None
     if not host:
         return "the host is missing"
-    return None if HOST_NAME.fullmatch(host) else f"{host!r} is no host name"
+    return None if HOST_NAME.fullmatch(host) else f"{host!r} is not a host name"
 
 
 LOOKUP_INTERVAL_S = 5.0

@@ -114,7 +114,7 @@ class VmcEncoder:
 
     Without an output of `HEAD_TURNS` the head bone is not sent, nor where `has_bone` is False: a
     receiver may take a lone bone for the root of a skeleton. ValueError: no shape among the
-    outputs, one name for two of them, a name that is no string of OSC or too long for a bundle.
+    outputs, one name for two of them, a name that is not an OSC string or too long for a bundle.
     """
 
     def __init__(

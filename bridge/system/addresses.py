@@ -31,7 +31,7 @@ def parse_network(value: Any) -> IpNetwork:
         return ipaddress.ip_network(str(value))
     except ValueError:
         remedy = "write one as 10.0.0.5, or a network as 10.0.0.0/24"
-        raise FieldError(f"{value!r} is no IP address and no network", remedy) from None
+        raise FieldError(f"{value!r} is neither an IP address nor a network", remedy) from None
 
 
 AllowedNetwork = Annotated[IpNetwork, BeforeValidator(parse_network)]
@@ -85,7 +85,7 @@ class ListenAddress(BaseModel):
             return {"host": text}
         match = re.fullmatch(r"(?:\[([^\[\]]*)\]|([^:\[\]]*))(?::([0-9]{1,5}))?", text)
         if match is None:
-            raise FieldError(f"{text!r} is no place to listen at", cls.remedy())
+            raise FieldError(f"{text!r} is not an address to listen at", cls.remedy())
         given = {"host": match[1] or match[2], "port": match[3]}
         return {key: value for key, value in given.items() if value}
 
@@ -99,7 +99,7 @@ class ListenAddress(BaseModel):
     def _is_host(cls, host: str) -> str:
         is_name = HOST_NAME.fullmatch(host) and not re.fullmatch(r"[0-9.]+", host)
         if _ip_address(host) is None and not is_name:
-            raise FieldError(f"{host!r} is no host name and no IP address", cls.remedy())
+            raise FieldError(f"{host!r} is neither a host name nor an IP address", cls.remedy())
         return host
 
     @property

@@ -52,7 +52,7 @@ def test_beyond_this_machine_a_list_is_needed() -> None:
 
 @pytest.mark.parametrize("entry", ["10.0.0.5/24", "stage", "300.1.1.1", ""])
 def test_what_is_no_network_is_told(entry: str) -> None:
-    assert "is no IP address and no network" in told(
+    assert "is neither an IP address nor a network" in told(
         ConfigOverrides(osc_control="", osc_allow=(entry,))
     )
 

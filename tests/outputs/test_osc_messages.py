@@ -100,12 +100,12 @@ def test_template_is_not_changed_by_encoding() -> None:
     [
         ([], "at least one"),
         (["/a", "/a"], "twice"),
-        (["jawOpen"], "no OSC address"),
-        (["/a b"], "no OSC address"),
-        (["/a*"], "no OSC address"),
-        (["/é"], "no OSC address"),
-        (["/a//b"], "no OSC address"),
-        (["/a\n"], "no OSC address"),
+        (["jawOpen"], "not an OSC address"),
+        (["/a b"], "not an OSC address"),
+        (["/a*"], "not an OSC address"),
+        (["/é"], "not an OSC address"),
+        (["/a//b"], "not an OSC address"),
+        (["/a\n"], "not an OSC address"),
         (["/" + "a" * 1400], "of 1412 bytes"),
     ],
 )

@@ -148,7 +148,7 @@ def test_a_config_and_a_url_know_a_new_output(tmp_path: Path) -> None:
     (link,) = read_config(file).subjects[0].links
     assert link == parse_link_url("tiny://10.0.0.5?loudness=high")
     assert (link.targets[0].port, link.rigmap) == (4567, "vrm")
-    with pytest.raises(UserError, match="option 'loudness' wants one of low, high"):
+    with pytest.raises(UserError, match="option 'loudness' must be one of low, high"):
         parse_link_url("tiny://10.0.0.5?loudness=mute")
     with pytest.raises(UserError, match=r"start with one of .*, tiny://"):
         parse_link_url("other://10.0.0.5")

@@ -39,7 +39,7 @@ MAX_PAYLOAD_BYTES = 1 << 16
 
 
 class FramingError(ValueError):
-    """The stream is none of this protocol, and where its next message begins cannot be known."""
+    """The stream is of another protocol: the start of its next message cannot be known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class MalformedError(DeviceRequestError):
 
 
 def read_message(payload: bytes) -> Incoming:
-    """Read a payload. MalformedError for what is no JSON, not UTF-8, or lacks what it must have."""
+    """Read a payload. MalformedError for one that is not JSON or UTF-8, or lacks a field."""
     try:
         return Incoming.model_validate_json(payload)
     except ValidationError as error:
