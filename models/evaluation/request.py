@@ -121,7 +121,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--head",
         metavar="FILE",
-        help=f"Head to measure on, `{OWN_HEAD}` for the shipped one (default: {ICT_HEAD} by the data).",
+        help=f"Head to measure on, `{OWN_HEAD}` for the shipped one (default: ../{ICT_HEAD}).",
     )
     add("--sheets", metavar="FOLDER", help="Draw contact sheets of phones, words and emotions.")
     add("--json", metavar="FILE", help="Write the results as JSON.")

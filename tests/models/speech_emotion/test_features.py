@@ -10,7 +10,6 @@ from cstalk_bridge.models.cstalk.features import BANDS
 from cstalk_bridge.models.cstalk.network import LogMel
 from cstalk_bridge.models.speech_emotion.features import (
     CHANGES,
-    PRIOR_HOPS,
     HIGHEST_HZ,
     HISTORY_SAMPLES,
     LEVEL,
@@ -21,6 +20,7 @@ from cstalk_bridge.models.speech_emotion.features import (
     PITCH_GAIN,
     PITCH_SAMPLES,
     PITCHES,
+    PRIOR_HOPS,
     TRAITS,
     SpeakerBaseline,
     VoiceFeatureExtractor,
