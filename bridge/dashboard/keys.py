@@ -1,4 +1,4 @@
-"""Keyboard input of a terminal, and what each key of the dashboard does."""
+"""Keyboard input of a terminal, and the action of each key of the dashboard."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
 
 READ_BYTES = 64
-"""Read at once; more keys than that in one go are pasted text."""
+"""Bytes read at once."""
 
 SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|.)?|[\x00\xe0].", re.DOTALL)
-"""What arrows and function keys send: ECMA-48 sequences, on Windows a prefix and a code."""
+"""Input of arrow and function keys: ECMA-48 sequences, on Windows a prefix and a code."""
 
 WINDOWS_POLL_S = 0.05
-"""How often Windows is asked for keys."""
+"""Poll interval on Windows."""
 
 
 class Keyboard:
     """The keys pressed in the terminal of a file descriptor, standard input by default.
 
-    Within the context keys come at once and are not shown; Ctrl-C still interrupts. Afterwards the
-    terminal is as before. Without a terminal, and in the background of one, there are no keys.
+    Within the context keys are read without Enter and are not echoed; Ctrl-C still interrupts.
+    Afterwards the terminal is restored. Without a terminal, and in its background, no keys come.
     """
 
     def __init__(self, descriptor: int | None = None) -> None:
@@ -53,12 +53,12 @@ class Keyboard:
     def __exit__(self, *_: object) -> None:
         self.is_open = False
         if self._before is not None and self._is_ours():
-            # In the background it is the shell's by now, and changing it would halt us.
+            # In the background the terminal is the shell's; changing it would stop this process.
             _restore(self._descriptor, self._before)
         self._before = None
 
     def read(self, timeout_s: float) -> str:
-        """Return the keys pressed within that time, as soon as there are some; "" for none."""
+        """Return the keys pressed within the timeout, as soon as there are any; "" for none."""
         if not self.is_open or not self._is_ours():
             time.sleep(timeout_s)
             return ""
@@ -69,7 +69,7 @@ class Keyboard:
         return SEQUENCE.sub("", text)
 
     def _is_ours(self) -> bool:
-        """Whether there is a terminal, and reading from it would not halt us."""
+        """Whether there is a terminal that this process may read without being stopped."""
         if self._descriptor < 0 or not os.isatty(self._descriptor):
             return False
         if sys.platform == "win32":
@@ -77,7 +77,7 @@ class Keyboard:
         try:
             return os.tcgetpgrp(self._descriptor) == os.getpgrp()
         except OSError:
-            # It is not the terminal that controls this process: nobody halts us.
+            # It is not the controlling terminal of this process, so reading does not stop it.
             return True
 
 
@@ -129,7 +129,7 @@ else:
             return
 
     def _read(descriptor: int, timeout_s: float) -> str | None:
-        """Return what was typed; None when the terminal is gone."""
+        """Return the typed text; None if the terminal is gone."""
         try:
             if not select.select([descriptor], [], [], timeout_s)[0]:
                 return ""
@@ -139,19 +139,19 @@ else:
 
 
 EMOTION_KEYS = {str(number): name for number, name in enumerate(EMOTIONS)}
-"""As on the page of the preview."""
+"""Keys of the emotions; the page of the preview has the same."""
 
 INTENSITY_STEP = 0.1
-"""Of intensity, for each press."""
+"""Change of intensity per key press."""
 
 KEY_POLL_S = 0.2
-"""How often the thread looks whether it is to stop."""
+"""Longest wait for a key, after which the thread checks whether it is to stop."""
 
 
 class KeyBindings:
-    """The keys at a desk: they concern one subject at a time, the first to begin with.
+    """The actions of keys on a controller; they act on one subject at a time, first on the first.
 
-    `press` belongs to one thread; any may read `name` and `lines`.
+    One thread calls `press`; any thread may read `name` and `lines`.
     """
 
     def __init__(self, controller: Controller) -> None:
@@ -173,7 +173,7 @@ class KeyBindings:
 
     @property
     def name(self) -> str:
-        """The subject that the keys concern, "" while no bridge runs."""
+        """The name of the subject on which the keys act, "" while no bridge runs."""
         try:
             return self._subject.name
         except UserError:
@@ -181,7 +181,7 @@ class KeyBindings:
 
     @property
     def lines(self) -> list[str]:
-        """What to tell the user of the keys: one line, all of them after `?`."""
+        """Help on the keys: one line, or all of them after `?`."""
         emotions = "  ".join(f"{key} {name}" for key, name in EMOTION_KEYS.items())
         if not self._is_expanded:
             return [f"{emotions}  ? help"]
@@ -196,7 +196,7 @@ class KeyBindings:
         ]
 
     def press(self, key: str) -> None:
-        """Do what a key says; a key without a meaning does nothing."""
+        """Perform the action of a key; other keys do nothing."""
         try:
             if key in EMOTION_KEYS:
                 self._subject.emotion({EMOTION_KEYS[key]: 1.0})
@@ -218,7 +218,7 @@ class KeyBindings:
         self._index += 1
 
     def _toggle_auto(self) -> None:
-        """Let the voice alone choose the emotion, or no more; a digit chooses again."""
+        """Switch between the estimated emotion of the voice alone, and chosen ones."""
         subject = self._subject
         if subject.voice_weights.auto:
             subject.auto(0.0)

@@ -1,4 +1,4 @@
-"""Draws the dashboard: metrics in, styled lines out, as many as the terminal has."""
+"""Draws the dashboard: turns metrics into styled lines, as many as the terminal has."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
-    """What bars and rules are drawn with; `parts` fill one cell more and more, the last wholly."""
+    """Characters of bars and rules; `parts` fill a cell in steps, the last one completely."""
 
     parts: str
     empty: str
@@ -42,7 +42,7 @@ ASCII = Glyphs("#", ".", "-")
 
 
 def bar(share: float, columns: int, glyphs: Glyphs) -> str:
-    """Return a bar of `columns` cells of which `share` (0..1) is full."""
+    """Return a bar of `columns` cells, filled by `share`, 0..1."""
     steps = len(glyphs.parts)
     filled = round(min(max(share, 0.0), 1.0) * columns * steps)
     whole, rest = divmod(filled, steps)
@@ -51,7 +51,7 @@ def bar(share: float, columns: int, glyphs: Glyphs) -> str:
 
 
 FLOOR_DB = -60.0
-"""The left end of the level bar; the noise of a quiet room."""
+"""Level at the left end of the level bar: the noise of a quiet room."""
 
 LABEL_COLUMNS = 10
 BAR_COLUMNS = 24
@@ -68,7 +68,7 @@ LAMPS: dict[Lamp, str] = {
 }
 
 LEAST_WEIGHT = 0.005
-"""Weight of an emotion which is shown."""
+"""Smallest weight of an emotion that is shown."""
 
 BADGES: dict[HealthState, str] = {
     HealthState.OK: "bold black on green",
@@ -84,7 +84,7 @@ BADGES: dict[HealthState, str] = {
 def full_view(
     metrics: Metrics, subject: SubjectMetrics, now_s: float, glyphs: Glyphs
 ) -> list[Text]:
-    """Return everything there is: `FULL_ROWS` lines, one per link and one of losses."""
+    """Return all details of a subject: `FULL_ROWS` lines, one per link and one of losses."""
     return [
         _title(metrics, subject, now_s),
         _labelled("input").append(subject.input_name or "opening ...").append(_gate(subject)),
@@ -100,7 +100,7 @@ def full_view(
 def short_view(
     metrics: Metrics, subject: SubjectMetrics, now_s: float, glyphs: Glyphs
 ) -> list[Text]:
-    """Return `SHORT_ROWS` lines."""
+    """Return the main details of a subject: `SHORT_ROWS` lines."""
     curves = [f"{name} {value:.2f}" for name, value in top_curves(subject, CURVE_ROWS)]
     level = _labelled("input").append(_level(subject, glyphs)).append(_gate(subject))
     return [
@@ -114,7 +114,7 @@ def short_view(
 def brief_view(
     metrics: Metrics, subject: SubjectMetrics, now_s: float, glyphs: Glyphs
 ) -> list[Text]:
-    """Return two lines."""
+    """Return the state of a subject: two lines."""
     level = _level(subject, glyphs, columns=8)
     return [
         _title(metrics, subject, now_s),
@@ -134,7 +134,7 @@ def top_curves(subject: SubjectMetrics, number: int) -> list[tuple[str, float]]:
 
 
 def milliseconds(spread: Spread | None) -> str:
-    """Return median and 99th percentile, as in `3.1 ms (p99 4.2)`; `-` when nothing is measured."""
+    """Return median and 99th percentile, as `3.1 ms (p99 4.2)`; `-` without measurements."""
     if spread is None:
         return "-"
     return f"{1000 * spread.median_s:.1f} ms (p99 {1000 * spread.p99_s:.1f})"
@@ -190,7 +190,7 @@ def _curve_rows(subject: SubjectMetrics, glyphs: Glyphs) -> list[Text]:
 
 
 def _latency_rows(subject: SubjectMetrics) -> list[Text]:
-    """Return names, medians and 99th percentiles, one column a part."""
+    """Return names, medians and 99th percentiles, one column per part."""
     spreads = {part: ring.spread() for part, ring in subject.latency.items()}
     spreads["all"] = subject.total.spread()
     names, medians, worst = _labelled("latency"), _labelled("  median"), _labelled("  p99")
@@ -231,7 +231,7 @@ if TYPE_CHECKING:
 
 
 class KeyGuide(Protocol):
-    """What is said of keys: whom they concern, and the lines that list them."""
+    """The help on keys: the subject on which they act, and the lines that list them."""
 
     @property
     def name(self) -> str: ...  # noqa: D102 - see the class
@@ -241,10 +241,10 @@ class KeyGuide(Protocol):
 
 
 MAX_NOTICE_ROWS = 6
-"""Rows for the newest notices, below the subjects."""
+"""Most rows of notices, below the subjects."""
 
 NOTICE_COLUMNS = 10
-"""Columns for a notice's age, before its words."""
+"""Columns of a notice's age, before its text."""
 
 
 def draw(
@@ -255,9 +255,9 @@ def draw(
     glyphs: Glyphs = BLOCKS,
     guide: KeyGuide | None = None,
 ) -> Text:
-    """Return the picture at host time `now_s`: at most `height` lines of at most `width` columns.
+    """Return the dashboard at host time `now_s`: at most `height` lines of at most `width` columns.
 
-    The more room each subject has, the more is said of it. The last lines are those of the `guide`.
+    The views of subjects are as detailed as fits; the last lines are those of the `guide`.
     """
     rule = Text(glyphs.rule * width, "bright_black")
     last = _guide_rows(metrics, guide) if guide else []
@@ -280,7 +280,7 @@ def draw(
 
 
 def _form(metrics: Metrics, height: int) -> Form:
-    """Return the longest view with which all subjects fit."""
+    """Return the most detailed view with which all subjects fit."""
     full_rows = sum(FULL_ROWS + len(subject.links) + 2 for subject in metrics.subjects)
     if full_rows <= height:
         return full_view
@@ -314,7 +314,7 @@ def _header(metrics: Metrics, now_s: float) -> list[Text]:
 
 
 def buffer_status(metrics: Metrics, now_s: float) -> str:
-    """Return the buffer, where it is adaptive the longest of all subjects as it is now."""
+    """Return the buffer; if it is adaptive, the longest one of all subjects now."""
     if metrics.buffer_ms is not None:
         return f"buffer {metrics.buffer_ms:g} ms"
     longest_s = max(subject.buffer_at(now_s) for subject in metrics.subjects)
@@ -322,7 +322,7 @@ def buffer_status(metrics: Metrics, now_s: float) -> str:
 
 
 def _guide_rows(metrics: Metrics, guide: KeyGuide) -> list[Text]:
-    """Return the lines about the keys; the first names the subject, where there are several."""
+    """Return the lines about the keys; with several subjects the first line names theirs."""
     rows = [Text(f" {line}", "bright_black") for line in guide.lines]
     if len(metrics.subjects) > 1:
         rows[0] = Text(f" {guide.name} ", "reverse").append(f" {guide.lines[0]}", "bright_black")
@@ -330,9 +330,9 @@ def _guide_rows(metrics: Metrics, guide: KeyGuide) -> list[Text]:
 
 
 def _notice_rows(notice: Notice, now_s: float, width: int) -> list[Text]:
-    words = f"{notice.subject}: {notice.text}" if notice.subject else notice.text
+    text = f"{notice.subject}: {notice.text}" if notice.subject else notice.text
     age = _ago(now_s - notice.time_s).rjust(NOTICE_COLUMNS - 1)
-    rows = wrap(words, max(width - NOTICE_COLUMNS, NOTICE_COLUMNS)) or [""]
+    rows = wrap(text, max(width - NOTICE_COLUMNS, NOTICE_COLUMNS)) or [""]
     return [
         Text(" " * NOTICE_COLUMNS if place else f"{age} ", "bright_black").append(row, "default")
         for place, row in enumerate(rows)

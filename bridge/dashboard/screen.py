@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 class Dashboard(MonitorThread):
-    """The picture on the whole terminal, which is as before when it is left.
+    """The dashboard on the whole terminal, whose content is restored at the end.
 
-    With `keys`, what is typed into the terminal is pressed, and the picture says which there are.
+    With `keys`, keys typed into the terminal are handled, and listed in the last lines.
     """
 
     def __init__(
@@ -43,10 +43,10 @@ class Dashboard(MonitorThread):
         self._leaving = ExitStack()
 
     def __enter__(self) -> Self:
-        """Begin to draw, and to read keys where there are any.
+        """Begin to draw, and to read keys if there are any.
 
-        What draws is imported first: it takes the interpreter for a third of a second, in which the
-        first faces would be late.
+        The drawing modules are imported first: importing them occupies the interpreter for a third
+        of a second, in which the first frames would be late.
         """
         for needed in ("rich.live", "cstalk_bridge.dashboard.picture"):
             import_module(needed)
@@ -61,12 +61,12 @@ class Dashboard(MonitorThread):
         return super().__enter__()
 
     def __exit__(self, *error: object) -> None:
-        """Draw no more, and leave the terminal as it was."""
+        """Stop drawing, and restore the terminal."""
         with self._leaving:
             super().__exit__(*error)
 
     def run(self) -> None:
-        """Draw, and leave one status line behind."""
+        """Draw until closing, and print one status line at the end."""
         from rich.console import Console
         from rich.live import Live
 
@@ -91,9 +91,10 @@ def open_monitor(
     now: Callable[[], float] = host_now,
     controller: Controller | None = None,
 ) -> MonitorThread:
-    """Return the dashboard if it is wanted and standard output is a terminal, else plain lines.
+    """Return a dashboard if `dashboard` is set and standard output is a terminal, else plain lines.
 
-    The dashboard's keys are at the `controller`, at which the run ends where nothing can be shown.
+    The keys of the dashboard act through the `controller`, which also ends the run if the display
+    fails.
     """
 
     def on_closed() -> None:

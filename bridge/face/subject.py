@@ -90,18 +90,20 @@ class Subject:
     def pose(self, tick: Tick) -> Pose:
         """Return the pose at a tick's presentation time, and record how it came about."""
         voice, due_s = self.voice, tick.due_s
-        heard = voice.at(due_s)
-        reading = None if voice.is_finished(due_s) else heard.face
+        voice_reading = voice.at(due_s)
+        reading = None if voice.is_finished(due_s) else voice_reading.face
         pose = self.performer.pose(
             reading,
-            Cues(heard.prosody, voice.emotion.at(due_s)),
+            Cues(voice_reading.prosody, voice.emotion.at(due_s)),
             due_s,
             is_paused=self.is_paused,
             is_starved=voice.starved_since_s is not None,
         )
         self.metrics.record_shown(pose.showing, 0.0 if reading is None else reading.late_s, due_s)
         is_live = pose.showing is Showing.LIVE
-        self._measured = (reading, heard.segment) if reading is not None and is_live else None
+        self._measured = (
+            (reading, voice_reading.segment) if reading is not None and is_live else None
+        )
         return pose
 
     def record_sent(self, board: NDArray[np.float32], tick: Tick) -> None:

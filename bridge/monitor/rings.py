@@ -1,7 +1,7 @@
 """Bounded rings of measurements: one thread writes, another reads, neither waits.
 
-A reader copies the ring while the writer may be storing one more value: what it gets is the newest
-`capacity` values, give or take the one just being written.
+A reader copies the ring while the writer may be storing a value: it gets the newest `capacity`
+values, with or without the one being written.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 CAPACITY = 512
-"""Measurements a ring remembers: about ten seconds of hops, nine of ticks at 60 fps."""
+"""Measurements kept by a ring: ten seconds of hops, nine seconds of ticks at 60 fps."""
 
 RATE_WINDOW_S = 2.0
-"""Time over which a rate is taken: short enough to see a stall, long enough for a steady digit."""
+"""Window of a rate: short enough to show a stall, long enough for steady digits."""
 
 RATE_CAPACITY = 256
-"""Readings a rate remembers: four seconds of ticks at 60 fps, twice its window."""
+"""Samples kept by a rate: four seconds of ticks at 60 fps, twice its window."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The median, 99th percentile and greatest of the newest measurements, in seconds."""
+    """The median, 99th percentile and maximum of the newest measurements, in seconds."""
 
     median_s: float
     p99_s: float
@@ -45,18 +45,18 @@ class Percentiles:
         self._count = 0
 
     def add(self, value_s: float) -> None:
-        """Remember one duration, in place of the oldest."""
+        """Add one duration, in place of the oldest."""
         self._values[self._count % len(self._values)] = value_s
         self._count += 1
 
     def clear(self) -> None:
-        """Forget all; while nobody writes."""
+        """Remove all measurements; not while another thread writes."""
         self._count = 0
 
     def spread(self, newest: int | None = None) -> Spread | None:
-        """Return what the `newest` measurements were, all that are kept without a number.
+        """Return the spread of the `newest` measurements, by default of all kept.
 
-        None while there are none.
+        None without measurements.
         """
         count = self._count
         kept = min(count, len(self._values), newest or count)
@@ -69,24 +69,25 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """How many of the newest ticks showed the face of their time, an older one, or none.
-
-    `behind_s` is the median of how late the newest face was at ticks that held it.
-    """
+    """What recent ticks showed."""
 
     live: int
+    """Ticks that showed the frame of their time."""
     held: int
+    """Ticks that showed an older frame."""
     resting: int
+    """Ticks that showed none, although one was due."""
     behind_s: float
+    """Median lateness of the frames of `held`."""
 
     @property
     def missed(self) -> int:
-        """Ticks without the face of their time."""
+        """Ticks without the frame of their time."""
         return self.held + self.resting
 
 
 class ShownFaces:
-    """What the ticks of the last `RATE_WINDOW_S` seconds showed of the generated face."""
+    """What the ticks of the last seconds showed."""
 
     __slots__ = ("_count", "_late_s", "_times_s")
 
@@ -96,13 +97,13 @@ class ShownFaces:
         self._count = 0
 
     def add(self, now_s: float, late_s: float) -> None:
-        """Take a tick: `late_s` is 0 for a live face, infinite for none, else how late it was."""
+        """Record a tick: `late_s` is 0 for a live frame, infinite for none, else its lateness."""
         slot = self._count % len(self._times_s)
         self._times_s[slot], self._late_s[slot] = now_s, late_s
         self._count += 1
 
     def recent(self, now_s: float, window_s: float = RATE_WINDOW_S) -> Shown:
-        """Return what the ticks of the last seconds showed."""
+        """Return what the ticks of the last `window_s` seconds showed."""
         late_s = self._late_s[self._times_s > now_s - window_s]
         held_s = late_s[(late_s > 0.0) & np.isfinite(late_s)]
         return Shown(
@@ -114,7 +115,7 @@ class ShownFaces:
 
 
 class Rate:
-    """A counter that only grows, and how fast it does."""
+    """Samples of a counter that only grows, and its rate."""
 
     __slots__ = ("_count", "_times_s", "_totals")
 
@@ -125,23 +126,23 @@ class Rate:
 
     @property
     def total(self) -> int:
-        """The counter's newest reading, 0 before the first."""
+        """The newest sample of the counter, 0 before the first."""
         last = (self._count - 1) % len(self._totals)
         return int(self._totals[last]) if self._count else 0
 
     def read(self, now_s: float, total: int) -> None:
-        """Remember that the counter stood at `total` at host time `now_s`."""
+        """Sample the counter: `total` at host time `now_s`."""
         slot = self._count % len(self._totals)
         self._times_s[slot] = now_s
         self._totals[slot] = total
         self._count += 1
 
     def add(self, now_s: float, count: int = 1) -> None:
-        """Count `count` more at host time `now_s`."""
+        """Increase the counter by `count` at host time `now_s`."""
         self.read(now_s, self.total + count)
 
     def recent(self, now_s: float) -> int:
-        """Return by how much the counter grew in the last `RATE_WINDOW_S` seconds."""
+        """Return the growth of the counter in the last `RATE_WINDOW_S` seconds."""
         times_s, totals = self._readings_in_order()
         if not len(totals):
             return 0
@@ -151,7 +152,7 @@ class Rate:
         return int(totals[-1] - base)
 
     def per_second(self, now_s: float) -> float:
-        """Return the speed over the last `RATE_WINDOW_S` seconds; 0 once nothing is read."""
+        """Return the rate over the last `RATE_WINDOW_S` seconds; 0 without samples in them."""
         times_s, totals = self._readings_in_order()
         inside = times_s > now_s - RATE_WINDOW_S
         if inside.sum() < 2:
@@ -161,7 +162,7 @@ class Rate:
         return float((totals[-1] - totals[0]) / span_s) if span_s > 0 else 0.0
 
     def _readings_in_order(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Return times and totals, oldest first, without the slot that is written next."""
+        """Return times and totals, oldest first, without the slot to be written next."""
         end = self._count
         start = max(0, end - len(self._totals) + 1)
         slots = np.arange(start, end) % len(self._totals)
