@@ -55,17 +55,17 @@ def fault(where: str, what: str, remedy: str = "") -> Finding:
 
 
 def faults_of(error: UserError, where: str = "") -> list[Finding]:
-    """Return a fault for each problem of an error; `where` stands for what a problem leaves out."""
+    """Return a fault for each problem of an error; `where` is that of a problem without one."""
     return [fault(each.where or where, each.what, each.remedy) for each in error.problems]
 
 
 CHECK_TIMEOUT_S = 10.0
-"""How long a check may take unless it says otherwise."""
+"""Default time limit of a check."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing to examine, and the heading below which its findings stand.
+    """One check, and the heading of its findings.
 
     `examine` runs in a thread of its own and may wait for files and networks; what it raises
     becomes a fault, as does not being done after `timeout_s`.

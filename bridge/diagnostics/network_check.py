@@ -279,7 +279,7 @@ REFUSAL_HERE_S = 0.2
 
 PROBE = b""
 """A datagram without a byte: no receiver takes it for a frame, and every system answers for a port
-on which nobody listens."""
+on which no program listens."""
 
 NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL)
 
@@ -361,7 +361,7 @@ def judge_target(link: LinkConfig, found: TargetReach) -> Finding:
         remedy = f"`cstalk-bridge listen --port {found.port}` there shows what arrives; else "
         return ok(where, what, remedy + remote_firewall_remedy("udp", found.port))
     if not found.received_by:
-        # Refused by nobody and owned by nobody we may see.
+        # Nothing refused the probe, and the owner of the port is hidden from this user.
         return ok(where, f"{place}, this machine: a program listens")
     who = owner_names(found.received_by)
     if len({owner.process_id for owner in found.received_by}) > 1:

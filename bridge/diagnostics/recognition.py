@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def recognise(datagram: bytes) -> list[StreamFrame]:
-    """Return what a datagram says, a frame for each stream it belongs to.
+    """Return a frame for each stream that a datagram belongs to.
 
     ValueError, in words for the user, for an unknown protocol or a damaged datagram.
     """

@@ -111,7 +111,7 @@ MAX_CURVES = 512
 """Curves a stream keeps; a MetaHuman has 251."""
 
 MAX_SENDERS = 8
-"""Ports of one host that are told apart as senders of one subject."""
+"""Ports of one host that are counted as senders of one subject."""
 
 SENDER_S = 2.0
 """A port that was silent for longer is a sender no longer."""
@@ -237,7 +237,7 @@ MAX_STREAMS_OF_HOST = 16
 """Streams of one host, so that one that makes up names leaves room for the others."""
 
 MAX_HOSTS = 64
-"""Hosts of which rejected datagrams are told apart."""
+"""Hosts whose rejected datagrams are counted separately."""
 
 FORGET_AFTER_S = 10.0
 """A stream that was silent for as long makes room for another one."""

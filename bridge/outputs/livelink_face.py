@@ -72,7 +72,7 @@ RATE = struct.Struct(">ii")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Packet:
-    """What a datagram says. `values` is float32 [61]; None in a packet without a face."""
+    """A decoded datagram. `values` is float32 [61]; None in a packet without a face."""
 
     device_id: str
     subject: str

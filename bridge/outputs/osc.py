@@ -144,11 +144,11 @@ class OscProtocol(UdpProtocol[OscConfig]):
         return SetupGuide(f"{self.label} at {target}", steps)
 
     def address_space(self, config: OscConfig) -> str:
-        """Return the addresses of the curves: nothing else tells subjects apart."""
+        """Return the addresses of the curves: nothing else separates subjects."""
         return f"{self.name}{config.prefix}"
 
     def sharing_remedy(self, target: Target, subject: str) -> str:
-        """Return the prefix that tells subjects apart."""
+        """Return the prefix that separates subjects."""
         return f"add a prefix, as {self.name}://{target}/{subject}"
 
 

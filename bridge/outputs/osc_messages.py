@@ -244,7 +244,7 @@ MAX_BUNDLE_BYTES = 1400
 """Largest datagram we send: an Ethernet frame carries 1472 bytes of UDP, VPNs take some of them."""
 
 IMMEDIATELY = struct.pack(">Q", 1)
-"""Unreal ignores time tags, so ours say this."""
+"""Time tag of every bundle: Unreal ignores it."""
 
 HEADER = BUNDLE + IMMEDIATELY
 

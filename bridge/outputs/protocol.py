@@ -46,7 +46,7 @@ class EndedTake(Take, Protocol):
 
     @property
     def problem(self) -> object | None:
-        """Why it is not what was asked for, None where it is."""
+        """Why it is not complete, None where it is."""
 
 
 class Recorder(Protocol):
@@ -60,10 +60,10 @@ class Recorder(Protocol):
         """The take that is being recorded; may be read from any thread."""
 
     def start(self, slate: str, number: int) -> object:
-        """Begin a take. UserError says why it cannot be."""
+        """Begin a take. UserError where it cannot."""
 
     def stop(self) -> Take | None:
-        """End the take and return it; None without one. UserError says why it cannot be."""
+        """End the take and return it; None without one. UserError where it cannot."""
 
     def watch(self, began: Callable[[Take], None], ended: Callable[[EndedTake], None]) -> None:
         """Call back for every take, whoever asked for it, from any thread; neither may wait."""
@@ -95,7 +95,7 @@ class LinkSource:
 
 @dataclass(frozen=True, slots=True)
 class SetupGuide:
-    """What to click in the receiving program: steps for one target and the subjects sent there."""
+    """How to set up the receiving program: steps for one target and the subjects sent there."""
 
     title: str
     steps: tuple[str, ...]
@@ -168,7 +168,7 @@ class OutputProtocol(ABC, Generic[C]):
 
     @abstractmethod
     def recognise(self, datagram: bytes) -> list[StreamFrame]:
-        """Return what a datagram says of each stream of this protocol in it.
+        """Return a frame for each stream of this protocol in a datagram.
 
         ValueError, in words for the user, where it is damaged. Never raises anything else, whatever
         the bytes.
@@ -189,7 +189,7 @@ class OutputProtocol(ABC, Generic[C]):
         return None
 
     def sharing_remedy(self, target: Target, subject: str) -> str:
-        """Return how to tell apart two subjects at one target that share an address space."""
+        """Return how to separate two subjects at one target that share an address space."""
         return "give each subject a port of its own"
 
 

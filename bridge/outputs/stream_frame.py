@@ -1,4 +1,4 @@
-"""Frames as `listen` sees them: what a datagram says of a stream, whoever sent it."""
+"""Frames as `listen` sees them: the content of a datagram, whichever program sent it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_NAME_CHARACTERS = 64
 """Longer names of subjects and curves are cut: they are there to be read in a line."""
 
 MIN_RATE_HZ, MAX_RATE_HZ = 1.0, 1000.0
-"""Frame rates of cameras and phones, and then some; beyond them a frame number tells no time."""
+"""Frame rates of cameras and phones, and then some; beyond them a frame number gives no time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class FrameTime:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StreamFrame:
-    """What a datagram says of one stream.
+    """The part of a datagram that belongs to one stream.
 
     `subject` and `device` are empty where the protocol has none. `frames` is how many frames it
     ends; None where a protocol marks no end, so that a frame is over when a curve comes again.

@@ -151,7 +151,7 @@ class HostSearch:
 class Receiver:
     """One target with its own socket, and how many datagrams the system took or refused.
 
-    UDP tells nobody whether they arrived.
+    UDP does not report whether they arrived.
     """
 
     target: Target
@@ -262,7 +262,7 @@ class UdpTargets:
                 raise UserError(Problem(str(target), what)) from None
 
     def drop_all(self) -> None:
-        """Send to nobody any more; the sending thread closes them at its next `send_last`."""
+        """Drop all targets; the sending thread closes them at its next `send_last`."""
         with self._changing:
             dropped, self.receivers = self.receivers, ()
             self._dropped.extend(dropped)

@@ -100,7 +100,7 @@ def shape_name(output: str, presets: Presets = "vrm0", casing: Casing = "camel")
     """Return the name of the shape which an output of a rig map moves; None for a rotation.
 
     ARKit curves and presets of VRM are spelled as asked, any other output keeps its name. Rotations
-    of the eyes are left out: `eyeLook...` says the same.
+    of the eyes are left out: `eyeLook...` carries the same.
     """
     if curve := load_table(ARKIT_TABLE).by_name.get(output):
         if curve.minimum < 0:

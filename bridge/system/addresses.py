@@ -53,7 +53,7 @@ HOST_NAME = re.compile(r"(?!.{254})[^\W_](?:[\w-]{0,62})(?:\.[\w-]{1,63})*\.?")
 
 
 ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - they are compared, not bound
-"""Addresses to listen at that stand for all of this machine."""
+"""Addresses that mean all those of this machine."""
 
 DEFAULT_HOST = "127.0.0.1"
 """This machine alone."""
@@ -118,7 +118,7 @@ def is_loopback(host: str) -> bool:
 
 
 def url_host(host: str) -> str:
-    """Return the host as it stands in a URL: an IPv6 address in brackets."""
+    """Return the host as in a URL: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
@@ -165,7 +165,7 @@ def bind(transport: Transport, host: str, port: int) -> socket.socket:
 
 
 def bind_or_explain(where: str, transport: Transport, host: str, port: int) -> socket.socket:
-    """Return what `bind` does. UserError says why `where` cannot listen."""
+    """Return what `bind` does. UserError with the reason why `where` cannot listen."""
     try:
         return bind(transport, host, port)
     except (OSError, UnicodeError) as error:

@@ -162,3 +162,23 @@ def test_targets_are_bounded_and_a_host_that_is_not_there_is_told() -> None:
         targets.add(Target(host="nobody.invalid", port=99))
     assert targets.receivers == ()
     targets.close()
+
+
+def test_addresses_are_replaced_as_a_whole_and_those_that_stay_keep_their_socket() -> None:
+    with receiver() as first, receiver() as second:
+        one, two = (("127.0.0.1", each.target.port) for each in (first, second))
+        targets = UdpTargets(())
+        targets.send([b"lost"])
+        targets.replace((one, two))
+        kept = targets.receivers[1]
+        targets.send([b"a"])
+        targets.replace((two,))
+        targets.send([b"b"])
+        assert targets.receivers == (kept,)
+        targets.replace((("255.255.255.255", 9), two))
+        targets.send([b"c"])
+        assert (targets.sent, targets.failed) == (4, 1)
+        targets.replace(())
+        assert (targets.receivers, targets.sent, targets.failed) == ((), 4, 1)
+        assert (first.all_waiting(), second.all_waiting()) == ([b"a"], [b"a", b"b", b"c"])
+        targets.close()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AccessRules:
-    """This machine and those of `allow` may connect: whoever may can record voices.
+    """This machine and those of `allow` may connect: clients can start takes of voices.
 
     Where it `is_discoverable` the device responds to searches on the local network.
     """

@@ -38,7 +38,7 @@ VERSION = 1
 _CURVES = [curve for curve in load_table("metahuman").curves if curve.region != "head"]
 
 CONTROLS: tuple[str, ...] = tuple(curve.name for curve in _CURVES)
-"""The controls of every subject of ours, in wire order: all raw curves, whatever a rig map moves.
+"""The controls that the bridge sends for every subject, in wire order: all raw curves, whatever a rig map moves.
 
 `CTRL_expressions_mouthUp` must be among them: by its presence Unreal's Blueprint knows that the
 curves are a MetaHuman's own."""
@@ -61,7 +61,7 @@ FULL_SCALE = 65535
 """What 1.0 is on the wire."""
 
 MAX_ID_BYTES = 256
-"""Longest subject id that is read or written; ours have 36."""
+"""Longest subject id that is read or written; those of the bridge have 36."""
 
 MAX_CONTROLS = 1024
 """Most controls that are read; a MetaHuman has 251."""
@@ -74,7 +74,7 @@ RATE_AND_COUNT = struct.Struct("<iiH")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DeviceFrame:
-    """What a datagram says. `values` is float32 [controls], 0..1; `pose` float32 [6]."""
+    """A decoded datagram. `values` is float32 [controls], 0..1; `pose` float32 [6]."""
 
     subject_id: str
     frame: int

@@ -1,6 +1,6 @@
 """Control messages on TCP: framed, read from and written to JSON, each with its limits.
 
-A payload stands behind a header that names its size. Little-endian: the 11 bytes `CPSCONTROL\\0`,
+A payload follows a header with its size. Little-endian: the 11 bytes `CPSCONTROL\\0`,
 u16 version, u32 payload bytes, then the payload:
 
     {"sessionId", "addressPath", "transactionId", "timestamp" in ms since 1970,
@@ -198,7 +198,7 @@ def update(
 ) -> bytes:
     """Return an update: something that the other side did not ask for.
 
-    `transaction_id` is a number of ours, 0 to `MAX_TRANSACTION`.
+    `transaction_id` is chosen by the sender, 0 to `MAX_TRANSACTION`.
     """
     message = {
         "sessionId": session_id,
@@ -291,7 +291,7 @@ class TakeNamesRequest(_Body):
 
 
 class TakeStartRequest(_Body):
-    """A take to be recorded, as on a clapperboard. What else Unreal says of it is not recorded."""
+    """A take to be recorded, as on a clapperboard. Its other fields are ignored."""
 
     slate_name: Name = Field(min_length=1)
     take_number: int = Field(ge=0, le=MAX_TAKE_NUMBER)

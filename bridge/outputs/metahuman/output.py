@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 CURVE_PLACES = {name: place for place, name in enumerate((*CONTROLS, *HEAD_POSE))}
-"""Where each curve stands in [controls, head pose]."""
+"""Index of each curve in [controls, head pose]."""
 
 
 def outputs_fault(outputs: Sequence[str]) -> str | None:
@@ -42,7 +42,7 @@ def outputs_fault(outputs: Sequence[str]) -> str | None:
 
 
 class MetaHumanLink(UdpLink):
-    """Frames of one subject to whoever asked its device for them.
+    """Frames of one subject to all clients of its device that requested them.
 
     Its values are those of `outputs`: raw curves and, if the rig map has them, the head pose.
     Every curve is sent always; those which are no output rest. `rest` is what the rig map makes of

@@ -1,4 +1,4 @@
-"""What a link is told, by URL and by config."""
+"""Links read from URLs and from a config: targets, options, and everything that is wrong at once."""
 
 from contextlib import suppress
 
