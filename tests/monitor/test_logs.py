@@ -156,4 +156,4 @@ def test_details_are_not_written_into_the_dashboard() -> None:
     os.close(leader)
     os.close(follower)
     assert ended.returncode == 2
-    assert "name a --log-file, or add --no-ui" in ended.stderr
+    assert "add --log-file FILE, or --no-ui" in ended.stderr
