@@ -20,7 +20,7 @@ from cstalk_bridge.config.load import read_config
 from cstalk_bridge.control import commands, dispatch
 from cstalk_bridge.control.replies import MAX_WAITING
 from cstalk_bridge.face.performer import FallbackConfig
-from cstalk_bridge.face.procedural.compose import PARTS
+from cstalk_bridge.face.procedural.compose import LEVEL_NAMES
 from cstalk_bridge.heads import glb
 from cstalk_bridge.monitor import logs
 from cstalk_bridge.outputs.metahuman import messages, session
@@ -130,7 +130,7 @@ def test_the_python_of_the_readme_generates_a_face(
 def test_the_page_about_life_has_a_row_for_each_level_and_situation() -> None:
     page = (ROOT / "docs" / "life.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
-    assert rows == [*PARTS, *FallbackConfig.model_fields]
+    assert rows == [*LEVEL_NAMES, *FallbackConfig.model_fields]
 
 
 def test_every_config_in_the_guide_to_unreal_is_one(tmp_path: Path) -> None:

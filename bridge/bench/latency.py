@@ -18,7 +18,7 @@ from cstalk_bridge.bench.packets import Arrivals, ReceiverProcess
 from cstalk_bridge.bench.report import Figure, Remark, figures_of, spread_of
 from cstalk_bridge.config.schema import Config
 from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.monitor.metrics import PARTS
+from cstalk_bridge.monitor.metrics import LATENCY_PARTS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -143,7 +143,7 @@ def measure_latency(config: BenchConfig) -> list[Figure | Remark]:
         *figures_of("added, callback to packet leaving", measured.spreads.get("total"), **limits),
         *(
             Figure(f"  {part}, median", 1e3 * spread.median_s, "ms")
-            for part in PARTS
+            for part in LATENCY_PARTS
             if (spread := measured.spreads.get(part))
         ),
         Figure("vowels that arrived", len(outside_s), "", minimum=config.trials),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cstalk_bridge.control.replies import WorkKind as Work
 from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.face.procedural.compose import PARTS
+from cstalk_bridge.face.procedural.compose import LEVEL_NAMES
 from cstalk_bridge.face.timeline import LOOKAHEAD_SLEW
 from cstalk_bridge.models.emotions import EMOTIONS, MAX_WEIGHT
 from cstalk_bridge.models.timing import HOP_MS
@@ -167,7 +167,7 @@ OVER_S = Parameter.of(setting("over_s"), is_optional=True)
 FACTOR = Parameter.of(setting("intensity"), "factor")
 AUTO = Parameter.of(setting("auto"), "share")
 AROUSAL = Parameter.of(setting("arousal"), "share")
-PART = Parameter("part", ParameterType.TEXT, choices=PARTS)
+PART = Parameter("part", ParameterType.TEXT, choices=LEVEL_NAMES)
 LEVEL = Parameter("level", minimum=0.0, maximum=MAX_LEVEL)
 IS_MUTED = Parameter("is_muted", ParameterType.SWITCH, is_optional=True)
 IS_PAUSED = Parameter("is_paused", ParameterType.SWITCH, is_optional=True)

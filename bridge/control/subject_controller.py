@@ -24,7 +24,7 @@ from cstalk_bridge.control.commands import (
 from cstalk_bridge.control.state import LinkState, SubjectState
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.face.networks import open_emotion_estimator, ser_notice
-from cstalk_bridge.face.procedural.compose import limit_of
+from cstalk_bridge.face.procedural.compose import max_level
 from cstalk_bridge.models.emotions import MAX_WEIGHT
 from cstalk_bridge.models.timing import HOP_MS
 from cstalk_bridge.outputs.livelink_face import LiveLinkFaceLink
@@ -209,8 +209,8 @@ class SubjectController(EmotionController):
         """Set how strong a part of the living face is."""
         PART.read(part)
         LEVEL.read(level)
-        if level > limit_of(part):
-            what = f"{part} goes from 0 to {limit_of(part):g}, found {level:g}"
+        if level > max_level(part):
+            what = f"{part} goes from 0 to {max_level(part):g}, found {level:g}"
             raise UserError(Problem(self.name, what))
         with self._changing:
             self._subject.levels = replace(self._subject.levels, **{part: level})

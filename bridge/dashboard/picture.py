@@ -13,7 +13,7 @@ from cstalk_bridge.frame import neutral_board
 from cstalk_bridge.models.board import CHANNELS
 from cstalk_bridge.models.timing import HOP_MS
 from cstalk_bridge.monitor.health import HealthState, Lamp, health, lamps
-from cstalk_bridge.monitor.metrics import PARTS
+from cstalk_bridge.monitor.metrics import LATENCY_PARTS
 from cstalk_bridge.monitor.status_lines import (
     log_status,
     take_status,
@@ -194,7 +194,7 @@ def _latency_rows(subject: SubjectMetrics) -> list[Text]:
     spreads = {part: ring.spread() for part, ring in subject.latency.items()}
     spreads["all"] = subject.total.spread()
     names, medians, worst = _labelled("latency"), _labelled("  median"), _labelled("  p99")
-    for part in (*PARTS, "all"):
+    for part in (*LATENCY_PARTS, "all"):
         width, style = max(len(part), 5) + 3, "bold" if part == "all" else "default"
         spread = spreads[part]
         names.append(part.rjust(width), "bright_black")

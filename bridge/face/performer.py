@@ -64,7 +64,7 @@ DECAY_S, HOLD_S, RETURN_S = 0.3, 0.25, 0.15
 class FallbackPolicy:
     """What a face does in one situation. ValueError for negative times."""
 
-    rest: FallbackMode
+    mode: FallbackMode
     decay_s: float = DECAY_S
     """Time constant of the decay to neutral."""
     hold_s: float = HOLD_S
@@ -78,9 +78,9 @@ class FallbackPolicy:
 
     def share(self, since_s: float) -> float:
         """Return how much of the face remains after `since_s`, 0..1."""
-        if self.rest in {FallbackMode.FOLLOW, FallbackMode.HOLD}:
+        if self.mode in {FallbackMode.FOLLOW, FallbackMode.HOLD}:
             return 1.0
-        falling_s = since_s - (self.hold_s if self.rest is FallbackMode.DECAY else 0.0)
+        falling_s = since_s - (self.hold_s if self.mode is FallbackMode.DECAY else 0.0)
         return math.exp(-falling_s / self.decay_s) if falling_s > 0.0 else 1.0
 
 
@@ -139,7 +139,7 @@ class Fallback:
             self._return_s = min(self.policies.of(self._situation).return_s, away_s)
             self._held = self._shown
             self._situation, self._since_s = situation, now_s
-        follows = policy.rest is FallbackMode.FOLLOW and row is not None
+        follows = policy.mode is FallbackMode.FOLLOW and row is not None
         since_s = now_s - self._since_s
         base = row if follows and row is not None else self._held
         goal = base * np.float32(policy.share(since_s))
@@ -180,7 +180,7 @@ class FallbackPolicyConfig(BaseModel):
 def _default_policy(situation: str) -> Any:
     return Field(
         default_factory=lambda: FallbackPolicyConfig(
-            policy=getattr(FallbackPolicies(), situation).rest
+            policy=getattr(FallbackPolicies(), situation).mode
         )
     )
 

@@ -91,7 +91,7 @@ class LinkMetrics:
         return next((error for error in errors if error), None)
 
 
-PARTS: dict[str, str] = {
+LATENCY_PARTS: dict[str, str] = {
     "device": "buffering of the sound card, as far as its driver reports it",
     "block": "waiting of a sample for its 10 ms block to be full",
     "hop": "waiting of a block for its 20 ms hop to be full, and resampling",
@@ -101,7 +101,7 @@ PARTS: dict[str, str] = {
 }
 """The parts of the latency beyond the look-ahead, in the order of the signal path."""
 
-DROPS: dict[str, str] = {
+DROP_CAUSES: dict[str, str] = {
     "blocks": "audio lost before inference",
     "hops": "audio skipped because inference was too slow",
     "late": "ticks that showed an older frame, or none, because theirs was not ready",
@@ -165,9 +165,9 @@ class SubjectMetrics:
         self.shown = ShownFaces()
         self.buffer_at: Callable[[float], float] = lambda _now_s: 0.0
         """Returns the buffer at a host time, in s."""
-        self.latency = {part: Percentiles() for part in PARTS}
+        self.latency = {part: Percentiles() for part in LATENCY_PARTS}
         self.total = Percentiles()
-        self.drops = {cause: Rate() for cause in DROPS}
+        self.drops = {cause: Rate() for cause in DROP_CAUSES}
 
     @property
     def is_clipping(self) -> bool:
@@ -190,7 +190,7 @@ class SubjectMetrics:
         self.last_hop_s = now_s
 
     def record_latency(self, part: str, duration_s: float) -> None:
-        """Record one duration of a part of the latency; KeyError for none of `PARTS`."""
+        """Record one duration of a part of the latency; KeyError for none of `LATENCY_PARTS`."""
         self.latency[part].add(duration_s)
 
     def record_total_latency(self, duration_s: float) -> None:
@@ -198,7 +198,7 @@ class SubjectMetrics:
         self.total.add(duration_s)
 
     def record_drop(self, cause: str, now_s: float, number: int = 1) -> None:
-        """Count losses; KeyError for a cause that is none of `DROPS`."""
+        """Count losses; KeyError for a cause that is none of `DROP_CAUSES`."""
         self.drops[cause].add(now_s, number)
 
     def record_shown(self, showing: Showing, late_s: float, now_s: float) -> None:

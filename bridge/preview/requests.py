@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cstalk_bridge.document import FieldError
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.face.emotion import EmotionWeights, VoicedEmotionWeights
-from cstalk_bridge.face.procedural.compose import PARTS, Levels
+from cstalk_bridge.face.procedural.compose import LEVEL_NAMES, Levels
 from cstalk_bridge.settings.face import SubjectNumbers, TakeNumbers
 from cstalk_bridge.settings.table import command_settings, page_settings, setting
 from cstalk_bridge.system.files import printable
@@ -87,7 +87,7 @@ class SubjectRequest(SubjectNumbers):
 
     emotion: EmotionWeights | None = None
     intensity: float | None = setting("intensity").field(default=None)
-    levels: dict[str, float] = Field(default_factory=dict, max_length=len(PARTS))
+    levels: dict[str, float] = Field(default_factory=dict, max_length=len(LEVEL_NAMES))
     over_s: float | None = setting("over_s").field(default=None)
 
     @property

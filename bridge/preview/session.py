@@ -10,9 +10,9 @@ from cstalk_bridge.face.emotion import NO_VOICE_WEIGHTS
 from cstalk_bridge.face.emotion_trajectory import read_emotions, sidecar
 from cstalk_bridge.face.procedural.compose import (
     DEFAULT_LEVELS,
+    LEVEL_NAMES,
     NO_ANIMATION_LEVELS,
-    PARTS,
-    limit_of,
+    max_level,
 )
 from cstalk_bridge.heads.library import list_heads
 from cstalk_bridge.models.emotions import EMOTIONS, MAX_WEIGHT
@@ -207,7 +207,7 @@ class Session:
             "emotions": EMOTIONS,
             "max_weight": MAX_WEIGHT,
             "settings": {entry.name: slider(entry) for entry in page_settings()},
-            "levels": {name: self._level(name) for name in PARTS},
+            "levels": {name: self._level(name) for name in LEVEL_NAMES},
             "rigmaps": maps,
             "problems": problems,
             "heads": self.heads.listed(),
@@ -226,7 +226,7 @@ class Session:
 
     def _level(self, name: str) -> dict[str, float]:
         return {
-            "maximum": limit_of(name),
+            "maximum": max_level(name),
             "default": getattr(DEFAULT_LEVELS, name),
             "off": getattr(NO_ANIMATION_LEVELS, name),
             "usual": getattr(self.library.defaults.levels, name),

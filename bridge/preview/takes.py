@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.face.emotion import check_face_settings, chosen_weights
-from cstalk_bridge.face.procedural.compose import DEFAULT_LEVELS, PARTS, Levels
+from cstalk_bridge.face.procedural.compose import DEFAULT_LEVELS, LEVEL_NAMES, Levels
 from cstalk_bridge.preview.recordings import new_id
 from cstalk_bridge.preview.requests import CONFLICT, NOT_FOUND, TOO_MANY, http_error, problems_list
 from cstalk_bridge.settings.table import page_settings
@@ -102,7 +102,7 @@ def _levels(take: Take) -> Levels:
     """Return the levels that a take was made with; defaults for those that it does not name."""
     made = asdict(DEFAULT_LEVELS)
     try:
-        levels = {name: _number(take, f"level_{name}", made[name], inf) for name in PARTS}
+        levels = {name: _number(take, f"level_{name}", made[name], inf) for name in LEVEL_NAMES}
         return Levels(**levels)
     except ValidationError:  # of another program, or by hand
         return DEFAULT_LEVELS

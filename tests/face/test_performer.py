@@ -90,13 +90,13 @@ def test_each_situation_has_a_policy_of_its_own() -> None:
         lost=FallbackPolicy(FallbackMode.DECAY),
         pause=FallbackPolicy(FallbackMode.HOLD),
     )
-    assert [policies.of(situation).rest for situation in (SILENCE, LATE, LOST, PAUSE)] == [
+    assert [policies.of(situation).mode for situation in (SILENCE, LATE, LOST, PAUSE)] == [
         FallbackMode.NEUTRAL,
         FallbackMode.FOLLOW,
         FallbackMode.DECAY,
         FallbackMode.HOLD,
     ]
-    assert policies.of(LIVE).rest is FallbackMode.FOLLOW
+    assert policies.of(LIVE).mode is FallbackMode.FOLLOW
 
 
 @given(st.lists(st.tuples(st.sampled_from(list(Situation)), st.integers(1, 30)), max_size=12))

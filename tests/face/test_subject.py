@@ -6,7 +6,7 @@ import pytest
 from cstalk_bridge.face.procedural.animation import ProceduralAnimation
 from cstalk_bridge.face.procedural.compose import NO_ANIMATION_LEVELS, Levels
 from cstalk_bridge.face.subject import Route, Subject, show_subjects
-from cstalk_bridge.monitor.metrics import PARTS
+from cstalk_bridge.monitor.metrics import LATENCY_PARTS
 from cstalk_bridge.outputs.livelink_face import LiveLinkFaceConfig, decode
 from cstalk_bridge.outputs.registry import open_link
 from cstalk_bridge.rig.load import load_rigmap
@@ -82,7 +82,7 @@ def test_the_parts_of_the_latency_add_up_to_hop_buffer_and_tick() -> None:
     # Constant for every packet: one hop, the buffer, and the packet leaving after its tick.
     assert total.median_s == pytest.approx(0.020 + 0.010 + LEFT_AFTER_TICK_S, abs=1e-4)
     assert total.worst_s == pytest.approx(total.median_s, abs=1e-4)
-    parts = [name for name in PARTS if subject.metrics.latency[name].spread()]
+    parts = [name for name in LATENCY_PARTS if subject.metrics.latency[name].spread()]
     assert parts == ["block", "hop", "inference", "buffer", "tick"]
     inference = subject.metrics.latency["inference"].spread()
     assert inference is not None

@@ -10,7 +10,7 @@ import numpy as np
 from cstalk_bridge.audio.source import SourceState
 from cstalk_bridge.frame import Showing
 from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS
-from cstalk_bridge.monitor.metrics import PARTS, Metrics, SubjectMetrics
+from cstalk_bridge.monitor.metrics import LATENCY_PARTS, Metrics, SubjectMetrics
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def speak(one: SubjectMetrics, now_s: float, tick: int, level_db: float) -> None
     board[CHANNEL_INDEX["CTRL_C_jaw.ty"]] = 0.62
     one.record_face(board, FIRST_FRAME + tick)
     one.record_shown(Showing.LIVE, 0.0, now_s)
-    for part, duration_ms in zip(PARTS, (5.0, 5.0, 10.0, 3.1, 12.0, 0.4), strict=True):
+    for part, duration_ms in zip(LATENCY_PARTS, (5.0, 5.0, 10.0, 3.1, 12.0, 0.4), strict=True):
         one.record_latency(part, duration_ms / 1000)
     one.record_total_latency(0.0355)
     for link in one.links:

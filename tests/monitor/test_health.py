@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cstalk_bridge.audio.source import SourceState
 from cstalk_bridge.frame import Showing
 from cstalk_bridge.monitor.health import HealthState, Lamp, health, lamps
-from cstalk_bridge.monitor.metrics import DROPS
+from cstalk_bridge.monitor.metrics import DROP_CAUSES
 from cstalk_bridge.monitor.rings import RATE_WINDOW_S
 from tests.monitor.faces import CountedLink, Target, metrics, play, subject
 from tests.takes.recording.stage import Stage
@@ -291,7 +291,9 @@ TICKS = st.lists(
 )
 
 
-@given(TICKS, st.sampled_from([24.0, 60.0]), st.sampled_from(sorted(DROPS)), st.integers(0, 5))
+@given(
+    TICKS, st.sampled_from([24.0, 60.0]), st.sampled_from(sorted(DROP_CAUSES)), st.integers(0, 5)
+)
 def test_it_is_never_ok_after_more_than_two_missed_ticks_in_two_seconds(
     shown: list[tuple[Showing, float]], rate_hz: float, cause: str, lost: int
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cstalk_bridge.frame import Showing
-from cstalk_bridge.monitor.metrics import DROPS, MAX_NOTICES, PARTS
+from cstalk_bridge.monitor.metrics import DROP_CAUSES, LATENCY_PARTS, MAX_NOTICES
 from tests.monitor.faces import metrics, play, subject
 
 
@@ -21,8 +21,8 @@ def test_notices_are_bounded_and_numbered() -> None:
 
 def test_the_parts_and_causes_are_the_only_ones() -> None:
     one = subject()
-    assert tuple(one.latency) == tuple(PARTS)
-    assert tuple(one.drops) == tuple(DROPS)
+    assert tuple(one.latency) == tuple(LATENCY_PARTS)
+    assert tuple(one.drops) == tuple(DROP_CAUSES)
     with pytest.raises(KeyError):
         one.record_latency("luck", 1.0)
     with pytest.raises(KeyError):

@@ -13,7 +13,7 @@ import pytest
 from cstalk_bridge.config.load import ConfigOverrides, override
 from cstalk_bridge.config.schema import Config, SubjectConfig
 from cstalk_bridge.errors import UserError
-from cstalk_bridge.face.procedural.compose import PARTS, Levels
+from cstalk_bridge.face.procedural.compose import LEVEL_NAMES, Levels
 from cstalk_bridge.settings.declaration import Scope, Setting
 from cstalk_bridge.settings.table import LEVELS, SETTINGS, flag_settings
 from cstalk_bridge.takes.generate import GenerationConfig
@@ -41,14 +41,14 @@ def test_every_key_of_the_config_is_in_the_table_and_every_setting_is_a_key() ->
     bridge = keys(Config) - {"subjects"}
     inside = ("rest.", "emotions.")
     subject = {key for key in keys(SubjectConfig) if not key.startswith(inside)}
-    known = bridge | subject | {f"alive.{part}" for part in PARTS}
+    known = bridge | subject | {f"alive.{part}" for part in LEVEL_NAMES}
     assert known == {key for key, entry in SETTINGS.items() if entry.scope is not Scope.LIVE}
 
 
 def test_the_levels_are_those_of_a_face() -> None:
     assert [entry.name for entry in LEVELS] == [field.name for field in fields(Levels)]
     assert {entry.name: entry.default for entry in LEVELS} == {
-        part: getattr(Levels(), part) for part in PARTS
+        part: getattr(Levels(), part) for part in LEVEL_NAMES
     }
 
 

@@ -13,7 +13,7 @@ from cstalk_bridge.face.procedural.compose import (
     Pose,
     ProceduralMotion,
     compose_poses,
-    limit_of,
+    max_level,
 )
 from cstalk_bridge.face.procedural.cues import CueTracker
 from cstalk_bridge.face.procedural.eyes import Blink, Eyes, Gaze
@@ -111,7 +111,7 @@ class ProceduralAnimation:
         if levels is self.eased_levels:
             return levels
         eased = {
-            name: min(max(spring.step(getattr(levels, name), elapsed_s), 0.0), limit_of(name))
+            name: min(max(spring.step(getattr(levels, name), elapsed_s), 0.0), max_level(name))
             for name, spring in self._springs.items()
         }
         left = max(abs(getattr(levels, name) - value) for name, value in eased.items())

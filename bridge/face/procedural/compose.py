@@ -31,7 +31,7 @@ UPPER = np.array(
 rest above 0, whose value is not a strength."""
 
 
-def limit_of(name: str) -> float:
+def max_level(name: str) -> float:
     """Return the highest level of a part."""
     return setting(f"alive.{name}").bounds[1]
 
@@ -55,7 +55,7 @@ class Levels:
         return min(1.0, max(self.gaze, self.head, self.blink, self.brows, self.idle))
 
 
-PARTS = tuple(field.name for field in fields(Levels))
+LEVEL_NAMES = tuple(field.name for field in fields(Levels))
 """Names of the levels, in order."""
 
 
@@ -68,9 +68,9 @@ def read_levels(text: str) -> dict[str, str]:
     levels: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, colon, level = (piece.strip() for piece in part.partition(":"))
-        if not colon or name not in PARTS or name in levels:
+        if not colon or name not in LEVEL_NAMES or name in levels:
             fault = f"{name} is given twice" if name in levels else f"{part!r} is not a level"
-            raise FieldError(fault, f"write NAME:LEVEL, with {', '.join(PARTS)}")
+            raise FieldError(fault, f"write NAME:LEVEL, with {', '.join(LEVEL_NAMES)}")
         levels[name] = level
     return levels
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from cstalk_bridge.document import FieldError
 from cstalk_bridge.face.procedural.compose import (
     CHEEK_SHARE,
+    LEVEL_NAMES,
     LID_LOWER_LIMIT,
     MOTION_VALUES,
     NO_ANIMATION_LEVELS,
-    PARTS,
     SQUINT_SHARE,
     Levels,
     ProceduralMotion,
@@ -64,7 +64,7 @@ def test_what_is_no_list_of_levels_is_told_with_all_there_are(text: str, words: 
     with pytest.raises(FieldError) as caught:
         read_levels(text)
     assert words in caught.value.what
-    assert all(part in (caught.value.remedy or "") for part in PARTS)
+    assert all(part in (caught.value.remedy or "") for part in LEVEL_NAMES)
 
 
 LOW = np.array([channel.minimum for channel in CHANNELS], dtype=np.float32)
