@@ -121,7 +121,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--head",
         metavar="FILE",
-        help=f"Head to measure on, `{OWN_HEAD}` for the shipped one (default: ../{ICT_HEAD}).",
+        help=f"Head to measure on, `{OWN_HEAD}` for the shipped one"
+        f" (default: {ICT_HEAD} beside the data).",
     )
     add("--sheets", metavar="FOLDER", help="Draw contact sheets of phones, words and emotions.")
     add("--json", metavar="FILE", help="Write the results as JSON.")
