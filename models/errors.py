@@ -1,5 +1,5 @@
-"""What can go wrong with a model, in words for its user."""
+"""Errors of models that a user can mend."""
 
 
 class WeightsError(ValueError):
-    """A weights file is missing, damaged or does not fit: what, where, and the remedy."""
+    """A weights file is missing, damaged or does not fit; the message names the remedy."""

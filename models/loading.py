@@ -37,11 +37,11 @@ DEFAULT_PATH = Path(__file__).parent / "weights" / "cstalk.safetensors"
 
 FORMAT = "cstalk-generator-1"
 LONGEST_HOPS = 1000
-"""Hops that a layer of a network may reach at most: 20 s."""
+"""Largest reach of a layer, in hops: 20 s."""
 
 
 DELAYS = MAX_LOOKAHEAD_MS // HOP_MS + 1
-"""Look-aheads that a network must know: every whole hop."""
+"""Number of look-aheads that a network must support: every whole hop."""
 
 
 def build_network(description: Description) -> FaceNetwork:
@@ -79,8 +79,8 @@ def check_streams(path: Path, description: Description) -> None:
     """Raise WeightsError for a network that only makes faces of whole recordings."""
     if not description.streams:
         raise WeightsError(
-            f"{path}: a {description.network} network cannot stream, it is there to be measured by"
-            " cstalk_bridge.models.evaluation; use weights of a cstalk network"
+            f"{path}: a {description.network} network cannot stream and is for"
+            " cstalk_bridge.models.evaluation only; use weights of a cstalk network"
         )
 
 

@@ -1,7 +1,7 @@
-"""The phones that networks, aligners and targets share.
+"""The phone set of networks, aligners and targets.
 
-ARPAbet without diphthongs and affricates: those are two gestures of the mouth and become two
-phones of half the length. Kokoro's espeak symbols and PocketSphinx's ARPAbet both map onto this
+ARPAbet without diphthongs and affricates, which are two mouth gestures and become two phones of
+half the length. Kokoro's espeak symbols and PocketSphinx's ARPAbet both map onto this
 table.
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 SAMPLE_RATE_HZ = 16_000
-"""Rate of the sound that the generator hears."""
+"""Sample rate of the generator's input."""
 
 HOP_SAMPLES = 320
 """Sound between one output row and the next."""
@@ -18,12 +18,12 @@ ROW_RATE_HZ = SAMPLE_RATE_HZ // HOP_SAMPLES
 """Output rows a second."""
 
 MAX_LOOKAHEAD_MS = 240
-"""The longest look-ahead which the generator is trained for."""
+"""The longest look-ahead that the generator is trained for."""
 
 DEFAULT_LOOKAHEAD_MS = 80
-"""The look-ahead where nothing else is said: more gives little, less costs lip closures."""
+"""The default look-ahead: more gives little, less costs lip closures."""
 
 
 def rows_of(samples: int) -> int:
-    """Return how many rows a recording of so many samples at `SAMPLE_RATE_HZ` gives."""
+    """Return the number of rows of a recording of `samples` at `SAMPLE_RATE_HZ`."""
     return -(-samples // HOP_SAMPLES)

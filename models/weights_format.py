@@ -1,4 +1,4 @@
-"""Safetensors files whose metadata say what they are: written whole, read with suspicion.
+"""Safetensors files with a description in their metadata: written atomically, validated on reading.
 
 Free of torch: tensors are NumPy arrays.
 """

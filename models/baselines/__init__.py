@@ -1,4 +1,4 @@
-"""The networks that the training script can make: ours, and those it must beat.
+"""All networks that the training script can train: ours, and those to compare with.
 
 All learn from the same batches with the same loss. All but the teacher have about the same number
 of parameters, know the look-ahead as an input and hear nothing after the hop they follow. What
@@ -63,7 +63,7 @@ NETWORKS: dict[str, NetworkDesign] = {
         EmoTalkSizes, EmoTalkLike, "encoders of content and emotion under cross attention"
     ),
     "teacher": NetworkDesign(
-        TeacherSizes, Teacher, "the paper's CSTalk, on a wav2vec 2.0 of its user's"
+        TeacherSizes, Teacher, "the paper's CSTalk, on the user's wav2vec 2.0"
     ),
 }
 """By the name that `cstalk_bridge.models.training.train --network` and weights files use."""

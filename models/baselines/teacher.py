@@ -4,12 +4,11 @@
     teacher.attach(load_wav2vec("wav2vec2-base-960h"))
     channels, _ = teacher(samples, emotion, delay_hops)
 
-The offline option: its attention and its decoder look at the whole recording, so it can neither
-stream nor make a face before the sound ends. No trained teacher is shipped: wav2vec 2.0 is its
-user's own, and `cstalk_bridge.models.training.train --network teacher --wav2vec FOLDER` trains the
-decoder on it. A weights file holds the decoder alone and the fingerprint of the front end that it
-learnt on. What the paper leaves open is ours: width and dilations, and FiLM as the way into a
-layer.
+The offline option: its attention and its decoder span the whole recording, so it cannot stream. No
+trained teacher is shipped: users supply wav2vec 2.0, and `cstalk_bridge.models.training.train
+--network teacher --wav2vec FOLDER` trains the decoder on it. A weights file holds the decoder alone
+and the fingerprint of the front end that it was trained on. Width, dilations and FiLM are our
+choices where the paper leaves them open.
 """
 
 from __future__ import annotations
@@ -34,15 +33,15 @@ if TYPE_CHECKING:
 
 
 TEACHER_KERNEL = 3
-SLOPE = 0.2  # of the leaky rectifiers in the emotion's way, as in EmoFace
+SLOPE = 0.2  # of the leaky rectifiers on the emotion, as in EmoFace
 
 
 @dataclass(frozen=True, slots=True)
 class TeacherSizes:
-    """Sizes of the decoder, and of the front end what it must know.
+    """Sizes of the decoder, and the width and identity of the front end.
 
-    `hidden` is the front end's, `front_end` its `fingerprint`. `window_hops` is what one row is
-    given of the past in training and measuring; it hears all it is given, and what follows.
+    `hidden` is the front end's width, `front_end` its `fingerprint`. `window_hops` is the past that
+    a row is given in training and evaluation; it depends on all of it, and on what follows.
     """
 
     hidden: int = 768
@@ -66,7 +65,7 @@ class FrameNorm(nn.LayerNorm):
 
 
 class TeacherBlock(nn.Module):
-    """Two dilated convolutions that look both ways, each under the emotion, and a residual."""
+    """Two dilated, non-causal convolutions, each modulated by the emotion, and a residual."""
 
     def __init__(self, width: int, dilation: int, emotion_width: int) -> None:
         super().__init__()
@@ -77,12 +76,12 @@ class TeacherBlock(nn.Module):
         )
         self.films = nn.ModuleList(nn.Conv1d(emotion_width, 2 * width, 1) for _ in range(2))
 
-    def forward(self, x: Tensor, felt: Tensor) -> Tensor:
-        """Return `[batch, width, rows]`; `felt` is `[batch, emotion_width, 1 or rows]`."""
+    def forward(self, x: Tensor, emotion: Tensor) -> Tensor:
+        """Return `[batch, width, rows]`; `emotion` is `[batch, emotion_width, 1 or rows]`."""
         y: Tensor = self.norm(x)
         for conv, film in zip(self.convs, self.films, strict=True):
-            stretch, shift = film(felt).chunk(2, 1)
-            y = functional.gelu(conv(y) * (1.0 + stretch) + shift)
+            scale, shift = film(emotion).chunk(2, 1)
+            y = functional.gelu(conv(y) * (1.0 + scale) + shift)
         return x + y
 
 
@@ -97,21 +96,21 @@ class Teacher(FaceNetwork):
         super().__init__(sizes, minimum, maximum)
         self.sizes = sizes
         self.decoder = TeacherDecoder(sizes)
-        # In a list it is no part of this module: it is neither trained nor saved.
+        # In a list it is not a submodule: it is neither trained nor saved.
         self._front_end: list[Wav2Vec] = []
 
     def attach(self, front_end: Wav2Vec) -> None:
-        """Hear through `front_end`; WeightsError where the decoder learnt on another one."""
+        """Use `front_end`; WeightsError where the decoder was trained on another one."""
         if fingerprint(front_end) != self.sizes.front_end:
             raise WeightsError(
-                "the teacher learnt on another wav2vec 2.0 checkpoint; name the folder it was"
-                " trained with"
+                "the teacher was trained on another wav2vec 2.0 checkpoint; name the folder of that"
+                " one"
             )
         self._front_end = [front_end]
 
     @property
     def front_end_parameters(self) -> int:
-        """How many weights the attached front end has; 0 without one."""
+        """Number of parameters of the attached front end; 0 without one."""
         return sum(p.numel() for one in self._front_end for p in one.parameters())
 
     def forward(
@@ -119,20 +118,19 @@ class Teacher(FaceNetwork):
     ) -> tuple[Tensor, Tensor | None]:
         """Return channels as `FaceNetwork.forward` and no phones.
 
-        The delay says which row follows which hop, and changes nothing else; what follows the last
-        row that the sound reaches is that row again. WeightsError: nothing is attached;
-        ValueError: longer or shorter than `Wav2Vec.forward` takes.
+        The delay only shifts rows; after the last row of the sound that row is repeated.
+        WeightsError: no front end is attached; ValueError as `Wav2Vec.forward`.
         """
         if not self._front_end:
-            raise WeightsError("the teacher has no ears; attach a wav2vec 2.0 checkpoint")
+            raise WeightsError("the teacher has no front end; attach a wav2vec 2.0 checkpoint")
         sound = samples[:, HISTORY_SAMPLES:].clamp(-LOUDEST, LOUDEST)
         hops = sound.shape[1] // HOP_SAMPLES
         with torch.no_grad():
-            heard = self._front_end[0].to(samples.device)(sound, hops)
+            audio = self._front_end[0].to(samples.device)(sound, hops)
         rows = torch.arange(hops, device=samples.device) + 1 - delay_hops[:, None]
-        wanted = rows.clamp(0, hops - 1)[..., None].expand(-1, -1, heard.shape[-1])
+        index = rows.clamp(0, hops - 1)[..., None].expand(-1, -1, audio.shape[-1])
         weights = emotion[..., None] if emotion.dim() == 2 else emotion
-        faces: Tensor = self.decoder(heard.gather(1, wanted), weights)
+        faces: Tensor = self.decoder(audio.gather(1, index), weights)
         return faces[..., self.sizes.window_hops - 1 :], None
 
 
@@ -153,21 +151,21 @@ class TeacherDecoder(nn.Module):
         )
         self.head = nn.Conv1d(sizes.width, sizes.channels, 1)
 
-    def forward(self, heard: Tensor, weights: Tensor) -> Tensor:
-        """Return `[batch, channels, rows]` for `heard` `[batch, rows, hidden]`.
+    def forward(self, audio: Tensor, weights: Tensor) -> Tensor:
+        """Return `[batch, channels, rows]` for `audio` `[batch, rows, hidden]`.
 
         `weights` are `[batch, emotions, 1 or rows]`.
         """
-        felt = self.emotion(weights)
-        x = self.stem(heard.transpose(1, 2))
+        emotion = self.emotion(weights)
+        x = self.stem(audio.transpose(1, 2))
         for block in self.blocks:
-            x = block(x, felt)
+            x = block(x, emotion)
         y: Tensor = self.head(functional.gelu(x))
         return y
 
 
 def fingerprint(front_end: Wav2Vec) -> str:
-    """Return the SHA-256 of the front end's weights: a decoder knows only the one it learnt on."""
+    """Return the SHA-256 of the front end's weights, which identifies it."""
     digest = hashlib.sha256()
     for name, tensor in sorted(front_end.model.state_dict().items()):
         digest.update(name.encode())

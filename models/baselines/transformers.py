@@ -62,18 +62,18 @@ class AttentiveSizes:
 
 
 def encoder_reach_hops(dilations: Sequence[int]) -> int:
-    """Return how many hops before its own an output of an `Ear` hears."""
+    """Return how many hops before its own an output of a `LogMelEncoder` depends on."""
     return (KERNEL - 1) * (1 + sum(dilations))
 
 
-MOST_ROWS = 500
+MAX_ROWS = 500
 
 
 def check_rows(**rows: int) -> None:
-    """Raise ValueError for sizes in rows, by name, that are not from 1 to `MOST_ROWS`."""
+    """Raise ValueError for sizes in rows, by name, that are not from 1 to `MAX_ROWS`."""
     for name, count in rows.items():
-        if not 1 <= count <= MOST_ROWS:
-            raise ValueError(f"{name} is {count}, not from 1 to {MOST_ROWS}")
+        if not 1 <= count <= MAX_ROWS:
+            raise ValueError(f"{name} is {count}, not from 1 to {MAX_ROWS}")
 
 
 class LogMelEncoder(nn.Module):
@@ -86,7 +86,7 @@ class LogMelEncoder(nn.Module):
         self.blocks = nn.ModuleList(Block(width, dilation) for dilation in dilations)
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Return `[batch, hops - ear_reach_hops, width]`."""
+        """Return `[batch, hops - encoder_reach_hops(dilations), width]`."""
         x: Tensor = self.stem(self.log_mel(samples))
         for block in self.blocks:
             x = block(x)
@@ -105,23 +105,23 @@ class Condition(nn.Module):
     def forward(self, emotion: Tensor, delay_hops: Tensor, hops: int) -> Tensor:
         """Return `[batch, hops, width]` for the last `hops` of `FaceNetwork.forward`'s inputs."""
         weights = emotion[..., None] if emotion.dim() == 2 else emotion[..., -hops:]
-        felt = self.emotion(weights.transpose(1, 2)) + self.delay(delay_hops)[:, None]
-        mixed: Tensor = self.mix(functional.gelu(felt))
+        embedded = self.emotion(weights.transpose(1, 2)) + self.delay(delay_hops)[:, None]
+        mixed: Tensor = self.mix(functional.gelu(embedded))
         return mixed.expand(-1, hops, -1)
 
 
 def distance_bias(heads: int, period_rows: int, rows: int) -> Tensor:
-    """Return what attention to each distance in rows loses, `[heads, rows]`, 0 or less.
+    """Return the attention bias of each distance in rows, `[heads, rows]`, 0 or less.
 
     Each head has its own slope, 2^(-8 i / heads) for heads i = 1, 2 .. (ALiBi, arXiv 2108.12409);
-    it takes a step for every `period_rows`, as in FaceFormer (arXiv 2112.05329).
+    it steps every `period_rows`, as in FaceFormer (arXiv 2112.05329).
     """
     slopes = torch.pow(2.0, -8.0 * torch.arange(1, heads + 1) / heads)
     return -slopes[:, None] * (torch.arange(rows) // period_rows)
 
 
 class Attention(nn.Module):
-    """Multi-head attention; the caller says which rows may be seen, and how much they lose."""
+    """Multi-head attention; the caller gives the bias, -inf for hidden rows."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -138,7 +138,7 @@ class Attention(nn.Module):
         return kept
 
     def forward(self, x: Tensor, kept: Tensor, bias: Tensor) -> Tensor:
-        """Return what rows `[batch, n, width]` find in `kept`; `bias` is `[heads, n, time]`."""
+        """Return what rows `[batch, n, width]` attend to; `bias` is `[heads, n, time]`."""
         query = self.query(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         keys, values = kept.chunk(2, 1)
         found = functional.scaled_dot_product_attention(query, keys, values, attn_mask=bias)
@@ -155,7 +155,7 @@ def feed_forward(width: int, times: int) -> nn.Sequential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaceFormerSizes(AttentiveSizes):
-    """Its sizes; `run_in_rows` are made, and dropped, before the first row that is returned."""
+    """Sizes; `run_in_rows` are generated and dropped before the first row that is returned."""
 
     wider: int = 4
     period_rows: int = 25
@@ -169,12 +169,12 @@ class FaceFormerSizes(AttentiveSizes):
 
     @property
     def window_hops(self) -> int:
-        """Hops that the first output hears; later ones also follow the faces before them."""
+        """Hops that the first output depends on; later ones depend on the faces before them too."""
         return 1 + encoder_reach_hops(self.ear_dilations) + self.run_in_rows
 
 
 def periodic_positions(width: int, period_rows: int) -> Tensor:
-    """Return sines and cosines of the place in the period, `[period, width]`."""
+    """Return sines and cosines of the position in the period, `[period, width]`."""
     places = torch.arange(period_rows)[:, None]
     rates = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
     return torch.stack((torch.sin(places * rates), torch.cos(places * rates)), -1).flatten(1)
@@ -194,8 +194,8 @@ class FaceFormerLayer(nn.Module):
         self.listen = nn.Linear(width, width)
         self.face = feed_forward(width, sizes.wider)
 
-    def forward(self, x: Tensor, heard: Tensor, kept: deque[Tensor], bias: Tensor) -> Tensor:
-        """Return the next `x` `[batch, 1, width]`; `heard` is `x`'s sound.
+    def forward(self, x: Tensor, audio: Tensor, kept: deque[Tensor], bias: Tensor) -> Tensor:
+        """Return the next `x` `[batch, 1, width]`; `audio` are its audio features.
 
         `kept` are the keys and values of the rows before and gets those of `x`.
         """
@@ -203,13 +203,13 @@ class FaceFormerLayer(nn.Module):
         kept.append(self.past.remember(normed))
         # One piece a row: slices of a long tensor would each fill one as long in the way back.
         past = torch.cat(tuple(kept), 2)
-        x = x + self.past(normed, past, bias[:, None, -len(kept) :]) + self.listen(heard)
+        x = x + self.past(normed, past, bias[:, None, -len(kept) :]) + self.listen(audio)
         y: Tensor = x + self.face(self.norm_face(x))
         return y
 
 
 class FaceFormerLike(FaceNetwork):
-    """Sound to faces, each from those before it."""
+    """Sound to faces, autoregressively."""
 
     is_windowed = False
 
@@ -236,23 +236,23 @@ class FaceFormerLike(FaceNetwork):
         self, samples: Tensor, emotion: Tensor, delay_hops: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return channels and phone logits, as `FaceNetwork.forward`."""
-        heard = self.ear(samples)
-        rows = heard.shape[1]
-        asked = self.condition(emotion, delay_hops, rows)
-        asked = asked + self.positions.repeat(-(-rows // len(self.positions)), 1)[:rows]
-        faces = self._continued(heard, asked)[:, self.sizes.run_in_rows :]
-        return faces.transpose(1, 2), self.phone_head(heard).transpose(1, 2)
+        audio = self.ear(samples)
+        rows = audio.shape[1]
+        conditions = self.condition(emotion, delay_hops, rows)
+        conditions = conditions + self.positions.repeat(-(-rows // len(self.positions)), 1)[:rows]
+        faces = self._continued(audio, conditions)[:, self.sizes.run_in_rows :]
+        return faces.transpose(1, 2), self.phone_head(audio).transpose(1, 2)
 
-    def _continued(self, heard: Tensor, asked: Tensor) -> Tensor:
+    def _continued(self, audio: Tensor, conditions: Tensor) -> Tensor:
         """Return faces `[batch, rows, channels]`, the first after a face at rest."""
         kept = [deque[Tensor](maxlen=self.sizes.memory_rows) for _ in self.layers]
-        face = heard.new_zeros(len(heard), 1, self.sizes.channels)
+        face = audio.new_zeros(len(audio), 1, self.sizes.channels)
         low, high = self.minimum.T, self.maximum.T
         faces = []
-        for wanted, sound in zip(asked.unbind(1), heard.unbind(1), strict=True):
-            x = self.seen(face) + wanted[:, None]
+        for condition, row in zip(conditions.unbind(1), audio.unbind(1), strict=True):
+            x = self.seen(face) + condition[:, None]
             for layer, past in zip(self.layers, kept, strict=True):
-                x = layer(x, sound[:, None], past, self.bias)
+                x = layer(x, row[:, None], past, self.bias)
             made = self.head(self.norm(x))
             faces.append(made)
             face = torch.clamp(made, low, high)
@@ -261,7 +261,7 @@ class FaceFormerLike(FaceNetwork):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmoTalkSizes(AttentiveSizes):
-    """Its sizes; `ear_dilations` are those of the ear for content."""
+    """Sizes; `ear_dilations` are those of the content encoder."""
 
     content_width: int = 176
     emotion_width: int = 96
@@ -275,13 +275,13 @@ class EmoTalkSizes(AttentiveSizes):
 
     @property
     def window_hops(self) -> int:
-        """Hops that an output hears, through its ears and all layers of attention."""
+        """Hops that an output depends on, through its encoders and all layers of attention."""
         reach = max(map(encoder_reach_hops, (self.ear_dilations, self.emotion_dilations)))
         return 1 + reach + self.layers * (self.memory_rows - 1)
 
 
 class EmoTalkLayer(nn.Module):
-    """One decoder layer: the rows before, the emotion heard, feed forward; norms before each."""
+    """One pre-norm decoder layer: past rows, emotion of the voice, feed forward."""
 
     def __init__(self, sizes: EmoTalkSizes) -> None:
         super().__init__()
@@ -291,12 +291,12 @@ class EmoTalkLayer(nn.Module):
         self.feel = Attention(width, sizes.heads)
         self.face = feed_forward(width, sizes.wider)
 
-    def forward(self, x: Tensor, felt: Tensor, bias: Tensor) -> Tensor:
-        """Return `[batch, rows, width]` for the same; `felt` is `[batch, rows, width]`."""
+    def forward(self, x: Tensor, emotion: Tensor, bias: Tensor) -> Tensor:
+        """Return `[batch, rows, width]`; `x` and `emotion` have the same shape."""
         past, feel, face = self.norms
         normed = past(x)
         x = x + self.past(normed, self.past.remember(normed), bias)
-        x = x + self.feel(feel(x), self.feel.remember(felt), bias)
+        x = x + self.feel(feel(x), self.feel.remember(emotion), bias)
         y: Tensor = x + self.face(face(x))
         return y
 
@@ -328,19 +328,19 @@ class EmoTalkLike(FaceNetwork):
         self, samples: Tensor, emotion: Tensor, delay_hops: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return channels and phone logits, as `FaceNetwork.forward`."""
-        said, felt = self.content(samples), self.emotion(samples)
-        rows = min(said.shape[1], felt.shape[1])
-        said, felt = said[:, -rows:], felt[:, -rows:]
-        asked = self.condition(emotion, delay_hops, rows)
-        x = self.join(torch.cat((said, felt, asked), -1))
-        felt, bias = self.felt(felt), self._bias(rows)
+        content, voice = self.content(samples), self.emotion(samples)
+        rows = min(content.shape[1], voice.shape[1])
+        content, voice = content[:, -rows:], voice[:, -rows:]
+        conditions = self.condition(emotion, delay_hops, rows)
+        x = self.join(torch.cat((content, voice, conditions), -1))
+        voice, bias = self.felt(voice), self._bias(rows)
         for layer in self.layers:
-            x = layer(x, felt, bias)
+            x = layer(x, voice, bias)
         whole = x[:, self.sizes.layers * (self.sizes.memory_rows - 1) :]
-        return self.head(self.norm(whole)).transpose(1, 2), self.phone_head(said).transpose(1, 2)
+        return self.head(self.norm(whole)).transpose(1, 2), self.phone_head(content).transpose(1, 2)
 
     def _bias(self, rows: int) -> Tensor:
-        """Return how much each row loses by distance, `[heads, rows, rows]`; -inf out of sight."""
+        """Return the attention bias by distance, `[heads, rows, rows]`; -inf for hidden rows."""
         places = torch.arange(rows, device=self.near.device)
         distance = places[:, None] - places
         hidden = (distance < 0) | (distance >= self.sizes.memory_rows)

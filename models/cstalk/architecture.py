@@ -1,4 +1,4 @@
-"""Sizes of the CSTalk generator, and what a weights file says of a network. Free of torch.
+"""Sizes of the CSTalk generator, and the description in a weights file. Free of torch.
 
 Every form of the generator (torch, ONNX) is built from these sizes.
 """
@@ -27,9 +27,9 @@ NORM_FLOOR = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """The sizes that a weights file must name to be rebuilt.
+    """The sizes of the network, as a weights file names them.
 
-    `emotions` is the length of a condition vector: the emotion weights and, in networks that know
+    `emotions` is the length of a condition vector: the emotion weights and, in networks that have
     one, the mouth guard.
     """
 
@@ -44,17 +44,17 @@ class Architecture:
 
     @property
     def window_hops(self) -> int:
-        """Hops that an output hears: the receptive field of all layers together."""
+        """Hops that an output depends on: the receptive field of all layers."""
         return 1 + (KERNEL - 1) + self.past_hops
 
     @property
     def window_samples(self) -> int:
-        """Samples that an output hears."""
+        """Samples that an output depends on."""
         return self.window_hops * HOP_SAMPLES + HISTORY_SAMPLES
 
     @property
     def past_hops(self) -> int:
-        """Hops that the blocks keep of their inputs, all together, for the next call."""
+        """Hops of inputs that all blocks together keep for the next call."""
         return (KERNEL - 1) * sum(self.encoder_dilations + self.decoder_dilations)
 
     def tensor_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -90,11 +90,11 @@ class Architecture:
 
 
 class NetworkSizes(Protocol):
-    """The sizes that a weights file must name to rebuild a network."""
+    """The sizes of a network, as a weights file names them."""
 
     @property
     def phones(self) -> int:
-        """Phones that the encoder tells apart."""
+        """Phones that the encoder distinguishes; 0 without a phone head."""
 
     @property
     def emotions(self) -> int:
@@ -102,7 +102,7 @@ class NetworkSizes(Protocol):
 
     @property
     def delays(self) -> int:
-        """Look-aheads that can be asked for: 0 to `delays` - 1 hops."""
+        """Number of look-aheads: 0 to `delays` - 1 hops."""
 
     @property
     def channels(self) -> int:
@@ -124,7 +124,7 @@ STREAMING = ("cstalk", "cstalk-uncorrelated")
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a weights file says of itself.
+    """The description in a weights file.
 
     `channels` are board names in output order, `emotions` in the order of the emotion vector;
     `card` holds data, licence, minutes, settings and training hash, for people; `network` is a
@@ -141,7 +141,7 @@ class Description:
 
     @property
     def streams(self) -> bool:
-        """Whether it can be run hop by hop."""
+        """Whether it can run hop by hop."""
         return self.network in STREAMING
 
     @property

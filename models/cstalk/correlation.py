@@ -1,8 +1,8 @@
-"""How the regions of a face depend on each other, as a network that can supervise a generator.
+"""Correlation supervision: a network that predicts regions of a face from the others.
 
-After CSTalk (arXiv 2404.18604): a transformer encoder over facial regions, taught on real and
-ruled faces to predict regions that are hidden from it, given the others and the emotion. Its
-sizes and the way of hiding are ours; the paper's are unpublished. The generator never runs it.
+After CSTalk (arXiv 2404.18604): a transformer encoder over facial regions, trained on real and
+rule-based faces to predict masked regions, given the others and the emotion. Sizes and masking are
+ours; the paper's are unpublished. It is used in training only.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LARGEST_SIZE = 1024
 
 @dataclass(frozen=True, slots=True)
 class CorrelationSizes:
-    """What a file must name for its network to be rebuilt; `window_rows` is the longest course."""
+    """The sizes of the network, as a file names them; `window_rows` is the longest clip."""
 
     window_rows: int = 50
     width: int = 128
@@ -42,26 +42,26 @@ class CorrelationSizes:
 class Windows:
     """Pieces of faces: `values` [batch, time, 81] in board values, `AUDIO_DRIVEN` order.
 
-    `observed` [batch, 81] tells which channels are known at all, `emotion` [batch, emotions] the
-    weights, `felt` [batch] whether the emotion is known.
+    `observed` [batch, 81] marks the channels that are known, `emotion` [batch, emotions] are the
+    weights, `emotion_known` [batch] marks the clips whose emotion is known.
     """
 
     values: Tensor
     observed: Tensor
     emotion: Tensor
-    felt: Tensor
+    emotion_known: Tensor
 
 
 class RegionCorrelation(nn.Module):
-    """Predicts hidden regions of a face from the others: one token per region and frame."""
+    """Predicts masked regions of a face from the others: one token per region and frame."""
 
     def __init__(
         self, sizes: CorrelationSizes, scale: Tensor, known: Tensor, start: Tensor | None = None
     ) -> None:
         """`scale` [81] is each channel's spread: the network's unit of motion.
 
-        `known` [81] are the channels that any face it learns from tells. `start` [81, 162] are
-        first weights from seen values and what is seen to channels.
+        `known` [81] marks the channels observed in any training face. `start` [81, 162] are initial
+        weights from the observed values and the observed flags to the channels.
         """
         super().__init__()
         self.sizes = sizes
@@ -71,7 +71,7 @@ class RegionCorrelation(nn.Module):
         self.register_buffer("known", known.clone())
         counts = [len(REGION_COLUMNS[region]) for region in REGIONS]
         width = sizes.width
-        # A token sees its channels' values and which of them are observed.
+        # A token holds its channels' values and which of them are observed.
         self.readers = nn.ModuleList(nn.Linear(2 * count, width) for count in counts)
         self.writers = nn.ModuleList(nn.Linear(width, count) for count in counts)
         self.region = nn.Parameter(torch.randn(len(REGIONS), width) * 0.1)
@@ -85,44 +85,47 @@ class RegionCorrelation(nn.Module):
         self.encoder = nn.TransformerEncoder(
             layer, sizes.layers, nn.LayerNorm(width), enable_nested_tensor=False
         )
-        # What is linear between the regions of one frame need not be learnt the long way.
+        # A shortcut for the linear dependence between the regions of one frame.
         self.shortcut = nn.Linear(2 * len(AUDIO_DRIVEN), len(AUDIO_DRIVEN), bias=False)
         nn.init.zeros_(self.shortcut.weight)
         if start is not None:
             self.shortcut.weight = nn.Parameter(start.clone())
 
     def forward(self, windows: Windows, hidden: Tensor) -> Tensor:
-        """Return faces [batch, time, 81] as the regions in sight suggest them.
+        """Return faces [batch, time, 81] as predicted from the visible regions.
 
-        `hidden` [batch, time, regions] marks the tokens out of sight; a region of which nothing is
-        observed is out of sight too. Time is `sizes.window_rows` at most.
+        `hidden` [batch, time, regions] marks the masked tokens; a region without observed channels
+        is masked too. Time is at most `sizes.window_rows`.
         """
-        sight = self._in_sight(windows.observed, hidden)
-        seen = torch.cat((windows.values / self.scale * sight, sight.to(self.scale.dtype)), -1)
+        visible = self._visible(windows.observed, hidden)
+        seen = torch.cat((windows.values / self.scale * visible, visible.to(self.scale.dtype)), -1)
         tokens = []
         for region, reader in zip(REGIONS, self.readers, strict=True):
             columns = torch.tensor(REGION_COLUMNS[region], device=seen.device)
             token = reader(seen[..., torch.cat((columns, columns + len(AUDIO_DRIVEN)))])
-            away = ~sight[..., columns].any(-1, keepdim=True)
-            tokens.append(torch.where(away, self.hidden, token))
+            masked = ~visible[..., columns].any(-1, keepdim=True)
+            tokens.append(torch.where(masked, self.hidden, token))
         x = torch.stack(tokens, 2) + self.region + self.time[: seen.shape[1]]
-        mood = torch.where(windows.felt[:, None], self.emotion(windows.emotion), self.unfelt)
-        y = self.encoder(torch.cat((mood[:, None], x.flatten(1, 2)), 1))[:, 1:].view_as(x)
+        known = windows.emotion_known[:, None]
+        emotion = torch.where(known, self.emotion(windows.emotion), self.unfelt)
+        y = self.encoder(torch.cat((emotion[:, None], x.flatten(1, 2)), 1))[:, 1:].view_as(x)
         faces: Tensor = self.shortcut(seen)
         for index, (region, writer) in enumerate(zip(REGIONS, self.writers, strict=True)):
             faces[..., list(REGION_COLUMNS[region])] += writer(y[:, :, index])
         return faces * self.scale
 
-    def _in_sight(self, observed: Tensor, hidden: Tensor) -> Tensor:
-        """Return what is observed and not hidden, [batch, time, 81]."""
-        away = torch.empty(*hidden.shape[:2], len(AUDIO_DRIVEN), dtype=torch.bool).to(hidden.device)
+    def _visible(self, observed: Tensor, hidden: Tensor) -> Tensor:
+        """Return which channels are observed and not masked, [batch, time, 81]."""
+        masked = torch.empty(*hidden.shape[:2], len(AUDIO_DRIVEN), dtype=torch.bool).to(
+            hidden.device
+        )
         for index, region in enumerate(REGIONS):
-            away[..., list(REGION_COLUMNS[region])] = hidden[..., index, None]
-        return observed[:, None] & ~away
+            masked[..., list(REGION_COLUMNS[region])] = hidden[..., index, None]
+        return observed[:, None] & ~masked
 
 
 def save_correlation(path: Path, network: RegionCorrelation, card: Mapping[str, Any]) -> None:
-    """Write `network`; `card` holds data, licence, settings and figures, for people."""
+    """Write `network`; `card` holds data, licence, settings and figures, for readers."""
     description = {
         "sizes": asdict(network.sizes),
         "channels": AUDIO_DRIVEN,

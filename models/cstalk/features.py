@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def mono_16k(samples: ArrayLike, rate_hz: int) -> NDArray[np.float32]:
-    """Return finite mono 16 kHz sound, [time]; ValueError for what is no sound.
+    """Return finite mono 16 kHz sound, [time]; ValueError for invalid samples.
 
-    `samples` is [time] or [time, sources], of floats -1..1 or of integers as PCM has them: 8 bits
-    without a sign, 16 and 32 bits with one, full scale at the type's range.
+    `samples` is [time] or [time, sources], floats -1..1 or PCM integers (uint8, int16, int32),
+    whose full scale becomes 1. Channels are averaged.
     """
     sound = _floats(np.asarray(samples))
     if sound.ndim == 2:
@@ -41,7 +41,7 @@ def mono_16k(samples: ArrayLike, rate_hz: int) -> NDArray[np.float32]:
 
 
 def _floats(samples: NDArray[np.generic]) -> NDArray[np.float32]:
-    """Return samples of any type that PCM has as floats, full scale 1; ValueError for others."""
+    """Return samples of any PCM type as floats, full scale 1; ValueError for other types."""
     if np.issubdtype(samples.dtype, np.floating):
         return samples.astype(np.float32)
     if samples.dtype == np.uint8:
@@ -61,11 +61,11 @@ FFT_SAMPLES = 512
 BANDS = 64
 LOWEST_HZ, HIGHEST_HZ = 60.0, 7600.0
 FLOOR = 1e-6  # power at which the logarithm levels off: below the noise of any microphone
-LOUDEST = 1000.0  # samples beyond this are cut: sound is within 1, and power must stay finite
+LOUDEST = 1000.0  # samples beyond this are clipped: sound is within 1, and power must stay finite
 MEAN, SPREAD = -8.0, 4.0  # rough centre and width of log-mel speech, so that inputs are near unit
 FEATURES = BANDS * HOP_SAMPLES // STEP_SAMPLES
 HISTORY_SAMPLES = FRAME_SAMPLES - STEP_SAMPLES
-"""Samples before a hop which its first mel frame still hears."""
+"""Samples before a hop that its first mel frame depends on."""
 
 
 @cache
@@ -96,8 +96,8 @@ def _filters_by_bin() -> NDArray[np.float32]:
 def log_mel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the features of mono 16 kHz sound, float32 [voices, hops, FEATURES].
 
-    `samples` is float32 [voices, HISTORY_SAMPLES + hops * HOP_SAMPLES] in -1..1; row k hears
-    nothing after sample `HISTORY_SAMPLES + (k + 1) * HOP_SAMPLES`. Nothing is padded.
+    `samples` is float32 [voices, HISTORY_SAMPLES + hops * HOP_SAMPLES] in -1..1; row k depends
+    on nothing after sample `HISTORY_SAMPLES + (k + 1) * HOP_SAMPLES`. Nothing is padded.
     """
     bounded = np.minimum(np.maximum(samples, -LOUDEST), LOUDEST)
     frames = framed(bounded, FRAME_SAMPLES, STEP_SAMPLES)

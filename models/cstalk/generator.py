@@ -1,4 +1,4 @@
-"""The generator as its users see it: sound in, rows of face channels out."""
+"""The generator: sound in, rows of face channels out."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 
 
 class Generator:
-    """A trained network, as a rule a CSTalk generator; `models.load_generator` makes one.
+    """A trained network, usually a CSTalk generator; created by `models.load_generator`.
 
     `channels` are the board names of its outputs, `rate_hz` (50) its rows per second, `emotions`
-    the names in the order of an emotion vector, `card` what the weights file says of their making.
-    A baseline makes faces of whole recordings only: `passes` and `stream` raise WeightsError.
+    the names in the order of an emotion vector, `card` the provenance in the weights file.
+    A baseline processes whole recordings only: `passes` and `stream` raise WeightsError.
     """
 
     sample_rate_hz = SAMPLE_RATE_HZ
@@ -54,7 +54,7 @@ class Generator:
         )
         if not is_known or description.channels != AUDIO_DRIVEN:
             raise WeightsError(
-                "the weights were made for other emotions or channels than this version"
+                "the weights were made for other emotions or channels than this version's"
             )
         self.engine = engine
         self.channels = description.channels
@@ -69,16 +69,16 @@ class Generator:
 
     @property
     def window_hops(self) -> int:
-        """Hops of sound that a row hears; what came before changes nothing."""
+        """Hops of sound that a row depends on."""
         return self.engine.architecture.window_hops
 
     @property
     def knows_guard(self) -> bool:
-        """Whether a mouth guard changes its faces; else it takes none but the default."""
+        """Whether it has a mouth guard; without one only the default is accepted."""
         return knows_guard(self._conditions)
 
     def check_guard(self, mouth_guard: ArrayLike) -> None:
-        """Raise ValueError for a mouth guard that it cannot heed, as every way to a face does."""
+        """Raise ValueError for a mouth guard that it does not support, as all methods here do."""
         checked_guard(mouth_guard, self._conditions)
 
     def emotion_vector(self, emotion: Mapping[str, float] | str | None) -> NDArray[np.float32]:
@@ -110,13 +110,15 @@ class Generator:
 
         `samples` is [time] mono or [time, sources], floats -1..1 or integer PCM, at any `rate_hz`
         from 8 to 192 kHz (ValueError as `cstalk_bridge.models.cstalk.features.mono_16k`).
-        `mouth_guard` is the share of the emotion's mouth which full speech pushes aside, 0..1.
-        Row i is the face of audio time i/50 s: the delay of `lookahead_ms` (0..240, rounded to
-        whole hops of 20 ms) is taken out. A recording of n seconds gives ceil(50 n) rows.
+        `emotion` is a name, at weight 1, or weights 0..1.5 by name. `mouth_guard` is the share of
+        the emotion's mouth posture that full speech suppresses, 0..1. `lookahead_ms` is 0..240 and
+        is rounded to the nearest whole hop of 20 ms, halves to the even hop (30 and 50 give 40).
+        Row i is the face of audio time i/50 s: the delay of the look-ahead is removed. A recording
+        of n seconds gives ceil(50 n) rows.
         """
-        heard = mono_16k(samples, rate_hz)
-        emotions = np.tile(self.emotion_vector(emotion), (rows_of(len(heard)), 1))
-        return self.generate_batch([heard], [emotions], lookahead_ms, mouth_guard)[0]
+        sound = mono_16k(samples, rate_hz)
+        emotions = np.tile(self.emotion_vector(emotion), (rows_of(len(sound)), 1))
+        return self.generate_batch([sound], [emotions], lookahead_ms, mouth_guard)[0]
 
     def generate_batch(
         self,
@@ -129,22 +131,22 @@ class Generator:
 
         Each of `sounds` is mono [time] at 16 kHz and gives `rows_of` its samples; `emotions` are
         the weights of each row, [rows, emotions], `mouth_guard` one for all or one for each. The
-        batch works as long as its longest recording.
+        batch takes as long as its longest recording.
         """
         self.check_guard(mouth_guard)
         rows = [rows_of(len(sound)) for sound in sounds]
         longest = max(rows, default=0)
         if not longest:
             return [np.zeros((0, len(self.channels)), dtype=np.float32) for _ in sounds]
-        heard = np.zeros((len(sounds), longest * HOP_SAMPLES), dtype=np.float32)
+        padded = np.zeros((len(sounds), longest * HOP_SAMPLES), dtype=np.float32)
         weights = np.zeros((len(sounds), longest, len(self.emotions)), dtype=np.float32)
         for place, (sound, emotion) in enumerate(zip(sounds, emotions, strict=True)):
-            heard[place, : len(sound)] = sound
+            padded[place, : len(sound)] = sound
             weights[place, : len(emotion)] = emotion
             if len(emotion):
                 weights[place, len(emotion) :] = emotion[-1]
-        told = conditions(weights, mouth_guard, self._conditions)
-        faces = self.engine.faces(heard, told, self.delay_hops(lookahead_ms))
+        inputs = conditions(weights, mouth_guard, self._conditions)
+        faces = self.engine.faces(padded, inputs, self.delay_hops(lookahead_ms))
         return [face[:count] for face, count in zip(faces, rows, strict=True)]
 
     def passes(
@@ -153,13 +155,13 @@ class Generator:
         lookahead_ms: float = DEFAULT_LOOKAHEAD_MS,
         mouth_guard: ArrayLike = MOUTH_GUARD,
     ) -> Passes[Any]:
-        """Return what takes recordings piece by piece, for those too long to hold at once.
+        """Return an object that processes recordings piece by piece, in bounded memory.
 
         `emotions` is float32 [batch, rows, emotions], at least one row; `mouth_guard` one for all
         or one for each recording.
         """
-        told = conditions(emotions, mouth_guard, self._conditions)
-        return self.engine.passes(told, self.delay_hops(lookahead_ms))
+        inputs = conditions(emotions, mouth_guard, self._conditions)
+        return self.engine.passes(inputs, self.delay_hops(lookahead_ms))
 
     def stream(self, subjects: int) -> Stream:
         """Return a stream for `subjects` voices: cached on a CPU, a sliding window on a GPU."""
@@ -170,7 +172,7 @@ class Generator:
         return self.engine.architecture.emotions
 
     def delay_hops(self, lookahead_ms: float) -> int:
-        """Return the look-ahead in whole hops; ValueError outside of 0..240 ms."""
+        """Return the look-ahead in whole hops, the nearest; ValueError outside 0..240 ms."""
         if not 0 <= lookahead_ms <= MAX_LOOKAHEAD_MS:
             raise ValueError(
                 f"look-ahead {lookahead_ms:g} ms: must be from 0 to {MAX_LOOKAHEAD_MS} ms"

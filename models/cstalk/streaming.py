@@ -35,17 +35,17 @@ if TYPE_CHECKING:
     Delays = NDArray[np.int64]
 
 Past = TypeVar("Past")
-"""What a network keeps of the hops before; its own affair."""
+"""The state that a network keeps between hops; its type is private to the network."""
 
 
 class CachedNetwork(Protocol, Generic[Past]):
-    """A generator network that advances by any number of hops and hands out its past."""
+    """A generator network that advances by any number of hops and returns its state."""
 
     conditions: int
-    """Length of a condition vector: the emotion weights and, where it knows one, the guard."""
+    """Length of a condition vector: the emotion weights and, where it has one, the guard."""
 
     def silent_past(self, conditions: Floats, delay_hops: Delays) -> Past:
-        """Return what endless digital silence leaves behind.
+        """Return the state after endless digital silence.
 
         `conditions` is float32 [voices, conditions], `delay_hops` [voices].
         """
@@ -75,22 +75,22 @@ class Engine(ABC):
     name: str
     """The library and its version."""
     notice: str = ""
-    """What the user has to know of it, as a sentence; empty as a rule."""
+    """A sentence for the user; usually empty."""
     architecture: NetworkSizes
     pass_rows: int
-    """Rows of one pass, of all recordings of a batch together: what it works on stays in a
-    processor's cache, or fills a GPU."""
+    """Rows of one pass, of all recordings of a batch together: enough to fill a GPU, or what
+    stays in a processor's cache."""
 
     @abstractmethod
     def passes(self, conditions: Floats, delay_hops: int) -> Passes[Any]:
-        """Return what takes recordings piece by piece; `conditions` as in `faces`.
+        """Return an object that processes recordings piece by piece; `conditions` as in `faces`.
 
         WeightsError for a network that cannot stream.
         """
 
     @abstractmethod
     def stream(self, voices: int) -> Stream:
-        """Return a stream of so many voices; WeightsError for a network that cannot."""
+        """Return a stream of so many voices; WeightsError for a network that cannot stream."""
 
     def faces(self, sound: Floats, conditions: Floats, delay_hops: int) -> Floats:
         """Return the faces of recordings of equal length, float32 [batch, rows, channels].
@@ -103,7 +103,7 @@ class Engine(ABC):
 
 
 class Stream(ABC):
-    """Several voices, each with its own past, of a size that does not grow.
+    """Several voices, each with a state of fixed size.
 
     `conditions` is the length of the network's condition vector.
     """
@@ -119,7 +119,7 @@ class Stream(ABC):
         voices: Sequence[int],
         mouth_guard: ArrayLike = MOUTH_GUARD,
     ) -> NDArray[np.float32]:
-        """Take the next hops of some voices and return their faces, float32 [voices, n, channels].
+        """Process the next hops of some voices; return their faces, float32 [voices, n, channels].
 
         `samples` is [voices, hops * 320] at 16 kHz, one hop or more, of which what is not finite
         counts as silence, `emotion` weights [voices, emotions], `lookahead_ms` [voices] in 0..240,
@@ -128,16 +128,16 @@ class Stream(ABC):
         voice was taken up to stream time T, its row is its face of T - look-ahead. A `CachedStream`
         makes one for each hop, a window the newest alone.
         """
-        # One NaN would stay in the past for ever.
+        # One NaN would stay in the state for ever.
         is_finite = np.isfinite(samples)
         finite = samples if is_finite.all() else np.where(is_finite, samples, np.float32(0.0))
         delays = np.rint(np.asarray(lookahead_ms) / HOP_MS).astype(np.int64)
-        told = conditions(emotion, mouth_guard, self._conditions)
-        return self._advance(finite, told, delays, list(voices))
+        inputs = conditions(emotion, mouth_guard, self._conditions)
+        return self._advance(finite, inputs, delays, list(voices))
 
     @abstractmethod
     def reset(self, voices: Sequence[int]) -> None:
-        """Forget the past of some voices: they have been silent for ever."""
+        """Reset some voices, as after endless silence."""
 
     @abstractmethod
     def _advance(
@@ -147,7 +147,7 @@ class Stream(ABC):
 
 
 class CachedStream(Stream, Generic[Past]):
-    """A stream that keeps each layer's past."""
+    """A stream that caches the past of each layer."""
 
     def __init__(self, network: CachedNetwork[Past], voices: int) -> None:
         super().__init__(network.conditions)
@@ -167,17 +167,17 @@ class CachedStream(Stream, Generic[Past]):
     ) -> Floats:
         self._start_fresh(conditions, delay_hops, voices)
         hops = samples.shape[1] // HOP_SAMPLES
-        told = np.repeat(conditions[:, None], hops, axis=1)
+        rows = np.repeat(conditions[:, None], hops, axis=1)
         if voices == self._all:
-            faces, self._past = self._network.advance(samples, told, delay_hops, self._past)
+            faces, self._past = self._network.advance(samples, rows, delay_hops, self._past)
             return faces
         past = self._network.chosen(self._past, voices)
-        faces, past = self._network.advance(samples, told, delay_hops, past)
+        faces, past = self._network.advance(samples, rows, delay_hops, past)
         self._network.put(self._past, voices, past)
         return faces
 
     def _start_fresh(self, conditions: Floats, delay_hops: Delays, voices: list[int]) -> None:
-        """Give voices that begin now the past that silence under their own emotion leaves."""
+        """Give voices that begin now the state after silence under their own emotion."""
         places = [place for place, voice in enumerate(voices) if self._is_fresh[voice]]
         if not places:
             return
@@ -189,11 +189,11 @@ class CachedStream(Stream, Generic[Past]):
 
 
 class Passes(Generic[Past]):
-    """Several recordings of equal length, taken from their start on.
+    """Several recordings of equal length, processed from their start.
 
     `conditions` is float32 [batch, rows, conditions], those of the network for each row to come;
-    before its first sample each recording was silent for ever. A pass makes `pass_rows` rows at
-    most, of all recordings together, so that memory does not grow with them.
+    before its first sample each recording is silent. A pass computes at most `pass_rows` rows,
+    of all recordings together, which bounds the memory.
     """
 
     def __init__(
@@ -209,12 +209,12 @@ class Passes(Generic[Past]):
         self._rows = conditions.shape[1]
         self._row = -delay_hops
         self._most = max(1, pass_rows // len(conditions))
-        # Output k answers for row k + 1 - delay: one hop of silence before makes row 0 the first.
+        # Output k is row k + 1 - delay: one hop of silence before makes row 0 the first.
         self._waiting = np.zeros((len(conditions), HOP_SAMPLES), dtype=np.float32)
         self._past = network.silent_past(conditions[:, 0], self._delays)
 
     def process(self, sound: Floats) -> Iterator[Floats]:
-        """Take more sound, float32 [batch, samples], and yield the rows that can be made by it.
+        """Process more sound, float32 [batch, samples], and yield the rows that are complete.
 
         Each is float32 [batch, n, channels]; all of them follow one another without a gap.
         """
@@ -233,7 +233,7 @@ class Passes(Generic[Past]):
                 yield rows[:, early:]
 
     def finish(self) -> Iterator[Floats]:
-        """Take silence until the last row can be made; yield as `process`."""
+        """Process silence up to the last row; yield as `process`."""
         missing = (self._rows - self._row) * HOP_SAMPLES - self._waiting.shape[1]
         if missing >= 0:
             yield from self.process(np.zeros((len(self._waiting), missing), dtype=np.float32))

@@ -104,8 +104,8 @@ def regressors(windows: Windows, region: str) -> Tensor:
     seen = (windows.values * windows.observed[:, None])[..., others]
     rows = torch.arange(seen.shape[1])
     lagged = [seen[:, (rows + lag).clamp(0, len(rows) - 1)] for lag in LAGS_ROWS]
-    felt = windows.felt[:, None].float()
-    constants = torch.cat((windows.emotion * felt, felt, torch.ones_like(felt)), 1)
+    known = windows.emotion_known[:, None].float()
+    constants = torch.cat((windows.emotion * known, known, torch.ones_like(known)), 1)
     return torch.cat((*lagged, constants[:, None].expand(-1, len(rows), -1)), -1)
 
 

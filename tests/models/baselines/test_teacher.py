@@ -105,7 +105,7 @@ def test_a_file_holds_the_decoder_and_names_its_front_end(
     assert read == description
     assert isinstance(again, Teacher)
     given = sound(30), torch.ones(1, len(CONDITIONS)), torch.tensor([4])
-    with pytest.raises(WeightsError, match="no ears; attach"):
+    with pytest.raises(WeightsError, match="no front end; attach"):
         again(*given)
     again.attach(front_end)
     assert torch.allclose(again(*given)[0], teacher(*given)[0], atol=1e-6)

@@ -91,7 +91,7 @@ def test_the_emotion_counts_only_where_it_is_felt(network: RegionCorrelation) ->
 
     def guess(emotion: torch.Tensor, *, felt: bool) -> torch.Tensor:
         known = torch.tensor([felt])
-        given = dataclasses.replace(windows(faces), emotion=emotion, felt=known)
+        given = dataclasses.replace(windows(faces), emotion=emotion, emotion_known=known)
         return network(given, hiding(1, BROW))
 
     assert not torch.allclose(guess(happy, felt=True), guess(0 * happy, felt=True))

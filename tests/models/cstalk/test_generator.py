@@ -121,3 +121,12 @@ def test_an_emotion_may_be_a_name(generator: Generator) -> None:
     )
     with pytest.raises(ValueError, match="no emotion 'hapy'"):
         generator.emotion_vector("hapy")
+
+
+@pytest.mark.parametrize(("lookahead_ms", "rounded_ms"), [(9.9, 0), (29, 20), (30, 40), (50, 40)])
+def test_a_lookahead_is_rounded_to_whole_hops(
+    generator: Generator, lookahead_ms: float, rounded_ms: int
+) -> None:
+    sound = noise(0.3)
+    face = generator.generate(sound, 16_000, lookahead_ms=lookahead_ms)
+    assert np.array_equal(face, generator.generate(sound, 16_000, lookahead_ms=rounded_ms))

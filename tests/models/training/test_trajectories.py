@@ -67,7 +67,7 @@ def test_a_tracked_talker_tells_of_brow_and_mouth_only(courses: TrajectoryWindow
 
 def test_a_posed_range_of_motion_has_no_emotion(courses: TrajectoryWindows) -> None:
     windows = courses.draw(ROWS, 12, 1, 0, "iphone")
-    assert not windows.felt.any()
+    assert not windows.emotion_known.any()
     assert windows.emotion[:, 1:].abs().max() == 0.0
 
 
@@ -86,7 +86,7 @@ def test_rules_show_the_emotion_that_is_asked_for(courses: TrajectoryWindows) ->
 def test_windows_depend_only_on_seed_and_number(courses: TrajectoryWindows) -> None:
     one, again, other = (courses.draw(ROWS, 8, 3, number) for number in (4, 4, 5))
     assert torch.equal(one.values, again.values)
-    assert torch.equal(one.felt, again.felt)
+    assert torch.equal(one.emotion_known, again.emotion_known)
     assert not torch.equal(one.values, other.values)
 
 
