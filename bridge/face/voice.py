@@ -34,23 +34,25 @@ if TYPE_CHECKING:
 
 
 class StreamSegment:
-    """One unbroken run of sound: what was received of it, and the faces made from it.
+    """One unbroken run of audio, and the faces made from it.
 
-    `prosody_tracker` follows the voice; its result for each hop is put into `prosody_line`.
-    `end_s` is the stream time of the end of the sound, infinite while it goes on. The tick thread
-    may read `clock`, `timeline` and `prosody_line`, a recorder `clock` and `history` (the sound
-    before gain and gate); the rest belongs to the inference thread.
+    The tick thread may read `clock`, `timeline` and `prosody_line`, a recorder `clock` and
+    `history`; the rest belongs to the inference thread.
     """
 
     def __init__(self, rate_hz: int, config: AudioConfig, channels: int) -> None:
         self.preprocessor = Preprocessor(rate_hz, gain_db=config.gain_db, gate=config.gate)
         self.clock = StreamClock()
         self.history = AudioHistory(rate_hz)
+        """The audio before gain and noise gate."""
         self.timeline = Timeline(channels)
         self.prosody_line = ProsodyLine()
+        """The results of `prosody_tracker`, hop by hop."""
         self.prosody_tracker = ProsodyTracker()
         self.end_s = math.inf
+        """Stream time of the end of the audio; infinite while it goes on."""
         self.received_s = 0.0
+        """Duration of the audio received."""
         self._rate_hz = rate_hz
         self._next_index = 0
 

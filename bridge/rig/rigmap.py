@@ -99,10 +99,15 @@ class Responses:
     """
 
     rows: Indices
+    """The rows with a response."""
     start: Floats
+    """The value at the first point and below."""
     lefts: Floats
+    """Left end of each segment."""
     widths: Floats
+    """Length of each segment."""
     slopes: Floats
+    """Slope of each segment."""
 
     def apply(self, values: Floats) -> None:
         """Replace the values of the rows in place; rows are along the last axis."""
@@ -114,25 +119,33 @@ class Responses:
 class RigMap:
     """A compiled rig map.
 
-    The first rows of all arrays are the curves of `outputs`, in the order in which they are sent;
-    the other rows are factors of products, which are not sent. `weights` is [rows, sources]; gains,
-    offsets and limits are [rows].
+    The first rows of all arrays are the curves of `outputs`; the other rows are factors of
+    products, which are not sent.
     """
 
     name: str
     target: str
+    """One of `curves.TARGETS`, or `custom`."""
     outputs: tuple[str, ...]
+    """Names of the curves, in the order in which they are sent."""
     ruleset: RuleSet
+    """The rules from which the map was compiled."""
     warnings: tuple[Problem, ...]
     sources: Sources
     weights: Floats
+    """[rows, sources]."""
     responses: Responses
     gains: Floats
+    """[rows]."""
     offsets: Floats
+    """[rows]."""
     smoothed: Indices
+    """The rows that are smoothed."""
     smoothing: OneEuro
     minimum: Floats
+    """[rows]."""
     maximum: Floats
+    """[rows]."""
     products: Indices
     """[products, 2]: the row of a curve and the row of its factor."""
     reference: str = ""

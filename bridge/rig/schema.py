@@ -109,9 +109,12 @@ class Rule:
     """The config of one curve, with the positions of its name and its keys (`file:line:column`)."""
 
     name: str
+    """The name of the curve."""
     config: CurveConfig
     where: str
+    """The position of the name."""
     locations: Mapping[str, str]
+    """The positions of the given keys."""
 
     def extended_by(self, config: CurveConfig, where: str, locations: Mapping[str, str]) -> Rule:
         """Return this rule with the keys given by an extending map."""
@@ -129,7 +132,9 @@ class RuleSet:
     """All rules of a map, by curve, in the order in which the curves are sent."""
 
     name: str
+    """The name of the map: its file without folder and suffix."""
     where: str
+    """The position of `target`, else the file."""
     target: str
     rules: Mapping[str, Rule]
 

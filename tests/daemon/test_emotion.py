@@ -41,9 +41,9 @@ def excited(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_who_uses_auto_is_told_its_terms_once(weights: Path, excited: Path) -> None:
     with receiver() as source:
         metrics = run(feeling(config(weights, str(excited), source.target), "auto"))
-    told = [notice.text for notice in metrics.notices() if "CC BY-NC-SA" in notice.text]
-    assert len(told) == 1
-    assert "mood_research.md" in told[0]
+    notices = [notice.text for notice in metrics.notices() if "CC BY-NC-SA" in notice.text]
+    assert len(notices) == 1
+    assert "mood_research.md" in notices[0]
 
 
 def test_a_chosen_emotion_swells_with_the_voice(weights: Path, excited: Path) -> None:

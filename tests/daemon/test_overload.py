@@ -24,7 +24,7 @@ from cstalk_bridge.monitor.metrics import Metrics
 from cstalk_bridge.monitor.rings import RATE_WINDOW_S
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 from cstalk_bridge.timecode.tick import Tick
-from tests.face.scripted import ScriptedSource, TellingStream, scripted_voice
+from tests.face.scripted import CountingStream, ScriptedSource, scripted_voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,10 +48,10 @@ class Shown:
     at_s: float
     timing: ReadTiming | None
     jaw: float
-    told: Health
+    health: Health
 
 
-class TimedStream(TellingStream):
+class TimedStream(CountingStream):
     """A stream whose calls take time."""
 
     def __init__(self, spend: Callable[[int], None]) -> None:
@@ -157,14 +157,14 @@ def assert_true(ticks: list[Shown]) -> None:
     for tick in ticks:
         recent = (missed_s > tick.at_s - RATE_WINDOW_S) & (missed_s <= tick.at_s)
         if recent.sum() > 2:
-            assert tick.told.state is not HealthState.OK, tick
+            assert tick.health.state is not HealthState.OK, tick
 
 
 def test_a_bridge_that_keeps_up_is_ok_and_shows_every_face() -> None:
     bridge = Bridge()
     ticks = bridge.run(12.0)[60:]
     assert not late(ticks)
-    assert {tick.told.state for tick in ticks} == {HealthState.OK}
+    assert {tick.health.state for tick in ticks} == {HealthState.OK}
     np.testing.assert_allclose([tick.jaw for tick in ticks], LEVEL, atol=1e-6)
     assert bridge.subject.metrics.drops["late"].total == 0
 
@@ -172,11 +172,11 @@ def test_a_bridge_that_keeps_up_is_ok_and_shows_every_face() -> None:
 def test_a_generator_that_is_too_slow_is_told_and_what_is_too_old_left_out() -> None:
     bridge = Bridge(row_s=0.026)
     ticks = bridge.run(20.0)
-    told = bridge.health
-    assert told.state is HealthState.BEHIND
-    assert ": inference takes " in told.advice
-    assert told.advice.endswith(" ms per hop of 20 ms; close other programs")
-    assert {tick.told.state for tick in ticks[-600:]} == {HealthState.BEHIND}
+    found = bridge.health
+    assert found.state is HealthState.BEHIND
+    assert ": inference takes " in found.advice
+    assert found.advice.endswith(" ms per hop of 20 ms; close other programs")
+    assert {tick.health.state for tick in ticks[-600:]} == {HealthState.BEHIND}
     assert_true(ticks)
     assert bridge.subject.metrics.drops["hops"].total > 0, "what is too old is left out"
     assert bridge.subject.metrics.starved_since_s is None
@@ -199,7 +199,7 @@ def test_rows_that_take_longer_now_and_then_are_soon_hidden_by_the_buffer() -> N
         ticks += bridge.run(0.98)
     assert_true(ticks)
     assert not late(ticks[300:])
-    assert {tick.told.state for tick in ticks[600:]} == {HealthState.OK}
+    assert {tick.health.state for tick in ticks[600:]} == {HealthState.OK}
     assert 0.03 < bridge.voice.delay.buffer.at(bridge.now_s) < 0.04
 
 
@@ -210,9 +210,9 @@ def test_a_fixed_buffer_that_is_too_short_is_told_with_the_remedy() -> None:
     ticks = bridge.run(4.0)
     assert late(ticks)
     assert_true(ticks)
-    told = bridge.health
-    assert told.state is HealthState.BEHIND
-    assert told.advice.endswith(
+    found = bridge.health
+    assert found.state is HealthState.BEHIND
+    assert found.advice.endswith(
         "frames are ready too late for a buffer of 12 ms; set buffer_ms: auto"
     )
 
@@ -224,16 +224,16 @@ def test_after_a_stall_of_three_seconds_the_first_tick_of_the_next_turn_is_live(
     first = len(bridge.ticks)
     bridge.let_pass(3.0)
     stalled = bridge.ticks[first:]
-    assert {tick.told.state for tick in stalled[10:]} == {HealthState.BEHIND}
+    assert {tick.health.state for tick in stalled[10:]} == {HealthState.BEHIND}
     held = [tick.jaw for tick in stalled if tick.at_s < START_S + 3.0 + MAX_HELD_S - 0.03]
     np.testing.assert_allclose(held, LEVEL, atol=1e-6)
     assert stalled[-1].jaw < 0.01, "a mouth is not left open"
-    assert "no new frames, the face is at rest" in stalled[-1].told.advice
+    assert "no new frames, the face is at rest" in stalled[-1].health.advice
     # 100 hops at a millisecond each are there after a tenth of a second.
     after = bridge.run(6.0)
     ready_s = START_S + 6.0 + 0.1 + 2 * BLOCK_S
     assert not late([tick for tick in after if tick.at_s > ready_s])
-    assert {tick.told.state for tick in after[-180:]} == {HealthState.OK}
+    assert {tick.health.state for tick in after[-180:]} == {HealthState.OK}
     assert_true([*stalled, *after])
     clock = bridge.voice.segment.clock
     assert clock.resyncs == 0
@@ -247,10 +247,10 @@ def test_a_device_that_falls_silent_is_told_apart_and_the_face_goes_to_its_rest(
     bridge.run(3.0)
     bridge.is_heard = False
     ticks = bridge.run(4.0)
-    told = bridge.health
-    assert told.state is HealthState.NO_INPUT
-    assert told.advice.startswith("no sound from script for 4 s; check its cable")
-    unknown = [tick for tick in ticks if tick.told.state is not HealthState.NO_INPUT]
+    found = bridge.health
+    assert found.state is HealthState.NO_INPUT
+    assert found.advice.startswith("no sound from script for 4 s; check its cable")
+    unknown = [tick for tick in ticks if tick.health.state is not HealthState.NO_INPUT]
     assert unknown[-1].at_s < START_S + 3.0 + STARVED_S + 0.05
     # Until it is known, ticks are late; from then on they are not the generator's fault.
     assert bridge.subject.metrics.drops["late"].total <= round((STARVED_S + 0.05) / TICK_S)
@@ -263,7 +263,7 @@ def test_a_recording_is_never_told_to_check_its_cable() -> None:
     bridge.run(3.0)
     bridge.is_heard = False
     ticks = bridge.run(4.0)
-    assert not [tick for tick in ticks if "cable" in tick.told.advice]
+    assert not [tick for tick in ticks if "cable" in tick.health.advice]
 
 
 @pytest.mark.parametrize("is_lost", [True, False])
@@ -280,6 +280,6 @@ def test_a_device_that_is_back_is_not_called_a_machine_that_is_too_slow(*, is_lo
     after = bridge.run(4.0)
     # A jump of the sound is believed after a second.
     settled = after[round((PERSISTENT_S + 0.2) / TICK_S) :]
-    assert {tick.told.state for tick in settled} == {HealthState.OK}
-    assert HealthState.BEHIND not in {tick.told.state for tick in after}
+    assert {tick.health.state for tick in settled} == {HealthState.OK}
+    assert HealthState.BEHIND not in {tick.health.state for tick in after}
     assert after[-1].jaw == pytest.approx(LEVEL, abs=1e-6)

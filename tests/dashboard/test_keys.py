@@ -175,8 +175,8 @@ def test_help_shows_all_keys_and_hides_them(bridge: RunningBridge) -> None:
     keys = KeyBindings(bridge.desk)
     assert len(keys.lines) == 1
     keys.press("?")
-    told = " ".join(keys.lines)
-    assert all(word in told for word in ("+ -", "Tab", "m mute", "p pause", "r record", "q quit"))
+    text = " ".join(keys.lines)
+    assert all(word in text for word in ("+ -", "Tab", "m mute", "p pause", "r record", "q quit"))
     assert max(map(len, keys.lines)) < 79
     keys.press("?")
     assert len(keys.lines) == 1

@@ -57,7 +57,7 @@ class ScriptedSource:
         self.state = SourceState.ENDED
 
 
-class TellingStream:
+class CountingStream:
     """Rows [level of the hop, its number since the reset]; NaN for a hop that is full scale.
 
     `rows_made` bounds the rows of a call to the newest so many, as a sliding window does.

@@ -87,10 +87,10 @@ def test_a_weight_goes_one_way_and_never_beyond_its_end(
 ) -> None:
     fade = Fade(np.array([start], np.float32), np.array([end], np.float32), start_s, over_s)
     ticks = start_s + np.arange(-2, round(min(over_s, 4.0) * rate_hz) + 2) / rate_hz
-    course = np.array([fade.at(now_s)[0] for now_s in ticks])
-    steps = np.diff(course) * (1.0 if end >= start else -1.0)
+    trajectory = np.array([fade.at(now_s)[0] for now_s in ticks])
+    steps = np.diff(trajectory) * (1.0 if end >= start else -1.0)
     assert steps.min() >= 0.0
-    assert min(start, end) <= course.min() <= course.max() <= max(start, end)
+    assert min(start, end) <= trajectory.min() <= trajectory.max() <= max(start, end)
 
 
 @given(st.floats(-2, 3), st.floats(-2, 3))

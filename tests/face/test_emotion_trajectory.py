@@ -65,9 +65,9 @@ CSV = 'at_s,emotion,over_s\n0,neutral,\n2.5,"happy:0.7, surprised:0.2",0.5\n'
 def test_yaml_and_csv_say_the_same(tmp_path: Path) -> None:
     (tmp_path / "a.emotion.yaml").write_text(YAML)
     (tmp_path / "a.emotion.csv").write_text(CSV)
-    course = read_emotions(tmp_path / "a.emotion.yaml")
-    assert course == read_emotions(tmp_path / "a.emotion.csv")
-    assert course.keys[1] == Keyframe(
+    trajectory = read_emotions(tmp_path / "a.emotion.yaml")
+    assert trajectory == read_emotions(tmp_path / "a.emotion.csv")
+    assert trajectory.keys[1] == Keyframe(
         at_s=2.5, emotion={"happy": 0.7, "surprised": 0.2}, over_s=0.5
     )
 

@@ -15,7 +15,7 @@ from cstalk_bridge.face.timeline import ReadTiming
 from cstalk_bridge.models.emotions import MOUTH_GUARD
 from cstalk_bridge.monitor.metrics import Metrics, SubjectMetrics
 from cstalk_bridge.timecode.smpte import FRAME_RATES
-from tests.face.scripted import ScriptedSource, TellingStream, scripted_voice
+from tests.face.scripted import CountingStream, ScriptedSource, scripted_voice
 
 if TYPE_CHECKING:
     from cstalk_bridge.face.timeline import TimelineReading
@@ -32,7 +32,7 @@ class Scene:
     def __init__(self, subjects: int, rows_made: int | None = None) -> None:
         self.now_s = START_S
         self.voices = [scripted_voice(lookahead_s=0.0, buffer_s=0.0) for _ in range(subjects)]
-        self.stream = TellingStream(subjects, rows_made)
+        self.stream = CountingStream(subjects, rows_made)
         subject_metrics = [SubjectMetrics(f"subject {row}") for row in range(subjects)]
         self.metrics = Metrics(subject_metrics, FRAME_RATES["60"], buffer_ms=0)
         self.wake = threading.Event()
@@ -49,7 +49,7 @@ class Scene:
         assert isinstance(source, ScriptedSource)
         return source
 
-    def hear(self, row: int, level: float = 0.0, blocks: int = 2) -> None:
+    def receive(self, row: int, level: float = 0.0, blocks: int = 2) -> None:
         for _ in range(blocks):
             self.source(row).put(self.now_s, level)
 
@@ -69,7 +69,7 @@ def row_of(voice: Voice, number: int) -> list[float]:
 
 def test_every_full_hop_becomes_a_row() -> None:
     scene = Scene(1)
-    scene.hear(0, 0.25, blocks=5)
+    scene.receive(0, 0.25, blocks=5)
     scene.loop.step()
     assert sum(scene.stream.hops) == 2
     assert newest(scene.voices[0]) == [0.25, 1.0]
@@ -81,20 +81,20 @@ def test_every_full_hop_becomes_a_row() -> None:
 def test_hops_that_a_late_generator_leaves_out_are_counted_also_after_a_loss() -> None:
     scene = Scene(1)
     left_out = scene.metrics.subjects[0].drops["hops"]
-    scene.hear(0, blocks=2 * MAX_HOPS + 2)
+    scene.receive(0, blocks=2 * MAX_HOPS + 2)
     scene.loop.step()
     assert left_out.total == 1
     scene.source(0).state = SourceState.LOST
     scene.loop.step()
     scene.source(0).state = SourceState.RUNNING
-    scene.hear(0, blocks=2 * MAX_HOPS + 4)
+    scene.receive(0, blocks=2 * MAX_HOPS + 4)
     scene.loop.step()
     assert left_out.total == 3
 
 
 def test_hops_that_have_gathered_go_through_the_network_in_one_call() -> None:
     scene = Scene(1)
-    scene.hear(0, 0.25, blocks=2 * 37)
+    scene.receive(0, 0.25, blocks=2 * 37)
     scene.loop.step()
     assert scene.stream.calls == [[0]]
     assert scene.stream.hops == [37]
@@ -109,7 +109,7 @@ def test_hops_that_have_gathered_go_through_the_network_in_one_call() -> None:
 def test_voices_that_wait_with_as_many_hops_share_a_call_and_each_gets_its_own_rows() -> None:
     scene = Scene(4)
     for row, hops in enumerate((1, 3, 1, 3)):
-        scene.hear(row, 0.1 * (row + 1), blocks=2 * hops)
+        scene.receive(row, 0.1 * (row + 1), blocks=2 * hops)
     scene.loop.step()
     assert sorted(row for call in scene.stream.calls for row in call) == [0, 1, 2, 3]
     assert len(scene.stream.calls) == 2
@@ -121,7 +121,7 @@ def test_voices_that_wait_with_as_many_hops_share_a_call_and_each_gets_its_own_r
 
 def test_only_the_newest_hops_are_made_and_the_rest_is_counted() -> None:
     scene = Scene(1)
-    scene.hear(0, 0.25, blocks=2 * (MAX_HOPS + 17))
+    scene.receive(0, 0.25, blocks=2 * (MAX_HOPS + 17))
     scene.loop.step()
     assert scene.stream.hops == [MAX_HOPS]
     assert scene.metrics.subjects[0].drops["hops"].total == 17
@@ -132,9 +132,9 @@ def test_only_the_newest_hops_are_made_and_the_rest_is_counted() -> None:
 
 def test_a_stream_that_makes_the_newest_row_alone_is_enough() -> None:
     scene = Scene(1, rows_made=1)
-    scene.hear(0, 0.25)
+    scene.receive(0, 0.25)
     scene.loop.step()
-    scene.hear(0, 0.5, blocks=8)
+    scene.receive(0, 0.5, blocks=8)
     scene.loop.step()
     assert newest(scene.voices[0]) == [0.5, 4.0]
     # The rows of the other hops lie on the line from the row before.
@@ -163,11 +163,11 @@ def test_how_a_voice_speaks_is_followed_hop_by_hop_however_many_come_at_once() -
 def test_one_bad_row_of_several_holds_the_row_before_it() -> None:
     scene = Scene(1)
     for level in (0.25, 1.0, 0.5):
-        scene.hear(0, level)
+        scene.receive(0, level)
     scene.loop.step()
     assert [row_of(scene.voices[0], number)[0] for number in (1, 2, 3)] == [0.25, 0.25, 0.5]
     assert scene.metrics.subjects[0].drops["values"].total == 1
-    scene.hear(0, 0.5)
+    scene.receive(0, 0.5)
     scene.loop.step()
     assert newest(scene.voices[0]) == [0.5, 0.0], "the voice begins anew"
 
@@ -178,19 +178,19 @@ class Stall:
     def __init__(self, rows_made: int | None = None) -> None:
         self.scene = Scene(1, rows_made)
         self.voice = self.scene.voices[0]
-        self.heard = 0
+        self.received = 0
 
     def sound(self, blocks: int, level: float = 0.25, *, at_once_s: float | None = None) -> None:
         """Let blocks arrive on time, or all of them at a host time."""
         for _ in range(blocks):
-            self.heard += 1
-            on_time_s = START_S + BLOCK_S * self.heard
+            self.received += 1
+            on_time_s = START_S + BLOCK_S * self.received
             self.scene.source(0).put(on_time_s if at_once_s is None else at_once_s, level)
 
     def live(self, blocks: int) -> None:
         for _ in range(blocks):
             self.sound(1)
-            self.scene.now_s = START_S + BLOCK_S * self.heard
+            self.scene.now_s = START_S + BLOCK_S * self.received
             self.scene.loop.step()
 
     def shown(self, host_s: float) -> TimelineReading:
@@ -245,7 +245,7 @@ def test_sound_that_a_driver_held_back_for_three_seconds_moves_no_face_in_time()
 def test_the_metrics_know_what_can_be_unplugged(*, is_device: bool) -> None:
     scene = Scene(1)
     scene.source(0).is_device = is_device
-    scene.hear(0)
+    scene.receive(0)
     scene.loop.step()
     assert scene.metrics.subjects[0].is_device is is_device
 
@@ -253,40 +253,40 @@ def test_the_metrics_know_what_can_be_unplugged(*, is_device: bool) -> None:
 def test_hops_that_are_full_together_share_one_step() -> None:
     scene = Scene(3)
     for row in (0, 1, 2):
-        scene.hear(row, 0.1 * row)
+        scene.receive(row, 0.1 * row)
     scene.loop.step()
     assert scene.stream.calls == [[0, 1, 2]]
 
 
 def test_a_full_hop_waits_a_little_for_one_that_is_due() -> None:
     scene = Scene(2)
-    scene.hear(0)
-    scene.hear(1)
+    scene.receive(0)
+    scene.receive(1)
     scene.loop.step()
     scene.now_s += 0.020
-    scene.hear(0)
+    scene.receive(0)
     back_s = scene.loop.step()
     assert scene.stream.calls == [[0, 1]]
     assert back_s <= scene.now_s + BATCH_WINDOW_S
     scene.now_s += 0.002
-    scene.hear(1)
+    scene.receive(1)
     scene.loop.step()
     assert scene.stream.calls == [[0, 1], [0, 1]]
 
 
 def test_a_full_hop_does_not_wait_longer_nor_for_a_voice_out_of_step() -> None:
     scene = Scene(2)
-    scene.hear(0)
-    scene.hear(1)
+    scene.receive(0)
+    scene.receive(1)
     scene.loop.step()
     scene.now_s += 0.020
-    scene.hear(0)
+    scene.receive(0)
     scene.loop.step()
     scene.now_s += BATCH_WINDOW_S
     scene.loop.step()
     assert scene.stream.calls == [[0, 1], [0]]
     scene.now_s += 0.006
-    scene.hear(1)
+    scene.receive(1)
     scene.loop.step()
     assert scene.stream.calls[2:] == [[1]]
 
@@ -295,8 +295,8 @@ def test_a_row_that_is_no_number_holds_the_face_and_begins_anew() -> None:
     scene = Scene(2)
     for level in (0.25, 1.0, 0.5):
         scene.now_s += 0.020
-        scene.hear(0, level)
-        scene.hear(1, 0.125)
+        scene.receive(0, level)
+        scene.receive(1, 0.125)
         scene.loop.step()
         values = newest(scene.voices[0])
         assert values[0] == (0.5 if level == 0.5 else 0.25)
@@ -309,14 +309,14 @@ def test_a_row_that_is_no_number_holds_the_face_and_begins_anew() -> None:
 
 def test_a_device_that_goes_and_comes_back_is_said_and_begins_anew() -> None:
     scene = Scene(1)
-    scene.hear(0, 0.5, blocks=6)
+    scene.receive(0, 0.5, blocks=6)
     scene.loop.step()
     scene.source(0).state = SourceState.LOST
     scene.loop.step()
     assert scene.metrics.subjects[0].input_state is SourceState.LOST
     scene.now_s += 3.0
     scene.source(0).state = SourceState.RUNNING
-    scene.hear(0, 0.25)
+    scene.receive(0, 0.25)
     scene.loop.step()
     assert newest(scene.voices[0]) == [0.25, 0.0]
     said = [notice.text for notice in scene.metrics.notices()]
@@ -328,7 +328,7 @@ def test_a_device_that_goes_and_comes_back_is_said_and_begins_anew() -> None:
 def test_lost_blocks_are_counted() -> None:
     scene = Scene(1)
     scene.source(0).dropped_blocks = 3
-    scene.hear(0)
+    scene.receive(0)
     scene.loop.step()
     assert scene.metrics.subjects[0].drops["blocks"].total == 3
 
@@ -338,7 +338,7 @@ def test_an_emotion_reaches_the_network_as_it_fades() -> None:
     happy = np.eye(7, dtype=np.float32)[1]
     scene.voices[0].emotion.change(happy, START_S, over_s=0.04)
     for _ in range(3):
-        scene.hear(0)
+        scene.receive(0)
         scene.loop.step()
         scene.now_s += 0.020
     assert [emotion[0, 1] for emotion in scene.stream.emotions] == [0.0, 0.5, 1.0]
@@ -348,10 +348,10 @@ def test_each_voice_brings_its_own_mouth_guard() -> None:
     scene = Scene(2)
     scene.voices[1].emotion.change_guard(0.9, now_s=0.0, over_s=0.0)
     warm_up(cast("Stream", scene.stream), scene.voices)
-    scene.hear(1)
+    scene.receive(1)
     scene.loop.step()
-    scene.hear(0)
-    scene.hear(1)
+    scene.receive(0)
+    scene.receive(1)
     scene.loop.step()
     guards = scene.stream.guards
     assert guards[0] == [MOUTH_GUARD, 0.9]
@@ -361,8 +361,8 @@ def test_each_voice_brings_its_own_mouth_guard() -> None:
 def test_warming_up_leaves_no_past() -> None:
     scene = Scene(2)
     warm_up(cast("Stream", scene.stream), scene.voices)
-    scene.hear(0, 0.5)
-    scene.hear(1, 0.5)
+    scene.receive(0, 0.5)
+    scene.receive(1, 0.5)
     scene.loop.step()
     assert newest(scene.voices[0]) == [0.5, 0.0]
 

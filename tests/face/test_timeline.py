@@ -183,7 +183,7 @@ def play(buffer: Buffer, needs_s: Iterable[float], start_s: float = BEGIN_S) -> 
     return now_s
 
 
-def course(buffer: Buffer, needs_s: Iterable[float], start_s: float) -> list[float]:
+def buffer_lengths(buffer: Buffer, needs_s: Iterable[float], start_s: float) -> list[float]:
     """Play rows, and return the buffer as it is after each."""
     lengths_s = []
     for number, need_s in enumerate(needs_s):
@@ -239,14 +239,14 @@ def test_rows_that_are_always_late_are_all_hidden_but_the_first() -> None:
 def test_a_single_hiccup_makes_no_delay() -> None:
     assert TOLERATED_LATE_ROWS == 1
     buffer, now_s = settled()
-    assert max(course(buffer, [0.08, *[0.001] * hops(MEMORY_S)], now_s)) == START_BUFFER_S
+    assert max(buffer_lengths(buffer, [0.08, *[0.001] * hops(MEMORY_S)], now_s)) == START_BUFFER_S
 
 
 def test_hiccups_that_are_further_apart_than_it_remembers_make_no_delay() -> None:
     buffer, now_s = settled()
     for _ in range(4):
         needs_s = [0.08, *[0.001] * hops(MEMORY_S + 1.0)]
-        assert max(course(buffer, needs_s, now_s)) <= START_BUFFER_S
+        assert max(buffer_lengths(buffer, needs_s, now_s)) <= START_BUFFER_S
         now_s += len(needs_s) * HOP_S
 
 
@@ -256,7 +256,7 @@ def test_a_stall_makes_no_delay(stall_s: float) -> None:
     now_s += stall_s
     # One call may catch up with all of it, or a few do.
     needs_s = [stall_s, stall_s, stall_s, *[0.001] * hops(2.0)]
-    assert max(course(buffer, needs_s, now_s)) == START_BUFFER_S
+    assert max(buffer_lengths(buffer, needs_s, now_s)) == START_BUFFER_S
 
 
 def test_rows_of_the_cold_start_do_not_count() -> None:
@@ -271,7 +271,7 @@ def test_it_gives_up_5_ms_a_second_once_nothing_was_late_for_ten_seconds() -> No
     assert (BUFFER_SHRINK, MEMORY_S) == (0.005, 10.0)
     buffer, now_s = settled()
     late_s = play(buffer, [0.048, 0.048], now_s)
-    lengths = np.array(course(buffer, [0.001] * hops(60.0), late_s + HOP_S))
+    lengths = np.array(buffer_lengths(buffer, [0.001] * hops(60.0), late_s + HOP_S))
     full = lengths >= 0.05 - 1e-9
     # A row counts to the end of a second of the clock.
     assert MEMORY_S - 1.0 <= full.sum() * HOP_S <= MEMORY_S + 1.0
@@ -306,7 +306,7 @@ def test_it_stays_within_its_bounds_and_never_rises_by_itself(
 @given(NEEDS)
 def test_it_falls_no_faster_than_it_may(needs_s: list[float]) -> None:
     buffer, now_s = settled(0.05)
-    for earlier, later in pairwise(course(buffer, needs_s, now_s)):
+    for earlier, later in pairwise(buffer_lengths(buffer, needs_s, now_s)):
         assert later >= earlier - BUFFER_SHRINK * HOP_S - 1e-9
 
 

@@ -32,7 +32,7 @@ def take_all(voice: Voice, now_s: float, newest: int | None = None) -> None:
         voice.put_rows(rows, now_s, voice.delay.hops_at(now_s))
 
 
-def hear(voice: Voice, blocks: int, start_s: float = START_S) -> float:
+def feed(voice: Voice, blocks: int, start_s: float = START_S) -> float:
     """Feed blocks on time; the row of hop k is [k, 0]. Return the host time after them."""
     now_s = start_s
     for number in range(blocks):
@@ -45,7 +45,7 @@ def hear(voice: Voice, blocks: int, start_s: float = START_S) -> float:
 
 def test_the_face_is_that_of_a_constant_time_ago() -> None:
     voice = scripted_voice(lookahead_s=0.08, buffer_s=0.01)
-    now_s = hear(voice, 100)
+    now_s = feed(voice, 100)
     for ago_s in (0.0, 0.003, 0.01, 0.1, 0.5):
         reading = voice.at(now_s - ago_s).face
         assert reading is not None
@@ -64,7 +64,7 @@ def test_before_any_sound_there_is_nothing_to_read() -> None:
 
 def test_a_recording_is_over_once_its_last_face_was_shown() -> None:
     voice = scripted_voice(lookahead_s=0.08, buffer_s=0.01)
-    now_s = hear(voice, 30)
+    now_s = feed(voice, 30)
     voice.source.close()
     voice.poll(now_s + 0.01)
     take_all(voice, now_s)
@@ -80,7 +80,7 @@ def test_a_recording_is_over_once_its_last_face_was_shown() -> None:
 
 def test_a_source_that_comes_back_begins_a_new_stretch() -> None:
     voice = scripted_voice()
-    now_s = hear(voice, 50)
+    now_s = feed(voice, 50)
     source = voice.source
     assert isinstance(source, ScriptedSource)
     source.state = SourceState.LOST
@@ -95,7 +95,7 @@ def test_a_source_that_comes_back_begins_a_new_stretch() -> None:
     assert reading.late_s == pytest.approx(1.1 + 0.5 - 0.11 - (0.5 - 0.08), abs=1e-3)
     assert voice.starved_since_s == now_s + 1.0
     source.state = SourceState.RUNNING
-    now_s = hear(voice, 20, now_s + 5.0)
+    now_s = feed(voice, 20, now_s + 5.0)
     assert voice.segment is not lost
     assert voice.starved_since_s is None
     reading = voice.at(now_s).face
@@ -105,11 +105,11 @@ def test_a_source_that_comes_back_begins_a_new_stretch() -> None:
 
 def test_lost_blocks_are_heard_as_silence_so_that_time_goes_on() -> None:
     voice = scripted_voice()
-    now_s = hear(voice, 50)
+    now_s = feed(voice, 50)
     source = voice.source
     assert isinstance(source, ScriptedSource)
     source.dropped_blocks = 20
-    hear(voice, 20, now_s + 0.2)
+    feed(voice, 20, now_s + 0.2)
     assert voice.segment.received_s == pytest.approx(0.9)
     assert voice.segment.clock.resyncs == 0
     assert voice.segment.clock.stream_time(now_s + 0.4) == pytest.approx(0.9, abs=1e-3)
@@ -134,7 +134,7 @@ def test_rows_keep_their_time_when_hops_were_left_out() -> None:
 @pytest.mark.parametrize("lookahead_s", [0.0, 0.02, 0.24])
 def test_every_face_is_there_while_the_look_ahead_changes(lookahead_s: float) -> None:
     voice = scripted_voice(lookahead_s=0.08, buffer_s=0.01)
-    now_s = hear(voice, 100)
+    now_s = feed(voice, 100)
     voice.delay.change(lookahead_s, now_s)
     source = voice.source
     assert isinstance(source, ScriptedSource)
@@ -185,7 +185,7 @@ def test_hops_wait_together_for_the_generator_and_the_newest_are_kept() -> None:
 def test_hops_of_which_no_row_was_made_leave_no_gap() -> None:
     whole, window = scripted_voice(), scripted_voice()
     for voice, newest in ((whole, None), (window, 1)):
-        hear(voice, 40)
+        feed(voice, 40)
         for number in range(40, 60):
             scripted(voice).put(START_S + 0.01 * (number + 1), level=0.5)
         voice.poll(START_S + 0.6)
@@ -204,7 +204,7 @@ def test_hops_of_which_no_row_was_made_leave_no_gap() -> None:
 
 def test_a_silent_device_starves_a_voice_and_a_late_generator_does_not() -> None:
     voice = scripted_voice()
-    now_s = hear(voice, 100)
+    now_s = feed(voice, 100)
     # Nobody asked for three seconds, in which sound came all the while.
     for number in range(300):
         scripted(voice).put(now_s + BLOCK_S * (number + 1))

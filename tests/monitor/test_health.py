@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 TICK_S = 1 / 60
 
 
-def told(running: Metrics, now_s: float) -> Health:
+def health_of(running: Metrics, now_s: float) -> Health:
     return health(running, running.subjects[0], now_s)
 
 
@@ -49,22 +49,22 @@ def steps(running: Metrics, duration_s: float) -> None:
 def test_speech_that_is_sent_is_ok() -> None:
     running = metrics()
     now_s = play(running)
-    found = told(running, now_s)
+    found = health_of(running, now_s)
     assert (found.state, found.advice) == (HealthState.OK, "")
 
 
 def test_before_the_first_sound_it_is_starting() -> None:
     waiting = metrics()
-    assert told(waiting, 0.0).state is HealthState.STARTING
+    assert health_of(waiting, 0.0).state is HealthState.STARTING
     waiting.subjects[0].set_input(SourceState.RUNNING, "Microphone")
-    assert told(waiting, 0.0).state is HealthState.STARTING
+    assert health_of(waiting, 0.0).state is HealthState.STARTING
 
 
 @pytest.mark.parametrize(("level_db", "words"), [(-110.0, "unmute"), (-65.0, "raise gain_db")])
 def test_a_long_silence_is_named_with_its_likely_cause(level_db: float, words: str) -> None:
     running = metrics()
     now_s = play(running, seconds=6.0, level_db=level_db)
-    found = told(running, now_s)
+    found = health_of(running, now_s)
     assert found.state is HealthState.SILENT
     assert words in found.advice
 
@@ -75,10 +75,13 @@ def test_a_muted_or_paused_voice_is_a_lamp_and_not_told_to_be_unplugged() -> Non
     one = running.subjects[0]
     one.is_muted = True
     assert lamps(running, one) == (Lamp.MUTED,)
-    assert (told(running, now_s).state, told(running, now_s).advice) == (HealthState.OK, "")
+    assert (health_of(running, now_s).state, health_of(running, now_s).advice) == (
+        HealthState.OK,
+        "",
+    )
     one.is_muted, one.is_paused = False, True
     assert lamps(running, one) == (Lamp.PAUSED,)
-    assert told(running, now_s).state is HealthState.OK
+    assert health_of(running, now_s).state is HealthState.OK
 
 
 def in_state(state: HealthState) -> tuple[Metrics, float]:
@@ -111,7 +114,7 @@ def test_what_the_user_switched_on_is_a_lamp_beside_every_state(
     tmp_path: Path, state: HealthState, *, is_muted: bool, is_paused: bool, is_recorded: bool
 ) -> None:
     running, now_s = in_state(state)
-    assert told(running, now_s).state is state
+    assert health_of(running, now_s).state is state
     one = running.subjects[0]
     one.is_muted, one.is_paused = is_muted, is_paused
     stage = Stage(tmp_path)
@@ -121,7 +124,7 @@ def test_what_the_user_switched_on_is_a_lamp_beside_every_state(
     lit = {Lamp.MUTED: is_muted, Lamp.PAUSED: is_paused, Lamp.REC: is_recorded}
     assert lamps(running, one) == tuple(lamp for lamp in Lamp if lit[lamp])
     is_wanted_silence = state is HealthState.SILENT and (is_muted or is_paused)
-    assert told(running, now_s).state is (HealthState.OK if is_wanted_silence else state)
+    assert health_of(running, now_s).state is (HealthState.OK if is_wanted_silence else state)
     if is_recorded:
         stage.step(1)
         stage.recorder.stop()
@@ -132,7 +135,7 @@ def test_a_pause_of_a_speaker_is_no_silence() -> None:
     running = metrics()
     paused_s = play(running)
     now_s = play(running, level_db=-70.0, start_s=paused_s)
-    assert told(running, now_s).state is HealthState.OK
+    assert health_of(running, now_s).state is HealthState.OK
 
 
 def test_a_vanished_device_and_a_stalled_one_are_no_input() -> None:
@@ -140,13 +143,13 @@ def test_a_vanished_device_and_a_stalled_one_are_no_input() -> None:
     one = running.subjects[0]
     now_s = play(running)
     one.starved_since_s = now_s
-    stalled = told(running, now_s + 2.0)
+    stalled = health_of(running, now_s + 2.0)
     assert stalled.state is HealthState.NO_INPUT
     assert stalled.advice == "no sound from Built-in Microphone for 2 s; check its cable"
     one.starved_since_s = None
-    assert told(running, now_s).state is HealthState.OK
+    assert health_of(running, now_s).state is HealthState.OK
     one.set_input(SourceState.LOST, "USB Microphone")
-    lost = told(running, now_s)
+    lost = health_of(running, now_s)
     assert (lost.state, "USB Microphone is disconnected" in lost.advice) == (
         HealthState.NO_INPUT,
         True,
@@ -160,7 +163,7 @@ def test_a_generator_that_stands_still_is_not_blamed_on_the_cable() -> None:
     for tick in range(1, 240):
         now_s += TICK_S
         one.record_shown(Showing.HELD if tick < 30 else Showing.RESTING, tick * TICK_S, now_s)
-    found = told(running, now_s)
+    found = health_of(running, now_s)
     assert found.state is HealthState.BEHIND
     assert found.advice.startswith("no new frames, the face is at rest: ")
     assert "cable" not in found.advice
@@ -174,7 +177,7 @@ def test_a_file_is_never_told_to_check_its_cable(state: SourceState) -> None:
     one.set_input(state, "take.wav", is_device=False)
     one.starved_since_s = now_s
     for later_s in (0.0, 1.0, 3600.0):
-        found = told(running, now_s + later_s)
+        found = health_of(running, now_s + later_s)
         assert found.state is not HealthState.NO_INPUT
         assert "cable" not in found.advice
 
@@ -183,18 +186,18 @@ def test_a_recording_that_is_over_has_ended() -> None:
     running = metrics()
     now_s = play(running)
     running.subjects[0].set_input(SourceState.ENDED, "take.wav")
-    assert told(running, now_s + 9).state is HealthState.ENDED
+    assert health_of(running, now_s + 9).state is HealthState.ENDED
 
 
 def test_late_faces_tell_their_share_and_how_late_they_are() -> None:
     running = metrics()
     now_s = hold(running, play(running), 30, late_s=0.014)
-    found = told(running, now_s)
+    found = health_of(running, now_s)
     assert found.state is HealthState.BEHIND
     # 30 of the 120 ticks of two seconds.
     assert found.advice.startswith("25% of frames late by 14 ms: ")
-    assert told(running, now_s + 1.5).state is HealthState.BEHIND
-    assert told(running, now_s + RATE_WINDOW_S).state is HealthState.OK
+    assert health_of(running, now_s + 1.5).state is HealthState.BEHIND
+    assert health_of(running, now_s + RATE_WINDOW_S).state is HealthState.OK
 
 
 @pytest.mark.parametrize(
@@ -241,7 +244,7 @@ def test_a_slow_start_that_is_over_is_not_called_slow() -> None:
     running = metrics(buffer_ms=None)
     steps(running, 0.1)
     now_s = hold(running, play(running), 30)
-    assert "inference takes" not in told(running, now_s).advice
+    assert "inference takes" not in health_of(running, now_s).advice
 
 
 @pytest.mark.parametrize("cause", ["hops", "blocks", "ticks"])
@@ -249,7 +252,7 @@ def test_losses_tell_what_was_lost(cause: str) -> None:
     running = metrics()
     now_s = play(running)
     running.subjects[0].record_drop(cause, now_s, 7)
-    found = told(running, now_s)
+    found = health_of(running, now_s)
     assert found.state is HealthState.BEHIND
     assert found.advice.startswith(f"7 {cause} lost in 2 s: ")
 
@@ -257,8 +260,8 @@ def test_losses_tell_what_was_lost(cause: str) -> None:
 def test_two_late_faces_are_not_worth_a_word() -> None:
     running = metrics()
     now_s = hold(running, play(running), 2)
-    assert told(running, now_s).state is HealthState.OK
-    assert told(running, hold(running, now_s, 1)).state is HealthState.BEHIND
+    assert health_of(running, now_s).state is HealthState.OK
+    assert health_of(running, hold(running, now_s, 1)).state is HealthState.BEHIND
 
 
 def test_before_the_first_face_and_after_the_last_no_tick_is_late() -> None:
@@ -267,7 +270,7 @@ def test_before_the_first_face_and_after_the_last_no_tick_is_late() -> None:
     for _ in range(120):
         now_s += TICK_S
         running.subjects[0].record_shown(Showing.RESTING, 0.0, now_s)
-    assert told(running, now_s).state is HealthState.OK
+    assert health_of(running, now_s).state is HealthState.OK
     assert running.subjects[0].drops["late"].total == 0
 
 
@@ -281,7 +284,7 @@ def test_ticks_without_sound_are_not_late() -> None:
         one.record_shown(Showing.RESTING, 0.3 + tick * TICK_S, now_s)
     assert one.drops["late"].total == 0
     one.starved_since_s = None
-    assert told(running, now_s).state is HealthState.OK
+    assert health_of(running, now_s).state is HealthState.OK
 
 
 TICKS = st.lists(
@@ -310,12 +313,12 @@ def test_it_is_never_ok_after_more_than_two_missed_ticks_in_two_seconds(
             for (showing, _), is_recent in zip(shown, recent.tolist(), strict=False)
             if is_recent
         )
-        found = told(running, float(now_s))
+        found = health_of(running, float(now_s))
         assert (found.state is HealthState.BEHIND) is (missed > 2)
         assert bool(found.advice) is (found.state is not HealthState.OK)
     one.record_drop(cause, float(now_s), lost)
     if cause in {"hops", "blocks", "ticks"} and lost > 2:
-        assert told(running, float(now_s)).state is HealthState.BEHIND
+        assert health_of(running, float(now_s)).state is HealthState.BEHIND
 
 
 def test_refused_packets_name_link_and_reason() -> None:
@@ -326,6 +329,6 @@ def test_refused_packets_name_link_and_reason() -> None:
     assert isinstance(counters, CountedLink)
     counters.failed, counters.receivers = 4, [Target(4, "Network is unreachable")]
     one.read_links(now_s)
-    found = told(running, now_s)
+    found = health_of(running, now_s)
     assert found.state is HealthState.NOT_SENT
     assert "livelink-face://127.0.0.1:11111: Network is unreachable" in found.advice

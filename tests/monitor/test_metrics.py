@@ -10,13 +10,13 @@ from tests.monitor.faces import metrics, play, subject
 
 
 def test_notices_are_bounded_and_numbered() -> None:
-    told = metrics()
+    running = metrics()
     for number in range(MAX_NOTICES + 8):
-        told.notice(float(number), f"thing {number}")
-    kept = told.notices()
+        running.notice(float(number), f"thing {number}")
+    kept = running.notices()
     assert len(kept) == MAX_NOTICES
     assert kept[-1].text == f"thing {MAX_NOTICES + 7}"
-    assert told.notices(after=kept[-2].number) == (kept[-1],)
+    assert running.notices(after=kept[-2].number) == (kept[-1],)
 
 
 def test_the_parts_and_causes_are_the_only_ones() -> None:

@@ -164,9 +164,9 @@ def test_plain_lines_end_with_a_last_status() -> None:
     running.notice(now_s, "ready")
     with PlainMonitor(running, lambda: now_s, stream):
         pass
-    told = stream.getvalue().splitlines()
-    assert told[:2] == ["ready", "CSTalk: OK"]
-    assert told[-1].startswith("17:00:02:59 | CSTalk OK")
+    lines = stream.getvalue().splitlines()
+    assert lines[:2] == ["ready", "CSTalk: OK"]
+    assert lines[-1].startswith("17:00:02:59 | CSTalk OK")
 
 
 def test_a_closed_stream_stops_only_the_monitor() -> None:

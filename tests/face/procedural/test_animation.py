@@ -24,7 +24,7 @@ BLINK = CHANNEL_INDEX["CTRL_L_eye_blink.ty"]
 
 
 @dataclass
-class Course:
+class Trajectory:
     """A life tick by tick: closures [time], heads [time, 6] and gaze [time, 2] in degrees."""
 
     closure: NDArray[np.float64]
@@ -48,33 +48,33 @@ def motions_of(
         yield animation.step(start_s + tick * TICK_S, Cues(prosody))
 
 
-def course(seed: int, voice: Iterable[Prosody]) -> Course:
+def trajectory_of(seed: int, voice: Iterable[Prosody]) -> Trajectory:
     rows = [
         (motion.closure, motion.is_mutual, *motion.gaze_deg, *motion.head.tolist())
         for motion in motions_of(ProceduralAnimation(seed), voice)
     ]
     table = np.array(rows)
-    return Course(table[:, 0], table[:, 4:], table[:, 2:4], table[:, 1] > 0.5)
+    return Trajectory(table[:, 0], table[:, 4:], table[:, 2:4], table[:, 1] > 0.5)
 
 
 @pytest.fixture(scope="module")
-def talking() -> Course:
-    return course(3, talk(3, HALF_AN_HOUR_S))
+def talking() -> Trajectory:
+    return trajectory_of(3, talk(3, HALF_AN_HOUR_S))
 
 
 @pytest.fixture(scope="module")
-def listening() -> Course:
-    return course(3, silence(HALF_AN_HOUR_S))
+def listening() -> Trajectory:
+    return trajectory_of(3, silence(HALF_AN_HOUR_S))
 
 
-def test_eyes_blink_as_often_as_people_do(talking: Course, listening: Course) -> None:
+def test_eyes_blink_as_often_as_people_do(talking: Trajectory, listening: Trajectory) -> None:
     assert 15.0 <= np.median(talking.blinks_per_min) <= 30.0
     assert 0.1 < np.log(talking.blinks_per_min).std() < 0.532
     assert 8.0 <= np.median(listening.blinks_per_min) <= 26.0
     assert listening.blinks_per_min.mean() < talking.blinks_per_min.mean()
 
 
-def test_mutual_gaze_has_the_published_shares(talking: Course, listening: Course) -> None:
+def test_mutual_gaze_has_the_published_shares(talking: Trajectory, listening: Trajectory) -> None:
     assert talking.is_mutual.mean() == pytest.approx(0.41, abs=0.06)
     assert listening.is_mutual.mean() == pytest.approx(0.75, abs=0.06)
     for whole in (talking, listening):
@@ -82,13 +82,15 @@ def test_mutual_gaze_has_the_published_shares(talking: Course, listening: Course
         assert np.mean(is_on_face == whole.is_mutual) > 0.97
 
 
-def test_gaze_is_held_while_the_head_moves(talking: Course) -> None:
+def test_gaze_is_held_while_the_head_moves(talking: Trajectory) -> None:
     still = np.abs(np.diff(talking.gaze, axis=0)).max(axis=1) < 1e-6
     turning = np.abs(np.diff(talking.head[:, :2], axis=0)).max(axis=1) > np.radians(2.0) * TICK_S
     assert np.mean(still[turning]) > 0.7
 
 
-def test_the_head_moves_below_five_hertz_without_jitter(talking: Course, listening: Course) -> None:
+def test_the_head_moves_below_five_hertz_without_jitter(
+    talking: Trajectory, listening: Trajectory
+) -> None:
     for whole in (talking, listening):
         speed = np.diff(whole.head, axis=0)
         power = np.abs(np.fft.rfft(speed, axis=0)) ** 2
@@ -100,9 +102,9 @@ def test_the_head_moves_below_five_hertz_without_jitter(talking: Course, listeni
 
 
 def test_the_head_of_a_listener_is_calmer_and_never_frozen(
-    talking: Course, listening: Course
+    talking: Trajectory, listening: Trajectory
 ) -> None:
-    def speed(whole: Course) -> NDArray[np.float64]:
+    def speed(whole: Trajectory) -> NDArray[np.float64]:
         turned = np.abs(np.diff(whole.head[:, :3], axis=0)).sum(axis=1)
         return np.array(np.degrees(turned) / TICK_S)
 
@@ -190,8 +192,10 @@ def test_a_head_moves_with_real_speech() -> None:
         heads.append(animation.step(hop * HOP_S, Cues(prosody)).head[:3])
     speed = np.sqrt((np.diff(np.array(heads, float), axis=0) ** 2).sum(axis=1))
     window = np.ones(10) / 10
-    heard, moved = np.convolve(levels[1:], window, "same"), np.convolve(speed, window, "same")
-    together = [np.corrcoef(heard[: len(heard) - lag], moved[lag:])[0, 1] for lag in range(15)]
+    loudness, moved = np.convolve(levels[1:], window, "same"), np.convolve(speed, window, "same")
+    together = [
+        np.corrcoef(loudness[: len(loudness) - lag], moved[lag:])[0, 1] for lag in range(15)
+    ]
     assert max(together) >= 0.4
 
 

@@ -177,12 +177,12 @@ def test_raised_brows_rise_on_both_sides() -> None:
 
 def test_what_is_held_above_the_mouth_swells_and_lids_do_not() -> None:
     board = np.full(len(CHANNELS), 0.5, dtype=np.float32)
-    swelled = motion(expression_drift=0.1).apply_to(board)
+    stronger = motion(expression_drift=0.1).apply_to(board)
     for channel in CHANNELS:
         is_lid = channel.name.endswith("eye_blink.ty")
         swells = channel.region in UPPER_FACE_REGIONS and not is_lid and not channel.rest
         expected = 0.55 if swells else 0.5
-        assert swelled[channel.index] == pytest.approx(expected), channel.name
+        assert stronger[channel.index] == pytest.approx(expected), channel.name
 
 
 @given(
@@ -201,12 +201,12 @@ def test_no_life_leaves_the_range_of_the_board_or_writes_to_it(
 ) -> None:
     board = LOW + shares * (HIGH - LOW)
     before = board.copy()
-    alive = motion(
+    composed = motion(
         eyes_deg=eyes_deg, closure=closure, brow_raise=brow_raise, expression_drift=expression_drift
     ).apply_to(board)
     np.testing.assert_array_equal(board, before)
-    assert alive.dtype == np.float32
-    assert np.all((alive >= LOW) & (alive <= HIGH))
+    assert composed.dtype == np.float32
+    assert np.all((composed >= LOW) & (composed <= HIGH))
 
 
 def test_eyes_take_part_in_a_smile_on_its_side() -> None:

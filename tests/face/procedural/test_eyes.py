@@ -34,8 +34,8 @@ def closures(
     return np.array([blink.step(moment, level, 0.0) for _ in range(round(seconds / tick_s))])
 
 
-def starts(course: NDArray[np.float64]) -> list[int]:
-    return [int(at) for at in np.flatnonzero((course[1:] > 0.0) & (course[:-1] == 0.0))]
+def starts(values: NDArray[np.float64]) -> list[int]:
+    return [int(at) for at in np.flatnonzero((values[1:] > 0.0) & (values[:-1] == 0.0))]
 
 
 def talking() -> Moment:
@@ -43,11 +43,11 @@ def talking() -> Moment:
 
 
 def test_lids_shut_fast_rest_briefly_and_open_slowly() -> None:
-    course = closures(Blink(Random(1)), 120.0, Moment())
-    begins = starts(course)[:-1]
+    values = closures(Blink(Random(1)), 120.0, Moment())
+    begins = starts(values)[:-1]
     assert len(begins) > 15
     for begin in begins:
-        one = course[begin : begin + 600]
+        one = values[begin : begin + 600]
         top = one.max()
         shut = int(np.argmax(one == top))
         leaves = int(np.flatnonzero(one == top)[-1])
@@ -61,15 +61,15 @@ def test_lids_shut_fast_rest_briefly_and_open_slowly() -> None:
 
 
 def test_no_lid_moves_more_than_four_tenths_in_a_tick_of_a_sixtieth() -> None:
-    course = closures(Blink(Random(2)), 300.0, talking(), 1 / 60)
-    assert np.abs(np.diff(course)).max() < 0.45
+    values = closures(Blink(Random(2)), 300.0, talking(), 1 / 60)
+    assert np.abs(np.diff(values)).max() < 0.45
 
 
 def test_the_rate_is_log_normal_over_characters() -> None:
     rates = []
     for seed in range(150):
-        course = closures(Blink(Random(seed)), 180.0, Moment(), 1 / 20)
-        rates.append(len(starts(course)) / 3.0)
+        values = closures(Blink(Random(seed)), 180.0, Moment(), 1 / 20)
+        rates.append(len(starts(values)) / 3.0)
     assert 11.0 <= np.median(rates) <= 20.0
     logs = np.log(rates)
     assert 0.25 <= logs.std() <= 0.6
@@ -88,8 +88,8 @@ def test_the_end_of_a_phrase_brings_a_blink() -> None:
         before = blink.closure
         blink.step(moment, 1.0, 0.0)
         moment.phrase_ended = False
-        course = closures(blink, 0.3, moment, 1 / 60)
-        brought += before == 0.0 and course.max() > 0.5
+        values = closures(blink, 0.3, moment, 1 / 60)
+        brought += before == 0.0 and values.max() > 0.5
     assert 0.4 < brought / 200 < 0.9
 
 
@@ -242,12 +242,12 @@ def test_resting_eyes_make_one_or_two_small_steps_a_second_and_stay_near_the_loo
     for _ in range(round(300 / TICK_S)):
         eyes.step(AHEAD, TICK_S, 1.0)
         steps.append((eyes.yaw_deg, eyes.pitch_deg))
-    course = np.array(steps)
-    moving = np.hypot(*np.diff(course, axis=0).T) > 0.0
+    values = np.array(steps)
+    moving = np.hypot(*np.diff(values, axis=0).T) > 0.0
     count = np.count_nonzero(moving[1:] & ~moving[:-1])
     assert 1.0 <= count / 300 <= 2.0
-    assert np.hypot(*course.T).max() <= MICRO_MAX_DEG / 2
-    assert np.hypot(*course.T).mean() > 0.05
+    assert np.hypot(*values.T).max() <= MICRO_MAX_DEG / 2
+    assert np.hypot(*values.T).mean() > 0.05
 
 
 def test_without_idle_movement_resting_eyes_stand_still() -> None:
@@ -260,8 +260,8 @@ def test_without_idle_movement_resting_eyes_stand_still() -> None:
 def test_a_look_that_changes_in_flight_does_not_make_the_eyes_jump() -> None:
     eyes = Eyes(Random(4))
     right, left = Look(-20.0, 0.0, is_mutual=False), Look(20.0, 0.0, is_mutual=False)
-    course = []
+    values = []
     for tick in range(400):
         eyes.step(right if tick % 80 < 40 else left, TICK_S, 0.0)
-        course.append(eyes.yaw_deg)
-    assert np.abs(np.diff(course)).max() < 1.2
+        values.append(eyes.yaw_deg)
+    assert np.abs(np.diff(values)).max() < 1.2

@@ -50,8 +50,8 @@ def test_the_head_follows_a_far_look_after_70_to_150_ms_and_a_near_one_not_at_al
 
 def test_without_idle_movement_a_silent_head_comes_to_rest() -> None:
     head = Head(Random(2))
-    course = poses(head, still(40.0))
-    assert np.abs(np.diff(course[-100:], axis=0)).max() < 1e-6
+    angles = poses(head, still(40.0))
+    assert np.abs(np.diff(angles[-100:], axis=0)).max() < 1e-6
 
 
 def test_a_stressed_syllable_makes_the_head_nod_down_and_come_back() -> None:
@@ -81,12 +81,12 @@ def test_the_head_comes_up_with_loudness_and_melody() -> None:
 
 def test_a_talking_head_moves_with_its_voice() -> None:
     voice = list(talk(4, 300.0, TICK_S))
-    course = np.degrees(poses(Head(Random(4)), told(voice))[:, :3])
+    angles = np.degrees(poses(Head(Random(4)), told(voice))[:, :3])
     level = np.array([prosody.level for prosody in voice])
-    speed = np.sqrt((np.diff(course, axis=0) ** 2).sum(axis=1)) / TICK_S
+    speed = np.sqrt((np.diff(angles, axis=0) ** 2).sum(axis=1)) / TICK_S
     window = np.ones(10) / 10
-    heard, moved = np.convolve(level, window, "same"), np.convolve(speed, window, "same")
-    together = [np.corrcoef(heard[: -lag - 1], moved[lag:])[0, 1] for lag in range(26)]
+    loudness, moved = np.convolve(level, window, "same"), np.convolve(speed, window, "same")
+    together = [np.corrcoef(loudness[: -lag - 1], moved[lag:])[0, 1] for lag in range(26)]
     assert max(together) >= 0.4
     assert speed[level[1:] > 0].mean() > 1.5 * speed[level[1:] == 0].mean()
 
@@ -94,8 +94,8 @@ def test_a_talking_head_moves_with_its_voice() -> None:
 def test_a_listening_head_is_calmer_than_a_talking_one() -> None:
     moves = {}
     for name, voice in (("talk", talk(5, 240.0, TICK_S)), ("listen", silence(240.0, TICK_S))):
-        course = np.degrees(poses(Head(Random(5)), told(list(voice)), idle=1.0)[:, :3])
-        moves[name] = np.abs(np.diff(course, axis=0)).mean() / TICK_S
+        angles = np.degrees(poses(Head(Random(5)), told(list(voice)), idle=1.0)[:, :3])
+        moves[name] = np.abs(np.diff(angles, axis=0)).mean() / TICK_S
     assert moves["listen"] > 0.1
     assert moves["talk"] > 2 * moves["listen"]
 
@@ -153,7 +153,7 @@ def test_brows_accent_some_of_the_strong_stresses_and_none_of_the_weak() -> None
 
 def test_brows_do_not_dance_on_every_syllable() -> None:
     brows = Brows(Random(2))
-    course = np.array([brows.step(Moment(TICK_S_BROWS, stressed=1.0)) for _ in range(3600)])
-    peaks = np.flatnonzero((course[1:-1] > course[:-2]) & (course[1:-1] >= course[2:]))
+    angles = np.array([brows.step(Moment(TICK_S_BROWS, stressed=1.0)) for _ in range(3600)])
+    peaks = np.flatnonzero((angles[1:-1] > angles[:-2]) & (angles[1:-1] >= angles[2:]))
     assert 20 < len(peaks) < 100
-    assert course.max() < 0.5
+    assert angles.max() < 0.5

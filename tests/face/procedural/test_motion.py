@@ -62,16 +62,16 @@ def test_a_pulse_pulls_as_much_in_all_at_any_rate_of_ticks(length_s: float, tick
 TICK_S = 1 / 60
 
 
-def course(seconds: float, idle: float = 1.0) -> np.ndarray:
+def drift_of(seconds: float, idle: float = 1.0) -> np.ndarray:
     drift = ExpressionDrift(Random(3))
     return np.array([drift.step(TICK_S, idle) for _ in range(round(seconds / TICK_S))])
 
 
 def test_what_is_held_swells_slowly_by_a_share() -> None:
-    found = course(1800.0)
+    found = drift_of(1800.0)
     assert found.std() == pytest.approx(EXPRESSION_DRIFT_SD, rel=0.25)
     assert np.abs(np.diff(found)).max() < 0.01
 
 
 def test_without_idle_nothing_swells() -> None:
-    assert not course(10.0, idle=0.0).any()
+    assert not drift_of(10.0, idle=0.0).any()

@@ -21,7 +21,7 @@ from tests.face.procedural.conversation import speech
 RATE_HZ = 16_000
 
 
-def heard(samples: NDArray[np.floating]) -> float:
+def f0_of(samples: NDArray[np.floating]) -> float:
     tracker = PitchTracker()
     f0_hz = 0.0
     for start in range(0, len(samples) - 319, 320):
@@ -44,18 +44,18 @@ def vowel(f0_hz: float, seconds: float = 0.2) -> NDArray[np.floating]:
 @settings(max_examples=60, deadline=None)
 @given(st.floats(LOWEST_HZ * 1.03, HIGHEST_HZ * 0.97))
 def test_the_pitch_of_a_vowel_is_found(f0_hz: float) -> None:
-    assert heard(vowel(f0_hz)) == pytest.approx(f0_hz, rel=0.01)
+    assert f0_of(vowel(f0_hz)) == pytest.approx(f0_hz, rel=0.01)
 
 
 def test_a_vowel_in_noise_keeps_its_pitch() -> None:
     noise = np.random.default_rng(1).normal(0.0, 0.01, 3200)
-    assert heard(vowel(140.0) + noise) == pytest.approx(140.0, rel=0.02)
+    assert f0_of(vowel(140.0) + noise) == pytest.approx(140.0, rel=0.02)
 
 
 @pytest.mark.parametrize("gain", [0.0, 1e-5, 0.3])
 def test_silence_and_noise_have_no_pitch(gain: float) -> None:
-    assert heard(gain * np.random.default_rng(2).normal(0.0, 1.0, 3200)) == 0.0
-    assert heard(np.zeros(3200)) == 0.0
+    assert f0_of(gain * np.random.default_rng(2).normal(0.0, 1.0, 3200)) == 0.0
+    assert f0_of(np.zeros(3200)) == 0.0
 
 
 def heard_prosody(samples: NDArray[np.floating]) -> list[Prosody]:
