@@ -1,4 +1,4 @@
-"""Whether lips meet where a language wants it, and stay apart or at rest where it does not.
+"""Lip closures: at bilabials, false ones in vowels, and the rest position in silence.
 
 Peers report bilabial closures as well (Electronic Arts, arXiv 2507.18352); the thresholds are
 ours.
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 SEALED = 0.5
 """Lips together beyond this (board value, 0..1) seal the lips."""
 FEWEST_ROWS = 6
-"""Rows that a vowel must last for its middle to be looked at: 0.12 s."""
+"""Rows that a vowel must last to be counted: 0.12 s."""
 EDGE_ROWS = 2
 """Rows at either end of a vowel that belong to its neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Closures:
-    """What lips did in one or many clips.
+    """Counts of closures in one or many clips.
 
     `sealed` of `closers` bilabials closed the lips, `false` of `vowels` vowels did; `gaps` is the
     narrowest opening (board values) during each bilabial.
@@ -99,9 +99,9 @@ NO_CLOSURES = Closures(0, 0, 0, 0, ())
 
 
 AWAY_S = 0.3
-"""Silence this near to speech belongs to the speech: breath, anticipation, closing."""
+"""Silence this close to speech belongs to the speech: breath, anticipation, closing."""
 SHUT = 0.05
-"""Opening (board values) up to which a mouth counts as shut: about 2 mm of a jaw's way."""
+"""Opening (board values) up to which a mouth counts as shut: about 2 mm of jaw motion."""
 
 
 def resting(opening: NDArray[np.float32], start_s: float, end_s: float) -> NDArray[np.float32]:
@@ -116,8 +116,8 @@ def resting(opening: NDArray[np.float32], start_s: float, end_s: float) -> NDArr
 def closing_time(opening: NDArray[np.float32], end_s: float) -> float:
     """Return how long after `end_s`, the end of speech, a mouth is shut for good, in seconds.
 
-    `opening` is [rows] at 50 Hz. Between rows the opening is taken as linear; a mouth that is shut
-    at the end of speech gives 0, one that is open in the last row the whole rest.
+    `opening` is [rows] at 50 Hz, interpolated linearly. A mouth that is shut at the end of speech
+    gives 0, one that is open in the last row the whole remaining time.
     """
     rows_s = np.arange(len(opening)) / ROW_RATE_HZ
     is_open = np.flatnonzero((opening > SHUT) & (rows_s >= end_s))

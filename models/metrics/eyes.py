@@ -1,4 +1,4 @@
-"""When eyes shut and when they move: the thresholds of every measure of gaze."""
+"""Saccades and blinks: the thresholds of every measure of gaze."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 SACCADE_DEG_S = 30.0
-"""Gaze that turns faster is in a saccade; slower is pursuit or drift. The default of EyeLink's
-parser and of Tobii's I-VT filter."""
+"""Gaze speed above which a saccade is detected; slower motion is pursuit or drift. The default of
+EyeLink's parser and of Tobii's I-VT filter."""
 MICROSACCADE_DEG = 1.0
 """A smaller shift is a micro-saccade."""
 FACE_DEG = 4.5
-"""Radius of the partner's face as the character sees it: inside it gaze is mutual. At 1.2 m it has
-9 cm."""
+"""Radius of the partner's face as seen by the character, within which gaze is mutual: 9 cm at
+1.2 m."""
 SHUT_LID = 0.5
-"""A lid beyond this (board value, 0..1) is that of a blink."""
+"""Lid closure (board value, 0..1) above which it counts as a blink."""
 
 
 def saccades(gaze_deg: NDArray[np.float32], rate_hz: float) -> NDArray[np.intp]:

@@ -1,6 +1,6 @@
-"""Faces in millimetres: points of a head under ARKit curves, and what lips, teeth and brows do.
+"""Faces in millimetres: points of a head under ARKit curves, and measures of lips, teeth and brows.
 
-What a mouth does is told over time and at known phones.
+The mouth is measured over time and at known phones.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class FacePoints:
 
 
 _ABSOLUTE = {"width", "lip_over_teeth", "tongue"}
-"""Fields of `Geometry` that are no way from rest."""
+"""Fields of `Geometry` that are not relative to rest."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,7 +101,7 @@ class Geometry:
         return np.asarray((self.upper_protrusion + self.lower_protrusion) / 2)
 
     def visible(self) -> Floats:
-        """Return what a viewer sees of a mouth, [rows, 11]: gaps, teeth, width, lips, tongue."""
+        """Return the visible features of a mouth, [rows, 11]: gaps, teeth, width, lips, tongue."""
         single = (
             self.teeth,
             self.width,
@@ -128,7 +128,7 @@ def geometry_of(points: FacePoints, scores: Floats) -> Geometry:
 
 
 def _raw(points: FacePoints, at: Floats) -> dict[str, Floats]:
-    """Return the fields of `Geometry` of positions [rows, points, 3], nothing taken off."""
+    """Return the fields of `Geometry` of positions [rows, points, 3], before subtracting rest."""
     upper, lower = points.upper_lip, points.lower_lip
     gaps = [at[:, u, 1].min(1) - at[:, v, 1].max(1) for u, v in zip(upper, lower, strict=True)]
     left, right = (at[:, corner].mean(1) for corner in points.corners)
@@ -163,11 +163,11 @@ LABIODENTALS = ("F", "V")
 ROUNDED, FUNNELLED = ("W", "UW"), ("SH", "ZH")
 SPREAD = ("IY", "EH", "AE")
 OPEN, CLOSE = ("AA", "AE", "AO"), ("IY", "IH", "UW", "UH")
-"""Vowels whose gaps are compared."""
+"""Open and close vowels, whose gaps are compared."""
 
 
 def lips_at_phones(gap: NDArray[np.floating], phones: NDArray[np.int64]) -> dict[str, list[float]]:
-    """Return what a lip gap [rows], in millimetres, did at `phones` [rows], a value each.
+    """Return measures of a lip gap [rows], in millimetres, at `phones` [rows], a value each.
 
     `closed` of bilabials and `false` of vowels are 0 or 1, `narrowest` is the least gap in a
     bilabial, `open` and `close` are gaps in the middle of such vowels.
@@ -186,7 +186,7 @@ def lips_at_phones(gap: NDArray[np.floating], phones: NDArray[np.int64]) -> dict
 def mouth_at_phones(
     mouth: Geometry, rest_width_mm: float, phones: NDArray[np.int64]
 ) -> dict[str, list[float]]:
-    """Return what a whole mouth did at `phones` [rows], a value each; as `lips_at_phones`.
+    """Return measures of a mouth at `phones` [rows], a value each, with those of `lips_at_phones`.
 
     Also `teeth` of sibilants, `tucked` of f and v, `rounded` of w and uw, `funnelled` of sh and zh,
     and `misrounded` of spread vowels, 0 or 1, and `sibilant`, the teeth's gap there.
@@ -198,12 +198,12 @@ def mouth_at_phones(
     sibilants = mouth.teeth[middles(phones, SIBILANTS)]
     return {
         **lips_at_phones(mouth.gap, phones),
-        "teeth": _told(sibilants <= TOGETHER_MM),
+        "teeth": _as_floats(sibilants <= TOGETHER_MM),
         "sibilant": sibilants.tolist(),
-        "tucked": _told(tucked[middles(phones, LABIODENTALS)]),
-        "rounded": _told(rounded[middles(phones, ROUNDED)]),
-        "funnelled": _told(rounded[middles(phones, FUNNELLED)]),
-        "misrounded": _told(rounded[middles(phones, SPREAD)]),
+        "tucked": _as_floats(tucked[middles(phones, LABIODENTALS)]),
+        "rounded": _as_floats(rounded[middles(phones, ROUNDED)]),
+        "funnelled": _as_floats(rounded[middles(phones, FUNNELLED)]),
+        "misrounded": _as_floats(rounded[middles(phones, SPREAD)]),
     }
 
 
@@ -226,5 +226,5 @@ def _spans(phones: NDArray[np.int64], names: Iterable[str]) -> Iterator[tuple[in
         yield from runs(phones == PHONE_INDEX[name]).tolist()
 
 
-def _told(flags: Flags) -> list[float]:
+def _as_floats(flags: Flags) -> list[float]:
     return [float(flag) for flag in flags]

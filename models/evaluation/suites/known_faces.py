@@ -121,7 +121,7 @@ class Ravdess:
         near = [found.near for found in own]
         yield median("ravdess.plain_r", plain)
         yield median("ravdess.own_r", near)
-        yield median("ravdess.own_r0", [found.together for found in own])
+        yield median("ravdess.own_r0", [found.at_zero_lag for found in own])
         yield median("ravdess.own_lag_ms", [found.lag_s * 1000 for found in own])
         lost = np.subtract(plain, near)
         yield mean("ravdess.loss", list(lost))
@@ -243,7 +243,7 @@ class Grid:
             return
         jaws = [agreement_with(jaw(face), clip, "jawOpen") for face, clip in faces]
         yield median("grid.jaw_r", [found.near for found in jaws])
-        yield median("grid.jaw_r0", [found.together for found in jaws])
+        yield median("grid.jaw_r0", [found.at_zero_lag for found in jaws])
         yield median("grid.jaw_lag_ms", [found.lag_s * 1000 for found in jaws])
         rounded = [agreement_with(pucker(face), clip, "mouthPucker") for face, clip in faces]
         yield median("grid.pucker_r", [found.near for found in rounded])
@@ -299,7 +299,7 @@ class Facegood:
             yield Measurement("facegood.one_lag_ms", one.lag_s * 1000, 1)
         every = list(found.values())
         yield median("facegood.all_r", [agreed.near for agreed in every])
-        yield median("facegood.all_r0", [agreed.together for agreed in every])
+        yield median("facegood.all_r0", [agreed.at_zero_lag for agreed in every])
         yield median("facegood.all_lag_ms", [agreed.lag_s * 1000 for agreed in every])
 
 
@@ -361,7 +361,7 @@ class People:
             return
         key = f"{self._key}.{curve}"
         every = summary(np.mean(correlations, axis=0))
-        yield Measurement(f"{key}_r", every.together, len(correlations))
+        yield Measurement(f"{key}_r", every.at_zero_lag, len(correlations))
         yield Measurement(f"{key}_lag_ms", 1000 * every.lag_s, len(correlations))
         own, real = [one for one, _ in sizes], [one for _, one in sizes]
         beside = ratios(own, real)

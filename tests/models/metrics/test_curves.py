@@ -32,7 +32,7 @@ def test_the_lag_is_found_and_positive_where_the_made_curve_is_late(late_s: floa
     found = agreement(3 * made + 1, TIMES_S, wave(TIMES_S))
     assert found.lag_s == pytest.approx(late_s, abs=0.011)
     assert found.best > 0.99
-    assert found.together <= found.near <= found.best
+    assert found.at_zero_lag <= found.near <= found.best
     assert (found.near > 0.99) == (abs(late_s) <= 0.04)
 
 
@@ -42,7 +42,7 @@ def test_the_opposite_is_minus_one() -> None:
 
 def test_a_still_curve_follows_nothing_and_has_no_lag() -> None:
     found = agreement(np.zeros(200, dtype=np.float32), TIMES_S, wave(TIMES_S))
-    assert (found.together, found.near, found.best, found.lag_s) == (0.0, 0.0, 0.0, 0.0)
+    assert (found.at_zero_lag, found.near, found.best, found.lag_s) == (0.0, 0.0, 0.0, 0.0)
 
 
 def test_a_constant_offset_gives_its_square_summed_over_channels() -> None:
