@@ -80,9 +80,10 @@ def run(
         metrics = open_metrics(config, subjects, runtime)
         _recover_takes(config, metrics)
         inference = _open_inference(runtime, subjects, metrics, wake)
-        _start_servers(runtime, metrics)
+        notice = partial(_notice, metrics)
+        _start_servers(runtime, notice)
         ticks = _open_ticks(config, subjects, metrics, closing)
-        context = RunContext(subjects, metrics, runtime.model, runtime.recorder, stop, host_now)
+        context = RunContext(subjects, notice, runtime.model, runtime.recorder, stop, host_now)
         with (
             stop_on_signals(stop),
             controller.connected(context),
@@ -143,19 +144,21 @@ def _prepare_process(closing: ExitStack) -> None:
 
 
 def _open_control(config: Config, controller: Controller, closing: ExitStack) -> ControlService:
-    return closing.enter_context(closing_at_end(ControlService(config, controller, host_now)))
+    keyframes = {subject.name: subject.emotions.root for subject in config.subjects}
+    control = ControlService(config.control, keyframes, controller, host_now)
+    return closing.enter_context(closing_at_end(control))
 
 
 def _dashboard(config: Config, controller: Controller) -> Watch:
     return partial(open_monitor, dashboard=config.dashboard, controller=controller)
 
 
-def _start_servers(runtime: Runtime, metrics: Metrics) -> None:
+def _notice(metrics: Metrics, text: str) -> None:
+    metrics.notice(host_now(), text)
+
+
+def _start_servers(runtime: Runtime, notice: Callable[[str], None]) -> None:
     """Accept connections of the preview and of MetaHuman clients; both report by notices."""
-
-    def notice(text: str) -> None:
-        metrics.notice(host_now(), text)
-
     if runtime.preview is not None:
         notice(f"the preview is at {runtime.preview.url}")
         runtime.preview.start(notice)

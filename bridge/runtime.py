@@ -91,7 +91,7 @@ def _open_preview(
         load=partial(load_network, config.weights, live_device(config.device)),
         subjects=[subject.name for subject in config.subjects],
         rate_hz=config.fps.hz,
-        desk=controller,
+        controller=controller,
     )
     return closing.enter_context(opening)
 

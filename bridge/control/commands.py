@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 
 Value = str | int | float | bool
-"""What an argument is read as."""
+"""The value of an argument."""
 
 MAX_TEXT = 200
-"""Characters of a text; the longest name of a subject or a slate is shorter."""
+"""Characters of a text argument; names of subjects and slates are shorter."""
 
 MAX_SHOWN = 40
 """Characters of a wrong value in a problem."""
 
 
 class ParameterType(Enum):
-    """What an argument is, in words for the user."""
+    """Type of an argument, in words for the user."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -86,7 +86,7 @@ class Parameter:
 
     @property
     def range(self) -> str:
-        """What the argument may be, in words."""
+        """The allowed values, in words."""
         if self.choices:
             words = ", ".join(self.choices[:-1]) + f" or {self.choices[-1]}"
             numbers = (f"{name} {number}" for number, name in enumerate(self.by_number))
@@ -100,7 +100,7 @@ class Parameter:
         return f"{words} {self.unit}".rstrip() + whole
 
     def _named(self, argument: object) -> object:
-        """Return the choice for which a number stands, other arguments as they are."""
+        """Return the choice that a number stands for, other arguments as they are."""
         number = None if isinstance(argument, str) else _whole_or_switch(argument)
         if number is None or not 0 <= number < len(self.by_number):
             return argument
@@ -159,7 +159,8 @@ MAX_INT32 = 2**31 - 1
 """The highest whole number of OSC's type `i`, as take numbers and counts are sent."""
 
 FADER_S = 0.15
-"""Time in which one weight is eased in: a fader that moves is followed, its steps are not seen."""
+"""Time over which one weight is eased in: short enough to follow a moving fader, long enough to
+hide its steps."""
 
 EMOTION = Parameter("emotion", ParameterType.TEXT, choices=EMOTIONS)
 WEIGHT = Parameter("weight", minimum=0.0, maximum=MAX_WEIGHT)
@@ -182,10 +183,10 @@ TAKE = Parameter("take", ParameterType.WHOLE, minimum=0, maximum=MAX_INT32, is_o
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: what stands behind its name, and what it does.
+    """One command: its name, its arguments and what it does.
 
-    With `is_repeated` the required arguments may come again and again, and are pairs of one `mix`.
-    What waits is `work` for the thread of its kind. An `is_question` is answered with messages.
+    With `is_repeated` the required arguments may be repeated, as pairs of one `mix`. A command that
+    waits has the kind of its `work`. An `is_question` is answered with messages.
     """
 
     name: str
@@ -260,15 +261,15 @@ COMMANDS: dict[str, Command] = {
     for command in (
         Command(
             "emotion",
-            "goes over to this mix of emotions, all others 0, "
-            "within `over_s`, else `transition_ms` of the config",
+            "changes to this mix of emotions, all others 0, within `over_s`, "
+            "by default `transition_ms` of the config",
             (EMOTION, WEIGHT, OVER_S),
             is_repeated=True,
         ),
         Command(
             "weight",
-            f"changes one weight of the mix and leaves the others; within {FADER_S:g} s "
-            "where nothing else is said, so that a fader can hold it",
+            f"changes one weight of the mix and keeps the others, by default within {FADER_S:g} s, "
+            "as suits a fader",
             (EMOTION, WEIGHT, OVER_S),
         ),
         Command(
@@ -282,66 +283,67 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             "auto",
-            "lets what the voice seems to feel fill what the mix leaves of 1: a research build, "
-            "non-commercial; the emotion neutral with weight 1 leaves nothing",
+            "adds the emotion estimated from the voice, as far as the mix leaves room up to 1 (a "
+            "research build, non-commercial); neutral with weight 1 leaves none",
             (AUTO, OVER_S),
             work=Work.FILES,
         ),
         Command(
             "arousal",
-            "lets the mix swell while the voice is louder and higher than usual",
+            "raises the mix while the voice is louder and higher than usual",
             (AROUSAL, OVER_S),
             work=Work.FILES,
         ),
-        Command("level", "sets how strong a part of the living face is", (PART, LEVEL)),
+        Command("level", "sets the level of a part of the face", (PART, LEVEL)),
         Command(
             "gain",
-            "amplifies the sound before the level meter and the gate; the sound of a take stays",
+            "sets the input gain, before level meter and gate; takes keep the original sound",
             (GAIN_DB,),
         ),
         Command(
             "mute",
-            "hears silence (1, or nothing) or the voice again (0); the face rests and packets go "
-            "on; a take that is recorded hears the same",
+            "mutes the sound (1, or no argument) or unmutes it (0); the face rests and packets "
+            "continue; a take records the silence",
             (IS_MUTED,),
         ),
         Command(
             "pause",
-            "halts the face as the config says for a pause (1, or nothing), or lets it live (0)",
+            "pauses the face as `rest` of the config says (1, or no argument), or resumes it (0)",
             (IS_PAUSED,),
         ),
         Command(
             "lookahead",
-            f"goes over to another look-ahead, rounded to {HOP_MS} ms: faces pass at "
-            f"{1 - LOOKAHEAD_SLEW:g} or {1 + LOOKAHEAD_SLEW:g} of their pace until then; "
-            "not while a take is recorded",
+            f"changes the look-ahead, rounded to {HOP_MS} ms, while faces play at "
+            f"{1 - LOOKAHEAD_SLEW:g} or {1 + LOOKAHEAD_SLEW:g} of their speed; "
+            "refused while a take is recorded",
             (LOOKAHEAD_MS,),
         ),
         Command(
             "reload",
             "reads the rig maps of the subject from disk again; "
-            "a faulty file is told, and the old map stays",
+            "a faulty file is reported, and the old map stays",
             work=Work.FILES,
         ),
         Command(
             "state",
-            "is answered with what it was told last, each as the command that would tell it, then "
-            "`/cstalk/<subject>/sound state level_db` and `/link name sent failed error` of each",
+            "replies with the settings of the subject, each as the command that would set it, then "
+            "`/cstalk/<subject>/sound state level_db`, and `/link name sent failed error` of each "
+            "link",
             work=Work.QUESTIONS,
             is_question=True,
         ),
         Command(
             "state",
-            "is answered with `/cstalk/record` 1 while a take is recorded, else 0, and the state "
-            "of every subject; from then on the sender is told of `/cstalk/record` when it changes",
+            "replies with `/cstalk/record`, 1 while a take is recorded, else 0, and the state of "
+            "every subject; from then on the sender gets `/cstalk/record` whenever it changes",
             is_of_subject=False,
             work=Work.QUESTIONS,
             is_question=True,
         ),
         Command(
             "record",
-            "starts or stops a take of all subjects; without slate and take, "
-            "the slate of the last and the next number",
+            "starts or stops a take of all subjects, by default with the last slate and the next "
+            "number",
             (ACTION, SLATE, TAKE),
             is_of_subject=False,
             work=Work.TAKES,

@@ -6,8 +6,8 @@ in their time.
     controller.wait_until_running()
     controller.subject("CSTalk").emotion({"happy": 0.8}, over_s=1.5)
 
-Remote control, keys, the page and cues all go through it. Nothing of it makes the threads wait
-that make and send faces.
+Remote control, keys, the page and cues all use it. The threads that generate and send faces never
+wait for it.
 """
 
 from __future__ import annotations
@@ -32,20 +32,19 @@ if TYPE_CHECKING:
     from cstalk_bridge.face.emotion_trajectory import Keyframe
     from cstalk_bridge.face.subject import Subject
     from cstalk_bridge.models.cstalk.generator import Generator
-    from cstalk_bridge.monitor.metrics import Metrics
     from cstalk_bridge.takes.names import TakeName
     from cstalk_bridge.takes.recording.open_take import RecordedTake
     from cstalk_bridge.takes.recording.recorder import Recorder
 
 
 FIRST_SLATE = "MySlate"
-"""What a take is called until somebody says otherwise; the app's own first name."""
+"""Slate of the first take by default, as in the app."""
 
 
 class TakeController:
     """Starts and stops takes. Its methods may wait for a disk; `slate` and `take` never do.
 
-    `notice` is told of every take that begins and ends, whoever started it, and of little room.
+    `notice` gets a line whenever a take begins or ends, whoever started it, and for a full disk.
     """
 
     def __init__(self, recorder: Recorder, notice: Callable[[str], None]) -> None:
@@ -73,66 +72,62 @@ class TakeController:
     def stop(self) -> RecordedTake:
         """End the take and return it, which is on disk then.
 
-        UserError without one, and where the take is not what was asked for, as it ended by itself
-        or was not written whole; the problem says where that is which could be saved.
+        UserError without one, and for a take that ended by itself or was not written whole; the
+        problem says where the saved part is.
         """
         recorded = self.recorder.stop()
         if recorded is None:
-            raise UserError(Problem("take", "none is being recorded"))
+            raise UserError(Problem("take", "no take is being recorded"))
         return recorded
 
     def _began(self, take: TakeName) -> None:
         self.slate, self.take = take.slate, min(take.number + 1, MAX_INT32)
-        self._notice(f"the take {take.identifier} is being recorded")
+        self._notice(f"recording take {take.identifier}")
 
     def _ended(self, take: RecordedTake) -> None:
         if take.problem is None:
-            self._notice(f"the take {take.folder} was recorded")
+            self._notice(f"recorded take {take.folder}")
         else:
-            self._notice(f"the take {take.identifier} is not whole: {take.problem}")
+            self._notice(f"take {take.identifier} is incomplete: {take.problem}")
 
     def _warned(self, problem: Problem) -> None:
         self._notice(str(problem))
 
     def path(self, file: Path) -> str:
-        """Return the name under which a file of a take can be asked for."""
+        """Return the path by which a file of a take can be requested."""
         return file.relative_to(self.recorder.folder).as_posix()
 
     def file(self, path: str) -> Path:
         """Return the file of a finished take by that name. UserError for any other file.
 
-        Links are followed before it is asked whether the file lies in the folder of the takes.
+        Symbolic links are followed before the check that the file is in the folder of the takes.
         """
         folder = self.recorder.folder.resolve()
         try:
             file = (folder / path.lstrip("/")).resolve(strict=True)
         except (OSError, ValueError, RuntimeError):
-            raise UserError(Problem(path[:200], "there is no such file of a take")) from None
+            raise UserError(Problem(path[:200], "no file of a take has this path")) from None
         take = file.parent
         is_finished = take.parent == folder and take.suffix != RECORDING_SUFFIX
         if not (is_finished and (take / DOCUMENT_NAME).is_file() and file.is_file()):
-            raise UserError(Problem(path[:200], "there is no such file of a take"))
+            raise UserError(Problem(path[:200], "no file of a take has this path"))
         return file
 
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What a desk reaches of a running bridge."""
+    """The parts of a running bridge that a controller uses; `notice` shows the user a line."""
 
     subjects: Sequence[Subject]
-    metrics: Metrics
+    notice: Callable[[str], None]
     model: Generator
     recorder: Recorder
     stop: threading.Event
     now: Callable[[], float]
 
-    def notice(self, text: str) -> None:
-        """Tell the user."""
-        self.metrics.notice(self.now(), text)
-
 
 class Controller:
-    """What a bridge can be told while it runs; UserError for anything while it does not."""
+    """Controls a running bridge, from any thread; UserError while none is running."""
 
     def __init__(self) -> None:
         self._is_running = threading.Event()
@@ -142,7 +137,7 @@ class Controller:
 
     @contextmanager
     def connected(self, running: RunContext) -> Iterator[None]:
-        """Reach a running bridge within the context."""
+        """Control a running bridge within the context."""
         changing = threading.RLock()
         takes = TakeController(running.recorder, running.notice)
         self._takes = takes
@@ -166,25 +161,25 @@ class Controller:
             self._running = None
 
     def wait_until_running(self, timeout_s: float | None = None) -> bool:
-        """Wait until a bridge runs; return whether it does."""
+        """Wait until a bridge is running; return whether it is."""
         return self._is_running.wait(timeout_s)
 
     @property
     def subjects(self) -> tuple[SubjectController, ...]:
         """All subjects, in the order of the config."""
-        self._reached()
+        self._connected()
         return tuple(self._subjects.values())
 
     def subject(self, name: str) -> SubjectController:
         """Return a subject by its name in the config."""
-        self._reached()
+        self._connected()
         if name not in self._subjects:
             what = f"there is no subject {name[:80]!r}"
             raise UserError(Problem("subject", what, nearest(name[:80], self._subjects)))
         return self._subjects[name]
 
     def chosen(self, name: str) -> tuple[SubjectController, ...]:
-        """Return the subjects that an address means: all for `*`; `_` may stand for spaces."""
+        """Return the subjects of a name in an address: all for `*`; `_` may replace spaces."""
         if name == ALL_SUBJECTS:
             return self.subjects
         spelt = next((own for own in self._subjects if own.replace(" ", "_") == name), name)
@@ -192,19 +187,19 @@ class Controller:
 
     @property
     def takes(self) -> TakeController:
-        """What is recorded."""
-        self._reached()
+        """Controller of the takes."""
+        self._connected()
         if self._takes is None:
-            raise RuntimeError("a desk that runs has takes")
+            raise RuntimeError("a connected controller has takes")
         return self._takes
 
     def state(self) -> BridgeState:
-        """Return how the whole bridge stands."""
+        """Return the state of the bridge and of all subjects."""
         subjects = tuple(subject.state() for subject in self.subjects)
         return BridgeState(self.takes.is_recording, subjects)
 
     def record(self, action: str, slate: str | None = None, take: int | None = None) -> str:
-        """Do as `record` of the table: start or stop a take; return its identifier."""
+        """Start or stop a take, as the command `record`; return its identifier."""
         if ACTION.read(action) == "start":
             return self.takes.start(slate, take)
         return self.takes.stop().identifier
@@ -216,40 +211,40 @@ class Controller:
 
     def stop(self) -> None:
         """End the run."""
-        self._reached().stop.set()
+        self._connected().stop.set()
 
-    def _reached(self) -> RunContext:
+    def _connected(self) -> RunContext:
         running = self._running
         if running is None:
-            raise UserError(Problem("desk", "no bridge is running"))
+            raise UserError(Problem("control", "no bridge is running", "start one first"))
         return running
 
 
 @dataclass(frozen=True, slots=True)
 class EmotionCue:
-    """A key of one subject."""
+    """A keyframe of the emotion of one subject."""
 
     subject: str
     key: Keyframe
 
 
 def emotion_cues(keys: Mapping[str, Sequence[Keyframe]]) -> list[EmotionCue]:
-    """Return the keys of all subjects in the order of their time."""
+    """Return the keyframes of all subjects in the order of their time."""
     found = [EmotionCue(subject, key) for subject, of_subject in keys.items() for key in of_subject]
-    return sorted(found, key=lambda prompt: prompt.key.at_s)
+    return sorted(found, key=lambda cue: cue.key.at_s)
 
 
 class CueScheduler:
-    """A thread that tells a desk each prompt in its time, from `start` to `stop`.
+    """A thread that gives each cue to a controller at its time, from `start` to `stop`.
 
-    What is told by hand meanwhile holds until the subject's next prompt.
+    Changes by others hold until the subject's next cue.
     """
 
     def __init__(
-        self, prompts: Sequence[EmotionCue], desk: Controller, now: Callable[[], float]
+        self, cues: Sequence[EmotionCue], controller: Controller, now: Callable[[], float]
     ) -> None:
-        self._prompts = tuple(prompts)
-        self._desk = desk
+        self._cues = tuple(cues)
+        self._controller = controller
         self._now = now
         self._worker = Worker("emotion cues", self._run, timeout_s=STOP_TIMEOUT_S)
 
@@ -263,11 +258,11 @@ class CueScheduler:
         self._worker.stop()
 
     def _run(self) -> None:
-        for prompt in self._prompts:
-            key = prompt.key
+        for cue in self._cues:
+            key = cue.key
             if self._worker.wait(max(0.0, self._start_s + key.at_s - self._now())):
                 return
             try:
-                self._desk.subject(prompt.subject).emotion(key.emotion, key.over_s)
+                self._controller.subject(cue.subject).emotion(key.emotion, key.over_s)
             except UserError as error:
-                self._desk.notice(f"{prompt.subject}, emotion at {key.at_s:g} s: {error}")
+                self._controller.notice(f"{cue.subject}, emotion at {key.at_s:g} s: {error}")

@@ -1,4 +1,4 @@
-"""Dispatches OSC datagrams to their handlers, within limits, and counts what was refused."""
+"""Dispatches OSC datagrams to their handlers, within limits, and counts what it rejects."""
 
 from __future__ import annotations
 
@@ -21,65 +21,66 @@ if TYPE_CHECKING:
 
 
 MAX_DATAGRAM_BYTES = 2048
-"""Of a control message; a bundle of all commands at once has some hundred."""
+"""Size of a datagram; a bundle of all commands has some hundred bytes."""
 
 MAX_MESSAGES = 32
-"""Messages of one bundle that are followed."""
+"""Messages of one bundle."""
 
 MAX_REPORTED = 6
-"""Faults told of within `TOLD_S`, to the sender and to the user: a flood shall not become two."""
+"""Faults reported within `REPORT_WINDOW_S`, to the sender and to the user, so that a flood of
+messages does not cause a flood of reports."""
 
 REPORT_WINDOW_S = 3.0
 
 
 @dataclass(slots=True)
 class ReceiveCounters:
-    """What came to the door. Written by the thread that listens."""
+    """Counts of received messages. Written by the thread that listens."""
 
-    followed: int = 0
-    """Messages that were done, or are being done."""
-    refused: int = 0
-    """Messages that could not be followed: unknown, or with wrong arguments."""
-    broken: int = 0
-    """Datagrams that are no OSC, too large, or hold too many messages."""
-    turned_away: int = 0
+    handled: int = 0
+    """Messages that were done, or whose work has begun."""
+    invalid: int = 0
+    """Messages that are unknown, have wrong arguments, or cannot be done."""
+    malformed: int = 0
+    """Datagrams that are not OSC, too large, or hold too many messages."""
+    rejected: int = 0
     """Datagrams of senders that are not allowed."""
-    left_out: int = 0
-    """Messages whose work was not begun, because too much was waiting."""
+    dropped: int = 0
+    """Messages whose work was not begun, because the queue was full."""
 
 
 class OscDispatcher:
-    """One door for the app's messages and for ours.
+    """Dispatches the app's messages and our own commands.
 
-    `is_allowed` decides by IP address who is heard; `notice` is told of faults, `followed` of each
-    message that leads to work, of what kind and from whom. All of it belongs to the thread that
-    listens, but for the work of answers.
+    `is_allowed` decides by IP address; `notice` gets a line for each fault, `on_work` each message
+    that leads to work, the kind of work and the sender. All of it belongs to the thread that
+    listens, except the work of replies.
     """
 
     def __init__(
         self,
-        desk: Controller,
+        controller: Controller,
         phone: PhoneApp,
         *,
         is_allowed: Callable[[str], bool],
         notice: Callable[[str], None],
         now: Callable[[], float],
-        followed: Callable[[Message, WorkKind, Address], None] = lambda *_: None,
+        on_work: Callable[[Message, WorkKind, Address], None] = lambda *_: None,
     ) -> None:
         self.counters = ReceiveCounters()
         self._phone = phone
-        self._own = CommandHandler(desk, now)
+        self._commands = CommandHandler(controller, now)
         self._is_allowed = is_allowed
         self._notice = notice
         self._now = now
-        self._followed = followed
-        self._told_s: deque[float] = deque(maxlen=MAX_REPORTED)
+        self._on_work = on_work
+        self._reported_s: deque[float] = deque(maxlen=MAX_REPORTED)
 
-    def hear(self, datagram: bytes, sender: Address) -> list[Reply]:
-        """Return what follows from a datagram; never raises for anything in it."""
+    def handle(self, datagram: bytes, sender: Address) -> list[Reply]:
+        """Return the replies to a datagram; never raises for anything in it."""
         if not self._is_allowed(sender[0]):
-            self.counters.turned_away += 1
-            self.tell(f"{sender[0]} is not allowed to control; see `control: allow:`")
+            self.counters.rejected += 1
+            self.report(f"{sender[0]} is not allowed to control the bridge; see `control: allow:`")
             return []
         try:
             if len(datagram) > MAX_DATAGRAM_BYTES:
@@ -88,40 +89,40 @@ class OscDispatcher:
             if len(messages) > MAX_MESSAGES:
                 raise ValueError(f"more than {MAX_MESSAGES} messages")  # noqa: TRY301
         except ValueError as fault:
-            self.counters.broken += 1
-            self.tell(f"{sender[0]} sends what is no OSC message: {fault}")
+            self.counters.malformed += 1
+            self.report(f"{sender[0]} sent a datagram that is not OSC: {fault}")
             return []
-        return [self._follow(message, sender) for message in messages]
+        return [self._handle(message, sender) for message in messages]
 
-    def tell(self, text: str) -> bool:
-        """Tell the user, unless too much was told lately; return whether it was."""
+    def report(self, text: str) -> bool:
+        """Show the user a line unless the limit is reached; return whether it was shown."""
         now_s = self._now()
-        if len(self._told_s) == MAX_REPORTED and now_s - self._told_s[0] < REPORT_WINDOW_S:
+        if len(self._reported_s) == MAX_REPORTED and now_s - self._reported_s[0] < REPORT_WINDOW_S:
             return False
-        self._told_s.append(now_s)
+        self._reported_s.append(now_s)
         self._notice(f"control: {text}")
         return True
 
     def refuse(self, message: Message, sender: Address, error: UserError) -> Reply:
-        """Tell the user, and the sender, why a message was not followed."""
-        self.counters.refused += 1
-        is_told = self.tell(f"{message.address[:80]} of {sender[0]}: {error}")
-        return self._refusal(message, sender, error) if is_told else NO_REPLY
+        """Report to the user, and to the sender, why a message failed."""
+        self.counters.invalid += 1
+        is_reported = self.report(f"{message.address[:80]} from {sender[0]}: {error}")
+        return self._refusal(message, sender, error) if is_reported else NO_REPLY
 
     def _refusal(self, message: Message, sender: Address, error: UserError) -> Reply:
-        """Return what tells that a message was not followed; what is itself an answer gets none."""
+        """Return the error reply to a message; a reply itself gets none."""
         if message.address in REPLY_ADDRESSES:
             return NO_REPLY
-        is_of_app = self._phone.knows(message)
-        to = self._phone.listeners(sender) if is_of_app else (sender,)
+        is_of_app = self._phone.accepts(message)
+        to = self._phone.receivers_of(sender) if is_of_app else (sender,)
         return error_reply(message, error, to)
 
-    def _follow(self, message: Message, sender: Address) -> Reply:
+    def _handle(self, message: Message, sender: Address) -> Reply:
         try:
             answer = self._answer(message, sender)
         except UserError as error:
             return self.refuse(message, sender, error)
-        except Exception as error:  # noqa: BLE001 - the door stays open after a fault of ours
+        except Exception as error:  # noqa: BLE001 - remote control outlives a fault of ours
             return self._fail(message, sender, error)
         work = answer.work
         if work is None:
@@ -132,31 +133,31 @@ class OscDispatcher:
                 return work()
             except UserError as error:
                 answered = self.refuse(message, sender, error)
-                # Of a take it is always told: who recorded it goes home with it.
-                is_untold = answer.kind is WorkKind.TAKES and answered is NO_REPLY
-                return self._refusal(message, sender, error) if is_untold else answered
+                # The outcome of a take is always reported: its sender relies on it.
+                is_unreported = answer.kind is WorkKind.TAKES and answered is NO_REPLY
+                return self._refusal(message, sender, error) if is_unreported else answered
             except Exception as error:  # noqa: BLE001 - as below
                 return self._fail(message, sender, error)
 
-        busy = UserError(Problem("control", "too much is asked for at once", "ask again"))
-        left_out = self._refusal(message, sender, busy).outgoing
-        return replace(answer, work=guarded, left_out=left_out)
+        busy = UserError(Problem("control", "too many requests at once", "try again"))
+        if_dropped = self._refusal(message, sender, busy).outgoing
+        return replace(answer, work=guarded, if_dropped=if_dropped)
 
     def _fail(self, message: Message, sender: Address, error: Exception) -> Reply:
         what = f"a fault of the program: {type(error).__name__}: {error}"
-        is_told = self.tell(f"{message.address[:80]}: {what}")
+        is_reported = self.report(f"{message.address[:80]}: {what}")
         fault = UserError(Problem("control", what))
-        return self._refusal(message, sender, fault) if is_told else NO_REPLY
+        return self._refusal(message, sender, fault) if is_reported else NO_REPLY
 
     def _answer(self, message: Message, sender: Address) -> Reply:
-        if self._own.knows(message):
-            answer = self._own.hear(message, sender)
-        elif self._phone.knows(message):
-            answer = self._phone.hear(message, sender)
+        if self._commands.accepts(message):
+            answer = self._commands.handle(message, sender)
+        elif self._phone.accepts(message):
+            answer = self._phone.handle(message, sender)
         else:
-            remedy = "docs/control.md lists all there are"
-            raise UserError(Problem("control", "this address is no command", remedy))
-        self.counters.followed += 1
+            remedy = "docs/control.md lists all commands"
+            raise UserError(Problem("control", "no command has this address", remedy))
+        self.counters.handled += 1
         if answer.work is not None:
-            self._followed(message, answer.kind, sender)
+            self._on_work(message, answer.kind, sender)
         return answer

@@ -1,7 +1,7 @@
-"""Handles the commands below `/cstalk` over OSC, and informs their senders of what is recorded.
+"""Handles the commands below `/cstalk` over OSC, and reports recordings to their senders.
 
-/cstalk/ok address              it was done
-/cstalk/error address words     it was not, and why
+/cstalk/ok address              done
+/cstalk/error address text      failed, and why
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ if TYPE_CHECKING:
 
 OK, ERROR = f"/{PREFIX}/ok", f"/{PREFIX}/error"
 REPLY_ADDRESSES = (OK, ERROR)
-"""What another bridge answers; two that answer each other would never end."""
+"""Addresses of replies, which get none: two bridges would answer each other forever."""
 
 MAX_QUESTIONS, QUESTIONS_S = 10, 1.0
-"""Questions that are answered within that time, of all senders."""
+"""Questions answered within that time, of all senders together."""
 
 MAX_ERROR_CHARACTERS = 400
-"""Characters of an error that are sent."""
+"""Characters of an error reply."""
 
 
 class CommandHandler:
-    """The commands of the table, done at a desk."""
+    """Handles the commands of the table by a controller."""
 
-    def __init__(self, desk: Controller, now: Callable[[], float] = time.monotonic) -> None:
-        self._desk = desk
+    def __init__(self, controller: Controller, now: Callable[[], float] = time.monotonic) -> None:
+        self._controller = controller
         self._now = now
-        self._asked_s: deque[float] = deque(maxlen=MAX_QUESTIONS)
+        self._question_times_s: deque[float] = deque(maxlen=MAX_QUESTIONS)
 
     @staticmethod
-    def knows(message: Message) -> bool:
+    def accepts(message: Message) -> bool:
         """Whether the message is below our prefix."""
         return message.address.startswith(f"/{PREFIX}/")
 
-    def hear(self, message: Message, sender: Address) -> Reply:
-        """Do as a message says. UserError where that cannot be; nothing was done then."""
+    def handle(self, message: Message, sender: Address) -> Reply:
+        """Handle a message. UserError where it cannot be done; nothing was changed then."""
         command, act = self._act(message)
         if command.is_question:
             self._count_question(command)
@@ -67,23 +67,26 @@ class CommandHandler:
         return work() if command.work is None else Reply(work=work, kind=command.work)
 
     def _count_question(self, command: Command) -> None:
-        """Refuse a question too many: an answer costs a hundred times what asking does."""
+        """Limit the rate of questions: an answer costs a hundred times as much as its question."""
         now_s = self._now()
-        if len(self._asked_s) == MAX_QUESTIONS and now_s - self._asked_s[0] < QUESTIONS_S:
-            what = f"is answered {MAX_QUESTIONS} times in {QUESTIONS_S:g} s"
+        if (
+            len(self._question_times_s) == MAX_QUESTIONS
+            and now_s - self._question_times_s[0] < QUESTIONS_S
+        ):
+            what = f"answers {MAX_QUESTIONS} times in {QUESTIONS_S:g} s at most"
             raise UserError(Problem(command.name, what, "ask less often"))
-        self._asked_s.append(now_s)
+        self._question_times_s.append(now_s)
 
     def _act(self, message: Message) -> tuple[Command, Callable[[], Any]]:
-        """Return the command that a message means, and what does it."""
+        """Return the command of a message, and the function that does it."""
         first, *others = message.address.split("/")[2:]
         if not others or (f"/{first}" in COMMANDS and others[0] not in COMMANDS):
             command = _find_command(first, is_of_subject=False)
             leading = others
-            owners: tuple[object, ...] = (self._desk,)
+            owners: tuple[object, ...] = (self._controller,)
         else:
             command = _find_command(others[0], is_of_subject=True)
-            leading, owners = others[1:], self._desk.chosen(first)
+            leading, owners = others[1:], self._controller.chosen(first)
         arguments = message.arguments
         if command.is_button(leading, arguments):
             if not arguments[0]:
@@ -99,7 +102,7 @@ def _state_messages(states: Iterable[SubjectState | BridgeState]) -> list[OscWor
 
 
 def error_reply(message: Message, error: UserError, to: Iterable[Address]) -> Reply:
-    """Return the answer to a message that could not be followed."""
+    """Return the reply to a message that failed."""
     return message_reply(
         to, ERROR, _sendable(message.address), _sendable("; ".join(map(str, error.problems)))
     )
@@ -118,17 +121,17 @@ def _find_command(name: str, *, is_of_subject: bool) -> Command:
 
 
 MAX_SUBSCRIBERS = 8
-"""Senders that are told; a new one takes the place of the one that asked longest ago."""
+"""Subscribers; a new one replaces the one whose last message is the oldest."""
 
 STATE_ADDRESS = COMMANDS["/state"].address
 RECORD_ADDRESS = record_message(is_on=True)[0]
 
 
 class RecordingSubscribers:
-    """Those who asked for the state or for a take; `send` sends from any thread.
+    """Senders who asked for the state or for a take; `send` sends from any thread.
 
-    The first are told whether a take is recorded whenever that changes. Both, and the app's
-    `targets`, are told of a take that is lost, as soon as it is.
+    The former get `/cstalk/record` whenever it changes. Both, and the app's `targets`, get an error
+    as soon as a take is lost.
     """
 
     def __init__(
@@ -139,15 +142,15 @@ class RecordingSubscribers:
         self._watching: tuple[Address, ...] = ()
         self._recording: tuple[Address, ...] = ()
 
-    def hear(self, message: Message, kind: WorkKind, sender: Address) -> None:
-        """Take note of a message that led to work of some kind; one thread at a time."""
+    def note(self, message: Message, kind: WorkKind, sender: Address) -> None:
+        """Subscribe the sender of a message that led to work; one thread at a time."""
         if message.address == STATE_ADDRESS:
             self._watching = _added(self._watching, sender)
         elif kind is WorkKind.TAKES:
             self._recording = _added(self._recording, sender)
 
     def watch(self, recorder: Recorder) -> None:
-        """Tell of all that is recorded."""
+        """Report all recordings of a recorder."""
         recorder.watch(lambda _take: self._tell(is_on=True), self._ended)
 
     def _tell(self, *, is_on: bool) -> None:

@@ -1,5 +1,5 @@
-"""Behaves as the Live Link Face app towards OSC controllers: the table of its messages, and a
-reply to each.
+"""Emulates the Live Link Face app for OSC controllers: the table of its messages, and the reply to
+each.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PATH = Parameter("path", ParameterType.TEXT)
 
 @dataclass(frozen=True, slots=True)
 class PhoneMessage:
-    """One message: its arguments, what it is answered with as users read it, and what it does.
+    """One message: its arguments, the reply as users read it, and what it does.
 
     A button may send it with a 1 alone as it is pressed and a 0 as it is released, which does
     nothing.
@@ -65,82 +65,90 @@ MESSAGES: dict[str, PhoneMessage] = {
         PhoneMessage(
             "/OSCSetSendTarget",
             "/OSCSetSendTargetConfirm",
-            "answers go there from now on, and to nobody else",
+            "sets the only target of replies",
             (HOST, PORT),
         ),
         PhoneMessage(
             "/OSCAddSendTarget",
             "/OSCAddSendTargetConfirm",
-            "answers go there too",
+            "adds a target of replies",
             (HOST, PORT),
         ),
         PhoneMessage(
             "/AddLiveLinkAddress",
             "",
-            "sends the Live Link Face packets of all subjects there too, if it may control",
+            "adds a receiver of Live Link Face packets of all subjects, if it may control",
             (HOST, PORT),
         ),
         PhoneMessage(
-            "/ClearAllLiveLinkAddresses", "", "sends Live Link Face packets to nobody any more"
+            "/ClearAllLiveLinkAddresses", "", "removes all receivers of Live Link Face packets"
         ),
         PhoneMessage(
             "/LiveLinkSubject",
             "",
-            "renames the first subject in Unreal; not to the name of another",
+            "renames the first subject in Unreal; the name of another subject is refused",
             (SUBJECT,),
         ),
-        PhoneMessage("/LiveLinkStreamStart", "", "sends Live Link Face packets; so it starts"),
-        PhoneMessage("/LiveLinkStreamStop", "", "leaves the faces at rest and sends none"),
-        PhoneMessage("/BatteryQuery", "/Battery 1.0", "says that there is power"),
-        PhoneMessage("/ThermalsQuery", "/Thermals 0", "says that nothing is hot"),
+        PhoneMessage(
+            "/LiveLinkStreamStart", "", "sends Live Link Face packets, as after the start"
+        ),
+        PhoneMessage(
+            "/LiveLinkStreamStop",
+            "",
+            "leaves the faces at rest and sends no Live Link Face packets",
+        ),
+        PhoneMessage("/BatteryQuery", "/Battery 1.0", "reports a full battery"),
+        PhoneMessage("/ThermalsQuery", "/Thermals 0", "reports a cool device"),
         PhoneMessage("/Slate", "/SlateConfirm", "sets the slate of the next take", (SLATE,)),
         PhoneMessage("/Take", "/TakeConfirm", "sets the number of the next take", (TAKE,)),
-        PhoneMessage("/SlateQuery", "/Slate slate", "tells the slate of the next take"),
-        PhoneMessage("/TakeQuery", "/Take take", "tells the number of the next take"),
-        PhoneMessage("/ARSessionStart", "/ARSessionStartConfirm", "nothing: faces are always made"),
-        PhoneMessage("/ARSessionStop", "/ARSessionStopConfirm", "nothing"),
+        PhoneMessage("/SlateQuery", "/Slate slate", "reports the slate of the next take"),
+        PhoneMessage("/TakeQuery", "/Take take", "reports the number of the next take"),
+        PhoneMessage(
+            "/ARSessionStart", "/ARSessionStartConfirm", "does nothing: faces are always animated"
+        ),
+        PhoneMessage("/ARSessionStop", "/ARSessionStopConfirm", "does nothing"),
         PhoneMessage(
             "/RecordStart",
             "/RecordStartConfirm timecode",
-            "starts a take of all subjects; a button starts the next of the slate",
+            "starts a take of all subjects; a button starts the next take of the slate",
             (SLATE, TAKE),
             is_button=True,
         ),
         PhoneMessage(
             "/RecordStop",
             "/RecordStopConfirm timecode csv wav",
-            "ends the take; the files are those of the first subject",
+            "stops the take; the files are those of the first subject",
             is_button=True,
         ),
         PhoneMessage(
             "/Transport",
             "",
-            "connects there over TCP, sends the size of a take's file as int32, then the file",
+            "connects over TCP, sends the size of a file of a take as int32, then the file",
             (ADDRESS, PATH),
         ),
-        PhoneMessage("/VideoDisplayOn", "", "nothing"),
-        PhoneMessage("/VideoDisplayOff", "", "nothing"),
+        PhoneMessage("/VideoDisplayOn", "", "does nothing"),
+        PhoneMessage("/VideoDisplayOff", "", "does nothing"),
     )
 }
 """Every message by its address, in the order of the documentation."""
 
 ACTIVATED, DEACTIVATED = "/AppActivated", "/AppDeactivated"
-"""What is sent unasked: to whoever becomes a send target, and to all when the bridge ends."""
+"""Messages to each new send target, and to all when the bridge ends."""
 
 TIMECODE = "00:00:00.000"
-"""What the app says in place of a timecode; the take's own stand in its `take.json`."""
+"""Sent in place of a timecode, as by the app; the take's own is in its `take.json`."""
 
 
 MAX_FILE_BYTES = MAX_INT32
-"""What the protocol's size can tell: three hours of sound at 48 kHz."""
+"""Limit of the protocol's size field: three hours of sound at 48 kHz."""
 
 SEND_TIMEOUT_S = 10.0
-"""How long a receiver may take to let us in, and to take the next piece."""
+"""Time a receiver has to accept a connection, and to take the next chunk."""
 
 CHUNK_BYTES = 1 << 16
 
 
-def send_file(address: tuple[str, int], path: Path, patience_s: float = SEND_TIMEOUT_S) -> None:
+def send_file(address: tuple[str, int], path: Path, timeout_s: float = SEND_TIMEOUT_S) -> None:
     """Connect to an IP address and port and send a file; waits. UserError where that fails."""
     where = f"{address[0]}:{address[1]}"
     try:
@@ -148,46 +156,46 @@ def send_file(address: tuple[str, int], path: Path, patience_s: float = SEND_TIM
             size = file.seek(0, 2)
             file.seek(0)
             if size > MAX_FILE_BYTES:
-                what = f"has {size} bytes, more than {MAX_FILE_BYTES} can be told of"
+                what = f"has {size} bytes; {MAX_FILE_BYTES} can be sent at most"
                 raise UserError(Problem(path.name, what, "copy it from the folder of the takes"))
-            with socket.create_connection(address, timeout=patience_s) as receiver:
+            with socket.create_connection(address, timeout=timeout_s) as receiver:
                 receiver.sendall(struct.pack(">i", size))
                 while piece := file.read(min(CHUNK_BYTES, size)):
                     receiver.sendall(piece)
                     size -= len(piece)
     except OSError as error:
-        what = f"{path.name} could not be handed over: {error.strerror or error}"
+        what = f"{path.name} could not be sent: {error.strerror or error}"
         raise UserError(Problem(where, what)) from None
 
 
 class LiveLinkStream:
-    """Where the packets go, under which name, and whether they do. Nothing of it waits."""
+    """Receivers, names and state of all Live Link Face links. Its methods never wait."""
 
-    def __init__(self, desk: Controller) -> None:
-        self._desk = desk
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
         self.clearings = 0
-        """How often all receivers were dropped."""
+        """How often all receivers were removed."""
 
     def add(self, host: str, port: int) -> None:
-        """Send all subjects there too; `host` is an IP address that may be sent to. UserError."""
-        for subject in self._desk.subjects:
+        """Add a receiver of all subjects; `host` is an allowed IP address. UserError."""
+        for subject in self._controller.subjects:
             if not subject.live_links:
                 remedy = "give it a livelink-face:// link"
                 raise UserError(Problem(subject.name, "has no Live Link Face link", remedy))
             subject.live_links[0].targets.add(create_target(host, port))
 
     def clear(self) -> None:
-        """Send to nobody any more."""
+        """Remove all receivers."""
         self.clearings += 1
         for link in self._all():
             link.targets.drop_all()
 
     def rename(self, name: str) -> None:
-        """Give the first subject another name in Unreal. UserError where it is none, or another's.
+        """Rename the first subject in Unreal. UserError where the name is invalid or taken.
 
-        Unreal tells names apart without case, and drops one of two subjects of one name.
+        Unreal compares names without case, and drops one of two subjects of one name.
         """
-        first, *others = self._desk.subjects
+        first, *others = self._controller.subjects
         for other in others:
             names = {other.name, *(link.subject for link in other.live_links)}
             if name_key(name) in map(name_key, names):
@@ -200,66 +208,66 @@ class LiveLinkStream:
             raise UserError(Problem("control", str(error))) from None
 
     def stream(self, *, is_on: bool) -> None:
-        """Send, or leave the faces at rest and send no more."""
+        """Send packets, or leave the faces at rest and stop sending."""
         for link in self._all():
             link.is_streaming = is_on
 
     def _all(self) -> Iterator[LiveLinkFaceLink]:
-        for subject in self._desk.subjects:
+        for subject in self._controller.subjects:
             yield from subject.live_links
 
 
 def create_target(host: str, port: int) -> Target:
-    """Return a place that packets can be sent to, by name or address. UserError."""
+    """Return the target of packets with this host, a name or an address. UserError."""
     try:
         return Target(host=host, port=port)
     except ValidationError:
-        raise UserError(Problem("control", f"{host[:80]!r} is no host")) from None
+        raise UserError(Problem("control", f"{host[:80]!r} is not a host")) from None
 
 
 MAX_TARGETS = 8
-"""Controllers that are answered at once."""
+"""Send targets at once."""
 
 
 class PhoneApp:
-    """One phone: all subjects of a desk, of which the first gives it its name.
+    """One phone: all subjects of a controller, named after the first.
 
     `resolve` returns the IP address of a host, or raises UserError; it may wait. Only hosts that
-    `is_allowed` become targets or receivers of packets. `hand_over` sends a file to an address, and
+    `is_allowed` become targets or receivers of packets. `send_file` sends a file to an address, and
     may wait long.
     """
 
     def __init__(
         self,
-        desk: Controller,
+        controller: Controller,
         *,
         resolve: Callable[[str], str],
         is_allowed: Callable[[str], bool],
-        hand_over: Callable[[Address, Path], None],
+        send_file: Callable[[Address, Path], None],
     ) -> None:
         self.targets: tuple[Address, ...] = ()
         self._settings = 0
-        self._desk = desk
-        self._links = LiveLinkStream(desk)
+        self._controller = controller
+        self._links = LiveLinkStream(controller)
         self._resolve = resolve
         self._is_allowed = is_allowed
-        self._hand_over = hand_over
-        self._acts: dict[str, Callable[..., Reply]] = {
-            "/OSCSetSendTarget": partial(self._aim, is_only=True),
-            "/OSCAddSendTarget": partial(self._aim, is_only=False),
+        self._send_file = send_file
+        self._actions: dict[str, Callable[..., Reply]] = {
+            "/OSCSetSendTarget": partial(self._set_target, is_only=True),
+            "/OSCAddSendTarget": partial(self._set_target, is_only=False),
             "/AddLiveLinkAddress": self._add_receiver,
             "/ClearAllLiveLinkAddresses": self._clear_receivers,
             "/LiveLinkSubject": self._rename,
             "/LiveLinkStreamStart": partial(self._stream, is_on=True),
             "/LiveLinkStreamStop": partial(self._stream, is_on=False),
-            "/BatteryQuery": partial(self._say, "/Battery", 1.0),
-            "/ThermalsQuery": partial(self._say, "/Thermals", 0),
+            "/BatteryQuery": partial(self._reply, "/Battery", 1.0),
+            "/ThermalsQuery": partial(self._reply, "/Thermals", 0),
             "/Slate": self._set_slate,
             "/Take": self._set_take,
-            "/SlateQuery": self._tell_slate,
-            "/TakeQuery": self._tell_take,
-            "/ARSessionStart": partial(self._say, "/ARSessionStartConfirm"),
-            "/ARSessionStop": partial(self._say, "/ARSessionStopConfirm"),
+            "/SlateQuery": self._report_slate,
+            "/TakeQuery": self._report_take,
+            "/ARSessionStart": partial(self._reply, "/ARSessionStartConfirm"),
+            "/ARSessionStop": partial(self._reply, "/ARSessionStopConfirm"),
             "/RecordStart": self._start,
             "/RecordStop": self._stop,
             "/Transport": self._transport,
@@ -268,48 +276,50 @@ class PhoneApp:
         }
 
     @staticmethod
-    def knows(message: Message) -> bool:
+    def accepts(message: Message) -> bool:
         """Whether the message is one of the app's."""
         return message.address in MESSAGES
 
-    def hear(self, message: Message, sender: Address) -> Reply:
-        """Do as a message says, which it knows. UserError where that cannot be."""
-        told, arguments = MESSAGES[message.address], message.arguments
-        act = self._acts[message.address]
-        if told.is_button and (not arguments or (len(arguments) == 1 and arguments[0] in (0, 1))):
-            # What a button sends as it is released.
+    def handle(self, message: Message, sender: Address) -> Reply:
+        """Handle a message that it accepts. UserError where it cannot be done."""
+        declared, arguments = MESSAGES[message.address], message.arguments
+        act = self._actions[message.address]
+        if declared.is_button and (
+            not arguments or (len(arguments) == 1 and arguments[0] in (0, 1))
+        ):
+            # A button sends 0 as it is released.
             return NO_REPLY if arguments and not arguments[0] else act(sender)
-        if len(arguments) < len(told.parameters):
-            what = f"takes {told.usage}, found {len(arguments)} arguments"
+        if len(arguments) < len(declared.parameters):
+            what = f"takes {declared.usage}, found {len(arguments)} arguments"
             raise UserError(Problem(message.address, what))
-        values = [p.read(a) for p, a in zip(told.parameters, arguments, strict=False)]
+        values = [p.read(a) for p, a in zip(declared.parameters, arguments, strict=False)]
         return act(sender, *values)
 
-    def listeners(self, sender: Address) -> tuple[Address, ...]:
-        """Return who is told of what a message of that sender led to."""
+    def receivers_of(self, sender: Address) -> tuple[Address, ...]:
+        """Return who receives the outcome of a message of that sender."""
         return tuple(dict.fromkeys((*self.targets, sender)))
 
-    def farewell(self) -> Reply:
-        """Tell all targets that the bridge ends."""
+    def shutdown(self) -> Reply:
+        """Return the message to all targets that the bridge ends."""
         return message_reply(self.targets, DEACTIVATED)
 
-    def _say(self, address: str, *rest: Any) -> Reply:
+    def _reply(self, address: str, *rest: Any) -> Reply:
         *arguments, sender = rest
         return message_reply(self.targets or (sender,), address, *arguments)
 
-    def _aim(self, _sender: Address, host: str, port: int, *, is_only: bool) -> Reply:
+    def _set_target(self, _sender: Address, host: str, port: int, *, is_only: bool) -> Reply:
         if is_only:
             self._settings += 1
         setting = self._settings
 
         def aim(address: str) -> Reply:
-            # Who was set while the name was looked for is the newer one.
+            # A target set during the look-up is newer.
             is_late = is_only and setting != self._settings
-            return NO_REPLY if is_late else self._aimed(address, port, is_only=is_only)
+            return NO_REPLY if is_late else self._add_target(address, port, is_only=is_only)
 
-        return self._found(host, aim)
+        return self._with_address(host, aim)
 
-    def _aimed(self, host: str, port: int, *, is_only: bool) -> Reply:
+    def _add_target(self, host: str, port: int, *, is_only: bool) -> Reply:
         self._check(host)
         target = (host, port)
         is_new = target not in self.targets
@@ -322,10 +332,10 @@ class PhoneApp:
     def _check(self, host: str) -> None:
         if not self._is_allowed(host):
             remedy = "add it to `control: allow:` of the config"
-            raise UserError(Problem("control", f"{host} may not be sent to", remedy))
+            raise UserError(Problem("control", f"{host} is not allowed", remedy))
 
-    def _found(self, host: str, act: Callable[[str], Reply]) -> Reply:
-        """Return what follows from acting on the IP address of a host; a name is looked for."""
+    def _with_address(self, host: str, act: Callable[[str], Reply]) -> Reply:
+        """Return the reply of `act` for a host's IP address; a name is looked up in a thread."""
         if _is_ip(host):
             return act(host)
         return Reply(work=lambda: act(self._resolve(host)), kind=WorkKind.NAMES)
@@ -336,12 +346,12 @@ class PhoneApp:
 
         def add(address: str) -> Reply:
             self._check(address)
-            # Who was dropped while the name was looked for stays dropped.
+            # A receiver removed during the look-up stays removed.
             if clearings == self._links.clearings:
                 self._links.add(address, port)
             return NO_REPLY
 
-        return self._found(host, add)
+        return self._with_address(host, add)
 
     def _clear_receivers(self, _sender: Address) -> Reply:
         self._links.clear()
@@ -356,32 +366,32 @@ class PhoneApp:
         return NO_REPLY
 
     def _set_slate(self, sender: Address, slate: str) -> Reply:
-        self._desk.takes.slate = slate
-        return self._say("/SlateConfirm", sender)
+        self._controller.takes.slate = slate
+        return self._reply("/SlateConfirm", sender)
 
     def _set_take(self, sender: Address, take: int) -> Reply:
-        self._desk.takes.take = take
-        return self._say("/TakeConfirm", sender)
+        self._controller.takes.take = take
+        return self._reply("/TakeConfirm", sender)
 
-    def _tell_slate(self, sender: Address) -> Reply:
-        return self._say("/Slate", self._desk.takes.slate, sender)
+    def _report_slate(self, sender: Address) -> Reply:
+        return self._reply("/Slate", self._controller.takes.slate, sender)
 
-    def _tell_take(self, sender: Address) -> Reply:
-        return self._say("/Take", self._desk.takes.take, sender)
+    def _report_take(self, sender: Address) -> Reply:
+        return self._reply("/Take", self._controller.takes.take, sender)
 
     def _start(self, sender: Address, slate: str | None = None, take: int | None = None) -> Reply:
         def start() -> Reply:
-            self._desk.takes.start(slate, take)
-            return self._say("/RecordStartConfirm", TIMECODE, sender)
+            self._controller.takes.start(slate, take)
+            return self._reply("/RecordStartConfirm", TIMECODE, sender)
 
         return Reply(work=start, kind=WorkKind.TAKES)
 
     def _stop(self, sender: Address) -> Reply:
         def stop() -> Reply:
-            takes = self._desk.takes
+            takes = self._controller.takes
             recorded = takes.stop()
             files = [takes.path(each[0]) for each in (recorded.curves, recorded.sounds)]
-            return self._say("/RecordStopConfirm", TIMECODE, *files, sender)
+            return self._reply("/RecordStopConfirm", TIMECODE, *files, sender)
 
         return Reply(work=stop, kind=WorkKind.TAKES)
 
@@ -392,7 +402,7 @@ class PhoneApp:
         def transport() -> Reply:
             address = self._resolve(host.strip("[]"))
             self._check(address)
-            self._hand_over((address, port), self._desk.takes.file(path))
+            self._send_file((address, port), self._controller.takes.file(path))
             return NO_REPLY
 
         return Reply(work=transport, kind=WorkKind.TRANSPORT)

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 MAX_WAITING = 32
-"""Pieces of work that wait, of each kind; the next is left out and told."""
+"""Pieces of work that wait, of each kind; the next is dropped and reported."""
 
 
 class WorkKind(Enum):
-    """What a piece of work waits for."""
+    """Kinds of work, by what they wait for; each has a thread."""
 
     TAKES = "takes"
     """The disk on which takes are recorded; nothing else waits in their way."""
@@ -47,21 +47,21 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Datagrams that leave at once, and work for the thread of its kind, which answers in its turn.
+    """Datagrams to send at once, and work for the thread of its kind, which gives another reply.
 
-    `left_out` leaves in place of that answer where too much waits for the thread.
+    `if_dropped` is sent in place of that reply where the queue of the thread is full.
     """
 
     outgoing: tuple[Outgoing, ...] = ()
     work: Callable[[], Reply] | None = None
     kind: WorkKind = WorkKind.FILES
-    left_out: tuple[Outgoing, ...] = ()
+    if_dropped: tuple[Outgoing, ...] = ()
 
 
 NO_REPLY = Reply()
 
 
 def message_reply(to: Iterable[Address], address: str, *arguments: str | int | float) -> Reply:
-    """Return the answer that sends one message to some."""
+    """Return the reply that sends one message to each of `to`."""
     datagram = encode_message(address, *arguments)
     return Reply(tuple(Outgoing(place, datagram) for place in to))

@@ -22,27 +22,27 @@ from cstalk_bridge.system.addresses import bind_or_explain, find_address
 from cstalk_bridge.system.worker import STOP_TIMEOUT_S, JobWorker, Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from cstalk_bridge.config.schema import Config
     from cstalk_bridge.config.servers import ControlConfig, OscAddress
     from cstalk_bridge.control.controller import Controller
     from cstalk_bridge.control.replies import Address, Outgoing, Reply
+    from cstalk_bridge.face.emotion_trajectory import Keyframe
     from cstalk_bridge.takes.recording.recorder import Recorder
 
 
 BATCH_DATAGRAMS = 8
-"""Datagrams read at once, about 0.2 ms of work."""
+"""Datagrams of one batch, about 0.2 ms of work."""
 
 BATCH_PAUSE_S = 0.0025
-"""Between two bites. A flood costs the threads of the face no more than 8 % of a core; what
-comes faster than 3200 a second waits with the system, which drops what it cannot hold."""
+"""Pause between two batches. A flood costs the threads of the face 8 % of a core at most; datagrams
+beyond 3200 a second wait in the buffer of the system, which drops what it cannot hold."""
 
 POLL_S = 0.2
-"""How often the thread looks whether it is to stop."""
+"""Interval at which the thread checks whether it has to stop."""
 
 MAX_CACHED_SENDERS = 256
-"""Senders of whom it is known whether they are allowed."""
+"""Senders for whom the answer of `is_allowed` is cached."""
 
 
 class ControlServer:
@@ -54,9 +54,9 @@ class ControlServer:
 
     def __init__(
         self,
-        spec: ControlConfig,
+        config: ControlConfig,
         place: OscAddress,
-        desk: Controller,
+        controller: Controller,
         *,
         notice: Callable[[str], None],
         now: Callable[[], float],
@@ -64,18 +64,18 @@ class ControlServer:
     ) -> None:
         self._socket = bind_or_explain(f"control {place}", "udp", place.host, place.port)
         self._socket.settimeout(0.0)
-        is_allowed = lru_cache(MAX_CACHED_SENDERS)(spec.is_allowed)
+        is_allowed = lru_cache(MAX_CACHED_SENDERS)(config.is_allowed)
         self.phone = PhoneApp(
-            desk, resolve=resolve or resolve_host, is_allowed=is_allowed, hand_over=send_file
+            controller, resolve=resolve or resolve_host, is_allowed=is_allowed, send_file=send_file
         )
-        self._lamps = RecordingSubscribers(self._send, lambda: self.phone.targets)
-        self.conversation = OscDispatcher(
-            desk,
+        self._subscribers = RecordingSubscribers(self._send, lambda: self.phone.targets)
+        self.dispatcher = OscDispatcher(
+            controller,
             self.phone,
             is_allowed=is_allowed,
             notice=notice,
             now=now,
-            followed=self._lamps.hear,
+            on_work=self._subscribers.note,
         )
         self._worker = Worker(
             "control", self._run, timeout_s=STOP_TIMEOUT_S, failed=self._report_failure
@@ -92,19 +92,19 @@ class ControlServer:
         return str(host), int(port)
 
     def start(self, recorder: Recorder | None = None) -> None:
-        """Begin to listen, and to tell of what is recorded."""
+        """Begin to listen, and to report what is recorded."""
         if recorder is not None:
-            self._lamps.watch(recorder)
+            self._subscribers.watch(recorder)
         for jobs in self._jobs.values():
             jobs.start()
         self._worker.start()
 
     def stop(self) -> None:
-        """Say goodbye, end the thread and give the port back; harmless when done twice."""
+        """Announce the end to the targets, end the thread and free the port; idempotent."""
         was_running = self._worker.is_running
         self._worker.stop()
         if was_running:
-            self._send(self.phone.farewell())
+            self._send(self.phone.shutdown())
         for jobs in self._jobs.values():
             jobs.stop()
         self._socket.close()
@@ -112,30 +112,30 @@ class ControlServer:
     def _run(self) -> None:
         while not self._worker.is_stopping:
             if select.select([self._socket], [], [], POLL_S)[0]:
-                self._bite()
+                self._read_batch()
                 self._worker.wait(BATCH_PAUSE_S)
 
-    def _bite(self) -> None:
+    def _read_batch(self) -> None:
         for _ in range(BATCH_DATAGRAMS):
             try:
                 datagram, sender = self._socket.recvfrom(MAX_DATAGRAM_BYTES + 1)
             except BlockingIOError:
                 return
             except OSError:
-                # On Windows: the answer to somebody who has left came back, or it is too large.
+                # On Windows: an earlier reply was refused, or the datagram is too large.
                 continue
-            for answer in self.conversation.hear(datagram, (sender[0], sender[1])):
+            for answer in self.dispatcher.handle(datagram, (sender[0], sender[1])):
                 self._send(answer)
 
     def _send(self, answer: Reply) -> None:
         self._send_all(answer.outgoing)
         if answer.work and not self._jobs[answer.kind].submit(partial(self._work, answer.work)):
-            self.conversation.counters.left_out += 1
-            self.conversation.tell("too much is asked for at once; some of it is left out")
-            self._send_all(answer.left_out)
+            self.dispatcher.counters.dropped += 1
+            self.dispatcher.report("too many requests at once; some are dropped")
+            self._send_all(answer.if_dropped)
 
     def _report_failure(self, error: Exception) -> None:
-        self.conversation.tell(f"remote control failed ({type(error).__name__}: {error})")
+        self.dispatcher.report(f"remote control failed ({type(error).__name__}: {error})")
 
     def _work(self, work: Callable[[], Reply]) -> None:
         self._send(work())
@@ -147,7 +147,7 @@ class ControlServer:
             try:
                 self._socket.sendto(each.datagram, (f"::ffff:{host}" if is_mapped else host, port))
             except OSError as error:
-                self.conversation.tell(f"{host} cannot be answered: {error.strerror}")
+                self.dispatcher.report(f"cannot reply to {host}: {error.strerror}")
 
 
 def resolve_host(host: str) -> str:
@@ -159,37 +159,46 @@ def resolve_host(host: str) -> str:
     try:
         _, address = find_address(host, 0)
     except (OSError, UnicodeError):
-        raise UserError(Problem("control", f"the host {host[:80]!r} cannot be found")) from None
+        raise UserError(Problem("control", f"host {host[:80]!r} cannot be found")) from None
     return str(address[0])
 
 
 class ControlService:
-    """What the config lets control a run; it has its port at once. UserError where it has none."""
+    """Remote control and emotion cues of a run; it binds its port at once, or UserError.
 
-    def __init__(self, config: Config, desk: Controller, now: Callable[[], float]) -> None:
-        spec = config.control
-        keys = {subject.name: subject.emotions.root for subject in config.subjects}
-        self._prompter = CueScheduler(emotion_cues(keys), desk, now)
-        self._desk = desk
+    `keyframes` are those of each subject, by its name.
+    """
+
+    def __init__(
+        self,
+        config: ControlConfig,
+        keyframes: Mapping[str, Sequence[Keyframe]],
+        controller: Controller,
+        now: Callable[[], float],
+    ) -> None:
+        self._cues = CueScheduler(emotion_cues(keyframes), controller, now)
+        self._controller = controller
         self.server: ControlServer | None = None
-        if spec.osc is not None:
-            self.server = ControlServer(spec, spec.osc, desk, notice=desk.notice, now=now)
+        if config.osc is not None:
+            self.server = ControlServer(
+                config, config.osc, controller, notice=controller.notice, now=now
+            )
 
     @contextmanager
     def started(self) -> Iterator[None]:
-        """Take part in a run within the context; the desk is connected to it by then."""
-        self._prompter.start()
+        """Take part in a run within the context; the controller is connected by then."""
+        self._cues.start()
         if self.server is not None:
             host, port = self.server.address
-            self._desk.notice(f"remote control over OSC at {host}:{port}")
-            self.server.start(self._desk.takes.recorder)
+            self._controller.notice(f"remote control over OSC at {host}:{port}")
+            self.server.start(self._controller.takes.recorder)
         try:
             yield
         finally:
-            self._prompter.stop()
+            self._cues.stop()
             self.close()
 
     def close(self) -> None:
-        """Give the port back; harmless when done twice."""
+        """Free the port; idempotent."""
         if self.server is not None:
             self.server.stop()

@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     """An address and its arguments."""
 
 UNFIT_FOR_ADDRESS = re.compile(r"[^!-~]|[#*,/?\[\]{}]")
-"""What cannot stand in an address."""
+"""Characters that an OSC address may not hold."""
 
 SILENT_DB = -120.0
-"""Told of a subject that has heard nothing yet."""
+"""Level reported of a subject without sound so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkState:
-    """Datagrams that left and failed since the start, and why the last failed, or ""."""
+    """Datagrams sent and failed since the start, and the last error, or ""."""
 
     name: str
     sent: int
@@ -46,7 +46,7 @@ class LinkState:
 
 @dataclass(frozen=True, slots=True)
 class SubjectState:
-    """What a subject was told last, and how its sound and its links fare.
+    """Settings of a subject, and the state of its audio input and links.
 
     `weights` are those of all emotions without `factor`, `level_db` is in dBFS, -inf for none.
     """
@@ -66,7 +66,7 @@ class SubjectState:
     links: tuple[LinkState, ...]
 
     def messages(self) -> Iterator[OscWords]:
-        """Yield it as messages."""
+        """Yield the messages that report it."""
         root = f"/{PREFIX}/{UNFIT_FOR_ADDRESS.sub('_', self.name)}"
         for emotion, weight in self.weights.items():
             yield f"{root}/weight/{emotion}", weight
@@ -81,9 +81,9 @@ class SubjectState:
         yield f"{root}/mute", int(self.is_muted)
         yield f"{root}/pause", int(self.is_paused)
         yield f"{root}/lookahead", float(self.lookahead_ms)
-        heard = self.input_state.value if self.input_state else "none"
+        sound = self.input_state.value if self.input_state else "none"
         level_db = max(self.level_db, SILENT_DB) if math.isfinite(self.level_db) else SILENT_DB
-        yield f"{root}/sound", heard, float(level_db)
+        yield f"{root}/sound", sound, float(level_db)
         for link in self.links:
             counts = min(link.sent, MAX_INT32), min(link.failed, MAX_INT32)
             yield f"{root}/link", link.name, *counts, link.error
@@ -91,18 +91,18 @@ class SubjectState:
 
 @dataclass(frozen=True, slots=True)
 class BridgeState:
-    """How the whole bridge stands."""
+    """State of the whole bridge."""
 
     is_recording: bool
     subjects: tuple[SubjectState, ...]
 
     def messages(self) -> Iterator[OscWords]:
-        """Yield it as messages."""
+        """Yield the messages that report it."""
         yield record_message(is_on=self.is_recording)
         for subject in self.subjects:
             yield from subject.messages()
 
 
 def record_message(*, is_on: bool) -> OscWords:
-    """Return the message that says whether a take is recorded."""
+    """Return the message that reports whether a take is being recorded."""
     return f"/{PREFIX}/record", int(is_on)

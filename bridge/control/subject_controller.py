@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 class EmotionController:
-    """The commands of one subject that concern its emotion, for any thread; see `SubjectDesk`."""
+    """Commands that change the emotion of one subject; see `SubjectController`."""
 
     def __init__(
         self,
@@ -65,21 +65,21 @@ class EmotionController:
             for name, weight in zip(model.emotions, voice.emotion.at(now()), strict=True)
         }
         self._factor = 1.0
-        self._hears_mood = voice.emotion.voice_weights.auto > 0.0
+        self._estimates_emotion = voice.emotion.voice_weights.auto > 0.0
 
     @property
     def weights(self) -> Mapping[str, float]:
-        """The mix it was last told, without `factor`, all emotions of it."""
+        """The last mix, without `factor`, with all emotions."""
         return {name: self._mix.get(name, 0.0) for name in self._model.emotions}
 
     @property
     def mix(self) -> dict[str, float]:
-        """The mix it was last told, without `factor`; names without weight are left out."""
+        """The last mix, without `factor` and without emotions of weight 0."""
         return {name: weight for name, weight in self._mix.items() if weight}
 
     @property
     def factor(self) -> float:
-        """The intensity it was last told."""
+        """The last intensity."""
         return self._factor
 
     @property
@@ -90,31 +90,31 @@ class EmotionController:
 
     @property
     def voice_weights(self) -> VoiceWeights:
-        """How far its voice was last told to have a say."""
+        """The last weights of the emotion estimated from the voice."""
         return self._voice.emotion.voice_weights
 
     def emotion(self, mix: Mapping[str, float], over_s: float | None = None) -> None:
-        """Go over to this mix, all others 0; without `over_s` within the set transition."""
+        """Change to this mix, all other emotions 0, by default within the set transition."""
         for name, weight in mix.items():
             EMOTION.read(name)
             WEIGHT.read(weight)
-        self._feel({**mix}, self._factor, over_s)
+        self._change_emotion({**mix}, self._factor, over_s)
 
     def weight(self, emotion: str, weight: float, over_s: float | None = FADER_S) -> None:
         """Change one weight of the mix and leave the others."""
         EMOTION.read(emotion)
         WEIGHT.read(weight)
         with self._changing:
-            self._feel({**self._mix, emotion: weight}, self._factor, over_s)
+            self._change_emotion({**self._mix, emotion: weight}, self._factor, over_s)
 
     def intensity(self, factor: float, over_s: float | None = None) -> None:
         """Multiply all weights of the mix, now and from now on."""
         FACTOR.read(factor)
         with self._changing:
-            self._feel(self._mix, factor, over_s)
+            self._change_emotion(self._mix, factor, over_s)
 
     def mouth_guard(self, share: float, over_s: float | None = None) -> None:
-        """Set how much of the emotion's mouth speech pushes aside."""
+        """Set the share of the emotion's mouth that full speech replaces."""
         COMMANDS["mouth_guard"].parameters[0].read(share)
         _check_time(over_s)
         try:
@@ -125,33 +125,40 @@ class EmotionController:
             self._voice.emotion.change_guard(share, self._now(), over_s)
 
     def auto(self, share: float, over_s: float | None = None) -> None:
-        """Let what the voice seems to feel fill what the mix leaves of 1; may wait for a file."""
-        say = float(AUTO.read(share))
-        if say > 0.0 and not self._hears_mood:
+        """Set the weight of the emotion estimated from the voice; may wait for a file.
+
+        It fills what the mix leaves of 1.
+        """
+        weight = float(AUTO.read(share))
+        if weight > 0.0 and not self._estimates_emotion:
             self._notice(ser_notice())
-        self._heed(replace(self.voice_weights, auto=say), over_s)
+        self._change_voice_weights(replace(self.voice_weights, auto=weight), over_s)
 
     def arousal(self, share: float, over_s: float | None = None) -> None:
-        """Let the mix swell with the arousal of the voice."""
-        say = float(AROUSAL.read(share))
-        self._heed(replace(self.voice_weights, arousal=say), over_s)
+        """Set how far the mix follows the arousal of the voice."""
+        weight = float(AROUSAL.read(share))
+        self._change_voice_weights(replace(self.voice_weights, arousal=weight), over_s)
 
-    def _heed(self, shares: VoiceWeights, over_s: float | None) -> None:
+    def _change_voice_weights(self, weights: VoiceWeights, over_s: float | None) -> None:
         _check_time(over_s)
         with self._changing:
-            # What hears once goes on to: the generator's thread may be at it.
-            if (shares.auto and not self._hears_mood) or self._voice.emotion_estimator is None:
+            # An estimator is never taken away: the inference thread may be using it.
+            if (
+                weights.auto and not self._estimates_emotion
+            ) or self._voice.emotion_estimator is None:
                 self._voice.emotion_estimator = (
-                    open_emotion_estimator(shares) or self._voice.emotion_estimator
+                    open_emotion_estimator(weights) or self._voice.emotion_estimator
                 )
-                self._hears_mood = shares.auto > 0.0
-            self._voice.emotion.change_voice_weights(shares, self._now(), over_s)
+                self._estimates_emotion = weights.auto > 0.0
+            self._voice.emotion.change_voice_weights(weights, self._now(), over_s)
 
-    def _feel(self, mix: Mapping[str, float], factor: float, over_s: float | None) -> None:
+    def _change_emotion(
+        self, mix: Mapping[str, float], factor: float, over_s: float | None
+    ) -> None:
         _check_time(over_s)
-        told = {name: min(factor * weight, MAX_WEIGHT) for name, weight in mix.items()}
+        scaled = {name: min(factor * weight, MAX_WEIGHT) for name, weight in mix.items()}
         try:
-            weights = self._model.emotion_vector(told)
+            weights = self._model.emotion_vector(scaled)
         except ValueError as error:
             raise UserError(Problem(self.name, str(error))) from None
         with self._changing:
@@ -167,9 +174,9 @@ def _check_time(over_s: float | None) -> None:
 class SubjectController(EmotionController):
     """The commands of one subject as methods, for any thread.
 
-    Nothing on the way from voice to packet ever waits for them: they replace a value which that
-    way reads, and a mix, a guard or an intensity is eased in. UserError says what cannot be, and
-    then nothing was changed.
+    The threads that generate and send faces never wait for them: a command replaces a value that
+    they read, and a mix, a guard or an intensity is eased in. UserError where a command fails;
+    nothing was changed then.
     """
 
     def __init__(
@@ -187,17 +194,17 @@ class SubjectController(EmotionController):
 
     @property
     def levels(self) -> Levels:
-        """How strong each part of its living face is to be."""
+        """The levels of the parts of its face."""
         return self._subject.levels
 
     @property
     def is_muted(self) -> bool:
-        """Whether it hears silence."""
+        """Whether its sound is muted."""
         return self._subject.voice.mute.is_muted
 
     @property
     def is_paused(self) -> bool:
-        """Whether its face halts."""
+        """Whether its face is paused."""
         return self._subject.is_paused
 
     @property
@@ -206,7 +213,7 @@ class SubjectController(EmotionController):
         return tuple(link for link in self._subject.links if isinstance(link, LiveLinkFaceLink))
 
     def level(self, part: str, level: float) -> None:
-        """Set how strong a part of the living face is."""
+        """Set the level of a part of the face."""
         PART.read(part)
         LEVEL.read(level)
         if level > max_level(part):
@@ -216,7 +223,7 @@ class SubjectController(EmotionController):
             self._subject.levels = replace(self._subject.levels, **{part: level})
 
     def state(self) -> SubjectState:
-        """Return what it was told, and how its sound and links fare."""
+        """Return its settings, and the state of its audio input and links."""
         metrics = self._subject.metrics
         return SubjectState(
             name=self.name,
@@ -239,24 +246,24 @@ class SubjectController(EmotionController):
         )
 
     def gain(self, gain_db: float) -> None:
-        """Amplify the sound before level meter and gate."""
+        """Set the input gain, before level meter and gate."""
         self._subject.voice.gain_db = float(GAIN_DB.read(gain_db))
 
     def mute(self, *, is_muted: bool = True) -> None:
-        """Hear silence, or the voice again."""
+        """Replace the sound by silence, or stop doing so."""
         wanted = bool(IS_MUTED.read(is_muted))
         self._subject.voice.mute.is_muted = self._subject.metrics.is_muted = wanted
 
     def pause(self, *, is_paused: bool = True) -> None:
-        """Halt the face, or let it live again."""
+        """Pause the face, or let it go on."""
         wanted = bool(IS_PAUSED.read(is_paused))
         self._subject.is_paused = self._subject.metrics.is_paused = wanted
 
     def lookahead(self, lookahead_ms: float) -> None:
-        """Go over to another look-ahead, rounded to whole hops, slower than any face jumps."""
+        """Change the look-ahead, rounded to whole hops, gradually so that no face jumps."""
         LOOKAHEAD_MS.read(lookahead_ms)
         if self._is_recording():
-            what = "a take is recorded, whose sound would jump"
+            what = "a take is being recorded, whose sound would jump"
             raise UserError(Problem(self.name, what, "change the look-ahead after it"))
         wanted_ms = round(lookahead_ms / HOP_MS) * HOP_MS
         with self._changing:
@@ -268,7 +275,7 @@ class SubjectController(EmotionController):
         appliers = [route.applier for route in self._subject.routes]
         maps = [load_rigmap(applier.rigmap.reference) for applier in appliers]
         problems = [
-            Problem(rigmap.reference, "has other outputs now", "start again to send them")
+            Problem(rigmap.reference, "has other curves now", "restart the bridge to send them")
             for applier, rigmap in zip(appliers, maps, strict=True)
             if rigmap.outputs != applier.rigmap.outputs
         ]

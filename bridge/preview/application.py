@@ -185,7 +185,7 @@ def create_application(
 
 
 def _routes(session: Session) -> list[Route | WebSocketRoute]:
-    page, answers, steering = Page(), SessionHandlers(session), SubjectHandlers(session.desk)
+    page, answers, steering = Page(), SessionHandlers(session), SubjectHandlers(session.controller)
     take = "/api/takes/{id}"
     return [
         Route("/", page.index),

@@ -192,22 +192,22 @@ def _attachment(name: str) -> str:
 
 
 class SubjectHandlers:
-    """The subjects at a desk; without one there are none."""
+    """Handlers of the subjects of a controller; without one there are none."""
 
-    def __init__(self, desk: Controller | None) -> None:
-        self._desk = desk
+    def __init__(self, controller: Controller | None) -> None:
+        self._controller = controller
 
     async def subjects(self, _request: Request) -> Response:
         """Return the settings of each subject."""
-        subjects = self._desk.subjects if self._desk else ()
+        subjects = self._controller.subjects if self._controller else ()
         return JSONResponse([_described(subject) for subject in subjects], headers=NO_STORE)
 
     async def change(self, request: Request) -> Response:
         """Change emotion and levels of a subject; raises RefusalError and UserError."""
         wanted = await read_document(request, SubjectRequest)
-        if self._desk is None:
+        if self._controller is None:
             return Response(status_code=404)
-        subject = self._desk.subject(request.path_params["name"])
+        subject = self._controller.subject(request.path_params["name"])
         for part, level in wanted.levels.items():
             subject.level(part, level)
         for name, value in wanted.numbers.items():

@@ -186,7 +186,7 @@ def open_preview(
     load: Callable[[], Generator],
     subjects: Sequence[str] = (),
     rate_hz: float = 0.0,
-    desk: Controller | None = None,
+    controller: Controller | None = None,
     files: Sequence[Path] = (),
     settings: GenerationConfig | None = None,
     head: Path | None = None,
@@ -195,7 +195,7 @@ def open_preview(
     """Open a preview for the length of a context.
 
     `load` returns the generator when the first take is requested, in a thread of the preview.
-    `subjects` are those of a daemon, shown live at `rate_hz` and controlled through its `desk`;
+    `subjects` are those of a daemon, shown live at `rate_hz` and changed by its `controller`;
     without any the page shows recordings alone. `files` are recordings and takes to show from the
     start, `head` a head to show them on.
     `channel` is that of the recordings among them.
@@ -213,7 +213,7 @@ def open_preview(
         if subjects:
             hub = Hub(subjects, ARKIT_CURVES, rate_hz)
         session = _session(folder, load, hub, files, settings, head, channel)
-        session = replace(session, desk=desk)
+        session = replace(session, controller=controller)
         closing.callback(session.library.close)
         yield Preview(spec, bound, session, closing)
 

@@ -184,15 +184,18 @@ def _slate(label: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a page works with: `hub` and `desk` are those of a bridge that runs, `opened` the ids of
-    takes that the command line named."""
+    """What a page works with.
+
+    `hub` and `controller` are those of a running bridge, `opened` the ids of takes that the command
+    line named.
+    """
 
     library: SessionLibrary
     rigmaps: RigMaps
     heads: Heads
     hub: Hub | None = None
     opened: tuple[str, ...] = ()
-    desk: Controller | None = None
+    controller: Controller | None = None
 
     def described(self) -> dict[str, Any]:
         """Return what there is to choose from, for the page; it reads files."""

@@ -1,4 +1,4 @@
-"""A bridge that runs in a thread, with a desk at which it can be told what to do."""
+"""A bridge that runs in a thread, with its controller."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PATIENCE_S = 20.0
 class RunningBridge:
     """`unreal` gets the packets of all subjects."""
 
-    desk: Controller
+    controller: Controller
     metrics: Metrics
     unreal: Receiver
     folder: Path
@@ -56,7 +56,7 @@ class RunningBridge:
 
     def wait_for_take(self, seconds: float = 0.1) -> None:
         """Wait until so much of a take was written."""
-        recorder = self.desk.takes.recorder
+        recorder = self.controller.takes.recorder
         self.wait_for(lambda: (take := recorder.take) and take.duration_s > seconds)
 
     @property
@@ -106,15 +106,20 @@ def running_bridge(folder: Path, *names: str, **config: object) -> Iterator[Runn
 
 
 def _started(config: Config, closing: ExitStack, unreal: Receiver, folder: Path) -> RunningBridge:
-    desk, stop, wake = Controller(), threading.Event(), threading.Event()
-    control = ControlService(config, desk, host_now)
+    controller, stop, wake = Controller(), threading.Event(), threading.Event()
+    keyframes = {subject.name: subject.emotions.root for subject in config.subjects}
+    control = ControlService(config.control, keyframes, controller, host_now)
     stage = open_runtime(config, closing, wake)
     subjects = open_subjects(config, stage, closing)
     metrics = open_metrics(config, subjects, stage)
     voices = [subject.voice for subject in subjects]
     stream = stage.model.stream(len(voices))
     generator = InferenceLoop(stream, voices, metrics, wake=wake, now=host_now)
-    running = RunContext(subjects, metrics, stage.model, stage.recorder, stop, host_now)
+
+    def notice(text: str) -> None:
+        metrics.notice(host_now(), text)
+
+    running = RunContext(subjects, notice, stage.model, stage.recorder, stop, host_now)
 
     def show() -> None:
         for tick in Ticker(config.fps, now=host_now):
@@ -124,9 +129,9 @@ def _started(config: Config, closing: ExitStack, unreal: Receiver, folder: Path)
 
     work: list[Future[None]] = []
     closing.callback(lambda: [thread.result() for thread in work])
-    closing.enter_context(desk.connected(running))
+    closing.enter_context(controller.connected(running))
     threads = closing.enter_context(ThreadPoolExecutor(2))
     closing.callback(stop.set)
     closing.enter_context(control.started())
     work += [threads.submit(generator.run, stop), threads.submit(show)]
-    return RunningBridge(desk, metrics, unreal, folder)
+    return RunningBridge(controller, metrics, unreal, folder)

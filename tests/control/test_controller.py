@@ -21,12 +21,12 @@ PATIENCE_S = 10.0
 
 
 class Told:
-    """A stage, its desk, and what was told."""
+    """A stage, its controller, and what was told."""
 
     def __init__(self, folder: Path) -> None:
         self.stage = Stage(folder)
         self.notices: list[str] = []
-        self.desk = TakeController(self.stage.recorder, self.notices.append)
+        self.controller = TakeController(self.stage.recorder, self.notices.append)
 
 
 @pytest.fixture
@@ -37,9 +37,9 @@ def told(tmp_path: Path) -> Told:
 def test_numbers_go_up_and_slates_stay(told: Told) -> None:
     names = []
     for slate, number in ((None, None), ("Scene", 7), (None, None)):
-        names.append(told.desk.start(slate, number)[9:])
+        names.append(told.controller.start(slate, number)[9:])
         told.stage.step(10)
-        assert told.desk.stop().identifier.endswith(names[-1])
+        assert told.controller.stop().identifier.endswith(names[-1])
     assert names == ["MySlate_1", "Scene_7", "Scene_8"]
 
 
@@ -49,30 +49,30 @@ def test_a_take_that_another_program_starts_is_told_of_and_gives_the_next_slate(
     take = told.stage.recorder.stop()
     assert take is not None
     assert told.notices == [
-        f"the take {identifier} is being recorded",
-        f"the take {take.folder} was recorded",
+        f"recording take {identifier}",
+        f"recorded take {take.folder}",
     ]
-    assert (told.desk.slate, told.desk.take) == ("Unreal", 8)
-    with pytest.raises(UserError, match="none is being recorded"):
-        told.desk.stop()
+    assert (told.controller.slate, told.controller.take) == ("Unreal", 8)
+    with pytest.raises(UserError, match="no take is being recorded"):
+        told.controller.stop()
 
 
 def test_a_take_that_ends_by_itself_is_told_of_at_once_and_to_who_stops_it(told: Told) -> None:
-    told.desk.start("A", 1)
+    told.controller.start("A", 1)
     told.stage.step(10)
     told.stage.number += 3600 * told.stage.rate.nominal
     told.stage.step()
     deadline_s = time.monotonic() + PATIENCE_S
-    while told.desk.is_recording and time.monotonic() < deadline_s:
+    while told.controller.is_recording and time.monotonic() < deadline_s:
         time.sleep(0.01)
     with pytest.raises(UserError, match="nothing happened for 360") as stopped:
-        told.desk.stop()
+        told.controller.stop()
     ended = told.stage.recorder.last
     assert ended is not None
     assert stopped.value.problems == (ended.problem,)
-    assert told.notices[1:] == [f"the take {ended.identifier} is not whole: {ended.problem}"]
-    with pytest.raises(UserError, match="none is being recorded"):
-        told.desk.stop()
+    assert told.notices[1:] == [f"take {ended.identifier} is incomplete: {ended.problem}"]
+    with pytest.raises(UserError, match="no take is being recorded"):
+        told.controller.stop()
 
 
 def test_only_files_of_finished_takes_are_found(told: Told, tmp_path: Path) -> None:
@@ -87,15 +87,15 @@ def test_only_files_of_finished_takes_are_found(told: Told, tmp_path: Path) -> N
     (finished / "link.csv").symlink_to(tmp_path / "secret.txt")
     (finished / "deep").mkdir()
     (finished / "deep" / "curves.csv").write_text("x")
-    assert told.desk.file("A_1/curves.csv") == (finished / "curves.csv").resolve()
-    assert told.desk.file("/A_1/curves.csv") == (finished / "curves.csv").resolve()
+    assert told.controller.file("A_1/curves.csv") == (finished / "curves.csv").resolve()
+    assert told.controller.file("/A_1/curves.csv") == (finished / "curves.csv").resolve()
     for path in (
         "", "/", ".", "A_1", "A_1/", "A_1/none.csv", "A_1/../../secret.txt", "../secret.txt",
         str(tmp_path / "secret.txt"), "A_1/link.csv", "A_1/deep/curves.csv", "A_1/\0",
         "B_1.recording/curves.csv", "rendered/curves.csv", "a" * 5000, "~/x", "C:\\x",
     ):  # fmt: skip
-        with pytest.raises(UserError, match="no such file of a take"):
-            told.desk.file(path)
+        with pytest.raises(UserError, match="no file of a take has this path"):
+            told.controller.file(path)
 
 
 SAD, ANGRY = (
@@ -120,7 +120,7 @@ def test_a_run_follows_the_keys_of_its_config(tmp_path: Path) -> None:
         felt = bridge.metrics.subjects[0].emotion_at
         bridge.wait_for(lambda: felt(bridge.now())["sad"] == 1.0)
         begun_s = bridge.now()
-        bridge.wait_for(lambda: bridge.desk.subject("A").mix == {"happy": 0.8})
+        bridge.wait_for(lambda: bridge.controller.subject("A").mix == {"happy": 0.8})
         assert bridge.now() - begun_s > 0.2
 
 

@@ -34,32 +34,35 @@ HERE, STRANGER = ("127.0.0.1", 50_000), ("10.0.0.5", 50_000)
 class Door:
     """A conversation on a clock turned by hand, with what it told the user."""
 
-    def __init__(self, desk: Controller) -> None:
+    def __init__(self, controller: Controller) -> None:
         self.now_s = 0.0
         self.told: list[str] = []
         phone = PhoneApp(
-            desk, resolve=resolve_host, is_allowed=self.is_here, hand_over=lambda _to, _path: None
+            controller,
+            resolve=resolve_host,
+            is_allowed=self.is_here,
+            send_file=lambda _to, _path: None,
         )
-        self.conversation = OscDispatcher(
-            desk,
+        self.dispatcher = OscDispatcher(
+            controller,
             phone,
             is_allowed=self.is_here,
             notice=self.told.append,
             now=lambda: self.now_s,
         )
-        self.counters = self.conversation.counters
+        self.counters = self.dispatcher.counters
 
     @staticmethod
     def is_here(host: str) -> bool:
         return host == HERE[0]
 
-    def hear(self, datagram: bytes) -> list[Reply]:
-        return self.conversation.hear(datagram, HERE)
+    def handle(self, datagram: bytes) -> list[Reply]:
+        return self.dispatcher.handle(datagram, HERE)
 
 
 @pytest.fixture
 def door(bridge: RunningBridge) -> Door:
-    return Door(bridge.desk)
+    return Door(bridge.controller)
 
 
 def bundled(number: int) -> bytes:
@@ -72,16 +75,18 @@ def bundled(number: int) -> bytes:
 
 
 def test_a_bundle_is_followed_message_by_message(door: Door) -> None:
-    answers = door.hear(bundled(3))
+    answers = door.handle(bundled(3))
     addresses = [decode_packet(out.datagram)[0].address for a in answers for out in a.outgoing]
     assert addresses == ["/Battery"] * 3
-    assert door.counters.followed == 3
+    assert door.counters.handled == 3
 
 
 def test_a_stranger_is_turned_away_and_told_of(door: Door) -> None:
-    assert door.conversation.hear(encode_message("/BatteryQuery"), STRANGER) == []
-    assert (door.counters.turned_away, door.counters.followed) == (1, 0)
-    assert door.told == ["control: 10.0.0.5 is not allowed to control; see `control: allow:`"]
+    assert door.dispatcher.handle(encode_message("/BatteryQuery"), STRANGER) == []
+    assert (door.counters.rejected, door.counters.handled) == (1, 0)
+    assert door.told == [
+        "control: 10.0.0.5 is not allowed to control the bridge; see `control: allow:`"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -90,15 +95,15 @@ def test_a_stranger_is_turned_away_and_told_of(door: Door) -> None:
     ids=["empty", "nul", "no end", "many", "long"],
 )
 def test_what_is_no_message_is_counted(door: Door, datagram: bytes) -> None:
-    assert door.hear(datagram) == []
-    assert door.counters.broken == 1
-    assert "no OSC message" in door.told[0]
+    assert door.handle(datagram) == []
+    assert door.counters.malformed == 1
+    assert "not OSC" in door.told[0]
 
 
 def test_what_cannot_be_followed_is_answered(door: Door) -> None:
-    (own,) = door.hear(encode_message("/cstalk/CSTalk/intensity", 9.0))
-    (app,) = door.hear(encode_message("/Take", "three"))
-    (other,) = door.hear(encode_message("/face/jawOpen", 0.5))
+    (own,) = door.handle(encode_message("/cstalk/CSTalk/intensity", 9.0))
+    (app,) = door.handle(encode_message("/Take", "three"))
+    (other,) = door.handle(encode_message("/face/jawOpen", 0.5))
     told = [decode_packet(answer.outgoing[0].datagram)[0] for answer in (own, app, other)]
     assert {message.address for message in told} == {"/cstalk/error"}
     assert [message.arguments for message in told] == [
@@ -106,11 +111,11 @@ def test_what_cannot_be_followed_is_answered(door: Door) -> None:
         ("/Take", "take: must be 0 to 2147483647, whole, found 'three'"),
         (
             "/face/jawOpen",
-            "control: this address is no command; docs/control.md lists all there are",
+            "control: no command has this address; docs/control.md lists all commands",
         ),
     ]
-    assert door.counters.refused == 3
-    assert [text.partition(" of ")[0] for text in door.told[:2]] == [
+    assert door.counters.invalid == 3
+    assert [text.partition(" from ")[0] for text in door.told[:2]] == [
         "control: /cstalk/CSTalk/intensity",
         "control: /Take",
     ]
@@ -119,28 +124,28 @@ def test_what_cannot_be_followed_is_answered(door: Door) -> None:
 
 @pytest.mark.parametrize("address", ["/cstalk/ok", "/cstalk/error"])
 def test_two_bridges_do_not_answer_each_others_answers(door: Door, address: str) -> None:
-    (answer,) = door.hear(encode_message(address, "/cstalk/CSTalk/mute", "words"))
+    (answer,) = door.handle(encode_message(address, "/cstalk/CSTalk/mute", "words"))
     assert answer.outgoing == ()
-    assert door.counters.refused == 1
+    assert door.counters.invalid == 1
 
 
 def test_a_flood_is_told_and_answered_a_few_times_only(door: Door) -> None:
     wrong = encode_message("/cstalk/CSTalk/intensity", 9.0)
-    sent = sum(len(answer.outgoing) for _ in range(1000) for answer in door.hear(wrong))
+    sent = sum(len(answer.outgoing) for _ in range(1000) for answer in door.handle(wrong))
     assert sent == len(door.told) == MAX_REPORTED
-    assert door.counters.refused == 1000
+    assert door.counters.invalid == 1000
     door.now_s += REPORT_WINDOW_S
-    door.hear(wrong)
+    door.handle(wrong)
     assert len(door.told) == MAX_REPORTED + 1
 
 
 def test_without_a_run_nothing_is_done_and_nothing_breaks() -> None:
     door = Door(Controller())
     for address in ("/cstalk/CSTalk/mute", "/RecordStop", "/SlateQuery", "/LiveLinkStreamStop"):
-        for answer in door.hear(encode_message(address)):
+        for answer in door.handle(encode_message(address)):
             if answer.work:
                 answer.work()
-    assert door.counters.refused == 4
+    assert door.counters.invalid == 4
     assert all("no bridge is running" in text for text in door.told)
 
 
@@ -175,7 +180,7 @@ STOPPED = Door(Controller())
 @given(messages() | st.binary(max_size=3000))
 def test_no_datagram_gets_through_the_door_as_a_fault(datagram: bytes) -> None:
     STOPPED.now_s += REPORT_WINDOW_S
-    for answer in STOPPED.hear(datagram):
+    for answer in STOPPED.handle(datagram):
         if answer.work:
             answer.work()
     assert not any("fault of the program" in text for text in STOPPED.told)
@@ -184,8 +189,8 @@ def test_no_datagram_gets_through_the_door_as_a_fault(datagram: bytes) -> None:
 
 @given(messages().filter(lambda datagram: b"ecord" not in datagram and b"Address" not in datagram))
 def test_nor_does_any_while_a_bridge_runs(bridge: RunningBridge, datagram: bytes) -> None:
-    door = Door(bridge.desk)
-    for answer in door.hear(datagram):
+    door = Door(bridge.controller)
+    for answer in door.handle(datagram):
         if answer.work:
             answer.work()
     assert not any("fault of the program" in text for text in door.told)

@@ -17,7 +17,7 @@ def test_hostile_datagrams_leave_nothing_behind() -> None:
 
     def hear_all() -> int:
         for datagram in datagrams:
-            door.hear(datagram)
+            door.handle(datagram)
         return tracemalloc.get_traced_memory()[0]
 
     tracemalloc.start()

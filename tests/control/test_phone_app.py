@@ -54,9 +54,9 @@ def test_nobody_there_and_nobody_reading_are_told(tmp_path: Path) -> None:
     path.write_bytes(bytes(20_000_000))
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = listening.getsockname()
-        with pytest.raises(UserError, match=r"sound\.wav could not be handed over: timed out"):
-            send_file(address, path, patience_s=0.2)
-    with pytest.raises(UserError, match="could not be handed over: Connection refused"):
+        with pytest.raises(UserError, match=r"sound\.wav could not be sent: timed out"):
+            send_file(address, path, timeout_s=0.2)
+    with pytest.raises(UserError, match="could not be sent: Connection refused"):
         send_file(address, path)
 
 
@@ -64,7 +64,7 @@ def test_what_the_size_cannot_tell_is_not_begun(tmp_path: Path) -> None:
     path = tmp_path / "long.wav"
     with path.open("wb") as file:
         file.truncate(MAX_FILE_BYTES + 1)
-    with pytest.raises(UserError, match=f"more than {MAX_FILE_BYTES} can be told of"):
+    with pytest.raises(UserError, match=f"{MAX_FILE_BYTES} can be sent at most"):
         send_file(("127.0.0.1", 9), path)
 
 
@@ -83,14 +83,14 @@ class Call:
     def __init__(self, bridge: RunningBridge) -> None:
         self.handed: list[tuple[Address, Path]] = []
         self.phone = PhoneApp(
-            bridge.desk,
+            bridge.controller,
             resolve=resolve_host,
             is_allowed=lambda host: host.startswith("127."),
-            hand_over=lambda address, path: self.handed.append((address, path)),
+            send_file=lambda address, path: self.handed.append((address, path)),
         )
 
     def say(self, address: str, *arguments: str | float) -> list[tuple[Address, Message]]:
-        return self.finished(self.phone.hear(Message(address, arguments), SENDER))
+        return self.finished(self.phone.handle(Message(address, arguments), SENDER))
 
     def finished(self, answer: Reply) -> list[tuple[Address, Message]]:
         """What is sent at once and, when its work is done, afterwards."""
@@ -155,7 +155,7 @@ def test_a_new_target_is_told_that_the_app_is_there_and_all_that_it_goes(call: C
     again = call.answer("/OSCAddSendTarget", "127.0.0.1", 6000)
     assert [m.address for m in first] == ["/OSCAddSendTargetConfirm", "/AppActivated"]
     assert [m.address for m in again] == ["/OSCAddSendTargetConfirm"]
-    assert call.finished(call.phone.farewell()) == [(CONTROLLER, Message("/AppDeactivated", ()))]
+    assert call.finished(call.phone.shutdown()) == [(CONTROLLER, Message("/AppDeactivated", ()))]
 
 
 def test_added_targets_are_answered_together_and_set_ones_alone(call: Call) -> None:
@@ -175,9 +175,9 @@ def test_the_number_of_targets_is_bounded(call: Call) -> None:
 
 
 def test_who_may_not_control_is_not_answered_either(call: Call) -> None:
-    with pytest.raises(UserError, match=r"10\.0\.0\.5 may not be sent to; add it to"):
+    with pytest.raises(UserError, match=r"10\.0\.0\.5 is not allowed; add it to"):
         call.say("/OSCSetSendTarget", "10.0.0.5", 6000)
-    with pytest.raises(UserError, match=r"10\.0\.0\.5 may not be sent to"):
+    with pytest.raises(UserError, match=r"10\.0\.0\.5 is not allowed"):
         call.say("/Transport", "10.0.0.5:6000", "x.csv")
     with pytest.raises(UserError, match=r"'nobody\.invalid' cannot be found"):
         call.say("/OSCSetSendTarget", "nobody.invalid", 6000)
@@ -200,7 +200,7 @@ def test_packets_go_where_and_as_they_are_told(call: Call, bridge: RunningBridge
     assert names >= {"Hero", "Ada Lovelace"}
     with pytest.raises(UserError, match="empty or holds"):
         call.say("/LiveLinkSubject", " ")
-    with pytest.raises(UserError, match="is no host"):
+    with pytest.raises(UserError, match="is not a host"):
         call.say("/AddLiveLinkAddress", "a b", 11111)
     call.say("/ClearAllLiveLinkAddresses")
     call.say("/AddLiveLinkAddress", bridge.unreal.target.host, bridge.unreal.target.port)
@@ -215,7 +215,7 @@ def test_a_take_is_recorded_and_its_files_are_handed_over(
     assert started == [(CONTROLLER, Message("/RecordStartConfirm", ("00:00:00.000",)))]
     with pytest.raises(UserError, match="is being recorded"):
         call.say("/RecordStart", "MySlate", 4)
-    take = bridge.desk.takes
+    take = bridge.controller.takes
     assert (take.is_recording, take.slate, take.take) == (True, "MySlate", 4)
     bridge.wait_for_take()
     ((_, stopped),) = call.say("/RecordStop", 1)
@@ -227,7 +227,7 @@ def test_a_take_is_recorded_and_its_files_are_handed_over(
         call.say("/Transport", "127.0.0.1:7000", str(path))
     assert [place for place, _ in call.handed] == [("127.0.0.1", 7000)] * 2
     assert all(path.stat().st_size > 1000 for _, path in call.handed)
-    with pytest.raises(UserError, match="none is being recorded"):
+    with pytest.raises(UserError, match="no take is being recorded"):
         call.say("/RecordStop", 1)
 
 
@@ -246,7 +246,7 @@ def test_two_subjects_never_share_a_name(call: Call, bridge: RunningBridge) -> N
     for name in ("Ada Lovelace", "ADA LOVELACE", " ada lovelace ", "ada love\u006cace"):
         with pytest.raises(UserError, match="is the name of another subject"):
             call.say("/LiveLinkSubject", name)
-    (link,) = bridge.desk.subject("CSTalk").live_links
+    (link,) = bridge.controller.subject("CSTalk").live_links
     assert link.subject == "CSTalk"
     for name in ("cstalk", "CSTalk"):
         call.say("/LiveLinkSubject", name)
@@ -256,25 +256,25 @@ def test_two_subjects_never_share_a_name(call: Call, bridge: RunningBridge) -> N
 def test_no_packet_is_sent_to_who_may_not_control(
     call: Call, bridge: RunningBridge, host: str
 ) -> None:
-    before = [link.receivers for link in bridge.desk.subjects[0].live_links]
-    with pytest.raises(UserError, match="may not be sent to; add it to `control: allow:`"):
+    before = [link.receivers for link in bridge.controller.subjects[0].live_links]
+    with pytest.raises(UserError, match="is not allowed; add it to `control: allow:`"):
         call.say("/AddLiveLinkAddress", host, 9)
     call.phone._resolve = lambda _name: host
-    with pytest.raises(UserError, match="may not be sent to"):
+    with pytest.raises(UserError, match="is not allowed"):
         call.say("/AddLiveLinkAddress", "harmless.example", 9)
-    assert [link.receivers for link in bridge.desk.subjects[0].live_links] == before
+    assert [link.receivers for link in bridge.controller.subjects[0].live_links] == before
 
 
 def test_who_was_dropped_while_a_name_was_looked_for_stays_dropped(
     call: Call, bridge: RunningBridge
 ) -> None:
-    added = call.phone.hear(Message("/AddLiveLinkAddress", ("localhost", 9)), SENDER)
-    aimed = call.phone.hear(Message("/OSCSetSendTarget", ("localhost", 6000)), SENDER)
+    added = call.phone.handle(Message("/AddLiveLinkAddress", ("localhost", 9)), SENDER)
+    aimed = call.phone.handle(Message("/OSCSetSendTarget", ("localhost", 6000)), SENDER)
     call.say("/ClearAllLiveLinkAddresses")
     call.say("/OSCSetSendTarget", "127.0.0.1", 6001)
     call.finished(added)
     call.finished(aimed)
-    assert bridge.desk.subjects[0].live_links[0].receivers == ()
+    assert bridge.controller.subjects[0].live_links[0].receivers == ()
     assert call.phone.targets == (("127.0.0.1", 6001),)
     call.say("/AddLiveLinkAddress", bridge.unreal.target.host, bridge.unreal.target.port)
 
@@ -283,7 +283,7 @@ def test_one_place_is_one_receiver_by_whichever_name(call: Call, bridge: Running
     port = bridge.unreal.target.port
     for host in ("127.0.0.1", "localhost", "127.0.0.1"):
         call.say("/AddLiveLinkAddress", host, port)
-    assert len(bridge.desk.subjects[0].live_links[0].receivers) == 1
+    assert len(bridge.controller.subjects[0].live_links[0].receivers) == 1
 
 
 @pytest.mark.parametrize(("on", "off"), [(1, 0), (1.0, 0.0), (True, False)])

@@ -82,7 +82,9 @@ def test_liblo_is_understood(bridge: RunningBridge) -> None:
     port = str(bridge.control_port)
     address = "/cstalk/Ada_Lovelace/emotion"
     subprocess.run(["oscsend", "127.0.0.1", port, address, "sf", "sad", "0.4"], check=True)
-    bridge.wait_for(lambda: bridge.desk.subject("Ada Lovelace").mix == {"sad": pytest.approx(0.4)})
+    bridge.wait_for(
+        lambda: bridge.controller.subject("Ada Lovelace").mix == {"sad": pytest.approx(0.4)}
+    )
 
 
 def test_a_flood_leaves_the_door_open(bridge: RunningBridge) -> None:
@@ -98,10 +100,10 @@ def test_a_flood_leaves_the_door_open(bridge: RunningBridge) -> None:
         bridge.wait_for(is_answered)
 
 
-def server(desk: Controller, port: int = 0) -> ControlServer:
+def server(controller: Controller, port: int = 0) -> ControlServer:
     place = OscAddress(port=port)
     return ControlServer(
-        ControlConfig(osc=place), place, desk, notice=lambda _text: None, now=time.monotonic
+        ControlConfig(osc=place), place, controller, notice=lambda _text: None, now=time.monotonic
     )
 
 
@@ -159,12 +161,12 @@ def silent(bridge: RunningBridge) -> Iterator[ControlServer]:
     opened = ControlServer(
         ControlConfig(osc=place),
         place,
-        bridge.desk,
+        bridge.controller,
         notice=lambda _text: None,
         now=time.monotonic,
         resolve=resolve,
     )
-    opened.start(bridge.desk.takes.recorder)
+    opened.start(bridge.controller.takes.recorder)
     yield opened
     answered.set()
     opened.stop()
@@ -196,7 +198,7 @@ def test_names_beyond_the_bound_are_refused(silent: ControlServer) -> None:
             own.send(encode_message("/AddLiveLinkAddress", "silent.example", 11111))
         message = answer_of(own, "/cstalk/error")
         assert message.arguments[0] == "/AddLiveLinkAddress"
-        assert "too much is asked for at once" in str(message.arguments[1])
+        assert "too many requests at once" in str(message.arguments[1])
 
 
 def test_lamps_follow_what_is_recorded(bridge: RunningBridge) -> None:

@@ -60,7 +60,7 @@ class Exchange:
 
     def carry(self, datagrams: list[bytes]) -> None:
         for datagram in datagrams:
-            for answer in self.door.conversation.hear(datagram, SWITCHBOARD):
+            for answer in self.door.dispatcher.handle(datagram, SWITCHBOARD):
                 done = [answer, answer.work()] if answer.work else [answer]
                 for out in (out for part in done for out in part.outgoing):
                     assert out.to == SWITCHBOARD
@@ -69,7 +69,7 @@ class Exchange:
 
 
 def test_no_heartbeat_is_lost_in_ten_minutes_with_takes(bridge: RunningBridge) -> None:
-    exchange = Exchange(Door(bridge.desk))
+    exchange = Exchange(Door(bridge.controller))
     switchboard = exchange.switchboard
     for beat in range(round(60 * MINUTES / BEAT_S)):
         exchange.door.now_s = beat * BEAT_S
@@ -83,6 +83,8 @@ def test_no_heartbeat_is_lost_in_ten_minutes_with_takes(bridge: RunningBridge) -
     takes = ["/RecordStartConfirm", "/RecordStopConfirm"] * 3
     setup = ["/OSCAddSendTargetConfirm", "/ARSessionStartConfirm", "/AppActivated"]
     assert switchboard.confirmed == [*setup, *takes]
-    ports = [r.target.port for r in bridge.desk.subject("CSTalk").live_links[0].targets.receivers]
+    ports = [
+        r.target.port for r in bridge.controller.subject("CSTalk").live_links[0].targets.receivers
+    ]
     assert ports == [11111, 11112]
-    assert exchange.door.counters.refused == 0
+    assert exchange.door.counters.invalid == 0

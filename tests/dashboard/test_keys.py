@@ -113,17 +113,17 @@ def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBridge]:
 
 
 def test_every_emotion_has_a_key_that_the_help_names(bridge: RunningBridge) -> None:
-    keys = KeyBindings(bridge.desk)
+    keys = KeyBindings(bridge.controller)
     assert list(EMOTION_KEYS.values()) == list(EMOTIONS)
     for key, name in EMOTION_KEYS.items():
         keys.press(key)
-        assert bridge.desk.subject("One").mix == {name: 1.0}
+        assert bridge.controller.subject("One").mix == {name: 1.0}
         assert f"{key} {name}" in keys.lines[0]
-    assert bridge.desk.subject("Two").mix == {}
+    assert bridge.controller.subject("Two").mix == {}
 
 
 def test_intensity_goes_in_steps_and_stays_in_its_range(bridge: RunningBridge) -> None:
-    keys, subject = KeyBindings(bridge.desk), bridge.desk.subject("One")
+    keys, subject = KeyBindings(bridge.controller), bridge.controller.subject("One")
     for _ in range(3):
         keys.press("+")
     assert subject.factor == pytest.approx(1.3)
@@ -136,7 +136,7 @@ def test_intensity_goes_in_steps_and_stays_in_its_range(bridge: RunningBridge) -
 
 
 def test_a_voice_chooses_until_a_digit_or_the_same_key_does(bridge: RunningBridge) -> None:
-    keys, subject = KeyBindings(bridge.desk), bridge.desk.subject("One")
+    keys, subject = KeyBindings(bridge.controller), bridge.controller.subject("One")
     keys.press("a")
     assert (subject.mix, subject.voice_weights.auto) == ({}, 1.0)
     keys.press("1")
@@ -146,7 +146,7 @@ def test_a_voice_chooses_until_a_digit_or_the_same_key_does(bridge: RunningBridg
 
 
 def test_tab_goes_round_the_subjects(bridge: RunningBridge) -> None:
-    keys = KeyBindings(bridge.desk)
+    keys = KeyBindings(bridge.controller)
     names = [keys.name]
     for _ in range(2):
         keys.press("\t")
@@ -155,7 +155,7 @@ def test_tab_goes_round_the_subjects(bridge: RunningBridge) -> None:
 
 
 def test_muting_and_pausing_go_on_and_off(bridge: RunningBridge) -> None:
-    keys, subject = KeyBindings(bridge.desk), bridge.desk.subject("One")
+    keys, subject = KeyBindings(bridge.controller), bridge.controller.subject("One")
     for expected in (True, False):
         keys.press("m")
         keys.press("p")
@@ -163,16 +163,16 @@ def test_muting_and_pausing_go_on_and_off(bridge: RunningBridge) -> None:
 
 
 def test_a_take_is_started_and_ended(bridge: RunningBridge) -> None:
-    keys = KeyBindings(bridge.desk)
+    keys = KeyBindings(bridge.controller)
     keys.press("r")
     bridge.wait_for_take()
     keys.press("r")
-    assert not bridge.desk.takes.is_recording
-    assert [text for text in bridge.notices if "was recorded" in text]
+    assert not bridge.controller.takes.is_recording
+    assert [text for text in bridge.notices if "recorded take" in text]
 
 
 def test_help_shows_all_keys_and_hides_them(bridge: RunningBridge) -> None:
-    keys = KeyBindings(bridge.desk)
+    keys = KeyBindings(bridge.controller)
     assert len(keys.lines) == 1
     keys.press("?")
     text = " ".join(keys.lines)
@@ -196,7 +196,7 @@ def test_other_keys_do_nothing_and_without_a_bridge_none_breaks() -> None:
 def test_the_picture_ends_with_the_keys_whatever_its_height(
     bridge: RunningBridge, height: int
 ) -> None:
-    keys = KeyBindings(bridge.desk)
+    keys = KeyBindings(bridge.controller)
     lines = draw(bridge.metrics, bridge.now(), 80, height, guide=keys).plain.split("\n")
     assert len(lines) <= height
     assert lines[-1].startswith(" One  0 neutral")
@@ -204,6 +204,6 @@ def test_the_picture_ends_with_the_keys_whatever_its_height(
 
 def test_q_ends_the_run(bridge: RunningBridge) -> None:
     """The last test of this bridge."""
-    KeyBindings(bridge.desk).press("q")
+    KeyBindings(bridge.controller).press("q")
     bridge.unreal.all_waiting()
     bridge.wait_for(lambda: bridge.unreal.all_waiting() == [])

@@ -36,10 +36,10 @@ def config(target: Target) -> Config:
     return Config.model_validate(given)
 
 
-def steer(visit: Visit, desk: Controller) -> None:
+def steer(visit: Visit, controller: Controller) -> None:
     """Choose emotions with the mouse, a slider and keys, and see what others choose."""
     page = visit.page
-    first, second = (desk.subject(name) for name in NAMES)
+    first, second = (controller.subject(name) for name in NAMES)
     page.get_by_role("button", name="happy").click()
     wait_for(lambda: first.mix == {"happy": 1.0})
     page.locator("#intensity").fill("0.5")
@@ -78,10 +78,10 @@ def test_subjects_of_a_daemon_move_and_fall_silent_with_it() -> None:
 
     with receiver() as target, browsing() as browser:
         given = config(target.target)
-        desk = Controller()
+        controller = Controller()
         run = threading.Thread(
             target=lambda: daemon.run(
-                given, controller=desk, stop=stop, watch=watch, is_urgent=False
+                given, controller=controller, stop=stop, watch=watch, is_urgent=False
             )
         )
         run.start()
@@ -98,7 +98,7 @@ def test_subjects_of_a_daemon_move_and_fall_silent_with_it() -> None:
                 while changed(seen, visit.picture()).mean() < 0.002:
                     assert time.monotonic() < end_s
                 assert visit.state()["live"]["tick"] > tick
-                steer(visit, desk)
+                steer(visit, controller)
                 assert visit.errors == []
                 stop.set()
                 run.join()

@@ -36,7 +36,7 @@ def serving(bridge: RunningBridge) -> Iterator[Serving]:
         load=lambda: small_generator(GUARDED),
         subjects=NAMES,
         rate_hz=60.0,
-        desk=bridge.desk,
+        controller=bridge.controller,
     ) as preview:
         found = Serving(preview)
         preview.start(found.notices.append)
@@ -51,10 +51,10 @@ def test_a_subject_is_told_and_says_so(serving: Serving, bridge: RunningBridge) 
         "emotion": {"happy": 0.8},
         "intensity": 1.0,
         "mouth_guard": 0.7,
-        "levels": asdict(bridge.desk.subject("Anna").levels),
+        "levels": asdict(bridge.controller.subject("Anna").levels),
     }
     serving.ask("/api/subjects/a%2Fb%20c", {"emotion": "sad", "intensity": 0.5})
-    assert [subject.mix for subject in bridge.desk.subjects] == [{"happy": 0.8}, {"sad": 1.0}]
+    assert [subject.mix for subject in bridge.controller.subjects] == [{"happy": 0.8}, {"sad": 1.0}]
     told = serving.ask("/api/subjects").document
     assert [(one["name"], one["intensity"]) for one in told] == [("Anna", 1.0), ("a/b c", 0.5)]
 
@@ -62,7 +62,7 @@ def test_a_subject_is_told_and_says_so(serving: Serving, bridge: RunningBridge) 
 def test_a_subject_is_told_how_far_it_lives(serving: Serving, bridge: RunningBridge) -> None:
     answer = serving.ask(ANNA, {"levels": {"gaze": 0.5, "symmetry": 1}})
     assert (answer.status, answer.document["levels"]["gaze"]) == (200, 0.5)
-    assert bridge.desk.subject("Anna").levels == Levels(gaze=0.5, symmetry=1.0)
+    assert bridge.controller.subject("Anna").levels == Levels(gaze=0.5, symmetry=1.0)
 
 
 @pytest.mark.parametrize(
@@ -81,11 +81,11 @@ def test_a_subject_is_told_how_far_it_lives(serving: Serving, bridge: RunningBri
 def test_what_cannot_be_is_told_and_changes_nothing(
     serving: Serving, bridge: RunningBridge, body: object, words: str
 ) -> None:
-    before = bridge.desk.subject("Anna").mix
+    before = bridge.controller.subject("Anna").mix
     answer = serving.ask(ANNA, body)
     assert answer.status == 400
     assert words in answer.problems
-    assert bridge.desk.subject("Anna").mix == before
+    assert bridge.controller.subject("Anna").mix == before
 
 
 def test_nobody_of_that_name_is_told(serving: Serving) -> None:
@@ -94,10 +94,10 @@ def test_nobody_of_that_name_is_told(serving: Serving) -> None:
 
 
 def test_pages_of_others_may_tell_nobody(serving: Serving, bridge: RunningBridge) -> None:
-    before = bridge.desk.subject("Anna").mix
+    before = bridge.controller.subject("Anna").mix
     answer = serving.ask(ANNA, {"emotion": "angry"}, headers={"origin": "http://evil.example"})
     assert answer.status == 403
-    assert bridge.desk.subject("Anna").mix == before
+    assert bridge.controller.subject("Anna").mix == before
 
 
 def test_without_a_bridge_there_is_nobody() -> None:

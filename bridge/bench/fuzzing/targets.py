@@ -50,21 +50,21 @@ def running_controller(folder: Path) -> Iterator[Controller]:
             "subjects": [{"name": SUBJECT, "audio": {"input": "test"}, "links": [link]}],
         }
     )
-    desk, stop = Controller(), threading.Event()
+    controller, stop = Controller(), threading.Event()
     run = partial(
         daemon.run,
         config,
-        controller=desk,
+        controller=controller,
         stop=stop,
         watch=lambda _: nullcontext(),
         is_urgent=False,
     )
     worker = Worker("bridge", partial(run, watch=lambda _: nullcontext()), timeout_s=START_S)
     worker.start()
-    if not desk.wait_until_running(START_S):
+    if not controller.wait_until_running(START_S):
         raise UserError(Problem("bench", "the bridge did not start"))
     try:
-        yield desk
+        yield controller
     finally:
         stop.set()
         worker.stop()
@@ -125,7 +125,7 @@ def take_target(folder: Path) -> Iterator[Target]:
 
 @contextmanager
 def osc_target(folder: Path) -> Iterator[Target]:
-    """Hear datagrams at the desk of a bridge that runs, and do what they ask."""
+    """Handle datagrams as the controller of a running bridge does."""
     from cstalk_bridge.control.dispatch import OscDispatcher
     from cstalk_bridge.control.phone_app import PhoneApp
     from cstalk_bridge.outputs.osc_messages import decode_packet
@@ -137,22 +137,22 @@ def osc_target(folder: Path) -> Iterator[Target]:
     def unknown(host: str) -> str:
         raise UserError(Problem("control", f"{host[:80]!r} cannot be found"))
 
-    with running_controller(folder) as desk:
+    with running_controller(folder) as controller:
         phone = PhoneApp(
-            desk,
+            controller,
             resolve=unknown,
             is_allowed=lambda host: host.startswith("127."),
-            hand_over=lambda _address, _path: None,
+            send_file=lambda _address, _path: None,
         )
         door = OscDispatcher(
-            desk, phone, is_allowed=lambda _host: True, notice=reported.append, now=host_now
+            controller, phone, is_allowed=lambda _host: True, notice=reported.append, now=host_now
         )
 
         def receive(data: bytes) -> None:
             reported.clear()
-            for answer in door.hear(data, sender):
+            for answer in door.handle(data, sender):
                 last = answer.work() if answer.work else answer
-                for outgoing in (*answer.outgoing, *last.outgoing, *answer.left_out):
+                for outgoing in (*answer.outgoing, *last.outgoing, *answer.if_dropped):
                     decode_packet(outgoing.datagram)
             if faults := [text for text in reported if "fault of the program" in text]:
                 raise FaultError(faults[0])
