@@ -119,7 +119,7 @@ def test_what_cannot_be_followed_is_answered(door: Door) -> None:
         "control: /cstalk/CSTalk/intensity",
         "control: /Take",
     ]
-    assert door.told[2].startswith("control: /face/jawOpen of 127.0.0.1: ")
+    assert door.told[2].startswith("control: /face/jawOpen from 127.0.0.1: ")
 
 
 @pytest.mark.parametrize("address", ["/cstalk/ok", "/cstalk/error"])
