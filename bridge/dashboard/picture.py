@@ -107,7 +107,7 @@ def short_view(
         _title(metrics, subject, now_s),
         level.append(f"  {subject.input_name}", "bright_black"),
         _labelled("face").append(_emotion(subject, now_s)).append("  ").append("  ".join(curves)),
-        _labelled("sends").append(_speed(subject, now_s)),
+        _labelled("output").append(_speed(subject, now_s)),
     ]
 
 
@@ -192,10 +192,10 @@ def _curve_rows(subject: SubjectMetrics, glyphs: Glyphs) -> list[Text]:
 def _latency_rows(subject: SubjectMetrics) -> list[Text]:
     """Return names, medians and 99th percentiles, one column per part."""
     spreads = {part: ring.spread() for part, ring in subject.latency.items()}
-    spreads["all"] = subject.total.spread()
+    spreads["total"] = subject.total.spread()
     names, medians, worst = _labelled("latency"), _labelled("  median"), _labelled("  p99")
-    for part in (*LATENCY_PARTS, "all"):
-        width, style = max(len(part), 5) + 3, "bold" if part == "all" else "default"
+    for part in (*LATENCY_PARTS, "total"):
+        width, style = max(len(part), 5) + 3, "bold" if part == "total" else "default"
         spread = spreads[part]
         names.append(part.rjust(width), "bright_black")
         medians.append((f"{1000 * spread.median_s:.1f}" if spread else "-").rjust(width), style)
@@ -204,7 +204,7 @@ def _latency_rows(subject: SubjectMetrics) -> list[Text]:
 
 
 def _link_row(link: LinkMetrics, now_s: float) -> Text:
-    row = _labelled("sends").append(f"{link.packets.per_second(now_s):6.1f} /s", "default")
+    row = _labelled("output").append(f"{link.packets.per_second(now_s):6.1f} /s", "default")
     row.append(f"  {link.counters.name}", "default")
     if link.counters.failed:
         row.append(f"  {link.counters.failed} refused", "red")
@@ -300,8 +300,8 @@ def _header(metrics: Metrics, now_s: float) -> list[Text]:
         milliseconds(metrics.tick_lateness.spread()), "default"
     )
     second.append("   inference ", "bright_black")
-    second.append(f"{milliseconds(metrics.inference.spread())} of {HOP_MS} ms", "default")
-    second.append("   Ctrl-C to quit", "bright_black")
+    second.append(f"{milliseconds(metrics.inference.spread())} of {HOP_MS}", "default")
+    second.append("   Ctrl-C quits", "bright_black")
     time, recording = time_status(metrics, now_s), take_status(metrics)
     log = log_status(metrics)
     if not (time or recording or log or metrics.priority):
