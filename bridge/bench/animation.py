@@ -54,7 +54,7 @@ MOVING_DEG_S = 0.01
 
 @dataclass(frozen=True, eq=False)
 class MotionTrajectory:
-    """A life tick by tick: closures [time], heads [time, 3] and gaze [time, 2] in degrees."""
+    """Motion per tick: closures [time], heads [time, 3] and gaze [time, 2] in degrees."""
 
     rate_hz: float
     closures: Floats
@@ -185,7 +185,7 @@ MOST_GROWTH_KB = 20.0
 
 
 def animation_costs(voice: Sequence[Prosody]) -> list[Figure | Remark]:
-    """Time what the tick thread and the generator thread do for a living face."""
+    """Time the work of the tick and the inference thread for procedural animation."""
     tracker, hops = ProsodyTracker(), []
     sound = np.concatenate([*network_input(open_sound(SPEECH_PATH))])
     for hop in sound[: len(sound) // HOP_SAMPLES * HOP_SAMPLES].reshape(-1, HOP_SAMPLES):

@@ -82,7 +82,7 @@ def animate(
     face: NDArray[np.float32],
     seed: int,
 ) -> MultimodalClip:
-    """Return the living face of a recording
+    """Return the face of a recording with procedural animation
     (`cstalk_bridge.models.evaluation.multimodal.ProceduralAnimation`)."""
     rows = len(face)
     samples = np.zeros(rows * HOP_SAMPLES, dtype=np.float32)

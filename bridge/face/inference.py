@@ -128,7 +128,7 @@ class InferenceLoop:
     ) -> None:
         name = voice.source.name
         if voice.state is SourceState.LOST:
-            text = f"{name} is disconnected; the face returns to rest, retrying every second"
+            text = f"{name} is disconnected; retrying every second"
         elif voice.state is SourceState.ENDED:
             text = f"{name} has ended"
         elif before is SourceState.LOST:

@@ -121,11 +121,12 @@ def add_procedural_animation(
     animation: ProceduralAnimation,
     lookahead_hops: int,
 ) -> tuple[tuple[str, ...], Floats, Floats]:
-    """Return channels, rows and head of a living face, [time, channels] and [time, 6].
+    """Return channels, rows and head of a face with procedural animation.
 
-    `rows` are generated, float32 [time, channels], one a hop; `sound` is that of all of them at
-    16 kHz in pieces of any length, `emotions` [time, emotions]. As in a run, life hears what
-    generated a row. The channels are the given ones, and those which life adds.
+    Rows are float32 [time, channels], heads float32 [time, 6]. `rows` are the generated ones, one
+    per hop; `sound` is the audio of all of them at 16 kHz in pieces of any length, `emotions` is
+    [time, emotions]. As in a run, the animation follows the audio that generated a row. The
+    channels are the given ones and those that are animated.
     """
     alive = tuple(dict.fromkeys((*channels, *COUPLED_CHANNELS, *ANIMATED_CHANNELS)))
     given, kept = ([CHANNEL_INDEX[name] for name in names] for names in (channels, alive))

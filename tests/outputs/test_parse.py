@@ -1,4 +1,4 @@
-"""Links read from URLs and from a config: targets, options, and everything that is wrong at once."""
+"""Links read from URLs and from a config: targets, options, and all faults at once."""
 
 from contextlib import suppress
 

@@ -168,10 +168,12 @@ def overlay(board: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[
     lids = np.clip(np.float32(-LID_PER_DEG) * pitch_deg, _HIGHEST_LID, _LOWEST_LID)
     halves = np.maximum(pitch_deg, _NONE), np.minimum(pitch_deg, _NONE)
     held = board * (_ALL + values[..., 4:] * _DRIFTING)
-    alive = held + np.concatenate((values[..., :4], *halves, lids), axis=-1) @ _ADDED
-    open_ = alive[..., _BLINK]
-    alive[..., _BLINK] = open_ + closure * (_ALL - open_)
-    return np.minimum(np.maximum(alive, BOARD_MINIMUM, out=alive), BOARD_MAXIMUM, out=alive)
+    composed = held + np.concatenate((values[..., :4], *halves, lids), axis=-1) @ _ADDED
+    open_ = composed[..., _BLINK]
+    composed[..., _BLINK] = open_ + closure * (_ALL - open_)
+    return np.minimum(
+        np.maximum(composed, BOARD_MINIMUM, out=composed), BOARD_MAXIMUM, out=composed
+    )
 
 
 def eye_angles_deg(board: NDArray[np.float32]) -> NDArray[np.float32]:

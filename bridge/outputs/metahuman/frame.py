@@ -38,7 +38,8 @@ VERSION = 1
 _CURVES = [curve for curve in load_table("metahuman").curves if curve.region != "head"]
 
 CONTROLS: tuple[str, ...] = tuple(curve.name for curve in _CURVES)
-"""The controls that the bridge sends for every subject, in wire order: all raw curves, whatever a rig map moves.
+"""The controls that the bridge sends for every subject, in wire order: all raw curves, whatever a
+rig map moves.
 
 `CTRL_expressions_mouthUp` must be among them: by its presence Unreal's Blueprint knows that the
 curves are a MetaHuman's own."""
