@@ -1,9 +1,8 @@
 """All networks that the training script can train: ours, and those to compare with.
 
-All learn from the same batches with the same loss. All but the teacher have about the same number
-of parameters, know the look-ahead as an input and hear nothing after the hop they follow. What
-wav2vec 2.0 brings to the originals, an ear trained to tell phones, a causal convolutional encoder
-with the same phone task stands in for.
+All are trained on the same batches with the same loss. All but the teacher have about the same
+number of parameters, take the look-ahead as an input and are causal. In place of the originals'
+wav2vec 2.0 they have a causal convolutional encoder that is trained to recognise phones.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NetworkDesign:
-    """One kind of network: how its sizes are named, how it is made, and what it is.
+    """A kind of network: the class of its sizes, its own class, and a description.
 
     Called with sizes, minimum and maximum of each channel, it returns the untrained network.
     """

@@ -1,25 +1,23 @@
-"""Networks after FaceFormer and EmoTalk, against which the generator is measured.
+"""Networks after FaceFormer and EmoTalk, as baselines of the generator.
 
-Both stand on the generator's causal convolutional encoder in the place of wav2vec 2.0, and take
-the look-ahead as an input like the emotion.
+Both use the generator's causal convolutional encoder in place of wav2vec 2.0, and take the
+look-ahead as an input like the emotion.
 
-After FaceFormer (arXiv 2112.05329), a transformer that continues its own faces. As there:
-each face is made from the faces before it, a periodic positional encoding and a style (here
-emotion and delay), by causal self-attention with steps of a period as its bias, and by cross
-attention in which a row sees only the sound of its own time; training runs free, never on
-true faces. Unlike there: `memory_rows` instead of all the past, norms before the layers, and
-the face fed back is within the board's ranges. It hears nothing after its hop and could
-stream, but its output depends on all its faces since the start, which no window of sound can
-give; `cstalk_bridge.models.cstalk.streaming` does not carry it.
+FaceFormer (arXiv 2112.05329) is an autoregressive transformer. As in the paper, a face is
+generated from the faces before it, a periodic positional encoding and a style (here emotion and
+delay), by causal self-attention whose bias steps with the period, and by cross attention in which a
+row sees only the sound of its own time; training feeds back generated faces, never real ones. Our
+changes: `memory_rows` of past instead of all, pre-norm layers, and the face fed back is clamped to
+the board's ranges. It is causal, but its output depends on all faces since the start, so no window
+of sound reproduces it and `cstalk_bridge.models.cstalk.streaming` does not support it.
 
-After EmoTalk (arXiv 2303.11089), content and emotion of speech apart. As there: one encoder
-for content and one for emotion, joined with the style (here emotion and delay), then a
-transformer whose rows look back at themselves and, by cross attention, at the emotion of the
-sound, then the face. Unlike there: no cross-reconstruction of paired recordings (the data has
-no pairs of one sentence in several emotions), `memory_rows` of attention instead of the whole
-clip, and distance as the only position, so that a face depends on nothing but its window of
-sound. It hears nothing after its hop; it can stream by running its whole window for each hop,
-but `cstalk_bridge.models.cstalk.streaming` does not carry it.
+EmoTalk (arXiv 2303.11089) separates content and emotion of speech. As in the paper, one encoder for
+content and one for emotion are joined with the style (here emotion and delay), followed by a
+transformer with causal self-attention and cross attention to the emotion of the sound. Our changes:
+no cross-reconstruction of paired recordings (the data has no sentence in several emotions),
+`memory_rows` of attention instead of the whole clip, and positions by distance only, so that a face
+depends on its window of sound alone. It is causal and could stream by running its whole window for
+each hop, but `cstalk_bridge.models.cstalk.streaming` does not support it.
 """
 
 from __future__ import annotations
@@ -44,12 +42,12 @@ if TYPE_CHECKING:
 
 
 OURS = Architecture()
-"""What is not a matter of design is as in our generator, so that designs can be compared."""
+"""Sizes that are not part of a design are those of our generator, for comparison."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttentiveSizes:
-    """The sizes of any network that decodes by attention; a kind of them adds its own."""
+    """The sizes common to networks that decode by attention."""
 
     width: int = OURS.width
     heads: int = 4

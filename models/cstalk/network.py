@@ -1,15 +1,15 @@
-"""The CSTalk generator as a network that can stream, and the base of all networks of faces.
+"""The CSTalk network, which can stream, and the base class of all face networks.
 
     sound -> log-mel -> causal encoder (phones) -> causal TCN decoder (emotion, delay) -> channels
 
-Every layer sees only the past, and only `Generator.window_hops` of it. At hop t the network emits
+Every layer is causal; the receptive field is `Architecture.window_hops`. At hop t the network emits
 the face of hop t - d, where the delay d (the look-ahead) is an input like the emotion: one set of
-weights serves every look-ahead. The layers do not pad: whoever calls gives the past, as samples
+weights serves every look-ahead. The layers do not pad: the caller provides the past, as samples
 (offline, sliding window) or as the caches that an earlier call returned (streaming). All three
-compute the same sums.
+compute the same values.
 
 After CSTalk (arXiv 2404.18604): a TCN decoder with the emotion fused into every layer, whose
-receptive field sets how far a frame reaches back. The causal encoder stands in for its wav2vec
+receptive field sets how far a frame reaches back. The causal encoder replaces its wav2vec
 2.0.
 """
 
@@ -81,7 +81,7 @@ class LogMel(nn.Module):
     """Mono 16 kHz sound to log-mel features, without padding.
 
     `[batch, HISTORY_SAMPLES + n * HOP_SAMPLES]` samples in -1..1 become `[batch, FEATURES, n]`:
-    column k hears nothing after sample `HISTORY_SAMPLES + (k + 1) * HOP_SAMPLES`.
+    column k depends on nothing after sample `HISTORY_SAMPLES + (k + 1) * HOP_SAMPLES`.
     """
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ class LogMel(nn.Module):
         self.filters: Tensor
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Return the features of `samples`, in fp32 also where all else computes in less."""
+        """Return the features of `samples`, in float32 also under autocast."""
         bounded = samples.clamp(-LOUDEST, LOUDEST)
         frames = bounded.unfold(-1, FRAME_SAMPLES, STEP_SAMPLES) * self.window
         spectrum = torch.fft.rfft(frames, FFT_SAMPLES)
@@ -197,7 +197,7 @@ class CSTalkNetwork(FaceNetwork):
         `[batch]`. Without caches
         n = hops - window_hops + 1; with caches (from `silent_caches`, changed in place) n = hops.
         The channels are not yet clamped.
-        The phone logits answer for hop t - `PHONE_DELAY_HOPS`, whatever the delay is.
+        The phone logits are those of hop t - `PHONE_DELAY_HOPS`, at any delay.
         """
         x = self.stem(self.log_mel(samples), caches)
         for block in self.encoder:
@@ -222,9 +222,9 @@ class CSTalkNetwork(FaceNetwork):
     def _films(self, emotion: Tensor, delay_hops: Tensor) -> tuple[Tensor, ...]:
         """Return the film of each decoder block, `[batch, 2 * width, 1 or hops]`."""
         weights = emotion.unsqueeze(-1) if emotion.dim() == 2 else emotion
-        felt = self.emotion(weights.transpose(1, 2))
-        delay = self.delay(delay_hops).unsqueeze(1).expand(-1, felt.shape[1], -1)
-        films = self.films(functional.gelu(self.condition(torch.cat((felt, delay), -1))))
+        embedded = self.emotion(weights.transpose(1, 2))
+        delay = self.delay(delay_hops).unsqueeze(1).expand(-1, embedded.shape[1], -1)
+        films = self.films(functional.gelu(self.condition(torch.cat((embedded, delay), -1))))
         per_block: tuple[Tensor, ...] = films.transpose(1, 2).chunk(len(self.decoder), 1)
         return per_block
 

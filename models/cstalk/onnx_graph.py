@@ -1,10 +1,9 @@
-"""ONNX graphs under construction, of the parts that causal networks here have, and their
-sessions.
+"""Builds ONNX graphs of the parts of our causal networks, and opens their sessions.
 
-All values are float32 unless said. Time runs along the second axis and channels along the last, so
-that every convolution is one matrix product whose weights ONNX Runtime lays out once. A node costs
-more than its arithmetic where caches are cold, as they are every 20 ms, so there are as few as
-possible.
+All values are float32 unless stated otherwise. Time runs along the second axis and channels along
+the last, so that every convolution is one matrix product whose weights ONNX Runtime lays out once.
+A node costs more than its arithmetic where caches are cold, as they are every 20 ms, so there are
+as few as possible.
 
 Every graph with a convolution of dilation D has an input `taps_D`, int64 [hops, KERNEL], as
 `tap_inputs` makes it for so many hops.
@@ -36,9 +35,9 @@ IR_VERSION = 9
 FUSED = "com.microsoft"
 """The domain of ONNX Runtime's own operators: a residual, its bias and the norm after it in one."""
 STEM_REACH = KERNEL - 1
-"""Hops before the first which a stem, of dilation 1, hears."""
+"""Hops before the first that a stem, of dilation 1, depends on."""
 HOP_COUNTS = 16
-"""Numbers of hops whose taps are kept: a live run has one or two."""
+"""Hop counts whose taps are cached: a live run uses one or two."""
 ERRORS_ONLY = 3
 SESSION_ERRORS = (
     refusals.Fail,
@@ -53,10 +52,10 @@ _END = np.iinfo(np.int64).max
 
 
 def open_session(model: ModelProto) -> onnxruntime.InferenceSession:
-    """Return what computes a graph on one thread of a CPU; RuntimeError where it is refused."""
+    """Return a session on one CPU thread; RuntimeError where ONNX Runtime rejects the graph."""
     options = onnxruntime.SessionOptions()
-    # For so small a network a second thread costs more than it brings, on a busy machine above all;
-    # one thread also is the caller's own.
+    # For so small a network a second thread costs more than it saves, above all on a busy machine;
+    # a single thread is the caller's own.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY
     try:
@@ -97,7 +96,7 @@ def tensor_info(
 
 @dataclass(frozen=True, slots=True)
 class GraphBlock:
-    """A residual block: the name of its tensors, its dilation, scale and shift where it has any."""
+    """A residual block: the name of its tensors, its dilation, and its scale and shift if any."""
 
     name: str
     dilation: int
@@ -105,7 +104,7 @@ class GraphBlock:
 
     @property
     def reach(self) -> int:
-        """Hops before its own that it hears."""
+        """Hops before its own that it depends on."""
         return (KERNEL - 1) * self.dilation
 
 
@@ -122,7 +121,7 @@ class Graph:
         self._count = 0
 
     def model(self, inputs: list[ValueInfoProto], outputs: list[ValueInfoProto]) -> ModelProto:
-        """Return what was added as a model."""
+        """Return the model of all nodes that were added."""
         made = helper.make_graph(self._nodes, "cstalk", inputs, outputs, self._constants)
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(FUSED, 1)]
         return helper.make_model(made, opset_imports=opsets, ir_version=IR_VERSION)
@@ -174,9 +173,9 @@ class Graph:
         return self.node("Add", self.product(x, name), self.constant(bias), output=output)
 
     def stack(self, x: str, blocks: Sequence[GraphBlock], pasts: Sequence[str]) -> str:
-        """Return `x` after residual blocks, whose convolutions also hear a past each.
+        """Return `x` after residual blocks, each with the past inputs of its convolution.
 
-        What they are to hear the next time, one after the other, becomes the output `new_past`.
+        Their past inputs for the next call, concatenated, become the output `new_past`.
         """
         normed = self.normed(x, blocks[0].name)
         kept = []
@@ -193,7 +192,7 @@ class Graph:
         return x
 
     def _convolved(self, whole: str, block: GraphBlock) -> str:
-        """Return what a block's mix takes."""
+        """Return the input of a block's mix."""
         conv = f"{block.name}.conv.conv"
         width = len(self._tensors[f"{block.name}.gain"])
         taps = self.taps(whole, block.dilation, width)

@@ -1,7 +1,7 @@
-"""Encoder weights files: safetensors that say what they are, read with suspicion.
+"""Encoder weights files: safetensors with a description, validated on reading.
 
-Values lie in float16 and compute in float32: the file is half as large, and rounding moves no
-feature by more than a hundredth of its spread.
+Values are stored in float16 and computed in float32: the file is half as large, and rounding moves
+no feature by more than a hundredth of its spread.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 
 FORMAT = "cstalk-encoder-1"
-WIDEST, MOST_LAYERS = 2048, 12
-"""Sizes of a network at most: no file asks for more memory than that."""
+MAX_WIDTH = 2048
+"""Largest sizes of a network, which bound the memory that a file can claim."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderDescription:
-    """What an encoder weights file says of itself.
+    """The description in an encoder weights file.
 
-    `heads` names the outputs of the linear heads that came out of training with it, in order; they
-    lie in the file as `heads.weight` and `heads.bias` and read the encoder's features. `card` holds
-    data, licence, notices, minutes and settings, for people.
+    `heads` names the outputs of the linear heads trained with it, in order; they are in the file as
+    `heads.weight` and `heads.bias` and take the encoder's features. `card` holds data, licence,
+    notices, minutes and settings, for readers.
     """
 
     sizes: EncoderSizes
@@ -59,7 +59,7 @@ def save_encoder(
 
 
 def load_encoder(path: Path) -> tuple[Encoder, torch.nn.Linear | None, EncoderDescription]:
-    """Read an encoder and its heads (None: the file has none), ready to hear.
+    """Read an encoder and its heads (None: the file has none), frozen.
 
     WeightsError says what is wrong with the file.
     """
@@ -67,10 +67,10 @@ def load_encoder(path: Path) -> tuple[Encoder, torch.nn.Linear | None, EncoderDe
     description = _described(path, fields)
     with torch.device("meta"):  # which takes no memory, whatever the sizes say
         encoder, heads = _networks(description)
-        wanted = {name: t.shape for name, t in encoder.state_dict().items()}
+        expected = {name: t.shape for name, t in encoder.state_dict().items()}
         if heads is not None:
-            wanted |= {f"heads.{name}": t.shape for name, t in heads.state_dict().items()}
-    if wanted != {name: tensor.shape for name, tensor in tensors.items()}:
+            expected |= {f"heads.{name}": t.shape for name, t in heads.state_dict().items()}
+    if expected != {name: tensor.shape for name, tensor in tensors.items()}:
         raise WeightsError(f"{path}: the tensors do not fit the description; fetch it again")
     encoder, heads = _networks(description)
     state = {name: torch.from_numpy(array).float() for name, array in tensors.items()}
@@ -111,7 +111,11 @@ def _described(path: Path, fields: Mapping[str, Any]) -> EncoderDescription:
             f"{path}: made for other delays or rates than this version's; use weights made for it"
         )
     s = sizes
-    fits = 1 <= s.heads <= s.width <= WIDEST and s.width % s.heads == 0 and len(d.heads) <= WIDEST
-    if not fits or not 1 <= s.inner <= 4 * WIDEST or s.layers != len(RIGHT_HOPS[0]):
-        raise WeightsError(f"{path}: sizes that make no network; fetch it again")
+    fits = (
+        1 <= s.heads <= s.width <= MAX_WIDTH
+        and s.width % s.heads == 0
+        and len(d.heads) <= MAX_WIDTH
+    )
+    if not fits or not 1 <= s.inner <= 4 * MAX_WIDTH or s.layers != len(RIGHT_HOPS[0]):
+        raise WeightsError(f"{path}: its sizes are out of range; fetch it again")
     return description

@@ -95,8 +95,8 @@ class PhoneRuleFace:
         # `face_targets` takes one emotion for a clip; the rules are measured under one only.
         guarded = np.concatenate((emotions[0], [MOUTH_GUARD])).astype(np.float32)
         given = (gestures, stress, swells, guarded)
-        made = face_targets(*(torch.from_numpy(track)[None] for track in given))
-        return np.asarray(made[0].numpy(), dtype=np.float32)
+        generated = face_targets(*(torch.from_numpy(track)[None] for track in given))
+        return np.asarray(generated[0].numpy(), dtype=np.float32)
 
 
 def _loudness(sound: NDArray[np.float32]) -> NDArray[np.float32]:

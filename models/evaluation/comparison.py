@@ -106,11 +106,11 @@ def _lower(ours: Column, other: Column, key: str) -> str:
     if own is None or theirs is None or theirs.value <= 0:
         return NOTHING
     percent = 100 * (1 - own.value / theirs.value)
-    wanted = LEAST_GAINS[other.kind].get(key.partition(".")[2].removeprefix(UNSEEN))
-    if wanted is None:
+    least = LEAST_GAINS[other.kind].get(key.partition(".")[2].removeprefix(UNSEEN))
+    if least is None:
         return f"{percent:.0f} %"
-    missed = "!" if percent < wanted else ""
-    return f"{percent:.0f} %{missed} (bar {wanted:g} %)"
+    missed = "!" if percent < least else ""
+    return f"{percent:.0f} %{missed} (bar {least:g} %)"
 
 
 def _header(heads: list[str]) -> Iterator[str]:

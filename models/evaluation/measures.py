@@ -102,11 +102,11 @@ def percentile(key: str, values: Sequence[float], percent: float) -> Measurement
     return Measurement(key, found, len(values))
 
 
-def agreement_with(made: NDArray[np.float32], recording: Recording, *curves: str) -> Agreement:
+def agreement_with(generated: NDArray[np.float32], recording: Recording, *curves: str) -> Agreement:
     """Return how well a generated curve [rows] follows the sum of captured curves."""
     import numpy as np
 
     from cstalk_bridge.models.metrics.curves import agreement
 
     true = np.sum([recording.curves[name] for name in curves], axis=0)
-    return agreement(made, recording.times_s, true)
+    return agreement(generated, recording.times_s, true)

@@ -46,13 +46,13 @@ def decoded_phones(network: FaceNetwork, sound: NDArray[np.float32]) -> NDArray[
     rows = rows_of(len(sound))
     hops = sizes.window_hops + rows + PHONE_DELAY_HOPS - 1
     lead = HISTORY_SAMPLES + sizes.window_hops * HOP_SAMPLES
-    heard = np.zeros(HISTORY_SAMPLES + hops * HOP_SAMPLES, dtype=np.float32)
-    kept = min(len(sound), len(heard) - lead)
-    heard[lead : lead + kept] = sound[:kept]
+    padded = np.zeros(HISTORY_SAMPLES + hops * HOP_SAMPLES, dtype=np.float32)
+    kept = min(len(sound), len(padded) - lead)
+    padded[lead : lead + kept] = sound[:kept]
     # The encoder comes before emotion and delay, so they can be anything.
     nothing = torch.zeros(1, sizes.emotions)
     none = torch.zeros(1, dtype=torch.long)
-    _, logits = network(torch.from_numpy(heard)[None], nothing, none)
+    _, logits = network(torch.from_numpy(padded)[None], nothing, none)
     return None if logits is None else logits[0, :, logits.shape[2] - rows :].argmax(0).numpy()
 
 
@@ -73,19 +73,19 @@ def stream_recording(
     rows, delay = rows_of(len(sound)), generator.delay_hops(lookahead_ms)
     # After hop k the stream has received k + 1 hops and returns row k + 1 - delay.
     first = min(0, delay - 1)
-    heard = np.zeros((rows + delay - first, HOP_SAMPLES), dtype=np.float32)
-    heard.reshape(-1)[-first * HOP_SAMPLES :][: len(sound)] = sound
+    padded = np.zeros((rows + delay - first, HOP_SAMPLES), dtype=np.float32)
+    padded.reshape(-1)[-first * HOP_SAMPLES :][: len(sound)] = sound
     stream = generator.stream(1)
     lookahead = np.array([lookahead_ms], dtype=np.float32)
-    made = np.zeros((rows, len(generator.channels)), dtype=np.float32)
-    for number, hop in enumerate(heard):
+    generated = np.zeros((rows, len(generator.channels)), dtype=np.float32)
+    for number, hop in enumerate(padded):
         row = number + first + 1 - delay
         if row >= rows or not rows:
             break
         face = stream.step(hop[None], emotions[max(0, row)][None], lookahead, [0])
         if row >= 0:
-            made[row] = face[0, -1]
-    return made
+            generated[row] = face[0, -1]
+    return generated
 
 
 def hop_durations_s(

@@ -231,8 +231,13 @@ def _draw_curves(
     for predictor in predictors:
         face = predict_face(predictor, clip, lookahead_ms)
         if face is not None:
-            made = curve(face)[: round(EXAMPLE_S * ROW_RATE_HZ)]
-            axes.plot(np.arange(len(made)) / ROW_RATE_HZ, _unit(made), lw=1.1, label=predictor.name)
+            generated = curve(face)[: round(EXAMPLE_S * ROW_RATE_HZ)]
+            axes.plot(
+                np.arange(len(generated)) / ROW_RATE_HZ,
+                _unit(generated),
+                lw=1.1,
+                label=predictor.name,
+            )
     axes.set(xlim=(0, min(EXAMPLE_S, clip.seconds)), ylim=(-0.02, 1.1), xlabel="s")
     axes.legend(loc="upper right", fontsize=8, ncols=4, frameon=False)
 

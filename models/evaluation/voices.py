@@ -57,10 +57,10 @@ def ravdess_acted(
     """
     clips = clips_of("ravdess", folders.needed("ravdess"))
     names = [clip.name for clip in clips]
-    asked = [clip for clip in clips if actors is None or clip.name[-2:] in actors]
+    chosen_clips = [clip for clip in clips if actors is None or clip.name[-2:] in actors]
     chosen = [
         Recording(clip.name, sound_of(clip.path), RAVDESS_EMOTIONS[clip.path.stem.split("-")[2]])
-        for clip in evenly_spread(asked, max_clips, folders.data / "ravdess")
+        for clip in evenly_spread(chosen_clips, max_clips, folders.data / "ravdess")
     ]
     return with_phones(folders, "every_actor", names, chosen)
 
@@ -93,11 +93,11 @@ def with_phones(
     source = clips[0].name.split("/")[0]
     names = set(every)
     known = sentences_of(source, folders.needed(source))
-    wanted = [sentence for sentence in known if sentence.name in names]
+    sentences = [sentence for sentence in known if sentence.name in names]
     kept = folders.cache / ALIGNMENT_FOLDER / label
     kept.mkdir(parents=True, exist_ok=True)
     try:
-        phones = Aligner(kept).align(source, wanted)
+        phones = Aligner(kept).align(source, sentences)
     except ImportError as error:
         what = f"{source} has no phones without PocketSphinx"
         raise MissingDataError(f"{what}; install cstalk-bridge[train]") from error

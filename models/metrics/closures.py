@@ -76,7 +76,7 @@ def closures(
     first to one after its last. A vowel of at least `FEWEST_ROWS` rows is a false closure when they
     are so at any row further than `EDGE_ROWS` from its ends.
     """
-    wanted = [slice(max(0, a - 1), b + 1) for a, b in runs(np.isin(phones, closers)).tolist()]
+    closer_rows = [slice(max(0, a - 1), b + 1) for a, b in runs(np.isin(phones, closers)).tolist()]
     open_rows = [
         slice(a + EDGE_ROWS, b - EDGE_ROWS)
         for vowel in vowels
@@ -84,11 +84,11 @@ def closures(
         if b - a >= FEWEST_ROWS
     ]
     return Closures(
-        sealed=sum(bool(together[rows].max() > SEALED) for rows in wanted),
-        closers=len(wanted),
+        sealed=sum(bool(together[rows].max() > SEALED) for rows in closer_rows),
+        closers=len(closer_rows),
         false=sum(bool(together[rows].max() > SEALED) for rows in open_rows),
         vowels=len(open_rows),
-        gaps=tuple(float(opening[rows].min()) for rows in wanted),
+        gaps=tuple(float(opening[rows].min()) for rows in closer_rows),
     )
 
 

@@ -103,8 +103,8 @@ class Articulation:
     def measure(self, predictor: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
         """Yield shares in percent and gaps in millimetres, by voice."""
         for name, clips in self._voices.items():
-            made = [(predict_face(predictor, clip, lookahead_ms), clip) for clip in clips]
-            faces = [(face, clip.phone_rows()) for face, clip in made if face is not None]
+            generated = [(predict_face(predictor, clip, lookahead_ms), clip) for clip in clips]
+            faces = [(face, clip.phone_rows()) for face, clip in generated if face is not None]
             found = joined(
                 mouth_at_phones(self._head.geometry(self._head.scores(face)), self._rest_mm, phones)
                 for face, phones in faces

@@ -81,13 +81,13 @@ def fit_classifier(features: NDArray[np.floating], classes: NDArray[np.int64]) -
     mean = features.mean(0, dtype=np.float64)
     spread = np.maximum(features.std(0, dtype=np.float64), 1e-6)
     x = (features - mean) / spread
-    wanted = np.eye(int(classes.max()) + 1)[classes]
-    share = (wanted / wanted.sum(0)).sum(1, keepdims=True) / wanted.shape[1]
-    weights, bias = np.zeros((x.shape[1], wanted.shape[1])), np.zeros(wanted.shape[1])
+    targets = np.eye(int(classes.max()) + 1)[classes]
+    share = (targets / targets.sum(0)).sum(1, keepdims=True) / targets.shape[1]
+    weights, bias = np.zeros((x.shape[1], targets.shape[1])), np.zeros(targets.shape[1])
     for _ in range(STEPS):
         scores = x @ weights + bias
         odds = np.exp(scores - scores.max(1, keepdims=True))
-        error = (odds / odds.sum(1, keepdims=True) - wanted) * share
+        error = (odds / odds.sum(1, keepdims=True) - targets) * share
         weights -= RATE * (x.T @ error + DECAY * weights)
         bias -= RATE * error.sum(0)
     return Classifier(mean, spread, weights, bias)

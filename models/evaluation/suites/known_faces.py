@@ -155,9 +155,9 @@ def _compared(pairs: list[Pair], which: str = "") -> Iterator[Measurement]:
         yield mean(f"ravdess.{which}{name}", errors)
     apart = []
     for emotion in dict.fromkeys(pair[2] for pair in pairs):
-        made = [m for m, _, name, _ in pairs if name == emotion]
+        generated = [m for m, _, name, _ in pairs if name == emotion]
         true = [t for _, t, name, _ in pairs if name == emotion]
-        one, other = (region_correlation(faces, OBSERVED_CHANNELS) for faces in (made, true))
+        one, other = (region_correlation(faces, OBSERVED_CHANNELS) for faces in (generated, true))
         apart.append(region_distance(one, other))
     yield Measurement(f"ravdess.{which}region_distance", float(np.mean(apart)), len(pairs))
 
@@ -184,14 +184,14 @@ class Targets:
         for number, clip in enumerate(self._clips):
             rows = slice(clip["first"], clip["first"] + clip["rows"])
             emotion = number % len(EMOTIONS)
-            made = predict_face(
+            generated = predict_face(
                 predictor,
                 self._recording(clip["name"], rows),
                 lookahead_ms,
                 {EMOTIONS[emotion]: 1.0},
             )
-            if made is not None:
-                pairs.append((made, self._target(rows, emotion)))
+            if generated is not None:
+                pairs.append((generated, self._target(rows, emotion)))
         if not pairs:
             return
         mouth, upper = list(MOUTH), list(UPPER)
@@ -220,8 +220,8 @@ class Targets:
         )
         swells = envelopes_of(np.flatnonzero(stress > SPOKEN), np.arange(len(stress)))
         given = (gestures, stress, swells, conditions)
-        made = face_targets(*(torch.from_numpy(track)[None] for track in given))
-        return np.asarray(made[0].numpy(), dtype=np.float32)
+        generated = face_targets(*(torch.from_numpy(track)[None] for track in given))
+        return np.asarray(generated[0].numpy(), dtype=np.float32)
 
 
 class Grid:
@@ -237,8 +237,8 @@ class Grid:
 
     def measure(self, predictor: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
         """Yield agreement of jaw, purse and closing, and jerk."""
-        made = [(predict_face(predictor, clip, lookahead_ms), clip) for clip in self._clips]
-        faces = [(face, clip) for face, clip in made if face is not None]
+        generated = [(predict_face(predictor, clip, lookahead_ms), clip) for clip in self._clips]
+        faces = [(face, clip) for face, clip in generated if face is not None]
         if not faces:
             return
         jaws = [agreement_with(jaw(face), clip, "jawOpen") for face, clip in faces]
@@ -332,8 +332,8 @@ class People:
         correlations: dict[str, list[NDArray[np.float64]]] = {curve: [] for curve in CURVES}
         sizes: dict[str, list[tuple[float, float]]] = {curve: [] for curve in CURVES}
         for clips in self._people.values():
-            made = [(predict_face(predictor, clip, lookahead_ms), clip) for clip in clips]
-            faces = [(self._curves(face), clip) for face, clip in made if face is not None]
+            generated = [(predict_face(predictor, clip, lookahead_ms), clip) for clip in clips]
+            faces = [(self._curves(face), clip) for face, clip in generated if face is not None]
             if not faces:
                 continue
             for curve, true in CURVES.items():

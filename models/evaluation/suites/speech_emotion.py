@@ -85,8 +85,8 @@ class SpeechEmotion:
         for name, clips in self._reading.items():
             sound = np.concatenate([clip.sound for clip in clips])
             yield Measurement(f"mood.{name}", self._false_percent(sound), len(clips))
-        for name, made in (("noise", _pink(NOISE_S)), ("tones", _chords(NOISE_S))):
-            yield Measurement(f"mood.{name}", self._false_percent(made), 1)
+        for name, signal in (("noise", _pink(NOISE_S)), ("tones", _chords(NOISE_S))):
+            yield Measurement(f"mood.{name}", self._false_percent(signal), 1)
         yield from self._arousals()
         hops_s = self._durations_s(_pink(10.0))
         yield Measurement("mood.hop_ms", percentile_ms(hops_s, 50) / HOPS_AT_ONCE, len(hops_s))

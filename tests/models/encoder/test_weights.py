@@ -52,8 +52,11 @@ def test_heads_may_be_absent(encoder: Encoder, tmp_path: Path) -> None:
     ("changed", "said"),
     [
         ({"reach_hops": 50}, "other delays"),
-        ({"sizes": {"width": 10**6, "heads": 6, "inner": 48, "layers": 3}}, "make no network"),
-        ({"sizes": {"width": 24, "heads": 5, "inner": 48, "layers": 3}}, "make no network"),
+        (
+            {"sizes": {"width": 10**6, "heads": 6, "inner": 48, "layers": 3}},
+            "sizes are out of range",
+        ),
+        ({"sizes": {"width": 24, "heads": 5, "inner": 48, "layers": 3}}, "sizes are out of range"),
         ({"sizes": {"width": 48, "heads": 2, "inner": 48, "layers": 3}}, "do not fit"),
         ({"sizes": "large"}, "damaged"),
         ({"heads": ["SIL"]}, "do not fit"),
