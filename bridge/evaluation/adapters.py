@@ -1,8 +1,7 @@
 """The protocols that `cstalk_bridge.models.evaluation` declares, implemented by the bridge.
 
-`cstalk_bridge.models.evaluation.joint.performance.Living`: a face with its procedural animation;
-`cstalk_bridge.models.evaluation.geometry.heads.MeasuredHead`: rig map, blendshapes and landmarks of
-a head.
+Those of `cstalk_bridge.models.evaluation.multimodal`: `ProceduralAnimation`, a face with its
+procedural animation, and `MeasuredHead`, the rig map, blendshapes and landmarks of a head.
 """
 
 from __future__ import annotations
