@@ -40,32 +40,28 @@ def add_evaluate(commands: Commands) -> None:
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    """Draw sheets, measure, print the table and write what is asked for.
+    """Draw sheets, measure, print the table and write the results.
 
-    Raises UserError with all that is wrong about the command line, or where no recording is there,
-    WeightsError with what is wrong about a weights file.
+    Raises UserError with every fault of the arguments, where no recording is found, and for a
+    weights file that cannot be used.
     """
-    from cstalk_bridge.errors import Problem, UserError
-    from cstalk_bridge.models.evaluation.request import EvaluationRequestError, parse_request
+    from cstalk_bridge.models.evaluation.request import parse_request
 
-    try:
-        request = parse_request(options)
-        from cstalk_bridge.system.process import limit_math_threads
+    request = parse_request(options)
+    from cstalk_bridge.system.process import limit_math_threads
 
-        limit_math_threads()
-        from cstalk_bridge.evaluation.adapters import HeadInMm, animate
-        from cstalk_bridge.models.evaluation.run import evaluate as measure
+    limit_math_threads()
+    from cstalk_bridge.evaluation.adapters import HeadInMm, animate
+    from cstalk_bridge.models.evaluation.run import evaluate as measure
 
-        head = HeadInMm.open(request.head_file)
-        request = replace(request, animation=animate, head=head)
-        if request.sheets:
-            from cstalk_bridge.evaluation.sheets.draw import draw_sheets
+    head = HeadInMm.open(request.head_file)
+    request = replace(request, animation=animate, head=head)
+    if request.sheets:
+        from cstalk_bridge.evaluation.sheets.draw import draw_sheets
 
-            draw_sheets(request, head, print)
-        if request.suites:
-            measure(request)
-    except EvaluationRequestError as error:
-        raise UserError.of(Problem("", line) for line in error.lines) from error
+        draw_sheets(request, head, print)
+    if request.suites:
+        measure(request)
     return 0
 
 

@@ -85,9 +85,9 @@ def open_ser_network() -> OnnxSpeechEmotionNetwork:
     UserError where its file is damaged, and where ONNX Runtime cannot run it.
     """
     weights = load_ser_weights()
-    from cstalk_bridge.models.speech_emotion.weights import OnnxSpeechEmotionNetwork
-
     try:
+        from cstalk_bridge.models.speech_emotion.weights import OnnxSpeechEmotionNetwork
+
         return OnnxSpeechEmotionNetwork(weights.description.sizes, weights.tensors)
     except _ONNX_FAILURES as error:
         raise _without_onnx_runtime(error) from error

@@ -15,7 +15,6 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from cstalk_bridge.errors import UserError
-from cstalk_bridge.models.errors import WeightsError
 from cstalk_bridge.models.version import __version__
 
 if TYPE_CHECKING:
@@ -158,9 +157,6 @@ def guarded(action: Callable[[], int]) -> int:
     except UserError as error:
         for problem in error.problems:
             _print_error(str(problem))
-        return USER_ERROR
-    except WeightsError as error:
-        _print_error(str(error))
         return USER_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED

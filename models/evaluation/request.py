@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.models.evaluation.catalog import SUITES
 from cstalk_bridge.models.timing import HOP_MS, MAX_LOOKAHEAD_MS
 
@@ -31,11 +32,11 @@ ALL_CLIPS = 100_000
 DEFAULT_LOOKAHEADS = "20,60,80,120"
 
 
-class EvaluationRequestError(Exception):
+class EvaluationRequestError(UserError):
     """A request that cannot be carried out; `lines` hold place, problem and remedy."""
 
     def __init__(self, lines: tuple[str, ...]) -> None:
-        super().__init__("\n".join(lines))
+        super().__init__(*(Problem("", line) for line in lines))
         self.lines = lines
 
 
