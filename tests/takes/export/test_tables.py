@@ -161,8 +161,8 @@ def test_timecodes_tell_real_time_under_the_rate_that_unreal_infers(
 @given(start=st.integers(0, 10**7), rows=st.integers(1, 260))
 def test_frames_can_be_told_again_from_their_timecodes(rate: str, start: int, rows: int) -> None:
     take = moving_take(rows, start=start, rate=rate)
-    lines = table(take, rate)[1:]
-    base = inferred_base(table(take, rate))
+    header, *lines = table(take, rate)
+    base = inferred_base([header, *lines])
     day = round(86_400 * take.rate.hz)
     numbers = [round(seconds(line[0], base) * take.rate.hz) for line in lines]
     first_s = float(start * take.rate.frame_s) % 86_400
