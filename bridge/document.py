@@ -1,5 +1,5 @@
-"""Text and YAML files of the user: plain data that knows its line and column, validated, every
-problem at its place.
+"""Text and YAML files of the user: plain data with lines and columns, and its validation, which
+reports every problem at its place.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pydantic.dataclasses import is_pydantic_dataclass
 from cstalk_bridge.errors import Problem, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pydantic.fields import FieldInfo
@@ -357,6 +357,23 @@ def examine(model: type[M], document: Document) -> tuple[M | None, list[Problem]
     return instance, sorted(problems, key=line_and_column)
 
 
+def validation_problems(
+    error: ValidationError, where: Callable[[Sequence[str | int]], str], remedy: str = ""
+) -> list[Problem]:
+    """Return what a model found wrong; `where` gives the place of a location in the data.
+
+    `remedy` is that of problems for which the model words none.
+    """
+    problems = []
+    for details in error.errors(include_url=False):
+        place, misfit = where(details["loc"]), details.get("ctx", {}).get("error")
+        if isinstance(misfit, FieldError):
+            problems.append(Problem(place, misfit.what, misfit.remedy))
+        else:
+            problems.append(Problem(place, _wording(details), remedy))
+    return problems
+
+
 def nearest(word: str, known: Iterable[str], limit: int = 8) -> str:
     """Return a remedy for an unknown word: the nearest known one, else up to `limit` of them."""
     candidates = list(known)
@@ -393,7 +410,7 @@ def _problem(model: type[BaseModel], document: Document, details: ErrorDetails) 
 
 
 def _wording(details: ErrorDetails) -> str:
-    """Say what a value must be, and what it is."""
+    """Return what a value must be, and what it is."""
     if details["type"] in {"value_error", "assertion_error"}:
         return str(details["ctx"]["error"])
     if details["type"] in {"model_type", "model_attributes_type", "dict_type"}:

@@ -43,7 +43,7 @@ def _same_names(config: Config, where: Callable[[KeyPath], str]) -> Iterator[Pro
         if first != index:
             place = where(("subjects", index, "name"))
             what = f"subject {first + 1} is called {names[first]!r} too"
-            remedy = "give every subject a name of its own; capital letters make no other"
+            remedy = "give every subject its own name; case does not count"
             yield Problem(place, what, remedy)
 
 
@@ -55,7 +55,7 @@ def _same_targets(config: Config, where: Callable[[KeyPath], str]) -> Iterator[P
             for target in map(str, link.targets):
                 if first.setdefault(target, number) != number:
                     what = f"link {first[target] + 1} of {subject.name!r} sends to {target} too"
-                    yield Problem(place, what, "give each link a port of its own")
+                    yield Problem(place, what, "give each link its own port")
 
 
 def _same_addresses(config: Config, where: Callable[[KeyPath], str]) -> Iterator[Problem]:
@@ -76,24 +76,24 @@ def _same_addresses(config: Config, where: Callable[[KeyPath], str]) -> Iterator
 
 
 def _control_loops(config: Config, where: Callable[[KeyPath], str]) -> Iterator[Problem]:
-    """Remote control must not hear the bridge's own curves."""
-    ears = config.control.osc
-    if ears is None:
+    """Yield links to the address of remote control, which would receive the bridge's own curves."""
+    control = config.control.osc
+    if control is None:
         return
     for index, subject in enumerate(config.subjects):
         for number, link in enumerate(subject.links):
             for target in () if isinstance(link, ListeningConfig) else link.targets:
-                if (target.host, target.port) == (ears.host, ears.port):
-                    what = f"link to {target}, where remote control listens"
-                    remedy = "give one of the two another port"
+                if (target.host, target.port) == (control.host, control.port):
+                    what = f"the link sends to {target}, where remote control listens"
+                    remedy = "change the port of one of them"
                     yield Problem(where(("subjects", index, "links", number)), what, remedy)
 
 
 def with_device_ports(config: Config) -> Config:
-    """Return the config with a port for each link that listens and was told none.
+    """Return the config with a port for each link that listens and names none.
 
-    It is the usual one, or the next after it at which no other link listens, in the order of the
-    subjects. Ports that were told stay, whoever shares them.
+    It is the default port, or the next one at which no other link listens, in the order of the
+    subjects. Ports that are named stay, even where links share one.
     """
     taken = {link.targets[0].port for link in listening_links(config) if not link.takes_next_port}
 

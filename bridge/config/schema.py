@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from cstalk_bridge.audio.config import AudioConfig
-from cstalk_bridge.config.servers import ControlConfig, PreviewConfig
+from cstalk_bridge.config.servers import ControlConfig, PreviewConfig, read_address
 from cstalk_bridge.document import FieldError
 from cstalk_bridge.errors import UserError
 from cstalk_bridge.face.emotion import VoicedEmotionWeights
@@ -28,11 +28,11 @@ from cstalk_bridge.timecode.config import TimecodeConfig
 from cstalk_bridge.timecode.smpte import FRAME_RATES, FrameRate, parse_rate
 
 MAX_SUBJECTS = 1024
-"""Subjects of one bridge: a mistake in a list rather than a stage. What a machine can do is less;
-`cstalk-bridge bench faces` tells."""
+"""Subjects of one bridge; more are a mistake in a list. A machine can animate fewer, see
+`cstalk-bridge bench faces`."""
 
 MAX_LINKS = 8
-"""Links of one subject; each costs the tick thread its packets."""
+"""Links of one subject; each adds packets to every tick."""
 
 DEFAULT_LINK = "livelink-face://127.0.0.1:11111"
 """Unreal on this machine, on the port at which its Live Link Face source listens."""
@@ -51,13 +51,6 @@ def _frame_rate(value: Any) -> Any:
     except UserError as error:
         (problem,) = error.problems
         raise FieldError(problem.what, problem.remedy) from None
-
-
-def _preview(value: Any) -> Any:
-    """Read `true` as the default address and `false` as none."""
-    if isinstance(value, bool):
-        return {} if value else None
-    return value
 
 
 def _buffer(value: Any) -> Any:
@@ -148,9 +141,9 @@ class Config(BaseModel):
         default=None
     )
     dashboard: bool = setting("dashboard").field()
-    preview: Annotated[PreviewConfig | None, BeforeValidator(_preview)] = setting("preview").field(
-        default=None
-    )
+    preview: Annotated[PreviewConfig | None, BeforeValidator(read_address)] = setting(
+        "preview"
+    ).field(default=None)
     timecode: TimecodeConfig = setting("timecode").field(default_factory=TimecodeConfig)
     recording: RecordingConfig = setting("recording").field(default_factory=RecordingConfig)
     control: ControlConfig = setting("control").field(default_factory=ControlConfig)

@@ -1,7 +1,6 @@
 """Configuration of the two servers of the bridge: OSC remote control and the web preview.
 
-Each has an address to listen at; whoever comes from another machine must be allowed, or show a
-token.
+Each listens at an address; other machines must be allowed, or send a token.
 """
 
 from __future__ import annotations
@@ -20,37 +19,34 @@ from pydantic import (
     model_validator,
 )
 
-from cstalk_bridge.document import FieldError
+from cstalk_bridge.document import FieldError, validation_problems
 from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.settings.table import setting
+from cstalk_bridge.settings.table import DEFAULT_CONTROL_PORT, DEFAULT_PREVIEW_PORT, setting
 from cstalk_bridge.system.addresses import MAX_ALLOWED, AllowedNetwork, ListenAddress, is_within
-
-DEFAULT_CONTROL_PORT = 8000
-"""Where controllers look for the app."""
 
 
 class OscAddress(ListenAddress):
-    """Where OSC messages are heard."""
+    """Address at which OSC messages are received."""
 
     port: Annotated[int, Field(ge=0, le=65535)] = DEFAULT_CONTROL_PORT
 
 
-def _read_osc(value: Any) -> Any:
-    """Read `true` as the usual place and `false` as none."""
+def read_address(value: Any) -> Any:
+    """Read `true` as the default address and `false` as none."""
     if isinstance(value, bool):
         return {} if value else None
     return value
 
 
 class ControlConfig(BaseModel):
-    """Remote control: at `osc`, None for nowhere, for this machine and those in `allow`.
+    """Remote control at the address `osc`, None for none, by this machine and those in `allow`.
 
-    A place that other machines can reach needs a list of those that may.
+    An address that other machines can reach needs a list in `allow`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    osc: Annotated[OscAddress | None, BeforeValidator(_read_osc)] = setting("control.osc").field(
+    osc: Annotated[OscAddress | None, BeforeValidator(read_address)] = setting("control.osc").field(
         default=None
     )
     allow: tuple[AllowedNetwork, ...] = setting("control.allow").field(max_length=MAX_ALLOWED)
@@ -58,30 +54,28 @@ class ControlConfig(BaseModel):
     @model_validator(mode="after")
     def _is_guarded(self) -> ControlConfig:
         if self.osc is not None and not self.osc.is_loopback and not self.allow:
-            what = f"{self.osc} can be reached from other machines, and `allow` names none"
-            remedy = "list in control.allow, or with --osc-allow, who may control the bridge"
-            raise FieldError(what, f"{remedy}, as 10.0.0.0/24")
+            what = f"{self.osc} can be reached from other machines, and `allow` is empty"
+            remedy = "list who may control the bridge in control.allow or with --osc-allow"
+            raise FieldError(what, f"{remedy}, such as 10.0.0.0/24")
         return self
 
     def is_allowed(self, host: str) -> bool:
-        """Whether that IP address may control, and be answered."""
+        """Whether that IP address may control the bridge and receive replies."""
         return is_within(host, self.allow)
 
 
-DEFAULT_PREVIEW_PORT = 8520
-
 TOKEN = re.compile(r"[A-Za-z0-9_.~-]{8,128}")
-"""What stands in a URL and in a cookie as it is."""
+"""Characters that need no quoting in a URL or a cookie."""
 
 TOKEN_BYTES = 24
-"""Randomness of a token of ours: 32 characters."""
+"""Random bytes of a generated token, which has 32 characters."""
 
 
 class PreviewConfig(ListenAddress):
-    """Where the preview listens.
+    """Address of the preview.
 
-    Whoever comes must show the `token`, where there is one; without it only this machine is let in
-    (see `guarded`).
+    A browser must send the `token`, if there is one; without it only this machine may connect (see
+    `guarded`).
     """
 
     port: Annotated[int, Field(ge=0, le=65535)] = DEFAULT_PREVIEW_PORT
@@ -92,7 +86,7 @@ class PreviewConfig(ListenAddress):
     def _is_token(cls, token: str | None) -> str | None:
         if token is not None and not TOKEN.fullmatch(token):
             what = "the token must be 8 to 128 letters, digits or any of _ . ~ -"
-            raise FieldError(what, "leave it out to get one")
+            raise FieldError(what, "leave it out to have one generated")
         return token
 
     @classmethod
@@ -100,25 +94,14 @@ class PreviewConfig(ListenAddress):
         """Read `HOST:PORT`, `:PORT`, `HOST` or nothing at all. Raises UserError."""
         try:
             return cls.model_validate({**cls.parts(text), "token": token})
-        except ValueError as error:
-            raise UserError(*_preview_problems(text, error)) from None
+        except ValidationError as error:
+            problems = validation_problems(error, lambda _location: "preview", cls.remedy())
+            raise UserError.of(problems) from None
+        except FieldError as error:
+            raise UserError(Problem("preview", error.what, error.remedy)) from None
 
     def guarded(self) -> PreviewConfig:
-        """Return this with a token wherever other machines can come."""
+        """Return this with a token if other machines can connect."""
         if self.token or self.is_loopback:
             return self
         return self.model_copy(update={"token": secrets.token_urlsafe(TOKEN_BYTES)})
-
-
-def _preview_problems(text: str, error: ValueError) -> list[Problem]:
-    if not isinstance(error, ValidationError):
-        return [Problem("preview", str(error), PreviewConfig.remedy())]
-    problems = []
-    for details in error.errors(include_url=False):
-        misfit = details.get("ctx", {}).get("error")
-        if isinstance(misfit, FieldError):
-            problems.append(Problem("preview", misfit.what, misfit.remedy))
-        else:
-            what = f"{text!r}: {details['msg'].replace('Input should be', 'it must be')}"
-            problems.append(Problem("preview", what, PreviewConfig.remedy()))
-    return problems

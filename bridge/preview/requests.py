@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cstalk_bridge.document import FieldError
+from cstalk_bridge.document import validation_problems
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.face.emotion import EmotionWeights, VoicedEmotionWeights
 from cstalk_bridge.face.procedural.compose import LEVEL_NAMES, Levels
@@ -18,7 +18,7 @@ from cstalk_bridge.settings.table import command_settings, page_settings, settin
 from cstalk_bridge.system.files import printable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from starlette.requests import Request
 
@@ -123,15 +123,11 @@ async def read_document(request: Request, model: type[M]) -> M:
     try:
         return model.model_validate_json(bytes(text))
     except ValidationError as error:
-        problems = []
-        for details in error.errors(include_url=False):
-            misfit = details.get("ctx", {}).get("error")
-            where = ".".join(str(step) for step in details["loc"] if step != "[key]") or "request"
-            if isinstance(misfit, FieldError):
-                problems.append(Problem(where, misfit.what, misfit.remedy))
-            else:
-                problems.append(Problem(where, details["msg"].replace("Input should", "must")))
-        raise HttpError(BAD_REQUEST, *problems) from None
+        raise HttpError(BAD_REQUEST, *validation_problems(error, _location_text)) from None
+
+
+def _location_text(location: Sequence[str | int]) -> str:
+    return ".".join(str(step) for step in location if step != "[key]") or "request"
 
 
 def read_number(request: Request, name: str) -> float:

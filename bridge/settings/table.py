@@ -13,6 +13,14 @@ from cstalk_bridge.models.emotions import EMOTIONS, MAX_WEIGHT, MOUTH_GUARD
 from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS, HOP_MS, MAX_LOOKAHEAD_MS
 from cstalk_bridge.settings.declaration import Scope, Setting
 
+DEFAULT_CONTROL_PORT: Final = 8000
+"""The port at which controllers expect the Live Link Face app."""
+
+DEFAULT_PREVIEW_PORT: Final = 8520
+
+CONTROL_ADDRESS: Final = f"127.0.0.1:{DEFAULT_CONTROL_PORT}"
+PREVIEW_ADDRESS: Final = f"127.0.0.1:{DEFAULT_PREVIEW_PORT}"
+
 MAX_LEVEL: Final = 2.0
 """Twice as much of a part of a face as people have."""
 
@@ -94,12 +102,12 @@ BRIDGE_SETTINGS: Final = (
     Setting(
         key="preview",
         help="Address of the web preview.",
-        flag_note="Without HOST:PORT it is 127.0.0.1:8520.",
+        flag_note=f"Without HOST:PORT it is {PREVIEW_ADDRESS}.",
         default=False,
         metavar="HOST:PORT",
         is_optional_value=True,
-        note="true: http://127.0.0.1:8520. false: no preview. Or HOST:PORT, such as 0.0.0.0:8520 "
-        "for the whole network; the page then opens only with the token in the printed address.",
+        note=f"true: http://{PREVIEW_ADDRESS}. false: no preview. Or HOST:PORT, such as "
+        f"0.0.0.0:{DEFAULT_PREVIEW_PORT} for the whole network; the page then opens only with the token in the printed address.",
     ),
     Setting(key="timecode", help="Timecode of every packet and take."),
     Setting(
@@ -145,13 +153,13 @@ BRIDGE_SETTINGS: Final = (
     Setting(
         key="control.osc",
         help="Address of remote control over OSC.",
-        flag_note="Without HOST:PORT it is 127.0.0.1:8000.",
+        flag_note=f"Without HOST:PORT it is {CONTROL_ADDRESS}.",
         default=False,
         metavar="HOST:PORT",
         flag_name="osc_control",
         is_optional_value=True,
-        note="true: 127.0.0.1:8000. false: no remote control. Or HOST:PORT, such as 0.0.0.0:8000 "
-        "for the whole network.",
+        note=f"true: {CONTROL_ADDRESS}. false: no remote control. Or HOST:PORT, such as "
+        f"0.0.0.0:{DEFAULT_CONTROL_PORT} for the whole network.",
     ),
     Setting(
         key="control.allow",

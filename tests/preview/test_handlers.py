@@ -208,7 +208,7 @@ def test_what_is_not_there_is_told(serving: Serving, take: Any) -> None:
         ({"lookahead_ms": 90}, "multiple of 20"),
         ({"lookahead_ms": 260}, "less than or equal to 240"),
         ({"more": 1}, "Extra inputs"),
-        ({"recording": 5}, "valid string"),
+        ({"recording": 5}, "must be a string"),
     ],
 )
 def test_a_wrong_wish_is_told(serving: Serving, take: Any, wish: Any, words: str) -> None:
