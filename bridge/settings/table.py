@@ -107,7 +107,8 @@ BRIDGE_SETTINGS: Final = (
         metavar="HOST:PORT",
         is_optional_value=True,
         note=f"true: http://{PREVIEW_ADDRESS}. false: no preview. Or HOST:PORT, such as "
-        f"0.0.0.0:{DEFAULT_PREVIEW_PORT} for the whole network; the page then opens only with the token in the printed address.",
+        f"0.0.0.0:{DEFAULT_PREVIEW_PORT} for the whole network; the page then opens "
+        "only with the token in the printed address.",
     ),
     Setting(key="timecode", help="Timecode of every packet and take."),
     Setting(
