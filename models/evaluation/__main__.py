@@ -15,7 +15,8 @@ from cstalk_bridge.models.evaluation.request import (
 def main() -> None:
     """Evaluate, print the table and write the files; exit with 2 on an error."""
     parser = argparse.ArgumentParser(
-        prog="python -m cstalk_bridge.models.evaluation", description=__doc__
+        prog="python -m cstalk_bridge.models.evaluation",
+        description="Evaluate weights files on held-out recordings.",
     )
     add_arguments(parser)
     options = parser.parse_args()

@@ -90,6 +90,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="../cache",
         help="Folder of prepared data (default: %(default)s).",
     )
+    _add_measurement_arguments(parser)
+    _add_output_arguments(parser)
+
+
+def _add_measurement_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--lookahead-ms",
         metavar="MS,...",
@@ -125,6 +131,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"Head to measure on, `{OWN_HEAD}` for the shipped one"
         f" (default: {ICT_HEAD} beside the data).",
     )
+
+
+def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("--sheets", metavar="FOLDER", help="Draw contact sheets of phones, words and emotions.")
     add("--json", metavar="FILE", help="Write the results as JSON.")
     add("--page", metavar="FILE", help="Write plots to FILE.html or FILE.png.")
@@ -179,9 +189,9 @@ def _problems(options: argparse.Namespace) -> Iterator[str]:
             known = f"give multiples of {HOP_MS} ms from 0 to {MAX_LOOKAHEAD_MS}"
             yield f"--lookahead-ms: `{value}` is not a look-ahead; {known}"
     if unknown := [name for name in _suites(options) if name not in SUITES]:
-        yield f"--suites: unknown: {', '.join(unknown)}; known are {', '.join(SUITES)}"
+        yield f"--suites: there is no {', '.join(unknown)}; choose from {', '.join(SUITES)}"
     elif not _suites(options) and not options.sheets:
-        yield f"--suites: names no suite; known are {', '.join(SUITES)}"
+        yield f"--suites: names no suite; choose from {', '.join(SUITES)}"
     if options.most < 1:
         yield f"--most: {options.most} is too few clips; give 1 or more"
     yield from _file_problems(options)
