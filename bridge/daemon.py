@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from contextlib import closing as closing_at_end
 from functools import partial
 from threading import Event
@@ -40,7 +40,7 @@ from cstalk_bridge.timecode.tick import Ticker, host_now
 from cstalk_bridge.timecode.time_of_day import open_time_of_day
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from cstalk_bridge.config.schema import Config
@@ -72,8 +72,7 @@ def run(
     leaves its face at rest and a take is ended. UserError for what the user can mend.
     """
     stop, wake, controller = stop or Event(), Event(), controller or Controller()
-    with ExitStack() as closing:
-        _prepare_process(closing)
+    with _prepared_process(), ExitStack() as closing:
         control = _open_control(config, controller, closing)
         runtime = open_runtime(config, closing, wake, controller)
         subjects = open_subjects(config, runtime, closing)
@@ -138,9 +137,11 @@ def _open_ticks(
     return TickLoop(ticker, subjects, time_of_day, metrics)
 
 
-def _prepare_process(closing: ExitStack) -> None:
+@contextmanager
+def _prepared_process() -> Iterator[None]:
     bound_heap()
-    closing.enter_context(quiet_libraries())
+    with quiet_libraries():
+        yield
 
 
 def _open_control(config: Config, controller: Controller, closing: ExitStack) -> ControlService:
