@@ -85,7 +85,7 @@ def import_take(path: str | Path, folder: str, *, skeleton: str) -> object:
     with default_rate(curves.rate):
         sequence = tools.create_asset(curves.name, folder, unreal.AnimSequence, factory)
     if sequence is None:
-        raise RuntimeError(f"{folder}/{curves.name} cannot be made: is it there already?")
+        raise RuntimeError(f"{folder}/{curves.name} cannot be created: is it there already?")
     controller = sequence.controller
     controller.open_bracket("Import a take of CSTalk Bridge", should_transact=False)
     controller.set_frame_rate(unreal.FrameRate(*curves.rate), should_transact=False)

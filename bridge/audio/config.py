@@ -26,7 +26,7 @@ def _channel(value: Any) -> Any:
     number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
     is_number = isinstance(number, int) and not isinstance(number, bool)
     if not is_number or not 1 <= number <= MAX_CHANNEL:
-        what = f"{str(value)[:60]!r} is no channel"
+        what = f"{str(value)[:60]!r} is not a channel"
         raise FieldError(what, f"write a number from 1 to {MAX_CHANNEL}, or all")
     return number
 

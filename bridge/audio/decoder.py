@@ -106,7 +106,7 @@ class ContainerDecoder:
             raise UserError(Problem(str(self._path), what, "copy or export it again")) from None
         if not self._container.streams.audio:
             self.close()
-            what = f"holds no sound, {self._kind.name} without a sound track"
+            what = f"contains no audio: {self._kind.name} without an audio track"
             raise UserError(Problem(str(self._path), what, "use one with sound"))
         self._stream = self._container.streams.audio[0]
         codec = self._stream.codec_context
@@ -127,7 +127,7 @@ class ContainerDecoder:
                 for planar in resampler.resample(frame):
                     piece = np.ascontiguousarray(planar.to_ndarray().T, dtype=np.float32)
                     if piece.shape[1] != self.channels:
-                        self.fault = "its channels change on the way"
+                        self.fault = "its number of channels changes midway"
                         return
                     decoded += len(piece)
                     yield piece
@@ -136,7 +136,7 @@ class ContainerDecoder:
             return
         promised_s = self._promised_s()
         if self.rate_hz and decoded / self.rate_hz < promised_s - DURATION_TOLERANCE_S:
-            self.fault = f"it promises {promised_s:.2f} s"
+            self.fault = f"its header announces {promised_s:.2f} s"
 
     def _promised_s(self) -> float:
         """Return how long the stream says it is, 0 where it does not."""
@@ -300,7 +300,9 @@ def _soundfile(path: Path, layout: Layout) -> Any:
         from soundfile import SoundFile, SoundFileError
     except OSError as error:
         remedy = "reinstall the Python package soundfile, or install libsndfile1"
-        raise UserError(Problem(str(path), f"no library to read it: {error}", remedy)) from None
+        raise UserError(
+            Problem(str(path), f"the library that reads audio files is missing: {error}", remedy)
+        ) from None
     source: Any = path
     if layout.is_patched:
         source = PatchedFile(path, layout.patches, prefix=layout.prefix, begin=layout.begin)

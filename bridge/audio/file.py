@@ -53,7 +53,7 @@ class Survey:
             return ""
         of = f" of {self.promised_s:.2f} s" if self.promised_s else ""
         why = f" ({self.fault})" if self.fault else ""
-        return f"damaged: it breaks off at {self.frames / rate_hz:.2f} s{of}{why}"
+        return f"damaged: it is truncated at {self.frames / rate_hz:.2f} s{of}{why}"
 
 
 def survey(decoder: Decoder, layout: Layout, channel: Channel) -> Survey:
@@ -198,7 +198,7 @@ class FileSource:
         if not len(taken) and self._decoder.fault and not self._is_breaking:
             self._is_breaking = True
             played_s, fault = self._played / self.rate_hz, self._decoder.fault
-            logger.warning("%s breaks off at %.2f s: %s", self._path, played_s, fault)
+            logger.warning("%s is truncated at %.2f s: %s", self._path, played_s, fault)
         return taken
 
 
@@ -206,7 +206,7 @@ def _first_frame(path: Path, decoder: Decoder) -> NDArray[np.float32]:
     """Return the first frame, [1, channels]. UserError where there is none."""
     first = decoder.read(1)
     if not len(first):
-        what = "it holds no sound that can be read"
+        what = "it contains no readable audio"
         raise UserError(Problem(str(path), what, "use another"))
     return first
 
@@ -217,7 +217,7 @@ def _format_problems(path: Path, decoder: Decoder, channel: Channel) -> list[Pro
         what = f"its rate {decoder.rate_hz} Hz is not within {MIN_RATE_HZ}..{MAX_RATE_HZ} Hz"
         problems.append(Problem(str(path), what, "convert it, for instance to 48000 Hz"))
     if isinstance(channel, int) and channel > decoder.channels:
-        what = f"channel {channel} is asked for, the file has {decoder.channels}"
+        what = f"channel {channel} does not exist, the file has {decoder.channels}"
         remedy = f"choose a channel from 1 to {decoder.channels}, or none to mix them"
         problems.append(Problem(str(path), what, remedy))
     return problems

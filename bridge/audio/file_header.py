@@ -140,8 +140,8 @@ def _xing_count(data: mmap.mmap, first: int, header: MpegHeader) -> tuple[int | 
 UNKNOWN_SIZE: Final = 0x7FFF_0000
 """From here on a size of 32 bits is what programs write into a pipe, where it means unknown."""
 
-NO_LENGTH: Final = "its header tells no length; it is read to its end"
-NO_END_MARK: Final = "it has no end mark and may have been cut off; it is read to its end"
+NO_LENGTH: Final = "its header states no length; it is read to its end"
+NO_END_MARK: Final = "it has no end marker and may be truncated; it is read to its end"
 FRAME_TOLERANCE: Final = 1
 """Encoders differ in whether a Xing header counts itself."""
 

@@ -108,15 +108,17 @@ def choose_channel(
     if count < 2 or decibels(float(powers[loudest]) ** 0.5) <= FLOOR_DB:
         return None, ""
     if np.delete(powers, loudest).max() <= powers[loudest] * amplitude(-DEAD_DB) ** 2:
-        return _alone(loudest, f"only channel {loudest + 1} of {count} holds sound")
+        return _alone(loudest, f"only channel {loudest + 1} of {count} carries sound")
     voices = np.where(is_square, 0.0, powers)
     voice = _loudest(voices)
     if is_square.any() and decibels(float(voices[voice]) ** 0.5) > FLOOR_DB:
         first = int(is_square.argmax()) + 1
-        return _alone(voice, f"channel {first} holds a square wave, such as timecode, and no voice")
+        return _alone(voice, f"channel {first} carries a square wave such as timecode, not a voice")
     if mix_power < powers.sum() / count**2 * amplitude(-CANCEL_DB) ** 2:
         below_db = decibels(float(powers[loudest]) ** 0.5) - decibels(mix_power**0.5)
-        lost = f"its channels cancel each other, their mix is {below_db:.0f} dB softer than one"
+        lost = (
+            f"its channels cancel each other out: their mix is {below_db:.0f} dB quieter than one"
+        )
         return _alone(loudest, lost)
     return None, ""
 
@@ -127,4 +129,7 @@ def _loudest(powers: NDArray[np.float64]) -> int:
 
 
 def _alone(index: int, why: str) -> tuple[Channel, str]:
-    return index + 1, f"{why}: channel {index + 1} alone is used; `channel` chooses another, or all"
+    return (
+        index + 1,
+        f"{why}: channel {index + 1} alone is used; set `channel` to another one, or to all",
+    )

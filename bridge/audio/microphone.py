@@ -242,7 +242,7 @@ class Microphone:
         self._channel = channel
         device = _find_device(wanted, is_renewed=False)
         if isinstance(channel, int) and channel > device.channels:
-            what = f"channel {channel} is asked for, {device.name!r} has {device.channels}"
+            what = f"channel {channel} does not exist, {device.name!r} has {device.channels}"
             remedy = f"choose a channel from 1 to {device.channels}, or none to mix"
             raise UserError(Problem(wanted, what, remedy))
         self._capture = Capture(device, channel, now=now, wake=wake)
@@ -303,7 +303,7 @@ class Microphone:
                 self.state, self.fault = SourceState.RUNNING, ""
         if self.state is SourceState.RUNNING:
             if not capture.is_alive:
-                self._lose(now_s, "the device is gone")
+                self._lose(now_s, "the device is no longer available")
             elif now_s - self._heard_s >= SILENCE_S:
                 self._lose(now_s, f"the device delivered nothing for {SILENCE_S:g} s")
         return blocks

@@ -115,7 +115,7 @@ def check_heads(files: Sequence[Path]) -> int:
 def import_head(sources: Sequence[Path], output: Path) -> int:
     """Make a head file of a data set and print what was found, and the notice to keep with it.
 
-    Raises UserError where there is no such data, it is damaged, or `output` is there already.
+    Raises UserError where there is no such data, it is damaged, or `output` already exists.
     """
     from cstalk_bridge.heads.glb import write_glb
     from cstalk_bridge.heads.importing.data_sets import import_head

@@ -144,7 +144,7 @@ class OscDispatcher:
         return replace(answer, work=guarded, if_dropped=if_dropped)
 
     def _fail(self, message: Message, sender: Address, error: Exception) -> Reply:
-        what = f"a fault of the program: {type(error).__name__}: {error}"
+        what = f"an internal error: {type(error).__name__}: {error}"
         is_reported = self.report(f"{message.address[:80]}: {what}")
         fault = UserError(Problem("control", what))
         return self._refusal(message, sender, fault) if is_reported else NO_REPLY

@@ -321,7 +321,7 @@ def _gaze_legend(take: ShownTake) -> list[LegendEntry]:
     sizes = looks.shifts_deg
     keys = [
         LegendEntry(f"{looks.mutual_share:.0%} on the partner {take.mark}".strip(), take.colour),
-        LegendEntry(f"{len(sizes) / minutes:.0f} shifts a minute"),
+        LegendEntry(f"{len(sizes) / minutes:.0f} saccades per minute"),
     ]
     if len(sizes):
         keys.append(LegendEntry(f"{np.mean(sizes < 15.0):.0%} of them below 15\u00b0"))
@@ -342,7 +342,7 @@ def _blinks(takes: Sequence[ShownTake]) -> Panel:
             bars = [(first, max(last - first, least_s)) for first, last in spans.tolist()]
             axes.broken_barh(bars, (row + 0.1, 0.8), color=take.colour, linewidth=0)
             per_min = 60.0 * len(bars) / (study.end_s - study.start_s)
-            keys.append(LegendEntry(f"{per_min:.0f} a minute {take.mark}".strip(), take.colour))
+            keys.append(LegendEntry(f"{per_min:.0f} per minute {take.mark}".strip(), take.colour))
         sheet.title(top, "blinks")
         sheet.keys(top, keys)
 

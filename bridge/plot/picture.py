@@ -150,7 +150,7 @@ class View:
         """Yield what is wrong before any take is read."""
         end_s = math.inf if self.end_s is None else self.end_s
         if not (0 <= self.start_s < end_s and math.isfinite(self.start_s)):
-            what = f"from {self.start_s:g} s to {end_s:g} s is no stretch of a take"
+            what = f"from {self.start_s:g} s to {end_s:g} s is not a range of a take"
             yield Problem("--start, --end", what, "begin at 0 or later, and end after that")
         for name in self.wanted:
             if name not in self.rigmap.outputs:
@@ -163,7 +163,7 @@ class View:
         end_s = take.duration_s if self.end_s is None else min(self.end_s, take.duration_s)
         last = min(round(end_s * take.rate.hz), take.rows)
         if first >= last:
-            what = f"nothing lies from {self.start_s:g} s on: it is {take.duration_s:g} s long"
+            what = f"it ends before {self.start_s:g} s: it is {take.duration_s:g} s long"
             raise UserError(Problem(where, what, "choose an earlier --start or a later --end"))
         return slice(first, last)
 
@@ -225,10 +225,10 @@ def _input_problems(path: Path) -> Iterator[Problem]:
 def _output_problems(output: Path, takes: int) -> Iterator[Problem]:
     if output.suffix.lower() not in PICTURES:
         what = "a picture ends in .png or .html"
-        yield Problem(str(output), what, "change the ending, or name a folder that is there")
+        yield Problem(str(output), what, "change the ending, or name an existing folder")
     if takes > MOST_TAKES:
         what = f"one picture holds at most {MOST_TAKES} takes, {takes} are named"
-        remedy = "name a folder that is there, or leave -o out: each take gets its own picture"
+        remedy = "name an existing folder, or leave -o out: each take gets its own picture"
         yield Problem(str(output), what, remedy)
     if not is_folder(output.parent):
         yield Problem(str(output), f"there is no folder {output.parent}", "make it first")

@@ -168,7 +168,7 @@ def create_application(
         return JSONResponse(problems_document(session.library.recordings.named(error)), status)
 
     def fault(request: Request, error: Exception) -> Response:
-        what = f"a fault of the program: {type(error).__name__}: {' '.join(str(error).split())}"
+        what = f"an internal error: {type(error).__name__}: {' '.join(str(error).split())}"
         notice(f"preview, {request.url.path}: {what}")
         return JSONResponse(problems_document(UserError(Problem("preview", what))), SERVER_FAULT)
 

@@ -142,7 +142,7 @@ class Recordings:
         except OSError as error:
             path.unlink(missing_ok=True)
             what = f"cannot be kept: {error.strerror or error}"
-            raise UserError(Problem(label, what, "make room on the disk")) from None
+            raise UserError(Problem(label, what, "free space on the disk")) from None
         except BaseException:
             path.unlink(missing_ok=True)
             raise

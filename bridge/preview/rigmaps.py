@@ -54,7 +54,7 @@ class RigMaps:
             except UserError as error:
                 problems += problems_list(error.problems)
             except Exception as error:  # noqa: BLE001 - one file must not take the page down
-                what = f"a fault of the program: {type(error).__name__}: {error}"
+                what = f"an internal error: {type(error).__name__}: {error}"
                 problems += problems_list((Problem(name, what),))
         return maps, problems
 

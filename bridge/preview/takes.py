@@ -236,7 +236,7 @@ class TakeWorker:
         except UserError as error:
             _fail(entry, *self._named(error).problems)
         except Exception as error:  # noqa: BLE001 - the worker outlives a fault, and reports it
-            what = f"a fault of the program: {type(error).__name__}: {error}"
+            what = f"an internal error: {type(error).__name__}: {error}"
             self._notice(f"preview, {entry.name}: {what}")
             _fail(entry, Problem(entry.name, what))
 

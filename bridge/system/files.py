@@ -60,12 +60,12 @@ def atomic_write(
 ) -> Iterator[IO[bytes]]:
     """Open a file for writing that becomes `path` when it is whole, as `models.files` does it.
 
-    UserError where `path` is there already and `overwrite` is not set, or where it cannot be
+    UserError where `path` already exists and `overwrite` is not set, or where it cannot be
     written.
     """
     if not overwrite and path.exists():
         remedy = "choose another name, or remove it"
-        raise UserError(Problem(str(path), "is there already", remedy))
+        raise UserError(Problem(str(path), "already exists", remedy))
     try:
         with files.atomic_write(path, is_private=is_private) as file:
             yield file

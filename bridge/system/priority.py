@@ -129,7 +129,7 @@ def raise_priority(role: Role) -> Priority:
             return _raise_on_macos(role)
     except (OSError, AttributeError, ImportError) as error:
         return Priority("ordinary", "{}", str(error))
-    return Priority("ordinary", "{}", f"{sys.platform} is left as it is")
+    return Priority("ordinary", "{}", f"{sys.platform} does not let a program raise it")
 
 
 def priority_summary(obtained: Mapping[Role, Priority]) -> str:

@@ -169,9 +169,7 @@ def guarded(action: Callable[[], int]) -> int:
             raise
         words = " ".join(str(error).split())
         _print_error(f"{type(error).__name__}: {words}" if words else type(error).__name__)
-        _print_error(
-            f"this is a fault of the program; {TRACEBACK_VARIABLE}=1 shows where it happened"
-        )
+        _print_error(f"this is an internal error; set {TRACEBACK_VARIABLE}=1 to see its traceback")
         return FAULT
     return code
 

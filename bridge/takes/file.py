@@ -193,7 +193,7 @@ def load_take(path: Path) -> Take:
     except OSError as error:
         raise UserError(Problem(where, f"cannot be read: {error.strerror}")) from None
     except FAULTS as error:
-        what = f"is no take, or damaged: {' '.join(str(error).split())}"
+        what = f"is not a take, or is damaged: {' '.join(str(error).split())}"
         raise UserError(Problem(where, what, "render or record it again")) from None
     return Take(
         slate=header.slate,
@@ -212,7 +212,7 @@ def load_take(path: Path) -> Take:
 def _need_plain(archive: zipfile.ZipFile) -> None:
     """Refuse packed members: a small file must not become a large array."""
     if packed := [info for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED]:
-        raise ValueError(f"{packed[0].filename!r} is packed; in a take all members are stored")
+        raise ValueError(f"{packed[0].filename!r} is compressed; the members of a take are stored")
 
 
 def _header(archive: zipfile.ZipFile, where: str) -> Header:
@@ -233,7 +233,7 @@ def _header(archive: zipfile.ZipFile, where: str) -> Header:
         raise ValueError(f"{HEADER}: {place}: {first['msg']}") from None
     unknown = [name for name in header.channels if name not in CHANNEL_INDEX]
     if unknown or len(set(header.channels)) < len(header.channels):
-        raise ValueError(f"{HEADER}: channels that are unknown or stand twice: {unknown[:3]}")
+        raise ValueError(f"{HEADER}: unknown or repeated channels: {unknown[:3]}")
     return header
 
 
@@ -241,11 +241,11 @@ def _array(archive: zipfile.ZipFile, name: str, shape: tuple[int, int]) -> NDArr
     """Return an array of just that shape; nothing is allocated for another."""
     size = archive.getinfo(name).file_size
     if size != ARRAY_HEAD_BYTES + 4 * shape[0] * shape[1]:
-        raise ValueError(f"{name} has {size} bytes, which {shape[0]} rows of {shape[1]} do not")
+        raise ValueError(f"{name} has {size} bytes, not those of {shape[0]} rows of {shape[1]}")
     whole = archive.read(name)
     # Not by numpy's reader, which also takes what Python 2 wrote, with a warning.
     if whole[: len(ARRAY_MAGIC)] != ARRAY_MAGIC:
-        raise ValueError(f"{name} is no array")
+        raise ValueError(f"{name} is not an array")
     head = ast.literal_eval(whole[len(ARRAY_MAGIC) : ARRAY_HEAD_BYTES].decode("ascii").strip())
     wanted = {"descr": "<f4", "fortran_order": False, "shape": shape}
     if head != wanted:

@@ -172,11 +172,11 @@ def _problems(where: str, decoder: Decoder, channel: Channel) -> list[Problem]:
     """Return what the header alone shows to be wrong."""
     rate_hz, problems = decoder.rate_hz, []
     if decoder.frames == 0:
-        problems.append(Problem(where, "it holds no sound", f"use a {FORMATS} file with sound"))
+        problems.append(Problem(where, "it contains no audio", f"use a {FORMATS} file with sound"))
     if not _is_usable(rate_hz):
         problems.append(_unusable(where, rate_hz))
     if isinstance(channel, int) and channel > decoder.channels:
-        what = f"channel {channel} is asked for, the file has {decoder.channels}"
+        what = f"channel {channel} does not exist, the file has {decoder.channels}"
         problems.append(Problem(where, what, "choose another, or none to mix them"))
     if rate_hz and (decoder.frames or 0) > MAX_SOUND_S * rate_hz:
         problems.append(_too_long(where, f"{(decoder.frames or 0) / rate_hz / 3600:.1f} h"))
@@ -190,12 +190,12 @@ def _content_problems(where: str, found: Survey, rate_hz: int) -> list[Problem]:
     if damage := found.damage(rate_hz):
         return [Problem(where, damage, _AGAIN)]
     if not found.frames:
-        return [Problem(where, "it holds no sound", f"use a {FORMATS} file with sound")]
+        return [Problem(where, "it contains no audio", f"use a {FORMATS} file with sound")]
     return []
 
 
 def _too_long(where: str, lasts: str) -> Problem:
-    what = f"it lasts {lasts}, at most {MAX_SOUND_S / 3600:g} h are possible"
+    what = f"it lasts {lasts}, the limit is {MAX_SOUND_S / 3600:g} h"
     return Problem(where, what, "cut it into parts")
 
 
@@ -204,7 +204,7 @@ def _is_usable(rate_hz: int) -> bool:
 
 
 def _unusable(where: str, rate_hz: int) -> Problem:
-    what = f"its rate of {rate_hz} Hz cannot be used, which goes from {MIN_RATE_HZ} Hz"
+    what = f"its sample rate of {rate_hz} Hz is not within {MIN_RATE_HZ}"
     return Problem(where, f"{what} to {MAX_RATE_HZ} Hz", "convert it to 48000 Hz")
 
 

@@ -88,7 +88,7 @@ def _edges(sound: Sound, start_s: float, end_s: float, columns: int) -> NDArray[
     if not 1 <= columns <= MAX_COLUMNS:
         raise ValueError(f"columns: {columns} is not within 1..{MAX_COLUMNS}")
     if not 0.0 <= start_s < end_s <= duration_s + 1.0:
-        what = f"start_s {start_s:g} to end_s {end_s:g} is no stretch"
+        what = f"start_s {start_s:g} to end_s {end_s:g} is not a range"
         raise ValueError(f"{what} of a sound of {duration_s:g} s")
     return np.asarray(np.linspace(start_s, end_s, columns + 1) * sound.rate_hz, dtype=np.int64)
 

@@ -64,7 +64,7 @@ def label_of(address: int) -> str:
         raise ValueError(f"digits {tens} are not decimal")
     parts = [10 * ten + unit for ten, unit in zip(tens[::2], tens[1::2], strict=True)]
     if any(part >= limit for part, limit in zip(parts, _LIMITS, strict=True)):
-        raise ValueError(f"{parts} is no time of day")
+        raise ValueError(f"{parts} is not a time of day")
     separator = ";" if address >> DROP_FRAME & 1 else ":"
     hours, minutes, seconds, frames = parts
     return f"{hours:02d}:{minutes:02d}:{seconds:02d}{separator}{frames:02d}"

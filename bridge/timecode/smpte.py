@@ -87,7 +87,7 @@ def parse_rate(text: str) -> FrameRate:
     rate = FRAME_RATES.get(word) or _spelled(word)
     if rate is None:
         known = ", ".join(FRAME_RATES)
-        raise UserError(Problem("fps", f"there is no frame rate {text!r}", f"use one of {known}"))
+        raise UserError(Problem("fps", f"unknown frame rate {text!r}", f"use one of {known}"))
     return rate
 
 
@@ -143,16 +143,18 @@ class Timecode:
         """Read `hh:mm:ss:ff`, or `hh:mm:ss;ff` for drop-frame; ValueError for no such label."""
         match = LABEL.fullmatch(label)
         if match is None:
-            raise ValueError(f"{label!r} is no timecode; write hh:mm:ss:ff (hh:mm:ss;ff for drop)")
+            raise ValueError(
+                f"{label!r} is not a timecode; write hh:mm:ss:ff (hh:mm:ss;ff for drop)"
+            )
         hours, minutes, seconds, frames = (int(match[group]) for group in (1, 2, 3, 5))
         separator = ";" if rate.drop_frame else ":"
         if match[4] != separator:
-            raise ValueError(f"{label!r}: at {rate} a {separator!r} stands before the frames")
+            raise ValueError(f"{label!r}: at {rate} the frames follow a {separator!r}")
         if hours > 23 or minutes > 59 or seconds > 59 or frames >= rate.nominal:
             raise ValueError(f"{label!r} is beyond 23:59:59{separator}{rate.nominal - 1:02d}")
         dropped = dropped_per_minute(rate)
         if minutes % 10 and seconds == 0 and frames < dropped:
-            raise ValueError(f"{label!r} is one of the labels which {rate} leaves out")
+            raise ValueError(f"{label!r} is a label that {rate} drops")
         minute = 60 * hours + minutes
         number = (60 * minute + seconds) * rate.nominal + frames
         return cls(rate, number - dropped * (minute - minute // 10))

@@ -118,7 +118,7 @@ def test_a_matroska_file_that_is_cut_off_tells_how_much_was_read(tmp_path: Path)
     path = write_container(tmp_path / "a.mkv", "matroska", "flac", voice()[:, None])
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
-    with pytest.raises(UserError, match=r"breaks off at (0\.[89]|1\.[01])\d s"):
+    with pytest.raises(UserError, match=r"truncated at (0\.[89]|1\.[01])\d s"):
         open_sound(path)
 
 
@@ -148,7 +148,7 @@ def test_a_film_without_sound_says_so(tmp_path: Path) -> None:
         video.width, video.height = 32, 32
         file.mux(video.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), "rgb24")))
         file.mux(video.encode(None))
-    with pytest.raises(UserError, match="without a sound track"):
+    with pytest.raises(UserError, match="without an audio track"):
         open_sound(path)
 
 

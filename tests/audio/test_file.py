@@ -138,7 +138,7 @@ def test_an_empty_recording_is_refused(tmp_path: Path) -> None:
 def test_a_channel_out_of_range_is_refused_with_what_there_is(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", stereo(1600), 16000)
     message = refusal(tmp_path / "a.wav", channel=3)
-    assert "channel 3 is asked for, the file has 2" in message
+    assert "channel 3 does not exist, the file has 2" in message
 
 
 def test_a_rate_out_of_range_is_refused(tmp_path: Path) -> None:
@@ -167,5 +167,5 @@ def test_where_a_file_breaks_off_is_told(tmp_path: Path, caplog: pytest.LogCaptu
     source = opened(path)
     heard = played(source)
     (record,) = caplog.records
-    said = float(record.getMessage().partition("breaks off at ")[2].partition(" s")[0])
+    said = float(record.getMessage().partition("truncated at ")[2].partition(" s")[0])
     assert said == pytest.approx(len(heard) / 16000, abs=0.02)

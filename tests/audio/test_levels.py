@@ -75,10 +75,10 @@ def live(path: Path, channel: Channel = None) -> np.ndarray:
     [
         (lambda left: -left, "cancel each other"),
         (lambda left: -0.8 * left, "cancel each other"),
-        (lambda left: 0 * left, "only channel 1 of 2 holds sound"),
-        (lambda left: 0 * left + 0.2, "only channel 1 of 2 holds sound"),
-        (lambda left: noise(len(left), 1e-5), "only channel 1 of 2 holds sound"),
-        (lambda left: square(len(left)), "channel 2 holds a square wave, such as timecode"),
+        (lambda left: 0 * left, "only channel 1 of 2 carries sound"),
+        (lambda left: 0 * left + 0.2, "only channel 1 of 2 carries sound"),
+        (lambda left: noise(len(left), 1e-5), "only channel 1 of 2 carries sound"),
+        (lambda left: square(len(left)), "channel 2 carries a square wave such as timecode"),
     ],
 )
 def test_a_mix_that_would_lose_the_voice_is_answered_by_one_channel(
@@ -122,7 +122,7 @@ def test_four_microphones_are_mixed_and_one_of_four_is_chosen(tmp_path: Path) ->
     assert open_sound(written(tmp_path / "a.wav", *four)).notices == ()
     nothing = np.zeros(len(one))
     lone = open_sound(written(tmp_path / "b.wav", nothing, nothing, one, nothing))
-    assert lone.notices[0].startswith("only channel 3 of 4 holds sound")
+    assert lone.notices[0].startswith("only channel 3 of 4 carries sound")
 
 
 def test_all_means_all_and_a_number_that_channel(tmp_path: Path) -> None:

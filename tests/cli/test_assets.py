@@ -19,7 +19,7 @@ def test_a_head_is_imported_and_its_notice_shown(
     assert "must stay with every copy" in shown
     assert "USC Institute for Creative Technologies" in shown
     before = output.read_bytes()
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="already exists"):
         import_head([tmp_path / "ict"], output)
     assert output.read_bytes() == before
 

@@ -22,7 +22,7 @@ def test_a_render_says_what_it_made(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main(words) == 0
     assert re.search(r"1 rendered: 0:00 of sound in \d", capsys.readouterr().out)
     assert main(words) == 0
-    assert capsys.readouterr().out == "0 rendered, 1 were finished before\n"
+    assert capsys.readouterr().out == "0 rendered, 1 already finished\n"
     (tmp_path / "bad.wav").write_text("no sound")
     words[1] = str(tmp_path / "*.wav")
     assert main(words) == 1
@@ -35,7 +35,7 @@ def test_a_render_says_what_it_made(tmp_path: Path, capsys: pytest.CaptureFixtur
     ("words", "complaint"),
     [
         (["--format", "csv,fbx,avi"], r"no format 'fbx'(.|\n)*no format 'avi'"),
-        (["--fps", "31"], "no frame rate '31'"),
+        (["--fps", "31"], "unknown frame rate '31'"),
         (["--shard", "3/2"], "write i/n"),
         (["--head", "no.glb"], "no such file: no.glb"),
         (["--rigmap", "vrm"], "needs one for livelinkface61"),
@@ -44,7 +44,10 @@ def test_a_render_says_what_it_made(tmp_path: Path, capsys: pytest.CaptureFixtur
         (["--mouth-guard", "1.2"], "--mouth-guard"),
         (["--lookahead-ms", "900"], "900"),
         (["--weights", "no.safetensors"], "no.safetensors"),
-        (["--channel", "0"], "--channel:.*'0' is no channel; write a number from 1 to 256, or all"),
+        (
+            ["--channel", "0"],
+            "--channel:.*'0' is not a channel; write a number from 1 to 256, or all",
+        ),
     ],
 )
 def test_what_cannot_be_rendered_is_said_at_once(
@@ -66,8 +69,8 @@ def test_notices_are_told_and_what_was_left_out_is_counted(
     words = ["render", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--device", "cpu"]
     assert main(words) == 0
     said = capsys.readouterr()
-    assert "1 rendered, 1 left out" in said.out
-    assert "notice: left out, for they are neither recordings nor takes: " in said.err
+    assert "1 rendered, 1 ignored" in said.out
+    assert "notice: ignored, being neither recordings nor takes: " in said.err
     assert "two.wav: its channels cancel each other" in said.err
     assert main([*words, "--channel", "2"]) == 0
     said = capsys.readouterr()
@@ -80,4 +83,4 @@ def test_a_folder_that_cannot_be_made_is_said(
 ) -> None:
     path = write_speech(tmp_path / "a.wav")
     assert main(["render", str(path), "-o", str(path / "out")]) == 2
-    assert "cannot be made" in capsys.readouterr().err
+    assert "cannot be created" in capsys.readouterr().err

@@ -60,9 +60,9 @@ def test_the_channel_of_a_recording_can_be_chosen(
     assert plot(str(path), "-o", str(output), "--channel", "2") == DONE
     assert "cancel" not in capsys.readouterr().err
     assert plot(str(path), "-o", str(output), "--channel", "3") == USER_ERROR
-    assert "channel 3 is asked for, the file has 2" in capsys.readouterr().err
+    assert "channel 3 does not exist, the file has 2" in capsys.readouterr().err
     assert plot(str(path), "-o", str(output), "--channel", "left") == USER_ERROR
-    assert "'left' is no channel" in capsys.readouterr().err
+    assert "'left' is not a channel" in capsys.readouterr().err
 
 
 def test_a_recording_may_be_generated_in_an_emotion(
@@ -83,7 +83,7 @@ def test_a_recording_may_be_generated_in_an_emotion(
         (["gone.take"], "gone.take: no such file"),
         (["gone.take", "--rigmap", "nobody"], "no rig map is called `nobody`"),
         (["gone.take", "--curves", "Jaw"], "has no curve `Jaw`; did you mean `JawOpen`?"),
-        (["gone.take", "--start", "3", "--end", "2"], "from 3 s to 2 s is no stretch"),
+        (["gone.take", "--start", "3", "--end", "2"], "from 3 s to 2 s is not a range"),
     ],
 )
 def test_what_is_wrong_is_told_in_a_line(

@@ -339,4 +339,4 @@ def test_a_channel_is_a_number_or_all(tmp_path: Path) -> None:
             override(Config(), ConfigOverrides(channel=wrong))
     text = "subjects:\n  - audio: {channel: left}\n"
     (problem,) = problems(written(tmp_path, text))
-    assert problem == "2:22: 'left' is no channel; write a number from 1 to 256, or all"
+    assert problem == "2:22: 'left' is not a channel; write a number from 1 to 256, or all"

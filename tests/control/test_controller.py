@@ -65,7 +65,7 @@ def test_a_take_that_ends_by_itself_is_told_of_at_once_and_to_who_stops_it(told:
     deadline_s = time.monotonic() + PATIENCE_S
     while told.controller.is_recording and time.monotonic() < deadline_s:
         time.sleep(0.01)
-    with pytest.raises(UserError, match="nothing happened for 360") as stopped:
+    with pytest.raises(UserError, match="no frame came for 360") as stopped:
         told.controller.stop()
     ended = told.stage.recorder.last
     assert ended is not None

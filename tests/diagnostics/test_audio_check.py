@@ -89,8 +89,8 @@ def test_a_few_samples_at_full_scale_are_no_clipping_and_more_are() -> None:
 
 def test_a_device_that_delivers_nothing_is_a_fault() -> None:
     assert judged(seconds=0.0)[0].state is FindingState.FAULT
-    (finding,) = judged(fault="the device is gone")
-    assert finding.what == "USB delivers nothing (the device is gone)"
+    (finding,) = judged(fault="the device is no longer available")
+    assert finding.what == "USB delivers nothing (the device is no longer available)"
 
 
 def test_a_gate_that_stays_shut_and_blocks_that_were_lost_are_told() -> None:

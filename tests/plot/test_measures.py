@@ -147,7 +147,7 @@ def test_the_picture_tells_looks_head_and_blinks() -> None:
         text.get_text()
         for text in draw([study(looking())], THEMES["dark"], "livelinkface61").findobj(Text)
     ]
-    for words in ("gaze", "looks at", "head", "blinks", "50% on the partner", "15 a minute"):
+    for words in ("gaze", "looks at", "head", "blinks", "50% on the partner", "15 per minute"):
         assert words in told
     still = [
         text.get_text()

@@ -139,7 +139,7 @@ def test_pictures_have_the_size_that_was_asked_for(serving: Serving, take: Any) 
         ("start_s=0&end_s=1", "columns | a number is needed"),
         ("start_s=nan&end_s=1&columns=5", "start_s | a number is needed, found 'nan'"),
         ("start_s=0&end_s=1e300&columns=5", "a number is needed"),
-        ("start_s=1&end_s=0&columns=5", "no stretch"),
+        ("start_s=1&end_s=0&columns=5", "not a range"),
     ],
 )
 def test_a_wrong_stretch_is_told(serving: Serving, take: Any, query: str, words: str) -> None:
@@ -168,7 +168,7 @@ def test_an_export_is_a_file_with_a_safe_name(
     ("query", "status", "words"),
     [
         ("format=avi", 400, "no format 'avi'"),
-        ("format=csv&rate=61", 400, "no frame rate"),
+        ("format=csv&rate=61", 400, "unknown frame rate"),
         ("format=csv&rigmap=metahuman", 400, "is for metahuman"),
         ("format=csv&rigmap=../../etc/passwd", 404, "there is no"),
         ("format=glb&head=../x", 404, "there is no"),

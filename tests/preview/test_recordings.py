@@ -107,7 +107,7 @@ def test_what_is_no_sound_is_told_by_its_name(serving: Serving, content: bytes, 
 def test_a_file_without_a_single_sample_is_told(serving: Serving, tmp_path: Path) -> None:
     answer = serving.upload(wav(tmp_path / "x.wav", np.zeros(0, np.float32)), "empty.wav")
     assert answer.status == 400
-    assert "holds no sound" in answer.problems
+    assert "contains no audio" in answer.problems
 
 
 def test_silence_is_a_take_with_a_notice(serving: Serving, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_channels_of_which_one_alone_holds_sound_are_told(serving: Serving, tmp_
     recording = uploaded(serving, tmp_path, samples, 16_000)
     take = serving.finished(serving.begin(recording["recording"])["id"])
     assert take["state"] == "ready"
-    assert "only channel 1 of 2 holds sound" in take["notice"]
+    assert "only channel 1 of 2 carries sound" in take["notice"]
 
 
 def test_192_khz_are_played_at_48(serving: Serving, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_sound_that_breaks_off_fails_its_take(serving: Serving, tmp_path: Path
     take = serving.finished(serving.begin(answer.document["recording"])["id"])
     assert take["state"] == "failed"
     assert take["problems"][0]["where"] == "broken.flac"
-    assert "breaks off" in take["problems"][0]["what"]
+    assert "truncated" in take["problems"][0]["what"]
     assert serving.ask(f"/api/takes/{take['id']}/curves").status == 409
     assert serving.ask(f"/api/takes/{take['id']}/sound").status == 400
 

@@ -58,7 +58,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
 def test_what_is_there_is_kept_unless_asked(tmp_path: Path) -> None:
     path = tmp_path / ("n" * 250)
     path.write_bytes(b"before")
-    with pytest.raises(UserError, match="is there already"), atomic_write(path):
+    with pytest.raises(UserError, match="already exists"), atomic_write(path):
         pass
     with atomic_write(path, overwrite=True) as file:
         file.write(b"after")

@@ -62,7 +62,7 @@ def test_a_take_is_never_overwritten_unasked_and_nothing_half_is_left(tmp_path: 
     path = tmp_path / "a.take"
     save_take(made_take(5), path)
     before = path.read_bytes()
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="already exists"):
         save_take(made_take(9), path)
     broken = replace(made_take(9), board=np.zeros((2**31, 0), np.float32), channels=())
     with pytest.raises(ValueError, match="rows"):
@@ -152,7 +152,7 @@ def with_member(path: Path, name: str, data: bytes) -> Path:
 def test_a_header_no_reader_gets_through_is_told(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "a.take"
     save_take(made_take(5), path)
-    with pytest.raises(UserError, match="is no take, or damaged"):
+    with pytest.raises(UserError, match="is not a take, or is damaged"):
         load_take(with_member(path, "take.json", text))
 
 
@@ -194,7 +194,7 @@ def test_damage_is_told_or_harmless(tmp_path: Path, place: float, data: bytes) -
 def test_what_is_no_take_is_told(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.take"
     path.write_bytes(content)
-    with pytest.raises(UserError, match="is no take"):
+    with pytest.raises(UserError, match="is not a take"):
         load_take(path)
     with pytest.raises(UserError, match="no such file"):
         load_take(tmp_path / "none.take")

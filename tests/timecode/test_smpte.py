@@ -69,12 +69,12 @@ def test_every_rate_is_known_however_it_is_rounded(name: str, decimals: int) -> 
 
 @pytest.mark.parametrize("text", ["23.97", "23.9", "29.98", "1/0", "0/1", "24000/1000.1", "24.01"])
 def test_what_is_near_a_rate_is_none(text: str) -> None:
-    with pytest.raises(UserError, match="no frame rate"):
+    with pytest.raises(UserError, match="unknown frame rate"):
         parse_rate(text)
 
 
 def test_unknown_rate_lists_what_there_is() -> None:
-    with pytest.raises(UserError, match=r"no frame rate '61'.*24, 25, .*59\.94df, 60"):
+    with pytest.raises(UserError, match=r"unknown frame rate '61'.*24, 25, .*59\.94df, 60"):
         parse_rate("61")
 
 

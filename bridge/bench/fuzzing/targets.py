@@ -2,7 +2,7 @@
 page's WebSocket.
 
 A target is opened once for many inputs. It raises UserError, or nothing, for whatever is bad in
-an input; everything else that it raises or reports is a fault of the program.
+an input; everything else that it raises or reports is an internal error.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def osc_target(folder: Path) -> Iterator[Target]:
                 last = answer.work() if answer.work else answer
                 for outgoing in (*answer.outgoing, *last.outgoing, *answer.if_dropped):
                     decode_packet(outgoing.datagram)
-            if faults := [text for text in reported if "fault of the program" in text]:
+            if faults := [text for text in reported if "internal error" in text]:
                 raise FaultError(faults[0])
 
         yield receive

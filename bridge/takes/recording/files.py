@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 class GrowingFile:
     """A new file that held `head` when it appeared, and grows past Python's buffers.
 
-    UserError where it is there already or cannot be written, OSError where it cannot be opened.
+    UserError where it already exists or cannot be written, OSError where it cannot be opened.
     """
 
     def __init__(self, path: Path, head: bytes) -> None:
@@ -260,8 +260,8 @@ class WaveFile(GrowingFile):
         """
         size = self._size + SAMPLE_BYTES * len(samples)
         if size >= MAX_WAVE_BYTES:
-            what = f"is full: {MAX_WAVE_BYTES} bytes are possible"
-            raise UserError(Problem(str(self.path), what, "begin another take"))
+            what = f"is full: it holds at most {MAX_WAVE_BYTES} bytes"
+            raise UserError(Problem(str(self.path), what, "start another take"))
         self._write(pcm(samples))
         self._size = size
         self.frames += len(samples)
@@ -315,12 +315,12 @@ def repair_wave(path: Path) -> int:
     with path.open("r+b") as file:
         head = file.read(_CHUNK.size + 4 + _CHUNK.size)
         if len(head) < 20 or head[:4] != b"RIFF" or head[8:16] != b"WAVEbext":
-            raise ValueError("it does not begin as a recorded sound")
+            raise ValueError("it does not start with a Broadcast Wave header")
         _, extension_bytes = _CHUNK.unpack(head[12:])
         head_bytes = len(head) + int(extension_bytes) + _FORMAT.size + _CHUNK.size
         frames = (file.seek(0, os.SEEK_END) - head_bytes) // SAMPLE_BYTES
         if frames < 0:
-            raise ValueError("it ends before its sound begins")
+            raise ValueError("it ends before its samples start")
         size = head_bytes + frames * SAMPLE_BYTES
         file.truncate(size)
         file.flush()

@@ -49,7 +49,7 @@ RESERVE_NAME: Final = ".reserve"
 RESERVE_BYTES: Final = 64 << 10
 """Kept within a take's folder for `take.json` at its end, should others fill the disk."""
 
-SPACE_HINT: Final = "make room on the disk"
+SPACE_HINT: Final = "free space on the disk"
 
 
 def free_bytes(folder: Path) -> int:
@@ -82,7 +82,7 @@ class DiskSpace:
         needed = END_BYTES + FIRST_S * self.bytes_per_s
         free = self._free(self._folder)
         if free < needed:
-            what = f"{_megabytes(free)} are free, and a take needs {_megabytes(needed)} to begin"
+            what = f"{_megabytes(free)} are free, a take needs {_megabytes(needed)} to start"
             raise UserError(Problem(str(self._folder), what, SPACE_HINT))
 
     def warning(self) -> Problem | None:
@@ -96,7 +96,7 @@ class DiskSpace:
             raise UserError(Problem(str(self._folder), what, SPACE_HINT))
         if left_s >= WARNING_S:
             return None
-        what = f"there is room for {left_s / 60:.1f} min of the take"
+        what = f"space is left for {left_s / 60:.1f} min of the take"
         return Problem(str(self._folder), what, SPACE_HINT)
 
 
@@ -150,8 +150,10 @@ def claim_folder(folder: Path, slate: str, number: int, began: datetime) -> tupl
             return name, path
     except OSError as error:
         what = f"takes cannot be recorded here: {error.strerror}"
-        raise UserError(Problem(str(folder), what, "check the folder and its rights")) from None
-    what = f"there are {MAX_REPEATS} takes {number} of slate {slate!r} of today"
+        raise UserError(
+            Problem(str(folder), what, "check the folder and its permissions")
+        ) from None
+    what = f"{MAX_REPEATS} takes {number} of slate {slate!r} were recorded today"
     raise UserError(Problem(str(folder), what, "use another number or slate"))
 
 
@@ -166,7 +168,7 @@ def finish_folder(path: Path) -> Path:
         if not target.exists():
             path.rename(target)
             return target
-    raise FileExistsError(f"{path} finds no name that is free")
+    raise FileExistsError(f"no free name was found for {path}")
 
 
 def write_take_document(folder: Path, document: dict[str, Any]) -> None:

@@ -155,10 +155,12 @@ class OpenTake:
                         write_take_document(self.folder, self._document.begun(self._files))
         if not self._are_files_there():
             what = "ended: its files were removed while it was recorded"
-            raise UserError(Problem("take", what, "leave a take's folder until it is stopped"))
+            raise UserError(
+                Problem("take", what, "do not move or remove a take's folder while it is recorded")
+            )
         if self.duration_s > MAX_SOUND_S:
-            what = f"ended: a take lasts {MAX_SOUND_S / 3600:g} h at most"
-            raise UserError(Problem("take", what, "begin another"))
+            what = f"ended: a take is limited to {MAX_SOUND_S / 3600:g} h"
+            raise UserError(Problem("take", what, "start another"))
 
     def finish(self, problem: Problem | None = None) -> RecordedTake:
         """Close the files and give the take its name; `problem` says why it ended by itself.
@@ -233,7 +235,9 @@ class OpenTake:
 
 
 def _unwritten(error: OSError) -> Problem:
-    return Problem("", f"cannot be written whole: {error.strerror or error}", "check the disk")
+    return Problem(
+        "", f"could not be written completely: {error.strerror or error}", "check the disk"
+    )
 
 
 def _joined_problem(folder: Path, problems: Sequence[Problem]) -> Problem | None:

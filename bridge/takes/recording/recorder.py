@@ -146,12 +146,14 @@ class Recorder:
         number that is none, and where what it needs cannot be had; nothing is left then.
         """
         if not slate.strip() or not slate.isprintable():
-            raise UserError(Problem("slate", f"{slate!r} is no name", "write one, as MySlate"))
+            raise UserError(
+                Problem("slate", f"{slate!r} is not a slate", "write one such as MySlate")
+            )
         if not 0 <= number <= MAX_NUMBER:
             raise UserError(Problem("take", f"number {number} is not within 0..{MAX_NUMBER}"))
         with self._switching:
             if not self._subjects:
-                raise UserError(Problem("take", "there is nobody to record"))
+                raise UserError(Problem("take", "there is no subject to record"))
             if self._take is not None:
                 what = f"{self._take.name.identifier} is being recorded"
                 raise UserError(Problem("take", what, "stop it first"))
@@ -195,7 +197,7 @@ class Recorder:
                 self.folder, slate, number, self._subjects, self._rate, self._local_time()
             )
         except OSError as error:
-            what = f"no take can begin: {error.strerror or error}"
+            what = f"no take can start: {error.strerror or error}"
             raise UserError(Problem(str(self.folder), what, "check the folder")) from None
         room = DiskSpace(take.folder, self._subjects, self._rate, self._free)
         try:
@@ -208,7 +210,7 @@ class Recorder:
             take.discard()
             if isinstance(error, UserError):
                 raise
-            raise UserError(Problem("take", f"cannot begin: {error}")) from None
+            raise UserError(Problem("take", f"cannot start: {error}")) from None
         return take
 
     def _join(self) -> None:
@@ -249,7 +251,7 @@ class Recorder:
             what = f"ended: {error.strerror or error}"
             return Problem("take", what, "check the disk and its free space")
         except Exception as error:  # noqa: BLE001 - whatever ends a take, its files are finished
-            what = f"ended by a fault of the program: {type(error).__name__}: {error}"
+            what = f"ended by an internal error: {type(error).__name__}: {error}"
             return Problem("take", what)
         return None
 
@@ -340,7 +342,7 @@ def _repaired(path: Path) -> list[Problem]:
         try:
             files.repair_wave(file)
         except ValueError as error:
-            problems.append(Problem(str(file), f"cannot be mended: {error}"))
+            problems.append(Problem(str(file), f"cannot be repaired: {error}"))
     document = read_take_document(path)
     described = document.get("subjects", [])
     for subject in described if isinstance(described, list) else []:

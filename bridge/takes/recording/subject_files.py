@@ -183,7 +183,7 @@ class SubjectFiles:
         length_s = self.last.due_s - first.due_s + float(self._rate.frame_s)
         count = round(length_s * rate_hz) - self._sound.frames
         if count > MAX_GAP_S * rate_hz:
-            what = f"ended: nothing happened for {count / rate_hz:.0f} s"
+            what = f"ended: no frame came for {count / rate_hz:.0f} s"
             remedy = "keep the machine awake while it records"
             raise UserError(Problem(self.subject.name, what, remedy))
         place = self.subject.sound_at(first.due_s + self._sound.frames / rate_hz)

@@ -190,7 +190,7 @@ class Inputs:
             return ""
         names = ", ".join(map(str, self.left_out[:MAX_NAMED]))
         more = f" and {rest} more" if (rest := len(self.left_out) - MAX_NAMED) > 0 else ""
-        return f"left out, for they are neither recordings nor takes: {names}{more}"
+        return f"ignored, being neither recordings nor takes: {names}{more}"
 
 
 def find_inputs(words: Sequence[str], out: Path) -> Inputs:
@@ -217,7 +217,7 @@ def _in_folder(folder: Path, base: Path, out: Path, inputs: Inputs) -> list[Foun
     problems = inputs.problems
 
     def unreadable(error: OSError) -> None:
-        problems.append(Problem(str(error.filename), f"cannot be looked into: {error.strerror}"))
+        problems.append(Problem(str(error.filename), f"cannot be listed: {error.strerror}"))
 
     count, found, kept_out = len(problems), [], out.resolve()
     for place, folders, names in os.walk(folder, onerror=unreadable):
@@ -232,7 +232,7 @@ def _in_folder(folder: Path, base: Path, out: Path, inputs: Inputs) -> list[Foun
         found += [FoundInput(here / name, (here / name).relative_to(base)) for name in chosen]
     if not found and len(problems) == count and folder == base:
         endings = ", ".join((*AUDIO_SUFFIXES[:5], TAKE_SUFFIX))
-        problems.append(Problem(str(folder), f"no recording in it ({endings} ...)", "check it"))
+        problems.append(Problem(str(folder), f"contains no recording ({endings} ...)", "check it"))
     return found
 
 
@@ -313,7 +313,7 @@ def parse_shard(text: str) -> Shard:
         shard = Shard(int(number), int(count))
         if 1 <= shard.number <= shard.count <= MAX_SHARDS:
             return shard
-    what = f"{text!r} is no part of the work"
+    what = f"{text!r} is not a shard"
     raise UserError(Problem("--shard", what, f"write i/n with 1 <= i <= n <= {MAX_SHARDS}"))
 
 
@@ -362,8 +362,8 @@ def _need_own_outputs(
         other = next((path for path in others if not _is_same(path, file.path)), None)
         if other is not None:
             name = form.name(place.name)
-            what = f"would become {name}, and so would {other}: neither is rendered"
-            raise UserError(Problem(str(file.path), what, "rename one, or render them apart"))
+            what = f"and {other} would both become {name}: neither is rendered"
+            raise UserError(Problem(str(file.path), what, "rename one, or render them separately"))
 
 
 def _is_same(one: Path, other: Path) -> bool:

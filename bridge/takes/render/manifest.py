@@ -173,7 +173,7 @@ class JobLog:
         if isinstance(error, UserError):
             problems = error.problems
         else:
-            what = f"a fault of the program: {type(error).__name__}: {error}"
+            what = f"an internal error: {type(error).__name__}: {error}"
             problems = (Problem(str(job.source), what),)
         self.manifest.append(
             ManifestEntry.of(job, JobState.FAILED, problems=tuple(map(str, problems)))

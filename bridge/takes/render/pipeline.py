@@ -85,11 +85,11 @@ def write_output(take: Take, job: Job, outlet: OutputFormat, out: Path) -> dict[
 def make_output_folder(folder: Path, out: Path) -> None:
     """Make a folder below `out`. UserError where that is not possible, or a link leads out."""
     if not folder.resolve().is_relative_to(out.resolve()):
-        raise UserError(Problem(str(folder), f"a link leads out of {out}", "remove the link"))
+        raise UserError(Problem(str(folder), f"a link leads outside of {out}", "remove the link"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(Problem(str(folder), f"cannot be made: {error.strerror}")) from None
+        raise UserError(Problem(str(folder), f"cannot be created: {error.strerror}")) from None
 
 
 def remove_leftovers(jobs: Iterable[Job], outlets: Sequence[OutputFormat], out: Path) -> int:
@@ -350,7 +350,9 @@ def render(
     jobs, problems = make_jobs(inputs.found, settings.formats, settings.shard)
     problems = [*inputs.problems, *problems]
     if not inputs.found:
-        raise UserError.of(problems or [Problem("render", "no input is named", "name a recording")])
+        raise UserError.of(
+            problems or [Problem("render", "no input was given", "name a recording")]
+        )
     make_output_folder(out, out)
     outlets = create_output_formats(settings, weights_hash(settings))
     with Manifest(out, settings.shard) as manifest:
@@ -391,10 +393,10 @@ def _is_fit(
     problems = []
     if not wanted:
         others = ", ".join(name for name in FORMATS if name != "take")
-        problems.append(Problem(str(job.source), "it is a take already", f"ask for {others}"))
+        problems.append(Problem(str(job.source), "it already is a take", f"ask for {others}"))
     if not settings.overwrite:
         problems += [
-            Problem(str(path), "is there already, and no render made it", "use --overwrite")
+            Problem(str(path), "already exists, and not from a render", "use --overwrite")
             for path in manifest.foreign(job, wanted)
         ]
     if problems:

@@ -89,11 +89,11 @@ class RenderProgress:
         """Return the end in one line."""
         parts = [f"{self.done} rendered"]
         if self.skipped:
-            parts.append(f"{self.skipped} were finished before")
+            parts.append(f"{self.skipped} already finished")
         if self.failures:
             parts.append(f"{len(self.failures)} failed")
         if self.left_out:
-            parts.append(f"{self.left_out} left out")
+            parts.append(f"{self.left_out} ignored")
         text = ", ".join(parts)
         if self.done and self.end_s is not None:
             took_s = self.end_s - self.start_s

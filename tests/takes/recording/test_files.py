@@ -96,6 +96,6 @@ def test_a_cut_file_is_mended(
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(b"mine")
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="already exists"):
         WaveFile(path, 16_000, ORIGIN)
     assert path.read_bytes() == b"mine"

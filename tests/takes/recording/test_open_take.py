@@ -248,7 +248,7 @@ def test_a_fault_of_ours_is_told_and_the_take_is_kept(tmp_path: Path) -> None:
     object.__setattr__(take._files[0].subject, "sound_at", broken)
     stage.step(30)
     wait_until(lambda: stage.recorder.take is None)
-    assert "a fault of the program: RuntimeError: no sound today" in stop_fault(stage)
+    assert "an internal error: RuntimeError: no sound today" in stop_fault(stage)
     assert last(stage).folder.is_dir()
 
 

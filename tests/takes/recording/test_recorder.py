@@ -228,7 +228,7 @@ def test_a_machine_that_slept_is_owed_no_hours(tmp_path: Path) -> None:
     assert take.is_over.wait(5)
     stage.recorder.close()
     assert stage.recorder.last is not None
-    assert "nothing happened for 360" in str(stage.recorder.last.problem)
+    assert "no frame came for 360" in str(stage.recorder.last.problem)
 
 
 def test_its_links_are_links(tmp_path: Path) -> None:
@@ -313,7 +313,7 @@ def test_what_is_left_is_read(
     if rows:
         assert (document["startTimecode"], document["endTimecode"]) == (rows[0][0], rows[-1][0])
     if problems:
-        assert "cannot be mended" in str(problems[0])
+        assert "cannot be repaired" in str(problems[0])
         assert kept[SOUND] < (whole / SOUND).read_bytes().index(b"data") + 8
     else:
         assert len(soundfile.read(found / SOUND)[0]) <= round(FRAMES * 16_000 / 60)

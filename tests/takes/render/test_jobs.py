@@ -69,7 +69,7 @@ def test_words_that_mean_nothing_are_said(tmp_path: Path) -> None:
     words = [str(tmp_path / "no.wav"), f"{tmp_path}/*.wav", str(tmp_path / "empty")]
     whats = [problem.what for problem in find_inputs(words, tmp_path / "out").problems]
     assert whats[:2] == ["no such file or folder", "no recording matches this pattern"]
-    assert whats[2].startswith("no recording in it")
+    assert whats[2].startswith("contains no recording")
 
 
 def found(tmp_path: Path, *names: str) -> list[FoundInput]:
@@ -130,7 +130,7 @@ def test_what_is_left_out_of_folders_and_patterns_is_counted_and_named(tmp_path:
     inputs = find_inputs([str(tmp_path / "in")], tmp_path / "out")
     assert [file.path.name for file in inputs.found] == ["a.wav", "b.m4a"]
     assert len(inputs.left_out) == 11
-    assert inputs.notice.startswith("left out, for they are neither recordings nor takes: ")
+    assert inputs.notice.startswith("ignored, being neither recordings nor takes: ")
     assert "clip.wma" in inputs.notice
     assert "notes.txt" in inputs.notice
     assert inputs.notice.endswith("2.txt and 6 more")

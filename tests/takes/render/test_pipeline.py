@@ -156,7 +156,7 @@ def test_a_take_is_only_converted(run: Any, tmp_path: Path) -> None:
     json_only = replace(TAKE, formats=(FORMATS["take"], FORMATS["json"]))
     assert run(take, settings=json_only).done == 1
     assert len(json.loads((tmp_path / "out/a.json").read_text())["frames"]) == 18
-    assert "is a take already" in str(run(take).failures[0][1][0])
+    assert "already is a take" in str(run(take).failures[0][1][0])
 
 
 def test_a_sidecar_changes_the_face(run: Any, tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_bad_inputs_are_listed_and_stop_nothing(run: Any, tmp_path: Path) -> Non
     told = {Path(source).name: str(problems[0]) for source, problems in tally.failures}
     assert sorted(told) == ["corrupt.wav", "empty.wav", "moody.wav", "slow.wav"]
     assert "damaged or no audio file" in told["corrupt.wav"]
-    assert "holds no sound" in told["empty.wav"]
+    assert "contains no audio" in told["empty.wav"]
     assert "no emotion 'cheerful'" in told["moody.wav"]
     assert outputs(tmp_path / "out") == {"good.take"}
     manifest = (tmp_path / "out/render.jsonl").read_text("utf-8")
@@ -209,7 +209,7 @@ def test_a_long_recording_that_breaks_off_stops_nothing(run: Any, tmp_path: Path
     assert tally.done == 1
     ((source, problems),) = tally.failures
     assert source.endswith("long.flac")
-    assert "breaks off" in problems[0].what
+    assert "truncated" in problems[0].what
     assert outputs(tmp_path / "out") == {"short.take"}
 
 
@@ -244,7 +244,7 @@ def test_files_of_others_are_not_replaced(run: Any, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/a.take").write_text("mine")
     for _ in range(2):
-        assert "no render made it" in str(run(tmp_path / "a.wav").failures[0][1][0])
+        assert "not from a render" in str(run(tmp_path / "a.wav").failures[0][1][0])
         assert (tmp_path / "out/a.take").read_text() == "mine"
     assert run(tmp_path / "a.wav", settings=replace(TAKE, overwrite=True)).done == 1
     assert load_take(tmp_path / "out/a.take").rows == 15
@@ -255,7 +255,7 @@ def test_nothing_is_written_outside_of_the_folder(run: Any, tmp_path: Path) -> N
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "out").mkdir()
     (tmp_path / "out/sub").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
-    assert "leads out of" in str(run(tmp_path / "in").failures[0][1][0])
+    assert "leads outside of" in str(run(tmp_path / "in").failures[0][1][0])
     assert not list((tmp_path / "elsewhere").iterdir())
     (tmp_path / "out/sub").unlink()
     write_speech(tmp_path / "x.wav")
@@ -285,7 +285,7 @@ def test_twins_fail_and_the_rest_is_rendered(run: Any, tmp_path: Path) -> None:
     tally = run(tmp_path / "in")
     assert outputs(tmp_path / "out") == {"other.take"}
     assert sorted(Path(source).name for source, _ in tally.failures) == ["line.mp3", "line.wav"]
-    assert "1 rendered, 2 failed, 1 left out" in tally.summary()
+    assert "1 rendered, 2 failed, 1 ignored" in tally.summary()
     (notice,) = tally.notices
     assert notice.endswith("notes.txt")
 
@@ -301,7 +301,7 @@ def test_a_short_take_is_never_called_rendered(run: Any, tmp_path: Path, seconds
     assert outputs(tmp_path / "out") == {"whole.take"}
     assert (tally.done, len(tally.failures)) == (1, 3)
     for _, (problem,) in tally.failures:
-        assert "breaks off at" in problem.what
+        assert "truncated at" in problem.what
 
 
 def test_the_channel_asked_for_is_rendered_and_a_choice_is_told(run: Any, tmp_path: Path) -> None:
@@ -369,7 +369,7 @@ def test_a_killed_render_is_finished_by_the_next(tmp_path: Path) -> None:
     assert finished.returncode == 1
     assert "150.wav" in finished.stderr
     assert "1 failed" in finished.stdout
-    assert "were finished before" in finished.stdout
+    assert "already finished" in finished.stdout
     assert not list(out.glob(f".*{PARTIAL_SUFFIX}"))
     assert len(list(out.glob("*.csv"))) == 299
     for number in range(300):
