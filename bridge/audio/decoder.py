@@ -134,11 +134,11 @@ class ContainerDecoder:
         except (self._av.FFmpegError, OSError, ValueError) as error:
             self.fault = _message(error)
             return
-        promised_s = self._promised_s()
-        if self.rate_hz and decoded / self.rate_hz < promised_s - DURATION_TOLERANCE_S:
-            self.fault = f"its header announces {promised_s:.2f} s"
+        announced_s = self._announced_s()
+        if self.rate_hz and decoded / self.rate_hz < announced_s - DURATION_TOLERANCE_S:
+            self.fault = f"its header announces {announced_s:.2f} s"
 
-    def _promised_s(self) -> float:
+    def _announced_s(self) -> float:
         """Return how long the stream says it is, 0 where it does not."""
         stream = self._stream
         if stream.duration is not None and stream.time_base:

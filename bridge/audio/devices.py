@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 
 LATENCY_S = 0.020
-"""What is asked of the driver: less is refused by PulseAudio, more comes in bursts of blocks."""
+"""Latency requested from the driver: PulseAudio refuses less, more comes in bursts of blocks."""
 
 CLOSE_S = 2.0
-"""Time that closing a stream may take. libpulse waits for itself, for ever, where its server is
-killed while a block is being read."""
+"""Time limit of closing a stream. libpulse deadlocks when its server is killed while a block is
+being read."""
 
 _lock = threading.RLock()
 """PortAudio's opening, closing and listing are not thread-safe."""
@@ -39,12 +39,12 @@ _lock = threading.RLock()
 _open_streams: set[InputStream] = set()
 """The streams that are open: the device list is renewed only when there is none."""
 
-_left_behind: set[InputStream] = set()
-"""Those whose closing does not end."""
+_abandoned: set[InputStream] = set()
+"""The streams whose closing did not end in time."""
 
 
 class DeviceUnavailableError(UserError):
-    """There is no such microphone now, or none at all; nothing is wrong with what was asked for."""
+    """The microphone, or any microphone, is missing at present; the request itself is valid."""
 
 
 def load_portaudio() -> Any:
@@ -61,7 +61,7 @@ def load_portaudio() -> Any:
 
 
 def renew_devices() -> None:
-    """Let PortAudio look for devices again; does nothing while a stream is open.
+    """Have PortAudio list devices anew; does nothing while a stream is open.
 
     PortAudio lists devices only when it is initialised, which ends every stream.
     """
@@ -88,8 +88,8 @@ def open_input(**options: Any) -> InputStream:
 def close_input(stream: InputStream) -> None:
     """Close a stream, in whatever state it is; harmless when done twice.
 
-    One that does not end within `CLOSE_S` is left behind. The device list is not renewed any more
-    then, nor PortAudio ended with the program: both would wait for that stream.
+    One that does not end within `CLOSE_S` is abandoned. The device list is not renewed any more
+    then, nor PortAudio terminated with the program: both would wait for that stream.
     """
     portaudio = load_portaudio()
 
@@ -98,23 +98,23 @@ def close_input(stream: InputStream) -> None:
             stream.close()
 
     if not _lock.acquire(timeout=CLOSE_S):
-        _leave_behind(stream)
+        _abandon(stream)
         return
     try:
-        if stream in _left_behind:
+        if stream in _abandoned:
             return
         closing = Worker("close mic", close)
         closing.start()
         if closing.join(CLOSE_S):
             _open_streams.discard(stream)
         else:
-            _leave_behind(stream)
+            _abandon(stream)
     finally:
         _lock.release()
 
 
-def _leave_behind(stream: InputStream) -> None:
-    _left_behind.add(stream)
+def _abandon(stream: InputStream) -> None:
+    _abandoned.add(stream)
     atexit.unregister(load_portaudio()._exit_handler)  # noqa: SLF001 - no public name
 
 
@@ -125,9 +125,9 @@ _NUMBER: Final = re.compile(r"\(hw:(\d+),\d+\)")
 
 
 def usb_ports() -> dict[int, str]:
-    """Return by the number of a card the port it is plugged in at, as `usb-0000:00:14.0-1`.
+    """Return the USB port of each card by its number, as `usb-0000:00:14.0-1`.
 
-    The number changes when the machine starts anew, the port stays.
+    The number changes when the machine restarts, the port does not.
     """
     try:
         return ports_of(CARDS.read_text(encoding="utf-8", errors="replace"))
@@ -148,17 +148,17 @@ def card_of(name: str) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class InputDevice:
-    """One device that records, as PortAudio lists it."""
+    """One input device, as PortAudio lists it."""
 
     index: int
     name: str
     host_api: str
     channels: int
-    """Most channels it delivers."""
+    """Channels that it delivers at most."""
     default_rate_hz: int
     is_default: bool
     port: str = ""
-    """Where it is plugged in, as far as the system tells; it stays when numbers change."""
+    """Its USB port, as far as the system reports it; it stays when numbers change."""
     twin: int = 0
     """Its place, from 1, among devices of the same name, host API and port; 0 without such."""
 

@@ -35,51 +35,51 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What a recording holds: `frames` that can be decoded, and the channel to use of them.
+    """Contents of a recording: `frames` that can be decoded, and the channel to use.
 
-    `promised_s` is the length that its header tells where the file holds less, else 0; `fault` says
-    why it could not be decoded further. `notices` are for the user.
+    `announced_s` is the length in its header where the file holds less, else 0; `fault` is the
+    reason why it could not be decoded further. `notices` are for the user.
     """
 
     frames: int
     channel: Channel
-    promised_s: float = 0.0
+    announced_s: float = 0.0
     fault: str = ""
     notices: tuple[str, ...] = ()
 
     def damage(self, rate_hz: int) -> str:
-        """Return where the recording breaks off, in words; empty where it is whole."""
-        if not self.promised_s and not self.fault:
+        """Return where the recording is truncated, as a message; empty where it is complete."""
+        if not self.announced_s and not self.fault:
             return ""
-        of = f" of {self.promised_s:.2f} s" if self.promised_s else ""
+        of = f" of {self.announced_s:.2f} s" if self.announced_s else ""
         why = f" ({self.fault})" if self.fault else ""
         return f"damaged: it is truncated at {self.frames / rate_hz:.2f} s{of}{why}"
 
 
 def survey(decoder: Decoder, layout: Layout, channel: Channel) -> Survey:
-    """Return what a recording holds, and leave the decoder at its beginning.
+    """Return the contents of a recording, and leave the decoder at its start.
 
-    It is decoded, up to `MAX_DECODED_S`, only where its length or its channels leave a choice.
+    It is decoded, up to `MAX_DECODED_S`, only where its length or the channel to use is unknown.
     """
     notices = [layout.notice] if layout.notice else []
     frames, fault = decoder.frames, layout.fault
-    promised_s = 0.0
+    announced_s = 0.0
     if frames is not None and 0 < layout.missing < 1:
-        promised_s = frames / (1.0 - layout.missing) / decoder.rate_hz
+        announced_s = frames / (1.0 - layout.missing) / decoder.rate_hz
     if frames is None or (channel is None and decoder.channels > 1):
         levels, most = ChannelLevels(decoder.channels), int(MAX_DECODED_S * decoder.rate_hz) + 1
         while levels.frames < most and len(piece := decoder.read(COUNTED_FRAMES)):
             levels.add(piece)
         fault = decoder.fault or fault
         if decoder.fault and frames is not None:
-            promised_s = frames / decoder.rate_hz
+            announced_s = frames / decoder.rate_hz
         if decoder.fault or frames is None:
             frames = levels.frames
         if channel is None:
             channel, notice = levels.choice()
             notices += [notice] if notice else []
         decoder.seek(0)
-    return Survey(frames, channel, promised_s, fault, tuple(notices))
+    return Survey(frames, channel, announced_s, fault, tuple(notices))
 
 
 AUDIO_SUFFIXES = (
@@ -87,19 +87,19 @@ AUDIO_SUFFIXES = (
     *(".aif", ".aiff", ".aifc", ".au", ".caf"),
     *CONTAINER_SUFFIXES,
 )
-"""Endings by which an input is meant to be a file even if there is none."""
+"""Suffixes by which an input means a file, even one that does not exist."""
 
 logger = logging.getLogger(__name__)
 
 
 class FileSource:
-    """A recording in blocks of 10 ms, due as if it were spoken from `start` on.
+    """A recording in blocks of 10 ms, played in real time from `start` on.
 
     `channel` counts from 1; "all" is the mean of all, None the same unless they cancel. With
-    `is_loop` the file begins again at its end, else the last block is filled up with silence and
+    `is_loop` the file starts again at its end, else the last block is filled up with silence and
     the state becomes ENDED. UserError when it cannot be opened, is empty, or lacks the channel. A
-    file that breaks off ends there, with a warning in the log or in `notices`, which are what is
-    to be told to the user of the file.
+    truncated file ends where it is truncated, with a warning in the log or in `notices`, which are
+    for the user.
     """
 
     is_device = False
@@ -118,7 +118,7 @@ class FileSource:
         self._path = path
         self._now = now
         self._is_loop = is_loop
-        self._pace: BlockSchedule | None = None
+        self._schedule: BlockSchedule | None = None
         self._played = 0
         self._decoder, layout = open_decoder(path)
         self.rate_hz = self._decoder.rate_hz
@@ -129,7 +129,7 @@ class FileSource:
             self._channel = found.channel
             damage = found.damage(self.rate_hz)
             self.notices = tuple(filter(None, (*found.notices, damage)))
-            self._is_breaking = bool(damage)
+            self._is_truncated = bool(damage)
             self._ahead = _first_frame(path, self._decoder)
         except UserError:
             self._decoder.close()
@@ -138,25 +138,25 @@ class FileSource:
     @property
     def next_due_s(self) -> float | None:
         """Host time of the next block; None before the start and after the end."""
-        if self._pace is None or self.state is SourceState.ENDED:
+        if self._schedule is None or self.state is SourceState.ENDED:
             return None
-        return self._pace.next_due_s
+        return self._schedule.next_due_s
 
     def start(self) -> None:
-        """Begin to play."""
-        self._pace = BlockSchedule(self._now())
+        """Start to play."""
+        self._schedule = BlockSchedule(self._now())
 
     def poll(self, now_s: float) -> list[Block]:
         """Return the blocks that became due."""
-        if self._pace is None or self.state is SourceState.ENDED:
+        if self._schedule is None or self.state is SourceState.ENDED:
             return []
         blocks: list[Block] = []
-        for number in self._pace.take(now_s):
+        for number in self._schedule.take(now_s):
             samples = self._next_samples(number)
             if samples is None:
                 self.state = SourceState.ENDED
                 break
-            captured_s = self._pace.captured_s(number)
+            captured_s = self._schedule.captured_s(number)
             blocks.append(Block(samples, captured_s, captured_s + BLOCK_S))
         return blocks
 
@@ -195,8 +195,8 @@ class FileSource:
             self._decoder.seek(0)
             taken = self._decoder.read(frames)
         self._played += len(taken)
-        if not len(taken) and self._decoder.fault and not self._is_breaking:
-            self._is_breaking = True
+        if not len(taken) and self._decoder.fault and not self._is_truncated:
+            self._is_truncated = True
             played_s, fault = self._played / self.rate_hz, self._decoder.fault
             logger.warning("%s is truncated at %.2f s: %s", self._path, played_s, fault)
         return taken

@@ -61,10 +61,8 @@ NOISE_PEAK = 0.0005
 """A room's noise, 66 dB below full scale."""
 
 
-class TestSource:
+class VowelSource:
     """The round of `PATTERN` without end, at 16 kHz; the same seed makes the same sound."""
-
-    __test__ = False
 
     name = "test sound"
     is_device = False
@@ -75,27 +73,27 @@ class TestSource:
         self.state = SourceState.RUNNING
         self._now = now
         self._round = sound_round(np.random.default_rng(seed))
-        self._pace: BlockSchedule | None = None
+        self._schedule: BlockSchedule | None = None
 
     @property
     def next_due_s(self) -> float | None:
         """Host time of the next block; None before the start and after `close`."""
-        return None if self._pace is None else self._pace.next_due_s
+        return None if self._schedule is None else self._schedule.next_due_s
 
     def start(self) -> None:
         """Begin with the silence before the first sound."""
-        self._pace = BlockSchedule(self._now())
+        self._schedule = BlockSchedule(self._now())
 
     def poll(self, now_s: float) -> list[Block]:
         """Return the blocks that became due."""
-        if self._pace is None:
+        if self._schedule is None:
             return []
         frames = HOP_RATE_HZ // 100
         blocks = []
-        for number in self._pace.take(now_s):
+        for number in self._schedule.take(now_s):
             begin = number * frames % len(self._round)
             samples = self._round[begin : begin + frames]
-            captured_s = self._pace.captured_s(number)
+            captured_s = self._schedule.captured_s(number)
             blocks.append(Block(samples, captured_s, captured_s + BLOCK_S))
         return blocks
 
@@ -105,7 +103,7 @@ class TestSource:
     def close(self) -> None:
         """Fall silent."""
         self.state = SourceState.ENDED
-        self._pace = None
+        self._schedule = None
 
 
 def sound_round(random: np.random.Generator) -> NDArray[np.float32]:
@@ -133,39 +131,41 @@ def _vowel(formants: tuple[float, float, float]) -> NDArray[np.float64]:
 
 
 SPEECH_PATH = Path(__file__).with_name("speech.ogg")
-"""The recording that is heard where there is no microphone; `speech.md` says what it is."""
+"""The recording that is played where there is no microphone; `speech.md` describes it."""
 
 
 class OpenedSource(NamedTuple):
-    """A source, and a line for the user when not all is as it was asked for."""
+    """A source, and a line for the user where it differs from what was configured."""
 
     source: Source
     notice: str | None
 
 
 def open_source(
-    spec: AudioConfig, *, now: Callable[[], float], wake: threading.Event, is_voice: bool = True
+    config: AudioConfig, *, now: Callable[[], float], wake: threading.Event, is_voice: bool = True
 ) -> OpenedSource:
-    """Open what `spec.input` means: "mic", "test", a file, else a device.
+    """Open what `config.input` names: "mic", "test", a file, else a device.
 
-    A path that exists, or that ends like an audio file, is a file. Where "mic" finds no microphone
-    that can be used, the bundled recording is opened instead, in a loop, with a notice of one line
-    that says why. Without `is_voice` all channels of a file are mixed, whatever they hold, where
-    none is named. UserError in every other case that cannot be opened.
+    A path that exists, or that ends like an audio file, is a file. Where "mic" finds no usable
+    microphone, the bundled recording is opened instead, in a loop, with a notice of one line that
+    gives the reason. Without `is_voice` all channels of a file are mixed where none is chosen.
+    UserError for everything else that cannot be opened.
     """
-    if spec.input == TEST_SOUND:
-        return OpenedSource(TestSource(now=now), None)
-    path = Path(os.path.expanduser(spec.input))  # noqa: PTH111 - never fails
-    if spec.input != MICROPHONE and _means_file(path):
+    if config.input == TEST_SOUND:
+        return OpenedSource(VowelSource(now=now), None)
+    path = Path(os.path.expanduser(config.input))  # noqa: PTH111 - never fails
+    if config.input != MICROPHONE and _means_file(path):
         # A mix is read as long as timecode is the loudest in it; choosing is for voices.
-        channel = spec.channel or (None if is_voice else ALL)
+        channel = config.channel or (None if is_voice else ALL)
         recording = FileSource(path, now=now, channel=channel)
         notice = "; ".join(recording.notices)
         return OpenedSource(recording, f"{path}: {notice}" if notice else None)
     try:
-        return OpenedSource(Microphone(spec.input, now=now, wake=wake, channel=spec.channel), None)
+        return OpenedSource(
+            Microphone(config.input, now=now, wake=wake, channel=config.channel), None
+        )
     except DeviceUnavailableError as error:
-        if spec.input != MICROPHONE:
+        if config.input != MICROPHONE:
             raise
         reason = "; ".join(str(problem) for problem in error.problems)
     recording = FileSource(SPEECH_PATH, now=now, is_loop=True)
@@ -175,5 +175,5 @@ def open_source(
 
 
 def _means_file(path: Path) -> bool:
-    """Tell whether a file is meant: one that exists, or a name that ends like one."""
+    """Whether a path means a file: it exists, or has an audio file's suffix."""
     return path.suffix.lower() in AUDIO_SUFFIXES or is_file(path)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 ALL: Final = "all"
 
 Channel = int | Literal["all"] | None
-"""Which channel of many: one, counted from 1; the mean of all; or the mean unless it cancels."""
+"""Which channel of several: one, counted from 1; the mean of all; None for the mean unless it
+cancels."""
 
 
 def pick_channel(samples: NDArray[np.float32], channel: Channel) -> NDArray[np.float32]:
@@ -26,7 +27,7 @@ def pick_channel(samples: NDArray[np.float32], channel: Channel) -> NDArray[np.f
 
 
 FLOOR_DB = -100.0
-"""Level of digital silence, and the least ever shown: below 16 bits there is nothing to hear."""
+"""Level of digital silence, and the lowest that is shown: below the range of 16 bits."""
 
 
 def decibels(amplitude: float) -> float:
@@ -52,20 +53,20 @@ def peak_db(samples: NDArray[np.float32]) -> float:
 
 
 DEAD_DB: Final = 40.0
-"""So far below the loudest channel the others hold no voice."""
+"""Level below the loudest channel at which the others carry no voice."""
 
 CANCEL_DB: Final = 6.0
-"""So far below the mix of unrelated sounds a mix has lost what its channels hold."""
+"""Level below the mix of unrelated sounds at which the channels cancel each other out."""
 
 SQUARE_SHARE: Final = 0.6
-"""Of the power that its peak allows; a square wave has 1, a sine 0.5, a voice less than 0.1."""
+"""Share of the power that a peak allows: a square wave has 1, a sine 0.5, a voice below 0.1."""
 
 ALIKE_SHARE: Final = 0.99
-"""Of the power of the loudest channel, from which on another is as loud."""
+"""Share of the power of the loudest channel from which another counts as equally loud."""
 
 
 class ChannelLevels:
-    """The power of each channel and of their mean, without what is constant, as sound comes in."""
+    """The power of each channel and of their mean, without DC, accumulated over a stream."""
 
     def __init__(self, channels: int) -> None:
         self.frames = 0
@@ -74,7 +75,7 @@ class ChannelLevels:
         self._highest, self._lowest = np.full(channels, -np.inf), np.full(channels, np.inf)
 
     def add(self, piece: NDArray[np.float32]) -> None:
-        """Take the next frames, [frames, channels]."""
+        """Add the next frames, [frames, channels]."""
         finite = np.nan_to_num(piece, posinf=0.0, neginf=0.0)
         for index in range(self._channels + 1):
             of = finite[:, index] if index < self._channels else finite.mean(axis=1)
@@ -85,7 +86,7 @@ class ChannelLevels:
         self.frames += len(piece)
 
     def choice(self) -> tuple[Channel, str]:
-        """Return what `choose` says of all that was taken."""
+        """Return what `choose_channel` chooses by all frames so far."""
         if not self.frames:
             return None, ""
         powers = self._squares / self.frames - np.square(self._sums / self.frames)
@@ -100,9 +101,9 @@ def choose_channel(
 ) -> tuple[Channel, str]:
     """Return the channel to use, None for the mean, and a notice where it is one alone.
 
-    `powers` are those of the channels, without what is constant, `mix_power` that of their mean.
-    Unrelated sounds give a mean of the power sum(powers) / n^2; far below that they cancel.
-    `is_square` tells the channels that hold a square wave.
+    `powers` are those of the channels, without DC, `mix_power` that of their mean. Unrelated sounds
+    give a mean of the power sum(powers) / n^2; far below that they cancel. `is_square` marks the
+    channels that carry a square wave.
     """
     count, loudest = len(powers), _loudest(powers)
     if count < 2 or decibels(float(powers[loudest]) ** 0.5) <= FLOOR_DB:

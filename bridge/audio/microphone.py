@@ -41,10 +41,10 @@ if TYPE_CHECKING:
 
 
 RING_BLOCKS = 100
-"""Blocks kept for a reader who is late: one second, then the oldest are lost."""
+"""Blocks kept for a late reader: one second, then the oldest are lost."""
 
 GUARD_BLOCKS = 2
-"""Blocks which a reader leaves to the writer, so that none is overwritten while it is copied."""
+"""Blocks that a reader does not touch, so that none is overwritten while it is copied."""
 
 
 class StampedBlock(NamedTuple):
@@ -59,7 +59,7 @@ class StampedBlock(NamedTuple):
 
 
 class BlockRing:
-    """A ring for one writer and one reader, without locks and, for the writer, without memory.
+    """A ring for one writer and one reader, without locks; writing allocates no memory.
 
     The writer never waits: it overwrites the oldest block, and the reader counts what it missed.
     """
@@ -97,19 +97,19 @@ class BlockRing:
         ]
 
     def skip(self) -> None:
-        """Pass over what was written so far; that is no loss."""
+        """Skip what was written so far; it does not count as dropped."""
         self._read = self._written
 
 
 CARD_RATES_HZ = (48000, 44100)
-"""What sound cards do, where the system does not convert."""
+"""Rates of sound cards, for systems that do not convert."""
 
 MIXED_CHANNELS = 2
-"""How many channels are mixed when none is chosen: a stereo pair. Virtual devices claim dozens."""
+"""Channels that are mixed when none is chosen: a stereo pair. Virtual devices have dozens."""
 
 
 class Capture:
-    """A stream that is open and delivers into a ring, until it is closed or dies.
+    """An open stream that delivers into a ring, until it is closed or dies.
 
     Opens `device` at `rate_hz`, or without one at the first rate it takes of 16 kHz,
     `CARD_RATES_HZ` and its own. DeviceUnavailableError with every refusal when it takes none. A
@@ -143,7 +143,7 @@ class Capture:
 
     @property
     def dropped_blocks(self) -> int:
-        """Blocks which the ring or, as far as it says, the driver lost."""
+        """Blocks that the ring or, as far as it reports, the driver lost."""
         return self._ring.dropped + self._driver_drops
 
     def read(self) -> list[StampedBlock]:
@@ -151,7 +151,7 @@ class Capture:
         return self._ring.read()
 
     def skip(self) -> None:
-        """Pass over what arrived so far."""
+        """Skip what arrived so far."""
         self._ring.skip()
 
     def close(self) -> None:
@@ -174,7 +174,7 @@ class Capture:
                     samplerate=rate_hz,
                     channels=channels,
                     blocksize=frames,
-                    callback=self._hear,
+                    callback=self._on_block,
                     finished_callback=self._finish,
                 )
                 stream.start()
@@ -189,8 +189,8 @@ class Capture:
         remedy = "check that it is connected, not in use by others, and that access is allowed"
         raise DeviceUnavailableError(Problem(device.name, what, remedy))
 
-    def _hear(self, samples: Any, _frames: int, time: Any, status: Any) -> None:
-        """Take a block from the driver's thread: copy it and wake the reader, nothing else."""
+    def _on_block(self, samples: Any, _frames: int, time: Any, status: Any) -> None:
+        """Copy a block and wake the reader, nothing else: this runs on the driver's thread."""
         self._ring.write(samples, self._now(), time.currentTime - time.inputBufferAdcTime)
         if status.input_overflow:
             self._driver_drops += 1
@@ -206,10 +206,10 @@ SILENCE_S = 1.0
 and catch up."""
 
 REOPENING_S = 1.0
-"""Least time between two attempts to reopen, and the time an attempt is given to deliver."""
+"""Time between two attempts to reopen, and the time in which an attempt must deliver."""
 
 MAX_AGE_S = 1.0
-"""Oldest sound a driver's clock is believed to deliver."""
+"""Greatest age of audio by the driver's clock that is believed."""
 
 
 class Microphone:
@@ -217,8 +217,7 @@ class Microphone:
 
     `wanted` is "mic" (the default device) or what `select_device` takes; `channel` counts from 1,
     None mixes the first two, "all" mixes all. The constructor opens the device: UserError when that
-    is not possible. The device is asked for 16 kHz first, then for the rates of sound cards, and on
-    reopening again for the rate it had.
+    is not possible. It tries 16 kHz first, then the rates of sound cards; reopening keeps the rate.
 
     It is LOST when its stream ends (unplugged, server gone) or when it delivers nothing for
     `SILENCE_S` (suspended, stalled), and RUNNING again with the next block, whether after `reopen`
@@ -252,59 +251,59 @@ class Microphone:
         self.rate_hz = self._capture.rate_hz
         self.state = SourceState.RUNNING
         self.fault = ""
-        """Why it was lost or could not be reopened, in words; empty while it runs."""
+        """Why it was lost or could not be reopened; empty while it runs."""
         self._dropped_before = 0
-        self._heard_s = now()
-        self._tried_s = self._heard_s
+        self._received_s = now()
+        self._tried_s = self._received_s
         self._attempt: Worker | None = None
         self._is_closed = False
 
     @property
     def dropped_blocks(self) -> int:
-        """Blocks lost because nobody polled for a second, or by the driver as far as it says."""
+        """Blocks lost because of late polling, or by the driver as far as it reports."""
         return self._dropped_before + self._capture.dropped_blocks
 
     @property
     def next_due_s(self) -> float | None:
-        """Host time at which silence will mean loss, or at which to reopen."""
+        """Host time at which missing blocks will mean loss, or at which to reopen."""
         if self._is_closed:
             return None
         if self._is_reopening:
             return self._now() + REOPENING_S
         if self.state is SourceState.LOST:
             return self._tried_s + REOPENING_S
-        return self._heard_s + SILENCE_S
+        return self._received_s + SILENCE_S
 
     def watch_channels(self) -> None:
-        """Measure from now on whether mixing the channels loses the voice; `mix_fault` tells it."""
+        """Measure from now on whether mixing the channels loses the voice, for `mix_fault`."""
         self._levels = ChannelLevels(min(self._device_channels, MIXED_CHANNELS))
 
     @property
     def mix_fault(self) -> str:
-        """What is wrong with the mix, in words; empty where nothing is, or nothing is mixed."""
+        """What is wrong with the mix; empty where nothing is, or nothing is mixed."""
         if self._levels is None or self._channel is not None:
             return ""
         return self._levels.choice()[1]
 
     def start(self) -> None:
-        """Deliver from now on."""
+        """Start delivering."""
         self._capture.skip()
-        self._heard_s = self._now()
+        self._received_s = self._now()
 
     def poll(self, now_s: float) -> list[Block]:
-        """Return the blocks that arrived, and notice when none do."""
+        """Return the blocks that arrived; the state changes when none do for too long."""
         if self._is_closed:
             return []
         capture = self._capture
         blocks = [self._block(stamped) for stamped in capture.read()]
         if blocks:
-            self._heard_s = now_s
+            self._received_s = now_s
             if capture.is_alive:
                 self.state, self.fault = SourceState.RUNNING, ""
         if self.state is SourceState.RUNNING:
             if not capture.is_alive:
                 self._lose(now_s, "the device is no longer available")
-            elif now_s - self._heard_s >= SILENCE_S:
+            elif now_s - self._received_s >= SILENCE_S:
                 self._lose(now_s, f"the device delivered nothing for {SILENCE_S:g} s")
         return blocks
 
@@ -336,7 +335,7 @@ class Microphone:
         self._tried_s = now_s - REOPENING_S
 
     def _reopen(self) -> None:
-        """Replace the capture; runs beside the polling thread, which sees it swapped as a whole."""
+        """Replace the capture as a whole; runs on a thread beside the polling one."""
         lost = self._capture
         lost.close()
         try:

@@ -47,7 +47,7 @@ class DcBlock:
     def __init__(self, rate_hz: float) -> None:
         pole = math.exp(-2.0 * math.pi * DC_CUTOFF_HZ / rate_hz)
         ages = np.arange(DC_BLOCK_SAMPLES)[:, None] - np.arange(DC_BLOCK_SAMPLES)
-        self._answers = np.where(ages >= 0, pole ** np.maximum(ages, 0), 0.0)
+        self._responses = np.where(ages >= 0, pole ** np.maximum(ages, 0), 0.0)
         self._decay = pole ** np.arange(1, DC_BLOCK_SAMPLES + 1)
         self._last_in: float | None = None
         self._last_out = 0.0
@@ -61,13 +61,13 @@ class DcBlock:
         steps = np.diff(np.asarray(samples, dtype=np.float64), prepend=before)
         passed = np.empty(len(steps))
         whole = len(steps) // DC_BLOCK_SAMPLES * DC_BLOCK_SAMPLES
-        answers = steps[:whole].reshape(-1, DC_BLOCK_SAMPLES) @ self._answers.T
+        answers = steps[:whole].reshape(-1, DC_BLOCK_SAMPLES) @ self._responses.T
         for place, answer in zip(range(0, whole, DC_BLOCK_SAMPLES), answers, strict=True):
             passed[place : place + DC_BLOCK_SAMPLES] = answer + self._decay * self._last_out
             self._last_out = float(passed[place + DC_BLOCK_SAMPLES - 1])
         rest = len(steps) - whole
         if rest:
-            answer = self._answers[:rest, :rest] @ steps[whole:]
+            answer = self._responses[:rest, :rest] @ steps[whole:]
             passed[whole:] = answer + self._decay[:rest] * self._last_out
             self._last_out = float(passed[-1])
         return passed.astype(np.float32)
@@ -88,19 +88,19 @@ class NoiseGate:
     returns zeros; between the two the gain moves linearly. Disabled, it is open.
     """
 
-    def __init__(self, spec: GateConfig, rate_hz: int) -> None:
-        self._spec = spec
+    def __init__(self, config: GateConfig, rate_hz: int) -> None:
+        self._config = config
         self._rate_hz = rate_hz
-        self._hold = round(spec.hold_ms * 1e-3 * rate_hz)
-        self.is_open = not spec.enabled
-        """Whether the last block was let through."""
+        self._hold = round(config.hold_ms * 1e-3 * rate_hz)
+        self.is_open = not config.enabled
+        """Whether the last block passed."""
         self._gain = float(self.is_open)
         self._quiet = 0
         """Samples since the last block that reached `close_db`."""
 
     def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the next samples, [frames], as they are let through."""
-        if not self._spec.enabled or not len(samples):
+        """Return the next samples, [frames], after the gate."""
+        if not self._config.enabled or not len(samples):
             return samples
         self._decide(rms_db(samples), len(samples))
         target = float(self.is_open)
@@ -113,7 +113,7 @@ class NoiseGate:
         return np.asarray(samples * gains, dtype=np.float32)
 
     def _decide(self, level_db: float, frames: int) -> None:
-        if level_db >= self._spec.open_db or (self.is_open and level_db >= self._spec.close_db):
+        if level_db >= self._config.open_db or (self.is_open and level_db >= self._config.close_db):
             self.is_open = True
             self._quiet = 0
         elif self.is_open:
@@ -156,7 +156,7 @@ class Resampler:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what was heard."""
+        """Forget all input so far."""
         self._history = np.zeros(self._table.shape[1] - 1, dtype=np.float32)
         self._position = 0
         """Where the next output lies after the start of the next block, in parts of a sample."""
@@ -167,14 +167,14 @@ class Resampler:
             return samples
         if not len(samples):
             return samples[:0]
-        heard = np.concatenate([self._history, samples], dtype=np.float32)
-        self._history = heard[len(samples) :]
+        padded = np.concatenate([self._history, samples], dtype=np.float32)
+        self._history = padded[len(samples) :]
         span = len(samples) * self._parts
         count = max(0, -((self._position - span) // self._step))
         places = self._position + self._step * np.arange(count)
         self._position += self._step * count - span
         shape = (len(samples), self._table.shape[1])
-        windows = np.ndarray(shape, np.float32, buffer=heard, strides=2 * heard.strides)
+        windows = np.ndarray(shape, np.float32, buffer=padded, strides=2 * padded.strides)
         starts, parts = np.divmod(places, self._parts)
         if self._parts == 1:
             return np.asarray(windows[starts] @ self._table[0], dtype=np.float32)
@@ -209,8 +209,8 @@ class Mute:
         self.is_muted = False
         self._was_muted = False
 
-    def over(self, block: Block) -> Block:
-        """Return the next block as it is to be heard."""
+    def apply(self, block: Block) -> Block:
+        """Return the next block, silenced while muted."""
         before, after = self._was_muted, self.is_muted
         self._was_muted = after
         if not before and not after:
@@ -221,7 +221,7 @@ class Mute:
 
 
 MAX_HOPS = 100
-"""Hops kept for a reader who is late: two seconds, more than a face depends on; then the oldest is
+"""Hops kept for a late reader: two seconds, more than a face depends on; then the oldest is
 dropped."""
 
 
@@ -248,7 +248,7 @@ class Preprocessor:
         self._count = 0
         self._hops: deque[Hop] = deque(maxlen=MAX_HOPS)
         self.dropped_hops = 0
-        """Hops which nobody took in time; their numbers are missing."""
+        """Hops that were not taken in time; their numbers are missing."""
 
     @property
     def gain_db(self) -> float:
@@ -280,7 +280,7 @@ class Preprocessor:
             start = end
 
     def _amplified(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the samples after the gain, within full scale; what is no number is silence."""
+        """Return the samples after the gain, within full scale; NaN becomes silence."""
         limit = 1.0 / self._factor
         loud: NDArray[np.float32] = np.minimum(np.maximum(samples, -limit), limit) * self._factor
         is_number = loud == loud

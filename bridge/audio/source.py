@@ -1,6 +1,6 @@
-"""What every audio source delivers, and the units of audio: blocks and hops.
+"""The interface of audio sources, and the units of audio: blocks and hops.
 
-A source without a device delivers its blocks by an absolute schedule.
+A source without a device delivers its blocks on an absolute schedule.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 BLOCK_S = 0.010
-"""Length of a block: short beside the hop of 20 ms, long enough for every driver."""
+"""Length of a block: half a hop of 20 ms, and long enough for every driver."""
 
 BLOCKS_PER_S = 100
 """The same as a whole number."""
@@ -80,25 +80,25 @@ class SourceState(enum.Enum):
 
     RUNNING = "running"
     ENDED = "ended"
-    """The recording is over; nothing will follow."""
+    """The recording is over; no more blocks follow."""
     LOST = "lost"
-    """The device is gone or silent for too long; `reopen` may bring it back."""
+    """The device is gone or delivers nothing; `reopen` may bring it back."""
 
 
 class Source(Protocol):
-    """Sound in blocks of 10 ms, taken by one thread which polls.
+    """Audio in blocks of 10 ms, polled by one thread.
 
-    A device sets the `wake` event it was opened with whenever a block arrived. `start` and `poll`
-    may be called by one thread only; `close` once that thread is done.
+    A device sets the `wake` event that it was opened with whenever a block arrives. `start` and
+    `poll` may be called by one thread only; `close` once that thread is done.
     """
 
     @property
     def name(self) -> str:
-        """What is heard, in words for the user: the device, the file."""
+        """Name shown to the user: that of the device or the file."""
 
     @property
     def is_device(self) -> bool:
-        """Whether it is a device, which can be unplugged; a file cannot."""
+        """Whether it is a device, which can be unplugged."""
 
     @property
     def rate_hz(self) -> int:
@@ -112,8 +112,8 @@ class Source(Protocol):
     def next_due_s(self) -> float | None:
         """Host time at which to poll at the latest, whether or not `wake` was set.
 
-        For a paced source the time of its next block, for a device the time at which its silence
-        will mean that it is lost. None when nothing more will happen by itself.
+        For a scheduled source the time of its next block, for a device the time at which missing
+        blocks will mean that it is lost. None when nothing more will happen by itself.
         """
 
     @property
@@ -121,16 +121,16 @@ class Source(Protocol):
         """Blocks lost before they could be polled, since the start."""
 
     def start(self) -> None:
-        """Begin: what was heard before is not delivered."""
+        """Start delivering; earlier audio is discarded."""
 
     def poll(self, now_s: float) -> list[Block]:
-        """Return the blocks that are there, oldest first; never waits, never more than a second."""
+        """Return the available blocks, oldest first, at most a second of them; never waits."""
 
     def reopen(self) -> None:
-        """Try to bring a lost device back, in the background and at most once a second.
+        """Try to reopen a lost device, in the background and at most once a second.
 
-        Call it as often as wanted while the state is LOST; `poll` tells when it succeeded. Does
-        nothing in any other state.
+        May be called at any rate while the state is LOST; `poll` changes the state when it
+        succeeded. Does nothing in any other state.
         """
 
     def close(self) -> None:
@@ -138,15 +138,15 @@ class Source(Protocol):
 
 
 MAX_BEHIND_BLOCKS = 1000
-"""How far a late reader is caught up with: ten seconds; beyond it the schedule moves on."""
+"""Blocks that a late reader still gets: ten seconds; beyond that the schedule is moved."""
 
 
 class BlockSchedule:
     """The absolute schedule of blocks 0, 1, 2...: block k is due at start + (k + 1) x 10 ms.
 
-    That is when a microphone would have delivered it. A reader who comes late gets all that is due
-    at once. After a pause beyond `MAX_BEHIND_BLOCKS` (a suspended machine) the schedule is moved so
-    that no more than these are due: nothing is left out, the rest comes later.
+    That is when a microphone would have delivered it. A late reader gets all that is due at once.
+    After a pause beyond `MAX_BEHIND_BLOCKS` (a suspended machine) the schedule is moved so that no
+    more than these are due: nothing is dropped, the rest comes later.
     """
 
     def __init__(self, start_s: float) -> None:
@@ -155,7 +155,7 @@ class BlockSchedule:
 
     @property
     def next_due_s(self) -> float:
-        """Host time at which the next block is due that completes a hop: more often is no use."""
+        """Host time at which the next block is due that completes a hop: earlier is no use."""
         hops = self._next // BLOCKS_PER_HOP + 1
         return self._start_s + hops * BLOCKS_PER_HOP * BLOCK_S
 

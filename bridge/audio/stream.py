@@ -40,7 +40,7 @@ JUMP_S = 0.030
 """Distance from the line beyond which an arrival is no jitter: three blocks of 10 ms."""
 
 PERSISTENT_S = 1.0
-"""How long all arrivals must be late before the line is given up; a shorter stall is sat out."""
+"""How long all arrivals must be late before the line is replaced; a shorter stall is ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Host time at which the stream was there up to a stream time."""
+    """Host time at which the stream had arrived up to a stream time."""
 
     host_s: float
     stream_s: float
@@ -76,13 +76,13 @@ class Arrival:
 class StreamClock:
     """Host time to stream time and back.
 
-    One thread observes; any thread may ask, for the line is swapped as a whole. The mapping is
-    that of arrivals without jitter: at `host_s` the stream is there up to `stream_time(host_s)`.
+    One thread observes; any thread may read, because the line is swapped as a whole. The mapping is
+    that of arrivals without jitter: at `host_s` the stream has arrived up to `stream_time(host_s)`.
     """
 
     def __init__(self) -> None:
         self.resyncs = 0
-        """How often a persistent jump was followed."""
+        """Number of persistent jumps that were followed."""
         self._line: Line | None = None
         self._restart()
 
@@ -95,7 +95,7 @@ class StreamClock:
 
     @property
     def is_synchronised(self) -> bool:
-        """Whether anything was observed, so that times can be asked for."""
+        """Whether anything was observed, so that times are known."""
         return self._line is not None
 
     @property
@@ -112,7 +112,7 @@ class StreamClock:
         return self._known_line().host_time(stream_s)
 
     def observe(self, arrived_s: float, stream_end_s: float) -> None:
-        """Take in that at `arrived_s` the stream was there up to `stream_end_s`."""
+        """Record that at `arrived_s` the stream had arrived up to `stream_end_s`."""
         arrival = Arrival(arrived_s, stream_end_s)
         if self._line is None:
             self._follow(arrival, slope=0.0)
@@ -128,7 +128,7 @@ class StreamClock:
             self._observe_in_time(arrival)
 
     def reset(self) -> None:
-        """Forget the line, as for a stream that begins again; the count of re-syncs stays."""
+        """Forget the line, for a stream that starts again; the count of re-syncs stays."""
         self._line = None
         self._restart()
 
@@ -156,7 +156,7 @@ class StreamClock:
             self._fit()
 
     def _fit(self) -> None:
-        """Lay the line through the kept arrivals: median slope, median height."""
+        """Fit the line to the kept arrivals: median slope, median offset."""
         arrivals = tuple(self._earliest)
         newest = arrivals[-1]
         slope = self._known_line().slope
@@ -186,11 +186,11 @@ HISTORY_S: Final = 8
 """Seconds that are kept."""
 
 GUARD_S: Final = 1
-"""Seconds of them, the oldest, which a reader leaves to the writer."""
+"""Seconds of them, the oldest, that a reader does not touch."""
 
 
 class AudioHistory:
-    """Samples by their number since the stream began."""
+    """The last seconds of a stream; samples are numbered from its start."""
 
     def __init__(self, rate_hz: int) -> None:
         self.rate_hz = rate_hz
@@ -199,7 +199,7 @@ class AudioHistory:
 
     @property
     def end(self) -> int:
-        """How many samples there were so far."""
+        """The number of samples so far."""
         return self._end
 
     @property
@@ -208,23 +208,23 @@ class AudioHistory:
         return max(0, self._end - (HISTORY_S - GUARD_S) * self.rate_hz)
 
     def write(self, samples: NDArray[np.float32]) -> None:
-        """Take the next samples, [time], at most one second of them."""
+        """Add the next samples, [time], at most one second of them."""
         places = np.arange(self._end, self._end + len(samples)) % len(self._samples)
         self._samples[places] = samples
         self._end += len(samples)
 
     def read(self, start: int, count: int) -> NDArray[np.float32]:
-        """Return `count` samples from number `start` on; zeros where there are none, or no more."""
-        heard = np.zeros(count, dtype=np.float32)
+        """Return `count` samples from number `start` on; zeros for missing or overwritten ones."""
+        samples = np.zeros(count, dtype=np.float32)
         first, last = max(start, self.begin), min(start + count, self._end)
         if first < last:
             places = np.arange(first, last) % len(self._samples)
-            heard[first - start : last - start] = self._samples[places]
-        return heard
+            samples[first - start : last - start] = self._samples[places]
+        return samples
 
 
 class HistoryPosition(NamedTuple):
-    """A time in a stream of sound: `stream_s` seconds after the beginning of `tape`."""
+    """A time in an audio stream: `stream_s` seconds after the start of `history`."""
 
-    tape: AudioHistory
+    history: AudioHistory
     stream_s: float

@@ -283,10 +283,10 @@ def record_until_killed() -> None:
     """Record for ever."""
     folder, number = Path(sys.argv[1]), int(sys.argv[2])
     begun_s = host_now()
-    recorder, tape = Recorder(folder, FRAME_RATES["60"]), AudioHistory(RATE_HZ)
+    recorder, history = Recorder(folder, FRAME_RATES["60"]), AudioHistory(RATE_HZ)
 
     def place(host_s: float) -> HistoryPosition:
-        return HistoryPosition(tape, host_s - begun_s - DELAY_S)
+        return HistoryPosition(history, host_s - begun_s - DELAY_S)
 
     links = [
         recorder.link(RecordedSubject(name, RATE_HZ, place, lambda _: DELAY_S)) for name in SUBJECTS
@@ -295,8 +295,8 @@ def record_until_killed() -> None:
     print("claimed", flush=True)
     is_writing = False
     for tick in Ticker(FRAME_RATES["60"], now=host_now):
-        count = int((host_now() - begun_s) * RATE_HZ) - tape.end
-        tape.write(np.full(count, 0.25, dtype=np.float32))
+        count = int((host_now() - begun_s) * RATE_HZ) - history.end
+        history.write(np.full(count, 0.25, dtype=np.float32))
         for link in links:
             link.send(np.full(CURVE_COUNT, 0.5, dtype=np.float32), tick)
         take = recorder.take

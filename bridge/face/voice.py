@@ -172,7 +172,7 @@ class Voice:
 
     def poll(self, now_s: float) -> list[Block]:
         """Process and return the new blocks of the source."""
-        blocks = [self.mute.over(block) for block in self.source.poll(now_s)]
+        blocks = [self.mute.apply(block) for block in self.source.poll(now_s)]
         before, self.state = self.state, self.source.state
         if before is SourceState.LOST and self.state is SourceState.RUNNING:
             self.hops = []

@@ -156,7 +156,8 @@ RATE_TOLERANCE: Final = 0.005
 """How far from a rate the measured one may be: beyond it the sound is played at another speed."""
 
 RATE_FRAMES: Final = 25
-"""Frames that are measured: a second tells 29.97 from 30, and 23.976 from 24, ten times over."""
+"""Frames that are measured: a second distinguishes 29.97 from 30, and 23.976 from 24, ten times
+over."""
 
 HALF_BIT: Final = (0.3, 0.75)
 WHOLE_BIT: Final = (0.75, 1.7)
@@ -171,11 +172,11 @@ FOLLOWING: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class LtcFrame:
-    """One frame that was heard.
+    """One decoded frame.
 
     At sample `place` since the first it was exactly `label`, as `hh:mm:ss:ff` (`;` before the
-    frames for drop-frame); the frame lasted `length` samples. `is_reverse` says that the sound
-    runs backwards: then `place` is where the frame was left.
+    frames for drop-frame); the frame lasted `length` samples. With `is_reverse` the sound runs
+    backwards: then `place` is where the frame was left.
     """
 
     label: str
@@ -185,10 +186,10 @@ class LtcFrame:
 
 
 class LtcDecoder:
-    """A stream of sound in, frames out, each as soon as its last bit is heard.
+    """Decodes frames from a stream of audio, each as soon as its last bit has arrived.
 
     Every rate, forwards and backwards. At 48 kHz speeds from a tenth to four times are read, from
-    sound of a level above -60 dBFS. `rejected` counts words between sync words that were no time.
+    audio of a level above -60 dBFS. `rejected` counts words between sync words that are not a time.
     """
 
     def __init__(self, rate_hz: int) -> None:
@@ -204,13 +205,13 @@ class LtcDecoder:
         self._borders: deque[float] = deque(maxlen=WORD_BITS + 1)
 
     def push(self, samples: NDArray[np.float32]) -> list[LtcFrame]:
-        """Take the next samples, [time], and return the frames that are complete."""
+        """Process the next samples, [time], and return the frames that are complete."""
         edges = self._finder.push(samples)
         frames = (self._turn(edge) for edge in edges)
         return [frame for frame in frames if frame is not None]
 
     def _turn(self, edge: float) -> LtcFrame | None:
-        """Take the next edge of the wave."""
+        """Process the next edge of the wave."""
         before, self._edge = self._edge, edge
         if before is None:
             return None

@@ -93,7 +93,7 @@ def _tool_output(command: Sequence[str]) -> str:
 def system_discipline(
     platform: str = sys.platform, output: Callable[[Sequence[str]], str] = _tool_output
 ) -> Discipline:
-    """Ask what steers the system clock; takes up to seconds. Never raises."""
+    """Return what disciplines the system clock; takes up to seconds. Never raises."""
     if platform == "win32":
         return parse_w32tm(output(["w32tm", "/query", "/status"]))
     if platform != "linux":
@@ -147,10 +147,10 @@ def parse_w32tm(text: str) -> Discipline:
 
 
 SYSTEM_POLL_S: Final = 0.2
-"""How often the system clock is read: what disciplines it changes its pace over minutes."""
+"""How often the system clock is read: what disciplines it changes its rate over minutes."""
 
 DISCIPLINE_POLL_S: Final = 60.0
-"""How often it is asked what steers the system clock: that takes a process."""
+"""How often the discipline of the system clock is queried: that takes a process."""
 
 
 class SystemClock:
@@ -174,14 +174,14 @@ class SystemClock:
         self._midnight_s = wall_s // 1.0 - passed_s
 
     def read(self) -> ClockReading:
-        """Return what it says now."""
+        """Return the time now."""
         host_s = self._now()
         wall_s = host_s + clock_difference(self._now, self._wall)
         return ClockReading(host_s, wall_s - self._midnight_s)
 
 
 class SystemSource:
-    """Reads the system clock for a chase until it is closed, and asks what steers it."""
+    """Reads the system clock for a chase until it is closed, and queries its discipline."""
 
     def __init__(
         self,
@@ -200,14 +200,14 @@ class SystemSource:
 
     @property
     def text(self) -> str:
-        """What it is, in words for the user: `system clock (NTP pool.ntp.org +0.120 ms)`."""
+        """Its name for the user: `system clock (NTP pool.ntp.org +0.120 ms)`."""
         known = self._discipline
         if known is None or known.steering is ClockReference.UNKNOWN:
             return "system clock"
         return f"system clock ({known})"
 
     def close(self) -> None:
-        """Stop reading; harmless when done twice. An answer that is awaited is left behind."""
+        """Stop reading; harmless when done twice. A pending query is abandoned."""
         self._discipline_worker.request_stop()
         self._clock_worker.stop()
 

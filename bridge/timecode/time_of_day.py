@@ -47,30 +47,30 @@ class LtcReader:
 
     def __init__(self, rate_hz: int, offset_s: float = 0.0) -> None:
         self.rate: FrameRate | None = None
-        """The rate of the timecode, None until a second of it was heard at its proper speed."""
+        """The rate of the timecode, None until a second of it was read at its proper speed."""
         self.label = ""
-        """What was read last, whatever its speed; "" before anything."""
+        """The label that was read last, whatever its speed; "" before the first."""
         self._offset_s = offset_s
         self._decoder = LtcDecoder(rate_hz)
         self._clock = StreamClock()
-        self._heard = 0
-        self._run: deque[LtcFrame] = deque(maxlen=RATE_FRAMES)
+        self._received = 0
+        self._sequence: deque[LtcFrame] = deque(maxlen=RATE_FRAMES)
 
     def push(self, block: Block) -> list[ClockReading]:
-        """Take the next block and return what the frames said that ended in it."""
-        self._heard += len(block.samples)
-        self._clock.observe(block.arrived_s, self._heard / self._decoder.rate_hz)
+        """Process the next block and return the readings of the frames that ended in it."""
+        self._received += len(block.samples)
+        self._clock.observe(block.arrived_s, self._received / self._decoder.rate_hz)
         readings = (self._reading(frame) for frame in self._decoder.push(block.samples))
         return [reading for reading in readings if reading is not None]
 
     def _reading(self, frame: LtcFrame) -> ClockReading | None:
         self.label = frame.label
-        if self._run:
-            last = self._run[-1]
+        if self._sequence:
+            last = self._sequence[-1]
             if abs(frame.place - last.place - last.length) > GAP_FRAMES * last.length:
-                self._run.clear()
-        self._run.append(frame)
-        self.rate = rate_of(self._run, self._decoder.rate_hz) or self.rate
+                self._sequence.clear()
+        self._sequence.append(frame)
+        self.rate = rate_of(self._sequence, self._decoder.rate_hz) or self.rate
         if self.rate is None or frame.is_reverse:
             return None
         speed = self._decoder.rate_hz / self.rate.hz / frame.length
@@ -79,7 +79,7 @@ class LtcReader:
         try:
             timecode = Timecode.from_label(self.rate, frame.label)
         except ValueError:
-            # A label of another rate than was heard so far.
+            # A label of another rate than those before.
             return None
         host_s = self._clock.host_time(frame.place / self._decoder.rate_hz)
         day_s = float(timecode.seconds) + self._offset_s
@@ -87,19 +87,19 @@ class LtcReader:
 
 
 IDLE_S: Final = 0.2
-"""Longest sleep, so that a lost device is asked for and an end is seen."""
+"""Longest sleep, so that a lost device is reopened and an end is noticed."""
 
 
 class LtcSource:
-    """Listens to linear timecode for a chase until it is closed.
+    """Reads linear timecode for a chase until it is closed.
 
-    `spec` says where: any input and one of its channels; `offset_s` is how long the sound takes to
-    get here. UserError where it cannot be opened.
+    `config` names an input and one of its channels; `offset_s` is the delay of the sound until it
+    gets here. UserError where it cannot be opened.
     """
 
     def __init__(
         self,
-        spec: AudioConfig,
+        config: AudioConfig,
         chase: Chase,
         *,
         offset_s: float = 0.0,
@@ -109,19 +109,19 @@ class LtcSource:
         self._offset_s = offset_s
         self._now = now
         self._wake = threading.Event()
-        self._source, self.notice = open_source(spec, now=now, wake=self._wake, is_voice=False)
+        self._source, self.notice = open_source(config, now=now, wake=self._wake, is_voice=False)
         self._reader = LtcReader(self._source.rate_hz, offset_s)
         self._worker = Worker("timecode", self._run)
         self._worker.start()
 
     @property
     def text(self) -> str:
-        """What it is and what it says, in words for the user: `LTC 29.97df 10:20:30;15`."""
+        """Kind, rate and last label, for the user: `LTC 29.97df 10:20:30;15`."""
         reader = self._reader
         return " ".join(filter(None, ("LTC", str(reader.rate or ""), reader.label)))
 
     def close(self) -> None:
-        """Stop listening; harmless when done twice."""
+        """Stop reading; harmless when done twice."""
         self._worker.request_stop()
         self._wake.set()
         self._worker.join()
@@ -155,7 +155,7 @@ class TimeOfDay:
 
     @property
     def text(self) -> str:
-        """What the time comes from, and what that says, in words for the user."""
+        """The source of the time and its state, for the user."""
         return self._source.text
 
     def stamp(self, tick: Tick) -> Tick:
@@ -163,19 +163,21 @@ class TimeOfDay:
         return self.chase.stamp(tick)
 
     def status(self, host_s: float) -> SyncStatus:
-        """Tell how the time of the ticks stands beside the source's."""
+        """Return how the time of the ticks compares with the source's."""
         return self.chase.status(host_s)
 
     def close(self) -> None:
-        """Leave the source; harmless when done twice."""
+        """Close the source; harmless when done twice."""
         self._source.close()
 
 
 def open_time_of_day(
-    spec: TimecodeConfig, rate: FrameRate, *, now: Callable[[], float] = host_now
+    config: TimecodeConfig, rate: FrameRate, *, now: Callable[[], float] = host_now
 ) -> TimeOfDay:
-    """Open the source of a spec for ticks at a rate. UserError where it cannot be opened."""
-    chase = Chase(rate, spec.mode)
-    if spec.source == "system" or spec.audio is None:
+    """Open the source of a config for ticks at a rate. UserError where it cannot be opened."""
+    chase = Chase(rate, config.mode)
+    if config.source == "system" or config.audio is None:
         return TimeOfDay(chase, SystemSource(chase))
-    return TimeOfDay(chase, LtcSource(spec.audio, chase, offset_s=1e-3 * spec.offset_ms, now=now))
+    return TimeOfDay(
+        chase, LtcSource(config.audio, chase, offset_s=1e-3 * config.offset_ms, now=now)
+    )

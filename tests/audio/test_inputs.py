@@ -20,7 +20,7 @@ from cstalk_bridge.audio.inputs import (
     SOUND_S,
     SPEECH_PATH,
     OpenedSource,
-    TestSource,
+    VowelSource,
     open_source,
 )
 from cstalk_bridge.audio.levels import rms_db
@@ -43,16 +43,16 @@ def played(source: Source, seconds: int) -> np.ndarray:
 
 
 def test_the_same_seed_makes_the_same_sound_again_and_again() -> None:
-    first = played(TestSource(now=lambda: 0.0, seed=3), 8)
+    first = played(VowelSource(now=lambda: 0.0, seed=3), 8)
     assert len(first) == 8 * 16000
-    assert np.array_equal(first, played(TestSource(now=lambda: 0.0, seed=3), 8))
-    assert not np.array_equal(first, played(TestSource(now=lambda: 0.0, seed=4), 8))
+    assert np.array_equal(first, played(VowelSource(now=lambda: 0.0, seed=3), 8))
+    assert not np.array_equal(first, played(VowelSource(now=lambda: 0.0, seed=4), 8))
     length = round(len(PATTERN) * SOUND_S * 16000)
     assert np.array_equal(first[length:], first[: len(first) - length])
 
 
 def test_vowels_are_loud_a_space_is_silent_and_nothing_clips() -> None:
-    sound = played(TestSource(now=lambda: 0.0), 5)
+    sound = played(VowelSource(now=lambda: 0.0), 5)
     piece = round(SOUND_S * 16000)
     pieces = np.abs(sound[: piece * len(PATTERN)]).reshape(-1, piece)
     peaks = dict(zip(PATTERN, pieces.max(axis=1), strict=True))
@@ -62,7 +62,7 @@ def test_vowels_are_loud_a_space_is_silent_and_nothing_clips() -> None:
 
 
 def test_it_is_silent_before_the_start_and_after_the_end() -> None:
-    source = TestSource(now=lambda: 0.0)
+    source = VowelSource(now=lambda: 0.0)
     assert source.poll(1.0) == []
     assert source.next_due_s is None
     source.start()
@@ -77,7 +77,7 @@ def opened(text: str) -> OpenedSource:
 
 def test_test_is_the_test_sound() -> None:
     source, notice = opened("test")
-    assert isinstance(source, TestSource)
+    assert isinstance(source, VowelSource)
     assert notice is None
 
 

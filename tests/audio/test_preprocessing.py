@@ -212,15 +212,15 @@ LOUD = Block(np.ones(160, dtype=np.float32), captured_s=1.0, arrived_s=1.01)
 
 
 def test_an_open_mute_passes_blocks_as_they_are() -> None:
-    assert Mute().over(LOUD) is LOUD
+    assert Mute().apply(LOUD) is LOUD
 
 
 def test_a_muted_voice_fades_out_is_silent_and_fades_in() -> None:
     mute = Mute()
     mute.is_muted = True
-    fading, silent = mute.over(LOUD), mute.over(LOUD)
+    fading, silent = mute.apply(LOUD), mute.apply(LOUD)
     mute.is_muted = False
-    rising, open_again = mute.over(LOUD), mute.over(LOUD)
+    rising, open_again = mute.apply(LOUD), mute.apply(LOUD)
     assert (fading.samples[0], fading.samples[-1]) == (1.0, 0.0)
     assert np.abs(np.diff(fading.samples)).max() < 0.01
     assert not silent.samples.any()

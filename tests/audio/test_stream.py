@@ -177,11 +177,11 @@ RATE_HZ = 1000
     st.integers(0, 3 * RATE_HZ),
 )
 def test_what_is_read_is_what_was_written_there(sizes: list[int], start: int, count: int) -> None:
-    tape = AudioHistory(RATE_HZ)
+    history = AudioHistory(RATE_HZ)
     whole = np.arange(1, sum(sizes) + 1, dtype=np.float32)
     for piece in np.split(whole, np.cumsum(sizes)[:-1]) if sizes else []:
-        tape.write(piece)
+        history.write(piece)
     kept = max(0, len(whole) - (HISTORY_S - GUARD_S) * RATE_HZ)
-    assert (tape.begin, tape.end) == (kept, len(whole))
+    assert (history.begin, history.end) == (kept, len(whole))
     expected = [n + 1 if kept <= n < len(whole) else 0 for n in range(start, start + count)]
-    assert tape.read(start, count).tolist() == expected
+    assert history.read(start, count).tolist() == expected

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
 
 QUEUE_S: Final = 6.0
-"""Seconds of frames which wait for a disk that stalls, then they are lost: as long as `Tape`."""
+"""Seconds of frames that wait for a stalled disk before they are lost: as long as `AudioHistory`
+lasts."""
 
 SETTLE_S: Final = 0.1
 """Age at which a frame is written. Its sound reaches on for a frame, which at 24 fps and without

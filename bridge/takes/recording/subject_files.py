@@ -49,8 +49,8 @@ class SoundTrack:
         self.jumps = 0
         """How often the sound went on somewhere else than it stopped."""
         self.missing = 0
-        """Samples that were no longer, or not yet, on the tape, and are silence."""
-        self._tape: AudioHistory | None = None
+        """Samples that were no longer, or not yet, on the history, and are silence."""
+        self._history: AudioHistory | None = None
         self._next = 0
         self._is_correcting = False
 
@@ -59,22 +59,22 @@ class SoundTrack:
 
         Silence where there is no sound, or where it has another rate.
         """
-        if place is None or place.tape.rate_hz != self.rate_hz:
-            self._tape = None
+        if place is None or place.history.rate_hz != self.rate_hz:
+            self._history = None
             return np.zeros(count, dtype=np.float32)
         ahead = round(place.stream_s * self.rate_hz) - self._next
-        if place.tape is not self._tape or abs(ahead) > JUMP_S * self.rate_hz:
-            self.jumps += self._tape is not None
-            self._tape, self._is_correcting = place.tape, False
+        if place.history is not self._history or abs(ahead) > JUMP_S * self.rate_hz:
+            self.jumps += self._history is not None
+            self._history, self._is_correcting = place.history, False
             self._next += ahead
             ahead = 0
         start, used = self._next, count + self._correction(ahead, count)
         self._next += used
-        self._count_missing(place.tape, start, used)
+        self._count_missing(place.history, start, used)
         if used == count:
-            return place.tape.read(start, count)
+            return place.history.read(start, count)
         # One sample before and two behind, which the curve between two samples needs.
-        return stretched(place.tape.read(start - 1, used + 3), count)
+        return stretched(place.history.read(start - 1, used + 3), count)
 
     def _correction(self, ahead: int, count: int) -> int:
         """Return how many samples more than `count` the next piece uses up."""
@@ -85,8 +85,8 @@ class SoundTrack:
         most = int(STRETCH * count) + 1
         return min(max(ahead, -most), most) if self._is_correcting else 0
 
-    def _count_missing(self, tape: AudioHistory, start: int, count: int) -> None:
-        there = min(start + count, tape.end) - max(start, tape.begin)
+    def _count_missing(self, history: AudioHistory, start: int, count: int) -> None:
+        there = min(start + count, history.end) - max(start, history.begin)
         self.missing += count - min(count, max(0, there))
 
 

@@ -51,7 +51,7 @@ class Stage:
         self.rate = FRAME_RATES[rate]
         self.rate_hz = rate_hz
         self.drift = drift
-        self.tapes = [AudioHistory(rate_hz) for _ in subjects]
+        self.histories = [AudioHistory(rate_hz) for _ in subjects]
         self.number = 0
         self.first_frame = first_frame
         self.host_s = 1000.0
@@ -65,14 +65,14 @@ class Stage:
         )
         self.links = [
             self.recorder.link(
-                RecordedSubject(name, rate_hz, self._place_of(tape), lambda _: DELAY_S)
+                RecordedSubject(name, rate_hz, self._place_of(history), lambda _: DELAY_S)
             )
-            for name, tape in zip(subjects, self.tapes, strict=True)
+            for name, history in zip(subjects, self.histories, strict=True)
         ]
 
-    def _place_of(self, tape: AudioHistory) -> Callable[[float], HistoryPosition]:
+    def _place_of(self, history: AudioHistory) -> Callable[[float], HistoryPosition]:
         def place(host_s: float) -> HistoryPosition:
-            return HistoryPosition(tape, (host_s - 1000.0 - DELAY_S) * (1 + self.drift))
+            return HistoryPosition(history, (host_s - 1000.0 - DELAY_S) * (1 + self.drift))
 
         return place
 
@@ -86,8 +86,8 @@ class Stage:
             due_s = 1000.0 + self.number * float(self.rate.frame_s)
             self.host_s = due_s
             heard = int((due_s - 1000.0) * (1 + self.drift) * self.rate_hz)
-            for tape in self.tapes:
-                tape.write(tone(self.rate_hz, tape.end, heard - tape.end))
+            for history in self.histories:
+                history.write(tone(self.rate_hz, history.end, heard - history.end))
             tick = Tick(self.number, due_s, self.first_frame + self.number)
             for subject, link in enumerate(self.links):
                 link.send(self.curves(self.number, subject), tick)

@@ -15,12 +15,12 @@ PIECE = RATE_HZ // 4
 
 def played(drift: float, pieces: int) -> tuple[SoundTrack, np.ndarray]:
     """Take pieces of a hum from a device that is `drift` too fast."""
-    tape, track = AudioHistory(RATE_HZ), SoundTrack(RATE_HZ)
+    history, track = AudioHistory(RATE_HZ), SoundTrack(RATE_HZ)
     parts = []
     for piece in range(pieces):
         end = int((piece + 2) * PIECE * (1 + drift))
-        tape.write(tone(RATE_HZ, tape.end, end - tape.end))
-        parts.append(track.take(HistoryPosition(tape, piece / 4 * (1 + drift)), PIECE))
+        history.write(tone(RATE_HZ, history.end, end - history.end))
+        parts.append(track.take(HistoryPosition(history, piece / 4 * (1 + drift)), PIECE))
     return track, np.concatenate(parts)
 
 
@@ -44,24 +44,24 @@ def test_sound_stays_with_its_frames_for_minutes(drift: float) -> None:
 
 
 def test_a_jump_is_followed_and_counted() -> None:
-    tape, track = AudioHistory(RATE_HZ), SoundTrack(RATE_HZ)
-    tape.write(tone(RATE_HZ, 0, RATE_HZ))
-    tape.write(tone(RATE_HZ, RATE_HZ, RATE_HZ))
-    track.take(HistoryPosition(tape, 0.0), PIECE)
+    history, track = AudioHistory(RATE_HZ), SoundTrack(RATE_HZ)
+    history.write(tone(RATE_HZ, 0, RATE_HZ))
+    history.write(tone(RATE_HZ, RATE_HZ, RATE_HZ))
+    track.take(HistoryPosition(history, 0.0), PIECE)
     late_s = 0.25 + 2 * JUMP_S
     assert np.array_equal(
-        track.take(HistoryPosition(tape, late_s), PIECE),
+        track.take(HistoryPosition(history, late_s), PIECE),
         tone(RATE_HZ, round(late_s * RATE_HZ), PIECE),
     )
     assert track.jumps == 1
 
 
 def test_where_there_is_no_sound_there_is_silence() -> None:
-    tape, track = AudioHistory(RATE_HZ), SoundTrack(RATE_HZ)
-    tape.write(tone(RATE_HZ, 0, PIECE))
+    history, track = AudioHistory(RATE_HZ), SoundTrack(RATE_HZ)
+    history.write(tone(RATE_HZ, 0, PIECE))
     assert not track.take(None, PIECE).any()
     assert not track.take(HistoryPosition(AudioHistory(16_000), 0.0), PIECE).any()
-    before = track.take(HistoryPosition(tape, -0.125), PIECE)
+    before = track.take(HistoryPosition(history, -0.125), PIECE)
     assert not before[: PIECE // 2].any()
     assert np.array_equal(before[PIECE // 2 :], tone(RATE_HZ, 0, PIECE // 2))
     assert track.missing == PIECE // 2
