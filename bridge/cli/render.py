@@ -90,11 +90,11 @@ def render(options: argparse.Namespace) -> int:
     if settings.voice_weights.auto:
         print(ser_notice(), file=sys.stderr)
     try:
-        tally = render_all(options.inputs, Path(options.out), settings, watch=show_progress)
+        progress = render_all(options.inputs, Path(options.out), settings, watch=show_progress)
     except KeyboardInterrupt:
         print("stopped; the same command continues from here", file=sys.stderr)
         raise
-    return report(tally)
+    return report(progress)
 
 
 def settings_of(options: argparse.Namespace) -> RenderConfig:
@@ -150,14 +150,14 @@ def formats_of(text: str | None) -> tuple[Format, ...]:
     return tuple(formats)
 
 
-def report(tally: RenderProgress) -> int:
+def report(progress: RenderProgress) -> int:
     """Print the result of all inputs; return 1 where one failed, else 0."""
-    notices = [f"notice: {notice}" for notice in tally.notices]
+    notices = [f"notice: {notice}" for notice in progress.notices]
     _list(notices, f"... and {len(notices) - MAX_LISTED} more notices")
-    failures = _failures(tally)
+    failures = _failures(progress)
     _list(failures, f"... and {len(failures) - MAX_LISTED} more, see render.jsonl")
-    print(tally.summary())
-    return 1 if tally.failures else 0
+    print(progress.summary())
+    return 1 if progress.failures else 0
 
 
 def _list(lines: Sequence[str], rest: str) -> None:
@@ -168,5 +168,5 @@ def _list(lines: Sequence[str], rest: str) -> None:
         print(rest, file=sys.stderr)
 
 
-def _failures(tally: RenderProgress) -> Sequence[str]:
-    return [f"failed: {problem}" for _, problems in tally.failures for problem in problems]
+def _failures(progress: RenderProgress) -> Sequence[str]:
+    return [f"failed: {problem}" for _, problems in progress.failures for problem in problems]

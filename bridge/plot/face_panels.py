@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 
 
 VISIBLE = 0.05
-"""Share of a curve's range below which it is not drawn, unless it is asked for."""
+"""Share of a curve's range below which it is not drawn, unless it is chosen."""
 MOST_LINES = 4
-"""Lines in one lane."""
+"""Lines in one group."""
 MOST_LANES = 2
-"""Lanes of one region, unless its curves are asked for."""
+"""Lanes of one region, unless its curves are chosen."""
 SAME = 0.05
 """Share of the range up to which left and right are one line."""
 FIRST_REGIONS = ("mouth", "jaw", "tongue", "cheek", "nose", "brow", "eyelid", "gaze", "head")
@@ -60,7 +60,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class CurveGroup:
     """Lines of one region; `hidden` counts curves of it that move and are not drawn."""
 
     region: str
@@ -68,12 +68,12 @@ class Lane:
     hidden: int = 0
 
 
-def lanes(studies: Sequence[Study], wanted: Collection[str] = ()) -> list[Lane]:
-    """Return the lanes of one take, or of two with the same table, over each other.
+def curve_groups(studies: Sequence[Study], wanted: Collection[str] = ()) -> list[CurveGroup]:
+    """Return the curve_groups of one take, or of two with the same table, over each other.
 
     With `wanted` only the curves of these names are drawn, all of them.
     """
-    found: list[Lane] = []
+    found: list[CurveGroup] = []
     table = studies[0].table
     for region in in_order(studies[0].regions):
         columns = [column for column, curve in enumerate(table) if curve.region == region]
@@ -82,9 +82,9 @@ def lanes(studies: Sequence[Study], wanted: Collection[str] = ()) -> list[Lane]:
         lines = list(_lines(studies, columns, 0.0 if wanted else VISIBLE))
         shown = lines if wanted else lines[: MOST_LINES * MOST_LANES]
         hidden = sum(len(line.columns) for line in lines[len(shown) :])
-        batches = [Lane(region, batch) for batch in _batches(shown)]
+        batches = [CurveGroup(region, batch) for batch in _batches(shown)]
         if hidden:
-            batches[-1] = Lane(region, batches[-1].lines, hidden)
+            batches[-1] = CurveGroup(region, batches[-1].lines, hidden)
         found += batches
     return found
 
@@ -148,76 +148,78 @@ def _batches(lines: Sequence[Line]) -> Iterator[tuple[Line, ...]]:
 
 
 LANE_HEIGHT, SLIM_HEIGHT = 104, 72
-"""Heights of a lane, and of one with few lines in it."""
+"""Heights of a group, and of one with few lines in it."""
 FEW_LINES = 2
 
 
-def lane_panel(lane: Lane, takes: Sequence[ShownTake], *, is_first: bool) -> Panel:
-    """Return one lane of curves; the first lane of a region tells how far two takes are apart."""
-    height = SLIM_HEIGHT if len(lane.lines) <= FEW_LINES else LANE_HEIGHT
+def curve_panel(group: CurveGroup, takes: Sequence[ShownTake], *, is_first: bool) -> Panel:
+    """Return one group of curves; the first group of a region tells how far two takes are apart."""
+    height = SLIM_HEIGHT if len(group.lines) <= FEW_LINES else LANE_HEIGHT
 
-    def draw(sheet: PanelFigure, top: int) -> None:
+    def draw(canvas: PanelFigure, top: int) -> None:
         shown = [
             (line, hue, take, line.values(take.study))
-            for line, hue in zip(lane.lines, sheet.theme.hues, strict=False)
+            for line, hue in zip(group.lines, canvas.theme.hues, strict=False)
             for take in takes
         ]
         high = ceiling(max(float(values.max()) for *_, values in shown))
         lowest = min(float(values.min()) for *_, values in shown)
         low = -ceiling(-lowest) if lowest < 0 else 0.0
         margin = 0.03 * (high - low)
-        axes = sheet.axes(top, height, low - margin, high + margin)
+        axes = canvas.axes(top, height, low - margin, high + margin)
         for _, hue, take, values in shown:
             course = decimated(take.study.times_s, values, COLUMNS)
             width = 2.0 if take.style == "-" else 1.6
             axes.plot(*course, color=hue, linewidth=width, linestyle=take.style)
-        sheet.title(top, lane.region if is_first else "", _notes(lane, takes) if is_first else [])
-        sheet.scale(top + 8, f"{high:g}")
-        sheet.scale(top + height - 8, minus(low, 1) if low else "0")
+        canvas.title(
+            top, group.region if is_first else "", _notes(group, takes) if is_first else []
+        )
+        canvas.scale(top + 8, f"{high:g}")
+        canvas.scale(top + height - 8, minus(low, 1) if low else "0")
         keys = [
             LegendEntry(line.label, hue)
-            for line, hue in zip(lane.lines, sheet.theme.hues, strict=False)
+            for line, hue in zip(group.lines, canvas.theme.hues, strict=False)
         ]
-        if lane.hidden:
-            keys.append(LegendEntry(f"and {lane.hidden} weaker"))
-        sheet.keys(top, keys)
+        if group.hidden:
+            keys.append(LegendEntry(f"and {group.hidden} weaker"))
+        canvas.legend(top, keys)
 
     return Panel(height, draw)
 
 
 def emotion_panel(takes: Sequence[ShownTake]) -> Panel:
-    """Return the weights of the emotions that were asked for."""
+    """Return the panel of the weights of the chosen emotions."""
     asked = [(take, name) for take in takes for name in _emotions(take)]
-    calm = [LegendEntry(f"neutral {take.mark}".strip()) for take in takes if not _emotions(take)]
+    calm = [LegendEntry(f"neutral {take.letter}".strip()) for take in takes if not _emotions(take)]
     height = (
         max(SLIM_HEIGHT, LEGEND_LINE * (len(asked) + len(calm)))
         if asked
         else LEGEND_LINE * len(calm)
     )
 
-    def draw(sheet: PanelFigure, top: int) -> None:
-        sheet.title(top, "emotion", ["asked for"] if asked else [])
-        times_s = np.linspace(sheet.start_s, sheet.end_s, COLUMNS)
-        hues = sheet.theme.hues
-        axes, high, keys = sheet.axes(top, height, 0, 1), 1.0, []
+    def draw(canvas: PanelFigure, top: int) -> None:
+        canvas.title(top, "emotion", ["chosen"] if asked else [])
+        times_s = np.linspace(canvas.start_s, canvas.end_s, COLUMNS)
+        hues = canvas.theme.hues
+        axes, high, keys = canvas.axes(top, height, 0, 1), 1.0, []
         for place, (take, name) in enumerate(asked):
             hue = hues[place % len(hues)]
             weights = take.study.take.emotions.weights(times_s)[:, EMOTIONS.index(name)]
             high = max(high, float(weights.max()))
             axes.plot(times_s, weights, color=hue, linewidth=2, linestyle=take.style)
             axes.fill_between(times_s, 0, weights, color=hue, alpha=0.15, linewidth=0)
-            keys.append(LegendEntry(f"{name} {take.mark}".strip(), hue, take.style))
-        sheet.keys(top, [*keys, *calm])
+            keys.append(LegendEntry(f"{name} {take.letter}".strip(), hue, take.style))
+        canvas.legend(top, [*keys, *calm])
         axes.set_ylim(-0.03 * high, high * 1.03)
         if asked:
-            sheet.scale(top + 8, f"{high:g}")
-            sheet.scale(top + height - 8, "0")
+            canvas.scale(top + 8, f"{high:g}")
+            canvas.scale(top + height - 8, "0")
 
     return Panel(height, draw)
 
 
 def _emotions(take: ShownTake) -> list[str]:
-    """Return the emotions that a take is asked for within what is shown of it."""
+    """Return the emotions that were chosen for a take within the time shown."""
     study = take.study
     weights = study.take.emotions.weights(np.linspace(study.start_s, study.end_s, COLUMNS))
     return [name for name, column in zip(EMOTIONS, weights.T, strict=True) if column.any()]
@@ -235,10 +237,10 @@ def region_difference(region: str, takes: Sequence[ShownTake]) -> float:
     return rms(first.curves[:rows, columns] - others)
 
 
-def _notes(lane: Lane, takes: Sequence[ShownTake]) -> list[str]:
+def _notes(group: CurveGroup, takes: Sequence[ShownTake]) -> list[str]:
     if len(takes) == 1:
         return []
-    return [f"B \u2212 A {region_difference(lane.region, takes):.3f}"]
+    return [f"B \u2212 A {region_difference(group.region, takes):.3f}"]
 
 
 TRACE_HEIGHT, SCATTER_HEIGHT, BLINK_ROW = 104, 250, 22
@@ -253,35 +255,35 @@ TURNS = ("yaw, to its left", "pitch, up", "roll, to its right")
 
 def gaze_panels(takes: Sequence[ShownTake]) -> Iterator[Panel]:
     """Yield the bands of eyes, head and lids; none of faces whose eyes and head rest."""
-    if any(not take.study.looks.is_still for take in takes):
-        yield _traces("gaze", [(take, take.study.looks.gaze_deg) for take in takes])
+    if any(not take.study.eyes_and_head.is_still for take in takes):
+        yield _traces("gaze", [(take, take.study.eyes_and_head.gaze_deg) for take in takes])
         yield _scatter(takes)
-        yield _traces("head", [(take, take.study.looks.head_deg) for take in takes])
-    if any(len(take.study.looks.blinks) for take in takes):
+        yield _traces("head", [(take, take.study.eyes_and_head.head_deg) for take in takes])
+    if any(len(take.study.eyes_and_head.blinks) for take in takes):
         yield _blinks(takes)
 
 
 def _traces(name: str, courses: Sequence[tuple[ShownTake, Floats]]) -> Panel:
     """Return turns over time, in degrees."""
 
-    def draw(sheet: PanelFigure, top: int) -> None:
+    def draw(canvas: PanelFigure, top: int) -> None:
         reach = max(float(np.abs(turns).max()) for _, turns in courses)
         high = 5.0 * ceiling(reach / 5.0)
-        axes = sheet.axes(top, TRACE_HEIGHT, -1.03 * high, 1.03 * high)
-        axes.axhline(0.0, color=sheet.theme.rule, linewidth=1)
+        axes = canvas.axes(top, TRACE_HEIGHT, -1.03 * high, 1.03 * high)
+        axes.axhline(0.0, color=canvas.theme.rule, linewidth=1)
         for take, turns in courses:
-            for hue, turn in zip(sheet.theme.hues, turns.T, strict=False):
+            for hue, turn in zip(canvas.theme.hues, turns.T, strict=False):
                 times_s, shown = decimated(take.study.times_s, turn, COLUMNS)
                 axes.plot(times_s, shown, color=hue, linewidth=1.8, linestyle=take.style)
-        sheet.title(top, name, ["head and eyes,", "in degrees"] if name == "gaze" else ["degrees"])
-        sheet.scale(top + 8, f"{high:g}")
-        sheet.scale(top + TRACE_HEIGHT - 8, minus(-high))
+        canvas.title(top, name, ["head and eyes,", "in degrees"] if name == "gaze" else ["degrees"])
+        canvas.scale(top + 8, f"{high:g}")
+        canvas.scale(top + TRACE_HEIGHT - 8, minus(-high))
         count = courses[0][1].shape[1]
-        sheet.keys(
+        canvas.legend(
             top,
             [
                 LegendEntry(words, hue)
-                for words, hue in zip(TURNS[:count], sheet.theme.hues, strict=False)
+                for words, hue in zip(TURNS[:count], canvas.theme.hues, strict=False)
             ],
         )
 
@@ -291,36 +293,39 @@ def _traces(name: str, courses: Sequence[tuple[ShownTake, Floats]]) -> Panel:
 def _scatter(takes: Sequence[ShownTake]) -> Panel:
     """Return where the gaze rests, seen by the partner: the character's left is on the right."""
 
-    def draw(sheet: PanelFigure, top: int) -> None:
-        sheet.title(top, "looks at", ["circle: the face", "of its partner"])
+    def draw(canvas: PanelFigure, top: int) -> None:
+        canvas.title(top, "gaze target", ["circle: face of", "the partner"])
         width = round(SCATTER_HEIGHT * 1.5)
         for place, take in enumerate(takes):
             left = LEFT + place * (width + 24)
-            axes = sheet.panel(left, top, width, SCATTER_HEIGHT)
+            axes = canvas.axes_at(left, top, width, SCATTER_HEIGHT)
             axes.set_xlim(-FIELD_DEG, FIELD_DEG)
             axes.set_ylim(-FIELD_DEG / 1.5, FIELD_DEG / 1.5)
-            gaze = take.study.looks.gaze_deg
+            gaze = take.study.eyes_and_head.gaze_deg
             gaze = np.clip(gaze[:: -(-len(gaze) // MOST_POINTS)], -FIELD_DEG, FIELD_DEG)
             axes.plot(*gaze.T, color=take.colour, linewidth=0.8, alpha=0.3)
             axes.plot(*gaze.T, ".", color=take.colour, markersize=9, alpha=0.25, markeredgewidth=0)
             angles = np.linspace(0.0, 2.0 * np.pi, 60)
             circle = FACE_DEG * np.stack([np.cos(angles), np.sin(angles)])
-            axes.plot(*circle, color=sheet.theme.soft, linewidth=1.2)
-            sheet.text(left + 8, top + 12, take.mark, fontsize=SMALL, color=sheet.theme.soft)
+            axes.plot(*circle, color=canvas.theme.soft, linewidth=1.2)
+            canvas.text(left + 8, top + 12, take.letter, fontsize=SMALL, color=canvas.theme.soft)
             words = f"\u00b1{FIELD_DEG:g}\u00b0; its left is on the right"
-            sheet.text(
-                left + 8, top + SCATTER_HEIGHT - 12, words, fontsize=SMALL, color=sheet.theme.soft
+            canvas.text(
+                left + 8, top + SCATTER_HEIGHT - 12, words, fontsize=SMALL, color=canvas.theme.soft
             )
-        sheet.keys(top, [key for take in takes for key in _gaze_legend(take)])
+        canvas.legend(top, [key for take in takes for key in _gaze_legend(take)])
 
     return Panel(SCATTER_HEIGHT, draw)
 
 
 def _gaze_legend(take: ShownTake) -> list[LegendEntry]:
-    looks, minutes = take.study.looks, (take.study.end_s - take.study.start_s) / 60.0
-    sizes = looks.shifts_deg
+    found, minutes = (
+        take.study.eyes_and_head,
+        (take.study.end_s - take.study.start_s) / 60.0,
+    )
+    sizes = found.shifts_deg
     keys = [
-        LegendEntry(f"{looks.mutual_share:.0%} on the partner {take.mark}".strip(), take.colour),
+        LegendEntry(f"{found.mutual_share:.0%} on the partner {take.letter}".strip(), take.colour),
         LegendEntry(f"{len(sizes) / minutes:.0f} saccades per minute"),
     ]
     if len(sizes):
@@ -332,18 +337,18 @@ def _blinks(takes: Sequence[ShownTake]) -> Panel:
     """Return when the lids are shut, one row for each take."""
     height = max(BLINK_ROW * len(takes), LEGEND_LINE * len(takes))
 
-    def draw(sheet: PanelFigure, top: int) -> None:
-        axes = sheet.axes(top, height, len(takes), 0)
-        least_s = LEAST_BLINK * (sheet.end_s - sheet.start_s)
+    def draw(canvas: PanelFigure, top: int) -> None:
+        axes = canvas.axes(top, height, len(takes), 0)
+        least_s = LEAST_BLINK * (canvas.end_s - canvas.start_s)
         keys = []
         for row, take in enumerate(takes):
             study = take.study
-            spans = study.start_s + study.looks.blinks / study.take.rate.hz
+            spans = study.start_s + study.eyes_and_head.blinks / study.take.rate.hz
             bars = [(first, max(last - first, least_s)) for first, last in spans.tolist()]
             axes.broken_barh(bars, (row + 0.1, 0.8), color=take.colour, linewidth=0)
             per_min = 60.0 * len(bars) / (study.end_s - study.start_s)
-            keys.append(LegendEntry(f"{per_min:.0f} per minute {take.mark}".strip(), take.colour))
-        sheet.title(top, "blinks")
-        sheet.keys(top, keys)
+            keys.append(LegendEntry(f"{per_min:.0f} per minute {take.letter}".strip(), take.colour))
+        canvas.title(top, "blinks")
+        canvas.legend(top, keys)
 
     return Panel(height, draw)

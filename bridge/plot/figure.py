@@ -8,11 +8,11 @@ import numpy as np
 
 from cstalk_bridge.plot.face_panels import (
     VISIBLE,
+    curve_groups,
+    curve_panel,
     emotion_panel,
     gaze_panels,
     in_order,
-    lane_panel,
-    lanes,
 )
 from cstalk_bridge.plot.panels import (
     COLUMNS,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from cstalk_bridge.plot.face_panels import Lane
+    from cstalk_bridge.plot.face_panels import CurveGroup
     from cstalk_bridge.plot.panels import PanelFigure, Theme
     from cstalk_bridge.plot.study import Study
 
@@ -70,7 +70,7 @@ TICKS_S = (
     3600,
 )
 OWN_PANELS = frozenset({"gaze", "head"})
-"""Regions that have bands of their own, in degrees."""
+"""Regions that have panels of their own, in degrees."""
 LEAST_TICK = 90
 """Pixels between two times on the axis, at least."""
 
@@ -86,15 +86,15 @@ def draw(
     """Return the picture of one or two takes, studied through the same rig map of that name.
 
     `wanted` names the curves to draw; without, the strongest of each region are. With `is_listing`
-    the worst findings stand below in words.
+    the worst warnings stand below in words.
     """
     takes = [ShownTake(studies[0], "A" if len(studies) > 1 else "", theme.a, "-")]
     takes += [ShownTake(study, "B", theme.b, "--") for study in studies[1:MOST_TAKES]]
-    bands = [band for band in _panels(takes, rigmap, wanted) if band]
+    panels = [band for band in _panels(takes, rigmap, wanted) if band]
     if is_listing:
-        bands += [band for take in takes if (band := warning_list_panel(take))]
+        panels += [band for take in takes if (band := warning_list_panel(take))]
     start_s = min(study.start_s for study in studies)
-    return compose_figure(bands, theme, start_s, max(study.end_s for study in studies))
+    return compose_figure(panels, theme, start_s, max(study.end_s for study in studies))
 
 
 def _panels(
@@ -105,12 +105,14 @@ def _panels(
     yield spectrogram_panel(takes[0])
     yield mouth_panel(takes)
     drawn = [
-        lane
-        for lane in lanes([take.study for take in takes], wanted)
-        if wanted or lane.region not in OWN_PANELS
+        group
+        for group in curve_groups([take.study for take in takes], wanted)
+        if wanted or group.region not in OWN_PANELS
     ]
-    for place, lane in enumerate(drawn):
-        yield lane_panel(lane, takes, is_first=not place or drawn[place - 1].region != lane.region)
+    for place, group in enumerate(drawn):
+        yield curve_panel(
+            group, takes, is_first=not place or drawn[place - 1].region != group.region
+        )
     yield _resting(takes, drawn) if not wanted else None
     yield from () if wanted else gaze_panels(takes)
     yield emotion_panel(takes)
@@ -125,25 +127,25 @@ def _heading(take: ShownTake, rigmap: str) -> Panel:
     if take.study.end_s - take.study.start_s < shot.duration_s - 1 / shot.rate.hz:
         words.insert(1, f"{time_text(take.study.start_s)} to {time_text(take.study.end_s)}")
     for entry in page_settings():
-        value = shot.making.get(entry.name, entry.default)
-        if (entry.unit and entry.name in shot.making) or value != entry.default:
+        value = shot.provenance.get(entry.name, entry.default)
+        if (entry.unit and entry.name in shot.provenance) or value != entry.default:
             words.append(f"{entry.label.lower()} {value} {entry.unit}".rstrip())
-    if take.mark == "B":
+    if take.letter == "B":
         words.append("B \u2212 A: RMS over the curves of a region")
-    if "weights" in shot.making:
-        words.append(f"weights {shot.making['weights']}")
+    if "weights" in shot.provenance:
+        words.append(f"weights {shot.provenance['weights']}")
 
-    def draw(sheet: PanelFigure, top: int) -> None:
+    def draw(canvas: PanelFigure, top: int) -> None:
         left = EDGE
-        if take.mark:
-            sheet.text(EDGE, top + 14, take.mark, fontsize=LARGE, fontweight="bold")
-            sheet.dash(EDGE + 30, EDGE + 78, top + 14, take.colour, take.style)
+        if take.letter:
+            canvas.text(EDGE, top + 14, take.letter, fontsize=LARGE, fontweight="bold")
+            canvas.dash(EDGE + 30, EDGE + 78, top + 14, take.colour, take.style)
             left += 92
-        sheet.text(
+        canvas.text(
             left, top + 14, shortened(shot.name, MOST_LETTERS), fontsize=LARGE, fontweight="bold"
         )
         told = shortened(" \u00b7 ".join(words), MOST_DETAILS)
-        sheet.text(left, top + 46, told, fontsize=SMALL, color=sheet.theme.soft)
+        canvas.text(left, top + 46, told, fontsize=SMALL, color=canvas.theme.soft)
 
     return Panel(60, draw)
 
@@ -154,35 +156,35 @@ def shortened(text: str, most: int) -> str:
     return line if len(line) <= most else line[: most - 1] + "\u2026"
 
 
-def _resting(takes: Sequence[ShownTake], drawn: Sequence[Lane]) -> Panel | None:
+def _resting(takes: Sequence[ShownTake], drawn: Sequence[CurveGroup]) -> Panel | None:
     """Return a line that names the regions in which nothing is drawn."""
-    shown = {lane.region for lane in drawn}
+    shown = {group.region for group in drawn}
     regions = in_order(takes[0].study.regions)
     names = [region for region in regions if region not in shown and region not in OWN_PANELS]
     if not names:
         return None
     words = f"below {VISIBLE:g} throughout: {', '.join(names)}"
 
-    def draw(sheet: PanelFigure, top: int) -> None:
-        sheet.text(LEFT, top + 8, words, fontsize=SMALL, color=sheet.theme.soft)
+    def draw(canvas: PanelFigure, top: int) -> None:
+        canvas.text(LEFT, top + 8, words, fontsize=SMALL, color=canvas.theme.soft)
 
     return Panel(LINE - 4, draw)
 
 
 def _axis() -> Panel:
-    """Return the times below all bands."""
+    """Return the times below all panels."""
 
-    def draw(sheet: PanelFigure, top: int) -> None:
-        span_s = sheet.end_s - sheet.start_s
+    def draw(canvas: PanelFigure, top: int) -> None:
+        span_s = canvas.end_s - canvas.start_s
         most = COLUMNS / LEAST_TICK
         step = next((tick for tick in TICKS_S if span_s / tick <= most), TICKS_S[-1])
-        ticks = np.arange(np.ceil(sheet.start_s / step), sheet.end_s / step + 1e-9) * step
-        for axes in sheet.over_time:
+        ticks = np.arange(np.ceil(canvas.start_s / step), canvas.end_s / step + 1e-9) * step
+        for axes in canvas.over_time:
             axes.set_xticks(ticks, [""] * len(ticks))
         for tick in ticks.tolist():
-            x = LEFT + (tick - sheet.start_s) / span_s * COLUMNS
-            sheet.text(
-                x, top, _tick(tick, step), ha="center", fontsize=SMALL, color=sheet.theme.soft
+            x = LEFT + (tick - canvas.start_s) / span_s * COLUMNS
+            canvas.text(
+                x, top, _tick(tick, step), ha="center", fontsize=SMALL, color=canvas.theme.soft
             )
 
     return Panel(LINE, draw)

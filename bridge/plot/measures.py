@@ -184,7 +184,7 @@ WARNING_KINDS: Mapping[str, str] = {
     "step": f"faster than {MAX_SPEED:g} /s, {STROKE}",
     "jerk": f"rougher than {MAX_JERK:,.0f} /s\u00b3, {STROKE}",
 }
-"""What each kind of finding means."""
+"""What each kind of warning means."""
 
 _THRESHOLDS = {
     "clipped": CLIPPED_S,
@@ -212,7 +212,7 @@ class CurveWarning:
 
 @dataclass(frozen=True, slots=True)
 class CurveWarnings:
-    """The worst findings in the order of time, at most `MOST_KEPT` of a kind, and all counts."""
+    """The worst warnings in the order of time, at most `MOST_KEPT` of a kind, and all counts."""
 
     kept: tuple[CurveWarning, ...]
     counts: Mapping[str, int]
@@ -221,7 +221,7 @@ class CurveWarnings:
 class _Mark(NamedTuple):
     """Rows of one curve that show one kind, entry i at the time of row i + `shift`.
 
-    Without `sizes` a finding's size is how long it lasts.
+    Without `sizes` a warning's size is how long it lasts.
     """
 
     kind: str
@@ -253,7 +253,7 @@ def find_warnings(
                 size = float(sizes[place])
                 found[mark.kind].append(CurveWarning(mark.kind, curve.name, first_s, last_s, size))
     worst = [f for kind in found.values() for f in sorted(kind, key=_by_size)[:MOST_KEPT]]
-    return CurveWarnings(tuple(sorted(worst, key=lambda finding: finding.start_s)), counts)
+    return CurveWarnings(tuple(sorted(worst, key=lambda warning: warning.start_s)), counts)
 
 
 def _marks(values: Floats, other: Floats | None, curve: Curve, rate_hz: float) -> Iterator[_Mark]:
@@ -280,7 +280,7 @@ def _marks(values: Floats, other: Floats | None, curve: Curve, rate_hz: float) -
 
 
 def _spans(mark: _Mark, rate_hz: float) -> NDArray[np.intp]:
-    """Return first row and row after the last of each finding, [findings, 2]."""
+    """Return first row and row after the last of each warning, [warnings, 2]."""
     spans = runs(mark.flags)
     spans = spans[spans[:, 1] - spans[:, 0] >= mark.least_s * rate_hz]
     if not len(spans):
@@ -297,10 +297,10 @@ def _sizes(mark: _Mark, spans: NDArray[np.intp], rate_hz: float) -> NDArray[np.f
     return np.array([sizes[first:last].max() for first, last in spans], dtype=np.float64)
 
 
-def _by_size(finding: CurveWarning) -> float:
-    return -finding.size
+def _by_size(warning: CurveWarning) -> float:
+    return -warning.size
 
 
-def excess(finding: CurveWarning) -> float:
-    """Return how far a finding is beyond its threshold, as a factor."""
-    return finding.size / _THRESHOLDS[finding.kind]
+def excess(warning: CurveWarning) -> float:
+    """Return how far a warning is beyond its threshold, as a factor."""
+    return warning.size / _THRESHOLDS[warning.kind]

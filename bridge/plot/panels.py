@@ -33,7 +33,7 @@ FONT = "DejaVu Sans"
 class Theme:
     """One set of colours: `ink` on `paper`, `soft` for what is said aside, `rule` for thin lines.
 
-    `hues` are those of the lines of one lane; `a` and `b` stand for the first and second take.
+    `hues` are those of the lines of one group; `a` and `b` stand for the first and second take.
     `heat` goes from nothing to much.
     """
 
@@ -81,10 +81,10 @@ THEMES = {
 def decimated(
     times_s: NDArray[np.float64], values: NDArray[np.float32], columns: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Return at most 2 * `columns` points of a course, [points] each, that look like all of it.
+    """Return at most 2 * `columns` points of a curve, [points] each, that look like all of it.
 
-    Of each of `columns` equal stretches the lowest and the highest point stay, in their order. A
-    course of no more points than that is returned as it is.
+    Of each of `columns` equal intervals the lowest and the highest point stay, in their order. A
+    curve of no more points than that is returned unchanged.
     """
     rows = len(values)
     if rows <= 2 * columns:
@@ -99,14 +99,14 @@ def decimated(
 
 
 def column_peaks(values: NDArray[np.float32], columns: int) -> NDArray[np.float32]:
-    """Return the greatest value of each of `columns` equal stretches, [min(columns, time)]."""
+    """Return the greatest value of each of `columns` equal intervals, [min(columns, time)]."""
     if not len(values):
         return values
     return np.asarray(np.maximum.reduceat(values, column_edges(len(values), columns)[:-1]))
 
 
 def column_edges(rows: int, columns: int) -> NDArray[np.intp]:
-    """Return the edges of at most `columns` stretches of `rows`, none empty, [stretches + 1]."""
+    """Return the edges of at most `columns` intervals of `rows`, none empty, [intervals + 1]."""
     count = min(rows, columns)
     return np.arange(count + 1) * rows // max(count, 1)
 
@@ -128,19 +128,19 @@ Style = Literal["-", "--"]
 DOTS_PER_INCH = 72
 WIDTH = 1440
 LEFT, RIGHT = 176, 284
-"""Margins beside the bands: names on the left, what the lines are on the right."""
+"""Margins beside the panels: names on the left, what the lines are on the right."""
 COLUMNS = WIDTH - LEFT - RIGHT
-"""Width of a band; nothing finer is drawn."""
+"""Width of a panel; nothing finer is drawn."""
 EDGE = 32
 LARGE, BODY, SMALL = 26, 18, 16
 LINE = 24
 LEGEND_LINE = 21
-"""Heights of a line of text, and of one beside a band."""
+"""Heights of a line of text, and of one beside a panel."""
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One strip of the sheet: its height, the gap below it, and what draws it at its top."""
+    """One strip of the figure: its height, the gap below it, and the function that draws it."""
 
     height: int
     draw: Callable[[PanelFigure, int], None]
@@ -149,7 +149,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class LegendEntry:
-    """What one line of a band is, told at its right."""
+    """The name of one line of a panel, written at its right."""
 
     text: str
     colour: str | None = None
@@ -158,16 +158,16 @@ class LegendEntry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShownTake:
-    """A take on the sheet: `mark` is A or B where there are two, else empty."""
+    """A take in the figure: `letter` is A or B where there are two, else empty."""
 
     study: Study
-    mark: str
+    letter: str
     colour: str
     style: Style
 
 
 class PanelFigure:
-    """A figure that is being filled from the top, over the time `start_s` to `end_s`."""
+    """A figure that is filled from the top, over the time `start_s` to `end_s`."""
 
     def __init__(self, height: int, theme: Theme, start_s: float, end_s: float) -> None:
         size = (WIDTH / DOTS_PER_INCH, height / DOTS_PER_INCH)
@@ -181,8 +181,8 @@ class PanelFigure:
         self._pixels = flip + self.figure.transFigure
 
     def axes(self, top: int, height: int, low: float, high: float) -> Axes:
-        """Return empty axes over time, as wide as the bands."""
-        axes = self.panel(LEFT, top, COLUMNS, height)
+        """Return empty axes over time, as wide as the panels."""
+        axes = self.axes_at(LEFT, top, COLUMNS, height)
         axes.set_xlim(self.start_s, self.end_s)
         axes.set_ylim(low, high)
         axes.grid(axis="x", color=self.theme.rule, linewidth=1)
@@ -190,7 +190,7 @@ class PanelFigure:
         self.over_time.append(axes)
         return axes
 
-    def panel(self, left: int, top: int, width: int, height: int) -> Axes:
+    def axes_at(self, left: int, top: int, width: int, height: int) -> Axes:
         """Return empty axes at a place."""
         place = (left / WIDTH, 1 - (top + height) / self._height)
         axes = self.figure.add_axes((*place, width / WIDTH, height / self._height))
@@ -205,30 +205,30 @@ class PanelFigure:
     def text(self, x: float, y: float, words: str, **style: Any) -> None:
         """Write with the middle of the letters at `y`."""
         style = {"color": self.theme.ink, "fontsize": BODY, "va": "center_baseline", **style}
-        # A dollar sign in a name is no formula.
+        # A dollar sign in a name does not start a formula.
         self.figure.text(
             x, y, words, transform=self._pixels, fontfamily=FONT, parse_math=False, **style
         )
 
     def title(self, top: int, name: str, notes: Sequence[str] = ()) -> None:
-        """Write the name of a band at its left, and notes below it."""
+        """Write the name of a panel at its left, and notes below it."""
         self.text(EDGE, top + 12, name, fontweight="bold")
         for place, note in enumerate(notes, 1):
             self.text(EDGE, top + 12 + LINE * place, note, fontsize=SMALL, color=self.theme.soft)
 
     def scale(self, y: float, words: str) -> None:
-        """Write what the value at a height of a band is."""
+        """Write a value of the vertical axis at a height of a panel."""
         self.text(LEFT - 8, y, words, ha="right", fontsize=SMALL, color=self.theme.soft)
 
-    def keys(self, top: int, keys: Sequence[LegendEntry]) -> None:
-        """Write what the lines of a band are, at its right."""
-        for place, key in enumerate(keys):
+    def legend(self, top: int, entries: Sequence[LegendEntry]) -> None:
+        """Write the names of the lines of a panel at its right."""
+        for place, entry in enumerate(entries):
             x, y = WIDTH - RIGHT + 14, top + 10 + LEGEND_LINE * place
-            if key.colour:
-                self.dash(x, x + 26, y, key.colour, key.style)
-                self.text(x + 36, y, key.text, fontsize=SMALL)
+            if entry.colour:
+                self.dash(x, x + 26, y, entry.colour, entry.style)
+                self.text(x + 36, y, entry.text, fontsize=SMALL)
             else:
-                self.text(x, y, key.text, fontsize=SMALL, color=self.theme.soft)
+                self.text(x, y, entry.text, fontsize=SMALL, color=self.theme.soft)
 
     def dash(self, left: float, right: float, y: float, colour: str, style: Style = "-") -> None:
         """Draw a short level line."""
@@ -237,11 +237,11 @@ class PanelFigure:
         self.figure.add_artist(line)
 
 
-def compose_figure(bands: Sequence[Panel], theme: Theme, start_s: float, end_s: float) -> Figure:
-    """Return the sheet with all bands."""
-    height = EDGE * 2 + sum(band.height + band.gap for band in bands)
-    sheet, top = PanelFigure(height, theme, start_s, end_s), EDGE
-    for band in bands:
-        band.draw(sheet, top)
-        top += band.height + band.gap
-    return sheet.figure
+def compose_figure(panels: Sequence[Panel], theme: Theme, start_s: float, end_s: float) -> Figure:
+    """Return the figure with all panels."""
+    height = EDGE * 2 + sum(panel.height + panel.gap for panel in panels)
+    canvas, top = PanelFigure(height, theme, start_s, end_s), EDGE
+    for panel in panels:
+        panel.draw(canvas, top)
+        top += panel.height + panel.gap
+    return canvas.figure

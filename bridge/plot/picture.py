@@ -108,7 +108,7 @@ def _style(theme: Theme) -> str:
 
 def _tables(studies: Sequence[Study]) -> Iterator[str]:
     for study in studies:
-        found = study.findings
+        found = study.warnings
         if not found.kept:
             continue
         total = sum(found.counts.values())
@@ -118,8 +118,8 @@ def _tables(studies: Sequence[Study]) -> Iterator[str]:
             f"<section>\n<h2>{total:,} warnings in {escape(study.take.name)}{more}</h2>\n<table>\n"
             "<tr><th>at</th><th>curve</th><th>kind</th><th>size</th><th>limit</th></tr>\n"
         )
-        for finding in found.kept:
-            cells = (time_text(finding.start_s), *warning_cells(finding))
+        for warning in found.kept:
+            cells = (time_text(warning.start_s), *warning_cells(warning))
             yield f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>\n"
         yield "</table>\n</section>\n"
 
@@ -200,7 +200,7 @@ def make_picture(job: PictureJob, view: View, load: Callable[[Path], Take]) -> l
     picture = page(figure, studies, theme).encode() if is_page else png(figure)
     with atomic_write(job.output, overwrite=True) as file:
         file.write(picture)
-    return [study.findings for study in studies]
+    return [study.warnings for study in studies]
 
 
 def is_recording(path: Path) -> bool:

@@ -34,24 +34,24 @@ def waveform_panel(takes: Sequence[ShownTake]) -> Panel:
     """Return the waveform; of two takes the first above, the second below the middle line."""
     height = 76
 
-    def draw(sheet: PanelFigure, top: int) -> None:
-        axes = sheet.axes(top, height, -1, 1)
-        times_s = np.linspace(sheet.start_s, sheet.end_s, COLUMNS)
+    def draw(canvas: PanelFigure, top: int) -> None:
+        axes = canvas.axes(top, height, -1, 1)
+        times_s = np.linspace(canvas.start_s, canvas.end_s, COLUMNS)
         peak = 0.0
         for place, take in enumerate(takes):
             sound = take.study.take.sound
             if sound is None:
                 continue
-            limits = waveform(sound, sheet.start_s, sheet.end_s, COLUMNS)
+            limits = waveform(sound, canvas.start_s, canvas.end_s, COLUMNS)
             peak = max(peak, float(np.abs(limits).max()))
-            if take.mark:
+            if take.letter:
                 limits[:, place] = 0.0
-            colour = take.colour if take.mark else sheet.theme.soft
+            colour = take.colour if take.letter else canvas.theme.soft
             axes.fill_between(times_s, limits[:, 0], limits[:, 1], color=colour, linewidth=0)
         axes.set_ylim(-max(peak, 0.01), max(peak, 0.01))
-        sheet.title(top, "sound", ["A above, B below"] if len(takes) > 1 else [])
+        canvas.title(top, "sound", ["A above, B below"] if len(takes) > 1 else [])
         level = f"peak {minus(20 * np.log10(peak), 1)} dBFS" if peak else "none, or silence"
-        sheet.keys(top, [LegendEntry(level)])
+        canvas.legend(top, [LegendEntry(level)])
 
     return Panel(height, draw, gap=4)
 
@@ -60,17 +60,17 @@ def spectrogram_panel(take: ShownTake) -> Panel:
     """Return the spectrogram of one take."""
     height = 150
 
-    def draw(sheet: PanelFigure, top: int) -> None:
-        axes = sheet.axes(top, height, 0, 1)
+    def draw(canvas: PanelFigure, top: int) -> None:
+        axes = canvas.axes(top, height, 0, 1)
         axes.grid(visible=False)
-        sheet.title(top, f"spectrum {take.mark}".strip())
+        canvas.title(top, f"spectrum {take.letter}".strip())
         sound = take.study.take.sound
         if sound is None:
             return
         axes.imshow(
-            spectrogram(sound, sheet.start_s, sheet.end_s, COLUMNS, MEL_BANDS),
-            extent=(sheet.start_s, sheet.end_s, 0, 1),
-            cmap=LinearSegmentedColormap.from_list("heat", sheet.theme.heat, SHADES),
+            spectrogram(sound, canvas.start_s, canvas.end_s, COLUMNS, MEL_BANDS),
+            extent=(canvas.start_s, canvas.end_s, 0, 1),
+            cmap=LinearSegmentedColormap.from_list("heat", canvas.theme.heat, SHADES),
             vmin=FLOOR_DB,
             vmax=TOP_DB,
             origin="lower",
@@ -80,8 +80,8 @@ def spectrogram_panel(take: ShownTake) -> Panel:
             interpolation_stage="data",
         )
         for hertz, words in SHOWN_HZ.items():
-            sheet.scale(top + height * (1 - place_of_hertz(hertz)), words)
-        sheet.keys(top, [LegendEntry(f"{minus(FLOOR_DB)} to {minus(TOP_DB)} dBFS")])
+            canvas.scale(top + height * (1 - place_of_hertz(hertz)), words)
+        canvas.legend(top, [LegendEntry(f"{minus(FLOOR_DB)} to {minus(TOP_DB)} dBFS")])
 
     return Panel(height, draw)
 
@@ -90,26 +90,28 @@ def mouth_panel(takes: Sequence[ShownTake]) -> Panel:
     """Return how open the mouth is, over the loudness of the first take's sound."""
     height = 170
 
-    def draw(sheet: PanelFigure, top: int) -> None:
-        high = ceiling(max(float(take.study.opening.max()) for take in takes))
+    def draw(canvas: PanelFigure, top: int) -> None:
+        high = ceiling(max(float(take.study.mouth_opening.max()) for take in takes))
         low = -CLOSURES * len(takes) * high
-        axes = sheet.axes(top, height, low, high)
+        axes = canvas.axes(top, height, low, high)
         keys = []
         if takes[0].study.loudness is not None:
             times_s, level = decimated(takes[0].study.times_s, takes[0].study.loudness, COLUMNS)
-            axes.plot(times_s, high * (1 - level / FLOOR_DB), color=sheet.theme.soft, linewidth=1.3)
-            keys.append(LegendEntry(f"loudness, {minus(FLOOR_DB)} to 0 dBFS", sheet.theme.soft))
+            axes.plot(
+                times_s, high * (1 - level / FLOOR_DB), color=canvas.theme.soft, linewidth=1.3
+            )
+            keys.append(LegendEntry(f"loudness, {minus(FLOOR_DB)} to 0 dBFS", canvas.theme.soft))
         for place, take in enumerate(takes):
-            times_s, shown = decimated(take.study.times_s, take.study.opening, COLUMNS)
+            times_s, shown = decimated(take.study.times_s, take.study.mouth_opening, COLUMNS)
             if not place:
                 axes.fill_between(times_s, 0, shown, color=take.colour, alpha=0.22, linewidth=0)
             axes.plot(times_s, shown, color=take.colour, linewidth=2, linestyle=take.style)
             _draw_closures(axes, take, -CLOSURES * (place + 1) * high, CLOSURES * high * 0.7)
             keys += _mouth_legend(take)
-        sheet.title(top, "opening", ["jaw, less what", "the lips close;", "bars: lips seal"])
-        sheet.scale(top + 8, f"{high:g}")
-        sheet.scale(top + height * high / (high - low), "0")
-        sheet.keys(top, keys)
+        canvas.title(top, "mouth", ["jaw opening less", "lip closure; bars:", "lips sealed"])
+        canvas.scale(top + 8, f"{high:g}")
+        canvas.scale(top + height * high / (high - low), "0")
+        canvas.legend(top, keys)
 
     return Panel(height, draw)
 
@@ -121,7 +123,7 @@ def _draw_closures(axes: Axes, take: ShownTake, bottom: float, height: float) ->
 
 
 def _mouth_legend(take: ShownTake) -> list[LegendEntry]:
-    keys = [LegendEntry(f"opening {take.mark}".strip(), take.colour, take.style)]
+    keys = [LegendEntry(f"opening {take.letter}".strip(), take.colour, take.style)]
     if found := take.study.agreement:
         side = "behind" if found.lag_s > 0 else "ahead"
         lag = f"{abs(found.lag_s) * 1000:.0f} ms {side}" if found.lag_s else "no lag"

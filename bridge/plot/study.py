@@ -130,10 +130,10 @@ UNNAMED_REGION = "curves"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Study:
-    """Rows of a take from `start_s` on: curves of a rig map, and what was measured on them.
+    """Rows of a take from `start_s` on: curves of a rig map, and measures of them.
 
-    `curves` is [time, len(table)], `opening` [time] 0..1, `loudness` [time] in dBFS or None without
-    sound, `closures` [closures, 2] rows, `roughness` the greatest jerk of a region's curves
+    `curves` is [time, len(table)], `mouth_opening` [time] 0..1, `loudness` [time] in dBFS or None
+    without sound, `closures` [closures, 2] rows, `roughness` the greatest jerk of a region's curves
     between rows, [time - 3] each, in ranges per second cubed.
     """
 
@@ -141,13 +141,13 @@ class Study:
     table: tuple[Curve, ...]
     start_s: float
     curves: Floats
-    opening: Floats
+    mouth_opening: Floats
     loudness: Floats | None
     closures: NDArray[np.intp]
     agreement: Agreement | None
     roughness: dict[str, Floats]
-    findings: CurveWarnings
-    looks: EyesAndHead
+    warnings: CurveWarnings
+    eyes_and_head: EyesAndHead
 
     @property
     def times_s(self) -> NDArray[np.float64]:
@@ -166,7 +166,7 @@ class Study:
 
 
 def examine(take: Take, rigmap: RigMap, rows: slice) -> Study:
-    """Study some rows of a take, at least one, through a rig map."""
+    """Measure some rows of a take, at least one, through a rig map."""
     first, last, _ = rows.indices(take.rows)
     start_s, rate_hz = first / take.rate.hz, take.rate.hz
     table = curve_table(rigmap)
@@ -179,18 +179,18 @@ def examine(take: Take, rigmap: RigMap, rows: slice) -> Study:
         table=table,
         start_s=start_s,
         curves=curves,
-        opening=opening,
+        mouth_opening=opening,
         loudness=level,
         closures=closures(lips),
         agreement=None if level is None else agreement(opening, level, rate_hz),
         roughness=_roughness(curves, table, rate_hz),
-        findings=find_warnings(curves, table, rate_hz, start_s),
-        looks=measure_eyes_and_head(take, rows),
+        warnings=find_warnings(curves, table, rate_hz, start_s),
+        eyes_and_head=measure_eyes_and_head(take, rows),
     )
 
 
 def curve_table(rigmap: RigMap) -> tuple[Curve, ...]:
-    """Return what is known of each curve that a map sends, with the limits the map holds it to."""
+    """Return the description of each curve that a map sends, with the limits set by the map."""
     known = rigmap.ruleset.table.by_name
     return tuple(
         replace(

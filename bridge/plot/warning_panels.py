@@ -41,39 +41,39 @@ def roughness_panel(takes: Sequence[ShownTake]) -> Panel:
     ]
     height = max(len(regions), 1) * ROW
 
-    def draw(sheet: PanelFigure, top: int) -> None:
-        sheet.title(top, "jerk")
+    def draw(canvas: PanelFigure, top: int) -> None:
+        canvas.title(top, "jerk")
         order = "; A above B" if len(takes) > 1 else ""
         words = f"colour: 0 to {MAX_JERK:,.0f} /s\u00b3, {STROKE}{order}"
-        sheet.text(LEFT, top + 12, words, fontsize=SMALL, color=sheet.theme.soft)
-        axes = sheet.axes(top + LINE, height, 0, 1)
+        canvas.text(LEFT, top + 12, words, fontsize=SMALL, color=canvas.theme.soft)
+        axes = canvas.axes(top + LINE, height, 0, 1)
         axes.grid(visible=False)
         for row, region in enumerate(regions):
             y = top + LINE + ROW * (row + 0.5)
-            sheet.scale(y, region)
+            canvas.scale(y, region)
             greatest = (f"{jerks[region].max(initial=0) / MAX_JERK:.0%}" for jerks in roughness)
-            sheet.keys(int(y - 10), [LegendEntry(f"peak {' and '.join(greatest)}")])
+            canvas.legend(int(y - 10), [LegendEntry(f"peak {' and '.join(greatest)}")])
             for place, take in enumerate(takes):
                 part = (row + 0.1 + 0.8 * np.array([place + 1, place]) / len(takes)) * ROW
-                _draw_heat(axes, sheet, take.study, region, 1 - part / height)
+                _draw_heat(axes, canvas, take.study, region, 1 - part / height)
         # Pictures move the limits of their axes.
-        axes.set_xlim(sheet.start_s, sheet.end_s)
+        axes.set_xlim(canvas.start_s, canvas.end_s)
         axes.set_ylim(0, 1)
 
     return Panel(height + LINE, draw)
 
 
 def _draw_heat(
-    axes: Axes, sheet: PanelFigure, study: Study, region: str, bottom_top: NDArray[np.float64]
+    axes: Axes, canvas: PanelFigure, study: Study, region: str, bottom_top: NDArray[np.float64]
 ) -> None:
     if not len(study.roughness[region]):
         return
     shift_s = 1.5 / study.take.rate.hz
-    heat = LinearSegmentedColormap.from_list("heat", sheet.theme.heat)
+    heat = LinearSegmentedColormap.from_list("heat", canvas.theme.heat)
     axes.imshow(
         column_peaks(study.roughness[region], COLUMNS)[None],
         extent=(study.start_s + shift_s, study.end_s - shift_s, *bottom_top.tolist()),
-        cmap=heat.with_extremes(over=sheet.theme.warning),
+        cmap=heat.with_extremes(over=canvas.theme.warning),
         vmin=0,
         vmax=MAX_JERK,
         aspect="auto",
@@ -82,66 +82,66 @@ def _draw_heat(
 
 
 def warnings_panel(take: ShownTake) -> Panel:
-    """Return where each kind of finding lies; only kinds that were found have a row."""
-    found = take.study.findings
+    """Return where each kind of warning lies; only kinds that were found have a row."""
+    found = take.study.warnings
     kinds = [kind for kind in WARNING_KINDS if found.counts[kind]]
     height = len(kinds) * ROW
 
-    def draw(sheet: PanelFigure, top: int) -> None:
-        sheet.title(top, f"warnings {take.mark}".strip())
+    def draw(canvas: PanelFigure, top: int) -> None:
+        canvas.title(top, f"warnings {take.letter}".strip())
         total = sum(found.counts.values())
         words = f"{total:,} where a curve is beyond a limit" if total else "none"
-        sheet.text(LEFT, top + 12, words, fontsize=SMALL, color=sheet.theme.soft)
+        canvas.text(LEFT, top + 12, words, fontsize=SMALL, color=canvas.theme.soft)
         if not kinds:
             return
-        axes = sheet.axes(top + LINE, height, len(kinds) - 0.5, -0.5)
-        least_s = LEAST_MARK * (sheet.end_s - sheet.start_s)
+        axes = canvas.axes(top + LINE, height, len(kinds) - 0.5, -0.5)
+        least_s = LEAST_MARK * (canvas.end_s - canvas.start_s)
         for row, kind in enumerate(kinds):
             spans = [
                 (f.start_s, max(f.end_s - f.start_s, least_s)) for f in found.kept if f.kind == kind
             ]
-            axes.broken_barh(spans, (row - 0.35, 0.7), color=sheet.theme.warning, linewidth=0)
+            axes.broken_barh(spans, (row - 0.35, 0.7), color=canvas.theme.warning, linewidth=0)
             y = top + LINE + ROW * (row + 0.5)
-            sheet.scale(y, kind)
-            sheet.keys(int(y - 10), [LegendEntry(f"{found.counts[kind]:,}")])
+            canvas.scale(y, kind)
+            canvas.legend(int(y - 10), [LegendEntry(f"{found.counts[kind]:,}")])
 
     return Panel(height + LINE, draw)
 
 
 def warning_list_panel(take: ShownTake) -> Panel | None:
-    """Return the worst findings in words, in the order of time; None where there are none."""
-    found = take.study.findings
+    """Return the worst warnings in words, in the order of time; None where there are none."""
+    found = take.study.warnings
     worst = sorted(sorted(found.kept, key=excess, reverse=True)[:MOST_LISTED], key=_start)
     if not worst:
         return None
     total = sum(found.counts.values())
     rest = total - len(worst)
 
-    def draw(sheet: PanelFigure, top: int) -> None:
-        for row, finding in enumerate(worst):
+    def draw(canvas: PanelFigure, top: int) -> None:
+        for row, warning in enumerate(worst):
             y = top + LINE * row + 12
-            sheet.text(LEFT - 8, y, time_text(finding.start_s), fontsize=SMALL, ha="right")
-            for x, words in zip(LIST_COLUMNS, warning_cells(finding), strict=True):
-                colour = sheet.theme.soft if x == LIST_COLUMNS[-1] else sheet.theme.ink
-                sheet.text(LEFT + x, y, words, fontsize=SMALL, color=colour)
+            canvas.text(LEFT - 8, y, time_text(warning.start_s), fontsize=SMALL, ha="right")
+            for x, words in zip(LIST_COLUMNS, warning_cells(warning), strict=True):
+                colour = canvas.theme.soft if x == LIST_COLUMNS[-1] else canvas.theme.ink
+                canvas.text(LEFT + x, y, words, fontsize=SMALL, color=colour)
         if rest:
             words = f"and {rest:,} more, less far beyond their limits"
             y = top + LINE * len(worst) + 12
-            sheet.text(LEFT, y, words, fontsize=SMALL, color=sheet.theme.soft)
+            canvas.text(LEFT, y, words, fontsize=SMALL, color=canvas.theme.soft)
 
     return Panel((len(worst) + (rest > 0)) * LINE, draw)
 
 
-def warning_cells(finding: CurveWarning) -> tuple[str, str, str, str]:
+def warning_cells(warning: CurveWarning) -> tuple[str, str, str, str]:
     """Return curve, kind, how much, and the limit."""
     amount = {
-        "clipped": f"{finding.size:.2f} s",
-        "stuck": f"{finding.size:.2f} s",
-        "uneven": f"{finding.size:.2f} apart",
-        "step": f"{finding.size:.1f} /s",
-        "jerk": f"{finding.size:,.0f} /s\u00b3",
-    }[finding.kind]
-    return short_name(finding.curve), finding.kind, amount, WARNING_KINDS[finding.kind]
+        "clipped": f"{warning.size:.2f} s",
+        "stuck": f"{warning.size:.2f} s",
+        "uneven": f"{warning.size:.2f} apart",
+        "step": f"{warning.size:.1f} /s",
+        "jerk": f"{warning.size:,.0f} /s\u00b3",
+    }[warning.kind]
+    return short_name(warning.curve), warning.kind, amount, WARNING_KINDS[warning.kind]
 
 
 def time_text(seconds: float) -> str:
@@ -149,5 +149,5 @@ def time_text(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds < 60 else duration_text(seconds, decimals=2)
 
 
-def _start(finding: CurveWarning) -> float:
-    return finding.start_s
+def _start(warning: CurveWarning) -> float:
+    return warning.start_s

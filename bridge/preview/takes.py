@@ -110,7 +110,7 @@ def _levels(take: Take) -> Levels:
 
 def _number(take: Take, name: str, default: float, most: float) -> float:
     """Return a number that a take was made with; the default where it is not 0 to `most`."""
-    value = take.making.get(name, default)
+    value = take.provenance.get(name, default)
     return value if isinstance(value, int | float) and 0 <= value <= most else default
 
 

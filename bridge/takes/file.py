@@ -158,7 +158,7 @@ def write_take(take: Take, file: IO[bytes]) -> None:
         rows=take.rows,
         channels=take.channels,
         emotions=KeyframeList(take.emotions.keys),
-        making=dict(take.making),
+        making=dict(take.provenance),
     )
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(HEADER, header.model_dump_json(indent=2))
@@ -205,7 +205,7 @@ def load_take(path: Path) -> Take:
         head=head,
         sound=sound,
         emotions=EmotionTrajectory(header.emotions.root),
-        making=header.making,
+        provenance=header.making,
     )
 
 

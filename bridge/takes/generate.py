@@ -99,8 +99,8 @@ class GenerationConfig:
         """The mix with which it begins, and in which the voice may have a say."""
         keys = self.emotions.keys
         begins = dict(keys[0].emotion) if keys and keys[0].at_s == 0.0 else {}
-        said = {AUTO: self.voice_weights.auto, AROUSAL: self.voice_weights.arousal}
-        return begins | {name: share for name, share in said.items() if share}
+        weights = {AUTO: self.voice_weights.auto, AROUSAL: self.voice_weights.arousal}
+        return begins | {name: share for name, share in weights.items() if share}
 
     def with_emotion(self, mix: Mapping[str, float]) -> GenerationConfig:
         """Return them for a mix that holds all the time, in which the voice may have a say."""
@@ -148,19 +148,19 @@ def add_procedural_animation(
 
 
 def prosodies(sound: Iterable[Floats]) -> Iterator[Prosody]:
-    """Yield what a voice does, hop by hop; a last hop that is not full ends in silence."""
+    """Yield the prosody of a voice for each hop; a last hop that is not full ends in silence."""
     tracker, left = ProsodyTracker(), np.zeros(0, dtype=np.float32)
-    for samples in sound:
-        heard = np.concatenate((left, samples))
-        whole = len(heard) - len(heard) % HOP_SAMPLES
-        yield from tracker.process(heard[:whole])
-        left = heard[whole:]
+    for piece in sound:
+        samples = np.concatenate((left, piece))
+        whole = len(samples) - len(samples) % HOP_SAMPLES
+        yield from tracker.process(samples[:whole])
+        left = samples[whole:]
     if len(left):
         yield tracker.step(np.pad(left, (0, HOP_SAMPLES - len(left))))
 
 
 def _ahead(voice: Iterator[Prosody], hops: int) -> Iterator[Prosody]:
-    """Yield a voice from so many hops on, and its last hop without end."""
+    """Yield a voice from that many hops on, and then its last hop without end."""
     prosody = SILENCE
     for prosody in islice(voice, hops):  # noqa: B007 - the last one counts
         pass
@@ -171,7 +171,7 @@ def _ahead(voice: Iterator[Prosody], hops: int) -> Iterator[Prosody]:
 
 
 def _cues(voice: Iterator[Prosody], emotions: Floats) -> Iterator[Cues]:
-    """Yield the cues of each row; rows of one emotion share it, for what is the same is known."""
+    """Yield the cues of each row; rows of one emotion share its array, so that it is known."""
     emotion = None
     for row, prosody in zip(emotions, voice, strict=False):
         if emotion is None or not np.array_equal(row, emotion):
@@ -188,9 +188,9 @@ class StoppedError(Exception):
 
 
 def with_estimated_emotion(settings: GenerationConfig, sound: Sound) -> GenerationConfig:
-    """Return settings whose emotions have that of the voice in them, as far as they ask for it.
+    """Return settings whose emotions include that of the voice, as far as its weights say.
 
-    UserError where the sound, or the network of moods, is damaged.
+    UserError where the recording, or the network for emotion, is damaged.
     """
     from cstalk_bridge.face.networks import open_emotion_estimator
 
@@ -229,7 +229,7 @@ def generate_take(
 ) -> Take:
     """Return the take of a whole recording.
 
-    `progress` is told the share that is done, 0 to 1. StoppedError soon after `stop` was set,
+    `progress` is called with the share done, 0 to 1. StoppedError soon after `stop` was set,
     UserError where the sound is damaged, ValueError for a look-ahead out of range and a mouth guard
     that the generator cannot heed.
     """
@@ -260,7 +260,7 @@ def assemble_take(
     slate: str,
     stop: threading.Event | None = None,
 ) -> Take:
-    """Return the take of rows that a generator made of a recording, [time, channels], alive.
+    """Return the take of generated rows, [time, channels], with procedural animation.
 
     Raises as `generate_take`.
     """
@@ -283,14 +283,14 @@ def assemble_take(
         head=head,
         sound=sound,
         emotions=settings.emotions,
-        making=_provenance(generator, settings, seed),
+        provenance=_provenance(generator, settings, seed),
     )
 
 
 def _provenance(
     generator: Generator, settings: GenerationConfig, seed: int
 ) -> dict[str, str | int | float]:
-    making: dict[str, str | int | float] = {
+    provenance: dict[str, str | int | float] = {
         "weights": str(generator.card.get("training_hash", ""))[:12],
         "lookahead_ms": settings.lookahead_ms,
         "program": f"cstalk-bridge {program_version()}",
@@ -298,8 +298,8 @@ def _provenance(
         **{f"level_{name}": level for name, level in asdict(settings.levels).items()},
     }
     if generator.knows_guard:
-        making["mouth_guard"] = settings.mouth_guard
-    return making
+        provenance["mouth_guard"] = settings.mouth_guard
+    return provenance
 
 
 def _faces(passes: Passes[Any], sound: Sound) -> Iterator[NDArray[np.float32]]:

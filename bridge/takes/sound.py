@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 MAX_SOUND_RATE_HZ = 48_000
-"""Rate of the sound of a take at most; more is not heard, neither by people nor by the network."""
+"""Greatest sample rate of a take's audio; more is audible neither to people nor to the network."""
 
 MAX_SOUND_S = MAX_DECODED_S
 """Length of one recording at most."""
@@ -94,7 +94,7 @@ class FileSound:
 
     `opened` opens the file each time it is called, and `frames` is how many its decoder gives.
     `where` names it in problems. A rate above 48 kHz is divided by a whole number. `notices` are
-    what is to be told to the user. UserError for a rate out of range, or that cannot be divided so.
+    messages for the user. UserError for a rate out of range, or that cannot be divided so.
     """
 
     def __init__(

@@ -104,8 +104,8 @@ def _limits(sound: Sound, edges: NDArray[np.int64]) -> NDArray[np.float32]:
 
 def _sampled_limits(sound: Sound, edges: NDArray[np.int64], most: int) -> NDArray[np.float32]:
     """Return least and greatest of the first `most` samples after each edge, [columns, 2]."""
-    heard = [_padded(sound, int(edge), most) for edge in edges[:-1]]
-    return np.array([(samples.min(), samples.max()) for samples in heard], dtype=np.float32)
+    sampled = [_padded(sound, int(edge), most) for edge in edges[:-1]]
+    return np.array([(samples.min(), samples.max()) for samples in sampled], dtype=np.float32)
 
 
 def _windows(sound: Sound, starts: NDArray[np.int64], size: int) -> NDArray[np.float32]:
@@ -123,8 +123,8 @@ def _padded(sound: Sound, start: int, count: int) -> NDArray[np.float32]:
     samples = np.zeros(count, dtype=np.float32)
     before = max(0, -start)
     if before < count and start < sound.frames:
-        heard = sound.read(start + before, count - before)
-        samples[before : before + len(heard)] = heard
+        part = sound.read(start + before, count - before)
+        samples[before : before + len(part)] = part
     return samples
 
 

@@ -44,7 +44,7 @@ class Take:
 
     `channels` names the columns of `board`, float32 [time, channels]; all other channels rest.
     `head` is float32 [time, 6] in `HEAD_AXES` order. Sample 0 of `sound` belongs to row 0.
-    `emotions` is what was asked for, and `making` says how the take was made: look-ahead, weights.
+    `emotions` are the chosen ones, `provenance` says how the take was made: look-ahead, weights.
     The arrays are not written to after construction.
     """
 
@@ -57,7 +57,7 @@ class Take:
     rate: FrameRate = FRAME_RATES["50"]
     start: int = 0
     emotions: EmotionTrajectory = EmotionTrajectory()
-    making: Mapping[str, str | int | float] = field(default_factory=dict)
+    provenance: Mapping[str, str | int | float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -132,7 +132,7 @@ def test_what_is_no_audio_is_refused(tmp_path: Path, content: bytes) -> None:
 
 def test_an_empty_recording_is_refused(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros(0), 16000)
-    assert "no sound" in refusal(tmp_path / "a.wav")
+    assert "no readable audio" in refusal(tmp_path / "a.wav")
 
 
 def test_a_channel_out_of_range_is_refused_with_what_there_is(tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def test_a_microphone_that_is_there_is_used_and_a_wrong_channel_is_not_passed_ov
     told = json.loads(run(code, {**fake_microphones.environment, "PYTHONPATH": str(ROOT)}))
     if is_refused:
         assert told[0] == "refused"
-        assert "channel 200 is asked for" in told[1]
+        assert "channel 200 does not exist" in told[1]
     else:
         assert told[1] is None, "no notice: it is the microphone"
         assert told[0] != SPEECH_PATH.name

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from cstalk_bridge.plot.face_panels import MOST_LANES, MOST_LINES, VISIBLE, lanes
+from cstalk_bridge.plot.face_panels import MOST_LANES, MOST_LINES, VISIBLE, curve_groups
 from tests.plot.studies import calm_take, moved, study
 from tests.takes.takes import made_take
 
 
 def test_what_moves_is_drawn_and_what_rests_is_not() -> None:
-    drawn = lanes([study(calm_take())])
-    assert [(lane.region, [line.label for line in lane.lines]) for lane in drawn] == [
+    drawn = curve_groups([study(calm_take())])
+    assert [(group.region, [line.label for line in group.lines]) for group in drawn] == [
         ("mouth", ["MouthClose"]),
         ("jaw", ["JawOpen"]),
     ]
@@ -18,18 +18,18 @@ def test_what_moves_is_drawn_and_what_rests_is_not() -> None:
 def test_both_sides_are_one_line_until_they_differ() -> None:
     smiling = moved(calm_take(), "CTRL_L_mouth_cornerPull.ty", 0.6)
     even = moved(smiling, "CTRL_R_mouth_cornerPull.ty", 0.6)
-    labels = {line.label for lane in lanes([study(even)]) for line in lane.lines}
+    labels = {line.label for group in curve_groups([study(even)]) for line in group.lines}
     assert "MouthSmile L R" in labels
-    uneven = {line.label for lane in lanes([study(smiling)]) for line in lane.lines}
+    uneven = {line.label for group in curve_groups([study(smiling)]) for line in group.lines}
     assert "MouthSmileLeft" in uneven
     assert "MouthSmile L R" not in uneven
 
 
 def test_a_region_with_many_curves_keeps_the_strongest_and_counts_the_others() -> None:
     shown = study(made_take(100), "metahuman")
-    mouth = [lane for lane in lanes([shown]) if lane.region == "mouth"]
-    assert [len(lane.lines) for lane in mouth] == [MOST_LINES] * MOST_LANES
-    drawn = sum(len(line.columns) for lane in mouth for line in lane.lines)
+    mouth = [group for group in curve_groups([shown]) if group.region == "mouth"]
+    assert [len(group.lines) for group in mouth] == [MOST_LINES] * MOST_LANES
+    drawn = sum(len(line.columns) for group in mouth for line in group.lines)
     moving = [
         curve.name
         for curve, values in zip(shown.table, shown.curves.T, strict=True)
@@ -40,12 +40,12 @@ def test_a_region_with_many_curves_keeps_the_strongest_and_counts_the_others() -
 
 def test_wanted_curves_are_drawn_even_at_rest_and_no_others() -> None:
     wanted = ("JawOpen", "BrowInnerUp", "EyeBlinkLeft")
-    drawn = lanes([study(calm_take())], wanted)
-    assert [lane.region for lane in drawn] == ["jaw", "brow", "eyelid"]
-    assert [line.label for lane in drawn for line in lane.lines] == list(wanted)
+    drawn = curve_groups([study(calm_take())], wanted)
+    assert [group.region for group in drawn] == ["jaw", "brow", "eyelid"]
+    assert [line.label for group in drawn for line in group.lines] == list(wanted)
 
 
 def test_of_two_takes_what_moves_in_either_is_drawn() -> None:
     raised = moved(calm_take(), "CTRL_L_brow_raiseIn.ty", 0.7)
-    regions = [lane.region for lane in lanes([study(calm_take()), study(raised)])]
+    regions = [group.region for group in curve_groups([study(calm_take()), study(raised)])]
     assert regions == ["mouth", "jaw", "brow"]

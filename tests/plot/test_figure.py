@@ -166,7 +166,7 @@ def test_the_emotions_over_time_are_those_that_were_asked_for() -> None:
 
 def test_a_mouth_guard_is_told_where_it_is_not_the_usual_one() -> None:
     for guard, is_told in ((0.2, True), (MOUTH_GUARD, False)):
-        take = replace(calm_take(), making={"lookahead_ms": 80, "mouth_guard": guard})
+        take = replace(calm_take(), provenance={"lookahead_ms": 80, "mouth_guard": guard})
         told = any("mouth guard" in text for text in words(picture(study(take))))
         assert told == is_told
 

@@ -147,17 +147,17 @@ def test_the_picture_tells_looks_head_and_blinks() -> None:
         text.get_text()
         for text in draw([study(looking())], THEMES["dark"], "livelinkface61").findobj(Text)
     ]
-    for words in ("gaze", "looks at", "head", "blinks", "50% on the partner", "15 per minute"):
+    for words in ("gaze", "gaze target", "head", "blinks", "50% on the partner", "15 per minute"):
         assert words in told
     still = [
         text.get_text()
         for text in draw([study(calm_take())], THEMES["dark"], "livelinkface61").findobj(Text)
     ]
-    assert not {"gaze", "looks at", "head", "blinks"} & {*still}
+    assert not {"gaze", "gaze target", "head", "blinks"} & {*still}
 
 
 def test_eyes_that_look_to_one_side_are_no_fault() -> None:
-    found = {finding.curve for finding in study(looking()).findings.kept}
+    found = {finding.curve for finding in study(looking()).warnings.kept}
     assert not [curve for curve in found if "Look" in curve or "EyeYaw" in curve]
 
 

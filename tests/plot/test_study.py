@@ -39,8 +39,8 @@ def test_a_stretch_late_in_a_long_take_is_that_stretch() -> None:
 def test_one_closure_and_an_open_mouth_are_measured() -> None:
     found = study(calm_take())
     assert found.closures.tolist() == [[61, 65]]
-    assert found.opening.max() == pytest.approx(0.8, abs=0.01)
-    assert found.findings.kept == ()
+    assert found.mouth_opening.max() == pytest.approx(0.8, abs=0.01)
+    assert found.warnings.kept == ()
 
 
 def test_roughness_is_that_of_the_roughest_curve_of_a_region() -> None:
@@ -50,7 +50,7 @@ def test_roughness_is_that_of_the_roughest_curve_of_a_region() -> None:
     jaw = found.curves[:, column]
     assert found.roughness["jaw"].max() == pytest.approx(np.abs(jerk(jaw, 1.0, 50)).max())
     assert found.roughness["brow"].max() == 0.0
-    assert any(finding.curve == "JawOpen" for finding in found.findings.kept)
+    assert any(finding.curve == "JawOpen" for finding in found.warnings.kept)
 
 
 def test_without_sound_there_is_no_loudness_and_nothing_to_agree_with() -> None:
@@ -63,7 +63,7 @@ def test_a_mouth_that_follows_the_sound_agrees() -> None:
     take = calm_take()
     assert take.sound is not None
     rate_hz = take.sound.rate_hz
-    opening = study(take).opening
+    opening = study(take).mouth_opening
     times_s = np.arange(take.sound.frames) / rate_hz
     loud = np.interp(times_s, np.arange(take.rows) / 50, opening)
     tone = (10 ** (2 * loud - 2.5) * np.sin(2 * np.pi * 400 * times_s)).astype(np.float32)
@@ -81,7 +81,7 @@ def test_limits_are_those_of_the_map_and_unknown_curves_have_a_region(tmp_path: 
     (curve,) = curve_table(load_rigmap(path))
     assert (curve.name, curve.region) == ("grin", UNNAMED_REGION)
     assert (curve.minimum, curve.maximum) == (0.0, 0.5)
-    clipped = examine(calm_take(), load_rigmap(path), slice(None)).findings
+    clipped = examine(calm_take(), load_rigmap(path), slice(None)).warnings
     assert clipped.counts["clipped"] == 8
 
 
@@ -90,11 +90,11 @@ def test_a_curve_held_to_one_value_is_studied_too(tmp_path: Path) -> None:
     text = f"target: custom\ncurves:\n  still: {{from: {JAW}, clamp: [0, 0]}}\n"
     path.write_text(text, encoding="utf-8")
     found = examine(calm_take(), load_rigmap(path), slice(None))
-    assert found.findings.kept == ()
+    assert found.warnings.kept == ()
     assert found.roughness[UNNAMED_REGION].max() == 0.0
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 4, 11])
 def test_a_take_of_a_few_rows_can_be_studied(rows: int) -> None:
     found = study(made_take(rows))
-    assert len(found.curves) == len(found.opening) == rows
+    assert len(found.curves) == len(found.mouth_opening) == rows

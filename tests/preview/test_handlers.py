@@ -287,7 +287,7 @@ def test_a_take_of_another_version_or_damaged_is_told(
     for wrong, words in (
         (newer.getvalue(), "version 99"),
         (content[:-300], "damaged"),
-        (b"no zip at all", "no take"),
+        (b"no zip at all", "not a take"),
     ):
         answer = serving.upload(wrong, "Käthe.take")
         assert answer.status == 400

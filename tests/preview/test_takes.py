@@ -27,7 +27,7 @@ def ready(seconds: float = 1.0) -> TakeEntry:
 def test_what_a_take_says_of_its_making_is_used_within_its_limits_alone(value: object) -> None:
     names = ("lookahead_ms", "mouth_guard", "level_head")
     making = dict.fromkeys(names, value)
-    take = Take("x", (), np.zeros((5, 0), np.float32), still_head(5), making=making)  # type: ignore[arg-type]
+    take = Take("x", (), np.zeros((5, 0), np.float32), still_head(5), provenance=making)  # type: ignore[arg-type]
     info = entry_of(take, None).info()
     assert (info["lookahead_ms"], info["mouth_guard"]) == (80, MOUTH_GUARD)
     assert info["levels"] == asdict(DEFAULT_LEVELS)
@@ -120,13 +120,13 @@ def test_what_is_told_of_a_take() -> None:
 def test_a_take_that_is_opened_keeps_the_guard_it_was_made_with(
     told: dict[str, float], known: float
 ) -> None:
-    take = Take("x", (), np.zeros((1, 0), np.float32), still_head(1), making=told)
+    take = Take("x", (), np.zeros((1, 0), np.float32), still_head(1), provenance=told)
     assert entry_of(take, None).info()["mouth_guard"] == known
 
 
 def test_a_take_that_is_opened_keeps_the_levels_it_was_made_with() -> None:
     def levels(**told: float) -> dict[str, float]:
-        take = Take("x", (), np.zeros((1, 0), np.float32), still_head(1), making={**told})
+        take = Take("x", (), np.zeros((1, 0), np.float32), still_head(1), provenance={**told})
         return dict(entry_of(take, None).info()["levels"])
 
     assert levels(level_head=0.5) == {**levels(), "head": 0.5}

@@ -33,7 +33,7 @@ def made_take(
         sound=SampledSound(sound.astype(np.float32), rate_hz),
         rate=FRAME_RATES[rate],
         emotions=EmotionTrajectory.constant({"happy": 0.5}),
-        making={"lookahead_ms": 80},
+        provenance={"lookahead_ms": 80},
     )
 
 
@@ -54,7 +54,7 @@ def moving_take(
         board=(low + share * (high - low)).astype(np.float32),
         head=random.uniform(-0.2, 0.2, (rows, 6)).astype(np.float32),
         sound=SampledSound(np.sin(np.arange(8000) / 10).astype(np.float32), 16_000),
-        making={"lookahead_ms": 80},
+        provenance={"lookahead_ms": 80},
     )
 
 

@@ -212,5 +212,5 @@ def test_sound_of_a_rate_that_cannot_be_used_is_told(tmp_path: Path, rate_hz: in
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
-    with pytest.raises(UserError, match=f"its rate of {rate_hz} Hz cannot be used"):
+    with pytest.raises(UserError, match=f"its sample rate of {rate_hz} Hz is not within"):
         load_take(path)

@@ -59,7 +59,7 @@ def test_a_take_in_pieces_is_the_face_of_the_whole_recording(generator: Generato
     assert np.abs(take.board - whole).max() < 1e-3
     assert shares[-1] == 1.0
     assert shares == sorted(shares)
-    assert take.making["lookahead_ms"] == 160
+    assert take.provenance["lookahead_ms"] == 160
     assert take.channels == generator.channels
 
 
@@ -81,13 +81,14 @@ def test_a_take_is_made_with_its_mouth_guard_and_tells_it() -> None:
         for guard in (0.0, 1.0)
     )
     assert np.abs(low.board - high.board).max() > 1e-2
-    assert (low.making["mouth_guard"], high.making["mouth_guard"]) == (0.0, 1.0)
+    assert (low.provenance["mouth_guard"], high.provenance["mouth_guard"]) == (0.0, 1.0)
 
 
 def test_a_take_of_weights_without_a_guard_tells_none_and_takes_no_other() -> None:
     generator, sound = small_generator(UNGUARDED), SampledSound(np.zeros(800, np.float32), 16_000)
     assert (
-        "mouth_guard" not in generate_take(generator, sound, GenerationConfig(), slate="a").making
+        "mouth_guard"
+        not in generate_take(generator, sound, GenerationConfig(), slate="a").provenance
     )
     with pytest.raises(ValueError, match="trained without"):
         generate_take(generator, sound, GenerationConfig(mouth_guard=0.2), slate="a")
@@ -161,8 +162,8 @@ def test_a_slate_or_a_seed_makes_one_life_and_another_another() -> None:
     assert np.abs(first.head - other.head).max() > 0.01
     seeded = replace(SETTINGS, seed=7)
     np.testing.assert_array_equal(take(seeded, "a").head, take(seeded, "b").head)
-    assert take(seeded).making["seed"] == 7
-    assert take(replace(SETTINGS, levels=Levels(gaze=0.5))).making["level_gaze"] == 0.5
+    assert take(seeded).provenance["seed"] == 7
+    assert take(replace(SETTINGS, levels=Levels(gaze=0.5))).provenance["level_gaze"] == 0.5
 
 
 @pytest.mark.parametrize("lookahead_hops", [0, 4])

@@ -120,7 +120,7 @@ def takes() -> tuple[bytes, ...]:
             head=np.zeros((5, 6), dtype=np.float32),
             sound=sound,
             emotions=EmotionTrajectory.constant({"happy": 0.5}),
-            making={"seed": 1},
+            provenance={"seed": 1},
         )
         write_take(take, file)
         made.append(file.getvalue())

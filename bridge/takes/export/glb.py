@@ -120,8 +120,8 @@ def write_glb_animation(take: Take, settings: ExportConfig) -> Iterator[bytes]:
     UserError where the head cannot be used, or the file would be longer than GLB allows.
     """
     head = open_arkit_head(chosen_head(settings.head))
-    with open_curve_sequence(take, settings) as course:
-        animation = _Animation(head, course, animation_tracks(head, course.moved))
+    with open_curve_sequence(take, settings) as sequence:
+        animation = _Animation(head, sequence, animation_tracks(head, sequence.moved))
         try:
             yield from glb_chunks(
                 animation.document(take.name), animation.pieces(), animation.binary_bytes
@@ -136,7 +136,7 @@ class _Animation:
     """A head, and what is added to it."""
 
     head: HeadFile
-    course: CurveSequence
+    sequence: CurveSequence
     tracks: list[Track]
 
     @property
@@ -148,17 +148,17 @@ class _Animation:
     def binary_bytes(self) -> int:
         """Length of the binary chunk."""
         numbers = 1 + sum(track.width for track in self.tracks)
-        return self.start + numbers * self.course.rows * FLOAT_BYTES
+        return self.start + numbers * self.sequence.rows * FLOAT_BYTES
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the binary chunk."""
         binary = self.head.glb.binary
         yield binary
         yield bytes(self.start - len(binary))
-        for first in range(0, self.course.rows, TIMES_AT_ONCE):
-            yield self._times(first, min(first + TIMES_AT_ONCE, self.course.rows))
+        for first in range(0, self.sequence.rows, TIMES_AT_ONCE):
+            yield self._times(first, min(first + TIMES_AT_ONCE, self.sequence.rows))
         for track in self.tracks:
-            for curves in self.course.blocks():
+            for curves in self.sequence.blocks():
                 yield track.keys(curves).astype("<f4").tobytes()
 
     def document(self, name: str) -> dict[str, Any]:
@@ -166,7 +166,7 @@ class _Animation:
         document = copy.deepcopy(self.head.glb.document)
         buffer = (document.get("buffers") or [{}])[0]
         document["buffers"] = [{**buffer, "byteLength": self.binary_bytes}]
-        if not self.course.rows:
+        if not self.sequence.rows:
             return document
         views = document.setdefault("bufferViews", [])
         accessors = document.setdefault("accessors", [])
@@ -174,15 +174,15 @@ class _Animation:
 
         def added(kind: str, width: int, **bounds: list[float]) -> int:
             nonlocal offset
-            size = self.course.rows * width * FLOAT_BYTES
+            size = self.sequence.rows * width * FLOAT_BYTES
             views.append({"buffer": 0, "byteOffset": offset, "byteLength": size})
             offset += size
-            count = self.course.rows * (width if kind == "SCALAR" else 1)
+            count = self.sequence.rows * (width if kind == "SCALAR" else 1)
             layout = {"componentType": GL_FLOAT, "count": count, "type": kind}
             accessors.append({"bufferView": len(views) - 1, **layout, **bounds})
             return len(accessors) - 1
 
-        last = np.frombuffer(self._times(self.course.rows - 1, self.course.rows), "<f4")
+        last = np.frombuffer(self._times(self.sequence.rows - 1, self.sequence.rows), "<f4")
         times = added("SCALAR", 1, min=[0.0], max=[float(last[0])])
         samplers = [
             {"input": times, "output": added(track.type, track.width)} for track in self.tracks
@@ -197,5 +197,5 @@ class _Animation:
         return document
 
     def _times(self, first: int, end: int) -> bytes:
-        times: bytes = (np.arange(first, end) / self.course.rate.hz).astype("<f4").tobytes()
+        times: bytes = (np.arange(first, end) / self.sequence.rate.hz).astype("<f4").tobytes()
         return times

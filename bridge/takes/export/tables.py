@@ -121,11 +121,11 @@ def column_order() -> tuple[str, ...]:
 def write_csv(take: Take, rigmap: RigMap, rate: FrameRate) -> Iterator[bytes]:
     """Yield the file of a take, header first. `rigmap` is one for the 61 curves, at any order."""
     places = [rigmap.outputs.index(name) for name in column_order()]
-    where = take.span(rate)
-    base = timecode_base(where)
+    span = take.span(rate)
+    base = timecode_base(span)
     yield csv_header()
     for block in export_blocks(take, rigmap, rate):
-        times = thousandths(where.start + block.numbers, rate, base)
+        times = thousandths(span.start + block.numbers, rate, base)
         yield csv_lines(block.curves[:, places], times, base)
 
 
@@ -149,12 +149,12 @@ def csv_lines(curves: NDArray[np.float32], times: NDArray[np.int64], base: int) 
     return text_of(np.hstack((heads.view(np.uint32), values)))[1:] + b"\n"
 
 
-def timecode_base(where: Span) -> int:
+def timecode_base(span: Span) -> int:
     """Return the frames of a second of timecode: those which Unreal's importer will infer."""
-    if where.rate.hz == SLOW:
+    if span.rate.hz == SLOW:
         return SLOW
-    second = where.start + np.arange(min(where.rows, where.rate.nominal + 1))
-    frames = thousandths(second, where.rate, FAST) // 1000 % FAST
+    second = span.start + np.arange(min(span.rows, span.rate.nominal + 1))
+    frames = thousandths(second, span.rate, FAST) // 1000 % FAST
     return FAST if bool((frames > TELLING_FRAME).any()) else SLOW
 
 
@@ -199,7 +199,7 @@ def write_json(take: Take, rigmap: RigMap, rate: FrameRate) -> Iterator[bytes]:
 
 def json_header(take: Take, rigmap: RigMap, rate: FrameRate) -> dict[str, Any]:
     """Return what a take is and which curves it has, in words and numbers of JSON."""
-    where = take.span(rate)
+    span = take.span(rate)
     return {
         "format": JSON_FORMAT,
         "version": JSON_VERSION,
@@ -208,9 +208,9 @@ def json_header(take: Take, rigmap: RigMap, rate: FrameRate) -> dict[str, Any]:
         "target": rigmap.target,
         "rig_map": rigmap.name,
         "rate": {"numerator": rate.numerator, "denominator": rate.denominator},
-        "start_frame": where.start,
-        "start": Timecode(rate, where.start).label,
-        "making": dict(take.making),
+        "start_frame": span.start,
+        "start": Timecode(rate, span.start).label,
+        "making": dict(take.provenance),
         "curves": list(rigmap.outputs),
     }
 
@@ -255,30 +255,30 @@ class _PieceBuffer(io.RawIOBase):
 
 def write_npz(take: Take, rigmap: RigMap, rate: FrameRate) -> Iterator[bytes]:
     """Yield the file of a take, a zip of npy files, not compressed."""
-    outlet = _PieceBuffer()
-    where = take.span(rate)
-    with zipfile.ZipFile(outlet, "w", zipfile.ZIP_STORED) as archive:
+    buffer = _PieceBuffer()
+    span = take.span(rate)
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         with archive.open("curves.npy", "w", force_zip64=True) as entry:
-            shape = (where.rows, len(rigmap.outputs))
+            shape = (span.rows, len(rigmap.outputs))
             head = {"descr": "<f4", "fortran_order": False, "shape": shape}
             npy.write_array_header_1_0(entry, head)
             for block in export_blocks(take, rigmap, rate):
                 entry.write(block.curves.astype("<f4").tobytes())
-                yield outlet.taken()
-        for name, array in _small_arrays(take, rigmap, where):
+                yield buffer.taken()
+        for name, array in _small_arrays(take, rigmap, span):
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                 npy.write_array(entry, array, allow_pickle=False)
-            yield outlet.taken()
-    yield outlet.taken()
+            yield buffer.taken()
+    yield buffer.taken()
 
 
 def _small_arrays(
-    take: Take, rigmap: RigMap, where: Span
+    take: Take, rigmap: RigMap, span: Span
 ) -> Iterable[tuple[str, NDArray[np.generic]]]:
     yield "names", np.array(rigmap.outputs)
-    yield "times_s", np.arange(where.rows) / where.rate.hz
-    yield "rate", np.array([where.rate.numerator, where.rate.denominator])
-    yield "start_frame", np.array(where.start)
+    yield "times_s", np.arange(span.rows) / span.rate.hz
+    yield "rate", np.array([span.rate.numerator, span.rate.denominator])
+    yield "start_frame", np.array(span.start)
     yield "board", take.board
     yield "channels", np.array(take.channels)
     yield "head", take.head

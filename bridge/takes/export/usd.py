@@ -219,27 +219,27 @@ def write_usd(take: Take, settings: ExportConfig) -> Iterator[bytes]:
     Time code 0 is the take's first frame, `timeCodesPerSecond` its rate; lengths are metres.
     """
     head = read_head(chosen_head(settings.head))
-    with open_curve_sequence(take, settings) as course:
-        yield _header(head, course, take).encode()
-        for prims in (skeleton(head), _animation(head, course), meshes(head)):
+    with open_curve_sequence(take, settings) as sequence:
+        yield _header(head, sequence, take).encode()
+        for prims in (skeleton(head), _animation(head, sequence), meshes(head)):
             for text in prims:
                 yield text.encode()
         yield b"}\n"
 
 
-def _header(head: Head, course: CurveSequence, take: Take) -> str:
+def _header(head: Head, sequence: CurveSequence, take: Take) -> str:
     return f"""#usda 1.0
 (
     defaultPrim = "{ROOT_JOINT}"
     doc = {quoted(head.licence)}
     customLayerData = {{
         string take = {quoted(take.name)}
-        string frameRate = {quoted(course.rate.name)}
+        string frameRate = {quoted(sequence.rate.name)}
     }}
     startTimeCode = 0
-    endTimeCode = {max(course.rows - 1, 0)}
-    timeCodesPerSecond = {course.rate.hz!r}
-    framesPerSecond = {course.rate.hz!r}
+    endTimeCode = {max(sequence.rows - 1, 0)}
+    timeCodesPerSecond = {sequence.rate.hz!r}
+    framesPerSecond = {sequence.rate.hz!r}
     metersPerUnit = 1
     upAxis = "Y"
 )
@@ -248,7 +248,7 @@ def SkelRoot "{ROOT_JOINT}"
 {{"""
 
 
-def _animation(head: Head, course: CurveSequence) -> Iterator[str]:
+def _animation(head: Head, sequence: CurveSequence) -> Iterator[str]:
     names = shape_names(head)
     columns = [arkit_names().index(name) for name in names]
     joints = joint_places(head)
@@ -260,15 +260,15 @@ def _animation(head: Head, course: CurveSequence) -> Iterator[str]:
         half3[] scales = [{", ".join(["(1, 1, 1)"] * len(joints))}]
         uniform token[] blendShapes = [{tokens(names)}]
 """
-    if any(course.moved[turning_curves(joint)].any() for joint in joints):
-        rotations = (_rotations(list(joints), curves) for curves in course.blocks())
+    if any(sequence.moved[turning_curves(joint)].any() for joint in joints):
+        rotations = (_rotations(list(joints), curves) for curves in sequence.blocks())
         yield from time_samples(
             "quatf[] rotations", rotations, ", ".join([QUATERNION] * len(joints))
         )
     else:
         yield f"        quatf[] rotations = [{', '.join(['(1, 0, 0, 0)'] * len(joints))}]\n"
-    if course.rows:
-        weights = (curves[:, columns] for curves in course.blocks())
+    if sequence.rows:
+        weights = (curves[:, columns] for curves in sequence.blocks())
         row = ", ".join([WEIGHT_NUMBER] * len(names))
         yield from time_samples("float[] blendShapeWeights", weights, row)
     else:

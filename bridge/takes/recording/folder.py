@@ -131,7 +131,7 @@ MAX_REPEATS: Final = 1000
 def claim_folder(folder: Path, slate: str, number: int, began: datetime) -> tuple[TakeName, Path]:
     """Make a folder for a take that begins; return its name and the folder, which ends in `SUFFIX`.
 
-    What is there under the name already stays; the name is then told apart by `-2`, `-3`, ...
+    A folder of that name is kept; the new one then gets the suffix `-2`, `-3`, ...
     UserError where no folder can be made.
     """
     day = began.strftime("%Y%m%d")
@@ -192,7 +192,7 @@ LOCK_NAME: Final = ".owner"
 
 
 class FolderLock:
-    """The lock on a folder, from its making to `end`; a context too.
+    """The lock on a folder, from its construction to `end`; a context too.
 
     BlockingIOError where another holds it, other OSErrors where the file cannot be opened. Where a
     file system knows no locks there is none, and nobody is kept away.

@@ -46,16 +46,16 @@ QUEUE_S: Final = 6.0
 lasts."""
 
 SETTLE_S: Final = 0.1
-"""Age at which a frame is written. Its sound reaches on for a frame, which at 24 fps and without
-look-ahead is not yet heard when the frame is shown."""
+"""Age at which a frame is written. Its audio lasts for a frame, and at 24 fps without look-ahead
+has not arrived completely when the frame is shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedTake:
     """A finished take: its folder, first and last timecode, and the files of each subject.
 
-    `problem` says why it is not what was asked for, None where it is: it ended by itself, or not
-    all of it could be put on disk. The folder is then the one of what could be saved.
+    `problem` says why it is incomplete, None where it is complete: it ended by itself, or not all
+    of it could be written. The folder then holds what could be saved.
     """
 
     identifier: str
@@ -118,7 +118,7 @@ class OpenTake:
         return sum(files.lost for files in self._files)
 
     def offer(self, subject: int, curves: NDArray[np.float32], tick: Tick) -> bool:
-        """Take a frame, unless the take is over; False where the queue is full. Never waits."""
+        """Queue a frame, unless the take is over; False where the queue is full. Never waits."""
         if subject == 0:
             if self._ending.is_set():
                 self.is_over.set()
@@ -134,11 +134,11 @@ class OpenTake:
         return True
 
     def end(self) -> None:
-        """End with the tick that is on; `is_over` tells when it is."""
+        """End with the current tick; `is_over` is set when it has ended."""
         self._ending.set()
 
     def wait_for_end(self, seconds: float) -> bool:
-        """Wait so long at most; return whether the take is to end."""
+        """Wait for that time at most; return whether the take is to end."""
         return self._ending.wait(seconds)
 
     def write(self, now_s: float) -> None:

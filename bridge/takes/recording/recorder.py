@@ -68,9 +68,9 @@ def _local_time() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class TakeObserver:
-    """Who is told of takes, from other threads; none of the functions may wait or raise.
+    """Callbacks for takes, called on other threads; none may wait or raise.
 
-    `began` and `ended` are told of every take, whoever asked for it, `warned` of what may end one.
+    `began` and `ended` are called for every take, whoever started it, `warned` for threats to one.
     """
 
     began: Callable[[TakeName], None]
@@ -79,10 +79,10 @@ class TakeObserver:
 
 
 class Recorder:
-    """One take at a time, of all subjects, in folders below `folder`.
+    """Records one take at a time, of all subjects, into folders below `folder`.
 
     Each subject is recorded by the link made for it. Any thread may start and stop takes; `rate` is
-    that of the ticks. `free` tells how many bytes may be written below a folder.
+    that of the ticks. `free` returns how many bytes may be written below a folder.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Recorder:
         *,
         now: Callable[[], float] = host_now,
         local_time: Callable[[], datetime] = _local_time,
-        pace_s: float = WRITE_INTERVAL_S,
+        interval_s: float = WRITE_INTERVAL_S,
         free: FreeBytes = free_bytes,
     ) -> None:
         self.folder = folder
@@ -103,10 +103,10 @@ class Recorder:
         self._rate = rate
         self._now = now
         self._local_time = local_time
-        self._pace_s = pace_s
+        self._interval_s = interval_s
         self._free = free
         self._take: OpenTake | None = None
-        self._untold: Problem | None = None
+        self._unreported: Problem | None = None
         self._worker: Worker | None = None
         self._switching = threading.Lock()
 
@@ -132,18 +132,19 @@ class Recorder:
         ended: Callable[[RecordedTake], None],
         warned: Callable[[Problem], None] = lambda _problem: None,
     ) -> None:
-        """Tell of every take as it begins and ends, whoever asked for it, from other threads.
+        """Call back for every take as it begins and ends, whoever started it, on other threads.
 
-        None may wait, nor start or stop a take. A take is told to have ended before `stop` returns
-        it; also one that ends by itself is told of. `warned` is told of what may end a take.
+        No callback may wait, nor start or stop a take. `ended` is called before `stop` returns, and
+        also for a take that ends by itself. `warned` is called for what may end a take.
         """
         self._watching.append(TakeObserver(began, ended, warned))
 
     def start(self, slate: str, number: int) -> str:
-        """Begin a take with the next tick and return its identifier, the name of its folder.
+        """Start a take with the next tick and return its identifier, the name of its folder.
 
-        All it needs is held by then. UserError where one is being recorded already, for a slate or
-        number that is none, and where what it needs cannot be had; nothing is left then.
+        Its files and disk space are reserved by then. UserError where a take is being recorded
+        already, for an invalid slate or number, and where files or space cannot be had; nothing is
+        left then.
         """
         if not slate.strip() or not slate.isprintable():
             raise UserError(
@@ -158,12 +159,12 @@ class Recorder:
                 what = f"{self._take.name.identifier} is being recorded"
                 raise UserError(Problem("take", what, "stop it first"))
             self._join()
-            self._untold = None
-            are_told = threading.Event()
-            take = self._opened(slate, number, are_told)
+            self._unreported = None
+            are_notified = threading.Event()
+            take = self._opened(slate, number, are_notified)
             for watcher in self._watching:
                 watcher.began(take.name)
-            are_told.set()
+            are_notified.set()
             return take.name.identifier
 
     def stop(self) -> RecordedTake | None:
@@ -177,18 +178,18 @@ class Recorder:
             if take is not None:
                 take.end()
             self._join()
-            problem, self._untold = self._untold, None
+            problem, self._unreported = self._unreported, None
         if problem is not None:
             raise UserError(problem)
         return None if take is None else self.last
 
     def close(self) -> None:
-        """End the take, if there is one; harmless when done twice. Who watches is told of it."""
+        """End the take, if there is one, and notify observers; harmless when done twice."""
         with suppress(UserError):
             self.stop()
 
-    def _opened(self, slate: str, number: int, are_told: threading.Event) -> OpenTake:
-        """Return a take whose thread writes it, once the watchers `are_told` that it has begun.
+    def _opened(self, slate: str, number: int, are_notified: threading.Event) -> OpenTake:
+        """Return a take that its thread writes once the observers `are_notified` of its start.
 
         UserError; then nothing is left of it.
         """
@@ -202,7 +203,7 @@ class Recorder:
         room = DiskSpace(take.folder, self._subjects, self._rate, self._free)
         try:
             room.check_begin()
-            self._worker = Worker("recorder", partial(self._record, take, room, are_told))
+            self._worker = Worker("recorder", partial(self._record, take, room, are_notified))
             self._take = take
             self._worker.start()
         except (UserError, OSError, RuntimeError) as error:
@@ -218,22 +219,22 @@ class Recorder:
             self._worker.join()
             self._worker = None
 
-    def _record(self, take: OpenTake, room: DiskSpace, are_told: threading.Event) -> None:
+    def _record(self, take: OpenTake, room: DiskSpace, are_notified: threading.Event) -> None:
         """Write a take until it is over: the work of its thread."""
-        are_told.wait()
-        problem = self._written(take, room)
+        are_notified.wait()
+        problem = self._write_rows(take, room)
         take.is_over.set()
         recorded = take.finish(problem)
-        self.last, self._untold = recorded, recorded.problem
+        self.last, self._unreported = recorded, recorded.problem
         self._take = None
         for watcher in self._watching:
             watcher.ended(recorded)
 
-    def _written(self, take: OpenTake, room: DiskSpace) -> Problem | None:
+    def _write_rows(self, take: OpenTake, room: DiskSpace) -> Problem | None:
         """Write a take until it is over; return why it ended by itself, None where it did not."""
         is_warned = False
         try:
-            while not take.wait_for_end(self._pace_s):
+            while not take.wait_for_end(self._interval_s):
                 take.write(self._now())
                 warning = room.warning()
                 if warning is not None and not is_warned:

@@ -1,8 +1,8 @@
-"""The files of one subject: its curves, and its sound, kept as long as its frames.
+"""The files of one subject: its curves, and its audio, kept as long as its frames.
 
 Samples are copied one by one. Sound cards are up to 200 ppm off the host's clock, though, which is
-a frame in two minutes; whenever sound and frames are a millisecond apart, the next two seconds
-of sound are made 0.05 % longer or shorter, which nobody hears.
+a frame in two minutes; whenever audio and frames are a millisecond apart, the next two seconds
+of audio are resampled by 0.05 %, which is inaudible.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ TOLERANCE_S: Final = 0.001
 """Distance up to which samples are only copied: a tenth of what a viewer could notice."""
 
 STRETCH: Final = 0.0005
-"""Share by which a piece is stretched: more than twice what a sound card drifts."""
+"""Share by which a piece is resampled: more than twice the drift of a sound card."""
 
 JUMP_S: Final = 0.030
-"""Distance beyond which the sound began anew, or was lost for a while: it is not stretched over."""
+"""Distance beyond which the audio restarted, or was lost for a while: it is not corrected."""
 
 
 class SoundTrack:
@@ -47,9 +47,9 @@ class SoundTrack:
     def __init__(self, rate_hz: int) -> None:
         self.rate_hz = rate_hz
         self.jumps = 0
-        """How often the sound went on somewhere else than it stopped."""
+        """Number of discontinuities in the audio."""
         self.missing = 0
-        """Samples that were no longer, or not yet, on the history, and are silence."""
+        """Samples that were no longer, or not yet, in the history, and are silence."""
         self._history: AudioHistory | None = None
         self._next = 0
         self._is_correcting = False
@@ -106,22 +106,22 @@ def stretched(samples: NDArray[np.float32], count: int) -> NDArray[np.float32]:
 
 
 MAX_GAP_S: Final = 60.0
-"""Time without a tick after which a take ends: the machine slept, and would be owed hours. A
-program that was halted for less goes on, with silence in between."""
+"""Time without a tick after which a take ends: the machine slept, possibly for hours. A program
+that was halted for less goes on, with silence in between."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedSubject:
-    """Whom to record.
+    """A subject to record.
 
-    `sound_at` tells which sound the face of a host time belongs to, None where none is heard, and
-    `behind_at` how many seconds before that time it was heard; `rate_hz` is the rate of that sound.
+    `position_at` returns the audio that belongs to the face of a host time, None where there is
+    none, and `delay_at` by how many seconds it arrived before; `rate_hz` is its sample rate.
     """
 
     name: str
     rate_hz: int
-    sound_at: Callable[[float], HistoryPosition | None]
-    behind_at: Callable[[float], float]
+    position_at: Callable[[float], HistoryPosition | None]
+    delay_at: Callable[[float], float]
 
 
 class SubjectFiles:
@@ -186,7 +186,7 @@ class SubjectFiles:
             what = f"ended: no frame came for {count / rate_hz:.0f} s"
             remedy = "keep the machine awake while it records"
             raise UserError(Problem(self.subject.name, what, remedy))
-        place = self.subject.sound_at(first.due_s + self._sound.frames / rate_hz)
+        place = self.subject.position_at(first.due_s + self._sound.frames / rate_hz)
         self._sound.append(self._track.take(place, max(0, count)))
 
     def rescue(self, folder: Path) -> None:
@@ -222,7 +222,7 @@ class SubjectFiles:
 
     def _begin(self, tick: Tick) -> None:
         self._sound.originate(self._origin(tick))
-        self._behind_s = self.subject.behind_at(tick.due_s)
+        self._behind_s = self.subject.delay_at(tick.due_s)
         self.first = tick
 
     def _origin(self, tick: Tick) -> Origin:

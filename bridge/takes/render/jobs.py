@@ -52,7 +52,7 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class RenderConfig(GenerationConfig):
-    """Everything but the inputs and the folder.
+    """Configuration of a render: everything but the inputs and the folder.
 
     `emotions` are those of a recording without a sidecar; `channel` is that of recordings.
     `overwrite` lets files be replaced that no render has made; `is_forced` renders again what is
@@ -85,35 +85,39 @@ class OutputFormat:
 
 
 def create_output_formats(settings: RenderConfig, weights: str) -> tuple[OutputFormat, ...]:
-    """Return an outlet for each format; `weights` tells one network from another.
+    """Return an output_format for each format; `weights` tells one network from another.
 
     UserError for a rig map that is not for a format, and a head that is not there.
     """
-    outlets = []
+    output_formats = []
     for form in settings.formats:
         export = resolve_config(form, settings.export)
         digest = hashlib.sha256()
         for part in _fingerprint_parts(settings, form, export, weights):
             digest.update(part)
-        outlets.append(OutputFormat(form, export, digest.hexdigest()[:16]))
-    return tuple(outlets)
+        output_formats.append(OutputFormat(form, export, digest.hexdigest()[:16]))
+    return tuple(output_formats)
 
 
-def output_formats_of(job: Job, outlets: Sequence[OutputFormat]) -> list[OutputFormat]:
-    """Return the outlets of one job: a take is not written as a take again."""
-    return [outlet for outlet in outlets if not (job.is_take and outlet.form.id == "take")]
+def output_formats_of(job: Job, output_formats: Sequence[OutputFormat]) -> list[OutputFormat]:
+    """Return the formats of one job: a take is not written as a take again."""
+    return [
+        output_format
+        for output_format in output_formats
+        if not (job.is_take and output_format.form.id == "take")
+    ]
 
 
 def _fingerprint_parts(
     settings: RenderConfig, form: Format, export: ExportConfig, weights: str
 ) -> Iterator[bytes]:
-    told = {
+    shaping = {
         "format": form.id,
         "weights": weights,
         "channel": settings.channel,
         **settings.as_json(),
     }
-    yield json.dumps(told, sort_keys=True).encode()
+    yield json.dumps(shaping, sort_keys=True).encode()
     if export.rigmap is not None and form.rigmap is not None:
         yield f"at {export.rate.name}".encode()
         yield from _rigmap_parts(export.rigmap)

@@ -94,25 +94,25 @@ class Manifest:
         if self._file is not None:
             self._file.close()
 
-    def is_finished(self, job: Job, outlets: Sequence[OutputFormat]) -> bool:
+    def is_finished(self, job: Job, output_formats: Sequence[OutputFormat]) -> bool:
         """Whether all outputs of a job are there, made from this input under these settings."""
         made: dict[str, str] = {}
         for entry in self._entries.get(str(job.place), ()):
             if entry.state is JobState.DONE and entry.stamp == job.stamp:
                 made |= entry.outputs
-        for outlet in outlets:
-            place = str(job.output(outlet.form))
+        for output_format in output_formats:
+            place = str(job.output(output_format.form))
             try:
                 size = (self._folder / place).stat().st_size
             except OSError:
                 return False
-            if made.get(place) != output_record(size, outlet.fingerprint):
+            if made.get(place) != output_record(size, output_format.fingerprint):
                 return False
         return True
 
-    def foreign(self, job: Job, outlets: Sequence[OutputFormat]) -> list[Path]:
+    def foreign(self, job: Job, output_formats: Sequence[OutputFormat]) -> list[Path]:
         """Return the files in the places of a job's outputs which no run has made."""
-        places = [str(job.output(outlet.form)) for outlet in outlets]
+        places = [str(job.output(output_format.form)) for output_format in output_formats]
         paths = [self._folder / place for place in places if place not in self._outputs]
         return [path for path in paths if path.exists()]
 
@@ -153,20 +153,20 @@ def _is_sound(entry: ManifestEntry) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class JobLog:
-    """Manifest and tally, kept by one thread."""
+    """Manifest and progress, kept by one thread."""
 
     manifest: Manifest
-    tally: RenderProgress
+    progress: RenderProgress
 
-    def begin(self, job: Job, outlets: Sequence[OutputFormat]) -> None:
+    def begin(self, job: Job, output_formats: Sequence[OutputFormat]) -> None:
         """Note that the outputs of an input are being written."""
-        begun = {str(job.output(outlet.form)): "" for outlet in outlets}
+        begun = {str(job.output(output_format.form)): "" for output_format in output_formats}
         self.manifest.append(ManifestEntry.of(job, JobState.BEGUN, outputs=begun))
 
     def finish(self, job: Job, duration_s: float, outputs: Mapping[str, str]) -> None:
         """Note that all outputs of an input are there."""
         self.manifest.append(ManifestEntry.of(job, JobState.DONE, outputs=outputs))
-        self.tally.finish(job, duration_s)
+        self.progress.finish(job, duration_s)
 
     def fail(self, job: Job, error: Exception) -> None:
         """Note why an input failed; what is no UserError is a fault of ours."""
@@ -178,4 +178,4 @@ class JobLog:
         self.manifest.append(
             ManifestEntry.of(job, JobState.FAILED, problems=tuple(map(str, problems)))
         )
-        self.tally.fail(str(job.source), problems)
+        self.progress.fail(str(job.source), problems)

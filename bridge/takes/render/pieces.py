@@ -1,5 +1,4 @@
-"""Pieces of sound for the network: a recording is opened, cut into pieces, and these into
-batches.
+"""Pieces of audio for the network: a recording is opened, cut into pieces, and these are batched.
 
 A piece carries the rows before and after it on which its own depend; a batch holds pieces of about
 one length.
@@ -47,7 +46,7 @@ PIECE_ROWS: Final = 60 * ROW_RATE_HZ
 read, and worked on, in many."""
 
 PIECES_AHEAD: Final = 4
-"""Pieces of a long recording which are read before the network asks for them: 16 MB."""
+"""Pieces of a long recording that are read ahead of the network: 16 MB."""
 
 STOP_POLL_S: Final = 0.2
 
@@ -111,7 +110,7 @@ def open_input(job: Job, settings: RenderConfig) -> OpenedInput:
 
 
 def cut_pieces(stream: Iterable[Samples], rows: int, reach: PieceContext) -> Iterator[Piece]:
-    """Cut sound at 16 kHz into pieces that can be worked on apart, each with what it hears."""
+    """Cut audio at 16 kHz into independent pieces, each with the audio that it depends on."""
     held, start, first = np.zeros(0, dtype=np.float32), 0, 0
     for samples in stream:
         held = np.concatenate((held, samples))
@@ -133,8 +132,8 @@ def _piece(held: Samples, start: int, first: int, last: int, ahead_rows: int) ->
 class PiecesAhead:
     """The pieces of a long recording, read by one thread and taken by another."""
 
-    def __init__(self, heard: OpenedInput, reach: PieceContext, stop: threading.Event) -> None:
-        self._heard = heard
+    def __init__(self, opened: OpenedInput, reach: PieceContext, stop: threading.Event) -> None:
+        self._opened = opened
         self._reach = reach
         self._stop = stop
         self._queue: queue.Queue[Piece | Exception | None] = queue.Queue(PIECES_AHEAD)
@@ -143,7 +142,7 @@ class PiecesAhead:
         """Read all pieces, as fast as they are taken, or until `stop`. The reading thread's."""
         try:
             stream = network_input(self._source())
-            for piece in cut_pieces(stream, self._heard.rows, self._reach):
+            for piece in cut_pieces(stream, self._opened.rows, self._reach):
                 if not self._put(piece):
                     return
             self._put(None)
@@ -159,7 +158,7 @@ class PiecesAhead:
 
     def _source(self) -> Sound:
         """Return a file of its own: the take's is read elsewhere meanwhile."""
-        sound = self._heard.sound
+        sound = self._opened.sound
         if isinstance(sound, FileSound):
             return sound.again()
         raise ValueError("a long recording without a file")
@@ -182,8 +181,8 @@ if TYPE_CHECKING:
     Batch = list[Part]
 
 WAITING_PASSES: Final = {"cpu": 12, "cuda": 1}
-"""Passes of pieces which are gathered before batches are made of them: the more there are, the
-nearer the lengths in a batch. A row holds 5 kB: 30 MB on a CPU, 240 MB on a GPU."""
+"""Passes of pieces that are gathered before they are batched: the more there are, the closer are
+the lengths in a batch. A row takes 5 kB: 30 MB on a CPU, 240 MB on a GPU."""
 
 
 def batches(parts: Iterable[Part], pass_rows: int, waiting_rows: int) -> Iterator[Batch]:
@@ -227,8 +226,8 @@ def generate_batch(
     sounds = [piece.samples for _, piece in batch]
     # All as long as the longest: the weights of a batch are then constant if its emotions are.
     longest = -(-max(map(len, sounds)) // generator.hop_samples)
-    weights = [piece.weights(heard.settings, longest) for heard, piece in batch]
-    settings = [heard.settings for heard, _ in batch]
+    weights = [piece.weights(opened.settings, longest) for opened, piece in batch]
+    settings = [opened.settings for opened, _ in batch]
     made = generate_sounds(generator, sounds, weights, lookahead_ms, settings)
     return [
         rows[piece.before : piece.before + piece.rows]

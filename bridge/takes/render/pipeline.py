@@ -68,18 +68,18 @@ LEFTOVER: Final = re.compile(
 """A file which a killed program was writing, and the beginning of the name it would have got."""
 
 
-def write_output(take: Take, job: Job, outlet: OutputFormat, out: Path) -> dict[str, str]:
-    """Write a take to a format; return its place and what the manifest says of it.
+def write_output(take: Take, job: Job, output_format: OutputFormat, out: Path) -> dict[str, str]:
+    """Write a take in a format; return its path in the folder and its manifest record.
 
     UserError where a folder or a file cannot be written, and where a link leads out of `out`.
     """
-    place = job.output(outlet.form)
+    place = job.output(output_format.form)
     target = out / place
     make_output_folder(target.parent, out)
     with atomic_write(target, overwrite=True) as file:
-        for chunk in outlet.form.write(take, outlet.export):
+        for chunk in output_format.form.write(take, output_format.export):
             file.write(chunk)
-    return {str(place): output_record(target.stat().st_size, outlet.fingerprint)}
+    return {str(place): output_record(target.stat().st_size, output_format.fingerprint)}
 
 
 def make_output_folder(folder: Path, out: Path) -> None:
@@ -92,15 +92,15 @@ def make_output_folder(folder: Path, out: Path) -> None:
         raise UserError(Problem(str(folder), f"cannot be created: {error.strerror}")) from None
 
 
-def remove_leftovers(jobs: Iterable[Job], outlets: Sequence[OutputFormat], out: Path) -> int:
+def remove_leftovers(jobs: Iterable[Job], output_formats: Sequence[OutputFormat], out: Path) -> int:
     """Remove what a killed run left half-written of these jobs; return how many files.
 
     Other jobs' files stay: another shard may be writing them now.
     """
     ours: dict[Path, set[str]] = {}
     for job in jobs:
-        for outlet in outlets:
-            target = out / job.output(outlet.form)
+        for output_format in output_formats:
+            target = out / job.output(output_format.form)
             ours.setdefault(target.parent, set()).add(target.name)
     removed = 0
     for folder, names in ours.items():
@@ -130,25 +130,25 @@ class _Unwritten:
 
 
 class OutputWriter:
-    """Writes takes into a folder, with `threads`, and notes in `books` what became of them."""
+    """Writes takes into a folder, with `threads`, and notes in `job_log` what became of them."""
 
     def __init__(
-        self, outlets: Sequence[OutputFormat], out: Path, books: JobLog, threads: Executor
+        self, output_formats: Sequence[OutputFormat], out: Path, job_log: JobLog, threads: Executor
     ) -> None:
-        self._outlets = outlets
+        self._output_formats = output_formats
         self._out = out
-        self._books = books
+        self._job_log = job_log
         self._threads = threads
         self._unwritten: deque[_Unwritten] = deque()
 
     def write(self, job: Job, duration_s: float, make: Callable[[], Take]) -> None:
-        """Hand over a take of that length, which `make` returns in one of the threads."""
-        outlets = output_formats_of(job, self._outlets)
-        self._books.begin(job, outlets)
+        """Submit a take of that length, which `make` returns on one of the threads."""
+        output_formats = output_formats_of(job, self._output_formats)
+        self._job_log.begin(job, output_formats)
         # Whoever waits for the take does so after it was begun, for threads take work in order.
         take = self._threads.submit(make)
         write = partial(_write, take, job, self._out)
-        outputs = [self._threads.submit(write, outlet) for outlet in outlets]
+        outputs = [self._threads.submit(write, output_format) for output_format in output_formats]
         self._unwritten.append(_Unwritten(job, duration_s, outputs))
 
     def collect(self, most_s: float = UNWRITTEN_S) -> None:
@@ -161,50 +161,50 @@ class OutputWriter:
             try:
                 outputs = [output.result() for output in done.outputs]
             except Exception as error:  # noqa: BLE001 - one input must not end the others
-                self._books.fail(done.job, error)
+                self._job_log.fail(done.job, error)
                 continue
-            told = {place: said for output in outputs for place, said in output.items()}
-            self._books.finish(done.job, done.duration_s, told)
+            records = {place: record for output in outputs for place, record in output.items()}
+            self._job_log.finish(done.job, done.duration_s, records)
 
 
-def _write(take: Future[Take], job: Job, out: Path, outlet: OutputFormat) -> dict[str, str]:
-    return write_output(take.result(), job, outlet, out)
+def _write(take: Future[Take], job: Job, out: Path, output_format: OutputFormat) -> dict[str, str]:
+    return write_output(take.result(), job, output_format, out)
 
 
 READ_AHEAD: Final = 12
-"""Inputs which are opened before they are asked for. Of each a minute is held: 180 MB."""
+"""Inputs that are opened ahead. Of each a minute is held: 180 MB."""
 
 
 def opened_inputs(
-    jobs: Iterable[Job], settings: RenderConfig, books: JobLog, threads: Executor
+    jobs: Iterable[Job], settings: RenderConfig, job_log: JobLog, threads: Executor
 ) -> Iterator[OpenedInput]:
     """Yield the inputs in order; note those that cannot be opened."""
     ahead: deque[tuple[Job, Future[OpenedInput]]] = deque()
     for job in jobs:
         ahead.append((job, threads.submit(open_input, job, settings)))
         if len(ahead) >= READ_AHEAD:
-            yield from _next(ahead, books)
+            yield from _next(ahead, job_log)
     while ahead:
-        yield from _next(ahead, books)
+        yield from _next(ahead, job_log)
 
 
-def _next(ahead: deque[tuple[Job, Future[OpenedInput]]], books: JobLog) -> Iterator[OpenedInput]:
+def _next(ahead: deque[tuple[Job, Future[OpenedInput]]], job_log: JobLog) -> Iterator[OpenedInput]:
     job, future = ahead.popleft()
     try:
-        heard = future.result()
+        opened = future.result()
     except Exception as error:  # noqa: BLE001 - one input must not end the others
-        books.tally.drop(job)
-        books.fail(job, error)
+        job_log.progress.drop(job)
+        job_log.fail(job, error)
     else:
-        books.tally.note(str(job.source), heard.notices)
-        yield heard
+        job_log.progress.note(str(job.source), opened.notices)
+        yield opened
 
 
 if TYPE_CHECKING:
     Boards = list[NDArray[np.float32]]
 
 MAX_THREADS: Final = 8
-"""Threads of each kind at most: the interpreter serves no more."""
+"""Threads of each kind at most: more gain nothing beside the interpreter's lock."""
 
 
 @dataclass(slots=True, eq=False)
@@ -218,20 +218,20 @@ class _Growing:
 class Renderer:
     """Renders jobs into a folder.
 
-    Whatever is wrong with one input is noted in `books`; the rest goes on.
+    Whatever is wrong with one input is noted in `job_log`; the rest goes on.
     """
 
     def __init__(
         self,
         generator: Generator,
         settings: RenderConfig,
-        outlets: Sequence[OutputFormat],
+        output_formats: Sequence[OutputFormat],
         out: Path,
-        books: JobLog,
+        job_log: JobLog,
     ) -> None:
         self._generator = generator
         self._settings = settings
-        self._books = books
+        self._job_log = job_log
         self._stop = threading.Event()
         self._growing: dict[Job, _Growing] = {}
         self._working: deque[tuple[Batch, Future[Boards]]] = deque()
@@ -240,8 +240,8 @@ class Renderer:
         self._readers = ThreadPoolExecutor(max(1, cores // 2), "reading")
         self._network = ThreadPoolExecutor(self._networks, "network")
         self._writers = ThreadPoolExecutor(cores, "writing")
-        self._outgoing = OutputWriter(outlets, out, books, self._writers)
-        self._keeps_sound = any(outlet.form.id == "take" for outlet in outlets)
+        self._outgoing = OutputWriter(output_formats, out, job_log, self._writers)
+        self._keeps_sound = any(output_format.form.id == "take" for output_format in output_formats)
 
     def render(self, jobs: Iterable[Job]) -> None:
         """Render all jobs."""
@@ -263,33 +263,33 @@ class Renderer:
         """Yield all pieces of all recordings; takes go straight to their outputs."""
         ahead_rows = self._generator.delay_hops(self._settings.lookahead_ms)
         reach = PieceContext(self._generator.window_hops + ahead_rows, ahead_rows)
-        for heard in opened_inputs(jobs, self._settings, self._books, self._readers):
-            if heard.take is not None:
-                self._books.tally.heard(heard.job, 1.0)
-                self._convert(heard.job, heard.take)
+        for opened in opened_inputs(jobs, self._settings, self._job_log, self._readers):
+            if opened.take is not None:
+                self._job_log.progress.add_generated(opened.job, 1.0)
+                self._convert(opened.job, opened.take)
                 continue
-            board = np.zeros((heard.rows, len(self._generator.channels)), dtype=np.float32)
-            self._growing[heard.job] = _Growing(board, heard.rows)
-            if heard.piece is not None:
-                yield heard, heard.piece
+            board = np.zeros((opened.rows, len(self._generator.channels)), dtype=np.float32)
+            self._growing[opened.job] = _Growing(board, opened.rows)
+            if opened.piece is not None:
+                yield opened, opened.piece
                 continue
-            yield from self._pieces(heard, reach)
+            yield from self._pieces(opened, reach)
 
-    def _pieces(self, heard: OpenedInput, reach: PieceContext) -> Iterator[Part]:
+    def _pieces(self, opened: OpenedInput, reach: PieceContext) -> Iterator[Part]:
         """Yield the pieces of a long recording; its take's sound is encoded meanwhile."""
-        pieces = PiecesAhead(heard, reach, self._stop)
+        pieces = PiecesAhead(opened, reach, self._stop)
         self._readers.submit(pieces.read)
-        if heard.sound is not None and self._keeps_sound:
-            heard = replace(heard, sound=EncodedSound(heard.sound, self._writers))
+        if opened.sound is not None and self._keeps_sound:
+            opened = replace(opened, sound=EncodedSound(opened.sound, self._writers))
         try:
             for piece in pieces:
-                yield heard, piece
+                yield opened, piece
         except UserError as error:
-            del self._growing[heard.job]
-            self._books.fail(heard.job, error)
+            del self._growing[opened.job]
+            self._job_log.fail(opened.job, error)
 
     def _gather(self, most: int) -> None:
-        """Take what the network has made, and wait until it has no more than `most` batches."""
+        """Collect finished batches, and wait until at most `most` are left with the network."""
         while self._working and (len(self._working) > most or self._working[0][1].done()):
             batch, future = self._working.popleft()
             for part, rows in zip(batch, future.result(), strict=True):
@@ -298,34 +298,34 @@ class Renderer:
 
     def _grow(self, part: Part, rows: NDArray[np.float32]) -> None:
         """Add the rows of a piece to the board of its recording, and send off a whole one."""
-        heard, piece = part
-        growing = self._growing.get(heard.job)
+        opened, piece = part
+        growing = self._growing.get(opened.job)
         if growing is None:
             return  # the rest of it could not be read
         growing.board[piece.first : piece.first + piece.rows] = rows
         growing.missing -= piece.rows
-        self._books.tally.heard(heard.job, piece.rows / heard.rows)
+        self._job_log.progress.add_generated(opened.job, piece.rows / opened.rows)
         if not growing.missing:
-            del self._growing[heard.job]
-            self._send(heard, growing.board)
+            del self._growing[opened.job]
+            self._send(opened, growing.board)
 
     def _convert(self, job: Job, take: Take) -> None:
         self._outgoing.write(job, take.duration_s, lambda: take)
         self._outgoing.collect()
 
-    def _send(self, heard: OpenedInput, board: NDArray[np.float32]) -> None:
-        if heard.sound is None:
+    def _send(self, opened: OpenedInput, board: NDArray[np.float32]) -> None:
+        if opened.sound is None:
             raise ValueError("a recording without sound")
         assemble = partial(
             assemble_take,
             self._generator,
             board,
-            heard.sound,
-            heard.settings,
-            slate=heard.job.slate,
+            opened.sound,
+            opened.settings,
+            slate=opened.job.slate,
             stop=self._stop,
         )
-        self._outgoing.write(heard.job, heard.rows / ROW_RATE_HZ, assemble)
+        self._outgoing.write(opened.job, opened.rows / ROW_RATE_HZ, assemble)
 
 
 if TYPE_CHECKING:
@@ -333,20 +333,20 @@ if TYPE_CHECKING:
 
 
 def render(
-    words: Sequence[str],
+    sources: Sequence[str],
     out: Path,
     settings: RenderConfig,
     *,
     watch: Watch = nullcontext,
     load: Callable[[Path | None, str], Generator] = load_network,
 ) -> RenderProgress:
-    """Render what the words name into `out` and return what became of it.
+    """Render files, folders and patterns into `out` and return the result.
 
-    What an earlier run finished is left alone. `watch` is entered with the tally while the work
-    goes on; `load` gives the network once it is needed. UserError for what concerns all inputs:
-    none found, two of one name, settings, weights, the folder.
+    Outputs that an earlier run finished are kept. `watch` is entered with the progress while the
+    work goes on; `load` returns the network once it is needed. UserError for what concerns all
+    inputs: none found, two of one name, settings, weights, the folder.
     """
-    inputs = find_inputs(words, out)
+    inputs = find_inputs(sources, out)
     jobs, problems = make_jobs(inputs.found, settings.formats, settings.shard)
     problems = [*inputs.problems, *problems]
     if not inputs.found:
@@ -354,42 +354,46 @@ def render(
             problems or [Problem("render", "no input was given", "name a recording")]
         )
     make_output_folder(out, out)
-    outlets = create_output_formats(settings, weights_hash(settings))
+    output_formats = create_output_formats(settings, weights_hash(settings))
     with Manifest(out, settings.shard) as manifest:
-        remove_leftovers(jobs, outlets, out)
-        todo = [job for job in jobs if settings.is_forced or not _is_done(job, manifest, outlets)]
-        tally = RenderProgress(
+        remove_leftovers(jobs, output_formats, out)
+        todo = [
+            job for job in jobs if settings.is_forced or not _is_done(job, manifest, output_formats)
+        ]
+        progress = RenderProgress(
             len(todo), sum(job.size for job in todo), host_now(), len(jobs) - len(todo)
         )
-        tally.left_out = len(inputs.left_out)
-        tally.notices += filter(None, [inputs.notice])
+        progress.left_out = len(inputs.left_out)
+        progress.notices += filter(None, [inputs.notice])
         for problem in problems:
-            tally.fail(problem.where, (problem,))
-        fit = [job for job in todo if _is_fit(job, manifest, outlets, settings, tally)]
+            progress.fail(problem.where, (problem,))
+        fit = [job for job in todo if _is_fit(job, manifest, output_formats, settings, progress)]
         if fit:
             generator = load(settings.weights, settings.device)
             check_face_settings(generator, {"": settings})
-            tally.start_s = host_now()
-            with watch(tally):
-                Renderer(generator, settings, outlets, out, JobLog(manifest, tally)).render(fit)
-        tally.end_s = host_now()
-    return tally
+            progress.start_s = host_now()
+            with watch(progress):
+                Renderer(
+                    generator, settings, output_formats, out, JobLog(manifest, progress)
+                ).render(fit)
+        progress.end_s = host_now()
+    return progress
 
 
-def _is_done(job: Job, manifest: Manifest, outlets: Sequence[OutputFormat]) -> bool:
-    wanted = output_formats_of(job, outlets)
+def _is_done(job: Job, manifest: Manifest, output_formats: Sequence[OutputFormat]) -> bool:
+    wanted = output_formats_of(job, output_formats)
     return bool(wanted) and manifest.is_finished(job, wanted)
 
 
 def _is_fit(
     job: Job,
     manifest: Manifest,
-    outlets: Sequence[OutputFormat],
+    output_formats: Sequence[OutputFormat],
     settings: RenderConfig,
-    tally: RenderProgress,
+    progress: RenderProgress,
 ) -> bool:
     """Whether a job can be done; note why not."""
-    wanted = output_formats_of(job, outlets)
+    wanted = output_formats_of(job, output_formats)
     problems = []
     if not wanted:
         others = ", ".join(name for name in FORMATS if name != "take")
@@ -401,6 +405,6 @@ def _is_fit(
         ]
     if problems:
         manifest.append(ManifestEntry.of(job, JobState.FAILED, problems=tuple(map(str, problems))))
-        tally.drop(job)
-        tally.fail(str(job.source), tuple(problems))
+        progress.drop(job)
+        progress.fail(str(job.source), tuple(problems))
     return not problems

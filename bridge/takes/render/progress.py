@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 NETWORK_SHARE = 0.7
-"""Of the work on an input, what is done once the network is; the rest is writing."""
+"""Share of the work on an input that the network does; the rest is writing."""
 
 
 @dataclass(slots=True)
@@ -37,10 +37,10 @@ class RenderProgress:
     sound_s: float = 0.0
     failures: list[tuple[str, tuple[Problem, ...]]] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
-    """What is to be told to the user of inputs that did not fail."""
+    """Messages for the user about inputs that did not fail."""
 
-    def heard(self, job: Job, share: float) -> None:
-        """Count a further share of an input as gone through the network."""
+    def add_generated(self, job: Job, share: float) -> None:
+        """Count a further share of an input as processed by the network."""
         self.bytes_done += NETWORK_SHARE * share * job.size
 
     def finish(self, job: Job, duration_s: float) -> None:
@@ -54,11 +54,11 @@ class RenderProgress:
         self.failures.append((source, problems))
 
     def note(self, source: str, notices: tuple[str, ...]) -> None:
-        """Keep what is to be told to the user of an input."""
+        """Keep messages for the user about an input."""
         self.notices += (f"{source}: {notice}" for notice in notices)
 
     def drop(self, job: Job) -> None:
-        """Count an input as no more to be worked on."""
+        """Remove an input from the remaining work."""
         self.bytes -= job.size
 
     @property
@@ -67,13 +67,13 @@ class RenderProgress:
         return min(1.0, self.bytes_done / self.bytes) if self.bytes else 1.0
 
     def left_s(self, now_s: float) -> float | None:
-        """Return the seconds which the rest will take, as fast as so far; None at the beginning."""
+        """Return the estimated seconds left at the speed so far; None at the start."""
         if self.share <= 0.0:
             return None
         return (now_s - self.start_s) * (1.0 - self.share) / self.share
 
     def speed(self, now_s: float) -> float:
-        """Return how many times faster than real time the finished ones were made."""
+        """Return the speed so far as a multiple of real time."""
         return self.sound_s / max(1e-9, now_s - self.start_s)
 
     def line(self, now_s: float) -> str:
@@ -107,28 +107,28 @@ LINE_EVERY_S: Final = 5.0
 
 
 @contextmanager
-def show_progress(tally: RenderProgress) -> Iterator[None]:
-    """Show how far the tally is, on standard error, until leaving."""
-    with _bar(tally) if sys.stderr.isatty() else _repeated(LINE_EVERY_S, _line_of(tally)):
+def show_progress(progress: RenderProgress) -> Iterator[None]:
+    """Show the progress on standard error until leaving."""
+    with _bar(progress) if sys.stderr.isatty() else _repeated(LINE_EVERY_S, _line_of(progress)):
         yield
 
 
-def _line_of(tally: RenderProgress) -> Callable[[], None]:
-    return lambda: print(tally.line(host_now()), file=sys.stderr, flush=True)
+def _line_of(progress: RenderProgress) -> Callable[[], None]:
+    return lambda: print(progress.line(host_now()), file=sys.stderr, flush=True)
 
 
 @contextmanager
-def _bar(tally: RenderProgress) -> Iterator[None]:
+def _bar(progress: RenderProgress) -> Iterator[None]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
     columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=Console(stderr=True), auto_refresh=False) as progress:
-        task = progress.add_task("", total=1.0)
+    with Progress(*columns, console=Console(stderr=True), auto_refresh=False) as bar:
+        task = bar.add_task("", total=1.0)
 
         def show() -> None:
-            line = tally.line(host_now())
-            progress.update(task, completed=tally.share, description=line, refresh=True)
+            line = progress.line(host_now())
+            bar.update(task, completed=progress.share, description=line, refresh=True)
 
         with _repeated(BAR_EVERY_S, show):
             yield
@@ -137,15 +137,15 @@ def _bar(tally: RenderProgress) -> Iterator[None]:
 
 @contextmanager
 def _repeated(every_s: float, show: Callable[[], None]) -> Iterator[None]:
-    """Call `show` every so often, on a thread of its own; the work goes on when it fails."""
+    """Call `show` periodically on a thread of its own; the render goes on when it fails."""
 
     def run() -> None:
         try:
             while not worker.wait(every_s):
                 show()
         except (OSError, ValueError):
-            return  # a closed terminal or pipe: the manifest tells what was done
+            return  # a closed terminal or pipe: the manifest records what was done
 
-    worker = Worker("progress", run)
+    worker = Worker("bar", run)
     with worker:
         yield

@@ -23,7 +23,7 @@ less than what waits for one that stalls."""
 
 def record(folder: Path, number: int, pipe: Any) -> None:
     """Record as fast as the disk takes it, for ever."""
-    stage = Stage(folder, subjects=("Anna", "Ben"), pace_s=0.0005)
+    stage = Stage(folder, subjects=("Anna", "Ben"), interval_s=0.0005)
     stage.recorder.start("Killed", number)
     take = stage.recorder.take
     assert take is not None

@@ -45,7 +45,7 @@ class Stage:
         rate_hz: int = 16_000,
         drift: float = 0.0,
         first_frame: int = 3_600_000,
-        pace_s: float = 0.01,
+        interval_s: float = 0.01,
         free: FreeBytes = lambda _folder: 10**12,
     ) -> None:
         self.rate = FRAME_RATES[rate]
@@ -60,7 +60,7 @@ class Stage:
             self.rate,
             now=lambda: self.host_s,
             local_time=lambda: BEGAN,
-            pace_s=pace_s,
+            interval_s=interval_s,
             free=free,
         )
         self.links = [

@@ -85,7 +85,7 @@ def test_a_cut_file_is_mended(
     whole = bytes(head) + pcm(np.full(10, 0.25, dtype=np.float32))
     path.write_bytes(whole[:cut])
     if cut < len(head):
-        with pytest.raises(ValueError, match="begin"):
+        with pytest.raises(ValueError, match="start"):
             repair_wave(path)
         return
     frames = min(10, (cut - len(head)) // 3)

@@ -131,7 +131,7 @@ def test_a_disk_that_fills_up_is_warned_of_and_ends_the_take_readable(tmp_path: 
     assert warned == []
     free = END_BYTES + int(WARNING_S * 1000)
     wait_until(lambda: bool(warned))
-    assert "room for" in warned[0].what
+    assert "space is left for" in warned[0].what
     free = END_BYTES - 1
     wait_until(lambda: stage.recorder.take is None)
     assert len(warned) == 1
@@ -141,7 +141,7 @@ def test_a_disk_that_fills_up_is_warned_of_and_ends_the_take_readable(tmp_path: 
 
 def test_a_take_for_which_there_is_no_room_does_not_begin(tmp_path: Path) -> None:
     stage = Stage(tmp_path, free=lambda _folder: END_BYTES)
-    with pytest.raises(UserError, match="are free, and a take needs"):
+    with pytest.raises(UserError, match="are free, a take needs"):
         stage.recorder.start("MySlate", 1)
     assert stage.recorder.take is None
     assert list(tmp_path.iterdir()) == []
@@ -245,7 +245,7 @@ def test_a_fault_of_ours_is_told_and_the_take_is_kept(tmp_path: Path) -> None:
 
     take = stage.recorder.take
     assert take is not None
-    object.__setattr__(take._files[0].subject, "sound_at", broken)
+    object.__setattr__(take._files[0].subject, "position_at", broken)
     stage.step(30)
     wait_until(lambda: stage.recorder.take is None)
     assert "an internal error: RuntimeError: no sound today" in stop_fault(stage)

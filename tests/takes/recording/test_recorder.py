@@ -177,7 +177,7 @@ def test_a_take_without_a_frame_is_one(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_stalls_loses_frames_but_never_waits(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, pace_s=600.0)
+    stage = Stage(tmp_path, interval_s=600.0)
     stage.recorder.start("MySlate", 1)
     stage.step(400)
     (link,) = stage.links
@@ -252,7 +252,7 @@ def test_a_subject_comes_between_takes_only(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is being recorded"):
         stage.recorder.link(RecordedSubject("Ben", 16_000, lambda _: None, lambda _: 0.0))
     stage.recorder.close()
-    with pytest.raises(UserError, match="nobody"):
+    with pytest.raises(UserError, match="no subject to record"):
         Recorder(tmp_path, stage.rate).start("MySlate", 1)
 
 

@@ -79,12 +79,12 @@ def test_parts_of_one_length_share_a_batch() -> None:
 
 
 def test_a_tally_tells_speed_and_time_left() -> None:
-    tally = RenderProgress(jobs=4, bytes=400, start_s=10.0)
-    assert tally.line(10.0) == "0 of 4 rendered, 0 x real time"
-    tally.heard(JOB, 1.0)
-    tally.finish(JOB, 60.0)
-    assert tally.line(20.0) == "1 of 4 rendered, 6 x real time, 0:30 left"
-    tally.fail("b.wav", (Problem("b.wav", "damaged"),))
-    tally.end_s = 20.0
-    assert tally.line(20.0).startswith("1 of 4 rendered, 1 failed, 6 x")
-    assert tally.summary() == "1 rendered, 1 failed: 1:00 of sound in 10.0 s, 6 x real time"
+    progress = RenderProgress(jobs=4, bytes=400, start_s=10.0)
+    assert progress.line(10.0) == "0 of 4 rendered, 0 x real time"
+    progress.add_generated(JOB, 1.0)
+    progress.finish(JOB, 60.0)
+    assert progress.line(20.0) == "1 of 4 rendered, 6 x real time, 0:30 left"
+    progress.fail("b.wav", (Problem("b.wav", "damaged"),))
+    progress.end_s = 20.0
+    assert progress.line(20.0).startswith("1 of 4 rendered, 1 failed, 6 x")
+    assert progress.summary() == "1 rendered, 1 failed: 1:00 of sound in 10.0 s, 6 x real time"

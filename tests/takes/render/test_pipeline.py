@@ -74,8 +74,8 @@ def test_a_folder_becomes_the_same_tree_of_takes(
     run: Any, generator: Generator, tmp_path: Path
 ) -> None:
     path = write_speech(tmp_path / "in/act 1/hello_1.wav", 2.0)
-    tally = run(tmp_path / "in", settings=RenderConfig(levels=NO_ANIMATION_LEVELS, device="cpu"))
-    assert (tally.done, tally.failures) == (1, [])
+    progress = run(tmp_path / "in", settings=RenderConfig(levels=NO_ANIMATION_LEVELS, device="cpu"))
+    assert (progress.done, progress.failures) == (1, [])
     out = tmp_path / "out"
     assert outputs(out) == {"act 1/hello_1.take", "act 1/hello_1_take_1_CSTalk_cal.csv"}
     take = load_take(out / "act 1/hello_1.take")
@@ -124,7 +124,7 @@ def test_a_mouth_guard_shapes_the_takes_and_a_changed_one_makes_them_anew(tmp_pa
         assert render([str(path)], out, settings, load=lambda *_: generator).done == 1
         # Not the take itself, which keeps its file open: Windows then lets nobody replace it.
         take = load_take(out / "a.take")
-        return take.making["mouth_guard"], take.board
+        return take.provenance["mouth_guard"], take.board
 
     (low, low_board), (high, high_board) = rendered(0.0), rendered(1.0)
     assert (low, high) == (0.0, 1.0)
@@ -183,9 +183,9 @@ def test_bad_inputs_are_listed_and_stop_nothing(run: Any, tmp_path: Path) -> Non
     soundfile.write(folder / "slow.wav", np.zeros(4000, np.float32), 4000)
     write_speech(folder / "moody.wav")
     (folder / "moody.emotion.yaml").write_text("- {at_s: 0, emotion: cheerful}\n")
-    tally = run(folder)
-    assert tally.done == 1
-    told = {Path(source).name: str(problems[0]) for source, problems in tally.failures}
+    progress = run(folder)
+    assert progress.done == 1
+    told = {Path(source).name: str(problems[0]) for source, problems in progress.failures}
     assert sorted(told) == ["corrupt.wav", "empty.wav", "moody.wav", "slow.wav"]
     assert "damaged or no audio file" in told["corrupt.wav"]
     assert "contains no audio" in told["empty.wav"]
@@ -205,9 +205,9 @@ def test_a_long_recording_that_breaks_off_stops_nothing(run: Any, tmp_path: Path
     path = write_speech(tmp_path / "in/long.flac", 150.0)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 4])
     write_speech(tmp_path / "in/short.wav")
-    tally = run(tmp_path / "in")
-    assert tally.done == 1
-    ((source, problems),) = tally.failures
+    progress = run(tmp_path / "in")
+    assert progress.done == 1
+    ((source, problems),) = progress.failures
     assert source.endswith("long.flac")
     assert "truncated" in problems[0].what
     assert outputs(tmp_path / "out") == {"short.take"}
@@ -230,8 +230,8 @@ def test_unusual_sounds_give_faces(run: Any, tmp_path: Path) -> None:
     soundfile.write(folder / "192 kHz.wav", np.repeat(samples[: 2 * rate_hz], 8), 192_000)
     soundfile.write(folder / "silent.wav", np.zeros(32_000, np.float32), 16_000)
     soundfile.write(folder / "one sample.wav", np.zeros(1, np.float32), 16_000)
-    tally = run(folder)
-    assert (tally.done, tally.failures) == (4, [])
+    progress = run(folder)
+    assert (progress.done, progress.failures) == (4, [])
     boards = {p.stem: load_take(p).board for p in (tmp_path / "out").glob("*.take")}
     np.testing.assert_allclose(boards["eight channels"], boards["192 kHz"], atol=0.1)
     assert np.ptp(boards["eight channels"]) > 0.3
@@ -282,11 +282,11 @@ def test_twins_fail_and_the_rest_is_rendered(run: Any, tmp_path: Path) -> None:
     write_speech(tmp_path / "in/line.mp3")
     write_speech(tmp_path / "in/other.wav")
     (tmp_path / "in/notes.txt").write_text("x")
-    tally = run(tmp_path / "in")
+    progress = run(tmp_path / "in")
     assert outputs(tmp_path / "out") == {"other.take"}
-    assert sorted(Path(source).name for source, _ in tally.failures) == ["line.mp3", "line.wav"]
-    assert "1 rendered, 2 failed, 1 ignored" in tally.summary()
-    (notice,) = tally.notices
+    assert sorted(Path(source).name for source, _ in progress.failures) == ["line.mp3", "line.wav"]
+    assert "1 rendered, 2 failed, 1 ignored" in progress.summary()
+    (notice,) = progress.notices
     assert notice.endswith("notes.txt")
 
 
@@ -297,10 +297,10 @@ def test_a_short_take_is_never_called_rendered(run: Any, tmp_path: Path, seconds
         data = write_speech(tmp_path / "in" / name, seconds).read_bytes()
         (tmp_path / "in" / name).write_bytes(data[: len(data) // 2])
     write_speech(tmp_path / "in/whole.wav")
-    tally = run(tmp_path / "in")
+    progress = run(tmp_path / "in")
     assert outputs(tmp_path / "out") == {"whole.take"}
-    assert (tally.done, len(tally.failures)) == (1, 3)
-    for _, (problem,) in tally.failures:
+    assert (progress.done, len(progress.failures)) == (1, 3)
+    for _, (problem,) in progress.failures:
         assert "truncated at" in problem.what
 
 
@@ -309,8 +309,8 @@ def test_the_channel_asked_for_is_rendered_and_a_choice_is_told(run: Any, tmp_pa
     voice = samples[: 2 * rate_hz]
     path = tmp_path / "two.wav"
     soundfile.write(path, np.stack([voice, -voice], axis=1), rate_hz)
-    tally = run(path)
-    assert "cancel each other" in tally.notices[0]
+    progress = run(path)
+    assert "cancel each other" in progress.notices[0]
     alone = load_take(tmp_path / "out/two.take").board
     assert np.abs(alone).max() > 0.1
     assert run(path, settings=replace(TAKE, channel=1)).notices == []
@@ -326,9 +326,9 @@ def test_ctrl_c_leaves_nothing_half_written(generator: Generator, tmp_path: Path
     path = write_speech(tmp_path / "long.wav", 600.0)
 
     @contextmanager
-    def interrupt(tally: RenderProgress) -> Iterator[None]:
+    def interrupt(progress: RenderProgress) -> Iterator[None]:
         def wait() -> None:
-            while not tally.bytes_done:
+            while not progress.bytes_done:
                 time.sleep(0.001)
             os.kill(os.getpid(), signal.SIGINT)
 
