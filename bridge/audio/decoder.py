@@ -175,7 +175,7 @@ COUNTED_FRAMES: Final = 1 << 16
 class Decoder(Protocol):
     """A sound file as float32 [frames, channels], full scale -1..1.
 
-    `frames` is None where the number is unknown until all are decoded. `can_seek` tells whether
+    `frames` is None where the number is unknown until all are decoded. `can_seek` is whether
     `seek` costs little; else everything before the place is decoded again.
     """
 
@@ -184,7 +184,7 @@ class Decoder(Protocol):
     frames: int | None
     can_seek: bool
     fault: str
-    """Why it ended before its end, in words; empty while nothing is wrong."""
+    """Why it ended early; empty while nothing is wrong."""
 
     def read(self, count: int) -> NDArray[np.float32]:
         """Return the next `count` frames; fewer only at the end, or where the file breaks off."""
@@ -283,7 +283,7 @@ def reopener(path: Path, layout: Layout) -> Callable[[], Decoder]:
 
 
 def _counted(path: Path, layout: Layout) -> Layout:
-    """Count the samples of a FLAC stream of unknown length and let its header tell them."""
+    """Count the samples of a FLAC stream of unknown length and write them into its header."""
     decoder = SndfileDecoder(lambda: _soundfile(path, Layout()))
     total = skip(decoder, int(MAX_DECODED_S * decoder.rate_hz) + 1)
     decoder.close()

@@ -104,7 +104,7 @@ def scan_mpeg(data: mmap.mmap, begin: int) -> MpegFrames | None:
 
 
 def xing_frame(data: mmap.mmap, frames: MpegFrames) -> bytes:
-    """Return a silent frame of the kind of the first one that tells the number of all others."""
+    """Return a silent frame of the kind of the first one, with the number of all others."""
     kind = bytearray(data[frames.first : frames.first + 4])
     kind[1] |= 1  # without a checksum
     kind[2] = kind[2] & 0x0C | _PREFIX_BITRATE << 4

@@ -153,7 +153,7 @@ FEW_LINES = 2
 
 
 def curve_panel(group: CurveGroup, takes: Sequence[ShownTake], *, is_first: bool) -> Panel:
-    """Return one group of curves; the first group of a region tells how far two takes are apart."""
+    """Return the panel of a group of curves; the first of a region shows how two takes differ."""
     height = SLIM_HEIGHT if len(group.lines) <= FEW_LINES else LANE_HEIGHT
 
     def draw(canvas: PanelFigure, top: int) -> None:
@@ -282,8 +282,8 @@ def _traces(name: str, courses: Sequence[tuple[ShownTake, Floats]]) -> Panel:
         canvas.legend(
             top,
             [
-                LegendEntry(words, hue)
-                for words, hue in zip(TURNS[:count], canvas.theme.hues, strict=False)
+                LegendEntry(text, hue)
+                for text, hue in zip(TURNS[:count], canvas.theme.hues, strict=False)
             ],
         )
 
@@ -309,9 +309,9 @@ def _scatter(takes: Sequence[ShownTake]) -> Panel:
             circle = FACE_DEG * np.stack([np.cos(angles), np.sin(angles)])
             axes.plot(*circle, color=canvas.theme.soft, linewidth=1.2)
             canvas.text(left + 8, top + 12, take.letter, fontsize=SMALL, color=canvas.theme.soft)
-            words = f"\u00b1{FIELD_DEG:g}\u00b0; its left is on the right"
+            text = f"\u00b1{FIELD_DEG:g}\u00b0; its left is on the right"
             canvas.text(
-                left + 8, top + SCATTER_HEIGHT - 12, words, fontsize=SMALL, color=canvas.theme.soft
+                left + 8, top + SCATTER_HEIGHT - 12, text, fontsize=SMALL, color=canvas.theme.soft
             )
         canvas.legend(top, [key for take in takes for key in _gaze_legend(take)])
 

@@ -86,7 +86,7 @@ def draw(
     """Return the picture of one or two takes, studied through the same rig map of that name.
 
     `wanted` names the curves to draw; without, the strongest of each region are. With `is_listing`
-    the worst warnings stand below in words.
+    the worst warnings are listed below.
     """
     takes = [ShownTake(studies[0], "A" if len(studies) > 1 else "", theme.a, "-")]
     takes += [ShownTake(study, "B", theme.b, "--") for study in studies[1:MOST_TAKES]]
@@ -123,17 +123,17 @@ def _panels(
 
 def _heading(take: ShownTake, rigmap: str) -> Panel:
     shot = take.study.take
-    words = [time_text(shot.duration_s), f"{shot.rate} frames/s", f"rig map {rigmap}"]
+    parts = [time_text(shot.duration_s), f"{shot.rate} frames/s", f"rig map {rigmap}"]
     if take.study.end_s - take.study.start_s < shot.duration_s - 1 / shot.rate.hz:
-        words.insert(1, f"{time_text(take.study.start_s)} to {time_text(take.study.end_s)}")
+        parts.insert(1, f"{time_text(take.study.start_s)} to {time_text(take.study.end_s)}")
     for entry in page_settings():
         value = shot.provenance.get(entry.name, entry.default)
         if (entry.unit and entry.name in shot.provenance) or value != entry.default:
-            words.append(f"{entry.label.lower()} {value} {entry.unit}".rstrip())
+            parts.append(f"{entry.label.lower()} {value} {entry.unit}".rstrip())
     if take.letter == "B":
-        words.append("B \u2212 A: RMS over the curves of a region")
+        parts.append("B \u2212 A: RMS over the curves of a region")
     if "weights" in shot.provenance:
-        words.append(f"weights {shot.provenance['weights']}")
+        parts.append(f"weights {shot.provenance['weights']}")
 
     def draw(canvas: PanelFigure, top: int) -> None:
         left = EDGE
@@ -144,8 +144,8 @@ def _heading(take: ShownTake, rigmap: str) -> Panel:
         canvas.text(
             left, top + 14, shortened(shot.name, MOST_LETTERS), fontsize=LARGE, fontweight="bold"
         )
-        told = shortened(" \u00b7 ".join(words), MOST_DETAILS)
-        canvas.text(left, top + 46, told, fontsize=SMALL, color=canvas.theme.soft)
+        details = shortened(" \u00b7 ".join(parts), MOST_DETAILS)
+        canvas.text(left, top + 46, details, fontsize=SMALL, color=canvas.theme.soft)
 
     return Panel(60, draw)
 
@@ -163,10 +163,10 @@ def _resting(takes: Sequence[ShownTake], drawn: Sequence[CurveGroup]) -> Panel |
     names = [region for region in regions if region not in shown and region not in OWN_PANELS]
     if not names:
         return None
-    words = f"below {VISIBLE:g} throughout: {', '.join(names)}"
+    parts = f"below {VISIBLE:g} throughout: {', '.join(names)}"
 
     def draw(canvas: PanelFigure, top: int) -> None:
-        canvas.text(LEFT, top + 8, words, fontsize=SMALL, color=canvas.theme.soft)
+        canvas.text(LEFT, top + 8, parts, fontsize=SMALL, color=canvas.theme.soft)
 
     return Panel(LINE - 4, draw)
 

@@ -197,7 +197,7 @@ _THRESHOLDS = {
 
 @dataclass(frozen=True, slots=True)
 class CurveWarning:
-    """One thing that looks wrong in one curve from `start_s` to `end_s` of the take.
+    """One warning about one curve, from `start_s` to `end_s` of the take.
 
     `size` is how bad it is: seconds (clipped, stuck), share of the range (uneven), ranges per
     second (step), ranges per second cubed (jerk).
@@ -240,7 +240,7 @@ def find_warnings(
     counts: Counter[str] = Counter()
     for column, curve in enumerate(table):
         mirror = columns.get(curve.mirror, column)
-        # Each pair once, told of the curve that comes first.
+        # Each pair once, reported for the curve that comes first.
         other = curves[:, mirror] * np.float32(curve.mirror_sign) if mirror > column else None
         for mark in _marks(np.ascontiguousarray(curves[:, column]), other, curve, rate_hz):
             if mark.kind in NATURAL.get(curve.region, ()):
@@ -274,7 +274,7 @@ def _marks(values: Floats, other: Floats | None, curve: Curve, rate_hz: float) -
     yield _Mark("step", steps, speeds, shift=0.5)
     jerks = jerk(values, span, rate_hz)
     if len(jerks):
-        # A step is rough as well, and told once: jerk i is made of the speeds i to i + 2.
+        # A step is rough as well, and reported once: jerk i is made of the speeds i to i + 2.
         stepping = steps[:-2] | steps[1:-1] | steps[2:]
         yield _Mark("jerk", (np.abs(jerks) > MAX_JERK) & ~stepping, jerks, shift=1.5)
 

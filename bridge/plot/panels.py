@@ -202,12 +202,12 @@ class PanelFigure:
             spine.set_visible(False)
         return axes
 
-    def text(self, x: float, y: float, words: str, **style: Any) -> None:
+    def text(self, x: float, y: float, text: str, **style: Any) -> None:
         """Write with the middle of the letters at `y`."""
         style = {"color": self.theme.ink, "fontsize": BODY, "va": "center_baseline", **style}
         # A dollar sign in a name does not start a formula.
         self.figure.text(
-            x, y, words, transform=self._pixels, fontfamily=FONT, parse_math=False, **style
+            x, y, text, transform=self._pixels, fontfamily=FONT, parse_math=False, **style
         )
 
     def title(self, top: int, name: str, notes: Sequence[str] = ()) -> None:
@@ -216,9 +216,9 @@ class PanelFigure:
         for place, note in enumerate(notes, 1):
             self.text(EDGE, top + 12 + LINE * place, note, fontsize=SMALL, color=self.theme.soft)
 
-    def scale(self, y: float, words: str) -> None:
+    def scale(self, y: float, text: str) -> None:
         """Write a value of the vertical axis at a height of a panel."""
-        self.text(LEFT - 8, y, words, ha="right", fontsize=SMALL, color=self.theme.soft)
+        self.text(LEFT - 8, y, text, ha="right", fontsize=SMALL, color=self.theme.soft)
 
     def legend(self, top: int, entries: Sequence[LegendEntry]) -> None:
         """Write the names of the lines of a panel at its right."""

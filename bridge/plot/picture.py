@@ -67,7 +67,7 @@ def svg(figure: Figure) -> str:
 
 
 def page(figure: Figure, studies: Sequence[Study], theme: Theme) -> str:
-    """Return the document: the picture, and below it everything that was found, in words."""
+    """Return the document: the picture, and below it a table of all warnings."""
     title = " and ".join(escape(study.take.name) for study in studies)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -195,7 +195,7 @@ def make_picture(job: PictureJob, view: View, load: Callable[[Path], Take]) -> l
     ]
     theme = THEMES[view.theme]
     is_page = job.output.suffix.lower() == ".html"
-    # A page tells all findings in a table of its own.
+    # A page lists all warnings in a table of its own.
     figure = draw(studies, theme, view.rigmap.name, view.wanted, is_listing=not is_page)
     picture = page(figure, studies, theme).encode() if is_page else png(figure)
     with atomic_write(job.output, overwrite=True) as file:

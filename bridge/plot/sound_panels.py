@@ -79,8 +79,8 @@ def spectrogram_panel(take: ShownTake) -> Panel:
             interpolation="bilinear",
             interpolation_stage="data",
         )
-        for hertz, words in SHOWN_HZ.items():
-            canvas.scale(top + height * (1 - place_of_hertz(hertz)), words)
+        for hertz, text in SHOWN_HZ.items():
+            canvas.scale(top + height * (1 - place_of_hertz(hertz)), text)
         canvas.legend(top, [LegendEntry(f"{minus(FLOOR_DB)} to {minus(TOP_DB)} dBFS")])
 
     return Panel(height, draw)

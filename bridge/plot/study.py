@@ -53,8 +53,8 @@ class PaddedSound:
 
     def read(self, start: int, count: int) -> SoundValues:
         """Return exactly `count` samples, [time]."""
-        heard = min(count, max(0, self._sound.frames - start))
-        samples = self._sound.read(start, heard) if heard else np.zeros(0, np.float32)
+        known = min(count, max(0, self._sound.frames - start))
+        samples = self._sound.read(start, known) if known else np.zeros(0, np.float32)
         return np.pad(samples, (0, count - len(samples)))
 
 

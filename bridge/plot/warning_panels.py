@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ROW = 22
 LIST_COLUMNS = (0, 260, 340, 480)
 MOST_LISTED = 8
-"""Findings told in words below a picture, the worst of a take."""
+"""Warnings listed below a picture, the worst of a take."""
 LEAST_MARK = 0.003
 """Width of a mark at least, as a share of the band, so that a step of one frame is seen."""
 
@@ -44,8 +44,8 @@ def roughness_panel(takes: Sequence[ShownTake]) -> Panel:
     def draw(canvas: PanelFigure, top: int) -> None:
         canvas.title(top, "jerk")
         order = "; A above B" if len(takes) > 1 else ""
-        words = f"colour: 0 to {MAX_JERK:,.0f} /s\u00b3, {STROKE}{order}"
-        canvas.text(LEFT, top + 12, words, fontsize=SMALL, color=canvas.theme.soft)
+        text = f"colour: 0 to {MAX_JERK:,.0f} /s\u00b3, {STROKE}{order}"
+        canvas.text(LEFT, top + 12, text, fontsize=SMALL, color=canvas.theme.soft)
         axes = canvas.axes(top + LINE, height, 0, 1)
         axes.grid(visible=False)
         for row, region in enumerate(regions):
@@ -90,8 +90,8 @@ def warnings_panel(take: ShownTake) -> Panel:
     def draw(canvas: PanelFigure, top: int) -> None:
         canvas.title(top, f"warnings {take.letter}".strip())
         total = sum(found.counts.values())
-        words = f"{total:,} where a curve is beyond a limit" if total else "none"
-        canvas.text(LEFT, top + 12, words, fontsize=SMALL, color=canvas.theme.soft)
+        text = f"{total:,} where a curve is beyond a limit" if total else "none"
+        canvas.text(LEFT, top + 12, text, fontsize=SMALL, color=canvas.theme.soft)
         if not kinds:
             return
         axes = canvas.axes(top + LINE, height, len(kinds) - 0.5, -0.5)
@@ -109,7 +109,7 @@ def warnings_panel(take: ShownTake) -> Panel:
 
 
 def warning_list_panel(take: ShownTake) -> Panel | None:
-    """Return the worst warnings in words, in the order of time; None where there are none."""
+    """Return the panel that lists the worst warnings in time order; None where there are none."""
     found = take.study.warnings
     worst = sorted(sorted(found.kept, key=excess, reverse=True)[:MOST_LISTED], key=_start)
     if not worst:
@@ -121,13 +121,13 @@ def warning_list_panel(take: ShownTake) -> Panel | None:
         for row, warning in enumerate(worst):
             y = top + LINE * row + 12
             canvas.text(LEFT - 8, y, time_text(warning.start_s), fontsize=SMALL, ha="right")
-            for x, words in zip(LIST_COLUMNS, warning_cells(warning), strict=True):
+            for x, text in zip(LIST_COLUMNS, warning_cells(warning), strict=True):
                 colour = canvas.theme.soft if x == LIST_COLUMNS[-1] else canvas.theme.ink
-                canvas.text(LEFT + x, y, words, fontsize=SMALL, color=colour)
+                canvas.text(LEFT + x, y, text, fontsize=SMALL, color=colour)
         if rest:
-            words = f"and {rest:,} more, less far beyond their limits"
+            text = f"and {rest:,} more, less far beyond their limits"
             y = top + LINE * len(worst) + 12
-            canvas.text(LEFT, y, words, fontsize=SMALL, color=canvas.theme.soft)
+            canvas.text(LEFT, y, text, fontsize=SMALL, color=canvas.theme.soft)
 
     return Panel((len(worst) + (rest > 0)) * LINE, draw)
 

@@ -167,14 +167,14 @@ def guarded(action: Callable[[], int]) -> int:
     except Exception as error:
         if os.environ.get(TRACEBACK_VARIABLE):
             raise
-        words = " ".join(str(error).split())
-        _print_error(f"{type(error).__name__}: {words}" if words else type(error).__name__)
+        text = " ".join(str(error).split())
+        _print_error(f"{type(error).__name__}: {text}" if text else type(error).__name__)
         _print_error(f"this is an internal error; set {TRACEBACK_VARIABLE}=1 to see its traceback")
         return FAULT
     return code
 
 
 def _print_error(message: str) -> None:
-    # Whoever would read it may be gone; the exit code tells it too.
+    # Nobody may be left to read it; the exit code reports the failure too.
     with suppress(OSError):
         print(f"cstalk-bridge: {message}", file=sys.stderr, flush=True)

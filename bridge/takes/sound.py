@@ -216,7 +216,7 @@ def _divisor(rate_hz: int) -> int:
 
 
 def network_input_samples(sound: Sound) -> int:
-    """Return how many samples a recording has at the rate which the network hears, 16 kHz."""
+    """Return how many samples a recording has at the network's rate, 16 kHz."""
     return -(-sound.frames * SAMPLE_RATE_HZ // sound.rate_hz)
 
 
@@ -271,7 +271,7 @@ class EncodedSound:
 
 
 def _close_unused(ahead: Future[IO[bytes]]) -> None:
-    """Close what nobody asked for, once it is there."""
+    """Close a file that nobody used, once it is open."""
     if not ahead.cancel():
         ahead.add_done_callback(lambda done: done.exception() or done.result().close())
 

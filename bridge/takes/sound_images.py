@@ -42,7 +42,7 @@ HANN_NOISE_BINS = 1.5
 def waveform(sound: Sound, start_s: float, end_s: float, columns: int) -> NDArray[np.int8]:
     """Return the least and greatest sample of each column, int8 [columns, 2], 127 at full scale.
 
-    Columns cut the stretch evenly; outside of the sound they are 0. ValueError for a stretch or a
+    Columns divide the range evenly; outside of the sound they are 0. ValueError for a range or a
     number of columns out of range.
     """
     edges = _edges(sound, start_s, end_s, columns)

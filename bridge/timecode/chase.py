@@ -93,7 +93,7 @@ MAX_LEAD: Final = 0.01
 """Share by which our time may run faster or slower meanwhile: a frame in a hundred."""
 
 EDGE_FRAMES: Final = 0.25
-"""How far time may be over a frame's edge before a number is told twice or left out."""
+"""How far time may be past a frame's edge before a number is repeated or skipped."""
 
 
 class ChaseMode(Enum):

@@ -28,10 +28,10 @@ class TimecodeConfig(BaseModel):
 
     @model_validator(mode="after")
     def _has_audio(self) -> Self:
-        heard = self.audio.input if self.audio else MICROPHONE
-        if self.source == "ltc" and heard == MICROPHONE:
+        chosen = self.audio.input if self.audio else MICROPHONE
+        if self.source == "ltc" and chosen == MICROPHONE:
             raise ValueError(
-                "timecode is not heard by the default microphone; "
+                "timecode needs an input of its own, not the default microphone; "
                 "name the device or file that carries it in audio.input"
             )
         return self

@@ -2,7 +2,7 @@
 
 The wave turns at the beginning of every bit, and once more in the middle of a one (biphase mark).
 So a decoder needs neither level nor polarity nor speed: an interval is a whole bit or half of
-one, which it tells by the intervals before.
+one, which it recognises by the intervals before.
 
 A frame has 80 bits. Bit 0 is sent first, the least significant of a digit before the others:
 

@@ -114,7 +114,7 @@ def parse_chrony(text: str) -> Discipline:
         return Discipline(ClockReference.NONE)
     steering = ClockReference.PTP if _PTP.match(name) else ClockReference.NTP
     try:
-        # It tells by how much the system clock is slow.
+        # chrony reports by how much the system clock is slow.
         return Discipline(steering, name, -float(fields[4]))
     except ValueError:
         return Discipline(steering, name)
@@ -135,7 +135,7 @@ def parse_timedatectl(text: str) -> Discipline:
 def parse_w32tm(text: str) -> Discipline:
     """Read `w32tm /query /status` in whatever language, by the order of its lines.
 
-    The first tells whether the clock is synchronised, the eighth the source.
+    The first says whether the clock is synchronised, the eighth is the source.
     """
     lines = [line.partition(":")[2].strip() for line in text.splitlines() if ":" in line]
     if len(lines) < _STATUS_LINES:

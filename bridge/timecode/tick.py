@@ -61,7 +61,7 @@ class Ticker:
 
     The system clock is read once, at the first tick: local time of day (daylight saving and all)
     gives the first frame number. From then on only the host clock counts: `frame` is +1 per tick
-    whatever the system clock does, and `wall_offset_s` tells how far that has moved away.
+    whatever the system clock does, and `wall_offset_s` is how far that has moved away.
 
     Ticks that are overdue by up to `CATCH_UP_S` are given at once, one after another; when later,
     the schedule goes on with the newest tick that is due, `number` and `frame` jump alike, so that

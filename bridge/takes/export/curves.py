@@ -76,7 +76,7 @@ PASS_ROWS: Final = 2048
 class CurveSequence:
     """`rows` rows of the 61 curves of `arkit` at a rate.
 
-    `moved` [61] tells which of them are ever other than 0.
+    `moved` [61] marks those that are ever other than 0.
     """
 
     rate: FrameRate

@@ -81,7 +81,7 @@ Track = WeightTrack | RotationTrack
 
 
 def animation_tracks(head: HeadFile, moved: NDArray[np.bool_]) -> list[Track]:
-    """Return what there is to move; `moved` tells which of the 61 curves are ever other than 0.
+    """Return the tracks of an animation; `moved` marks the curves that are ever other than 0.
 
     Meshes have their weights in any case. A node that stands by a matrix is left out: glTF does not
     let it be animated.

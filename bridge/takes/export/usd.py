@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 MESH_NUMBER: Final = "%.7g"
-"""What tells any float32 of a mesh in metres from its neighbours."""
+"""Digits that distinguish any float32 of a mesh in metres from its neighbours."""
 ROWS_AT_ONCE: Final = 4096
 """Rows which become text at once."""
 

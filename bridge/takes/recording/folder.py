@@ -86,7 +86,7 @@ class DiskSpace:
             raise UserError(Problem(str(self._folder), what, SPACE_HINT))
 
     def warning(self) -> Problem | None:
-        """Return what to tell the user of little room, None where there is enough.
+        """Return a warning for the user of little disk space, None where there is enough.
 
         UserError where there is so little that a take must end. Raises OSError.
         """
@@ -293,7 +293,7 @@ class TakeDocument:
         return document | {"subjects": [each.document() for each in files]}
 
     def finished(self, files: Sequence[SubjectFiles], problem: str = "") -> dict[str, Any]:
-        """Return what it says of the whole take; `problem` is why it is not what was asked for."""
+        """Return the document of the whole take; `problem` is why it is incomplete, else empty."""
         document = self.begun(files)
         described = document.pop("subjects")
         if last := files[0].last:

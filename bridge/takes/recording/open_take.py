@@ -205,8 +205,8 @@ class OpenTake:
     def _named(self, problems: list[Problem]) -> Path:
         """Write `take.json` and name the folder; add what goes wrong, return the folder."""
         try:
-            words = "; ".join(map(str, problems))
-            write_take_document(self.folder, self._document.finished(self._files, words))
+            fault = "; ".join(map(str, problems))
+            write_take_document(self.folder, self._document.finished(self._files, fault))
             return finish_folder(self.folder)
         except UserError as error:
             problems += error.problems

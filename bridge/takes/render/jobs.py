@@ -85,7 +85,7 @@ class OutputFormat:
 
 
 def create_output_formats(settings: RenderConfig, weights: str) -> tuple[OutputFormat, ...]:
-    """Return an output_format for each format; `weights` tells one network from another.
+    """Return an output format for each format; `weights` identifies the network.
 
     UserError for a rig map that is not for a format, and a head that is not there.
     """
@@ -197,23 +197,23 @@ class Inputs:
         return f"ignored, being neither recordings nor takes: {names}{more}"
 
 
-def find_inputs(words: Sequence[str], out: Path) -> Inputs:
-    """Return what the words name, sorted within each folder.
+def find_inputs(arguments: Sequence[str], out: Path) -> Inputs:
+    """Return the files that the arguments name, sorted within each folder.
 
     In folders, all recordings and takes are meant, but for hidden ones, for those below `out`, and
     for a take beside its recording. Links to folders are not followed, so that the search ends.
     """
     inputs = Inputs()
-    for word in words:
-        path = Path(word)
+    for argument in arguments:
+        path = Path(argument)
         if is_folder(path):
             inputs.add(_in_folder(path, path, out, inputs))
         elif is_there(path):
             inputs.add([FoundInput(path, PurePath(path.name))])
-        elif glob.has_magic(word):
-            inputs.add(_matching(word, out, inputs))
+        elif glob.has_magic(argument):
+            inputs.add(_matching(argument, out, inputs))
         else:
-            inputs.problems.append(Problem(word, "no such file or folder", "check the path"))
+            inputs.problems.append(Problem(argument, "no such file or folder", "check the path"))
     return inputs
 
 
@@ -290,7 +290,7 @@ MAX_SHARDS = 100_000
 class Job:
     """One input: `place` is where its outputs go in the folder, without their endings.
 
-    `stamp` tells one state of input and sidecar from another: sizes and times of change.
+    `stamp` identifies the state of input and sidecar: sizes and modification times.
     """
 
     source: Path
