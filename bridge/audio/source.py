@@ -102,7 +102,7 @@ class Source(Protocol):
 
     @property
     def rate_hz(self) -> int:
-        """Samples a second of every block, the same for the life of the source."""
+        """Sample rate of every block, the same as long as the source exists."""
 
     @property
     def state(self) -> SourceState:

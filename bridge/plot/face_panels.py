@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 
 VISIBLE = 0.05
 """Share of a curve's range below which it is not drawn, unless it is chosen."""
-MOST_LINES = 4
+MAX_LINES = 4
 """Lines in one group."""
-MOST_LANES = 2
-"""Lanes of one region, unless its curves are chosen."""
+MAX_GROUPS = 2
+"""Groups of curves of one region, unless its curves are chosen."""
 SAME = 0.05
 """Share of the range up to which left and right are one line."""
 FIRST_REGIONS = ("mouth", "jaw", "tongue", "cheek", "nose", "brow", "eyelid", "gaze", "head")
@@ -69,7 +69,7 @@ class CurveGroup:
 
 
 def curve_groups(studies: Sequence[Study], wanted: Collection[str] = ()) -> list[CurveGroup]:
-    """Return the curve_groups of one take, or of two with the same table, over each other.
+    """Return the curve groups of one take, or of two with the same table, over each other.
 
     With `wanted` only the curves of these names are drawn, all of them.
     """
@@ -80,7 +80,7 @@ def curve_groups(studies: Sequence[Study], wanted: Collection[str] = ()) -> list
         if wanted:
             columns = [column for column in columns if table[column].name in wanted]
         lines = list(_lines(studies, columns, 0.0 if wanted else VISIBLE))
-        shown = lines if wanted else lines[: MOST_LINES * MOST_LANES]
+        shown = lines if wanted else lines[: MAX_LINES * MAX_GROUPS]
         hidden = sum(len(line.columns) for line in lines[len(shown) :])
         batches = [CurveGroup(region, batch) for batch in _batches(shown)]
         if hidden:
@@ -144,7 +144,7 @@ def _alike(studies: Sequence[Study], left: int, right: int) -> bool:
 
 
 def _batches(lines: Sequence[Line]) -> Iterator[tuple[Line, ...]]:
-    return (tuple(lines[first : first + MOST_LINES]) for first in range(0, len(lines), MOST_LINES))
+    return (tuple(lines[first : first + MAX_LINES]) for first in range(0, len(lines), MAX_LINES))
 
 
 LANE_HEIGHT, SLIM_HEIGHT = 104, 72
@@ -189,20 +189,20 @@ def curve_panel(group: CurveGroup, takes: Sequence[ShownTake], *, is_first: bool
 
 def emotion_panel(takes: Sequence[ShownTake]) -> Panel:
     """Return the panel of the weights of the chosen emotions."""
-    asked = [(take, name) for take in takes for name in _emotions(take)]
+    chosen = [(take, name) for take in takes for name in _emotions(take)]
     calm = [LegendEntry(f"neutral {take.letter}".strip()) for take in takes if not _emotions(take)]
     height = (
-        max(SLIM_HEIGHT, LEGEND_LINE * (len(asked) + len(calm)))
-        if asked
+        max(SLIM_HEIGHT, LEGEND_LINE * (len(chosen) + len(calm)))
+        if chosen
         else LEGEND_LINE * len(calm)
     )
 
     def draw(canvas: PanelFigure, top: int) -> None:
-        canvas.title(top, "emotion", ["chosen"] if asked else [])
+        canvas.title(top, "emotion", ["chosen"] if chosen else [])
         times_s = np.linspace(canvas.start_s, canvas.end_s, COLUMNS)
         hues = canvas.theme.hues
         axes, high, keys = canvas.axes(top, height, 0, 1), 1.0, []
-        for place, (take, name) in enumerate(asked):
+        for place, (take, name) in enumerate(chosen):
             hue = hues[place % len(hues)]
             weights = take.study.take.emotions.weights(times_s)[:, EMOTIONS.index(name)]
             high = max(high, float(weights.max()))
@@ -211,7 +211,7 @@ def emotion_panel(takes: Sequence[ShownTake]) -> Panel:
             keys.append(LegendEntry(f"{name} {take.letter}".strip(), hue, take.style))
         canvas.legend(top, [*keys, *calm])
         axes.set_ylim(-0.03 * high, high * 1.03)
-        if asked:
+        if chosen:
             canvas.scale(top + 8, f"{high:g}")
             canvas.scale(top + height - 8, "0")
 
@@ -244,7 +244,7 @@ def _notes(group: CurveGroup, takes: Sequence[ShownTake]) -> list[str]:
 
 
 TRACE_HEIGHT, SCATTER_HEIGHT, BLINK_ROW = 104, 250, 22
-MOST_POINTS = 6000
+MAX_POINTS = 6000
 """Points of a scatter: more look the same."""
 FIELD_DEG = 32.0
 """Gaze is shown this far to each side, and what lies further at the edge."""
@@ -302,7 +302,7 @@ def _scatter(takes: Sequence[ShownTake]) -> Panel:
             axes.set_xlim(-FIELD_DEG, FIELD_DEG)
             axes.set_ylim(-FIELD_DEG / 1.5, FIELD_DEG / 1.5)
             gaze = take.study.eyes_and_head.gaze_deg
-            gaze = np.clip(gaze[:: -(-len(gaze) // MOST_POINTS)], -FIELD_DEG, FIELD_DEG)
+            gaze = np.clip(gaze[:: -(-len(gaze) // MAX_POINTS)], -FIELD_DEG, FIELD_DEG)
             axes.plot(*gaze.T, color=take.colour, linewidth=0.8, alpha=0.3)
             axes.plot(*gaze.T, ".", color=take.colour, markersize=9, alpha=0.25, markeredgewidth=0)
             angles = np.linspace(0.0, 2.0 * np.pi, 60)

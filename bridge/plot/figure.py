@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from cstalk_bridge.plot.study import Study
 
 
-MOST_TAKES = 2
+MAX_TAKES = 2
 """Takes over each other in one picture."""
-MOST_LETTERS, MOST_DETAILS = 44, 120
+MAX_LETTERS, MAX_DETAILS = 44, 120
 """Letters of a take's name, of which the widest just fit, and of what is said below it."""
 TICKS_S = (
     0.01,
@@ -89,7 +89,7 @@ def draw(
     the worst warnings are listed below.
     """
     takes = [ShownTake(studies[0], "A" if len(studies) > 1 else "", theme.a, "-")]
-    takes += [ShownTake(study, "B", theme.b, "--") for study in studies[1:MOST_TAKES]]
+    takes += [ShownTake(study, "B", theme.b, "--") for study in studies[1:MAX_TAKES]]
     panels = [band for band in _panels(takes, rigmap, wanted) if band]
     if is_listing:
         panels += [band for take in takes if (band := warning_list_panel(take))]
@@ -142,18 +142,18 @@ def _heading(take: ShownTake, rigmap: str) -> Panel:
             canvas.dash(EDGE + 30, EDGE + 78, top + 14, take.colour, take.style)
             left += 92
         canvas.text(
-            left, top + 14, shortened(shot.name, MOST_LETTERS), fontsize=LARGE, fontweight="bold"
+            left, top + 14, shortened(shot.name, MAX_LETTERS), fontsize=LARGE, fontweight="bold"
         )
-        details = shortened(" \u00b7 ".join(parts), MOST_DETAILS)
+        details = shortened(" \u00b7 ".join(parts), MAX_DETAILS)
         canvas.text(left, top + 46, details, fontsize=SMALL, color=canvas.theme.soft)
 
     return Panel(60, draw)
 
 
-def shortened(text: str, most: int) -> str:
+def shortened(text: str, limit: int) -> str:
     """Return a text on one line, cut where it is too long."""
     line = " ".join(text.split())
-    return line if len(line) <= most else line[: most - 1] + "\u2026"
+    return line if len(line) <= limit else line[: limit - 1] + "\u2026"
 
 
 def _resting(takes: Sequence[ShownTake], drawn: Sequence[CurveGroup]) -> Panel | None:
@@ -176,8 +176,8 @@ def _axis() -> Panel:
 
     def draw(canvas: PanelFigure, top: int) -> None:
         span_s = canvas.end_s - canvas.start_s
-        most = COLUMNS / LEAST_TICK
-        step = next((tick for tick in TICKS_S if span_s / tick <= most), TICKS_S[-1])
+        limit = COLUMNS / LEAST_TICK
+        step = next((tick for tick in TICKS_S if span_s / tick <= limit), TICKS_S[-1])
         ticks = np.arange(np.ceil(canvas.start_s / step), canvas.end_s / step + 1e-9) * step
         for axes in canvas.over_time:
             axes.set_xticks(ticks, [""] * len(ticks))

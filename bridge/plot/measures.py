@@ -165,7 +165,7 @@ UNEVEN_S = 0.2
 """A difference that lasts that long."""
 JOIN_S = 0.1
 """Findings of one curve that follow each other that soon are one."""
-MOST_KEPT = 200
+MAX_KEPT = 200
 """Findings of one kind that are kept, the worst ones; all are counted."""
 
 NATURAL = {"gaze": frozenset({"uneven", "stuck"})}
@@ -212,7 +212,7 @@ class CurveWarning:
 
 @dataclass(frozen=True, slots=True)
 class CurveWarnings:
-    """The worst warnings in the order of time, at most `MOST_KEPT` of a kind, and all counts."""
+    """The worst warnings in the order of time, at most `MAX_KEPT` of a kind, and all counts."""
 
     kept: tuple[CurveWarning, ...]
     counts: Mapping[str, int]
@@ -248,11 +248,11 @@ def find_warnings(
             spans = _spans(mark, rate_hz)
             counts[mark.kind] += len(spans)
             sizes = _sizes(mark, spans, rate_hz)
-            for place in np.argsort(-sizes, kind="stable")[:MOST_KEPT]:
+            for place in np.argsort(-sizes, kind="stable")[:MAX_KEPT]:
                 first_s, last_s = (start_s + (spans[place] + mark.shift) / rate_hz).tolist()
                 size = float(sizes[place])
                 found[mark.kind].append(CurveWarning(mark.kind, curve.name, first_s, last_s, size))
-    worst = [f for kind in found.values() for f in sorted(kind, key=_by_size)[:MOST_KEPT]]
+    worst = [f for kind in found.values() for f in sorted(kind, key=_by_size)[:MAX_KEPT]]
     return CurveWarnings(tuple(sorted(worst, key=lambda warning: warning.start_s)), counts)
 
 

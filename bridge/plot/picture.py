@@ -20,7 +20,7 @@ from cstalk_bridge.audio.decoder import FORMATS
 from cstalk_bridge.audio.file import AUDIO_SUFFIXES
 from cstalk_bridge.document import nearest
 from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.plot.figure import MOST_TAKES, draw
+from cstalk_bridge.plot.figure import MAX_TAKES, draw
 from cstalk_bridge.plot.panels import FONT, THEMES, WIDTH
 from cstalk_bridge.plot.study import examine
 from cstalk_bridge.plot.warning_panels import time_text, warning_cells
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from cstalk_bridge.takes.take import Take
 
 
-MOST_SVG_BYTES = 1_000_000
+MAX_SVG_BYTES = 1_000_000
 """A drawing larger than this becomes a PNG within the page."""
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """The page may load nothing."""
@@ -87,7 +87,7 @@ def _save(figure: Figure, file: IO[Any], **settings: Any) -> None:
 
 def _picture(figure: Figure, title: str) -> str:
     drawing = svg(figure)
-    if len(drawing) <= MOST_SVG_BYTES:
+    if len(drawing) <= MAX_SVG_BYTES:
         return drawing
     data = base64.b64encode(png(figure)).decode("ascii")
     return f'<img src="data:image/png;base64,{data}" alt="{title}">'
@@ -182,7 +182,7 @@ def plan(inputs: Sequence[Path], output: Path | None, folder: Path) -> list[Pict
         raise UserError.of(problems)
     if output is not None and is_file:
         return [PictureJob(tuple(inputs), output)]
-    groups = [tuple(inputs)] if len(inputs) <= MOST_TAKES else [(path,) for path in inputs]
+    groups = [tuple(inputs)] if len(inputs) <= MAX_TAKES else [(path,) for path in inputs]
     return list(_named(groups, output or folder))
 
 
@@ -226,8 +226,8 @@ def _output_problems(output: Path, takes: int) -> Iterator[Problem]:
     if output.suffix.lower() not in PICTURES:
         what = "a picture ends in .png or .html"
         yield Problem(str(output), what, "change the ending, or name an existing folder")
-    if takes > MOST_TAKES:
-        what = f"one picture holds at most {MOST_TAKES} takes, {takes} are named"
+    if takes > MAX_TAKES:
+        what = f"one picture holds at most {MAX_TAKES} takes, {takes} are named"
         remedy = "name an existing folder, or leave -o out: each take gets its own picture"
         yield Problem(str(output), what, remedy)
     if not is_folder(output.parent):

@@ -108,7 +108,7 @@ def mouth_panel(takes: Sequence[ShownTake]) -> Panel:
             axes.plot(times_s, shown, color=take.colour, linewidth=2, linestyle=take.style)
             _draw_closures(axes, take, -CLOSURES * (place + 1) * high, CLOSURES * high * 0.7)
             keys += _mouth_legend(take)
-        canvas.title(top, "mouth", ["jaw opening less", "lip closure; bars:", "lips sealed"])
+        canvas.title(top, "opening", ["jaw opening less", "lip closure; bars:", "lips sealed"])
         canvas.scale(top + 8, f"{high:g}")
         canvas.scale(top + height * high / (high - low), "0")
         canvas.legend(top, keys)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ROW = 22
 LIST_COLUMNS = (0, 260, 340, 480)
-MOST_LISTED = 8
+MAX_LISTED = 8
 """Warnings listed below a picture, the worst of a take."""
 LEAST_MARK = 0.003
 """Width of a mark at least, as a share of the band, so that a step of one frame is seen."""
@@ -111,7 +111,7 @@ def warnings_panel(take: ShownTake) -> Panel:
 def warning_list_panel(take: ShownTake) -> Panel | None:
     """Return the panel that lists the worst warnings in time order; None where there are none."""
     found = take.study.warnings
-    worst = sorted(sorted(found.kept, key=excess, reverse=True)[:MOST_LISTED], key=_start)
+    worst = sorted(sorted(found.kept, key=excess, reverse=True)[:MAX_LISTED], key=_start)
     if not worst:
         return None
     total = sum(found.counts.values())

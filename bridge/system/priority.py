@@ -32,12 +32,12 @@ def renice_by_realtimekit(thread: int, nice: int) -> bool:
     jeepney, the bus, the service or the right, is a no. Asks for no real-time scheduling: for that
     RealtimeKit demands an RLIMIT_RTTIME, beyond which the kernel kills the whole process.
     """
-    asking = _ReniceRequest(thread, nice)
+    request = _ReniceRequest(thread, nice)
     # On a thread of its own, because jeepney waits without end for a bus that does not greet.
-    worker = Worker("realtimekit", asking.ask)
+    worker = Worker("realtimekit", request.send)
     worker.start()
     worker.join(REALTIMEKIT_TIMEOUT_S)
-    return asking.close()
+    return request.close()
 
 
 class _ReniceRequest:
@@ -49,7 +49,7 @@ class _ReniceRequest:
         self._is_granted = False
         self._is_late = False
 
-    def ask(self) -> None:
+    def send(self) -> None:
         with suppress(Exception):
             from jeepney import DBusAddress, Properties, new_method_call
             from jeepney.bus import get_bus
@@ -61,9 +61,9 @@ class _ReniceRequest:
             )
             socket = prep_socket(get_bus("SYSTEM"), timeout=REALTIMEKIT_TIMEOUT_S)
             with socket, DBusConnection(socket) as bus:
-                asked = Properties(kit).get("MinNiceLevel")
+                query = Properties(kit).get("MinNiceLevel")
                 ((_, lowest),) = unwrap_msg(
-                    bus.send_and_get_reply(asked, timeout=REALTIMEKIT_TIMEOUT_S)
+                    bus.send_and_get_reply(query, timeout=REALTIMEKIT_TIMEOUT_S)
                 )
                 given = (self._thread, max(self._nice, lowest))
                 message = new_method_call(kit, "MakeThreadHighPriority", "ti", given)

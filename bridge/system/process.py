@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
+PROGRAM_NAME = "CSTalk Bridge"
+"""As devices, takes and sound files call it."""
+
+
 def program_version() -> str:
     """Return the version of the program."""
     return __version__

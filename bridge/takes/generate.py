@@ -128,9 +128,9 @@ def add_procedural_animation(
     [time, emotions]. As in a run, the animation follows the audio that generated a row. The
     channels are the given ones and those that are animated.
     """
-    alive = tuple(dict.fromkeys((*channels, *COUPLED_CHANNELS, *ANIMATED_CHANNELS)))
-    given, kept = ([CHANNEL_INDEX[name] for name in names] for names in (channels, alive))
-    faces = np.zeros((len(rows), len(alive)), dtype=np.float32)
+    animated = tuple(dict.fromkeys((*channels, *COUPLED_CHANNELS, *ANIMATED_CHANNELS)))
+    given, kept = ([CHANNEL_INDEX[name] for name in names] for names in (channels, animated))
+    faces = np.zeros((len(rows), len(animated)), dtype=np.float32)
     head = still_head(len(rows))
     cues = _cues(_ahead(prosodies(sound), lookahead_hops), emotions)
     for first in range(0, len(rows), BLOCK_ROWS):
@@ -144,7 +144,7 @@ def add_procedural_animation(
         numbers = np.array([motion.values for motion in motions], dtype=np.float32)
         faces[block] = overlay(prepare_boards(board, animation.eased_levels), numbers)[:, kept]
         head[block] = [motion.head for motion in motions]
-    return alive, faces, head
+    return animated, faces, head
 
 
 def prosodies(sound: Iterable[Floats]) -> Iterator[Prosody]:

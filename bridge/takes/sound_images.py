@@ -47,11 +47,11 @@ def waveform(sound: Sound, start_s: float, end_s: float, columns: int) -> NDArra
     """
     edges = _edges(sound, start_s, end_s, columns)
     limits = np.zeros((columns, 2), dtype=np.float32)
-    most = max(1, MAX_SAMPLES // columns)
+    limit = max(1, MAX_SAMPLES // columns)
     for first in range(0, columns, PIECE_COLUMNS):
         part = edges[first : first + PIECE_COLUMNS + 1]
-        is_whole = part[-1] - part[0] <= most * (len(part) - 1)
-        found = _limits(sound, part) if is_whole else _sampled_limits(sound, part, most)
+        is_whole = part[-1] - part[0] <= limit * (len(part) - 1)
+        found = _limits(sound, part) if is_whole else _sampled_limits(sound, part, limit)
         limits[first : first + len(found)] = found
     return np.asarray(np.round(np.clip(limits, -1.0, 1.0) * 127), dtype=np.int8)
 
@@ -102,9 +102,9 @@ def _limits(sound: Sound, edges: NDArray[np.int64]) -> NDArray[np.float32]:
     return np.stack([least, np.maximum.reduceat(samples, places)], axis=1)
 
 
-def _sampled_limits(sound: Sound, edges: NDArray[np.int64], most: int) -> NDArray[np.float32]:
-    """Return least and greatest of the first `most` samples after each edge, [columns, 2]."""
-    sampled = [_padded(sound, int(edge), most) for edge in edges[:-1]]
+def _sampled_limits(sound: Sound, edges: NDArray[np.int64], limit: int) -> NDArray[np.float32]:
+    """Return least and greatest of the first `limit` samples after each edge, [columns, 2]."""
+    sampled = [_padded(sound, int(edge), limit) for edge in edges[:-1]]
     return np.array([(samples.min(), samples.max()) for samples in sampled], dtype=np.float32)
 
 

@@ -2,7 +2,7 @@
 
 Linux     chronyc -c tracking, else timedatectl show
 Windows   w32tm /query /status
-macOS     nothing that may be asked without an administrator
+macOS     nothing that may be queried without an administrator
 
 The tools are never required, and the ticks never wait for them.
 """

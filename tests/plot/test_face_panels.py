@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cstalk_bridge.plot.face_panels import MOST_LANES, MOST_LINES, VISIBLE, curve_groups
+from cstalk_bridge.plot.face_panels import MAX_GROUPS, MAX_LINES, VISIBLE, curve_groups
 from tests.plot.studies import calm_take, moved, study
 from tests.takes.takes import made_take
 
@@ -28,7 +28,7 @@ def test_both_sides_are_one_line_until_they_differ() -> None:
 def test_a_region_with_many_curves_keeps_the_strongest_and_counts_the_others() -> None:
     shown = study(made_take(100), "metahuman")
     mouth = [group for group in curve_groups([shown]) if group.region == "mouth"]
-    assert [len(group.lines) for group in mouth] == [MOST_LINES] * MOST_LANES
+    assert [len(group.lines) for group in mouth] == [MAX_LINES] * MAX_GROUPS
     drawn = sum(len(line.columns) for group in mouth for line in group.lines)
     moving = [
         curve.name

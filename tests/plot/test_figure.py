@@ -20,7 +20,7 @@ from cstalk_bridge.models.emotions import MOUTH_GUARD
 from cstalk_bridge.plot.face_panels import region_difference
 from cstalk_bridge.plot.figure import draw
 from cstalk_bridge.plot.panels import THEMES, WIDTH, ShownTake, ceiling
-from cstalk_bridge.plot.picture import MOST_SVG_BYTES, page, png, svg
+from cstalk_bridge.plot.picture import MAX_SVG_BYTES, page, png, svg
 from tests.plot.studies import calm_take, moved, study
 from tests.takes.takes import made_take
 
@@ -151,7 +151,7 @@ def test_a_page_refers_to_nothing_outside_of_it() -> None:
 
 def test_a_long_take_makes_no_large_picture() -> None:
     shown = study(made_take(3000))
-    assert len(svg(picture(shown))) > MOST_SVG_BYTES
+    assert len(svg(picture(shown))) > MAX_SVG_BYTES
     document = page(picture(shown), [shown], DARK)
     assert "<svg" not in document
     assert len(document) < 3_000_000

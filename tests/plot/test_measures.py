@@ -14,9 +14,9 @@ from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS
 from cstalk_bridge.plot.figure import draw
 from cstalk_bridge.plot.measures import (
     MAX_JERK,
+    MAX_KEPT,
     MAX_LAG_S,
     MAX_SPEED,
-    MOST_KEPT,
     STROKE_S,
     WARNING_KINDS,
     CurveWarnings,
@@ -244,7 +244,7 @@ def test_what_is_kept_is_bounded_and_everything_is_counted() -> None:
     curves = np.tile(np.array([0, 0, 0, 0, 0, 0, 0, 1], np.float32), 600)[:, None].repeat(3, axis=1)
     result = find_warnings(curves, load_table("vrm").curves[:3], RATE_HZ)
     assert result.counts["step"] == 3 * 600
-    assert len(result.kept) == MOST_KEPT
+    assert len(result.kept) == MAX_KEPT
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2, 3, 4])

@@ -46,7 +46,7 @@ def test_what_is_saved_is_loaded(
     loaded = load_take(tmp_path / "a.take")
     assert (loaded.board == take.board).all()
     assert (loaded.head == take.head).all()
-    for name in ("slate", "number", "rate", "start", "channels", "emotions", "making"):
+    for name in ("slate", "number", "rate", "start", "channels", "emotions", "provenance"):
         assert getattr(loaded, name) == getattr(take, name)
     if rows:
         assert loaded.sound is not None

@@ -12,7 +12,7 @@ from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.outputs.link import device_id
 from cstalk_bridge.outputs.metahuman.frame import CONTROLS
 from cstalk_bridge.system.addresses import is_within
-from cstalk_bridge.system.process import program_version
+from cstalk_bridge.system.process import PROGRAM_NAME, program_version
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -38,8 +38,6 @@ class AccessRules:
 
 DEFAULT_PORT = 14785
 """Where Unreal looks for a device when it is given a host alone."""
-
-PRODUCT = "CSTalk Bridge"
 
 PLATFORMS = {"linux": "linux", "darwin": "macOS", "win32": "windows"}
 """Names which the protocol has for systems, by `sys.platform`."""
@@ -114,8 +112,8 @@ class Device:
     counters: DeviceCounters = field(default_factory=DeviceCounters)
 
     def __post_init__(self) -> None:
-        self.name = self.name or f"{PRODUCT} {platform.node()}".strip()
-        self.id = device_id(f"{PRODUCT} device {self.name}")
+        self.name = self.name or f"{PROGRAM_NAME} {platform.node()}".strip()
+        self.id = device_id(f"{PROGRAM_NAME} device {self.name}")
         self._version = program_version()
         self._feeds: dict[str, Feed] = {}
         self._adding = threading.Lock()
@@ -145,10 +143,10 @@ class Device:
         return {
             "id": self.id,
             "name": self.name,
-            "model": PRODUCT,
+            "model": PROGRAM_NAME,
             "platformName": PLATFORMS.get(sys.platform, "linux"),
             "platformVersion": platform.release(),
-            "softwareName": PRODUCT,
+            "softwareName": PROGRAM_NAME,
             "softwareVersion": self._version,
             "exportPort": 0,
         }

@@ -10,12 +10,13 @@ import numpy as np
 
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.outputs.link import MAX_FRAME, UdpLink, subject_fault
-from cstalk_bridge.outputs.metahuman.device import DEFAULT_PORT, PRODUCT, AccessRules, Device
+from cstalk_bridge.outputs.metahuman.device import DEFAULT_PORT, AccessRules, Device
 from cstalk_bridge.outputs.metahuman.discovery import ANY_INTERFACE, Beacon
 from cstalk_bridge.outputs.metahuman.frame import CONTROLS, HEAD_POSE, REST, FrameEncoder
 from cstalk_bridge.outputs.metahuman.server import Server
 from cstalk_bridge.outputs.udp import UdpTargets
 from cstalk_bridge.system.addresses import bind_or_explain
+from cstalk_bridge.system.process import PROGRAM_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -183,7 +184,7 @@ class Devices:
 
     def _open(self, where: str, host: str, port: int, access: AccessRules) -> _Opened:
         bound = bind_or_explain(where, "tcp", host, port)
-        name = f"{PRODUCT} {socket.gethostname()}"
+        name = f"{PROGRAM_NAME} {socket.gethostname()}"
         suffix = "" if port == DEFAULT_PORT else f" {bound.getsockname()[1]}"
         return _Opened(Device(name + suffix, self._recorder), bound, access)
 

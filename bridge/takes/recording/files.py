@@ -30,6 +30,7 @@ import numpy as np
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.rig.curves import ARKIT_CURVES
 from cstalk_bridge.system.files import atomic_write
+from cstalk_bridge.system.process import PROGRAM_NAME
 from cstalk_bridge.takes.export.tables import (
     FAST,
     SLOW,
@@ -227,7 +228,7 @@ class Origin:
     date: str
     time: str
     samples: int
-    originator: str = "CSTalk Bridge"
+    originator: str = PROGRAM_NAME
 
 
 UNKNOWN_ORIGIN: Final = Origin("", "", "", "", 0)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.models.files import PRIVATE_MODE
 from cstalk_bridge.system.files import atomic_write, name_key
-from cstalk_bridge.system.process import program_version
+from cstalk_bridge.system.process import PROGRAM_NAME, program_version
 from cstalk_bridge.takes.names import TakeName
 from cstalk_bridge.takes.recording.files import SAMPLE_BYTES
 
@@ -261,7 +261,6 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-PROGRAM: Final = "CSTalk Bridge"
 NANOSECONDS: Final = 10**9
 
 
@@ -276,8 +275,8 @@ class TakeDocument:
             "subject": "",
             "date": began.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "version": 1,
-            "appVersion": f"{PROGRAM} {program_version()}",
-            "deviceModel": PROGRAM,
+            "appVersion": f"{PROGRAM_NAME} {program_version()}",
+            "deviceModel": PROGRAM_NAME,
             "calibrated": True,
             "videoTargetFrameRate": rate.nominal,
             "frameRate": rate.name,

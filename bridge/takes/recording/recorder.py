@@ -168,10 +168,10 @@ class Recorder:
             return take.name.identifier
 
     def stop(self) -> RecordedTake | None:
-        """End the take with the tick that is on, wait until it is written, and return it.
+        """End the take with the current tick, wait until it is written, and return it.
 
-        That takes at most a second with a healthy disk. UserError says why the take is not what was
-        asked for; once, also of one that has ended by itself. Without a take, returns None.
+        That takes at most a second with a healthy disk. UserError says why the take is incomplete;
+        once, also for one that has ended by itself. Without a take, returns None.
         """
         with self._switching:
             take = self._take
@@ -303,11 +303,11 @@ NO_CURVES: Final = (0, "", "")
 
 
 def recover(folder: Path, wall_s: float) -> tuple[list[Path], list[Problem]]:
-    """Finish the takes below `folder` that were left while recorded, at the system time `wall_s`.
+    """Finish interrupted takes below `folder`, at the system time `wall_s`.
 
-    Half a line and half a sample are cut off, and `take.json` says how long the take became; then
-    its folder gets its name. Return those folders, and what could not be mended. A take whose
-    program lives, even halted, is left to it.
+    Half a line and half a sample are cut off, and `take.json` gets the length of the take; then its
+    folder gets its name. Return those folders, and the problems of what could not be repaired. A
+    take whose program still runs, even stopped, is left to it.
     """
     found: list[Path] = []
     problems: list[Problem] = []

@@ -82,8 +82,8 @@ class SoundTrack:
             self._is_correcting = True
         elif abs(ahead) <= STRETCH * count:
             self._is_correcting = False
-        most = int(STRETCH * count) + 1
-        return min(max(ahead, -most), most) if self._is_correcting else 0
+        limit = int(STRETCH * count) + 1
+        return min(max(ahead, -limit), limit) if self._is_correcting else 0
 
     def _count_missing(self, history: AudioHistory, start: int, count: int) -> None:
         there = min(start + count, history.end) - max(start, history.begin)

@@ -97,16 +97,16 @@ def open_input(job: Job, settings: RenderConfig) -> OpenedInput:
         return OpenedInput(job, GenerationConfig(), take.rows, take=take)
     emotions = read_emotions(job.sidecar) if job.sidecar else settings.emotions
     sound = open_sound(job.source, settings.channel)
-    asked = settings.generation(
+    wanted = settings.generation(
         emotions=emotions, voice_weights=NO_VOICE_WEIGHTS if job.sidecar else settings.voice_weights
     )
-    asked = with_estimated_emotion(asked, sound)
+    wanted = with_estimated_emotion(wanted, sound)
     rows = rows_of(network_input_samples(sound))
     if rows > PIECE_ROWS:
-        return OpenedInput(job, asked, rows, sound, notices=sound.notices)
+        return OpenedInput(job, wanted, rows, sound, notices=sound.notices)
     whole = SampledSound(np.concatenate([*pieces(sound)]), sound.rate_hz)
     piece = Piece(0, rows, 0, np.concatenate([*network_input(whole)]))
-    return OpenedInput(job, asked, rows, whole, piece, notices=sound.notices)
+    return OpenedInput(job, wanted, rows, whole, piece, notices=sound.notices)
 
 
 def cut_pieces(stream: Iterable[Samples], rows: int, reach: PieceContext) -> Iterator[Piece]:

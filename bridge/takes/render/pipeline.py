@@ -151,11 +151,11 @@ class OutputWriter:
         outputs = [self._threads.submit(write, output_format) for output_format in output_formats]
         self._unwritten.append(_Unwritten(job, duration_s, outputs))
 
-    def collect(self, most_s: float = UNWRITTEN_S) -> None:
-        """Note what has been written, and wait until no more than `most_s` is left to write."""
+    def collect(self, limit_s: float = UNWRITTEN_S) -> None:
+        """Note what has been written, and wait until no more than `limit_s` is left to write."""
         while self._unwritten:
             left_s = sum(unwritten.duration_s for unwritten in self._unwritten)
-            if left_s <= most_s and not self._unwritten[0].is_done:
+            if left_s <= limit_s and not self._unwritten[0].is_done:
                 return
             done = self._unwritten.popleft()
             try:
@@ -288,9 +288,9 @@ class Renderer:
             del self._growing[opened.job]
             self._job_log.fail(opened.job, error)
 
-    def _gather(self, most: int) -> None:
-        """Collect finished batches, and wait until at most `most` are left with the network."""
-        while self._working and (len(self._working) > most or self._working[0][1].done()):
+    def _gather(self, limit: int) -> None:
+        """Collect finished batches, and wait until at most `limit` are left with the network."""
+        while self._working and (len(self._working) > limit or self._working[0][1].done()):
             batch, future = self._working.popleft()
             for part, rows in zip(batch, future.result(), strict=True):
                 self._grow(part, rows)
