@@ -366,9 +366,9 @@ def validation_problems(
     """
     problems = []
     for details in error.errors(include_url=False):
-        place, misfit = where(details["loc"]), details.get("ctx", {}).get("error")
-        if isinstance(misfit, FieldError):
-            problems.append(Problem(place, misfit.what, misfit.remedy))
+        place, worded = where(details["loc"]), details.get("ctx", {}).get("error")
+        if isinstance(worded, FieldError):
+            problems.append(Problem(place, worded.what, worded.remedy))
         else:
             problems.append(Problem(place, _wording(details), remedy))
     return problems
@@ -397,9 +397,9 @@ def _problem(model: type[BaseModel], document: Document, details: ErrorDetails) 
     shown = _dotted(path)
     of_key = details["loc"][-1:] == ("[key]",) and details["loc"][-2:-1] == path[-1:]
     where = document.where_key(path) if of_key else document.where(path)
-    misfit = details.get("ctx", {}).get("error")
-    if isinstance(misfit, FieldError):
-        return Problem(where, misfit.what, misfit.remedy)
+    worded = details.get("ctx", {}).get("error")
+    if isinstance(worded, FieldError):
+        return Problem(where, worded.what, worded.remedy)
     if kind in {"extra_forbidden", "unexpected_keyword_argument"}:
         remedy = nearest(str(path[-1]), _known_keys(model, path[:-1]))
         return Problem(document.where_key(path), f"unknown key `{shown}`", remedy)

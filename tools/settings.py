@@ -115,8 +115,8 @@ def phone_table() -> str:
     rows = ["| message | arguments | answer | what it does |", "|---|---|---|---|"]
     for message in MESSAGES.values():
         usage = f"`{message.usage}`" if message.usage else ""
-        answer = f"`{message.answer}`" if message.answer else ""
-        rows.append(f"| `{message.address}` | {usage} | {answer} | {message.does} |")
+        reply = f"`{message.reply}`" if message.reply else ""
+        rows.append(f"| `{message.address}` | {usage} | {reply} | {message.does} |")
     return "\n".join(rows)
 
 

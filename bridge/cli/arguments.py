@@ -128,8 +128,10 @@ def generation_config_of(options: Namespace) -> GenerationConfig:
 
     config = default_config_of(options)
     (subject,) = config.subjects
-    asked = GenerationConfig.of(subject, lookahead_ms=config.lookahead_ms, levels=subject.alive)
-    return asked.with_emotion(subject.emotion)
+    generation = GenerationConfig.of(
+        subject, lookahead_ms=config.lookahead_ms, levels=subject.alive
+    )
+    return generation.with_emotion(subject.emotion)
 
 
 def channel_of(options: Namespace) -> Channel:

@@ -180,7 +180,7 @@ def add_listen(commands: Commands) -> None:
     parser.add_argument(
         "--host",
         metavar="ADDRESS",
-        default="0.0.0.0",  # noqa: S104 - it takes what the network brings and never answers
+        default="0.0.0.0",  # noqa: S104 - it only receives, and never replies
         help="Address of this machine to listen at (default: all).",
     )
     parser.add_argument("--seconds", metavar="N", type=float, help="Stop after so many seconds.")

@@ -123,7 +123,7 @@ def bench(options: argparse.Namespace) -> int:
         for name, section in SECTIONS.items():
             print(f"{name.ljust(width)}  {section.summary}")
         return 0
-    asked = BenchConfig(
+    config = BenchConfig(
         seconds=options.seconds,
         trials=options.trials,
         minutes=options.minutes,
@@ -132,4 +132,4 @@ def bench(options: argparse.Namespace) -> int:
         seed=options.seed,
         kinds=tuple(filter(None, options.kinds.split(","))),
     )
-    return run_bench(options.sections, asked)
+    return run_bench(options.sections, config)

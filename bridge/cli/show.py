@@ -199,7 +199,7 @@ def plot(options: argparse.Namespace) -> int:
 def generate_from_recording(
     path: Path, settings: GenerationConfig, channel: Channel = None
 ) -> Take:
-    """Return the take of a recording as it is asked for, with a word about it on standard error."""
+    """Return the generated take of a recording, and report it on standard error."""
     from cstalk_bridge.system.process import limit_math_threads
 
     limit_math_threads()

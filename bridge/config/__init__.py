@@ -1,1 +1,1 @@
-"""What the user asks for: `config.yaml`, checked, with the command line's flags over it."""
+"""The config: `config.yaml`, validated, with the flags of the command line over it."""

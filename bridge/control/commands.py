@@ -88,16 +88,16 @@ class Parameter:
     def range(self) -> str:
         """The allowed values, in words."""
         if self.choices:
-            words = ", ".join(self.choices[:-1]) + f" or {self.choices[-1]}"
+            text = ", ".join(self.choices[:-1]) + f" or {self.choices[-1]}"
             numbers = (f"{name} {number}" for number, name in enumerate(self.by_number))
-            return f"{words} (as a number: {', '.join(numbers)})" if self.by_number else words
+            return f"{text} (as a number: {', '.join(numbers)})" if self.by_number else text
         if self.kind in (ParameterType.TEXT, ParameterType.SWITCH) or not math.isfinite(
             self.minimum
         ):
             return self.kind.value
-        words = f"{self.minimum:.10g} to {self.maximum:.10g}"
+        text = f"{self.minimum:.10g} to {self.maximum:.10g}"
         whole = ", whole" if self.kind is ParameterType.WHOLE else ""
-        return f"{words} {self.unit}".rstrip() + whole
+        return f"{text} {self.unit}".rstrip() + whole
 
     def _named(self, argument: object) -> object:
         """Return the choice that a number stands for, other arguments as they are."""

@@ -103,13 +103,13 @@ class OscDispatcher:
         self._notice(f"control: {text}")
         return True
 
-    def refuse(self, message: Message, sender: Address, error: UserError) -> Reply:
+    def reject(self, message: Message, sender: Address, error: UserError) -> Reply:
         """Report to the user, and to the sender, why a message failed."""
         self.counters.invalid += 1
         is_reported = self.report(f"{message.address[:80]} from {sender[0]}: {error}")
-        return self._refusal(message, sender, error) if is_reported else NO_REPLY
+        return self._error_reply(message, sender, error) if is_reported else NO_REPLY
 
-    def _refusal(self, message: Message, sender: Address, error: UserError) -> Reply:
+    def _error_reply(self, message: Message, sender: Address, error: UserError) -> Reply:
         """Return the error reply to a message; a reply itself gets none."""
         if message.address in REPLY_ADDRESSES:
             return NO_REPLY
@@ -119,45 +119,45 @@ class OscDispatcher:
 
     def _handle(self, message: Message, sender: Address) -> Reply:
         try:
-            answer = self._answer(message, sender)
+            reply = self._reply_to(message, sender)
         except UserError as error:
-            return self.refuse(message, sender, error)
+            return self.reject(message, sender, error)
         except Exception as error:  # noqa: BLE001 - remote control outlives a fault of ours
             return self._fail(message, sender, error)
-        work = answer.work
+        work = reply.work
         if work is None:
-            return answer
+            return reply
 
         def guarded() -> Reply:
             try:
                 return work()
             except UserError as error:
-                answered = self.refuse(message, sender, error)
+                rejection = self.reject(message, sender, error)
                 # The outcome of a take is always reported: its sender relies on it.
-                is_unreported = answer.kind is WorkKind.TAKES and answered is NO_REPLY
-                return self._refusal(message, sender, error) if is_unreported else answered
+                is_unreported = reply.kind is WorkKind.TAKES and rejection is NO_REPLY
+                return self._error_reply(message, sender, error) if is_unreported else rejection
             except Exception as error:  # noqa: BLE001 - as below
                 return self._fail(message, sender, error)
 
         busy = UserError(Problem("control", "too many requests at once", "try again"))
-        if_dropped = self._refusal(message, sender, busy).outgoing
-        return replace(answer, work=guarded, if_dropped=if_dropped)
+        if_dropped = self._error_reply(message, sender, busy).outgoing
+        return replace(reply, work=guarded, if_dropped=if_dropped)
 
     def _fail(self, message: Message, sender: Address, error: Exception) -> Reply:
         what = f"an internal error: {type(error).__name__}: {error}"
         is_reported = self.report(f"{message.address[:80]}: {what}")
         fault = UserError(Problem("control", what))
-        return self._refusal(message, sender, fault) if is_reported else NO_REPLY
+        return self._error_reply(message, sender, fault) if is_reported else NO_REPLY
 
-    def _answer(self, message: Message, sender: Address) -> Reply:
+    def _reply_to(self, message: Message, sender: Address) -> Reply:
         if self._commands.accepts(message):
-            answer = self._commands.handle(message, sender)
+            reply = self._commands.handle(message, sender)
         elif self._phone.accepts(message):
-            answer = self._phone.handle(message, sender)
+            reply = self._phone.handle(message, sender)
         else:
             remedy = "docs/control.md lists all commands"
             raise UserError(Problem("control", "no command has this address", remedy))
         self.counters.handled += 1
-        if answer.work is not None:
-            self._on_work(message, answer.kind, sender)
-        return answer
+        if reply.work is not None:
+            self._on_work(message, reply.kind, sender)
+        return reply

@@ -60,9 +60,13 @@ class CommandHandler:
 
         def work() -> Reply:
             done = act()
-            told = _state_messages(done) if command.is_question else []
-            said_first = [out for words in told for out in message_reply([sender], *words).outgoing]
-            return Reply((*said_first, *message_reply([sender], OK, message.address).outgoing))
+            messages = _state_messages(done) if command.is_question else []
+            outgoing = [
+                out
+                for message_arguments in messages
+                for out in message_reply([sender], *message_arguments).outgoing
+            ]
+            return Reply((*outgoing, *message_reply([sender], OK, message.address).outgoing))
 
         return work() if command.work is None else Reply(work=work, kind=command.work)
 
@@ -98,7 +102,7 @@ class CommandHandler:
 
 
 def _state_messages(states: Iterable[SubjectState | BridgeState]) -> list[OscWords]:
-    return [words for state in states for words in state.messages()]
+    return [message for state in states for message in state.messages()]
 
 
 def error_reply(message: Message, error: UserError, to: Iterable[Address]) -> Reply:
@@ -108,8 +112,8 @@ def error_reply(message: Message, error: UserError, to: Iterable[Address]) -> Re
     )
 
 
-def _sendable(words: str) -> str:
-    return words.replace("\0", "").encode("utf-8", "replace").decode()[:MAX_ERROR_CHARACTERS]
+def _sendable(text: str) -> str:
+    return text.replace("\0", "").encode("utf-8", "replace").decode()[:MAX_ERROR_CHARACTERS]
 
 
 def _find_command(name: str, *, is_of_subject: bool) -> Command:

@@ -48,7 +48,7 @@ class PhoneMessage:
     """
 
     address: str
-    answer: str
+    reply: str
     does: str
     parameters: tuple[Parameter, ...] = ()
     is_button: bool = False

@@ -42,7 +42,7 @@ POLL_S = 0.2
 """Interval at which the thread checks whether it has to stop."""
 
 MAX_CACHED_SENDERS = 256
-"""Senders for whom the answer of `is_allowed` is cached."""
+"""Senders for whom the reply of `is_allowed` is cached."""
 
 
 class ControlServer:
@@ -124,15 +124,15 @@ class ControlServer:
             except OSError:
                 # On Windows: an earlier reply was refused, or the datagram is too large.
                 continue
-            for answer in self.dispatcher.handle(datagram, (sender[0], sender[1])):
-                self._send(answer)
+            for reply in self.dispatcher.handle(datagram, (sender[0], sender[1])):
+                self._send(reply)
 
-    def _send(self, answer: Reply) -> None:
-        self._send_all(answer.outgoing)
-        if answer.work and not self._jobs[answer.kind].submit(partial(self._work, answer.work)):
+    def _send(self, reply: Reply) -> None:
+        self._send_all(reply.outgoing)
+        if reply.work and not self._jobs[reply.kind].submit(partial(self._work, reply.work)):
             self.dispatcher.counters.dropped += 1
             self.dispatcher.report("too many requests at once; some are dropped")
-            self._send_all(answer.if_dropped)
+            self._send_all(reply.if_dropped)
 
     def _report_failure(self, error: Exception) -> None:
         self.dispatcher.report(f"remote control failed ({type(error).__name__}: {error})")

@@ -85,10 +85,10 @@ class Setting:
             return ", ".join(self.choices[:-1]) + f" or {self.choices[-1]}"
         if self.minimum is None or self.maximum is None:
             return ""
-        words = f"{self.minimum:.10g} to {self.maximum:.10g}"
+        text = f"{self.minimum:.10g} to {self.maximum:.10g}"
         if self.unit:
-            words += f" {self.unit}"
-        return f"{words} in steps of {self.step:g}" if self.is_stepped and self.step else words
+            text += f" {self.unit}"
+        return f"{text} in steps of {self.step:g}" if self.is_stepped and self.step else text
 
     @property
     def sentence(self) -> str:

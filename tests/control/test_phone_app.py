@@ -132,7 +132,7 @@ def test_it_answers_as_the_table_says_whatever_follows_the_arguments(
 ) -> None:
     expected = [Message(answer[0], answer[1:])] if answer else []  # type: ignore[arg-type]
     assert call.answer(address, *arguments, *dummy) == expected
-    assert MESSAGES[address].answer.partition(" ")[0] == (answer[0] if answer else "")
+    assert MESSAGES[address].reply.partition(" ")[0] == (answer[0] if answer else "")
 
 
 @pytest.mark.parametrize("address", MESSAGES)
