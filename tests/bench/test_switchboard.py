@@ -19,8 +19,8 @@ def test_every_message_of_the_app_is_said() -> None:
 def test_every_answer_of_the_table_is_waited_for() -> None:
     for line in (*setup(("127.0.0.1", 1), (2,)), *minute(0), beat(0.0)):
         documented = MESSAGES[line.address].reply.split()
-        assert ([line.reply.address] if line.answer else []) == documented[:1]
-        assert len(line.reply.arguments if line.answer else ()) == max(0, len(documented) - 1)
+        assert ([line.answer.address] if line.answer else []) == documented[:1]
+        assert len(line.answer.arguments if line.answer else ()) == max(0, len(documented) - 1)
 
 
 @pytest.mark.parametrize(
