@@ -14,7 +14,7 @@ from cstalk_bridge.bench.clients import TAKE_EVERY, Visitors, Visits, is_whole
 from cstalk_bridge.bench.daemon_process import DaemonProcess, free_port
 from cstalk_bridge.bench.report import missed
 from cstalk_bridge.bench.soak import drift_s, of_visits
-from tests.takes.recording.stage import Stage
+from tests.takes.recording.harness import RecorderHarness
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +67,7 @@ def test_what_is_wrong_is_missed() -> None:
 
 @pytest.mark.parametrize("damage", ["", "rows", "sound", "problem", "document"])
 def test_a_take_is_whole_or_not(tmp_path: Path, damage: str) -> None:
-    stage = Stage(tmp_path)
+    stage = RecorderHarness(tmp_path)
     stage.recorder.start("A", 1)
     stage.step(40)
     take = stage.recorder.stop()

@@ -7,7 +7,7 @@ import pytest
 
 from cstalk_bridge.bench.takes import FPS, Found, begun_s, found, kill_takes, lag, read_curves
 from cstalk_bridge.takes.recording.recorder import recover
-from tests.takes.recording.stage import Stage
+from tests.takes.recording.harness import RecorderHarness
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ def test_a_jaw_that_lags_is_found_to_lag(behind_s: float) -> None:
 
 
 def test_sound_and_curves_of_a_take_begin_at_one_time_of_day(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, first_frame=3_600_030)
+    stage = RecorderHarness(tmp_path, first_frame=3_600_030)
     stage.recorder.start("Aligned", 1)
     stage.step(60)
     take = stage.recorder.stop()

@@ -11,7 +11,7 @@ from cstalk_bridge.control.controller import Controller, CueScheduler, TakeContr
 from cstalk_bridge.errors import UserError
 from cstalk_bridge.face.emotion_trajectory import Keyframe
 from tests.control.running import running_bridge
-from tests.takes.recording.stage import Stage
+from tests.takes.recording.harness import RecorderHarness
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ class Told:
     """A stage, its controller, and what was told."""
 
     def __init__(self, folder: Path) -> None:
-        self.stage = Stage(folder)
+        self.stage = RecorderHarness(folder)
         self.notices: list[str] = []
         self.controller = TakeController(self.stage.recorder, self.notices.append)
 

@@ -18,7 +18,7 @@ from cstalk_bridge.config.schema import RecordingConfig
 from cstalk_bridge.takes.recording.recorder import UNTOUCHED_S, Recorder
 from cstalk_bridge.timecode.smpte import FRAME_RATES, Timecode
 from tests.daemon.running import config, run
-from tests.takes.recording.stage import Stage
+from tests.takes.recording.harness import RecorderHarness
 from tests.timecode.ltc_sound import labels, sound
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def test_a_take_that_a_kill_broke_off_is_finished_at_the_next_start(
     tmp_path: Path,
     listening: Listening,
 ) -> None:
-    stage = Stage(tmp_path / "takes")
+    stage = RecorderHarness(tmp_path / "takes")
     stage.recorder.start("MySlate", 1)
     stage.step(40)
     take = stage.recorder.stop()

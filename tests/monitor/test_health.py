@@ -15,7 +15,7 @@ from cstalk_bridge.monitor.health import HealthState, Lamp, health, lamps
 from cstalk_bridge.monitor.metrics import DROP_CAUSES
 from cstalk_bridge.monitor.rings import RATE_WINDOW_S
 from tests.monitor.faces import CountedLink, Target, metrics, play, subject
-from tests.takes.recording.stage import Stage
+from tests.takes.recording.harness import RecorderHarness
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,7 +117,7 @@ def test_what_the_user_switched_on_is_a_lamp_beside_every_state(
     assert health_of(running, now_s).state is state
     one = running.subjects[0]
     one.is_muted, one.is_paused = is_muted, is_paused
-    stage = Stage(tmp_path)
+    stage = RecorderHarness(tmp_path)
     running.recorder = stage.recorder
     if is_recorded:
         stage.recorder.start("MySlate", 3)

@@ -19,7 +19,7 @@ from cstalk_bridge.timecode.chase import Chase, ChaseMode
 from cstalk_bridge.timecode.system_clock import UNKNOWN_DISCIPLINE, SystemSource
 from cstalk_bridge.timecode.time_of_day import TimeOfDay
 from tests.monitor.faces import metrics, play, subject
-from tests.takes.recording.stage import Stage
+from tests.takes.recording.harness import RecorderHarness
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +67,7 @@ def test_a_lamp_that_is_switched_is_told_once_whatever_the_state(tmp_path: Path)
     ]
     anna.is_muted = anna.is_paused = False
     assert report.lines(now_s) == ["Anna: MUTED off", "Anna: PAUSED off"]
-    stage = Stage(tmp_path)
+    stage = RecorderHarness(tmp_path)
     running.recorder = stage.recorder
     stage.recorder.start("MySlate", 3)
     assert report.lines(now_s) == ["Anna: REC on", "Bruno: REC on"]
@@ -146,7 +146,7 @@ def test_it_says_whose_time_it_is_and_which_take_is_recorded(tmp_path: Path) -> 
     )
     running.time_of_day.close()
     assert " | system clock lost | CSTalk OK" in status_line(running, now_s)
-    stage = Stage(tmp_path)
+    stage = RecorderHarness(tmp_path)
     running.recorder = stage.recorder
     assert "REC" not in status_line(running, now_s)
     stage.recorder.start("MySlate", 3)

@@ -17,10 +17,10 @@ def made_take(
     rows: int = 100, *, slate: str = "slate", rate: str = "50", rate_hz: int = 16_000
 ) -> Take:
     """A take whose jaw goes up and down twice a second, with a tone and some of every channel."""
-    dice = np.random.default_rng(rows)
+    rng = np.random.default_rng(rows)
     limits = [CHANNELS[CHANNEL_INDEX[name]] for name in AUDIO_DRIVEN]
     low, high = (np.array([getattr(c, key) for c in limits]) for key in ("minimum", "maximum"))
-    board = dice.uniform(low, high, (rows, len(AUDIO_DRIVEN))).astype(np.float32)
+    board = rng.uniform(low, high, (rows, len(AUDIO_DRIVEN))).astype(np.float32)
     times_s = np.arange(rows) / FRAME_RATES[rate].hz
     board[:, AUDIO_DRIVEN.index("CTRL_C_jaw.ty")] = 0.5 - 0.5 * np.cos(4 * np.pi * times_s)
     seconds = np.arange(round(rows / FRAME_RATES[rate].hz * rate_hz)) / rate_hz

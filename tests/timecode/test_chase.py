@@ -45,7 +45,7 @@ class Stage:
         self.day_s = day_s
         self.number = 0
         self.jitter_s = 0.0
-        self._dice = random.Random(1)
+        self._rng = random.Random(1)
         self._next_reading_s = HOST_S
 
     @property
@@ -58,7 +58,7 @@ class Stage:
             while self._next_reading_s <= self.host_s:
                 if has_source:
                     day_s = self.day_s(self._next_reading_s) % DAY_S
-                    day_s += self._dice.uniform(-1, 1) * self.jitter_s
+                    day_s += self._rng.uniform(-1, 1) * self.jitter_s
                     self.chase.read(ClockReading(self._next_reading_s, day_s))
                 self._next_reading_s += 1 / READINGS_HZ
             # The system clock has nothing to do with the source's time.

@@ -93,9 +93,9 @@ def test_level_offset_hum_and_noise(level: float) -> None:
     names = labels(rate, "05:06:07:08", 20)
     wave = sound(names, rate, level=level)
     times_s = np.arange(len(wave)) / 48_000
-    dice = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     wave += np.float32(level) * (
-        0.3 + 0.15 * np.sin(2 * np.pi * 50 * times_s) + dice.normal(0, 0.05, len(wave))
+        0.3 + 0.15 * np.sin(2 * np.pi * 50 * times_s) + rng.normal(0, 0.05, len(wave))
     ).astype(np.float32)
     found = [frame.label for frame in heard(-wave)]
     assert found[-15:] == names[-15:]
@@ -132,10 +132,10 @@ def test_user_bits_are_no_time() -> None:
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["noise", "steps", "silence", "nan"]))
 @settings(max_examples=20, deadline=None)
 def test_what_is_no_timecode_gives_none(seed: int, kind: str) -> None:
-    dice = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     wave = {
-        "noise": dice.normal(0, 0.3, 24_000),
-        "steps": np.repeat(dice.choice([-1, 1], 2400), 10),
+        "noise": rng.normal(0, 0.3, 24_000),
+        "steps": np.repeat(rng.choice([-1, 1], 2400), 10),
         "silence": np.zeros(24_000),
         "nan": np.full(24_000, np.nan),
     }[kind]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 
 
 def readings(
@@ -100,7 +100,7 @@ def test_timecode_of_a_file_locks_ticks(tmp_path: Path) -> None:
     source = open_time_of_day(spec, FRAME_RATES["50"])
     chase = source.chase
     try:
-        deadline_s = host_now() + PATIENCE_S
+        deadline_s = host_now() + TIMEOUT_S
         number = 0
         while host_now() < deadline_s:
             source.stamp(Tick(number, host_now(), number))
@@ -154,7 +154,7 @@ def test_the_system_clock_is_followed_when_it_is_set() -> None:
 def test_the_system_source_reads_until_it_is_closed() -> None:
     chase = Chase(FRAME_RATES["60"])
     source = SystemSource(chase)
-    deadline_s = host_now() + PATIENCE_S
+    deadline_s = host_now() + TIMEOUT_S
     while not chase.status(host_now()).is_locked and host_now() < deadline_s:
         time.sleep(0.05)
     source.close()

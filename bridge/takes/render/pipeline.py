@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cstalk_bridge.models.cstalk.generator import Generator
-    from cstalk_bridge.takes.render.jobs import Job, OutputFormat, RenderConfig
+    from cstalk_bridge.takes.render.jobs import Inputs, Job, OutputFormat, RenderConfig
     from cstalk_bridge.takes.render.pieces import Batch, OpenedInput, Part
     from cstalk_bridge.takes.take import Take
 
@@ -331,6 +331,8 @@ class Renderer:
 if TYPE_CHECKING:
     Watch = Callable[[RenderProgress], AbstractContextManager[object]]
 
+NO_INPUT: Final = Problem("render", "no input was given", "name a recording")
+
 
 def render(
     sources: Sequence[str],
@@ -350,9 +352,7 @@ def render(
     jobs, problems = make_jobs(inputs.found, settings.formats, settings.shard)
     problems = [*inputs.problems, *problems]
     if not inputs.found:
-        raise UserError.of(
-            problems or [Problem("render", "no input was given", "name a recording")]
-        )
+        raise UserError.of(problems or [NO_INPUT])
     make_output_folder(out, out)
     output_formats = create_output_formats(settings, weights_hash(settings))
     with Manifest(out, settings.shard) as manifest:
@@ -360,11 +360,7 @@ def render(
         todo = [
             job for job in jobs if settings.is_forced or not _is_done(job, manifest, output_formats)
         ]
-        progress = RenderProgress(
-            len(todo), sum(job.size for job in todo), host_now(), len(jobs) - len(todo)
-        )
-        progress.left_out = len(inputs.left_out)
-        progress.notices += filter(None, [inputs.notice])
+        progress = _new_progress(inputs, jobs, todo)
         for problem in problems:
             progress.fail(problem.where, (problem,))
         fit = [job for job in todo if _is_fit(job, manifest, output_formats, settings, progress)]
@@ -372,11 +368,19 @@ def render(
             generator = load(settings.weights, settings.device)
             check_face_settings(generator, {"": settings})
             progress.start_s = host_now()
+            job_log = JobLog(manifest, progress)
             with watch(progress):
-                Renderer(
-                    generator, settings, output_formats, out, JobLog(manifest, progress)
-                ).render(fit)
+                Renderer(generator, settings, output_formats, out, job_log).render(fit)
         progress.end_s = host_now()
+    return progress
+
+
+def _new_progress(inputs: Inputs, jobs: Sequence[Job], todo: Sequence[Job]) -> RenderProgress:
+    """Return the progress at the start; jobs that are not to be done are finished."""
+    size = sum(job.size for job in todo)
+    progress = RenderProgress(len(todo), size, host_now(), len(jobs) - len(todo))
+    progress.left_out = len(inputs.left_out)
+    progress.notices += filter(None, [inputs.notice])
     return progress
 
 

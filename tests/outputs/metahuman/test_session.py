@@ -17,7 +17,7 @@ from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.outputs.metahuman.device import Device
 from cstalk_bridge.outputs.metahuman.messages import DeviceRequestError, Incoming
 from cstalk_bridge.outputs.metahuman.session import Session
-from tests.takes.recording.stage import Stage
+from tests.takes.recording.harness import RecorderHarness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -275,7 +275,7 @@ def test_requests_in_any_order_leave_nothing_behind(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="open files cannot be removed")
 def test_a_lost_take_is_answered_with_an_error(tmp_path: Path) -> None:
-    stage = Stage(tmp_path)
+    stage = RecorderHarness(tmp_path)
     ended: list[object] = []
     stage.recorder.watch(lambda _take: None, lambda take: ended.append(take.problem))
     talk = conversation(Device("Stage", stage.recorder))

@@ -9,31 +9,31 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from tests.takes.recording.stage import Stage
+from tests.takes.recording.harness import RecorderHarness
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-PATIENCE_S = 30.0
+TIMEOUT_S = 30.0
 AHEAD_S = 2.0
-"""Time on the stage, which passes faster than that outside, not to be further ahead of the disk:
+"""Time on the harness, which passes faster than that outside, not to be further ahead of the disk:
 less than what waits for one that stalls."""
 
 
 def record(folder: Path, number: int, pipe: Any) -> None:
     """Record as fast as the disk takes it, for ever."""
-    stage = Stage(folder, subjects=("Anna", "Ben"), interval_s=0.0005)
-    stage.recorder.start("Killed", number)
-    take = stage.recorder.take
+    harness = RecorderHarness(folder, subjects=("Anna", "Ben"), interval_s=0.0005)
+    harness.recorder.start("Killed", number)
+    take = harness.recorder.take
     assert take is not None
     # Every fourth is killed while its files are made, the others in their middle.
     is_told = number % 4 == 0
     if is_told:
         pipe.send(number)
     while True:
-        if stage.number / 60 - take.duration_s < AHEAD_S:
-            stage.step()
+        if harness.number / 60 - take.duration_s < AHEAD_S:
+            harness.step()
         time.sleep(0.0001)
         if not is_told and take.duration_s > 0:
             is_told = True
@@ -47,14 +47,14 @@ def kill_while_recording(folder: Path, takes: int) -> None:
     processes = multiprocessing.get_context("forkserver" if is_server else "spawn")
     if is_server:
         processes.set_forkserver_preload(["tests.takes.recording.killed"])
-    dice = random.Random(4)
+    rng = random.Random(4)
     for number in range(1, takes + 1):
         ours, theirs = processes.Pipe()
         process = processes.Process(target=record, args=(folder, number, theirs), daemon=True)  # type: ignore[attr-defined]
         process.start()
-        assert ours.poll(PATIENCE_S)
-        time.sleep(dice.uniform(0.0, 0.03))
+        assert ours.poll(TIMEOUT_S)
+        time.sleep(rng.uniform(0.0, 0.03))
         os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-        process.join(PATIENCE_S)
+        process.join(TIMEOUT_S)
         ours.close()
         theirs.close()

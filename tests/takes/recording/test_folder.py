@@ -6,7 +6,7 @@ import pytest
 
 from cstalk_bridge.errors import UserError
 from cstalk_bridge.takes.recording.folder import claim_folder, finish_folder
-from tests.takes.recording.stage import BEGAN
+from tests.takes.recording.harness import BEGAN
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,7 +21,7 @@ from cstalk_bridge.takes.recording.folder import (
     WARNING_S,
     FolderLock,
 )
-from tests.takes.recording.stage import Stage
+from tests.takes.recording.harness import RecorderHarness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,36 +30,36 @@ if TYPE_CHECKING:
     from cstalk_bridge.takes.recording.open_take import RecordedTake
 
 
-PATIENCE_S = 10.0
+TIMEOUT_S = 10.0
 SUBJECTS = ("Anna", "Ben")
 needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="open files cannot be removed")
 
 
-def stop_fault(stage: Stage) -> str:
+def stop_fault(harness: RecorderHarness) -> str:
     with pytest.raises(UserError) as stopped:
-        stage.recorder.stop()
+        harness.recorder.stop()
     return str(stopped.value)
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
+    deadline_s = time.monotonic() + TIMEOUT_S
     while not holds():
         assert time.monotonic() < deadline_s
         time.sleep(0.005)
 
 
-def begun(stage: Stage, ticks: int = 60) -> None:
+def begun(harness: RecorderHarness, ticks: int = 60) -> None:
     """Begin a take and wait until frames are on disk."""
-    stage.step(20)
-    stage.recorder.start("MySlate", 1)
-    stage.step(ticks)
-    take = stage.recorder.take
+    harness.step(20)
+    harness.recorder.start("MySlate", 1)
+    harness.step(ticks)
+    take = harness.recorder.take
     assert take is not None
     wait_until(lambda: take.duration_s > 0)
 
 
-def last(stage: Stage) -> RecordedTake:
-    ended = stage.recorder.last
+def last(harness: RecorderHarness) -> RecordedTake:
+    ended = harness.recorder.last
     assert ended is not None
     return ended
 
@@ -79,25 +79,25 @@ def check_readable(ended: RecordedTake) -> int:
 
 @needs_posix
 def test_a_folder_removed_while_it_is_recorded_is_told_of_and_saved(tmp_path: Path) -> None:
-    stage = Stage(tmp_path / "takes", subjects=SUBJECTS)
-    begun(stage)
+    harness = RecorderHarness(tmp_path / "takes", subjects=SUBJECTS)
+    begun(harness)
     shutil.rmtree(tmp_path / "takes", ignore_errors=True)
-    wait_until(lambda: stage.recorder.take is None)
-    ended = last(stage)
+    wait_until(lambda: harness.recorder.take is None)
+    ended = last(harness)
     assert "its files were removed" in str(ended.problem)
     assert check_readable(ended) > 30
-    assert "its files were removed" in stop_fault(stage)
-    assert stage.recorder.stop() is None
+    assert "its files were removed" in stop_fault(harness)
+    assert harness.recorder.stop() is None
 
 
 @needs_posix
 def test_one_file_removed_takes_no_other_with_it(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, subjects=SUBJECTS)
-    begun(stage)
+    harness = RecorderHarness(tmp_path, subjects=SUBJECTS)
+    begun(harness)
     next(tmp_path.glob("*.recording/*_Ben.wav")).unlink()
-    wait_until(lambda: stage.recorder.take is None)
-    assert check_readable(last(stage)) > 30
-    assert [path.name for path in tmp_path.iterdir()] == [last(stage).folder.name]
+    wait_until(lambda: harness.recorder.take is None)
+    assert check_readable(last(harness)) > 30
+    assert [path.name for path in tmp_path.iterdir()] == [last(harness).folder.name]
 
 
 @needs_posix
@@ -105,45 +105,45 @@ def test_what_cannot_be_saved_is_told_and_the_next_take_can_begin(tmp_path: Path
     folder, disk, other = (tmp_path / name for name in ("takes", "disk", "other"))
     disk.mkdir()
     folder.symlink_to(disk)
-    stage = Stage(folder)
-    begun(stage)
+    harness = RecorderHarness(folder)
+    begun(harness)
     other.write_text("in the way")
     # At one moment, for the recorder looks meanwhile.
     other.replace(folder)
-    wait_until(lambda: stage.recorder.take is None)
-    assert "takes cannot be recorded here" in stop_fault(stage)
+    wait_until(lambda: harness.recorder.take is None)
+    assert "takes cannot be recorded here" in stop_fault(harness)
     with pytest.raises(UserError, match="takes cannot be recorded here"):
-        stage.recorder.start("MySlate", 2)
+        harness.recorder.start("MySlate", 2)
     folder.unlink()
-    begun(stage)
-    stage.step()
-    take = stage.recorder.stop()
+    begun(harness)
+    harness.step()
+    take = harness.recorder.stop()
     assert take is not None
     assert take.problem is None
 
 
 def test_a_disk_that_fills_up_is_warned_of_and_ends_the_take_readable(tmp_path: Path) -> None:
     free = 10**12
-    stage = Stage(tmp_path, subjects=SUBJECTS, free=lambda _folder: free)
+    harness = RecorderHarness(tmp_path, subjects=SUBJECTS, free=lambda _folder: free)
     warned: list[Problem] = []
-    stage.recorder.watch(lambda _name: None, lambda _take: None, warned.append)
-    begun(stage)
+    harness.recorder.watch(lambda _name: None, lambda _take: None, warned.append)
+    begun(harness)
     assert warned == []
     free = END_BYTES + int(WARNING_S * 1000)
     wait_until(lambda: bool(warned))
     assert "space is left for" in warned[0].what
     free = END_BYTES - 1
-    wait_until(lambda: stage.recorder.take is None)
+    wait_until(lambda: harness.recorder.take is None)
     assert len(warned) == 1
-    assert "less than 4 MiB are free" in stop_fault(stage)
-    assert check_readable(last(stage)) > 30
+    assert "less than 4 MiB are free" in stop_fault(harness)
+    assert check_readable(last(harness)) > 30
 
 
 def test_a_take_for_which_there_is_no_room_does_not_begin(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, free=lambda _folder: END_BYTES)
+    harness = RecorderHarness(tmp_path, free=lambda _folder: END_BYTES)
     with pytest.raises(UserError, match="are free, a take needs"):
-        stage.recorder.start("MySlate", 1)
-    assert stage.recorder.take is None
+        harness.recorder.start("MySlate", 1)
+    assert harness.recorder.take is None
     assert list(tmp_path.iterdir()) == []
     assert FIRST_S > 0
 
@@ -167,23 +167,23 @@ def test_its_end_has_room_on_a_disk_that_others_filled(tmp_path: Path) -> None:
     if subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("may not mount")
     try:
-        stage = Stage(disk / "takes", subjects=SUBJECTS, free=lambda _folder: 10**12)
-        begun(stage)
+        harness = RecorderHarness(disk / "takes", subjects=SUBJECTS, free=lambda _folder: 10**12)
+        begun(harness)
         fill(disk / "other")
-        while stage.recorder.take is not None and stage.number < 10_000:
-            stage.step(5)
+        while harness.recorder.take is not None and harness.number < 10_000:
+            harness.step(5)
             time.sleep(0.001)
-        ended = last(stage)
-        assert "No space left" in stop_fault(stage)
+        ended = last(harness)
+        assert "No space left" in stop_fault(harness)
         assert ended.folder.name == "20250228_MySlate_1"
         document = json.loads((ended.folder / "take.json").read_text())
         assert document["frames"] > 30
         assert ended.curves[0].read_text().count("\n") == document["frames"] + 1
         assert len((ended.folder / "take.json").read_bytes()) < RESERVE_BYTES
         (disk / "other").unlink()
-        begun(stage)
-        stage.step()
-        assert stage.recorder.stop() is not None
+        begun(harness)
+        harness.step()
+        assert harness.recorder.stop() is not None
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 
@@ -193,23 +193,23 @@ def test_its_end_has_room_on_a_disk_that_others_filled(tmp_path: Path) -> None:
 def test_a_take_without_descriptors_is_refused_or_holds_all_it_needs(
     tmp_path: Path, left: int
 ) -> None:
-    stage = Stage(tmp_path, subjects=SUBJECTS)
-    stage.step(20)
+    harness = RecorderHarness(tmp_path, subjects=SUBJECTS)
+    harness.step(20)
     refused = ""
     with crowded(left):
         try:
-            stage.recorder.start("MySlate", 1)
+            harness.recorder.start("MySlate", 1)
         except UserError as error:
             refused = str(error)
     if refused:
         assert "Too many open files" in refused
-        assert stage.recorder.take is None
+        assert harness.recorder.take is None
         assert list(tmp_path.iterdir()) == []
         return
     assert left > 5
     with crowded(0):
-        stage.step(60)
-        take = stage.recorder.stop()
+        harness.step(60)
+        take = harness.recorder.stop()
     assert take is not None
     assert take.problem is None
 
@@ -237,31 +237,31 @@ def crowded(left: int) -> ExitStack:
 
 
 def test_a_fault_of_ours_is_told_and_the_take_is_kept(tmp_path: Path) -> None:
-    stage = Stage(tmp_path)
-    begun(stage)
+    harness = RecorderHarness(tmp_path)
+    begun(harness)
 
     def broken(_host_s: float) -> None:
         raise RuntimeError("no sound today")
 
-    take = stage.recorder.take
+    take = harness.recorder.take
     assert take is not None
     object.__setattr__(take._files[0].subject, "position_at", broken)
-    stage.step(30)
-    wait_until(lambda: stage.recorder.take is None)
-    assert "an internal error: RuntimeError: no sound today" in stop_fault(stage)
-    assert last(stage).folder.is_dir()
+    harness.step(30)
+    wait_until(lambda: harness.recorder.take is None)
+    assert "an internal error: RuntimeError: no sound today" in stop_fault(harness)
+    assert last(harness).folder.is_dir()
 
 
 @needs_posix
 def test_takes_are_private_to_their_user(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        stage = Stage(tmp_path / "takes", subjects=SUBJECTS)
-        begun(stage, 20)
+        harness = RecorderHarness(tmp_path / "takes", subjects=SUBJECTS)
+        begun(harness, 20)
         recording = last_folder(tmp_path)
         modes = {path.stat().st_mode & 0o777 for path in recording.iterdir()}
-        stage.step()
-        take = stage.recorder.stop()
+        harness.step()
+        take = harness.recorder.stop()
     finally:
         os.umask(before)
     assert take is not None

@@ -7,7 +7,7 @@ import pytest
 
 from cstalk_bridge.audio.stream import AudioHistory, HistoryPosition
 from cstalk_bridge.takes.recording.subject_files import JUMP_S, SoundTrack, stretched
-from tests.takes.recording.stage import tone
+from tests.takes.recording.harness import tone
 
 RATE_HZ = 48_000
 PIECE = RATE_HZ // 4

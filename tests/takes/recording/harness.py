@@ -1,4 +1,4 @@
-"""A stage on which a clock is turned by hand: ticks, faces and a voice."""
+"""A recorder with a clock that tests advance: ticks, faces and a voice."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def tone(rate_hz: int, start: int, count: int) -> NDArray[np.float32]:
     return np.asarray(0.5 * np.sin(2 * np.pi * 440 * times_s), dtype=np.float32)
 
 
-class Stage:
+class RecorderHarness:
     """Subjects whose sound runs `drift` faster than the host's clock."""
 
     def __init__(
