@@ -146,6 +146,6 @@ def _repeated(every_s: float, show: Callable[[], None]) -> Iterator[None]:
         except (OSError, ValueError):
             return  # a closed terminal or pipe: the manifest records what was done
 
-    worker = Worker("bar", run)
+    worker = Worker("progress", run)
     with worker:
         yield
