@@ -25,7 +25,7 @@ from cstalk_bridge.outputs.parse import LinkValue, parse_link_url
 from cstalk_bridge.settings.face import FaceSettings
 from cstalk_bridge.settings.table import setting
 from cstalk_bridge.timecode.config import TimecodeConfig
-from cstalk_bridge.timecode.smpte import FRAME_RATES, FrameRate, parse_rate
+from cstalk_bridge.timecode.smpte import DEFAULT_RATE, FrameRate, parse_rate
 
 MAX_SUBJECTS = 1024
 """Subjects of one bridge; more are a mistake in a list. A machine can animate fewer, see
@@ -132,7 +132,7 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     fps: Annotated[FrameRate, BeforeValidator(_frame_rate)] = setting("fps").field(
-        default=FRAME_RATES[str(setting("fps").default)]
+        default=DEFAULT_RATE
     )
     lookahead_ms: int = setting("lookahead_ms").field()
     device: Literal["auto", "cpu", "cuda"] = setting("device").field()

@@ -29,7 +29,7 @@ from cstalk_bridge.preview.rigmaps import CurveStore
 from cstalk_bridge.preview.session import GLB_MEDIA_TYPE
 from cstalk_bridge.rig import ARKIT_MAP
 from cstalk_bridge.takes import sound_images
-from cstalk_bridge.timecode.smpte import FRAME_RATES, parse_rate
+from cstalk_bridge.timecode.smpte import DEFAULT_RATE, parse_rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -152,7 +152,7 @@ class SessionHandlers:
             rigmap = await run_sync(self._session.rigmaps.get, query["rigmap"])
         if "head" in query:
             head = self._session.heads.path(query["head"])
-        rate = parse_rate(query["rate"]) if "rate" in query else FRAME_RATES["60"]
+        rate = parse_rate(query["rate"]) if "rate" in query else DEFAULT_RATE
         settings = ExportConfig(rate, rigmap, head)
         chunks = await run_sync(export_take, take, form.id, settings)
         first = await run_sync(next, chunks, b"")

@@ -9,17 +9,15 @@ from cstalk_bridge.errors import UserError
 from cstalk_bridge.face.emotion import NO_VOICE_WEIGHTS
 from cstalk_bridge.face.emotion_trajectory import read_emotions, sidecar
 from cstalk_bridge.face.procedural.compose import (
-    DEFAULT_LEVELS,
     LEVEL_NAMES,
     NO_ANIMATION_LEVELS,
-    max_level,
 )
 from cstalk_bridge.heads.library import list_heads
 from cstalk_bridge.models.emotions import EMOTIONS, MAX_WEIGHT
 from cstalk_bridge.preview.recordings import Recording, Recordings, label_of, new_id, renamed
 from cstalk_bridge.preview.requests import NOT_FOUND, http_error
 from cstalk_bridge.preview.takes import MAX_TAKES, TakeEntry, Takes, TakeWorker, entry_of
-from cstalk_bridge.settings.table import page_settings
+from cstalk_bridge.settings.table import page_settings, setting
 from cstalk_bridge.system.files import is_file, printable
 from cstalk_bridge.system.process import program_version
 from cstalk_bridge.takes.file import TAKE_SUFFIX, load_take
@@ -227,10 +225,9 @@ class Session:
             "compare": [take["id"] for take in opened[:2]] if len(opened) > 1 else [],
         }
 
-    def _level(self, name: str) -> dict[str, float]:
+    def _level(self, name: str) -> dict[str, Any]:
         return {
-            "maximum": max_level(name),
-            "default": getattr(DEFAULT_LEVELS, name),
+            **slider(setting(f"alive.{name}")),
             "off": getattr(NO_ANIMATION_LEVELS, name),
             "usual": getattr(self.library.defaults.levels, name),
         }

@@ -35,7 +35,7 @@ from cstalk_bridge.face.procedural.cues import Cues
 from cstalk_bridge.face.procedural.prosody import SILENCE, Prosody, ProsodyTracker
 from cstalk_bridge.frame import neutral_board
 from cstalk_bridge.models.board import CHANNEL_INDEX
-from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS, ROW_RATE_HZ, rows_of
+from cstalk_bridge.models.timing import ROW_RATE_HZ, rows_of
 from cstalk_bridge.settings.face import FaceSettings
 from cstalk_bridge.settings.table import setting
 from cstalk_bridge.system.process import program_version
@@ -64,7 +64,7 @@ class GenerationConfig:
     """
 
     emotions: EmotionTrajectory = EmotionTrajectory()
-    lookahead_ms: float = DEFAULT_LOOKAHEAD_MS
+    lookahead_ms: float = setting("lookahead_ms").default
     mouth_guard: float = setting("mouth_guard").default
     levels: Levels = DEFAULT_LEVELS
     seed: int | None = None

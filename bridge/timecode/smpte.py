@@ -14,6 +14,7 @@ from functools import total_ordering
 from typing import Final
 
 from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.settings.table import setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,7 @@ FRAME_RATES: dict[str, FrameRate] = {
 """Every rate there is, by name. Only 29.97 and 59.94 have drop-frame labels; those of 23.976,
 47.952 and 119.88 count to 24, 48 and 120, so that their day is 86.4 s longer than a day."""
 
-SPAN: Final = "{} to {}".format(*(list(FRAME_RATES)[place] for place in (0, -1)))
-"""The slowest and the fastest, in words for the user."""
+DEFAULT_RATE: Final = FRAME_RATES[str(setting("fps").default)]
 
 _FRACTION = re.compile(r"([0-9]{1,6})/([0-9]{1,4})")
 _DECIMAL = re.compile(r"[0-9]{1,3}\.[0-9]{1,6}")

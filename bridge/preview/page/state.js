@@ -7,10 +7,10 @@
  * @typedef {{name: string, target: string, curves: CurveInfo[]}} RigMapInfo
  * @typedef {{id: string, name: string, url: ?string}} HeadInfo `url` is null for a file of the user
  * @typedef {{id: string, label: string, suffix: string, target: ?string}} FormatInfo
- * @typedef {{maximum: number, default: number, off: number, usual: number}} LevelInfo
  * @typedef {{label: string, title: string, minimum: number, maximum: number, step: number,
  *   default: number, unit: string, live: boolean}} NumberInfo a number of the table of settings;
  *   `live` says that a running subject has it too
+ * @typedef {NumberInfo & {off: number, usual: number}} LevelInfo
  * @typedef {Record<string, number>} Levels amount of each part of procedural animation, by name
  * @typedef {{id: string, name: string, recording: ?string, state: string, progress: number,
  *   problems: Problem[], duration_s: number, rate_hz: number, rows: number, has_sound: boolean,

@@ -16,7 +16,7 @@ import numpy as np
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.rig import ARKIT_MAP
 from cstalk_bridge.rig.load import load_rigmap
-from cstalk_bridge.timecode.smpte import FRAME_RATES
+from cstalk_bridge.timecode.smpte import DEFAULT_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class ExportConfig:
     """`rigmap` None is the format's own; `head` is the GLB file of a head, None for ours."""
 
-    rate: FrameRate = FRAME_RATES["60"]
+    rate: FrameRate = DEFAULT_RATE
     rigmap: RigMap | None = None
     head: Path | None = None
 

@@ -11,11 +11,12 @@ const words = (name) => name.replaceAll('_', ' ');
 export function followLife(store, change) {
   const levels = () => shownSettings(store.state).levels;
   byId('levels').append(
-    ...Object.entries(store.state.session.levels).map(([name, { maximum }]) => {
-      const input = make('input', { type: 'range', min: 0, max: maximum, step: 0.05 });
+    ...Object.entries(store.state.session.levels).map(([name, level]) => {
+      const { minimum, maximum, step, title } = level;
+      const input = make('input', { type: 'range', min: minimum, max: maximum, step });
       input.dataset.level = name;
       input.oninput = () => change({ levels: { ...levels(), [name]: Number(input.value) } });
-      return make('label.field', {}, make('span', {}, words(name), make('output')), input);
+      return make('label.field', { title }, make('span', {}, words(name), make('output')), input);
     }),
   );
   byId('alive').onclick = () => change({ levels: switched(levels(), store.state.session) });
