@@ -1,4 +1,4 @@
-"""Sound files decoded from their beginning to their real end, and read at any place.
+"""Decodes sound files from their start to their real end, and reads them at any place.
 
 libsndfile decodes most; containers of cameras, phones and browsers need PyAV. Only the demuxer
 that belongs to the content is used, and only the bytes of the file itself can be read: a
@@ -32,12 +32,12 @@ EXTRA: Final = "media"
 """The extra of this package that brings PyAV."""
 
 DURATION_TOLERANCE_S: Final = 0.2
-"""By how much a container may promise more than it holds: codecs pad their ends, muxers round."""
+"""Excess of a container's announced length that is ignored: codecs pad, muxers round."""
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One kind: the `demuxer` of FFmpeg for it and what people call it."""
+    """One kind of container: FFmpeg's `demuxer` for it, and its usual name."""
 
     demuxer: str
     name: str
@@ -139,7 +139,7 @@ class ContainerDecoder:
             self.fault = f"its header announces {announced_s:.2f} s"
 
     def _announced_s(self) -> float:
-        """Return how long the stream says it is, 0 where it does not."""
+        """Return the length that the stream announces, 0 where it does not."""
         stream = self._stream
         if stream.duration is not None and stream.time_base:
             return float(stream.duration * stream.time_base)
@@ -166,10 +166,10 @@ def _message(error: Exception) -> str:
 FORMATS: Final = "WAV, FLAC, OGG, Opus, MP3 or AIFF"
 
 MAX_DECODED_S: Final = 4 * 3600.0
-"""What is decoded of a recording, at most, before it is used: a small file may hold years."""
+"""Length of a recording that is decoded at most: a small file may contain years."""
 
 COUNTED_FRAMES: Final = 1 << 16
-"""Frames which are decoded at once where only their number is wanted."""
+"""Frames that are decoded at once where only their number is needed."""
 
 
 class Decoder(Protocol):
@@ -187,7 +187,7 @@ class Decoder(Protocol):
     """Why it ended early; empty while nothing is wrong."""
 
     def read(self, count: int) -> NDArray[np.float32]:
-        """Return the next `count` frames; fewer only at the end, or where the file breaks off."""
+        """Return the next `count` frames; fewer only at the end, or where the file is truncated."""
 
     def seek(self, frame: int) -> None:
         """Go to a frame."""
@@ -228,7 +228,7 @@ class SndfileDecoder:
         return block[:read]
 
     def seek(self, frame: int) -> None:
-        """Go to a frame, by decoding again where the codec knows no other way."""
+        """Go to a frame, by decoding again where the codec cannot seek."""
         from soundfile import SoundFileError
 
         if frame == self._position:
@@ -276,7 +276,7 @@ def open_decoder(path: Path) -> tuple[Decoder, Layout]:
 
 
 def reopener(path: Path, layout: Layout) -> Callable[[], Decoder]:
-    """Return what opens a file of that layout each time it is called. It raises UserError."""
+    """Return a function that opens a file of that layout at each call. It raises UserError."""
     if layout.container:
         return lambda: open_container(path, CONTAINERS[layout.container])
     return lambda: SndfileDecoder(lambda: _soundfile(path, layout))
@@ -350,7 +350,7 @@ class RandomAccessReader:
         self._readers = [_SequentialReader(self.first, kept)]
 
     def read(self, start: int, count: int) -> tuple[NDArray[np.float32], str]:
-        """Return frames `start` to `start + count`, [frames, channels], and why there are less."""
+        """Return frames `start` to `start + count`, [frames, channels], and why there are fewer."""
         reader = self._at(start)
         self._readers.remove(reader)
         self._readers.append(reader)

@@ -1,4 +1,4 @@
-"""What the header of a sound file says of its length, and how to read a file that is otherwise.
+"""The length in the header of a sound file, and how to read a file whose header is wrong.
 
 Files of recorders that crashed, of pipes and of broken copies say less or more than they hold.
 Here their headers are read, without decoding: RIFF, RF64, AIFF, AU, Sony Wave64, FLAC, MPEG, Ogg.
@@ -65,7 +65,7 @@ class MpegFrames:
 
 @lru_cache(maxsize=4096)
 def parse_mpeg_header(four: bytes) -> MpegHeader | None:
-    """Return what the four bytes of a frame header say; None where they are none."""
+    """Return the contents of a frame header of four bytes; None where it is invalid."""
     if len(four) < 4 or four[0] != 0xFF or four[1] & 0xE0 != 0xE0:
         return None
     version_bits, layer = four[1] >> 3 & 3, 4 - (four[1] >> 1 & 3)
@@ -138,7 +138,7 @@ def _xing_count(data: mmap.mmap, first: int, header: MpegHeader) -> tuple[int | 
 
 
 UNKNOWN_SIZE: Final = 0x7FFF_0000
-"""From here on a size of 32 bits is what programs write into a pipe, where it means unknown."""
+"""Smallest 32-bit size that means an unknown length, as programs write into a pipe."""
 
 NO_LENGTH: Final = "its header states no length; it is read to its end"
 NO_END_MARK: Final = "it has no end marker and may be truncated; it is read to its end"
@@ -146,7 +146,7 @@ FRAME_TOLERANCE: Final = 1
 """Encoders differ in whether a Xing header counts itself."""
 
 SLACK_BYTES: Final = 64
-"""By so much headers promise more than there is, though nothing was cut off: a padding byte."""
+"""Excess of the announced size over the real one without truncation: a padding byte."""
 
 PAGE_SEARCH_BYTES: Final = 1 << 17
 """An Ogg page has at most 64 KiB."""
@@ -175,12 +175,12 @@ class Layout:
 
     @property
     def is_patched(self) -> bool:
-        """Whether the file is read otherwise than it lies on disk."""
+        """Whether the file is read differently from how it is stored."""
         return bool(self.begin or self.prefix or self.patches)
 
 
 def read_layout(path: Path) -> Layout:
-    """Return the layout of a file; an empty one where nothing needs care. Raises OSError."""
+    """Return the layout of a file; an empty one where nothing is special. Raises OSError."""
     with path.open("rb") as file:
         try:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -209,7 +209,7 @@ def _layout(data: mmap.mmap) -> Layout:
 
 
 def _container(magic: bytes) -> str:
-    """Return the name of a container that begins so, empty where it is none."""
+    """Return the name of a container by its first bytes, empty where it is none."""
     if magic[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
         return "mov"
     if magic[:4] == b"\x1aE\xdf\xa3":
@@ -229,7 +229,7 @@ def _id3_size(data: mmap.mmap) -> int:
 
 
 def _truncation(promised: int, there: int) -> Layout:
-    """Return the layout of a file whose header promises so many bytes of sound; 0 for none."""
+    """Return the layout of a file whose header announces that many bytes of audio; 0 for none."""
     if promised - there <= SLACK_BYTES:
         return Layout()
     return Layout(missing=1.0 - max(0, there) / promised)

@@ -105,7 +105,7 @@ MAX_HEADER_BYTES = 4 << 20
 ARRAY_HEAD_BYTES = 128
 """Bytes of an array's own header; numpy pads it to a multiple of 64."""
 ARRAY_MAGIC = b"\x93NUMPY\x01\x00" + (ARRAY_HEAD_BYTES - 10).to_bytes(2, "little")
-"""What such an array begins with: version 1.0 of the format, and the length of its header."""
+"""The first bytes of such an array: version 1.0 of the format, and the length of its header."""
 
 COPIED_BYTES = 1 << 20
 
@@ -119,11 +119,11 @@ FAULTS = (
     *(zipfile.BadZipFile, EOFError, KeyError, ValueError, NotImplementedError, OverflowError),
     *(RecursionError, SyntaxError, MemoryError, TypeError, struct.error),
 )
-"""What the readers of zips, JSON and arrays meet in a file that is damaged."""
+"""What the readers of zips, JSON and arrays raise for a damaged file."""
 
 
 class Header(BaseModel):
-    """What `take.json` holds; `start` is the first frame's number since midnight."""
+    """The contents of `take.json`; `start` is the first frame's number since midnight."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -210,7 +210,7 @@ def load_take(path: Path) -> Take:
 
 
 def _need_plain(archive: zipfile.ZipFile) -> None:
-    """Refuse packed members: a small file must not become a large array."""
+    """Refuse compressed members: a small file must not become a large array."""
     if packed := [info for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED]:
         raise ValueError(f"{packed[0].filename!r} is compressed; the members of a take are stored")
 

@@ -44,7 +44,7 @@ CURVES_ENDING: Final = "_cal"
 """As the app names curves whose rest is at 0."""
 
 MAX_SLATE_BYTES: Final = 100
-"""Of a slate in UTF-8; what is longer is cut, for the subject behind it must stay whole."""
+"""Of a slate in UTF-8; a longer one is cut, because the subject behind it must stay whole."""
 
 _NO_ASSET: Final = re.compile(r"[\"' ,/.:|&!~@#(){}\[\]=;^%$`*?<>\\\t\r\n]")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+")
@@ -67,7 +67,7 @@ def take_stem(slate: str, number: int | None, subject: str) -> str:
 
 
 def one_part(text: str) -> str:
-    """Return the text without what Unreal would take for the end of a part."""
+    """Return the text without characters that Unreal takes for the end of a part."""
     return _NO_ASSET.sub("-", text).replace("_", "-")
 
 

@@ -122,7 +122,7 @@ class FileSound:
         self.notices = notices
 
     def read(self, start: int, count: int) -> NDArray[np.float32]:
-        """Read from the file; where that breaks off before its end, UserError says when."""
+        """Read from the file; UserError, with the time, where it is truncated."""
         count = max(0, min(count, self.frames - start))
         if self._divisor == 1:
             return self._mono(start, count)
@@ -134,7 +134,7 @@ class FileSound:
         return np.asarray(lower[start - first : start - first + count], dtype=np.float32)
 
     def again(self) -> FileSound:
-        """Return the same sound from a file that is opened anew, for another thread."""
+        """Return the same sound from a file that is opened again, for another thread."""
         return FileSound(self._opened, self._where, self._file_frames, self._channel, self.notices)
 
     def _mono(self, start: int, count: int) -> NDArray[np.float32]:
@@ -169,7 +169,7 @@ def open_sound(path: Path, channel: Channel = None) -> FileSound:
 
 
 def _problems(where: str, decoder: Decoder, channel: Channel) -> list[Problem]:
-    """Return what the header alone shows to be wrong."""
+    """Return the problems that the header alone shows."""
     rate_hz, problems = decoder.rate_hz, []
     if decoder.frames == 0:
         problems.append(Problem(where, "it contains no audio", f"use a {FORMATS} file with sound"))
@@ -184,7 +184,7 @@ def _problems(where: str, decoder: Decoder, channel: Channel) -> list[Problem]:
 
 
 def _content_problems(where: str, found: Survey, rate_hz: int) -> list[Problem]:
-    """Return what is wrong with what can be decoded."""
+    """Return the problems of what can be decoded."""
     if found.frames > MAX_SOUND_S * rate_hz:
         return [_too_long(where, f"more than {MAX_SOUND_S / 3600:g} h")]
     if damage := found.damage(rate_hz):
@@ -221,7 +221,7 @@ def network_input_samples(sound: Sound) -> int:
 
 
 def network_input(sound: Sound) -> Iterator[NDArray[np.float32]]:
-    """Yield the sound at 16 kHz, [time], piece after piece, `heard_samples` in all.
+    """Yield the sound at 16 kHz, [time], piece after piece, `network_input_samples` in all.
 
     What is constant in it is taken out, as the listener of a live voice does.
     """
@@ -260,11 +260,11 @@ class EncodedSound:
         self._unused = weakref.finalize(self, _close_unused, self._ahead)
 
     def read(self, start: int, count: int) -> NDArray[np.float32]:
-        """Read from the sound as it came."""
+        """Read from the original sound."""
         return self._sound.read(start, count)
 
     def flac(self) -> IO[bytes]:
-        """Wait for the encoded sound and give it away, open at its start; later ones are new."""
+        """Wait for the encoded sound and hand it over, open at its start; later ones are new."""
         ahead, self._ahead = self._ahead, None
         self._unused.detach()
         return ahead.result() if ahead else encode_flac(self._sound)

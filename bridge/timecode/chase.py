@@ -21,22 +21,23 @@ if TYPE_CHECKING:
 DAY_S: Final = 86_400.0
 """A day of the sun. One of timecode labels may be longer (`timecode.day_length_s`)."""
 
-LEAD_S: Final = 1.0
-"""Time in which our time is led to the source's; it runs no longer off its pace without one."""
+SLEW_S: Final = 1.0
+"""Time in which our time is slewed to the source's; without a source it runs no longer than that
+at another rate."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClockModel:
-    """Our time: `day_s` at `host_s`, then (1 + `lead`) seconds a second for `LEAD_S`."""
+    """Our time: `day_s` at `host_s`, then (1 + `slew`) seconds per second for `SLEW_S`."""
 
     host_s: float
     day_s: float
-    lead: float = 0.0
+    slew: float = 0.0
 
     def at(self, host_s: float) -> float:
         """Return our time of day at a host time; it does not wrap at midnight."""
         passed_s = host_s - self.host_s
-        return self.day_s + passed_s + self.lead * min(passed_s, LEAD_S)
+        return self.day_s + passed_s + self.slew * min(passed_s, SLEW_S)
 
 
 def day_difference_s(later_s: float, earlier_s: float, length_s: float = DAY_S) -> float:
@@ -54,15 +55,15 @@ class SyncState(Enum):
     AHEAD = "ahead"
     BEHIND = "behind"
     LOST = "lost"
-    """No source, or none that can be believed; our time goes on by the host clock."""
+    """No source, or none that is consistent; our time goes on by the host clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class SyncStatus:
-    """How our time stands: `ahead_s` is how far it is ahead of the source, 0 without one.
+    """State of our time: `ahead_s` is how far it is ahead of the source, 0 without one.
 
-    `is_locked` says that our time is, or once was, the source's. `jumps` counts how often it was
-    set anew.
+    With `is_locked` our time is, or once was, the source's. `jumps` counts how often it was set
+    again.
     """
 
     sync: SyncState
@@ -72,10 +73,10 @@ class SyncStatus:
 
 
 LOCK_READINGS: Final = 5
-"""Readings in a row that must agree before they are believed: a fifth of a second of timecode."""
+"""Readings in a row that must agree before they are used: a fifth of a second of timecode."""
 
 KEPT_READINGS: Final = 25
-"""Readings whose median counts, against the jitter of audio blocks; a jam, which is not mended
+"""Readings whose median counts, against the jitter of audio blocks; a jam, which is not corrected
 later, waits for them all. A second of timecode."""
 
 AGREEMENT_S: Final = 0.010
@@ -86,10 +87,10 @@ LOST_S: Final = 1.0
 """Age of the last reading after which there is no source."""
 
 JUMP_S: Final = 0.100
-"""Distance beyond which time is set at once; up to it time is led there, so that no frame is told
-twice or left out in sight."""
+"""Difference beyond which time is set at once; up to it time is slewed, so that no frame number is
+visibly repeated or skipped."""
 
-MAX_LEAD: Final = 0.01
+MAX_SLEW: Final = 0.01
 """Share by which our time may run faster or slower meanwhile: a frame in a hundred."""
 
 EDGE_FRAMES: Final = 0.25
@@ -97,20 +98,20 @@ EDGE_FRAMES: Final = 0.25
 
 
 class ChaseMode(Enum):
-    """What is done with a source."""
+    """How a source is used."""
 
     CHASE = "chase"
-    """Followed while it is there, and gone on from where it left."""
+    """Followed while it is there; afterwards time continues from it."""
     JAM = "jam"
-    """Taken once; from then on the host clock counts."""
+    """Set once; from then on the host clock counts."""
     FREE = "free"
-    """Only compared with: time is the system's at the start."""
+    """Only compared with: time is that of the system at the start."""
 
 
 class ClockReading(NamedTuple):
-    """At host time `host_s` a source said `day_s`, seconds of real time since midnight.
+    """A source's time of day `day_s` at host time `host_s`, seconds of real time since midnight.
 
-    Its day begins again after `length_s`.
+    Its day starts again after `length_s`.
     """
 
     host_s: float
@@ -120,7 +121,7 @@ class ClockReading(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _SourceTime:
-    """What a source says: host time plus `offset_s` is its time of day, as of `host_s`."""
+    """The time of a source: host time plus `offset_s` is its time of day, as of `host_s`."""
 
     host_s: float
     offset_s: float
@@ -134,7 +135,7 @@ class _SourceTime:
 class Chase:
     """Stamps ticks with the time of a source.
 
-    One thread reads, the tick thread stamps, any may ask; what they share is swapped as a whole.
+    One thread reads, the tick thread stamps, any may call `status`; shared state is swapped whole.
     """
 
     def __init__(self, rate: FrameRate, mode: ChaseMode = ChaseMode.CHASE) -> None:
@@ -142,7 +143,7 @@ class Chase:
         self._rate = rate
         self._offsets: deque[float] = deque(maxlen=KEPT_READINGS)
         self._source: _SourceTime | None = None
-        self._course: ClockModel | None = None
+        self._clock: ClockModel | None = None
         self._shown: ClockModel | None = None
         self._jumps = 0
         self._is_jammed = False
@@ -150,14 +151,14 @@ class Chase:
         self._length_s = DAY_S
 
     def read(self, reading: ClockReading) -> None:
-        """Take the next reading; host times ascend."""
+        """Process the next reading; host times ascend."""
         offset_s = reading.day_s - reading.host_s
         self._length_s = reading.length_s
-        if self._offsets and abs(self._apart(offset_s, self._offsets[-1])) > AGREEMENT_S:
+        if self._offsets and abs(self._difference_s(offset_s, self._offsets[-1])) > AGREEMENT_S:
             self._offsets.clear()
         # Kept beside its neighbours across midnight.
         near_s = self._offsets[-1] if self._offsets else offset_s
-        self._offsets.append(near_s + self._apart(offset_s, near_s))
+        self._offsets.append(near_s + self._difference_s(offset_s, near_s))
         if len(self._offsets) < LOCK_READINGS:
             return
         is_steady = len(self._offsets) == KEPT_READINGS
@@ -169,21 +170,21 @@ class Chase:
             self._set(self._source)
 
     def jam(self) -> None:
-        """In mode `JAM` take the time of the source anew, as soon as there is one."""
+        """In mode `JAM` set time from the source again, as soon as there is one."""
         self._is_jammed = False
 
     def stamp(self, tick: Tick) -> Tick:
         """Return the tick with our time: frame and subframe since midnight, which do not wrap.
 
-        Before a source was believed, and in mode `FREE`, it stays as it is. Numbers go up by one;
-        only where time drifted over a frame's edge, or was set anew, they do not.
+        Before a source is used, and in mode `FREE`, it is unchanged. Numbers go up by one, except
+        where time drifted past a frame's edge or was set again.
         """
-        course = self._course
-        if course is None or self.mode is ChaseMode.FREE:
+        clock = self._clock
+        if clock is None or self.mode is ChaseMode.FREE:
             self._shown = ClockModel(tick.due_s, (tick.frame + tick.subframe) / self._rate.hz)
             return tick
-        self._shown = course
-        frames = course.at(tick.due_s) * self._rate.hz
+        self._shown = clock
+        frames = clock.at(tick.due_s) * self._rate.hz
         offset = self._number_offset
         if offset is None or not (
             -EDGE_FRAMES <= frames - (tick.number + offset) < 1.0 + EDGE_FRAMES
@@ -194,12 +195,12 @@ class Chase:
         return replace(tick, frame=frame, subframe=subframe)
 
     def status(self, host_s: float) -> SyncStatus:
-        """Tell how our time stands at a host time."""
+        """Return the state of our time at a host time."""
         source, shown = self._source, self._shown
-        is_locked = self._course is not None
+        is_locked = self._clock is not None
         if source is None or shown is None or host_s - source.host_s > LOST_S:
             return SyncStatus(SyncState.LOST, 0.0, is_locked, self._jumps)
-        ahead_s = self._apart(shown.at(host_s), host_s + source.offset_s)
+        ahead_s = self._difference_s(shown.at(host_s), host_s + source.offset_s)
         tolerance_s = float(self._rate.frame_s)
         if abs(ahead_s) <= tolerance_s:
             sync = SyncState.SYNCED
@@ -208,18 +209,18 @@ class Chase:
         return SyncStatus(sync, ahead_s, is_locked, self._jumps)
 
     def _follow(self, source: _SourceTime) -> None:
-        """Lead our time to the source's, or set it where it is far away."""
-        course, host_s = self._course, source.host_s
-        behind_s = self._apart(source.day_s, course.at(host_s)) if course else math.inf
-        if course is None or abs(behind_s) > JUMP_S:
+        """Slew our time to the source's, or set it where it is far away."""
+        clock, host_s = self._clock, source.host_s
+        behind_s = self._difference_s(source.day_s, clock.at(host_s)) if clock else math.inf
+        if clock is None or abs(behind_s) > JUMP_S:
             self._set(source)
             return
-        lead = min(max(behind_s / LEAD_S, -MAX_LEAD), MAX_LEAD)
-        self._course = ClockModel(host_s, course.at(host_s), lead)
+        slew = min(max(behind_s / SLEW_S, -MAX_SLEW), MAX_SLEW)
+        self._clock = ClockModel(host_s, clock.at(host_s), slew)
 
     def _set(self, source: _SourceTime) -> None:
-        self._jumps += self._course is not None
-        self._course = ClockModel(source.host_s, source.day_s % self._length_s)
+        self._jumps += self._clock is not None
+        self._clock = ClockModel(source.host_s, source.day_s % self._length_s)
 
-    def _apart(self, later_s: float, earlier_s: float) -> float:
+    def _difference_s(self, later_s: float, earlier_s: float) -> float:
         return day_difference_s(later_s, earlier_s, self._length_s)

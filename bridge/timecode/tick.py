@@ -25,7 +25,7 @@ CLOCK_READINGS = 5
 
 
 def clock_difference(now: Callable[[], float], wall: Callable[[], float]) -> float:
-    """Return system clock minus host clock; being preempted between the two is seen."""
+    """Return system clock minus host clock, by the reading that was interrupted least."""
     readings = []
     for _ in range(CLOCK_READINGS):
         before_s, wall_s, after_s = now(), wall(), now()
@@ -34,19 +34,19 @@ def clock_difference(now: Callable[[], float], wall: Callable[[], float]) -> flo
 
 
 CATCH_UP_S = 0.250
-"""Lateness up to which every overdue tick is still given, one right after another. A quarter of a
+"""Lateness up to which every overdue tick is still issued, one right after another. A quarter of a
 second is 15 frames at 60 fps, a burst any receiver's socket buffer holds; beyond it ticks are
 skipped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """One frame's turn.
+    """One wake-up for one frame.
 
     `number` counts the schedule from 0. `due_s` is the presentation time on the host clock.
     `frame` is the frame number since local midnight of the day on which the ticker started; it
     does not wrap at 24 h. `subframe`, 0 <= subframe < 1, is the part of a frame beyond it.
-    `lateness_s` is how long after `due_s` the tick was given.
+    `lateness_s` is how long after `due_s` the tick was issued.
     """
 
     number: int
@@ -63,9 +63,9 @@ class Ticker:
     gives the first frame number. From then on only the host clock counts: `frame` is +1 per tick
     whatever the system clock does, and `wall_offset_s` is how far that has moved away.
 
-    Ticks that are overdue by up to `CATCH_UP_S` are given at once, one after another; when later,
-    the schedule goes on with the newest tick that is due, `number` and `frame` jump alike, so that
-    frame time stays presentation time, and `skipped` counts what was left out.
+    Ticks that are overdue by up to `CATCH_UP_S` are issued at once, one after another. When later,
+    the schedule continues with the newest tick that is due: `number` and `frame` jump alike, so
+    that frame time stays presentation time, and `skipped` counts the ticks that were dropped.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Ticker:
         return self
 
     def __next__(self) -> Tick:
-        """Sleep until the next tick is due and give it."""
+        """Sleep until the next tick is due and return it."""
         if not self._started:
             self._start()
         due_s = self._due_s(self._number)

@@ -37,13 +37,13 @@ ROW_BYTES: Final = 700
 """A line of curves: 61 numbers of 10 characters, a timecode and commas."""
 
 END_BYTES: Final = 4 << 20
-"""Free room at which a take ends: more than 16 subjects write between two looks."""
+"""Free space at which a take ends: more than 16 subjects write between two checks."""
 
 FIRST_S: Final = 60.0
-"""Seconds for which there must be room when a take begins."""
+"""Seconds for which there must be space when a take starts."""
 
 WARNING_S: Final = 600.0
-"""Seconds of room below which the user is warned."""
+"""Seconds of space below which the user is warned."""
 
 RESERVE_NAME: Final = ".reserve"
 RESERVE_BYTES: Final = 64 << 10
@@ -53,12 +53,12 @@ SPACE_HINT: Final = "free space on the disk"
 
 
 def free_bytes(folder: Path) -> int:
-    """Return how much may be written below a folder that is there. Raises OSError."""
+    """Return how many bytes may be written below an existing folder. Raises OSError."""
     return shutil.disk_usage(folder).free
 
 
 class DiskSpace:
-    """The room below a folder for takes of some subjects, whose frames have that `rate`."""
+    """The disk space below a folder for takes of some subjects, whose frames have that `rate`."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class DiskSpace:
         return (self._free(self._folder) - END_BYTES) / self.bytes_per_s
 
     def check_begin(self) -> None:
-        """Raise UserError where a take would end as soon as it began. Raises OSError."""
+        """Raise UserError where a take would end as soon as it starts. Raises OSError."""
         needed = END_BYTES + FIRST_S * self.bytes_per_s
         free = self._free(self._folder)
         if free < needed:
@@ -101,14 +101,14 @@ class DiskSpace:
 
 
 def reserve_space(folder: Path) -> None:
-    """Keep some room in a take's folder. UserError where there is none."""
+    """Reserve space in a take's folder. UserError where there is none."""
     with atomic_write(folder / RESERVE_NAME, is_private=True) as file:
         # Random: a file system that packs would keep no room for zeros.
         file.write(os.urandom(RESERVE_BYTES))
 
 
 def release_space(folder: Path) -> None:
-    """Give that room back; harmless without any. Raises OSError."""
+    """Release that space; harmless without any. Raises OSError."""
     (folder / RESERVE_NAME).unlink(missing_ok=True)
 
 
@@ -129,7 +129,7 @@ MAX_REPEATS: Final = 1000
 
 
 def claim_folder(folder: Path, slate: str, number: int, began: datetime) -> tuple[TakeName, Path]:
-    """Make a folder for a take that begins; return its name and the folder, which ends in `SUFFIX`.
+    """Create the folder of a new take; return its name and the folder, which ends in `SUFFIX`.
 
     A folder of that name is kept; the new one then gets the suffix `-2`, `-3`, ...
     UserError where no folder can be made.
@@ -283,7 +283,7 @@ class TakeDocument:
         }
 
     def begun(self, files: Sequence[SubjectFiles]) -> dict[str, Any]:
-        """Return what it says while the take is recorded; where it began, once there is a frame."""
+        """Return it for a take that is being recorded; with its start, once there is a frame."""
         first = files[0].first
         document = self._keys | {"subject": files[0].subject.name}
         if first:
