@@ -66,7 +66,7 @@ class Tree:
     """Plain data, the places of its values and keys, and what is wrong with it.
 
     `data` holds dict, list, str, int, float, bool, None, date and bytes only. An empty document is
-    an empty dict. Of a key which stands twice the first value is kept and a problem is noted.
+    an empty dict. Of a key that is given twice the first value is kept and a problem is noted.
     """
 
     data: object = None
@@ -206,12 +206,12 @@ class _TreeReader:
             is_alias = copy is None and id(key_node) in self._seen
             mark, _ = self._place(key_node, copy)
             if is_alias or not isinstance(key_node, yaml.ScalarNode):
-                what = "a key which is not plain text"
+                what = "a key that is not plain text"
                 raise _refusal(self._name, mark, what, "write the key as one word")
             key = self._key(key_node, mark)
             place = (*path, key)
             if (first := self._tree.keys.get(place)) is not None:
-                what = f"`{key}` stands twice, first in line {first.line}"
+                what = f"`{key}` is given twice, first in line {first.line}"
                 problem = Problem(f"{self._name}:{mark}", what, "remove one")
                 self._tree.problems.append(problem)
                 # A path of its own, so that the keys inside do not look like second copies.
@@ -236,7 +236,7 @@ class _TreeReader:
             raise _refusal(self._name, mark, f"not a value: {error}", "put it in quotes") from None
         except (AttributeError, LookupError, TypeError):
             # PyYAML's constructors raise these where a tag stands before a text of another form.
-            what = f"{node.value[:60]!r} is no {node.tag.rpartition(':')[2]}"
+            what = f"{node.value[:60]!r} is not a valid {node.tag.rpartition(':')[2]}"
             raise _refusal(self._name, mark, what, "leave the tag out") from None
         if isinstance(value, int) and value.bit_length() > MAX_INTEGER_BITS:
             what = f"a whole number of more than {MAX_INTEGER_BITS} bits"
@@ -247,7 +247,7 @@ class _TreeReader:
         """Refuse what no name, path or packet can have: NUL, and halves of surrogate pairs."""
         if _NO_TEXT.search(text):
             raise _refusal(
-                self._name, mark, "a character that is no text (NUL, surrogate)", "remove it"
+                self._name, mark, "a character that is not text (NUL, surrogate)", "remove it"
             )
 
 

@@ -65,6 +65,16 @@ def evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
+BENCH_NUMBERS = (
+    ("seconds", 60.0, "Seconds of the packet measurements"),
+    ("trials", 60, "Trials of the latency measurement"),
+    ("minutes", 30.0, "Minutes of soak and churn"),
+    ("cases", 300, "Inputs of each kind of fuzz"),
+    ("seed", 0, "Seed of the inputs of fuzz"),
+)
+"""Flags of `bench`: name, default and help."""
+
+
 def add_bench(commands: Commands) -> None:
     """Add the command's parser."""
     parser = add_command(commands, "bench", "Measure this machine.")
@@ -72,37 +82,14 @@ def add_bench(commands: Commands) -> None:
         "sections", metavar="SECTION", nargs="*", help="Sections to measure (default: all)."
     )
     parser.add_argument("--list", action="store_true", help="List the sections and exit.")
-    parser.add_argument(
-        "--seconds",
-        metavar="N",
-        type=float,
-        default=60.0,
-        help="Seconds of the packet measurements (default: 60).",
-    )
-    parser.add_argument(
-        "--trials",
-        metavar="N",
-        type=int,
-        default=60,
-        help="Trials of the latency measurement (default: 60).",
-    )
-    parser.add_argument(
-        "--minutes",
-        metavar="N",
-        type=float,
-        default=30.0,
-        help="Minutes of soak and churn (default: 30).",
-    )
-    parser.add_argument(
-        "--cases",
-        metavar="N",
-        type=int,
-        default=300,
-        help="Inputs of each kind of fuzz (default: 300).",
-    )
-    parser.add_argument(
-        "--seed", metavar="N", type=int, default=0, help="Seed of the inputs of fuzz (default: 0)."
-    )
+    for name, default, text in BENCH_NUMBERS:
+        parser.add_argument(
+            f"--{name}",
+            metavar="N",
+            type=type(default),
+            default=default,
+            help=f"{text} (default: {default:g}).",
+        )
     parser.add_argument(
         "--kinds", metavar="A,B", default="", help="Kinds of input of fuzz (default: all)."
     )

@@ -129,7 +129,7 @@ curves:
     assert "hero.yaml:5:19: unknown source `CTRL_C_jaw.tyy`; did you mean `CTRL_C_jaw.ty`?" in found
     assert any("unknown key `curves.JawOpen.gaim`; did you mean `gain`?" in p for p in found)
     assert any("must run from left to right, found 0.5, 0.5; sort them" in p for p in found)
-    assert any("`MouthFunnel` stands twice, first in line 7; remove one" in p for p in found)
+    assert any("`MouthFunnel` is given twice, first in line 7; remove one" in p for p in found)
 
 
 def test_mistakes_of_an_inherited_file_come_too(write: Callable[..., Path]) -> None:
