@@ -239,6 +239,6 @@ def test_messages_that_a_page_quotes_are_those_of_the_program(page: str, words: 
 
 
 def test_the_readme_leads_to_every_page() -> None:
-    linked = set(re.findall(r"\]\(([\w./]+\.md)\)", README_TEXT))
+    linked = set(re.findall(r"\]\(([\w./-]+\.md)\)", README_TEXT))
     pages = {page.relative_to(ROOT).as_posix() for page in (*PAGES, *ROOT.glob("*.md"))}
     assert pages - {"README.md"} <= linked
