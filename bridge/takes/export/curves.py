@@ -108,5 +108,5 @@ def open_curve_sequence(take: Take, settings: ExportConfig) -> Iterator[CurveSeq
             file.flush()
         except OSError as error:
             what = f"cannot be written: {error.strerror}"
-            raise UserError(Problem(tempfile.gettempdir(), what, "make room there")) from None
+            raise UserError(Problem(tempfile.gettempdir(), what, "free space there")) from None
         yield CurveSequence(settings.rate, take.span(settings.rate).rows, moved, file)

@@ -366,7 +366,7 @@ def _need_own_outputs(
         other = next((path for path in others if not _is_same(path, file.path)), None)
         if other is not None:
             name = form.name(place.name)
-            what = f"and {other} would both become {name}: neither is rendered"
+            what = f"would become {name}, as would {other}: neither is rendered"
             raise UserError(Problem(str(file.path), what, "rename one, or render them separately"))
 
 
