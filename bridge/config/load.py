@@ -12,13 +12,15 @@ from cstalk_bridge.config.schema import Config, SubjectConfig
 from cstalk_bridge.document import Document, read_document, validate
 from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.settings.declaration import Scope
-from cstalk_bridge.settings.table import flag_settings, setting
+from cstalk_bridge.settings.table import flag_settings
 from cstalk_bridge.system.files import name_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pydantic import BaseModel
+
+    from cstalk_bridge.settings.declaration import Setting
 
 
 DEFAULT_PATH = Path("config.yaml")
@@ -119,9 +121,12 @@ def _changed_keys(
     flags: ConfigOverrides, config: Config, subject: SubjectConfig
 ) -> Iterator[ChangedKey]:
     """Yield what the flags change, settings of the whole bridge first."""
-    osc = setting("control.osc")
-    if flags.get(osc.option) is not None or flags.get("osc_allow"):
-        yield osc.flag, Config, "control", _control(flags, config)
+    for entry in flag_settings():
+        if (
+            entry.scope is Scope.BRIDGE
+            and (value := _bridge_value(entry, flags, config)) is not None
+        ):
+            yield entry.flag, Config, entry.key.partition(".")[0], value
     if flags.get("no_ui"):
         yield "--no-ui", Config, "dashboard", False
     name = flags.get("subject")
@@ -129,21 +134,27 @@ def _changed_keys(
         yield "--subject", SubjectConfig, "name", name
     for entry in flag_settings():
         value = flags.get(entry.option)
-        if value is None or entry.key.startswith("control."):
+        if entry.scope is Scope.BRIDGE or value is None:
             continue
         if entry.key == "audio.input":
             yield entry.flag, SubjectConfig, "audio", {**subject.audio.model_dump(), "input": value}
         elif entry.key.startswith("audio."):
             yield entry.flag, AudioConfig, entry.name, value
         else:
-            model = Config if entry.scope is Scope.BRIDGE else SubjectConfig
-            yield entry.flag, model, entry.key, list(value) if entry.is_repeated else value
+            yield entry.flag, SubjectConfig, entry.key, list(value) if entry.is_repeated else value
     if flags.get("no_alive"):
         yield "--no-alive", SubjectConfig, "alive", False
 
 
-def _control(flags: ConfigOverrides, config: Config) -> dict[str, object]:
-    """Return the config's remote control with the flags over it."""
+def _bridge_value(entry: Setting, flags: ConfigOverrides, config: Config) -> object:
+    """Return the new value of a setting of the bridge; None where no flag changes it.
+
+    Both flags of remote control change the whole of it, under the name of the first.
+    """
+    if not entry.key.startswith("control."):
+        return flags.get(entry.option)
     before, given = config.control, flags.get("osc_control")
+    if entry.name != "osc" or (given is None and not flags.get("osc_allow")):
+        return None
     osc = before.osc if given is None else given or True
     return {"osc": osc, "allow": [*before.allow, *(flags.get("osc_allow") or ())]}

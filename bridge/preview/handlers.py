@@ -203,7 +203,7 @@ class SubjectHandlers:
         return JSONResponse([_described(subject) for subject in subjects], headers=NO_STORE)
 
     async def change(self, request: Request) -> Response:
-        """Change emotion and levels of a subject; raises RefusalError and UserError."""
+        """Change emotion and levels of a subject; raises HttpError and UserError."""
         wanted = await read_document(request, SubjectRequest)
         if self._controller is None:
             return Response(status_code=404)

@@ -98,7 +98,7 @@ class Recordings:
             return iter(list(self._held.values()))
 
     def get(self, recording_id: str) -> Recording:
-        """Return a recording, which counts as used. RefusalError where there is none."""
+        """Return a recording, which counts as used. HttpError where there is none."""
         with self._lock:
             recording = self._held.pop(recording_id, None)
             if recording is not None:
@@ -113,7 +113,7 @@ class Recordings:
         return renamed(error, {r.path: r.name for r in self if r.path})
 
     def add(self, recording: Recording, in_use: Collection[str]) -> None:
-        """Hold a recording; those `in_use` stay. RefusalError where there is no room."""
+        """Hold a recording; those `in_use` stay. HttpError where there is no room."""
         with self._lock:
             free = [r for key, r in self._held.items() if key not in in_use]
             while len(self._held) >= MAX_RECORDINGS and free:
@@ -127,7 +127,7 @@ class Recordings:
     async def store(
         self, chunks: AsyncIterator[bytes], label: str, expected_bytes: int = 0
     ) -> Path:
-        """Write what arrives to a file in the folder. RefusalError beyond the limits of size."""
+        """Write what arrives to a file in the folder. HttpError beyond the limits of size."""
         from anyio.to_thread import run_sync
 
         self._check_size(label, expected_bytes, expected_bytes)

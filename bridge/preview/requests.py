@@ -98,7 +98,7 @@ class SubjectRequest(SubjectNumbers):
 
 
 async def read_body(request: Request) -> AsyncIterator[bytes]:
-    """Yield the body as it arrives. RefusalError where it stops to arrive."""
+    """Yield the body as it arrives. HttpError where it stops to arrive."""
     chunks = request.stream()
     while True:
         try:
@@ -113,7 +113,7 @@ async def read_body(request: Request) -> AsyncIterator[bytes]:
 
 
 async def read_document(request: Request, model: type[M]) -> M:
-    """Return the document that a request holds. RefusalError with every problem."""
+    """Return the document that a request holds. HttpError with every problem."""
     text = bytearray()
     async for chunk in read_body(request):
         text += chunk
@@ -131,7 +131,7 @@ def _location_text(location: Sequence[str | int]) -> str:
 
 
 def read_number(request: Request, name: str) -> float:
-    """Return a parameter that is a finite number. RefusalError where it is none."""
+    """Return a parameter that is a finite number. HttpError where it is none."""
     text = request.query_params.get(name, "")
     try:
         number = float(text)
@@ -143,7 +143,7 @@ def read_number(request: Request, name: str) -> float:
 
 
 def read_count(request: Request, name: str) -> int:
-    """Return a parameter that is a whole number. RefusalError where it is none."""
+    """Return a parameter that is a whole number. HttpError where it is none."""
     number = read_number(request, name)
     if number != int(number):
         raise http_error(BAD_REQUEST, name, f"a whole number is needed, found {number:g}")

@@ -59,7 +59,7 @@ class RigMaps:
         return maps, problems
 
     def get(self, name: str) -> RigMap:
-        """Return a map of `listed`. UserError with its problems; RefusalError for another name."""
+        """Return a map of `listed`. UserError with its problems; HttpError for another name."""
         path = self._paths.get(name)
         if path is None:
             remedy = f"choose one of {', '.join(self._paths)}"

@@ -54,7 +54,7 @@ class Heads:
         ]
 
     def path(self, head_id: str) -> Path:
-        """Return the file of a head. RefusalError where there is none, or no longer."""
+        """Return the file of a head. HttpError where there is none, or no longer."""
         head = self._heads.get(head_id)
         if head is None or not head.path.is_file():
             raise http_error(NOT_FOUND, "head", f"there is no {head_id[:80]!r}", "choose another")
@@ -130,7 +130,7 @@ class SessionLibrary:
         return self.generate(recording.id, settings)
 
     def generate(self, recording_id: str, settings: GenerationConfig) -> TakeEntry:
-        """Begin a take of a recording; returns at once. RefusalError."""
+        """Begin a take of a recording; returns at once. HttpError."""
         recording = self.recordings.get(recording_id)
         notice = "; ".join(recording.notices) or None
         entry = TakeEntry(_slate(recording.name), recording, settings, notice=notice)

@@ -127,7 +127,7 @@ class Takes:
             return list(self._held.values())
 
     def get(self, take_id: str) -> TakeEntry:
-        """Return a take, which counts as used. RefusalError where there is none."""
+        """Return a take, which counts as used. HttpError where there is none."""
         with self._lock:
             entry = self._held.pop(take_id, None)
             if entry is not None:
@@ -137,7 +137,7 @@ class Takes:
         raise http_error(NOT_FOUND, "take", what, "make it again")
 
     def ready(self, take_id: str) -> tuple[TakeEntry, Take]:
-        """Return a take that can be shown. RefusalError where there is none, or not yet."""
+        """Return a take that can be shown. HttpError where there is none, or not yet."""
         entry = self.get(take_id)
         if entry.take is None:
             raise http_error(
@@ -146,7 +146,7 @@ class Takes:
         return entry, entry.take
 
     def add(self, entry: TakeEntry) -> None:
-        """Hold a take. RefusalError where all that are held are still being made."""
+        """Hold a take. HttpError where all that are held are still being made."""
         with self._lock:
             free = [held for held in self._held.values() if held.state != "generating"]
             while free and not self._has_room(entry):
@@ -157,7 +157,7 @@ class Takes:
             self._held[entry.id] = entry
 
     def drop(self, take_id: str) -> None:
-        """Forget a take and stop making it. RefusalError where there is none."""
+        """Forget a take and stop making it. HttpError where there is none."""
         self.get(take_id).stop.set()
         with self._lock:
             self._held.pop(take_id, None)

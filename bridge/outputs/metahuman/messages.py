@@ -256,7 +256,7 @@ class _Body(BaseModel):
 
     @classmethod
     def of(cls: type[Body], body: dict[str, Any] | None) -> Body:
-        """Read the body of a request. RefusalError: it is missing, or does not fit."""
+        """Read the body of a request. DeviceRequestError: it is missing, or does not fit."""
         if body is None:
             raise DeviceRequestError(ErrorName.MISSING_BODY, "this request needs a body")
         try:
