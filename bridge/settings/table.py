@@ -444,8 +444,9 @@ def flag_settings() -> tuple[Setting, ...]:
 
 
 def page_settings() -> tuple[Setting, ...]:
-    """Return the numbers that the page shows as sliders, those of takes and of live subjects."""
-    return tuple(entry for entry in SETTINGS.values() if entry.label)
+    """Return the numbers that the page shows as sliders, those of a subject first."""
+    shown = [entry for entry in SETTINGS.values() if entry.label]
+    return tuple(sorted(shown, key=lambda entry: entry.scope is Scope.BRIDGE))
 
 
 def command_settings() -> tuple[Setting, ...]:
