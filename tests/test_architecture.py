@@ -6,7 +6,6 @@ import ast
 import re
 import socket
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -20,10 +19,10 @@ from cstalk_bridge import daemon
 from cstalk_bridge.config.schema import Config
 from cstalk_bridge.control.controller import Controller
 from cstalk_bridge.monitor.logs import log_to
-from cstalk_bridge.timecode.tick import host_now
 from tests.networks import GUARDED, write_weights
 from tests.outputs.metahuman.unreal import Unreal
 from tests.outputs.receiving import receiver
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,7 +192,8 @@ def test_the_threads_of_a_run_are_those_of_the_table(tmp_path: Path, source: str
     assert [name for name, row in rows.items() if row is None] == []
     absent = {"timecode"} if source == "system" else {"system clock", "clock discipline"}
     assert set(rows.values()) == run_rows() - NEED_MORE - absent
-    deadline = host_now() + TIMEOUT_S
-    while left := set(threading.enumerate()) - before:
-        assert host_now() < deadline, f"left behind: {left}"
-        time.sleep(0.01)
+    wait_until(
+        lambda: not set(threading.enumerate()) - before,
+        TIMEOUT_S,
+        reason=lambda: f"left behind: {set(threading.enumerate()) - before}",
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from cstalk_bridge.bench.daemon_process import DaemonProcess, free_port
 from cstalk_bridge.bench.report import missed
 from cstalk_bridge.bench.soak import drift_s, of_visits
 from tests.takes.recording.harness import RecorderHarness
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,9 +50,7 @@ def test_every_client_is_served_and_every_take_is_as_was_answered(tmp_path: Path
     }
     with DaemonProcess("test", 9, **settings) as running:
         with Visitors(control, device, page, tmp_path, pause_s=0.0) as visitors:
-            deadline_s = time.monotonic() + PATIENCE_S
-            while visitors.visits.rounds <= TAKE_EVERY and time.monotonic() < deadline_s:
-                time.sleep(0.05)
+            wait_until(lambda: visitors.visits.rounds > TAKE_EVERY, PATIENCE_S)
         running.stop()
     assert visitors.visits.faults == []
     assert visitors.visits.takes == len(list(tmp_path.iterdir())) >= 2

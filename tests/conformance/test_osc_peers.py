@@ -4,7 +4,6 @@ import re
 import shutil
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,6 +17,7 @@ from cstalk_bridge.outputs.registry import open_link
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 from cstalk_bridge.timecode.tick import Tick
 from tests.outputs.receiving import receiver
+from tests.waiting import wait_until
 
 CURVES = [f"CTRL_expressions_curve{index:03d}" for index in range(251)]
 VALUES = np.linspace(-1, 1, 251, dtype=np.float32)
@@ -53,11 +53,13 @@ def test_oscdump_reads_every_curve_as_a_float() -> None:
         link = open_link(
             parse_link_url(f"osc://127.0.0.1:{port}/face"), "Ada", CURVES, FRAME_RATES["60"]
         )
-        give_up_s = time.monotonic() + PATIENCE_S
-        # Nothing tells when it listens: send until it has written a whole frame.
-        while len(lines) < 2 * len(CURVES) and time.monotonic() < give_up_s:
+
+        def send() -> bool:
             link.send(VALUES, Tick(0, 0.0, 0))
-            time.sleep(0.05)
+            return len(lines) >= 2 * len(CURVES)
+
+        # Nothing tells when it listens: send until it has written a whole frame.
+        wait_until(send, PATIENCE_S, interval_s=0.05)
         process.terminate()
         reading.join()
         link.close()

@@ -24,6 +24,7 @@ from cstalk_bridge.bench.microphone import FakeMicrophones
 from cstalk_bridge.models import load_generator
 from tests.conformance.test_osc_peers import free_port, oscdump
 from tests.outputs.receiving import receiver
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.outputs.receiving import Receiver
@@ -78,10 +79,8 @@ def test_a_voice_in_a_microphone_arrives_as_that_face_at_other_peoples_decoders(
         command += ["--subject", "Ada", *(word for link in links for word in ("--link", link))]
         environment = {**os.environ, **microphones.environment, "PYTHONPATH": str(Path.cwd())}
         with subprocess.Popen(command, cwd=tmp_path, env=environment) as daemon:
-            while not unreal.datagrams:
-                time.sleep(0.05)
-                assert unreal.is_alive()
-                assert daemon.poll() is None
+            wait_until(lambda: unreal.datagrams or not unreal.is_alive() or daemon.poll())
+            assert unreal.datagrams
             sound = soxr.resample(spoken, rate_hz, microphones.rate_hz)
             microphones.say("mic_a", np.rint(32767 * sound).astype(np.int16))
             time.sleep(len(spoken) / rate_hz + 1.0)

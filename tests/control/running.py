@@ -18,6 +18,7 @@ from cstalk_bridge.runtime import open_metrics, open_runtime, open_subjects
 from cstalk_bridge.timecode.tick import Ticker, host_now
 from tests.networks import GUARDED, write_weights
 from tests.outputs.receiving import Receiver, receiver
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,13 +42,7 @@ class RunningBridge:
 
     def wait_for(self, holds: Callable[[], object]) -> None:
         """Wait until something holds."""
-        waiting = threading.Event()
-        for _ in range(round(PATIENCE_S / 0.01)):
-            if holds():
-                return
-            waiting.wait(0.01)
-        told = "\n".join(self.notices)
-        raise AssertionError(f"it did not come to be; the bridge told:\n{told}")
+        wait_until(holds, PATIENCE_S, reason=lambda: "\n".join(("notices:", *self.notices)))
 
     @staticmethod
     def now() -> float:

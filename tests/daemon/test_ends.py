@@ -10,13 +10,14 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cstalk_bridge.bench.daemon_process import free_port
 from cstalk_bridge.outputs.osc_messages import decode_packet, encode_message
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,21 +49,20 @@ class Running:
 
     def record(self) -> None:
         """Begin a take as soon as the bridge listens."""
-        deadline_s = time.monotonic() + PATIENCE_S
+        time.monotonic() + PATIENCE_S
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as controller:
             controller.settimeout(0.5)
             controller.connect(("127.0.0.1", self._port))
-            while time.monotonic() < deadline_s:
-                try:
+
+            def is_started() -> bool:
+                with suppress(TimeoutError, ConnectionRefusedError):
                     controller.send(encode_message("/cstalk/record", "start"))
                     (message,) = decode_packet(controller.recv(2048))
-                except (TimeoutError, ConnectionRefusedError):
-                    time.sleep(0.1)
-                    continue
-                if message.address == "/cstalk/ok":
-                    time.sleep(TAKE_S)
-                    return
-        raise TimeoutError("the bridge records nothing")
+                    return message.address == "/cstalk/ok"
+                return False
+
+            wait_until(is_started, PATIENCE_S, reason="the bridge records nothing", interval_s=0.1)
+            time.sleep(TAKE_S)
 
     def check_ended(self) -> None:
         """Look whether it ends by itself, without a fault, and its take is whole."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +16,7 @@ from cstalk_bridge.outputs.metahuman.frame import REST
 from cstalk_bridge.outputs.parse import parse_link_url
 from tests.networks import GUARDED, write_weights
 from tests.outputs.metahuman.unreal import PATIENCE_S, Unreal
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,13 +29,15 @@ def free_port() -> int:
 
 def connected(port: int) -> Unreal:
     """Connect as soon as the device listens."""
-    deadline = time.monotonic() + 2 * PATIENCE_S
-    while True:
-        try:
+
+    def connect() -> Unreal | None:
+        with suppress(ConnectionError):
             return Unreal(port)
-        except ConnectionError:
-            assert time.monotonic() < deadline, "the device does not listen"
-            time.sleep(0.02)
+        return None
+
+    unreal = wait_until(connect, 2 * PATIENCE_S, reason="the device does not listen")
+    assert unreal is not None
+    return unreal
 
 
 def test_unreal_gets_the_faces_it_asks_for_until_the_bridge_ends(tmp_path: Path) -> None:

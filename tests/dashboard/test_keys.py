@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
 import termios
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from cstalk_bridge.dashboard.keys import EMOTION_KEYS, SEQUENCE, KeyBindings, Ke
 from cstalk_bridge.dashboard.picture import draw
 from cstalk_bridge.models.emotions import EMOTIONS
 from tests.control.running import RunningBridge, running_bridge
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,10 +71,18 @@ def test_an_error_within_leaves_the_terminal_as_it_was() -> None:
         assert termios.tcgetattr(slave) == before
 
 
+def unread_bytes(descriptor: int) -> int:
+    """Return how much of what was typed nobody has read."""
+    count = bytearray(4)
+    fcntl.ioctl(descriptor, termios.FIONREAD, count)
+    return int.from_bytes(count, sys.byteorder)
+
+
 def test_arrows_are_no_letters() -> None:
     with terminal() as (master, slave), Keyboard(slave) as keyboard:
-        os.write(master, b"\x1b[A\x1bOPm\x1b[15;2~\x1bq-\x1b")
-        time.sleep(0.05)
+        pressed = b"\x1b[A\x1bOPm\x1b[15;2~\x1bq-\x1b"
+        os.write(master, pressed)
+        wait_until(lambda: unread_bytes(slave) == len(pressed))
         assert keyboard.read(5.0) == "m-"
     assert SEQUENCE.sub("", "\xe0Hm\x00;") == "m"
 

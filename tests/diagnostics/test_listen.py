@@ -29,7 +29,8 @@ from cstalk_bridge.diagnostics.listen import (
 from cstalk_bridge.diagnostics.streams import Streams
 from cstalk_bridge.errors import UserError
 from tests.diagnostics.datagrams import livelink_face, metahuman, no_face, osc, vmc
-from tests.outputs.receiving import PATIENCE_S, receiver
+from tests.outputs.receiving import receiver
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,10 +131,7 @@ def send(datagrams: list[bytes], port: int) -> None:
 
 
 def wait_for(streams: Streams, datagrams: int) -> None:
-    give_up_s = time.monotonic() + PATIENCE_S
-    while streams.report(0.0).datagrams < datagrams:
-        assert time.monotonic() < give_up_s
-        time.sleep(0.002)
+    wait_until(lambda: streams.report(0.0).datagrams >= datagrams)
 
 
 def everything(frame: int) -> list[bytes]:

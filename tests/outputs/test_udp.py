@@ -1,7 +1,6 @@
 """UDP targets on real sockets: a dead target never disturbs another."""
 
 import socket
-import time
 
 import pytest
 
@@ -9,6 +8,7 @@ from cstalk_bridge.errors import UserError
 from cstalk_bridge.outputs.udp import MAX_TARGETS, Target, UdpTargets
 from cstalk_bridge.system.addresses import HostAddress
 from tests.outputs.receiving import receiver
+from tests.waiting import wait_until
 
 # RFC 5737 and RFC 3849: documentation addresses, which lead nowhere.
 NOWHERE = Target(host="192.0.2.1", port=9)
@@ -118,11 +118,12 @@ def test_a_host_that_is_found_later_is_sent_to_from_then_on() -> None:
     with receiver() as one, receiver() as late:
         name = Target(host="late.invalid", port=late.target.port)
         targets = UdpTargets([name, one.target], interval_s=0.01, find=find_late)
-        for _ in range(500):
+
+        def send() -> int:
             targets.send([b"frame"])
-            if targets.receivers[0].sent:
-                break
-            time.sleep(0.01)
+            return targets.receivers[0].sent
+
+        wait_until(send)
         assert late.one() == b"frame"
         assert targets.receivers[0].failed > 0
         targets.drop_all()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import shutil
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,11 +65,12 @@ class Visit:
 
     def until(self, script: str, seconds: float = PATIENCE_S) -> None:
         """Wait for an expression to become true. (The page's policy forbids waiting inside.)"""
-        end_s = time.monotonic() + seconds
-        while not self.ask(script):
-            if time.monotonic() > end_s:
-                raise TimeoutError(f"{script}; {self.ask('window.cstalk && cstalk.state()')}")
-            time.sleep(0.05)
+        wait_until(
+            lambda: self.ask(script),
+            seconds,
+            reason=lambda: f"{script}; {self.ask('window.cstalk && cstalk.state()')}",
+            interval_s=0.05,
+        )
 
     def until_shown(self, side: str = "A") -> None:
         """Wait for a side to have its take."""

@@ -9,13 +9,14 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from websockets.sync.client import ClientConnection, connect
+
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,11 +72,8 @@ class Firefox:
 
     def until(self, script: str) -> None:
         """Wait for an expression to become true."""
-        end_s = time.monotonic() + PATIENCE_S
-        while not self.ask(script):
-            if time.monotonic() > end_s:
-                raise TimeoutError(f"{script}; {self.errors}")
-            time.sleep(0.05)
+        reason = f"{script}; {self.errors}"
+        wait_until(lambda: self.ask(script), PATIENCE_S, reason=reason, interval_s=0.05)
 
     def visit(self, url: str) -> None:
         """Open a page and wait for its first face."""
@@ -123,10 +121,11 @@ def _running(command: list[str], **how: Any) -> Iterator[subprocess.Popen[bytes]
 def _address(profile: Path) -> str:
     """Wait for the file in which Firefox says where it listens."""
     path = profile / "WebDriverBiDiServer.json"
-    end_s = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end_s:
+
+    def read() -> str:
         with suppress(FileNotFoundError, json.JSONDecodeError):
             told = json.loads(path.read_text(encoding="utf-8"))
             return f"ws://{told['ws_host']}:{told['ws_port']}"
-        time.sleep(0.05)
-    raise TimeoutError(path)
+        return ""
+
+    return wait_until(read, PATIENCE_S, reason=str(path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -15,6 +14,7 @@ import soundfile
 
 from cstalk_bridge.config.servers import PreviewConfig
 from cstalk_bridge.preview.server import Preview, open_preview
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,13 +90,12 @@ class Serving:
 
     def finished(self, take_id: str) -> Any:
         """Wait until a take is ready or has failed; return what is told of it."""
-        end_s = time.monotonic() + PATIENCE_S
-        while time.monotonic() < end_s:
+
+        def info_at_the_end() -> Any:
             info = self.ask(f"/api/takes/{take_id}").document
-            if info["state"] != "generating":
-                return info
-            time.sleep(0.02)
-        raise TimeoutError(take_id)
+            return None if info["state"] == "generating" else info
+
+        return wait_until(info_at_the_end, PATIENCE_S, reason=take_id)
 
     def take_of(self, content: bytes, name: str = "sound.wav", **wish: Any) -> Any:
         """Upload a sound and make its take."""

@@ -30,6 +30,7 @@ from cstalk_bridge.preview.connections import (
 from cstalk_bridge.preview.hub import HEADER, MAX_CLIENTS
 from cstalk_bridge.timecode.tick import Tick
 from tests.preview.serving import Serving, serve
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,10 +115,7 @@ def clients_of(serving: Serving) -> int:
 
 
 def wait_for_clients(serving: Serving, count: int) -> None:
-    end_s = time.monotonic() + 20
-    while clients_of(serving) != count:
-        assert time.monotonic() < end_s, "clients are still there"
-        time.sleep(0.02)
+    wait_until(lambda: clients_of(serving) == count, reason="clients are still there")
 
 
 def test_names_come_first_then_frames_in_order(live: Serving) -> None:
@@ -266,10 +264,7 @@ def test_connections_that_are_over_are_let_go_of(live: Serving) -> None:
             client.recv()
     wait_for_clients(live, 0)
     kinds = (HttpConnection, LiveConnection)
-    deadline_s = time.monotonic() + min(REQUEST_S, CLOSE_S) / 2
-    while (held := kept(kinds)) > 10 and time.monotonic() < deadline_s:
-        time.sleep(0.02)
-    assert held <= 10
+    wait_until(lambda: kept(kinds) <= 10, min(REQUEST_S, CLOSE_S) / 2)
 
 
 def kept(kinds: tuple[type, ...]) -> int:

@@ -15,10 +15,9 @@ from cstalk_bridge.face.procedural.compose import DEFAULT_LEVELS, NO_ANIMATION_L
 from cstalk_bridge.outputs.livelink_face import LiveLinkFaceConfig
 from tests.outputs.receiving import receiver
 from tests.preview.browsing import PATIENCE_S, Visit, browsing, changed, needs_chromium, visiting
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cstalk_bridge.monitor.metrics import Metrics
     from cstalk_bridge.outputs.udp import Target
 
@@ -41,29 +40,22 @@ def steer(visit: Visit, controller: Controller) -> None:
     page = visit.page
     first, second = (controller.subject(name) for name in NAMES)
     page.get_by_role("button", name="happy").click()
-    wait_for(lambda: first.mix == {"happy": 1.0})
+    wait_until(lambda: first.mix == {"happy": 1.0})
     page.locator("#intensity").fill("0.5")
-    wait_for(lambda: first.mix == {"happy": 0.5})
+    wait_until(lambda: first.mix == {"happy": 0.5})
     page.locator("#subject").select_option(NAMES[1])
     page.locator("body").press("3")
     page.locator("body").press("ArrowDown")
-    wait_for(lambda: second.mix == {"angry": 0.95})
+    wait_until(lambda: second.mix == {"angry": 0.95})
     assert first.mix == {"happy": 0.5}
     assert second.levels.head == 1.0
     page.locator("#alive").click()
-    wait_for(lambda: second.levels == NO_ANIMATION_LEVELS)
+    wait_until(lambda: second.levels == NO_ANIMATION_LEVELS)
     assert first.levels == DEFAULT_LEVELS
     second.level("head", 0.5)
     page.locator("#alive[aria-pressed=true]").wait_for()
     second.emotion({"sad": 1.0})
     page.locator("#emotions button[aria-pressed=true]", has_text="sad").wait_for()
-
-
-def wait_for(holds: Callable[[], bool]) -> None:
-    end_s = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < end_s
-        time.sleep(0.02)
 
 
 def test_subjects_of_a_daemon_move_and_fall_silent_with_it() -> None:

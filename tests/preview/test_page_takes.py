@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
-import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,6 +16,7 @@ import soundfile
 from cstalk_bridge.audio.inputs import SPEECH_PATH
 from tests.preview.browsing import Visit, browsing, changed, needs_chromium, visiting
 from tests.preview.serving import serve
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,9 +90,10 @@ def problems(visit: Visit) -> str:
     strip = visit.page.locator("#problems")
     strip.locator(".problem").first.wait_for()
     text = strip.inner_text()
-    while strip.locator("button").count():
-        strip.locator("button").first.click()
-        time.sleep(0.1)
+    buttons = strip.locator("button")
+    while count := buttons.count():
+        buttons.first.click()
+        wait_until(partial(lambda before: buttons.count() < before, count))
     return str(text)
 
 
@@ -174,13 +176,13 @@ def test_a_loop_comes_back_and_slow_motion_is_slow(visit: Visit) -> None:
     later = visit.ask("[cstalk.state().time_s, performance.now()]")
     assert 1000 * (later[0] - seen[0]) < 0.5 * (later[1] - seen[1])
     visit.page.click("[data-rate='1']")
-    times = []
-    for _ in range(200):
+    times: list[float] = []
+
+    def went_back() -> bool:
         times.append(visit.state()["time_s"])
-        if len(times) > 1 and times[-1] < times[-2]:
-            break
-        time.sleep(0.02)
-    assert times[-1] < times[-2]
+        return len(times) > 1 and times[-1] < times[-2]
+
+    wait_until(went_back)
     assert max(times) < 1.3
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from cstalk_bridge.preview.recordings import (
 )
 from cstalk_bridge.takes.sound import SampledSound
 from tests.preview.serving import Serving, voice, wav
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -181,10 +181,7 @@ def test_an_upload_that_is_given_up_leaves_nothing(serving: Serving) -> None:
                 f"Content-Length: {100 << 20}\r\n\r\n".encode()
             )
             sending.sendall(content)
-    end_s = time.monotonic() + 20
-    while set(serving.preview.folder.iterdir()) != before:
-        assert time.monotonic() < end_s
-        time.sleep(0.02)
+    wait_until(lambda: set(serving.preview.folder.iterdir()) == before)
     assert serving.notices == []
 
 

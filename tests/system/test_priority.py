@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -28,6 +27,7 @@ from cstalk_bridge.system.priority import (
     with_priorities,
 )
 from tests.unprivileged import raise_without_rights
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,14 +80,14 @@ def bus() -> Iterator[str]:
 
         def wait_for(service: str) -> None:
             asked = jeepney.message_bus.NameHasOwner(service)
-            deadline_s = time.monotonic() + 20
-            while time.monotonic() < deadline_s:
-                if (folder / "bus").exists():
-                    with open_dbus_connection(address) as connection:
-                        if connection.send_and_get_reply(asked, timeout=5).body == (1,):
-                            return
-                time.sleep(0.05)
-            pytest.fail(f"{service} did not start")
+
+            def is_running() -> bool:
+                if not (folder / "bus").exists():
+                    return False
+                with open_dbus_connection(address) as connection:
+                    return connection.send_and_get_reply(asked, timeout=5).body == (1,)
+
+            wait_until(is_running, reason=f"{service} did not start")
 
         try:
             options = ("--nofork", "--nopidfile", f"--address={address}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from fractions import Fraction
@@ -21,6 +22,7 @@ from cstalk_bridge.timecode.system_clock import SystemClock, SystemSource
 from cstalk_bridge.timecode.tick import Tick, host_now
 from cstalk_bridge.timecode.time_of_day import LtcReader, open_time_of_day
 from tests.timecode.ltc_sound import labels, sound
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,14 +102,15 @@ def test_timecode_of_a_file_locks_ticks(tmp_path: Path) -> None:
     source = open_time_of_day(spec, FRAME_RATES["50"])
     chase = source.chase
     try:
-        deadline_s = host_now() + TIMEOUT_S
-        number = 0
-        while host_now() < deadline_s:
+        numbers = itertools.count()
+
+        def is_synced() -> bool:
+            number = next(numbers)
             source.stamp(Tick(number, host_now(), number))
-            number += 1
-            if source.status(host_now()).sync is SyncState.SYNCED:
-                break
-            time.sleep(0.01)
+            return source.status(host_now()).sync is SyncState.SYNCED
+
+        wait_until(is_synced)
+        number = next(numbers)
         assert chase.status(host_now()).is_locked
         tick = chase.stamp(Tick(number, host_now(), number))
         assert 50 * 36_000 < tick.frame < 50 * 36_009
@@ -154,9 +157,7 @@ def test_the_system_clock_is_followed_when_it_is_set() -> None:
 def test_the_system_source_reads_until_it_is_closed() -> None:
     chase = Chase(FRAME_RATES["60"])
     source = SystemSource(chase)
-    deadline_s = host_now() + TIMEOUT_S
-    while not chase.status(host_now()).is_locked and host_now() < deadline_s:
-        time.sleep(0.05)
+    wait_until(lambda: chase.status(host_now()).is_locked)
     source.close()
     assert chase.status(host_now()).is_locked
     local = time.localtime()

@@ -48,14 +48,21 @@ def test_only_requests_are_answered(datagram: bytes) -> None:
     assert is_request(datagram) == (datagram == REQUEST)
 
 
+async def first_response(beacon: Beacon, shining: asyncio.Future[None]) -> bytes | None:
+    """Let a beacon run until it answers; return its response, None where it ended."""
+    while (answer := beacon.response_to(REQUEST)) is None and not shining.done():
+        await asyncio.sleep(0)
+    return answer
+
+
 def test_a_flood_of_requests_is_left_unanswered() -> None:
     beacon = Beacon(ID, "Stage", 14785, print, interface=LOOPBACK)
     assert beacon.response_to(REQUEST) is None
 
     async def flood() -> list[bytes | None]:
         shining = asyncio.ensure_future(beacon.run())
-        await asyncio.sleep(0.05)
-        answers = [beacon.response_to(REQUEST) for _ in range(MAX_RESPONSES + 5)]
+        answers = [await first_response(beacon, shining)]
+        answers += [beacon.response_to(REQUEST) for _ in range(MAX_RESPONSES + 5)]
         shining.cancel()
         await asyncio.gather(shining, return_exceptions=True)
         return answers
@@ -82,7 +89,7 @@ def test_who_looks_for_a_device_on_the_group_finds_it() -> None:
 
         async def seek() -> bytes:
             shining = asyncio.ensure_future(beacon.run())
-            await asyncio.sleep(0.05)
+            await first_response(beacon, shining)
             seeker.sendto(REQUEST, group)
             found = await asyncio.to_thread(seeker.recv, 1024)
             shining.cancel()

@@ -24,6 +24,7 @@ from cstalk_bridge.timecode.smpte import FRAME_RATES
 from cstalk_bridge.timecode.tick import Tick
 from tests.outputs.metahuman.test_session import Finished, Slate
 from tests.outputs.metahuman.unreal import PATIENCE_S, Unreal
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,16 +82,6 @@ def stage(
         server.stop()
 
 
-def eventually(is_so: Callable[[], bool]) -> bool:
-    """Wait for the other thread."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not is_so():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.005)
-    return True
-
-
 def test_a_whole_conversation_from_handshake_to_goodbye() -> None:
     with stage("Ada") as here, here.unreal() as unreal:
         here.tick()
@@ -129,7 +120,7 @@ def test_several_clients_and_subjects_each_get_what_they_asked_for() -> None:
         assert [f.subject for f in (first.frame(), first.frame())] == [ada["id"], ben["id"]]
         assert [f.subject for f in (second.frame(), second.frame())] == [ada["id"], cleo["id"]]
         second.close()
-        assert eventually(lambda: len(here.device.feeds[0].addresses) == 1)
+        wait_until(lambda: len(here.device.feeds[0].addresses) == 1)
         assert here.tick() == number + 1
         assert [f.number for f in (first.frame(), first.frame())] == [number + 1] * 2
         assert [f.number for f in first.frames_waiting()] == []
@@ -208,7 +199,7 @@ def test_a_client_that_falls_silent_gets_no_more_frames() -> None:
         (ada,) = unreal.connect()
         unreal.stream(ada)
         assert unreal.is_cut_off()
-        assert eventually(lambda: here.device.feeds[0].addresses == ())
+        wait_until(lambda: here.device.feeds[0].addresses == ())
         here.tick()
         assert unreal.frames_waiting() == []
 
@@ -235,7 +226,7 @@ def test_a_client_that_takes_no_answers_is_cut_off() -> None:
         with suppress(OSError):
             for _ in range(99):
                 unreal.control.sendall(request)
-        assert eventually(lambda: here.device.counters.malformed == 1)
+        wait_until(lambda: here.device.counters.malformed == 1)
         with here.unreal() as other:
             assert len(other.connect()) == 16
 
@@ -248,7 +239,7 @@ def test_there_is_room_for_so_many_and_not_for_strangers() -> None:
         with here.unreal() as one_too_many:
             assert one_too_many.is_cut_off()
         clients.pop().close()
-        assert eventually(lambda: here.device.counters.rejected == 1)
+        wait_until(lambda: here.device.counters.rejected == 1)
 
         def has_room() -> bool:
             with here.unreal() as next_one, suppress(ConnectionError):
@@ -256,7 +247,7 @@ def test_there_is_room_for_so_many_and_not_for_strangers() -> None:
                 return True
             return False
 
-        assert eventually(has_room)
+        wait_until(has_room)
         for client in clients:
             client.close()
     with stage("Ada", is_allowed=lambda host: host != "127.0.0.1") as here:
@@ -389,7 +380,7 @@ def test_hostile_bytes_break_only_their_own_connection() -> None:
 def test_a_stopping_server_waits_for_nobody() -> None:
     with stage("Ada") as here:
         silent = [here.unreal() for _ in range(4)]
-        assert eventually(lambda: here.device.counters.clients == 4)
+        wait_until(lambda: here.device.counters.clients == 4)
         began = time.monotonic()
         here.server.stop()
         assert time.monotonic() - began < PATIENCE_S

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from tests.outputs.metahuman.strict import StrictUnreal, check_message
-from tests.outputs.metahuman.test_server import eventually, stage
+from tests.outputs.metahuman.test_server import stage
 from tests.outputs.metahuman.test_session import Finished, Slate
+from tests.waiting import wait_until
 
 ORDER = {"slateName": "Scene", "takeNumber": 4}
 
@@ -81,7 +82,7 @@ def test_updates_are_numbered_and_a_session_that_is_stopped_is_told() -> None:
             here.server.stop()
             last = unreal.receive()
             assert (last["addressPath"], last["transactionId"]) == ("/event/session-stopped", 3)
-    assert eventually(lambda: here.device.counters.malformed == 0)
+    wait_until(lambda: here.device.counters.malformed == 0)
 
 
 GOOD: dict[str, Any] = {

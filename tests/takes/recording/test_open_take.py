@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import sys
-import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
@@ -22,9 +21,9 @@ from cstalk_bridge.takes.recording.folder import (
     FolderLock,
 )
 from tests.takes.recording.harness import RecorderHarness
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from cstalk_bridge.takes.recording.open_take import RecordedTake
@@ -39,13 +38,6 @@ def stop_fault(harness: RecorderHarness) -> str:
     with pytest.raises(UserError) as stopped:
         harness.recorder.stop()
     return str(stopped.value)
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + TIMEOUT_S
-    while not holds():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.005)
 
 
 def begun(harness: RecorderHarness, ticks: int = 60) -> None:
@@ -170,9 +162,12 @@ def test_its_end_has_room_on_a_disk_that_others_filled(tmp_path: Path) -> None:
         harness = RecorderHarness(disk / "takes", subjects=SUBJECTS, free=lambda _folder: 10**12)
         begun(harness)
         fill(disk / "other")
-        while harness.recorder.take is not None and harness.number < 10_000:
+
+        def step_or_end() -> bool:
             harness.step(5)
-            time.sleep(0.001)
+            return harness.recorder.take is None or harness.number >= 10_000
+
+        wait_until(step_or_end, interval_s=0.001)
         ended = last(harness)
         assert "No space left" in stop_fault(harness)
         assert ended.folder.name == "20250228_MySlate_1"

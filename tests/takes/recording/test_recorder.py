@@ -7,7 +7,6 @@ import json
 import shutil
 import signal
 import sys
-import time
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ from cstalk_bridge.timecode.smpte import FRAME_RATES, Timecode, frames_per_day
 from cstalk_bridge.timecode.tick import Tick
 from tests.takes.recording.harness import DELAY_S, RecorderHarness, tone
 from tests.takes.recording.killed import kill_while_recording
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -352,10 +352,7 @@ def test_a_halted_program_keeps_its_take_and_goes_on_with_it(tmp_path: Path) -> 
         (curves,) = tmp_path.glob("*/*_Ada_cal.csv")
         size = curves.stat().st_size
         recording.signal(signal.SIGCONT)
-        deadline_s = time.monotonic() + 30
-        while curves.stat().st_size == size:
-            assert time.monotonic() < deadline_s
-            time.sleep(0.01)
+        wait_until(lambda: curves.stat().st_size != size)
     found, problems = recover(tmp_path, LATER_S)
     assert (len(found), problems) == (1, [])
     assert sorted(path.suffix for path in found[0].iterdir()) == [

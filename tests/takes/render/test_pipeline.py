@@ -9,9 +9,9 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ from cstalk_bridge.takes.sound import network_input, open_sound
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 from tests.networks import GUARDED, UNGUARDED, small_generator
 from tests.takes.render.recordings import speech, write_speech
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -328,8 +329,7 @@ def test_ctrl_c_leaves_nothing_half_written(generator: Generator, tmp_path: Path
     @contextmanager
     def interrupt(progress: RenderProgress) -> Iterator[None]:
         def wait() -> None:
-            while not progress.bytes_done:
-                time.sleep(0.001)
+            wait_until(lambda: progress.bytes_done, interval_s=0.001)
             os.kill(os.getpid(), signal.SIGINT)
 
         thread = threading.Thread(target=wait)
@@ -356,9 +356,12 @@ def test_a_killed_render_is_finished_by_the_next(tmp_path: Path) -> None:
     words += ["--device", "cpu"]
     killed = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL)
     manifest = out / "render.jsonl"
-    while not manifest.exists() or manifest.read_bytes().count(b'"done"') < 60:
+
+    def are_sixty_done() -> bool:
         assert killed.poll() is None
-        time.sleep(0.005)
+        return manifest.exists() and manifest.read_bytes().count(b'"done"') >= 60
+
+    wait_until(are_sixty_done, 300.0)
     killed.kill()
     assert killed.wait() != 0
     left = [path for path in out.iterdir() if path.suffix == ".take"]
@@ -374,6 +377,15 @@ def test_a_killed_render_is_finished_by_the_next(tmp_path: Path) -> None:
     assert len(list(out.glob("*.csv"))) == 299
     for number in range(300):
         assert number == 150 or load_take(out / f"{number}.take").rows == 10
+
+
+def is_over_or_has(process: subprocess.Popen[bytes], folder: Path, count: int) -> bool:
+    """Whether a process is over or a folder has more than `count` files.
+
+    Hidden files count: one of them is being written just then.
+    """
+    is_over = process.poll() is not None
+    return is_over or (folder.is_dir() and len(list(folder.iterdir())) > count)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is not on Windows")
@@ -393,9 +405,7 @@ def test_a_killed_export_leaves_no_half_written_file_under_its_name(tmp_path: Pa
     for after in range(2, len(sizes), len(sizes) // 3):
         out = tmp_path / f"out{after}"
         killed = subprocess.Popen([*export, "-o", out], stdout=subprocess.DEVNULL)
-        # Hidden files count: one of them is being written just then.
-        while killed.poll() is None and (not out.is_dir() or len(list(out.iterdir())) <= after):
-            time.sleep(0.0005)
+        wait_until(partial(is_over_or_has, killed, out, after), interval_s=0.0005)
         killed.kill()
         killed.wait()
         for path in out.iterdir():
