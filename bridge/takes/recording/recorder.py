@@ -82,7 +82,8 @@ class Recorder:
     """Records one take at a time, of all subjects, into folders below `folder`.
 
     Each subject is recorded by the link made for it. Any thread may start and stop takes; `rate` is
-    that of the ticks. `free` returns how many bytes may be written below a folder.
+    that of the ticks. A take that is stopped waits `end_s` for its last tick and `settle_s` for the
+    sound of its last frames. `free` returns how many bytes may be written below a folder.
     """
 
     def __init__(
@@ -93,6 +94,8 @@ class Recorder:
         now: Callable[[], float] = host_now,
         local_time: Callable[[], datetime] = _local_time,
         interval_s: float = WRITE_INTERVAL_S,
+        end_s: float = END_S,
+        settle_s: float = SETTLE_S,
         free: FreeBytes = free_bytes,
     ) -> None:
         self.folder = folder
@@ -104,6 +107,7 @@ class Recorder:
         self._now = now
         self._local_time = local_time
         self._interval_s = interval_s
+        self._end_s, self._settle_s = end_s, settle_s
         self._free = free
         self._take: OpenTake | None = None
         self._unreported: Problem | None = None
@@ -241,10 +245,10 @@ class Recorder:
                     is_warned = True
                     for watcher in self._watching:
                         watcher.warned(warning)
-            take.is_over.wait(END_S)
+            take.is_over.wait(self._end_s)
             take.is_over.set()
             # The last frames' sound is still to come.
-            time.sleep(SETTLE_S)
+            time.sleep(self._settle_s)
             take.write(math.inf)
         except UserError as error:
             return error.problems[0]

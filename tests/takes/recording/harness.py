@@ -61,6 +61,8 @@ class RecorderHarness:
             now=lambda: self.host_s,
             local_time=lambda: BEGAN,
             interval_s=interval_s,
+            end_s=0.01,
+            settle_s=0.0,
             free=free,
         )
         self.links = [
