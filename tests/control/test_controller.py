@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Told:
-    """A stage, its controller, and what was told."""
+class TakeHarness:
+    """A recorder, its controller, and the notices."""
 
     def __init__(self, folder: Path) -> None:
         self.stage = RecorderHarness(folder)
@@ -27,52 +27,56 @@ class Told:
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Told:
-    return Told(tmp_path / "takes")
+def takes(tmp_path: Path) -> TakeHarness:
+    return TakeHarness(tmp_path / "takes")
 
 
-def test_numbers_go_up_and_slates_stay(told: Told) -> None:
+def test_numbers_go_up_and_slates_stay(takes: TakeHarness) -> None:
     names = []
     for slate, number in ((None, None), ("Scene", 7), (None, None)):
-        names.append(told.controller.start(slate, number)[9:])
-        told.stage.step(10)
-        assert told.controller.stop().identifier.endswith(names[-1])
+        names.append(takes.controller.start(slate, number)[9:])
+        takes.stage.step(10)
+        assert takes.controller.stop().identifier.endswith(names[-1])
     assert names == ["MySlate_1", "Scene_7", "Scene_8"]
 
 
-def test_a_take_that_another_program_starts_is_told_of_and_gives_the_next_slate(told: Told) -> None:
-    identifier = told.stage.recorder.start("Unreal", 7)
-    told.stage.step(10)
-    take = told.stage.recorder.stop()
+def test_a_take_of_another_program_is_reported_and_gives_the_next_slate(
+    takes: TakeHarness,
+) -> None:
+    identifier = takes.stage.recorder.start("Unreal", 7)
+    takes.stage.step(10)
+    take = takes.stage.recorder.stop()
     assert take is not None
-    assert told.notices == [
+    assert takes.notices == [
         f"recording take {identifier}",
         f"recorded take {take.folder}",
     ]
-    assert (told.controller.slate, told.controller.take) == ("Unreal", 8)
+    assert (takes.controller.slate, takes.controller.take) == ("Unreal", 8)
     with pytest.raises(UserError, match="no take is being recorded"):
-        told.controller.stop()
+        takes.controller.stop()
 
 
-def test_a_take_that_ends_by_itself_is_told_of_at_once_and_to_who_stops_it(told: Told) -> None:
-    told.controller.start("A", 1)
-    told.stage.step(10)
-    told.stage.number += 3600 * told.stage.rate.nominal
-    told.stage.step(30)  # until the sound of the first frame after the gap is there
-    wait_until(lambda: not told.controller.is_recording)
+def test_a_take_that_ends_by_itself_is_reported_at_once_and_when_stopped(
+    takes: TakeHarness,
+) -> None:
+    takes.controller.start("A", 1)
+    takes.stage.step(10)
+    takes.stage.number += 3600 * takes.stage.rate.nominal
+    takes.stage.step(30)  # until the sound of the first frame after the gap is there
+    wait_until(lambda: not takes.controller.is_recording)
     with pytest.raises(UserError, match="no frame came for 360") as stopped:
-        told.controller.stop()
-    ended = told.stage.recorder.last
+        takes.controller.stop()
+    ended = takes.stage.recorder.last
     assert ended is not None
     assert stopped.value.problems == (ended.problem,)
-    assert told.notices[1:] == [f"take {ended.identifier} is incomplete: {ended.problem}"]
+    assert takes.notices[1:] == [f"take {ended.identifier} is incomplete: {ended.problem}"]
     with pytest.raises(UserError, match="no take is being recorded"):
-        told.controller.stop()
+        takes.controller.stop()
 
 
-def test_only_files_of_finished_takes_are_found(told: Told, tmp_path: Path) -> None:
-    takes = tmp_path / "takes"
-    finished, unfinished, other = takes / "A_1", takes / "B_1.recording", takes / "rendered"
+def test_only_files_of_finished_takes_are_found(takes: TakeHarness, tmp_path: Path) -> None:
+    root = tmp_path / "takes"
+    finished, unfinished, other = root / "A_1", root / "B_1.recording", root / "rendered"
     for folder in (finished, unfinished, other):
         folder.mkdir(parents=True)
         (folder / "curves.csv").write_text("x")
@@ -82,15 +86,15 @@ def test_only_files_of_finished_takes_are_found(told: Told, tmp_path: Path) -> N
     (finished / "link.csv").symlink_to(tmp_path / "secret.txt")
     (finished / "deep").mkdir()
     (finished / "deep" / "curves.csv").write_text("x")
-    assert told.controller.file("A_1/curves.csv") == (finished / "curves.csv").resolve()
-    assert told.controller.file("/A_1/curves.csv") == (finished / "curves.csv").resolve()
+    assert takes.controller.file("A_1/curves.csv") == (finished / "curves.csv").resolve()
+    assert takes.controller.file("/A_1/curves.csv") == (finished / "curves.csv").resolve()
     for path in (
         "", "/", ".", "A_1", "A_1/", "A_1/none.csv", "A_1/../../secret.txt", "../secret.txt",
         str(tmp_path / "secret.txt"), "A_1/link.csv", "A_1/deep/curves.csv", "A_1/\0",
         "B_1.recording/curves.csv", "rendered/curves.csv", "a" * 5000, "~/x", "C:\\x",
     ):  # fmt: skip
         with pytest.raises(UserError, match="no file of a take has this path"):
-            told.controller.file(path)
+            takes.controller.file(path)
 
 
 SAD, ANGRY = (

@@ -1,4 +1,4 @@
-"""Everything that can come in at the door, and what is remembered of it."""
+"""Everything that can come in at the harness, and what is remembered of it."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 HERE, STRANGER = ("127.0.0.1", 50_000), ("10.0.0.5", 50_000)
 
 
-class Door:
-    """A conversation on a clock turned by hand, with what it told the user."""
+class DispatchHarness:
+    """A dispatcher on a clock set by hand, with its notices."""
 
     def __init__(self, controller: Controller) -> None:
         self.now_s = 0.0
-        self.told: list[str] = []
+        self.notices: list[str] = []
         phone = PhoneApp(
             controller,
             resolve=resolve_host,
@@ -47,7 +47,7 @@ class Door:
             controller,
             phone,
             is_allowed=self.is_here,
-            notice=self.told.append,
+            notice=self.notices.append,
             now=lambda: self.now_s,
         )
         self.counters = self.dispatcher.counters
@@ -61,8 +61,8 @@ class Door:
 
 
 @pytest.fixture
-def door(bridge: RunningBridge) -> Door:
-    return Door(bridge.controller)
+def harness(bridge: RunningBridge) -> DispatchHarness:
+    return DispatchHarness(bridge.controller)
 
 
 def bundled(number: int) -> bytes:
@@ -74,17 +74,17 @@ def bundled(number: int) -> bytes:
     return bytes(builder.build().dgram)
 
 
-def test_a_bundle_is_followed_message_by_message(door: Door) -> None:
-    answers = door.handle(bundled(3))
+def test_a_bundle_is_followed_message_by_message(harness: DispatchHarness) -> None:
+    answers = harness.handle(bundled(3))
     addresses = [decode_packet(out.datagram)[0].address for a in answers for out in a.outgoing]
     assert addresses == ["/Battery"] * 3
-    assert door.counters.handled == 3
+    assert harness.counters.handled == 3
 
 
-def test_a_stranger_is_turned_away_and_told_of(door: Door) -> None:
-    assert door.dispatcher.handle(encode_message("/BatteryQuery"), STRANGER) == []
-    assert (door.counters.rejected, door.counters.handled) == (1, 0)
-    assert door.told == [
+def test_a_stranger_is_turned_away_and_told_of(harness: DispatchHarness) -> None:
+    assert harness.dispatcher.handle(encode_message("/BatteryQuery"), STRANGER) == []
+    assert (harness.counters.rejected, harness.counters.handled) == (1, 0)
+    assert harness.notices == [
         "control: 10.0.0.5 is not allowed to control the bridge; see `control: allow:`"
     ]
 
@@ -94,16 +94,16 @@ def test_a_stranger_is_turned_away_and_told_of(door: Door) -> None:
     [b"", b"\0", b"/a", bundled(MAX_MESSAGES + 1), b"/" + b"a" * MAX_DATAGRAM_BYTES + b"\0" * 7],
     ids=["empty", "nul", "no end", "many", "long"],
 )
-def test_what_is_no_message_is_counted(door: Door, datagram: bytes) -> None:
-    assert door.handle(datagram) == []
-    assert door.counters.malformed == 1
-    assert "not OSC" in door.told[0]
+def test_what_is_no_message_is_counted(harness: DispatchHarness, datagram: bytes) -> None:
+    assert harness.handle(datagram) == []
+    assert harness.counters.malformed == 1
+    assert "not OSC" in harness.notices[0]
 
 
-def test_what_cannot_be_followed_is_answered(door: Door) -> None:
-    (own,) = door.handle(encode_message("/cstalk/CSTalk/intensity", 9.0))
-    (app,) = door.handle(encode_message("/Take", "three"))
-    (other,) = door.handle(encode_message("/face/jawOpen", 0.5))
+def test_what_cannot_be_followed_is_answered(harness: DispatchHarness) -> None:
+    (own,) = harness.handle(encode_message("/cstalk/CSTalk/intensity", 9.0))
+    (app,) = harness.handle(encode_message("/Take", "three"))
+    (other,) = harness.handle(encode_message("/face/jawOpen", 0.5))
     told = [decode_packet(answer.outgoing[0].datagram)[0] for answer in (own, app, other)]
     assert {message.address for message in told} == {"/cstalk/error"}
     assert [message.arguments for message in told] == [
@@ -114,39 +114,39 @@ def test_what_cannot_be_followed_is_answered(door: Door) -> None:
             "control: no command has this address; docs/control.md lists all commands",
         ),
     ]
-    assert door.counters.invalid == 3
-    assert [text.partition(" from ")[0] for text in door.told[:2]] == [
+    assert harness.counters.invalid == 3
+    assert [text.partition(" from ")[0] for text in harness.notices[:2]] == [
         "control: /cstalk/CSTalk/intensity",
         "control: /Take",
     ]
-    assert door.told[2].startswith("control: /face/jawOpen from 127.0.0.1: ")
+    assert harness.notices[2].startswith("control: /face/jawOpen from 127.0.0.1: ")
 
 
 @pytest.mark.parametrize("address", ["/cstalk/ok", "/cstalk/error"])
-def test_two_bridges_do_not_answer_each_others_answers(door: Door, address: str) -> None:
-    (answer,) = door.handle(encode_message(address, "/cstalk/CSTalk/mute", "words"))
+def test_two_bridges_do_not_reply_to_replies(harness: DispatchHarness, address: str) -> None:
+    (answer,) = harness.handle(encode_message(address, "/cstalk/CSTalk/mute", "words"))
     assert answer.outgoing == ()
-    assert door.counters.invalid == 1
+    assert harness.counters.invalid == 1
 
 
-def test_a_flood_is_told_and_answered_a_few_times_only(door: Door) -> None:
+def test_a_flood_is_told_and_answered_a_few_times_only(harness: DispatchHarness) -> None:
     wrong = encode_message("/cstalk/CSTalk/intensity", 9.0)
-    sent = sum(len(answer.outgoing) for _ in range(1000) for answer in door.handle(wrong))
-    assert sent == len(door.told) == MAX_REPORTED
-    assert door.counters.invalid == 1000
-    door.now_s += REPORT_WINDOW_S
-    door.handle(wrong)
-    assert len(door.told) == MAX_REPORTED + 1
+    sent = sum(len(answer.outgoing) for _ in range(1000) for answer in harness.handle(wrong))
+    assert sent == len(harness.notices) == MAX_REPORTED
+    assert harness.counters.invalid == 1000
+    harness.now_s += REPORT_WINDOW_S
+    harness.handle(wrong)
+    assert len(harness.notices) == MAX_REPORTED + 1
 
 
 def test_without_a_run_nothing_is_done_and_nothing_breaks() -> None:
-    door = Door(Controller())
+    harness = DispatchHarness(Controller())
     for address in ("/cstalk/CSTalk/mute", "/RecordStop", "/SlateQuery", "/LiveLinkStreamStop"):
-        for answer in door.handle(encode_message(address)):
+        for answer in harness.handle(encode_message(address)):
             if answer.work:
                 answer.work()
-    assert door.counters.invalid == 4
-    assert all("no bridge is running" in text for text in door.told)
+    assert harness.counters.invalid == 4
+    assert all("no bridge is running" in text for text in harness.notices)
 
 
 ADDRESSES = st.sampled_from(
@@ -174,7 +174,7 @@ def messages(draw: st.DrawFn) -> bytes:
     return bytes(datagram[: draw(st.integers(1, len(datagram)) | st.just(len(datagram)))])
 
 
-STOPPED = Door(Controller())
+STOPPED = DispatchHarness(Controller())
 
 
 @given(messages() | st.binary(max_size=3000))
@@ -183,14 +183,14 @@ def test_no_datagram_gets_through_the_door_as_a_fault(datagram: bytes) -> None:
     for answer in STOPPED.handle(datagram):
         if answer.work:
             answer.work()
-    assert not any("internal error" in text for text in STOPPED.told)
-    del STOPPED.told[:]
+    assert not any("internal error" in text for text in STOPPED.notices)
+    del STOPPED.notices[:]
 
 
 @given(messages().filter(lambda datagram: b"ecord" not in datagram and b"Address" not in datagram))
 def test_nor_does_any_while_a_bridge_runs(bridge: RunningBridge, datagram: bytes) -> None:
-    door = Door(bridge.controller)
-    for answer in door.handle(datagram):
+    harness = DispatchHarness(bridge.controller)
+    for answer in harness.handle(datagram):
         if answer.work:
             answer.work()
-    assert not any("internal error" in text for text in door.told)
+    assert not any("internal error" in text for text in harness.notices)

@@ -6,18 +6,18 @@ import tracemalloc
 
 from cstalk_bridge.control.controller import Controller
 from cstalk_bridge.outputs.osc_messages import encode_message
-from tests.control.test_dispatch import Door
+from tests.control.test_dispatch import DispatchHarness
 
 
 def test_hostile_datagrams_leave_nothing_behind() -> None:
-    door = Door(Controller())
+    harness = DispatchHarness(Controller())
     datagrams = [encode_message(f"/x{number}") for number in range(100)]
     datagrams += [encode_message("/OSCAddSendTarget", "127.0.0.1", n + 1) for n in range(1000)]
     datagrams += [b"\xff" * 100, encode_message("/cstalk/CSTalk/emotion", "glad", 3.0)]
 
     def hear_all() -> int:
         for datagram in datagrams:
-            door.handle(datagram)
+            harness.handle(datagram)
         return tracemalloc.get_traced_memory()[0]
 
     tracemalloc.start()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cstalk_bridge.outputs.osc_messages import Message, decode_packet, encode_message
-from tests.control.test_dispatch import Door
+from tests.control.test_dispatch import DispatchHarness
 
 if TYPE_CHECKING:
     from tests.control.running import RunningBridge
@@ -54,27 +54,27 @@ class Switchboard:
 class Exchange:
     """Carries datagrams both ways until nobody has anything to say."""
 
-    def __init__(self, door: Door) -> None:
-        self.door = door
+    def __init__(self, harness: DispatchHarness) -> None:
+        self.harness = harness
         self.switchboard = Switchboard()
 
     def carry(self, datagrams: list[bytes]) -> None:
         for datagram in datagrams:
-            for answer in self.door.dispatcher.handle(datagram, SWITCHBOARD):
+            for answer in self.harness.dispatcher.handle(datagram, SWITCHBOARD):
                 done = [answer, answer.work()] if answer.work else [answer]
                 for out in (out for part in done for out in part.outgoing):
                     assert out.to == SWITCHBOARD
                     (message,) = decode_packet(out.datagram)
-                    self.carry(self.switchboard.hear(message, self.door.now_s))
+                    self.carry(self.switchboard.hear(message, self.harness.now_s))
 
 
 def test_no_heartbeat_is_lost_in_ten_minutes_with_takes(bridge: RunningBridge) -> None:
-    exchange = Exchange(Door(bridge.controller))
+    exchange = Exchange(DispatchHarness(bridge.controller))
     switchboard = exchange.switchboard
     for beat in range(round(60 * MINUTES / BEAT_S)):
-        exchange.door.now_s = beat * BEAT_S
+        exchange.harness.now_s = beat * BEAT_S
         exchange.carry(switchboard.beat())
-        assert exchange.door.now_s - switchboard.heard_s < PATIENCE_S
+        assert exchange.harness.now_s - switchboard.heard_s < PATIENCE_S
         if beat % 40 == 10:
             exchange.carry([encode_message("/RecordStart", "Stage", beat)])
             bridge.wait_for_take()
@@ -87,4 +87,4 @@ def test_no_heartbeat_is_lost_in_ten_minutes_with_takes(bridge: RunningBridge) -
         r.target.port for r in bridge.controller.subject("CSTalk").live_links[0].targets.receivers
     ]
     assert ports == [11111, 11112]
-    assert exchange.door.counters.invalid == 0
+    assert exchange.harness.counters.invalid == 0
