@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.daemon.running import Listening
+from tests.daemon.running import PacketCollector
 from tests.networks import GUARDED, write_weights
 from tests.outputs.receiving import receiver
 
@@ -33,8 +33,8 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def listening() -> Iterator[Listening]:
+def collector() -> Iterator[PacketCollector]:
     with receiver() as source:
-        listening = Listening(source)
-        yield listening
-        listening.packets()
+        collector = PacketCollector(source)
+        yield collector
+        collector.packets()

@@ -35,7 +35,7 @@ def speech(path: Path) -> Path:
 
 
 @dataclass
-class Listening:
+class PacketCollector:
     """Packets read in a thread of their own, so that no buffer overflows."""
 
     source: Receiver

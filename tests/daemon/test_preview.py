@@ -13,7 +13,7 @@ from websockets.sync.client import connect
 from cstalk_bridge import daemon
 from cstalk_bridge.config.schema import Config
 from cstalk_bridge.rig import ARKIT_MAP
-from tests.daemon.running import Listening
+from tests.daemon.running import PacketCollector
 from tests.outputs.receiving import receiver
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def test_browsers_see_the_values_of_the_packets_of_each_subject(weights: Path) -
     stop = threading.Event()
     watcher = Watcher(stop)
     with receiver() as source:
-        listening = Listening(source)
+        collector = PacketCollector(source)
         link = f"livelink-face://{source.target}?rigmap={ARKIT_MAP}"
         subjects = [
             {"name": name, "audio": {"input": "test"}, "emotion": emotion, "links": [link]}
@@ -73,7 +73,7 @@ def test_browsers_see_the_values_of_the_packets_of_each_subject(weights: Path) -
         given = {"weights": weights, "preview": "127.0.0.1:0", "subjects": subjects}
         config = Config.model_validate({**given, "device": "cpu"})
         assert daemon.run(config, stop=stop, watch=watcher, is_urgent=False) == 0
-        packets = listening.packets()
+        packets = collector.packets()
     assert len(watcher.frames) == WANTED
     for index, name in enumerate("AB"):
         sent = [p.values for p in packets if p.subject == name and p.values is not None]

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tests.daemon.running import Listening
+    from tests.daemon.running import PacketCollector
 
 GUARDS = {"small": 0.9, "default": MOUTH_GUARD}
 
@@ -59,14 +59,14 @@ def offline_curves(weights: Path, recording: Path, mouth_guard: float) -> NDArra
 
 @pytest.mark.parametrize("kind", ["small", "default"])
 def test_a_recording_comes_out_as_the_offline_generator_makes_it(
-    weights: Path, recording: Path, listening: Listening, tmp_path: Path, kind: str
+    weights: Path, recording: Path, collector: PacketCollector, tmp_path: Path, kind: str
 ) -> None:
     """Every packet carries the face of one constant time ago, from the first to the last."""
     if kind == "default":
         weights, recording = DEFAULT_PATH, speech(tmp_path / "speech.wav")
     guard = GUARDS[kind]
-    run(config(weights, str(recording), listening.source.target, guard, buffer_ms=120))
-    packets = listening.packets()
+    run(config(weights, str(recording), collector.source.target, guard, buffer_ms=120))
+    packets = collector.packets()
     curves = offline_curves(weights, recording, guard)
     values = np.stack([p.values for p in packets if p.values is not None])
     assert len(values) == len(packets)
@@ -92,11 +92,11 @@ def test_a_guard_that_the_weights_do_not_know_is_refused_at_the_start(tmp_path: 
 
 
 def test_frames_count_up_by_one_and_the_last_face_is_at_rest(
-    weights: Path, recording: Path, listening: Listening
+    weights: Path, recording: Path, collector: PacketCollector
 ) -> None:
     buffer_ms = 12.0
-    metrics = run(config(weights, str(recording), listening.source.target, buffer_ms=buffer_ms))
-    packets = listening.packets()
+    metrics = run(config(weights, str(recording), collector.source.target, buffer_ms=buffer_ms))
+    packets = collector.packets()
     assert {p.subject for p in packets} == {"CSTalk"}
     assert np.diff([p.frame for p in packets]).tolist() == [1] * (len(packets) - 1)
     assert 3.0 * 60 <= len(packets) <= 3.5 * 60
@@ -114,12 +114,12 @@ def test_frames_count_up_by_one_and_the_last_face_is_at_rest(
 
 
 @pytest.mark.parametrize("rate", ["24", "29.97df", "50"])
-def test_every_rate_ticks(weights: Path, listening: Listening, rate: str) -> None:
+def test_every_rate_ticks(weights: Path, collector: PacketCollector, rate: str) -> None:
     stop = threading.Event()
     timer = threading.Timer(1.0, stop.set)
     timer.start()
-    run(config(weights, "test", listening.source.target, fps=FRAME_RATES[rate]), stop)
-    packets = listening.packets()
+    run(config(weights, "test", collector.source.target, fps=FRAME_RATES[rate]), stop)
+    packets = collector.packets()
     assert len(packets) >= 5
     assert np.diff([p.frame for p in packets]).tolist() == [1] * (len(packets) - 1)
     assert packets[0].rate_numerator == FRAME_RATES[rate].numerator
@@ -127,19 +127,19 @@ def test_every_rate_ticks(weights: Path, listening: Listening, rate: str) -> Non
 
 
 def test_a_live_subject_goes_on_when_another_ones_recording_is_over(
-    weights: Path, tmp_path: Path, listening: Listening
+    weights: Path, tmp_path: Path, collector: PacketCollector
 ) -> None:
     short = tmp_path / "short.wav"
     soundfile.write(short, np.full(1600, 0.1), 16_000)
-    links = (LiveLinkFaceConfig(targets=(listening.source.target,)),)
+    links = (LiveLinkFaceConfig(targets=(collector.source.target,)),)
     subjects = tuple(
         SubjectConfig(name=name, audio=AudioConfig(input=audio), links=links)
         for name, audio in (("Recorded", str(short)), ("Live", "test"))
     )
     stop = threading.Event()
     threading.Timer(1.5, stop.set).start()
-    metrics = run(config(weights, "test", listening.source.target, subjects=subjects), stop)
-    packets = listening.packets()
+    metrics = run(config(weights, "test", collector.source.target, subjects=subjects), stop)
+    packets = collector.packets()
     counts = [sum(p.subject == name for p in packets) for name in ("Recorded", "Live")]
     assert counts[0] == counts[1] > 60
     assert "has ended" in " ".join(notice.text for notice in metrics.notices())
@@ -148,9 +148,9 @@ def test_a_live_subject_goes_on_when_another_ones_recording_is_over(
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to be caught")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_with_a_face_at_rest(
-    weights: Path, listening: Listening, number: signal.Signals
+    weights: Path, collector: PacketCollector, number: signal.Signals
 ) -> None:
-    target = listening.source.target
+    target = collector.source.target
     script = (
         "import sys; from cstalk_bridge.daemon import run; "
         "from cstalk_bridge.config.schema import Config; "
@@ -160,24 +160,24 @@ def test_a_signal_ends_it_with_a_face_at_rest(
     spec |= {"fps": "60", "buffer_ms": AUTO_BUFFER}
     process = subprocess.Popen([sys.executable, "-c", script, json.dumps(spec)])
     try:
-        while not listening.datagrams and process.poll() is None:
-            listening.over.wait(0.05)
-        listening.over.wait(0.3)
+        while not collector.datagrams and process.poll() is None:
+            collector.over.wait(0.05)
+        collector.over.wait(0.3)
         process.send_signal(number)
         assert process.wait(10) == 0
     finally:
         process.kill()
-    last = listening.packets()[-1].values
+    last = collector.packets()[-1].values
     assert last is not None
     assert not last.any()
 
 
 def test_one_notice_says_what_the_threads_of_ticks_and_faces_obtained(
-    weights: Path, listening: Listening, tmp_path: Path
+    weights: Path, collector: PacketCollector, tmp_path: Path
 ) -> None:
     path = tmp_path / "short.wav"
     soundfile.write(path, np.zeros(1_600), 16_000)
-    given = config(weights, str(path), listening.source.target)
+    given = config(weights, str(path), collector.source.target)
     metrics = run(given, is_urgent=True)
     with ThreadPoolExecutor(1) as ticks, ThreadPoolExecutor(1) as faces:
         threads = {Role.TICKS: ticks, Role.FACES: faces}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cstalk_bridge.monitor.metrics import Metrics
-    from tests.daemon.running import Listening
+    from tests.daemon.running import PacketCollector
 
 RATE = FRAME_RATES["25"]
 FIRST = "10:20:30:00"
@@ -40,7 +40,7 @@ def written_timecode(path: Path, seconds: int) -> Path:
 def test_packets_carry_the_timecode_that_is_heard(
     weights: Path,
     tmp_path: Path,
-    listening: Listening,
+    collector: PacketCollector,
 ) -> None:
     heard = {"input": str(written_timecode(tmp_path / "ltc.wav", 20))}
     timecode = {"source": "ltc", "mode": "chase", "audio": heard}
@@ -54,10 +54,10 @@ def test_packets_carry_the_timecode_that_is_heard(
         assert metrics.time_of_day is not None
         said.append(metrics.time_of_day.text)
 
-    given = config(weights, "test", listening.source.target, fps=RATE, timecode=timecode)
+    given = config(weights, "test", collector.source.target, fps=RATE, timecode=timecode)
     daemon.run(given, stop=stop, watch=watch, is_urgent=False)
     first = Timecode.from_label(RATE, FIRST).frame
-    frames = [packet.frame - first for packet in listening.packets()]
+    frames = [packet.frame - first for packet in collector.packets()]
     heard_frames = [frame for frame in frames if 0 <= frame < 25 * 20]
     # On a busy machine the file is heard unevenly at first, and the time is set anew.
     assert len(heard_frames) > 50
@@ -68,7 +68,7 @@ def test_packets_carry_the_timecode_that_is_heard(
 def test_a_take_holds_the_packets_that_were_sent_and_their_sound(
     weights: Path,
     tmp_path: Path,
-    listening: Listening,
+    collector: PacketCollector,
 ) -> None:
     identifier = ""
     stop = threading.Event()
@@ -89,7 +89,7 @@ def test_a_take_holds_the_packets_that_were_sent_and_their_sound(
     given = config(
         weights,
         str(SPEECH_PATH),
-        listening.source.target,
+        collector.source.target,
         recording=RecordingConfig(folder=tmp_path / "takes"),
         buffer_ms=12.0,
     )
@@ -102,7 +102,7 @@ def test_a_take_holds_the_packets_that_were_sent_and_their_sound(
     assert len(rows) == document["frames"] > 20
     sent = {
         Timecode(FRAME_RATES["60"], packet.frame).label: packet
-        for packet in listening.packets()
+        for packet in collector.packets()
         if packet.values is not None
     }
     jaw = header.index("JawOpen") - 2
@@ -120,7 +120,7 @@ def test_a_take_holds_the_packets_that_were_sent_and_their_sound(
 def test_a_take_that_a_kill_broke_off_is_finished_at_the_next_start(
     weights: Path,
     tmp_path: Path,
-    listening: Listening,
+    collector: PacketCollector,
 ) -> None:
     stage = RecorderHarness(tmp_path / "takes")
     stage.recorder.start("MySlate", 1)
@@ -136,7 +136,7 @@ def test_a_take_that_a_kill_broke_off_is_finished_at_the_next_start(
     given = config(
         weights,
         "test",
-        listening.source.target,
+        collector.source.target,
         recording=RecordingConfig(folder=tmp_path / "takes"),
     )
     told = " ".join(notice.text for notice in run(given, stop).notices())
