@@ -16,6 +16,7 @@ import numpy as np
 
 from cstalk_bridge.models.board import AUDIO_DRIVEN
 from cstalk_bridge.models.cstalk.architecture import STREAMING, Architecture, Description
+from cstalk_bridge.models.cstalk.encoder_architecture import EncoderArchitecture
 from cstalk_bridge.models.cstalk.generator import Generator
 from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.models.errors import WeightsError
@@ -28,11 +29,15 @@ if TYPE_CHECKING:
     import torch
 
     from cstalk_bridge.models.cstalk.architecture import NetworkSizes, Tensors
-    from cstalk_bridge.models.cstalk.network import CSTalkNetwork, FaceNetwork
+    from cstalk_bridge.models.cstalk.network import FaceNetwork
     from cstalk_bridge.models.cstalk.streaming import Engine
+    from cstalk_bridge.models.cstalk.torch_engine import Streamed
 
 
 DEFAULT_PATH = Path(__file__).parent / "weights" / "cstalk.safetensors"
+
+ENCODER_PATH = DEFAULT_PATH.with_name("encoder.safetensors")
+"""The speech encoder on which a face network is trained."""
 
 
 FORMAT = "cstalk-generator-1"
@@ -54,7 +59,11 @@ def build_network(description: Description) -> FaceNetwork:
 
 def save_network(path: Path, network: FaceNetwork, description: Description) -> None:
     """Write `network` and its description; an existing file is replaced whole."""
-    write_tensors(path, network.state_dict(), FORMAT, asdict(description))
+    tensors = dict(network.state_dict())
+    if isinstance(description.architecture, EncoderArchitecture):
+        # Half as large, and rounding moves no feature by more than a hundredth of its spread.
+        tensors = {name: tensor.half() for name, tensor in tensors.items()}
+    write_tensors(path, tensors, FORMAT, asdict(description))
 
 
 def read_weights(path: Path) -> tuple[Tensors, Description]:
@@ -84,7 +93,7 @@ def check_streams(path: Path, description: Description) -> None:
         )
 
 
-def load_streaming_network(path: Path, device: torch.device) -> tuple[CSTalkNetwork, Description]:
+def load_streaming_network(path: Path, device: torch.device) -> tuple[Streamed, Description]:
     """Read the weights of a network that streams; WeightsError says what is wrong with the file."""
     tensors, description = read_weights(path)
     check_streams(path, description)
@@ -110,7 +119,7 @@ def restore_network(
 
 
 def _shapes(description: Description) -> dict[str, tuple[int, ...]]:
-    if isinstance(description.architecture, Architecture):
+    if isinstance(description.architecture, Architecture | EncoderArchitecture):
         shapes = description.architecture.tensor_shapes()
         if not all(type(size) is int for shape in shapes.values() for size in shape):
             raise TypeError("a size is no whole number")
@@ -149,7 +158,7 @@ def _described(path: Path, fields: Mapping[str, Any]) -> Description:
 def _sizes_of(network: str) -> Callable[..., NetworkSizes]:
     """Return the class of a network's sizes; KeyError for a name that is none."""
     if network in STREAMING:
-        return Architecture
+        return STREAMING[network]
     from cstalk_bridge.models.baselines import NETWORKS
 
     return NETWORKS[network].sizes

@@ -18,6 +18,8 @@ from cstalk_bridge.models.baselines.transformers import (
     FaceFormerSizes,
 )
 from cstalk_bridge.models.cstalk.architecture import Architecture
+from cstalk_bridge.models.cstalk.encoder_architecture import EncoderArchitecture
+from cstalk_bridge.models.cstalk.encoder_network import EncoderGenerator
 from cstalk_bridge.models.cstalk.network import CSTalkNetwork
 
 if TYPE_CHECKING:
@@ -47,10 +49,13 @@ class NetworkDesign:
     @property
     def streams(self) -> bool:
         """Whether `cstalk_bridge.models.cstalk.streaming` can carry it, hop by hop."""
-        return issubclass(self.network, CSTalkNetwork)
+        return issubclass(self.network, (CSTalkNetwork, EncoderGenerator))
 
 
 NETWORKS: dict[str, NetworkDesign] = {
+    "cstalk-encoder": NetworkDesign(
+        EncoderArchitecture, EncoderGenerator, "our generator on the speech encoder"
+    ),
     "cstalk": NetworkDesign(Architecture, CSTalkNetwork, "our generator"),
     "cstalk-uncorrelated": NetworkDesign(
         Architecture, CSTalkNetwork, "our generator, to be trained without correlation supervision"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS
+from cstalk_bridge.models.cstalk.encoder_architecture import EncoderArchitecture
 from cstalk_bridge.models.cstalk.features import FEATURES, HISTORY_SAMPLES
 from cstalk_bridge.models.timing import HOP_SAMPLES
 
@@ -117,9 +118,13 @@ if TYPE_CHECKING:
     Tensors = Mapping[str, NDArray[np.float32]]
 
 
-STREAMING = ("cstalk", "cstalk-uncorrelated")
-"""The networks in `cstalk_bridge.models.baselines.NETWORKS` that can stream; all have an
-`Architecture`."""
+STREAMING: Mapping[str, type[Architecture | EncoderArchitecture]] = {
+    "cstalk-encoder": EncoderArchitecture,
+    "cstalk": Architecture,
+    "cstalk-uncorrelated": Architecture,
+}
+"""The networks in `cstalk_bridge.models.baselines.NETWORKS` that can stream, by the class of their
+sizes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +150,9 @@ class Description:
         return self.network in STREAMING
 
     @property
-    def streaming_architecture(self) -> Architecture:
+    def streaming_architecture(self) -> Architecture | EncoderArchitecture:
         """The sizes of a network that streams; TypeError for another."""
-        if not isinstance(self.architecture, Architecture):
+        if not isinstance(self.architecture, Architecture | EncoderArchitecture):
             raise TypeError(f"a {self.network} network has no such sizes")
         return self.architecture
 

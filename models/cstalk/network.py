@@ -42,9 +42,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+PHONE_DELAY_HOPS = 3
+"""An encoder is asked for the phone of 60 ms ago: few phones can be told while they begin."""
+
+
 class FaceNetwork(nn.Module):
     """Sound, emotion and delay to rows of face channels."""
 
+    history_samples: ClassVar[int] = HISTORY_SAMPLES
+    """Samples that the network hears before its first hop."""
+    phone_delay_hops: ClassVar[int] = PHONE_DELAY_HOPS
+    """Hops after its own that a phone is told, where the look-ahead is as long."""
     is_windowed: ClassVar[bool] = True
     """Whether an output depends on nothing but its window: then sound may come in pieces."""
     architecture: NetworkSizes
@@ -65,7 +73,7 @@ class FaceNetwork(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Return channels `[batch, channels, n]` and phone logits `[batch, phones, m]`, m >= n.
 
-        `samples` is `[batch, HISTORY_SAMPLES + hops * HOP_SAMPLES]`, `emotion` weights
+        `samples` is `[batch, history_samples + hops * HOP_SAMPLES]`, `emotion` weights
         `[batch, emotions]` or, hop by hop, `[batch, emotions, hops]`, `delay_hops` integers
         `[batch]`; n = hops - window_hops + 1. What follows hop t is the face of the time at which
         that hop ends, less the delay. The channels are not yet clamped. A network that tells no
@@ -227,7 +235,3 @@ class CSTalkNetwork(FaceNetwork):
         films = self.films(functional.gelu(self.condition(torch.cat((embedded, delay), -1))))
         per_block: tuple[Tensor, ...] = films.transpose(1, 2).chunk(len(self.decoder), 1)
         return per_block
-
-
-PHONE_DELAY_HOPS = 3
-"""The encoder is asked for the phone of 60 ms ago: few phones can be told while they begin."""

@@ -22,13 +22,15 @@ The hop graph:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime
 from onnx import TensorProto
 
 from cstalk_bridge.models.cstalk.architecture import KERNEL
+from cstalk_bridge.models.cstalk.encoder_architecture import EncoderArchitecture
 from cstalk_bridge.models.cstalk.features import FEATURES, HISTORY_SAMPLES, log_mel
 from cstalk_bridge.models.cstalk.onnx_graph import (
     STEM_REACH,
@@ -49,11 +51,11 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
     from cstalk_bridge.models.cstalk.architecture import Architecture, Description, Tensors
-    from cstalk_bridge.models.cstalk.streaming import Delays, Floats
+    from cstalk_bridge.models.cstalk.streaming import CachedNetwork, Delays, Floats
 
 
 def build_conditions(
-    architecture: Architecture, tensors: Mapping[str, NDArray[np.float32]]
+    architecture: Architecture | EncoderArchitecture, tensors: Mapping[str, NDArray[np.float32]]
 ) -> ModelProto:
     """Return the condition graph. KeyError for a tensor that is missing."""
     graph, a = Graph(tensors), architecture
@@ -124,7 +126,7 @@ def build_hops(
     )
 
 
-def _film_size(architecture: Architecture) -> int:
+def _film_size(architecture: Architecture | EncoderArchitecture) -> int:
     return 2 * architecture.width * len(architecture.decoder_dilations)
 
 
@@ -146,6 +148,31 @@ class OnnxPast:
         return self.sound, self.features, self.blocks
 
 
+class Films:
+    """What conditions and delays do to a decoder; made anew where they changed.
+
+    `graph` is the condition graph. RuntimeError where ONNX Runtime does not take it.
+    """
+
+    def __init__(self, graph: ModelProto) -> None:
+        self._session = open_session(graph)
+        self._last: tuple[Floats, Delays, Floats] | None = None
+        """The conditions and delays of the last call, and what they do."""
+
+    def of(self, conditions: Floats, delay_hops: Delays) -> Floats:
+        """Return the films of `conditions` [voices, hops, conditions], for one hop or for each."""
+        first = conditions[:, :1]
+        if (conditions == first).all():
+            conditions = first
+        last = self._last
+        if last and np.array_equal(last[0], conditions) and np.array_equal(last[1], delay_hops):
+            return last[2]
+        inputs = {"conditions": np.ascontiguousarray(conditions), "delay_hops": delay_hops}
+        (films,) = self._session.run(None, inputs)
+        self._last = (conditions.copy(), delay_hops.copy(), films)
+        return np.asarray(films)
+
+
 class OnnxNetwork:
     """The cached network: features in NumPy, all else in one call of ONNX Runtime.
 
@@ -160,10 +187,8 @@ class OnnxNetwork:
     ) -> None:
         self.architecture = architecture
         self.conditions = architecture.emotions
-        self._conditions = open_session(build_conditions(architecture, tensors))
+        self._films = Films(build_conditions(architecture, tensors))
         self._hops = open_session(build_hops(architecture, tensors, *limits))
-        self._films: tuple[Floats, Delays, Floats] | None = None
-        """The conditions and delays of the last call, and what they do."""
         stacks = architecture.encoder_dilations + architecture.decoder_dilations
         self._dilations = frozenset({1, *stacks})
 
@@ -191,23 +216,10 @@ class OnnxNetwork:
         sound = np.concatenate((past.sound, samples), axis=1)
         features = np.concatenate((past.features, log_mel(sound)), axis=1)
         taps = tap_inputs(conditions.shape[1], self._dilations)
-        films = self._films_of(conditions, delay_hops)
+        films = self._films.of(conditions, delay_hops)
         inputs = {"features": features, "films": films, "past": past.blocks, **taps}
         faces, blocks = self._hops.run(None, inputs)
         return faces, OnnxPast(sound[:, -HISTORY_SAMPLES:], features[:, -STEM_REACH:], blocks)
-
-    def _films_of(self, conditions: Floats, delay_hops: Delays) -> Floats:
-        """Return what conditions and delays do to the decoder; made anew where they changed."""
-        first = conditions[:, :1]
-        if (conditions == first).all():
-            conditions = first
-        last = self._films
-        if last and np.array_equal(last[0], conditions) and np.array_equal(last[1], delay_hops):
-            return last[2]
-        inputs = {"conditions": np.ascontiguousarray(conditions), "delay_hops": delay_hops}
-        (films,) = self._conditions.run(None, inputs)
-        self._films = (conditions.copy(), delay_hops.copy(), films)
-        return np.asarray(films)
 
     def chosen(self, past: OnnxPast, voices: Sequence[int]) -> OnnxPast:
         """Return the past of some voices."""
@@ -219,8 +231,36 @@ class OnnxNetwork:
             whole[list(voices)] = part
 
 
+def network_on_cpu(
+    architecture: Architecture | EncoderArchitecture,
+    tensors: Tensors,
+    limits: tuple[NDArray[np.float32], NDArray[np.float32]],
+    *,
+    in_int8: bool = False,
+) -> CachedNetwork[Any]:
+    """Return the network of whichever architecture, a speech encoder perhaps in 8 bits.
+
+    RuntimeError as theirs.
+    """
+    if isinstance(architecture, EncoderArchitecture):
+        from cstalk_bridge.models.cstalk.encoder_onnx import EncoderOnnxNetwork
+
+        return EncoderOnnxNetwork(architecture, tensors, limits, in_int8=in_int8)
+    return OnnxNetwork(architecture, tensors, limits)
+
+
+ATTENDED_ROWS = 300
+"""Rows of one pass of a network that attends: scores grow with their square."""
+
+
 class OnnxEngine(Engine):
-    """A generator on the CPU."""
+    """A generator on the CPU.
+
+    Of a network on a speech encoder a single voice is streamed in 8 bits: what a hop costs is to
+    read the weights, and they are a quarter as large. Its mouths stay within a few tenths of a
+    millimetre of those of recordings. Several voices share a reading, and would share the scale to
+    which their sound is rounded; they are streamed like recordings.
+    """
 
     device = "cpu"
     pass_rows = 750
@@ -230,12 +270,23 @@ class OnnxEngine(Engine):
         architecture = description.streaming_architecture
         self.architecture = architecture
         self.name = f"ONNX Runtime {onnxruntime.__version__}"
-        self._network = OnnxNetwork(architecture, tensors, (minimum, maximum))
+        self._open = partial(network_on_cpu, architecture, tensors, (minimum, maximum))
+        self._has_int8 = isinstance(architecture, EncoderArchitecture)
+        if self._has_int8:
+            self.pass_rows = ATTENDED_ROWS
+        self._networks: dict[bool, CachedNetwork[Any]] = {}
+        self._network(in_int8=self._has_int8)
 
-    def passes(self, conditions: Floats, delay_hops: int) -> Passes[OnnxPast]:
+    def _network(self, *, in_int8: bool = False) -> CachedNetwork[Any]:
+        """Return the network, in 8 bits or not; opened when it is first wanted."""
+        if in_int8 not in self._networks:
+            self._networks[in_int8] = self._open(in_int8=in_int8)
+        return self._networks[in_int8]
+
+    def passes(self, conditions: Floats, delay_hops: int) -> Passes[Any]:
         """Return what takes recordings piece by piece."""
-        return Passes(self._network, conditions, delay_hops, self.pass_rows)
+        return Passes(self._network(), conditions, delay_hops, self.pass_rows)
 
-    def stream(self, voices: int) -> CachedStream[OnnxPast]:
+    def stream(self, voices: int) -> CachedStream[Any]:
         """Return a stream of so many voices."""
-        return CachedStream(self._network, voices)
+        return CachedStream(self._network(in_int8=self._has_int8 and voices == 1), voices)

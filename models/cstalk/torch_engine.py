@@ -5,12 +5,12 @@ Networks that keep no caches are given whole recordings.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
 
-from cstalk_bridge.models.cstalk.features import HISTORY_SAMPLES
+from cstalk_bridge.models.cstalk.encoder_network import EncoderGenerator
 from cstalk_bridge.models.cstalk.network import CSTalkNetwork
 from cstalk_bridge.models.cstalk.streaming import CachedStream, Engine, Passes, Stream
 from cstalk_bridge.models.errors import WeightsError
@@ -54,7 +54,7 @@ def recording_faces(
     window = network.architecture.window_hops
     # Output k answers for row k - delay: the first one follows a hop of silence.
     count = rows + delay_hops
-    lead = HISTORY_SAMPLES + window * HOP_SAMPLES
+    lead = network.history_samples + window * HOP_SAMPLES
     samples = np.zeros((batch, lead + (count - 1) * HOP_SAMPLES), dtype=np.float32)
     heard = sounds[:, : samples.shape[1] - lead]
     samples[:, lead : lead + heard.shape[1]] = heard
@@ -77,7 +77,7 @@ def _recording_piece(
 ) -> Tensor:
     """Return the clamped `outputs` of all that `sound` could give, [batch, channels, n]."""
     hops = slice(outputs.start, outputs.stop + network.architecture.window_hops - 1)
-    samples = slice(hops.start * HOP_SAMPLES, hops.stop * HOP_SAMPLES + HISTORY_SAMPLES)
+    samples = slice(hops.start * HOP_SAMPLES, hops.stop * HOP_SAMPLES + network.history_samples)
     made, _ = network(sound[:, samples], told[..., hops], delays)
     return network.clamp(made)
 
@@ -85,13 +85,15 @@ def _recording_piece(
 if TYPE_CHECKING:
     TorchPast = list[Tensor]
 
+Streamed: TypeAlias = CSTalkNetwork | EncoderGenerator
+"""The networks that stream."""
 PASS_ROWS = {"cpu": 750, "cuda": 48_000}
 
 
 class TorchNetwork:
     """The cached network. Its past is the end of the sound before, then the network's caches."""
 
-    def __init__(self, network: CSTalkNetwork, device: torch.device) -> None:
+    def __init__(self, network: Streamed, device: torch.device) -> None:
         self.conditions = network.architecture.emotions
         self._network = network
         self._device = device
@@ -99,7 +101,7 @@ class TorchNetwork:
     @torch.inference_mode()
     def silent_past(self, conditions: Floats, delay_hops: Delays) -> TorchPast:
         """Return what endless digital silence leaves behind, as `CachedNetwork` says."""
-        tail = torch.zeros(len(conditions), HISTORY_SAMPLES, device=self._device)
+        tail = torch.zeros(len(conditions), self._network.history_samples, device=self._device)
         caches = self._network.silent_caches(self._tensor(conditions), self._tensor(delay_hops))
         return [tail, *caches]
 
@@ -114,7 +116,7 @@ class TorchNetwork:
         told = self._tensor(conditions[:, 0] if is_constant else conditions.swapaxes(1, 2))
         out, _ = self._network(sound, told, self._tensor(delay_hops), caches)
         faces: Floats = self._network.clamp(out).transpose(1, 2).cpu().numpy()
-        return faces, [sound[:, -HISTORY_SAMPLES:], *caches]
+        return faces, [sound[:, -self._network.history_samples :], *caches]
 
     def chosen(self, past: TorchPast, voices: Sequence[int]) -> TorchPast:
         """Return the past of some voices."""
@@ -139,7 +141,7 @@ class WindowStream(Stream):
     """
 
     def __init__(
-        self, network: CSTalkNetwork, voices: int, device: torch.device, *, use_graph: bool = True
+        self, network: Streamed, voices: int, device: torch.device, *, use_graph: bool = True
     ) -> None:
         a = network.architecture
         super().__init__(a.emotions)
@@ -209,7 +211,7 @@ class TorchEngine(Engine):
 
     def faces(self, sound: Floats, conditions: Floats, delay_hops: int) -> Floats:
         """Return the faces of recordings, as `Engine` says."""
-        if isinstance(self._network, CSTalkNetwork):
+        if isinstance(self._network, Streamed):
             return super().faces(sound, conditions, delay_hops)
         return recording_faces(self._network, sound, conditions, delay_hops)
 
@@ -224,7 +226,7 @@ class TorchEngine(Engine):
             return WindowStream(self._streaming(), voices, self._on)
         return CachedStream(TorchNetwork(self._streaming(), self._on), voices)
 
-    def _streaming(self) -> CSTalkNetwork:
-        if not isinstance(self._network, CSTalkNetwork):
+    def _streaming(self) -> Streamed:
+        if not isinstance(self._network, Streamed):
             raise WeightsError(f"a {self._kind} network cannot stream; use weights of a cstalk one")
         return self._network

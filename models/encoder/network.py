@@ -22,19 +22,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cstalk_bridge.models.encoder.mel import BANDS, COLUMNS, HISTORY_SAMPLES, WhisperMel
+from cstalk_bridge.models.encoder.log_mel import BANDS, COLUMNS, HISTORY_SAMPLES
+from cstalk_bridge.models.encoder.mel import WhisperMel
+from cstalk_bridge.models.encoder.reach import MOST_RIGHT, REACH_HOPS, RIGHT_HOPS, delay_hops
 from cstalk_bridge.models.timing import HOP_SAMPLES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-REACH_HOPS = 100
-"""Hops before its own that a row attends to, in each layer: 2 s."""
-RIGHT_HOPS: tuple[tuple[int, ...], ...] = ((0, 0, 0), (1, 1, 0), (2, 1, 1))
-"""Hops after its own that a row attends to, by delay and layer."""
-FRONT_HOPS = 2  # the columns and convolutions of a row end 32.5 ms after its time
-MOST_RIGHT = max(max(hops) for hops in RIGHT_HOPS)
 KERNEL = 3
 OFFSET_SCALE = 16.0
 HIDDEN = -1e4
@@ -42,15 +38,6 @@ HIDDEN = -1e4
 BLOCK_ROWS = 64
 """Rows that attend at a time."""
 Caches = list[Tensor]
-
-
-def delay_hops(delay: int) -> int:
-    """Return how many hops of sound after its own begin a row needs, for an index of RIGHT_HOPS."""
-    return FRONT_HOPS + sum(RIGHT_HOPS[delay])
-
-
-WINDOW_HOPS = max((len(right) * REACH_HOPS) + FRONT_HOPS + 1 + sum(right) for right in RIGHT_HOPS)
-"""Hops that a row hears at most: the reach of all layers together."""
 
 
 @dataclass(frozen=True, slots=True)

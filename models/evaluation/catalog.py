@@ -170,6 +170,15 @@ _VISEMES = {
     "real": _share("GRID, the tracked talker's lips"),
 }
 
+NO_SPEECH_SOUNDS = ("keys", "claps", "hum", "music", "beeps", "whistle", "puffs")
+"""The kinds of `training.encoder.prepare.SOUNDS`, which the command line does not import."""
+
+_NO_SPEECH = {
+    **{kind: Measure(f"gap in {kind}, mean", "mm", _at_most(1), 1) for kind in NO_SPEECH_SOUNDS},
+    "all": Measure("gap in all of them, mean", "mm", _at_most(1), 1),
+    "top": Measure("gap, 95th percentile", "mm", digits=1),
+}
+
 _FACEGOOD = {
     "one_r": Measure("jaw r to mouth_stretch_c, 2_05, within 1 frame", bars=_at_least(0.90)),
     "one_lag_ms": Measure("jaw lag of best r, 2_05", "ms", _at_most(33), 0),
@@ -302,6 +311,7 @@ SUITES: dict[str, SuiteEntry] = {
     "articulation": SuiteEntry("articulation.Articulation", _articulation(), "head"),
     "acted": SuiteEntry("acted.Acted", _acted(), "head"),
     "visemes": SuiteEntry("articulation.Visemes", _VISEMES, "head"),
+    "no_speech": SuiteEntry("no_speech.NoSpeech", _NO_SPEECH, "head"),
     "facegood": SuiteEntry("known_faces.Facegood", _FACEGOOD),
     "ravdess": SuiteEntry("known_faces.Ravdess", _RAVDESS),
     "targets": SuiteEntry("known_faces.Targets", _TARGETS),

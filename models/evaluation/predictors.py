@@ -12,8 +12,6 @@ import torch
 
 from cstalk_bridge.models.baselines import NETWORKS
 from cstalk_bridge.models.baselines.teacher import Teacher
-from cstalk_bridge.models.cstalk.features import HISTORY_SAMPLES
-from cstalk_bridge.models.cstalk.network import PHONE_DELAY_HOPS
 from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.models.errors import WeightsError
 from cstalk_bridge.models.loading import create_generator, load_network
@@ -44,15 +42,15 @@ def decoded_phones(network: FaceNetwork, sound: NDArray[np.float32]) -> NDArray[
     if not sizes.phones:
         return None
     rows = rows_of(len(sound))
-    hops = sizes.window_hops + rows + PHONE_DELAY_HOPS - 1
-    lead = HISTORY_SAMPLES + sizes.window_hops * HOP_SAMPLES
-    padded = np.zeros(HISTORY_SAMPLES + hops * HOP_SAMPLES, dtype=np.float32)
+    hops = sizes.window_hops + rows + network.phone_delay_hops - 1
+    lead = network.history_samples + sizes.window_hops * HOP_SAMPLES
+    padded = np.zeros(network.history_samples + hops * HOP_SAMPLES, dtype=np.float32)
     kept = min(len(sound), len(padded) - lead)
     padded[lead : lead + kept] = sound[:kept]
-    # The encoder comes before emotion and delay, so they can be anything.
+    # The encoder comes before emotion, so that can be anything.
     nothing = torch.zeros(1, sizes.emotions)
-    none = torch.zeros(1, dtype=torch.long)
-    _, logits = network(torch.from_numpy(padded)[None], nothing, none)
+    delay = torch.full((1,), network.phone_delay_hops)
+    _, logits = network(torch.from_numpy(padded)[None], nothing, delay)
     return None if logits is None else logits[0, :, logits.shape[2] - rows :].argmax(0).numpy()
 
 

@@ -19,6 +19,7 @@ from cstalk_bridge.models.board import AUDIO_DRIVEN, CHANNEL_INDEX, CHANNELS
 from cstalk_bridge.models.phones import PHONES
 from cstalk_bridge.models.timing import ROW_RATE_HZ
 from cstalk_bridge.models.training.alignment import smooth
+from cstalk_bridge.models.training.lips import GAP_MM
 from cstalk_bridge.models.training.rules import GESTURES, PHONE_GESTURES
 from cstalk_bridge.models.training.sources import (
     FACEGOOD_FPS,
@@ -120,12 +121,19 @@ class ActionUnits:
         return np.asarray(np.clip(board, LOW, HIGH), dtype=np.float32)
 
 
-CURVES = ("jaw", "pucker", "together")
-"""The curves, in board values: of `CTRL_C_jaw.ty`, the purse sliders, the lips-together sliders."""
+CURVES = ("gap", "pucker", "width")
+"""The curves: centimetres between the lips, board values of the purse sliders, and centimetres by
+which the mouth is wider than at rest."""
+LIMITS = ((0.0, 3.0), (0.0, 1.0), (-1.2, 1.2))
+"""The least and greatest value of each curve."""
 
 JAW_GAIN = 1.25  # the GRID tracker's jaw against the board's: viewers prefer clear articulation
 PUCKER_GAIN = 2.0  # the same for its pucker, whose w and uw reach 0.2 and 0.4
-LEAST_JAW = 0.05  # under this opening the ratio of close to open is noise
+TRACKED_LIPS = ("inner_gap_13_14", "outer_width_61_291")
+EYES_APART_CM = 8.8
+"""Between the outer corners of the eyes: the unit of tracked lips."""
+REST_PERCENT = 5
+"""Percentile of a tracked lip gap that counts as closed lips."""
 FEWEST_SILENT_ROWS = ROW_RATE_HZ // 5
 
 SLIDERS: dict[str, dict[str, float]] = {
@@ -163,21 +171,30 @@ class CapturedMouths:
     def grid(self, stem: str, phones: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the curves of a GRID clip with `phones` [time], [time, curves]."""
         archive = self.archives["grid_s1"]
-        every = face_curves(archive, stem, GRID_LATE_S, GRID_FPS, len(phones))
         names = list(archive["names"])
-        scores = every[:, [names.index(name) for name in ("jawOpen", "mouthPucker", "mouthClose")]]
+        every = face_curves(archive, stem, GRID_LATE_S, GRID_FPS, len(phones))
+        pucker = every[:, names.index("mouthPucker")]
+        seen = list(archive["lips_names"])
+        lips = face_curves(archive, f"{stem}__lips", GRID_LATE_S, GRID_FPS, len(phones))
+        gap, width = (EYES_APART_CM * lips[:, seen.index(name)] for name in TRACKED_LIPS)
         silent = phones == 0
         enough = silent.sum() > FEWEST_SILENT_ROWS
-        rest = np.median(scores[silent], 0) if enough else scores.min(0)
-        above = np.maximum(scores - rest, 0.0)
-        together = scores[:, 2] / np.maximum(scores[:, 0], LEAST_JAW)
-        curves = np.stack((JAW_GAIN * above[:, 0], PUCKER_GAIN * above[:, 1], together), 1)
-        return np.asarray(np.clip(curves, 0.0, 1.0), dtype=np.float32)
+        rest = [float(np.median(c[silent]) if enough else c.min()) for c in (pucker, width)]
+        curves = np.stack(
+            (
+                gap - np.percentile(gap, REST_PERCENT),
+                PUCKER_GAIN * np.maximum(pucker - rest[0], 0.0),
+                width - rest[1],
+            ),
+            1,
+        )
+        return np.asarray(np.clip(curves, *np.array(LIMITS).T), dtype=np.float32)
 
     def facegood(self, stem: str, rows: int) -> NDArray[np.float32]:
-        """Return the curves of a FACEGOOD clip, [time, curves]; lips together are 0."""
+        """Return the curves of a FACEGOOD clip, [time, curves]; its width is 0."""
         told = self.facegood_gestures(stem, rows)
-        curves = np.stack((told["jaw"], told["purse"], np.zeros(rows)), 1)
+        parted = GAP_MM["jaw"] / 10 * told["jaw"] + GAP_MM["funnel"] / 10 * told["funnel"]
+        curves = np.stack((parted, told["purse"], np.zeros(rows)), 1)
         return np.asarray(curves, dtype=np.float32)
 
     def facegood_gestures(self, stem: str, rows: int) -> dict[str, NDArray[np.float32]]:
@@ -193,6 +210,7 @@ class CapturedMouths:
 
 LIPS_TOGETHER = tuple(f"CTRL_{side}_mouth_lipsTogether{lip}.ty" for lip in "UD" for side in "LR")
 REST_PERCENTILE = 10
+LEAST_JAW = 0.05  # under this opening the ratio of close to open is noise
 
 
 def _read_arkit_board() -> tuple[tuple[str, int, float], ...]:
@@ -314,10 +332,11 @@ class Articulation(nn.Module):
 
     @torch.inference_mode()
     def carry(self, inputs: Tensor) -> NDArray[np.float32]:
-        """Return the curves [time, curves] of a voice that is nobody's, 0..1."""
+        """Return the curves [time, curves] of a voice that is nobody's, within their limits."""
         shares = torch.full((1, len(CAPTURED_SOURCES)), 1.0 / len(CAPTURED_SOURCES))
         curves = self(inputs[None], shares)[0] * torch.exp(self.size[0] - self.size.mean(0))
-        return np.asarray(curves.clamp(0.0, 1.0).numpy(), dtype=np.float32)
+        least, greatest = torch.tensor(LIMITS).T
+        return np.asarray(curves.clamp(least, greatest).numpy(), dtype=np.float32)
 
     @torch.inference_mode()
     def repeat(self, lesson: CapturedClip) -> NDArray[np.float32]:

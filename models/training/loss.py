@@ -9,7 +9,7 @@ reaches them.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from cstalk_bridge.models.cstalk.correlation import RegionCorrelation, Windows, 
 from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.models.errors import WeightsError
 from cstalk_bridge.models.training.batches import UNKNOWN_PHONE
+from cstalk_bridge.models.training.mouth_loss import mouth_loss
 from cstalk_bridge.models.training.rules import (
     GESTURE_CHANNELS,
     GESTURES,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.models.cstalk.network import FaceNetwork
     from cstalk_bridge.models.training.batches import Batch
-    from cstalk_bridge.models.training.corpus import Corpus
     from cstalk_bridge.models.training.run import TrainingConfig
 
 
@@ -51,8 +51,17 @@ a resting mouth that stirs."""
 IMPORTANCE = {"jaw": 3.0, "lips_together": 3.0, "lip_bite": 1.5, "purse": 1.5, "funnel": 1.5}
 BRIDGED_SPREAD, BRIDGED_IMPORTANCE = 0.05, 6.0  # of what of an open jaw the lips bridge
 POSTURE_SPREAD = 0.2  # scale of the channels that only emotions move
+MOUTH_WEIGHT = 0.02
+"""Of millimetres (`mouth_loss.py`) against squares of spreads."""
 VELOCITY_WEIGHT = 2.0
 ACCELERATION_WEIGHT = 4.0
+
+
+class Spread(Protocol):
+    """What knows how far gestures move."""
+
+    def gesture_spread(self) -> Tensor:
+        """Return each gesture's standard deviation, [gestures]."""
 
 
 class Loss:
@@ -62,7 +71,7 @@ class Loss:
     two factors may add up in it.
     """
 
-    def __init__(self, corpus: Corpus, device: torch.device) -> None:
+    def __init__(self, corpus: Spread, device: torch.device) -> None:
         weights = torch.tensor([IMPORTANCE.get(name, 1.0) for name in GESTURES])
         per_gesture = weights / corpus.gesture_spread().square()
         moved = GESTURE_CHANNELS.amax(0) > 0
@@ -80,22 +89,28 @@ class Loss:
         self.ungestured = ~moved.to(device)
 
     def __call__(self, faces: Tensor, targets: Tensor, observed: Tensor) -> Tensor:
-        """Return the loss of `faces` [batch, time, channels]; `observed` is [batch, gestures]."""
-        whole = observed.all(1, keepdim=True)
+        """Return the loss of `faces` [batch, time, channels].
+
+        `observed` is [batch, gestures], or [batch, time, gestures] where it changes.
+        """
+        if observed.dim() == 2:
+            observed = observed[:, None].expand(-1, faces.shape[1], -1)
+        whole = observed.all(-1, keepdim=True)
         seen = (observed.float() @ self.gesture_channels > 0) | (self.ungestured & whole)
-        weights = self.weights * seen[:, None]
+        weights = self.weights * seen
         error = faces - targets
         squares = error.square() * self._costs(error, targets)
         every = (squares * weights).mean()
         for order, weight in ((1, VELOCITY_WEIGHT), (2, ACCELERATION_WEIGHT)):
-            every = every + weight * (error.diff(order, dim=1).square() * weights).mean()
-        return (every + self._bridged_error(faces, targets, seen) / faces.shape[-1]) / 10.0
+            every = every + weight * (error.diff(order, dim=1).square() * weights[:, order:]).mean()
+        every = every + self._bridged_error(faces, targets, seen) / faces.shape[-1]
+        return every / 10.0
 
     def _bridged_error(self, faces: Tensor, targets: Tensor, seen: Tensor) -> Tensor:
         def bridged(face: Tensor) -> Tensor:
             return face[..., self.jaw].mean(-1) * face[..., self.closing].mean(-1)
 
-        told = seen[:, self.closing | self.jaw].all(1)[:, None]
+        told = seen[..., self.closing | self.jaw].all(-1)
         error = (bridged(faces) - bridged(targets)) / BRIDGED_SPREAD
         return BRIDGED_IMPORTANCE * (error.square() * told).mean()
 
@@ -109,6 +124,13 @@ class Loss:
         too_much = (shut & self.parting) | (opened & ~shut & self.closing) | stirs
         costs = torch.where(short, self.undershot, 1.0)
         return torch.where((error > 0) & too_much, EXCESS, costs)
+
+
+def face_loss(loss: Loss, faces: Tensor, targets: Tensor, observed: Tensor) -> Tensor:
+    """Return `loss` and what is seen of a mouth together, where all of it is observed."""
+    whole = observed.all(-1)
+    seen = whole[:, None].expand(-1, faces.shape[1]) if whole.dim() == 1 else whole
+    return loss(faces, targets, observed) + MOUTH_WEIGHT * mouth_loss(faces, targets, seen)
 
 
 def loss_of(
@@ -130,7 +152,7 @@ def loss_of(
         batch.samples.to(device), batch.conditions.to(device), batch.delay_hops.to(device)
     )
     faces = out.transpose(1, 2)
-    face = loss(faces, targets, batch.observed.to(device))
+    face = face_loss(loss, faces, targets, batch.observed.to(device))
     if term is not None:
         face = face + term(faces, batch.conditions[:, : len(EMOTIONS)].to(device))
     if logits is None:

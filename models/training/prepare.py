@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cstalk_bridge.models.files import write_file
+from cstalk_bridge.models.loading import ENCODER_PATH
 from cstalk_bridge.models.timing import ROW_RATE_HZ
 from cstalk_bridge.models.training.alignment import Aligner, Segment, segments_of
 from cstalk_bridge.models.training.captured_faces import CAPTURED_SOURCES, emotion_of
@@ -30,7 +31,7 @@ from cstalk_bridge.models.training.corpus import (
     source_digest,
     write_manifest,
 )
-from cstalk_bridge.models.training.digests import code_digest, text_digest
+from cstalk_bridge.models.training.digests import code_digest, file_digest, text_digest
 from cstalk_bridge.models.training.sources import (
     GRID_CURVES,
     SOURCES,
@@ -46,10 +47,6 @@ if TYPE_CHECKING:
 
 
 WITHOUT_PHONES = ("facegood",)
-RECOGNIZER_SOURCES = [
-    source for source in SOURCES if source not in WITHOUT_PHONES and SOURCES[source].default
-]
-"""Sources that teach the listener."""
 OPTIONAL_SOURCES = [source for source in SOURCES if source != "grid_s1"]
 
 Phones = dict[str, list[Segment]]
@@ -70,9 +67,8 @@ def align_all(folders: Mapping[str, Path], cache: Path) -> dict[str, Phones]:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Digests of all that the listener, the articulation and each source's part depend on."""
+    """Digests of all that the articulation and each source's part depend on."""
 
-    listener: str
     articulation: str
     sources: dict[str, str]
 
@@ -80,16 +76,13 @@ class Keys:
 def keys_of(
     folders: Mapping[str, Path], aligned: Mapping[str, Phones], digests: Mapping[str, str]
 ) -> Keys:
-    """Return the keys of a training set made of `folders`."""
+    """Return the keys of a training set made of `folders`, heard by the shipped encoder."""
     own = {
         source: text_digest(digests[source], json.dumps(aligned.get(source))) for source in folders
     }
-    heard = text_digest(
-        code_digest("phone_recognizer"), *(own.get(source, "") for source in RECOGNIZER_SOURCES)
-    )
-    code = text_digest(code_digest("targets"), code_digest("corpus"))
-    taught = text_digest(code, heard, *(own.get(teacher, "") for teacher in CAPTURED_SOURCES))
-    return Keys(heard, taught, {source: text_digest(taught, own[source]) for source in folders})
+    code = text_digest(code_digest("targets"), code_digest("corpus"), file_digest(ENCODER_PATH))
+    taught = text_digest(code, *(own.get(teacher, "") for teacher in CAPTURED_SOURCES))
+    return Keys(taught, {source: text_digest(taught, own[source]) for source in folders})
 
 
 def trainable(source: str, folder: Path, phones: Phones) -> list[Clip]:
@@ -140,9 +133,6 @@ def _builder(
         folders, {name: s for each in aligned.values() for name, s in each.items()}
     )
     learned = cache / "learned"
-    builder.learn_to_listen(
-        clips(RECOGNIZER_SOURCES), learned / f"listener-{keys.listener[:32]}.safetensors"
-    )
     path = learned / f"articulation-{keys.articulation[:32]}.safetensors"
     builder.learn_to_articulate(clips(CAPTURED_SOURCES), path)
     return builder

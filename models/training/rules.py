@@ -48,13 +48,14 @@ class Gesture:
 
     `reach_s` is the time over which its dominance falls to 1/e outside of its phone, `strength`
     its dominance where it is asked for (phones which do not ask for it have strength 1), `lead_s`
-    how much earlier than its phone it begins.
+    how much earlier than its phone it begins, `early_s` how much earlier it begins and ends.
     """
 
     channels: tuple[str, ...]
     reach_s: float
     strength: float
     lead_s: float = 0.0
+    early_s: float = 0.0
 
 
 def _sides(*names: str) -> tuple[str, ...]:
@@ -62,17 +63,17 @@ def _sides(*names: str) -> tuple[str, ...]:
 
 
 GESTURES: dict[str, Gesture] = {
-    "jaw": Gesture(("CTRL_C_jaw.ty",), 0.05, 1.5),
+    "jaw": Gesture(("CTRL_C_jaw.ty",), 0.035, 1.5, early_s=0.03),
     "lips_together": Gesture(
-        _sides("mouth_lipsTogetherU.ty", "mouth_lipsTogetherD.ty"), 0.009, 12, 0.008
+        _sides("mouth_lipsTogetherU.ty", "mouth_lipsTogetherD.ty"), 0.007, 12, 0.008
     ),
     "lip_bite": Gesture(_sides("mouth_lipBiteD.ty"), 0.014, 8, 0.012),
-    "purse": Gesture(_sides("mouth_purseU.ty", "mouth_purseD.ty"), 0.07, 6, 0.03),
-    "funnel": Gesture(_sides("mouth_funnelU.ty", "mouth_funnelD.ty"), 0.06, 6, 0.02),
-    "towards": Gesture(_sides("mouth_towardsU.ty", "mouth_towardsD.ty"), 0.06, 6, 0.02),
-    "stretch": Gesture(_sides("mouth_stretch.ty"), 0.06, 1.5),
-    "lower_depress": Gesture(_sides("mouth_lowerLipDepress.ty"), 0.05, 1.2),
-    "upper_raise": Gesture(_sides("mouth_upperLipRaise.ty"), 0.05, 1.2),
+    "purse": Gesture(_sides("mouth_purseU.ty", "mouth_purseD.ty"), 0.055, 10, 0.03, 0.015),
+    "funnel": Gesture(_sides("mouth_funnelU.ty", "mouth_funnelD.ty"), 0.045, 6, 0.02, 0.015),
+    "towards": Gesture(_sides("mouth_towardsU.ty", "mouth_towardsD.ty"), 0.06, 6, 0.02, 0.015),
+    "stretch": Gesture(_sides("mouth_stretch.ty"), 0.06, 1.5, early_s=0.02),
+    "lower_depress": Gesture(_sides("mouth_lowerLipDepress.ty"), 0.05, 1.2, early_s=0.02),
+    "upper_raise": Gesture(_sides("mouth_upperLipRaise.ty"), 0.05, 1.2, early_s=0.02),
     "roll": Gesture(_sides("mouth_lipsRollU.ty", "mouth_lipsRollD.ty"), 0.012, 6, 0.01),
     "tongue_up": Gesture(("CTRL_C_tongue_move.ty",), 0.045, 1.2),
     "tongue_tip": Gesture(("CTRL_C_tongue_tipMove.ty",), 0.035, 2),
@@ -96,6 +97,69 @@ PHONE_GESTURES = _read_targets()
 """Gesture values by phone, [phones, gestures]."""
 
 
+LIMITS: dict[str, dict[str, float]] = {
+    "jaw": {
+        **dict.fromkeys(("S", "Z", "SH", "ZH"), 0.025),
+        **dict.fromkeys(("P", "B", "M", "F", "V"), 0.05),
+        **dict.fromkeys(("T", "D", "N"), 0.065),
+        **dict.fromkeys(("W", "UW", "Y", "IY"), 0.09),
+        **dict.fromkeys(("L", "R", "TH", "DH"), 0.11),
+    },
+    "stretch": dict.fromkeys(("W", "UW", "SH", "ZH"), 0.0),
+    "purse": dict.fromkeys(("IY", "EH", "AE", "S", "Z"), 0.1),
+    "funnel": dict.fromkeys(("IY", "EH", "AE", "S", "Z"), 0.06),
+}
+"""How far a gesture may go in the middle of a phone, whatever its neighbours ask: 1 mm between the
+incisors of sibilants, 2 mm where the tongue is behind the teeth; no rounding where lips spread."""
+LIMIT_EDGE_S = 0.012
+"""At either end of a phone, where its limit does not hold yet."""
+LIMIT_SPEED, JAW_SPEED = 6.5, 4.2
+"""Board units a second by which a limit is left behind; a jaw is slower than lips: 0.15 m/s."""
+OPEN_VOWELS = {"AA": 3.5, "AE": 3.5, "AO": 3.0, "AH": 2.0, "EH": 2.5}
+"""Strength of the jaw in vowels that need it, as in `Gesture`."""
+CONTRAST: dict[str, float] = {
+    **dict.fromkeys(("AA", "AE", "AO"), 1.45),
+    **dict.fromkeys(("EH", "AH"), 1.15),
+    **dict.fromkeys(("ER", "HH", "K", "G", "NG", "L"), 0.9),
+    **dict.fromkeys(("IH", "D", "T", "N", "DH", "TH", "R"), 0.75),
+    **dict.fromkeys(("IY", "S", "Z", "Y", "SH", "ZH"), 0.65),
+    **dict.fromkeys(("UH", "UW"), 0.6),
+    "W": 0.45,
+}
+"""How much wider than the captured talker, whose vowels are much alike, a clear speaker opens."""
+CONTRAST_REACH_S, CONTRAST_EARLY_S = 0.025, 0.02
+TINY = 1e-9
+ROUNDING_NARROWS = 1.6
+"""A stretch goes where rounding is, by so much of it."""
+
+
+def limit_of(gesture: str, segments: Sequence[Segment], frames: int) -> NDArray[np.float32]:
+    """Return how far a gesture may go at each row of a phone sequence, [time], 0..1."""
+    times_s, limits = frame_times_s(frames), LIMITS[gesture]
+    speed = JAW_SPEED if gesture == "jaw" else LIMIT_SPEED
+    limit = np.ones(frames, dtype=np.float32)
+    for start_s, end_s, phone in segments:
+        if phone in limits:
+            edge_s = min(LIMIT_EDGE_S, (end_s - start_s) / 4)
+            away_s = np.maximum(start_s + edge_s - times_s, times_s - end_s + edge_s)
+            limit = np.minimum(limit, limits[phone] + speed * np.maximum(away_s, 0.0))
+    low = np.pad(limit, 1, mode="edge")
+    eased = (low[:-2] + 2 * low[1:-1] + low[2:]) / 4
+    held = np.minimum(eased, limit + speed / ROW_RATE_HZ / 16)
+    return np.asarray(held, dtype=np.float32)
+
+
+def contrast_of(segments: Sequence[Segment], frames: int) -> NDArray[np.float32]:
+    """Return by how much lips open wider than a captured talker's, at each row, [time]."""
+    filled = fill_gaps(segments, frames / ROW_RATE_HZ)
+    starts_s, ends_s = (np.array([segment[i] for segment in filled])[:, None] for i in (0, 1))
+    wanted = np.array([CONTRAST.get(phone, 1.0) for _, _, phone in filled])[:, None]
+    at_s = frame_times_s(frames)[None] + CONTRAST_EARLY_S
+    outside_s = np.maximum(np.maximum(starts_s - at_s, at_s - ends_s), 0.0)
+    dominance = np.exp(-outside_s / CONTRAST_REACH_S) + TINY
+    return np.asarray((dominance * wanted).sum(0) / dominance.sum(0), dtype=np.float32)
+
+
 def rule_curves(segments: Sequence[Segment], frames: int) -> NDArray[np.float32]:
     """Return the gestures of a phone sequence, [time, gestures]."""
     filled = fill_gaps(segments, frames / ROW_RATE_HZ)
@@ -103,13 +167,23 @@ def rule_curves(segments: Sequence[Segment], frames: int) -> NDArray[np.float32]
     targets = PHONE_GESTURES[[PHONES.index(phone) for _, _, phone in filled]]
     times_s = frame_times_s(frames)[None]
     curves = np.empty((frames, len(GESTURES)), dtype=np.float32)
-    for column, gesture in enumerate(GESTURES.values()):
+    for column, (name, gesture) in enumerate(GESTURES.items()):
         target = targets[:, column, None]
         asks = np.abs(target) > 0
         lead_s = np.where(asks, gesture.lead_s, 0.0)
-        outside_s = np.maximum(np.maximum(starts_s - lead_s - times_s, times_s - ends_s), 0.0)
-        dominance = np.where(asks, gesture.strength, 1.0) * np.exp(-outside_s / gesture.reach_s)
+        at_s = times_s + gesture.early_s
+        outside_s = np.maximum(np.maximum(starts_s - lead_s - at_s, at_s - ends_s), 0.0)
+        strength = np.where(asks, gesture.strength, 1.0)
+        if name == "jaw":
+            own = [OPEN_VOWELS.get(phone, gesture.strength) for _, _, phone in filled]
+            strength = np.array(own)[:, None]
+        dominance = strength * np.exp(-outside_s / gesture.reach_s)
         curves[:, column] = (dominance * target).sum(0) / dominance.sum(0)
+    columns = {name: curves[:, column] for column, name in enumerate(GESTURES)}
+    for name in LIMITS:
+        columns[name][:] = np.minimum(columns[name], limit_of(name, filled, frames))
+    rounded = ROUNDING_NARROWS * np.maximum(columns["purse"], columns["funnel"])
+    columns["stretch"][:] *= 1.0 - np.minimum(rounded, 1.0)
     return curves
 
 
@@ -219,15 +293,35 @@ POSTURES = _read_postures()
 GESTURE_CHANNELS = _gesture_channels()
 """1 where a gesture moves a channel, [gestures, channels]."""
 
+IS_NOSE = torch.tensor([name.endswith("nose.ty") for name in AUDIO_DRIVEN])
 IS_MOUTH = torch.tensor([("_mouth" in name or "_jaw" in name) for name in AUDIO_DRIVEN])
 CLOSERS = tuple(GESTURES).index("lips_together")
 ROUNDERS = tuple(GESTURES).index("purse")
 JAW_OPENS = torch.tensor([name == "CTRL_C_jaw.ty" for name in AUDIO_DRIVEN])
-LIPS_PART = torch.tensor(["LipRaise" in name or "LipDepress" in name for name in AUDIO_DRIVEN])
+LIPS_PART = torch.tensor(
+    [any(part in name for part in ("LipRaise", "LipDepress", "funnel")) for name in AUDIO_DRIVEN]
+)
 PARTING = LIPS_PART | JAW_OPENS
+NOSE_PARTS = 0.7
+"""Share of a wrinkled nose that goes where lips close: it lifts the upper lip."""
+TEETH_APART = 0.1
+"""Jaw of speech from which on an emotion may open it by all of its own."""
+PARTS_IN_SILENCE = ("surprised",)
+"""Emotions whose lips part while nobody speaks; those of all others are closed then."""
 WIDENING = torch.tensor(
     [("orner" in name or "stretch" in name or "dimple" in name) for name in AUDIO_DRIVEN]
 )
+
+
+def _held() -> Tensor:
+    held = POSTURES.clone()
+    silent = torch.tensor([name not in PARTS_IN_SILENCE for name in EMOTIONS])
+    held[silent[:, None] & PARTING] = 0.0
+    return held
+
+
+HELD = _held()
+"""`POSTURES` as far as they show while nobody speaks, [emotions, channels]."""
 
 
 def face_targets(gestures: Tensor, stress: Tensor, swells: Tensor, conditions: Tensor) -> Tensor:
@@ -236,19 +330,25 @@ def face_targets(gestures: Tensor, stress: Tensor, swells: Tensor, conditions: T
     `gestures` is [batch, time, gestures], `stress` [batch, time] and `swells` (`swells_of`) [batch,
     time, swells] are in 0..1, `conditions` [batch, conditions] as in
     `cstalk_bridge.models.emotions.CONDITIONS`. Neither neighbouring phones nor the emotion part
-    lips that a bilabial closes; the emotion widens a rounded mouth little.
+    lips that a bilabial closes, nor teeth that a sibilant brings together; the emotion widens a
+    rounded mouth little, and parts lips in speech only, but for surprise.
     """
     emotion, guard = conditions[:, :-1], conditions[:, -1, None, None]
     shown = SILENT_SHARE + (1.0 - SILENT_SHARE) * swells[..., ENVELOPE_OF]
-    posture = (emotion @ POSTURES)[:, None] * shown
+    posture = (emotion @ HELD)[:, None] * shown
+    posture = posture + (emotion @ (POSTURES - HELD))[:, None] * swells[..., ENVELOPE_OF]
     low, high = STRESS_SPEAKS
     speech = ((stress[..., None] - low) / (high - low)).clamp(0.0, 1.0)
     closed = gestures[..., CLOSERS, None]
     rounded = gestures[..., ROUNDERS, None]
     mouth = posture * (1.0 - guard * speech)
     mouth = torch.where(PARTING, mouth * (1.0 - closed), mouth)
+    jaw = gestures[..., list(GESTURES).index("jaw"), None]
+    shut = speech * (1.0 - (jaw / TEETH_APART).clamp(max=1.0))
+    mouth = torch.where(JAW_OPENS, mouth * (1.0 - shut), mouth)
     mouth = torch.where(WIDENING, mouth * (1.0 - 0.7 * rounded), mouth)
     upper = posture * (1.0 + STRESS_LIFTS * stress[..., None])
+    upper = torch.where(IS_NOSE, upper * (1.0 - NOSE_PARTS * closed), upper)
     spoken = gestures @ GESTURE_CHANNELS
     spoken = torch.where(LIPS_PART, spoken * (1.0 - closed), spoken)
     return spoken + torch.where(IS_MOUTH, mouth, upper)

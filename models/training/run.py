@@ -206,7 +206,8 @@ class Run(Generic[Network]):
         """Move the averaged weights towards the present ones."""
         decay = min(decay, (self.step + 1) / (self.step + 10))
         for kept, new in zip(self.average.parameters(), self.network.parameters(), strict=True):
-            kept.lerp_(new, 1.0 - decay)
+            if new.requires_grad:
+                kept.lerp_(new, 1.0 - decay)
 
 
 class Progress:

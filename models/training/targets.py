@@ -28,9 +28,9 @@ from cstalk_bridge.models.training.captured_faces import (
     ActionUnits,
     CapturedMouths,
 )
-from cstalk_bridge.models.training.phone_recognizer import PhoneRecognizer, accuracy
-from cstalk_bridge.models.training.phone_recognizer import learn as learn_to_listen
-from cstalk_bridge.models.training.rules import GESTURES, rule_curves
+from cstalk_bridge.models.training.lips import GAP_MM, gap_mm, jaw_share, opened, stretch_of
+from cstalk_bridge.models.training.phone_recognizer import EarPhones
+from cstalk_bridge.models.training.rules import GESTURES, contrast_of, limit_of, rule_curves
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,13 +42,16 @@ if TYPE_CHECKING:
     from cstalk_bridge.models.training.sources import Clip
 
 
-JAW_YIELDS = 0.4  # part of the jaw's opening that a bilabial closure takes away
-CAPTURED_CLOSES = 0.6
-"""Lips together in p b m on a captured face beyond what its tracker saw, which hardly sees it."""
-CARRIED_TOGETHER = 0.8
-"""Share of the captured talker's lips together, outside p b m, that other voices inherit."""
+CAPTURED_SHARE, CARRIED_SHARE = 0.9, 1.0
+"""Share of the captured or carried gap in what opens a mouth; the rules have the rest."""
+STRESS_OPENS = (0.9, 0.15)
+"""Where nobody was captured: what opens without stress, and how much more with all of it."""
 CAPTURED_EARLY_ROWS = 1  # that face's lips meet so much before the aligner's p b m begin
-ROUNDING = {"funnel": 0.55, "towards": 0.4}  # shares of a pucker, beside the purse
+LEAST_OPEN, SEEN_OPEN_MM = 0.65, 2.2  # of what the rules open, up to a gap that is seen
+SPREAD = 0.2  # stretch of the rules from which on no captured pucker rounds a mouth
+CAPTURED_CONTRAST = 0.4  # power of the contrast of phones that a captured mouth gets
+JAW_ROWS = 3  # over which a jaw is smoothed: it is heavier than lips, which bring the rest
+WIDTH_GAIN = 1.5  # of a captured width, which trackers flatten
 PAUSE_S = 0.16  # silence this long shuts the mouth
 EASE_ROWS = 7  # of shutting and opening it
 
@@ -85,39 +88,52 @@ def compose(
     mouth: NDArray[np.float32],
     active: NDArray[np.float32],
     stress: NDArray[np.float32],
+    limit: NDArray[np.float32],
+    contrast: NDArray[np.float32],
     *,
     is_captured: bool,
 ) -> NDArray[np.float32]:
     """Join rule curves [time, gestures] with a mouth [time, curves], [time, gestures].
 
-    A captured mouth is taken as it was seen, between words as well, and closed further where the
-    rules close it; one that was carried over shuts in pauses, closes fully where the rules close
-    it, and shares its purse with them.
+    `limit` [time] is how far the jaw may be open (`rules.limit_of`), `contrast` [time] how much
+    wider than the captured talker lips open (`rules.contrast_of`). A captured mouth is taken as
+    it was seen, between words as well, and closed further where the rules close it; one that was
+    carried over shuts in pauses, and shares gap, width and purse with the rules. What parts lips is
+    told as if nothing closed them: `postures.face_targets` lets the closure win.
     """
     gestures = rules * active[:, None]
     shut = np.ones_like(active) if is_captured else active
-    jaw, pucker, together = (mouth[:, CURVES.index(name)] * shut for name in CURVES)
-    closed = gestures[:, COLUMN["lips_together"]]
-    gestures[:, COLUMN["jaw"]] = jaw * (1.0 - JAW_YIELDS * closed)
+    by_name = {name: gestures[:, column] for name, column in COLUMN.items()}
+    seen = {name: mouth[:, CURVES.index(name)] * shut for name in CURVES}
+    closed = by_name["lips_together"].copy()
     if is_captured:
         early = np.append(closed[CAPTURED_EARLY_ROWS:], closed[-CAPTURED_EARLY_ROWS:])
-        closed = np.minimum(early * (CAPTURED_CLOSES + together), 1.0)
-    else:
-        together = CARRIED_TOGETHER * together
-    gestures[:, COLUMN["lips_together"]] = np.maximum(closed, together)
-    own = 1.0 if is_captured else 0.5
-    gestures[:, COLUMN["purse"]] = (1.0 - own) * gestures[:, COLUMN["purse"]] + own * pucker
-    for name, share in ROUNDING.items():
-        gestures[:, COLUMN[name]] = 0.5 * gestures[:, COLUMN[name]] + 0.5 * share * pucker
-    for name in ("stretch", "lower_depress", "upper_raise"):
-        gestures[:, COLUMN[name]] *= 0.7 + 0.45 * stress
+        closed = np.maximum(early, closed)
+    ruled = gap_mm(by_name | {"lips_together": np.zeros_like(closed)})
+    share = CAPTURED_SHARE if is_captured else CARRIED_SHARE
+    least, more = (1.0, 0.0) if is_captured else STRESS_OPENS
+    wider = contrast**CAPTURED_CONTRAST if is_captured else contrast
+    gap = share * 10.0 * seen["gap"] * wider + (1.0 - share) * ruled
+    # A captured mouth hardly opens in one vowel of twelve; viewers take that for a closure.
+    gap = np.maximum(gap * (least + more * stress), np.minimum(LEAST_OPEN * ruled, SEEN_OPEN_MM))
+    slow = smooth(np.minimum(jaw_share(by_name) * gap / GAP_MM["jaw"], limit), JAW_ROWS)
+    parted = opened(gap, np.ones_like(gap), slow, by_name["funnel"])
+    for name, values in parted.items():
+        gestures[:, COLUMN[name]] = values
+    gestures[:, COLUMN["lips_together"]] = closed
+    purse = by_name["purse"].copy()
+    pucker = seen["pucker"] * (1.0 - np.minimum(by_name["stretch"] / SPREAD, 1.0))
+    gestures[:, COLUMN["purse"]] = np.maximum(purse, 0.5 * (purse + pucker))
+    gestures[:, COLUMN["towards"]] = 0.5 * by_name["towards"] + 0.2 * pucker
+    now = {name: gestures[:, column] for name, column in COLUMN.items()}
+    solved = stretch_of(WIDTH_GAIN * 10.0 * seen["width"], now)
+    gestures[:, COLUMN["stretch"]] = 0.6 * by_name["stretch"] + 0.4 * solved * shut
     return gestures
 
 
 QUIET = 0.12  # relative loudness under which a recording without phones is silent
 STRESS_ROWS = 9
 SEED = 7
-CHECKED = 60  # clips on which the listener is checked
 
 OBSERVED_GESTURES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("grid_s1", "kathleen", "kokoro"), tuple(GESTURES)),
@@ -128,32 +144,19 @@ OBSERVED_GESTURES: dict[str, tuple[str, ...]] = {
 
 
 class TargetBuilder:
-    """Turns clips into targets; a listener and the articulation are learned or recalled first."""
+    """Turns clips into targets; the articulation is learned or recalled first."""
 
     def __init__(
         self, folders: Mapping[str, Path], phones: Mapping[str, Sequence[Segment]]
     ) -> None:
         self.phones = phones
         self.mouths = CapturedMouths(folders)
-        self.listener = PhoneRecognizer()
+        self.listener = EarPhones()
         self.articulation = captured_faces.Articulation()
         self.action_units = None
         if "ravdess" in folders:
             tracks = np.load(folders["ravdess"] / "action_units_frames.npz")
             self.action_units = ActionUnits(tracks)
-
-    def learn_to_listen(self, clips: Sequence[Clip], path: Path) -> None:
-        """Recall the listener kept at `path`, or learn it from aligned clips and keep it there."""
-        if not path.exists():
-            known = [clip for clip in clips if clip.part == "train"]
-            self.listener = learn_to_listen(known, self.phones, SEED)
-            held_out = [clip for clip in clips if clip.part != "train"][
-                :: max(1, len(clips) // CHECKED)
-            ]
-            print(f"listener, rows right: {accuracy(self.listener, held_out, self.phones):.3f}")
-            _keep(path, self.listener.state_dict())
-        self.listener.load_state_dict(load_file(path))
-        self.listener.eval()
 
     def learn_to_articulate(self, clips: Sequence[Clip], path: Path) -> None:
         """Recall the articulation kept at `path`, or learn it from captured clips."""
@@ -197,7 +200,9 @@ class TargetBuilder:
             heard = self.listener.hear(samples)
             mouth = self.articulation.carry(captured_faces.inputs_of(heard, loudness))
         stress = smooth(loudness, STRESS_ROWS)
-        gestures = compose(rules, mouth, speaking(phones), stress, is_captured=is_captured)
+        held = (limit_of("jaw", segments, rows), contrast_of(segments, rows))
+        active = speaking(phones)
+        gestures = compose(rules, mouth, active, stress, *held, is_captured=is_captured)
         channels = None
         if clip.source == "ravdess" and self.action_units is not None:
             channels = self.action_units.channels(stem, rows)

@@ -34,8 +34,10 @@ from cstalk_bridge.models.metrics.closures import CLOSERS, NO_CLOSURES, OPEN_VOW
 from cstalk_bridge.models.metrics.curves import pearson
 from cstalk_bridge.models.phones import PHONES
 from cstalk_bridge.models.timing import ROW_RATE_HZ, SAMPLE_RATE_HZ
+from cstalk_bridge.models.training import encoder_training
 from cstalk_bridge.models.training.batches import draw
 from cstalk_bridge.models.training.corpus import Corpus, read_index, source_of
+from cstalk_bridge.models.training.encoder_training import NETWORK
 from cstalk_bridge.models.training.loss import (
     CORRELATION_WEIGHT,
     CorrelationSupervision,
@@ -85,7 +87,7 @@ def create_parser(about: str | None) -> argparse.ArgumentParser:
         description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cache", type=Path, default=Path("../cache"))
-    parser.add_argument("--network", default=TrainingConfig().network, choices=NETWORKS)
+    parser.add_argument("--network", default=NETWORK, choices=NETWORKS)
     parser.add_argument("--wav2vec", type=Path, help="checkpoint folder, for --network teacher")
     parser.add_argument("--runs", type=Path, help="default: ../runs/default, or ../runs/NETWORK")
     parser.add_argument("--out", type=Path, help="default: the shipped weights, or in --runs")
@@ -123,7 +125,7 @@ def parse_arguments(
         parser.error("there is no CUDA GPU; use --device cpu")
     device = torch.device(given.device)
     precision = given.precision or precision_on(device)
-    is_ours = given.network == TrainingConfig().network
+    is_ours = given.network == NETWORK
     runs = given.runs or Path("../runs", "default" if is_ours else given.network)
     out = given.out or (DEFAULT_PATH if is_ours else runs / f"{given.network}.safetensors")
     return TrainingRequest(
@@ -283,6 +285,10 @@ def train(
     on from. WeightsError: `folder` holds a run that was begun otherwise, or `first` is another
     network.
     """
+    if settings.network == encoder_training.NETWORK:
+        return encoder_training.learn(
+            cache, folder, settings, device, supervision=supervision, first=first
+        )
     begun, begun_with = first or (None, None)
     corpus, dev = Corpus(cache, "train"), Corpus(cache, "dev")
     correlation = supervision.card if supervision else None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from cstalk_bridge.models.encoder.network import RIGHT_HOPS
+from cstalk_bridge.models.encoder.reach import RIGHT_HOPS
 from cstalk_bridge.models.encoder.weights import load_encoder
 from cstalk_bridge.models.errors import WeightsError
 from cstalk_bridge.models.evaluation.probes import material

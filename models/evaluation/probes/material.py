@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from cstalk_bridge.models.cstalk.features import HISTORY_SAMPLES
-from cstalk_bridge.models.cstalk.network import PHONE_DELAY_HOPS
-from cstalk_bridge.models.encoder.mel import COLUMNS, FRAME_SAMPLES, STEP_SAMPLES, WhisperMel
-from cstalk_bridge.models.encoder.network import RIGHT_HOPS, delay_hops, encode
+from cstalk_bridge.models.encoder.log_mel import COLUMNS, FRAME_SAMPLES, STEP_SAMPLES
+from cstalk_bridge.models.encoder.mel import WhisperMel
+from cstalk_bridge.models.encoder.network import encode
+from cstalk_bridge.models.encoder.reach import RIGHT_HOPS, delay_hops
 from cstalk_bridge.models.evaluation.recordings import (
     MissingDataError,
     aligned_phones,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cstalk_bridge.models.cstalk.network import CSTalkNetwork
+    from cstalk_bridge.models.cstalk.network import FaceNetwork
     from cstalk_bridge.models.encoder.network import Encoder
     from cstalk_bridge.models.evaluation.recordings import Folders
     from cstalk_bridge.models.training.alignment import Segment
@@ -73,22 +73,23 @@ def log_mel() -> Features:
     return Features("log-mel", _ms(MEL_EDGE_SAMPLES), rows)
 
 
-def phone_head(generator: CSTalkNetwork) -> Features:
+def phone_head(generator: FaceNetwork) -> Features:
     """Return the phone logits of a face network."""
 
     @torch.inference_mode()
     def rows(sound: NDArray[np.float32]) -> NDArray[np.float32]:
         sizes = generator.architecture
         hops = len(sound) // HOP_SAMPLES
-        before = HISTORY_SAMPLES + sizes.window_hops * HOP_SAMPLES
-        padded = np.pad(sound[: hops * HOP_SAMPLES], (before, (PHONE_DELAY_HOPS - 1) * HOP_SAMPLES))
-        no_emotion, no_delay = torch.zeros(1, sizes.emotions), torch.zeros(1, dtype=torch.long)
-        _, logits = generator(torch.from_numpy(padded)[None], no_emotion, no_delay)
-        # Output k is row k + 1 - PHONE_DELAY_HOPS: the last output is the last row.
+        late = generator.phone_delay_hops
+        before = generator.history_samples + sizes.window_hops * HOP_SAMPLES
+        padded = np.pad(sound[: hops * HOP_SAMPLES], (before, (late - 1) * HOP_SAMPLES))
+        no_emotion, delay = torch.zeros(1, sizes.emotions), torch.full((1,), late)
+        _, logits = generator(torch.from_numpy(padded)[None], no_emotion, delay)
+        # Output k is row k + 1 - late: the last output is the last row.
         scores: NDArray[np.float32] = logits[0, :, logits.shape[2] - hops :].T.numpy()
         return scores
 
-    return Features("present phone head", PHONE_DELAY_HOPS * HOP_MS, rows)
+    return Features("present phone head", generator.phone_delay_hops * HOP_MS, rows)
 
 
 def whisper_layer(teacher: Whisper) -> Features:

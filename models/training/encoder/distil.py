@@ -22,15 +22,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from cstalk_bridge.models.encoder.network import (
-    MOST_RIGHT,
-    OFFSET_SCALE,
-    REACH_HOPS,
-    RIGHT_HOPS,
-    Encoder,
-    EncoderSizes,
-    delay_hops,
-)
+from cstalk_bridge.models.encoder.network import OFFSET_SCALE, Encoder, EncoderSizes
+from cstalk_bridge.models.encoder.reach import MOST_RIGHT, REACH_HOPS, RIGHT_HOPS, delay_hops
 from cstalk_bridge.models.encoder.weights import EncoderDescription, load_encoder, save_encoder
 from cstalk_bridge.models.errors import WeightsError
 from cstalk_bridge.models.timing import ROW_RATE_HZ

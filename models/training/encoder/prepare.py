@@ -152,7 +152,17 @@ def silence(samples: int, random: np.random.Generator) -> Sound:
     return np.zeros(samples)
 
 
-MAKERS: tuple[Maker, ...] = (keys, claps, hum, music, beeps, whistle, puffs, _noise, silence)
+SOUNDS: dict[str, Maker] = {
+    "keys": keys,
+    "claps": claps,
+    "hum": hum,
+    "music": music,
+    "beeps": beeps,
+    "whistle": whistle,
+    "puffs": puffs,
+}
+"""The kinds that have a name."""
+MAKERS: tuple[Maker, ...] = (*SOUNDS.values(), _noise, silence)
 
 
 def no_speech(samples: int, random: np.random.Generator) -> NDArray[np.float32]:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from cstalk_bridge.models.encoder.mel import HISTORY_SAMPLES
+from cstalk_bridge.models.encoder.log_mel import HISTORY_SAMPLES
 from cstalk_bridge.models.timing import HOP_S, HOP_SAMPLES
 from cstalk_bridge.models.training.augmentation import (
     ALONE_DBFS,

@@ -41,7 +41,8 @@ SMALL: dict[str, dict[str, Any]] = {
         "memory_rows": 5,
     },
 }
-HEARING = [name for name in NETWORKS if name != "teacher"]
+HEARING = [name for name in NETWORKS if name not in ("teacher", "cstalk-encoder")]
+"""Those that learn from sound; the others hear through an encoder that is there already."""
 
 
 def described(name: str) -> Description:

@@ -228,6 +228,7 @@ def axes(model: ModelProto) -> dict[str, list[str | int]]:
 def test_the_graphs_serve_any_number_of_voices_and_hops() -> None:
     both = made(Architecture(width=16, encoder_dilations=(1,), decoder_dilations=(2,)), 1)
     architecture = both.description.streaming_architecture
+    assert isinstance(architecture, Architecture)
     tensors = {name: tensor.numpy() for name, tensor in both.network.state_dict().items()}
     limits = (np.array(limit, dtype=np.float32) for limit in both.description.limits)
     assert axes(build_conditions(architecture, tensors)) == {
@@ -256,8 +257,9 @@ def test_a_tensor_that_is_missing_is_named() -> None:
 
 
 def test_a_graph_that_onnx_runtime_refuses_is_a_plain_error() -> None:
-    both = made(Architecture(width=16, encoder_dilations=(1,), decoder_dilations=(2,)), 1)
+    sizes = Architecture(width=16, encoder_dilations=(1,), decoder_dilations=(2,))
+    both = made(sizes, 1)
     tensors = {name: tensor.numpy() for name, tensor in both.network.state_dict().items()}
     five = np.zeros(5, dtype=np.float32)
     with pytest.raises(RuntimeError, match="refuses the network"):
-        OnnxNetwork(both.description.streaming_architecture, tensors, (five, five))
+        OnnxNetwork(sizes, tensors, (five, five))

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from cstalk_bridge.models import load_generator
+from cstalk_bridge.models.cstalk.network import CSTalkNetwork as Network
 from cstalk_bridge.models.cstalk.torch_engine import WindowStream
 from cstalk_bridge.models.loading import DEFAULT_PATH, load_streaming_network
 from tests.models.cstalk.streams import CPU, STREAMS
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.models.cstalk.architecture import Description
     from cstalk_bridge.models.cstalk.generator import Generator
-    from cstalk_bridge.models.cstalk.network import CSTalkNetwork as Network
     from cstalk_bridge.models.cstalk.streaming import Stream
 
 
@@ -41,7 +41,9 @@ def generator(path: Path) -> Generator:
 
 @pytest.fixture(scope="module")
 def made(path: Path) -> Made:
-    return load_streaming_network(path, CPU)
+    network, description = load_streaming_network(path, CPU)
+    assert isinstance(network, Network)
+    return network, description
 
 
 @pytest.fixture(scope="module")

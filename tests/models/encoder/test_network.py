@@ -11,14 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cstalk_bridge.models.encoder.mel import FRAME_SAMPLES, HISTORY_SAMPLES, STEP_SAMPLES
-from cstalk_bridge.models.encoder.network import (
-    RIGHT_HOPS,
-    WINDOW_HOPS,
-    EncoderStream,
-    delay_hops,
-    encode,
-)
+from cstalk_bridge.models.encoder.log_mel import FRAME_SAMPLES, HISTORY_SAMPLES, STEP_SAMPLES
+from cstalk_bridge.models.encoder.network import EncoderStream, encode
+from cstalk_bridge.models.encoder.reach import RIGHT_HOPS, WINDOW_HOPS, delay_hops
 from cstalk_bridge.models.timing import HOP_SAMPLES
 
 if TYPE_CHECKING:

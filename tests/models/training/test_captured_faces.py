@@ -15,9 +15,10 @@ from cstalk_bridge.models.training.captured_faces import (
     ARKIT_BOARD,
     CAPTURED_SOURCES,
     CURVES,
-    JAW_GAIN,
+    EYES_APART_CM,
     OBSERVED_CHANNELS,
     SLIDERS,
+    TRACKED_LIPS,
     ActionUnits,
     CapturedClip,
     CapturedMouths,
@@ -29,6 +30,7 @@ from cstalk_bridge.models.training.captured_faces import (
     learn,
     observed_by,
 )
+from cstalk_bridge.models.training.lips import GAP_MM
 from cstalk_bridge.models.training.sources import GRID_CURVES
 
 if TYPE_CHECKING:
@@ -102,8 +104,12 @@ def mouths(tmp_path: Path) -> CapturedMouths:
         (tmp_path / source).mkdir()
     talker = np.tile(np.array([0.1, 0.02, 0.0], np.float16), (30, 1))
     talker[10:20] = [0.5, 0.25, 0.2]
-    names = np.array(["jawOpen", "mouthClose", "mouthPucker"])
-    np.savez(tmp_path / "grid_s1" / GRID_CURVES, names=names, a=talker)
+    names, seen = np.array(["jawOpen", "mouthClose", "mouthPucker"]), np.array(TRACKED_LIPS)
+    lips = np.tile(np.array([0.01, 0.6], np.float16), (30, 1))
+    lips[10:20] = [0.11, 0.65]
+    np.savez(
+        tmp_path / "grid_s1" / GRID_CURVES, names=names, lips_names=seen, a=talker, a__lips=lips
+    )
     sliders = sorted({name for mix in SLIDERS.values() for name in mix})
     solved = np.zeros((30, len(sliders)), np.float16)
     solved[:, sliders.index("mouth_stretch_c")] = 0.4
@@ -116,15 +122,17 @@ def test_the_tracked_talker_is_taken_above_his_silence(mouths: CapturedMouths) -
     phones = np.zeros(50, np.int64)
     phones[20:38] = 3
     curves = dict(zip(CURVES, mouths.grid("a", phones).T, strict=True))
-    assert curves["jaw"][28] == pytest.approx(JAW_GAIN * 0.4, abs=1e-3)
-    assert curves["together"][28] == pytest.approx(0.5, abs=1e-3)
-    assert abs(curves["jaw"][:15]).max() < 1e-3
+    assert curves["gap"][28] == pytest.approx(0.1 * EYES_APART_CM, abs=5e-3)
+    assert curves["width"][28] == pytest.approx(0.05 * EYES_APART_CM, abs=5e-3)
+    assert abs(curves["gap"][:15]).max() < 1e-3
+    assert abs(curves["width"][:15]).max() < 1e-3
     assert curves["pucker"][28] == pytest.approx(0.4, abs=1e-3)
 
 
-def test_the_solved_talker_has_jaw_and_purse(mouths: CapturedMouths) -> None:
+def test_the_solved_talker_has_gap_and_purse(mouths: CapturedMouths) -> None:
     curves = mouths.facegood("b", 40)
-    assert curves[:, 0] == pytest.approx(0.4, abs=1e-3)
+    parted_mm = GAP_MM["jaw"] * 0.4 + GAP_MM["funnel"] * 0.15
+    assert 10 * curves[:, 0] == pytest.approx(parted_mm, abs=1e-2)
     assert curves[:, 1] == pytest.approx(0.35, abs=1e-3)
     assert curves[:, 2].max() == 0.0
 
@@ -182,12 +190,12 @@ SIZES = {"grid_s1": 0.4, "facegood": 0.2}
 
 
 def lesson(source: str, seed: int) -> CapturedClip:
-    """A talker whose jaw opens in AA and whose lips purse in UW."""
+    """A talker whose lips part in AA and purse in UW."""
     random = np.random.default_rng(seed)
     said = np.repeat(random.choice([0, PHONES.index("AA"), PHONES.index("UW")], ROWS // 10), 10)
     heard = np.eye(len(PHONES), dtype=np.float32)[said]
     captured = np.zeros((ROWS, len(CURVES)), dtype=np.float32)
-    captured[:, CURVES.index("jaw")] = SIZES[source] * (said == PHONES.index("AA"))
+    captured[:, CURVES.index("gap")] = SIZES[source] * (said == PHONES.index("AA"))
     captured[:, CURVES.index("pucker")] = SIZES[source] * (said == PHONES.index("UW"))
     loudness = (said > 0).astype(np.float32)
     return CapturedClip(source, inputs_of(heard, loudness), captured)
@@ -198,11 +206,11 @@ def test_it_learns_both_and_carries_in_the_first_ones_size(monkeypatch: pytest.M
     lessons = [lesson(source, seed) for source in CAPTURED_SOURCES for seed in range(4)]
     network = learn(lessons, 1)
     fresh = [lesson("grid_s1", 9), lesson("facegood", 9)]
-    jaw, pucker, _ = correlation(network, fresh)
-    assert jaw > 0.9
+    gap, pucker, _ = correlation(network, fresh)
+    assert gap > 0.9
     assert pucker > 0.9
     carried = network.carry(fresh[0].inputs)
     opened = fresh[0].captured[:, 0] > 0
     assert carried.shape == (ROWS, len(CURVES))
     assert carried[opened, 0].mean() == pytest.approx(SIZES["grid_s1"], rel=0.35)
-    assert carried.min() >= 0.0
+    assert carried[:, :2].min() >= 0.0

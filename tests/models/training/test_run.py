@@ -108,7 +108,14 @@ def test_the_command_says_so_in_one_line(corpus_folder: Path, tmp_path: Path) ->
         "--cache",
         str(corpus_folder),
     ]
-    command += ["--runs", str(tmp_path), "--out", str(tmp_path / "w.safetensors")]
+    command += [
+        "--network",
+        "cstalk",
+        "--runs",
+        str(tmp_path),
+        "--out",
+        str(tmp_path / "w.safetensors"),
+    ]
     taken(begun(tmp_path), 3)
     done = subprocess.run([*command, "--steps", "7"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2

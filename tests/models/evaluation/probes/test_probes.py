@@ -10,7 +10,8 @@ import soundfile
 import torch
 
 from cstalk_bridge.models.cstalk.architecture import Architecture, Description
-from cstalk_bridge.models.encoder.network import RIGHT_HOPS, Encoder, EncoderSizes
+from cstalk_bridge.models.encoder.network import Encoder, EncoderSizes
+from cstalk_bridge.models.encoder.reach import RIGHT_HOPS
 from cstalk_bridge.models.encoder.weights import EncoderDescription, save_encoder
 from cstalk_bridge.models.evaluation.probes import __main__ as command
 from cstalk_bridge.models.evaluation.probes import material, probe

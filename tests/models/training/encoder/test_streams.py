@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from cstalk_bridge.models.encoder.mel import HISTORY_SAMPLES
+from cstalk_bridge.models.encoder.log_mel import HISTORY_SAMPLES
 from cstalk_bridge.models.timing import HOP_SAMPLES
 from cstalk_bridge.models.training.batches import UNKNOWN_PHONE
 from cstalk_bridge.models.training.encoder.phones import Labels

@@ -1,0 +1,75 @@
+"""Whisper's log-mel in NumPy, and the numbers that every form of it shares. Free of torch."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cstalk_bridge.models.cstalk.features import framed
+from cstalk_bridge.models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+STEP_SAMPLES = 160  # 10 ms, one column
+FRAME_SAMPLES = 400  # 25 ms of sound in a column, and the size of its Fourier transform
+BANDS = 80
+LINEAR_HZ, LINEAR_MELS = 1000.0, 15.0  # Slaney's scale is linear up to here, logarithmic above
+MEL_RATIO = math.log(6.4) / 27.0
+FLOOR_DECADES = -7.5  # under the noise of any microphone, over what rounding leaves
+LOUDEST = 1000.0  # samples beyond this are cut: sound is within 1, and power must stay finite
+HISTORY_SAMPLES = 360
+"""Samples before a hop which its first column still hears; its last column ends within the hop."""
+COLUMNS = HOP_SAMPLES // STEP_SAMPLES
+"""Columns of a hop."""
+
+
+def slaney_filters() -> NDArray[np.float32]:
+    """Return triangles of unit area on Slaney's mel scale, 0 Hz to half the rate, [bands, bins]."""
+    highest = LINEAR_MELS + math.log(SAMPLE_RATE_HZ / 2 / LINEAR_HZ) / MEL_RATIO
+    mels = np.linspace(0, highest, BANDS + 2)
+    above = LINEAR_HZ * np.exp((mels - LINEAR_MELS) * MEL_RATIO)
+    edges_hz = np.where(mels < LINEAR_MELS, mels * LINEAR_HZ / LINEAR_MELS, above)
+    bins_hz = np.arange(FRAME_SAMPLES // 2 + 1) * (SAMPLE_RATE_HZ / FRAME_SAMPLES)
+    lower, centre, upper = (edges_hz[i : i + BANDS, None] for i in range(3))
+    rising = (bins_hz - lower) / (centre - lower)
+    falling = (upper - bins_hz) / (upper - centre)
+    triangles = np.maximum(np.minimum(rising, falling), 0.0)
+    return np.asarray(triangles * 2.0 / (upper - lower), dtype=np.float32)
+
+
+if TYPE_CHECKING:
+    Floats = NDArray[np.float32]
+
+
+@cache
+def _filters() -> Floats:
+    return np.ascontiguousarray(slaney_filters().T)
+
+
+@cache
+def _window() -> Floats:
+    turns = np.arange(FRAME_SAMPLES) / FRAME_SAMPLES
+    return (0.5 - 0.5 * np.cos(2.0 * np.pi * turns)).astype(np.float32)
+
+
+def columns_of(samples: Floats) -> Floats:
+    """Return the columns [voices, COLUMNS * hops, bands] of sound, as `WhisperMel` does.
+
+    `samples` is float32 [voices, HISTORY_SAMPLES + hops * HOP_SAMPLES].
+    """
+    bounded = np.minimum(np.maximum(samples, -LOUDEST), LOUDEST)
+    count = (samples.shape[1] - HISTORY_SAMPLES) // HOP_SAMPLES * COLUMNS
+    frames = framed(bounded, FRAME_SAMPLES, STEP_SAMPLES)[:, :count]
+    spectrum = np.fft.rfft(frames * _window())
+    power = spectrum.real**2 + spectrum.imag**2
+    mel = power.astype(np.float32, copy=False) @ _filters()
+    np.maximum(mel, np.float32(10.0**FLOOR_DECADES), out=mel)
+    np.log10(mel, out=mel)
+    mel += 4.0
+    mel *= 0.25
+    return mel

@@ -1,0 +1,196 @@
+"""What the speech encoder hears of long augmented streams, kept on disk to train faces on.
+
+    python -m cstalk_bridge.models.training.heard \
+        --cache ../cache        # after cstalk_bridge.models.training.prepare
+
+The encoder is far larger than the decoder that makes faces of what it hears, and it does not
+change while that learns: so its rows are made once. A stream is `HOPS` long: voices that follow
+one another, some of them raised or lowered (`effort.py`) or made another's, with pauses and
+sounds that are no speech between, in rooms, lines and noise that change as it goes on.
+`<cache>/heard` holds an archive for each stream: `clip` and `position` (the clip of the set's
+index and the row in it, -1 where nobody speaks), `effort`, and `ear_<delay>` [HOPS, width] at
+each of the encoder's delays.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from cstalk_bridge.models.encoder.log_mel import HISTORY_SAMPLES
+from cstalk_bridge.models.encoder.reach import MOST_DELAY_HOPS, RIGHT_HOPS, delay_hops
+from cstalk_bridge.models.encoder.weights import load_encoder
+from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.loading import ENCODER_PATH
+from cstalk_bridge.models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
+from cstalk_bridge.models.training.corpus import Corpus
+from cstalk_bridge.models.training.digests import file_digest, text_digest
+from cstalk_bridge.models.training.effort import with_effort
+from cstalk_bridge.models.training.encoder.prepare import another_voice, no_speech
+from cstalk_bridge.models.training.encoder.streams import scenes
+from cstalk_bridge.models.training.sources import require
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cstalk_bridge.models.encoder.network import Encoder
+
+
+VERSION = "1"
+HOPS = 3200
+SCENED_HOPS = 800
+"""Of a stream that are put into scenes together
+(`cstalk_bridge.models.training.encoder.streams`)."""
+FOLDER = "heard"
+SHARES = {
+    "kokoro": 0.42,
+    "kokoro_more": 0.42,
+    "kathleen": 0.15,
+    "grid_s1": 0.33,
+    "facegood": 0.06,
+    "ravdess": 0.3,
+}
+"""How often a source is drawn against the others that are there."""
+GOES_ON_SHARE = 0.7  # of the clips that follow one of the same source
+OTHER_VOICE_SHARE = 0.5
+EFFORT_SHARE = 0.3
+PAUSE_SHARE, PAUSE_HOPS = 0.45, (4, 90)
+SOUND_SHARE = 0.45  # of the pauses, with a sound that is no speech in them
+FADE_SAMPLES = 48
+NOISES, NOISE_S = 24, 6.0
+
+
+class Stream:
+    """A stream in the making: sound, and for each hop whose row of which clip it is."""
+
+    def __init__(self) -> None:
+        self.sound = np.zeros(HOPS * HOP_SAMPLES, dtype=np.float32)
+        self.clip = np.full(HOPS, -1, dtype=np.int32)
+        self.position = np.zeros(HOPS, dtype=np.float32)
+        self.effort = np.zeros(HOPS, dtype=np.float16)
+        self.at = 0
+
+    def put(self, sound: NDArray[np.float32], clip: int, first: float, speed: float) -> slice:
+        """Append `sound`, whose hops are rows `first`, `first + speed` .. of a clip (-1: none)."""
+        hops = min(len(sound) // HOP_SAMPLES, HOPS - self.at)
+        where = slice(self.at, self.at + hops)
+        piece = sound[: hops * HOP_SAMPLES].copy()
+        fade = np.linspace(0, 1, min(FADE_SAMPLES, len(piece)), dtype=np.float32)
+        piece[: len(fade)] *= fade
+        piece[len(piece) - len(fade) :] *= fade[::-1]
+        self.sound[where.start * HOP_SAMPLES : where.stop * HOP_SAMPLES] = piece
+        self.clip[where] = clip
+        self.position[where] = first + speed * np.arange(hops)
+        self.at = where.stop
+        return where
+
+
+def compose(corpus: Corpus, numbers: dict[str, int], random: np.random.Generator) -> Stream:
+    """Return a stream of the clips of a part; `numbers` gives their place in the set's index."""
+    stream, source = Stream(), ""
+    shares = {name: SHARES[name] for name, clips in corpus.by_source.items() if clips}
+    total = sum(shares.values())
+    while stream.at < HOPS:
+        if random.random() < PAUSE_SHARE:
+            samples = int(random.integers(*PAUSE_HOPS)) * HOP_SAMPLES
+            is_loud = random.random() < SOUND_SHARE
+            pause = no_speech(samples, random) if is_loud else np.zeros(samples, np.float32)
+            stream.put(pause, -1, 0.0, 1.0)
+        if not source or random.random() >= GOES_ON_SHARE:
+            chances = [share / total for share in shares.values()]
+            source = str(random.choice(list(shares), p=chances))
+        clips = corpus.by_source[source]
+        clip = clips[random.integers(len(clips))]
+        _say(stream, corpus, clip, numbers[clip["name"]], random)
+    return stream
+
+
+def _say(
+    stream: Stream, corpus: Corpus, clip: dict[str, Any], number: int, random: np.random.Generator
+) -> None:
+    skipped = int(random.integers(max(1, clip["rows"] - HOPS)))
+    first = clip["first"] + skipped
+    rows = corpus.samples[first : clip["first"] + min(clip["rows"], skipped + HOPS)]
+    sound = rows.reshape(-1).astype(np.float32) / 32768.0
+    speed, effort = 1.0, 0.0
+    if random.random() < OTHER_VOICE_SHARE:
+        sound, speed = another_voice(sound, random)
+    if random.random() < EFFORT_SHARE:
+        effort = float(random.uniform(-1, 1))
+        sound = with_effort(sound, effort, random)
+    where = stream.put(sound, number, skipped, speed)
+    stream.effort[where] = effort
+
+
+@torch.inference_mode()
+def heard(encoder: Encoder, sound: NDArray[np.float32]) -> dict[str, Any]:
+    """Return what an encoder hears of a stream at each delay, by `ear_<delay>`, [HOPS, width].
+
+    Row i is at i * 20 ms; before and after the stream there is silence.
+    """
+    padded = np.pad(sound, (HISTORY_SAMPLES, MOST_DELAY_HOPS * HOP_SAMPLES))
+    samples = torch.from_numpy(padded)[None]
+    rows = {}
+    for delay in range(len(RIGHT_HOPS)):
+        said = encoder(samples, delay, encoder.silent_caches(1, delay))[0]
+        late = delay_hops(delay) - 1
+        rows[f"ear_{delay}"] = said[late : late + len(sound) // HOP_SAMPLES].half().numpy()
+    return rows
+
+
+def make(cache: Path, encoder: Path, part: str, streams: int) -> None:
+    """Bring the streams of a part in the cache up to date; those that are there are kept."""
+    folder = cache / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    index = (cache / "index.json").read_text("utf-8")
+    key = text_digest(VERSION, file_digest(encoder), index)
+    path = folder / "key.json"
+    if not path.exists() or json.loads(path.read_text("utf-8")) != key:
+        for old in folder.glob("*.npz"):
+            old.unlink()
+        path.write_text(json.dumps(key), "utf-8")
+    corpus, network = Corpus(cache, part), load_encoder(encoder)[0]
+    numbers = {clip["name"]: number for number, clip in enumerate(json.loads(index))}
+    noise = np.random.default_rng(7)
+    sounds = [no_speech(int(NOISE_S * SAMPLE_RATE_HZ), noise) for _ in range(NOISES)]
+    for number in range(streams):
+        path = folder / f"{part}-{number:04}.npz"
+        if path.exists():
+            continue
+        random = np.random.default_rng((number, len(part)))
+        dice = torch.Generator().manual_seed(int(random.integers(2**62)))
+        stream = compose(corpus, numbers, random)
+        cut = torch.from_numpy(stream.sound).reshape(-1, SCENED_HOPS * HOP_SAMPLES)
+        rows = heard(network, scenes(cut, sounds, random, dice).reshape(-1).numpy())
+        partial = path.with_suffix(".partial.npz")
+        told: dict[str, Any] = {"clip": stream.clip, "position": stream.position}
+        np.savez(partial, effort=stream.effort, **told, **rows)
+        partial.replace(path)
+        print(f"{part}: stream {number + 1} of {streams}", flush=True)
+
+
+def main() -> None:
+    """Hear the streams of both parts."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cache", type=Path, default=Path("../cache"))
+    parser.add_argument("--encoder", type=Path, default=ENCODER_PATH)
+    parser.add_argument("--streams", type=int, default=240, help="of 64 s (%(default)s)")
+    options = parser.parse_args()
+    require(parser, options.cache / "index.json", "run cstalk_bridge.models.training.prepare first")
+    torch.set_num_threads(1)
+    try:
+        for part, streams in (("dev", max(1, options.streams // 24)), ("train", options.streams)):
+            make(options.cache, options.encoder, part, streams)
+    except WeightsError as error:
+        parser.error(str(error))
+
+
+if __name__ == "__main__":
+    main()
