@@ -31,8 +31,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cstalk_bridge.models.cstalk.architecture import KERNEL, Architecture
-from cstalk_bridge.models.cstalk.features import FEATURES
+from cstalk_bridge.models.cstalk.architecture import Architecture
+from cstalk_bridge.models.cstalk.features import FEATURES, KERNEL
 from cstalk_bridge.models.cstalk.network import Block, CausalConv, FaceNetwork, LogMel
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS
 from cstalk_bridge.models.cstalk.encoder_architecture import EncoderArchitecture
-from cstalk_bridge.models.cstalk.features import FEATURES, HISTORY_SAMPLES
+from cstalk_bridge.models.cstalk.features import FEATURES, HISTORY_SAMPLES, KERNEL
 from cstalk_bridge.models.timing import HOP_SAMPLES
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-KERNEL = 3
-"""Taps of every convolution over time."""
 NORM_FLOOR = 1e-5
 """Added to the power of a hop before its norm divides by it."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cstalk_bridge.models.cstalk.architecture import KERNEL
+from cstalk_bridge.models.cstalk.features import KERNEL
 from cstalk_bridge.models.encoder.log_mel import BANDS, HISTORY_SAMPLES
 from cstalk_bridge.models.encoder.reach import (
     MOST_RIGHT,

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from onnx import TensorProto, helper
 
-from cstalk_bridge.models.cstalk.architecture import KERNEL
+from cstalk_bridge.models.cstalk.features import KERNEL
 from cstalk_bridge.models.cstalk.onnx_graph import (
     FUSED,
     HOP_COUNTS,

@@ -22,13 +22,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cstalk_bridge.models.cstalk.architecture import KERNEL, NORM_FLOOR, Architecture, NetworkSizes
+from cstalk_bridge.models.cstalk.architecture import NORM_FLOOR, Architecture, NetworkSizes
 from cstalk_bridge.models.cstalk.features import (
     FEATURES,
     FFT_SAMPLES,
     FLOOR,
     FRAME_SAMPLES,
     HISTORY_SAMPLES,
+    KERNEL,
     LOUDEST,
     MEAN,
     SPREAD,

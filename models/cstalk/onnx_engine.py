@@ -29,9 +29,8 @@ import numpy as np
 import onnxruntime
 from onnx import TensorProto
 
-from cstalk_bridge.models.cstalk.architecture import KERNEL
 from cstalk_bridge.models.cstalk.encoder_architecture import EncoderArchitecture
-from cstalk_bridge.models.cstalk.features import FEATURES, HISTORY_SAMPLES, log_mel
+from cstalk_bridge.models.cstalk.features import FEATURES, HISTORY_SAMPLES, KERNEL, log_mel
 from cstalk_bridge.models.cstalk.onnx_graph import (
     STEM_REACH,
     Graph,

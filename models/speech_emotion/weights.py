@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cstalk_bridge.models.cstalk.architecture import KERNEL
-from cstalk_bridge.models.cstalk.features import BANDS
+from cstalk_bridge.models.cstalk.features import BANDS, KERNEL
 from cstalk_bridge.models.cstalk.onnx_graph import (
     STEM_REACH,
     Graph,
