@@ -15,11 +15,11 @@ from cstalk_bridge.models.encoder.reach import (
 )
 from cstalk_bridge.models.timing import HOP_MS, HOP_SAMPLES, MAX_LOOKAHEAD_MS
 
-EAR_HISTORY_SAMPLES = HISTORY_SAMPLES
-"""Samples before a hop which the encoder's log-mel still hears."""
-EAR_KERNEL = 3
+ENCODER_HISTORY_SAMPLES = HISTORY_SAMPLES
+"""Samples before a hop that the encoder's log-mel depends on."""
+ENCODER_KERNEL = 3
 """Taps of the encoder's convolutions."""
-EAR_DELAYS: tuple[int, ...] = tuple(
+ENCODER_DELAYS: tuple[int, ...] = tuple(
     delay_within(hops) for hops in range(MAX_LOOKAHEAD_MS // HOP_MS + 1)
 )
 """The encoder's delay, an index of its `RIGHT_HOPS`, by look-ahead in hops."""
@@ -29,7 +29,7 @@ EAR_DELAYS: tuple[int, ...] = tuple(
 class EncoderArchitecture:
     """The sizes that a weights file must name to be rebuilt.
 
-    Those that begin with `ear` are the encoder's; `emotions` is the length of a condition vector.
+    Sizes named `ear_*` are the encoder's; `emotions` is the length of a condition vector.
     """
 
     ear_width: int = 384
@@ -41,12 +41,12 @@ class EncoderArchitecture:
     condition_width: int = 64
     phones: int = 33
     emotions: int = 8
-    delays: int = len(EAR_DELAYS)
+    delays: int = len(ENCODER_DELAYS)
     channels: int = 81
 
     @property
     def window_hops(self) -> int:
-        """Hops that an output hears: the reach of encoder and decoder together."""
+        """Hops that an output depends on: the reach of encoder and decoder together."""
         return WINDOW_HOPS + self.window_rows
 
     @property
@@ -56,8 +56,8 @@ class EncoderArchitecture:
 
     @property
     def window_samples(self) -> int:
-        """Samples that an output hears."""
-        return self.window_hops * HOP_SAMPLES + EAR_HISTORY_SAMPLES
+        """Samples that an output depends on."""
+        return self.window_hops * HOP_SAMPLES + ENCODER_HISTORY_SAMPLES
 
     @property
     def past_hops(self) -> int:
@@ -88,14 +88,14 @@ class EncoderArchitecture:
             shapes[f"{block}.conv.conv.bias"] = (width,)
             shapes[f"{block}.mix.weight"] = (width, width, 1)
             shapes[f"{block}.mix.bias"] = (width,)
-        return shapes | {f"ear.{name}": shape for name, shape in self._ear_shapes().items()}
+        return shapes | {f"ear.{name}": shape for name, shape in self._encoder_shapes().items()}
 
-    def _ear_shapes(self) -> dict[str, tuple[int, ...]]:
+    def _encoder_shapes(self) -> dict[str, tuple[int, ...]]:
         width, inner = self.ear_width, self.ear_inner
         shapes: dict[str, tuple[int, ...]] = {
-            "conv1.weight": (width, BANDS, EAR_KERNEL),
+            "conv1.weight": (width, BANDS, ENCODER_KERNEL),
             "conv1.bias": (width,),
-            "conv2.weight": (width, width, EAR_KERNEL),
+            "conv2.weight": (width, width, ENCODER_KERNEL),
             "conv2.bias": (width,),
             "place": (width,),
             "delays": (len(RIGHT_HOPS), width),

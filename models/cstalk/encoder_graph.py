@@ -2,7 +2,7 @@
 
 `models.graph.build_conditions` serves it as it serves the log-mel generator. The graph:
     columns       [voices, 3 + 2 * hops, BANDS]     log-mel, three columns of the hops before first
-    ear_delay     [voices] int64                    the encoder's delay
+    encoder_delay [voices] int64                        the encoder's delay
     conv_taps     [2 * hops + 1, 3] int64           as `encoder_inputs` makes it, like all up to
     stride_taps   [hops, 3] int64                   `places_L`
     queries_L     [voices, hops, MOST_RIGHT + hops]  1 where a row's own inputs wait, by layer L
@@ -58,14 +58,14 @@ LARGEST_INT8 = 127
 
 @lru_cache(HOP_COUNTS)
 def encoder_inputs(hops: int, delays: tuple[int, ...]) -> Mapping[str, NDArray[np.generic]]:
-    """Return the inputs that tell where taps, rows and keys of `hops` are, by name.
+    """Return the inputs with the positions of taps, rows and keys of `hops`, by name.
 
     `delays` are the encoder's, of each voice.
     """
     first = np.arange(hops, dtype=np.int64)
     taps = np.arange(KERNEL, dtype=np.int64)
     inputs: dict[str, NDArray[np.generic]] = {
-        "ear_delay": np.array(delays, dtype=np.int64),
+        "encoder_delay": np.array(delays, dtype=np.int64),
         "conv_taps": np.arange(COLUMNS * hops + 1, dtype=np.int64)[:, None] + taps,
         "stride_taps": COLUMNS * first[:, None] + taps,
     }
@@ -99,9 +99,9 @@ def build_encoder_hops(
         x = graph.attention(x, layer)
     centred = graph.node("Sub", x, graph.constant(tensors["ear.mean"]))
     rows = graph.node("Div", centred, graph.constant(tensors["ear.spread"]))
-    heard = graph.node("Concat", "rows", rows, axis=1)
+    features = graph.node("Concat", "rows", rows, axis=1)
     ends = map(graph.integers, (1 - KERNEL, np.iinfo(np.int64).max, 1))
-    graph.node("Slice", heard, *ends, output="new_rows")
+    graph.node("Slice", features, *ends, output="new_rows")
     reaches = [(KERNEL - 1) * dilation for dilation in a.decoder_dilations]
     pasts = graph.split("past", reaches, axis=1)
     films = graph.split("films", [a.width] * (2 * len(a.decoder_dilations)), axis=2)
@@ -109,7 +109,7 @@ def build_encoder_hops(
         GraphBlock(f"decoder.{number}", dilation, (films[2 * number], films[2 * number + 1]))
         for number, dilation in enumerate(a.decoder_dilations)
     ]
-    stem = graph.linear(graph.taps(heard, 1, a.ear_width), "stem.conv")
+    stem = graph.linear(graph.taps(features, 1, a.ear_width), "stem.conv")
     y = graph.linear(graph.node("Gelu", graph.stack(stem, blocks, pasts)), "head")
     lowest = graph.node("Max", y, graph.constant(minimum))
     graph.node("Min", lowest, graph.constant(maximum), output="faces")
@@ -156,7 +156,7 @@ def _inputs(a: EncoderArchitecture) -> list[ValueInfoProto]:
     ]
     return [
         tensor_info("columns", ("voices", "columns", BANDS)),
-        tensor_info("ear_delay", ("voices",), TensorProto.INT64),
+        tensor_info("encoder_delay", ("voices",), TensorProto.INT64),
         tensor_info("conv_taps", ("conv_rows", KERNEL), TensorProto.INT64),
         tensor_info("stride_taps", ("hops", KERNEL), TensorProto.INT64),
         tensor_info("films", ("voices", "n", films)),
@@ -188,7 +188,7 @@ class EncoderGraph(Graph):
         self._in_int8 = in_int8
 
     def linear(self, x: str, name: str, output: str = "") -> str:
-        """Return the product with its bias, in 8 bits where that is asked for."""
+        """Return the product with its bias, in 8 bits where configured."""
         if not self._in_int8 or not name.startswith("ear."):
             return super().linear(x, name, output)
         weight = self._tensors[f"{name}.weight"]
@@ -208,7 +208,7 @@ class EncoderGraph(Graph):
         first = self._front_layer("columns", "conv_taps", "ear.conv1", BANDS)
         rows = self._front_layer(first, "stride_taps", "ear.conv2", width)
         places = self._tensors["ear.place"] + self._tensors["ear.delays"]
-        place = self.node("Gather", self.constant(places), "ear_delay")
+        place = self.node("Gather", self.constant(places), "encoder_delay")
         return self.node("Add", rows, self.node("Unsqueeze", place, self.integers(1)))
 
     def attention(self, x: str, layer: int) -> str:

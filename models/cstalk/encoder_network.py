@@ -2,9 +2,9 @@
 
     sound -> speech encoder (causal) -> causal TCN decoder (emotion, delay) -> channels
 
-The decoder is that of `models.network`; what hears is `cstalk_bridge.models.encoder`, which takes
-as much future as the look-ahead leaves it (`EAR_DELAYS`). As there, the delay is an input, layers
-do not pad, and windows, whole recordings and cached hops compute the same sums.
+The decoder is that of `models.cstalk.network`; the encoder is `cstalk_bridge.models.encoder`, which
+uses as much future as the look-ahead allows (`ENCODER_DELAYS`). As there, the delay is an input,
+layers do not pad, and windows, whole recordings and cached hops compute the same sums.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cstalk_bridge.models.cstalk.encoder_architecture import (
-    EAR_DELAYS,
-    EAR_HISTORY_SAMPLES,
+    ENCODER_DELAYS,
+    ENCODER_HISTORY_SAMPLES,
     EncoderArchitecture,
 )
 from cstalk_bridge.models.cstalk.network import Block, Caches, CausalConv, FaceNetwork
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 
 PHONE_DELAY = 1
-"""The encoder's delay, an index of its `RIGHT_HOPS`, at which its phones are asked for."""
+"""The encoder's delay, an index of its `RIGHT_HOPS`, at which its phones are predicted."""
 
 
 class EncoderGenerator(FaceNetwork):
     """Sound, emotion and delay to rows of face channels."""
 
     architecture: EncoderArchitecture
-    history_samples: ClassVar[int] = EAR_HISTORY_SAMPLES
+    history_samples: ClassVar[int] = ENCODER_HISTORY_SAMPLES
     phone_delay_hops: ClassVar[int] = delay_hops(PHONE_DELAY)
 
     def __init__(
@@ -58,21 +58,21 @@ class EncoderGenerator(FaceNetwork):
         self.films = nn.Linear(a.condition_width, 2 * a.width * len(a.decoder_dilations))
         self.decoder = nn.ModuleList(Block(a.width, dilation) for dilation in a.decoder_dilations)
         self.head = nn.Conv1d(a.width, a.channels, 1)
-        self.register_buffer("ear_delays", torch.tensor(EAR_DELAYS), persistent=False)
-        self.ear_delays: Tensor
+        self.register_buffer("ear_delays", torch.tensor(ENCODER_DELAYS), persistent=False)
+        self.encoder_delays: Tensor
 
     def forward(
         self, samples: Tensor, emotion: Tensor, delay_hops: Tensor, caches: Caches | None = None
     ) -> tuple[Tensor, Tensor]:
         """Return channels `[batch, channels, n]` and phone logits `[batch, phones, n]`.
 
-        `samples` is `[batch, EAR_HISTORY_SAMPLES + hops * HOP_SAMPLES]`, `emotion` weights
+        `samples` is `[batch, ENCODER_HISTORY_SAMPLES + hops * HOP_SAMPLES]`, `emotion` weights
         `[batch, emotions]` or, hop by hop, `[batch, emotions, hops]`, `delay_hops` integers
         `[batch]`. Without caches n = hops - window_hops + 1; with caches (from `silent_caches`,
-        changed in place) n = hops. The channels are not yet clamped. The phone logits are told from
-        what the encoder hears at the batch's own delays, and answer for the time of its rows.
+        changed in place) n = hops. The channels are not yet clamped. The phone logits are
+        computed from the encoder's rows at the batch's own delays, at the time of those rows.
         """
-        delays = self.ear_delays[delay_hops]
+        delays = self.encoder_delays[delay_hops]
         if caches is not None:
             rows = next_rows(self.ear, samples, delays, caches)
         else:
@@ -97,9 +97,9 @@ class EncoderGenerator(FaceNetwork):
 
     def silent_caches(self, emotion: Tensor, delay_hops: Tensor) -> Caches:
         """Return the caches that endless digital silence leaves behind, for `forward`'s inputs."""
-        delays = self.ear_delays[delay_hops]
+        delays = self.encoder_delays[delay_hops]
         caches = silent_caches(self.ear, delays)
-        hop = self.stem.conv.weight.new_zeros(len(delays), EAR_HISTORY_SAMPLES + HOP_SAMPLES)
+        hop = self.stem.conv.weight.new_zeros(len(delays), ENCODER_HISTORY_SAMPLES + HOP_SAMPLES)
         row = next_rows(self.ear, hop, delays, list(caches)).transpose(1, 2)
         caches.append(row.repeat(1, 1, self.stem.reach))
         x = self.stem(row.repeat(1, 1, 1 + self.stem.reach))
@@ -115,15 +115,15 @@ class EncoderGenerator(FaceNetwork):
 
     def _decoded(self, samples: Tensor) -> int:
         """Return how many of the encoder's rows, all of them whole, the decoder is to take."""
-        hops = (samples.shape[-1] - EAR_HISTORY_SAMPLES) // HOP_SAMPLES
+        hops = (samples.shape[-1] - ENCODER_HISTORY_SAMPLES) // HOP_SAMPLES
         a = self.architecture
         return hops - a.window_hops + 1 + self.stem.reach + a.past_hops
 
     def _films(self, emotion: Tensor, delay_hops: Tensor) -> tuple[Tensor, ...]:
         """Return the film of each decoder block, `[batch, 2 * width, 1 or hops]`."""
         weights = emotion.unsqueeze(-1) if emotion.dim() == 2 else emotion
-        felt = self.emotion(weights.transpose(1, 2))
-        delay = self.delay(delay_hops).unsqueeze(1).expand(-1, felt.shape[1], -1)
-        films = self.films(functional.gelu(self.condition(torch.cat((felt, delay), -1))))
+        embedded = self.emotion(weights.transpose(1, 2))
+        delay = self.delay(delay_hops).unsqueeze(1).expand(-1, embedded.shape[1], -1)
+        films = self.films(functional.gelu(self.condition(torch.cat((embedded, delay), -1))))
         per_block: tuple[Tensor, ...] = films.transpose(1, 2).chunk(len(self.decoder), 1)
         return per_block

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cstalk_bridge.models.cstalk.encoder_architecture import EAR_DELAYS, EAR_HISTORY_SAMPLES
+from cstalk_bridge.models.cstalk.encoder_architecture import ENCODER_DELAYS, ENCODER_HISTORY_SAMPLES
 from cstalk_bridge.models.cstalk.encoder_graph import (
     KEPT_COLUMNS,
     build_encoder_hops,
@@ -64,31 +64,31 @@ class EncoderOnnxNetwork:
         self._silent: dict[int, list[Floats]] = {}
         """What endless silence leaves behind by the encoder's delay, but for the decoder's part."""
         self._settled: tuple[tuple[bytes, bytes], EncoderPast] | None = None
-        """The last conditions and delays that were asked for, and what silence leaves of them."""
+        """The last requested conditions and delays, and the past after silence under them."""
 
     def silent_past(self, conditions: Floats, delay_hops: Delays) -> EncoderPast:
         """Return what endless digital silence leaves behind, as `CachedNetwork` says."""
-        told = (conditions.tobytes(), delay_hops.tobytes())
-        if self._settled is None or self._settled[0] != told:
-            voices = [self._silence(EAR_DELAYS[delay]) for delay in delay_hops]
+        key = (conditions.tobytes(), delay_hops.tobytes())
+        if self._settled is None or self._settled[0] != key:
+            voices = [self._silence(ENCODER_DELAYS[delay]) for delay in delay_hops]
             parts = [np.concatenate(part) for part in zip(*voices, strict=True)]
-            # After the decoder's reach of silence nothing is left of what it heard before.
+            # After the decoder's reach of silence no earlier input has any effect.
             hops = self.architecture.past_hops + STEM_REACH + 1
             past = self._after_silence(EncoderPast(parts), conditions, delay_hops, hops)
-            self._settled = (told, past)
+            self._settled = (key, past)
         return EncoderPast([part.copy() for part in self._settled[1].parts])
 
     def _silence(self, delay: int) -> list[Floats]:
         if delay not in self._silent:
-            silence = np.zeros((1, EAR_HISTORY_SAMPLES + 2 * HOP_SAMPLES), dtype=np.float32)
+            silence = np.zeros((1, ENCODER_HISTORY_SAMPLES + 2 * HOP_SAMPLES), dtype=np.float32)
             nothing = [
-                silence[:, :EAR_HISTORY_SAMPLES],
+                silence[:, :ENCODER_HISTORY_SAMPLES],
                 columns_of(silence)[:, :KEPT_COLUMNS],
                 *(np.zeros((1, *kept.shape), dtype=np.float32) for kept in self._kept),
             ]
-            told = np.zeros((1, self.conditions), dtype=np.float32)
-            hops = np.array([EAR_DELAYS.index(delay)], dtype=np.int64)
-            settled = self._after_silence(EncoderPast(nothing), told, hops, WINDOW_HOPS)
+            conditions = np.zeros((1, self.conditions), dtype=np.float32)
+            hops = np.array([ENCODER_DELAYS.index(delay)], dtype=np.int64)
+            settled = self._after_silence(EncoderPast(nothing), conditions, hops, WINDOW_HOPS)
             self._silent[delay] = settled.parts
         return self._silent[delay]
 
@@ -96,8 +96,8 @@ class EncoderOnnxNetwork:
         self, past: EncoderPast, conditions: Floats, delay_hops: Delays, hops: int
     ) -> EncoderPast:
         silence = np.zeros((len(conditions), hops * HOP_SAMPLES), dtype=np.float32)
-        told = np.repeat(conditions[:, None], hops, axis=1)
-        return self.advance(silence, told, delay_hops, past)[1]
+        repeated = np.repeat(conditions[:, None], hops, axis=1)
+        return self.advance(silence, repeated, delay_hops, past)[1]
 
     def advance(
         self, samples: Floats, conditions: Floats, delay_hops: Delays, past: EncoderPast
@@ -107,7 +107,7 @@ class EncoderOnnxNetwork:
         sound = np.concatenate((tail, samples), axis=1)
         columns = np.concatenate((columns, columns_of(sound)), axis=1)
         hops = conditions.shape[1]
-        delays = tuple(EAR_DELAYS[delay] for delay in delay_hops.tolist())
+        delays = tuple(ENCODER_DELAYS[delay] for delay in delay_hops.tolist())
         inputs = {
             "columns": columns,
             "films": self._films.of(conditions, delay_hops),
@@ -116,7 +116,7 @@ class EncoderOnnxNetwork:
             **{one.name: array for one, array in zip(self._kept, kept, strict=True)},
         }
         faces, *new = self._hops.run(None, inputs)
-        ends = sound[:, -EAR_HISTORY_SAMPLES:], columns[:, -KEPT_COLUMNS:]
+        ends = sound[:, -ENCODER_HISTORY_SAMPLES:], columns[:, -KEPT_COLUMNS:]
         return faces, EncoderPast([*ends, *new])
 
     def chosen(self, past: EncoderPast, voices: Sequence[int]) -> EncoderPast:

@@ -65,9 +65,9 @@ LOUDEST = 1000.0  # samples beyond this are clipped: sound is within 1, and powe
 MEAN, SPREAD = -8.0, 4.0  # rough centre and width of log-mel speech, so that inputs are near unit
 FEATURES = BANDS * HOP_SAMPLES // STEP_SAMPLES
 HISTORY_SAMPLES = FRAME_SAMPLES - STEP_SAMPLES
+"""Samples before a hop that its first mel frame depends on."""
 KERNEL = 3
 """Taps of every convolution of the networks over time."""
-"""Samples before a hop that its first mel frame depends on."""
 
 
 @cache

@@ -44,16 +44,16 @@ if TYPE_CHECKING:
 
 
 PHONE_DELAY_HOPS = 3
-"""An encoder is asked for the phone of 60 ms ago: few phones can be told while they begin."""
+"""An encoder predicts the phone of 60 ms ago: few phones can be recognised at their onset."""
 
 
 class FaceNetwork(nn.Module):
     """Sound, emotion and delay to rows of face channels."""
 
     history_samples: ClassVar[int] = HISTORY_SAMPLES
-    """Samples that the network hears before its first hop."""
+    """Samples that the network receives before its first hop."""
     phone_delay_hops: ClassVar[int] = PHONE_DELAY_HOPS
-    """Hops after its own that a phone is told, where the look-ahead is as long."""
+    """Hops after its own at which a phone is predicted, where the look-ahead is that long."""
     is_windowed: ClassVar[bool] = True
     """Whether an output depends on nothing but its window: then sound may come in pieces."""
     architecture: NetworkSizes
@@ -77,7 +77,7 @@ class FaceNetwork(nn.Module):
         `samples` is `[batch, history_samples + hops * HOP_SAMPLES]`, `emotion` weights
         `[batch, emotions]` or, hop by hop, `[batch, emotions, hops]`, `delay_hops` integers
         `[batch]`; n = hops - window_hops + 1. What follows hop t is the face of the time at which
-        that hop ends, less the delay. The channels are not yet clamped. A network that tells no
+        that hop ends, less the delay. The channels are not yet clamped. A network that predicts no
         phones returns None for them.
         """
 

@@ -3,7 +3,7 @@
 It is two graphs: what emotion and look-ahead do, and the hops. They are built in memory from the
 tensors of a weights file, in some 30 ms, so that no exported copy can be stale.
 `cstalk_bridge.models.cstalk.network` computes the same in torch; a test holds the two within 1e-5
-of each other. All values are float32 unless said.
+of each other. All values are float32 unless noted.
 
 The condition graph, needed only where its inputs change:
     conditions  [voices, n, conditions]       emotion weights and mouth guard; n is 1 or hops
@@ -113,7 +113,7 @@ def build_hops(
     graph.node("Min", lowest, graph.constant(maximum), output="faces")
     return graph.model(
         [
-            tensor_info("features", ("voices", "heard_hops", FEATURES)),
+            tensor_info("features", ("voices", "input_hops", FEATURES)),
             tensor_info("films", ("voices", "n", _film_size(a))),
             tensor_info("past", ("voices", a.past_hops, a.width)),
             *taps_values({1, *a.encoder_dilations, *a.decoder_dilations}),
@@ -205,8 +205,8 @@ class OnnxNetwork:
         )
         # After a whole window of silence nothing is left of what was before it.
         window = np.zeros((voices, hops * HOP_SAMPLES), dtype=np.float32)
-        told = np.repeat(conditions[:, None], hops, axis=1)
-        return self.advance(window, told, delay_hops, nothing)[1]
+        repeated = np.repeat(conditions[:, None], hops, axis=1)
+        return self.advance(window, repeated, delay_hops, nothing)[1]
 
     def advance(
         self, samples: Floats, conditions: Floats, delay_hops: Delays, past: OnnxPast

@@ -75,7 +75,7 @@ class Engine(ABC):
     name: str
     """The library and its version."""
     notice: str = ""
-    """A sentence for the user; usually empty."""
+    """A sentence for the user; empty as a rule."""
     architecture: NetworkSizes
     pass_rows: int
     """Rows of one pass, of all recordings of a batch together: enough to fill a GPU, or what

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PIECE_ROWS = 750
 """Rows made at once, of all recordings together, where the network is windowed."""
 MAX_WHOLE_S = 600
-"""Longest recording, of all of a batch together, for a network that must hear it at once."""
+"""Longest recording, of all of a batch together, for a network that processes it at once."""
 
 
 @torch.inference_mode()
@@ -48,38 +48,40 @@ def recording_faces(
     batch, rows = conditions.shape[:2]
     if not network.is_windowed and batch * rows > MAX_WHOLE_S * ROW_RATE_HZ:
         raise ValueError(
-            f"{batch * rows * HOP_S:.0f} s of sound: this network hears a recording at once;"
+            f"{batch * rows * HOP_S:.0f} s of sound: this network processes a recording at once;"
             f" give at most {MAX_WHOLE_S} s"
         )
     window = network.architecture.window_hops
-    # Output k answers for row k - delay: the first one follows a hop of silence.
+    # Output k is row k - delay: the first one follows a hop of silence.
     count = rows + delay_hops
     lead = network.history_samples + window * HOP_SAMPLES
     samples = np.zeros((batch, lead + (count - 1) * HOP_SAMPLES), dtype=np.float32)
-    heard = sounds[:, : samples.shape[1] - lead]
-    samples[:, lead : lead + heard.shape[1]] = heard
+    given = sounds[:, : samples.shape[1] - lead]
+    samples[:, lead : lead + given.shape[1]] = given
     places = np.clip(np.arange(count + window - 1) - (window - 1) - delay_hops, 0, rows - 1)
     device = network.minimum.device
     sound = torch.from_numpy(samples).to(device)
-    told = torch.from_numpy(conditions[:, places].swapaxes(1, 2).copy()).to(device)
+    condition_rows = torch.from_numpy(conditions[:, places].swapaxes(1, 2).copy()).to(device)
     delays = torch.full((batch,), delay_hops, device=device)
     most = max(1, PIECE_ROWS // batch) if network.is_windowed else count
-    made = [
-        _recording_piece(network, sound, told, delays, slice(first, min(first + most, count)))
+    channels = [
+        _recording_piece(
+            network, sound, condition_rows, delays, slice(first, min(first + most, count))
+        )
         for first in range(0, count, most)
     ]
-    faces: NDArray[np.float32] = torch.cat(made, -1).transpose(1, 2).cpu().numpy()
+    faces: NDArray[np.float32] = torch.cat(channels, -1).transpose(1, 2).cpu().numpy()
     return faces[:, delay_hops:]
 
 
 def _recording_piece(
-    network: FaceNetwork, sound: Tensor, told: Tensor, delays: Tensor, outputs: slice
+    network: FaceNetwork, sound: Tensor, condition_rows: Tensor, delays: Tensor, outputs: slice
 ) -> Tensor:
     """Return the clamped `outputs` of all that `sound` could give, [batch, channels, n]."""
     hops = slice(outputs.start, outputs.stop + network.architecture.window_hops - 1)
     samples = slice(hops.start * HOP_SAMPLES, hops.stop * HOP_SAMPLES + network.history_samples)
-    made, _ = network(sound[:, samples], told[..., hops], delays)
-    return network.clamp(made)
+    channels, _ = network(sound[:, samples], condition_rows[..., hops], delays)
+    return network.clamp(channels)
 
 
 if TYPE_CHECKING:
@@ -113,8 +115,10 @@ class TorchNetwork:
         tail, *caches = past
         sound = torch.cat((tail, self._tensor(samples)), 1)
         is_constant = bool((conditions == conditions[:, :1]).all())
-        told = self._tensor(conditions[:, 0] if is_constant else conditions.swapaxes(1, 2))
-        out, _ = self._network(sound, told, self._tensor(delay_hops), caches)
+        condition_rows = self._tensor(
+            conditions[:, 0] if is_constant else conditions.swapaxes(1, 2)
+        )
+        out, _ = self._network(sound, condition_rows, self._tensor(delay_hops), caches)
         faces: Floats = self._network.clamp(out).transpose(1, 2).cpu().numpy()
         return faces, [sound[:, -self._network.history_samples :], *caches]
 

@@ -23,7 +23,7 @@ MEL_RATIO = math.log(6.4) / 27.0
 FLOOR_DECADES = -7.5  # under the noise of any microphone, over what rounding leaves
 LOUDEST = 1000.0  # samples beyond this are cut: sound is within 1, and power must stay finite
 HISTORY_SAMPLES = 360
-"""Samples before a hop which its first column still hears; its last column ends within the hop."""
+"""Samples before a hop that its first column depends on; its last column ends within the hop."""
 COLUMNS = HOP_SAMPLES // STEP_SAMPLES
 """Columns of a hop."""
 

@@ -34,7 +34,7 @@ class WhisperMel(nn.Module):
         """Return log10 of the power in each band, at least -10.
 
         `[batch, FRAME_SAMPLES + n * STEP_SAMPLES]` samples in -1..1 become `[batch, n + 1, BANDS]`;
-        column k hears samples k * STEP_SAMPLES to k * STEP_SAMPLES + FRAME_SAMPLES.
+        column k covers samples k * STEP_SAMPLES to k * STEP_SAMPLES + FRAME_SAMPLES.
         """
         bounded = samples.clamp(-LOUDEST, LOUDEST)
         frames = bounded.unfold(-1, FRAME_SAMPLES, STEP_SAMPLES) * self.window

@@ -2,10 +2,10 @@
 
     sound -> log-mel -> two convolutions -> three attention layers over the last 2 s -> features
 
-It has the layers of OpenAI Whisper tiny.en's encoder up to the third, and is taught by them. What
-differs: attention reaches `REACH_HOPS` into the past and, by the delay, none to two hops into the
-future (`RIGHT_HOPS`); it knows positions by the distance between hops alone; and the delay is told
-by a learned vector. Future is realised as delay: after n hops of sound the network gives row
+It has the layers of OpenAI Whisper tiny.en's encoder up to the third, and is distilled from them.
+What differs: attention reaches `REACH_HOPS` into the past and, by the delay, up to two hops into
+the future (`RIGHT_HOPS`); positions enter by the distance between hops alone; and the delay
+is a learned vector. Future is realised as delay: after n hops of sound the network gives row
 n - `delay_hops(delay)`, where row i stands for the time i * 20 ms.
 
 Layers do not pad: whoever calls gives the past, as samples or as the caches that an earlier call
@@ -217,7 +217,7 @@ PASS_HOPS = 1500
 
 
 class EncoderStream:
-    """One voice, heard hop by hop from silence on; what it remembers has a fixed size."""
+    """One voice, processed hop by hop from silence on; its state has a fixed size."""
 
     def __init__(self, encoder: Encoder, delay: int) -> None:
         """`delay` is an index of `cstalk_bridge.models.encoder.network.RIGHT_HOPS`."""
@@ -240,27 +240,27 @@ class EncoderStream:
     def process(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the rows [hops, width] that whole hops of sound, float32 [time], bring.
 
-        The last one stands for the time `delay_hops` before the end of what was heard.
+        The last one stands for the time `delay_hops` before the end of the input.
         ValueError: `sound` is not a number of whole hops, at least one.
         """
         if len(sound) % HOP_SAMPLES or not len(sound):
             raise ValueError(f"{len(sound)} samples: give whole hops of {HOP_SAMPLES}")
-        heard = torch.cat((self._tail, torch.from_numpy(np.ascontiguousarray(sound))[None]), 1)
-        rows: Tensor = self._encoder(heard, self._delay, self._caches)
-        self._tail = heard[:, -HISTORY_SAMPLES:]
-        said: NDArray[np.float32] = rows[0].numpy()
-        return said
+        padded = torch.cat((self._tail, torch.from_numpy(np.ascontiguousarray(sound))[None]), 1)
+        rows: Tensor = self._encoder(padded, self._delay, self._caches)
+        self._tail = padded[:, -HISTORY_SAMPLES:]
+        features: NDArray[np.float32] = rows[0].numpy()
+        return features
 
 
 def encode(encoder: Encoder, sound: NDArray[np.float32], delay: int) -> NDArray[np.float32]:
     """Return the rows [rows, width] of a whole recording, float32 [time]; row i is at i * 20 ms.
 
-    Silence is heard before and after it; there is a row for each hop that it begins.
+    Silence is assumed before and after it; there is a row for each hop that it begins.
     """
     late = delay_hops(delay)
     hops = -(-len(sound) // HOP_SAMPLES)
     stream = EncoderStream(encoder, delay)
-    heard = np.pad(sound, (0, (hops + late) * HOP_SAMPLES - len(sound))).astype(np.float32)
+    padded = np.pad(sound, (0, (hops + late) * HOP_SAMPLES - len(sound))).astype(np.float32)
     step = PASS_HOPS * HOP_SAMPLES
-    passes = [stream.process(heard[start : start + step]) for start in range(0, len(heard), step)]
+    passes = [stream.process(padded[start : start + step]) for start in range(0, len(padded), step)]
     return np.concatenate(passes)[late - 1 :][:hops] if passes else np.zeros((0, 0), np.float32)

@@ -1,4 +1,4 @@
-"""How far the speech encoder hears into past and future. Free of torch."""
+"""The reach of the speech encoder into past and future. Free of torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def delay_hops(delay: int) -> int:
 
 
 WINDOW_HOPS = max((len(right) * REACH_HOPS) + FRONT_HOPS + 1 + sum(right) for right in RIGHT_HOPS)
-"""Hops that a row hears at most: the reach of all layers together."""
+"""Most hops that a row depends on: the reach of all layers together."""
 MOST_DELAY_HOPS = max(delay_hops(delay) for delay in range(len(RIGHT_HOPS)))
 
 

@@ -1,9 +1,9 @@
-"""How the default weights are made, from recordings to a weights file.
+"""Training of the default weights, from recordings to a weights file.
 
     synthesis -> prepare -> train
-    prepare: alignment -> phone_recognizer -> articulation -> targets -> corpus
+    prepare: alignment -> phone_recognizer -> captured_faces -> targets -> corpus
 
-More speech is synthesised where it is wanted; phones are aligned to every recording; a recogniser
-learns to guess phones where no words are known; a small offline network learns from the captured
-faces how guessed phones move a mouth and carries that to every voice; the targets join captured
-curves with phonetic knowledge; the generator learns them from sound alone."""
+`synthesis` (optional) makes more speech; phones are aligned to every recording; the speech
+encoder's heads give phone probabilities; the articulation network, trained on captured faces,
+predicts mouth curves from them for every voice; the targets join captured curves with phonetic
+rules; the generator is trained to predict them from sound alone."""

@@ -62,8 +62,8 @@ def speech_span(sound: NDArray[np.float32]) -> tuple[float, float]:
     power = np.square(sound[: hops * HOP_SAMPLES].reshape(-1, HOP_SAMPLES)).mean(1)
     if not power.any():
         return 0.0, 0.0
-    heard = np.flatnonzero(power > np.percentile(power[power > 0], 95) / 10 ** (QUIET_DB / 10))
-    return float(heard[0] * HOP_S), float((heard[-1] + 1) * HOP_S)
+    loud = np.flatnonzero(power > np.percentile(power[power > 0], 95) / 10 ** (QUIET_DB / 10))
+    return float(loud[0] * HOP_S), float((loud[-1] + 1) * HOP_S)
 
 
 Segment = tuple[float, float, str]
@@ -230,8 +230,10 @@ def index_lines(folder: Path) -> list[dict[str, Any]]:
 def sentences_of(source: str, folder: Path) -> Iterator[Sentence]:
     """Yield the recordings of a source that need the aligner."""
     if source == "grid_s1":
-        for clip, said in json.loads((folder / "words.json").read_text("utf-8")).items():
-            words = tuple(GRID_WORDS.get(word, word) for _, _, word in said if word not in PAUSES)
+        for clip, spoken_words in json.loads((folder / "words.json").read_text("utf-8")).items():
+            words = tuple(
+                GRID_WORDS.get(word, word) for _, _, word in spoken_words if word not in PAUSES
+            )
             yield Sentence(f"{source}/{clip}", folder / f"audio/{clip}.opus", words)
     elif source == "kathleen":
         for clip, text in json.loads((folder / "transcripts.json").read_text("utf-8")).items():

@@ -1,4 +1,4 @@
-"""What rooms, microphones, codecs, other voices and breaths do to sound, done to batches on one
+"""Augmentation of sound: rooms, microphones, codecs, other voices and breaths, in batches on one
 device.
 """
 
@@ -39,22 +39,22 @@ OPUS_LEVELS = (0.9, 0.96, 1.0)  # about 27, 16 and 7 kbit/s in libsndfile's scal
 MP3_LEVELS = (0.7, 0.8, 0.9)
 
 
-def transmit(samples: Tensor, dice: torch.Generator) -> Tensor:
+def transmit(samples: Tensor, rng: torch.Generator) -> Tensor:
     """Return the samples with some rows sent through a telephone or a codec (`SHARES`)."""
-    draws = torch.rand(len(samples), generator=dice)
+    draws = torch.rand(len(samples), generator=rng)
     sent = samples.clone()
     low = 0.0
     for kind, share in SHARES.items():
         rows = ((draws >= low) & (draws < low + share)).nonzero()[:, 0]
         low += share
         if len(rows):
-            sent[rows] = KINDS[kind](samples[rows], dice)
+            sent[rows] = KINDS[kind](samples[rows], rng)
     return sent.clamp(-1.0, 1.0)
 
 
-def telephone(samples: Tensor, dice: torch.Generator) -> Tensor:
+def telephone(samples: Tensor, rng: torch.Generator) -> Tensor:
     """Return 8 kHz telephone sound: band-limited, eight bits on the mu-law of ITU-T G.711."""
-    del dice
+    del rng
     length = samples.shape[-1]
     even = length + length % 2
     spectrum = torch.fft.rfft(samples, even)
@@ -63,9 +63,9 @@ def telephone(samples: Tensor, dice: torch.Generator) -> Tensor:
     band = band * torch.sigmoid((TELEPHONE_HZ[1] - hz) / SLOPE_HZ * 4)
     quarter = even // 4 + 1  # bins up to 4 kHz
     line = torch.fft.irfft((spectrum * band)[:, :quarter], even // 2) / 2
-    heard = torch.fft.rfft(mu_law(line))
+    output = torch.fft.rfft(mu_law(line))
     wide = torch.zeros_like(spectrum)
-    wide[:, : heard.shape[-1]] = heard
+    wide[:, : output.shape[-1]] = output
     received: Tensor = torch.fft.irfft(wide, even) * 2
     return received[:, :length]
 
@@ -77,7 +77,7 @@ def mu_law(samples: Tensor) -> Tensor:
     return torch.sign(steps) * torch.expm1(steps.abs() * np.log1p(MU)) / MU
 
 
-def bands(samples: Tensor, dice: torch.Generator) -> Tensor:
+def bands(samples: Tensor, rng: torch.Generator) -> Tensor:
     """Return sound as a starved transform coder gives it: a lower cut-off, coarse bands, holes."""
     rows = len(samples)
     window = torch.hann_window(FRAME).sqrt()
@@ -89,33 +89,33 @@ def bands(samples: Tensor, dice: torch.Generator) -> Tensor:
     level = torch.einsum("rft,fb->rbt", spectrum.abs().square(), mean).sqrt()
     level = level * (level > level.amax(1, keepdim=True) * 10 ** (AUDIBLE_DB / 20))
     low, high = STEP
-    step = low + (high - low) * torch.rand(rows, 1, 1, generator=dice)
+    step = low + (high - low) * torch.rand(rows, 1, 1, generator=rng)
     steps = torch.einsum("rbt,fb->rft", level, member) * step
     kept = torch.view_as_real(spectrum) / steps.clamp(min=1e-9)[..., None]
     coded = torch.view_as_complex(torch.round(kept) * steps[..., None])
     low, high = CUTOFF_HZ
-    cutoff_hz = low + (high - low) * torch.rand(rows, 1, 1, generator=dice)
+    cutoff_hz = low + (high - low) * torch.rand(rows, 1, 1, generator=rng)
     coded = coded * (hz[:, None] <= cutoff_hz)
     length = samples.shape[-1]
     return torch.istft(coded, FRAME, FRAME // 2, window=window, length=length)
 
 
-def opus(samples: Tensor, dice: torch.Generator) -> Tensor:
+def opus(samples: Tensor, rng: torch.Generator) -> Tensor:
     """Return sound that real Opus coded, at 7 to 27 kbit/s."""
-    return _coded(samples, ("OGG", "OPUS"), OPUS_LEVELS, dice)
+    return _coded(samples, ("OGG", "OPUS"), OPUS_LEVELS, rng)
 
 
-def mp3(samples: Tensor, dice: torch.Generator) -> Tensor:
+def mp3(samples: Tensor, rng: torch.Generator) -> Tensor:
     """Return sound that real MP3 coded."""
-    return _coded(samples, ("MP3", "MPEG_LAYER_III"), MP3_LEVELS, dice)
+    return _coded(samples, ("MP3", "MPEG_LAYER_III"), MP3_LEVELS, rng)
 
 
 def _coded(
-    samples: Tensor, form: tuple[str, str], levels: tuple[float, ...], dice: torch.Generator
+    samples: Tensor, form: tuple[str, str], levels: tuple[float, ...], rng: torch.Generator
 ) -> Tensor:
-    heard = torch.zeros_like(samples)
+    output = torch.zeros_like(samples)
     for row, sound in enumerate(samples):
-        level = levels[int(torch.randint(len(levels), (1,), generator=dice))]
+        level = levels[int(torch.randint(len(levels), (1,), generator=rng))]
         file = io.BytesIO()
         soundfile.write(
             file,
@@ -127,8 +127,8 @@ def _coded(
         )
         file.seek(0)
         decoded, _ = soundfile.read(file, frames=len(sound), dtype="float32")
-        heard[row, : len(decoded)] = torch.from_numpy(decoded)
-    return heard
+        output[row, : len(decoded)] = torch.from_numpy(decoded)
+    return output
 
 
 KINDS = {"telephone": telephone, "bands": bands, "opus": opus, "mp3": mp3}
@@ -155,27 +155,27 @@ def other_voices(samples: Tensor, pitch: Tensor, throat: Tensor) -> Tensor:
     phases = torch.cumsum(moved, -1) + (spectrum[..., :1].angle() - moved[..., :1])
     formed = _read_bins(envelope.log(), from_bin * (pitch / throat)[:, None, None]).exp()
     made = torch.polar(voice * formed, phases)
-    heard: Tensor = torch.istft(
+    output: Tensor = torch.istft(
         made, FRAME_VOICES, STEP_VOICES, window=window, length=samples.shape[-1]
     )
-    return heard
+    return output
 
 
-def random_voices(samples: Tensor, share: float, dice: torch.Generator) -> Tensor:
+def random_voices(samples: Tensor, share: float, rng: torch.Generator) -> Tensor:
     """Return `samples` [batch, time] with a `share` of the rows in another voice."""
-    rows = (torch.rand(len(samples), generator=dice) < share).nonzero()[:, 0]
+    rows = (torch.rand(len(samples), generator=rng) < share).nonzero()[:, 0]
     if not len(rows):
         return samples
-    pitch, throat = (_factors(len(rows), *span, dice) for span in (PITCH, THROAT))
+    pitch, throat = (_factors(len(rows), *span, rng) for span in (PITCH, THROAT))
     changed = samples.clone()
     changed[rows] = other_voices(samples[rows], pitch, throat)
     return changed
 
 
-def _factors(rows: int, low: float, high: float, dice: torch.Generator) -> Tensor:
+def _factors(rows: int, low: float, high: float, rng: torch.Generator) -> Tensor:
     """Return factors [rows], evenly spread on a logarithmic scale."""
     lowest, widest = math.log(low), math.log(high / low)
-    return torch.exp(lowest + widest * torch.rand(rows, generator=dice))
+    return torch.exp(lowest + widest * torch.rand(rows, generator=rng))
 
 
 def _envelope(size: Tensor) -> Tensor:
@@ -223,7 +223,7 @@ def with_breaths(
     """
     if random.random() >= BREATH_SHARE:
         return sound
-    heard = sound.copy()
+    output = sound.copy()
     before = len(sound) - len(pauses) * HOP_SAMPLES
     peak = float(np.abs(sound).max())
     for first, end in runs(pauses).tolist():
@@ -235,8 +235,8 @@ def with_breaths(
         start = before + int(random.integers(low, high - length + 1))
         level_db = random.uniform(*(BELOW_SPEECH_DB if peak > 1e-3 else BREATH_ALONE_DBFS))
         level = (peak if peak > 1e-3 else 1.0) * 10 ** (level_db / 20)
-        heard[start : start + length] += level * breath(length, random)
-    return heard
+        output[start : start + length] += level * breath(length, random)
+    return output
 
 
 def breath(length: int, random: np.random.Generator) -> NDArray[np.float32]:
@@ -251,16 +251,16 @@ def breath(length: int, random: np.random.Generator) -> NDArray[np.float32]:
     noise = np.fft.irfft(np.fft.rfft(random.standard_normal(length)) * response, length)
     turn = random.uniform(0.3, 0.7)
     at = np.linspace(0.0, 1.0, length)
-    swell = np.where(at < turn, at / turn, (1.0 - at) / (1.0 - turn))
-    shaped = noise * np.square(np.sin(0.5 * np.pi * swell))
+    envelope = np.where(at < turn, at / turn, (1.0 - at) / (1.0 - turn))
+    shaped = noise * np.square(np.sin(0.5 * np.pi * envelope))
     return np.asarray(shaped / max(1e-9, float(np.abs(shaped).max())), dtype=np.float32)
 
 
 AUGMENTATION = 4
-"""Version of what is done to sound; a run keeps the one it was set up with.
+"""Version of the augmentation; a run keeps the one it was set up with.
 
 1: equaliser, telephone band, room, level, coloured noise. 2: also voices in the background,
-telephones and codecs, and breaths in pauses (`breaths.py`). 3: also other pitches and vocal tracts.
+telephones and codecs, and breaths in pauses. 3: also other pitches and vocal tracts.
 4: also loud noise where nobody speaks.
 """
 
@@ -283,75 +283,75 @@ ALONE_DBFS = (-80.0, -30.0)  # noise where nobody speaks: of a fan, a street, a 
 AUDIBLE = 1e-4  # peak under which a piece holds no voice
 
 
-def _uniform(rows: int, low: float, high: float, dice: torch.Generator) -> Tensor:
-    return low + (high - low) * torch.rand(rows, 1, generator=dice)
+def _uniform(rows: int, low: float, high: float, rng: torch.Generator) -> Tensor:
+    return low + (high - low) * torch.rand(rows, 1, generator=rng)
 
 
 def _gain(decibels: Tensor) -> Tensor:
     return torch.pow(10.0, decibels / 20.0)
 
 
-def coloured_noise(rows: int, samples: int, dice: torch.Generator) -> Tensor:
+def coloured_noise(rows: int, samples: int, rng: torch.Generator) -> Tensor:
     """Return noise of unit power whose spectrum falls by 0 to 6 dB an octave."""
-    spectrum = torch.fft.rfft(torch.randn(rows, samples, generator=dice))
-    tilt = _uniform(rows, 0.0, 1.0, dice)
+    spectrum = torch.fft.rfft(torch.randn(rows, samples, generator=rng))
+    tilt = _uniform(rows, 0.0, 1.0, rng)
     position = torch.arange(1, spectrum.shape[-1] + 1) / spectrum.shape[-1]
     noise = torch.fft.irfft(spectrum * position.pow(-tilt), samples)
     unit: Tensor = noise / noise.square().mean(-1, keepdim=True).sqrt()
     return unit
 
 
-def distort(samples: Tensor, dice: torch.Generator, version: int = AUGMENTATION) -> Tensor:
-    """Return what voices, a microphone and a line of a version make of clean `samples`."""
+def distort(samples: Tensor, rng: torch.Generator, version: int = AUGMENTATION) -> Tensor:
+    """Return clean `samples` with the voices, microphones and lines of a version."""
     if version == 1:
-        return level_and_noise(colour(samples, dice), dice)
+        return level_and_noise(colour(samples, rng), rng)
     if version > 2:
-        samples = random_voices(samples, OTHER_VOICES_SHARE, dice)
+        samples = random_voices(samples, OTHER_VOICES_SHARE, rng)
     alone = ALONE_DBFS if version > 3 else None
-    return transmit(level_and_noise(colour(samples, dice), dice, VOICES_SHARE, alone), dice)
+    return transmit(level_and_noise(colour(samples, rng), rng, VOICES_SHARE, alone), rng)
 
 
-def distant_voices(rows: int, samples: int, dice: torch.Generator) -> Tensor:
+def distant_voices(rows: int, samples: int, rng: torch.Generator) -> Tensor:
     """Return noise of unit power with the spectrum of speech, loud and soft as syllables are."""
-    spectrum = torch.fft.rfft(torch.randn(rows, samples, generator=dice))
+    spectrum = torch.fft.rfft(torch.randn(rows, samples, generator=rng))
     hz = torch.arange(spectrum.shape[-1]) * (SAMPLE_RATE_HZ / samples)
     low, high = ((hz / edge).square() for edge in VOICES_HZ)
     noise = torch.fft.irfft(spectrum * (low / (1 + low)) * (1 + high).pow(-0.75), samples)
     points = 2 + int(samples / SAMPLE_RATE_HZ * SYLLABLES_HZ)
-    swell = torch.rand(rows, 1, points, generator=dice)
-    swell = torch.nn.functional.interpolate(swell, samples, mode="linear")[:, 0]
-    noise = noise * (1.0 - _uniform(rows, 0.0, 0.9, dice) * swell)
+    envelope = torch.rand(rows, 1, points, generator=rng)
+    envelope = torch.nn.functional.interpolate(envelope, samples, mode="linear")[:, 0]
+    noise = noise * (1.0 - _uniform(rows, 0.0, 0.9, rng) * envelope)
     unit: Tensor = noise / noise.square().mean(-1, keepdim=True).sqrt()
     return unit
 
 
-def colour(samples: Tensor, dice: torch.Generator) -> Tensor:
+def colour(samples: Tensor, rng: torch.Generator) -> Tensor:
     """Apply a random smooth equaliser, at times a telephone band, at times a room."""
     rows, length = samples.shape
     spectrum = torch.fft.rfft(samples, length + ROOM_SAMPLES)
-    response = _equaliser(rows, spectrum.shape[-1], dice) * _rooms(rows, length, dice)
+    response = _equaliser(rows, spectrum.shape[-1], rng) * _rooms(rows, length, rng)
     coloured: Tensor = torch.fft.irfft(spectrum * response, length + ROOM_SAMPLES)
     return coloured[:, :length]
 
 
-def _equaliser(rows: int, bins: int, dice: torch.Generator) -> Tensor:
-    points_db = EQ_DB * torch.randn(rows, 1, EQ_POINTS, generator=dice)
+def _equaliser(rows: int, bins: int, rng: torch.Generator) -> Tensor:
+    points_db = EQ_DB * torch.randn(rows, 1, EQ_POINTS, generator=rng)
     curve_db = torch.nn.functional.interpolate(points_db, bins, mode="linear")
     frequencies_hz = torch.linspace(0, SAMPLE_RATE_HZ / 2, bins)
     band = (
         (frequencies_hz > TELEPHONE_HZ_AUGMENT[0]) & (frequencies_hz < TELEPHONE_HZ_AUGMENT[1])
     ).float() + 0.01
-    narrow = torch.rand(rows, 1, generator=dice) < NARROW_SHARE
+    narrow = torch.rand(rows, 1, generator=rng) < NARROW_SHARE
     return _gain(curve_db[:, 0]) * torch.where(narrow, band, torch.ones(()))
 
 
-def _rooms(rows: int, length: int, dice: torch.Generator) -> Tensor:
+def _rooms(rows: int, length: int, rng: torch.Generator) -> Tensor:
     """Return spectra of the direct sound, for some rows followed by decaying noise."""
     times_s = torch.arange(ROOM_SAMPLES) / SAMPLE_RATE_HZ
-    decay = torch.exp(-times_s / _uniform(rows, *ROOM_DECAY_S, dice))
-    room = torch.randn(rows, ROOM_SAMPLES, generator=dice) * decay
-    room = room / room.square().sum(-1, keepdim=True).sqrt() * _uniform(rows, 0.1, 0.7, dice)
-    room = room * (torch.rand(rows, 1, generator=dice) < REVERB_SHARE)
+    decay = torch.exp(-times_s / _uniform(rows, *ROOM_DECAY_S, rng))
+    room = torch.randn(rows, ROOM_SAMPLES, generator=rng) * decay
+    room = room / room.square().sum(-1, keepdim=True).sqrt() * _uniform(rows, 0.1, 0.7, rng)
+    room = room * (torch.rand(rows, 1, generator=rng) < REVERB_SHARE)
     room[:, 0] += 1.0
     spectra: Tensor = torch.fft.rfft(room, length + ROOM_SAMPLES)
     return spectra
@@ -359,28 +359,28 @@ def _rooms(rows: int, length: int, dice: torch.Generator) -> Tensor:
 
 def level_and_noise(
     samples: Tensor,
-    dice: torch.Generator,
+    rng: torch.Generator,
     voices_share: float = 0.0,
     alone_dbfs: tuple[float, float] | None = None,
 ) -> Tensor:
     """Bring speech to a random level and put a random background under it.
 
     `voices_share` of the backgrounds are distant voices, the others coloured noise. Where nobody
-    speaks it is as loud as `alone_dbfs` says, or hardly to be heard.
+    speaks it is as loud as `alone_dbfs` says, or hardly audible.
     """
     rows, length = samples.shape
     peak = samples.abs().amax(-1, keepdim=True)
-    wanted = _gain(_uniform(rows, *PEAK_DBFS, dice))
+    wanted = _gain(_uniform(rows, *PEAK_DBFS, rng))
     speech = torch.where(peak > AUDIBLE, samples * wanted / peak.clamp(min=AUDIBLE), samples)
     power = speech.square().mean(-1, keepdim=True).sqrt().clamp(min=1e-4)
-    noise_gain = power / _gain(_uniform(rows, *SNR_DB, dice))
-    clean = torch.rand(rows, 1, generator=dice) < CLEAN_SHARE
-    noise_gain = torch.where(clean, _gain(_uniform(rows, *FLOOR_DBFS, dice)), noise_gain)
+    noise_gain = power / _gain(_uniform(rows, *SNR_DB, rng))
+    clean = torch.rand(rows, 1, generator=rng) < CLEAN_SHARE
+    noise_gain = torch.where(clean, _gain(_uniform(rows, *FLOOR_DBFS, rng)), noise_gain)
     if alone_dbfs is not None:
-        alone = _gain(_uniform(rows, *alone_dbfs, dice))
+        alone = _gain(_uniform(rows, *alone_dbfs, rng))
         noise_gain = torch.where(peak > AUDIBLE, noise_gain, alone)
-    noise = coloured_noise(rows, length, dice)
+    noise = coloured_noise(rows, length, rng)
     if voices_share:
-        distant = torch.rand(rows, 1, generator=dice) < voices_share
-        noise = torch.where(distant & ~clean, distant_voices(rows, length, dice), noise)
+        distant = torch.rand(rows, 1, generator=rng) < voices_share
+        noise = torch.where(distant & ~clean, distant_voices(rows, length, rng), noise)
     return (speech + noise_gain * noise).clamp(-1.0, 1.0)

@@ -43,12 +43,12 @@ ALIGNED = ("grid_s1", "kathleen", "kokoro", "kokoro_more", "ravdess")
 class Face:
     """What a face does in `ROWS` rows.
 
-    `gestures` [rows, gestures], `stress` [rows], `swells` [rows, swells] (`swells_of`).
+    `gestures` [rows, gestures], `stress` [rows], `envelopes` [rows, envelopes] (`envelopes_of`).
     """
 
     gestures: NDArray[np.float32]
     stress: NDArray[np.float32]
-    swells: NDArray[np.float32]
+    envelopes: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Crop:
     """`ROWS` rows of one clip, perhaps beginning or ending in the silence around it.
 
     `start` is the clip row at which the first output's hop begins, `speed` clip rows per output
-    row; without `voice` only the background will be heard.
+    row; without `voice` only the background is present.
     """
 
     clip: Mapping[str, Any]
@@ -76,7 +76,7 @@ class Crop:
         return cls(clip, source, start, speed, voice=random.random() >= NO_VOICE_SHARE)
 
     def sound(self, corpus: Corpus, context_rows: int) -> NDArray[np.float32]:
-        """Return the sound of the rows and of what the network hears before them."""
+        """Return the sound of the rows and of of the network's context before them."""
         count = (context_rows + ROWS) * HOP_SAMPLES + HISTORY_SAMPLES
         if not self.voice:
             return np.zeros(count, dtype=np.float32)
@@ -86,13 +86,15 @@ class Crop:
         high = min(self.clip["rows"] * HOP_SAMPLES - 1, int(positions[-1]) + 1)
         first = self.clip["first"] * HOP_SAMPLES
         piece = corpus.samples.reshape(-1)[first + low : first + high + 1].astype(np.float32)
-        heard = np.interp(positions, np.arange(low, high + 1), piece / 32768.0, left=0.0, right=0.0)
-        return np.asarray(heard, dtype=np.float32)
+        resampled = np.interp(
+            positions, np.arange(low, high + 1), piece / 32768.0, left=0.0, right=0.0
+        )
+        return np.asarray(resampled, dtype=np.float32)
 
     def rows(self, delay_hops: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Return the corpus rows which the outputs answer for, and which of them exist.
+        """Return the corpus rows of the outputs, and which of them exist.
 
-        What follows hop t answers for the time at which that hop ends, less the delay.
+        The output after hop t stands for the time at which that hop ends, less the delay.
         """
         local = self.start + (1 - delay_hops + np.arange(ROWS)) * self.speed
         last = self.clip["rows"] - 1
@@ -106,16 +108,16 @@ class Crop:
         high = np.minimum(low + 1, self.clip["first"] + self.clip["rows"] - 1)
         share = (positions - low)[:, None]
         blend = corpus.gestures[low] * (1 - share) + corpus.gestures[high] * share
-        swells = np.zeros((ROWS, len(ENVELOPES)), dtype=np.float32)
+        envelopes = np.zeros((ROWS, len(ENVELOPES)), dtype=np.float32)
         if self.voice:
             stress = corpus.stress[self.clip["first"] : self.clip["first"] + self.clip["rows"]]
             spoken = np.flatnonzero(stress > SPOKEN) / self.speed
             local = self.start / self.speed + 1 - delay_hops + np.arange(ROWS)
-            swells = envelopes_of(spoken, local)
+            envelopes = envelopes_of(spoken, local)
         return Face(
             (exist[:, None] * blend).astype(np.float32),
             (exist * corpus.stress[low]).astype(np.float32),
-            swells,
+            envelopes,
         )
 
     def captured(
@@ -141,27 +143,27 @@ class Crop:
         return np.asarray(outside | (corpus.phones[inside] == 0))
 
     def phones(self, corpus: Corpus) -> NDArray[np.int64]:
-        """Return the phones that the encoder is asked for, [rows]."""
+        """Return the encoder's target phones, [rows]."""
         positions, exist = self.rows(PHONE_DELAY_HOPS)
         if self.voice and self.source not in ALIGNED:
             return np.full(ROWS, UNKNOWN_PHONE, dtype=np.int64)
-        heard = corpus.phones[np.round(positions).astype(np.int64)].astype(np.int64)
-        return np.where(exist, heard, 0)
+        resampled = corpus.phones[np.round(positions).astype(np.int64)].astype(np.int64)
+        return np.where(exist, resampled, 0)
 
     def observed(self) -> NDArray[np.bool_]:
-        """Return which gestures the loss may look at, [gestures]."""
+        """Return which gestures the loss covers, [gestures]."""
         return np.array(
             [not self.voice or name in OBSERVED_GESTURES[self.source] for name in GESTURES]
         )
 
 
 NEUTRAL_SHARE = 0.5
-GUARDED_SHARE = 0.5  # of clips with the usual mouth guard; the others have any
+GUARDED_SHARE = 0.5  # of clips with the default mouth guard; the others have any
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One batch: network inputs and, for `ROWS` output rows, what they should be.
+    """One batch: network inputs and the targets of `ROWS` output rows.
 
     `captured` [batch, rows, channels] are tracked board values that count in place of the recipe's
     where `captured_seen` (same shape) is true; None where the corpus has no such clips.
@@ -172,7 +174,7 @@ class Batch:
     delay_hops: Tensor
     gestures: Tensor
     stress: Tensor
-    swells: Tensor
+    envelopes: Tensor
     phones: Tensor
     observed: Tensor
     captured: Tensor | None = None
@@ -189,26 +191,26 @@ def draw(
 ) -> Batch:
     """Return batch `number` of the run `seed`, under a version of augmentation."""
     random = np.random.default_rng((seed, number))
-    dice = torch.Generator().manual_seed(int(random.integers(2**62)))
+    rng = torch.Generator().manual_seed(int(random.integers(2**62)))
     delays = random.integers(0, architecture.delays, size)
     crops = [Crop.draw(corpus, random) for _ in range(size)]
     context_rows = architecture.window_hops - 1
     sounds = [crop.sound(corpus, context_rows) for crop in crops]
     if augmentation > 1:
-        lungs = np.random.default_rng((seed, number, augmentation))
+        breath_rng = np.random.default_rng((seed, number, augmentation))
         pauses = [crop.pauses(corpus, context_rows) for crop in crops]
-        sounds = [with_breaths(s, p, lungs) for s, p in zip(sounds, pauses, strict=True)]
+        sounds = [with_breaths(s, p, breath_rng) for s, p in zip(sounds, pauses, strict=True)]
     faces = [crop.faces(corpus, delay) for crop, delay in zip(crops, delays, strict=True)]
     captured = [crop.captured(corpus, delay) for crop, delay in zip(crops, delays, strict=True)]
     tracked = len(corpus.captured) > 0
     emotions = played(crops, draw_emotions(size, len(EMOTIONS), random))
     return Batch(
-        samples=distort(torch.from_numpy(np.stack(sounds)), dice, augmentation),
+        samples=distort(torch.from_numpy(np.stack(sounds)), rng, augmentation),
         conditions=torch.cat((emotions, draw_guards(size, random)), 1),
         delay_hops=torch.from_numpy(delays),
         gestures=torch.from_numpy(np.stack([face.gestures for face in faces])),
         stress=torch.from_numpy(np.stack([face.stress for face in faces])),
-        swells=torch.from_numpy(np.stack([face.swells for face in faces])),
+        envelopes=torch.from_numpy(np.stack([face.envelopes for face in faces])),
         phones=torch.from_numpy(np.stack([crop.phones(corpus) for crop in crops])),
         observed=torch.from_numpy(np.stack([crop.observed() for crop in crops])),
         captured=torch.from_numpy(np.stack([c for c, _ in captured])) if tracked else None,
@@ -246,7 +248,7 @@ def draw_emotions(size: int, emotions: int, random: np.random.Generator) -> Tens
 
 
 def draw_guards(size: int, random: np.random.Generator) -> Tensor:
-    """Return mouth guards [size, 1]: half the usual one, else any."""
+    """Return mouth guards [size, 1]: half the default one, else any."""
     guards = np.full((size, 1), MOUTH_GUARD, dtype=np.float32)
     other = random.random(size) >= GUARDED_SHARE
     guards[other, 0] = random.random(int(other.sum()))

@@ -1,5 +1,5 @@
-"""Captured faces in board values, and how phones move a mouth, learned from them and carried to
-every aligned voice.
+"""Captured faces in board values, and the articulation network, which learns from them how phones
+move a mouth, for every voice.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ ACTION_UNIT_GAINS = _read_action_units()
 OBSERVED_CHANNELS: NDArray[np.bool_] = np.any(
     [gains != 0 for gains in ACTION_UNIT_GAINS.values()], axis=0
 )
-"""Which channels the action units tell about, [channels]."""
+"""Which channels the action units determine, [channels]."""
 
 _RANGES = {channel.name: (channel.minimum, channel.maximum) for channel in CHANNELS}
 LOW, HIGH = (np.array([_RANGES[name][i] for name in AUDIO_DRIVEN], np.float32) for i in (0, 1))
@@ -149,7 +149,7 @@ OBSERVED_CURVES: dict[str, tuple[bool, ...]] = {
     "grid_s1": (True, True, True),
     "facegood": (True, True, False),
 }
-"""Which of `CURVES` each source tells."""
+"""Which of `CURVES` each source observes."""
 
 MOUTH_FILES = {"grid_s1": GRID_CURVES, "facegood": "curves.npz"}
 """The archive of each source, in its folder."""
@@ -192,9 +192,9 @@ class CapturedMouths:
 
     def facegood(self, stem: str, rows: int) -> NDArray[np.float32]:
         """Return the curves of a FACEGOOD clip, [time, curves]; its width is 0."""
-        told = self.facegood_gestures(stem, rows)
-        parted = GAP_MM["jaw"] / 10 * told["jaw"] + GAP_MM["funnel"] / 10 * told["funnel"]
-        curves = np.stack((parted, told["purse"], np.zeros(rows)), 1)
+        gestures = self.facegood_gestures(stem, rows)
+        parted = GAP_MM["jaw"] / 10 * gestures["jaw"] + GAP_MM["funnel"] / 10 * gestures["funnel"]
+        curves = np.stack((parted, gestures["purse"], np.zeros(rows)), 1)
         return np.asarray(curves, dtype=np.float32)
 
     def facegood_gestures(self, stem: str, rows: int) -> dict[str, NDArray[np.float32]]:
@@ -254,9 +254,9 @@ def board_of(scores: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
 
 
 def observed_by(names: Collection[str]) -> NDArray[np.bool_]:
-    """Return which channels the ARKit curves `names` tell, [81].
+    """Return which channels the ARKit curves `names` determine, [81].
 
-    A channel that several curves move is told where all of them are observed.
+    A channel that several curves move is determined where all of them are observed.
     """
     sources: dict[int, set[str]] = {}
     for name, column, _ in ARKIT_BOARD:
@@ -290,7 +290,7 @@ VELOCITY_WEIGHT = 2.0
 
 @dataclass(frozen=True, slots=True)
 class CapturedClip:
-    """One captured clip of a source in `TEACHERS`.
+    """One captured clip of a source in `CAPTURED_SOURCES`.
 
     `inputs` are [time, inputs] (`inputs_of`), `captured` is [time, curves].
     """
@@ -315,60 +315,60 @@ class Articulation(nn.Module):
         self.layers = nn.ModuleList(
             nn.Conv1d(inputs, outputs, 5, padding=2) for inputs, outputs in pairwise(sizes)
         )
-        self.habit = nn.Parameter(torch.zeros(len(CAPTURED_SOURCES), WIDTH))
+        self.style = nn.Parameter(torch.zeros(len(CAPTURED_SOURCES), WIDTH))
         self.size = nn.Parameter(torch.zeros(len(CAPTURED_SOURCES), len(CURVES)))
         self.head = nn.Conv1d(WIDTH, len(CURVES), 1)
 
-    def forward(self, inputs: Tensor, habits: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, styles: Tensor) -> Tensor:
         """Return the curves [batch, time, curves] of inputs [batch, time, inputs].
 
-        `habits` [batch, teachers] is each teacher's share, 1 in all.
+        `styles` [batch, sources] is each source's share, 1 in all.
         """
-        x = self.layers[0](inputs.transpose(1, 2)) + (habits @ self.habit)[..., None]
+        x = self.layers[0](inputs.transpose(1, 2)) + (styles @ self.style)[..., None]
         for layer in self.layers[1:]:
             x = layer(functional.gelu(x))
         y: Tensor = self.head(functional.gelu(x)).transpose(1, 2)
-        return y * torch.exp(habits @ self.size)[:, None]
+        return y * torch.exp(styles @ self.size)[:, None]
 
     @torch.inference_mode()
-    def carry(self, inputs: Tensor) -> NDArray[np.float32]:
-        """Return the curves [time, curves] of a voice that is nobody's, within their limits."""
+    def predict_average(self, inputs: Tensor) -> NDArray[np.float32]:
+        """Return the curves [time, curves] of any voice, in the average style, within limits."""
         shares = torch.full((1, len(CAPTURED_SOURCES)), 1.0 / len(CAPTURED_SOURCES))
         curves = self(inputs[None], shares)[0] * torch.exp(self.size[0] - self.size.mean(0))
         least, greatest = torch.tensor(LIMITS).T
         return np.asarray(curves.clamp(least, greatest).numpy(), dtype=np.float32)
 
     @torch.inference_mode()
-    def repeat(self, lesson: CapturedClip) -> NDArray[np.float32]:
-        """Return the curves [time, curves] of a lesson, in its teacher's habit."""
+    def predict_captured(self, clip: CapturedClip) -> NDArray[np.float32]:
+        """Return the curves [time, curves] of a clip, in its source's style."""
         shares = functional.one_hot(
-            torch.tensor([CAPTURED_SOURCES.index(lesson.source)]), len(CAPTURED_SOURCES)
+            torch.tensor([CAPTURED_SOURCES.index(clip.source)]), len(CAPTURED_SOURCES)
         )
-        told: NDArray[np.float32] = self(lesson.inputs[None], shares.float())[0].numpy()
-        return told
+        curves: NDArray[np.float32] = self(clip.inputs[None], shares.float())[0].numpy()
+        return curves
 
 
-def inputs_of(heard: NDArray[np.float32], loudness: NDArray[np.float32]) -> Tensor:
+def inputs_of(phones: NDArray[np.float32], loudness: NDArray[np.float32]) -> Tensor:
     """Return the network's inputs of phone probabilities [time, phones] and loudness [time]."""
-    return torch.from_numpy(np.concatenate((heard, heard @ PHONE_GESTURES, loudness[:, None]), 1))
+    return torch.from_numpy(np.concatenate((phones, phones @ PHONE_GESTURES, loudness[:, None]), 1))
 
 
-def learn(lessons: Sequence[CapturedClip], seed: int) -> Articulation:
-    """Train on captured clips, every teacher as often; prints the error as it falls."""
+def train_articulation(clips: Sequence[CapturedClip], seed: int) -> Articulation:
+    """Train on captured clips, every source as often; prints the loss."""
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
-    own = [[lesson for lesson in lessons if lesson.source == source] for source in CAPTURED_SOURCES]
-    taught = [number for number, of_source in enumerate(own) if of_source]
+    own = [[clip for clip in clips if clip.source == source] for source in CAPTURED_SOURCES]
+    present = [number for number, of_source in enumerate(own) if of_source]
     seen = torch.tensor([OBSERVED_CURVES[source] for source in CAPTURED_SOURCES]).float()
     network = Articulation()
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, STEPS)
     for step in range(STEPS):
-        who = [taught[place % len(taught)] for place in range(BATCH)]
+        who = [present[place % len(present)] for place in range(BATCH)]
         pieces = [own[n][random.integers(len(own[n]))].piece(random) for n in who]
-        inputs, wanted = (torch.stack(parts) for parts in zip(*pieces, strict=True))
+        inputs, target = (torch.stack(parts) for parts in zip(*pieces, strict=True))
         shares = functional.one_hot(torch.tensor(who), len(CAPTURED_SOURCES)).float()
-        error = (network(inputs, shares) - wanted) * (shares @ seen)[:, None]
+        error = (network(inputs, shares) - target) * (shares @ seen)[:, None]
         loss = error.square().mean() + VELOCITY_WEIGHT * error.diff(dim=1).square().mean()
         optimizer.zero_grad()
         torch.autograd.backward(loss)
@@ -379,10 +379,10 @@ def learn(lessons: Sequence[CapturedClip], seed: int) -> Articulation:
     return network.eval()
 
 
-def correlation(network: Articulation, lessons: Sequence[CapturedClip]) -> list[float]:
-    """Return Pearson's r of each curve over all `lessons`."""
-    guess = np.concatenate([network.repeat(lesson) for lesson in lessons])
-    truth = np.concatenate([lesson.captured for lesson in lessons])
+def correlation(network: Articulation, clips: Sequence[CapturedClip]) -> list[float]:
+    """Return Pearson's r of each curve over all `clips`."""
+    guess = np.concatenate([network.predict_captured(clip) for clip in clips])
+    truth = np.concatenate([clip.captured for clip in clips])
     return [
         float(np.corrcoef(g, t)[0, 1]) if t.std() > 0 else float("nan")
         for g, t in zip(guess.T, truth.T, strict=True)

@@ -67,7 +67,7 @@ def read_index(cache: Path) -> list[Entry]:
 
 
 class CorpusWriter:
-    """A training set in the making; `plan` is the sources in order, with their content keys."""
+    """A training set under construction; `plan` lists the sources in order, with content keys."""
 
     def __init__(self, cache: Path, plan: Sequence[tuple[str, str]]) -> None:
         self.cache = cache
@@ -76,7 +76,7 @@ class CorpusWriter:
         self.log = self.folder / "sources.jsonl"
         self.done = self._whole_sources(plan)
         self.index: list[Entry] = [clip for source in self.done for clip in source["clips"]]
-        self.begun = len(self.index)
+        self.source_start = len(self.index)
         self.rows: int = sum(clip["rows"] for clip in self.index)
         self.captured_rows: int = sum(clip["rows"] for clip in self.index if "captured" in clip)
         self.files = {name: (self.folder / name).open("ab") for name in ROW_BYTES}
@@ -166,13 +166,13 @@ class CorpusWriter:
             self.index.append(moved)
 
     def end_source(self, source: str, key: str) -> None:
-        """Note that every clip of `source` is there: a later run will not make it again."""
+        """Record that `source` is complete: a later run skips it."""
         for file in self.files.values():
             file.flush()
-        line = {"source": source, "key": key, "clips": self.index[self.begun :]}
+        line = {"source": source, "key": key, "clips": self.index[self.source_start :]}
         with self.log.open("a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")
-        self.begun = len(self.index)
+        self.source_start = len(self.index)
 
     def publish(self) -> None:
         """Move the set to its place in the cache."""

@@ -3,8 +3,9 @@
     python -m cstalk_bridge.models.training.correlation --data ../shared/data --cache ../cache
 
 Resumes by itself; about 20 minutes on one CPU core. The cache is that of the generator's training.
-`--research` learns from RAVDESS's measured faces instead; what it supervises is for research too.
-Prints how well hidden regions are told on held-out faces, against constants and a regression.
+`--research` trains on RAVDESS's measured faces instead; networks it supervises are for research
+only, too.
+Prints how well hidden regions are predicted on held-out faces, against constants and a regression.
 """
 
 from __future__ import annotations
@@ -55,10 +56,10 @@ def mask_windows(windows: Windows, random: np.random.Generator) -> Tensor:
     """
     batch, rows = windows.values.shape[:2]
     hidden = np.zeros((batch, rows, len(REGIONS)), dtype=np.bool_)
-    told = (windows.observed.float() @ REGION_CHANNELS.float().T > 0).numpy()
+    patterns = (windows.observed.float() @ REGION_CHANNELS.float().T > 0).numpy()
     for row in range(batch):
         if random.random() < WHOLE_SHARE:
-            regions = random.permutation(np.flatnonzero(told[row]))
+            regions = random.permutation(np.flatnonzero(patterns[row]))
             count = 1 + int(random.random() < SECOND_SHARE and len(regions) > 2)
             hidden[row][:, regions[:count]] = True
         else:
@@ -72,10 +73,10 @@ def masked_error(guess: Tensor, windows: Windows, hidden: Tensor, scale: Tensor)
     In units of `scale` [81], each channel's spread.
     """
     member = REGION_CHANNELS.to(hidden.device)
-    asked = ((hidden.float() @ member.float()) > 0) & windows.observed[:, None]
+    evaluated = ((hidden.float() @ member.float()) > 0) & windows.observed[:, None]
     error = (guess - windows.values) / scale
-    both = asked[:, 1:] & asked[:, :-1]
-    values = (error.abs() * asked).sum() / asked.sum().clamp(min=1)
+    both = evaluated[:, 1:] & evaluated[:, :-1]
+    values = (error.abs() * evaluated).sum() / evaluated.sum().clamp(min=1)
     steps = (error.diff(dim=1).abs() * both).sum() / both.sum().clamp(min=1)
     return values + VELOCITY_WEIGHT * steps
 
@@ -94,10 +95,10 @@ RIDGE = 1e-3
 
 
 def regressors(windows: Windows, region: str) -> Tensor:
-    """Return what a linear regression may know, [batch, time, regressors].
+    """Return the inputs of a linear regression, [batch, time, regressors].
 
     The observed channels of the other regions now and up to 160 ms before and after, the emotion
-    where it is felt, and a constant.
+    where it is known, and a constant.
     """
     others = torch.ones(windows.values.shape[-1], dtype=torch.bool)
     others[list(REGION_COLUMNS[region])] = False
@@ -109,13 +110,13 @@ def regressors(windows: Windows, region: str) -> Tensor:
     return torch.cat((*lagged, constants[:, None].expand(-1, len(rows), -1)), -1)
 
 
-def regression(known: Windows, asked: Windows, region: str) -> Tensor:
-    """Fit on `known`, return the guess of a region's channels for `asked`, [batch, time, own]."""
+def regression(known: Windows, evaluated: Windows, region: str) -> Tensor:
+    """Fit on `known`; return a region's channels for `evaluated`, [batch, time, own]."""
     inputs, targets = regressors(known, region), known.values[..., list(REGION_COLUMNS[region])]
     x, y = inputs.flatten(0, 1).double(), targets.flatten(0, 1).double()
     gram = x.T @ x / len(x) + RIDGE * torch.eye(x.shape[1], dtype=x.dtype)
     weights: Tensor = torch.linalg.solve(gram, x.T @ y / len(x))
-    return torch.matmul(regressors(asked, region).double(), weights).float()
+    return torch.matmul(regressors(evaluated, region).double(), weights).float()
 
 
 def linear_start(windows: Windows, scale: Tensor) -> Tensor:
@@ -129,10 +130,10 @@ def linear_start(windows: Windows, scale: Tensor) -> Tensor:
     inputs = torch.cat((values, known.double()), -1)
     weights = torch.zeros(values.shape[-1], inputs.shape[-1], dtype=torch.float64)
     for member in REGION_CHANNELS:
-        told: dict[bytes, list[int]] = {}
+        patterns: dict[bytes, list[int]] = {}
         for column in member.nonzero().flatten().tolist():
-            told.setdefault(windows.observed[:, column].numpy().tobytes(), []).append(column)
-        for columns in told.values():
+            patterns.setdefault(windows.observed[:, column].numpy().tobytes(), []).append(column)
+        for columns in patterns.values():
             seen = windows.observed[:, columns[0]]
             if not seen.any():
                 continue
@@ -144,26 +145,28 @@ def linear_start(windows: Windows, scale: Tensor) -> Tensor:
 
 
 def region_errors(
-    network: RegionCorrelation, known: Windows, asked: Windows, region: str
+    network: RegionCorrelation, known: Windows, evaluated: Windows, region: str
 ) -> dict[str, float]:
-    """Return mean absolute errors of one hidden region on `asked`, and the variance explained.
+    """Return mean absolute errors of one hidden region on `evaluated`, and the variance explained.
 
     Errors are in units of each channel's spread, over the region's observed channels; both windows
     are of one kind. `mean` and `median` are constants of `known`, `linear` a regression fitted on
     it. Empty where nothing of the region is observed and moves.
     """
     columns = torch.tensor(REGION_COLUMNS[region])
-    moves = (known.values.flatten(0, 1).std(0) > 0) & known.observed.all(0) & asked.observed.all(0)
+    moves = (
+        (known.values.flatten(0, 1).std(0) > 0) & known.observed.all(0) & evaluated.observed.all(0)
+    )
     kept = moves[columns]
     if not kept.any():
         return {}
-    scale, truth = network.scale[columns].cpu(), asked.values[..., columns]
+    scale, truth = network.scale[columns].cpu(), evaluated.values[..., columns]
     past = known.values[..., columns].flatten(0, 1)
     rivals = {
         "mean": past.mean(0).expand_as(truth),
         "median": past.median(0).values.expand_as(truth),
-        "linear": regression(known, asked, region),
-        "network": masked_guesses(network, asked, region)[..., columns],
+        "linear": regression(known, evaluated, region),
+        "network": masked_guesses(network, evaluated, region)[..., columns],
     }
     errors = {name: ((guess - truth) / scale)[..., kept] for name, guess in rivals.items()}
     found = {name: float(error.abs().mean()) for name, error in errors.items()}
@@ -176,7 +179,7 @@ def region_errors(
 LEAST_SPREAD = 0.05  # no channel's unit is smaller, in board values
 TOLD = ("seed", "steps", "batch", "learning_rate", "warm_up_steps", "weight_decay", "average")
 FIRST_WINDOWS = 300
-TOLD_EVERY = 50  # steps
+REPORT_EVERY = 50  # steps
 CPU = torch.device("cpu")
 FIGURE_WINDOWS = 60
 DEFAULTS = TrainingConfig(
@@ -211,7 +214,7 @@ def train(
 ) -> tuple[RegionCorrelation, dict[str, object]]:
     """Run (or finish) the training on `kinds` of faces; return the averaged network and its card.
 
-    WeightsError: `folder` holds a run that was begun otherwise.
+    WeightsError: `folder` holds a run with another configuration.
     """
     courses, dev = (TrajectoryWindows(data, cache, part, kinds) for part in ("train", "dev"))
     first = courses.draw(sizes.window_rows, FIRST_WINDOWS, settings.seed, 0)
@@ -219,13 +222,13 @@ def train(
     start = linear_start(first, scale)
     make = partial(RegionCorrelation, sizes, scale, first.observed.any(0), start)
     run = Run(folder, settings, make, CPU, {"sizes": asdict(sizes), "kinds": dict(kinds)})
-    progress = Progress(run, TOLD_EVERY)
+    progress = Progress(run, REPORT_EVERY)
     for step in run.steps():
         windows = courses.draw(sizes.window_rows, settings.batch, settings.seed, step + 1)
         hidden = mask_windows(windows, np.random.default_rng((settings.seed, step, 1)))
         error = masked_error(run.network(windows, hidden), windows, hidden, scale)
         run.update(error)
-        progress.tell(error=error)
+        progress.report(error=error)
         if run.step % settings.check_every == 0 and run.step < settings.steps:
             report(run.average, courses, dev)
     found = report(run.average, courses, dev)
@@ -240,14 +243,14 @@ def train(
 
 
 def report(
-    network: RegionCorrelation, known: TrajectoryWindows, asked: TrajectoryWindows
+    network: RegionCorrelation, known: TrajectoryWindows, evaluated: TrajectoryWindows
 ) -> dict[str, dict[str, float]]:
     """Print and return the held-out figures by kind and region."""
     rows = network.sizes.window_rows
     found = {}
     for kind in known.shares:
         fitted = known.draw(rows, 4 * FIGURE_WINDOWS, 1, 0, kind)
-        held_out = asked.draw(rows, FIGURE_WINDOWS, 2, 0, kind)
+        held_out = evaluated.draw(rows, FIGURE_WINDOWS, 2, 0, kind)
         for region in REGIONS:
             values = region_errors(network, fitted, held_out, region)
             if values:

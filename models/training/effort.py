@@ -37,7 +37,7 @@ def opening(effort: Floats) -> Floats:
 
 
 def with_effort(sound: Floats, effort: float, random: np.random.Generator) -> Floats:
-    """Return `sound` [time], mono 16 kHz, as if it were said with an effort of -1 to 1."""
+    """Return `sound` [time], mono 16 kHz, as if spoken with an effort of -1 to 1."""
     if abs(effort) < LEAST or len(sound) < SAMPLE_RATE_HZ // 2:
         return sound
     octaves = SHOUT_OCTAVES * max(effort, 0.0) + MURMUR_OCTAVES * min(effort, 0.0)

@@ -1,14 +1,14 @@
-"""What the speech encoder hears of long augmented streams, kept on disk to train faces on.
+"""Speech encoder rows of long augmented streams, kept on disk as training inputs of the decoder.
 
-    python -m cstalk_bridge.models.training.heard \
+    python -m cstalk_bridge.models.training.encoder_rows \
         --cache ../cache        # after cstalk_bridge.models.training.prepare
 
-The encoder is far larger than the decoder that makes faces of what it hears, and it does not
-change while that learns: so its rows are made once. A stream is `HOPS` long: voices that follow
+The encoder is far larger than the decoder that turns its rows into faces, and it stays frozen
+while that trains: so its rows are computed once. A stream is `HOPS` long: voices that follow
 one another, some of them raised or lowered (`effort.py`) or made another's, with pauses and
 sounds that are no speech between, in rooms, lines and noise that change as it goes on.
-`<cache>/heard` holds an archive for each stream: `clip` and `position` (the clip of the set's
-index and the row in it, -1 where nobody speaks), `effort`, and `ear_<delay>` [HOPS, width] at
+`<cache>/heard` holds an archive for each stream: `clip` and `position` (the clip's number in the
+set's index and the row in it, -1 where nobody speaks), `effort`, and `ear_<delay>` [HOPS, width] at
 each of the encoder's delays.
 """
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 VERSION = "1"
 HOPS = 3200
 SCENED_HOPS = 800
-"""Of a stream that are put into scenes together
+"""Hops of a stream that are augmented as scenes together
 (`cstalk_bridge.models.training.encoder.streams`)."""
 FOLDER = "heard"
 SHARES = {
@@ -66,7 +66,7 @@ NOISES, NOISE_S = 24, 6.0
 
 
 class Stream:
-    """A stream in the making: sound, and for each hop whose row of which clip it is."""
+    """A stream under construction: sound, and the clip and row of each hop."""
 
     def __init__(self) -> None:
         self.sound = np.zeros(HOPS * HOP_SAMPLES, dtype=np.float32)
@@ -106,11 +106,11 @@ def compose(corpus: Corpus, numbers: dict[str, int], random: np.random.Generator
             source = str(random.choice(list(shares), p=chances))
         clips = corpus.by_source[source]
         clip = clips[random.integers(len(clips))]
-        _say(stream, corpus, clip, numbers[clip["name"]], random)
+        _append_clip(stream, corpus, clip, numbers[clip["name"]], random)
     return stream
 
 
-def _say(
+def _append_clip(
     stream: Stream, corpus: Corpus, clip: dict[str, Any], number: int, random: np.random.Generator
 ) -> None:
     skipped = int(random.integers(max(1, clip["rows"] - HOPS)))
@@ -128,8 +128,8 @@ def _say(
 
 
 @torch.inference_mode()
-def heard(encoder: Encoder, sound: NDArray[np.float32]) -> dict[str, Any]:
-    """Return what an encoder hears of a stream at each delay, by `ear_<delay>`, [HOPS, width].
+def encode_stream(encoder: Encoder, sound: NDArray[np.float32]) -> dict[str, Any]:
+    """Return an encoder's rows of a stream at each delay, by `ear_<delay>`, [HOPS, width].
 
     Row i is at i * 20 ms; before and after the stream there is silence.
     """
@@ -137,14 +137,14 @@ def heard(encoder: Encoder, sound: NDArray[np.float32]) -> dict[str, Any]:
     samples = torch.from_numpy(padded)[None]
     rows = {}
     for delay in range(len(RIGHT_HOPS)):
-        said = encoder(samples, delay, encoder.silent_caches(1, delay))[0]
+        features = encoder(samples, delay, encoder.silent_caches(1, delay))[0]
         late = delay_hops(delay) - 1
-        rows[f"ear_{delay}"] = said[late : late + len(sound) // HOP_SAMPLES].half().numpy()
+        rows[f"ear_{delay}"] = features[late : late + len(sound) // HOP_SAMPLES].half().numpy()
     return rows
 
 
 def make(cache: Path, encoder: Path, part: str, streams: int) -> None:
-    """Bring the streams of a part in the cache up to date; those that are there are kept."""
+    """Bring the streams of a part in the cache up to date; existing streams are kept."""
     folder = cache / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     index = (cache / "index.json").read_text("utf-8")
@@ -163,25 +163,30 @@ def make(cache: Path, encoder: Path, part: str, streams: int) -> None:
         if path.exists():
             continue
         random = np.random.default_rng((number, len(part)))
-        dice = torch.Generator().manual_seed(int(random.integers(2**62)))
+        rng = torch.Generator().manual_seed(int(random.integers(2**62)))
         stream = compose(corpus, numbers, random)
         cut = torch.from_numpy(stream.sound).reshape(-1, SCENED_HOPS * HOP_SAMPLES)
-        rows = heard(network, scenes(cut, sounds, random, dice).reshape(-1).numpy())
+        rows = encode_stream(network, scenes(cut, sounds, random, rng).reshape(-1).numpy())
         partial = path.with_suffix(".partial.npz")
-        told: dict[str, Any] = {"clip": stream.clip, "position": stream.position}
-        np.savez(partial, effort=stream.effort, **told, **rows)
+        labels: dict[str, Any] = {"clip": stream.clip, "position": stream.position}
+        np.savez(partial, effort=stream.effort, **labels, **rows)
         partial.replace(path)
         print(f"{part}: stream {number + 1} of {streams}", flush=True)
 
 
 def main() -> None:
-    """Hear the streams of both parts."""
+    """Compute the encoder rows of both parts."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cache", type=Path, default=Path("../cache"))
     parser.add_argument("--encoder", type=Path, default=ENCODER_PATH)
-    parser.add_argument("--streams", type=int, default=240, help="of 64 s (%(default)s)")
+    parser.add_argument(
+        "--streams",
+        type=int,
+        default=240,
+        help="number of training streams of 64 s (default: %(default)s)",
+    )
     options = parser.parse_args()
     require(parser, options.cache / "index.json", "run cstalk_bridge.models.training.prepare first")
     torch.set_num_threads(1)

@@ -1,8 +1,8 @@
-"""What the generator is asked for: faces, their velocity, the phones it hears, and correlation.
+"""The loss of the generator: faces, their velocity, phones, and correlation.
 
 Under correlation supervision the frozen correlation network sees generated faces with one region
-hidden and says what that region should do, given the others and the emotion; the distance is a
-term of the loss. Speech keeps its mouth: jaw, lips and tongue are only looked at, no gradient
+hidden and predicts that region, given the others and the emotion; the distance is a
+term of the loss. Speech keeps its mouth: jaw, lips and tongue are inputs only, no gradient
 reaches them.
 """
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 UNDERSHOOT = {"lips_together": 5.0, "lip_bite": 2.5, "purse": 2.5, "funnel": 2.5}
 """How much more an error counts where a mouth shuts or rounds too little."""
-ASKED = 0.4  # a closure or rounding beyond this is asked for: less of it is a shortfall
+DEMANDED = 0.4  # a closure or rounding beyond this is demanded: less of it is a shortfall
 OPEN, RESTING = 0.15, 0.02  # jaw of an open vowel, and of a mouth that does nothing
 EXCESS = 3.0
 """How much more too much counts: of parted lips that touch, touching ones over an open jaw, and of
@@ -58,7 +58,7 @@ ACCELERATION_WEIGHT = 4.0
 
 
 class Spread(Protocol):
-    """What knows how far gestures move."""
+    """A source of the gestures' spread."""
 
     def gesture_spread(self) -> Tensor:
         """Return each gesture's standard deviation, [gestures]."""
@@ -110,14 +110,14 @@ class Loss:
         def bridged(face: Tensor) -> Tensor:
             return face[..., self.jaw].mean(-1) * face[..., self.closing].mean(-1)
 
-        told = seen[..., self.closing | self.jaw].all(-1)
+        is_known = seen[..., self.closing | self.jaw].all(-1)
         error = (bridged(faces) - bridged(targets)) / BRIDGED_SPREAD
-        return BRIDGED_IMPORTANCE * (error.square() * told).mean()
+        return BRIDGED_IMPORTANCE * (error.square() * is_known).mean()
 
     def _costs(self, error: Tensor, targets: Tensor) -> Tensor:
         """Return how much each error counts, [batch, time, channels]."""
-        short = (error < 0) & (targets > ASKED)
-        shut = targets[..., self.closing].amin(-1, keepdim=True) > ASKED
+        short = (error < 0) & (targets > DEMANDED)
+        shut = targets[..., self.closing].amin(-1, keepdim=True) > DEMANDED
         opened = targets[..., self.jaw] > OPEN
         rests = targets[..., self.jaw] < RESTING
         stirs = (self.jaw | (self.closing & rests)) & (targets < RESTING)
@@ -127,7 +127,7 @@ class Loss:
 
 
 def face_loss(loss: Loss, faces: Tensor, targets: Tensor, observed: Tensor) -> Tensor:
-    """Return `loss` and what is seen of a mouth together, where all of it is observed."""
+    """Return the sum of `loss` and, where all of the mouth is observed, the mouth loss."""
     whole = observed.all(-1)
     seen = whole[:, None].expand(-1, faces.shape[1]) if whole.dim() == 1 else whole
     return loss(faces, targets, observed) + MOUTH_WEIGHT * mouth_loss(faces, targets, seen)
@@ -140,11 +140,13 @@ def loss_of(
     device: torch.device,
     term: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Return the face loss and the phone loss of one batch; 0 where no phones are told.
+    """Return the face loss and the phone loss of one batch; 0 without phone logits.
 
     `term` of the faces [batch, time, channels] and of the emotion is added to the face loss.
     """
-    targets = face_targets(batch.gestures, batch.stress, batch.swells, batch.conditions).to(device)
+    targets = face_targets(batch.gestures, batch.stress, batch.envelopes, batch.conditions).to(
+        device
+    )
     if batch.captured is not None and batch.captured_seen is not None:
         seen = batch.captured_seen.to(device)
         targets = torch.where(seen, batch.captured.to(device), targets)
@@ -157,8 +159,10 @@ def loss_of(
         face = face + term(faces, batch.conditions[:, : len(EMOTIONS)].to(device))
     if logits is None:
         return face, face.new_zeros(())
-    heard = logits[..., -batch.phones.shape[1] :]
-    phones = functional.cross_entropy(heard, batch.phones.to(device), ignore_index=UNKNOWN_PHONE)
+    predicted = logits[..., -batch.phones.shape[1] :]
+    phones = functional.cross_entropy(
+        predicted, batch.phones.to(device), ignore_index=UNKNOWN_PHONE
+    )
     return face, phones
 
 
@@ -180,7 +184,7 @@ FREE_CHANNELS = (
 
 
 class CorrelationSupervision:
-    """The term, for one run. `card` says what it was, for the weights file.
+    """The term, for one run. `card` describes it, for the weights file.
 
     `judged` are the rows of `REGIONS` with channels that the network knows and the term may move.
     """
@@ -200,11 +204,11 @@ class CorrelationSupervision:
     def read(
         cls, path: Path, weight: float, settings: TrainingConfig, device: torch.device
     ) -> CorrelationSupervision:
-        """Return the term of a trained network; WeightsError where the file cannot judge."""
+        """Return the term of a trained network; WeightsError where the file is unsuitable."""
         network, card = load_correlation(path, device)
         term = cls(network, weight, settings, hashlib.sha256(path.read_bytes()).hexdigest())
         if not term.judged:
-            raise WeightsError(f"{path}: it knows nothing that emotions move; train it again")
+            raise WeightsError(f"{path}: it has no channels that emotions move; train it again")
         term.card["licence"] = str(card.get("licence", "unknown"))
         return term
 
@@ -224,7 +228,7 @@ class CorrelationSupervision:
         return weight * self.distance(faces, emotion, step)
 
     def distance(self, faces: Tensor, emotion: Tensor, step: int) -> Tensor:
-        """Return the L1 distance of hidden regions to what the others suggest.
+        """Return the L1 distance of hidden regions to their prediction from the others.
 
         In units of each channel's spread; each clip hides one region, in turn.
         """
@@ -245,7 +249,7 @@ class CorrelationSupervision:
             emotion[torch.from_numpy(clips).to(emotion.device)],
             values.new_ones(len(clips), dtype=torch.bool),
         )
-        asked = (self.member[turns] & self.free)[:, None]
+        judged = (self.member[turns] & self.free)[:, None]
         error = ((self.network(windows, hidden) - values) / self.network.scale).abs()
-        distance: Tensor = (error * asked).sum() / (asked.sum() * rows)
+        distance: Tensor = (error * judged).sum() / (judged.sum() * rows)
         return distance

@@ -58,16 +58,16 @@ def mouth_of(faces: Tensor) -> Mouth:
 
 def mouth_loss(faces: Tensor, targets: Tensor, seen: Tensor) -> Tensor:
     """Return the loss of `faces` [batch, time, 81] where `seen` [batch, time] is true."""
-    made, asked = mouth_of(faces), mouth_of(targets)
+    predicted, target = mouth_of(faces), mouth_of(targets)
     together = targets[..., _columns("lips_together")].amin(-1)
-    gap, teeth, width = (one - other for one, other in zip(made, asked, strict=True))
-    closed = (asked.gap < CLOSED_MM) & (together > HELD)
+    gap, teeth, width = (one - other for one, other in zip(predicted, target, strict=True))
+    closed = (target.gap < CLOSED_MM) & (together > HELD)
     cost = _first(
         (closed & (gap > 0), UNCLOSED),
-        ((asked.gap > OPEN_MM) & (made.gap < SHUT_MM), UNOPENED),
-        ((asked.gap < RESTING_MM) & ~closed & (gap > 0), UNRESTED),
+        ((target.gap > OPEN_MM) & (predicted.gap < SHUT_MM), UNOPENED),
+        ((target.gap < RESTING_MM) & ~closed & (gap > 0), UNRESTED),
     )
-    apart = _first(((asked.teeth < TOGETHER_MM) & (teeth > 0), UNMET))
+    apart = _first(((target.teeth < TOGETHER_MM) & (teeth > 0), UNMET))
     positions = (
         huber(gap, GAP_KNEE_MM) * cost
         + TEETH_WEIGHT * huber(teeth, TEETH_KNEE_MM) * apart

@@ -1,8 +1,8 @@
-"""What phones a recording holds, as the speech encoder's own heads tell.
+"""Phone probabilities of a recording, from the speech encoder's own heads.
 
-It tells the articulation network what the captured faces say, and what every other voice says
-(`articulation.py`): guesses carry over better than phones that an aligner found, because they tell
-how clearly and exactly when something was said.
+They are the inputs of the articulation network (`captured_faces.py`), for captured faces and for
+every other voice: probabilities transfer better than aligned phones, because they show how clearly
+and exactly when a phone was spoken.
 """
 
 from __future__ import annotations
@@ -27,25 +27,27 @@ if TYPE_CHECKING:
 
 
 MOST_FUTURE = len(RIGHT_HOPS) - 1
-"""The delay at which the encoder hears most after a row's time: nothing here is in a hurry."""
+"""The longest delay, at which the encoder uses the most future: nothing here is live."""
 
 
-class EarPhones:
+class PhoneRecognizer:
     """The encoder and its heads at the longest delay; WeightsError where the file has no heads."""
 
     def __init__(self, path: Path = ENCODER_PATH) -> None:
         self._encoder, heads, description = load_encoder(path)
         if heads is None or description.heads[: len(PHONES)] != PHONES:
-            raise WeightsError(f"{path}: its heads do not tell our phones; name another encoder")
+            raise WeightsError(
+                f"{path}: its heads do not predict these phones; name another encoder"
+            )
         self._heads = heads
 
     @torch.inference_mode()
-    def hear(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    def recognize(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the probability of each phone, [rows, phones], of mono 16 kHz `samples`.
 
         One row a whole hop; row i is at i * 20 ms.
         """
         rows = len(samples) // HOP_SAMPLES
-        heard = torch.from_numpy(encode(self._encoder, samples, MOST_FUTURE)[:rows])
-        logits = self._heads(heard)[:, : len(PHONES)]
+        features = torch.from_numpy(encode(self._encoder, samples, MOST_FUTURE)[:rows])
+        logits = self._heads(features)[:, : len(PHONES)]
         return np.asarray(logits.softmax(-1).numpy(), dtype=np.float32)

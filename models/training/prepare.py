@@ -3,10 +3,10 @@
     python -m cstalk_bridge.models.training.prepare --data ../shared/data --cache ../cache
 
 writes `phones.json` (per clip a list of `[start_s, end_s, phone]`), the set (`corpus.py`) and its
-`manifest.json` to the cache. Everything is kept by content: a run after a change makes again only
-what depends on it, and an interrupted run goes on where it stopped. `--more-speech` adds what
+`manifest.json` to the cache. Everything is kept by content: a run after a change rebuilds only
+what depends on it, and an interrupted run resumes. `--more-speech` adds what
 `cstalk_bridge.models.training.synthesis` made; `--research` adds RAVDESS, which the default weights
-must not learn from; `--without` leaves a source out.
+must not be trained on; `--without` leaves a source out.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def align_all(folders: Mapping[str, Path], cache: Path) -> dict[str, Phones]:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Digests of all that the articulation and each source's part depend on."""
+    """Digests of everything that the articulation and each source's part depend on."""
 
     articulation: str
     sources: dict[str, str]
@@ -76,13 +76,15 @@ class Keys:
 def keys_of(
     folders: Mapping[str, Path], aligned: Mapping[str, Phones], digests: Mapping[str, str]
 ) -> Keys:
-    """Return the keys of a training set made of `folders`, heard by the shipped encoder."""
+    """Return the keys of a training set made of `folders`, encoded by the shipped encoder."""
     own = {
         source: text_digest(digests[source], json.dumps(aligned.get(source))) for source in folders
     }
     code = text_digest(code_digest("targets"), code_digest("corpus"), file_digest(ENCODER_PATH))
-    taught = text_digest(code, *(own.get(teacher, "") for teacher in CAPTURED_SOURCES))
-    return Keys(taught, {source: text_digest(taught, own[source]) for source in folders})
+    teachers_key = text_digest(code, *(own.get(teacher, "") for teacher in CAPTURED_SOURCES))
+    return Keys(
+        teachers_key, {source: text_digest(teachers_key, own[source]) for source in folders}
+    )
 
 
 def trainable(source: str, folder: Path, phones: Phones) -> list[Clip]:
@@ -134,7 +136,7 @@ def _builder(
     )
     learned = cache / "learned"
     path = learned / f"articulation-{keys.articulation[:32]}.safetensors"
-    builder.learn_to_articulate(clips(CAPTURED_SOURCES), path)
+    builder.train_articulation(clips(CAPTURED_SOURCES), path)
     return builder
 
 
@@ -190,7 +192,7 @@ def main() -> None:
         parser.error(f"{error.name} is not installed; pip install 'cstalk-bridge[train]'")
     for name, source in manifest["sources"].items():
         clips, minutes = source["clips"], source["minutes"]
-        print(f"{name}: {clips} clips, {minutes} minutes, {source['left_out']} left out")
+        print(f"{name}: {clips} clips, {minutes} minutes, {source['left_out']} skipped")
 
 
 if __name__ == "__main__":

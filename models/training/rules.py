@@ -47,7 +47,7 @@ class Gesture:
     """One gesture: the channels it moves (sign included) and how it spreads in time.
 
     `reach_s` is the time over which its dominance falls to 1/e outside of its phone, `strength`
-    its dominance where it is asked for (phones which do not ask for it have strength 1), `lead_s`
+    its dominance in phones that use it (1 in others), `lead_s`
     how much earlier than its phone it begins, `early_s` how much earlier it begins and ends.
     """
 
@@ -109,7 +109,7 @@ LIMITS: dict[str, dict[str, float]] = {
     "purse": dict.fromkeys(("IY", "EH", "AE", "S", "Z"), 0.1),
     "funnel": dict.fromkeys(("IY", "EH", "AE", "S", "Z"), 0.06),
 }
-"""How far a gesture may go in the middle of a phone, whatever its neighbours ask: 1 mm between the
+"""Limit of a gesture in the middle of a phone, whatever its neighbours demand: 1 mm between the
 incisors of sibilants, 2 mm where the tongue is behind the teeth; no rounding where lips spread."""
 LIMIT_EDGE_S = 0.012
 """At either end of a phone, where its limit does not hold yet."""
@@ -169,11 +169,11 @@ def rule_curves(segments: Sequence[Segment], frames: int) -> NDArray[np.float32]
     curves = np.empty((frames, len(GESTURES)), dtype=np.float32)
     for column, (name, gesture) in enumerate(GESTURES.items()):
         target = targets[:, column, None]
-        asks = np.abs(target) > 0
-        lead_s = np.where(asks, gesture.lead_s, 0.0)
+        is_active = np.abs(target) > 0
+        lead_s = np.where(is_active, gesture.lead_s, 0.0)
         at_s = times_s + gesture.early_s
         outside_s = np.maximum(np.maximum(starts_s - lead_s - at_s, at_s - ends_s), 0.0)
-        strength = np.where(asks, gesture.strength, 1.0)
+        strength = np.where(is_active, gesture.strength, 1.0)
         if name == "jaw":
             own = [OPEN_VOWELS.get(phone, gesture.strength) for _, _, phone in filled]
             strength = np.array(own)[:, None]
@@ -195,35 +195,35 @@ BREATH_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A part's course: it comes up by 1 - 1/e in `rise_s` of speech, fades to 1/e in `fade_s`.
+    """Attack-release envelope of a part: up by 1 - 1/e in `attack_s`, down to 1/e in `release_s`.
 
-    At full stress the part shows by `stress_lifts` more than the course says.
+    At full stress the part shows by `stress_lifts` more than the envelope.
     """
 
-    rise_s: float
-    fade_s: float
+    attack_s: float
+    release_s: float
     stress_lifts: float
 
 
 ENVELOPES = {
-    "brow": Envelope(rise_s=0.5, fade_s=2.5, stress_lifts=0.0),
-    "eyelid_cheek": Envelope(rise_s=0.2, fade_s=1.2, stress_lifts=0.15),
-    "nose": Envelope(rise_s=0.15, fade_s=0.6, stress_lifts=0.15),
-    "mouth": Envelope(rise_s=0.02, fade_s=1.6, stress_lifts=0.0),
+    "brow": Envelope(attack_s=0.5, release_s=2.5, stress_lifts=0.0),
+    "eyelid_cheek": Envelope(attack_s=0.2, release_s=1.2, stress_lifts=0.15),
+    "nose": Envelope(attack_s=0.15, release_s=0.6, stress_lifts=0.15),
+    "mouth": Envelope(attack_s=0.02, release_s=1.6, stress_lifts=0.0),
 }
-"""By region of the face; "mouth" is the course of every other region."""
+"""By region of the face; "mouth" is the envelope of every other region."""
 
 _ORDER = {part: place for place, part in enumerate(ENVELOPES)}
 
 ENVELOPE_OF = torch.tensor([_ORDER.get(REGION_OF[name], _ORDER["mouth"]) for name in AUDIO_DRIVEN])
-"""Each channel's place in `SWELLS`, [channels]."""
+"""Each channel's place in `ENVELOPES`, [channels]."""
 
-STRESS_LIFTS = torch.tensor([swell.stress_lifts for swell in ENVELOPES.values()])[ENVELOPE_OF]
+STRESS_LIFTS = torch.tensor([envelope.stress_lifts for envelope in ENVELOPES.values()])[ENVELOPE_OF]
 """Of each channel, [channels]."""
 
 
 def envelopes_of(spoken: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.float32]:
-    """Return how much of each swell is there at `rows` [time], 0..1, [time, swells].
+    """Return the value of each envelope at `rows` [time], 0..1, [time, envelopes].
 
     `spoken` are the times, rising and in rows too, at which somebody speaks.
     """
@@ -233,29 +233,31 @@ def envelopes_of(spoken: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.float32
     starts = spoken[np.concatenate(([0], breaks + 1))] / ROW_RATE_HZ
     ends = spoken[np.concatenate((breaks, [len(spoken) - 1]))] / ROW_RATE_HZ
     times_s = np.asarray(rows) / ROW_RATE_HZ
-    courses = [_envelope(swell, starts, ends, times_s) for swell in ENVELOPES.values()]
-    return np.stack(courses, 1).astype(np.float32)
+    trajectories = [_envelope(envelope, starts, ends, times_s) for envelope in ENVELOPES.values()]
+    return np.stack(trajectories, 1).astype(np.float32)
 
 
 def _envelope(
-    swell: Envelope, starts: NDArray[Any], ends: NDArray[Any], times_s: NDArray[Any]
+    envelope: Envelope, starts: NDArray[Any], ends: NDArray[Any], times_s: NDArray[Any]
 ) -> NDArray[np.float64]:
-    """Return one swell at `times_s`; phrases last from `starts` to `ends`, all in seconds."""
+    """Return one envelope at `times_s`; phrases last from `starts` to `ends`, all in seconds."""
     missing = np.ones(len(starts))  # of the whole, when a phrase begins
     left = np.zeros(len(starts))  # when it ends
     for i, (start, end) in enumerate(zip(starts, ends, strict=True)):
         if i:
-            missing[i] = 1.0 - left[i - 1] * np.exp((ends[i - 1] - start) / swell.fade_s)
-        left[i] = 1.0 - missing[i] * np.exp((start - end) / swell.rise_s)
+            missing[i] = 1.0 - left[i - 1] * np.exp((ends[i - 1] - start) / envelope.release_s)
+        left[i] = 1.0 - missing[i] * np.exp((start - end) / envelope.attack_s)
     last = np.searchsorted(starts, times_s, side="right") - 1
     phrase = np.maximum(last, 0)
-    risen = 1.0 - missing[phrase] * np.exp(-np.maximum(times_s - starts[phrase], 0) / swell.rise_s)
-    faded = left[phrase] * np.exp(-np.maximum(times_s - ends[phrase], 0) / swell.fade_s)
+    risen = 1.0 - missing[phrase] * np.exp(
+        -np.maximum(times_s - starts[phrase], 0) / envelope.attack_s
+    )
+    faded = left[phrase] * np.exp(-np.maximum(times_s - ends[phrase], 0) / envelope.release_s)
     return np.where(last < 0, 0.0, np.where(times_s <= ends[phrase], risen, faded))
 
 
 SILENT_SHARE = 0.7
-"""Share of a posture that shows before anything is said; speech brings the whole of it."""
+"""Share of a posture that shows in silence; speech brings the whole of it."""
 STRESS_SPEAKS = (0.25, 0.65)
 """Stress at which the mouth begins to belong to speech, and at which it does wholly."""
 
@@ -324,19 +326,19 @@ HELD = _held()
 """`POSTURES` as far as they show while nobody speaks, [emotions, channels]."""
 
 
-def face_targets(gestures: Tensor, stress: Tensor, swells: Tensor, conditions: Tensor) -> Tensor:
+def face_targets(gestures: Tensor, stress: Tensor, envelopes: Tensor, conditions: Tensor) -> Tensor:
     """Return channel targets [batch, time, channels] of speech under an emotion.
 
-    `gestures` is [batch, time, gestures], `stress` [batch, time] and `swells` (`swells_of`) [batch,
-    time, swells] are in 0..1, `conditions` [batch, conditions] as in
+    `gestures` is [batch, time, gestures], `stress` [batch, time] and `envelopes` (`envelopes_of`)
+    [batch, time, envelopes] are in 0..1, `conditions` [batch, conditions] as in
     `cstalk_bridge.models.emotions.CONDITIONS`. Neither neighbouring phones nor the emotion part
     lips that a bilabial closes, nor teeth that a sibilant brings together; the emotion widens a
     rounded mouth little, and parts lips in speech only, but for surprise.
     """
     emotion, guard = conditions[:, :-1], conditions[:, -1, None, None]
-    shown = SILENT_SHARE + (1.0 - SILENT_SHARE) * swells[..., ENVELOPE_OF]
+    shown = SILENT_SHARE + (1.0 - SILENT_SHARE) * envelopes[..., ENVELOPE_OF]
     posture = (emotion @ HELD)[:, None] * shown
-    posture = posture + (emotion @ (POSTURES - HELD))[:, None] * swells[..., ENVELOPE_OF]
+    posture = posture + (emotion @ (POSTURES - HELD))[:, None] * envelopes[..., ENVELOPE_OF]
     low, high = STRESS_SPEAKS
     speech = ((stress[..., None] - low) / (high - low)).clamp(0.0, 1.0)
     closed = gestures[..., CLOSERS, None]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def differences(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
-    """Return what two records do not share, in words: `steps 9000, now 100`."""
+    """Return the differences of two records as text: `steps 9000, now 100`."""
     one, other = dict(_flat(before)), dict(_flat(now))
     names = [name for name in one | other if one.get(name) != other.get(name)]
     return [f"{name} {one.get(name, 'none')}, now {other.get(name, 'none')}" for name in names]
@@ -99,7 +99,7 @@ class TrainingConfig:
     check_every: int = 1000
     save_every: int = 500
     network: str = "cstalk"
-    augmentation: int = AUGMENTATION  # version of what is done to sound
+    augmentation: int = AUGMENTATION  # version of the augmentation of sound
     precision: str = "bf16"
 
 
@@ -112,7 +112,7 @@ def learning_rate(settings: TrainingConfig, step: int) -> float:
 
 
 class Run(Generic[Network]):
-    """The state of one training run; lives in a folder outside of the repository."""
+    """The state of one training run, kept in a folder outside of the repository."""
 
     def __init__(
         self,
@@ -120,16 +120,16 @@ class Run(Generic[Network]):
         settings: TrainingConfig,
         make: Callable[[], Network],
         device: torch.device,
-        made_with: Mapping[str, object] | None = None,
+        provenance: Mapping[str, object] | None = None,
     ) -> None:
-        """`make` gives an untrained network; the state of an earlier run in `folder` goes on.
+        """`make` creates an untrained network; an earlier run in `folder` is resumed.
 
-        `made_with` is what else, besides the settings, shapes the weights (JSON values).
-        WeightsError: the earlier run was made with something else, or cannot be read.
+        `provenance` holds whatever else determines the weights besides the settings (JSON values).
+        WeightsError: the earlier run has another provenance, or cannot be read.
         """
         torch.manual_seed(settings.seed)
         self.settings = settings
-        self.record = as_json(asdict(settings) | dict(made_with or {}))
+        self.record = as_json(asdict(settings) | dict(provenance or {}))
         self.path = folder / "checkpoint.safetensors"
         self.network = make().to(device)
         self.average = make().to(device).eval()
@@ -143,7 +143,7 @@ class Run(Generic[Network]):
             self._resume()
 
     def steps(self) -> Iterator[int]:
-        """Yield every step that is left; whoever iterates calls `update` once for each.
+        """Yield every remaining step; the caller calls `update` once for each.
 
         The checkpoint is written every `save_every` steps and after the last.
         """
@@ -182,8 +182,8 @@ class Run(Generic[Network]):
         changed = differences(record, self.record)
         if changed:
             raise WeightsError(
-                f"{self.path}: an earlier run began it otherwise ({'; '.join(changed)}); give the"
-                " same again, or another folder with --runs"
+                f"{self.path}: an earlier run has another configuration ({'; '.join(changed)});"
+                " use the same again, or name another folder with --runs"
             )
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         self.step = int(tensors["step"])
@@ -211,25 +211,25 @@ class Run(Generic[Network]):
 
 
 class Progress:
-    """Prints a run's losses and the time it has left, every `every` steps."""
+    """Prints a run's losses and its remaining time, every `every` steps."""
 
     def __init__(
         self, run: Run[Any], every: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`clock` gives seconds; the pace counts from now."""
+        """`clock` gives seconds; the rate is measured from now on."""
         self.run = run
         self.every = every
         self.clock = clock
         self.began_s, self.began_at = clock(), run.step
 
-    def tell(self, **losses: Tensor) -> None:
-        """Print the losses, by name, of the step just taken, if it is one of those to print."""
+    def report(self, **losses: Tensor) -> None:
+        """Print the losses of the step just taken, by name, at every `every`th step."""
         if self.run.step % self.every:
             return
         text = " ".join(f"{name} {loss.item():.4f}" for name, loss in losses.items())
         print(f"step {self.run.step}: {text}, {self.minutes_left():.0f} min left", flush=True)
 
     def minutes_left(self) -> float:
-        """Return how long the steps left take at the pace of those taken, at least one."""
+        """Return the remaining time at the rate of the steps taken so far, at least one."""
         step_s = (self.clock() - self.began_s) / (self.run.step - self.began_at)
         return (self.run.settings.steps - self.run.step) * step_s / 60

@@ -37,8 +37,8 @@ RAVDESS_FPS = 29.97
 class Source:
     """One set of recordings: what it is, on what terms, and its files.
 
-    `sound` and `facts` are patterns below its folder: recordings, and what is known about them.
-    `default` tells whether the default weights may learn from it.
+    `sound` and `facts` are patterns below its folder: recordings, and their metadata.
+    `default` is whether the default weights may be trained on it.
     """
 
     title: str
@@ -74,7 +74,7 @@ SOURCES = {
 """By name, in the order of the training set."""
 
 OUR_LICENCE = "Apache-2.0"
-"""Of weights whose sources ask for nothing more."""
+"""Licence of weights whose sources require nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +98,10 @@ class Clip:
         return np.asarray(samples, dtype=np.float32)
 
 
-def require(parser: argparse.ArgumentParser, path: Path, remedy: str) -> None:
+def require(parser: argparse.ArgumentParser, path: Path, hint: str) -> None:
     """End the command with one line and exit code 2 where `path` is missing."""
     if not path.exists():
-        parser.error(f"{path}: there is no such file; {remedy}")
+        parser.error(f"{path}: there is no such file; {hint}")
 
 
 @cache
@@ -164,15 +164,15 @@ def find_clips(
 
 
 def licence_of(sources: Iterable[str], inherited: Iterable[str] = ()) -> str:
-    """Return the licence of weights that learned from `sources`, keys of `SOURCES` or ours.
+    """Return the licence of weights trained on `sources`, keys of `SOURCES` or ours.
 
     `inherited` are licences of networks that began or supervised the training: one that is not
     ours stays.
     """
-    heard = [SOURCES[name] for name in sources if name in SOURCES]
-    asked = [source.licence for source in heard if not source.default]
+    known = [SOURCES[name] for name in sources if name in SOURCES]
+    required = [source.licence for source in known if not source.default]
     return next(
-        (licence for licence in (*asked, *inherited) if licence != OUR_LICENCE), OUR_LICENCE
+        (licence for licence in (*required, *inherited) if licence != OUR_LICENCE), OUR_LICENCE
     )
 
 

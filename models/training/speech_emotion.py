@@ -2,7 +2,7 @@
 
     python -m cstalk_bridge.models.training.speech_emotion --data ../shared/data
 
-Learns from acted emotions (RAVDESS, CC BY-NC-SA 4.0, actors 01-16) and from neutral reading; about
+Trains on acted emotions (RAVDESS, CC BY-NC-SA 4.0, actors 01-16) and on neutral reading; about
 six minutes on one CPU core. Prints how well emotions of actors 17-20 are estimated, and writes the
 weights.
 """
@@ -64,30 +64,32 @@ def scores(evidence: EmotionEvidence) -> NDArray[np.float32]:
 
 
 def recall_figures(network: OnnxSpeechEmotionNetwork, data: Path, seed: int) -> dict[str, float]:
-    """Return the mean over emotions of the share of clips told right, in percent; chance is less.
+    """Return the mean over emotions of the share of clips classified correctly, in percent.
 
-    Each clip is the first that is heard of its voice. Calm clips are left out.
+    Each clip is classified without earlier clips of its voice. Calm clips are left out.
     """
-    known: dict[int, list[NDArray[np.float32]]] = {}
+    scores_by_emotion: dict[int, list[NDArray[np.float32]]] = {}
     for session in sessions(data, "test", seed):
         if session.source == RAVDESS:
             for clip, emotion in zip(session.clips, session.classes, strict=True):
                 if not _is_calm(clip):
-                    known.setdefault(emotion, []).append(
+                    scores_by_emotion.setdefault(emotion, []).append(
                         scores(recording_evidence(network, clip.samples()))
                     )
     return {
         f"five emotions, clips of unheard actors, % (chance {100 / len(CLASSES):.0f})": recall(
-            known, len(CLASSES)
+            scores_by_emotion, len(CLASSES)
         ),
-        f"seven emotions, % (chance {100 / len(EMOTIONS):.0f})": recall(known, len(EMOTIONS)),
+        f"seven emotions, % (chance {100 / len(EMOTIONS):.0f})": recall(
+            scores_by_emotion, len(EMOTIONS)
+        ),
     }
 
 
-def recall(known: dict[int, list[NDArray[np.float32]]], classes: int) -> float:
-    """Return the mean over the first classes of the share told right among them, in percent."""
+def recall(scores_by_emotion: dict[int, list[NDArray[np.float32]]], classes: int) -> float:
+    """Return the mean over the first classes of the share classified correctly, in percent."""
     shares = [
-        np.mean([np.argmax(score[:classes]) == emotion for score in known[emotion]])
+        np.mean([np.argmax(score[:classes]) == emotion for score in scores_by_emotion[emotion]])
         for emotion in range(classes)
     ]
     return round(100 * float(np.mean(shares)), 1)
@@ -99,21 +101,21 @@ def _is_calm(clip: Clip) -> bool:
 
 LICENCE = "CC BY-NC-SA 4.0 (research, non-commercial)"
 VERSIONS = 4
-"""Times that a session is heard: once as it is, and under other microphones and paces."""
+"""Versions of a session: one as recorded, the others with other microphones and rates."""
 NOISE, OFFSET = 0.1, 0.15
 """Spread of noise on each input, and on each input for a whole crop."""
 INPUT_DROPOUT = 0.1
-"""Share of the inputs that a crop goes without."""
+"""Share of the inputs dropped from a crop."""
 SMOOTHING = 0.1
 EARLY_HOPS = (10, 40)
-"""Voiced hops after which a first judgement is asked for, too."""
+"""Voiced hops after which an early estimate is scored, too."""
 MIN_VOICED = 3.0
-TOLD_EVERY = 200
+REPORT_EVERY = 200
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechEmotionTrainingConfig:
-    """What shapes the weights."""
+    """Settings that determine the weights."""
 
     seed: int = 11
     steps: int = 2000
@@ -125,12 +127,14 @@ class SpeechEmotionTrainingConfig:
 
 
 def train(
-    heard: list[SessionFeatures], settings: SpeechEmotionTrainingConfig, sizes: SpeechEmotionSizes
+    features: list[SessionFeatures],
+    settings: SpeechEmotionTrainingConfig,
+    sizes: SpeechEmotionSizes,
 ) -> SpeechEmotionNetwork:
-    """Return the trained network; it does not depend on chance but for the seed."""
+    """Return the trained network; it is deterministic for a seed."""
     torch.manual_seed(settings.seed)
-    average = average_traits(heard)
-    crops = Crops(heard, average, np.random.default_rng(settings.seed))
+    average = average_traits(features)
+    crops = Crops(features, average, np.random.default_rng(settings.seed))
     network = SpeechEmotionNetwork(sizes)
     network.average.copy_(torch.from_numpy(average))
     kept = AveragedModel(network, multi_avg_fn=_moving_average(settings.average))
@@ -149,11 +153,11 @@ def train(
         optimizer.step()
         schedule.step()
         kept.update_parameters(network)
-        if step % TOLD_EVERY == 0:
+        if step % REPORT_EVERY == 0:
             print(f"step {step} of {steps}: loss {loss.item():.3f}", flush=True)
     trained = kept.module
     if not isinstance(trained, SpeechEmotionNetwork):
-        raise TypeError(f"{type(trained).__name__} is no mood network")
+        raise TypeError(f"{type(trained).__name__} is not a speech emotion network")
     return trained.eval()
 
 
@@ -165,7 +169,7 @@ def _moving_average(decay: float) -> Callable[..., None]:
 def _loss(
     network: SpeechEmotionNetwork, inputs: Tensor, voicing: Tensor, emotions: Tensor, dropout: float
 ) -> Tensor:
-    """Return how far the evidence of crops is off, of all their voice and of its beginning."""
+    """Return the loss of the evidence of crops, over all their voice and over its beginning."""
     batch, width, _ = inputs.shape
     inputs = inputs + NOISE * torch.randn_like(inputs) + OFFSET * torch.randn(batch, width, 1)
     evidence = _judge(network, inputs * (torch.rand(batch, width, 1) > INPUT_DROPOUT), dropout)
@@ -186,7 +190,7 @@ def _loss(
 
 
 def _judge(network: SpeechEmotionNetwork, inputs: Tensor, dropout: float) -> Tensor:
-    """Return evidence as `MoodNetwork.forward`, without some channels of each block."""
+    """Return evidence as `SpeechEmotionNetwork.forward`, with dropout of channels in each block."""
     x = network.stem(inputs)
     for block in network.blocks:
         x = block(x)
@@ -203,20 +207,20 @@ def pooled(evidence: Tensor, voicing: Tensor) -> Tensor:
 
 
 def training_features(data: Path, seed: int) -> list[SessionFeatures]:
-    """Return all that trains, each session as it is and as other microphones hear it."""
-    dice = torch.Generator().manual_seed(seed)
-    found = list(tones(dice))
+    """Return all training sessions, each as recorded and as other microphones record it."""
+    rng = torch.Generator().manual_seed(seed)
+    found = list(tones(rng))
     for session in sessions(data, "train", seed):
         found.append(session_features(session))
-        found += [session_features(session, dice) for _ in range(VERSIONS - 1)]
+        found += [session_features(session, rng) for _ in range(VERSIONS - 1)]
     return found
 
 
-def minutes_of(heard: list[SessionFeatures]) -> dict[str, float]:
+def minutes_of(features: list[SessionFeatures]) -> dict[str, float]:
     """Return the minutes of each source, every session counted once."""
     found: dict[str, float] = {}
     seen = set()
-    for one in heard:
+    for one in features:
         if one.session not in seen and one.session.source in SOURCES:
             seen.add(one.session)
             minutes = len(one.voicing) * HOP_S / 60
@@ -225,7 +229,7 @@ def minutes_of(heard: list[SessionFeatures]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Train, tell how good it is, and write the file."""
+    """Train, print the recall on held-out actors, and write the file."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -239,14 +243,14 @@ def main() -> None:
     settings = replace(SpeechEmotionTrainingConfig(), steps=options.steps, seed=options.seed)
     torch.set_num_threads(1)
     start_s = time.monotonic()
-    heard = training_features(options.data, settings.seed)
+    features = training_features(options.data, settings.seed)
     sizes = SpeechEmotionSizes()
-    tensors = train(heard, settings, sizes).tensors()
+    tensors = train(features, settings, sizes).tensors()
     found = recall_figures(OnnxSpeechEmotionNetwork(sizes, tensors), options.data, settings.seed)
     card = {
         "licence": LICENCE,
         "data": credits_of((RAVDESS, *READING)),
-        "minutes": minutes_of(heard),
+        "minutes": minutes_of(features),
         "settings": asdict(settings),
         "figures": found,
     }

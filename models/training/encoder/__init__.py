@@ -1,6 +1,6 @@
 """The speech encoder's training: OpenAI Whisper tiny.en's third layer first, then phones.
 
 python -m cstalk_bridge.models.training.encoder.prepare     # sound, the teacher's layer, phones
-python -m cstalk_bridge.models.training.encoder.distil      # the layer, heard causally python -m
-cstalk_bridge.models.training.encoder.phones      # phones through it; writes the encoder's weights
+python -m cstalk_bridge.models.training.encoder.distil      # the layer, causally
+python -m cstalk_bridge.models.training.encoder.phones      # phones through it; writes the weights
 """

@@ -1,11 +1,11 @@
-"""Teach the encoder the third layer of Whisper tiny.en, heard causally. No labels are needed.
+"""Distil the third layer of Whisper tiny.en into the causal encoder. No labels are needed.
 
     python -m cstalk_bridge.models.training.encoder.prepare --data ../shared/data
     python -m cstalk_bridge.models.training.encoder.distil --data ../shared/data \
         --runs ../runs/distilled
 
 resumes by itself, and writes `encoder.safetensors` to --runs at every checkpoint. The same seed
-and settings give the same sequence of batches. `--begin-with` goes on from encoder weights
+and settings give the same sequence of batches. `--begin-with` starts from encoder weights
 instead of from Whisper's own. On one CPU core 4,000 steps take about an hour.
 """
 
@@ -82,8 +82,8 @@ def fit_offsets(encoder: Encoder, sounds: Sequence[NDArray[np.float32]]) -> None
     placed, free = [], []
     for sound in sounds:
         rows = encoder.front(encoder.mel(torch.from_numpy(sound)[None]))
-        first = int(random.integers(int(LONGEST_S * ROW_RATE_HZ) - rows.shape[1]))
-        placed.append(rows + positions(first + rows.shape[1])[first:])
+        initial = int(random.integers(int(LONGEST_S * ROW_RATE_HZ) - rows.shape[1]))
+        placed.append(rows + positions(initial + rows.shape[1])[initial:])
         free.append(rows + encoder.place)
     for layer, right in zip(encoder.stack, RIGHT_HOPS[FITTED_DELAY], strict=True):
         layer.offset.copy_(_mean_difference(layer, placed, free) / OFFSET_SCALE)
@@ -119,30 +119,30 @@ NOTICE = (
 
 
 def describe(
-    taught: EncoderCorpus,
+    corpus: EncoderCorpus,
     settings: Mapping[str, object],
-    begun_with: Mapping[str, object],
+    initial_card: Mapping[str, object],
     heads: tuple[str, ...] = (),
 ) -> EncoderDescription:
-    """Return the description of an encoder that learned from `taught`.
+    """Return the description of an encoder trained on `corpus`.
 
-    `begun_with` is the card of the weights that it went on from; empty where that was Whisper.
+    `initial_card` is the card of its initial weights; empty where those are Whisper's.
     """
-    minutes = taught.minutes()
+    minutes = corpus.minutes()
     known = [source for source in minutes if source in SOURCES]
     used = dict(settings)
-    if begun_with:
-        used["begun_with"] = begun_with["training_hash"]
+    if initial_card:
+        used["begun_with"] = initial_card["training_hash"]
     return EncoderDescription(
         sizes=EncoderSizes(),
         heads=heads,
         card={
-            "licence": licence_of(known, [str(begun_with["licence"])] if begun_with else []),
+            "licence": licence_of(known, [str(initial_card["licence"])] if initial_card else []),
             "notice": NOTICE,
             "data": credits_of(known),
             "minutes": minutes,
             "settings": used,
-            "training_hash": text_digest(json.dumps(used), json.dumps(taught.keys)),
+            "training_hash": text_digest(json.dumps(used), json.dumps(corpus.keys)),
         },
     )
 
@@ -150,7 +150,7 @@ def describe(
 def write_weights(
     path: Path, encoder: Encoder, description: EncoderDescription, heads: nn.Linear | None = None
 ) -> None:
-    """Write what was learned so far, whole or not at all, with the folders above it."""
+    """Write the current weights, whole or not at all, with the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     save_encoder(path, encoder, description, heads)
 
@@ -167,14 +167,14 @@ SETTINGS = TrainingConfig(
     network="encoder",
 )
 DELAY_SHARES = (0.25, 0.5, 0.25)
-"""How often a batch is heard at each index of `RIGHT_HOPS`."""
+"""Share of the batches that are encoded at each index of `RIGHT_HOPS`."""
 COSINE_WEIGHT = 0.5
 FITTED_CLIPS, SCALED_CLIPS, CONTENT_CLIPS = 30, 400, 240
 DEV_BATCHES = 3
 
 
 def drawn_delay(seed: int, step: int) -> int:
-    """Return the delay at which a step's batch is heard, an index of `RIGHT_HOPS`."""
+    """Return the delay at which a step's batch is encoded, an index of `RIGHT_HOPS`."""
     return int(np.random.default_rng((seed, step, 1)).choice(len(RIGHT_HOPS), p=DELAY_SHARES))
 
 
@@ -186,73 +186,73 @@ def features_of(encoder: Encoder, batch: Batch, delay: int, precision: str) -> T
 
 
 def layer_loss(encoder: Encoder, rows: Tensor, batch: Batch, content: Tensor) -> Tensor:
-    """Return the distance of the encoder's `rows` to the teacher's where it told any.
+    """Return the distance of the encoder's `rows` to the teacher's where those are known.
 
     `content` [width, directions] are the directions in which they are compared.
     """
     # Row 0 stands for the time at which the second hop begins.
-    layer, told = (x[:, 1 : 1 + rows.shape[1]] for x in (batch.layer, batch.told))
-    wanted = ((layer - encoder.mean) / encoder.spread)[told] @ content
-    heard = rows[told] @ content
-    apart = 1.0 - functional.cosine_similarity(heard, wanted, -1).mean()
-    return functional.smooth_l1_loss(heard, wanted) + COSINE_WEIGHT * apart
+    layer, known = (x[:, 1 : 1 + rows.shape[1]] for x in (batch.layer, batch.layer_known))
+    target = ((layer - encoder.mean) / encoder.spread)[known] @ content
+    predicted = rows[known] @ content
+    apart = 1.0 - functional.cosine_similarity(predicted, target, -1).mean()
+    return functional.smooth_l1_loss(predicted, target) + COSINE_WEIGHT * apart
 
 
 @torch.no_grad()
 def explained(encoder: Encoder, streams: Streams, seed: int, content: Tensor) -> list[float]:
-    """Return the share of the teacher's variance that the encoder gives, by delay, in scenes."""
+    """Return the share of the teacher's variance that the encoder explains, by delay, in scenes."""
     errors, whole = np.zeros(len(RIGHT_HOPS)), 0.0
     for number in range(DEV_BATCHES):
         batch = streams.draw(seed, number)
         rows = streams.hops - delay_hops(len(RIGHT_HOPS) - 1)
-        told = batch.told[:, 1 : 1 + rows]
-        wanted = ((batch.layer - encoder.mean) / encoder.spread)[:, 1 : 1 + rows][told] @ content
-        whole += float((wanted - wanted.mean(0)).square().sum())
+        known = batch.layer_known[:, 1 : 1 + rows]
+        target = ((batch.layer - encoder.mean) / encoder.spread)[:, 1 : 1 + rows][known] @ content
+        whole += float((target - target.mean(0)).square().sum())
         for delay in range(len(RIGHT_HOPS)):
-            heard = encoder(batch.samples, delay)[:, :rows][told] @ content
-            errors[delay] += float((heard - wanted).square().sum())
+            predicted = encoder(batch.samples, delay)[:, :rows][known] @ content
+            errors[delay] += float((predicted - target).square().sum())
     return [float(share) for share in 1.0 - errors / whole]
 
 
 def distil(
-    cache: Path, folder: Path, settings: TrainingConfig, first: Encoder, content: Tensor
+    cache: Path, folder: Path, settings: TrainingConfig, initial: Encoder, content: Tensor
 ) -> Encoder:
-    """Run (or finish) the distillation from `first`; return the averaged encoder.
+    """Run (or finish) the distillation from `initial`; return the averaged encoder.
 
-    `content` are the directions that are asked for.
+    `content` are the target directions.
 
-    WeightsError: `folder` holds a run that was begun otherwise.
+    WeightsError: `folder` holds a run with another configuration.
     """
-    taught = EncoderCorpus(cache, "train")
-    streams = Streams(taught, None, settings.batch)
+    corpus = EncoderCorpus(cache, "train")
+    streams = Streams(corpus, None, settings.batch)
     dev = Streams(EncoderCorpus(cache, "dev"))
-    description = describe(taught, asdict(settings), {})
-    run = Run(folder, settings, lambda: copy.deepcopy(first), torch.device("cpu"), taught.keys)
+    description = describe(corpus, asdict(settings), {})
+    run = Run(folder, settings, lambda: copy.deepcopy(initial), torch.device("cpu"), corpus.keys)
     progress = Progress(run, 20)
     for step in run.steps():
         batch = streams.draw(settings.seed, step)
         rows = features_of(run.network, batch, drawn_delay(settings.seed, step), settings.precision)
         loss = layer_loss(run.network, rows, batch, content)
         run.update(loss)
-        progress.tell(layer=loss)
+        progress.report(layer=loss)
         if run.step % settings.save_every == 0:
             write_weights(folder / "encoder.safetensors", run.average, description)
         if run.step % settings.check_every == 0:
             shares = ", ".join(f"{share:.3f}" for share in explained(run.average, dev, 5, content))
-            print(f"  explained at each delay, dev: {shares}", flush=True)
+            print(f"  explained variance by delay, dev: {shares}", flush=True)
     write_weights(folder / "encoder.safetensors", run.average, description)
     return run.average
 
 
 def initial_encoder(checkpoint: Path, cache: Path) -> Encoder:
     """Return the teacher's layers, fitted to the set in `cache`."""
-    taught = EncoderCorpus(cache, "train")
+    corpus = EncoderCorpus(cache, "train")
     random = np.random.default_rng(2)
-    picked = [taught.clips[i] for i in random.permutation(len(taught.clips))[:SCALED_CLIPS]]
+    picked = [corpus.clips[i] for i in random.permutation(len(corpus.clips))[:SCALED_CLIPS]]
     encoder = encoder_from_whisper(
-        checkpoint, [taught.sound(clip) for clip in picked[:FITTED_CLIPS]]
+        checkpoint, [corpus.sound(clip) for clip in picked[:FITTED_CLIPS]]
     )
-    standardise(encoder, [taught.layer(clip) for clip in picked])
+    standardise(encoder, [corpus.layer(clip) for clip in picked])
     return encoder
 
 
@@ -261,10 +261,10 @@ def content_of(checkpoint: Path, cache: Path, encoder: Encoder) -> Tensor:
 
     In units of `encoder`'s features, fitted on the set in `cache`.
     """
-    taught = EncoderCorpus(cache, "train")
-    spoken = [clip for clip in taught.clips if clip.source != NO_SPEECH]
+    corpus = EncoderCorpus(cache, "train")
+    spoken = [clip for clip in corpus.clips if clip.source != NO_SPEECH]
     picked = [spoken[i] for i in np.random.default_rng(6).permutation(len(spoken))[:CONTENT_CLIPS]]
-    clips = [(taught.sound(clip), taught.layer(clip)) for clip in picked]
+    clips = [(corpus.sound(clip), corpus.layer(clip)) for clip in picked]
     return fit_content(read(checkpoint), clips, encoder.spread.numpy())
 
 
@@ -275,14 +275,18 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--cache", type=Path, default=Path("../cache"))
-    parser.add_argument("--whisper", type=Path, help="default: whisper_tiny_en in --data")
+    parser.add_argument(
+        "--whisper", type=Path, help="Whisper checkpoint (default: whisper_tiny_en in --data)"
+    )
     parser.add_argument("--runs", type=Path, default=Path("../runs/distilled"))
-    parser.add_argument("--begin-with", type=Path, help="encoder weights to go on from")
+    parser.add_argument("--begin-with", type=Path, help="initial encoder weights")
     parser.add_argument("--seed", type=int, default=SETTINGS.seed)
     parser.add_argument("--steps", type=int, default=SETTINGS.steps)
     options = parser.parse_args()
     checkpoint = options.whisper or options.data / "whisper_tiny_en/encoder_f16.npz"
-    require(parser, checkpoint, "the encoder of Whisper tiny.en teaches; name it with --whisper")
+    require(
+        parser, checkpoint, "the encoder of Whisper tiny.en is the teacher; name it with --whisper"
+    )
     require(
         parser, options.cache / FOLDER, "run cstalk_bridge.models.training.encoder.prepare first"
     )
@@ -290,12 +294,12 @@ def main() -> None:
     settings = TrainingConfig(**asdict(SETTINGS) | {"seed": options.seed, "steps": options.steps})
     try:
         if options.begin_with is not None:
-            first = load_encoder(options.begin_with)[0].requires_grad_()
+            initial = load_encoder(options.begin_with)[0].requires_grad_()
         else:
-            first = initial_encoder(checkpoint, options.cache)
-        content = content_of(checkpoint, options.cache, first)
-        print(f"directions asked for: {content.shape[1]}", flush=True)
-        distil(options.cache, options.runs, settings, first, content)
+            initial = initial_encoder(checkpoint, options.cache)
+        content = content_of(checkpoint, options.cache, initial)
+        print(f"target directions: {content.shape[1]}", flush=True)
+        distil(options.cache, options.runs, settings, initial, content)
     except WeightsError as error:
         parser.error(str(error))
     print(f"wrote {options.runs / 'encoder.safetensors'}")

@@ -1,9 +1,9 @@
-"""Teach the encoder phones, through all its layers, and keep what the teacher hears beside them.
+"""Train the encoder on phones, through all its layers, while it keeps the teacher's features.
 
     python -m cstalk_bridge.models.training.encoder.phones \
         --begin-with ../runs/distilled/encoder.safetensors
 
-Linear heads on the features are asked for the phone and for four events of lips and teeth. It
+Linear heads on the features predict the phone and four events of lips and teeth. It
 resumes by itself, and writes the encoder with its heads to --out at every checkpoint. The cache is
 that of `cstalk_bridge.models.training.encoder.prepare`.
 """
@@ -76,11 +76,11 @@ EVENT_ROWS = torch.tensor([[phone in phones for phone in PHONES] for phones in E
 class Labels:
     """The phones of each clip of a set, as forced alignment found them; kept once made."""
 
-    def __init__(self, taught: EncoderCorpus, path: Path) -> None:
+    def __init__(self, corpus: EncoderCorpus, path: Path) -> None:
         """`path` is the `phones.json` that `cstalk_bridge.models.training.prepare` writes."""
         known: dict[str, list[Segment]] = json.loads(path.read_text("utf-8"))
         self._segments = known
-        self._taught = taught
+        self._corpus = corpus
         self._kept: dict[tuple[str, int, float], NDArray[np.int64]] = {}
 
     def __call__(self, clip: TeacherClip) -> NDArray[np.int64]:
@@ -100,7 +100,7 @@ class Labels:
             for start_s, end_s, phone in self._segments[clip.name]
         ]
         inside = [(max(0.0, a), b, phone) for a, b, phone in moved if b > 0]
-        spoken = within_sound(clip.source, inside, self._taught.sound(clip))
+        spoken = within_sound(clip.source, inside, self._corpus.sound(clip))
         return phone_indices(spoken, clip.rows)
 
 
@@ -124,21 +124,21 @@ def event_targets(phones: Tensor) -> tuple[Tensor, Tensor]:
 def phone_loss(logits: Tensor, phones: Tensor) -> Tensor:
     """Return how far `logits` [streams, rows, HEADS] are from `phones` [streams, rows]."""
     count = len(PHONES)
-    told = functional.cross_entropy(
+    phone_error = functional.cross_entropy(
         logits[..., :count].flatten(0, 1), phones.flatten(), ignore_index=UNKNOWN_PHONE
     )
     happens, weights = event_targets(phones)
     apart = functional.binary_cross_entropy_with_logits(
         logits[..., count:].movedim(-1, 0), happens, weights, reduction="sum"
     )
-    return told + EVENT_WEIGHT * apart / weights.sum().clamp(min=1.0)
+    return phone_error + EVENT_WEIGHT * apart / weights.sum().clamp(min=1.0)
 
 
 EVENT_WEIGHT = 4.0
 
 
-def phones_right(logits: Tensor, phones: Tensor) -> tuple[int, int]:
-    """Return how many rows of speech are told right, and how many there are."""
+def correct_phones(logits: Tensor, phones: Tensor) -> tuple[int, int]:
+    """Return the number of correct rows of speech, and of all rows of speech."""
     spoken = phones > PHONE_INDEX["SIL"]
     right = logits[..., : len(PHONES)].argmax(-1) == phones
     return int((right & spoken).sum()), int(spoken.sum())
@@ -156,7 +156,7 @@ SETTINGS = TrainingConfig(
     network="encoder",
 )
 PHONE_WEIGHT = 0.05
-"""Against the teacher's layer. At 1 people who did not train are heard worse than without it."""
+"""Weight against the teacher's layer. At 1, unseen speakers are recognised worse than at 0."""
 HEAD_SCALE = 16.0
 DEV_BATCHES = 4
 
@@ -165,7 +165,7 @@ class EncoderWithHeads(nn.Module):
     """An encoder and the heads that read it."""
 
     def __init__(self, encoder: Encoder, heads: nn.Linear | None = None) -> None:
-        """`heads` are those of an earlier round; without them heads begin at nothing."""
+        """`heads` are those of an earlier round; without them heads start at zero."""
         super().__init__()
         self.encoder = encoder
         self.heads = nn.Linear(encoder.sizes.width, len(HEADS))
@@ -174,10 +174,10 @@ class EncoderWithHeads(nn.Module):
             tensor.data.copy_(torch.as_tensor(known))
 
     def logits(self, rows: Tensor) -> Tensor:
-        """Return what the heads say of features [..., width], [..., HEADS]."""
-        # The scale makes heads, which begin at nothing, learn faster than the encoder may.
-        said: Tensor = HEAD_SCALE * self.heads(rows)
-        return said
+        """Return the heads' logits of features [..., width], [..., HEADS]."""
+        # The scale lets heads, which start at zero, learn faster than the encoder.
+        logits: Tensor = HEAD_SCALE * self.heads(rows)
+        return logits
 
     def plain_heads(self) -> nn.Linear:
         """Return the heads without their scale."""
@@ -187,42 +187,42 @@ class EncoderWithHeads(nn.Module):
 
 
 @torch.no_grad()
-def phone_accuracy(hearing: EncoderWithHeads, streams: Streams, seed: int) -> list[float]:
-    """Return the share of rows of speech told right by delay, on augmented streams."""
+def phone_accuracy(network: EncoderWithHeads, streams: Streams, seed: int) -> list[float]:
+    """Return the share of correct rows of speech by delay, on augmented streams."""
     shares = []
     for delay in range(len(RIGHT_HOPS)):
         counts = []
         for number in range(DEV_BATCHES):
             batch = streams.draw(seed, number)
-            rows = hearing.encoder(batch.samples, delay)
+            rows = network.encoder(batch.samples, delay)
             phones = batch.phones[:, 1 : 1 + rows.shape[1]]
-            counts.append(phones_right(hearing.logits(rows), phones))
+            counts.append(correct_phones(network.logits(rows), phones))
         shares.append(sum(hit for hit, _ in counts) / max(1, sum(every for _, every in counts)))
     return shares
 
 
-def learn(
+def train(
     cache: Path,
     folder: Path,
     out: Path,
     settings: TrainingConfig,
-    first: EncoderWithHeads,
-    begun_with: dict[str, object],
+    initial: EncoderWithHeads,
+    initial_card: dict[str, object],
     content: Tensor,
 ) -> EncoderWithHeads:
-    """Run (or finish) the training from `first`, writing to `out`; return the averaged network.
+    """Run (or finish) the training from `initial`, writing to `out`; return the averaged network.
 
-    `content` are the directions of the teacher's layer that stay asked for.
+    `content` are the directions of the teacher's layer that remain targets.
 
-    WeightsError: `folder` holds a run that was begun otherwise.
+    WeightsError: `folder` holds a run with another configuration.
     """
-    taught, held_out = EncoderCorpus(cache, "train"), EncoderCorpus(cache, "dev")
+    corpus, held_out = EncoderCorpus(cache, "train"), EncoderCorpus(cache, "dev")
     path = cache / "phones.json"
-    streams = Streams(taught, Labels(taught, path), settings.batch)
+    streams = Streams(corpus, Labels(corpus, path), settings.batch)
     dev = Streams(held_out, Labels(held_out, path))
-    description = describe(taught, asdict(settings), begun_with, HEADS)
-    made_with = taught.keys | {"begun_with": begun_with}
-    run = Run(folder, settings, lambda: copy.deepcopy(first), torch.device("cpu"), made_with)
+    description = describe(corpus, asdict(settings), initial_card, HEADS)
+    provenance = corpus.keys | {"begun_with": initial_card}
+    run = Run(folder, settings, lambda: copy.deepcopy(initial), torch.device("cpu"), provenance)
     progress = Progress(run, 20)
     for step in run.steps():
         batch = streams.draw(settings.seed, step)
@@ -231,38 +231,47 @@ def learn(
         layer = layer_loss(network.encoder, rows, batch, content)
         phones = phone_loss(network.logits(rows), batch.phones[:, 1 : 1 + rows.shape[1]])
         run.update(layer + PHONE_WEIGHT * phones)
-        progress.tell(layer=layer, phones=phones)
+        progress.report(layer=layer, phones=phones)
         if run.step % settings.save_every == 0:
             _write(out, run.average, description)
         if run.step % settings.check_every == 0:
             shares = ", ".join(f"{share:.3f}" for share in phone_accuracy(run.average, dev, 5))
-            print(f"  rows right at each delay, dev: {shares}", flush=True)
+            print(f"  correct rows by delay, dev: {shares}", flush=True)
     _write(out, run.average, description)
     return run.average
 
 
-def _write(out: Path, hearing: EncoderWithHeads, description: EncoderDescription) -> None:
-    write_weights(out, hearing.encoder, description, hearing.plain_heads())
+def _write(out: Path, network: EncoderWithHeads, description: EncoderDescription) -> None:
+    write_weights(out, network.encoder, description, network.plain_heads())
 
 
 def main() -> None:
-    """Teach phones, resuming where an earlier run stopped."""
+    """Train on phones, resuming where an earlier run stopped."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--begin-with", type=Path, required=True, help="what distil, or an earlier round, wrote"
+        "--begin-with",
+        type=Path,
+        required=True,
+        help="encoder weights of distil, or of an earlier round",
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--whisper", type=Path, help="default: whisper_tiny_en in --data")
+    parser.add_argument(
+        "--whisper", type=Path, help="Whisper checkpoint (default: whisper_tiny_en in --data)"
+    )
     parser.add_argument("--cache", type=Path, default=Path("../cache"))
     parser.add_argument("--runs", type=Path, default=Path("../runs/phones"))
-    parser.add_argument("--out", type=Path, help="default: encoder.safetensors in --runs")
+    parser.add_argument(
+        "--out", type=Path, help="weights file to write (default: encoder.safetensors in --runs)"
+    )
     parser.add_argument("--seed", type=int, default=SETTINGS.seed)
     parser.add_argument("--steps", type=int, default=SETTINGS.steps)
     options = parser.parse_args()
     checkpoint = options.whisper or options.data / "whisper_tiny_en/encoder_f16.npz"
-    require(parser, checkpoint, "the encoder of Whisper tiny.en teaches; name it with --whisper")
+    require(
+        parser, checkpoint, "the encoder of Whisper tiny.en is the teacher; name it with --whisper"
+    )
     require(
         parser, options.cache / FOLDER, "run cstalk_bridge.models.training.encoder.prepare first"
     )
@@ -275,11 +284,11 @@ def main() -> None:
     settings = TrainingConfig(**asdict(SETTINGS) | {"seed": options.seed, "steps": options.steps})
     out = options.out or options.runs / "encoder.safetensors"
     try:
-        encoder, heads, begun_with = load_encoder(options.begin_with)
-        kept = heads if begun_with.heads == HEADS else None
-        first = EncoderWithHeads(encoder.requires_grad_().train(), kept)
+        encoder, heads, initial_card = load_encoder(options.begin_with)
+        kept = heads if initial_card.heads == HEADS else None
+        initial = EncoderWithHeads(encoder.requires_grad_().train(), kept)
         content = content_of(checkpoint, options.cache, encoder)
-        learn(options.cache, options.runs, out, settings, first, dict(begun_with.card), content)
+        train(options.cache, options.runs, out, settings, initial, dict(initial_card.card), content)
     except WeightsError as error:
         parser.error(str(error))
     print(f"wrote {out}")

@@ -1,10 +1,10 @@
-"""Make the encoder's training set: sound, other voices made of it, and what the teacher hears.
+"""Make the encoder's training set: sound, copies of it in other voices, and the teacher's layer.
 
     python -m cstalk_bridge.models.training.encoder.prepare --data ../shared/data --cache ../cache
 
-needs `encoder_f16.npz` of Whisper tiny.en (`--whisper`), which only training reads. Beside each
-clip stand `--copies` more of it, in other voices: played at another speed, or with another pitch
-and throat; the teacher hears each as a recording of its own. Sounds that are no speech are
+needs `encoder_f16.npz` of Whisper tiny.en (`--whisper`), which only training reads. Each clip
+gets `--copies` copies in other voices: played at another speed, or with another pitch
+and vocal tract; the teacher encodes each as a recording of its own. Sounds that are no speech are
 synthetic and seeded; nobody's recording is in them. A finished part is kept until what it was made
 of changes. The recordings are those of the training set of faces
 (`cstalk_bridge.models.training.prepare`, same options), and so are their phones, which the same
@@ -93,8 +93,8 @@ def claps(samples: int, random: np.random.Generator) -> Sound:
 
 def _harmonics(samples: int, hz: float, count: int, fall: float) -> Sound:
     times_s = np.arange(samples) / SAMPLE_RATE_HZ
-    heard = [k for k in range(1, count + 1) if k * hz < NYQUIST_HZ]
-    partials = [np.sin(2 * np.pi * k * hz * times_s) / k**fall for k in heard]
+    audible = [k for k in range(1, count + 1) if k * hz < NYQUIST_HZ]
+    partials = [np.sin(2 * np.pi * k * hz * times_s) / k**fall for k in audible]
     return np.asarray(np.sum(partials, 0))
 
 
@@ -181,7 +181,7 @@ VERSION = "1"
 PIECE_S = 12.0
 """Longer recordings are cut: the teacher's positions should be those of speech."""
 LEVEL_RMS = 0.06
-"""Of the louder half of a clip's hops, as the teacher hears it."""
+"""Of the louder half of a clip's hops, as the teacher receives it."""
 SPEEDS = (0.82, 1.22)
 PITCHES, THROATS = (0.75, 1.5), (0.88, 1.14)
 THROAT_SHARE = 0.5  # of the copies that are changed in pitch and throat, each by its own factor
@@ -192,7 +192,7 @@ HELD_OUT_NO_SPEECH = 10
 
 
 def levelled(sound: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return `sound` [time] at the level at which the teacher hears speech, cut at 1."""
+    """Return `sound` [time] at the level at which the teacher receives speech, clipped at 1."""
     hops = sound[: len(sound) // HOP_SAMPLES * HOP_SAMPLES].reshape(-1, HOP_SAMPLES)
     levels = np.sort(np.sqrt(np.square(hops).mean(1)))
     level = float(levels[len(levels) // 2 :].mean()) if len(levels) else 0.0
@@ -232,13 +232,13 @@ def pieces_of(
         seed = hashlib.sha256(f"{clip.name}.{copy}".encode()).digest()
         random = np.random.default_rng(list(seed[:8]))
         for start in range(0, len(sound), piece):
-            said, speed = sound[start : start + piece], 1.0
-            if len(said) < SAMPLE_RATE_HZ // 2:
+            piece_sound, speed = sound[start : start + piece], 1.0
+            if len(piece_sound) < SAMPLE_RATE_HZ // 2:
                 continue
             if copy:
-                said, speed = another_voice(said, random)
-            offset_s, rows = start / SAMPLE_RATE_HZ, len(said) // HOP_SAMPLES
-            yield TeacherClip(clip.name, clip.part, copy, speed, offset_s, 0, rows), said
+                piece_sound, speed = another_voice(piece_sound, random)
+            offset_s, rows = start / SAMPLE_RATE_HZ, len(piece_sound) // HOP_SAMPLES
+            yield TeacherClip(clip.name, clip.part, copy, speed, offset_s, 0, rows), piece_sound
 
 
 def noises(copy: int) -> Iterator[tuple[TeacherClip, NDArray[np.float32]]]:
@@ -257,12 +257,12 @@ def prepare(
     """Bring the set in `cache` up to date: every source as it is, then copy by copy."""
     torch.set_num_threads(threads)
     teacher = read(checkpoint)
-    taught_by = text_digest(VERSION, file_digest(checkpoint), str(TEACHER_LAYERS))
+    teacher_key = text_digest(VERSION, file_digest(checkpoint), str(TEACHER_LAYERS))
     digests = {source: source_digest(source, folder) for source, folder in folders.items()}
     digests[NO_SPEECH] = VERSION
     for copy in range(copies + 1):
         for source, digest in digests.items():
-            folder, key = cache / FOLDER / f"{source}.{copy}", text_digest(taught_by, digest)
+            folder, key = cache / FOLDER / f"{source}.{copy}", text_digest(teacher_key, digest)
             if key_of(folder) == key:
                 continue
             is_speech = source in folders
@@ -285,13 +285,17 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--cache", type=Path, default=Path("../cache"))
-    parser.add_argument("--whisper", type=Path, help="default: whisper_tiny_en in --data")
+    parser.add_argument(
+        "--whisper", type=Path, help="Whisper checkpoint (default: whisper_tiny_en in --data)"
+    )
     parser.add_argument("--more-speech", type=Path, metavar="FOLDER")
     parser.add_argument("--research", action="store_true")
     parser.add_argument("--copies", type=int, default=2)
     options = parser.parse_args()
     checkpoint = options.whisper or options.data / "whisper_tiny_en/encoder_f16.npz"
-    require(parser, checkpoint, "the encoder of Whisper tiny.en teaches; name it with --whisper")
+    require(
+        parser, checkpoint, "the encoder of Whisper tiny.en is the teacher; name it with --whisper"
+    )
     folders = folders_of(options.data, options.more_speech, research=options.research)
     if not folders:
         parser.error(f"{options.data}: no recordings found; name the data folder with --data")

@@ -118,7 +118,7 @@ class EncoderCorpus:
         return self._maps[clip.source, clip.copy][0][first:end].astype(np.float32) / 32767.0
 
     def layer(self, clip: TeacherClip) -> NDArray[np.float32]:
-        """Return what the teacher made of it, [rows, WIDTH]."""
+        """Return the teacher's layer of it, [rows, WIDTH]."""
         rows = self._maps[clip.source, clip.copy][1][clip.first : clip.first + clip.rows]
         return np.asarray(rows, dtype=np.float32)
 
@@ -144,20 +144,20 @@ QUIET_SHARE, QUIET_DB = 0.25, (-24.0, 0.0)  # of the scenes that are quieter sti
 
 
 def scenes(
-    streams: Tensor, sounds: Sounds, random: np.random.Generator, dice: torch.Generator
+    streams: Tensor, sounds: Sounds, random: np.random.Generator, rng: torch.Generator
 ) -> Tensor:
-    """Return `streams` [batch, time] as they might be heard; `sounds` are no speech."""
+    """Return `streams` [batch, time] as a microphone might record them; `sounds` are non-speech."""
     length = streams.shape[-1] // SCENES
     cut = streams[:, : SCENES * length].reshape(-1, length)
     rest = streams[:, SCENES * length :]
     mixed = _with_others(cut, sounds, random)
-    heard = transmit(level_and_noise(colour(mixed, dice), dice, VOICES_SHARE, ALONE_DBFS), dice)
+    augmented = transmit(level_and_noise(colour(mixed, rng), rng, VOICES_SHARE, ALONE_DBFS), rng)
     rows = len(cut)
     untouched = torch.from_numpy(random.random((rows, 1)) < UNTOUCHED_SHARE)
-    heard = torch.where(untouched, cut, heard)
+    augmented = torch.where(untouched, cut, augmented)
     quieter_db = random.uniform(*QUIET_DB, (rows, 1)) * (random.random((rows, 1)) < QUIET_SHARE)
-    heard = heard * torch.from_numpy(10 ** (quieter_db / 20)).float()
-    return torch.cat((heard.reshape(len(streams), -1), rest), 1)
+    augmented = augmented * torch.from_numpy(10 ** (quieter_db / 20)).float()
+    return torch.cat((augmented.reshape(len(streams), -1), rest), 1)
 
 
 def _with_others(cut: Tensor, sounds: Sounds, random: np.random.Generator) -> Tensor:
@@ -202,21 +202,21 @@ PAUSE_HOPS = (4, 75)
 DIGITAL_SHARE = 0.5  # of the pauses; the others hold a sound that is no speech
 FADE_SAMPLES = 48
 JOINT_HOPS = 2
-"""Hops before a joint that are not asked for: the teacher did not hear what follows there."""
+"""Hops before a joint without targets: the teacher's features depend on what follows there."""
 NO_SPEECH = "no_speech"
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Streams, and for each hop what stands for the time at which it begins.
+    """Streams, and for each hop the targets at the time at which it begins.
 
     `samples` [streams, HISTORY_SAMPLES + hops * HOP_SAMPLES], `layer` [streams, hops, WIDTH] of the
-    teacher where `told` [streams, hops] is true, `phones` [streams, hops] (`UNKNOWN_PHONE`).
+    teacher where `layer_known` [streams, hops] is true, `phones` [streams, hops] (`UNKNOWN_PHONE`).
     """
 
     samples: Tensor
     layer: Tensor
-    told: Tensor
+    layer_known: Tensor
     phones: Tensor
 
 
@@ -224,7 +224,7 @@ class Batch:
 class _Stream:
     sound: NDArray[np.float32]
     layer: NDArray[np.float32]
-    told: NDArray[np.bool_]
+    layer_known: NDArray[np.bool_]
     phones: NDArray[np.int64]
 
 
@@ -233,35 +233,35 @@ class Streams:
 
     def __init__(
         self,
-        taught: EncoderCorpus,
+        corpus: EncoderCorpus,
         labels: Callable[[TeacherClip], NDArray[np.int64]] | None = None,
         streams: int = STREAMS,
         hops: int = HOPS,
     ) -> None:
-        self.taught = taught
+        self.corpus = corpus
         self.labels = labels
         self.streams, self.hops = streams, hops
         self.voices: dict[tuple[str, int], list[TeacherClip]] = {}
         self.by_source: dict[str, list[TeacherClip]] = {}
-        for clip in taught.clips:
+        for clip in corpus.clips:
             self.voices.setdefault((voice_of(clip), clip.copy), []).append(clip)
             self.by_source.setdefault(clip.source, []).append(clip)
         shares = np.array([SHARES[source] for source in self.by_source])
         self.shares = shares / shares.sum()
         quiet = self.by_source.get(NO_SPEECH, [])
-        self.sounds: Sounds = [taught.sound(clip) for clip in quiet]
+        self.sounds: Sounds = [corpus.sound(clip) for clip in quiet]
 
     def draw(self, seed: int, number: int) -> Batch:
         """Return batch `number` of the run `seed`."""
         random = np.random.default_rng((seed, number))
-        dice = torch.Generator().manual_seed(int(random.integers(2**62)))
+        rng = torch.Generator().manual_seed(int(random.integers(2**62)))
         streams = [self._stream(random) for _ in range(self.streams)]
         sound = torch.from_numpy(np.stack([stream.sound for stream in streams]))
-        heard = scenes(sound, self.sounds, random, dice)
+        augmented = scenes(sound, self.sounds, random, rng)
         return Batch(
-            samples=heard[:, -(HISTORY_SAMPLES + self.hops * HOP_SAMPLES) :],
+            samples=augmented[:, -(HISTORY_SAMPLES + self.hops * HOP_SAMPLES) :],
             layer=torch.from_numpy(np.stack([s.layer[-self.hops :] for s in streams])),
-            told=torch.from_numpy(np.stack([s.told[-self.hops :] for s in streams])),
+            layer_known=torch.from_numpy(np.stack([s.layer_known[-self.hops :] for s in streams])),
             phones=torch.from_numpy(np.stack([s.phones[-self.hops :] for s in streams])),
         )
 
@@ -301,17 +301,17 @@ class Streams:
 
     def _put(self, stream: _Stream, at: int, clip: TeacherClip, first: int, end: int) -> int:
         """Put rows of a clip at hop `at`; returns the hop after them."""
-        end = min(end, first + len(stream.told) - at)
+        end = min(end, first + len(stream.layer_known) - at)
         if end <= first:
             return at
         piece = slice(at, at + end - first)
-        sound = self.taught.sound(clip)[first * HOP_SAMPLES : end * HOP_SAMPLES]
+        sound = self.corpus.sound(clip)[first * HOP_SAMPLES : end * HOP_SAMPLES]
         fade = np.linspace(0, 1, FADE_SAMPLES, dtype=np.float32)
         sound[:FADE_SAMPLES] *= fade
         sound[-FADE_SAMPLES:] *= fade[::-1]
         stream.sound[at * HOP_SAMPLES : piece.stop * HOP_SAMPLES] = sound
-        stream.layer[piece] = self.taught.layer(clip)[first:end]
-        stream.told[at : max(at, piece.stop - JOINT_HOPS)] = True
+        stream.layer[piece] = self.corpus.layer(clip)[first:end]
+        stream.layer_known[at : max(at, piece.stop - JOINT_HOPS)] = True
         if self.labels is not None:
             stream.phones[piece] = self.labels(clip)[first:end]
         else:
@@ -320,7 +320,7 @@ class Streams:
 
 
 def voice_of(clip: TeacherClip) -> str:
-    """Return a name for whoever speaks in a clip."""
+    """Return a name for the speaker of a clip."""
     source, stem = clip.name.split("/")
     if source.startswith("kokoro"):
         return f"{source}/{stem.split('__')[0]}"

@@ -1,13 +1,13 @@
-"""The teacher: the encoder of OpenAI Whisper tiny.en (MIT), and what of its layer is asked for.
+"""The teacher: the encoder of OpenAI Whisper tiny.en (MIT), and the target directions of its layer.
 
-It hears a recording as a whole. Layout of the checkpoint: CTranslate2's names, as in the data
+It encodes a recording as a whole. Layout of the checkpoint: CTranslate2's names, as in the data
 set's `whisper_tiny_en`.
 
 Whisper's third layer depends on a hop's absolute position, sinusoids aside: moved by some
 seconds, the same sound gives features that share a fifth of their variance. But the two do not
 mix: in about 250 of the 384 directions features of one sound agree wherever it stands (r 0.75 to
 1), and the place fills the others, which hold most of the variance. A causal encoder cannot know
-the place; asked for it, it would learn from noise. So it is asked for the directions that agree.
+the place; as a target it would be noise. So only the directions that agree are targets.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 WIDTH, HEADS, INNER = 384, 6, 1536
 TEACHER_LAYERS = 3
-"""Layers whose last one is taught: it tells most about mouths."""
+"""Number of layers; the last one is the target: it is the most informative about mouths."""
 LONGEST_S = 30.0
-"""Whisper learned from recordings of this length; positions beyond it mean nothing to it."""
+"""Whisper was trained on recordings of this length; positions beyond it are undefined."""
 LAYER_NAMES = {
     "attention_norm.weight": "self_attention.layer_norm.gamma",
     "attention_norm.bias": "self_attention.layer_norm.beta",
@@ -133,7 +133,7 @@ def front_state(checkpoint: Any) -> dict[str, Tensor]:
 
 
 def read(path: Path, layers: int = TEACHER_LAYERS) -> Whisper:
-    """Return the teacher of a checkpoint, ready to hear."""
+    """Return the teacher of a checkpoint, ready to encode."""
     checkpoint = np.load(path)
     teacher = Whisper(layers)
     state = front_state(checkpoint)
@@ -148,7 +148,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 LEAST_AGREEMENT = 0.6
-"""Correlation of a direction with itself elsewhere, from which on it is asked for."""
+"""Correlation of a direction with itself elsewhere, from which on it is a target."""
 RIDGE = 1e-2
 MOVED_ROWS = (20, 600)
 FLATTENING = 0.25
@@ -193,7 +193,7 @@ def fit_content(
 ) -> Tensor:
     """Return those directions [width, directions] for features in units of `spread` [width].
 
-    `clips` are sounds [time] with the layer [rows, width] that was heard of each at its beginning.
+    `clips` are sounds [time] with the layer [rows, width] computed with each at its beginning.
     """
     random = np.random.default_rng(4)
     pairs = []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cstalk_bridge.models.board import AUDIO_DRIVEN
 from cstalk_bridge.models.cstalk.architecture import Description
-from cstalk_bridge.models.cstalk.encoder_architecture import EAR_DELAYS, EncoderArchitecture
+from cstalk_bridge.models.cstalk.encoder_architecture import ENCODER_DELAYS, EncoderArchitecture
 from cstalk_bridge.models.cstalk.encoder_onnx import EncoderOnnxNetwork
 from cstalk_bridge.models.cstalk.onnx_engine import OnnxEngine
 from cstalk_bridge.models.cstalk.streaming import CachedStream
@@ -31,7 +31,7 @@ from cstalk_bridge.models.loading import (
     save_network,
 )
 from cstalk_bridge.models.timing import HOP_SAMPLES
-from cstalk_bridge.models.training.train import create_network
+from cstalk_bridge.models.training.description import create_network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,9 +105,9 @@ def test_the_log_mel_of_numpy_is_that_of_torch() -> None:
 
 
 def test_every_look_ahead_hears_as_much_future_as_it_leaves() -> None:
-    assert [EAR_DELAYS[hops] for hops in (0, 3, 4, 5, 6, 12)] == [0, 0, 1, 1, 2, 2]
-    for hops in range(delay_hops(0), len(EAR_DELAYS)):
-        assert delay_hops(EAR_DELAYS[hops]) <= hops
+    assert [ENCODER_DELAYS[hops] for hops in (0, 3, 4, 5, 6, 12)] == [0, 0, 1, 1, 2, 2]
+    for hops in range(delay_hops(0), len(ENCODER_DELAYS)):
+        assert delay_hops(ENCODER_DELAYS[hops]) <= hops
 
 
 def test_a_batch_of_delays_hears_what_each_hears_alone(network: EncoderGenerator) -> None:

@@ -29,7 +29,7 @@ LENGTH = 40_111
 FIRST_VERSION = [0.238175, -0.0308528, 20910.37]  # root mean square, one sample, sum
 
 
-def dice(seed: int = 1) -> torch.Generator:
+def rng(seed: int = 1) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
@@ -39,13 +39,13 @@ def voice(rows: int = 2) -> torch.Tensor:
     buzz = sum(torch.sin(2 * torch.pi * 120 * k * times_s) / k for k in range(1, 50))
     bursts = (torch.sin(2 * torch.pi * 3 * times_s) > 0).float()
     sound = 0.3 * torch.as_tensor(buzz) * bursts
-    return (sound + 1e-4 * torch.randn(LENGTH, generator=dice(9))).expand(rows, -1).clone()
+    return (sound + 1e-4 * torch.randn(LENGTH, generator=rng(9))).expand(rows, -1).clone()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_line_moves_nothing_in_time(kind: str) -> None:
     sound = voice()
-    heard = KINDS[kind](sound, dice())
+    heard = KINDS[kind](sound, rng())
     assert heard.shape == sound.shape
     assert torch.isfinite(heard).all()
     size = 2 * LENGTH
@@ -57,8 +57,8 @@ def test_a_line_moves_nothing_in_time(kind: str) -> None:
 
 
 def test_a_telephone_has_no_highs_and_no_lows() -> None:
-    noise = 0.1 * torch.randn(1, SAMPLE_RATE_HZ, generator=dice())
-    power = torch.fft.rfft(telephone(noise, dice()))[0].abs().square()
+    noise = 0.1 * torch.randn(1, SAMPLE_RATE_HZ, generator=rng())
+    power = torch.fft.rfft(telephone(noise, rng()))[0].abs().square()
     inside = power[500:3000].mean()
     assert power[:150].mean() < 0.02 * inside
     assert power[4100:].mean() < 0.001 * inside
@@ -74,29 +74,29 @@ def test_mu_law_keeps_soft_sounds_and_never_more_than_255_levels() -> None:
 
 @pytest.mark.parametrize("kind", ["telephone", "bands"])
 def test_silence_stays_silent(kind: str) -> None:
-    assert KINDS[kind](torch.zeros(1, 5000), dice()).abs().max() < 1e-6
+    assert KINDS[kind](torch.zeros(1, 5000), rng()).abs().max() < 1e-6
 
 
 def test_some_rows_are_sent_and_the_others_left_alone() -> None:
     sound = voice(64)
-    heard = transmit(sound, dice(3))
+    heard = transmit(sound, rng(3))
     changed = (heard != sound).any(1)
     assert 5 < int(changed.sum()) < 40
-    assert torch.equal(heard, transmit(sound, dice(3)))
+    assert torch.equal(heard, transmit(sound, rng(3)))
 
 
 @pytest.mark.parametrize("version", range(1, AUGMENTATION + 1))
 def test_distortion_is_bounded_and_depends_on_its_seed_only(version: int) -> None:
     sound = voice(8)
-    heard = distort(sound, dice(5), version)
-    assert torch.equal(heard, distort(sound, dice(5), version))
-    assert not torch.equal(heard, distort(sound, dice(6), version))
+    heard = distort(sound, rng(5), version)
+    assert torch.equal(heard, distort(sound, rng(5), version))
+    assert not torch.equal(heard, distort(sound, rng(6), version))
     assert heard.abs().max() <= 1.0
-    assert torch.isfinite(distort(torch.zeros(3, LENGTH), dice(), version)).all()
+    assert torch.isfinite(distort(torch.zeros(3, LENGTH), rng(), version)).all()
 
 
 def test_the_first_version_gives_what_it_always_gave() -> None:
-    heard = distort(voice(4), dice(5), 1)
+    heard = distort(voice(4), rng(5), 1)
     figures = [float(heard.square().mean().sqrt()), float(heard[1, 2500]), float(heard.abs().sum())]
     assert figures == pytest.approx(FIRST_VERSION, rel=1e-3)
 
@@ -105,8 +105,7 @@ def test_where_nobody_speaks_noise_may_be_loud() -> None:
     """From the fourth version on; a row with a voice has its noise by its own loudness."""
     silence = torch.zeros(64, SAMPLE_RATE_HZ)
     levels_db = [
-        20 * distort(silence, dice(2), version).square().mean(1).sqrt().log10()
-        for version in (3, 4)
+        20 * distort(silence, rng(2), version).square().mean(1).sqrt().log10() for version in (3, 4)
     ]
     assert levels_db[0].max() < -54
     assert levels_db[1].min() > ALONE_DBFS[0] - 3
@@ -114,7 +113,7 @@ def test_where_nobody_speaks_noise_may_be_loud() -> None:
 
 
 def test_distant_voices_have_the_spectrum_of_speech() -> None:
-    noise = distant_voices(2, SAMPLE_RATE_HZ, dice())
+    noise = distant_voices(2, SAMPLE_RATE_HZ, rng())
     power = torch.fft.rfft(noise)[0].abs().square()
     assert float(noise.square().mean()) == pytest.approx(1.0, rel=1e-3)
     assert power[200:500].mean() > 10 * power[2000:3000].mean() > 50 * power[6000:8000].mean() / 10
@@ -214,10 +213,10 @@ def test_nothing_moves_in_time() -> None:
 
 
 def test_silence_stays_silent_and_few_rows_change() -> None:
-    dice = torch.Generator().manual_seed(1)
+    rng = torch.Generator().manual_seed(1)
     silent = torch.zeros(3, SAMPLE_RATE_HZ)
-    assert float(random_voices(silent, 1.0, dice).abs().max()) < 1e-4
+    assert float(random_voices(silent, 1.0, rng).abs().max()) < 1e-4
     spoken = vowel().repeat(40, 1)
-    moved = (random_voices(spoken, 0.3, dice) != spoken).any(1).float().mean()
+    moved = (random_voices(spoken, 0.3, rng) != spoken).any(1).float().mean()
     assert 0.1 < float(moved) < 0.5
-    assert torch.equal(random_voices(spoken, 0.0, dice), spoken)
+    assert torch.equal(random_voices(spoken, 0.0, rng), spoken)

@@ -84,7 +84,7 @@ def test_a_version_of_augmentation_changes_the_sound_and_nothing_else(corpus: Co
     drawn = [draw(corpus, Architecture(), 6, 1, 3, version) for version in (1, 2, 3)]
     for first, second in pairwise(drawn):
         assert not torch.equal(first.samples, second.samples)
-        for name in ("conditions", "delay_hops", "gestures", "stress", "swells", "phones"):
+        for name in ("conditions", "delay_hops", "gestures", "stress", "envelopes", "phones"):
             assert torch.equal(getattr(first, name), getattr(second, name))
 
 
@@ -109,13 +109,13 @@ def test_shares_are_those_of_the_sources_that_are_there(corpus: Corpus) -> None:
 
 def test_an_emotion_swells_with_speech_and_fades_after_it(corpus: Corpus) -> None:
     """Loudness passes the threshold of speech in row 90 of 200, and the clip ends."""
-    swells = Crop(corpus.clips[0], "grid_s1", 60.0, 1.0, voice=True).faces(corpus, 0).swells
-    assert swells[:28].max() == 0.0
-    assert (np.diff(swells[32:138], axis=0) >= 0).all()
-    assert swells[137].min() > 0.95
-    assert (np.diff(swells[140:], axis=0) < 0).all()
+    envelopes = Crop(corpus.clips[0], "grid_s1", 60.0, 1.0, voice=True).faces(corpus, 0).envelopes
+    assert envelopes[:28].max() == 0.0
+    assert (np.diff(envelopes[32:138], axis=0) >= 0).all()
+    assert envelopes[137].min() > 0.95
+    assert (np.diff(envelopes[140:], axis=0) < 0).all()
     silent = Crop(corpus.clips[0], "grid_s1", 60.0, 1.0, voice=False).faces(corpus, 0)
-    assert silent.swells.max() == 0.0
+    assert silent.envelopes.max() == 0.0
 
 
 def test_half_the_clips_have_the_usual_mouth_guard(corpus: Corpus) -> None:

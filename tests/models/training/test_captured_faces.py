@@ -27,8 +27,8 @@ from cstalk_bridge.models.training.captured_faces import (
     correlation,
     emotion_of,
     inputs_of,
-    learn,
     observed_by,
+    train_articulation,
 )
 from cstalk_bridge.models.training.lips import GAP_MM
 from cstalk_bridge.models.training.sources import GRID_CURVES
@@ -204,12 +204,12 @@ def lesson(source: str, seed: int) -> CapturedClip:
 def test_it_learns_both_and_carries_in_the_first_ones_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(captured_faces, "STEPS", 120)
     lessons = [lesson(source, seed) for source in CAPTURED_SOURCES for seed in range(4)]
-    network = learn(lessons, 1)
+    network = train_articulation(lessons, 1)
     fresh = [lesson("grid_s1", 9), lesson("facegood", 9)]
     gap, pucker, _ = correlation(network, fresh)
     assert gap > 0.9
     assert pucker > 0.9
-    carried = network.carry(fresh[0].inputs)
+    carried = network.predict_average(fresh[0].inputs)
     opened = fresh[0].captured[:, 0] > 0
     assert carried.shape == (ROWS, len(CURVES))
     assert carried[opened, 0].mean() == pytest.approx(SIZES["grid_s1"], rel=0.35)

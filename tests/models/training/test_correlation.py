@@ -70,11 +70,11 @@ def test_only_what_was_hidden_and_observed_counts() -> None:
 
 
 def test_a_regression_finds_what_is_linear_and_a_constant_does_not() -> None:
-    dice = torch.Generator().manual_seed(1)
+    rng = torch.Generator().manual_seed(1)
 
     def draw(count: int) -> Windows:
         values = torch.zeros(count, 12, len(AUDIO_DRIVEN))
-        jaw = torch.rand(count, 12, generator=dice)
+        jaw = torch.rand(count, 12, generator=rng)
         values[..., REGION_COLUMNS["jaw_chin"][0]] = jaw
         values[..., REGION_COLUMNS["brow"][0]] = 0.5 * jaw
         return windows(values)
@@ -88,10 +88,10 @@ def test_a_regression_finds_what_is_linear_and_a_constant_does_not() -> None:
 
 
 def test_the_shortcut_starts_at_what_is_linear_between_regions() -> None:
-    dice = torch.Generator().manual_seed(1)
+    rng = torch.Generator().manual_seed(1)
     values = torch.zeros(40, 12, len(AUDIO_DRIVEN))
     jaw, brow, nose = (REGION_COLUMNS[region][0] for region in ("jaw_chin", "brow", "nose"))
-    values[..., jaw] = torch.rand(40, 12, generator=dice)
+    values[..., jaw] = torch.rand(40, 12, generator=rng)
     values[..., brow] = 0.5 * values[..., jaw]
     values[..., nose] = 0.7
     faces = windows(values)

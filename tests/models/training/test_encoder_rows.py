@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from cstalk_bridge.models.cstalk.encoder_architecture import EAR_DELAYS, EncoderArchitecture
+from cstalk_bridge.models.cstalk.encoder_architecture import ENCODER_DELAYS, EncoderArchitecture
 from cstalk_bridge.models.cstalk.encoder_network import EncoderGenerator
 from cstalk_bridge.models.encoder.network import Encoder, EncoderSizes, encode
 from cstalk_bridge.models.encoder.reach import delay_hops
@@ -22,7 +22,7 @@ from cstalk_bridge.models.training import encoder_batches, encoder_rows, encoder
 from cstalk_bridge.models.training import train as script
 from cstalk_bridge.models.training.corpus import Corpus
 from cstalk_bridge.models.training.encoder.phones import HEADS
-from cstalk_bridge.models.training.encoder_batches import EARLY_HOPS, ROWS, HeardSet
+from cstalk_bridge.models.training.encoder_batches import EARLY_HOPS, ROWS, EncoderRowSet
 from cstalk_bridge.models.training.rules import GESTURES
 from cstalk_bridge.models.training.run import TrainingConfig
 
@@ -87,7 +87,7 @@ def test_rows_are_those_of_the_whole_recording(encoder_path: Path) -> None:
 
     sound = 0.1 * np.random.default_rng(0).standard_normal(60 * 320).astype(np.float32)
     network = load_encoder(encoder_path)[0]
-    rows = encoder_rows.heard(network, sound)
+    rows = encoder_rows.encode_stream(network, sound)
     for delay in range(3):
         assert np.abs(rows[f"ear_{delay}"] - encode(network, sound, delay)).max() < 0.05
 
@@ -110,17 +110,17 @@ def test_streams_are_kept_until_what_they_are_made_of_changes(
 
 def test_a_batch_pairs_what_is_heard_with_the_face_of_its_time(cache: Path) -> None:
     """With the encoder's rows in place of time, each piece tells when its faces are."""
-    streams = HeardSet(cache, "train")
+    streams = EncoderRowSet(cache, "train")
     count = np.arange(HOPS, dtype=np.float32)
     clock = np.repeat(count[:, None], 384, axis=1).astype(np.float16)
     gestures = np.zeros((HOPS, len(GESTURES)), np.float32)
     gestures[:, list(GESTURES).index("tongue_up")] = count / HOPS
     one = replace(
         streams.streams[0],
-        ears=(clock, clock, clock),
+        rows_by_delay=(clock, clock, clock),
         gestures=gestures,
         stress=np.zeros(HOPS, np.float32),
-        swells=np.zeros((HOPS, 4), np.float32),
+        envelopes=np.zeros((HOPS, 4), np.float32),
     )
     streams.streams = [one]
     sizes = EncoderArchitecture()
@@ -134,7 +134,7 @@ def test_a_batch_pairs_what_is_heard_with_the_face_of_its_time(cache: Path) -> N
     for row, delay in enumerate(batch.delay_hops.tolist()):
         heard_last = batch.rows[row, 0, -1].item()
         face_last = batch.targets[row, -1, column].item() * HOPS
-        late = delay_hops(EAR_DELAYS[delay])
+        late = delay_hops(ENCODER_DELAYS[delay])
         assert heard_last - face_last == pytest.approx(delay - late - EARLY_HOPS, abs=0.6)
 
 
@@ -153,5 +153,5 @@ def test_it_learns_and_goes_on_and_leaves_the_encoder_alone(cache: Path, tmp_pat
 
 
 def test_without_streams_it_says_what_to_run(corpus_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"models\.training\.heard"):
+    with pytest.raises(WeightsError, match=r"models\.training\.encoder_rows"):
         script.train(corpus_folder, tmp_path, SHORT, CPU)

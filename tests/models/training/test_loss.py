@@ -20,8 +20,8 @@ from cstalk_bridge.models.errors import WeightsError
 from cstalk_bridge.models.training import train as script
 from cstalk_bridge.models.training.corpus import Corpus
 from cstalk_bridge.models.training.loss import (
-    ASKED,
     CORRELATION_RAMP,
+    DEMANDED,
     EXCESS,
     FREE_CHANNELS,
     OPEN,
@@ -60,7 +60,7 @@ def test_a_closure_that_falls_short_counts_more(loss: Loss) -> None:
 
 
 def test_lips_nobody_asks_to_close_are_judged_alike_on_both_sides(loss: Loss) -> None:
-    assert off_by(loss, ASKED / 2, -0.1) == pytest.approx(off_by(loss, ASKED / 2, 0.1))
+    assert off_by(loss, DEMANDED / 2, -0.1) == pytest.approx(off_by(loss, DEMANDED / 2, 0.1))
 
 
 def uneven(loss: Loss, channel: int, wanted: dict[int, float]) -> float:
@@ -143,8 +143,8 @@ def network_of(known: torch.Tensor) -> RegionCorrelation:
 
 
 def faces() -> torch.Tensor:
-    dice = torch.Generator().manual_seed(2)
-    return torch.rand(6, 30, len(AUDIO_DRIVEN), generator=dice, requires_grad=True)
+    rng = torch.Generator().manual_seed(2)
+    return torch.rand(6, 30, len(AUDIO_DRIVEN), generator=rng, requires_grad=True)
 
 
 def test_no_gradient_reaches_lips_jaw_or_tongue(network: RegionCorrelation) -> None:
@@ -246,7 +246,7 @@ def test_a_network_that_can_judge_nothing_is_refused(tmp_path: Path) -> None:
     save_correlation(
         path, network_of(torch.zeros(len(AUDIO_DRIVEN), dtype=torch.bool)), {"licence": "none"}
     )
-    with pytest.raises(WeightsError, match=r"blind\.safetensors: it knows nothing .+; train it"):
+    with pytest.raises(WeightsError, match=r"blind\.safetensors: it has no channels .+; train it"):
         CorrelationSupervision.read(path, 1.0, SETTINGS, CPU)
 
 

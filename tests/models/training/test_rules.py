@@ -86,20 +86,20 @@ def course(spoken: range | list[int], rows: range) -> dict[str, np.ndarray]:
 
 
 def test_a_phrase_brings_a_part_up_and_its_end_lets_it_fade() -> None:
-    swells = course(range(50, 151), range(400))
+    envelopes = course(range(50, 151), range(400))
     for name, swell in ENVELOPES.items():
-        risen = 1.0 - math.exp(-1.0 / swell.rise_s)
-        assert swells[name][:51].max() == 0.0
-        assert swells[name][100] == pytest.approx(risen, abs=1e-6)
-        whole = 1.0 - math.exp(-2.0 / swell.rise_s)
-        faded = whole * math.exp(-1.0 / swell.fade_s)
-        assert swells[name][150 + ROW_RATE_HZ] == pytest.approx(faded, abs=1e-6)
+        risen = 1.0 - math.exp(-1.0 / swell.attack_s)
+        assert envelopes[name][:51].max() == 0.0
+        assert envelopes[name][100] == pytest.approx(risen, abs=1e-6)
+        whole = 1.0 - math.exp(-2.0 / swell.attack_s)
+        faded = whole * math.exp(-1.0 / swell.release_s)
+        assert envelopes[name][150 + ROW_RATE_HZ] == pytest.approx(faded, abs=1e-6)
 
 
 def test_parts_come_and_go_one_after_the_other() -> None:
-    swells = course(range(50, 151), range(400))
-    assert swells["nose"][60] > swells["eyelid_cheek"][60] > swells["brow"][60]
-    assert swells["nose"][200] < swells["eyelid_cheek"][200] < swells["brow"][200]
+    envelopes = course(range(50, 151), range(400))
+    assert envelopes["nose"][60] > envelopes["eyelid_cheek"][60] > envelopes["brow"][60]
+    assert envelopes["nose"][200] < envelopes["eyelid_cheek"][200] < envelopes["brow"][200]
 
 
 def test_a_second_phrase_goes_on_from_what_the_first_left() -> None:
@@ -130,11 +130,11 @@ def test_nobody_who_says_nothing_swells() -> None:
 @given(st.lists(st.integers(0, 999), unique=True), st.lists(st.floats(-50, 1500), max_size=9))
 def test_a_swell_is_a_share_and_never_jumps(spoken: list[int], rows: list[float]) -> None:
     at = np.array(sorted(rows))
-    swells = envelopes_of(np.array(sorted(spoken)), at)
-    assert ((swells >= 0.0) & (swells <= 1.0)).all()
-    slow = swells[:, BROW]
+    envelopes = envelopes_of(np.array(sorted(spoken)), at)
+    assert ((envelopes >= 0.0) & (envelopes <= 1.0)).all()
+    slow = envelopes[:, BROW]
     assert (
-        np.abs(np.diff(slow)) <= np.diff(at) / ROW_RATE_HZ / ENVELOPES["brow"].rise_s + 1e-5
+        np.abs(np.diff(slow)) <= np.diff(at) / ROW_RATE_HZ / ENVELOPES["brow"].attack_s + 1e-5
     ).all()
 
 
@@ -151,8 +151,8 @@ def face(
         row[0, 0, list(GESTURES).index(name)] = value
     conditions = torch.zeros(1, len(CONDITIONS))
     conditions[0, EMOTIONS.index(emotion)], conditions[0, -1] = 1.0, guard
-    swells = torch.full((1, 1, len(ENVELOPES)), swell)
-    values = face_targets(row, torch.full((1, 1), stress), swells, conditions)
+    envelopes = torch.full((1, 1, len(ENVELOPES)), swell)
+    values = face_targets(row, torch.full((1, 1), stress), envelopes, conditions)
     return dict(zip(NAMES, values[0, 0].tolist(), strict=True))
 
 

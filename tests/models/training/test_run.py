@@ -39,9 +39,9 @@ MADE_WITH = {"correlation": {"network_sha256": "abc", "weight": 0.01}, "dilation
 
 
 def begun(
-    folder: Path, settings: TrainingConfig = SETTINGS, made_with: dict[str, Any] = MADE_WITH
+    folder: Path, settings: TrainingConfig = SETTINGS, provenance: dict[str, Any] = MADE_WITH
 ) -> Run[nn.Linear]:
-    return Run(folder, settings, lambda: nn.Linear(2, 1), CPU, made_with)
+    return Run(folder, settings, lambda: nn.Linear(2, 1), CPU, provenance)
 
 
 def taken(run: Run[nn.Linear], most: int) -> list[int]:
@@ -62,7 +62,7 @@ def test_a_run_goes_on_after_its_last_checkpoint(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "made_with", "told"),
+    ("settings", "provenance", "told"),
     [
         (replace(SETTINGS, steps=9), MADE_WITH, r"\(steps 6, now 9\)"),
         (replace(SETTINGS, precision="fp32"), MADE_WITH, r"\(precision bf16, now fp32\)"),
@@ -76,11 +76,11 @@ def test_a_run_goes_on_after_its_last_checkpoint(tmp_path: Path) -> None:
     ],
 )
 def test_a_run_begun_otherwise_is_refused(
-    settings: TrainingConfig, made_with: dict[str, Any], told: str, tmp_path: Path
+    settings: TrainingConfig, provenance: dict[str, Any], told: str, tmp_path: Path
 ) -> None:
     taken(begun(tmp_path), 3)
     with pytest.raises(WeightsError, match=f"checkpoint.safetensors: .*{told}.*--runs"):
-        begun(tmp_path, settings, made_with)
+        begun(tmp_path, settings, provenance)
 
 
 def test_every_difference_is_told() -> None:
@@ -130,7 +130,7 @@ def test_progress_is_told_now_and_then_with_the_time_left(
     for _ in run.steps():
         loss = run.network(torch.ones(1, 2)).square().sum()
         run.update(loss)
-        progress.tell(face=torch.tensor(0.25), phones=torch.tensor(2.0))
+        progress.report(face=torch.tensor(0.25), phones=torch.tensor(2.0))
     assert capsys.readouterr().out.splitlines() == [
         "step 2: face 0.2500 phones 2.0000, 4 min left",
         "step 4: face 0.2500 phones 2.0000, 0 min left",

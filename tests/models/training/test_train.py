@@ -24,9 +24,10 @@ from cstalk_bridge.models.training import train
 from cstalk_bridge.models.training import train as script
 from cstalk_bridge.models.training.batches import ROWS, draw
 from cstalk_bridge.models.training.corpus import Corpus
+from cstalk_bridge.models.training.description import describe
+from cstalk_bridge.models.training.development import development_report
 from cstalk_bridge.models.training.loss import Loss, loss_of
 from cstalk_bridge.models.training.run import Run, TrainingConfig, learning_rate
-from cstalk_bridge.models.training.train import describe, development_report
 from cstalk_bridge.models.wav2vec import load_wav2vec
 from tests.models import tiny_wav2vec
 from tests.models.baselines.test_transformers import HEARING, made
@@ -93,7 +94,7 @@ def test_a_further_round_goes_on_from_the_weights_of_the_first(
     first = script.train(corpus_folder, tmp_path / "first", SHORT, CPU)
     run_of_none = replace(SHORT, steps=1, learning_rate=0.0)
     further, described = script.train(
-        corpus_folder, tmp_path / "further", run_of_none, CPU, first=first
+        corpus_folder, tmp_path / "further", run_of_none, CPU, initial=first
     )
     for one, other in zip(first[0].parameters(), further.parameters(), strict=True):
         assert torch.equal(one, other)
@@ -106,7 +107,7 @@ def test_a_further_round_inherits_the_licence(corpus_folder: Path, tmp_path: Pat
     network, described = script.train(corpus_folder, tmp_path / "first", SHORT, CPU)
     bound = replace(described, card={**described.card, "licence": "CC BY-NC-SA 4.0"})
     licences = [
-        script.train(corpus_folder, tmp_path / name, SHORT, CPU, first=(network, begun))[1].card[
+        script.train(corpus_folder, tmp_path / name, SHORT, CPU, initial=(network, begun))[1].card[
             "licence"
         ]
         for name, begun in (("free", described), ("bound", bound))
@@ -118,7 +119,7 @@ def test_a_further_round_begins_with_no_other_network(corpus_folder: Path, tmp_p
     first = script.train(corpus_folder, tmp_path / "first", SHORT, CPU)
     other = replace(SHORT, network="emotalk-like")
     with pytest.raises(WeightsError, match="another network"):
-        script.train(corpus_folder, tmp_path / "further", other, CPU, first=first)
+        script.train(corpus_folder, tmp_path / "further", other, CPU, initial=first)
 
 
 @pytest.mark.parametrize("name", HEARING)
@@ -227,7 +228,7 @@ def test_the_default_weights_are_never_made_from_research_sources(tmp_path: Path
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].endswith(
-        "what it would learn from is for research only; name another file with --out"
+        "these training sources are for research only; name another file with --out"
     )
 
 

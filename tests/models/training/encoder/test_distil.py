@@ -96,7 +96,7 @@ def test_phones_go_on_from_the_layer_and_reach_every_layer(
 ) -> None:
     out = tmp_path / "encoder.safetensors"
     card: dict[str, object] = {"licence": "Apache-2.0", "training_hash": "first"}
-    hearing = second_stage.learn(
+    hearing = second_stage.train(
         taught_cache,
         tmp_path / "run",
         out,

@@ -19,9 +19,9 @@ from cstalk_bridge.models.training.encoder.phones import (
     MIDDLE,
     NEAR,
     Labels,
+    correct_phones,
     event_targets,
     phone_loss,
-    phones_right,
 )
 from cstalk_bridge.models.training.encoder.streams import (
     FOLDER,
@@ -103,4 +103,4 @@ def test_the_right_heads_lose_least() -> None:
     happens, _ = event_targets(phones)
     right = torch.cat((torch.eye(33)[phones], happens.movedim(0, -1)), -1) * 20 - 10
     assert phone_loss(right, phones) < 1e-3 < phone_loss(-right, phones)
-    assert phones_right(right, phones) == (5, 5)
+    assert correct_phones(right, phones) == (5, 5)

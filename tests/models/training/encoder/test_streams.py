@@ -38,8 +38,8 @@ def test_sound_and_layer_stay_together(taught_cache: Path, monkeypatch: pytest.M
     sound = batch.samples[:, HISTORY_SAMPLES:].reshape(3, HOPS, HOP_SAMPLES)
     middle = 2 * sound[..., HOP_SAMPLES // 2]
     row = batch.layer[..., 0] - (batch.layer[..., 0] > 1).float()
-    assert batch.told.float().mean() > 0.5
-    assert (middle - row)[batch.told].abs().max() < 1e-2
+    assert batch.layer_known.float().mean() > 0.5
+    assert (middle - row)[batch.layer_known].abs().max() < 1e-2
     assert batch.samples.shape == (3, HISTORY_SAMPLES + HOPS * HOP_SAMPLES)
 
 
@@ -51,12 +51,12 @@ def test_pauses_are_silent_and_their_phone_is_silence(
     pauses = sound.abs().amax(-1) == 0
     assert pauses.any()
     assert (batch.phones[pauses] == 0).all()
-    assert not batch.told[pauses].any()
+    assert not batch.layer_known[pauses].any()
 
 
 def test_a_batch_depends_on_seed_and_number_only(taught_cache: Path) -> None:
     def fields(batch: Batch) -> list[torch.Tensor]:
-        return [batch.samples, batch.layer, batch.told, batch.phones]
+        return [batch.samples, batch.layer, batch.layer_known, batch.phones]
 
     one, same = (streams(taught_cache).draw(4, 7) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(fields(one), fields(same), strict=True))
@@ -66,14 +66,14 @@ def test_a_batch_depends_on_seed_and_number_only(taught_cache: Path) -> None:
 
 def test_without_labels_no_phone_is_known(taught_cache: Path) -> None:
     batch = Streams(EncoderCorpus(taught_cache, "train"), None, 2, HOPS).draw(1, 0)
-    assert set(batch.phones[batch.told].tolist()) == {UNKNOWN_PHONE}
+    assert set(batch.phones[batch.layer_known].tolist()) == {UNKNOWN_PHONE}
 
 
 def test_scenes_differ_within_a_stream_and_some_leave_silence_alone() -> None:
-    random, dice = np.random.default_rng(0), torch.Generator().manual_seed(0)
+    random, rng = np.random.default_rng(0), torch.Generator().manual_seed(0)
     sound = torch.from_numpy(random.normal(0, 0.05, (24, 2 * 16_000)).astype(np.float32))
     sound[:, :4000] = 0.0
-    heard = scenes(sound, [random.normal(0, 0.1, 5000).astype(np.float32)], random, dice)
+    heard = scenes(sound, [random.normal(0, 0.1, 5000).astype(np.float32)], random, rng)
     assert heard.shape == sound.shape
     assert heard.abs().max() <= 1.0
     half = sound.shape[1] // 2
