@@ -58,7 +58,7 @@ class EncoderGenerator(FaceNetwork):
         self.films = nn.Linear(a.condition_width, 2 * a.width * len(a.decoder_dilations))
         self.decoder = nn.ModuleList(Block(a.width, dilation) for dilation in a.decoder_dilations)
         self.head = nn.Conv1d(a.width, a.channels, 1)
-        self.register_buffer("ear_delays", torch.tensor(ENCODER_DELAYS), persistent=False)
+        self.register_buffer("encoder_delays", torch.tensor(ENCODER_DELAYS), persistent=False)
         self.encoder_delays: Tensor
 
     def forward(

@@ -113,7 +113,7 @@ def build_hops(
     graph.node("Min", lowest, graph.constant(maximum), output="faces")
     return graph.model(
         [
-            tensor_info("features", ("voices", "input_hops", FEATURES)),
+            tensor_info("features", ("voices", "heard_hops", FEATURES)),
             tensor_info("films", ("voices", "n", _film_size(a))),
             tensor_info("past", ("voices", a.past_hops, a.width)),
             *taps_values({1, *a.encoder_dilations, *a.decoder_dilations}),
