@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cstalk_bridge.models.encoder.log_mel import framed
 from cstalk_bridge.models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
@@ -112,16 +113,3 @@ def log_mel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     mel -= MEAN
     mel *= 1.0 / SPREAD
     return mel.reshape(len(samples), count * STEP_SAMPLES // HOP_SAMPLES, FEATURES)
-
-
-def framed(samples: NDArray[np.float32], size: int, step: int) -> NDArray[np.float32]:
-    """Return every whole frame of `size` samples, one each `step`, [voices, frames, size].
-
-    A view of `samples`, [voices, time], that cannot be written to.
-    """
-    # Half the time of `sliding_window_view`, which is a tenth of a hop's features.
-    voices, count = len(samples), 1 + (samples.shape[1] - size) // step
-    by_voice, by_sample = samples.strides
-    return np.lib.stride_tricks.as_strided(
-        samples, (voices, count, size), (by_voice, step * by_sample, by_sample), writeable=False
-    )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cstalk_bridge.models.cstalk.features import framed
 from cstalk_bridge.models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
@@ -73,3 +72,16 @@ def columns_of(samples: Floats) -> Floats:
     mel += 4.0
     mel *= 0.25
     return mel
+
+
+def framed(samples: NDArray[np.float32], size: int, step: int) -> NDArray[np.float32]:
+    """Return every whole frame of `size` samples, one each `step`, [voices, frames, size].
+
+    A view of `samples`, [voices, time], that cannot be written to.
+    """
+    # Half the time of `sliding_window_view`, which is a tenth of a hop's features.
+    voices, count = len(samples), 1 + (samples.shape[1] - size) // step
+    by_voice, by_sample = samples.strides
+    return np.lib.stride_tricks.as_strided(
+        samples, (voices, count, size), (by_voice, step * by_sample, by_sample), writeable=False
+    )

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from cstalk_bridge.models.cstalk.features import BANDS, framed, log_mel
+from cstalk_bridge.models.cstalk.features import BANDS, log_mel
 from cstalk_bridge.models.cstalk.features import HISTORY_SAMPLES as MEL_HISTORY_SAMPLES
+from cstalk_bridge.models.encoder.log_mel import framed
 from cstalk_bridge.models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ, rows_of
 
 if TYPE_CHECKING:
