@@ -162,13 +162,19 @@ def use_everything(doors: Doors) -> Iterator[None]:
     page.close()
 
 
+def thread_names() -> set[str]:
+    return {thread.name for thread in threading.enumerate()}
+
+
 def observe(doors: Doors, controller: Controller, stop: threading.Event) -> set[str]:
     """Return the names of all threads while every part of the bridge is in use; then stop it."""
     try:
         assert controller.wait_until_running(TIMEOUT_S)
         using = use_everything(doors)
         next(using)
-        names = {thread.name for thread in threading.enumerate()}
+        # A controller is connected before the threads of the way and the monitor are started.
+        wait_until(lambda: {"way_1", "monitor"} <= thread_names(), TIMEOUT_S)
+        names = thread_names()
         next(using, None)
         return names
     finally:

@@ -154,7 +154,7 @@ def _bridge_value(entry: Setting, flags: ConfigOverrides, config: Config) -> obj
     if not entry.key.startswith("control."):
         return flags.get(entry.option)
     before, given = config.control, flags.get("osc_control")
-    if entry.name != "osc" or (given is None and not flags.get("osc_allow")):
+    if entry.key != "control.osc" or (given is None and not flags.get("osc_allow")):
         return None
     osc = before.osc if given is None else given or True
     return {"osc": osc, "allow": [*before.allow, *(flags.get("osc_allow") or ())]}
