@@ -14,8 +14,8 @@ from cstalk_bridge.models.cstalk.encoder_graph import (
     encoder_inputs,
     kept_of,
 )
-from cstalk_bridge.models.cstalk.onnx_engine import Films, build_conditions
 from cstalk_bridge.models.cstalk.onnx_graph import STEM_REACH, open_session, tap_inputs
+from cstalk_bridge.models.cstalk.onnx_network import Films, build_conditions
 from cstalk_bridge.models.encoder.log_mel import columns_of
 from cstalk_bridge.models.encoder.reach import WINDOW_HOPS
 from cstalk_bridge.models.timing import HOP_SAMPLES

@@ -59,6 +59,7 @@ def opened(gap: Floats, share: Floats, limit: Floats, funnel: Floats) -> dict[st
     """
     funnel = np.minimum(funnel, gap / GAP_MM["funnel"])
     left = gap - GAP_MM["funnel"] * funnel
+    left = np.maximum(left, 0.0)
     jaw = np.minimum(np.minimum(share * gap, left) / GAP_MM["jaw"], limit)
     rest = np.maximum(gap - GAP_MM["jaw"] * jaw - GAP_MM["funnel"] * funnel, 0.0)
     own = {
