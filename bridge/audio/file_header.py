@@ -335,7 +335,7 @@ def patch_flac(first_byte: int, total: int) -> bytes:
 def _mpeg(data: mmap.mmap, begin: int) -> Layout:
     frames = scan_mpeg(data, begin)
     if frames is None or frames.layer != 3 or data[begin : frames.first].strip(b"\0"):
-        # Not ours to count: another layer, or a bit rate that no header tells.
+        # Not ours to count: another layer, or a bit rate that the header does not give.
         return Layout()
     if frames.promised is None:
         prefix = xing_frame(data, frames)

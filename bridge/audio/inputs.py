@@ -122,7 +122,7 @@ def _vowel(formants: tuple[float, float, float]) -> NDArray[np.float64]:
     harmonics_hz = np.arange(PITCH_HZ, 4000.0, PITCH_HZ)
     centres_hz = np.array(formants)[:, None]
     resonance = 1.0 / (1.0 + ((harmonics_hz - centres_hz) / BANDWIDTH_HZ) ** 2)
-    # A voice's own spectrum falls by about 6 dB an octave as heard outside the mouth.
+    # A voice's own spectrum falls by about 6 dB an octave outside the mouth.
     strengths = resonance.sum(axis=0) * PITCH_HZ / harmonics_hz
     waves = np.sin(2.0 * np.pi * harmonics_hz[:, None] * time_s)
     fade = np.clip(np.minimum(time_s, time_s[::-1]) / FADE_S, 0.0, 1.0)

@@ -254,7 +254,7 @@ def measure_control(_options: BenchConfig) -> list[Figure | Remark]:
 
 
 def answered_s(port: int, patience_s: float = REPLY_TIMEOUT_S) -> float:
-    """Return how long remote control takes to tell of the battery; infinite without an answer."""
+    """Return how long remote control takes to report the battery; infinite without a reply."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as controller:
         controller.settimeout(patience_s)
         controller.connect(("127.0.0.1", port))
@@ -289,7 +289,7 @@ def of_flood(
 
 
 def difference(after_mb: float | None, before_mb: float | None) -> float:
-    """Return by how much memory grew, NaN where it cannot be told."""
+    """Return by how much memory grew, NaN where it is not known."""
     return math.nan if after_mb is None or before_mb is None else after_mb - before_mb
 
 

@@ -36,13 +36,13 @@ FADE_S = 0.003
 PERIOD_S = 1.0
 """From one vowel to the next; the longest wait is half of it more."""
 ROUNDS = 4
-"""Vowels before the one that is looked at, so that the network hears what it hears in the bench."""
+"""Vowels before the one that is evaluated, so that the network's input is that of the bench."""
 RESPONSE_S = 0.4
 """How long after the step an answer is looked for."""
 LEAVING = 0.3
 """Share of the way from rest to the greatest opening at which a jaw has left its silence."""
 MIN_OPENING = 0.08
-"""Least opening which tells a vowel from silence."""
+"""Least opening of a vowel, above that of silence."""
 
 
 @dataclass(frozen=True, slots=True)

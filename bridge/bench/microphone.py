@@ -140,7 +140,7 @@ PIECE_S = 0.010
 
 @dataclass(slots=True)
 class _Feed:
-    """What one microphone hears: `samples` from `position` on, then silence."""
+    """What one microphone delivers: `samples` from `position` on, then silence."""
 
     fifo: Path
     channels: int
@@ -169,8 +169,8 @@ class _Feed:
 class FakeMicrophones:
     """Named microphones while the context lasts; int16 in at `rate_hz` is int16 out.
 
-    `environment` is what a process must have to see them, and only them. They hear silence until
-    told otherwise. UserError where there is no PulseAudio to be started: other systems than Linux,
+    `environment` is what a process must have to see them, and only them. They deliver silence until
+    `say` is called. UserError where there is no PulseAudio to be started: other systems than Linux,
     or the packages are missing.
     """
 
@@ -214,9 +214,9 @@ class FakeMicrophones:
         self._clean_up()
 
     def say(self, name: str, samples: NDArray[np.int16], *, is_loop: bool = False) -> float:
-        """Let a microphone hear samples, [frames] or [frames, channels], from its next 10 ms on.
+        """Let a microphone deliver samples, [frames] or [frames, channels], from its next 10 ms on.
 
-        A single channel is heard on all. Replaces what it heard before; afterwards there is
+        A single channel goes to all. Replaces what was set before; afterwards there is
         silence. Returns the host time at which the first of these 10 ms is written.
         """
         feed = self._feeds[name]

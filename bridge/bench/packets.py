@@ -99,7 +99,7 @@ MAX_PACKETS = 1_000_000
 class Arrivals:
     """Packets in order: host times of arrival, frame numbers, jaw openings, each [packets].
 
-    `streams` tells those of a subject at a port from all others, by a number for each.
+    `streams` numbers the streams: one for each subject and port.
     """
 
     times_s: Floats

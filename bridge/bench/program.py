@@ -185,7 +185,7 @@ def measure_render(_options: BenchConfig) -> list[Figure | Remark]:
 
 
 def _write_long(path: Path) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """Write speech that repeats itself, and return it as the network hears it."""
+    """Write speech that repeats itself, and return it as the network receives it."""
     import soundfile
     import soxr
 

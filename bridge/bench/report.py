@@ -126,7 +126,7 @@ def describe_machine() -> list[str]:
 
 
 def _processor() -> str:
-    """Return the processor's name; Linux tells it only in /proc."""
+    """Return the processor's name; Linux has it only in /proc."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():

@@ -174,7 +174,7 @@ class Record:
 
 
 class Controller:
-    """One controller: it says lines to a local port, and hears whether they are answered right."""
+    """One controller: sends lines to a local port, and checks the replies."""
 
     def __init__(self, port: int, courier: TakeDownloader) -> None:
         self.record = Record()

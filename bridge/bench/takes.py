@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 RECORDED_S = 12.0
 BEGUN_S = 2.0
-"""Sound that is left out: the generator had heard more before it than the take holds."""
+"""Sound that is left out: the generator received more before it than the take holds."""
 
 FPS = 60.0
 STEP_S = 0.001

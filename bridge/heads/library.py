@@ -59,7 +59,7 @@ def list_heads(named: Path | None = None, folder: Path | None = None) -> tuple[L
     """Return the heads to choose, the preferred first: the named one, the user's, our own.
 
     `folder` is that of the user's heads, by default `heads_folder()`. Nothing is opened:
-    `cstalk_bridge.heads.reading.open_head` tells whether a file can be shown.
+    `cstalk_bridge.heads.reading.open_head` checks whether a file can be shown.
     """
     folder = heads_folder() if folder is None else folder
     paths = [named] if named else []

@@ -91,10 +91,10 @@ class PhoneRuleFace:
         spoken = speaking(phone_indices(phones, rows))
         gestures = rule_curves(phones, rows) * spoken[:, None]
         stress = _loudness(sound)
-        swells = envelopes_of(np.flatnonzero(stress > SPOKEN), np.arange(rows))
+        envelopes = envelopes_of(np.flatnonzero(stress > SPOKEN), np.arange(rows))
         # `face_targets` takes one emotion for a clip; the rules are measured under one only.
         guarded = np.concatenate((emotions[0], [MOUTH_GUARD])).astype(np.float32)
-        given = (gestures, stress, swells, guarded)
+        given = (gestures, stress, envelopes, guarded)
         generated = face_targets(*(torch.from_numpy(track)[None] for track in given))
         return np.asarray(generated[0].numpy(), dtype=np.float32)
 

@@ -162,13 +162,13 @@ def region_errors(
         return {}
     scale, truth = network.scale[columns].cpu(), evaluated.values[..., columns]
     past = known.values[..., columns].flatten(0, 1)
-    rivals = {
+    baselines = {
         "mean": past.mean(0).expand_as(truth),
         "median": past.median(0).values.expand_as(truth),
         "linear": regression(known, evaluated, region),
         "network": masked_guesses(network, evaluated, region)[..., columns],
     }
-    errors = {name: ((guess - truth) / scale)[..., kept] for name, guess in rivals.items()}
+    errors = {name: ((guess - truth) / scale)[..., kept] for name, guess in baselines.items()}
     found = {name: float(error.abs().mean()) for name, error in errors.items()}
     whole = float(errors["mean"].square().mean())
     for name in ("linear", "network"):

@@ -315,9 +315,9 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     try:
         model = options.model or options.out / "kokoro.onnx"
-        studio = SpeechRecorder(options.out, options.voices, model)
-        plan = lines(speakers(list(studio.voices), SPEAKERS), texts, ROUNDS)
-        record_plan(plan, options.out, studio.record, options.minutes)
+        recorder = SpeechRecorder(options.out, options.voices, model)
+        plan = lines(speakers(list(recorder.voices), SPEAKERS), texts, ROUNDS)
+        record_plan(plan, options.out, recorder.record, options.minutes)
     except MissingPartError as error:
         parser.error(str(error))
 

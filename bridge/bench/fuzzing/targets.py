@@ -168,7 +168,7 @@ HOSTS = 8
 """Addresses of this machine that connections come from, in turn: a device lets in few of one."""
 
 FAULT = "fault: "
-"""How what a loop tells of begins."""
+"""The beginning of what an event loop reports."""
 
 
 @contextmanager

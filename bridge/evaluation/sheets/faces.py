@@ -129,7 +129,7 @@ class ShownFace:
     """A face over time on one head: ARKit's curves [rows, 52], and its millimetres.
 
     `lips_mm` [rows] is the gap of real lips as they were tracked, None for a made face;
-    `is_real` tells a tracked face from a made one.
+    `is_real` marks a tracked face, not a generated one.
     """
 
     scores: Floats

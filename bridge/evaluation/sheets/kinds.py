@@ -307,8 +307,8 @@ def by_sheets(context: SheetContext) -> Iterator[tuple[str, Sheet]]:
         clip = next(clip for clip in clips if clip.emotion == emotion)
         start_s = next((a for a, _, phone in clip.phones or () if phone == BY), None)
         if start_s is not None:
-            felt = {} if emotion in ("neutral", "calm") else {emotion: 1.0}
-            shown = context.perform(clip, stage, felt)
+            requested = {} if emotion in ("neutral", "calm") else {emotion: 1.0}
+            shown = context.perform(clip, stage, requested)
             rows.append(_frames(stage, shown, start_s - LEAD_S, emotion))
     if not rows:
         raise MissingDataError(f"no clip of RAVDESS actor {ACTOR} was aligned")

@@ -218,8 +218,8 @@ class Targets:
             np.asarray(track[rows], dtype=np.float32)
             for track in (self._corpus.gestures, self._corpus.stress)
         )
-        swells = envelopes_of(np.flatnonzero(stress > SPOKEN), np.arange(len(stress)))
-        given = (gestures, stress, swells, conditions)
+        envelopes = envelopes_of(np.flatnonzero(stress > SPOKEN), np.arange(len(stress)))
+        given = (gestures, stress, envelopes, conditions)
         generated = face_targets(*(torch.from_numpy(track)[None] for track in given))
         return np.asarray(generated[0].numpy(), dtype=np.float32)
 
