@@ -20,7 +20,7 @@ from cstalk_bridge.models.cstalk.encoder_architecture import (
     ENCODER_HISTORY_SAMPLES,
     EncoderArchitecture,
 )
-from cstalk_bridge.models.cstalk.network import Block, Caches, CausalConv, FaceNetwork
+from cstalk_bridge.models.cstalk.network import Block, Caches, CausalConv, FilmNetwork
 from cstalk_bridge.models.encoder.mixed_delays import next_rows, silent_caches, window_rows
 from cstalk_bridge.models.encoder.network import Encoder, EncoderSizes
 from cstalk_bridge.models.encoder.reach import delay_hops
@@ -34,7 +34,7 @@ PHONE_DELAY = 1
 """The encoder's delay, an index of its `RIGHT_HOPS`, at which its phones are predicted."""
 
 
-class EncoderGenerator(FaceNetwork):
+class EncoderGenerator(FilmNetwork):
     """Sound, emotion and delay to rows of face channels."""
 
     architecture: EncoderArchitecture
@@ -118,12 +118,3 @@ class EncoderGenerator(FaceNetwork):
         hops = (samples.shape[-1] - ENCODER_HISTORY_SAMPLES) // HOP_SAMPLES
         a = self.architecture
         return hops - a.window_hops + 1 + self.stem.reach + a.past_hops
-
-    def _films(self, emotion: Tensor, delay_hops: Tensor) -> tuple[Tensor, ...]:
-        """Return the film of each decoder block, `[batch, 2 * width, 1 or hops]`."""
-        weights = emotion.unsqueeze(-1) if emotion.dim() == 2 else emotion
-        embedded = self.emotion(weights.transpose(1, 2))
-        delay = self.delay(delay_hops).unsqueeze(1).expand(-1, embedded.shape[1], -1)
-        films = self.films(functional.gelu(self.condition(torch.cat((embedded, delay), -1))))
-        per_block: tuple[Tensor, ...] = films.transpose(1, 2).chunk(len(self.decoder), 1)
-        return per_block

@@ -175,7 +175,26 @@ class Block(nn.Module):
         return scaled
 
 
-class CSTalkNetwork(FaceNetwork):
+class FilmNetwork(FaceNetwork):
+    """A network whose decoder has emotion and delay fused into every block by FiLM."""
+
+    emotion: nn.Linear
+    delay: nn.Embedding
+    condition: nn.Linear
+    films: nn.Linear
+    decoder: nn.ModuleList
+
+    def _films(self, emotion: Tensor, delay_hops: Tensor) -> tuple[Tensor, ...]:
+        """Return the film of each decoder block, `[batch, 2 * width, 1 or hops]`."""
+        weights = emotion.unsqueeze(-1) if emotion.dim() == 2 else emotion
+        embedded = self.emotion(weights.transpose(1, 2))
+        delay = self.delay(delay_hops).unsqueeze(1).expand(-1, embedded.shape[1], -1)
+        films = self.films(functional.gelu(self.condition(torch.cat((embedded, delay), -1))))
+        per_block: tuple[Tensor, ...] = films.transpose(1, 2).chunk(len(self.decoder), 1)
+        return per_block
+
+
+class CSTalkNetwork(FilmNetwork):
     """Sound, emotion and delay to rows of face channels."""
 
     architecture: Architecture
@@ -227,12 +246,3 @@ class CSTalkNetwork(FaceNetwork):
             caches.append(block.normed(x).repeat(1, 1, block.conv.reach))
             x = block(x.repeat(1, 1, 1 + block.conv.reach), None, film)
         return caches
-
-    def _films(self, emotion: Tensor, delay_hops: Tensor) -> tuple[Tensor, ...]:
-        """Return the film of each decoder block, `[batch, 2 * width, 1 or hops]`."""
-        weights = emotion.unsqueeze(-1) if emotion.dim() == 2 else emotion
-        embedded = self.emotion(weights.transpose(1, 2))
-        delay = self.delay(delay_hops).unsqueeze(1).expand(-1, embedded.shape[1], -1)
-        films = self.films(functional.gelu(self.condition(torch.cat((embedded, delay), -1))))
-        per_block: tuple[Tensor, ...] = films.transpose(1, 2).chunk(len(self.decoder), 1)
-        return per_block
