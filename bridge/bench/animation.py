@@ -44,9 +44,10 @@ if TYPE_CHECKING:
     from cstalk_bridge.bench.report import BenchConfig
     from cstalk_bridge.face.procedural.prosody import Prosody
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float64]
+
+    Lines = list[Figure | Remark]
+
 
 MOVING_DEG_S = 0.01
 """Gaze that turns faster than this is in a saccade: between them the head is made up for."""
@@ -238,9 +239,6 @@ def _growth_kb(voice: Sequence[Prosody]) -> float:
     tracemalloc.stop()
     return (after - before) / 1024
 
-
-if TYPE_CHECKING:
-    Lines = list[Figure | Remark]
 
 HALF_AN_HOUR_S = 1800.0
 

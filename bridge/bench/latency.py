@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.bench.report import BenchConfig
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float32]
+
 
 VOWEL_START_S, VOWEL_END_S = 2.12, 2.28
 """Where "my" of the bundled recording opens; before it, half a second of its pause."""

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.bench.packets import Arrivals
     from cstalk_bridge.bench.report import BenchConfig
 
+    Floats = NDArray[np.float64]
+
 
 class Crowd:
     """`count` processes of ordinary priority that compute without end, as a context."""
@@ -131,9 +133,6 @@ def _run_faces(subjects: int, seconds: float) -> tuple[Measurements, Arrivals]:
         time.sleep(seconds)
         return running.stop(), receiver.stop()
 
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float64]
 
 LOOKAHEAD_MS = 80
 CROWD_R, CROWD_LIVE = 0.97, 0.99

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.bench.report import BenchConfig
 
+    Floats = NDArray[np.float64]
+
 
 FPS = 60.0
 RATE_TOLERANCE_HZ = 0.1
@@ -83,9 +85,6 @@ def of_arrivals(arrivals: Arrivals) -> list[Figure | Remark]:
         *figures_of("arrival off its 1/60 s", spread_of(np.abs(gaps_s - 1 / FPS))),
     ]
 
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float64]
 
 POLL_INTERVAL_S = 0.2
 """How long a receive waits before it looks whether it shall end."""

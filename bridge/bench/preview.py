@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.bench.daemon_process import Measurements
     from cstalk_bridge.bench.report import BenchConfig
 
+    Floats = NDArray[np.float64]
+
 
 CLIENTS = 8
 ADDED_P99_MS = 1.0
@@ -135,9 +137,6 @@ def _of_processor(
 def _p99(spread: object) -> float:
     return float(getattr(spread, "p99_s", math.nan))
 
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float64]
 
 MAX_FRAMES = 1_000_000
 """Frames kept of all clients: half an hour of eight at 60 fps."""

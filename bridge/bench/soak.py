@@ -36,9 +36,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.bench.daemon_process import Measurements
     from cstalk_bridge.bench.report import BenchConfig
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float64]
+
 
 MICROPHONE = "mic_a"
 MINUTE_S = 60.0

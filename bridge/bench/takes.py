@@ -45,9 +45,8 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.bench.report import BenchConfig
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float64]
+
 
 RECORDED_S = 12.0
 BEGUN_S = 2.0

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from cstalk_bridge.settings.declaration import Setting
     from cstalk_bridge.takes.generate import GenerationConfig
 
-
-if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - no other name
     Flags = ArgumentParser | argparse._ArgumentGroup  # noqa: SLF001 - no other name
 

@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     from cstalk_bridge.face.emotion import VoiceWeights
     from cstalk_bridge.face.procedural.compose import Levels
 
-
-if TYPE_CHECKING:
     OscWords = tuple[str, *tuple[str | int | float, ...]]
     """An address and its arguments."""
+
 
 UNFIT_FOR_ADDRESS = re.compile(r"[^!-~]|[#*,/?\[\]{}]")
 """Characters that an OSC address may not hold."""

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
         StreamReport,
     )
 
+    Arrival = tuple[bytes, tuple[str, int], int, float]
+
 
 def stream_title(stream: StreamReport) -> str:
     """Return who sends what to where."""
@@ -283,9 +285,6 @@ def open_ports(host: str, ports: Sequence[int], *, need_all: bool) -> OpenPorts:
     numbers = tuple(each.getsockname()[1] for each in bound)
     return OpenPorts(host, tuple(bound), numbers, tuple(map(str, problems)))
 
-
-if TYPE_CHECKING:
-    Arrival = tuple[bytes, tuple[str, int], int, float]
 
 STOP_POLL_S = 0.1
 """How long it waits for a datagram before it looks whether it shall end."""

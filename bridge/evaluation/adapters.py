@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.heads.mesh import Head
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 

@@ -30,13 +30,10 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.heads.mesh import Head, Part
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
-
-if TYPE_CHECKING:
     Places = NDArray[np.intp]
+
 
 MM = 1000.0
 LIP_SHARE = 0.2

@@ -18,13 +18,12 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.heads.mesh import Head
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
-
-if TYPE_CHECKING:
     Places = NDArray[np.int64]
+
+    Picture = NDArray[np.uint8]
+
 
 NOTHING = -1
 CANDIDATES_AT_ONCE = 1_000_000
@@ -99,9 +98,6 @@ def _inside(
     pixels = (start[place, 1] + row[hit]) * width + start[place, 0] + column[hit]
     return pixels, depth, place, np.stack((1 - of_b - of_c, of_b, of_c), 1)
 
-
-if TYPE_CHECKING:
-    Picture = NDArray[np.uint8]
 
 OVERSAMPLING = 2
 PAPER = (0.028, 0.034, 0.044)

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.face.emotion import VoiceWeights
     from cstalk_bridge.face.emotion_estimator import EmotionEstimator
 
+    Floats = NDArray[np.float32]
+
 
 MAX_KEYFRAMES = 10_000
 """Most keyframes of one trajectory."""
@@ -142,9 +144,6 @@ def _table(path: Path, lines: Any) -> Document:
         rows.append({name: cell.strip() for name, cell in zip(head, cells, strict=False) if cell})
     return Document(str(path), rows, marks, {})
 
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float32]
 
 KEYFRAME_HOPS = 25
 """Hops between estimated keyframes: half a second, faster than estimated emotion changes."""

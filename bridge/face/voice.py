@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.face.procedural.prosody import Prosody
     from cstalk_bridge.face.timeline import Delay, TimelineReading
 
+    Row = NDArray[np.float32] | None
+
 
 class StreamSegment:
     """One unbroken run of audio, and the faces made from it.
@@ -90,9 +92,6 @@ class StreamSegment:
         due_s = self.hop_due_s(self._next_index)
         return math.inf if due_s is None else due_s
 
-
-if TYPE_CHECKING:
-    Row = NDArray[np.float32] | None
 
 MAX_FILLED_BLOCKS = 10 * BLOCKS_PER_S
 """Lost blocks replaced by silence at once: ten seconds. After more the clock follows the jump."""

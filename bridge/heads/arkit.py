@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    Floats = NDArray[np.float32]
+
+    Quaternions = NDArray[np.float64]
+
 
 SHAPES = 52
 """The ARKit coefficients, which stand first in the table of Live Link Face."""
@@ -71,13 +75,6 @@ def missing_names(found: Iterable[str]) -> tuple[str, ...]:
 def _by_key() -> dict[str, str]:
     return {shape_key(name): name for name in arkit_names()}
 
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float32]
-
-
-if TYPE_CHECKING:
-    Quaternions = NDArray[np.float64]
 
 _HEAD = ("HeadYaw", "HeadPitch", "HeadRoll")
 _WAYS = ("Out", "In", "Up", "Down")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    Array = NDArray[np.float64]
+
 
 EYES = ("eyeLeft", "eyeRight")
 """The parts whose pivot is the centre of an eyeball: a viewer turns them by the gaze curves."""
@@ -98,10 +100,6 @@ TOOTH, GUM, TONGUE = linear_rgb("#f6f0e4"), linear_rgb("#b8615e"), linear_rgb("#
 SCLERA, IRIS, IRIS_LIGHT = linear_rgb("#f4f1ea"), linear_rgb("#2f6f86"), linear_rgb("#6fb4bb")
 LIMBUS, PUPIL, CATCH = linear_rgb("#12303c"), linear_rgb("#050506"), linear_rgb("#ffffff")
 CLOTH, CLOTH_DARK = linear_rgb("#2f4b63"), linear_rgb("#1f3347")
-
-
-if TYPE_CHECKING:
-    Array = NDArray[np.float64]
 
 
 def smoothstep(values: Array, start: float, end: float) -> Array:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.heads.gltf import Gltf, Node
 
+    Matrices = NDArray[np.float64]
+
 
 _BONES = {"head": "head", "leftEye": "eyeLeft", "rightEye": "eyeRight"}
 
@@ -129,10 +131,6 @@ def _expressions(gltf: Gltf) -> Iterator[Expression]:
                 mesh = item(gltf.nodes, bind.node, "node").mesh
                 targets += [(mesh, bind.index)] if mesh is not None else []
         yield Expression(name, tuple(targets))
-
-
-if TYPE_CHECKING:
-    Matrices = NDArray[np.float64]
 
 
 def world_matrices(gltf: Gltf) -> Matrices:

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.heads.gltf import Mesh, Primitive
 
+    Floats = NDArray[np.float32]
+
+    Doubles = NDArray[np.float64]
+
 
 @dataclass(frozen=True, slots=True)
 class Shapes:
@@ -153,13 +157,6 @@ def _no_shapes(path: Path, shapes: Shapes) -> Problem:
     remedy = "export it with the 52 ARKit shapes (eyeBlinkLeft, jawOpen, ...), names included"
     return Problem(str(path), what, remedy)
 
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float32]
-
-
-if TYPE_CHECKING:
-    Doubles = NDArray[np.float64]
 
 _TRIANGLES = 4
 

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.outputs.udp import Receiver, UdpTargets, UnresolvedTarget
     from cstalk_bridge.timecode.tick import Tick
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float32]
+
 
 MAX_FRAME = 2**31 - 1
 """The largest frame number an i32 holds: 414 days at 60 fps."""

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    NumberReader = Callable[[bytes, int], tuple[float, int]]
+
 
 MAX_DATAGRAM_BYTES = 65507
 """Largest datagram UDP over IPv4 can carry, hence the largest that is decoded."""
@@ -51,8 +53,6 @@ PART = re.compile(r"/[^\x00-\x20#*,/?\[\]{}\x7f-\U0010ffff]+")
 
 Argument = int | float | str | bytes | bool | None
 
-if TYPE_CHECKING:
-    NumberReader = Callable[[bytes, int], tuple[float, int]]
 
 NUMBERS: dict[str, tuple[int, NumberReader]] = {
     "i": (4, osc_types.get_int),

@@ -21,13 +21,10 @@ if TYPE_CHECKING:
     from cstalk_bridge.rig.curves import Curve
     from cstalk_bridge.takes.take import Take
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
-
-if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
+
 
 STROKE_S = 0.08
 """The shortest time in which a face is believed to go through a whole range. Lips that close for a

@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.takes.sound import Sound
     from cstalk_bridge.takes.take import Take
 
-
-if TYPE_CHECKING:
     SoundValues = NDArray[np.float32]
+
 
 PIECE_SAMPLES = 1 << 20
 """Samples read at once."""

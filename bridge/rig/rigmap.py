@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from cstalk_bridge.rig.curves import Sources
     from cstalk_bridge.rig.schema import RuleSet
 
+    Floats = NDArray[np.float32]
+
+    Indices = NDArray[np.intp]
+
 
 DERIVATIVE_CUTOFF_HZ = 1.0
 """Cut-off frequency of the smoothed slope; the value of the paper."""
@@ -80,14 +84,6 @@ class OneEuro:
 def _share(cutoff_hz: NDArray[np.float64] | float, elapsed_s: float) -> NDArray[np.float64]:
     """Return the weight of a new value in a first-order low-pass."""
     return np.asarray(1.0 / (1.0 + 1.0 / (2.0 * math.pi * cutoff_hz * elapsed_s)))
-
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float32]
-
-
-if TYPE_CHECKING:
-    Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)

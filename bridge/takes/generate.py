@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.models.cstalk.streaming import Passes
     from cstalk_bridge.takes.sound import Sound
 
+    Floats = NDArray[np.float32]
+
 
 @dataclass(frozen=True, slots=True)
 class GenerationConfig:
@@ -106,10 +108,6 @@ class GenerationConfig:
         """Return them for a mix that holds all the time, in which the voice may have a say."""
         emotions = EmotionTrajectory.constant(chosen_weights(mix))
         return replace(self, emotions=emotions, voice_weights=VoiceWeights.of(mix))
-
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float32]
 
 
 def add_procedural_animation(

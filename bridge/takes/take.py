@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.takes.sound import Sound
     from cstalk_bridge.timecode.smpte import FrameRate
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float32]
+
 
 BLOCK_ROWS = 4096
 """Rows that are mapped at once."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Tensors = Mapping[str, NDArray[np.float32]]
+
 
 NORM_FLOOR = 1e-5
 """Added to the power of a hop before its norm divides by it."""
@@ -110,10 +112,6 @@ class NetworkSizes(Protocol):
     @property
     def window_hops(self) -> int:
         """Hops of sound that an output needs: the hop it follows, and those before it."""
-
-
-if TYPE_CHECKING:
-    Tensors = Mapping[str, NDArray[np.float32]]
 
 
 STREAMING: Mapping[str, type[Architecture | EncoderArchitecture]] = {

@@ -43,9 +43,8 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.models.cstalk.encoder_architecture import EncoderArchitecture
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float32]
+
 
 KEPT_KEYS = REACH_HOPS + MOST_RIGHT
 KEPT_COLUMNS = 3

@@ -26,13 +26,10 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.models.cstalk.architecture import NetworkSizes
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
-
-if TYPE_CHECKING:
     Delays = NDArray[np.int64]
+
 
 Past = TypeVar("Past")
 """The state that a network keeps between hops; its type is private to the network."""

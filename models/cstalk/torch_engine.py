@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.models.cstalk.network import FaceNetwork
     from cstalk_bridge.models.cstalk.streaming import Delays, Floats
 
+    TorchPast = list[Tensor]
+
 
 PIECE_ROWS = 750
 """Rows made at once, of all recordings together, where the network is windowed."""
@@ -83,9 +85,6 @@ def _recording_piece(
     channels, _ = network(sound[:, samples], condition_rows[..., hops], delays)
     return network.clamp(channels)
 
-
-if TYPE_CHECKING:
-    TorchPast = list[Tensor]
 
 Streamed: TypeAlias = CSTalkNetwork | EncoderGenerator
 """The networks that stream."""

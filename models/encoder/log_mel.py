@@ -13,6 +13,8 @@ from cstalk_bridge.models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Floats = NDArray[np.float32]
+
 
 STEP_SAMPLES = 160  # 10 ms, one column
 FRAME_SAMPLES = 400  # 25 ms of sound in a column, and the size of its Fourier transform
@@ -39,10 +41,6 @@ def slaney_filters() -> NDArray[np.float32]:
     falling = (upper - bins_hz) / (upper - centre)
     triangles = np.maximum(np.minimum(rising, falling), 0.0)
     return np.asarray(triangles * 2.0 / (upper - lower), dtype=np.float32)
-
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float32]
 
 
 @cache

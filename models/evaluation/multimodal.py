@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.models.metrics.geometry import Geometry
 
+    Floats = NDArray[np.float32]
+
 
 UNITS: tuple[str, ...] = tuple(ACTION_UNIT_GAINS)
 """The units' names, as OpenFace's columns without `_r`."""
@@ -143,10 +145,6 @@ def head_features(head: NDArray[np.float32], rate_hz: float) -> NDArray[np.float
 
 def _rises(states: NDArray[np.bool_]) -> int:
     return int((states[1:] & ~states[:-1]).sum())
-
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float32]
 
 
 class MeasuredHead(Protocol):

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.models.evaluation.recordings import Folders, Recording
     from cstalk_bridge.models.evaluation.results import EvaluationRun, Results
 
+    Curve = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
 
 NOTHING = "-"
 MISSED, SEEN = "!", "*"
@@ -143,9 +145,6 @@ def _print_rich(results: Results, out: TextIO) -> None:
     for remark in _remarks(results):
         console.print(Text(remark))
 
-
-if TYPE_CHECKING:
-    Curve = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 EXAMPLE_S = 6.0
 FIGURE_INCHES, ROW_INCHES = 13.0, 2.2

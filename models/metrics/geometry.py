@@ -18,13 +18,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
-
-if TYPE_CHECKING:
     Places = NDArray[np.intp]
+
+    Flags = NDArray[np.bool_]
+
 
 COLUMN_SHARES = (-0.6, -0.3, 0.0, 0.3, 0.6)
 """Where the lip gap is measured: shares of the mouth's half width, from the right to the left."""
@@ -147,9 +146,6 @@ def _raw(points: FacePoints, at: Floats) -> dict[str, Floats]:
         "brow": np.stack([at[:, points.brows[name], 1].mean(1) for name in BROWS], 1),
     }
 
-
-if TYPE_CHECKING:
-    Flags = NDArray[np.bool_]
 
 CLOSED_MM = 1.0
 FEWEST_ROWS = 3

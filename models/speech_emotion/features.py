@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float32]
+
 
 LOWEST_HZ, HIGHEST_HZ = 70.0, 450.0
 PITCHES = 48

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import ModelProto
 
+    Floats = NDArray[np.float32]
+
 
 INPUTS = BANDS + TRAITS + MOTIONS
 """Inputs for each hop, in the order of
@@ -184,10 +186,6 @@ def build_graph(
         ],
         [tensor_info("odds", ("voices", "hops", len(EMOTIONS))), tensor_info("new_past", past)],
     )
-
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -134,8 +134,8 @@ def _coded(
 KINDS = {"telephone": telephone, "bands": bands, "opus": opus, "mp3": mp3}
 
 
-FRAME_VOICES = 512  # 32 ms: partials of a low voice are still apart
-STEP_VOICES = 128
+VOCODER_FRAME = 512  # 32 ms: partials of a low voice are still apart
+VOCODER_STEP = 128
 THROAT_COEFFICIENTS = 36  # of the cepstrum: what is finer belongs to the voice
 FLOOR = 1e-5
 PITCH = (0.75, 1.6)
@@ -144,8 +144,8 @@ THROAT = (0.88, 1.14)  # men's, women's and children's formants lie about so far
 
 def other_voices(samples: Tensor, pitch: Tensor, throat: Tensor) -> Tensor:
     """Return `samples` [batch, time] at 16 kHz with pitch and formants multiplied, [batch] each."""
-    window = torch.hann_window(FRAME_VOICES)
-    spectrum = torch.stft(samples, FRAME_VOICES, STEP_VOICES, window=window, return_complex=True)
+    window = torch.hann_window(VOCODER_FRAME)
+    spectrum = torch.stft(samples, VOCODER_FRAME, VOCODER_STEP, window=window, return_complex=True)
     size = spectrum.abs().clamp(min=FLOOR)
     envelope = _envelope(size)
     advance = _advance(spectrum)
@@ -156,7 +156,7 @@ def other_voices(samples: Tensor, pitch: Tensor, throat: Tensor) -> Tensor:
     formed = _read_bins(envelope.log(), from_bin * (pitch / throat)[:, None, None]).exp()
     made = torch.polar(voice * formed, phases)
     output: Tensor = torch.istft(
-        made, FRAME_VOICES, STEP_VOICES, window=window, length=samples.shape[-1]
+        made, VOCODER_FRAME, VOCODER_STEP, window=window, length=samples.shape[-1]
     )
     return output
 
@@ -181,7 +181,7 @@ def _factors(rows: int, low: float, high: float, rng: torch.Generator) -> Tensor
 def _envelope(size: Tensor) -> Tensor:
     """Return the smooth envelope of magnitudes [batch, bins, frames]."""
     cepstrum = torch.fft.irfft(size.log(), dim=1)
-    cepstrum[:, THROAT_COEFFICIENTS : FRAME_VOICES - THROAT_COEFFICIENTS + 1] = 0.0
+    cepstrum[:, THROAT_COEFFICIENTS : VOCODER_FRAME - THROAT_COEFFICIENTS + 1] = 0.0
     envelope: Tensor = torch.fft.rfft(cepstrum, dim=1).real.exp()
     return envelope
 
@@ -189,7 +189,7 @@ def _envelope(size: Tensor) -> Tensor:
 def _advance(spectrum: Tensor) -> Tensor:
     """Return how far each bin's partial turns from one frame to the next, [batch, bins, frames]."""
     bins = torch.arange(spectrum.shape[1])[None, :, None]
-    expected = 2 * math.pi * STEP_VOICES / FRAME_VOICES * bins
+    expected = 2 * math.pi * VOCODER_STEP / VOCODER_FRAME * bins
     turn = torch.diff(spectrum.angle(), dim=-1, prepend=spectrum[..., :1].angle()) - expected
     return expected + torch.remainder(turn + math.pi, 2 * math.pi) - math.pi
 
@@ -269,7 +269,7 @@ EQ_POINTS = 12
 EQ_DB = 4.0
 REVERB_SHARE = 0.3
 NARROW_SHARE = 0.1
-TELEPHONE_HZ_AUGMENT = (280.0, 3500.0)
+NARROW_BAND_HZ = (280.0, 3500.0)
 ROOM_SAMPLES = SAMPLE_RATE_HZ // 2
 ROOM_DECAY_S = (0.03, 0.12)
 PEAK_DBFS = (-26.0, -1.0)
@@ -339,7 +339,7 @@ def _equaliser(rows: int, bins: int, rng: torch.Generator) -> Tensor:
     curve_db = torch.nn.functional.interpolate(points_db, bins, mode="linear")
     frequencies_hz = torch.linspace(0, SAMPLE_RATE_HZ / 2, bins)
     band = (
-        (frequencies_hz > TELEPHONE_HZ_AUGMENT[0]) & (frequencies_hz < TELEPHONE_HZ_AUGMENT[1])
+        (frequencies_hz > NARROW_BAND_HZ[0]) & (frequencies_hz < NARROW_BAND_HZ[1])
     ).float() + 0.01
     narrow = torch.rand(rows, 1, generator=rng) < NARROW_SHARE
     return _gain(curve_db[:, 0]) * torch.where(narrow, band, torch.ones(()))

@@ -18,9 +18,8 @@ from cstalk_bridge.models.training.augmentation import other_voices
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float32]
+
 
 OPENS, CLOSES = 0.6, 0.5
 SHOUT_OCTAVES, MURMUR_OCTAVES = 0.45, 0.1

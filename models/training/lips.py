@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float32]
+
 
 GAP_MM: Mapping[str, float] = {
     "jaw": 32.6,

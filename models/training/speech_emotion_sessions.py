@@ -35,9 +35,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-
-if TYPE_CHECKING:
     Halves = NDArray[np.float16]
+
+    Floats = NDArray[np.float32]
+
 
 RAVDESS = "ravdess"
 PLAYED_AS = {**PLAYED, "02": "neutral"}
@@ -189,9 +190,6 @@ def average_traits(features: Sequence[SessionFeatures]) -> NDArray[np.float32]:
     mean[LEVEL] = 0.0
     return mean
 
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float32]
 
 CROP_HOPS = 120
 CLIPS_BEFORE = (0, 0, 1, 2, 4, 8, 14)

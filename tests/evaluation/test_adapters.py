@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.models.evaluation.multimodal import MultimodalClip
 
+    Floats = NDArray[np.float32]
+
 
 def test_a_living_face_is_the_same_for_the_same_seed() -> None:
     sound = voice(4.0)
@@ -48,10 +50,6 @@ def test_the_face_it_was_given_is_in_it() -> None:
     board = animate(sound, np.zeros((rows, len(EMOTIONS)), np.float32), face, 1).board
     names = [channel.name for channel in CHANNELS]
     np.testing.assert_allclose(board[:, names.index("CTRL_C_jaw.ty")], 0.4, atol=1e-6)
-
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float32]
 
 
 def chewing(sound: Floats, emotions: Floats, face: Floats, seed: int) -> MultimodalClip:

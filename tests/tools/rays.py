@@ -13,9 +13,8 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.heads.mesh import Head, Part
 
-
-if TYPE_CHECKING:
     Array = NDArray[np.float64]
+
 
 _MISS = 1e9
 

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.bench.fuzzing.targets import Target
 
-
-if TYPE_CHECKING:
     Change = Callable[[bytes, random.Random], bytes]
+
 
 MAX_CHANGES = 6
 MAX_BYTES = 1 << 17

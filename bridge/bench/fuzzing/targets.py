@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.control.controller import Controller
 
+    Target = Callable[[bytes], None]
+
 
 START_S = 60.0
 """Time given to it to start and to end."""
@@ -68,10 +70,6 @@ def running_controller(folder: Path) -> Iterator[Controller]:
     finally:
         stop.set()
         worker.stop()
-
-
-if TYPE_CHECKING:
-    Target = Callable[[bytes], None]
 
 
 class FaultError(Exception):

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-
-if TYPE_CHECKING:
     Picture = NDArray[np.uint8]
+
 
 PAPER, INK, FAINT, REAL = "#0d1117", "#e6edf3", "#9da7b3", "#f0a35e"
 GAP, CAPTION, TITLE, LABEL = 4, 16, 30, 132

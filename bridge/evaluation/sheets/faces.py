@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from cstalk_bridge.models.evaluation.recordings import Folders, Recording
     from cstalk_bridge.models.metrics.geometry import FacePoints, Geometry
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float32]
+
+    Picture = NDArray[np.uint8]
+
 
 MM = 1000.0
 LIP, BROW = (0.36, 0.115, 0.105), (0.09, 0.05, 0.035)
@@ -104,9 +105,6 @@ def _brows(head: Head, skin: Part, at: Floats, points: FacePoints) -> Floats:
         weight = np.maximum(weight, own * (at[:, 2] > min(inner[2], outer[2]) - DEPTH_MM))
     return np.asarray(weight, dtype=np.float32)
 
-
-if TYPE_CHECKING:
-    Picture = NDArray[np.uint8]
 
 M = 1e-3
 MOUTH_WIDTHS = 1.5

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    Doubles = NDArray[np.float64]
+
 
 MIT_TEXT = """\
 Permission is hereby granted, free of charge, to any person obtaining a copy of this software and \
@@ -140,9 +142,6 @@ def _ict_shapes(folder: Path, neutral: NDArray[np.float64]) -> dict[str, NDArray
         shapes[name] = shapes.get(name, 0.0) + (points - neutral) * ICT_UNIT_M
     return shapes
 
-
-if TYPE_CHECKING:
-    Doubles = NDArray[np.float64]
 
 MAKEHUMAN_UNIT_M = 0.1
 MAKEHUMAN_BASE = "3dobjs/base.obj"

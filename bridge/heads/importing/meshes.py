@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-
-if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
+
+    Triangles = NDArray[np.int64]
+
 
 MAX_FILE_BYTES = 32 << 20
 """Size of one file, unpacked; the largest mesh of the data sets has 3.4 MB."""
@@ -141,9 +142,6 @@ def parse_obj(content: bytes, naming: str) -> Obj:
             raise ValueError(f"a face of `{each[:60]}` is not of the {len(points)} points")
     return Obj(points, triangles)
 
-
-if TYPE_CHECKING:
-    Triangles = NDArray[np.int64]
 
 EYES_TO_JOINT_M = np.array([0.0, -0.068, -0.0815])
 """From between the eyes to the joint of skull and neck, as on our own head."""

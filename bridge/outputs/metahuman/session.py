@@ -39,9 +39,10 @@ if TYPE_CHECKING:
     from cstalk_bridge.outputs.protocol import Recorder
     from cstalk_bridge.system.addresses import SocketAddress
 
-
-if TYPE_CHECKING:
     Result = dict[str, Any] | None
+
+    Handler = Callable[[Incoming], Awaitable[dict[str, Any] | None]]
+
 
 SESSION_START = "/session/start"
 SESSION_STOPPED = "/event/session-stopped"
@@ -206,9 +207,6 @@ class Session:
         TAKE_STOP: _stop_take,
     }
 
-
-if TYPE_CHECKING:
-    Handler = Callable[[Incoming], Awaitable[dict[str, Any] | None]]
 
 READ_BYTES = 1 << 14
 MAX_WAITING_BYTES = 1 << 18

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.takes.take import Take
     from cstalk_bridge.timecode.smpte import FrameRate
 
+    Floats = NDArray[np.float32]
+
 
 @dataclass(frozen=True, slots=True)
 class ExportConfig:
@@ -37,9 +39,6 @@ class ExportConfig:
     rigmap: RigMap | None = None
     head: Path | None = None
 
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float32]
 
 BLOCK_ROWS: Final = 256
 """Rows of a block: few enough that what is made of them stays in a processor's cache."""

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from cstalk_bridge.takes.export.curves import CurveSequence, ExportConfig
     from cstalk_bridge.takes.take import Take
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 

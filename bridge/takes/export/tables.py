@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.takes.take import Span, Take
     from cstalk_bridge.timecode.smpte import FrameRate
 
-
-if TYPE_CHECKING:
     Words = NDArray[np.uint32]
+
 
 LIMIT: Final = 99.0
 """Magnitudes up to which the tables reach; all ARKit and MetaHuman curves stay within 2."""
@@ -183,7 +182,7 @@ def timecodes(times: NDArray[np.int64], base: int) -> NDArray[np.uint8]:
 
 JSON_FORMAT: Final = "cstalk-curves"
 JSON_VERSION: Final = 1
-DECIMALS_JSON_TAKE: Final = 6
+JSON_DECIMALS: Final = 6
 
 
 def write_json(take: Take, rigmap: RigMap, rate: FrameRate) -> Iterator[bytes]:
@@ -224,7 +223,7 @@ def row_lines(block: Block, rate: FrameRate) -> Iterator[bytes]:
 
 def row_texts(block: Block) -> list[bytes]:
     """Return the values of each row, a comma before each."""
-    words = comma_separated(block.curves, DECIMALS_JSON_TAKE)
+    words = comma_separated(block.curves, JSON_DECIMALS)
     return [text_of(row) for row in words]
 
 

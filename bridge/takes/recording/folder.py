@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.timecode.smpte import FrameRate
     from cstalk_bridge.timecode.tick import Tick
 
-
-if TYPE_CHECKING:
     FreeBytes = Callable[[Path], int]
+
 
 ROW_BYTES: Final = 700
 """A line of curves: 61 numbers of 10 characters, a timecode and commas."""

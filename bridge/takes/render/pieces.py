@@ -37,9 +37,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.takes.sound import Sound
     from cstalk_bridge.takes.take import Take
 
-
-if TYPE_CHECKING:
     Samples = NDArray[np.float32]
+
 
 PIECE_ROWS: Final = 60 * ROW_RATE_HZ
 """Rows of a piece at most. Up to a minute a recording is one piece, and held whole; a longer one is
@@ -175,10 +174,8 @@ class PiecesAhead:
 
 if TYPE_CHECKING:
     Part = tuple[OpenedInput, Piece]
-
-
-if TYPE_CHECKING:
     Batch = list[Part]
+
 
 WAITING_PASSES: Final = {"cpu": 12, "cuda": 1}
 """Passes of pieces that are gathered before they are batched: the more there are, the closer are

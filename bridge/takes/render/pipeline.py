@@ -61,6 +61,10 @@ if TYPE_CHECKING:
     from cstalk_bridge.takes.render.pieces import Batch, OpenedInput, Part
     from cstalk_bridge.takes.take import Take
 
+    Boards = list[NDArray[np.float32]]
+
+    Watch = Callable[[RenderProgress], AbstractContextManager[object]]
+
 
 LEFTOVER: Final = re.compile(
     rf"\.(?P<name>.*)\.[0-9a-f]{{8}}{re.escape(PARTIAL_SUFFIX)}", re.DOTALL
@@ -200,9 +204,6 @@ def _next(ahead: deque[tuple[Job, Future[OpenedInput]]], job_log: JobLog) -> Ite
         yield opened
 
 
-if TYPE_CHECKING:
-    Boards = list[NDArray[np.float32]]
-
 MAX_THREADS: Final = 8
 """Threads of each kind at most: more gain nothing beside the interpreter's lock."""
 
@@ -327,9 +328,6 @@ class Renderer:
         )
         self._outgoing.write(opened.job, opened.rows / ROW_RATE_HZ, assemble)
 
-
-if TYPE_CHECKING:
-    Watch = Callable[[RenderProgress], AbstractContextManager[object]]
 
 NO_INPUT: Final = Problem("render", "no input was given", "name a recording")
 

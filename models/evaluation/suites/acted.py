@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.models.evaluation.recordings import Folders
     from cstalk_bridge.models.metrics.geometry import Geometry
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float32]
+
 
 NEUTRAL, CALM = EMOTIONS[0], "calm"
 NORMAL, STRONG = "01", "02"

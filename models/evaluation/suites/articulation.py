@@ -33,9 +33,14 @@ if TYPE_CHECKING:
     from cstalk_bridge.models.evaluation.predictors import Predictor
     from cstalk_bridge.models.evaluation.recordings import Folders, Recording
 
-
-if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
+
+    Floats = NDArray[np.float32]
+
+    Sample = tuple[Floats, NDArray[np.int64], int]
+
+    """Features [samples, features], classes [samples], and the number of the clip."""
+
 
 SHRINKAGE = 0.05
 """Share of the mean variance in the pooled covariance: keeps features that never move harmless."""
@@ -139,17 +144,6 @@ def _tracked(clip: Recording) -> dict[str, list[float]]:
     rows_s = np.arange(clip.rows) / ROW_RATE_HZ
     return lips_at_phones(np.interp(rows_s, clip.times_s, gap - rest), clip.phone_rows())
 
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float32]
-
-
-if TYPE_CHECKING:
-    Sample = tuple[Floats, NDArray[np.int64], int]
-
-
-if TYPE_CHECKING:
-    """Features [samples, features], classes [samples], and the number of the clip."""
 
 VISEME_CLASSES: dict[str, tuple[str, ...]] = {
     "p b m": ("P", "B", "M"),

@@ -71,13 +71,11 @@ if TYPE_CHECKING:
     from cstalk_bridge.models.evaluation.predictors import Predictor
     from cstalk_bridge.models.evaluation.recordings import Folders
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
-
-if TYPE_CHECKING:
     Pair = tuple[Floats, Floats, str, str]
+
+
 """Generated face, real face, emotion, actor."""
 
 

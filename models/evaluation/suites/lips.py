@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.models.evaluation.predictors import Predictor
     from cstalk_bridge.models.evaluation.recordings import Folders
 
+    Floats = NDArray[np.float32]
+
 
 PAUSE_S = 1.0
 """Silence added before and after each clip."""
@@ -127,9 +129,6 @@ class Silence:
             if condition == HARDEST:
                 yield percentile(f"silence.{condition}_top", values, 95)
 
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float32]
 
 LIP_SUITES: dict[str, Callable[[Folders, int], Suite]] = {
     "grid": Grid,

@@ -43,9 +43,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.models.evaluation.predictors import Predictor
     from cstalk_bridge.models.evaluation.recordings import Folders, Recording
 
-
-if TYPE_CHECKING:
     Sound = NDArray[np.float32]
+
 
 SHOWN = 0.2
 """Weight from which an estimated emotion is visible."""

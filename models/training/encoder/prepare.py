@@ -42,13 +42,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-
-if TYPE_CHECKING:
     Sound = NDArray[np.float64]
 
-
-if TYPE_CHECKING:
     Maker = Callable[[int, np.random.Generator], Sound]
+
 
 LEVEL_DBFS = (-55.0, -12.0)
 NYQUIST_HZ = SAMPLE_RATE_HZ / 2

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    Sounds = list[NDArray[np.float32]]
+
 
 FOLDER = "encoder"
 
@@ -131,9 +133,6 @@ class EncoderCorpus:
             for source in sources
         }
 
-
-if TYPE_CHECKING:
-    Sounds = list[NDArray[np.float32]]
 
 SCENES = 2
 """Scenes of a stream, of equal length, each with a room, microphone, level and noise of its own."""

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    Array = NDArray[np.float64]
+
 
 WIDTH, HEADS, INNER = 384, 6, 1536
 TEACHER_LAYERS = 3
@@ -143,9 +145,6 @@ def read(path: Path, layers: int = TEACHER_LAYERS) -> Whisper:
     teacher.load_state_dict(state)
     return teacher.eval().requires_grad_(requires_grad=False)
 
-
-if TYPE_CHECKING:
-    Array = NDArray[np.float64]
 
 LEAST_AGREEMENT = 0.6
 """Correlation of a direction with itself elsewhere, from which on it is a target."""

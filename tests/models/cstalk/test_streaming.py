@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.models.cstalk.generator import Generator
     from cstalk_bridge.models.cstalk.streaming import Stream
 
-
-if TYPE_CHECKING:
     Made = tuple[Network, Description]
+
 
 BOUND = 1e-4
 HOPS = 90

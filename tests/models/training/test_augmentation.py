@@ -10,10 +10,10 @@ from cstalk_bridge.models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
 from cstalk_bridge.models.training.augmentation import (
     ALONE_DBFS,
     AUGMENTATION,
-    FRAME_VOICES,
     KINDS,
     MARGIN_HOPS,
     PAUSE_HOPS,
+    VOCODER_FRAME,
     breath,
     distant_voices,
     distort,
@@ -188,7 +188,7 @@ def formant_of(sound: torch.Tensor) -> float:
 
 
 def test_a_voice_left_as_it_is_stays() -> None:
-    inner = slice(FRAME_VOICES, -FRAME_VOICES)
+    inner = slice(VOCODER_FRAME, -VOCODER_FRAME)
     torch.testing.assert_close(changed(1.0, 1.0)[inner], vowel()[0, inner], atol=1e-3, rtol=0)
 
 
@@ -209,7 +209,7 @@ def test_the_formant_moves_without_the_pitch(factor: float) -> None:
 def test_nothing_moves_in_time() -> None:
     loud = changed(1.5, 0.9).abs() > 0.02
     onset_s = float(loud.nonzero()[0]) / SAMPLE_RATE_HZ
-    assert onset_s == pytest.approx(ONSET_S, abs=FRAME_VOICES / 2 / SAMPLE_RATE_HZ)
+    assert onset_s == pytest.approx(ONSET_S, abs=VOCODER_FRAME / 2 / SAMPLE_RATE_HZ)
 
 
 def test_silence_stays_silent_and_few_rows_change() -> None:

@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-
-if TYPE_CHECKING:
     Array = NDArray[np.float64]
+
 
 SAMPLES = 16_000 * 2 + 77
 SAME = 1e-4
