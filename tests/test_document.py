@@ -20,7 +20,7 @@ from cstalk_bridge.document import (
     read_document,
     validate,
 )
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,7 @@ import pytest
 
 import cstalk_bridge
 import cstalk_bridge.models
-from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.errors import Problem, UserError, WeightsError
 
 OWN_BASES = {
     "DeviceRequestError": "a reply to the client of a MetaHuman device",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 from cstalk_bridge.audio.file_header import Layout, PatchedFile, patch_flac, read_layout
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

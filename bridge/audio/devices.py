@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cstalk_bridge.audio.source import MICROPHONE
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.system.files import name_key
 from cstalk_bridge.system.worker import Worker
 

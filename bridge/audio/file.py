@@ -20,7 +20,7 @@ from cstalk_bridge.audio.decoder import (
 from cstalk_bridge.audio.levels import ChannelLevels, pick_channel
 from cstalk_bridge.audio.preprocessing import MAX_RATE_HZ, MIN_RATE_HZ
 from cstalk_bridge.audio.source import BLOCK_S, BLOCKS_PER_S, Block, BlockSchedule, SourceState
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

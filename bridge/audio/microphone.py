@@ -28,7 +28,7 @@ from cstalk_bridge.audio.source import (
     Block,
     SourceState,
 )
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.system.worker import Worker
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cstalk_bridge.bench.child_process import ChildProcess, on_closed_input
-from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.models.cstalk.generator import Generator
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.monitor.health import health
 from cstalk_bridge.monitor.rings import Percentiles, Spread
 from cstalk_bridge.system.process import MATH_THREADS

@@ -17,7 +17,7 @@ from cstalk_bridge.bench.microphone import FakeMicrophones
 from cstalk_bridge.bench.packets import Arrivals, ReceiverProcess
 from cstalk_bridge.bench.report import Figure, Remark, figures_of, spread_of
 from cstalk_bridge.config.schema import Config
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.monitor.metrics import LATENCY_PARTS
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from cstalk_bridge.bench.daemon_process import DaemonProcess, free_port, residen
 from cstalk_bridge.bench.microphone import FakeMicrophones
 from cstalk_bridge.bench.packets import FPS, ReceiverProcess, of_arrivals
 from cstalk_bridge.bench.report import Figure, Remark
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:

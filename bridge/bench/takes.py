@@ -32,7 +32,7 @@ from cstalk_bridge.bench.daemon_process import DaemonProcess, free_port
 from cstalk_bridge.bench.microphone import FakeMicrophones
 from cstalk_bridge.bench.report import Figure, Remark
 from cstalk_bridge.config.schema import Config
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.outputs.osc_messages import encode_message
 from cstalk_bridge.takes.recording.folder import DOCUMENT_NAME, RECORDING_SUFFIX
 from cstalk_bridge.takes.recording.recorder import CURVE_COUNT, UNTOUCHED_S, Recorder

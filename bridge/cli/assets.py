@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cstalk_bridge.cli.arguments import Commands
-    from cstalk_bridge.errors import Problem
     from cstalk_bridge.heads.reading import Shapes
+    from cstalk_bridge.models.errors import Problem
 
 
 def add_rigmap(commands: Commands) -> None:
@@ -33,7 +33,7 @@ def add_rigmap(commands: Commands) -> None:
 
 def check_rigmaps(options: argparse.Namespace) -> int:
     """Check every map; warnings do not fail. Raises UserError with the problems of all of them."""
-    from cstalk_bridge.errors import UserError
+    from cstalk_bridge.models.errors import UserError
     from cstalk_bridge.rig.load import check_files
 
     findings = check_files(options.files)
@@ -94,8 +94,8 @@ def _import(options: argparse.Namespace) -> int:
 
 def check_heads(files: Sequence[Path]) -> int:
     """Print what each head has and lacks. Raises UserError for those that cannot be shown."""
-    from cstalk_bridge.errors import UserError
     from cstalk_bridge.heads.reading import open_head, read_head
+    from cstalk_bridge.models.errors import UserError
 
     problems: list[Problem] = []
     for file in files:

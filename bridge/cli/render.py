@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cstalk_bridge.cli.arguments import Commands
-    from cstalk_bridge.errors import Problem
+    from cstalk_bridge.models.errors import Problem
     from cstalk_bridge.takes.export.formats import Format
     from cstalk_bridge.takes.render.jobs import RenderConfig
     from cstalk_bridge.takes.render.progress import RenderProgress
@@ -122,7 +122,7 @@ def settings_of(options: argparse.Namespace) -> RenderConfig:
 
 
 def _head_of(name: str | None) -> Path | None:
-    from cstalk_bridge.errors import Problem, UserError
+    from cstalk_bridge.models.errors import Problem, UserError
     from cstalk_bridge.system.files import is_file
 
     path = Path(name) if name else None
@@ -133,7 +133,7 @@ def _head_of(name: str | None) -> Path | None:
 
 def formats_of(text: str | None) -> tuple[Format, ...]:
     """Return the formats of `take,csv`, each once. UserError names the unknown ones."""
-    from cstalk_bridge.errors import UserError
+    from cstalk_bridge.models.errors import UserError
     from cstalk_bridge.takes.export.formats import find_format
     from cstalk_bridge.takes.render.jobs import DEFAULT_FORMATS
 

@@ -173,7 +173,7 @@ def plot(options: argparse.Namespace) -> int:
     Raises UserError with all that is wrong about the command line, later with what is wrong about
     a take.
     """
-    from cstalk_bridge.errors import UserError
+    from cstalk_bridge.models.errors import UserError
     from cstalk_bridge.plot.picture import View, load_input, make_picture, plan
     from cstalk_bridge.rig.load import load_rigmap
 

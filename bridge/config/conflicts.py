@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cstalk_bridge.errors import Problem
+from cstalk_bridge.models.errors import Problem
 from cstalk_bridge.outputs.config import ListeningConfig, listening
 from cstalk_bridge.outputs.registry import protocol_of
 from cstalk_bridge.system.files import name_key

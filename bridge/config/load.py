@@ -10,7 +10,7 @@ from cstalk_bridge.audio.config import AudioConfig
 from cstalk_bridge.config.conflicts import conflicts, with_device_ports
 from cstalk_bridge.config.schema import Config, SubjectConfig
 from cstalk_bridge.document import Document, read_document, validate
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.settings.declaration import Scope
 from cstalk_bridge.settings.table import flag_settings
 from cstalk_bridge.system.files import name_key

@@ -10,7 +10,6 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from cstalk_bridge.audio.config import AudioConfig
 from cstalk_bridge.config.servers import ControlConfig, PreviewConfig, read_address
 from cstalk_bridge.document import FieldError
-from cstalk_bridge.errors import UserError
 from cstalk_bridge.face.emotion import VoicedEmotionWeights
 from cstalk_bridge.face.emotion_trajectory import KeyframeList, read_emotions
 from cstalk_bridge.face.performer import FallbackConfig
@@ -20,6 +19,7 @@ from cstalk_bridge.face.procedural.compose import (
     Levels,
     read_levels,
 )
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.outputs.link import subject_fault
 from cstalk_bridge.outputs.parse import LinkValue, parse_link_url
 from cstalk_bridge.settings.face import FaceSettings

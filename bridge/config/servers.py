@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from cstalk_bridge.document import FieldError, validation_problems
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.settings.table import DEFAULT_CONTROL_PORT, DEFAULT_PREVIEW_PORT, setting
 from cstalk_bridge.system.addresses import MAX_ALLOWED, AllowedNetwork, ListenAddress, is_within
 

@@ -10,10 +10,10 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from cstalk_bridge.control.replies import WorkKind as Work
-from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.face.procedural.compose import LEVEL_NAMES
 from cstalk_bridge.face.timeline import LOOKAHEAD_SLEW
 from cstalk_bridge.models.emotions import EMOTIONS, MAX_WEIGHT
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.models.timing import HOP_MS
 from cstalk_bridge.settings.table import MAX_LEVEL, command_settings, setting
 

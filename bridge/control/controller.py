@@ -21,7 +21,7 @@ from cstalk_bridge.control.commands import ACTION, ALL_SUBJECTS, MAX_INT32, SLAT
 from cstalk_bridge.control.state import BridgeState
 from cstalk_bridge.control.subject_controller import SubjectController
 from cstalk_bridge.document import nearest
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.system.worker import STOP_TIMEOUT_S, Worker
 from cstalk_bridge.takes.recording.folder import DOCUMENT_NAME, RECORDING_SUFFIX
 

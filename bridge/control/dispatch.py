@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cstalk_bridge.control.osc_commands import REPLY_ADDRESSES, CommandHandler, error_reply
 from cstalk_bridge.control.replies import NO_REPLY, Reply, WorkKind
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.outputs.osc_messages import decode_packet
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from cstalk_bridge.control.commands import COMMANDS, PREFIX
 from cstalk_bridge.control.replies import Reply, WorkKind, message_reply
 from cstalk_bridge.control.state import record_message
 from cstalk_bridge.document import nearest
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.outputs.osc_messages import Message
 
 if TYPE_CHECKING:

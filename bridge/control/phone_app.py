@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from cstalk_bridge.control.commands import MAX_INT32, Parameter, ParameterType
 from cstalk_bridge.control.replies import NO_REPLY, Outgoing, Reply, WorkKind, message_reply
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.outputs.osc_messages import encode_message
 from cstalk_bridge.outputs.udp import Target
 from cstalk_bridge.system.files import name_key

@@ -17,7 +17,7 @@ from cstalk_bridge.control.dispatch import MAX_DATAGRAM_BYTES, OscDispatcher
 from cstalk_bridge.control.osc_commands import RecordingSubscribers
 from cstalk_bridge.control.phone_app import PhoneApp, send_file
 from cstalk_bridge.control.replies import MAX_WAITING, WorkKind
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.system.addresses import bind_or_explain, find_address
 from cstalk_bridge.system.worker import STOP_TIMEOUT_S, JobWorker, Worker
 

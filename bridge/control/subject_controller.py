@@ -22,10 +22,10 @@ from cstalk_bridge.control.commands import (
     WEIGHT,
 )
 from cstalk_bridge.control.state import LinkState, SubjectState
-from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.face.networks import open_emotion_estimator, ser_notice
 from cstalk_bridge.face.procedural.compose import max_level
 from cstalk_bridge.models.emotions import MAX_WEIGHT
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.models.timing import HOP_MS
 from cstalk_bridge.outputs.livelink_face import LiveLinkFaceLink
 from cstalk_bridge.rig.load import load_rigmap

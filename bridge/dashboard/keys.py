@@ -9,8 +9,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from cstalk_bridge.errors import UserError
 from cstalk_bridge.models.emotions import EMOTIONS
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.settings.table import MAX_INTENSITY
 from cstalk_bridge.system.worker import STOP_TIMEOUT_S, Worker
 

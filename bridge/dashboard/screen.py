@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from cstalk_bridge.dashboard.keys import KeyBindings, Keyboard, KeyThread
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.monitor.status_lines import MonitorThread, PlainMonitor, status_line
 from cstalk_bridge.timecode.tick import host_now
 

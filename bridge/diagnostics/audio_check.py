@@ -18,7 +18,7 @@ from cstalk_bridge.audio.microphone import Microphone
 from cstalk_bridge.audio.preprocessing import DcBlock
 from cstalk_bridge.audio.source import MICROPHONE
 from cstalk_bridge.diagnostics.checks import Finding, fault, faults_of, ok, warning
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:

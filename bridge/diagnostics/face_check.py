@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cstalk_bridge.diagnostics.checks import Finding, fault, faults_of, ok, warning
-from cstalk_bridge.errors import UserError
 from cstalk_bridge.face.emotion import check_face_settings
 from cstalk_bridge.face.networks import live_device, load_network
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.models.loading import DEFAULT_PATH
 from cstalk_bridge.models.timing import HOP_S, MAX_LOOKAHEAD_MS
 from cstalk_bridge.rig.load import load_rigmap

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cstalk_bridge.diagnostics.checks import Finding, fault, ok
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.outputs.protocol import LinkSource
 from cstalk_bridge.outputs.registry import protocol_of
 from cstalk_bridge.timecode.tick import Tick, host_now

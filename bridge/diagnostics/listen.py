@@ -16,7 +16,7 @@ from rich.text import Text
 
 from cstalk_bridge.dashboard.picture import BLOCKS, bar, milliseconds
 from cstalk_bridge.diagnostics.streams import Streams
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.outputs.registry import OUTPUTS
 from cstalk_bridge.system.addresses import bind
 from cstalk_bridge.system.worker import STOP_TIMEOUT_S, Worker

@@ -18,7 +18,7 @@ import psutil
 
 from cstalk_bridge.config.conflicts import shared_devices
 from cstalk_bridge.diagnostics.checks import Finding, fault, ok, warning
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.outputs.config import ListeningConfig, listening
 from cstalk_bridge.outputs.registry import protocol_of
 from cstalk_bridge.outputs.udp import find_host, unknown_host

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.heads.arkit import arkit_names
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.models.metrics.geometry import BROWS, COLUMN_SHARES, FacePoints
 
 if TYPE_CHECKING:

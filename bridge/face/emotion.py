@@ -15,9 +15,9 @@ import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from cstalk_bridge.document import FieldError
-from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.face.procedural.motion import ease
 from cstalk_bridge.models.emotions import EMOTIONS, MAX_WEIGHT, MOUTH_GUARD
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.settings.table import setting
 
 if TYPE_CHECKING:

@@ -20,7 +20,6 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
 from cstalk_bridge.document import Document, FieldError, Mark, read_document, read_text, validate
-from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.face.emotion import (
     TRANSITION_MS,
     EmotionWeights,
@@ -28,6 +27,7 @@ from cstalk_bridge.face.emotion import (
     Fade,
 )
 from cstalk_bridge.models.emotions import EMOTIONS
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.models.timing import HOP_S, HOP_SAMPLES
 from cstalk_bridge.settings.table import setting
 from cstalk_bridge.system.files import is_file

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cstalk_bridge.audio.source import HOP_S, HOP_SAMPLES
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:

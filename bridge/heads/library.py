@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.system.files import is_file, is_folder
 
 if TYPE_CHECKING:

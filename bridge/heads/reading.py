@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.heads.arkit import arkit_name, arkit_names, missing_names
 from cstalk_bridge.heads.glb import ROOT, Glb, read_glb
 from cstalk_bridge.heads.gltf import (
@@ -23,6 +22,7 @@ from cstalk_bridge.heads.gltf import (
 )
 from cstalk_bridge.heads.mesh import EYES, Head, Part, Shape, vertex_normals
 from cstalk_bridge.heads.nodes import expressions, front_matrix, turned_nodes, world_matrices
+from cstalk_bridge.models.errors import Problem, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.monitor.status_lines import MonitorThread, StatusReport
 from cstalk_bridge.system.process import program_version
 from cstalk_bridge.timecode.tick import host_now

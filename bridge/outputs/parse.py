@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticKnownError
 
 from cstalk_bridge.document import FieldError
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.outputs.config import LinkConfig, ListeningConfig, repetition_fault
 from cstalk_bridge.outputs.registry import OUTPUTS
 from cstalk_bridge.outputs.udp import MAX_TARGETS, Target, filled_target, has_port, parse_target

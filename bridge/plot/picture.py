@@ -19,7 +19,7 @@ import matplotlib as mpl
 from cstalk_bridge.audio.decoder import FORMATS
 from cstalk_bridge.audio.file import AUDIO_SUFFIXES
 from cstalk_bridge.document import nearest
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.plot.figure import MAX_TAKES, draw
 from cstalk_bridge.plot.panels import FONT, THEMES, WIDTH
 from cstalk_bridge.plot.study import examine

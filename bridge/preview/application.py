@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.preview.guard import Guard
 from cstalk_bridge.preview.handlers import SessionHandlers, SubjectHandlers
 from cstalk_bridge.preview.requests import (

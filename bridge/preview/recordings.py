@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cstalk_bridge.audio.file import AUDIO_SUFFIXES
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.preview.requests import NOT_FOUND, TOO_LARGE, TOO_MANY, HttpError, http_error
 from cstalk_bridge.system.files import atomic_write
 from cstalk_bridge.takes.sound import write_flac

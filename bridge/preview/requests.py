@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cstalk_bridge.document import validation_problems
-from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.face.emotion import EmotionWeights, VoicedEmotionWeights
 from cstalk_bridge.face.procedural.compose import LEVEL_NAMES, Levels
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.settings.face import SubjectNumbers, TakeNumbers
 from cstalk_bridge.settings.table import command_settings, page_settings, setting
 from cstalk_bridge.system.files import printable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.preview.requests import NOT_FOUND, http_error, problems_list
 from cstalk_bridge.rig.curves import load_table
 from cstalk_bridge.rig.load import SHIPPED, load_rigmap, shipped_names

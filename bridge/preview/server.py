@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.preview.hub import Hub, PreviewLink
 from cstalk_bridge.rig.curves import ARKIT_CURVES
 from cstalk_bridge.system.addresses import ANY_ADDRESS, bind_or_explain, url_host

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from cstalk_bridge.errors import UserError
 from cstalk_bridge.face.emotion import NO_VOICE_WEIGHTS
 from cstalk_bridge.face.emotion_trajectory import read_emotions, sidecar
 from cstalk_bridge.face.procedural.compose import (
@@ -14,6 +13,7 @@ from cstalk_bridge.face.procedural.compose import (
 )
 from cstalk_bridge.heads.library import list_heads
 from cstalk_bridge.models.emotions import EMOTIONS, MAX_WEIGHT
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.preview.recordings import Recording, Recordings, label_of, new_id, renamed
 from cstalk_bridge.preview.requests import NOT_FOUND, http_error
 from cstalk_bridge.preview.takes import MAX_TAKES, TakeEntry, Takes, TakeWorker, entry_of

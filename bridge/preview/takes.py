@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import ValidationError
 
-from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.face.emotion import check_face_settings, chosen_weights
 from cstalk_bridge.face.procedural.compose import DEFAULT_LEVELS, LEVEL_NAMES, Levels
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.preview.recordings import new_id
 from cstalk_bridge.preview.requests import CONFLICT, NOT_FOUND, TOO_MANY, http_error, problems_list
 from cstalk_bridge.settings.table import page_settings

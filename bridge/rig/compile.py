@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cstalk_bridge.document import nearest
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.rig.curves import AXES, Sources, is_source, parse_source
 from cstalk_bridge.rig.rigmap import OneEuro, Responses, RigMap
 from cstalk_bridge.rig.schema import CurveConfig, Rule

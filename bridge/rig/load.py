@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cstalk_bridge.document import Document, examine, line_and_column, nearest, read_document
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.rig.compile import compile_rules, limits_of
 from cstalk_bridge.rig.curves import CUSTOM, TARGETS, load_table
 from cstalk_bridge.rig.schema import RigMapConfig, Rule, RuleSet, rest_rule

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cstalk_bridge.errors import Problem
     from cstalk_bridge.frame import Frame
+    from cstalk_bridge.models.errors import Problem
     from cstalk_bridge.rig.curves import Sources
     from cstalk_bridge.rig.schema import RuleSet
 

@@ -6,8 +6,8 @@ import unicodedata
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
-from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.models import files
+from cstalk_bridge.models.errors import Problem, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,10 +24,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cstalk_bridge.audio.decoder import SndfileDecoder
-from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory, KeyframeList
 from cstalk_bridge.frame import HEAD_AXES
 from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.system.files import atomic_write, is_file, is_there
 from cstalk_bridge.takes.sound import MAX_SOUND_S, EncodedSound, FileSound, encode_flac
 from cstalk_bridge.takes.take import Take

@@ -24,7 +24,7 @@ from cstalk_bridge.audio.decoder import (
 from cstalk_bridge.audio.file import Survey, survey
 from cstalk_bridge.audio.levels import pick_channel
 from cstalk_bridge.audio.preprocessing import MAX_RATE_HZ, MIN_RATE_HZ, DcBlock
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.models.timing import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:

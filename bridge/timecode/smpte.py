@@ -13,7 +13,7 @@ from fractions import Fraction
 from functools import total_ordering
 from typing import Final
 
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.settings.table import setting
 
 

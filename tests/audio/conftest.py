@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cstalk_bridge.bench.microphone import FakeMicrophones
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ import numpy as np
 
 from cstalk_bridge.audio.microphone import Microphone
 from cstalk_bridge.audio.source import SourceState
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 
 if TYPE_CHECKING:
     from cstalk_bridge.audio.source import Block

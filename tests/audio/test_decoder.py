@@ -12,7 +12,7 @@ import pytest
 
 from cstalk_bridge.audio.decoder import CONTAINER_SUFFIXES, EXTRA
 from cstalk_bridge.audio.file import FileSource
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.takes.sound import open_sound, pieces
 from tests.takes.render.recordings import speech
 

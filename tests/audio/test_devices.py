@@ -10,7 +10,7 @@ from cstalk_bridge.audio.devices import (
     ports_of,
     select_device,
 )
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 
 
 def device(

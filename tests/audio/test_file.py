@@ -8,7 +8,7 @@ import soundfile
 
 from cstalk_bridge.audio.file import FileSource
 from cstalk_bridge.audio.source import SourceState
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -25,7 +25,7 @@ from cstalk_bridge.audio.inputs import (
 )
 from cstalk_bridge.audio.levels import rms_db
 from cstalk_bridge.audio.source import Source, SourceState
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 from tests.audio.conftest import ROOT
 from tests.timecode.ltc_sound import labels, sound
@@ -120,7 +120,7 @@ OPEN = """
 import json, sys, threading
 from cstalk_bridge.audio.inputs import open_source
 from cstalk_bridge.audio.config import AudioConfig
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 try:
     source, notice = open_source(
         AudioConfig(input=INPUT),

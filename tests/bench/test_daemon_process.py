@@ -7,7 +7,7 @@ import pytest
 
 from cstalk_bridge.bench.daemon_process import DaemonProcess, resident_mb
 from cstalk_bridge.bench.packets import ReceiverProcess
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 
 
 def test_memory_is_read_where_the_system_tells_it() -> None:

@@ -12,7 +12,7 @@ from cstalk_bridge.bench.fuzzing import runner
 from cstalk_bridge.bench.fuzzing.kinds import KINDS, Kind
 from cstalk_bridge.bench.fuzzing.runner import measure_fuzz, run_process
 from cstalk_bridge.bench.report import BenchConfig
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

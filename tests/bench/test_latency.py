@@ -3,7 +3,7 @@ import pytest
 
 from cstalk_bridge.bench.latency import JawResponse, added, first_passing, jaw_response, vowel
 from cstalk_bridge.bench.packets import Arrivals
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 
 
 def opening(times_s: np.ndarray, step_s: float) -> np.ndarray:

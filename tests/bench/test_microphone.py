@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cstalk_bridge.bench.microphone import FakeMicrophones
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 
 
 def started() -> FakeMicrophones:

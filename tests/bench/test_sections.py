@@ -6,7 +6,7 @@ import pytest
 
 from cstalk_bridge.bench.report import BenchConfig
 from cstalk_bridge.bench.sections import SECTIONS, run_bench
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 
 
 def test_unknown_sections_are_all_named() -> None:

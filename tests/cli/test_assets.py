@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from cstalk_bridge.cli.assets import check_heads, import_head
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from tests.heads.data_sets import ict_facekit
 from tests.heads.small import user_head
 

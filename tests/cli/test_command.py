@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cstalk_bridge.cli.command import make_parser
-from cstalk_bridge.errors import Problem, UserError
-from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.errors import Problem, UserError, WeightsError
 from cstalk_bridge.system.process import DONE, FAULT, INTERRUPTED, USER_ERROR, guarded
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 
 from cstalk_bridge.config.conflicts import shared_devices
 from cstalk_bridge.config.load import ConfigOverrides, load_config
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.outputs.config import ListeningConfig
 from cstalk_bridge.outputs.parse import parse_link_url, read_link
 

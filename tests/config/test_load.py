@@ -8,9 +8,9 @@ import pytest
 
 from cstalk_bridge.config.load import ConfigOverrides, load_config, override, read_config
 from cstalk_bridge.config.schema import MAX_SUBJECTS, Config
-from cstalk_bridge.errors import UserError
 from cstalk_bridge.face.performer import FallbackMode, FallbackPolicies, FallbackPolicy
 from cstalk_bridge.face.procedural.compose import NO_ANIMATION_LEVELS, Levels
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 
 ROOT = Path(__file__).parents[2]

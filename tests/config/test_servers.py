@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from cstalk_bridge.config.load import ConfigOverrides, override, read_config
 from cstalk_bridge.config.schema import Config
 from cstalk_bridge.config.servers import TOKEN, ControlConfig, PreviewConfig
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path

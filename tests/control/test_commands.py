@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from cstalk_bridge.control.commands import COMMANDS, Command, Parameter, ParameterType
 from cstalk_bridge.control.controller import Controller
 from cstalk_bridge.control.subject_controller import SubjectController
-from cstalk_bridge.errors import UserError
 from cstalk_bridge.models.emotions import EMOTIONS, MAX_WEIGHT
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.outputs.osc_messages import address_fault
 
 ARGUMENTS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()

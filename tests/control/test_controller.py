@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cstalk_bridge.control.controller import Controller, CueScheduler, TakeController, emotion_cues
-from cstalk_bridge.errors import UserError
 from cstalk_bridge.face.emotion_trajectory import Keyframe
+from cstalk_bridge.models.errors import UserError
 from tests.control.running import running_bridge
 from tests.takes.recording.harness import RecorderHarness
 from tests.waiting import wait_until

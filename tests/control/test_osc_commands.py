@@ -16,8 +16,8 @@ from cstalk_bridge.control.osc_commands import (
     CommandHandler,
     error_reply,
 )
-from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.models.board import CHANNEL_INDEX
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.outputs.livelink_face import decode
 from cstalk_bridge.outputs.osc_messages import Message, decode_packet
 from tests.control.running import running_bridge

@@ -18,7 +18,7 @@ from cstalk_bridge.control.phone_app import (
     send_file,
 )
 from cstalk_bridge.control.server import resolve_host
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.outputs.livelink_face import decode
 from cstalk_bridge.outputs.osc_messages import Message, decode_packet
 from tests.outputs.receiving import receiver

@@ -19,7 +19,7 @@ from cstalk_bridge.config.servers import ControlConfig, OscAddress
 from cstalk_bridge.control.controller import Controller
 from cstalk_bridge.control.replies import MAX_WAITING
 from cstalk_bridge.control.server import ControlServer
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.outputs.osc_messages import Message, decode_packet, encode_message
 from tests.outputs.receiving import Receiver, receiver
 

@@ -22,7 +22,7 @@ from cstalk_bridge.diagnostics.audio_check import (
     judge_input,
 )
 from cstalk_bridge.diagnostics.checks import Finding, FindingState
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

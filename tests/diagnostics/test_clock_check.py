@@ -15,7 +15,7 @@ from cstalk_bridge.diagnostics.clock_check import (
     judge_ticks,
     judge_timecode,
 )
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.outputs.parse import parse_link_url
 from cstalk_bridge.timecode.chase import SyncState, SyncStatus
 from cstalk_bridge.timecode.config import TimecodeConfig

@@ -16,7 +16,7 @@ from cstalk_bridge.diagnostics.face_check import (
     RigMapCheck,
     judge_speed,
 )
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.outputs.parse import parse_link_url
 from tests.networks import GUARDED, UNGUARDED, write_weights
 

@@ -27,7 +27,7 @@ from cstalk_bridge.diagnostics.listen import (
     stream_line,
 )
 from cstalk_bridge.diagnostics.streams import Streams
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from tests.diagnostics.datagrams import livelink_face, metahuman, no_face, osc, vmc
 from tests.outputs.receiving import receiver
 from tests.waiting import wait_until

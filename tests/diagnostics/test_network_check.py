@@ -23,7 +23,7 @@ from cstalk_bridge.diagnostics.network_check import (
     listening_ports,
     probe_target,
 )
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.outputs.parse import parse_link_url
 from cstalk_bridge.outputs.udp import Target
 from tests.diagnostics.programs import free_tcp_port, free_udp_port, program_with_port

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cstalk_bridge.errors import UserError
 from cstalk_bridge.evaluation.adapters import HeadInMm
 from cstalk_bridge.evaluation.landmarks import find_landmarks
 from cstalk_bridge.heads.arkit import arkit_names
 from cstalk_bridge.heads.library import OWN_HEAD
 from cstalk_bridge.heads.reading import read_head
 from cstalk_bridge.models.board import AUDIO_DRIVEN, CHANNEL_INDEX, CHANNELS
+from cstalk_bridge.models.errors import UserError
 from tests.conformance.captures import DATA
 from tests.heads.small import small_head
 

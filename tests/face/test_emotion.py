@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from cstalk_bridge.config.load import ConfigOverrides, subject_of
 from cstalk_bridge.config.schema import SubjectConfig
-from cstalk_bridge.errors import UserError
 from cstalk_bridge.face.emotion import (
     EmotionState,
     EstimatedEmotion,
@@ -18,6 +17,7 @@ from cstalk_bridge.face.emotion import (
 )
 from cstalk_bridge.face.procedural.motion import ease
 from cstalk_bridge.models.emotions import MOUTH_GUARD
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.settings.face import FaceSettings
 from tests.networks import GUARDED, UNGUARDED, small_generator
 

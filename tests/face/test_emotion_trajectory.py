@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from cstalk_bridge.errors import UserError
 from cstalk_bridge.face.emotion import VoiceWeights
 from cstalk_bridge.face.emotion_estimator import EmotionEstimator
 from cstalk_bridge.face.emotion_trajectory import (
@@ -18,6 +17,7 @@ from cstalk_bridge.face.emotion_trajectory import (
     sidecar,
 )
 from cstalk_bridge.models.emotions import EMOTIONS
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.models.speech_emotion.estimator import emotion_trajectory, recording_evidence
 from cstalk_bridge.models.timing import HOP_S
 from tests.models.speech_emotion.conftest import voice

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cstalk_bridge.errors import UserError
 from cstalk_bridge.face.emotion import VoiceWeights
 from cstalk_bridge.face.networks import (
     live_device,
@@ -13,6 +12,7 @@ from cstalk_bridge.face.networks import (
     open_emotion_estimator,
     open_ser_network,
 )
+from cstalk_bridge.models.errors import UserError
 from tests.networks import GUARDED, write_weights
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cstalk_bridge.errors import UserError
 from cstalk_bridge.heads.glb import (
     MAX_JSON_BYTES,
     MAX_LENGTH,
@@ -23,6 +22,7 @@ from cstalk_bridge.heads.glb import (
     write_glb,
 )
 from cstalk_bridge.heads.mesh import Head, Part, Shape
+from cstalk_bridge.models.errors import UserError
 from tests.heads.small import small_head
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cstalk_bridge.errors import UserError
 from cstalk_bridge.heads.gltf import MAX_DECODED_BYTES, Accessors, parse_gltf, refuse_compression
+from cstalk_bridge.models.errors import UserError
 from tests.heads.small import COMPONENTS, Written
 
 

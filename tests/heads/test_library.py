@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pytest
 
-from cstalk_bridge.errors import UserError
 from cstalk_bridge.heads.arkit import arkit_names
 from cstalk_bridge.heads.library import (
     MAX_HEADS,
@@ -13,6 +12,7 @@ from cstalk_bridge.heads.library import (
     list_heads,
 )
 from cstalk_bridge.heads.reading import open_head
+from cstalk_bridge.models.errors import UserError
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cstalk_bridge.errors import UserError
 from cstalk_bridge.heads.arkit import arkit_names
 from cstalk_bridge.heads.glb import glb_chunks, write_glb
 from cstalk_bridge.heads.reading import open_arkit_head, open_head, read_head
+from cstalk_bridge.models.errors import UserError
 from tests.heads.small import Written, small_head, user_head
 
 if TYPE_CHECKING:

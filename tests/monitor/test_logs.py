@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cstalk_bridge.audio.source import SourceState
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.monitor import logs
 from cstalk_bridge.monitor.logs import BoundedQueueHandler, log_metrics, log_to
 from tests.monitor.faces import metrics, play

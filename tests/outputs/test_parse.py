@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.outputs.config import LinkConfig
 from cstalk_bridge.outputs.metahuman.device import AccessRules
 from cstalk_bridge.outputs.metahuman.protocol import MetaHumanConfig

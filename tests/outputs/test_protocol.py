@@ -21,7 +21,7 @@ from cstalk_bridge.diagnostics.listen import default_ports
 from cstalk_bridge.diagnostics.network_check import examine_target
 from cstalk_bridge.diagnostics.recognition import recognise
 from cstalk_bridge.diagnostics.report import setup_guides
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.outputs.config import LinkConfig, RigMapName
 from cstalk_bridge.outputs.link import UdpLink, checked_float32
 from cstalk_bridge.outputs.parse import parse_link_url

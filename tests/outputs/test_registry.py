@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.outputs.link import device_id
 from cstalk_bridge.outputs.livelink_face import decode
 from cstalk_bridge.outputs.osc_messages import Message, decode_packet

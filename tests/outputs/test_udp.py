@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.outputs.udp import MAX_TARGETS, Target, UdpTargets
 from cstalk_bridge.system.addresses import HostAddress
 from tests.outputs.receiving import receiver

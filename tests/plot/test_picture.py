@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.plot.picture import View, load_input, make_picture, plan
 from cstalk_bridge.rig.load import load_rigmap
 from cstalk_bridge.takes.file import load_take, save_take

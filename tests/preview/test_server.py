@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.preview.application import PAGE_FOLDER
 from cstalk_bridge.rig.load import SHIPPED
 from tests.preview.serving import Serving, serve, voice, wav

@@ -14,9 +14,8 @@ import pytest
 import soundfile
 
 from cstalk_bridge.config.servers import PreviewConfig
-from cstalk_bridge.errors import UserError
 from cstalk_bridge.face.procedural.compose import Levels
-from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.errors import UserError, WeightsError
 from cstalk_bridge.preview.server import open_preview
 from cstalk_bridge.takes.generate import GenerationConfig
 from tests.networks import GUARDED, UNGUARDED, small_generator

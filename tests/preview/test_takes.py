@@ -7,10 +7,10 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory, Keyframe
 from cstalk_bridge.face.procedural.compose import DEFAULT_LEVELS
 from cstalk_bridge.models.emotions import MOUTH_GUARD
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.preview.recordings import Recording, new_id
 from cstalk_bridge.preview.takes import MAX_HELD_S, MAX_TAKES, TakeEntry, Takes, entry_of
 from cstalk_bridge.takes.generate import GenerationConfig

@@ -50,7 +50,7 @@ def insert(name: str, before: str, text: str) -> None:
 
 
 def refusal(action: Callable[[], object]) -> str:
-    from cstalk_bridge.errors import UserError
+    from cstalk_bridge.models.errors import UserError
 
     try:
         action()

@@ -12,8 +12,8 @@ import pytest
 
 from cstalk_bridge.config.load import ConfigOverrides, override
 from cstalk_bridge.config.schema import Config, SubjectConfig
-from cstalk_bridge.errors import UserError
 from cstalk_bridge.face.procedural.compose import LEVEL_NAMES, Levels
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.settings.declaration import Scope, Setting
 from cstalk_bridge.settings.table import LEVELS, SETTINGS, flag_settings
 from cstalk_bridge.takes.generate import GenerationConfig

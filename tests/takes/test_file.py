@@ -15,8 +15,8 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cstalk_bridge.errors import UserError
 from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory, Keyframe
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.takes.file import load_take, save_take
 from cstalk_bridge.takes.sound import open_sound
 from cstalk_bridge.timecode.smpte import FRAME_RATES

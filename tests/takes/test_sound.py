@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cstalk_bridge.audio.file import FileSource
 from cstalk_bridge.audio.preprocessing import DcBlock, Preprocessor
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.takes.sound import (
     PIECE_S,
     EncodedSound,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from timecode.timecode import Timecode as PeerTimecode
 
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.timecode.smpte import (
     FRAME_RATES,
     FrameRate,

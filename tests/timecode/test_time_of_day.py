@@ -14,7 +14,7 @@ import soundfile
 
 from cstalk_bridge.audio.config import AudioConfig
 from cstalk_bridge.audio.source import Block
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.timecode.chase import Chase, ChaseMode, ClockReading, SyncState
 from cstalk_bridge.timecode.config import TimecodeConfig
 from cstalk_bridge.timecode.smpte import FRAME_RATES, Timecode, day_length_s

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from cstalk_bridge.bench.report import Figure, Remark
 from cstalk_bridge.document import nearest
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.system.process import MATH_THREADS
 
 if TYPE_CHECKING:

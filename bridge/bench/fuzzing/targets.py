@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from cstalk_bridge.bench.clients import payload_size, receive_exactly, request
 from cstalk_bridge.bench.fuzzing.seeds import SESSION, SUBJECT
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.outputs.metahuman.messages import HEADER_BYTES
 from cstalk_bridge.system.worker import Worker
 

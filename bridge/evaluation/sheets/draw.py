@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.evaluation.adapters import HeadInMm
 from cstalk_bridge.evaluation.sheets.canvas import png_of
 from cstalk_bridge.evaluation.sheets.faces import SheetContext, SheetHead
@@ -18,6 +17,7 @@ from cstalk_bridge.evaluation.sheets.kinds import (
     word_sheets,
 )
 from cstalk_bridge.heads.library import OWN_ID
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.models.evaluation.candidates import RULE, open_candidates
 from cstalk_bridge.models.evaluation.recordings import Folders, MissingDataError
 from cstalk_bridge.models.files import write_file

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.heads.arkit import arkit_name
 from cstalk_bridge.heads.importing.meshes import (
     EYES_TO_JOINT_M,
@@ -35,6 +34,7 @@ from cstalk_bridge.heads.importing.meshes import (
     sphere_centre,
 )
 from cstalk_bridge.heads.mesh import EYES, MOUTH_DEEP, TONGUE, TOOTH, Head
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.system.files import is_there
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.heads.mesh import (
     IRIS,
     LIP,
@@ -24,6 +23,7 @@ from cstalk_bridge.heads.mesh import (
     smoothstep,
     vertex_normals,
 )
+from cstalk_bridge.models.errors import Problem, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.outputs.link import device_id
 from cstalk_bridge.outputs.metahuman.frame import CONTROLS
 from cstalk_bridge.system.addresses import is_within

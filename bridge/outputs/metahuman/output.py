@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.outputs.link import MAX_FRAME, UdpLink, subject_fault
 from cstalk_bridge.outputs.metahuman.device import DEFAULT_PORT, AccessRules, Device
 from cstalk_bridge.outputs.metahuman.discovery import ANY_INTERFACE, Beacon

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 import numpy as np
 
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.rig import ARKIT_MAP
 from cstalk_bridge.rig.load import load_rigmap
 from cstalk_bridge.timecode.smpte import DEFAULT_RATE

@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.rig import ARKIT_MAP, ARKIT_TABLE, STOCK_MAP
 from cstalk_bridge.takes.names import CURVES_ENDING, safe_name, take_stem
 

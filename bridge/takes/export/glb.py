@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.heads.arkit import arkit_names, product, rotation_of, turning_curves
 from cstalk_bridge.heads.glb import glb_chunks
 from cstalk_bridge.heads.library import chosen_head
 from cstalk_bridge.heads.nodes import parent_axes, turned_nodes
 from cstalk_bridge.heads.reading import open_arkit_head
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.takes.export.curves import open_curve_sequence
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.rig.curves import ARKIT_CURVES
 from cstalk_bridge.system.files import atomic_write
 from cstalk_bridge.system.process import PROGRAM_NAME

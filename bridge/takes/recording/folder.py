@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.models.files import PRIVATE_MODE
 from cstalk_bridge.system.files import atomic_write, name_key
 from cstalk_bridge.system.process import PROGRAM_NAME, program_version

@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.takes.names import subject_stems
 from cstalk_bridge.takes.recording.files import Row
 from cstalk_bridge.takes.recording.folder import (

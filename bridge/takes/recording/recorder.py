@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.models.files import PARTIAL_SUFFIX
 from cstalk_bridge.outputs.link import replace_nonfinite
 from cstalk_bridge.rig.curves import ARKIT_CURVES

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.takes.names import CURVES_SUFFIX, SOUND_SUFFIX
 from cstalk_bridge.takes.recording.files import CurvesFile, Origin, WaveFile
 from cstalk_bridge.timecode.smpte import frames_per_day

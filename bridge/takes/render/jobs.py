@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cstalk_bridge.audio.file import AUDIO_SUFFIXES
-from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.face.emotion_trajectory import SIDECAR_SUFFIXES, sidecar
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.models.loading import DEFAULT_PATH
 from cstalk_bridge.system.files import is_folder, is_there, name_key
 from cstalk_bridge.takes.export.curves import ExportConfig

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cstalk_bridge.errors import Problem, UserError
 from cstalk_bridge.face.emotion import check_face_settings
 from cstalk_bridge.face.networks import load_network
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.models.files import PARTIAL_SUFFIX
 from cstalk_bridge.models.timing import ROW_RATE_HZ
 from cstalk_bridge.system.files import atomic_write

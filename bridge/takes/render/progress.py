@@ -14,7 +14,7 @@ from cstalk_bridge.timecode.tick import host_now
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cstalk_bridge.errors import Problem
+    from cstalk_bridge.models.errors import Problem
     from cstalk_bridge.takes.render.jobs import Job
 
 

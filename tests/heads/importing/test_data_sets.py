@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from cstalk_bridge.errors import UserError
 from cstalk_bridge.heads.glb import write_glb
 from cstalk_bridge.heads.importing.data_sets import import_head
 from cstalk_bridge.heads.importing.meshes import EYES_TO_JOINT_M, parse_obj, sphere_centre
 from cstalk_bridge.heads.mesh import IRIS, PUPIL, SCLERA
 from cstalk_bridge.heads.reading import read_head
+from cstalk_bridge.models.errors import UserError
 from tests.conformance.gltf_validator import faults, validated
 from tests.heads.data_sets import ball, ict_facekit, makehuman
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from cstalk_bridge.errors import UserError
 from cstalk_bridge.frame import Frame, neutral_board
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.outputs.link import MAX_FRAME
 from cstalk_bridge.outputs.metahuman.device import AccessRules, Feed
 from cstalk_bridge.outputs.metahuman.frame import CONTROLS, HEAD_POSE, REST

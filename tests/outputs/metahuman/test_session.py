@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.outputs.metahuman.device import Device
 from cstalk_bridge.outputs.metahuman.messages import DeviceRequestError, Incoming
 from cstalk_bridge.outputs.metahuman.session import Session

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.outputs.metahuman.frame import HEAD_POSE
 from cstalk_bridge.rig.curves import load_table
 from cstalk_bridge.rig.load import load_rigmap

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from cstalk_bridge.errors import UserError
 from cstalk_bridge.heads.arkit import arkit_names
 from cstalk_bridge.heads.glb import Glb, parse_glb, write_glb
 from cstalk_bridge.heads.gltf import Accessors, parse_gltf
 from cstalk_bridge.heads.library import OWN_HEAD
 from cstalk_bridge.heads.mesh import LOOK_ANGLE_RAD
 from cstalk_bridge.heads.nodes import rotation_matrix
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.rig.load import load_rigmap
 from cstalk_bridge.takes.export.curves import ExportConfig
 from cstalk_bridge.takes.export.formats import export_take

@@ -11,7 +11,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.takes.recording.files import Origin, WaveFile, pcm, repair_wave, wave_header
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.takes.recording.folder import claim_folder, finish_folder
 from tests.takes.recording.harness import BEGAN
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import soundfile
 
-from cstalk_bridge.errors import Problem, UserError
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.takes.recording.folder import (
     END_BYTES,
     FIRST_S,

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cstalk_bridge.bench.takes import RecordingProcess
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.rig.curves import load_table
 from cstalk_bridge.takes.export.tables import column_order, csv_header
 from cstalk_bridge.takes.recording.open_take import QUEUE_S

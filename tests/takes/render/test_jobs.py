@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from cstalk_bridge.errors import UserError
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.takes.export.formats import FORMATS
 from cstalk_bridge.takes.render.jobs import FoundInput, Shard, find_inputs, make_jobs, parse_shard
 

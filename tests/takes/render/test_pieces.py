@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cstalk_bridge.errors import Problem
+from cstalk_bridge.models.errors import Problem
 from cstalk_bridge.models.timing import HOP_SAMPLES
 from cstalk_bridge.takes.generate import GenerationConfig
 from cstalk_bridge.takes.render.jobs import Job

@@ -19,9 +19,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from cstalk_bridge.errors import UserError
 from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory
 from cstalk_bridge.face.procedural.compose import NO_ANIMATION_LEVELS
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.models.files import PARTIAL_SUFFIX
 from cstalk_bridge.takes.export.curves import ExportConfig
 from cstalk_bridge.takes.export.formats import FORMATS
