@@ -19,8 +19,9 @@ from cstalk_bridge.plot.measures import (
     mouth_opening,
 )
 from cstalk_bridge.rig.curves import Curve
-from cstalk_bridge.takes import sound_images
-from cstalk_bridge.takes.sound_images import FLOOR_DB
+from cstalk_bridge.takes.sound_images import FLOOR_DB, HIGHEST_HZ, LOWEST_HZ, MAX_COLUMNS, WINDOW_S
+from cstalk_bridge.takes.sound_images import spectrogram as spectrogram_levels
+from cstalk_bridge.takes.sound_images import waveform as waveform_extrema
 from cstalk_bridge.takes.take import curve_blocks
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def waveform(sound: Sound, start_s: float, end_s: float, columns: int) -> SoundV
     # More at once is drawn from samples of it.
     step = max(1, int(PIECE_SAMPLES / ((end_s - start_s) / columns * sound.rate_hz)))
     pieces = [
-        sound_images.waveform(padded, edges_s[first], edges_s[last], last - first)
+        waveform_extrema(padded, edges_s[first], edges_s[last], last - first)
         for first in range(0, columns, step)
         for last in [min(first + step, columns)]
     ]
@@ -75,10 +76,10 @@ def spectrogram(
     sound: Sound, start_s: float, end_s: float, columns: int, bands: int
 ) -> SoundValues:
     """Return levels in dBFS, [bands, columns]; band 0 is the lowest, `FLOOR_DB` the least."""
-    column_windows = (end_s - start_s) / columns / sound_images.WINDOW_S
-    windows = int(np.clip(column_windows, 1, min(WINDOWS, sound_images.MAX_COLUMNS // columns)))
+    column_windows = (end_s - start_s) / columns / WINDOW_S
+    windows = int(np.clip(column_windows, 1, min(WINDOWS, MAX_COLUMNS // columns)))
     padded = PaddedSound(sound, end_s)
-    picture = sound_images.spectrogram(padded, start_s, end_s, windows * columns, bands)
+    picture = spectrogram_levels(padded, start_s, end_s, windows * columns, bands)
     mean = picture.reshape(bands, columns, windows).mean(axis=2, dtype=np.float32)
     return np.asarray(FLOOR_DB * (1 - mean / np.float32(255)))
 
@@ -115,9 +116,7 @@ def _pieces(
 
 def place_of_hertz(hertz: float) -> float:
     """Return where a frequency lies in the spectrogram, 0 its lower and 1 its upper edge."""
-    low, high, mel = (
-        np.log10(1 + f / 700) for f in (sound_images.LOWEST_HZ, sound_images.HIGHEST_HZ, hertz)
-    )
+    low, high, mel = (np.log10(1 + f / 700) for f in (LOWEST_HZ, HIGHEST_HZ, hertz))
     return float((mel - low) / (high - low))
 
 

@@ -28,7 +28,8 @@ from cstalk_bridge.preview.requests import (
 from cstalk_bridge.preview.rigmaps import CurveStore
 from cstalk_bridge.preview.session import GLB_MEDIA_TYPE
 from cstalk_bridge.rig import ARKIT_MAP
-from cstalk_bridge.takes import sound_images
+from cstalk_bridge.takes.sound_images import spectrogram as spectrogram_levels
+from cstalk_bridge.takes.sound_images import waveform as waveform_extrema
 from cstalk_bridge.timecode.smpte import DEFAULT_RATE, parse_rate
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class SessionHandlers:
         """Give a waveform, int8 [columns, 2]."""
         sound, columns = self._recording(request).sound, read_count(request, "columns")
         start_s, end_s = read_number(request, "start_s"), read_number(request, "end_s")
-        return await _drawn(lambda: sound_images.waveform(sound, start_s, end_s, columns).tobytes())
+        return await _drawn(lambda: waveform_extrema(sound, start_s, end_s, columns).tobytes())
 
     async def spectrogram(self, request: Request) -> Response:
         """Give a spectrogram, uint8 [bands, columns]."""
@@ -136,7 +137,7 @@ class SessionHandlers:
         start_s, end_s = read_number(request, "start_s"), read_number(request, "end_s")
         bands = read_count(request, "bands")
         return await _drawn(
-            lambda: sound_images.spectrogram(sound, start_s, end_s, columns, bands).tobytes()
+            lambda: spectrogram_levels(sound, start_s, end_s, columns, bands).tobytes()
         )
 
     async def export(self, request: Request) -> Response:
