@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from cstalk_bridge.config.load import load_config
     from cstalk_bridge.control.controller import Controller
     from cstalk_bridge.daemon import run
-    from cstalk_bridge.frame import Frame
     from cstalk_bridge.models import EMOTIONS, Generator, WeightsError, load_generator
     from cstalk_bridge.models.errors import UserError
+    from cstalk_bridge.rig.curves import Frame
     from cstalk_bridge.rig.load import load_rigmap
     from cstalk_bridge.rig.rigmap import RigMap
     from cstalk_bridge.takes.file import load_take, save_take

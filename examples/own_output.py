@@ -1,11 +1,9 @@
 """Add an output, numbers as text: `python examples/own_output.py run --link text://127.0.0.1`."""
 
 from cstalk_bridge.cli import main
-from cstalk_bridge.outputs.config import LinkConfig
 from cstalk_bridge.outputs.link import UdpLink
-from cstalk_bridge.outputs.protocol import SetupGuide, UdpProtocol
+from cstalk_bridge.outputs.protocol import LinkConfig, SetupGuide, StreamFrame, UdpProtocol
 from cstalk_bridge.outputs.registry import OUTPUTS
-from cstalk_bridge.outputs.stream_frame import StreamFrame
 from cstalk_bridge.outputs.udp import UdpTargets
 
 

@@ -15,8 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cstalk_bridge.models.board import AUDIO_DRIVEN
-from cstalk_bridge.models.cstalk.architecture import STREAMING, Architecture, Description
-from cstalk_bridge.models.cstalk.encoder_architecture import EncoderArchitecture
+from cstalk_bridge.models.cstalk.architecture import (
+    STREAMING,
+    Architecture,
+    Description,
+    EncoderArchitecture,
+)
 from cstalk_bridge.models.cstalk.generator import Generator
 from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.models.errors import WeightsError

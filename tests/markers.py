@@ -28,7 +28,7 @@ SLOW = (
     # Whole programs: daemons in real time, child processes, benches, installed packages.
     "tests/bench/",
     "tests/cli/test_command.py::test_quick_commands",
-    "tests/cli/test_measure.py",
+    "tests/cli/test_assets.py",
     "tests/conformance/",
     "tests/control/test_flood.py",
     "tests/daemon/",
@@ -61,7 +61,7 @@ SLOW = (
     "tests/models/training/",
     # Minutes of animation or sound, many files, pictures or examples.
     "tests/audio/test_decoder.py::test_every_container",
-    "tests/cli/test_show.py",
+    "tests/cli/test_recordings.py",
     "tests/control/test_controller.py::test_a_take_that_ends_by_itself",
     "tests/evaluation/",
     "tests/face/procedural/test_animation.py",
@@ -72,7 +72,7 @@ SLOW = (
     "tests/takes/export/test_tables.py::test_frames_can_be_told_again",
     "tests/takes/export/test_tables.py::test_timecodes_tell_real_time",
     "tests/takes/export/test_unreal_import.py",
-    "tests/takes/recording/test_subject_files.py::test_sound_stays",
+    "tests/takes/recording/test_files.py::test_sound_stays",
     "tests/tools/test_sculpt.py::test_the_script_makes",
 )
 """Beginnings of the names of tests that are whole programs or take half a second or more."""

@@ -17,16 +17,17 @@ from cstalk_bridge import document
 from cstalk_bridge.audio.inputs import SPEECH_PATH
 from cstalk_bridge.cli.command import make_parser
 from cstalk_bridge.config.load import read_config
-from cstalk_bridge.control import commands, dispatch
-from cstalk_bridge.control.replies import MAX_WAITING
+from cstalk_bridge.control import commands
+from cstalk_bridge.control import server as osc
+from cstalk_bridge.control.commands import MAX_WAITING
 from cstalk_bridge.face.performer import FallbackConfig
-from cstalk_bridge.face.procedural.compose import LEVEL_NAMES
+from cstalk_bridge.face.procedural.animation import LEVEL_NAMES
 from cstalk_bridge.heads import glb
 from cstalk_bridge.monitor import logs
 from cstalk_bridge.outputs.metahuman import messages, session
 from cstalk_bridge.outputs.metahuman import server as metahuman
 from cstalk_bridge.plot.measures import MAX_JERK, MAX_SPEED, WARNING_KINDS
-from cstalk_bridge.preview import connections, hub, recordings, requests, server
+from cstalk_bridge.preview import connections, hub, recordings, server
 from cstalk_bridge.rig.load import load_rigmap, shipped_names
 from cstalk_bridge.takes.export.formats import FORMATS
 from cstalk_bridge.takes.sound import MAX_SOUND_S
@@ -173,7 +174,7 @@ def test_the_table_of_warnings_names_each_with_its_limit() -> None:
 
 def test_the_limits_of_the_security_page_are_those_of_the_code() -> None:
     limits = {
-        "OSC datagram": f"{dispatch.MAX_DATAGRAM_BYTES} bytes, {dispatch.MAX_MESSAGES} messages; "
+        "OSC datagram": f"{osc.MAX_DATAGRAM_BYTES} bytes, {osc.MAX_MESSAGES} messages; "
         f"{commands.MAX_TEXT} characters of text per argument",
         "work that waits for control": f"{MAX_WAITING} pieces of each kind",
         "MetaHuman device": f"{metahuman.MAX_CLIENTS} connections, "
@@ -181,7 +182,7 @@ def test_the_limits_of_the_security_page_are_those_of_the_code() -> None:
         f"message; {session.MAX_REQUESTS_PER_S} requests per second and client",
         "preview": f"{connections.MAX_CONNECTIONS} connections, {hub.MAX_CLIENTS} live viewers; "
         f"{server.MAX_HEAD_BYTES >> 10} KiB of HTTP headers, "
-        f"{requests.MAX_DOCUMENT_BYTES >> 10} KiB per request document, "
+        f"{recordings.MAX_DOCUMENT_BYTES >> 10} KiB per request document, "
         f"{server.MAX_MESSAGE_BYTES >> 10} KiB per WebSocket message",
         "preview uploads": f"{recordings.MAX_UPLOAD_BYTES >> 30} GiB per file, "
         f"{recordings.MAX_HELD_BYTES >> 30} GiB and {recordings.MAX_RECORDINGS} recordings in all",

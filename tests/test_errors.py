@@ -7,7 +7,6 @@ import pkgutil
 
 import pytest
 
-import cstalk_bridge
 import cstalk_bridge.models
 from cstalk_bridge.models.errors import Problem, UserError, WeightsError
 

@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cstalk_bridge.audio.config import GateConfig
 from cstalk_bridge.audio.levels import amplitude, decibels, peak_db, rms_db
-from cstalk_bridge.audio.source import HOP_RATE_HZ, HOP_SAMPLES, Hop
+from cstalk_bridge.audio.source import HOP_RATE_HZ, HOP_SAMPLES, GateConfig, Hop
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,21 +15,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cstalk_bridge.audio.file import AUDIO_SUFFIXES
-from cstalk_bridge.audio.inputs import SPEECH_PATH
+from cstalk_bridge.audio.inputs import AUDIO_SUFFIXES, SPEECH_PATH
 from cstalk_bridge.audio.source import HOP_S, HOP_SAMPLES
 from cstalk_bridge.bench.report import Figure, Remark, figures_of, spread_of
 from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory, Keyframe
-from cstalk_bridge.face.networks import load_network
-from cstalk_bridge.face.procedural.animation import ProceduralAnimation
-from cstalk_bridge.face.procedural.compose import NO_ANIMATION_LEVELS
+from cstalk_bridge.face.inference import load_network
+from cstalk_bridge.face.procedural.animation import NO_ANIMATION_LEVELS, ProceduralAnimation
 from cstalk_bridge.face.procedural.cues import Cues
 from cstalk_bridge.face.procedural.prosody import SILENCE, ProsodyTracker
-from cstalk_bridge.frame import neutral_board
 from cstalk_bridge.models.emotions import EMOTIONS
-from cstalk_bridge.models.metrics.curves import runs
-from cstalk_bridge.models.metrics.eyes import MICROSACCADE_DEG
+from cstalk_bridge.models.metrics.curves import MICROSACCADE_DEG, runs
 from cstalk_bridge.models.timing import SAMPLE_RATE_HZ
+from cstalk_bridge.rig.curves import neutral_board
 from cstalk_bridge.system.process import prepare_steady_state
 from cstalk_bridge.takes.generate import GenerationConfig, generate_take, prosodies
 from cstalk_bridge.takes.sound import SampledSound, network_input, open_sound

@@ -17,10 +17,10 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from cstalk_bridge.bench.clients import CLIENT_TIMEOUT_S, WellBehavedClient, open_session, request
 from cstalk_bridge.bench.daemon_process import DaemonProcess, free_port, resident_mb
 from cstalk_bridge.bench.packets import ReceiverProcess
 from cstalk_bridge.bench.report import Figure, Remark, figures_of
+from cstalk_bridge.bench.soak import CLIENT_TIMEOUT_S, WellBehavedClient, open_session, request
 from cstalk_bridge.control.commands import COMMANDS
 from cstalk_bridge.control.phone_app import MESSAGES
 from cstalk_bridge.outputs.metahuman.messages import MAGIC, MAX_PAYLOAD_BYTES, SIZES, pack

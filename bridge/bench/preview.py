@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cstalk_bridge.bench.child_process import (
+from cstalk_bridge.bench.daemon_process import (
     ChildProcess,
+    DaemonProcess,
+    free_port,
     on_closed_input,
     read_columns,
     write_columns,
 )
-from cstalk_bridge.bench.daemon_process import DaemonProcess, free_port
 from cstalk_bridge.bench.packets import FPS, LATENESS_P99_MS, RATE_TOLERANCE_HZ, ReceiverProcess
 from cstalk_bridge.bench.report import Figure, Remark, figures_of, spread_of
 from cstalk_bridge.timecode.tick import host_now

@@ -20,8 +20,8 @@ from cstalk_bridge.audio.source import HOP_RATE_HZ
 from cstalk_bridge.bench.daemon_process import DaemonProcess, bound_port, resident_mb
 from cstalk_bridge.bench.packets import ReceiverProcess
 from cstalk_bridge.bench.report import Figure, Remark, figures_of, spread_of
-from cstalk_bridge.face.networks import LOOKAHEAD_MS, hop_times, white_noise
-from cstalk_bridge.face.procedural.compose import DEFAULT_LEVELS, NO_ANIMATION_LEVELS
+from cstalk_bridge.face.inference import LOOKAHEAD_MS, hop_times, white_noise
+from cstalk_bridge.face.procedural.animation import DEFAULT_LEVELS, NO_ANIMATION_LEVELS
 from cstalk_bridge.system.process import prepare_steady_state
 from cstalk_bridge.timecode.tick import host_now
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cstalk_bridge.bench.report import BenchConfig
-    from cstalk_bridge.face.procedural.compose import Levels
+    from cstalk_bridge.face.procedural.animation import Levels
     from cstalk_bridge.models.cstalk.generator import Generator
 
 
@@ -149,7 +149,7 @@ def measure_render(_options: BenchConfig) -> list[Figure | Remark]:
     """Render ten minutes of speech to a take and a CSV file, then short recordings."""
     import torch
 
-    from cstalk_bridge.face.networks import load_network
+    from cstalk_bridge.face.inference import load_network
 
     generator = load_network(None, "cpu")
     with tempfile.TemporaryDirectory() as folder:

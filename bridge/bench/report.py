@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cstalk_bridge.monitor.rings import Spread
+from cstalk_bridge.monitor.metrics import Spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -27,16 +27,15 @@ import numpy as np
 
 from cstalk_bridge.audio.inputs import SPEECH_PATH
 from cstalk_bridge.audio.stream import AudioHistory, HistoryPosition
-from cstalk_bridge.bench.child_process import ChildProcess
-from cstalk_bridge.bench.daemon_process import DaemonProcess, free_port
+from cstalk_bridge.bench.daemon_process import ChildProcess, DaemonProcess, free_port
 from cstalk_bridge.bench.microphone import FakeMicrophones
 from cstalk_bridge.bench.report import Figure, Remark
 from cstalk_bridge.config.schema import Config
 from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.outputs.osc_messages import encode_message
+from cstalk_bridge.takes.recording.files import RecordedSubject
 from cstalk_bridge.takes.recording.folder import DOCUMENT_NAME, RECORDING_SUFFIX
 from cstalk_bridge.takes.recording.recorder import CURVE_COUNT, UNTOUCHED_S, Recorder
-from cstalk_bridge.takes.recording.subject_files import RecordedSubject
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 from cstalk_bridge.timecode.tick import Ticker, host_now
 

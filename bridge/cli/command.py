@@ -9,11 +9,9 @@ import argparse
 from typing import TYPE_CHECKING
 
 from cstalk_bridge.cli.arguments import add_help
-from cstalk_bridge.cli.assets import add_head, add_rigmap
+from cstalk_bridge.cli.assets import add_bench, add_evaluate, add_head, add_rigmap
 from cstalk_bridge.cli.live import add_devices, add_doctor, add_listen, add_run
-from cstalk_bridge.cli.measure import add_bench, add_evaluate
-from cstalk_bridge.cli.render import add_render
-from cstalk_bridge.cli.show import add_plot, add_preview
+from cstalk_bridge.cli.recordings import add_plot, add_preview, add_render
 from cstalk_bridge.system.process import guarded, open_standard_streams
 
 if TYPE_CHECKING:

@@ -1,5 +1,5 @@
-"""The table of commands and their parameters: OSC addresses below `/cstalk`, and Python methods
-of the same names.
+"""The table of commands, their parameters and replies: OSC addresses below `/cstalk`, and Python
+methods of the same names.
 """
 
 from __future__ import annotations
@@ -9,18 +9,71 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from cstalk_bridge.control.replies import WorkKind as Work
-from cstalk_bridge.face.procedural.compose import LEVEL_NAMES
+from cstalk_bridge.face.procedural.animation import LEVEL_NAMES
 from cstalk_bridge.face.timeline import LOOKAHEAD_SLEW
 from cstalk_bridge.models.emotions import EMOTIONS, MAX_WEIGHT
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.models.timing import HOP_MS
+from cstalk_bridge.outputs.osc_messages import encode_message
 from cstalk_bridge.settings.table import MAX_LEVEL, command_settings, setting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from cstalk_bridge.settings.declaration import Setting
+
+
+MAX_WAITING = 32
+"""Pieces of work that wait, of each kind; the next is dropped and reported."""
+
+
+class WorkKind(Enum):
+    """Kinds of work, by what they wait for; each has a thread."""
+
+    TAKES = "takes"
+    """The disk on which takes are recorded; nothing else waits in their way."""
+    FILES = "files"
+    """Other files: rig maps, networks."""
+    QUESTIONS = "questions"
+    """Nothing; the answer is long."""
+    NAMES = "names"
+    """A name server, which may be silent for half a minute."""
+    TRANSPORT = "transport"
+    """Another machine that takes a file."""
+
+
+Address = tuple[str, int]
+"""IP address and port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One datagram and where it goes."""
+
+    to: Address
+    datagram: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Datagrams to send at once, and work for the thread of its kind, which gives another reply.
+
+    `if_dropped` is sent in place of that reply where the queue of the thread is full.
+    """
+
+    outgoing: tuple[Outgoing, ...] = ()
+    work: Callable[[], Reply] | None = None
+    kind: WorkKind = WorkKind.FILES
+    if_dropped: tuple[Outgoing, ...] = ()
+
+
+NO_REPLY = Reply()
+
+
+def message_reply(to: Iterable[Address], address: str, *arguments: str | int | float) -> Reply:
+    """Return the reply that sends one message to each of `to`."""
+    datagram = encode_message(address, *arguments)
+    return Reply(tuple(Outgoing(place, datagram) for place in to))
 
 
 Value = str | int | float | bool
@@ -194,7 +247,7 @@ class Command:
     parameters: tuple[Parameter, ...] = ()
     is_of_subject: bool = True
     is_repeated: bool = False
-    work: Work | None = None
+    work: WorkKind | None = None
     is_question: bool = False
 
     @property
@@ -286,13 +339,13 @@ COMMANDS: dict[str, Command] = {
             "adds the emotion estimated from the voice, as far as the mix leaves room up to 1 (a "
             "research build, non-commercial); neutral with weight 1 leaves none",
             (AUTO, OVER_S),
-            work=Work.FILES,
+            work=WorkKind.FILES,
         ),
         Command(
             "arousal",
             "raises the mix while the voice is louder and higher than usual",
             (AROUSAL, OVER_S),
-            work=Work.FILES,
+            work=WorkKind.FILES,
         ),
         Command("level", "sets the level of a part of the face", (PART, LEVEL)),
         Command(
@@ -322,14 +375,14 @@ COMMANDS: dict[str, Command] = {
             "reload",
             "reads the rig maps of the subject from disk again; "
             "a faulty file is reported, and the old map stays",
-            work=Work.FILES,
+            work=WorkKind.FILES,
         ),
         Command(
             "state",
             "replies with the settings of the subject, each as the command that would set it, then "
             "`/cstalk/<subject>/sound state level_db`, and `/link name sent failed error` of each "
             "link",
-            work=Work.QUESTIONS,
+            work=WorkKind.QUESTIONS,
             is_question=True,
         ),
         Command(
@@ -337,7 +390,7 @@ COMMANDS: dict[str, Command] = {
             "replies with `/cstalk/record`, 1 while a take is recorded, else 0, and the state of "
             "every subject; from then on the sender gets `/cstalk/record` whenever it changes",
             is_of_subject=False,
-            work=Work.QUESTIONS,
+            work=WorkKind.QUESTIONS,
             is_question=True,
         ),
         Command(
@@ -346,7 +399,7 @@ COMMANDS: dict[str, Command] = {
             "number",
             (ACTION, SLATE, TAKE),
             is_of_subject=False,
-            work=Work.TAKES,
+            work=WorkKind.TAKES,
         ),
     )
 }

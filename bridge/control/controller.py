@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cstalk_bridge.control.commands import ACTION, ALL_SUBJECTS, MAX_INT32, SLATE, TAKE
-from cstalk_bridge.control.state import BridgeState
-from cstalk_bridge.control.subject_controller import SubjectController
+from cstalk_bridge.control.subject_controller import BridgeState, SubjectController
 from cstalk_bridge.document import nearest
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.system.worker import STOP_TIMEOUT_S, Worker
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from cstalk_bridge.face.emotion_trajectory import Keyframe
     from cstalk_bridge.face.subject import Subject
     from cstalk_bridge.models.cstalk.generator import Generator
-    from cstalk_bridge.takes.names import TakeName
+    from cstalk_bridge.takes.file import TakeName
     from cstalk_bridge.takes.recording.open_take import RecordedTake
     from cstalk_bridge.takes.recording.recorder import Recorder
 

@@ -10,9 +10,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from cstalk_bridge.control.commands import COMMANDS, PREFIX
-from cstalk_bridge.control.replies import Reply, WorkKind, message_reply
-from cstalk_bridge.control.state import record_message
+from cstalk_bridge.control.commands import COMMANDS, PREFIX, Reply, WorkKind, message_reply
+from cstalk_bridge.control.subject_controller import record_message
 from cstalk_bridge.document import nearest
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.outputs.osc_messages import Message
@@ -20,10 +19,9 @@ from cstalk_bridge.outputs.osc_messages import Message
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from cstalk_bridge.control.commands import Command
+    from cstalk_bridge.control.commands import Address, Command
     from cstalk_bridge.control.controller import Controller
-    from cstalk_bridge.control.replies import Address
-    from cstalk_bridge.control.state import BridgeState, OscWords, SubjectState
+    from cstalk_bridge.control.subject_controller import BridgeState, OscWords, SubjectState
     from cstalk_bridge.takes.recording.open_take import RecordedTake
     from cstalk_bridge.takes.recording.recorder import Recorder
 

@@ -13,8 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from cstalk_bridge.control.commands import MAX_INT32, Parameter, ParameterType
-from cstalk_bridge.control.replies import NO_REPLY, Outgoing, Reply, WorkKind, message_reply
+from cstalk_bridge.control.commands import (
+    MAX_INT32,
+    NO_REPLY,
+    Outgoing,
+    Parameter,
+    ParameterType,
+    Reply,
+    WorkKind,
+    message_reply,
+)
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.outputs.osc_messages import encode_message
 from cstalk_bridge.outputs.udp import Target
@@ -24,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from cstalk_bridge.control.commands import Address
     from cstalk_bridge.control.controller import Controller
-    from cstalk_bridge.control.replies import Address
     from cstalk_bridge.outputs.livelink_face import LiveLinkFaceLink
     from cstalk_bridge.outputs.osc_messages import Message
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from rich.text import Text
 
-from cstalk_bridge.frame import neutral_board
 from cstalk_bridge.models.board import CHANNELS
 from cstalk_bridge.models.timing import HOP_MS
 from cstalk_bridge.monitor.health import HealthState, Lamp, health, lamps
@@ -20,12 +19,12 @@ from cstalk_bridge.monitor.status_lines import (
     time_status,
     timecode_label,
 )
+from cstalk_bridge.rig.curves import neutral_board
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cstalk_bridge.monitor.metrics import LinkMetrics, Metrics, Notice, SubjectMetrics
-    from cstalk_bridge.monitor.rings import Spread
+    from cstalk_bridge.monitor.metrics import LinkMetrics, Metrics, Notice, Spread, SubjectMetrics
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,23 @@
-"""The thread that shows the dashboard on a terminal; plain lines where there is none."""
+"""The threads of the dashboard: one shows it on a terminal (plain lines where there is none),
+one reads keys and carries out their actions.
+"""
 
 from __future__ import annotations
 
+import os
+import re
+import select
 import sys
+import time
 from contextlib import ExitStack, suppress
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cstalk_bridge.dashboard.keys import KeyBindings, Keyboard, KeyThread
+from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.monitor.status_lines import MonitorThread, PlainMonitor, status_line
+from cstalk_bridge.settings.table import MAX_INTENSITY
+from cstalk_bridge.system.worker import STOP_TIMEOUT_S, Worker
 from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
@@ -20,7 +28,245 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from cstalk_bridge.control.controller import Controller
+    from cstalk_bridge.control.subject_controller import SubjectController
     from cstalk_bridge.monitor.metrics import Metrics
+
+
+READ_BYTES = 64
+"""Bytes read at once."""
+
+SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|.)?|[\x00\xe0].", re.DOTALL)
+"""Input of arrow and function keys: ECMA-48 sequences, on Windows a prefix and a code."""
+
+WINDOWS_POLL_S = 0.05
+"""Poll interval on Windows."""
+
+
+class Keyboard:
+    """The keys pressed in the terminal of a file descriptor, standard input by default.
+
+    Within the context keys are read without Enter and are not echoed; Ctrl-C still interrupts.
+    Afterwards the terminal is restored. Without a terminal, and in its background, no keys come.
+    """
+
+    def __init__(self, descriptor: int | None = None) -> None:
+        self._descriptor = _standard_input() if descriptor is None else descriptor
+        self._before: list[Any] | None = None
+        self.is_open = False
+
+    def __enter__(self) -> Self:
+        if self._is_ours():
+            self._before = _without_echo(self._descriptor)
+            self.is_open = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.is_open = False
+        if self._before is not None and self._is_ours():
+            # In the background the terminal is the shell's; changing it would stop this process.
+            _restore(self._descriptor, self._before)
+        self._before = None
+
+    def read(self, timeout_s: float) -> str:
+        """Return the keys pressed within the timeout, as soon as there are any; "" for none."""
+        if not self.is_open or not self._is_ours():
+            time.sleep(timeout_s)
+            return ""
+        text = _read(self._descriptor, timeout_s)
+        if text is None:
+            self.is_open = False
+            return ""
+        return SEQUENCE.sub("", text)
+
+    def _is_ours(self) -> bool:
+        """Whether there is a terminal that this process may read without being stopped."""
+        if self._descriptor < 0 or not os.isatty(self._descriptor):
+            return False
+        if sys.platform == "win32":
+            return True
+        try:
+            return os.tcgetpgrp(self._descriptor) == os.getpgrp()
+        except OSError:
+            # It is not the controlling terminal of this process, so reading does not stop it.
+            return True
+
+
+def _standard_input() -> int:
+    try:
+        return sys.stdin.fileno()
+    except (OSError, ValueError, AttributeError):
+        # Closed, replaced, or none at all.
+        return -1
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _without_echo(_descriptor: int) -> list[Any] | None:
+        return None
+
+    def _restore(_descriptor: int, _before: list[Any]) -> None:
+        return
+
+    def _read(_descriptor: int, timeout_s: float) -> str | None:
+        end_s = time.monotonic() + timeout_s
+        while not msvcrt.kbhit():
+            if time.monotonic() >= end_s:
+                return ""
+            time.sleep(WINDOWS_POLL_S)
+        text = ""
+        while msvcrt.kbhit() and len(text) < READ_BYTES:
+            text += msvcrt.getwch()
+        return text
+
+else:
+    import termios
+    import tty
+
+    def _without_echo(descriptor: int) -> list[Any] | None:
+        try:
+            before = termios.tcgetattr(descriptor)
+            tty.setcbreak(descriptor, termios.TCSANOW)
+        except termios.error:
+            return None
+        return before
+
+    def _restore(descriptor: int, before: list[Any]) -> None:
+        try:
+            termios.tcsetattr(descriptor, termios.TCSANOW, before)
+        except termios.error:
+            # The terminal is gone.
+            return
+
+    def _read(descriptor: int, timeout_s: float) -> str | None:
+        """Return the typed text; None if the terminal is gone."""
+        try:
+            if not select.select([descriptor], [], [], timeout_s)[0]:
+                return ""
+            return os.read(descriptor, READ_BYTES).decode("utf-8", "ignore") or None
+        except OSError:
+            return None
+
+
+EMOTION_KEYS = {str(number): name for number, name in enumerate(EMOTIONS)}
+"""Keys of the emotions; the page of the preview has the same."""
+
+INTENSITY_STEP = 0.1
+"""Change of intensity per key press."""
+
+KEY_POLL_S = 0.2
+"""Longest wait for a key, after which the thread checks whether it is to stop."""
+
+
+class KeyBindings:
+    """The actions of keys on a controller; they act on one subject at a time, first on the first.
+
+    One thread calls `press`; any thread may read `name` and `lines`.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+        self._index = 0
+        self._is_expanded = False
+        self._actions: dict[str, Callable[[], None]] = {
+            "+": lambda: self._change_intensity(INTENSITY_STEP),
+            "=": lambda: self._change_intensity(INTENSITY_STEP),
+            "-": lambda: self._change_intensity(-INTENSITY_STEP),
+            "\t": self._next_subject,
+            "a": self._toggle_auto,
+            "m": lambda: self._subject.mute(is_muted=not self._subject.is_muted),
+            "p": lambda: self._subject.pause(is_paused=not self._subject.is_paused),
+            "r": self._toggle_recording,
+            "q": controller.stop,
+            "?": self._toggle_help,
+        }
+
+    @property
+    def name(self) -> str:
+        """The name of the subject on which the keys act, "" while no bridge runs."""
+        try:
+            return self._subject.name
+        except UserError:
+            return ""
+
+    @property
+    def lines(self) -> list[str]:
+        """Help on the keys: one line, or all of them after `?`."""
+        emotions = "  ".join(f"{key} {name}" for key, name in EMOTION_KEYS.items())
+        if not self._is_expanded:
+            return [f"{emotions}  ? help"]
+        try:
+            factor = self._subject.factor
+        except UserError:
+            factor = 1.0
+        return [
+            emotions,
+            f"+ - intensity, now {factor:.1f}  a auto (emotion of the voice)  Tab next subject",
+            "m mute  p pause  r record or end a take  q quit  ? fewer lines",
+        ]
+
+    def press(self, key: str) -> None:
+        """Perform the action of a key; other keys do nothing."""
+        try:
+            if key in EMOTION_KEYS:
+                self._subject.emotion({EMOTION_KEYS[key]: 1.0})
+            elif key in self._actions:
+                self._actions[key]()
+        except UserError as error:
+            self._controller.notice(str(error))
+
+    @property
+    def _subject(self) -> SubjectController:
+        subjects = self._controller.subjects
+        return subjects[self._index % len(subjects)]
+
+    def _change_intensity(self, step: float) -> None:
+        factor = round(self._subject.factor + step, 1)
+        self._subject.intensity(min(max(factor, 0.0), MAX_INTENSITY))
+
+    def _next_subject(self) -> None:
+        self._index += 1
+
+    def _toggle_auto(self) -> None:
+        """Switch between the estimated emotion of the voice alone, and chosen ones."""
+        subject = self._subject
+        if subject.voice_weights.auto:
+            subject.auto(0.0)
+        else:
+            subject.emotion({})
+            subject.auto(1.0)
+
+    def _toggle_recording(self) -> None:
+        takes = self._controller.takes
+        if takes.is_recording:
+            takes.stop()
+        else:
+            takes.start()
+
+    def _toggle_help(self) -> None:
+        self._is_expanded = not self._is_expanded
+
+
+class KeyThread:
+    """A thread that presses what is typed on a keyboard, from `start` to `stop`."""
+
+    def __init__(self, keyboard: Keyboard, keys: KeyBindings) -> None:
+        self._keyboard = keyboard
+        self._keys = keys
+        self._worker = Worker("keys", self._run, timeout_s=STOP_TIMEOUT_S)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._worker.start()
+
+    def stop(self) -> None:
+        """Read no more."""
+        self._worker.stop()
+
+    def _run(self) -> None:
+        while not self._worker.is_stopping:
+            for key in self._keyboard.read(KEY_POLL_S):
+                self._keys.press(key)
 
 
 class Dashboard(MonitorThread):

@@ -17,7 +17,7 @@ from cstalk_bridge.audio.levels import FLOOR_DB, decibels, peak_db
 from cstalk_bridge.audio.microphone import Microphone
 from cstalk_bridge.audio.preprocessing import DcBlock
 from cstalk_bridge.audio.source import MICROPHONE
-from cstalk_bridge.diagnostics.checks import Finding, fault, faults_of, ok, warning
+from cstalk_bridge.diagnostics.report import Finding, fault, faults_of, ok, warning
 from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.timecode.tick import host_now
 
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cstalk_bridge.audio.config import AudioConfig
-    from cstalk_bridge.audio.source import Source
+    from cstalk_bridge.audio.source import AudioConfig, Source
     from cstalk_bridge.config.schema import SubjectConfig
 
 

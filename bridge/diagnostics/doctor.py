@@ -1,41 +1,270 @@
-"""The `doctor` command: all checks of a config in order, their report, and whether all is well."""
+"""The `doctor` command: all checks of a config in order, those of time and of the face among
+them, and whether all is well.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cstalk_bridge.audio.file import AUDIO_SUFFIXES
+import numpy as np
+
+from cstalk_bridge.audio.inputs import AUDIO_SUFFIXES
 from cstalk_bridge.audio.source import TEST_SOUND
 from cstalk_bridge.diagnostics.audio_check import examine_sound
-from cstalk_bridge.diagnostics.checks import Check, run_checks
-from cstalk_bridge.diagnostics.clock_check import (
-    examine_clock_sync,
-    examine_ticks,
-    examine_timecode,
+from cstalk_bridge.diagnostics.network_check import (
+    examine_frame,
+    examine_ports,
+    examine_target,
+    own_addresses,
 )
-from cstalk_bridge.diagnostics.face_check import NetworkCheck, RigMapCheck
-from cstalk_bridge.diagnostics.frame_check import examine_frame
-from cstalk_bridge.diagnostics.network_check import examine_ports, examine_target, own_addresses
 from cstalk_bridge.diagnostics.report import (
+    Check,
+    Finding,
+    fault,
+    faults_of,
     is_faulty,
     json_report,
+    ok,
     only_faults,
     plain_guides,
     plain_lines,
+    run_checks,
     setup_guides,
     summary,
+    warning,
 )
-from cstalk_bridge.outputs.config import ListeningConfig
-from cstalk_bridge.system.process import quiet_libraries
+from cstalk_bridge.face.emotion import check_face_settings
+from cstalk_bridge.face.inference import live_device, load_network
+from cstalk_bridge.models.errors import UserError
+from cstalk_bridge.models.loading import DEFAULT_PATH
+from cstalk_bridge.models.timing import HOP_S, MAX_LOOKAHEAD_MS
+from cstalk_bridge.outputs.protocol import ListeningConfig
+from cstalk_bridge.rig.load import load_rigmap
+from cstalk_bridge.system.addresses import is_loopback
+from cstalk_bridge.system.priority import Role, priority_summary, with_priorities
+from cstalk_bridge.system.process import SWITCH_INTERVAL_S, quiet_libraries
+from cstalk_bridge.timecode.chase import SyncState
+from cstalk_bridge.timecode.system_clock import ClockReference, Discipline, system_discipline
+from cstalk_bridge.timecode.tick import Ticker, host_now
+from cstalk_bridge.timecode.time_of_day import open_time_of_day
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from cstalk_bridge.config.schema import Config
-    from cstalk_bridge.diagnostics.checks import CheckResult, Finding
-    from cstalk_bridge.outputs.config import LinkConfig
+    from cstalk_bridge.config.schema import Config, SubjectConfig
+    from cstalk_bridge.diagnostics.report import CheckResult
+    from cstalk_bridge.models.cstalk.generator import Generator
+    from cstalk_bridge.outputs.protocol import LinkConfig
+    from cstalk_bridge.rig.rigmap import RigMap
+    from cstalk_bridge.timecode.chase import SyncStatus
+    from cstalk_bridge.timecode.smpte import FrameRate
+    from cstalk_bridge.timecode.time_of_day import TimecodeConfig
+
+
+TIMECODE_S = 2.5
+"""How long linear timecode is read; it locks after a fifth of a second."""
+
+TICKS_S = 1.5
+MAX_LATENESS_S = 0.004
+"""Lateness, p99, that a run keeps on a machine with nothing else to do."""
+
+SYNCHRONISE = {
+    "win32": "w32tm /resync, or switch on Settings > Time & language > Set time automatically",
+    "darwin": "switch on System Settings > General > Date & Time > Set time automatically",
+}
+SYNCHRONISE_ELSEWHERE = "timedatectl set-ntp true, or install chrony"
+
+
+def examine_timecode(config: TimecodeConfig, rate: FrameRate) -> Finding:
+    """Read the source of timecode. UserError where it cannot be opened."""
+    if config.source == "system":
+        return ok("timecode", f"the system clock's time of day, at {rate} frames/s")
+    time_of_day = open_time_of_day(config, rate)
+    try:
+        threading.Event().wait(TIMECODE_S)
+        return judge_timecode(time_of_day.text, time_of_day.status(host_now()), rate)
+    finally:
+        time_of_day.close()
+
+
+def judge_timecode(text: str, status: SyncStatus, rate: FrameRate) -> Finding:
+    """Say whether valid timecode arrives."""
+    if status.sync is SyncState.LOST:
+        what = f"{text}: no valid timecode arrives"
+        return fault(
+            "timecode", what, "check the cable, its channel (timecode.audio) and its level"
+        )
+    return ok("timecode", f"{text} arrives, frames leave at {rate} frames/s")
+
+
+def examine_clock_sync(config: Config) -> Finding:
+    """Check what synchronises the system clock."""
+    hosts = {
+        target.host for each in config.subjects for link in each.links for target in link.targets
+    }
+    return judge_clock_sync(system_discipline(), is_alone=all(map(is_loopback, hosts)))
+
+
+def judge_clock_sync(
+    discipline: Discipline, *, is_alone: bool, platform: str = sys.platform
+) -> Finding:
+    """Say whether other machines can have the same time; `is_alone`: there are no others."""
+    if discipline.steering is ClockReference.UNKNOWN:
+        return ok("system clock", "this system does not report what synchronises it")
+    if discipline.steering is not ClockReference.NONE:
+        return ok("system clock", f"synchronised by {discipline}")
+    remedy = SYNCHRONISE.get(platform, SYNCHRONISE_ELSEWHERE)
+    if is_alone:
+        what = "not synchronised, which matters only where several machines share a time"
+        return ok("system clock", what)
+    what = "not synchronised, so its timecode drifts from that of other machines"
+    return warning("system clock", what, remedy)
+
+
+def examine_ticks(rate: FrameRate) -> Iterator[Finding]:
+    """Tick as a run does, and say how late ticks are and at which priority."""
+    lateness_s: list[float] = []
+    priorities: list[str] = []
+
+    def tick() -> None:
+        ticks = itertools.islice(Ticker(rate, now=host_now), round(TICKS_S * rate.hz))
+        lateness_s.extend(tick.lateness_s for tick in ticks)
+
+    tasks = with_priorities(
+        {Role.FACES: lambda: None, Role.TICKS: tick},
+        lambda obtained: priorities.append(priority_summary(obtained)),
+    )
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    try:
+        with ThreadPoolExecutor(len(tasks)) as threads:
+            for done in [threads.submit(task) for task in tasks.values()]:
+                done.result()
+    finally:
+        sys.setswitchinterval(before)
+    yield judge_ticks(lateness_s, rate)
+    yield from (ok("priority", priority) for priority in priorities)
+
+
+def judge_ticks(lateness_s: list[float], rate: FrameRate) -> Finding:
+    """Say whether frames leave evenly on a machine with that lateness."""
+    median_s, p99_s = np.percentile(lateness_s, (50, 99)).tolist()
+    what = (
+        f"{rate} a second, late by {1e3 * median_s:.1f} ms, p99 {1e3 * p99_s:.1f} "
+        f"(good: below {1e3 * MAX_LATENESS_S:.0f})"
+    )
+    remedy = "close other programs; a higher priority (see below) helps"
+    if p99_s >= float(rate.frame_s):
+        return fault("ticks", f"{what}: more than a whole frame", remedy)
+    return warning("ticks", what, remedy) if p99_s >= MAX_LATENESS_S else ok("ticks", what)
+
+
+@dataclass(slots=True)
+class RigMapCheck:
+    """The rig maps of some subjects; one check loads them, others use what is `loaded`.
+
+    Whether a map fits its links is seen when a frame is sent through it (`frames`).
+    """
+
+    subjects: Sequence[SubjectConfig]
+    loaded: dict[str, RigMap] = field(default_factory=dict)
+
+    def examine(self) -> Iterator[Finding]:
+        """Load every rig map once."""
+        users: dict[str, set[str]] = {}
+        for subject in self.subjects:
+            for link in subject.links:
+                users.setdefault(link.rigmap, set()).add(link.protocol)
+        for name, protocols in users.items():
+            try:
+                self.loaded[name] = rigmap = load_rigmap(name)
+            except UserError as error:
+                yield from faults_of(error, name)
+                continue
+            yield ok(name, f"{len(rigmap.outputs)} outputs for {', '.join(sorted(protocols))}")
+            yield from (warning(each.where, each.what, each.remedy) for each in rigmap.warnings)
+
+
+HOPS = 100
+"""Hops that are measured: two seconds."""
+
+HASH_CHARACTERS = 12
+
+COMFORTABLE_SHARE = 0.75
+"""Share of a hop's 20 ms up to which there is room for Unreal beside it, and for bad moments."""
+
+
+@dataclass(slots=True)
+class NetworkCheck:
+    """The network of a config, once it could be loaded; one check loads it, another uses it."""
+
+    config: Config
+    generator: Generator | None = None
+
+    def examine_weights(self) -> Iterator[Finding]:
+        """Load the weights and say what they are, and where they run."""
+        config = self.config
+        path = config.weights or DEFAULT_PATH
+        self.generator = generator = load_network(config.weights, live_device(config.device))
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()[:HASH_CHARACTERS]
+        licence = generator.card.get("licence", "licence unknown")
+        yield ok(
+            "weights",
+            f"{path.name}, SHA-256 {digest}, {licence}; look-ahead {config.lookahead_ms} of "
+            f"0 to {MAX_LOOKAHEAD_MS} ms; {', '.join(generator.emotions)}",
+        )
+        try:
+            check_face_settings(generator, {each.name: each for each in config.subjects})
+        except UserError as error:
+            yield from (fault(each.where, each.what, each.remedy) for each in error.problems)
+        yield ok("device", _device(generator, config.device))
+        if generator.engine.notice:
+            yield warning("device", generator.engine.notice, "install onnx and onnxruntime again")
+
+    def examine_speed(self) -> Iterator[Finding]:
+        """Step the network at the pace of live sound, for all subjects, and time each hop."""
+        if self.generator is None:
+            return
+        from cstalk_bridge.face.inference import hop_times
+
+        subjects = len(self.config.subjects)
+        yield judge_speed(hop_times(self.generator, subjects, HOPS), subjects)
+
+
+def judge_speed(hops_s: list[float], subjects: int) -> Finding:
+    """Say whether a network that takes so long for each hop keeps up with live sound."""
+    median_s, p99_s = np.percentile(hops_s, (50, 99)).tolist()
+    hop_ms = 1e3 * HOP_S
+    voices = "1 subject" if subjects == 1 else f"{subjects} subjects"
+    what = (
+        f"a hop of {voices} takes {1e3 * median_s:.1f} ms, p99 {1e3 * p99_s:.1f}, of the "
+        f"{hop_ms:.0f} there are: {HOP_S / median_s:.1f} times real time"
+    )
+    if median_s >= HOP_S:
+        return fault("speed", what, "close other programs, use fewer subjects, or a faster machine")
+    if p99_s >= COMFORTABLE_SHARE * HOP_S:
+        remedy = "close other programs; buffer_ms: auto hides what is left"
+        return warning("speed", what, remedy)
+    return ok("speed", what)
+
+
+def _device(generator: Generator, asked: str) -> str:
+    name = f"{generator.device} ({generator.engine.name})"
+    if generator.device == "cuda":
+        import torch
+
+        name = f"{torch.cuda.get_device_name()}, {name}"
+    if asked != "auto":
+        return f"{name}, as asked"
+    return f"{name}, chosen because a hop takes little there and Unreal keeps its GPU"
 
 
 SOUND, MAPS, NETWORK, LOOPBACK, TIME, FACE = (

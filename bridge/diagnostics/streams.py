@@ -10,11 +10,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cstalk_bridge.diagnostics.recognition import recognise
-from cstalk_bridge.monitor.rings import Rate, Spread
+from cstalk_bridge.monitor.metrics import Rate, Spread
+from cstalk_bridge.outputs.registry import OUTPUTS
 
 if TYPE_CHECKING:
-    from cstalk_bridge.outputs.stream_frame import FrameTime, StreamFrame
+    from cstalk_bridge.outputs.protocol import FrameTime, StreamFrame
+
+
+def recognise(datagram: bytes) -> list[StreamFrame]:
+    """Return a frame for each stream that a datagram belongs to.
+
+    ValueError, in words for the user, for an unknown protocol or a damaged datagram.
+    """
+    candidates = [each for each in OUTPUTS.values() if datagram.startswith(each.starts)]
+    if not candidates:
+        start = datagram[:4].hex(" ")
+        what = f"{len(datagram)} bytes of another protocol, they begin with {start or '-'}"
+        raise ValueError(what)
+    return [frame for protocol in candidates for frame in protocol.recognise(datagram)]
 
 
 JITTER_CAPACITY = 512

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cstalk_bridge.heads.arkit import SHAPES, arkit_names, rotation_of
-from cstalk_bridge.heads.mesh import EYES
+from cstalk_bridge.heads.mesh import EYES, SHAPES, arkit_names, rotation_of
 from cstalk_bridge.rig.curves import ARKIT_CURVES
 
 if TYPE_CHECKING:

@@ -38,8 +38,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cstalk_bridge.face.emotion import VoiceWeights
-    from cstalk_bridge.face.emotion_estimator import EmotionEstimator
+    from cstalk_bridge.face.emotion import EmotionEstimator, VoiceWeights
 
     Floats = NDArray[np.float32]
 

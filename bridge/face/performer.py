@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from cstalk_bridge.face.procedural.compose import Pose
+from cstalk_bridge.face.procedural.animation import Pose
 from cstalk_bridge.face.procedural.motion import ease
 from cstalk_bridge.face.timeline import ReadTiming, TimelineReading
-from cstalk_bridge.frame import Showing, neutral_board
 from cstalk_bridge.models.board import CHANNEL_INDEX
+from cstalk_bridge.rig.curves import Showing, neutral_board
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,33 +1,296 @@
-"""A subject: one character with its voice, its performer, and the routes of its mapped frames."""
+"""A subject: one character with its voice, its performer, and the routes of its mapped frames.
+
+A stream segment is one unbroken run of audio and the faces made from it. Stream time counts the
+audio given out by the preprocessor; the segment's `StreamClock` maps host time to stream time by
+the arrival of blocks. A lost source that comes back begins a new segment. The tick thread takes
+clock and timeline from one segment, so it never reads an old timeline by a new clock.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cstalk_bridge.audio.source import BLOCK_S
+from cstalk_bridge.audio.preprocessing import MAX_HOPS, Mute, Preprocessor
+from cstalk_bridge.audio.source import BLOCK_S, BLOCKS_PER_S, HOP_S, Block, SourceState
+from cstalk_bridge.audio.stream import AudioHistory, HistoryPosition, StreamClock
 from cstalk_bridge.face.performer import Performer
-from cstalk_bridge.face.procedural.compose import compose_poses
+from cstalk_bridge.face.procedural.animation import compose_poses
 from cstalk_bridge.face.procedural.cues import Cues
-from cstalk_bridge.frame import Showing
+from cstalk_bridge.face.procedural.prosody import SILENCE, ProsodyTracker
+from cstalk_bridge.face.timeline import ProsodyLine, Timeline
 from cstalk_bridge.monitor.metrics import SubjectMetrics
+from cstalk_bridge.rig.curves import Showing
 from cstalk_bridge.rig.rigmap import apply_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from cstalk_bridge.audio.source import AudioConfig, Hop, Source
+    from cstalk_bridge.face.emotion import EmotionEstimator, EmotionState
     from cstalk_bridge.face.performer import FallbackPolicies
-    from cstalk_bridge.face.procedural.animation import ProceduralAnimation
-    from cstalk_bridge.face.procedural.compose import Levels, Pose
-    from cstalk_bridge.face.timeline import TimelineReading
-    from cstalk_bridge.face.voice import StreamSegment, Voice
+    from cstalk_bridge.face.procedural.animation import Levels, Pose, ProceduralAnimation
+    from cstalk_bridge.face.procedural.prosody import Prosody
+    from cstalk_bridge.face.timeline import Delay, TimelineReading
     from cstalk_bridge.outputs.link import Link
     from cstalk_bridge.rig.rigmap import Applier
     from cstalk_bridge.timecode.tick import Tick
+
+
+if TYPE_CHECKING:
+    Row = NDArray[np.float32] | None
+
+
+class StreamSegment:
+    """One unbroken run of audio, and the faces made from it.
+
+    The tick thread may read `clock`, `timeline` and `prosody_line`, a recorder `clock` and
+    `history`; the rest belongs to the inference thread.
+    """
+
+    def __init__(self, rate_hz: int, config: AudioConfig, channels: int) -> None:
+        self.preprocessor = Preprocessor(rate_hz, gain_db=config.gain_db, gate=config.gate)
+        self.clock = StreamClock()
+        self.history = AudioHistory(rate_hz)
+        """The audio before gain and noise gate."""
+        self.timeline = Timeline(channels)
+        self.prosody_line = ProsodyLine()
+        """The results of `prosody_tracker`, hop by hop."""
+        self.prosody_tracker = ProsodyTracker()
+        self.end_s = math.inf
+        """Stream time of the end of the audio; infinite while it goes on."""
+        self.received_s = 0.0
+        """Duration of the audio received."""
+        self._rate_hz = rate_hz
+        self._next_index = 0
+
+    def push(self, block: Block) -> None:
+        """Process the next block, and set the clock by its arrival."""
+        self.preprocessor.push(block)
+        self.history.write(block.samples)
+        self.received_s += len(block.samples) / self._rate_hz
+        self.clock.observe(block.arrived_s, self.received_s)
+
+    def push_silence(self, seconds: float, now_s: float) -> None:
+        """Process silence in place of audio that is missing; the clock is not set by it."""
+        silence = np.zeros(round(BLOCK_S * self._rate_hz), dtype=np.float32)
+        frames = len(silence)
+        for _ in range(math.ceil(seconds / BLOCK_S)):
+            self.preprocessor.push(Block(silence, now_s, now_s))
+            self.history.write(silence)
+            self.received_s += frames / self._rate_hz
+
+    def put_row(
+        self, hop: Hop, row: NDArray[np.float32] | None, ready_s: float, lookahead_hops: int
+    ) -> None:
+        """Put the row of `hop`, [channels], made with that look-ahead; None repeats the last."""
+        number = hop.index + 1 - lookahead_hops
+        self.timeline.put(number, row, hop.arrived_s, ready_s)
+        self._next_index = hop.index + 1
+
+    def hop_due_s(self, index: int) -> float | None:
+        """Return the host time at which a hop was complete; None before any audio."""
+        return self.clock.host_time((index + 1) * HOP_S) if self.clock.is_synchronised else None
+
+    @property
+    def next_hop_s(self) -> float:
+        """Host time at which the next hop should be complete; infinite before any audio."""
+        due_s = self.hop_due_s(self._next_index)
+        return math.inf if due_s is None else due_s
+
+
+MAX_FILLED_BLOCKS = 10 * BLOCKS_PER_S
+"""Lost blocks replaced by silence at once: ten seconds. After more the clock follows the jump."""
+
+MAX_JOINED_BLOCKS = BLOCKS_PER_S // 2
+"""Blocks processed as one: half a second."""
+
+STARVED_S = 0.25
+"""Audio later than this counts as missing; less is jitter."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceReading:
+    """What the tick thread reads of a voice at one host time, all of one segment."""
+
+    segment: StreamSegment
+    face: TimelineReading | None
+    """The face to show; None before any audio."""
+    prosody: Prosody = SILENCE
+    """The prosody one look-ahead after the face, the newest known: so the head has as much time to
+    move with a word as the lips have to prepare it."""
+
+
+class Voice:
+    """A source, its stream segment, its delay and its emotion.
+
+    The inference thread calls `poll` and `put_rows`, the tick thread `at` and `is_finished`, a
+    recorder `sound_at` and `sound_delay_at`. `channels` is the number of columns
+    of a row.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        config: AudioConfig,
+        delay: Delay,
+        emotion: EmotionState,
+        *,
+        channels: int,
+        emotion_estimator: EmotionEstimator | None = None,
+    ) -> None:
+        self.source = source
+        self.emotion_estimator = emotion_estimator
+        self.mute = Mute()
+        self.delay = delay
+        self.emotion = emotion
+        self.hops: list[Hop] = []
+        """Hops waiting for inference, oldest first."""
+        self.state = SourceState.RUNNING
+        self.starved_since_s: float | None = None
+        """Host time since which audio is missing; None while it arrives."""
+        self.dropped_blocks = 0
+        self._dropped_hops = 0
+        self._config = config
+        self._channels = channels
+        self._segment = self._new_segment()
+
+    @property
+    def segment(self) -> StreamSegment:
+        """The present stream segment, or the last one."""
+        return self._segment
+
+    @property
+    def gain_db(self) -> float:
+        """The gain before level meter and noise gate, in dB; may be set from any thread."""
+        return self._config.gain_db
+
+    @gain_db.setter
+    def gain_db(self, gain_db: float) -> None:
+        self._config = self._config.model_copy(update={"gain_db": gain_db})
+        self._segment.preprocessor.gain_db = gain_db
+
+    @property
+    def dropped_hops(self) -> int:
+        """Hops skipped because inference was too slow, in all segments."""
+        return self._dropped_hops + self._segment.preprocessor.dropped_hops
+
+    def poll(self, now_s: float) -> list[Block]:
+        """Process and return the new blocks of the source."""
+        blocks = [self.mute.apply(block) for block in self.source.poll(now_s)]
+        before, self.state = self.state, self.source.state
+        if before is SourceState.LOST and self.state is SourceState.RUNNING:
+            self.hops = []
+            self._dropped_hops += self._segment.preprocessor.dropped_hops
+            self._segment = self._new_segment()
+        self._fill_lost_blocks(now_s)
+        for joined in _merge_blocks(blocks):
+            self._segment.push(joined)
+        if self.state is SourceState.ENDED and before is not SourceState.ENDED:
+            self._flush(now_s)
+        if self.state is SourceState.LOST:
+            self.source.reopen()
+        self._check_starvation(now_s)
+        self._collect_hops()
+        return blocks
+
+    def put_rows(self, rows: Sequence[Row], ready_s: float, lookahead_hops: int) -> None:
+        """Put the rows made from the newest of the waiting hops, with that look-ahead.
+
+        A row is float32 [channels], None where it is not usable. ValueError for no row, and for
+        more rows than hops. No hop waits afterwards.
+        """
+        if not 0 < len(rows) <= len(self.hops):
+            raise ValueError(f"{len(rows)} rows of {len(self.hops)} hops")
+        segment = self._segment
+        due_s = segment.hop_due_s(self.hops[0].index)
+        if due_s is not None:
+            self.delay.buffer.observe(ready_s - due_s, ready_s)
+        for hop, row in zip(self.hops[-len(rows) :], rows, strict=True):
+            segment.put_row(hop, row, ready_s, lookahead_hops)
+        self.hops = []
+
+    def at(self, host_s: float) -> VoiceReading:
+        """Return what is shown of the voice at a host time."""
+        segment = self._segment
+        if not segment.clock.is_synchronised:
+            return VoiceReading(segment, None)
+        stream_s = segment.clock.stream_time(host_s)
+        return VoiceReading(
+            segment,
+            segment.timeline.at(stream_s - self.delay.at(host_s)),
+            segment.prosody_line.at(stream_s - self.delay.beyond_lookahead_at(host_s)),
+        )
+
+    def sound_at(self, host_s: float) -> HistoryPosition | None:
+        """Return the audio to which the face of a host time belongs, None before any audio."""
+        segment = self._segment
+        if not segment.clock.is_synchronised:
+            return None
+        behind_s = self.sound_delay_at(host_s)
+        return HistoryPosition(segment.history, segment.clock.stream_time(host_s) - behind_s)
+
+    def sound_delay_at(self, host_s: float) -> float:
+        """Return how long before a host time the audio of its face arrived, in s."""
+        return self.delay.at(host_s) + self._segment.preprocessor.delay_s
+
+    def is_finished(self, host_s: float) -> bool:
+        """Whether the source has ended and the face of its last sample was shown."""
+        segment = self._segment
+        if not segment.clock.is_synchronised:
+            return math.isfinite(segment.end_s)
+        return segment.clock.stream_time(host_s) - self.delay.at(host_s) > segment.end_s
+
+    def _new_segment(self) -> StreamSegment:
+        return StreamSegment(self.source.rate_hz, self._config, self._channels)
+
+    def _collect_hops(self) -> None:
+        """Queue the newest hops, as many as a face can depend on; count the others as dropped."""
+        waiting = [*self.hops, *self._segment.preprocessor.take_hops()]
+        self.hops = waiting[-MAX_HOPS:]
+        self._dropped_hops += len(waiting) - len(self.hops)
+
+    def _check_starvation(self, now_s: float) -> None:
+        """Note since when audio is missing, as opposed to inference that is too slow."""
+        segment = self._segment
+        is_starved = self.state is not SourceState.RUNNING or (
+            segment.clock.is_synchronised
+            and segment.clock.stream_time(now_s) - segment.received_s > STARVED_S
+        )
+        if not is_starved:
+            self.starved_since_s = None
+        elif self.starved_since_s is None:
+            self.starved_since_s = now_s
+
+    def _fill_lost_blocks(self, now_s: float) -> None:
+        """Replace lost blocks by silence, so that stream time keeps up with the source."""
+        lost = self.source.dropped_blocks - self.dropped_blocks
+        self.dropped_blocks += lost
+        if lost > 0 and self.state is SourceState.RUNNING:
+            self._segment.push_silence(min(lost, MAX_FILLED_BLOCKS) * BLOCK_S, now_s)
+
+    def _flush(self, now_s: float) -> None:
+        """Append silence until the face of the last sample can be made and interpolated."""
+        segment = self._segment
+        end_s = segment.received_s
+        segment.push_silence((self.delay.hops_at(now_s) + 2) * HOP_S, now_s)
+        segment.end_s = end_s + segment.preprocessor.delay_s
+
+
+def _merge_blocks(blocks: Sequence[Block]) -> Iterator[Block]:
+    """Yield consecutive blocks merged to fewer and longer ones."""
+    for first in range(0, len(blocks), MAX_JOINED_BLOCKS):
+        part = blocks[first : first + MAX_JOINED_BLOCKS]
+        if len(part) == 1:
+            yield part[0]
+        else:
+            samples = np.concatenate([block.samples for block in part])
+            yield Block(samples, part[0].captured_s, part[-1].arrived_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from cstalk_bridge.models.errors import Problem, UserError
-from cstalk_bridge.outputs.config import LinkConfig, RigMapName
 from cstalk_bridge.outputs.link import (
     LARGEST_SUBFRAME,
     MAX_FRAME,
@@ -39,8 +38,15 @@ from cstalk_bridge.outputs.link import (
     device_id,
     subject_fault,
 )
-from cstalk_bridge.outputs.protocol import SetupGuide, UdpProtocol
-from cstalk_bridge.outputs.stream_frame import FrameTime, by_name, timed_frame
+from cstalk_bridge.outputs.protocol import (
+    FrameTime,
+    LinkConfig,
+    RigMapName,
+    SetupGuide,
+    UdpProtocol,
+    by_name,
+    timed_frame,
+)
 from cstalk_bridge.outputs.udp import UdpTargets
 from cstalk_bridge.rig import ARKIT_TABLE, STOCK_MAP
 from cstalk_bridge.rig.curves import ARKIT_CURVES
@@ -51,8 +57,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from cstalk_bridge.outputs.protocol import LinkSource, OutputServer
-    from cstalk_bridge.outputs.stream_frame import StreamFrame
+    from cstalk_bridge.outputs.protocol import LinkSource, OutputServer, StreamFrame
     from cstalk_bridge.outputs.udp import Target
     from cstalk_bridge.timecode.smpte import FrameRate
 

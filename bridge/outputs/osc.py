@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator
 
 from cstalk_bridge.models.errors import Problem, UserError
-from cstalk_bridge.outputs.config import LinkConfig, RigMapName
 from cstalk_bridge.outputs.link import UdpLink
 from cstalk_bridge.outputs.osc_messages import (
     OSC_STARTS,
@@ -19,8 +18,14 @@ from cstalk_bridge.outputs.osc_messages import (
     numbered,
     packet_messages,
 )
-from cstalk_bridge.outputs.protocol import SetupGuide, UdpProtocol
-from cstalk_bridge.outputs.stream_frame import StreamFrame, readable
+from cstalk_bridge.outputs.protocol import (
+    LinkConfig,
+    RigMapName,
+    SetupGuide,
+    StreamFrame,
+    UdpProtocol,
+    readable,
+)
 from cstalk_bridge.outputs.udp import UdpTargets
 
 if TYPE_CHECKING:

@@ -1,4 +1,8 @@
-"""What an output protocol is to the rest of the program: one object with everything about it.
+"""What an output protocol is to the rest of the program: the configuration of its links, the
+frames it decodes, and one object with everything about it.
+
+Each protocol derives its own from `LinkConfig`, or from `ListeningConfig` where receivers connect
+to this program. `parse` reads them from URLs and from a config file.
 
 The config, URLs, runs, `doctor` and `listen` ask the object of a protocol, and never its name. A
 new output is one module with such an object, and one line in `registry`.
@@ -9,20 +13,192 @@ from __future__ import annotations
 import socket
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
-from cstalk_bridge.outputs.config import LinkConfig, ListeningConfig
-from cstalk_bridge.outputs.udp import Target
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from cstalk_bridge.document import FieldError
+from cstalk_bridge.outputs.udp import MAX_TARGETS, Target
+from cstalk_bridge.system.addresses import MAX_ALLOWED, AllowedNetwork, is_loopback
+from cstalk_bridge.timecode.smpte import FrameRate, Timecode
 from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Self
+
+    from numpy.typing import NDArray
 
     from cstalk_bridge.outputs.link import Floats, Link
-    from cstalk_bridge.outputs.stream_frame import StreamFrame
-    from cstalk_bridge.timecode.smpte import FrameRate
     from cstalk_bridge.timecode.tick import Tick
+
+
+RigMapName = Annotated[str, Field(min_length=1, description="a name or path")]
+"""A shipped rig map by its name, or the path of a file."""
+
+
+class LinkConfig(BaseModel):
+    """Where the mapped frames of a subject are sent.
+
+    Each field that a protocol adds is an option of it: a key in a config file, and a parameter
+    after the `?` of a URL. Its annotation gives the allowed values, or its description says what
+    they are.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path_option: ClassVar[str] = ""
+    """The option that the path of a URL sets; empty where a URL may have none."""
+
+    protocol: str
+    targets: tuple[Target, ...] = Field(min_length=1, max_length=MAX_TARGETS)
+    rigmap: RigMapName
+
+    @model_validator(mode="after")
+    def _targets_differ(self) -> Self:
+        if fault := repetition_fault(self.targets):
+            raise ValueError(fault)
+        return self
+
+    @classmethod
+    def options(cls) -> tuple[str, ...]:
+        """Return the parameters that a URL may have after its `?`."""
+        others = {"protocol", "targets", "takes_next_port", cls.path_option}
+        return tuple(name for name in cls.model_fields if name not in others)
+
+    def __str__(self) -> str:
+        return f"{self.protocol}://{','.join(map(str, self.targets))}"
+
+
+def _split(value: Any) -> Any:
+    """Read `a,b` as a list."""
+    return value.split(",") if isinstance(value, str) else value
+
+
+class ListeningConfig(LinkConfig):
+    """A link whose one target is the address at which this program listens.
+
+    This machine and those of `allow` may connect; where other machines can reach the address,
+    `allow` must name some. `takes_next_port`: no port was given, so where the default one is
+    another link's, the next free one is taken.
+    """
+
+    allow: Annotated[tuple[AllowedNetwork, ...], BeforeValidator(_split)] = Field(
+        default=(),
+        max_length=MAX_ALLOWED,
+        description="a list of IP addresses and networks, as 10.0.0.5,192.168.1.0/24",
+    )
+    takes_next_port: bool = Field(default=False, repr=False)
+
+    @model_validator(mode="after")
+    def _is_guarded(self) -> Self:
+        if len(self.targets) > 1:
+            raise ValueError(f"{self.protocol} names the one address at which it listens")
+        (target,) = self.targets
+        if not is_loopback(target.host) and not self.allow:
+            what = f"{target} can be reached from other machines, and `allow` names none"
+            remedy = "name those that may get faces and record, as allow=10.0.0.5 or 10.0.0.0/24"
+            raise FieldError(what, remedy)
+        return self
+
+
+def repetition_fault(targets: Sequence[Target]) -> str | None:
+    """Say which targets are named more than once; None where all differ."""
+    repeated = {str(target) for target in targets if targets.count(target) > 1}
+    return f"target named twice: {', '.join(sorted(repeated))}" if repeated else None
+
+
+def listening(links: Iterable[LinkConfig]) -> list[ListeningConfig]:
+    """Return the links at whose address this program listens."""
+    return [link for link in links if isinstance(link, ListeningConfig)]
+
+
+MAX_NAME_CHARACTERS = 64
+"""Longer names of subjects and curves are cut: they are there to be read in a line."""
+
+MIN_RATE_HZ, MAX_RATE_HZ = 1.0, 1000.0
+"""Frame rates of cameras and phones, and then some; beyond them a frame number gives no time."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameTime:
+    """When a frame is to be shown: a frame number, not wrapped at 24 h, and its rate."""
+
+    frame: int
+    subframe: float
+    numerator: int
+    denominator: int
+
+    @property
+    def rate_hz(self) -> float:
+        """Frames per second."""
+        return self.numerator / self.denominator
+
+    @property
+    def position(self) -> float:
+        """Frames since midnight, with the subframe."""
+        return self.frame + self.subframe
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since midnight."""
+        return self.position * self.denominator / self.numerator
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the rate is one at which faces are sent."""
+        return MIN_RATE_HZ <= self.rate_hz <= MAX_RATE_HZ
+
+    @property
+    def label(self) -> str:
+        """`hh:mm:ss:ff` without drop-frame, which packets do not carry."""
+        return Timecode(FrameRate("", self.numerator, self.denominator), self.frame).label
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StreamFrame:
+    """The part of a datagram that belongs to one stream.
+
+    `subject` and `device` are empty where the protocol has none. `frames` is how many frames it
+    ends; None where a protocol marks no end, so that a frame is over when a curve comes again.
+    With a `time` the datagram is a whole frame. `note` is what a user should know of it.
+    """
+
+    protocol: str
+    subject: str
+    device: str = ""
+    curves: dict[str, float] = field(default_factory=dict)
+    time: FrameTime | None = None
+    frames: int | None = None
+    note: str = ""
+
+
+def timed_frame(
+    protocol: str,
+    subject: str,
+    time: FrameTime,
+    curves: dict[str, float],
+    *,
+    device: str = "",
+    note: str = "",
+) -> StreamFrame:
+    """Return the frame of a datagram that is a whole frame; an unusable rate becomes a note."""
+    if not time.is_usable:
+        note = f"frame rate {time.numerator}/{time.denominator}"
+    known = time if time.is_usable else None
+    return StreamFrame(protocol, readable(subject), readable(device), curves, known, 1, note)
+
+
+def by_name(names: tuple[str, ...], values: NDArray[Any]) -> dict[str, float]:
+    """Return the values by their names; ValueError for another count."""
+    return dict(zip(names, values.tolist(), strict=True))
+
+
+def readable(text: str) -> str:
+    """Return the text in a form that harms no terminal: printable, in one line, not too long."""
+    cut = text[:MAX_NAME_CHARACTERS]
+    return cut if cut.isprintable() else "".join(c if c.isprintable() else "?" for c in cut)
 
 
 LOOPBACK = "127.0.0.1"

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from cstalk_bridge.models.errors import Problem, UserError
-from cstalk_bridge.outputs.config import LinkConfig, RigMapName
 from cstalk_bridge.outputs.link import UdpLink, checked_float32
 from cstalk_bridge.outputs.osc_messages import (
     OSC_STARTS,
@@ -31,8 +30,14 @@ from cstalk_bridge.outputs.osc_messages import (
     numbered,
     packet_messages,
 )
-from cstalk_bridge.outputs.protocol import SetupGuide, UdpProtocol
-from cstalk_bridge.outputs.stream_frame import StreamFrame, readable
+from cstalk_bridge.outputs.protocol import (
+    LinkConfig,
+    RigMapName,
+    SetupGuide,
+    StreamFrame,
+    UdpProtocol,
+    readable,
+)
 from cstalk_bridge.outputs.udp import UdpTargets
 from cstalk_bridge.rig import ARKIT_TABLE
 from cstalk_bridge.rig.curves import load_table

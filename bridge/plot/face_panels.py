@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cstalk_bridge.models.emotions import EMOTIONS
-from cstalk_bridge.models.metrics.eyes import FACE_DEG
+from cstalk_bridge.models.metrics.curves import FACE_DEG
 from cstalk_bridge.plot.measures import rms
 from cstalk_bridge.plot.panels import (
     COLUMNS,

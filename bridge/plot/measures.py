@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from cstalk_bridge.face.procedural.compose import eye_angles_deg, sides
-from cstalk_bridge.models.metrics.closures import SEALED
-from cstalk_bridge.models.metrics.curves import runs
-from cstalk_bridge.models.metrics.eyes import FACE_DEG, SHUT_LID, saccade_sizes
+from cstalk_bridge.face.procedural.animation import eye_angles_deg, sides
+from cstalk_bridge.models.metrics.curves import FACE_DEG, SEALED, SHUT_LID, runs, saccade_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

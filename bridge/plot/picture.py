@@ -17,16 +17,14 @@ from typing import IO, TYPE_CHECKING, Any
 import matplotlib as mpl
 
 from cstalk_bridge.audio.decoder import FORMATS
-from cstalk_bridge.audio.file import AUDIO_SUFFIXES
+from cstalk_bridge.audio.inputs import AUDIO_SUFFIXES
 from cstalk_bridge.document import nearest
 from cstalk_bridge.models.errors import Problem, UserError
-from cstalk_bridge.plot.figure import MAX_TAKES, draw
+from cstalk_bridge.plot.figure import MAX_TAKES, draw, time_text, warning_cells
 from cstalk_bridge.plot.panels import FONT, THEMES, WIDTH
 from cstalk_bridge.plot.study import examine
-from cstalk_bridge.plot.warning_panels import time_text, warning_cells
 from cstalk_bridge.system.files import atomic_write, is_folder, is_there, name_key
-from cstalk_bridge.takes.file import TAKE_SUFFIX, load_take
-from cstalk_bridge.takes.names import safe_name
+from cstalk_bridge.takes.file import TAKE_SUFFIX, load_take, safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

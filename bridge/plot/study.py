@@ -19,9 +19,15 @@ from cstalk_bridge.plot.measures import (
     mouth_opening,
 )
 from cstalk_bridge.rig.curves import Curve
-from cstalk_bridge.takes.sound_images import FLOOR_DB, HIGHEST_HZ, LOWEST_HZ, MAX_COLUMNS, WINDOW_S
-from cstalk_bridge.takes.sound_images import spectrogram as spectrogram_levels
-from cstalk_bridge.takes.sound_images import waveform as waveform_extrema
+from cstalk_bridge.takes.sound import (
+    FLOOR_DB,
+    HIGHEST_HZ,
+    LOWEST_HZ,
+    MAX_COLUMNS,
+    WINDOW_S,
+    spectrogram_levels,
+    waveform_extrema,
+)
 from cstalk_bridge.takes.take import curve_blocks
 
 if TYPE_CHECKING:

@@ -13,23 +13,25 @@ from urllib.parse import quote
 from anyio.to_thread import run_sync
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
-from cstalk_bridge.preview.recordings import FLAC_MEDIA_TYPE, flac_of, label_of, suffix_of
-from cstalk_bridge.preview.requests import (
+from cstalk_bridge.preview.recordings import (
     BAD_REQUEST,
     CONFLICT,
+    FLAC_MEDIA_TYPE,
     SubjectRequest,
     TakeRequest,
+    flac_of,
     http_error,
+    label_of,
     read_body,
     read_count,
     read_document,
     read_number,
+    suffix_of,
 )
-from cstalk_bridge.preview.rigmaps import CurveStore
 from cstalk_bridge.preview.session import GLB_MEDIA_TYPE
+from cstalk_bridge.preview.takes import CurveStore
 from cstalk_bridge.rig import ARKIT_MAP
-from cstalk_bridge.takes.sound_images import spectrogram as spectrogram_levels
-from cstalk_bridge.takes.sound_images import waveform as waveform_extrema
+from cstalk_bridge.takes.sound import spectrogram_levels, waveform_extrema
 from cstalk_bridge.timecode.smpte import DEFAULT_RATE, parse_rate
 
 if TYPE_CHECKING:
@@ -142,8 +144,8 @@ class SessionHandlers:
 
     async def export(self, request: Request) -> Response:
         """Give a take as a file for another program."""
-        from cstalk_bridge.takes.export.curves import ExportConfig
         from cstalk_bridge.takes.export.formats import export_name, export_take, find_format
+        from cstalk_bridge.takes.export.tables import ExportConfig
 
         query = request.query_params
         _, take = self._library.takes.ready(request.path_params["id"])

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from cstalk_bridge.audio.levels import Channel
-    from cstalk_bridge.config.servers import PreviewConfig
+    from cstalk_bridge.config.schema import PreviewConfig
     from cstalk_bridge.control.controller import Controller
     from cstalk_bridge.models.cstalk.generator import Generator
     from cstalk_bridge.preview.session import Session
@@ -228,8 +228,8 @@ def _session(
     channel: Channel,
 ) -> Session:
     from cstalk_bridge.preview.recordings import Recordings
-    from cstalk_bridge.preview.rigmaps import RigMaps
     from cstalk_bridge.preview.session import Session, SessionLibrary, heads_of
+    from cstalk_bridge.preview.takes import RigMaps
     from cstalk_bridge.takes.generate import GenerationConfig
 
     library = SessionLibrary(Recordings(folder), load, settings or GenerationConfig())

@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from cstalk_bridge.face.emotion import NO_VOICE_WEIGHTS
 from cstalk_bridge.face.emotion_trajectory import read_emotions, sidecar
-from cstalk_bridge.face.procedural.compose import (
-    LEVEL_NAMES,
-    NO_ANIMATION_LEVELS,
-)
-from cstalk_bridge.heads.library import list_heads
+from cstalk_bridge.face.procedural.animation import LEVEL_NAMES, NO_ANIMATION_LEVELS
+from cstalk_bridge.heads.reading import list_heads
 from cstalk_bridge.models.emotions import EMOTIONS, MAX_WEIGHT
 from cstalk_bridge.models.errors import UserError
-from cstalk_bridge.preview.recordings import Recording, Recordings, label_of, new_id, renamed
-from cstalk_bridge.preview.requests import NOT_FOUND, http_error
+from cstalk_bridge.preview.recordings import (
+    NOT_FOUND,
+    Recording,
+    Recordings,
+    http_error,
+    label_of,
+    new_id,
+    renamed,
+)
 from cstalk_bridge.preview.takes import MAX_TAKES, TakeEntry, Takes, TakeWorker, entry_of
 from cstalk_bridge.settings.table import page_settings, setting
 from cstalk_bridge.system.files import is_file, printable
@@ -29,10 +33,10 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.audio.levels import Channel
     from cstalk_bridge.control.controller import Controller
-    from cstalk_bridge.heads.library import ListedHead
+    from cstalk_bridge.heads.reading import ListedHead
     from cstalk_bridge.models.cstalk.generator import Generator
     from cstalk_bridge.preview.hub import Hub
-    from cstalk_bridge.preview.rigmaps import RigMaps
+    from cstalk_bridge.preview.takes import RigMaps
     from cstalk_bridge.settings.declaration import Setting
     from cstalk_bridge.takes.generate import GenerationConfig
 

@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cstalk_bridge.frame import neutral_board, neutral_head
+from cstalk_bridge.rig.curves import neutral_board, neutral_head
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from cstalk_bridge.frame import Frame
     from cstalk_bridge.models.errors import Problem
-    from cstalk_bridge.rig.curves import Sources
+    from cstalk_bridge.rig.curves import Frame, Sources
     from cstalk_bridge.rig.schema import RuleSet
 
     Floats = NDArray[np.float32]

@@ -21,21 +21,22 @@ from cstalk_bridge.face.emotion import (
     chosen_weights,
 )
 from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory, estimated_trajectory
-from cstalk_bridge.face.procedural.animation import ProceduralAnimation, seed_of
-from cstalk_bridge.face.procedural.compose import (
+from cstalk_bridge.face.procedural.animation import (
     ANIMATED_CHANNELS,
     COUPLED_CHANNELS,
     DEFAULT_LEVELS,
     NO_ANIMATION_LEVELS,
     Levels,
+    ProceduralAnimation,
     overlay,
     prepare_boards,
+    seed_of,
 )
 from cstalk_bridge.face.procedural.cues import Cues
 from cstalk_bridge.face.procedural.prosody import SILENCE, Prosody, ProsodyTracker
-from cstalk_bridge.frame import neutral_board
 from cstalk_bridge.models.board import CHANNEL_INDEX
 from cstalk_bridge.models.timing import ROW_RATE_HZ, rows_of
+from cstalk_bridge.rig.curves import neutral_board
 from cstalk_bridge.settings.face import FaceSettings
 from cstalk_bridge.settings.table import setting
 from cstalk_bridge.system.process import program_version
@@ -190,7 +191,7 @@ def with_estimated_emotion(settings: GenerationConfig, sound: Sound) -> Generati
 
     UserError where the recording, or the network for emotion, is damaged.
     """
-    from cstalk_bridge.face.networks import open_emotion_estimator
+    from cstalk_bridge.face.inference import open_emotion_estimator
 
     estimator = open_emotion_estimator(settings.voice_weights)
     if estimator is None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory
-from cstalk_bridge.frame import HEAD_AXES, neutral_board
 from cstalk_bridge.models.board import CHANNEL_INDEX
+from cstalk_bridge.rig.curves import HEAD_AXES, neutral_board
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 
 if TYPE_CHECKING:

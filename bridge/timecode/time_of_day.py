@@ -1,4 +1,5 @@
-"""The time of day that ticks are stamped with: the system clock's, or linear timecode's.
+"""The time of day that ticks are stamped with, the system clock's or linear timecode's, and its
+part of the config.
 
 Each source feeds a chase from a thread of its own; it may stall or vanish, the ticks never wait
 for it.
@@ -8,13 +9,16 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from cstalk_bridge.audio.inputs import open_source
-from cstalk_bridge.audio.source import SourceState
+from cstalk_bridge.audio.source import MICROPHONE, AudioConfig, SourceState
 from cstalk_bridge.audio.stream import StreamClock
+from cstalk_bridge.settings.table import setting
 from cstalk_bridge.system.worker import Worker
-from cstalk_bridge.timecode.chase import Chase, ClockReading
+from cstalk_bridge.timecode.chase import Chase, ChaseMode, ClockReading
 from cstalk_bridge.timecode.ltc import RATE_FRAMES, LtcDecoder, LtcFrame, rate_of
 from cstalk_bridge.timecode.smpte import Timecode, day_length_s
 from cstalk_bridge.timecode.system_clock import SystemSource
@@ -23,12 +27,35 @@ from cstalk_bridge.timecode.tick import host_now
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cstalk_bridge.audio.config import AudioConfig
     from cstalk_bridge.audio.source import Block
     from cstalk_bridge.timecode.chase import SyncStatus
-    from cstalk_bridge.timecode.config import TimecodeConfig
     from cstalk_bridge.timecode.smpte import FrameRate
     from cstalk_bridge.timecode.tick import Tick
+
+
+class TimecodeConfig(BaseModel):
+    """`source` "system" is the system clock, "ltc" linear timecode in the sound of `audio`.
+
+    `mode` "chase" follows it, "jam" takes its time once, "free" only compares with it. `offset_ms`
+    is added to timecode: what its sound takes to get here. Gain and gate of `audio` do nothing.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: Literal["system", "ltc"] = setting("timecode.source").field()
+    mode: ChaseMode = setting("timecode.mode").field(default=ChaseMode.FREE)
+    audio: AudioConfig | None = setting("timecode.audio").field()
+    offset_ms: float = setting("timecode.offset_ms").field()
+
+    @model_validator(mode="after")
+    def _has_audio(self) -> Self:
+        chosen = self.audio.input if self.audio else MICROPHONE
+        if self.source == "ltc" and chosen == MICROPHONE:
+            raise ValueError(
+                "timecode needs an input of its own, not the default microphone; "
+                "name the device or file that carries it in audio.input"
+            )
+        return self
 
 
 GAP_FRAMES = 0.5

@@ -17,10 +17,8 @@ from cstalk_bridge.models.baselines.transformers import (
     FaceFormerLike,
     FaceFormerSizes,
 )
-from cstalk_bridge.models.cstalk.architecture import Architecture
-from cstalk_bridge.models.cstalk.encoder_architecture import EncoderArchitecture
-from cstalk_bridge.models.cstalk.encoder_network import EncoderGenerator
-from cstalk_bridge.models.cstalk.network import CSTalkNetwork
+from cstalk_bridge.models.cstalk.architecture import Architecture, EncoderArchitecture
+from cstalk_bridge.models.cstalk.network import CSTalkNetwork, EncoderGenerator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -32,8 +32,7 @@ from cstalk_bridge.models.cstalk.onnx_graph import (
     taps_values,
     tensor_info,
 )
-from cstalk_bridge.models.encoder.log_mel import BANDS, COLUMNS
-from cstalk_bridge.models.encoder.reach import MOST_RIGHT, REACH_HOPS, RIGHT_HOPS
+from cstalk_bridge.models.encoder.log_mel import BANDS, COLUMNS, MOST_RIGHT, REACH_HOPS, RIGHT_HOPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import ModelProto, ValueInfoProto
 
-    from cstalk_bridge.models.cstalk.encoder_architecture import EncoderArchitecture
+    from cstalk_bridge.models.cstalk.architecture import EncoderArchitecture
 
     Floats = NDArray[np.float32]
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import torch
 
-from cstalk_bridge.models.cstalk.encoder_network import EncoderGenerator
-from cstalk_bridge.models.cstalk.network import CSTalkNetwork
+from cstalk_bridge.models.cstalk.network import CSTalkNetwork, EncoderGenerator
 from cstalk_bridge.models.cstalk.streaming import CachedStream, Engine, Passes, Stream
 from cstalk_bridge.models.errors import WeightsError
 from cstalk_bridge.models.timing import HOP_S, HOP_SAMPLES, ROW_RATE_HZ

@@ -1,4 +1,6 @@
-"""Whisper's log-mel in NumPy, and the numbers that every form of it shares. Free of torch."""
+"""Whisper's log-mel in NumPy, and the numbers that every form of it and of the encoder shares.
+Free of torch.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,35 @@ from cstalk_bridge.models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+
+REACH_HOPS = 100
+"""Hops before its own that a row attends to, in each layer: 2 s."""
+RIGHT_HOPS: tuple[tuple[int, ...], ...] = ((0, 0, 0), (1, 1, 0), (2, 1, 1))
+"""Hops after its own that a row attends to, by delay and layer."""
+FRONT_HOPS = 2  # the columns and convolutions of a row end 32.5 ms after its time
+MOST_RIGHT = max(max(hops) for hops in RIGHT_HOPS)
+
+
+def delay_hops(delay: int) -> int:
+    """Return how many hops of sound after its own begin a row needs, for an index of RIGHT_HOPS."""
+    return FRONT_HOPS + sum(RIGHT_HOPS[delay])
+
+
+WINDOW_HOPS = max((len(right) * REACH_HOPS) + FRONT_HOPS + 1 + sum(right) for right in RIGHT_HOPS)
+"""Most hops that a row depends on: the reach of all layers together."""
+MOST_DELAY_HOPS = max(delay_hops(delay) for delay in range(len(RIGHT_HOPS)))
+
+
+def delay_within(lookahead_hops: int) -> int:
+    """Return the longest delay, as an index of RIGHT_HOPS, that a look-ahead leaves time for.
+
+    A look-ahead that leaves time for none gets the shortest.
+    """
+    fitting = [delay for delay in range(len(RIGHT_HOPS)) if delay_hops(delay) <= lookahead_hops]
+    return max(fitting, default=0)
+
+
+if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 
@@ -23,7 +54,7 @@ LINEAR_HZ, LINEAR_MELS = 1000.0, 15.0  # Slaney's scale is linear up to here, lo
 MEL_RATIO = math.log(6.4) / 27.0
 FLOOR_DECADES = -7.5  # under the noise of any microphone, over what rounding leaves
 LOUDEST = 1000.0  # samples beyond this are cut: sound is within 1, and power must stay finite
-HISTORY_SAMPLES = 360
+ENCODER_HISTORY_SAMPLES = 360
 """Samples before a hop that its first column depends on; its last column ends within the hop."""
 COLUMNS = HOP_SAMPLES // STEP_SAMPLES
 """Columns of a hop."""
@@ -60,7 +91,7 @@ def columns_of(samples: Floats) -> Floats:
     `samples` is float32 [voices, HISTORY_SAMPLES + hops * HOP_SAMPLES].
     """
     bounded = np.minimum(np.maximum(samples, -LOUDEST), LOUDEST)
-    count = (samples.shape[1] - HISTORY_SAMPLES) // HOP_SAMPLES * COLUMNS
+    count = (samples.shape[1] - ENCODER_HISTORY_SAMPLES) // HOP_SAMPLES * COLUMNS
     frames = framed(bounded, FRAME_SAMPLES, STEP_SAMPLES)[:, :count]
     spectrum = np.fft.rfft(frames * _window())
     power = spectrum.real**2 + spectrum.imag**2

@@ -1,4 +1,8 @@
-"""A causal speech encoder: sound to rows of 384 features, 50 a second.
+"""A causal speech encoder: sound to rows of 384 features, 50 a second, also for batches whose
+voices have a delay of their own.
+
+Whisper levels a recording off at its loudest value less 8 decades; here the floor is fixed, so
+that a column depends on 25 ms of sound and on nothing else.
 
     sound -> log-mel -> two convolutions -> three attention layers over the last 2 s -> features
 
@@ -10,6 +14,11 @@ n - `delay_hops(delay)`, where row i stands for the time i * 20 ms.
 
 Layers do not pad: whoever calls gives the past, as samples or as the caches that an earlier call
 returned. All ways compute the same sums.
+
+`cstalk_bridge.models.encoder.network` runs one delay at a time. Here the delay is data, as
+emotion is: a batch of voices with different look-aheads takes one pass, and a pass has one
+shape, as a CUDA graph needs. The sums are the same. Rows come in step with the sound: the last
+one is what the sound so far lets a voice know, `delay_hops` of its delay before the end.
 """
 
 from __future__ import annotations
@@ -22,13 +31,65 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cstalk_bridge.models.encoder.log_mel import BANDS, COLUMNS, HISTORY_SAMPLES
-from cstalk_bridge.models.encoder.mel import WhisperMel
-from cstalk_bridge.models.encoder.reach import MOST_RIGHT, REACH_HOPS, RIGHT_HOPS, delay_hops
+from cstalk_bridge.models.encoder.log_mel import (
+    BANDS,
+    COLUMNS,
+    ENCODER_HISTORY_SAMPLES,
+    FLOOR_DECADES,
+    FRAME_SAMPLES,
+    FRONT_HOPS,
+    LOUDEST,
+    MOST_DELAY_HOPS,
+    MOST_RIGHT,
+    REACH_HOPS,
+    RIGHT_HOPS,
+    STEP_SAMPLES,
+    delay_hops,
+    slaney_filters,
+)
 from cstalk_bridge.models.timing import HOP_SAMPLES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+class WhisperMel(nn.Module):
+    """Mono 16 kHz sound to log-mel columns, 100 a second, without padding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("window", torch.hann_window(FRAME_SAMPLES), persistent=False)
+        filters = torch.from_numpy(slaney_filters()).T.contiguous()
+        self.register_buffer("filters", filters, persistent=False)
+        self.window: Tensor
+        self.filters: Tensor
+
+    def decades(self, samples: Tensor) -> Tensor:
+        """Return log10 of the power in each band, at least -10.
+
+        `[batch, FRAME_SAMPLES + n * STEP_SAMPLES]` samples in -1..1 become `[batch, n + 1, BANDS]`;
+        column k covers samples k * STEP_SAMPLES to k * STEP_SAMPLES + FRAME_SAMPLES.
+        """
+        bounded = samples.clamp(-LOUDEST, LOUDEST)
+        frames = bounded.unfold(-1, FRAME_SAMPLES, STEP_SAMPLES) * self.window
+        spectrum = torch.fft.rfft(frames)
+        power = spectrum.real.square() + spectrum.imag.square()
+        with torch.autocast(samples.device.type, enabled=False):
+            decades: Tensor = (power @ self.filters).clamp(min=1e-10).log10()
+        return decades
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Return `decades` above a fixed floor in Whisper's scale, about -1..1.5.
+
+        `[batch, HISTORY_SAMPLES + hops * HOP_SAMPLES]` samples become `[batch, BANDS, columns]`,
+        `COLUMNS` of each hop. Column 0 of a hop is centred `HISTORY_SAMPLES` - 200 samples before
+        the hop begins.
+        """
+        columns = self.decades(samples)[
+            :, : (samples.shape[-1] - ENCODER_HISTORY_SAMPLES) // STEP_SAMPLES
+        ]
+        levelled: Tensor = (columns.clamp(min=FLOOR_DECADES) + 4.0) / 4.0
+        return levelled.transpose(1, 2)
 
 
 KERNEL = 3
@@ -196,7 +257,7 @@ class Encoder(nn.Module):
 
     def silent_caches(self, batch: int, delay: int) -> Caches:
         """Return the caches that endless digital silence leaves behind, for `forward`."""
-        hops = self.place.new_zeros(batch, HISTORY_SAMPLES + 3 * HOP_SAMPLES)
+        hops = self.place.new_zeros(batch, ENCODER_HISTORY_SAMPLES + 3 * HOP_SAMPLES)
         columns = self.mel(hops)
         first = functional.gelu(self.conv1(columns))
         caches = [columns[..., -2:], first[..., -1:]]
@@ -233,7 +294,7 @@ class EncoderStream:
     @torch.inference_mode()
     def reset(self) -> None:
         """Forget everything: before the next hop there was silence."""
-        self._tail = torch.zeros(1, HISTORY_SAMPLES)
+        self._tail = torch.zeros(1, ENCODER_HISTORY_SAMPLES)
         self._caches = self._encoder.silent_caches(1, self._delay)
 
     @torch.inference_mode()
@@ -247,7 +308,7 @@ class EncoderStream:
             raise ValueError(f"{len(sound)} samples: give whole hops of {HOP_SAMPLES}")
         padded = torch.cat((self._tail, torch.from_numpy(np.ascontiguousarray(sound))[None]), 1)
         rows: Tensor = self._encoder(padded, self._delay, self._caches)
-        self._tail = padded[:, -HISTORY_SAMPLES:]
+        self._tail = padded[:, -ENCODER_HISTORY_SAMPLES:]
         features: NDArray[np.float32] = rows[0].numpy()
         return features
 
@@ -264,3 +325,102 @@ def encode(encoder: Encoder, sound: NDArray[np.float32], delay: int) -> NDArray[
     step = PASS_HOPS * HOP_SAMPLES
     passes = [stream.process(padded[start : start + step]) for start in range(0, len(padded), step)]
     return np.concatenate(passes)[late - 1 :][:hops] if passes else np.zeros((0, 0), np.float32)
+
+
+KEPT_KEYS = REACH_HOPS + MOST_RIGHT
+"""Hops whose keys and values a layer keeps for the next call."""
+
+
+def rights_of(delays: Tensor) -> list[Tensor]:
+    """Return the future that each layer has, in hops, [batch], of delays [batch]."""
+    table = torch.tensor(RIGHT_HOPS, device=delays.device)
+    return list(table[delays].unbind(1))
+
+
+def window_rows(encoder: Encoder, samples: Tensor, delays: Tensor) -> Tensor:
+    """Return features [batch, hops - MOST_DELAY_HOPS, width] of sound of which nothing came before.
+
+    `samples` is [batch, HISTORY_SAMPLES + hops * HOP_SAMPLES], `delays` indices of `RIGHT_HOPS`
+    [batch]. The last row is that of the last hop.
+    """
+    x = encoder.front(encoder.mel(samples)) + (encoder.place + encoder.delays[delays])[:, None]
+    place = torch.arange(x.shape[1], device=x.device)
+    distance = (place[None] - place[:, None])[None]
+    for layer, right in zip(encoder.stack, rights_of(delays), strict=True):
+        query, key, value = layer.projected(x).chunk(3, -1)
+        x = _attended(layer, x, query, (key, value), distance, right)
+    late = torch.tensor([delay_hops(d) for d in range(len(RIGHT_HOPS))], device=x.device)[delays]
+    rows = torch.arange(MOST_DELAY_HOPS - FRONT_HOPS, x.shape[1], device=x.device)
+    shifted = (rows[None] - (late - FRONT_HOPS)[:, None])[..., None]
+    x = x.gather(1, shifted.expand(-1, -1, x.shape[2]))
+    return (x.float() - encoder.mean) / encoder.spread
+
+
+def next_rows(encoder: Encoder, samples: Tensor, delays: Tensor, caches: Caches) -> Tensor:
+    """Return features [batch, hops, width] of the next hops, and renew `caches` in place.
+
+    Arguments as in `window_rows`; `caches` is what `silent_caches` or an earlier call left, in
+    order: each that is taken from its front comes back at its end.
+    """
+    front = encoder.front(encoder.mel(samples), caches)
+    x = front + (encoder.place + encoder.delays[delays])[:, None]
+    hops = x.shape[1]
+    new = torch.arange(hops, device=x.device)
+    keys = torch.arange(-KEPT_KEYS, hops, device=x.device)
+    for layer, right in zip(encoder.stack, rights_of(delays), strict=True):
+        query, key, value = layer.projected(x).chunk(3, -1)
+        key, value = (torch.cat((caches.pop(0), part), 1) for part in (key, value))
+        waiting = torch.cat((caches.pop(0), torch.cat((x, query), -1)), 1)
+        caches += [key[:, hops:], value[:, hops:], waiting[:, hops:]]
+        own = new[None] - right[:, None]
+        chosen = waiting.gather(1, (own + MOST_RIGHT)[..., None].expand(-1, -1, waiting.shape[2]))
+        x, query = chosen.chunk(2, -1)
+        x = _attended(layer, x, query, (key, value), keys - own[..., None], right)
+    return (x.float() - encoder.mean) / encoder.spread
+
+
+def silent_caches(encoder: Encoder, delays: Tensor) -> Caches:
+    """Return the caches that endless digital silence leaves behind, for `next_rows`."""
+    hops = encoder.place.new_zeros(len(delays), ENCODER_HISTORY_SAMPLES + 3 * HOP_SAMPLES)
+    columns = encoder.mel(hops)
+    first = functional.gelu(encoder.conv1(columns))
+    caches = [columns[..., -2:], first[..., -1:]]
+    x = encoder.front(columns) + (encoder.place + encoder.delays[delays])[:, None]
+    for layer in encoder.stack:
+        query, key, value = layer.projected(x).chunk(3, -1)
+        caches += [part.repeat(1, KEPT_KEYS, 1) for part in (key, value)]
+        caches.append(torch.cat((x, query), -1).repeat(1, MOST_RIGHT, 1))
+        # Whatever the scores are: of values that are all the same the mean is that value.
+        x = _finished(layer, x, value)
+    return caches
+
+
+def _attended(
+    layer: Layer,
+    x: Tensor,
+    query: Tensor,
+    seen: tuple[Tensor, Tensor],
+    distance: Tensor,
+    right: Tensor,
+) -> Tensor:
+    """Return a layer's rows for inputs `x` and `query` [batch, rows, width].
+
+    `seen` are keys and values [batch, keys, width], `distance` [batch or 1, rows, keys] is how many
+    hops each key stands after each row, `right` [batch] how many it may.
+    """
+    right = right[:, None, None]
+    within = (distance >= -REACH_HOPS) & (distance <= right)
+    place = (distance + REACH_HOPS).clamp(0, REACH_HOPS + MOST_RIGHT)
+    added = (OFFSET_SCALE * layer.offset)[:, place].transpose(0, 1)
+    scores = added.masked_fill(~within[:, None], HIDDEN)
+    query, key, value = (
+        part.reshape(*part.shape[:2], layer.heads, -1).transpose(1, 2) for part in (query, *seen)
+    )
+    found = functional.scaled_dot_product_attention(query, key, value, attn_mask=scores)
+    return _finished(layer, x, found.transpose(1, 2).flatten(2))
+
+
+def _finished(layer: Layer, x: Tensor, found: Tensor) -> Tensor:
+    x = x + layer.mix(found)
+    added: Tensor = layer.outer(functional.gelu(layer.inner(layer.inner_norm(x))))
+    return x + added

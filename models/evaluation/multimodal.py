@@ -14,7 +14,7 @@ import numpy as np
 
 from cstalk_bridge.models.board import AUDIO_DRIVEN_COLUMNS, CHANNEL_INDEX
 from cstalk_bridge.models.evaluation.recordings import MissingDataError
-from cstalk_bridge.models.metrics.eyes import FACE_DEG, SACCADE_DEG_S, SHUT_LID
+from cstalk_bridge.models.metrics.curves import FACE_DEG, SACCADE_DEG_S, SHUT_LID
 from cstalk_bridge.models.timing import ROW_RATE_HZ
 from cstalk_bridge.models.training.captured_faces import ACTION_UNIT_GAINS, FULL_INTENSITY
 

@@ -16,7 +16,7 @@ import soundfile
 from cstalk_bridge.models.files import write_file
 from cstalk_bridge.models.phones import FROM_IPA, PHONES, SILENCE, gestures
 from cstalk_bridge.models.timing import HOP_S, HOP_SAMPLES, ROW_RATE_HZ, SAMPLE_RATE_HZ
-from cstalk_bridge.models.training.digests import code_digest
+from cstalk_bridge.models.training.sources import code_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

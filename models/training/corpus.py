@@ -26,9 +26,8 @@ from torch import Tensor
 from cstalk_bridge.models.board import AUDIO_DRIVEN
 from cstalk_bridge.models.files import write_file
 from cstalk_bridge.models.timing import HOP_S, HOP_SAMPLES
-from cstalk_bridge.models.training.digests import file_digest, files_digest
 from cstalk_bridge.models.training.rules import GESTURES
-from cstalk_bridge.models.training.sources import SOURCES
+from cstalk_bridge.models.training.sources import SOURCES, file_digest, files_digest
 from cstalk_bridge.models.training.targets import OBSERVED_GESTURES
 
 if TYPE_CHECKING:

@@ -9,18 +9,24 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from cstalk_bridge.models.cstalk.encoder_architecture import EncoderArchitecture
-from cstalk_bridge.models.cstalk.encoder_network import EncoderGenerator
+from cstalk_bridge.models.cstalk.architecture import EncoderArchitecture
+from cstalk_bridge.models.cstalk.network import EncoderGenerator
 from cstalk_bridge.models.encoder.weights import load_encoder
 from cstalk_bridge.models.errors import WeightsError
 from cstalk_bridge.models.loading import ENCODER_PATH
 from cstalk_bridge.models.phones import PHONES
 from cstalk_bridge.models.training.corpus import Corpus
-from cstalk_bridge.models.training.description import create_network, describe, provenance_of
-from cstalk_bridge.models.training.development import development_report
-from cstalk_bridge.models.training.encoder_batches import EncoderRowSet
+from cstalk_bridge.models.training.encoder_rows import EncoderRowSet
 from cstalk_bridge.models.training.loss import Loss, face_loss
-from cstalk_bridge.models.training.run import Progress, Run, TrainingConfig
+from cstalk_bridge.models.training.run import (
+    Progress,
+    Run,
+    TrainingConfig,
+    create_network,
+    describe,
+    development_report,
+    provenance_of,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +35,7 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.models.cstalk.architecture import Description
     from cstalk_bridge.models.cstalk.network import FaceNetwork
-    from cstalk_bridge.models.training.encoder_batches import EncoderRowBatch
+    from cstalk_bridge.models.training.encoder_rows import EncoderRowBatch
     from cstalk_bridge.models.training.loss import CorrelationSupervision
 
 

@@ -1,4 +1,10 @@
-"""The loss of the generator: faces, their velocity, phones, and correlation.
+"""The loss of the generator: faces, their velocity, millimetres between lips, teeth and corners,
+phones, and correlation.
+
+Errors of several sliders may add up in what is seen, or cancel; this looks at the sum. The
+millimetres are those of `lips.py`. Errors count by their square up to about a millimetre and
+linearly beyond (Huber), so that where a sound may be one of two the mouth is one of them, not half
+of each.
 
 Under correlation supervision the frozen correlation network sees generated faces with one region
 hidden and predicts that region, given the others and the emotion; the distance is a
@@ -9,7 +15,7 @@ reaches them.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -21,7 +27,7 @@ from cstalk_bridge.models.cstalk.correlation import RegionCorrelation, Windows, 
 from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.models.errors import WeightsError
 from cstalk_bridge.models.training.batches import UNKNOWN_PHONE
-from cstalk_bridge.models.training.mouth_loss import mouth_loss
+from cstalk_bridge.models.training.captured_faces import GAP_MM, TEETH_MM, WIDTH_MM
 from cstalk_bridge.models.training.rules import (
     GESTURE_CHANNELS,
     GESTURES,
@@ -41,6 +47,82 @@ if TYPE_CHECKING:
     from cstalk_bridge.models.training.run import TrainingConfig
 
 
+GAP_KNEE_MM, TEETH_KNEE_MM, WIDTH_KNEE_MM, SPEED_KNEE_MM = 1.0, 0.7, 1.0, 0.5
+TEETH_WEIGHT, WIDTH_WEIGHT = 0.7, 0.6
+SPEED_WEIGHT = 2.0
+"""Of changes from row to row against the positions themselves."""
+CLOSED_MM, RESTING_MM, OPEN_MM, SHUT_MM, TOGETHER_MM = 0.7, 0.3, 1.8, 1.5, 1.5
+"""Gaps of closed and of resting lips, of lips that must not look closed and would, and teeth that
+meet."""
+UNCLOSED, UNOPENED, UNRESTED, UNMET = 6.0, 6.0, 2.0, 5.0
+"""How much more it counts where closed lips part, open ones close, resting ones stir, and teeth
+that should meet do not."""
+HELD = 0.5
+
+
+class Mouth(NamedTuple):
+    """What a face shows, [batch, time] each, in millimetres from rest."""
+
+    gap: Tensor
+    teeth: Tensor
+    width: Tensor
+
+
+def _columns(gesture: str) -> list[int]:
+    return [AUDIO_DRIVEN.index(channel) for channel in GESTURES[gesture].channels]
+
+
+def mouth_of(faces: Tensor) -> Mouth:
+    """Return what the mouths of `faces` [batch, time, 81] show."""
+
+    def of(gesture: str) -> Tensor:
+        return faces[..., _columns(gesture)].mean(-1)
+
+    own = [name for name in GAP_MM if name != "jaw"]
+    parted = torch.stack([GAP_MM[name] * of(name) for name in own]).sum(0)
+    jaw, together = of("jaw"), of("lips_together")
+    gap = GAP_MM["jaw"] * jaw.clamp(min=0) * (1 - together).clamp(min=0) + parted
+    width = torch.stack([mm * of(name) for name, mm in WIDTH_MM.items()]).sum(0)
+    return Mouth(gap, TEETH_MM * jaw, width)
+
+
+def mouth_loss(faces: Tensor, targets: Tensor, seen: Tensor) -> Tensor:
+    """Return the loss of `faces` [batch, time, 81] where `seen` [batch, time] is true."""
+    predicted, target = mouth_of(faces), mouth_of(targets)
+    together = targets[..., _columns("lips_together")].amin(-1)
+    gap, teeth, width = (one - other for one, other in zip(predicted, target, strict=True))
+    closed = (target.gap < CLOSED_MM) & (together > HELD)
+    cost = _first(
+        (closed & (gap > 0), UNCLOSED),
+        ((target.gap > OPEN_MM) & (predicted.gap < SHUT_MM), UNOPENED),
+        ((target.gap < RESTING_MM) & ~closed & (gap > 0), UNRESTED),
+    )
+    apart = _first(((target.teeth < TOGETHER_MM) & (teeth > 0), UNMET))
+    positions = (
+        huber(gap, GAP_KNEE_MM) * cost
+        + TEETH_WEIGHT * huber(teeth, TEETH_KNEE_MM) * apart
+        + WIDTH_WEIGHT * huber(width, WIDTH_KNEE_MM)
+    )
+    speeds = huber(gap.diff(dim=1), SPEED_KNEE_MM) + 0.5 * huber(teeth.diff(dim=1), SPEED_KNEE_MM)
+    both = seen[:, 1:] & seen[:, :-1]
+    loss: Tensor = (positions * seen).mean() + SPEED_WEIGHT * (speeds * both).mean()
+    return loss
+
+
+def huber(error: Tensor, knee: float) -> Tensor:
+    """Return half the square over `knee` up to it, and linearly beyond."""
+    size = error.abs()
+    return torch.where(size < knee, size.square() / (2 * knee), size - knee / 2)
+
+
+def _first(*cases: tuple[Tensor, float]) -> Tensor | float:
+    """Return the cost of the first case that holds, else 1."""
+    cost: Tensor | float = 1.0
+    for holds, more in reversed(cases):
+        cost = torch.where(holds, more, cost)
+    return cost
+
+
 UNDERSHOOT = {"lips_together": 5.0, "lip_bite": 2.5, "purse": 2.5, "funnel": 2.5}
 """How much more an error counts where a mouth shuts or rounds too little."""
 DEMANDED = 0.4  # a closure or rounding beyond this is demanded: less of it is a shortfall
@@ -52,7 +134,7 @@ IMPORTANCE = {"jaw": 3.0, "lips_together": 3.0, "lip_bite": 1.5, "purse": 1.5, "
 BRIDGED_SPREAD, BRIDGED_IMPORTANCE = 0.05, 6.0  # of what of an open jaw the lips bridge
 POSTURE_SPREAD = 0.2  # scale of the channels that only emotions move
 MOUTH_WEIGHT = 0.02
-"""Of millimetres (`mouth_loss.py`) against squares of spreads."""
+"""Of millimetres against squares of spreads."""
 VELOCITY_WEIGHT = 2.0
 ACCELERATION_WEIGHT = 4.0
 

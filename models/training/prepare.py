@@ -31,14 +31,16 @@ from cstalk_bridge.models.training.corpus import (
     source_digest,
     write_manifest,
 )
-from cstalk_bridge.models.training.digests import code_digest, file_digest, text_digest
 from cstalk_bridge.models.training.sources import (
     GRID_CURVES,
     SOURCES,
     Clip,
     clips_of,
+    code_digest,
+    file_digest,
     folders_of,
     require,
+    text_digest,
 )
 from cstalk_bridge.models.training.targets import TargetBuilder
 

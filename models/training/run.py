@@ -1,7 +1,10 @@
-"""One training run: settings, precision, progress, and state, which survives an interruption."""
+"""One training run: the network and its description, settings, precision, progress on
+development clips, and state, which survives an interruption.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
@@ -9,19 +12,160 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import numpy as np
 import torch
 from torch import nn
 
+from cstalk_bridge.models.baselines import NETWORKS
+from cstalk_bridge.models.baselines.teacher import Teacher, fingerprint
+from cstalk_bridge.models.board import AUDIO_DRIVEN, jaw, opening, pucker, together
+from cstalk_bridge.models.cstalk.architecture import Description
 from cstalk_bridge.models.cstalk.network import FaceNetwork
+from cstalk_bridge.models.cstalk.torch_engine import recording_faces
+from cstalk_bridge.models.emotions import CONDITIONS, EMOTIONS
 from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.loading import build_network
+from cstalk_bridge.models.metrics.curves import CLOSERS, NO_CLOSURES, OPEN_VOWELS, closures, pearson
+from cstalk_bridge.models.phones import PHONES
+from cstalk_bridge.models.timing import ROW_RATE_HZ, SAMPLE_RATE_HZ
 from cstalk_bridge.models.training.augmentation import AUGMENTATION
+from cstalk_bridge.models.training.rules import GESTURES
+from cstalk_bridge.models.training.sources import credits_of, licence_of
 from cstalk_bridge.models.weights_format import read_tensors, write_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
     from torch import Tensor
+
+    from cstalk_bridge.models.training.corpus import Corpus, Entry
+    from cstalk_bridge.models.wav2vec import Wav2Vec
+
+
+def describe(
+    corpus: Corpus,
+    settings: TrainingConfig,
+    cache: Path,
+    front_end: Wav2Vec | None = None,
+    *,
+    correlation: Mapping[str, object] | None = None,
+    initial_description: Description | None = None,
+) -> Description:
+    """Return the description that goes into the weights file.
+
+    `correlation` is the card of the correlation supervision, if there is any; `initial_description`
+    describes the weights of an earlier round that the training continues from.
+    """
+    used: dict[str, object] = asdict(settings)
+    if correlation:
+        used["correlation"] = dict(correlation)
+    if initial_description is not None:
+        used["begun_with"] = initial_description.card["training_hash"]
+    index = (cache / "index.json").read_bytes()
+    minutes = {name: spent for name, spent in corpus.minutes().items() if spent}
+    sizes: dict[str, Any] = {
+        "phones": len(PHONES),
+        "emotions": len(CONDITIONS),
+        "channels": len(AUDIO_DRIVEN),
+    }
+    if front_end is not None:
+        sizes |= {"hidden": front_end.hidden_size, "front_end": fingerprint(front_end)}
+    return Description(
+        architecture=NETWORKS[settings.network].sizes(**sizes),
+        channels=AUDIO_DRIVEN,
+        emotions=EMOTIONS,
+        sample_rate_hz=SAMPLE_RATE_HZ,
+        rate_hz=ROW_RATE_HZ,
+        card={
+            "licence": licence_under(minutes, correlation, initial_description),
+            "data": credits_of(minutes),
+            "minutes": minutes,
+            "settings": used,
+            "training_set": hashlib.sha256(index).hexdigest(),
+            "training_hash": hashlib.sha256(index + json.dumps(used).encode()).hexdigest(),
+        },
+        network=settings.network,
+    )
+
+
+def licence_under(
+    sources: Iterable[str],
+    correlation: Mapping[str, object] | None,
+    initial_description: Description | None,
+) -> str:
+    """Return the licence of weights trained on `sources`; the rest as in `describe`."""
+    cards = (correlation or {}, initial_description.card if initial_description else {})
+    return licence_of(sources, [str(card["licence"]) for card in cards if "licence" in card])
+
+
+def provenance_of(description: Description) -> dict[str, object]:
+    """Return what determines the weights of a run: its settings, the sizes and the training set."""
+    return {
+        **description.card["settings"],
+        "architecture": asdict(description)["architecture"],
+        "training_set": description.card["training_set"],
+    }
+
+
+def create_network(
+    description: Description, front_end: Wav2Vec | None, initial: FaceNetwork | None = None
+) -> FaceNetwork:
+    """Return the network that `description` names, untrained, or with the weights of `initial`.
+
+    A teacher takes its features from `front_end`. WeightsError: `initial` is another network.
+    """
+    network = build_network(description)
+    if front_end is not None and isinstance(network, Teacher):
+        network.attach(front_end)
+    if initial is not None:
+        if type(initial) is not type(network) or initial.architecture != description.architecture:
+            raise WeightsError("the initial weights are those of another network")
+        network.load_state_dict(initial.state_dict())
+    return network
+
+
+DELAY_HOPS = 3
+MOST_CLIPS = 25  # of a source
+JAW_GESTURE, PURSE_GESTURE = (list(GESTURES).index(name) for name in ("jaw", "purse"))
+
+
+def development_report(network: FaceNetwork, dev: Corpus) -> Iterator[str]:
+    """Yield a line for each source with clips in `dev`: the neutral face at 60 ms of look-ahead.
+
+    Jaw and purse are compared with the training targets, median r over clips; closures are those
+    of `cstalk_bridge.models.evaluation`, which measures the rest on captured faces.
+    """
+    for source, clips in dev.by_source.items():
+        if clips:
+            yield f"{source}: {development_figures(network, dev, clips[:MOST_CLIPS])}"
+
+
+def development_figures(network: FaceNetwork, dev: Corpus, clips: Sequence[Entry]) -> str:
+    """Return the metrics of some clips of `dev`, as text."""
+    lips, jaws, purses = NO_CLOSURES, [], []
+    for clip in clips:
+        rows = slice(clip["first"], clip["first"] + clip["rows"])
+        face = neutral_face(network, dev, rows)
+        targets = np.asarray(dev.gestures[rows], dtype=np.float32)
+        jaws.append(pearson(jaw(face), targets[:, JAW_GESTURE]))
+        purses.append(pearson(pucker(face), targets[:, PURSE_GESTURE]))
+        phones = np.asarray(dev.phones[rows], dtype=np.int64)
+        lips += closures(together(face), opening(face), phones, CLOSERS, OPEN_VOWELS)
+    text = f"jaw r {np.median(jaws):.3f}, purse r {np.median(purses):.3f}"
+    if lips.closers:
+        text += f", closures {lips.rate:.1%}, false ones {lips.false_rate:.1%}"
+    return text
+
+
+def neutral_face(network: FaceNetwork, dev: Corpus, rows: slice) -> NDArray[np.float32]:
+    """Return the face of `rows` of `dev` without any emotion, [rows, channels]."""
+    sound = np.asarray(dev.samples[rows], dtype=np.float32).reshape(1, -1) / 32768.0
+    shape = (1, rows.stop - rows.start, network.architecture.emotions)
+    nothing = np.zeros(shape, dtype=np.float32)
+    faces: NDArray[np.float32] = recording_faces(network, sound, nothing, DELAY_HOPS)[0]
+    return faces
 
 
 def differences(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:

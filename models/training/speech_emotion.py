@@ -1,5 +1,8 @@
 """Train the network that estimates the emotion of a voice: a research build, not commercial.
 
+`cstalk_bridge.models.speech_emotion.weights` computes the same without PyTorch; a test compares
+both.
+
     python -m cstalk_bridge.models.training.speech_emotion --data ../shared/data
 
 Trains on acted emotions (RAVDESS, CC BY-NC-SA 4.0, actors 01-16) and on neutral reading; about
@@ -21,11 +24,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from cstalk_bridge.models.cstalk.network import Block, CausalConv
 from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.models.speech_emotion.estimator import recording_evidence
-from cstalk_bridge.models.speech_emotion.network import SpeechEmotionNetwork
+from cstalk_bridge.models.speech_emotion.features import TRAITS
 from cstalk_bridge.models.speech_emotion.weights import (
     DEFAULT_PATH,
+    INPUTS,
     OnnxSpeechEmotionNetwork,
     SpeechEmotionDescription,
     SpeechEmotionSizes,
@@ -52,6 +57,31 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.models.speech_emotion.estimator import EmotionEvidence
     from cstalk_bridge.models.training.sources import Clip
+
+
+class SpeechEmotionNetwork(nn.Module):
+    """Inputs to evidence: a causal convolution network over the last 1.3 s."""
+
+    def __init__(self, sizes: SpeechEmotionSizes) -> None:
+        super().__init__()
+        self.sizes = sizes
+        self.register_buffer("average", torch.zeros(TRAITS))
+        self.average: Tensor
+        self.stem = CausalConv(INPUTS, sizes.width)
+        self.blocks = nn.ModuleList(Block(sizes.width, dilation) for dilation in sizes.dilations)
+        self.head = nn.Conv1d(sizes.width, len(EMOTIONS), 1)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the evidence `[batch, emotions, n]` of inputs `[batch, INPUTS, past_hops + n]`."""
+        x = self.stem(inputs)
+        for block in self.blocks:
+            x = block(x)
+        evidence: Tensor = self.head(x)
+        return evidence
+
+    def tensors(self) -> dict[str, NDArray[np.float32]]:
+        """Return all tensors by name, as in a weights file."""
+        return {name: tensor.cpu().numpy() for name, tensor in self.state_dict().items()}
 
 
 CLASSES = EMOTIONS[:5]

@@ -1,9 +1,13 @@
 """The targets that the generator learns, clip by clip: rules joined with captured curves.
 
+They are the inputs of the articulation network (`captured_faces.py`), for captured faces and for
+every other voice: probabilities transfer better than aligned phones, because they show how clearly
+and exactly when a phone was spoken.
+
 Captured curves give the mouth where a face was captured; the articulation network
-(`captured_faces.py`) predicts it for every other voice; rules give the rest. What a source does not
-observe has no weight in the loss. Gestures
-(`rules.GESTURES`) are in board units, at 50 Hz; row i of a clip is the face of its time i/50 s.
+(`captured_faces.py`) predicts it for every other voice; rules give the rest. What a source does
+not observe has no weight in the loss. Gestures (`rules.GESTURES`) are in board units, at 50 Hz;
+row i of a clip is the face of its time i/50 s.
 """
 
 from __future__ import annotations
@@ -12,10 +16,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from safetensors.torch import load_file, save
 
+from cstalk_bridge.models.encoder.log_mel import RIGHT_HOPS
+from cstalk_bridge.models.encoder.network import encode
+from cstalk_bridge.models.encoder.weights import load_encoder
+from cstalk_bridge.models.errors import WeightsError
 from cstalk_bridge.models.files import write_file
-from cstalk_bridge.models.timing import ROW_RATE_HZ
+from cstalk_bridge.models.loading import ENCODER_PATH
+from cstalk_bridge.models.phones import PHONES
+from cstalk_bridge.models.timing import HOP_SAMPLES, ROW_RATE_HZ
 from cstalk_bridge.models.training import captured_faces
 from cstalk_bridge.models.training.alignment import (
     phone_indices,
@@ -25,12 +36,15 @@ from cstalk_bridge.models.training.alignment import (
 )
 from cstalk_bridge.models.training.captured_faces import (
     CURVES,
+    GAP_MM,
     SLIDERS,
     ActionUnits,
     CapturedMouths,
+    gap_mm,
+    jaw_share,
+    opened,
+    stretch_of,
 )
-from cstalk_bridge.models.training.lips import GAP_MM, gap_mm, jaw_share, opened, stretch_of
-from cstalk_bridge.models.training.phone_recognizer import PhoneRecognizer
 from cstalk_bridge.models.training.rules import GESTURES, contrast_of, limit_of, rule_curves
 
 if TYPE_CHECKING:
@@ -41,6 +55,33 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.models.training.alignment import Segment
     from cstalk_bridge.models.training.sources import Clip
+
+
+MOST_FUTURE = len(RIGHT_HOPS) - 1
+"""The longest delay, at which the encoder uses the most future: nothing here is live."""
+
+
+class PhoneRecognizer:
+    """The encoder and its heads at the longest delay; WeightsError where the file has no heads."""
+
+    def __init__(self, path: Path = ENCODER_PATH) -> None:
+        self._encoder, heads, description = load_encoder(path)
+        if heads is None or description.heads[: len(PHONES)] != PHONES:
+            raise WeightsError(
+                f"{path}: its heads do not predict these phones; name another encoder"
+            )
+        self._heads = heads
+
+    @torch.inference_mode()
+    def recognize(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the probability of each phone, [rows, phones], of mono 16 kHz `samples`.
+
+        One row a whole hop; row i is at i * 20 ms.
+        """
+        rows = len(samples) // HOP_SAMPLES
+        features = torch.from_numpy(encode(self._encoder, samples, MOST_FUTURE)[:rows])
+        logits = self._heads(features)[:, : len(PHONES)]
+        return np.asarray(logits.softmax(-1).numpy(), dtype=np.float32)
 
 
 CAPTURED_SHARE, CARRIED_SHARE = 0.9, 1.0

@@ -25,13 +25,6 @@ from cstalk_bridge.models.loading import DEFAULT_PATH, load_network, save_networ
 from cstalk_bridge.models.training import encoder_training
 from cstalk_bridge.models.training.batches import draw
 from cstalk_bridge.models.training.corpus import Corpus, read_index, source_of
-from cstalk_bridge.models.training.description import (
-    create_network,
-    describe,
-    licence_under,
-    provenance_of,
-)
-from cstalk_bridge.models.training.development import development_report
 from cstalk_bridge.models.training.encoder_training import NETWORK
 from cstalk_bridge.models.training.loss import (
     CORRELATION_WEIGHT,
@@ -45,7 +38,12 @@ from cstalk_bridge.models.training.run import (
     Progress,
     Run,
     TrainingConfig,
+    create_network,
+    describe,
+    development_report,
+    licence_under,
     precision_on,
+    provenance_of,
 )
 from cstalk_bridge.models.training.sources import OUR_LICENCE, require
 from cstalk_bridge.models.wav2vec import load_wav2vec

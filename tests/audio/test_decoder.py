@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cstalk_bridge.audio.decoder import CONTAINER_SUFFIXES, EXTRA
-from cstalk_bridge.audio.file import FileSource
+from cstalk_bridge.audio.inputs import FileSource
 from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.takes.sound import open_sound, pieces
 from tests.takes.render.recordings import speech
@@ -154,8 +154,8 @@ def test_a_film_without_sound_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", CONTAINER_SUFFIXES)
 def test_a_missing_one_is_a_missing_file(tmp_path: Path, suffix: str) -> None:
-    from cstalk_bridge.audio.config import AudioConfig
     from cstalk_bridge.audio.inputs import open_source
+    from cstalk_bridge.audio.source import AudioConfig
 
     spec = AudioConfig(input=str(tmp_path / f"none{suffix}"))
     with pytest.raises(UserError, match="No such file"):

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cstalk_bridge.audio.decoder import open_decoder
-from cstalk_bridge.audio.file import FileSource
 from cstalk_bridge.audio.file_header import NO_END_MARK, NO_LENGTH, read_layout
+from cstalk_bridge.audio.inputs import FileSource
 from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.takes.sound import open_sound, pieces
 from tests.takes.render.recordings import speech

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from cstalk_bridge.audio.file import FileSource
+from cstalk_bridge.audio.inputs import FileSource
 from cstalk_bridge.audio.levels import ALL, FLOOR_DB, Channel, amplitude, decibels, peak_db, rms_db
 from cstalk_bridge.takes.sound import open_sound
 from tests.takes.render.recordings import speech

@@ -10,7 +10,6 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cstalk_bridge.audio.config import GateConfig
 from cstalk_bridge.audio.levels import amplitude
 from cstalk_bridge.audio.preprocessing import (
     DC_CUTOFF_HZ,
@@ -21,7 +20,7 @@ from cstalk_bridge.audio.preprocessing import (
     Preprocessor,
     Resampler,
 )
-from cstalk_bridge.audio.source import Block
+from cstalk_bridge.audio.source import Block, GateConfig
 
 if TYPE_CHECKING:
     from cstalk_bridge.audio.source import Hop

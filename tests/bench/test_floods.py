@@ -5,7 +5,6 @@ import random
 import socket
 import time
 
-from cstalk_bridge.bench.clients import NonReadingClient, WellBehavedClient, open_session
 from cstalk_bridge.bench.daemon_process import DaemonProcess, free_port
 from cstalk_bridge.bench.floods import (
     SETTLE_S,
@@ -19,6 +18,7 @@ from cstalk_bridge.bench.floods import (
 )
 from cstalk_bridge.bench.packets import ReceiverProcess
 from cstalk_bridge.bench.report import missed
+from cstalk_bridge.bench.soak import NonReadingClient, WellBehavedClient, open_session
 from cstalk_bridge.outputs.metahuman.messages import FramingError, Unpacker
 from tests.bench.test_preview import phase
 

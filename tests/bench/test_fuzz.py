@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cstalk_bridge.bench.fuzzing import runner
-from cstalk_bridge.bench.fuzzing.kinds import KINDS, Kind
-from cstalk_bridge.bench.fuzzing.runner import measure_fuzz, run_process
+from cstalk_bridge.bench.fuzzing.runner import KINDS, Kind, measure_fuzz, run_process
 from cstalk_bridge.bench.report import BenchConfig
 from cstalk_bridge.models.errors import Problem, UserError
 

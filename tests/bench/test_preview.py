@@ -13,7 +13,7 @@ from cstalk_bridge.bench.preview import (
     of_ticks,
 )
 from cstalk_bridge.bench.report import missed
-from cstalk_bridge.monitor.rings import Spread
+from cstalk_bridge.monitor.metrics import Spread
 
 
 def sightings(

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from cstalk_bridge.bench.clients import TAKE_EVERY, Visitors, Visits, is_whole
 from cstalk_bridge.bench.daemon_process import DaemonProcess, free_port
 from cstalk_bridge.bench.report import missed
-from cstalk_bridge.bench.soak import drift_s, of_visits
+from cstalk_bridge.bench.soak import TAKE_EVERY, Visitors, Visits, drift_s, is_whole, of_visits
 from tests.takes.recording.harness import RecorderHarness
 from tests.waiting import wait_until
 

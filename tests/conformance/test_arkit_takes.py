@@ -9,11 +9,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cstalk_bridge.frame import neutral_board
 from cstalk_bridge.models.board import CHANNEL_INDEX
 from cstalk_bridge.outputs.livelink_face import decode
 from cstalk_bridge.rig import ARKIT_MAP
-from cstalk_bridge.rig.curves import load_table
+from cstalk_bridge.rig.curves import load_table, neutral_board
 from cstalk_bridge.rig.load import load_rigmap
 from tests.conformance.captures import DATA, read_datagrams
 

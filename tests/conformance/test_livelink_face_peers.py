@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from pylivelinkface import FaceBlendShape, PyLiveLinkFace
 
-from cstalk_bridge.outputs.parse import parse_link_url
-from cstalk_bridge.outputs.registry import open_link
+from cstalk_bridge.outputs.registry import open_link, parse_link_url
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 from cstalk_bridge.timecode.tick import Tick
 from tests.outputs.receiving import receiver

@@ -12,8 +12,7 @@ import pytest
 from pythonosc.dispatcher import Dispatcher
 from pythonosc.osc_server import BlockingOSCUDPServer
 
-from cstalk_bridge.outputs.parse import parse_link_url
-from cstalk_bridge.outputs.registry import open_link
+from cstalk_bridge.outputs.registry import open_link, parse_link_url
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 from cstalk_bridge.timecode.tick import Tick
 from tests.outputs.receiving import receiver

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from cstalk_bridge.config.schema import Config
 from cstalk_bridge.control.controller import Controller, RunContext
 from cstalk_bridge.control.server import ControlService
+from cstalk_bridge.daemon import open_metrics, open_runtime, open_subjects
 from cstalk_bridge.face.inference import InferenceLoop
 from cstalk_bridge.face.subject import show_subjects as show_faces
 from cstalk_bridge.outputs.livelink_face import Packet, decode
-from cstalk_bridge.runtime import open_metrics, open_runtime, open_subjects
 from cstalk_bridge.timecode.tick import Ticker, host_now
 from tests.networks import GUARDED, write_weights
 from tests.outputs.receiving import Receiver, receiver

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cstalk_bridge.face.emotion import EmotionState
-from cstalk_bridge.face.networks import load_network
+from cstalk_bridge.face.inference import load_network
 from cstalk_bridge.models.emotions import MAX_WEIGHT
 from cstalk_bridge.models.timing import HOP_S
 

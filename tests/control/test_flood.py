@@ -6,7 +6,7 @@ import tracemalloc
 
 from cstalk_bridge.control.controller import Controller
 from cstalk_bridge.outputs.osc_messages import encode_message
-from tests.control.test_dispatch import DispatchHarness
+from tests.control.test_server import DispatchHarness
 
 
 def test_hostile_datagrams_leave_nothing_behind() -> None:

@@ -26,7 +26,7 @@ from tests.outputs.receiving import receiver
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cstalk_bridge.control.replies import Address, Reply
+    from cstalk_bridge.control.commands import Address, Reply
     from tests.control.running import RunningBridge
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cstalk_bridge.outputs.osc_messages import Message, decode_packet, encode_message
-from tests.control.test_dispatch import DispatchHarness
+from tests.control.test_server import DispatchHarness
 
 if TYPE_CHECKING:
     from tests.control.running import RunningBridge

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import soundfile
 
 from cstalk_bridge import daemon
-from cstalk_bridge.audio.config import AudioConfig
 from cstalk_bridge.audio.inputs import SPEECH_PATH
+from cstalk_bridge.audio.source import AudioConfig
 from cstalk_bridge.config.schema import Config, SubjectConfig
-from cstalk_bridge.face.procedural.compose import NO_ANIMATION_LEVELS
+from cstalk_bridge.face.procedural.animation import NO_ANIMATION_LEVELS
 from cstalk_bridge.models.emotions import MOUTH_GUARD
 from cstalk_bridge.outputs.livelink_face import LiveLinkFaceConfig, Packet, decode
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cstalk_bridge import daemon
-from cstalk_bridge.audio.config import AudioConfig
+from cstalk_bridge.audio.source import AudioConfig
 from cstalk_bridge.config.schema import Config, SubjectConfig
-from cstalk_bridge.outputs.metahuman.frame import REST
-from cstalk_bridge.outputs.parse import parse_link_url
+from cstalk_bridge.outputs.metahuman.messages import REST
+from cstalk_bridge.outputs.registry import parse_link_url
 from tests.networks import GUARDED, write_weights
 from tests.outputs.metahuman.unreal import PATIENCE_S, Unreal
 from tests.waiting import wait_until

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from cstalk_bridge.bench.daemon_process import DaemonProcess
-from cstalk_bridge.bench.latency import vowel
 from cstalk_bridge.bench.microphone import FakeMicrophones
-from cstalk_bridge.bench.packets import ReceiverProcess
+from cstalk_bridge.bench.packets import ReceiverProcess, vowel
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux") or shutil.which("pulseaudio") is None,

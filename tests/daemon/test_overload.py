@@ -13,15 +13,12 @@ from cstalk_bridge.audio.source import BLOCK_S, SourceState
 from cstalk_bridge.audio.stream import PERSISTENT_S
 from cstalk_bridge.face.inference import InferenceLoop
 from cstalk_bridge.face.performer import MAX_HELD_S
-from cstalk_bridge.face.procedural.animation import ProceduralAnimation
-from cstalk_bridge.face.procedural.compose import NO_ANIMATION_LEVELS
-from cstalk_bridge.face.subject import Subject, show_subjects
+from cstalk_bridge.face.procedural.animation import NO_ANIMATION_LEVELS, ProceduralAnimation
+from cstalk_bridge.face.subject import STARVED_S, Subject, show_subjects
 from cstalk_bridge.face.timeline import AdaptiveBuffer, FixedBuffer, ReadTiming
-from cstalk_bridge.face.voice import STARVED_S
 from cstalk_bridge.models.board import CHANNEL_INDEX
 from cstalk_bridge.monitor.health import Health, HealthState, health
-from cstalk_bridge.monitor.metrics import Metrics
-from cstalk_bridge.monitor.rings import RATE_WINDOW_S
+from cstalk_bridge.monitor.metrics import RATE_WINDOW_S, Metrics
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 from cstalk_bridge.timecode.tick import Tick
 from tests.face.scripted import CountingStream, ScriptedSource, scripted_voice

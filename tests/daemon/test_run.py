@@ -15,9 +15,8 @@ import pytest
 import soundfile
 
 from cstalk_bridge import daemon
-from cstalk_bridge.audio.config import AudioConfig
+from cstalk_bridge.audio.source import AudioConfig
 from cstalk_bridge.config.schema import AUTO_BUFFER, SubjectConfig
-from cstalk_bridge.frame import Frame, neutral_board
 from cstalk_bridge.models import load_generator
 from cstalk_bridge.models.board import CHANNEL_INDEX
 from cstalk_bridge.models.emotions import MOUTH_GUARD
@@ -25,6 +24,7 @@ from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.models.loading import DEFAULT_PATH
 from cstalk_bridge.outputs.livelink_face import LiveLinkFaceConfig
 from cstalk_bridge.outputs.udp import Target
+from cstalk_bridge.rig.curves import Frame, neutral_board
 from cstalk_bridge.rig.load import load_rigmap
 from cstalk_bridge.system.priority import Role, priority_summary, raise_priority
 from cstalk_bridge.timecode.smpte import FRAME_RATES

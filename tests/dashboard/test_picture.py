@@ -10,8 +10,8 @@ from rich.console import Console
 
 from cstalk_bridge.audio.source import SourceState
 from cstalk_bridge.dashboard.picture import ASCII, BLOCKS, bar, draw, top_curves
-from cstalk_bridge.frame import neutral_board
 from cstalk_bridge.models.board import CHANNEL_INDEX
+from cstalk_bridge.rig.curves import neutral_board
 from tests.monitor.faces import metrics, play, subject
 
 if TYPE_CHECKING:

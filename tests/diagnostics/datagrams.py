@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cstalk_bridge.outputs.livelink_face import LiveLinkFaceEncoder
-from cstalk_bridge.outputs.metahuman.frame import CONTROLS, FrameEncoder
+from cstalk_bridge.outputs.metahuman.messages import CONTROLS, FrameEncoder
 from cstalk_bridge.outputs.osc_messages import BundleTemplate
 from cstalk_bridge.outputs.vmc import VmcEncoder
 from cstalk_bridge.rig.curves import load_table

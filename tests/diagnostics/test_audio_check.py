@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from cstalk_bridge.audio.config import AudioConfig, GateConfig
+from cstalk_bridge.audio.source import AudioConfig, GateConfig
 from cstalk_bridge.bench.microphone import FakeMicrophones
 from cstalk_bridge.config.schema import SubjectConfig
 from cstalk_bridge.diagnostics.audio_check import (
@@ -21,7 +21,7 @@ from cstalk_bridge.diagnostics.audio_check import (
     examine_sound,
     judge_input,
 )
-from cstalk_bridge.diagnostics.checks import Finding, FindingState
+from cstalk_bridge.diagnostics.report import Finding, FindingState
 from cstalk_bridge.models.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PROBE = """
 import json, sys
-from cstalk_bridge.audio.config import AudioConfig
+from cstalk_bridge.audio.source import AudioConfig
 from cstalk_bridge.config.schema import SubjectConfig
 from cstalk_bridge.diagnostics.audio_check import examine_sound
 subject = SubjectConfig(name="Ada", audio=AudioConfig(input=sys.argv[1]))

@@ -1,7 +1,8 @@
-"""The command as its user has it: codes, forms, and what it finds on this machine."""
+"""Timecode, what steers the clock, and ticks."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -11,9 +12,204 @@ from typing import Any
 
 import pytest
 
+from cstalk_bridge.audio.source import AudioConfig
+from cstalk_bridge.config.schema import Config, SubjectConfig
+from cstalk_bridge.diagnostics.doctor import (
+    HASH_CHARACTERS,
+    NetworkCheck,
+    RigMapCheck,
+    examine_clock_sync,
+    examine_ticks,
+    examine_timecode,
+    judge_clock_sync,
+    judge_speed,
+    judge_ticks,
+    judge_timecode,
+)
+from cstalk_bridge.diagnostics.report import FindingState
+from cstalk_bridge.models.errors import UserError
+from cstalk_bridge.outputs.registry import parse_link_url
+from cstalk_bridge.timecode.chase import SyncState, SyncStatus
+from cstalk_bridge.timecode.smpte import FRAME_RATES
+from cstalk_bridge.timecode.system_clock import UNKNOWN_DISCIPLINE, ClockReference, Discipline
+from cstalk_bridge.timecode.time_of_day import TimecodeConfig
 from tests.diagnostics.programs import free_tcp_port, free_udp_port, program_with_port
-from tests.networks import GUARDED, write_weights
+from tests.networks import GUARDED, UNGUARDED, write_weights
 from tests.outputs.receiving import receiver
+
+RATE = FRAME_RATES["60"]
+
+
+def test_the_system_clock_needs_no_ear() -> None:
+    assert examine_timecode(TimecodeConfig(), FRAME_RATES["29.97df"]).what.endswith(
+        "29.97df frames/s"
+    )
+
+
+def test_timecode_without_its_sound_is_a_problem_of_the_user() -> None:
+    spec = TimecodeConfig(source="ltc", audio=AudioConfig(input="none.wav"))
+    with pytest.raises(UserError, match=r"none\.wav"):
+        examine_timecode(spec, RATE)
+
+
+def test_sound_that_is_no_timecode_is_a_fault() -> None:
+    spec = TimecodeConfig(source="ltc", audio=AudioConfig(input="test"))
+    assert examine_timecode(spec, RATE).state is FindingState.FAULT
+
+
+def test_timecode_that_arrives_is_told() -> None:
+    status = SyncStatus(SyncState.SYNCED, 0.0, is_locked=True, jumps=0)
+    finding = judge_timecode("LTC 25 10:00:00:00", status, RATE)
+    assert (finding.state, "10:00:00:00 arrives" in finding.what) == (FindingState.OK, True)
+
+
+@pytest.mark.parametrize(
+    ("discipline", "is_alone", "state"),
+    [
+        (Discipline(ClockReference.PTP, "PHC0", 1e-6), False, FindingState.OK),
+        (Discipline(ClockReference.NONE), True, FindingState.OK),
+        (Discipline(ClockReference.NONE), False, FindingState.WARNING),
+        (UNKNOWN_DISCIPLINE, False, FindingState.OK),
+    ],
+)
+def test_a_free_clock_matters_where_there_are_others(
+    discipline: Discipline, is_alone: bool, state: FindingState
+) -> None:
+    finding = judge_clock_sync(discipline, is_alone=is_alone, platform="linux")
+    assert finding.state is state
+    assert ("timedatectl" in finding.remedy) is (state is FindingState.WARNING)
+
+
+@pytest.mark.parametrize("url", ["livelink-face://localhost", "livelink-face://10.0.0.5"])
+def test_this_system_is_asked_and_answers(url: str) -> None:
+    config = Config(subjects=(SubjectConfig(links=(parse_link_url(url),)),))
+    assert examine_clock_sync(config).where == "system clock"
+
+
+@pytest.mark.parametrize(
+    ("lateness_ms", "state"),
+    [
+        ([0.1] * 90, FindingState.OK),
+        ([0.1] * 85 + [6.0] * 5, FindingState.WARNING),
+        ([20.0] * 90, FindingState.FAULT),
+    ],
+)
+def test_ticks_are_judged_by_their_lateness(lateness_ms: list[float], state: FindingState) -> None:
+    finding = judge_ticks([1e-3 * each for each in lateness_ms], RATE)
+    assert finding.state is state
+    assert f"late by {lateness_ms[0]:.1f} ms" in finding.what
+
+
+def test_ticks_are_measured_and_the_priority_is_told() -> None:
+    ticks, priority = examine_ticks(RATE)
+    assert ticks.where == "ticks"
+    assert "priority" in priority.what
+
+
+def maps_of(*urls: str) -> RigMapCheck:
+    return RigMapCheck([SubjectConfig(links=tuple(map(parse_link_url, urls)))])
+
+
+def test_each_map_is_told_once_with_its_protocols() -> None:
+    maps = maps_of("osc://10.0.0.5", "metahuman://127.0.0.1", "vmc://10.0.0.5")
+    assert [(found.where, found.what) for found in maps.examine()] == [
+        ("metahuman", "251 outputs for osc"),
+        ("metahuman_device", "257 outputs for metahuman"),
+        ("vrm", "21 outputs for vmc"),
+    ]
+    assert maps.loaded.keys() == {"metahuman", "metahuman_device", "vrm"}
+
+
+def test_a_map_that_does_not_load_leaves_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "hero.yaml"
+    path.write_text("extends: metahuman\ncurvs: 1\n", encoding="utf-8")
+    maps = maps_of(f"osc://10.0.0.5?rigmap={path}", "vmc://10.0.0.5")
+    wrong, well = maps.examine()
+    assert (wrong.state, "unknown key `curvs`" in wrong.what) == (FindingState.FAULT, True)
+    assert well.state is FindingState.OK
+    assert maps.loaded.keys() == {"vrm"}
+
+
+def test_what_is_odd_about_a_map_is_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "hero.yaml"
+    path.write_text("extends: livelinkface61\ncurves:\n  MouthSmileLeft: {gain: 1.3}\n", "utf-8")
+    well, odd = maps_of(f"osc://10.0.0.5?rigmap={path}").examine()
+    assert (well.state, odd.state) == (FindingState.OK, FindingState.WARNING)
+    assert str(path) in odd.where
+
+
+def test_weights_are_told_by_name_hash_licence_and_emotions(tmp_path: Path) -> None:
+    path = write_weights(tmp_path / "small.safetensors", GUARDED)
+    network = NetworkCheck(Config(weights=path, device="cpu"))
+    weights, device = network.examine_weights()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:HASH_CHARACTERS]
+    assert weights.what.startswith(f"small.safetensors, SHA-256 {digest}, none; look-ahead 80 of")
+    assert weights.what.endswith("disgusted")
+    assert (device.state, device.what.endswith("as asked")) == (FindingState.OK, True)
+    (speed,) = network.examine_speed()
+    assert "a hop of 1 subject takes" in speed.what
+
+
+def test_what_auto_chose_is_told_with_the_reason(tmp_path: Path) -> None:
+    path = write_weights(tmp_path / "small.safetensors", GUARDED)
+    _, device = NetworkCheck(Config(weights=path)).examine_weights()
+    assert device.what.startswith("cpu (ONNX Runtime ")
+    assert "chosen because a hop takes little there and Unreal keeps its GPU" in device.what
+
+
+def test_an_engine_that_is_slower_than_need_be_is_a_warning_with_its_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_weights(tmp_path / "small.safetensors", GUARDED)
+    monkeypatch.setitem(
+        sys.modules, "cstalk_bridge.models.cstalk.onnx_engine", None
+    )  # its import fails
+    _, device, notice = NetworkCheck(Config(weights=path)).examine_weights()
+    assert device.what.startswith("cpu (torch ")
+    assert (notice.state, notice.where) == (FindingState.WARNING, "device")
+    assert notice.what.startswith("ONNX Runtime is not used (")
+    assert notice.remedy == "install onnx and onnxruntime again"
+
+
+def test_a_guard_that_the_weights_do_not_know_is_a_fault(tmp_path: Path) -> None:
+    path = write_weights(tmp_path / "small.safetensors", UNGUARDED)
+    config = Config(weights=path, subjects=(SubjectConfig(name="Ada", mouth_guard=0.9),))
+    _, guard, _ = NetworkCheck(config).examine_weights()
+    assert (guard.state, guard.where) == (FindingState.FAULT, "Ada")
+
+
+def test_a_wrong_file_is_a_problem_of_the_user_and_no_speed_is_measured(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.safetensors"
+    path.write_text("no weights", encoding="utf-8")
+    network = NetworkCheck(Config(weights=path))
+    with pytest.raises(UserError, match=r"wrong\.safetensors"):
+        list(network.examine_weights())
+    assert list(network.examine_speed()) == []
+
+
+def test_a_device_that_is_not_there_is_a_problem_of_the_user() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA GPU")
+    with pytest.raises(UserError, match="cuda"):
+        list(NetworkCheck(Config(device="cuda")).examine_weights())
+
+
+@pytest.mark.parametrize(
+    ("hops_ms", "state"),
+    [
+        ([4.0] * 100, FindingState.OK),
+        ([4.0] * 95 + [16.0] * 5, FindingState.WARNING),
+        ([21.0] * 100, FindingState.FAULT),
+    ],
+)
+def test_speed_is_judged_by_the_hop(hops_ms: list[float], state: FindingState) -> None:
+    finding = judge_speed([1e-3 * each for each in hops_ms], subjects=2)
+    assert finding.state is state
+    assert finding.what.startswith(f"a hop of 2 subjects takes {hops_ms[0]:.1f} ms")
+    assert bool(finding.remedy) is (state is not FindingState.OK)
+
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,8 +13,8 @@ from cstalk_bridge.evaluation import portrait
 from cstalk_bridge.evaluation.adapters import HeadInMm
 from cstalk_bridge.evaluation.portrait import NOTHING, rasterize
 from cstalk_bridge.evaluation.sheets.faces import FACE_PIXELS, MOUTH_PIXELS, SheetHead, painted
-from cstalk_bridge.heads.arkit import SHAPES, arkit_names
-from tests.evaluation.test_landmarks import SHARED, THERE
+from cstalk_bridge.heads.mesh import SHAPES, arkit_names
+from tests.evaluation.test_adapters import SHARED, THERE
 
 SQUARE = np.array([[0, 1, 2], [0, 2, 3]])
 """Counter-clockwise to the eye, where down is positive."""

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from cstalk_bridge.models.emotions import EMOTIONS
-from cstalk_bridge.models.speech_emotion.network import SpeechEmotionNetwork
 from cstalk_bridge.models.speech_emotion.weights import OnnxSpeechEmotionNetwork, SpeechEmotionSizes
+from cstalk_bridge.models.training.speech_emotion import SpeechEmotionNetwork
 
 SIZES = SpeechEmotionSizes(8, (1, 2))
 

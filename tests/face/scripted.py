@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cstalk_bridge.audio.config import AudioConfig
-from cstalk_bridge.audio.source import BLOCK_S, Block, SourceState
+from cstalk_bridge.audio.source import BLOCK_S, AudioConfig, Block, SourceState
 from cstalk_bridge.face.emotion import EmotionState
+from cstalk_bridge.face.subject import Voice
 from cstalk_bridge.face.timeline import Buffer, Delay, FixedBuffer
-from cstalk_bridge.face.voice import Voice
 from cstalk_bridge.models.emotions import EMOTIONS
 
 if TYPE_CHECKING:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from cstalk_bridge.config.load import ConfigOverrides, subject_of
 from cstalk_bridge.config.schema import SubjectConfig
 from cstalk_bridge.face.emotion import (
+    EmotionEstimator,
     EmotionState,
     EstimatedEmotion,
     Fade,
@@ -16,66 +19,145 @@ from cstalk_bridge.face.emotion import (
     chosen_weights,
 )
 from cstalk_bridge.face.procedural.motion import ease
-from cstalk_bridge.models.emotions import MOUTH_GUARD
+from cstalk_bridge.models.emotions import EMOTIONS, MAX_WEIGHT, MOUTH_GUARD
 from cstalk_bridge.models.errors import UserError
+from cstalk_bridge.models.speech_emotion.estimator import (
+    HOPS_AT_ONCE,
+    arousal_trajectory,
+    emotion_trajectory,
+    recording_evidence,
+)
+from cstalk_bridge.models.timing import HOP_SAMPLES
 from cstalk_bridge.settings.face import FaceSettings
+from tests.models.speech_emotion.conftest import voice
 from tests.networks import GUARDED, UNGUARDED, small_generator
 
+if TYPE_CHECKING:
+    from cstalk_bridge.models.speech_emotion.weights import OnnxSpeechEmotionNetwork
+
+
+HAPPY, SAD = EMOTIONS.index("happy"), EMOTIONS.index("sad")
+
+
+def mix(**weights: float) -> np.ndarray:
+    return np.array([weights.get(name, 0.0) for name in EMOTIONS], dtype=np.float32)
+
+
+def test_a_live_mood_is_the_offline_one_a_tenth_of_a_second_later(
+    network: OnnxSpeechEmotionNetwork,
+) -> None:
+    sound = voice(4.0)
+    feeling = EmotionEstimator(network)
+    live = [feeling.step(hop) for hop in sound.reshape(-1, HOP_SAMPLES)]
+    offline = emotion_trajectory(recording_evidence(network, sound))
+    assert offline.max() > 0.3
+    moods = np.stack([estimate.weights for estimate in live])
+    np.testing.assert_allclose(moods[HOPS_AT_ONCE:], offline[:-HOPS_AT_ONCE], atol=1e-4)
+    assert not moods[:HOPS_AT_ONCE].any()
+    arousal = [estimate.arousal for estimate in live]
+    np.testing.assert_allclose(
+        arousal[HOPS_AT_ONCE:], arousal_trajectory(sound)[:-HOPS_AT_ONCE], atol=1e-6
+    )
+
+
+def test_without_a_network_there_is_arousal_alone() -> None:
+    sound = np.concatenate((0.1 * voice(10.0), voice(6.0, hz=220.0)))
+    estimate = EmotionEstimator(None).process(sound)
+    assert estimate[-1].arousal > 0.3
+    assert not any(one.weights.any() for one in estimate)
+
+
+def test_a_mood_fills_what_the_chosen_mix_leaves() -> None:
+    estimate, voice_weights = EstimatedEmotion(mix(sad=0.8), 0.0), VoiceWeights(auto=1.0)
+    np.testing.assert_allclose(estimate.blend(mix(), voice_weights), mix(sad=0.8))
+    np.testing.assert_allclose(
+        estimate.blend(mix(happy=0.5), voice_weights), mix(happy=0.5, sad=0.4)
+    )
+    np.testing.assert_allclose(estimate.blend(mix(happy=1.0), voice_weights), mix(happy=1.0))
+    np.testing.assert_allclose(estimate.blend(mix(neutral=1.0), voice_weights), mix(neutral=1.0))
+    np.testing.assert_allclose(estimate.blend(mix(), VoiceWeights(auto=0.5)), mix(sad=0.4))
+
+
+def test_chosen_emotions_swell_with_arousal_and_stay_in_range() -> None:
+    voice_weights = VoiceWeights(arousal=1.0)
+    np.testing.assert_allclose(
+        EstimatedEmotion(mix(), 0.5).blend(mix(happy=0.6), voice_weights), mix(happy=0.9), rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        EstimatedEmotion(mix(), -0.5).blend(mix(happy=0.6), voice_weights),
+        mix(happy=0.3),
+        rtol=1e-6,
+    )
+    assert EstimatedEmotion(mix(), 1.0).blend(mix(happy=1.2), voice_weights).max() == MAX_WEIGHT
+    assert (
+        EstimatedEmotion(mix(), -1.0).blend(mix(happy=1.2), VoiceWeights(arousal=1.5)).min() == 0.0
+    )
+
+
+def test_a_state_has_feelings_only_where_somebody_listens() -> None:
+    state = EmotionState(mix(happy=0.5), voice_weights=VoiceWeights(auto=0.5))
+    np.testing.assert_array_equal(state.at(0.0), mix(happy=0.5))
+    state.estimate = EstimatedEmotion(mix(sad=0.8), 0.0)
+    np.testing.assert_allclose(state.at(0.0), mix(happy=0.5, sad=0.2))
+    state.change(mix(happy=1.0), 0.0, over_s=0.0)
+    np.testing.assert_allclose(state.at(0.0), mix(happy=1.0))
+
+
 NEUTRAL = np.zeros(2, dtype=np.float32)
-HAPPY = np.array([0.7, 0.0], dtype=np.float32)
-SAD = np.array([0.0, 1.0], dtype=np.float32)
+HAPPY_EMOTION = np.array([0.7, 0.0], dtype=np.float32)
+SAD_EMOTION = np.array([0.0, 1.0], dtype=np.float32)
 
 
 def test_a_fade_starts_ends_and_rests_where_it_says() -> None:
-    fade = Fade(NEUTRAL, HAPPY, start_s=10.0, over_s=2.0)
+    fade = Fade(NEUTRAL, HAPPY_EMOTION, start_s=10.0, over_s=2.0)
     np.testing.assert_array_equal(fade.at(9.0), NEUTRAL)
-    np.testing.assert_allclose(fade.at(11.0), HAPPY / 2)
-    np.testing.assert_array_equal(fade.at(12.0), HAPPY)
-    np.testing.assert_array_equal(fade.at(99.0), HAPPY)
+    np.testing.assert_allclose(fade.at(11.0), HAPPY_EMOTION / 2)
+    np.testing.assert_array_equal(fade.at(12.0), HAPPY_EMOTION)
+    np.testing.assert_array_equal(fade.at(99.0), HAPPY_EMOTION)
 
 
 def test_a_fade_over_no_time_is_a_cut() -> None:
-    cut = Fade(NEUTRAL, HAPPY, 10.0, 0.0)
-    np.testing.assert_array_equal(cut.at(10.0), HAPPY)
+    cut = Fade(NEUTRAL, HAPPY_EMOTION, 10.0, 0.0)
+    np.testing.assert_array_equal(cut.at(10.0), HAPPY_EMOTION)
     np.testing.assert_array_equal(cut.at(9.99), NEUTRAL)
 
 
 def test_a_voice_gets_its_say_by_and_by() -> None:
     state = EmotionState(NEUTRAL, transition_s=0.4)
-    state.estimate = EstimatedEmotion(SAD, 0.0)
+    state.estimate = EstimatedEmotion(SAD_EMOTION, 0.0)
     state.change_voice_weights(VoiceWeights(auto=1.0), now_s=10.0)
     assert state.voice_weights == VoiceWeights(auto=1.0)
     np.testing.assert_array_equal(state.at(10.0), NEUTRAL)
-    np.testing.assert_allclose(state.at(10.2), SAD / 2)
-    np.testing.assert_array_equal(state.at(10.4), SAD)
+    np.testing.assert_allclose(state.at(10.2), SAD_EMOTION / 2)
+    np.testing.assert_array_equal(state.at(10.4), SAD_EMOTION)
 
 
 def test_turning_in_the_middle_of_a_fade_does_not_pop() -> None:
-    fade = Fade(NEUTRAL, HAPPY, start_s=0.0, over_s=1.0)
-    turned = fade.redirect(SAD, now_s=0.4, over_s=1.0)
+    fade = Fade(NEUTRAL, HAPPY_EMOTION, start_s=0.0, over_s=1.0)
+    turned = fade.redirect(SAD_EMOTION, now_s=0.4, over_s=1.0)
     np.testing.assert_allclose(turned.at(0.4), fade.at(0.4))
-    np.testing.assert_array_equal(turned.at(1.4), SAD)
+    np.testing.assert_array_equal(turned.at(1.4), SAD_EMOTION)
 
 
 def test_a_changed_emotion_is_eased_in_over_the_set_transition() -> None:
     state = EmotionState(NEUTRAL, transition_s=0.4)
     np.testing.assert_array_equal(state.at(0.0), NEUTRAL)
-    state.change(HAPPY, now_s=10.0)
+    state.change(HAPPY_EMOTION, now_s=10.0)
     np.testing.assert_array_equal(state.at(10.0), NEUTRAL)
-    np.testing.assert_allclose(state.at(10.2), HAPPY / 2)
-    np.testing.assert_array_equal(state.at(10.4), HAPPY)
-    state.change(SAD, now_s=11.0, over_s=0.0)
-    np.testing.assert_array_equal(state.at(11.0), SAD)
+    np.testing.assert_allclose(state.at(10.2), HAPPY_EMOTION / 2)
+    np.testing.assert_array_equal(state.at(10.4), HAPPY_EMOTION)
+    state.change(SAD_EMOTION, now_s=11.0, over_s=0.0)
+    np.testing.assert_array_equal(state.at(11.0), SAD_EMOTION)
 
 
 def test_a_changed_guard_is_eased_in_beside_the_emotion() -> None:
-    state = EmotionState(HAPPY, mouth_guard=0.2, transition_s=0.4)
+    state = EmotionState(HAPPY_EMOTION, mouth_guard=0.2, transition_s=0.4)
     assert state.guard_at(5.0) == pytest.approx(0.2)
     state.change_guard(0.8, now_s=10.0)
     assert [state.guard_at(s) for s in (10.0, 10.2, 10.4)] == pytest.approx([0.2, 0.5, 0.8])
     state.change_guard(0.0, now_s=11.0, over_s=0.0)
     assert state.guard_at(11.0) == 0.0
-    np.testing.assert_array_equal(state.at(11.0), HAPPY)
+    np.testing.assert_array_equal(state.at(11.0), HAPPY_EMOTION)
 
 
 WEIGHT = st.floats(0, 1.5, width=32)

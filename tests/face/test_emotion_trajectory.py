@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from cstalk_bridge.face.emotion import VoiceWeights
-from cstalk_bridge.face.emotion_estimator import EmotionEstimator
+from cstalk_bridge.face.emotion import EmotionEstimator, VoiceWeights
 from cstalk_bridge.face.emotion_trajectory import (
     KEYFRAME_HOPS,
     WEIGHT_DIGITS,

@@ -17,13 +17,16 @@ from cstalk_bridge.face.performer import (
     Performer,
     Situation,
 )
-from cstalk_bridge.face.procedural.animation import ProceduralAnimation
-from cstalk_bridge.face.procedural.compose import NO_ANIMATION_LEVELS, compose_poses
+from cstalk_bridge.face.procedural.animation import (
+    NO_ANIMATION_LEVELS,
+    ProceduralAnimation,
+    compose_poses,
+)
 from cstalk_bridge.face.procedural.cues import Cues
 from cstalk_bridge.face.procedural.prosody import Prosody
 from cstalk_bridge.face.timeline import ReadTiming, TimelineReading
-from cstalk_bridge.frame import Showing, neutral_board
 from cstalk_bridge.models.board import CHANNEL_INDEX
+from cstalk_bridge.rig.curves import Showing, neutral_board
 
 LIVE, SILENCE, LATE, LOST, PAUSE = Situation
 TICK_S = 1 / 60

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import tracemalloc
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,17 +12,27 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cstalk_bridge.heads.arkit import arkit_names
 from cstalk_bridge.heads.glb import glb_chunks, write_glb
-from cstalk_bridge.heads.reading import open_arkit_head, open_head, read_head
+from cstalk_bridge.heads.mesh import arkit_names
+from cstalk_bridge.heads.reading import (
+    MAX_HEADS,
+    OWN_HEAD,
+    OWN_ID,
+    chosen_head,
+    heads_folder,
+    list_heads,
+    open_arkit_head,
+    open_head,
+    read_head,
+)
 from cstalk_bridge.models.errors import UserError
 from tests.heads.small import Written, small_head, user_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from cstalk_bridge.heads.mesh import Part
+
 
 CORNERS = np.array([[0.0, 0.0, 0.0], [0.1, 0.0, 0.0], [0.0, 0.1, 0.0]])
 
@@ -309,3 +320,41 @@ def test_a_document_of_lies_is_told_or_harmless(tmp_path: Path, data: st.DataObj
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peak < 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("platform", "env", "folder"),
+    [
+        ("linux", {}, "home/.local/share/cstalk-bridge/heads"),
+        ("linux", {"XDG_DATA_HOME": "data"}, "data/cstalk-bridge/heads"),
+        ("darwin", {}, "home/Library/Application Support/cstalk-bridge/heads"),
+        ("win32", {}, "home/AppData/Roaming/cstalk-bridge/heads"),
+        ("win32", {"APPDATA": "roaming"}, "roaming/cstalk-bridge/heads"),
+    ],
+)
+def test_each_system_has_its_own_folder(platform: str, env: dict[str, str], folder: str) -> None:
+    assert heads_folder(env, platform, Path("home")) == Path(folder)
+
+
+def test_heads_are_listed_the_named_one_first(tmp_path: Path) -> None:
+    for name in ("Zoë's head.glb", "b.VRM", "notes.txt", "own.glb"):
+        (tmp_path / name).touch()
+    named = tmp_path / "elsewhere" / "b.glb"
+    heads = list_heads(named, tmp_path)
+    assert [head.id for head in heads] == ["b", "zo-s-head", "b-2", "own-2", OWN_ID]
+    assert heads[0].path == named
+    assert heads[-1].path == OWN_HEAD
+    assert [head.id for head in list_heads(None, tmp_path / "none")] == [OWN_ID]
+
+
+def test_a_folder_of_many_heads_is_cut_off(tmp_path: Path) -> None:
+    for number in range(MAX_HEADS + 10):
+        (tmp_path / f"{number:03d}.glb").touch()
+    heads = list_heads(None, tmp_path)
+    assert len(heads) == len({head.id for head in heads}) == MAX_HEADS
+
+
+def test_our_own_head_has_every_shape() -> None:
+    assert open_head(chosen_head(None)).shapes.found == arkit_names()
+    with pytest.raises(UserError, match="no such head"):
+        chosen_head(Path("none.glb"))

@@ -15,8 +15,7 @@ from cstalk_bridge.bench.daemon_process import resident_mb
 from cstalk_bridge.models import load_generator
 from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS, jaw, opening
 from cstalk_bridge.models.evaluation.predictors import stream_recording
-from cstalk_bridge.models.metrics.closures import SHUT
-from cstalk_bridge.models.metrics.curves import pearson
+from cstalk_bridge.models.metrics.curves import SHUT, pearson
 
 if TYPE_CHECKING:
     from cstalk_bridge.models.cstalk.generator import Generator

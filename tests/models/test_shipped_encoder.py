@@ -18,8 +18,8 @@ import torch
 
 from cstalk_bridge import models
 from cstalk_bridge.models.cstalk.features import mono_16k
+from cstalk_bridge.models.encoder.log_mel import RIGHT_HOPS
 from cstalk_bridge.models.encoder.network import Encoder, encode
-from cstalk_bridge.models.encoder.reach import RIGHT_HOPS
 from cstalk_bridge.models.encoder.weights import load_encoder
 from cstalk_bridge.models.phones import PHONES
 from cstalk_bridge.models.training.alignment import phone_indices

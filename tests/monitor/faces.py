@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cstalk_bridge.audio.source import SourceState
-from cstalk_bridge.frame import Showing
 from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS
 from cstalk_bridge.monitor.metrics import LATENCY_PARTS, Metrics, SubjectMetrics
+from cstalk_bridge.rig.curves import Showing
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 
 if TYPE_CHECKING:

@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cstalk_bridge.audio.source import SourceState
-from cstalk_bridge.frame import Showing
 from cstalk_bridge.monitor.health import HealthState, Lamp, health, lamps
-from cstalk_bridge.monitor.metrics import DROP_CAUSES
-from cstalk_bridge.monitor.rings import RATE_WINDOW_S
+from cstalk_bridge.monitor.metrics import DROP_CAUSES, RATE_WINDOW_S
+from cstalk_bridge.rig.curves import Showing
 from tests.monitor.faces import CountedLink, Target, metrics, play, subject
 from tests.takes.recording.harness import RecorderHarness
 

@@ -1,12 +1,136 @@
-"""What the daemon writes and others read."""
+"""Bounded rings of measurements."""
 
 from __future__ import annotations
 
-import pytest
+from typing import TYPE_CHECKING
 
-from cstalk_bridge.frame import Showing
-from cstalk_bridge.monitor.metrics import DROP_CAUSES, LATENCY_PARTS, MAX_NOTICES
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cstalk_bridge.monitor.metrics import (
+    DROP_CAUSES,
+    LATENCY_PARTS,
+    MAX_NOTICES,
+    RATE_CAPACITY,
+    RATE_WINDOW_S,
+    Percentiles,
+    Rate,
+    ShownFaces,
+)
+from cstalk_bridge.rig.curves import Showing
+from cstalk_bridge.timecode.smpte import FRAME_RATES
 from tests.monitor.faces import metrics, play, subject
+
+if TYPE_CHECKING:
+    from cstalk_bridge.timecode.smpte import FrameRate
+
+
+def test_nothing_measured_is_nothing() -> None:
+    assert Percentiles().spread() is None
+
+
+def test_only_the_newest_measurements_count() -> None:
+    ring = Percentiles(capacity=4)
+    for value_s in (9.0, 9.0, 1.0, 2.0, 3.0, 4.0):
+        ring.add(value_s)
+    spread = ring.spread()
+    assert spread is not None
+    assert (spread.median_s, spread.worst_s, spread.count) == (2.5, 4.0, 6)
+
+
+def test_the_newest_of_them_can_be_asked_for() -> None:
+    ring = Percentiles(capacity=8)
+    for value_s in (9.0, 9.0, 9.0, 1.0, 2.0, 3.0):
+        ring.add(value_s)
+    newest = ring.spread(3)
+    assert newest is not None
+    assert (newest.median_s, newest.worst_s) == (2.0, 3.0)
+    assert ring.spread(100) == ring.spread()
+
+
+@given(st.lists(st.floats(0, 10), min_size=1, max_size=600), st.integers(1, 700))
+def test_the_spread_of_the_newest_is_that_of_them_alone(values: list[float], newest: int) -> None:
+    ring, alone = Percentiles(), Percentiles()
+    for value_s in values:
+        ring.add(value_s)
+    for value_s in values[-newest:]:
+        alone.add(value_s)
+    expected, found = alone.spread(), ring.spread(newest)
+    assert expected is not None
+    assert found is not None
+    assert (found.median_s, found.p99_s, found.worst_s) == (
+        expected.median_s,
+        expected.p99_s,
+        expected.worst_s,
+    )
+
+
+def test_ticks_are_live_held_or_resting() -> None:
+    shown = ShownFaces()
+    for tick, late_s in enumerate([0.0, 0.0, 0.01, 0.03, 0.02, float("inf")]):
+        shown.add(5.0 + tick / 60, late_s)
+    recent = shown.recent(5.1)
+    assert (recent.live, recent.held, recent.resting, recent.missed) == (2, 3, 1, 4)
+    assert recent.behind_s == 0.02
+    none = shown.recent(5.0 + 5 / 60 + RATE_WINDOW_S)
+    assert (none.live, none.missed, none.behind_s) == (0, 0, 0.0)
+
+
+@pytest.mark.parametrize("rate", FRAME_RATES.values(), ids=str)
+def test_every_tick_of_two_seconds_is_remembered_at_every_frame_rate(rate: FrameRate) -> None:
+    shown = ShownFaces()
+    ticks = int(10 * rate.hz)
+    for tick in range(ticks):
+        shown.add(tick / rate.hz, 0.01)
+    expected = sum(tick / rate.hz > (ticks - 1) / rate.hz - RATE_WINDOW_S for tick in range(ticks))
+    assert shown.recent((ticks - 1) / rate.hz).held == expected
+
+
+@given(st.lists(st.floats(0, 10), min_size=1, max_size=600))
+def test_the_median_is_within_what_was_measured(values: list[float]) -> None:
+    ring = Percentiles()
+    for value_s in values:
+        ring.add(value_s)
+    spread = ring.spread()
+    assert spread is not None
+    assert min(values) - 1e-5 <= spread.median_s <= spread.p99_s <= spread.worst_s + 1e-9
+
+
+def test_speed_is_that_of_the_last_two_seconds() -> None:
+    rate = Rate()
+    for tick in range(1200):
+        rate.read(tick / 60, tick if tick < 600 else 600 + 2 * (tick - 600))
+    assert rate.per_second(1199 / 60) == pytest.approx(120.0)
+
+
+def test_a_counter_that_is_no_longer_read_has_no_speed() -> None:
+    rate = Rate()
+    for tick in range(60):
+        rate.read(tick / 60, tick)
+    assert rate.per_second(10.0) == 0.0
+    assert rate.recent(10.0) == 0
+
+
+def test_recent_losses_leave_the_window() -> None:
+    rate = Rate()
+    rate.add(0.0, 5)
+    rate.add(10.0)
+    assert (rate.total, rate.recent(10.5), rate.recent(12.5)) == (6, 1, 0)
+
+
+def test_the_first_loss_counts() -> None:
+    rate = Rate()
+    rate.add(1.0, 3)
+    assert rate.recent(1.1) == 3
+
+
+def test_a_full_ring_of_fresh_losses_stays_bounded() -> None:
+    rate = Rate()
+    for number in range(1000):
+        rate.add(5.0 + number * 1e-4)
+    assert rate.total == 1000
+    assert rate.recent(5.2) == RATE_CAPACITY - 2
 
 
 def test_notices_are_bounded_and_numbered() -> None:

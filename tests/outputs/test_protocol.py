@@ -15,19 +15,21 @@ import soundfile
 import cstalk_bridge
 from cstalk_bridge import daemon
 from cstalk_bridge.config.load import ConfigOverrides, load_config, read_config
-from cstalk_bridge.diagnostics.checks import FindingState
-from cstalk_bridge.diagnostics.frame_check import examine_frame
 from cstalk_bridge.diagnostics.listen import default_ports
-from cstalk_bridge.diagnostics.network_check import examine_target
-from cstalk_bridge.diagnostics.recognition import recognise
-from cstalk_bridge.diagnostics.report import setup_guides
+from cstalk_bridge.diagnostics.network_check import examine_frame, examine_target
+from cstalk_bridge.diagnostics.report import FindingState, setup_guides
+from cstalk_bridge.diagnostics.streams import recognise
 from cstalk_bridge.models.errors import UserError
-from cstalk_bridge.outputs.config import LinkConfig, RigMapName
 from cstalk_bridge.outputs.link import UdpLink, checked_float32
-from cstalk_bridge.outputs.parse import parse_link_url
-from cstalk_bridge.outputs.protocol import SetupGuide, UdpProtocol
-from cstalk_bridge.outputs.registry import OUTPUTS
-from cstalk_bridge.outputs.stream_frame import StreamFrame, readable
+from cstalk_bridge.outputs.protocol import (
+    LinkConfig,
+    RigMapName,
+    SetupGuide,
+    StreamFrame,
+    UdpProtocol,
+    readable,
+)
+from cstalk_bridge.outputs.registry import OUTPUTS, parse_link_url
 from cstalk_bridge.outputs.udp import UdpTargets
 from cstalk_bridge.rig.load import load_rigmap
 from cstalk_bridge.timecode.smpte import FRAME_RATES

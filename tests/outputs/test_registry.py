@@ -1,14 +1,23 @@
 """Opening links: what fits the protocol sends, what does not is told."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.outputs.link import device_id
 from cstalk_bridge.outputs.livelink_face import decode
+from cstalk_bridge.outputs.metahuman.device import AccessRules
+from cstalk_bridge.outputs.metahuman.protocol import MetaHumanConfig
+from cstalk_bridge.outputs.osc import OscConfig
 from cstalk_bridge.outputs.osc_messages import Message, decode_packet
-from cstalk_bridge.outputs.parse import parse_link_url
-from cstalk_bridge.outputs.registry import open_link
+from cstalk_bridge.outputs.protocol import LinkConfig
+from cstalk_bridge.outputs.registry import LinkValue, open_link, parse_link_url
+from cstalk_bridge.outputs.udp import MAX_TARGETS, Target
 from cstalk_bridge.rig.curves import load_table
 from cstalk_bridge.rig.load import load_rigmap
 from cstalk_bridge.timecode.smpte import FRAME_RATES
@@ -113,3 +122,173 @@ def test_outputs_that_make_no_osc_addresses_are_told(outputs: list[str]) -> None
 def test_a_host_that_cannot_be_found_is_told() -> None:
     with pytest.raises(UserError, match=r"'nobody\.invalid' cannot be found"):
         open_link(parse_link_url("livelink-face://nobody.invalid"), "Ada", CURVES, RATE)
+
+
+LINK: TypeAdapter[LinkConfig] = TypeAdapter(LinkValue)
+
+
+def metahuman(url: str) -> MetaHumanConfig:
+    config = parse_link_url(url)
+    assert isinstance(config, MetaHumanConfig)
+    return config
+
+
+def test_a_complete_url() -> None:
+    spec = parse_link_url("osc://127.0.0.1:8001,stage-2.local,[::1]:9/face/a?rigmap=my/map.yaml")
+    assert spec == OscConfig(
+        targets=(
+            Target(host="127.0.0.1", port=8001),
+            Target(host="stage-2.local", port=8000),
+            Target(host="::1", port=9),
+        ),
+        rigmap="my/map.yaml",
+        prefix="/face/a",
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "rigmap"),
+    [
+        ("livelink-face://10.0.0.5", 11111, "livelinkface61"),
+        ("vmc://10.0.0.5", 39539, "vrm"),
+        ("LiveLink-Face://10.0.0.5/", 11111, "livelinkface61"),
+        ("osc://10.0.0.5", 8000, "metahuman"),
+    ],
+)
+def test_port_and_rig_map_default_to_the_protocols_own(url: str, port: int, rigmap: str) -> None:
+    spec = parse_link_url(url)
+    assert spec.targets == (Target(host="10.0.0.5", port=port),)
+    assert spec.rigmap == rigmap
+    assert str(spec) == f"{url.lower().rstrip('/')}:{port}"
+
+
+def test_a_device_says_who_may_come_and_whether_it_is_found() -> None:
+    by_url = metahuman("metahuman://10.0.0.1?allow=10.0.0.5,10.0.1.0/24&discoverable=yes")
+    assert list(map(str, by_url.allow)) == ["10.0.0.5/32", "10.0.1.0/24"]
+    assert by_url.discoverable
+    shared = {"protocol": "metahuman", "targets": ["10.0.0.1"], "discoverable": True}
+    assert by_url == LINK.validate_python({**shared, "allow": ["10.0.0.5", "10.0.1.0/24"]})
+    plain = metahuman("metahuman://127.0.0.1")
+    assert (plain.allow, plain.discoverable) == ((), False)
+
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - it is read, not bound
+
+
+@pytest.mark.parametrize("host", [EVERYWHERE, "10.0.0.1", "stage", "[::]", "[2001:db8::1]"])
+def test_a_device_that_others_can_reach_names_those_who_may(host: str) -> None:
+    with pytest.raises(UserError, match="can be reached from other machines, and `allow` names"):
+        parse_link_url(f"metahuman://{host}")
+    with pytest.raises(ValidationError, match="`allow` names none"):
+        LINK.validate_python({"protocol": "metahuman", "targets": [host]})
+    assert metahuman(f"metahuman://{host}?allow=10.0.0.0/24").allow
+    for local in ("127.0.0.1", "localhost", "[::1]", "127.9.9.9"):
+        assert not metahuman(f"metahuman://{local}").allow
+
+
+def test_a_device_without_a_list_lets_in_this_machine_alone() -> None:
+    assert AccessRules().is_allowed("127.0.0.1")
+    assert AccessRules().is_allowed("::1")
+    assert not AccessRules().is_allowed("10.0.0.5")
+
+
+def test_config_says_the_same_in_three_ways() -> None:
+    by_url = LINK.validate_python("osc://10.0.0.5:8000,stage/face?rigmap=vrm")
+    shared = {"protocol": "osc", "rigmap": "vrm", "prefix": "/face"}
+    by_text = LINK.validate_python({**shared, "targets": ["10.0.0.5", "stage:8000"]})
+    by_keys = LINK.validate_python(
+        {**shared, "targets": [{"host": "10.0.0.5"}, {"host": "stage", "port": 8000}]}
+    )
+    assert by_url == by_text == by_keys
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("ndi://10.0.0.5", "unknown protocol 'ndi'.*livelink-face://, osc://"),
+        ("10.0.0.5:8000", "unknown protocol"),
+        ("osc", "unknown protocol 'osc'"),
+        ("osc://", "host is missing"),
+        ("osc://:8000", "host is missing"),
+        ("osc://a,,b", "host is missing"),
+        ("osc://a:0", "port '0' is not a number from 1 to 65535"),
+        ("osc://a:65536", "port '65536'"),
+        ("osc://a:", "port ''"),
+        ("osc://a:8_0", "port '8_0'"),
+        ("osc://a:²", "port '²'"),
+        ("osc://a:-1", "port '-1'"),
+        ("osc://256.1.1.1", "(not|neither) an IP address"),
+        ("osc://::1", "needs brackets"),
+        ("osc://[10.0.0.5]", "only an IPv6 address"),
+        ("osc://[::g]", "(not|neither) an IP address"),
+        ("osc://a b", "not a host name"),
+        ("osc://user@host", "not a host name"),
+        ("osc://" + "a" * 64, "not a host name"),
+        ("osc://a/b?map=x", "unknown option 'map'; known: rigmap"),
+        ("osc://a?rigmap=", "option 'rigmap' must be a name or path"),
+        ("osc://a?rigmap=x&rigmap=y", "option 'rigmap' is given twice"),
+        ("osc://a/b*", "not an OSC address"),
+        ("osc://a/b//c", "not an OSC address"),
+        ("osc://a,a:8000", "named twice: a:8000"),
+        ("osc://" + ",".join(f"h{i}" for i in range(MAX_TARGETS + 1)), "17 targets, at most 16"),
+        ("livelink-face://a/face", "livelink-face has no prefix"),
+        ("vmc://a/face", "vmc has no prefix"),
+        ("osc://a?presets=vrm1", "unknown option 'presets'; known: rigmap="),
+        ("vmc://a?presets=vrm2", "option 'presets' must be one of vrm0, vrm1"),
+        ("vmc://a?presets=", "option 'presets' must be one of vrm0, vrm1"),
+        ("vmc://a?casing=upper", "option 'casing' must be one of camel, pascal"),
+        ("vmc://a?bone=hips", "option 'bone' must be one of head, none"),
+        ("osc://a?bone=none", "unknown option 'bone'; known: rigmap="),
+        ("osc://a?allow=10.0.0.5", "unknown option 'allow'; known: rigmap="),
+        ("metahuman://a?allow=", "option 'allow' must be a list of IP addresses"),
+        ("metahuman://a?allow=10.0.0.5,10.0.0.7/24", "option 'allow' must be a list"),
+        ("metahuman://a?discoverable=1", "option 'discoverable' must be one of yes, no"),
+    ],
+)
+def test_a_wrong_url_is_told_what_is_wrong(url: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        parse_link_url(url)
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    with pytest.raises(UserError) as raised:
+        parse_link_url("osc://a:0,256.1.1.1/b*?map=x")
+    assert len(raised.value.problems) == 4
+
+
+@given(st.text(max_size=60), st.sampled_from(["", "osc://", "livelink-face://", "osc://a:"]))
+def test_any_text_is_a_link_or_a_user_error(text: str, start: str) -> None:
+    with suppress(UserError):
+        spec = parse_link_url(start + text)
+        assert parse_link_url(f"{spec}?rigmap=m").targets == spec.targets
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"protocol": "ndi", "targets": ["a"]}, "'livelink-face', 'osc', 'vmc' or 'metahuman'"),
+        ({"protocol": ["osc"], "targets": ["a"]}, "'livelink-face', 'osc', 'vmc' or 'metahuman'"),
+        ({"protocol": "osc", "targets": ["a"], "presets": "vrm1"}, "osc has no 'presets'"),
+        ({"protocol": "vmc", "targets": ["a"], "allow": ["10.0.0.5"]}, "vmc has no 'allow'"),
+        (
+            {"protocol": "metahuman", "targets": ["a"], "allow": ["stage"]},
+            "(not|neither) an IP address",
+        ),
+        ({"protocol": "osc", "targets": []}, "at least 1"),
+        ({"protocol": "osc", "targets": [f"h{i}" for i in range(17)]}, "at most 16"),
+        ({"protocol": "osc"}, "Field required"),
+        ({"protocol": "osc", "targets": ["a:0"]}, "port '0'"),
+        ({"protocol": "osc", "targets": [{"host": "a", "port": 65536}]}, "65535"),
+        ({"protocol": "osc", "targets": [{"host": "a b"}]}, "not a host name"),
+        ({"protocol": "osc", "targets": ["a", "a"]}, "named twice"),
+        ({"protocol": "osc", "targets": ["a"], "rigmap": ""}, "at least 1 character"),
+        ({"protocol": "osc", "targets": ["a"], "speed": 3}, "Extra inputs"),
+        ({"protocol": "osc", "targets": ["a"], "prefix": "face"}, "not an OSC address"),
+        ({"protocol": "livelink-face", "targets": ["a"], "prefix": "/x"}, "has no 'prefix'"),
+        ("osc://a:0", "port '0'"),
+        (7, "valid dictionary"),
+    ],
+)
+def test_a_wrong_config_is_a_validation_error(data: object, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        LINK.validate_python(data)

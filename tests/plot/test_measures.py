@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from cstalk_bridge.frame import Frame
 from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS
 from cstalk_bridge.plot.figure import draw
 from cstalk_bridge.plot.measures import (
@@ -30,7 +29,7 @@ from cstalk_bridge.plot.measures import (
     speed,
 )
 from cstalk_bridge.plot.panels import THEMES
-from cstalk_bridge.rig.curves import load_table
+from cstalk_bridge.rig.curves import Frame, load_table
 from cstalk_bridge.rig.load import load_rigmap
 from tests.plot.studies import calm_take, moved, study
 

@@ -7,8 +7,7 @@ import pytest
 
 from cstalk_bridge.plot import study
 from cstalk_bridge.plot.study import loudness, spectrogram, waveform
-from cstalk_bridge.takes.sound import SampledSound
-from cstalk_bridge.takes.sound_images import FLOOR_DB
+from cstalk_bridge.takes.sound import FLOOR_DB, SampledSound
 
 RATE_HZ = 16_000
 

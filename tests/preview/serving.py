@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 import numpy as np
 import soundfile
 
-from cstalk_bridge.config.servers import PreviewConfig
+from cstalk_bridge.config.schema import PreviewConfig
 from cstalk_bridge.preview.server import Preview, open_preview
 from tests.waiting import wait_until
 

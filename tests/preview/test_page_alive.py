@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from cstalk_bridge.face.procedural.compose import overlay
-from cstalk_bridge.frame import Frame, neutral_board
+from cstalk_bridge.face.procedural.animation import overlay
+from cstalk_bridge.rig.curves import Frame, neutral_board
 from cstalk_bridge.rig.load import load_rigmap
 from tests.preview.browsing import Visit, browsing, changed, needs_chromium, visiting
 

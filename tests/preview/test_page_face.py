@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from cstalk_bridge.heads.arkit import arkit_names
+from cstalk_bridge.heads.mesh import arkit_names
 from tests.preview.browsing import Visit, browsing, changed, needs_chromium, visiting
 
 if TYPE_CHECKING:

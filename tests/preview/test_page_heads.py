@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from cstalk_bridge.heads.arkit import arkit_names, role_of, shape_key
 from cstalk_bridge.heads.glb import write_glb
-from cstalk_bridge.heads.mesh import Head, Part, Shape
+from cstalk_bridge.heads.mesh import Head, Part, Shape, arkit_names, role_of, shape_key
 from tests.preview.browsing import Visit, browsing, changed, needs_chromium, visiting
 
 if TYPE_CHECKING:

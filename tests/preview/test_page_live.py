@@ -8,10 +8,10 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from cstalk_bridge import daemon
-from cstalk_bridge.audio.config import AudioConfig
+from cstalk_bridge.audio.source import AudioConfig
 from cstalk_bridge.config.schema import Config, SubjectConfig
 from cstalk_bridge.control.controller import Controller
-from cstalk_bridge.face.procedural.compose import DEFAULT_LEVELS, NO_ANIMATION_LEVELS
+from cstalk_bridge.face.procedural.animation import DEFAULT_LEVELS, NO_ANIMATION_LEVELS
 from cstalk_bridge.outputs.livelink_face import LiveLinkFaceConfig
 from tests.outputs.receiving import receiver
 from tests.preview.browsing import PATIENCE_S, Visit, browsing, changed, needs_chromium, visiting

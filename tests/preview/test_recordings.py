@@ -13,7 +13,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cstalk_bridge.audio.file import AUDIO_SUFFIXES
+from cstalk_bridge.audio.inputs import AUDIO_SUFFIXES
 from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.preview.recordings import (
     MAX_LABEL,

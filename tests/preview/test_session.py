@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from cstalk_bridge.config.servers import PreviewConfig
-from cstalk_bridge.face.procedural.compose import Levels
+from cstalk_bridge.config.schema import PreviewConfig
+from cstalk_bridge.face.procedural.animation import Levels
 from cstalk_bridge.models.errors import UserError, WeightsError
 from cstalk_bridge.preview.server import open_preview
 from cstalk_bridge.takes.generate import GenerationConfig

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cstalk_bridge.config.servers import PreviewConfig
-from cstalk_bridge.face.procedural.compose import Levels
+from cstalk_bridge.config.schema import PreviewConfig
+from cstalk_bridge.face.procedural.animation import Levels
 from cstalk_bridge.preview.server import open_preview
 from tests.control.running import RunningBridge, running_bridge
 from tests.networks import GUARDED, small_generator

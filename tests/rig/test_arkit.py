@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cstalk_bridge.frame import HEAD_AXES, Frame
 from cstalk_bridge.models.board import CHANNELS
 from cstalk_bridge.rig import ARKIT_MAP, STOCK_MAP
-from cstalk_bridge.rig.curves import load_table
+from cstalk_bridge.rig.curves import HEAD_AXES, Frame, load_table
 from cstalk_bridge.rig.load import load_rigmap
 from tests.rig.test_shipped import SPEECH, both_sides, frame_of, lips
 

@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cstalk_bridge.frame import HEAD_AXES, Frame
 from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS
-from cstalk_bridge.rig.curves import load_table
+from cstalk_bridge.rig.curves import HEAD_AXES, Frame, load_table
 from cstalk_bridge.rig.load import load_rigmap, shipped_names
 from cstalk_bridge.rig.rigmap import OneEuro, OneEuroState, RigMap
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from cstalk_bridge.face.procedural.compose import overlay
-from cstalk_bridge.frame import HEAD_AXES, Frame, neutral_board
+from cstalk_bridge.face.procedural.animation import overlay
 from cstalk_bridge.models.board import AUDIO_DRIVEN, CHANNEL_INDEX, CHANNELS
-from cstalk_bridge.outputs.metahuman.frame import CONTROLS, HEAD_POSE
-from cstalk_bridge.rig.curves import load_table, parse_source
+from cstalk_bridge.outputs.metahuman.messages import CONTROLS, HEAD_POSE
+from cstalk_bridge.rig.curves import HEAD_AXES, Frame, load_table, neutral_board, parse_source
 from cstalk_bridge.rig.load import load_rigmap, shipped_names
 
 if TYPE_CHECKING:

@@ -80,7 +80,7 @@ def know_config_and_flags() -> None:
 
 def know_control_and_page() -> None:
     from cstalk_bridge.control.commands import COMMANDS
-    from cstalk_bridge.preview.requests import SubjectRequest, TakeRequest
+    from cstalk_bridge.preview.recordings import SubjectRequest, TakeRequest
     from cstalk_bridge.preview.session import slider
     from cstalk_bridge.settings.table import page_settings
 

@@ -12,7 +12,7 @@ import pytest
 
 from cstalk_bridge.config.load import ConfigOverrides, override
 from cstalk_bridge.config.schema import Config, SubjectConfig
-from cstalk_bridge.face.procedural.compose import LEVEL_NAMES, Levels
+from cstalk_bridge.face.procedural.animation import LEVEL_NAMES, Levels
 from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.settings.declaration import Scope, Setting
 from cstalk_bridge.settings.table import LEVELS, SETTINGS, flag_settings
@@ -99,8 +99,8 @@ def test_a_setting_of_a_subject_is_named_in_few_files() -> None:
     }
     written_by_tool = {"config.yaml", "docs/control.md"}
     assert named - written_by_tool == {
-        "bridge/settings/table.py",
         "bridge/settings/face.py",
+        "bridge/settings/table.py",
         "bridge/face/emotion.py",
         "bridge/control/subject_controller.py",
         "bridge/takes/generate.py",

@@ -14,8 +14,7 @@ from cstalk_bridge.audio.inputs import SPEECH_PATH
 from cstalk_bridge.audio.preprocessing import DcBlock
 from cstalk_bridge.audio.source import HOP_S, HOP_SAMPLES
 from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory, Keyframe
-from cstalk_bridge.face.procedural.animation import ProceduralAnimation
-from cstalk_bridge.face.procedural.compose import NO_ANIMATION_LEVELS, Levels
+from cstalk_bridge.face.procedural.animation import NO_ANIMATION_LEVELS, Levels, ProceduralAnimation
 from cstalk_bridge.face.procedural.cues import Cues
 from cstalk_bridge.face.procedural.prosody import ProsodyTracker
 from cstalk_bridge.models import load_generator

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cstalk_bridge.frame import Frame, neutral_board
 from cstalk_bridge.models.board import CHANNEL_INDEX
+from cstalk_bridge.rig.curves import Frame, neutral_board
 from cstalk_bridge.rig.load import load_rigmap
 from cstalk_bridge.takes.take import BLOCK_ROWS, curve_blocks, curves
 from cstalk_bridge.timecode.smpte import FRAME_RATES

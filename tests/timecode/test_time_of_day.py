@@ -12,15 +12,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from cstalk_bridge.audio.config import AudioConfig
-from cstalk_bridge.audio.source import Block
+from cstalk_bridge.audio.source import AudioConfig, Block
 from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.timecode.chase import Chase, ChaseMode, ClockReading, SyncState
-from cstalk_bridge.timecode.config import TimecodeConfig
 from cstalk_bridge.timecode.smpte import FRAME_RATES, Timecode, day_length_s
 from cstalk_bridge.timecode.system_clock import SystemClock, SystemSource
 from cstalk_bridge.timecode.tick import Tick, host_now
-from cstalk_bridge.timecode.time_of_day import LtcReader, open_time_of_day
+from cstalk_bridge.timecode.time_of_day import LtcReader, TimecodeConfig, open_time_of_day
 from tests.timecode.ltc_sound import labels, sound
 from tests.waiting import wait_until
 

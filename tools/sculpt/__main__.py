@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cstalk_bridge.heads.glb import write_glb
-from cstalk_bridge.heads.library import OWN_HEAD
+from cstalk_bridge.heads.reading import OWN_HEAD
 from tools.sculpt.head import build_head
 
 if __name__ == "__main__":

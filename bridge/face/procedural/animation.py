@@ -1,31 +1,286 @@
-"""The procedural animation of one character: all its parts, one step per tick."""
+"""The procedural animation of one character, one step per tick, and how it is composed with the
+generated face.
+"""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass as plain_dataclass
 from dataclasses import fields
 from random import Random
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from cstalk_bridge.face.procedural.compose import (
-    Levels,
-    Pose,
-    ProceduralMotion,
-    compose_poses,
-    max_level,
-)
+import numpy as np
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from cstalk_bridge.document import FieldError
 from cstalk_bridge.face.procedural.cues import CueTracker
 from cstalk_bridge.face.procedural.eyes import Blink, Eyes, Gaze
 from cstalk_bridge.face.procedural.head import Brows, Head
 from cstalk_bridge.face.procedural.motion import ExpressionDrift, Spring
-from cstalk_bridge.frame import Frame
+from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS, MOUTH_REGIONS, UPPER_FACE_REGIONS
+from cstalk_bridge.rig.curves import BOARD_MAXIMUM, BOARD_MINIMUM, Frame, Showing
+from cstalk_bridge.settings.table import setting
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Iterable, Sequence
+
     from numpy.typing import NDArray
 
     from cstalk_bridge.face.procedural.cues import Cues
+
+
+MOUTH = np.array([channel.region in MOUTH_REGIONS for channel in CHANNELS])
+UPPER = np.array(
+    [channel.region in UPPER_FACE_REGIONS and not channel.rest for channel in CHANNELS]
+)
+"""Masks of the channels of these regions, bool [174]; without eyeballs, and without channels that
+rest above 0, whose value is not a strength."""
+
+
+def max_level(name: str) -> float:
+    """Return the highest level of a part."""
+    return setting(f"alive.{name}").bounds[1]
+
+
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class Levels:
+    """The strength of each part: 0 is off, 1 the default, 2 twice as much. ValueError beyond."""
+
+    gaze: float = setting("alive.gaze").field()
+    head: float = setting("alive.head").field()
+    blink: float = setting("alive.blink").field()
+    brows: float = setting("alive.brows").field()
+    idle: float = setting("alive.idle").field()
+    mouth: float = setting("alive.mouth").field()
+    upper_face: float = setting("alive.upper_face").field()
+    symmetry: float = setting("alive.symmetry").field()
+
+    @property
+    def liveliness(self) -> float:
+        """The largest level of procedural motion, at most 1; 0 if all of it is off."""
+        return min(1.0, max(self.gaze, self.head, self.blink, self.brows, self.idle))
+
+
+LEVEL_NAMES = tuple(field.name for field in fields(Levels))
+"""Names of the levels, in order."""
+
+
+def read_levels(text: str) -> dict[str, str]:
+    """Parse `gaze:0.5, head:0`, as on the command line, to values by name.
+
+    FieldError for text of another form and unknown names. `Levels` checks the numbers, and has the
+    defaults of the others.
+    """
+    levels: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, colon, level = (piece.strip() for piece in part.partition(":"))
+        if not colon or name not in LEVEL_NAMES or name in levels:
+            fault = f"{name} is given twice" if name in levels else f"{part!r} is not a level"
+            raise FieldError(fault, f"write NAME:LEVEL, with {', '.join(LEVEL_NAMES)}")
+        levels[name] = level
+    return levels
+
+
+DEFAULT_LEVELS = Levels()
+"""All procedural motion as in people."""
+NO_ANIMATION_LEVELS = Levels(gaze=0.0, head=0.0, blink=0.0, brows=0.0, idle=0.0)
+"""The generated face without procedural motion."""
+
+
+_MIRROR = np.array([CHANNEL_INDEX[channel.mirror] for channel in CHANNELS], dtype=np.intp)
+_MIRROR_SIGN = np.array([channel.mirror_sign for channel in CHANNELS], dtype=np.float32)
+
+
+def apply_levels(board: NDArray[np.float32], levels: Levels) -> NDArray[np.float32]:
+    """Return generated boards at these levels, float32 [..., 174], each value in its range.
+
+    Returns `board` itself if the levels change nothing.
+    """
+    if levels.mouth == 1.0 and levels.upper_face == 1.0 and levels.symmetry == 0.0:
+        return board
+    scaled = board.copy()
+    if levels.symmetry > 0.0:
+        mirrored = _MIRROR_SIGN * board[..., _MIRROR]
+        scaled += np.float32(0.5 * levels.symmetry) * (mirrored - board)
+    scaled[..., MOUTH] *= np.float32(levels.mouth)
+    scaled[..., UPPER] *= np.float32(levels.upper_face)
+    return np.clip(scaled, BOARD_MINIMUM, BOARD_MAXIMUM, out=scaled)
+
+
+TRAVEL_DEG, TRAVEL_UP_DEG = 40.0, 30.0
+"""Eye rotation at full deflection of the controls: sideways and down, and up (Epic's rig)."""
+LID_PER_DEG = 0.016
+"""Movement of the upper lids with eye pitch: 0.9 per radian, the median of phone takes."""
+LID_RAISE_LIMIT, LID_LOWER_LIMIT = -0.12, 0.45
+BROW_SHARES = {"brow_raiseIn.ty": 0.7, "brow_raiseOut.ty": 1.0}
+BLINK_SQUINT = 0.08
+"""Squint of the inner corner while the lid is closed."""
+
+
+def sides(*names: str) -> NDArray[np.intp]:
+    """Return the board indices of channels of both sides, left ones first."""
+    return indices(f"CTRL_{side}_{name}" for side in "LR" for name in names)
+
+
+def indices(names: Iterable[str]) -> NDArray[np.intp]:
+    """Return the board indices of channels by their full names."""
+    return np.array([CHANNEL_INDEX[name] for name in names], dtype=np.intp)
+
+
+_BLINK = sides("eye_blink.ty")
+MOTION_VALUES = 5
+"""Length of `ProceduralMotion.values`."""
+
+_NONE, _ALL = np.float32(0.0), np.float32(1.0)
+_HIGHEST_LID, _LOWEST_LID = np.float32(LID_RAISE_LIMIT), np.float32(LID_LOWER_LIMIT)
+
+
+@plain_dataclass(frozen=True, slots=True, eq=False)
+class ProceduralMotion:
+    """The procedural motion of one tick.
+
+    `eyes_deg` is the rotation of the eyes in the head in degrees: yaw to the character's left,
+    pitch up. `closure`, 0..1, is the share of the lid opening that a blink closes; `brow_raise`,
+    0..1, lifts the brows for an accent; `expression_drift` is added to the strength 1 of the upper
+    face. `head` is float32 [6] in `HEAD_AXES` order. `gaze_deg` is the direction of gaze, head and
+    eyes together, and `is_mutual` whether that is at the partner.
+    """
+
+    eyes_deg: tuple[float, float]
+    closure: float
+    brow_raise: float
+    expression_drift: float
+    head: NDArray[np.float32]
+    gaze_deg: tuple[float, float]
+    is_mutual: bool
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The values that `overlay` adds to a board, [5]: see there."""
+        return (*self.eyes_deg, self.closure, self.brow_raise, self.expression_drift)
+
+    def apply_to(self, board: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return a board with this motion overlaid, float32 [174], each value in its range."""
+        return overlay(board, np.array(self.values, dtype=np.float32))
+
+
+def overlay(board: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return boards, float32 [..., 174], with motion overlaid, each value in its range.
+
+    `values` is float32 [..., 5]: eye yaw and pitch in degrees, closure, brow raise and expression
+    drift, as in `ProceduralMotion`.
+    """
+    pitch_deg, closure = values[..., 1:2], values[..., 2:3]
+    lids = np.clip(np.float32(-LID_PER_DEG) * pitch_deg, _HIGHEST_LID, _LOWEST_LID)
+    halves = np.maximum(pitch_deg, _NONE), np.minimum(pitch_deg, _NONE)
+    held = board * (_ALL + values[..., 4:] * _DRIFTING)
+    composed = held + np.concatenate((values[..., :4], *halves, lids), axis=-1) @ _ADDED
+    open_ = composed[..., _BLINK]
+    composed[..., _BLINK] = open_ + closure * (_ALL - open_)
+    return np.minimum(
+        np.maximum(composed, BOARD_MINIMUM, out=composed), BOARD_MAXIMUM, out=composed
+    )
+
+
+def eye_angles_deg(board: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return eye yaw and pitch in the head in degrees, [..., 2], of boards, [..., 174]."""
+    yaw, pitch = (board[..., sides(f"eye.{axis}")].mean(axis=-1) for axis in ("tx", "ty"))
+    up_deg, down_deg = np.float32(TRAVEL_UP_DEG), np.float32(TRAVEL_DEG)
+    return np.stack((yaw * down_deg, pitch * np.where(pitch > 0.0, up_deg, down_deg)), axis=-1)
+
+
+def _added() -> NDArray[np.float32]:
+    """Return what each input of `overlay` adds to the board, [7, 174]: the first four values, the
+    upward and the downward half of the pitch, and the lids.
+    """
+    added = np.zeros((7, len(CHANNELS)), dtype=np.float32)
+    added[0, sides("eye.tx")] = 1.0 / TRAVEL_DEG
+    added[2, sides("eye_squintInner.ty")] = BLINK_SQUINT
+    for name, share in BROW_SHARES.items():
+        added[3, sides(name)] = share
+    added[4, sides("eye.ty")] = 1.0 / TRAVEL_UP_DEG
+    added[5, sides("eye.ty")] = 1.0 / TRAVEL_DEG
+    added[6, _BLINK] = 1.0
+    return added
+
+
+_ADDED = _added()
+
+
+def _drifting_channels() -> NDArray[np.float32]:
+    """Return 1 for each channel with expression drift, [174]: the upper face without the lids."""
+    drifting = UPPER.astype(np.float32)
+    drifting[_BLINK] = 0.0
+    return drifting
+
+
+_DRIFTING = _drifting_channels()
+
+ANIMATED_CHANNELS = tuple(channel.name for channel in CHANNELS if _ADDED[:, channel.index].any())
+"""The channels to which procedural motion adds."""
+
+
+CHEEK_SHARE, SQUINT_SHARE = 0.5, 0.3
+"""How far cheeks rise and inner lids close with the lip corner of the same side; a smile without
+the eyes looks posed (Ekman, Davidson and Friesen 1990)."""
+
+_CORNERS = sides("mouth_cornerPull.ty")
+_CHEEKS = sides("eye_cheekRaise.ty")
+_SQUINTS = sides("eye_squintInner.ty")
+
+COUPLED_CHANNELS = tuple(
+    f"CTRL_{side}_eye_{part}.ty" for side in "LR" for part in ("cheekRaise", "squintInner")
+)
+"""The channels that follow others."""
+
+
+def couple_expression(
+    board: NDArray[np.float32], strength: float | NDArray[np.float32] = 1.0
+) -> NDArray[np.float32]:
+    """Return boards whose cheeks and inner lids follow a smile, float32 [..., 174].
+
+    They are raised to their share of the smile if they are below it. `strength`, 0..2, scales that
+    share: one number for all boards, or [..., 1].
+    """
+    joined = board.copy()
+    corners = np.maximum(board[..., _CORNERS], np.float32(0.0))
+    smile = np.minimum(np.asarray(strength, np.float32) * corners, np.float32(1.0))
+    for eyes, share in ((_CHEEKS, CHEEK_SHARE), (_SQUINTS, SQUINT_SHARE)):
+        joined[..., eyes] = np.maximum(board[..., eyes], np.float32(share) * smile)
+    return joined
+
+
+@plain_dataclass(frozen=True, slots=True, eq=False)
+class Pose:
+    """One character at a tick, before its parts are composed."""
+
+    board: NDArray[np.float32]
+    """The generated face, float32 [174]."""
+    motion: ProceduralMotion
+    levels: Levels
+    """The levels in effect."""
+    showing: Showing = Showing.LIVE
+    """Which generated frame the board shows."""
+
+
+def compose_poses(poses: Sequence[Pose]) -> NDArray[np.float32]:
+    """Return the composed faces of several characters, float32 [characters, 174], in one batch."""
+    boards = np.stack([apply_levels(pose.board, pose.levels) for pose in poses])
+    strengths = np.array([[_coupling(pose.levels)] for pose in poses], dtype=np.float32)
+    values = np.array([pose.motion.values for pose in poses], dtype=np.float32)
+    return overlay(couple_expression(boards, strengths), values)
+
+
+def prepare_boards(board: NDArray[np.float32], levels: Levels) -> NDArray[np.float32]:
+    """Return generated boards, float32 [..., 174], with levels and expression coupling applied."""
+    return couple_expression(apply_levels(board, levels), _coupling(levels))
+
+
+def _coupling(levels: Levels) -> float:
+    return levels.upper_face * levels.liveliness
 
 
 LONGEST_STEP_S = 0.1

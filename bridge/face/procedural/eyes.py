@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from cstalk_bridge.face.procedural.motion import glide
-from cstalk_bridge.models.metrics.eyes import FACE_DEG
+from cstalk_bridge.models.metrics.curves import FACE_DEG
 
 if TYPE_CHECKING:
     from random import Random

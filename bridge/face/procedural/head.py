@@ -1,10 +1,10 @@
 """Head motion by voice, gaze, emotion and breath, and accents of the brows on stressed syllables.
 
-Angles are in degrees up to the result, with the signs of `cstalk_bridge.frame.HEAD_AXES`. In head
-tracks of the GRID speaker s1 (900 clips) the head rises with loudness (mean correlation within
-clips 0.45, 40 ms later), moves most in pitch (sd 1 : 0.67 : 0.42 of pitch, yaw, roll), and faster
-with loudness (0.54). The speaker reads commands and holds still; `SPEECH_GAIN` scales that to
-conversation. The head follows the eyes 70 to 150 ms later. All motion stays below 5 Hz.
+Angles are in degrees up to the result, with the signs of `cstalk_bridge.rig.curves.HEAD_AXES`. In
+head tracks of the GRID speaker s1 (900 clips) the head rises with loudness (mean correlation
+within clips 0.45, 40 ms later), moves most in pitch (sd 1 : 0.67 : 0.42 of pitch, yaw, roll), and
+faster with loudness (0.54). The speaker reads commands and holds still; `SPEECH_GAIN` scales that
+to conversation. The head follows the eyes 70 to 150 ms later. All motion stays below 5 Hz.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-/** Names of shapes and nodes in heads of any origin. The same rules as `bridge/heads/arkit.py`. */
+/** Names of shapes and nodes in heads of any origin. The same rules as `bridge/heads/mesh.py`. */
 
 const PREFIX = /^.*[.:]/;
 const MAYA = /^blendshapes?\d*_/i;

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.rig import ARKIT_MAP, ARKIT_TABLE, STOCK_MAP
-from cstalk_bridge.takes.names import CURVES_ENDING, safe_name, take_stem
+from cstalk_bridge.takes.file import CURVES_ENDING, safe_name, take_stem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cstalk_bridge.rig.rigmap import RigMap
-    from cstalk_bridge.takes.export.curves import ExportConfig
+    from cstalk_bridge.takes.export.tables import ExportConfig
     from cstalk_bridge.takes.take import Take
 
 
@@ -115,13 +115,13 @@ def _csv(take: Take, settings: ExportConfig) -> Iterator[bytes]:
 
 
 def _glb(take: Take, settings: ExportConfig) -> Iterator[bytes]:
-    from cstalk_bridge.takes.export.glb import write_glb_animation
+    from cstalk_bridge.takes.export.heads import write_glb_animation
 
     return write_glb_animation(take, settings)
 
 
 def _usd(take: Take, settings: ExportConfig) -> Iterator[bytes]:
-    from cstalk_bridge.takes.export.usd import write_usd
+    from cstalk_bridge.takes.export.heads import write_usd
 
     return write_usd(take, settings)
 

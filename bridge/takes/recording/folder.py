@@ -16,7 +16,7 @@ from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.models.files import PRIVATE_MODE
 from cstalk_bridge.system.files import atomic_write, name_key
 from cstalk_bridge.system.process import PROGRAM_NAME, program_version
-from cstalk_bridge.takes.names import TakeName
+from cstalk_bridge.takes.file import TakeName
 from cstalk_bridge.takes.recording.files import SAMPLE_BYTES
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from cstalk_bridge.takes.recording.subject_files import RecordedSubject, SubjectFiles
+    from cstalk_bridge.takes.recording.files import RecordedSubject, SubjectFiles
     from cstalk_bridge.timecode.smpte import FrameRate
     from cstalk_bridge.timecode.tick import Tick
 

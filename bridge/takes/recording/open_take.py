@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cstalk_bridge.models.errors import Problem, UserError
-from cstalk_bridge.takes.names import subject_stems
-from cstalk_bridge.takes.recording.files import Row
+from cstalk_bridge.takes.file import subject_stems
+from cstalk_bridge.takes.recording.files import Row, SubjectFiles
 from cstalk_bridge.takes.recording.folder import (
     DOCUMENT_NAME,
     RECORDING_SUFFIX,
@@ -25,7 +25,6 @@ from cstalk_bridge.takes.recording.folder import (
     reserve_space,
     write_take_document,
 )
-from cstalk_bridge.takes.recording.subject_files import SubjectFiles
 from cstalk_bridge.takes.sound import MAX_SOUND_S
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from cstalk_bridge.takes.recording.subject_files import RecordedSubject
+    from cstalk_bridge.takes.recording.files import RecordedSubject
     from cstalk_bridge.timecode.smpte import FrameRate
     from cstalk_bridge.timecode.tick import Tick
 

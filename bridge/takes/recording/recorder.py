@@ -19,7 +19,7 @@ from cstalk_bridge.outputs.link import replace_nonfinite
 from cstalk_bridge.rig.curves import ARKIT_CURVES
 from cstalk_bridge.system.files import is_folder
 from cstalk_bridge.system.worker import Worker
-from cstalk_bridge.takes.names import CURVES_SUFFIX, SOUND_SUFFIX
+from cstalk_bridge.takes.file import CURVES_SUFFIX, SOUND_SUFFIX
 from cstalk_bridge.takes.recording import files
 from cstalk_bridge.takes.recording.folder import (
     RECORDING_SUFFIX,
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cstalk_bridge.outputs.udp import Receiver
-    from cstalk_bridge.takes.names import TakeName
+    from cstalk_bridge.takes.file import TakeName
+    from cstalk_bridge.takes.recording.files import RecordedSubject
     from cstalk_bridge.takes.recording.folder import FreeBytes
-    from cstalk_bridge.takes.recording.subject_files import RecordedSubject
     from cstalk_bridge.timecode.smpte import FrameRate
     from cstalk_bridge.timecode.tick import Tick
 

@@ -16,16 +16,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from cstalk_bridge.audio.file import AUDIO_SUFFIXES
+from cstalk_bridge.audio.inputs import AUDIO_SUFFIXES
 from cstalk_bridge.face.emotion_trajectory import SIDECAR_SUFFIXES, sidecar
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.models.loading import DEFAULT_PATH
 from cstalk_bridge.system.files import is_folder, is_there, name_key
-from cstalk_bridge.takes.export.curves import ExportConfig
 from cstalk_bridge.takes.export.formats import FORMATS, Format, resolve_config
-from cstalk_bridge.takes.file import TAKE_SUFFIX
+from cstalk_bridge.takes.export.tables import ExportConfig
+from cstalk_bridge.takes.file import TAKE_SUFFIX, safe_name
 from cstalk_bridge.takes.generate import GenerationConfig
-from cstalk_bridge.takes.names import safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cstalk_bridge.face.emotion import check_face_settings
-from cstalk_bridge.face.networks import load_network
+from cstalk_bridge.face.inference import load_network
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.models.files import PARTIAL_SUFFIX
 from cstalk_bridge.models.timing import ROW_RATE_HZ
@@ -29,13 +29,6 @@ from cstalk_bridge.takes.render.jobs import (
     output_formats_of,
     weights_hash,
 )
-from cstalk_bridge.takes.render.manifest import (
-    JobLog,
-    JobState,
-    Manifest,
-    ManifestEntry,
-    output_record,
-)
 from cstalk_bridge.takes.render.pieces import (
     WAITING_PASSES,
     PieceContext,
@@ -44,7 +37,14 @@ from cstalk_bridge.takes.render.pieces import (
     generate_batch,
     open_input,
 )
-from cstalk_bridge.takes.render.progress import RenderProgress
+from cstalk_bridge.takes.render.progress import (
+    JobLog,
+    JobState,
+    Manifest,
+    ManifestEntry,
+    RenderProgress,
+    output_record,
+)
 from cstalk_bridge.takes.sound import EncodedSound
 from cstalk_bridge.timecode.tick import host_now
 

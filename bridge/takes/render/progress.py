@@ -1,21 +1,189 @@
-"""Progress of a render: counted by one thread, shown as a bar or as plain lines."""
+"""Progress of a render: shown as a bar or as plain lines, and what is done in `render.jsonl`,
+one line an event.
+
+A line is written only as a whole file is done, has failed or is begun, and never changed:
+whatever kills the program leaves at most one malformed line, at the end, which is not read. The
+last line of an input holds. Each shard writes a file of its own and reads them all. The job log
+writes to the manifest for later runs and to the progress for the user.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import IO, TYPE_CHECKING, Any, Final
 
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.system.worker import Worker
+from cstalk_bridge.takes.render.jobs import MANIFEST_PATTERN
 from cstalk_bridge.timecode.smpte import duration_text
 from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from typing import Self
 
-    from cstalk_bridge.models.errors import Problem
-    from cstalk_bridge.takes.render.jobs import Job
+    from cstalk_bridge.takes.render.jobs import Job, OutputFormat, Shard
+
+
+MAX_LINE_BYTES = 1 << 20
+"""Of a line that is read; a longer one is not ours."""
+
+
+class JobState(StrEnum):
+    """What became of an input. BEGUN: its outputs may be there already, and they are ours."""
+
+    BEGUN = "begun"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestEntry:
+    """What became of one state (`stamp`) of one input.
+
+    `place` names it, as `Job.place`. `outputs` say, by their place in the folder, the size of each
+    in bytes and the fingerprint of its settings: `12345 0a1b2c3d4e5f6071`. `problems` say why it
+    failed.
+    """
+
+    place: str
+    source: str
+    stamp: str
+    state: JobState
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, job: Job, state: JobState, **rest: Any) -> ManifestEntry:
+        """Return the entry of a job."""
+        return cls(str(job.place), str(job.source), job.stamp, state, **rest)
+
+
+class Manifest:
+    """The manifest of a folder: everything that was read at the start, and new lines."""
+
+    def __init__(self, folder: Path, shard: Shard) -> None:
+        part = f".{shard.number}-of-{shard.count}" if shard.count > 1 else ""
+        self._folder = folder
+        self.path = folder / f"render{part}.jsonl"
+        self._entries: dict[str, list[ManifestEntry]] = {}
+        self._outputs: set[str] = set()
+        for path in sorted(folder.glob(MANIFEST_PATTERN)):
+            last = {}
+            for entry in _read(path):
+                last[entry.place] = entry
+                self._outputs.update(entry.outputs)
+            for entry in last.values():
+                self._entries.setdefault(entry.place, []).append(entry)
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._file = self.path.open("a+b")
+            # A line that a killed run left broken ends here.
+            if self._file.seek(0, os.SEEK_END):
+                self._file.seek(-1, os.SEEK_END)
+                self._file.write(b"" if self._file.read(1) == b"\n" else b"\n")
+        except OSError as error:
+            problem = Problem(str(self.path), f"cannot be written: {error.strerror}")
+            raise UserError(problem) from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def is_finished(self, job: Job, output_formats: Sequence[OutputFormat]) -> bool:
+        """Whether all outputs of a job are there, made from this input under these settings."""
+        made: dict[str, str] = {}
+        for entry in self._entries.get(str(job.place), ()):
+            if entry.state is JobState.DONE and entry.stamp == job.stamp:
+                made |= entry.outputs
+        for output_format in output_formats:
+            place = str(job.output(output_format.form))
+            try:
+                size = (self._folder / place).stat().st_size
+            except OSError:
+                return False
+            if made.get(place) != output_record(size, output_format.fingerprint):
+                return False
+        return True
+
+    def foreign(self, job: Job, output_formats: Sequence[OutputFormat]) -> list[Path]:
+        """Return the files in the places of a job's outputs which no run has made."""
+        places = [str(job.output(output_format.form)) for output_format in output_formats]
+        paths = [self._folder / place for place in places if place not in self._outputs]
+        return [path for path in paths if path.exists()]
+
+    def append(self, entry: ManifestEntry) -> None:
+        """Write one line, so that it outlives this process."""
+        if self._file is None:
+            raise ValueError("the manifest is not open")
+        line = json.dumps(asdict(entry), ensure_ascii=False, separators=(",", ":"))
+        self._file.write(line.encode("utf-8", "surrogateescape") + b"\n")
+        self._file.flush()
+
+
+def output_record(size: int, fingerprint: str) -> str:
+    """Return what an entry says of one output."""
+    return f"{size} {fingerprint}"
+
+
+def _read(path: Path) -> Iterable[ManifestEntry]:
+    with path.open("rb") as file:
+        while line := file.readline(MAX_LINE_BYTES):
+            try:
+                data = json.loads(line.decode("utf-8", "surrogateescape"))
+                entry = ManifestEntry(**{**data, "state": JobState(data["state"])})
+                if _is_sound(entry):
+                    yield entry
+            except (ValueError, TypeError, KeyError, RecursionError):
+                continue
+
+
+def _is_sound(entry: ManifestEntry) -> bool:
+    """Whether the values of an entry that was read are of their types."""
+    texts: list[object] = [entry.place, entry.source, entry.stamp]
+    if not (isinstance(entry.outputs, dict) and isinstance(entry.problems, list | tuple)):
+        return False
+    texts += [*entry.outputs, *entry.outputs.values(), *entry.problems]
+    return all(isinstance(text, str) for text in texts)
+
+
+@dataclass(frozen=True, slots=True)
+class JobLog:
+    """Manifest and progress, kept by one thread."""
+
+    manifest: Manifest
+    progress: RenderProgress
+
+    def begin(self, job: Job, output_formats: Sequence[OutputFormat]) -> None:
+        """Note that the outputs of an input are being written."""
+        begun = {str(job.output(output_format.form)): "" for output_format in output_formats}
+        self.manifest.append(ManifestEntry.of(job, JobState.BEGUN, outputs=begun))
+
+    def finish(self, job: Job, duration_s: float, outputs: Mapping[str, str]) -> None:
+        """Note that all outputs of an input are there."""
+        self.manifest.append(ManifestEntry.of(job, JobState.DONE, outputs=outputs))
+        self.progress.finish(job, duration_s)
+
+    def fail(self, job: Job, error: Exception) -> None:
+        """Note why an input failed; what is no UserError is a fault of ours."""
+        if isinstance(error, UserError):
+            problems = error.problems
+        else:
+            what = f"an internal error: {type(error).__name__}: {error}"
+            problems = (Problem(str(job.source), what),)
+        self.manifest.append(
+            ManifestEntry.of(job, JobState.FAILED, problems=tuple(map(str, problems)))
+        )
+        self.progress.fail(str(job.source), problems)
 
 
 NETWORK_SHARE = 0.7

@@ -41,9 +41,12 @@ from cstalk_bridge.models.evaluation.recordings import (
     reading,
     strangers,
 )
-from cstalk_bridge.models.metrics.closures import CLOSERS, NO_CLOSURES, OPEN_VOWELS, closures
 from cstalk_bridge.models.metrics.curves import (
+    CLOSERS,
     FEWEST_PEOPLE,
+    NO_CLOSURES,
+    OPEN_VOWELS,
+    closures,
     dynamics_deviation,
     extent,
     jerk,

@@ -22,12 +22,11 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from cstalk_bridge.models.encoder.log_mel import MOST_RIGHT, REACH_HOPS, RIGHT_HOPS, delay_hops
 from cstalk_bridge.models.encoder.network import OFFSET_SCALE, Encoder, EncoderSizes
-from cstalk_bridge.models.encoder.reach import MOST_RIGHT, REACH_HOPS, RIGHT_HOPS, delay_hops
 from cstalk_bridge.models.encoder.weights import EncoderDescription, load_encoder, save_encoder
 from cstalk_bridge.models.errors import WeightsError
 from cstalk_bridge.models.timing import ROW_RATE_HZ
-from cstalk_bridge.models.training.digests import text_digest
 from cstalk_bridge.models.training.encoder.streams import (
     FOLDER,
     NO_SPEECH,
@@ -44,7 +43,13 @@ from cstalk_bridge.models.training.encoder.whisper import (
     read,
 )
 from cstalk_bridge.models.training.run import Progress, Run, TrainingConfig
-from cstalk_bridge.models.training.sources import SOURCES, credits_of, licence_of, require
+from cstalk_bridge.models.training.sources import (
+    SOURCES,
+    credits_of,
+    licence_of,
+    require,
+    text_digest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

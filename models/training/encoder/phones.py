@@ -22,7 +22,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from cstalk_bridge.models.encoder.reach import RIGHT_HOPS
+from cstalk_bridge.models.encoder.log_mel import RIGHT_HOPS
 from cstalk_bridge.models.encoder.weights import load_encoder
 from cstalk_bridge.models.errors import WeightsError
 from cstalk_bridge.models.phones import PHONE_INDEX, PHONES

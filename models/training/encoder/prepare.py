@@ -25,7 +25,6 @@ import torch
 from cstalk_bridge.models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
 from cstalk_bridge.models.training.augmentation import other_voices
 from cstalk_bridge.models.training.corpus import source_digest
-from cstalk_bridge.models.training.digests import file_digest, text_digest
 from cstalk_bridge.models.training.encoder.streams import (
     FOLDER,
     NO_SPEECH,
@@ -35,7 +34,13 @@ from cstalk_bridge.models.training.encoder.streams import (
 )
 from cstalk_bridge.models.training.encoder.whisper import TEACHER_LAYERS, Whisper, positions, read
 from cstalk_bridge.models.training.prepare import align_all
-from cstalk_bridge.models.training.sources import clips_of, folders_of, require
+from cstalk_bridge.models.training.sources import (
+    clips_of,
+    file_digest,
+    folders_of,
+    require,
+    text_digest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from cstalk_bridge.models.encoder.log_mel import HISTORY_SAMPLES
+from cstalk_bridge.models.encoder.log_mel import ENCODER_HISTORY_SAMPLES
 from cstalk_bridge.models.timing import HOP_S, HOP_SAMPLES
 from cstalk_bridge.models.training.augmentation import (
     ALONE_DBFS,
@@ -258,14 +258,14 @@ class Streams:
         sound = torch.from_numpy(np.stack([stream.sound for stream in streams]))
         augmented = scenes(sound, self.sounds, random, rng)
         return Batch(
-            samples=augmented[:, -(HISTORY_SAMPLES + self.hops * HOP_SAMPLES) :],
+            samples=augmented[:, -(ENCODER_HISTORY_SAMPLES + self.hops * HOP_SAMPLES) :],
             layer=torch.from_numpy(np.stack([s.layer[-self.hops :] for s in streams])),
             layer_known=torch.from_numpy(np.stack([s.layer_known[-self.hops :] for s in streams])),
             phones=torch.from_numpy(np.stack([s.phones[-self.hops :] for s in streams])),
         )
 
     def _stream(self, random: np.random.Generator) -> _Stream:
-        hops = self.hops + 1 + HISTORY_SAMPLES // HOP_SAMPLES
+        hops = self.hops + 1 + ENCODER_HISTORY_SAMPLES // HOP_SAMPLES
         stream = _Stream(
             np.zeros(hops * HOP_SAMPLES, np.float32),
             np.zeros((hops, WIDTH), np.float32),

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cstalk_bridge.models.encoder.log_mel import FRAME_SAMPLES, STEP_SAMPLES
-from cstalk_bridge.models.encoder.mel import WhisperMel
+from cstalk_bridge.models.encoder.network import WhisperMel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

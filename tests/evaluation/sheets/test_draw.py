@@ -13,9 +13,15 @@ import soundfile
 
 from cstalk_bridge.evaluation.adapters import HeadInMm
 from cstalk_bridge.evaluation.sheets import draw
-from cstalk_bridge.evaluation.sheets.draw import SHEETS, draw_sheets
+from cstalk_bridge.evaluation.sheets.draw import (
+    FRAMES,
+    SHEETS,
+    draw_sheets,
+    phone_sheets,
+    stranger_sheets,
+    word_sheets,
+)
 from cstalk_bridge.evaluation.sheets.faces import SheetContext, SheetHead, tracked_face
-from cstalk_bridge.evaluation.sheets.kinds import FRAMES, phone_sheets, stranger_sheets, word_sheets
 from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.models.evaluation.candidates import LoudnessFace
 from cstalk_bridge.models.evaluation.recordings import Folders, MissingDataError, strangers

@@ -22,7 +22,7 @@ from cstalk_bridge.face.procedural.eyes import (
     Look,
 )
 from cstalk_bridge.face.procedural.prosody import SILENCE, Prosody
-from cstalk_bridge.models.metrics.eyes import FACE_DEG
+from cstalk_bridge.models.metrics.curves import FACE_DEG
 
 TICK_S = 0.001
 

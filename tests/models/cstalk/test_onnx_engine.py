@@ -12,8 +12,12 @@ from hypothesis import strategies as st
 
 from cstalk_bridge.models.board import AUDIO_DRIVEN
 from cstalk_bridge.models.cstalk.architecture import Architecture, Description
-from cstalk_bridge.models.cstalk.onnx_engine import OnnxEngine
-from cstalk_bridge.models.cstalk.onnx_network import OnnxNetwork, build_conditions, build_hops
+from cstalk_bridge.models.cstalk.onnx_engine import (
+    OnnxEngine,
+    OnnxNetwork,
+    build_conditions,
+    build_hops,
+)
 from cstalk_bridge.models.cstalk.streaming import CachedStream
 from cstalk_bridge.models.cstalk.torch_engine import TorchNetwork, recording_faces
 from cstalk_bridge.models.emotions import CONDITIONS, EMOTIONS, conditions

@@ -11,9 +11,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cstalk_bridge.models.encoder.log_mel import FRAME_SAMPLES, HISTORY_SAMPLES, STEP_SAMPLES
+from cstalk_bridge.models.encoder.log_mel import (
+    ENCODER_HISTORY_SAMPLES,
+    FRAME_SAMPLES,
+    RIGHT_HOPS,
+    STEP_SAMPLES,
+    WINDOW_HOPS,
+    delay_hops,
+)
 from cstalk_bridge.models.encoder.network import EncoderStream, encode
-from cstalk_bridge.models.encoder.reach import RIGHT_HOPS, WINDOW_HOPS, delay_hops
 from cstalk_bridge.models.timing import HOP_SAMPLES
 
 if TYPE_CHECKING:
@@ -55,7 +61,7 @@ def test_hop_by_hop_a_recording_gives_what_it_gives_whole(encoder: Encoder, dela
 def test_a_window_alone_tells_its_last_row(encoder: Encoder, delay: int) -> None:
     sound = bursts(HOPS)
     streamed = hop_by_hop(encoder, sound, delay)
-    window = torch.from_numpy(sound[-(WINDOW_HOPS * HOP_SAMPLES + HISTORY_SAMPLES) :])[None]
+    window = torch.from_numpy(sound[-(WINDOW_HOPS * HOP_SAMPLES + ENCODER_HISTORY_SAMPLES) :])[None]
     alone = encoder(window, delay)[0]
     assert np.abs(alone[-1].numpy() - streamed[-1]).max() < SAME
     assert len(alone) == WINDOW_HOPS - delay_hops(delay)
@@ -91,8 +97,8 @@ def test_a_row_hears_as_much_future_as_its_delay_says_and_no_more(
 
 def test_what_lies_before_the_reach_of_all_layers_is_forgotten(encoder: Encoder) -> None:
     sound, other = bursts(HOPS), bursts(HOPS, 2)
-    other[-WINDOW_HOPS * HOP_SAMPLES - HISTORY_SAMPLES :] = sound[
-        -WINDOW_HOPS * HOP_SAMPLES - HISTORY_SAMPLES :
+    other[-WINDOW_HOPS * HOP_SAMPLES - ENCODER_HISTORY_SAMPLES :] = sound[
+        -WINDOW_HOPS * HOP_SAMPLES - ENCODER_HISTORY_SAMPLES :
     ]
     one, another = (hop_by_hop(encoder, s, 2)[-1] for s in (sound, other))
     assert np.abs(one - another).max() < SAME
@@ -102,9 +108,9 @@ def test_what_lies_before_the_reach_of_all_layers_is_forgotten(encoder: Encoder)
 def test_the_caches_keep_their_size(encoder: Encoder, delay: int) -> None:
     caches = encoder.silent_caches(1, delay)
     sizes = [tuple(cache.shape) for cache in caches]
-    sound = torch.from_numpy(np.pad(bursts(250), (HISTORY_SAMPLES, 0)))[None]
+    sound = torch.from_numpy(np.pad(bursts(250), (ENCODER_HISTORY_SAMPLES, 0)))[None]
     for hops in (1, 1, 248):
-        encoder(sound[:, : HISTORY_SAMPLES + hops * HOP_SAMPLES], delay, caches)
+        encoder(sound[:, : ENCODER_HISTORY_SAMPLES + hops * HOP_SAMPLES], delay, caches)
         assert [tuple(cache.shape) for cache in caches] == sizes
 
 
@@ -124,7 +130,7 @@ def test_reset_forgets(encoder: Encoder) -> None:
 
 def test_a_batch_is_heard_row_by_row(encoder: Encoder) -> None:
     sounds = torch.from_numpy(np.stack([bursts(20, seed) for seed in (1, 2)]))
-    sounds = torch.nn.functional.pad(sounds, (HISTORY_SAMPLES, 0))
+    sounds = torch.nn.functional.pad(sounds, (ENCODER_HISTORY_SAMPLES, 0))
     both = encoder(sounds, 2, encoder.silent_caches(2, 2))
     for row in range(2):
         alone = encoder(sounds[row : row + 1], 2, encoder.silent_caches(1, 2))

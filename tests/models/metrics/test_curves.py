@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -8,14 +9,86 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cstalk_bridge.models.metrics.curves import (
+    SACCADE_DEG_S,
+    SHUT,
+    Closures,
     agreement,
+    closing_time,
+    closures,
     dynamics_deviation,
     jerk,
     mean_distance,
     pearson,
+    resting,
     runs,
+    saccade_sizes,
+    saccades,
     squared_error,
 )
+from cstalk_bridge.models.training.alignment import speech_span
+
+P, AA, T = 1, 2, 3
+PHONES = np.repeat([T, P, AA, P, AA], [5, 4, 10, 4, 3])
+
+
+def test_one_of_two_bilabials_is_sealed_and_one_vowel_wrongly() -> None:
+    together = np.zeros(len(PHONES), dtype=np.float32)
+    together[4] = 0.9  # the row before the first p
+    together[14] = 0.6  # the middle of the long vowel
+    opening = np.linspace(0.5, 0.1, len(PHONES)).astype(np.float32)
+    found = closures(together, opening, PHONES, [P], [AA])
+    assert (found.sealed, found.closers, found.false, found.vowels) == (1, 2, 1, 1)
+    assert (found.rate, found.false_rate) == (0.5, 1.0)
+    assert found.gaps[1] == opening[23]
+
+
+def test_the_edges_of_a_vowel_belong_to_its_neighbours() -> None:
+    together = np.zeros(len(PHONES), dtype=np.float32)
+    together[[9, 10, 17, 18]] = 1.0
+    assert closures(together, together, PHONES, [P], [AA]).false == 0
+
+
+def test_clips_add_up_and_none_have_no_rate() -> None:
+    one, none = Closures(1, 2, 0, 4, (0.1, 0.2)), Closures(0, 0, 0, 0, ())
+    assert one + one == Closures(2, 4, 0, 8, (0.1, 0.2, 0.1, 0.2))
+    assert math.isnan(none.rate)
+    assert math.isnan(none.false_rate)
+
+
+def falling(last_open_s: float, rows: int = 100) -> np.ndarray:
+    """An opening that falls linearly by 1 a second and crosses `SHUT` at `last_open_s`."""
+    times_s = np.arange(rows) / 50
+    return np.clip(SHUT + last_open_s - times_s, 0.0, 1.0).astype(np.float32)
+
+
+def test_the_closing_time_lies_between_rows() -> None:
+    assert closing_time(falling(0.73), 0.6) == pytest.approx(0.13, abs=1e-4)
+    assert closing_time(falling(0.61), 0.605) == pytest.approx(0.005, abs=1e-4)
+
+
+def test_a_mouth_shut_in_time_takes_none_and_one_that_stays_open_the_whole_rest() -> None:
+    assert closing_time(falling(0.5), 0.6) == 0.0
+    assert closing_time(np.ones(100, dtype=np.float32), 0.98) == pytest.approx(1.0)
+
+
+def test_a_mouth_that_opens_again_is_not_shut() -> None:
+    opening = falling(0.5)
+    opening[50:55] = 0.5
+    assert 0.48 < closing_time(opening, 0.6) <= 0.5
+
+
+def test_rest_is_what_is_far_from_speech() -> None:
+    opening = np.arange(100, dtype=np.float32)
+    assert resting(opening, 0.5, 1.0).tolist() == [*range(10), *range(66, 100)]
+
+
+def test_speech_is_found_by_its_level() -> None:
+    sound = np.zeros(16_000, dtype=np.float32)
+    sound[3200:9600] = 0.1
+    sound[9600:12_800] = 0.0005  # 46 dB under it
+    assert speech_span(sound) == pytest.approx((0.2, 0.6))
+    assert speech_span(np.zeros(16_000, dtype=np.float32)) == (0.0, 0.0)
+
 
 TIMES_S = np.arange(90) / 30 + 0.5
 
@@ -102,3 +175,25 @@ def test_runs_cover_exactly_the_true_rows(flags: list[bool]) -> None:
 def test_runs_reach_both_ends() -> None:
     flags = np.array([1, 1, 0, 1, 0, 1], dtype=np.bool_)
     assert runs(flags).tolist() == [[0, 2], [3, 4], [5, 6]]
+
+
+def test_a_saccade_over_several_rows_is_one_and_a_drift_is_none() -> None:
+    eyes = np.zeros((100, 2), dtype=np.float32)
+    eyes[20:24, 0] = [2, 6, 10, 12]
+    eyes[24:, 0] = 12 + 0.1 * np.arange(76)
+    np.testing.assert_allclose(saccade_sizes(eyes, 50.0), [12.0], rtol=1e-5)
+
+
+def test_the_threshold_tells_a_saccade_from_pursuit() -> None:
+    for speed_deg_s, count in ((SACCADE_DEG_S - 1, 0), (SACCADE_DEG_S + 1, 1)):
+        yaw = np.clip(np.arange(100) - 20, 0, 30) * speed_deg_s / 50
+        gaze = np.stack((yaw, np.zeros(100)), axis=1).astype(np.float32)
+        assert len(saccades(gaze, 50.0)) == count
+
+
+def test_a_saccade_is_from_its_last_old_to_its_first_new_direction() -> None:
+    gaze = np.zeros((10, 2), dtype=np.float32)
+    gaze[4:] = [3, 4]
+    assert saccades(gaze, 50.0).tolist() == [[3, 4]]
+    assert saccade_sizes(gaze, 50.0).tolist() == [5.0]
+    assert saccade_sizes(gaze / np.float32(10), 50.0).tolist() == []

@@ -6,8 +6,8 @@ import soundfile
 import torch
 
 from cstalk_bridge.audio.inputs import SPEECH_PATH
-from cstalk_bridge.models.speech_emotion.network import SpeechEmotionNetwork
 from cstalk_bridge.models.speech_emotion.weights import OnnxSpeechEmotionNetwork, SpeechEmotionSizes
+from cstalk_bridge.models.training.speech_emotion import SpeechEmotionNetwork
 from cstalk_bridge.takes.sound import SampledSound, network_input
 
 SIZES = SpeechEmotionSizes(width=16, dilations=(1, 2, 4))

@@ -22,7 +22,7 @@ from tests.models.speech_emotion.conftest import SIZES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cstalk_bridge.models.speech_emotion.network import SpeechEmotionNetwork
+    from cstalk_bridge.models.training.speech_emotion import SpeechEmotionNetwork
 
 
 MOST_BYTES = 1_000_000

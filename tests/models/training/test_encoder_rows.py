@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 import torch
 
-from cstalk_bridge.models.cstalk.encoder_architecture import ENCODER_DELAYS, EncoderArchitecture
-from cstalk_bridge.models.cstalk.encoder_network import EncoderGenerator
+from cstalk_bridge.models.cstalk.architecture import ENCODER_DELAYS, EncoderArchitecture
+from cstalk_bridge.models.cstalk.network import EncoderGenerator
+from cstalk_bridge.models.encoder.log_mel import delay_hops
 from cstalk_bridge.models.encoder.network import Encoder, EncoderSizes, encode
-from cstalk_bridge.models.encoder.reach import delay_hops
 from cstalk_bridge.models.encoder.weights import EncoderDescription, save_encoder
 from cstalk_bridge.models.errors import WeightsError
 from cstalk_bridge.models.loading import load_network, save_network
-from cstalk_bridge.models.training import encoder_batches, encoder_rows, encoder_training
+from cstalk_bridge.models.training import encoder_rows, encoder_training
 from cstalk_bridge.models.training import train as script
 from cstalk_bridge.models.training.corpus import Corpus
 from cstalk_bridge.models.training.encoder.phones import HEADS
-from cstalk_bridge.models.training.encoder_batches import EARLY_HOPS, ROWS, EncoderRowSet
+from cstalk_bridge.models.training.encoder_rows import EARLY_HOPS, ROWS, EncoderRowSet
 from cstalk_bridge.models.training.rules import GESTURES
 from cstalk_bridge.models.training.run import TrainingConfig
 
@@ -63,7 +63,7 @@ def cache(
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch, encoder_path: Path) -> None:
-    monkeypatch.setattr(encoder_batches, "HOPS", HOPS)
+    monkeypatch.setattr(encoder_rows, "HOPS", HOPS)
     monkeypatch.setattr(encoder_rows, "HOPS", HOPS)
     monkeypatch.setattr(encoder_training.on_encoder, "__defaults__", (encoder_path,))
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from cstalk_bridge.models.phones import PHONES
-from cstalk_bridge.models.training.captured_faces import CURVES
-from cstalk_bridge.models.training.lips import GAP_MM, TEETH_MM, gap_mm
+from cstalk_bridge.models.training.captured_faces import CURVES, GAP_MM, TEETH_MM, gap_mm
 from cstalk_bridge.models.training.rules import GESTURES, LIMITS, limit_of, rule_curves
 from cstalk_bridge.models.training.targets import COLUMN, compose, speaking
 

@@ -24,10 +24,14 @@ from cstalk_bridge.models.training import train
 from cstalk_bridge.models.training import train as script
 from cstalk_bridge.models.training.batches import ROWS, draw
 from cstalk_bridge.models.training.corpus import Corpus
-from cstalk_bridge.models.training.description import describe
-from cstalk_bridge.models.training.development import development_report
 from cstalk_bridge.models.training.loss import Loss, loss_of
-from cstalk_bridge.models.training.run import Run, TrainingConfig, learning_rate
+from cstalk_bridge.models.training.run import (
+    Run,
+    TrainingConfig,
+    describe,
+    development_report,
+    learning_rate,
+)
 from cstalk_bridge.models.wav2vec import load_wav2vec
 from tests.models import tiny_wav2vec
 from tests.models.baselines.test_transformers import HEARING, made

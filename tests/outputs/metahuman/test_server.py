@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cstalk_bridge.outputs.metahuman.device import Device
-from cstalk_bridge.outputs.metahuman.frame import CONTROLS, REST
-from cstalk_bridge.outputs.metahuman.output import MetaHumanLink
+from cstalk_bridge.outputs.metahuman.messages import CONTROLS, REST
+from cstalk_bridge.outputs.metahuman.protocol import MetaHumanLink
 from cstalk_bridge.outputs.metahuman.server import MAX_CLIENTS_OF_A_HOST, Server, anyone
 from cstalk_bridge.outputs.metahuman.session import Timeouts
 from cstalk_bridge.timecode.smpte import FRAME_RATES

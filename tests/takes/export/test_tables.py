@@ -13,18 +13,18 @@ from hypothesis.extra import numpy as arrays
 
 from cstalk_bridge.rig.curves import load_table
 from cstalk_bridge.rig.load import load_rigmap
-from cstalk_bridge.takes.export.curves import ExportConfig
 from cstalk_bridge.takes.export.formats import FORMATS, export_name, export_take
 from cstalk_bridge.takes.export.tables import (
     LIMIT,
     PLACES,
+    ExportConfig,
     column_order,
     comma_separated,
     digits,
     text_of,
     two_digits,
 )
-from cstalk_bridge.takes.names import subject_in
+from cstalk_bridge.takes.file import subject_in
 from cstalk_bridge.takes.take import Take, curves
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 from tests.takes.takes import moving_take

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from cstalk_bridge.rig.load import load_rigmap
-from cstalk_bridge.takes.export.curves import ExportConfig
 from cstalk_bridge.takes.export.formats import FORMATS, export_take
+from cstalk_bridge.takes.export.tables import ExportConfig
 from cstalk_bridge.takes.take import curves
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 from tests.takes.takes import moving_take

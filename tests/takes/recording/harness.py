@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cstalk_bridge.audio.stream import AudioHistory, HistoryPosition
+from cstalk_bridge.takes.recording.files import RecordedSubject
 from cstalk_bridge.takes.recording.recorder import CURVE_COUNT, Recorder
-from cstalk_bridge.takes.recording.subject_files import RecordedSubject
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 from cstalk_bridge.timecode.tick import Tick
 

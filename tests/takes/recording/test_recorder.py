@@ -20,9 +20,9 @@ from cstalk_bridge.bench.takes import RecordingProcess
 from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.rig.curves import load_table
 from cstalk_bridge.takes.export.tables import column_order, csv_header
+from cstalk_bridge.takes.recording.files import RecordedSubject
 from cstalk_bridge.takes.recording.open_take import QUEUE_S
 from cstalk_bridge.takes.recording.recorder import CURVE_COUNT, UNTOUCHED_S, Recorder, recover
-from cstalk_bridge.takes.recording.subject_files import RecordedSubject
 from cstalk_bridge.timecode.smpte import FRAME_RATES, Timecode, frames_per_day
 from cstalk_bridge.timecode.tick import Tick
 from tests.takes.recording.harness import DELAY_S, RecorderHarness, tone

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cstalk_bridge.face.networks import load_network
+from cstalk_bridge.face.inference import load_network
 
 if TYPE_CHECKING:
     from cstalk_bridge.models.cstalk.generator import Generator

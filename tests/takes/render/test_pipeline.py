@@ -20,11 +20,11 @@ import pytest
 import soundfile
 
 from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory
-from cstalk_bridge.face.procedural.compose import NO_ANIMATION_LEVELS
+from cstalk_bridge.face.procedural.animation import NO_ANIMATION_LEVELS
 from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.models.files import PARTIAL_SUFFIX
-from cstalk_bridge.takes.export.curves import ExportConfig
 from cstalk_bridge.takes.export.formats import FORMATS
+from cstalk_bridge.takes.export.tables import ExportConfig
 from cstalk_bridge.takes.file import load_take
 from cstalk_bridge.takes.render.jobs import RenderConfig, Shard
 from cstalk_bridge.takes.render.pipeline import render

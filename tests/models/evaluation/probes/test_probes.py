@@ -10,14 +10,13 @@ import soundfile
 import torch
 
 from cstalk_bridge.models.cstalk.architecture import Architecture, Description
+from cstalk_bridge.models.encoder.log_mel import RIGHT_HOPS
 from cstalk_bridge.models.encoder.network import Encoder, EncoderSizes
-from cstalk_bridge.models.encoder.reach import RIGHT_HOPS
 from cstalk_bridge.models.encoder.weights import EncoderDescription, save_encoder
-from cstalk_bridge.models.evaluation.probes import __main__ as command
-from cstalk_bridge.models.evaluation.probes import material, probe
-from cstalk_bridge.models.evaluation.probes import material as kinds
-from cstalk_bridge.models.evaluation.probes.material import Features, LipClip, PhoneClip
-from cstalk_bridge.models.evaluation.probes.probe import probe_figures
+from cstalk_bridge.models.evaluation import probes
+from cstalk_bridge.models.evaluation import probes as command
+from cstalk_bridge.models.evaluation import probes as kinds
+from cstalk_bridge.models.evaluation.probes import Features, LipClip, PhoneClip, probe_figures
 from cstalk_bridge.models.evaluation.recordings import Folders
 from cstalk_bridge.models.loading import build_network
 from cstalk_bridge.models.phones import PHONE_INDEX
@@ -64,7 +63,7 @@ def nothing(sound: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @pytest.fixture
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "STEPS", 300)
+    monkeypatch.setattr(probes, "STEPS", 300)
 
 
 @pytest.mark.usefixtures("_quick")
@@ -100,7 +99,7 @@ def test_where_nobody_is_measured_no_figure_is_given() -> None:
 def test_a_probe_is_the_same_each_time() -> None:
     random = np.random.default_rng(0)
     rows, classes = random.normal(size=(200, 3)).astype(np.float32), random.integers(0, 3, 200)
-    first, again = (probe.classifier(rows, classes, 3)(rows) for _ in range(2))
+    first, again = (probes.classifier(rows, classes, 3)(rows) for _ in range(2))
     assert np.array_equal(first, again)
     assert np.exp(first).sum(1) == pytest.approx(np.ones(200), abs=1e-4)
 
@@ -156,17 +155,17 @@ def test_lips_are_read_where_they_were_tracked(tmp_path: Path) -> None:
             "names": np.array(["x"]),
         }
         curves["lips_names"] = np.array(
-            [*material.LIPS, "outer_height_0_17", *(f"other{i}" for i in range(5))]
+            [*probes.LIPS, "outer_height_0_17", *(f"other{i}" for i in range(5))]
         )
         if is_timed:
             curves["a__t"] = np.arange(25) / 25 + 0.1
         name = "curves.npz" if is_timed else "curves_unsmoothed.npz"
         np.savez(tmp_path / folder / name, **curves)
     folders = Folders(tmp_path, tmp_path)
-    (man,) = material.grid_lips(folders)
+    (man,) = probes.grid_lips(folders)
     assert list(man.rows[:4]) == [0, 2, 4, 8]
     assert man.lips[3].tolist() == [36.0, 37.0, 38.0]
-    (stranger,) = material.strangers(folders, 5)
+    (stranger,) = probes.stranger_recordings(folders, 5)
     assert list(stranger.rows[:4]) == [5, 7, 9, 13]
     assert stranger.rows[-1] < 50
 
@@ -189,7 +188,7 @@ def test_missing_data_are_named_without_a_traceback(
 
 
 def test_bilabials_are_those_of_the_phone_table() -> None:
-    from cstalk_bridge.models.evaluation.probes.probe import BILABIAL
+    from cstalk_bridge.models.evaluation.probes import BILABIAL
     from cstalk_bridge.models.training.encoder.phones import EVENTS
 
     assert EVENTS["bilabial"] == BILABIAL

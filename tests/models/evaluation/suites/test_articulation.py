@@ -15,14 +15,17 @@ from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.models.evaluation.candidates import LoudnessFace, PhoneRuleFace
 from cstalk_bridge.models.evaluation.multimodal import UNITS
 from cstalk_bridge.models.evaluation.recordings import Folders, MissingDataError
-from cstalk_bridge.models.evaluation.suites.acted import Acted, leading, real_changes, sway
 from cstalk_bridge.models.evaluation.suites.articulation import (
+    Acted,
     Articulation,
     Visemes,
     class_recall,
     fit_discriminant,
+    leading,
     mean_recall,
+    real_changes,
     samples,
+    sway,
 )
 from cstalk_bridge.models.evaluation.voices import ALIGNMENT_FOLDER, KATHLEEN_EVERY, kathleen_read
 from cstalk_bridge.models.phones import PHONE_INDEX

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from cstalk_bridge.models.encoder.reach import RIGHT_HOPS
+from cstalk_bridge.models.encoder.log_mel import RIGHT_HOPS
 from cstalk_bridge.models.encoder.weights import load_encoder
 from cstalk_bridge.models.errors import WeightsError
 from cstalk_bridge.models.training.encoder import distil as first_stage

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from cstalk_bridge.models.encoder.log_mel import HISTORY_SAMPLES
+from cstalk_bridge.models.encoder.log_mel import ENCODER_HISTORY_SAMPLES
 from cstalk_bridge.models.timing import HOP_SAMPLES
 from cstalk_bridge.models.training.batches import UNKNOWN_PHONE
 from cstalk_bridge.models.training.encoder.phones import Labels
@@ -35,19 +35,19 @@ def streams(cache: Path, monkeypatch: pytest.MonkeyPatch | None = None) -> Strea
 def test_sound_and_layer_stay_together(taught_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the fixture a row of the layer is twice the sound of its hop, copies counted apart."""
     batch = streams(taught_cache, monkeypatch).draw(1, 0)
-    sound = batch.samples[:, HISTORY_SAMPLES:].reshape(3, HOPS, HOP_SAMPLES)
+    sound = batch.samples[:, ENCODER_HISTORY_SAMPLES:].reshape(3, HOPS, HOP_SAMPLES)
     middle = 2 * sound[..., HOP_SAMPLES // 2]
     row = batch.layer[..., 0] - (batch.layer[..., 0] > 1).float()
     assert batch.layer_known.float().mean() > 0.5
     assert (middle - row)[batch.layer_known].abs().max() < 1e-2
-    assert batch.samples.shape == (3, HISTORY_SAMPLES + HOPS * HOP_SAMPLES)
+    assert batch.samples.shape == (3, ENCODER_HISTORY_SAMPLES + HOPS * HOP_SAMPLES)
 
 
 def test_pauses_are_silent_and_their_phone_is_silence(
     taught_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = streams(taught_cache, monkeypatch).draw(1, 1)
-    sound = batch.samples[:, HISTORY_SAMPLES:].reshape(3, HOPS, HOP_SAMPLES)
+    sound = batch.samples[:, ENCODER_HISTORY_SAMPLES:].reshape(3, HOPS, HOP_SAMPLES)
     pauses = sound.abs().amax(-1) == 0
     assert pauses.any()
     assert (batch.phones[pauses] == 0).all()

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cstalk_bridge.models.encoder.log_mel import slaney_filters
-from cstalk_bridge.models.encoder.mel import WhisperMel
+from cstalk_bridge.models.encoder.network import WhisperMel
 from cstalk_bridge.models.training.encoder.whisper import (
     LAYER_NAMES,
     TEACHER_LAYERS,

@@ -1,1 +1,0 @@
-"""Imports heads from data sets that stay with the user: ICT-FaceKit and MakeHuman."""

@@ -1,0 +1,170 @@
+"""`cstalk-bridge plot` as a user types it."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+
+from cstalk_bridge.cli import main
+from cstalk_bridge.cli.recordings import add_plot
+from cstalk_bridge.system.process import DONE, USER_ERROR, guarded
+from cstalk_bridge.takes.file import save_take
+from tests.plot.studies import calm_take, moved
+from tests.takes.render.recordings import speech, write_speech
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def test_a_render_says_what_it_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_speech(tmp_path / "a.wav")
+    words = ["render", str(tmp_path / "a.wav"), "-o", str(tmp_path / "out"), "--format", "json,csv"]
+    words += ["--fps", "30", "--emotion", "happy:0.5", "--lookahead-ms", "160", "--device", "cpu"]
+    assert main(words) == 0
+    assert re.search(r"1 rendered: 0:00 of sound in \d", capsys.readouterr().out)
+    assert main(words) == 0
+    assert capsys.readouterr().out == "0 rendered, 1 already finished\n"
+    (tmp_path / "bad.wav").write_text("no sound")
+    words[1] = str(tmp_path / "*.wav")
+    assert main(words) == 1
+    told = capsys.readouterr()
+    assert "bad.wav: cannot be read" in told.err
+    assert "1 failed" in told.out
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--format", "csv,fbx,avi"], r"no format 'fbx'(.|\n)*no format 'avi'"),
+        (["--fps", "31"], "unknown frame rate '31'"),
+        (["--shard", "3/2"], "write i/n"),
+        (["--head", "no.glb"], "no such file: no.glb"),
+        (["--rigmap", "vrm"], "needs one for livelinkface61"),
+        (["--rigmap", "fantasy"], "no rig map is called"),
+        (["--emotion", "cheerful:1"], "no emotion 'cheerful'"),
+        (["--mouth-guard", "1.2"], "--mouth-guard"),
+        (["--lookahead-ms", "900"], "900"),
+        (["--weights", "no.safetensors"], "no.safetensors"),
+        (
+            ["--channel", "0"],
+            "--channel:.*'0' is not a channel; write a number from 1 to 256, or all",
+        ),
+    ],
+)
+def test_what_cannot_be_rendered_is_said_at_once(
+    words: Sequence[str], complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_speech(tmp_path / "a.wav")
+    asked = ["render", str(tmp_path / "a.wav"), "-o", str(tmp_path / "out"), *words]
+    assert main(asked) == 2
+    assert re.search(complaint, capsys.readouterr().err)
+
+
+def test_notices_are_told_and_what_was_left_out_is_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples, rate_hz = speech()
+    (tmp_path / "in").mkdir()
+    soundfile.write(tmp_path / "in/two.wav", np.stack([samples, -samples], 1)[:rate_hz], rate_hz)
+    (tmp_path / "in/notes.txt").write_text("x")
+    words = ["render", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--device", "cpu"]
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert "1 rendered, 1 ignored" in said.out
+    assert "notice: ignored, being neither recordings nor takes: " in said.err
+    assert "two.wav: its channels cancel each other" in said.err
+    assert main([*words, "--channel", "2"]) == 0
+    said = capsys.readouterr()
+    assert "1 rendered" in said.out, "another channel is another render"
+    assert "cancel" not in said.err
+
+
+def test_a_folder_that_cannot_be_made_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_speech(tmp_path / "a.wav")
+    assert main(["render", str(path), "-o", str(path / "out")]) == 2
+    assert "cannot be created" in capsys.readouterr().err
+
+
+def plot(*arguments: str) -> int:
+    parser = argparse.ArgumentParser()
+    add_plot(parser.add_subparsers())
+    options = parser.parse_args(["plot", *arguments])
+    return guarded(lambda: options.action(options))
+
+
+def test_a_take_becomes_a_picture_and_a_line_about_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, output = tmp_path / "umlaut ä.take", tmp_path / "x.png"
+    save_take(moved(calm_take(), "CTRL_C_jaw.ty", 1.0, slice(20, 40)), path)
+    assert plot(str(path), "-o", str(output), "--theme", "light") == DONE
+    said = capsys.readouterr()
+    assert said.out.startswith(f"{output}: ")
+    assert "1 clipped" in said.out
+    assert said.err == ""
+    assert output.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_recording_is_generated_with_a_word_about_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, output = tmp_path / "hum.wav", tmp_path / "hum.html"
+    tone = 0.3 * np.sin(np.arange(16_000) / 16_000 * 2 * np.pi * 180)
+    soundfile.write(path, tone, 16_000)
+    assert plot(str(path), "-o", str(output)) == DONE
+    assert "hum.wav: generating a neutral face, look-ahead 80 ms" in capsys.readouterr().err
+    assert "hum_1" in output.read_text(encoding="utf-8")
+
+
+def test_the_channel_of_a_recording_can_be_chosen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, output = tmp_path / "two.wav", tmp_path / "two.html"
+    tone = 0.3 * np.sin(np.arange(16_000) / 16_000 * 2 * np.pi * 180)
+    soundfile.write(path, np.stack([tone, -tone], 1), 16_000)
+    assert plot(str(path), "-o", str(output)) == DONE
+    assert "two.wav: its channels cancel each other" in capsys.readouterr().err
+    assert plot(str(path), "-o", str(output), "--channel", "2") == DONE
+    assert "cancel" not in capsys.readouterr().err
+    assert plot(str(path), "-o", str(output), "--channel", "3") == USER_ERROR
+    assert "channel 3 does not exist, the file has 2" in capsys.readouterr().err
+    assert plot(str(path), "-o", str(output), "--channel", "left") == USER_ERROR
+    assert "'left' is not a channel" in capsys.readouterr().err
+
+
+def test_a_recording_may_be_generated_in_an_emotion(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, output = tmp_path / "hum.wav", tmp_path / "hum.html"
+    tone = 0.3 * np.sin(np.arange(16_000) / 16_000 * 2 * np.pi * 180)
+    soundfile.write(path, tone, 16_000)
+    assert plot(str(path), "-o", str(output), "--emotion", "happy:0.4,auto") == DONE
+    said = capsys.readouterr().err
+    assert "generating a happy 0.4, auto 1 face" in said
+    assert "CC BY-NC-SA 4.0" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["gone.take"], "gone.take: no such file"),
+        (["gone.take", "--rigmap", "nobody"], "no rig map is called `nobody`"),
+        (["gone.take", "--curves", "Jaw"], "has no curve `Jaw`; did you mean `JawOpen`?"),
+        (["gone.take", "--start", "3", "--end", "2"], "from 3 s to 2 s is not a range"),
+    ],
+)
+def test_what_is_wrong_is_told_in_a_line(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert plot(*arguments) == USER_ERROR
+    said = capsys.readouterr().err
+    assert words in said
+    assert len(said.splitlines()) == 1
