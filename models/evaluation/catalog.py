@@ -134,7 +134,7 @@ def _articulation() -> dict[str, Measure]:
 
 
 def _acted() -> dict[str, Measure]:
-    """Measures of `acted.Acted`."""
+    """Measures of `articulation.Acted`."""
     rows = {}
     for way, how in (("plain", "no emotion given"), ("own", "its emotion given")):
         rows[f"{way}_closed"] = _share(f"b of `by` closed, {how}", _at_least(95))
@@ -309,20 +309,20 @@ SUITES: dict[str, SuiteEntry] = {
     "grid": SuiteEntry("known_faces.Grid", _GRID),
     "grid_mm": SuiteEntry("known_faces.grid_people", _people(), "head"),
     "articulation": SuiteEntry("articulation.Articulation", _articulation(), "head"),
-    "acted": SuiteEntry("acted.Acted", _acted(), "head"),
+    "acted": SuiteEntry("articulation.Acted", _acted(), "head"),
     "visemes": SuiteEntry("articulation.Visemes", _VISEMES, "head"),
-    "no_speech": SuiteEntry("no_speech.NoSpeech", _NO_SPEECH, "head"),
+    "no_speech": SuiteEntry("lips.NoSpeech", _NO_SPEECH, "head"),
     "facegood": SuiteEntry("known_faces.Facegood", _FACEGOOD),
     "ravdess": SuiteEntry("known_faces.Ravdess", _RAVDESS),
     "targets": SuiteEntry("known_faces.Targets", _TARGETS),
     "lips": SuiteEntry("lips.Lips", _LIPS),
     "silence": SuiteEntry("lips.Silence", _SILENCE),
-    "phones": SuiteEntry("network.Phones", _PHONES),
+    "phones": SuiteEntry("speech_emotion.Phones", _PHONES),
     "emotion": SuiteEntry("emotion.Emotion", _EMOTION),
     "joint": SuiteEntry("emotion.MultimodalEmotion", _JOINT, "animation"),
     "alive": SuiteEntry("lips.AnimatedLips", _ALIVE, "animation"),
     "mood": SuiteEntry("speech_emotion.SpeechEmotion", _MOOD),
-    "speed": SuiteEntry("network.Speed", _SPEED),
+    "speed": SuiteEntry("speech_emotion.Speed", _SPEED),
 }
 
 MEASURES: dict[str, Measure] = {
