@@ -9,10 +9,9 @@ used, so importing the package takes no time and no numerical library.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-from cstalk_bridge.models.version import __version__
+from cstalk_bridge.models.public import __version__, lazy_names
 
 if TYPE_CHECKING:
     from cstalk_bridge.config.load import load_config
@@ -49,9 +48,9 @@ _MODULES = {
     "config.load": ("load_config",),
     "control.controller": ("Controller",),
     "daemon": ("run",),
-    "errors": ("UserError",),
-    "frame": ("Frame",),
     "models": ("EMOTIONS", "Generator", "WeightsError", "load_generator"),
+    "models.errors": ("UserError",),
+    "rig.curves": ("Frame",),
     "rig.load": ("load_rigmap",),
     "rig.rigmap": ("RigMap",),
     "takes.file": ("load_take", "save_take"),
@@ -59,13 +58,4 @@ _MODULES = {
 }
 
 if not TYPE_CHECKING:  # a type checker would take a module with `__getattr__` to have every name
-
-    def __getattr__(name):
-        """Import a public name from its module."""
-        for module, names in _MODULES.items():
-            if name in names:
-                return getattr(import_module(f"{__name__}.{module}"), name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-    def __dir__():
-        return sorted({*globals(), *__all__})
+    __getattr__, __dir__ = lazy_names(__name__, _MODULES)

@@ -10,10 +10,9 @@ used; PyTorch is imported only where it computes.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-from cstalk_bridge.models.version import __version__
+from cstalk_bridge.models.public import __version__, lazy_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,13 +61,4 @@ def load_generator(path: Path | str | None = None, device: str = "auto") -> Gene
 
 
 if not TYPE_CHECKING:  # a type checker would take a module with `__getattr__` to have every name
-
-    def __getattr__(name):
-        """Import a public name from its module."""
-        for module, names in _MODULES.items():
-            if name in names:
-                return getattr(import_module(f"{__name__}.{module}"), name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-    def __dir__():
-        return sorted({*globals(), *__all__})
+    __getattr__, __dir__ = lazy_names(__name__, _MODULES)

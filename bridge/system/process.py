@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from cstalk_bridge.models.errors import UserError
-from cstalk_bridge.models.version import __version__
+from cstalk_bridge.models.public import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
