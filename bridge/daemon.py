@@ -271,7 +271,9 @@ def run(
         notice = partial(_notice, metrics)
         _start_servers(runtime, notice)
         ticks = _open_ticks(config, subjects, metrics, closing)
-        context = RunContext(subjects, notice, runtime.model, runtime.recorder, stop, host_now)
+        context = RunContext(
+            subjects, notice, runtime.model, runtime.recorder, stop, host_now, metrics
+        )
         with (
             stop_on_signals(stop),
             controller.connected(context),

@@ -84,13 +84,13 @@ class NoiseGate:
 
     It opens within the block whose level reaches `open_db` and closes in the block which ends
     `hold_ms` without one that reached `close_db`. Open, it passes samples unchanged; closed, it
-    returns zeros; between the two the gain moves linearly. Disabled, it is open.
+    returns zeros; between the two the gain moves linearly. Disabled, it is open. Any thread may set
+    `config`, which counts from the next block on.
     """
 
     def __init__(self, config: GateConfig, rate_hz: int) -> None:
-        self._config = config
+        self.config = config
         self._rate_hz = rate_hz
-        self._hold = round(config.hold_ms * 1e-3 * rate_hz)
         self.is_open = not config.enabled
         """Whether the last block passed."""
         self._gain = float(self.is_open)
@@ -99,9 +99,13 @@ class NoiseGate:
 
     def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the next samples, [frames], after the gate."""
-        if not self._config.enabled or not len(samples):
+        config = self.config
+        if not len(samples):
             return samples
-        self._decide(rms_db(samples), len(samples))
+        if config.enabled:
+            self._decide(config, rms_db(samples), len(samples))
+        else:
+            self.is_open, self._quiet = True, 0
         target = float(self.is_open)
         if self._gain == target:
             return samples if self.is_open else np.zeros_like(samples)
@@ -111,13 +115,13 @@ class NoiseGate:
         self._gain = float(gains[-1])
         return np.asarray(samples * gains, dtype=np.float32)
 
-    def _decide(self, level_db: float, frames: int) -> None:
-        if level_db >= self._config.open_db or (self.is_open and level_db >= self._config.close_db):
+    def _decide(self, config: GateConfig, level_db: float, frames: int) -> None:
+        if level_db >= config.open_db or (self.is_open and level_db >= config.close_db):
             self.is_open = True
             self._quiet = 0
         elif self.is_open:
             self._quiet += frames
-            self.is_open = self._quiet < self._hold
+            self.is_open = self._quiet < round(config.hold_ms * 1e-3 * self._rate_hz)
 
 
 MIN_RATE_HZ = 8000
@@ -257,6 +261,15 @@ class Preprocessor:
     @gain_db.setter
     def gain_db(self, gain_db: float) -> None:
         self._factor = np.float32(amplitude(gain_db))
+
+    @property
+    def gate(self) -> GateConfig:
+        """The settings of the gate, which count from the next block on."""
+        return self._gate.config
+
+    @gate.setter
+    def gate(self, gate: GateConfig) -> None:
+        self._gate.config = gate
 
     @property
     def delay_s(self) -> float:

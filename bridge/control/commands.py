@@ -227,6 +227,7 @@ IS_MUTED = Parameter("is_muted", ParameterType.SWITCH, is_optional=True)
 IS_PAUSED = Parameter("is_paused", ParameterType.SWITCH, is_optional=True)
 LOOKAHEAD_MS = Parameter.of(setting("lookahead_ms"))
 GAIN_DB = Parameter.of(setting("audio.gain_db"))
+TRANSITION_MS = Parameter.of(setting("transition_ms"))
 ACTION = Parameter(
     "action", ParameterType.TEXT, choices=("start", "stop"), by_number=("stop", "start")
 )

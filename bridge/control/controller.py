@@ -13,6 +13,7 @@ wait for it.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -31,10 +32,14 @@ if TYPE_CHECKING:
     from cstalk_bridge.face.emotion_trajectory import Keyframe
     from cstalk_bridge.face.subject import Subject
     from cstalk_bridge.models.cstalk.generator import Generator
+    from cstalk_bridge.monitor.metrics import Metrics
     from cstalk_bridge.takes.file import TakeName
     from cstalk_bridge.takes.recording.open_take import RecordedTake
     from cstalk_bridge.takes.recording.recorder import Recorder
 
+
+MAX_LISTED_TAKES = 20
+"""Takes of a run that are listed."""
 
 FIRST_SLATE = "MySlate"
 """Slate of the first take by default, as in the app."""
@@ -52,7 +57,13 @@ class TakeController:
         """The number of the next take."""
         self.recorder = recorder
         self._notice = notice
+        self._ended_takes: deque[RecordedTake] = deque(maxlen=MAX_LISTED_TAKES)
         recorder.watch(self._began, self._ended, self._warned)
+
+    @property
+    def ended(self) -> tuple[RecordedTake, ...]:
+        """The takes of this run that have ended, the last first, `MAX_LISTED_TAKES` at most."""
+        return tuple(reversed(tuple(self._ended_takes)))
 
     @property
     def is_recording(self) -> bool:
@@ -84,6 +95,7 @@ class TakeController:
         self._notice(f"recording take {take.identifier}")
 
     def _ended(self, take: RecordedTake) -> None:
+        self._ended_takes.append(take)
         if take.problem is None:
             self._notice(f"recorded take {take.folder}")
         else:
@@ -123,6 +135,7 @@ class RunContext:
     recorder: Recorder
     stop: threading.Event
     now: Callable[[], float]
+    metrics: Metrics | None = None
 
 
 class Controller:
@@ -191,6 +204,15 @@ class Controller:
         if self._takes is None:
             raise RuntimeError("a connected controller has takes")
         return self._takes
+
+    @property
+    def metrics(self) -> Metrics | None:
+        """What the monitors read, None where the run has none."""
+        return self._connected().metrics
+
+    def now(self) -> float:
+        """Return the time of the host clock, on which the metrics are."""
+        return self._connected().now()
 
     def state(self) -> BridgeState:
         """Return the state of the bridge and of all subjects."""

@@ -14,6 +14,9 @@ import re
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
+from cstalk_bridge.audio.source import GateConfig
 from cstalk_bridge.control.commands import (
     AROUSAL,
     AUTO,
@@ -30,8 +33,10 @@ from cstalk_bridge.control.commands import (
     OVER_S,
     PART,
     PREFIX,
+    TRANSITION_MS,
     WEIGHT,
 )
+from cstalk_bridge.document import nearest, validation_problems
 from cstalk_bridge.face.inference import open_emotion_estimator, ser_notice
 from cstalk_bridge.face.procedural.animation import max_level
 from cstalk_bridge.models.emotions import MAX_WEIGHT
@@ -48,7 +53,7 @@ if TYPE_CHECKING:
     from cstalk_bridge.audio.source import SourceState
     from cstalk_bridge.face.emotion import VoiceWeights
     from cstalk_bridge.face.procedural.animation import Levels
-    from cstalk_bridge.face.subject import Subject, Voice
+    from cstalk_bridge.face.subject import Route, Subject, Voice
     from cstalk_bridge.models.cstalk.generator import Generator
 
 
@@ -212,6 +217,15 @@ class EmotionController:
         with self._changing:
             self._change_emotion(self._mix, factor, over_s)
 
+    @property
+    def transition_ms(self) -> float:
+        """The time over which a change of emotion is eased in where none is given."""
+        return 1e3 * self._voice.emotion.transition_s
+
+    def transition(self, transition_ms: float) -> None:
+        """Set the time over which a change of emotion is eased in where none is given."""
+        self._voice.emotion.transition_s = 1e-3 * float(TRANSITION_MS.read(transition_ms))
+
     def mouth_guard(self, share: float, over_s: float | None = None) -> None:
         """Set the share of the emotion's mouth that full speech replaces."""
         COMMANDS["mouth_guard"].parameters[0].read(share)
@@ -297,6 +311,26 @@ class SubjectController(EmotionController):
         return self._subject.levels
 
     @property
+    def noise_gate(self) -> GateConfig:
+        """The settings of its noise gate."""
+        return self._subject.voice.gate
+
+    @property
+    def gain_db(self) -> float:
+        """The input gain."""
+        return self._subject.voice.gain_db
+
+    @property
+    def lookahead_ms(self) -> int:
+        """The look-ahead, once it is reached."""
+        return self._subject.metrics.lookahead_ms
+
+    @property
+    def rigmaps(self) -> tuple[str, ...]:
+        """The rig maps of its links, by name or path, in the order of its routes."""
+        return tuple(route.applier.rigmap.reference for route in self._routes_to_links)
+
+    @property
     def is_muted(self) -> bool:
         """Whether its sound is muted."""
         return self._subject.voice.mute.is_muted
@@ -348,6 +382,36 @@ class SubjectController(EmotionController):
         """Set the input gain, before level meter and gate."""
         self._subject.voice.gain_db = float(GAIN_DB.read(gain_db))
 
+    def gate(
+        self,
+        *,
+        enabled: bool | None = None,
+        open_db: float | None = None,
+        close_db: float | None = None,
+        hold_ms: float | None = None,
+    ) -> None:
+        """Change settings of the noise gate; the others stay.
+
+        A level at which it opens takes the one at which it closes along with it, and the other way
+        round, so that it never closes above.
+        """
+        given = {"enabled": enabled, "open_db": open_db, "close_db": close_db, "hold_ms": hold_ms}
+        changes = {name: value for name, value in given.items() if value is not None}
+        with self._changing:
+            values = self._subject.voice.gate.model_dump() | changes
+            if "open_db" in changes:
+                values["close_db"] = min(values["close_db"], values["open_db"])
+            else:
+                values["open_db"] = max(values["open_db"], values["close_db"])
+            try:
+                self._subject.voice.gate = GateConfig.model_validate(values)
+            except ValidationError as error:
+                raise UserError.of(
+                    validation_problems(
+                        error, lambda place: f"gate {place[-1]}" if place else "gate"
+                    )
+                ) from None
+
     def mute(self, *, is_muted: bool = True) -> None:
         """Replace the sound by silence, or stop doing so."""
         wanted = bool(IS_MUTED.read(is_muted))
@@ -382,3 +446,28 @@ class SubjectController(EmotionController):
             raise UserError.of(problems)
         for applier, rigmap in zip(appliers, maps, strict=True):
             applier.change(rigmap)
+
+    def rigmap(self, present: str, wanted: str) -> None:
+        """Send what another rig map gives in place of a present one; reads a file.
+
+        UserError where no link has the present one, or where the other gives other curves: a
+        receiver knows a link by its curves.
+        """
+        routes = [
+            route for route in self._routes_to_links if route.applier.rigmap.reference == present
+        ]
+        if not routes:
+            what = f"no link of {self.name} has the rig map {present[:80]!r}"
+            raise UserError(Problem("rigmap", what, nearest(present[:80], self.rigmaps)))
+        found = load_rigmap(wanted)
+        for route in routes:
+            if found.outputs != route.applier.rigmap.outputs:
+                what = f"gives other curves than {present}, which this link has promised"
+                remedy = f"set `rigmap: {wanted}` in the config and restart the bridge"
+                raise UserError(Problem(wanted, what, remedy))
+        for route in routes:
+            route.applier.change(found)
+
+    @property
+    def _routes_to_links(self) -> list[Route]:
+        return [route for route in self._subject.routes if route.links]

@@ -13,10 +13,9 @@ from contextlib import ExitStack, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from cstalk_bridge.models.emotions import EMOTIONS
+from cstalk_bridge.control.keys import EMOTION_KEYS, KEY_ACTIONS, find_key
 from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.monitor.status_lines import MonitorThread, PlainMonitor, status_line
-from cstalk_bridge.settings.table import MAX_INTENSITY
 from cstalk_bridge.system.worker import STOP_TIMEOUT_S, Worker
 from cstalk_bridge.timecode.tick import host_now
 
@@ -148,18 +147,12 @@ else:
             return None
 
 
-EMOTION_KEYS = {str(number): name for number, name in enumerate(EMOTIONS)}
-"""Keys of the emotions; the page of the preview has the same."""
-
-INTENSITY_STEP = 0.1
-"""Change of intensity per key press."""
-
 KEY_POLL_S = 0.2
 """Longest wait for a key, after which the thread checks whether it is to stop."""
 
 
 class KeyBindings:
-    """The actions of keys on a controller; they act on one subject at a time, first on the first.
+    """The keys of a terminal; they act on one subject at a time, first on the first.
 
     One thread calls `press`; any thread may read `name` and `lines`.
     """
@@ -168,18 +161,6 @@ class KeyBindings:
         self._controller = controller
         self._index = 0
         self._is_expanded = False
-        self._actions: dict[str, Callable[[], None]] = {
-            "+": lambda: self._change_intensity(INTENSITY_STEP),
-            "=": lambda: self._change_intensity(INTENSITY_STEP),
-            "-": lambda: self._change_intensity(-INTENSITY_STEP),
-            "\t": self._next_subject,
-            "a": self._toggle_auto,
-            "m": lambda: self._subject.mute(is_muted=not self._subject.is_muted),
-            "p": lambda: self._subject.pause(is_paused=not self._subject.is_paused),
-            "r": self._toggle_recording,
-            "q": controller.stop,
-            "?": self._toggle_help,
-        }
 
     @property
     def name(self) -> str:
@@ -199,19 +180,26 @@ class KeyBindings:
             factor = self._subject.factor
         except UserError:
             factor = 1.0
+        steering = "  ".join(_key_help(name) for name in ("auto", "next"))
+        others = "  ".join(_key_help(name) for name in ("mute", "pause", "record", "quit"))
         return [
             emotions,
-            f"+ - intensity, now {factor:.1f}  a auto (emotion of the voice)  Tab next subject",
-            "m mute  p pause  r record or end a take  q quit  ? fewer lines",
+            f"+ - intensity, now {factor:.1f}  {steering}",
+            f"{others}  ? fewer lines",
         ]
 
     def press(self, key: str) -> None:
         """Perform the action of a key; other keys do nothing."""
+        action = find_key(key)
+        if action is None:
+            return
         try:
-            if key in EMOTION_KEYS:
-                self._subject.emotion({EMOTION_KEYS[key]: 1.0})
-            elif key in self._actions:
-                self._actions[key]()
+            if action.act is not None:
+                action.act(self._controller, self._subject)
+            elif action.name == "next":
+                self._index += 1
+            elif action.name == "help":
+                self._is_expanded = not self._is_expanded
         except UserError as error:
             self._controller.notice(str(error))
 
@@ -220,31 +208,10 @@ class KeyBindings:
         subjects = self._controller.subjects
         return subjects[self._index % len(subjects)]
 
-    def _change_intensity(self, step: float) -> None:
-        factor = round(self._subject.factor + step, 1)
-        self._subject.intensity(min(max(factor, 0.0), MAX_INTENSITY))
 
-    def _next_subject(self) -> None:
-        self._index += 1
-
-    def _toggle_auto(self) -> None:
-        """Switch between the estimated emotion of the voice alone, and chosen ones."""
-        subject = self._subject
-        if subject.voice_weights.auto:
-            subject.auto(0.0)
-        else:
-            subject.emotion({})
-            subject.auto(1.0)
-
-    def _toggle_recording(self) -> None:
-        takes = self._controller.takes
-        if takes.is_recording:
-            takes.stop()
-        else:
-            takes.start()
-
-    def _toggle_help(self) -> None:
-        self._is_expanded = not self._is_expanded
+def _key_help(name: str) -> str:
+    action = next(action for action in KEY_ACTIONS if action.name == name)
+    return f"{action.shown} {action.label}"
 
 
 class KeyThread:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cstalk_bridge.audio.source import AudioConfig, Hop, Source
+    from cstalk_bridge.audio.source import AudioConfig, GateConfig, Hop, Source
     from cstalk_bridge.face.emotion import EmotionEstimator, EmotionState
     from cstalk_bridge.face.performer import FallbackPolicies
     from cstalk_bridge.face.procedural.animation import Levels, Pose, ProceduralAnimation
@@ -174,6 +174,16 @@ class Voice:
     def gain_db(self, gain_db: float) -> None:
         self._config = self._config.model_copy(update={"gain_db": gain_db})
         self._segment.preprocessor.gain_db = gain_db
+
+    @property
+    def gate(self) -> GateConfig:
+        """The settings of the noise gate; may be set from any thread."""
+        return self._config.gate
+
+    @gate.setter
+    def gate(self, gate: GateConfig) -> None:
+        self._config = self._config.model_copy(update={"gate": gate})
+        self._segment.preprocessor.gate = gate
 
     @property
     def dropped_hops(self) -> int:

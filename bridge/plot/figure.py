@@ -35,7 +35,7 @@ from cstalk_bridge.plot.panels import (
     spectrogram_panel,
     waveform_panel,
 )
-from cstalk_bridge.settings.table import page_settings
+from cstalk_bridge.settings.table import take_settings
 from cstalk_bridge.timecode.smpte import duration_text
 
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ def _heading(take: ShownTake, rigmap: str) -> Panel:
     parts = [time_text(shot.duration_s), f"{shot.rate} frames/s", f"rig map {rigmap}"]
     if take.study.end_s - take.study.start_s < shot.duration_s - 1 / shot.rate.hz:
         parts.insert(1, f"{time_text(take.study.start_s)} to {time_text(take.study.end_s)}")
-    for entry in page_settings():
+    for entry in take_settings():
         value = shot.provenance.get(entry.name, entry.default)
         if (entry.unit and entry.name in shot.provenance) or value != entry.default:
             parts.append(f"{entry.label.lower()} {value} {entry.unit}".rstrip())

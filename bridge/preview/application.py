@@ -26,7 +26,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from cstalk_bridge.models.errors import Problem, UserError
-from cstalk_bridge.preview.handlers import SessionHandlers, SubjectHandlers
+from cstalk_bridge.preview.handlers import SessionHandlers
 from cstalk_bridge.preview.recordings import (
     BAD_REQUEST,
     FORBIDDEN,
@@ -37,6 +37,9 @@ from cstalk_bridge.preview.recordings import (
     http_error,
     problems_document,
 )
+from cstalk_bridge.preview.status import METERS_S, StatusFeed
+from cstalk_bridge.preview.steering import SteeringHandlers
+from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -247,8 +250,13 @@ GOING_AWAY, POLICY_VIOLATION, TRY_AGAIN_LATER = 1001, 1008, 1013
 """Reasons for which a server closes, of RFC 6455 section 7.4.1 and the IANA registry."""
 
 
-def live_endpoint(hub: Hub | None) -> Callable[[WebSocket], Awaitable[None]]:
-    """Return the endpoint of a hub; without one, no daemon runs and every client is sent away."""
+def live_endpoint(
+    hub: Hub | None, feed: StatusFeed | None = None
+) -> Callable[[WebSocket], Awaitable[None]]:
+    """Return the endpoint of a hub; without one, no daemon runs and every client is sent away.
+
+    Frames are binary; the introduction and the messages of the `feed` are text.
+    """
 
     async def live(socket: WebSocket) -> None:
         await socket.accept()
@@ -266,22 +274,29 @@ def live_endpoint(hub: Hub | None) -> Callable[[WebSocket], Awaitable[None]]:
                     "rate_hz": hub.rate_hz,
                 }
             )
-            await _send_until_closed(socket, client)
+            await _send_until_closed(socket, client, feed)
 
     return live
 
 
-async def _send_until_closed(socket: WebSocket, client: Client) -> None:
-    """Send frames until the client leaves or sends a message, which it must not."""
-    sending = asyncio.create_task(_send_frames(socket, client))
+async def _send_until_closed(socket: WebSocket, client: Client, feed: StatusFeed | None) -> None:
+    """Send frames and state until the client leaves or sends a message, which it must not."""
+    sending = [asyncio.create_task(_send_frames(socket, client))]
+    if feed is not None:
+        sending.append(asyncio.create_task(_send_status(socket, feed)))
     try:
         message = await socket.receive()
         if message["type"] == "websocket.receive":
-            sending.cancel()
+            _cancel(sending)
             await socket.close(POLICY_VIOLATION, "this socket takes no messages")
     finally:
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
+        _cancel(sending)
+        await asyncio.gather(*sending, return_exceptions=True)
+
+
+def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
 
 
 async def _send_frames(socket: WebSocket, client: Client) -> None:
@@ -290,6 +305,22 @@ async def _send_frames(socket: WebSocket, client: Client) -> None:
             await socket.send_bytes(await client.next())
     except (WebSocketDisconnect, RuntimeError):
         # It left while a frame was being sent; `receive` reports that as well.
+        return
+
+
+async def _send_status(socket: WebSocket, feed: StatusFeed) -> None:
+    """Send the state whenever it has changed, and the meters all the time."""
+    sent = ""
+    try:
+        while True:
+            state, meters = feed.state(), feed.meters()
+            if state and state != sent:
+                await socket.send_text(state)
+                sent = state
+            if meters:
+                await socket.send_text(meters)
+            await asyncio.sleep(METERS_S)
+    except (WebSocketDisconnect, RuntimeError):
         return
 
 
@@ -325,7 +356,8 @@ def create_application(
 
 
 def _routes(session: Session) -> list[Route | WebSocketRoute]:
-    page, answers, steering = Page(), SessionHandlers(session), SubjectHandlers(session.controller)
+    page, answers, steering = Page(), SessionHandlers(session), SteeringHandlers(session.controller)
+    feed = StatusFeed(session.controller, host_now) if session.controller else None
     take = "/api/takes/{id}"
     return [
         Route("/", page.index),
@@ -333,6 +365,10 @@ def _routes(session: Session) -> list[Route | WebSocketRoute]:
         Route("/heads/{id}.glb", answers.head),
         Route("/api/session", answers.session),
         Route("/api/live", answers.live_counters),
+        Route("/api/bridge", steering.bridge),
+        Route("/api/recording", steering.record, methods=["POST"]),
+        Route("/api/key", steering.press, methods=["POST"]),
+        Route("/api/devices", steering.devices),
         Route("/api/subjects", steering.subjects),
         Route("/api/subjects/{name:path}", steering.change, methods=["POST"]),
         Route("/api/recordings", answers.add_recording, methods=["POST"]),
@@ -344,7 +380,7 @@ def _routes(session: Session) -> list[Route | WebSocketRoute]:
         Route(f"{take}/waveform", answers.waveform),
         Route(f"{take}/spectrogram", answers.spectrogram),
         Route(f"{take}/export", answers.export),
-        WebSocketRoute("/live", live_endpoint(session.hub)),
+        WebSocketRoute("/live", live_endpoint(session.hub, feed)),
     ]
 
 

@@ -1,13 +1,13 @@
-"""Request handlers: the session's recordings and takes, and the subjects of a running bridge.
+"""Request handlers of the session's recordings and takes.
 
 Whatever reads files or computes does so in a thread, so that the loop goes on serving live frames.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from anyio.to_thread import run_sync
@@ -17,7 +17,6 @@ from cstalk_bridge.preview.recordings import (
     BAD_REQUEST,
     CONFLICT,
     FLAC_MEDIA_TYPE,
-    SubjectRequest,
     TakeRequest,
     flac_of,
     http_error,
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from cstalk_bridge.control.controller import Controller
-    from cstalk_bridge.control.subject_controller import SubjectController
     from cstalk_bridge.preview.recordings import Recording
     from cstalk_bridge.preview.session import Session
 
@@ -192,41 +189,3 @@ def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 def _attachment(name: str) -> str:
     """Return a Content-Disposition (RFC 6266) that gives the file its name, whatever its script."""
     return f"attachment; filename*=UTF-8''{quote(name, safe='')}"
-
-
-class SubjectHandlers:
-    """Handlers of the subjects of a controller; without one there are none."""
-
-    def __init__(self, controller: Controller | None) -> None:
-        self._controller = controller
-
-    async def subjects(self, _request: Request) -> Response:
-        """Return the settings of each subject."""
-        subjects = self._controller.subjects if self._controller else ()
-        return JSONResponse([_described(subject) for subject in subjects], headers=NO_STORE)
-
-    async def change(self, request: Request) -> Response:
-        """Change emotion and levels of a subject; raises HttpError and UserError."""
-        wanted = await read_document(request, SubjectRequest)
-        if self._controller is None:
-            return Response(status_code=404)
-        subject = self._controller.subject(request.path_params["name"])
-        for part, level in wanted.levels.items():
-            subject.level(part, level)
-        for name, value in wanted.numbers.items():
-            getattr(subject, name)(value, wanted.over_s)
-        if wanted.intensity is not None:
-            subject.intensity(wanted.intensity, wanted.over_s)
-        if wanted.emotion is not None:
-            subject.emotion(wanted.emotion, wanted.over_s)
-        return JSONResponse(_described(subject), headers=NO_STORE)
-
-
-def _described(subject: SubjectController) -> dict[str, Any]:
-    return {
-        "name": subject.name,
-        "emotion": subject.mix,
-        "intensity": subject.factor,
-        **subject.settings,
-        "levels": asdict(subject.levels),
-    }

@@ -9,17 +9,19 @@ import secrets
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cstalk_bridge.audio.inputs import AUDIO_SUFFIXES
+from cstalk_bridge.config.schema import MAX_LINKS
+from cstalk_bridge.control.commands import MAX_TEXT
 from cstalk_bridge.document import validation_problems
 from cstalk_bridge.face.emotion import EmotionWeights, VoicedEmotionWeights
 from cstalk_bridge.face.procedural.animation import LEVEL_NAMES, Levels
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.settings.face import SubjectNumbers, TakeNumbers
-from cstalk_bridge.settings.table import command_settings, page_settings, setting
+from cstalk_bridge.settings.table import live_settings, setting, take_settings
 from cstalk_bridge.system.files import atomic_write, printable
 from cstalk_bridge.takes.sound import write_flac
 
@@ -83,27 +85,48 @@ class TakeRequest(TakeNumbers):
     @property
     def numbers(self) -> dict[str, Any]:
         """The page's settings by name."""
-        return self.model_dump(include={entry.name for entry in page_settings()})
+        return self.model_dump(include={entry.name for entry in take_settings()})
 
 
 class SubjectRequest(SubjectNumbers):
-    """Change of a subject, with a number for each setting that a command changes.
+    """Change of a subject, with a value for each setting that is live, by its field name.
 
-    What is left out stays as it is.
+    What is left out stays as it is. `rigmaps` are other rig maps by the present ones.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", cache_strings="none")
 
     emotion: EmotionWeights | None = None
-    intensity: float | None = setting("intensity").field(default=None)
     levels: dict[str, float] = Field(default_factory=dict, max_length=len(LEVEL_NAMES))
+    is_muted: bool | None = None
+    is_paused: bool | None = None
+    rigmaps: dict[str, str] = Field(default_factory=dict, max_length=MAX_LINKS)
     over_s: float | None = setting("over_s").field(default=None)
 
     @property
     def numbers(self) -> dict[str, Any]:
-        """The settings that are given, by name."""
-        names = {entry.name for entry in command_settings()}
+        """The live settings that are given, by field name."""
+        names = {entry.field_name for entry in live_settings()}
         return self.model_dump(include=names, exclude_none=True)
+
+
+class TakeCommand(BaseModel):
+    """Start or end of a take of the running bridge, by default of the next slate and number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", cache_strings="none")
+
+    action: Literal["start", "stop"]
+    slate: str | None = Field(default=None, max_length=MAX_TEXT)
+    take: int | None = None
+
+
+class KeyPress(BaseModel):
+    """A key that was pressed on the page, and the subject on which it acts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", cache_strings="none")
+
+    key: str = Field(max_length=16)
+    subject: str = Field(max_length=MAX_TEXT)
 
 
 async def read_body(request: Request) -> AsyncIterator[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from cstalk_bridge.control.keys import page_keys
 from cstalk_bridge.face.emotion import NO_VOICE_WEIGHTS
 from cstalk_bridge.face.emotion_trajectory import read_emotions, sidecar
 from cstalk_bridge.face.procedural.animation import LEVEL_NAMES, NO_ANIMATION_LEVELS
@@ -21,7 +22,7 @@ from cstalk_bridge.preview.recordings import (
     renamed,
 )
 from cstalk_bridge.preview.takes import MAX_TAKES, TakeEntry, Takes, TakeWorker, entry_of
-from cstalk_bridge.settings.table import page_settings, setting
+from cstalk_bridge.settings.table import live_settings, setting, take_settings
 from cstalk_bridge.system.files import is_file, printable
 from cstalk_bridge.system.process import program_version
 from cstalk_bridge.takes.file import TAKE_SUFFIX, load_take
@@ -211,7 +212,9 @@ class Session:
             "live": self.hub is not None,
             "emotions": EMOTIONS,
             "max_weight": MAX_WEIGHT,
-            "settings": {entry.name: slider(entry) for entry in page_settings()},
+            "settings": {entry.name: slider(entry) for entry in take_settings()},
+            "live_settings": {entry.field_name: slider(entry) for entry in live_settings()},
+            "keys": page_keys(),
             "levels": {name: self._level(name) for name in LEVEL_NAMES},
             "rigmaps": maps,
             "problems": problems,
@@ -238,8 +241,9 @@ class Session:
 
 
 def slider(entry: Setting) -> dict[str, Any]:
-    """Return a number of the page; `live` says whether a running subject has it too."""
-    low, high = entry.bounds
+    """Return a setting of the page; `group` is the first part of its key, "" without one."""
+    is_switch = isinstance(entry.default, bool)
+    low, high = (0, 1) if is_switch else entry.slider_bounds
     return {
         "label": entry.label,
         "title": entry.help,
@@ -248,5 +252,6 @@ def slider(entry: Setting) -> dict[str, Any]:
         "step": entry.step,
         "default": entry.default,
         "unit": entry.unit,
-        "live": bool(entry.command),
+        "is_switch": is_switch,
+        "group": entry.key.partition(".")[0] if "." in entry.key else "",
     }

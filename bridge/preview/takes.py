@@ -26,7 +26,7 @@ from cstalk_bridge.preview.recordings import (
 )
 from cstalk_bridge.rig.curves import load_table
 from cstalk_bridge.rig.load import SHIPPED, load_rigmap, shipped_names
-from cstalk_bridge.settings.table import page_settings
+from cstalk_bridge.settings.table import take_settings
 from cstalk_bridge.system.files import is_file, printable
 from cstalk_bridge.system.worker import SERVER_STOP_TIMEOUT_S, Worker
 from cstalk_bridge.takes.generate import (
@@ -231,7 +231,7 @@ class TakeEntry:
             "rows": take.rows if take else 0,
             "has_sound": self.recording is not None,
             "emotion": chosen_weights(self.settings.mix),
-            **{entry.name: getattr(self.settings, entry.name) for entry in page_settings()},
+            **{entry.name: getattr(self.settings, entry.name) for entry in take_settings()},
             "levels": asdict(self.settings.levels),
             "notice": self.notice,
         }
@@ -241,7 +241,7 @@ def entry_of(take: Take, recording: Recording | None) -> TakeEntry:
     """Return the entry of a finished take, with its provenance."""
     known: dict[str, Any] = {
         entry.name: _number(take, entry.name, entry.default, entry.bounds[1])
-        for entry in page_settings()
+        for entry in take_settings()
     }
     settings = GenerationConfig(take.emotions, levels=_levels(take), **known)
     return TakeEntry(take.name, recording, settings, state="ready", progress=1.0, take=take)

@@ -32,8 +32,9 @@ class Setting:
     config file says, and `flag_note` what the help of its flag says.
 
     A setting with a `metavar` has a flag, and with `is_of_takes` `render` has it too. One with a
-    `label` has a slider on the page. One with a `command`, which says what the command does, has a
-    remote-control command of its name with one `argument`.
+    `label` has a control on the page; its slider goes over `slider` where the number itself goes
+    further. One with a `command`, which says what the command does, has a remote-control command of
+    its name with one `argument`; it and those with `is_live` change while a subject runs.
     """
 
     key: str
@@ -54,6 +55,8 @@ class Setting:
     is_repeated: bool = False
     is_of_takes: bool = False
     label: str = ""
+    slider: tuple[float, float] | None = None
+    is_live: bool = False
     command: str = ""
     argument: str = ""
 
@@ -68,6 +71,11 @@ class Setting:
         return self.flag_name or self.name
 
     @property
+    def field_name(self) -> str:
+        """Its key as one word of Python and JSON: `audio_gate_open_db`."""
+        return self.key.replace(".", "_")
+
+    @property
     def flag(self) -> str:
         """Its flag: `--lookahead-ms`."""
         return f"--{self.option.replace('_', '-')}"
@@ -77,6 +85,11 @@ class Setting:
         """The lowest and the highest number; infinite where none is declared."""
         low = -math.inf if self.minimum is None else self.minimum
         return low, math.inf if self.maximum is None else self.maximum
+
+    @property
+    def slider_bounds(self) -> tuple[float, float]:
+        """The lowest and the highest number of its slider."""
+        return self.slider or self.bounds
 
     @property
     def range(self) -> str:

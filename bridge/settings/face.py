@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, create_model
 
-from cstalk_bridge.settings.table import command_settings, page_settings, setting
+from cstalk_bridge.settings.table import live_settings, setting, take_settings
 
 
 class FaceSettings(BaseModel):
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
         """Numbers that a request for a take sets, by the names of the page's settings."""
 
     class SubjectNumbers(BaseModel):
-        """Numbers that a change of a running subject sets, by the names of its commands."""
+        """Settings that a change of a running subject sets, by their field names."""
 
 else:
     TakeNumbers = create_model(
         "TakeNumbers",
-        **{entry.name: (type(entry.default), entry.field()) for entry in page_settings()},
+        **{entry.name: (type(entry.default), entry.field()) for entry in take_settings()},
     )
     SubjectNumbers = create_model(
         "SubjectNumbers",
         **{
-            entry.name: (type(entry.default) | None, entry.field(default=None))
-            for entry in command_settings()
+            entry.field_name: (type(entry.default) | None, entry.field(default=None))
+            for entry in live_settings()
         },
     )

@@ -63,6 +63,7 @@ BRIDGE_SETTINGS: Final = (
         metavar="N",
         is_of_takes=True,
         label="Look-ahead",
+        is_live=True,
         note="More gives better lips, above all closures before p, b and m; less gives less delay.",
     ),
     Setting(
@@ -240,7 +241,11 @@ SUBJECT_SETTINGS: Final = (
         scope=Scope.SUBJECT,
         minimum=-MAX_GAIN_DB,
         maximum=MAX_GAIN_DB,
+        step=0.5,
         unit="dB",
+        label="Gain",
+        slider=(-20.0, 40.0),
+        is_live=True,
         note="Raise it when the level stays under -40 dB while speaking.",
     ),
     Setting(
@@ -253,6 +258,8 @@ SUBJECT_SETTINGS: Final = (
         help="Whether the gate is used.",
         default=False,
         scope=Scope.SUBJECT,
+        label="Noise gate",
+        is_live=True,
         note="false: all sound passes.",
     ),
     Setting(
@@ -262,7 +269,11 @@ SUBJECT_SETTINGS: Final = (
         scope=Scope.SUBJECT,
         minimum=-100.0,
         maximum=0.0,
+        step=1.0,
         unit="dBFS",
+        label="Gate opens at",
+        slider=(-80.0, 0.0),
+        is_live=True,
     ),
     Setting(
         key="audio.gate.close_db",
@@ -271,7 +282,11 @@ SUBJECT_SETTINGS: Final = (
         scope=Scope.SUBJECT,
         minimum=-100.0,
         maximum=0.0,
+        step=1.0,
         unit="dBFS",
+        label="Gate closes below",
+        slider=(-80.0, 0.0),
+        is_live=True,
     ),
     Setting(
         key="audio.gate.hold_ms",
@@ -280,7 +295,11 @@ SUBJECT_SETTINGS: Final = (
         scope=Scope.SUBJECT,
         minimum=0.0,
         maximum=5000.0,
+        step=10.0,
         unit="ms",
+        label="Gate holds for",
+        slider=(0.0, 1000.0),
+        is_live=True,
     ),
     Setting(
         key="emotion",
@@ -329,8 +348,12 @@ SUBJECT_SETTINGS: Final = (
         scope=Scope.SUBJECT,
         minimum=0.0,
         maximum=MAX_TRANSITION_MS,
+        step=50.0,
         unit="ms",
         metavar="N",
+        label="Transition",
+        slider=(0.0, 4000.0),
+        is_live=True,
     ),
     Setting(
         key="seed",
@@ -399,6 +422,9 @@ LIVE_SETTINGS: Final = (
         scope=Scope.LIVE,
         minimum=0.0,
         maximum=MAX_INTENSITY,
+        step=0.05,
+        label="Intensity",
+        is_live=True,
     ),
     Setting(
         key="auto",
@@ -407,6 +433,9 @@ LIVE_SETTINGS: Final = (
         scope=Scope.LIVE,
         minimum=0.0,
         maximum=MAX_WEIGHT,
+        step=0.05,
+        label="Emotion of the voice",
+        is_live=True,
     ),
     Setting(
         key="arousal",
@@ -415,6 +444,9 @@ LIVE_SETTINGS: Final = (
         scope=Scope.LIVE,
         minimum=0.0,
         maximum=MAX_WEIGHT,
+        step=0.05,
+        label="Arousal of the voice",
+        is_live=True,
     ),
     Setting(
         key="over_s",
@@ -444,9 +476,19 @@ def flag_settings() -> tuple[Setting, ...]:
 
 
 def page_settings() -> tuple[Setting, ...]:
-    """Return the numbers that the page shows as sliders, those of a subject first."""
+    """Return the settings that have a control on the page, those of a subject first."""
     shown = [entry for entry in SETTINGS.values() if entry.label]
     return tuple(sorted(shown, key=lambda entry: entry.scope is Scope.BRIDGE))
+
+
+def take_settings() -> tuple[Setting, ...]:
+    """Return the settings of the page with which takes are made."""
+    return tuple(entry for entry in page_settings() if entry.is_of_takes)
+
+
+def live_settings() -> tuple[Setting, ...]:
+    """Return the settings of the page that change while a subject runs."""
+    return tuple(entry for entry in page_settings() if entry.is_live or entry.command)
 
 
 def command_settings() -> tuple[Setting, ...]:

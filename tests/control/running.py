@@ -114,7 +114,7 @@ def _started(config: Config, closing: ExitStack, unreal: Receiver, folder: Path)
     def notice(text: str) -> None:
         metrics.notice(host_now(), text)
 
-    running = RunContext(subjects, notice, stage.model, stage.recorder, stop, host_now)
+    running = RunContext(subjects, notice, stage.model, stage.recorder, stop, host_now, metrics)
 
     def show() -> None:
         for tick in Ticker(config.fps, now=host_now):

@@ -11,8 +11,8 @@ import yaml
 from cstalk_bridge.config.load import ConfigOverrides, override
 from cstalk_bridge.config.schema import Config
 from cstalk_bridge.control.controller import Controller, TakeController
+from cstalk_bridge.control.keys import EMOTION_KEYS
 from cstalk_bridge.control.subject_controller import SubjectController
-from cstalk_bridge.dashboard.screen import EMOTION_KEYS
 from tools.settings import command_table, phone_table
 
 PAGE = (Path(__file__).parents[2] / "docs" / "control.md").read_text(encoding="utf-8")

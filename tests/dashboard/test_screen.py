@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cstalk_bridge.control.controller import Controller
+from cstalk_bridge.control.keys import EMOTION_KEYS
 from cstalk_bridge.dashboard.picture import draw
 from cstalk_bridge.dashboard.screen import (
-    EMOTION_KEYS,
     SEQUENCE,
     KeyBindings,
     Keyboard,

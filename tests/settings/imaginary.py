@@ -26,6 +26,7 @@ DECLARATION = """\
         maximum=3.0,
         step=0.25,
         metavar="N",
+        is_of_takes=True,
         label="Sway",
         command="sets the sway of the head",
         argument="sway",
@@ -82,12 +83,13 @@ def know_control_and_page() -> None:
     from cstalk_bridge.control.commands import COMMANDS
     from cstalk_bridge.preview.recordings import SubjectRequest, TakeRequest
     from cstalk_bridge.preview.session import slider
-    from cstalk_bridge.settings.table import page_settings
+    from cstalk_bridge.settings.table import live_settings, page_settings
 
     assert COMMANDS["sway"].read([2, 1]) == {"sway": 2.0, "over_s": 1.0}
     assert "sway: must be 0 to 3" in refusal(lambda: COMMANDS["sway"].read([4]))
     sliders = {entry.name: slider(entry) for entry in page_settings()}
-    assert (sliders["sway"]["maximum"], sliders["sway"]["live"]) == (3.0, True)
+    assert sliders["sway"]["maximum"] == 3.0
+    assert "sway" in {entry.field_name for entry in live_settings()}
     assert TakeRequest(recording="a", sway=1.0).numbers["sway"] == 1.0  # type: ignore[call-arg]
     assert SubjectRequest(sway=3.0).numbers == {"sway": 3.0}  # type: ignore[call-arg]
 

@@ -1,0 +1,86 @@
+"""Settings of a running subject: how each that is declared as live is read and changed.
+
+The page makes its controls of them. Each change goes through the method of a `SubjectController`,
+which checks its range.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from operator import attrgetter, methodcaller
+from typing import TYPE_CHECKING, Any
+
+from cstalk_bridge.settings.table import command_settings, live_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cstalk_bridge.control.subject_controller import SubjectController
+    from cstalk_bridge.settings.declaration import Setting
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSetting:
+    """How a setting is read of a subject, and changed over a time in s, None for its own."""
+
+    read: Callable[[SubjectController], Any]
+    change: Callable[[SubjectController, Any, float | None], None]
+
+
+def _of_gate(name: str) -> LiveSetting:
+    return LiveSetting(
+        attrgetter(f"noise_gate.{name}"),
+        lambda subject, value, _over_s: subject.gate(**{name: value}),
+    )
+
+
+def _of_command(entry: Setting) -> LiveSetting:
+    return LiveSetting(
+        lambda subject: subject.settings[entry.name],
+        lambda subject, value, over_s: methodcaller(entry.name, value, over_s)(subject),
+    )
+
+
+LIVE_SETTINGS: Mapping[str, LiveSetting] = {
+    **{entry.key: _of_command(entry) for entry in command_settings()},
+    "lookahead_ms": LiveSetting(
+        attrgetter("lookahead_ms"), lambda subject, value, _over_s: subject.lookahead(value)
+    ),
+    "audio.gain_db": LiveSetting(
+        attrgetter("gain_db"), lambda subject, value, _over_s: subject.gain(value)
+    ),
+    **{f"audio.gate.{name}": _of_gate(name) for name in ("enabled", "open_db", "close_db")},
+    "audio.gate.hold_ms": _of_gate("hold_ms"),
+    "transition_ms": LiveSetting(
+        attrgetter("transition_ms"), lambda subject, value, _over_s: subject.transition(value)
+    ),
+    "intensity": LiveSetting(
+        attrgetter("factor"), lambda subject, value, over_s: subject.intensity(value, over_s)
+    ),
+    "auto": LiveSetting(
+        attrgetter("voice_weights.auto"),
+        lambda subject, value, over_s: subject.auto(value, over_s),
+    ),
+    "arousal": LiveSetting(
+        attrgetter("voice_weights.arousal"),
+        lambda subject, value, over_s: subject.arousal(value, over_s),
+    ),
+}
+"""By the key of each setting that is live."""
+
+
+def read_live_settings(subject: SubjectController) -> dict[str, float | bool]:
+    """Return the live settings of a subject by their field names."""
+    return {entry.field_name: LIVE_SETTINGS[entry.key].read(subject) for entry in live_settings()}
+
+
+def change_live_settings(
+    subject: SubjectController, changes: Mapping[str, Any], over_s: float | None = None
+) -> None:
+    """Change live settings by their field names, in the order of the table; may wait for a file.
+
+    UserError with the first that is refused; those before it are changed then.
+    """
+    for entry in live_settings():
+        if entry.field_name in changes:
+            LIVE_SETTINGS[entry.key].change(subject, changes[entry.field_name], over_s)
