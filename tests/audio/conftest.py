@@ -1,4 +1,4 @@
-"""Fake microphones and a way to listen to them."""
+"""Fake microphones, and a process that records from them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def fake_microphones() -> Iterator[FakeMicrophones]:
-    """Two microphones of 48 kHz stereo, `mic_a` and `mic_b`, with a server of this test alone."""
+    """Two microphones of 48 kHz stereo, `mic_a` and `mic_b`, on a sound server of the test."""
     try:
         microphones = FakeMicrophones(("mic_a", "mic_b"), channels=2)
     except UserError as error:
@@ -31,7 +31,7 @@ def fake_microphones() -> Iterator[FakeMicrophones]:
 
 
 class Probe:
-    """`mic_probe` in a process of its own, told from here."""
+    """`mic_probe` in a process of its own, controlled from the test."""
 
     def __init__(self, environment: dict[str, str], *arguments: str) -> None:
         self._process = subprocess.Popen(
@@ -47,19 +47,19 @@ class Probe:
     def next(self, event: str) -> dict[str, Any]:
         """Return the next event, which must be this one."""
         assert self._process.stdout is not None
-        told = json.loads(self._process.stdout.readline() or '{"event": "nothing"}')
-        assert told["event"] == event, told
-        return dict(told)
+        received = json.loads(self._process.stdout.readline() or '{"event": "nothing"}')
+        assert received["event"] == event, received
+        return dict(received)
 
     def end(self) -> dict[str, Any]:
-        """Let it end, and return what it heard."""
+        """Stop it, and return its last event with what it recorded."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         return self.next("end")
 
-    def exit_status(self, patience_s: float) -> int:
+    def exit_status(self, timeout_s: float) -> int:
         """Wait until the process is gone."""
-        return self._process.wait(patience_s)
+        return self._process.wait(timeout_s)
 
     def close(self) -> None:
         self._process.kill()

@@ -1,7 +1,7 @@
-"""Listen to one microphone in a process of its own and tell, line by line, what happens.
+"""Record from one microphone in a process of its own, and print what happens line by line.
 
-Usage: python -m tests.audio.mic_probe DEVICE [CHANNEL]. Prints a JSON object per event and ends,
-with what was heard, when its standard input is closed, at the latest after 30 s.
+Usage: python -m tests.audio.mic_probe DEVICE [CHANNEL]. Prints a JSON object per event, and ends
+with what was recorded when its standard input is closed, at the latest after 30 s.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 MAX_S = 30.0
 
 
-def tell(event: str, **facts: object) -> None:
+def report(event: str, **facts: object) -> None:
     print(json.dumps({"event": event, "at_s": time.monotonic(), **facts}), flush=True)
 
 
-def listen(microphone: Microphone, wake: threading.Event) -> None:
+def record(microphone: Microphone, wake: threading.Event) -> None:
     is_over = threading.Event()
 
     def follow_input() -> None:
@@ -37,7 +37,7 @@ def listen(microphone: Microphone, wake: threading.Event) -> None:
         is_over.set()
 
     threading.Thread(target=follow_input, daemon=True).start()
-    heard: list[Block] = []
+    recorded: list[Block] = []
     state: SourceState | None = None
     longest_poll_s = 0.0
     end_s = time.monotonic() + MAX_S
@@ -49,22 +49,22 @@ def listen(microphone: Microphone, wake: threading.Event) -> None:
         if microphone.state is SourceState.LOST:
             microphone.reopen()
         longest_poll_s = max(longest_poll_s, time.monotonic() - before_s)
-        heard += blocks
+        recorded += blocks
         if blocks if state is None else microphone.state is not state:
             state = microphone.state
-            tell(state.value, fault=microphone.fault)
+            report(state.value, fault=microphone.fault)
     microphone.close()
-    samples = np.concatenate([block.samples for block in heard])
+    samples = np.concatenate([block.samples for block in recorded])
     spoken = np.flatnonzero(samples)
-    first = next((block for block in heard if block.samples.any()), None)
-    tell(
+    first = next((block for block in recorded if block.samples.any()), None)
+    report(
         "end",
-        lengths=sorted({len(block.samples) for block in heard}),
+        lengths=sorted({len(block.samples) for block in recorded}),
         dropped=microphone.dropped_blocks,
         longest_poll_s=longest_poll_s,
         sound=(samples[spoken[0] : spoken[-1] + 1] * 32768).tolist() if len(spoken) else [],
         first=first and (first.captured_s, first.arrived_s),
-        is_in_order=all(a.arrived_s <= b.arrived_s for a, b in itertools.pairwise(heard)),
+        is_in_order=all(a.arrived_s <= b.arrived_s for a, b in itertools.pairwise(recorded)),
     )
 
 
@@ -75,11 +75,11 @@ def main() -> None:
     try:
         microphone = Microphone(wanted, now=time.monotonic, wake=wake, channel=channel)
     except UserError as error:
-        tell("refused", message=str(error))
+        report("refused", message=str(error))
         return
     microphone.start()
-    tell("open", name=microphone.name, rate_hz=microphone.rate_hz)
-    listen(microphone, wake)
+    report("open", name=microphone.name, rate_hz=microphone.rate_hz)
+    record(microphone, wake)
 
 
 if __name__ == "__main__":

@@ -78,14 +78,14 @@ def test_every_container_is_read_to_its_end(
 ) -> None:
     path = write_container(tmp_path / name, form, codec, voice()[:, None])
     sound = open_sound(path)
-    heard = np.concatenate([*pieces(sound)])
-    assert (sound.rate_hz, len(heard)) == (RATE_HZ, sound.frames)
+    decoded = np.concatenate([*pieces(sound)])
+    assert (sound.rate_hz, len(decoded)) == (RATE_HZ, sound.frames)
     assert sound.frames / RATE_HZ == pytest.approx(SECONDS, abs=0.08)
-    assert correlation(voice(), heard) > 0.95
-    assert (sound.read(30_000, 500) == heard[30_000:30_500]).all()
+    assert correlation(voice(), decoded) > 0.95
+    assert (sound.read(30_000, 500) == decoded[30_000:30_500]).all()
 
 
-def test_the_sound_of_a_film_is_read_and_one_of_its_channels(tmp_path: Path) -> None:
+def test_video_sound_is_read_and_a_channel_can_be_selected(tmp_path: Path) -> None:
     both = np.stack([voice(), np.sin(np.arange(len(voice())) / 7) * 0.4], 1)
     path = write_container(tmp_path / "f.mp4", "mp4", "aac", both, has_picture=True)
     left = open_sound(path, 1)
@@ -94,7 +94,7 @@ def test_the_sound_of_a_film_is_read_and_one_of_its_channels(tmp_path: Path) -> 
     assert correlation(both[:, 1], right.read(0, right.frames)) > 0.95
 
 
-def test_it_is_played_live(tmp_path: Path) -> None:
+def test_video_sound_is_played_live(tmp_path: Path) -> None:
     path = write_container(tmp_path / "a.m4a", "mp4", "aac", voice()[:, None])
     source = FileSource(path, now=lambda: 0.0, is_loop=True)
     source.start()
@@ -104,9 +104,7 @@ def test_it_is_played_live(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "form", "codec"), KINDS[:2])
-def test_a_film_that_is_cut_off_is_refused(
-    tmp_path: Path, name: str, form: str, codec: str
-) -> None:
+def test_a_truncated_video_is_refused(tmp_path: Path, name: str, form: str, codec: str) -> None:
     """Its index stands at its end."""
     path = write_container(tmp_path / name, form, codec, voice()[:, None])
     path.write_bytes(path.read_bytes()[:-2000])
@@ -114,7 +112,7 @@ def test_a_film_that_is_cut_off_is_refused(
         open_sound(path)
 
 
-def test_a_matroska_file_that_is_cut_off_tells_how_much_was_read(tmp_path: Path) -> None:
+def test_a_truncated_matroska_file_reports_how_much_was_read(tmp_path: Path) -> None:
     path = write_container(tmp_path / "a.mkv", "matroska", "flac", voice()[:, None])
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
@@ -122,7 +120,7 @@ def test_a_matroska_file_that_is_cut_off_tells_how_much_was_read(tmp_path: Path)
         open_sound(path)
 
 
-def test_without_the_library_it_is_named_for_what_it_is_with_the_remedy(
+def test_without_pyav_the_error_names_the_format_and_how_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_container(tmp_path / "a.m4a", "mp4", "aac", voice()[:, None])
@@ -134,14 +132,14 @@ def test_without_the_library_it_is_named_for_what_it_is_with_the_remedy(
     assert f"pip install 'cstalk-bridge[{EXTRA}]'" in problem.remedy
 
 
-def test_sound_of_an_unknown_codec_is_told(tmp_path: Path) -> None:
+def test_an_unknown_codec_is_reported(tmp_path: Path) -> None:
     path = write_container(tmp_path / "a.m4a", "mp4", "aac", voice()[:, None])
     path.write_bytes(path.read_bytes().replace(b"mp4a", b"xyzw").replace(b"esds", b"free"))
     with pytest.raises(UserError, match="of no known codec"):
         open_sound(path)
 
 
-def test_a_film_without_sound_says_so(tmp_path: Path) -> None:
+def test_a_video_without_sound_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "mute.mp4"
     with av.open(str(path), "w", format="mp4") as file:
         video = file.add_stream("mpeg4", rate=25)
@@ -153,7 +151,7 @@ def test_a_film_without_sound_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", CONTAINER_SUFFIXES)
-def test_a_missing_one_is_a_missing_file(tmp_path: Path, suffix: str) -> None:
+def test_a_missing_file_is_reported_as_missing(tmp_path: Path, suffix: str) -> None:
     from cstalk_bridge.audio.inputs import open_source
     from cstalk_bridge.audio.source import AudioConfig
 

@@ -51,12 +51,12 @@ def test_an_index_a_name_or_an_unambiguous_part_finds_the_device(wanted: str, in
     assert select_device(STUDIO, wanted).index == index
 
 
-def test_among_twins_the_default_host_api_wins() -> None:
+def test_among_duplicate_names_the_default_host_api_wins() -> None:
     assert select_device(WINDOWS, "headset").index == 1
     assert select_device(WINDOWS, "Headset, Windows WASAPI").index == 6
 
 
-def test_an_ambiguous_part_is_refused_with_those_it_could_mean() -> None:
+def test_an_ambiguous_part_of_a_name_is_refused_with_the_candidates() -> None:
     with pytest.raises(UserError) as caught:
         select_device(STUDIO, "usb mi")
     message = str(caught.value)
@@ -68,7 +68,7 @@ def test_an_ambiguous_part_is_refused_with_those_it_could_mean() -> None:
 
 
 @pytest.mark.parametrize("wanted", ["nothing", "1", "99", "-1"])
-def test_an_unknown_device_is_refused_with_what_there_is(wanted: str) -> None:
+def test_an_unknown_device_is_refused_with_the_list_of_devices(wanted: str) -> None:
     with pytest.raises(UserError) as caught:
         select_device(STUDIO, wanted)
     message = str(caught.value)
@@ -76,7 +76,7 @@ def test_an_unknown_device_is_refused_with_what_there_is(wanted: str) -> None:
     assert all(device.name in message for device in STUDIO)
 
 
-def test_the_default_device_or_a_reason() -> None:
+def test_the_default_device_is_found_or_the_reason_is_given() -> None:
     assert default_device(STUDIO).index == 0
     with pytest.raises(UserError, match="no default microphone; choose one of: 2 USB Mic"):
         default_device(STUDIO[1:])
@@ -86,13 +86,13 @@ def test_the_default_device_or_a_reason() -> None:
         select_device((), "usb")
 
 
-def test_a_name_is_found_in_either_form_of_its_umlauts() -> None:
+def test_device_names_match_in_composed_and_decomposed_unicode() -> None:
     devices = (device(0, "Büro-Mikrofon"), device(1, "Bu\u0308hne"))
     assert select_device(devices, "bu\u0308ro-mikrofon").index == 0
     assert select_device(devices, "BÜHNE").index == 1
 
 
-def test_twins_are_told_apart_by_their_port_and_by_their_place() -> None:
+def test_duplicate_names_are_distinguished_by_port_and_index() -> None:
     left = InputDevice(3, "USB Audio: - (hw:1,0)", "ALSA", 1, 48000, False, "usb-0000:00:14.0-1")
     right = InputDevice(4, "USB Audio: - (hw:2,0)", "ALSA", 1, 48000, False, "usb-0000:00:14.0-2")
     assert select_device((left, right), "usb-0000:00:14.0-2") is right
@@ -105,7 +105,7 @@ def test_twins_are_told_apart_by_their_port_and_by_their_place() -> None:
         select_device(twins, "usb audio")
 
 
-def test_the_port_of_a_card_is_read_of_the_list_of_alsa() -> None:
+def test_the_usb_port_of_a_card_is_read_from_alsa() -> None:
     cards = (
         " 0 [PCH            ]: HDA-Intel - HDA Intel PCH\n"
         "                      HDA Intel PCH at 0xdf440000 irq 139\n"

@@ -1,4 +1,4 @@
-"""Recordings whose headers say less, more or nothing of what they hold."""
+"""Recordings whose headers promise less or more than they hold, or nothing."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def seconds_of(path: Path) -> float:
 
 
 def without_xing(path: Path, mode: str) -> bytes:
-    """Return an MP3 stream without its first frame, which tells its length."""
+    """Return an MP3 stream without its first frame, which holds its length."""
     data = written(path, "MP3", bitrate_mode=mode, compression_level=0.6)
     place = max(data.find(b"Xing"), data.find(b"Info"))
     assert 0 < place < 4096
@@ -81,7 +81,7 @@ def test_a_whole_mp3_is_read_as_it_is(tmp_path: Path) -> None:
     assert seconds_of(path) == pytest.approx(SECONDS, abs=0.001)
 
 
-def test_an_mp3_of_a_bit_rate_that_no_header_tells_is_left_as_it_is(tmp_path: Path) -> None:
+def test_an_mp3_without_any_length_header_is_left_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "a.mp3"
     data = bytearray(written(path, "MP3"))
     data[2] &= 0x0F
@@ -89,7 +89,9 @@ def test_an_mp3_of_a_bit_rate_that_no_header_tells_is_left_as_it_is(tmp_path: Pa
     assert not read_layout(path).is_patched
 
 
-def test_a_header_that_promises_a_few_bytes_more_is_none_of_a_cut_file(tmp_path: Path) -> None:
+def test_a_header_that_promises_slightly_too_much_does_not_mark_a_file_as_truncated(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(written(path, "WAV")[:-2])
     samples, _ = voice()
@@ -110,7 +112,7 @@ def test_a_flac_of_unknown_length_is_read_to_its_end(tmp_path: Path) -> None:
     assert np.allclose(sound.read(7000, 100), samples[7000:7100], atol=1e-4)
 
 
-def test_a_flac_of_unknown_length_that_is_damaged_is_no_short_one(tmp_path: Path) -> None:
+def test_a_damaged_flac_of_unknown_length_is_not_taken_for_a_short_one(tmp_path: Path) -> None:
     path = tmp_path / "a.flac"
     data = bytearray(written(path, "FLAC"))
     data[21] &= 0xF0
@@ -149,7 +151,7 @@ def test_an_aiff_of_a_recorder_that_crashed_is_read_with_a_notice(tmp_path: Path
     assert open_sound(path).notices == (NO_LENGTH,)
 
 
-def test_an_empty_wav_with_chunks_behind_is_empty(tmp_path: Path) -> None:
+def test_an_empty_wav_with_trailing_chunks_is_empty(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     soundfile.write(path, np.zeros(0), 16_000)
     data = bytearray(path.read_bytes())
@@ -167,7 +169,7 @@ def test_an_empty_wav_with_chunks_behind_is_empty(tmp_path: Path) -> None:
         ("a.w64", "W64", "GSM610"),
     ],
 )
-def test_codecs_that_cannot_seek_are_read_anywhere(
+def test_codecs_without_seeking_can_be_read_at_any_position(
     tmp_path: Path, name: str, form: str, subtype: str
 ) -> None:
     path = tmp_path / name
@@ -179,16 +181,16 @@ def test_codecs_that_cannot_seek_are_read_anywhere(
         assert (sound.read(start, 700) == whole[start : start + 700]).all()
 
 
-def test_a_codec_that_cannot_seek_is_played_in_a_loop(tmp_path: Path) -> None:
+def test_a_codec_without_seeking_can_be_looped(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     written(path, "WAV", "GSM610")
     source = FileSource(path, now=lambda: 0.0, is_loop=True)
     source.start()
-    heard, now_s = 0, 0.0
+    frames_played, now_s = 0, 0.0
     while now_s < 2.5 * SECONDS:
         now_s += 0.5
-        heard += sum(len(block.samples) for block in source.poll(now_s))
-    assert heard == pytest.approx(now_s * source.rate_hz, abs=source.rate_hz / 50)
+        frames_played += sum(len(block.samples) for block in source.poll(now_s))
+    assert frames_played == pytest.approx(now_s * source.rate_hz, abs=source.rate_hz / 50)
     source.close()
 
 
@@ -215,21 +217,19 @@ def test_a_truncated_file_is_never_taken_for_a_short_one(
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.mp3"])
-def test_a_truncated_file_is_played_as_far_as_it_goes_with_a_notice(
-    tmp_path: Path, name: str
-) -> None:
+def test_a_truncated_file_is_played_to_its_end_with_a_notice(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     data = written(path, name[2:].upper())
     path.write_bytes(data[: len(data) // 2])
     source = FileSource(path, now=lambda: 0.0)
     assert "truncated at 1." in source.notices[-1]
     source.start()
-    heard = sum(len(block.samples) for n in range(20) for block in source.poll(n / 5))
-    assert heard / source.rate_hz == pytest.approx(SECONDS / 2, abs=0.2)
+    frames_played = sum(len(block.samples) for n in range(20) for block in source.poll(n / 5))
+    assert frames_played / source.rate_hz == pytest.approx(SECONDS / 2, abs=0.2)
     source.close()
 
 
-def test_a_cut_opus_is_told(tmp_path: Path) -> None:
+def test_a_truncated_opus_file_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "a.opus"
     samples, rate_hz = speech()
     soundfile.write(path, np.tile(samples, 3), rate_hz, format="OGG", subtype="OPUS")
@@ -252,7 +252,7 @@ HEADS = [
     head=st.sampled_from(HEADS),
     rest=st.binary(max_size=300),
 )
-def test_no_header_is_a_fault_of_the_program(
+def test_no_header_raises_an_unexpected_error(
     tmp_path_factory: pytest.TempPathFactory, head: bytes, rest: bytes
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "any"

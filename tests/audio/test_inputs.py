@@ -1,4 +1,4 @@
-"""What an input means, and what happens where nothing can be heard."""
+"""Which source an input setting opens, and what happens without a sound device."""
 
 from __future__ import annotations
 
@@ -67,18 +67,18 @@ def opened(path: Path, **options: object) -> FileSource:
     ],
 )
 @pytest.mark.parametrize("rate_hz", [8000, 11025, 44100, 48000])
-def test_what_is_in_the_file_is_played(
+def test_a_file_is_played_sample_by_sample(
     tmp_path: Path, name: str, subtype: str, tolerance: float, rate_hz: int
 ) -> None:
     sound = stereo(rate_hz // 2 + 7)
     soundfile.write(tmp_path / name, sound, rate_hz, subtype=subtype)
-    heard = played(opened(tmp_path / name, channel=2))
-    assert np.allclose(heard[: len(sound)], sound[:, 1], atol=tolerance)
-    assert not heard[len(sound) :].any(), "the last block is filled up with silence"
-    assert len(heard) - len(sound) < rate_hz / 100 + 1
+    samples = played(opened(tmp_path / name, channel=2))
+    assert np.allclose(samples[: len(sound)], sound[:, 1], atol=tolerance)
+    assert not samples[len(sound) :].any(), "the last block is filled up with silence"
+    assert len(samples) - len(sound) < rate_hz / 100 + 1
 
 
-def test_without_a_channel_all_are_mixed(tmp_path: Path) -> None:
+def test_without_a_channel_all_channels_are_mixed(tmp_path: Path) -> None:
     sound = stereo(1600)
     soundfile.write(tmp_path / "a.wav", sound, 16000, subtype="FLOAT")
     assert np.allclose(played(opened(tmp_path / "a.wav")), sound.mean(axis=1), atol=1e-7)
@@ -98,7 +98,7 @@ def test_blocks_are_10_ms_on_the_average_and_stamped(tmp_path: Path) -> None:
     source.close()
 
 
-def test_nothing_is_played_before_the_start(tmp_path: Path) -> None:
+def test_nothing_is_played_before_the_start_time(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros(1600), 16000)
     source = opened(tmp_path / "a.wav")
     assert source.next_due_s is None
@@ -121,12 +121,12 @@ def test_it_ends_after_its_last_block(tmp_path: Path) -> None:
     source.close()
 
 
-def test_a_loop_goes_on_without_a_gap(tmp_path: Path) -> None:
+def test_a_loop_repeats_without_a_gap(tmp_path: Path) -> None:
     sound = stereo(1234)[:, 0]
     soundfile.write(tmp_path / "a.wav", sound, 16000, subtype="FLOAT")
-    heard = played(opened(tmp_path / "a.wav", is_loop=True), until_s=0.5)
-    assert len(heard) == 8000
-    assert np.allclose(heard, np.resize(sound, 8000), atol=1e-7)
+    samples = played(opened(tmp_path / "a.wav", is_loop=True), until_s=0.5)
+    assert len(samples) == 8000
+    assert np.allclose(samples, np.resize(sound, 8000), atol=1e-7)
 
 
 def refusal(path: Path, **options: object) -> str:
@@ -145,7 +145,7 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no audio at all", b"RIFF\xff\xff\xff\xffWAVEfmt "])
-def test_what_is_no_audio_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_without_audio_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(content)
     assert "damaged or no audio file" in refusal(path)
@@ -156,7 +156,7 @@ def test_an_empty_recording_is_refused(tmp_path: Path) -> None:
     assert "no readable audio" in refusal(tmp_path / "a.wav")
 
 
-def test_a_channel_out_of_range_is_refused_with_what_there_is(tmp_path: Path) -> None:
+def test_a_channel_out_of_range_is_refused_with_the_number_of_channels(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", stereo(1600), 16000)
     message = refusal(tmp_path / "a.wav", channel=3)
     assert "channel 3 does not exist, the file has 2" in message
@@ -168,28 +168,30 @@ def test_a_rate_out_of_range_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg"])
-def test_a_file_that_breaks_off_is_played_as_far_as_it_goes(tmp_path: Path, name: str) -> None:
+def test_a_damaged_file_is_played_up_to_the_damage(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     sound = 0.3 * np.random.default_rng(0).normal(size=64000).clip(-1, 1)
     soundfile.write(path, sound, 16000)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     source = opened(path)
-    heard = played(source)
+    samples = played(source)
     assert source.state is SourceState.ENDED
-    assert 0 < len(heard) <= 64000
+    assert 0 < len(samples) <= 64000
 
 
-def test_where_a_file_breaks_off_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_position_of_damage_is_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "a.flac"
     soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 64000), 16000)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     source = opened(path)
-    heard = played(source)
+    samples = played(source)
     (record,) = caplog.records
-    said = float(record.getMessage().partition("truncated at ")[2].partition(" s")[0])
-    assert said == pytest.approx(len(heard) / 16000, abs=0.02)
+    reported_s = float(record.getMessage().partition("truncated at ")[2].partition(" s")[0])
+    assert reported_s == pytest.approx(len(samples) / 16000, abs=0.02)
 
 
 def played_inputs(source: Source, seconds: int) -> np.ndarray:
@@ -198,7 +200,7 @@ def played_inputs(source: Source, seconds: int) -> np.ndarray:
     return np.concatenate([block.samples for due in blocks for block in due])
 
 
-def test_the_same_seed_makes_the_same_sound_again_and_again() -> None:
+def test_the_same_seed_repeats_the_same_sound() -> None:
     first = played_inputs(VowelSource(now=lambda: 0.0, seed=3), 8)
     assert len(first) == 8 * 16000
     assert np.array_equal(first, played_inputs(VowelSource(now=lambda: 0.0, seed=3), 8))
@@ -246,7 +248,7 @@ def test_a_path_is_a_file_whatever_its_ending(tmp_path: Path) -> None:
     source.close()
 
 
-def test_an_audio_ending_means_a_file_even_if_there_is_none() -> None:
+def test_a_name_with_an_audio_suffix_is_a_file_even_if_missing() -> None:
     with pytest.raises(UserError, match=r"none\.flac: cannot be read: No such file"):
         opened_inputs("none.flac")
 
@@ -291,11 +293,11 @@ else:
 """
 
 
-def test_without_portaudio_the_bundled_recording_is_heard_in_a_loop(
+def test_without_portaudio_the_bundled_recording_plays_in_a_loop(
     without_portaudio: dict[str, str],
 ) -> None:
-    told = json.loads(run(OPEN.replace("INPUT", "'mic'"), without_portaudio))
-    name, notice, blocks, state = told
+    printed = json.loads(run(OPEN.replace("INPUT", "'mic'"), without_portaudio))
+    name, notice, blocks, state = printed
     assert name == SPEECH_PATH.name
     assert "bundled recording" in notice
     assert "libportaudio2" in notice or not sys.platform.startswith("linux")
@@ -304,8 +306,8 @@ def test_without_portaudio_the_bundled_recording_is_heard_in_a_loop(
 
 
 def test_without_portaudio_a_named_device_is_refused(without_portaudio: dict[str, str]) -> None:
-    word, message = json.loads(run(OPEN.replace("INPUT", "'usb'"), without_portaudio))
-    assert word == "refused"
+    outcome, message = json.loads(run(OPEN.replace("INPUT", "'usb'"), without_portaudio))
+    assert outcome == "refused"
     assert "PortAudio library not found" in message
     assert "\n" not in message
 
@@ -314,21 +316,21 @@ def test_without_portaudio_a_named_device_is_refused(without_portaudio: dict[str
     ("wanted", "channel", "is_refused"),
     [("mic", "None", False), ("mic_a", "1", False), ("mic", "200", True)],
 )
-def test_a_microphone_that_is_there_is_used_and_a_wrong_channel_is_not_passed_over(
+def test_an_available_microphone_is_opened_and_a_wrong_channel_is_reported(
     fake_microphones: FakeMicrophones, wanted: str, channel: str, is_refused: bool
 ) -> None:
     code = OPEN.replace("INPUT", f"{wanted!r}, channel={channel}")
-    told = json.loads(run(code, {**fake_microphones.environment, "PYTHONPATH": str(ROOT)}))
+    printed = json.loads(run(code, {**fake_microphones.environment, "PYTHONPATH": str(ROOT)}))
     if is_refused:
-        assert told[0] == "refused"
-        assert "channel 200 does not exist" in told[1]
+        assert printed[0] == "refused"
+        assert "channel 200 does not exist" in printed[1]
     else:
-        assert told[1] is None, "no notice: it is the microphone"
-        assert told[0] != SPEECH_PATH.name
+        assert printed[1] is None, "no notice: it is the microphone"
+        assert printed[0] != SPEECH_PATH.name
 
 
 def test_a_server_that_cannot_be_reached_leaves_stderr_clean(tmp_path: Path) -> None:
-    """No microphone that works, and ALSA's comments on that are not shown."""
+    """There is no working microphone, and ALSA's messages about that are hidden."""
     environment = {
         **os.environ,
         "HOME": str(tmp_path),
@@ -341,7 +343,7 @@ def test_a_server_that_cannot_be_reached_leaves_stderr_clean(tmp_path: Path) -> 
     assert int(run(code, environment)) >= 0
 
 
-def test_listing_devices_loads_nothing_heavy() -> None:
+def test_listing_devices_imports_no_heavy_package() -> None:
     code = (
         "import sys, cstalk_bridge.audio.devices, cstalk_bridge.audio.source\n"
         "print([m for m in ('torch', 'rich', 'sounddevice', 'soundfile') if m in sys.modules])\n"
@@ -360,7 +362,7 @@ def test_the_bundled_recording_is_speech_with_pauses_and_small() -> None:
 
 
 @pytest.mark.parametrize("rise_s", [0.0, 40e-6])
-def test_of_real_timecode_and_a_voice_the_voice_is_heard_and_for_timecode_their_mix(
+def test_of_a_voice_and_a_timecode_channel_the_voice_is_used_and_timecode_reads_the_mix(
     tmp_path: Path, rise_s: float
 ) -> None:
     rate = FRAME_RATES["25"]
@@ -377,7 +379,7 @@ def test_of_real_timecode_and_a_voice_the_voice_is_heard_and_for_timecode_their_
             spec, now=lambda: 0.0, wake=threading.Event(), is_voice=is_voice
         )
         source.start()
-        heard = np.concatenate([block.samples for block in source.poll(0.5)])
+        samples = np.concatenate([block.samples for block in source.poll(0.5)])
         source.close()
-        assert np.allclose(heard, expected[: len(heard)], atol=1e-6)
+        assert np.allclose(samples, expected[: len(samples)], atol=1e-6)
         assert ("channel 2 alone is used" in (notice or "")) == is_voice

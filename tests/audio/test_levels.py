@@ -71,7 +71,7 @@ def live(path: Path, channel: Channel = None) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("right", "words"),
+    ("right", "reason"),
     [
         (lambda left: -left, "cancel each other"),
         (lambda left: -0.8 * left, "cancel each other"),
@@ -81,15 +81,15 @@ def live(path: Path, channel: Channel = None) -> np.ndarray:
         (lambda left: square(len(left)), "channel 2 carries a square wave such as timecode"),
     ],
 )
-def test_a_mix_that_would_lose_the_voice_is_answered_by_one_channel(
-    tmp_path: Path, right: object, words: str
+def test_a_mix_that_would_cancel_the_voice_is_replaced_by_one_channel(
+    tmp_path: Path, right: object, reason: str
 ) -> None:
     left = voice()
     path = written(tmp_path / "a.wav", left, right(left))  # type: ignore[operator]
     sound = open_sound(path)
     assert np.allclose(sound.read(0, sound.frames), left, atol=1e-6)
     (notice,) = sound.notices
-    assert words in notice
+    assert reason in notice
     assert "channel 1 alone is used" in notice
     assert np.allclose(live(path)[: len(left)], left, atol=1e-6)
     source = FileSource(path, now=lambda: 0.0)
@@ -106,9 +106,7 @@ def test_a_mix_that_would_lose_the_voice_is_answered_by_one_channel(
         lambda left: noise(len(left)),
     ],
 )
-def test_channels_which_belong_together_are_mixed_without_a_word(
-    tmp_path: Path, right: object
-) -> None:
+def test_coherent_channels_are_mixed_without_a_notice(tmp_path: Path, right: object) -> None:
     left = voice()
     other = right(left)  # type: ignore[operator]
     sound = open_sound(written(tmp_path / "a.wav", left, other))
@@ -137,6 +135,6 @@ def test_all_means_all_and_a_number_that_channel(tmp_path: Path) -> None:
     assert np.allclose(live(path, 2)[: len(left)], -left, atol=1e-6)
 
 
-def test_silence_has_no_favourite(tmp_path: Path) -> None:
+def test_silence_selects_no_channel(tmp_path: Path) -> None:
     nothing = np.zeros(RATE_HZ)
     assert open_sound(written(tmp_path / "a.wav", nothing, nothing)).notices == ()

@@ -1,4 +1,4 @@
-"""Real capture from fake microphones: what is heard, and every way in which a microphone dies."""
+"""Real capture from fake microphones, and every way in which a microphone fails."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_blocks_come_out_in_order_with_their_times() -> None:
     assert ring.read() == []
 
 
-def test_what_was_read_is_not_changed_by_later_blocks() -> None:
+def test_blocks_already_read_are_not_changed_by_later_ones() -> None:
     ring = BlockRing(4, 2)
     ring.write(block(1), 0.0, 0.0)
     (taken,) = ring.read()
@@ -42,7 +42,7 @@ def test_what_was_read_is_not_changed_by_later_blocks() -> None:
     assert (taken.samples == 1).all()
 
 
-def test_the_oldest_are_lost_and_counted() -> None:
+def test_the_oldest_blocks_are_dropped_and_counted() -> None:
     ring = BlockRing(4, 2)
     for number in range(RING_BLOCKS + 50):
         ring.write(block(number), float(number), 0.0)
@@ -52,7 +52,7 @@ def test_the_oldest_are_lost_and_counted() -> None:
     assert ring.dropped == 50 + GUARD_BLOCKS
 
 
-def test_skipping_is_no_loss() -> None:
+def test_skipped_blocks_are_not_counted_as_lost() -> None:
     ring = BlockRing(4, 2)
     ring.write(block(1), 0.0, 0.0)
     ring.skip()
@@ -60,7 +60,7 @@ def test_skipping_is_no_loss() -> None:
     assert ring.dropped == 0
 
 
-def test_two_threads_see_whole_blocks_in_order() -> None:
+def test_two_threads_exchange_whole_blocks_in_order() -> None:
     ring = BlockRing(64, 2)
     total = 3000
     wake = threading.Event()
@@ -92,50 +92,50 @@ def noise(frames: int, channels: int) -> np.ndarray:
     return np.asarray(np.round(sound / np.abs(sound).max() * 20000), dtype=np.int16)
 
 
-def correlation(heard: list[float], said: np.ndarray) -> float:
-    """The best normalised correlation of what was heard at 16 kHz with what was said at 48 kHz."""
-    expected = said[::3].astype(float)
-    sound = np.array(heard)
+def correlation(recorded: list[float], played: np.ndarray) -> float:
+    """The best normalised correlation of a recording at 16 kHz with what was played at 48 kHz."""
+    expected = played[::3].astype(float)
+    sound = np.array(recorded)
     products = np.correlate(np.pad(sound, 200), expected, "valid")
     return float(products.max() / np.sqrt((expected**2).sum() * (sound**2).sum()))
 
 
-def test_the_chosen_channel_is_heard_in_blocks_with_capture_times(
+def test_the_selected_channel_is_captured_with_capture_times(
     fake_microphones: FakeMicrophones, probe: Callable[..., Probe]
 ) -> None:
-    listening = probe("mic_b", "2")
-    assert listening.next("open")["rate_hz"] == 16000
-    listening.next("running")
-    said = noise(24000, 2)
-    said_s = fake_microphones.say("mic_b", said)
+    recorder = probe("mic_b", "2")
+    assert recorder.next("open")["rate_hz"] == 16000
+    recorder.next("running")
+    played = noise(24000, 2)
+    played_s = fake_microphones.say("mic_b", played)
     time.sleep(0.8)
-    end = listening.end()
+    end = recorder.end()
     assert end["lengths"] == [160]
     assert end["is_in_order"]
-    assert correlation(end["sound"], said[:, 1]) > 0.99
-    assert correlation(end["sound"], said[:, 0]) < 0.3
+    assert correlation(end["sound"], played[:, 1]) > 0.99
+    assert correlation(end["sound"], played[:, 0]) < 0.3
     captured_s, arrived_s = end["first"]
     assert 0.010 - 1e-6 <= arrived_s - captured_s < 0.2
-    assert -0.05 < captured_s - said_s < 0.5
+    assert -0.05 < captured_s - played_s < 0.5
 
 
 def test_without_a_channel_the_pair_is_mixed(
     fake_microphones: FakeMicrophones, probe: Callable[..., Probe]
 ) -> None:
-    listening = probe("MIC_A")
-    assert listening.next("open")["name"] == "mic_a"
-    listening.next("running")
-    said = noise(24000, 2)
-    fake_microphones.say("mic_a", said)
+    recorder = probe("MIC_A")
+    assert recorder.next("open")["name"] == "mic_a"
+    recorder.next("running")
+    played = noise(24000, 2)
+    fake_microphones.say("mic_a", played)
     time.sleep(0.8)
-    assert correlation(listening.end()["sound"], said.mean(axis=1)) > 0.99
+    assert correlation(recorder.end()["sound"], played.mean(axis=1)) > 0.99
 
 
 def kill(microphones: FakeMicrophones) -> None:
     microphones.kill()
 
 
-def start_again(microphones: FakeMicrophones) -> None:
+def restart(microphones: FakeMicrophones) -> None:
     microphones.restart()
 
 
@@ -143,7 +143,7 @@ def stall(microphones: FakeMicrophones) -> None:
     microphones.stall("mic_a")
 
 
-def go_on(microphones: FakeMicrophones) -> None:
+def unstall(microphones: FakeMicrophones) -> None:
     microphones.stall("mic_a", is_stalled=False)
 
 
@@ -156,60 +156,60 @@ def resume(microphones: FakeMicrophones) -> None:
 
 
 LIBPULSE_TIMEOUT_S = 30.0
-"""How long libpulse waits for an answer of its server."""
+"""How long libpulse waits for a reply of its server."""
 
 GONE, STALLED = "the device is no longer available", "the device delivered nothing for 1 s"
 
 
 @pytest.mark.parametrize(
-    ("harm", "heal", "faults"),
+    ("break_it", "restore_it", "faults"),
     [
-        # A busy machine may miss its stream for a second before it hears of the end.
-        pytest.param(kill, start_again, {GONE, STALLED}, id="killed server"),
-        pytest.param(stall, go_on, {STALLED}, id="stalled writer"),
+        # A busy machine may miss its stream for a second before libpulse reports the end.
+        pytest.param(kill, restart, {GONE, STALLED}, id="killed server"),
+        pytest.param(stall, unstall, {STALLED}, id="stalled writer"),
         pytest.param(suspend, resume, {STALLED}, id="suspended"),
     ],
 )
-def test_a_microphone_that_dies_is_lost_and_comes_back(
+def test_a_microphone_that_disconnects_is_reported_and_reopened(
     fake_microphones: FakeMicrophones,
     probe: Callable[..., Probe],
-    harm: Callable[[FakeMicrophones], None],
-    heal: Callable[[FakeMicrophones], None],
+    break_it: Callable[[FakeMicrophones], None],
+    restore_it: Callable[[FakeMicrophones], None],
     faults: set[str],
 ) -> None:
-    listening = probe("mic_a")
-    listening.next("open")
-    listening.next("running")
-    harm(fake_microphones)
-    assert listening.next("lost")["fault"] in faults
+    recorder = probe("mic_a")
+    recorder.next("open")
+    recorder.next("running")
+    break_it(fake_microphones)
+    assert recorder.next("lost")["fault"] in faults
     time.sleep(1.2)
-    heal(fake_microphones)
-    assert listening.next("running")["fault"] == ""
-    said = noise(24000, 2)
-    fake_microphones.say("mic_a", said)
+    restore_it(fake_microphones)
+    assert recorder.next("running")["fault"] == ""
+    played = noise(24000, 2)
+    fake_microphones.say("mic_a", played)
     time.sleep(0.8)
-    end = listening.end()
-    assert correlation(end["sound"], said.mean(axis=1)) > 0.99
+    end = recorder.end()
+    assert correlation(end["sound"], played.mean(axis=1)) > 0.99
     assert end["longest_poll_s"] < 0.2, "polling never waits for the device"
 
 
-def test_a_sound_server_that_hangs_does_not_keep_the_program_from_ending(
+def test_a_sound_server_that_hangs_does_not_keep_the_program_from_exiting(
     fake_microphones: FakeMicrophones, probe: Callable[..., Probe]
 ) -> None:
-    listening = probe("mic_a")
-    listening.next("open")
-    listening.next("running")
+    recorder = probe("mic_a")
+    recorder.next("open")
+    recorder.next("running")
     fake_microphones.halt()
-    assert listening.next("lost")["fault"] == STALLED
+    assert recorder.next("lost")["fault"] == STALLED
     time.sleep(1.0)
-    asked_s = time.monotonic()
-    end = listening.end()
-    assert time.monotonic() - asked_s < LIBPULSE_TIMEOUT_S / 2
+    stopped_s = time.monotonic()
+    end = recorder.end()
+    assert time.monotonic() - stopped_s < LIBPULSE_TIMEOUT_S / 2
     assert end["longest_poll_s"] < 0.2
-    assert listening.exit_status(LIBPULSE_TIMEOUT_S / 2) == 0
+    assert recorder.exit_status(LIBPULSE_TIMEOUT_S / 2) == 0
 
 
-def test_what_cannot_be_opened_is_refused_in_one_line(
+def test_a_device_that_cannot_be_opened_is_refused_in_one_line(
     fake_microphones: FakeMicrophones, probe: Callable[..., Probe]
 ) -> None:
     unknown = probe("studio").next("refused")["message"]

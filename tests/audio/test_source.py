@@ -34,7 +34,7 @@ def test_an_index_may_be_written_as_a_number() -> None:
         {"volume": 1},
     ],
 )
-def test_what_makes_no_sense_is_refused(data: dict[str, object]) -> None:
+def test_invalid_values_are_refused(data: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         AudioConfig.model_validate(data)
 
@@ -46,39 +46,39 @@ def test_a_gate_closes_at_or_below_the_level_at_which_it_opens() -> None:
 
 
 def test_a_block_is_due_when_its_last_sample_would_have_been_recorded() -> None:
-    pace = BlockSchedule(5.0)
-    assert list(pace.take(5.009)) == []
-    assert list(pace.take(5.01)) == [0]
-    assert list(pace.take(5.01)) == []
-    assert pace.captured_s(0) == 5.0
+    schedule = BlockSchedule(5.0)
+    assert list(schedule.take(5.009)) == []
+    assert list(schedule.take(5.01)) == [0]
+    assert list(schedule.take(5.01)) == []
+    assert schedule.captured_s(0) == 5.0
 
 
-def test_a_late_reader_gets_all_that_is_due() -> None:
-    pace = BlockSchedule(0.0)
-    assert list(pace.take(0.055)) == [0, 1, 2, 3, 4]
-    assert list(pace.take(0.059)) == []
-    assert list(pace.take(0.06)) == [5]
+def test_a_late_reader_receives_all_blocks_that_are_due() -> None:
+    schedule = BlockSchedule(0.0)
+    assert list(schedule.take(0.055)) == [0, 1, 2, 3, 4]
+    assert list(schedule.take(0.059)) == []
+    assert list(schedule.take(0.06)) == [5]
 
 
-def test_it_asks_to_be_read_when_a_hop_is_complete() -> None:
-    pace = BlockSchedule(5.0)
-    assert pace.next_due_s == pytest.approx(5.02)
-    assert list(pace.take(5.01)) == [0]
-    assert pace.next_due_s == pytest.approx(5.02)
-    assert list(pace.take(5.045)) == [1, 2, 3]
-    assert pace.next_due_s == pytest.approx(5.06)
+def test_a_source_is_due_when_a_hop_is_complete() -> None:
+    schedule = BlockSchedule(5.0)
+    assert schedule.next_due_s == pytest.approx(5.02)
+    assert list(schedule.take(5.01)) == [0]
+    assert schedule.next_due_s == pytest.approx(5.02)
+    assert list(schedule.take(5.045)) == [1, 2, 3]
+    assert schedule.next_due_s == pytest.approx(5.06)
 
 
-def test_after_a_long_pause_the_schedule_moves_and_nothing_is_left_out() -> None:
-    pace = BlockSchedule(0.0)
-    taken = list(pace.take(100.0))
+def test_after_a_long_pause_the_schedule_moves_without_dropping_blocks() -> None:
+    schedule = BlockSchedule(0.0)
+    taken = list(schedule.take(100.0))
     assert taken == list(range(MAX_BEHIND_BLOCKS))
-    assert pace.next_due_s == pytest.approx(100.02)
-    assert list(pace.take(100.01)) == [MAX_BEHIND_BLOCKS]
+    assert schedule.next_due_s == pytest.approx(100.02)
+    assert list(schedule.take(100.01)) == [MAX_BEHIND_BLOCKS]
 
 
-def test_asking_at_the_due_time_is_enough_for_hours() -> None:
+def test_polling_at_the_due_time_suffices_for_hours() -> None:
     """Rounding never makes a reader who comes exactly in time come for nothing."""
-    pace = BlockSchedule(123456.789)
+    schedule = BlockSchedule(123456.789)
     for _ in range(100_000):
-        assert len(pace.take(pace.next_due_s)) == BLOCKS_PER_HOP
+        assert len(schedule.take(schedule.next_due_s)) == BLOCKS_PER_HOP

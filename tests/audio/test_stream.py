@@ -28,12 +28,12 @@ class Card:
     def __init__(self, seed: int = 0, *, drift_ppm: float = 0.0, burst: int = 1) -> None:
         self.random = random.Random(seed)
         self.burst = burst
-        self.pace = 1.0 / (1.0 + drift_ppm * 1e-6)
+        self.slope = 1.0 / (1.0 + drift_ppm * 1e-6)
         self.start_s = 1000.0
         self.blocks = 0
 
     def true_host_time(self, stream_s: float) -> float:
-        return self.start_s + stream_s * self.pace
+        return self.start_s + stream_s * self.slope
 
     def arrivals(self, duration_s: float) -> Iterator[tuple[float, float]]:
         """Give (arrived_s, stream_end_s) for that much more of the stream."""
@@ -82,7 +82,7 @@ def test_30_minutes_of_drift_jitter_and_bursts_stay_within_3_ms(drift_ppm: float
     st.integers(1, 3),
     st.integers(150, 600),
 )
-def test_a_half_second_stall_leaves_the_mapping_where_it_was(
+def test_a_half_second_stall_does_not_change_the_clock_mapping(
     seed: int, drift_ppm: float, burst: int, blocks_before: int
 ) -> None:
     card, clock = Card(seed, drift_ppm=drift_ppm, burst=burst), StreamClock()
@@ -113,7 +113,7 @@ def test_a_persistent_jump_is_followed_within_two_seconds(seed: int, jump_s: flo
         assert abs(card.error_s(clock)) < BOUND_S
 
 
-def test_a_jump_ahead_is_followed_at_once_for_no_block_can_be_early() -> None:
+def test_a_jump_ahead_is_followed_at_once_because_no_block_can_be_early() -> None:
     card, clock = Card(), StreamClock()
     feed(clock, card.arrivals(8.0))
     card.start_s -= 0.2
@@ -128,7 +128,7 @@ def test_a_late_first_block_is_corrected_by_the_next() -> None:
     assert abs(card.error_s(clock)) < BOUND_S
 
 
-def test_gap_without_blocks_is_bridged_by_the_known_drift() -> None:
+def test_a_gap_without_blocks_is_extrapolated_by_the_known_drift() -> None:
     card, clock = Card(drift_ppm=200.0), StreamClock()
     feed(clock, card.arrivals(60.0))
     later_s = card.blocks * BLOCK_S + 5.0
@@ -145,7 +145,7 @@ def test_the_two_directions_are_inverse(seed: int, duration_s: float, stream_s: 
 
 @settings(max_examples=200)
 @given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)), max_size=60))
-def test_any_observations_leave_a_clock_that_answers(
+def test_any_observations_leave_a_usable_clock(
     observations: list[tuple[float, float]],
 ) -> None:
     clock = StreamClock()
@@ -155,7 +155,7 @@ def test_any_observations_leave_a_clock_that_answers(
         assert abs(clock.drift_ppm) < 1100
 
 
-def test_nothing_is_known_before_the_first_block_and_after_a_reset() -> None:
+def test_the_clock_is_undefined_before_the_first_block_and_after_a_reset() -> None:
     clock = StreamClock()
     assert not clock.is_synchronised
     with pytest.raises(ValueError, match="no block"):
@@ -176,12 +176,12 @@ RATE_HZ = 1000
     st.integers(-RATE_HZ, 20 * RATE_HZ),
     st.integers(0, 3 * RATE_HZ),
 )
-def test_what_is_read_is_what_was_written_there(sizes: list[int], start: int, count: int) -> None:
+def test_the_ring_returns_what_was_written(sizes: list[int], start: int, count: int) -> None:
     history = AudioHistory(RATE_HZ)
     whole = np.arange(1, sum(sizes) + 1, dtype=np.float32)
     for piece in np.split(whole, np.cumsum(sizes)[:-1]) if sizes else []:
         history.write(piece)
-    kept = max(0, len(whole) - (HISTORY_S - GUARD_S) * RATE_HZ)
-    assert (history.begin, history.end) == (kept, len(whole))
-    expected = [n + 1 if kept <= n < len(whole) else 0 for n in range(start, start + count)]
+    first_kept = max(0, len(whole) - (HISTORY_S - GUARD_S) * RATE_HZ)
+    assert (history.begin, history.end) == (first_kept, len(whole))
+    expected = [n + 1 if first_kept <= n < len(whole) else 0 for n in range(start, start + count)]
     assert history.read(start, count).tolist() == expected

@@ -1,4 +1,4 @@
-"""What the bench measures on a living face, on courses of which it is known."""
+"""The bench's measures of procedural animation, on curves with known blinks and gaze shifts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_saccades_have_a_size_and_a_length() -> None:
     np.testing.assert_allclose(made(gaze_deg=gaze).saccades, [[10.0, 40.0]])
 
 
-def test_a_fast_head_is_told_from_a_slow_one() -> None:
+def test_fast_and_slow_head_motion_are_distinguished() -> None:
     times_s = np.arange(1000) / 100
 
     def turning(hertz: float) -> MotionTrajectory:
@@ -47,7 +47,7 @@ def test_a_fast_head_is_told_from_a_slow_one() -> None:
     assert turning(9.0).head_jerk_deg_s3 > 100 * turning(1.0).head_jerk_deg_s3
 
 
-def test_a_course_is_that_of_a_life() -> None:
+def test_animation_curves_are_those_of_the_procedural_animation() -> None:
     listening = simulated_motion(3, (), 60.0, 60.0)
     assert listening.closures.shape == (3600,)
     assert 0.5 < listening.is_mutual.mean() <= 1.0

@@ -10,7 +10,7 @@ from cstalk_bridge.bench.packets import ReceiverProcess
 from cstalk_bridge.models.errors import UserError
 
 
-def test_memory_is_read_where_the_system_tells_it() -> None:
+def test_memory_is_read_where_the_system_provides_it() -> None:
     held_mb = resident_mb(os.getpid())
     assert held_mb is None or 10 < held_mb < 100_000
 
@@ -26,6 +26,6 @@ def test_the_daemon_and_the_receiver_run_as_processes_of_their_own() -> None:
     assert measured.drops.keys() >= {"late", "ticks"}
 
 
-def test_a_daemon_that_does_not_start_is_said() -> None:
+def test_a_daemon_that_does_not_start_is_reported() -> None:
     with pytest.raises(UserError, match="did not start"), DaemonProcess("no such device", 9):
         pass

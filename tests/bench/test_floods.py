@@ -23,7 +23,7 @@ from cstalk_bridge.outputs.metahuman.messages import FramingError, Unpacker
 from tests.bench.test_preview import phase
 
 
-def test_hostile_datagrams_are_many_and_always_the_same() -> None:
+def test_hostile_datagrams_are_many_and_reproducible() -> None:
     datagrams = hostile_datagrams()
     assert datagrams == hostile_datagrams()
     assert len(set(datagrams)) > 900
@@ -35,7 +35,7 @@ def test_a_late_tick_misses_its_limit() -> None:
     assert missed(of_flood("datagrams", 9, phase(0.5), phase(1.8))) == 1
 
 
-def test_nobody_at_a_port_is_told_from_a_bridge() -> None:
+def test_an_unused_port_is_distinguished_from_a_bridge() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
         deaf.bind(("127.0.0.1", 0))
         assert math.isinf(answered_s(deaf.getsockname()[1], patience_s=0.05))
@@ -55,24 +55,24 @@ def test_a_bridge_answers_after_a_flood() -> None:
 
 def test_hostile_streams_are_wrong_in_many_ways() -> None:
     chance = random.Random(0)
-    framed = broken = 0
+    framed = malformed = 0
     for stream in (hostile_stream(chance) for _ in range(100)):
         try:
             framed += bool(list(Unpacker().feed(stream)))
         except FramingError:
-            broken += 1
+            malformed += 1
     assert framed > 10
-    assert broken > 10
+    assert malformed > 10
 
 
-def test_all_pieces_go_where_they_are_thrown_away() -> None:
+def test_all_malformed_pieces_are_discarded() -> None:
     with Sink() as sink:
         hostile = HostileConnections(sink.port)
         hostile.send(2000)
         assert hostile.opened > 10
 
 
-def test_a_device_serves_who_means_well_beside_who_does_not() -> None:
+def test_a_device_serves_valid_clients_beside_hostile_ones() -> None:
     port = free_port(socket.SOCK_STREAM)
     links = [f"metahuman://127.0.0.1:{port}"]
     subject = {"name": "Bench", "audio": {"input": "test"}, "links": links}
@@ -88,7 +88,7 @@ def test_a_device_serves_who_means_well_beside_who_does_not() -> None:
     assert max(faithful.answers_s[:-1], default=0.0) < 5.0
 
 
-def test_a_session_needs_somebody_who_gives_one() -> None:
+def test_a_session_needs_a_server_that_grants_one() -> None:
     with Sink() as sink:
         connection = socket.create_connection(("127.0.0.1", sink.port))
         connection.close()

@@ -23,15 +23,15 @@ FILES = ("wav", "flac", "ogg", "mp3", "yaml", "rigmap", "csv", "take")
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_the_inputs_it_begins_with_are_valid(name: str, tmp_path: Path) -> None:
+def test_seed_inputs_are_valid(name: str, tmp_path: Path) -> None:
     kind = KINDS[name]
-    with kind.open(tmp_path) as door:
+    with kind.open(tmp_path) as target:
         for valid in kind.valid():
-            door(valid)
+            target(valid)
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_an_input_can_be_made_again_and_another_seed_makes_others(name: str) -> None:
+def test_inputs_are_reproducible_by_seed(name: str) -> None:
     kind = KINDS[name]
     made = [runner.input_of(kind, 1, number) for number in range(20)]
     assert made == [runner.input_of(kind, 1, number) for number in range(20)]
@@ -39,25 +39,25 @@ def test_an_input_can_be_made_again_and_another_seed_makes_others(name: str) -> 
     assert len(set(made)) > 10
 
 
-def kind_of(door: Target) -> Kind:
+def kind_of(target: Target) -> Kind:
     @contextmanager
     def opened(_folder: Path) -> Iterator[Target]:
-        yield door
+        yield target
 
     return replace(KINDS["csv"], open=opened)
 
 
-def test_only_what_a_user_can_mend_is_no_fault() -> None:
+def test_only_user_errors_are_not_faults() -> None:
     numbers = iter(range(30))
 
-    def door(_data: bytes) -> None:
+    def target(_data: bytes) -> None:
         match next(numbers) % 3:
             case 0:
                 raise UserError(Problem("x", "is wrong"))
             case 1:
                 raise ZeroDivisionError("of ours")
 
-    result = runner.try_inputs(kind_of(door), 30, 0)
+    result = runner.try_inputs(kind_of(target), 30, 0)
     assert (result.cases, result.taken, result.fault_count) == (30, 10, 10)
     (line,) = result.fault_lines()
     assert line.startswith("10 in test_fuzz.py:")
@@ -65,7 +65,7 @@ def test_only_what_a_user_can_mend_is_no_fault() -> None:
 
 
 @pytest.mark.parametrize("name", ["wav", "device", "websocket"])
-def test_a_process_tries_a_kind(name: str) -> None:
+def test_a_process_fuzzes_one_kind(name: str) -> None:
     result = run_process(name, 20, 5)
     assert (result.cases, result.faults) == (20, {})
 

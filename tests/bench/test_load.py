@@ -44,7 +44,7 @@ def lasting(p99_ms: float) -> Phase:
     return Phase(phase(p99_ms), arrivals(3), load=1.0, bare_p99_s=1e-4)
 
 
-def test_every_frame_of_every_stream_is_looked_for() -> None:
+def test_every_frame_of_every_stream_is_checked() -> None:
     assert missed(of_streams("all", arrivals(60))) == 0
     assert missed(of_streams("one missing", arrivals(60, 31))) == 1
     whole = arrivals(60)
@@ -96,23 +96,23 @@ def run(
     return HinderedRun(Measurements(spreads, {}, 1.0, seconds), arrivals, offline)
 
 
-def kept(lines: Sequence[object]) -> list[bool]:
+def limits_met(lines: Sequence[object]) -> list[bool]:
     return [line.is_kept for line in lines if isinstance(line, Figure) and line.is_limited]
 
 
-def test_a_face_that_follows_keeps_its_limits_and_its_lag_is_found() -> None:
+def test_a_face_that_follows_meets_its_limits_and_its_lag_is_measured() -> None:
     followed = run()
     r, lag_s = followed.fit(followed.between(2.0, SECONDS))
     assert r == pytest.approx(1.0, abs=1e-3)
     assert lag_s == pytest.approx(LAG_S, abs=LAGS_S[1] - LAGS_S[0])
-    assert all(kept(of_run("now", followed, 0.99)))
+    assert all(limits_met(of_run("now", followed, 0.99)))
     assert live_share(followed) == 1.0
 
 
-def test_a_face_that_is_held_is_no_ok() -> None:
+def test_a_held_face_does_not_pass() -> None:
     held = run("OK", held_every=6)
     assert len(untrue_seconds(held)) > SECONDS / 2
-    assert not all(kept(of_run("now", held, 0.99)))
+    assert not all(limits_met(of_run("now", held, 0.99)))
     assert untrue_seconds(run("BEHIND", held_every=6)) == []
 
 
@@ -127,7 +127,7 @@ def measured(tick_s: float, step_s: float) -> Measurements:
     return Measurements(spreads, {}, 1.0)
 
 
-def test_room_ends_where_ticks_or_the_network_fill_half_of_their_time() -> None:
+def test_capacity_ends_where_ticks_or_the_network_use_half_of_their_time() -> None:
     each_s = 40e-6
     few, many = (measured(count * each_s, 0.001) for count in (FEW, MANY))
     assert faces_of(few, many) == pytest.approx(0.5 / 60 / each_s, abs=1)

@@ -29,7 +29,7 @@ def sources(microphones: FakeMicrophones) -> str:
     ).stdout
 
 
-def test_the_server_has_the_named_microphones_and_leaves_nothing_behind() -> None:
+def test_the_server_has_the_named_microphones_and_cleans_up() -> None:
     with started() as microphones:
         home = Path(microphones.environment["HOME"])
         listed = sources(microphones)
@@ -41,7 +41,9 @@ def test_the_server_has_the_named_microphones_and_leaves_nothing_behind() -> Non
     assert not home.exists()
 
 
-def test_without_pulseaudio_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pulseaudio_the_error_names_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UserError, match=r"PulseAudio|pulseaudio and pactl not found"):
         FakeMicrophones()

@@ -29,18 +29,18 @@ def phase(p99_ms: float) -> Measurements:
     return Measurements({"lateness": lateness}, {"ticks": 0}, cpu_s=1.0)
 
 
-def test_every_frame_to_every_client_keeps_the_limits() -> None:
+def test_every_frame_sent_to_every_client_meets_the_limits() -> None:
     assert missed(of_sightings(sightings(list(range(600))), 2)) == 0
 
 
-def test_slow_late_missing_and_repeated_frames_are_seen() -> None:
+def test_slow_late_missing_and_repeated_frames_are_detected() -> None:
     assert missed(of_sightings(sightings(list(range(600)), fps=59.5), 2)) == 1
     assert missed(of_sightings(sightings(list(range(600)), late_s=0.1), 2)) == 1
     assert missed(of_sightings(sightings([*range(0, 600, 2), 598]), 2)) >= 1
     assert missed(of_sightings(sightings(list(range(600)), clients=2), 3)) == 1
 
 
-def test_ticks_are_unchanged_or_not() -> None:
+def test_ticks_are_compared_for_changes() -> None:
     assert missed(of_ticks(phase(0.5), phase(1.2), phase(0.6))) == 0
     assert missed(of_ticks(phase(0.5), phase(2.0), phase(0.6))) == 1
     assert missed(of_ticks(phase(0.5), phase(5.0), phase(0.6))) == 2

@@ -27,7 +27,7 @@ def test_a_figure_stands_beside_its_limit() -> None:
     assert str(Figure("greatest", 12345.6, "ms")).split() == ["greatest", "12346", "ms"]
 
 
-def test_limits_are_inclusive_and_what_was_not_measured_misses() -> None:
+def test_limits_are_inclusive_and_unmeasured_values_miss_them() -> None:
     assert Figure("x", 4.0, "ms", maximum=4.0).is_kept
     assert not Figure("x", 4.1, "ms", maximum=4.0).is_kept
     assert not Figure("x", 59.8, "Hz", minimum=59.9).is_kept

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("drift_ms", [0.0, 5.0, -17.0, 100.0])
-def test_a_pattern_that_comes_later_at_the_end_is_seen(drift_ms: float) -> None:
+def test_a_trend_towards_the_end_is_detected(drift_ms: float) -> None:
     """A jaw of period 4.08 s over ten minutes whose clock is off by `drift_ms` from end to end."""
     times_s = 100.0 + np.arange(36_000) / 60
     period = 4.08
@@ -37,7 +37,7 @@ def test_a_pattern_that_comes_later_at_the_end_is_seen(drift_ms: float) -> None:
 PATIENCE_S = 120.0
 
 
-def test_every_client_is_served_and_every_take_is_as_was_answered(tmp_path: Path) -> None:
+def test_every_client_is_served_and_every_take_matches_the_replies(tmp_path: Path) -> None:
     control = free_port(socket.SOCK_DGRAM)
     device, page = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_STREAM)
     links = ["livelink-face://127.0.0.1:9", f"metahuman://127.0.0.1:{device}"]
@@ -56,14 +56,14 @@ def test_every_client_is_served_and_every_take_is_as_was_answered(tmp_path: Path
     assert missed(of_visits(visitors.visits)) == 0
 
 
-def test_what_is_wrong_is_missed() -> None:
+def test_each_failure_misses_its_limit() -> None:
     assert missed(of_visits(Visits(rounds=9, takes=1))) == 0
     assert missed(of_visits(Visits(rounds=9, takes=1, faults=["watcher: timed out"]))) == 1
     assert missed(of_visits(Visits(rounds=9, takes=0, untrue=1))) == 2
 
 
 @pytest.mark.parametrize("damage", ["", "rows", "sound", "problem", "document"])
-def test_a_take_is_whole_or_not(tmp_path: Path, damage: str) -> None:
+def test_a_take_is_complete_or_not(tmp_path: Path, damage: str) -> None:
     stage = RecorderHarness(tmp_path)
     stage.recorder.start("A", 1)
     stage.step(40)

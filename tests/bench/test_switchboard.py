@@ -10,13 +10,13 @@ from cstalk_bridge.control.phone_app import MESSAGES
 from cstalk_bridge.outputs.osc_messages import Message
 
 
-def test_every_message_of_the_app_is_said() -> None:
-    said = {line.address for line in (*setup(("127.0.0.1", 1), (2, 3)), *minute(0), beat(0.0))}
+def test_every_message_of_the_app_is_sent() -> None:
+    sent = {line.address for line in (*setup(("127.0.0.1", 1), (2, 3)), *minute(0), beat(0.0))}
     # Fetched with its own thread; aimed with `/OSCAddSendTarget`, as Switchboard does.
-    assert set(MESSAGES) - said == {"/Transport", "/OSCSetSendTarget"}
+    assert set(MESSAGES) - sent == {"/Transport", "/OSCSetSendTarget"}
 
 
-def test_every_answer_of_the_table_is_waited_for() -> None:
+def test_every_reply_of_the_table_is_awaited() -> None:
     for line in (*setup(("127.0.0.1", 1), (2,)), *minute(0), beat(0.0)):
         documented = MESSAGES[line.address].reply.split()
         assert ([line.answer.address] if line.answer else []) == documented[:1]
@@ -33,13 +33,13 @@ def test_every_answer_of_the_table_is_waited_for() -> None:
         Message("/Slate", (3,)),
     ],
 )
-def test_another_answer_does_not_fit(message: Message) -> None:
+def test_a_different_reply_does_not_match(message: Message) -> None:
     assert not Reply("/Take", (3,)).fits(message)
     assert Reply("/Take", (3,)).fits(Message("/Take", (3,)))
     assert Reply("/Take", (int,)).fits(Message("/Take", (4,)))
 
 
-def test_a_lost_beat_and_a_wrong_answer_miss_their_limits() -> None:
+def test_a_lost_heartbeat_and_a_wrong_reply_miss_their_limits() -> None:
     assert missed(of_record(Record(3, 2, 2, [0.001, 0.002]))) == 0
     assert missed(of_record(Record(3, 2, 2, [0.001, math.inf]))) == 1
     assert missed(of_record(Record(3, 2, 1, [0.001], ["/Take: no answer"]))) == 1

@@ -20,7 +20,7 @@ def mumbling(times_s: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("behind_s", [0.0, 0.035, -0.05])
-def test_a_jaw_that_lags_is_found_to_lag(behind_s: float) -> None:
+def test_a_lagging_jaw_is_detected(behind_s: float) -> None:
     made = mumbling(np.arange(0, 12, 1 / 50))
     jaw = mumbling(np.arange(0, 12, 1 / FPS) - behind_s)
     assert lag(jaw, made, 50.0) == pytest.approx(behind_s, abs=0.002)
@@ -47,7 +47,7 @@ def test_killed_takes_can_be_read_before_and_after_they_are_finished(tmp_path: P
     assert sum(take.rows for take in before if take) == sum(take.rows for take in after if take) > 0
 
 
-def test_a_take_that_is_damaged_cannot_be_read(tmp_path: Path) -> None:
+def test_a_damaged_take_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "take.json").write_text("{}")
     (tmp_path / "a_cal.csv").write_text("Timecode,half\n")
     assert found(tmp_path) is None

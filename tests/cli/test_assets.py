@@ -36,7 +36,7 @@ def test_a_head_is_imported_and_its_notice_shown(
     assert output.read_bytes() == before
 
 
-def test_what_a_head_has_and_lacks_is_listed(
+def test_shapes_that_a_head_has_and_lacks_are_listed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = user_head(["JawOpen", "smirk"]).save(tmp_path / "good.glb")
@@ -64,38 +64,38 @@ def evaluate(*arguments: str) -> int:
 
 def test_speed_needs_no_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "found.json"
-    words = ("--suites", "speed,lips", "--lookahead-ms", "60", "--json", str(file))
-    assert evaluate(*words, "--data", str(tmp_path), "--cache", str(tmp_path)) == DONE
+    arguments = ("--suites", "speed,lips", "--lookahead-ms", "60", "--json", str(file))
+    assert evaluate(*arguments, "--data", str(tmp_path), "--cache", str(tmp_path)) == DONE
     (run,) = json.loads(file.read_text("utf-8"))["runs"]
     assert run["findings"]["speed.parameters"]["value"] < 5
     assert "lips: not measured" in capsys.readouterr().out
 
 
-def test_faults_are_said_one_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_problems_are_printed_one_per_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert evaluate("--suites", "hair", "--most", "0") == USER_ERROR
-    said = capsys.readouterr().err.splitlines()
-    assert [line.split(": ")[1] for line in said] == ["--suites", "--most"]
+    printed = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[1] for line in printed] == ["--suites", "--most"]
     missing = str(tmp_path / "x.safetensors")
     assert evaluate("--weights", missing, "--suites", "speed") == USER_ERROR
     assert "there is no such weights file" in capsys.readouterr().err
 
 
-def test_sheets_alone_measure_nothing(
+def test_contact_sheets_alone_measure_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(draw, "SHEETS", {"angles": SHEETS["angles"], "words": SHEETS["words"]})
     folder = tmp_path / "sheets"
-    words = ("--data", str(tmp_path), "--cache", str(tmp_path), "--lookahead-ms", "80")
-    assert evaluate("--sheets", str(folder), *words) == DONE
-    said = capsys.readouterr().out
+    arguments = ("--data", str(tmp_path), "--cache", str(tmp_path), "--lookahead-ms", "80")
+    assert evaluate("--sheets", str(folder), *arguments) == DONE
+    printed = capsys.readouterr().out
     assert {path.name for path in folder.iterdir()} == {"angles_face.png", "angles_mouth.png"}
-    assert f"{folder / 'angles_face.png'}: faces from three sides" in said
-    assert "words: not drawn: " in said
-    assert "bar" not in said
+    assert f"{folder / 'angles_face.png'}: faces from three sides" in printed
+    assert "words: not drawn: " in printed
+    assert "bar" not in printed
 
 
-def test_a_head_that_is_not_there_is_said(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_head_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate("--suites", "speed", "--head", str(tmp_path / "x.glb")) == USER_ERROR
     assert "--head: no such file" in capsys.readouterr().err

@@ -58,7 +58,7 @@ def imported_by(*arguments: str) -> set[str]:
     return set(process.stdout.splitlines()[-1].split())
 
 
-def test_version_and_help_say_what_they_are_asked() -> None:
+def test_version_and_help_print_what_is_requested() -> None:
     assert command("--version").stdout.startswith("cstalk-bridge ")
     help_text = command("--help").stdout
     assert all(word in help_text for word in ("run", "devices", "rigmap", "bench"))
@@ -81,7 +81,7 @@ def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser
                 yield from parsers(inner)
 
 
-def test_every_help_text_is_a_sentence_that_stands_by_itself() -> None:
+def test_every_help_text_is_a_complete_sentence() -> None:
     for parser in parsers(make_parser()):
         assert re.fullmatch(r"[A-Z].*\.", parser.description or ""), parser.prog
         for action in parser._actions:
@@ -100,7 +100,7 @@ def test_every_help_text_is_a_sentence_that_stands_by_itself() -> None:
         (("run", "--fps", "61"), {"torch", "rich", "sounddevice", "soundfile"}),
     ],
 )
-def test_quick_commands_leave_heavy_packages_alone(
+def test_quick_commands_import_no_heavy_package(
     arguments: tuple[str, ...], heavy: set[str]
 ) -> None:
     assert not heavy & imported_by(*arguments)
@@ -126,7 +126,7 @@ def test_rigmap_show_prints_a_line_per_curve() -> None:
     assert "jaw" in done.stdout
 
 
-def test_a_reader_that_leaves_early_is_no_fault() -> None:
+def test_a_closed_pipe_is_not_an_error() -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "cstalk_bridge", "rigmap", "show", "metahuman"],
         cwd=ROOT,
@@ -142,7 +142,7 @@ def test_a_reader_that_leaves_early_is_no_fault() -> None:
     assert process.wait(60) == DONE
 
 
-def test_a_wrong_run_names_every_problem_before_anything_is_opened(tmp_path: Path) -> None:
+def test_invalid_run_arguments_are_all_reported_before_anything_is_opened(tmp_path: Path) -> None:
     done = command("run", "--fps", "61", "--link", "foo://x", folder=tmp_path)
     assert done.returncode == USER_ERROR
     lines = done.stderr.splitlines()
@@ -153,14 +153,14 @@ def test_an_unknown_command_exits_with_2() -> None:
     assert command("dance").returncode == USER_ERROR
 
 
-def test_devices_answers_with_or_without_a_microphone() -> None:
+def test_devices_works_with_and_without_a_microphone() -> None:
     done = command("devices")
     assert done.returncode in {DONE, USER_ERROR}
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "words"),
+    ("error", "code", "message"),
     [
         (UserError(Problem("a", "is bad", "mend it")), USER_ERROR, "a: is bad; mend it"),
         (WeightsError("no such file"), USER_ERROR, "no such file"),
@@ -168,17 +168,17 @@ def test_devices_answers_with_or_without_a_microphone() -> None:
         (RuntimeError("odd\nthing"), FAULT, "RuntimeError: odd thing"),
     ],
 )
-def test_errors_become_a_message_and_a_code(
-    error: BaseException, code: int, words: str, capsys: pytest.CaptureFixture[str]
+def test_errors_become_a_message_and_an_exit_code(
+    error: BaseException, code: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def action() -> int:
         raise error
 
     assert guarded(action) == code
-    assert words in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-def test_a_fault_is_shown_in_full_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_is_shown_in_full_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CSTALK_TRACEBACK", "1")
 
     def action() -> int:

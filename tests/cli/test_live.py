@@ -6,7 +6,7 @@ from cstalk_bridge.audio.devices import InputDevice
 from cstalk_bridge.cli.live import device_table
 
 
-def test_the_default_device_has_a_star_and_columns_line_up() -> None:
+def test_the_default_device_is_starred_and_columns_are_aligned() -> None:
     table = device_table(
         [
             InputDevice(0, "Built-in", "ALSA", 2, 44100, is_default=False),
@@ -18,5 +18,5 @@ def test_the_default_device_has_a_star_and_columns_line_up() -> None:
     assert head.index("system") == first.index("ALSA") == second.index("JACK")
 
 
-def test_without_devices_the_way_out_is_said() -> None:
+def test_without_devices_the_alternative_is_printed() -> None:
     assert "bundled recording" in device_table([])

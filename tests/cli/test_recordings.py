@@ -22,24 +22,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_render_says_what_it_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_render_reports_what_it_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_speech(tmp_path / "a.wav")
-    words = ["render", str(tmp_path / "a.wav"), "-o", str(tmp_path / "out"), "--format", "json,csv"]
-    words += ["--fps", "30", "--emotion", "happy:0.5", "--lookahead-ms", "160", "--device", "cpu"]
-    assert main(words) == 0
+    arguments = ["render", str(tmp_path / "a.wav"), "-o", str(tmp_path / "out")]
+    arguments += ["--format", "json,csv", "--fps", "30", "--emotion", "happy:0.5"]
+    arguments += ["--lookahead-ms", "160", "--device", "cpu"]
+    assert main(arguments) == 0
     assert re.search(r"1 rendered: 0:00 of sound in \d", capsys.readouterr().out)
-    assert main(words) == 0
+    assert main(arguments) == 0
     assert capsys.readouterr().out == "0 rendered, 1 already finished\n"
     (tmp_path / "bad.wav").write_text("no sound")
-    words[1] = str(tmp_path / "*.wav")
-    assert main(words) == 1
-    told = capsys.readouterr()
-    assert "bad.wav: cannot be read" in told.err
-    assert "1 failed" in told.out
+    arguments[1] = str(tmp_path / "*.wav")
+    assert main(arguments) == 1
+    printed = capsys.readouterr()
+    assert "bad.wav: cannot be read" in printed.err
+    assert "1 failed" in printed.out
 
 
 @pytest.mark.parametrize(
-    ("words", "complaint"),
+    ("arguments", "message"),
     [
         (["--format", "csv,fbx,avi"], r"no format 'fbx'(.|\n)*no format 'avi'"),
         (["--fps", "31"], "unknown frame rate '31'"),
@@ -57,35 +58,35 @@ def test_a_render_says_what_it_made(tmp_path: Path, capsys: pytest.CaptureFixtur
         ),
     ],
 )
-def test_what_cannot_be_rendered_is_said_at_once(
-    words: Sequence[str], complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_inputs_that_cannot_be_rendered_are_reported_at_once(
+    arguments: Sequence[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_speech(tmp_path / "a.wav")
-    asked = ["render", str(tmp_path / "a.wav"), "-o", str(tmp_path / "out"), *words]
-    assert main(asked) == 2
-    assert re.search(complaint, capsys.readouterr().err)
+    command = ["render", str(tmp_path / "a.wav"), "-o", str(tmp_path / "out"), *arguments]
+    assert main(command) == 2
+    assert re.search(message, capsys.readouterr().err)
 
 
-def test_notices_are_told_and_what_was_left_out_is_counted(
+def test_notices_are_printed_and_skipped_inputs_are_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     samples, rate_hz = speech()
     (tmp_path / "in").mkdir()
     soundfile.write(tmp_path / "in/two.wav", np.stack([samples, -samples], 1)[:rate_hz], rate_hz)
     (tmp_path / "in/notes.txt").write_text("x")
-    words = ["render", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--device", "cpu"]
-    assert main(words) == 0
-    said = capsys.readouterr()
-    assert "1 rendered, 1 ignored" in said.out
-    assert "notice: ignored, being neither recordings nor takes: " in said.err
-    assert "two.wav: its channels cancel each other" in said.err
-    assert main([*words, "--channel", "2"]) == 0
-    said = capsys.readouterr()
-    assert "1 rendered" in said.out, "another channel is another render"
-    assert "cancel" not in said.err
+    arguments = ["render", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--device", "cpu"]
+    assert main(arguments) == 0
+    printed = capsys.readouterr()
+    assert "1 rendered, 1 ignored" in printed.out
+    assert "notice: ignored, being neither recordings nor takes: " in printed.err
+    assert "two.wav: its channels cancel each other" in printed.err
+    assert main([*arguments, "--channel", "2"]) == 0
+    printed = capsys.readouterr()
+    assert "1 rendered" in printed.out, "another channel is another render"
+    assert "cancel" not in printed.err
 
 
-def test_a_folder_that_cannot_be_made_is_said(
+def test_a_folder_that_cannot_be_created_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write_speech(tmp_path / "a.wav")
@@ -100,20 +101,20 @@ def plot(*arguments: str) -> int:
     return guarded(lambda: options.action(options))
 
 
-def test_a_take_becomes_a_picture_and_a_line_about_it(
+def test_plotting_a_take_writes_a_picture_and_prints_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, output = tmp_path / "umlaut ä.take", tmp_path / "x.png"
     save_take(moved(calm_take(), "CTRL_C_jaw.ty", 1.0, slice(20, 40)), path)
     assert plot(str(path), "-o", str(output), "--theme", "light") == DONE
-    said = capsys.readouterr()
-    assert said.out.startswith(f"{output}: ")
-    assert "1 clipped" in said.out
-    assert said.err == ""
+    printed = capsys.readouterr()
+    assert printed.out.startswith(f"{output}: ")
+    assert "1 clipped" in printed.out
+    assert printed.err == ""
     assert output.read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_recording_is_generated_with_a_word_about_it(
+def test_a_recording_is_generated_with_a_summary(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, output = tmp_path / "hum.wav", tmp_path / "hum.html"
@@ -124,7 +125,7 @@ def test_a_recording_is_generated_with_a_word_about_it(
     assert "hum_1" in output.read_text(encoding="utf-8")
 
 
-def test_the_channel_of_a_recording_can_be_chosen(
+def test_the_channel_of_a_recording_can_be_selected(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, output = tmp_path / "two.wav", tmp_path / "two.html"
@@ -147,13 +148,13 @@ def test_a_recording_may_be_generated_in_an_emotion(
     tone = 0.3 * np.sin(np.arange(16_000) / 16_000 * 2 * np.pi * 180)
     soundfile.write(path, tone, 16_000)
     assert plot(str(path), "-o", str(output), "--emotion", "happy:0.4,auto") == DONE
-    said = capsys.readouterr().err
-    assert "generating a happy 0.4, auto 1 face" in said
-    assert "CC BY-NC-SA 4.0" in said
+    printed = capsys.readouterr().err
+    assert "generating a happy 0.4, auto 1 face" in printed
+    assert "CC BY-NC-SA 4.0" in printed
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (["gone.take"], "gone.take: no such file"),
         (["gone.take", "--rigmap", "nobody"], "no rig map is called `nobody`"),
@@ -161,10 +162,10 @@ def test_a_recording_may_be_generated_in_an_emotion(
         (["gone.take", "--start", "3", "--end", "2"], "from 3 s to 2 s is not a range"),
     ],
 )
-def test_what_is_wrong_is_told_in_a_line(
-    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+def test_an_error_is_reported_in_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert plot(*arguments) == USER_ERROR
-    said = capsys.readouterr().err
-    assert words in said
-    assert len(said.splitlines()) == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert len(printed.splitlines()) == 1

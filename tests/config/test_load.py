@@ -62,19 +62,19 @@ def ports(config: Config) -> list[int]:
     ],
     ids=str,
 )
-def test_a_port_that_is_not_told_is_the_next_that_is_free(
+def test_an_unspecified_port_is_the_next_free_one(
     tmp_path: Path, links: list[str], found: list[int]
 ) -> None:
     assert ports(config_of(tmp_path / "show.yaml", *links)) == found
 
 
-def test_flags_are_counted_too(tmp_path: Path) -> None:
+def test_ports_of_flags_are_taken_into_account(tmp_path: Path) -> None:
     path = tmp_path / "show.yaml"
     path.write_text(f"subjects: [{{name: A}}, {{name: B, links: ['{ANYWHERE}']}}]", "utf-8")
     assert ports(load_config(path, ConfigOverrides(link=(ANYWHERE,)))) == [14785, 14786]
 
 
-def test_places_that_are_shared_are_found(tmp_path: Path) -> None:
+def test_shared_addresses_are_found(tmp_path: Path) -> None:
     config = config_of(tmp_path / "show.yaml", f"'{HERE}:14785'", HERE, f"'{HERE}:14785'")
     (place,) = shared_devices(config)
     assert place == f"{HERE}:14785"
@@ -82,7 +82,7 @@ def test_places_that_are_shared_are_found(tmp_path: Path) -> None:
     assert shared_devices(config_of(tmp_path / "show.yaml", HERE, HERE)) == {}
 
 
-def test_only_what_listens_takes_a_next_port() -> None:
+def test_only_listeners_take_the_next_port() -> None:
     device, told = parse_link_url(HERE), parse_link_url(f"{HERE}:14785")
     assert isinstance(device, ListeningConfig)
     assert device.takes_next_port
@@ -119,7 +119,7 @@ def problems(path: Path) -> list[str]:
     return [str(problem).removeprefix(f"{path}:") for problem in caught.value.problems]
 
 
-def test_the_shipped_config_says_the_built_in_defaults() -> None:
+def test_the_shipped_config_equals_the_built_in_defaults() -> None:
     assert read_config(ROOT / "config.yaml") == Config()
 
 
@@ -138,7 +138,7 @@ def test_without_a_file_the_defaults_hold(tmp_path: Path, monkeypatch: pytest.Mo
     assert load_config() == Config()
 
 
-def test_a_config_in_the_folder_is_read_unasked(
+def test_a_config_in_the_folder_is_read_by_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "config.yaml").write_text("fps: 25\n", encoding="utf-8")
@@ -189,7 +189,7 @@ def test_every_problem_is_reported_at_once_at_its_place(tmp_path: Path) -> None:
         ("buffer_ms: 200\n", 200.0),
     ],
 )
-def test_a_buffer_is_adaptive_or_so_many_milliseconds(
+def test_a_buffer_is_adaptive_or_a_number_of_milliseconds(
     tmp_path: Path, text: str, buffer_ms: float | None
 ) -> None:
     assert read_config(written(tmp_path, text)).buffer_ms == buffer_ms
@@ -204,15 +204,13 @@ def test_a_buffer_is_adaptive_or_so_many_milliseconds(
         (".inf", "`buffer_ms` must be a finite number"),
     ],
 )
-def test_a_buffer_that_cannot_be_is_told_at_its_place(
-    tmp_path: Path, value: str, words: str
-) -> None:
+def test_an_invalid_buffer_is_reported_at_its_place(tmp_path: Path, value: str, words: str) -> None:
     (found,) = problems(written(tmp_path, f"fps: 60\nbuffer_ms: {value}\n"))
     assert found.startswith("2:12: ")
     assert words in found
 
 
-def test_there_may_be_many_subjects_and_a_mistake_in_a_list_is_told(tmp_path: Path) -> None:
+def test_there_may_be_many_subjects_and_an_error_in_a_list_is_reported(tmp_path: Path) -> None:
     subjects = [f"  - {{name: S{n}, links: ['osc://h:{n}']}}\n" for n in range(1, 1026)]
     most = read_config(written(tmp_path, "".join(["subjects:\n", *subjects[:1024]])))
     assert len(most.subjects) == MAX_SUBJECTS == 1024
@@ -228,7 +226,7 @@ def test_a_rate_is_written_as_number_or_text(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["23.976", "23.98", "24000/1001", "'23.976'"])
-def test_the_rate_of_film_is_known_by_all_its_names(tmp_path: Path, name: str) -> None:
+def test_the_frame_rate_of_film_is_known_by_all_its_names(tmp_path: Path, name: str) -> None:
     assert read_config(written(tmp_path, f"fps: {name}\n")).fps is FRAME_RATES["23.976"]
     assert override(Config(), ConfigOverrides(fps=name.strip("'"))).fps is FRAME_RATES["23.976"]
 
@@ -248,9 +246,7 @@ def test_every_rate_can_be_configured(tmp_path: Path, name: str) -> None:
         ("", {}),
     ],
 )
-def test_an_emotion_is_a_mapping_or_a_text(
-    tmp_path: Path, text: str, mix: dict[str, float]
-) -> None:
+def test_an_emotion_is_a_mapping_or_text(tmp_path: Path, text: str, mix: dict[str, float]) -> None:
     config = read_config(written(tmp_path, f"subjects:\n  - emotion: {text}\n"))
     assert dict(config.subjects[0].emotion) == mix
 
@@ -282,7 +278,7 @@ def test_a_weight_out_of_range_is_refused(weight: str) -> None:
         ),
     ],
 )
-def test_keys_that_clash_are_reported_at_the_second(
+def test_conflicting_keys_are_reported_at_the_second(
     tmp_path: Path, text: str, place: str, words: str
 ) -> None:
     (found,) = problems(written(tmp_path, text))
@@ -361,7 +357,7 @@ def test_links_of_flags_may_not_clash() -> None:
         override(Config(), ConfigOverrides(link=("osc://h:9", "livelink-face://h:9")))
 
 
-def test_a_living_face_is_set_part_by_part_or_not_at_all(tmp_path: Path) -> None:
+def test_procedural_animation_is_set_part_by_part_or_as_a_whole(tmp_path: Path) -> None:
     text = (
         "subjects:\n"
         "  - {name: Anna, seed: 7, alive: {gaze: 0.5, symmetry: 1}}\n"
@@ -376,19 +372,19 @@ def test_a_living_face_is_set_part_by_part_or_not_at_all(tmp_path: Path) -> None
     assert anna.rest.policies == FallbackPolicies()
 
 
-def test_a_living_face_is_set_by_flags() -> None:
+def test_procedural_animation_is_set_by_flags() -> None:
     (subject,) = override(Config(), ConfigOverrides(alive="gaze:0.5,symmetry:1", seed="7")).subjects
     assert (subject.alive, subject.seed) == (Levels(gaze=0.5, symmetry=1.0), 7)
 
 
 @pytest.mark.parametrize("alive", ["ears:1", "gaze", "gaze:2.1", "symmetry:1.5", "head:much"])
-def test_levels_that_cannot_be_are_told_by_their_flag(alive: str) -> None:
+def test_levels_out_of_range_are_reported_with_their_flag(alive: str) -> None:
     with pytest.raises(UserError) as caught:
         override(Config(), ConfigOverrides(alive=alive, seed="-1"))
     assert [problem.where for problem in caught.value.problems] == ["--seed", "--alive"]
 
 
-def test_what_is_wrong_about_a_living_face_is_told_at_its_place(tmp_path: Path) -> None:
+def test_invalid_procedural_animation_is_reported_at_its_place(tmp_path: Path) -> None:
     text = (
         "subjects:\n"
         "  - name: Anna\n"
@@ -404,7 +400,7 @@ def test_what_is_wrong_about_a_living_face_is_told_at_its_place(tmp_path: Path) 
     assert "blink" in found[2]
 
 
-def test_a_subject_is_named_in_any_case_and_form_of_unicode(tmp_path: Path) -> None:
+def test_subject_names_ignore_case_and_unicode_form(tmp_path: Path) -> None:
     path = written(tmp_path, TWO_SUBJECTS.replace("Bruno", "Zoë"))
     config = load_config(path, ConfigOverrides(subject=" zoe\u0308", emotion="happy:0.5"))
     assert config.subjects[1].emotion == {"happy": 0.5}

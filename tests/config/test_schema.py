@@ -26,7 +26,7 @@ def told(flags: ConfigOverrides) -> str:
     return str(caught.value)
 
 
-def test_without_a_word_nothing_listens() -> None:
+def test_by_default_nothing_listens() -> None:
     assert Config().control.osc is None
 
 
@@ -34,11 +34,11 @@ def test_without_a_word_nothing_listens() -> None:
     ("text", "place"),
     [("", "127.0.0.1:8000"), (":9000", "127.0.0.1:9000"), ("::1", "[::1]:8000")],
 )
-def test_a_flag_opens_a_place(text: str, place: str) -> None:
+def test_a_flag_sets_the_listening_address(text: str, place: str) -> None:
     assert str(override(Config(), ConfigOverrides(osc_control=text)).control.osc) == place
 
 
-def test_beyond_this_machine_a_list_is_needed() -> None:
+def test_listening_beyond_this_machine_needs_an_allow_list() -> None:
     words = told(ConfigOverrides(osc_control=EVERYWHERE))
     assert "--osc-control" in words
     assert "can be reached from other machines" in words
@@ -50,13 +50,13 @@ def test_beyond_this_machine_a_list_is_needed() -> None:
 
 
 @pytest.mark.parametrize("entry", ["10.0.0.5/24", "stage", "300.1.1.1", ""])
-def test_what_is_no_network_is_told(entry: str) -> None:
+def test_an_invalid_network_is_reported(entry: str) -> None:
     assert "is neither an IP address nor a network" in told(
         ConfigOverrides(osc_control="", osc_allow=(entry,))
     )
 
 
-def test_only_the_listed_and_this_machine_may_control() -> None:
+def test_only_listed_hosts_and_this_machine_may_control() -> None:
     spec = ControlConfig(osc=EVERYWHERE, allow=["10.0.0.0/24", "2001:db8::1"])
     allowed = ("127.0.0.1", "::1", "::ffff:127.0.0.1", "10.0.0.9", "::ffff:10.0.0.9", "2001:db8::1")
     assert all(map(spec.is_allowed, allowed))
@@ -64,16 +64,16 @@ def test_only_the_listed_and_this_machine_may_control() -> None:
 
 
 @given(st.text(max_size=50))
-def test_no_text_is_an_address_by_mistake(host: str) -> None:
+def test_no_text_is_accepted_as_an_address_by_mistake(host: str) -> None:
     assert not ControlConfig().is_allowed(host) or host.startswith(("127.", "::", "0"))
 
 
-def test_a_link_to_the_place_where_control_listens_is_a_clash() -> None:
+def test_a_link_to_the_control_address_is_a_conflict() -> None:
     flags = ConfigOverrides(osc_control="", link=("osc://127.0.0.1:8000/face",))
     assert "127.0.0.1:8000, where remote control listens" in told(flags)
 
 
-def test_emotions_over_time_stand_in_the_config_or_in_a_file(tmp_path: Path) -> None:
+def test_emotions_over_time_come_from_the_config_or_a_file(tmp_path: Path) -> None:
     text = '[{at_s: 0, emotion: "happy:0.8", over_s: 1.5}, {at_s: 4, emotion: sad}]'
     (tmp_path / "mood.yaml").write_text(text)
     (tmp_path / "here.yaml").write_text(f"subjects: [{{name: A, emotions: {text}}}]")
@@ -87,7 +87,7 @@ def test_emotions_over_time_stand_in_the_config_or_in_a_file(tmp_path: Path) -> 
     assert [(key.at_s, key.emotion) for key in here.root] == [(0, {"happy": 0.8}), (4, {"sad": 1})]
 
 
-def test_faults_of_a_timeline_are_told_at_their_place(tmp_path: Path) -> None:
+def test_timeline_errors_are_reported_at_their_place(tmp_path: Path) -> None:
     text = "subjects:\n  - emotions:\n      - {at_s: 1, emotion: glad}\n      - {at_s: x}\n"
     path = tmp_path / "show.yaml"
     path.write_text(text)
@@ -115,7 +115,7 @@ class Holder(BaseModel):
         ("0.0.0.0:8520", "0.0.0.0", 8520),  # noqa: S104 - it is parsed only
     ],
 )
-def test_a_place_is_read_as_it_is_written(text: str, host: str, port: int) -> None:
+def test_an_address_is_parsed(text: str, host: str, port: int) -> None:
     spec = PreviewConfig.parse(text)
     assert (spec.host, spec.port) == (host, port)
     assert Holder.model_validate({"preview": text}).preview == spec
@@ -124,19 +124,19 @@ def test_a_place_is_read_as_it_is_written(text: str, host: str, port: int) -> No
 @pytest.mark.parametrize(
     "text", ["a b", "host:70000", "host:port", "[::1", "1.2.3:4", "-x", "a:b:c"]
 )
-def test_what_is_no_place_is_told(text: str) -> None:
+def test_an_invalid_address_is_reported(text: str) -> None:
     with pytest.raises(UserError) as caught:
         PreviewConfig.parse(text)
     assert caught.value.problems[0].remedy
 
 
 @given(st.ip_addresses(), st.integers(0, 65535))
-def test_a_place_written_is_read_again(address: object, port: int) -> None:
+def test_address_round_trip(address: object, port: int) -> None:
     spec = PreviewConfig(host=str(address), port=port)
     assert PreviewConfig.parse(str(spec)) == spec
 
 
-def test_only_beyond_this_machine_a_token_is_needed() -> None:
+def test_only_beyond_this_machine_is_a_token_needed() -> None:
     for inside in ("", "localhost", "::1", "127.3.2.1"):
         assert PreviewConfig.parse(inside).guarded().token is None
     outside = PreviewConfig.parse("10.0.0.5")

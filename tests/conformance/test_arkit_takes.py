@@ -94,7 +94,7 @@ def ratio(curves: Curves) -> float:
 
 
 @pytest.mark.parametrize("source", ["phone", "packets"])
-def test_the_phone_raises_inner_and_outer_brows_together(
+def test_a_phone_raises_inner_and_outer_brows_together(
     source: str, request: pytest.FixtureRequest
 ) -> None:
     curves = request.getfixturevalue(source)
@@ -123,7 +123,7 @@ APART = [
 
 
 @pytest.mark.parametrize(("one", "other"), PAIRS)
-def test_what_goes_together_on_a_phone_goes_together_here(
+def test_curves_that_move_together_on_a_phone_move_together_here(
     phone: Curves, one: str, other: str
 ) -> None:
     assert together(phone, one, other) > 0.5
@@ -131,12 +131,14 @@ def test_what_goes_together_on_a_phone_goes_together_here(
 
 
 @pytest.mark.parametrize(("one", "other"), APART)
-def test_what_goes_apart_on_a_phone_goes_apart_here(phone: Curves, one: str, other: str) -> None:
+def test_curves_that_move_apart_on_a_phone_move_apart_here(
+    phone: Curves, one: str, other: str
+) -> None:
     assert together(phone, one, other) < 0.1
     assert together(shown(phone), one, other) < 0.1
 
 
-def test_eyes_turn_the_way_a_phone_says_they_do(packets: Curves) -> None:
+def test_eyes_turn_in_the_directions_of_a_phone(packets: Curves) -> None:
     face = shown(packets)
     for side, inward in (("Left", -1), ("Right", 1)):
         look = packets[f"EyeLookOut{side}"] - packets[f"EyeLookIn{side}"]
@@ -146,7 +148,7 @@ def test_eyes_turn_the_way_a_phone_says_they_do(packets: Curves) -> None:
             assert np.polyfit(down, curves[f"{side}EyePitch"], 1)[0] > 0.4
 
 
-def test_a_mouth_that_goes_aside_smiles_on_that_side(packets: Curves) -> None:
+def test_a_mouth_that_moves_sideways_smiles_on_that_side(packets: Curves) -> None:
     """The sides of the packet, which the app's own table has mirrored."""
     for curves in (packets, shown(packets)):
         aside = curves["MouthLeft"] - curves["MouthRight"]
@@ -154,11 +156,11 @@ def test_a_mouth_that_goes_aside_smiles_on_that_side(packets: Curves) -> None:
         assert np.corrcoef(aside, smile)[0, 1] > 0.6
 
 
-def test_the_phone_closes_lips_no_further_than_its_jaw_is_open(phone: Curves) -> None:
+def test_a_phone_closes_lips_no_further_than_its_jaw_is_open(phone: Curves) -> None:
     assert (phone["MouthClose"] - phone["JawOpen"]).max() < 0.06
 
 
-def test_the_phone_has_a_third_of_funnel_with_pursed_lips(phone: Curves) -> None:
+def test_a_phone_adds_a_third_of_funnel_to_pursed_lips(phone: Curves) -> None:
     low, high = np.percentile(phone["MouthFunnel"][phone["MouthPucker"] > 0.5], [5, 95])
     assert 0.25 < low < high < 0.42
     low, high = np.percentile(phone["MouthPucker"][phone["MouthFunnel"] > 0.5], [5, 95])

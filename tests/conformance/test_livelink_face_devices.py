@@ -17,7 +17,7 @@ def datagrams() -> list[bytes]:
     return read_datagrams(CAPTURE)
 
 
-def test_every_datagram_of_the_phone_is_encoded_again_byte_for_byte(datagrams: list[bytes]) -> None:
+def test_every_phone_datagram_is_re_encoded_byte_for_byte(datagrams: list[bytes]) -> None:
     assert len(datagrams) == 567
     faces = 0
     for datagram in datagrams:
@@ -31,7 +31,7 @@ def test_every_datagram_of_the_phone_is_encoded_again_byte_for_byte(datagrams: l
     assert faces == 560
 
 
-def test_what_the_phone_says_is_a_face(datagrams: list[bytes]) -> None:
+def test_phone_datagrams_decode_to_a_face(datagrams: list[bytes]) -> None:
     packets = [packet for packet in map(decode, datagrams) if packet.values is not None]
     values = np.stack([packet.values for packet in packets if packet.values is not None])
     assert {packet.subject for packet in packets} == {packets[0].subject}

@@ -25,7 +25,7 @@ CASES = [
 
 @pytest.mark.parametrize("rate_hz", [44_100, 48_000, 96_000])
 @pytest.mark.parametrize(("fps", "first", "name"), CASES)
-def test_we_read_what_libltc_writes(
+def test_libltc_output_is_decoded(
     fps: float, first: tuple[int, int, int, int], name: str, rate_hz: int
 ) -> None:
     wave, names = libltc.encoded(fps, first, 40, rate_hz)
@@ -39,7 +39,7 @@ def test_we_read_what_libltc_writes(
 
 @pytest.mark.parametrize("is_reverse", [False, True])
 @pytest.mark.parametrize(("fps", "first", "name"), CASES)
-def test_both_hear_the_same_at_the_same_place(
+def test_both_decoders_read_the_same_timecode_at_the_same_place(
     fps: float, first: tuple[int, int, int, int], name: str, is_reverse: bool
 ) -> None:
     rate = FRAME_RATES[name]

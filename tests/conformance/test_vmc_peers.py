@@ -74,7 +74,7 @@ def test_vmcp_reads_every_frame_in_its_order() -> None:
     not (shutil.which("oscdump") and shutil.which("stdbuf")),
     reason="oscdump is missing: install liblo-tools",
 )
-def test_oscdump_reads_the_types_which_receivers_ask_for() -> None:
+def test_oscdump_reads_the_argument_types_that_receivers_expect() -> None:
     port = free_port()
     with oscdump(port) as process:
         assert process.stdout is not None

@@ -63,7 +63,7 @@ class Unreal(threading.Thread):
         return [face for _, face in decoded]
 
 
-def test_a_voice_in_a_microphone_arrives_as_that_face_at_other_peoples_decoders(
+def test_microphone_speech_arrives_as_that_face_at_third_party_decoders(
     tmp_path: Path,
 ) -> None:
     spoken, rate_hz = soundfile.read(SPEECH_PATH, dtype="float32")

@@ -42,7 +42,7 @@ def test_every_command_has_an_address(command: Command) -> None:
     assert address_fault(command.address.replace("<subject>", "CSTalk")) is None
 
 
-def test_a_mix_is_read_as_pairs_with_or_without_a_time() -> None:
+def test_an_emotion_mix_is_parsed_as_pairs_with_or_without_a_time() -> None:
     read = COMMANDS["emotion"].read
     assert read(["happy", 0.8]) == {"mix": {"happy": 0.8}}
     assert read(["happy", 1, 2]) == {"mix": {"happy": 1.0}, "over_s": 2.0}
@@ -52,7 +52,7 @@ def test_a_mix_is_read_as_pairs_with_or_without_a_time() -> None:
     }
 
 
-def test_every_wrong_argument_is_told_with_its_range() -> None:
+def test_every_wrong_argument_is_reported_with_its_range() -> None:
     words = problems("emotion", "glad", 2.0, -1.0)
     assert "emotion: must be neutral, happy" in words
     assert f"weight: must be 0 to {MAX_WEIGHT:g}, found 2.0" in words
@@ -75,7 +75,7 @@ def test_switches_and_numbers_may_come_in_any_osc_type() -> None:
 
 
 @given(st.sampled_from(sorted(COMMANDS)), st.lists(ARGUMENTS, max_size=9))
-def test_whatever_comes_is_read_within_its_range_or_told(
+def test_any_argument_is_read_within_its_range_or_reported(
     name: str, arguments: list[object]
 ) -> None:
     try:

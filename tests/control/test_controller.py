@@ -31,7 +31,7 @@ def takes(tmp_path: Path) -> TakeHarness:
     return TakeHarness(tmp_path / "takes")
 
 
-def test_numbers_go_up_and_slates_stay(takes: TakeHarness) -> None:
+def test_take_numbers_increase_and_slates_persist(takes: TakeHarness) -> None:
     names = []
     for slate, number in ((None, None), ("Scene", 7), (None, None)):
         names.append(takes.controller.start(slate, number)[9:])
@@ -40,7 +40,7 @@ def test_numbers_go_up_and_slates_stay(takes: TakeHarness) -> None:
     assert names == ["MySlate_1", "Scene_7", "Scene_8"]
 
 
-def test_a_take_of_another_program_is_reported_and_gives_the_next_slate(
+def test_a_take_of_another_process_is_reported_and_numbering_continues(
     takes: TakeHarness,
 ) -> None:
     identifier = takes.stage.recorder.start("Unreal", 7)
@@ -104,7 +104,7 @@ SAD, ANGRY = (
 HAPPY = Keyframe(at_s=0.2, emotion={"happy": 0.7})
 
 
-def test_prompts_of_all_subjects_stand_in_the_order_of_their_time() -> None:
+def test_cues_of_all_subjects_are_in_order_of_time() -> None:
     found = emotion_cues({"One": [SAD, ANGRY], "Two": [HAPPY]})
     assert [(p.subject, p.key.at_s) for p in found] == [("One", 0.0), ("Two", 0.2), ("One", 0.4)]
 
@@ -123,7 +123,7 @@ def test_a_run_follows_the_keys_of_its_config(tmp_path: Path) -> None:
         assert bridge.now() - begun_s > 0.2
 
 
-def test_a_prompt_for_nobody_is_told_and_the_others_go_on() -> None:
+def test_a_cue_for_an_unknown_subject_is_reported_and_the_others_run() -> None:
     """No bridge runs: each prompt is for nobody."""
     prompter = CueScheduler(emotion_cues({"One": [SAD], "Two": [HAPPY]}), Controller(), lambda: 0.0)
     prompter.start()

@@ -22,18 +22,18 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
 
-def test_the_tables_are_those_of_the_code() -> None:
+def test_the_tables_match_the_code() -> None:
     assert command_table() in PAGE
     assert phone_table() in PAGE
 
 
-def test_the_keys_are_those_of_the_dashboard() -> None:
+def test_the_keys_match_the_dashboard() -> None:
     first, *_, last = EMOTION_KEYS
     names = ", ".join(EMOTION_KEYS.values())
     assert f"| `{first}` to `{last}` | choose an emotion: {names} |" in PAGE
 
 
-def test_the_example_of_a_timeline_is_one(tmp_path: Path) -> None:
+def test_the_timeline_example_is_valid(tmp_path: Path) -> None:
     (block,) = blocks("yaml")
     assert len(yaml.safe_load(block)) == 2
     path = tmp_path / "show.yaml"
@@ -43,7 +43,7 @@ def test_the_example_of_a_timeline_is_one(tmp_path: Path) -> None:
     )
 
 
-def test_the_python_example_calls_what_there_is() -> None:
+def test_the_python_example_calls_existing_methods() -> None:
     (block,) = blocks("python")
     calls = [node.func for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Call)]
     names = {call.attr for call in calls if isinstance(call, ast.Attribute)}

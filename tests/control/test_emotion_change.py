@@ -63,7 +63,7 @@ WEIGHTS = st.lists(st.floats(0.0, MAX_WEIGHT, width=32), min_size=7, max_size=7)
 
 
 @given(WEIGHTS, WEIGHTS, st.floats(0.01, 60.0))
-def test_every_weight_goes_straight_to_its_goal(
+def test_every_weight_moves_monotonically_to_its_target(
     before: list[float], after: list[float], over_s: float
 ) -> None:
     start, end = (np.array(mix, dtype=np.float32) for mix in (before, after))

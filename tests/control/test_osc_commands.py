@@ -43,7 +43,7 @@ def do(controller: Controller, address: str, *arguments: str | float) -> None:
     ]
 
 
-def test_emotions_are_felt_in_their_time_and_shown(bridge: RunningBridge) -> None:
+def test_emotions_fade_in_over_their_time_and_are_shown(bridge: RunningBridge) -> None:
     felt = bridge.metrics.subjects[0].emotion_at
     do(bridge.controller, "/cstalk/CSTalk/emotion", "happy", 0.8, "sad", 0.1, 0.2)
     bridge.wait_for(lambda: felt(bridge.now()) == pytest.approx(mix(happy=0.8, sad=0.1)))
@@ -63,7 +63,7 @@ def mix(**weights: float) -> dict[str, float]:
     return {name: weights.get(name, 0.0) for name in names}
 
 
-def test_subjects_are_chosen_by_name_by_spelling_and_all(bridge: RunningBridge) -> None:
+def test_subjects_are_selected_by_name_by_osc_spelling_or_all(bridge: RunningBridge) -> None:
     controller = bridge.controller
     do(controller, "/cstalk/Ada Lovelace/emotion", "happy", 1)
     do(controller, "/cstalk/Ada_Lovelace/weight", "sad", 1)
@@ -78,7 +78,7 @@ def test_subjects_are_chosen_by_name_by_spelling_and_all(bridge: RunningBridge) 
     "address",
     ["/cstalk/", "/cstalk//", "/cstalk/emotion", "/cstalk/CSTalk/", "/cstalk/CSTalk/smile"],
 )
-def test_what_is_no_command_is_told(bridge: RunningBridge, address: str) -> None:
+def test_an_unknown_command_is_reported(bridge: RunningBridge, address: str) -> None:
     with pytest.raises(UserError, match="there is no command"):
         do(bridge.controller, address, "happy", 1)
 
@@ -98,7 +98,7 @@ def test_a_guard_is_checked_and_eased(bridge: RunningBridge) -> None:
         do(bridge.controller, "/cstalk/CSTalk/mouth_guard", 1.1)
 
 
-def test_a_voice_may_choose_and_its_terms_are_told_once(bridge: RunningBridge) -> None:
+def test_emotion_from_the_voice_reports_its_terms_once(bridge: RunningBridge) -> None:
     subject = bridge.controller.subject("CSTalk")
     do(bridge.controller, "/cstalk/CSTalk/arousal", 0.5)
     for share in (1, 0.0, 1.0):
@@ -122,7 +122,7 @@ def state(controller: Controller, name: str) -> dict[str, tuple[object, ...]]:
     return {message.address: message.arguments for message in told}
 
 
-def test_the_state_tells_what_was_told_so_that_it_can_be_told_again(
+def test_the_reported_state_can_be_sent_back(
     bridge: RunningBridge,
 ) -> None:
     do(bridge.controller, "/cstalk/CSTalk/emotion", "happy", 0.5, "sad", 0.25)
@@ -149,14 +149,14 @@ def test_the_state_tells_what_was_told_so_that_it_can_be_told_again(
     do(bridge.controller, "/cstalk/CSTalk/emotion", "neutral", 1)
 
 
-def test_the_state_of_all_is_told_at_once_with_spaces_as_they_are_written(
+def test_the_state_of_all_subjects_is_reported_at_once_with_spaces_as_written(
     bridge: RunningBridge,
 ) -> None:
     told = state(bridge.controller, "*")
     assert {address.split("/")[2] for address in told} == {"CSTalk", "Ada_Lovelace"}
 
 
-def test_a_question_too_many_is_refused(bridge: RunningBridge) -> None:
+def test_queries_beyond_the_limit_are_refused(bridge: RunningBridge) -> None:
     now_s = 100.0
     own = CommandHandler(bridge.controller, lambda: now_s)
     for _ in range(MAX_QUESTIONS):
@@ -167,7 +167,7 @@ def test_a_question_too_many_is_refused(bridge: RunningBridge) -> None:
     own.handle(Message("/cstalk/CSTalk/state", ()), SENDER)
 
 
-def test_a_muted_voice_is_silent_while_packets_go_on(bridge: RunningBridge) -> None:
+def test_muting_a_voice_leaves_packets_running(bridge: RunningBridge) -> None:
     subject = bridge.metrics.subjects[0]
     do(bridge.controller, "/cstalk/CSTalk/mute")
     bridge.wait_for(lambda: subject.peak_db < -90.0)
@@ -178,7 +178,7 @@ def test_a_muted_voice_is_silent_while_packets_go_on(bridge: RunningBridge) -> N
     bridge.wait_for(lambda: subject.peak_db > -30.0)
 
 
-def test_a_paused_face_keeps_its_mouth(bridge: RunningBridge) -> None:
+def test_a_paused_face_keeps_its_mouth_shape(bridge: RunningBridge) -> None:
     jaws: list[float] = []
 
     def jaw_moves() -> bool:
@@ -203,7 +203,7 @@ def test_the_look_ahead_changes_while_faces_go_on(bridge: RunningBridge) -> None
         do(bridge.controller, "/cstalk/CSTalk/lookahead", 260)
 
 
-def test_the_look_ahead_stays_while_a_take_is_recorded(bridge: RunningBridge) -> None:
+def test_the_look_ahead_is_fixed_while_a_take_is_recorded(bridge: RunningBridge) -> None:
     do(bridge.controller, "/cstalk/record", "start", "Steady")
     with pytest.raises(UserError, match="a take is being recorded"):
         do(bridge.controller, "/cstalk/CSTalk/lookahead", 160)
@@ -211,7 +211,7 @@ def test_the_look_ahead_stays_while_a_take_is_recorded(bridge: RunningBridge) ->
     assert bridge.metrics.subjects[0].lookahead_ms == 80
 
 
-def test_a_take_is_started_with_the_next_number_and_stopped(bridge: RunningBridge) -> None:
+def test_a_take_starts_with_the_next_number_and_stops(bridge: RunningBridge) -> None:
     do(bridge.controller, "/cstalk/record", "start", "Own", 5)
     bridge.wait_for_take()
     do(bridge.controller, "/cstalk/record", "stop")
@@ -223,7 +223,7 @@ def test_a_take_is_started_with_the_next_number_and_stopped(bridge: RunningBridg
     assert any(re.fullmatch(r"recording take \d+_Own_6", text) for text in bridge.notices)
 
 
-def test_an_error_is_answered_in_bounded_words() -> None:
+def test_an_error_reply_is_bounded() -> None:
     message = Message("/cstalk/CSTalk/emo\0tion", ())
     answer = error_reply(message, UserError(Problem("x", "y\0" * 1000)), [SENDER])
     (told,) = decode_packet(answer.outgoing[0].datagram)
@@ -235,7 +235,7 @@ def test_the_face_still_moves(bridge: RunningBridge) -> None:
     bridge.wait_for(lambda: np.any(bridge.packet().values))
 
 
-def test_a_rig_map_is_read_again_and_a_faulty_one_keeps_the_old(tmp_path: Path) -> None:
+def test_a_rig_map_is_reloaded_and_a_faulty_one_is_ignored(tmp_path: Path) -> None:
     path = tmp_path / "hero.yaml"
     path.write_text("extends: livelinkface61\ncurves:\n  JawOpen: CTRL_C_jaw.ty\n")
     with receiver() as engine, ExitStack() as closing:
@@ -285,7 +285,7 @@ def test_buttons_and_toggles_record(bridge: RunningBridge, on: float, off: float
     do(bridge.controller, "/cstalk/CSTalk/reload", off)
 
 
-def test_the_state_of_the_bridge_tells_whether_it_records(bridge: RunningBridge) -> None:
+def test_the_state_of_the_bridge_reports_whether_it_records(bridge: RunningBridge) -> None:
     def told() -> dict[str, tuple[object, ...]]:
         answer = CommandHandler(bridge.controller).handle(Message("/cstalk/state", ()), SENDER)
         assert answer.work is not None
@@ -301,7 +301,7 @@ def test_the_state_of_the_bridge_tells_whether_it_records(bridge: RunningBridge)
     do(bridge.controller, "/cstalk/record", "stop")
 
 
-def test_a_gain_is_heard(bridge: RunningBridge) -> None:
+def test_gain_takes_effect_on_the_input(bridge: RunningBridge) -> None:
     subject = bridge.metrics.subjects[0]
     bridge.wait_for(lambda: subject.peak_db > -30.0)
     do(bridge.controller, "/cstalk/CSTalk/gain", -60)

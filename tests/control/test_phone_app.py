@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_536, 300_001])
-def test_the_size_comes_before_the_bytes(tmp_path: Path, size: int) -> None:
+def test_the_size_is_sent_before_the_bytes(tmp_path: Path, size: int) -> None:
     path = tmp_path / "curves.csv"
     path.write_bytes(bytes(number % 251 for number in range(size)))
     taken: list[bytes] = []
@@ -49,7 +49,7 @@ def test_the_size_comes_before_the_bytes(tmp_path: Path, size: int) -> None:
     assert taken == [struct.pack(">i", size) + path.read_bytes()]
 
 
-def test_nobody_there_and_nobody_reading_are_told(tmp_path: Path) -> None:
+def test_a_missing_or_stalled_receiver_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "sound.wav"
     path.write_bytes(bytes(20_000_000))
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -60,7 +60,7 @@ def test_nobody_there_and_nobody_reading_are_told(tmp_path: Path) -> None:
         send_file(address, path)
 
 
-def test_what_the_size_cannot_tell_is_not_begun(tmp_path: Path) -> None:
+def test_a_file_too_large_for_the_size_field_is_not_sent(tmp_path: Path) -> None:
     path = tmp_path / "long.wav"
     with path.open("wb") as file:
         file.truncate(MAX_FILE_BYTES + 1)
@@ -68,7 +68,7 @@ def test_what_the_size_cannot_tell_is_not_begun(tmp_path: Path) -> None:
         send_file(("127.0.0.1", 9), path)
 
 
-def test_a_file_that_is_gone_is_told(tmp_path: Path) -> None:
+def test_a_deleted_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No such file"):
         send_file(("127.0.0.1", 9), tmp_path / "gone.csv")
 
@@ -123,7 +123,7 @@ def call(bridge: RunningBridge) -> Call:
     ],
 )
 @pytest.mark.parametrize("dummy", [(), (1,)], ids=["plain", "dummy"])
-def test_it_answers_as_the_table_says_whatever_follows_the_arguments(
+def test_replies_follow_the_table_whatever_follows_the_arguments(
     call: Call,
     address: str,
     arguments: tuple[str | int, ...],
@@ -143,14 +143,14 @@ def test_a_message_without_its_arguments_is_refused(call: Call, address: str) ->
             call.say(address)
 
 
-def test_until_a_target_is_set_the_sender_is_answered(call: Call) -> None:
+def test_until_a_target_is_set_the_sender_receives_replies(call: Call) -> None:
     assert call.say("/BatteryQuery", 1) == [(SENDER, Message("/Battery", (1.0,)))]
     confirmed = call.say("/OSCSetSendTarget", *CONTROLLER)
     assert confirmed[0] == (CONTROLLER, Message("/OSCSetSendTargetConfirm", ()))
     assert call.say("/BatteryQuery", 1) == [(CONTROLLER, Message("/Battery", (1.0,)))]
 
 
-def test_a_new_target_is_told_that_the_app_is_there_and_all_that_it_goes(call: Call) -> None:
+def test_a_new_target_receives_the_app_state_and_all_replies(call: Call) -> None:
     first = call.answer("/OSCAddSendTarget", "127.0.0.1", 6000)
     again = call.answer("/OSCAddSendTarget", "127.0.0.1", 6000)
     assert [m.address for m in first] == ["/OSCAddSendTargetConfirm", "/AppActivated"]
@@ -158,7 +158,7 @@ def test_a_new_target_is_told_that_the_app_is_there_and_all_that_it_goes(call: C
     assert call.finished(call.phone.shutdown()) == [(CONTROLLER, Message("/AppDeactivated", ()))]
 
 
-def test_added_targets_are_answered_together_and_set_ones_alone(call: Call) -> None:
+def test_added_targets_all_receive_replies_and_a_set_target_alone(call: Call) -> None:
     for port in (6000, 6001):
         call.say("/OSCAddSendTarget", "localhost", port)
     to = [place for place, _ in call.say("/ThermalsQuery")]
@@ -174,7 +174,7 @@ def test_the_number_of_targets_is_bounded(call: Call) -> None:
     assert call.phone.targets[-1] == ("127.0.0.1", 4 * MAX_TARGETS - 1)
 
 
-def test_who_may_not_control_is_not_answered_either(call: Call) -> None:
+def test_hosts_without_permission_receive_no_reply(call: Call) -> None:
     with pytest.raises(UserError, match=r"10\.0\.0\.5 is not allowed; add it to"):
         call.say("/OSCSetSendTarget", "10.0.0.5", 6000)
     with pytest.raises(UserError, match=r"10\.0\.0\.5 is not allowed"):
@@ -184,7 +184,9 @@ def test_who_may_not_control_is_not_answered_either(call: Call) -> None:
     assert call.phone.targets == ()
 
 
-def test_packets_go_where_and_as_they_are_told(call: Call, bridge: RunningBridge) -> None:
+def test_packets_go_to_the_requested_target_in_the_requested_form(
+    call: Call, bridge: RunningBridge
+) -> None:
     with receiver() as engine:
         call.say("/ClearAllLiveLinkAddresses", 1)
         call.say("/AddLiveLinkAddress", engine.target.host, engine.target.port)
@@ -207,7 +209,7 @@ def test_packets_go_where_and_as_they_are_told(call: Call, bridge: RunningBridge
     call.say("/LiveLinkSubject", "CSTalk")
 
 
-def test_a_take_is_recorded_and_its_files_are_handed_over(
+def test_a_take_is_recorded_and_its_files_are_transferred(
     call: Call, bridge: RunningBridge
 ) -> None:
     call.say("/OSCSetSendTarget", *CONTROLLER)
@@ -231,13 +233,13 @@ def test_a_take_is_recorded_and_its_files_are_handed_over(
         call.say("/RecordStop", 1)
 
 
-def test_a_transport_needs_a_place(call: Call) -> None:
+def test_a_transfer_needs_an_address(call: Call) -> None:
     for place in ("127.0.0.1", "127.0.0.1:0", "127.0.0.1:port", ""):
         with pytest.raises(UserError, match="port: must be 1 to 65535"):
             call.say("/Transport", place, "x")
 
 
-def test_a_face_that_was_told_nothing_is_at_rest_nowhere(bridge: RunningBridge) -> None:
+def test_a_link_without_a_target_sends_no_rest_face(bridge: RunningBridge) -> None:
     """The streams above came back."""
     bridge.wait_for(lambda: np.any(bridge.packet().values))
 
@@ -253,7 +255,7 @@ def test_two_subjects_never_share_a_name(call: Call, bridge: RunningBridge) -> N
 
 
 @pytest.mark.parametrize("host", ["10.0.0.5", "255.255.255.255", "224.0.0.1", "8.8.8.8"])
-def test_no_packet_is_sent_to_who_may_not_control(
+def test_no_packet_is_sent_to_hosts_without_permission(
     call: Call, bridge: RunningBridge, host: str
 ) -> None:
     before = [link.receivers for link in bridge.controller.subjects[0].live_links]
@@ -265,7 +267,7 @@ def test_no_packet_is_sent_to_who_may_not_control(
     assert [link.receivers for link in bridge.controller.subjects[0].live_links] == before
 
 
-def test_who_was_dropped_while_a_name_was_looked_for_stays_dropped(
+def test_a_target_removed_during_name_resolution_stays_removed(
     call: Call, bridge: RunningBridge
 ) -> None:
     added = call.phone.handle(Message("/AddLiveLinkAddress", ("localhost", 9)), SENDER)
@@ -279,7 +281,7 @@ def test_who_was_dropped_while_a_name_was_looked_for_stays_dropped(
     call.say("/AddLiveLinkAddress", bridge.unreal.target.host, bridge.unreal.target.port)
 
 
-def test_one_place_is_one_receiver_by_whichever_name(call: Call, bridge: RunningBridge) -> None:
+def test_one_address_is_one_receiver_under_any_name(call: Call, bridge: RunningBridge) -> None:
     port = bridge.unreal.target.port
     for host in ("127.0.0.1", "localhost", "127.0.0.1"):
         call.say("/AddLiveLinkAddress", host, port)
@@ -287,7 +289,9 @@ def test_one_place_is_one_receiver_by_whichever_name(call: Call, bridge: Running
 
 
 @pytest.mark.parametrize(("on", "off"), [(1, 0), (1.0, 0.0), (True, False)])
-def test_a_button_records(call: Call, bridge: RunningBridge, on: float, off: float) -> None:
+def test_a_button_starts_recording(
+    call: Call, bridge: RunningBridge, on: float, off: float
+) -> None:
     call.say("/Slate", "Button")
     call.say("/Take", 5)
     assert call.say("/RecordStart", off) == []

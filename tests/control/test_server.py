@@ -89,14 +89,14 @@ def bundled(number: int) -> bytes:
     return bytes(builder.build().dgram)
 
 
-def test_a_bundle_is_followed_message_by_message(harness: DispatchHarness) -> None:
+def test_a_bundle_is_executed_message_by_message(harness: DispatchHarness) -> None:
     answers = harness.handle(bundled(3))
     addresses = [decode_packet(out.datagram)[0].address for a in answers for out in a.outgoing]
     assert addresses == ["/Battery"] * 3
     assert harness.counters.handled == 3
 
 
-def test_a_stranger_is_turned_away_and_told_of(harness: DispatchHarness) -> None:
+def test_an_unlisted_sender_is_refused_and_reported(harness: DispatchHarness) -> None:
     assert harness.dispatcher.handle(encode_message("/BatteryQuery"), STRANGER) == []
     assert (harness.counters.rejected, harness.counters.handled) == (1, 0)
     assert harness.notices == [
@@ -109,13 +109,13 @@ def test_a_stranger_is_turned_away_and_told_of(harness: DispatchHarness) -> None
     [b"", b"\0", b"/a", bundled(MAX_MESSAGES + 1), b"/" + b"a" * MAX_DATAGRAM_BYTES + b"\0" * 7],
     ids=["empty", "nul", "no end", "many", "long"],
 )
-def test_what_is_no_message_is_counted(harness: DispatchHarness, datagram: bytes) -> None:
+def test_datagrams_that_are_not_osc_are_counted(harness: DispatchHarness, datagram: bytes) -> None:
     assert harness.handle(datagram) == []
     assert harness.counters.malformed == 1
     assert "not OSC" in harness.notices[0]
 
 
-def test_what_cannot_be_followed_is_answered(harness: DispatchHarness) -> None:
+def test_commands_that_fail_are_answered_with_an_error(harness: DispatchHarness) -> None:
     (own,) = harness.handle(encode_message("/cstalk/CSTalk/intensity", 9.0))
     (app,) = harness.handle(encode_message("/Take", "three"))
     (other,) = harness.handle(encode_message("/face/jawOpen", 0.5))
@@ -144,7 +144,7 @@ def test_two_bridges_do_not_reply_to_replies(harness: DispatchHarness, address: 
     assert harness.counters.invalid == 1
 
 
-def test_a_flood_is_told_and_answered_a_few_times_only(harness: DispatchHarness) -> None:
+def test_a_flood_is_reported_and_answered_a_few_times_only(harness: DispatchHarness) -> None:
     wrong = encode_message("/cstalk/CSTalk/intensity", 9.0)
     sent = sum(len(answer.outgoing) for _ in range(1000) for answer in harness.handle(wrong))
     assert sent == len(harness.notices) == MAX_REPORTED
@@ -154,7 +154,7 @@ def test_a_flood_is_told_and_answered_a_few_times_only(harness: DispatchHarness)
     assert len(harness.notices) == MAX_REPORTED + 1
 
 
-def test_without_a_run_nothing_is_done_and_nothing_breaks() -> None:
+def test_without_a_run_commands_do_nothing() -> None:
     harness = DispatchHarness(Controller())
     for address in ("/cstalk/CSTalk/mute", "/RecordStop", "/SlateQuery", "/LiveLinkStreamStop"):
         for answer in harness.handle(encode_message(address)):
@@ -193,7 +193,7 @@ STOPPED = DispatchHarness(Controller())
 
 
 @given(messages() | st.binary(max_size=3000))
-def test_no_datagram_gets_through_the_door_as_a_fault(datagram: bytes) -> None:
+def test_no_datagram_raises_an_unexpected_error(datagram: bytes) -> None:
     STOPPED.now_s += REPORT_WINDOW_S
     for answer in STOPPED.handle(datagram):
         if answer.work:
@@ -203,7 +203,9 @@ def test_no_datagram_gets_through_the_door_as_a_fault(datagram: bytes) -> None:
 
 
 @given(messages().filter(lambda datagram: b"ecord" not in datagram and b"Address" not in datagram))
-def test_nor_does_any_while_a_bridge_runs(bridge: RunningBridge, datagram: bytes) -> None:
+def test_no_datagram_raises_an_unexpected_error_in_a_running_bridge(
+    bridge: RunningBridge, datagram: bytes
+) -> None:
     harness = DispatchHarness(bridge.controller)
     for answer in harness.handle(datagram):
         if answer.work:
@@ -248,7 +250,7 @@ def transported(client: SimpleUDPClient, path: str) -> bytes:
     return content
 
 
-def test_our_commands_answer_their_sender(bridge: RunningBridge) -> None:
+def test_replies_go_to_the_sender_of_a_command(bridge: RunningBridge) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
         own.settimeout(5)
         own.bind(("127.0.0.1", 0))
@@ -260,7 +262,7 @@ def test_our_commands_answer_their_sender(bridge: RunningBridge) -> None:
 
 
 @pytest.mark.skipif(shutil.which("oscsend") is None, reason="needs liblo-tools")
-def test_liblo_is_understood(bridge: RunningBridge) -> None:
+def test_messages_of_liblo_are_read(bridge: RunningBridge) -> None:
     port = str(bridge.control_port)
     address = "/cstalk/Ada_Lovelace/emotion"
     subprocess.run(["oscsend", "127.0.0.1", port, address, "sf", "sad", "0.4"], check=True)
@@ -269,7 +271,7 @@ def test_liblo_is_understood(bridge: RunningBridge) -> None:
     )
 
 
-def test_a_flood_leaves_the_door_open(bridge: RunningBridge) -> None:
+def test_the_server_stays_responsive_after_a_flood(bridge: RunningBridge) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as flood:
         for number in range(20_000):
             flood.sendto(b"\xff" * (number % 1500), ("127.0.0.1", bridge.control_port))
@@ -289,7 +291,7 @@ def server(controller: Controller, port: int = 0) -> ControlServer:
     )
 
 
-def test_the_end_is_told_and_the_port_given_back() -> None:
+def test_shutdown_is_reported_and_the_port_released() -> None:
     first = server(Controller())
     port = first.address[1]
     first.start()
@@ -306,7 +308,7 @@ def test_the_end_is_told_and_the_port_given_back() -> None:
     again.stop()
 
 
-def test_a_port_that_is_taken_is_told() -> None:
+def test_a_port_in_use_is_reported() -> None:
     first = server(Controller())
     port = first.address[1]
     with pytest.raises(UserError, match=f"UDP port {port} is in use; end the program"):
@@ -354,9 +356,7 @@ def silent(bridge: RunningBridge) -> Iterator[ControlServer]:
     opened.stop()
 
 
-def test_names_that_are_looked_for_hold_up_no_take(
-    bridge: RunningBridge, silent: ControlServer
-) -> None:
+def test_name_resolution_does_not_delay_takes(bridge: RunningBridge, silent: ControlServer) -> None:
     with controller(silent.address[1]) as own:
         for number in range(3):
             own.send(encode_message("/AddLiveLinkAddress", f"silent{number}.example", 11111))
@@ -374,7 +374,7 @@ def test_names_that_are_looked_for_hold_up_no_take(
         )
 
 
-def test_names_beyond_the_bound_are_refused(silent: ControlServer) -> None:
+def test_names_beyond_the_limit_are_refused(silent: ControlServer) -> None:
     with controller(silent.address[1]) as own:
         for _ in range(MAX_WAITING + 2):
             own.send(encode_message("/AddLiveLinkAddress", "silent.example", 11111))
@@ -383,7 +383,7 @@ def test_names_beyond_the_bound_are_refused(silent: ControlServer) -> None:
         assert "too many requests at once" in str(message.arguments[1])
 
 
-def test_lamps_follow_what_is_recorded(bridge: RunningBridge) -> None:
+def test_record_lamps_follow_the_recorder(bridge: RunningBridge) -> None:
     with controller(bridge.control_port) as lamp, controller(bridge.control_port) as button:
         lamp.send(encode_message("/cstalk/state"))
         assert answer_of(lamp, "/cstalk/record").arguments == (0,)
@@ -396,7 +396,7 @@ def test_lamps_follow_what_is_recorded(bridge: RunningBridge) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="open files cannot be removed")
-def test_a_lost_take_is_told_at_once_to_all_who_asked_and_never_confirmed(
+def test_a_lost_take_is_reported_at_once_to_all_clients_and_never_confirmed(
     bridge: RunningBridge,
 ) -> None:
     takes = bridge.folder / "takes"
