@@ -1,4 +1,7 @@
-"""Each subject's MetaHuman device has a port of its own, where none is told."""
+"""Config files and flags: what they set, and the errors they report.
+
+Each subject's MetaHuman device gets a port of its own where none is given.
+"""
 
 from __future__ import annotations
 
@@ -83,11 +86,11 @@ def test_shared_addresses_are_found(tmp_path: Path) -> None:
 
 
 def test_only_listeners_take_the_next_port() -> None:
-    device, told = parse_link_url(HERE), parse_link_url(f"{HERE}:14785")
+    device, given = parse_link_url(HERE), parse_link_url(f"{HERE}:14785")
     assert isinstance(device, ListeningConfig)
     assert device.takes_next_port
-    assert isinstance(told, ListeningConfig)
-    assert not told.takes_next_port
+    assert isinstance(given, ListeningConfig)
+    assert not given.takes_next_port
     assert not isinstance(parse_link_url("livelink-face://127.0.0.1"), ListeningConfig)
     with pytest.raises(ValueError, match="has no 'takes_next_port'"):
         read_link({"protocol": "osc", "targets": ["127.0.0.1"], "takes_next_port": True})
@@ -196,7 +199,7 @@ def test_a_buffer_is_adaptive_or_a_number_of_milliseconds(
 
 
 @pytest.mark.parametrize(
-    ("value", "words"),
+    ("value", "message"),
     [
         ("adaptive", "`buffer_ms` must be a number"),
         ("-1", "greater than or equal to 0"),
@@ -204,10 +207,12 @@ def test_a_buffer_is_adaptive_or_a_number_of_milliseconds(
         (".inf", "`buffer_ms` must be a finite number"),
     ],
 )
-def test_an_invalid_buffer_is_reported_at_its_place(tmp_path: Path, value: str, words: str) -> None:
+def test_an_invalid_buffer_is_reported_at_its_place(
+    tmp_path: Path, value: str, message: str
+) -> None:
     (found,) = problems(written(tmp_path, f"fps: 60\nbuffer_ms: {value}\n"))
     assert found.startswith("2:12: ")
-    assert words in found
+    assert message in found
 
 
 def test_there_may_be_many_subjects_and_an_error_in_a_list_is_reported(tmp_path: Path) -> None:
@@ -258,7 +263,7 @@ def test_a_weight_out_of_range_is_refused(weight: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "words"),
+    ("text", "place", "message"),
     [
         ("subjects: [{name: A}, {name: A}]", "1:30", "subject 1 is called 'A' too"),
         (
@@ -279,11 +284,11 @@ def test_a_weight_out_of_range_is_refused(weight: str) -> None:
     ],
 )
 def test_conflicting_keys_are_reported_at_the_second(
-    tmp_path: Path, text: str, place: str, words: str
+    tmp_path: Path, text: str, place: str, message: str
 ) -> None:
     (found,) = problems(written(tmp_path, text))
     assert found.startswith(place)
-    assert words in found
+    assert message in found
 
 
 def test_subjects_may_share_a_live_link_port(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - it is read, not bound
 
 
-def told(flags: ConfigOverrides) -> str:
+def error_of(flags: ConfigOverrides) -> str:
     with pytest.raises(UserError) as caught:
         override(Config(), flags)
     return str(caught.value)
@@ -39,10 +39,10 @@ def test_a_flag_sets_the_listening_address(text: str, place: str) -> None:
 
 
 def test_listening_beyond_this_machine_needs_an_allow_list() -> None:
-    words = told(ConfigOverrides(osc_control=EVERYWHERE))
-    assert "--osc-control" in words
-    assert "can be reached from other machines" in words
-    assert "--osc-allow" in words
+    message = error_of(ConfigOverrides(osc_control=EVERYWHERE))
+    assert "--osc-control" in message
+    assert "can be reached from other machines" in message
+    assert "--osc-allow" in message
     allowed = override(
         Config(), ConfigOverrides(osc_control=EVERYWHERE, osc_allow=("10.0.0.0/24",))
     )
@@ -51,7 +51,7 @@ def test_listening_beyond_this_machine_needs_an_allow_list() -> None:
 
 @pytest.mark.parametrize("entry", ["10.0.0.5/24", "stage", "300.1.1.1", ""])
 def test_an_invalid_network_is_reported(entry: str) -> None:
-    assert "is neither an IP address nor a network" in told(
+    assert "is neither an IP address nor a network" in error_of(
         ConfigOverrides(osc_control="", osc_allow=(entry,))
     )
 
@@ -70,7 +70,7 @@ def test_no_text_is_accepted_as_an_address_by_mistake(host: str) -> None:
 
 def test_a_link_to_the_control_address_is_a_conflict() -> None:
     flags = ConfigOverrides(osc_control="", link=("osc://127.0.0.1:8000/face",))
-    assert "127.0.0.1:8000, where remote control listens" in told(flags)
+    assert "127.0.0.1:8000, where remote control listens" in error_of(flags)
 
 
 def test_emotions_over_time_come_from_the_config_or_a_file(tmp_path: Path) -> None:
@@ -93,10 +93,10 @@ def test_timeline_errors_are_reported_at_their_place(tmp_path: Path) -> None:
     path.write_text(text)
     with pytest.raises(UserError) as caught:
         read_config(path)
-    words = [str(problem).removeprefix(f"{path}:") for problem in caught.value.problems]
-    assert words[0].startswith("3:28: glad: there is no emotion 'glad'")
-    assert any(word.startswith("4:16") for word in words)
-    assert "no such file" in told(ConfigOverrides(emotions=str(tmp_path / "none.yaml")))
+    messages = [str(problem).removeprefix(f"{path}:") for problem in caught.value.problems]
+    assert messages[0].startswith("3:28: glad: there is no emotion 'glad'")
+    assert any(text.startswith("4:16") for text in messages)
+    assert "no such file" in error_of(ConfigOverrides(emotions=str(tmp_path / "none.yaml")))
 
 
 class Holder(BaseModel):

@@ -30,6 +30,6 @@ def validated(files: Sequence[Path]) -> list[dict[str, Any]]:
 
 
 def faults(report: dict[str, Any]) -> list[str]:
-    """Return the errors and warnings of a report, in words."""
+    """Return the errors and warnings of a report as text."""
     messages = report["issues"]["messages"]
     return [f"{each['code']} at {each['pointer']}" for each in messages if each["severity"] < 2]

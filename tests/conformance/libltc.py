@@ -1,4 +1,4 @@
-"""Debian's libltc, by Robin Gareus: another's encoder and decoder of linear timecode."""
+"""Debian's libltc, by Robin Gareus: an independent encoder and decoder of linear timecode."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def encoded(fps: float, first: tuple[int, int, int, int], count: int, rate_hz: i
 
 
 def decoded(wave: NDArray[np.float32], rate_hz: int, fps: float) -> list[tuple[str, int, bool]]:
-    """Return label, first sample and direction of each frame that libltc hears."""
+    """Return label, first sample and direction of each frame that libltc decodes."""
     ltc = library()
     decoder = ltc.ltc_decoder_create(round(rate_hz / fps), 1000)
     sound = np.ascontiguousarray(wave, dtype=np.float32)

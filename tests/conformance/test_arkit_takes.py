@@ -54,17 +54,20 @@ def board_of(phone: Curves) -> np.ndarray:
     def put(channel: str, values: np.ndarray) -> None:
         board[:, CHANNEL_INDEX[channel]] = values
 
-    for side, word in (("L", "Left"), ("R", "Right")):
-        put(f"CTRL_{side}_brow_down.ty", phone[f"BrowDown{word}"])
+    for side, suffix in (("L", "Left"), ("R", "Right")):
+        put(f"CTRL_{side}_brow_down.ty", phone[f"BrowDown{suffix}"])
         put(f"CTRL_{side}_brow_raiseIn.ty", phone["BrowInnerUp"])
-        put(f"CTRL_{side}_brow_raiseOut.ty", phone[f"BrowOuterUp{word}"])
-        put(f"CTRL_{side}_eye_blink.ty", phone[f"EyeBlink{word}"] - phone[f"EyeWide{word}"])
-        put(f"CTRL_{side}_eye.ty", phone[f"EyeLookUp{word}"] - phone[f"EyeLookDown{word}"])
-        out = phone[f"EyeLookOut{word}"] - phone[f"EyeLookIn{word}"]
+        put(f"CTRL_{side}_brow_raiseOut.ty", phone[f"BrowOuterUp{suffix}"])
+        put(
+            f"CTRL_{side}_eye_blink.ty",
+            phone[f"EyeBlink{suffix}"] - phone[f"EyeWide{suffix}"],
+        )
+        put(f"CTRL_{side}_eye.ty", phone[f"EyeLookUp{suffix}"] - phone[f"EyeLookDown{suffix}"])
+        out = phone[f"EyeLookOut{suffix}"] - phone[f"EyeLookIn{suffix}"]
         put(f"CTRL_{side}_eye.tx", out if side == "L" else -out)
-        put(f"CTRL_{side}_mouth_cornerPull.ty", phone[f"MouthSmile{word}"])
-        put(f"CTRL_{side}_nose.ty", phone[f"NoseSneer{word}"])
-        put(f"CTRL_{side}_eye_cheekRaise.ty", phone[f"CheekSquint{word}"])
+        put(f"CTRL_{side}_mouth_cornerPull.ty", phone[f"MouthSmile{suffix}"])
+        put(f"CTRL_{side}_nose.ty", phone[f"NoseSneer{suffix}"])
+        put(f"CTRL_{side}_eye_cheekRaise.ty", phone[f"CheekSquint{suffix}"])
     put("CTRL_C_jaw.ty", phone["JawOpen"])
     put("CTRL_C_jaw.tx", phone["JawRight"] - phone["JawLeft"])
     put("CTRL_C_mouth.tx", phone["MouthLeft"] - phone["MouthRight"])

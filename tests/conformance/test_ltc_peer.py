@@ -11,7 +11,7 @@ from tests.conformance import libltc
 from tests.timecode import ltc_sound
 
 NEARLY_2997 = 29.98
-"""libltc leaves out labels whenever it is told 29.97."""
+"""At 29.97, libltc always leaves out drop-frame labels."""
 
 CASES = [
     (24000 / 1001, (23, 59, 59, 10), "23.976"),
@@ -50,9 +50,9 @@ def test_both_decoders_read_the_same_timecode_at_the_same_place(
     theirs = libltc.decoded(wave, 48_000, fps)
     ours = {frame.label.replace(";", ":"): frame for frame in LtcDecoder(48_000).push(wave)}
     assert len(theirs) >= 26
-    # It is told the length of a bit, which the first frame teaches us.
+    # libltc is given the length of a bit, which our decoder learns from the first frame.
     for label, place, backwards in theirs[1:]:
         assert backwards == is_reverse == ours[label].is_reverse
         begin = ours[label].place - (ours[label].length if is_reverse else 0)
-        # It gives whole samples, of a frame that runs backwards a bit or two off.
+        # libltc reports whole samples, and a frame that runs backwards a bit or two off.
         assert place == pytest.approx(begin, abs=60 if is_reverse else 3)

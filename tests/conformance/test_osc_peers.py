@@ -20,7 +20,7 @@ from tests.waiting import wait_until
 
 CURVES = [f"CTRL_expressions_curve{index:03d}" for index in range(251)]
 VALUES = np.linspace(-1, 1, 251, dtype=np.float32)
-PATIENCE_S = 10.0
+TIMEOUT_S = 10.0
 
 
 def free_port() -> int:
@@ -57,8 +57,8 @@ def test_oscdump_reads_every_curve_as_a_float() -> None:
             link.send(VALUES, Tick(0, 0.0, 0))
             return len(lines) >= 2 * len(CURVES)
 
-        # Nothing tells when it listens: send until it has written a whole frame.
-        wait_until(send, PATIENCE_S, interval_s=0.05)
+        # It does not report when it listens: send until it has written a whole frame.
+        wait_until(send, TIMEOUT_S, interval_s=0.05)
         process.terminate()
         reading.join()
         link.close()
@@ -72,7 +72,7 @@ def test_python_osc_dispatches_every_curve() -> None:
     dispatcher = Dispatcher()
     dispatcher.set_default_handler(lambda address, *values: read.update({address: values}))
     with BlockingOSCUDPServer(("127.0.0.1", 0), dispatcher) as server:
-        server.timeout = PATIENCE_S
+        server.timeout = TIMEOUT_S
         port = server.server_address[1]
         link = open_link(
             parse_link_url(f"osc://127.0.0.1:{port}"), "Ada", CURVES, FRAME_RATES["60"]

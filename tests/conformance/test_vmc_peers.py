@@ -24,7 +24,7 @@ from tests.conformance.test_osc_peers import free_port, oscdump
 ARKIT = [curve.name for curve in load_table("livelinkface61").curves]
 VALUES = np.linspace(0.0, 0.6, 61, dtype=np.float32)
 FRAMES = 5
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 
 
 def performer(port: int, outputs: list[str]) -> VmcLink:
@@ -42,7 +42,7 @@ def test_vmcp_reads_every_frame_in_its_order() -> None:
     pipe = subprocess.PIPE
     root = Path(__file__).parents[2]
     with subprocess.Popen(program, cwd=root, stdin=pipe, stdout=pipe, text=True) as peer:
-        watchdog = threading.Timer(PATIENCE_S, peer.kill)
+        watchdog = threading.Timer(TIMEOUT_S, peer.kill)
         watchdog.start()
         assert peer.stdout is not None
         assert peer.stdout.readline() == "ready\n"
@@ -78,26 +78,26 @@ def test_oscdump_reads_the_argument_types_that_receivers_expect() -> None:
     port = free_port()
     with oscdump(port) as process:
         assert process.stdout is not None
-        watchdog = threading.Timer(PATIENCE_S, process.kill)
+        watchdog = threading.Timer(TIMEOUT_S, process.kill)
         watchdog.start()
         link = performer(port, ["aa", "happy", "HeadYaw"])
         sent = threading.Event()
 
         def send() -> None:
-            # Nothing tells when it listens: send until it has written.
+            # It does not report when it listens: send until it has written.
             while not sent.wait(0.05):
                 link.send(np.array([0.5, 0.25, 0.2], np.float32), Tick(0, 0.0, 0))
 
         sending = threading.Thread(target=send)
         sending.start()
-        words = [
+        types = [
             process.stdout.readline().replace("-0.000000", "0.000000").split()[1:] for _ in range(6)
         ]
         sent.set()
         sending.join()
         watchdog.cancel()
         link.close()
-    assert words == [
+    assert types == [
         ["/VMC/Ext/OK", "iii", "1", "3", "0"],
         ["/VMC/Ext/T", "f", "0.000000"],
         ["/VMC/Ext/Bone/Pos", "sfffffff", '"Head"', "0.000000", "0.090000", "0.000000",

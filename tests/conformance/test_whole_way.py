@@ -76,7 +76,11 @@ def test_microphone_speech_arrives_as_that_face_at_third_party_decoders(
         unreal.start()
         links = [f"livelink-face://{listening.target}", f"osc://127.0.0.1:{osc_port}/face"]
         command = [sys.executable, "-m", "cstalk_bridge", "run", "--audio", "mic_a", "--no-ui"]
-        command += ["--subject", "Ada", *(word for link in links for word in ("--link", link))]
+        command += [
+            "--subject",
+            "Ada",
+            *(part for link in links for part in ("--link", link)),
+        ]
         environment = {**os.environ, **microphones.environment, "PYTHONPATH": str(Path.cwd())}
         with subprocess.Popen(command, cwd=tmp_path, env=environment) as daemon:
             wait_until(lambda: unreal.datagrams or not unreal.is_alive() or daemon.poll())
@@ -95,12 +99,12 @@ def test_microphone_speech_arrives_as_that_face_at_third_party_decoders(
     jaw = np.array([face.get_blendshape(FaceBlendShape.JawOpen) for face in faces])
     assert not any(faces[-1].get_blendshape(shape) for shape in FaceBlendShape)
     assert likeness(jaw, spoken, rate_hz) > 0.98
-    heard = {
+    received = {
         name
         for name, kind in re.findall(r"(/face/CTRL_expressions_\w+) (\w) ", "".join(lines))
         if kind == "f"
     }
-    assert len(heard) == 251
+    assert len(received) == 251
 
 
 def likeness(jaw: np.ndarray, spoken: np.ndarray, rate_hz: int) -> float:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBridge]:
-    """Two subjects; the tests of a module leave them as they like."""
+    """Two subjects, shared by the tests of a module, which may change them."""
     folder = tmp_path_factory.mktemp("bridge")
     with running_bridge(folder, "CSTalk", "Ada Lovelace", control={"osc": ":0"}) as running:
         yield running

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.monitor.metrics import Metrics
 
-PATIENCE_S = 20.0
-"""How long a thing may take that is waited for."""
+TIMEOUT_S = 20.0
+"""How long `wait_for` waits, seconds."""
 
 
 @dataclass
 class RunningBridge:
-    """`unreal` gets the packets of all subjects."""
+    """A bridge with its controller; `unreal` receives the packets of all subjects."""
 
     controller: Controller
     metrics: Metrics
@@ -41,8 +41,8 @@ class RunningBridge:
     folder: Path
 
     def wait_for(self, holds: Callable[[], object]) -> None:
-        """Wait until something holds."""
-        wait_until(holds, PATIENCE_S, reason=lambda: "\n".join(("notices:", *self.notices)))
+        """Wait until a condition holds."""
+        wait_until(holds, TIMEOUT_S, reason=lambda: "\n".join(("notices:", *self.notices)))
 
     @staticmethod
     def now() -> float:
@@ -56,27 +56,27 @@ class RunningBridge:
 
     @property
     def notices(self) -> list[str]:
-        """What it has told its user."""
+        """The notices so far."""
         return [notice.text for notice in self.metrics.notices()]
 
     @property
     def control_port(self) -> int:
-        """Where it listens for remote control."""
-        (words,) = [text for text in self.notices if text.startswith("remote control over OSC")]
-        return int(words.rpartition(":")[2])
+        """The port of remote control over OSC."""
+        (line,) = [text for text in self.notices if text.startswith("remote control over OSC")]
+        return int(line.rpartition(":")[2])
 
     def packet(self) -> Packet:
-        """Return the next packet that it sends."""
+        """Return the next packet."""
         self.unreal.all_waiting()
         return decode(self.unreal.one())
 
 
 @contextmanager
 def running_bridge(folder: Path, *names: str, **config: object) -> Iterator[RunningBridge]:
-    """Run subjects that hear made vowels, as `daemon.run` does, with a small network.
+    """Run subjects with synthetic vowels as input, as `daemon.run` does, with a small network.
 
-    Not `daemon.run` itself, which takes standard error for as long as it runs: pytest changes that
-    with every test.
+    Not `daemon.run` itself, which redirects standard error while it runs: pytest replaces that with
+    every test.
     """
     weights = write_weights(folder / "small.safetensors", GUARDED)
     with receiver() as unreal, ExitStack() as closing:

@@ -1,4 +1,4 @@
-"""The one table: what arguments are read as, and that the Python API is the same."""
+"""The table of commands: how arguments are parsed, and that the Python API matches it."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def problems(command: str, *arguments: object) -> str:
 def test_every_command_is_a_method_of_the_python_api(command: Command) -> None:
     owner = SubjectController if command.is_of_subject else Controller
     parameters = inspect.signature(getattr(owner, command.name)).parameters
-    told = [parameter.name for parameter in command.parameters]
+    documented = [parameter.name for parameter in command.parameters]
     if command.is_repeated:
-        told = ["mix", *(p.name for p in command.parameters if p.is_optional)]
-    assert [name for name in parameters if name != "self"] == told
+        documented = ["mix", *(p.name for p in command.parameters if p.is_optional)]
+    assert [name for name in parameters if name != "self"] == documented
     for parameter in command.parameters:
         if parameter.is_optional:
             assert parameters[parameter.name].default is not inspect.Parameter.empty
@@ -53,10 +53,10 @@ def test_an_emotion_mix_is_parsed_as_pairs_with_or_without_a_time() -> None:
 
 
 def test_every_wrong_argument_is_reported_with_its_range() -> None:
-    words = problems("emotion", "glad", 2.0, -1.0)
-    assert "emotion: must be neutral, happy" in words
-    assert f"weight: must be 0 to {MAX_WEIGHT:g}, found 2.0" in words
-    assert "over_s: must be 0 to 60 s, found -1.0" in words
+    message = problems("emotion", "glad", 2.0, -1.0)
+    assert "emotion: must be neutral, happy" in message
+    assert f"weight: must be 0 to {MAX_WEIGHT:g}, found 2.0" in message
+    assert "over_s: must be 0 to 60 s, found -1.0" in message
     assert "takes emotion weight ... [over_s], found 1 arguments" in problems("emotion", "happy")
     assert "takes no arguments, found 1" in problems("reload", 1)
     assert "take: must be 0 to 2147483647, whole" in problems("/record", "start", "A", 1.5)

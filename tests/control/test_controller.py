@@ -1,4 +1,4 @@
-"""Which files are handed out, and what becomes of takes that end by themselves."""
+"""Takes and cues: files that clients may fetch, and takes that end on their own."""
 
 from __future__ import annotations
 
@@ -116,17 +116,19 @@ def test_a_run_follows_the_keys_of_its_config(tmp_path: Path) -> None:
     ]
     subject = {"name": "A", "audio": {"input": "test"}, "emotions": keys}
     with running_bridge(tmp_path, subjects=[subject]) as bridge:
-        felt = bridge.metrics.subjects[0].emotion_at
-        bridge.wait_for(lambda: felt(bridge.now())["sad"] == 1.0)
+        emotion_at = bridge.metrics.subjects[0].emotion_at
+        bridge.wait_for(lambda: emotion_at(bridge.now())["sad"] == 1.0)
         begun_s = bridge.now()
         bridge.wait_for(lambda: bridge.controller.subject("A").mix == {"happy": 0.8})
         assert bridge.now() - begun_s > 0.2
 
 
 def test_a_cue_for_an_unknown_subject_is_reported_and_the_others_run() -> None:
-    """No bridge runs: each prompt is for nobody."""
-    prompter = CueScheduler(emotion_cues({"One": [SAD], "Two": [HAPPY]}), Controller(), lambda: 0.0)
-    prompter.start()
-    prompter.stop()
+    """No bridge runs, so each cue is for an unknown subject."""
+    cue_scheduler = CueScheduler(
+        emotion_cues({"One": [SAD], "Two": [HAPPY]}), Controller(), lambda: 0.0
+    )
+    cue_scheduler.start()
+    cue_scheduler.stop()
     never = CueScheduler((), Controller(), lambda: 0.0)
     never.stop()

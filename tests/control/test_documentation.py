@@ -1,4 +1,4 @@
-"""docs/control.md says what the code does."""
+"""docs/control.md agrees with the code."""
 
 from __future__ import annotations
 

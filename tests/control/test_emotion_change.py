@@ -1,4 +1,4 @@
-"""What a change of emotion does to the face, with the shipped weights."""
+"""The face during a change of emotion, with the shipped weights."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_every_weight_moves_monotonically_to_its_target(
     start, end = (np.array(mix, dtype=np.float32) for mix in (before, after))
     state = EmotionState(start)
     state.change(end, 10.0, over_s)
-    course = np.array([state.at(10.0 + over_s * share) for share in np.linspace(0.0, 1.0, 50)])
-    steps = np.diff(course, axis=0) * np.sign(end - start)
+    curve = np.array([state.at(10.0 + over_s * share) for share in np.linspace(0.0, 1.0, 50)])
+    steps = np.diff(curve, axis=0) * np.sign(end - start)
     assert steps.min() >= -1e-6
-    np.testing.assert_array_equal(course[-1], end)
+    np.testing.assert_array_equal(curve[-1], end)

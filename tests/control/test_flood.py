@@ -1,4 +1,4 @@
-"""What a flood leaves behind; without a bridge, whose threads would come into the count."""
+"""Memory after a flood of datagrams, without a bridge, whose threads would be counted as well."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def test_hostile_datagrams_leave_nothing_behind() -> None:
     datagrams += [encode_message("/OSCAddSendTarget", "127.0.0.1", n + 1) for n in range(1000)]
     datagrams += [b"\xff" * 100, encode_message("/cstalk/CSTalk/emotion", "glad", 3.0)]
 
-    def hear_all() -> int:
+    def handle_all() -> int:
         for datagram in datagrams:
             harness.handle(datagram)
         return tracemalloc.get_traced_memory()[0]
 
     tracemalloc.start()
-    sizes = [hear_all() for _ in range(6)]
+    sizes = [handle_all() for _ in range(6)]
     tracemalloc.stop()
     assert sizes[-1] - sizes[1] < 2_000

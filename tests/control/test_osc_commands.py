@@ -34,28 +34,28 @@ JAW = CHANNEL_INDEX["CTRL_C_jaw.ty"]
 SENDER = ("127.0.0.1", 50_000)
 
 
-def do(controller: Controller, address: str, *arguments: str | float) -> None:
-    """Do a command; its only answer is that it was done, to the sender."""
-    answer = CommandHandler(controller).handle(Message(address, arguments), SENDER)
-    done = answer.work() if answer.work else answer
+def execute(controller: Controller, address: str, *arguments: str | float) -> None:
+    """Execute a command and expect one reply, a confirmation to the sender."""
+    reply = CommandHandler(controller).handle(Message(address, arguments), SENDER)
+    done = reply.work() if reply.work else reply
     assert [(out.to, decode_packet(out.datagram)) for out in done.outgoing] == [
         (SENDER, [Message("/cstalk/ok", (address,))])
     ]
 
 
 def test_emotions_fade_in_over_their_time_and_are_shown(bridge: RunningBridge) -> None:
-    felt = bridge.metrics.subjects[0].emotion_at
-    do(bridge.controller, "/cstalk/CSTalk/emotion", "happy", 0.8, "sad", 0.1, 0.2)
-    bridge.wait_for(lambda: felt(bridge.now()) == pytest.approx(mix(happy=0.8, sad=0.1)))
-    do(bridge.controller, "/cstalk/CSTalk/weight", "sad", 0.5)
-    bridge.wait_for(lambda: felt(bridge.now()) == pytest.approx(mix(happy=0.8, sad=0.5)))
-    do(bridge.controller, "/cstalk/CSTalk/weight/sad", 0)
-    do(bridge.controller, "/cstalk/CSTalk/intensity", 0.5, 0)
-    bridge.wait_for(lambda: felt(bridge.now()) == pytest.approx(mix(happy=0.4)))
-    do(bridge.controller, "/cstalk/CSTalk/emotion", "neutral", 1, 0)
+    emotion_at = bridge.metrics.subjects[0].emotion_at
+    execute(bridge.controller, "/cstalk/CSTalk/emotion", "happy", 0.8, "sad", 0.1, 0.2)
+    bridge.wait_for(lambda: emotion_at(bridge.now()) == pytest.approx(mix(happy=0.8, sad=0.1)))
+    execute(bridge.controller, "/cstalk/CSTalk/weight", "sad", 0.5)
+    bridge.wait_for(lambda: emotion_at(bridge.now()) == pytest.approx(mix(happy=0.8, sad=0.5)))
+    execute(bridge.controller, "/cstalk/CSTalk/weight/sad", 0)
+    execute(bridge.controller, "/cstalk/CSTalk/intensity", 0.5, 0)
+    bridge.wait_for(lambda: emotion_at(bridge.now()) == pytest.approx(mix(happy=0.4)))
+    execute(bridge.controller, "/cstalk/CSTalk/emotion", "neutral", 1, 0)
     subject = bridge.controller.subject("CSTalk")
     assert (subject.mix, subject.factor) == ({"neutral": 1.0}, 0.5)
-    do(bridge.controller, "/cstalk/CSTalk/intensity", 1)
+    execute(bridge.controller, "/cstalk/CSTalk/intensity", 1)
 
 
 def mix(**weights: float) -> dict[str, float]:
@@ -65,13 +65,13 @@ def mix(**weights: float) -> dict[str, float]:
 
 def test_subjects_are_selected_by_name_by_osc_spelling_or_all(bridge: RunningBridge) -> None:
     controller = bridge.controller
-    do(controller, "/cstalk/Ada Lovelace/emotion", "happy", 1)
-    do(controller, "/cstalk/Ada_Lovelace/weight", "sad", 1)
+    execute(controller, "/cstalk/Ada Lovelace/emotion", "happy", 1)
+    execute(controller, "/cstalk/Ada_Lovelace/weight", "sad", 1)
     assert controller.subject("Ada Lovelace").mix == {"happy": 1.0, "sad": 1.0}
-    do(controller, "/cstalk/*/emotion", "angry", 0.3)
+    execute(controller, "/cstalk/*/emotion", "angry", 0.3)
     assert [subject.mix for subject in controller.subjects] == [{"angry": 0.3}] * 2
     with pytest.raises(UserError, match="no subject 'Ad'; known: CSTalk, Ada Lovelace"):
-        do(controller, "/cstalk/Ad/emotion", "happy", 1)
+        execute(controller, "/cstalk/Ad/emotion", "happy", 1)
 
 
 @pytest.mark.parametrize(
@@ -80,80 +80,80 @@ def test_subjects_are_selected_by_name_by_osc_spelling_or_all(bridge: RunningBri
 )
 def test_an_unknown_command_is_reported(bridge: RunningBridge, address: str) -> None:
     with pytest.raises(UserError, match="there is no command"):
-        do(bridge.controller, address, "happy", 1)
+        execute(bridge.controller, address, "happy", 1)
 
 
 def test_levels_have_their_own_limits(bridge: RunningBridge) -> None:
-    do(bridge.controller, "/cstalk/CSTalk/level/gaze", 2)
-    do(bridge.controller, "/cstalk/CSTalk/level", "symmetry", 1.0)
+    execute(bridge.controller, "/cstalk/CSTalk/level/gaze", 2)
+    execute(bridge.controller, "/cstalk/CSTalk/level", "symmetry", 1.0)
     with pytest.raises(UserError, match="symmetry goes from 0 to 1, found"):
-        do(bridge.controller, "/cstalk/CSTalk/level/symmetry", 1.5)
+        execute(bridge.controller, "/cstalk/CSTalk/level/symmetry", 1.5)
     with pytest.raises(UserError, match="part: must be gaze, head"):
-        do(bridge.controller, "/cstalk/CSTalk/level/nose", 1.5)
+        execute(bridge.controller, "/cstalk/CSTalk/level/nose", 1.5)
 
 
 def test_a_guard_is_checked_and_eased(bridge: RunningBridge) -> None:
-    do(bridge.controller, "/cstalk/CSTalk/mouth_guard", 0.9, 0.1)
+    execute(bridge.controller, "/cstalk/CSTalk/mouth_guard", 0.9, 0.1)
     with pytest.raises(UserError, match="share: must be 0 to 1, found"):
-        do(bridge.controller, "/cstalk/CSTalk/mouth_guard", 1.1)
+        execute(bridge.controller, "/cstalk/CSTalk/mouth_guard", 1.1)
 
 
 def test_emotion_from_the_voice_reports_its_terms_once(bridge: RunningBridge) -> None:
     subject = bridge.controller.subject("CSTalk")
-    do(bridge.controller, "/cstalk/CSTalk/arousal", 0.5)
+    execute(bridge.controller, "/cstalk/CSTalk/arousal", 0.5)
     for share in (1, 0.0, 1.0):
-        do(bridge.controller, "/cstalk/CSTalk/auto", share, 0.1)
+        execute(bridge.controller, "/cstalk/CSTalk/auto", share, 0.1)
         assert (subject.voice_weights.auto, subject.voice_weights.arousal) == (share, 0.5)
     assert sum("non-commercial" in text or "BY-NC" in text for text in bridge.notices) == 1
     with pytest.raises(UserError, match=r"share: must be 0 to 1\.5"):
-        do(bridge.controller, "/cstalk/CSTalk/auto", 2)
-    do(bridge.controller, "/cstalk/CSTalk/auto", 0)
-    do(bridge.controller, "/cstalk/CSTalk/arousal/0")
+        execute(bridge.controller, "/cstalk/CSTalk/auto", 2)
+    execute(bridge.controller, "/cstalk/CSTalk/auto", 0)
+    execute(bridge.controller, "/cstalk/CSTalk/arousal/0")
 
 
 def state(controller: Controller, name: str) -> dict[str, tuple[object, ...]]:
-    """Ask for the state; all but the last message of the answer tell it."""
-    answer = CommandHandler(controller).handle(Message(f"/cstalk/{name}/state", ()), SENDER)
-    assert answer.work is not None
-    outgoing = answer.work().outgoing
+    """Query the state; the reply holds it in all messages but the last."""
+    reply = CommandHandler(controller).handle(Message(f"/cstalk/{name}/state", ()), SENDER)
+    assert reply.work is not None
+    outgoing = reply.work().outgoing
     assert {out.to for out in outgoing} == {SENDER}
-    *told, done = (decode_packet(out.datagram)[0] for out in outgoing)
+    *reported, done = (decode_packet(out.datagram)[0] for out in outgoing)
     assert done == Message("/cstalk/ok", (f"/cstalk/{name}/state",))
-    return {message.address: message.arguments for message in told}
+    return {message.address: message.arguments for message in reported}
 
 
 def test_the_reported_state_can_be_sent_back(
     bridge: RunningBridge,
 ) -> None:
-    do(bridge.controller, "/cstalk/CSTalk/emotion", "happy", 0.5, "sad", 0.25)
-    do(bridge.controller, "/cstalk/CSTalk/level/gaze", 0.5)
-    do(bridge.controller, "/cstalk/CSTalk/mute", 1)
-    told = state(bridge.controller, "CSTalk")
-    assert told["/cstalk/CSTalk/weight/happy"] == (0.5,)
-    assert told["/cstalk/CSTalk/level/gaze"] == (0.5,)
-    assert told["/cstalk/CSTalk/mute"] == (1,)
-    name, sent, failed, error = told["/cstalk/CSTalk/link"]
+    execute(bridge.controller, "/cstalk/CSTalk/emotion", "happy", 0.5, "sad", 0.25)
+    execute(bridge.controller, "/cstalk/CSTalk/level/gaze", 0.5)
+    execute(bridge.controller, "/cstalk/CSTalk/mute", 1)
+    reported = state(bridge.controller, "CSTalk")
+    assert reported["/cstalk/CSTalk/weight/happy"] == (0.5,)
+    assert reported["/cstalk/CSTalk/level/gaze"] == (0.5,)
+    assert reported["/cstalk/CSTalk/mute"] == (1,)
+    name, sent, failed, error = reported["/cstalk/CSTalk/link"]
     assert (str(name)[:16], failed, error) == ("livelink-face://", 0, "")
     assert int(str(sent)) > 0
-    heard, level_db = told["/cstalk/CSTalk/sound"]
-    assert heard == "running"
+    input_state, level_db = reported["/cstalk/CSTalk/sound"]
+    assert input_state == "running"
     assert -121.0 < float(str(level_db)) <= 0.0
-    do(bridge.controller, "/cstalk/CSTalk/mute", 0)
-    for address, arguments in told.items():
+    execute(bridge.controller, "/cstalk/CSTalk/mute", 0)
+    for address, arguments in reported.items():
         if address.split("/")[3] not in ("link", "sound"):
-            do(bridge.controller, address, *arguments)  # type: ignore[arg-type]
-    of_itself = {"/cstalk/CSTalk/link": (), "/cstalk/CSTalk/sound": ()}
-    assert state(bridge.controller, "CSTalk") | of_itself == told | of_itself
-    do(bridge.controller, "/cstalk/CSTalk/mute", 0)
-    do(bridge.controller, "/cstalk/CSTalk/level/gaze", 1)
-    do(bridge.controller, "/cstalk/CSTalk/emotion", "neutral", 1)
+            execute(bridge.controller, address, *arguments)  # type: ignore[arg-type]
+    varying = {"/cstalk/CSTalk/link": (), "/cstalk/CSTalk/sound": ()}
+    assert state(bridge.controller, "CSTalk") | varying == reported | varying
+    execute(bridge.controller, "/cstalk/CSTalk/mute", 0)
+    execute(bridge.controller, "/cstalk/CSTalk/level/gaze", 1)
+    execute(bridge.controller, "/cstalk/CSTalk/emotion", "neutral", 1)
 
 
 def test_the_state_of_all_subjects_is_reported_at_once_with_spaces_as_written(
     bridge: RunningBridge,
 ) -> None:
-    told = state(bridge.controller, "*")
-    assert {address.split("/")[2] for address in told} == {"CSTalk", "Ada_Lovelace"}
+    reported = state(bridge.controller, "*")
+    assert {address.split("/")[2] for address in reported} == {"CSTalk", "Ada_Lovelace"}
 
 
 def test_queries_beyond_the_limit_are_refused(bridge: RunningBridge) -> None:
@@ -169,12 +169,12 @@ def test_queries_beyond_the_limit_are_refused(bridge: RunningBridge) -> None:
 
 def test_muting_a_voice_leaves_packets_running(bridge: RunningBridge) -> None:
     subject = bridge.metrics.subjects[0]
-    do(bridge.controller, "/cstalk/CSTalk/mute")
+    execute(bridge.controller, "/cstalk/CSTalk/mute")
     bridge.wait_for(lambda: subject.peak_db < -90.0)
     assert (subject.is_muted, bridge.controller.subject("CSTalk").is_muted) == (True, True)
     frame = bridge.packet().frame
     bridge.wait_for(lambda: bridge.packet().frame > frame)
-    do(bridge.controller, "/cstalk/CSTalk/mute", 0)
+    execute(bridge.controller, "/cstalk/CSTalk/mute", 0)
     bridge.wait_for(lambda: subject.peak_db > -30.0)
 
 
@@ -186,9 +186,9 @@ def test_a_paused_face_keeps_its_mouth_shape(bridge: RunningBridge) -> None:
         del jaws[:-20]
         return len(jaws) < 20 or max(jaws) - min(jaws) > 1e-6
 
-    do(bridge.controller, "/cstalk/*/pause", 1)
+    execute(bridge.controller, "/cstalk/*/pause", 1)
     bridge.wait_for(lambda: not jaw_moves())
-    do(bridge.controller, "/cstalk/*/pause", 0)
+    execute(bridge.controller, "/cstalk/*/pause", 0)
     bridge.wait_for(jaw_moves)
 
 
@@ -196,28 +196,28 @@ def test_the_look_ahead_changes_while_faces_go_on(bridge: RunningBridge) -> None
     subject = bridge.metrics.subjects[0]
     frame = bridge.packet().frame
     for asked, reached in ((163, 160), (40, 40), (80, 80)):
-        do(bridge.controller, "/cstalk/CSTalk/lookahead", asked)
+        execute(bridge.controller, "/cstalk/CSTalk/lookahead", asked)
         assert subject.lookahead_ms == reached
     bridge.wait_for(lambda: bridge.packet().frame > frame)
     with pytest.raises(UserError, match="lookahead_ms: must be 0 to 240"):
-        do(bridge.controller, "/cstalk/CSTalk/lookahead", 260)
+        execute(bridge.controller, "/cstalk/CSTalk/lookahead", 260)
 
 
 def test_the_look_ahead_is_fixed_while_a_take_is_recorded(bridge: RunningBridge) -> None:
-    do(bridge.controller, "/cstalk/record", "start", "Steady")
+    execute(bridge.controller, "/cstalk/record", "start", "Steady")
     with pytest.raises(UserError, match="a take is being recorded"):
-        do(bridge.controller, "/cstalk/CSTalk/lookahead", 160)
-    do(bridge.controller, "/cstalk/record", "stop")
+        execute(bridge.controller, "/cstalk/CSTalk/lookahead", 160)
+    execute(bridge.controller, "/cstalk/record", "stop")
     assert bridge.metrics.subjects[0].lookahead_ms == 80
 
 
 def test_a_take_starts_with_the_next_number_and_stops(bridge: RunningBridge) -> None:
-    do(bridge.controller, "/cstalk/record", "start", "Own", 5)
+    execute(bridge.controller, "/cstalk/record", "start", "Own", 5)
     bridge.wait_for_take()
-    do(bridge.controller, "/cstalk/record", "stop")
-    do(bridge.controller, "/cstalk/record", "start")
+    execute(bridge.controller, "/cstalk/record", "stop")
+    execute(bridge.controller, "/cstalk/record", "start")
     assert bridge.controller.takes.is_recording
-    do(bridge.controller, "/cstalk/record", "stop")
+    execute(bridge.controller, "/cstalk/record", "stop")
     names = {path.name[9:] for path in (bridge.folder / "takes").iterdir()}
     assert names >= {"Own_5", "Own_6"}
     assert any(re.fullmatch(r"recording take \d+_Own_6", text) for text in bridge.notices)
@@ -225,10 +225,10 @@ def test_a_take_starts_with_the_next_number_and_stops(bridge: RunningBridge) -> 
 
 def test_an_error_reply_is_bounded() -> None:
     message = Message("/cstalk/CSTalk/emo\0tion", ())
-    answer = error_reply(message, UserError(Problem("x", "y\0" * 1000)), [SENDER])
-    (told,) = decode_packet(answer.outgoing[0].datagram)
-    assert told.address == "/cstalk/error"
-    assert len(str(told.arguments[1])) == MAX_ERROR_CHARACTERS
+    reply = error_reply(message, UserError(Problem("x", "y\0" * 1000)), [SENDER])
+    (reported,) = decode_packet(reply.outgoing[0].datagram)
+    assert reported.address == "/cstalk/error"
+    assert len(str(reported.arguments[1])) == MAX_ERROR_CHARACTERS
 
 
 def test_the_face_still_moves(bridge: RunningBridge) -> None:
@@ -254,12 +254,12 @@ def test_a_rig_map_is_reloaded_and_a_faulty_one_is_ignored(tmp_path: Path) -> No
             "extends: livelinkface61\ncurves:\n  JawOpen: {from: CTRL_C_jaw.ty, gain: x}\n"
         )
         with pytest.raises(UserError, match=f"{path}:3"):
-            do(bridge.controller, "/cstalk/A/reload")
+            execute(bridge.controller, "/cstalk/A/reload")
         assert not jaw_is_shut()
         path.write_text(
             "extends: livelinkface61\ncurves:\n  JawOpen: {from: CTRL_C_jaw.ty, gain: 0}\n"
         )
-        do(bridge.controller, "/cstalk/A/reload")
+        execute(bridge.controller, "/cstalk/A/reload")
         bridge.wait_for(jaw_is_shut)
 
 
@@ -270,44 +270,44 @@ def test_buttons_and_toggles_record(bridge: RunningBridge, on: float, off: float
         (("/cstalk/record/start", on), ("/cstalk/record/stop", on)),
         (("/cstalk/record", on), ("/cstalk/record", off)),
     ):
-        do(bridge.controller, "/cstalk/record/start", off)
+        execute(bridge.controller, "/cstalk/record/start", off)
         assert not takes.is_recording
-        do(bridge.controller, *start)
+        execute(bridge.controller, *start)
         assert takes.is_recording
-        do(bridge.controller, "/cstalk/record/start", off)
-        do(bridge.controller, "/cstalk/record/stop", off)
+        execute(bridge.controller, "/cstalk/record/start", off)
+        execute(bridge.controller, "/cstalk/record/stop", off)
         bridge.wait_for_take()
-        do(bridge.controller, *stop)
+        execute(bridge.controller, *stop)
         assert not takes.is_recording
     with pytest.raises(UserError, match=r"must be start or stop \(as a number: stop 0, start 1\)"):
-        do(bridge.controller, "/cstalk/record", 2)
-    do(bridge.controller, "/cstalk/CSTalk/reload", on)
-    do(bridge.controller, "/cstalk/CSTalk/reload", off)
+        execute(bridge.controller, "/cstalk/record", 2)
+    execute(bridge.controller, "/cstalk/CSTalk/reload", on)
+    execute(bridge.controller, "/cstalk/CSTalk/reload", off)
 
 
 def test_the_state_of_the_bridge_reports_whether_it_records(bridge: RunningBridge) -> None:
-    def told() -> dict[str, tuple[object, ...]]:
-        answer = CommandHandler(bridge.controller).handle(Message("/cstalk/state", ()), SENDER)
-        assert answer.work is not None
-        messages = [decode_packet(out.datagram)[0] for out in answer.work().outgoing]
+    def reported() -> dict[str, tuple[object, ...]]:
+        reply = CommandHandler(bridge.controller).handle(Message("/cstalk/state", ()), SENDER)
+        assert reply.work is not None
+        messages = [decode_packet(out.datagram)[0] for out in reply.work().outgoing]
         assert messages[-1] == Message("/cstalk/ok", ("/cstalk/state",))
         return {message.address: message.arguments for message in messages}
 
-    before = told()
+    before = reported()
     assert before["/cstalk/record"] == (0,)
     assert {"/cstalk/CSTalk/gain", "/cstalk/Ada_Lovelace/gain"} <= before.keys()
-    do(bridge.controller, "/cstalk/record", "start", "Lamp")
-    assert told()["/cstalk/record"] == (1,)
-    do(bridge.controller, "/cstalk/record", "stop")
+    execute(bridge.controller, "/cstalk/record", "start", "Lamp")
+    assert reported()["/cstalk/record"] == (1,)
+    execute(bridge.controller, "/cstalk/record", "stop")
 
 
 def test_gain_takes_effect_on_the_input(bridge: RunningBridge) -> None:
     subject = bridge.metrics.subjects[0]
     bridge.wait_for(lambda: subject.peak_db > -30.0)
-    do(bridge.controller, "/cstalk/CSTalk/gain", -60)
+    execute(bridge.controller, "/cstalk/CSTalk/gain", -60)
     bridge.wait_for(lambda: subject.peak_db < -55.0)
     assert bridge.controller.subject("CSTalk").state().gain_db == -60.0
-    do(bridge.controller, "/cstalk/CSTalk/gain/0")
+    execute(bridge.controller, "/cstalk/CSTalk/gain/0")
     bridge.wait_for(lambda: subject.peak_db > -30.0)
     with pytest.raises(UserError, match="gain_db: must be -60 to 60 dB, found 61"):
-        do(bridge.controller, "/cstalk/CSTalk/gain", 61)
+        execute(bridge.controller, "/cstalk/CSTalk/gain", 61)

@@ -1,4 +1,4 @@
-"""Everything that can come in at the harness, and what is remembered of it."""
+"""OSC control: dispatching, hostile datagrams, transfers, and the server on real sockets."""
 
 from __future__ import annotations
 
@@ -119,9 +119,9 @@ def test_commands_that_fail_are_answered_with_an_error(harness: DispatchHarness)
     (own,) = harness.handle(encode_message("/cstalk/CSTalk/intensity", 9.0))
     (app,) = harness.handle(encode_message("/Take", "three"))
     (other,) = harness.handle(encode_message("/face/jawOpen", 0.5))
-    told = [decode_packet(answer.outgoing[0].datagram)[0] for answer in (own, app, other)]
-    assert {message.address for message in told} == {"/cstalk/error"}
-    assert [message.arguments for message in told] == [
+    replies = [decode_packet(answer.outgoing[0].datagram)[0] for answer in (own, app, other)]
+    assert {message.address for message in replies} == {"/cstalk/error"}
+    assert [message.arguments for message in replies] == [
         ("/cstalk/CSTalk/intensity", "factor: must be 0 to 2, found 9.0"),
         ("/Take", "take: must be 0 to 2147483647, whole, found 'three'"),
         (
@@ -179,7 +179,7 @@ ARGUMENTS = st.lists(
 
 @st.composite
 def messages(draw: st.DrawFn) -> bytes:
-    """Messages that look right, of another encoder, and some of them cut or changed."""
+    """Valid messages of an independent encoder, some of them truncated or changed."""
     builder = OscMessageBuilder(draw(ADDRESSES))
     for argument in draw(ARGUMENTS):
         builder.add_arg(argument)
@@ -213,32 +213,32 @@ def test_no_datagram_raises_an_unexpected_error_in_a_running_bridge(
     assert not any("internal error" in text for text in harness.notices)
 
 
-def talking_to(port: int) -> closing[SimpleUDPClient]:
+def client_of(port: int) -> closing[SimpleUDPClient]:
     return closing(SimpleUDPClient("127.0.0.1", port))
 
 
-def heard(controller: Receiver) -> Message:
+def received(controller: Receiver) -> Message:
     (message,) = decode_packet(controller.one())
     return message
 
 
 def test_a_controller_finds_a_phone(bridge: RunningBridge) -> None:
-    with receiver() as controller, talking_to(bridge.control_port) as client:
+    with receiver() as controller, client_of(bridge.control_port) as client:
         client.send_message("/OSCAddSendTarget", ["127.0.0.1", controller.target.port])
-        assert heard(controller).address == "/OSCAddSendTargetConfirm"
-        assert heard(controller).address == "/AppActivated"
+        assert received(controller).address == "/OSCAddSendTargetConfirm"
+        assert received(controller).address == "/AppActivated"
         client.send_message("/BatteryQuery", 1)
-        assert heard(controller) == Message("/Battery", (1.0,))
+        assert received(controller) == Message("/Battery", (1.0,))
         client.send_message("/RecordStart", ["Socket", 12])
-        assert heard(controller).address == "/RecordStartConfirm"
+        assert received(controller).address == "/RecordStartConfirm"
         bridge.wait_for_take()
         client.send_message("/RecordStop", 1)
-        curves = str(heard(controller).arguments[1])
-        assert transported(client, curves) == (bridge.folder / "takes" / curves).read_bytes()
+        curves = str(received(controller).arguments[1])
+        assert transferred(client, curves) == (bridge.folder / "takes" / curves).read_bytes()
 
 
-def transported(client: SimpleUDPClient, path: str) -> bytes:
-    """Take a file as a controller does: listen, ask for it, read its size, then so many bytes."""
+def transferred(client: SimpleUDPClient, path: str) -> bytes:
+    """Fetch a file as a controller does: listen, request it, read its size, then so many bytes."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(5)
         client.send_message("/Transport", [f"127.0.0.1:{listening.getsockname()[1]}", path])
@@ -275,13 +275,13 @@ def test_the_server_stays_responsive_after_a_flood(bridge: RunningBridge) -> Non
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as flood:
         for number in range(20_000):
             flood.sendto(b"\xff" * (number % 1500), ("127.0.0.1", bridge.control_port))
-    with receiver() as controller, talking_to(bridge.control_port) as client:
+    with receiver() as controller, client_of(bridge.control_port) as client:
 
-        def is_answered() -> bool:
+        def is_responsive() -> bool:
             client.send_message("/OSCSetSendTarget", ["127.0.0.1", controller.target.port])
             return bool(controller.all_waiting())
 
-        bridge.wait_for(is_answered)
+        bridge.wait_for(is_responsive)
 
 
 def server(controller: Controller, port: int = 0) -> ControlServer:
@@ -295,14 +295,14 @@ def test_shutdown_is_reported_and_the_port_released() -> None:
     first = server(Controller())
     port = first.address[1]
     first.start()
-    with receiver() as controller, talking_to(port) as client:
+    with receiver() as controller, client_of(port) as client:
         client.send_message("/OSCSetSendTarget", ["127.0.0.1", controller.target.port])
-        assert [heard(controller).address for _ in range(2)] == [
+        assert [received(controller).address for _ in range(2)] == [
             "/OSCSetSendTargetConfirm",
             "/AppActivated",
         ]
         first.stop()
-        assert heard(controller).address == "/AppDeactivated"
+        assert received(controller).address == "/AppDeactivated"
     again = server(Controller(), port)
     first.stop()
     again.stop()
@@ -325,7 +325,7 @@ def controller(port: int) -> Iterator[socket.socket]:
         yield opened
 
 
-def answer_of(opened: socket.socket, *addresses: str) -> Message:
+def reply_among(opened: socket.socket, *addresses: str) -> Message:
     """Return the next answer with one of the addresses."""
     while True:
         (message,) = decode_packet(opened.recv(2048))
@@ -335,7 +335,7 @@ def answer_of(opened: socket.socket, *addresses: str) -> Message:
 
 @pytest.fixture
 def silent(bridge: RunningBridge) -> Iterator[ControlServer]:
-    """Remote control of a machine whose name server does not answer."""
+    """Remote control on a machine whose name server does not reply."""
     answered, place = threading.Event(), OscAddress(port=0)
 
     def resolve(_host: str) -> str:
@@ -362,14 +362,14 @@ def test_name_resolution_does_not_delay_takes(bridge: RunningBridge, silent: Con
             own.send(encode_message("/AddLiveLinkAddress", f"silent{number}.example", 11111))
             own.send(encode_message("/OSCAddSendTarget", f"silent{number}.example", 11111))
         own.send(encode_message("/RecordStart", "Names", 1))
-        assert answer_of(own, "/RecordStartConfirm", "/cstalk/error").address == (
+        assert reply_among(own, "/RecordStartConfirm", "/cstalk/error").address == (
             "/RecordStartConfirm"
         )
         bridge.wait_for_take()
         own.send(encode_message("/cstalk/CSTalk/reload"))
-        assert answer_of(own, "/cstalk/ok").arguments == ("/cstalk/CSTalk/reload",)
+        assert reply_among(own, "/cstalk/ok").arguments == ("/cstalk/CSTalk/reload",)
         own.send(encode_message("/RecordStop"))
-        assert answer_of(own, "/RecordStopConfirm", "/cstalk/error").address == (
+        assert reply_among(own, "/RecordStopConfirm", "/cstalk/error").address == (
             "/RecordStopConfirm"
         )
 
@@ -378,7 +378,7 @@ def test_names_beyond_the_limit_are_refused(silent: ControlServer) -> None:
     with controller(silent.address[1]) as own:
         for _ in range(MAX_WAITING + 2):
             own.send(encode_message("/AddLiveLinkAddress", "silent.example", 11111))
-        message = answer_of(own, "/cstalk/error")
+        message = reply_among(own, "/cstalk/error")
         assert message.arguments[0] == "/AddLiveLinkAddress"
         assert "too many requests at once" in str(message.arguments[1])
 
@@ -386,13 +386,13 @@ def test_names_beyond_the_limit_are_refused(silent: ControlServer) -> None:
 def test_record_lamps_follow_the_recorder(bridge: RunningBridge) -> None:
     with controller(bridge.control_port) as lamp, controller(bridge.control_port) as button:
         lamp.send(encode_message("/cstalk/state"))
-        assert answer_of(lamp, "/cstalk/record").arguments == (0,)
-        assert answer_of(lamp, "/cstalk/ok").arguments == ("/cstalk/state",)
+        assert reply_among(lamp, "/cstalk/record").arguments == (0,)
+        assert reply_among(lamp, "/cstalk/ok").arguments == ("/cstalk/state",)
         button.send(encode_message("/cstalk/record/start", 1))
-        assert answer_of(lamp, "/cstalk/record").arguments == (1,)
+        assert reply_among(lamp, "/cstalk/record").arguments == (1,)
         bridge.wait_for_take()
         button.send(encode_message("/cstalk/record/stop", 1))
-        assert answer_of(lamp, "/cstalk/record").arguments == (0,)
+        assert reply_among(lamp, "/cstalk/record").arguments == (0,)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="open files cannot be removed")
@@ -406,26 +406,26 @@ def test_a_lost_take_is_reported_at_once_to_all_clients_and_never_confirmed(
         receiver() as phone,
     ):
         lamp.send(encode_message("/cstalk/state"))
-        answer_of(lamp, "/cstalk/ok")
+        reply_among(lamp, "/cstalk/ok")
         own.send(encode_message("/OSCSetSendTarget", "127.0.0.1", phone.target.port))
         own.send(encode_message("/cstalk/record", "start", "Lost", 1))
-        answer_of(own, "/cstalk/ok")
+        reply_among(own, "/cstalk/ok")
         bridge.wait_for_take()
         shutil.rmtree(next(takes.glob("*Lost*.recording")), ignore_errors=True)
-        assert [answer_of(lamp, "/cstalk/record").arguments for _ in "10"] == [(1,), (0,)]
+        assert [reply_among(lamp, "/cstalk/record").arguments for _ in "10"] == [(1,), (0,)]
         for opened in (own, lamp):
-            lost = answer_of(opened, "/cstalk/error")
+            lost = reply_among(opened, "/cstalk/error")
             assert lost.arguments[0] == "/cstalk/record"
             assert "its files were removed" in str(lost.arguments[1])
-        told = [decode_packet(phone.one())[0].address for _ in range(3)]
-        assert told == ["/OSCSetSendTargetConfirm", "/AppActivated", "/cstalk/error"]
+        replies = [decode_packet(phone.one())[0].address for _ in range(3)]
+        assert replies == ["/OSCSetSendTargetConfirm", "/AppActivated", "/cstalk/error"]
         own.send(encode_message("/RecordStop"))
-        answer = answer_of(own, "/cstalk/error", "/RecordStopConfirm")
+        answer = reply_among(own, "/cstalk/error", "/RecordStopConfirm")
         assert answer.address == "/cstalk/error"
         assert "its files were removed" in str(answer.arguments[1])
-        # The state is clear: the next take is one.
+        # The state was reset: the next take can be recorded.
         own.send(encode_message("/cstalk/record", "start", "Lost", 2))
-        answer_of(own, "/cstalk/ok")
+        reply_among(own, "/cstalk/ok")
         bridge.wait_for_take()
         own.send(encode_message("/cstalk/record", "stop"))
-        assert answer_of(own, "/cstalk/ok", "/cstalk/error").address == "/cstalk/ok"
+        assert reply_among(own, "/cstalk/ok", "/cstalk/error").address == "/cstalk/ok"

@@ -1,4 +1,4 @@
-"""Ten minutes with a controller as Switchboard is one, on a clock turned by hand."""
+"""Ten minutes with a controller as Switchboard is one, on a simulated clock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.control.running import RunningBridge
 
 PHONE, SWITCHBOARD = ("127.0.0.1", 8000), ("127.0.0.1", 6000)
-BEAT_S, PATIENCE_S, MINUTES = 5.0, 11.0, 10
+BEAT_S, TIMEOUT_S, MINUTES = 5.0, 11.0, 10
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Switchboard:
     """
 
     is_connected: bool = False
-    heard_s: float = 0.0
+    last_received_s: float = 0.0
     heartbeats: int = 0
     confirmed: list[str] = field(default_factory=list)
 
@@ -32,9 +32,9 @@ class Switchboard:
         query = encode_message("/BatteryQuery", 1)
         return [query] if self.is_connected else [ask, query]
 
-    def hear(self, message: Message, now_s: float) -> list[bytes]:
+    def receive(self, message: Message, now_s: float) -> list[bytes]:
         if message.address == "/Battery":
-            self.heard_s = now_s
+            self.last_received_s = now_s
             self.heartbeats += 1
         else:
             self.confirmed.append(message.address)
@@ -52,7 +52,7 @@ class Switchboard:
 
 
 class Exchange:
-    """Carries datagrams both ways until nobody has anything to say."""
+    """Carries datagrams both ways until neither side sends any more."""
 
     def __init__(self, harness: DispatchHarness) -> None:
         self.harness = harness
@@ -65,7 +65,7 @@ class Exchange:
                 for out in (out for part in done for out in part.outgoing):
                     assert out.to == SWITCHBOARD
                     (message,) = decode_packet(out.datagram)
-                    self.carry(self.switchboard.hear(message, self.harness.now_s))
+                    self.carry(self.switchboard.receive(message, self.harness.now_s))
 
 
 def test_no_heartbeat_is_lost_in_ten_minutes_with_takes(bridge: RunningBridge) -> None:
@@ -74,7 +74,7 @@ def test_no_heartbeat_is_lost_in_ten_minutes_with_takes(bridge: RunningBridge) -
     for beat in range(round(60 * MINUTES / BEAT_S)):
         exchange.harness.now_s = beat * BEAT_S
         exchange.carry(switchboard.beat())
-        assert exchange.harness.now_s - switchboard.heard_s < PATIENCE_S
+        assert exchange.harness.now_s - switchboard.last_received_s < TIMEOUT_S
         if beat % 40 == 10:
             exchange.carry([encode_message("/RecordStart", "Stage", beat)])
             bridge.wait_for_take()
