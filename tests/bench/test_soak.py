@@ -34,7 +34,7 @@ def test_a_trend_towards_the_end_is_detected(drift_ms: float) -> None:
     assert 1e3 * drift_s(times_s, jaws, period) == pytest.approx(drift_ms, abs=1.5)
 
 
-PATIENCE_S = 120.0
+TIMEOUT_S = 120.0
 
 
 def test_every_client_is_served_and_every_take_matches_the_replies(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_every_client_is_served_and_every_take_matches_the_replies(tmp_path: Pat
     }
     with DaemonProcess("test", 9, **settings) as running:
         with Visitors(control, device, page, tmp_path, pause_s=0.0) as visitors:
-            wait_until(lambda: visitors.visits.rounds > TAKE_EVERY, PATIENCE_S)
+            wait_until(lambda: visitors.visits.rounds > TAKE_EVERY, TIMEOUT_S)
         running.stop()
     assert visitors.visits.faults == []
     assert visitors.visits.takes == len(list(tmp_path.iterdir())) >= 2

@@ -1,4 +1,4 @@
-"""A small network, a recording and what reads the packets that the daemon sends."""
+"""A small network, a recording, and a collector of the packets that the daemon sends."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three seconds of noise which swells and ebbs."""
+    """Three seconds of noise whose level rises and falls."""
     time_s = np.arange(3 * 16_000) / 16_000
     noise = np.random.default_rng(5).standard_normal(len(time_s))
     path = tmp_path_factory.mktemp("sound") / "noise.wav"

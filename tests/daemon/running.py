@@ -1,4 +1,4 @@
-"""The daemon as `daemon.run` runs it, in this process, and what it sends."""
+"""`daemon.run` in this process, and the packets that it sends."""
 
 from __future__ import annotations
 

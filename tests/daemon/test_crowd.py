@@ -1,4 +1,4 @@
-"""A crowd at the page's port of a bridge with few descriptors: takes are recorded all the same."""
+"""Many clients of the page exhaust the file descriptors of a bridge; takes are recorded anyway."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DESCRIPTORS = MAX_CONNECTIONS + 72
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="sets a limit of another process")
-def test_a_crowd_at_the_page_keeps_no_take_from_being_recorded(tmp_path: Path) -> None:
+def test_many_page_clients_keep_no_take_from_being_recorded(tmp_path: Path) -> None:
     import resource
 
     port, page = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_STREAM)
@@ -45,15 +45,15 @@ def test_a_crowd_at_the_page_keeps_no_take_from_being_recorded(tmp_path: Path) -
             for _ in range(CROWD // TAKES):
                 crowd.enter_context(socket.create_connection(("127.0.0.1", page)))
             controller.send(encode_message("/cstalk/record", "start", "Crowd", number))
-            assert heard(controller) == Message("/cstalk/ok", ("/cstalk/record",))
+            assert received(controller) == Message("/cstalk/ok", ("/cstalk/record",))
             time.sleep(0.3)
             controller.send(encode_message("/cstalk/record", "stop"))
-            assert heard(controller) == Message("/cstalk/ok", ("/cstalk/record",))
+            assert received(controller) == Message("/cstalk/ok", ("/cstalk/record",))
         running.stop()
     assert len(list(tmp_path.iterdir())) == TAKES
     assert not list(tmp_path.glob("*.recording"))
 
 
-def heard(controller: socket.socket) -> Message:
+def received(controller: socket.socket) -> Message:
     (message,) = decode_packet(controller.recv(2048))
     return message

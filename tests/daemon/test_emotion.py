@@ -1,4 +1,4 @@
-"""A voice that has a say in the emotion of its face, in the running daemon."""
+"""Emotion estimated from the voice, in the running daemon."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 
 
-def feeling(given: Config, emotion: str) -> Config:
+def with_emotion(given: Config, emotion: str) -> Config:
     """Return a config whose subject has another emotion."""
     (subject,) = given.subjects
-    felt = SubjectConfig.model_validate({"emotion": emotion}).emotion
-    return given.model_copy(update={"subjects": (subject.model_copy(update={"emotion": felt}),)})
+    choice = SubjectConfig.model_validate({"emotion": emotion}).emotion
+    return given.model_copy(update={"subjects": (subject.model_copy(update={"emotion": choice}),)})
 
 
 @pytest.fixture(scope="module")
@@ -38,31 +38,33 @@ def excited(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_who_uses_auto_is_told_its_terms_once(weights: Path, excited: Path) -> None:
+def test_emotion_from_the_voice_reports_its_terms_once(weights: Path, excited: Path) -> None:
     with receiver() as source:
-        metrics = run(feeling(config(weights, str(excited), source.target), "auto"))
+        metrics = run(with_emotion(config(weights, str(excited), source.target), "auto"))
     notices = [notice.text for notice in metrics.notices() if "CC BY-NC-SA" in notice.text]
     assert len(notices) == 1
     assert "mood_research.md" in notices[0]
 
 
-def test_a_chosen_emotion_swells_with_the_voice(weights: Path, excited: Path) -> None:
+def test_arousal_raises_a_chosen_emotion(weights: Path, excited: Path) -> None:
     with receiver() as source:
-        metrics = run(feeling(config(weights, str(excited), source.target), "happy:0.5,arousal:1"))
+        metrics = run(
+            with_emotion(config(weights, str(excited), source.target), "happy:0.5,arousal:1")
+        )
     (subject,) = metrics.subjects
     assert subject.emotion_at(1e9)["happy"] > 0.55
     assert not any("research" in notice.text for notice in metrics.notices())
 
 
 @pytest.mark.parametrize(
-    ("emotion", "hears"),
+    ("emotion", "needed_module"),
     [
         ("auto:1", "cstalk_bridge.models.speech_emotion.weights"),
         ("happy:0.5,arousal:1", "cstalk_bridge.models.speech_emotion.estimator"),
     ],
 )
-def test_a_run_that_heeds_the_voice_does_without_torch(
-    tmp_path: Path, emotion: str, hears: str
+def test_emotion_from_the_voice_needs_no_torch(
+    tmp_path: Path, emotion: str, needed_module: str
 ) -> None:
     """From the command line to the last packet, with the shipped weights."""
     code = (
@@ -72,9 +74,9 @@ def test_a_run_that_heeds_the_voice_does_without_torch(
     )
     with receiver() as source:
         where = f"livelink-face://{source.target.host}:{source.target.port}"
-        words = ["run", "--no-ui", "--audio", str(speech(tmp_path / "a.wav")), "--link", where]
+        arguments = ["run", "--no-ui", "--audio", str(speech(tmp_path / "a.wav")), "--link", where]
         done = subprocess.run(
-            [sys.executable, "-c", code, *words, "--device", "cpu", "--emotion", emotion],
+            [sys.executable, "-c", code, *arguments, "--device", "cpu", "--emotion", emotion],
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -83,5 +85,5 @@ def test_a_run_that_heeds_the_voice_does_without_torch(
         assert len(source.all_waiting()) > 60
     status, *modules = done.stdout.split("\n")[-2].split()
     assert status == "0", done.stderr
-    assert hears in modules
+    assert needed_module in modules
     assert not any(module.startswith("torch") for module in modules)

@@ -1,4 +1,4 @@
-"""Ways in which a run loses its terminal: each ends it in order, with its take finished."""
+"""A run that loses its terminal shuts down in order and finishes its take."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX terminals and signals")
 
-PATIENCE_S = 40.0
+TIMEOUT_S = 40.0
 TAKE_S = 0.7
 
 
 class Running:
-    """A bridge as its user starts it, with a take being recorded."""
+    """The command in a process of its own, with a take being recorded."""
 
     def __init__(self, folder: Path, redirect: str = "", **streams: int) -> None:
         self.takes = folder / "takes"
@@ -49,7 +49,7 @@ class Running:
 
     def record(self) -> None:
         """Begin a take as soon as the bridge listens."""
-        time.monotonic() + PATIENCE_S
+        time.monotonic() + TIMEOUT_S
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as controller:
             controller.settimeout(0.5)
             controller.connect(("127.0.0.1", self._port))
@@ -61,12 +61,12 @@ class Running:
                     return message.address == "/cstalk/ok"
                 return False
 
-            wait_until(is_started, PATIENCE_S, reason="the bridge records nothing", interval_s=0.1)
+            wait_until(is_started, TIMEOUT_S, reason="the bridge records nothing", interval_s=0.1)
             time.sleep(TAKE_S)
 
     def check_ended(self) -> None:
-        """Look whether it ends by itself, without a fault, and its take is whole."""
-        assert self.process.wait(PATIENCE_S) == 0
+        """Check that it ends on its own, without a fault, and that its take is complete."""
+        assert self.process.wait(TIMEOUT_S) == 0
         (take,) = self.takes.iterdir()
         assert take.suffix != ".recording"
         document = json.loads((take / "take.json").read_text())
@@ -88,13 +88,13 @@ def running(folder: Path, redirect: str = "", **streams: int) -> Iterator[Runnin
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_run_in_order(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_shuts_the_run_down_in_order(tmp_path: Path, number: signal.Signals) -> None:
     with running(tmp_path) as bridge:
         bridge.process.send_signal(number)
         bridge.check_ended()
 
 
-def test_a_run_that_nohup_began_outlives_its_terminal(tmp_path: Path) -> None:
+def test_a_run_under_nohup_outlives_its_terminal(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with running(tmp_path) as bridge:
@@ -108,13 +108,13 @@ def test_a_run_that_nohup_began_outlives_its_terminal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
-def test_streams_that_were_never_open_are_not_missed(tmp_path: Path, closed: str) -> None:
+def test_a_run_works_with_closed_standard_streams(tmp_path: Path, closed: str) -> None:
     with running(tmp_path, closed) as bridge:
         bridge.process.send_signal(signal.SIGTERM)
         bridge.check_ended()
 
 
-def test_who_stops_reading_standard_error_ends_the_run(tmp_path: Path) -> None:
+def test_closing_the_reader_of_standard_error_ends_the_run(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     with running(tmp_path, stderr=writing) as bridge:
         os.close(writing)
@@ -122,7 +122,7 @@ def test_who_stops_reading_standard_error_ends_the_run(tmp_path: Path) -> None:
         bridge.check_ended()
 
 
-def test_who_stops_reading_both_streams_ends_the_run(tmp_path: Path) -> None:
+def test_closing_the_readers_of_both_streams_ends_the_run(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     with running(tmp_path, stdout=writing, stderr=writing) as bridge:
         os.close(writing)
@@ -137,20 +137,20 @@ def test_a_closed_terminal_window_ends_the_run(tmp_path: Path) -> None:
     with running(tmp_path, stdin=terminal, stdout=terminal, stderr=terminal) as bridge:
         os.close(terminal)
         os.close(window)
-        # A shell hands on that its window was closed.
+        # A shell passes the hang-up of its window on.
         bridge.process.send_signal(signal.SIGHUP)
         bridge.check_ended()
 
 
-def test_a_take_that_was_lost_is_told_at_the_end_as_well(tmp_path: Path) -> None:
+def test_a_lost_take_is_reported_at_the_end_as_well(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     with running(tmp_path, stderr=writing) as bridge:
         os.close(writing)
         shutil.rmtree(bridge.takes, ignore_errors=True)
         time.sleep(1.0)
         bridge.process.send_signal(signal.SIGTERM)
-        assert bridge.process.wait(PATIENCE_S) == 2
-    with os.fdopen(reading, encoding="utf-8") as said:
-        lines = said.read().splitlines()
+        assert bridge.process.wait(TIMEOUT_S) == 2
+    with os.fdopen(reading, encoding="utf-8") as output:
+        lines = output.read().splitlines()
     assert "its files were removed while it was recorded" in lines[-1]
     assert lines[-1].startswith("cstalk-bridge: ")

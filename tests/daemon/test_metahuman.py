@@ -1,4 +1,4 @@
-"""The whole way to a MetaHuman device, with a test client that plays Unreal's side."""
+"""From the audio input to a client of a MetaHuman device, which behaves as Unreal does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cstalk_bridge.config.schema import Config, SubjectConfig
 from cstalk_bridge.outputs.metahuman.messages import REST
 from cstalk_bridge.outputs.registry import parse_link_url
 from tests.networks import GUARDED, write_weights
-from tests.outputs.metahuman.unreal import PATIENCE_S, Unreal
+from tests.outputs.metahuman.unreal import TIMEOUT_S, Unreal
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -35,12 +35,12 @@ def connected(port: int) -> Unreal:
             return Unreal(port)
         return None
 
-    unreal = wait_until(connect, 2 * PATIENCE_S, reason="the device does not listen")
+    unreal = wait_until(connect, 2 * TIMEOUT_S, reason="the device does not listen")
     assert unreal is not None
     return unreal
 
 
-def test_unreal_gets_the_faces_it_asks_for_until_the_bridge_ends(tmp_path: Path) -> None:
+def test_unreal_receives_its_subjects_until_the_bridge_ends(tmp_path: Path) -> None:
     weights = write_weights(tmp_path / "small.safetensors", GUARDED)
     port = free_port()
     link = parse_link_url(f"metahuman://127.0.0.1:{port}")
@@ -74,5 +74,5 @@ def test_unreal_gets_the_faces_it_asks_for_until_the_bridge_ends(tmp_path: Path)
             assert unreal.frames_waiting()[-1].controls == np.rint(65535 * REST).tolist()
     finally:
         stop.set()
-        running.join(2 * PATIENCE_S)
+        running.join(2 * TIMEOUT_S)
     assert not running.is_alive()

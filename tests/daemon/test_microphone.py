@@ -1,4 +1,4 @@
-"""A microphone which goes and comes back while the whole daemon runs."""
+"""A microphone that disconnects and returns while the whole daemon runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def test_a_lost_microphone_leaves_a_face_at_rest_and_is_taken_up_again() -> None:
+def test_a_lost_microphone_leaves_a_rest_face_and_is_reopened() -> None:
     with FakeMicrophones() as microphones, ReceiverProcess() as receiver:
         spoken = np.zeros(microphones.rate_hz // 2)
         sound = vowel(microphones.rate_hz)
@@ -44,7 +44,7 @@ def test_a_lost_microphone_leaves_a_face_at_rest_and_is_taken_up_again() -> None
     # Held for 0.25 s, then falling with a time constant of 0.3 s.
     assert jaws[(times_s > killed_s + 2.0) & (times_s < restarted_s)].max() < 0.05 * spoke
     assert jaws[(times_s > restarted_s) & (times_s < over_s)].max() > 0.5 * spoke
-    # Neither going nor coming back pops: no frame moves the jaw by much more than speech does. A
+    # Neither transition pops: no frame moves the jaw by much more than speech does. A
     # face that was held for a late tick or two on a busy machine takes those steps at once.
     fastest = np.abs(np.diff(jaws[times_s < killed_s])).max()
     assert np.abs(np.diff(jaws[:-1])).max() < 2.5 * fastest

@@ -40,7 +40,7 @@ TICK_S = 1 / 60
 
 @dataclass(frozen=True)
 class Shown:
-    """What a tick showed, and what was said of it."""
+    """What a tick showed, and the reported health."""
 
     at_s: float
     timing: ReadTiming | None
@@ -69,12 +69,12 @@ class TimedStream(CountingStream):
 
 
 class Bridge:
-    """One subject; `row_s` is what a row costs. While a call lasts, sound and ticks go on."""
+    """One subject whose rows take `row_s` each. While a call lasts, sound and ticks continue."""
 
     def __init__(self, *, buffer: Buffer | None = None, row_s: float = 0.001) -> None:
         self.now_s = START_S
         self.row_s = row_s
-        self.is_heard = True
+        self.has_sound = True
         self.ticks: list[Shown] = []
         self._block = self._tick = 0
         fixed_ms = 12.0 if isinstance(buffer, FixedBuffer) else None
@@ -91,7 +91,7 @@ class Bridge:
         rate = FRAME_RATES["60"]
         self.metrics = Metrics([self.subject.metrics], rate, buffer_ms=fixed_ms, device="cpu")
         self.loop = InferenceLoop(
-            cast("Stream", TimedStream(lambda hops: self.let_pass(self.row_s * hops))),
+            cast("Stream", TimedStream(lambda hops: self.run_without_generator(self.row_s * hops))),
             [self.voice],
             self.metrics,
             wake=threading.Event(),
@@ -109,15 +109,15 @@ class Bridge:
         return health(self.metrics, self.subject.metrics, self.now_s)
 
     def run(self, seconds: float) -> list[Shown]:
-        """Let everything go on; return the ticks of that time."""
+        """Run everything for a time; return its ticks."""
         first, end_s = len(self.ticks), self.now_s + seconds
         while self.now_s < end_s:
             self.loop.step()
             self._wait_until(START_S + (self._block + 1) * BLOCK_S)
         return self.ticks[first:]
 
-    def let_pass(self, seconds: float) -> None:
-        """Let time pass in which the generator thread does not run, but all others do."""
+    def run_without_generator(self, seconds: float) -> None:
+        """Run all threads but that of the generator for a time."""
         self._wait_until(self.now_s + seconds)
 
     def _wait_until(self, end_s: float) -> None:
@@ -130,7 +130,7 @@ class Bridge:
             self.now_s = min(block_s, tick_s)
             if block_s <= tick_s:
                 self._block += 1
-                if self.is_heard:
+                if self.has_sound:
                     self.source.put(block_s, LEVEL)
             else:
                 self._show(tick_s)
@@ -166,7 +166,7 @@ def test_a_bridge_that_keeps_up_is_ok_and_shows_every_face() -> None:
     assert bridge.subject.metrics.drops["late"].total == 0
 
 
-def test_a_generator_that_is_too_slow_is_told_and_what_is_too_old_left_out() -> None:
+def test_a_generator_that_is_too_slow_is_reported_and_drops_the_oldest_hops() -> None:
     bridge = Bridge(row_s=0.026)
     ticks = bridge.run(20.0)
     found = bridge.health
@@ -179,13 +179,13 @@ def test_a_generator_that_is_too_slow_is_told_and_what_is_too_old_left_out() -> 
     assert bridge.subject.metrics.starved_since_s is None
 
 
-def test_what_a_row_takes_is_told_however_many_are_made_in_a_call() -> None:
+def test_time_per_row_is_reported_whatever_the_batch_size() -> None:
     bridge = Bridge(row_s=0.026)
     bridge.run(20.0)
     assert "inference takes 26 ms per hop of 20 ms" in bridge.health.advice
 
 
-def test_rows_that_take_longer_now_and_then_are_soon_hidden_by_the_buffer() -> None:
+def test_occasional_slow_rows_are_soon_hidden_by_the_buffer() -> None:
     bridge = Bridge()
     bridge.run(2.0)
     ticks = []
@@ -200,7 +200,7 @@ def test_rows_that_take_longer_now_and_then_are_soon_hidden_by_the_buffer() -> N
     assert 0.03 < bridge.voice.delay.buffer.at(bridge.now_s) < 0.04
 
 
-def test_a_fixed_buffer_that_is_too_short_is_told_with_the_remedy() -> None:
+def test_a_fixed_buffer_that_is_too_short_is_reported_with_advice() -> None:
     bridge = Bridge(buffer=FixedBuffer(0.012))
     bridge.run(2.0)
     bridge.row_s = 0.018
@@ -214,12 +214,12 @@ def test_a_fixed_buffer_that_is_too_short_is_told_with_the_remedy() -> None:
     )
 
 
-def test_after_a_stall_of_three_seconds_the_first_tick_of_the_next_turn_is_live() -> None:
+def test_after_a_stall_of_three_seconds_the_first_tick_is_current_again() -> None:
     bridge = Bridge()
     bridge.run(3.0)
     buffer_s = bridge.voice.delay.buffer.at(bridge.now_s)
     first = len(bridge.ticks)
-    bridge.let_pass(3.0)
+    bridge.run_without_generator(3.0)
     stalled = bridge.ticks[first:]
     assert {tick.health.state for tick in stalled[10:]} == {HealthState.BEHIND}
     held = [tick.jaw for tick in stalled if tick.at_s < START_S + 3.0 + MAX_HELD_S - 0.03]
@@ -239,43 +239,43 @@ def test_after_a_stall_of_three_seconds_the_first_tick_of_the_next_turn_is_live(
     assert bridge.subject.metrics.drops["hops"].total > 0
 
 
-def test_a_device_that_falls_silent_is_told_apart_and_the_face_goes_to_its_rest() -> None:
+def test_a_device_without_sound_is_reported_as_such_and_the_face_goes_to_rest() -> None:
     bridge = Bridge()
     bridge.run(3.0)
-    bridge.is_heard = False
+    bridge.has_sound = False
     ticks = bridge.run(4.0)
     found = bridge.health
     assert found.state is HealthState.NO_INPUT
     assert found.advice.startswith("no sound from script for 4 s; check its cable")
     unknown = [tick for tick in ticks if tick.health.state is not HealthState.NO_INPUT]
     assert unknown[-1].at_s < START_S + 3.0 + STARVED_S + 0.05
-    # Until it is known, ticks are late; from then on they are not the generator's fault.
+    # Until the stall is known, ticks are late; then the generator is not the reported cause.
     assert bridge.subject.metrics.drops["late"].total <= round((STARVED_S + 0.05) / TICK_S)
     assert ticks[-1].jaw < 0.01
 
 
-def test_a_recording_is_never_told_to_check_its_cable() -> None:
+def test_a_recording_never_leads_to_advice_about_cables() -> None:
     bridge = Bridge()
     bridge.source.is_device = False
     bridge.run(3.0)
-    bridge.is_heard = False
+    bridge.has_sound = False
     ticks = bridge.run(4.0)
     assert not [tick for tick in ticks if "cable" in tick.health.advice]
 
 
 @pytest.mark.parametrize("is_lost", [True, False])
-def test_a_device_that_is_back_is_not_called_a_machine_that_is_too_slow(*, is_lost: bool) -> None:
+def test_a_device_that_returns_is_not_reported_as_a_slow_machine(*, is_lost: bool) -> None:
     bridge = Bridge()
     bridge.run(3.0)
-    bridge.is_heard = False
+    bridge.has_sound = False
     bridge.run(0.3)
     if is_lost:
         bridge.source.state = SourceState.LOST
     bridge.run(5.0)
     assert bridge.health.state is HealthState.NO_INPUT
-    bridge.is_heard, bridge.source.state = True, SourceState.RUNNING
+    bridge.has_sound, bridge.source.state = True, SourceState.RUNNING
     after = bridge.run(4.0)
-    # A jump of the sound is believed after a second.
+    # A jump of the stream clock is followed after a second.
     settled = after[round((PERSISTENT_S + 0.2) / TICK_S) :]
     assert {tick.health.state for tick in settled} == {HealthState.OK}
     assert HealthState.BEHIND not in {tick.health.state for tick in after}

@@ -1,4 +1,4 @@
-"""What browsers are shown of a running daemon is what its packets say."""
+"""Browsers show the curve values that a running daemon sends in its packets."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WANTED = 45
 
 
 class Watcher:
-    """Opens the page's WebSocket while the daemon runs, and ends the daemon when it has enough."""
+    """Reads the page's WebSocket while the daemon runs; stops the daemon after enough frames."""
 
     def __init__(self, stop: threading.Event) -> None:
         self.frames: list[tuple[int, np.ndarray]] = []
@@ -60,7 +60,7 @@ class Watcher:
             self._stop.set()
 
 
-def test_browsers_see_the_values_of_the_packets_of_each_subject(weights: Path) -> None:
+def test_browsers_receive_the_packet_values_of_each_subject(weights: Path) -> None:
     stop = threading.Event()
     watcher = Watcher(stop)
     with receiver() as source:

@@ -1,4 +1,4 @@
-"""The whole way on real sound, threads and sockets, with a small untrained network."""
+"""`daemon.run` with real sound, threads and sockets, and a small untrained network."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def offline_curves(weights: Path, recording: Path, mouth_guard: float) -> NDArra
 
 
 @pytest.mark.parametrize("kind", ["small", "default"])
-def test_a_recording_comes_out_as_the_offline_generator_makes_it(
+def test_a_recording_is_sent_as_the_offline_generator_computes_it(
     weights: Path, recording: Path, collector: PacketCollector, tmp_path: Path, kind: str
 ) -> None:
     """Every packet carries the face of one constant time ago, from the first to the last."""
@@ -85,13 +85,13 @@ def test_a_recording_comes_out_as_the_offline_generator_makes_it(
     assert float(best.max()) < 0.5 * spread
 
 
-def test_a_guard_that_the_weights_do_not_know_is_refused_at_the_start(tmp_path: Path) -> None:
+def test_a_mouth_guard_unknown_to_the_weights_is_refused_at_the_start(tmp_path: Path) -> None:
     weights = write_weights(tmp_path / "w.safetensors", UNGUARDED)
     with pytest.raises(UserError, match=r"CSTalk: mouth guard 0\.2.*trained without"):
         run(config(weights, "test", Target(host="127.0.0.1", port=9), 0.2))
 
 
-def test_frames_count_up_by_one_and_the_last_face_is_at_rest(
+def test_frame_numbers_increase_by_one_and_the_last_face_is_at_rest(
     weights: Path, recording: Path, collector: PacketCollector
 ) -> None:
     buffer_ms = 12.0
@@ -114,7 +114,7 @@ def test_frames_count_up_by_one_and_the_last_face_is_at_rest(
 
 
 @pytest.mark.parametrize("rate", ["24", "29.97df", "50"])
-def test_every_rate_ticks(weights: Path, collector: PacketCollector, rate: str) -> None:
+def test_every_frame_rate_ticks(weights: Path, collector: PacketCollector, rate: str) -> None:
     stop = threading.Event()
     timer = threading.Timer(1.0, stop.set)
     timer.start()
@@ -126,7 +126,7 @@ def test_every_rate_ticks(weights: Path, collector: PacketCollector, rate: str) 
     assert packets[0].rate_denominator == FRAME_RATES[rate].denominator
 
 
-def test_a_live_subject_goes_on_when_another_ones_recording_is_over(
+def test_a_live_subject_continues_when_the_recording_of_another_ends(
     weights: Path, tmp_path: Path, collector: PacketCollector
 ) -> None:
     short = tmp_path / "short.wav"
@@ -147,18 +147,18 @@ def test_a_live_subject_goes_on_when_another_ones_recording_is_over(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to be caught")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_with_a_face_at_rest(
+def test_a_signal_ends_the_run_with_a_face_at_rest(
     weights: Path, collector: PacketCollector, number: signal.Signals
 ) -> None:
     target = collector.source.target
-    script = (
+    program = (
         "import sys; from cstalk_bridge.daemon import run; "
         "from cstalk_bridge.config.schema import Config; "
         "sys.exit(run(Config.model_validate_json(sys.argv[1])))"
     )
     spec = config(weights, "test", target).model_dump(mode="json")
     spec |= {"fps": "60", "buffer_ms": AUTO_BUFFER}
-    process = subprocess.Popen([sys.executable, "-c", script, json.dumps(spec)])
+    process = subprocess.Popen([sys.executable, "-c", program, json.dumps(spec)])
     try:
         while not collector.datagrams and process.poll() is None:
             collector.over.wait(0.05)
@@ -172,7 +172,7 @@ def test_a_signal_ends_it_with_a_face_at_rest(
     assert not last.any()
 
 
-def test_one_notice_says_what_the_threads_of_ticks_and_faces_obtained(
+def test_one_notice_reports_the_priority_of_tick_and_face_threads(
     weights: Path, collector: PacketCollector, tmp_path: Path
 ) -> None:
     path = tmp_path / "short.wav"
@@ -186,14 +186,14 @@ def test_one_notice_says_what_the_threads_of_ticks_and_faces_obtained(
     assert [text for text in texts if "priority" in text] == [priority_summary(here)]
 
 
-def test_damaged_weights_are_the_users_to_mend(tmp_path: Path) -> None:
+def test_damaged_weights_are_a_user_error(tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(b"no weights")
     with pytest.raises(UserError, match="damaged"):
         daemon.run(config(damaged, "test", Target(host="127.0.0.1", port=9)))
 
 
-def test_a_file_that_is_not_there_is_the_users_to_mend(weights: Path, tmp_path: Path) -> None:
+def test_a_missing_file_is_a_user_error(weights: Path, tmp_path: Path) -> None:
     missing = str(tmp_path / "missing.wav")
     with pytest.raises(UserError, match="missing"):
         daemon.run(config(weights, missing, Target(host="127.0.0.1", port=9)))

@@ -1,4 +1,4 @@
-"""Timecode from outside and takes, in the running daemon."""
+"""External timecode and takes, in the running daemon."""
 
 from __future__ import annotations
 
@@ -37,35 +37,35 @@ def written_timecode(path: Path, seconds: int) -> Path:
     return path
 
 
-def test_packets_carry_the_timecode_that_is_heard(
+def test_packets_carry_the_received_timecode(
     weights: Path,
     tmp_path: Path,
     collector: PacketCollector,
 ) -> None:
-    heard = {"input": str(written_timecode(tmp_path / "ltc.wav", 20))}
-    timecode = {"source": "ltc", "mode": "chase", "audio": heard}
+    timecode_input = {"input": str(written_timecode(tmp_path / "ltc.wav", 20))}
+    timecode = {"source": "ltc", "mode": "chase", "audio": timecode_input}
     stop = threading.Event()
-    said: list[str] = []
+    reported: list[str] = []
 
     @contextmanager
     def watch(metrics: Metrics) -> Iterator[None]:
         threading.Timer(4.0, stop.set).start()
         yield
         assert metrics.time_of_day is not None
-        said.append(metrics.time_of_day.text)
+        reported.append(metrics.time_of_day.text)
 
     given = config(weights, "test", collector.source.target, fps=RATE, timecode=timecode)
     daemon.run(given, stop=stop, watch=watch, is_urgent=False)
     first = Timecode.from_label(RATE, FIRST).frame
     frames = [packet.frame - first for packet in collector.packets()]
-    heard_frames = [frame for frame in frames if 0 <= frame < 25 * 20]
-    # On a busy machine the file is heard unevenly at first, and the time is set anew.
-    assert len(heard_frames) > 50
-    assert np.diff(heard_frames[-25:]).tolist() == [1] * 24
-    assert said[0].startswith("LTC 25 10:20:3")
+    received_frames = [frame for frame in frames if 0 <= frame < 25 * 20]
+    # On a busy machine the file is read unevenly at first, and the chase jams again.
+    assert len(received_frames) > 50
+    assert np.diff(received_frames[-25:]).tolist() == [1] * 24
+    assert reported[0].startswith("LTC 25 10:20:3")
 
 
-def test_a_take_holds_the_packets_that_were_sent_and_their_sound(
+def test_a_take_holds_the_sent_packets_and_their_sound(
     weights: Path,
     tmp_path: Path,
     collector: PacketCollector,
@@ -117,7 +117,7 @@ def test_a_take_holds_the_packets_that_were_sent_and_their_sound(
     assert 112.0 <= document["subjects"][0]["delayMs"] < 116.0
 
 
-def test_a_take_that_a_kill_broke_off_is_finished_at_the_next_start(
+def test_a_take_interrupted_by_a_kill_is_recovered_at_the_next_start(
     weights: Path,
     tmp_path: Path,
     collector: PacketCollector,
@@ -127,9 +127,9 @@ def test_a_take_that_a_kill_broke_off_is_finished_at_the_next_start(
     stage.step(40)
     take = stage.recorder.stop()
     assert take is not None
-    broken = take.folder.rename(take.folder.with_name(f"{take.folder.name}.recording"))
+    interrupted = take.folder.rename(take.folder.with_name(f"{take.folder.name}.recording"))
     long_ago_s = time.time() - 2 * UNTOUCHED_S
-    for path in (*broken.iterdir(), broken):
+    for path in (*interrupted.iterdir(), interrupted):
         os.utime(path, (long_ago_s, long_ago_s))
     stop = threading.Event()
     threading.Timer(0.5, stop.set).start()
@@ -139,5 +139,5 @@ def test_a_take_that_a_kill_broke_off_is_finished_at_the_next_start(
         collector.source.target,
         recording=RecordingConfig(folder=tmp_path / "takes"),
     )
-    told = " ".join(notice.text for notice in run(given, stop).notices())
-    assert f"an interrupted take was recovered: {take.folder}" in told
+    notices = " ".join(notice.text for notice in run(given, stop).notices())
+    assert f"an interrupted take was recovered: {take.folder}" in notices

@@ -45,8 +45,8 @@ def test_one_subject_is_shown_in_full() -> None:
         "device   block", "3.1", "35.5", "60.0 /s  livelink-face://127.0.0.1:11111",
         "nothing", "2 min CSTalk: the bundled recording is played",
     )  # fmt: skip
-    for words in expected:
-        assert words in text, words
+    for part in expected:
+        assert part in text, part
 
 
 def test_a_fixed_buffer_is_shown_as_set_and_an_adaptive_one_as_it_is_now() -> None:
@@ -90,7 +90,7 @@ def test_the_picture_fits_the_terminal(count: int, width: int, height: int) -> N
     assert max(map(len, shown)) <= width
 
 
-def test_four_subjects_are_all_seen_in_a_common_terminal() -> None:
+def test_four_subjects_fit_a_terminal_of_80_by_24() -> None:
     running = metrics(*map(subject, NAMES))
     now_s = play(running)
     shown = "\n".join(lines(running, now_s))
@@ -98,7 +98,7 @@ def test_four_subjects_are_all_seen_in_a_common_terminal() -> None:
     assert shown.count("packets/s") == 4
 
 
-def test_what_is_wrong_stands_beside_the_name_with_its_remedy() -> None:
+def test_problems_stand_beside_the_name_with_their_advice() -> None:
     running = metrics()
     now_s = play(running)
     running.subjects[0].set_input(SourceState.LOST, "USB Microphone")
@@ -114,24 +114,24 @@ def test_losses_are_named_by_cause() -> None:
     assert any("1 blocks, 3 late" in line for line in lines(running, now_s))
 
 
-def test_before_anything_is_measured_there_is_a_picture() -> None:
+def test_before_any_measurement_the_picture_is_drawn() -> None:
     shown = "\n".join(lines(metrics(), 0.0))
     assert "STARTING" in shown
     assert "--:--:--:--" in shown
 
 
-def test_markup_of_names_is_not_obeyed() -> None:
+def test_markup_in_names_is_not_interpreted() -> None:
     running = metrics(subject("[bold]x[/]"))
     assert any("[bold]x[/]" in line for line in lines(running, play(running)))
 
 
-def test_a_terminal_without_blocks_gets_ascii() -> None:
+def test_a_terminal_without_block_characters_gets_ascii() -> None:
     running = metrics()
     now_s = play(running)
     assert draw(running, now_s, 80, 24, ASCII).plain.isascii()
 
 
-def test_a_bar_is_as_long_as_it_is_wide() -> None:
+def test_a_bar_fills_exactly_its_width() -> None:
     assert bar(0.0, 4, ASCII) == "...."
     assert bar(0.5, 4, ASCII) == "##.."
     assert bar(7.0, 4, ASCII) == "####"

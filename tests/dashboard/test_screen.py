@@ -60,7 +60,7 @@ def terminal() -> Iterator[tuple[int, int]]:
         os.close(slave)
 
 
-def test_keys_come_at_once_and_unseen_and_the_terminal_is_left_as_it_was() -> None:
+def test_keys_are_read_at_once_without_echo_and_the_terminal_is_restored() -> None:
     with terminal() as (master, slave):
         before = termios.tcgetattr(slave)
         with Keyboard(slave) as keyboard:
@@ -72,7 +72,7 @@ def test_keys_come_at_once_and_unseen_and_the_terminal_is_left_as_it_was() -> No
         assert termios.tcgetattr(slave) == before
 
 
-def test_an_error_within_leaves_the_terminal_as_it_was() -> None:
+def test_an_error_restores_the_terminal() -> None:
     with terminal() as (_, slave):
         before = termios.tcgetattr(slave)
         with pytest.raises(RuntimeError), Keyboard(slave):
@@ -87,7 +87,7 @@ def unread_bytes(descriptor: int) -> int:
     return int.from_bytes(count, sys.byteorder)
 
 
-def test_arrows_are_no_letters() -> None:
+def test_arrow_keys_are_not_read_as_letters() -> None:
     with terminal() as (master, slave), Keyboard(slave) as keyboard:
         pressed = b"\x1b[A\x1bOPm\x1b[15;2~\x1bq-\x1b"
         os.write(master, pressed)
@@ -107,7 +107,7 @@ def test_without_a_terminal_there_are_no_keys() -> None:
     os.close(writing)
 
 
-def test_a_terminal_that_goes_away_gives_no_keys() -> None:
+def test_a_closed_terminal_gives_no_keys() -> None:
     master, slave = os.openpty()
     with Keyboard(slave) as keyboard:
         os.close(master)
@@ -115,7 +115,7 @@ def test_a_terminal_that_goes_away_gives_no_keys() -> None:
     os.close(slave)
 
 
-def test_in_the_background_nothing_is_read_which_would_halt_the_bridge() -> None:
+def test_in_the_background_no_read_stops_the_bridge() -> None:
     with terminal() as (_, slave):
         process = subprocess.run(
             [sys.executable, "-c", IN_BACKGROUND],
@@ -140,7 +140,7 @@ def test_every_emotion_has_a_key_that_the_help_names(bridge: RunningBridge) -> N
     assert bridge.controller.subject("Two").mix == {}
 
 
-def test_intensity_goes_in_steps_and_stays_in_its_range(bridge: RunningBridge) -> None:
+def test_intensity_changes_in_steps_within_its_range(bridge: RunningBridge) -> None:
     keys, subject = KeyBindings(bridge.controller), bridge.controller.subject("One")
     for _ in range(3):
         keys.press("+")
@@ -153,7 +153,7 @@ def test_intensity_goes_in_steps_and_stays_in_its_range(bridge: RunningBridge) -
     assert subject.factor == pytest.approx(1.0)
 
 
-def test_a_voice_chooses_until_a_digit_or_the_same_key_does(bridge: RunningBridge) -> None:
+def test_the_voice_chooses_the_emotion_until_a_digit_or_the_same_key(bridge: RunningBridge) -> None:
     keys, subject = KeyBindings(bridge.controller), bridge.controller.subject("One")
     keys.press("a")
     assert (subject.mix, subject.voice_weights.auto) == ({}, 1.0)
@@ -163,7 +163,7 @@ def test_a_voice_chooses_until_a_digit_or_the_same_key_does(bridge: RunningBridg
     assert subject.voice_weights.auto == 0.0
 
 
-def test_tab_goes_round_the_subjects(bridge: RunningBridge) -> None:
+def test_tab_cycles_through_the_subjects(bridge: RunningBridge) -> None:
     keys = KeyBindings(bridge.controller)
     names = [keys.name]
     for _ in range(2):
@@ -172,7 +172,7 @@ def test_tab_goes_round_the_subjects(bridge: RunningBridge) -> None:
     assert names == ["One", "Two", "One"]
 
 
-def test_muting_and_pausing_go_on_and_off(bridge: RunningBridge) -> None:
+def test_muting_and_pausing_toggle(bridge: RunningBridge) -> None:
     keys, subject = KeyBindings(bridge.controller), bridge.controller.subject("One")
     for expected in (True, False):
         keys.press("m")
@@ -180,7 +180,7 @@ def test_muting_and_pausing_go_on_and_off(bridge: RunningBridge) -> None:
         assert (subject.is_muted, subject.is_paused) == (expected, expected)
 
 
-def test_a_take_is_started_and_ended(bridge: RunningBridge) -> None:
+def test_a_take_is_started_and_stopped(bridge: RunningBridge) -> None:
     keys = KeyBindings(bridge.controller)
     keys.press("r")
     bridge.wait_for_take()
@@ -194,13 +194,13 @@ def test_help_shows_all_keys_and_hides_them(bridge: RunningBridge) -> None:
     assert len(keys.lines) == 1
     keys.press("?")
     text = " ".join(keys.lines)
-    assert all(word in text for word in ("+ -", "Tab", "m mute", "p pause", "r record", "q quit"))
+    assert all(key in text for key in ("+ -", "Tab", "m mute", "p pause", "r record", "q quit"))
     assert max(map(len, keys.lines)) < 79
     keys.press("?")
     assert len(keys.lines) == 1
 
 
-def test_other_keys_do_nothing_and_without_a_bridge_none_breaks() -> None:
+def test_other_keys_and_keys_without_a_bridge_do_nothing() -> None:
     keys = KeyBindings(Controller())
     for number in range(256):
         if chr(number) != "?":
@@ -211,9 +211,7 @@ def test_other_keys_do_nothing_and_without_a_bridge_none_breaks() -> None:
 
 
 @pytest.mark.parametrize("height", [1, 2, 3, 12, 40])
-def test_the_picture_ends_with_the_keys_whatever_its_height(
-    bridge: RunningBridge, height: int
-) -> None:
+def test_the_key_help_is_the_last_line_at_any_height(bridge: RunningBridge, height: int) -> None:
     keys = KeyBindings(bridge.controller)
     lines = draw(bridge.metrics, bridge.now(), 80, height, guide=keys).plain.split("\n")
     assert len(lines) <= height
@@ -244,7 +242,7 @@ def test_without_a_terminal_plain_lines_are_shown() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
-def test_the_dashboard_leaves_the_terminal_as_it_was() -> None:
+def test_the_dashboard_restores_the_terminal() -> None:
     import pty
 
     master, terminal = pty.openpty()

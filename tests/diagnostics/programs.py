@@ -1,4 +1,4 @@
-"""Other programs that have a port."""
+"""Other programs that listen on a port."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ sys.stdin.read()
 def program_with_port(transport: Transport, name: str = "program") -> Iterator[tuple[int, int]]:
     """Start a program of that name with a port on loopback; return the port and its process id."""
     if port_owners(transport, 1) is None:
-        pytest.skip("this system tells administrators only who has a port")
+        pytest.skip("this system shows the owner of a port to administrators only")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as running_it:
-        script = Path(folder) / name
-        script.write_text(PROGRAM, encoding="utf-8")
+        program = Path(folder) / name
+        program.write_text(PROGRAM, encoding="utf-8")
         running = running_it.enter_context(
             subprocess.Popen(
-                [sys.executable, str(script), transport],
+                [sys.executable, str(program), transport],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,

@@ -1,4 +1,4 @@
-"""What is said of sound: from made levels, and from microphones that are none."""
+"""Doctor's checks of audio input, with synthetic levels and with fake microphones."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ print(json.dumps([(f.state.value, f.what, f.remedy) for f in examine_sound([subj
 
 
 def judged(
-    spec: AudioConfig | None = None, platform: str = "linux", **heard: object
+    spec: AudioConfig | None = None, platform: str = "linux", **levels: object
 ) -> list[Finding]:
-    given = {"loudest_db": -25.0, "peak_db": -12.0, **heard}
+    given = {"loudest_db": -25.0, "peak_db": -12.0, **levels}
     base = InputMeasurement("USB", 48000, is_device=True, seconds=2.0)
     changed: dict[str, Any] = {
         name: given.get(name, getattr(base, name)) for name in InputMeasurement.__slots__
@@ -52,25 +52,25 @@ def judged(
     )
 
 
-def test_a_voice_is_well() -> None:
+def test_a_voice_at_a_good_level_passes() -> None:
     (finding,) = judged()
     assert finding.state is FindingState.OK
     assert finding.what == "USB at 48000 Hz: loudest -25 dB, peak -12 dB"
 
 
 @pytest.mark.parametrize(
-    ("platform", "words"),
+    ("platform", "text"),
     [("linux", "unmute"), ("win32", "let desktop apps"), ("darwin", "allow the terminal")],
 )
-def test_digital_silence_is_a_fault_with_what_that_system_may_forbid(
-    platform: str, words: str
+def test_digital_silence_is_a_fault_with_the_permissions_of_the_system(
+    platform: str, text: str
 ) -> None:
     (finding,) = judged(platform=platform, loudest_db=-100.0, peak_db=-100.0)
     assert finding.state is FindingState.FAULT
-    assert words in finding.remedy
+    assert text in finding.remedy
 
 
-def test_a_quiet_voice_is_told_a_gain_that_makes_it_loud_enough() -> None:
+def test_a_quiet_voice_gets_a_gain_recommendation() -> None:
     (finding,) = judged(loudest_db=-52.0)
     assert finding.state is FindingState.WARNING
     assert finding.remedy.endswith("gain_db to 22")
@@ -80,7 +80,7 @@ def test_a_quiet_voice_is_told_a_gain_that_makes_it_loud_enough() -> None:
     assert "gain_db" not in judged(loudest_db=-80.0)[0].remedy
 
 
-def test_a_few_samples_at_full_scale_are_no_clipping_and_more_are() -> None:
+def test_a_few_samples_at_full_scale_are_not_clipping_but_many_are() -> None:
     assert judged(clipped=CLIPPED_SAMPLES - 1)[0].state is FindingState.OK
     (finding,) = judged(clipped=CLIPPED_SAMPLES)
     assert finding.state is FindingState.WARNING
@@ -93,7 +93,7 @@ def test_a_device_that_delivers_nothing_is_a_fault() -> None:
     assert finding.what == "USB delivers nothing (the device is no longer available)"
 
 
-def test_a_gate_that_stays_shut_and_blocks_that_were_lost_are_told() -> None:
+def test_a_closed_gate_and_lost_blocks_are_reported() -> None:
     gate = GateConfig(enabled=True, open_db=-20.0, close_db=-26.0)
     level, shut, lost = judged(AudioConfig(gate=gate), loudest_db=-30.0, dropped=3)
     assert level.state is FindingState.OK
@@ -101,7 +101,7 @@ def test_a_gate_that_stays_shut_and_blocks_that_were_lost_are_told() -> None:
     assert lost.what == "3 blocks of 10 ms were lost"
 
 
-def test_silence_is_not_called_ok_and_a_soft_recording_is() -> None:
+def test_silence_is_not_ok_and_a_soft_recording_is() -> None:
     (finding,) = judged(is_device=False, loudest_db=-100.0, peak_db=-100.0)
     assert finding.state is FindingState.WARNING
     assert finding.what == "USB is silent for its first 2.0 s"
@@ -110,7 +110,7 @@ def test_silence_is_not_called_ok_and_a_soft_recording_is() -> None:
 
 
 @pytest.mark.parametrize("offset", [0.0, 0.25])
-def test_a_silent_file_is_told_whatever_its_offset(tmp_path: Path, offset: float) -> None:
+def test_a_silent_file_is_reported_despite_a_dc_offset(tmp_path: Path, offset: float) -> None:
     path = tmp_path / "silent.wav"
     soundfile.write(path, np.full(16_000, offset), 16_000)
     subject = SubjectConfig(name="Ada", audio=AudioConfig(input=str(path)))
@@ -119,18 +119,18 @@ def test_a_silent_file_is_told_whatever_its_offset(tmp_path: Path, offset: float
     assert "is silent" in finding.what
 
 
-def test_channels_that_cancel_are_told(tmp_path: Path) -> None:
+def test_cancelling_channels_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "inverted.wav"
     voice = 0.3 * np.random.default_rng(0).normal(size=16_000).clip(-2, 2)
     soundfile.write(path, np.stack([voice, -voice], 1), 16_000)
     subject = SubjectConfig(name="Ada", audio=AudioConfig(input=str(path)))
-    told, level = examine_sound([subject], seconds=0.3)
-    assert told.state is FindingState.WARNING
-    assert "cancel each other" in told.what
+    finding, level = examine_sound([subject], seconds=0.3)
+    assert finding.state is FindingState.WARNING
+    assert "cancel each other" in finding.what
     assert level.state is FindingState.OK
 
 
-def test_each_subject_is_heard_and_one_that_cannot_be_leaves_the_others() -> None:
+def test_each_subject_is_checked_and_a_failure_does_not_affect_the_others() -> None:
     subjects = [
         SubjectConfig(name="Ada", audio=AudioConfig(input="test")),
         SubjectConfig(name="Ben", audio=AudioConfig(input="none.wav")),
@@ -151,27 +151,29 @@ def microphones() -> Iterator[FakeMicrophones]:
         yield made
 
 
-def heard_by(microphones: FakeMicrophones, name: str) -> list[str]:
-    """What is found in a process that has these microphones: state, words and remedy."""
-    told = subprocess.run(
+def finding_of(microphones: FakeMicrophones, name: str) -> list[str]:
+    """Return state, text and remedy of the finding in a process that has these microphones."""
+    done = subprocess.run(
         [sys.executable, "-c", PROBE, name],
         env={**microphones.environment, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         timeout=60,
         check=True,
     )
-    (found,) = json.loads(told.stdout)
+    (found,) = json.loads(done.stdout)
     return list(found)
 
 
-def test_real_devices_are_silent_loud_quiet_or_not_there(microphones: FakeMicrophones) -> None:
+def test_real_devices_are_reported_as_silent_loud_quiet_or_missing(
+    microphones: FakeMicrophones,
+) -> None:
     noise = np.random.default_rng(0).standard_normal(microphones.rate_hz)
-    state, what, _ = heard_by(microphones, "mic_a")
+    state, what, _ = finding_of(microphones, "mic_a")
     assert (state, "digital silence" in what) == ("fault", True)
     for amplitude, expected in ((3000, "ok"), (30, "warning")):
         microphones.say("mic_a", np.rint(amplitude * noise).astype(np.int16), is_loop=True)
-        assert heard_by(microphones, "mic_a")[0] == expected
-    state, what, remedy = heard_by(microphones, "nowhere")
+        assert finding_of(microphones, "mic_a")[0] == expected
+    state, what, remedy = finding_of(microphones, "nowhere")
     assert (state, "nowhere" in what, "mic_a" in remedy) == ("fault", True, True)
 
 
@@ -185,22 +187,20 @@ def stereo_microphones() -> Iterator[FakeMicrophones]:
         yield made
 
 
-@pytest.mark.parametrize(
-    ("share", "words"), [(-1, "cancel each other"), (0, "only channel 1 of 2")]
-)
-def test_a_device_whose_mix_loses_the_voice_is_told(
-    stereo_microphones: FakeMicrophones, share: int, words: str
+@pytest.mark.parametrize(("share", "text"), [(-1, "cancel each other"), (0, "only channel 1 of 2")])
+def test_a_device_whose_mix_cancels_the_voice_is_reported(
+    stereo_microphones: FakeMicrophones, share: int, text: str
 ) -> None:
     noise = np.rint(3000 * np.random.default_rng(0).standard_normal(stereo_microphones.rate_hz))
     both = np.stack([noise, share * noise], axis=1).astype(np.int16)
     stereo_microphones.say("mic_a", both, is_loop=True)
-    state, what, remedy = heard_by(stereo_microphones, "mic_a")
+    state, what, remedy = finding_of(stereo_microphones, "mic_a")
     assert state == "warning"
-    assert words in what
+    assert text in what
     assert "`channel`" in remedy
 
 
 def test_a_device_that_stalls_is_a_fault(microphones: FakeMicrophones) -> None:
     microphones.stall("mic_a")
-    state, what, _ = heard_by(microphones, "mic_a")
+    state, what, _ = finding_of(microphones, "mic_a")
     assert (state, "delivers nothing" in what) == ("fault", True)

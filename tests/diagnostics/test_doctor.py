@@ -1,4 +1,4 @@
-"""Timecode, what steers the clock, and ticks."""
+"""Doctor: timecode, clock, ticks, rig maps, weights, and the whole command."""
 
 from __future__ import annotations
 
@@ -40,24 +40,24 @@ from tests.outputs.receiving import receiver
 RATE = FRAME_RATES["60"]
 
 
-def test_the_system_clock_needs_no_ear() -> None:
+def test_the_system_clock_needs_no_audio_input() -> None:
     assert examine_timecode(TimecodeConfig(), FRAME_RATES["29.97df"]).what.endswith(
         "29.97df frames/s"
     )
 
 
-def test_timecode_without_its_sound_is_a_problem_of_the_user() -> None:
+def test_timecode_without_its_input_is_a_user_error() -> None:
     spec = TimecodeConfig(source="ltc", audio=AudioConfig(input="none.wav"))
     with pytest.raises(UserError, match=r"none\.wav"):
         examine_timecode(spec, RATE)
 
 
-def test_sound_that_is_no_timecode_is_a_fault() -> None:
+def test_sound_without_timecode_is_a_fault() -> None:
     spec = TimecodeConfig(source="ltc", audio=AudioConfig(input="test"))
     assert examine_timecode(spec, RATE).state is FindingState.FAULT
 
 
-def test_timecode_that_arrives_is_told() -> None:
+def test_received_timecode_is_reported() -> None:
     status = SyncStatus(SyncState.SYNCED, 0.0, is_locked=True, jumps=0)
     finding = judge_timecode("LTC 25 10:00:00:00", status, RATE)
     assert (finding.state, "10:00:00:00 arrives" in finding.what) == (FindingState.OK, True)
@@ -72,7 +72,7 @@ def test_timecode_that_arrives_is_told() -> None:
         (UNKNOWN_DISCIPLINE, False, FindingState.OK),
     ],
 )
-def test_a_free_clock_matters_where_there_are_others(
+def test_an_unsynchronised_clock_matters_where_there_are_other_machines(
     discipline: Discipline, is_alone: bool, state: FindingState
 ) -> None:
     finding = judge_clock_sync(discipline, is_alone=is_alone, platform="linux")
@@ -81,7 +81,7 @@ def test_a_free_clock_matters_where_there_are_others(
 
 
 @pytest.mark.parametrize("url", ["livelink-face://localhost", "livelink-face://10.0.0.5"])
-def test_this_system_is_asked_and_answers(url: str) -> None:
+def test_the_clock_of_this_system_is_examined(url: str) -> None:
     config = Config(subjects=(SubjectConfig(links=(parse_link_url(url),)),))
     assert examine_clock_sync(config).where == "system clock"
 
@@ -94,13 +94,13 @@ def test_this_system_is_asked_and_answers(url: str) -> None:
         ([20.0] * 90, FindingState.FAULT),
     ],
 )
-def test_ticks_are_judged_by_their_lateness(lateness_ms: list[float], state: FindingState) -> None:
+def test_ticks_are_rated_by_their_lateness(lateness_ms: list[float], state: FindingState) -> None:
     finding = judge_ticks([1e-3 * each for each in lateness_ms], RATE)
     assert finding.state is state
     assert f"late by {lateness_ms[0]:.1f} ms" in finding.what
 
 
-def test_ticks_are_measured_and_the_priority_is_told() -> None:
+def test_tick_lateness_and_priority_are_reported() -> None:
     ticks, priority = examine_ticks(RATE)
     assert ticks.where == "ticks"
     assert "priority" in priority.what
@@ -110,7 +110,7 @@ def maps_of(*urls: str) -> RigMapCheck:
     return RigMapCheck([SubjectConfig(links=tuple(map(parse_link_url, urls)))])
 
 
-def test_each_map_is_told_once_with_its_protocols() -> None:
+def test_each_rig_map_is_reported_once_with_its_protocols() -> None:
     maps = maps_of("osc://10.0.0.5", "metahuman://127.0.0.1", "vmc://10.0.0.5")
     assert [(found.where, found.what) for found in maps.examine()] == [
         ("metahuman", "251 outputs for osc"),
@@ -120,7 +120,7 @@ def test_each_map_is_told_once_with_its_protocols() -> None:
     assert maps.loaded.keys() == {"metahuman", "metahuman_device", "vrm"}
 
 
-def test_a_map_that_does_not_load_leaves_the_others(tmp_path: Path) -> None:
+def test_a_rig_map_that_does_not_load_does_not_affect_the_others(tmp_path: Path) -> None:
     path = tmp_path / "hero.yaml"
     path.write_text("extends: metahuman\ncurvs: 1\n", encoding="utf-8")
     maps = maps_of(f"osc://10.0.0.5?rigmap={path}", "vmc://10.0.0.5")
@@ -130,7 +130,7 @@ def test_a_map_that_does_not_load_leaves_the_others(tmp_path: Path) -> None:
     assert maps.loaded.keys() == {"vrm"}
 
 
-def test_what_is_odd_about_a_map_is_a_warning(tmp_path: Path) -> None:
+def test_an_inconsistent_rig_map_is_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "hero.yaml"
     path.write_text("extends: livelinkface61\ncurves:\n  MouthSmileLeft: {gain: 1.3}\n", "utf-8")
     well, odd = maps_of(f"osc://10.0.0.5?rigmap={path}").examine()
@@ -138,7 +138,7 @@ def test_what_is_odd_about_a_map_is_a_warning(tmp_path: Path) -> None:
     assert str(path) in odd.where
 
 
-def test_weights_are_told_by_name_hash_licence_and_emotions(tmp_path: Path) -> None:
+def test_weights_are_reported_with_name_hash_licence_and_emotions(tmp_path: Path) -> None:
     path = write_weights(tmp_path / "small.safetensors", GUARDED)
     network = NetworkCheck(Config(weights=path, device="cpu"))
     weights, device = network.examine_weights()
@@ -150,14 +150,14 @@ def test_weights_are_told_by_name_hash_licence_and_emotions(tmp_path: Path) -> N
     assert "a hop of 1 subject takes" in speed.what
 
 
-def test_what_auto_chose_is_told_with_the_reason(tmp_path: Path) -> None:
+def test_the_device_chosen_by_auto_is_reported_with_the_reason(tmp_path: Path) -> None:
     path = write_weights(tmp_path / "small.safetensors", GUARDED)
     _, device = NetworkCheck(Config(weights=path)).examine_weights()
     assert device.what.startswith("cpu (ONNX Runtime ")
     assert "chosen because a hop takes little there and Unreal keeps its GPU" in device.what
 
 
-def test_an_engine_that_is_slower_than_need_be_is_a_warning_with_its_remedy(
+def test_an_engine_slower_than_necessary_is_a_warning_with_advice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_weights(tmp_path / "small.safetensors", GUARDED)
@@ -171,14 +171,14 @@ def test_an_engine_that_is_slower_than_need_be_is_a_warning_with_its_remedy(
     assert notice.remedy == "install onnx and onnxruntime again"
 
 
-def test_a_guard_that_the_weights_do_not_know_is_a_fault(tmp_path: Path) -> None:
+def test_a_mouth_guard_unknown_to_the_weights_is_a_fault(tmp_path: Path) -> None:
     path = write_weights(tmp_path / "small.safetensors", UNGUARDED)
     config = Config(weights=path, subjects=(SubjectConfig(name="Ada", mouth_guard=0.9),))
     _, guard, _ = NetworkCheck(config).examine_weights()
     assert (guard.state, guard.where) == (FindingState.FAULT, "Ada")
 
 
-def test_a_wrong_file_is_a_problem_of_the_user_and_no_speed_is_measured(tmp_path: Path) -> None:
+def test_a_wrong_weights_file_is_a_user_error_and_no_speed_is_measured(tmp_path: Path) -> None:
     path = tmp_path / "wrong.safetensors"
     path.write_text("no weights", encoding="utf-8")
     network = NetworkCheck(Config(weights=path))
@@ -187,7 +187,7 @@ def test_a_wrong_file_is_a_problem_of_the_user_and_no_speed_is_measured(tmp_path
     assert list(network.examine_speed()) == []
 
 
-def test_a_device_that_is_not_there_is_a_problem_of_the_user() -> None:
+def test_a_missing_device_is_a_user_error() -> None:
     import torch
 
     if torch.cuda.is_available():
@@ -204,7 +204,7 @@ def test_a_device_that_is_not_there_is_a_problem_of_the_user() -> None:
         ([21.0] * 100, FindingState.FAULT),
     ],
 )
-def test_speed_is_judged_by_the_hop(hops_ms: list[float], state: FindingState) -> None:
+def test_speed_is_rated_against_the_hop(hops_ms: list[float], state: FindingState) -> None:
     finding = judge_speed([1e-3 * each for each in hops_ms], subjects=2)
     assert finding.state is state
     assert finding.what.startswith(f"a hop of 2 subjects takes {hops_ms[0]:.1f} ms")
@@ -219,9 +219,9 @@ def weights(tmp_path: Path) -> Path:
     return write_weights(tmp_path / "small.safetensors", GUARDED)
 
 
-def doctor(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def doctor(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "cstalk_bridge", "doctor", *words],
+        [sys.executable, "-m", "cstalk_bridge", "doctor", *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "60"},
         capture_output=True,
@@ -230,11 +230,11 @@ def doctor(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def findings(told: dict[str, Any], topic: str) -> list[dict[str, str]]:
-    return [found for found in told["findings"] if found["topic"] == topic]
+def findings(report: dict[str, Any], topic: str) -> list[dict[str, str]]:
+    return [found for found in report["findings"] if found["topic"] == topic]
 
 
-def test_a_machine_on_which_all_is_well_exits_with_0(weights: Path, tmp_path: Path) -> None:
+def test_a_healthy_machine_exits_with_0(weights: Path, tmp_path: Path) -> None:
     with receiver() as unreal:
         done = doctor(
             *("--weights", str(weights), "--audio", "test", "--device", "cpu", "--json"),
@@ -242,15 +242,15 @@ def test_a_machine_on_which_all_is_well_exits_with_0(weights: Path, tmp_path: Pa
             *("--link", f"metahuman://127.0.0.1:{free_tcp_port()}"),
             folder=tmp_path,
         )
-    told = json.loads(done.stdout)
-    assert (done.returncode, done.stderr) == (0, ""), told
-    assert told["faults"] == 0
+    report = json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (0, ""), report
+    assert report["faults"] == 0
     for topic in ("sound", "rig maps", "network", "loopback", "time", "face"):
-        assert findings(told, topic), topic
-    assert len(told["guides"]) == 2
+        assert findings(report, topic), topic
+    assert len(report["guides"]) == 2
 
 
-def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     (tmp_path / "wrong.safetensors").write_text("no weights", encoding="utf-8")
     config = """
       weights: wrong.safetensors
@@ -266,7 +266,7 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
         done = doctor("--plain", folder=tmp_path)
     faults = [line for line in done.stdout.splitlines() if line.startswith("fault")]
     assert (done.returncode, done.stderr) == (1, "")
-    for words in (
+    for text in (
         "sound: Ada: none.wav",
         "rig maps: none.yaml: no such file",
         f"no program listens at UDP port {ports[0]}",
@@ -274,16 +274,16 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
         f"(pid {process_id}); end that",
         "face: weights: wrong.safetensors",
     ):
-        assert sum(words in line for line in faults) == 1, (words, faults)
+        assert sum(text in line for line in faults) == 1, (text, faults)
     assert "no real editor has been met yet" in done.stdout
 
 
-def test_a_mistake_in_the_settings_is_the_user_s(tmp_path: Path) -> None:
+def test_an_invalid_config_is_a_user_error(tmp_path: Path) -> None:
     done = doctor("--fps", "61", folder=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "--fps" in done.stderr
 
 
-def test_settings_of_run_are_taken_and_the_dashboard_s_are_not(tmp_path: Path) -> None:
+def test_run_options_are_accepted_and_dashboard_options_are_not(tmp_path: Path) -> None:
     assert "--no-ui" not in doctor("--help", folder=tmp_path).stdout
     assert "--mouth-guard" in doctor("--help", folder=tmp_path).stdout

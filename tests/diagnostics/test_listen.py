@@ -1,4 +1,4 @@
-"""What is shown of streams: within the terminal, and in words."""
+"""`listen`: its picture and its plain lines, its ports, and the whole command."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_the_picture_fits_the_terminal(width: int, height: int) -> None:
     assert max(map(len, picture)) <= width
 
 
-def test_the_picture_tells_each_stream_and_what_was_refused() -> None:
+def test_the_picture_shows_each_stream_and_rejected_datagrams() -> None:
     picture = draw(some().report(2.0), HOST, PORTS, 120, 50, ASCII).plain
     assert "Ada  livelink-face  from 10.0.0.5:50000 to port 11111" in picture
     assert "60.0 frames/s  jitter 0.0 ms (p99 0.0)  timecode 00:00:01:59  61 curves" in picture
@@ -68,12 +68,12 @@ def test_the_picture_tells_each_stream_and_what_was_refused() -> None:
     assert picture.isascii()
 
 
-def test_before_anything_arrives_the_way_out_is_said() -> None:
+def test_before_anything_arrives_advice_is_shown() -> None:
     picture = draw(Streams().report(0.0), HOST, PORTS, 160, 24).plain
     assert "no datagram has arrived at 10.0.0.1, port 8000, 11111: check" in picture
 
 
-def test_plain_lines_are_said_once_and_again_after_a_while() -> None:
+def test_plain_lines_are_printed_once_and_again_after_a_while() -> None:
     streams = Streams()
     streams.add(livelink_face(0), PHONE, 11111, 0.0)
     plain = StreamLines()
@@ -87,7 +87,7 @@ def test_plain_lines_are_said_once_and_again_after_a_while() -> None:
     assert len(plain.lines(streams.report(2.0 + STATUS_EVERY_S), 2.0 + STATUS_EVERY_S)) == 1
 
 
-def test_a_change_is_said_at_once() -> None:
+def test_a_change_is_printed_at_once() -> None:
     streams = Streams()
     plain = StreamLines()
     streams.add(livelink_face(0), PHONE, 11111, 0.0)
@@ -106,7 +106,7 @@ def test_a_change_is_said_at_once() -> None:
     ]
 
 
-def test_datagrams_of_a_frame_are_told_where_there_are_several() -> None:
+def test_the_number_of_datagrams_per_frame_is_shown_where_there_are_several() -> None:
     lines = [stream_line(stream) for stream in some().report(2.0).streams]
     assert [("2.0 datagrams a frame" in line) for line in lines] == [False, False, False, True]
     assert f"{len(osc()):.1f} datagrams a frame" in lines[2]
@@ -138,7 +138,7 @@ def everything(frame: int) -> list[bytes]:
     return [livelink_face(frame), metahuman(frame), *osc(), *vmc(), b"hello"]
 
 
-def test_what_comes_to_any_port_is_received() -> None:
+def test_datagrams_on_every_port_are_received() -> None:
     streams = Streams()
     with open_ports("127.0.0.1", (0, 0), need_all=True) as ports:
         with DatagramReceiver(ports.sockets, streams):
@@ -154,7 +154,7 @@ def test_what_comes_to_any_port_is_received() -> None:
     assert report.rejected == 40
 
 
-def test_a_port_that_is_taken_is_noted_and_another_one_listens() -> None:
+def test_a_port_in_use_is_reported_and_another_port_listens() -> None:
     with receiver() as taken:
         port = taken.target.port
         with open_ports("127.0.0.1", (port, 0), need_all=False) as ports:
@@ -167,17 +167,17 @@ def test_a_port_that_is_taken_is_noted_and_another_one_listens() -> None:
 
 
 @pytest.mark.parametrize("numbers", [(65536,), (-1,), (0,) * (MAX_PORTS + 1)])
-def test_ports_that_are_none_are_refused(numbers: tuple[int, ...]) -> None:
+def test_invalid_ports_are_refused(numbers: tuple[int, ...]) -> None:
     with pytest.raises(UserError, match="--port"):
         open_ports("127.0.0.1", numbers, need_all=True)
 
 
-def test_a_host_that_is_not_here_is_refused() -> None:
+def test_a_host_of_another_machine_is_refused() -> None:
     with pytest.raises(UserError, match=r"192\.0\.2\.1 port 0: cannot listen there"):
         open_ports("192.0.2.1", (0,), need_all=True)
 
 
-def test_an_ipv6_address_is_one_too() -> None:
+def test_an_ipv6_address_is_accepted() -> None:
     if not socket.has_ipv6:
         pytest.skip("no IPv6")
     try:
@@ -192,7 +192,7 @@ def test_an_ipv6_address_is_one_too() -> None:
     assert streams.report(0.0).streams[0].key.host == "::1"
 
 
-def test_the_words_of_the_command_import_nothing_of_it() -> None:
+def test_parsing_the_arguments_imports_none_of_its_modules() -> None:
     parser = argparse.ArgumentParser()
     add_listen(parser.add_subparsers())
     options = parser.parse_args(["listen", "--port", "1", "--port", "2", "--seconds", "0.5"])
@@ -200,11 +200,11 @@ def test_the_words_of_the_command_import_nothing_of_it() -> None:
 
 
 @contextmanager
-def command(*words: str) -> Iterator[subprocess.Popen[str]]:
+def command(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     pipe = subprocess.PIPE
     with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, "--host", "127.0.0.1", *words],
+        [sys.executable, "-c", PROGRAM, "--host", "127.0.0.1", *arguments],
         env=environment, stdout=pipe, stderr=pipe, text=True,
     ) as process:  # fmt: skip
         try:
@@ -219,26 +219,26 @@ def port_of(line: str) -> int:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT to a child")
-def test_plain_lines_and_a_last_word_at_ctrl_c() -> None:
+def test_plain_lines_end_with_a_summary_at_ctrl_c() -> None:
     with command("--port", "0") as process:
         assert process.stdout is not None
         port = port_of(process.stdout.readline())
         for frame in range(30):
-            # Not faster than the smallest of receive buffers is emptied.
+            # Not faster than the smallest receive buffer is emptied.
             send(everything(frame), port)
             time.sleep(0.01)
-        told = [process.stdout.readline() for _ in range(5)]
+        lines_at_first = [process.stdout.readline() for _ in range(5)]
         process.send_signal(signal.SIGINT)
         rest, errors = process.communicate(timeout=20)
         assert process.returncode == 0
     assert errors == ""
-    for lines in (told, rest.splitlines(keepends=True)):
+    for lines in (lines_at_first, rest.splitlines(keepends=True)):
         names = [line.split("  from ")[0] for line in lines[:4]]
         assert names == ["Ada  livelink-face", names[1], "/face  osc", "(no subject)  vmc"]
         assert " rejected from 127.0.0.1 to port " in lines[4]
 
 
-def test_hearing_nothing_in_the_time_given_is_an_error_with_advice() -> None:
+def test_no_packet_within_the_given_time_is_an_error_with_advice() -> None:
     with command("--port", "0", "--seconds", "0.2", "--plain") as process:
         _, errors = process.communicate(timeout=20)
         assert process.returncode == 2
@@ -246,7 +246,7 @@ def test_hearing_nothing_in_the_time_given_is_an_error_with_advice() -> None:
     assert "firewall" in errors
 
 
-def test_a_port_named_that_is_taken_ends_the_command() -> None:
+def test_an_explicit_port_in_use_ends_the_command() -> None:
     with receiver() as taken, command("--port", str(taken.target.port)) as process:
         _, errors = process.communicate(timeout=20)
         assert process.returncode == 2
@@ -254,7 +254,7 @@ def test_a_port_named_that_is_taken_ends_the_command() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
-def test_the_picture_shows_what_arrives_and_leaves_the_terminal_as_it_was() -> None:
+def test_the_picture_shows_received_streams_and_restores_the_terminal() -> None:
     import pty
 
     with receiver() as free:
@@ -262,9 +262,9 @@ def test_the_picture_shows_what_arrives_and_leaves_the_terminal_as_it_was() -> N
     master, terminal = pty.openpty()
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color"}
     environment |= {"COLUMNS": "100", "LINES": "30"}
-    words = ["--host", "127.0.0.1", "--port", str(port)]
+    arguments = ["--host", "127.0.0.1", "--port", str(port)]
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *words],
+        [sys.executable, "-c", PROGRAM, *arguments],
         env=environment, stdin=terminal, stdout=terminal, stderr=terminal,
     )  # fmt: skip
     os.close(terminal)

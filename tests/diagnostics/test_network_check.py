@@ -1,4 +1,4 @@
-"""Frames of links, sent to ourselves through sockets."""
+"""Doctor's checks of the network: loopback frames of links, ports, and targets."""
 
 from __future__ import annotations
 
@@ -64,19 +64,19 @@ def examined(url: str) -> list[Finding]:
 
 
 @pytest.mark.parametrize("url", [*UDP_URLS, "metahuman://127.0.0.1"])
-def test_a_frame_of_every_link_comes_back_as_it_left(url: str) -> None:
+def test_a_frame_of_every_link_is_received_as_sent(url: str) -> None:
     (finding,) = examined(url)
     assert finding.state is FindingState.OK, finding
     assert "arrived and decoded unchanged" in finding.what
 
 
-def test_the_numbers_told_are_those_of_the_protocol() -> None:
+def test_the_reported_numbers_are_those_of_the_protocol() -> None:
     assert "61 values sent in 1 datagram of 309 bytes" in examined(UDP_URLS[0])[0].what
     (finding,) = examined("metahuman://127.0.0.1")
     assert "257 values sent in 1 datagram of 584 bytes" in finding.what
 
 
-def test_a_rig_map_of_ones_own_goes_through_with_its_head(tmp_path: Path) -> None:
+def test_a_custom_rig_map_passes_with_its_head(tmp_path: Path) -> None:
     path = tmp_path / "hero.yaml"
     path.write_text(
         "target: custom\nextends: metahuman\ncurves:\n"
@@ -88,7 +88,7 @@ def test_a_rig_map_of_ones_own_goes_through_with_its_head(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("protocol", ["livelink-face", "metahuman"])
-def test_a_rig_map_that_does_not_fit_is_a_fault_of_that_link(protocol: str) -> None:
+def test_a_rig_map_that_does_not_fit_is_a_fault_of_its_link(protocol: str) -> None:
     (finding,) = examined(f"{protocol}://127.0.0.1:7?rigmap=vrm")
     assert finding.state is FindingState.FAULT
     assert finding.where == f"Ada {protocol}://127.0.0.1:7"
@@ -96,7 +96,7 @@ def test_a_rig_map_that_does_not_fit_is_a_fault_of_that_link(protocol: str) -> N
 
 
 def datagrams_of(url: str) -> list[bytes]:
-    """What leaves for a frame, by the templates of the link itself."""
+    """Return the datagrams of a frame, by the templates of the link itself."""
     link = parse_link_url(url.replace("10.0.0.5", "127.0.0.1"))
     rigmap = load_rigmap(link.rigmap)
     opened = open_link(link, "Ada", rigmap.outputs, RATE)
@@ -112,19 +112,19 @@ def read_frame(url: str, outputs: tuple[str, ...], datagrams: list[bytes]) -> di
     return values
 
 
-def test_a_frame_of_another_number_is_not_ours() -> None:
+def test_a_frame_with_another_number_is_ignored() -> None:
     outputs = load_rigmap(parse_link_url(UDP_URLS[0]).rigmap).outputs
     with pytest.raises(ValueError, match="frame 5 of 'Ada'"):
         read_frame(UDP_URLS[0], outputs, datagrams_of(UDP_URLS[0]))
 
 
-def test_a_vmc_frame_without_its_end_is_none() -> None:
+def test_a_vmc_frame_without_its_end_is_incomplete() -> None:
     shape = encode_message("/VMC/Ext/Blend/Val", "Joy", 0.5)
     with pytest.raises(ValueError, match="the last message"):
         read_frame("vmc://10.0.0.5", ("joy",), [shape])
 
 
-def test_values_that_are_missing_or_others_are_told() -> None:
+def test_missing_and_different_values_are_reported() -> None:
     wanted = {"a": 0.5, "b": 0.25, "c": 1.0}
 
     def compared(values: dict[str, float]) -> Finding:
@@ -137,7 +137,7 @@ def test_values_that_are_missing_or_others_are_told() -> None:
     assert wrong.what == "1 values are missing and 1 are others, first c"
 
 
-def test_every_output_has_a_value_of_its_own() -> None:
+def test_every_output_gets_a_distinct_value() -> None:
     for name in ("metahuman", "livelinkface61", "vrm"):
         values = sample_values(load_rigmap(name))
         assert len(set(values.tolist())) == len(values)
@@ -150,7 +150,7 @@ def expected(url: str, outputs: tuple[str, ...]) -> dict[str, float]:
     return protocol_of(link).expected(link, LinkSource("Ada", outputs, RATE), values)
 
 
-def test_what_osc_and_vmc_receivers_expect_has_their_names() -> None:
+def test_names_that_osc_and_vmc_receivers_expect_are_sent() -> None:
     names = tuple(load_rigmap("vrm").outputs)
     assert f"/face/{names[0]}" in expected("osc://10.0.0.5/face?rigmap=vrm", names)
     assert {"A", "Joy"} <= expected("vmc://10.0.0.5", names).keys()
@@ -170,11 +170,11 @@ def with_control(config: Config, port: int) -> Config:
     return config.model_copy(update={"control": ControlConfig(osc=OscAddress(port=port))})
 
 
-def test_a_link_that_sends_listens_nowhere() -> None:
+def test_a_sending_link_listens_nowhere() -> None:
     assert listening_ports(config_of("livelink-face://127.0.0.1", "osc://10.0.0.5")) == []
 
 
-def test_every_place_at_which_a_run_listens_is_examined_once() -> None:
+def test_every_listening_address_of_a_run_is_examined_once() -> None:
     link = parse_link_url("metahuman://127.0.0.1:14785")
     both = tuple(SubjectConfig(name=name, links=(link,)) for name in ("Ada", "Ben"))
     config = with_control(Config(subjects=both, preview=PreviewConfig(port=8520)), 8000)
@@ -193,14 +193,14 @@ def test_a_free_port_is_free_and_stays_so() -> None:
         assert (finding.state, "is free" in finding.what) == (FindingState.OK, True)
 
 
-def test_a_port_open_to_others_is_told_with_its_firewall() -> None:
+def test_an_exposed_port_is_reported_with_its_firewall() -> None:
     finding = only(config_of(f"metahuman://0.0.0.0:{free_tcp_port()}?allow=10.0.0.0/24"))
     assert finding.state is FindingState.OK
     assert "other machines reach it at" in finding.what
     assert finding.remedy
 
 
-def test_subjects_that_share_a_device_are_warned_of() -> None:
+def test_subjects_that_share_a_device_get_a_warning() -> None:
     port = free_tcp_port()
     url = f"metahuman://127.0.0.1:{port}"
     both = tuple(SubjectConfig(name=name, links=(parse_link_url(url),)) for name in ("Ada", "Ben"))
@@ -210,14 +210,14 @@ def test_subjects_that_share_a_device_are_warned_of() -> None:
     assert shared.what == "Ada and Ben share one device, and Unreal takes Ada alone"
 
 
-def test_a_taken_port_is_told_with_the_program_that_has_it() -> None:
+def test_a_port_in_use_is_reported_with_the_program_that_holds_it() -> None:
     with program_with_port("tcp") as (port, process_id):
         finding = only(config_of("osc://10.0.0.5", preview=PreviewConfig(port=port)))
     assert finding.state is FindingState.FAULT
     assert f"(pid {process_id})" in finding.what
 
 
-def test_another_bridge_is_known_as_one_with_whoever_is_connected() -> None:
+def test_another_bridge_is_recognised_with_its_clients() -> None:
     with program_with_port("tcp", "cstalk-bridge") as (port, _):
         config = config_of(f"metahuman://127.0.0.1:{port}")
         alone = only(config)
@@ -228,14 +228,14 @@ def test_another_bridge_is_known_as_one_with_whoever_is_connected() -> None:
     assert connected.what.endswith("connected to it: 127.0.0.1")
 
 
-def test_a_taken_udp_port_is_found_too() -> None:
+def test_a_udp_port_in_use_is_found() -> None:
     with program_with_port("udp") as (port, process_id):
         finding = only(with_control(config_of("livelink-face://127.0.0.1"), port))
     assert (finding.state, finding.where) == (FindingState.FAULT, "control")
     assert f"(pid {process_id})" in finding.what
 
 
-def test_an_address_that_is_not_ours_is_a_fault() -> None:
+def test_a_foreign_address_is_a_fault() -> None:
     finding = only(config_of("metahuman://198.51.100.7?allow=198.51.100.8"))
     assert (finding.state, "no address" in finding.what) == (FindingState.FAULT, True)
 
@@ -248,7 +248,7 @@ def test_two_parts_of_the_bridge_cannot_share_a_port() -> None:
     assert (finding.state, "is also used by" in finding.what) == (FindingState.FAULT, True)
 
 
-def test_a_link_that_sends_to_our_own_control_is_found() -> None:
+def test_a_link_that_sends_to_our_own_control_port_is_found() -> None:
     port = free_udp_port()
     config = with_control(config_of(f"osc://127.0.0.1:{port}"), port)
     free, ourselves = examine_ports(config)
@@ -258,9 +258,9 @@ def test_a_link_that_sends_to_our_own_control_is_found() -> None:
 
 
 @pytest.mark.parametrize("platform", ["linux", "win32", "darwin"])
-def test_every_system_has_its_way_to_open_a_port(platform: str) -> None:
-    words = firewall_remedy("udp", 8000, platform)
-    assert ("8000" in words) is (platform != "darwin")
+def test_every_system_has_instructions_to_open_a_port(platform: str) -> None:
+    message = firewall_remedy("udp", 8000, platform)
+    assert ("8000" in message) is (platform != "darwin")
 
 
 def link_to(port: int, protocol: str = "livelink-face") -> LinkConfig:
@@ -275,7 +275,7 @@ def remote(**changes: object) -> TargetReach:
 LINK = parse_link_url("livelink-face://10.0.0.5")
 
 
-def test_a_program_that_listens_is_named() -> None:
+def test_a_listening_program_is_named() -> None:
     with program_with_port("udp") as (port, process_id):
         link = link_to(port)
         finding = examine_target(link, link.targets[0])
@@ -283,7 +283,7 @@ def test_a_program_that_listens_is_named() -> None:
     assert f"(pid {process_id}) listens" in finding.what
 
 
-def test_our_knock_is_a_datagram_without_a_byte() -> None:
+def test_the_probe_is_an_empty_datagram() -> None:
     with receiver() as received:
         found = probe_target(received.target)
         assert received.all_waiting() == [b""]
@@ -291,7 +291,7 @@ def test_our_knock_is_a_datagram_without_a_byte() -> None:
 
 
 @pytest.mark.parametrize("protocol", ["livelink-face", "osc", "vmc"])
-def test_a_port_where_nobody_listens_is_a_fault_with_what_to_start(protocol: str) -> None:
+def test_a_port_without_a_listener_is_a_fault_with_advice(protocol: str) -> None:
     port = free_udp_port()
     link = link_to(port, protocol)
     finding = examine_target(link, link.targets[0])
@@ -300,7 +300,7 @@ def test_a_port_where_nobody_listens_is_a_fault_with_what_to_start(protocol: str
     assert ("Unreal" in finding.remedy) is (protocol == "livelink-face")
 
 
-def test_two_programs_on_one_port_are_told_of() -> None:
+def test_two_programs_on_one_port_are_reported() -> None:
     found = TargetReach(
         "127.0.0.1",
         11111,
@@ -313,7 +313,7 @@ def test_two_programs_on_one_port_are_told_of() -> None:
     assert "UnrealEditor (pid 5), LiveLinkHub (pid 6)" in finding.what
 
 
-def test_a_bridge_that_listens_is_not_the_engine() -> None:
+def test_a_listening_bridge_is_not_taken_for_the_engine() -> None:
     with program_with_port("udp", "cstalk-bridge") as (port, _):
         link = link_to(port)
         finding = examine_target(link, link.targets[0])
@@ -321,14 +321,14 @@ def test_a_bridge_that_listens_is_not_the_engine() -> None:
     assert "not the engine" in finding.what
 
 
-def test_a_host_that_is_not_known_is_named() -> None:
+def test_an_unknown_host_is_named() -> None:
     link = parse_link_url("osc://nohost.invalid:9000")
     with pytest.raises(UserError, match=r"nohost\.invalid"):
         examine_target(link, link.targets[0])
 
 
 @pytest.mark.parametrize(
-    ("error", "state", "words"),
+    ("error", "state", "message"),
     [
         (None, FindingState.OK, "no refusal arrived"),
         (
@@ -345,21 +345,21 @@ def test_a_host_that_is_not_known_is_named() -> None:
         (OSError(errno.EPERM, "not permitted"), FindingState.FAULT, "cannot be sent to"),
     ],
 )
-def test_what_the_system_says_of_another_machine(
-    error: OSError | None, state: FindingState, words: str
+def test_errors_of_the_system_about_another_machine_are_reported(
+    error: OSError | None, state: FindingState, message: str
 ) -> None:
     finding = judge_target(LINK, remote(error=error))
     assert finding.state is state
-    assert words in finding.what
+    assert message in finding.what
 
 
-def test_of_a_silent_machine_it_is_told_how_to_see_more() -> None:
+def test_for_a_silent_machine_further_checks_are_suggested() -> None:
     remedy = judge_target(LINK, remote()).remedy
     assert "cstalk-bridge listen --port 11111" in remedy
     assert "UDP port 11111" in remedy
 
 
-def test_a_whole_network_may_be_a_target() -> None:
+def test_a_broadcast_address_may_be_a_target() -> None:
     found = probe_target(Target(host="255.255.255.255", port=free_udp_port()), timeout_s=0.1)
     assert not found.is_here
 

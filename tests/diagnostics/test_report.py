@@ -1,4 +1,4 @@
-"""Checks that work, break, or never end."""
+"""Checks that pass, fail or hang; setup guides; and the report as text and JSON."""
 
 from __future__ import annotations
 
@@ -45,29 +45,31 @@ def only(check: Check) -> Finding:
     return finding
 
 
-def test_a_user_error_becomes_faults_with_their_remedies() -> None:
+def test_user_errors_become_faults_with_their_advice() -> None:
     def examine() -> Iterator[Finding]:
-        yield ok("before", "is not kept")
-        raise UserError(Problem("", "is bad", "mend it"), Problem("elsewhere", "is worse"))
+        yield ok("before", "is dropped")
+        raise UserError(Problem("", "is bad", "fix it"), Problem("elsewhere", "is worse"))
 
     (answer,) = run_checks([[Check("topic", "here", examine)]])
     assert [(f.state, f.where, f.remedy) for f in answer.findings] == [
-        (FindingState.FAULT, "here", "mend it"),
+        (FindingState.FAULT, "here", "fix it"),
         (FindingState.FAULT, "elsewhere", ""),
     ]
 
 
-def test_a_check_that_breaks_is_a_fault_and_the_others_go_on() -> None:
-    def broken() -> list[Finding]:
+def test_a_failing_check_is_a_fault_and_the_others_continue() -> None:
+    def failing() -> list[Finding]:
         raise KeyError("odd\nthing")
 
-    told = list(run_checks([[Check("a", "x", broken), Check("b", "y", lambda: [ok("y", "fine")])]]))
-    assert told[0].findings[0].state is FindingState.FAULT
-    assert "KeyError: 'odd\\nthing'" in told[0].findings[0].what
-    assert told[1].findings == (ok("y", "fine"),)
+    results = list(
+        run_checks([[Check("a", "x", failing), Check("b", "y", lambda: [ok("y", "fine")])]])
+    )
+    assert results[0].findings[0].state is FindingState.FAULT
+    assert "KeyError: 'odd\\nthing'" in results[0].findings[0].what
+    assert results[1].findings == (ok("y", "fine"),)
 
 
-def test_a_check_that_hangs_is_left_behind_in_time() -> None:
+def test_a_check_that_hangs_is_abandoned_in_time() -> None:
     never = threading.Event()
 
     def hang() -> list[Finding]:
@@ -82,7 +84,7 @@ def test_a_check_that_hangs_is_left_behind_in_time() -> None:
     never.set()
 
 
-def test_checks_of_a_phase_work_at_once_and_phases_one_after_another() -> None:
+def test_checks_of_a_phase_run_concurrently_and_phases_in_sequence() -> None:
     meeting = threading.Barrier(2, timeout=20.0)
     done: list[str] = []
 
@@ -95,9 +97,9 @@ def test_checks_of_a_phase_work_at_once_and_phases_one_after_another() -> None:
         return [ok("last", f"{len(done)}")]
 
     first = [Check("t", name, partial(meet, name)) for name in ("one", "two")]
-    told = [answer.findings[0] for answer in run_checks([first, [Check("t", "last", last)]])]
-    assert [finding.where for finding in told] == ["one", "two", "last"]
-    assert told[-1].what == "2"
+    results = [answer.findings[0] for answer in run_checks([first, [Check("t", "last", last)]])]
+    assert [finding.where for finding in results] == ["one", "two", "last"]
+    assert results[-1].what == "2"
 
 
 def subject(name: str, *urls: str) -> SubjectConfig:
@@ -111,13 +113,13 @@ def text(guide: SetupGuide) -> str:
 def test_an_arkit_guide_names_subject_plugin_and_field() -> None:
     (guide,) = setup_guides([subject("Ada", "livelink-face://127.0.0.1")], [])
     assert "on this machine" in guide.title
-    for words in (
+    for expected in (
         "Apple ARKit Face Support",
         "ARKit Face Subj",
         "LLink Face Subj",
         "Ada is listed",
     ):
-        assert words in text(guide)
+        assert expected in text(guide)
 
 
 def test_an_unusual_port_is_pointed_out() -> None:
@@ -132,7 +134,7 @@ def test_subjects_with_one_target_share_a_guide() -> None:
     assert "on 10.0.0.5" in guide.title
 
 
-def test_a_device_open_to_all_is_found_at_the_addresses_of_this_machine() -> None:
+def test_a_device_open_to_all_is_listed_with_the_addresses_of_this_machine() -> None:
     ada = subject("Ada", "metahuman://0.0.0.0:14785?allow=10.0.0.5")
     (guide,) = setup_guides([ada], ["10.0.0.7", "192.168.1.7"])
     assert "address 10.0.0.7 or 192.168.1.7, port 14785" in text(guide)
@@ -140,16 +142,16 @@ def test_a_device_open_to_all_is_found_at_the_addresses_of_this_machine() -> Non
     assert "this machine's address" in text(alone)
 
 
-def test_a_device_guide_names_the_subject_that_unreal_takes_and_its_settings() -> None:
+def test_a_device_guide_names_the_unreal_subject_and_its_settings() -> None:
     link = "metahuman://127.0.0.1:14785"
     (guide,) = setup_guides([subject("Ada", link), subject("Ben", link)], [])
     assert "Choose the subject there: Ada." in text(guide)
     assert "Ben" not in text(guide)
-    for words in ("smoothing and interpolation to none", "Capture Neutrals"):
-        assert words in text(guide)
+    for expected in ("smoothing and interpolation to none", "Capture Neutrals"):
+        assert expected in text(guide)
 
 
-def test_messages_have_their_port_and_names() -> None:
+def test_guides_for_messages_name_port_and_addresses() -> None:
     osc, vmc = setup_guides([subject("Ada", "osc://10.0.0.5:9000/face", "vmc://10.0.0.5")], [])
     assert "port 9000" in text(osc)
     assert "/face/NAME" in text(osc)
@@ -167,7 +169,7 @@ BAD = CheckResult(
 
 
 @pytest.mark.parametrize(
-    ("found", "words", "fails"),
+    ("found", "expected", "fails"),
     [
         ([WELL], "Nothing is at fault.", False),
         ([WELL, SO_SO], "1 warning; nothing is at fault.", False),
@@ -175,13 +177,13 @@ BAD = CheckResult(
         ([BAD, BAD], "2 faults.", True),
     ],
 )
-def test_the_sum_says_whether_anything_is_at_fault(
-    found: list[CheckResult], words: str, fails: bool
+def test_the_summary_states_whether_anything_is_at_fault(
+    found: list[CheckResult], expected: str, fails: bool
 ) -> None:
-    assert (summary(found), is_faulty(found)) == (words, fails)
+    assert (summary(found), is_faulty(found)) == (expected, fails)
 
 
-def test_a_line_has_state_topic_place_words_and_remedy() -> None:
+def test_a_line_has_state_topic_place_text_and_advice() -> None:
     assert list(plain_lines(BAD)) == [
         "ok      network: a: fine",
         "fault   network: livelink-face://x: nobody listens; start it",
@@ -189,19 +191,19 @@ def test_a_line_has_state_topic_place_words_and_remedy() -> None:
 
 
 def test_json_holds_everything() -> None:
-    told = json.loads(json_report([WELL, BAD], [SetupGuide("Unreal", ("click",))]))
-    assert (told["faults"], told["warnings"]) == (1, 0)
-    assert told["findings"][-1] == {
+    report = json.loads(json_report([WELL, BAD], [SetupGuide("Unreal", ("click",))]))
+    assert (report["faults"], report["warnings"]) == (1, 0)
+    assert report["findings"][-1] == {
         "topic": "network",
         "state": "fault",
         "where": "livelink-face://x",
         "what": "nobody listens",
         "remedy": "start it",
     }
-    assert told["guides"] == [{"title": "Unreal", "steps": ["click"]}]
+    assert report["guides"] == [{"title": "Unreal", "steps": ["click"]}]
 
 
-def test_what_is_to_be_mended_first_are_the_faults_alone() -> None:
+def test_faults_alone_are_listed_as_first_to_fix() -> None:
     assert [answer.findings for answer in only_faults([WELL, SO_SO, BAD])] == [BAD.findings[1:]]
 
 

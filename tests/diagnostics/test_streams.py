@@ -1,4 +1,4 @@
-"""Datagrams told apart by what they hold, and hostile ones refused in words."""
+"""Datagrams recognised by their content, statistics of streams, and bounds on both."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def one(datagram: bytes) -> StreamFrame:
     return sighting
 
 
-def test_live_link_face_tells_subject_device_time_and_curves() -> None:
+def test_live_link_face_is_decoded_to_subject_device_time_and_curves() -> None:
     seen = one(livelink_face(3600 * 60 + 7))
     assert (seen.protocol, seen.subject, seen.device, seen.frames) == (
         "livelink-face", "Ada", ID, 1,
@@ -46,7 +46,7 @@ def test_a_packet_without_a_face_is_a_frame_without_curves() -> None:
     assert (seen.frames, seen.curves, seen.note) == (1, {}, "no face")
 
 
-def test_metahuman_tells_its_raw_curves_and_its_head() -> None:
+def test_metahuman_is_decoded_to_raw_curves_and_head() -> None:
     seen = one(metahuman(60))
     assert (seen.protocol, seen.subject) == ("metahuman", ID)
     assert len(seen.curves) == 251 + 6
@@ -56,11 +56,11 @@ def test_metahuman_tells_its_raw_curves_and_its_head() -> None:
     assert seen.time.label == "00:00:01:00"
 
 
-def test_metahuman_with_controls_declared_elsewhere_numbers_them() -> None:
+def test_metahuman_controls_declared_elsewhere_are_numbered() -> None:
     assert "control 2" in one(metahuman(0, controls=3)).curves
 
 
-def test_osc_is_a_subject_for_each_prefix() -> None:
+def test_each_osc_prefix_is_a_subject() -> None:
     messages = [encode_message("/a/jaw", 0.5), encode_message("/jaw", 0.25)]
     seen = [one(message) for message in messages]
     assert [(s.protocol, s.subject, s.curves) for s in seen] == [
@@ -78,7 +78,7 @@ def test_osc_conventions_of_phones_are_curves() -> None:
     assert one(encode_message("/Slate", "jaw")).curves == {}
 
 
-def test_vmc_ends_its_frame_with_the_last_datagram() -> None:
+def test_a_vmc_frame_ends_with_its_last_datagram() -> None:
     first, last = [one(datagram) for datagram in vmc()]
     assert (first.protocol, first.subject) == ("vmc", "")
     assert (first.frames, last.frames) == (0, 1)
@@ -86,7 +86,7 @@ def test_vmc_ends_its_frame_with_the_last_datagram() -> None:
     assert first.curves["Head.y"] == pytest.approx(-0.0998, abs=1e-4)
 
 
-def test_what_receivers_of_vmc_ignore_is_told() -> None:
+def test_vmc_messages_that_receivers_ignore_are_reported() -> None:
     assert "integer" in one(encode_message("/VMC/Ext/Blend/Val", "jawOpen", 1)).note
     assert "no model" in one(encode_message("/VMC/Ext/OK", 0)).note
     assert one(encode_message("/VMC/Ext/OK", 1, 3, 0, 1)).note == ""
@@ -103,12 +103,12 @@ def test_what_receivers_of_vmc_ignore_is_told() -> None:
         (b"".join(osc())[:20], "4 bytes at 20 of 20|bytes at 20"),
     ],
 )
-def test_what_is_none_of_them_is_refused_in_words(datagram: bytes, reason: str) -> None:
+def test_an_unknown_protocol_is_refused_with_a_reason(datagram: bytes, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         recognise(datagram)
 
 
-def test_a_frame_rate_that_is_none_tells_no_time() -> None:
+def test_an_unknown_frame_rate_gives_no_time() -> None:
     datagram = bytearray(metahuman(7))
     datagram[48:52] = (5000).to_bytes(4, "little")
     seen = one(bytes(datagram))
@@ -150,7 +150,7 @@ def test_damaged_datagrams_are_recognised_or_refused(
     check(bytes(damaged[: len(damaged) - cut]))
 
 
-def test_names_cannot_steer_a_terminal() -> None:
+def test_names_cannot_send_terminal_escapes() -> None:
     seen = one(encode_message("/VMC/Ext/Blend/Val", "\x1b]0;owned\x07" + "x" * 99, 1.0))
     [name] = seen.curves
     assert name.startswith("?]0;owned?x")
@@ -178,7 +178,7 @@ def test_an_even_stream_has_its_rate_and_no_jitter() -> None:
 
 
 @pytest.mark.parametrize("has_numbers", [True, False])
-def test_jitter_is_what_the_gaps_are_off(has_numbers: bool) -> None:
+def test_jitter_is_the_deviation_of_the_gaps(has_numbers: bool) -> None:
     arrivals = ArrivalStatistics()
     shifts_s = np.random.default_rng(3).uniform(0.0, 0.004, JITTER_CAPACITY)
     for frame, shift_s in enumerate(shifts_s):
@@ -191,7 +191,7 @@ def test_jitter_is_what_the_gaps_are_off(has_numbers: bool) -> None:
     assert arrivals.knows_losses == has_numbers
 
 
-def test_a_lost_frame_is_counted_and_is_no_jitter() -> None:
+def test_a_lost_frame_is_counted_and_is_not_jitter() -> None:
     arrivals = ArrivalStatistics()
     for frame in range(100):
         if frame % 10 != 5:
@@ -202,7 +202,7 @@ def test_a_lost_frame_is_counted_and_is_no_jitter() -> None:
     assert spread.worst_s == pytest.approx(0.0, abs=1e-9)
 
 
-def test_frame_times_that_drift_as_those_of_phones_lose_nothing() -> None:
+def test_drifting_frame_times_of_phones_count_as_no_loss() -> None:
     arrivals = ArrivalStatistics()
     for number in range(5000):
         arrivals.add(number / 60, at(5_000_000 + number * 1.0016))
@@ -210,10 +210,10 @@ def test_frame_times_that_drift_as_those_of_phones_lose_nothing() -> None:
 
 
 @given(st.lists(st.booleans(), min_size=3, max_size=80), st.integers(0, 10**6))
-def test_lost_is_what_is_missing_between_the_first_and_the_last(
-    came: list[bool], first: int
+def test_losses_are_the_frames_missing_between_the_first_and_the_last(
+    arrived: list[bool], first: int
 ) -> None:
-    frames = [first + place for place, has_come in enumerate(came) if has_come]
+    frames = [first + place for place, has_arrived in enumerate(arrived) if has_arrived]
     arrivals = ArrivalStatistics()
     for frame in frames:
         arrivals.add(frame / 60, at(frame))
@@ -222,7 +222,7 @@ def test_lost_is_what_is_missing_between_the_first_and_the_last(
     assert arrivals.frames == len(frames)
 
 
-def test_a_frame_that_comes_late_was_not_lost_and_one_that_comes_again_is_told() -> None:
+def test_a_late_frame_is_not_lost_and_a_repeated_one_is_reported() -> None:
     arrivals = ArrivalStatistics()
     for place, frame in enumerate([1, 2, 4, 3, 5, 5, 6]):
         arrivals.add(place / 60, at(frame))
@@ -230,7 +230,7 @@ def test_a_frame_that_comes_late_was_not_lost_and_one_that_comes_again_is_told()
 
 
 @pytest.mark.parametrize("again", [at(0), at(200_000), at(1000.5, rate=30)])
-def test_another_beginning_is_no_loss(again: FrameTime) -> None:
+def test_a_restart_is_not_a_loss(again: FrameTime) -> None:
     arrivals = ArrivalStatistics()
     for frame in range(10):
         arrivals.add(frame / 60, at(1000 + frame))
@@ -258,7 +258,7 @@ def only(streams: Streams, now_s: float) -> StreamReport:
     return stream
 
 
-def test_every_protocol_is_a_stream_with_its_rate_and_losses() -> None:
+def test_every_protocol_is_shown_as_a_stream_with_rate_and_losses() -> None:
     streams = Streams()
     for frame in range(120):
         now_s = frame / 60
@@ -286,7 +286,7 @@ def test_every_protocol_is_a_stream_with_its_rate_and_losses() -> None:
     assert (report.rejected, report.rejections) == (0, ())
 
 
-def test_osc_of_one_message_a_datagram_counts_frames_by_the_curve_that_comes_again() -> None:
+def test_osc_with_one_message_per_datagram_counts_frames_by_repeated_curves() -> None:
     streams = Streams()
     for frame in range(60):
         for name in ("jaw", "smile", "blink"):
@@ -294,7 +294,7 @@ def test_osc_of_one_message_a_datagram_counts_frames_by_the_curve_that_comes_aga
     assert only(streams, 59 / 60).frames == 60
 
 
-def test_strongest_curves_keep_the_senders_order() -> None:
+def test_strongest_curves_keep_the_order_of_the_sender() -> None:
     streams = Streams()
     for name, value in (("a", 0.2), ("b", -0.9), ("c", 0.001), ("d", 0.5)):
         streams.add(encode_message(f"/{name}", value), PHONE, 8000, 0.0)
@@ -302,7 +302,7 @@ def test_strongest_curves_keep_the_senders_order() -> None:
     assert [name for name, _ in only(streams, 0.0).strongest(9)] == ["a", "b", "d"]
 
 
-def test_two_programs_that_send_one_subject_are_told_and_a_restarted_one_is_not() -> None:
+def test_two_senders_of_one_subject_are_reported_and_a_restarted_one_is_not() -> None:
     streams = Streams()
     for frame in range(60):
         for port in (50000, 50001):
@@ -320,7 +320,7 @@ def test_a_stream_falls_silent() -> None:
     assert only(streams, 3.0).silent_s == 3.0
 
 
-def test_a_sender_of_made_up_subjects_leaves_room_for_others() -> None:
+def test_a_sender_of_invented_subjects_leaves_room_for_others() -> None:
     streams = Streams()
     for number in range(2 * MAX_STREAMS_OF_HOST):
         streams.add(livelink_face(0, f"Ada{number}"), PHONE, 11111, 0.0)
@@ -334,7 +334,7 @@ def test_a_sender_of_made_up_subjects_leaves_room_for_others() -> None:
     )  # fmt: skip
 
 
-def test_all_hosts_together_stay_below_the_bounds() -> None:
+def test_all_hosts_together_stay_within_the_limits() -> None:
     streams = Streams()
     for number in range(4 * MAX_STREAMS):
         host = f"10.0.{number // 250}.{number % 250}"
@@ -347,7 +347,7 @@ def test_all_hosts_together_stay_below_the_bounds() -> None:
     assert report.rejected == 4 * MAX_STREAMS + 3 * MAX_STREAMS
 
 
-def test_a_stream_that_is_over_makes_room() -> None:
+def test_an_ended_stream_makes_room() -> None:
     streams = Streams()
     for number in range(MAX_STREAMS_OF_HOST):
         streams.add(livelink_face(0, f"Ada{number}"), PHONE, 11111, float(number))
@@ -368,7 +368,7 @@ def test_curves_and_senders_of_a_stream_are_bounded() -> None:
     assert stream.frames == 1
 
 
-def test_what_is_refused_is_counted_with_its_last_reason() -> None:
+def test_rejected_datagrams_are_counted_with_the_last_reason() -> None:
     streams = Streams()
     streams.add(b"hello", PHONE, 11111, 0.0)
     streams.add(livelink_face(0)[:-1], PHONE, 11111, 0.0)

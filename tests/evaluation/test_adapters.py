@@ -1,4 +1,4 @@
-"""Landmarks of real heads: the one that is shipped, and the one of the data set where it is."""
+"""Landmarks of real heads: the bundled one, and that of the data set where it is installed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def head(request: pytest.FixtureRequest) -> HeadInMm:
     return HEADS[request.param]
 
 
-def test_the_jaw_opens_lips_and_teeth_by_its_share(head: HeadInMm) -> None:
+def test_the_jaw_opens_lips_and_teeth_in_proportion(head: HeadInMm) -> None:
     small, whole = shown(head, jawOpen=0.2), shown(head, jawOpen=1.0)
     assert 5.0 < small.gap[0] < 7.0
     assert whole.gap[0] == pytest.approx(5 * small.gap[0], rel=0.05)
@@ -65,7 +65,7 @@ def test_a_fifth_of_the_jaw_is_six_and_a_half_millimetres_on_the_ict_head() -> N
     assert shown(HEADS["ict-head"], jawOpen=0.2).gap[0] == pytest.approx(6.6, abs=0.15)
 
 
-def test_closed_lips_are_closed_whatever_the_jaw_does(head: HeadInMm) -> None:
+def test_closed_lips_stay_closed_whatever_the_jaw_does(head: HeadInMm) -> None:
     found = shown(head, jawOpen=0.3, mouthClose=0.3)
     assert found.gap[0] < 1.0
     assert found.teeth[0] > 5.0
@@ -101,7 +101,7 @@ def test_a_raised_brow_rises_on_its_own_side(head: HeadInMm) -> None:
     assert outer[1] > 3 > abs(outer[3])
 
 
-def test_the_board_reaches_the_head_by_the_plain_map() -> None:
+def test_the_board_reaches_the_head_through_the_plain_rig_map() -> None:
     face = np.zeros((2, len(AUDIO_DRIVEN)), np.float32)
     face[1, AUDIO_DRIVEN.index("CTRL_C_jaw.ty")] = 0.25
     scores = HEADS["head"].scores(face)
@@ -110,12 +110,12 @@ def test_the_board_reaches_the_head_by_the_plain_map() -> None:
     assert CHANNELS[CHANNEL_INDEX["CTRL_C_jaw.ty"]].maximum >= 0.25
 
 
-def test_a_tongue_that_comes_out_passes_the_teeth() -> None:
+def test_an_extended_tongue_passes_the_teeth() -> None:
     out, rest = shown(HEADS["head"], tongueOut=0.6), shown(HEADS["head"], tongueOut=0.0)
     assert rest.tongue[0] < 0 < out.tongue[0]
 
 
-def test_a_head_without_what_is_measured_is_refused_by_name() -> None:
+def test_a_head_without_measurable_parts_is_refused_with_their_names() -> None:
     own = read_head(OWN_HEAD)
     toothless = dataclasses.replace(
         own, parts=tuple(part for part in own.parts if "teeth" not in part.name)
@@ -130,7 +130,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 
-def test_a_living_face_is_the_same_for_the_same_seed() -> None:
+def test_procedural_animation_is_reproducible_by_seed() -> None:
     sound = voice(4.0)
     rows = rows_of(len(sound))
     face = np.zeros((rows, len(AUDIO_DRIVEN)), np.float32)
@@ -143,7 +143,7 @@ def test_a_living_face_is_the_same_for_the_same_seed() -> None:
     assert one.gaze_deg.shape == (rows, 2)
 
 
-def test_the_face_it_was_given_is_in_it() -> None:
+def test_procedural_animation_includes_the_given_face() -> None:
     sound = voice(2.0)
     rows = rows_of(len(sound))
     face = np.zeros((rows, len(AUDIO_DRIVEN)), np.float32)
@@ -155,34 +155,34 @@ def test_the_face_it_was_given_is_in_it() -> None:
 
 
 def chewing(sound: Floats, emotions: Floats, face: Floats, seed: int) -> MultimodalClip:
-    """A life that opens the jaw by half as much again."""
-    alive = animate(sound, emotions, face, seed)
-    alive.board[:, CHANNEL_INDEX["CTRL_C_jaw.ty"]] *= 1.5
-    return alive
+    """Procedural animation that opens the jaw by half as much again."""
+    animated = animate(sound, emotions, face, seed)
+    animated.board[:, CHANNEL_INDEX["CTRL_C_jaw.ty"]] *= 1.5
+    return animated
 
 
-def test_life_leaves_lips_alone(tmp_path: Path) -> None:
+def test_procedural_animation_leaves_lips_alone(tmp_path: Path) -> None:
     write_kokoro(tmp_path, "bo bo", "oo oo")
     suite = AnimatedLips(Folders(tmp_path, tmp_path), 10, animate)
     found = {one.key: one.value for one in suite.measure(LoudnessFace(), 80)}
     assert found == {"alive.lips": 0.0, "alive.silence": 0.0}
 
 
-def test_a_life_that_moves_lips_is_found_out(tmp_path: Path) -> None:
+def test_procedural_animation_that_moves_lips_is_detected(tmp_path: Path) -> None:
     write_kokoro(tmp_path, "bo bo")
     suite = AnimatedLips(Folders(tmp_path, tmp_path), 10, chewing)
     found = {one.key: one.value for one in suite.measure(LoudnessFace(), 80)}
     assert found["alive.lips"] > 3.0
 
 
-def test_without_life_or_recordings_there_is_nothing_to_measure(tmp_path: Path) -> None:
+def test_without_animation_or_recordings_there_is_nothing_to_measure(tmp_path: Path) -> None:
     with pytest.raises(MissingDataError, match="cstalk-bridge evaluate"):
         AnimatedLips(Folders(tmp_path, tmp_path), 10, None)
     with pytest.raises(MissingDataError, match="no recordings"):
         AnimatedLips(Folders(tmp_path, tmp_path), 10, animate)
 
 
-def test_a_change_is_told_in_percent_of_what_was() -> None:
+def test_a_change_is_reported_in_percent_of_the_original() -> None:
     assert change_percent(2.0, 1.9) == pytest.approx(5.0)
     assert change_percent(0.0, 0.0) == change_percent(math.nan, math.nan) == 0.0
     assert change_percent(0.0, 0.1) == math.inf

@@ -1,4 +1,4 @@
-"""Pictures of our own head show what its curves do."""
+"""Rendered pictures of the bundled head under its curves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cstalk_bridge.heads.mesh import SHAPES, arkit_names
 from tests.evaluation.test_adapters import SHARED, THERE
 
 SQUARE = np.array([[0, 1, 2], [0, 2, 3]])
-"""Counter-clockwise to the eye, where down is positive."""
+"""Counter-clockwise as seen, where down is positive."""
 
 
 def square(left: float, top: float, size: float, depth: float) -> np.ndarray:
@@ -53,7 +53,7 @@ def test_a_square_covers_each_of_its_pixels_once(left: int, top: int, size: int,
     assert (where >= -1e-4).all()
 
 
-def test_the_nearest_is_seen_in_whatever_order_and_backs_are_not() -> None:
+def test_the_nearest_triangle_is_visible_in_any_order_and_back_faces_are_not() -> None:
     far, near = square(0, 0, 10, 1.0), square(2, 2, 4, 5.0)
     for points, order in (((far, near), (0, 1)), ((near, far), (1, 0))):
         triangles = np.concatenate([SQUARE, SQUARE + 4])
@@ -64,7 +64,7 @@ def test_the_nearest_is_seen_in_whatever_order_and_backs_are_not() -> None:
     assert (owner == NOTHING).all()
 
 
-def test_slanted_faces_cross_where_their_depths_are_equal() -> None:
+def test_intersecting_triangles_cross_at_equal_depth() -> None:
     flat, slope = square(0, 0, 10, 5.0), square(0, 0, 10, 0.0)
     slope[[1, 2], 2] = 10.0
     owner, _ = rasterize(
@@ -87,11 +87,11 @@ def scores(**weights: float) -> np.ndarray:
 
 
 def changed(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Which pixels differ to the eye."""
+    """Return the pixels that differ visibly."""
     return np.abs(one.astype(int) - other).max(2) > 12
 
 
-def test_a_picture_is_a_lit_face_before_a_dark_ground(stage: SheetHead) -> None:
+def test_a_picture_is_a_lit_face_on_a_dark_ground(stage: SheetHead) -> None:
     face = stage.face(scores())
     assert face.shape == (FACE_PIXELS[1], FACE_PIXELS[0], 3)
     middle, corner = face[90:120, 80:96].mean((0, 1)), face[-3:, :6].mean((0, 1))
@@ -110,7 +110,7 @@ def test_an_open_mouth_shows_teeth_above_the_dark(stage: SheetHead) -> None:
     assert not (shut.max(2) < 40).any()
 
 
-def test_phones_differ_as_their_mouths_do(stage: SheetHead) -> None:
+def test_phones_look_as_different_as_their_mouth_shapes(stage: SheetHead) -> None:
     mouths = {
         "rest": scores(),
         "aa": scores(jawOpen=0.35),
@@ -130,7 +130,7 @@ def test_one_smiling_corner_changes_its_own_half(stage: SheetHead) -> None:
     assert halves[1].mean() > 5 * halves[0].mean()
 
 
-def test_sides_show_the_left_profile(stage: SheetHead) -> None:
+def test_the_side_view_shows_the_left_profile(stage: SheetHead) -> None:
     front, half, whole = (stage.face(scores(), yaw) for yaw in (0, 45, 90))
     assert changed(front, half).mean() > 0.2
     assert changed(half, whole).mean() > 0.2

@@ -1,4 +1,4 @@
-"""Each program of the examples does what its first line says."""
+"""Each example program does what its first line promises."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run(name: str, *arguments: object, may_fail: bool = False) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_every_example_is_short_and_in_the_table() -> None:
+def test_every_example_is_short_and_listed() -> None:
     programs = sorted(path for path in EXAMPLES.glob("*.*") if path.suffix != ".md")
     page = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     assert sorted(re.findall(r"^\| \[([\w.]+)\]", page, re.MULTILINE)) == [p.name for p in programs]
@@ -67,7 +67,7 @@ def test_a_face_is_streamed_hop_by_hop(recording: Path) -> None:
     assert max(openings) - min(openings) > 0.1
 
 
-def test_a_running_bridge_is_steered_over_osc(tmp_path: Path) -> None:
+def test_a_running_bridge_is_controlled_over_osc(tmp_path: Path) -> None:
     with running_bridge(tmp_path, control={"osc": ":0"}) as bridge:
         lines = run("steer_over_osc.py", "--port", bridge.control_port, "--take-s", 0.3)
     replies = [line.split()[:2] for line in lines if line.startswith("/cstalk/")]
@@ -82,7 +82,7 @@ def test_a_running_bridge_is_steered_over_osc(tmp_path: Path) -> None:
     assert "Example" in take.name
 
 
-def test_an_output_of_ones_own_sends_what_the_rig_map_makes(recording: Path) -> None:
+def test_a_custom_output_sends_the_values_of_its_rig_map(recording: Path) -> None:
     with receiver() as to:
         link = f"text://{to.target}"
         run("own_output.py", "run", "--no-ui", "--audio", recording, "--link", link)
@@ -94,13 +94,13 @@ def test_an_output_of_ones_own_sends_what_the_rig_map_makes(recording: Path) -> 
     assert np.ptp(values, axis=0).max() > 0.1
 
 
-def test_doctor_knows_an_output_of_ones_own() -> None:
+def test_doctor_knows_a_custom_output() -> None:
     arguments = ("--link", "text://127.0.0.1", "--audio", SPEECH_PATH)
     lines = run("own_output.py", "doctor", *arguments, may_fail=True)  # nobody listens there
     assert any("text at 127.0.0.1:9000" in line for line in lines)
 
 
-def test_the_character_of_five_lines_changes_three_curves() -> None:
+def test_the_five_line_character_changes_three_curves() -> None:
     hero, stock = load_rigmap(EXAMPLES / "hero.yaml"), load_rigmap("livelinkface61")
     rules = [rigmap.ruleset.rules for rigmap in (hero, stock)]
     changed = [name for name in rules[1] if rules[0].get(name) != rules[1][name]]

@@ -1,4 +1,4 @@
-"""A source that plays a script, and a stream whose faces tell what made them."""
+"""A source of prepared blocks, and a stream whose rows identify the hops they come from."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RATE_HZ = 16000
 
 
 class ScriptedSource:
-    """Gives the blocks that were put into it at the next poll; its state is set from outside."""
+    """Returns the blocks that were put into it at the next poll; tests set its state."""
 
     name = "script"
     is_device = True
@@ -36,7 +36,7 @@ class ScriptedSource:
         self._waiting: list[Block] = []
 
     def put(self, arrived_s: float, level: float = 0.0) -> None:
-        # A tone, for what is constant in a sound is taken out of it.
+        # A tone, because the preprocessor removes a constant.
         samples = level * np.tile(
             np.array([0.0, 1.0, 0.0, -1.0], np.float32), round(BLOCK_S * RATE_HZ) // 4
         )

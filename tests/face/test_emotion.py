@@ -43,17 +43,17 @@ def mix(**weights: float) -> np.ndarray:
     return np.array([weights.get(name, 0.0) for name in EMOTIONS], dtype=np.float32)
 
 
-def test_a_live_mood_is_the_offline_one_a_tenth_of_a_second_later(
+def test_live_emotion_estimates_equal_offline_ones_a_tenth_of_a_second_later(
     network: OnnxSpeechEmotionNetwork,
 ) -> None:
     sound = voice(4.0)
-    feeling = EmotionEstimator(network)
-    live = [feeling.step(hop) for hop in sound.reshape(-1, HOP_SAMPLES)]
+    estimator = EmotionEstimator(network)
+    live = [estimator.step(hop) for hop in sound.reshape(-1, HOP_SAMPLES)]
     offline = emotion_trajectory(recording_evidence(network, sound))
     assert offline.max() > 0.3
-    moods = np.stack([estimate.weights for estimate in live])
-    np.testing.assert_allclose(moods[HOPS_AT_ONCE:], offline[:-HOPS_AT_ONCE], atol=1e-4)
-    assert not moods[:HOPS_AT_ONCE].any()
+    estimates = np.stack([estimate.weights for estimate in live])
+    np.testing.assert_allclose(estimates[HOPS_AT_ONCE:], offline[:-HOPS_AT_ONCE], atol=1e-4)
+    assert not estimates[:HOPS_AT_ONCE].any()
     arousal = [estimate.arousal for estimate in live]
     np.testing.assert_allclose(
         arousal[HOPS_AT_ONCE:], arousal_trajectory(sound)[:-HOPS_AT_ONCE], atol=1e-6
@@ -67,7 +67,7 @@ def test_without_a_network_there_is_arousal_alone() -> None:
     assert not any(one.weights.any() for one in estimate)
 
 
-def test_a_mood_fills_what_the_chosen_mix_leaves() -> None:
+def test_the_estimated_emotion_fills_what_the_chosen_mix_leaves() -> None:
     estimate, voice_weights = EstimatedEmotion(mix(sad=0.8), 0.0), VoiceWeights(auto=1.0)
     np.testing.assert_allclose(estimate.blend(mix(), voice_weights), mix(sad=0.8))
     np.testing.assert_allclose(
@@ -78,7 +78,7 @@ def test_a_mood_fills_what_the_chosen_mix_leaves() -> None:
     np.testing.assert_allclose(estimate.blend(mix(), VoiceWeights(auto=0.5)), mix(sad=0.4))
 
 
-def test_chosen_emotions_swell_with_arousal_and_stay_in_range() -> None:
+def test_chosen_emotions_rise_with_arousal_and_stay_in_range() -> None:
     voice_weights = VoiceWeights(arousal=1.0)
     np.testing.assert_allclose(
         EstimatedEmotion(mix(), 0.5).blend(mix(happy=0.6), voice_weights), mix(happy=0.9), rtol=1e-6
@@ -94,7 +94,7 @@ def test_chosen_emotions_swell_with_arousal_and_stay_in_range() -> None:
     )
 
 
-def test_a_state_has_feelings_only_where_somebody_listens() -> None:
+def test_emotion_is_estimated_only_where_a_weight_needs_it() -> None:
     state = EmotionState(mix(happy=0.5), voice_weights=VoiceWeights(auto=0.5))
     np.testing.assert_array_equal(state.at(0.0), mix(happy=0.5))
     state.estimate = EstimatedEmotion(mix(sad=0.8), 0.0)
@@ -108,7 +108,7 @@ HAPPY_EMOTION = np.array([0.7, 0.0], dtype=np.float32)
 SAD_EMOTION = np.array([0.0, 1.0], dtype=np.float32)
 
 
-def test_a_fade_starts_ends_and_rests_where_it_says() -> None:
+def test_a_fade_starts_ends_and_holds_at_its_values() -> None:
     fade = Fade(NEUTRAL, HAPPY_EMOTION, start_s=10.0, over_s=2.0)
     np.testing.assert_array_equal(fade.at(9.0), NEUTRAL)
     np.testing.assert_allclose(fade.at(11.0), HAPPY_EMOTION / 2)
@@ -116,13 +116,13 @@ def test_a_fade_starts_ends_and_rests_where_it_says() -> None:
     np.testing.assert_array_equal(fade.at(99.0), HAPPY_EMOTION)
 
 
-def test_a_fade_over_no_time_is_a_cut() -> None:
+def test_a_fade_of_no_duration_is_a_cut() -> None:
     cut = Fade(NEUTRAL, HAPPY_EMOTION, 10.0, 0.0)
     np.testing.assert_array_equal(cut.at(10.0), HAPPY_EMOTION)
     np.testing.assert_array_equal(cut.at(9.99), NEUTRAL)
 
 
-def test_a_voice_gets_its_say_by_and_by() -> None:
+def test_voice_weights_fade_in() -> None:
     state = EmotionState(NEUTRAL, transition_s=0.4)
     state.estimate = EstimatedEmotion(SAD_EMOTION, 0.0)
     state.change_voice_weights(VoiceWeights(auto=1.0), now_s=10.0)
@@ -132,7 +132,7 @@ def test_a_voice_gets_its_say_by_and_by() -> None:
     np.testing.assert_array_equal(state.at(10.4), SAD_EMOTION)
 
 
-def test_turning_in_the_middle_of_a_fade_does_not_pop() -> None:
+def test_reversing_during_a_fade_does_not_pop() -> None:
     fade = Fade(NEUTRAL, HAPPY_EMOTION, start_s=0.0, over_s=1.0)
     turned = fade.redirect(SAD_EMOTION, now_s=0.4, over_s=1.0)
     np.testing.assert_allclose(turned.at(0.4), fade.at(0.4))
@@ -176,13 +176,13 @@ def test_a_weight_goes_one_way_and_never_beyond_its_end(
 
 
 @given(st.floats(-2, 3), st.floats(-2, 3))
-def test_easing_never_goes_back_nor_out_of_range(one: float, other: float) -> None:
+def test_easing_is_monotonic_and_in_range(one: float, other: float) -> None:
     low, high = sorted((one, other))
     assert 0.0 <= ease(low) <= ease(high) <= 1.0
 
 
 @pytest.mark.parametrize(
-    ("emotion", "mix", "said"),
+    ("emotion", "mix", "voice_weights"),
     [
         ("auto", {}, VoiceWeights(auto=1.0)),
         ("auto:0.5, happy:0.3", {"happy": 0.3}, VoiceWeights(auto=0.5)),
@@ -191,21 +191,21 @@ def test_easing_never_goes_back_nor_out_of_range(one: float, other: float) -> No
         (None, {}, VoiceWeights()),
     ],
 )
-def test_the_voice_has_a_say_by_two_names_in_the_mix(
-    emotion: object, mix: dict[str, float], said: VoiceWeights
+def test_the_mix_accepts_auto_and_arousal(
+    emotion: object, mix: dict[str, float], voice_weights: VoiceWeights
 ) -> None:
     read = SubjectConfig.model_validate({"emotion": emotion}).emotion
     assert chosen_weights(read) == mix
-    assert VoiceWeights.of(read) == said
-    assert VoiceWeights.of(read).is_active == (said != VoiceWeights())
+    assert VoiceWeights.of(read) == voice_weights
+    assert VoiceWeights.of(read).is_active == (voice_weights != VoiceWeights())
 
 
-def test_other_names_are_told_with_all_there_are() -> None:
+def test_unknown_names_are_reported_with_the_known_ones() -> None:
     with pytest.raises(UserError, match=r"no emotion 'joy'; use neutral, .*, auto, arousal"):
         subject_of(ConfigOverrides(emotion="joy:1"))
 
 
-def test_keys_over_time_have_emotions_only() -> None:
+def test_keyframes_accept_emotions_only() -> None:
     with pytest.raises(ValueError, match="no emotion 'auto'"):
         SubjectConfig.model_validate({"emotions": [{"at_s": 0, "emotion": "auto"}]})
 
@@ -214,7 +214,7 @@ def guards(**of: float) -> dict[str, FaceSettings]:
     return {name: FaceSettings(mouth_guard=guard) for name, guard in of.items()}
 
 
-def test_every_guard_that_the_weights_do_not_know_is_told_where_it_was_set() -> None:
+def test_every_mouth_guard_unknown_to_the_weights_is_reported_where_it_is_set() -> None:
     generator = small_generator(UNGUARDED)
     check_face_settings(generator, {"A: mouth_guard": FaceSettings()})
     with pytest.raises(UserError) as caught:
@@ -223,5 +223,5 @@ def test_every_guard_that_the_weights_do_not_know_is_told_where_it_was_set() -> 
     assert "trained without" in str(caught.value.problems[0])
 
 
-def test_weights_that_know_a_guard_take_any() -> None:
+def test_weights_with_mouth_guard_accept_any_value() -> None:
     check_face_settings(small_generator(GUARDED), guards(A=0.0, B=1.0))

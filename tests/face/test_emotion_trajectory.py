@@ -61,7 +61,7 @@ YAML = """\
 CSV = 'at_s,emotion,over_s\n0,neutral,\n2.5,"happy:0.7, surprised:0.2",0.5\n'
 
 
-def test_yaml_and_csv_say_the_same(tmp_path: Path) -> None:
+def test_yaml_and_csv_hold_the_same_keyframes(tmp_path: Path) -> None:
     (tmp_path / "a.emotion.yaml").write_text(YAML)
     (tmp_path / "a.emotion.csv").write_text(CSV)
     trajectory = read_emotions(tmp_path / "a.emotion.yaml")
@@ -86,7 +86,7 @@ def test_yaml_and_csv_say_the_same(tmp_path: Path) -> None:
         pytest.param("x.csv", f"{'x' * 131_073}\n0,sad\n", ["1:1"], id="a long head"),
     ],
 )
-def test_mistakes_are_named_with_their_places(
+def test_errors_are_reported_with_their_places(
     tmp_path: Path, name: str, text: str, places: list[str]
 ) -> None:
     path = tmp_path / name
@@ -110,24 +110,26 @@ AUTO = VoiceWeights(auto=1.0)
 
 
 @pytest.mark.parametrize("piece", [16_000 * 6, 1000, 333])
-def test_the_keys_follow_the_mood_however_the_sound_comes(
+def test_keyframes_follow_the_estimated_emotion_whatever_the_block_size(
     network: OnnxSpeechEmotionNetwork, piece: int
 ) -> None:
     sound = voice(6.0)
     pieces = [sound[i : i + piece] for i in range(0, len(sound), piece)]
     estimate = estimated_trajectory(EmotionTrajectory(), AUTO, pieces, EmotionEstimator(network))
     at_s = np.arange(1.0, 12.0) * KEYFRAME_HOPS * HOP_S
-    mood = emotion_trajectory(recording_evidence(network, sound))[
+    estimated = emotion_trajectory(recording_evidence(network, sound))[
         KEYFRAME_HOPS - 1 :: KEYFRAME_HOPS
     ][: len(at_s)]
-    # A key begins to move when its mood is known, and is there half a second later.
+    # A key starts to move when its emotion is known, and arrives half a second later.
     np.testing.assert_allclose(
-        estimate.weights(at_s + KEYFRAME_HOPS * HOP_S), mood, atol=0.51 * 10**-WEIGHT_DIGITS + 1e-3
+        estimate.weights(at_s + KEYFRAME_HOPS * HOP_S),
+        estimated,
+        atol=0.51 * 10**-WEIGHT_DIGITS + 1e-3,
     )
-    assert mood.max() > 0.3
+    assert estimated.max() > 0.3
 
 
-def test_what_is_chosen_stays_and_leaves_less_room(network: OnnxSpeechEmotionNetwork) -> None:
+def test_the_chosen_mix_stays_and_leaves_less_room(network: OnnxSpeechEmotionNetwork) -> None:
     sound, times_s = voice(6.0), np.arange(300.0) * 0.02
     plain = estimated_trajectory(
         EmotionTrajectory(), AUTO, [sound], EmotionEstimator(network)
@@ -138,7 +140,7 @@ def test_what_is_chosen_stays_and_leaves_less_room(network: OnnxSpeechEmotionNet
     np.testing.assert_allclose(mixed[:, 3], 0.25 * plain[:, 3], atol=0.02)
 
 
-def test_silence_has_no_keys_but_the_first(network: OnnxSpeechEmotionNetwork) -> None:
+def test_silence_has_only_the_first_key(network: OnnxSpeechEmotionNetwork) -> None:
     estimate = estimated_trajectory(
         EmotionTrajectory(), AUTO, [np.zeros(160_000, np.float32)], EmotionEstimator(network)
     )

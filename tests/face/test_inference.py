@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from cstalk_bridge.models.cstalk.streaming import Stream
 
 
-def test_live_faces_are_made_on_the_cpu_unless_the_user_asks_for_more() -> None:
+def test_live_faces_are_computed_on_the_cpu_by_default() -> None:
     assert [live_device(name) for name in ("auto", "cpu", "cuda")] == ["cpu", "cpu", "cuda"]
 
 
-def test_a_device_that_is_none_is_a_problem_of_the_device_and_a_file_one_of_the_weights(
+def test_an_invalid_device_is_a_problem_of_the_device_and_a_bad_file_one_of_the_weights(
     tmp_path: Path,
 ) -> None:
     with pytest.raises(UserError, match="device"):
@@ -52,7 +52,7 @@ def test_a_device_that_is_none_is_a_problem_of_the_device_and_a_file_one_of_the_
 
 
 @pytest.mark.parametrize("missing", ["onnx", "onnxruntime"])
-def test_moods_without_onnx_runtime_are_refused_with_a_remedy_and_arousal_goes_on(
+def test_without_onnx_runtime_emotion_estimation_is_refused_with_advice_and_arousal_works(
     monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     for module in (
@@ -72,7 +72,7 @@ START_S = 50.0
 
 
 class Scene:
-    """A loop over scripted voices on a clock that is set by hand."""
+    """An inference loop over scripted voices, on a simulated clock."""
 
     def __init__(self, subjects: int, rows_made: int | None = None) -> None:
         self.now_s = START_S
@@ -123,7 +123,7 @@ def test_every_full_hop_becomes_a_row() -> None:
     assert scene.metrics.subjects[0].last_hop_s == scene.now_s
 
 
-def test_hops_that_a_late_generator_leaves_out_are_counted_also_after_a_loss() -> None:
+def test_hops_skipped_by_a_late_generator_are_counted_also_after_a_loss() -> None:
     scene = Scene(1)
     left_out = scene.metrics.subjects[0].drops["hops"]
     scene.receive(0, blocks=2 * MAX_HOPS + 2)
@@ -137,7 +137,7 @@ def test_hops_that_a_late_generator_leaves_out_are_counted_also_after_a_loss() -
     assert left_out.total == 3
 
 
-def test_hops_that_have_gathered_go_through_the_network_in_one_call() -> None:
+def test_gathered_hops_go_through_the_network_in_one_call() -> None:
     scene = Scene(1)
     scene.receive(0, 0.25, blocks=2 * 37)
     scene.loop.step()
@@ -151,7 +151,7 @@ def test_hops_that_have_gathered_go_through_the_network_in_one_call() -> None:
     assert scene.voices[0].hops == []
 
 
-def test_voices_that_wait_with_as_many_hops_share_a_call_and_each_gets_its_own_rows() -> None:
+def test_voices_with_as_many_waiting_hops_share_a_call_and_each_gets_its_own_rows() -> None:
     scene = Scene(4)
     for row, hops in enumerate((1, 3, 1, 3)):
         scene.receive(row, 0.1 * (row + 1), blocks=2 * hops)
@@ -164,7 +164,7 @@ def test_voices_that_wait_with_as_many_hops_share_a_call_and_each_gets_its_own_r
         assert scene.metrics.subjects[row].last_hop_s == scene.now_s
 
 
-def test_only_the_newest_hops_are_made_and_the_rest_is_counted() -> None:
+def test_only_the_newest_hops_are_computed_and_the_rest_is_counted() -> None:
     scene = Scene(1)
     scene.receive(0, 0.25, blocks=2 * (MAX_HOPS + 17))
     scene.loop.step()
@@ -175,7 +175,7 @@ def test_only_the_newest_hops_are_made_and_the_rest_is_counted() -> None:
     assert newest(scene.voices[0]) == [0.25, MAX_HOPS - 1.0]
 
 
-def test_a_stream_that_makes_the_newest_row_alone_is_enough() -> None:
+def test_a_stream_that_computes_only_the_newest_row_suffices() -> None:
     scene = Scene(1, rows_made=1)
     scene.receive(0, 0.25)
     scene.loop.step()
@@ -186,7 +186,7 @@ def test_a_stream_that_makes_the_newest_row_alone_is_enough() -> None:
     np.testing.assert_allclose(row_of(scene.voices[0], 3), [0.375, 2.0], rtol=1e-6)
 
 
-def test_how_a_voice_speaks_is_followed_hop_by_hop_however_many_come_at_once() -> None:
+def test_prosody_is_tracked_hop_by_hop_whatever_the_batch_size() -> None:
     random = np.random.default_rng(4)
     levels = [0.3 * random.random() if number % 40 < 25 else 0.0 for number in range(160)]
     voices = []
@@ -205,7 +205,7 @@ def test_how_a_voice_speaks_is_followed_hop_by_hop_however_many_come_at_once() -
     assert voices[0].at(START_S + 0.5).prosody.level > 0.0
 
 
-def test_one_bad_row_of_several_holds_the_row_before_it() -> None:
+def test_one_invalid_row_of_several_holds_the_row_before_it() -> None:
     scene = Scene(1)
     for level in (0.25, 1.0, 0.5):
         scene.receive(0, level)
@@ -218,7 +218,7 @@ def test_one_bad_row_of_several_holds_the_row_before_it() -> None:
 
 
 class Stall:
-    """A voice that is heard on time, and then not looked after for a while."""
+    """A voice with input on time, whose loop then stalls for a while."""
 
     def __init__(self, rows_made: int | None = None) -> None:
         self.scene = Scene(1, rows_made)
@@ -226,7 +226,7 @@ class Stall:
         self.received = 0
 
     def sound(self, blocks: int, level: float = 0.25, *, at_once_s: float | None = None) -> None:
-        """Let blocks arrive on time, or all of them at a host time."""
+        """Deliver blocks on time, or all of them at a host time."""
         for _ in range(blocks):
             self.received += 1
             on_time_s = START_S + BLOCK_S * self.received
@@ -244,7 +244,7 @@ class Stall:
         return reading
 
 
-def test_after_a_stall_of_three_seconds_the_face_is_live_with_the_next_turn() -> None:
+def test_after_a_stall_of_three_seconds_the_face_is_current_with_the_next_turn() -> None:
     stall = Stall()
     stall.live(200)
     before_s = stall.voice.segment.clock.stream_time(stall.scene.now_s)
@@ -268,7 +268,7 @@ def test_after_a_stall_of_three_seconds_the_face_is_live_with_the_next_turn() ->
     assert stall.voice.segment.clock.stream_time(START_S) == pytest.approx(0.0, abs=1e-6)
 
 
-def test_sound_that_a_driver_held_back_for_three_seconds_moves_no_face_in_time() -> None:
+def test_sound_delayed_three_seconds_by_a_driver_moves_no_face_in_time() -> None:
     stall = Stall()
     stall.live(200)
     for _ in range(299):
@@ -287,7 +287,7 @@ def test_sound_that_a_driver_held_back_for_three_seconds_moves_no_face_in_time()
 
 
 @pytest.mark.parametrize("is_device", [True, False])
-def test_the_metrics_know_what_can_be_unplugged(*, is_device: bool) -> None:
+def test_metrics_know_which_sources_can_be_unplugged(*, is_device: bool) -> None:
     scene = Scene(1)
     scene.source(0).is_device = is_device
     scene.receive(0)
@@ -295,7 +295,7 @@ def test_the_metrics_know_what_can_be_unplugged(*, is_device: bool) -> None:
     assert scene.metrics.subjects[0].is_device is is_device
 
 
-def test_hops_that_are_full_together_share_one_step() -> None:
+def test_hops_complete_at_the_same_time_share_one_step() -> None:
     scene = Scene(3)
     for row in (0, 1, 2):
         scene.receive(row, 0.1 * row)
@@ -303,7 +303,7 @@ def test_hops_that_are_full_together_share_one_step() -> None:
     assert scene.stream.calls == [[0, 1, 2]]
 
 
-def test_a_full_hop_waits_a_little_for_one_that_is_due() -> None:
+def test_a_complete_hop_waits_briefly_for_one_that_is_due() -> None:
     scene = Scene(2)
     scene.receive(0)
     scene.receive(1)
@@ -319,7 +319,7 @@ def test_a_full_hop_waits_a_little_for_one_that_is_due() -> None:
     assert scene.stream.calls == [[0, 1], [0, 1]]
 
 
-def test_a_full_hop_does_not_wait_longer_nor_for_a_voice_out_of_step() -> None:
+def test_a_complete_hop_does_not_wait_longer_nor_for_a_voice_out_of_step() -> None:
     scene = Scene(2)
     scene.receive(0)
     scene.receive(1)
@@ -336,7 +336,7 @@ def test_a_full_hop_does_not_wait_longer_nor_for_a_voice_out_of_step() -> None:
     assert scene.stream.calls[2:] == [[1]]
 
 
-def test_a_row_that_is_no_number_holds_the_face_and_begins_anew() -> None:
+def test_a_row_that_is_not_finite_holds_the_face_and_resets_the_stream() -> None:
     scene = Scene(2)
     for level in (0.25, 1.0, 0.5):
         scene.now_s += 0.020
@@ -352,7 +352,7 @@ def test_a_row_that_is_no_number_holds_the_face_and_begins_anew() -> None:
     assert "not finite" in scene.metrics.notices()[-1].text
 
 
-def test_a_device_that_goes_and_comes_back_is_said_and_begins_anew() -> None:
+def test_a_device_that_disconnects_and_returns_is_reported_and_resets_the_stream() -> None:
     scene = Scene(1)
     scene.receive(0, 0.5, blocks=6)
     scene.loop.step()
@@ -364,10 +364,10 @@ def test_a_device_that_goes_and_comes_back_is_said_and_begins_anew() -> None:
     scene.receive(0, 0.25)
     scene.loop.step()
     assert newest(scene.voices[0]) == [0.25, 0.0]
-    said = [notice.text for notice in scene.metrics.notices()]
-    assert len(said) == 2
-    assert "disconnected" in said[0]
-    assert "connected again" in said[1]
+    notices = [notice.text for notice in scene.metrics.notices()]
+    assert len(notices) == 2
+    assert "disconnected" in notices[0]
+    assert "connected again" in notices[1]
 
 
 def test_lost_blocks_are_counted() -> None:
@@ -389,7 +389,7 @@ def test_an_emotion_reaches_the_network_as_it_fades() -> None:
     assert [emotion[0, 1] for emotion in scene.stream.emotions] == [0.0, 0.5, 1.0]
 
 
-def test_each_voice_brings_its_own_mouth_guard() -> None:
+def test_each_voice_has_its_own_mouth_guard() -> None:
     scene = Scene(2)
     scene.voices[1].emotion.change_guard(0.9, now_s=0.0, over_s=0.0)
     warm_up(cast("Stream", scene.stream), scene.voices)
@@ -403,7 +403,7 @@ def test_each_voice_brings_its_own_mouth_guard() -> None:
     assert guards[-2:] == [[0.9], [MOUTH_GUARD, 0.9]]
 
 
-def test_warming_up_leaves_no_past() -> None:
+def test_warm_up_leaves_no_state() -> None:
     scene = Scene(2)
     warm_up(cast("Stream", scene.stream), scene.voices)
     scene.receive(0, 0.5)
@@ -412,11 +412,11 @@ def test_warming_up_leaves_no_past() -> None:
     assert newest(scene.voices[0]) == [0.5, 0.0]
 
 
-def test_without_paced_sources_the_loop_sleeps_until_it_is_woken() -> None:
+def test_without_paced_sources_the_loop_sleeps_until_woken() -> None:
     assert Scene(1).loop.step() == math.inf
 
 
-def test_the_thread_starts_its_sources_and_ends_when_told() -> None:
+def test_the_thread_starts_its_sources_and_ends_on_stop() -> None:
     scene = Scene(1)
     stop = threading.Event()
     stop.set()

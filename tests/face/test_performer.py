@@ -53,7 +53,7 @@ def test_a_live_face_is_followed_exactly() -> None:
     assert settling.step(1.0, LIVE, row(0.3))[0] == np.float32(0.3)
 
 
-def test_each_rest_does_as_its_name_says() -> None:
+def test_each_fallback_mode_does_as_its_name_states() -> None:
     hold = settled(FallbackPolicies(lost=FallbackPolicy(FallbackMode.HOLD)))
     assert at(hold, 0.1, LOST) == at(hold, 100.0, LOST) == np.float32(0.8)
     decay = settled(
@@ -70,7 +70,7 @@ def test_each_rest_does_as_its_name_says() -> None:
     assert at(neutral, 30.0, LOST) == pytest.approx(0.0, abs=1e-6)
 
 
-def test_silence_follows_the_generator_or_leaves_it() -> None:
+def test_in_silence_the_generated_face_is_followed_or_faded_out() -> None:
     follow = settled(FallbackPolicies())
     follow.step(0.0, SILENCE, row(0.1))
     assert follow.step(1.0, SILENCE, row(0.1))[0] == np.float32(0.1)
@@ -79,7 +79,7 @@ def test_silence_follows_the_generator_or_leaves_it() -> None:
     assert neutral.step(2.0, SILENCE, row(0.1))[0] == pytest.approx(0.0, abs=1e-3)
 
 
-def test_one_lost_tick_is_made_good_within_a_tick() -> None:
+def test_one_missed_tick_is_recovered_within_a_tick() -> None:
     settling = settled(FallbackPolicies())
     assert at(settling, TICK_S, LOST) == np.float32(0.8)
     settling.step(2 * TICK_S, LIVE, row(0.6))
@@ -117,7 +117,7 @@ def test_no_change_of_situation_makes_the_face_jump(turns: list[tuple[Situation,
 
 
 @pytest.mark.parametrize("times", [{"decay_s": 0.0}, {"hold_s": -1.0}, {"return_s": -0.1}])
-def test_a_policy_without_sense_is_refused(times: dict[str, float]) -> None:
+def test_an_invalid_policy_is_refused(times: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="decay_s must be above 0"):
         FallbackPolicy(FallbackMode.DECAY, **times)
 
@@ -130,13 +130,13 @@ SPEAKING = Cues(Prosody(pause_s=0.0))
 
 
 def still(policies: FallbackPolicies | None = None) -> Performer:
-    """A performer whose face does nothing by itself."""
+    """A performer without procedural animation."""
     return Performer(CHANNELS, ProceduralAnimation(1, NO_ANIMATION_LEVELS), policies)
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A whole face of one character."""
+    """A face with all curves, of one character."""
 
     board: NDArray[np.float32]
     head: NDArray[np.float32]
@@ -168,7 +168,7 @@ def live(performer: Performer, start_s: float, jaw: float, seconds: float) -> fl
     return start_s + ticks * TICK_S
 
 
-def test_a_row_stands_at_its_board_places_and_the_rest_is_neutral() -> None:
+def test_a_row_fills_its_board_channels_and_the_rest_is_neutral() -> None:
     performer = still()
     live(performer, 0.0, 0.5, 0.5)
     frame = played(performer, TimelineReading(face(0.5, 0.25), ReadTiming.LIVE), SPEAKING, 1.0)
@@ -179,11 +179,11 @@ def test_a_row_stands_at_its_board_places_and_the_rest_is_neutral() -> None:
     assert not frame.head.any()
 
 
-def test_without_a_face_yet_the_frame_is_neutral() -> None:
+def test_before_the_first_face_the_frame_is_neutral() -> None:
     np.testing.assert_array_equal(played(still(), None, SPEAKING, 5.0).board, neutral_board())
 
 
-def test_a_gap_holds_the_face_then_lets_it_fall() -> None:
+def test_a_gap_holds_the_face_then_fades_it_out() -> None:
     performer = still(
         FallbackPolicies(lost=FallbackPolicy(FallbackMode.DECAY, hold_s=0.25, decay_s=0.3))
     )
@@ -198,7 +198,7 @@ def test_a_gap_holds_the_face_then_lets_it_fall() -> None:
     assert played(performer, None, SPEAKING, gap_s + 5.0).board[JAW] < 1e-6
 
 
-def test_after_a_gap_the_face_comes_back_without_a_pop() -> None:
+def test_after_a_gap_the_face_returns_without_a_pop() -> None:
     performer = still(FallbackPolicies(lost=FallbackPolicy(FallbackMode.DECAY, return_s=0.15)))
     gap_s = live(performer, 0.0, 0.8, 0.5) + TICK_S
     played(performer, None, SPEAKING, gap_s)
@@ -215,7 +215,7 @@ def test_after_a_gap_the_face_comes_back_without_a_pop() -> None:
     assert shown[-1] == np.float32(1.0)
 
 
-def test_one_late_read_is_made_good_within_a_tick() -> None:
+def test_one_late_read_is_recovered_within_a_tick() -> None:
     performer = still()
     late_s = live(performer, 0.0, 0.8, 0.5) + TICK_S
     late = TimelineReading(face(0.7), ReadTiming.LATE, ready_s=late_s - 0.02, late_s=0.01)
@@ -231,7 +231,7 @@ def test_one_late_read_is_made_good_within_a_tick() -> None:
     assert exact == np.float32(0.5)
 
 
-def test_each_situation_is_told_from_the_others() -> None:
+def test_the_situations_are_distinguished() -> None:
     gone = FallbackPolicy(FallbackMode.NEUTRAL, decay_s=0.01)
     quiet = Cues(Prosody(pause_s=SILENCE_S))
     jaws = []
@@ -262,7 +262,7 @@ def test_each_situation_is_told_from_the_others() -> None:
                 )
             jaws.append(float(frame.board[JAW]))
     fell = np.reshape(jaws, (4, 4)) < 1e-6
-    # A late face falls at once and a lost one after its hold, slower, where nothing else is said.
+    # By default a late face fades out at once, and a lost one after its hold, slower.
     np.testing.assert_array_equal(fell, np.eye(4, dtype=bool))
 
 
@@ -309,7 +309,7 @@ def test_a_starved_face_follows_the_policy_of_lost_input_at_once() -> None:
         assert frame.board[JAW] == np.float32(0.8)
 
 
-def test_a_face_before_its_first_row_rests() -> None:
+def test_before_its_first_row_a_face_rests() -> None:
     performer = still()
     frame = played(performer, TimelineReading(None, ReadTiming.EARLY), SPEAKING, 3.0)
     assert frame.showing is Showing.RESTING
@@ -326,7 +326,7 @@ def test_a_pause_hides_no_late_row() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0.0, 1.0), st.booleans(), st.integers(1, 60)), max_size=8))
-def test_no_row_that_comes_late_or_not_makes_the_face_jump(
+def test_no_row_that_arrives_or_is_late_makes_the_face_jump(
     turns: list[tuple[float, bool, int]],
 ) -> None:
     performer = still()
@@ -345,7 +345,7 @@ def test_no_row_that_comes_late_or_not_makes_the_face_jump(
     assert np.abs(np.diff(shown)).max(initial=0.0) < 0.25
 
 
-def test_faces_that_are_composed_together_are_those_composed_alone() -> None:
+def test_faces_composed_together_equal_faces_composed_alone() -> None:
     performers = [Performer(CHANNELS, ProceduralAnimation(seed)) for seed in (1, 2, 3)]
     alone = [Performer(CHANNELS, ProceduralAnimation(seed)) for seed in (1, 2, 3)]
     for tick in range(300):
@@ -358,7 +358,7 @@ def test_faces_that_are_composed_together_are_those_composed_alone() -> None:
             np.testing.assert_array_equal(played(performer, reading, SPEAKING, now_s).board, board)
 
 
-def test_a_face_without_words_goes_on_living() -> None:
+def test_in_silence_procedural_animation_continues() -> None:
     performer = Performer(CHANNELS, ProceduralAnimation(3))
     frames = [played(performer, None, Cues(), tick * TICK_S, is_paused=True) for tick in range(900)]
     boards = np.array([frame.board for frame in frames])

@@ -70,7 +70,7 @@ def test_before_any_sound_there_is_nothing_to_read() -> None:
     assert not voice.is_finished(START_S)
 
 
-def test_a_recording_is_over_once_its_last_face_was_shown() -> None:
+def test_a_recording_ends_once_its_last_face_was_shown() -> None:
     voice = scripted_voice(lookahead_s=0.08, buffer_s=0.01)
     now_s = feed(voice, 30)
     voice.source.close()
@@ -86,7 +86,7 @@ def test_a_recording_is_over_once_its_last_face_was_shown() -> None:
     assert voice.is_finished(last_s + 0.001)
 
 
-def test_a_source_that_comes_back_begins_a_new_stretch() -> None:
+def test_a_source_that_returns_starts_a_new_stream_segment() -> None:
     voice = scripted_voice()
     now_s = feed(voice, 50)
     source = voice.source
@@ -111,7 +111,7 @@ def test_a_source_that_comes_back_begins_a_new_stretch() -> None:
     assert reading.timing is ReadTiming.LIVE
 
 
-def test_lost_blocks_are_heard_as_silence_so_that_time_goes_on() -> None:
+def test_lost_blocks_are_processed_as_silence_so_that_time_continues() -> None:
     voice = scripted_voice()
     now_s = feed(voice, 50)
     source = voice.source
@@ -123,7 +123,7 @@ def test_lost_blocks_are_heard_as_silence_so_that_time_goes_on() -> None:
     assert voice.segment.clock.stream_time(now_s + 0.4) == pytest.approx(0.9, abs=1e-3)
 
 
-def test_rows_keep_their_time_when_hops_were_left_out() -> None:
+def test_rows_keep_their_time_when_hops_were_skipped() -> None:
     voice = scripted_voice(lookahead_s=0.0, buffer_s=0.0)
     hops = MAX_HOPS + 50
     for number in range(2 * hops):
@@ -140,7 +140,7 @@ def test_rows_keep_their_time_when_hops_were_left_out() -> None:
 
 
 @pytest.mark.parametrize("lookahead_s", [0.0, 0.02, 0.24])
-def test_every_face_is_there_while_the_look_ahead_changes(lookahead_s: float) -> None:
+def test_every_face_is_available_while_the_look_ahead_changes(lookahead_s: float) -> None:
     voice = scripted_voice(lookahead_s=0.08, buffer_s=0.01)
     now_s = feed(voice, 100)
     voice.delay.change(lookahead_s, now_s)
@@ -164,7 +164,7 @@ def test_every_face_is_there_while_the_look_ahead_changes(lookahead_s: float) ->
     assert rows[-1] == pytest.approx((2.5 - 0.03 - lookahead_s) * 50, abs=0.01)
 
 
-def test_taking_a_row_without_a_hop_and_no_row_of_a_hop_is_refused() -> None:
+def test_a_row_without_its_hop_is_refused() -> None:
     voice = scripted_voice()
     with pytest.raises(ValueError, match="1 rows of 0 hops"):
         voice.put_rows([None], 0.0, 0)
@@ -177,7 +177,7 @@ def test_taking_a_row_without_a_hop_and_no_row_of_a_hop_is_refused() -> None:
         voice.put_rows([None, None], START_S, 0)
 
 
-def test_hops_wait_together_for_the_generator_and_the_newest_are_kept() -> None:
+def test_hops_queue_for_the_generator_and_the_newest_are_kept() -> None:
     voice = scripted_voice()
     # Half the bound is not yet taken when as much and three more arrive.
     for hops in (MAX_HOPS // 2, MAX_HOPS // 2 + 3):
@@ -190,7 +190,7 @@ def test_hops_wait_together_for_the_generator_and_the_newest_are_kept() -> None:
     assert voice.hops == []
 
 
-def test_hops_of_which_no_row_was_made_leave_no_gap() -> None:
+def test_hops_without_a_row_leave_no_gap() -> None:
     whole, window = scripted_voice(), scripted_voice()
     for voice, newest in ((whole, None), (window, 1)):
         feed(voice, 40)
@@ -213,14 +213,14 @@ def test_hops_of_which_no_row_was_made_leave_no_gap() -> None:
 def test_a_silent_device_starves_a_voice_and_a_late_generator_does_not() -> None:
     voice = scripted_voice()
     now_s = feed(voice, 100)
-    # Nobody asked for three seconds, in which sound came all the while.
+    # Nothing was read for three seconds, while sound kept arriving.
     for number in range(300):
         scripted(voice).put(now_s + BLOCK_S * (number + 1))
     now_s += 3.0
     voice.poll(now_s)
     assert voice.starved_since_s is None
     take_all(voice, now_s)
-    # From here on nothing comes, though somebody asks.
+    # From here on nothing arrives, though it is read.
     asked_s = [now_s + 0.001 * step for step in range(1, 1000)]
     starved_s: list[float] = []
     for at_s in asked_s:
@@ -230,14 +230,14 @@ def test_a_silent_device_starves_a_voice_and_a_late_generator_does_not() -> None
     assert starved_s[0] == pytest.approx(now_s + STARVED_S, abs=0.0021)
     assert len(starved_s) > 700
     assert voice.starved_since_s == starved_s[0]
-    # What comes late after all ends it.
+    # A late block ends the starvation.
     for number in range(100):
         scripted(voice).put(now_s + BLOCK_S * (number + 1))
     voice.poll(now_s + 1.0)
     assert voice.starved_since_s is None
 
 
-def test_a_voice_that_has_heard_nothing_yet_is_not_starved() -> None:
+def test_a_voice_without_any_input_yet_is_not_starved() -> None:
     voice = scripted_voice()
     voice.poll(START_S)
     voice.poll(START_S + 60.0)
@@ -245,13 +245,13 @@ def test_a_voice_that_has_heard_nothing_yet_is_not_starved() -> None:
 
 
 CHANNELS = ("CTRL_C_jaw.ty", "CTRL_L_eye_blink.ty")
-START_S_SUBJECT = 200.0
+TICKS_START_S = 200.0
 LEFT_AFTER_TICK_S = 0.0007
 SECONDS = 1.0
 
 
 def subject_and_its_clock(listening: Receiver) -> tuple[Subject, list[float]]:
-    clock_s = [START_S_SUBJECT]
+    clock_s = [TICKS_START_S]
     spec = LiveLinkFaceConfig(targets=(listening.target,))
     rigmap = load_rigmap(spec.rigmap)
     link = open_link(spec, "One", rigmap.outputs, FRAME_RATES["60"])
@@ -268,7 +268,7 @@ def subject_and_its_clock(listening: Receiver) -> tuple[Subject, list[float]]:
 
 
 def live(
-    subject: Subject, clock_s: list[float], seconds: float, start_s: float = START_S_SUBJECT
+    subject: Subject, clock_s: list[float], seconds: float, start_s: float = TICKS_START_S
 ) -> None:
     """Blocks every 10 ms, rows with the jaw at 0.5 made 3 ms after their hop, ticks at 60 fps."""
     source = subject.voice.source
@@ -321,16 +321,16 @@ def test_the_parts_of_the_latency_add_up_to_hop_buffer_and_tick() -> None:
     assert subject.metrics.drops["late"].total == 0
 
 
-def test_levels_set_while_it_runs_are_taken_over() -> None:
+def test_levels_changed_during_a_run_take_effect() -> None:
     with receiver() as listening:
         subject, clock_s = subject_and_its_clock(listening)
         live(subject, clock_s, SECONDS)
         still = [decode(datagram).values for datagram in listening.all_waiting()]
         subject.levels = Levels()
-        live(subject, clock_s, SECONDS, START_S_SUBJECT + SECONDS)
-        alive = [decode(datagram).values for datagram in listening.all_waiting()]
+        live(subject, clock_s, SECONDS, TICKS_START_S + SECONDS)
+        animated = [decode(datagram).values for datagram in listening.all_waiting()]
         subject.links[0].close()
     pitch = load_rigmap("livelinkface61").outputs.index("HeadPitch")
     assert not np.array(still)[:, pitch].any()
-    assert np.array(alive)[:, pitch].any()
+    assert np.array(animated)[:, pitch].any()
     assert subject.levels == Levels()

@@ -1,4 +1,4 @@
-"""The buffer that is as long as rows have lately needed, on a clock that is set by hand."""
+"""Timelines of faces and prosody, the adaptive buffer, and the delay, on a simulated clock."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_face_between_rows_is_interpolated(rows: int, first_row: int, share: f
 
 
 @given(st.floats(1e-4, 3600.0))
-def test_a_read_past_the_newest_row_holds_it_and_tells_how_late_it_is(late_s: float) -> None:
+def test_a_read_past_the_newest_row_holds_it_and_reports_its_lateness(late_s: float) -> None:
     timeline = ramp(9)
     timeline.put(9, np.array([9], dtype=np.float32), received_s=10.0, ready_s=10.5)
     reading = timeline.at(timeline.newest_s + late_s)
@@ -88,7 +88,7 @@ def test_a_read_older_than_the_ring_gives_its_oldest_row() -> None:
     assert values[0] >= 3 * CAPACITY_ROWS
 
 
-def test_a_face_that_was_read_does_not_change_when_rows_follow() -> None:
+def test_a_face_already_read_does_not_change_when_rows_follow() -> None:
     timeline = ramp(10)
     values = timeline.at(timeline.newest_s + 0.01).values
     assert values is not None
@@ -97,7 +97,7 @@ def test_a_face_that_was_read_does_not_change_when_rows_follow() -> None:
     assert values[0] == np.float32(9)
 
 
-def test_a_reading_tells_when_its_later_row_was_heard_and_made() -> None:
+def test_a_reading_has_the_input_and_generation_time_of_its_later_row() -> None:
     timeline = Timeline(channels=1)
     for row in range(4):
         timeline.put(row, np.zeros(1, dtype=np.float32), received_s=10.0 + row, ready_s=10.5 + row)
@@ -106,7 +106,7 @@ def test_a_reading_tells_when_its_later_row_was_heard_and_made() -> None:
 
 
 @given(st.integers(2, 3 * CAPACITY_ROWS))
-def test_rows_left_out_lie_on_the_line_to_the_next(step: int) -> None:
+def test_skipped_rows_lie_on_the_line_to_the_next(step: int) -> None:
     timeline = ramp(10)
     timeline.put(9 + step, np.array([9 + step], dtype=np.float32))
     for ago in range(min(step, CAPACITY_ROWS // 2 - 1)):
@@ -116,7 +116,7 @@ def test_rows_left_out_lie_on_the_line_to_the_next(step: int) -> None:
             np.testing.assert_allclose(values, [9 + step - ago], rtol=1e-4)
 
 
-def test_a_row_that_is_there_is_replaced_and_later_ones_stay() -> None:
+def test_an_existing_row_is_replaced_and_later_ones_stay() -> None:
     timeline = ramp(10)
     timeline.put(7, np.array([100], dtype=np.float32))
     found = [timeline.at(row / ROW_RATE_HZ).values for row in (6, 7, 8, 9)]
@@ -127,7 +127,7 @@ def test_a_row_that_is_there_is_replaced_and_later_ones_stay() -> None:
     assert held.item() == 9
 
 
-def test_a_line_gives_what_the_voice_did_at_a_stream_time() -> None:
+def test_prosody_is_read_at_a_stream_time() -> None:
     line = ProsodyLine()
     assert line.at(0.0) is SILENCE
     hops = [Prosody(level=number / 10) for number in range(5)]
@@ -139,7 +139,7 @@ def test_a_line_gives_what_the_voice_did_at_a_stream_time() -> None:
     assert line.at(0.1 + 0.9 * STALE_S) is hops[4]
 
 
-def test_a_voice_of_which_no_more_is_heard_has_fallen_silent() -> None:
+def test_a_voice_without_further_input_is_silent() -> None:
     line = ProsodyLine()
     line.put(0, Prosody(level=0.9, melody=3.0, stresses=4, pause_s=0.0))
     later = line.at(HOP_S + 2.0)
@@ -148,7 +148,7 @@ def test_a_voice_of_which_no_more_is_heard_has_fallen_silent() -> None:
     assert later.pause_s == pytest.approx(2.0)
 
 
-def test_a_line_forgets_what_is_older_than_half_its_ring() -> None:
+def test_prosody_older_than_half_its_ring_is_dropped() -> None:
     line = ProsodyLine()
     hops = [Prosody(stresses=number) for number in range(2 * CAPACITY_HOPS)]
     for index, hop in enumerate(hops):
@@ -157,7 +157,7 @@ def test_a_line_forgets_what_is_older_than_half_its_ring() -> None:
     assert line.at((2 * CAPACITY_HOPS - 10.5) * 0.02) is hops[-11]
 
 
-def test_hops_that_were_left_out_repeat_the_one_before() -> None:
+def test_skipped_hops_repeat_the_one_before() -> None:
     line = ProsodyLine()
     first, later, last = Prosody(level=0.1), Prosody(level=0.2), Prosody(level=0.3)
     line.put(0, first)
@@ -175,7 +175,7 @@ NEEDS = st.lists(
 
 
 def play(buffer: Buffer, needs_s: Iterable[float], start_s: float = BEGIN_S) -> float:
-    """Let a row be made every hop that was late by so much; return the time of the last."""
+    """Make one row per hop with a lateness of `needs_s`; return the time of the last."""
     now_s = start_s
     for number, need_s in enumerate(needs_s):
         now_s = start_s + number * HOP_S
@@ -202,20 +202,20 @@ def settled(need_s: float = 0.001, seconds: float = 5.0) -> tuple[AdaptiveBuffer
     return buffer, play(buffer, [need_s] * hops(seconds)) + HOP_S
 
 
-def test_a_fixed_buffer_stays_as_it_was_set() -> None:
+def test_a_fixed_buffer_stays_constant() -> None:
     buffer = FixedBuffer(0.012)
     end_s = play(buffer, [0.1, 3.0, 0.0] * 300)
     assert not buffer.is_adaptive
     assert {buffer.at(at_s) for at_s in (0.0, BEGIN_S, end_s, 1e6)} == {0.012}
 
 
-def test_it_starts_short() -> None:
+def test_an_adaptive_buffer_starts_short() -> None:
     assert AdaptiveBuffer().is_adaptive
     assert AdaptiveBuffer().at(BEGIN_S) == START_BUFFER_S
 
 
 @pytest.mark.parametrize("need_s", [0.012, 0.03, 0.1])
-def test_it_grows_to_what_rows_need_with_the_second_of_them(need_s: float) -> None:
+def test_the_buffer_grows_to_what_rows_need_with_the_second_late_one(need_s: float) -> None:
     buffer, now_s = settled()
     buffer.observe(need_s, now_s)
     assert buffer.at(now_s) == START_BUFFER_S
@@ -236,13 +236,13 @@ def test_rows_that_are_always_late_are_all_hidden_but_the_first() -> None:
     assert buffer.at(now_s) == pytest.approx(0.04 + BUFFER_MARGIN_S, abs=0.001)
 
 
-def test_a_single_hiccup_makes_no_delay() -> None:
+def test_a_single_hiccup_adds_no_delay() -> None:
     assert TOLERATED_LATE_ROWS == 1
     buffer, now_s = settled()
     assert max(buffer_lengths(buffer, [0.08, *[0.001] * hops(MEMORY_S)], now_s)) == START_BUFFER_S
 
 
-def test_hiccups_that_are_further_apart_than_it_remembers_make_no_delay() -> None:
+def test_hiccups_further_apart_than_the_memory_add_no_delay() -> None:
     buffer, now_s = settled()
     for _ in range(4):
         needs_s = [0.08, *[0.001] * hops(MEMORY_S + 1.0)]
@@ -251,7 +251,7 @@ def test_hiccups_that_are_further_apart_than_it_remembers_make_no_delay() -> Non
 
 
 @pytest.mark.parametrize("stall_s", [STALL_S + 0.001, 3.0, 60.0])
-def test_a_stall_makes_no_delay(stall_s: float) -> None:
+def test_a_stall_adds_no_delay(stall_s: float) -> None:
     buffer, now_s = settled()
     now_s += stall_s
     # One call may catch up with all of it, or a few do.
@@ -267,7 +267,7 @@ def test_rows_of_the_cold_start_do_not_count() -> None:
     assert buffer.at(end_s + 2 * HOP_S) == pytest.approx(0.1 + BUFFER_MARGIN_S)
 
 
-def test_it_gives_up_5_ms_a_second_once_nothing_was_late_for_ten_seconds() -> None:
+def test_the_buffer_shrinks_by_5_ms_a_second_after_ten_seconds_without_late_rows() -> None:
     assert (BUFFER_SHRINK, MEMORY_S) == (0.005, 10.0)
     buffer, now_s = settled()
     late_s = play(buffer, [0.048, 0.048], now_s)
@@ -280,7 +280,7 @@ def test_it_gives_up_5_ms_a_second_once_nothing_was_late_for_ten_seconds() -> No
     assert lengths[-1] == MIN_BUFFER_S
 
 
-def test_it_falls_to_the_least_and_rises_to_the_most() -> None:
+def test_the_buffer_falls_to_its_minimum_and_rises_to_its_maximum() -> None:
     assert (MIN_BUFFER_S, MAX_BUFFER_S) == (0.003, 0.120)
     buffer, now_s = settled(-0.004, seconds=60.0)
     assert buffer.at(now_s) == MIN_BUFFER_S
@@ -289,7 +289,7 @@ def test_it_falls_to_the_least_and_rises_to_the_most() -> None:
 
 
 @given(NEEDS, st.floats(0.0, 1e6))
-def test_it_stays_within_its_bounds_and_never_rises_by_itself(
+def test_the_buffer_stays_within_bounds_and_rises_only_for_late_rows(
     needs_s: list[float], start_s: float
 ) -> None:
     buffer = AdaptiveBuffer()
@@ -304,7 +304,7 @@ def test_it_stays_within_its_bounds_and_never_rises_by_itself(
 
 
 @given(NEEDS)
-def test_it_falls_no_faster_than_it_may(needs_s: list[float]) -> None:
+def test_the_buffer_shrinks_no_faster_than_its_rate(needs_s: list[float]) -> None:
     buffer, now_s = settled(0.05)
     for earlier, later in pairwise(buffer_lengths(buffer, needs_s, now_s)):
         assert later >= earlier - BUFFER_SHRINK * HOP_S - 1e-9
@@ -352,16 +352,14 @@ def shown_positions(needs_s: list[float], tick_s: float, buffer: Buffer) -> list
     st.sampled_from([1 / 24, 1 / 60, 1 / 120]),
 )
 @example([0.001] * 40 + [0.03] * 40 + [0.001] * 700, 1 / 60)
-def test_a_buffer_that_grows_or_shrinks_never_shows_a_face_twice_over(
-    needs_s: list[float], tick_s: float
-) -> None:
+def test_a_changing_buffer_never_shows_a_face_twice(needs_s: list[float], tick_s: float) -> None:
     """The time shown never goes back: it stands at the newest row while rows are late."""
     shown = shown_positions(needs_s, tick_s, AdaptiveBuffer())
     steps = np.diff(shown)
     assert steps.min(initial=0.0) >= -1e-3
 
 
-def test_a_face_goes_on_from_the_newest_row_without_a_step() -> None:
+def test_a_face_continues_from_the_newest_row_without_a_step() -> None:
     """Rows come 30 ms late from one moment on; nothing is skipped, nothing is shown twice over."""
     needs_s = [0.001] * 100 + [0.03] * 200
     tick_s = 1 / 60
@@ -383,7 +381,7 @@ def test_a_delay_is_look_ahead_one_hop_and_buffer() -> None:
 
 
 @given(HOPS, HOPS)
-def test_it_goes_over_at_a_set_pace_and_arrives(before: int, after: int) -> None:
+def test_the_delay_changes_at_a_fixed_rate_and_arrives(before: int, after: int) -> None:
     delay = Delay(before * HOP_S, FixedBuffer(0.0))
     delay.change(after * HOP_S, 0.0)
     shown = [delay.at(time_s) for time_s in TIMES_S]
@@ -406,7 +404,7 @@ def test_rows_are_made_before_they_are_shown_and_one_hop_at_a_time(before: int, 
     assert max(abs(b - a) for a, b in pairwise(made)) <= 1
 
 
-def test_a_change_within_a_change_goes_on_from_where_it_is() -> None:
+def test_a_change_during_a_change_continues_from_the_current_delay() -> None:
     delay = Delay(0.0, FixedBuffer(0.0))
     delay.change(0.2, 10.0)
     halfway = delay.at(10.5)

@@ -30,7 +30,7 @@ def small_head(shapes: tuple[str, ...] = ("jawOpen", "eyeBlinkLeft", "browInnerU
 def grid(
     name: str, shapes: tuple[str, ...], pivot: tuple[float, float, float] = (0.0, 0.0, 0.0)
 ) -> Part:
-    """Return a sheet of 16 vertices whose shapes move other vertices each."""
+    """Return a grid of 16 vertices whose shapes move other vertices each."""
     rng = np.random.default_rng(len(name))
     y, x = np.mgrid[0:4, 0:4].reshape(2, -1)
     points = np.stack([x / 50, y / 50, rng.normal(0, 0.002, 16)], axis=1).astype(np.float32)

@@ -46,7 +46,7 @@ json_values = st.recursive(
     st.dictionaries(st.text(), json_values, max_size=4),
     st.lists(st.binary(max_size=40), max_size=5),
 )
-def test_what_is_written_is_read(document: dict[str, object], pieces: list[bytes]) -> None:
+def test_write_and_read_round_trip(document: dict[str, object], pieces: list[bytes]) -> None:
     binary = b"".join(pieces)
     content = b"".join(glb_chunks(document, pieces, len(binary)))
     assert len(content) % 4 == 0
@@ -57,7 +57,7 @@ def test_what_is_written_is_read(document: dict[str, object], pieces: list[bytes
     assert read.binary[len(binary) :] == bytes(-len(binary) % 4)
 
 
-def test_pieces_must_make_what_was_said() -> None:
+def test_pieces_must_match_the_declared_length() -> None:
     with pytest.raises(ValueError, match="3 bytes of binary data instead of 4"):
         list(glb_chunks(MINIMAL, [b"abc"], 4))
     with pytest.raises(OverflowError, match=str(MAX_LENGTH)):
@@ -89,7 +89,7 @@ def wrapped(text: bytes, kind: bytes = b"JSON", version: int = 2) -> bytes:
         (wrapped(b" " * (MAX_JSON_BYTES + 1)), f"the limit is {MAX_JSON_BYTES}"),
     ],
 )
-def test_what_is_no_glb_is_told_with_its_numbers(content: bytes, message: str) -> None:
+def test_an_invalid_glb_is_reported_with_its_numbers(content: bytes, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse_glb(content)
 
@@ -107,7 +107,7 @@ def test_a_file_of_200_mb_is_refused_unread(tmp_path: Path) -> None:
         tracemalloc.stop()
 
 
-def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read"):
         read_glb(tmp_path / "none.glb")
     with pytest.raises(UserError, match="cannot be read"):
@@ -118,7 +118,7 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
         read_glb(path)
 
 
-def test_our_own_files_are_read() -> None:
+def test_bundled_heads_are_read() -> None:
     read = parse_glb(write_glb(small_head()))
     names = [node["name"] for node in read.document["nodes"]]
     assert names == ["head", "skin", "teeth", "eyeLeft", "eyeRight"]
@@ -159,7 +159,7 @@ def test_nodes_and_shapes_are_named_and_every_view_is_aligned() -> None:
     assert document["asset"]["copyright"] == "made for a test"
 
 
-def test_a_shape_which_moves_nothing_costs_nothing() -> None:
+def test_a_shape_without_displacement_takes_no_space() -> None:
     head = small_head()
     still = np.zeros((16, 3), np.float32)
     skin = replace(head.parts[0], shapes={"jawOpen": Shape(still, still)})
@@ -170,7 +170,7 @@ def test_a_shape_which_moves_nothing_costs_nothing() -> None:
     assert accessor["min"] == accessor["max"] == [0, 0, 0]
 
 
-def test_many_vertices_take_wide_indices() -> None:
+def test_many_vertices_use_wide_indices() -> None:
     count = 70_000
     at = np.random.default_rng(1).uniform(-0.1, 0.1, (count, 3)).astype(np.float32)
     last = np.zeros((count, 3), np.float32)

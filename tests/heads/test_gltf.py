@@ -30,7 +30,7 @@ def test_every_type_is_read(dtype: str, normalized: bool, count: int, seed: int)
     np.testing.assert_allclose(read, expected, rtol=1e-6)
 
 
-def test_interleaved_elements_are_picked_apart() -> None:
+def test_interleaved_elements_are_read() -> None:
     file = Written()
     rows = np.arange(24, dtype=np.float32).reshape(4, 6)
     view = file.view(rows.astype("<f4").tobytes(), byteStride=24)
@@ -90,7 +90,7 @@ SPARSE = {
         ),
     ],
 )
-def test_what_reaches_out_of_its_place_is_told(entry: dict[str, object], message: str) -> None:
+def test_accessors_out_of_bounds_are_reported(entry: dict[str, object], message: str) -> None:
     file = Written()
     file.view(b"\7" + bytes(11))
     index = file.add("accessors", entry)
@@ -98,7 +98,7 @@ def test_what_reaches_out_of_its_place_is_told(entry: dict[str, object], message
         opened(file).floats(index, 3)
 
 
-def test_other_faults_are_told() -> None:
+def test_other_errors_are_reported() -> None:
     file = Written()
     file.accessor(np.array([[np.inf, 0, 0]]))
     file.accessor(np.array([[0], [5]]), "<u2")
@@ -121,7 +121,7 @@ def test_other_faults_are_told() -> None:
     "extension",
     ["KHR_draco_mesh_compression", "EXT_meshopt_compression", "KHR_meshopt_compression"],
 )
-def test_compressed_meshes_are_refused_with_a_remedy(extension: str) -> None:
+def test_compressed_meshes_are_refused_with_advice(extension: str) -> None:
     gltf = parse_gltf({"asset": {"version": "2.0"}, "extensionsRequired": [extension]})
     with pytest.raises(UserError, match=f"{extension}.*export it again without mesh compression"):
         refuse_compression(gltf, "head.glb")

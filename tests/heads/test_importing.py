@@ -1,4 +1,4 @@
-"""Heads made of data sets: small files in their layouts, checked by what they must become."""
+"""Heads imported from data sets: small files in their layouts, and the heads they must become."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_makehuman_data_becomes_a_head(tmp_path: Path) -> None:
     assert "2023-2024 Mika Suominen" in head.licence
 
 
-def test_people_are_made_of_the_base_by_their_shares(tmp_path: Path) -> None:
+def test_proportions_of_people_are_blended_from_the_base(tmp_path: Path) -> None:
     folder, archive = makehuman(tmp_path)
     whole = parts_of(import_head([folder, archive]))["skin"]
     shutil.rmtree(folder / "makehuman" / "data" / "targets")
@@ -92,7 +92,7 @@ def test_people_are_made_of_the_base_by_their_shares(tmp_path: Path) -> None:
     np.testing.assert_allclose(whole.positions, base.positions + np.array([shift, 0, 0]), atol=1e-7)
 
 
-def test_targets_may_lie_as_files(tmp_path: Path) -> None:
+def test_targets_may_be_separate_files(tmp_path: Path) -> None:
     folder, archive = makehuman(tmp_path)
     archive.unlink()
     with pytest.raises(
@@ -122,7 +122,7 @@ def test_the_validator_accepts_imported_heads(tmp_path: Path) -> None:
         assert faults(report) == []
 
 
-def test_a_ball_with_a_cornea_turns_about_the_ball() -> None:
+def test_an_eyeball_with_a_cornea_turns_about_the_ball() -> None:
     points = ball((0.03, 0.02, 0.08), 0.012)[0]
     ahead = points[:, 2] > 0.089
     assert ahead.any()
@@ -130,7 +130,7 @@ def test_a_ball_with_a_cornea_turns_about_the_ball() -> None:
     np.testing.assert_allclose(sphere_centre(points), (0.03, 0.02, 0.08), atol=1e-9)
 
 
-def test_faces_of_many_corners_become_fans() -> None:
+def test_polygons_become_triangle_fans() -> None:
     mesh = parse_obj(b"v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\ng a\nf 1/1/1 2 3 4\ng b\nf 4 2 1\n", "g")
     assert {name: faces.tolist() for name, faces in mesh.triangles.items()} == {
         "a": [[0, 1, 2], [0, 2, 3]],
@@ -150,7 +150,7 @@ def test_faces_of_many_corners_become_fans() -> None:
         (b"v 0 0 0\nf 1 b 1\n", "invalid literal"),
     ],
 )
-def test_damaged_meshes_are_told(tmp_path: Path, content: bytes, message: str) -> None:
+def test_damaged_meshes_are_reported(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse_obj(content, "g")
     folder = ict_facekit(tmp_path)
@@ -159,7 +159,7 @@ def test_damaged_meshes_are_told(tmp_path: Path, content: bytes, message: str) -
         import_head([folder])
 
 
-def test_other_damage_is_told(tmp_path: Path) -> None:
+def test_other_damage_is_reported(tmp_path: Path) -> None:
     folder = ict_facekit(tmp_path / "ict")
     (folder / "FaceXModel" / "jawOpen.obj").write_text("v 0 0 0\n")
     with pytest.raises(UserError, match=r"jawOpen\.obj: cannot be read: 1 points instead of"):

@@ -1,4 +1,4 @@
-"""Heads of users: which shapes they have, where their vertices are, and what is said of faults."""
+"""Heads of users: their shapes, their vertices, and the errors of damaged files."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 CORNERS = np.array([[0.0, 0.0, 0.0], [0.1, 0.0, 0.0], [0.0, 0.1, 0.0]])
 
 
-def test_our_own_form_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_heads_in_our_own_form_round_trip(tmp_path: Path) -> None:
     made = small_head()
     path = tmp_path / "small.glb"
     path.write_bytes(write_glb(made))
@@ -54,7 +54,7 @@ def test_our_own_form_is_read_as_it_was_written(tmp_path: Path) -> None:
             np.testing.assert_allclose(found.shapes[name].positions, shape.positions, atol=2e-6)
 
 
-def test_spellings_are_tolerated_and_the_rest_is_listed(tmp_path: Path) -> None:
+def test_spellings_are_tolerated_and_unknown_shapes_are_listed(tmp_path: Path) -> None:
     names = ["Face.EyeBlink_L", "JAWOPEN", "smirk", "jawOpen", "blendShape1_mouthClose"]
     shapes = open_head(user_head(names).save(tmp_path / "user.glb")).shapes
     assert shapes.targets == {0: ("eyeBlinkLeft", "jawOpen", None, None, "mouthClose")}
@@ -64,7 +64,7 @@ def test_spellings_are_tolerated_and_the_rest_is_listed(tmp_path: Path) -> None:
     assert set(shapes.missing) | set(shapes.found) == set(arkit_names())
 
 
-def test_names_cannot_write_on_the_terminal(tmp_path: Path) -> None:
+def test_names_cannot_send_terminal_escapes(tmp_path: Path) -> None:
     path = user_head(["jawOpen", "\x1b[2J" + "x" * 500]).save(tmp_path / "user.glb")
     assert open_head(path).shapes.unknown == ("[2J" + "x" * 116,)
 
@@ -118,7 +118,7 @@ def test_a_vrm_without_arkit_shapes_can_be_shown_but_not_exported(tmp_path: Path
         open_arkit_head(path)
 
 
-def test_vertices_stand_where_their_nodes_put_them(tmp_path: Path) -> None:
+def test_node_transforms_are_applied_to_vertices(tmp_path: Path) -> None:
     file = user_head(["jawOpen"], translation=[0, 0, 1], scale=[1, 2, 1])
     file.add("nodes", {"name": "Head", "children": [0], "translation": [0, 5, 0],
                        "rotation": [0, np.sqrt(0.5), 0, np.sqrt(0.5)]})  # fmt: skip
@@ -131,7 +131,7 @@ def test_vertices_stand_where_their_nodes_put_them(tmp_path: Path) -> None:
     np.testing.assert_allclose(part.shapes["jawOpen"].positions, [[0, 0.004, 0]] * 3, atol=1e-7)
 
 
-def test_a_mirrored_mesh_stays_outside_out(tmp_path: Path) -> None:
+def test_a_mirrored_mesh_keeps_its_orientation(tmp_path: Path) -> None:
     file = user_head(["jawOpen"], scale=[-1, 1, 1])
     normals = file.accessor(np.tile([0.0, 0.0, 1.0], (3, 1)))
     file.document["meshes"][0]["primitives"][0]["attributes"]["NORMAL"] = normals
@@ -158,7 +158,7 @@ def test_colours_and_indices_are_read(tmp_path: Path) -> None:
     assert part.roughness == 0.25
 
 
-def broken(change: Callable[[Written], object]) -> bytes:
+def document_of(change: Callable[[Written], object]) -> bytes:
     file = user_head(["jawOpen", "smirk"])
     change(file)
     return file.content()
@@ -204,9 +204,11 @@ def primitive(file: Written) -> dict[str, Any]:
         ),
     ],
 )
-def test_faults_are_told(tmp_path: Path, change: Callable[[Written], object], message: str) -> None:
+def test_faults_are_reported(
+    tmp_path: Path, change: Callable[[Written], object], message: str
+) -> None:
     path = tmp_path / "user.glb"
-    path.write_bytes(broken(change))
+    path.write_bytes(document_of(change))
     with pytest.raises(UserError, match=message) as caught:
         read_head(path)
     assert caught.value.problems[0].where == str(path)
@@ -225,12 +227,12 @@ def test_a_head_that_cannot_move_is_explained(
     tmp_path: Path, change: Callable[[Written], object], message: str
 ) -> None:
     path = tmp_path / "user.glb"
-    path.write_bytes(broken(change))
+    path.write_bytes(document_of(change))
     with pytest.raises(UserError, match=f"{message}.*export it with the 52 ARKit shapes"):
         open_head(path)
 
 
-def test_data_outside_of_the_file_is_refused(tmp_path: Path) -> None:
+def test_external_data_is_refused(tmp_path: Path) -> None:
     file = user_head(["jawOpen"])
     content = file.content()
     outside = b'"buffers":[{"uri":"/etc/passwd","byteLength":'
@@ -249,7 +251,7 @@ def test_data_outside_of_the_file_is_refused(tmp_path: Path) -> None:
 
 
 def parts_or_refusal(path: Path) -> tuple[Part, ...]:
-    """Return the parts of a head, none where it is refused in words."""
+    """Return the parts of a head, none where it is refused with a UserError."""
     try:
         return read_head(path).parts
     except UserError as error:
@@ -267,7 +269,7 @@ SEEDS = (write_glb(small_head()), user_head(["jawOpen", "EyeBlink_L"], scale=[1,
     st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=6)), min_size=1, max_size=6),
     st.booleans(),
 )
-def test_damage_is_told_or_harmless(
+def test_damage_is_reported_or_harmless(
     tmp_path: Path, content: bytes, changes: list[tuple[float, bytes]], grows: bool
 ) -> None:
     changed = bytearray(content)
@@ -299,7 +301,9 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-def test_a_document_of_lies_is_told_or_harmless(tmp_path: Path, data: st.DataObject) -> None:
+def test_inconsistent_documents_are_reported_or_harmless(
+    tmp_path: Path, data: st.DataObject
+) -> None:
     file = user_head(["jawOpen", "EyeBlink_L"], rotation=[0, 0, 0, 1])
     file.content()
     for _ in range(data.draw(st.integers(1, 3))):
@@ -336,7 +340,7 @@ def test_each_system_has_its_own_folder(platform: str, env: dict[str, str], fold
     assert heads_folder(env, platform, Path("home")) == Path(folder)
 
 
-def test_heads_are_listed_the_named_one_first(tmp_path: Path) -> None:
+def test_the_named_head_is_listed_first(tmp_path: Path) -> None:
     for name in ("Zoë's head.glb", "b.VRM", "notes.txt", "own.glb"):
         (tmp_path / name).touch()
     named = tmp_path / "elsewhere" / "b.glb"
@@ -347,14 +351,14 @@ def test_heads_are_listed_the_named_one_first(tmp_path: Path) -> None:
     assert [head.id for head in list_heads(None, tmp_path / "none")] == [OWN_ID]
 
 
-def test_a_folder_of_many_heads_is_cut_off(tmp_path: Path) -> None:
+def test_a_long_list_of_heads_is_truncated(tmp_path: Path) -> None:
     for number in range(MAX_HEADS + 10):
         (tmp_path / f"{number:03d}.glb").touch()
     heads = list_heads(None, tmp_path)
     assert len(heads) == len({head.id for head in heads}) == MAX_HEADS
 
 
-def test_our_own_head_has_every_shape() -> None:
+def test_the_bundled_head_has_every_shape() -> None:
     assert open_head(chosen_head(None)).shapes.found == arkit_names()
     with pytest.raises(UserError, match="no such head"):
         chosen_head(Path("none.glb"))

@@ -1,4 +1,4 @@
-"""Metrics as a running bridge would have written them."""
+"""Metrics as a running bridge would write them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The word for a subject, and the remedy."""
+"""The health of a subject and the advice to its user."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def health_of(running: Metrics, now_s: float) -> Health:
 
 
 def hold(running: Metrics, after_s: float, ticks: int, late_s: float = 0.014) -> float:
-    """Let so many ticks show an older face; return the host time of the last."""
+    """Record ticks that show an older face; return the host time of the last."""
     now_s = after_s
     for tick in range(1, ticks + 1):
         now_s = after_s + tick * TICK_S
@@ -45,30 +45,30 @@ def steps(running: Metrics, duration_s: float) -> None:
         running.record_step(duration_s, 1)
 
 
-def test_speech_that_is_sent_is_ok() -> None:
+def test_sent_speech_is_ok() -> None:
     running = metrics()
     now_s = play(running)
     found = health_of(running, now_s)
     assert (found.state, found.advice) == (HealthState.OK, "")
 
 
-def test_before_the_first_sound_it_is_starting() -> None:
+def test_before_the_first_sound_the_state_is_starting() -> None:
     waiting = metrics()
     assert health_of(waiting, 0.0).state is HealthState.STARTING
     waiting.subjects[0].set_input(SourceState.RUNNING, "Microphone")
     assert health_of(waiting, 0.0).state is HealthState.STARTING
 
 
-@pytest.mark.parametrize(("level_db", "words"), [(-110.0, "unmute"), (-65.0, "raise gain_db")])
-def test_a_long_silence_is_named_with_its_likely_cause(level_db: float, words: str) -> None:
+@pytest.mark.parametrize(("level_db", "advice"), [(-110.0, "unmute"), (-65.0, "raise gain_db")])
+def test_a_long_silence_is_reported_with_its_likely_cause(level_db: float, advice: str) -> None:
     running = metrics()
     now_s = play(running, seconds=6.0, level_db=level_db)
     found = health_of(running, now_s)
     assert found.state is HealthState.SILENT
-    assert words in found.advice
+    assert advice in found.advice
 
 
-def test_a_muted_or_paused_voice_is_a_lamp_and_not_told_to_be_unplugged() -> None:
+def test_a_muted_or_paused_voice_is_a_lamp_and_not_reported_as_unplugged() -> None:
     running = metrics()
     now_s = play(running, seconds=6.0, level_db=-110.0)
     one = running.subjects[0]
@@ -109,7 +109,7 @@ def in_state(state: HealthState) -> tuple[Metrics, float]:
 @pytest.mark.parametrize("is_muted", [True, False])
 @pytest.mark.parametrize("is_paused", [True, False])
 @pytest.mark.parametrize("is_recorded", [True, False])
-def test_what_the_user_switched_on_is_a_lamp_beside_every_state(
+def test_switched_features_are_lamps_beside_every_state(
     tmp_path: Path, state: HealthState, *, is_muted: bool, is_paused: bool, is_recorded: bool
 ) -> None:
     running, now_s = in_state(state)
@@ -130,14 +130,14 @@ def test_what_the_user_switched_on_is_a_lamp_beside_every_state(
         assert Lamp.REC not in lamps(running, one)
 
 
-def test_a_pause_of_a_speaker_is_no_silence() -> None:
+def test_a_pause_in_speech_is_not_silence() -> None:
     running = metrics()
     paused_s = play(running)
     now_s = play(running, level_db=-70.0, start_s=paused_s)
     assert health_of(running, now_s).state is HealthState.OK
 
 
-def test_a_vanished_device_and_a_stalled_one_are_no_input() -> None:
+def test_a_disconnected_or_stalled_device_is_no_input() -> None:
     running = metrics()
     one = running.subjects[0]
     now_s = play(running)
@@ -155,7 +155,7 @@ def test_a_vanished_device_and_a_stalled_one_are_no_input() -> None:
     )
 
 
-def test_a_generator_that_stands_still_is_not_blamed_on_the_cable() -> None:
+def test_a_stopped_generator_is_not_reported_as_a_cable_problem() -> None:
     running = metrics()
     now_s = play(running)
     one = running.subjects[0]
@@ -169,7 +169,7 @@ def test_a_generator_that_stands_still_is_not_blamed_on_the_cable() -> None:
 
 
 @pytest.mark.parametrize("state", [SourceState.RUNNING, SourceState.ENDED])
-def test_a_file_is_never_told_to_check_its_cable(state: SourceState) -> None:
+def test_a_file_never_leads_to_advice_about_cables(state: SourceState) -> None:
     running = metrics()
     one = running.subjects[0]
     now_s = play(running)
@@ -181,14 +181,14 @@ def test_a_file_is_never_told_to_check_its_cable(state: SourceState) -> None:
         assert "cable" not in found.advice
 
 
-def test_a_recording_that_is_over_has_ended() -> None:
+def test_a_finished_recording_has_ended() -> None:
     running = metrics()
     now_s = play(running)
     running.subjects[0].set_input(SourceState.ENDED, "take.wav")
     assert health_of(running, now_s + 9).state is HealthState.ENDED
 
 
-def test_late_faces_tell_their_share_and_how_late_they_are() -> None:
+def test_late_faces_are_reported_with_percentage_and_lateness() -> None:
     running = metrics()
     now_s = hold(running, play(running), 30, late_s=0.014)
     found = health_of(running, now_s)
@@ -228,7 +228,7 @@ def test_late_faces_tell_their_share_and_how_late_they_are() -> None:
         (None, "cuda", 0, 0.0199, "the machine is busy, the buffer is at 8 ms"),
     ],
 )
-def test_each_cause_has_its_remedy(
+def test_each_cause_has_its_advice(
     buffer_ms: float | None, device: str, others: int, step_s: float, cause: str
 ) -> None:
     subjects = [subject(name) for name in ("Anna", "Bruno", "Clara", "Dora")[: 1 + others]]
@@ -239,7 +239,7 @@ def test_each_cause_has_its_remedy(
         assert cause in health(running, one, now_s).advice
 
 
-def test_a_slow_start_that_is_over_is_not_called_slow() -> None:
+def test_a_slow_start_that_is_over_is_not_reported() -> None:
     running = metrics(buffer_ms=None)
     steps(running, 0.1)
     now_s = hold(running, play(running), 30)
@@ -247,7 +247,7 @@ def test_a_slow_start_that_is_over_is_not_called_slow() -> None:
 
 
 @pytest.mark.parametrize("cause", ["hops", "blocks", "ticks"])
-def test_losses_tell_what_was_lost(cause: str) -> None:
+def test_losses_are_reported_by_kind(cause: str) -> None:
     running = metrics()
     now_s = play(running)
     running.subjects[0].record_drop(cause, now_s, 7)
@@ -256,7 +256,7 @@ def test_losses_tell_what_was_lost(cause: str) -> None:
     assert found.advice.startswith(f"7 {cause} lost in 2 s: ")
 
 
-def test_two_late_faces_are_not_worth_a_word() -> None:
+def test_two_late_faces_are_not_reported() -> None:
     running = metrics()
     now_s = hold(running, play(running), 2)
     assert health_of(running, now_s).state is HealthState.OK
@@ -320,7 +320,7 @@ def test_it_is_never_ok_after_more_than_two_missed_ticks_in_two_seconds(
         assert health_of(running, float(now_s)).state is HealthState.BEHIND
 
 
-def test_refused_packets_name_link_and_reason() -> None:
+def test_refused_packets_are_reported_with_link_and_reason() -> None:
     running = metrics()
     one = running.subjects[0]
     now_s = play(running)

@@ -1,4 +1,4 @@
-"""What a show leaves behind."""
+"""The log file: what is logged, rotation, and full disks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def log_events(name: str, count: int) -> None:
         logging.getLogger("cstalk_bridge").info("%s %d", name, number)
 
 
-def test_what_happens_stands_in_the_log_one_line_each(tmp_path: Path) -> None:
+def test_events_are_logged_one_line_each(tmp_path: Path) -> None:
     path, running = tmp_path / "show.log", metrics()
     with log_to(path, is_verbose=False):
         with log_metrics(running):
@@ -37,38 +37,40 @@ def test_what_happens_stands_in_the_log_one_line_each(tmp_path: Path) -> None:
             running.subjects[0].set_input(SourceState.LOST, "USB Microphone")
         logging.getLogger("cstalk_bridge.audio").debug("of use to developers")
         logging.getLogger("cstalk_bridge.models").warning("two\nlines")
-    said = lines(path)
-    assert "cstalk-bridge" in said[0]
-    assert any(line.endswith("CSTalk: the microphone is back") for line in said)
+    logged_lines = lines(path)
+    assert "cstalk-bridge" in logged_lines[0]
+    assert any(line.endswith("CSTalk: the microphone is back") for line in logged_lines)
     assert any(
         " WARNING " in line
         and line.endswith("CSTalk: NO INPUT: USB Microphone is disconnected; plug it in again")
-        for line in said
+        for line in logged_lines
     )
-    assert said[-1].endswith("models: two | lines")
-    assert not any("developers" in line for line in said)
+    assert logged_lines[-1].endswith("models: two | lines")
+    assert not any("developers" in line for line in logged_lines)
 
 
-def test_a_fault_leaves_its_traceback_on_one_line_and_goes_on(tmp_path: Path) -> None:
+def test_an_internal_error_logs_its_traceback_on_one_line_and_the_run_continues(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "show.log"
     with pytest.raises(ZeroDivisionError), log_to(path, is_verbose=True):
         raise ZeroDivisionError("never")
     assert "Traceback" in lines(path)[-1]
     assert "ZeroDivisionError: never" in lines(path)[-1]
-    problem = Problem("config.yaml:8:5", "it is wrong", "mend it")
+    problem = Problem("config.yaml:8:5", "it is wrong", "fix it")
     with pytest.raises(UserError), log_to(path, is_verbose=True):
         raise UserError(problem)
     assert "ERROR" in lines(path)[-1]
     assert lines(path)[-1].endswith(str(problem))
 
 
-def test_without_a_log_nothing_is_logged_and_no_thread_runs() -> None:
+def test_without_a_log_file_nothing_is_logged_and_no_thread_runs() -> None:
     running = metrics()
     with log_to(None, is_verbose=False), log_metrics(running):
         assert not logging.getLogger("cstalk_bridge.monitor").isEnabledFor(logging.INFO)
 
 
-def test_a_log_that_cannot_be_written_is_the_users_to_mend(tmp_path: Path) -> None:
+def test_a_log_file_that_cannot_be_written_is_a_user_error(tmp_path: Path) -> None:
     path = tmp_path / "nowhere" / "show.log"
     with (
         pytest.raises(UserError, match=r"show\.log.*a folder that exists"),
@@ -77,23 +79,21 @@ def test_a_log_that_cannot_be_written_is_the_users_to_mend(tmp_path: Path) -> No
         pytest.fail("it was opened")
 
 
-def test_a_full_file_gives_way_to_a_new_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_log_file_is_rotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "FILE_BYTES", 2000)
     path = tmp_path / "show.log"
     with log_to(path, is_verbose=False):
         for number in range(200):
             logging.getLogger("cstalk_bridge").info("event %d of a long show", number)
-    kept = sorted(tmp_path.iterdir())
-    assert [file.name for file in kept] == ["show.log", *(f"show.log.{n}" for n in range(1, 5))]
-    assert all(file.stat().st_size <= 2000 for file in kept)
+    logged = sorted(tmp_path.iterdir())
+    assert [file.name for file in logged] == ["show.log", *(f"show.log.{n}" for n in range(1, 5))]
+    assert all(file.stat().st_size <= 2000 for file in logged)
     assert lines(path)[-1].endswith("event 199 of a long show")
 
 
 @pytest.mark.skipif(sys.platform != "win32", reason="Windows' own: who reads a file keeps its name")
 @pytest.mark.parametrize("read", ["show.log", "show.log.1"])
-def test_a_log_that_another_program_reads_goes_on_and_loses_no_file(
+def test_a_log_file_open_in_another_program_is_rotated_without_losing_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: str
 ) -> None:
     monkeypatch.setattr(logs, "FILE_BYTES", 2000)
@@ -101,10 +101,10 @@ def test_a_log_that_another_program_reads_goes_on_and_loses_no_file(
     path = tmp_path / "show.log"
     with log_to(path, is_verbose=False):
         log_events("before", 200)
-    kept = {each.name: each.read_bytes() for each in tmp_path.glob("show.log.*")}
+    logged = {each.name: each.read_bytes() for each in tmp_path.glob("show.log.*")}
     with (tmp_path / read).open(), log_to(path, is_verbose=False):
         log_events("meanwhile", 40)
-    assert {each.name: each.read_bytes() for each in tmp_path.glob("show.log.*")} == kept
+    assert {each.name: each.read_bytes() for each in tmp_path.glob("show.log.*")} == logged
     assert lines(path)[-1].endswith("meanwhile 39")
     with (tmp_path / read).open(), log_to(path, is_verbose=False):
         log_events("too long", 200)
@@ -114,7 +114,7 @@ def test_a_log_that_another_program_reads_goes_on_and_loses_no_file(
     assert len(lines(path)) == 2, "the program's own line and one event"
 
 
-def test_records_beyond_the_bound_are_counted_and_no_thread_waits() -> None:
+def test_records_beyond_the_limit_are_counted_and_no_thread_waits() -> None:
     handler = BoundedQueueHandler()
     record = logging.LogRecord("cstalk_bridge", logging.INFO, __file__, 1, "event", (), None)
     for _ in range(logs.WAITING_RECORDS + 7):
@@ -123,7 +123,7 @@ def test_records_beyond_the_bound_are_counted_and_no_thread_waits() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
-def test_a_full_disk_ends_no_show(tmp_path: Path) -> None:
+def test_a_full_disk_does_not_end_the_run(tmp_path: Path) -> None:
     path = tmp_path / "show.log"
     path.symlink_to("/dev/full")
     code = (
@@ -141,7 +141,7 @@ def test_a_full_disk_ends_no_show(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal")
-def test_details_are_not_written_into_the_dashboard() -> None:
+def test_debug_records_are_not_written_into_the_dashboard() -> None:
     import pty
 
     leader, follower = pty.openpty()

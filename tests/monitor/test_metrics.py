@@ -1,4 +1,4 @@
-"""Bounded rings of measurements."""
+"""Rings of measurements, rates, losses and tick counters, all bounded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cstalk_bridge.timecode.smpte import FrameRate
 
 
-def test_nothing_measured_is_nothing() -> None:
+def test_without_measurements_statistics_are_empty() -> None:
     assert Percentiles().spread() is None
 
 
@@ -39,7 +39,7 @@ def test_only_the_newest_measurements_count() -> None:
     assert (spread.median_s, spread.worst_s, spread.count) == (2.5, 4.0, 6)
 
 
-def test_the_newest_of_them_can_be_asked_for() -> None:
+def test_the_newest_measurements_can_be_read() -> None:
     ring = Percentiles(capacity=8)
     for value_s in (9.0, 9.0, 9.0, 1.0, 2.0, 3.0):
         ring.add(value_s)
@@ -50,7 +50,7 @@ def test_the_newest_of_them_can_be_asked_for() -> None:
 
 
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=600), st.integers(1, 700))
-def test_the_spread_of_the_newest_is_that_of_them_alone(values: list[float], newest: int) -> None:
+def test_the_spread_covers_the_newest_measurements_only(values: list[float], newest: int) -> None:
     ring, alone = Percentiles(), Percentiles()
     for value_s in values:
         ring.add(value_s)
@@ -88,7 +88,7 @@ def test_every_tick_of_two_seconds_is_remembered_at_every_frame_rate(rate: Frame
 
 
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=600))
-def test_the_median_is_within_what_was_measured(values: list[float]) -> None:
+def test_the_median_lies_within_the_measurements(values: list[float]) -> None:
     ring = Percentiles()
     for value_s in values:
         ring.add(value_s)
@@ -97,14 +97,14 @@ def test_the_median_is_within_what_was_measured(values: list[float]) -> None:
     assert min(values) - 1e-5 <= spread.median_s <= spread.p99_s <= spread.worst_s + 1e-9
 
 
-def test_speed_is_that_of_the_last_two_seconds() -> None:
+def test_the_rate_covers_the_last_two_seconds() -> None:
     rate = Rate()
     for tick in range(1200):
         rate.read(tick / 60, tick if tick < 600 else 600 + 2 * (tick - 600))
     assert rate.per_second(1199 / 60) == pytest.approx(120.0)
 
 
-def test_a_counter_that_is_no_longer_read_has_no_speed() -> None:
+def test_a_counter_that_is_no_longer_read_has_no_rate() -> None:
     rate = Rate()
     for tick in range(60):
         rate.read(tick / 60, tick)
@@ -112,7 +112,7 @@ def test_a_counter_that_is_no_longer_read_has_no_speed() -> None:
     assert rate.recent(10.0) == 0
 
 
-def test_recent_losses_leave_the_window() -> None:
+def test_old_losses_leave_the_window() -> None:
     rate = Rate()
     rate.add(0.0, 5)
     rate.add(10.0)
@@ -137,13 +137,13 @@ def test_notices_are_bounded_and_numbered() -> None:
     running = metrics()
     for number in range(MAX_NOTICES + 8):
         running.notice(float(number), f"thing {number}")
-    kept = running.notices()
-    assert len(kept) == MAX_NOTICES
-    assert kept[-1].text == f"thing {MAX_NOTICES + 7}"
-    assert running.notices(after=kept[-2].number) == (kept[-1],)
+    notices = running.notices()
+    assert len(notices) == MAX_NOTICES
+    assert notices[-1].text == f"thing {MAX_NOTICES + 7}"
+    assert running.notices(after=notices[-2].number) == (notices[-1],)
 
 
-def test_the_parts_and_causes_are_the_only_ones() -> None:
+def test_latency_parts_and_causes_are_complete() -> None:
     one = subject()
     assert tuple(one.latency) == tuple(LATENCY_PARTS)
     assert tuple(one.drops) == tuple(DROP_CAUSES)

@@ -1,4 +1,4 @@
-"""Plain lines: each thing once."""
+"""Status lines and one-time lines of a run without a dashboard."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_status_line_says_how_everyone_is() -> None:
+def test_a_status_line_shows_the_state_of_every_subject() -> None:
     running = metrics(subject("Anna"), subject("Bruno"))
     now_s = play(running)
     assert status_line(running, now_s) == (
@@ -35,7 +35,7 @@ def test_a_status_line_says_how_everyone_is() -> None:
     )
 
 
-def test_notices_and_changes_are_told_when_they_happen_and_once() -> None:
+def test_notices_and_changes_are_printed_once_when_they_happen() -> None:
     running = metrics()
     report = StatusReport(running)
     running.notice(0.0, "ready")
@@ -49,7 +49,7 @@ def test_notices_and_changes_are_told_when_they_happen_and_once() -> None:
     assert report.lines(now_s) == []
 
 
-def test_a_lamp_that_is_switched_is_told_once_whatever_the_state(tmp_path: Path) -> None:
+def test_a_switched_lamp_is_printed_once_in_any_state(tmp_path: Path) -> None:
     running = metrics(subject("Anna"), subject("Bruno"))
     report = StatusReport(running)
     now_s = play(running)
@@ -76,7 +76,7 @@ def test_a_lamp_that_is_switched_is_told_once_whatever_the_state(tmp_path: Path)
     assert report.lines(now_s) == ["Anna: REC off", "Bruno: REC off"]
 
 
-def test_clipping_is_told_when_it_begins_and_again_after_a_pause() -> None:
+def test_clipping_is_printed_when_it_starts_and_again_after_a_pause() -> None:
     running = metrics()
     report, one = StatusReport(running), running.subjects[0]
     now_s = play(running)
@@ -94,7 +94,7 @@ def test_clipping_is_told_when_it_begins_and_again_after_a_pause() -> None:
     assert "CSTalk: the input clips; lower gain_db" in report.lines(later_s)
 
 
-def test_notices_that_nobody_could_read_in_time_are_counted() -> None:
+def test_notices_that_were_dropped_unread_are_counted() -> None:
     running = metrics()
     report = StatusReport(running)
     for number in range(MAX_NOTICES + 5):
@@ -104,7 +104,7 @@ def test_notices_that_nobody_could_read_in_time_are_counted() -> None:
     assert len(lines) == MAX_NOTICES + 1
 
 
-def test_what_the_log_lost_is_told_once_and_shown_from_then_on() -> None:
+def test_dropped_log_records_are_printed_once_and_shown_from_then_on() -> None:
     running = metrics()
     report, lost = StatusReport(running), [0]
     running.lost_log_records = lambda: lost[0]
@@ -137,7 +137,7 @@ def test_a_status_line_comes_every_five_seconds() -> None:
     assert sum(counts[1:100]) in {1, 2}
 
 
-def test_it_says_whose_time_it_is_and_which_take_is_recorded(tmp_path: Path) -> None:
+def test_a_status_line_shows_the_time_source_and_the_recorded_take(tmp_path: Path) -> None:
     running = metrics()
     now_s = play(running)
     chase = Chase(running.rate, ChaseMode.CHASE)

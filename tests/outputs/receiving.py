@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-PATIENCE_S = 5.0
+TIMEOUT_S = 5.0
 """How long a datagram on loopback may take before a test fails."""
 
 
@@ -26,7 +26,7 @@ class Receiver:
 
     def one(self) -> bytes:
         """Wait for the next datagram."""
-        self._bound.settimeout(PATIENCE_S)
+        self._bound.settimeout(TIMEOUT_S)
         return self._bound.recv(65536)
 
     def all_waiting(self) -> list[bytes]:

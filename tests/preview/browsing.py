@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 CHROMIUM = shutil.which("chromium")
-PATIENCE_S = 90.0
+TIMEOUT_S = 90.0
 """Time given to anything; without a graphics card a frame may take a second."""
 
 SMALL = {"width": 656, "height": 670}
@@ -63,7 +63,7 @@ class Visit:
     def state(self) -> Any:
         return self.ask("cstalk.state()")
 
-    def until(self, script: str, seconds: float = PATIENCE_S) -> None:
+    def until(self, script: str, seconds: float = TIMEOUT_S) -> None:
         """Wait for an expression to become true. (The page's policy forbids waiting inside.)"""
         wait_until(
             lambda: self.ask(script),
@@ -103,7 +103,7 @@ def browsing() -> Iterator[Browser]:
 def visiting(browser: Browser, url: str, window: dict[str, int] | None = None) -> Iterator[Visit]:
     """Open a page and wait for its first face."""
     page = browser.new_page(viewport=window or SMALL)  # type: ignore[arg-type]
-    page.set_default_timeout(1000 * PATIENCE_S)
+    page.set_default_timeout(1000 * TIMEOUT_S)
     visit = Visit(page, urlsplit(url).netloc)
 
     def note_request(request: Any) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 XVFB = shutil.which("Xvfb")
-PATIENCE_S = 90.0
+TIMEOUT_S = 90.0
 QUIET = subprocess.DEVNULL
 
 SETTINGS = {
@@ -54,7 +54,7 @@ class Firefox:
         """Ask, and wait for the answer; note the errors that come meanwhile."""
         self.connection.send(json.dumps({"id": 1, "method": method, "params": parameters}))
         while True:
-            told = json.loads(self.connection.recv(PATIENCE_S))
+            told = json.loads(self.connection.recv(TIMEOUT_S))
             if told["type"] == "error":
                 raise RuntimeError(f"{method}: {told['message']}")
             if told["type"] == "success":
@@ -73,7 +73,7 @@ class Firefox:
     def until(self, script: str) -> None:
         """Wait for an expression to become true."""
         reason = f"{script}; {self.errors}"
-        wait_until(lambda: self.ask(script), PATIENCE_S, reason=reason, interval_s=0.05)
+        wait_until(lambda: self.ask(script), TIMEOUT_S, reason=reason, interval_s=0.05)
 
     def visit(self, url: str) -> None:
         """Open a page and wait for its first face."""
@@ -128,4 +128,4 @@ def _address(profile: Path) -> str:
             return f"ws://{told['ws_host']}:{told['ws_port']}"
         return ""
 
-    return wait_until(read, PATIENCE_S, reason=str(path))
+    return wait_until(read, TIMEOUT_S, reason=str(path))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.models.cstalk.generator import Generator
 
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Serving:
         """Ask once; a body that is neither bytes nor a file is sent as JSON."""
         if body is not None and not isinstance(body, bytes) and not hasattr(body, "read"):
             body = json.dumps(body).encode()
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
         try:
             method = method or ("GET" if body is None else "POST")
             connection.request(method, path, body, headers or {})
@@ -95,7 +95,7 @@ class Serving:
             info = self.ask(f"/api/takes/{take_id}").document
             return None if info["state"] == "generating" else info
 
-        return wait_until(info_at_the_end, PATIENCE_S, reason=take_id)
+        return wait_until(info_at_the_end, TIMEOUT_S, reason=take_id)
 
     def take_of(self, content: bytes, name: str = "sound.wav", **wish: Any) -> Any:
         """Upload a sound and make its take."""

@@ -14,7 +14,7 @@ from cstalk_bridge.control.controller import Controller
 from cstalk_bridge.face.procedural.animation import DEFAULT_LEVELS, NO_ANIMATION_LEVELS
 from cstalk_bridge.outputs.livelink_face import LiveLinkFaceConfig
 from tests.outputs.receiving import receiver
-from tests.preview.browsing import PATIENCE_S, Visit, browsing, changed, needs_chromium, visiting
+from tests.preview.browsing import TIMEOUT_S, Visit, browsing, changed, needs_chromium, visiting
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def test_subjects_of_a_daemon_move_and_fall_silent_with_it() -> None:
         )
         run.start()
         try:
-            assert found.wait(PATIENCE_S)
+            assert found.wait(TIMEOUT_S)
             with visiting(browser, urls[0]) as visit:
                 visit.until("cstalk.state().live?.tick > 0")
                 assert visit.state()["mode"] == "live"
@@ -86,7 +86,7 @@ def test_subjects_of_a_daemon_move_and_fall_silent_with_it() -> None:
                 assert visit.page.locator(".view .name").all_inner_texts() == list(NAMES)
                 visit.until("cstalk.state().live.rate_fps > 5")
                 tick, seen = visit.state()["live"]["tick"], visit.picture()
-                end_s = time.monotonic() + PATIENCE_S
+                end_s = time.monotonic() + TIMEOUT_S
                 while changed(seen, visit.picture()).mean() < 0.002:
                     assert time.monotonic() < end_s
                 assert visit.state()["live"]["tick"] > tick

@@ -1,4 +1,4 @@
-"""Sheets of small recordings, and what is told of those whose recordings are not there."""
+"""Contact sheets of small recordings, and notices where recordings are missing."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def stage(head: HeadInMm) -> SheetHead:
     return SheetHead(head)
 
 
-def studio(stage: SheetHead, data: Path) -> SheetContext:
+def context(stage: SheetHead, data: Path) -> SheetContext:
     return SheetContext(LoudnessFace(), 80, Folders(data, data), (stage,))
 
 
@@ -68,31 +68,31 @@ def request_for(data: Path, sheets: Path) -> EvaluationRequest:
     )
 
 
-def test_without_recordings_the_bundled_one_is_drawn_and_the_rest_is_told(
+def test_without_recordings_the_bundled_one_is_drawn_and_missing_ones_are_reported(
     head: HeadInMm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kinds = {name: SHEETS[name] for name in ("angles", "phones", "words")}
     monkeypatch.setattr(draw, "SHEETS", kinds)
-    told: list[str] = []
-    draw_sheets(request_for(tmp_path, tmp_path / "sheets"), head, told.append)
+    notices: list[str] = []
+    draw_sheets(request_for(tmp_path, tmp_path / "sheets"), head, notices.append)
     drawn = {path.stem: path for path in (tmp_path / "sheets").iterdir()}
     assert set(drawn) == {"angles_face", "angles_mouth"}
     pixels = matplotlib.image.imread(drawn["angles_face"])[..., :3]
     assert pixels.std() > 0.1
-    assert told[0].startswith(f"{drawn['angles_face']}: faces from three sides, cstalk, 80 ms")
-    assert [line.split(":")[0] for line in told[2:]] == ["phones", "words"]
-    assert all("not drawn" in line for line in told[2:])
+    assert notices[0].startswith(f"{drawn['angles_face']}: faces from three sides, cstalk, 80 ms")
+    assert [line.split(":")[0] for line in notices[2:]] == ["phones", "words"]
+    assert all("not drawn" in line for line in notices[2:])
 
 
-def test_a_folder_that_cannot_be_made_is_named(head: HeadInMm, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_named(head: HeadInMm, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(UserError, match="name another folder with --sheets"):
         draw_sheets(request_for(tmp_path, tmp_path / "file" / "sheets"), head, print)
 
 
-def test_phones_are_shown_where_a_voice_says_them(stage: SheetHead, tmp_path: Path) -> None:
+def test_phones_are_shown_at_their_times(stage: SheetHead, tmp_path: Path) -> None:
     write_kathleen(tmp_path, tmp_path, 12)
-    ((name, sheet),) = phone_sheets(studio(stage, tmp_path))
+    ((name, sheet),) = phone_sheets(context(stage, tmp_path))
     assert name == "phones_own"
     rows = {row.label: row for row in sheet.rows}
     assert list(rows) == list(VISEME_CLASSES)
@@ -106,7 +106,9 @@ def test_phones_are_shown_where_a_voice_says_them(stage: SheetHead, tmp_path: Pa
     assert not np.array_equal(cell.picture, other.picture)
 
 
-def test_a_word_has_the_tracked_face_above_the_made_one(stage: SheetHead, tmp_path: Path) -> None:
+def test_a_word_has_the_tracked_face_above_the_predicted_one(
+    stage: SheetHead, tmp_path: Path
+) -> None:
     stem = held_out()["test"]["grid_s1"][0]
     (tmp_path / "grid_s1/audio").mkdir(parents=True)
     path = tmp_path / f"grid_s1/audio/{stem}.opus"
@@ -118,7 +120,7 @@ def test_a_word_has_the_tracked_face_above_the_made_one(stage: SheetHead, tmp_pa
     (tmp_path / "grid_s1/words.json").write_text(
         json.dumps({stem: [[1.2, 1.6, "white"]]}), encoding="utf-8"
     )
-    ((name, sheet),) = word_sheets(studio(stage, tmp_path))
+    ((name, sheet),) = word_sheets(context(stage, tmp_path))
     assert name == "word_white"
     assert [row.label for row in sheet.rows] == ["real, own", "made, own"]
     real, made = (row.cells for row in sheet.rows)
@@ -132,14 +134,14 @@ def test_a_word_has_the_tracked_face_above_the_made_one(stage: SheetHead, tmp_pa
     assert not np.array_equal(first, last)
     (tmp_path / "grid_s1/words.json").write_text("{}", encoding="utf-8")
     with pytest.raises(MissingDataError, match="holds none of white"):
-        list(word_sheets(studio(stage, tmp_path)))
+        list(word_sheets(context(stage, tmp_path)))
 
 
-def test_strangers_are_shown_with_the_gap_of_their_own_lips(
+def test_unknown_speakers_are_shown_with_their_own_lip_gap(
     stage: SheetHead, tmp_path: Path
 ) -> None:
     write_people(tmp_path)
-    ((_, sheet),) = stranger_sheets(studio(stage, tmp_path))
+    ((_, sheet),) = stranger_sheets(context(stage, tmp_path))
     labels = [row.label.splitlines() for row in sheet.rows]
     assert labels[:2] == [["reader 00", "real, own"], ["reader 00", "made, own"]]
     assert len(labels) == 6
@@ -149,7 +151,7 @@ def test_strangers_are_shown_with_the_gap_of_their_own_lips(
     assert "(" not in sheet.rows[1].cells[0].caption
 
 
-def test_real_lips_are_drawn_as_far_apart_as_they_were_tracked(
+def test_tracked_lips_are_drawn_as_far_apart_as_they_were_tracked(
     stage: SheetHead, tmp_path: Path
 ) -> None:
     write_people(tmp_path)

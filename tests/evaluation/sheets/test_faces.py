@@ -18,7 +18,7 @@ from cstalk_bridge.evaluation.sheets.faces import (
 )
 
 
-def test_pictures_stand_where_their_row_and_place_say() -> None:
+def test_pictures_are_placed_by_row_and_column() -> None:
     red, blue = np.zeros((2, 20, 30, 3), np.uint8)
     red[..., 0], blue[..., 2] = 255, 255
     sheet = Sheet("title", [Row("one\nrow", [Cell(red, "r"), Cell(None)]), Row("", [Cell(blue)])])

@@ -1,4 +1,4 @@
-"""Voices: drawn from a seed for as long as a test needs, and one recording of real speech."""
+"""Prosody of random conversations by seed, and of one recording of real speech."""
 
 from collections.abc import Iterator
 from importlib import resources

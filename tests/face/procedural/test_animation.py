@@ -51,29 +51,31 @@ def test_levels_go_from_off_to_twice_and_symmetry_to_one() -> None:
         Levels(symmetry=1.5)
 
 
-def test_a_face_as_generated_has_no_life_of_its_own() -> None:
+def test_levels_at_0_add_nothing_to_the_generated_face() -> None:
     assert NO_ANIMATION_LEVELS.liveliness == 0.0
     assert Levels(gaze=0.0, head=0.0, brows=0.0, idle=0.0, blink=0.5).liveliness == 0.5
     assert Levels(gaze=2.0).liveliness == 1.0
 
 
-def test_levels_are_read_as_on_the_command_line() -> None:
+def test_levels_are_parsed_as_on_the_command_line() -> None:
     assert read_levels(" gaze:0.5, head : 0,") == {"gaze": "0.5", "head": "0"}
     assert read_levels("") == {}
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("gaze", "'gaze' is not a level"),
         ("ears:1", "ears:1"),
         ("head:1,head:0", "head is given twice"),
     ],
 )
-def test_what_is_no_list_of_levels_is_told_with_all_there_are(text: str, words: str) -> None:
+def test_an_invalid_list_of_levels_is_reported_with_the_known_parts(
+    text: str, message: str
+) -> None:
     with pytest.raises(FieldError) as caught:
         read_levels(text)
-    assert words in caught.value.what
+    assert message in caught.value.what
     assert all(part in (caught.value.remedy or "") for part in LEVEL_NAMES)
 
 
@@ -83,11 +85,11 @@ HIGH = np.array([channel.maximum for channel in CHANNELS], dtype=np.float32)
 
 @pytest.fixture
 def board() -> NDArray[np.float32]:
-    shares = np.random.default_rng(1).uniform(0.2, 0.8, len(CHANNELS)).astype(np.float32)
-    return LOW + shares * (HIGH - LOW)
+    fractions = np.random.default_rng(1).uniform(0.2, 0.8, len(CHANNELS)).astype(np.float32)
+    return LOW + fractions * (HIGH - LOW)
 
 
-def test_levels_as_made_change_nothing(board: NDArray[np.float32]) -> None:
+def test_default_levels_change_nothing(board: NDArray[np.float32]) -> None:
     assert apply_levels(board, Levels()) is board
 
 
@@ -95,7 +97,7 @@ def test_levels_as_made_change_nothing(board: NDArray[np.float32]) -> None:
     ("levels", "regions"),
     [(Levels(mouth=0.5), MOUTH_REGIONS), (Levels(upper_face=0.5), UPPER_FACE_REGIONS)],
 )
-def test_a_strength_scales_its_regions_only(
+def test_a_gain_scales_its_regions_only(
     board: NDArray[np.float32], levels: Levels, regions: frozenset[str]
 ) -> None:
     scaled = apply_levels(board, levels)
@@ -104,13 +106,13 @@ def test_a_strength_scales_its_regions_only(
         assert scaled[channel.index] == pytest.approx(share * board[channel.index])
 
 
-def test_no_strength_leaves_the_range(board: NDArray[np.float32]) -> None:
+def test_no_gain_leaves_the_range(board: NDArray[np.float32]) -> None:
     strong = apply_levels(board, Levels(mouth=2.0, upper_face=2.0))
     assert np.all((strong >= LOW) & (strong <= HIGH))
     assert strong[CHANNEL_INDEX["CTRL_C_jaw.ty"]] > board[CHANNEL_INDEX["CTRL_C_jaw.ty"]]
 
 
-def test_full_symmetry_makes_a_face_its_own_mirror_image(board: NDArray[np.float32]) -> None:
+def test_full_symmetry_mirrors_a_face(board: NDArray[np.float32]) -> None:
     for symmetry, left in ((1.0, 0.0), (0.5, 0.5)):
         shown = apply_levels(board, Levels(symmetry=symmetry))
         for channel in CHANNELS:
@@ -132,7 +134,7 @@ def motion(
     )
 
 
-def test_eyes_turn_to_the_characters_left_and_up_in_shares_of_their_travel() -> None:
+def test_gaze_turns_the_eyes_in_proportion_to_their_travel() -> None:
     board = motion(eyes_deg=(20.0, 15.0)).apply_to(neutral_board())
     for side in "LR":
         assert board[CHANNEL_INDEX[f"CTRL_{side}_eye.tx"]] == 0.5
@@ -141,7 +143,7 @@ def test_eyes_turn_to_the_characters_left_and_up_in_shares_of_their_travel() -> 
     assert board[CHANNEL_INDEX["CTRL_L_eye.tx"]] == board[CHANNEL_INDEX["CTRL_L_eye.ty"]] == -0.5
 
 
-def test_lids_go_with_the_eyes_up_and_down() -> None:
+def test_lids_follow_the_eyes_up_and_down() -> None:
     lids = [
         motion(eyes_deg=(0.0, pitch)).apply_to(neutral_board())[
             CHANNEL_INDEX["CTRL_R_eye_blink.ty"]
@@ -152,7 +154,7 @@ def test_lids_go_with_the_eyes_up_and_down() -> None:
     assert lids[3] == np.float32(LID_LOWER_LIMIT)
 
 
-def test_many_rows_are_laid_as_one_after_the_other() -> None:
+def test_many_rows_are_overlaid_as_one_by_one() -> None:
     random = np.random.default_rng(4)
     boards = random.uniform(LOW, HIGH, (20, len(CHANNELS))).astype(np.float32)
     low, high = (-50, -50, 0, 0, -0.5), (50, 50, 1, 1, 0.5)
@@ -169,7 +171,7 @@ def test_many_rows_are_laid_as_one_after_the_other() -> None:
 
 
 @pytest.mark.parametrize("open_", [-0.4, 0.0, 0.3])
-def test_a_blink_shuts_a_lid_from_wherever_it_is(open_: float) -> None:
+def test_a_blink_closes_a_lid_from_any_opening(open_: float) -> None:
     blink = CHANNEL_INDEX["CTRL_L_eye_blink.ty"]
     board = neutral_board()
     board[blink] = open_
@@ -185,13 +187,13 @@ def test_raised_brows_rise_on_both_sides() -> None:
     assert 0.0 < board[CHANNEL_INDEX["CTRL_L_brow_raiseIn.ty"]] < 0.2
 
 
-def test_what_is_held_above_the_mouth_swells_and_lids_do_not() -> None:
+def test_held_expressions_above_the_mouth_vary_and_lids_do_not() -> None:
     board = np.full(len(CHANNELS), 0.5, dtype=np.float32)
     stronger = motion(expression_drift=0.1).apply_to(board)
     for channel in CHANNELS:
         is_lid = channel.name.endswith("eye_blink.ty")
-        swells = channel.region in UPPER_FACE_REGIONS and not is_lid and not channel.rest
-        expected = 0.55 if swells else 0.5
+        varies = channel.region in UPPER_FACE_REGIONS and not is_lid and not channel.rest
+        expected = 0.55 if varies else 0.5
         assert stronger[channel.index] == pytest.approx(expected), channel.name
 
 
@@ -202,14 +204,14 @@ def test_what_is_held_above_the_mouth_swells_and_lids_do_not() -> None:
     st.floats(0, 2),
     st.floats(-2, 2),
 )
-def test_no_life_leaves_the_range_of_the_board_or_writes_to_it(
-    shares: NDArray[np.float32],
+def test_no_overlay_leaves_the_range_of_the_board_or_writes_to_it(
+    fractions: NDArray[np.float32],
     eyes_deg: tuple[float, float],
     closure: float,
     brow_raise: float,
     expression_drift: float,
 ) -> None:
-    board = LOW + shares * (HIGH - LOW)
+    board = LOW + fractions * (HIGH - LOW)
     before = board.copy()
     composed = motion(
         eyes_deg=eyes_deg, closure=closure, brow_raise=brow_raise, expression_drift=expression_drift
@@ -231,7 +233,7 @@ def test_eyes_take_part_in_a_smile_on_its_side() -> None:
     assert np.count_nonzero(board - neutral_board()) == 2
 
 
-def test_a_face_that_does_so_by_itself_stays_as_it_is() -> None:
+def test_an_expression_that_already_involves_the_eyes_is_unchanged() -> None:
     board = neutral_board()
     board[CHANNEL_INDEX["CTRL_L_mouth_cornerPull.ty"]] = 0.4
     board[CHANNEL_INDEX["CTRL_L_eye_cheekRaise.ty"]] = 0.6
@@ -239,7 +241,7 @@ def test_a_face_that_does_so_by_itself_stays_as_it_is() -> None:
     np.testing.assert_array_equal(couple_expression(board), board)
 
 
-def test_strength_scales_what_a_smile_adds_and_none_adds_nothing() -> None:
+def test_gain_scales_the_eye_part_of_a_smile_and_0_adds_nothing() -> None:
     board = neutral_board()
     board[CHANNEL_INDEX["CTRL_L_mouth_cornerPull.ty"]] = 0.8
     np.testing.assert_array_equal(couple_expression(board, 0.0), board)
@@ -256,7 +258,7 @@ BLINK = CHANNEL_INDEX["CTRL_L_eye_blink.ty"]
 
 @dataclass
 class Trajectory:
-    """A life tick by tick: closures [time], heads [time, 6] and gaze [time, 2] in degrees."""
+    """Animation tick by tick: closures [time], heads [time, 6] and gaze [time, 2] in degrees."""
 
     closure: NDArray[np.float64]
     head: NDArray[np.float64]
@@ -298,14 +300,16 @@ def listening() -> Trajectory:
     return trajectory_of(3, silence(HALF_AN_HOUR_S))
 
 
-def test_eyes_blink_as_often_as_people_do(talking: Trajectory, listening: Trajectory) -> None:
+def test_blink_rates_are_those_of_people(talking: Trajectory, listening: Trajectory) -> None:
     assert 15.0 <= np.median(talking.blinks_per_min) <= 30.0
     assert 0.1 < np.log(talking.blinks_per_min).std() < 0.532
     assert 8.0 <= np.median(listening.blinks_per_min) <= 26.0
     assert listening.blinks_per_min.mean() < talking.blinks_per_min.mean()
 
 
-def test_mutual_gaze_has_the_published_shares(talking: Trajectory, listening: Trajectory) -> None:
+def test_mutual_gaze_has_the_published_proportions(
+    talking: Trajectory, listening: Trajectory
+) -> None:
     assert talking.is_mutual.mean() == pytest.approx(0.41, abs=0.06)
     assert listening.is_mutual.mean() == pytest.approx(0.75, abs=0.06)
     for whole in (talking, listening):
@@ -313,7 +317,7 @@ def test_mutual_gaze_has_the_published_shares(talking: Trajectory, listening: Tr
         assert np.mean(is_on_face == whole.is_mutual) > 0.97
 
 
-def test_gaze_is_held_while_the_head_moves(talking: Trajectory) -> None:
+def test_gaze_is_stabilised_while_the_head_moves(talking: Trajectory) -> None:
     still = np.abs(np.diff(talking.gaze, axis=0)).max(axis=1) < 1e-6
     turning = np.abs(np.diff(talking.head[:, :2], axis=0)).max(axis=1) > np.radians(2.0) * TICK_S
     assert np.mean(still[turning]) > 0.7
@@ -332,7 +336,7 @@ def test_the_head_moves_below_five_hertz_without_jitter(
         assert np.degrees(np.abs(speed[:, :3]).max()) < 40.0 * TICK_S
 
 
-def test_the_head_of_a_listener_is_calmer_and_never_frozen(
+def test_the_head_of_a_listener_is_calmer_and_never_still(
     talking: Trajectory, listening: Trajectory
 ) -> None:
     def speed(whole: Trajectory) -> NDArray[np.float64]:
@@ -344,7 +348,7 @@ def test_the_head_of_a_listener_is_calmer_and_never_frozen(
     assert seconds.min() > 0.02
 
 
-def test_the_same_seed_and_voice_give_the_same_life_and_another_seed_another() -> None:
+def test_animation_is_reproducible_by_seed_and_voice() -> None:
     one, same, other = (
         [
             motion.apply_to(neutral_board())
@@ -356,7 +360,7 @@ def test_the_same_seed_and_voice_give_the_same_life_and_another_seed_another() -
     assert not np.array_equal(one, other)
 
 
-def test_levels_switch_parts_off() -> None:
+def test_levels_disable_parts() -> None:
     smiling = neutral_board()
     smiling[CHANNEL_INDEX["CTRL_L_mouth_cornerPull.ty"]] = 0.8
     off = ProceduralAnimation(5, NO_ANIMATION_LEVELS)
@@ -377,7 +381,7 @@ def test_a_level_changed_while_running_does_not_pop() -> None:
     assert animation.eased_levels.head < 1e-3
 
 
-def test_only_a_blink_and_a_saccade_step_far_in_a_tick() -> None:
+def test_only_blinks_and_saccades_move_far_in_a_tick() -> None:
     before, steps = None, []
     for motion in motions_of(ProceduralAnimation(9), talk(9, 120.0)):
         board = motion.apply_to(neutral_board())
@@ -392,7 +396,7 @@ def test_only_a_blink_and_a_saccade_step_far_in_a_tick() -> None:
             assert step < 0.06, name
 
 
-def test_life_leaves_the_mouth_to_the_words() -> None:
+def test_procedural_animation_leaves_the_mouth_to_speech() -> None:
     touched = np.zeros(len(CHANNELS), dtype=bool)
     for motion in motions_of(ProceduralAnimation(14), talk(14, 120.0)):
         touched |= motion.apply_to(neutral_board()) != neutral_board()
@@ -400,7 +404,7 @@ def test_life_leaves_the_mouth_to_the_words() -> None:
     assert regions == {"gaze", "eyelid", "brow"}
 
 
-def test_a_frame_is_the_generated_face_at_its_levels_with_life_on_top() -> None:
+def test_a_frame_is_the_generated_face_at_its_levels_plus_procedural_animation() -> None:
     board = neutral_board()
     board[CHANNEL_INDEX["CTRL_C_jaw.ty"]] = 0.4
     board[CHANNEL_INDEX["CTRL_L_mouth_cornerPull.ty"]] = 0.8
@@ -430,7 +434,7 @@ def test_a_head_moves_with_real_speech() -> None:
     assert max(together) >= 0.4
 
 
-def test_lids_go_with_the_eyes() -> None:
+def test_lids_follow_the_eyes() -> None:
     pairs = [
         motion.apply_to(neutral_board())[[CHANNEL_INDEX["CTRL_L_eye.ty"], BLINK]]
         for motion in motions_of(ProceduralAnimation(10), silence(300.0))
@@ -441,7 +445,7 @@ def test_lids_go_with_the_eyes() -> None:
     assert lids.max() > 0.1
 
 
-def test_a_time_that_stands_still_changes_nothing_and_a_gap_does_not_jump() -> None:
+def test_repeated_times_change_nothing_and_a_gap_does_not_jump() -> None:
     animation = ProceduralAnimation(11)
     last = list(motions_of(animation, talk(11, 10.0)))[-1]
     again = animation.step(10.0 - TICK_S, Cues())
@@ -451,7 +455,7 @@ def test_a_time_that_stands_still_changes_nothing_and_a_gap_does_not_jump() -> N
     assert np.abs(after.head - last.head).max() < 0.1
 
 
-def test_moods_blend_into_life_without_a_jump() -> None:
+def test_emotions_blend_into_procedural_animation_without_a_jump() -> None:
     animation = ProceduralAnimation(12)
     heads = []
     for tick, prosody in enumerate(talk(12, 20.0)):
@@ -461,7 +465,7 @@ def test_moods_blend_into_life_without_a_jump() -> None:
     assert np.abs(np.diff(heads, axis=0)).max() < 0.05
 
 
-def test_what_is_kept_does_not_grow() -> None:
+def test_memory_does_not_grow() -> None:
     import tracemalloc
 
     animation = ProceduralAnimation(13)

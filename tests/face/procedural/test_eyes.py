@@ -42,7 +42,7 @@ def talking() -> Moment:
     return Moment(is_talking=True, prosody=Prosody(pause_s=0.0))
 
 
-def test_lids_shut_fast_rest_briefly_and_open_slowly() -> None:
+def test_lids_close_fast_stay_closed_briefly_and_open_slowly() -> None:
     values = closures(Blink(Random(1)), 120.0, Moment())
     begins = starts(values)[:-1]
     assert len(begins) > 15
@@ -60,12 +60,12 @@ def test_lids_shut_fast_rest_briefly_and_open_slowly() -> None:
         assert np.all(np.diff(one[leaves : open_again + 1]) <= 0.0)
 
 
-def test_no_lid_moves_more_than_four_tenths_in_a_tick_of_a_sixtieth() -> None:
+def test_no_lid_moves_more_than_two_fifths_in_a_tick_at_60_fps() -> None:
     values = closures(Blink(Random(2)), 300.0, talking(), 1 / 60)
     assert np.abs(np.diff(values)).max() < 0.45
 
 
-def test_the_rate_is_log_normal_over_characters() -> None:
+def test_blink_rates_are_log_normal_over_characters() -> None:
     rates = []
     for seed in range(150):
         values = closures(Blink(Random(seed)), 180.0, Moment(), 1 / 20)
@@ -77,7 +77,7 @@ def test_the_rate_is_log_normal_over_characters() -> None:
     assert abs(skew) < 0.6
 
 
-def test_the_end_of_a_phrase_brings_a_blink() -> None:
+def test_the_end_of_a_phrase_triggers_a_blink() -> None:
     brought = 0
     for seed in range(200):
         blink = Blink(Random(seed))
@@ -110,35 +110,35 @@ def test_far_gaze_shifts_carry_a_blink_and_near_ones_do_not(
     assert least <= carried / free <= most
 
 
-def test_blinks_can_be_off_and_twice_as_often() -> None:
+def test_blink_levels_go_from_off_to_twice_the_rate() -> None:
     assert not closures(Blink(Random(3)), 60.0, talking(), 1 / 60, level=0.0).any()
     once = len(starts(closures(Blink(Random(3)), 600.0, talking(), 1 / 60)))
     twice = len(starts(closures(Blink(Random(3)), 600.0, talking(), 1 / 60, level=2.0)))
     assert 1.6 < twice / once < 2.2
 
 
-TICK_S_GAZE = 0.02
+GAZE_TICK_S = 0.02
 
 
 def looks(
     seed: int, minutes: float, *, is_talking: bool, style: EmotionStyle = NEUTRAL_STYLE
 ) -> list[tuple[Look, float]]:
-    """What was looked at and for how long, without the first and the last; no phrase ever ends."""
+    """Return looks with their durations, without the first and the last; no phrase ever ends."""
     gaze = Gaze(Random(seed))
     prosody = Prosody(pause_s=0.0) if is_talking else SILENCE
-    moment = Moment(TICK_S_GAZE, prosody, is_talking=is_talking, style=style)
+    moment = Moment(GAZE_TICK_S, prosody, is_talking=is_talking, style=style)
     seen: list[tuple[Look, float]] = []
-    for _ in range(round(60 * minutes / TICK_S_GAZE)):
+    for _ in range(round(60 * minutes / GAZE_TICK_S)):
         look = gaze.step(moment)
         held_s = seen[-1][1] if seen and seen[-1][0] is look else 0.0
         if held_s:
             seen.pop()
-        seen.append((look, held_s + TICK_S_GAZE))
+        seen.append((look, held_s + GAZE_TICK_S))
     return seen[1:-1]
 
 
 @pytest.mark.parametrize(("is_talking", "habit"), [(True, TALKING), (False, LISTENING)])
-def test_looks_last_as_published(is_talking: bool, habit: Habit) -> None:
+def test_look_durations_are_those_published(is_talking: bool, habit: Habit) -> None:
     seen = looks(1, 120.0, is_talking=is_talking)
     partner = [held_s for look, held_s in seen if look.is_mutual]
     away = [held_s for look, held_s in seen if not look.is_mutual]
@@ -146,20 +146,20 @@ def test_looks_last_as_published(is_talking: bool, habit: Habit) -> None:
     assert np.mean(away) == pytest.approx(habit.away_s, rel=0.1)
 
 
-def test_the_partner_gets_the_published_share_of_a_listener() -> None:
+def test_a_listener_looks_at_the_partner_for_the_published_proportion() -> None:
     seen = looks(2, 120.0, is_talking=False)
     mutual_s = sum(held_s for look, held_s in seen if look.is_mutual)
     assert mutual_s / sum(held_s for _, held_s in seen) == pytest.approx(0.75, abs=0.05)
 
 
-def test_mutual_is_what_meets_the_partners_face_and_nothing_leaves_the_range_of_eyes() -> None:
+def test_mutual_gaze_meets_the_face_of_the_partner_and_eyes_stay_in_range() -> None:
     for look, _ in looks(3, 30.0, is_talking=True):
         assert look.is_mutual == (math.hypot(look.yaw_deg, look.pitch_deg) <= FACE_DEG)
         assert abs(look.yaw_deg) <= WIDEST_DEG
         assert LOWEST_DEG <= look.pitch_deg <= HIGHEST_DEG
 
 
-def test_nine_of_ten_shifts_are_below_fifteen_degrees_and_go_along_the_axes() -> None:
+def test_nine_of_ten_shifts_are_below_fifteen_degrees_and_along_the_axes() -> None:
     seen = [look for look, _ in looks(4, 60.0, is_talking=True)]
     places = np.array([(look.yaw_deg, look.pitch_deg) for look in seen])
     steps = np.diff(places, axis=0)
@@ -172,7 +172,7 @@ def test_nine_of_ten_shifts_are_below_fifteen_degrees_and_go_along_the_axes() ->
     assert is_cardinal.sum() > 1.5 * is_diagonal.sum()
 
 
-def test_who_begins_to_talk_often_looks_away_and_who_ends_a_phrase_back() -> None:
+def test_a_speaker_looks_away_at_the_start_of_a_turn_and_back_at_its_end() -> None:
     began = back = 0
     for seed in range(300):
         gaze = Gaze(Random(seed))
@@ -184,27 +184,27 @@ def test_who_begins_to_talk_often_looks_away_and_who_ends_a_phrase_back() -> Non
     assert 0.2 < back / 300 < 0.45
 
 
-def test_who_turns_from_listening_to_talking_does_not_go_on_staring() -> None:
+def test_a_listener_who_starts_to_speak_does_not_keep_staring() -> None:
     holds = []
     for seed in range(200):
         gaze = Gaze(Random(seed))
-        moment = Moment(TICK_S_GAZE, Prosody(pause_s=0.0), is_talking=True)
+        moment = Moment(GAZE_TICK_S, Prosody(pause_s=0.0), is_talking=True)
         first = gaze.step(moment)
         ticks = 1
         while gaze.step(moment) is first:
             ticks += 1
-        holds.append(ticks * TICK_S_GAZE)
+        holds.append(ticks * GAZE_TICK_S)
     assert np.mean(holds) < 3.4
 
 
 def test_an_angry_face_looks_at_its_partner_longer_than_a_fearful_one() -> None:
-    shares = {}
+    mutual_fraction = {}
     for name in ("angry", "neutral", "fearful"):
         seen = looks(5, 60.0, is_talking=True, style=EMOTION_STYLES[name])
         mutual_s = sum(held_s for look, held_s in seen if look.is_mutual)
-        shares[name] = mutual_s / sum(held_s for _, held_s in seen)
-    assert shares["angry"] > shares["neutral"] + 0.03
-    assert shares["fearful"] < shares["neutral"] - 0.03
+        mutual_fraction[name] = mutual_s / sum(held_s for _, held_s in seen)
+    assert mutual_fraction["angry"] > mutual_fraction["neutral"] + 0.03
+    assert mutual_fraction["fearful"] < mutual_fraction["neutral"] - 0.03
     low = [
         look.pitch_deg for look, _ in looks(6, 60.0, is_talking=True, style=EMOTION_STYLES["sad"])
     ]
@@ -217,7 +217,7 @@ AHEAD = Look(0.0, 0.0, is_mutual=True)
 
 @settings(max_examples=50, deadline=None)
 @given(st.floats(-24.0, 24.0), st.floats(-16.0, 12.0))
-def test_a_saccade_lasts_as_its_size_asks(yaw_deg: float, pitch_deg: float) -> None:
+def test_the_duration_of_a_saccade_follows_its_amplitude(yaw_deg: float, pitch_deg: float) -> None:
     eyes = Eyes(Random(1))
     eyes.step(AHEAD, TICK_S, 0.0)
     for _ in range(100):
@@ -236,7 +236,7 @@ def test_a_saccade_lasts_as_its_size_asks(yaw_deg: float, pitch_deg: float) -> N
         assert ticks * TICK_S <= 0.030 + 0.0027 * size_deg + 0.002
 
 
-def test_resting_eyes_make_one_or_two_small_steps_a_second_and_stay_near_the_look() -> None:
+def test_fixating_eyes_make_one_or_two_microsaccades_a_second_and_stay_near_the_target() -> None:
     eyes = Eyes(Random(2))
     steps = []
     for _ in range(round(300 / TICK_S)):
@@ -250,14 +250,14 @@ def test_resting_eyes_make_one_or_two_small_steps_a_second_and_stay_near_the_loo
     assert np.hypot(*values.T).mean() > 0.05
 
 
-def test_without_idle_movement_resting_eyes_stand_still() -> None:
+def test_without_idle_movement_fixating_eyes_are_still() -> None:
     eyes = Eyes(Random(3))
     for _ in range(2000):
         eyes.step(AHEAD, 0.01, 0.0)
         assert (eyes.yaw_deg, eyes.pitch_deg) == (0.0, 0.0)
 
 
-def test_a_look_that_changes_in_flight_does_not_make_the_eyes_jump() -> None:
+def test_a_look_that_changes_during_a_saccade_does_not_make_the_eyes_jump() -> None:
     eyes = Eyes(Random(4))
     right, left = Look(-20.0, 0.0, is_mutual=False), Look(20.0, 0.0, is_mutual=False)
     values = []

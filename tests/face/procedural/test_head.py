@@ -26,9 +26,9 @@ def still(seconds: float, tick_s: float = TICK_S) -> list[Moment]:
     return [Moment(tick_s)] * round(seconds / tick_s)
 
 
-def told(prosodies: list[Prosody], tick_s: float = TICK_S) -> list[Moment]:
-    hearing = CueTracker()
-    return [replace(hearing.step(Cues(prosody), tick_s)) for prosody in prosodies]
+def moments_of(prosodies: list[Prosody], tick_s: float = TICK_S) -> list[Moment]:
+    tracker = CueTracker()
+    return [replace(tracker.step(Cues(prosody), tick_s)) for prosody in prosodies]
 
 
 def test_the_head_follows_a_far_look_after_70_to_150_ms_and_a_near_one_not_at_all() -> None:
@@ -54,7 +54,7 @@ def test_without_idle_movement_a_silent_head_comes_to_rest() -> None:
     assert np.abs(np.diff(angles[-100:], axis=0)).max() < 1e-6
 
 
-def test_a_stressed_syllable_makes_the_head_nod_down_and_come_back() -> None:
+def test_a_stressed_syllable_makes_the_head_nod() -> None:
     depths = []
     for seed in range(10):
         head = Head(Random(seed))
@@ -66,7 +66,7 @@ def test_a_stressed_syllable_makes_the_head_nod_down_and_come_back() -> None:
     assert 0.5 < np.mean(depths) < 3.0
 
 
-def test_the_head_comes_up_with_loudness_and_melody() -> None:
+def test_the_head_rises_with_loudness_and_pitch() -> None:
     heights = []
     for prosody in (
         SILENCE,
@@ -81,7 +81,7 @@ def test_the_head_comes_up_with_loudness_and_melody() -> None:
 
 def test_a_talking_head_moves_with_its_voice() -> None:
     voice = list(talk(4, 300.0, TICK_S))
-    angles = np.degrees(poses(Head(Random(4)), told(voice))[:, :3])
+    angles = np.degrees(poses(Head(Random(4)), moments_of(voice))[:, :3])
     level = np.array([prosody.level for prosody in voice])
     speed = np.sqrt((np.diff(angles, axis=0) ** 2).sum(axis=1)) / TICK_S
     window = np.ones(10) / 10
@@ -94,13 +94,13 @@ def test_a_talking_head_moves_with_its_voice() -> None:
 def test_a_listening_head_is_calmer_than_a_talking_one() -> None:
     moves = {}
     for name, voice in (("talk", talk(5, 240.0, TICK_S)), ("listen", silence(240.0, TICK_S))):
-        angles = np.degrees(poses(Head(Random(5)), told(list(voice)), idle=1.0)[:, :3])
+        angles = np.degrees(poses(Head(Random(5)), moments_of(list(voice)), idle=1.0)[:, :3])
         moves[name] = np.abs(np.diff(angles, axis=0)).mean() / TICK_S
     assert moves["listen"] > 0.1
     assert moves["talk"] > 2 * moves["listen"]
 
 
-def test_a_mood_is_a_posture_taken_slowly() -> None:
+def test_an_emotion_changes_posture_slowly() -> None:
     head = Head(Random(6))
     rest = poses(head, still(30.0))[-1]
     sad = poses(head, [Moment(TICK_S, style=EMOTION_STYLES["sad"])] * 600)
@@ -112,7 +112,7 @@ def test_a_mood_is_a_posture_taken_slowly() -> None:
 
 
 def test_level_scales_the_head_and_no_level_turns_it_too_far() -> None:
-    voice = told(list(talk(7, 60.0, TICK_S)))
+    voice = moments_of(list(talk(7, 60.0, TICK_S)))
     once = poses(Head(Random(7)), voice, idle=1.0)
     none = poses(Head(Random(7)), voice, level=0.0, idle=1.0)
     twice = poses(Head(Random(7)), voice, level=2.0, idle=2.0)
@@ -133,27 +133,27 @@ def test_a_silent_head_breathes_twelve_to_eighteen_times_a_minute() -> None:
     assert 12 <= breaths <= 18
 
 
-TICK_S_BROWS = 1 / 60
+BROWS_TICK_S = 1 / 60
 
 
-def test_brows_accent_some_of_the_strong_stresses_and_none_of_the_weak() -> None:
+def test_brows_accent_some_strong_stresses_and_no_weak_ones() -> None:
     accents = 0
     for seed in range(200):
         brows = Brows(Random(seed))
-        raised = [brows.step(Moment(TICK_S_BROWS, stressed=0.9))]
-        raised += [brows.step(Moment(TICK_S_BROWS)) for _ in range(90)]
+        raised = [brows.step(Moment(BROWS_TICK_S, stressed=0.9))]
+        raised += [brows.step(Moment(BROWS_TICK_S)) for _ in range(90)]
         accents += max(raised) > 0.05
         assert max(raised) < 0.4
         assert raised[-1] < 0.01
         assert np.abs(np.diff(raised)).max() < 0.06
     assert 0.5 < accents / 200 < 0.7
     brows = Brows(Random(1))
-    assert not any(brows.step(Moment(TICK_S_BROWS, stressed=0.5)) for _ in range(100))
+    assert not any(brows.step(Moment(BROWS_TICK_S, stressed=0.5)) for _ in range(100))
 
 
-def test_brows_do_not_dance_on_every_syllable() -> None:
+def test_brows_do_not_rise_on_every_syllable() -> None:
     brows = Brows(Random(2))
-    angles = np.array([brows.step(Moment(TICK_S_BROWS, stressed=1.0)) for _ in range(3600)])
+    angles = np.array([brows.step(Moment(BROWS_TICK_S, stressed=1.0)) for _ in range(3600)])
     peaks = np.flatnonzero((angles[1:-1] > angles[:-2]) & (angles[1:-1] >= angles[2:]))
     assert 20 < len(peaks) < 100
     assert angles.max() < 0.5

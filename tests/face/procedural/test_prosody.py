@@ -58,7 +58,7 @@ def test_silence_and_noise_have_no_pitch(gain: float) -> None:
     assert f0_of(np.zeros(3200)) == 0.0
 
 
-def heard_prosody(samples: NDArray[np.floating]) -> list[Prosody]:
+def prosody_of(samples: NDArray[np.floating]) -> list[Prosody]:
     tracker = ProsodyTracker()
     sound = samples.astype(np.float32)
     return [
@@ -83,19 +83,19 @@ def syllables(loud: list[float], f0_hz: list[float]) -> NDArray[np.floating]:
 def test_before_any_speech_there_is_silence() -> None:
     assert SILENCE.pause_s == math.inf
     assert not SILENCE.is_speaking
-    last = heard_prosody(noise(3.0))[-1]
+    last = prosody_of(noise(3.0))[-1]
     assert (last.level, last.pause_s, last.stresses, last.phrases) == (0.0, math.inf, 0, 0)
 
 
 @pytest.mark.parametrize("gain", [1e-4, 1e-3, 1e-2])
-def test_steady_noise_of_any_room_is_no_speech(gain: float) -> None:
-    hops = heard_prosody(noise(5.0, gain))
+def test_steady_room_noise_is_not_speech(gain: float) -> None:
+    hops = prosody_of(noise(5.0, gain))
     assert not any(hop.is_speaking for hop in hops[25:])
 
 
-def test_a_phrase_is_heard_at_once_and_its_pause_is_timed() -> None:
+def test_a_phrase_starts_at_once_and_its_pause_is_timed() -> None:
     spoken = syllables([1.0] * 6, [120.0] * 6)
-    hops = heard_prosody(np.concatenate([noise(1.0), spoken, noise(1.5)]))
+    hops = prosody_of(np.concatenate([noise(1.0), spoken, noise(1.5)]))
     speaking = np.array([hop.is_speaking for hop in hops])
     start, end = 1.0, 1.0 + len(spoken) / HOP_RATE_HZ
     assert np.argmax(speaking) * HOP_S == pytest.approx(start, abs=0.08)
@@ -109,7 +109,7 @@ def test_a_phrase_is_heard_at_once_and_its_pause_is_timed() -> None:
 def test_the_louder_and_higher_syllables_are_the_stressed_ones() -> None:
     loud = [0.4, 0.4, 0.4, 0.9, 0.4, 0.4, 0.4, 0.9, 0.4, 0.4]
     pitch = [110.0 if gain < 0.5 else 140.0 for gain in loud]
-    hops = heard_prosody(np.concatenate([noise(1.0), syllables(loud, pitch), noise(0.5)]))
+    hops = prosody_of(np.concatenate([noise(1.0), syllables(loud, pitch), noise(0.5)]))
     counts = np.array([hop.stresses for hop in hops])
     times_s = (np.flatnonzero(np.diff(counts)) + 1) * HOP_S - 1.0
     assert len(times_s) == 2
@@ -117,21 +117,21 @@ def test_the_louder_and_higher_syllables_are_the_stressed_ones() -> None:
     assert hops[-1].stress > 0.6
 
 
-def test_the_rate_of_syllables_is_counted() -> None:
-    hops = heard_prosody(np.concatenate([noise(0.5), syllables([1.0] * 32, [120.0] * 32)]))
+def test_the_syllable_rate_is_measured() -> None:
+    hops = prosody_of(np.concatenate([noise(0.5), syllables([1.0] * 32, [120.0] * 32)]))
     assert hops[-1].syllables_hz == pytest.approx(4.0, rel=0.2)
 
 
-def test_melody_is_in_semitones_above_the_usual_pitch() -> None:
+def test_melody_is_in_semitones_above_the_mean_pitch_of_the_speaker() -> None:
     low = syllables([0.8] * 24, [110.0] * 24)
-    hops = heard_prosody(np.concatenate([noise(0.5), low, vowel(110.0 * 2 ** (5 / 12), 0.3)]))
+    hops = prosody_of(np.concatenate([noise(0.5), low, vowel(110.0 * 2 ** (5 / 12), 0.3)]))
     assert hops[-30].melody == pytest.approx(0.0, abs=0.3)
     assert hops[-1].melody == pytest.approx(5.0, abs=0.5)
 
 
-def test_speech_is_the_same_however_loud_it_was_recorded() -> None:
+def test_speech_is_analysed_alike_at_any_recording_level() -> None:
     spoken = np.concatenate([noise(1.0), syllables([0.8] * 12, [120.0] * 12), noise(1.0)])
-    loud, soft = heard_prosody(spoken), heard_prosody(0.1 * spoken)
+    loud, soft = prosody_of(spoken), prosody_of(0.1 * spoken)
     differing = [
         one.is_speaking != other.is_speaking for one, other in zip(loud, soft, strict=True)
     ]
@@ -140,7 +140,7 @@ def test_speech_is_the_same_however_loud_it_was_recorded() -> None:
 
 
 def test_real_speech_has_its_pauses_phrases_and_a_womans_pitch() -> None:
-    hops = heard_prosody(speech())
+    hops = prosody_of(speech())
     f0_hz = [hop.f0_hz for hop in hops if hop.f0_hz]
     assert 160.0 < np.median(f0_hz) < 240.0
     assert hops[-1].phrases in {3, 4}
@@ -148,22 +148,22 @@ def test_real_speech_has_its_pauses_phrases_and_a_womans_pitch() -> None:
     assert 0.6 < np.mean([hop.is_speaking for hop in hops]) < 0.9
 
 
-def test_hops_heard_at_once_are_those_heard_one_by_one() -> None:
+def test_hops_processed_together_equal_hops_processed_one_by_one() -> None:
     sound = speech()[: 400 * HOP_SAMPLES]
-    assert ProsodyTracker().process(sound) == heard_prosody(sound)
+    assert ProsodyTracker().process(sound) == prosody_of(sound)
 
 
-def test_every_hop_is_in_range_whatever_is_heard() -> None:
+def test_every_hop_is_in_range_for_any_input() -> None:
     random = np.random.default_rng(3)
     sound = np.concatenate([noise(0.5, gain) for gain in 10.0 ** random.uniform(-6, 1, 20)])
-    for hop in heard_prosody(np.clip(sound, -1.0, 1.0)):
+    for hop in prosody_of(np.clip(sound, -1.0, 1.0)):
         assert 0.0 <= hop.level <= 1.0
         assert 0.0 <= hop.stress <= 1.0
         assert -12.0 <= hop.melody <= 12.0
         assert hop.pause_s >= 0.0
 
 
-def test_no_sound_is_no_hop() -> None:
+def test_no_sound_gives_no_hop() -> None:
     trackers = [ProsodyTracker(), ProsodyTracker()]
     assert track_prosody(trackers, np.zeros((2, 0), dtype=np.float32)) == [[], []]
     assert list(trackers[0].process(np.zeros(0, dtype=np.float32))) == []

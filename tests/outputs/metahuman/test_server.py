@@ -23,7 +23,7 @@ from cstalk_bridge.outputs.metahuman.session import Timeouts
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 from cstalk_bridge.timecode.tick import Tick
 from tests.outputs.metahuman.test_session import Finished, Slate
-from tests.outputs.metahuman.unreal import PATIENCE_S, Unreal
+from tests.outputs.metahuman.unreal import TIMEOUT_S, Unreal
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -295,7 +295,7 @@ def test_a_recorder_that_waits_for_its_disk_holds_up_no_other_client() -> None:
         goes_on = threading.Event()
 
         def stop(self) -> Finished | None:
-            self.goes_on.wait(PATIENCE_S)
+            self.goes_on.wait(TIMEOUT_S)
             return super().stop()
 
     slow = Slow()
@@ -383,7 +383,7 @@ def test_a_stopping_server_waits_for_nobody() -> None:
         wait_until(lambda: here.device.counters.clients == 4)
         began = time.monotonic()
         here.server.stop()
-        assert time.monotonic() - began < PATIENCE_S
+        assert time.monotonic() - began < TIMEOUT_S
         for unreal in silent:
             assert unreal.is_cut_off()
             unreal.close()

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-PATIENCE_S = 5.0
+TIMEOUT_S = 5.0
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Unreal:
 
     def __init__(self, port: int, version: int = 1, receive_bytes: int = 0) -> None:
         self.control = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self.control.settimeout(PATIENCE_S)
+        self.control.settimeout(TIMEOUT_S)
         if receive_bytes:
             self.control.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         try:
@@ -77,7 +77,7 @@ class Unreal:
             raise
         self.frames = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.frames.bind(("127.0.0.1", 0))
-        self.frames.settimeout(PATIENCE_S)
+        self.frames.settimeout(TIMEOUT_S)
         self.version = version
         self.session = "handshake"
         self.updates: list[dict[str, Any]] = []
@@ -180,11 +180,11 @@ class Unreal:
             while True:
                 found.append(parse_frame(self.frames.recv(65536)))
         except BlockingIOError:
-            self.frames.settimeout(PATIENCE_S)
+            self.frames.settimeout(TIMEOUT_S)
             return found
 
     def is_cut_off(self) -> bool:
-        """Read on until the device hangs up; False if it does not within `PATIENCE_S`."""
+        """Read on until the device hangs up; False if it does not within `TIMEOUT_S`."""
         try:
             while self.control.recv(65536):
                 pass
