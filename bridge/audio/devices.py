@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cstalk_bridge.audio.source import MICROPHONE
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.system.files import name_key
 from cstalk_bridge.system.worker import Worker
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 
     from sounddevice import InputStream
 
+MICROPHONE = "mic"
+"""Input which means the system's default microphone."""
 
 LATENCY_S = 0.020
 """Latency requested from the driver: PulseAudio refuses less, more comes in bursts of blocks."""

@@ -23,7 +23,7 @@ from cstalk_bridge.audio.decoder import (
     MAX_DECODED_S,
     open_decoder,
 )
-from cstalk_bridge.audio.devices import DeviceUnavailableError
+from cstalk_bridge.audio.devices import MICROPHONE, DeviceUnavailableError
 from cstalk_bridge.audio.levels import ALL, ChannelLevels, pick_channel
 from cstalk_bridge.audio.microphone import Microphone
 from cstalk_bridge.audio.preprocessing import MAX_RATE_HZ, MIN_RATE_HZ
@@ -31,7 +31,6 @@ from cstalk_bridge.audio.source import (
     BLOCK_S,
     BLOCKS_PER_S,
     HOP_RATE_HZ,
-    MICROPHONE,
     TEST_SOUND,
     Block,
     BlockSchedule,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cstalk_bridge.audio.devices import (
+    MICROPHONE,
     DeviceUnavailableError,
     InputDevice,
     close_input,
@@ -24,7 +25,6 @@ from cstalk_bridge.audio.source import (
     BLOCK_S,
     BLOCKS_PER_S,
     HOP_RATE_HZ,
-    MICROPHONE,
     Block,
     SourceState,
 )

@@ -133,9 +133,6 @@ class Hop:
     gate_open: bool
 
 
-MICROPHONE = "mic"
-"""Input which means the system's default microphone."""
-
 TEST_SOUND = "test"
 """Input which means the built-in vowels."""
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cstalk_bridge.audio.devices import MICROPHONE
 from cstalk_bridge.audio.inputs import open_source
 from cstalk_bridge.audio.levels import FLOOR_DB, decibels, peak_db
 from cstalk_bridge.audio.microphone import Microphone
 from cstalk_bridge.audio.preprocessing import DcBlock
-from cstalk_bridge.audio.source import MICROPHONE
 from cstalk_bridge.diagnostics.report import Finding, fault, faults_of, ok, warning
 from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.timecode.tick import host_now

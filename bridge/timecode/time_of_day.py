@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from cstalk_bridge.audio.devices import MICROPHONE
 from cstalk_bridge.audio.inputs import open_source
-from cstalk_bridge.audio.source import MICROPHONE, AudioConfig, SourceState
+from cstalk_bridge.audio.source import AudioConfig, SourceState
 from cstalk_bridge.audio.stream import StreamClock
 from cstalk_bridge.settings.table import setting
 from cstalk_bridge.system.worker import Worker
