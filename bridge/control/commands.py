@@ -379,10 +379,14 @@ COMMANDS: dict[str, Command] = {
             work=WorkKind.FILES,
         ),
         Command(
+            "reset_losses",
+            "counts losses, and packets that were not sent, anew from 0",
+        ),
+        Command(
             "state",
             "replies with the settings of the subject, each as the command that would set it, then "
-            "`/cstalk/<subject>/sound state level_db`, and `/link name sent failed error` of each "
-            "link",
+            "`/cstalk/<subject>/sound state level_db`, and `/link name sent failed error lamp "
+            "advice` of each link",
             work=WorkKind.QUESTIONS,
             is_question=True,
         ),

@@ -4,7 +4,7 @@ is reported of it and of the bridge.
 /cstalk/record 1                    while a take is recorded
 
 /cstalk/CSTalk/weight/happy 0.8     for each emotion; so for faders of a controller
-/cstalk/CSTalk/link NAME SENT FAILED ERROR
+/cstalk/CSTalk/link NAME SENT FAILED ERROR LAMP ADVICE
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from cstalk_bridge.face.procedural.animation import Levels
     from cstalk_bridge.face.subject import Route, Subject, Voice
     from cstalk_bridge.models.cstalk.generator import Generator
+    from cstalk_bridge.monitor.metrics import LinkMetrics
 
 
 if TYPE_CHECKING:
@@ -74,12 +75,17 @@ SILENT_DB = -120.0
 
 @dataclass(frozen=True, slots=True)
 class LinkState:
-    """Datagrams sent and failed since the start, and the last error, or ""."""
+    """Datagrams sent and failed since the start, the last error, or "", and the lamp.
+
+    The lamp is a value of `Delivery`; `advice` is its cause and remedy, "" if all is well.
+    """
 
     name: str
     sent: int
     failed: int
     error: str
+    lamp: str
+    advice: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +130,7 @@ class SubjectState:
         yield f"{root}/sound", sound, float(level_db)
         for link in self.links:
             counts = min(link.sent, MAX_INT32), min(link.failed, MAX_INT32)
-            yield f"{root}/link", link.name, *counts, link.error
+            yield f"{root}/link", link.name, *counts, link.error, link.lamp, link.advice
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +285,18 @@ class EmotionController:
             self._voice.emotion.change(weights, self._now(), over_s)
 
 
+def _link_state(link: LinkMetrics, now_s: float) -> LinkState:
+    counters, status = link.counters, link.status(now_s)
+    return LinkState(
+        counters.name,
+        counters.sent,
+        counters.failed,
+        link.last_error or "",
+        status.delivery.value,
+        status.advice,
+    )
+
+
 def _check_time(over_s: float | None) -> None:
     if over_s is not None:
         OVER_S.read(over_s)
@@ -371,12 +389,12 @@ class SubjectController(EmotionController):
             lookahead_ms=metrics.lookahead_ms,
             input_state=metrics.input_state,
             level_db=metrics.level_db,
-            links=tuple(
-                LinkState(link.counters.name, link.counters.sent, link.counters.failed, error or "")
-                for link in metrics.links
-                for error in (link.last_error,)
-            ),
+            links=tuple(_link_state(link, self._now()) for link in metrics.links),
         )
+
+    def reset_losses(self) -> None:
+        """Count losses, and datagrams that were not sent, anew from now on."""
+        self._subject.metrics.reset_losses()
 
     def gain(self, gain_db: float) -> None:
         """Set the input gain, before level meter and gate."""

@@ -19,6 +19,7 @@ from cstalk_bridge.monitor.status_lines import (
     time_status,
     timecode_label,
 )
+from cstalk_bridge.outputs.udp import Delivery
 from cstalk_bridge.rig.curves import neutral_board
 
 if TYPE_CHECKING:
@@ -75,9 +76,20 @@ BADGES: dict[HealthState, str] = {
     HealthState.ENDED: "bold black on cyan",
     HealthState.SILENT: "bold black on yellow",
     HealthState.BEHIND: "bold white on red",
+    HealthState.NO_RECEIVER: "bold white on red",
     HealthState.NOT_SENT: "bold white on red",
     HealthState.NO_INPUT: "bold white on red",
 }
+
+
+LINK_LAMPS: dict[Delivery, str] = {
+    Delivery.LISTENING: "green",
+    Delivery.SENT: "bright_black",
+    Delivery.IDLE: "bold black on yellow",
+    Delivery.NO_RECEIVER: "bold white on red",
+    Delivery.NOT_SENT: "bold white on red",
+}
+"""Styles of the lamp beside a link."""
 
 
 def full_view(
@@ -204,17 +216,20 @@ def _latency_rows(subject: SubjectMetrics) -> list[Text]:
 
 def _link_row(link: LinkMetrics, now_s: float) -> Text:
     row = _labelled("output").append(f"{link.packets.per_second(now_s):6.1f} /s", "default")
-    row.append(f"  {link.counters.name}", "default")
-    if link.counters.failed:
-        row.append(f"  {link.counters.failed} refused", "red")
+    row.append(f"  {link.counters.name}  ", "default")
+    status = link.status(now_s)
+    lamp = f" {status.delivery.value} " if status.advice else status.delivery.value
+    row.append(lamp, LINK_LAMPS[status.delivery]).append(f"  {status.advice}", "yellow")
+    if failed := link.failures.lost:
+        row.append(f"  {failed} not sent", "red")
     return row
 
 
 def _losses(subject: SubjectMetrics) -> Text:
-    lost = [(cause, rate.total) for cause, rate in subject.drops.items() if rate.total]
+    lost = subject.losses
     if not lost:
         return Text("nothing", "default")
-    return Text(", ".join(f"{number} {cause}" for cause, number in lost), "yellow")
+    return Text(", ".join(f"{number} {cause}" for cause, number in lost.items()), "yellow")
 
 
 def _speed(subject: SubjectMetrics, now_s: float) -> Text:

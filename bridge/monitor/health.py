@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cstalk_bridge.audio.source import SourceState
 from cstalk_bridge.models.timing import HOP_MS, HOP_S
+from cstalk_bridge.outputs.udp import Delivery
 
 if TYPE_CHECKING:
     from cstalk_bridge.monitor.metrics import Metrics, SubjectMetrics
@@ -46,13 +47,14 @@ class HealthState(Enum):
     ENDED = "ENDED"
     SILENT = "SILENT"
     BEHIND = "BEHIND"
+    NO_RECEIVER = "NO RECEIVER"
     NOT_SENT = "NOT SENT"
     NO_INPUT = "NO INPUT"
 
     @property
     def is_fault(self) -> bool:
         """Whether the subject needs the user's attention."""
-        return self in {self.SILENT, self.BEHIND, self.NOT_SENT, self.NO_INPUT}
+        return self not in {self.OK, self.STARTING, self.ENDED}
 
 
 class Lamp(Enum):
@@ -112,12 +114,20 @@ def _input_health(subject: SubjectMetrics, now_s: float) -> Health | None:
             return None
 
 
+LINK_STATES = {
+    Delivery.NOT_SENT: HealthState.NOT_SENT,
+    Delivery.NO_RECEIVER: HealthState.NO_RECEIVER,
+}
+"""States of a subject whose link has a fault, worst first."""
+
+
 def _link_health(subject: SubjectMetrics, now_s: float) -> Health | None:
-    for link in subject.links:
-        if link.failures.recent(now_s):
-            reason = link.last_error or "refused"
-            advice = f"{link.counters.name}: {reason}; check the address and the network"
-            return Health(HealthState.NOT_SENT, advice)
+    """Return the worst fault of the links, with the name of the link."""
+    found = [(link.counters.name, link.status(now_s)) for link in subject.links]
+    for delivery, state in LINK_STATES.items():
+        for name, status in found:
+            if status.delivery is delivery:
+                return Health(state, f"{name}: {status.advice}")
     return None
 
 

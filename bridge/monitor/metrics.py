@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from cstalk_bridge.outputs.link import LinkStatus
+from cstalk_bridge.outputs.udp import Delivery
 from cstalk_bridge.rig.curves import Showing, neutral_board
 
 if TYPE_CHECKING:
@@ -130,14 +132,27 @@ class ShownFaces:
 
 
 class Rate:
-    """Samples of a counter that only grows, and its rate."""
+    """Samples of a counter that only grows, and its rate.
 
-    __slots__ = ("_count", "_times_s", "_totals")
+    One thread samples it; any thread may `reset` what is counted as lost.
+    """
+
+    __slots__ = ("_before", "_count", "_times_s", "_totals")
 
     def __init__(self, capacity: int = RATE_CAPACITY) -> None:
         self._times_s = np.zeros(capacity)
         self._totals = np.zeros(capacity, dtype=np.int64)
         self._count = 0
+        self._before = 0
+
+    @property
+    def lost(self) -> int:
+        """What was counted since the last `reset`."""
+        return self.total - self._before
+
+    def reset(self) -> None:
+        """Begin to count anew in `lost`; `total` and the rates go on."""
+        self._before = self.total
 
     @property
     def total(self) -> int:
@@ -188,11 +203,15 @@ class TargetCounters(Protocol):
     """The counters of one target of a link."""
 
     failed: int
+    refused: int
     last_error: str | None
 
 
 class LinkCounters(Protocol):
-    """The counters of a link: datagrams sent and failed, over all its targets."""
+    """The counters of a link: datagrams sent and failed, over all its targets.
+
+    `status` returns what is known of its frames at a host time.
+    """
 
     name: str
 
@@ -204,6 +223,8 @@ class LinkCounters(Protocol):
 
     @property
     def receivers(self) -> Sequence[TargetCounters]: ...  # noqa: D102 - see the class
+
+    def status(self, now_s: float) -> LinkStatus: ...  # noqa: D102 - see the class
 
 
 class RecordingStatus(Protocol):
@@ -240,6 +261,18 @@ class LinkMetrics:
         """Sample the counters at host time `now_s`."""
         self.packets.read(now_s, self.counters.sent)
         self.failures.read(now_s, self.counters.failed)
+
+    def status(self, now_s: float) -> LinkStatus:
+        """Return what is known of its frames: not sent, if some failed lately, or its own state."""
+        if self.failures.recent(now_s):
+            reason = self.last_error or "refused"
+            return LinkStatus(Delivery.NOT_SENT, f"{reason}; check the address and the network")
+        return self.counters.status(now_s)
+
+    @property
+    def refused(self) -> int:
+        """Datagrams that came back, for nobody listens, of the targets there are."""
+        return sum(receiver.refused for receiver in self.counters.receivers)
 
     @property
     def last_error(self) -> str | None:
@@ -325,6 +358,16 @@ class SubjectMetrics:
         self.latency = {part: Percentiles() for part in LATENCY_PARTS}
         self.total = Percentiles()
         self.drops = {cause: Rate() for cause in DROP_CAUSES}
+
+    @property
+    def losses(self) -> dict[str, int]:
+        """Losses since the last reset, by cause; without the causes that lost nothing."""
+        return {cause: rate.lost for cause, rate in self.drops.items() if rate.lost}
+
+    def reset_losses(self) -> None:
+        """Count losses, and datagrams that were not sent, anew from now on; for any thread."""
+        for rate in (*self.drops.values(), *(link.failures for link in self.links)):
+            rate.reset()
 
     @property
     def is_clipping(self) -> bool:

@@ -165,8 +165,9 @@ def _subject_status(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> 
     parts.append(f"{rate:.1f} packets/s")
     if total := subject.total.spread():
         parts.append(f"{1000 * total.median_s:.0f} ms (p99 {1000 * total.p99_s:.0f})")
-    lost = {cause: rate.total for cause, rate in subject.drops.items() if rate.total}
-    parts.append("lost " + (" ".join(f"{n} {cause}" for cause, n in lost.items()) or "nothing"))
+    lost = " ".join(f"{number} {cause}" for cause, number in subject.losses.items())
+    parts.append(f"lost {lost or 'nothing'}")
+    parts += [f"{link.counters.name} {link.status(now_s).delivery.value}" for link in subject.links]
     return "  ".join(parts)
 
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import platform
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from cstalk_bridge.outputs.udp import Delivery
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -92,6 +95,22 @@ def replace_nonfinite(
     return replaced, int(array.size - np.count_nonzero(finite))
 
 
+@dataclass(frozen=True, slots=True)
+class LinkStatus:
+    """What is known of the frames of a link, and advice: cause and remedy, empty if all is well."""
+
+    delivery: Delivery
+    advice: str = ""
+
+
+DELIVERIES = tuple(Delivery)
+
+
+def start_receiver(port: int) -> str:
+    """Return the remedy where a protocol knows no better one."""
+    return f"start the receiver, and set its port to {port}"
+
+
 class Link(Protocol):
     """Where mapped frames go. Values are [outputs], in the order of the rig map's outputs."""
 
@@ -113,6 +132,9 @@ class Link(Protocol):
     def receivers(self) -> Sequence[Receiver | UnresolvedTarget]:
         """The targets with their own counters and last error."""
 
+    def status(self, now_s: float) -> LinkStatus:
+        """Return what is known of its frames at a host time; for any thread."""
+
     def send(self, values: NDArray[np.float32], tick: Tick) -> None:
         """Send one frame; call it every tick, silence or not. ValueError for another shape only."""
 
@@ -129,7 +151,7 @@ class UdpLink:
     The link of a protocol returns in `_encode` the datagrams that carry a frame. `rest` is what its
     rig map makes of a face at rest, [outputs]; None is 0 everywhere. Any thread may set
     `is_streaming` and change the `targets`, while one sends. Frames are encoded only while there
-    are targets.
+    are targets. `receiver_remedy` returns how to start the receiver that is missing at a port.
     """
 
     def __init__(
@@ -139,6 +161,7 @@ class UdpLink:
         self.not_finite = 0
         self.targets = targets
         self.is_streaming = True
+        self.receiver_remedy: Callable[[int], str] = start_receiver
         self._rest = np.zeros(outputs, dtype=np.float32) if rest is None else rest
         self._last_tick: Tick | None = None
         self._is_at_rest = True
@@ -158,6 +181,26 @@ class UdpLink:
     def receivers(self) -> Sequence[Receiver | UnresolvedTarget]:
         """The targets with their counters."""
         return self.targets.receivers
+
+    def status(self, now_s: float) -> LinkStatus:
+        """Return what is known of its frames: the worst of its targets."""
+        if not self.is_streaming:
+            return LinkStatus(Delivery.IDLE, "streaming was stopped by remote control; start it")
+        receivers = self.receivers
+        if not receivers:
+            return self._status_without_receivers()
+        states = [receiver.delivery(now_s) for receiver in receivers]
+        worst = max(states, key=DELIVERIES.index)
+        receiver = receivers[states.index(worst)]
+        if worst is Delivery.NO_RECEIVER:
+            what = f"nobody listens at {receiver.target}"
+            return LinkStatus(worst, f"{what}; {self.receiver_remedy(receiver.target.port)}")
+        if worst is Delivery.NOT_SENT:
+            return LinkStatus(worst, f"{receiver.last_error}; check the address and the network")
+        return LinkStatus(worst)
+
+    def _status_without_receivers(self) -> LinkStatus:
+        return LinkStatus(Delivery.NO_RECEIVER, "it has no target; set one by remote control")
 
     def send(self, values: NDArray[np.float32], tick: Tick) -> None:
         """Send one frame; what is not finite leaves at rest and is counted.

@@ -10,6 +10,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticKnownEr
 
 from cstalk_bridge.document import FieldError
 from cstalk_bridge.models.errors import Problem, UserError
+from cstalk_bridge.outputs.link import UdpLink
 from cstalk_bridge.outputs.livelink_face import LIVELINK_FACE
 from cstalk_bridge.outputs.metahuman.protocol import METAHUMAN
 from cstalk_bridge.outputs.osc import OSC
@@ -86,7 +87,11 @@ def open_link(
     """
     source = LinkSource(subject, tuple(outputs), rate, rest)
     server = None if servers is None else servers.of(config)
-    return protocol_of(config).open(config, source, server)
+    protocol = protocol_of(config)
+    link = protocol.open(config, source, server)
+    if isinstance(link, UdpLink):
+        link.receiver_remedy = protocol.receiver_remedy
+    return link
 
 
 SWITCH = ("yes", "no")

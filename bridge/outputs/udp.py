@@ -7,18 +7,27 @@ again by a thread of its own.
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 import socket
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cstalk_bridge.models.errors import Problem, UserError
-from cstalk_bridge.system.addresses import HOST_NAME, HostAddress, SocketAddress, find_address
+from cstalk_bridge.system.addresses import (
+    HOST_NAME,
+    HostAddress,
+    SocketAddress,
+    find_address,
+    is_loopback,
+)
 from cstalk_bridge.system.worker import Worker
+from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -147,11 +156,48 @@ class HostSearch:
                 self._missing.remove(target)
 
 
+class Delivery(Enum):
+    """What is known of the frames that are sent to a target, best first."""
+
+    LISTENING = "listening"
+    """A program of this machine has the port, or a client has asked for the frames."""
+    SENT = "sent, no answer expected"
+    """They have left; over UDP another machine gives no sign."""
+    IDLE = "off"
+    """None are to be sent."""
+    NO_RECEIVER = "NO RECEIVER"
+    """Nobody listens."""
+    NOT_SENT = "NOT SENT"
+    """The system does not take them."""
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether the faces certainly do not arrive."""
+        return self in {self.NO_RECEIVER, self.NOT_SENT}
+
+
+REFUSED_S = 3.0
+"""Time for which a refusal of another machine counts. Linux sends one a second (`icmp_ratelimit`)
+however many frames it refuses; this machine answers every one."""
+
+PROVEN_DATAGRAMS = 8
+"""Datagrams to this machine in a row without a refusal that show that somebody listens."""
+
+CHECK_DATAGRAMS = 16
+"""Datagrams between two looks for a refusal that the system does not report when sending: Windows
+reports it when receiving (WSAECONNRESET)."""
+
+RECONNECT_S = 1.0
+"""Time between two attempts to connect the socket anew, after the network has changed."""
+
+
 @dataclass(slots=True)
 class Receiver:
     """One target with its own socket, and how many datagrams the system took or refused.
 
-    UDP does not report whether they arrived.
+    The socket is connected to its address, so that the system reports the ICMP message "port
+    unreachable" with which a machine answers where nobody listens (RFC 1122, section 4.1.3.3);
+    `refused` counts these. Otherwise UDP does not report whether datagrams arrive.
     """
 
     target: Target
@@ -160,21 +206,115 @@ class Receiver:
     sent: int = 0
     failed: int = 0
     last_error: str | None = None
+    refused: int = 0
+    now: Callable[[], float] = field(default=host_now, repr=False)
+    _refused_s: float = -math.inf
+    _sent_at_refusal: int = 0
+    _connected_s: float = -math.inf
+    _is_connected: bool = False
+
+    def __post_init__(self) -> None:
+        self.socket.settimeout(0.0)
+        self._connect()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the target is on this machine, which answers every datagram without a port."""
+        if not self._is_connected:
+            return False
+        try:
+            own = self.socket.getsockname()[0]
+        except OSError:
+            return False
+        return bool(own == self.address[0]) or is_loopback(self.address[0])
+
+    def delivery(self, now_s: float) -> Delivery:
+        """Return what is known of it at a host time; for any thread."""
+        unanswered = self.sent - self._sent_at_refusal
+        if self.is_here:
+            if self.refused and unanswered < PROVEN_DATAGRAMS:
+                return Delivery.NO_RECEIVER
+            return Delivery.LISTENING if unanswered >= PROVEN_DATAGRAMS else Delivery.SENT
+        is_refused = now_s - self._refused_s < REFUSED_S
+        return Delivery.NO_RECEIVER if is_refused else Delivery.SENT
 
     def send(self, datagrams: Iterable[bytes]) -> None:
         """Hand every datagram to the system; what it refuses is dropped and counted."""
         for datagram in datagrams:
+            if self.sent % CHECK_DATAGRAMS == 0:
+                self._receive_refusal()
             try:
-                self.socket.sendto(datagram, self.address)
+                self._send(datagram)
+            except (ConnectionRefusedError, ConnectionResetError):
+                # The answer to an earlier datagram; this one has not been sent.
+                self._note_refusal()
+                self._send_again(datagram)
             except OSError as error:
-                self.failed += 1
-                self.last_error = error.strerror or str(error)
+                self._fail(error)
             else:
                 self.sent += 1
 
     def close(self) -> None:
         """Close its socket."""
         self.socket.close()
+
+    def _send(self, datagram: bytes) -> None:
+        if self._is_connected:
+            self.socket.send(datagram)
+        else:
+            self.socket.sendto(datagram, self.address)
+
+    def _send_again(self, datagram: bytes) -> None:
+        try:
+            self._send(datagram)
+        except OSError as error:
+            self._fail(error)
+        else:
+            self.sent += 1
+
+    def _receive_refusal(self) -> None:
+        try:
+            self.socket.recv(1)
+        except (ConnectionRefusedError, ConnectionResetError):
+            self._note_refusal()
+        except OSError:
+            return  # There is nothing to receive; what else is wrong shows when sending.
+
+    def _note_refusal(self) -> None:
+        self.refused += 1
+        self._refused_s = self.now()
+        self._sent_at_refusal = self.sent
+
+    def _fail(self, error: OSError) -> None:
+        self.failed += 1
+        self.last_error = error.strerror or str(error)
+        if self.now() - self._connected_s >= RECONNECT_S:
+            self._reopen()
+
+    def _reopen(self) -> None:
+        """Take a new socket: a connected one keeps the address which this machine had."""
+        if self.socket.fileno() < 0:
+            return
+        may_broadcast = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST)
+        try:
+            opened = _datagram_socket(self.socket.family, may_broadcast=bool(may_broadcast))
+        except OSError:
+            self._connected_s = self.now()
+            return
+        opened.settimeout(0.0)
+        before, self.socket = self.socket, opened
+        before.close()
+        self._connect()
+
+    def _connect(self) -> None:
+        self._connected_s = self.now()
+        try:
+            self.socket.connect(self.address)
+        except OSError:
+            # No network yet, or a broadcast that is not allowed: sending reports why.
+            self._is_connected = False
+        else:
+            self._is_connected = True
 
 
 @dataclass(slots=True)
@@ -185,6 +325,11 @@ class UnresolvedTarget:
     last_error: str | None
     sent: int = 0
     failed: int = 0
+    refused: int = 0
+
+    def delivery(self, now_s: float) -> Delivery:
+        """Return that nothing is sent."""
+        return Delivery.NOT_SENT
 
     def send(self, datagrams: Sequence[bytes]) -> None:
         """Count datagrams that lead nowhere."""
@@ -336,9 +481,11 @@ def _is_one(receiver: Receiver | UnresolvedTarget, target: Target, found: HostAd
 
 def _opened(target: Target, found: HostAddress, *, may_broadcast: bool = True) -> Receiver:
     # A socket each: packets waiting for a host that does not answer fill its buffer only.
-    # Not connected: then neither a receiver that is not up yet nor a changed network fails.
     family, address = found
+    return Receiver(target, address, _datagram_socket(family, may_broadcast=may_broadcast))
+
+
+def _datagram_socket(family: int, *, may_broadcast: bool) -> socket.socket:
     opened = socket.socket(family, socket.SOCK_DGRAM)
-    opened.settimeout(0.0)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, may_broadcast)
-    return Receiver(target, address, opened)
+    return opened

@@ -28,7 +28,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cstalk_bridge.outputs.link import replace_nonfinite
+from cstalk_bridge.outputs.link import LinkStatus, replace_nonfinite
+from cstalk_bridge.outputs.udp import Delivery
 from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
@@ -194,6 +195,10 @@ class PreviewLink:
         self._rest = np.zeros(len(hub.curves), dtype=np.float32)
         self._last_number = -1
         self._is_closed = False
+
+    def status(self, now_s: float) -> LinkStatus:  # noqa: ARG002 - as of any link
+        """Return that its frames have left: nobody answers for them here."""
+        return LinkStatus(Delivery.SENT)
 
     def send(self, values: NDArray[np.float32], tick: Tick) -> None:
         """Show one frame, [curves]; never waits. ValueError for another shape only."""

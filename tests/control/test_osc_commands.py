@@ -132,8 +132,9 @@ def test_the_reported_state_can_be_sent_back(
     assert reported["/cstalk/CSTalk/weight/happy"] == (0.5,)
     assert reported["/cstalk/CSTalk/level/gaze"] == (0.5,)
     assert reported["/cstalk/CSTalk/mute"] == (1,)
-    name, sent, failed, error = reported["/cstalk/CSTalk/link"]
-    assert (str(name)[:16], failed, error) == ("livelink-face://", 0, "")
+    name, sent, failed, error, lamp, advice = reported["/cstalk/CSTalk/link"]
+    assert (str(name)[:16], failed, error, advice) == ("livelink-face://", 0, "", "")
+    assert lamp in ("listening", "sent, no answer expected")
     assert int(str(sent)) > 0
     input_state, level_db = reported["/cstalk/CSTalk/sound"]
     assert input_state == "running"

@@ -10,6 +10,8 @@ import numpy as np
 from cstalk_bridge.audio.source import SourceState
 from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS
 from cstalk_bridge.monitor.metrics import LATENCY_PARTS, Metrics, SubjectMetrics
+from cstalk_bridge.outputs.link import LinkStatus
+from cstalk_bridge.outputs.udp import Delivery
 from cstalk_bridge.rig.curves import Showing
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 
@@ -22,6 +24,7 @@ FIRST_FRAME = 60 * 3600 * 17
 @dataclass
 class Target:
     failed: int = 0
+    refused: int = 0
     last_error: str | None = None
 
 
@@ -31,6 +34,10 @@ class CountedLink:
     sent: int = 0
     failed: int = 0
     receivers: Sequence[Target] = field(default_factory=lambda: [Target()])
+    delivery: LinkStatus = field(default_factory=lambda: LinkStatus(Delivery.LISTENING))
+
+    def status(self, _now_s: float) -> LinkStatus:
+        return self.delivery
 
 
 def subject(name: str = "CSTalk", links: int = 1) -> SubjectMetrics:

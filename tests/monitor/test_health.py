@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from cstalk_bridge.audio.source import SourceState
 from cstalk_bridge.monitor.health import HealthState, Lamp, health, lamps
 from cstalk_bridge.monitor.metrics import DROP_CAUSES, RATE_WINDOW_S
+from cstalk_bridge.outputs.link import LinkStatus
+from cstalk_bridge.outputs.udp import Delivery
 from cstalk_bridge.rig.curves import Showing
 from tests.monitor.faces import CountedLink, Target, metrics, play, subject
 from tests.takes.recording.harness import RecorderHarness
@@ -97,8 +99,10 @@ def in_state(state: HealthState) -> tuple[Metrics, float]:
             one.set_input(SourceState.ENDED, "take.wav")
         case HealthState.BEHIND:
             now_s = hold(running, now_s, 10)
+        case HealthState.NO_RECEIVER:
+            counters.delivery = LinkStatus(Delivery.NO_RECEIVER, "nobody listens")
         case HealthState.NOT_SENT:
-            counters.failed, counters.receivers = 4, [Target(4, "refused")]
+            counters.failed, counters.receivers = 4, [Target(4, last_error="refused")]
             one.read_links(now_s)
         case HealthState.NO_INPUT:
             one.set_input(SourceState.LOST, "USB Microphone")
@@ -326,7 +330,7 @@ def test_refused_packets_are_reported_with_link_and_reason() -> None:
     now_s = play(running)
     counters = one.links[0].counters
     assert isinstance(counters, CountedLink)
-    counters.failed, counters.receivers = 4, [Target(4, "Network is unreachable")]
+    counters.failed, counters.receivers = 4, [Target(4, last_error="Network is unreachable")]
     one.read_links(now_s)
     found = health_of(running, now_s)
     assert found.state is HealthState.NOT_SENT

@@ -15,10 +15,12 @@ from cstalk_bridge.monitor.status_lines import (
     StatusReport,
     status_line,
 )
+from cstalk_bridge.outputs.link import LinkStatus
+from cstalk_bridge.outputs.udp import Delivery
 from cstalk_bridge.timecode.chase import Chase, ChaseMode
 from cstalk_bridge.timecode.system_clock import UNKNOWN_DISCIPLINE, SystemSource
 from cstalk_bridge.timecode.time_of_day import TimeOfDay
-from tests.monitor.faces import metrics, play, subject
+from tests.monitor.faces import CountedLink, metrics, play, subject
 from tests.takes.recording.harness import RecorderHarness
 
 if TYPE_CHECKING:
@@ -28,10 +30,14 @@ if TYPE_CHECKING:
 def test_a_status_line_shows_the_state_of_every_subject() -> None:
     running = metrics(subject("Anna"), subject("Bruno"))
     now_s = play(running)
+    link = running.subjects[1].links[0].counters
+    assert isinstance(link, CountedLink)
+    link.delivery = LinkStatus(Delivery.NO_RECEIVER, "nobody listens; start Unreal")
     assert status_line(running, now_s) == (
-        "17:00:02:59"
-        " | Anna OK  -24 dB  60.0 packets/s  36 ms (p99 36)  lost nothing"
-        " | Bruno OK  -24 dB  60.0 packets/s  36 ms (p99 36)  lost nothing"
+        "17:00:02:59 | Anna OK  -24 dB  60.0 packets/s  36 ms (p99 36)  lost nothing"
+        "  livelink-face://127.0.0.1:11111 listening"
+        " | Bruno NO RECEIVER  -24 dB  60.0 packets/s  36 ms (p99 36)  lost nothing"
+        "  livelink-face://127.0.0.1:11111 NO RECEIVER"
     )
 
 

@@ -5,8 +5,19 @@ import socket
 import pytest
 
 from cstalk_bridge.models.errors import UserError
-from cstalk_bridge.outputs.udp import MAX_TARGETS, Target, UdpTargets
+from cstalk_bridge.outputs.udp import (
+    CHECK_DATAGRAMS,
+    MAX_TARGETS,
+    PROVEN_DATAGRAMS,
+    RECONNECT_S,
+    REFUSED_S,
+    Delivery,
+    Receiver,
+    Target,
+    UdpTargets,
+)
 from cstalk_bridge.system.addresses import HostAddress
+from cstalk_bridge.timecode.tick import host_now
 from tests.outputs.receiving import receiver
 from tests.waiting import wait_until
 
@@ -183,3 +194,71 @@ def test_addresses_are_replaced_as_a_whole_and_those_that_stay_keep_their_socket
         assert (targets.receivers, targets.sent, targets.failed) == ((), 4, 1)
         assert (first.all_waiting(), second.all_waiting()) == ([b"a"], [b"a", b"b", b"c"])
         targets.close()
+
+
+def test_a_port_without_a_listener_is_known_and_so_is_one_that_listens_again() -> None:
+    target = closed_port()
+    targets = UdpTargets([target])
+    (only,) = targets.receivers
+    assert isinstance(only, Receiver)
+    assert only.delivery(host_now()) is Delivery.SENT
+    for _ in range(3 * PROVEN_DATAGRAMS):
+        targets.send([b"frame"])
+        assert only.delivery(host_now()) is not Delivery.LISTENING
+    assert only.delivery(host_now()) is Delivery.NO_RECEIVER
+    assert (targets.sent, targets.failed) == (3 * PROVEN_DATAGRAMS, 0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as late:
+        late.bind((target.host, target.port))
+        for _ in range(PROVEN_DATAGRAMS + 1):
+            targets.send([b"frame"])
+        assert only.delivery(host_now()) is Delivery.LISTENING
+    targets.send([b"frame", b"frame"])
+    assert only.delivery(host_now()) is Delivery.NO_RECEIVER
+    targets.close()
+
+
+def test_a_refusal_is_also_found_where_only_receiving_reports_it() -> None:
+    """As on Windows: nothing is sent between the refusal and the look for it."""
+    targets = UdpTargets([closed_port()])
+    targets.send([b"frame"] * CHECK_DATAGRAMS)
+    (only,) = targets.receivers
+    before = only.refused
+    targets.send([b"frame"])
+    assert (before, only.refused) == (CHECK_DATAGRAMS - 1, CHECK_DATAGRAMS)
+    targets.close()
+
+
+def test_of_another_machine_that_gives_no_sign_nothing_is_claimed() -> None:
+    """A multicast group, for which nobody may answer (RFC 1122, section 3.2.2)."""
+    targets = UdpTargets([Target(host="239.255.77.77", port=9)])
+    targets.send([b"frame"] * 3 * PROVEN_DATAGRAMS)
+    (only,) = targets.receivers
+    assert only.delivery(host_now()) is Delivery.SENT
+    targets.close()
+
+
+def test_a_refusal_of_another_machine_counts_for_a_while() -> None:
+    now_s = 100.0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
+        target = closed_port()
+        address = (target.host, target.port)
+        only = Receiver(target, address, opened, now=lambda: now_s)
+        only.send([b"frame"] * 3)
+        # As from another address of its own, from which the machine cannot tell that it is here.
+        only.address = ("192.0.2.1", target.port)
+        assert only.delivery(now_s + REFUSED_S - 0.1) is Delivery.NO_RECEIVER
+        assert only.delivery(now_s + REFUSED_S) is Delivery.SENT
+
+
+def test_a_socket_is_taken_anew_where_the_system_refuses_it() -> None:
+    now_s = 100.0
+    with receiver() as one:
+        opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        only = Receiver(one.target, (one.target.host, one.target.port), opened, now=lambda: now_s)
+        now_s += RECONNECT_S
+        only.send([b"x" * 70000, b"good"])
+        assert only.socket is not opened
+        assert opened.fileno() == -1
+        assert one.one() == b"good"
+        assert (only.sent, only.failed) == (1, 1)
+        only.close()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from cstalk_bridge.models.errors import Problem, UserError
-from cstalk_bridge.outputs.link import MAX_FRAME, UdpLink, subject_fault
+from cstalk_bridge.outputs.link import MAX_FRAME, LinkStatus, UdpLink, subject_fault
 from cstalk_bridge.outputs.metahuman import messages as wire
 from cstalk_bridge.outputs.metahuman.device import (
     ANY_INTERFACE,
@@ -47,7 +47,7 @@ from cstalk_bridge.outputs.protocol import (
     by_name,
     timed_frame,
 )
-from cstalk_bridge.outputs.udp import UdpTargets
+from cstalk_bridge.outputs.udp import Delivery, UdpTargets
 from cstalk_bridge.system.addresses import ANY_ADDRESS, bind_or_explain
 from cstalk_bridge.system.process import PROGRAM_NAME
 from cstalk_bridge.timecode.tick import host_now
@@ -194,6 +194,17 @@ class MetaHumanLink(UdpLink):
         self._face = np.concatenate((REST, np.zeros(len(HEAD_POSE), dtype=np.float32)))
         rest = self._face[self._places] if rest is None else rest
         super().__init__(name, len(outputs), UdpTargets(()), rest)
+
+    def status(self, now_s: float) -> LinkStatus:
+        """Return what is known of its frames; a client that is connected has asked for them."""
+        status = super().status(now_s)
+        is_requested = status.delivery is Delivery.SENT
+        return LinkStatus(Delivery.LISTENING) if is_requested else status
+
+    def _status_without_receivers(self) -> LinkStatus:
+        return LinkStatus(
+            Delivery.NO_RECEIVER, f"no device client is connected; {self.receiver_remedy(0)}"
+        )
 
     def _update_targets(self) -> None:
         wanted = () if self._is_closed else self._feed.addresses
@@ -429,6 +440,12 @@ class MetaHumanProtocol(OutputProtocol[MetaHumanConfig]):
             "subject. A MetaHuman made before 5.6 has no such field: use livelink-face:// for it.",
         )
         return SetupGuide(f"Unreal 5.6 and later: MetaHuman device at {target}", steps)
+
+    def receiver_remedy(self, port: int) -> str:
+        """Return how Unreal asks for the frames; `port` is its own, and changes every time."""
+        return (
+            "in Unreal, Live Link > Add Source > Live Link Face (MetaHuman), and choose the subject"
+        )
 
 
 METAHUMAN = MetaHumanProtocol()

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.models.files import PARTIAL_SUFFIX
-from cstalk_bridge.outputs.link import replace_nonfinite
+from cstalk_bridge.outputs.link import LinkStatus, replace_nonfinite
+from cstalk_bridge.outputs.udp import Delivery
 from cstalk_bridge.rig.curves import ARKIT_CURVES
 from cstalk_bridge.system.files import is_folder
 from cstalk_bridge.system.worker import Worker
@@ -276,6 +277,10 @@ class RecordingLink:
         self.receivers: tuple[Receiver, ...] = ()
         self._recorder = recorder
         self._subject = subject
+
+    def status(self, now_s: float) -> LinkStatus:  # noqa: ARG002 - as of any link
+        """Return that its frames have left: nobody answers for them here."""
+        return LinkStatus(Delivery.SENT)
 
     def send(self, values: NDArray[np.float32], tick: Tick) -> None:
         """Record one frame, [61]; never waits. ValueError for another shape only."""
