@@ -26,6 +26,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from cstalk_bridge.audio.inputs import open_source
+from cstalk_bridge.audio.passthrough import Passthrough
 from cstalk_bridge.control.controller import Controller, RunContext
 from cstalk_bridge.control.server import ControlService
 from cstalk_bridge.dashboard.screen import open_monitor
@@ -37,6 +38,7 @@ from cstalk_bridge.face.emotion import (
 )
 from cstalk_bridge.face.inference import (
     InferenceLoop,
+    SteppedStream,
     live_device,
     load_network,
     open_emotion_estimator,
@@ -45,6 +47,7 @@ from cstalk_bridge.face.inference import (
 )
 from cstalk_bridge.face.procedural.animation import ProceduralAnimation, seed_of
 from cstalk_bridge.face.subject import Route, Subject, Voice, show_subjects
+from cstalk_bridge.face.sync_test import ClapStream
 from cstalk_bridge.face.timeline import AdaptiveBuffer, Delay, FixedBuffer
 from cstalk_bridge.monitor.logs import log_metrics
 from cstalk_bridge.monitor.metrics import Metrics
@@ -162,7 +165,7 @@ def _open_subject(
         Route(rigmap.applier(), tuple(links.get(name, ())), tuple(observers.get(name, ())))
         for name, rigmap in maps.items()
     ]
-    return Subject(
+    opened = Subject(
         subject.name,
         voice,
         ProceduralAnimation(
@@ -174,6 +177,25 @@ def _open_subject(
         policies=subject.rest.policies,
         notice=notice,
     )
+    _open_passthrough(subject, opened, closing)
+    return opened
+
+
+def _open_passthrough(subject: SubjectConfig, opened: Subject, closing: ExitStack) -> None:
+    """Give a subject the audio passthrough that its config asks for; it is not started yet."""
+    if subject.passthrough.device is None:
+        return
+    voice, ticks = opened.voice, opened.metrics.latency["tick"]
+
+    def tick_s() -> float:
+        spread = ticks.spread()
+        return 0.0 if spread is None else spread.median_s
+
+    opened.passthrough = Passthrough(
+        subject.passthrough, voice.sound_at, voice.sound_delay_at, now=host_now, tick_s=tick_s
+    )
+    opened.metrics.passthrough = opened.passthrough
+    closing.callback(opened.passthrough.close)
 
 
 def _recording_map(subject: SubjectConfig, maps: dict[str, RigMap]) -> str:
@@ -187,7 +209,12 @@ def _open_voice(
     subject: SubjectConfig, config: Config, runtime: Runtime, closing: ExitStack
 ) -> tuple[Voice, str | None]:
     """Return the voice of a subject, and a notice about its sound."""
-    source, notice = open_source(subject.audio, now=host_now, wake=runtime.wake)
+    source, notice = open_source(
+        subject.audio,
+        now=host_now,
+        wake=runtime.wake,
+        is_full_band=subject.passthrough.device is not None,
+    )
     closing.callback(source.close)
     fixed_ms = config.buffer_ms
     buffer = AdaptiveBuffer() if fixed_ms is None else FixedBuffer(1e-3 * fixed_ms)
@@ -253,12 +280,14 @@ def run(
     stop: Event | None = None,
     watch: Watch | None = None,
     is_urgent: bool = True,
+    is_sync_test: bool = False,
 ) -> int:
     """Run the bridge until `stop`, a signal, or the end of all recordings; return the exit code 0.
 
     The `controller` takes commands meanwhile; `watch`, by default the dashboard, is entered with
-    the metrics. `is_urgent` raises the priority of both threads. However the run ends, each link
-    leaves its face at rest and a take is ended. UserError for what the user can mend.
+    the metrics. `is_urgent` raises the priority of both threads; with `is_sync_test` mouths open
+    at claps instead of speaking. However the run ends, each link leaves its face at rest and a take
+    is ended. UserError for what the user can mend.
     """
     stop, wake, controller = stop or Event(), Event(), controller or Controller()
     with _prepared_process(), ExitStack() as closing:
@@ -267,9 +296,12 @@ def run(
         subjects = open_subjects(config, runtime, closing)
         metrics = open_metrics(config, subjects, runtime)
         _recover_takes(config, metrics)
-        inference = _open_inference(runtime, subjects, metrics, wake)
+        inference = _open_inference(runtime, subjects, metrics, wake, is_sync_test=is_sync_test)
         notice = partial(_notice, metrics)
         _start_servers(runtime, notice)
+        for subject in subjects:
+            if subject.passthrough is not None:
+                subject.passthrough.start(partial(_notice, metrics, subject=subject.name))
         ticks = _open_ticks(config, subjects, metrics, closing)
         context = RunContext(
             subjects, notice, runtime.model, runtime.recorder, stop, host_now, metrics
@@ -310,10 +342,17 @@ class TickLoop:
 
 
 def _open_inference(
-    runtime: Runtime, subjects: Sequence[Subject], metrics: Metrics, wake: Event
+    runtime: Runtime,
+    subjects: Sequence[Subject],
+    metrics: Metrics,
+    wake: Event,
+    *,
+    is_sync_test: bool,
 ) -> InferenceLoop:
     voices = [subject.voice for subject in subjects]
-    stream = runtime.model.stream(len(voices))
+    stream: SteppedStream = runtime.model.stream(len(voices))
+    if is_sync_test:
+        stream = ClapStream(stream, runtime.model.channels)
     warm_up(stream, voices)
     return InferenceLoop(stream, voices, metrics, wake=wake, now=host_now)
 
@@ -345,8 +384,8 @@ def _dashboard(config: Config, controller: Controller) -> Watch:
     return partial(open_monitor, dashboard=config.dashboard, controller=controller)
 
 
-def _notice(metrics: Metrics, text: str) -> None:
-    metrics.notice(host_now(), text)
+def _notice(metrics: Metrics, text: str, subject: str = "") -> None:
+    metrics.notice(host_now(), text, subject)
 
 
 def _start_servers(runtime: Runtime, notice: Callable[[str], None]) -> None:

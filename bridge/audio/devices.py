@@ -1,4 +1,4 @@
-"""Input devices: their list, and which one a user means.
+"""Audio devices, inputs and outputs: their list, and which one a user means.
 
 PortAudio is loaded when it is first needed and does one call at a time.
 """
@@ -6,6 +6,7 @@ PortAudio is loaded when it is first needed and does one call at a time.
 from __future__ import annotations
 
 import atexit
+import enum
 import re
 import sys
 import threading
@@ -13,16 +14,18 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.system.files import name_key
 from cstalk_bridge.system.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from sounddevice import InputStream
+    from sounddevice import InputStream, OutputStream
+
+    Stream: TypeAlias = InputStream | OutputStream
 
 MICROPHONE = "mic"
 """Input which means the system's default microphone."""
@@ -37,15 +40,26 @@ being read."""
 _lock = threading.RLock()
 """PortAudio's opening, closing and listing are not thread-safe."""
 
-_open_streams: set[InputStream] = set()
+_open_streams: set[Stream] = set()
 """The streams that are open: the device list is renewed only when there is none."""
 
-_abandoned: set[InputStream] = set()
+_yielding: dict[Stream, Callable[[], None]] = {}
+"""Of these, the ones that are closed so that the list can be renewed, and how their owner is told:
+it opens them again."""
+
+_abandoned: set[Stream] = set()
 """The streams whose closing did not end in time."""
 
 
+class Direction(enum.Enum):
+    """Which way the sound of a device goes."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+
+
 class DeviceUnavailableError(UserError):
-    """The microphone, or any microphone, is missing at present; the request itself is valid."""
+    """The device, or any device, is missing at present; the request itself is valid."""
 
 
 def load_portaudio() -> Any:
@@ -56,18 +70,23 @@ def load_portaudio() -> Any:
         remedy = "reinstall the Python package sounddevice"
         if sys.platform.startswith("linux"):
             remedy = "install the system package libportaudio2 (apt-get install libportaudio2)"
-        what = f"no microphone can be used, {error}"
+        what = f"no sound device can be used, {error}"
         raise DeviceUnavailableError(Problem("PortAudio", what, remedy)) from None
     return sounddevice
 
 
 def renew_devices() -> None:
-    """Have PortAudio list devices anew; does nothing while a stream is open.
+    """Have PortAudio list devices anew; does nothing while an input stream is open.
 
-    PortAudio lists devices only when it is initialised, which ends every stream.
+    PortAudio lists devices only when it is initialised, which ends every stream; streams that yield
+    are closed for it.
     """
     portaudio = load_portaudio()
     with _lock:
+        if _open_streams == _yielding.keys():
+            for stream, told in tuple(_yielding.items()):
+                told()
+                close_stream(stream)
         if not _open_streams:
             # The package has no public names for this.
             portaudio._terminate()  # noqa: SLF001
@@ -86,7 +105,21 @@ def open_input(**options: Any) -> InputStream:
     return stream
 
 
-def close_input(stream: InputStream) -> None:
+def open_output(*, closed: Callable[[], None], **options: Any) -> OutputStream:
+    """Open an output stream with the options of `sounddevice.OutputStream`, not yet started.
+
+    It yields: the device list may be renewed while it is open, which calls `closed` and closes it.
+    PortAudioError or ValueError when the device does not do that.
+    """
+    portaudio = load_portaudio()
+    with _lock:
+        stream = portaudio.OutputStream(dtype="float32", **options)
+        _open_streams.add(stream)
+        _yielding[stream] = closed
+    return stream
+
+
+def close_stream(stream: Stream) -> None:
     """Close a stream, in whatever state it is; harmless when done twice.
 
     One that does not end within `CLOSE_S` is abandoned. The device list is not renewed any more
@@ -104,17 +137,18 @@ def close_input(stream: InputStream) -> None:
     try:
         if stream in _abandoned:
             return
-        closing = Worker("close mic", close)
+        closing = Worker("close sound", close)
         closing.start()
         if closing.join(CLOSE_S):
             _open_streams.discard(stream)
+            _yielding.pop(stream, None)
         else:
             _abandon(stream)
     finally:
         _lock.release()
 
 
-def _abandon(stream: InputStream) -> None:
+def _abandon(stream: Stream) -> None:
     _abandoned.add(stream)
     atexit.unregister(load_portaudio()._exit_handler)  # noqa: SLF001 - no public name
 
@@ -148,14 +182,14 @@ def card_of(name: str) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class InputDevice:
-    """One input device, as PortAudio lists it."""
+class AudioDevice:
+    """One input or output device, as PortAudio lists it."""
 
     index: int
     name: str
     host_api: str
     channels: int
-    """Channels that it delivers at most."""
+    """Channels that it delivers or plays at most."""
     default_rate_hz: int
     is_default: bool
     port: str = ""
@@ -173,8 +207,10 @@ class InputDevice:
         return f"{self.index} {self.full_name}"
 
 
-def list_devices(*, is_renewed: bool = False) -> tuple[InputDevice, ...]:
-    """Return all input devices, by index. DeviceUnavailableError when PortAudio is missing.
+def list_devices(
+    direction: Direction = Direction.INPUT, *, is_renewed: bool = False
+) -> tuple[AudioDevice, ...]:
+    """Return all devices of a direction, by index. DeviceUnavailableError without PortAudio.
 
     With `is_renewed` PortAudio looks for them again, unless a stream is open.
     """
@@ -182,25 +218,26 @@ def list_devices(*, is_renewed: bool = False) -> tuple[InputDevice, ...]:
     if is_renewed:
         renew_devices()
     apis = [api["name"] for api in portaudio.query_hostapis()]
-    default_index = portaudio.default.device[0]
+    default_index = portaudio.default.device[direction is Direction.OUTPUT]
+    channels = f"max_{direction.value}_channels"
     ports = usb_ports()
     listed = (
-        InputDevice(
+        AudioDevice(
             index=index,
             name=device["name"],
             host_api=apis[device["hostapi"]],
-            channels=device["max_input_channels"],
+            channels=device[channels],
             default_rate_hz=round(device["default_samplerate"]),
             is_default=index == default_index,
             port=ports.get(card, "") if (card := card_of(device["name"])) is not None else "",
         )
         for index, device in enumerate(portaudio.query_devices())
-        if device["max_input_channels"] > 0
+        if device[channels] > 0
     )
     return numbered(tuple(listed))
 
 
-def numbered(devices: Sequence[InputDevice]) -> tuple[InputDevice, ...]:
+def numbered(devices: Sequence[AudioDevice]) -> tuple[AudioDevice, ...]:
     """Return the devices with the places of twins among themselves."""
     counts = Counter(device.full_name for device in devices)
     places: Counter[str] = Counter()
@@ -214,7 +251,7 @@ def numbered(devices: Sequence[InputDevice]) -> tuple[InputDevice, ...]:
     return tuple(found)
 
 
-def default_device(devices: Sequence[InputDevice]) -> InputDevice:
+def default_device(devices: Sequence[AudioDevice]) -> AudioDevice:
     """Return the system's default microphone. DeviceUnavailableError when there is none."""
     for device in devices:
         if device.is_default:
@@ -225,7 +262,9 @@ def default_device(devices: Sequence[InputDevice]) -> InputDevice:
     raise DeviceUnavailableError(Problem(MICROPHONE, what, remedy))
 
 
-def select_device(devices: Sequence[InputDevice], wanted: str) -> InputDevice:
+def select_device(
+    devices: Sequence[AudioDevice], wanted: str, direction: Direction = Direction.INPUT
+) -> AudioDevice:
     """Return the device meant by an index, a name or an unambiguous part of a name.
 
     Names are compared as `name_key` has them; part means within "name, host API, port". A whole
@@ -248,13 +287,16 @@ def select_device(devices: Sequence[InputDevice], wanted: str) -> InputDevice:
     if len(meant) == 1:
         return meant[0]
     if meant:
-        what = f"{len(meant)} input devices have {wanted!r} in their name"
+        what = f"{len(meant)} {direction.value} devices have {wanted!r} in their name"
         raise UserError(Problem(wanted, what, f"choose one of: {_listed(meant)}"))
-    if not devices:
-        raise UserError(Problem(wanted, "no input device was found", "connect a microphone"))
-    what = "neither an input device nor an audio file"
-    raise UserError(Problem(wanted, what, f"the input devices are: {_listed(devices)}"))
+    what, remedy = f"no {direction.value} device was found", "connect one"
+    if devices:
+        remedy = f"the {direction.value} devices are: {_listed(devices)}"
+        what = "neither an input device nor an audio file"
+        if direction is Direction.OUTPUT:
+            what = "no such output device"
+    raise UserError(Problem(wanted, what, remedy))
 
 
-def _listed(devices: Sequence[InputDevice]) -> str:
+def _listed(devices: Sequence[AudioDevice]) -> str:
     return "; ".join(str(device) for device in devices)

@@ -1,5 +1,5 @@
-"""Opens the audio input that a config names: a microphone, a recording in real time, or the test
-sound.
+"""Opens the audio input that a config names: a microphone, a recording in real time, the test
+sound or claps.
 
 One pass before the start finds its length, its damage and the channel to use.
 
@@ -30,6 +30,7 @@ from cstalk_bridge.audio.preprocessing import MAX_RATE_HZ, MIN_RATE_HZ
 from cstalk_bridge.audio.source import (
     BLOCK_S,
     BLOCKS_PER_S,
+    CLAPS,
     HOP_RATE_HZ,
     TEST_SOUND,
     Block,
@@ -265,18 +266,20 @@ NOISE_PEAK = 0.0005
 """A room's noise, 66 dB below full scale."""
 
 
-class VowelSource:
-    """The round of `PATTERN` without end, at 16 kHz; the same seed makes the same sound."""
+class RoundSource:
+    """A sound, [samples] at `rate_hz` and whole blocks long, repeated without end."""
 
-    name = "test sound"
     is_device = False
-    rate_hz = HOP_RATE_HZ
     dropped_blocks = 0
 
-    def __init__(self, *, now: Callable[[], float], seed: int = 0) -> None:
+    def __init__(
+        self, name: str, samples: NDArray[np.float32], rate_hz: int, *, now: Callable[[], float]
+    ) -> None:
+        self.name = name
+        self.rate_hz = rate_hz
         self.state = SourceState.RUNNING
         self._now = now
-        self._round = sound_round(np.random.default_rng(seed))
+        self._round = samples
         self._schedule: BlockSchedule | None = None
 
     @property
@@ -285,14 +288,14 @@ class VowelSource:
         return None if self._schedule is None else self._schedule.next_due_s
 
     def start(self) -> None:
-        """Begin with the silence before the first sound."""
+        """Begin with the first sample."""
         self._schedule = BlockSchedule(self._now())
 
     def poll(self, now_s: float) -> list[Block]:
         """Return the blocks that became due."""
         if self._schedule is None:
             return []
-        frames = HOP_RATE_HZ // 100
+        frames = self.rate_hz // BLOCKS_PER_S
         blocks = []
         for number in self._schedule.take(now_s):
             begin = number * frames % len(self._round)
@@ -308,6 +311,39 @@ class VowelSource:
         """Fall silent."""
         self.state = SourceState.ENDED
         self._schedule = None
+
+
+class VowelSource(RoundSource):
+    """The round of `PATTERN` without end, at 16 kHz; the same seed makes the same sound."""
+
+    def __init__(self, *, now: Callable[[], float], seed: int = 0) -> None:
+        played = sound_round(np.random.default_rng(seed))
+        super().__init__("test sound", played, HOP_RATE_HZ, now=now)
+
+
+CLAP_RATE_HZ = 48000
+CLAP_PERIOD_S = 2.0
+CLAP_TONE_HZ = 1000.0
+CLAP_FALL_S = 0.020
+"""Time constant of the fall of a clap, which begins at its peak."""
+CLAP_PEAK = 0.7
+
+
+class ClapSource(RoundSource):
+    """A clap every two seconds, the first after one, at 48 kHz: a tone with a hard start."""
+
+    def __init__(self, *, now: Callable[[], float]) -> None:
+        super().__init__("claps", clap_round(), CLAP_RATE_HZ, now=now)
+
+
+def clap_round() -> NDArray[np.float32]:
+    """Return one round of `ClapSource`, [samples]."""
+    played = np.zeros(round(CLAP_PERIOD_S * CLAP_RATE_HZ), dtype=np.float32)
+    half = len(played) // 2
+    time_s = np.arange(half) / CLAP_RATE_HZ
+    tone = np.cos(2.0 * np.pi * CLAP_TONE_HZ * time_s) * np.exp(-time_s / CLAP_FALL_S)
+    played[half:] = CLAP_PEAK * tone
+    return played
 
 
 def sound_round(random: np.random.Generator) -> NDArray[np.float32]:
@@ -346,17 +382,25 @@ class OpenedSource(NamedTuple):
 
 
 def open_source(
-    config: AudioConfig, *, now: Callable[[], float], wake: threading.Event, is_voice: bool = True
+    config: AudioConfig,
+    *,
+    now: Callable[[], float],
+    wake: threading.Event,
+    is_voice: bool = True,
+    is_full_band: bool = False,
 ) -> OpenedSource:
-    """Open what `config.input` names: "mic", "test", a file, else a device.
+    """Open what `config.input` names: "mic", "test", "claps", a file, else a device.
 
     A path that exists, or that ends like an audio file, is a file. Where "mic" finds no usable
     microphone, the bundled recording is opened instead, in a loop, with a notice of one line that
-    gives the reason. Without `is_voice` all channels of a file are mixed where none is chosen.
+    gives the reason. Without `is_voice` all channels of a file are mixed where none is chosen. With
+    `is_full_band` a device is opened at the rate of a sound card rather than the network's.
     UserError for everything else that cannot be opened.
     """
     if config.input == TEST_SOUND:
         return OpenedSource(VowelSource(now=now), None)
+    if config.input == CLAPS:
+        return OpenedSource(ClapSource(now=now), None)
     path = Path(os.path.expanduser(config.input))  # noqa: PTH111 - never fails
     if config.input != MICROPHONE and _means_file(path):
         # A mix is read as long as timecode is the loudest in it; choosing is for voices.
@@ -366,7 +410,14 @@ def open_source(
         return OpenedSource(recording, f"{path}: {notice}" if notice else None)
     try:
         return OpenedSource(
-            Microphone(config.input, now=now, wake=wake, channel=config.channel), None
+            Microphone(
+                config.input,
+                now=now,
+                wake=wake,
+                channel=config.channel,
+                is_full_band=is_full_band,
+            ),
+            None,
         )
     except DeviceUnavailableError as error:
         if config.input != MICROPHONE:

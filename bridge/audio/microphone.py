@@ -11,9 +11,9 @@ import numpy as np
 
 from cstalk_bridge.audio.devices import (
     MICROPHONE,
+    AudioDevice,
     DeviceUnavailableError,
-    InputDevice,
-    close_input,
+    close_stream,
     default_device,
     list_devices,
     load_portaudio,
@@ -112,18 +112,19 @@ class Capture:
     """An open stream that delivers into a ring, until it is closed or dies.
 
     Opens `device` at `rate_hz`, or without one at the first rate it takes of 16 kHz,
-    `CARD_RATES_HZ` and its own. DeviceUnavailableError with every refusal when it takes none. A
-    stream that died stays dead.
+    `CARD_RATES_HZ` and its own; with `is_full_band` 16 kHz is the last of them.
+    DeviceUnavailableError with every refusal when it takes none. A stream that died stays dead.
     """
 
     def __init__(
         self,
-        device: InputDevice,
+        device: AudioDevice,
         channel: Channel,
         *,
         now: Callable[[], float],
         wake: threading.Event,
         rate_hz: int | None = None,
+        is_full_band: bool = False,
     ) -> None:
         self._now = now
         self._wake = wake
@@ -131,7 +132,8 @@ class Capture:
         self._driver_drops = 0
         mixed = device.channels if channel == ALL else min(device.channels, MIXED_CHANNELS)
         channels = channel if isinstance(channel, int) else mixed
-        rates = (HOP_RATE_HZ, *CARD_RATES_HZ, device.default_rate_hz)
+        card_rates = (*CARD_RATES_HZ, device.default_rate_hz)
+        rates = (*card_rates, HOP_RATE_HZ) if is_full_band else (HOP_RATE_HZ, *card_rates)
         self._stream, self.rate_hz = self._opened(
             device, channels, dict.fromkeys((rate_hz,) if rate_hz else rates)
         )
@@ -156,10 +158,10 @@ class Capture:
 
     def close(self) -> None:
         """Close the stream; harmless when done twice."""
-        close_input(self._stream)
+        close_stream(self._stream)
 
     def _opened(
-        self, device: InputDevice, channels: int, rates_hz: dict[int, None]
+        self, device: AudioDevice, channels: int, rates_hz: dict[int, None]
     ) -> tuple[Any, int]:
         """Return a running stream and its rate."""
         error_type = load_portaudio().PortAudioError
@@ -181,7 +183,7 @@ class Capture:
             except (error_type, ValueError) as error:
                 refusals.append(f"{rate_hz} Hz: {str(error).splitlines()[0]}")
                 if stream is not None:
-                    close_input(stream)
+                    close_stream(stream)
             else:
                 self._is_finished = False
                 return stream, rate_hz
@@ -217,7 +219,8 @@ class Microphone:
 
     `wanted` is "mic" (the default device) or what `select_device` takes; `channel` counts from 1,
     None mixes the first two, "all" mixes all. The constructor opens the device: UserError when that
-    is not possible. It tries 16 kHz first, then the rates of sound cards; reopening keeps the rate.
+    is not possible. It tries 16 kHz first, with `is_full_band` last, then the rates of sound cards;
+    reopening keeps the rate.
 
     It is LOST when its stream ends (unplugged, server gone) or when it delivers nothing for
     `SILENCE_S` (suspended, stalled), and RUNNING again with the next block, whether after `reopen`
@@ -234,6 +237,7 @@ class Microphone:
         now: Callable[[], float],
         wake: threading.Event,
         channel: Channel = None,
+        is_full_band: bool = False,
     ) -> None:
         self._wanted = wanted
         self._now = now
@@ -244,7 +248,7 @@ class Microphone:
             what = f"channel {channel} does not exist, {device.name!r} has {device.channels}"
             remedy = f"choose a channel from 1 to {device.channels}, or none to mix"
             raise UserError(Problem(wanted, what, remedy))
-        self._capture = Capture(device, channel, now=now, wake=wake)
+        self._capture = Capture(device, channel, now=now, wake=wake, is_full_band=is_full_band)
         self._levels: ChannelLevels | None = None
         self.name = device.name
         self._device_channels = device.channels
@@ -359,6 +363,6 @@ class Microphone:
         return Block(samples, stamped.arrived_s - age_s, stamped.arrived_s)
 
 
-def _find_device(wanted: str, *, is_renewed: bool) -> InputDevice:
+def _find_device(wanted: str, *, is_renewed: bool) -> AudioDevice:
     devices = list_devices(is_renewed=is_renewed)
     return default_device(devices) if wanted == MICROPHONE else select_device(devices, wanted)

@@ -66,9 +66,9 @@ class AudioConfig(BaseModel):
     """Audio input of one subject.
 
     `input` is "mic" (the default microphone), a device by index, name or unambiguous part of its
-    name, the path of an audio file, or "test". `channel` counts from 1; "all" mixes all channels,
-    and so does None, but for those of a file that cancel each other or hold no voice, and for a
-    device with more than two. `gain_db` is applied before the level meter and the gate.
+    name, the path of an audio file, "test" or "claps". `channel` counts from 1; "all" mixes all
+    channels, and so does None, but for those of a file that cancel each other or hold no voice, and
+    for a device with more than two. `gain_db` is applied before the level meter and the gate.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -135,6 +135,9 @@ class Hop:
 
 TEST_SOUND = "test"
 """Input which means the built-in vowels."""
+
+CLAPS = "claps"
+"""Input which means a clap every two seconds, for the sync test."""
 
 
 class SourceState(enum.Enum):

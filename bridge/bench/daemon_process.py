@@ -266,13 +266,15 @@ class Measurements:
     """Spreads by latency part, of the `total`, of the ticks' `lateness` and their work, `send`.
 
     Losses by cause, since the start; time on the processor, of all threads; every second since the
-    start.
+    start; gaps and jumps of the passthrough since the start.
     """
 
     spreads: dict[str, Spread]
     drops: dict[str, int]
     cpu_s: float
     seconds: tuple[SecondState, ...] = ()
+    passthrough_gaps: int = 0
+    passthrough_jumps: int = 0
 
 
 class DaemonProcess(ChildProcess):
@@ -327,9 +329,9 @@ def _read(line: str | bytes) -> Measurements:
     if not line:
         raise UserError(FAILED)
     measured = json.loads(line)
-    spreads = {name: Spread(**spread) for name, spread in measured["spreads"].items()}
-    seconds = tuple(SecondState(**second) for second in measured["seconds"])
-    return Measurements(spreads, measured["drops"], measured["cpu_s"], seconds)
+    measured["spreads"] = {name: Spread(**each) for name, each in measured["spreads"].items()}
+    measured["seconds"] = tuple(SecondState(**second) for second in measured["seconds"])
+    return Measurements(**measured)
 
 
 def measurements(metrics: Metrics, cpu_s: float) -> Measurements:
@@ -339,7 +341,9 @@ def measurements(metrics: Metrics, cpu_s: float) -> Measurements:
     rings |= {"send": metrics.send, "step": metrics.inference}
     spreads = {name: spread for name, ring in rings.items() if (spread := ring.spread())}
     drops = {cause: rate.total for cause, rate in subject.drops.items()}
-    return Measurements(spreads, drops, cpu_s)
+    played = subject.passthrough
+    gaps, jumps = (0, 0) if played is None else (played.underruns, played.jumps)
+    return Measurements(spreads, drops, cpu_s, passthrough_gaps=gaps, passthrough_jumps=jumps)
 
 
 class MeasurementLog:
@@ -401,6 +405,10 @@ def _rings(metrics: Metrics) -> dict[str, Percentiles]:
     return {name: Percentiles(KEPT) for name in names}
 
 
+SYNC_TEST_VARIABLE = "CSTALK_BENCH_SYNC_TEST"
+"""Environment variable by which a bench runs the sync test."""
+
+
 def main() -> int:
     """Run until standard input is closed."""
     from cstalk_bridge import daemon
@@ -411,7 +419,12 @@ def main() -> int:
     stop, log = threading.Event(), MeasurementLog()
     on_closed_input(stop.set, log.print)
     config = Config.model_validate(json.loads(sys.argv[1]))
-    return guarded(lambda: daemon.run(config, stop=stop, watch=log.watch, is_urgent=False))
+    is_sync_test = SYNC_TEST_VARIABLE in os.environ
+    return guarded(
+        lambda: daemon.run(
+            config, stop=stop, watch=log.watch, is_urgent=False, is_sync_test=is_sync_test
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""Fake microphones for bench and tests: a private PulseAudio whose sources are fed through
-FIFOs.
+"""Fake microphones and virtual cables for bench and tests: a private PulseAudio whose sources are
+fed through FIFOs, and whose sinks play into nothing but their monitors.
 
 Linux only.
 """
@@ -39,14 +39,22 @@ PACKAGES = "pulseaudio pulseaudio-utils libasound2-plugins libportaudio2"
 class PulseServer:
     """A sound server in the folder `home`, with a source for each pipe of `pipes`, by its name.
 
+    It has a null sink for each name of `cables`, and what they play as the source NAME_monitor.
     Sources have int16 samples. It starts with `restart`. UserError where there is no PulseAudio to
     be started: other systems than Linux, or the packages are missing.
     """
 
     def __init__(
-        self, home: Path, pipes: Mapping[str, Path], *, rate_hz: int, channels: int
+        self,
+        home: Path,
+        pipes: Mapping[str, Path],
+        *,
+        rate_hz: int,
+        channels: int,
+        cables: Sequence[str] = (),
     ) -> None:
         self._home = home
+        self._cables = tuple(cables)
         self._pipes = dict(pipes)
         self._format = f"format=s16le rate={rate_hz} channels={channels}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -68,9 +76,11 @@ class PulseServer:
         """Start, for the first time or after `kill`. UserError if it does not start."""
         for leftover in (self._socket, self._home / "pid", *self._pipes.values()):
             leftover.unlink(missing_ok=True)
+        devices = {name: name for name in (*self._pipes, *self._cables)}
+        devices |= {f"{name}_monitor": f"{name}.monitor" for name in self._cables}
         lines = [
-            f'pcm.{name} {{ type pulse device {name} hint {{ show on description "{name}" }} }}\n'
-            for name in self._pipes
+            f'pcm.{name} {{ type pulse device {device} hint {{ show on description "{name}" }} }}\n'
+            for name, device in devices.items()
         ]
         (self._home / ".asoundrc").write_text("".join(lines), encoding="utf-8")
         log = self._home / "pulseaudio.log"
@@ -112,6 +122,9 @@ class PulseServer:
         modules += [
             f"module-pipe-source source_name={name} file={pipe} {self._format}"
             for name, pipe in self._pipes.items()
+        ]
+        modules += [
+            f"module-null-sink sink_name={name} rate=48000 channels=2" for name in self._cables
         ]
         options = ["-n", "--daemonize=no", "--exit-idle-time=-1", "--log-level=error"]
         return ["pulseaudio", *options, *(part for module in modules for part in ("-L", module))]
@@ -169,13 +182,21 @@ class _Feed:
 class FakeMicrophones:
     """Named microphones while the context lasts; int16 in at `rate_hz` is int16 out.
 
-    `environment` is what a process must have to see them, and only them. They deliver silence until
+    `cables` are names of null sinks as virtual cables beside them; `clock_ppm` is how much too fast
+    the microphones run. `environment` is what a process
+    must have to see them, and only them. They deliver silence until
     `say` is called. UserError where there is no PulseAudio to be started: other systems than Linux,
     or the packages are missing.
     """
 
     def __init__(
-        self, names: Sequence[str] = ("mic_a",), *, rate_hz: int = 48000, channels: int = 1
+        self,
+        names: Sequence[str] = ("mic_a",),
+        *,
+        rate_hz: int = 48000,
+        channels: int = 1,
+        cables: Sequence[str] = (),
+        clock_ppm: float = 0.0,
     ) -> None:
         require_pulseaudio()
         self.names = tuple(names)
@@ -187,9 +208,12 @@ class FakeMicrophones:
             name: _Feed(self._home / f"{name}.fifo", channels, silence) for name in self.names
         }
         pipes = {name: feed.fifo for name, feed in self._feeds.items()}
-        self._server = PulseServer(self._home, pipes, rate_hz=rate_hz, channels=channels)
+        self._server = PulseServer(
+            self._home, pipes, rate_hz=rate_hz, channels=channels, cables=cables
+        )
         self._writer = Worker("fakemic", self._write, timeout_s=SERVER_TIMEOUT_S)
         self._next_due_s = 0.0
+        self._piece_s = PIECE_S / (1.0 + 1e-6 * clock_ppm)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -254,7 +278,7 @@ class FakeMicrophones:
             for feed in self._feeds.values():
                 if not feed.is_stalled:
                     _feed(feed, frames)
-            self._next_due_s += PIECE_S
+            self._next_due_s += self._piece_s
 
     def _close_fifos(self) -> None:
         for feed in self._feeds.values():

@@ -73,7 +73,12 @@ SECTIONS: dict[str, Section] = {
             "random hostile files, datagrams and connections: faults of the program",
         ),
         Section(
-            "latency", "latency", "a vowel into a fake microphone: latency beyond the look-ahead"
+            "passthrough",
+            "passthrough",
+            "the sound on a virtual cable against the packets of the face",
+        ),
+        Section(
+            "latency", "packets", "a vowel into a fake microphone: latency beyond the look-ahead"
         ),
         Section("soak", "soak", "a long run: memory, drift, losses"),
         Section(

@@ -203,7 +203,7 @@ def evaluate(options: argparse.Namespace) -> int:
 BENCH_NUMBERS = (
     ("seconds", 60.0, "Seconds of the packet measurements"),
     ("trials", 60, "Trials of the latency measurement"),
-    ("minutes", 30.0, "Minutes of soak and churn"),
+    ("minutes", 30.0, "Minutes of soak, churn and passthrough"),
     ("cases", 300, "Inputs of each kind of fuzz"),
     ("seed", 0, "Seed of the inputs of fuzz"),
 )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from cstalk_bridge.audio.devices import InputDevice
+    from cstalk_bridge.audio.devices import AudioDevice
     from cstalk_bridge.cli.arguments import Commands
 
 
@@ -70,6 +70,52 @@ def run(options: argparse.Namespace) -> int:
         return 0
 
 
+SYNC_TEST_EPILOG = """\
+Every two seconds a clap sounds on the passthrough device, and at the same instant the mouths open
+on all links: half open is the instant. Watch and listen in OBS, or step through a recording; where
+the sound comes first, raise passthrough.delay_ms until both agree (--passthrough-delay-ms, or
+/cstalk/<subject>/passthrough_delay while it runs), and write the number into the config. With
+--audio mic the mouths open at claps of your own. Rig maps, links, look-ahead and buffer are those
+of `run`.
+
+examples:
+  cstalk-bridge sync-test --passthrough "CABLE Input"
+  cstalk-bridge sync-test --passthrough cable --passthrough-delay-ms 45
+"""
+
+
+def add_sync_test(commands: Commands) -> None:
+    """Add the command's parser."""
+    parser = add_command(
+        commands,
+        "sync-test",
+        "Clap and open the mouth at the same instant, to align sound and picture.",
+        SYNC_TEST_EPILOG,
+    )
+    add_config_arguments(parser)
+    parser.add_argument(
+        "--no-ui", action="store_true", help="Print plain status lines instead of the dashboard."
+    )
+    parser.set_defaults(action=sync_test)
+
+
+def sync_test(options: argparse.Namespace) -> int:
+    """Run the bridge on claps until it is stopped."""
+    from cstalk_bridge.system.process import limit_math_threads
+
+    limit_math_threads()
+    config = config_of(options)
+    from cstalk_bridge import daemon
+    from cstalk_bridge.config.load import with_claps
+
+    try:
+        return daemon.run(
+            with_claps(config, keeps_input=options.audio is not None), is_sync_test=True
+        )
+    except KeyboardInterrupt:
+        return 0
+
+
 DOCTOR_EPILOG = """\
 The doctor reads the same config and flags as `run` and checks each part: audio input, weights, rig
 maps, targets, ports, clock and speed. It sends no frame to the targets. At the end it prints how to
@@ -111,22 +157,32 @@ def doctor(options: argparse.Namespace) -> int:
 
 def add_devices(commands: Commands) -> None:
     """Add the command's parser."""
-    parser = add_command(commands, "devices", "List the audio inputs that --audio can name.")
+    summary = "List the audio inputs that --audio and the outputs that --passthrough can name."
+    parser = add_command(commands, "devices", summary)
     parser.set_defaults(action=print_devices)
 
 
 def print_devices(_options: argparse.Namespace) -> int:
-    """Print every input device. Raises UserError where PortAudio is missing."""
-    from cstalk_bridge.audio.devices import list_devices
+    """Print every device. Raises UserError where PortAudio is missing."""
+    from cstalk_bridge.audio.devices import Direction, list_devices
 
-    print(device_table(list_devices()))
+    print(f"inputs\n{device_table(list_devices())}\n")
+    outputs = list_devices(Direction.OUTPUT)
+    print(f"outputs\n{_table(outputs) if outputs else 'No output device was found.'}")
+    print(
+        "\n* default. --audio and --passthrough take a number, a name, a port, or a part of them."
+    )
     return 0
 
 
-def device_table(devices: Sequence[InputDevice]) -> str:
+def device_table(devices: Sequence[AudioDevice]) -> str:
     """Return one line per device under a head; a star stands before the default one."""
     if not devices:
         return "No input device was found; `run` plays the bundled recording instead."
+    return _table(devices)
+
+
+def _table(devices: Sequence[AudioDevice]) -> str:
     head = ("", "number", "name", "channels", "rate", "system")
     rows = [
         (
@@ -144,9 +200,7 @@ def device_table(devices: Sequence[InputDevice]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in (head, *rows)
     ]
-    return "\n".join(
-        [*lines, "", "* default. --audio takes a number, a name, a port, or a part of them."]
-    )
+    return "\n".join(lines)
 
 
 LISTEN_EPILOG = """\

@@ -11,7 +11,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cstalk_bridge.audio.source import AudioConfig
+from cstalk_bridge.audio.passthrough import PassthroughConfig
+from cstalk_bridge.audio.source import CLAPS, AudioConfig
 from cstalk_bridge.config.schema import Config, SubjectConfig
 from cstalk_bridge.document import Document, read_document, validate
 from cstalk_bridge.models.errors import Problem, UserError
@@ -124,6 +125,20 @@ def with_device_ports(config: Config) -> Config:
     return config.model_copy(update={"subjects": tuple(subjects)})
 
 
+def with_claps(config: Config, *, keeps_input: bool = False) -> Config:
+    """Return the config with claps as the sound of every subject, which no gate holds back.
+
+    With `keeps_input` the sound stays what it is.
+    """
+    subjects = []
+    for subject in config.subjects:
+        gate = subject.audio.gate.model_copy(update={"enabled": False})
+        sound = {} if keeps_input else {"input": CLAPS, "channel": None}
+        audio = subject.audio.model_copy(update={"gate": gate, **sound})
+        subjects.append(subject.model_copy(update={"audio": audio}))
+    return config.model_copy(update={"subjects": tuple(subjects)})
+
+
 def listening_links(config: Config) -> Iterator[ListeningConfig]:
     """Yield the links of all subjects at which somebody connects to us."""
     for subject in config.subjects:
@@ -211,8 +226,11 @@ def override(config: Config, flags: ConfigOverrides) -> Config:
         raise UserError.of(problems)
     subjects = list(config.subjects)
     subject = subjects[index].model_copy(update=changes[SubjectConfig])
-    audio = subject.audio.model_copy(update=changes[AudioConfig])
-    subjects[index] = subject.model_copy(update={"audio": audio})
+    parts = {
+        "audio": subject.audio.model_copy(update=changes[AudioConfig]),
+        "passthrough": subject.passthrough.model_copy(update=changes[PassthroughConfig]),
+    }
+    subjects[index] = subject.model_copy(update=parts)
     changed = config.model_copy(update={**changes[Config], "subjects": tuple(subjects)})
     if found := conflicts(changed, lambda _path: "command line"):
         raise UserError.of(found)
@@ -229,7 +247,15 @@ def _subject_index(config: Config, name: str | None) -> int:
     return keys.index(name_key(name)) if name and name_key(name) in keys else 0
 
 
-ChangedKey = tuple[str, "type[Config | SubjectConfig | AudioConfig]", str, object]
+_PARTS: dict[str, type[AudioConfig | PassthroughConfig]] = {
+    "audio": AudioConfig,
+    "passthrough": PassthroughConfig,
+}
+"""The parts of a subject whose keys have flags."""
+
+ChangedKey = tuple[
+    str, "type[Config | SubjectConfig | AudioConfig | PassthroughConfig]", str, object
+]
 """A flag, the part of the config that it changes, the key in it and its new value."""
 
 
@@ -254,8 +280,8 @@ def _changed_keys(
             continue
         if entry.key == "audio.input":
             yield entry.flag, SubjectConfig, "audio", {**subject.audio.model_dump(), "input": value}
-        elif entry.key.startswith("audio."):
-            yield entry.flag, AudioConfig, entry.name, value
+        elif (part := _PARTS.get(entry.key.partition(".")[0])) and "." in entry.key:
+            yield entry.flag, part, entry.name, value
         else:
             yield entry.flag, SubjectConfig, entry.key, list(value) if entry.is_repeated else value
     if flags.get("no_alive"):

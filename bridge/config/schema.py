@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from cstalk_bridge.audio.passthrough import PassthroughConfig
 from cstalk_bridge.audio.source import AudioConfig
 from cstalk_bridge.document import FieldError, validation_problems
 from cstalk_bridge.face.emotion import VoicedEmotionWeights
@@ -196,6 +197,7 @@ class SubjectConfig(FaceSettings):
 
     name: Annotated[str, AfterValidator(_subject_name)] = setting("name").field()
     audio: AudioConfig = setting("audio").field(default_factory=AudioConfig)
+    passthrough: PassthroughConfig = setting("passthrough").field(default_factory=PassthroughConfig)
     emotion: VoicedEmotionWeights = setting("emotion").field(default_factory=dict)
     emotions: Annotated[KeyframeList, BeforeValidator(_keyframes)] = setting("emotions").field(
         default=KeyframeList(())

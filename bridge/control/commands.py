@@ -228,6 +228,8 @@ IS_PAUSED = Parameter("is_paused", ParameterType.SWITCH, is_optional=True)
 LOOKAHEAD_MS = Parameter.of(setting("lookahead_ms"))
 GAIN_DB = Parameter.of(setting("audio.gain_db"))
 TRANSITION_MS = Parameter.of(setting("transition_ms"))
+SOUND_DELAY_MS = Parameter.of(setting("passthrough.delay_ms"))
+SOUND_LEVEL_DB = Parameter.of(setting("passthrough.level_db"))
 ACTION = Parameter(
     "action", ParameterType.TEXT, choices=("start", "stop"), by_number=("stop", "start")
 )
@@ -355,6 +357,12 @@ COMMANDS: dict[str, Command] = {
             (GAIN_DB,),
         ),
         Command(
+            "passthrough_delay",
+            "sets the delay of the audio passthrough beyond that of the face",
+            (SOUND_DELAY_MS,),
+        ),
+        Command("passthrough_level", "sets the level of the audio passthrough", (SOUND_LEVEL_DB,)),
+        Command(
             "mute",
             "mutes the sound (1, or no argument) or unmutes it (0); the face rests and packets "
             "continue; a take records the silence",
@@ -385,7 +393,8 @@ COMMANDS: dict[str, Command] = {
         Command(
             "state",
             "replies with the settings of the subject, each as the command that would set it, then "
-            "`/cstalk/<subject>/sound state level_db`, and `/link name sent failed error lamp "
+            "`/cstalk/<subject>/sound state level_db`, `/passthrough device total_delay_ms gaps "
+            "fault` where it has an audio passthrough, and `/link name sent failed error lamp "
             "advice` of each link",
             work=WorkKind.QUESTIONS,
             is_question=True,

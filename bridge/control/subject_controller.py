@@ -33,6 +33,8 @@ from cstalk_bridge.control.commands import (
     OVER_S,
     PART,
     PREFIX,
+    SOUND_DELAY_MS,
+    SOUND_LEVEL_DB,
     TRANSITION_MS,
     WEIGHT,
 )
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator, Mapping
 
+    from cstalk_bridge.audio.passthrough import Passthrough
     from cstalk_bridge.audio.source import SourceState
     from cstalk_bridge.face.emotion import VoiceWeights
     from cstalk_bridge.face.procedural.animation import Levels
@@ -89,6 +92,18 @@ class LinkState:
 
 
 @dataclass(frozen=True, slots=True)
+class PassthroughReport:
+    """Settings and state of an audio passthrough; `fault` is "" while it plays."""
+
+    device: str
+    delay_ms: float
+    level_db: float
+    total_delay_ms: float
+    gaps: int
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
 class SubjectState:
     """Settings of a subject, and the state of its audio input and links.
 
@@ -108,6 +123,7 @@ class SubjectState:
     input_state: SourceState | None
     level_db: float
     links: tuple[LinkState, ...]
+    passthrough: PassthroughReport | None = None
 
     def messages(self) -> Iterator[OscWords]:
         """Yield the messages that report it."""
@@ -128,6 +144,12 @@ class SubjectState:
         sound = self.input_state.value if self.input_state else "none"
         level_db = max(self.level_db, SILENT_DB) if math.isfinite(self.level_db) else SILENT_DB
         yield f"{root}/sound", sound, float(level_db)
+        if (played := self.passthrough) is not None:
+            yield f"{root}/passthrough_delay", played.delay_ms
+            yield f"{root}/passthrough_level", played.level_db
+            gaps = min(played.gaps, MAX_INT32)
+            state = played.device, played.total_delay_ms, gaps, played.fault
+            yield f"{root}/passthrough", *state
         for link in self.links:
             counts = min(link.sent, MAX_INT32), min(link.failed, MAX_INT32)
             yield f"{root}/link", link.name, *counts, link.error, link.lamp, link.advice
@@ -150,6 +172,19 @@ class BridgeState:
 def record_message(*, is_on: bool) -> OscWords:
     """Return the message that reports whether a take is being recorded."""
     return f"/{PREFIX}/record", int(is_on)
+
+
+def _passthrough_report(played: Passthrough | None) -> PassthroughReport | None:
+    if played is None:
+        return None
+    return PassthroughReport(
+        played.device,
+        played.delay_ms,
+        played.level_db,
+        played.total_delay_ms,
+        played.underruns,
+        played.fault,
+    )
 
 
 class EmotionController:
@@ -390,6 +425,7 @@ class SubjectController(EmotionController):
             input_state=metrics.input_state,
             level_db=metrics.level_db,
             links=tuple(_link_state(link, self._now()) for link in metrics.links),
+            passthrough=_passthrough_report(self._subject.passthrough),
         )
 
     def reset_losses(self) -> None:
@@ -429,6 +465,23 @@ class SubjectController(EmotionController):
                         error, lambda place: f"gate {place[-1]}" if place else "gate"
                     )
                 ) from None
+
+    def passthrough_delay(self, delay_ms: float) -> None:
+        """Set the delay of the audio passthrough beyond that of the face."""
+        played = self._passthrough()
+        played.delay_ms = float(SOUND_DELAY_MS.read(delay_ms))
+
+    def passthrough_level(self, level_db: float) -> None:
+        """Set the level of the audio passthrough."""
+        played = self._passthrough()
+        played.level_db = float(SOUND_LEVEL_DB.read(level_db))
+
+    def _passthrough(self) -> Passthrough:
+        played = self._subject.passthrough
+        if played is None:
+            what, remedy = "has no audio passthrough", "start the bridge with --passthrough NAME"
+            raise UserError(Problem(self.name, what, remedy))
+        return played
 
     def mute(self, *, is_muted: bool = True) -> None:
         """Replace the sound by silence, or stop doing so."""

@@ -67,6 +67,9 @@ LAMPS: dict[Lamp, str] = {
     Lamp.REC: "bold white on red",
 }
 
+LEAST_LATE_MS = 1.0
+"""Lateness of the sound from which it is shown."""
+
 LEAST_WEIGHT = 0.005
 """Smallest weight of an emotion that is shown."""
 
@@ -95,7 +98,9 @@ LINK_LAMPS: dict[Delivery, str] = {
 def full_view(
     metrics: Metrics, subject: SubjectMetrics, now_s: float, glyphs: Glyphs
 ) -> list[Text]:
-    """Return all details of a subject: `FULL_ROWS` lines, one per link and one of losses."""
+    """Return all details of a subject: `FULL_ROWS` lines, one per link, one of its passthrough if
+    it has one, and one of losses.
+    """
     return [
         _title(metrics, subject, now_s),
         _labelled("input").append(subject.input_name or "opening ...").append(_gate(subject)),
@@ -104,6 +109,7 @@ def full_view(
         *_curve_rows(subject, glyphs),
         *_latency_rows(subject),
         *(_link_row(link, now_s) for link in subject.links),
+        *_passthrough_rows(subject),
         _labelled("lost").append(_losses(subject)),
     ]
 
@@ -225,6 +231,24 @@ def _link_row(link: LinkMetrics, now_s: float) -> Text:
     return row
 
 
+def _passthrough_rows(subject: SubjectMetrics) -> list[Text]:
+    """Return the line of the audio passthrough, if the subject has one."""
+    played = subject.passthrough
+    if played is None:
+        return []
+    row = _labelled("sound")
+    if played.fault:
+        return [row.append(f"{played.device}: {played.fault}", "red")]
+    row.append(f"{played.total_delay_ms:6.0f} ms", "default")
+    row.append(f"  ({played.delay_ms:+.0f} set)" if played.delay_ms else "", "default")
+    row.append(f"  {played.device}", "default")
+    if played.late_ms >= LEAST_LATE_MS:
+        row.append(f"  {played.late_ms:.0f} ms late: raise lookahead_ms", "red")
+    gaps = [(played.underruns, "gaps"), (played.jumps, "jumps")]
+    row.append("".join(f"  {number} {what}" for number, what in gaps if number), "yellow")
+    return [row]
+
+
 def _losses(subject: SubjectMetrics) -> Text:
     lost = subject.losses
     if not lost:
@@ -295,7 +319,10 @@ def draw(
 
 def _form(metrics: Metrics, height: int) -> Form:
     """Return the most detailed view with which all subjects fit."""
-    full_rows = sum(FULL_ROWS + len(subject.links) + 2 for subject in metrics.subjects)
+    full_rows = sum(
+        FULL_ROWS + len(subject.links) + (subject.passthrough is not None) + 2
+        for subject in metrics.subjects
+    )
     if full_rows <= height:
         return full_view
     if len(metrics.subjects) * (SHORT_ROWS + 1) <= height:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cstalk_bridge.audio.devices import MICROPHONE
+from cstalk_bridge.audio.devices import MICROPHONE, Direction, list_devices, select_device
 from cstalk_bridge.audio.inputs import open_source
 from cstalk_bridge.audio.levels import FLOOR_DB, decibels, peak_db
 from cstalk_bridge.audio.microphone import Microphone
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cstalk_bridge.audio.passthrough import PassthroughConfig
     from cstalk_bridge.audio.source import AudioConfig, Source
     from cstalk_bridge.config.schema import SubjectConfig
 
@@ -115,6 +116,21 @@ def examine_sound(
         ]
     for (subject, _), each in zip(opened, measurements, strict=True):
         yield from judge_input(subject.name, subject.audio, each)
+    for subject in subjects:
+        yield from examine_passthrough(subject.name, subject.passthrough)
+
+
+def examine_passthrough(name: str, config: PassthroughConfig) -> Iterator[Finding]:
+    """Look for the output device of the audio passthrough of a subject, if it names one."""
+    if config.device is None:
+        return
+    try:
+        device = select_device(list_devices(Direction.OUTPUT), config.device, Direction.OUTPUT)
+    except UserError as error:
+        for found in faults_of(error):
+            yield fault(name, f"passthrough: {found.where}: {found.what}", found.remedy)
+        return
+    yield ok(name, f"the sound is passed through to {device.full_name}")
 
 
 def access_remedy(platform: str) -> str:

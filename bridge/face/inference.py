@@ -11,12 +11,13 @@ import math
 import sys
 import time
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from cstalk_bridge.audio.source import BLOCK_S, HOP_S, HOP_SAMPLES, SourceState
 from cstalk_bridge.face.procedural.prosody import track_prosody
+from cstalk_bridge.models.emotions import MOUTH_GUARD
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.models.timing import HOP_MS
 from cstalk_bridge.timecode.tick import host_now
@@ -26,13 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from cstalk_bridge.audio.source import Hop
     from cstalk_bridge.face.emotion import EmotionEstimator, VoiceWeights
     from cstalk_bridge.face.subject import Voice
     from cstalk_bridge.models.cstalk.generator import Generator
-    from cstalk_bridge.models.cstalk.streaming import Stream
     from cstalk_bridge.models.speech_emotion.weights import (
         OnnxSpeechEmotionNetwork,
         SpeechEmotionWeights,
@@ -179,7 +179,25 @@ WARM_UP_HOPS = 25
 """Silent hops before the first real one: after half a second all steps take the same time."""
 
 
-def warm_up(stream: Stream, voices: Sequence[Voice]) -> None:
+class SteppedStream(Protocol):
+    """What is run for every hop: the network, or what stands in for it.
+
+    The methods are those of `cstalk_bridge.models.cstalk.streaming.Stream`.
+    """
+
+    def step(  # noqa: D102 - see the class
+        self,
+        samples: NDArray[np.float32],
+        emotion: NDArray[np.float32],
+        lookahead_ms: NDArray[np.float32],
+        voices: Sequence[int],
+        mouth_guard: ArrayLike = MOUTH_GUARD,
+    ) -> NDArray[np.float32]: ...
+
+    def reset(self, voices: Sequence[int]) -> None: ...  # noqa: D102 - see the class
+
+
+def warm_up(stream: SteppedStream, voices: Sequence[Voice]) -> None:
     """Run silence through the stream, then reset it, so that the first hop is not the slowest."""
     rows = range(len(voices))
     samples = np.zeros((len(voices), HOP_SAMPLES), dtype=np.float32)
@@ -200,7 +218,7 @@ class InferenceLoop:
 
     def __init__(
         self,
-        stream: Stream,
+        stream: SteppedStream,
         voices: Sequence[Voice],
         metrics: Metrics,
         *,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cstalk_bridge.audio.passthrough import Passthrough
     from cstalk_bridge.audio.source import AudioConfig, GateConfig, Hop, Source
     from cstalk_bridge.face.emotion import EmotionEstimator, EmotionState
     from cstalk_bridge.face.performer import FallbackPolicies
@@ -342,6 +343,8 @@ class Subject:
         self.name = name
         self.notice = notice
         self.voice = voice
+        self.passthrough: Passthrough | None = None
+        """Plays its sound; None where the config names no device for it."""
         self.is_paused = False
         self.links = tuple(link for route in routes for link in route.links)
         self.metrics = SubjectMetrics(name, self.links)

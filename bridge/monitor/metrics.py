@@ -247,6 +247,29 @@ class TakeStatus(Protocol):
     def take(self) -> RecordingStatus | None: ...  # noqa: D102 - see the class
 
 
+class PassthroughStatus(Protocol):
+    """What is read of the audio passthrough of a subject."""
+
+    device: str
+    fault: str
+    delay_ms: float
+
+    @property
+    def total_delay_ms(self) -> float: ...  # noqa: D102 - see the class
+
+    @property
+    def late_ms(self) -> float: ...  # noqa: D102 - see the class
+
+    @property
+    def offset_ms(self) -> float: ...  # noqa: D102 - see the class
+
+    @property
+    def underruns(self) -> int: ...  # noqa: D102 - see the class
+
+    @property
+    def jumps(self) -> int: ...  # noqa: D102 - see the class
+
+
 class LinkMetrics:
     """Rates of sent and failed datagrams of one link. Written by the tick thread."""
 
@@ -358,6 +381,7 @@ class SubjectMetrics:
         self.latency = {part: Percentiles() for part in LATENCY_PARTS}
         self.total = Percentiles()
         self.drops = {cause: Rate() for cause in DROP_CAUSES}
+        self.passthrough: PassthroughStatus | None = None
 
     @property
     def losses(self) -> dict[str, int]:

@@ -37,6 +37,9 @@ MAX_GAIN_DB: Final = 60.0
 MAX_OFFSET_MS: Final = 1000.0
 """More than a second is no delay of a cable or a sound card."""
 
+MAX_SOUND_DELAY_MS: Final = 2000.0
+"""More than two seconds is no delay of a renderer or a stream."""
+
 NAMES: Final = f"{', '.join(EMOTIONS[:-1])} and {EMOTIONS[-1]}"
 
 BRIDGE_SETTINGS: Final = (
@@ -300,6 +303,42 @@ SUBJECT_SETTINGS: Final = (
         label="Gate holds for",
         slider=(0.0, 1000.0),
         is_live=True,
+    ),
+    Setting(
+        key="passthrough",
+        help="Audio passthrough: the sound on an output device, delayed like the face, for OBS or "
+        "a mixer.",
+        scope=Scope.SUBJECT,
+    ),
+    Setting(
+        key="passthrough.device",
+        help="Output device of the passthrough, such as a virtual cable.",
+        scope=Scope.SUBJECT,
+        metavar="NAME",
+        flag_name="passthrough",
+        note="Its name, part of a name, or number, as `cstalk-bridge devices` lists it. null: the "
+        "sound is not played.",
+    ),
+    Setting(
+        key="passthrough.delay_ms",
+        help="Delay added to that of the face, for what comes after the packet: the rendering.",
+        default=0.0,
+        scope=Scope.SUBJECT,
+        minimum=-MAX_SOUND_DELAY_MS,
+        maximum=MAX_SOUND_DELAY_MS,
+        unit="ms",
+        metavar="N",
+        flag_name="passthrough_delay_ms",
+        note="Below 0 the sound comes earlier. `cstalk-bridge sync-test` helps to find it.",
+    ),
+    Setting(
+        key="passthrough.level_db",
+        help="Level of the passthrough, relative to the sound before gain and gate.",
+        default=0.0,
+        scope=Scope.SUBJECT,
+        minimum=-MAX_GAIN_DB,
+        maximum=MAX_GAIN_DB,
+        unit="dB",
     ),
     Setting(
         key="emotion",

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cstalk_bridge.audio.devices import (
-    InputDevice,
+    AudioDevice,
     card_of,
     default_device,
     numbered,
@@ -15,8 +15,8 @@ from cstalk_bridge.models.errors import UserError
 
 def device(
     index: int, name: str, api: str = "Core Audio", *, is_default: bool = False
-) -> InputDevice:
-    return InputDevice(index, name, api, 2, 48000, is_default)
+) -> AudioDevice:
+    return AudioDevice(index, name, api, 2, 48000, is_default)
 
 
 STUDIO = (
@@ -93,8 +93,8 @@ def test_device_names_match_in_composed_and_decomposed_unicode() -> None:
 
 
 def test_duplicate_names_are_distinguished_by_port_and_index() -> None:
-    left = InputDevice(3, "USB Audio: - (hw:1,0)", "ALSA", 1, 48000, False, "usb-0000:00:14.0-1")
-    right = InputDevice(4, "USB Audio: - (hw:2,0)", "ALSA", 1, 48000, False, "usb-0000:00:14.0-2")
+    left = AudioDevice(3, "USB Audio: - (hw:1,0)", "ALSA", 1, 48000, False, "usb-0000:00:14.0-1")
+    right = AudioDevice(4, "USB Audio: - (hw:2,0)", "ALSA", 1, 48000, False, "usb-0000:00:14.0-2")
     assert select_device((left, right), "usb-0000:00:14.0-2") is right
     twins = numbered((device(2, "USB Audio"), device(5, "USB Audio"), device(6, "Other")))
     assert [twin.full_name for twin in twins] == [

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from cstalk_bridge.audio.devices import InputDevice
+from cstalk_bridge.audio.devices import AudioDevice
 from cstalk_bridge.cli.live import device_table
 
 
 def test_the_default_device_is_starred_and_columns_are_aligned() -> None:
     table = device_table(
         [
-            InputDevice(0, "Built-in", "ALSA", 2, 44100, is_default=False),
-            InputDevice(11, "Interface, 8 channels", "JACK", 8, 48000, is_default=True),
+            AudioDevice(0, "Built-in", "ALSA", 2, 44100, is_default=False),
+            AudioDevice(11, "Interface, 8 channels", "JACK", 8, 48000, is_default=True),
         ]
     )
     head, first, second, *_ = table.splitlines()

@@ -1,0 +1,123 @@
+"""The sound that follows a face, by clocks of the test's own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cstalk_bridge.audio.passthrough import SoundFollower
+from cstalk_bridge.audio.stream import AudioHistory, HistoryPosition
+
+RATE_HZ = 48000
+BLOCK = RATE_HZ // 100
+FACE_DELAY_S = 0.106
+
+
+class Room:
+    """A microphone and an output device whose clocks are off, and a face in step with the host.
+
+    The microphone writes `1 + input_ppm` seconds of stream in a host second; the device plays a
+    block of 10 ms in a little less time where `output_ppm` is above 0.
+    """
+
+    def __init__(
+        self, *, input_ppm: float = 0.0, output_ppm: float = 0.0, lead_s: float = 0.04
+    ) -> None:
+        self.delay_s = FACE_DELAY_S
+        self.lead_s = lead_s
+        self.jitter_s = 0.0
+        self.now_s = 0.0
+        self.follower = SoundFollower(RATE_HZ, self.position_at, lambda _host_s: self.delay_s)
+        self.history = AudioHistory(RATE_HZ)
+        self._input = 1.0 + 1e-6 * input_ppm
+        self._block_s = 0.01 / (1.0 + 1e-6 * output_ppm)
+        self._random = np.random.default_rng(0)
+        self.is_speaking = True
+
+    def position_at(self, host_s: float) -> HistoryPosition:
+        return HistoryPosition(self.history, (host_s - self.delay_s) * self._input)
+
+    def run(self, seconds: float) -> np.ndarray:
+        """Play for a while; return what was played, where a sample's value is its own time."""
+        played = []
+        end_s = self.now_s + seconds
+        while self.now_s < end_s:
+            self._speak()
+            jitter_s = self._random.uniform(-1.0, 1.0) * self.jitter_s
+            block = self.follower.render(self.now_s, self.now_s + self.lead_s + jitter_s, BLOCK)
+            played.append(block)
+            self.now_s += self._block_s
+        return np.concatenate(played)
+
+    def _speak(self) -> None:
+        """Write what the microphone has recorded: a slow ramp, which tells its time."""
+        end = int(self.now_s * self._input * RATE_HZ)
+        if self.is_speaking and end > self.history.end:
+            times_s = np.arange(self.history.end, end) / RATE_HZ
+            self.history.write(np.asarray(times_s * 1e-3, dtype=np.float32))
+
+    def distance_s(self, last: float) -> float:
+        """Return how far the sample that is played at the end of a run is from its face."""
+        played_s = last * 1e3
+        wanted_s = self.position_at(self.now_s + self.lead_s).stream_s
+        return played_s - wanted_s
+
+
+@pytest.mark.parametrize(("input_ppm", "output_ppm"), [(200.0, -200.0), (-150.0, 100.0)])
+def test_clocks_that_are_off_are_followed_within_a_millisecond(
+    input_ppm: float, output_ppm: float
+) -> None:
+    room = Room(input_ppm=input_ppm, output_ppm=output_ppm)
+    room.jitter_s = 0.003
+    room.run(20.0)
+    for _ in range(5):
+        assert abs(room.distance_s(float(room.run(2.0)[-1]))) < 0.0025
+    assert room.follower.jumps == room.follower.underruns == 0
+    assert abs(room.follower.bend) < 0.002
+
+
+def test_a_longer_delay_is_jumped_to_and_a_slightly_longer_one_is_played_to() -> None:
+    room = Room()
+    room.run(2.0)
+    room.follower.extra_s = 0.2
+    played = room.run(2.0)
+    assert room.follower.jumps == 1
+    assert room.distance_s(float(played[-1])) == pytest.approx(-0.2, abs=2e-3)
+    room.follower.extra_s = 0.22
+    played = room.run(10.0)
+    assert room.follower.jumps == 1
+    assert room.distance_s(float(played[-1])) == pytest.approx(-0.22, abs=2e-3)
+
+
+def test_a_device_that_asks_too_early_is_late_by_what_is_missing_and_says_so() -> None:
+    room = Room(lead_s=0.15)
+    played = room.run(5.0)
+    assert room.follower.late_s == pytest.approx(0.15 + 0.01 + 0.012 - FACE_DELAY_S, abs=1e-3)
+    assert room.distance_s(float(played[-1])) == pytest.approx(-room.follower.late_s, abs=2e-3)
+    assert room.follower.underruns == 0
+    assert room.follower.delay_s(room.now_s) == pytest.approx(FACE_DELAY_S + room.follower.late_s)
+
+
+def test_a_gap_of_the_sound_counts_and_its_end_is_silence() -> None:
+    room = Room()
+    room.run(2.0)
+    room.is_speaking = False
+    room.run(2.0)
+    assert 0 < room.follower.underruns < 40
+    assert not room.run(0.5).any()
+
+
+def test_a_level_is_faded_to_and_nothing_is_beyond_full_scale() -> None:
+    room = Room()
+    room.run(1.0)
+    room.follower.level = 500.0
+    played = room.run(0.05)
+    assert played[BLOCK:].max() == pytest.approx(0.49, abs=0.01)
+    assert np.abs(np.diff(played)).max() < 2e-3
+    room.follower.level = 1e6
+    assert room.run(0.05).max() == 1.0
+
+
+def test_before_any_sound_there_is_silence() -> None:
+    follower = SoundFollower(RATE_HZ, lambda _host_s: None, lambda _host_s: FACE_DELAY_S)
+    assert not follower.render(0.0, 0.04, BLOCK).any()

@@ -1,0 +1,110 @@
+"""The sound that a running bridge plays on a virtual cable, and the face beside it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from cstalk_bridge.bench.daemon_process import ChildProcess, read_columns
+from cstalk_bridge.bench.microphone import FakeMicrophones
+from cstalk_bridge.bench.packets import ReceiverProcess
+from cstalk_bridge.bench.passthrough import claps, offsets, openings
+from cstalk_bridge.models.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RECORDER = "cstalk_bridge.bench.passthrough"
+
+
+@pytest.fixture
+def studio() -> Iterator[FakeMicrophones]:
+    try:
+        microphones = FakeMicrophones(cables=("cable",))
+    except UserError as error:
+        pytest.skip(str(error))
+    with microphones:
+        yield microphones
+
+
+def run_bridge(studio: FakeMicrophones, port: int, *flags: str) -> subprocess.Popen[str]:
+    command = [
+        *(sys.executable, "-m", "cstalk_bridge", "sync-test", "--no-ui", "--audio", "mic_a"),
+        *("--passthrough", "cable", "--link", f"livelink-face://127.0.0.1:{port}", *flags),
+    ]
+    return subprocess.Popen(
+        command, env=studio.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def end(bridge: subprocess.Popen[str]) -> str:
+    bridge.send_signal(signal.SIGINT)
+    output, _ = bridge.communicate(timeout=20.0)
+    assert bridge.returncode == 0, output
+    return output
+
+
+def heard_claps(studio: FakeMicrophones, seconds: float) -> np.ndarray:
+    """Record the cable for a while, and return when claps began."""
+    with ChildProcess(RECORDER, "cable_monitor", environment=studio.environment) as recorder:
+        assert recorder.read_line() == "ready"
+        time.sleep(seconds)
+        (times_s,) = read_columns(recorder.close())
+    return times_s
+
+
+def test_the_sound_on_the_cable_comes_with_the_face_and_with_the_delay_that_is_set(
+    studio: FakeMicrophones,
+) -> None:
+    later_s = {}
+    for delay_ms in (0, 150):
+        with ReceiverProcess() as receiver:
+            bridge = run_bridge(studio, receiver.port, "--passthrough-delay-ms", str(delay_ms))
+            try:
+                studio.say("mic_a", claps(), is_loop=True)
+                heard_s = heard_claps(studio, 12.0)
+                seen_s = openings(receiver.stop())
+            finally:
+                end(bridge)
+        _, distances_s = offsets(heard_s, seen_s)
+        assert len(distances_s) >= 3
+        later_s[delay_ms] = float(np.median(distances_s))
+    # A busy machine receives packets late by some ms; `bench passthrough` has the exact figure.
+    assert later_s[0] == pytest.approx(0.0, abs=0.025)
+    assert later_s[150] - later_s[0] == pytest.approx(0.15, abs=0.025)
+
+
+def test_a_cable_that_goes_and_comes_back_is_played_on_again(studio: FakeMicrophones) -> None:
+    with ReceiverProcess() as receiver:
+        bridge = run_bridge(studio, receiver.port)
+        try:
+            studio.say("mic_a", claps(), is_loop=True)
+            assert len(heard_claps(studio, 10.0))
+            studio.kill()
+            time.sleep(3.0)
+            studio.restart()
+            assert len(heard_claps(studio, 14.0))
+        finally:
+            output = end(bridge)
+    assert "the sound is played on cable" in output
+    assert "the sound cannot be played on cable" in output
+    assert "again" in output.rpartition("the sound is played on cable")[2]
+
+
+def test_a_cable_that_is_missing_stops_nobody_and_is_named(studio: FakeMicrophones) -> None:
+    with ReceiverProcess() as receiver:
+        bridge = run_bridge(studio, receiver.port, "--passthrough", "no such cable")
+        try:
+            time.sleep(6.0)
+        finally:
+            output = end(bridge)
+        assert len(receiver.stop().times_s)
+    assert "the sound cannot be played on no such cable" in output
+    assert "cable, ALSA" in output, json.dumps(output)
