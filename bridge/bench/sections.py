@@ -51,7 +51,7 @@ SECTIONS: dict[str, Section] = {
         Section("packets", "packets", "packets at 60 fps: rate, order, lateness of ticks"),
         Section("busy", "load", "a face on a busy machine, with a slow network, and after a stall"),
         Section("faces", "load", "how many faces this machine can drive; 64 of them"),
-        Section("links", "links", "4 subjects to 8 targets, some unreachable: lateness of ticks"),
+        Section("links", "load", "4 subjects to 8 targets, some unreachable: lateness of ticks"),
         Section(
             "preview", "preview", "eight browsers: frame rate, latency, and the cost to the ticks"
         ),

@@ -17,7 +17,6 @@ import numpy as np
 
 from cstalk_bridge.audio.source import BLOCK_S, HOP_S, HOP_SAMPLES, SourceState
 from cstalk_bridge.face.procedural.prosody import track_prosody
-from cstalk_bridge.models.emotions import MOUTH_GUARD
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.models.timing import HOP_MS
 from cstalk_bridge.timecode.tick import host_now
@@ -191,7 +190,8 @@ class SteppedStream(Protocol):
         emotion: NDArray[np.float32],
         lookahead_ms: NDArray[np.float32],
         voices: Sequence[int],
-        mouth_guard: ArrayLike = MOUTH_GUARD,
+        guards: ArrayLike,
+        /,
     ) -> NDArray[np.float32]: ...
 
     def reset(self, voices: Sequence[int]) -> None: ...  # noqa: D102 - see the class

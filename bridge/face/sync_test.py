@@ -14,7 +14,6 @@ import numpy as np
 
 from cstalk_bridge.audio.source import HOP_RATE_HZ, HOP_S, HOP_SAMPLES
 from cstalk_bridge.models.board import CHANNEL_INDEX
-from cstalk_bridge.models.emotions import MOUTH_GUARD
 from cstalk_bridge.rig.curves import neutral_board
 
 if TYPE_CHECKING:
@@ -62,10 +61,11 @@ class ClapStream:
         emotion: NDArray[np.float32],
         lookahead_ms: NDArray[np.float32],
         voices: Sequence[int],
-        mouth_guard: ArrayLike = MOUTH_GUARD,
+        guards: ArrayLike,
+        /,
     ) -> NDArray[np.float32]:
         """Return the faces of some voices after their next hops, as the network."""
-        faces = self._stream.step(samples, emotion, lookahead_ms, voices, mouth_guard)
+        faces = self._stream.step(samples, emotion, lookahead_ms, voices, guards)
         faces = np.tile(self._rest, (*faces.shape[:2], 1))
         for place, voice in enumerate(voices):
             claps = self._voices.setdefault(voice, _Claps())

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cstalk_bridge.models.cstalk.generator import Generator
 
 HOPS = 60
+GUARDS = [0.45]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def test_the_mouth_is_half_open_at_the_clap_wherever_it_lies(
     emotion = np.zeros((1, len(generator.emotions)), dtype=np.float32)
     delay = np.array([lookahead_ms], dtype=np.float32)
     rows = [
-        stream.step(hop[None], emotion, delay, [0])[0, -1, jaw]
+        stream.step(hop[None], emotion, delay, [0], GUARDS)[0, -1, jaw]
         for hop in sound.reshape(HOPS, HOP_SAMPLES)
     ]
     times_s = HOP_S * np.arange(1, HOPS + 1) - 1e-3 * lookahead_ms
@@ -50,11 +51,11 @@ def test_a_hop_of_many_is_as_hops_one_by_one(generator: Generator) -> None:
     delay = np.array([40.0], dtype=np.float32)
     whole = ClapStream(generator.stream(1), generator.channels)
     single = ClapStream(generator.stream(1), generator.channels)
-    at_once = whole.step(sound[None], emotion, delay, [0])
+    at_once = whole.step(sound[None], emotion, delay, [0], GUARDS)
     one_by_one = [
-        single.step(hop[None], emotion, delay, [0])[:, -1] for hop in sound.reshape(10, -1)
+        single.step(hop[None], emotion, delay, [0], GUARDS)[:, -1] for hop in sound.reshape(10, -1)
     ]
     assert np.allclose(at_once[0], np.concatenate(one_by_one))
     single.reset([0])
-    rested = single.step(np.zeros((1, HOP_SAMPLES), dtype=np.float32), emotion, delay, [0])
+    rested = single.step(np.zeros((1, HOP_SAMPLES), dtype=np.float32), emotion, delay, [0], GUARDS)
     assert not rested[0, -1, generator.channels.index("CTRL_C_jaw.ty")]
