@@ -17,7 +17,7 @@ TIMEOUT_S = 5.0
 
 
 class Receiver:
-    """A bound socket; `target` is where to send, `all_waiting` reads what has come."""
+    """A bound socket; `target` is where to send, `all_waiting` reads what has arrived."""
 
     def __init__(self, bound: socket.socket) -> None:
         self._bound = bound

@@ -1,4 +1,4 @@
-"""Nothing but finite float32 of the right shape leaves."""
+"""Links send only finite float32 values of the right shape, and a face at rest at the end."""
 
 from collections.abc import Callable
 
@@ -19,20 +19,20 @@ from tests.outputs.receiving import Receiver, receiver
 
 
 @given(arrays(np.float64, st.integers(0, 70), elements=st.floats(allow_nan=True)))
-def test_what_is_not_a_finite_float32_becomes_0_and_is_counted(values: np.ndarray) -> None:
+def test_values_that_are_not_finite_float32_become_0_and_are_counted(values: np.ndarray) -> None:
     finite, replaced = replace_nonfinite(values)
     assert finite.dtype == np.float32
     assert np.isfinite(finite).all()
     with np.errstate(over="ignore"):
         expected = values.astype(np.float32)
-    kept = np.isfinite(expected)
-    assert replaced == np.count_nonzero(~kept)
-    np.testing.assert_array_equal(finite[kept], expected[kept])
-    assert not finite[~kept].any()
+    is_finite = np.isfinite(expected)
+    assert replaced == np.count_nonzero(~is_finite)
+    np.testing.assert_array_equal(finite[is_finite], expected[is_finite])
+    assert not finite[~is_finite].any()
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e39])
-def test_checked_names_the_value_that_is_not_finite(bad: float) -> None:
+def test_checked_float32_names_the_value_that_is_not_finite(bad: float) -> None:
     values = np.zeros(61)
     values[17] = bad
     with pytest.raises(ValueError, match="value 17 of 61 is"):
@@ -40,7 +40,7 @@ def test_checked_names_the_value_that_is_not_finite(bad: float) -> None:
 
 
 @pytest.mark.parametrize("shape", [(60,), (62,), (1, 61), ()])
-def test_checked_refuses_another_shape(shape: tuple[int, ...]) -> None:
+def test_checked_float32_refuses_another_shape(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"shape .*, not \(61,\)"):
         checked_float32(np.zeros(shape), 61)
 
@@ -103,13 +103,13 @@ def test_a_face_at_rest_is_not_sent_twice_and_closing_twice_is_once(open_one: Op
         assert len(to.all_waiting()) == sent
 
 
-def test_a_link_that_never_sent_leaves_nothing_behind() -> None:
+def test_a_link_that_never_sent_sends_no_rest_face() -> None:
     with receiver() as unreal:
         livelink_face(unreal).close()
         assert unreal.all_waiting() == []
 
 
-def test_values_that_are_not_finite_leave_as_0_and_are_counted() -> None:
+def test_values_that_are_not_finite_are_sent_as_0_and_counted() -> None:
     with receiver() as unreal:
         link = livelink_face(unreal)
         link.send(np.where(np.arange(61) % 20 == 7, np.float32(np.nan), FACE), tick(1000))
@@ -121,7 +121,7 @@ def test_values_that_are_not_finite_leave_as_0_and_are_counted() -> None:
 
 
 @pytest.mark.parametrize("open_one", [livelink_face, osc])
-def test_values_of_another_shape_raise_and_nothing_leaves(open_one: Opening) -> None:
+def test_values_of_another_shape_raise_and_nothing_is_sent(open_one: Opening) -> None:
     with receiver() as to:
         link = open_one(to)
         with pytest.raises(ValueError, match="shape"):
@@ -131,7 +131,7 @@ def test_values_of_another_shape_raise_and_nothing_leaves(open_one: Opening) -> 
         link.close()
 
 
-def test_frame_numbers_begin_again_after_the_largest() -> None:
+def test_frame_numbers_wrap_after_the_largest() -> None:
     with receiver() as unreal:
         link = livelink_face(unreal)
         link.send(FACE, tick(MAX_FRAME))
@@ -145,7 +145,7 @@ def live(to: Receiver) -> LiveLinkFaceLink:
     return LiveLinkFaceLink("livelink-face://test", encoder, UdpTargets([to.target]))
 
 
-def test_a_link_that_stops_streaming_leaves_the_face_at_rest_and_can_go_on() -> None:
+def test_a_link_that_stops_streaming_leaves_the_face_at_rest_and_can_resume() -> None:
     with receiver() as unreal:
         link = live(unreal)
         link.send(FACE, tick(1000))
@@ -160,7 +160,7 @@ def test_a_link_that_stops_streaming_leaves_the_face_at_rest_and_can_go_on() -> 
     assert [bool(np.any(packet.values)) for packet in packets] == [True, False, True]
 
 
-def test_a_dropped_target_is_left_at_rest_and_others_can_follow() -> None:
+def test_a_removed_target_is_left_at_rest_and_others_can_follow() -> None:
     with receiver() as before, receiver() as after:
         link = live(before)
         link.send(FACE, tick(1000))
@@ -177,7 +177,7 @@ def test_a_dropped_target_is_left_at_rest_and_others_can_follow() -> None:
     assert [p.frame for p in new] == [1001, 1002, 1003]
 
 
-def test_targets_dropped_while_nothing_is_sent_are_closed_with_the_link() -> None:
+def test_targets_removed_while_nothing_is_sent_are_closed_with_the_link() -> None:
     with receiver() as unreal:
         link = live(unreal)
         link.targets.drop_all()
@@ -185,7 +185,7 @@ def test_targets_dropped_while_nothing_is_sent_are_closed_with_the_link() -> Non
         assert unreal.all_waiting() == []
 
 
-def test_a_renamed_subject_keeps_its_device() -> None:
+def test_a_renamed_subject_keeps_its_device_id() -> None:
     with receiver() as unreal:
         link = live(unreal)
         link.rename("Grace")

@@ -55,7 +55,7 @@ def test_round_trip(
 
 
 @given(SUBJECTS, st.integers(0, MAX_FRAME))
-def test_packet_without_a_face_ends_after_the_rate(subject: str, frame: int) -> None:
+def test_a_packet_without_a_face_ends_after_the_rate(subject: str, frame: int) -> None:
     datagram = encode(ID, subject, frame, 0.5, FRAME_RATES["29.97df"], None)
     assert len(datagram) == 25 + 36 + len(subject.encode())
     packet = decode(datagram)
@@ -127,14 +127,14 @@ def test_hostile_packets_are_refused_with_the_number(datagram: bytes, message: s
         (0, 0.0, np.full(61, np.nan), "value 0 of 61 is nan"),
     ],
 )
-def test_encoder_refuses_what_no_receiver_could_read(
+def test_the_encoder_refuses_what_no_receiver_could_read(
     frame: int, subframe: float, values: np.ndarray, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         LiveLinkFaceEncoder(ID, "Face", FRAME_RATES["60"]).encode(frame, subframe, values)
 
 
-def test_longest_subject_name_still_arrives() -> None:
+def test_the_longest_subject_name_is_received() -> None:
     for longest in ("x" * MAX_SUBJECT_BYTES, "é" * (MAX_SUBJECT_BYTES // 2)):
         datagram = encode(ID, longest, 0, 0.0, FRAME_RATES["60"], np.zeros(61))
         assert len(datagram) == 562 <= MAX_DATAGRAM_BYTES
@@ -146,18 +146,18 @@ def test_longest_subject_name_still_arrives() -> None:
 
 
 @pytest.mark.parametrize("subject", ["", "  ", "a\0b", "a\nb", "\ud800", "x" * 257])
-def test_what_is_no_subject_name_is_refused(subject: str) -> None:
+def test_an_invalid_subject_name_is_refused(subject: str) -> None:
     assert subject_fault(subject)
     with pytest.raises(ValueError, match="subject name"):
         LiveLinkFaceEncoder(ID, subject, FRAME_RATES["60"])
 
 
-def test_datagram_that_would_not_arrive_is_refused() -> None:
+def test_an_oversized_datagram_is_refused() -> None:
     with pytest.raises(ValueError, match="datagrams of 775 bytes, at most 774"):
         LiveLinkFaceEncoder("x" * 249, "y" * 256, FRAME_RATES["60"])
 
 
-def test_device_id_is_one_stable_upper_case_uuid_for_each_subject_and_host() -> None:
+def test_the_device_id_is_one_stable_upper_case_uuid_per_subject_and_host() -> None:
     assert device_id("Ada", "stage") == "F730DF92-E861-5A9A-B1ED-26B60B2FD9A7"
     assert device_id("Ada") == device_id("Ada")
     identities = {device_id(subject, host) for subject in ("Ada", "Ben") for host in ("a", "b")}

@@ -88,7 +88,7 @@ def test_251_curves_fill_as_few_bundles_as_the_bound_allows() -> None:
     ]
 
 
-def test_template_is_not_changed_by_encoding() -> None:
+def test_encoding_does_not_change_the_template() -> None:
     template = BundleTemplate(["/a", "/b"])
     first = template.encode(np.array([1, 2], np.float32))
     template.encode(np.array([3, 4], np.float32))
@@ -109,13 +109,13 @@ def test_template_is_not_changed_by_encoding() -> None:
         (["/" + "a" * 1400], "of 1412 bytes"),
     ],
 )
-def test_template_refuses_what_is_no_address(addresses: list[str], message: str) -> None:
+def test_an_invalid_address_is_refused_by_the_template(addresses: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         BundleTemplate(addresses)
 
 
 @pytest.mark.parametrize("values", [[0.0], [0.0, np.nan], [np.inf, 0.0], [1e39, 0.0]])
-def test_nothing_is_encoded_of_wrong_values(values: list[float]) -> None:
+def test_wrong_values_are_not_encoded(values: list[float]) -> None:
     with pytest.raises(ValueError, match="value"):
         BundleTemplate(["/a", "/b"]).encode(np.array(values))
 
@@ -161,7 +161,7 @@ def nested(depth: int) -> bytes:
     return packet
 
 
-def test_bundles_in_bundles_are_read_to_a_bound() -> None:
+def test_nested_bundles_are_decoded_to_a_limit() -> None:
     assert decode_packet(nested(MAX_DEPTH)) == [Message("/a", ())]
     with pytest.raises(ValueError, match=f"deeper than {MAX_DEPTH}"):
         decode_packet(nested(MAX_DEPTH + 1))
@@ -193,7 +193,7 @@ def test_hostile_packets_are_refused_with_the_number(packet: bytes, message: str
 
 
 def old_message(address: str) -> bytes:
-    """A message of an encoder from before type tags."""
+    """A message of an encoder that predates type tags."""
     return address.encode() + b"\0" * (4 - len(address) % 4)
 
 
@@ -208,7 +208,7 @@ def test_a_message_without_type_tags_has_no_arguments(address: str) -> None:
     ("tag", "raw"),
     [("r", b"\xff\x80\0\xff"), ("S", b"symbol\0\0"), ("c", b"\0\0\0x"), ("m", b"\0\x90\x3c\x7f")],
 )
-def test_arguments_that_mean_nothing_here_are_read_over_one_by_one(tag: str, raw: bytes) -> None:
+def test_unused_argument_types_are_skipped(tag: str, raw: bytes) -> None:
     for tags, data in (
         (f"{tag}fi", raw + b"\x3f\0\0\0" + b"\0\0\0\x07"),
         (f"f{tag}i", b"\x3f\0\0\0" + raw + b"\0\0\0\x07"),

@@ -1,4 +1,4 @@
-"""An output is one object: nothing else asks for a protocol's name, and a new one is known."""
+"""An output is one protocol object: nothing else compares names, and a new one works everywhere."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> TinyProtocol:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_config_and_a_url_know_a_new_output(tmp_path: Path) -> None:
+def test_config_and_urls_know_a_new_output(tmp_path: Path) -> None:
     file = tmp_path / "show.yaml"
     file.write_text(
         "subjects: [{links: [{protocol: tiny, targets: [10.0.0.5], loudness: high}]}]", "utf-8"

@@ -1,4 +1,4 @@
-"""Opening links: what fits the protocol sends, what does not is told."""
+"""Links opened from config and URLs: what they send, and the errors of unsuitable ones."""
 
 from contextlib import suppress
 
@@ -29,7 +29,7 @@ CURVES = [curve.name for curve in load_table("livelinkface61").curves]
 TICK = Tick(number=0, due_s=0.0, frame=7)
 
 
-def test_live_link_face_carries_subject_stable_id_and_rate() -> None:
+def test_live_link_face_sends_subject_stable_id_and_rate() -> None:
     with receiver() as unreal:
         spec = parse_link_url(f"livelink-face://{unreal.target}")
         link = open_link(spec, "Ada", CURVES, RATE)
@@ -49,7 +49,7 @@ def test_osc_addresses_are_prefix_and_output() -> None:
         link.close()
 
 
-def test_osc_leaves_a_metahuman_at_its_rest() -> None:
+def test_osc_leaves_a_metahuman_at_rest() -> None:
     rigmap = load_rigmap("metahuman")
     with receiver() as engine:
         spec = parse_link_url(f"osc://{engine.target}/face")
@@ -57,15 +57,15 @@ def test_osc_leaves_a_metahuman_at_its_rest() -> None:
         link.send(np.full(len(rigmap.outputs), np.nan, np.float32), TICK)
         link.send(np.full(len(rigmap.outputs), 0.5, np.float32), TICK)
         link.close()
-        told = [m for datagram in engine.all_waiting() for m in decode_packet(datagram)]
-    frames = [told[: len(rigmap.outputs)], told[-len(rigmap.outputs) :]]
+        received = [m for datagram in engine.all_waiting() for m in decode_packet(datagram)]
+    frames = [received[: len(rigmap.outputs)], received[-len(rigmap.outputs) :]]
     for frame in frames:
         raised = {message.address for message in frame if message.arguments != (0.0,)}
         assert raised == {f"/face/CTRL_expressions_noseWrinkleUpper{side}" for side in "LR"}
     assert link.not_finite == len(rigmap.outputs)
 
 
-def test_vmc_spells_presets_as_its_link_says() -> None:
+def test_vmc_spells_presets_as_its_link_requests() -> None:
     for option, name in (("", "Joy"), ("?presets=vrm1", "happy")):
         with receiver() as marionette:
             spec = parse_link_url(f"vmc://{marionette.target}{option}")
@@ -76,7 +76,7 @@ def test_vmc_spells_presets_as_its_link_says() -> None:
             link.close()
 
 
-def test_vmc_spells_arkit_and_leaves_the_bone_out_as_its_link_says() -> None:
+def test_vmc_spells_arkit_and_omits_the_bone_as_its_link_requests() -> None:
     for option, name, bones in (
         ("", "jawOpen", 1),
         ("?casing=pascal", "JawOpen", 1),
@@ -86,19 +86,19 @@ def test_vmc_spells_arkit_and_leaves_the_bone_out_as_its_link_says() -> None:
             spec = parse_link_url(f"vmc://{marionette.target}{option}")
             link = open_link(spec, "Ada", ["JawOpen", "HeadYaw"], RATE)
             link.send(np.array([0.5, 0.1], np.float32), TICK)
-            told = decode_packet(marionette.one())
-            assert Message("/VMC/Ext/Blend/Val", (name, 0.5)) in told
-            assert sum(message.address == "/VMC/Ext/Bone/Pos" for message in told) == bones
+            received = decode_packet(marionette.one())
+            assert Message("/VMC/Ext/Blend/Val", (name, 0.5)) in received
+            assert sum(message.address == "/VMC/Ext/Bone/Pos" for message in received) == bones
             link.close()
 
 
 @pytest.mark.parametrize("outputs", [[], ["HeadYaw"], ["jawOpen", "JawOpen"], ["a" * 1400]])
-def test_outputs_that_make_no_vmc_frame_are_told(outputs: list[str]) -> None:
+def test_outputs_without_any_vmc_frame_are_reported(outputs: list[str]) -> None:
     with pytest.raises(UserError, match="rig map 'vrm' make no VMC frame"):
         open_link(parse_link_url("vmc://127.0.0.1"), "Ada", outputs, RATE)
 
 
-def test_too_long_a_name_and_a_rig_map_that_does_not_fit_are_told_together() -> None:
+def test_an_overlong_name_and_an_unsuitable_rig_map_are_reported_together() -> None:
     spec = parse_link_url("livelink-face://127.0.0.1?rigmap=vrm")
     with pytest.raises(UserError) as raised:
         open_link(spec, "x" * 257, CURVES[:20], RATE)
@@ -107,19 +107,19 @@ def test_too_long_a_name_and_a_rig_map_that_does_not_fit_are_told_together() -> 
     assert "'vrm' has 20 outputs that are not the 61 values" in str(raised.value)
 
 
-def test_a_rig_map_in_another_order_is_told() -> None:
+def test_a_rig_map_in_another_order_is_reported() -> None:
     spec = parse_link_url("livelink-face://127.0.0.1")
     with pytest.raises(UserError, match="not the 61 values of a Live Link Face packet in their"):
         open_link(spec, "Ada", CURVES[::-1], RATE)
 
 
 @pytest.mark.parametrize("outputs", [[], ["a", "a"], ["jaw open"], ["a" * 1400]])
-def test_outputs_that_make_no_osc_addresses_are_told(outputs: list[str]) -> None:
+def test_outputs_that_are_not_osc_addresses_are_reported(outputs: list[str]) -> None:
     with pytest.raises(UserError, match="rig map 'metahuman' make no OSC addresses"):
         open_link(parse_link_url("osc://127.0.0.1"), "Ada", outputs, RATE)
 
 
-def test_a_host_that_cannot_be_found_is_told() -> None:
+def test_an_unknown_host_is_reported() -> None:
     with pytest.raises(UserError, match=r"'nobody\.invalid' cannot be found"):
         open_link(parse_link_url("livelink-face://nobody.invalid"), "Ada", CURVES, RATE)
 
@@ -162,7 +162,7 @@ def test_port_and_rig_map_default_to_the_protocols_own(url: str, port: int, rigm
     assert str(spec) == f"{url.lower().rstrip('/')}:{port}"
 
 
-def test_a_device_says_who_may_come_and_whether_it_is_found() -> None:
+def test_a_device_link_sets_the_allow_list_and_discovery() -> None:
     by_url = metahuman("metahuman://10.0.0.1?allow=10.0.0.5,10.0.1.0/24&discoverable=yes")
     assert list(map(str, by_url.allow)) == ["10.0.0.5/32", "10.0.1.0/24"]
     assert by_url.discoverable
@@ -176,7 +176,7 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - it is read, not bound
 
 
 @pytest.mark.parametrize("host", [EVERYWHERE, "10.0.0.1", "stage", "[::]", "[2001:db8::1]"])
-def test_a_device_that_others_can_reach_names_those_who_may(host: str) -> None:
+def test_a_device_that_others_can_reach_needs_an_allow_list(host: str) -> None:
     with pytest.raises(UserError, match="can be reached from other machines, and `allow` names"):
         parse_link_url(f"metahuman://{host}")
     with pytest.raises(ValidationError, match="`allow` names none"):
@@ -186,13 +186,13 @@ def test_a_device_that_others_can_reach_names_those_who_may(host: str) -> None:
         assert not metahuman(f"metahuman://{local}").allow
 
 
-def test_a_device_without_a_list_lets_in_this_machine_alone() -> None:
+def test_a_device_without_an_allow_list_admits_this_machine_alone() -> None:
     assert AccessRules().is_allowed("127.0.0.1")
     assert AccessRules().is_allowed("::1")
     assert not AccessRules().is_allowed("10.0.0.5")
 
 
-def test_config_says_the_same_in_three_ways() -> None:
+def test_a_link_can_be_configured_in_three_ways() -> None:
     by_url = LINK.validate_python("osc://10.0.0.5:8000,stage/face?rigmap=vrm")
     shared = {"protocol": "osc", "rigmap": "vrm", "prefix": "/face"}
     by_text = LINK.validate_python({**shared, "targets": ["10.0.0.5", "stage:8000"]})
@@ -245,12 +245,12 @@ def test_config_says_the_same_in_three_ways() -> None:
         ("metahuman://a?discoverable=1", "option 'discoverable' must be one of yes, no"),
     ],
 )
-def test_a_wrong_url_is_told_what_is_wrong(url: str, message: str) -> None:
+def test_an_invalid_url_is_reported_with_the_reason(url: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         parse_link_url(url)
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     with pytest.raises(UserError) as raised:
         parse_link_url("osc://a:0,256.1.1.1/b*?map=x")
     assert len(raised.value.problems) == 4

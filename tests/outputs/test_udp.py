@@ -1,4 +1,4 @@
-"""UDP targets on real sockets: a dead target never disturbs another."""
+"""UDP targets on real sockets: a dead target never affects another."""
 
 import socket
 
@@ -21,7 +21,7 @@ from cstalk_bridge.timecode.tick import host_now
 from tests.outputs.receiving import receiver
 from tests.waiting import wait_until
 
-# RFC 5737 and RFC 3849: documentation addresses, which lead nowhere.
+# RFC 5737 and RFC 3849: documentation addresses, which are not routed.
 NOWHERE = Target(host="192.0.2.1", port=9)
 NOWHERE_IPV6 = Target(host="2001:db8::1", port=9)
 
@@ -31,7 +31,7 @@ def closed_port() -> Target:
         return gone.target
 
 
-def test_every_target_gets_every_datagram_in_order() -> None:
+def test_every_target_receives_every_datagram_in_order() -> None:
     with receiver() as one, receiver() as other:
         targets = UdpTargets([one.target, other.target])
         for index in range(20):
@@ -43,7 +43,7 @@ def test_every_target_gets_every_datagram_in_order() -> None:
 
 
 @pytest.mark.parametrize("nowhere", [None, NOWHERE, NOWHERE_IPV6], ids=str)
-def test_a_dead_target_disturbs_no_other(nowhere: Target | None) -> None:
+def test_a_dead_target_does_not_affect_others(nowhere: Target | None) -> None:
     """None: nobody listens at a port of this machine, which answers so."""
     with receiver() as before, receiver() as after:
         try:
@@ -56,14 +56,14 @@ def test_a_dead_target_disturbs_no_other(nowhere: Target | None) -> None:
                 expected = [b"%d" % number for number in range(index - 49, index + 1)]
                 assert before.all_waiting() == after.all_waiting() == expected
         targets.close()
-        alive = (targets.receivers[0], targets.receivers[2])
-        assert [(r.sent, r.failed, r.last_error) for r in alive] == [(300, 0, None)] * 2
+        reachable = (targets.receivers[0], targets.receivers[2])
+        assert [(r.sent, r.failed, r.last_error) for r in reachable] == [(300, 0, None)] * 2
         silent = targets.receivers[1]
         assert silent.sent + silent.failed == 300
         assert (silent.last_error is None) == (silent.failed == 0)
 
 
-def test_a_receiver_that_starts_late_gets_every_datagram_from_then_on() -> None:
+def test_a_receiver_that_starts_late_receives_every_datagram_from_then_on() -> None:
     target = closed_port()
     targets = UdpTargets([target])
     for _ in range(5):
@@ -89,7 +89,7 @@ def test_a_refused_datagram_is_counted_with_its_reason() -> None:
         assert (targets.sent, targets.failed) == (1, 2)
 
 
-def test_all_hosts_that_cannot_be_found_are_named_at_once() -> None:
+def test_all_unknown_hosts_are_named_at_once() -> None:
     targets = [
         Target(host="first.invalid", port=1),
         Target(host="second.invalid", port=3),
@@ -105,7 +105,7 @@ def test_all_hosts_that_cannot_be_found_are_named_at_once() -> None:
     assert "'first.invalid' cannot be found" in str(raised.value)
 
 
-def test_a_host_that_is_not_found_disturbs_no_other() -> None:
+def test_an_unknown_host_does_not_affect_others() -> None:
     with receiver() as one:
         targets = UdpTargets([Target(host="nobody.invalid", port=9), one.target])
         targets.send([b"a", b"b"])
@@ -116,7 +116,7 @@ def test_a_host_that_is_not_found_disturbs_no_other() -> None:
         targets.close()
 
 
-def test_a_host_that_is_found_later_is_sent_to_from_then_on() -> None:
+def test_a_host_that_is_resolved_later_receives_from_then_on() -> None:
     answers = 0
 
     def find_late(target: Target) -> HostAddress:
@@ -163,7 +163,7 @@ def test_ipv6_targets_are_reached() -> None:
         pytest.skip("this machine has no IPv6 loopback")
 
 
-def test_targets_are_bounded_and_a_host_that_is_not_there_is_told() -> None:
+def test_targets_are_bounded_and_an_unknown_host_is_reported() -> None:
     targets = UdpTargets([])
     for port in range(1, MAX_TARGETS + 1):
         targets.add(Target(host="127.0.0.1", port=port))
@@ -176,17 +176,17 @@ def test_targets_are_bounded_and_a_host_that_is_not_there_is_told() -> None:
     targets.close()
 
 
-def test_addresses_are_replaced_as_a_whole_and_those_that_stay_keep_their_socket() -> None:
+def test_targets_are_replaced_as_a_whole_and_unchanged_ones_keep_their_socket() -> None:
     with receiver() as first, receiver() as second:
         one, two = (("127.0.0.1", each.target.port) for each in (first, second))
         targets = UdpTargets(())
         targets.send([b"lost"])
         targets.replace((one, two))
-        kept = targets.receivers[1]
+        unchanged = targets.receivers[1]
         targets.send([b"a"])
         targets.replace((two,))
         targets.send([b"b"])
-        assert targets.receivers == (kept,)
+        assert targets.receivers == (unchanged,)
         targets.replace((("255.255.255.255", 9), two))
         targets.send([b"c"])
         assert (targets.sent, targets.failed) == (4, 1)

@@ -32,7 +32,7 @@ def messages(datagrams: list[bytes]) -> list[Message]:
     return [message for datagram in datagrams for message in decode_packet(datagram)]
 
 
-def test_a_bundle_begins_with_the_bytes_of_the_specification() -> None:
+def test_a_bundle_starts_with_the_bytes_of_the_specification() -> None:
     [datagram] = VmcEncoder(["jawOpen"]).encode(np.array([0.5], np.float32), 0.0)
     shape = bytes.fromhex(
         "000000242f564d432f4578742f426c656e642f56616c00002c7366006a61774f70656e003f000000"
@@ -42,24 +42,24 @@ def test_a_bundle_begins_with_the_bytes_of_the_specification() -> None:
 
 
 @pytest.mark.parametrize("rigmap", ["livelinkface61", "vrm", "metahuman"])
-def test_all_shapes_come_before_the_one_apply_that_ends_the_last_datagram(rigmap: str) -> None:
+def test_all_shapes_precede_the_one_apply_that_ends_the_last_datagram(rigmap: str) -> None:
     outputs = load_rigmap(rigmap).outputs
     encoder = VmcEncoder(outputs)
     values = np.linspace(0.0, 1.0, len(outputs), dtype=np.float32)
     datagrams = encoder.encode(values, 2.5)
     assert all(len(datagram) <= MAX_BUNDLE_BYTES for datagram in datagrams)
-    told = messages(datagrams)
-    assert told[:2] == [Message("/VMC/Ext/OK", (1, 3, 0)), Message("/VMC/Ext/T", (2.5,))]
-    assert told[-1] == Message("/VMC/Ext/Blend/Apply", ())
-    shapes = [message for message in told if message.address == "/VMC/Ext/Blend/Val"]
-    assert told[-1 - len(shapes) : -1] == shapes
-    assert len(told) == 3 + len(shapes) + encoder.turns_head
+    sent = messages(datagrams)
+    assert sent[:2] == [Message("/VMC/Ext/OK", (1, 3, 0)), Message("/VMC/Ext/T", (2.5,))]
+    assert sent[-1] == Message("/VMC/Ext/Blend/Apply", ())
+    shapes = [message for message in sent if message.address == "/VMC/Ext/Blend/Val"]
+    assert sent[-1 - len(shapes) : -1] == shapes
+    assert len(sent) == 3 + len(shapes) + encoder.turns_head
     assert [message.arguments[0] for message in shapes] == list(encoder.shapes)
     expected = [
         value for name, value in zip(outputs, values.tolist(), strict=True) if shape_name(name)
     ]
     assert [message.arguments[1] for message in shapes] == expected
-    assert sum(message.address == "/VMC/Ext/Blend/Apply" for message in told) == 1
+    assert sum(message.address == "/VMC/Ext/Blend/Apply" for message in sent) == 1
 
 
 def test_arkit_shapes_are_spelled_as_perfect_sync_does_and_rotations_are_no_shapes() -> None:
@@ -69,7 +69,7 @@ def test_arkit_shapes_are_spelled_as_perfect_sync_does_and_rotations_are_no_shap
     assert "tongueOut" in shapes
 
 
-def test_arkit_shapes_begin_with_a_capital_where_that_is_asked_for() -> None:
+def test_arkit_shapes_are_capitalised_on_request() -> None:
     outputs = load_rigmap("livelinkface61").outputs
     assert VmcEncoder(outputs, casing="pascal").shapes == outputs[:52]
     small = VmcEncoder(outputs).shapes
@@ -77,17 +77,17 @@ def test_arkit_shapes_begin_with_a_capital_where_that_is_asked_for() -> None:
     assert VmcEncoder(["happy", "own"], casing="pascal").shapes == ("Joy", "own")
 
 
-def test_no_bone_is_sent_where_none_is_wanted() -> None:
+def test_no_bone_is_sent_where_none_is_configured() -> None:
     outputs = load_rigmap("vrm").outputs
     values = np.full(len(outputs), 0.5, np.float32)
     encoder = VmcEncoder(outputs, has_bone=False)
-    told = messages(encoder.encode(values, 0.0))
+    sent = messages(encoder.encode(values, 0.0))
     assert not encoder.turns_head
-    assert not any("Bone" in message.address for message in told)
-    assert len(told) == 3 + len(encoder.shapes)
+    assert not any("Bone" in message.address for message in sent)
+    assert len(sent) == 3 + len(encoder.shapes)
 
 
-def test_presets_are_spelled_as_version_0_unless_1_is_asked_for() -> None:
+def test_presets_have_the_names_of_version_0_unless_1_is_requested() -> None:
     outputs = [name for name in load_rigmap("vrm").outputs if name not in HEAD_TURNS]
     assert {"A", "Joy", "Blink_L", "LookUp", "Surprised"} < set(VmcEncoder(outputs).shapes)
     assert VmcEncoder(outputs, "vrm1").shapes == tuple(outputs)
@@ -95,13 +95,13 @@ def test_presets_are_spelled_as_version_0_unless_1_is_asked_for() -> None:
 
 
 @given(st.lists(NAMES, min_size=1, max_size=80, unique=True), st.data())
-def test_names_of_any_script_arrive_with_their_values(
+def test_names_in_any_script_are_received_with_their_values(
     names: list[str], data: st.DataObject
 ) -> None:
     floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
     values = data.draw(st.lists(floats, min_size=len(names), max_size=len(names)))
-    told = messages(VmcEncoder(names).encode(np.array(values, np.float32), 0.0))
-    assert [message.arguments for message in told[2:-1]] == list(zip(names, values, strict=True))
+    sent = messages(VmcEncoder(names).encode(np.array(values, np.float32), 0.0))
+    assert [message.arguments for message in sent[2:-1]] == list(zip(names, values, strict=True))
 
 
 def turned(rotation: tuple[float, ...], vector: tuple[float, float, float]) -> np.ndarray:
@@ -113,14 +113,14 @@ def turned(rotation: tuple[float, ...], vector: tuple[float, float, float]) -> n
 NOSE, CROWN, RIGHT_EAR = (0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0)
 
 
-def test_a_head_turns_the_way_the_subject_does() -> None:
+def test_the_head_bone_turns_as_the_subject_does() -> None:
     assert turned(head_rotation(0.3, 0.0, 0.0), NOSE)[0] < -0.2, "left is -x"
     assert turned(head_rotation(0.0, 0.3, 0.0), NOSE)[1] > 0.2, "up is +y"
     assert turned(head_rotation(0.0, 0.0, 0.3), CROWN)[0] > 0.2, "right shoulder is +x"
 
 
 @given(*[st.floats(-1.2, 1.2)] * 3)
-def test_yaw_and_pitch_say_where_the_nose_points_whatever_the_roll(
+def test_yaw_and_pitch_are_the_direction_of_the_nose_at_any_roll(
     yaw: float, pitch: float, roll: float
 ) -> None:
     rotation = head_rotation(yaw, pitch, roll)
@@ -130,10 +130,10 @@ def test_yaw_and_pitch_say_where_the_nose_points_whatever_the_roll(
     assert turned(rotation, RIGHT_EAR)[1] == pytest.approx(-np.sin(roll) * np.cos(pitch))
 
 
-def test_the_head_bone_follows_its_outputs_and_is_left_out_without_them() -> None:
+def test_the_head_bone_follows_its_outputs_and_is_omitted_without_them() -> None:
     values = np.array([0.2, 0.1], np.float32)
-    told = messages(VmcEncoder(["jawOpen", "HeadPitch"]).encode(values, 0.0))
-    [bone] = [message for message in told if message.address == "/VMC/Ext/Bone/Pos"]
+    sent = messages(VmcEncoder(["jawOpen", "HeadPitch"]).encode(values, 0.0))
+    [bone] = [message for message in sent if message.address == "/VMC/Ext/Bone/Pos"]
     assert bone.arguments[0] == "Head"
     turn = np.array(bone.arguments[4:], float)
     np.testing.assert_allclose(turn, head_rotation(0.0, 0.1, 0.0), atol=1e-7)
@@ -151,18 +151,18 @@ def test_the_head_bone_follows_its_outputs_and_is_left_out_without_them() -> Non
         (["a" * 1400], "no 1400 B bundle"),
     ],
 )
-def test_outputs_that_make_no_frame_are_refused(outputs: list[str], fault: str) -> None:
+def test_outputs_without_any_frame_are_refused(outputs: list[str], fault: str) -> None:
     with pytest.raises(ValueError, match=fault):
         VmcEncoder(outputs)
 
 
 @pytest.mark.parametrize("values", [[0.0], [0.0, np.nan], [np.inf, 0.0]])
-def test_nothing_is_encoded_of_wrong_values(values: list[float]) -> None:
+def test_wrong_values_are_not_encoded(values: list[float]) -> None:
     with pytest.raises(ValueError, match="value"):
         VmcEncoder(["a", "b"]).encode(np.array(values, np.float32), 0.0)
 
 
-def test_a_link_counts_its_time_from_the_first_frame_and_leaves_the_face_at_rest() -> None:
+def test_a_link_counts_time_from_the_first_frame_and_leaves_the_face_at_rest() -> None:
     with receiver() as marionette:
         encoder = VmcEncoder(["jawOpen"])
         targets = UdpTargets([marionette.target])

@@ -1,4 +1,4 @@
-"""Studies of takes made by hand, for tests."""
+"""Studies of synthetic takes, for tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which curves get a line."""
+"""Which curves are drawn as a line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.plot.studies import calm_take, moved, study
 from tests.takes.takes import made_take
 
 
-def test_what_moves_is_drawn_and_what_rests_is_not() -> None:
+def test_moving_curves_are_drawn_and_resting_ones_are_not() -> None:
     drawn = curve_groups([study(calm_take())])
     assert [(group.region, [line.label for line in group.lines]) for group in drawn] == [
         ("mouth", ["MouthClose"]),
@@ -15,7 +15,7 @@ def test_what_moves_is_drawn_and_what_rests_is_not() -> None:
     ]
 
 
-def test_both_sides_are_one_line_until_they_differ() -> None:
+def test_both_sides_share_a_line_until_they_differ() -> None:
     smiling = moved(calm_take(), "CTRL_L_mouth_cornerPull.ty", 0.6)
     even = moved(smiling, "CTRL_R_mouth_cornerPull.ty", 0.6)
     labels = {line.label for group in curve_groups([study(even)]) for line in group.lines}
@@ -38,14 +38,14 @@ def test_a_region_with_many_curves_keeps_the_strongest_and_counts_the_others() -
     assert drawn + mouth[-1].hidden == len(moving)
 
 
-def test_wanted_curves_are_drawn_even_at_rest_and_no_others() -> None:
+def test_requested_curves_are_drawn_even_at_rest_and_no_others() -> None:
     wanted = ("JawOpen", "BrowInnerUp", "EyeBlinkLeft")
     drawn = curve_groups([study(calm_take())], wanted)
     assert [group.region for group in drawn] == ["jaw", "brow", "eyelid"]
     assert [line.label for group in drawn for line in group.lines] == list(wanted)
 
 
-def test_of_two_takes_what_moves_in_either_is_drawn() -> None:
+def test_of_two_takes_curves_that_move_in_either_are_drawn() -> None:
     raised = moved(calm_take(), "CTRL_L_brow_raiseIn.ty", 0.7)
     regions = [group.region for group in curve_groups([study(calm_take()), study(raised)])]
     assert regions == ["mouth", "jaw", "brow"]

@@ -1,4 +1,4 @@
-"""The picture: what is written on it, its size, and that it loads nothing."""
+"""The picture: its texts, its size, and that it has no external references."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def picture(*studies: Study, theme: str = "dark") -> Figure:
     return draw(studies, THEMES[theme], "livelinkface61")
 
 
-def words(figure: Figure) -> list[str]:
+def texts_of(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
 
 
@@ -53,27 +53,27 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def test_the_picture_names_what_it_shows() -> None:
-    told = words(picture(study(calm_take(slate="Amélie"))))
-    assert told[0] == "Amélie_1"
+def test_the_picture_names_its_content() -> None:
+    texts = texts_of(picture(study(calm_take(slate="Amélie"))))
+    assert texts[0] == "Amélie_1"
     for name in ("sound", "opening", "mouth", "jaw", "emotion", "jerk", "warnings"):
-        assert name in told
-    assert {"JawOpen", "MouthClose", "happy", "1 closure", "none"} <= set(told)
-    assert any(text.startswith("below 0.05 throughout: ") for text in told)
+        assert name in texts
+    assert {"JawOpen", "MouthClose", "happy", "1 closure", "none"} <= set(texts)
+    assert any(text.startswith("below 0.05 throughout: ") for text in texts)
 
 
-def test_a_fault_is_told_with_its_time_and_limit() -> None:
-    told = words(picture(study(moved(calm_take(), "CTRL_C_jaw.ty", 1.0, slice(100, 120)))))
+def test_a_finding_is_marked_with_its_time_and_limit() -> None:
+    texts = texts_of(picture(study(moved(calm_take(), "CTRL_C_jaw.ty", 1.0, slice(100, 120)))))
     assert {"clipped", "JawOpen", "2.00 s", "0.40 s", "on its limit for 0.2 s or longer"} <= set(
-        told
+        texts
     )
 
 
-def test_two_takes_are_told_apart_and_their_difference_is_named() -> None:
+def test_two_takes_are_distinguished_and_their_difference_is_labelled() -> None:
     wide = moved(calm_take(slate="wide"), "CTRL_C_jaw.ty", calm_take().board.max(axis=1) * 0.5)
-    told = words(picture(study(calm_take()), study(wide)))
-    assert {"A", "B", "calm_1", "wide_1", "opening A", "opening B"} <= set(told)
-    assert any(re.fullmatch("B \u2212 A 0\\.\\d{3}", text) for text in told)
+    texts = texts_of(picture(study(calm_take()), study(wide)))
+    assert {"A", "B", "calm_1", "wide_1", "opening A", "opening B"} <= set(texts)
+    assert any(re.fullmatch("B \u2212 A 0\\.\\d{3}", text) for text in texts)
 
 
 def test_the_difference_is_the_rms_of_a_region_over_the_common_time() -> None:
@@ -87,14 +87,14 @@ def test_the_difference_is_the_rms_of_a_region_over_the_common_time() -> None:
     assert region_difference("brow", takes) == 0.0
 
 
-def test_the_png_is_as_wide_as_the_sheet_on_its_paper() -> None:
+def test_the_png_is_as_wide_as_the_picture_on_its_background() -> None:
     pixels = matplotlib.image.imread(io.BytesIO(png(picture(study(calm_take()), theme="light"))))
     assert pixels.shape[1] == WIDTH
     paper = [int(THEMES["light"].paper[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     assert pixels[0, 0, :3] == pytest.approx(paper, abs=0.003)
 
 
-def test_texts_neither_leave_the_sheet_nor_cover_each_other() -> None:
+def test_texts_neither_leave_the_picture_nor_overlap() -> None:
     name = "W" * 200
     figure = picture(study(made_take(200, slate=name)), study(calm_take(slate="b")))
     texts = [text for text in figure.findobj(Text) if text.get_text()]
@@ -122,7 +122,7 @@ def test_a_take_can_be_compared_with_one_of_a_frame_or_of_another_rate() -> None
         assert png(picture(other, whole))
 
 
-def test_a_name_with_formulas_and_marks_stays_as_it_is() -> None:
+def test_formulas_and_marks_in_a_name_are_not_interpreted() -> None:
     name = "$x$ <b>&\u6f22"
     figure = picture(study(calm_take(slate=name)))
     document = page(figure, [study(calm_take(slate=name))], DARK)
@@ -131,15 +131,15 @@ def test_a_name_with_formulas_and_marks_stays_as_it_is() -> None:
     assert png(figure)
 
 
-def test_the_drawing_is_xml_with_its_text_as_text_and_always_the_same() -> None:
+def test_the_svg_is_reproducible_xml_with_text_as_text() -> None:
     one, again = (svg(picture(study(calm_take()))) for _ in range(2))
     assert one == again
     drawing = ET.fromstring(one)  # noqa: S314 - our own
-    told = {element.text for element in drawing.iter("{http://www.w3.org/2000/svg}text")}
-    assert {"JawOpen", "calm_1"} <= told
+    texts = {element.text for element in drawing.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"JawOpen", "calm_1"} <= texts
 
 
-def test_a_page_refers_to_nothing_outside_of_it() -> None:
+def test_a_page_has_no_external_references() -> None:
     shown = study(moved(calm_take(), "CTRL_C_jaw.ty", 1.0, slice(100, 120)))
     document = page(picture(shown), [shown], DARK)
     assert "default-src 'none'" in document
@@ -157,29 +157,29 @@ def test_a_long_take_makes_no_large_picture() -> None:
     assert len(document) < 3_000_000
 
 
-def test_the_emotions_over_time_are_those_that_were_asked_for() -> None:
+def test_the_chosen_emotions_over_time_are_drawn() -> None:
     take = replace(calm_take(), emotions=EmotionTrajectory.constant({"sad": 0.4, "angry": 1.2}))
-    told = words(picture(study(take)))
-    assert {"sad", "angry", "1.2"} <= set(told)
-    assert "happy" not in told
+    texts = texts_of(picture(study(take)))
+    assert {"sad", "angry", "1.2"} <= set(texts)
+    assert "happy" not in texts
 
 
-def test_a_mouth_guard_is_told_where_it_is_not_the_usual_one() -> None:
-    for guard, is_told in ((0.2, True), (MOUTH_GUARD, False)):
+def test_a_mouth_guard_other_than_the_default_is_shown() -> None:
+    for guard, is_shown in ((0.2, True), (MOUTH_GUARD, False)):
         take = replace(calm_take(), provenance={"lookahead_ms": 80, "mouth_guard": guard})
-        told = any("mouth guard" in text for text in words(picture(study(take))))
-        assert told == is_told
+        is_mentioned = any("mouth guard" in text for text in texts_of(picture(study(take))))
+        assert is_mentioned == is_shown
 
 
 @pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
-def test_text_and_lines_stand_out_from_the_paper(theme: object) -> None:
+def test_text_and_lines_contrast_with_the_background(theme: object) -> None:
     assert contrast(theme.ink, theme.paper) > 10  # type: ignore[attr-defined]
     assert contrast(theme.soft, theme.paper) > 4.5  # type: ignore[attr-defined]
     lines = (*theme.hues, theme.a, theme.b, theme.warning)  # type: ignore[attr-defined]
     assert min(contrast(hue, theme.panel) for hue in lines) > 3  # type: ignore[attr-defined]
 
 
-def test_ceilings_are_round_and_not_below() -> None:
+def test_axis_limits_are_round_and_not_below() -> None:
     values = [0.0, 0.05, 0.1, 0.11, 0.3, 0.5, 0.7, 1.0, 1.2, 3.0]
     found = [ceiling(value) for value in values]
     assert found == pytest.approx([0.1, 0.1, 0.1, 0.2, 0.5, 0.5, 1, 1, 2, 5])

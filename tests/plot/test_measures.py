@@ -1,4 +1,4 @@
-"""Measures of made signals whose answers are known."""
+"""Measures of synthetic signals whose results are known."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 RATE_HZ = 50.0
 
 
-def course(seconds: float = 4.0, seed: int = 1) -> np.ndarray:
-    """Return something that moves like speech: noise below 6 Hz, 0..1."""
+def speech_like(seconds: float = 4.0, seed: int = 1) -> np.ndarray:
+    """Return a curve that moves like speech: noise below 6 Hz, 0..1."""
     noise = np.random.default_rng(seed).normal(size=round(seconds * RATE_HZ) + 8)
     smooth = np.convolve(noise, np.hanning(9), "valid")
     return ((smooth - smooth.min()) / np.ptp(smooth)).astype(np.float32)
@@ -68,8 +68,8 @@ def test_speed_counts_ranges_per_second() -> None:
 
 @pytest.mark.parametrize("late_rows", [-9, -3, 0, 4, 15])
 def test_the_lag_of_a_late_mouth_is_found(late_rows: int) -> None:
-    loudness = course() * 60 - 70
-    opening = np.roll(course(), late_rows)
+    loudness = speech_like() * 60 - 70
+    opening = np.roll(speech_like(), late_rows)
     found = agreement(opening, loudness, RATE_HZ)
     assert found is not None
     assert found.lag_s == pytest.approx(late_rows / RATE_HZ)
@@ -78,19 +78,19 @@ def test_the_lag_of_a_late_mouth_is_found(late_rows: int) -> None:
 
 
 def test_the_correlation_is_pearsons() -> None:
-    a, b = course(seed=1), course(seed=2)
+    a, b = speech_like(seed=1), speech_like(seed=2)
     found = agreement(a, b, RATE_HZ)
     assert found is not None
     assert found.together == pytest.approx(np.corrcoef(a, b)[0, 1], abs=1e-5)
     assert abs(found.lag_s) <= MAX_LAG_S
 
 
-def test_nothing_agrees_with_a_face_at_rest_or_with_three_rows() -> None:
-    assert agreement(np.zeros(200, np.float32), course(), RATE_HZ) is None
-    assert agreement(course()[:3], course()[:3], RATE_HZ) is None
+def test_a_face_at_rest_or_three_rows_have_no_correlation() -> None:
+    assert agreement(np.zeros(200, np.float32), speech_like(), RATE_HZ) is None
+    assert agreement(speech_like()[:3], speech_like()[:3], RATE_HZ) is None
 
 
-def test_the_opening_is_what_the_arkit_map_sends() -> None:
+def test_the_opening_is_that_of_the_arkit_map() -> None:
     board = np.random.default_rng(3).uniform(0, 1, len(CHANNELS)).astype(np.float32)
     rigmap = load_rigmap("livelinkface61")
     sent = dict(zip(rigmap.outputs, rigmap.apply(Frame(0.0, board)), strict=True))
@@ -106,7 +106,7 @@ def test_closures_are_the_times_of_sealed_lips() -> None:
     assert closures(lips).tolist() == [[1, 3], [5, 6]]
 
 
-def test_rms_of_a_sine_and_of_nothing() -> None:
+def test_rms_of_a_sine_and_of_no_samples() -> None:
     assert rms(np.sin(np.arange(628) / 100).astype(np.float32)) == pytest.approx(0.7071, abs=1e-3)
     assert rms(np.zeros(0, np.float32)) == 0.0
 
@@ -130,7 +130,7 @@ def looking(seconds: float = 4.0) -> Take:
     return replace(take, head=head)
 
 
-def test_eyes_and_head_together_are_the_gaze() -> None:
+def test_gaze_is_the_sum_of_eyes_and_head() -> None:
     found = measure_eyes_and_head(looking(), ALL)
     np.testing.assert_allclose(found.gaze_deg[[0, 60, 120]], [[0, 0], [10, 6], [14, 6]], atol=1e-4)
     np.testing.assert_allclose(found.head_deg[[0, 120], 0], [0, 4], atol=1e-4)
@@ -141,13 +141,20 @@ def test_eyes_and_head_together_are_the_gaze() -> None:
     assert measure_eyes_and_head(calm_take(), ALL).is_still
 
 
-def test_the_picture_tells_looks_head_and_blinks() -> None:
-    told = [
+def test_the_picture_shows_looks_head_and_blinks() -> None:
+    texts = [
         text.get_text()
         for text in draw([study(looking())], THEMES["dark"], "livelinkface61").findobj(Text)
     ]
-    for words in ("gaze", "gaze target", "head", "blinks", "50% on the partner", "15 per minute"):
-        assert words in told
+    for label in (
+        "gaze",
+        "gaze target",
+        "head",
+        "blinks",
+        "50% on the partner",
+        "15 per minute",
+    ):
+        assert label in texts
     still = [
         text.get_text()
         for text in draw([study(calm_take())], THEMES["dark"], "livelinkface61").findobj(Text)
@@ -155,7 +162,7 @@ def test_the_picture_tells_looks_head_and_blinks() -> None:
     assert not {"gaze", "gaze target", "head", "blinks"} & {*still}
 
 
-def test_eyes_that_look_to_one_side_are_no_fault() -> None:
+def test_eyes_that_look_to_one_side_are_no_finding() -> None:
     found = {finding.curve for finding in study(looking()).warnings.kept}
     assert not [curve for curve in found if "Look" in curve or "EyeYaw" in curve]
 
@@ -184,16 +191,16 @@ def test_a_calm_take_has_no_findings() -> None:
     assert sum(result.counts.values()) == 0
 
 
-def test_a_value_on_its_limit_is_clipped() -> None:
+def test_a_value_at_its_limit_is_clipped() -> None:
     curves = calm()
     curves[:, COLUMN["JawOpen"]] = np.minimum(curves[:, COLUMN["JawOpen"]] * 2, 1.0)
-    kept = found(curves).kept
-    assert {finding.kind for finding in kept} == {"clipped"}
-    assert kept[0].size == pytest.approx(kept[0].end_s - kept[0].start_s)
-    assert len(kept) == 8, "once a cycle of the 2 Hz wave"
+    findings = found(curves).kept
+    assert {finding.kind for finding in findings} == {"clipped"}
+    assert findings[0].size == pytest.approx(findings[0].end_s - findings[0].start_s)
+    assert len(findings) == 8, "once a cycle of the 2 Hz wave"
 
 
-def test_a_short_closure_is_no_clipping() -> None:
+def test_a_short_closure_is_not_clipping() -> None:
     curves = calm()
     curves[:, COLUMN["MouthClose"]] = 0.4
     curves[::40, COLUMN["MouthClose"]] = 0.45
@@ -201,7 +208,7 @@ def test_a_short_closure_is_no_clipping() -> None:
     assert found(curves).counts["clipped"] == 0
 
 
-def test_a_curve_that_stands_still_away_from_rest_is_stuck() -> None:
+def test_a_curve_that_stays_away_from_rest_is_stuck() -> None:
     curves = calm()
     curves[50:120, COLUMN["MouthPucker"]] = curves[50, COLUMN["MouthPucker"]]
     finding = next(f for f in found(curves).kept if f.kind == "stuck")
@@ -211,7 +218,7 @@ def test_a_curve_that_stands_still_away_from_rest_is_stuck() -> None:
     assert found(curves).counts["stuck"] == 0, "at rest is no fault"
 
 
-def test_a_side_of_its_own_is_told_once() -> None:
+def test_a_difference_between_the_sides_is_reported_once() -> None:
     curves = calm()
     curves[100:130, COLUMN["MouthSmileRight"]] += 0.3
     uneven = [f for f in found(curves).kept if f.kind == "uneven"]
@@ -220,7 +227,7 @@ def test_a_side_of_its_own_is_told_once() -> None:
     assert uneven[0].size == pytest.approx(0.3, abs=1e-5)
 
 
-def test_a_step_is_told_at_its_time_and_not_again_as_jerk() -> None:
+def test_a_step_is_reported_at_its_time_and_not_again_as_jerk() -> None:
     curves = calm()
     curves[100:, COLUMN["CheekPuff"]] = 0.98 * (curves[100:, COLUMN["CheekPuff"]] > 0)
     result = found(curves, start_s=10.0)
@@ -239,7 +246,7 @@ def test_a_tremble_is_jerk() -> None:
     assert result.kept[0].start_s == pytest.approx(2.0, abs=0.06)
 
 
-def test_what_is_kept_is_bounded_and_everything_is_counted() -> None:
+def test_stored_findings_are_bounded_and_all_are_counted() -> None:
     curves = np.tile(np.array([0, 0, 0, 0, 0, 0, 0, 1], np.float32), 600)[:, None].repeat(3, axis=1)
     result = find_warnings(curves, load_table("vrm").curves[:3], RATE_HZ)
     assert result.counts["step"] == 3 * 600
@@ -252,7 +259,7 @@ def test_a_take_of_a_few_rows_is_examined_too(rows: int) -> None:
 
 
 @pytest.mark.parametrize(("way", "steps"), [(0.6, 0), (0.9, 1)])
-def test_a_lid_may_shut_faster_than_a_mouth_but_not_at_once(way: float, steps: int) -> None:
+def test_a_lid_may_close_faster_than_a_mouth_but_not_at_once(way: float, steps: int) -> None:
     curves = calm()
     for side in ("Left", "Right"):
         curves[:, COLUMN[f"EyeBlink{side}"]] = 0.05

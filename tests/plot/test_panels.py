@@ -1,4 +1,4 @@
-"""Long courses in few points."""
+"""Long curves drawn with few points."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cstalk_bridge.plot.panels import column_edges, column_peaks, decimated
 
 
 @given(npst.arrays(np.float32, st.integers(0, 300), elements=st.floats(-1, 1, width=32)))
-def test_a_thinned_course_keeps_its_extremes_and_its_order(values: np.ndarray) -> None:
+def test_a_decimated_curve_keeps_its_extremes_and_its_order(values: np.ndarray) -> None:
     times_s = np.arange(len(values)) / 50
     x, y = decimated(times_s, values, 20)
     assert len(x) == len(y) <= max(40, 0)
@@ -29,13 +29,13 @@ def test_two_hours_become_two_points_a_column() -> None:
 
 
 @given(st.integers(0, 500), st.integers(1, 60))
-def test_no_stretch_is_empty(rows: int, columns: int) -> None:
+def test_no_segment_is_empty(rows: int, columns: int) -> None:
     edges = column_edges(rows, columns)
     assert edges[0] == 0
     assert edges[-1] == rows
     assert (np.diff(edges) > 0).all()
 
 
-def test_peaks_are_the_greatest_of_each_stretch() -> None:
+def test_peaks_are_the_maxima_of_each_segment() -> None:
     assert column_peaks(np.array([1, 3, 2, 0], np.float32), 2).tolist() == [3, 2]
     assert column_peaks(np.zeros(0, np.float32), 5).tolist() == []

@@ -1,4 +1,4 @@
-"""From files to pictures: names, faults of the user, what is written."""
+"""From files to pictures: names, user errors, written files."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def test_pictures_of_takes_with_the_same_name_get_numbers(takes: list[Path]) -> 
     assert [job.output.name for job in jobs] == ["a.png", "b.png", "c d.png", "A-2.png"]
 
 
-def test_all_wrong_names_are_told_at_once(takes: list[Path]) -> None:
+def test_all_wrong_names_are_reported_at_once(takes: list[Path]) -> None:
     folder = takes[0].parent
     (folder / "notes.txt").write_text("no take", encoding="utf-8")
-    told = problems(
+    messages = problems(
         [*takes, folder / "gone.take", folder / "notes.txt"], folder / "no" / "x.gif", folder
     )
-    assert told == [
+    assert messages == [
         "no such file",
         "neither a take nor a recording",
         "a picture ends in .png or .html",
@@ -70,7 +70,7 @@ def test_all_wrong_names_are_told_at_once(takes: list[Path]) -> None:
     ]
 
 
-def test_a_picture_and_a_page_are_written_over_older_ones(takes: list[Path]) -> None:
+def test_existing_pictures_and_pages_are_overwritten(takes: list[Path]) -> None:
     for name, begin in (("x.png", b"\x89PNG"), ("x.HTML", b"<!doctype html>")):
         output = takes[0].parent / name
         output.write_bytes(b"older")
@@ -83,7 +83,7 @@ def test_a_picture_and_a_page_are_written_over_older_ones(takes: list[Path]) -> 
     )
 
 
-def test_what_is_on_a_page_is_only_the_stretch_that_was_asked_for(takes: list[Path]) -> None:
+def test_a_page_shows_only_the_requested_segment(takes: list[Path]) -> None:
     output = takes[0].parent / "x.html"
     (job,) = plan(takes[1:2], output, takes[0].parent)
     late = View(VIEW.rigmap, start_s=1.0, end_s=1.5, wanted=("BrowInnerUp",))
@@ -98,36 +98,36 @@ def test_what_is_on_a_page_is_only_the_stretch_that_was_asked_for(takes: list[Pa
 @pytest.mark.parametrize(
     ("start_s", "end_s"), [(-1.0, None), (2.0, 1.0), (float("nan"), None), (float("inf"), None)]
 )
-def test_what_is_no_stretch_of_time_is_told(start_s: float, end_s: float | None) -> None:
+def test_an_invalid_time_segment_is_reported(start_s: float, end_s: float | None) -> None:
     view = View(VIEW.rigmap, start_s=start_s, end_s=end_s)
     assert [problem.where for problem in view.problems()] == ["--start, --end"]
 
 
-def test_an_unknown_curve_is_told_with_the_nearest_one() -> None:
+def test_an_unknown_curve_is_reported_with_the_nearest_one() -> None:
     (problem,) = View(VIEW.rigmap, wanted=("JawOpne",)).problems()
     assert "JawOpne" in problem.what
     assert "JawOpen" in problem.remedy
 
 
-def test_a_stretch_after_the_end_is_told_with_the_length(takes: list[Path]) -> None:
+def test_a_segment_after_the_end_is_reported_with_the_length(takes: list[Path]) -> None:
     (job,) = plan(takes[:1], None, takes[0].parent)
     with pytest.raises(UserError, match="it is 2 s long"):
         make_picture(job, View(VIEW.rigmap, start_s=2.0), load_take)
 
 
-def test_a_take_of_another_version_or_a_damaged_one_is_told(takes: list[Path]) -> None:
+def test_a_take_of_another_version_or_a_damaged_one_is_reported(takes: list[Path]) -> None:
     content = takes[0].read_bytes()
     newer = re.sub(rb'"version": ?1\b', b'"version": 9', content)
     assert newer != content
-    for broken in (newer, content[: len(content) // 2], b"PK"):
-        takes[0].write_bytes(broken)
+    for damaged in (newer, content[: len(content) // 2], b"PK"):
+        takes[0].write_bytes(damaged)
         (job,) = plan(takes[:1], None, takes[0].parent)
         with pytest.raises(UserError, match=re.escape(str(takes[0]))):
             make_picture(job, VIEW, load_take)
         assert not job.output.exists()
 
 
-def test_a_file_that_cannot_be_written_is_told(takes: list[Path]) -> None:
+def test_a_file_that_cannot_be_written_is_reported(takes: list[Path]) -> None:
     (job,) = plan(takes[:1], takes[0].parent / ("x" * 300 + ".png"), takes[0].parent)
     with pytest.raises(UserError, match="cannot be written"):
         make_picture(job, VIEW, load_take)
@@ -136,7 +136,7 @@ def test_a_file_that_cannot_be_written_is_told(takes: list[Path]) -> None:
     ]
 
 
-def test_a_recording_becomes_a_take_first(tmp_path: Path) -> None:
+def test_a_recording_is_generated_to_a_take_first(tmp_path: Path) -> None:
     asked: list[Path] = []
 
     def generate(path: Path) -> object:

@@ -1,4 +1,4 @@
-"""What is measured on a take, through a rig map."""
+"""The measures of a take, through a rig map."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_curves_and_times_are_those_of_the_rows_asked_for() -> None:
+def test_curves_and_times_are_those_of_the_requested_rows() -> None:
     take = made_take(200)
     whole = curves(take, load_rigmap("livelinkface61"))
     part = study(take, rows=slice(50, 120))
@@ -29,7 +29,7 @@ def test_curves_and_times_are_those_of_the_rows_asked_for() -> None:
     assert (part.start_s, part.end_s) == (1.0, 2.4)
 
 
-def test_a_stretch_late_in_a_long_take_is_that_stretch() -> None:
+def test_a_segment_late_in_a_long_take_is_that_segment() -> None:
     take = made_take(2 * BLOCK_ROWS + 100)
     rows = slice(BLOCK_ROWS - 3, 2 * BLOCK_ROWS + 7)
     whole = curves(take, load_rigmap("livelinkface61"))
@@ -53,13 +53,13 @@ def test_roughness_is_that_of_the_roughest_curve_of_a_region() -> None:
     assert any(finding.curve == "JawOpen" for finding in found.warnings.kept)
 
 
-def test_without_sound_there_is_no_loudness_and_nothing_to_agree_with() -> None:
+def test_without_sound_there_is_no_loudness_and_no_correlation() -> None:
     found = study(replace(calm_take(), sound=None))
     assert found.loudness is None
     assert found.agreement is None
 
 
-def test_a_mouth_that_follows_the_sound_agrees() -> None:
+def test_a_mouth_that_follows_the_sound_correlates_with_it() -> None:
     take = calm_take()
     assert take.sound is not None
     rate_hz = take.sound.rate_hz
@@ -85,7 +85,7 @@ def test_limits_are_those_of_the_map_and_unknown_curves_have_a_region(tmp_path: 
     assert clipped.counts["clipped"] == 8
 
 
-def test_a_curve_held_to_one_value_is_studied_too(tmp_path: Path) -> None:
+def test_a_curve_of_constant_value_is_studied_too(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     text = f"target: custom\ncurves:\n  still: {{from: {JAW}, clamp: [0, 0]}}\n"
     path.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Outline, loudness and spectrogram of tones whose figures are known."""
+"""Waveform, loudness and spectrogram of tones whose values are known."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def tone(hertz: float, seconds: float = 2.0, gain: float = 0.5) -> np.ndarray:
     return (gain * np.sin(2 * np.pi * hertz * times_s)).astype(np.float32)
 
 
-def test_the_waveform_holds_the_extremes_of_every_stretch() -> None:
+def test_the_waveform_holds_the_extremes_of_every_segment() -> None:
     samples = np.random.default_rng(1).uniform(-1, 1, 1000).astype(np.float32)
     found = waveform(SampledSound(samples, 8000), 0.0, 0.125, 10)
     parts = samples.reshape(10, 100)
@@ -45,7 +45,7 @@ def test_loudness_of_a_sine_is_its_level_and_of_silence_the_floor() -> None:
     assert levels[55:145] == pytest.approx(np.full(90, -20.0), abs=0.05)
 
 
-def test_loudness_stands_at_its_row() -> None:
+def test_loudness_belongs_to_its_row() -> None:
     samples = np.zeros(RATE_HZ, np.float32)
     samples[RATE_HZ // 2] = 1.0
     levels = loudness(SampledSound(samples, RATE_HZ), 50, 50)
@@ -68,7 +68,7 @@ def test_reading_in_pieces_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("columns", [7, 20, 200])
-def test_a_tone_stands_in_its_band_in_every_column(columns: int) -> None:
+def test_a_tone_is_in_its_band_in_every_column(columns: int) -> None:
     levels = spectrogram(SampledSound(tone(1000), RATE_HZ), 0.0, 2.0, columns, 64)
     assert levels.shape == (64, columns)
     inner = levels[:, 1:-1]

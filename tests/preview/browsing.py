@@ -1,4 +1,4 @@
-"""A real Chromium that looks at a preview."""
+"""A real Chromium that shows a preview."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 
 @dataclass
 class Visit:
-    """A page of the preview that is open, and what went wrong on it."""
+    """An open page of the preview, and the errors on it."""
 
     page: Page
     address: str
@@ -54,21 +54,21 @@ class Visit:
     strangers: list[str] = field(default_factory=list)
     """Requests that left the preview's own origin."""
     bodies: dict[str, int] = field(default_factory=dict)
-    """Bytes of each answer as they came over the wire, by address."""
+    """Bytes of each response as transferred, by address."""
 
-    def ask(self, script: str, argument: Any = None) -> Any:
+    def evaluate(self, expression: str, argument: Any = None) -> Any:
         """Evaluate an expression, or a function of `argument`."""
-        return self.page.evaluate(script, argument)
+        return self.page.evaluate(expression, argument)
 
     def state(self) -> Any:
-        return self.ask("cstalk.state()")
+        return self.evaluate("cstalk.state()")
 
-    def until(self, script: str, seconds: float = TIMEOUT_S) -> None:
+    def until(self, expression: str, seconds: float = TIMEOUT_S) -> None:
         """Wait for an expression to become true. (The page's policy forbids waiting inside.)"""
         wait_until(
-            lambda: self.ask(script),
+            lambda: self.evaluate(expression),
             seconds,
-            reason=lambda: f"{script}; {self.ask('window.cstalk && cstalk.state()')}",
+            reason=lambda: f"{expression}; {self.evaluate('window.cstalk && cstalk.state()')}",
             interval_s=0.05,
         )
 
@@ -80,12 +80,12 @@ class Visit:
 
     def pose(self, **curves: float) -> NDArray[np.int16]:
         """Pose the face and return its picture."""
-        self.ask("curves => cstalk.set(curves)", curves)
+        self.evaluate("curves => cstalk.set(curves)", curves)
         return self.picture()
 
     def picture(self, index: int = 0) -> NDArray[np.int16]:
         """Return the picture of a view, [height, width, RGBA], alpha 0 where there is no head."""
-        return pixels_of(self.ask("index => cstalk.pixels(index)", index))
+        return pixels_of(self.evaluate("index => cstalk.pixels(index)", index))
 
 
 @contextmanager
@@ -124,7 +124,7 @@ def visiting(browser: Browser, url: str, window: dict[str, int] | None = None) -
     page.on("console", note_message)
     page.goto(url)
     visit.until("!!window.cstalk")
-    visit.ask("cstalk.ready")
+    visit.evaluate("cstalk.ready")
     yield visit
     page.close()
 

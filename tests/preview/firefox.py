@@ -1,4 +1,4 @@
-"""A real Firefox on a display of its own, told what to do over WebDriver BiDi.
+"""A real Firefox on a display of its own, controlled over WebDriver BiDi.
 
 Without a display Firefox has no WebGL, also when headless; Xvfb gives it one.
 """
@@ -44,42 +44,42 @@ needs_firefox = pytest.mark.skipif(
 
 @dataclass
 class Firefox:
-    """One tab, and the errors that it told of."""
+    """One tab, and the errors that it reported."""
 
     connection: ClientConnection
     tab: str = ""
     errors: list[str] = field(default_factory=list)
 
     def command(self, method: str, **parameters: Any) -> Any:
-        """Ask, and wait for the answer; note the errors that come meanwhile."""
+        """Send a command and wait for its result; collect the errors reported meanwhile."""
         self.connection.send(json.dumps({"id": 1, "method": method, "params": parameters}))
         while True:
-            told = json.loads(self.connection.recv(TIMEOUT_S))
-            if told["type"] == "error":
-                raise RuntimeError(f"{method}: {told['message']}")
-            if told["type"] == "success":
-                return told["result"]
-            if told["params"].get("level") == "error":
-                self.errors.append(told["params"]["text"])
+            message = json.loads(self.connection.recv(TIMEOUT_S))
+            if message["type"] == "error":
+                raise RuntimeError(f"{method}: {message['message']}")
+            if message["type"] == "success":
+                return message["result"]
+            if message["params"].get("level") == "error":
+                self.errors.append(message["params"]["text"])
 
-    def ask(self, script: str) -> Any:
+    def evaluate(self, expression: str) -> Any:
         """Evaluate an expression, or wait for the promise that it is."""
-        code = f"Promise.resolve({script}).then(value => JSON.stringify(value ?? null))"
+        code = f"Promise.resolve({expression}).then(value => JSON.stringify(value ?? null))"
         target = {"context": self.tab}
-        told = self.command("script.evaluate", expression=code, target=target, awaitPromise=True)
-        assert told["type"] == "success", told["exceptionDetails"]["text"]
-        return json.loads(told["result"]["value"])
+        message = self.command("script.evaluate", expression=code, target=target, awaitPromise=True)
+        assert message["type"] == "success", message["exceptionDetails"]["text"]
+        return json.loads(message["result"]["value"])
 
-    def until(self, script: str) -> None:
+    def until(self, expression: str) -> None:
         """Wait for an expression to become true."""
-        reason = f"{script}; {self.errors}"
-        wait_until(lambda: self.ask(script), TIMEOUT_S, reason=reason, interval_s=0.05)
+        reason = f"{expression}; {self.errors}"
+        wait_until(lambda: self.evaluate(expression), TIMEOUT_S, reason=reason, interval_s=0.05)
 
     def visit(self, url: str) -> None:
         """Open a page and wait for its first face."""
         self.command("browsingContext.navigate", context=self.tab, url=url, wait="complete")
         self.until("!!window.cstalk")
-        self.ask("cstalk.ready.then(() => true)")
+        self.evaluate("cstalk.ready.then(() => true)")
 
 
 @contextmanager
@@ -89,9 +89,14 @@ def firefox(folder: Path) -> Iterator[Firefox]:
     (folder / "user.js").write_text("\n".join(lines), encoding="utf-8")
     command = [str(FIREFOX), "--no-remote", "--profile", str(folder), "--remote-debugging-port=0"]
     with _display() as display:
-        told = {**os.environ, "DISPLAY": display, "MOZ_ENABLE_WAYLAND": "0", "HOME": str(folder)}
+        environment = {
+            **os.environ,
+            "DISPLAY": display,
+            "MOZ_ENABLE_WAYLAND": "0",
+            "HOME": str(folder),
+        }
         with (
-            _running(command, stdout=QUIET, stderr=QUIET, env=told),
+            _running(command, stdout=QUIET, stderr=QUIET, env=environment),
             connect(f"{_address(folder)}/session", max_size=None, proxy=None) as connection,
         ):
             browser = Firefox(connection)
@@ -119,13 +124,13 @@ def _running(command: list[str], **how: Any) -> Iterator[subprocess.Popen[bytes]
 
 
 def _address(profile: Path) -> str:
-    """Wait for the file in which Firefox says where it listens."""
+    """Wait for the file in which Firefox writes its address."""
     path = profile / "WebDriverBiDiServer.json"
 
     def read() -> str:
         with suppress(FileNotFoundError, json.JSONDecodeError):
-            told = json.loads(path.read_text(encoding="utf-8"))
-            return f"ws://{told['ws_host']}:{told['ws_port']}"
+            address = json.loads(path.read_text(encoding="utf-8"))
+            return f"ws://{address['ws_host']}:{address['ws_port']}"
         return ""
 
     return wait_until(read, TIMEOUT_S, reason=str(path))

@@ -82,14 +82,14 @@ class Serving:
     def upload(self, content: bytes, name: str) -> Answer:
         return self.ask(f"/api/recordings?name={quote(name)}", content)
 
-    def begin(self, recording: str, **wish: Any) -> Any:
-        """Begin a take; return what is told of it."""
-        answer = self.ask("/api/takes", {"recording": recording, **wish})
+    def begin(self, recording: str, **settings: Any) -> Any:
+        """Start a take; return its description."""
+        answer = self.ask("/api/takes", {"recording": recording, **settings})
         assert answer.status == 202, answer.body
         return answer.document
 
     def finished(self, take_id: str) -> Any:
-        """Wait until a take is ready or has failed; return what is told of it."""
+        """Wait until a take is ready or has failed; return its description."""
 
         def info_at_the_end() -> Any:
             info = self.ask(f"/api/takes/{take_id}").document
@@ -97,11 +97,11 @@ class Serving:
 
         return wait_until(info_at_the_end, TIMEOUT_S, reason=take_id)
 
-    def take_of(self, content: bytes, name: str = "sound.wav", **wish: Any) -> Any:
+    def take_of(self, content: bytes, name: str = "sound.wav", **settings: Any) -> Any:
         """Upload a sound and make its take."""
         answer = self.upload(content, name)
         assert answer.status == 201, answer.body
-        return self.finished(self.begin(answer.document["recording"], **wish)["id"])
+        return self.finished(self.begin(answer.document["recording"], **settings)["id"])
 
 
 @contextmanager
@@ -115,7 +115,7 @@ def serve(generator: Generator, host: str = "127.0.0.1:0", **more: Any) -> Itera
 
 
 def voice(seconds: float = 1.0, rate_hz: int = 16_000) -> np.ndarray[Any, Any]:
-    """Something like a voice: a buzz of 120 Hz that swells and ebbs."""
+    """A voice-like buzz of 120 Hz whose level rises and falls."""
     time_s = np.arange(round(seconds * rate_hz)) / rate_hz
     buzz = sum(np.sin(2 * np.pi * 120 * n * time_s) / n for n in range(1, 12))
     return np.asarray(0.2 * buzz * np.sin(2 * np.pi * 2 * time_s) ** 2, dtype=np.float32)

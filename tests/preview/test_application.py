@@ -41,7 +41,7 @@ def cookie_of(serving: Serving) -> str:
     return cookie.partition(";")[0]
 
 
-def test_our_own_names_are_served(serving: Serving) -> None:
+def test_our_own_host_names_are_served(serving: Serving) -> None:
     for name in ("127.0.0.1", "localhost", "[::1]", "LocalHost"):
         assert serving.ask(SESSION, headers={"Host": f"{name}:{serving.port}"}).status == 200
 
@@ -76,7 +76,7 @@ def test_a_foreign_host_is_refused(serving: Serving, host: str) -> None:
         "http://[",
     ],
 )
-def test_a_foreign_page_changes_nothing(serving: Serving, origin: str) -> None:
+def test_a_page_of_another_origin_changes_nothing(serving: Serving, origin: str) -> None:
     headers = {"Origin": origin}
     for method, path in (
         ("POST", "/api/recordings?name=x.wav"),
@@ -91,14 +91,14 @@ def test_a_foreign_page_changes_nothing(serving: Serving, origin: str) -> None:
     assert caught.value.response.status_code == 403
 
 
-def test_our_own_page_may(serving: Serving) -> None:
+def test_our_own_page_may_change_things(serving: Serving) -> None:
     headers = {"Origin": f"http://{serving.address}"}
     assert serving.ask("/api/takes/0", method="DELETE", headers=headers).status == 404
     with connect(f"ws://{serving.address}/live", origin=Origin(headers["Origin"])):
         pass
 
 
-def test_every_answer_keeps_the_page_to_itself(serving: Serving) -> None:
+def test_every_response_forbids_embedding_the_page(serving: Serving) -> None:
     for path in ("/", SESSION, "/nowhere", "/api/takes/x"):
         headers = serving.ask(path).headers
         assert headers["content-security-policy"].startswith("default-src 'self';")
@@ -107,7 +107,7 @@ def test_every_answer_keeps_the_page_to_itself(serving: Serving) -> None:
     assert "access-control-allow-origin" not in headers
 
 
-def test_beyond_this_machine_the_token_is_asked_for(outside: Serving) -> None:
+def test_beyond_this_machine_a_token_is_needed(outside: Serving) -> None:
     for path in ("/", SESSION, "/page/main.js", "/heads/own.glb", "/?token=", "/?token=wrong"):
         answer = outside.ask(path)
         assert answer.status == 401
@@ -126,7 +126,7 @@ def test_beyond_this_machine_the_token_is_asked_for(outside: Serving) -> None:
     assert caught.value.response.status_code == 401
 
 
-def test_with_the_cookie_all_is_there(outside: Serving) -> None:
+def test_the_cookie_gives_full_access(outside: Serving) -> None:
     cookie = {"Cookie": cookie_of(outside)}
     assert outside.ask(SESSION, headers=cookie).status == 200
     address = f"127.0.0.1:{outside.port}"
@@ -134,7 +134,7 @@ def test_with_the_cookie_all_is_there(outside: Serving) -> None:
         assert "One" in str(client.recv())
 
 
-def test_beyond_this_machine_addresses_are_hosts_but_foreign_names_are_not(
+def test_beyond_this_machine_hosts_are_addresses_and_not_names(
     outside: Serving,
 ) -> None:
     cookie = {"Cookie": cookie_of(outside)}
@@ -143,7 +143,7 @@ def test_beyond_this_machine_addresses_are_hosts_but_foreign_names_are_not(
         assert outside.ask(SESSION, headers=headers).status == status
 
 
-def test_a_token_of_the_user_guards_loopback_too(generator: Generator) -> None:
+def test_a_configured_token_protects_loopback_too(generator: Generator) -> None:
     chosen = "chosen-by-me"
     with serve(generator, token=chosen) as serving:
         assert serving.ask(SESSION).status == 401

@@ -1,4 +1,4 @@
-"""Clients of the live page, kind and hostile, on real sockets."""
+"""Clients of the live page, well-behaved and hostile, on real sockets."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def is_dropped(opened: socket.socket, within_s: float = 20.0) -> bool:
     return True
 
 
-def check_alive(serving: Serving) -> None:
+def check_responsive(serving: Serving) -> None:
     with client_of(serving) as client:
         client.recv()
         assert len(client.recv()) == HEADER.size + 4 * CURVES * len(SUBJECTS)
@@ -141,18 +141,18 @@ def test_no_compression_is_negotiated(live: Serving) -> None:
         assert not client.response or "Sec-WebSocket-Extensions" not in client.response.headers
 
 
-def test_the_session_says_that_it_is_live(live: Serving) -> None:
+def test_the_session_reports_live_subjects(live: Serving) -> None:
     assert live.ask("/api/session").document["live"] is True
 
 
-def test_without_a_daemon_a_client_is_sent_away(serving: Serving) -> None:
+def test_without_a_daemon_a_client_is_refused(serving: Serving) -> None:
     with client_of(serving) as client, pytest.raises(ConnectionClosed) as caught:
         client.recv()
     assert caught.value.rcvd
     assert caught.value.rcvd.code == 1001
 
 
-def test_a_client_that_speaks_is_sent_away(live: Serving) -> None:
+def test_a_client_that_sends_messages_is_disconnected(live: Serving) -> None:
     with client_of(live) as client:
         client.send("more!")
         with pytest.raises(ConnectionClosed, match="takes no messages"):
@@ -164,19 +164,19 @@ def test_a_huge_message_is_refused(live: Serving) -> None:
     with raw_client(live) as opened:
         opened.sendall(b"\x82\xff" + struct.pack(">Q", 1 << 60) + bytes(4) + bytes(1000))
         assert is_dropped(opened)
-    check_alive(live)
+    check_responsive(live)
 
 
-def test_frames_against_the_protocol_end_the_connection(live: Serving) -> None:
+def test_protocol_violations_end_the_connection(live: Serving) -> None:
     for wrong in (b"\xff" * 64, b"\x82\x05hello", b"\x09\xfe\xff\xff", b"\x81\x82abcd\xff\xff"):
         with raw_client(live) as opened:
             opened.sendall(wrong)
             assert is_dropped(opened)
-    check_alive(live)
+    check_responsive(live)
 
 
 @pytest.mark.parametrize("frame", [b"\x89\x80abcd", b"\x8a\x80abcd", b"\x00\x80abcd"])
-def test_a_flood_of_small_frames_is_cut_off(live: Serving, frame: bytes) -> None:
+def test_a_flood_of_small_frames_is_disconnected(live: Serving, frame: bytes) -> None:
     with raw_client(live) as opened:
         if frame[0] == 0:  # A message that is never complete.
             opened.sendall(b"\x02\x80abcd")
@@ -198,10 +198,10 @@ def test_bad_upgrades_are_answered(live: Serving) -> None:
     for wrong in (good, {**good, "Sec-WebSocket-Key": "short"}, {**good, **key, "Upgrade": "h2c"}):
         assert 400 <= live.ask("/live", headers=wrong).status < 500
     assert live.ask("/live").status == 404
-    check_alive(live)
+    check_responsive(live)
 
 
-def test_one_client_too_many_is_told_to_come_later(live: Serving) -> None:
+def test_a_client_beyond_the_limit_is_told_to_retry_later(live: Serving) -> None:
     wait_for_clients(live, 0)
     with ExitStack() as closing:
         for _ in range(MAX_CLIENTS):
@@ -213,10 +213,10 @@ def test_one_client_too_many_is_told_to_come_later(live: Serving) -> None:
         assert caught.value.rcvd
         assert caught.value.rcvd.code == 1013
     wait_for_clients(live, 0)
-    check_alive(live)
+    check_responsive(live)
 
 
-def test_who_says_or_reads_nothing_is_dropped_and_holds_up_nobody(live: Serving) -> None:
+def test_clients_that_send_or_read_nothing_are_dropped_and_delay_nobody(live: Serving) -> None:
     silent = [socket.create_connection(("127.0.0.1", live.port)) for _ in range(3)]
     silent[1].sendall(b"GET / HTTP/1.1\r\nHost: half")
     silent[2].sendall(f"GET /api/live HTTP/1.1\r\nHost: {live.address}\r\n\r\nGET /".encode())
@@ -247,7 +247,7 @@ def test_connections_are_bounded(live: Serving) -> None:
     finally:
         for opened in many:
             opened.close()
-    check_alive(live)
+    check_responsive(live)
 
 
 def held_by(port: int) -> int:
@@ -256,18 +256,18 @@ def held_by(port: int) -> int:
     return sum(each.fd >= 0 and bool(each.raddr) and each.laddr.port == port for each in found)
 
 
-def test_connections_that_are_over_are_let_go_of(live: Serving) -> None:
-    """None waits for a timer: a crowd that came and went would be held for seconds."""
+def test_ended_connections_are_released(live: Serving) -> None:
+    """No ended connection waits for a timer, or a burst of clients would be held for seconds."""
     for _ in range(40):
         assert live.ask("/api/live").status == 200
         with client_of(live) as client:
             client.recv()
     wait_for_clients(live, 0)
     kinds = (HttpConnection, LiveConnection)
-    wait_until(lambda: kept(kinds) <= 10, min(REQUEST_S, CLOSE_S) / 2)
+    wait_until(lambda: count_of(kinds) <= 10, min(REQUEST_S, CLOSE_S) / 2)
 
 
-def kept(kinds: tuple[type, ...]) -> int:
+def count_of(kinds: tuple[type, ...]) -> int:
     """How many objects of these kinds there are."""
     gc.collect()
     return sum(type(each) in kinds for each in gc.get_objects())

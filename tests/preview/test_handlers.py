@@ -1,4 +1,4 @@
-"""What the page asks for, of a real server with the real network."""
+"""The page's requests to a real server with the real network."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def api(take: Any, rest: str = "") -> str:
     return f"/api/takes/{take['id']}{rest}"
 
 
-def test_a_session_lists_what_there_is(serving: Serving) -> None:
+def test_a_session_lists_its_content(serving: Serving) -> None:
     session = serving.ask("/api/session").document
     assert session["live"] is False
     assert session["emotions"] == list(EMOTIONS)
@@ -80,7 +80,7 @@ def test_a_session_lists_what_there_is(serving: Serving) -> None:
     assert session["heads"][-1]["url"] == "/heads/own.glb"
 
 
-def test_a_take_tells_of_itself(take: Any) -> None:
+def test_a_take_reports_its_metadata(take: Any) -> None:
     assert take["state"] == "ready"
     assert take["progress"] == 1.0
     assert (take["rows"], take["rate_hz"], take["duration_s"]) == (50, 50.0, SECONDS)
@@ -94,7 +94,7 @@ def test_a_take_tells_of_itself(take: Any) -> None:
 def test_curves_are_those_of_the_rig_map(
     serving: Serving, take: Any, same_take: Take, name: str
 ) -> None:
-    for _ in range(2):  # The second time they are held already.
+    for _ in range(2):  # The second time they are cached.
         answer = serving.ask(api(take, f"/curves?rigmap={name}"))
         rows, count = int(answer.headers["x-rows"]), int(answer.headers["x-curves"])
         assert float(answer.headers["x-rate-hz"]) == 50.0
@@ -111,7 +111,7 @@ def test_emotions_change_the_face(serving: Serving, take: Any) -> None:
     assert faces[0] != faces[1]
 
 
-def test_the_sound_is_flac_and_can_be_had_in_parts(serving: Serving, take: Any) -> None:
+def test_the_sound_is_flac_and_supports_ranges(serving: Serving, take: Any) -> None:
     whole = serving.ask(api(take, "/sound"))
     assert whole.headers["content-type"] == "audio/flac"
     samples, rate_hz = soundfile.read(io.BytesIO(whole.body), dtype="float32")
@@ -124,16 +124,16 @@ def test_the_sound_is_flac_and_can_be_had_in_parts(serving: Serving, take: Any) 
     assert serving.ask(api(take, "/sound"), headers={"Range": "bytes=9999999-"}).status == 416
 
 
-def test_pictures_have_the_size_that_was_asked_for(serving: Serving, take: Any) -> None:
-    stretch = "start_s=0.1&end_s=0.9&columns=300"
-    drawn = np.frombuffer(serving.ask(api(take, f"/waveform?{stretch}")).body, np.int8)
+def test_pictures_have_the_requested_size(serving: Serving, take: Any) -> None:
+    segment = "start_s=0.1&end_s=0.9&columns=300"
+    drawn = np.frombuffer(serving.ask(api(take, f"/waveform?{segment}")).body, np.int8)
     assert drawn.reshape(300, 2)[:, 0].min() < -20
-    picture = serving.ask(api(take, f"/spectrogram?{stretch}&bands=64"))
+    picture = serving.ask(api(take, f"/spectrogram?{segment}&bands=64"))
     assert np.frombuffer(picture.body, np.uint8).reshape(64, 300).max() > 150
 
 
 @pytest.mark.parametrize(
-    ("query", "words"),
+    ("query", "message"),
     [
         ("start_s=0&end_s=1&columns=4097", "4097 is not within 1..4096"),
         ("start_s=0&end_s=1&columns=1.5", "a whole number"),
@@ -143,10 +143,12 @@ def test_pictures_have_the_size_that_was_asked_for(serving: Serving, take: Any) 
         ("start_s=1&end_s=0&columns=5", "not a range"),
     ],
 )
-def test_a_wrong_stretch_is_told(serving: Serving, take: Any, query: str, words: str) -> None:
+def test_an_invalid_segment_is_reported(
+    serving: Serving, take: Any, query: str, message: str
+) -> None:
     answer = serving.ask(api(take, f"/waveform?{query}"))
     assert answer.status == 400
-    assert words in answer.problems
+    assert message in answer.problems
     assert serving.ask(api(take, f"/spectrogram?{query}&bands=500")).status == 400
 
 
@@ -166,7 +168,7 @@ def test_an_export_is_a_file_with_a_safe_name(
 
 
 @pytest.mark.parametrize(
-    ("query", "status", "words"),
+    ("query", "status", "message"),
     [
         ("format=avi", 400, "no format 'avi'"),
         ("format=csv&rate=61", 400, "unknown frame rate"),
@@ -175,15 +177,15 @@ def test_an_export_is_a_file_with_a_safe_name(
         ("format=glb&head=../x", 404, "there is no"),
     ],
 )
-def test_an_export_that_cannot_be_is_told(
-    serving: Serving, take: Any, query: str, status: int, words: str
+def test_an_impossible_export_is_reported(
+    serving: Serving, take: Any, query: str, status: int, message: str
 ) -> None:
     answer = serving.ask(api(take, f"/export?{query}"))
     assert answer.status == status
-    assert words in answer.problems
+    assert message in answer.problems
 
 
-def test_what_is_not_there_is_told(serving: Serving, take: Any) -> None:
+def test_unknown_resources_are_reported(serving: Serving, take: Any) -> None:
     for path in ("", "/curves", "/sound", "/export?format=take"):
         answer = serving.ask(f"/api/takes/0123{path}")
         assert answer.status == 404
@@ -197,7 +199,7 @@ def test_what_is_not_there_is_told(serving: Serving, take: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "words"),
+    ("fields", "message"),
     [
         ({"emotion": {"hapy": 1}}, "no emotion 'hapy'"),
         ({"emotion": {"happy": 1.6}}, "must be less than or equal to 1.5"),
@@ -212,13 +214,15 @@ def test_what_is_not_there_is_told(serving: Serving, take: Any) -> None:
         ({"recording": 5}, "must be a string"),
     ],
 )
-def test_a_wrong_wish_is_told(serving: Serving, take: Any, wish: Any, words: str) -> None:
-    answer = serving.ask("/api/takes", {"recording": take["recording"], **wish})
+def test_an_invalid_request_is_reported(
+    serving: Serving, take: Any, fields: Any, message: str
+) -> None:
+    answer = serving.ask("/api/takes", {"recording": take["recording"], **fields})
     assert answer.status == 400
-    assert words in answer.problems
+    assert message in answer.problems
 
 
-def test_what_is_no_document_is_told(serving: Serving) -> None:
+def test_an_invalid_document_is_reported(serving: Serving) -> None:
     for body in (b"", b"[]", b"{", b"\xff\xfe", b"[" * 50_000, json.dumps("x").encode()):
         assert serving.ask("/api/takes", body, method="POST").status == 400
     answer = serving.ask("/api/takes", b" " * (1 << 17))
@@ -226,7 +230,7 @@ def test_what_is_no_document_is_told(serving: Serving) -> None:
     assert serving.ask("/api/takes", {"recording": "gone"}).status == 404
 
 
-def test_a_download_that_is_given_up_is_no_fault(serving: Serving, take: Any) -> None:
+def test_an_aborted_download_is_no_error(serving: Serving, take: Any) -> None:
     for what in ("curves?rigmap=metahuman", "sound", "export?format=npz"):
         with socket.create_connection(("127.0.0.1", serving.port)) as asking:
             path = api(take, f"/{what}")
@@ -243,7 +247,7 @@ def test_a_take_can_be_closed(serving: Serving, recorded: Path) -> None:
     assert serving.ask(api(take), method="DELETE").status == 404
 
 
-def test_the_take_of_a_file_is_there_at_once(
+def test_the_take_of_a_file_is_available_at_once(
     serving: Serving, same_take: Take, tmp_path: Path
 ) -> None:
     save_take(replace(same_take, slate="Zoë 7", number=3), tmp_path / "x.take")
@@ -273,7 +277,7 @@ def test_a_take_without_sound_is_shown_silently(serving: Serving, tmp_path: Path
     assert "no sound" in answer.problems
 
 
-def test_a_take_of_another_version_or_damaged_is_told(
+def test_a_take_of_another_version_or_damaged_is_reported(
     serving: Serving, same_take: Take, tmp_path: Path
 ) -> None:
     save_take(same_take, tmp_path / "x.take")
@@ -285,12 +289,12 @@ def test_a_take_of_another_version_or_damaged_is_told(
             if name == "take.json":
                 data = json.dumps({**json.loads(data), "version": 99}).encode()
             new.writestr(name, data)
-    for wrong, words in (
+    for wrong, message in (
         (newer.getvalue(), "version 99"),
         (content[:-300], "damaged"),
         (b"no zip at all", "not a take"),
     ):
         answer = serving.upload(wrong, "Käthe.take")
         assert answer.status == 400
-        assert words in answer.problems
+        assert message in answer.problems
         assert answer.problems.startswith("Käthe.take |")

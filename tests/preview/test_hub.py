@@ -30,7 +30,7 @@ def test_a_frame_holds_all_subjects_of_one_tick() -> None:
     assert values(frame) == [1, 2, 3, 4, 5, 6]
 
 
-def test_who_is_slow_gets_the_newest_and_loses_the_rest() -> None:
+def test_a_slow_client_receives_the_newest_frames_and_loses_the_rest() -> None:
     async def watch() -> None:
         with hub.joined() as slow, hub.joined() as quick:
             assert slow
@@ -47,7 +47,7 @@ def test_who_is_slow_gets_the_newest_and_loses_the_rest() -> None:
     assert hub.counters == {"clients": 0, "taken": 6, "dropped": 4, "refused": 0}
 
 
-def test_a_busy_loop_is_woken_once_and_not_queued_upon() -> None:
+def test_a_busy_event_loop_is_woken_once_without_queueing() -> None:
     async def watch() -> None:
         with hub.joined() as client:
             assert client
@@ -60,7 +60,7 @@ def test_a_busy_loop_is_woken_once_and_not_queued_upon() -> None:
     asyncio.run(watch())
 
 
-def test_one_client_too_many_is_refused() -> None:
+def test_a_client_beyond_the_limit_is_refused() -> None:
     async def come(left: int) -> None:
         with hub.joined() as client:
             assert (client is None) == (left == 0)
@@ -97,11 +97,11 @@ def test_frames_from_another_thread_arrive_in_order_and_whole() -> None:
         assert set(values(frame)) == {number}
 
 
-def test_publishing_after_the_loop_is_gone_is_harmless() -> None:
+def test_publishing_after_the_loop_has_ended_is_harmless() -> None:
     hub = Hub(("one",), CURVES, 60.0)
 
     async def forget() -> None:
-        # A client that the loop did not get to take leave of.
+        # A client that the loop could not close before it ended.
         hub.joined().__enter__()
 
     asyncio.run(forget())

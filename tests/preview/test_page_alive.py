@@ -1,4 +1,4 @@
-"""A living face on the page: eyes and head that move in a take are seen to move."""
+"""Procedural animation on the page: eyes and head of a take visibly move."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def visit(serving: Serving) -> Iterator[Visit]:
 
 
 def curves(yaw_deg: float, head_rad: float) -> dict[str, float]:
-    """What the packets say of a face whose eyes and head turn to its left."""
+    """The packet values of a face whose eyes and head turn to its left."""
     numbers = np.array([yaw_deg, 0.0, 0.0, 0.0, 0.0], dtype=np.float32)
     head = np.array([head_rad, 0.0, 0.0, 0.0, 0.0, 0.0], dtype=np.float32)
     rigmap = load_rigmap("livelinkface61")
@@ -46,13 +46,13 @@ def iris(visit: Visit, posed: dict[str, float]) -> float:
     return float(np.flatnonzero(found.any(axis=0)).mean() / width)
 
 
-def test_a_look_to_its_left_moves_the_eyes_to_the_right_of_the_picture(visit: Visit) -> None:
+def test_looking_to_its_left_moves_the_eyes_to_the_right_of_the_picture(visit: Visit) -> None:
     right, ahead, left = (iris(visit, curves(yaw_deg, 0.0)) for yaw_deg in (-20.0, 0.0, 20.0))
     assert right < ahead - 0.003
     assert left > ahead + 0.003
 
 
-def test_a_head_that_turns_is_seen(visit: Visit) -> None:
+def test_a_head_turn_is_visible(visit: Visit) -> None:
     rest = visit.pose(HeadYaw=0.0)
     turned = visit.pose(HeadYaw=0.15)
     assert changed(rest, turned).mean() > 0.01

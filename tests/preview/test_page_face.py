@@ -1,4 +1,4 @@
-"""What the page draws, seen in a real browser: the procedural head, posed curve by curve."""
+"""The page's drawing in a real browser: the bundled head, posed curve by curve."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_BYTES = 1_500_000
 """All that the first face needs, as it comes over the wire."""
 
 MAX_FIRST_FACE_S = 30.0
-"""A machine without a graphics card that does other things besides; the usual time is printed."""
+"""For a busy machine without a graphics card; the measured time is printed."""
 
 SEEN = 0.0005
 """A shape that changes less of the picture cannot be seen."""
@@ -102,7 +102,7 @@ def test_the_head_fills_the_picture(rest: NDArray[np.int16]) -> None:
     assert 0.4 < (rest[..., 3] > 128).mean() < 0.9
 
 
-def test_every_shape_shows_and_sided_ones_on_their_side(
+def test_every_shape_is_visible_and_sided_ones_on_their_side(
     visit: Visit, rest: NDArray[np.int16]
 ) -> None:
     unseen, astray = {}, {}
@@ -124,7 +124,7 @@ def test_the_jaw_lowers_the_lip(visit: Visit, rest: NDArray[np.int16]) -> None:
 
 
 @pytest.mark.parametrize("side", ["Right", "Left"])
-def test_a_blink_closes_one_eye_and_leaves_the_other(
+def test_a_blink_closes_one_eye_and_not_the_other(
     visit: Visit, rest: NDArray[np.int16], side: str
 ) -> None:
     own = 0 if side == "Right" else 1
@@ -144,7 +144,7 @@ def test_a_blink_closes_one_eye_and_leaves_the_other(
         (("EyeLookDownLeft", "EyeLookDownRight"), 0, 1),
     ],
 )
-def test_eyes_turn_to_where_the_curves_say(
+def test_eyes_turn_as_the_curves_direct(
     visit: Visit, rest: NDArray[np.int16], curves: tuple[str, str], axis: int, sign: int
 ) -> None:
     """The irises move; the character's left is the picture's right."""
@@ -181,5 +181,5 @@ def test_the_head_turns_left_up_and_to_its_right_shoulder(
 
 def test_a_pose_ends(visit: Visit, rest: NDArray[np.int16]) -> None:
     visit.pose(jawOpen=1.0)
-    visit.ask("cstalk.set(null)")
+    visit.evaluate("cstalk.set(null)")
     assert changed(rest, visit.picture()).mean() < SEEN

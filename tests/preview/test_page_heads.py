@@ -62,8 +62,8 @@ def head_of(names: tuple[str, ...], unit: float) -> bytes:
     return write_glb(Head("square", (part,), "CC0"))
 
 
-def test_names_are_read_as_the_program_reads_them(visit: Visit) -> None:
-    read = visit.ask(
+def test_shape_names_are_matched_as_the_program_matches_them(visit: Visit) -> None:
+    read = visit.evaluate(
         """async ([shapes, nodes]) => {
             const {shapeKey, nodeRole} = await import('/page/names.js');
             return [shapes.map(shapeKey), nodes.map(nodeRole)];
@@ -75,7 +75,7 @@ def test_names_are_read_as_the_program_reads_them(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("unit", [0.001, 100.0])
-def test_a_head_of_another_unit_moves_and_says_what_it_lacks(
+def test_a_head_in_another_unit_moves_and_missing_shapes_are_reported(
     visit: Visit, tmp_path: Path, unit: float
 ) -> None:
     path = tmp_path / f"square {unit}.glb"
@@ -91,8 +91,8 @@ def test_a_head_of_another_unit_moves_and_says_what_it_lacks(
     visit.page.select_option("#head", "own")
 
 
-def test_a_head_too_large_is_told(visit: Visit) -> None:
-    visit.ask(
+def test_an_oversized_head_is_reported(visit: Visit) -> None:
+    visit.evaluate(
         """() => {
             const files = new DataTransfer();
             files.items.add(new File([new Uint8Array(65 * 2 ** 20)], 'film.glb'));

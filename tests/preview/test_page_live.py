@@ -36,7 +36,7 @@ def config(target: Target) -> Config:
 
 
 def steer(visit: Visit, controller: Controller) -> None:
-    """Choose emotions with the mouse, a slider and keys, and see what others choose."""
+    """Choose emotions with the mouse, a slider and keys, and show the choices of others."""
     page = visit.page
     first, second = (controller.subject(name) for name in NAMES)
     page.get_by_role("button", name="happy").click()
@@ -58,13 +58,13 @@ def steer(visit: Visit, controller: Controller) -> None:
     page.locator("#emotions button[aria-pressed=true]", has_text="sad").wait_for()
 
 
-def test_subjects_of_a_daemon_move_and_fall_silent_with_it() -> None:
+def test_subjects_of_a_daemon_move_and_stop_with_it() -> None:
     stop, found = threading.Event(), threading.Event()
     urls: list[str] = []
 
     def watch(metrics: Metrics) -> nullcontext[None]:
-        told = " ".join(notice.text for notice in metrics.notices()).split()
-        urls.extend(word for word in told if word.startswith("http"))
+        notice_words = " ".join(notice.text for notice in metrics.notices()).split()
+        urls.extend(part for part in notice_words if part.startswith("http"))
         found.set()
         return nullcontext()
 

@@ -1,4 +1,4 @@
-"""What one does on the page with voices and takes, in a real browser with the real generator."""
+"""Voices and takes on the page, in a real browser with the real generator."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _at_the_start(visit: Visit) -> None:
 
 
 def drop(visit: Visit, name: str, content: bytes) -> None:
-    visit.ask(DROP, [name, list(content)])
+    visit.evaluate(DROP, [name, list(content)])
 
 
 def sent(request: Request) -> Any:
@@ -85,7 +85,7 @@ def sent(request: Request) -> Any:
 
 
 def problems(visit: Visit) -> str:
-    """Wait for problems; return what the strip says, and dismiss it."""
+    """Wait for problems; return the text of the strip, and dismiss it."""
     visit.until("cstalk.state().problems.length > 0")
     strip = visit.page.locator("#problems")
     strip.locator(".problem").first.wait_for()
@@ -110,7 +110,7 @@ def test_a_voice_plays_and_the_mouth_moves(visit: Visit) -> None:
     rest = visit.picture()
     visit.page.keyboard.press("Space")
     visit.until("cstalk.state().time_s > 0.8")
-    assert visit.ask("document.querySelector('#sound').currentTime") > 0.5
+    assert visit.evaluate("document.querySelector('#sound').currentTime") > 0.5
     while visit.state()["sides"]["A"]["values"]["JawOpen"] < 0.1:
         assert visit.state()["playing"]
     visit.page.keyboard.press("Space")
@@ -121,22 +121,22 @@ def test_a_voice_plays_and_the_mouth_moves(visit: Visit) -> None:
 
 
 def test_the_time_of_a_sound_is_smooth(visit: Visit) -> None:
-    """As Firefox tells it: it leaps ahead, stands until it is heard, then goes by 75 ms; at last
+    """As Firefox reports it: it leaps ahead, stands until sound plays, then moves by 75 ms; at last
     it is sought."""
     frame_ms = 1000 / 60
-    heard = [0.0] * 20 + [0.125] * 60
-    heard += [0.125 + 0.075 * int(k * frame_ms / 75) for k in range(120)] + [1.0] * 10
-    shown = visit.ask(
+    reported = [0.0] * 20 + [0.125] * 60
+    reported += [0.125 + 0.075 * int(k * frame_ms / 75) for k in range(120)] + [1.0] * 10
+    shown = visit.evaluate(
         """async ([heard, frame_ms]) => {
             const {SoundTime} = await import('/page/soundtime.js');
             const time = new SoundTime();
             return heard.map((sound_s, k) => time.at(sound_s, k * frame_ms, 1));
         }""",
-        [heard, frame_ms],
+        [reported, frame_ms],
     )
     steps = np.diff(shown)
-    assert shown[:20] == heard[:20]
-    assert np.abs(np.subtract(shown, heard)).max() <= 0.1
+    assert shown[:20] == reported[:20]
+    assert np.abs(np.subtract(shown, reported)).max() <= 0.1
     assert (steps[:-11] >= 0).all()
     assert steps[100:-11].min() > 0.5 * frame_ms / 1000
     assert steps[100:-11].max() < 1.5 * frame_ms / 1000
@@ -171,9 +171,9 @@ def test_a_loop_comes_back_and_slow_motion_is_slow(visit: Visit) -> None:
     visit.page.click("[data-rate='0.25']")
     press("Space")
     visit.until("cstalk.state().time_s > 0.1")
-    seen = visit.ask("[cstalk.state().time_s, performance.now()]")
+    seen = visit.evaluate("[cstalk.state().time_s, performance.now()]")
     visit.until(f"cstalk.state().time_s > {seen[0] + 0.2}")
-    later = visit.ask("[cstalk.state().time_s, performance.now()]")
+    later = visit.evaluate("[cstalk.state().time_s, performance.now()]")
     assert 1000 * (later[0] - seen[0]) < 0.5 * (later[1] - seen[1])
     visit.page.click("[data-rate='1']")
     times: list[float] = []
@@ -199,7 +199,7 @@ def test_another_emotion_makes_another_face_at_the_same_time(visit: Visit) -> No
     assert changed(rest, visit.picture()).mean() > 0.005
 
 
-def test_the_mouth_guard_is_asked_for(visit: Visit) -> None:
+def test_the_mouth_guard_is_sent_with_the_request(visit: Visit) -> None:
     slider = visit.page.locator("#mouth_guard")
     assert visit.page.locator("#mouth_guard-value").inner_text() == "0.45"
     for guard in ("0.8", "0.45"):
@@ -209,11 +209,11 @@ def test_the_mouth_guard_is_asked_for(visit: Visit) -> None:
         assert visit.state()["sides"]["A"]["settings"]["mouth_guard"] == float(guard)
     visit.until_shown()
     slider.blur()  # keys move a slider that has the focus
-    for told in visit.page.locator("#problems button").all():  # of weights without a guard
-        told.click()
+    for button in visit.page.locator("#problems button").all():  # of weights without a guard
+        button.click()
 
 
-def test_a_face_is_made_without_life_and_with_some_of_it(visit: Visit) -> None:
+def test_procedural_animation_can_be_disabled_and_partly_enabled(visit: Visit) -> None:
     page, switch = visit.page, visit.page.locator("#alive")
     own = ("gaze", "head", "blink", "brows", "idle")
     for pressed, level in (("false", 0), ("true", 1)):
@@ -234,7 +234,7 @@ def test_a_face_is_made_without_life_and_with_some_of_it(visit: Visit) -> None:
     assert visit.errors == []
 
 
-def test_two_settings_side_by_side_on_one_clock(visit: Visit) -> None:
+def test_two_settings_play_side_by_side_on_one_clock(visit: Visit) -> None:
     visit.page.keyboard.press("c")
     visit.until_shown("B")
     shared = visit.state()["sides"]
@@ -276,7 +276,7 @@ def test_scrubbing_on_the_sound_seeks(visit: Visit) -> None:
     assert span["start_s"] < 0.5 * SPOKEN_S < span["end_s"]
 
 
-def test_a_format_has_a_rig_map_of_its_own_unless_one_was_chosen(visit: Visit) -> None:
+def test_a_format_has_a_rig_map_of_its_own_unless_one_is_chosen(visit: Visit) -> None:
     def maps() -> dict[str, str]:
         visit.page.click("#export")
         links = visit.page.locator("#formats a").all()
@@ -309,7 +309,7 @@ def test_an_export_is_downloaded(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "button"),
     [
         ("noise.wav", b"RIFF" + bytes(60), "noise.wav"),
         ("empty.wav", b"", "empty.wav"),
@@ -319,17 +319,17 @@ def test_an_export_is_downloaded(visit: Visit) -> None:
         ("packed.glb", glb({"extensionsRequired": ["KHR_draco_mesh_compression"]}), "Draco"),
     ],
 )
-def test_a_file_that_is_none_is_told_and_changes_nothing(
-    visit: Visit, name: str, content: bytes, told: str
+def test_an_unreadable_file_is_reported_and_changes_nothing(
+    visit: Visit, name: str, content: bytes, button: str
 ) -> None:
     before = visit.state()["sides"]
     drop(visit, name, content)
-    assert told in problems(visit)
+    assert button in problems(visit)
     assert visit.state()["sides"] == before
     visit.errors[:] = [error for error in visit.errors if "400" not in error]
 
 
-def test_a_hostile_name_is_shown_as_it_is(visit: Visit, speech: Path) -> None:
+def test_a_hostile_name_is_shown_as_text(visit: Visit, speech: Path) -> None:
     samples, rate_hz = soundfile.read(speech)
     short = io.BytesIO()
     soundfile.write(short, samples[: rate_hz // 2], rate_hz, format="WAV")

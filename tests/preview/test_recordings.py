@@ -1,4 +1,4 @@
-"""Files of users, kind and hostile, sent to a real server."""
+"""Files of users, valid and hostile, sent to a real server."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_labels_and_suffixes_are_harmless(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         (b"", "damaged or no audio file"),
         (b"RIFF\xff\xff\xff\xffWAVE", "damaged or no audio file"),
@@ -94,17 +94,19 @@ def test_labels_and_suffixes_are_harmless(name: str) -> None:
         (b"<html>" * 1000, "damaged or no audio file"),
     ],
 )
-def test_what_is_no_sound_is_told_by_its_name(serving: Serving, content: bytes, words: str) -> None:
+def test_an_unreadable_sound_is_reported_by_its_name(
+    serving: Serving, content: bytes, message: str
+) -> None:
     before = set(serving.preview.folder.iterdir())
     answer = serving.upload(content, "my song.wav")
     assert answer.status == 400
     assert answer.problems.startswith("my song.wav |")
-    assert words in answer.problems
+    assert message in answer.problems
     assert str(serving.preview.folder) not in answer.problems
     assert set(serving.preview.folder.iterdir()) == before
 
 
-def test_a_file_without_a_single_sample_is_told(serving: Serving, tmp_path: Path) -> None:
+def test_a_file_without_a_single_sample_is_reported(serving: Serving, tmp_path: Path) -> None:
     answer = serving.upload(wav(tmp_path / "x.wav", np.zeros(0, np.float32)), "empty.wav")
     assert answer.status == 400
     assert "contains no audio" in answer.problems
@@ -124,11 +126,13 @@ def test_eight_channels_are_mixed(serving: Serving, tmp_path: Path) -> None:
     assert (take["state"], take["notice"]) == ("ready", None)
     sound = serving.ask(f"/api/takes/{take['id']}/sound").body
     (tmp_path / "y.flac").write_bytes(sound)
-    heard, _ = soundfile.read(tmp_path / "y.flac")
-    assert np.abs(heard - samples.mean(axis=1)).max() < 1e-3
+    decoded, _ = soundfile.read(tmp_path / "y.flac")
+    assert np.abs(decoded - samples.mean(axis=1)).max() < 1e-3
 
 
-def test_channels_of_which_one_alone_holds_sound_are_told(serving: Serving, tmp_path: Path) -> None:
+def test_channels_of_which_only_one_holds_sound_are_reported(
+    serving: Serving, tmp_path: Path
+) -> None:
     samples = np.stack([voice(0.5), np.zeros(8000)], axis=1)
     recording = uploaded(serving, tmp_path, samples, 16_000)
     take = serving.finished(serving.begin(recording["recording"])["id"])
@@ -146,13 +150,13 @@ def test_192_khz_are_played_at_48(serving: Serving, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rate_hz", [4000, 1_000_000])
-def test_rates_out_of_range_are_told(serving: Serving, tmp_path: Path, rate_hz: int) -> None:
+def test_rates_out_of_range_are_reported(serving: Serving, tmp_path: Path, rate_hz: int) -> None:
     answer = serving.upload(wav(tmp_path / "x.wav", voice(0.1), rate_hz), "x.wav")
     assert answer.status == 400
     assert f"{rate_hz} Hz" in answer.problems
 
 
-def test_a_sound_that_breaks_off_fails_its_take(serving: Serving, tmp_path: Path) -> None:
+def test_a_damaged_sound_fails_its_take(serving: Serving, tmp_path: Path) -> None:
     content = wav(tmp_path / "x.flac", np.random.default_rng(1).uniform(-0.5, 0.5, 160_000))
     answer = serving.upload(content[: len(content) // 2], "broken.flac")
     assert answer.status == 201
@@ -172,7 +176,7 @@ def test_more_than_a_gibibyte_is_refused_before_it_is_sent(serving: Serving) -> 
     assert answer.problems.startswith("film.wav |")
 
 
-def test_an_upload_that_is_given_up_leaves_nothing(serving: Serving) -> None:
+def test_an_aborted_upload_leaves_nothing(serving: Serving) -> None:
     before = set(serving.preview.folder.iterdir())
     for content in (b"", bytes(3 << 20)):
         with socket.create_connection(("127.0.0.1", serving.port)) as sending:
@@ -190,19 +194,19 @@ async def pieces(count: int, size: int) -> AsyncIterator[bytes]:
         yield bytes(size)
 
 
-def test_what_turns_out_too_large_leaves_nothing(tmp_path: Path) -> None:
+def test_an_upload_beyond_the_limit_leaves_nothing(tmp_path: Path) -> None:
     recordings = Recordings(tmp_path, max_upload_bytes=3 << 20, max_held_bytes=4 << 20)
     with pytest.raises(UserError, match="a file may have 3 MiB"):
         asyncio.run(recordings.store(pieces(100, 1 << 16), "x"))
     assert not list(tmp_path.iterdir())
-    kept = asyncio.run(recordings.store(pieces(40, 1 << 16), "x"))
-    assert kept.stat().st_size == 40 << 16
+    stored = asyncio.run(recordings.store(pieces(40, 1 << 16), "x"))
+    assert stored.stat().st_size == 40 << 16
     with pytest.raises(UserError, match="all files of this session together may have 4 MiB"):
         asyncio.run(recordings.store(pieces(40, 1 << 16), "x"))
-    assert list(tmp_path.iterdir()) == [kept]
+    assert list(tmp_path.iterdir()) == [stored]
 
 
-def test_the_least_recently_used_makes_room(tmp_path: Path) -> None:
+def test_the_least_recently_used_recording_makes_room(tmp_path: Path) -> None:
     recordings = Recordings(tmp_path)
 
     def added(in_use: set[str]) -> Recording:

@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     from cstalk_bridge.models.cstalk.generator import Generator
 
 
-def test_a_port_in_use_is_told_with_a_remedy(serving: Serving, generator: Generator) -> None:
+def test_a_port_in_use_is_reported_with_advice(serving: Serving, generator: Generator) -> None:
     with pytest.raises(UserError, match="is in use") as caught, serve(generator, serving.address):
         pass
     assert "choose another port" in caught.value.problems[0].remedy
 
 
 @pytest.mark.parametrize("host", ["192.0.2.7:0", "no-such-host.invalid:0"])
-def test_a_place_that_is_not_ours_is_told(generator: Generator, host: str) -> None:
+def test_a_foreign_address_is_reported(generator: Generator, host: str) -> None:
     with pytest.raises(UserError, match="this machine has no address"), serve(generator, host):
         pass
 
 
-def test_the_port_is_free_again_and_no_thread_is_left(generator: Generator) -> None:
+def test_the_port_is_released_and_no_thread_is_left(generator: Generator) -> None:
     before = set(threading.enumerate())
     with serve(generator) as serving:
         port = serving.port
@@ -51,7 +51,7 @@ def test_the_port_is_free_again_and_no_thread_is_left(generator: Generator) -> N
         assert serving.ask("/api/session").status == 200
 
 
-def test_the_page_is_served_with_its_content_as_tag(serving: Serving) -> None:
+def test_the_page_has_an_etag_of_its_content(serving: Serving) -> None:
     page = serving.ask("/")
     assert page.status == 200
     assert page.headers["content-type"].startswith("text/html")
@@ -64,7 +64,7 @@ def test_the_page_is_served_with_its_content_as_tag(serving: Serving) -> None:
         assert answer.body == path.read_bytes()
 
 
-def test_the_page_is_packed_for_who_can_unpack_it(serving: Serving) -> None:
+def test_the_page_is_compressed_for_clients_that_accept_it(serving: Serving) -> None:
     import gzip
 
     packed = serving.ask("/", headers={"Accept-Encoding": "gzip, deflate, br"})
@@ -72,14 +72,14 @@ def test_the_page_is_packed_for_who_can_unpack_it(serving: Serving) -> None:
     assert gzip.decompress(packed.body) == serving.ask("/").body
 
 
-def test_rig_maps_of_the_user_are_offered_and_read_again(
+def test_rig_maps_of_the_user_are_offered_and_reloaded(
     generator: Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "rigmaps").mkdir()
-    hero, broken = tmp_path / "rigmaps" / "hero.yaml", tmp_path / "broken.yaml"
+    hero, invalid = tmp_path / "rigmaps" / "hero.yaml", tmp_path / "broken.yaml"
     hero.write_text("extends: livelinkface61\ncurves:\n  JawOpen: {gain: 0.0}\n")
-    broken.write_text("target: livelinkface61\ncurves:\n  Nonsense: {from: x}\n")
+    invalid.write_text("target: livelinkface61\ncurves:\n  Nonsense: {from: x}\n")
     (tmp_path / "config.yaml").write_text("fps: 60\n")
     content = wav(tmp_path / "x.wav", voice(0.5))
     with serve(generator) as serving:
@@ -106,23 +106,23 @@ def glb(document: dict[str, Any]) -> bytes:
     return struct.pack("<4sIIII", b"glTF", 2, 20 + len(text), len(text), 0x4E4F534A) + text
 
 
-def test_a_head_that_cannot_be_shown_is_told(generator: Generator, tmp_path: Path) -> None:
+def test_a_head_that_cannot_be_shown_is_reported(generator: Generator, tmp_path: Path) -> None:
     shapeless, large = tmp_path / "shapeless.glb", tmp_path / "large.glb"
     shapeless.write_bytes(glb({"asset": {"version": "2.0"}, "meshes": [{"primitives": []}]}))
     with large.open("wb") as file:
         file.write(b"glTF")
         file.truncate(200 << 20)
-    for head, words in ((shapeless, "shape"), (large, "limit"), (tmp_path / "no.glb", "no")):
-        with pytest.raises(UserError, match=words) as caught, serve(generator, head=head):
+    for head, message in ((shapeless, "shape"), (large, "limit"), (tmp_path / "no.glb", "no")):
+        with pytest.raises(UserError, match=message) as caught, serve(generator, head=head):
             pass
         assert caught.value.problems[0].where == str(head)
 
 
 @contextmanager
-def command(*words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def command(*message: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run `cstalk-bridge preview`; yield it and the address it prints."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "cstalk_bridge", "preview", "--port", "0", "--no-open", *words],
+        [sys.executable, "-m", "cstalk_bridge", "preview", "--port", "0", "--no-open", *message],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -151,9 +151,9 @@ def test_the_command_serves_before_torch_is_loaded_and_ends_at_once(tmp_path: Pa
         assert process.wait(10) == 0
 
 
-def test_the_command_tells_what_is_wrong(tmp_path: Path) -> None:
+def test_the_command_reports_errors(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
-    words = [
+    message = [
         sys.executable,
         "-m",
         "cstalk_bridge",
@@ -162,7 +162,7 @@ def test_the_command_tells_what_is_wrong(tmp_path: Path) -> None:
         "--port",
         "0",
     ]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(message, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert "notes.txt" in done.stderr
     assert "Traceback" not in done.stderr

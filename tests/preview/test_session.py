@@ -1,4 +1,4 @@
-"""Takes while they are made: stopped, failing, of hours."""
+"""Takes in the making: stopped, failing, hours long; and the session of the page."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def test_two_hours_need_little_memory_and_can_be_stopped(serving: Serving, tmp_p
     assert answer.status == 201
     take = serving.begin(answer.document["recording"])
     path = f"/api/takes/{take['id']}"
-    stretch = f"start_s=0&end_s={HOURS_S}&columns=1500"
-    assert len(serving.ask(f"{path}/waveform?{stretch}").body) == 3000
-    assert len(serving.ask(f"{path}/spectrogram?{stretch}&bands=96").body) == 1500 * 96
+    segment = f"start_s=0&end_s={HOURS_S}&columns=1500"
+    assert len(serving.ask(f"{path}/waveform?{segment}").body) == 3000
+    assert len(serving.ask(f"{path}/spectrogram?{segment}&bands=96").body) == 1500 * 96
     wait_until(lambda: 0 < serving.ask(path).document["progress"] < 1)
     assert serving.ask(path, method="DELETE").status == 204
     # The worker is free at once for the next one.
@@ -86,7 +86,7 @@ def test_weights_that_cannot_be_loaded_fail_the_take(tmp_path: Path) -> None:
     assert serving.notices == []
 
 
-def test_a_fault_of_ours_is_told_and_the_next_take_is_made(
+def test_an_internal_error_is_reported_and_the_next_take_is_made(
     generator: Generator, tmp_path: Path
 ) -> None:
     calls: list[int] = []
@@ -108,7 +108,7 @@ def test_a_fault_of_ours_is_told_and_the_next_take_is_made(
     assert made["state"] == "ready"
 
 
-def test_files_of_the_command_line_are_there_from_the_start(
+def test_files_of_the_command_line_are_available_from_the_start(
     generator: Generator, tmp_path: Path
 ) -> None:
     wav(tmp_path / "one.wav", voice(0.3))
@@ -131,7 +131,7 @@ def test_files_of_the_command_line_are_there_from_the_start(
     ]
 
 
-def test_all_wrong_files_are_told_at_once(generator: Generator, tmp_path: Path) -> None:
+def test_all_wrong_files_are_reported_at_once(generator: Generator, tmp_path: Path) -> None:
     (tmp_path / "text.wav").write_text("no sound")
     (tmp_path / "old.take").write_text("no take")
     (tmp_path / "shapeless.glb").write_bytes(b"glTF")
@@ -141,11 +141,11 @@ def test_all_wrong_files_are_told_at_once(generator: Generator, tmp_path: Path) 
         serve(generator, files=files, head=tmp_path / "shapeless.glb"),
     ):
         pass
-    told = [Path(problem.where).name for problem in caught.value.problems]
-    assert told == ["text.wav", "gone.wav", "old.take", "shapeless.glb"]
+    wrong_names = [Path(problem.where).name for problem in caught.value.problems]
+    assert wrong_names == ["text.wav", "gone.wav", "old.take", "shapeless.glb"]
 
 
-def test_a_take_has_the_mouth_guard_that_was_asked_for(tmp_path: Path) -> None:
+def test_a_take_has_the_requested_mouth_guard(tmp_path: Path) -> None:
     with serve(small_generator(GUARDED)) as serving:
         happy: dict[str, Any] = {"emotion": {"happy": 1.0}}
         low = serving.take_of(wav(tmp_path / "v.wav", voice(0.5)), mouth_guard=0.1, **happy)
@@ -155,7 +155,7 @@ def test_a_take_has_the_mouth_guard_that_was_asked_for(tmp_path: Path) -> None:
         assert faces[0] != faces[1]
 
 
-def test_a_mouth_guard_which_the_weights_do_not_know_is_told(tmp_path: Path) -> None:
+def test_a_mouth_guard_unknown_to_the_weights_is_reported(tmp_path: Path) -> None:
     with serve(small_generator(UNGUARDED)) as serving:
         take = serving.take_of(wav(tmp_path / "v.wav", voice(0.5)), mouth_guard=0.1)
         assert take["state"] == "failed"
@@ -163,7 +163,7 @@ def test_a_mouth_guard_which_the_weights_do_not_know_is_told(tmp_path: Path) -> 
         assert serving.notices == []
 
 
-def test_takes_of_a_page_live_as_the_command_line_said(tmp_path: Path) -> None:
+def test_takes_of_the_page_use_the_animation_levels_of_the_command_line(tmp_path: Path) -> None:
     asked, path = GenerationConfig(levels=Levels(head=0.5), seed=7), tmp_path / "v.wav"
     wav(path, voice(0.5))
     with serve(small_generator(UNGUARDED), files=[path], settings=asked) as serving:

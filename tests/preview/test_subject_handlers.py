@@ -1,4 +1,4 @@
-"""What the page may tell the subjects of a bridge that runs."""
+"""The page's control of the subjects of a running bridge."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def serving(bridge: RunningBridge) -> Iterator[Serving]:
         yield found
 
 
-def test_a_subject_is_told_and_says_so(serving: Serving, bridge: RunningBridge) -> None:
+def test_a_subject_follows_requests_of_the_page_and_reports_its_state(
+    serving: Serving, bridge: RunningBridge
+) -> None:
     answer = serving.ask(ANNA, {"emotion": {"happy": 0.8}, "mouth_guard": 0.7, "over_s": 0})
     assert answer.status == 200
     anna = bridge.controller.subject("Anna")
@@ -52,18 +54,20 @@ def test_a_subject_is_told_and_says_so(serving: Serving, bridge: RunningBridge) 
     assert (told["mouth_guard"], told["levels"]) == (0.7, asdict(anna.levels))
     serving.ask("/api/subjects/a%2Fb%20c", {"emotion": "sad", "intensity": 0.5})
     assert [subject.mix for subject in bridge.controller.subjects] == [{"happy": 0.8}, {"sad": 1.0}]
-    told = serving.ask("/api/subjects").document
-    assert [(one["name"], one["intensity"]) for one in told] == [("Anna", 1.0), ("a/b c", 0.5)]
+    subjects = serving.ask("/api/subjects").document
+    assert [(one["name"], one["intensity"]) for one in subjects] == [("Anna", 1.0), ("a/b c", 0.5)]
 
 
-def test_a_subject_is_told_how_far_it_lives(serving: Serving, bridge: RunningBridge) -> None:
+def test_levels_of_procedural_animation_are_set_by_the_page(
+    serving: Serving, bridge: RunningBridge
+) -> None:
     answer = serving.ask(ANNA, {"levels": {"gaze": 0.5, "symmetry": 1}})
     assert (answer.status, answer.document["levels"]["gaze"]) == (200, 0.5)
     assert bridge.controller.subject("Anna").levels == Levels(gaze=0.5, symmetry=1.0)
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "message"),
     [
         ({"emotion": {"glad": 1}}, "there is no emotion 'glad'"),
         ({"emotion": {"happy": 2}}, "less than or equal to 1.5"),
@@ -75,29 +79,29 @@ def test_a_subject_is_told_how_far_it_lives(serving: Serving, bridge: RunningBri
         (b"{", "request"),
     ],
 )
-def test_what_cannot_be_is_told_and_changes_nothing(
-    serving: Serving, bridge: RunningBridge, body: object, words: str
+def test_an_invalid_request_is_reported_and_changes_nothing(
+    serving: Serving, bridge: RunningBridge, body: object, message: str
 ) -> None:
     before = bridge.controller.subject("Anna").mix
     answer = serving.ask(ANNA, body)
     assert answer.status == 400
-    assert words in answer.problems
+    assert message in answer.problems
     assert bridge.controller.subject("Anna").mix == before
 
 
-def test_nobody_of_that_name_is_told(serving: Serving) -> None:
+def test_an_unknown_subject_is_reported(serving: Serving) -> None:
     answer = serving.ask("/api/subjects/Ann", {"emotion": "sad"})
     assert (answer.status, "no subject 'Ann'" in answer.problems) == (400, True)
 
 
-def test_pages_of_others_may_tell_nobody(serving: Serving, bridge: RunningBridge) -> None:
+def test_pages_of_other_origins_control_no_subject(serving: Serving, bridge: RunningBridge) -> None:
     before = bridge.controller.subject("Anna").mix
     answer = serving.ask(ANNA, {"emotion": "angry"}, headers={"origin": "http://evil.example"})
     assert answer.status == 403
     assert bridge.controller.subject("Anna").mix == before
 
 
-def test_without_a_bridge_there_is_nobody() -> None:
+def test_without_a_bridge_there_are_no_subjects() -> None:
     with open_preview(PreviewConfig(port=0), load=lambda: small_generator(GUARDED)) as preview:
         serving = Serving(preview)
         preview.start(serving.notices.append)

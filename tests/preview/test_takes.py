@@ -1,4 +1,4 @@
-"""Rig maps that lie beside the page: whatever is in them, the page has those that are well."""
+"""Takes of the page: their memory, their settings, and rig maps in the folder, valid or not."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ BAD = {
 }
 
 
-def test_a_bad_file_beside_it_never_takes_the_page_down(
+def test_a_bad_rig_map_beside_it_never_takes_the_page_down(
     generator: Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -69,8 +69,8 @@ def test_a_bad_file_beside_it_never_takes_the_page_down(
         assert answer.status == 200
         names = {listed["name"] for listed in answer.document["rigmaps"]}
         assert {"ours", "livelinkface61"} <= names
-        told = {problem["where"].partition(".yaml")[0] for problem in answer.document["problems"]}
-        assert told == set(BAD)
+        stored = {problem["where"].partition(".yaml")[0] for problem in answer.document["problems"]}
+        assert stored == set(BAD)
         assert serving.notices == []
 
 
@@ -80,7 +80,7 @@ def ready(seconds: float = 1.0) -> TakeEntry:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0, 1e9, 10**30, "x"])
-def test_what_a_take_says_of_its_making_is_used_within_its_limits_alone(value: object) -> None:
+def test_the_settings_stored_in_a_take_are_used_within_their_limits_alone(value: object) -> None:
     names = ("lookahead_ms", "mouth_guard", "level_head")
     making = dict.fromkeys(names, value)
     take = Take("x", (), np.zeros((5, 0), np.float32), still_head(5), provenance=making)  # type: ignore[arg-type]
@@ -107,7 +107,7 @@ def test_the_least_recently_used_take_makes_room() -> None:
         takes.get(entries[1].id)
 
 
-def test_what_is_being_made_is_not_left_out() -> None:
+def test_a_take_in_progress_is_not_evicted() -> None:
     takes = Takes()
     entries = [generating() for _ in range(MAX_TAKES)]
     for entry in entries:
@@ -160,29 +160,27 @@ def test_takes_are_added_and_used_by_many_threads() -> None:
     assert len(takes.all()) <= MAX_TAKES
 
 
-def test_what_is_told_of_a_take() -> None:
+def test_the_description_of_a_take() -> None:
     entry = generating()
     entry.settings = GenerationConfig(
         EmotionTrajectory((Keyframe(at_s=1.0, emotion={"sad": 1.0}),)), 60, 0.2
     )
-    entry.state, entry.problems = "failed", (Problem("x.wav", "broken", "mend it"),)
+    entry.state, entry.problems = "failed", (Problem("x.wav", "damaged", "fix it"),)
     info = entry.info()
-    assert info["problems"] == [{"where": "x.wav", "what": "broken", "remedy": "mend it"}]
+    assert info["problems"] == [{"where": "x.wav", "what": "damaged", "remedy": "fix it"}]
     assert (info["emotion"], info["lookahead_ms"], info["duration_s"]) == ({}, 60, 1.0)
     assert info["mouth_guard"] == 0.2
 
 
-@pytest.mark.parametrize(("told", "known"), [({"mouth_guard": 0.9}, 0.9), ({}, MOUTH_GUARD)])
-def test_a_take_that_is_opened_keeps_the_guard_it_was_made_with(
-    told: dict[str, float], known: float
-) -> None:
-    take = Take("x", (), np.zeros((1, 0), np.float32), still_head(1), provenance=told)
+@pytest.mark.parametrize(("stored", "known"), [({"mouth_guard": 0.9}, 0.9), ({}, MOUTH_GUARD)])
+def test_an_opened_take_keeps_its_mouth_guard(stored: dict[str, float], known: float) -> None:
+    take = Take("x", (), np.zeros((1, 0), np.float32), still_head(1), provenance=stored)
     assert entry_of(take, None).info()["mouth_guard"] == known
 
 
-def test_a_take_that_is_opened_keeps_the_levels_it_was_made_with() -> None:
-    def levels(**told: float) -> dict[str, float]:
-        take = Take("x", (), np.zeros((1, 0), np.float32), still_head(1), provenance={**told})
+def test_an_opened_take_keeps_its_animation_levels() -> None:
+    def levels(**stored: float) -> dict[str, float]:
+        take = Take("x", (), np.zeros((1, 0), np.float32), still_head(1), provenance={**stored})
         return dict(entry_of(take, None).info()["levels"])
 
     assert levels(level_head=0.5) == {**levels(), "head": 0.5}

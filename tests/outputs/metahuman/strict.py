@@ -1,6 +1,6 @@
 """An Unreal that is as strict as Epic's own parsers are known to be.
 
-What they do not take they drop without a word; here that is an AssertionError. From facts of the
+Messages that those drop silently raise an AssertionError here. From facts of the
 capture protocol and of the Live Link Face source: the version is compared for equality, ids of
 transactions are u32 numbers in every message, every key of a body must be there with its type, a
 response without a result must have no body, and the source takes the first subject alone.
@@ -51,9 +51,9 @@ def number(limit: int) -> Callable[[Any], None]:
     return check
 
 
-def one_of(*words: str) -> Callable[[Any], None]:
+def one_of(*allowed: str) -> Callable[[Any], None]:
     def check(value: Any) -> None:
-        assert value in words, value
+        assert value in allowed, value
 
     return check
 
@@ -157,7 +157,7 @@ def check_message(message: Any) -> None:
 
 
 class StrictUnreal(Unreal):
-    """An editor that takes one subject, the first, and nothing that is not as it must be."""
+    """An editor that takes one subject, the first, and only messages that are exactly right."""
 
     def __init__(self, port: int) -> None:
         super().__init__(port, version=CPS_VERSION)

@@ -1,4 +1,4 @@
-"""How a device is found: bytes of the layout, and on the multicast group itself."""
+"""Discovery of a device: the bytes of the layout, and a search on the multicast group."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_bytes_are_those_of_the_layout() -> None:
 
 
 @given(st.text(max_size=400), st.integers(0, 65535))
-def test_any_name_fits(name: str, port: int) -> None:
+def test_any_subject_name_fits_a_response(name: str, port: int) -> None:
     datagram = response(ID, name, port)
     size = datagram[31]
     assert len(datagram) == 32 + size + 2
@@ -49,13 +49,13 @@ def test_only_requests_are_answered(datagram: bytes) -> None:
 
 
 async def first_response(beacon: Beacon, shining: asyncio.Future[None]) -> bytes | None:
-    """Let a beacon run until it answers; return its response, None where it ended."""
+    """Run a beacon until it responds; return its response, None where it ended."""
     while (answer := beacon.response_to(REQUEST)) is None and not shining.done():
         await asyncio.sleep(0)
     return answer
 
 
-def test_a_flood_of_requests_is_left_unanswered() -> None:
+def test_requests_beyond_the_rate_limit_are_not_answered() -> None:
     beacon = Beacon(ID, "Stage", 14785, print, interface=LOOPBACK)
     assert beacon.response_to(REQUEST) is None
 
@@ -71,15 +71,15 @@ def test_a_flood_of_requests_is_left_unanswered() -> None:
     assert answers.count(response(ID, "Stage", 14785)) == MAX_RESPONSES
 
 
-def test_a_group_that_cannot_be_joined_is_told_and_harms_nothing() -> None:
-    told: list[str] = []
-    beacon = Beacon(ID, "Stage", 14785, told.append, group=("127.0.0.1", 27838))
+def test_a_multicast_group_that_cannot_be_joined_is_reported_and_does_no_harm() -> None:
+    notices: list[str] = []
+    beacon = Beacon(ID, "Stage", 14785, notices.append, group=("127.0.0.1", 27838))
     asyncio.run(beacon.run())
-    assert told
-    assert told[0].startswith("MetaHuman device: it cannot be discovered")
+    assert notices
+    assert notices[0].startswith("MetaHuman device: it cannot be discovered")
 
 
-def test_who_looks_for_a_device_on_the_group_finds_it() -> None:
+def test_a_device_is_found_by_multicast() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as seeker:
         seeker.bind((LOOPBACK, 0))
         seeker.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(LOOPBACK))

@@ -1,4 +1,4 @@
-"""Packets out of a stream: in any pieces, none beyond its size, nothing that is none."""
+"""The wire formats of a MetaHuman device: packets of the stream, messages, and UDP frames."""
 
 import itertools
 import json
@@ -53,7 +53,7 @@ def test_bytes_are_those_of_the_layout() -> None:
 
 
 @given(PACKETS, st.lists(st.integers(0, 1200), max_size=30))
-def test_packets_are_the_same_in_whatever_pieces_they_come(
+def test_packets_are_the_same_however_the_stream_is_split(
     sent: list[tuple[int, bytes]], cuts: list[int]
 ) -> None:
     stream = b"".join(pack(payload, version) for version, payload in sent)
@@ -80,7 +80,7 @@ def test_any_bytes_give_packets_or_a_framing_error(stream: bytes) -> None:
     assert stream[: len(magic)] == magic[: len(stream)]
 
 
-def test_what_is_no_packet_is_told_at_its_first_byte_after_the_packets_before() -> None:
+def test_an_invalid_packet_is_reported_at_its_first_byte_after_the_packets_before() -> None:
     unpacker = Unpacker()
     packets = unpacker.feed(pack(b"one") + pack(b"two") + b"G")
     assert [next(packets).payload, next(packets).payload] == [b"one", b"two"]
@@ -88,7 +88,7 @@ def test_what_is_no_packet_is_told_at_its_first_byte_after_the_packets_before() 
         next(packets)
 
 
-def test_a_payload_that_is_too_large_is_refused_before_it_comes() -> None:
+def test_an_oversized_payload_is_refused_before_it_arrives() -> None:
     header = b"CPSCONTROL\x00" + struct.pack("<HI", 1, MAX_PAYLOAD_BYTES + 1)
     with pytest.raises(FramingError, match="payload of 65537 bytes, more than 65536"):
         list(Unpacker().feed(header))
@@ -118,7 +118,7 @@ def payload(**changes: Any) -> bytes:
     return json.dumps(message).encode()
 
 
-def test_a_request_is_read() -> None:
+def test_a_request_is_decoded() -> None:
     message = read_message(payload(body={"streamPort": 11111}, unknown=[1, {}]))
     assert message == Incoming(
         sessionId="S",
@@ -130,7 +130,9 @@ def test_a_request_is_read() -> None:
 
 
 @given(st.text(max_size=40), st.integers(0, 2**32 - 1))
-def test_responses_carry_what_the_request_is_known_by(path: str, transaction: int) -> None:
+def test_responses_carry_the_session_and_transaction_of_the_request(
+    path: str, transaction: int
+) -> None:
     request = Incoming(sessionId="S", addressPath=path, transactionId=transaction, type="request")
     known = {
         "sessionId": "S",
@@ -146,7 +148,7 @@ def test_responses_carry_what_the_request_is_known_by(path: str, transaction: in
     assert json.loads(error_response(request, 7, refusal)) == known | {"error": error}
 
 
-def test_an_update_is_what_the_layout_says() -> None:
+def test_an_update_follows_the_layout() -> None:
     assert json.loads(update("S", "/take/added", 3, 7, {"name": "A_1"})) == {
         "sessionId": "S",
         "addressPath": "/take/added",
@@ -159,7 +161,7 @@ def test_an_update_is_what_the_layout_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "reason"),
     [
         (b"", "message: Invalid JSON"),
         (b"{", "message: Invalid JSON"),
@@ -180,15 +182,15 @@ def test_an_update_is_what_the_layout_says() -> None:
         (payload(sessionId="x" * 257), "sessionId: String should have at most 256"),
     ],
 )
-def test_what_is_no_message_is_refused_in_words(content: bytes, words: str) -> None:
+def test_an_invalid_message_is_refused_with_a_reason(content: bytes, reason: str) -> None:
     with pytest.raises(MalformedError) as caught:
         read_message(content)
-    assert words in caught.value.description
+    assert reason in caught.value.description
     assert caught.value.name == "parsingRequestFailed"
     assert len(caught.value.description) <= 500
 
 
-def test_a_message_with_a_fault_is_answered_under_its_own_transaction() -> None:
+def test_an_invalid_message_is_answered_under_its_own_transaction() -> None:
     with pytest.raises(MalformedError) as caught:
         read_message(payload(body=[]))
     answer = json.loads(error_response(caught.value.read, 7, caught.value))
@@ -217,7 +219,7 @@ def test_any_json_is_a_message_or_refused_and_can_be_answered(changes: dict[str,
         json.loads(response(message, 7))
 
 
-def test_numbers_beyond_all_measure_are_refused() -> None:
+def test_excessive_numbers_are_refused() -> None:
     for number in ("9" * 5000, "1e999", "NaN", "-Infinity"):
         content = payload(body=...).replace(b'Id": 1,', b'Id": ' + number.encode() + b",")
         with pytest.raises(MalformedError):
@@ -239,7 +241,7 @@ def test_a_stream_port_is_a_port(port: object) -> None:
     assert "streamPort" in caught.value.description
 
 
-def test_bodies_that_fit() -> None:
+def test_valid_bodies_are_accepted() -> None:
     start = StreamStartRequest.of({"streamPort": 54321.0, "subjects": [{"id": "A", "name": "x"}]})
     assert (start.stream_port, start.subjects[0].id) == (54321, "A")
     order = TakeStartRequest.of(
@@ -252,7 +254,7 @@ def test_bodies_that_fit() -> None:
 
 
 @pytest.mark.parametrize("kind", ["request", "no kind of message"])
-def test_nothing_is_kept_of_what_was_read(kind: str) -> None:
+def test_decoding_keeps_no_memory(kind: str) -> None:
     def read(number: int) -> None:
         message = {
             "sessionId": f"session {number:028}",
@@ -283,7 +285,7 @@ RAMP = np.linspace(0, 1, 251, dtype=np.float32)
 VALID = FrameEncoder(ID, FRAME_RATES["60"]).encode(5375735, 0.25, RAMP, np.arange(6))
 
 
-def test_bytes_are_those_of_the_layout_frame() -> None:
+def test_frame_bytes_are_those_of_the_layout() -> None:
     expected = (
         bytes.fromhex("0100 2400")
         + ID.encode()
@@ -295,7 +297,7 @@ def test_bytes_are_those_of_the_layout_frame() -> None:
     assert expected == VALID
 
 
-def test_jaw_open_stands_where_real_captures_have_it() -> None:
+def test_jaw_open_is_at_the_index_of_real_captures() -> None:
     values = np.zeros(251)
     values[CONTROLS.index("CTRL_expressions_jawOpen")] = 1.0
     datagram = FrameEncoder(ID, FRAME_RATES["60"]).encode(0, 0.0, values, np.zeros(6))
@@ -304,7 +306,7 @@ def test_jaw_open_stands_where_real_captures_have_it() -> None:
     assert sum(parse_frame(datagram).controls) == 65535
 
 
-def test_the_controls_are_a_metahumans_own() -> None:
+def test_the_controls_are_those_of_a_metahuman() -> None:
     assert len(CONTROLS) == len(set(CONTROLS)) == 251
     assert all(control.startswith("CTRL_expressions_") for control in CONTROLS)
     assert "CTRL_expressions_mouthUp" in CONTROLS
@@ -343,7 +345,7 @@ def test_round_trip(
     np.testing.assert_array_equal([theirs.roll, theirs.pitch, theirs.yaw, *theirs.location], pose)
 
 
-def test_values_beyond_the_wire_end_at_its_limits() -> None:
+def test_values_out_of_range_are_clipped_to_the_limits() -> None:
     encoder = FrameEncoder(ID, FRAME_RATES["60"], 4)
     frame = parse_frame(encoder.encode(0, 0.0, [-3.0, 1.5, 1e-6, 1e30], np.zeros(6)))
     assert frame.controls == [0, 65535, 0, 65535]
@@ -415,7 +417,7 @@ def test_hostile_frames_are_refused_with_the_number(datagram: bytes, message: st
         (0, 0.0, RAMP, np.full(6, np.inf), "value 0 of 6 is inf"),
     ],
 )
-def test_encoder_refuses_what_no_receiver_could_read(
+def test_the_encoder_refuses_what_no_receiver_could_read(
     frame: int, subframe: float, values: np.ndarray, pose: np.ndarray, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):

@@ -1,4 +1,4 @@
-"""The link of one subject: what of a rig map leaves, to whom, and how it ends."""
+"""Links of subjects to MetaHuman devices: the frames they send and to whom, and shared devices."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def wanted_by(feed: Feed, *targets: Receiver) -> None:
         feed.add(target, (target.target.host, target.target.port))
 
 
-def test_nothing_leaves_before_somebody_asks_and_then_every_tick() -> None:
+def test_nothing_is_sent_before_a_client_subscribes_and_then_every_tick() -> None:
     feed = Feed("Ada")
     link = link_of(feed)
     link.send(FACE, tick(1))
@@ -88,7 +88,7 @@ def test_a_face_at_rest_is_not_sent_twice() -> None:
         assert len(unreal.all_waiting()) == 2
 
 
-def test_clients_come_and_go_between_ticks() -> None:
+def test_clients_connect_and_disconnect_between_ticks() -> None:
     feed = Feed("Ada")
     link = link_of(feed)
     with receiver() as first, receiver() as second:
@@ -106,7 +106,7 @@ def test_clients_come_and_go_between_ticks() -> None:
         link.close()
 
 
-def test_the_sockets_of_those_who_left_are_closed() -> None:
+def test_sockets_of_disconnected_clients_are_closed() -> None:
     feed = Feed("Ada")
     link = link_of(feed)
     with receiver() as unreal:
@@ -127,11 +127,11 @@ def test_the_sockets_of_those_who_left_are_closed() -> None:
         assert new.socket.fileno() == -1
 
 
-def test_an_address_that_takes_nothing_is_counted_and_disturbs_no_other() -> None:
+def test_an_unreachable_address_is_counted_and_does_not_affect_others() -> None:
     feed = Feed("Ada")
     link = link_of(feed)
     with receiver() as unreal:
-        feed.add("broken", ("255.255.255.255", 9))
+        feed.add("unreachable", ("255.255.255.255", 9))
         wanted_by(feed, unreal)
         link.send(FACE, tick(1))
         assert (link.sent, link.failed) == (1, 1)
@@ -140,7 +140,7 @@ def test_an_address_that_takes_nothing_is_counted_and_disturbs_no_other() -> Non
         link.close()
 
 
-def test_values_that_are_not_finite_leave_as_0_and_are_counted() -> None:
+def test_values_that_are_not_finite_are_sent_as_0_and_counted() -> None:
     feed = Feed("Ada")
     link = link_of(feed)
     with receiver() as unreal:
@@ -181,7 +181,7 @@ def test_the_upper_wrinkles_rest_at_1_whatever_the_map_and_the_frame(
     assert link.not_finite == len(rigmap.outputs)
 
 
-def test_values_of_another_shape_raise_and_nothing_leaves() -> None:
+def test_values_of_another_shape_raise_and_nothing_is_sent() -> None:
     feed = Feed("Ada")
     link = link_of(feed)
     with receiver() as unreal:
@@ -192,7 +192,7 @@ def test_values_of_another_shape_raise_and_nothing_leaves() -> None:
         link.close()
 
 
-def test_frame_numbers_begin_again_after_the_largest() -> None:
+def test_frame_numbers_wrap_after_the_largest() -> None:
     feed = Feed("Ada")
     link = link_of(feed)
     with receiver() as unreal:
@@ -202,7 +202,7 @@ def test_frame_numbers_begin_again_after_the_largest() -> None:
         assert [parse_frame(d).number for d in unreal.all_waiting()] == [MAX_FRAME, 0]
 
 
-def test_curves_stand_at_their_place_whatever_the_order_of_the_outputs() -> None:
+def test_curves_have_their_index_whatever_the_order_of_the_outputs() -> None:
     feed = Feed("Ada")
     outputs = ("HeadRoll", "CTRL_expressions_jawOpen", "CTRL_expressions_mouthUp", "HeadPitch")
     link = link_of(feed, outputs)
@@ -234,7 +234,7 @@ def test_a_rig_map_may_turn_the_head(tmp_path: Path) -> None:
     assert frame.location == (0.0, 0.0, 2.0)
 
 
-def test_outputs_that_no_metahuman_has_are_named() -> None:
+def test_outputs_unknown_to_metahumans_are_named() -> None:
     assert outputs_fault(load_rigmap("metahuman").outputs) is None
     arkit = load_rigmap("livelinkface61").outputs
     fault = outputs_fault(arkit)
@@ -247,7 +247,7 @@ def test_outputs_that_no_metahuman_has_are_named() -> None:
         link_of(Feed("Ada"), arkit)
 
 
-def test_ipv6_clients_get_frames_too() -> None:
+def test_ipv6_clients_receive_frames_too() -> None:
     try:
         with receiver("::1", socket.AF_INET6) as unreal:
             feed = Feed("Ada")
@@ -285,8 +285,8 @@ def test_subjects_at_one_address_share_a_device_and_others_have_their_own() -> N
     devices = Devices()
     ada, ben = opened(devices, "Ada"), opened(devices, "Ben")
     cleo = opened(devices, "Cleo", ("localhost", 0))
-    told: list[str] = []
-    devices.start(told.append)
+    notices: list[str] = []
+    devices.start(notices.append)
     try:
         first, second = devices.ports
         assert [len(device.feeds) for device in devices.devices] == [2, 1]
@@ -305,30 +305,30 @@ def test_subjects_at_one_address_share_a_device_and_others_have_their_own() -> N
             link.close()
         devices.close()
     assert devices.ports == ()
-    assert told[0].startswith(
+    assert notices[0].startswith(
         f"MetaHuman device: Ada is at TCP port {first}; Unreal takes the first"
     )
-    assert "so not Ben: give each subject a port of its own" in told[0]
-    assert f"MetaHuman device: Cleo is at TCP port {second}" in told
+    assert "so not Ben: give each subject a port of its own" in notices[0]
+    assert f"MetaHuman device: Cleo is at TCP port {second}" in notices
 
 
-def test_what_a_device_cannot_carry_is_told_all_at_once() -> None:
+def test_everything_that_a_device_cannot_carry_is_reported_at_once() -> None:
     devices = Devices()
-    words = problem(devices, "", HERE, ("jawOpen",))
-    assert "subject name" in words
-    assert "1 outputs are neither curves of a MetaHuman" in words
+    message = problem(devices, "", HERE, ("jawOpen",))
+    assert "subject name" in message
+    assert "1 outputs are neither curves of a MetaHuman" in message
     assert devices.ports == ()
     opened(devices, "Ada")
     assert "has a subject 'Ada' already" in problem(devices, "Ada")
     devices.close()
 
 
-def test_a_place_where_it_cannot_listen_is_told_with_the_remedy() -> None:
+def test_an_address_that_cannot_be_bound_is_reported_with_advice() -> None:
     devices = Devices()
     with socket.create_server(HERE) as taken:
         port = taken.getsockname()[1]
-        words = problem(devices, "Ada", ("127.0.0.1", port))
-        assert f"TCP port {port} is in use; end the program that has it" in words
+        message = problem(devices, "Ada", ("127.0.0.1", port))
+        assert f"TCP port {port} is in use; end the program that has it" in message
     assert "this machine has no address '192.0.2.1'" in problem(devices, "Ada", ("192.0.2.1", 0))
     assert "has no address 'no.such.host.invalid'" in problem(
         devices, "Ada", ("no.such.host.invalid", 0)
@@ -347,17 +347,17 @@ def test_closing_frees_the_port_whether_or_not_it_served() -> None:
         socket.create_server(("127.0.0.1", port)).close()
 
 
-def test_subjects_of_a_device_agree_on_who_may_come() -> None:
+def test_subjects_of_a_device_must_agree_on_the_allow_list() -> None:
     devices = Devices()
     stage = AccessRules((ipaddress.ip_network("10.0.0.0/24"),))
     opened(devices, "Ada", access=stage)
     opened(devices, "Ben", access=stage)
-    words = problem(devices, "Cleo", HERE, CONTROLS, LOCAL_ONLY)
-    assert "another than that of a link to the same address" in words
+    message = problem(devices, "Cleo", HERE, CONTROLS, LOCAL_ONLY)
+    assert "another than that of a link to the same address" in message
     devices.close()
 
 
-def test_a_list_lets_in_this_machine_and_those_it_names() -> None:
+def test_an_allow_list_admits_this_machine_and_the_listed_ones() -> None:
     stage = AccessRules((ipaddress.ip_network("10.0.0.0/24"),))
     hosts = ("127.0.0.1", "::1", "10.0.0.9", "::ffff:10.0.0.9", "10.0.1.9", "no address")
     assert [stage.is_allowed(host) for host in hosts] == [True] * 4 + [False] * 2
@@ -367,11 +367,11 @@ def test_a_list_lets_in_this_machine_and_those_it_names() -> None:
 def test_a_discoverable_device_serves_as_well() -> None:
     devices = Devices()
     link = opened(devices, "Ada", access=AccessRules(is_discoverable=True))
-    told: list[str] = []
-    devices.start(told.append)
+    notices: list[str] = []
+    devices.start(notices.append)
     (port,) = devices.ports
     with Unreal(port) as unreal:
         assert len(unreal.connect()) == 1
     link.close()
     devices.close()
-    assert told == [f"MetaHuman device: Ada is at TCP port {port}"]
+    assert notices == [f"MetaHuman device: Ada is at TCP port {port}"]

@@ -34,7 +34,7 @@ QUICK = Timeouts(session_s=1.0, idle_s=1.0, send_s=1.0)
 
 
 class Stage:
-    """A device that serves, its links and a clock that ticks when it is told to."""
+    """A device that serves, its links, and a clock that the tests advance."""
 
     def __init__(self, device: Device, server: Server, port: int, notices: list[str]) -> None:
         self.device = device
@@ -82,7 +82,7 @@ def stage(
         server.stop()
 
 
-def test_a_whole_conversation_from_handshake_to_goodbye() -> None:
+def test_a_whole_session_from_handshake_to_close() -> None:
     with stage("Ada") as here, here.unreal() as unreal:
         here.tick()
         (ada,) = unreal.connect()
@@ -110,7 +110,7 @@ def test_a_whole_conversation_from_handshake_to_goodbye() -> None:
     ]
 
 
-def test_several_clients_and_subjects_each_get_what_they_asked_for() -> None:
+def test_several_clients_and_subjects_each_receive_what_they_requested() -> None:
     with stage("Ada", "Ben", "Cleo") as here, here.unreal() as first, here.unreal() as second:
         ada, ben, cleo = first.connect()
         assert second.connect() == [ada, ben, cleo]
@@ -127,15 +127,15 @@ def test_several_clients_and_subjects_each_get_what_they_asked_for() -> None:
         assert [link.sent for link in here.links] == [3, 2, 1]
 
 
-def test_the_version_that_was_spoken_is_answered() -> None:
+def test_a_request_is_answered_in_its_protocol_version() -> None:
     with stage("Ada") as here:
         for version in (0, 1, 2, 65535):
             with here.unreal(version=version) as unreal:
                 unreal.connect()
-                assert unreal.versions_heard == {version}
+                assert unreal.versions_received == {version}
 
 
-def test_messages_in_pieces_and_in_heaps_are_answered_in_their_order() -> None:
+def test_split_and_combined_messages_are_answered_in_order() -> None:
     with stage("Ada") as here, here.unreal() as unreal:
         unreal.begin()
         heap = b"".join(unreal.encoded("/session/keep-alive") for _ in range(12))
@@ -149,7 +149,7 @@ def test_messages_in_pieces_and_in_heaps_are_answered_in_their_order() -> None:
         assert unreal.receive()["body"]["name"] == "Stage"
 
 
-def test_requests_out_of_order_are_refused_and_harm_nothing() -> None:
+def test_requests_out_of_order_are_refused_and_do_no_harm() -> None:
     with stage("Ada") as here, here.unreal() as unreal:
         assert unreal.error("/stream/subjects") == "noSession"
         assert unreal.error("/stream/start", {"streamPort": unreal.stream_port}) == "noSession"
@@ -168,7 +168,7 @@ def test_requests_out_of_order_are_refused_and_harm_nothing() -> None:
         assert here.device.counters.failed == 6
 
 
-def test_what_is_no_protocol_of_ours_is_cut_off_and_told_once() -> None:
+def test_an_unknown_protocol_is_disconnected_and_reported_once() -> None:
     with stage("Ada") as here:
         for opening in (
             b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -185,7 +185,7 @@ def test_what_is_no_protocol_of_ours_is_cut_off_and_told_once() -> None:
             assert len(unreal.connect()) == 1
 
 
-def test_a_client_that_only_talks_nonsense_is_given_up() -> None:
+def test_a_client_that_sends_only_invalid_messages_is_disconnected() -> None:
     with stage("Ada") as here, here.unreal() as unreal:
         for _ in range(17):
             unreal.control.sendall(unreal.enclosed(b"{}"))
@@ -194,7 +194,7 @@ def test_a_client_that_only_talks_nonsense_is_given_up() -> None:
         assert unreal.is_cut_off()
 
 
-def test_a_client_that_falls_silent_gets_no_more_frames() -> None:
+def test_a_silent_client_receives_no_more_frames() -> None:
     with stage("Ada", timeouts=QUICK) as here, here.unreal() as unreal:
         (ada,) = unreal.connect()
         unreal.stream(ada)
@@ -204,7 +204,7 @@ def test_a_client_that_falls_silent_gets_no_more_frames() -> None:
         assert unreal.frames_waiting() == []
 
 
-def test_one_byte_now_and_then_does_not_keep_a_connection() -> None:
+def test_a_byte_now_and_then_does_not_keep_a_connection_open() -> None:
     with stage("Ada", timeouts=QUICK) as here, here.unreal() as unreal:
         with suppress(ConnectionError):
             for byte in unreal.encoded("/session/start"):
@@ -215,7 +215,7 @@ def test_one_byte_now_and_then_does_not_keep_a_connection() -> None:
         assert here.device.counters.requests == 0
 
 
-def test_a_client_that_takes_no_answers_is_cut_off() -> None:
+def test_a_client_that_reads_no_replies_is_disconnected() -> None:
     with (
         stage(*(f"S{n}" for n in range(16)), timeouts=QUICK) as here,
         here.unreal(receive_bytes=4096) as unreal,
@@ -231,7 +231,7 @@ def test_a_client_that_takes_no_answers_is_cut_off() -> None:
             assert len(other.connect()) == 16
 
 
-def test_there_is_room_for_so_many_and_not_for_strangers() -> None:
+def test_connections_are_limited_and_unlisted_hosts_refused() -> None:
     with stage("Ada") as here:
         clients = [here.unreal() for _ in range(MAX_CLIENTS_OF_A_HOST)]
         for client in clients:
@@ -256,7 +256,7 @@ def test_there_is_room_for_so_many_and_not_for_strangers() -> None:
         assert here.device.counters.clients == 0
 
 
-def test_a_take_is_recorded_and_every_subscriber_hears_of_it() -> None:
+def test_a_take_is_recorded_and_every_subscriber_is_notified() -> None:
     slate = Slate()
     with stage("Ada", recorder=slate) as here, here.unreal() as first, here.unreal() as second:
         for unreal in (first, second):
@@ -264,7 +264,7 @@ def test_a_take_is_recorded_and_every_subscriber_hears_of_it() -> None:
             assert unreal.result("/subscribe") is None
         order = {"slateName": "Scene é", "takeNumber": 2}
         assert first.result("/take/record/start", order) is None
-        assert slate.told == [("Scene é", 2)]
+        assert slate.requested == [("Scene é", 2)]
         assert second.result("/state") == {"isRecording": True}
         assert first.result("/take/record/stop") == {"name": "Scene é_2"}
         assert first.error("/take/record/stop") == "requestFailed"
@@ -280,7 +280,7 @@ def test_a_take_is_recorded_and_every_subscriber_hears_of_it() -> None:
             assert all(update["sessionId"] == unreal.session for update in unreal.updates)
 
 
-def test_a_take_of_somebody_else_is_announced_from_any_thread() -> None:
+def test_a_take_started_elsewhere_is_announced_from_any_thread() -> None:
     slate = Slate()
     with stage("Ada", recorder=slate) as here, here.unreal() as unreal:
         unreal.connect()
@@ -290,7 +290,7 @@ def test_a_take_of_somebody_else_is_announced_from_any_thread() -> None:
         assert [update["body"] for update in unreal.updates] == [{"isRecording": True}]
 
 
-def test_a_recorder_that_waits_for_its_disk_holds_up_no_other_client() -> None:
+def test_a_recorder_that_waits_for_its_disk_delays_no_other_client() -> None:
     class Slow(Slate):
         goes_on = threading.Event()
 
@@ -309,7 +309,7 @@ def test_a_recorder_that_waits_for_its_disk_holds_up_no_other_client() -> None:
         assert first.receive()["body"] == {"name": "A_1"}
 
 
-def test_a_device_that_ends_says_so_and_leaves_the_face_at_rest() -> None:
+def test_a_device_announces_its_shutdown_and_leaves_the_face_at_rest() -> None:
     with stage("Ada") as here, here.unreal() as unreal:
         (ada,) = unreal.connect()
         unreal.stream(ada)
@@ -327,7 +327,7 @@ def test_a_device_that_ends_says_so_and_leaves_the_face_at_rest() -> None:
     assert frames[1].controls == np.rint(65535 * REST).tolist()
 
 
-def test_a_server_that_never_began_or_has_ended_can_be_stopped() -> None:
+def test_a_server_that_never_started_or_has_ended_can_be_stopped() -> None:
     bound = socket.create_server(("127.0.0.1", 0))
     server = Server(Device("Stage"), bound, notice=print)
     server.stop()
@@ -377,7 +377,7 @@ def test_hostile_bytes_break_only_their_own_connection() -> None:
         assert not any("Exception" in text or "Error" in text for text in here.notices)
 
 
-def test_a_stopping_server_waits_for_nobody() -> None:
+def test_a_stopping_server_waits_for_no_client() -> None:
     with stage("Ada") as here:
         silent = [here.unreal() for _ in range(4)]
         wait_until(lambda: here.device.counters.clients == 4)
@@ -389,7 +389,7 @@ def test_a_stopping_server_waits_for_nobody() -> None:
             unreal.close()
 
 
-def test_a_client_in_a_hurry_is_slowed_down_not_refused() -> None:
+def test_a_client_above_the_rate_limit_is_slowed_down_and_not_refused() -> None:
     with stage("Ada") as here, here.unreal() as hasty, here.unreal() as other:
         hasty.begin()
         other.begin()

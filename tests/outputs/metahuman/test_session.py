@@ -1,4 +1,4 @@
-"""What a device answers, without sockets: sessions, streams, takes, in any order."""
+"""Sessions of a device without sockets: requests for streams and takes, in any order."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Finished:
 
 
 class Slate:
-    """A recorder that records nothing but what it was told."""
+    """A recorder that records nothing but the requests."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, int]] = []
+        self.requested: list[tuple[str, int]] = []
         self.take: str | None = None
         self._watching: list[tuple[Callable[[Take], None], Callable[[EndedTake], None]]] = []
 
@@ -46,7 +46,7 @@ class Slate:
     def start(self, slate: str, number: int) -> str:
         if self.take is not None:
             raise UserError(Problem("take", "a take is being recorded", "stop it first"))
-        self.told.append((slate, number))
+        self.requested.append((slate, number))
         self.take = f"{slate}_{number}"
         for began, _ in self._watching:
             began(Finished(self.take))
@@ -61,21 +61,21 @@ class Slate:
         return Finished(finished)
 
 
-def conversation(device: Device, host: str = "10.0.0.7") -> Session:
+def session_of(device: Device, host: str = "10.0.0.7") -> Session:
     ids = itertools.count(1)
     return Session(device, lambda port: (host, port), new_id=lambda: f"{host}-{next(ids)}")
 
 
-def asked(talk: Session, path: str, body: Any = None, session: str | None = None) -> Any:
-    known = talk.session_id or "handshake" if session is None else session
-    return talk.handle(
+def result_of(client: Session, path: str, body: Any = None, session: str | None = None) -> Any:
+    known = client.session_id or "handshake" if session is None else session
+    return client.handle(
         Incoming(sessionId=known, addressPath=path, transactionId=7, type="request", body=body)
     )
 
 
-def refused(talk: Session, path: str, body: Any = None, session: str | None = None) -> str:
+def error_of(client: Session, path: str, body: Any = None, session: str | None = None) -> str:
     with pytest.raises(DeviceRequestError) as caught:
-        asked(talk, path, body, session)
+        result_of(client, path, body, session)
     return str(caught.value.name)
 
 
@@ -86,22 +86,22 @@ def device_of(*names: str, recorder: Slate | None = None) -> Device:
     return device
 
 
-def test_nothing_is_answered_before_a_session_and_none_under_a_wrong_one() -> None:
-    talk = conversation(device_of("Ada"))
+def test_nothing_is_answered_before_a_session_or_under_a_wrong_one() -> None:
+    client = session_of(device_of("Ada"))
     for path in ("/information", "/stream/subjects", "/session/keep-alive", "/nowhere"):
-        assert refused(talk, path) == "noSession"
-    assert asked(talk, "/session/start") == {"sessionId": "10.0.0.7-1"}
-    assert refused(talk, "/information", session="handshake") == "noSession"
-    assert refused(talk, "/information", session="") == "noSession"
-    assert refused(talk, "/session/start", session="another") == "noSession"
-    assert asked(talk, "/session/keep-alive") is None
-    assert refused(talk, "/nowhere") == "notSupported"
+        assert error_of(client, path) == "noSession"
+    assert result_of(client, "/session/start") == {"sessionId": "10.0.0.7-1"}
+    assert error_of(client, "/information", session="handshake") == "noSession"
+    assert error_of(client, "/information", session="") == "noSession"
+    assert error_of(client, "/session/start", session="another") == "noSession"
+    assert result_of(client, "/session/keep-alive") is None
+    assert error_of(client, "/nowhere") == "notSupported"
 
 
-def test_information_says_what_the_protocol_asks_for() -> None:
-    talk = conversation(device_of("Ada"))
-    asked(talk, "/session/start")
-    information = asked(talk, "/information")
+def test_the_device_information_has_the_fields_of_the_protocol() -> None:
+    client = session_of(device_of("Ada"))
+    result_of(client, "/session/start")
+    information = result_of(client, "/information")
     assert set(information) == {
         "id",
         "name",
@@ -117,9 +117,9 @@ def test_information_says_what_the_protocol_asks_for() -> None:
 
 
 def test_a_subject_is_described_with_all_its_controls() -> None:
-    talk = conversation(device_of("Ada", "Ben"))
-    asked(talk, "/session/start")
-    subjects = asked(talk, "/stream/subjects")["subjects"]
+    client = session_of(device_of("Ada", "Ben"))
+    result_of(client, "/session/start")
+    subjects = result_of(client, "/stream/subjects")["subjects"]
     assert [subject["name"] for subject in subjects] == ["Ada", "Ben"]
     assert len({subject["id"] for subject in subjects}) == 2
     for subject in subjects:
@@ -132,86 +132,88 @@ def test_a_subject_is_described_with_all_its_controls() -> None:
 def test_streams_start_move_and_stop_for_each_client_alone() -> None:
     device = device_of("Ada", "Ben")
     ada, ben = device.feeds
-    first, second = conversation(device), conversation(device, "10.0.0.8")
-    asked(first, "/session/start")
-    asked(second, "/session/start")
-    asked(first, "/stream/start", {"streamPort": 50000, "subjects": [{"id": ada.id}]})
+    first, second = session_of(device), session_of(device, "10.0.0.8")
+    result_of(first, "/session/start")
+    result_of(second, "/session/start")
+    result_of(first, "/stream/start", {"streamPort": 50000, "subjects": [{"id": ada.id}]})
     assert (ada.addresses, ben.addresses) == ((("10.0.0.7", 50000),), ())
-    asked(second, "/stream/start", {"streamPort": 50001})
+    result_of(second, "/stream/start", {"streamPort": 50001})
     assert ada.addresses == (("10.0.0.7", 50000), ("10.0.0.8", 50001))
     assert ben.addresses == (("10.0.0.8", 50001),)
-    asked(first, "/stream/start", {"streamPort": 50002, "subjects": [{"id": ada.id, "name": "x"}]})
+    result_of(
+        first, "/stream/start", {"streamPort": 50002, "subjects": [{"id": ada.id, "name": "x"}]}
+    )
     assert ada.addresses == (("10.0.0.7", 50002), ("10.0.0.8", 50001))
-    asked(second, "/stream/stop", {"subjectIds": [ada.id]})
+    result_of(second, "/stream/stop", {"subjectIds": [ada.id]})
     assert ada.addresses == (("10.0.0.7", 50002),)
     assert ben.addresses == (("10.0.0.8", 50001),)
-    asked(second, "/stream/stop")
-    asked(first, "/session/stop")
+    result_of(second, "/stream/stop")
+    result_of(first, "/session/stop")
     assert (ada.addresses, ben.addresses) == ((), ())
-    assert refused(first, "/information") == "noSession"
+    assert error_of(first, "/information") == "noSession"
 
 
-def test_two_clients_at_one_address_get_each_frame_once() -> None:
+def test_two_clients_at_one_address_receive_each_frame_once() -> None:
     device = device_of("Ada")
-    talks = [conversation(device), conversation(device)]
-    for talk in talks:
-        asked(talk, "/session/start")
-        asked(talk, "/stream/start", {"streamPort": 50000})
+    clients = [session_of(device), session_of(device)]
+    for client in clients:
+        result_of(client, "/session/start")
+        result_of(client, "/stream/start", {"streamPort": 50000})
     assert device.feeds[0].addresses == (("10.0.0.7", 50000),)
-    talks[0].release()
+    clients[0].release()
     assert device.feeds[0].addresses == (("10.0.0.7", 50000),)
-    talks[1].release()
+    clients[1].release()
     assert device.feeds[0].addresses == ()
 
 
 def test_an_unknown_subject_starts_nothing() -> None:
     device = device_of("Ada")
-    talk = conversation(device)
-    asked(talk, "/session/start")
+    client = session_of(device)
+    result_of(client, "/session/start")
     body = {"streamPort": 50000, "subjects": [{"id": device.feeds[0].id}, {"id": "nobody"}]}
-    assert refused(talk, "/stream/start", body) == "requestFailed"
-    assert refused(talk, "/stream/start") == "missingBody"
-    assert refused(talk, "/stream/start", {"streamPort": 0}) == "parsingRequestFailed"
+    assert error_of(client, "/stream/start", body) == "requestFailed"
+    assert error_of(client, "/stream/start") == "missingBody"
+    assert error_of(client, "/stream/start", {"streamPort": 0}) == "parsingRequestFailed"
     assert device.feeds[0].addresses == ()
 
 
-def test_a_client_that_begins_anew_has_nothing_of_before() -> None:
+def test_a_client_that_reconnects_has_no_old_state() -> None:
     device = device_of("Ada")
-    talk = conversation(device)
-    asked(talk, "/session/start")
-    asked(talk, "/stream/start", {"streamPort": 50000})
-    asked(talk, "/subscribe")
-    assert asked(talk, "/session/start", session="handshake") == {"sessionId": "10.0.0.7-2"}
+    client = session_of(device)
+    result_of(client, "/session/start")
+    result_of(client, "/stream/start", {"streamPort": 50000})
+    result_of(client, "/subscribe")
+    assert result_of(client, "/session/start", session="handshake") == {"sessionId": "10.0.0.7-2"}
     assert device.feeds[0].addresses == ()
-    assert not talk.is_subscribed
+    assert not client.is_subscribed
 
 
-def test_takes_are_recorded_by_whoever_records() -> None:
+def test_takes_are_recorded_for_any_client() -> None:
     slate = Slate()
-    talk = conversation(device_of("Ada", recorder=slate))
-    asked(talk, "/session/start")
+    client = session_of(device_of("Ada", recorder=slate))
+    result_of(client, "/session/start")
     order = {"slateName": "Scene", "takeNumber": 4, "scenario": "rain", "tags": ["good"]}
-    assert asked(talk, "/state") == {"isRecording": False}
-    assert refused(talk, "/take/record/stop") == "requestFailed"
-    assert asked(talk, "/take/record/start", order) is None
-    assert asked(talk, "/state") == {"isRecording": True}
-    assert refused(talk, "/take/record/start", order) == "requestFailed"
-    assert asked(talk, "/take/record/stop") == {"name": "Scene_4"}
-    assert slate.told == [("Scene", 4)]
-    assert refused(talk, "/take/record/start", {"slateName": ""}) == "parsingRequestFailed"
-    assert refused(talk, "/take/record/start") == "missingBody"
-    assert asked(talk, "/take/list") == {"names": []}
-    assert asked(talk, "/take/metadata", {"names": ["Scene_4"]}) == {"takes": []}
-    assert refused(talk, "/export/start/take") == "notSupported"
+    assert result_of(client, "/state") == {"isRecording": False}
+    assert error_of(client, "/take/record/stop") == "requestFailed"
+    assert result_of(client, "/take/record/start", order) is None
+    assert result_of(client, "/state") == {"isRecording": True}
+    assert error_of(client, "/take/record/start", order) == "requestFailed"
+    assert result_of(client, "/take/record/stop") == {"name": "Scene_4"}
+    assert slate.requested == [("Scene", 4)]
+    assert error_of(client, "/take/record/start", {"slateName": ""}) == "parsingRequestFailed"
+    assert error_of(client, "/take/record/start") == "missingBody"
+    assert result_of(client, "/take/list") == {"names": []}
+    assert result_of(client, "/take/metadata", {"names": ["Scene_4"]}) == {"takes": []}
+    assert error_of(client, "/export/start/take") == "notSupported"
 
 
-def test_a_device_that_records_nothing_says_so() -> None:
-    talk = conversation(device_of("Ada"))
-    asked(talk, "/session/start")
-    assert asked(talk, "/state") == {"isRecording": False}
+def test_a_device_without_recorder_reports_so() -> None:
+    client = session_of(device_of("Ada"))
+    result_of(client, "/session/start")
+    assert result_of(client, "/state") == {"isRecording": False}
     body = {"slateName": "Scene", "takeNumber": 4}
-    assert refused(talk, "/take/record/start", body) == "notSupported"
-    assert refused(talk, "/take/record/stop") == "notSupported"
+    assert error_of(client, "/take/record/start", body) == "notSupported"
+    assert error_of(client, "/take/record/stop") == "notSupported"
 
 
 def test_a_subject_has_one_link_to_a_device() -> None:
@@ -253,23 +255,23 @@ BODIES = st.none() | st.fixed_dictionaries(
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), PATHS, BODIES), max_size=40))
-def test_requests_in_any_order_leave_nothing_behind(
+def test_requests_in_any_order_leave_no_state(
     requests: list[tuple[int, str, dict[str, Any] | None]],
 ) -> None:
     device = device_of("A", "B", recorder=Slate())
     names = {feed.name: feed.id for feed in device.feeds}
-    talks = [conversation(device, f"10.0.0.{host}") for host in range(3)]
-    for client, path, body in requests:
+    clients = [session_of(device, f"10.0.0.{host}") for host in range(3)]
+    for number, path, body in requests:
         named = [{"id": names.get(name, name)} for name in (body or {}).get("subjects", [])]
         with suppress(DeviceRequestError):
-            asked(talks[client], path, {**body, "subjects": named} if body else body)
+            result_of(clients[number], path, {**body, "subjects": named} if body else body)
         for feed in device.feeds:
             hosts = [host for host, _ in feed.addresses]
-            with_session = {f"10.0.0.{n}" for n, talk in enumerate(talks) if talk.session_id}
+            with_session = {f"10.0.0.{n}" for n, client in enumerate(clients) if client.session_id}
             assert set(hosts) <= with_session
             assert len(hosts) == len(set(hosts))
-    for talk in talks:
-        talk.release()
+    for client in clients:
+        client.release()
     assert [feed.addresses for feed in device.feeds] == [(), ()]
 
 
@@ -278,15 +280,15 @@ def test_a_lost_take_is_answered_with_an_error(tmp_path: Path) -> None:
     stage = RecorderHarness(tmp_path)
     ended: list[object] = []
     stage.recorder.watch(lambda _take: None, lambda take: ended.append(take.problem))
-    talk = conversation(Device("Stage", stage.recorder))
-    asked(talk, "/session/start")
-    asked(talk, "/take/record/start", {"slateName": "A", "takeNumber": 1})
+    client = session_of(Device("Stage", stage.recorder))
+    result_of(client, "/session/start")
+    result_of(client, "/take/record/start", {"slateName": "A", "takeNumber": 1})
     stage.step(40)
     shutil.rmtree(next(tmp_path.glob("*.recording")), ignore_errors=True)
     with pytest.raises(DeviceRequestError, match="its files were removed"):
-        asked(talk, "/take/record/stop")
+        result_of(client, "/take/record/stop")
     assert ended[0] is not None
-    asked(talk, "/take/record/start", {"slateName": "A", "takeNumber": 2})
+    result_of(client, "/take/record/start", {"slateName": "A", "takeNumber": 2})
     stage.step(40)
-    assert asked(talk, "/take/record/stop")["name"].endswith("A_2")
+    assert result_of(client, "/take/record/stop")["name"].endswith("A_2")
     assert ended[1] is None

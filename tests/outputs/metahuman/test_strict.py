@@ -1,4 +1,4 @@
-"""The device before an Unreal that takes nothing which is not exactly as it must be."""
+"""The device with an Unreal that accepts only messages that are exactly right."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.waiting import wait_until
 ORDER = {"slateName": "Scene", "takeNumber": 4}
 
 
-def test_a_whole_session_holds_before_strict_parsers() -> None:
+def test_a_whole_session_passes_strict_parsers() -> None:
     slate = Slate()
     with stage("Ada", recorder=slate) as here:
         unreal = StrictUnreal(here.port)
@@ -50,13 +50,13 @@ def test_a_whole_session_holds_before_strict_parsers() -> None:
         ("/export/start/take", {}, "notSupported"),
     ],
 )
-def test_refusals_hold_before_strict_parsers(path: str, body: Any, error: str) -> None:
+def test_refusals_pass_strict_parsers(path: str, body: Any, error: str) -> None:
     with stage("Ada", recorder=Slate()) as here, StrictUnreal(here.port) as unreal:
         unreal.connect()
         assert unreal.error(path, body) == error
 
 
-def test_what_cannot_be_read_is_answered_under_a_number() -> None:
+def test_unreadable_messages_are_answered_under_a_number() -> None:
     with stage("Ada") as here, StrictUnreal(here.port) as unreal:
         unreal.connect()
         for payload in (b"{", b"[]", b'{"transactionId": "T1"}', b'{"transactionId": -1}'):
@@ -68,7 +68,7 @@ def test_what_cannot_be_read_is_answered_under_a_number() -> None:
         assert unreal.receive()["error"]["name"] == "parsingRequestFailed"
 
 
-def test_updates_are_numbered_and_a_session_that_is_stopped_is_told() -> None:
+def test_updates_are_numbered_and_a_stopped_session_is_notified() -> None:
     slate = Slate()
     with stage("Ada", recorder=slate) as here:
         unreal = StrictUnreal(here.port)
@@ -95,7 +95,7 @@ GOOD: dict[str, Any] = {
 }
 
 
-def test_the_strict_client_takes_a_message_as_it_must_be() -> None:
+def test_the_strict_client_accepts_a_valid_message() -> None:
     check_message(GOOD)
 
 

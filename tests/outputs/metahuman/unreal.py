@@ -1,6 +1,6 @@
-"""Unreal's side of the conversation with a MetaHuman device, written from the protocol alone.
+"""Unreal's side of the session with a MetaHuman device, written from the protocol alone.
 
-It shares no code with the device: another reader of the same description, with blocking sockets.
+It shares no code with the device: an independent implementation, with blocking sockets.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Unreal:
         self.version = version
         self.session = "handshake"
         self.updates: list[dict[str, Any]] = []
-        self.versions_heard: set[int] = set()
+        self.versions_received: set[int] = set()
         self._transactions = itertools.count(1)
 
     @property
@@ -115,17 +115,17 @@ class Unreal:
         return b"CPSCONTROL\x00" + struct.pack("<HI", self.version, len(payload)) + payload
 
     def receive(self) -> dict[str, Any]:
-        """Wait for the next message. ConnectionError when the device has hung up."""
+        """Wait for the next message. ConnectionError when the device has disconnected."""
         assert self._read(11) == b"CPSCONTROL\x00"
         version, size = struct.unpack("<HI", self._read(6))
-        self.versions_heard.add(version)
+        self.versions_received.add(version)
         message = json.loads(self._read(size).decode("utf-8"))
         assert isinstance(message["timestamp"], int)
         assert isinstance(message, dict)
         return message
 
     def ask(self, path: str, body: Any = None, **changes: Any) -> dict[str, Any]:
-        """Send a request and wait for its response; updates in between are kept."""
+        """Send a request and wait for its response; updates in between are stored."""
         request = self.encoded(path, body, **changes)
         asked = json.loads(request[17:])
         self.control.sendall(request)
@@ -161,7 +161,7 @@ class Unreal:
         return subjects
 
     def stream(self, *subjects: dict[str, Any]) -> None:
-        """Ask for frames of subjects."""
+        """Request frames of subjects."""
         named = [{"id": subject["id"], "name": subject["name"]} for subject in subjects]
         assert (
             self.result("/stream/start", {"streamPort": self.stream_port, "subjects": named})
@@ -173,7 +173,7 @@ class Unreal:
         return parse_frame(self.frames.recv(65536))
 
     def frames_waiting(self) -> list[Frame]:
-        """Return the frames that have come."""
+        """Return the frames that have arrived."""
         found = []
         self.frames.settimeout(0.0)
         try:
@@ -184,7 +184,7 @@ class Unreal:
             return found
 
     def is_cut_off(self) -> bool:
-        """Read on until the device hangs up; False if it does not within `TIMEOUT_S`."""
+        """Read on until the device disconnects; False if it does not within `TIMEOUT_S`."""
         try:
             while self.control.recv(65536):
                 pass
