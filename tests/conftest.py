@@ -62,7 +62,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     """Fail a skipped test in CI: there, everything that can be installed is."""
     report = yield
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
-    is_allowed = any(words in reason for words in NOT_ON_THE_CI_MACHINE)
+    is_allowed = any(known_reason in reason for known_reason in NOT_ON_THE_CI_MACHINE)
     if (
         os.environ.get("CI")
         and report.skipped

@@ -36,16 +36,16 @@ SLOW = (
     "tests/diagnostics/test_listen.py",
     "tests/examples/",
     "tests/preview/test_server.py::test_the_command",
-    "tests/takes/recording/test_recorder.py::test_a_halted_program",
+    "tests/takes/recording/test_recorder.py::test_a_suspended_program",
     "tests/takes/recording/test_recorder.py::test_of_a_hundred_killed_takes",
     "tests/takes/render/test_pipeline.py",
     "tests/test_architecture.py",
-    "tests/test_documentation.py::test_messages_that_a_page_quotes",
+    "tests/test_documentation.py::test_quoted_messages",
     "tests/test_package.py",
     "tests/test_structure.py::test_one_module_starts_threads",
-    # Connections that are kept until they are given up.
+    # Connections that are held open until they time out.
     "tests/outputs/metahuman/test_server.py::test_hostile_bytes",
-    "tests/preview/test_connections.py::test_who_says_or_reads_nothing",
+    "tests/preview/test_connections.py::test_clients_that_send_or_read_nothing",
     # Networks that learn or work through long recordings.
     "tests/models/cstalk/test_correlation.py::test_it_learns",
     "tests/models/cstalk/test_onnx_engine.py",
@@ -69,11 +69,11 @@ SLOW = (
     "tests/preview/test_session.py::test_two_hours",
     "tests/rig/test_arkit.py::test_every_shape",
     "tests/rig/test_rigmap.py::test_shipped_maps_compute",
-    "tests/takes/export/test_tables.py::test_frames_can_be_told_again",
-    "tests/takes/export/test_tables.py::test_timecodes_tell_real_time",
+    "tests/takes/export/test_tables.py::test_frames_are_recovered",
+    "tests/takes/export/test_tables.py::test_timecodes_give_real_time",
     "tests/takes/export/test_unreal_import.py",
     "tests/takes/recording/test_files.py::test_sound_stays",
-    "tests/tools/test_sculpt.py::test_the_script_makes",
+    "tests/tools/test_sculpt.py::test_the_program_makes",
 )
 """Beginnings of the names of tests that are whole programs or take half a second or more."""
 

@@ -1,4 +1,4 @@
-"""docs/architecture.md names the modules that there are, and the threads that run."""
+"""docs/architecture.md names the existing modules and the running threads."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def base_of(name: str) -> str:
     return re.sub(r"_(\d|N)$", "", name)
 
 
-def test_the_module_of_a_thread_names_it() -> None:
+def test_thread_names_of_the_table_are_in_their_modules() -> None:
     for name, module in thread_rows():
         if not name.startswith(FOREIGN):
             where = "daemon.py" if name.startswith("way") else module
@@ -104,7 +104,7 @@ def test_the_module_of_a_thread_names_it() -> None:
             assert base_of(name) in named or is_prefix, f"{where} has no thread {name!r}: {named}"
 
 
-def test_every_thread_that_a_module_names_is_in_the_table() -> None:
+def test_every_thread_named_in_a_module_is_in_the_table() -> None:
     rows = {base_of(name) for name, _ in thread_rows()}
     sources = [p for p in (ROOT / "bridge").rglob("*.py") if "bench" not in p.parts]
     named = {name for source in sources for name in names_in(source)}
@@ -119,19 +119,19 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 
 
 @dataclass
-class Doors:
-    """Where a bridge listens."""
+class Addresses:
+    """The addresses at which a bridge listens."""
 
     page: int = field(default_factory=free_port)
     device: int = field(default_factory=free_port)
     control: int = field(default_factory=lambda: free_port(socket.SOCK_DGRAM))
 
 
-def everything_on(folder: Path, doors: Doors, timecode: object, target: object) -> Config:
+def everything_on(folder: Path, addresses: Addresses, timecode: object, target: object) -> Config:
     """A config with every part that needs no device."""
     links = [
         f"livelink-face://{target},no-such-host.invalid",
-        f"metahuman://127.0.0.1:{doors.device}",
+        f"metahuman://127.0.0.1:{addresses.device}",
     ]
     later = [{"at_s": 600, "emotion": "happy"}]
     subject = {"audio": {"input": "test"}, "links": links, "emotions": later}
@@ -141,20 +141,20 @@ def everything_on(folder: Path, doors: Doors, timecode: object, target: object) 
             "device": "cpu",
             "dashboard": False,
             "timecode": timecode,
-            "preview": f"127.0.0.1:{doors.page}",
-            "control": {"osc": f"127.0.0.1:{doors.control}"},
+            "preview": f"127.0.0.1:{addresses.page}",
+            "control": {"osc": f"127.0.0.1:{addresses.control}"},
             "recording": {"folder": folder / "takes"},
             "subjects": [subject],
         }
     )
 
 
-def use_everything(doors: Doors) -> Iterator[None]:
+def use_everything(addresses: Addresses) -> Iterator[None]:
     """Ask the page for its session and start a take at the device; end it after the first yield."""
-    page = HTTPConnection("127.0.0.1", doors.page, timeout=TIMEOUT_S)
+    page = HTTPConnection("127.0.0.1", addresses.page, timeout=TIMEOUT_S)
     page.request("GET", "/api/session")
     assert page.getresponse().status == 200
-    with Unreal(doors.device) as unreal:
+    with Unreal(addresses.device) as unreal:
         unreal.connect()
         unreal.result("/take/record/start", {"slateName": "Threads", "takeNumber": 1})
         yield
@@ -166,11 +166,11 @@ def thread_names() -> set[str]:
     return {thread.name for thread in threading.enumerate()}
 
 
-def observe(doors: Doors, controller: Controller, stop: threading.Event) -> set[str]:
+def observe(addresses: Addresses, controller: Controller, stop: threading.Event) -> set[str]:
     """Return the names of all threads while every part of the bridge is in use; then stop it."""
     try:
         assert controller.wait_until_running(TIMEOUT_S)
-        using = use_everything(doors)
+        using = use_everything(addresses)
         next(using)
         # A controller is connected before the threads of the way and the monitor are started.
         wait_until(lambda: {"way_1", "monitor"} <= thread_names(), TIMEOUT_S)
@@ -186,15 +186,15 @@ def test_the_threads_of_a_run_are_those_of_the_table(tmp_path: Path, source: str
     silence = tmp_path / "silence.wav"
     soundfile.write(silence, [0.0] * 48_000 * 60, 48_000)
     timecode = {"source": source, "audio": {"input": str(silence)} if source == "ltc" else None}
-    doors, controller, stop = Doors(), Controller(), threading.Event()
+    addresses, controller, stop = Addresses(), Controller(), threading.Event()
     before = set(threading.enumerate())
     with receiver() as unreal, ThreadPoolExecutor(1, "observer") as observers:
-        config = everything_on(tmp_path, doors, timecode, unreal.target)
-        names = observers.submit(observe, doors, controller, stop)
+        config = everything_on(tmp_path, addresses, timecode, unreal.target)
+        names = observers.submit(observe, addresses, controller, stop)
         with log_to(tmp_path / "run.log", is_verbose=False):
             assert daemon.run(config, controller=controller, stop=stop, is_urgent=False) == 0
-        told = names.result() - {thread.name for thread in before} - {"observer_0"}
-    rows = {name: name_in_table(name) for name in told | {"MainThread"}}
+        seen = names.result() - {thread.name for thread in before} - {"observer_0"}
+    rows = {name: name_in_table(name) for name in seen | {"MainThread"}}
     assert [name for name, row in rows.items() if row is None] == []
     absent = {"timecode"} if source == "system" else {"system clock", "clock discipline"}
     assert set(rows.values()) == run_rows() - NEED_MORE - absent

@@ -1,4 +1,4 @@
-"""Which rig map is for whom: links, takes and the preview of one subject."""
+"""The rig maps that links, takes and the preview of one subject use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the documentation says must be so."""
+"""Commands, links, figures and messages of the documentation agree with the program."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ def examples(page: Path) -> list[list[str]]:
     """The commands in the shell blocks of a page."""
     blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
-    return [words[1:] for words in lines if words[:1] == ["cstalk-bridge"]]
+    return [arguments[1:] for arguments in lines if arguments[:1] == ["cstalk-bridge"]]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_example_is_a_command_there_is(page: Path) -> None:
-    for words in examples(page):
-        assert make_parser().parse_args(words).action
+def test_every_example_command_exists(page: Path) -> None:
+    for arguments in examples(page):
+        assert make_parser().parse_args(arguments).action
 
 
 def anchors(page: Path) -> set[str]:
@@ -74,7 +74,7 @@ def anchors(page: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", LINKING_PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_relative_link_leads_to_a_file_and_its_heading(page: Path) -> None:
+def test_every_relative_link_has_its_file_and_heading(page: Path) -> None:
     links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
     dead = []
     for link in links:
@@ -94,7 +94,7 @@ def figure_rows(text: str) -> list[tuple[str, ...]]:
     return [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines]
 
 
-def test_the_figures_of_the_readme_are_ten_at_most_of_those_measured() -> None:
+def test_the_readme_has_at_most_ten_figures_and_all_are_measured() -> None:
     chosen = figure_rows(README_TEXT)
     assert 5 < len(chosen) <= 10
     measured = figure_rows((ROOT / "docs" / "figures.md").read_text(encoding="utf-8"))
@@ -102,7 +102,7 @@ def test_the_figures_of_the_readme_are_ten_at_most_of_those_measured() -> None:
     assert set(chosen) <= set(measured)
 
 
-def test_the_commands_for_powershell_are_those_for_a_shell() -> None:
+def test_the_powershell_commands_equal_the_shell_commands() -> None:
     commands = re.findall(r"^python3 -m venv .*$", README_TEXT, re.MULTILINE)
     assert len(commands) == 2
     (block,) = re.findall(r"^```powershell\n(.*?)^```", README_TEXT, re.DOTALL | re.MULTILINE)
@@ -128,13 +128,13 @@ def test_the_python_of_the_readme_generates_a_face(
     assert names["face"].shape == (rows, len(names["generator"].channels))
 
 
-def test_the_page_about_life_has_a_row_for_each_level_and_situation() -> None:
+def test_the_page_on_procedural_animation_has_a_row_for_each_level_and_situation() -> None:
     page = (ROOT / "docs" / "life.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
     assert rows == [*LEVEL_NAMES, *FallbackConfig.model_fields]
 
 
-def test_every_config_in_the_guide_to_unreal_is_one(tmp_path: Path) -> None:
+def test_every_config_in_the_unreal_guide_is_valid(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "unreal.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^( *)```yaml\n(.*?)^\1```", page, re.DOTALL | re.MULTILINE)
     configs = [dedent(block) for _, block in blocks if "extends: " not in block]
@@ -145,7 +145,7 @@ def test_every_config_in_the_guide_to_unreal_is_one(tmp_path: Path) -> None:
     assert len(configs) == 2
 
 
-def test_the_rig_map_in_the_guide_to_unreal_turns_a_head_the_other_way(tmp_path: Path) -> None:
+def test_the_rig_map_in_the_unreal_guide_reverses_the_head(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "unreal.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"^```yaml\n(extends: .*?)^```", page, re.DOTALL | re.MULTILINE)
     path = tmp_path / "hero.yaml"
@@ -154,7 +154,7 @@ def test_the_rig_map_in_the_guide_to_unreal_turns_a_head_the_other_way(tmp_path:
     assert yaw[0].gain == -yaw[1].gain
 
 
-def test_the_table_of_rig_maps_names_each_that_comes_with_the_program() -> None:
+def test_the_table_of_rig_maps_names_each_shipped_one() -> None:
     page = (ROOT / "docs" / "rig-maps.md").read_text(encoding="utf-8")
     table = page[: page.index("\n## ")]
     assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == shipped_names()
@@ -200,7 +200,7 @@ def test_the_limits_of_the_security_page_are_those_of_the_code() -> None:
         assert limit in rows[name]
 
 
-def test_the_recipes_name_files_and_objects_that_exist() -> None:
+def test_the_contribution_recipes_name_existing_files_and_objects() -> None:
     page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     code = re.findall(
         r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", page, flags=re.DOTALL | re.MULTILINE)
@@ -217,7 +217,7 @@ def test_the_recipes_name_files_and_objects_that_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "words"),
+    ("page", "message"),
     [
         ("unreal.md", "no program listens at"),
         ("unreal.md", "cannot be found"),
@@ -227,8 +227,8 @@ def test_the_recipes_name_files_and_objects_that_exist() -> None:
         ("performance.md", "inference takes"),
     ],
 )
-def test_messages_that_a_page_quotes_are_those_of_the_program(page: str, words: str) -> None:
-    assert words in (ROOT / "docs" / page).read_text(encoding="utf-8")
+def test_quoted_messages_are_those_of_the_program(page: str, message: str) -> None:
+    assert message in (ROOT / "docs" / page).read_text(encoding="utf-8")
     sources = [p for p in (ROOT / "bridge").rglob("*.py") if "bench" not in p.parts]
     strings = [
         node.value
@@ -236,10 +236,10 @@ def test_messages_that_a_page_quotes_are_those_of_the_program(page: str, words: 
         for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
-    assert any(words in text and "\n" not in text for text in strings)
+    assert any(message in text and "\n" not in text for text in strings)
 
 
-def test_the_readme_leads_to_every_page() -> None:
+def test_the_readme_links_to_every_page() -> None:
     linked = set(re.findall(r"\]\(([\w./-]+\.md)\)", README_TEXT))
     pages = {page.relative_to(ROOT).as_posix() for page in (*PAGES, *ROOT.glob("*.md"))}
     assert pages - {"README.md"} <= linked

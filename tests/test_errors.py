@@ -47,8 +47,8 @@ def test_every_error_is_for_users_or_for_programs() -> None:
 
 
 def test_a_user_error_lists_every_problem_with_place_and_remedy() -> None:
-    error = UserError.of([Problem("c.yaml:1:2", "is wrong", "mend it"), Problem("", "is missing")])
-    assert str(error) == "c.yaml:1:2: is wrong; mend it\nis missing"
+    error = UserError.of([Problem("c.yaml:1:2", "is wrong", "fix it"), Problem("", "is missing")])
+    assert str(error) == "c.yaml:1:2: is wrong; fix it\nis missing"
     assert len(error.problems) == 2
 
 

@@ -65,12 +65,12 @@ def requirements() -> dict[str, Requirement]:
 
 
 @pytest.mark.parametrize("name", KNOWN_HOLES)
-def test_no_version_with_a_known_hole_is_allowed(name: str) -> None:
+def test_no_version_with_a_known_vulnerability_is_allowed(name: str) -> None:
     last, advisory = KNOWN_HOLES[name]
     assert Version(last) not in requirements()[name].specifier, advisory
 
 
-def test_the_versions_of_the_tests_are_in_the_ranges() -> None:
+def test_the_pinned_versions_are_in_the_ranges() -> None:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = dict(line.lower().split("==") for line in lines if line and not line.startswith("#"))
     for name, requirement in requirements().items():
@@ -86,8 +86,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    words = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w"]
-    subprocess.run([*words, folder, source], check=True, timeout=300)
+    arguments = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w"]
+    subprocess.run([*arguments, folder, source], check=True, timeout=300)
     (path,) = folder.glob("*.whl")
     return path
 
@@ -115,7 +115,7 @@ def test_nothing_else_is_installed(wheel: Path) -> None:
     assert {top for top in tops if not top.endswith(".dist-info")} == {"cstalk_bridge"}
 
 
-def test_the_wheel_holds_every_file_but_what_stays_with_the_recipe(wheel: Path) -> None:
+def test_the_wheel_holds_every_file_but_those_of_the_training_recipe(wheel: Path) -> None:
     listed = subprocess.run(
         ["git", "ls-files", *PACKAGES], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -127,10 +127,10 @@ def test_the_wheel_holds_every_file_but_what_stays_with_the_recipe(wheel: Path) 
 def test_the_preview_serves_its_page_from_the_installed_files(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    words = [sys.executable, "-P", "-m", "cstalk_bridge", "preview", "--port", "0", "--no-open"]
+    arguments = [sys.executable, "-P", "-m", "cstalk_bridge", "preview", "--port", "0", "--no-open"]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     with subprocess.Popen(
-        words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+        arguments, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
     ) as serving:
         try:
             assert serving.stdout is not None
@@ -193,9 +193,13 @@ def test_a_program_that_uses_the_installed_package_passes_strict_types(
     (packages / "others.pth").write_text("\n".join(others), encoding="utf-8")
     (tmp_path / "use.py").write_text(PUBLIC_USE, encoding="utf-8")
     (tmp_path / "misuse.py").write_text(MISUSE, encoding="utf-8")
-    words = [sys.executable, "-m", "mypy", "--strict", "--python-executable", python]
+    arguments = [sys.executable, "-m", "mypy", "--strict", "--python-executable", python]
     done = subprocess.run(
-        [*words, "use.py", "misuse.py"], cwd=tmp_path, capture_output=True, text=True, timeout=600
+        [*arguments, "use.py", "misuse.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=600,
     )
     errors = [line for line in done.stdout.splitlines() if ": error: " in line]
     assert [line.rpartition("[")[2] for line in errors] == ["attr-defined]", "arg-type]"], done
@@ -203,7 +207,7 @@ def test_a_program_that_uses_the_installed_package_passes_strict_types(
 
 
 @pytest.mark.parametrize("name", ["cstalk_bridge", "cstalk_bridge.models"])
-def test_every_public_name_is_there_and_importing_it_is_light(name: str, wheel: Path) -> None:
+def test_every_public_name_exists_and_importing_it_is_light(name: str, wheel: Path) -> None:
     program = f"""
 import sys, {name} as package
 heavy = {{"numpy", "torch", "onnxruntime", "pydantic", "sounddevice"}} & sys.modules.keys()

@@ -1,4 +1,4 @@
-"""The structure of the packages: who may import whom, type checking included."""
+"""The structure of the packages: which may import which, type checking included."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def importers(imports: Imports, imported: str) -> set[str]:
     }
 
 
-def test_all_modules_are_seen(structure: tuple[Imports, Circles]) -> None:
+def test_all_modules_are_scanned(structure: tuple[Imports, Circles]) -> None:
     files = [file for top in ("bridge", "models") for file in (ROOT / top).rglob("*.py")]
     assert len(structure[0]) >= len(files)
 
@@ -95,13 +95,13 @@ def test_nothing_imports_the_command_line(structure: tuple[Imports, Circles]) ->
 
 
 @pytest.mark.parametrize("outside", ["tools", "tests"])
-def test_the_program_imports_nothing_that_is_not_installed(
+def test_the_program_imports_only_installed_packages(
     structure: tuple[Imports, Circles], outside: str
 ) -> None:
     assert importers(structure[0], outside) == set()
 
 
-def test_circles_and_imports_within_functions_are_found(tmp_path: Path) -> None:
+def test_cycles_and_imports_within_functions_are_found(tmp_path: Path) -> None:
     package = tmp_path / "sample"
     for name in ("one", "two"):
         (package / name).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""A process without rights, which raises a thread for each role and tells what the kernel says."""
+"""A process without rights that raises a thread for each role and reports their scheduling."""
 
 from __future__ import annotations
 
@@ -61,5 +61,5 @@ def raise_without_rights(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    said, kernel = json.loads(done.stdout)
-    return said, kernel
+    summary, kernel = json.loads(done.stdout)
+    return summary, kernel

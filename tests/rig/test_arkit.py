@@ -1,4 +1,4 @@
-"""The map for heads with ARKit shapes: what goes together on it goes together on a phone."""
+"""The map for heads with ARKit shapes: curves that move together on a phone move together on it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_raised_brows_rise_in_the_middle_too() -> None:
     assert stock["BrowInnerUp"] < 0.01 < stock["BrowOuterUpLeft"], "for the blueprint alone"
 
 
-def test_sorrow_lifts_the_inner_brows_alone_and_anger_none() -> None:
+def test_sorrow_raises_the_inner_brows_alone_and_anger_does_not() -> None:
     sad = shown(frame_of(both_sides(brow_raiseIn=0.42, brow_lateral=0.21, brow_down=0.06)))
     assert sad["BrowInnerUp"] == pytest.approx(0.42)
     assert sad["BrowOuterUpLeft"] == 0.0

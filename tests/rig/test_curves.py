@@ -25,7 +25,7 @@ def test_names_are_unique_and_mirrors_are_mutual(target: str) -> None:
         assert partner.rest == curve.rest
 
 
-def test_places_seen_on_real_wires() -> None:
+def test_raw_indices_are_those_of_captured_packets() -> None:
     raw = [curve.name for curve in load_table("metahuman").curves]
     assert raw.index("CTRL_expressions_browDownL") == 0
     assert raw.index("CTRL_expressions_jawOpen") == 191
@@ -78,7 +78,7 @@ def test_mirror_images(name: str, image: str, sign: int) -> None:
         ("", "unknown source ``", "known: CTRL_L_brow_down.ty"),
     ],
 )
-def test_what_is_no_source_is_said_with_a_remedy(name: str, what: str, remedy: str) -> None:
+def test_an_unknown_source_is_reported_with_advice(name: str, what: str, remedy: str) -> None:
     with pytest.raises(FieldError) as caught:
         parse_source(name)
     assert what in caught.value.what

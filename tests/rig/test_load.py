@@ -1,4 +1,4 @@
-"""Left and right: swapped sides are refused, uneven ones are mentioned."""
+"""Rig map files: inheritance, errors with their places, and symmetry of left and right."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_shipped_maps_are_mirror_images_of_themselves(name: str) -> None:
     assert load_rigmap(name).warnings == ()
 
 
-def test_sides_which_are_swapped_are_an_error(tmp_path: Path) -> None:
+def test_swapped_sides_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         load(
             tmp_path,
@@ -64,7 +64,7 @@ def test_sides_which_are_swapped_are_an_error(tmp_path: Path) -> None:
         ("HeadYaw: {offset: 0.1}", "`HeadYaw` treats the two sides of the face differently"),
     ],
 )
-def test_sides_which_differ_are_a_warning(tmp_path: Path, curve: str, warning: str) -> None:
+def test_different_sides_are_a_warning(tmp_path: Path, curve: str, warning: str) -> None:
     (found,) = load(tmp_path, curve).warnings
     assert warning in str(found)
 
@@ -85,7 +85,7 @@ def test_a_curve_without_its_partner_is_a_warning(tmp_path: Path) -> None:
         ("JawOpen: {from: {CTRL_C_jaw.ty: 1, head.pitch+: 0.2}}",),
     ],
 )
-def test_even_changes_and_signs_of_the_head_are_fine(tmp_path: Path, curves: list[str]) -> None:
+def test_symmetric_changes_and_head_signs_are_accepted(tmp_path: Path, curves: list[str]) -> None:
     assert load(tmp_path, *curves).warnings == ()
 
 
@@ -107,7 +107,7 @@ def problems_of(path: Path | str) -> list[str]:
     return [str(problem).replace(folder, "") for problem in caught.value.problems]
 
 
-def test_a_tweak_of_five_lines_keeps_the_rest(write: Callable[..., Path]) -> None:
+def test_a_five_line_override_keeps_the_rest(write: Callable[..., Path]) -> None:
     hero = load_rigmap(
         write(
             """\
@@ -134,7 +134,7 @@ curves:
     assert "arkit.yaml" in smile.where_key("sources")
 
 
-def test_null_takes_a_curve_out_or_a_key_back(write: Callable[..., Path]) -> None:
+def test_null_removes_a_curve_or_resets_a_key(write: Callable[..., Path]) -> None:
     hero = load_rigmap(
         write("extends: vrm\ncurves:\n  happy: null\n  aa: {clamp: null, offset: 0.1}\n")
     )
@@ -166,7 +166,7 @@ def test_the_shipped_names() -> None:
     ]
 
 
-def test_all_mistakes_of_a_file_come_at_once(write: Callable[..., Path]) -> None:
+def test_all_errors_of_a_file_are_reported_at_once(write: Callable[..., Path]) -> None:
     text = """\
 extends: livelinkface61
 curvs: {}
@@ -206,7 +206,7 @@ curves:
     assert any("`MouthFunnel` is given twice, first in line 7; remove one" in p for p in found)
 
 
-def test_mistakes_of_an_inherited_file_come_too(write: Callable[..., Path]) -> None:
+def test_errors_of_an_inherited_file_are_reported_too(write: Callable[..., Path]) -> None:
     write("target: vrm\ncurves:\n  aaa: head.yaw\n", "base.yaml")
     found = problems_of(write("extends: base.yaml\ncurves:\n  ah: head.yaw\n  oh: {gan: 1}\n"))
     assert [problem.split(" ")[0] for problem in found] == [
@@ -248,13 +248,13 @@ def test_mistakes_of_an_inherited_file_come_too(write: Callable[..., Path]) -> N
         ),
     ],
 )
-def test_one_mistake(write: Callable[..., Path], text: str, message: str) -> None:
+def test_each_error_is_reported(write: Callable[..., Path], text: str, message: str) -> None:
     found = problems_of(write(text))
     assert len(found) == 1
     assert found[0].startswith(message)
 
 
-def test_circles_over_several_files_and_long_chains_end(write: Callable[..., Path]) -> None:
+def test_inheritance_cycles_and_long_chains_are_refused(write: Callable[..., Path]) -> None:
     write("extends: b.yaml", "a.yaml")
     assert "extends itself" in problems_of(write("extends: a.yaml", "b.yaml"))[0]
     for number in range(12):
@@ -262,22 +262,22 @@ def test_circles_over_several_files_and_long_chains_end(write: Callable[..., Pat
     assert "more than 8 files" in problems_of(write("extends: c0.yaml"))[0]
 
 
-def test_names_given_by_hand_are_helped(tmp_path: Path) -> None:
+def test_misspelt_map_names_get_a_suggestion(tmp_path: Path) -> None:
     assert "did you mean `livelinkface61`?" in problems_of("livelinkface")[0]
     assert problems_of(tmp_path / "no.yaml") == ["no.yaml: no such file; check the path"]
 
 
-def test_problems_and_warnings_of_several_maps_are_gathered(tmp_path: Path) -> None:
-    uneven, broken = tmp_path / "uneven.yaml", tmp_path / "broken.yaml"
+def test_problems_and_warnings_of_several_maps_are_collected(tmp_path: Path) -> None:
+    uneven, invalid = tmp_path / "uneven.yaml", tmp_path / "broken.yaml"
     uneven.write_text("extends: livelinkface61\ncurves:\n  MouthSmileLeft: {gain: 2}\n")
-    broken.write_text("extends: vrm\ncurves:\n  ah: head.yaw\n")
-    findings = check_files(["metahuman", uneven, broken, "nobody"])
+    invalid.write_text("extends: vrm\ncurves:\n  ah: head.yaw\n")
+    findings = check_files(["metahuman", uneven, invalid, "nobody"])
     assert [str(warning).count("not mirror images") for warning in findings.warnings] == [1]
     assert len(findings.problems) == 2
     assert check_files(["metahuman", "livelinkface61", "vrm"]) == ([], [])
 
 
-def test_a_map_is_shown_in_the_order_in_which_it_is_sent() -> None:
+def test_a_map_is_printed_in_sending_order() -> None:
     lines = describe_rigmap(load_rigmap("livelinkface61")).splitlines()
     assert lines[0] == "livelinkface61: 61 curves for livelinkface61"
     assert lines[2].split() == ["#", "curve", "range", "gain", "made", "from"]
@@ -287,7 +287,7 @@ def test_a_map_is_shown_in_the_order_in_which_it_is_sent() -> None:
     assert len(lines) == 64
 
 
-def test_every_key_of_a_rule_is_shown(tmp_path: Path) -> None:
+def test_every_key_of_a_rule_is_printed(tmp_path: Path) -> None:
     path = tmp_path / "map.yaml"
     path.write_text(
         "target: custom\ncurves:\n"

@@ -24,11 +24,11 @@ ROOT = Path(__file__).resolve().parents[2]
 def frame_of(time_s: float = 0.0, **channels: float) -> Frame:
     """A frame from `C_jaw__ty=0.5` and `head_yaw=0.1`."""
     frame = Frame(time_s)
-    for word, value in channels.items():
-        if word.startswith("head_"):
-            frame.head[HEAD_AXES.index(word.removeprefix("head_"))] = value
+    for name, value in channels.items():
+        if name.startswith("head_"):
+            frame.head[HEAD_AXES.index(name.removeprefix("head_"))] = value
         else:
-            frame.board[CHANNEL_INDEX["CTRL_" + word.replace("__", ".")]] = value
+            frame.board[CHANNEL_INDEX["CTRL_" + name.replace("__", ".")]] = value
     return frame
 
 
@@ -39,7 +39,7 @@ def custom(tmp_path: Path, *curves: str) -> RigMap:
 
 
 def limits(rigmap: RigMap, name: str) -> tuple[float, float]:
-    """The range of a curve: what the map says, else its table, else 0..1."""
+    """The range of a curve: that of the map, else of its table, else 0..1."""
     if (clamp := rigmap.ruleset.rules[name].config.clamp) is not None:
         return clamp
     curve = load_table(rigmap.target).by_name.get(name)
@@ -85,7 +85,7 @@ def test_shipped_maps_compute_their_definition(name: str, seed: int, share: floa
 
 
 @pytest.mark.parametrize("name", shipped_names())
-def test_whatever_comes_in_finite_values_within_range_go_out(name: str) -> None:
+def test_any_input_gives_finite_values_within_range(name: str) -> None:
     rigmap = load_rigmap(name)
     for bad in (np.nan, np.inf, -np.inf, 1e30, -1e30):
         frame = Frame(0.0, np.full(174, bad, np.float32), np.full(6, bad, np.float32))
@@ -97,7 +97,7 @@ def test_whatever_comes_in_finite_values_within_range_go_out(name: str) -> None:
     np.testing.assert_array_equal(rigmap.apply(unknown), rigmap.apply(Frame(0.0)))
 
 
-def test_a_frame_is_not_written_to() -> None:
+def test_applying_a_map_does_not_change_the_frame() -> None:
     frame = frame_of(C_jaw__ty=2.0)
     load_rigmap("metahuman").apply(frame)
     assert frame.board[CHANNEL_INDEX["CTRL_C_jaw.ty"]] == 2.0
@@ -117,7 +117,7 @@ def test_halves_weights_gain_and_offset(tmp_path: Path) -> None:
     assert rigmap.outputs == ("left", "right", "whole", "mix", "degrees")
 
 
-def test_a_response_is_linear_between_and_constant_outside_of_its_points(tmp_path: Path) -> None:
+def test_a_response_is_linear_between_its_points_and_constant_outside(tmp_path: Path) -> None:
     rigmap = custom(
         tmp_path,
         "tent: {from: CTRL_C_jaw.ty, response: [[0.2, 0], [0.4, 1], [0.8, 0.5]]}",
@@ -128,7 +128,7 @@ def test_a_response_is_linear_between_and_constant_outside_of_its_points(tmp_pat
         np.testing.assert_allclose(rigmap.apply(frame_of(C_jaw__ty=jaw)), expected, atol=1e-6)
 
 
-def test_products_take_the_finished_value_of_a_curve_or_a_source(tmp_path: Path) -> None:
+def test_products_use_the_final_value_of_a_curve_or_a_source(tmp_path: Path) -> None:
     rigmap = custom(
         tmp_path,
         "close: {from: CTRL_L_mouth_lipsTogetherU.ty, times: open}",
@@ -140,7 +140,7 @@ def test_products_take_the_finished_value_of_a_curve_or_a_source(tmp_path: Path)
     assert len(values) == 3
 
 
-def test_smoothing_is_the_appliers_and_passes_before_the_clamp(tmp_path: Path) -> None:
+def test_smoothing_belongs_to_the_applier_and_precedes_clipping(tmp_path: Path) -> None:
     rigmap = custom(
         tmp_path,
         "soft: {from: CTRL_C_jaw.ty, gain: 4, smooth: {min_cutoff_hz: 5, beta: 0.05}}",
@@ -157,7 +157,7 @@ def test_smoothing_is_the_appliers_and_passes_before_the_clamp(tmp_path: Path) -
     assert applier.apply(frame_of(2 / 60, C_jaw__ty=0.5))[0] == 1.0
 
 
-def test_applying_a_full_map_costs_little() -> None:
+def test_applying_a_full_map_is_fast() -> None:
     rigmap = load_rigmap("metahuman")
     rng = np.random.default_rng(1)
     frame = Frame(0.0, rng.random(174).astype(np.float32))
@@ -171,7 +171,7 @@ def test_applying_a_full_map_costs_little() -> None:
     assert median_us < 1000
 
 
-def test_checking_maps_loads_neither_torch_nor_rich() -> None:
+def test_checking_maps_imports_neither_torch_nor_rich() -> None:
     code = (
         "import sys; from cstalk_bridge.rig.load import check_files; "
         "assert not check_files(['metahuman']).problems; "
@@ -184,21 +184,21 @@ def test_checking_maps_loads_neither_torch_nor_rich() -> None:
 
 
 @pytest.mark.parametrize("name", shipped_names())
-def test_a_course_equals_its_frames_one_by_one(name: str) -> None:
+def test_a_sequence_equals_its_frames_one_by_one(name: str) -> None:
     rigmap = load_rigmap(name)
-    board, head, times_s = random_course(40)
+    board, head, times_s = random_sequence(40)
     frames = [Frame(*row) for row in zip(times_s, board, head, strict=True)]
     single = np.stack([rigmap.apply(frame) for frame in frames])
     assert np.abs(rigmap.applier().apply_sequence(board, head, times_s) - single).max() < 1e-6
 
 
-def test_a_course_in_pieces_is_smoothed_as_one(tmp_path: Path) -> None:
+def test_a_sequence_in_pieces_is_smoothed_as_one(tmp_path: Path) -> None:
     rigmap = custom(
         tmp_path,
         "a: {from: CTRL_C_jaw.ty, smooth: {min_cutoff_hz: 1.5, beta: 0.2}}",
         "b: CTRL_L_brow_down.ty",
     )
-    board, head, times_s = random_course(40)
+    board, head, times_s = random_sequence(40)
     one_by_one = rigmap.applier()
     single = [one_by_one.apply(Frame(*row)) for row in zip(times_s, board, head, strict=True)]
     in_pieces = rigmap.applier()
@@ -209,14 +209,14 @@ def test_a_course_in_pieces_is_smoothed_as_one(tmp_path: Path) -> None:
     assert np.abs(np.concatenate(pieces) - np.stack(single)).max() < 1e-6
 
 
-def random_course(rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    dice = np.random.default_rng(5)
-    board = dice.uniform(-1.2, 1.2, (rows, len(CHANNELS))).astype(np.float32)
-    head = dice.normal(0.0, 0.3, (rows, len(HEAD_AXES))).astype(np.float32)
+def random_sequence(rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(5)
+    board = rng.uniform(-1.2, 1.2, (rows, len(CHANNELS))).astype(np.float32)
+    head = rng.normal(0.0, 0.3, (rows, len(HEAD_AXES))).astype(np.float32)
     return board, head, np.arange(rows) / 60.0
 
 
-def test_an_applier_goes_over_to_a_map_that_was_changed(tmp_path: Path) -> None:
+def test_an_applier_takes_over_a_changed_map(tmp_path: Path) -> None:
     before = custom(tmp_path, "open: CTRL_C_jaw.ty")
     applier = before.applier()
     assert applier.apply(frame_of(C_jaw__ty=0.5)) == pytest.approx([0.5])
@@ -256,7 +256,7 @@ class ScalarOneEuro:
         return self.last
 
 
-def test_equals_the_scalar_filter_on_uneven_times() -> None:
+def test_the_filter_equals_the_scalar_filter_on_uneven_times() -> None:
     rng = np.random.default_rng(5)
     cutoffs, betas = rng.uniform(0.2, 20, 40), rng.uniform(0, 2, 40)
     scalars = [ScalarOneEuro(c, b) for c, b in zip(cutoffs, betas, strict=True)]
@@ -268,7 +268,7 @@ def test_equals_the_scalar_filter_on_uneven_times() -> None:
         time_s += rng.uniform(0.004, 0.05)
 
 
-def test_holds_while_time_stands_still_and_starts_afresh_after_reset() -> None:
+def test_the_filter_holds_at_equal_times_and_restarts_after_reset() -> None:
     filters, state = OneEuro(np.array([1.0]), np.array([0.0])), OneEuroState()
     zero, one = np.zeros(1, np.float32), np.ones(1, np.float32)
     assert filters.step(state, zero, 5.0) == 0.0

@@ -1,4 +1,4 @@
-"""The shipped maps against what the rigs do with their values."""
+"""The shipped maps against the behaviour of the rigs."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ POSES: dict[str, dict[str, float]] = {
 def both_sides(**channels: float) -> dict[str, float]:
     """Channels as `mouth_stretch=0.3` (left and right) or `C_jaw=0.5` (centre), all on `.ty`."""
     named: dict[str, float] = {}
-    for word, value in channels.items():
-        sides = [""] if word.startswith("C_") else ["L_", "R_"]
-        named |= {f"CTRL_{side}{word}.ty": value for side in sides}
+    for label, value in channels.items():
+        sides = [""] if label.startswith("C_") else ["L_", "R_"]
+        named |= {f"CTRL_{side}{label}.ty": value for side in sides}
     return named
 
 
-def lips(word: str, value: float) -> dict[str, float]:
-    return both_sides(**{f"mouth_{word}U": value, f"mouth_{word}D": value})
+def lips(label: str, value: float) -> dict[str, float]:
+    return both_sides(**{f"mouth_{label}U": value, f"mouth_{label}D": value})
 
 
 SPEECH: dict[str, tuple[dict[str, float], float]] = {
@@ -130,10 +130,10 @@ def raw_curves(frame: Frame) -> dict[str, float]:
 def shown_by_a_stock_metahuman(arkit: dict[str, float]) -> dict[str, float]:
     shown: dict[str, float] = defaultdict(float)
     for name, pose in POSES.items():
-        for word, letter in (("Left", "L"), ("Right", "R")) if "?" in name else (("", ""),):
+        for label, letter in (("Left", "L"), ("Right", "R")) if "?" in name else (("", ""),):
             for curve, weight in pose.items():
                 target = PREFIX + curve.replace("?", letter)
-                shown[target] += weight * arkit[name.replace("?", word)]
+                shown[target] += weight * arkit[name.replace("?", label)]
     together = min(1.0, arkit["MouthClose"] / arkit["JawOpen"]) if arkit["JawOpen"] > 0 else 0.0
     least = WRINKLES | {f"{PREFIX}mouthLipsTogether{lip}": together for lip in FOUR_LIPS}
     for name, value in least.items():
@@ -157,7 +157,7 @@ def test_the_poses_name_real_curves() -> None:
 
 
 @pytest.mark.parametrize("pose", SPEECH)
-def test_a_stock_metahuman_shows_the_board_within(pose: str) -> None:
+def test_a_stock_metahuman_shows_the_board_within_tolerance(pose: str) -> None:
     channels, bound = SPEECH[pose]
     errors = errors_after_arkit(frame_of(channels))
     worst = max(errors, key=lambda name: abs(errors[name]))
@@ -169,7 +169,9 @@ def test_a_lip_bite_becomes_a_rolled_lower_lip_below_a_raised_upper_lip() -> Non
     errors = errors_after_arkit(frame_of(both_sides(C_jaw=0.1, mouth_lipBiteD=0.6)))
     moved = {name.removeprefix(PREFIX): e for name, e in errors.items() if abs(e) > 0.001}
     for side in "LR":
-        assert moved.pop(f"mouthLowerLipBite{side}") == pytest.approx(-0.6), "ARKit cannot say it"
+        assert moved.pop(f"mouthLowerLipBite{side}") == pytest.approx(-0.6), (
+            "ARKit has no curve for it"
+        )
         assert moved.pop(f"mouthLowerLipRollIn{side}") == pytest.approx(0.48, abs=1e-3)
         assert moved.pop(f"mouthUpperLipRaise{side}") == pytest.approx(0.18, abs=1e-3)
         assert moved.pop(f"mouthUpperLipRollIn{side}") == pytest.approx(0.24, abs=1e-3)
@@ -186,7 +188,7 @@ def test_closed_lips_stay_closed_when_a_tweak_opens_the_jaw_wider(tmp_path: Path
     assert arkit["MouthClose"] / arkit["JawOpen"] == pytest.approx(0.9)
 
 
-def test_every_half_of_every_channel_feeds_its_raw_curve() -> None:
+def test_every_half_of_every_channel_drives_its_raw_curve() -> None:
     rigmap = load_rigmap("metahuman")
     assert rigmap.outputs == CONTROLS
     used: Counter[str] = Counter()
@@ -273,7 +275,7 @@ def test_a_face_at_rest_is_at_rest(name: str) -> None:
     np.testing.assert_array_equal(rigmap.rest, rigmap.apply(Frame(0.0)))
 
 
-def test_what_rests_above_0_is_sent_even_where_a_map_takes_it_out(tmp_path: Path) -> None:
+def test_curves_that_rest_above_0_are_sent_even_where_a_map_removes_them(tmp_path: Path) -> None:
     path = tmp_path / "hero.yaml"
     path.write_text(f"extends: metahuman\ncurves:\n  {PREFIX}noseWrinkleUpperL: null\n")
     rigmap = load_rigmap(path)
@@ -298,7 +300,7 @@ def test_a_head_turns_in_the_axes_of_its_bone(
     assert [shown[n] for n in HEAD_POSE[:3]] == pytest.approx(roll_pitch_yaw, abs=1e-4)
 
 
-def test_a_head_moves_as_a_camera_before_it_sees_it() -> None:
+def test_a_head_moves_as_a_camera_in_front_of_it_sees_it() -> None:
     frame = Frame(0.0)
     frame.head[3:] = 1.0, 2.0, 3.0  # own left, up, forward
     for name, rest in (("metahuman_device", 0.01), ("metahuman_animation", 0.0)):
@@ -307,7 +309,7 @@ def test_a_head_moves_as_a_camera_before_it_sees_it() -> None:
         assert [shown[n] for n in HEAD_POSE[3:]] == pytest.approx([-3.0 + rest, 1.0, 2.0])
 
 
-def test_what_the_generator_drives_reaches_the_packet_where_arkit_has_a_word_for_it() -> None:
+def test_generator_output_reaches_the_packet_where_arkit_has_a_curve_for_it() -> None:
     rigmap = load_rigmap("livelinkface61")
     rest = rigmap.apply(frame_of({"CTRL_C_jaw.ty": 0.5}))
     silent = set()

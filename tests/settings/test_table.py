@@ -24,13 +24,13 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("entry", SETTINGS.values(), ids=SETTINGS)
-def test_every_help_is_a_sentence(entry: Setting) -> None:
+def test_every_help_text_is_a_sentence(entry: Setting) -> None:
     for text in filter(None, (entry.help, entry.flag_note)):
         assert re.fullmatch(r"[A-Z].*\.", text), text
     assert not entry.help.endswith("..")
 
 
-def test_every_key_of_the_config_is_in_the_table_and_every_setting_is_a_key() -> None:
+def test_every_config_key_is_in_the_table_and_every_setting_is_a_key() -> None:
     def keys(model: object, prefix: str = "") -> set[str]:
         found = set()
         for name, field in getattr(model, "model_fields", {}).items():
@@ -45,7 +45,7 @@ def test_every_key_of_the_config_is_in_the_table_and_every_setting_is_a_key() ->
     assert known == {key for key, entry in SETTINGS.items() if entry.scope is not Scope.LIVE}
 
 
-def test_the_levels_are_those_of_a_face() -> None:
+def test_the_level_settings_are_those_of_a_face() -> None:
     assert [entry.name for entry in LEVELS] == [field.name for field in fields(Levels)]
     assert {entry.name: entry.default for entry in LEVELS} == {
         part: getattr(Levels(), part) for part in LEVEL_NAMES
@@ -84,7 +84,7 @@ def test_takes_and_subjects_have_the_same_defaults() -> None:
     assert (take.lookahead_ms, take.levels) == (Config().lookahead_ms, subject.alive)
 
 
-def test_a_setting_of_a_subject_is_named_in_few_files() -> None:
+def test_a_subject_setting_is_named_in_few_files() -> None:
     """Text that describes it, as in README, is not counted: nothing depends on it."""
     sources = [
         path
@@ -107,7 +107,7 @@ def test_a_setting_of_a_subject_is_named_in_few_files() -> None:
     }
 
 
-def test_a_new_setting_is_known_everywhere_by_its_declaration() -> None:
+def test_one_declaration_makes_a_setting_known_everywhere() -> None:
     """Two files declare it; what else a real one touches is where it acts."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.settings.imaginary"],

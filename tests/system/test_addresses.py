@@ -24,7 +24,7 @@ PLACE: tuple[str, Transport, str, int] = ("control", "udp", "10.0.0.5", 8000)
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
+    ("error", "message"),
     [
         (OSError(errno.EADDRINUSE, "in use"), "control: UDP port 8000 is in use; end the program"),
         (OSError(errno.EACCES, "no"), "UDP port 8000 is not allowed; choose one from 1024"),
@@ -33,11 +33,11 @@ PLACE: tuple[str, Transport, str, int] = ("control", "udp", "10.0.0.5", 8000)
         (OSError(errno.ENETDOWN, "the net is down"), "cannot listen: the net is down"),
     ],
 )
-def test_each_reason_has_its_words_and_remedy(error: Exception, words: str) -> None:
-    assert words in str(binding_problem(*PLACE, error))
+def test_each_bind_error_has_its_text_and_advice(error: Exception, message: str) -> None:
+    assert message in str(binding_problem(*PLACE, error))
 
 
-def test_a_port_that_is_really_taken_is_told_so() -> None:
+def test_a_port_in_use_is_reported_as_such() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first:
         first.bind(("127.0.0.1", 0))
         port = first.getsockname()[1]
@@ -52,7 +52,7 @@ def test_a_port_that_is_really_taken_is_told_so() -> None:
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
-def test_a_port_is_bound_once_and_free_again_when_it_is_closed(transport: Transport) -> None:
+def test_a_bound_port_is_exclusive_and_released_on_close(transport: Transport) -> None:
     with bind(transport, "localhost", 0) as bound:
         host, port = bound.getsockname()
         assert host == "127.0.0.1"
@@ -62,13 +62,13 @@ def test_a_port_is_bound_once_and_free_again_when_it_is_closed(transport: Transp
 
 
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "a" * 64 + ".example"])
-def test_a_host_that_is_not_known_cannot_be_bound(host: str) -> None:
+def test_an_unknown_host_cannot_be_bound(host: str) -> None:
     with pytest.raises((OSError, UnicodeError)):
         find_address(host, 9)
     with pytest.raises(UserError, match="x: this machine has no address"):
         bind_or_explain("x", "udp", host, 0)
 
 
-def test_a_name_with_both_kinds_of_addresses_gets_ipv4() -> None:
+def test_a_name_with_both_address_families_resolves_to_ipv4() -> None:
     assert find_address("localhost", 9) == (socket.AF_INET, ("127.0.0.1", 9))
     assert find_address("::1", 9)[0] == socket.AF_INET6

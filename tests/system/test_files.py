@@ -23,21 +23,21 @@ if TYPE_CHECKING:
         ("\ufb01lm", "film"),
     ],
 )
-def test_names_that_look_alike_are_the_same(one: str, other: str) -> None:
+def test_names_that_look_alike_are_equal(one: str, other: str) -> None:
     assert name_key(one) == name_key(other)
 
 
 @pytest.mark.parametrize(("one", "other"), [("Ada", "Ad"), ("Ada 1", "Ada1"), ("a_b", "a-b")])
-def test_others_are_not(one: str, other: str) -> None:
+def test_different_names_differ(one: str, other: str) -> None:
     assert name_key(one) != name_key(other)
 
 
 @given(st.text(max_size=40))
-def test_a_key_is_its_own_key(name: str) -> None:
+def test_the_key_of_a_key_is_itself(name: str) -> None:
     assert name_key(name_key(name)) == name_key(name)
 
 
-def test_a_file_is_there_only_when_it_is_whole(tmp_path: Path) -> None:
+def test_a_file_exists_only_when_it_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     with atomic_write(path) as file:
         file.write(b"all")
@@ -46,7 +46,7 @@ def test_a_file_is_there_only_when_it_is_whole(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_failure_leaves_the_existing_file(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(b"before")
     with pytest.raises(TypeError), atomic_write(path, overwrite=True) as file:
@@ -55,7 +55,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_is_there_is_kept_unless_asked(tmp_path: Path) -> None:
+def test_an_existing_file_is_kept_by_default(tmp_path: Path) -> None:
     path = tmp_path / ("n" * 250)
     path.write_bytes(b"before")
     with pytest.raises(UserError, match="already exists"), atomic_write(path):

@@ -1,4 +1,4 @@
-"""RealtimeKit: the real service on a bus of its own, and buses that hang or talk nonsense."""
+"""RealtimeKit: the real service on a bus of its own, and buses that hang or reply nonsense."""
 
 from __future__ import annotations
 
@@ -107,19 +107,23 @@ def bus() -> Iterator[str]:
 
 
 def test_a_user_whom_polkit_allows_runs_at_high_priority(bus: str) -> None:
-    said, kernel = raise_without_rights(bus)
-    assert said == "Ticks and faces run at high priority (nice -15, -11 by RealtimeKit)."
+    summary, kernel = raise_without_rights(bus)
+    assert summary == "Ticks and faces run at high priority (nice -15, -11 by RealtimeKit)."
     assert kernel == [[0, 0, -15, True], [0, 0, -11, True]]
 
 
-def test_a_user_whom_polkit_does_not_know_gets_the_remedy(bus: str) -> None:
-    said, kernel = raise_without_rights(bus, uid=STRANGER)
-    assert said.startswith("Ticks and faces run at ordinary priority (Operation not permitted); ")
+def test_a_user_unknown_to_polkit_gets_advice(bus: str) -> None:
+    summary, kernel = raise_without_rights(bus, uid=STRANGER)
+    assert summary.startswith(
+        "Ticks and faces run at ordinary priority (Operation not permitted); "
+    )
     assert {nice for _, _, nice, _ in kernel} == {max(0, os.getpriority(os.PRIO_PROCESS, 0))}
 
 
 @pytest.mark.parametrize("address", ["unix:path=/nowhere/at/all", "nonsense", "tcp:host=localhost"])
-def test_no_bus_is_a_no(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_bus_priority_is_not_raised(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
     assert not priority.renice_by_realtimekit(threading.get_native_id(), -15)
 
@@ -129,7 +133,7 @@ def test_no_bus_is_a_no(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     [b"", b"OK 0123456789abcdef0123456789abcdef\r\n", b"\xff" * 40],
     ids=["silent", "greets no one", "nonsense"],
 )
-def test_a_bus_that_hangs_holds_up_no_start(
+def test_a_bus_that_hangs_does_not_delay_the_start(
     greeting: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "bus"
@@ -179,7 +183,9 @@ raises_limits = pytest.mark.skipif(
 
 @pytest.mark.skipif(not may(CAP_SYS_NICE), reason="needs CAP_SYS_NICE")
 @pytest.mark.parametrize(("role", "priority"), [(Role.TICKS, 20), (Role.FACES, 10)])
-def test_who_may_runs_in_real_time_and_what_it_starts_does_not(role: Role, priority: int) -> None:
+def test_a_permitted_thread_runs_in_real_time_and_its_children_do_not(
+    role: Role, priority: int
+) -> None:
     if sys.platform != "linux":
         return
     kernel: list[tuple[int, int]] = []
@@ -203,44 +209,46 @@ def test_who_may_runs_in_real_time_and_what_it_starts_does_not(role: Role, prior
 
 
 @only_linux
-def test_who_may_nothing_is_told_why_and_the_remedy() -> None:
-    said, kernel = raise_without_rights(NO_BUS)
+def test_without_permission_the_reason_and_advice_are_reported() -> None:
+    summary, kernel = raise_without_rights(NO_BUS)
     assert kernel == [[0, 0, max(0, os.getpriority(os.PRIO_PROCESS, 0)), True]] * 2
-    assert said.startswith("Ticks and faces run at ordinary priority (Operation not permitted); ")
-    assert '- rtprio 20" into /etc/security/limits.conf' in said
+    assert summary.startswith(
+        "Ticks and faces run at ordinary priority (Operation not permitted); "
+    )
+    assert '- rtprio 20" into /etc/security/limits.conf' in summary
 
 
 @raises_limits
-def test_a_limit_for_nice_is_used_up() -> None:
-    said, kernel = raise_without_rights(NO_BUS, nice=33)
-    assert said == "Ticks and faces run at high priority (nice -13, -11)."
+def test_the_nice_limit_is_used_fully() -> None:
+    summary, kernel = raise_without_rights(NO_BUS, nice=33)
+    assert summary == "Ticks and faces run at high priority (nice -13, -11)."
     assert [nice for _, _, nice, _ in kernel] == [-13, -11]
     assert all(is_reset for *_, is_reset in kernel)
 
 
 @raises_limits
-def test_a_limit_for_real_time_is_enough_without_being_root() -> None:
-    said, kernel = raise_without_rights(NO_BUS, rtprio=20)
-    assert said == "Ticks and faces run at real-time priority (SCHED_FIFO 20, 10)."
+def test_a_real_time_limit_suffices_without_root() -> None:
+    summary, kernel = raise_without_rights(NO_BUS, rtprio=20)
+    assert summary == "Ticks and faces run at real-time priority (SCHED_FIFO 20, 10)."
     assert [(policy, priority) for policy, priority, *_ in kernel] == [(1, 20), (1, 10)]
 
 
 @raises_limits
-def test_faces_never_run_before_ticks() -> None:
-    said, kernel = raise_without_rights(NO_BUS, rtprio=15, nice=25)
-    assert said == "Ticks and faces run at high priority (nice -5)."
+def test_face_threads_never_outrank_tick_threads() -> None:
+    summary, kernel = raise_without_rights(NO_BUS, rtprio=15, nice=25)
+    assert summary == "Ticks and faces run at high priority (nice -5)."
     assert [policy for policy, *_ in kernel] == [0, 0]
 
 
 @only_windows
 @pytest.mark.parametrize("role", Role)
-def test_windows_raises_both(role: Role) -> None:
+def test_on_windows_process_and_thread_priority_are_raised(role: Role) -> None:
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(raise_priority, role).result().level in {"real-time", "high"}
 
 
 @pytest.mark.parametrize(
-    ("obtained", "said"),
+    ("obtained", "summary"),
     [
         ({Role.TICKS: FIFO[Role.TICKS]}, "Ticks run at real-time priority (SCHED_FIFO 20)."),
         (FIFO, "Ticks and faces run at real-time priority (SCHED_FIFO 20, 10)."),
@@ -259,11 +267,11 @@ def test_windows_raises_both(role: Role) -> None:
         ),
     ],
 )
-def test_one_sentence_says_it_for_all(obtained: dict[Role, Priority], said: str) -> None:
-    assert priority_summary(obtained) == said
+def test_one_sentence_describes_all_threads(obtained: dict[Role, Priority], summary: str) -> None:
+    assert priority_summary(obtained) == summary
 
 
-def test_tasks_run_after_their_thread_was_raised_and_one_notice_says_it() -> None:
+def test_tasks_run_after_their_thread_was_raised_and_one_notice_reports_it() -> None:
     notices: list[str] = []
     done: list[Role] = []
     both = threading.Barrier(2)
@@ -288,6 +296,6 @@ def test_tasks_run_after_their_thread_was_raised_and_one_notice_says_it() -> Non
 @pytest.mark.parametrize(
     ("timebase", "units"), [((1, 1), 2_000_000), ((125, 3), 48_000)], ids=["Intel", "Apple silicon"]
 )
-def test_macs_count_time_in_units_of_their_own(timebase: tuple[int, int], units: int) -> None:
+def test_macos_time_constraints_are_in_mach_units(timebase: tuple[int, int], units: int) -> None:
     assert mach_time(0.002, *timebase) == units
     assert mach_time(0.004, *timebase) < 1 << 8 * ctypes.sizeof(ctypes.c_uint32)

@@ -13,6 +13,6 @@ os.write(2, b"after")
 """
 
 
-def test_libraries_are_kept_off_the_terminal_and_python_is_not() -> None:
+def test_library_output_is_kept_off_the_terminal_and_python_output_is_not() -> None:
     done = subprocess.run([sys.executable, "-c", NOISY], capture_output=True, text=True)
     assert done.stderr.split() == ["for", "the", "user", "after"]

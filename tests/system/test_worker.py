@@ -25,22 +25,22 @@ def test_a_task_runs_on_a_daemon_thread_of_its_name() -> None:
     assert worker.failure is None
 
 
-def test_stopping_wakes_a_task_that_waits_and_waits_for_its_end() -> None:
-    said: list[bool] = []
+def test_stopping_wakes_a_waiting_task_and_waits_for_its_end() -> None:
+    stop_seen: list[bool] = []
 
     def task() -> None:
-        said.append(worker.wait(60.0))
+        stop_seen.append(worker.wait(60.0))
 
     worker = Worker("waiting", task)
     with worker:
         assert worker.is_running
-    assert said == [True]
+    assert stop_seen == [True]
     assert worker.is_stopping
     assert not worker.is_running
     assert worker.stop()
 
 
-def test_a_task_that_hangs_is_left_behind() -> None:
+def test_a_task_that_hangs_is_abandoned() -> None:
     hang = threading.Event()
     worker = Worker("hanging", hang.wait, timeout_s=0.01)
     worker.start()
@@ -50,7 +50,7 @@ def test_a_task_that_hangs_is_left_behind() -> None:
     assert worker.join(TIMEOUT_S)
 
 
-def test_one_that_never_started_can_be_stopped() -> None:
+def test_a_worker_that_never_started_can_be_stopped() -> None:
     worker = Worker("idle", lambda: None)
     assert worker.stop()
 
@@ -67,7 +67,7 @@ def test_a_task_may_stop_its_own_worker() -> None:
     assert stopped == [False]
 
 
-def test_none_begins_twice() -> None:
+def test_a_worker_starts_only_once() -> None:
     with Worker("once", lambda: None) as worker, pytest.raises(RuntimeError):
         worker.start()
 
@@ -101,7 +101,7 @@ def test_a_failure_without_an_owner_reaches_the_hook_of_all_threads(hooked: list
     assert isinstance(worker.failure, ValueError)
 
 
-def test_jobs_are_done_in_their_order_and_before_the_end() -> None:
+def test_jobs_run_in_order_and_before_the_end() -> None:
     done: list[int] = []
     worker = JobWorker("jobs", 10)
     for number in range(10):
@@ -112,7 +112,7 @@ def test_jobs_are_done_in_their_order_and_before_the_end() -> None:
     assert worker.dropped == 0
 
 
-def test_more_jobs_than_may_wait_are_refused_and_counted() -> None:
+def test_jobs_beyond_the_limit_are_refused_and_counted() -> None:
     begun, release = threading.Event(), threading.Event()
     done: list[str] = []
 

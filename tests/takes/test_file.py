@@ -57,7 +57,7 @@ if TYPE_CHECKING:
         ("_cal", ""),
     ],
 )
-def test_the_importers_rule(name: str, subject: str) -> None:
+def test_names_follow_the_rule_of_the_importer(name: str, subject: str) -> None:
     assert subject_in(name) == subject
 
 
@@ -76,7 +76,7 @@ def test_the_importers_rule(name: str, subject: str) -> None:
         ("\udce9t\udce9", 1, "?t?_take_1_CSTalk", True),
     ],
 )
-def test_a_slate_is_kept_and_the_subject_is_found_where_both_can_be(
+def test_a_slate_is_kept_and_the_subject_found_where_both_are_possible(
     slate: str, number: int | None, stem: str, finds: bool
 ) -> None:
     assert take_stem(slate, number, "CSTalk") == stem
@@ -91,7 +91,7 @@ def test_a_take_with_a_number_is_always_found(slate: str, number: int) -> None:
 
 
 @given(st.text())
-def test_one_part_is_one_part(text: str) -> None:
+def test_one_part_has_no_separator(text: str) -> None:
     assert "_" not in one_part(text)
     assert subject_in(f"a_{one_part(text)}_7_Ada_cal") in ("Ada", "7_Ada")
 
@@ -106,7 +106,7 @@ def test_names_are_those_of_the_app() -> None:
 
 
 @given(st.text(min_size=1, max_size=300), st.lists(st.text(max_size=300), min_size=1, max_size=4))
-def test_names_are_safe_and_no_two_alike(slate: str, subjects: list[str]) -> None:
+def test_names_are_safe_and_unique(slate: str, subjects: list[str]) -> None:
     name = TakeName(slate, 2**31 - 1, "20250228", 7)
     found = subject_stems(name, subjects)
     assert len({stem.lower() for stem in found}) == len(subjects)
@@ -132,7 +132,7 @@ def test_unreal_finds_the_subject_in_the_name_of_its_curves(slate: str, subject:
     number=st.integers(1, 9999),
     start=st.integers(0, 5_184_000),
 )
-def test_what_is_saved_is_loaded(
+def test_save_and_load_round_trip(
     tmp_path: Path, rows: int, slate: str, rate: str, number: int, start: int
 ) -> None:
     emotions = EmotionTrajectory((Keyframe(at_s=0.5, emotion={"sad": 1.2}, over_s=0.1),))
@@ -149,26 +149,26 @@ def test_what_is_saved_is_loaded(
         assert loaded.sound is not None
         assert take.sound is not None
         assert loaded.sound.frames == take.sound.frames
-        heard = loaded.sound.read(0, loaded.sound.frames)
-        assert np.abs(heard - take.sound.read(0, take.sound.frames)).max() < 1e-4
+        decoded = loaded.sound.read(0, loaded.sound.frames)
+        assert np.abs(decoded - take.sound.read(0, take.sound.frames)).max() < 1e-4
     else:
         assert loaded.sound is None
 
 
-def test_a_take_is_never_overwritten_unasked_and_nothing_half_is_left(tmp_path: Path) -> None:
+def test_a_take_is_not_overwritten_by_default_and_no_partial_file_is_left(tmp_path: Path) -> None:
     path = tmp_path / "a.take"
     save_take(made_take(5), path)
     before = path.read_bytes()
     with pytest.raises(UserError, match="already exists"):
         save_take(made_take(9), path)
-    broken = replace(made_take(9), board=np.zeros((2**31, 0), np.float32), channels=())
+    oversized = replace(made_take(9), board=np.zeros((2**31, 0), np.float32), channels=())
     with pytest.raises(ValueError, match="rows"):
-        save_take(broken, path, overwrite=True)
+        save_take(oversized, path, overwrite=True)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a.take"]
 
 
-def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be written: No such file"):
         save_take(made_take(5), tmp_path / "none" / "a.take")
 
@@ -209,7 +209,7 @@ def rewritten(path: Path, change: Callable[[Any], object]) -> Path:
         (lambda h: h.update(number=float("inf")), "number"),
     ],
 )
-def test_a_wrong_header_is_told(
+def test_an_invalid_header_is_reported(
     tmp_path: Path, change: Callable[[Any], object], message: str
 ) -> None:
     path = tmp_path / "a.take"
@@ -218,11 +218,11 @@ def test_a_wrong_header_is_told(
         load_take(rewritten(path, change))
 
 
-def test_a_packed_take_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+def test_a_compressed_take_is_refused_before_it_is_decompressed(tmp_path: Path) -> None:
     path = tmp_path / "a.take"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("take.json", b" " * 50_000_000)
-    with pytest.raises(UserError, match="packed"):
+    with pytest.raises(UserError, match="is compressed"):
         load_take(path)
 
 
@@ -246,7 +246,7 @@ def with_member(path: Path, name: str, data: bytes) -> Path:
 
 
 @pytest.mark.parametrize("text", [b"[" * 200_000, b'{"a":' * 200_000, b"9" * 5000, b"\xff\xfe"])
-def test_a_header_no_reader_gets_through_is_told(tmp_path: Path, text: bytes) -> None:
+def test_an_unparsable_header_is_reported(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "a.take"
     save_take(made_take(5), path)
     with pytest.raises(UserError, match="is not a take, or is damaged"):
@@ -259,7 +259,9 @@ def test_a_header_no_reader_gets_through_is_told(tmp_path: Path, text: bytes) ->
     text=st.binary(max_size=40)
     | st.sampled_from([b"{'descr': '<f4', ", b"(" * 90, b"' '", b"{" * 60, b"\\", b"\x00"]),
 )
-def test_an_array_with_a_cut_header_is_told(tmp_path: Path, keep: int, text: bytes) -> None:
+def test_an_array_with_a_truncated_header_is_reported(
+    tmp_path: Path, keep: int, text: bytes
+) -> None:
     path = tmp_path / "a.take"
     save_take(made_take(5), path, overwrite=True)
     with zipfile.ZipFile(path) as archive:
@@ -273,7 +275,7 @@ def test_an_array_with_a_cut_header_is_told(tmp_path: Path, keep: int, text: byt
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1), data=st.binary(min_size=1, max_size=8))
-def test_damage_is_told_or_harmless(tmp_path: Path, place: float, data: bytes) -> None:
+def test_damage_is_reported_or_harmless(tmp_path: Path, place: float, data: bytes) -> None:
     path = tmp_path / "a.take"
     save_take(made_take(5, rate_hz=8000), path, overwrite=True)
     content = bytearray(path.read_bytes())
@@ -288,7 +290,7 @@ def test_damage_is_told_or_harmless(tmp_path: Path, place: float, data: bytes) -
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF", b"PK\x03\x04" + bytes(100)])
-def test_what_is_no_take_is_told(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_take_is_reported(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.take"
     path.write_bytes(content)
     with pytest.raises(UserError, match="is not a take"):
@@ -298,7 +300,7 @@ def test_what_is_no_take_is_told(tmp_path: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("rate_hz", [1, 4000, 655_350])
-def test_sound_of_a_rate_that_cannot_be_used_is_told(tmp_path: Path, rate_hz: int) -> None:
+def test_sound_at_an_unusable_rate_is_reported(tmp_path: Path, rate_hz: int) -> None:
     path = tmp_path / "a.take"
     save_take(made_take(50), path)
     flac = io.BytesIO()

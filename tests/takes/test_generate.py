@@ -1,4 +1,4 @@
-"""Takes that live: what a run would show, and the words left alone."""
+"""Takes with procedural animation: equal to a run, with speech curves unchanged."""
 
 from __future__ import annotations
 
@@ -44,25 +44,25 @@ def generator() -> Generator:
     return load_generator(device="cpu")
 
 
-def test_a_take_in_pieces_is_the_face_of_the_whole_recording(generator: Generator) -> None:
+def test_generation_in_pieces_equals_generation_in_one_pass(generator: Generator) -> None:
     samples, rate_hz = soundfile.read(SPEECH_PATH, dtype="float32")
-    shares: list[float] = []
+    fractions: list[float] = []
     settings = GenerationConfig(
         EmotionTrajectory.constant({"happy": 0.7}), lookahead_ms=160, levels=NO_ANIMATION_LEVELS
     )
     take = generate_take(
-        generator, open_sound(SPEECH_PATH), settings, slate="speech", progress=shares.append
+        generator, open_sound(SPEECH_PATH), settings, slate="speech", progress=fractions.append
     )
     samples = DcBlock(rate_hz).push(samples)
     whole = generator.generate(samples, rate_hz, {"happy": 0.7}, lookahead_ms=160)
     assert np.abs(take.board - whole).max() < 1e-3
-    assert shares[-1] == 1.0
-    assert shares == sorted(shares)
+    assert fractions[-1] == 1.0
+    assert fractions == sorted(fractions)
     assert take.provenance["lookahead_ms"] == 160
     assert take.channels == generator.channels
 
 
-def test_emotion_keys_change_the_face_from_their_time_on(generator: Generator) -> None:
+def test_emotion_keyframes_change_the_face_from_their_time_on(generator: Generator) -> None:
     sound = open_sound(SPEECH_PATH)
     keys = EmotionTrajectory((Keyframe(at_s=4.0, emotion={"happy": 1.0}, over_s=0.5),))
     plain = generate_take(generator, sound, GenerationConfig(), slate="a").board
@@ -72,7 +72,7 @@ def test_emotion_keys_change_the_face_from_their_time_on(generator: Generator) -
     assert (happy - plain)[300:, smile].mean() > 0.2
 
 
-def test_a_take_is_made_with_its_mouth_guard_and_tells_it() -> None:
+def test_a_take_is_made_with_its_mouth_guard_and_reports_it() -> None:
     guarded, happy = small_generator(GUARDED), EmotionTrajectory.constant({"happy": 1.0})
     sound = SampledSound(np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32), 16_000)
     low, high = (
@@ -83,7 +83,7 @@ def test_a_take_is_made_with_its_mouth_guard_and_tells_it() -> None:
     assert (low.provenance["mouth_guard"], high.provenance["mouth_guard"]) == (0.0, 1.0)
 
 
-def test_a_take_of_weights_without_a_guard_tells_none_and_takes_no_other() -> None:
+def test_a_take_of_weights_without_mouth_guard_reports_none_and_refuses_one() -> None:
     generator, sound = small_generator(UNGUARDED), SampledSound(np.zeros(800, np.float32), 16_000)
     assert (
         "mouth_guard"
@@ -95,20 +95,20 @@ def test_a_take_of_weights_without_a_guard_tells_none_and_takes_no_other() -> No
 
 @pytest.mark.parametrize("rate_hz", [8000, 16_000, 44_100, 48_000])
 @pytest.mark.parametrize("frames", [1, 319, 12_345, 700_001])
-def test_what_is_heard_has_the_length_that_was_said(rate_hz: int, frames: int) -> None:
+def test_a_take_has_the_length_of_its_sound(rate_hz: int, frames: int) -> None:
     sound = SampledSound(np.ones(frames, np.float32), rate_hz)
     total = np.concatenate(list(network_input(sound)))
     assert len(total) == network_input_samples(sound) == -(-frames * 16_000 // rate_hz)
 
 
-def test_silence_of_no_length_gives_a_take_of_no_length(generator: Generator) -> None:
+def test_empty_sound_gives_an_empty_take(generator: Generator) -> None:
     take = generate_take(
         generator, SampledSound(np.zeros(0, np.float32), 16_000), GenerationConfig(), slate=""
     )
     assert take.board.shape == (0, len(take.channels))
 
 
-def test_a_generation_stops_when_it_is_told(generator: Generator) -> None:
+def test_generation_stops_on_request(generator: Generator) -> None:
     stop = threading.Event()
     sound = SampledSound(np.zeros(16_000 * 100, np.float32), 16_000)
     with pytest.raises(StoppedError):
@@ -136,26 +136,26 @@ def board(made: Take) -> NDArray[np.float32]:
     return made.whole_board()
 
 
-def test_life_leaves_the_words_alone_to_the_last_bit() -> None:
-    alive, generated = take(), take(replace(SETTINGS, levels=NO_ANIMATION_LEVELS))
+def test_procedural_animation_does_not_change_speech_curves_at_all() -> None:
+    animated, generated = take(), take(replace(SETTINGS, levels=NO_ANIMATION_LEVELS))
     mouth = [channel.index for channel in CHANNELS if channel.region in MOUTH_REGIONS]
-    np.testing.assert_array_equal(board(alive)[:, mouth], board(generated)[:, mouth])
+    np.testing.assert_array_equal(board(animated)[:, mouth], board(generated)[:, mouth])
     others = [channel.index for channel in CHANNELS if channel.region not in MOUTH_REGIONS]
-    assert np.abs(board(alive) - board(generated))[:, others].max() > 0.3
+    assert np.abs(board(animated) - board(generated))[:, others].max() > 0.3
     assert generated.channels == AUDIO_DRIVEN
     assert not generated.head.any()
 
 
 def test_eyes_lids_brows_and_head_of_a_take_move() -> None:
-    alive = take(slate="another")
-    moved = np.ptp(board(alive), axis=0)
+    animated = take(slate="another")
+    moved = np.ptp(board(animated), axis=0)
     for name in ("L_eye.tx", "R_eye.tx", "L_eye.ty", "R_eye.ty", "L_eye_blink.ty"):
         assert moved[CHANNEL_INDEX[f"CTRL_{name}"]] > 0.02, name
-    assert np.degrees(np.ptp(alive.head[:, :3], axis=0)).min() > 0.5
-    assert np.abs(np.diff(alive.head[:, :3], axis=0)).max() < np.radians(40.0) * HOP_S
+    assert np.degrees(np.ptp(animated.head[:, :3], axis=0)).min() > 0.5
+    assert np.abs(np.diff(animated.head[:, :3], axis=0)).max() < np.radians(40.0) * HOP_S
 
 
-def test_a_slate_or_a_seed_makes_one_life_and_another_another() -> None:
+def test_animation_is_seeded_by_slate_or_seed() -> None:
     first, again, other = take(slate="a"), take(slate="a"), take(slate="b")
     np.testing.assert_array_equal(first.head, again.head)
     assert np.abs(first.head - other.head).max() > 0.01
@@ -166,7 +166,7 @@ def test_a_slate_or_a_seed_makes_one_life_and_another_another() -> None:
 
 
 @pytest.mark.parametrize("lookahead_hops", [0, 4])
-def test_a_take_shows_what_a_run_shows(lookahead_hops: int) -> None:
+def test_a_take_equals_what_a_run_shows(lookahead_hops: int) -> None:
     sound = speech()[: 300 * HOP_SAMPLES]
     random = np.random.default_rng(5)
     rows = random.uniform(0.0, 0.5, (300, len(AUDIO_DRIVEN))).astype(np.float32)
@@ -181,20 +181,20 @@ def test_a_take_shows_what_a_run_shows(lookahead_hops: int) -> None:
         animation=ProceduralAnimation(9, levels),
         lookahead_hops=lookahead_hops,
     )
-    tracker, life = ProsodyTracker(), ProceduralAnimation(9, levels)
-    heard = [tracker.step(hop) for hop in sound.reshape(-1, HOP_SAMPLES)]
+    tracker, animation = ProsodyTracker(), ProceduralAnimation(9, levels)
+    prosody = [tracker.step(hop) for hop in sound.reshape(-1, HOP_SAMPLES)]
     columns = [CHANNEL_INDEX[name] for name in AUDIO_DRIVEN]
     for row in range(300):
         given = np.zeros(len(CHANNELS), dtype=np.float32)
         given[columns] = rows[row]
-        cues = Cues(heard[min(row + lookahead_hops, 299)], emotions[row])
-        frame = life.frame(row * HOP_S, cues, given)
+        cues = Cues(prosody[min(row + lookahead_hops, 299)], emotions[row])
+        frame = animation.frame(row * HOP_S, cues, given)
         shown = frame.board[[CHANNEL_INDEX[name] for name in channels]]
         np.testing.assert_allclose(faces[row], shown, atol=1e-6)
         np.testing.assert_array_equal(head[row], frame.head)
 
 
-def test_sound_is_heard_alike_however_it_is_cut() -> None:
+def test_block_boundaries_do_not_change_the_result() -> None:
     sound = speech()[: 200 * HOP_SAMPLES - 100]
     whole = list(prosodies([sound]))
     assert len(whole) == 200
@@ -203,7 +203,7 @@ def test_sound_is_heard_alike_however_it_is_cut() -> None:
 
 
 @pytest.mark.parametrize("emotion", [name for name in EMOTIONS if name != "neutral"])
-def test_a_changed_emotion_blends_in_without_a_pop(emotion: str) -> None:
+def test_a_changed_emotion_fades_in_without_a_pop(emotion: str) -> None:
     keys = (
         Keyframe(at_s=2.0, emotion={emotion: 1.0}, over_s=1.5),
         Keyframe(at_s=5.0, emotion={"happy" if emotion == "sad" else "sad": 1.0}, over_s=1.5),

@@ -41,7 +41,7 @@ def tone(rate_hz: int, seconds: float, channels: int = 1) -> np.ndarray:
 
 
 @pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "mp3", "aiff"])
-def test_every_format_gives_all_its_samples(tmp_path: Path, ending: str) -> None:
+def test_every_format_is_read_to_its_last_sample(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"ünï 'q' tone.{ending}"
     soundfile.write(path, tone(24_000, 1.5), 24_000)
     sound = open_sound(path)
@@ -52,24 +52,24 @@ def test_every_format_gives_all_its_samples(tmp_path: Path, ending: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("rate_hz", "kept_hz"),
+    ("rate_hz", "expected_hz"),
     [(48_000, 48_000), (192_000, 48_000), (88_200, 44_100), (50_000, 25_000)],
 )
-def test_high_rates_are_divided_and_pieces_fit_together(
-    tmp_path: Path, rate_hz: int, kept_hz: int
+def test_high_rates_are_decimated_and_pieces_join_without_a_seam(
+    tmp_path: Path, rate_hz: int, expected_hz: int
 ) -> None:
     path = tmp_path / "high.wav"
     soundfile.write(path, tone(rate_hz, 0.5, channels=8), rate_hz, subtype="FLOAT")
     sound = open_sound(path)
-    assert (sound.rate_hz, sound.frames) == (kept_hz, kept_hz // 2)
+    assert (sound.rate_hz, sound.frames) == (expected_hz, expected_hz // 2)
     parts = np.concatenate([sound.read(start, 1000) for start in range(0, sound.frames, 1000)])
-    inner = slice(kept_hz // 20, -kept_hz // 20)
-    assert np.abs(parts - tone(kept_hz, 0.5)[:, 0])[inner].max() < 2e-3
+    inner = slice(expected_hz // 20, -expected_hz // 20)
+    assert np.abs(parts - tone(expected_hz, 0.5)[:, 0])[inner].max() < 2e-3
 
 
 @settings(max_examples=30)
 @given(start=st.integers(0, 30_000), count=st.integers(0, 30_000))
-def test_any_stretch_can_be_read_in_any_order(
+def test_any_segment_can_be_read_in_any_order(
     tmp_path_factory: pytest.TempPathFactory, start: int, count: int
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "stretch.flac"
@@ -79,7 +79,7 @@ def test_any_stretch_can_be_read_in_any_order(
     assert (open_sound(path).read(start, count) == expected).all()
 
 
-def test_channels_are_mixed_or_picked(tmp_path: Path) -> None:
+def test_channels_are_mixed_or_selected(tmp_path: Path) -> None:
     path = tmp_path / "two.wav"
     both = np.stack([np.full(100, 0.5), np.full(100, -0.25)], 1)
     soundfile.write(path, both, 8000, subtype="FLOAT")
@@ -87,13 +87,13 @@ def test_channels_are_mixed_or_picked(tmp_path: Path) -> None:
     assert open_sound(path, channel=2).read(0, 100) == pytest.approx(-0.25)
 
 
-def test_values_that_are_no_numbers_are_silence(tmp_path: Path) -> None:
+def test_values_that_are_not_finite_become_silence(tmp_path: Path) -> None:
     path = tmp_path / "nan.wav"
     soundfile.write(path, np.array([np.nan, np.inf, 0.5], np.float32), 8000, subtype="FLOAT")
     assert open_sound(path).read(0, 3).tolist() == [0.0, 0.0, 0.5]
 
 
-def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+def test_all_errors_are_reported_at_once(tmp_path: Path) -> None:
     path = tmp_path / "wrong.wav"
     soundfile.write(path, np.zeros((0, 2)), 4000)
     with pytest.raises(UserError) as error:
@@ -105,7 +105,7 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     ]
 
 
-def test_five_hours_are_too_long(tmp_path: Path) -> None:
+def test_five_hours_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "long.wav"
     with soundfile.SoundFile(path, "w", 8000, 1, "PCM_U8") as file:
         silence = np.zeros(8000 * 600, np.float32)
@@ -115,7 +115,7 @@ def test_five_hours_are_too_long(tmp_path: Path) -> None:
         open_sound(path)
 
 
-def test_a_damaged_file_says_where_it_breaks_off(tmp_path: Path) -> None:
+def test_a_damaged_file_is_reported_with_the_position_of_the_damage(tmp_path: Path) -> None:
     path = tmp_path / "broken.flac"
     soundfile.write(path, np.random.default_rng(1).normal(0, 0.1, 64_000), 16_000)
     whole = path.read_bytes()
@@ -124,7 +124,7 @@ def test_a_damaged_file_says_where_it_breaks_off(tmp_path: Path) -> None:
         list(pieces(open_sound(path)))
 
 
-def test_pieces_are_the_whole() -> None:
+def test_pieces_equal_the_whole() -> None:
     samples = np.arange(PIECE_S * 100 * 2 + 30, dtype=np.float32)
     sound = SampledSound(samples, 100)
     assert [len(piece) for piece in pieces(sound)] == [PIECE_S * 100, PIECE_S * 100, 30]
@@ -132,7 +132,7 @@ def test_pieces_are_the_whole() -> None:
 
 
 @pytest.mark.parametrize("offset", [0.0, 0.2])
-def test_live_and_offline_hear_the_same_whatever_is_constant_in_it(
+def test_live_and_offline_input_are_the_same_at_any_dc_offset(
     tmp_path: Path, offset: float
 ) -> None:
     samples, _ = speech()
@@ -162,7 +162,7 @@ class Damaged(SampledSound):
         raise UserError(Problem("x.wav", "damaged"))
 
 
-def test_what_is_encoded_ahead_is_what_is_encoded_now_as_often_as_asked() -> None:
+def test_encoding_ahead_equals_encoding_on_demand() -> None:
     sound = SampledSound(SAMPLES, 16_000)
     with ThreadPoolExecutor(1) as threads:
         ahead = EncodedSound(sound, threads)
@@ -176,7 +176,7 @@ def test_what_is_encoded_ahead_is_what_is_encoded_now_as_often_as_asked() -> Non
     assert (ahead.read(5, 7) == SAMPLES[5:12]).all()
 
 
-def test_what_nobody_asks_for_is_closed() -> None:
+def test_an_unused_encoder_is_closed() -> None:
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         with ThreadPoolExecutor(1) as threads:
@@ -186,7 +186,7 @@ def test_what_nobody_asks_for_is_closed() -> None:
     assert [str(warning.message) for warning in warned] == []
 
 
-def test_damage_is_told_to_who_asks() -> None:
+def test_damage_is_reported_to_the_reader() -> None:
     with ThreadPoolExecutor(1) as threads:
         ahead = EncodedSound(Damaged(SAMPLES, 16_000), threads)
         with pytest.raises(UserError, match="damaged"):
@@ -217,7 +217,7 @@ def noise(count: int) -> Any:
 
 
 @given(st.integers(1, 5000), st.integers(1, 700), st.floats(0, 0.9), st.floats(0.01, 1))
-def test_a_waveform_is_least_and_greatest_of_each_column(
+def test_a_waveform_is_minimum_and_maximum_of_each_column(
     count: int, columns: int, begin: float, share: float
 ) -> None:
     samples = noise(count)
@@ -227,8 +227,8 @@ def test_a_waveform_is_least_and_greatest_of_each_column(
     assert drawn.dtype == np.int8
     edges = (np.linspace(start_s, end_s, columns + 1) * 1000).astype(int)
     for (low, high), first, last in zip(drawn, edges, edges[1:], strict=False):
-        heard = samples[first : max(last, first + 1)]
-        expected = (heard.min(), heard.max()) if len(heard) else (0.0, 0.0)
+        column = samples[first : max(last, first + 1)]
+        expected = (column.min(), column.max()) if len(column) else (0.0, 0.0)
         assert (low, high) == pytest.approx(np.array(expected) * 127, abs=0.51)
 
 
@@ -251,7 +251,7 @@ def test_a_sine_of_full_scale_is_white_in_its_band(hz: float, rate_hz: int) -> N
     assert np.abs(drawn.argmax(axis=0) - expected).max() <= 1.5
 
 
-def test_silence_is_black_and_quiet_is_darker() -> None:
+def test_silence_is_black_and_quiet_sound_is_dark() -> None:
     assert not spectrogram_levels(
         SampledSound(np.zeros(16_000, np.float32), 16_000), 0, 1, 50, 32
     ).any()
@@ -263,7 +263,7 @@ def test_silence_is_black_and_quiet_is_darker() -> None:
     assert loud - quiet == pytest.approx(20 / 80 * 255, abs=2)
 
 
-def test_of_hours_little_is_read_and_in_pieces() -> None:
+def test_of_long_sound_little_is_read_in_pieces() -> None:
     for columns in (1, 800, 4096):
         sound = LongSound(1000.0)
         drawn = waveform_extrema(sound, 0.0, 7200.0, columns)
@@ -283,6 +283,6 @@ def test_of_hours_little_is_read_and_in_pieces() -> None:
         *((0.0, 1.0, 0, 10), (0.0, 1.0, 5000, 10), (0.0, 1.0, 10, 0), (0.0, 1.0, 10, 129)),
     ],
 )
-def test_what_is_out_of_range_is_told(wrong: tuple[float, float, int, int]) -> None:
+def test_out_of_range_requests_are_reported(wrong: tuple[float, float, int, int]) -> None:
     with pytest.raises(ValueError, match=r"is no|is not within"):
         spectrogram_levels(SampledSound(noise(16_000), 16_000), *wrong)

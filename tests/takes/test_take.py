@@ -19,7 +19,7 @@ def test_a_take_knows_its_length_and_its_name() -> None:
     assert take.times_s[-1] == pytest.approx(2.48)
 
 
-def test_the_whole_board_has_each_channel_at_its_place() -> None:
+def test_the_full_board_has_each_channel_at_its_index() -> None:
     take = made_take(10)
     board = take.whole_board(slice(2, 5))
     assert board.shape == (3, 174)
@@ -31,7 +31,7 @@ def test_the_whole_board_has_each_channel_at_its_place() -> None:
 
 
 @given(rate=st.sampled_from(sorted(FRAME_RATES)))
-def test_another_rate_keeps_length_and_course(rate: str) -> None:
+def test_resampling_keeps_length_and_shape(rate: str) -> None:
     take = made_take(500)
     other = take.at(FRAME_RATES[rate])
     assert abs(other.duration_s - take.duration_s) <= 0.5 * other.rate.frame_s

@@ -22,7 +22,7 @@ def digit(value: int, bits: int) -> str:
     return f"{value:0{bits}b}"[::-1]
 
 
-def word(label: str, *, user: int = 0) -> str:
+def codeword(label: str, *, user: int = 0) -> str:
     """The 80 bits of a frame in the order in which they are sent; `user` fills all user bits."""
     hours, minutes, seconds, frames = (int(part) for part in label.replace(";", ":").split(":"))
     own = digit(user, 4)
@@ -51,7 +51,7 @@ def sound(
     user: int = 0,
 ) -> NDArray[np.float32]:
     """The frames of those labels one after another, float32 [time], then 10 ms of silence."""
-    bits = "".join(word(name, user=user) for name in names)
+    bits = "".join(codeword(name, user=user) for name in names)
     halves = np.array([(1, int(bit)) for bit in bits + "0"])
     levels = np.cumprod(1 - 2 * halves.ravel())
     half_s = float(rate.frame_s) / (2 * len(SYNC) * 5) / speed
@@ -59,5 +59,5 @@ def sound(
     times_s = np.arange(count * OVERSAMPLING) / (OVERSAMPLING * rate_hz)
     wave = levels[np.minimum((times_s / half_s).astype(int), len(levels) - 1)]
     padding = np.zeros(rate_hz // 100)
-    heard = level * wave.reshape(-1, OVERSAMPLING).mean(axis=1)
-    return np.concatenate((heard, padding)).astype(np.float32)
+    samples = level * wave.reshape(-1, OVERSAMPLING).mean(axis=1)
+    return np.concatenate((samples, padding)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Following a time of day, on clocks that the tests turn."""
+"""Chasing a time of day, on simulated clocks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ READINGS_HZ = 25
 
 
 class Stage:
-    """A chase with a source that says `day_s(host_s)`, at 25 Hz, and ticks between."""
+    """A chase with a source that reads `day_s(host_s)`, at 25 Hz, and ticks between."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ def test_ticks_get_the_time_of_the_source(rate: str) -> None:
 
 
 @given(st.floats(-300e-6, 300e-6), st.floats(0, DAY_S - 1), st.floats(0, 0.002))
-def test_it_follows_a_drifting_clock_without_telling_a_frame_twice(
+def test_a_drifting_clock_is_followed_without_repeating_a_frame(
     drift: float, day_s: float, jitter_s: float
 ) -> None:
     stage = Stage(steady(day_s, drift))
@@ -103,7 +103,7 @@ def test_it_follows_a_drifting_clock_without_telling_a_frame_twice(
     assert all(after > before for before, after in pairwise(times))
 
 
-def test_it_goes_on_alone_and_says_so() -> None:
+def test_after_a_loss_it_freewheels_and_reports_so() -> None:
     stage = Stage(steady())
     stage.run(1)
     ticks = stage.run(LOST_S + 60, has_source=False)
@@ -115,7 +115,7 @@ def test_it_goes_on_alone_and_says_so() -> None:
     assert (status.sync, status.jumps) == (SyncState.SYNCED, 0)
 
 
-def test_a_source_that_is_set_anew_is_followed_at_once() -> None:
+def test_a_reset_source_is_followed_at_once() -> None:
     stage = Stage(steady())
     stage.run(1)
     stage.day_s = steady(100.0)
@@ -124,7 +124,7 @@ def test_a_source_that_is_set_anew_is_followed_at_once() -> None:
     assert stage.chase.status(stage.host_s).jumps == 1
 
 
-def test_a_small_step_is_made_up_for_in_small_ones() -> None:
+def test_a_small_offset_is_corrected_in_small_steps() -> None:
     stage = Stage(steady())
     stage.run(2)
     stage.day_s = steady(36_000.050)
@@ -139,7 +139,7 @@ def test_a_small_step_is_made_up_for_in_small_ones() -> None:
 
 
 @pytest.mark.parametrize("offset_s", [0.5, -0.5])
-def test_a_jam_is_kept_and_told_from_its_source(offset_s: float) -> None:
+def test_a_jam_keeps_its_time_and_is_distinguished_from_its_source(offset_s: float) -> None:
     stage = Stage(steady(), mode=ChaseMode.JAM)
     stage.run(3)
     assert stage.chase.status(stage.host_s).sync is SyncState.SYNCED
@@ -154,7 +154,7 @@ def test_a_jam_is_kept_and_told_from_its_source(offset_s: float) -> None:
     assert stage.chase.status(stage.host_s).sync is SyncState.SYNCED
 
 
-def test_free_time_is_left_as_it_is() -> None:
+def test_free_running_time_is_unchanged() -> None:
     stage = Stage(steady(), mode=ChaseMode.FREE)
     ticks = stage.run(2)
     assert [tick.frame for tick in ticks] == list(range(1_000, 1_120))
@@ -164,7 +164,7 @@ def test_free_time_is_left_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("speed", [-1.0, 0.0, 2.0, 10.0])
-def test_a_source_at_another_speed_is_not_believed(speed: float) -> None:
+def test_a_source_at_another_speed_is_ignored(speed: float) -> None:
     stage = Stage(lambda host_s: 36_000 + speed * (host_s - HOST_S))
     ticks = stage.run(3)
     assert [tick.frame for tick in ticks] == list(range(1_000, 1_180))
@@ -188,6 +188,6 @@ def test_frames_do_not_wrap_at_midnight() -> None:
     assert stage.chase.status(stage.host_s).sync is SyncState.SYNCED
 
 
-def test_before_anything_it_is_lost() -> None:
+def test_before_any_reading_the_source_is_lost() -> None:
     status = Chase(FRAME_RATES["60"]).status(HOST_S)
     assert (status.sync, status.is_locked, status.jumps) == (SyncState.LOST, False, 0)

@@ -1,4 +1,4 @@
-"""The timecode decoder on sound from an encoder of the tests' own."""
+"""The timecode decoder on sound of the tests' own encoder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cstalk_bridge.timecode.ltc import LtcDecoder, LtcFrame, label_of, rate_of
 from cstalk_bridge.timecode.smpte import FRAME_RATES
-from tests.timecode.ltc_sound import labels, sound, word
+from tests.timecode.ltc_sound import codeword, labels, sound
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,16 +28,16 @@ STARTS = {
 """Each near an edge: of a second, of the day, of the labels that are left out."""
 
 
-def heard(wave: NDArray[np.float32], rate_hz: int = 48_000) -> list[LtcFrame]:
+def decoded(wave: NDArray[np.float32], rate_hz: int = 48_000) -> list[LtcFrame]:
     return LtcDecoder(rate_hz).push(wave)
 
 
 @pytest.mark.parametrize("rate_hz", [16_000, 44_100, 48_000, 96_000])
 @pytest.mark.parametrize("name", STARTS)
-def test_every_rate_is_read_and_told(name: str, rate_hz: int) -> None:
+def test_every_rate_is_decoded_and_reported(name: str, rate_hz: int) -> None:
     rate = FRAME_RATES[name]
     names = labels(rate, STARTS[name], 31)
-    frames = heard(sound(names, rate, rate_hz), rate_hz)
+    frames = decoded(sound(names, rate, rate_hz), rate_hz)
     # The first frame teaches the length of a bit.
     assert [frame.label for frame in frames][-30:] == names[-30:]
     assert rate_of(frames, rate_hz) == rate
@@ -49,11 +49,11 @@ def test_every_rate_is_read_and_told(name: str, rate_hz: int) -> None:
 
 @pytest.mark.parametrize("speed", [0.1, 0.3, 0.8, 1.0, 1.7, 4.0])
 @pytest.mark.parametrize("is_reverse", [False, True])
-def test_speeds_and_directions(speed: float, is_reverse: bool) -> None:
+def test_any_speed_and_direction_is_decoded(speed: float, is_reverse: bool) -> None:
     rate = FRAME_RATES["30"]
     names = labels(rate, "00:59:59:25", 10)
     wave = sound(names, rate, speed=speed)
-    frames = heard(wave[::-1] if is_reverse else wave)
+    frames = decoded(wave[::-1] if is_reverse else wave)
     expected = names[::-1] if is_reverse else names
     found = [frame.label for frame in frames]
     # The wave has no edge at the begin of the first frame nor, mostly, the level before it.
@@ -67,11 +67,11 @@ def test_speeds_and_directions(speed: float, is_reverse: bool) -> None:
         assert place == pytest.approx(begin, abs=2)
 
 
-def test_it_turns_with_the_tape() -> None:
+def test_reversing_tape_is_followed() -> None:
     rate = FRAME_RATES["25"]
     forwards = sound(labels(rate, "10:00:00:00", 6), rate)
     slow = sound(labels(rate, "10:00:10:00", 6), rate, speed=0.5)
-    frames = heard(np.concatenate((forwards, slow[::-1], forwards)))
+    frames = decoded(np.concatenate((forwards, slow[::-1], forwards)))
     directions = [frame.is_reverse for frame in frames]
     assert directions == sorted(directions[:-5]) + [False] * 5
     assert {"10:00:00:04", "10:00:10:02"} <= {frame.label for frame in frames}
@@ -79,16 +79,16 @@ def test_it_turns_with_the_tape() -> None:
 
 @given(st.lists(st.integers(1, 4000), min_size=1, max_size=20))
 @settings(max_examples=20, deadline=None)
-def test_it_does_not_matter_how_the_sound_is_cut(sizes: list[int]) -> None:
+def test_block_boundaries_do_not_change_the_decoding(sizes: list[int]) -> None:
     rate = FRAME_RATES["30"]
     wave = sound(labels(rate, "12:34:56:00", 8), rate)
     decoder = LtcDecoder(48_000)
     parts = np.split(wave, np.cumsum(sizes)[np.cumsum(sizes) < len(wave)])
-    assert [frame for part in parts for frame in decoder.push(part)] == heard(wave)
+    assert [frame for part in parts for frame in decoder.push(part)] == decoded(wave)
 
 
 @pytest.mark.parametrize("level", [0.002, 0.02, 1.0])
-def test_level_offset_hum_and_noise(level: float) -> None:
+def test_level_offset_hum_and_noise_are_tolerated(level: float) -> None:
     rate = FRAME_RATES["25"]
     names = labels(rate, "05:06:07:08", 20)
     wave = sound(names, rate, level=level)
@@ -97,41 +97,41 @@ def test_level_offset_hum_and_noise(level: float) -> None:
     wave += np.float32(level) * (
         0.3 + 0.15 * np.sin(2 * np.pi * 50 * times_s) + rng.normal(0, 0.05, len(wave))
     ).astype(np.float32)
-    found = [frame.label for frame in heard(-wave)]
+    found = [frame.label for frame in decoded(-wave)]
     assert found[-15:] == names[-15:]
 
 
-def test_a_dropout_costs_only_what_it_hides() -> None:
+def test_a_dropout_affects_only_its_frames() -> None:
     rate = FRAME_RATES["25"]
     names = labels(rate, "05:06:07:08", 12)
     wave = sound(names, rate)
     wave[5 * 1920 + 700 : 5 * 1920 + 900] = 0
-    found = [frame.label for frame in heard(wave)]
+    found = [frame.label for frame in decoded(wave)]
     assert set(names) - set(found) <= {names[0], names[5], names[6]}
     assert set(found) <= set(names)
 
 
 @given(st.integers(0, 2**64 - 1))
-def test_a_word_is_a_time_of_day_or_refused(address: int) -> None:
+def test_a_codeword_is_a_time_of_day_or_refused(address: int) -> None:
     try:
         label = label_of(address)
     except ValueError:
         return
     user = 0xF0F0F0F0F0F0F0F0
     flags = 1 << 11 | 1 << 27 | 1 << 43 | 1 << 58 | 1 << 59
-    sent = int(word(label)[:64][::-1], 2)
+    sent = int(codeword(label)[:64][::-1], 2)
     assert sent == address & ~user & ~flags
 
 
-def test_user_bits_are_no_time() -> None:
+def test_user_bits_are_not_time() -> None:
     rate = FRAME_RATES["30"]
     names = labels(rate, "23:59:59:10", 8)
-    assert [frame.label for frame in heard(sound(names, rate, user=15))][-6:] == names[-6:]
+    assert [frame.label for frame in decoded(sound(names, rate, user=15))][-6:] == names[-6:]
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["noise", "steps", "silence", "nan"]))
 @settings(max_examples=20, deadline=None)
-def test_what_is_no_timecode_gives_none(seed: int, kind: str) -> None:
+def test_sound_without_timecode_gives_none(seed: int, kind: str) -> None:
     rng = np.random.default_rng(seed)
     wave = {
         "noise": rng.normal(0, 0.3, 24_000),
@@ -139,18 +139,18 @@ def test_what_is_no_timecode_gives_none(seed: int, kind: str) -> None:
         "silence": np.zeros(24_000),
         "nan": np.full(24_000, np.nan),
     }[kind]
-    assert heard(wave.astype(np.float32)) == []
+    assert decoded(wave.astype(np.float32)) == []
 
 
-def test_a_word_that_is_no_time_is_counted() -> None:
+def test_an_invalid_codeword_is_counted() -> None:
     rate = FRAME_RATES["25"]
     decoder = LtcDecoder(48_000)
     assert decoder.push(sound(["12:00:00:00"] * 2 + ["29:00:00:00"] * 2, rate))
     assert decoder.rejected == 2
 
 
-def test_another_speed_has_no_rate() -> None:
+def test_varispeed_has_no_rate() -> None:
     rate = FRAME_RATES["25"]
     names = labels(rate, "01:00:00:00", 30)
-    assert rate_of(heard(sound(names, rate, speed=0.9)), 48_000) is None
-    assert rate_of(heard(sound(names[:20], rate)), 48_000) is None
+    assert rate_of(decoded(sound(names, rate, speed=0.9)), 48_000) is None
+    assert rate_of(decoded(sound(names[:20], rate)), 48_000) is None

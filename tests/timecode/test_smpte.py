@@ -1,4 +1,4 @@
-"""Frame rates: the table, and what a wrong name is told."""
+"""Frame rates and timecode labels, with drop-frame, against an independent library."""
 
 import re
 from fractions import Fraction
@@ -20,7 +20,7 @@ from cstalk_bridge.timecode.smpte import (
 )
 
 
-def test_table_holds_every_promised_rate() -> None:
+def test_the_table_holds_every_promised_rate() -> None:
     names = "23.976 24 25 29.97 29.97df 30 47.952 48 50 59.94 59.94df 60 72 90 96 100 119.88 120"
     assert list(FRAME_RATES) == names.split()
 
@@ -60,7 +60,7 @@ def test_rates_are_known_by_their_fractions_and_roundings(text: str, name: str) 
 
 
 @given(st.sampled_from(sorted(FRAME_RATES)), st.integers(2, 6))
-def test_every_rate_is_known_however_it_is_rounded(name: str, decimals: int) -> None:
+def test_every_rate_is_recognised_at_any_rounding(name: str, decimals: int) -> None:
     rate = FRAME_RATES[name]
     if not rate.drop_frame:
         assert parse_rate(f"{rate.numerator}/{rate.denominator}") is rate
@@ -68,12 +68,12 @@ def test_every_rate_is_known_however_it_is_rounded(name: str, decimals: int) -> 
 
 
 @pytest.mark.parametrize("text", ["23.97", "23.9", "29.98", "1/0", "0/1", "24000/1000.1", "24.01"])
-def test_what_is_near_a_rate_is_none(text: str) -> None:
+def test_values_near_a_rate_are_refused(text: str) -> None:
     with pytest.raises(UserError, match="unknown frame rate"):
         parse_rate(text)
 
 
-def test_unknown_rate_lists_what_there_is() -> None:
+def test_an_unknown_rate_is_reported_with_the_known_ones() -> None:
     with pytest.raises(UserError, match=r"unknown frame rate '61'.*24, 25, .*59\.94df, 60"):
         parse_rate("61")
 
@@ -95,12 +95,12 @@ def peer(rate: FrameRate, *, frame: int) -> PeerTimecode:
 
 
 @given(timecodes())
-def test_labels_equal_those_of_the_peer(timecode: Timecode) -> None:
+def test_labels_equal_those_of_an_independent_library(timecode: Timecode) -> None:
     assert timecode.label == str(peer(timecode.rate, frame=timecode.frame))
 
 
 @pytest.mark.parametrize("rate", FRAME_RATES.values(), ids=str)
-def test_labels_equal_those_of_the_peer_around_minutes(rate: FrameRate) -> None:
+def test_labels_equal_those_of_an_independent_library_around_minutes(rate: FrameRate) -> None:
     for minute in (1, 2, 9, 10, 11, 59, 60, 70, 1439, 1440):
         near = minute * 60 * rate.nominal
         for frame in range(near - 2 * minute - 8, near - 2 * minute + 8):
@@ -164,11 +164,11 @@ def test_adding_and_taking_away_frames(timecode: Timecode, frames: int) -> None:
         ("120", "23:59:59:119", "00:00:00:00"),
     ],
 )
-def test_the_known_steps(name: str, before: str, after: str) -> None:
+def test_known_label_steps(name: str, before: str, after: str) -> None:
     assert (Timecode.from_label(FRAME_RATES[name], before) + 1).label == after
 
 
-def test_days_of_labels_without_drop_frame_outlast_those_of_the_sun() -> None:
+def test_days_of_non_drop_frame_labels_are_longer_than_solar_days() -> None:
     long = {rate.name for rate in FRAME_RATES.values() if day_length_s(rate) > 86_400}
     assert long == {"23.976", "29.97", "47.952", "59.94", "119.88"}
     assert day_length_s(FRAME_RATES["23.976"]) == Fraction(864864, 10)
@@ -204,7 +204,7 @@ def test_drop_frame_labels_stay_within_150_ms_of_real_time_all_day(name: str) ->
         ("59.94df", "00:01:00;03"),
     ],
 )
-def test_what_is_no_label_is_refused(name: str, label: str) -> None:
+def test_an_invalid_label_is_refused(name: str, label: str) -> None:
     with pytest.raises(ValueError, match="0"):
         Timecode.from_label(FRAME_RATES[name], label)
 

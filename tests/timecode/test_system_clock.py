@@ -1,4 +1,4 @@
-"""What the tools say, as they printed it on real machines, and as none would."""
+"""Output of the clock tools, as printed on real machines, and arbitrary text."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ Abrufintervall: 10 (1024s)
 
 
 @pytest.mark.parametrize(
-    ("text", "expected", "words"),
+    ("text", "expected", "label"),
     [
         (
             BY_NTP,
@@ -65,9 +65,9 @@ Abrufintervall: 10 (1024s)
         ("506 Cannot talk to daemon\n", UNKNOWN_DISCIPLINE, "unknown"),
     ],
 )
-def test_chrony(text: str, expected: Discipline, words: str) -> None:
+def test_chrony(text: str, expected: Discipline, label: str) -> None:
     assert parse_chrony(text) == expected
-    assert str(expected) == words
+    assert str(expected) == label
 
 
 def test_timedatectl() -> None:
@@ -87,12 +87,12 @@ def test_w32tm_in_any_language() -> None:
 
 
 @given(st.text(max_size=400))
-def test_any_words_are_read_without_a_word(text: str) -> None:
+def test_any_output_is_parsed_without_a_message(text: str) -> None:
     for parse in (parse_chrony, parse_timedatectl, parse_w32tm):
         assert isinstance(parse(text), Discipline)
 
 
-def test_the_first_tool_that_knows_is_believed() -> None:
+def test_the_first_tool_with_an_answer_is_used() -> None:
     asked: list[str] = []
 
     def output(command: Sequence[str]) -> str:
@@ -105,11 +105,11 @@ def test_the_first_tool_that_knows_is_believed() -> None:
     assert system_discipline("win32", output) == UNKNOWN_DISCIPLINE
 
 
-def test_this_machine_is_asked_without_harm() -> None:
+def test_this_machine_is_queried_without_harm() -> None:
     assert isinstance(system_discipline(sys.platform), Discipline)
 
 
-def told(discipline: Discipline) -> str:
+def label_of(discipline: Discipline) -> str:
     asked = threading.Event()
 
     def ask() -> Discipline:
@@ -128,10 +128,10 @@ def told(discipline: Discipline) -> str:
         source.close()
 
 
-def test_it_says_what_steers_the_clock() -> None:
+def test_the_clock_discipline_is_reported() -> None:
     found = Discipline(ClockReference.NTP, "pool.ntp.org", 0.00012)
-    assert told(found) == "system clock (NTP pool.ntp.org +0.120 ms)"
+    assert label_of(found) == "system clock (NTP pool.ntp.org +0.120 ms)"
 
 
-def test_it_keeps_quiet_where_that_is_not_known() -> None:
-    assert told(UNKNOWN_DISCIPLINE) == "system clock"
+def test_an_unknown_clock_discipline_is_not_reported() -> None:
+    assert label_of(UNKNOWN_DISCIPLINE) == "system clock"

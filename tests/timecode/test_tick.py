@@ -1,4 +1,4 @@
-"""The ticker on a clock that the tests turn, and briefly on the real one."""
+"""The ticker on a simulated clock, and briefly on the real one."""
 
 import itertools
 import time
@@ -15,7 +15,7 @@ NOON_S = 1_700_000_000.0 - 1_700_000_000.0 % 86400 + 43200
 
 
 class FakeClock:
-    """Host and system clock in one; sleeping takes the time asked for and what a test adds."""
+    """Host and system clock in one; sleeping takes the requested time and what a test adds."""
 
     def __init__(self, *, wall_s: float = NOON_S, host_s: float = 100.0) -> None:
         self.host_s = host_s
@@ -38,7 +38,7 @@ class FakeClock:
 
 
 @given(RATES, st.floats(0, 86399.999))
-def test_ticks_stand_on_frame_boundaries_of_the_system_clock(
+def test_ticks_are_on_frame_boundaries_of_the_system_clock(
     rate: FrameRate, time_of_day_s: float
 ) -> None:
     clock = FakeClock(wall_s=NOON_S - 43200 + time_of_day_s)
@@ -94,7 +94,7 @@ def test_overdue_ticks_come_at_once_and_none_is_lost() -> None:
     assert clock.host_s >= first.due_s + 0.22, "the schedule goes on where it was"
 
 
-def test_beyond_the_bound_the_newest_due_tick_is_given_and_the_rest_counted() -> None:
+def test_beyond_the_limit_the_newest_due_tick_is_given_and_the_rest_counted() -> None:
     clock = FakeClock()
     ticker = clock.ticker(FRAME_RATES["50"])
     first = next(ticker)
@@ -107,7 +107,7 @@ def test_beyond_the_bound_the_newest_due_tick_is_given_and_the_rest_counted() ->
     assert next(ticker).number == 501
 
 
-def test_a_step_of_the_system_clock_is_told_and_changes_no_frame() -> None:
+def test_a_step_of_the_system_clock_is_reported_and_changes_no_frame() -> None:
     clock = FakeClock()
     ticker = clock.ticker(FRAME_RATES["60"])
     assert ticker.wall_offset_s == 0.0
@@ -161,7 +161,7 @@ def test_being_preempted_between_the_two_clocks_does_not_shift_the_frames() -> N
     assert wall_s == pytest.approx(tick.frame / 60, abs=1e-6)
 
 
-def test_real_clock_gives_ticks_in_order_and_never_early() -> None:
+def test_the_real_clock_gives_ticks_in_order_and_never_early() -> None:
     previous = None
     for tick in itertools.islice(Ticker(FRAME_RATES["60"]), 20):
         assert host_now() >= tick.due_s

@@ -1,4 +1,4 @@
-"""Timecode from blocks, from a file that is played, and from the system clock."""
+"""Timecode from audio blocks, from a played file, and from the system clock."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_an_offset_is_added() -> None:
     assert [r.day_s for r in later] == pytest.approx([r.day_s + 0.02 for r in plain])
 
 
-def test_other_speeds_and_backwards_say_no_time() -> None:
+def test_other_speeds_and_reverse_give_no_time() -> None:
     rate = FRAME_RATES["25"]
     wave = sound(labels(rate, "01:00:00:00", 60), rate)
     slow = sound(labels(rate, "01:00:10:00", 60), rate, speed=0.95)
@@ -126,7 +126,7 @@ def test_timecode_needs_an_input() -> None:
     assert TimecodeConfig().mode is ChaseMode.FREE
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     audio = AudioConfig(input=str(tmp_path / "none.wav"))
     with pytest.raises(UserError):
         open_time_of_day(TimecodeConfig(source="ltc", audio=audio), FRAME_RATES["60"])
@@ -137,7 +137,7 @@ def test_the_system_clock_is_local_time_of_day() -> None:
     assert clock.read() == pytest.approx(ClockReading(7.0, 3661.25))
 
 
-def test_the_system_clock_is_followed_when_it_is_set() -> None:
+def test_a_change_of_the_system_clock_is_followed() -> None:
     host, wall = [0.0], [86_400.0 + 3600.0]
     clock = SystemClock(now=lambda: host[0], wall=lambda: wall[0], localtime=time.gmtime)
     chase = Chase(FRAME_RATES["60"], ChaseMode.CHASE)

@@ -1,4 +1,4 @@
-"""What a camera before a posed head sees first, by rays against all triangles."""
+"""The first visible surface of a posed head, by rays against all triangles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our own head: what is committed, what its shapes do, and what one sees of them."""
+"""The bundled head: the committed file, its shapes, and what is visible of them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def skin(head: Head) -> Part:
     return next(part for part in head.parts if part.name == "skin")
 
 
-def test_the_script_makes_the_committed_file(head: Head) -> None:
+def test_the_program_makes_the_committed_file(head: Head) -> None:
     made = build_head()
     assert [part.name for part in made.parts] == [part.name for part in head.parts]
     for part, found in zip(made.parts, head.parts, strict=True):
@@ -64,7 +64,7 @@ def test_the_script_makes_the_committed_file(head: Head) -> None:
             np.testing.assert_allclose(found.shapes[name].positions, shape.positions, atol=1e-5)
 
 
-def test_it_is_small_and_whole(head: Head) -> None:
+def test_the_file_is_small_and_valid(head: Head) -> None:
     data = FILE.read_bytes()
     assert len(data) < 720_000
     assert len(gzip.compress(data)) < 400_000
@@ -82,7 +82,7 @@ def test_every_arkit_shape_moves_the_skin(skin: Part) -> None:
         assert np.linalg.norm(shape.positions, axis=1).max() > 0.0005, name
 
 
-def test_lower_teeth_and_tongue_go_with_the_jaw_and_upper_teeth_stay(head: Head) -> None:
+def test_lower_teeth_and_tongue_follow_the_jaw_and_upper_teeth_stay(head: Head) -> None:
     parts = {part.name: part for part in head.parts}
     assert not parts["teethUpper"].shapes
     assert parts["teethLower"].shapes["jawOpen"].positions[:, 1].max() < -0.01
@@ -91,7 +91,7 @@ def test_lower_teeth_and_tongue_go_with_the_jaw_and_upper_teeth_stay(head: Head)
     assert tongue["tongueOut"].positions[:, 2].max() > 0.03
 
 
-def test_eyes_stand_about_their_pivots_and_look_shapes_move_only_lids(head: Head) -> None:
+def test_eyes_surround_their_pivots_and_look_shapes_move_only_lids(head: Head) -> None:
     eyes = [part for part in head.parts if part.name in EYES]
     assert [part.name for part in eyes] == list(EYES)
     for part, side in zip(eyes, (1, -1), strict=True):
@@ -182,7 +182,7 @@ CLOSED = {
 
 
 @pytest.mark.parametrize("weights", CLOSED.values(), ids=list(CLOSED))
-def test_closed_lips_show_nothing_of_the_mouth(head: Head, weights: dict[str, float]) -> None:
+def test_closed_lips_hide_the_mouth_cavity(head: Head, weights: dict[str, float]) -> None:
     assert not INNER_MOUTH & set(seen(head, weights, MOUTH, (0, 0, -1))[0])
 
 
@@ -197,15 +197,13 @@ OPEN = {
 
 
 @pytest.mark.parametrize(("weights", "part"), OPEN.values(), ids=list(OPEN))
-def test_open_lips_show_what_belongs_there(
-    head: Head, weights: dict[str, float], part: str
-) -> None:
+def test_open_lips_show_teeth_and_tongue(head: Head, weights: dict[str, float], part: str) -> None:
     assert seen(head, weights, MOUTH, (0, 0, -1))[0].count(part) >= 8
 
 
 @pytest.mark.parametrize("towards", [(0, 0, -1), (-1, 0, 0), (1, 0, 0), (0, 0, 1)])
 @pytest.mark.parametrize("weights", [{}, {"jawOpen": 0.8} | _both("mouthSmile", 0.7)])
-def test_what_is_seen_faces_the_camera(
+def test_visible_triangles_face_the_camera(
     head: Head, weights: dict[str, float], towards: tuple[float, float, float]
 ) -> None:
     points = window((-0.0611, 0.0613), (-0.0617, 0.1519), 0.4, 12)

@@ -46,7 +46,7 @@ def test_blocks_are_the_rows_of_the_take_at_that_rate(rate: str, rows: int) -> N
     np.testing.assert_allclose(got, curves(whole, rigmap), atol=1e-6)
 
 
-def test_json_holds_every_frame_and_what_the_take_is() -> None:
+def test_json_holds_every_frame_and_the_metadata() -> None:
     read = json.loads(exported("json"))
     assert read["format"] == "cstalk-curves"
     assert (read["slate"], read["take"], read["target"]) == ("moving", 1, "livelinkface61")
@@ -60,7 +60,7 @@ def test_json_holds_every_frame_and_what_the_take_is() -> None:
 
 
 @pytest.mark.parametrize("rows", [0, 1, 600])
-def test_json_of_any_length_can_be_read(rows: int) -> None:
+def test_json_of_any_length_is_valid(rows: int) -> None:
     assert len(json.loads(exported("json", rows, rate="50"))["frames"]) == rows
 
 
@@ -95,7 +95,7 @@ def test_numpy_reads_the_arrays() -> None:
         np.testing.assert_allclose(read["times_s"], np.arange(144) / 60)
 
 
-def test_a_take_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_an_archive_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "moving.take"
     path.write_bytes(exported("take"))
     read = load_take(path)
@@ -110,7 +110,7 @@ def test_hours_of_curves_come_in_small_pieces() -> None:
         assert max(map(len, pieces)) < 2 << 20, format_id
 
 
-def test_what_cannot_be_exported_is_said() -> None:
+def test_an_impossible_export_is_reported() -> None:
     with pytest.raises(UserError, match=r"no format 'fbx'.*use one of take, csv"):
         find_format("fbx")
     settings = ExportConfig(rigmap=load_rigmap("vrm"))
@@ -121,7 +121,7 @@ def test_what_cannot_be_exported_is_said() -> None:
     assert json.loads(b"".join(export_take(moving_take(), "json", settings)))["target"] == "vrm"
 
 
-def test_names_of_formats_are_theirs_alone() -> None:
+def test_format_names_are_unique() -> None:
     names = {export_name(moving_take(), form) for form in FORMATS.values()}
     assert len(names) == len(FORMATS)
     assert "moving_1.metahuman.json" in names
@@ -143,12 +143,12 @@ def test_names_of_formats_are_theirs_alone() -> None:
         ("", "_"),
     ],
 )
-def test_hostile_names_are_made_safe(text: str, name: str) -> None:
+def test_hostile_names_are_sanitised(text: str, name: str) -> None:
     assert safe_name(text) == name
 
 
 @given(st.text(max_size=300))
-def test_every_name_can_be_written_and_stays_as_it_is(text: str) -> None:
+def test_every_name_is_writable_and_sanitising_is_idempotent(text: str) -> None:
     name = safe_name(text)
     assert 0 < len(name.encode()) <= MAX_NAME_BYTES
     assert safe_name(name) == name

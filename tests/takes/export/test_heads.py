@@ -1,4 +1,4 @@
-"""GLB animations: read back by ourselves, and accepted by the Khronos validator."""
+"""GLB and USD animations: read back, validated by Khronos' validator, and posed by OpenUSD."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def arkit_curves(take: Take, rate: str = "60") -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("rate", ["23.976", "24", "29.97", "60", "119.88", "120"])
-def test_what_is_exported_reads_back(head: Path, rate: str) -> None:
+def test_a_glb_export_reads_back(head: Path, rate: str) -> None:
     take = whole_face_take(5000 if rate == "60" else 100)
     read = Animation(parse_glb(exported(take, head, rate)))
     expected = arkit_curves(take, rate)
@@ -96,7 +96,7 @@ def looking(quaternion: np.ndarray) -> np.ndarray:
     return rotation_matrix(tuple(quaternion)) @ [0.0, 0.0, 1.0]
 
 
-def test_eyes_and_head_turn_as_the_curves_say(head: Path) -> None:
+def test_eyes_and_head_turn_as_the_curves_direct(head: Path) -> None:
     take = whole_face_take(50)
     read, expected = Animation(parse_glb(exported(take, head))), arkit_curves(take)
     for eye, sign in (("eyeLeft", 1.0), ("eyeRight", -1.0)):
@@ -123,7 +123,7 @@ def test_a_head_that_does_not_turn_has_no_rotation(head: Path) -> None:
     assert ("head", "rotation") not in read.values
 
 
-def test_a_users_head_keeps_what_it_has(tmp_path: Path) -> None:
+def test_the_head_of_a_user_keeps_its_content(tmp_path: Path) -> None:
     file = user_head(["smirk", "Face.JawOpen", "mouthSmile_L"], rotation=[0, 1, 0, 0])
     file.add("nodes", {"name": "Head", "children": [0], "rotation": [0.5, 0.5, 0.5, 0.5]})
     times = file.accessor(np.array([[0.0], [1.0]]), min=[0.0], max=[1.0])
@@ -157,7 +157,7 @@ def test_a_take_without_rows_is_the_head_alone(head: Path) -> None:
     assert "animations" not in glb.document
 
 
-def test_an_unusable_head_is_told(tmp_path: Path) -> None:
+def test_an_unusable_head_is_reported(tmp_path: Path) -> None:
     take = whole_face_take(2)
     with pytest.raises(UserError, match="no such head"):
         exported(take, tmp_path / "none.glb")
@@ -166,7 +166,7 @@ def test_an_unusable_head_is_told(tmp_path: Path) -> None:
         exported(take, path)
 
 
-def test_hours_need_no_memory(head: Path) -> None:
+def test_hours_of_glb_need_no_memory(head: Path) -> None:
     take = whole_face_take(12_000)
     settings = ExportConfig(rate=RATE, head=head)
     size = sum(len(piece) for piece in export_take(take, "glb", settings))
@@ -181,7 +181,7 @@ def test_hours_need_no_memory(head: Path) -> None:
     assert peak < 4 << 20
 
 
-def test_the_validator_accepts_what_we_write(tmp_path: Path, head: Path) -> None:
+def test_the_validator_accepts_the_export(tmp_path: Path, head: Path) -> None:
     take = whole_face_take(75)
     user = user_head(["jawOpen"]).save(tmp_path / "user.glb")
     heads = {"small": head, "user": user, "own": OWN_HEAD}
@@ -199,7 +199,7 @@ def test_the_validator_accepts_what_we_write(tmp_path: Path, head: Path) -> None
     )
 
 
-def test_our_own_head_is_moved_by_all_curves() -> None:
+def test_all_curves_move_the_bundled_head() -> None:
     take = whole_face_take(10)
     glb = parse_glb(exported(take, None))
     read, expected = Animation(glb), arkit_curves(take)
@@ -212,13 +212,13 @@ def test_our_own_head_is_moved_by_all_curves() -> None:
     assert moved == set(arkit_names())
 
 
-def exported_usd(take: Take, head: Path | None, path: Path, rate: str = "60") -> Usd.Stage:
+def usd_export(take: Take, head: Path | None, path: Path, rate: str = "60") -> Usd.Stage:
     settings = ExportConfig(rate=FRAME_RATES[rate], head=head)
     path.write_bytes(b"".join(export_take(take, "usd", settings)))
     return Usd.Stage.Open(str(path))
 
 
-def arkit_curves_usd(take: Take, rate: str = "60") -> np.ndarray:
+def usd_arkit_curves(take: Take, rate: str = "60") -> np.ndarray:
     return curves(take.at(FRAME_RATES[rate]), load_rigmap("arkit"))
 
 
@@ -249,10 +249,10 @@ def check_poses(stage: Usd.Stage, head: Head, table: np.ndarray, rows: list[int]
 
 
 @pytest.mark.parametrize("rate", ["23.976", "25", "29.97", "60", "120"])
-def test_what_is_exported_reads_back_usd(tmp_path: Path, head: Path, rate: str) -> None:
+def test_a_usd_export_reads_back(tmp_path: Path, head: Path, rate: str) -> None:
     take = whole_face_take(2600 if rate == "60" else 60)
-    stage = exported_usd(take, head, tmp_path / "take.usda", rate)
-    table = arkit_curves_usd(take, rate)
+    stage = usd_export(take, head, tmp_path / "take.usda", rate)
+    table = usd_arkit_curves(take, rate)
     assert stage.GetTimeCodesPerSecond() == FRAME_RATES[rate].hz
     assert (stage.GetStartTimeCode(), stage.GetEndTimeCode()) == (0, len(table) - 1)
     assert UsdGeom.GetStageUpAxis(stage) == UsdGeom.Tokens.y
@@ -269,22 +269,22 @@ def test_what_is_exported_reads_back_usd(tmp_path: Path, head: Path, rate: str) 
     np.testing.assert_allclose(found, table[:, columns], atol=1e-6)
 
 
-def test_openusd_moves_the_head_as_we_do(tmp_path: Path, head: Path) -> None:
+def test_openusd_moves_the_head_as_the_program_does(tmp_path: Path, head: Path) -> None:
     take = whole_face_take(40)
-    stage = exported_usd(take, head, tmp_path / "take.usda")
-    check_poses(stage, read_head(head), arkit_curves_usd(take), [0, 1, 20, 47])
+    stage = usd_export(take, head, tmp_path / "take.usda")
+    check_poses(stage, read_head(head), usd_arkit_curves(take), [0, 1, 20, 47])
 
 
-def test_openusd_moves_our_own_head_as_we_do(tmp_path: Path) -> None:
+def test_openusd_moves_the_bundled_head_as_the_program_does(tmp_path: Path) -> None:
     take = whole_face_take(5)
-    stage = exported_usd(take, None, tmp_path / "take.usda")
-    check_poses(stage, read_head(OWN_HEAD), arkit_curves_usd(take), [0, 5])
+    stage = usd_export(take, None, tmp_path / "take.usda")
+    check_poses(stage, read_head(OWN_HEAD), usd_arkit_curves(take), [0, 5])
     animation = UsdSkel.Animation(stage.GetPrimAtPath("/head/performance"))
     assert list(animation.GetBlendShapesAttr().Get()) == list(arkit_names())
 
 
-def test_meshes_are_as_in_the_head(tmp_path: Path, head: Path) -> None:
-    stage = exported_usd(whole_face_take(3), head, tmp_path / "take.usda")
+def test_meshes_equal_those_of_the_head(tmp_path: Path, head: Path) -> None:
+    stage = usd_export(whole_face_take(3), head, tmp_path / "take.usda")
     for part in read_head(head).parts:
         mesh = UsdGeom.Mesh(stage.GetPrimAtPath(f"/head/{part.name}"))
         points = np.array(mesh.GetPointsAttr().Get())
@@ -305,32 +305,32 @@ def test_meshes_are_as_in_the_head(tmp_path: Path, head: Path) -> None:
 
 
 def test_a_take_without_rows_or_motion_is_a_head_at_rest(tmp_path: Path, head: Path) -> None:
-    stage = exported_usd(whole_face_take(0), head, tmp_path / "take.usda")
+    stage = usd_export(whole_face_take(0), head, tmp_path / "take.usda")
     animation = UsdSkel.Animation(stage.GetPrimAtPath("/head/performance"))
     assert list(animation.GetBlendShapeWeightsAttr().Get()) == [0.0] * 3
     assert [rotation.real for rotation in animation.GetRotationsAttr().Get()] == [1.0] * 3
 
 
-def test_names_of_other_people_are_no_trouble(tmp_path: Path) -> None:
+def test_unusual_shape_names_are_exported(tmp_path: Path) -> None:
     file = user_head(["jawOpen"], scale=[2, 2, 2])
     file.document["nodes"][0]["name"] = 'Kopf "groß" {}'
     file.add("nodes", {"name": 'Kopf "groß" {}', "mesh": 0})
     file.document["asset"]["copyright"] = 'Me "&" \\ you\nsecond line'
     take = whole_face_take(3)
-    stage = exported_usd(take, file.save(tmp_path / "user.glb"), tmp_path / "take.usda")
+    stage = usd_export(take, file.save(tmp_path / "user.glb"), tmp_path / "take.usda")
     assert stage.GetRootLayer().documentation == 'Me "&" \\ you\nsecond line'
     meshes = [prim.GetName() for prim in stage.Traverse() if prim.IsA(UsdGeom.Mesh)]
     assert meshes == ["Kopf__gro_____", "Kopf__gro______2"]
 
 
-def test_texts_and_names_are_written_safely() -> None:
+def test_texts_and_names_are_escaped() -> None:
     assert quoted('a"b\\c\nd\0') == '"a\\"b\\\\c\\nd"'
     assert identifiers(["a b", "a-b", "1", "", "taken"], ["taken"]) == [
         "a_b", "a_b_2", "_1", "_", "taken_2",
     ]  # fmt: skip
 
 
-def test_hours_need_no_memory_usd(head: Path) -> None:
+def test_hours_of_usd_need_no_memory(head: Path) -> None:
     take = whole_face_take(6_000)
     pieces = export_take(take, "usd", ExportConfig(head=head))
     tracemalloc.start()

@@ -1,4 +1,4 @@
-"""The CSV file under the rules of the programs that import it."""
+"""The CSV file by the rules of the programs that import it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def printed(values: list[float], decimals: int) -> str:
 
 @pytest.mark.parametrize("decimals", PLACES)
 @given(values=arrays.arrays(np.float32, st.integers(1, 40), elements=SMALL))
-def test_the_digits_are_those_of_printf(values: np.ndarray, decimals: int) -> None:
+def test_decimal_digits_equal_those_of_printf(values: np.ndarray, decimals: int) -> None:
     assert text_of(comma_separated(values, decimals)).decode() == printed(values.tolist(), decimals)
 
 
@@ -58,11 +58,11 @@ def test_halves_and_zeros(decimals: int) -> None:
 
 
 def test_a_table_keeps_its_rows() -> None:
-    words = comma_separated(np.array([[0.25, -1.0], [12.5, 0.0]], np.float32), 6)
-    assert [text_of(row) for row in words] == [b",0.250000,-1.000000", b",12.500000,0.000000"]
+    text_words = comma_separated(np.array([[0.25, -1.0], [12.5, 0.0]], np.float32), 6)
+    assert [text_of(row) for row in text_words] == [b",0.250000,-1.000000", b",12.500000,0.000000"]
 
 
-def test_counting_numbers() -> None:
+def test_decimals_are_counted() -> None:
     assert two_digits(np.array([0, 7, 59])).tobytes() == b"000759"
     assert digits(np.array([0, 123, 9999])).tobytes() == b"000001239999"
 
@@ -112,7 +112,7 @@ def test_unreal_finds_its_first_columns_and_every_line_has_all() -> None:
     assert {line[1] for line in lines[1:]} == {"61"}
 
 
-def test_values_stand_under_their_true_names_and_survive() -> None:
+def test_values_are_under_their_names_and_round_trip() -> None:
     take, rigmap = moving_take(), load_rigmap("livelinkface61")
     expected = curves(take.at(FRAME_RATES["60"]), rigmap)
     lines = table(take)
@@ -124,7 +124,7 @@ def test_values_stand_under_their_true_names_and_survive() -> None:
     assert np.ptp(expected[:, rigmap.outputs.index("MouthLeft")]) > 0.1
 
 
-def test_a_reader_by_position_finds_the_order_of_the_app() -> None:
+def test_columns_are_in_the_order_of_the_app() -> None:
     order = column_order()
     assert len(order) == 61
     assert order[14:24] == tuple(HEADER.split(",")[16:26])
@@ -143,7 +143,7 @@ def test_every_number_has_ten_decimals() -> None:
 
 @pytest.mark.parametrize("rate", sorted(FRAME_RATES))
 @given(start=st.integers(0, 10**7), rows=st.integers(1, 130))
-def test_timecodes_tell_real_time_under_the_rate_that_unreal_infers(
+def test_timecodes_give_real_time_at_the_rate_that_unreal_infers(
     rate: str, start: int, rows: int
 ) -> None:
     take = moving_take(rows, start=start, rate=rate)
@@ -159,7 +159,7 @@ def test_timecodes_tell_real_time_under_the_rate_that_unreal_infers(
 
 @pytest.mark.parametrize("rate", sorted(FRAME_RATES))
 @given(start=st.integers(0, 10**7), rows=st.integers(1, 260))
-def test_frames_can_be_told_again_from_their_timecodes(rate: str, start: int, rows: int) -> None:
+def test_frames_are_recovered_from_their_timecodes(rate: str, start: int, rows: int) -> None:
     take = moving_take(rows, start=start, rate=rate)
     header, *lines = table(take, rate)
     base = inferred_base([header, *lines])
@@ -187,26 +187,26 @@ def test_motionbuilder_drops_the_last_four_characters() -> None:
     assert all(re.fullmatch(r"\d\d(:\d\d){3}", code) for code in codes)
 
 
-def test_timecode_begins_again_at_midnight() -> None:
+def test_timecode_wraps_at_midnight() -> None:
     lines = table(moving_take(3, start=86_400 * 60 - 1, rate="60"))
     codes = [line[0] for line in lines[1:]]
     assert codes == ["23:59:59:59.000", "00:00:00:00.000", "00:00:00:01.000"]
 
 
-def test_a_file_keeps_the_name_of_its_slate_and_ends_with_the_subject() -> None:
+def test_a_file_name_has_the_slate_and_ends_with_the_subject() -> None:
     form = FORMATS["csv"]
     name = export_name(moving_take(slate="scene_1_take_2"), form)
     assert name == "scene-1-take-2_take_1_CSTalk_cal.csv"
     assert subject_in(name.removesuffix(".csv")) == "CSTalk"
 
 
-def test_hours_of_take_come_in_small_pieces() -> None:
+def test_hours_of_curves_come_in_small_pieces() -> None:
     pieces = export_take(moving_take(20_000), "csv", ExportConfig())
     assert max(map(len, pieces)) < 1 << 20
 
 
 @given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=8))
-def test_a_closed_lid_survives_the_file(closures: list[float]) -> None:
+def test_a_closed_lid_round_trip(closures: list[float]) -> None:
     board = np.array(closures, dtype=np.float32)[:, None]
     head = np.zeros((len(board), 6), dtype=np.float32)
     take = Take("lids", ("CTRL_L_eye_blink.ty",), board, head, rate=FRAME_RATES["60"])

@@ -1,4 +1,4 @@
-"""What docs/unreal_import.py can do without an editor: read our files."""
+"""docs/unreal_import.py without an editor: it reads exported files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCRIPT = Path(__file__).resolve().parents[3] / "docs" / "unreal_import.py"
 
 
 @pytest.fixture(scope="module")
-def script() -> Any:
+def program() -> Any:
     spec = importlib.util.spec_from_file_location("unreal_import", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
@@ -34,13 +34,13 @@ def script() -> Any:
 
 @pytest.mark.parametrize("rate", sorted(FRAME_RATES))
 @pytest.mark.parametrize("format_id", ["metahuman-json", "metahuman-csv"])
-def test_the_script_reads_the_curves_that_we_write(
-    script: Any, tmp_path: Path, format_id: str, rate: str
+def test_the_unreal_program_reads_the_exported_curves(
+    program: Any, tmp_path: Path, format_id: str, rate: str
 ) -> None:
     path = tmp_path / f"Söhne & Töchter{FORMATS[format_id].suffix}"
     settings = ExportConfig(rate=FRAME_RATES[rate])
     path.write_bytes(b"".join(export_take(moving_take(), format_id, settings)))
-    read = script.read_curves(path)
+    read = program.read_curves(path)
     rigmap = load_rigmap("metahuman_animation")
     expected = curves(moving_take().at(FRAME_RATES[rate]), rigmap)
     assert read.name == "A_S_hne___T_chter"
@@ -59,7 +59,7 @@ def test_the_script_reads_the_curves_that_we_write(
 
 
 class Editor(types.ModuleType):
-    """What the script calls of Unreal's Python API: a sequence keeps the rate it is made with."""
+    """The part of Unreal's Python API that is called: a sequence keeps the rate it is made with."""
 
     class FrameRate(tuple):  # type: ignore[type-arg]
         def __new__(cls, *rate: int) -> Editor.FrameRate:
@@ -101,15 +101,15 @@ class Editor(types.ModuleType):
         self.EditorAssetLibrary = types.SimpleNamespace(save_loaded_asset=lambda *_, **__: None)
 
 
-def test_a_sequence_is_made_at_the_rate_of_its_take(
-    script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_sequence_has_the_rate_of_its_take(
+    program: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     editor = Editor()
     monkeypatch.setitem(sys.modules, "unreal", editor)
     path = tmp_path / "speech.metahuman.json"
     take, rate = moving_take(), FRAME_RATES["24"]
     path.write_bytes(b"".join(export_take(take, "metahuman-json", ExportConfig(rate=rate))))
-    script.import_take(path, "/Game/Takes", skeleton="/Game/Face")
+    program.import_take(path, "/Game/Takes", skeleton="/Game/Face")
     rows = take.at(rate).rows
     assert editor.made == [("A_speech", (24, 1)), ("set", (24, 1)), ("frames", rows - 1)]
     assert editor.settings["default_frame_rate"] == (30, 1), "the project keeps its own"
@@ -117,21 +117,21 @@ def test_a_sequence_is_made_at_the_rate_of_its_take(
     assert set(editor.keys.values()) == {rows}
 
 
-def test_the_script_says_what_it_cannot_read(script: Any, tmp_path: Path) -> None:
+def test_the_unreal_program_reports_what_it_cannot_read(program: Any, tmp_path: Path) -> None:
     path = tmp_path / "other.json"
     path.write_text("[]", encoding="utf-8")
     with pytest.raises(ValueError, match="no file of metahuman-json"):
-        script.read_curves(path)
+        program.read_curves(path)
     path.write_text('{"format": "cstalk-curves", "version": 9}', encoding="utf-8")
     with pytest.raises(ValueError, match="version 9, this script reads 1"):
-        script.read_curves(path)
+        program.read_curves(path)
     path = tmp_path / "other.csv"
     path.write_text("Timecode,BlendshapeCount\n", encoding="utf-8")
     with pytest.raises(ValueError, match="no file of metahuman-csv"):
-        script.read_curves(path)
+        program.read_curves(path)
     path.write_text("Frame,Time,a\n", encoding="utf-8")
     with pytest.raises(ValueError, match="no frames"):
-        script.read_curves(path)
+        program.read_curves(path)
     path.write_text("Frame,Time,a\n0,0\n", encoding="utf-8")
     with pytest.raises(ValueError, match="does not have 1 curves"):
-        script.read_curves(path)
+        program.read_curves(path)

@@ -1,4 +1,4 @@
-"""A recorder with a clock that tests advance: ticks, faces and a voice."""
+"""A recorder on a simulated clock, with ticks, faces and a voice."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 BEGAN = datetime(2025, 2, 28, 14, 56, 23, tzinfo=UTC)
 DELAY_S = 0.1
-"""How far a face is behind its sound."""
+"""Delay of a face after its sound."""
 
 
 def tone(rate_hz: int, start: int, count: int) -> NDArray[np.float32]:
@@ -79,17 +79,17 @@ class RecorderHarness:
         return place
 
     def curves(self, number: int, subject: int = 0) -> NDArray[np.float32]:
-        """The face of a tick: every value tells which it is."""
+        """The face of a tick: every value identifies the tick."""
         return np.asarray((np.arange(CURVE_COUNT) + number % 100 + subject) / 200, dtype=np.float32)
 
     def step(self, ticks: int = 1) -> None:
-        """Let time pass: sound comes, then a face is shown."""
+        """Advance time: sound arrives, then a face is shown."""
         for _ in range(ticks):
             due_s = 1000.0 + self.number * float(self.rate.frame_s)
             self.host_s = due_s
-            heard = int((due_s - 1000.0) * (1 + self.drift) * self.rate_hz)
+            end = int((due_s - 1000.0) * (1 + self.drift) * self.rate_hz)
             for history in self.histories:
-                history.write(tone(self.rate_hz, history.end, heard - history.end))
+                history.write(tone(self.rate_hz, history.end, end - history.end))
             tick = Tick(self.number, due_s, self.first_frame + self.number)
             for subject, link in enumerate(self.links):
                 link.send(self.curves(self.number, subject), tick)

@@ -28,15 +28,15 @@ def record(folder: Path, number: int, pipe: Any) -> None:
     take = harness.recorder.take
     assert take is not None
     # Every fourth is killed while its files are made, the others in their middle.
-    is_told = number % 4 == 0
-    if is_told:
+    is_reported = number % 4 == 0
+    if is_reported:
         pipe.send(number)
     while True:
         if harness.number / 60 - take.duration_s < AHEAD_S:
             harness.step()
         time.sleep(0.0001)
-        if not is_told and take.duration_s > 0:
-            is_told = True
+        if not is_reported and take.duration_s > 0:
+            is_reported = True
             pipe.send(number)
 
 

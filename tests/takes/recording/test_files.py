@@ -47,7 +47,7 @@ def chunks(data: bytes) -> dict[bytes, bytes]:
     return found
 
 
-def test_every_field_lies_where_the_standard_has_it(tmp_path: Path) -> None:
+def test_every_field_is_at_its_offset_in_the_standard(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     file = WaveFile(path, 48_000, ORIGIN)
     file.append(np.array([0.5, -0.5, 1.5], dtype=np.float32))
@@ -73,7 +73,7 @@ def test_samples_are_rounded_to_24_bits(values: list[float]) -> None:
     np.testing.assert_allclose(whole, samples, atol=2**-24)
 
 
-def test_the_file_is_whole_after_every_piece(tmp_path: Path) -> None:
+def test_the_file_is_valid_after_every_write(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     file = WaveFile(path, 16_000, ORIGIN)
     whole = (np.sin(np.arange(5000) / 10) / 2).astype(np.float32)
@@ -87,7 +87,7 @@ def test_the_file_is_whole_after_every_piece(tmp_path: Path) -> None:
 
 
 @given(cut=st.integers(0, 700 + 30), wrong=st.integers(0, 2**32 - 1))
-def test_a_cut_file_is_mended(
+def test_a_truncated_file_is_repaired(
     cut: int, wrong: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("cut") / "a.wav"
@@ -117,7 +117,7 @@ PIECE = RATE_HZ // 4
 
 
 def played(drift: float, pieces: int) -> tuple[SoundTrack, np.ndarray]:
-    """Take pieces of a hum from a device that is `drift` too fast."""
+    """Read pieces of a hum from a device that is `drift` too fast."""
     history, track = AudioHistory(RATE_HZ), SoundTrack(RATE_HZ)
     parts = []
     for piece in range(pieces):
@@ -134,10 +134,10 @@ def test_samples_are_copied_where_clocks_agree() -> None:
 
 
 @pytest.mark.parametrize("drift", [-200e-6, -20e-6, 50e-6, 200e-6])
-def test_sound_stays_with_its_frames_for_minutes(drift: float) -> None:
+def test_sound_stays_aligned_with_its_frames_for_minutes(drift: float) -> None:
     track, sound = played(drift, 4 * 120)
     assert (track.jumps, track.missing) == (0, 0)
-    # A hum of 440 Hz: what is heard at a time is told by its phase, to 1.1 ms either way.
+    # A hum of 440 Hz: its phase gives the time of a sample, to 1.1 ms either way.
     times_s = np.arange(len(sound)) / RATE_HZ
     turning = np.exp(-2j * np.pi * 440 * (1 + drift) * times_s)
     lag = (sound * turning).reshape(-1, PIECE).mean(axis=1)
@@ -146,7 +146,7 @@ def test_sound_stays_with_its_frames_for_minutes(drift: float) -> None:
     assert np.abs(np.diff(sound)).max() < 1.05 * np.abs(np.diff(tone(RATE_HZ, 0, PIECE))).max()
 
 
-def test_a_jump_is_followed_and_counted() -> None:
+def test_a_clock_jump_is_followed_and_counted() -> None:
     history, track = AudioHistory(RATE_HZ), SoundTrack(RATE_HZ)
     history.write(tone(RATE_HZ, 0, RATE_HZ))
     history.write(tone(RATE_HZ, RATE_HZ, RATE_HZ))
@@ -159,7 +159,7 @@ def test_a_jump_is_followed_and_counted() -> None:
     assert track.jumps == 1
 
 
-def test_where_there_is_no_sound_there_is_silence() -> None:
+def test_missing_sound_becomes_silence() -> None:
     history, track = AudioHistory(RATE_HZ), SoundTrack(RATE_HZ)
     history.write(tone(RATE_HZ, 0, PIECE))
     assert not track.take(None, PIECE).any()
@@ -171,7 +171,7 @@ def test_where_there_is_no_sound_there_is_silence() -> None:
 
 
 @pytest.mark.parametrize("count", [990, 999, 1001, 1010])
-def test_stretching_keeps_the_wave(count: int) -> None:
+def test_time_stretching_preserves_the_waveform(count: int) -> None:
     samples = tone(RATE_HZ, -1, 1003)
     places = np.arange(count) * 1000 / count
     exact = 0.5 * np.sin(2 * np.pi * 440 * places / RATE_HZ)

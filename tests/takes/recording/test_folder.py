@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_name_is_never_given_twice(tmp_path: Path) -> None:
+def test_a_folder_name_is_never_given_twice(tmp_path: Path) -> None:
     names = []
     for _ in range(3):
         name, path = claim_folder(tmp_path, "MySlate", 3, BEGAN)
@@ -23,7 +23,7 @@ def test_a_name_is_never_given_twice(tmp_path: Path) -> None:
     assert names == [f"20250228_MySlate_3{again}" for again in ("", "-2", "-3", "-4")]
 
 
-def test_a_slate_in_another_case_or_form_of_unicode_is_the_same_take(tmp_path: Path) -> None:
+def test_slates_that_differ_in_case_or_unicode_form_are_the_same_take(tmp_path: Path) -> None:
     names = []
     for slate in ("Scène", "SCÈNE", "Sce\u0300ne"):
         _, path = claim_folder(tmp_path, slate, 1, BEGAN)
@@ -31,7 +31,7 @@ def test_a_slate_in_another_case_or_form_of_unicode_is_the_same_take(tmp_path: P
     assert names == ["20250228_Scène_1", "20250228_SCÈNE_1-2", "20250228_Sce\u0300ne_1-3"]
 
 
-def test_a_finished_take_that_comes_between_is_kept(tmp_path: Path) -> None:
+def test_a_take_finished_by_another_process_is_kept(tmp_path: Path) -> None:
     name, path = claim_folder(tmp_path, "MySlate", 3, BEGAN)
     (tmp_path / name.identifier).mkdir()
     (tmp_path / name.identifier / "mine").touch()
@@ -39,7 +39,7 @@ def test_a_finished_take_that_comes_between_is_kept(tmp_path: Path) -> None:
     assert (tmp_path / name.identifier / "mine").exists()
 
 
-def test_a_folder_that_cannot_be_is_a_user_error(tmp_path: Path) -> None:
+def test_an_impossible_folder_is_a_user_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be recorded here"):
         claim_folder(tmp_path / "file" / "takes", "MySlate", 3, BEGAN)

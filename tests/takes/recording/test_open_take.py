@@ -1,4 +1,4 @@
-"""Takes that cannot go on, cannot begin or cannot be kept: all is told, what can be saved is."""
+"""Takes that cannot start, continue or be saved: errors are reported and data is preserved."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def check_readable(ended: RecordedTake) -> int:
 
 
 @needs_posix
-def test_a_folder_removed_while_it_is_recorded_is_told_of_and_saved(tmp_path: Path) -> None:
+def test_a_folder_removed_during_recording_is_reported_and_saved(tmp_path: Path) -> None:
     harness = RecorderHarness(tmp_path / "takes", subjects=SUBJECTS)
     begun(harness)
     shutil.rmtree(tmp_path / "takes", ignore_errors=True)
@@ -83,7 +83,7 @@ def test_a_folder_removed_while_it_is_recorded_is_told_of_and_saved(tmp_path: Pa
 
 
 @needs_posix
-def test_one_file_removed_takes_no_other_with_it(tmp_path: Path) -> None:
+def test_one_removed_file_does_not_affect_the_others(tmp_path: Path) -> None:
     harness = RecorderHarness(tmp_path, subjects=SUBJECTS)
     begun(harness)
     next(tmp_path.glob("*.recording/*_Ben.wav")).unlink()
@@ -93,14 +93,14 @@ def test_one_file_removed_takes_no_other_with_it(tmp_path: Path) -> None:
 
 
 @needs_posix
-def test_what_cannot_be_saved_is_told_and_the_next_take_can_begin(tmp_path: Path) -> None:
+def test_a_take_that_cannot_be_saved_is_reported_and_the_next_one_can_start(tmp_path: Path) -> None:
     folder, disk, other = (tmp_path / name for name in ("takes", "disk", "other"))
     disk.mkdir()
     folder.symlink_to(disk)
     harness = RecorderHarness(folder)
     begun(harness)
     other.write_text("in the way")
-    # At one moment, for the recorder looks meanwhile.
+    # In one step, because the recorder checks meanwhile.
     other.replace(folder)
     wait_until(lambda: harness.recorder.take is None)
     assert "takes cannot be recorded here" in stop_fault(harness)
@@ -114,7 +114,7 @@ def test_what_cannot_be_saved_is_told_and_the_next_take_can_begin(tmp_path: Path
     assert take.problem is None
 
 
-def test_a_disk_that_fills_up_is_warned_of_and_ends_the_take_readable(tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_gives_a_warning_and_the_take_ends_readable(tmp_path: Path) -> None:
     free = 10**12
     harness = RecorderHarness(tmp_path, subjects=SUBJECTS, free=lambda _folder: free)
     warned: list[Problem] = []
@@ -131,7 +131,7 @@ def test_a_disk_that_fills_up_is_warned_of_and_ends_the_take_readable(tmp_path: 
     assert check_readable(last(harness)) > 30
 
 
-def test_a_take_for_which_there_is_no_room_does_not_begin(tmp_path: Path) -> None:
+def test_a_take_without_free_space_does_not_start(tmp_path: Path) -> None:
     harness = RecorderHarness(tmp_path, free=lambda _folder: END_BYTES)
     with pytest.raises(UserError, match="are free, a take needs"):
         harness.recorder.start("MySlate", 1)
@@ -148,7 +148,7 @@ def fill(path: Path) -> None:
 
 
 @needs_posix
-def test_its_end_has_room_on_a_disk_that_others_filled(tmp_path: Path) -> None:
+def test_the_end_of_a_take_has_room_on_a_full_disk(tmp_path: Path) -> None:
     if not (sys.platform == "linux" and os.geteuid() == 0 and shutil.which("mount")):
         pytest.skip("needs a small disk of its own")
     import subprocess
@@ -185,7 +185,7 @@ def test_its_end_has_room_on_a_disk_that_others_filled(tmp_path: Path) -> None:
 
 @needs_posix
 @pytest.mark.parametrize("left", range(9))
-def test_a_take_without_descriptors_is_refused_or_holds_all_it_needs(
+def test_a_take_without_file_descriptors_is_refused_or_holds_all_it_needs(
     tmp_path: Path, left: int
 ) -> None:
     harness = RecorderHarness(tmp_path, subjects=SUBJECTS)
@@ -219,28 +219,28 @@ def crowded(left: int) -> ExitStack:
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
     taken = ExitStack()
     crowd.callback(taken.close)
-    kept: list[int] = []
+    held: list[int] = []
     try:
         while True:
-            kept.append(os.open(os.devnull, os.O_RDONLY))
+            held.append(os.open(os.devnull, os.O_RDONLY))
     except OSError:
-        for descriptor in kept[:left]:
+        for descriptor in held[:left]:
             os.close(descriptor)
-        for descriptor in kept[left:]:
+        for descriptor in held[left:]:
             taken.callback(os.close, descriptor)
     return crowd
 
 
-def test_a_fault_of_ours_is_told_and_the_take_is_kept(tmp_path: Path) -> None:
+def test_an_internal_error_is_reported_and_the_take_is_kept(tmp_path: Path) -> None:
     harness = RecorderHarness(tmp_path)
     begun(harness)
 
-    def broken(_host_s: float) -> None:
+    def failing(_host_s: float) -> None:
         raise RuntimeError("no sound today")
 
     take = harness.recorder.take
     assert take is not None
-    object.__setattr__(take._files[0].subject, "position_at", broken)
+    object.__setattr__(take._files[0].subject, "position_at", failing)
     harness.step(30)
     wait_until(lambda: harness.recorder.take is None)
     assert "an internal error: RuntimeError: no sound today" in stop_fault(harness)
@@ -248,7 +248,7 @@ def test_a_fault_of_ours_is_told_and_the_take_is_kept(tmp_path: Path) -> None:
 
 
 @needs_posix
-def test_takes_are_private_to_their_user(tmp_path: Path) -> None:
+def test_takes_are_readable_by_their_user_only(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         harness = RecorderHarness(tmp_path / "takes", subjects=SUBJECTS)

@@ -90,7 +90,7 @@ def test_a_take_is_three_files_under_its_names(tmp_path: Path) -> None:
     assert found["subjects"][0]["delayMs"] == 1e3 * DELAY_S
 
 
-def test_every_frame_stands_under_its_name_and_time(tmp_path: Path) -> None:
+def test_every_frame_has_its_name_and_time(tmp_path: Path) -> None:
     harness = RecorderHarness(tmp_path)
     found = lines(recorded(harness, 100).curves[0])
     assert len(found) == 100
@@ -118,7 +118,7 @@ def test_the_sound_is_that_of_the_faces(tmp_path: Path, rate: str) -> None:
     assert samples == round(1020 * frame_s * rate_hz)
 
 
-def test_a_day_of_labels_without_drop_frame_ends_where_its_last_label_does(tmp_path: Path) -> None:
+def test_a_day_of_non_drop_frame_labels_ends_with_its_last_label(tmp_path: Path) -> None:
     day = frames_per_day(FRAME_RATES["23.976"])
     for before, label in ((21, "23:59:59:23"), (20, "00:00:00:00")):
         harness = RecorderHarness(tmp_path / label[:2], rate="23.976", first_frame=day - before)
@@ -154,7 +154,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert takes[1].curves[0].name == "MySlate-2_take_24_CSTalk_cal.csv"
 
 
-def test_what_cannot_be_begun_is_told(tmp_path: Path) -> None:
+def test_a_recording_that_cannot_start_is_reported(tmp_path: Path) -> None:
     harness = RecorderHarness(tmp_path)
     harness.recorder.start("MySlate", 1)
     with pytest.raises(UserError, match="is being recorded"):
@@ -166,19 +166,19 @@ def test_what_cannot_be_begun_is_told(tmp_path: Path) -> None:
     assert harness.recorder.stop() is None
 
 
-def test_a_take_without_a_frame_is_one(tmp_path: Path) -> None:
+def test_a_take_without_a_frame_is_valid(tmp_path: Path) -> None:
     harness = RecorderHarness(tmp_path)
     harness.recorder.start("MySlate", 1)
     take = harness.recorder.stop()
     assert take is not None
     assert document(take)["frames"] == 0
-    # What is confirmed is there, and can be read.
+    # A confirmed take exists and can be read.
     assert lines(take.curves[0]) == []
     assert len(soundfile.read(take.sounds[0])[0]) == 0
     assert len(list(take.folder.iterdir())) == 3
 
 
-def test_a_disk_that_stalls_loses_frames_but_never_waits(tmp_path: Path) -> None:
+def test_a_stalled_disk_loses_frames_but_blocks_no_thread(tmp_path: Path) -> None:
     harness = RecorderHarness(tmp_path, interval_s=600.0)
     harness.recorder.start("MySlate", 1)
     harness.step(400)
@@ -190,7 +190,7 @@ def test_a_disk_that_stalls_loses_frames_but_never_waits(tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit for files")
-def test_a_full_disk_ends_the_take_and_says_so(tmp_path: Path) -> None:
+def test_a_full_disk_ends_the_take_with_a_notice(tmp_path: Path) -> None:
     import resource
 
     harness = RecorderHarness(tmp_path)
@@ -209,14 +209,14 @@ def test_a_full_disk_ends_the_take_and_says_so(tmp_path: Path) -> None:
     ended = harness.recorder.last
     assert ended is not None
     assert "File too large" in str(ended.problem)
-    # What was written before is whole, and another take can begin.
+    # The data written before is complete, and another take can start.
     assert len(lines(ended.curves[0])) == document(ended)["frames"] > 10
     assert all(None not in line.values() for line in lines(ended.curves[0]))
     harness.recorder.start("MySlate", 2)
     harness.recorder.close()
 
 
-def test_a_machine_that_slept_is_owed_no_hours(tmp_path: Path) -> None:
+def test_a_machine_that_slept_adds_no_hours(tmp_path: Path) -> None:
     harness = RecorderHarness(tmp_path)
     harness.recorder.start("MySlate", 1)
     take = harness.recorder.take
@@ -233,7 +233,7 @@ def test_a_machine_that_slept_is_owed_no_hours(tmp_path: Path) -> None:
     assert "no frame came for 360" in str(harness.recorder.last.problem)
 
 
-def test_its_links_are_links(tmp_path: Path) -> None:
+def test_links_of_a_subject_are_recorded(tmp_path: Path) -> None:
     harness = RecorderHarness(tmp_path)
     link: Link
     (link,) = harness.links
@@ -248,7 +248,7 @@ def test_its_links_are_links(tmp_path: Path) -> None:
     assert float(lines(take.curves[0])[0]["JawOpen"]) == 0.0
 
 
-def test_a_subject_comes_between_takes_only(tmp_path: Path) -> None:
+def test_a_subject_is_added_between_takes_only(tmp_path: Path) -> None:
     harness = RecorderHarness(tmp_path)
     harness.recorder.start("MySlate", 1)
     with pytest.raises(ValueError, match="is being recorded"):
@@ -258,7 +258,7 @@ def test_a_subject_comes_between_takes_only(tmp_path: Path) -> None:
         Recorder(tmp_path, harness.rate).start("MySlate", 1)
 
 
-def test_time_between_frames_is_told(tmp_path: Path) -> None:
+def test_time_between_frames_is_reported(tmp_path: Path) -> None:
     harness = RecorderHarness(tmp_path)
     harness.recorder.start("MySlate", 1)
     for number in range(120):
@@ -288,20 +288,20 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(st.data())
-def test_what_is_left_is_read(
+def test_interrupted_takes_are_recovered(
     whole: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     folder = tmp_path_factory.mktemp("cut")
-    broken = shutil.copytree(whole, folder / f"{whole.name}.recording")
-    kept = {}
+    interrupted = shutil.copytree(whole, folder / f"{whole.name}.recording")
+    kept_bytes = {}
     for name in (CURVES, SOUND):
         size = (whole / name).stat().st_size
-        kept[name] = data.draw(st.integers(0, size))
-        with (broken / name).open("r+b") as file:
-            file.truncate(kept[name])
-    (broken / ".take.json.12345678.partial").write_bytes(b"{")
+        kept_bytes[name] = data.draw(st.integers(0, size))
+        with (interrupted / name).open("r+b") as file:
+            file.truncate(kept_bytes[name])
+    (interrupted / ".take.json.12345678.partial").write_bytes(b"{")
     if data.draw(st.booleans()):
-        (broken / "take.json").write_bytes(b"{")
+        (interrupted / "take.json").write_bytes(b"{")
     ((found,), problems) = recover(folder, LATER_S)
     assert found.name == whole.name
     assert sorted(path.name for path in found.iterdir()) == [SOUND, CURVES, "take.json"]
@@ -309,19 +309,19 @@ def test_what_is_left_is_read(
     text = (found / CURVES).read_bytes()
     assert text == csv_header() or (whole / CURVES).read_bytes().startswith(text)
     rows = list(csv.reader(text.decode().splitlines()))[1:]
-    assert len(rows) == max(0, (whole / CURVES).read_bytes()[: kept[CURVES]].count(b"\n") - 1)
+    assert len(rows) == max(0, (whole / CURVES).read_bytes()[: kept_bytes[CURVES]].count(b"\n") - 1)
     document = json.loads((found / "take.json").read_text())
     assert (document["frames"], document["isRecovered"]) == (len(rows), True)
     if rows:
         assert (document["startTimecode"], document["endTimecode"]) == (rows[0][0], rows[-1][0])
     if problems:
         assert "cannot be repaired" in str(problems[0])
-        assert kept[SOUND] < (whole / SOUND).read_bytes().index(b"data") + 8
+        assert kept_bytes[SOUND] < (whole / SOUND).read_bytes().index(b"data") + 8
     else:
         assert len(soundfile.read(found / SOUND)[0]) <= round(FRAMES * 16_000 / 60)
 
 
-def test_a_take_that_is_recorded_elsewhere_is_left_alone(tmp_path: Path) -> None:
+def test_a_take_recorded_by_another_process_is_not_recovered(tmp_path: Path) -> None:
     harness = RecorderHarness(tmp_path)
     harness.recorder.start("MySlate", 1)
     folder = tmp_path / "20250228_MySlate_1.recording"
@@ -332,7 +332,7 @@ def test_a_take_that_is_recorded_elsewhere_is_left_alone(tmp_path: Path) -> None
     assert recover(tmp_path / "nowhere", 0.0) == ([], [])
 
 
-def test_a_name_that_was_given_meanwhile_is_left(tmp_path: Path) -> None:
+def test_a_name_taken_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "20250228_MySlate_1.recording").mkdir()
     (tmp_path / "20250228_MySlate_1").mkdir()
     found, problems = recover(tmp_path, LATER_S)
@@ -342,7 +342,7 @@ def test_a_name_that_was_given_meanwhile_is_left(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a signal that halts")
-def test_a_halted_program_keeps_its_take_and_goes_on_with_it(tmp_path: Path) -> None:
+def test_a_suspended_program_keeps_its_take_and_resumes_it(tmp_path: Path) -> None:
     with RecordingProcess(tmp_path, 1) as recording:
         recording.wait_for("writing")
         recording.signal(signal.SIGSTOP)
@@ -363,10 +363,10 @@ def test_a_halted_program_keeps_its_take_and_goes_on_with_it(tmp_path: Path) -> 
 TAKES = 100
 
 
-def read_curves(path: Path, *, is_mended: bool) -> list[list[str]]:
-    """Return the whole lines of a file; before it is mended the last may be cut."""
+def read_curves(path: Path, *, is_recovered: bool) -> list[list[str]]:
+    """Return the complete lines of a file; before it is recovered the last may be truncated."""
     text = path.read_text()
-    assert text.endswith("\n") or not is_mended
+    assert text.endswith("\n") or not is_recovered
     found = list(csv.reader(text[: text.rfind("\n") + 1].splitlines()))
     assert all(len(line) == 63 for line in found)
     return found[1:]
@@ -381,7 +381,7 @@ def length_s(rows: list[list[str]]) -> float:
 def read_sound(path: Path) -> np.ndarray:
     sound, rate_hz = soundfile.read(path, dtype="float32")
     assert rate_hz == 16_000
-    # The first frame's sound is heard before there is any.
+    # The first frame's sound is before the first sample.
     before = round(DELAY_S * rate_hz)
     assert not sound[:before].any()
     np.testing.assert_allclose(
@@ -397,7 +397,7 @@ def test_of_a_hundred_killed_takes_all_can_be_read(tmp_path: Path) -> None:
     assert all(folder.name.endswith(".recording") for folder in folders)
     before = {}
     for path in tmp_path.glob("*/*.csv"):
-        before[path.name] = len(read_curves(path, is_mended=False))
+        before[path.name] = len(read_curves(path, is_recovered=False))
     for path in tmp_path.glob("*/*.wav"):
         read_sound(path)
     assert sum(rows > 0 for rows in before.values()) >= TAKES
@@ -410,12 +410,12 @@ def test_of_a_hundred_killed_takes_all_can_be_read(tmp_path: Path) -> None:
         document = json.loads((folder / "take.json").read_text())
         assert document["isRecovered"]
         for path in folder.glob("*.csv"):
-            rows = read_curves(path, is_mended=True)
+            rows = read_curves(path, is_recovered=True)
             assert len(rows) == before[path.name]
             sound = folder / path.name.replace("_cal.csv", ".wav")
             if rows and sound.exists():
                 # The two grow in turn, by what is written at once.
                 missing_s = length_s(rows) - len(read_sound(sound)) / 16_000
                 assert -1e-3 < missing_s <= QUEUE_S
-        counts = {len(read_curves(path, is_mended=True)) for path in folder.glob("*.csv")}
+        counts = {len(read_curves(path, is_recovered=True)) for path in folder.glob("*.csv")}
         assert document["frames"] in counts | {0}

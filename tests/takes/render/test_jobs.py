@@ -18,8 +18,8 @@ def touch(*paths: Path) -> None:
         path.write_bytes(b"RIFF")
 
 
-def below(words: list[str], out: Path) -> list[str]:
-    return sorted(file.below.as_posix() for file in find_inputs(words, out).found)
+def below(arguments: list[str], out: Path) -> list[str]:
+    return sorted(file.below.as_posix() for file in find_inputs(arguments, out).found)
 
 
 def test_a_folder_means_all_recordings_below_it(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_a_folder_means_all_recordings_below_it(tmp_path: Path) -> None:
     assert below([str(tmp_path / "in")], tmp_path / "out") == ["a.wav", "c.take", "deep/er/b.FLAC"]
 
 
-def test_outputs_are_no_inputs_of_the_next_run(tmp_path: Path) -> None:
+def test_outputs_are_not_inputs_of_the_next_run(tmp_path: Path) -> None:
     touch(tmp_path / "a.wav", tmp_path / "out/a.take", tmp_path / "b.wav", tmp_path / "b.take")
     assert below([str(tmp_path)], tmp_path / "out") == ["a.wav", "b.wav"]
     assert below([str(tmp_path)], tmp_path) == ["a.wav", "b.wav", "out/a.take"]
@@ -47,15 +47,15 @@ def test_a_pattern_keeps_the_tree_below_its_fixed_part(tmp_path: Path) -> None:
     assert below([f"{tmp_path}/s[2]"], tmp_path / "out") == ["s2/x/a.wav"]
 
 
-def test_a_name_with_brackets_is_a_name_first(tmp_path: Path) -> None:
+def test_a_path_with_brackets_is_a_file_name_first(tmp_path: Path) -> None:
     touch(tmp_path / "take [1].wav")
     assert below([str(tmp_path / "take [1].wav")], tmp_path / "out") == ["take [1].wav"]
 
 
-def test_what_is_named_twice_is_done_once(tmp_path: Path) -> None:
+def test_an_input_named_twice_is_rendered_once(tmp_path: Path) -> None:
     touch(tmp_path / "a.wav")
-    word = str(tmp_path / "a.wav")
-    assert below([word, word, str(tmp_path)], tmp_path / "out") == ["a.wav"]
+    argument = str(tmp_path / "a.wav")
+    assert below([argument, argument, str(tmp_path)], tmp_path / "out") == ["a.wav"]
 
 
 def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
@@ -64,10 +64,10 @@ def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
     assert below([str(tmp_path)], tmp_path / "out") == ["a.wav"]
 
 
-def test_words_that_mean_nothing_are_said(tmp_path: Path) -> None:
+def test_arguments_without_any_input_are_reported(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    words = [str(tmp_path / "no.wav"), f"{tmp_path}/*.wav", str(tmp_path / "empty")]
-    whats = [problem.what for problem in find_inputs(words, tmp_path / "out").problems]
+    arguments = [str(tmp_path / "no.wav"), f"{tmp_path}/*.wav", str(tmp_path / "empty")]
+    whats = [problem.what for problem in find_inputs(arguments, tmp_path / "out").problems]
     assert whats[:2] == ["no such file or folder", "no recording matches this pattern"]
     assert whats[2].startswith("contains no recording")
 
@@ -77,7 +77,7 @@ def found(tmp_path: Path, *names: str) -> list[FoundInput]:
     return [FoundInput(tmp_path / name, Path(name)) for name in names]
 
 
-def test_outputs_lie_where_their_inputs_do(tmp_path: Path) -> None:
+def test_outputs_mirror_the_tree_of_inputs(tmp_path: Path) -> None:
     jobs, _ = make_jobs(found(tmp_path, "act 1/lïne_1.wav"), FORMS, Shard())
     assert [str(jobs[0].output(form)) for form in FORMS] == [
         "act 1/lïne_1.take",
@@ -98,9 +98,7 @@ def test_outputs_lie_where_their_inputs_do(tmp_path: Path) -> None:
         ("line .wav", "line_.mp3"),
     ],
 )
-def test_two_inputs_of_one_output_stop_only_themselves(
-    tmp_path: Path, names: tuple[str, str]
-) -> None:
+def test_two_inputs_with_one_output_fail_alone(tmp_path: Path, names: tuple[str, str]) -> None:
     jobs, problems = make_jobs(found(tmp_path, *names, "other.wav"), FORMS, Shard())
     assert [job.source.name for job in jobs] == ["other.wav"]
     assert [problem.where for problem in problems] == [str(tmp_path / name) for name in names]
@@ -108,12 +106,12 @@ def test_two_inputs_of_one_output_stop_only_themselves(
     assert "neither is rendered" in problems[0].what
 
 
-def test_names_that_differ_in_a_line_below_or_between_are_two(tmp_path: Path) -> None:
+def test_names_that_differ_in_punctuation_are_distinct(tmp_path: Path) -> None:
     jobs, problems = make_jobs(found(tmp_path, "x_1.wav", "x-1.wav"), FORMS, Shard())
     assert (len(jobs), problems) == (2, [])
 
 
-def test_a_long_name_is_cut_before_what_unreal_needs(tmp_path: Path) -> None:
+def test_a_long_name_is_shortened_before_the_part_that_unreal_needs(tmp_path: Path) -> None:
     stem = "ü" * 100
     (job,), _ = make_jobs(found(tmp_path, f"{stem}.wav"), FORMS, Shard())
     name = job.output(FORMATS["csv"]).name
@@ -121,7 +119,7 @@ def test_a_long_name_is_cut_before_what_unreal_needs(tmp_path: Path) -> None:
     assert len(name.encode()) <= 184
 
 
-def test_what_is_left_out_of_folders_and_patterns_is_counted_and_named(tmp_path: Path) -> None:
+def test_skipped_files_are_counted_and_named(tmp_path: Path) -> None:
     touch(
         *(tmp_path / "in" / name for name in ("a.wav", "a.take", "a.emotion.yaml", "b.m4a")),
         *(tmp_path / "in" / name for name in ("notes.txt", "clip.wma", ".hidden", "render.jsonl")),
@@ -139,7 +137,7 @@ def test_what_is_left_out_of_folders_and_patterns_is_counted_and_named(tmp_path:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="such names cannot be on Windows")
-def test_hostile_names_stay_inside_and_can_be_written_anywhere(tmp_path: Path) -> None:
+def test_hostile_names_stay_inside_the_folder_and_are_portable(tmp_path: Path) -> None:
     names = ("q\"uo'te.wav", "nul.wav", "c:d.wav", "back\\slash.wav", "..wav", "dots...wav")
     jobs, _ = make_jobs(found(tmp_path, *names), FORMS, Shard())
     assert sorted(str(job.output(FORMS[0])) for job in jobs) == [
@@ -152,7 +150,7 @@ def test_hostile_names_stay_inside_and_can_be_written_anywhere(tmp_path: Path) -
     ]
 
 
-def test_a_place_cannot_leave_the_folder(tmp_path: Path) -> None:
+def test_an_output_cannot_leave_the_folder(tmp_path: Path) -> None:
     touch(tmp_path / "a.wav")
     jobs, _ = make_jobs([FoundInput(tmp_path / "a.wav", Path("../../a.wav"))], FORMS, Shard())
     assert jobs[0].place == PurePosixPath("__/__/a")
@@ -168,10 +166,10 @@ def test_shards_are_disjoint_complete_and_stable(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/", "a/b", "-1/2", "1/2/3", "1/1000000"])
-def test_shards_that_are_none_are_refused(text: str) -> None:
+def test_invalid_shards_are_refused(text: str) -> None:
     with pytest.raises(UserError, match="write i/n"):
         parse_shard(text)
 
 
-def test_a_shard_is_read() -> None:
+def test_a_shard_is_parsed() -> None:
     assert parse_shard("2/8") == Shard(2, 8)

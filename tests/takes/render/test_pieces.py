@@ -1,4 +1,4 @@
-"""Sound cut into pieces, pieces put into batches, and the words about it."""
+"""Sound split into pieces, pieces gathered into batches, and the progress line."""
 
 from __future__ import annotations
 
@@ -41,9 +41,7 @@ def part(rows: int) -> Part:
     ahead_rows=st.integers(0, 12),
 )
 @example(lengths=[3004 * HOP_SAMPLES, 1], ahead_rows=4)
-def test_pieces_are_all_of_the_sound_each_with_what_it_hears(
-    lengths: list[int], ahead_rows: int
-) -> None:
+def test_pieces_cover_the_sound_with_its_context(lengths: list[int], ahead_rows: int) -> None:
     total = sum(lengths)
     sound = np.arange(total, dtype=np.float32)
     stream = np.split(sound, np.cumsum(lengths[:-1]))
@@ -78,7 +76,7 @@ def test_parts_of_one_length_share_a_batch() -> None:
     assert lengths == [[600], [10, 10, 10], [400], [400]]
 
 
-def test_a_tally_tells_speed_and_time_left() -> None:
+def test_progress_reports_speed_and_time_left() -> None:
     progress = RenderProgress(jobs=4, bytes=400, start_s=10.0)
     assert progress.line(10.0) == "0 of 4 rendered, 0 x real time"
     progress.add_generated(JOB, 1.0)

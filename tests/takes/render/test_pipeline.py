@@ -1,4 +1,4 @@
-"""Whole renders of real files by the real network."""
+"""Complete renders of real files with the real network."""
 
 from __future__ import annotations
 
@@ -47,11 +47,14 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture
 def run(generator: Generator, tmp_path: Path) -> Any:
-    """Return a function that renders words to `tmp_path/out`."""
+    """Return a function that renders its arguments to `tmp_path/out`."""
 
-    def run(*words: Path | str, settings: RenderConfig = TAKE) -> Any:
+    def run(*paths: Path | str, settings: RenderConfig = TAKE) -> Any:
         return render(
-            [str(word) for word in words], tmp_path / "out", settings, load=lambda *_: generator
+            [str(path) for path in paths],
+            tmp_path / "out",
+            settings,
+            load=lambda *_: generator,
         )
 
     return run
@@ -100,7 +103,7 @@ def test_a_long_recording_equals_one_pass_over_all_of_it(
     np.testing.assert_allclose(take.board, whole_face(generator, path, {"happy": 1.0}), atol=1e-4)
 
 
-def test_what_is_finished_is_left_alone_until_something_changes(run: Any, tmp_path: Path) -> None:
+def test_finished_outputs_are_kept_until_something_changes(run: Any, tmp_path: Path) -> None:
     first = write_speech(tmp_path / "in/a.wav")
     write_speech(tmp_path / "in/b.wav")
     folder = tmp_path / "in"
@@ -116,7 +119,7 @@ def test_what_is_finished_is_left_alone_until_something_changes(run: Any, tmp_pa
     assert run(folder, settings=replace(TAKE, lookahead_ms=160, is_forced=True)).done == 2
 
 
-def test_a_mouth_guard_shapes_the_takes_and_a_changed_one_makes_them_anew(tmp_path: Path) -> None:
+def test_a_mouth_guard_shapes_the_takes_and_a_change_renders_them_anew(tmp_path: Path) -> None:
     path, out = write_speech(tmp_path / "a.wav"), tmp_path / "out"
     generator, happy = small_generator(GUARDED), EmotionTrajectory.constant({"happy": 1.0})
 
@@ -132,14 +135,14 @@ def test_a_mouth_guard_shapes_the_takes_and_a_changed_one_makes_them_anew(tmp_pa
     assert np.abs(low_board - high_board).max() > 1e-2
 
 
-def test_a_mouth_guard_which_the_weights_do_not_know_ends_the_render(tmp_path: Path) -> None:
+def test_a_mouth_guard_unknown_to_the_weights_ends_the_render(tmp_path: Path) -> None:
     path, generator = write_speech(tmp_path / "a.wav"), small_generator(UNGUARDED)
     settings = replace(TAKE, mouth_guard=0.2)
     with pytest.raises(UserError, match=r"--mouth-guard.*trained without"):
         render([str(path)], tmp_path / "out", settings, load=lambda *_: generator)
 
 
-def test_another_format_or_rate_makes_only_what_it_must(run: Any, tmp_path: Path) -> None:
+def test_another_format_or_rate_renders_only_what_is_necessary(run: Any, tmp_path: Path) -> None:
     write_speech(tmp_path / "a.wav")
     both = replace(TAKE, formats=(FORMATS["take"], FORMATS["csv"]))
     run(tmp_path / "a.wav")
@@ -150,7 +153,7 @@ def test_another_format_or_rate_makes_only_what_it_must(run: Any, tmp_path: Path
     assert run(tmp_path / "a.wav", settings=replace(both, export=slow)).done == 1
 
 
-def test_a_take_is_only_converted(run: Any, tmp_path: Path) -> None:
+def test_an_input_take_is_only_converted(run: Any, tmp_path: Path) -> None:
     write_speech(tmp_path / "a.wav")
     run(tmp_path / "a.wav")
     take = tmp_path / "out/a.take"
@@ -176,7 +179,7 @@ def test_a_sidecar_changes_the_face(run: Any, tmp_path: Path) -> None:
     assert run(tmp_path / "in").done == 1
 
 
-def test_bad_inputs_are_listed_and_stop_nothing(run: Any, tmp_path: Path) -> None:
+def test_bad_inputs_are_listed_and_do_not_stop_the_others(run: Any, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     write_speech(folder / "good.wav")
     (folder / "corrupt.wav").write_bytes(b"RIFF\x00\x00nonsense")
@@ -186,11 +189,11 @@ def test_bad_inputs_are_listed_and_stop_nothing(run: Any, tmp_path: Path) -> Non
     (folder / "moody.emotion.yaml").write_text("- {at_s: 0, emotion: cheerful}\n")
     progress = run(folder)
     assert progress.done == 1
-    told = {Path(source).name: str(problems[0]) for source, problems in progress.failures}
-    assert sorted(told) == ["corrupt.wav", "empty.wav", "moody.wav", "slow.wav"]
-    assert "damaged or no audio file" in told["corrupt.wav"]
-    assert "contains no audio" in told["empty.wav"]
-    assert "no emotion 'cheerful'" in told["moody.wav"]
+    failures = {Path(source).name: str(problems[0]) for source, problems in progress.failures}
+    assert sorted(failures) == ["corrupt.wav", "empty.wav", "moody.wav", "slow.wav"]
+    assert "damaged or no audio file" in failures["corrupt.wav"]
+    assert "contains no audio" in failures["empty.wav"]
+    assert "no emotion 'cheerful'" in failures["moody.wav"]
     assert outputs(tmp_path / "out") == {"good.take"}
     manifest = (tmp_path / "out/render.jsonl").read_text("utf-8")
     entries = [json.loads(line) for line in manifest.splitlines()]
@@ -202,7 +205,7 @@ def test_bad_inputs_are_listed_and_stop_nothing(run: Any, tmp_path: Path) -> Non
     }
 
 
-def test_a_long_recording_that_breaks_off_stops_nothing(run: Any, tmp_path: Path) -> None:
+def test_a_long_damaged_recording_does_not_stop_the_others(run: Any, tmp_path: Path) -> None:
     path = write_speech(tmp_path / "in/long.flac", 150.0)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 4])
     write_speech(tmp_path / "in/short.wav")
@@ -222,7 +225,7 @@ def test_every_format_can_be_rendered(run: Any, tmp_path: Path) -> None:
     assert all((tmp_path / "out" / name).stat().st_size > 1000 for name in made)
 
 
-def test_unusual_sounds_give_faces(run: Any, tmp_path: Path) -> None:
+def test_unusual_sounds_are_rendered(run: Any, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     samples, rate_hz = speech()
@@ -240,7 +243,7 @@ def test_unusual_sounds_give_faces(run: Any, tmp_path: Path) -> None:
     assert len(boards["one sample"]) == 1
 
 
-def test_files_of_others_are_not_replaced(run: Any, tmp_path: Path) -> None:
+def test_foreign_files_are_not_replaced(run: Any, tmp_path: Path) -> None:
     write_speech(tmp_path / "a.wav")
     (tmp_path / "out").mkdir()
     (tmp_path / "out/a.take").write_text("mine")
@@ -278,7 +281,7 @@ def test_a_render_without_inputs_is_refused(run: Any, tmp_path: Path) -> None:
         run(tmp_path / "no.wav")
 
 
-def test_twins_fail_and_the_rest_is_rendered(run: Any, tmp_path: Path) -> None:
+def test_inputs_of_one_output_fail_and_the_rest_is_rendered(run: Any, tmp_path: Path) -> None:
     write_speech(tmp_path / "in/line.wav")
     write_speech(tmp_path / "in/line.mp3")
     write_speech(tmp_path / "in/other.wav")
@@ -292,8 +295,10 @@ def test_twins_fail_and_the_rest_is_rendered(run: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seconds", [4.0, 64.0])
-def test_a_short_take_is_never_called_rendered(run: Any, tmp_path: Path, seconds: float) -> None:
-    """Of a file that is cut off, less comes than it promises."""
+def test_an_incomplete_take_is_not_reported_as_rendered(
+    run: Any, tmp_path: Path, seconds: float
+) -> None:
+    """A truncated file gives less sound than it promises."""
     for name in ("one.wav", "two.flac", "three.mp3"):
         data = write_speech(tmp_path / "in" / name, seconds).read_bytes()
         (tmp_path / "in" / name).write_bytes(data[: len(data) // 2])
@@ -305,7 +310,9 @@ def test_a_short_take_is_never_called_rendered(run: Any, tmp_path: Path, seconds
         assert "truncated at" in problem.what
 
 
-def test_the_channel_asked_for_is_rendered_and_a_choice_is_told(run: Any, tmp_path: Path) -> None:
+def test_the_requested_channel_is_rendered_and_an_automatic_choice_is_reported(
+    run: Any, tmp_path: Path
+) -> None:
     samples, rate_hz = speech()
     voice = samples[: 2 * rate_hz]
     path = tmp_path / "two.wav"
@@ -323,7 +330,7 @@ def test_the_channel_asked_for_is_rendered_and_a_choice_is_told(run: Any, tmp_pa
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a process cannot send itself Ctrl+C there")
-def test_ctrl_c_leaves_nothing_half_written(generator: Generator, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_no_partial_file(generator: Generator, tmp_path: Path) -> None:
     path = write_speech(tmp_path / "long.wav", 600.0)
 
     @contextmanager
@@ -352,9 +359,9 @@ def test_a_killed_render_is_finished_by_the_next(tmp_path: Path) -> None:
     for number in range(300):
         write_speech(folder / f"{number}.wav", 0.2, turn=number)
     (folder / "150.wav").write_bytes(b"RIFF")
-    words = [sys.executable, "-m", "cstalk_bridge", "render", str(folder), "-o", str(out)]
-    words += ["--device", "cpu"]
-    killed = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL)
+    arguments = [sys.executable, "-m", "cstalk_bridge", "render", str(folder), "-o", str(out)]
+    arguments += ["--device", "cpu"]
+    killed = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL)
     manifest = out / "render.jsonl"
 
     def are_sixty_done() -> bool:
@@ -368,7 +375,7 @@ def test_a_killed_render_is_finished_by_the_next(tmp_path: Path) -> None:
     assert 60 <= len(left) < 299
     for path in left:
         assert load_take(path).rows == 10
-    finished = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    finished = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
     assert finished.returncode == 1
     assert "150.wav" in finished.stderr
     assert "1 failed" in finished.stdout
@@ -389,15 +396,15 @@ def is_over_or_has(process: subprocess.Popen[bytes], folder: Path, count: int) -
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is not on Windows")
-def test_a_killed_export_leaves_no_half_written_file_under_its_name(tmp_path: Path) -> None:
+def test_a_killed_export_leaves_no_partial_file_under_its_name(tmp_path: Path) -> None:
     """Of takes into every other format, killed at moments spread over what it writes."""
-    words = [sys.executable, "-m", "cstalk_bridge", "render", "--device", "cpu"]
+    arguments = [sys.executable, "-m", "cstalk_bridge", "render", "--device", "cpu"]
     for number in range(2):
         write_speech(tmp_path / f"in/{number}.wav", 2.0, turn=number)
     takes = tmp_path / "takes"
-    subprocess.run([*words, str(tmp_path / "in"), "-o", takes, "--format", "take"], check=True)
+    subprocess.run([*arguments, str(tmp_path / "in"), "-o", takes, "--format", "take"], check=True)
     formats = ",".join(name for name in FORMATS if name != "take")
-    export = [*words, str(takes), "--format", formats]
+    export = [*arguments, str(takes), "--format", formats]
     whole = tmp_path / "whole"
     subprocess.run([*export, "-o", whole], check=True)
     sizes = {path.name: path.stat().st_size for path in whole.iterdir()}

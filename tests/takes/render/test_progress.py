@@ -41,7 +41,7 @@ def write_output(job: Job, out: Path, text: str = "12345") -> dict[str, str]:
     return {str(place): output_record(len(text), OUTLET.fingerprint)}
 
 
-def test_what_one_run_finished_the_next_one_knows(tmp_path: Path) -> None:
+def test_the_next_run_knows_what_is_finished(tmp_path: Path) -> None:
     job, out = job_of(tmp_path), tmp_path / "out"
     with Manifest(out, Shard()) as manifest:
         assert not manifest.is_finished(job, OUTPUT_FORMATS)
@@ -54,7 +54,7 @@ def test_what_one_run_finished_the_next_one_knows(tmp_path: Path) -> None:
     assert not Manifest(out, Shard()).is_finished(job, OUTPUT_FORMATS)
 
 
-def test_an_output_that_was_begun_or_has_failed_is_not_finished(tmp_path: Path) -> None:
+def test_a_started_or_failed_output_is_not_finished(tmp_path: Path) -> None:
     job, out = job_of(tmp_path), tmp_path / "out"
     outputs = write_output(job, out)
     for state in (JobState.BEGUN, JobState.FAILED):
@@ -64,7 +64,7 @@ def test_an_output_that_was_begun_or_has_failed_is_not_finished(tmp_path: Path) 
         assert not Manifest(out, Shard()).is_finished(job, OUTPUT_FORMATS)
 
 
-def test_a_broken_last_line_costs_only_itself(tmp_path: Path) -> None:
+def test_a_truncated_last_line_affects_only_itself(tmp_path: Path) -> None:
     job, out = job_of(tmp_path), tmp_path / "out"
     with Manifest(out, Shard()) as manifest:
         manifest.append(ManifestEntry.of(job, JobState.DONE, outputs=write_output(job, out)))
@@ -80,7 +80,7 @@ def test_a_broken_last_line_costs_only_itself(tmp_path: Path) -> None:
     assert again.is_finished(other, OUTPUT_FORMATS)
 
 
-def test_lines_of_others_are_passed_over(tmp_path: Path) -> None:
+def test_foreign_lines_are_skipped(tmp_path: Path) -> None:
     job, out = job_of(tmp_path), tmp_path / "out"
     (out / "render.jsonl").write_bytes(b'[]\n{"state": "done"}\n\xff\n' + b"x" * (1 << 21) + b"\n")
     with Manifest(out, Shard()) as manifest:
@@ -99,7 +99,7 @@ VALUES = JUNK | st.lists(JUNK, max_size=3) | st.dictionaries(st.text(max_size=3)
         optional=dict.fromkeys(["place", "source", "stamp", "outputs", "problems"], VALUES),
     )
 )
-def test_lines_of_any_shape_are_passed_over(tmp_path: Path, line: dict[str, object]) -> None:
+def test_lines_of_any_shape_are_skipped(tmp_path: Path, line: dict[str, object]) -> None:
     job, out = job_of(tmp_path), tmp_path / "out"
     whole = {"place": str(job.place), "source": "x", "stamp": job.stamp, **line}
     (out / "render.jsonl").write_bytes(json.dumps(whole).encode() + b"\n" + b"[" * 100_000)
