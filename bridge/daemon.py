@@ -16,45 +16,32 @@ threads of their own.
 
 from __future__ import annotations
 
-import time
+import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from contextlib import closing as closing_at_end
-from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
 
-from cstalk_bridge.audio.inputs import open_source
-from cstalk_bridge.audio.passthrough import Passthrough
 from cstalk_bridge.control.controller import Controller, RunContext
 from cstalk_bridge.control.server import ControlService
 from cstalk_bridge.dashboard.screen import open_monitor
-from cstalk_bridge.face.emotion import (
-    EmotionState,
-    VoiceWeights,
-    check_face_settings,
-    chosen_weights,
-)
 from cstalk_bridge.face.inference import (
     InferenceLoop,
     SteppedStream,
-    live_device,
-    load_network,
-    open_emotion_estimator,
     ser_notice,
     warm_up,
 )
-from cstalk_bridge.face.procedural.animation import ProceduralAnimation, seed_of
-from cstalk_bridge.face.subject import Route, Subject, Voice, show_subjects
+from cstalk_bridge.face.subject import Subject
 from cstalk_bridge.face.sync_test import ClapStream
-from cstalk_bridge.face.timeline import AdaptiveBuffer, Delay, FixedBuffer
+from cstalk_bridge.face.tick_loop import TickLoop
+from cstalk_bridge.live_config import LiveConfig, RunParts
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.monitor.logs import log_metrics
 from cstalk_bridge.monitor.metrics import Metrics
-from cstalk_bridge.outputs.registry import OutputServers, open_link, protocol_of
-from cstalk_bridge.preview.server import open_preview
-from cstalk_bridge.rig import ARKIT_MAP, ARKIT_TABLE, STOCK_MAP
-from cstalk_bridge.rig.load import load_rigmap
+from cstalk_bridge.runtime import open_runtime
+from cstalk_bridge.subjects import open_subjects
 from cstalk_bridge.system.priority import Role, lowest_level, priority_summary, with_priorities
 from cstalk_bridge.system.process import (
     bound_heap,
@@ -62,183 +49,23 @@ from cstalk_bridge.system.process import (
     quiet_libraries,
     stop_on_signals,
 )
-from cstalk_bridge.takes.recording.files import RecordedSubject
-from cstalk_bridge.takes.recording.recorder import Recorder, recover
+from cstalk_bridge.takes.recording.recorder import recovery_lines
 from cstalk_bridge.timecode.tick import Ticker, host_now
 from cstalk_bridge.timecode.time_of_day import open_time_of_day
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
-    from cstalk_bridge.config.schema import Config, SubjectConfig
-    from cstalk_bridge.models.cstalk.generator import Generator
-    from cstalk_bridge.outputs.link import Link
-    from cstalk_bridge.preview.server import Preview
-    from cstalk_bridge.rig.rigmap import RigMap
+    from cstalk_bridge.config.load import ConfigFile
+    from cstalk_bridge.config.schema import Config
+    from cstalk_bridge.face.subject import Subject
+    from cstalk_bridge.runtime import Runtime
     from cstalk_bridge.system.priority import Priority
-    from cstalk_bridge.timecode.time_of_day import TimeOfDay
 
 
-@dataclass(frozen=True, slots=True)
-class Runtime:
-    """What the subjects share. `wake` is set when a sound device has given something."""
-
-    model: Generator
-    servers: OutputServers
-    recorder: Recorder
-    preview: Preview | None
-    wake: threading.Event
-    rigmaps: dict[str, RigMap] = field(default_factory=dict)
-
-    def rigmap(self, name: str) -> RigMap:
-        """Return a rig map by name or path, the same to all; UserError as `load_rigmap`."""
-        if name not in self.rigmaps:
-            self.rigmaps[name] = load_rigmap(name)
-        return self.rigmaps[name]
-
-
-def open_runtime(
-    config: Config, closing: ExitStack, wake: threading.Event, controller: Controller | None = None
-) -> Runtime:
-    """Open what is shared, closed by `closing`; UserError for what the user can mend."""
-    model = load_network(config.weights, live_device(config.device))
-    check_face_settings(model, {subject.name: subject for subject in config.subjects})
-    preview = _open_preview(config, closing, controller)
-    recorder = Recorder(config.recording.folder, config.fps)
-    closing.callback(recorder.close)
-    servers = OutputServers(recorder)
-    closing.callback(servers.close)
-    return Runtime(model, servers, recorder, preview, wake)
-
-
-def _open_preview(
-    config: Config, closing: ExitStack, controller: Controller | None
-) -> Preview | None:
-    """Open the preview that the config asks for; it loads a network of its own, if ever needed."""
-    if config.preview is None:
-        return None
-    opening = open_preview(
-        config.preview,
-        load=partial(load_network, config.weights, live_device(config.device)),
-        subjects=[subject.name for subject in config.subjects],
-        rate_hz=config.fps.hz,
-        controller=controller,
-    )
-    return closing.enter_context(opening)
-
-
-def open_subjects(config: Config, runtime: Runtime, closing: ExitStack) -> list[Subject]:
-    """Open the subjects; links and sound are closed by `closing`. Raises UserError."""
-    return [
-        _open_subject(subject, config, runtime, closing, number)
-        for number, subject in enumerate(config.subjects)
-    ]
-
-
-def _open_subject(
-    subject: SubjectConfig, config: Config, runtime: Runtime, closing: ExitStack, number: int
-) -> Subject:
-    maps = {link.rigmap: runtime.rigmap(link.rigmap) for link in subject.links}
-    links: dict[str, list[Link]] = {name: [] for name in maps}
-    for link_config in subject.links:
-        name = link_config.rigmap
-        rigmap = maps[name]
-        link = open_link(
-            link_config, subject.name, rigmap.outputs, config.fps, runtime.servers, rigmap.rest
-        )
-        closing.callback(link.close)
-        links[name].append(link)
-    voice, notice = _open_voice(subject, config, runtime, closing)
-    recorded = RecordedSubject(
-        subject.name, voice.source.rate_hz, voice.sound_at, voice.sound_delay_at
-    )
-    observers: dict[str, list[Link]] = {
-        _recording_map(subject, maps): [runtime.recorder.link(recorded)]
-    }
-    if runtime.preview is not None:
-        observers.setdefault(ARKIT_MAP, []).append(runtime.preview.link(number))
-    for name in observers.keys() - maps.keys():
-        maps[name] = runtime.rigmap(name)
-    routes = [
-        Route(rigmap.applier(), tuple(links.get(name, ())), tuple(observers.get(name, ())))
-        for name, rigmap in maps.items()
-    ]
-    opened = Subject(
-        subject.name,
-        voice,
-        ProceduralAnimation(
-            seed_of(subject.name) if subject.seed is None else subject.seed, subject.alive
-        ),
-        routes,
-        channels=runtime.model.channels,
-        now=host_now,
-        policies=subject.rest.policies,
-        notice=notice,
-    )
-    _open_passthrough(subject, opened, closing)
-    return opened
-
-
-def _open_passthrough(subject: SubjectConfig, opened: Subject, closing: ExitStack) -> None:
-    """Give a subject the audio passthrough that its config asks for; it is not started yet."""
-    if subject.passthrough.device is None:
-        return
-    voice, ticks = opened.voice, opened.metrics.latency["tick"]
-
-    def tick_s() -> float:
-        spread = ticks.spread()
-        return 0.0 if spread is None else spread.median_s
-
-    opened.passthrough = Passthrough(
-        subject.passthrough, voice.sound_at, voice.sound_delay_at, now=host_now, tick_s=tick_s
-    )
-    opened.metrics.passthrough = opened.passthrough
-    closing.callback(opened.passthrough.close)
-
-
-def _recording_map(subject: SubjectConfig, maps: dict[str, RigMap]) -> str:
-    """Return the map for takes: that of a link of ARKit frames, else another with its curves."""
-    links = sorted(subject.links, key=lambda link: protocol_of(link).table != ARKIT_TABLE)
-    fitting = (link.rigmap for link in links if maps[link.rigmap].target == ARKIT_TABLE)
-    return next(fitting, STOCK_MAP)
-
-
-def _open_voice(
-    subject: SubjectConfig, config: Config, runtime: Runtime, closing: ExitStack
-) -> tuple[Voice, str | None]:
-    """Return the voice of a subject, and a notice about its sound."""
-    source, notice = open_source(
-        subject.audio,
-        now=host_now,
-        wake=runtime.wake,
-        is_full_band=subject.passthrough.device is not None,
-    )
-    closing.callback(source.close)
-    fixed_ms = config.buffer_ms
-    buffer = AdaptiveBuffer() if fixed_ms is None else FixedBuffer(1e-3 * fixed_ms)
-    delay = Delay(1e-3 * config.lookahead_ms, buffer)
-    weights = runtime.model.emotion_vector(chosen_weights(subject.emotion))
-    emotion = EmotionState.of(weights, subject, VoiceWeights.of(subject.emotion))
-    channels = len(runtime.model.channels)
-    emotion_estimator = open_emotion_estimator(emotion.voice_weights)
-    voice = Voice(
-        source,
-        subject.audio,
-        delay,
-        emotion,
-        channels=channels,
-        emotion_estimator=emotion_estimator,
-    )
-    return voice, notice
-
-
-def _emotion_weights(emotion: EmotionState, names: Sequence[str], now_s: float) -> dict[str, float]:
-    return dict(zip(names, emotion.at(now_s).tolist(), strict=True))
-
-
-def open_metrics(config: Config, subjects: list[Subject], runtime: Runtime) -> Metrics:
+def open_metrics(config: Config, subjects: Sequence[Subject], runtime: Runtime) -> Metrics:
     """Return the metrics of all subjects, with notices of what differs from the config."""
     metrics = Metrics(
         [subject.metrics for subject in subjects],
@@ -252,11 +79,6 @@ def open_metrics(config: Config, subjects: list[Subject], runtime: Runtime) -> M
     if any(subject.voice.emotion.voice_weights.auto for subject in subjects):
         metrics.notice(host_now(), ser_notice())
     for subject in subjects:
-        subject.metrics.lookahead_ms = config.lookahead_ms
-        subject.metrics.buffer_at = subject.voice.delay.buffer.at
-        subject.metrics.emotion_at = partial(
-            _emotion_weights, subject.voice.emotion, runtime.model.emotions
-        )
         if subject.notice:
             metrics.notice(host_now(), subject.notice, subject.name)
     return metrics
@@ -281,21 +103,25 @@ def run(
     watch: Watch | None = None,
     is_urgent: bool = True,
     is_sync_test: bool = False,
+    file: ConfigFile | None = None,
 ) -> int:
     """Run the bridge until `stop`, a signal, or the end of all recordings; return the exit code 0.
 
-    The `controller` takes commands meanwhile; `watch`, by default the dashboard, is entered with
-    the metrics. `is_urgent` raises the priority of both threads; with `is_sync_test` mouths open
-    at claps instead of speaking. However the run ends, each link leaves its face at rest and a take
-    is ended. UserError for what the user can mend.
+    Changes of the config's `file` are applied. The `controller` takes commands meanwhile; `watch`,
+    by default the dashboard, is entered with the metrics. `is_urgent` raises the priority of both
+    threads; with `is_sync_test` mouths open at claps instead of speaking. However the run ends,
+    each link leaves its face at rest and a take is ended. UserError for what the user can mend.
     """
     stop, wake, controller = stop or Event(), Event(), controller or Controller()
     with _prepared_process(), ExitStack() as closing:
+        recovered = closing.enter_context(recovered_takes(config.recording.folder))
         control = _open_control(config, controller, closing)
         runtime = open_runtime(config, closing, wake, controller)
-        subjects = open_subjects(config, runtime, closing)
+        opened = open_subjects(config, runtime, closing)
+        subjects = [each.subject for each in opened]
         metrics = open_metrics(config, subjects, runtime)
-        _recover_takes(config, metrics)
+        for line in recovered:
+            _notice(metrics, line)
         inference = _open_inference(runtime, subjects, metrics, wake, is_sync_test=is_sync_test)
         notice = partial(_notice, metrics)
         _start_servers(runtime, notice)
@@ -303,6 +129,7 @@ def run(
             if subject.passthrough is not None:
                 subject.passthrough.start(partial(_notice, metrics, subject=subject.name))
         ticks = _open_ticks(config, subjects, metrics, closing)
+        parts = RunParts(runtime, opened, inference, ticks, metrics, controller, control)
         context = RunContext(
             subjects, notice, runtime.model, runtime.recorder, stop, host_now, metrics
         )
@@ -313,32 +140,13 @@ def run(
             (watch or _dashboard(config, controller))(metrics),
             log_metrics(metrics),
             closing_at_end(runtime.recorder),
+            _live_config(file, config, parts),
         ):
             tasks = {Role.FACES: partial(inference.run, stop), Role.TICKS: partial(ticks.run, stop)}
             _run_threads(_with_priorities(tasks, metrics) if is_urgent else tasks, stop, wake)
             # The controller is still connected, so that the user is notified of the take's end.
             runtime.recorder.stop()
     return 0
-
-
-class TickLoop:
-    """The work of the tick thread; `run` is its target."""
-
-    def __init__(
-        self, ticker: Ticker, subjects: Sequence[Subject], time_of_day: TimeOfDay, metrics: Metrics
-    ) -> None:
-        self._ticker = ticker
-        self._subjects = subjects
-        self._time_of_day = time_of_day
-        self._metrics = metrics
-
-    def run(self, stop: Event) -> None:
-        """Show the faces of every tick until `stop`, or until all recordings have ended."""
-        for tick in self._ticker:
-            if stop.is_set() or all(each.is_finished(tick.due_s) for each in self._subjects):
-                return
-            show_subjects(self._subjects, self._time_of_day.stamp(tick))
-            self._metrics.record_tick(tick, self._ticker.skipped, host_now())
 
 
 def _open_inference(
@@ -396,13 +204,26 @@ def _start_servers(runtime: Runtime, notice: Callable[[str], None]) -> None:
     runtime.servers.start(notice)
 
 
-def _recover_takes(config: Config, metrics: Metrics) -> None:
-    """Finish takes during which the bridge was killed, and report them."""
-    found, problems = recover(config.recording.folder, time.time())
-    for folder in found:
-        metrics.notice(host_now(), f"an interrupted take was recovered: {folder}")
-    for problem in problems:
-        metrics.notice(host_now(), str(problem))
+@contextmanager
+def recovered_takes(folder: Path) -> Iterator[list[str]]:
+    """Finish takes during which the bridge was killed; yield lines about them for the user.
+
+    Where the start fails they are printed, since nobody shows notices then.
+    """
+    lines = recovery_lines(folder)
+    try:
+        yield lines
+    except UserError:
+        for line in lines:
+            print(line, file=sys.stderr)
+        raise
+
+
+def _live_config(
+    file: ConfigFile | None, config: Config, parts: RunParts
+) -> AbstractContextManager[object]:
+    """Follow the config file, unless there is none or the config forbids it."""
+    return LiveConfig(file, config, parts) if file and config.watch else nullcontext()
 
 
 def _with_priorities(tasks: Mapping[Role, Task], metrics: Metrics) -> Mapping[Role, Task]:

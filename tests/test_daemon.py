@@ -9,8 +9,9 @@ import pytest
 
 from cstalk_bridge.audio.source import AudioConfig
 from cstalk_bridge.config.schema import Config, SubjectConfig
-from cstalk_bridge.daemon import open_runtime, open_subjects
 from cstalk_bridge.outputs.registry import parse_link_url
+from cstalk_bridge.runtime import open_runtime
+from cstalk_bridge.subjects import open_subjects
 
 
 def watched(*links: str) -> dict[str, list[str]]:
@@ -26,7 +27,7 @@ def watched(*links: str) -> dict[str, list[str]]:
         (opened,) = open_subjects(config, stage, closing)
         return {
             route.applier.rigmap.name: [link.name for link in route.observers]
-            for route in opened.routes
+            for route in opened.subject.routes
         }
 
 

@@ -8,14 +8,20 @@ from __future__ import annotations
 import atexit
 import enum
 import re
-import sys
 import threading
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from cstalk_bridge.audio.portaudio import (
+    MAX_COPIES,
+    DeviceUnavailableError,
+    PortAudioCopy,
+    load_copy,
+    load_portaudio,
+)
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.system.files import name_key
 from cstalk_bridge.system.worker import Worker
@@ -40,8 +46,8 @@ being read."""
 _lock = threading.RLock()
 """PortAudio's opening, closing and listing are not thread-safe."""
 
-_open_streams: set[Stream] = set()
-"""The streams that are open: the device list is renewed only when there is none."""
+_copies: list[PortAudioCopy] = []
+"""The copies of the library, the first one at first; a further one only once it is needed."""
 
 _yielding: dict[Stream, Callable[[], None]] = {}
 """Of these, the ones that are closed so that the list can be renewed, and how their owner is told:
@@ -58,72 +64,79 @@ class Direction(enum.Enum):
     OUTPUT = "output"
 
 
-class DeviceUnavailableError(UserError):
-    """The device, or any device, is missing at present; the request itself is valid."""
+def renew_devices() -> PortAudioCopy:
+    """Have PortAudio list devices anew, and return the copy of the library that did.
 
-
-def load_portaudio() -> Any:
-    """Return the module `sounddevice`. DeviceUnavailableError when PortAudio is missing."""
-    try:
-        import sounddevice
-    except OSError as error:
-        remedy = "reinstall the Python package sounddevice"
-        if sys.platform.startswith("linux"):
-            remedy = "install the system package libportaudio2 (apt-get install libportaudio2)"
-        what = f"no sound device can be used, {error}"
-        raise DeviceUnavailableError(Problem("PortAudio", what, remedy)) from None
-    return sounddevice
-
-
-def renew_devices() -> None:
-    """Have PortAudio list devices anew; does nothing while an input stream is open.
-
-    PortAudio lists devices only when it is initialised, which ends every stream; streams that yield
-    are closed for it.
+    That is one without open streams, of which a further one is loaded if need be. Where none can
+    be, streams that yield are closed for it; while others are open, the list stays what it was.
     """
-    portaudio = load_portaudio()
     with _lock:
-        if _open_streams == _yielding.keys():
-            for stream, told in tuple(_yielding.items()):
-                told()
+        copies = _loaded()
+        idle = next((copy for copy in copies if not copy.streams), None)
+        if idle is None and len(copies) < MAX_COPIES and (further := load_copy()) is not None:
+            copies.append(further)
+            return further
+        if idle is None:
+            idle = next((copy for copy in copies if copy.streams <= _yielding.keys()), None)
+            for stream in tuple(idle.streams) if idle else ():
+                _yielding[stream]()
                 close_stream(stream)
-        if not _open_streams:
-            # The package has no public names for this.
-            portaudio._terminate()  # noqa: SLF001
-            portaudio._initialize()  # noqa: SLF001
+        if idle is None or idle.streams:
+            return copies[0]
+        idle.renew()
+        return idle
 
 
-def open_input(**options: Any) -> InputStream:
+def _loaded() -> list[PortAudioCopy]:
+    if not _copies:
+        _copies.append(PortAudioCopy(load_portaudio()))
+    return _copies
+
+
+def open_input(device: AudioDevice, **options: Any) -> InputStream:
     """Open an input stream with the options of `sounddevice.InputStream`, not yet started.
 
-    PortAudioError or ValueError when the device does not do that.
+    PortAudioError or ValueError when the device does not do that, DeviceUnavailableError where the
+    devices were listed anew since.
     """
-    portaudio = load_portaudio()
     with _lock:
-        stream = portaudio.InputStream(dtype="float32", latency=LATENCY_S, **options)
-        _open_streams.add(stream)
+        copy = _copy_of(device)
+        stream: InputStream = copy.module.InputStream(
+            device=device.index, dtype="float32", latency=LATENCY_S, **options
+        )
+        copy.streams.add(stream)
     return stream
 
 
-def open_output(*, closed: Callable[[], None], **options: Any) -> OutputStream:
+def open_output(device: AudioDevice, *, closed: Callable[[], None], **options: Any) -> OutputStream:
     """Open an output stream with the options of `sounddevice.OutputStream`, not yet started.
 
-    It yields: the device list may be renewed while it is open, which calls `closed` and closes it.
-    PortAudioError or ValueError when the device does not do that.
+    It yields: where the device list cannot be renewed otherwise, `closed` is called and it is
+    closed. Raises as `open_input`.
     """
-    portaudio = load_portaudio()
     with _lock:
-        stream = portaudio.OutputStream(dtype="float32", **options)
-        _open_streams.add(stream)
+        copy = _copy_of(device)
+        stream: OutputStream = copy.module.OutputStream(
+            device=device.index, dtype="float32", **options
+        )
+        copy.streams.add(stream)
         _yielding[stream] = closed
     return stream
+
+
+def _copy_of(device: AudioDevice) -> PortAudioCopy:
+    copy = device.copy or _loaded()[0]
+    if device.renewals != copy.renewals:
+        what = "the devices were listed anew meanwhile"
+        raise DeviceUnavailableError(Problem(device.name, what, "try again"))
+    return copy
 
 
 def close_stream(stream: Stream) -> None:
     """Close a stream, in whatever state it is; harmless when done twice.
 
-    One that does not end within `CLOSE_S` is abandoned. The device list is not renewed any more
-    then, nor PortAudio terminated with the program: both would wait for that stream.
+    One that does not end within `CLOSE_S` is abandoned. The device list of its copy of the library
+    is not renewed any more then, nor that terminated with the program: both would wait for it.
     """
     portaudio = load_portaudio()
 
@@ -140,7 +153,8 @@ def close_stream(stream: Stream) -> None:
         closing = Worker("close sound", close)
         closing.start()
         if closing.join(CLOSE_S):
-            _open_streams.discard(stream)
+            for copy in _copies:
+                copy.streams.discard(stream)
             _yielding.pop(stream, None)
         else:
             _abandon(stream)
@@ -150,7 +164,9 @@ def close_stream(stream: Stream) -> None:
 
 def _abandon(stream: Stream) -> None:
     _abandoned.add(stream)
-    atexit.unregister(load_portaudio()._exit_handler)  # noqa: SLF001 - no public name
+    for copy in tuple(_copies):
+        if stream in copy.streams:
+            atexit.unregister(copy.module._exit_handler)  # noqa: SLF001 - no public name
 
 
 CARDS: Final = Path("/proc/asound/cards")
@@ -196,6 +212,10 @@ class AudioDevice:
     """Its USB port, as far as the system reports it; it stays when numbers change."""
     twin: int = 0
     """Its place, from 1, among devices of the same name, host API and port; 0 without such."""
+    copy: PortAudioCopy | None = field(default=None, repr=False, compare=False)
+    """The copy of PortAudio that listed it, None for the first one."""
+    renewals: int = field(default=0, repr=False, compare=False)
+    """How often that had made its list by then."""
 
     @property
     def full_name(self) -> str:
@@ -212,16 +232,20 @@ def list_devices(
 ) -> tuple[AudioDevice, ...]:
     """Return all devices of a direction, by index. DeviceUnavailableError without PortAudio.
 
-    With `is_renewed` PortAudio looks for them again, unless a stream is open.
+    With `is_renewed` PortAudio looks for them again.
     """
-    portaudio = load_portaudio()
-    if is_renewed:
-        renew_devices()
+    with _lock:
+        copy = renew_devices() if is_renewed else _loaded()[0]
+        return numbered(_listed_by(copy, direction))
+
+
+def _listed_by(copy: PortAudioCopy, direction: Direction) -> tuple[AudioDevice, ...]:
+    portaudio = copy.module
     apis = [api["name"] for api in portaudio.query_hostapis()]
     default_index = portaudio.default.device[direction is Direction.OUTPUT]
     channels = f"max_{direction.value}_channels"
     ports = usb_ports()
-    listed = (
+    return tuple(
         AudioDevice(
             index=index,
             name=device["name"],
@@ -230,11 +254,12 @@ def list_devices(
             default_rate_hz=round(device["default_samplerate"]),
             is_default=index == default_index,
             port=ports.get(card, "") if (card := card_of(device["name"])) is not None else "",
+            copy=copy,
+            renewals=copy.renewals,
         )
         for index, device in enumerate(portaudio.query_devices())
         if device[channels] > 0
     )
-    return numbered(tuple(listed))
 
 
 def numbered(devices: Sequence[AudioDevice]) -> tuple[AudioDevice, ...]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,9 +24,10 @@ from cstalk_bridge.audio.decoder import (
     MAX_DECODED_S,
     open_decoder,
 )
-from cstalk_bridge.audio.devices import MICROPHONE, DeviceUnavailableError
+from cstalk_bridge.audio.devices import MICROPHONE
 from cstalk_bridge.audio.levels import ALL, ChannelLevels, pick_channel
 from cstalk_bridge.audio.microphone import Microphone
+from cstalk_bridge.audio.portaudio import DeviceUnavailableError
 from cstalk_bridge.audio.preprocessing import MAX_RATE_HZ, MIN_RATE_HZ
 from cstalk_bridge.audio.source import (
     BLOCK_S,
@@ -122,6 +124,7 @@ class FileSource:
     """
 
     is_device = False
+    fault = ""
 
     def __init__(
         self,
@@ -221,6 +224,17 @@ class FileSource:
         return taken
 
 
+def check_file(path: Path, channel: Channel = None) -> None:
+    """Raise UserError where a file cannot be played, is empty, or lacks the channel."""
+    decoder, _ = open_decoder(path)
+    try:
+        if problems := _format_problems(path, decoder, channel):
+            raise UserError.of(problems)
+        _first_frame(path, decoder)
+    finally:
+        decoder.close()
+
+
 def _first_frame(path: Path, decoder: Decoder) -> NDArray[np.float32]:
     """Return the first frame, [1, channels]. UserError where there is none."""
     first = decoder.read(1)
@@ -271,6 +285,7 @@ class RoundSource:
 
     is_device = False
     dropped_blocks = 0
+    fault = ""
 
     def __init__(
         self, name: str, samples: NDArray[np.float32], rate_hz: int, *, now: Callable[[], float]
@@ -388,12 +403,14 @@ def open_source(
     wake: threading.Event,
     is_voice: bool = True,
     is_full_band: bool = False,
+    may_wait: bool = False,
 ) -> OpenedSource:
     """Open what `config.input` names: "mic", "test", "claps", a file, else a device.
 
     A path that exists, or that ends like an audio file, is a file. Where "mic" finds no usable
     microphone, the bundled recording is opened instead, in a loop, with a notice of one line that
-    gives the reason. Without `is_voice` all channels of a file are mixed where none is chosen. With
+    gives the reason. With `may_wait` any other device that cannot be opened is waited for, with a
+    notice too. Without `is_voice` all channels of a file are mixed where none is chosen. With
     `is_full_band` a device is opened at the rate of a sound card rather than the network's.
     UserError for everything else that cannot be opened.
     """
@@ -401,32 +418,64 @@ def open_source(
         return OpenedSource(VowelSource(now=now), None)
     if config.input == CLAPS:
         return OpenedSource(ClapSource(now=now), None)
-    path = Path(os.path.expanduser(config.input))  # noqa: PTH111 - never fails
-    if config.input != MICROPHONE and _means_file(path):
+    if (path := file_of(config.input)) is not None:
         # A mix is read as long as timecode is the loudest in it; choosing is for voices.
         channel = config.channel or (None if is_voice else ALL)
         recording = FileSource(path, now=now, channel=channel)
         notice = "; ".join(recording.notices)
         return OpenedSource(recording, f"{path}: {notice}" if notice else None)
     try:
-        return OpenedSource(
-            Microphone(
-                config.input,
-                now=now,
-                wake=wake,
-                channel=config.channel,
-                is_full_band=is_full_band,
-            ),
-            None,
+        microphone = _open_microphone(
+            config, now, wake, is_full_band=is_full_band, may_wait=may_wait
         )
     except DeviceUnavailableError as error:
         if config.input != MICROPHONE:
             raise
         reason = "; ".join(str(problem) for problem in error.problems)
-    recording = FileSource(SPEECH_PATH, now=now, is_loop=True)
+        recording = FileSource(SPEECH_PATH, now=now, is_loop=True)
+        return OpenedSource(
+            recording, f"the bundled recording is played instead of a microphone: {reason}"
+        )
+    if not microphone.fault:
+        return OpenedSource(microphone, None)
+    hint = f"; {microphone.hint}" if microphone.hint else ""
     return OpenedSource(
-        recording, f"the bundled recording is played instead of a microphone: {reason}"
+        microphone, f"waiting for {config.input}, trying every second: {microphone.fault}{hint}"
     )
+
+
+def _open_microphone(
+    config: AudioConfig,
+    now: Callable[[], float],
+    wake: threading.Event,
+    *,
+    is_full_band: bool,
+    may_wait: bool,
+) -> Microphone:
+    """Open a device, or wait for it; "mic" is waited for only where there is one that is unfit."""
+    opened = partial(
+        Microphone,
+        config.input,
+        now=now,
+        wake=wake,
+        channel=config.channel,
+        is_full_band=is_full_band,
+    )
+    try:
+        return opened()
+    except UserError as error:
+        is_missing = isinstance(error, DeviceUnavailableError) and config.input == MICROPHONE
+        if is_missing or not may_wait:
+            raise
+    return opened(may_wait=True)
+
+
+def file_of(name: str) -> Path | None:
+    """Return the file that an input means; None for a device, "mic" and "test"."""
+    if name in {MICROPHONE, TEST_SOUND, CLAPS}:
+        return None
+    path = Path(os.path.expanduser(name))  # noqa: PTH111 - never fails
+    return path if _means_file(path) else None
 
 
 def _means_file(path: Path) -> bool:

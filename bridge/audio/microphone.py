@@ -12,15 +12,14 @@ import numpy as np
 from cstalk_bridge.audio.devices import (
     MICROPHONE,
     AudioDevice,
-    DeviceUnavailableError,
     close_stream,
     default_device,
     list_devices,
-    load_portaudio,
     open_input,
     select_device,
 )
 from cstalk_bridge.audio.levels import ALL, ChannelLevels, pick_channel
+from cstalk_bridge.audio.portaudio import DeviceUnavailableError, load_portaudio
 from cstalk_bridge.audio.source import (
     BLOCK_S,
     BLOCKS_PER_S,
@@ -172,7 +171,7 @@ class Capture:
             stream = None
             try:
                 stream = open_input(
-                    device=device.index,
+                    device,
                     samplerate=rate_hz,
                     channels=channels,
                     blocksize=frames,
@@ -203,6 +202,25 @@ class Capture:
         self._wake.set()
 
 
+class NoCapture:
+    """In place of a capture while no device has been opened yet."""
+
+    is_alive = False
+    dropped_blocks = 0
+    rate_hz = HOP_RATE_HZ
+    """The rate that is tried first."""
+
+    def read(self) -> list[StampedBlock]:
+        """Return nothing."""
+        return []
+
+    def skip(self) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
 SILENCE_S = 1.0
 """Time without a block after which a device counts as lost; drivers pause for up to half a second
 and catch up."""
@@ -224,8 +242,9 @@ class Microphone:
 
     It is LOST when its stream ends (unplugged, server gone) or when it delivers nothing for
     `SILENCE_S` (suspended, stalled), and RUNNING again with the next block, whether after `reopen`
-    or by itself. A block's `captured_s` is its arrival less its age by the driver's clock, which is
-    at least a block.
+    or by itself. With `may_wait` it is WAITING where no device of that name can be opened at
+    first: missing, in use, without the channel. A block's `captured_s` is its arrival less its age
+    by the driver's clock, which is at least a block.
     """
 
     is_device = True
@@ -238,29 +257,40 @@ class Microphone:
         wake: threading.Event,
         channel: Channel = None,
         is_full_band: bool = False,
+        may_wait: bool = False,
     ) -> None:
+        load_portaudio()
         self._wanted = wanted
         self._now = now
         self._wake = wake
         self._channel = channel
-        device = _find_device(wanted, is_renewed=False)
-        if isinstance(channel, int) and channel > device.channels:
-            what = f"channel {channel} does not exist, {device.name!r} has {device.channels}"
-            remedy = f"choose a channel from 1 to {device.channels}, or none to mix"
-            raise UserError(Problem(wanted, what, remedy))
-        self._capture = Capture(device, channel, now=now, wake=wake, is_full_band=is_full_band)
+        self._is_full_band = is_full_band
         self._levels: ChannelLevels | None = None
-        self.name = device.name
-        self._device_channels = device.channels
-        self.rate_hz = self._capture.rate_hz
-        self.state = SourceState.RUNNING
+        self._capture: Capture | NoCapture = NoCapture()
+        self._device_channels = 0
+        self.name = wanted
         self.fault = ""
-        """Why it was lost or could not be reopened; empty while it runs."""
+        """Why it is absent or could not be reopened; empty while it runs."""
+        self.hint = ""
+        """What the user can do about it; empty while it runs."""
+        try:
+            self._use(self._opened(is_renewed=False))
+            self.state = SourceState.RUNNING
+        except UserError as error:
+            if not may_wait:
+                raise
+            self.state = SourceState.WAITING
+            self._note(error)
         self._dropped_before = 0
         self._received_s = now()
         self._tried_s = self._received_s
         self._attempt: Worker | None = None
         self._is_closed = False
+
+    @property
+    def rate_hz(self) -> int:
+        """Sample rate of every block, while it is WAITING that which is tried first."""
+        return self._capture.rate_hz
 
     @property
     def dropped_blocks(self) -> int:
@@ -274,7 +304,7 @@ class Microphone:
             return None
         if self._is_reopening:
             return self._now() + REOPENING_S
-        if self.state is SourceState.LOST:
+        if self.state.is_absent:
             return self._tried_s + REOPENING_S
         return self._received_s + SILENCE_S
 
@@ -303,7 +333,7 @@ class Microphone:
         if blocks:
             self._received_s = now_s
             if capture.is_alive:
-                self.state, self.fault = SourceState.RUNNING, ""
+                self.state, self.fault, self.hint = SourceState.RUNNING, "", ""
         if self.state is SourceState.RUNNING:
             if not capture.is_alive:
                 self._lose(now_s, "the device is no longer available")
@@ -314,7 +344,7 @@ class Microphone:
     def reopen(self) -> None:
         """Start an attempt to open the device again, in the background."""
         now_s = self._now()
-        if self.state is not SourceState.LOST or self._is_reopening or self._is_closed:
+        if not self.state.is_absent or self._is_reopening or self._is_closed:
             return
         if now_s - self._tried_s < REOPENING_S:
             return
@@ -343,17 +373,43 @@ class Microphone:
         lost = self._capture
         lost.close()
         try:
-            device = _find_device(self._wanted, is_renewed=True)
-            capture = Capture(
-                device, self._channel, now=self._now, wake=self._wake, rate_hz=self.rate_hz
-            )
+            opened = self._opened(is_renewed=True)
         except UserError as error:
-            self.fault = str(error)
+            self._note(error)
             return
         self._dropped_before += lost.dropped_blocks
-        self._capture, self.name = capture, device.name
+        self._use(opened)
         if self._is_closed:
-            capture.close()
+            self._capture.close()
+
+    def _opened(self, *, is_renewed: bool) -> tuple[AudioDevice, Capture]:
+        """Find the device and open it. UserError."""
+        device = _find_device(self._wanted, is_renewed=is_renewed)
+        if isinstance(self._channel, int) and self._channel > device.channels:
+            what = f"channel {self._channel} does not exist, {device.name!r} has {device.channels}"
+            remedy = f"choose a channel from 1 to {device.channels}, or none to mix"
+            raise UserError(Problem(self._wanted, what, remedy))
+        before = self._capture
+        rate_hz = None if isinstance(before, NoCapture) else before.rate_hz
+        capture = Capture(
+            device,
+            self._channel,
+            now=self._now,
+            wake=self._wake,
+            rate_hz=rate_hz,
+            is_full_band=self._is_full_band,
+        )
+        return device, capture
+
+    def _use(self, opened: tuple[AudioDevice, Capture]) -> None:
+        device, capture = opened
+        self.name, self._device_channels = device.name, device.channels
+        self._capture = capture
+
+    def _note(self, error: UserError) -> None:
+        """Keep why it could not be opened."""
+        self.fault = "; ".join(problem.what for problem in error.problems)
+        self.hint = "; ".join(problem.remedy for problem in error.problems if problem.remedy)
 
     def _block(self, stamped: StampedBlock) -> Block:
         age_s = stamped.age_s if BLOCK_S <= stamped.age_s <= MAX_AGE_S else BLOCK_S

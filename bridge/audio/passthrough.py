@@ -18,16 +18,15 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from cstalk_bridge.audio.devices import (
-    DeviceUnavailableError,
     Direction,
     close_stream,
     list_devices,
-    load_portaudio,
     open_output,
     select_device,
 )
 from cstalk_bridge.audio.interpolation import Interpolator
 from cstalk_bridge.audio.levels import amplitude
+from cstalk_bridge.audio.portaudio import DeviceUnavailableError, load_portaudio
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.settings.table import setting
 from cstalk_bridge.system.worker import Worker
@@ -364,8 +363,8 @@ class Passthrough:
             stream = None
             try:
                 stream = open_output(
+                    device,
                     closed=self._end,
-                    device=device.index,
                     samplerate=rate_hz,
                     channels=min(CHANNELS, device.channels),
                     blocksize=round(OUTPUT_BLOCK_S * rate_hz),

@@ -148,6 +148,13 @@ class SourceState(enum.Enum):
     """The recording is over; no more blocks follow."""
     LOST = "lost"
     """The device is gone or delivers nothing; `reopen` may bring it back."""
+    WAITING = "waiting"
+    """The device could not be opened so far; `reopen` may do so."""
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether there is no device at present."""
+        return self in {SourceState.LOST, SourceState.WAITING}
 
 
 class Source(Protocol):
@@ -167,11 +174,18 @@ class Source(Protocol):
 
     @property
     def rate_hz(self) -> int:
-        """Sample rate of every block, the same as long as the source exists."""
+        """Sample rate of every block, the same as long as the source exists.
+
+        While the state is WAITING it is not known, and this is a guess.
+        """
 
     @property
     def state(self) -> SourceState:
         """The state as of the last `poll`."""
+
+    @property
+    def fault(self) -> str:
+        """Why a device is absent, in one line; empty while it is there."""
 
     @property
     def next_due_s(self) -> float | None:
@@ -194,7 +208,7 @@ class Source(Protocol):
     def reopen(self) -> None:
         """Try to reopen a lost device, in the background and at most once a second.
 
-        May be called at any rate while the state is LOST; `poll` changes the state when it
+        May be called at any rate while the device is absent; `poll` changes the state when it
         succeeded. Does nothing in any other state.
         """
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from cstalk_bridge.audio.levels import Channel
-    from cstalk_bridge.config.load import ConfigOverrides
+    from cstalk_bridge.config.load import ConfigFile, ConfigOverrides
     from cstalk_bridge.config.schema import Config
     from cstalk_bridge.settings.declaration import Setting
     from cstalk_bridge.takes.generate import GenerationConfig
@@ -105,11 +105,16 @@ def overrides_of(options: Namespace) -> ConfigOverrides:
     return ConfigOverrides(**{name: getattr(options, name, None) for name in FLAG_NAMES})
 
 
+def config_file_of(options: Namespace) -> ConfigFile:
+    """Return the config file that the flags choose, and the flags that change it."""
+    from cstalk_bridge.config.load import ConfigFile
+
+    return ConfigFile(Path(options.config) if options.config else None, overrides_of(options))
+
+
 def config_of(options: Namespace) -> Config:
     """Return the config that the flags choose and change. Raises UserError."""
-    from cstalk_bridge.config.load import load_config
-
-    return load_config(Path(options.config) if options.config else None, overrides_of(options))
+    return config_file_of(options).read()
 
 
 def default_config_of(options: Namespace) -> Config:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cstalk_bridge.cli.arguments import add_command, add_config_arguments, config_of
+from cstalk_bridge.cli.arguments import add_command, add_config_arguments, config_file_of, config_of
 from cstalk_bridge.models.errors import Problem, UserError
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.audio.devices import AudioDevice
     from cstalk_bridge.cli.arguments import Commands
+    from cstalk_bridge.config.schema import Config
 
 
 RUN_EPILOG = """\
@@ -54,18 +55,20 @@ def run(options: argparse.Namespace) -> int:
     from cstalk_bridge.system.process import limit_math_threads
 
     limit_math_threads()
-    config = config_of(options)
+    file = config_file_of(options)
+    config = file.read()
     log_file = Path(options.log_file) if options.log_file else None
     if options.verbose and log_file is None and config.dashboard and sys.stdout.isatty():
         what = "details would be printed into the dashboard"
         raise UserError(Problem("--verbose", what, "add --log-file FILE, or --no-ui"))
     try:
-        # Here, so that a mistake in the config is reported before anything heavy is loaded.
+        # Here, so that a mistake is reported before anything heavy is loaded.
+        _check(config, options)
         from cstalk_bridge import daemon
         from cstalk_bridge.monitor.logs import log_to
 
         with log_to(log_file, is_verbose=options.verbose):
-            return daemon.run(config)
+            return daemon.run(config, file=file)
     except KeyboardInterrupt:
         return 0
 
@@ -105,6 +108,7 @@ def sync_test(options: argparse.Namespace) -> int:
 
     limit_math_threads()
     config = config_of(options)
+    _check(config, options)
     from cstalk_bridge import daemon
     from cstalk_bridge.config.load import with_claps
 
@@ -114,6 +118,19 @@ def sync_test(options: argparse.Namespace) -> int:
         )
     except KeyboardInterrupt:
         return 0
+
+
+def _check(config: Config, options: argparse.Namespace) -> None:
+    """Check what can be without weights. UserError, after takes that broke off are finished."""
+    from cstalk_bridge.config.check import check_run
+
+    try:
+        check_run(config, typed_input=options.audio)
+    except UserError:
+        from cstalk_bridge.takes.recording.recorder import report_recovery
+
+        report_recovery(config.recording.folder)
+        raise
 
 
 DOCTOR_EPILOG = """\

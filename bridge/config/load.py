@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cstalk_bridge.audio.passthrough import PassthroughConfig
 from cstalk_bridge.audio.source import CLAPS, AudioConfig
 from cstalk_bridge.config.schema import Config, SubjectConfig
+from cstalk_bridge.config.watch import mark_of
 from cstalk_bridge.document import Document, read_document, validate
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.outputs.protocol import ListeningConfig, listening
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from cstalk_bridge.config.watch import FileMark
     from cstalk_bridge.document import KeyPath
     from cstalk_bridge.outputs.protocol import LinkConfig
     from cstalk_bridge.settings.declaration import Setting
@@ -199,6 +201,55 @@ def load_config(path: Path | None = None, flags: ConfigOverrides | None = None) 
     else:
         config = read_config(path or DEFAULT_PATH)
     return with_device_ports(override(config, flags or ConfigOverrides()))
+
+
+class ConfigFile:
+    """The config file of a run, read at its start and again when it has changed, with its flags.
+
+    `path` is None for `DEFAULT_PATH`, which need not exist at the start.
+    """
+
+    def __init__(self, path: Path | None, flags: ConfigOverrides) -> None:
+        self.watched = path or DEFAULT_PATH
+        self.mark: FileMark | None = None
+        """The mark of the file as it was read at the start."""
+        self._path = path
+        self._flags = flags
+        self._is_own_subject = False
+
+    @property
+    def shown(self) -> str:
+        """Its name for the user."""
+        return str(self.watched)
+
+    def read(self) -> Config:
+        """Return the config for the start. UserError as `load_config`."""
+        self.mark = mark_of(self.watched)
+        config = load_config(self._path, self._flags)
+        self._is_own_subject = self.mark is not None and self._names_subject()
+        return config
+
+    def read_again(self) -> Config:
+        """Return the config of the changed file. UserError where it says nothing, too."""
+        if mark_of(self.watched) is None:
+            what = "is gone; the bridge keeps its settings"
+            raise UserError(Problem(self.shown, what, "put it back"))
+        if not read_document(self.watched).data:
+            raise UserError(Problem(self.shown, "is empty", "write at least one setting"))
+        config = load_config(self.watched, self._flags)
+        if self._is_own_subject and not self._names_subject():
+            name = self._flags.get("subject")
+            what = f"no subject is called {name!r}, which --subject names"
+            raise UserError(Problem(self.shown, what, "restart the bridge without --subject"))
+        return config
+
+    def _names_subject(self) -> bool:
+        """Whether the file has the subject that a flag names."""
+        name = self._flags.get("subject")
+        if name is None:
+            return False
+        keys = {name_key(subject.name) for subject in read_config(self.watched).subjects}
+        return name_key(name) in keys
 
 
 def read_config(path: Path) -> Config:

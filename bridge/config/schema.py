@@ -243,6 +243,7 @@ class Config(BaseModel):
     preview: Annotated[PreviewConfig | None, BeforeValidator(read_address)] = setting(
         "preview"
     ).field(default=None)
+    watch: bool = setting("watch").field()
     timecode: TimecodeConfig = setting("timecode").field(default_factory=TimecodeConfig)
     recording: RecordingConfig = setting("recording").field(default_factory=RecordingConfig)
     control: ControlConfig = setting("control").field(default_factory=ControlConfig)

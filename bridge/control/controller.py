@@ -146,24 +146,14 @@ class Controller:
         self._running: RunContext | None = None
         self._subjects: dict[str, SubjectController] = {}
         self._takes: TakeController | None = None
+        self._changing = threading.RLock()
 
     @contextmanager
     def connected(self, running: RunContext) -> Iterator[None]:
         """Control a running bridge within the context."""
-        changing = threading.RLock()
-        takes = TakeController(running.recorder, running.notice)
-        self._takes = takes
-        self._subjects = {
-            subject.name: SubjectController(
-                subject,
-                running.model,
-                changing,
-                running.now,
-                lambda: takes.is_recording,
-                running.notice,
-            )
-            for subject in running.subjects
-        }
+        self._takes = TakeController(running.recorder, running.notice)
+        self._subjects = {}
+        self._subjects = self._controllers(running, running.subjects)
         self._running = running
         self._is_running.set()
         try:
@@ -171,6 +161,10 @@ class Controller:
         finally:
             self._is_running.clear()
             self._running = None
+
+    def change_subjects(self, subjects: Sequence[Subject]) -> None:
+        """Control these subjects from now on; those that stay keep their state."""
+        self._subjects = self._controllers(self._connected(), subjects)
 
     def wait_until_running(self, timeout_s: float | None = None) -> bool:
         """Wait until a bridge is running; return whether it is."""
@@ -234,6 +228,23 @@ class Controller:
         """End the run."""
         self._connected().stop.set()
 
+    def _controllers(
+        self, running: RunContext, subjects: Sequence[Subject]
+    ) -> dict[str, SubjectController]:
+        return {
+            subject.name: known
+            if (known := self._subjects.get(subject.name)) and known.controls(subject)
+            else SubjectController(
+                subject,
+                running.model,
+                self._changing,
+                running.now,
+                lambda: running.recorder.take is not None,
+                running.notice,
+            )
+            for subject in subjects
+        }
+
     def _connected(self) -> RunContext:
         running = self._running
         if running is None:
@@ -267,6 +278,7 @@ class CueScheduler:
         self._cues = tuple(cues)
         self._controller = controller
         self._now = now
+        self._start_s = 0.0
         self._worker = Worker("emotion cues", self._run, timeout_s=STOP_TIMEOUT_S)
 
     def start(self) -> None:
@@ -278,10 +290,22 @@ class CueScheduler:
         """End the thread; harmless when it was never started."""
         self._worker.stop()
 
+    def change(self, cues: Sequence[EmotionCue]) -> None:
+        """Give other cues from now on; those whose time is past are left out.
+
+        Not for several threads at once.
+        """
+        past_s = self._now() - self._start_s
+        self._worker.stop()
+        self._cues = tuple(cue for cue in cues if cue.key.at_s > past_s)
+        self._worker = Worker("emotion cues", self._run, timeout_s=STOP_TIMEOUT_S)
+        self._worker.start()
+
     def _run(self) -> None:
+        worker = self._worker
         for cue in self._cues:
             key = cue.key
-            if self._worker.wait(max(0.0, self._start_s + key.at_s - self._now())):
+            if worker.wait(max(0.0, self._start_s + key.at_s - self._now())):
                 return
             try:
                 self._controller.subject(cue.subject).emotion(key.emotion, key.over_s)

@@ -350,6 +350,10 @@ class ControlService:
             self._cues.stop()
             self.close()
 
+    def change_cues(self, keyframes: Mapping[str, Sequence[Keyframe]]) -> None:
+        """Give these emotion cues from now on, as far as their time has not passed."""
+        self._cues.change(emotion_cues(keyframes))
+
     def close(self) -> None:
         """Free the port; idempotent."""
         if self.server is not None:

@@ -358,6 +358,10 @@ class SubjectController(EmotionController):
         self._subject = subject
         self._is_recording = is_recording
 
+    def controls(self, subject: Subject) -> bool:
+        """Whether this is the subject that it controls."""
+        return subject is self._subject
+
     @property
     def levels(self) -> Levels:
         """The levels of the parts of its face."""

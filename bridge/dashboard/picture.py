@@ -14,6 +14,7 @@ from cstalk_bridge.models.timing import HOP_MS
 from cstalk_bridge.monitor.health import HealthState, Lamp, health, lamps
 from cstalk_bridge.monitor.metrics import LATENCY_PARTS
 from cstalk_bridge.monitor.status_lines import (
+    config_status,
     log_status,
     take_status,
     time_status,
@@ -82,6 +83,7 @@ BADGES: dict[HealthState, str] = {
     HealthState.NO_RECEIVER: "bold white on red",
     HealthState.NOT_SENT: "bold white on red",
     HealthState.NO_INPUT: "bold white on red",
+    HealthState.WAITING: "bold white on red",
 }
 
 
@@ -344,7 +346,7 @@ def _header(metrics: Metrics, now_s: float) -> list[Text]:
     second.append(f"{milliseconds(metrics.inference.spread())} of {HOP_MS}", "default")
     second.append("   Ctrl-C quits", "bright_black")
     time, recording = time_status(metrics, now_s), take_status(metrics)
-    log = log_status(metrics)
+    log = "   ".join(filter(None, (log_status(metrics), config_status(metrics))))
     if not (time or recording or log or metrics.priority):
         return [first, second]
     third = Text(" time ", "bright_black").append(time or "host clock", "default")

@@ -19,6 +19,7 @@ from cstalk_bridge.audio.source import BLOCK_S, HOP_S, HOP_SAMPLES, SourceState
 from cstalk_bridge.face.procedural.prosody import track_prosody
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.models.timing import HOP_MS
+from cstalk_bridge.system.worker import CallQueue
 from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from cstalk_bridge.audio.source import Hop
+    from cstalk_bridge.audio.source import AudioConfig, Hop, Source
     from cstalk_bridge.face.emotion import EmotionEstimator, VoiceWeights
     from cstalk_bridge.face.subject import Voice
     from cstalk_bridge.models.cstalk.generator import Generator
@@ -196,6 +197,8 @@ class SteppedStream(Protocol):
 
     def reset(self, voices: Sequence[int]) -> None: ...  # noqa: D102 - see the class
 
+    def rearranged(self, voices: Sequence[int | None]) -> SteppedStream: ...  # noqa: D102
+
 
 def warm_up(stream: SteppedStream, voices: Sequence[Voice]) -> None:
     """Run silence through the stream, then reset it, so that the first hop is not the slowest."""
@@ -213,7 +216,8 @@ class InferenceLoop:
     """The work of the inference thread; `run` is its target.
 
     `voices` and `metrics.subjects` correspond to the rows of `stream`. `wake` is set by devices
-    when audio has arrived. Errors of a source or of the network are raised from `run`.
+    when audio has arrived. Errors of a source or of the network are raised from `run`. `calls` are
+    performed between two steps: `change_voices` and `change_source` are for them.
     """
 
     def __init__(
@@ -228,7 +232,9 @@ class InferenceLoop:
         self._stream = stream
         self._voices = tuple(voices)
         self._metrics = metrics
+        self._of_rows = metrics.subjects
         self._wake = wake
+        self.calls = CallQueue(wake.set)
         self._now = now
         self._segments = [voice.segment for voice in voices]
 
@@ -248,6 +254,7 @@ class InferenceLoop:
         Queued hops of a voice go through the network together, so that the newest face is made next
         however late it is.
         """
+        self.calls.perform()
         now_s = self._now()
         for row, voice in enumerate(self._voices):
             self._poll_voice(row, voice, now_s)
@@ -264,8 +271,32 @@ class InferenceLoop:
             self._step(rows)
         return self._sources_due_s()
 
+    def change_voices(self, voices: Sequence[Voice], metrics: Sequence[SubjectMetrics]) -> None:
+        """Go on with these voices, those that stay with their past; new ones are started.
+
+        `metrics` are theirs, in the same order.
+        """
+        rows = {id(voice): row for row, voice in enumerate(self._voices)}
+        kept = [rows.get(id(voice)) for voice in voices]
+        for voice, row in zip(voices, kept, strict=True):
+            if row is None:
+                voice.source.start()
+        self._segments = [
+            voice.segment if row is None else self._segments[row]
+            for voice, row in zip(voices, kept, strict=True)
+        ]
+        self._stream = self._stream.rearranged(kept)
+        self._voices, self._of_rows = tuple(voices), tuple(metrics)
+
+    def change_source(self, voice: Voice, source: Source, config: AudioConfig) -> None:
+        """Let a voice go on with another source."""
+        voice.change_source(source, config)
+        metrics = self._of_rows[self._voices.index(voice)]
+        metrics.input_state, metrics.input_fault = None, source.fault
+        metrics.last_hop_s = metrics.last_voice_s = None
+
     def _poll_voice(self, row: int, voice: Voice, now_s: float) -> None:
-        metrics = self._metrics.subjects[row]
+        metrics = self._of_rows[row]
         before, dropped_blocks, dropped_hops = voice.state, voice.dropped_blocks, voice.dropped_hops
         first = metrics.input_state is None
         blocks = voice.poll(now_s)
@@ -283,6 +314,8 @@ class InferenceLoop:
             source = voice.source
             metrics.set_input(voice.state, source.name, is_device=source.is_device)
             self._report_input(metrics, voice, before, now_s)
+        if voice.source.fault != metrics.input_fault:
+            self._report_fault(metrics, voice, now_s)
 
     def _report_input(
         self, metrics: SubjectMetrics, voice: Voice, before: SourceState, now_s: float
@@ -294,9 +327,18 @@ class InferenceLoop:
             text = f"{name} has ended"
         elif before is SourceState.LOST:
             text = f"{name} is connected again"
+        elif before is SourceState.WAITING and voice.state is SourceState.RUNNING:
+            text = f"{name} is connected"
         else:
             return
         self._metrics.notice(now_s, text, metrics.name)
+
+    def _report_fault(self, metrics: SubjectMetrics, voice: Voice, now_s: float) -> None:
+        """Record why a device is absent, and report it where it is another reason than before."""
+        before, metrics.input_fault = metrics.input_fault, voice.source.fault
+        if voice.state is SourceState.WAITING and before and metrics.input_fault:
+            text = f"still waiting for {voice.source.name}: {metrics.input_fault}"
+            self._metrics.notice(now_s, text, metrics.name)
 
     def _sources_due_s(self) -> float:
         due = [voice.source.next_due_s for voice in self._voices]
@@ -352,14 +394,14 @@ class InferenceLoop:
                     voice.emotion.estimate = voice.emotion_estimator.step(hop.samples)
 
     def _record_level(self, row: int, hop: Hop, now_s: float) -> None:
-        self._metrics.subjects[row].record_level(
+        self._of_rows[row].record_level(
             now_s, level_db=hop.level_db, peak_db=hop.peak_db, gate_open=hop.gate_open
         )
 
     def _reset_voice(self, row: int, now_s: float) -> None:
         """Reset the stream of a voice whose row was not finite: its state may not be, either."""
         self._stream.reset([row])
-        metrics = self._metrics.subjects[row]
+        metrics = self._of_rows[row]
         if not metrics.drops["values"].recent(now_s):
             text = "the network returned a value that is not finite; the last frame is held"
             self._metrics.notice(now_s, text, metrics.name)

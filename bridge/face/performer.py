@@ -230,6 +230,10 @@ class Performer:
         self.animation = animation
         self._fallback = Fallback(len(channels), policies)
 
+    def change_policies(self, policies: FallbackPolicies) -> None:
+        """Follow other policies from the next pose on; any thread may call this."""
+        self._fallback.policies = policies
+
     def pose(
         self,
         reading: TimelineReading | None,

@@ -14,8 +14,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cstalk_bridge.audio.preprocessing import MAX_HOPS, Mute, Preprocessor
-from cstalk_bridge.audio.source import BLOCK_S, BLOCKS_PER_S, HOP_S, Block, SourceState
+from cstalk_bridge.audio.preprocessing import MAX_HOPS, Mute, Preprocessor, Resampler
+from cstalk_bridge.audio.source import (
+    BLOCK_S,
+    BLOCKS_PER_S,
+    HOP_RATE_HZ,
+    HOP_S,
+    Block,
+    SourceState,
+)
 from cstalk_bridge.audio.stream import AudioHistory, HistoryPosition, StreamClock
 from cstalk_bridge.face.performer import Performer
 from cstalk_bridge.face.procedural.animation import compose_poses
@@ -47,6 +54,23 @@ if TYPE_CHECKING:
     Row = NDArray[np.float32] | None
 
 
+class ResampledHistory:
+    """Audio history at 16 kHz, for a take that began before a device of another rate was there."""
+
+    def __init__(self, rate_hz: int) -> None:
+        self.history = AudioHistory(HOP_RATE_HZ)
+        self._resampler = Resampler(rate_hz)
+
+    @property
+    def delay_s(self) -> float:
+        """How far it is behind the audio."""
+        return self._resampler.delay_s
+
+    def write(self, samples: NDArray[np.float32]) -> None:
+        """Add the next samples, [time]."""
+        self.history.write(self._resampler.push(samples))
+
+
 class StreamSegment:
     """One unbroken run of audio, and the faces made from it.
 
@@ -54,11 +78,16 @@ class StreamSegment:
     `history`; the rest belongs to the inference thread.
     """
 
-    def __init__(self, rate_hz: int, config: AudioConfig, channels: int) -> None:
+    def __init__(
+        self, rate_hz: int, config: AudioConfig, channels: int, *, was_waiting: bool = False
+    ) -> None:
         self.preprocessor = Preprocessor(rate_hz, gain_db=config.gain_db, gate=config.gate)
         self.clock = StreamClock()
         self.history = AudioHistory(rate_hz)
         """The audio before gain and noise gate."""
+        self._resampled: ResampledHistory | None = None
+        if was_waiting and rate_hz != HOP_RATE_HZ:
+            self._resampled = ResampledHistory(rate_hz)
         self.timeline = Timeline(channels)
         self.prosody_line = ProsodyLine()
         """The results of `prosody_tracker`, hop by hop."""
@@ -73,7 +102,7 @@ class StreamSegment:
     def push(self, block: Block) -> None:
         """Process the next block, and set the clock by its arrival."""
         self.preprocessor.push(block)
-        self.history.write(block.samples)
+        self._remember(block.samples)
         self.received_s += len(block.samples) / self._rate_hz
         self.clock.observe(block.arrived_s, self.received_s)
 
@@ -83,8 +112,20 @@ class StreamSegment:
         frames = len(silence)
         for _ in range(math.ceil(seconds / BLOCK_S)):
             self.preprocessor.push(Block(silence, now_s, now_s))
-            self.history.write(silence)
+            self._remember(silence)
             self.received_s += frames / self._rate_hz
+
+    def recorded_at(self, stream_s: float, rate_hz: int | None = None) -> HistoryPosition:
+        """Return a stream time in the history, in that of the rate where there is one."""
+        resampled = self._resampled
+        if resampled is None or rate_hz != HOP_RATE_HZ:
+            return HistoryPosition(self.history, stream_s)
+        return HistoryPosition(resampled.history, stream_s + resampled.delay_s)
+
+    def _remember(self, samples: NDArray[np.float32]) -> None:
+        self.history.write(samples)
+        if self._resampled is not None:
+            self._resampled.write(samples)
 
     def put_row(
         self, hop: Hop, row: NDArray[np.float32] | None, ready_s: float, lookahead_hops: int
@@ -152,7 +193,7 @@ class Voice:
         self.emotion = emotion
         self.hops: list[Hop] = []
         """Hops waiting for inference, oldest first."""
-        self.state = SourceState.RUNNING
+        self.state = source.state
         self.starved_since_s: float | None = None
         """Host time since which audio is missing; None while it arrives."""
         self.dropped_blocks = 0
@@ -176,6 +217,18 @@ class Voice:
         self._config = self._config.model_copy(update={"gain_db": gain_db})
         self._segment.preprocessor.gain_db = gain_db
 
+    def change_source(self, source: Source, config: AudioConfig) -> None:
+        """Begin a new segment with another source; for the inference thread."""
+        source.start()
+        self._config = config.model_copy(
+            update={"gain_db": self._config.gain_db, "gate": self._config.gate}
+        )
+        self.source, self.state = source, source.state
+        self.hops = []
+        self.dropped_blocks = source.dropped_blocks
+        self._dropped_hops += self._segment.preprocessor.dropped_hops
+        self._segment = self._new_segment()
+
     @property
     def gate(self) -> GateConfig:
         """The settings of the noise gate; may be set from any thread."""
@@ -195,16 +248,16 @@ class Voice:
         """Process and return the new blocks of the source."""
         blocks = [self.mute.apply(block) for block in self.source.poll(now_s)]
         before, self.state = self.state, self.source.state
-        if before is SourceState.LOST and self.state is SourceState.RUNNING:
+        if before.is_absent and self.state is SourceState.RUNNING:
             self.hops = []
             self._dropped_hops += self._segment.preprocessor.dropped_hops
-            self._segment = self._new_segment()
+            self._segment = self._new_segment(was_waiting=before is SourceState.WAITING)
         self._fill_lost_blocks(now_s)
         for joined in _merge_blocks(blocks):
             self._segment.push(joined)
         if self.state is SourceState.ENDED and before is not SourceState.ENDED:
             self._flush(now_s)
-        if self.state is SourceState.LOST:
+        if self.state.is_absent:
             self.source.reopen()
         self._check_starvation(now_s)
         self._collect_hops()
@@ -238,13 +291,16 @@ class Voice:
             segment.prosody_line.at(stream_s - self.delay.beyond_lookahead_at(host_s)),
         )
 
-    def sound_at(self, host_s: float) -> HistoryPosition | None:
-        """Return the audio to which the face of a host time belongs, None before any audio."""
+    def sound_at(self, host_s: float, rate_hz: int | None = None) -> HistoryPosition | None:
+        """Return the audio to which the face of a host time belongs, None before any audio.
+
+        Of a device that was waited for there is audio at 16 kHz too, for that `rate_hz`.
+        """
         segment = self._segment
         if not segment.clock.is_synchronised:
             return None
         behind_s = self.sound_delay_at(host_s)
-        return HistoryPosition(segment.history, segment.clock.stream_time(host_s) - behind_s)
+        return segment.recorded_at(segment.clock.stream_time(host_s) - behind_s, rate_hz)
 
     def sound_delay_at(self, host_s: float) -> float:
         """Return how long before a host time the audio of its face arrived, in s."""
@@ -257,8 +313,9 @@ class Voice:
             return math.isfinite(segment.end_s)
         return segment.clock.stream_time(host_s) - self.delay.at(host_s) > segment.end_s
 
-    def _new_segment(self) -> StreamSegment:
-        return StreamSegment(self.source.rate_hz, self._config, self._channels)
+    def _new_segment(self, *, was_waiting: bool = False) -> StreamSegment:
+        rate_hz = self.source.rate_hz
+        return StreamSegment(rate_hz, self._config, self._channels, was_waiting=was_waiting)
 
     def _collect_hops(self) -> None:
         """Queue the newest hops, as many as a face can depend on; count the others as dropped."""
@@ -346,13 +403,22 @@ class Subject:
         self.passthrough: Passthrough | None = None
         """Plays its sound; None where the config names no device for it."""
         self.is_paused = False
-        self.links = tuple(link for route in routes for link in route.links)
-        self.metrics = SubjectMetrics(name, self.links)
         self.routes = tuple(routes)
+        self.metrics = SubjectMetrics(name, self.links)
         self.performer = Performer(channels, animation, policies)
         self._now = now
         self._measured: tuple[TimelineReading, StreamSegment] | None = None
         """The reading and the segment of the live face of the present tick."""
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """The links of all routes."""
+        return tuple(link for route in self.routes for link in route.links)
+
+    def change_routes(self, routes: Sequence[Route]) -> None:
+        """Use other routes from the next tick on; for the tick thread."""
+        self.routes = tuple(routes)
+        self.metrics.change_links(self.links)
 
     @property
     def levels(self) -> Levels:

@@ -8,6 +8,7 @@ those of a performance; only the generated face is replaced.
 from __future__ import annotations
 
 from collections import deque
+from copy import copy
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -80,6 +81,20 @@ class ClapStream:
         self._stream.reset(voices)
         for voice in voices:
             self._voices.pop(voice, None)
+
+    def rearranged(self, voices: Sequence[int | None]) -> ClapStream:
+        """Return a stream of these voices with their claps; None stands for a new one."""
+        made = copy(self)
+        made._go_on(voices)  # noqa: SLF001
+        return made
+
+    def _go_on(self, voices: Sequence[int | None]) -> None:
+        self._stream = self._stream.rearranged(voices)
+        self._voices = {
+            place: self._voices[voice]
+            for place, voice in enumerate(voices)
+            if voice is not None and voice in self._voices
+        }
 
 
 class _Claps:

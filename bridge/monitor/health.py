@@ -50,6 +50,7 @@ class HealthState(Enum):
     NO_RECEIVER = "NO RECEIVER"
     NOT_SENT = "NOT SENT"
     NO_INPUT = "NO INPUT"
+    WAITING = "WAITING"
 
     @property
     def is_fault(self) -> bool:
@@ -104,6 +105,10 @@ def _input_health(subject: SubjectMetrics, now_s: float) -> Health | None:
             return Health(HealthState.ENDED, f"{name} has ended")
         case SourceState.LOST:
             return Health(HealthState.NO_INPUT, f"{name} is disconnected; plug it in again")
+        case SourceState.WAITING:
+            why = f" ({subject.input_fault})" if subject.input_fault else ""
+            advice = f"for {name}{why}; it joins when the device is there"
+            return Health(HealthState.WAITING, advice)
         case SourceState.RUNNING if subject.last_hop_s is None:
             return Health(HealthState.STARTING)
         case SourceState.RUNNING if subject.is_device and subject.starved_since_s is not None:

@@ -349,10 +349,10 @@ class Notice:
 class SubjectMetrics:
     """Metrics of one subject.
 
-    The inference thread calls `record_level` and `set_input` and writes `starved_since_s`; the
-    tick thread calls `record_shown`, `record_face` and `read_links`; the controller writes
-    `is_muted`, `is_paused` and `lookahead_ms`. Each part of the latency and each cause of drops has
-    one thread that records it.
+    The inference thread calls `record_level` and `set_input` and writes `starved_since_s` and
+    `input_fault`; the tick thread calls `record_shown`, `record_face` and `read_links`; the
+    controller writes `is_muted`, `is_paused` and `lookahead_ms`. Each part of the latency and each
+    cause of drops has one thread that records it.
     """
 
     def __init__(self, name: str, links: Sequence[LinkCounters] = ()) -> None:
@@ -360,6 +360,8 @@ class SubjectMetrics:
         self.links = tuple(LinkMetrics(link) for link in links)
         self.input_name = ""
         self.input_state: SourceState | None = None
+        self.input_fault = ""
+        """Why its device is absent; empty while it is there."""
         self.is_device = False
         """Whether the input is a device, which can be unplugged."""
         self.starved_since_s: float | None = None
@@ -392,6 +394,11 @@ class SubjectMetrics:
         """Count losses, and datagrams that were not sent, anew from now on; for any thread."""
         for rate in (*self.drops.values(), *(link.failures for link in self.links)):
             rate.reset()
+
+    def change_links(self, links: Sequence[LinkCounters]) -> None:
+        """Measure other links; those that stay keep their rates. For the tick thread."""
+        known = {id(link.counters): link for link in self.links}
+        self.links = tuple(known.get(id(link)) or LinkMetrics(link) for link in links)
 
     @property
     def is_clipping(self) -> bool:
@@ -472,6 +479,8 @@ class Metrics:
         self.time_of_day: TimeOfDay | None = None
         self.lost_log_records: Callable[[], int] = lambda: 0
         """Returns how many records could not be written to the log."""
+        self.config_fault = ""
+        """How many mistakes the config file has by now; empty while it has none."""
         self.priority = ""
         """The lower priority of the tick and the inference thread; empty until it is known."""
         self.tick_lateness = Percentiles()

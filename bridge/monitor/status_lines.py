@@ -40,15 +40,22 @@ class StatusEvent:
     is_warning: bool = False
 
 
+@dataclass(slots=True)
+class _ReportedSubject:
+    """What was last reported of a subject."""
+
+    state: HealthState = HealthState.STARTING
+    lamps: tuple[Lamp, ...] = ()
+    clipped_s: float = -math.inf
+
+
 class StatusReport:
     """Turns metrics into lines, each event once. Pure apart from what it has reported already."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._last_notice = 0
-        self._states = [HealthState.STARTING] * len(metrics.subjects)
-        self._lamps: list[tuple[Lamp, ...]] = [()] * len(metrics.subjects)
-        self._clipped_s = [-math.inf] * len(metrics.subjects)
+        self._reported: dict[int, _ReportedSubject] = {}
         self._lost_records = 0
         self._next_status_s: float | None = None
 
@@ -63,10 +70,16 @@ class StatusReport:
         a status line every `STATUS_EVERY_S` seconds.
         """
         events = [*self._new_notices(), *self._newly_lost_records()]
-        for index, subject in enumerate(self._metrics.subjects):
-            events += self._changed_health(index, subject, now_s)
-            events += self._switched_lamps(index, subject)
-            events += self._begun_clipping(index, subject, now_s)
+        subjects = self._metrics.subjects
+        self._reported = {
+            id(subject): self._reported.get(id(subject)) or _ReportedSubject()
+            for subject in subjects
+        }
+        for subject in subjects:
+            reported = self._reported[id(subject)]
+            events += self._changed_health(reported, subject, now_s)
+            events += self._switched_lamps(reported, subject)
+            events += self._begun_clipping(reported, subject, now_s)
         if self._next_status_s is None:
             self._next_status_s = now_s + STATUS_EVERY_S
         elif now_s >= self._next_status_s:
@@ -89,35 +102,42 @@ class StatusReport:
         self._lost_records = lost
 
     def _changed_health(
-        self, index: int, subject: SubjectMetrics, now_s: float
+        self, reported: _ReportedSubject, subject: SubjectMetrics, now_s: float
     ) -> Iterator[StatusEvent]:
         found = health(self._metrics, subject, now_s)
-        if found.state is not self._states[index]:
-            self._states[index] = found.state
+        if found.state is not reported.state:
+            reported.state = found.state
             text = f"{subject.name}: {_health_text(found)}"
             yield StatusEvent(text, is_warning=found.state.is_fault)
 
-    def _switched_lamps(self, index: int, subject: SubjectMetrics) -> Iterator[StatusEvent]:
-        before, after = self._lamps[index], lamps(self._metrics, subject)
-        self._lamps[index] = after
+    def _switched_lamps(
+        self, reported: _ReportedSubject, subject: SubjectMetrics
+    ) -> Iterator[StatusEvent]:
+        before, after = reported.lamps, lamps(self._metrics, subject)
+        reported.lamps = after
         for lamp in Lamp:
             if (lamp in before) is not (lamp in after):
                 state = "on" if lamp in after else "off"
                 yield StatusEvent(f"{subject.name}: {lamp.value} {state}")
 
     def _begun_clipping(
-        self, index: int, subject: SubjectMetrics, now_s: float
+        self, reported: _ReportedSubject, subject: SubjectMetrics, now_s: float
     ) -> Iterator[StatusEvent]:
         if not subject.is_clipping:
             return
-        if now_s - self._clipped_s[index] > CLIPPING_PAUSE_S:
+        if now_s - reported.clipped_s > CLIPPING_PAUSE_S:
             yield StatusEvent(f"{subject.name}: {CLIPPING_ADVICE}", is_warning=True)
-        self._clipped_s[index] = now_s
+        reported.clipped_s = now_s
 
 
 def status_line(metrics: Metrics, now_s: float) -> str:
     """Return one line on all subjects: timecode, state, level, packets, latency and losses."""
-    shared = (time_status(metrics, now_s), take_status(metrics), log_status(metrics))
+    shared = (
+        time_status(metrics, now_s),
+        take_status(metrics),
+        log_status(metrics),
+        config_status(metrics),
+    )
     parts = [timecode_label(metrics), *filter(None, shared)]
     parts += [_subject_status(metrics, subject, now_s) for subject in metrics.subjects]
     return " | ".join(parts)
@@ -147,6 +167,11 @@ def log_status(metrics: Metrics) -> str:
     """Return how many records the log has lost; "" while it has lost none."""
     lost = metrics.lost_log_records()
     return f"log: {lost} records lost" if lost else ""
+
+
+def config_status(metrics: Metrics) -> str:
+    """Return that the config file has mistakes by now; "" while it has none."""
+    return f"config: {metrics.config_fault}" if metrics.config_fault else ""
 
 
 def timecode_label(metrics: Metrics) -> str:

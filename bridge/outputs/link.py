@@ -15,11 +15,11 @@ import numpy as np
 from cstalk_bridge.outputs.udp import Delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from cstalk_bridge.outputs.udp import Receiver, UdpTargets, UnresolvedTarget
+    from cstalk_bridge.outputs.udp import Receiver, Target, UdpTargets, UnresolvedTarget
     from cstalk_bridge.timecode.tick import Tick
 
     Floats = NDArray[np.float32]
@@ -235,6 +235,10 @@ class UdpLink:
             self._deliver(self._rest, self._last_tick.frame + 1, self._last_tick.subframe)
         self._is_closed = True
         self.targets.close()
+
+    def hand_over(self, targets: Collection[Target]) -> None:
+        """Leave these targets to another link, without a face at rest; for the sending thread."""
+        self.targets.forget(targets)
 
     def _deliver(self, values: NDArray[np.float32], frame: int, subframe: float) -> None:
         if self.targets.receivers:

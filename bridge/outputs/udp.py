@@ -30,7 +30,7 @@ from cstalk_bridge.system.worker import Worker
 from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
 
 MAX_TARGETS = 16
@@ -411,6 +411,17 @@ class UdpTargets:
         with self._changing:
             dropped, self.receivers = self.receivers, ()
             self._dropped.extend(dropped)
+
+    def forget(self, targets: Collection[Target]) -> None:
+        """Close these targets without a last datagram: another link sends to them from now on.
+
+        For the sending thread.
+        """
+        with self._changing:
+            for receiver in self.receivers:
+                if receiver.target in targets:
+                    self._retire(receiver)
+            self.receivers = tuple(each for each in self.receivers if each.target not in targets)
 
     @property
     def has_dropped(self) -> bool:

@@ -267,21 +267,16 @@ def live_endpoint(
             if client is None:
                 await socket.close(TRY_AGAIN_LATER, "too many clients")
                 return
-            await socket.send_json(
-                {
-                    "subjects": [{"name": name} for name in hub.subjects],
-                    "curves": hub.curves,
-                    "rate_hz": hub.rate_hz,
-                }
-            )
-            await _send_until_closed(socket, client, feed)
+            await _send_until_closed(socket, client, hub, feed)
 
     return live
 
 
-async def _send_until_closed(socket: WebSocket, client: Client, feed: StatusFeed | None) -> None:
+async def _send_until_closed(
+    socket: WebSocket, client: Client, hub: Hub, feed: StatusFeed | None
+) -> None:
     """Send frames and state until the client leaves or sends a message, which it must not."""
-    sending = [asyncio.create_task(_send_frames(socket, client))]
+    sending = [asyncio.create_task(_send_frames(socket, client, hub))]
     if feed is not None:
         sending.append(asyncio.create_task(_send_status(socket, feed)))
     try:
@@ -299,9 +294,14 @@ def _cancel(tasks: list[asyncio.Task[None]]) -> None:
         task.cancel()
 
 
-async def _send_frames(socket: WebSocket, client: Client) -> None:
+async def _send_frames(socket: WebSocket, client: Client, hub: Hub) -> None:
+    """Send frames, and before the first, and those of other subjects, what they hold."""
+    introduced = 0
     try:
         while True:
+            if introduced != hub.arrangements:
+                introduced = hub.arrangements
+                await socket.send_json(hub.introduction)
             await socket.send_bytes(await client.next())
     except (WebSocketDisconnect, RuntimeError):
         # It left while a frame was being sent; `receive` reports that as well.

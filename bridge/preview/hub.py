@@ -24,7 +24,7 @@ import asyncio
 import struct
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -104,6 +104,8 @@ class Hub:
         now: Callable[[], float] = host_now,
     ) -> None:
         self.subjects = tuple(subjects)
+        self.arrangements = 1
+        """How often the subjects were arranged; clients are told anew each time."""
         self.curves = tuple(curves)
         self.rate_hz = rate_hz
         self.refused = 0
@@ -116,6 +118,21 @@ class Hub:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._clients: set[Client] = set()
         self._taken = self._dropped = 0
+
+    @property
+    def introduction(self) -> dict[str, Any]:
+        """What a client must know to read frames."""
+        return {
+            "subjects": [{"name": name} for name in self.subjects],
+            "curves": self.curves,
+            "rate_hz": self.rate_hz,
+        }
+
+    def arrange(self, subjects: Sequence[str]) -> None:
+        """Show other subjects from the next tick on; only the tick thread calls this."""
+        self.subjects = tuple(subjects)
+        self._values = np.zeros((len(self.subjects), len(self.curves)), dtype=np.float32)
+        self.arrangements += 1
 
     def publish(self, subject: int, values: NDArray[np.float32], tick_number: int) -> None:
         """Take the curves of one subject, float32 [curves]; only the tick thread calls this.
@@ -190,8 +207,9 @@ class PreviewLink:
         self.failed = 0
         self.not_finite = 0
         self.receivers: tuple[Receiver, ...] = ()
+        self.place = subject
+        """The place of its subject among those of the hub; for the tick thread."""
         self._hub = hub
-        self._subject = subject
         self._rest = np.zeros(len(hub.curves), dtype=np.float32)
         self._last_number = -1
         self._is_closed = False
@@ -206,7 +224,7 @@ class PreviewLink:
             raise ValueError(f"values of shape {values.shape}, not {self._rest.shape}")
         finite, replaced = replace_nonfinite(values)
         self.not_finite += replaced
-        self._hub.publish(self._subject, finite, tick.number)
+        self._hub.publish(self.place, finite, tick.number)
         self.sent += 1
         self._last_number = tick.number
 
@@ -217,5 +235,5 @@ class PreviewLink:
     def close(self) -> None:
         """Leave the face at rest, if any was ever shown."""
         if not self._is_closed and self._last_number >= 0:
-            self._hub.publish(self._subject, self._rest, self._last_number + 1)
+            self._hub.publish(self.place, self._rest, self._last_number + 1)
         self._is_closed = True

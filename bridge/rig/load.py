@@ -7,6 +7,7 @@ treated differently give warnings.
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -280,6 +281,19 @@ def load_rigmap(name_or_path: str | Path) -> RigMap:
     Raises UserError with every problem of the file and those that it extends.
     """
     return replace(compile_rules(load_rules(name_or_path)), reference=str(name_or_path))
+
+
+def rigmap_files(name_or_path: str | Path) -> tuple[Path, ...]:
+    """Return the files of a map, as far as they can be read; those it extends come last."""
+    files: list[Path] = []
+    with suppress(UserError):
+        following: Path | None = _locate(str(name_or_path), Path(), "")
+        while following is not None and following not in files and len(files) <= MAX_EXTENDS:
+            files.append(following)
+            data = read_document(following).data
+            parent = data.get("extends") if isinstance(data, dict) else None
+            following = _locate(parent, following.parent, "") if isinstance(parent, str) else None
+    return tuple(files)
 
 
 def load_rules(name_or_path: str | Path) -> RuleSet:

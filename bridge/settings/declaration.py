@@ -22,6 +22,14 @@ class Scope(Enum):
     """A subject of a running bridge: no key of the config."""
 
 
+class Effect(Enum):
+    """When a change of a config file reaches a running bridge."""
+
+    AT_ONCE = "at once"
+    BETWEEN_TAKES = "at once, or after the take that is being recorded"
+    AT_START = "needs a restart"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """One setting, from which every place that knows it derives.
@@ -35,6 +43,8 @@ class Setting:
     `label` has a control on the page; its slider goes over `slider` where the number itself goes
     further. One with a `command`, which says what the command does, has a remote-control command of
     its name with one `argument`; it and those with `is_live` change while a subject runs.
+
+    `effect` says when its change in the file of a running bridge counts.
     """
 
     key: str
@@ -59,6 +69,7 @@ class Setting:
     is_live: bool = False
     command: str = ""
     argument: str = ""
+    effect: Effect = Effect.AT_START
 
     @property
     def name(self) -> str:

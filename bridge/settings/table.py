@@ -11,7 +11,7 @@ from typing import Final
 
 from cstalk_bridge.models.emotions import EMOTIONS, MAX_WEIGHT, MOUTH_GUARD
 from cstalk_bridge.models.timing import DEFAULT_LOOKAHEAD_MS, HOP_MS, MAX_LOOKAHEAD_MS
-from cstalk_bridge.settings.declaration import Scope, Setting
+from cstalk_bridge.settings.declaration import Effect, Scope, Setting
 
 DEFAULT_CONTROL_PORT: Final = 8000
 """The port at which controllers expect the Live Link Face app."""
@@ -68,6 +68,7 @@ BRIDGE_SETTINGS: Final = (
         label="Look-ahead",
         is_live=True,
         note="More gives better lips, above all closures before p, b and m; less gives less delay.",
+        effect=Effect.BETWEEN_TAKES,
     ),
     Setting(
         key="device",
@@ -113,6 +114,13 @@ BRIDGE_SETTINGS: Final = (
         note=f"true: http://{PREVIEW_ADDRESS}. false: no preview. Or HOST:PORT, such as "
         f"0.0.0.0:{DEFAULT_PREVIEW_PORT} for the whole network; the page then opens "
         "only with the token in the printed address.",
+    ),
+    Setting(
+        key="watch",
+        help="Whether this file and its rig maps are watched, and changes of them applied.",
+        default=True,
+        effect=Effect.AT_ONCE,
+        note="false: what runs stays as it is until the next start.",
     ),
     Setting(key="timecode", help="Timecode of every packet and take."),
     Setting(
@@ -188,6 +196,7 @@ LEVELS: Final = tuple(
         minimum=0.0,
         maximum=maximum,
         step=0.05,
+        effect=Effect.AT_ONCE,
     )
     for name, text, default, maximum in (
         ("gaze", "Eyes that look at a partner and away; the lids follow.", 1.0, MAX_LEVEL),
@@ -227,6 +236,7 @@ SUBJECT_SETTINGS: Final = (
         "lists them; twins have their USB port on Linux, elsewhere `NAME, SYSTEM, #2`). A sound "
         "file is played in real time. test is a synthetic voice. Paths start at the folder where "
         "the program starts.",
+        effect=Effect.BETWEEN_TAKES,
     ),
     Setting(
         key="audio.channel",
@@ -236,6 +246,7 @@ SUBJECT_SETTINGS: Final = (
         is_of_takes=True,
         note="null: the mean of the first two of a device and of all of a file, but one alone "
         "where those of a file cancel or the others hold no voice.",
+        effect=Effect.BETWEEN_TAKES,
     ),
     Setting(
         key="audio.gain_db",
@@ -250,6 +261,7 @@ SUBJECT_SETTINGS: Final = (
         slider=(-20.0, 40.0),
         is_live=True,
         note="Raise it when the level stays under -40 dB while speaking.",
+        effect=Effect.AT_ONCE,
     ),
     Setting(
         key="audio.gate",
@@ -264,6 +276,7 @@ SUBJECT_SETTINGS: Final = (
         label="Noise gate",
         is_live=True,
         note="false: all sound passes.",
+        effect=Effect.AT_ONCE,
     ),
     Setting(
         key="audio.gate.open_db",
@@ -277,6 +290,7 @@ SUBJECT_SETTINGS: Final = (
         label="Gate opens at",
         slider=(-80.0, 0.0),
         is_live=True,
+        effect=Effect.AT_ONCE,
     ),
     Setting(
         key="audio.gate.close_db",
@@ -290,6 +304,7 @@ SUBJECT_SETTINGS: Final = (
         label="Gate closes below",
         slider=(-80.0, 0.0),
         is_live=True,
+        effect=Effect.AT_ONCE,
     ),
     Setting(
         key="audio.gate.hold_ms",
@@ -303,6 +318,7 @@ SUBJECT_SETTINGS: Final = (
         label="Gate holds for",
         slider=(0.0, 1000.0),
         is_live=True,
+        effect=Effect.AT_ONCE,
     ),
     Setting(
         key="passthrough",
@@ -330,6 +346,7 @@ SUBJECT_SETTINGS: Final = (
         metavar="N",
         flag_name="passthrough_delay_ms",
         note="Below 0 the sound comes earlier. `cstalk-bridge sync-test` helps to find it.",
+        effect=Effect.AT_ONCE,
     ),
     Setting(
         key="passthrough.level_db",
@@ -339,6 +356,7 @@ SUBJECT_SETTINGS: Final = (
         minimum=-MAX_GAIN_DB,
         maximum=MAX_GAIN_DB,
         unit="dB",
+        effect=Effect.AT_ONCE,
     ),
     Setting(
         key="emotion",
@@ -352,6 +370,7 @@ SUBJECT_SETTINGS: Final = (
         "in short happy:0.7. {} is neutral. arousal: 1 lets the emotions rise while the voice is "
         "louder and higher than usual. auto: 1 adds the emotion estimated from the voice, as far "
         "as the others leave room up to 1 (a research build, non-commercial).",
+        effect=Effect.AT_ONCE,
     ),
     Setting(
         key="emotions",
@@ -361,6 +380,7 @@ SUBJECT_SETTINGS: Final = (
         metavar="FILE",
         note='A list such as [{at_s: 2.5, emotion: "happy:0.7", over_s: 1.5}], or the path of a '
         "file with one. Seconds count from the start of the run.",
+        effect=Effect.AT_ONCE,
     ),
     Setting(
         key="mouth_guard",
@@ -379,6 +399,7 @@ SUBJECT_SETTINGS: Final = (
         note="It keeps a smile from blurring the lips. At 1 speech replaces all of it; between "
         "words the emotion has its mouth back. Brows, eyes and cheeks keep theirs. Weights trained "
         f"without a guard take only {MOUTH_GUARD:g}.",
+        effect=Effect.AT_ONCE,
     ),
     Setting(
         key="transition_ms",
@@ -393,6 +414,7 @@ SUBJECT_SETTINGS: Final = (
         label="Transition",
         slider=(0.0, 4000.0),
         is_live=True,
+        effect=Effect.AT_ONCE,
     ),
     Setting(
         key="seed",
@@ -421,6 +443,7 @@ SUBJECT_SETTINGS: Final = (
         note="follow: what the network gives. hold: stay. decay: stay for hold_ms, then fall to "
         "neutral. neutral: fall at once. decay_ms is the time constant of the fall: a third is "
         "left after it. In short: silence: neutral. Eyes, blinks and head continue in all of them.",
+        effect=Effect.AT_ONCE,
     ),
     Setting(
         key="links",
@@ -446,6 +469,7 @@ SUBJECT_SETTINGS: Final = (
         "                                       &bone=none sends no bone of the head\n"
         "rigmap: livelinkface61 (ARKit for Unreal's blueprint), arkit (for any other head), vrm, "
         "metahuman, metahuman_device or the path of a YAML file of your own.",
+        effect=Effect.AT_ONCE,
     ),
 )
 """Settings of one subject, in the order of `config.yaml`."""
@@ -528,6 +552,16 @@ def take_settings() -> tuple[Setting, ...]:
 def live_settings() -> tuple[Setting, ...]:
     """Return the settings of the page that change while a subject runs."""
     return tuple(entry for entry in page_settings() if entry.is_live or entry.command)
+
+
+def single_settings(scope: Scope) -> tuple[Setting, ...]:
+    """Return the settings of a scope that have a value of their own, no group of others."""
+    groups = {entry.key.rpartition(".")[0] for entry in SETTINGS.values()}
+    return tuple(
+        entry
+        for entry in SETTINGS.values()
+        if entry.scope is scope and entry.key not in groups and entry.key != "name"
+    )
 
 
 def command_settings() -> tuple[Setting, ...]:

@@ -158,6 +158,39 @@ class JobWorker:
             return self._jobs.popleft() if self._jobs else None
 
 
+class CallQueue:
+    """Functions that other threads have one thread call, between two steps of its work.
+
+    That thread calls `perform` before each step; `wake` is called when there is something to do.
+    """
+
+    def __init__(self, wake: Callable[[], None] = lambda: None) -> None:
+        self._waiting: deque[tuple[Callable[[], None], threading.Event]] = deque()
+        self._wake = wake
+
+    def call(self, function: Callable[[], None], timeout_s: float) -> bool:
+        """Have a function called, which must not raise; return whether it was, in that time."""
+        done = threading.Event()
+        entry = (function, done)
+        self._waiting.append(entry)
+        self._wake()
+        if done.wait(timeout_s):
+            return True
+        try:
+            self._waiting.remove(entry)
+        except ValueError:
+            # It has just been taken.
+            return done.wait(timeout_s)
+        return False
+
+    def perform(self) -> None:
+        """Call what waits; only for the thread of the queue."""
+        while self._waiting:
+            function, done = self._waiting.popleft()
+            function()
+            done.set()
+
+
 def report(name: str, error: Exception, failed: Failed | None) -> bool:
     """Log what ended the work of a thread, and pass it to its owner; return whether it has one."""
     # Without a log, `logging` would print it to the terminal, which may show the dashboard.

@@ -137,7 +137,9 @@ class LtcSource:
         self._offset_s = offset_s
         self._now = now
         self._wake = threading.Event()
-        self._source, self.notice = open_source(config, now=now, wake=self._wake, is_voice=False)
+        self._source, self.notice = open_source(
+            config, now=now, wake=self._wake, is_voice=False, may_wait=True
+        )
         self._reader = LtcReader(self._source.rate_hz, offset_s)
         self._worker = Worker("timecode", self._run)
         self._worker.start()
@@ -157,7 +159,7 @@ class LtcSource:
 
     def _run(self) -> None:
         self._source.start()
-        state = SourceState.RUNNING
+        state = self._source.state
         while not self._worker.is_stopping:
             due_s = self._source.next_due_s
             pause_s = IDLE_S if due_s is None else min(max(0.0, due_s - self._now()), IDLE_S)
@@ -165,12 +167,12 @@ class LtcSource:
             self._wake.clear()
             blocks = self._source.poll(self._now())
             before, state = state, self._source.state
-            if before is SourceState.LOST and state is SourceState.RUNNING:
+            if before.is_absent and state is SourceState.RUNNING:
                 self._reader = LtcReader(self._source.rate_hz, self._offset_s)
             for block in blocks:
                 for reading in self._reader.push(block):
                     self._chase.read(reading)
-            if state is SourceState.LOST:
+            if state.is_absent:
                 self._source.reopen()
 
 

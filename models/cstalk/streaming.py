@@ -137,6 +137,13 @@ class Stream(ABC):
         """Reset some voices, as after endless silence."""
 
     @abstractmethod
+    def rearranged(self, voices: Sequence[int | None]) -> Stream:
+        """Return a stream of these voices with their past; None stands for a new one.
+
+        This stream is not to be used any more.
+        """
+
+    @abstractmethod
     def _advance(
         self, samples: Floats, conditions: Floats, delay_hops: Delays, voices: list[int]
     ) -> Floats:
@@ -146,18 +153,27 @@ class Stream(ABC):
 class CachedStream(Stream, Generic[Past]):
     """A stream that caches the past of each layer."""
 
-    def __init__(self, network: CachedNetwork[Past], voices: int) -> None:
+    def __init__(self, network: CachedNetwork[Past], voices: int, past: Past | None = None) -> None:
         super().__init__(network.conditions)
         self._network = network
         self._all = list(range(voices))
         self._is_fresh = [True] * voices
-        nothing = np.zeros((voices, network.conditions), dtype=np.float32)
-        self._past = network.silent_past(nothing, np.zeros(voices, dtype=np.int64))
+        if past is None:
+            nothing = np.zeros((voices, network.conditions), dtype=np.float32)
+            past = network.silent_past(nothing, np.zeros(voices, dtype=np.int64))
+        self._past = past
 
     def reset(self, voices: Sequence[int]) -> None:
         """Forget the past of some voices."""
         for voice in voices:
             self._is_fresh[voice] = True
+
+    def rearranged(self, voices: Sequence[int | None]) -> CachedStream[Past]:
+        """Return a stream of these voices; the past of a new one is made at its first step."""
+        places = [0 if voice is None else voice for voice in voices]
+        made = CachedStream(self._network, len(places), self._network.chosen(self._past, places))
+        made._is_fresh = [voice is None or self._is_fresh[voice] for voice in voices]
+        return made
 
     def _advance(
         self, samples: Floats, conditions: Floats, delay_hops: Delays, voices: list[int]

@@ -161,6 +161,19 @@ class WindowStream(Stream):
         self._sound[list(voices)] = 0.0
 
     @torch.inference_mode()
+    def rearranged(self, voices: Sequence[int | None]) -> WindowStream:
+        """Return a stream of these voices with their sound."""
+        made = WindowStream(
+            self._network, len(voices), self._device, use_graph=self._graph is not None
+        )
+        for place, voice in enumerate(voices):
+            if voice is not None:
+                made._sound[place] = self._sound[voice]
+                made._emotion[place] = self._emotion[voice]
+                made._delays[place] = self._delays[voice]
+        return made
+
+    @torch.inference_mode()
     def _advance(
         self, samples: Floats, conditions: Floats, delay_hops: Delays, voices: list[int]
     ) -> Floats:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from cstalk_bridge.config.schema import Config
 from cstalk_bridge.control.controller import Controller, RunContext
 from cstalk_bridge.control.server import ControlService
-from cstalk_bridge.daemon import open_metrics, open_runtime, open_subjects
+from cstalk_bridge.daemon import open_metrics
 from cstalk_bridge.face.inference import InferenceLoop
 from cstalk_bridge.face.subject import show_subjects as show_faces
 from cstalk_bridge.outputs.livelink_face import Packet, decode
+from cstalk_bridge.runtime import open_runtime
+from cstalk_bridge.subjects import open_subjects
 from cstalk_bridge.timecode.tick import Ticker, host_now
 from tests.networks import GUARDED, write_weights
 from tests.outputs.receiving import Receiver, receiver
@@ -105,7 +107,7 @@ def _started(config: Config, closing: ExitStack, unreal: Receiver, folder: Path)
     keyframes = {subject.name: subject.emotions.root for subject in config.subjects}
     control = ControlService(config.control, keyframes, controller, host_now)
     stage = open_runtime(config, closing, wake)
-    subjects = open_subjects(config, stage, closing)
+    subjects = [each.subject for each in open_subjects(config, stage, closing)]
     metrics = open_metrics(config, subjects, stage)
     voices = [subject.voice for subject in subjects]
     stream = stage.model.stream(len(voices))

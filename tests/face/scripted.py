@@ -31,6 +31,7 @@ class ScriptedSource:
     def __init__(self) -> None:
         self.state = SourceState.RUNNING
         self.dropped_blocks = 0
+        self.fault = ""
         self.starts = 0
         self.reopenings = 0
         self._waiting: list[Block] = []

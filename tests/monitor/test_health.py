@@ -106,6 +106,9 @@ def in_state(state: HealthState) -> tuple[Metrics, float]:
             one.read_links(now_s)
         case HealthState.NO_INPUT:
             one.set_input(SourceState.LOST, "USB Microphone")
+        case HealthState.WAITING:
+            one.set_input(SourceState.WAITING, "USB Microphone")
+            one.input_fault = "no input device was found"
     return running, now_s
 
 

@@ -28,7 +28,7 @@ from cstalk_bridge.takes.recording.folder import (
 from cstalk_bridge.takes.sound import MAX_SOUND_S
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -85,6 +85,8 @@ class OpenTake:
         self.slate, self.number = slate, number
         self.is_over = threading.Event()
         """No more frames are taken."""
+        self.places: Mapping[object, int] = {}
+        """The place of each subject by the link that offers its frames."""
         self._root = folder
         self._ending = threading.Event()
         self._rate = rate

@@ -5,6 +5,7 @@ whose program was killed.
 from __future__ import annotations
 
 import math
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -36,7 +37,7 @@ from cstalk_bridge.takes.recording.open_take import SETTLE_S, OpenTake, Recorded
 from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -103,7 +104,7 @@ class Recorder:
         self.last: RecordedTake | None = None
         """The take that ended last."""
         self._watching: list[TakeObserver] = []
-        self._subjects: list[RecordedSubject] = []
+        self._links: tuple[RecordingLink, ...] = ()
         self._rate = rate
         self._now = now
         self._local_time = local_time
@@ -120,16 +121,21 @@ class Recorder:
         """The take that is being recorded."""
         return self._take
 
-    def link(self, subject: RecordedSubject) -> RecordingLink:
+    def link(self, subject: RecordedSubject | Callable[[], RecordedSubject]) -> RecordingLink:
         """Return the link to be added to a subject's; the first subject's ticks bound a take.
 
-        It takes values [61] in the order of the Live Link Face packet. ValueError during a take.
+        It takes values [61] in the order of the Live Link Face packet. A function is called as each
+        take starts. The subject belongs to the next take, not to one that is being recorded.
         """
+        link = RecordingLink(self, subject)
         with self._switching:
-            if self._take is not None:
-                raise ValueError(f"{self._take.name.identifier} is being recorded")
-            self._subjects.append(subject)
-            return RecordingLink(self, len(self._subjects) - 1)
+            self._links = (*self._links, link)
+        return link
+
+    def arrange(self, links: Sequence[RecordingLink]) -> None:
+        """Record these links alone from the next take on, in the order in which they are sent."""
+        with self._switching:
+            self._links = tuple(links)
 
     def watch(
         self,
@@ -158,7 +164,7 @@ class Recorder:
         if not 0 <= number <= MAX_NUMBER:
             raise UserError(Problem("take", f"number {number} is not within 0..{MAX_NUMBER}"))
         with self._switching:
-            if not self._subjects:
+            if not self._links:
                 raise UserError(Problem("take", "there is no subject to record"))
             if self._take is not None:
                 what = f"{self._take.name.identifier} is being recorded"
@@ -198,17 +204,18 @@ class Recorder:
 
         UserError; then nothing is left of it.
         """
+        links = self._links
+        subjects = [link.subject for link in links]
         try:
-            take = OpenTake(
-                self.folder, slate, number, self._subjects, self._rate, self._local_time()
-            )
+            take = OpenTake(self.folder, slate, number, subjects, self._rate, self._local_time())
         except OSError as error:
             what = f"no take can start: {error.strerror or error}"
             raise UserError(Problem(str(self.folder), what, "check the folder")) from None
-        room = DiskSpace(take.folder, self._subjects, self._rate, self._free)
+        room = DiskSpace(take.folder, subjects, self._rate, self._free)
         try:
             room.check_begin()
             self._worker = Worker("recorder", partial(self._record, take, room, are_notified))
+            take.places = {link: place for place, link in enumerate(links)}
             self._take = take
             self._worker.start()
         except (UserError, OSError, RuntimeError) as error:
@@ -269,7 +276,9 @@ class RecordingLink:
     `sent` counts frames taken, `failed` those that were lost because the disk stalls.
     """
 
-    def __init__(self, recorder: Recorder, subject: int) -> None:
+    def __init__(
+        self, recorder: Recorder, subject: RecordedSubject | Callable[[], RecordedSubject]
+    ) -> None:
         self.name = "take"
         self.sent = 0
         self.failed = 0
@@ -282,16 +291,21 @@ class RecordingLink:
         """Return that its frames have left: nobody answers for them here."""
         return LinkStatus(Delivery.SENT)
 
+    @property
+    def subject(self) -> RecordedSubject:
+        """The subject as it is at present."""
+        return self._subject() if callable(self._subject) else self._subject
+
     def send(self, values: NDArray[np.float32], tick: Tick) -> None:
         """Record one frame, [61]; never waits. ValueError for another shape only."""
         if values.shape != (CURVE_COUNT,):
             raise ValueError(f"values of shape {values.shape}, not ({CURVE_COUNT},)")
         take = self._recorder.take
-        if take is None:
+        if take is None or (place := take.places.get(self)) is None:
             return
         finite, replaced = replace_nonfinite(values)
         self.not_finite += replaced
-        if take.offer(self._subject, finite, tick):
+        if take.offer(place, finite, tick):
             self.sent += 1
         else:
             self.failed += 1
@@ -333,6 +347,19 @@ def recover(folder: Path, wall_s: float) -> tuple[list[Path], list[Problem]]:
         except OSError as error:
             problems.append(Problem(str(path), f"cannot be recovered: {error}"))
     return found, problems
+
+
+def recovery_lines(folder: Path) -> list[str]:
+    """Finish interrupted takes below `folder`, and return lines about them for the user."""
+    found, problems = recover(folder, time.time())
+    lines = (f"an interrupted take was recovered: {each}" for each in found)
+    return [*lines, *map(str, problems)]
+
+
+def report_recovery(folder: Path) -> None:
+    """Finish interrupted takes where nobody shows notices, and print the lines about them."""
+    for line in recovery_lines(folder):
+        print(line, file=sys.stderr)
 
 
 def _touched_s(path: Path) -> float:

@@ -248,12 +248,24 @@ def test_links_of_a_subject_are_recorded(tmp_path: Path) -> None:
     assert float(lines(take.curves[0])[0]["JawOpen"]) == 0.0
 
 
-def test_a_subject_is_added_between_takes_only(tmp_path: Path) -> None:
+def test_a_subject_that_comes_during_a_take_belongs_to_the_next_one(tmp_path: Path) -> None:
     harness = RecorderHarness(tmp_path)
     harness.recorder.start("MySlate", 1)
-    with pytest.raises(ValueError, match="is being recorded"):
-        harness.recorder.link(RecordedSubject("Ben", 16_000, lambda _: None, lambda _: 0.0))
-    harness.recorder.close()
+    harness.step(1)
+    late = harness.recorder.link(RecordedSubject("Ben", 16_000, lambda _: None, lambda _: 0.0))
+    late.send(np.zeros(CURVE_COUNT, dtype=np.float32), Tick(1, 1000.0, 1))
+    first = harness.recorder.stop()
+    harness.recorder.arrange([late])
+    harness.recorder.start("MySlate", 2)
+    late.send(np.zeros(CURVE_COUNT, dtype=np.float32), Tick(2, 1001.0, 2))
+    second = harness.recorder.stop()
+    assert first is not None
+    assert second is not None
+    assert (len(first.curves), len(second.curves), late.sent) == (len(harness.links), 1, 1)
+
+
+def test_a_recorder_without_subjects_records_nothing(tmp_path: Path) -> None:
+    harness = RecorderHarness(tmp_path)
     with pytest.raises(UserError, match="no subject to record"):
         Recorder(tmp_path, harness.rate).start("MySlate", 1)
 

@@ -1,0 +1,72 @@
+"""What the subjects of a run share: the network, output servers, recorder, preview and rig maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cstalk_bridge.face.emotion import check_face_settings
+from cstalk_bridge.face.inference import live_device, load_network
+from cstalk_bridge.outputs.registry import OutputServers
+from cstalk_bridge.preview.server import open_preview
+from cstalk_bridge.rig.load import load_rigmap
+from cstalk_bridge.takes.recording.recorder import Recorder
+
+if TYPE_CHECKING:
+    import threading
+    from contextlib import ExitStack
+
+    from cstalk_bridge.config.schema import Config
+    from cstalk_bridge.control.controller import Controller
+    from cstalk_bridge.models.cstalk.generator import Generator
+    from cstalk_bridge.preview.server import Preview
+    from cstalk_bridge.rig.rigmap import RigMap
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What the subjects share. `wake` is set when a sound device has given something."""
+
+    model: Generator
+    servers: OutputServers
+    recorder: Recorder
+    preview: Preview | None
+    wake: threading.Event
+    rigmaps: dict[str, RigMap] = field(default_factory=dict)
+
+    def rigmap(self, name: str) -> RigMap:
+        """Return a rig map by name or path, the same to all; UserError as `load_rigmap`."""
+        if name not in self.rigmaps:
+            self.rigmaps[name] = load_rigmap(name)
+        return self.rigmaps[name]
+
+
+def open_runtime(
+    config: Config, closing: ExitStack, wake: threading.Event, controller: Controller | None = None
+) -> Runtime:
+    """Open what is shared, closed by `closing`; UserError for what the user can mend."""
+    model = load_network(config.weights, live_device(config.device))
+    check_face_settings(model, {subject.name: subject for subject in config.subjects})
+    preview = _open_preview(config, closing, controller)
+    recorder = Recorder(config.recording.folder, config.fps)
+    closing.callback(recorder.close)
+    servers = OutputServers(recorder)
+    closing.callback(servers.close)
+    return Runtime(model, servers, recorder, preview, wake)
+
+
+def _open_preview(
+    config: Config, closing: ExitStack, controller: Controller | None
+) -> Preview | None:
+    """Open the preview that the config asks for; it loads a network of its own, if ever needed."""
+    if config.preview is None:
+        return None
+    opening = open_preview(
+        config.preview,
+        load=partial(load_network, config.weights, live_device(config.device)),
+        subjects=[subject.name for subject in config.subjects],
+        rate_hz=config.fps.hz,
+        controller=controller,
+    )
+    return closing.enter_context(opening)
