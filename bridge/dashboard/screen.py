@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cstalk_bridge.control.keys import EMOTION_KEYS, KEY_ACTIONS, find_key
 from cstalk_bridge.models.errors import UserError
-from cstalk_bridge.monitor.status_lines import MonitorThread, PlainMonitor, status_line
+from cstalk_bridge.monitor.status_lines import MonitorThread, PlainMonitor, final_line
 from cstalk_bridge.system.worker import STOP_TIMEOUT_S, Worker
 from cstalk_bridge.timecode.tick import host_now
 
@@ -287,7 +287,8 @@ class Dashboard(MonitorThread):
         with Live(console=console, screen=True, auto_refresh=False) as live:
             while self.wait():
                 live.update(self._picture(console), refresh=True)
-        console.print(status_line(self.metrics, self.now()), markup=False, highlight=False)
+        line = final_line(self.metrics, self.now())
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _picture(self, console: Console) -> Text:
         from cstalk_bridge.dashboard.picture import ASCII, BLOCKS, draw

@@ -23,6 +23,7 @@ from cstalk_bridge.rig.curves import Showing, neutral_board
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -240,11 +241,24 @@ class RecordingStatus(Protocol):
     def lost(self) -> int: ...  # noqa: D102 - see the class
 
 
+class EndedTakeStatus(Protocol):
+    """What is read of a take that has ended: where it lies, and why it is not complete."""
+
+    @property
+    def folder(self) -> Path: ...  # noqa: D102 - see the class
+
+    @property
+    def problem(self) -> object | None: ...  # noqa: D102 - see the class
+
+
 class TakeStatus(Protocol):
-    """What is read of a recorder: the take it records, None while there is none."""
+    """What is read of a recorder: the take it records and the last one of this run, or None."""
 
     @property
     def take(self) -> RecordingStatus | None: ...  # noqa: D102 - see the class
+
+    @property
+    def last(self) -> EndedTakeStatus | None: ...  # noqa: D102 - see the class
 
 
 class PassthroughStatus(Protocol):

@@ -143,6 +143,16 @@ def status_line(metrics: Metrics, now_s: float) -> str:
     return " | ".join(parts)
 
 
+def final_line(metrics: Metrics, now_s: float) -> str:
+    """Return the status line at the end of a run; its last word is where the last take lies."""
+    last = metrics.recorder.last if metrics.recorder is not None else None
+    line = status_line(metrics, now_s)
+    if last is None:
+        return line
+    problem = f" is incomplete ({last.problem}); it" if last.problem else ""
+    return f"{line} | the last take{problem} is in {last.folder.resolve()}"
+
+
 def time_status(metrics: Metrics, now_s: float) -> str:
     """Return the source of the time of day, its synchronisation and offset; "" without a source."""
     source = metrics.time_of_day
@@ -263,7 +273,7 @@ class PlainMonitor(MonitorThread):
         """Print new events, and a last status line at the end."""
         while self.wait():
             self._print(self._report.lines(self.now()))
-        self._print([*self._report.lines(self.now()), status_line(self.metrics, self.now())])
+        self._print([*self._report.lines(self.now()), final_line(self.metrics, self.now())])
 
     def _print(self, lines: list[str]) -> None:
         if lines:

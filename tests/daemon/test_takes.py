@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import threading
@@ -15,11 +16,14 @@ import soundfile
 from cstalk_bridge import daemon
 from cstalk_bridge.audio.inputs import SPEECH_PATH
 from cstalk_bridge.config.schema import RecordingConfig
+from cstalk_bridge.monitor.status_lines import PlainMonitor
 from cstalk_bridge.takes.recording.recorder import UNTOUCHED_S, Recorder
 from cstalk_bridge.timecode.smpte import FRAME_RATES, Timecode
+from cstalk_bridge.timecode.tick import host_now
 from tests.daemon.running import config, run
 from tests.takes.recording.harness import RecorderHarness
 from tests.timecode.ltc_sound import labels, sound
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,3 +145,31 @@ def test_a_take_interrupted_by_a_kill_is_recovered_at_the_next_start(
     )
     notices = " ".join(notice.text for notice in run(given, stop).notices())
     assert f"an interrupted take was recovered: {take.folder}" in notices
+
+
+def test_the_last_word_of_a_run_is_where_the_take_lies(
+    weights: Path, tmp_path: Path, collector: PacketCollector
+) -> None:
+    printed = io.StringIO()
+    stop = threading.Event()
+
+    @contextmanager
+    def watch(metrics: Metrics) -> Iterator[None]:
+        recorder = metrics.recorder
+        assert isinstance(recorder, Recorder)
+
+        def stop_during_a_take() -> None:
+            recorder.start("Last", 4)
+            wait_until(lambda: (take := recorder.take) and take.duration_s > 0.2)
+            stop.set()
+
+        threading.Thread(target=stop_during_a_take).start()
+        with PlainMonitor(metrics, host_now, printed):
+            yield
+
+    given = config(
+        weights, "test", collector.source.target, recording=RecordingConfig(folder=tmp_path)
+    )
+    daemon.run(given, stop=stop, watch=watch, is_urgent=False)
+    (take,) = tmp_path.glob("*Last_4*")
+    assert printed.getvalue().endswith(f" | the last take is in {take.resolve()}\n")
