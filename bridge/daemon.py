@@ -197,10 +197,13 @@ def _notice(metrics: Metrics, text: str, subject: str = "") -> None:
 
 
 def _start_servers(runtime: Runtime, notice: Callable[[str], None]) -> None:
-    """Accept connections of the preview and of MetaHuman clients; both report by notices."""
+    """Accept connections of preview, health and MetaHuman clients; all report by notices."""
     if runtime.preview is not None:
         notice(f"the preview is at {runtime.preview.url}")
         runtime.preview.start(notice)
+    if runtime.health is not None:
+        notice(f"health is at {runtime.health.url}")
+        runtime.health.start(notice)
     runtime.servers.start(notice)
 
 

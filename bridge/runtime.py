@@ -1,4 +1,5 @@
-"""What the subjects of a run share: the network, output servers, recorder, preview and rig maps."""
+"""What the subjects of a run share: the network, output servers, recorder, preview, health
+and rig maps."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from cstalk_bridge.face.emotion import check_face_settings
 from cstalk_bridge.face.inference import live_device, load_network
 from cstalk_bridge.outputs.registry import OutputServers
-from cstalk_bridge.preview.server import open_preview
+from cstalk_bridge.preview.server import open_health, open_preview
 from cstalk_bridge.rig.load import load_rigmap
 from cstalk_bridge.takes.recording.recorder import Recorder
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from cstalk_bridge.config.schema import Config
     from cstalk_bridge.control.controller import Controller
     from cstalk_bridge.models.cstalk.generator import Generator
-    from cstalk_bridge.preview.server import Preview
+    from cstalk_bridge.preview.server import HealthServer, Preview
     from cstalk_bridge.rig.rigmap import RigMap
 
 
@@ -32,6 +33,7 @@ class Runtime:
     servers: OutputServers
     recorder: Recorder
     preview: Preview | None
+    health: HealthServer | None
     wake: threading.Event
     rigmaps: dict[str, RigMap] = field(default_factory=dict)
 
@@ -53,7 +55,10 @@ def open_runtime(
     closing.callback(recorder.close)
     servers = OutputServers(recorder)
     closing.callback(servers.close)
-    return Runtime(model, servers, recorder, preview, wake)
+    health = None
+    if config.health is not None and controller is not None:
+        health = closing.enter_context(open_health(config.health, controller))
+    return Runtime(model, servers, recorder, preview, health, wake)
 
 
 def _open_preview(

@@ -1,6 +1,7 @@
-"""Writes what derives from declarations: `config.yaml`, and the tables of `docs/control.md`.
+"""Writes what derives from declarations: `config.yaml`, and the tables of `docs/control.md` and
+`docs/monitoring.md`.
 
-python -m tools.settings            write both
+python -m tools.settings            write them
 python -m tools.settings --check    exit with 1 where one is not up to date
 """
 
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from cstalk_bridge.config.schema import SubjectConfig
 from cstalk_bridge.control.commands import COMMANDS
 from cstalk_bridge.control.phone_app import MESSAGES
+from cstalk_bridge.monitor.exposition import measures_table
 from cstalk_bridge.settings.table import BRIDGE_SETTINGS, SUBJECT_SETTINGS
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "config.yaml"
 CONTROL = ROOT / "docs" / "control.md"
+MONITORING = ROOT / "docs" / "monitoring.md"
 
 WIDTH = 100
 
@@ -120,9 +123,9 @@ def phone_table() -> str:
     return "\n".join(rows)
 
 
-def control_text(page: str) -> str:
-    """Return the page on remote control with its tables up to date."""
-    for table in (command_table(), phone_table()):
+def page_text(page: str, *tables: str) -> str:
+    """Return a page of the documentation with these tables up to date; others stay."""
+    for table in tables:
         head = re.escape(table.splitlines()[0])
         rows = f"{table}\n".replace("\\", r"\\")
         page = re.sub(rf"{head}\n(\|.*\n)+", rows, page)
@@ -133,7 +136,8 @@ def main(arguments: Sequence[str]) -> int:
     """Write the files, or with `--check` only compare them; return 1 for one that differs."""
     made = {
         CONFIG: config_text(),
-        CONTROL: control_text(CONTROL.read_text(encoding="utf-8")),
+        CONTROL: page_text(CONTROL.read_text(encoding="utf-8"), command_table(), phone_table()),
+        MONITORING: page_text(MONITORING.read_text(encoding="utf-8"), measures_table()),
     }
     late = [path for path, text in made.items() if path.read_text(encoding="utf-8") != text]
     for path in late:

@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     limit_math_threads()
     file = config_file_of(options)
     config = file.read()
-    log_file = Path(options.log_file) if options.log_file else None
+    log_file = Path(options.log_file) if options.log_file else config.log_file
     if options.verbose and log_file is None and config.dashboard and sys.stdout.isatty():
         what = "details would be printed into the dashboard"
         raise UserError(Problem("--verbose", what, "add --log-file FILE, or --no-ui"))

@@ -37,7 +37,12 @@ from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.outputs.link import subject_fault
 from cstalk_bridge.outputs.registry import LinkValue, parse_link_url
 from cstalk_bridge.settings.face import FaceSettings
-from cstalk_bridge.settings.table import DEFAULT_CONTROL_PORT, DEFAULT_PREVIEW_PORT, setting
+from cstalk_bridge.settings.table import (
+    DEFAULT_CONTROL_PORT,
+    DEFAULT_HEALTH_PORT,
+    DEFAULT_PREVIEW_PORT,
+    setting,
+)
 from cstalk_bridge.system.addresses import MAX_ALLOWED, AllowedNetwork, ListenAddress, is_within
 from cstalk_bridge.timecode.smpte import DEFAULT_RATE, FrameRate, parse_rate
 from cstalk_bridge.timecode.time_of_day import TimecodeConfig
@@ -123,6 +128,12 @@ class PreviewConfig(ListenAddress):
         if self.token or self.is_loopback:
             return self
         return self.model_copy(update={"token": secrets.token_urlsafe(TOKEN_BYTES)})
+
+
+class HealthConfig(PreviewConfig):
+    """Address of the health for machines; the token is as that of the preview."""
+
+    port: Annotated[int, Field(ge=0, le=65535)] = DEFAULT_HEALTH_PORT
 
 
 MAX_SUBJECTS = 1024
@@ -225,7 +236,7 @@ class Config(BaseModel):
     """One run of the bridge.
 
     `buffer_ms` is None for an adaptive buffer, `weights` for the ones that came with the program,
-    `preview` for no preview.
+    `preview` for no preview, `health` for no server of its own, `log_file` for no log.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -243,6 +254,10 @@ class Config(BaseModel):
     preview: Annotated[PreviewConfig | None, BeforeValidator(read_address)] = setting(
         "preview"
     ).field(default=None)
+    health: Annotated[HealthConfig | None, BeforeValidator(read_address)] = setting("health").field(
+        default=None
+    )
+    log_file: Path | None = setting("log_file").field()
     watch: bool = setting("watch").field()
     timecode: TimecodeConfig = setting("timecode").field(default_factory=TimecodeConfig)
     recording: RecordingConfig = setting("recording").field(default_factory=RecordingConfig)

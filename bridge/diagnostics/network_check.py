@@ -245,6 +245,8 @@ def listening_ports(config: Config) -> list[Port]:
     ]
     if config.preview is not None:
         found.append(Port("preview", "tcp", config.preview.host, config.preview.port))
+    if config.health is not None:
+        found.append(Port("health", "tcp", config.health.host, config.health.port))
     if config.control.osc is not None:
         osc = config.control.osc
         found.append(Port("control", "udp", osc.host, osc.port))

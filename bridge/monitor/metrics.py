@@ -204,12 +204,11 @@ class TargetCounters(Protocol):
     """The counters of one target of a link."""
 
     failed: int
-    refused: int
     last_error: str | None
 
 
 class LinkCounters(Protocol):
-    """The counters of a link: datagrams sent and failed, over all its targets.
+    """The counters of a link: datagrams sent and failed, and refusals, over all its targets.
 
     `status` returns what is known of its frames at a host time.
     """
@@ -221,6 +220,9 @@ class LinkCounters(Protocol):
 
     @property
     def failed(self) -> int: ...  # noqa: D102 - see the class
+
+    @property
+    def refused(self) -> int: ...  # noqa: D102 - see the class
 
     @property
     def receivers(self) -> Sequence[TargetCounters]: ...  # noqa: D102 - see the class
@@ -305,11 +307,6 @@ class LinkMetrics:
             reason = self.last_error or "refused"
             return LinkStatus(Delivery.NOT_SENT, f"{reason}; check the address and the network")
         return self.counters.status(now_s)
-
-    @property
-    def refused(self) -> int:
-        """Datagrams that came back, for nobody listens, of the targets there are."""
-        return sum(receiver.refused for receiver in self.counters.receivers)
 
     @property
     def last_error(self) -> str | None:

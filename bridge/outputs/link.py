@@ -125,6 +125,10 @@ class Link(Protocol):
         """Datagrams that could not leave, of all targets."""
 
     @property
+    def refused(self) -> int:
+        """Answers that nobody listens, of all targets."""
+
+    @property
     def not_finite(self) -> int:
         """Values that were NaN, infinite or beyond float32, and left at rest."""
 
@@ -176,6 +180,11 @@ class UdpLink:
     def failed(self) -> int:
         """Datagrams the system refused."""
         return self.targets.failed
+
+    @property
+    def refused(self) -> int:
+        """Answers that nobody listens."""
+        return self.targets.refused
 
     @property
     def receivers(self) -> Sequence[Receiver | UnresolvedTarget]:

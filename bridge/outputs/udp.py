@@ -357,7 +357,7 @@ class UdpTargets:
         self._find = find
         self.receivers: tuple[Receiver | UnresolvedTarget, ...] = ()
         self._dropped: deque[Receiver | UnresolvedTarget] = deque()
-        self._closed_sent = self._closed_failed = 0
+        self._closed_sent = self._closed_failed = self._closed_refused = 0
         self._changing = threading.Lock()
         self._search: HostSearch | None = None
         problems = []
@@ -384,6 +384,12 @@ class UdpTargets:
         """Datagrams the system refused, of all targets there ever were."""
         here = (*self.receivers, *self._dropped)
         return self._closed_failed + sum(receiver.failed for receiver in here)
+
+    @property
+    def refused(self) -> int:
+        """Answers that nobody listens, of all targets there ever were."""
+        here = (*self.receivers, *self._dropped)
+        return self._closed_refused + sum(receiver.refused for receiver in here)
 
     def add(self, target: Target) -> None:
         """Send to that target too, if not already; may wait for its name to be resolved.
@@ -459,6 +465,7 @@ class UdpTargets:
         receiver.close()
         self._closed_sent += receiver.sent
         self._closed_failed += receiver.failed
+        self._closed_refused += receiver.refused
 
     def send(self, datagrams: Sequence[bytes]) -> None:
         """Send the datagrams to every target, in order; never blocks, never raises."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
@@ -27,6 +27,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.preview.handlers import SessionHandlers
+from cstalk_bridge.preview.health import MACHINE_PATHS, HealthHandlers
 from cstalk_bridge.preview.recordings import (
     BAD_REQUEST,
     FORBIDDEN,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from cstalk_bridge.config.schema import PreviewConfig
+    from cstalk_bridge.control.controller import Controller
     from cstalk_bridge.preview.hub import Client, Hub
     from cstalk_bridge.preview.session import Session
 
@@ -57,14 +59,23 @@ HTTP_PORT = 80
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
+FLEET_PATH = "/fleet"
+
+PAGE_PATHS = ("/", FLEET_PATH)
+"""Pages that are opened with the token in their address, and get a cookie for it."""
+
 POLICY = (
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
-    "connect-src 'self' ws://{host} blob: data:; img-src 'self' blob: data:; "
+    "connect-src 'self' {connections}; img-src 'self' blob: data:; "
     "media-src 'self' blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
 """`'wasm-unsafe-eval'` lets the decoder of meshopt heads run, and no other text become a program.
 Older Safari does not take `'self'` to mean WebSockets too."""
+
+CONNECTIONS = "ws://{host} blob: data:"
+FLEET_CONNECTIONS = "http: https:"
+"""The page of several bridges reads the health of any address that its user names."""
 
 HEADERS = {
     "x-content-type-options": "nosniff",
@@ -96,7 +107,7 @@ class Guard:
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 added = MutableHeaders(scope=message)
                 added.update(HEADERS)
-                added["content-security-policy"] = POLICY.format(host=headers.get("host", ""))
+                added["content-security-policy"] = _policy(scope["path"], headers.get("host", ""))
             await send(message)
 
         if answer is not None:
@@ -121,14 +132,19 @@ class Guard:
         token = self._spec.token
         if token is None or _same(self._shown_cookie(headers), token):
             return None
-        shown = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        if scope["type"] == "http" and scope["path"] == "/" and _same(shown, token):
-            redirect = RedirectResponse("/", 303)
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        is_shown = _same(query.pop("token", [""])[0], token)
+        path = scope["path"] if scope["type"] == "http" else ""
+        if path in MACHINE_PATHS and (is_shown or _same(_bearer(headers), token)):
+            return None
+        if path in PAGE_PATHS and is_shown:
+            rest = f"?{urlencode(query, doseq=True)}" if query else ""
+            redirect = RedirectResponse(f"{path}{rest}", 303)
             redirect.set_cookie(self._cookie, token, httponly=True, samesite="strict")
             return redirect
-        what = "this preview asks for its token"
+        what = "this bridge asks for its token"
         remedy = "open the address with ?token= that it printed when it started"
-        return _refused(http_error(UNAUTHORIZED, "preview", what, remedy))
+        return _refused(http_error(UNAUTHORIZED, "token", what, remedy))
 
     def _is_our_host(self, host: str) -> bool:
         """Whether a Host names this server. Beyond loopback any IP address does: names are what a
@@ -147,6 +163,17 @@ class Guard:
             return ""
         morsel: Any = cookies.get(self._cookie)
         return morsel.value if morsel else ""
+
+
+def _policy(path: str, host: str) -> str:
+    allowed = FLEET_CONNECTIONS if path == FLEET_PATH else CONNECTIONS.format(host=host)
+    return POLICY.format(connections=allowed)
+
+
+def _bearer(headers: Headers) -> str:
+    """Return the token of RFC 6750, section 2.1."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _refused(error: HttpError) -> Response:
@@ -184,7 +211,7 @@ def _is_address(name: str) -> bool:
 
 
 PAGE_FOLDER = Path(__file__).resolve().parent / "page"
-INDEX = "index.html"
+INDEX, FLEET = "index.html", "fleet.html"
 
 MEDIA_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css"}
 """Windows may report other types for these, from its registry."""
@@ -226,6 +253,10 @@ class Page:
     async def index(self, request: Request) -> Response:
         """Serve the page itself."""
         return self._file(INDEX).response(request)
+
+    async def fleet(self, request: Request) -> Response:
+        """Serve the page of several bridges."""
+        return self._file(FLEET).response(request)
 
     async def file(self, request: Request) -> Response:
         """Serve one of its files."""
@@ -343,8 +374,9 @@ def create_application(
         notice(f"preview, {request.url.path}: {what}")
         return JSONResponse(problems_document(UserError(Problem("preview", what))), SERVER_FAULT)
 
+    health = HealthHandlers(session.controller, spec).routes if session.controller else []
     app = Starlette(
-        routes=[*_routes(session)],
+        routes=[*_routes(session), *health],
         exception_handlers={
             UserError: problems,
             HTTPException: _http_problem,
@@ -355,12 +387,30 @@ def create_application(
     return Guard(app, spec, port)
 
 
+def create_health_application(controller: Controller, spec: PreviewConfig, port: int) -> ASGIApp:
+    """Return the application of a bridge without a preview: its health, and the page of several."""
+    page = Page()
+    routes = [Route(FLEET_PATH, page.fleet), Route("/page/{path:path}", page.file)]
+    app = Starlette(
+        routes=[*routes, *HealthHandlers(controller, spec).routes],
+        exception_handlers={HttpError: _health_problem, HTTPException: _http_problem},
+    )
+    return Guard(app, spec, port)
+
+
+def _health_problem(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, HttpError):
+        raise error
+    return _refused(error)
+
+
 def _routes(session: Session) -> list[Route | WebSocketRoute]:
     page, answers, steering = Page(), SessionHandlers(session), SteeringHandlers(session.controller)
     feed = StatusFeed(session.controller, host_now) if session.controller else None
     take = "/api/takes/{id}"
     return [
         Route("/", page.index),
+        Route(FLEET_PATH, page.fleet),
         Route("/page/{path:path}", page.file),
         Route("/heads/{id}.glb", answers.head),
         Route("/api/session", answers.session),

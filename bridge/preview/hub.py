@@ -204,7 +204,7 @@ class PreviewLink:
     def __init__(self, hub: Hub, subject: int) -> None:
         self.name = "preview"
         self.sent = 0
-        self.failed = 0
+        self.failed = self.refused = 0
         self.not_finite = 0
         self.receivers: tuple[Receiver, ...] = ()
         self.place = subject

@@ -55,17 +55,26 @@ LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "asynci
 SILENT_LEVEL = logging.CRITICAL + 1
 
 
-def url_of(spec: PreviewConfig, port: int) -> str:
+def url_of(spec: PreviewConfig, port: int, path: str = "/") -> str:
     """Return the address to open in a browser, with the token where there is one."""
     host = socket.gethostname() if spec.host in ANY_ADDRESS else spec.host
     query = f"?token={spec.token}" if spec.token else ""
-    return f"http://{url_host(host)}:{port}/{query}"
+    return f"http://{url_host(host)}:{port}{path}{query}"
 
 
 class PreviewServer:
-    """A thread that serves an application on a bound socket, from `start` to `stop`."""
+    """A thread that serves an application on a bound socket, from `start` to `stop`.
 
-    def __init__(self, app: ASGIApp, bound: socket.socket, notice: Callable[[str], None]) -> None:
+    `name` is for notices of its faults.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        bound: socket.socket,
+        notice: Callable[[str], None],
+        name: str = "preview",
+    ) -> None:
         from uvicorn import Config
 
         from cstalk_bridge.preview.connections import (
@@ -95,6 +104,7 @@ class PreviewServer:
             timeout_graceful_shutdown=GRACE_S,
         )
         self._uvicorn = BoundedServer(config)
+        self._name = name
         self._worker = Worker("preview", self._run, failed=self._report_failure)
 
     def start(self) -> None:
@@ -118,12 +128,13 @@ class PreviewServer:
         await self._uvicorn.serve(sockets=[self._bound])
 
     def _report_failure(self, error: Exception) -> None:
-        self._notice(f"preview: the server has ended ({type(error).__name__}: {error})")
+        self._notice(f"{self._name}: the server has ended ({type(error).__name__}: {error})")
 
     def _tell(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self._faults += 1
         if self._faults <= MAX_NOTICES:
-            self._notice(f"preview: {context.get('message', '')} {context.get('exception', '')}")
+            what = f"{context.get('message', '')} {context.get('exception', '')}"
+            self._notice(f"{self._name}: {what}")
 
 
 @contextmanager
@@ -138,6 +149,44 @@ def _silent_loggers() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, before, strict=True):
             logger.setLevel(level)
+
+
+class HealthServer:
+    """The health of a run at an address of its own, from `start` to `close`; `url` is `/health`."""
+
+    def __init__(self, spec: PreviewConfig, bound: socket.socket, controller: Controller) -> None:
+        self._spec = spec
+        self._bound = bound
+        self._controller = controller
+        self._port = int(bound.getsockname()[1])
+        self._server: PreviewServer | None = None
+        self.url = url_of(spec, self._port, "/health")
+
+    def start(self, notice: Callable[[str], None]) -> None:
+        """Serve until it is closed; `notice` receives faults, from other threads."""
+        from cstalk_bridge.preview.application import create_health_application
+
+        app = create_health_application(self._controller, self._spec, self._port)
+        self._server = PreviewServer(app, self._bound, notice, "health")
+        self._server.start()
+
+    def close(self) -> None:
+        """Close all connections and the port."""
+        if self._server is not None:
+            self._server.stop()
+        self._bound.close()
+
+
+@contextmanager
+def open_health(spec: PreviewConfig, controller: Controller) -> Iterator[HealthServer]:
+    """Bind the address of the health of a run for a context. UserError where it cannot be had."""
+    spec = spec.guarded()
+    bound = bind_or_explain(f"health {spec}", "tcp", spec.host, spec.port)
+    server = HealthServer(spec, bound, controller)
+    try:
+        yield server
+    finally:
+        server.close()
 
 
 RIGMAP_FOLDERS = (Path("rigmaps"), Path())

@@ -18,8 +18,11 @@ DEFAULT_CONTROL_PORT: Final = 8000
 
 DEFAULT_PREVIEW_PORT: Final = 8520
 
+DEFAULT_HEALTH_PORT: Final = 8530
+
 CONTROL_ADDRESS: Final = f"127.0.0.1:{DEFAULT_CONTROL_PORT}"
 PREVIEW_ADDRESS: Final = f"127.0.0.1:{DEFAULT_PREVIEW_PORT}"
+HEALTH_ADDRESS: Final = f"127.0.0.1:{DEFAULT_HEALTH_PORT}"
 
 MAX_LEVEL: Final = 2.0
 """Twice as much of a part of a face as people have."""
@@ -114,6 +117,24 @@ BRIDGE_SETTINGS: Final = (
         note=f"true: http://{PREVIEW_ADDRESS}. false: no preview. Or HOST:PORT, such as "
         f"0.0.0.0:{DEFAULT_PREVIEW_PORT} for the whole network; the page then opens "
         "only with the token in the printed address.",
+    ),
+    Setting(
+        key="health",
+        help="Address of the health for machines: /health as JSON, /metrics for Prometheus.",
+        flag_note=f"Without HOST:PORT it is {HEALTH_ADDRESS}. The preview has both at its own "
+        "address too.",
+        default=False,
+        metavar="HOST:PORT",
+        is_optional_value=True,
+        note=f"true: http://{HEALTH_ADDRESS}/health. false: only with the preview, at its address. "
+        f"Or HOST:PORT, such as 0.0.0.0:{DEFAULT_HEALTH_PORT} for the whole network; it then asks "
+        "for the token in the printed address. {host: 0.0.0.0, token: A TOKEN OF YOURS} keeps the "
+        "token at every start.",
+    ),
+    Setting(
+        key="log_file",
+        help="Log file; it is rotated as it grows, 25 MB at most in all.",
+        note="null: no log. `run --log-file` goes before it.",
     ),
     Setting(
         key="watch",

@@ -24,7 +24,6 @@ FIRST_FRAME = 60 * 3600 * 17
 @dataclass
 class Target:
     failed: int = 0
-    refused: int = 0
     last_error: str | None = None
 
 
@@ -33,6 +32,7 @@ class CountedLink:
     name: str
     sent: int = 0
     failed: int = 0
+    refused: int = 0
     receivers: Sequence[Target] = field(default_factory=lambda: [Target()])
     delivery: LinkStatus = field(default_factory=lambda: LinkStatus(Delivery.LISTENING))
 

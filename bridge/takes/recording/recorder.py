@@ -281,7 +281,7 @@ class RecordingLink:
     ) -> None:
         self.name = "take"
         self.sent = 0
-        self.failed = 0
+        self.failed = self.refused = 0
         self.not_finite = 0
         self.receivers: tuple[Receiver, ...] = ()
         self._recorder = recorder
