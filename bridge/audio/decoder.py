@@ -37,7 +37,7 @@ DURATION_TOLERANCE_S: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One kind of container: FFmpeg's `demuxer` for it, and its usual name."""
+    """One kind of container: FFmpeg's `demuxer` for it, and its common name."""
 
     demuxer: str
     name: str
@@ -262,7 +262,7 @@ def skip(decoder: Decoder, count: int) -> int:
 
 
 def open_decoder(path: Path) -> tuple[Decoder, Layout]:
-    """Open a sound file, with what its header says. UserError where it cannot be opened."""
+    """Open a sound file, with the values of its header. UserError where it cannot be opened."""
     try:
         if path.exists() and not path.is_file():
             raise UserError(Problem(str(path), "not a file", f"name a {FORMATS} file"))
@@ -326,7 +326,7 @@ def _sequential(base: Any) -> Any:
 
 
 def _info_seekable(file: Any) -> bool:
-    """Whether the codec can seek, as libsndfile says."""
+    """Whether the codec can seek, by libsndfile."""
     from soundfile import SoundFile
 
     return bool(SoundFile.seekable(file))

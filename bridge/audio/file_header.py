@@ -1,6 +1,6 @@
 """The length in the header of a sound file, and how to read a file whose header is wrong.
 
-Files of recorders that crashed, of pipes and of broken copies say less or more than they hold.
+Headers of crashed recorders, pipes and incomplete copies promise less or more than a file holds.
 Here their headers are read, without decoding: RIFF, RF64, AIFF, AU, Sony Wave64, FLAC, MPEG, Ogg.
 
 MPEG audio frames follow ISO 11172-3 and 13818-3. A decoder knows the length of an MP3 file by a
@@ -52,7 +52,7 @@ class MpegHeader:
 class MpegFrames:
     """The frames of a file: `first` is the offset of the first one.
 
-    `count` leaves a Xing header out, `promised` is what that says, None without one; its number
+    `count` leaves a Xing header out, `promised` is its value, None without one; its number
     stands at `promised_at`.
     """
 
@@ -158,9 +158,9 @@ class Layout:
 
     `container` is that of `container.CONTAINERS` where libsndfile cannot read it. What stands
     before `begin` is left out, `prefix` put there; `patches` replace bytes. `missing` is the share,
-    0 to 1, of what the header promises that the file does not hold. `is_counted` says that the
+    0 to 1, of what the header promises that the file does not hold. `is_counted` means that the
     number of samples is unknown until all are decoded; it then belongs to `total_at`,
-    and `fault` says why the count ended early.
+    and `fault` is why the count ended early.
     """
 
     container: str = ""
@@ -189,7 +189,7 @@ def read_layout(path: Path) -> Layout:
         with data:
             try:
                 return _layout(data)
-            except struct.error:  # a header that is cut off; who decodes it says so
+            except struct.error:  # a truncated header; its decoder reports that
                 return Layout()
 
 

@@ -1,10 +1,9 @@
-"""Opens the audio input that a config names: a microphone, a recording in real time, the test
-sound or claps.
+"""Opens the audio input that a config names: a microphone, a recording played in real time, the
+test sound or claps.
 
-One pass before the start finds its length, its damage and the channel to use.
-
-The test sound is a round of vowels, a hum and silence, so that a face can be tried without a
-voice. A bundled recording stands in for a microphone that is missing.
+A recording is read once before the start, which finds its length, its damage and the channel to
+use. The test sound is a round of vowels, a hum and silence, to try a face without a voice. Where
+no microphone can be used, a bundled recording takes its place.
 """
 
 from __future__ import annotations

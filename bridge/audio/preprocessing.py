@@ -2,7 +2,7 @@
 
 Gain, DC block, resampler, level meter and noise gate, in this order.
 
-The DC block is the usual one-pole form (J. O. Smith, Introduction to Digital Filters, "DC
+The DC block is the common one-pole form (J. O. Smith, Introduction to Digital Filters, "DC
 Blocker"): y[n] = x[n] - x[n-1] + R y[n-1].
 
 The resampler is a polyphase windowed-sinc filter (Crochiere and Rabiner, Multirate Digital Signal
@@ -219,8 +219,8 @@ class Mute:
         if not before and not after:
             return block
         frames = len(block.samples)
-        shares = np.linspace(float(not before), float(not after), frames, dtype=np.float32)
-        return replace(block, samples=block.samples * shares)
+        gains = np.linspace(float(not before), float(not after), frames, dtype=np.float32)
+        return replace(block, samples=block.samples * gains)
 
 
 MAX_HOPS = 100

@@ -1,5 +1,4 @@
-"""The audio input of a subject as the config names it, the interface of audio sources, and the
-units of audio: blocks and hops.
+"""Audio sources: their configuration, their interface, and the units of audio, blocks and hops.
 
 A source without a device delivers its blocks on an absolute schedule.
 """

@@ -28,7 +28,7 @@ WINDOW_S = 1.0
 """Host time from which one earliest arrival is kept."""
 
 KEPT_WINDOWS = 16
-"""Earliest arrivals the line goes through: long enough to tell 200 ppm (3.2 ms) from jitter."""
+"""Earliest arrivals the line goes through: long enough to separate 200 ppm (3.2 ms) from jitter."""
 
 WINDOWS_FOR_DRIFT = 5
 """Earliest arrivals before their slope is believed."""

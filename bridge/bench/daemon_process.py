@@ -1,12 +1,13 @@
-"""Processes of the bench: programs that do not slow each other down, and the daemon with its
-measurements, memory, free ports and hindrances.
+"""Child processes of the bench, and the daemon as one of them, with its measurements and
+hindrances.
 
-Such a program is a module run by `python -m`: it prints a line when it is ready, runs until its
-standard input is closed, and writes its results to standard output.
+A child process is a module run by `python -m`: it prints a line when it is ready, runs until its
+standard input is closed, and writes its results to standard output. Processes of their own do not
+slow each other down.
 
-`python -m cstalk_bridge.bench.daemon_process CONFIG` runs a config given as JSON until its
-standard input is closed. It prints "ready" when it runs, and for each line it is sent, and at
-the end, what it measured since the last time as one line of JSON.
+`python -m cstalk_bridge.bench.daemon_process CONFIG` runs a config given as JSON. It prints "ready"
+when it runs; for each line that it receives, and at the end, it prints its measurements since the
+last time as one line of JSON.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ def read_columns(output: bytes) -> NDArray[np.float64]:
 def resident_mb(process_id: int) -> float | None:
     """Return the resident memory of a process in MB (10^6 bytes); None where it is not known.
 
-    Linux: `VmRSS` of /proc. macOS: what `ps` says. Windows has neither.
+    Linux: `VmRSS` of /proc. macOS: the output of `ps`. Windows has neither.
     """
     if sys.platform == "linux":
         status = Path(f"/proc/{process_id}/status").read_text(encoding="ascii", errors="replace")
@@ -281,7 +282,7 @@ class DaemonProcess(ChildProcess):
     """A running daemon as a context: one subject takes `audio` and sends to a local port.
 
     `environment` is what it sees, by default this process's; `settings` are keys of the config, in
-    place of the usual ones.
+    place of the defaults.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""Sections `control` and `device`: hostile datagrams and connections, and what they do to ticks
-and to other clients.
+"""Sections `control` and `device`: the effect of hostile datagrams and connections on ticks and on
+other clients.
 
-Everything is sent twice, to a port that throws it away and to ours. So what the sending itself
-costs this machine is in both, and the difference is what the bridge does to the ticks.
+Everything is sent twice, to a port that discards it and to the bridge. The cost of sending is in
+both, so the difference is the effect of the bridge.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ DATAGRAM_KINDS = 1000
 """Different datagrams of a flood."""
 
 HARMLESS = ("/AddLiveLinkAddress", "/RecordStart", "/Transport")
-"""Messages that would do what they say, when their arguments happen to fit."""
+"""Messages that would take effect if their arguments happened to be valid."""
 
 
 def hostile_datagrams(seed: int = 0) -> list[bytes]:
@@ -295,7 +295,7 @@ def difference(after_mb: float | None, before_mb: float | None) -> float:
 
 PIECES = 1_000_000
 DEVICE_SETTLE_S = 8.0
-"""Until the device has met and given up all connections that still wait at its door."""
+"""Until the device has accepted and dropped all connections that still wait."""
 
 
 def measure_device(_options: BenchConfig) -> list[Figure | Remark]:

@@ -1,12 +1,13 @@
-"""Sections `links`, `busy` and `faces`: many subjects to many targets, a machine without time
-for a face, and how many faces it can carry.
+"""Sections `links`, `busy` and `faces`: many subjects to many targets, a machine without time for a
+face, and the number of faces that it can carry.
 
-`python -m cstalk_bridge.bench.links` is that ticker: it ticks at 60 fps until its standard input
-is closed, and prints the 99th percentile of its lateness in seconds.
+For comparison `links` measures a ticker alone, in a process of its own:
+`python -m cstalk_bridge.bench.load` ticks at 60 fps until its standard input is closed, and prints
+the 99th percentile of its lateness in seconds.
 
-`busy` has three hindrances, a daemon each and nobody's real-time priority: four endless
-computing processes for each core; rows that take longer than the sound they are made of; and one
-stall. What arrives is held against the face that is made offline of the same recording.
+`busy` runs a daemon at ordinary priority under each of three hindrances: four endless computing
+processes for each core, rows that take longer than the sound they are made of, and one stall. The
+received face is compared with the offline face of the same recording.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.bench.daemon_process import Measurements, SecondState
     from cstalk_bridge.bench.packets import Arrivals
     from cstalk_bridge.bench.report import BenchConfig
+
+    Floats = NDArray[np.float64]
 
 
 SUBJECTS = ("Ada", "Ben", "Cleo", "Dan")
@@ -196,14 +199,6 @@ def tick_until_closed() -> None:
         lateness.add(tick.lateness_s)
     spread = lateness.spread()
     print(spread.p99_s if spread else math.nan)
-
-
-if __name__ == "__main__":
-    tick_until_closed()
-
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float64]
 
 
 class Crowd:
@@ -428,7 +423,7 @@ def first_live_s(run: HinderedRun, lag_s: float, from_s: float) -> float:
 
 
 def untrue_seconds(run: HinderedRun) -> list[float]:
-    """Return the seconds in which a face was held, by what arrived, and the state said OK."""
+    """Return the seconds in which a face was held, by what arrived, and the state was OK."""
     times_s, jaws = run.arrivals.times_s, run.arrivals.jaws
     _, lag_s = run.fit(run.between(SETTLING_S, SECONDS - 1.0))
     offline = run.jaws(lag_s)
@@ -452,12 +447,14 @@ def _correlation(one: Floats, other: Floats) -> float:
 
 
 def _said(seconds: Sequence[SecondState]) -> str:
-    """Return what the state said, second by second, shortened."""
-    said = [second.state for second in seconds]
+    """Return the states second by second, shortened."""
+    states = [second.state for second in seconds]
     runs = [
-        (state, place) for place, state in enumerate(said) if not place or said[place - 1] != state
+        (state, place)
+        for place, state in enumerate(states)
+        if not place or states[place - 1] != state
     ]
-    ends = [place for _, place in runs[1:]] + [len(said)]
+    ends = [place for _, place in runs[1:]] + [len(states)]
     parts = [f"{state} {end - at} s" for (state, at), end in zip(runs, ends, strict=True)]
     advice = next((second.advice for second in reversed(seconds) if second.advice), "")
     return ", ".join(parts) + (f" ({advice})" if advice else "")
@@ -495,3 +492,7 @@ def _run_hindered(recording: Path, offline: Floats, hindrance: Hindrance) -> Hin
         time.sleep(SECONDS - 0.5)
         measured = running.stop()
         return HinderedRun(measured, receiver.stop(), offline)
+
+
+if __name__ == "__main__":
+    tick_until_closed()

@@ -165,7 +165,7 @@ class _Feed:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def next_piece(self, frames: int) -> bytes:
-        """Return the next frames, interleaved; silence where there is nothing to say."""
+        """Return the next frames, interleaved; silence where nothing is to be played."""
         piece = np.zeros((frames, self.channels), dtype=np.int16)
         with self.lock:
             filled = 0

@@ -1,10 +1,10 @@
-"""Sections `packets` and `latency`: when packets leave, and how long after a vowel in a fake
-microphone the mouth opens.
+"""Sections `packets` and `latency`: the times at which packets leave, and the delay from a vowel in
+a fake microphone to the opening of the mouth.
 
-It is a process of its own so that it neither slows the daemon down nor waits for it. The host
-clock (`host_now`) is one for all processes of a machine. `python -m cstalk_bridge.bench.packets N`
-prints its N ports, receives until its standard input is closed, and prints what it got as one
-.npy array.
+Packets are received by a process of its own, so that it neither slows the daemon down nor waits
+for it; the host clock (`host_now`) is the same for all processes of a machine.
+`python -m cstalk_bridge.bench.packets N` prints its N ports, receives until its standard input is
+closed, and prints the arrivals as one .npy array.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.bench.report import BenchConfig
 
-
-if TYPE_CHECKING:
     Samples = NDArray[np.float32]
+
+    Floats = NDArray[np.float64]
 
 
 VOWEL_START_S, VOWEL_END_S = 2.12, 2.28
@@ -190,10 +190,6 @@ def added(
             passed_s = float(arrivals.times_s[start + int(above.argmax())])
             durations_s.append(passed_s - step_s - answer.delay_s - lookahead_s)
     return durations_s
-
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float64]
 
 
 FPS = 60.0

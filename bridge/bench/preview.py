@@ -1,5 +1,4 @@
-"""Section `preview`: several browsers watch a daemon; rate, latency, and what it costs the
-ticks.
+"""Section `preview`: several browsers watch a daemon; rate, latency, and the effect on the ticks.
 
 `python -m cstalk_bridge.bench.preview ADDRESS CLIENTS` is the process of the clients: it prints
 "ready" when all have a frame, watches until its standard input is closed, and prints what arrived

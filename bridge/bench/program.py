@@ -1,5 +1,5 @@
-"""Sections `startup`, `generator`, `render` and `daemon`: the cost of each part of the program
-with one face or recording.
+"""Sections `startup`, `generator`, `render` and `daemon`: the cost of each part of the program for
+one face or recording.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ LEAST_RATIO = 6.0
 
 
 def measure_generator(_options: BenchConfig) -> list[Figure | Remark]:
-    """Step noise hop by hop at the pace of live sound, with one thread, then a minute offline.
+    """Step noise hop by hop at the rate of live sound, with one thread, then a minute offline.
 
     The same with torch on the CPU, in the same run.
     """

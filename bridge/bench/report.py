@@ -1,5 +1,5 @@
-"""What a bench section is given and what it reports: the configuration, figures beside their
-limits, the machine.
+"""The configuration of bench sections and their report: figures with their limits, and
+the machine.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Figure:
 
     @property
     def limit(self) -> str:
-        """The limits in words, empty without any."""
+        """The limits as text, empty without any."""
         if math.isfinite(self.minimum) and math.isfinite(self.maximum):
             if self.minimum == self.maximum:
                 return f"= {self.minimum:g}"

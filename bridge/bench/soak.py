@@ -1,10 +1,9 @@
-"""Sections `soak` and `churn`: long runs, alone and with clients that come and go: memory, lost
-ticks, replies.
+"""Sections `soak` and `churn`: memory, lost ticks and replies in long runs, without clients and
+with clients that come and go.
 
-The sound repeats with an exact period, so the jaw must too: how far its pattern in frame time
-has moved from the first minutes to the last is the drift between audio time and frame time. In
-`churn` memory is compared with that after the first minute, by when every kind of client has
-been there.
+The sound repeats with an exact period, so the jaw must, too: the shift of its pattern in frame
+time, from the first minutes to the last, is the drift between audio time and frame time. `churn`
+compares memory with that after the first minute, when every kind of client has been there.
 """
 
 from __future__ import annotations
@@ -44,6 +43,8 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.bench.daemon_process import Measurements
     from cstalk_bridge.bench.report import BenchConfig
+
+    Floats = NDArray[np.float64]
 
 
 CLIENT_TIMEOUT_S = 5.0
@@ -225,7 +226,7 @@ class Visitors:
                 return
 
     def _controller(self) -> None:
-        """Be a controller that was just switched on: what it says is right, wrong and unknown."""
+        """Act as a controller that was just switched on, with valid, wrong and unknown messages."""
         with self._talking() as own:
             host, port = own.getsockname()
             command(own, "/cstalk/Bench/emotion", "happy", 0.5)
@@ -306,7 +307,7 @@ def command(own: socket.socket, address: str, *arguments: str | float) -> Messag
 
 
 def is_whole(document: Path) -> bool:
-    """Whether a take has frames, and all that its document says it has."""
+    """Whether a take has frames, and everything that its document lists."""
     with suppress(OSError, ValueError, KeyError):
         document_data = json.loads(document.read_text("utf-8"))
         subjects: Sequence[dict[str, object]] = document_data["subjects"]
@@ -318,10 +319,6 @@ def is_whole(document: Path) -> bool:
                 return False
         return "problem" not in document_data
     return False
-
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float64]
 
 
 MICROPHONE = "mic_a"

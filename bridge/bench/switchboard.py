@@ -1,5 +1,5 @@
-"""Section `switchboard`: a controller that talks with a running bridge as Unreal's Switchboard
-does, for minutes.
+"""Section `switchboard`: a controller that exchanges messages with a running bridge for minutes, as
+Unreal's Switchboard does.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ MACHINES = 2
 SUBJECT, SLATE = "Stage", "MySlate"
 
 TIMECODE = "00:00:00.000"
-"""What the app says in its confirmations."""
+"""The confirmations of the app."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ PAUSE_S = 0.5
 
 @dataclass(slots=True)
 class Record:
-    """What came of a conversation; faults in words, times in seconds."""
+    """The result of an exchange of messages; faults as text, times in seconds."""
 
     sent: int = 0
     asked: int = 0

@@ -1,8 +1,8 @@
-"""Section `takes`: takes whose program is killed, and the alignment of sound and curves in one
-that is whole.
+"""Section `takes`: takes whose program is killed, and the alignment of sound and curves in a
+complete one.
 
 `python -m cstalk_bridge.bench.takes FOLDER NUMBER` is the program that is killed: it records two
-subjects at 60 fps, and prints "claimed" when the take's folder is there, "writing" when frames
+subjects at 60 fps, and prints "claimed" when the folder of a take exists, "writing" when frames
 were written.
 """
 
@@ -117,7 +117,7 @@ def read_curves(path: Path) -> tuple[float, Floats]:
 
 
 def begun_s(path: Path) -> float:
-    """Return the time of day at which the sound of a take begins, as its `bext` chunk says."""
+    """Return the time of day at which the sound of a take begins, from its `bext` chunk."""
     import soundfile
 
     data = path.read_bytes()

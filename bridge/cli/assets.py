@@ -1,5 +1,5 @@
-"""Commands that check what the bridge works with: `rigmap`, `head`, `evaluate` weights, `bench`
-this machine.
+"""Commands that check heads, rig maps, weights and the machine: `rigmap`, `head`, `evaluate`,
+`bench`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The command `cstalk-bridge`: its parser, and its exit code.
 
-What a command needs is imported when it is called, not before.
+Each command imports the packages that it needs when it is called.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the arguments (by default the process's own) say and return the exit code.
+    """Execute the command in the arguments (by default the process's own); return the exit code.
 
     Messages go to standard error. Never raises, except SystemExit of argparse for its own messages.
     """

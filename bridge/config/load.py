@@ -1,8 +1,8 @@
-"""Loads a config file, applies the flags of the command line, and checks it, conflicts between
-valid keys included.
+"""Loads a config file, applies command-line flags, and checks the result for conflicts between
+keys.
 
-Each MetaHuman device gets a port of its own: Unreal's Live Link Face source takes the first
-subject of a device alone.
+Each MetaHuman device gets a port of its own, because Unreal's Live Link Face source takes only the
+first subject of a device.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The models of the config. Ranges, defaults and texts of keys are in the table of settings.
 
-Each listens at an address; other machines must be allowed, or send a token.
+Remote control and the preview each listen at an address. Beyond this machine, hosts must be listed
+for one and send a token for the other.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ MAX_SHOWN = 40
 
 
 class ParameterType(Enum):
-    """Type of an argument, in words for the user."""
+    """Type of an argument, as text for the user."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -126,7 +126,7 @@ class Parameter:
         )
 
     def read(self, argument: object) -> Value:
-        """Return the value of an argument as it came. UserError says what it must be.
+        """Return the value of an argument as it came. UserError states what it must be.
 
         Numbers may come as any OSC number, switches as numbers too, and either as text.
         """
@@ -139,7 +139,7 @@ class Parameter:
 
     @property
     def range(self) -> str:
-        """The allowed values, in words."""
+        """The allowed values, as text."""
         if self.choices:
             text = ", ".join(self.choices[:-1]) + f" or {self.choices[-1]}"
             numbers = (f"{name} {number}" for number, name in enumerate(self.by_number))

@@ -1,13 +1,13 @@
-"""Controller of a running bridge: its subjects and its takes, from any thread, and emotion cues
-in their time.
+"""The controller of a running bridge, with its subjects and takes, and the scheduler of emotion
+cues.
 
     controller = Controller()
     threading.Thread(target=run, args=(config,), kwargs={"controller": controller}).start()
     controller.wait_until_running()
     controller.subject("CSTalk").emotion({"happy": 0.8}, over_s=1.5)
 
-Remote control, keys, the page and cues all use it. The threads that generate and send faces never
-wait for it.
+Any thread may call it: remote control, keys, the page and cues all do. The threads that generate
+and send faces never wait for it.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class TakeController:
         """End the take and return it, which is on disk then.
 
         UserError without one, and for a take that ended by itself or was not written whole; the
-        problem says where the saved part is.
+        problem states where the saved part is.
         """
         recorded = self.recorder.stop()
         if recorded is None:

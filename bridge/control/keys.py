@@ -16,15 +16,14 @@ if TYPE_CHECKING:
     from cstalk_bridge.control.controller import Controller
     from cstalk_bridge.control.subject_controller import SubjectController
 
+    Act = Callable[[Controller, SubjectController], None]
+
 
 INTENSITY_STEP = 0.1
 """Change of intensity per key press."""
 
 EMOTION_KEYS = {str(number): name for number, name in enumerate(EMOTIONS)}
 """Keys of the emotions."""
-
-if TYPE_CHECKING:
-    Act = Callable[[Controller, SubjectController], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""Handles the commands below `/cstalk` over OSC, and reports recordings to their senders.
+"""Handles OSC commands below `/cstalk`, replies to them, and notifies their senders of recordings.
 
 /cstalk/ok address              done
-/cstalk/error address text      failed, and why
+/cstalk/error address text      failed, with the reason
 """
 
 from __future__ import annotations

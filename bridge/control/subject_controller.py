@@ -1,10 +1,11 @@
-"""Controller of one subject (emotion, levels, sound, look-ahead, rig maps), and the state that
-is reported of it and of the bridge.
+"""The controller of one subject (emotion, levels, sound, look-ahead, rig maps), and the reported
+state of subjects and bridge.
 
-/cstalk/record 1                    while a take is recorded
+The state is sent as messages of this form, most of which are commands with their current value:
 
-/cstalk/CSTalk/weight/happy 0.8     for each emotion; so for faders of a controller
-/cstalk/CSTalk/link NAME SENT FAILED ERROR LAMP ADVICE
+    /cstalk/record 1                    while a take is recorded
+    /cstalk/CSTalk/weight/happy 0.8     for each emotion; so for the faders of a controller
+    /cstalk/CSTalk/link NAME SENT FAILED ERROR LAMP ADVICE
 """
 
 from __future__ import annotations
@@ -60,12 +61,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.models.cstalk.generator import Generator
     from cstalk_bridge.monitor.metrics import LinkMetrics
 
-
-if TYPE_CHECKING:
     OscWords = tuple[str, *tuple[str | int | float, ...]]
 
-
-if TYPE_CHECKING:
     """An address and its arguments."""
 
 

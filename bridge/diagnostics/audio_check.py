@@ -1,5 +1,5 @@
-"""Checks the audio input of all subjects: opened as in a run, measured for two seconds, and
-judged.
+"""Checks the audio input of all subjects: opens it as a run does, measures it for two seconds, and
+rates the levels.
 """
 
 from __future__ import annotations

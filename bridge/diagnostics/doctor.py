@@ -1,5 +1,5 @@
-"""The `doctor` command: all checks of a config in order, those of time and of the face among
-them, and whether all is well.
+"""The `doctor` command: all checks of a config in order, its own checks of clock, ticks, rig maps
+and network, and the exit code.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def judge_clock_sync(
 
 
 def examine_ticks(rate: FrameRate) -> Iterator[Finding]:
-    """Tick as a run does, and say how late ticks are and at which priority."""
+    """Tick as a run does, and report the lateness of ticks and their priority."""
     lateness_s: list[float] = []
     priorities: list[str] = []
 
@@ -209,7 +209,7 @@ class NetworkCheck:
     generator: Generator | None = None
 
     def examine_weights(self) -> Iterator[Finding]:
-        """Load the weights and say what they are, and where they run."""
+        """Load the weights, and report what they are and where they run."""
         config = self.config
         path = config.weights or DEFAULT_PATH
         self.generator = generator = load_network(config.weights, live_device(config.device))
@@ -230,7 +230,7 @@ class NetworkCheck:
             yield warning("device", generator.engine.notice, "install onnx and onnxruntime again")
 
     def examine_speed(self) -> Iterator[Finding]:
-        """Step the network at the pace of live sound, for all subjects, and time each hop."""
+        """Step the network at the rate of live sound, for all subjects, and time each hop."""
         if self.generator is None:
             return
         from cstalk_bridge.face.inference import hop_times

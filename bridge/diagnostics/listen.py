@@ -1,6 +1,4 @@
-"""The `listen` command: UDP ports, the thread that receives, and the picture or the lines until
-it ends.
-"""
+"""The `listen` command: its UDP ports, the receiving thread, and its picture or plain lines."""
 
 from __future__ import annotations
 

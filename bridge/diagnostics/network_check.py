@@ -1,4 +1,4 @@
-"""Checks the network: ports, the firewall, the targets of links, and the frames of every link,
+"""Checks of the network: ports, firewall, targets, and frames of every link that are received and
 decoded again.
 """
 
@@ -112,7 +112,7 @@ PROGRAM = "cstalk-bridge"
 class PortOwner:
     """A program with a socket on a port. `process_id` is None where the system keeps it to itself.
 
-    `is_bridge` says that it is a bridge like this one.
+    `is_bridge` means that it is a bridge like this one.
     """
 
     address: str

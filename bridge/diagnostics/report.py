@@ -1,7 +1,7 @@
-"""Checks and their findings, run beside each other and bounded in time; their report as lines,
-JSON or styled text.
+"""Checks with their findings, run concurrently within a time limit; the report as lines, JSON or
+styled text; and setup guides.
 
-A guide says what to click in Unreal, and elsewhere, for the subjects and links of a config.
+A guide lists the steps in Unreal, and elsewhere, for the subjects and links of a config.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def summary(found: Sequence[CheckResult]) -> str:
 
 
 def only_faults(found: Sequence[CheckResult]) -> Iterator[CheckResult]:
-    """Yield the results with their faults alone: what to mend first."""
+    """Yield the results with their faults alone: what to fix first."""
     for result in found:
         faults = tuple(each for each in result.findings if each.state is FindingState.FAULT)
         if faults:

@@ -1,6 +1,4 @@
-"""Streams that arrive here: their rate, jitter and losses, and rejected datagrams; bounded for
-every sender.
-"""
+"""Received streams: rate, jitter, losses and rejected datagrams, bounded for every sender."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 def recognise(datagram: bytes) -> list[StreamFrame]:
     """Return a frame for each stream that a datagram belongs to.
 
-    ValueError, in words for the user, for an unknown protocol or a damaged datagram.
+    ValueError, with a message for the user, for an unknown protocol or a damaged datagram.
     """
     candidates = [each for each in OUTPUTS.values() if datagram.startswith(each.starts)]
     if not candidates:
@@ -83,7 +81,7 @@ class ArrivalStatistics:
     def jitter(self) -> Spread | None:
         """Return by how much the time between two frames was off, None for less than three.
 
-        Off what the frame numbers say; without them, off the median time between two frames.
+        Deviation from the frame numbers; without them, from the median time between two frames.
         """
         kept = min(self._count, JITTER_CAPACITY)
         if kept < 3:

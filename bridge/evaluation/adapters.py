@@ -1,22 +1,20 @@
-"""The protocols that `cstalk_bridge.models.evaluation` declares, implemented by the bridge:
-faces of a rig map, and points of a head by which it is measured.
+"""The bridge's implementations of the protocols in `cstalk_bridge.models.evaluation.multimodal`:
+`ProceduralAnimation`, a face with its procedural animation, and `MeasuredHead`, the rig map,
+blendshapes and landmarks of a head.
 
-Neither vertex numbers nor names are needed, so any head with the shapes will do:
+Landmarks are found by what shapes move, without vertex numbers or names, so any head will do:
 
 - The lips are the skin that `mouthFunnel` moves by at least `LIP_SHARE` of its most. What
   `jawOpen` takes along by less than `JAW_SPLIT` of its most is the upper lip, the rest the lower.
   The seam is where a vertex of one is within `SEAM_MM` of one of the other that falls by `JUMP` of
-  the most more: beyond the corners the skin is whole, and falls evenly.
-- The corners are the seam's outer ends; a column of lip vertices stands at each share of the half
+  the most more: beyond the corners the skin is continuous, and falls evenly.
+- The corners are the seam's outer ends; a column of lip vertices is at each share of the half
   width, within `COLUMN_MM` to its sides, `LIP_MM` around the seam and not deeper than `INSIDE_MM`.
-- Teeth are the parts named so: those that `jawOpen` leaves behind are the upper ones. Of the
+- Teeth are the parts of that name: those that `jawOpen` leaves behind are the upper ones. Of the
   central incisors (`INCISOR_MM` from the middle, `TOOTH_MM` from the foremost vertex) the cutting
   edge counts, `EDGE_MM` high.
 - The tongue's tip is what `tongueOut` brings forward farthest. A brow is the skin that its shape
   raises most, on either side.
-
-Those of `cstalk_bridge.models.evaluation.multimodal`: `ProceduralAnimation`, a face with its
-procedural animation, and `MeasuredHead`, the rig map, blendshapes and landmarks of a head.
 """
 
 from __future__ import annotations
@@ -59,12 +57,8 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.heads.mesh import Head, Part
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
-
-if TYPE_CHECKING:
     Places = NDArray[np.intp]
 
 

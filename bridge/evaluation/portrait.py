@@ -49,13 +49,17 @@ def rasterize(
         done = ends[first - 1] if first else 0
         last = int(np.searchsorted(ends, done + CANDIDATES_AT_ONCE, side="right"))
         some = slice(first, max(last, first + 1))
-        pixels, depth, place, shares = _inside(
+        pixels, depth, place, barycentric = _inside(
             corners[places[some]], start[some], size[some], width
         )
         order = np.argsort(depth, kind="stable")  # of one pixel the nearest is written last
         order = order[depth[order] > nearest[pixels[order]]]
         at = pixels[order]
-        nearest[at], owner[at], where[at] = depth[order], places[some][place[order]], shares[order]
+        nearest[at], owner[at], where[at] = (
+            depth[order],
+            places[some][place[order]],
+            barycentric[order],
+        )
         first = some.stop
     return owner.reshape(height, width), where.reshape(height, width, 3)
 

@@ -1,4 +1,4 @@
-"""The emotion of a subject: blend weights, eased over time, and the influence of its voice,
+"""The emotion of a subject: blend weights eased over time, and the influence of its voice,
 estimated hop by hop.
 
 Users write `happy:0.7, sad:0.2` or a mapping of names to weights. Where there is a voice, two more

@@ -1,12 +1,13 @@
 """Emotion over time: keyframes with blend weights, eased from one to the next.
 
-In a sidecar file beside `speech.wav` the same is `speech.emotion.yaml`:
+Keyframes come from the config, or from a sidecar file beside a recording. For `speech.wav` that is
+`speech.emotion.yaml`:
 
     - {at_s: 0, emotion: neutral}
     - {at_s: 2.5, emotion: "happy:0.7, surprised:0.2", over_s: 0.5}
 
 or `speech.emotion.csv`, a table with the columns at_s, emotion and over_s. A trajectory can also
-have the estimated emotion of a recording's own voice in it.
+include the emotion estimated from a recording's own voice.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The networks of a face and their thread, which polls all voices and makes their rows.
+"""The networks of faces, and the inference thread, which polls all voices and computes their rows.
 
-It sleeps until a device has delivered a block or the earliest paced source is due, polls all
-sources, and makes one batched step for all voices with a full hop. With several voices a full hop
-waits for others that are due within 2 ms, so that subjects in step share one call.
+The thread sleeps until a device has delivered a block or the earliest paced source is due, polls
+all sources, and makes one batched step for all voices with a full hop. With several voices a full
+hop waits for others that are due within 2 ms, so that subjects in step share one call.
 """
 
 from __future__ import annotations

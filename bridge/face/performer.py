@@ -1,7 +1,8 @@
-"""From generated rows to the pose of one face at any tick, also while there are no rows.
+"""The performer: from generated rows to the pose of one face at any tick, with fallback poses where
+there are no rows.
 
-This includes the fallback policies and their config: what the generated face does in silence, when
-it is late, without input and while paused.
+Fallback policies define the generated face in silence, when it is late, without input and while
+paused.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A subject: one character with its voice, its performer, and the routes of its mapped frames.
 
 A stream segment is one unbroken run of audio and the faces made from it. Stream time counts the
-audio given out by the preprocessor; the segment's `StreamClock` maps host time to stream time by
-the arrival of blocks. A lost source that comes back begins a new segment. The tick thread takes
-clock and timeline from one segment, so it never reads an old timeline by a new clock.
+audio that the preprocessor has given out; the `StreamClock` of the segment maps host time to
+stream time by the arrival of blocks. A lost source that returns starts a new segment. The tick
+thread takes clock and timeline from one segment, so it never reads an old timeline by a new clock.
 """
 
 from __future__ import annotations
@@ -49,8 +49,6 @@ if TYPE_CHECKING:
     from cstalk_bridge.rig.rigmap import Applier
     from cstalk_bridge.timecode.tick import Tick
 
-
-if TYPE_CHECKING:
     Row = NDArray[np.float32] | None
 
 

@@ -1,11 +1,10 @@
-"""A glTF 2.0 document as it is read: objects, accessors, and the node tree: where meshes stand,
-which nodes turn with gaze and head.
+"""A glTF 2.0 document: its objects and accessors, and its node tree with the place of each mesh and
+the nodes that turn with gaze and head.
 
 Names are those of the specification. Accessors are typed, quantised, interleaved and sparse,
 after sections 3.6.2 (accessors) and 3.11 (implementation notes on normalised integers), and
-KHR_mesh_quantization. Compressed data is refused with a remedy.
-
-VRM adds expressions and bones to glTF, and in VRM 0 another front.
+KHR_mesh_quantization. Compressed data is refused with advice. VRM adds expressions and bones to
+glTF; VRM 0 faces the other way.
 """
 
 from __future__ import annotations
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    Matrices = NDArray[np.float64]
 
 
 _T = TypeVar("_T")
@@ -313,10 +314,6 @@ def _dtype(component_type: int) -> np.dtype[Any]:
     if component_type not in _TYPES:
         raise ValueError(f"component type {component_type} is unknown")
     return np.dtype(_TYPES[component_type])
-
-
-if TYPE_CHECKING:
-    Matrices = NDArray[np.float64]
 
 
 _BONES = {"head": "head", "leftEye": "eyeLeft", "rightEye": "eyeRight"}

@@ -1,15 +1,14 @@
-"""Imports heads from data sets that stay with the user: ICT-FaceKit, and MakeHuman with ARKit
-targets.
+"""Imports heads from data sets that users install: ICT-FaceKit, and MakeHuman with ARKit targets.
 
 ICT-FaceKit, after the data set's README: `FaceXModel/generic_neutral_mesh.obj` and one OBJ per
 shape in the same order of points, in centimetres. Faces are separated by their material. ARKit
 shapes end in `_L` and `_R`; two which ARKit has once, as `browInnerUp`, are split and become one
-again. Left out are the shells over the eyes and the lashes, which need transparent textures.
+again. The shells over the eyes and the lashes, which need transparent textures, are left out.
 
-MakeHuman: `data/3dobjs/base.obj` in decimetres, whose faces stand in groups: `body`, and helpers
+MakeHuman: `data/3dobjs/base.obj` in decimetres, whose faces are in groups: `body`, and helpers
 for eyes, teeth and tongue. A target is text, one line `point dx dy dz` for each point which it
 moves; `#` begins a comment. The base alone is a figure between all ages and sexes, so that,
-where they are there, the targets of young women of three regions are added first. TalkingHead's
+where they exist, the targets of young women of three regions are added first. TalkingHead's
 ARKit targets are an archive of such files.
 """
 
@@ -49,12 +48,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-
-if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
 
-
-if TYPE_CHECKING:
     Triangles = NDArray[np.int64]
 
 

@@ -1,12 +1,11 @@
-"""A head as arrays (parts, shapes, normals, colours), and what ARKit curves do to it: names of
-shapes, turns of nodes.
+"""A head as arrays: parts, shapes, normals and colours, ARKit names of shapes, and the vertices and
+turned nodes under ARKit curves.
 
 Metres; +Y is up, the face looks along +Z and the character's left is +X. The origin is the joint
-of skull and neck, about which the head pose turns. Colours are linear RGB.
+of skull and neck, about which the head pose turns. Colours are linear RGB. Rotations are unit
+quaternions x, y, z, w in the axes of the face; yaw is applied last, as of a head on a neck.
 
-Names in users' files (prefixes, Maya's and VRM's spellings) map to ARKit names. Rotations are
-unit quaternions x, y, z, w in the axes of the face: +X to its left, +Y up, +Z forward. Yaw is
-done last, as of a head on a neck.
+Names in users' files (prefixes, Maya's and VRM's spellings) map to ARKit names.
 """
 
 from __future__ import annotations
@@ -25,9 +24,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-
-if TYPE_CHECKING:
     Array = NDArray[np.float64]
+
+    Floats = NDArray[np.float32]
+
+    Quaternions = NDArray[np.float64]
 
 
 EYES = ("eyeLeft", "eyeRight")
@@ -117,14 +118,6 @@ def smoothstep(values: Array, start: float, end: float) -> Array:
     """Rise from 0 at `start` to 1 at `end` (either may be the larger), level at both ends."""
     t = np.clip((values - start) / (end - start), 0.0, 1.0)
     return t * t * (3.0 - 2.0 * t)
-
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float32]
-
-
-if TYPE_CHECKING:
-    Quaternions = NDArray[np.float64]
 
 
 SHAPES = 52

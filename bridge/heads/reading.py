@@ -47,12 +47,8 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.heads.gltf import Mesh, Primitive
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
-
-if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
 
 

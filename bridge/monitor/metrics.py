@@ -1,11 +1,8 @@
-"""Metrics of a run, of its links and subjects, in bounded rings: written by its threads, read by
-monitors, no one waits.
+"""Metrics of a run, of its links and of its subjects, in bounded rings.
 
-A reader copies the ring while the writer may be storing a value: it gets the newest `capacity`
-values, with or without the one being written.
-
-Every field has one writing thread, named at its class; nothing waits and nothing grows. Times are
-on the host clock, in seconds.
+Every field has one writing thread, named at its class. Monitors read at any time; nobody waits and
+nothing grows. A reader copies a ring while the writer may be storing a value: it gets the newest
+`capacity` values, with or without the one being written. Times are on the host clock, in seconds.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
-"""livelink-face://: the Live Link Face ARKit packet, version 6.
-
-One datagram is one frame of one subject.
+"""livelink-face://: the Live Link Face ARKit packet, version 6. One datagram is one frame of one
+subject.
 
 All fields are big-endian; the layout agrees with eight open decoders and with datagrams of real
 devices:
@@ -69,7 +68,7 @@ VALUE_COUNT = len(ARKIT_CURVES)
 """52 ARKit blend shapes and 9 rotations; receivers drop a packet with any other count."""
 
 MAX_DATAGRAM_BYTES = 774
-"""Receive buffer of the strictest receiver known; a longer datagram is lost without a word."""
+"""Receive buffer of the strictest receiver known; a longer datagram is silently lost."""
 
 TIME = struct.Struct(">if")
 RATE = struct.Struct(">ii")
@@ -305,8 +304,8 @@ class LiveLinkFaceProtocol(UdpProtocol[LiveLinkFaceConfig]):
     def receiver_remedy(self, port: int) -> str:
         """Return how to start the receiver that is missing at that port."""
         remedy = "start Unreal with the plugin Apple ARKit Face Support"
-        usual = f"; its default port is {self.default_port}"
-        return remedy if port == self.default_port else remedy + usual
+        default_hint = f"; its default port is {self.default_port}"
+        return remedy if port == self.default_port else remedy + default_hint
 
 
 LIVELINK_FACE = LiveLinkFaceProtocol()

@@ -2,7 +2,7 @@
 
 Layout (OSC 1.0 specification): big-endian; strings end with NUL and are padded to 4 bytes. A
 bundle is `#bundle\\0`, a 64-bit time tag, then elements of `size:i32, message`; a message is
-`address, type tags, arguments`. Bundles that are sent fit a datagram. Unreal tells floats from
+`address, type tags, arguments`. Bundles that are sent fit a datagram. Unreal separates floats from
 integers and fails on the wrong one, so all that changes with a frame is `f`.
 
 python-osc builds the messages and reads the numbers. The walk over a packet is ours, because a

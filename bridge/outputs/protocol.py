@@ -1,10 +1,10 @@
-"""What an output protocol is to the rest of the program: the configuration of its links, the
-frames it decodes, and one object with everything about it.
+"""The interface of an output protocol: the configuration of its links, the frames that it decodes,
+and the protocol object.
 
-Each protocol derives its own from `LinkConfig`, or from `ListeningConfig` where receivers connect
-to this program. `parse` reads them from URLs and from a config file.
+Each protocol derives its configuration from `LinkConfig`, or from `ListeningConfig` where receivers
+connect to the bridge; `registry` reads it from URLs and from a config file.
 
-The config, URLs, runs, `doctor` and `listen` ask the object of a protocol, and never its name. A
+The config, URLs, runs, `doctor` and `listen` use the object of a protocol, and never its name. A
 new output is one module with such an object, and one line in `registry`.
 """
 
@@ -42,7 +42,7 @@ class LinkConfig(BaseModel):
     """Where the mapped frames of a subject are sent.
 
     Each field that a protocol adds is an option of it: a key in a config file, and a parameter
-    after the `?` of a URL. Its annotation gives the allowed values, or its description says what
+    after the `?` of a URL. Its annotation gives the allowed values, or its description states what
     they are.
     """
 
@@ -346,7 +346,7 @@ class OutputProtocol(ABC, Generic[C]):
     def recognise(self, datagram: bytes) -> list[StreamFrame]:
         """Return a frame for each stream of this protocol in a datagram.
 
-        ValueError, in words for the user, where it is damaged. Never raises anything else, whatever
+        ValueError, with a message for the user, where it is damaged. Raises nothing else, whatever
         the bytes.
         """
 

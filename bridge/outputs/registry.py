@@ -1,4 +1,6 @@
-"""The output protocols, one line each; links read from URLs and mappings, opened for a run."""
+"""The registry of output protocols, one line each; reads links from URLs and mappings, and opens
+them.
+"""
 
 from __future__ import annotations
 
@@ -217,7 +219,7 @@ def read_link(value: Any) -> LinkConfig:
     """Read a link of a config file: a URL, or a mapping with the fields of its protocol's config.
 
     In a mapping a target is `host`, `host:port` or `{host, port}`. ValueError, which includes
-    pydantic's ValidationError, says what is wrong with it.
+    pydantic's ValidationError, lists what is wrong with it.
     """
     if isinstance(value, LinkConfig):
         return value
@@ -256,9 +258,9 @@ def _protocol_error(value: dict[str, Any]) -> ValidationError:
 
 
 def _own_options(value: dict[str, Any], name: str, config: type[LinkConfig]) -> dict[str, Any]:
-    """Return the mapping without options of other protocols that say no more than the default.
+    """Return the mapping without options of other protocols that equal the default.
 
-    ValidationError for those that say more.
+    ValidationError for those that differ.
     """
     own = dict(value)
     errors = []

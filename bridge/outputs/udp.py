@@ -58,7 +58,7 @@ class Target(BaseModel):
 
 
 def parse_target(text: str, default_port: int) -> Target:
-    """Read `host`, `host:port`, `[::1]` or `[::1]:port`; ValueError in words for the user."""
+    """Read `host`, `host:port`, `[::1]` or `[::1]:port`; ValueError with a message for the user."""
     match = re.fullmatch(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([^:]*))?", text)
     if match is None:
         raise ValueError(f"target {text!r} is not host:port; an IPv6 address needs brackets")

@@ -5,10 +5,10 @@ After its specification (https://protocol.vmc.info/english). A frame is, in this
     /VMC/Ext/OK        iii  1 loaded, 3 calibrated, 0 normal
     /VMC/Ext/T         f    seconds since the first frame
     /VMC/Ext/Bone/Pos  s7f  "Head", position (m) and rotation (quaternion xyzw) on the neck
-    /VMC/Ext/Blend/Val sf   name, value; every shape in every frame, for some receivers forget them
-    /VMC/Ext/Blend/Apply    the values since the last one count from here
+    /VMC/Ext/Blend/Val sf   name, value; every shape in every frame, for receivers that drop them
+    /VMC/Ext/Blend/Apply    the values since the last one take effect
 
-in as many bundles as it takes; `Apply` ends the last. Axes are Unity's, left-handed: x to the
+in as many bundles as necessary; `Apply` ends the last. Axes are Unity's, left-handed: x to the
 character's right, y up, z forward.
 """
 

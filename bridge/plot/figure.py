@@ -184,7 +184,7 @@ def _start(warning: CurveWarning) -> float:
 MAX_TAKES = 2
 """Takes over each other in one picture."""
 MAX_LETTERS, MAX_DETAILS = 44, 120
-"""Letters of a take's name, of which the widest just fit, and of what is said below it."""
+"""Letters of a take's name, of which the widest just fit, and of the text below it."""
 TICKS_S = (
     0.01,
     0.02,

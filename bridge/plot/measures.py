@@ -35,7 +35,7 @@ MAX_JERK = 60 / STROKE_S**3
 MAX_LAG_S = 0.3
 """How far the mouth is looked for before and after the sound."""
 FEWEST_ROWS = 10
-"""Rows of which a correlation says anything."""
+"""Fewest rows of a meaningful correlation."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
-"""A figure of fixed width with panels one below the other: layout, themes, decimated curves; and
-the panels of the sound.
+"""A figure of fixed width with panels below each other: layout, themes, decimated curves, and the
+panels of the sound.
 
-All measures are in pixels: at 72 dots an inch a point of type is one pixel, so that sizes of
-text and places agree. The hues are Okabe and Ito's, which people with any kind of colour vision
-tell apart, made lighter on the dark paper and darker on the light one where thin lines need it.
-What is drawn never grows with the length of a take.
+All lengths are in pixels: at 72 dots an inch a point of type is one pixel, so that sizes of text
+and places agree. The hues are Okabe and Ito's, which people with any kind of colour vision can
+distinguish, made lighter on the dark background and darker on the light one where thin lines need
+it. The amount drawn never grows with the length of a take.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FONT = "DejaVu Sans"
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """One set of colours: `ink` on `paper`, `soft` for what is said aside, `rule` for thin lines.
+    """One set of colours: `ink` on `paper`, `soft` for secondary text, `rule` for thin lines.
 
     `hues` are those of the lines of one group; `a` and `b` stand for the first and second take.
     `heat` goes from nothing to much.

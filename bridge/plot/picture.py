@@ -1,6 +1,6 @@
-"""From takes to picture files: PNG, or one HTML page that needs nothing else.
+"""From takes to picture files: PNG, or one HTML page without external files.
 
-On a page the figure is SVG with text that can be selected, and all warnings stand in a table.
+On a page the figure is SVG with text that can be selected, and all warnings are in a table.
 """
 
 from __future__ import annotations

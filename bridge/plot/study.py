@@ -1,4 +1,4 @@
-"""A study: everything a picture shows of one take, its sound included, computed once."""
+"""A study: everything that a picture shows of one take and its sound, computed once."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class HttpConnection(H11Protocol):
         self._silence.cancel()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """Hand the connection over, and let go of what was HTTP of it."""
+        """Hand the connection over, and release the HTTP part of it."""
         super().handle_websocket_upgrade(event)
         self._silence.cancel()
 

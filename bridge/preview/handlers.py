@@ -1,6 +1,6 @@
 """Request handlers of the session's recordings and takes.
 
-Whatever reads files or computes does so in a thread, so that the loop goes on serving live frames.
+Handlers that read files or compute do so in a thread, so that the loop keeps serving live frames.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Recordings of a session: uploaded sounds in a folder of its own, under ids; parameters and
-bodies of requests within limits.
+"""Recordings of a session, uploaded to a folder of its own under ids, and the parsing of request
+parameters and bodies within limits.
 """
 
 from __future__ import annotations

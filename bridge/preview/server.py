@@ -1,8 +1,7 @@
-"""Opens and serves a preview: a socket that is bound before anything else is done, and a thread
-with uvicorn.
+"""Opens and serves a preview: binds its socket before anything else, and runs uvicorn on a thread.
 
-uvicorn, Starlette and the session are imported where they are needed: a run without a preview does
-without them.
+uvicorn, Starlette and the session are imported where they are needed, because a run without a
+preview does without them.
 """
 
 from __future__ import annotations

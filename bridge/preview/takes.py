@@ -1,5 +1,5 @@
-"""Takes of a session, the worker thread that generates them, and the rig maps that make their
-curves.
+"""Takes of a session with the curves of their rig maps, and the worker thread that
+generates them.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""A frame of one face; the curves of each target rig (names, wire order, ranges, mirror
-partners), and their sources in a frame.
+"""Frames of one face, the curves of each target rig (names, wire order, ranges, mirror partners),
+and the sources of curves in a frame.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Loads rig map files by name or path: merges, checks, compiles and describes them.
 
-All errors are reported together, including sides of the face that are swapped. Sides that are
-treated differently give warnings.
+All errors are reported together, swapped sides of the face among them. Sides that are treated
+differently give warnings.
 """
 
 from __future__ import annotations

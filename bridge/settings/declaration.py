@@ -104,7 +104,7 @@ class Setting:
 
     @property
     def range(self) -> str:
-        """What a number may be, in words; empty where nothing is declared."""
+        """The allowed numbers as text; empty where nothing is declared."""
         if self.choices:
             return ", ".join(self.choices[:-1]) + f" or {self.choices[-1]}"
         if self.minimum is None or self.maximum is None:

@@ -145,8 +145,8 @@ def priority_summary(obtained: Mapping[Role, Priority]) -> str:
         means = how.replace("{}", ", ".join(values))
         clauses.append(f"{' and '.join(roles)}{verb} at {level} priority ({means})")
     remedy = next((each.remedy for each in obtained.values() if each.remedy), "")
-    said = ", ".join(clauses)
-    return f"{said[:1].upper()}{said[1:]}{'; ' if remedy else ''}{remedy}."
+    summary = ", ".join(clauses)
+    return f"{summary[:1].upper()}{summary[1:]}{'; ' if remedy else ''}{remedy}."
 
 
 def lowest_level(obtained: Mapping[Role, Priority]) -> Level:

@@ -1,18 +1,18 @@
-"""Takes on disk: `NAME.take`, a zip of four plain members, and file names that are safe and that
-Unreal reads a subject from.
-
-Unreal's Live Link Face importer makes characters that no asset may have into `_`, takes off `_cal`
-and looks at the parts between the `_`. Up to three parts are the subject as they are; of more, it
-takes off the first, then all up to the first that is a number, and what is left is the subject. So
-`Scene_3_Ada_cal` is the subject `Scene_3_Ada`, and `Scene_take_3_Ada_cal` is `Ada`.
+"""Takes on disk: `NAME.take`, a zip of four plain members, and safe file names from which Unreal
+reads the subject.
 
 - `take.json`: everything that is not an array, as `Header` describes it
 - `board.npy`: float32 [time, channels]
 - `head.npy`: float32 [time, 6]
 - `sound.flac`: mono, 16 bit, when the take has sound
 
-Members are stored, not packed, so that their sizes are known before they are read, and that the
+Members are stored without compression, so that their sizes are known before they are read, and the
 sound can be read inside the zip.
+
+Unreal's Live Link Face importer turns characters that no asset may have into `_`, removes `_cal`
+and splits the name at `_`. Up to three parts are the subject as they are; of more, it drops the
+first, then all up to the first that is a number, and the rest is the subject. So `Scene_3_Ada_cal`
+is the subject `Scene_3_Ada`, and `Scene_take_3_Ada_cal` is `Ada`.
 """
 
 from __future__ import annotations

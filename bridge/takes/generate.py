@@ -1,7 +1,7 @@
 """Generates a take from a recording, in pieces, so that hours need little memory.
 
-The network makes the face; the estimated emotion of the voice and procedural animation are those
-of a live run, computed over all rows.
+The network generates the face; emotion estimation and procedural animation equal those of a live
+run, computed over all rows.
 """
 
 from __future__ import annotations
@@ -99,14 +99,14 @@ class GenerationConfig:
 
     @property
     def mix(self) -> dict[str, float]:
-        """The mix with which it begins, and in which the voice may have a say."""
+        """The mix with which it begins, and which the voice may influence."""
         keys = self.emotions.keys
         begins = dict(keys[0].emotion) if keys and keys[0].at_s == 0.0 else {}
         weights = {AUTO: self.voice_weights.auto, AROUSAL: self.voice_weights.arousal}
         return begins | {name: share for name, share in weights.items() if share}
 
     def with_emotion(self, mix: Mapping[str, float]) -> GenerationConfig:
-        """Return them for a mix that holds all the time, in which the voice may have a say."""
+        """Return them for a mix that holds all the time, and which the voice may influence."""
         emotions = EmotionTrajectory.constant(chosen_weights(mix))
         return replace(self, emotions=emotions, voice_weights=VoiceWeights.of(mix))
 
@@ -187,7 +187,7 @@ class StoppedError(Exception):
 
 
 def with_estimated_emotion(settings: GenerationConfig, sound: Sound) -> GenerationConfig:
-    """Return settings whose emotions include that of the voice, as far as its weights say.
+    """Return settings whose emotions include that of the voice, by its weights.
 
     UserError where the recording, or the network for emotion, is damaged.
     """

@@ -1,11 +1,11 @@
-"""The sound of a take, mono, at most 48 kHz, read in pieces, so that hours need no memory; its
+"""The sound of a take, mono, at most 48 kHz, read in pieces, so that hours need no memory; and its
 waveform and spectrogram as arrays.
 
-It is resampled to the 16 kHz of the network, and encoded as FLAC, also while something else still
-works on the take.
+It is resampled to the 16 kHz of the network, and encoded as FLAC, also while something else works
+on the take.
 
-The work of a request is bounded: of a part longer than `MAX_SAMPLES` each column shows only the
-beginning of its samples. The sound is read in pieces.
+The work of an image is bounded: of a part longer than `MAX_SAMPLES` each column shows only the
+first of its samples.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Take:
 
     `channels` names the columns of `board`, float32 [time, channels]; all other channels rest.
     `head` is float32 [time, 6] in `HEAD_AXES` order. Sample 0 of `sound` belongs to row 0.
-    `emotions` are the chosen ones, `provenance` says how the take was made: look-ahead, weights.
+    `emotions` are the chosen ones, `provenance` is how the take was made: look-ahead, weights.
     The arrays are not written to after construction.
     """
 

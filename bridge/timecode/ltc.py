@@ -12,7 +12,7 @@ A frame has 80 bits. Bit 0 is sent first, the least significant of a digit befor
     48-51  hours, units      56-57  hours, tens
     64-79  sync word 0011 1111 1111 1101
 
-All others are user bits and flags, which say nothing about the time.
+All others are user bits and flags, which are unrelated to the time.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SYNC_WORD_BACKWARDS: Final = 0x3FFD
 """The same of a tape that runs backwards, which gives bit 79 first."""
 
 DROP_FRAME: Final = 10
-"""Which bit says that labels are left out."""
+"""The bit that marks drop-frame labels."""
 
 _DIGITS: Final = ((56, 2), (48, 4), (40, 3), (32, 4), (24, 3), (16, 4), (8, 2), (0, 4))
 """First bit and number of bits of each digit, from the tens of hours to the units of frames."""
@@ -150,7 +150,7 @@ class EdgeFinder:
 
 
 LTC_RATES: Final = ("23.976", "24", "25", "29.97", "30")
-"""The rates there are; at 29.97 the drop-frame bit says which of the two it is."""
+"""The rates there are; at 29.97 the drop-frame bit selects one of the two."""
 
 RATE_TOLERANCE: Final = 0.005
 """How far from a rate the measured one may be: beyond it the sound is played at another speed."""

@@ -106,7 +106,7 @@ def _spelled(word: str) -> FrameRate | None:
 
 
 LABEL = re.compile(r"(\d\d):(\d\d):(\d\d)([:;])(\d\d\d?)", re.ASCII)
-"""Hours, minutes, seconds, frames; `;` before the frames says drop-frame. Beyond 100 frames a
+"""Hours, minutes, seconds, frames; `;` before the frames means drop-frame. Beyond 100 frames a
 second some have three digits, as Unreal writes them too."""
 
 

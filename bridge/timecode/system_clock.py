@@ -56,7 +56,7 @@ class Discipline:
     """The state of the system clock: by what it is steered, from where, and how far it
     is ahead.
 
-    `offset_s` is None where the tool does not say.
+    `offset_s` is None where the tool does not report it.
     """
 
     steering: ClockReference
@@ -135,7 +135,7 @@ def parse_timedatectl(text: str) -> Discipline:
 def parse_w32tm(text: str) -> Discipline:
     """Read `w32tm /query /status` in whatever language, by the order of its lines.
 
-    The first says whether the clock is synchronised, the eighth is the source.
+    The first tells whether the clock is synchronised, the eighth is the source.
     """
     lines = [line.partition(":")[2].strip() for line in text.splitlines() if ":" in line]
     if len(lines) < _STATUS_LINES:

@@ -1,8 +1,7 @@
-"""The time of day that ticks are stamped with, the system clock's or linear timecode's, and its
-part of the config.
+"""The time of day with which ticks are stamped, of the system clock or of linear timecode, and its
+configuration.
 
-Each source feeds a chase from a thread of its own; it may stall or vanish, the ticks never wait
-for it.
+Each source feeds a chase from a thread of its own. It may stall or vanish; ticks never wait for it.
 """
 
 from __future__ import annotations

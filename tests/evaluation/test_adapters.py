@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.models.evaluation.multimodal import MultimodalClip
     from cstalk_bridge.models.metrics.geometry import Geometry
 
+    Floats = NDArray[np.float32]
+
 
 SHARED = DATA.parent / "heads"
 OTHERS = [SHARED / name for name in ("ict-head.glb", "mh-head.glb")]
@@ -124,10 +126,6 @@ def test_a_head_without_measurable_parts_is_refused_with_their_names() -> None:
         find_landmarks(toothless)
     with pytest.raises(UserError, match="small: cannot be measured: no part that all of jawOpen"):
         find_landmarks(small_head())
-
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float32]
 
 
 def test_procedural_animation_is_reproducible_by_seed() -> None:

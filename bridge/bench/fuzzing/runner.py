@@ -1,10 +1,9 @@
 """Section `fuzz`: tries mutations of valid inputs of each kind in a child process; a crash or a
 hang is a fault of the program.
 
-`--cases` of each kind are tried, `--seed` makes others, `--kinds` names some of the kinds.
+`--cases` of each kind are tried, `--seed` makes others, `--kinds` selects kinds.
 `python -m cstalk_bridge.bench.fuzzing.runner KIND CASES SEED` tries one kind and prints one line
-of JSON at the end. An input depends on kind, seed and its number alone, so that each can be made
-again.
+of JSON at the end. An input depends on kind, seed and its number alone, so each can be reproduced.
 """
 
 from __future__ import annotations
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
     from cstalk_bridge.bench.fuzzing.targets import Target
     from cstalk_bridge.bench.report import BenchConfig
 
-
-if TYPE_CHECKING:
     Change = Callable[[bytes, random.Random], bytes]
 
 
@@ -167,7 +164,7 @@ BYTE_CHANGES = (_flip, _flip, _set_number, _set_number, _insert, _repeat, _remov
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`valid` returns valid inputs, `open` a door below a folder."""
+    """`valid` returns valid inputs, `open` opens a target in a folder."""
 
     name: str
     valid: Callable[[], tuple[bytes, ...]]
@@ -333,13 +330,13 @@ def input_of(kind: Kind, seed: int, number: int) -> bytes:
 def try_inputs(kind: Kind, cases: int, seed: int) -> Result:
     """Try so many inputs of a kind."""
     result = Result()
-    with tempfile.TemporaryDirectory() as name, kind.open(Path(name)) as door:
+    with tempfile.TemporaryDirectory() as name, kind.open(Path(name)) as target:
         for number in range(cases):
             data = input_of(kind, seed, number)
             faulthandler.dump_traceback_later(STUCK_S, exit=True)
             begun_s = time.monotonic()
             try:
-                door(data)
+                target(data)
                 result.taken += 1
             except UserError:
                 pass
@@ -358,7 +355,7 @@ def _place(error: Exception) -> str:
 
 
 def main() -> int:
-    """Try what the command line says."""
+    """Fuzz the kind that the command line names."""
 
     name, cases, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     print(json.dumps(asdict(try_inputs(KINDS[name], cases, seed))), flush=True)

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.control.commands import Parameter
     from cstalk_bridge.control.controller import Controller
 
+    Target = Callable[[bytes], None]
+
 
 SUBJECT = "Bench"
 RATES_HZ = (8_000, 16_000, 44_100)
@@ -193,7 +195,7 @@ def conversations() -> tuple[bytes, ...]:
 
 @cache
 def handshakes() -> tuple[bytes, ...]:
-    """Return what a browser says first, and frames that a client may send behind it."""
+    """Return the first request of a browser, and frames that a client may send after it."""
     head = (
         b"GET /live HTTP/1.1\r\nHost: 127.0.0.1:%(port)d\r\nUpgrade: websocket\r\n"
         b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -209,10 +211,6 @@ def handshakes() -> tuple[bytes, ...]:
         b"\x01\x81" + mask + b"a\x80\x81" + mask + b"b",
     )
     return tuple(head + frame for frame in frames)
-
-
-if TYPE_CHECKING:
-    Target = Callable[[bytes], None]
 
 
 START_S = 60.0
@@ -324,13 +322,13 @@ def osc_target(folder: Path) -> Iterator[Target]:
             is_allowed=lambda host: host.startswith("127."),
             send_file=lambda _address, _path: None,
         )
-        door = OscDispatcher(
+        dispatcher = OscDispatcher(
             controller, phone, is_allowed=lambda _host: True, notice=reported.append, now=host_now
         )
 
         def receive(data: bytes) -> None:
             reported.clear()
-            for answer in door.handle(data, sender):
+            for answer in dispatcher.handle(data, sender):
                 last = answer.work() if answer.work else answer
                 for outgoing in (*answer.outgoing, *last.outgoing, *answer.if_dropped):
                     decode_packet(outgoing.datagram)
@@ -474,7 +472,7 @@ def served_device(folder: Path, report: Callable[[str], None]) -> Iterator[int]:
 
 
 def in_session(client: socket.socket, data: bytes) -> bytes:
-    """Return what a client says, in a session that is begun for it where it needs one."""
+    """Return the messages of a client, in a session that is started for it where it needs one."""
     if SESSION.encode() not in data:
         return data
     client.sendall(request("handshake", "/session/start"))

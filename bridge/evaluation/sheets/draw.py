@@ -1,5 +1,5 @@
-"""The kinds of contact sheets (viewing angles, emotions, vocal effort, phone classes, words),
-drawn as PNG files in a folder.
+"""The kinds of contact sheets (viewing angles, emotions, vocal effort, phone classes, words), each
+written to a folder as PNG files.
 """
 
 from __future__ import annotations

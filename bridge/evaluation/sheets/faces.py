@@ -1,5 +1,5 @@
-"""Rows of captioned faces as one PNG: predicted and tracked faces on the heads of a contact
-sheet, measured and drawn.
+"""The faces of a contact sheet: predicted and tracked faces rendered on heads, measured, captioned,
+and laid out in rows of one PNG.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from cstalk_bridge.models.evaluation.recordings import Folders, Recording
     from cstalk_bridge.models.metrics.geometry import FacePoints, Geometry
 
-
-if TYPE_CHECKING:
     Picture = NDArray[np.uint8]
+
+    Floats = NDArray[np.float32]
 
 
 PAPER, INK, FAINT, REAL = "#0d1117", "#e6edf3", "#9da7b3", "#f0a35e"
@@ -116,10 +116,6 @@ def _height(row: Row) -> int:
 
 def _width(row: Row) -> int:
     return max((shape[1] for shape in _sizes(row)), default=0)
-
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float32]
 
 
 MM = 1000.0

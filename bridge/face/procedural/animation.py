@@ -1,4 +1,4 @@
-"""The procedural animation of one character, one step per tick, and how it is composed with the
+"""The procedural animation of one character, stepped once per tick, and its overlay on the
 generated face.
 """
 

@@ -1,4 +1,4 @@
-"""Head motion by voice, gaze, emotion and breath, and accents of the brows on stressed syllables.
+"""Head motion by voice, gaze, emotion and breath, and brow accents on stressed syllables.
 
 Angles are in degrees up to the result, with the signs of `cstalk_bridge.rig.curves.HEAD_AXES`. In
 head tracks of the GRID speaker s1 (900 clips) the head rises with loudness (mean correlation
@@ -67,7 +67,7 @@ VOICE_HZ, NOD_HZ, POSTURE_HZ, FOLLOW_HZ = 1.5, 1.6, 0.25, 0.8
 NOD_DEG, NOD_S = -5.0, 0.12
 """Height at prominence 1 and duration of a nod's pulse; the spring makes 2.2 degrees of it."""
 TURN_SHARE, ROLL_SHARE = 0.67, 0.42
-"""Yaw and roll of a nod, as shares of its pitch."""
+"""Yaw and roll of a nod, relative to its pitch."""
 SWAY_DEG = (0.36 * SPEECH_GAIN, 0.2 * SPEECH_GAIN, 0.23 * SPEECH_GAIN)
 """Standard deviation of sway at full level (yaw, pitch, roll), as tracked; in pitch without the
 part that follows loudness."""
@@ -141,9 +141,9 @@ class Head:
         raised = self._voice.step(motion * self._raised, moment.elapsed_s)
         if moment.stressed:
             depth = motion * NOD_DEG * moment.stressed * self._random.uniform(0.4, 1.0)
-            shares = (self._symmetric(TURN_SHARE), 1.0, self._symmetric(ROLL_SHARE))
-            for nod, share in zip(self._nods, shares, strict=True):
-                nod.start(depth * share, NOD_S)
+            factors = (self._symmetric(TURN_SHARE), 1.0, self._symmetric(ROLL_SHARE))
+            for nod, factor in zip(self._nods, factors, strict=True):
+                nod.start(depth * factor, NOD_S)
         loud = motion * prosody.level
         yaw, pitch, roll = (
             spring.step(nod.step(moment.elapsed_s), moment.elapsed_s)
@@ -186,8 +186,8 @@ def _beyond(look: Look) -> tuple[float, float]:
     far_deg = math.hypot(look.yaw_deg, look.pitch_deg)
     if far_deg <= FOLLOW_FROM_DEG:
         return 0.0, 0.0
-    share = FOLLOW_SHARE * (far_deg - FOLLOW_FROM_DEG) / far_deg
-    return share * look.yaw_deg, share * look.pitch_deg
+    factor = FOLLOW_SHARE * (far_deg - FOLLOW_FROM_DEG) / far_deg
+    return factor * look.yaw_deg, factor * look.pitch_deg
 
 
 def _pose(

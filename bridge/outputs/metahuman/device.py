@@ -1,14 +1,16 @@
-"""A device: identity, subjects, the addresses that get their frames, recorder, access; and its
+"""A MetaHuman device: its identity, subjects and their receivers, recorder and access list; and its
 discovery on the local network.
+
+Discovery datagrams:
 
     offset  type      field
     0       12 bytes  CPSDISCOVER\0
     12      u16       version, 2
     14      u8        type: 0 request, 1 response, 2 notice
 
-A response goes on with 16 bytes server id, u8 length of the name, the name in UTF-8, u16 control
-port; a notice with the same and a u8 connection state. Little-endian. The numbers of the types and
-states, and to whom a response goes, are guesses: no editor was asked.
+A response continues with 16 bytes server id, u8 length of the name, the name in UTF-8, u16 control
+port; a notice with the same and a u8 connection state. Little-endian. The numbers of types and
+states, and the receiver of a response, are guesses that were never tried with an editor.
 """
 
 from __future__ import annotations
@@ -197,7 +199,7 @@ class Kind(IntEnum):
 
 
 class Presence(IntEnum):
-    """What a notice says of the device."""
+    """The state of the device in a notice."""
 
     OFFLINE = 0
     ONLINE = 1

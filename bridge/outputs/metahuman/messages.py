@@ -1,16 +1,15 @@
-"""The wire formats of a MetaHuman device: control messages on TCP in JSON, each with its limits,
-and frames over UDP.
+"""The wire formats of a MetaHuman device: control messages in JSON over TCP, and frames over UDP.
 
-A payload follows a header with its size. Little-endian: the 11 bytes `CPSCONTROL\0`,
+Control: a payload follows a header with its size. Little-endian: the 11 bytes `CPSCONTROL\0`,
 u16 version, u32 payload bytes, then the payload:
 
     {"sessionId", "addressPath", "transactionId", "timestamp" in ms since 1970,
      "type": "request" | "response" | "update", "body"?, "error"? {"name", "description"}}
 
 A response without a result has no body at all. The transaction id is a u32 in requests, responses
-and updates: Unreal drops a message with any other, without a word.
+and updates: Unreal silently drops a message with any other.
 
-All fields are little-endian. 251 controls and an id of 36 characters make 584 bytes:
+Frames: all fields are little-endian. 251 controls and an id of 36 characters make 584 bytes:
 
     offset    type     field
     0         u16      version, 1
@@ -143,7 +142,7 @@ Transaction = Annotated[int, BeforeValidator(_number), Field(ge=0, le=MAX_TRANSA
 
 
 class ErrorName(StrEnum):
-    """What a response can say went wrong."""
+    """The errors that a response can report."""
 
     UNSUPPORTED_VERSION = "unsupportedProtocolVersion"
     FAILED = "requestFailed"

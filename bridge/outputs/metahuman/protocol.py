@@ -409,7 +409,7 @@ class MetaHumanProtocol(OutputProtocol[MetaHumanConfig]):
         frame = wire.decode(datagram)
         names = wire.CONTROLS
         if len(frame.values) != len(names):
-            # Which controls these are was said over TCP, to Unreal.
+            # The names of these controls were sent over TCP, to Unreal.
             names = tuple(f"control {index}" for index in range(len(frame.values)))
         time = FrameTime(frame.frame, frame.subframe, frame.rate_numerator, frame.rate_denominator)
         curves = by_name(names, frame.values) | by_name(wire.HEAD_POSE, frame.pose)
@@ -432,7 +432,7 @@ class MetaHumanProtocol(OutputProtocol[MetaHumanConfig]):
             "Here: cstalk-bridge run. Leave it running: Unreal connects to it, not the other way.",
             "Window > Virtual Production > Live Link > Add Source > Live Link Face (MetaHuman): "
             f"address {host}, port {target.port}.",
-            f"Choose the subject there: {name}. The bridge then says `gets {name}`.",
+            f"Choose the subject there: {name}. The bridge then reports `gets {name}`.",
             f"Details of that subject: smoothing and interpolation to none, for {name} is smooth; "
             "once its face rests, Capture Neutrals: before that Unreal leaves out the head's "
             "translation.",

@@ -266,8 +266,8 @@ class Connection:
     async def serve(self, handle: Handler) -> None:
         """Handle requests one after another until the client disconnects.
 
-        FramingError, LimitExceededError, TimeoutError and OSError say why a connection must be
-        closed.
+        FramingError, LimitExceededError, TimeoutError and OSError end the
+        connection.
         """
         unpacker = Unpacker()
         loop = asyncio.get_running_loop()

@@ -33,7 +33,7 @@ class Format:
 
     `rigmap` names the map which it uses by default, None where it needs none, and `target` what
     any other map must be for, None for all. `subject` is the one that Unreal finds in its name.
-    `has_head` says that the face moves a head, which can be chosen.
+    `has_head` is true where the face moves a head, which can be chosen.
     """
 
     id: str

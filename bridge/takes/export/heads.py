@@ -1,15 +1,14 @@
 """A take as an animated head: GLB with weights of meshes and rotations of nodes, USD with a
 skeleton.
 
-The head's own file is kept as it is, its animations included; behind its binary data come the
-times and, one after the other, the keys of each track. As section 3.11 of the glTF 2.0
-specification wants it, the weights of all targets of a mesh stand side by side in a key. Shapes
-that no curve moves stay 0.
+GLB: the head's own file is kept as it is, its animations included; the times and the keys of each
+track are appended to its binary data. After section 3.11 of the glTF 2.0 specification, a key holds
+the weights of all targets of a mesh. Shapes that no curve moves stay 0.
 
-Everything stands below a SkelRoot, where usdview and Unreal's importer look for it: shapes are
+USD: everything is below a SkelRoot, where usdview and Unreal's importer look for it. Shapes are
 BlendShape prims, and one SkelAnimation has their weights and the joints' rotations. Head and eyes
-turn as joints, for below a SkelRoot a skinned mesh ignores transforms of its own. Names and layout
-after the UsdSkel schemas of OpenUSD.
+turn as joints, because below a SkelRoot a skinned mesh ignores transforms of its own. Names and
+layout after the UsdSkel schemas of OpenUSD.
 """
 
 from __future__ import annotations
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
     from cstalk_bridge.takes.export.tables import CurveSequence, ExportConfig
     from cstalk_bridge.takes.take import Take
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 

@@ -1,7 +1,7 @@
 """The curves of a take at the frame rate of an export, and as tables: CSV of the Live Link Face
 app, CSV of MetaHuman raw curves, JSON, NumPy.
 
-They come block by block, so that hours need no memory, or are kept on disk for exports that
+Curves are computed block by block, so that hours need no memory, or stored on disk for exports that
 pass over them several times.
 """
 
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from cstalk_bridge.takes.take import Span, Take
     from cstalk_bridge.timecode.smpte import FrameRate
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float32]
+
+    Words = NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Block:
 
 
 def export_blocks(take: Take, rigmap: RigMap, rate: FrameRate) -> Iterator[Block]:
-    """Yield all rows of a take at a rate, as the curves of a rig map, smoothed where it says so."""
+    """Yield all rows of a take at a rate, as the curves of a rig map, with its smoothing."""
     applier = rigmap.applier()
     rows = take.span(rate).rows
     for first in range(0, rows, BLOCK_ROWS):
@@ -118,10 +118,6 @@ def open_curve_sequence(take: Take, settings: ExportConfig) -> Iterator[CurveSeq
             what = f"cannot be written: {error.strerror}"
             raise UserError(Problem(tempfile.gettempdir(), what, "free space there")) from None
         yield CurveSequence(settings.rate, take.span(settings.rate).rows, moved, file)
-
-
-if TYPE_CHECKING:
-    Words = NDArray[np.uint32]
 
 
 LIMIT: Final = 99.0
@@ -290,7 +286,7 @@ def write_json(take: Take, rigmap: RigMap, rate: FrameRate) -> Iterator[bytes]:
 
 
 def json_header(take: Take, rigmap: RigMap, rate: FrameRate) -> dict[str, Any]:
-    """Return what a take is and which curves it has, in words and numbers of JSON."""
+    """Return the metadata and the curve names of a take as JSON values."""
     span = take.span(rate)
     return {
         "format": JSON_FORMAT,

@@ -1,7 +1,7 @@
-"""The files that grow while a take is recorded: Live Link Face CSV and Broadcast Wave of each
-subject, kept as long as its frames.
+"""The files of a take in recording: Live Link Face CSV and Broadcast Wave of each subject, kept
+equally long.
 
-They are never seen without their header, private to the user, readable however the program
+They never exist without their header, are private to the user, readable however the program
 ends, and repaired after a kill.
 
 Broadcast Wave (EBU Tech 3285):
@@ -227,7 +227,7 @@ _RIFF_SIZE_AT: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a file says of where it comes from.
+    """The origin of a file, as it is stored in it.
 
     `date` is `yyyy-mm-dd` and `time` `hh:mm:ss` at its beginning; `samples` counts from midnight to
     its first sample, at its rate. Text beyond its field's size is cut.
@@ -249,7 +249,7 @@ class WaveFile(GrowingFile):
     """Mono sound of 24 bits that grows; after every `append` the file on disk is whole.
 
     UserError and OSError where it cannot be made, OSError where it cannot be written. `originate`
-    says where it comes from, once that is known.
+    holds its origin, once that is known.
     """
 
     def __init__(self, path: Path, rate_hz: int, origin: Origin = UNKNOWN_ORIGIN) -> None:
@@ -351,7 +351,7 @@ JUMP_S: Final = 0.030
 
 
 class SoundTrack:
-    """Pieces of a stream, one after another, which keep pace with a clock."""
+    """Pieces of a stream, one after another, which stay aligned with a clock."""
 
     def __init__(self, rate_hz: int) -> None:
         self.rate_hz = rate_hz
@@ -517,7 +517,7 @@ class SubjectFiles:
             closing.callback(self.close)
 
     def document(self) -> dict[str, Any]:
-        """Return what `take.json` says of the subject."""
+        """Return the description of the subject in `take.json`."""
         return {
             "subject": self.subject.name,
             "curves": self.curves_path.name,

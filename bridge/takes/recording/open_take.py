@@ -53,8 +53,8 @@ has not arrived completely when the frame is shown."""
 class RecordedTake:
     """A finished take: its folder, first and last timecode, and the files of each subject.
 
-    `problem` says why it is incomplete, None where it is complete: it ended by itself, or not all
-    of it could be written. The folder then holds what could be saved.
+    `problem` is why it is incomplete, None where it is complete: it ended on its own, or not all of
+    it could be written. The folder then holds what could be saved.
     """
 
     identifier: str
@@ -165,7 +165,7 @@ class OpenTake:
             raise UserError(Problem("take", what, "start another"))
 
     def finish(self, problem: Problem | None = None) -> RecordedTake:
-        """Close the files and give the take its name; `problem` says why it ended by itself.
+        """Close the files and give the take its name; `problem` is why it ended on its own.
 
         Files that somebody removed are saved under the next free name. Where the disk does not let
         the take have its name, the folder stays one of a take that is being recorded.

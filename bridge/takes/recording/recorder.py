@@ -1,4 +1,4 @@
-"""The recorder: begins and ends takes, writes them on a thread of its own, and finishes those
+"""The recorder: starts and stops takes, writes them on a thread of its own, and recovers those
 whose program was killed.
 """
 
@@ -181,8 +181,8 @@ class Recorder:
     def stop(self) -> RecordedTake | None:
         """End the take with the current tick, wait until it is written, and return it.
 
-        That takes at most a second with a healthy disk. UserError says why the take is incomplete;
-        once, also for one that has ended by itself. Without a take, returns None.
+        That takes at most a second with a healthy disk. UserError where the take is incomplete,
+        once, also for one that has ended on its own. Without a take, returns None.
         """
         with self._switching:
             take = self._take

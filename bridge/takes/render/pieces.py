@@ -90,7 +90,7 @@ class PieceContext:
 
 
 def open_input(job: Job, settings: RenderConfig) -> OpenedInput:
-    """Read what the network, or a conversion, needs first. UserError says what is wrong."""
+    """Read what the network, or a conversion, needs first. UserError where that fails."""
     if job.is_take:
         take = load_take(job.source)
         return OpenedInput(job, GenerationConfig(), take.rows, take=take)

@@ -1,10 +1,10 @@
-"""Progress of a render: shown as a bar or as plain lines, and what is done in `render.jsonl`,
-one line an event.
+"""Progress of a render: a bar or plain lines for the user, and the manifest `render.jsonl` for
+later runs.
 
-A line is written only as a whole file is done, has failed or is begun, and never changed:
-whatever kills the program leaves at most one malformed line, at the end, which is not read. The
-last line of an input holds. Each shard writes a file of its own and reads them all. The job log
-writes to the manifest for later runs and to the progress for the user.
+A line of the manifest is written once, when a file is started, complete or failed, and never
+changed: a kill leaves at most one malformed line, at the end, which is skipped. The last line of
+an input is valid. Each shard writes a file of its own and reads them all. The job log writes to
+both.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class JobState(StrEnum):
 class ManifestEntry:
     """What became of one state (`stamp`) of one input.
 
-    `place` names it, as `Job.place`. `outputs` say, by their place in the folder, the size of each
-    in bytes and the fingerprint of its settings: `12345 0a1b2c3d4e5f6071`. `problems` say why it
+    `place` names it, as `Job.place`. `outputs` give, by their place in the folder, the size of each
+    in bytes and the fingerprint of its settings: `12345 0a1b2c3d4e5f6071`. `problems` are why it
     failed.
     """
 
@@ -131,7 +131,7 @@ class Manifest:
 
 
 def output_record(size: int, fingerprint: str) -> str:
-    """Return what an entry says of one output."""
+    """Return what an entry holds about one output."""
     return f"{size} {fingerprint}"
 
 
