@@ -253,10 +253,10 @@ def measure_control(_options: BenchConfig) -> list[Figure | Remark]:
     ]
 
 
-def answered_s(port: int, patience_s: float = REPLY_TIMEOUT_S) -> float:
+def answered_s(port: int, timeout_s: float = REPLY_TIMEOUT_S) -> float:
     """Return how long remote control takes to report the battery; infinite without a reply."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as controller:
-        controller.settimeout(patience_s)
+        controller.settimeout(timeout_s)
         controller.connect(("127.0.0.1", port))
         begun_s = time.monotonic()
         controller.send(encode_message("/BatteryQuery", 1))

@@ -390,7 +390,7 @@ def of_run(name: str, run: HinderedRun, least_r: float) -> list[Figure | Remark]
         Figure(f"{name}, r of the jaw, offline", r, "", least_r),
         Figure(f"{name}, live faces behind their sound", 1e3 * run.behind_s, "ms"),
         Figure(f"{name}, seconds of untrue state", len(untrue_seconds(run)), "", maximum=0),
-        Remark(f"{name}: {_said(run.measured.seconds)}"),
+        Remark(f"{name}: {_states(run.measured.seconds)}"),
     ]
 
 
@@ -404,7 +404,7 @@ def of_stall(run: HinderedRun) -> list[Figure | Remark]:
         Figure("after a stall of 3 s, live again", back_s - end_s, "s", maximum=BACK_S),
         Figure("clock behind after it", 1e3 * (later_s - lag_s), "ms", -17.0, 17.0),
         Figure("stall, seconds of untrue state", len(untrue_seconds(run)), "", maximum=0),
-        Remark(f"stall: {_said(run.measured.seconds)}"),
+        Remark(f"stall: {_states(run.measured.seconds)}"),
     ]
 
 
@@ -446,7 +446,7 @@ def _correlation(one: Floats, other: Floats) -> float:
     return float(np.corrcoef(one, other)[0, 1])
 
 
-def _said(seconds: Sequence[SecondState]) -> str:
+def _states(seconds: Sequence[SecondState]) -> str:
     """Return the states second by second, shortened."""
     states = [second.state for second in seconds]
     runs = [

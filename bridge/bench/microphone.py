@@ -182,11 +182,10 @@ class _Feed:
 class FakeMicrophones:
     """Named microphones while the context lasts; int16 in at `rate_hz` is int16 out.
 
-    `cables` are names of null sinks as virtual cables beside them; `clock_ppm` is how much too fast
-    the microphones run. `environment` is what a process
-    must have to see them, and only them. They deliver silence until
-    `say` is called. UserError where there is no PulseAudio to be started: other systems than Linux,
-    or the packages are missing.
+    `cables` are names of null sinks, which serve as virtual cables beside the microphones;
+    `clock_ppm` is how much too fast the microphones run. `environment` is what a process must have
+    to see them, and only them. They deliver silence until `play` is called. UserError where
+    PulseAudio cannot be started: other systems than Linux, or the packages are missing.
     """
 
     def __init__(
@@ -237,7 +236,7 @@ class FakeMicrophones:
         self.kill()
         self._clean_up()
 
-    def say(self, name: str, samples: NDArray[np.int16], *, is_loop: bool = False) -> float:
+    def play(self, name: str, samples: NDArray[np.int16], *, is_loop: bool = False) -> float:
         """Let a microphone deliver samples, [frames] or [frames, channels], from its next 10 ms on.
 
         A single channel goes to all. Replaces what was set before; afterwards there is

@@ -152,7 +152,7 @@ def measure_latency(config: BenchConfig) -> list[Figure | Remark]:
                 # Leading silence, up to a block of it, sets the phase within the written piece.
                 phase_s = random.uniform(0.0, BLOCK_S)
                 lead = np.zeros(round(phase_s * microphones.rate_hz), dtype=np.int16)
-                written_s = microphones.say(MICROPHONE, np.concatenate([lead, sound]))
+                written_s = microphones.play(MICROPHONE, np.concatenate([lead, sound]))
                 steps_s.append(written_s + phase_s)
                 time.sleep(PERIOD_S + random.uniform(0.0, 0.05))
             measured = running.stop()

@@ -112,7 +112,7 @@ def measure_passthrough(config: BenchConfig) -> list[Figure | Remark]:
         running = closing.enter_context(
             DaemonProcess("mic_a", receiver.port, environment, subjects=[subject])
         )
-        microphones.say("mic_a", claps(), is_loop=True)
+        microphones.play("mic_a", claps(), is_loop=True)
         begun_s = host_now()
         time.sleep(60.0 * config.minutes)
         measured = running.stop()

@@ -41,7 +41,7 @@ class BenchConfig:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured number. Within `minimum`..`maximum` it is kept; without limits it informs."""
+    """One measured number, met within `minimum`..`maximum`; without limits it only informs."""
 
     name: str
     value: float
@@ -50,7 +50,7 @@ class Figure:
     maximum: float = math.inf
 
     @property
-    def is_kept(self) -> bool:
+    def is_met(self) -> bool:
         """Whether the value is within its limits; what was not measured, NaN, is not."""
         return self.minimum <= self.value <= self.maximum or not self.is_limited
 
@@ -72,7 +72,7 @@ class Figure:
 
     def __str__(self) -> str:
         value = f"{self.value:.4g}" if abs(self.value) < 1000 else f"{self.value:.0f}"
-        verdict = ("kept" if self.is_kept else "MISSED") if self.is_limited else ""
+        verdict = ("met" if self.is_met else "MISSED") if self.is_limited else ""
         line = f"  {self.name:<46} {value:>9} {self.unit:<10} {self.limit:<14} {verdict}"
         return line.rstrip()
 
@@ -111,7 +111,7 @@ def spread_of(durations_s: ArrayLike) -> Spread | None:
 
 def missed(lines: Sequence[Figure | Remark]) -> int:
     """Return how many limits were missed."""
-    return sum(isinstance(line, Figure) and not line.is_kept for line in lines)
+    return sum(isinstance(line, Figure) and not line.is_met for line in lines)
 
 
 def describe_machine() -> list[str]:

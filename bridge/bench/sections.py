@@ -111,5 +111,5 @@ def run_bench(names: Sequence[str], config: BenchConfig) -> int:
         lines = section.measure(config)
         print("\n".join(map(str, lines)), flush=True)
         failures += missed(lines)
-    print(f"\n{failures} limits missed" if failures else "\nall limits kept")
+    print(f"\n{failures} limits missed" if failures else "\nall limits met")
     return 1 if failures else 0

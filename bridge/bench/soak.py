@@ -364,7 +364,7 @@ def _sound(closing: ExitStack) -> tuple[str, dict[str, str] | None]:
     except UserError:
         return TEST_SOUND, None
     sound = np.rint(32767 * sound_round(np.random.default_rng(0))).astype(np.int16)
-    microphones.say(MICROPHONE, sound, is_loop=True)
+    microphones.play(MICROPHONE, sound, is_loop=True)
     return MICROPHONE, microphones.environment
 
 

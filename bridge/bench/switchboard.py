@@ -72,7 +72,7 @@ class Line:
     address: str
     arguments: tuple[str | int | float, ...] = ()
     answer: Reply | None = None
-    patience_s: float = 2.0
+    timeout_s: float = 2.0
 
     @property
     def is_beat(self) -> bool:
@@ -201,7 +201,7 @@ class Controller:
         if line.answer is None:
             return None
         record.asked += 1
-        answer = self._heard(line.answer.address, begun_s + line.patience_s)
+        answer = self._received(line.answer.address, begun_s + line.timeout_s)
         took_s = time.monotonic() - begun_s if answer else math.inf
         if line.is_beat:
             record.beats_s.append(took_s)
@@ -221,7 +221,7 @@ class Controller:
         else:
             self.record.answered += 1
 
-    def _heard(self, address: str, until_s: float) -> Message | None:
+    def _received(self, address: str, until_s: float) -> Message | None:
         while (left_s := until_s - time.monotonic()) > 0:
             self._socket.settimeout(left_s)
             try:

@@ -104,7 +104,7 @@ def _speech(closing: ExitStack) -> tuple[str, dict[str, str] | None]:
     except UserError:
         return str(SPEECH_PATH), None
     (name,) = microphones.names
-    microphones.say(name, samples, is_loop=True)
+    microphones.play(name, samples, is_loop=True)
     return name, microphones.environment
 
 
@@ -192,7 +192,7 @@ def measure_takes(_options: BenchConfig) -> list[Figure | Remark]:
         Figure("readable", _read(after), "", TAKES),
         Figure("with rows", sum(take is not None and take.rows > 0 for take in after), ""),
         Figure("rows lost by recovery", _rows(before) - _rows(after), "", maximum=0),
-        Figure("marked as recovered", sum(map(_is_told, documents)), "", TAKES),
+        Figure("marked as recovered", sum(map(_is_recovered, documents)), "", TAKES),
         *aligned(),
     ]
 
@@ -252,7 +252,7 @@ def _rows(takes: list[Found | None]) -> int:
     return sum(take.rows for take in takes if take is not None)
 
 
-def _is_told(document: dict[str, object]) -> bool:
+def _is_recovered(document: dict[str, object]) -> bool:
     return document.get("isRecovered") is True
 
 

@@ -153,13 +153,13 @@ class RecordingSubscribers:
 
     def watch(self, recorder: Recorder) -> None:
         """Report all recordings of a recorder."""
-        recorder.watch(lambda _take: self._tell(is_on=True), self._ended)
+        recorder.watch(lambda _take: self._notify(is_on=True), self._ended)
 
-    def _tell(self, *, is_on: bool) -> None:
+    def _notify(self, *, is_on: bool) -> None:
         self._send(message_reply(self._watching, *record_message(is_on=is_on)))
 
     def _ended(self, take: RecordedTake) -> None:
-        self._tell(is_on=False)
+        self._notify(is_on=False)
         if take.problem is not None:
             to = dict.fromkeys((*self._targets(), *self._watching, *self._recording))
             self._send(error_reply(Message(RECORD_ADDRESS, ()), UserError(take.problem), to))

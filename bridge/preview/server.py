@@ -123,13 +123,13 @@ class PreviewServer:
         from anyio.to_thread import current_default_thread_limiter
 
         current_default_thread_limiter().total_tokens = THREADS
-        asyncio.get_running_loop().set_exception_handler(self._tell)
+        asyncio.get_running_loop().set_exception_handler(self._report_loop_error)
         await self._uvicorn.serve(sockets=[self._bound])
 
     def _report_failure(self, error: Exception) -> None:
         self._notice(f"{self._name}: the server has ended ({type(error).__name__}: {error})")
 
-    def _tell(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def _report_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self._faults += 1
         if self._faults <= MAX_NOTICES:
             what = f"{context.get('message', '')} {context.get('exception', '')}"

@@ -107,7 +107,7 @@ def test_the_selected_channel_is_captured_with_capture_times(
     assert recorder.next("open")["rate_hz"] == 16000
     recorder.next("running")
     played = noise(24000, 2)
-    played_s = fake_microphones.say("mic_b", played)
+    played_s = fake_microphones.play("mic_b", played)
     time.sleep(0.8)
     end = recorder.end()
     assert end["lengths"] == [160]
@@ -126,7 +126,7 @@ def test_without_a_channel_the_pair_is_mixed(
     assert recorder.next("open")["name"] == "mic_a"
     recorder.next("running")
     played = noise(24000, 2)
-    fake_microphones.say("mic_a", played)
+    fake_microphones.play("mic_a", played)
     time.sleep(0.8)
     assert correlation(recorder.end()["sound"], played.mean(axis=1)) > 0.99
 
@@ -186,7 +186,7 @@ def test_a_microphone_that_disconnects_is_reported_and_reopened(
     restore_it(fake_microphones)
     assert recorder.next("running")["fault"] == ""
     played = noise(24000, 2)
-    fake_microphones.say("mic_a", played)
+    fake_microphones.play("mic_a", played)
     time.sleep(0.8)
     end = recorder.end()
     assert correlation(end["sound"], played.mean(axis=1)) > 0.99

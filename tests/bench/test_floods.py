@@ -38,7 +38,7 @@ def test_a_late_tick_misses_its_limit() -> None:
 def test_an_unused_port_is_distinguished_from_a_bridge() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
         deaf.bind(("127.0.0.1", 0))
-        assert math.isinf(answered_s(deaf.getsockname()[1], patience_s=0.05))
+        assert math.isinf(answered_s(deaf.getsockname()[1], timeout_s=0.05))
 
 
 def test_a_bridge_answers_after_a_flood() -> None:

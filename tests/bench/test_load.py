@@ -97,7 +97,7 @@ def run(
 
 
 def limits_met(lines: Sequence[object]) -> list[bool]:
-    return [line.is_kept for line in lines if isinstance(line, Figure) and line.is_limited]
+    return [line.is_met for line in lines if isinstance(line, Figure) and line.is_limited]
 
 
 def test_a_face_that_follows_meets_its_limits_and_its_lag_is_measured() -> None:

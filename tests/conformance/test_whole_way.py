@@ -86,7 +86,7 @@ def test_microphone_speech_arrives_as_that_face_at_third_party_decoders(
             wait_until(lambda: unreal.datagrams or not unreal.is_alive() or daemon.poll())
             assert unreal.datagrams
             sound = soxr.resample(spoken, rate_hz, microphones.rate_hz)
-            microphones.say("mic_a", np.rint(32767 * sound).astype(np.int16))
+            microphones.play("mic_a", np.rint(32767 * sound).astype(np.int16))
             time.sleep(len(spoken) / rate_hz + 1.0)
             daemon.send_signal(signal.SIGINT)
             assert daemon.wait(10) == 0

@@ -26,7 +26,7 @@ def test_a_lost_microphone_leaves_a_rest_face_and_is_reopened() -> None:
         spoken[: len(sound)] = sound
         vowels = np.rint(32767 * spoken).astype(np.int16)
         with DaemonProcess("mic_a", receiver.port, microphones.environment) as running:
-            microphones.say("mic_a", vowels, is_loop=True)
+            microphones.play("mic_a", vowels, is_loop=True)
             time.sleep(2.0)
             killed_s = time.monotonic()
             microphones.kill()

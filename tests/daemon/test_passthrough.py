@@ -25,7 +25,7 @@ RECORDER = "cstalk_bridge.bench.passthrough"
 
 
 @pytest.fixture
-def studio() -> Iterator[FakeMicrophones]:
+def microphones() -> Iterator[FakeMicrophones]:
     try:
         microphones = FakeMicrophones(cables=("cable",))
     except UserError as error:
@@ -34,13 +34,17 @@ def studio() -> Iterator[FakeMicrophones]:
         yield microphones
 
 
-def run_bridge(studio: FakeMicrophones, port: int, *flags: str) -> subprocess.Popen[str]:
+def run_bridge(microphones: FakeMicrophones, port: int, *flags: str) -> subprocess.Popen[str]:
     command = [
         *(sys.executable, "-m", "cstalk_bridge", "sync-test", "--no-ui", "--audio", "mic_a"),
         *("--passthrough", "cable", "--link", f"livelink-face://127.0.0.1:{port}", *flags),
     ]
     return subprocess.Popen(
-        command, env=studio.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        env=microphones.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
 
 
@@ -51,29 +55,29 @@ def end(bridge: subprocess.Popen[str]) -> str:
     return output
 
 
-def heard_claps(studio: FakeMicrophones, seconds: float) -> np.ndarray:
+def received_claps(microphones: FakeMicrophones, seconds: float) -> np.ndarray:
     """Record the cable for a while, and return when claps began."""
-    with ChildProcess(RECORDER, "cable_monitor", environment=studio.environment) as recorder:
+    with ChildProcess(RECORDER, "cable_monitor", environment=microphones.environment) as recorder:
         assert recorder.read_line() == "ready"
         time.sleep(seconds)
         (times_s,) = read_columns(recorder.close())
     return times_s
 
 
-def test_the_sound_on_the_cable_comes_with_the_face_and_with_the_delay_that_is_set(
-    studio: FakeMicrophones,
+def test_cable_sound_is_in_sync_with_the_face_and_delayed_as_configured(
+    microphones: FakeMicrophones,
 ) -> None:
     later_s = {}
     for delay_ms in (0, 150):
         with ReceiverProcess() as receiver:
-            bridge = run_bridge(studio, receiver.port, "--passthrough-delay-ms", str(delay_ms))
+            bridge = run_bridge(microphones, receiver.port, "--passthrough-delay-ms", str(delay_ms))
             try:
-                studio.say("mic_a", claps(), is_loop=True)
-                heard_s = heard_claps(studio, 12.0)
+                microphones.play("mic_a", claps(), is_loop=True)
+                received_s = received_claps(microphones, 12.0)
                 seen_s = openings(receiver.stop())
             finally:
                 end(bridge)
-        _, distances_s = offsets(heard_s, seen_s)
+        _, distances_s = offsets(received_s, seen_s)
         assert len(distances_s) >= 3
         later_s[delay_ms] = float(np.median(distances_s))
     # A busy machine receives packets late by some ms; `bench passthrough` has the exact figure.
@@ -81,16 +85,16 @@ def test_the_sound_on_the_cable_comes_with_the_face_and_with_the_delay_that_is_s
     assert later_s[150] - later_s[0] == pytest.approx(0.15, abs=0.025)
 
 
-def test_a_cable_that_goes_and_comes_back_is_played_on_again(studio: FakeMicrophones) -> None:
+def test_playback_resumes_on_a_cable_that_returns(microphones: FakeMicrophones) -> None:
     with ReceiverProcess() as receiver:
-        bridge = run_bridge(studio, receiver.port)
+        bridge = run_bridge(microphones, receiver.port)
         try:
-            studio.say("mic_a", claps(), is_loop=True)
-            assert len(heard_claps(studio, 10.0))
-            studio.kill()
+            microphones.play("mic_a", claps(), is_loop=True)
+            assert len(received_claps(microphones, 10.0))
+            microphones.kill()
             time.sleep(3.0)
-            studio.restart()
-            assert len(heard_claps(studio, 14.0))
+            microphones.restart()
+            assert len(received_claps(microphones, 14.0))
         finally:
             output = end(bridge)
     assert "the sound is played on cable" in output
@@ -98,9 +102,9 @@ def test_a_cable_that_goes_and_comes_back_is_played_on_again(studio: FakeMicroph
     assert "again" in output.rpartition("the sound is played on cable")[2]
 
 
-def test_a_cable_that_is_missing_stops_nobody_and_is_named(studio: FakeMicrophones) -> None:
+def test_a_missing_cable_is_named_and_the_run_continues(microphones: FakeMicrophones) -> None:
     with ReceiverProcess() as receiver:
-        bridge = run_bridge(studio, receiver.port, "--passthrough", "no such cable")
+        bridge = run_bridge(microphones, receiver.port, "--passthrough", "no such cable")
         try:
             time.sleep(6.0)
         finally:

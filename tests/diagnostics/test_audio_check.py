@@ -171,7 +171,7 @@ def test_real_devices_are_reported_as_silent_loud_quiet_or_missing(
     state, what, _ = finding_of(microphones, "mic_a")
     assert (state, "digital silence" in what) == ("fault", True)
     for amplitude, expected in ((3000, "ok"), (30, "warning")):
-        microphones.say("mic_a", np.rint(amplitude * noise).astype(np.int16), is_loop=True)
+        microphones.play("mic_a", np.rint(amplitude * noise).astype(np.int16), is_loop=True)
         assert finding_of(microphones, "mic_a")[0] == expected
     state, what, remedy = finding_of(microphones, "nowhere")
     assert (state, "nowhere" in what, "mic_a" in remedy) == ("fault", True, True)
@@ -193,7 +193,7 @@ def test_a_device_whose_mix_cancels_the_voice_is_reported(
 ) -> None:
     noise = np.rint(3000 * np.random.default_rng(0).standard_normal(stereo_microphones.rate_hz))
     both = np.stack([noise, share * noise], axis=1).astype(np.int16)
-    stereo_microphones.say("mic_a", both, is_loop=True)
+    stereo_microphones.play("mic_a", both, is_loop=True)
     state, what, remedy = finding_of(stereo_microphones, "mic_a")
     assert state == "warning"
     assert text in what
