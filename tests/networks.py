@@ -25,7 +25,7 @@ GUARD_GAIN = 30.0
 
 
 def small_network(conditions: int) -> tuple[FaceNetwork, Description]:
-    """Return a network whose outputs are large enough to tell frames apart, always the same."""
+    """Return a network whose outputs are large enough to distinguish frames, always the same."""
     shape = Architecture(
         width=16, encoder_dilations=(1, 2), decoder_dilations=(1, 4), emotions=conditions
     )

@@ -46,7 +46,7 @@ def test_every_error_is_for_users_or_for_programs() -> None:
     assert others <= set(OWN_BASES)
 
 
-def test_a_user_error_lists_every_problem_with_place_and_remedy() -> None:
+def test_a_user_error_lists_every_problem_with_place_and_advice() -> None:
     error = UserError.of([Problem("c.yaml:1:2", "is wrong", "fix it"), Problem("", "is missing")])
     assert str(error) == "c.yaml:1:2: is wrong; fix it\nis missing"
     assert len(error.problems) == 2

@@ -34,7 +34,7 @@ LEFT_OUT = {
 
 
 KNOWN_HOLES = {
-    "anyio": ("4.3.0", "GHSA: a race between threads, mended in 4.4.0"),
+    "anyio": ("4.3.0", "GHSA: a race between threads, fixed in 4.4.0"),
     "fonttools": ("4.60.1", "CVE-2025-66034: files written anywhere"),
     "h11": ("0.15.0", "CVE-2025-43859: request smuggling"),
     "idna": ("3.14", "CVE-2026-45409, CVE-2024-3651: quadratic time"),

@@ -51,10 +51,9 @@ def check_rigmaps(options: argparse.Namespace) -> int:
 
 def show_rigmap(options: argparse.Namespace) -> int:
     """Print a map as a table."""
-    from cstalk_bridge.rig.load import describe_rigmap as rigmap_table
-    from cstalk_bridge.rig.load import load_rigmap
+    from cstalk_bridge.rig import load
 
-    print(rigmap_table(load_rigmap(options.name)))
+    print(load.describe_rigmap(load.load_rigmap(options.name)))
     return 0
 
 
@@ -187,7 +186,7 @@ def evaluate(options: argparse.Namespace) -> int:
 
     limit_math_threads()
     from cstalk_bridge.evaluation.adapters import HeadInMm, animate
-    from cstalk_bridge.models.evaluation.run import evaluate as measure
+    from cstalk_bridge.models.evaluation import run
 
     head = HeadInMm.open(request.head_file)
     request = replace(request, animation=animate, head=head)
@@ -196,7 +195,7 @@ def evaluate(options: argparse.Namespace) -> int:
 
         draw_sheets(request, head, print)
     if request.suites:
-        measure(request)
+        run.evaluate(request)
     return 0
 
 

@@ -95,14 +95,14 @@ def _render(options: argparse.Namespace) -> int:
 def render(options: argparse.Namespace) -> int:
     """Render, and return 0, or 1 where an input failed. Raises UserError for the rest."""
     from cstalk_bridge.face.inference import ser_notice
-    from cstalk_bridge.takes.render.pipeline import render as render_all
+    from cstalk_bridge.takes.render import pipeline
     from cstalk_bridge.takes.render.progress import show_progress
 
     settings = settings_of(options)
     if settings.voice_weights.auto:
         print(ser_notice(), file=sys.stderr)
     try:
-        progress = render_all(options.inputs, Path(options.out), settings, watch=show_progress)
+        progress = pipeline.render(options.inputs, Path(options.out), settings, watch=show_progress)
     except KeyboardInterrupt:
         print("stopped; the same command continues from here", file=sys.stderr)
         raise

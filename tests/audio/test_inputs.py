@@ -287,8 +287,8 @@ except UserError as error:
     print(json.dumps(["refused", str(error)]))
 else:
     source.start()
-    heard = sum(len(source.poll(k / 4)) for k in range(1, 81))
-    print(json.dumps([source.name, notice, heard, source.state.value]))
+    blocks = sum(len(source.poll(k / 4)) for k in range(1, 81))
+    print(json.dumps([source.name, notice, blocks, source.state.value]))
     source.close()
 """
 

@@ -50,7 +50,7 @@ class Room:
         return np.concatenate(played)
 
     def _speak(self) -> None:
-        """Write what the microphone has recorded: a slow ramp, which tells its time."""
+        """Write what the microphone has recorded: a slow ramp, which encodes its time."""
         end = int(self.now_s * self._input * RATE_HZ)
         if self.is_speaking and end > self.history.end:
             times_s = np.arange(self.history.end, end) / RATE_HZ
@@ -89,7 +89,7 @@ def test_a_longer_delay_is_jumped_to_and_a_slightly_longer_one_is_played_to() ->
     assert room.distance_s(float(played[-1])) == pytest.approx(-0.22, abs=2e-3)
 
 
-def test_a_device_that_asks_too_early_is_late_by_what_is_missing_and_says_so() -> None:
+def test_a_device_with_too_much_lead_is_late_by_the_difference_and_reports_it() -> None:
     room = Room(lead_s=0.15)
     played = room.run(5.0)
     assert room.follower.late_s == pytest.approx(0.15 + 0.01 + 0.012 - FACE_DELAY_S, abs=1e-3)

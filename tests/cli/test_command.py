@@ -162,7 +162,7 @@ def test_devices_works_with_and_without_a_microphone() -> None:
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (UserError(Problem("a", "is bad", "mend it")), USER_ERROR, "a: is bad; mend it"),
+        (UserError(Problem("a", "is bad", "fix it")), USER_ERROR, "a: is bad; fix it"),
         (WeightsError("no such file"), USER_ERROR, "no such file"),
         (KeyboardInterrupt(), INTERRUPTED, ""),
         (RuntimeError("odd\nthing"), FAULT, "RuntimeError: odd thing"),

@@ -1,4 +1,4 @@
-"""Whether somebody listens: what a running bridge knows of its links, and says."""
+"""Whether a receiver listens: the state and advice that a running bridge reports for its links."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def state_of(bridge: RunningBridge) -> HealthState:
     return health(bridge.metrics, bridge.metrics.subjects[0], bridge.now()).state
 
 
-def test_a_closed_port_is_told_with_a_remedy_until_somebody_listens_there(tmp_path: Path) -> None:
+def test_a_closed_port_is_reported_with_advice_until_a_receiver_listens(tmp_path: Path) -> None:
     port = closed_port()
     link = f"livelink-face://127.0.0.1:{port}"
     subject = {"name": "Ada", "audio": {"input": "test"}, "links": [link]}
@@ -35,11 +35,11 @@ def test_a_closed_port_is_told_with_a_remedy_until_somebody_listens_there(tmp_pa
         report = StatusReport(bridge.metrics)
         bridge.wait_for(lambda: state_of(bridge) is not HealthState.STARTING)
         bridge.wait_for(lambda: state_of(bridge) is HealthState.NO_RECEIVER)
-        told = report.lines(bridge.now())
+        lines = report.lines(bridge.now())
         assert (
             f"Ada: NO RECEIVER: {link}: nobody listens at 127.0.0.1:{port}; start Unreal with the "
             "plugin Apple ARKit Face Support; its default port is 11111"
-        ) in told
+        ) in lines
         assert f"{link} NO RECEIVER" in status_line(bridge.metrics, bridge.now())
         (of_link,) = bridge.controller.subject("Ada").state().links
         assert of_link.lamp == "NO RECEIVER"
@@ -67,7 +67,7 @@ def test_a_device_without_a_client_has_no_receiver(tmp_path: Path) -> None:
             assert status.advice.startswith("no device client is connected; in Unreal, Live Link")
 
 
-def test_another_machine_that_gives_no_sign_is_neither_ok_nor_at_fault(tmp_path: Path) -> None:
+def test_a_silent_remote_machine_is_neither_ok_nor_a_fault(tmp_path: Path) -> None:
     # A multicast group: nobody may answer for it (RFC 1122, section 3.2.2).
     group = ("239.255.77.77", 39539)
     subject = {"name": "Ada", "audio": {"input": "test"}, "links": [f"vmc://{group[0]}"]}

@@ -196,7 +196,7 @@ def test_targets_are_replaced_as_a_whole_and_unchanged_ones_keep_their_socket() 
         targets.close()
 
 
-def test_a_port_without_a_listener_is_known_and_so_is_one_that_listens_again() -> None:
+def test_a_port_without_a_listener_is_detected_and_so_is_its_return() -> None:
     target = closed_port()
     targets = UdpTargets([target])
     (only,) = targets.receivers
@@ -228,7 +228,7 @@ def test_a_refusal_is_also_found_where_only_receiving_reports_it() -> None:
     targets.close()
 
 
-def test_of_another_machine_that_gives_no_sign_nothing_is_claimed() -> None:
+def test_delivery_to_a_silent_group_is_unknown() -> None:
     """A multicast group, for which nobody may answer (RFC 1122, section 3.2.2)."""
     targets = UdpTargets([Target(host="239.255.77.77", port=9)])
     targets.send([b"frame"] * 3 * PROVEN_DATAGRAMS)
@@ -244,7 +244,7 @@ def test_a_refusal_of_another_machine_counts_for_a_while() -> None:
         address = (target.host, target.port)
         only = Receiver(target, address, opened, now=lambda: now_s)
         only.send([b"frame"] * 3)
-        # As from another address of its own, from which the machine cannot tell that it is here.
+        # As from another address of this machine, which it cannot recognise as its own.
         only.address = ("192.0.2.1", target.port)
         assert only.delivery(now_s + REFUSED_S - 0.1) is Delivery.NO_RECEIVER
         assert only.delivery(now_s + REFUSED_S) is Delivery.SENT

@@ -49,9 +49,13 @@ def test_a_subject_follows_requests_of_the_page_and_reports_its_state(
     answer = serving.ask(ANNA, {"emotion": {"happy": 0.8}, "mouth_guard": 0.7, "over_s": 0})
     assert answer.status == 200
     anna = bridge.controller.subject("Anna")
-    told = answer.document
-    assert (told["name"], told["emotion"], told["intensity"]) == ("Anna", {"happy": 0.8}, 1.0)
-    assert (told["mouth_guard"], told["levels"]) == (0.7, asdict(anna.levels))
+    reported = answer.document
+    assert (reported["name"], reported["emotion"], reported["intensity"]) == (
+        "Anna",
+        {"happy": 0.8},
+        1.0,
+    )
+    assert (reported["mouth_guard"], reported["levels"]) == (0.7, asdict(anna.levels))
     serving.ask("/api/subjects/a%2Fb%20c", {"emotion": "sad", "intensity": 0.5})
     assert [subject.mix for subject in bridge.controller.subjects] == [{"happy": 0.8}, {"sad": 1.0}]
     subjects = serving.ask("/api/subjects").document

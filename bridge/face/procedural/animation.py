@@ -5,15 +5,14 @@ generated face.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass as plain_dataclass
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from random import Random
 from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
 from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
+from pydantic.dataclasses import dataclass as validated_dataclass
 
 from cstalk_bridge.document import FieldError
 from cstalk_bridge.face.procedural.cues import CueTracker
@@ -45,7 +44,7 @@ def max_level(name: str) -> float:
     return setting(f"alive.{name}").bounds[1]
 
 
-@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+@validated_dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class Levels:
     """The strength of each part: 0 is off, 1 the default, 2 twice as much. ValueError beyond."""
 
@@ -138,7 +137,7 @@ _NONE, _ALL = np.float32(0.0), np.float32(1.0)
 _HIGHEST_LID, _LOWEST_LID = np.float32(LID_RAISE_LIMIT), np.float32(LID_LOWER_LIMIT)
 
 
-@plain_dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class ProceduralMotion:
     """The procedural motion of one tick.
 
@@ -253,7 +252,7 @@ def couple_expression(
     return joined
 
 
-@plain_dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Pose:
     """One character at a tick, before its parts are composed."""
 
