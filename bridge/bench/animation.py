@@ -137,12 +137,12 @@ def emotion_changes() -> list[Figure | Remark]:
         Keyframe(at_s=number * (FADE_S + REST_S), emotion={name: 1.0}, over_s=FADE_S)
         for number, name in enumerate(name for pair in pairs for name in pair)
     ]
-    course = EmotionTrajectory(tuple(keys))
+    trajectory = EmotionTrajectory(tuple(keys))
     silence = np.zeros(round(len(keys) * (FADE_S + REST_S) * SAMPLE_RATE_HZ), dtype=np.float32)
     take = generate_take(
         load_network(None, "cpu"),
         SampledSound(silence, SAMPLE_RATE_HZ),
-        GenerationConfig(course, levels=NO_ANIMATION_LEVELS),
+        GenerationConfig(trajectory, levels=NO_ANIMATION_LEVELS),
         slate="emotions",
     )
     times_s = np.arange(0.0, take.duration_s, 1.0 / TICKS_HZ)
@@ -153,15 +153,15 @@ def emotion_changes() -> list[Figure | Remark]:
     return [
         Remark(f"{len(pairs)} changes of emotion of {FADE_S:g} s, at {TICKS_HZ:g} frames a second"),
         Figure(f"greatest step, {worst}", float(steps.max()), "", maximum=MOST_STEP),
-        Figure("furthest that a weight goes back", way_back(course, keys), "", maximum=0.0),
+        Figure("furthest that a weight goes back", way_back(trajectory, keys), "", maximum=0.0),
         Figure("furthest that a channel goes back", _wandered(board, times_s, keys), ""),
     ]
 
 
-def way_back(course: EmotionTrajectory, keys: list[Keyframe]) -> float:
-    """Return how far any weight of a course goes against its change, tick by tick."""
+def way_back(trajectory: EmotionTrajectory, keys: list[Keyframe]) -> float:
+    """Return how far any weight of a trajectory goes against its change, tick by tick."""
     times_s = np.arange(0.0, keys[-1].at_s + FADE_S, 1.0 / TICKS_HZ)
-    return _wandered(course.weights(times_s).astype(np.float64), times_s, keys)
+    return _wandered(trajectory.weights(times_s).astype(np.float64), times_s, keys)
 
 
 def _wandered(values: Floats, times_s: Floats, keys: list[Keyframe]) -> float:
@@ -206,14 +206,14 @@ def animation_costs(voice: Sequence[Prosody]) -> list[Figure | Remark]:
 def _tick_costs(voice: Sequence[Prosody]) -> list[Figure | Remark]:
     """Time ticks by the clock, which other programs of the machine prolong, and by the core."""
     animation, board, ticks_s = ProceduralAnimation(SEED), neutral_board(), []
-    heard_hops = voice[:TIMED_TICKS]
+    voice_hops = voice[:TIMED_TICKS]
     prepare_steady_state()
     begin_s = time.thread_time()
-    for tick, prosody in enumerate(heard_hops):
+    for tick, prosody in enumerate(voice_hops):
         start_s = host_now()
         animation.frame(tick / TICKS_HZ, Cues(prosody), board)
         ticks_s.append(host_now() - start_s)
-    worked_ms = 1e3 * (time.thread_time() - begin_s) / len(heard_hops)
+    worked_ms = 1e3 * (time.thread_time() - begin_s) / len(voice_hops)
     return [
         *figures_of("a tick of one face", spread_of(ticks_s), median_ms=MOST_TICK_MS),
         Figure("  of which on the processor, mean", worked_ms, "ms", maximum=MOST_TICK_MS),

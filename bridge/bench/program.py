@@ -38,7 +38,7 @@ RUNS = 5
 LIMIT_S = 0.5
 COMMAND_TIMEOUT_S = 60.0
 
-SCRIPT = """
+PROGRAM = """
 import sys
 from cstalk_bridge.cli import main
 try:
@@ -65,7 +65,7 @@ def answer(command: Sequence[str]) -> tuple[float, bool]:
     """Run one command; return how long it took in seconds, and whether it imported torch."""
     start_s = host_now()
     ended = subprocess.run(
-        [sys.executable, "-c", SCRIPT, *command],
+        [sys.executable, "-c", PROGRAM, *command],
         capture_output=True,
         text=True,
         check=False,
@@ -109,7 +109,7 @@ def measure_generator(_options: BenchConfig) -> list[Figure | Remark]:
         name = f"hop of {subjects} subject{'s' * (subjects > 1)}"
         spread = spread_of(hop_times(shipped, subjects))
         lines += figures_of(name, spread, median_ms=limits_ms.get(subjects, float("inf")))
-    for name, is_paced in (("at the pace of sound", True), ("back to back", False)):
+    for name, is_paced in (("at the rate of sound", True), ("back to back", False)):
         ours, theirs = (
             float(np.median(hop_times(each, 1, is_paced=is_paced)))
             for each in (shipped, with_torch)
@@ -121,12 +121,12 @@ def measure_generator(_options: BenchConfig) -> list[Figure | Remark]:
         ]
     return [
         *lines,
-        Figure("offline, times faster than real time", offline_pace(shipped), "x"),
-        Figure("the same with torch", offline_pace(with_torch), "x"),
+        Figure("offline, times faster than real time", offline_speed(shipped), "x"),
+        Figure("the same with torch", offline_speed(with_torch), "x"),
     ]
 
 
-def offline_pace(generator: Generator) -> float:
+def offline_speed(generator: Generator) -> float:
     """Return how many times faster than real time a minute of noise becomes a face."""
     noise = white_noise(1, round(OFFLINE_S * HOP_RATE_HZ))[0]
     start_s = host_now()

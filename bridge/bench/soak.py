@@ -282,8 +282,8 @@ class Visitors:
             return
         self.visits.takes += 1
         made = [path for path in self._finished() if path not in before]
-        are_told = started.address == stopped.address == OK
-        self.visits.untrue += are_told != (len(made) == 1 and is_whole(made[0]))
+        is_confirmed = started.address == stopped.address == OK
+        self.visits.untrue += is_confirmed != (len(made) == 1 and is_whole(made[0]))
 
     def _finished(self) -> Iterator[Path]:
         yield from self._folder.glob(f"*[0-9]/{DOCUMENT_NAME}")

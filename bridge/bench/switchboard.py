@@ -190,11 +190,11 @@ class Controller:
         return str(host), int(port)
 
     def close(self) -> None:
-        """Hear nothing any more."""
+        """Receive nothing any more."""
         self._socket.close()
 
     def send(self, line: Line) -> Message | None:
-        """Say a line and wait for its answer; return it, None where none is due or it is wrong."""
+        """Send a line and wait for its answer; return it, None where none is due or it is wrong."""
         record, begun_s = self.record, time.monotonic()
         self._socket.send(encode_message(line.address, *line.arguments))
         record.sent += 1

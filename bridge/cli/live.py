@@ -223,8 +223,8 @@ def _table(devices: Sequence[AudioDevice]) -> str:
 LISTEN_EPILOG = """\
 The protocol of each packet is recognised by its content, at any port. Run this on the machine where
 Unreal runs, with Unreal closed: what it shows has come through the network. Lost frames are counted
-where the protocol numbers them. Jitter is the deviation of the time between two frames from what
-their numbers say, or from its median.
+where the protocol numbers them. Jitter is the deviation of the time between two frames from that of
+their numbers, or from its median.
 
 examples:
   cstalk-bridge listen

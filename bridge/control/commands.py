@@ -370,7 +370,7 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             "pause",
-            "pauses the face as `rest` of the config says (1, or no argument), or resumes it (0)",
+            "pauses the face as `rest` of the config sets (1, or no argument), or resumes it (0)",
             (IS_PAUSED,),
         ),
         Command(

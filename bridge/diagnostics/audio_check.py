@@ -76,7 +76,7 @@ class InputMeasurement:
     """Sound of one source: `seconds` of it, its loudest `LOUDNESS_S` and its peak in dBFS.
 
     `clipped` counts samples at full scale, `dropped` blocks that were lost, `fault` is what the
-    source says of its loss, `mix_fault` what it says of its channels.
+    source reports of its loss, `mix_fault` what it reports of its channels.
     """
 
     source: str
@@ -161,7 +161,7 @@ def measure_input(source: Source, samples: NDArray[np.float32]) -> InputMeasurem
 def judge_input(
     name: str, config: AudioConfig, measured: InputMeasurement, platform: str = sys.platform
 ) -> Iterator[Finding]:
-    """Say what is wrong with the input of a subject; of a recording only whether it can be read."""
+    """Report errors of the input of a subject; of a recording only whether it can be read."""
     loudest_db = measured.loudest_db + config.gain_db
     level = f"{measured.source} at {measured.rate_hz} Hz: {_level(measured, config.gain_db)}"
     if measured.fault or not measured.seconds:

@@ -95,7 +95,7 @@ def examine_timecode(config: TimecodeConfig, rate: FrameRate) -> Finding:
 
 
 def judge_timecode(text: str, status: SyncStatus, rate: FrameRate) -> Finding:
-    """Say whether valid timecode arrives."""
+    """Report whether valid timecode arrives."""
     if status.sync is SyncState.LOST:
         what = f"{text}: no valid timecode arrives"
         return fault(
@@ -115,7 +115,7 @@ def examine_clock_sync(config: Config) -> Finding:
 def judge_clock_sync(
     discipline: Discipline, *, is_alone: bool, platform: str = sys.platform
 ) -> Finding:
-    """Say whether other machines can have the same time; `is_alone`: there are no others."""
+    """Report whether other machines can have the same time; `is_alone`: there are no others."""
     if discipline.steering is ClockReference.UNKNOWN:
         return ok("system clock", "this system does not report what synchronises it")
     if discipline.steering is not ClockReference.NONE:
@@ -154,7 +154,7 @@ def examine_ticks(rate: FrameRate) -> Iterator[Finding]:
 
 
 def judge_ticks(lateness_s: list[float], rate: FrameRate) -> Finding:
-    """Say whether frames leave evenly on a machine with that lateness."""
+    """Report whether frames leave evenly on a machine with that lateness."""
     median_s, p99_s = np.percentile(lateness_s, (50, 99)).tolist()
     what = (
         f"{rate} a second, late by {1e3 * median_s:.1f} ms, p99 {1e3 * p99_s:.1f} "
@@ -240,7 +240,7 @@ class NetworkCheck:
 
 
 def judge_speed(hops_s: list[float], subjects: int) -> Finding:
-    """Say whether a network that takes so long for each hop keeps up with live sound."""
+    """Report whether a network that takes so long for each hop keeps up with live sound."""
     median_s, p99_s = np.percentile(hops_s, (50, 99)).tolist()
     hop_ms = 1e3 * HOP_S
     voices = "1 subject" if subjects == 1 else f"{subjects} subjects"

@@ -82,7 +82,7 @@ def sample_values(rigmap: RigMap) -> NDArray[np.float32]:
 def compare_values(
     where: str, arrived: LoopbackFrame, wanted: dict[str, float], tolerance: float
 ) -> Finding:
-    """Say whether what arrived is what was sent, each value within `tolerance`."""
+    """Report whether what arrived is what was sent, each value within `tolerance`."""
     missing = [name for name in wanted if name not in arrived.values]
     wrong = [
         name
@@ -194,7 +194,7 @@ def _owner(address: str, process_id: int | None) -> PortOwner:
 
 
 def _is_bridge(arguments: list[str]) -> bool:
-    """Tell a bridge by its command line: the command itself, or `python -m cstalk_bridge`."""
+    """Recognise a bridge by its command line: the command itself, or `python -m cstalk_bridge`."""
     return any(Path(word).stem == PROGRAM for word in arguments[:2]) or (
         "-m",
         "cstalk_bridge",
@@ -406,7 +406,7 @@ def _refusal(probe: socket.socket) -> OSError | None:
 
 
 def judge_target(link: LinkConfig, found: TargetReach) -> Finding:
-    """Say whether a program will receive the frames of a link at a target."""
+    """Report whether a program will receive the frames of a link at a target."""
     place = f"UDP port {found.port} of {found.address}"
     where = str(link)
     number = found.error.errno if found.error else None

@@ -48,7 +48,7 @@ def device_id(subject: str, host: str | None = None) -> str:
 
 
 def subject_fault(subject: str) -> str | None:
-    """Say what keeps this from being a subject name; None when it is one."""
+    """Return what keeps this from being a subject name; None when it is one."""
     if not subject.strip() or not subject.isprintable():
         return f"subject name {subject!r} is empty or holds characters that cannot be printed"
     size = len(subject.encode("utf-8"))

@@ -83,7 +83,7 @@ class Message:
 
 
 def address_fault(address: str) -> str | None:
-    """Say what keeps this from being an OSC address such as `/face/jawOpen`; None when it is."""
+    """Return what keeps this from being an OSC address such as `/face/jawOpen`; None when it is."""
     if re.fullmatch(f"(?:{PART.pattern})+", address):
         return None
     return (

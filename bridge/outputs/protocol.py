@@ -104,7 +104,7 @@ class ListeningConfig(LinkConfig):
 
 
 def repetition_fault(targets: Sequence[Target]) -> str | None:
-    """Say which targets are named more than once; None where all differ."""
+    """Return which targets are named more than once; None where all differ."""
     repeated = {str(target) for target in targets if targets.count(target) > 1}
     return f"target named twice: {', '.join(sorted(repeated))}" if repeated else None
 

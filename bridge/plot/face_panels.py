@@ -263,22 +263,22 @@ def gaze_panels(takes: Sequence[ShownTake]) -> Iterator[Panel]:
         yield _blinks(takes)
 
 
-def _traces(name: str, courses: Sequence[tuple[ShownTake, Floats]]) -> Panel:
+def _traces(name: str, curves: Sequence[tuple[ShownTake, Floats]]) -> Panel:
     """Return turns over time, in degrees."""
 
     def draw(canvas: PanelFigure, top: int) -> None:
-        reach = max(float(np.abs(turns).max()) for _, turns in courses)
+        reach = max(float(np.abs(turns).max()) for _, turns in curves)
         high = 5.0 * ceiling(reach / 5.0)
         axes = canvas.axes(top, TRACE_HEIGHT, -1.03 * high, 1.03 * high)
         axes.axhline(0.0, color=canvas.theme.rule, linewidth=1)
-        for take, turns in courses:
+        for take, turns in curves:
             for hue, turn in zip(canvas.theme.hues, turns.T, strict=False):
                 times_s, shown = decimated(take.study.times_s, turn, COLUMNS)
                 axes.plot(times_s, shown, color=hue, linewidth=1.8, linestyle=take.style)
         canvas.title(top, name, ["head and eyes,", "in degrees"] if name == "gaze" else ["degrees"])
         canvas.scale(top + 8, f"{high:g}")
         canvas.scale(top + TRACE_HEIGHT - 8, minus(-high))
-        count = courses[0][1].shape[1]
+        count = curves[0][1].shape[1]
         canvas.legend(
             top,
             [

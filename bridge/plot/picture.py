@@ -202,7 +202,7 @@ def make_picture(job: PictureJob, view: View, load: Callable[[Path], Take]) -> l
 
 
 def is_recording(path: Path) -> bool:
-    """Say whether a file is sound that has to become a take first."""
+    """Return whether a file is sound that has to become a take first."""
     return path.suffix.lower() in AUDIO_SUFFIXES
 
 

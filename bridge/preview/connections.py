@@ -79,7 +79,7 @@ class LiveConnection(WebSocketsSansIOProtocol):
         super().connection_made(transport)
         self._is_lost = False
         self._closing: asyncio.TimerHandle | None = None
-        self._counted_s, self._heard_bytes = self.loop.time(), 0
+        self._counted_s, self._received_bytes = self.loop.time(), 0
         self.transport.set_write_buffer_limits(high=MAX_WAITING_BYTES)
         connected = self.transport.get_extra_info("socket")
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
@@ -88,9 +88,9 @@ class LiveConnection(WebSocketsSansIOProtocol):
         """Receive what the client sends, within `RECEIVED_BYTES`."""
         now_s = self.loop.time()
         if now_s > self._counted_s + PING_S:
-            self._counted_s, self._heard_bytes = now_s, 0
-        self._heard_bytes += len(data)
-        if self._heard_bytes > MAX_RECEIVED_BYTES:
+            self._counted_s, self._received_bytes = now_s, 0
+        self._received_bytes += len(data)
+        if self._received_bytes > MAX_RECEIVED_BYTES:
             self.transport.abort()
             return
         super().data_received(data)

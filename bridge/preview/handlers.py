@@ -93,7 +93,7 @@ class SessionHandlers:
         return JSONResponse(entry.info(), 202)
 
     async def take(self, request: Request) -> Response:
-        """Tell what is known of a take."""
+        """Describe a take."""
         entry = self._library.takes.get(request.path_params["id"])
         return JSONResponse(entry.info(), headers=NO_STORE)
 

@@ -175,7 +175,7 @@ def bind_or_explain(where: str, transport: Transport, host: str, port: int) -> s
 def binding_problem(
     where: str, transport: Transport, host: str, port: int, error: Exception
 ) -> Problem:
-    """Say why `where` cannot listen at a port."""
+    """Return why `where` cannot listen at a port."""
     kind = transport.upper()
     number = getattr(error, "errno", None)
     if number == errno.EADDRINUSE:

@@ -193,7 +193,7 @@ def read_message(payload: bytes) -> Incoming:
 
 
 def faults_of(error: ValidationError) -> str:
-    """Say in one line what does not fit, as `streamPort: Input should be ...`."""
+    """Return in one line what does not fit, as `streamPort: Input should be ...`."""
     faults = (
         f"{'.'.join(map(str, fault['loc'])) or 'message'}: {fault['msg']}"
         for fault in error.errors(include_url=False, include_context=False, include_input=False)

@@ -158,7 +158,7 @@ CURVE_PLACES = {name: place for place, name in enumerate((*CONTROLS, *HEAD_POSE)
 
 
 def outputs_fault(outputs: Sequence[str]) -> str | None:
-    """Say what keeps a device from carrying these outputs of a rig map; None when it can."""
+    """Return what keeps a device from carrying these outputs of a rig map; None when it can."""
     if unknown := [name for name in outputs if name not in CURVE_PLACES]:
         shown = ", ".join(unknown[:3]) + (", ..." if len(unknown) > 3 else "")
         return f"{len(unknown)} outputs are neither curves of a MetaHuman nor of its head: {shown}"
@@ -326,7 +326,7 @@ class Devices:
 
 
 def _offer_notice(device: Device, port: int) -> str:
-    """Say which subject a device offers, and which ones Unreal will not find there."""
+    """Report which subject a device offers, and which ones Unreal will not find there."""
     first, *others = [feed.name for feed in device.feeds]
     text = f"MetaHuman device: {first} is at TCP port {port}"
     if others:

@@ -153,7 +153,7 @@ class ConnectionManager:
         return body
 
     def _rejection(self, peer: SocketAddress | None) -> str | None:
-        """Say why a client is rejected, None where it is not."""
+        """Return why a client is rejected, None where it is not."""
         if not peer:
             return "a client disconnected at once"
         host = str(peer[0])

@@ -190,8 +190,8 @@ DECIMALS: Final = 10
 
 SLOW, FAST = 30, 60
 """Frames in a second of timecode. Unreal's importer knows these two, and takes the greater only
-when a frame number above `TELLING_FRAME` occurs in the file."""
-TELLING_FRAME: Final = 30
+when a frame number above `DECISIVE_FRAME` occurs in the file."""
+DECISIVE_FRAME: Final = 30
 
 DAY_S: Final = 86_400
 TIMECODE: Final = b"00:00:00:00.000"
@@ -243,7 +243,7 @@ def timecode_base(span: Span) -> int:
         return SLOW
     second = span.start + np.arange(min(span.rows, span.rate.nominal + 1))
     frames = thousandths(second, span.rate, FAST) // 1000 % FAST
-    return FAST if bool((frames > TELLING_FRAME).any()) else SLOW
+    return FAST if bool((frames > DECISIVE_FRAME).any()) else SLOW
 
 
 def thousandths(numbers: NDArray[np.int64], rate: FrameRate, base: int) -> NDArray[np.int64]:

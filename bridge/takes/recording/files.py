@@ -343,7 +343,7 @@ def repair_wave(path: Path) -> int:
 TOLERANCE_S: Final = 0.001
 """Distance up to which samples are only copied: a tenth of what a viewer could notice."""
 
-STRETCH: Final = 0.0005
+RESAMPLING: Final = 0.0005
 """Share by which a piece is resampled: more than twice the drift of a sound card."""
 
 JUMP_S: Final = 0.030
@@ -389,9 +389,9 @@ class SoundTrack:
         """Return how many samples more than `count` the next piece uses up."""
         if abs(ahead) > TOLERANCE_S * self.rate_hz:
             self._is_correcting = True
-        elif abs(ahead) <= STRETCH * count:
+        elif abs(ahead) <= RESAMPLING * count:
             self._is_correcting = False
-        limit = int(STRETCH * count) + 1
+        limit = int(RESAMPLING * count) + 1
         return min(max(ahead, -limit), limit) if self._is_correcting else 0
 
     def _count_missing(self, history: AudioHistory, start: int, count: int) -> None:
