@@ -1,25 +1,23 @@
-"""The way of the sound: from the audio input to packets of animated faces, built from the
-config.
-
-`daemon` runs it.
+"""The data path of a run, from audio input to packets of animated faces, built from the config and
+run by `daemon.run`.
 
     Source -> Preprocessor -> Stream.step -> Timeline -> Performer -> RigMap -> Link
      10 ms       16 kHz          50 Hz       any time   procedural    YAML     60 fps
     `------- inference thread --------'      `------------ tick thread ------------'
 
-Two threads work. The inference thread (`face.inference`) sleeps until audio has arrived and
-computes rows. The tick thread shows each subject's face of a constant time ago (`face.voice`),
+Two threads do the work. The inference thread (`face.inference`) sleeps until audio has arrived and
+computes rows. The tick thread shows each subject's face of a constant time ago (`face.subject`),
 stamped with the time of day (`timecode.time_of_day`), and sends it. The main thread only watches.
-Nothing on this way waits for anything beside it: takes, the preview, devices and clocks have
-threads of their own.
+Neither waits for anything outside of this path: takes, the preview, devices and clocks have threads
+of their own.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
-from contextlib import closing as closing_at_end
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
@@ -110,7 +108,7 @@ def run(
     Changes of the config's `file` are applied. The `controller` takes commands meanwhile; `watch`,
     by default the dashboard, is entered with the metrics. `is_urgent` raises the priority of both
     threads; with `is_sync_test` mouths open at claps instead of speaking. However the run ends,
-    each link leaves its face at rest and a take is ended. UserError for what the user can mend.
+    each link leaves its face at rest and a take is ended. UserError for what the user can fix.
     """
     stop, wake, controller = stop or Event(), Event(), controller or Controller()
     with _prepared_process(), ExitStack() as closing:
@@ -139,7 +137,7 @@ def run(
             control.started(),
             (watch or _dashboard(config, controller))(metrics),
             log_metrics(metrics),
-            closing_at_end(runtime.recorder),
+            contextlib.closing(runtime.recorder),
             _live_config(file, config, parts),
         ):
             tasks = {Role.FACES: partial(inference.run, stop), Role.TICKS: partial(ticks.run, stop)}
@@ -171,7 +169,7 @@ def _open_ticks(
     ticker = Ticker(config.fps, now=host_now)
     prepare_steady_state()
     time_of_day = open_time_of_day(config.timecode, config.fps, now=host_now)
-    metrics.time_of_day = closing.enter_context(closing_at_end(time_of_day))
+    metrics.time_of_day = closing.enter_context(contextlib.closing(time_of_day))
     return TickLoop(ticker, subjects, time_of_day, metrics)
 
 
@@ -185,7 +183,7 @@ def _prepared_process() -> Iterator[None]:
 def _open_control(config: Config, controller: Controller, closing: ExitStack) -> ControlService:
     keyframes = {subject.name: subject.emotions.root for subject in config.subjects}
     control = ControlService(config.control, keyframes, controller, host_now)
-    return closing.enter_context(closing_at_end(control))
+    return closing.enter_context(contextlib.closing(control))
 
 
 def _dashboard(config: Config, controller: Controller) -> Watch:
