@@ -1,8 +1,7 @@
-"""The engine of a generator of either architecture on one thread of a CPU: ONNX Runtime. Free of
-torch.
+"""ONNX Runtime as the engine of a generator, on one thread of a CPU and without torch.
 
-It is two graphs: what emotion and look-ahead do, and the hops. They are built in memory from the
-tensors of a weights file, in some 30 ms, so that no exported copy can be stale.
+A network is two graphs: the effect of emotion and look-ahead, and the hops. They are built in memory
+from the tensors of a weights file, in some 30 ms, so that no exported copy can be stale.
 `cstalk_bridge.models.cstalk.network` computes the same in torch; a test holds the two within 1e-5
 of each other. All values are float32 unless noted.
 
@@ -11,16 +10,14 @@ The condition graph, needed only where its inputs change:
     delay_hops  [voices] int64                look-ahead in hops
     -> films    [voices, n, blocks * 2 * width]  scale and shift of every decoder block
 
-The hop graph:
+The hop graph of a network on log-mel features; that of one on a speech encoder is in
+`cstalk_bridge.models.cstalk.encoder_graph`:
     features    [voices, 2 + hops, FEATURES]  log-mel features, those of the two hops before first
     films       [voices, 1 or hops, blocks * 2 * width]
     past        [voices, past_hops, width]    what the blocks keep of the hops before
     taps_D      [hops, KERNEL] int64          for each dilation D, as `tap_inputs` has them
     -> faces    [voices, hops, channels]      within the channels' ranges
     -> new_past as `past`, for the next call
-
-It runs the network of either architecture: on log-mel features (`onnx_network`), or on a speech
-encoder (`encoder_onnx`).
 """
 
 from __future__ import annotations
@@ -127,7 +124,7 @@ def build_hops(
     graph.node("Min", lowest, graph.constant(maximum), output="faces")
     return graph.model(
         [
-            tensor_info("features", ("voices", "heard_hops", FEATURES)),
+            tensor_info("features", ("voices", "input_hops", FEATURES)),
             tensor_info("films", ("voices", "n", _film_size(a))),
             tensor_info("past", ("voices", a.past_hops, a.width)),
             *taps_values({1, *a.encoder_dilations, *a.decoder_dilations}),
@@ -248,7 +245,7 @@ class OnnxNetwork:
 class EncoderPast:
     """What the hops before leave, an array for each thing, all with the voices first.
 
-    The end of their sound [voices, EAR_HISTORY_SAMPLES], its last log-mel columns, then what the
+    The end of their sound [voices, ENCODER_HISTORY_SAMPLES], its last log-mel columns, then what the
     graph keeps (`cstalk_bridge.models.cstalk.encoder_graph.kept_of`).
     """
 
@@ -382,23 +379,28 @@ class OnnxEngine(Engine):
         architecture = description.streaming_architecture
         self.architecture = architecture
         self.name = f"ONNX Runtime {onnxruntime.__version__}"
-        self._open = partial(network_on_cpu, architecture, tensors, (minimum, maximum))
-        self._has_int8 = isinstance(architecture, EncoderArchitecture)
-        if self._has_int8:
+        is_encoder = isinstance(architecture, EncoderArchitecture)
+        if is_encoder:
             self.pass_rows = ATTENDED_ROWS
-        self._networks: dict[bool, CachedNetwork[Any]] = {}
-        self._network(in_int8=self._has_int8)
+        open_network = partial(network_on_cpu, architecture, tensors, (minimum, maximum))
+        self._single_voice = open_network(in_int8=is_encoder)
+        self._float = self._single_voice
+        # Only where another is still to be opened do the tensors stay in memory.
+        self._open_float = open_network if is_encoder else None
 
-    def _network(self, *, in_int8: bool = False) -> CachedNetwork[Any]:
-        """Return the network, in 8 bits or not; opened when it is first wanted."""
-        if in_int8 not in self._networks:
-            self._networks[in_int8] = self._open(in_int8=in_int8)
-        return self._networks[in_int8]
+    def _float_network(self) -> CachedNetwork[Any]:
+        """Return the network of recordings and of several voices; opened at its first use."""
+        open_float = self._open_float
+        if open_float is not None:  # several threads may open it; the last one's stays
+            self._float = open_float()
+            self._open_float = None
+        return self._float
 
     def passes(self, conditions: Floats, delay_hops: int) -> Passes[Any]:
         """Return what takes recordings piece by piece."""
-        return Passes(self._network(), conditions, delay_hops, self.pass_rows)
+        return Passes(self._float_network(), conditions, delay_hops, self.pass_rows)
 
     def stream(self, voices: int) -> CachedStream[Any]:
         """Return a stream of so many voices."""
-        return CachedStream(self._network(in_int8=self._has_int8 and voices == 1), voices)
+        network = self._single_voice if voices == 1 else self._float_network()
+        return CachedStream(network, voices)

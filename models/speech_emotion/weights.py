@@ -180,7 +180,7 @@ def build_graph(
     past = ("voices", sum(sizes.reaches), sizes.width)
     return graph.model(
         [
-            tensor_info("inputs", ("voices", "heard_hops", INPUTS)),
+            tensor_info("inputs", ("voices", "input_hops", INPUTS)),
             tensor_info("past", past),
             *taps_values({1, *sizes.dilations}),
         ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -21,7 +23,7 @@ from cstalk_bridge.models.cstalk.onnx_engine import (
 from cstalk_bridge.models.cstalk.streaming import CachedStream
 from cstalk_bridge.models.cstalk.torch_engine import TorchNetwork, recording_faces
 from cstalk_bridge.models.emotions import CONDITIONS, EMOTIONS, conditions
-from cstalk_bridge.models.loading import build_network, create_generator
+from cstalk_bridge.models.loading import DEFAULT_PATH, build_network, create_generator, read_weights
 from cstalk_bridge.models.timing import HOP_SAMPLES, MAX_LOOKAHEAD_MS
 
 if TYPE_CHECKING:
@@ -99,10 +101,10 @@ def test_the_graph_equals_the_network_hop_by_hop_under_changing_conditions(
     other = both.torch.silent_past(first, delays)
     for hops in calls:
         samples = voices_of(random, voices, hops)
-        told = random.random((voices, hops, architecture.emotions), dtype=np.float32)
+        emotions = random.random((voices, hops, architecture.emotions), dtype=np.float32)
         delays = random.integers(0, architecture.delays, voices)
-        faces, onnx = both.onnx.advance(samples, told, delays, onnx)
-        expected, other = both.torch.advance(samples, told, delays, other)
+        faces, onnx = both.onnx.advance(samples, emotions, delays, onnx)
+        expected, other = both.torch.advance(samples, emotions, delays, other)
         assert faces.shape == expected.shape == (voices, hops, architecture.channels)
         assert faces.dtype == np.float32
         assert np.abs(faces - expected).max() < BOUND
@@ -145,11 +147,11 @@ def test_offline_it_equals_the_network_that_hears_whole_windows(
     emotions = random.random((batch, rows, len(EMOTIONS)), dtype=np.float32)
     is_guarded = architecture.emotions == len(CONDITIONS)
     guard = random.random(batch) if is_guarded else 0.45
-    told = conditions(emotions, guard, architecture.emotions)
+    given = conditions(emotions, guard, architecture.emotions)
     generator = both.generator
     faces = generator.generate_batch(list(sounds), list(emotions), lookahead_ms, guard)
     # With an emotion that changes a window and a cache differ, by nature; so one for all rows.
-    still = np.repeat(told[:, :1], rows, axis=1)
+    still = np.repeat(given[:, :1], rows, axis=1)
     constant = generator.engine.faces(sounds, still, generator.delay_hops(lookahead_ms))
     expected = recording_faces(both.network, sounds, still, generator.delay_hops(lookahead_ms))
     assert np.abs(constant - expected).max() < OFFLINE_BOUND
@@ -200,21 +202,21 @@ def test_the_default_sizes_are_those_of_the_shipped_weights() -> None:
 
 @FEW
 @given(ARCHITECTURES, SEEDS)
-def test_a_row_hears_its_window_and_nothing_before(architecture: Architecture, seed: int) -> None:
+def test_a_row_depends_on_its_window_and_nothing_before(architecture: Architecture, seed: int) -> None:
     both, random = made(architecture, seed), np.random.default_rng(seed)
     hops = architecture.window_hops
     first = random.random((1, architecture.emotions), dtype=np.float32)
     delays = np.array([4], dtype=np.int64)
-    told = np.repeat(first[:, None], hops, axis=1)
+    given = np.repeat(first[:, None], hops, axis=1)
     window = voices_of(random, 1, hops)
     window[:] += 0.01 * random.standard_normal(window.shape)
     last = []
     for _ in range(2):
         past = both.onnx.silent_past(first, delays)
         before = voices_of(random, 1, 20)
-        _, past = both.onnx.advance(before, told[:, :1].repeat(20, axis=1), delays, past)
+        _, past = both.onnx.advance(before, given[:, :1].repeat(20, axis=1), delays, past)
         past.sound[:] = 0.0
-        last.append(both.onnx.advance(window, told, delays, past)[0][:, -1])
+        last.append(both.onnx.advance(window, given, delays, past)[0][:, -1])
     assert np.abs(last[0] - last[1]).max() < BOUND
 
 
@@ -237,7 +239,7 @@ def test_the_graphs_serve_any_number_of_voices_and_hops() -> None:
         "films": ["voices", "n", 32],
     }
     assert axes(build_hops(architecture, tensors, *limits)) == {
-        "features": ["voices", "heard_hops", 128],
+        "features": ["voices", "input_hops", 128],
         "films": ["voices", "n", 32],
         "past": ["voices", 6, 16],
         "taps_1": ["hops", 3],
@@ -263,3 +265,13 @@ def test_a_graph_that_onnx_runtime_refuses_is_a_plain_error() -> None:
     five = np.zeros(5, dtype=np.float32)
     with pytest.raises(RuntimeError, match="refuses the network"):
         OnnxNetwork(sizes, tensors, (five, five))
+
+
+def test_an_engine_of_log_mel_features_keeps_no_second_copy_of_its_weights() -> None:
+    tensors, description = read_weights(DEFAULT_PATH)
+    kept = [weakref.ref(tensor) for tensor in tensors.values()]
+    engine = OnnxEngine(tensors, description)
+    del tensors
+    gc.collect()
+    assert [tensor for tensor in kept if tensor() is not None] == []
+    assert engine.device == "cpu"
