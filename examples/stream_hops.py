@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 
 from cstalk_bridge import load_generator
-from cstalk_bridge.models.cstalk.features import mono_16k
+from cstalk_bridge.models.features import mono_16k
 
 LOOKAHEAD_MS = 80.0
 

@@ -157,7 +157,7 @@ examples:
   cstalk-bridge evaluate --data recordings --suites lips,silence,speed
   cstalk-bridge evaluate --weights mine.safetensors --lookahead-ms 60,120 --page mine.html
   cstalk-bridge evaluate --sheets sheets --data recordings
-  cstalk-bridge evaluate --way both --lookahead-ms 80 --most 20 --json live.json
+  cstalk-bridge evaluate --way both --lookahead-ms 80 --max-clips 20 --json live.json
 """
 
 

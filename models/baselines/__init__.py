@@ -1,4 +1,4 @@
-"""All networks that the training script can train: ours, and those to compare with.
+"""All networks that training can train: CSTalk's, and baselines to compare with.
 
 All are trained on the same batches with the same loss. All but the teacher have about the same
 number of parameters, take the look-ahead as an input and are causal. In place of the originals'

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cstalk_bridge.models.cstalk.features import HISTORY_SAMPLES, LOUDEST
 from cstalk_bridge.models.cstalk.network import FaceNetwork
 from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.features import HISTORY_SAMPLES, LOUDEST
 from cstalk_bridge.models.timing import HOP_SAMPLES
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 Both use the generator's causal convolutional encoder in place of wav2vec 2.0, and take the
 look-ahead as an input like the emotion.
 
-FaceFormer (arXiv 2112.05329) is an autoregressive transformer. As in the paper, a face is
-generated from the faces before it, a periodic positional encoding and a style (here emotion and
-delay), by causal self-attention whose bias steps with the period, and by cross attention in which a
-row sees only the sound of its own time; training feeds back generated faces, never real ones. Our
+FaceFormer (arXiv 2112.05329) is an autoregressive transformer. As in the paper, a face is generated
+from the faces before it, a periodic positional encoding and a style (here emotion and delay), by
+causal self-attention whose bias steps with the period, and by cross attention in which a row
+depends only on the sound of its own time; training feeds back generated faces, never real ones. Our
 changes: `memory_rows` of past instead of all, pre-norm layers, and the face fed back is clamped to
 the board's ranges. It is causal, but its output depends on all faces since the start, so no window
 of sound reproduces it and `cstalk_bridge.models.cstalk.streaming` does not support it.
@@ -32,8 +32,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cstalk_bridge.models.cstalk.architecture import Architecture
-from cstalk_bridge.models.cstalk.features import FEATURES, KERNEL
 from cstalk_bridge.models.cstalk.network import Block, CausalConv, FaceNetwork, LogMel
+from cstalk_bridge.models.features import FEATURES, KERNEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

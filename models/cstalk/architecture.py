@@ -1,7 +1,7 @@
-"""Sizes of the face networks, on log-mel features and on the speech encoder, and the description
-in a weights file. Free of torch.
+"""Sizes of the face networks and the description in a weights file; free of torch.
 
-Every form of the generator (torch, ONNX) is built from these sizes.
+There are two architectures, on log-mel features and on the speech encoder. Every form of the
+generator (torch, ONNX) is built from these sizes.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS
-from cstalk_bridge.models.cstalk.features import FEATURES, HISTORY_SAMPLES, KERNEL
-from cstalk_bridge.models.encoder.log_mel import (
-    BANDS,
+from cstalk_bridge.models.features import (
+    ENCODER_BANDS,
     ENCODER_HISTORY_SAMPLES,
+    FEATURES,
+    HISTORY_SAMPLES,
+    KERNEL,
     MOST_RIGHT,
     REACH_HOPS,
     RIGHT_HOPS,
@@ -199,7 +201,7 @@ class EncoderArchitecture:
     def _encoder_shapes(self) -> dict[str, tuple[int, ...]]:
         width, inner = self.ear_width, self.ear_inner
         shapes: dict[str, tuple[int, ...]] = {
-            "conv1.weight": (width, BANDS, ENCODER_KERNEL),
+            "conv1.weight": (width, ENCODER_BANDS, ENCODER_KERNEL),
             "conv1.bias": (width,),
             "conv2.weight": (width, width, ENCODER_KERNEL),
             "conv2.bias": (width,),

@@ -1,8 +1,8 @@
 """The generator on the speech encoder as an ONNX graph of its hops.
 
-`models.graph.build_conditions` serves it as it serves the log-mel generator. The graph:
-    columns       [voices, 3 + 2 * hops, BANDS]     log-mel, three columns of the hops before first
-    encoder_delay [voices] int64                        the encoder's delay
+The condition graph is that of `cstalk_bridge.models.cstalk.onnx_engine`. The graph:
+    columns       [voices, 3 + 2 * hops, ENCODER_BANDS]  log-mel; three columns are of hops before
+    encoder_delay [voices] int64                    the encoder's delay
     conv_taps     [2 * hops + 1, 3] int64           as `encoder_inputs` makes it, like all up to
     stride_taps   [hops, 3] int64                   `places_L`
     queries_L     [voices, hops, MOST_RIGHT + hops]  1 where a row's own inputs wait, by layer L
@@ -10,7 +10,7 @@
     keys_L, values_L  [voices, heads, KEPT_KEYS, width of a head]  of the hops before
     waiting_L     [voices, MOST_RIGHT, 2 * ear_width]   inputs and queries of the hops before
     rows          [voices, 2, ear_width]            features of the two hops before
-    films, past, taps_D                             as in `models.graph`
+    films, past, taps_D                             as in `cstalk_bridge.models.cstalk.onnx_engine`
     -> faces, new_past, new_rows, new_keys_L, new_values_L, new_waiting_L
 """
 
@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from onnx import TensorProto, helper
 
-from cstalk_bridge.models.cstalk.features import KERNEL
 from cstalk_bridge.models.cstalk.onnx_graph import (
     FUSED,
     HOP_COUNTS,
@@ -32,7 +31,14 @@ from cstalk_bridge.models.cstalk.onnx_graph import (
     taps_values,
     tensor_info,
 )
-from cstalk_bridge.models.encoder.log_mel import BANDS, COLUMNS, MOST_RIGHT, REACH_HOPS, RIGHT_HOPS
+from cstalk_bridge.models.features import (
+    COLUMNS,
+    ENCODER_BANDS,
+    KERNEL,
+    MOST_RIGHT,
+    REACH_HOPS,
+    RIGHT_HOPS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -153,7 +159,7 @@ def _inputs(a: EncoderArchitecture) -> list[ValueInfoProto]:
         )
     ]
     return [
-        tensor_info("columns", ("voices", "columns", BANDS)),
+        tensor_info("columns", ("voices", "columns", ENCODER_BANDS)),
         tensor_info("encoder_delay", ("voices",), TensorProto.INT64),
         tensor_info("conv_taps", ("conv_rows", KERNEL), TensorProto.INT64),
         tensor_info("stride_taps", ("hops", KERNEL), TensorProto.INT64),
@@ -203,7 +209,7 @@ class EncoderGraph(Graph):
     def front(self) -> str:
         """Return the convolutions' rows, the vector of each voice's delay added."""
         width = self._sizes.ear_width
-        first = self._front_layer("columns", "conv_taps", "ear.conv1", BANDS)
+        first = self._front_layer("columns", "conv_taps", "ear.conv1", ENCODER_BANDS)
         rows = self._front_layer(first, "stride_taps", "ear.conv2", width)
         places = self._tensors["ear.place"] + self._tensors["ear.delays"]
         place = self.node("Gather", self.constant(places), "encoder_delay")

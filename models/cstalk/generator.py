@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cstalk_bridge.models.board import AUDIO_DRIVEN
-from cstalk_bridge.models.cstalk.features import mono_16k
 from cstalk_bridge.models.emotions import (
     EMOTIONS,
     MAX_WEIGHT,
@@ -18,6 +17,7 @@ from cstalk_bridge.models.emotions import (
     knows_guard,
 )
 from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.features import mono_16k
 from cstalk_bridge.models.timing import (
     DEFAULT_LOOKAHEAD_MS,
     HOP_MS,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class Generator:
-    """A trained network, usually a CSTalk generator; created by `models.load_generator`.
+    """A trained network, usually that of CSTalk; `cstalk_bridge.models.load_generator` opens it.
 
     `channels` are the board names of its outputs, `rate_hz` (50) its rows per second, `emotions`
     the names in the order of an emotion vector, `card` the provenance in the weights file.
@@ -109,7 +109,7 @@ class Generator:
         """Return the face of a whole recording, float32 [time, channels].
 
         `samples` is [time] mono or [time, sources], floats -1..1 or integer PCM, at any `rate_hz`
-        from 8 to 192 kHz (ValueError as `cstalk_bridge.models.cstalk.features.mono_16k`).
+        from 8 to 192 kHz (ValueError as `cstalk_bridge.models.features.mono_16k`).
         `emotion` is a name, at weight 1, or weights 0..1.5 by name. `mouth_guard` is the share of
         the emotion's mouth posture that full speech suppresses, 0..1. `lookahead_ms` is 0..240 and
         is rounded to the nearest whole hop of 20 ms, halves to the even hop (30 and 50 give 40).

@@ -1,6 +1,7 @@
-"""The face networks in torch, on log-mel features and on the speech encoder, which can stream.
+"""The face networks in torch, which can stream: on log-mel features and on the speech encoder.
 
     sound -> log-mel -> causal encoder (phones) -> causal TCN decoder (emotion, delay) -> channels
+    sound -> speech encoder (causal)            -> causal TCN decoder (emotion, delay) -> channels
 
 Every layer is causal; the receptive field is `Architecture.window_hops`. At hop t the network
 emits the face of hop t - d, where the delay d (the look-ahead) is an input like the emotion: one
@@ -9,14 +10,10 @@ samples (offline, sliding window) or as the caches that an earlier call returned
 three compute the same values.
 
 After CSTalk (arXiv 2404.18604): a TCN decoder with the emotion fused into every layer, whose
-receptive field sets how far a frame reaches back. The causal encoder replaces its wav2vec
-2.0.
-
-    sound -> speech encoder (causal) -> causal TCN decoder (emotion, delay) -> channels
-
-The decoder is that of `models.cstalk.network`; the encoder is `cstalk_bridge.models.encoder`,
-which uses as much future as the look-ahead allows (`ENCODER_DELAYS`). As there, the delay is an
-input, layers do not pad, and windows, whole recordings and cached hops compute the same sums.
+receptive field sets how far a frame reaches back. A causal encoder replaces its wav2vec 2.0: that
+of `CSTalkNetwork` is trained with the decoder; that of `EncoderGenerator` is
+`cstalk_bridge.models.encoder`, which uses as much future as the look-ahead allows
+(`ENCODER_DELAYS`).
 """
 
 from __future__ import annotations
@@ -35,7 +32,15 @@ from cstalk_bridge.models.cstalk.architecture import (
     EncoderArchitecture,
     NetworkSizes,
 )
-from cstalk_bridge.models.cstalk.features import (
+from cstalk_bridge.models.encoder.network import (
+    Encoder,
+    EncoderSizes,
+    next_rows,
+    silent_caches,
+    window_rows,
+)
+from cstalk_bridge.models.features import (
+    ENCODER_HISTORY_SAMPLES,
     FEATURES,
     FFT_SAMPLES,
     FLOOR,
@@ -46,21 +51,14 @@ from cstalk_bridge.models.cstalk.features import (
     MEAN,
     SPREAD,
     STEP_SAMPLES,
+    delay_hops,
     mel_filters,
     window,
-)
-from cstalk_bridge.models.encoder.log_mel import ENCODER_HISTORY_SAMPLES, delay_hops
-from cstalk_bridge.models.encoder.network import (
-    Encoder,
-    EncoderSizes,
-    next_rows,
-    silent_caches,
-    window_rows,
 )
 from cstalk_bridge.models.timing import HOP_SAMPLES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 PHONE_DELAY_HOPS = 3
@@ -184,8 +182,8 @@ class Block(nn.Module):
         """
         y: Tensor = self.conv(self.normed(x), caches)
         if film is not None:
-            stretch, shift = film[..., -y.shape[-1] :].chunk(2, 1)
-            y = torch.addcmul(y + shift, y, stretch)
+            scale, shift = film[..., -y.shape[-1] :].chunk(2, 1)
+            y = torch.addcmul(y + shift, y, scale)
         mixed: Tensor = self.mix(functional.gelu(y))
         return x[..., -y.shape[-1] :] + mixed
 
@@ -198,6 +196,7 @@ class Block(nn.Module):
 class FilmNetwork(FaceNetwork):
     """A network whose decoder has emotion and delay fused into every block by FiLM."""
 
+    stem: CausalConv
     emotion: nn.Linear
     delay: nn.Embedding
     condition: nn.Linear
@@ -212,6 +211,20 @@ class FilmNetwork(FaceNetwork):
         films = self.films(functional.gelu(self.condition(torch.cat((embedded, delay), -1))))
         per_block: tuple[Tensor, ...] = films.transpose(1, 2).chunk(len(self.decoder), 1)
         return per_block
+
+    def _constant_caches(
+        self, row: Tensor, blocks: Iterable[Block], films: Iterable[Tensor | None]
+    ) -> Caches:
+        """Return the caches of the stem and of blocks after an endless repetition of a row.
+
+        `row` is the stem's input `[batch, inputs, 1]`.
+        """
+        caches = [row.repeat(1, 1, self.stem.reach)]
+        x = self.stem(row.repeat(1, 1, 1 + self.stem.reach))
+        for block, film in zip(blocks, films, strict=True):
+            caches.append(block.normed(x).repeat(1, 1, block.conv.reach))
+            x = block(x.repeat(1, 1, 1 + block.conv.reach), None, film)
+        return caches
 
 
 class CSTalkNetwork(FilmNetwork):
@@ -242,10 +255,9 @@ class CSTalkNetwork(FilmNetwork):
 
         `samples` is `[batch, HISTORY_SAMPLES + hops * HOP_SAMPLES]`, `emotion` weights
         `[batch, emotions]` or, hop by hop, `[batch, emotions, hops]`, `delay_hops` integers
-        `[batch]`. Without caches
-        n = hops - window_hops + 1; with caches (from `silent_caches`, changed in place) n = hops.
-        The channels are not yet clamped.
-        The phone logits are those of hop t - `PHONE_DELAY_HOPS`, at any delay.
+        `[batch]`. Without caches n = hops - window_hops + 1; with caches (from `silent_caches`,
+        changed in place) n = hops. The channels are not yet clamped. The phone
+        logits are those of hop t - `PHONE_DELAY_HOPS`, at any delay.
         """
         x = self.stem(self.log_mel(samples), caches)
         for block in self.encoder:
@@ -258,14 +270,9 @@ class CSTalkNetwork(FilmNetwork):
     def silent_caches(self, emotion: Tensor, delay_hops: Tensor) -> Caches:
         """Return the caches that endless digital silence leaves behind, for `forward`'s inputs."""
         hop = self.stem.conv.weight.new_zeros(len(emotion), HISTORY_SAMPLES + HOP_SAMPLES)
-        x: Tensor = self.log_mel(hop)
-        caches = [x.repeat(1, 1, self.stem.reach)]
-        x = self.stem(x.repeat(1, 1, 1 + self.stem.reach))
         films = (*[None] * len(self.encoder), *self._films(emotion, delay_hops))
-        for block, film in zip((*self.encoder, *self.decoder), films, strict=True):
-            caches.append(block.normed(x).repeat(1, 1, block.conv.reach))
-            x = block(x.repeat(1, 1, 1 + block.conv.reach), None, film)
-        return caches
+        blocks = cast("list[Block]", [*self.encoder, *self.decoder])
+        return self._constant_caches(self.log_mel(hop), blocks, films)
 
 
 PHONE_DELAY = 1
@@ -339,13 +346,8 @@ class EncoderGenerator(FilmNetwork):
         caches = silent_caches(self.ear, delays)
         hop = self.stem.conv.weight.new_zeros(len(delays), ENCODER_HISTORY_SAMPLES + HOP_SAMPLES)
         row = next_rows(self.ear, hop, delays, list(caches)).transpose(1, 2)
-        caches.append(row.repeat(1, 1, self.stem.reach))
-        x = self.stem(row.repeat(1, 1, 1 + self.stem.reach))
         films = self._films(emotion, delay_hops)
-        for block, film in zip(self._blocks, films, strict=True):
-            caches.append(block.normed(x).repeat(1, 1, block.conv.reach))
-            x = block(x.repeat(1, 1, 1 + block.conv.reach), None, film)
-        return caches
+        return caches + self._constant_caches(row, self._blocks, films)
 
     @property
     def _blocks(self) -> list[Block]:

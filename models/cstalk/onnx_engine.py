@@ -1,7 +1,7 @@
 """ONNX Runtime as the engine of a generator, on one thread of a CPU and without torch.
 
-A network is two graphs: the effect of emotion and look-ahead, and the hops. They are built in memory
-from the tensors of a weights file, in some 30 ms, so that no exported copy can be stale.
+A network is two graphs: the effect of emotion and look-ahead, and the hops. They are built in
+memory from the tensors of a weights file, in some 30 ms, so that no exported copy can be stale.
 `cstalk_bridge.models.cstalk.network` computes the same in torch; a test holds the two within 1e-5
 of each other. All values are float32 unless noted.
 
@@ -40,7 +40,6 @@ from cstalk_bridge.models.cstalk.encoder_graph import (
     encoder_inputs,
     kept_of,
 )
-from cstalk_bridge.models.cstalk.features import FEATURES, HISTORY_SAMPLES, KERNEL, log_mel
 from cstalk_bridge.models.cstalk.onnx_graph import (
     STEM_REACH,
     Graph,
@@ -51,7 +50,15 @@ from cstalk_bridge.models.cstalk.onnx_graph import (
     tensor_info,
 )
 from cstalk_bridge.models.cstalk.streaming import CachedStream, Engine, Passes
-from cstalk_bridge.models.encoder.log_mel import ENCODER_HISTORY_SAMPLES, WINDOW_HOPS, columns_of
+from cstalk_bridge.models.features import (
+    ENCODER_HISTORY_SAMPLES,
+    FEATURES,
+    HISTORY_SAMPLES,
+    KERNEL,
+    WINDOW_HOPS,
+    columns_of,
+    log_mel,
+)
 from cstalk_bridge.models.timing import HOP_SAMPLES
 
 if TYPE_CHECKING:
@@ -245,8 +252,8 @@ class OnnxNetwork:
 class EncoderPast:
     """What the hops before leave, an array for each thing, all with the voices first.
 
-    The end of their sound [voices, ENCODER_HISTORY_SAMPLES], its last log-mel columns, then what the
-    graph keeps (`cstalk_bridge.models.cstalk.encoder_graph.kept_of`).
+    The end of their sound [voices, ENCODER_HISTORY_SAMPLES], its last log-mel columns, then what
+    the graph keeps (`cstalk_bridge.models.cstalk.encoder_graph.kept_of`).
     """
 
     parts: list[Floats]

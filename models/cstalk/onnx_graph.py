@@ -21,7 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.capi import onnxruntime_pybind11_state as refusals
 
 from cstalk_bridge.models.cstalk.architecture import NORM_FLOOR
-from cstalk_bridge.models.cstalk.features import KERNEL
+from cstalk_bridge.models.features import KERNEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -1,8 +1,4 @@
-"""A causal speech encoder: sound to rows of 384 features, 50 a second, also for batches whose
-voices have a delay of their own.
-
-Whisper levels a recording off at its loudest value less 8 decades; here the floor is fixed, so
-that a column depends on 25 ms of sound and on nothing else.
+"""A causal speech encoder: sound to rows of 384 features, 50 a second.
 
     sound -> log-mel -> two convolutions -> three attention layers over the last 2 s -> features
 
@@ -10,15 +6,15 @@ It has the layers of OpenAI Whisper tiny.en's encoder up to the third, and is di
 What differs: attention reaches `REACH_HOPS` into the past and, by the delay, up to two hops into
 the future (`RIGHT_HOPS`); positions enter by the distance between hops alone; and the delay
 is a learned vector. Future is realised as delay: after n hops of sound the network gives row
-n - `delay_hops(delay)`, where row i stands for the time i * 20 ms.
+n - `delay_hops(delay)`, where row i stands for the time i * 20 ms. Whisper levels a recording off
+at its loudest value less 8 decades; here the floor is fixed, so that a column depends on 25 ms of
+sound and on nothing else.
 
-Layers do not pad: whoever calls gives the past, as samples or as the caches that an earlier call
-returned. All ways compute the same sums.
-
-`cstalk_bridge.models.encoder.network` runs one delay at a time. Here the delay is data, as
-emotion is: a batch of voices with different look-aheads takes one pass, and a pass has one
-shape, as a CUDA graph needs. The sums are the same. Rows come in step with the sound: the last
-one is what the sound so far lets a voice know, `delay_hops` of its delay before the end.
+Layers do not pad: the caller gives the past, as samples or as the caches that an earlier call
+returned. `Encoder` runs one delay at a time. In `window_rows` and `next_rows` the delay is data, as
+emotion is: a batch of voices with different look-aheads takes one pass, and a pass has one shape,
+as a CUDA graph needs. Their rows come in step with the sound: the last one is what the sound so far
+lets a voice know, `delay_hops` of its delay before the end. All ways compute the same sums.
 """
 
 from __future__ import annotations
@@ -31,9 +27,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cstalk_bridge.models.encoder.log_mel import (
-    BANDS,
+from cstalk_bridge.models.features import (
     COLUMNS,
+    ENCODER_BANDS,
     ENCODER_HISTORY_SAMPLES,
     FLOOR_DECADES,
     FRAME_SAMPLES,
@@ -67,8 +63,9 @@ class WhisperMel(nn.Module):
     def decades(self, samples: Tensor) -> Tensor:
         """Return log10 of the power in each band, at least -10.
 
-        `[batch, FRAME_SAMPLES + n * STEP_SAMPLES]` samples in -1..1 become `[batch, n + 1, BANDS]`;
-        column k covers samples k * STEP_SAMPLES to k * STEP_SAMPLES + FRAME_SAMPLES.
+        `[batch, FRAME_SAMPLES + n * STEP_SAMPLES]` samples in -1..1 become `[batch, n + 1,
+        ENCODER_BANDS]`; column k covers samples k * STEP_SAMPLES to
+        k * STEP_SAMPLES + FRAME_SAMPLES.
         """
         bounded = samples.clamp(-LOUDEST, LOUDEST)
         frames = bounded.unfold(-1, FRAME_SAMPLES, STEP_SAMPLES) * self.window
@@ -81,9 +78,9 @@ class WhisperMel(nn.Module):
     def forward(self, samples: Tensor) -> Tensor:
         """Return `decades` above a fixed floor in Whisper's scale, about -1..1.5.
 
-        `[batch, HISTORY_SAMPLES + hops * HOP_SAMPLES]` samples become `[batch, BANDS, columns]`,
-        `COLUMNS` of each hop. Column 0 of a hop is centred `HISTORY_SAMPLES` - 200 samples before
-        the hop begins.
+        `[batch, ENCODER_HISTORY_SAMPLES + hops * HOP_SAMPLES]` samples become `[batch,
+        ENCODER_BANDS, columns]`, `COLUMNS` of each hop. Column 0 of a hop is centred
+        `ENCODER_HISTORY_SAMPLES` - 200 samples before the hop begins.
         """
         columns = self.decades(samples)[
             :, : (samples.shape[-1] - ENCODER_HISTORY_SAMPLES) // STEP_SAMPLES
@@ -212,7 +209,7 @@ class Encoder(nn.Module):
         self.sizes = sizes or EncoderSizes()
         width = self.sizes.width
         self.mel = WhisperMel()
-        self.conv1 = nn.Conv1d(BANDS, width, KERNEL)
+        self.conv1 = nn.Conv1d(ENCODER_BANDS, width, KERNEL)
         self.conv2 = nn.Conv1d(width, width, KERNEL, stride=COLUMNS)
         self.place = nn.Parameter(torch.zeros(width))
         self.delays = nn.Parameter(torch.zeros(len(RIGHT_HOPS), width))
@@ -242,7 +239,10 @@ class Encoder(nn.Module):
         return cast("list[Layer]", list(self.layers))
 
     def front(self, columns: Tensor, caches: Caches | None = None) -> Tensor:
-        """Return the convolutions' rows [batch, time, width] of log-mel [batch, BANDS, columns]."""
+        """Return the convolutions' rows [batch, time, width].
+
+        `columns` is log-mel [batch, ENCODER_BANDS, columns].
+        """
         if caches is not None:
             columns = torch.cat((caches.pop(0), columns), -1)
             caches.append(columns[..., -2:])

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from cstalk_bridge.models.encoder.log_mel import REACH_HOPS, RIGHT_HOPS
 from cstalk_bridge.models.encoder.network import Encoder, EncoderSizes
 from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.features import REACH_HOPS, RIGHT_HOPS
 from cstalk_bridge.models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
 from cstalk_bridge.models.weights_format import read_tensors, write_tensors
 

@@ -1,12 +1,12 @@
-"""Probes: how well frozen features predict phones and lips of unknown people, by one small
-network each: `python -m cstalk_bridge.models.evaluation.probes`.
+"""Probes: how well frozen features predict phones and lips of unknown people.
 
-Features make rows [rows, width], 50 a second, of mono 16 kHz sound [time].
+    python -m cstalk_bridge.models.evaluation.probes --encoder models/weights/encoder.safetensors
 
-A probe is one hidden layer on a row of features, trained alike for all features.
+Features are rows [rows, width], 50 a second, of mono 16 kHz sound [time]. A probe is a network with
+one hidden layer on a row of features, trained alike for all features.
 
-Columns: speech rows with the right phone and p b m detected at 3 % false alarms, each for
-RAVDESS's 20 actors and for the held-out synthetic voices; r with lip gap, width and protrusion
+Columns of the table: speech rows with the right phone and p b m detected at 3 % false alarms, each
+for RAVDESS's 20 actors and for the held-out synthetic voices; r with lip gap, width and protrusion
 of the strangers, trained on one man. Beside the encoder: log-mel, the phone head of the default
 weights and, where its checkpoint exists, Whisper's third layer.
 """
@@ -23,13 +23,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from cstalk_bridge.models.encoder.log_mel import (
-    COLUMNS,
-    FRAME_SAMPLES,
-    RIGHT_HOPS,
-    STEP_SAMPLES,
-    delay_hops,
-)
 from cstalk_bridge.models.encoder.network import WhisperMel, encode
 from cstalk_bridge.models.encoder.weights import load_encoder
 from cstalk_bridge.models.errors import WeightsError
@@ -42,6 +35,13 @@ from cstalk_bridge.models.evaluation.recordings import (
     spread,
 )
 from cstalk_bridge.models.evaluation.voices import ALIGNMENT_FOLDER
+from cstalk_bridge.models.features import (
+    COLUMNS,
+    FRAME_SAMPLES,
+    RIGHT_HOPS,
+    STEP_SAMPLES,
+    delay_hops,
+)
 from cstalk_bridge.models.loading import DEFAULT_PATH
 from cstalk_bridge.models.loading import load_streaming_network as load_generator
 from cstalk_bridge.models.phones import PHONE_INDEX, PHONES, SILENCE
@@ -482,16 +482,16 @@ def main() -> None:
         default=Path("../cache"),
         help="output of cstalk_bridge.models.training.prepare (%(default)s)",
     )
-    add("--most", type=int, default=400, help="largest number of clips of each group (%(default)s)")
+    add("--max-clips", type=int, default=400, help="clips of each group at most (%(default)s)")
     options = parser.parse_args()
     folders = Folders(options.data, options.cache)
     torch.set_num_threads(1)
     try:
         training = training_clips(folders)
-        actors = actor_recordings(folders, options.most)
-        voices = held_out_voices(folders, options.most)
+        actors = actor_recordings(folders, options.max_clips)
+        voices = held_out_voices(folders, options.max_clips)
         lip_clips = grid_lips(folders)
-        strangers = stranger_recordings(folders, options.most)
+        strangers = stranger_recordings(folders, options.max_clips)
         print(f"{HEADER}\n|{'---|' * (HEADER.count('|') - 1)}", flush=True)
         for features in kinds(options):
             figures = probe_figures(features, training, actors, voices, lip_clips, strangers)

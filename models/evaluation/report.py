@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 
 
 NOTHING = "-"
-MISSED, SEEN = "!", "*"
+MISSED, TRAINED_ON = "!", "*"
 WIDEST_LABEL = 56
-LEGEND = f"{MISSED} misses its bar   {SEEN} trained on the data of this suite"
+LEGEND = f"{MISSED} misses its bar   {TRAINED_ON} trained on the data of this suite"
 
 
 def cell(results: Results, run: EvaluationRun, key: str) -> str:
@@ -53,7 +53,7 @@ def cell(results: Results, run: EvaluationRun, key: str) -> str:
     value = run.findings[key].value
     text = f"{value:.{MEASURES[key].digits}f}" if math.isfinite(value) else NOTHING
     missed = MISSED if run.is_met(key) is False else ""
-    return text + missed + (SEEN if results.is_seen(run, key) else "")
+    return text + missed + (TRAINED_ON if results.is_seen(run, key) else "")
 
 
 def bars_of(key: str) -> str:

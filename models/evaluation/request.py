@@ -108,7 +108,7 @@ def _add_measurement_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"Suites to run (default: all, or none with --sheets): {', '.join(SUITES)}.",
     )
     add(
-        "--most",
+        "--max-clips",
         metavar="N",
         type=int,
         default=ALL_CLIPS,
@@ -152,7 +152,7 @@ def parse_request(options: argparse.Namespace) -> EvaluationRequest:
         cache=Path(options.cache),
         lookaheads_ms=tuple(dict.fromkeys(int(ms) for ms in _names_in(options.lookahead_ms))),
         suites=tuple(name for name in SUITES if name in _suites(options)),
-        max_clips=options.most,
+        max_clips=options.max_clips,
         ways=WAYS[options.way],
         has_baselines=options.baselines,
         json=Path(options.json) if options.json else None,
@@ -192,8 +192,8 @@ def _problems(options: argparse.Namespace) -> Iterator[str]:
         yield f"--suites: there is no {', '.join(unknown)}; choose from {', '.join(SUITES)}"
     elif not _suites(options) and not options.sheets:
         yield f"--suites: names no suite; choose from {', '.join(SUITES)}"
-    if options.most < 1:
-        yield f"--most: {options.most} is too few clips; give 1 or more"
+    if options.max_clips < 1:
+        yield f"--max-clips: {options.max_clips} is too few clips; give 1 or more"
     yield from _file_problems(options)
 
 

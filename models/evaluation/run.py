@@ -48,8 +48,8 @@ def evaluate(request: EvaluationRequest) -> Results:
 def open_suite(name: str, folders: Folders, request: EvaluationRequest) -> Suite:
     """Load the recordings of a suite; MissingDataError where there are none."""
     entry = SUITES[name]
-    lent = (getattr(request, entry.needs),) if entry.needs else ()
-    return entry.create()(folders, request.max_clips, *lent)
+    needed = (getattr(request, entry.needs),) if entry.needs else ()
+    return entry.create()(folders, request.max_clips, *needed)
 
 
 def measured(candidates: Sequence[Candidate], request: EvaluationRequest) -> Results:
@@ -90,8 +90,8 @@ def _measure(
             found |= {key: one for key, one in known.items() if key.startswith(f"{name}.")}
             continue
         predictor = candidates[number].predictor
-        words = predictor.name if lookahead_ms is None else f"{predictor.name}, {lookahead_ms} ms"
-        print(f"{name}: {words}", file=sys.stderr, flush=True)
+        label = predictor.name if lookahead_ms is None else f"{predictor.name}, {lookahead_ms} ms"
+        print(f"{name}: {label}", file=sys.stderr, flush=True)
         found |= {one.key: one for one in suite.measure(predictor, lookahead_ms or 0) if one.count}
 
 

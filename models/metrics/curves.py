@@ -1,11 +1,8 @@
-"""Comparison of generated curves with captured ones, lip closures, and the thresholds of
-saccades and blinks.
+"""Measures of curves over time: agreement with captured ones, lip closures, saccades and blinks.
 
-Peers report bilabial closures as well (Electronic Arts, arXiv 2507.18352); the thresholds are
-ours.
-
-Correlation and lag, distance in control space, size of motion (which correlation ignores), and
-smoothness.
+Agreement is correlation and lag, distance in control space, size of motion (which correlation
+ignores), and smoothness. Others report bilabial closures as well (Electronic Arts, arXiv
+2507.18352); the thresholds are those of this project.
 """
 
 from __future__ import annotations

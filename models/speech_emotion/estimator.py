@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cstalk_bridge.models.cstalk.features import SPREAD
 from cstalk_bridge.models.emotions import EMOTIONS
+from cstalk_bridge.models.features import SPREAD
 from cstalk_bridge.models.speech_emotion.features import (
     LEVEL,
     PITCH,
@@ -64,7 +64,7 @@ class EmotionEvidenceStream:
 def recording_evidence(
     network: OnnxSpeechEmotionNetwork, sound: NDArray[np.float32]
 ) -> EmotionEvidence:
-    """Return the evidence of a whole recording, mono 16 kHz [time], a row for each begun hop."""
+    """Return the evidence of a whole recording, mono 16 kHz [time], a row for each started hop."""
     stream = EmotionEvidenceStream(network)
     pieces = [stream.step(features) for features in recording_features(sound)]
     odds = [np.zeros((0, len(EMOTIONS)), dtype=np.float32), *(piece.odds for piece in pieces)]
@@ -205,7 +205,7 @@ class ArousalEstimator:
 
 
 def arousal_trajectory(sound: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return arousal -1..1 of a whole recording, mono 16 kHz [time], a value for each begun hop."""
+    """Return arousal -1..1 of a whole recording, mono 16 kHz [time], a value a started hop."""
     estimator = ArousalEstimator()
     pieces = map(estimator.step, recording_features(sound))
     return np.array([arousal for piece in pieces for arousal in piece])

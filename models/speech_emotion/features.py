@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from cstalk_bridge.models.cstalk.features import BANDS, log_mel
-from cstalk_bridge.models.cstalk.features import HISTORY_SAMPLES as MEL_HISTORY_SAMPLES
-from cstalk_bridge.models.encoder.log_mel import framed
+from cstalk_bridge.models.features import BANDS, framed, log_mel
+from cstalk_bridge.models.features import HISTORY_SAMPLES as MEL_HISTORY_SAMPLES
 from cstalk_bridge.models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ, rows_of
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ class VoiceFeatureExtractor:
 
 
 def recording_features(sound: Floats) -> Iterator[VoiceFeatures]:
-    """Yield the features of a whole recording, mono 16 kHz [time], a row for each begun hop."""
+    """Yield the features of a whole recording, mono 16 kHz [time], a row for each started hop."""
     extractor, size = VoiceFeatureExtractor(), PIECE_HOPS * HOP_SAMPLES
     for start in range(0, len(sound), size):
         piece = sound[start : start + size]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cstalk_bridge.models.cstalk.features import BANDS, KERNEL
 from cstalk_bridge.models.cstalk.onnx_graph import (
     STEM_REACH,
     Graph,
@@ -22,6 +21,7 @@ from cstalk_bridge.models.cstalk.onnx_graph import (
 )
 from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.features import BANDS, KERNEL
 from cstalk_bridge.models.speech_emotion.features import (
     HISTORY_SAMPLES,
     MOTIONS,

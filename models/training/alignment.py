@@ -1,6 +1,4 @@
-"""When each phone of a known sentence is spoken: forced alignment, and phones as segments and
-rows.
-"""
+"""Forced alignment of known sentences, and their phones as segments and as rows."""
 
 from __future__ import annotations
 

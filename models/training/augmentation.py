@@ -1,8 +1,7 @@
-"""Augmentation of sound: rooms, microphones, codecs, other voices, breaths and vocal effort, in
-batches on one device.
+"""Augmentation of sound in batches: rooms, microphones, codecs, other voices, breaths, effort.
 
-A raised voice is louder, brighter and higher, a murmur softer, duller and a little lower
-(Traunmüller and Eriksson, JASA 107, 2000; the figures here are round), and a mouth opens with
+Vocal effort: a raised voice is louder, brighter and higher, a murmur softer, duller and a little
+lower (Traunmüller and Eriksson, JASA 107, 2000; the figures here are round), and a mouth opens with
 it: a shout by `OPENS` more, a murmur by `CLOSES` less.
 """
 
@@ -22,6 +21,8 @@ from cstalk_bridge.models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
 
 
 SHARES = {"telephone": 0.08, "bands": 0.12, "opus": 0.01, "mp3": 0.01}
@@ -265,7 +266,7 @@ AUGMENTATION = 4
 
 1: equaliser, telephone band, room, level, coloured noise. 2: also voices in the background,
 telephones and codecs, and breaths in pauses. 3: also other pitches and vocal tracts.
-4: also loud noise where nobody speaks.
+4: also loud noise without speech.
 """
 
 OTHER_VOICES_SHARE = 0.3
@@ -283,7 +284,7 @@ VOICES_SHARE = 0.35  # of noisy backgrounds that have the spectrum and the rhyth
 VOICES_HZ = (100.0, 500.0)  # long-term speech is flat between these and falls by 9 dB above
 SYLLABLES_HZ = 5.0
 FLOOR_DBFS = (-90.0, -55.0)  # noise that is always there, as of any microphone
-ALONE_DBFS = (-80.0, -30.0)  # noise where nobody speaks: of a fan, a street, a gain too high
+ALONE_DBFS = (-80.0, -30.0)  # noise without speech: of a fan, a street, a gain too high
 AUDIBLE = 1e-4  # peak under which a piece holds no voice
 
 
@@ -388,10 +389,6 @@ def level_and_noise(
         distant = torch.rand(rows, 1, generator=rng) < voices_share
         noise = torch.where(distant & ~clean, distant_voices(rows, length, rng), noise)
     return (speech + noise_gain * noise).clamp(-1.0, 1.0)
-
-
-if TYPE_CHECKING:
-    Floats = NDArray[np.float32]
 
 
 OPENS, CLOSES = 0.6, 0.5

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from cstalk_bridge.models.board import AUDIO_DRIVEN
-from cstalk_bridge.models.cstalk.features import HISTORY_SAMPLES
 from cstalk_bridge.models.cstalk.network import PHONE_DELAY_HOPS
 from cstalk_bridge.models.emotions import EMOTIONS, MOUTH_GUARD
+from cstalk_bridge.models.features import HISTORY_SAMPLES
 from cstalk_bridge.models.timing import HOP_SAMPLES
 from cstalk_bridge.models.training.augmentation import AUGMENTATION, distort, with_breaths
 from cstalk_bridge.models.training.captured_faces import OBSERVED_CHANNELS
@@ -133,7 +133,7 @@ class Crop:
         return corpus.captured[self.clip["captured"] + local].astype(np.float32), seen
 
     def pauses(self, corpus: Corpus, context_rows: int) -> NDArray[np.bool_]:
-        """Return where nobody speaks, for each hop of `sound`, [hops]; nowhere if unknown."""
+        """Return where there is no speech, for each hop of `sound`, [hops]; nowhere if unknown."""
         hops = context_rows + ROWS
         if not self.voice or self.source not in ALIGNED:
             return np.full(hops, not self.voice)

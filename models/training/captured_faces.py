@@ -1,10 +1,11 @@
-"""Captured faces in board values, and the articulation network, which learns from them how
-phones move a mouth, for every voice.
+"""Captured faces in board values, and the articulation network that learns from them.
 
-A tracker sees how far lips are apart, not what parts them. Here the jaw opens as far as the phone
-lets it, and the lips' own muscles bring the rest: so teeth can meet in an s while lips are apart.
-The millimetres a slider at 1 are those of ICT-FaceKit's neutral head (MIT) under Epic's ARKit
-mapping, measured by `cstalk_bridge.models.evaluation.geometry` within the range of speech, where
+The articulation network maps phones to mouth movements, for every voice.
+
+A tracker measures how far lips are apart, not what parts them. Here the jaw opens as far as the
+phone lets it, and the lips' own muscles bring the rest: so teeth can meet in an s while lips are
+apart. The millimetres of a slider at 1 are those of ICT-FaceKit's neutral head (MIT) under Epic's
+ARKit mapping, measured by `cstalk_bridge.models.metrics.geometry` within the range of speech, where
 they are linear.
 """
 
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-
-if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 

@@ -1,16 +1,14 @@
-"""The training set on disk: memory-mapped files that hold all clips in a row, and their
-manifest.
+"""The training set on disk: memory-mapped files of all clips in a row, and a manifest.
 
-`samples.i16` is 16 kHz sound, `gestures.f16` [rows, gestures], `phones.u8` and `stress.f16`
-[rows], all at 50 Hz; `captured.f16` [captured rows, channels] holds only the clips that a
-tracker saw. `index.json` lists per clip: name, part, first row, rows, and where there is one the
-first row in `captured.f16` and the emotion played. A set is built in `<cache>/building`, source
-by source, and moved to its place at the end: an interrupted run goes on after the last whole
-source.
+`samples.i16` is 16 kHz sound, `gestures.f16` [rows, gestures], `phones.u8` and `stress.f16` [rows],
+all at 50 Hz; `captured.f16` [captured rows, channels] holds only the clips that a tracker measured.
+`index.json` lists per clip: name, part, first row, rows, and where there is one the first row in
+`captured.f16` and the emotion played. A set is built in `<cache>/building`, source by source, and
+moved to its place at the end: an interrupted run continues after the last whole source.
 
-`manifest.json` says what the set was made of, on what terms, for cards and checks. Per source:
-title, licence, whether the default weights may learn from it, files, bytes, a digest of them,
-clips and minutes by part, and the clips left out for want of an alignment. `key` is a digest of
+`manifest.json` gives the provenance and the licences of the set, for cards and checks. Per source:
+title, licence, whether the default weights may learn from it, files, bytes, a digest of them, clips
+and minutes by part, and the clips left out because they have no alignment. `key` is a digest of
 everything that its part of the set depends on.
 """
 

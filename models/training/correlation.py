@@ -1,5 +1,7 @@
 """Train the correlation network that supervises the generator, on windows of faces over time.
 
+The sources of faces:
+
 - `grid_s1`: a tracked talker, neutral. Trusted are the curves in `GRID_TRUSTED`; the tracker's
   lips (funnel, smile, upper, lower) and nose hardly move, its squint is its blink (r 0.92), and
   blinks belong to no speech.
@@ -10,10 +12,10 @@
 
     python -m cstalk_bridge.models.training.correlation --data ../shared/data --cache ../cache
 
-Resumes by itself; about 20 minutes on one CPU core. The cache is that of the generator's training.
-`--research` trains on RAVDESS's measured faces instead; networks it supervises are for research
-only, too.
-Prints how well hidden regions are predicted on held-out faces, against constants and a regression.
+A run resumes by itself and takes about 20 minutes on one CPU core. At the end it prints how well
+masked regions of held-out faces are predicted, against constants and a regression. The cache is
+that of the generator's training. `--research` trains on RAVDESS's measured faces instead; a network
+that it supervises is for research only, too.
 """
 
 from __future__ import annotations
@@ -85,7 +87,7 @@ TRAJECTORY_FILES = {
     "iphone": "iphone/range_of_motion_30fps.npz",
     "ravdess": "ravdess/action_units_frames.npz",
 }
-"""Where in the data folder each kind lies."""
+"""File of each kind in the data folder."""
 
 GRID_TRUSTED = ("browDownLeft", "browDownRight", "jawOpen", "mouthClose", "mouthPucker")
 GRID_GAINS = {"jawOpen": JAW_GAIN, "mouthPucker": PUCKER_GAIN}
@@ -412,7 +414,15 @@ def region_errors(
 
 
 LEAST_SPREAD = 0.05  # no channel's unit is smaller, in board values
-TOLD = ("seed", "steps", "batch", "learning_rate", "warm_up_steps", "weight_decay", "average")
+CARD_SETTINGS = (
+    "seed",
+    "steps",
+    "batch",
+    "learning_rate",
+    "warm_up_steps",
+    "weight_decay",
+    "average",
+)
 FIRST_WINDOWS = 300
 REPORT_EVERY = 50  # steps
 CPU = torch.device("cpu")
@@ -471,7 +481,7 @@ def train(
         "licence": licence_of(kinds),
         "data": {kind: KIND_CREDITS[kind] for kind in kinds},
         "minutes": courses.minutes(),
-        "settings": {name: getattr(settings, name) for name in TOLD},
+        "settings": {name: getattr(settings, name) for name in CARD_SETTINGS},
         "figures": found,
     }
     return run.average, card

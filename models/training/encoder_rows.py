@@ -1,16 +1,14 @@
-"""Speech encoder rows of long augmented streams, kept on disk as training inputs of the decoder,
-and seeded batches of them with their faces.
+"""Speech encoder rows as training inputs of the decoder: streams on disk, and seeded batches.
 
     python -m cstalk_bridge.models.training.encoder_rows --cache ../cache
 
-after `cstalk_bridge.models.training.prepare`.
-
-The encoder is far larger than the decoder that turns its rows into faces, and it stays frozen
-while that trains: so its rows are computed once. A stream is `HOPS` long: voices that follow one
-another, some of them raised or lowered (`augmentation.py`) or made another's, with pauses and
-sounds that are no speech between, in rooms, lines and noise that change as it goes on.
+computes the rows, after `cstalk_bridge.models.training.prepare`. The encoder is far larger than the
+decoder that turns its rows into faces, and it stays frozen while the decoder trains; so its rows
+are computed once. A stream is `HOPS` long: voices that follow one
+another, some of them with another vocal effort or in another voice (`augmentation.py`), with pauses
+and other sounds between them, in rooms, lines and noise that change over time.
 `<cache>/heard` holds an archive for each stream: `clip` and `position` (the clip's number in the
-set's index and the row in it, -1 where nobody speaks), `effort`, and `ear_<delay>` [HOPS, width]
+set's index and the row in it, -1 without speech), `effort`, and `ear_<delay>` [HOPS, width]
 at each of the encoder's delays.
 
 A batch depends only on the seed and its number, so that a resumed run continues the same sequence.
@@ -29,14 +27,14 @@ import torch
 
 from cstalk_bridge.models.cstalk.architecture import ENCODER_DELAYS, EncoderArchitecture
 from cstalk_bridge.models.emotions import EMOTIONS
-from cstalk_bridge.models.encoder.log_mel import (
+from cstalk_bridge.models.encoder.weights import load_encoder
+from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.features import (
     ENCODER_HISTORY_SAMPLES,
     MOST_DELAY_HOPS,
     RIGHT_HOPS,
     delay_hops,
 )
-from cstalk_bridge.models.encoder.weights import load_encoder
-from cstalk_bridge.models.errors import WeightsError
 from cstalk_bridge.models.loading import ENCODER_PATH
 from cstalk_bridge.models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
 from cstalk_bridge.models.training.augmentation import opening, with_effort
@@ -188,39 +186,12 @@ def make(cache: Path, encoder: Path, part: str, streams: int) -> None:
         print(f"{part}: stream {number + 1} of {streams}", flush=True)
 
 
-def main() -> None:
-    """Compute the encoder rows of both parts."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--cache", type=Path, default=Path("../cache"))
-    parser.add_argument("--encoder", type=Path, default=ENCODER_PATH)
-    parser.add_argument(
-        "--streams",
-        type=int,
-        default=240,
-        help="number of training streams of 64 s (default: %(default)s)",
-    )
-    options = parser.parse_args()
-    require(parser, options.cache / "index.json", "run cstalk_bridge.models.training.prepare first")
-    torch.set_num_threads(1)
-    try:
-        for part, streams in (("dev", max(1, options.streams // 24)), ("train", options.streams)):
-            make(options.cache, options.encoder, part, streams)
-    except WeightsError as error:
-        parser.error(str(error))
-
-
-if __name__ == "__main__":
-    main()
-
-
 ROWS = 140
 """Rows of a piece that count in the loss."""
 FIRST_HOPS = 16
 """First hops of a stream, which no piece covers: their context and look-ahead are incomplete."""
-NOBODY = -1
-"""The clip of a row in which nobody speaks; below: unknown."""
+NO_SPEECH_CLIP = -1
+"""The clip of a row without speech; below: unknown."""
 EARLY_HOPS = 1
 """By how much the target faces lead the sound: aligners place phones later than lips begin them,
 and an uncertain network answers late."""
@@ -283,13 +254,13 @@ class EncoderRowSet:
         gestures = np.zeros((HOPS, len(GESTURES)), dtype=np.float32)
         stress = np.zeros(HOPS, dtype=np.float32)
         observed = np.ones((HOPS, len(GESTURES)), dtype=np.bool_)
-        observed[clips < NOBODY] = False
+        observed[clips < NO_SPEECH_CLIP] = False
         for number in np.unique(clips[clips >= 0]):
             at = np.flatnonzero(clips == number)
             clip = self._index[number]
             gestures[at], stress[at] = self._clip_targets(clip, positions[at])
-            seen = OBSERVED_GESTURES[source_of(clip)]
-            observed[at] = [name in seen for name in GESTURES]
+            observable = OBSERVED_GESTURES[source_of(clip)]
+            observed[at] = [name in observable for name in GESTURES]
         opened = [list(GESTURES).index(name) for name in OPENED]
         gestures[:, opened] = np.clip(gestures[:, opened] * wider[:, None], 0.0, 1.0)
         envelopes = envelopes_of(np.flatnonzero(stress > SPOKEN), np.arange(HOPS))
@@ -335,3 +306,30 @@ class EncoderRowSet:
         return EncoderRowBatch(
             rows.float(), conditions, torch.from_numpy(delays), targets, observed
         )
+
+
+def main() -> None:
+    """Compute the encoder rows of both parts."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cache", type=Path, default=Path("../cache"))
+    parser.add_argument("--encoder", type=Path, default=ENCODER_PATH)
+    parser.add_argument(
+        "--streams",
+        type=int,
+        default=240,
+        help="number of training streams of 64 s (default: %(default)s)",
+    )
+    options = parser.parse_args()
+    require(parser, options.cache / "index.json", "run cstalk_bridge.models.training.prepare first")
+    torch.set_num_threads(1)
+    try:
+        for part, streams in (("dev", max(1, options.streams // 24)), ("train", options.streams)):
+            make(options.cache, options.encoder, part, streams)
+    except WeightsError as error:
+        parser.error(str(error))
+
+
+if __name__ == "__main__":
+    main()

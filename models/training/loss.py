@@ -1,15 +1,14 @@
-"""The loss of the generator: faces, their velocity, millimetres between lips, teeth and corners,
-phones, and correlation.
+"""The loss of the generator, a sum of terms.
 
-Errors of several sliders may add up in what is seen, or cancel; this looks at the sum. The
-millimetres are those of `lips.py`. Errors count by their square up to about a millimetre and
-linearly beyond (Huber), so that where a sound may be one of two the mouth is one of them, not half
-of each.
-
-Under correlation supervision the frozen correlation network sees generated faces with one region
-hidden and predicts that region, given the others and the emotion; the distance is a
-term of the loss. Speech keeps its mouth: jaw, lips and tongue are inputs only, no gradient
-reaches them.
+- The face and its velocity, channel by channel.
+- The mouth in millimetres (`mouth_loss`): errors of several sliders may add up in the visible face,
+  or cancel, so gaps of lips, teeth and corners are compared too. The millimetres are those of
+  `captured_faces.py`. Errors count by their square up to about a millimetre and linearly beyond
+  (Huber), so that where a sound may be one of two the mouth is one of them, not half of each.
+- Phones.
+- Correlation: the frozen correlation network receives generated faces with one region masked and
+  predicts that region, given the others and the emotion; the distance is a term of the loss. Jaw,
+  lips and tongue are inputs only; no gradient reaches them, so that speech keeps its mouth.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python -m cstalk_bridge.models.training.prepare --data ../shared/data --cache ../cache
 
-writes `phones.json` (per clip a list of `[start_s, end_s, phone]`), the set (`corpus.py`) and its
-`manifest.json` to the cache. Everything is kept by content: a run after a change rebuilds only
+It writes `phones.json` (per clip a list of `[start_s, end_s, phone]`), the set (`corpus.py`) and
+its `manifest.json` to the cache. Everything is kept by content: a run after a change rebuilds only
 what depends on it, and an interrupted run resumes. `--more-speech` adds what
 `cstalk_bridge.models.training.synthesis` made; `--research` adds RAVDESS, which the default weights
 must not be trained on; `--without` leaves a source out.

@@ -1,20 +1,20 @@
-"""A face by rule: the gestures of phones, the postures of emotions, and how both come and go.
+"""A face by rule: the gestures of phones, the postures of emotions, and the envelopes of both.
 
 `articulation_rules.csv` gives each phone's gestures as board values (0..1 of the sliders named in
 `GESTURES`), from articulatory phonetics: closure for p b m, lower lip to upper teeth for f v,
 rounding for w uw ao sh r, spreading for iy s, the tongue's place for the rest. Neighbours are
-blended by dominance (Cohen and Massaro, 1993): a gesture reaches out of its phone as far as its
-muscles need, and strong gestures win.
+blended by dominance (Cohen and Massaro, 1993): a gesture extends beyond its phone as far as its
+muscles need, and strong gestures dominate.
 
 `emotion_postures.csv` gives the postures, FACS knowledge (Ekman and Friesen's action units of each
 emotion) as board values: happiness 6+12+25, sadness 1+4+15+17, anger 4+5+7+23, surprise
-1+2+5+25+26, fear 1+2+4+5+20+25, disgust 9+10+15, at the middle of the scale of strengths.
+1+2+5+25+26, fear 1+2+4+5+20+25, disgust 9+10+15, at the middle of the scale of intensity.
 `left_more` is by how much the left side shows more than the right, as faces do (Sackeim et al.,
 Science 202, 1978). No recording of actors went into them.
 
 Parts of a face do not move in step: brows follow phrases, lids and cheeks come and go sooner, the
 nose soonest of all. What brows do on one stressed syllable accents a word and is no part of an
-emotion. The times of these attack-release envelopes are round figures, fitted to nobody.
+emotion. The times of these attack-release envelopes are round figures, fitted to no recordings.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ def rule_curves(segments: Sequence[Segment], frames: int) -> NDArray[np.float32]
 
 
 SPOKEN = 0.45
-"""Stress beyond which somebody speaks."""
+"""Stress beyond which there is speech."""
 BREATH_S = 0.1
 """Silence longer than this ends a phrase."""
 
@@ -225,7 +225,7 @@ STRESS_LIFTS = torch.tensor([envelope.stress_lifts for envelope in ENVELOPES.val
 def envelopes_of(spoken: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.float32]:
     """Return the value of each envelope at `rows` [time], 0..1, [time, envelopes].
 
-    `spoken` are the times, rising and in rows too, at which somebody speaks.
+    `spoken` are the times, rising and in rows too, of speech.
     """
     if not len(spoken):
         return np.zeros((len(rows), len(ENVELOPES)), dtype=np.float32)
@@ -309,7 +309,7 @@ NOSE_PARTS = 0.7
 TEETH_APART = 0.1
 """Jaw of speech from which on an emotion may open it by all of its own."""
 PARTS_IN_SILENCE = ("surprised",)
-"""Emotions whose lips part while nobody speaks; those of all others are closed then."""
+"""Emotions whose lips part without speech; those of all others are closed then."""
 WIDENING = torch.tensor(
     [("orner" in name or "stretch" in name or "dimple" in name) for name in AUDIO_DRIVEN]
 )
@@ -323,7 +323,7 @@ def _held() -> Tensor:
 
 
 HELD = _held()
-"""`POSTURES` as far as they show while nobody speaks, [emotions, channels]."""
+"""`POSTURES` as far as they show without speech, [emotions, channels]."""
 
 
 def face_targets(gestures: Tensor, stress: Tensor, envelopes: Tensor, conditions: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
-"""One training run: the network and its description, settings, precision, progress on
-development clips, and state, which survives an interruption.
+"""One training run: description, settings, precision, state, and progress on development clips.
+
+The state survives an interruption.
 """
 
 from __future__ import annotations

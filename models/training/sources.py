@@ -1,9 +1,8 @@
-"""The recordings that train and test the networks, where their sound, phones and faces lie, and
-digests by which a preparation knows what changed.
+"""Recordings that train and test the networks: their files, and digests of code and data.
 
-`SOURCES` is the table of them. The licence of a default source allows commercial use of what is
-trained on it; the others are read for a research build and for evaluation only. Folders and files
-are those of the data set's README.
+`SOURCES` is the table of the recordings. A preparation finds what changed by the digests. The
+licence of a default source allows commercial use of what is trained on it; the others are read for
+a research build and for evaluation only. Folders and files are those of the data set's README.
 """
 
 from __future__ import annotations
@@ -30,13 +29,15 @@ if TYPE_CHECKING:
 
 
 PACKAGE = "cstalk_bridge.models"
-"""What a digest follows imports into."""
+"""The package into which a digest follows imports."""
 
 
 def code_digest(module: str) -> str:
-    """Return a digest of a module of `models.training`, of what it imports of `models`, and of the
-    tables which those name. Line endings make no difference. Raises FileNotFoundError for a module
-    that does not exist.
+    """Return a digest of a module of `cstalk_bridge.models.training` and of all it depends on.
+
+    Its dependencies are the modules of `cstalk_bridge.models` that it imports, and the tables that
+    those name. Line endings make no difference. Raises FileNotFoundError for a module that does not
+    exist.
     """
     files = resources.files(PACKAGE)
     contents: dict[str, bytes] = {}

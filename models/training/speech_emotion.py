@@ -5,9 +5,9 @@ both.
 
     python -m cstalk_bridge.models.training.speech_emotion --data ../shared/data
 
-Trains on acted emotions (RAVDESS, CC BY-NC-SA 4.0, actors 01-16) and on neutral reading; about
-six minutes on one CPU core. Prints how well emotions of actors 17-20 are estimated, and writes the
-weights.
+It trains on acted emotions (RAVDESS, CC BY-NC-SA 4.0, actors 01-16) and on neutral reading, which
+takes about six minutes on one CPU core. It prints how well emotions of actors 17-20 are estimated,
+and writes the weights.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ READING = {"kokoro": 14, "grid_s1": 25}
 MOST_READING = 20
 """Sessions of a source of reading at most."""
 MARGIN_S = 0.1
-PACE = (0.88, 1.13)
+RATES = (0.88, 1.13)
 """Share by which a voice is slowed or sped up, and lowered or raised with it."""
 EVEN_SAMPLES = 64_000
 """Sessions are distorted at a whole number of these: transforms of such lengths are quick."""
@@ -126,9 +126,9 @@ def session_features(session: Session, rng: torch.Generator | None = None) -> Se
     """Return a session as features; with `rng`, at another rate and as a microphone records it."""
     sounds = [_speech(clip.samples()) for clip in session.clips]
     if rng is not None:
-        low, high = PACE
-        pace = low + (high - low) * float(torch.rand((), generator=rng))
-        sounds = [_paced(sound, pace) for sound in sounds]
+        low, high = RATES
+        rate = low + (high - low) * float(torch.rand((), generator=rng))
+        sounds = [_resampled(sound, rate) for sound in sounds]
     return _features_of(session, sounds, rng)
 
 
@@ -160,8 +160,8 @@ def _speech(sound: NDArray[np.float32]) -> NDArray[np.float32]:
     return sound[first : round((end_s + MARGIN_S) * SAMPLE_RATE_HZ)]
 
 
-def _paced(sound: NDArray[np.float32], pace: float) -> NDArray[np.float32]:
-    places = np.arange(int(len(sound) / pace)) * pace
+def _resampled(sound: NDArray[np.float32], rate: float) -> NDArray[np.float32]:
+    places = np.arange(int(len(sound) / rate)) * rate
     return np.asarray(np.interp(places, np.arange(len(sound)), sound), dtype=np.float32)
 
 

@@ -2,10 +2,10 @@
 
     python -m cstalk_bridge.models.training.synthesis --voices package/voices --out ../kokoro_more
 
-speaks Kathleen's sentences in 240 voices and writes `<out>/<voice>__<sentence>.opus` and
+It speaks Kathleen's sentences in 240 voices and writes `<out>/<voice>__<sentence>.opus` and
 `index.jsonl`, one line a clip: what `cstalk_bridge.models.training.prepare --more-speech <out>`
-reads. The plan is always the same, and a run goes on where an earlier one stopped; one run a folder
-at a time.
+reads. The plan is always the same, and a run continues where an earlier one stopped. Only one run
+at a time may write to a folder.
 
 Speakers are the voices of other languages of Kokoro-82M as they are (they speak English with an
 accent), and mixtures of two or three voices; held-out voices are in none of them. The model lies
@@ -177,9 +177,9 @@ def pronounce(text: str, accent: str, known: Mapping[str, int]) -> str:
     program = shutil.which("espeak-ng")
     if program is None:
         raise MissingPartError("espeak-ng is not installed; install it with your system's packages")
-    words = [program, "-q", "-v", accent, "--ipa", "--stdin"]
+    command = [program, "-q", "-v", accent, "--ipa", "--stdin"]
     spoken = subprocess.run(  # noqa: S603 - no shell, and the text goes through stdin
-        words, input=text, capture_output=True, check=True, encoding="utf-8"
+        command, input=text, capture_output=True, check=True, encoding="utf-8"
     )
     return "".join(symbol for symbol in " ".join(spoken.stdout.split()) if symbol in known)
 

@@ -1,13 +1,13 @@
 """The targets that the generator learns, clip by clip: rules joined with captured curves.
 
-They are the inputs of the articulation network (`captured_faces.py`), for captured faces and for
-every other voice: probabilities transfer better than aligned phones, because they show how clearly
-and exactly when a phone was spoken.
-
 Captured curves give the mouth where a face was captured; the articulation network
 (`captured_faces.py`) predicts it for every other voice; rules give the rest. What a source does
 not observe has no weight in the loss. Gestures (`rules.GESTURES`) are in board units, at 50 Hz;
 row i of a clip is the face of its time i/50 s.
+
+The inputs of the articulation network are phone probabilities of the speech encoder
+(`PhoneRecognizer`). They transfer better to other voices than aligned phones, because they show how
+clearly and exactly when a phone was spoken.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save
 
-from cstalk_bridge.models.encoder.log_mel import RIGHT_HOPS
 from cstalk_bridge.models.encoder.network import encode
 from cstalk_bridge.models.encoder.weights import load_encoder
 from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.features import RIGHT_HOPS
 from cstalk_bridge.models.files import write_file
 from cstalk_bridge.models.loading import ENCODER_PATH
 from cstalk_bridge.models.phones import PHONES
@@ -89,7 +89,7 @@ CAPTURED_SHARE, CARRIED_SHARE = 0.9, 1.0
 STRESS_OPENS = (0.9, 0.15)
 """Where nobody was captured: what opens without stress, and how much more with all of it."""
 CAPTURED_EARLY_ROWS = 1  # that face's lips meet so much before the aligner's p b m begin
-LEAST_OPEN, SEEN_OPEN_MM = 0.65, 2.2  # of what the rules open, up to a gap that is seen
+LEAST_OPEN, VISIBLE_OPEN_MM = 0.65, 2.2  # of what the rules open, up to a gap that is visible
 SPREAD = 0.2  # stretch of the rules from which on no captured pucker rounds a mouth
 CAPTURED_CONTRAST = 0.4  # power of the contrast of phones that a captured mouth gets
 JAW_ROWS = 3  # over which a jaw is smoothed: it is heavier than lips, which bring the rest
@@ -157,7 +157,7 @@ def compose(
     wider = contrast**CAPTURED_CONTRAST if is_captured else contrast
     gap = share * 10.0 * seen["gap"] * wider + (1.0 - share) * ruled
     # A captured mouth hardly opens in one vowel of twelve; viewers take that for a closure.
-    gap = np.maximum(gap * (least + more * stress), np.minimum(LEAST_OPEN * ruled, SEEN_OPEN_MM))
+    gap = np.maximum(gap * (least + more * stress), np.minimum(LEAST_OPEN * ruled, VISIBLE_OPEN_MM))
     slow = smooth(np.minimum(jaw_share(by_name) * gap / GAP_MM["jaw"], limit), JAW_ROWS)
     parted = opened(gap, np.ones_like(gap), slow, by_name["funnel"])
     for name, values in parted.items():

@@ -74,9 +74,9 @@ def test_speed_needs_no_recordings(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_problems_are_printed_one_per_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert evaluate("--suites", "hair", "--most", "0") == USER_ERROR
+    assert evaluate("--suites", "hair", "--max-clips", "0") == USER_ERROR
     printed = capsys.readouterr().err.splitlines()
-    assert [line.split(": ")[1] for line in printed] == ["--suites", "--most"]
+    assert [line.split(": ")[1] for line in printed] == ["--suites", "--max-clips"]
     missing = str(tmp_path / "x.safetensors")
     assert evaluate("--weights", missing, "--suites", "speed") == USER_ERROR
     assert "there is no such weights file" in capsys.readouterr().err

@@ -50,10 +50,10 @@ def clear(shipped: Generator, speech: np.ndarray) -> np.ndarray:
 
 def both(generator: Generator, sound: np.ndarray, rate_hz: int = RATE_HZ) -> list[np.ndarray]:
     """Return the face of `sound` offline and hop by hop, each finite and within the board."""
-    heard = sound if rate_hz == RATE_HZ else soxr.resample(sound, rate_hz, RATE_HZ)
+    resampled = sound if rate_hz == RATE_HZ else soxr.resample(sound, rate_hz, RATE_HZ)
     offline = generator.generate(sound, rate_hz)
     emotions = np.zeros((len(offline), len(generator.emotions)), dtype=np.float32)
-    faces = [offline, stream_recording(generator, heard, emotions, 80)]
+    faces = [offline, stream_recording(generator, resampled, emotions, 80)]
     ranges = [CHANNELS[CHANNEL_INDEX[name]] for name in generator.channels]
     for face in faces:
         assert np.isfinite(face).all()
@@ -115,13 +115,13 @@ def test_half_an_hour_heard_piece_by_piece_takes_no_memory(generator: Generator)
     passes = generator.passes(emotions, lookahead_ms=80)
     random = np.random.default_rng(0)
     piece = 0.1 * random.standard_normal((1, PIECE_S * RATE_HZ), dtype=np.float32)
-    heard, held_mb = 0, []
+    rows_so_far, held_mb = 0, []
     for _ in range(HALF_AN_HOUR_S // PIECE_S):
         for faces in passes.process(piece):
-            heard += faces.shape[1]
+            rows_so_far += faces.shape[1]
             assert np.isfinite(faces).all()
         held_mb.append(resident_mb(os.getpid()))
-    assert heard + sum(faces.shape[1] for faces in passes.finish()) == rows
+    assert rows_so_far + sum(faces.shape[1] for faces in passes.finish()) == rows
     assert grown(held_mb) < GROWTH_MB
 
 

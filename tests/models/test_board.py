@@ -55,12 +55,12 @@ def test_both_sides_lie_in_one_region() -> None:
 
 def faces(coupled: bool, seed: int = 1) -> np.ndarray:
     random = np.random.default_rng(seed)
-    course = np.zeros((4000, len(AUDIO_DRIVEN)), dtype=np.float32)
-    jaw = random.normal(0, 0.2, len(course))
-    course[:, AUDIO_DRIVEN.index("CTRL_C_jaw.ty")] = jaw
-    brow = jaw if coupled else random.normal(0, 0.2, len(course))
-    course[:, AUDIO_DRIVEN.index("CTRL_L_brow_raiseIn.ty")] = brow
-    return course
+    trajectory = np.zeros((4000, len(AUDIO_DRIVEN)), dtype=np.float32)
+    jaw = random.normal(0, 0.2, len(trajectory))
+    trajectory[:, AUDIO_DRIVEN.index("CTRL_C_jaw.ty")] = jaw
+    brow = jaw if coupled else random.normal(0, 0.2, len(trajectory))
+    trajectory[:, AUDIO_DRIVEN.index("CTRL_L_brow_raiseIn.ty")] = brow
+    return trajectory
 
 
 def test_coupled_regions_correlate_and_free_ones_do_not() -> None:

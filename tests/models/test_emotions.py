@@ -81,7 +81,7 @@ def test_weights_without_a_guard_take_the_default_and_name_the_remedy_for_anothe
     hop, nothing = SOUND[None, :320], np.zeros((1, len(EMOTIONS)), np.float32)
     delay = np.array([80.0], np.float32)
     assert np.isfinite(stream.step(hop, nothing, delay, [0], MOUTH_GUARD)).all()
-    for refused in (
+    for call in (
         lambda: unguarded.check_guard(0.2),
         lambda: unguarded.generate(SOUND, 16_000, HAPPY, mouth_guard=0.2),
         lambda: unguarded.generate(SOUND[:0], 16_000, HAPPY, mouth_guard=0.2),
@@ -89,7 +89,7 @@ def test_weights_without_a_guard_take_the_default_and_name_the_remedy_for_anothe
         lambda: stream.step(hop, nothing, delay, [0], [0.2]),
     ):
         with pytest.raises(ValueError, match=r"leave it at 0\.45, or use weights"):
-            refused()
+            call()
 
 
 def test_the_shipped_weights_take_every_guard_or_say_why_not() -> None:
@@ -138,8 +138,10 @@ def test_voices_of_a_stream_keep_their_own_guards(kind: str, guarded: Generator)
 
 def test_without_caches_the_guard_is_heard_as_with_them(guarded: Generator) -> None:
     emotions = np.tile(guarded.emotion_vector(HAPPY), (1, ROWS, 1))
-    told = conditions(emotions, 0.8, len(CONDITIONS))
-    by_windows = recording_faces(network_of(len(CONDITIONS))[0], SOUND[None], told, 4)[0]
+    rows_of_conditions = conditions(emotions, 0.8, len(CONDITIONS))
+    by_windows = recording_faces(
+        network_of(len(CONDITIONS))[0], SOUND[None], rows_of_conditions, 4
+    )[0]
     by_caches = guarded.generate(SOUND, 16_000, HAPPY, 80, 0.8)
     assert np.abs(by_windows - by_caches).max() < 1e-4
 

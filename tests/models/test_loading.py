@@ -190,11 +190,11 @@ assert not [name for name in sys.modules if name.partition(".")[0] == "torch"], 
 ROOT = Path(__file__).parents[2]
 
 
-def run(script: str, *words: str, folder: Path = ROOT) -> str:
+def run(source_text: str, *arguments: str, folder: Path = ROOT) -> str:
     """Run Python in a process of its own and return what it printed; it must end well."""
-    source = f"import sys\n{textwrap.dedent(script)}"
+    source = f"import sys\n{textwrap.dedent(source_text)}"
     done = subprocess.run(
-        [sys.executable, "-c", source, *words],
+        [sys.executable, "-c", source, *arguments],
         capture_output=True,
         text=True,
         timeout=120,
@@ -233,7 +233,7 @@ def test_without_onnx_runtime_torch_makes_the_same_faces_and_the_user_is_told(
 ) -> None:
     sound, made = tmp_path / "sound.npy", tmp_path / "face.npy"
     np.save(sound, NOISE)
-    told = run(
+    printed = run(
         """
         import numpy as np
         sys.modules[sys.argv[1]] = None  # so that its import fails
@@ -253,7 +253,7 @@ def test_without_onnx_runtime_torch_makes_the_same_faces_and_the_user_is_told(
         str(sound),
         str(made),
     )
-    name, notice = told.splitlines()
+    name, notice = printed.splitlines()
     assert name == f"torch {torch.__version__}"
     assert notice.startswith("ONNX Runtime is not used (")
     assert f"faces are made with {name}, which takes several times as long." in notice
@@ -311,7 +311,7 @@ def test_a_bridge_that_runs_does_not_import_torch(tmp_path: Path) -> None:
 def test_a_doctor_does_not_import_torch(tmp_path: Path) -> None:
     sound = tmp_path / "sound.wav"
     soundfile.write(sound, NOISE, 16_000)
-    told = run(
+    printed = run(
         f"""
         from cstalk_bridge.cli import main
         assert main(sys.argv[1:]) in (0, 1)
@@ -320,7 +320,7 @@ def test_a_doctor_does_not_import_torch(tmp_path: Path) -> None:
         *("doctor", "--audio", str(sound), "--plain", "--link", "osc://127.0.0.1:9"),
         folder=tmp_path,
     )
-    assert "ONNX Runtime" in told
+    assert "ONNX Runtime" in printed
 
 
 def test_listening_does_not_import_torch() -> None:

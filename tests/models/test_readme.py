@@ -31,9 +31,9 @@ def sources_of(module: str) -> str:
 
 @pytest.mark.parametrize("line", EXAMPLES)
 def test_every_command_knows_its_words(line: str) -> None:
-    _, _, module, *words = shlex.split(line, comments=True)
+    _, _, module, *arguments = shlex.split(line, comments=True)
     source = sources_of(module)
-    for word in words:
+    for word in arguments:
         if word.startswith("--"):
             assert f'"{word}"' in source, word
 

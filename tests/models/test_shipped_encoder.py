@@ -17,19 +17,18 @@ import soundfile
 import torch
 
 from cstalk_bridge import models
-from cstalk_bridge.models.cstalk.features import mono_16k
-from cstalk_bridge.models.encoder.log_mel import RIGHT_HOPS
 from cstalk_bridge.models.encoder.network import Encoder, encode
 from cstalk_bridge.models.encoder.weights import load_encoder
+from cstalk_bridge.models.features import RIGHT_HOPS, mono_16k
 from cstalk_bridge.models.phones import PHONES
 from cstalk_bridge.models.training.alignment import phone_indices
 from cstalk_bridge.models.training.encoder.phones import EVENTS, HEADS
-from cstalk_bridge.models.training.encoder.prepare import MAKERS
+from cstalk_bridge.models.training.encoder.prepare import SOUND_GENERATORS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cstalk_bridge.models.training.encoder.prepare import Maker
+    from cstalk_bridge.models.training.encoder.prepare import SoundGenerator
 
 WEIGHTS = Path(models.__file__).parent / "weights/encoder.safetensors"
 SEGMENTS = [
@@ -41,7 +40,7 @@ SETTLED_ROWS = 25
 
 
 @pytest.fixture(scope="module")
-def hearing() -> tuple[Encoder, torch.nn.Linear]:
+def encoder_and_heads() -> tuple[Encoder, torch.nn.Linear]:
     encoder, heads, _ = load_encoder(WEIGHTS)
     assert heads is not None
     return encoder, heads
@@ -53,19 +52,19 @@ def speech() -> NDArray[np.float32]:
         return mono_16k(*soundfile.read(file, dtype="float32"))
 
 
-def said(
-    hearing: tuple[Encoder, torch.nn.Linear], sound: NDArray[np.float32], delay: int = 1
+def logits_of(
+    encoder_and_heads: tuple[Encoder, torch.nn.Linear], sound: NDArray[np.float32], delay: int = 1
 ) -> NDArray[np.float32]:
     """Return the heads' logits, [rows, HEADS]."""
-    encoder, heads = hearing
+    encoder, heads = encoder_and_heads
     return heads(torch.from_numpy(encode(encoder, sound, delay))).numpy()
 
 
 @pytest.mark.parametrize("delay", range(len(RIGHT_HOPS)))
 def test_phones_are_heard(
-    hearing: tuple[Encoder, torch.nn.Linear], speech: NDArray[np.float32], delay: int
+    encoder_and_heads: tuple[Encoder, torch.nn.Linear], speech: NDArray[np.float32], delay: int
 ) -> None:
-    logits = said(hearing, speech, delay)
+    logits = logits_of(encoder_and_heads, speech, delay)
     phones = phone_indices(SEGMENTS, len(logits))
     right = logits[:, : len(PHONES)].argmax(1) == phones
     assert right[phones > 0].mean() > 0.6
@@ -74,9 +73,9 @@ def test_phones_are_heard(
 
 @pytest.mark.parametrize("event", EVENTS)
 def test_lips_and_teeth_are_heard(
-    hearing: tuple[Encoder, torch.nn.Linear], speech: NDArray[np.float32], event: str
+    encoder_and_heads: tuple[Encoder, torch.nn.Linear], speech: NDArray[np.float32], event: str
 ) -> None:
-    happens = said(hearing, speech)[:, HEADS.index(event)] > 0
+    happens = logits_of(encoder_and_heads, speech)[:, HEADS.index(event)] > 0
     found = [
         happens[int(start_s * 50) : int(end_s * 50) + 2].any()
         for start_s, end_s, phone in SEGMENTS
@@ -91,20 +90,20 @@ def test_lips_and_teeth_are_heard(
 
 @pytest.mark.parametrize("gain_db", [-30, -15, 0])
 def test_a_quiet_voice_is_heard_too(
-    hearing: tuple[Encoder, torch.nn.Linear], speech: NDArray[np.float32], gain_db: float
+    encoder_and_heads: tuple[Encoder, torch.nn.Linear], speech: NDArray[np.float32], gain_db: float
 ) -> None:
-    logits = said(hearing, speech * np.float32(10 ** (gain_db / 20)))
+    logits = logits_of(encoder_and_heads, speech * np.float32(10 ** (gain_db / 20)))
     phones = phone_indices(SEGMENTS, len(logits))
     assert (logits[:, : len(PHONES)].argmax(1) == phones)[phones > 0].mean() > 0.55
 
 
-@pytest.mark.parametrize("maker", MAKERS, ids=lambda maker: maker.__name__)
+@pytest.mark.parametrize("make_sound", SOUND_GENERATORS, ids=lambda make_sound: make_sound.__name__)
 def test_what_is_no_speech_is_silence(
-    hearing: tuple[Encoder, torch.nn.Linear], maker: Maker
+    encoder_and_heads: tuple[Encoder, torch.nn.Linear], make_sound: SoundGenerator
 ) -> None:
-    sound = maker(3 * 16_000, np.random.default_rng(99))
+    sound = make_sound(3 * 16_000, np.random.default_rng(99))
     sound = sound / max(float(np.sqrt(np.square(sound).mean())), 1e-9) * NOISE_RMS
-    logits = said(hearing, sound.astype(np.float32))[SETTLED_ROWS:]
+    logits = logits_of(encoder_and_heads, sound.astype(np.float32))[SETTLED_ROWS:]
     assert (logits[:, : len(PHONES)].argmax(1) == 0).mean() > 0.95
     assert (logits[:, len(PHONES) :] > 0).mean() < 0.05
 

@@ -100,12 +100,12 @@ def test_missing_unexpected_and_misshapen_tensors_are_all_told(folder: Path) -> 
     save_file(tensors, folder / "model.safetensors")
     with pytest.raises(WeightsError) as caught:
         load_wav2vec(folder)
-    for told in (
+    for message in (
         "1 missing tensors (encoder.layer_norm.bias)",
         "1 unexpected tensors (encoder.extra)",
         "feature_projection.projection.bias is [3], not [24]",
     ):
-        assert told in str(caught.value)
+        assert message in str(caught.value)
 
 
 def test_half_a_weight_norm_is_a_missing_tensor(folder: Path) -> None:
@@ -132,7 +132,7 @@ def test_truncated_weights_are_refused(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
         ({"model_type": "hubert"}, "model_type is 'hubert'"),
         ({"hidden_size": 10**9}, "hidden_size is 1000000000"),
@@ -149,12 +149,12 @@ def test_truncated_weights_are_refused(folder: Path) -> None:
     ],
 )
 def test_a_config_of_another_network_is_refused(
-    folder: Path, fields: dict[str, Any], told: str
+    folder: Path, fields: dict[str, Any], message: str
 ) -> None:
     change(folder, "config.json", **fields)
     with pytest.raises(WeightsError, match=r"config\.json: .+; ") as caught:
         load_wav2vec(folder)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_sound_of_another_rate_is_refused(folder: Path) -> None:
@@ -211,9 +211,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Wav2Vec:
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_it_agrees_with_the_reference(tmp_path: Path, kind: str) -> None:
     tiny_wav2vec.write_checkpoint(tmp_path, **CONFIGS[kind])
-    heard = load_wav2vec(tmp_path).double()(tiny_wav2vec.chirp(8000).double())
-    assert heard.shape == (1, 24, tiny_wav2vec.HIDDEN)
-    found = heard[0, (0, 7, 23), :2].flatten()
+    rows = load_wav2vec(tmp_path).double()(tiny_wav2vec.chirp(8000).double())
+    assert rows.shape == (1, 24, tiny_wav2vec.HIDDEN)
+    found = rows[0, (0, 7, 23), :2].flatten()
     assert torch.allclose(found, torch.tensor(EXPECTED[kind]).double(), atol=1e-5)
 
 

@@ -1,13 +1,13 @@
-"""Lips, teeth and brows of real voices: at their phones in millimetres, and in RAVDESS, 20
-actors and eight emotions.
+"""Lips, teeth and brows of real voices: at their phones in millimetres, and under acted emotions.
 
 The phone classes that a viewer could recognise are estimated from the visible mouth alone, by
 linear discriminant analysis with a shrunk covariance.
 
-A clip's face is generated twice: without emotion, and with the acted one. The mean action units of
-an emotion's clips less those of neutral clips are compared with real actors': their cosine and
-their size. `sway` is the change of the `LEADING` units of an emotion within a clip, standard
-deviation over mean, without the units that speech itself moves (`SPOKEN`).
+The acted emotions are those of RAVDESS: 20 actors, eight emotions. A clip's face is generated
+twice: without emotion, and with the acted one. The mean action units of an emotion's clips less
+those of neutral clips are compared with real actors': their cosine and their size. `sway` is the
+change of the `LEADING` units of an emotion within a clip, standard deviation over mean, without the
+units that speech itself moves (`SPOKEN`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Whether classifiers trained on real people recognise the requested emotion of a face.
 
-One sees the expression alone, another expression, gaze and head together; both are multinomial
+One receives the expression alone, another expression, gaze and head together; both are multinomial
 logistic regressions. Phone takes of one person idling in an emotion show how well real motion is
 recognised. Real heads differ in their rest pose, so head poses are offset by measured ones.
 """
@@ -155,8 +155,8 @@ def _real(archive: Any) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray
 
 def recall_percent(predicted: NDArray[np.int64], true: NDArray[np.int64]) -> float:
     """Return the mean over classes of the share predicted right, in percent."""
-    shares = [(predicted[true == index] == index).mean() for index in np.unique(true)]
-    return 100 * float(np.mean(shares))
+    recalls = [(predicted[true == index] == index).mean() for index in np.unique(true)]
+    return 100 * float(np.mean(recalls))
 
 
 RATE_HZ = 60.0
@@ -238,7 +238,7 @@ WHOLE_FACE, UPPER_FACE = "whole face", "upper face"
 TRAIN_SEEDS, TEST_SEEDS = 1000, 9000
 """First seeds of the animations that train the classifier, and of those that test it."""
 REDUCED_STRENGTHS = (0.25, 0.5)
-"""Reduced strengths of the emotion in gaze and head, measured beside full strength."""
+"""Reduced intensities of the emotion in gaze and head, measured beside full strength."""
 
 
 class MultimodalEmotion:

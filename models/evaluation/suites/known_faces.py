@@ -1,5 +1,7 @@
-"""Comparison with known faces: captured curves of GRID and FACEGOOD, tracked lips in millimetres,
-action units, and the training's targets.
+"""Comparison with known faces.
+
+They are captured curves of GRID and FACEGOOD, tracked lips in millimetres, action units, and the
+targets of training.
 """
 
 from __future__ import annotations

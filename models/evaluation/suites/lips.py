@@ -1,11 +1,10 @@
-"""Lips of held-out synthetic voices, whose phones are known exactly, and lips in sounds that are
-no speech.
+"""Lips of held-out synthetic voices, and lips in sounds that are no speech.
 
-The effect of procedural animation on the lips is measured too: each measure with it and without.
+The phones of the voices are known exactly. The effect of procedural animation on their lips is
+measured too: each measure with it and without.
 
-The sounds are made, with other seeds than those that trained
-(`cstalk_bridge.models.training.encoder.noises`): at a level of speech, some seconds of each kind,
-several of them.
+The other sounds are synthesised as for training (`cstalk_bridge.models.training.encoder.prepare`),
+but with other seeds: several of each kind, some seconds each, at the level of speech.
 """
 
 from __future__ import annotations
@@ -220,7 +219,7 @@ def change_percent(before: float, after: float) -> float:
 SEED = 160
 TIMES = 6
 LENGTH_S, SETTLED_S = 5.0, 0.5
-LEVEL_DBFS = -26.0  # of the whole sound's power: speech at a usual distance
+LEVEL_DBFS = -26.0  # of the whole sound's power: speech at a normal distance
 
 
 class NoSpeech:
@@ -248,13 +247,13 @@ class NoSpeech:
                 played = np.clip(levelled, -1.0, 1.0).astype(np.float32)
                 self._sounds.setdefault(kind, []).append(Recording(f"{kind}/{number}", played))
 
-    def measure(self, maker: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
+    def measure(self, predictor: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
         """Yield mean gaps, and the greatest but for a twentieth of the time."""
         every: list[float] = []
         for kind, sounds in self._sounds.items():
             gaps: list[float] = []
             for sound in sounds:
-                face = predict_face(maker, sound, lookahead_ms)
+                face = predict_face(predictor, sound, lookahead_ms)
                 if face is None:
                     return
                 settled = face[round(SETTLED_S * ROW_RATE_HZ) :]

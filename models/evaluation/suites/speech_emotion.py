@@ -1,7 +1,7 @@
-"""Measures of networks rather than faces: parameters and time of the generator; recall, delay
-and false detections of speech emotion recognition.
+"""Measures of networks rather than faces.
 
-The phones that its encoder decodes for unknown voices, its size, and its speed on one core.
+Of a generator: its parameters, its time on one core, and the phones that its encoder decodes for
+unknown voices. Of speech emotion recognition: recall, delay, false detections and time.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ class SpeechEmotion:
         return np.asarray(mean[: len(EMOTION_CLASSES)])
 
     def _turn_detections(self) -> Iterator[Measurement]:
-        """Yield what is detected when an actor who spoke calmly goes on in an emotion."""
+        """Yield what is detected when an actor who spoke calmly continues in an emotion."""
         calm = {turn.name: turn.sound for turn in self._turns if turn.emotion == EMOTION_CLASSES[0]}
         delays_s, right, wrong, turns = [], [], [], 0
         for turn in self._turns:

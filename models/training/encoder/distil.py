@@ -4,9 +4,9 @@
     python -m cstalk_bridge.models.training.encoder.distil --data ../shared/data \
         --runs ../runs/distilled
 
-resumes by itself, and writes `encoder.safetensors` to --runs at every checkpoint. The same seed
-and settings give the same sequence of batches. `--begin-with` starts from encoder weights
-instead of from Whisper's own. On one CPU core 4,000 steps take about an hour.
+A run resumes by itself, and writes `encoder.safetensors` to --runs at every checkpoint. The same
+seed and settings give the same sequence of batches. `--begin-with` starts from encoder
+weights instead of from Whisper's own. On one CPU core 4,000 steps take about an hour.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,10 +22,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from cstalk_bridge.models.encoder.log_mel import MOST_RIGHT, REACH_HOPS, RIGHT_HOPS, delay_hops
 from cstalk_bridge.models.encoder.network import OFFSET_SCALE, Encoder, EncoderSizes
 from cstalk_bridge.models.encoder.weights import EncoderDescription, load_encoder, save_encoder
 from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.features import MOST_RIGHT, REACH_HOPS, RIGHT_HOPS, delay_hops
 from cstalk_bridge.models.timing import ROW_RATE_HZ
 from cstalk_bridge.models.training.encoder.streams import (
     FOLDER,
@@ -119,7 +119,7 @@ def standardise(encoder: Encoder, layers: Sequence[NDArray[np.float32]]) -> None
 
 NOTICE = (
     "Grown from the encoder of OpenAI Whisper tiny.en, Copyright (c) 2022 OpenAI, under the MIT"
-    " licence; the notice stands in the model card."
+    " licence; the notice is in the model card."
 )
 
 
@@ -216,7 +216,7 @@ def explained(encoder: Encoder, streams: Streams, seed: int, content: Tensor) ->
         for delay in range(len(RIGHT_HOPS)):
             predicted = encoder(batch.samples, delay)[:, :rows][known] @ content
             errors[delay] += float((predicted - target).square().sum())
-    return [float(share) for share in 1.0 - errors / whole]
+    return [float(part) for part in 1.0 - errors / whole]
 
 
 def distil(
@@ -243,8 +243,9 @@ def distil(
         if run.step % settings.save_every == 0:
             write_weights(folder / "encoder.safetensors", run.average, description)
         if run.step % settings.check_every == 0:
-            shares = ", ".join(f"{share:.3f}" for share in explained(run.average, dev, 5, content))
-            print(f"  explained variance by delay, dev: {shares}", flush=True)
+            explained_by_delay = explained(run.average, dev, 5, content)
+            listed = ", ".join(f"{part:.3f}" for part in explained_by_delay)
+            print(f"  explained variance by delay, dev: {listed}", flush=True)
     write_weights(folder / "encoder.safetensors", run.average, description)
     return run.average
 
@@ -273,30 +274,41 @@ def content_of(checkpoint: Path, cache: Path, encoder: Encoder) -> Tensor:
     return fit_content(read(checkpoint), clips, encoder.spread.numpy())
 
 
-def main() -> None:
-    """Distil, resuming where an earlier run stopped."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_arguments(parser: argparse.ArgumentParser, runs: Path, settings: TrainingConfig) -> None:
+    """Add the arguments that both stages have, with the stage's own defaults."""
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--cache", type=Path, default=Path("../cache"))
     parser.add_argument(
         "--whisper", type=Path, help="Whisper checkpoint (default: whisper_tiny_en in --data)"
     )
-    parser.add_argument("--runs", type=Path, default=Path("../runs/distilled"))
-    parser.add_argument("--begin-with", type=Path, help="initial encoder weights")
-    parser.add_argument("--seed", type=int, default=SETTINGS.seed)
-    parser.add_argument("--steps", type=int, default=SETTINGS.steps)
-    options = parser.parse_args()
-    checkpoint = options.whisper or options.data / "whisper_tiny_en/encoder_f16.npz"
+    parser.add_argument("--cache", type=Path, default=Path("../cache"))
+    parser.add_argument("--runs", type=Path, default=runs)
+    parser.add_argument("--seed", type=int, default=settings.seed)
+    parser.add_argument("--steps", type=int, default=settings.steps)
+
+
+def checkpoint_of(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Path:
+    """Return the teacher's checkpoint; exit with 2 where it or the training set is missing."""
+    checkpoint: Path = options.whisper or options.data / "whisper_tiny_en/encoder_f16.npz"
     require(
         parser, checkpoint, "the encoder of Whisper tiny.en is the teacher; name it with --whisper"
     )
     require(
         parser, options.cache / FOLDER, "run cstalk_bridge.models.training.encoder.prepare first"
     )
+    return checkpoint
+
+
+def main() -> None:
+    """Distil, resuming where an earlier run stopped."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_arguments(parser, Path("../runs/distilled"), SETTINGS)
+    parser.add_argument("--begin-with", type=Path, help="initial encoder weights")
+    options = parser.parse_args()
+    checkpoint = checkpoint_of(parser, options)
     torch.set_num_threads(1)
-    settings = TrainingConfig(**asdict(SETTINGS) | {"seed": options.seed, "steps": options.steps})
+    settings = replace(SETTINGS, seed=options.seed, steps=options.steps)
     try:
         if options.begin_with is not None:
             initial = load_encoder(options.begin_with)[0].requires_grad_()

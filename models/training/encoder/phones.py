@@ -3,9 +3,9 @@
     python -m cstalk_bridge.models.training.encoder.phones \
         --begin-with ../runs/distilled/encoder.safetensors
 
-Linear heads on the features predict the phone and four events of lips and teeth. It
-resumes by itself, and writes the encoder with its heads to --out at every checkpoint. The cache is
-that of `cstalk_bridge.models.training.encoder.prepare`.
+Linear heads on the features predict the phone and four events of lips and teeth. A run resumes by
+itself, and writes the encoder with its heads to --out at every checkpoint. The cache is that of
+`cstalk_bridge.models.training.encoder.prepare`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,13 +22,16 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from cstalk_bridge.models.encoder.log_mel import RIGHT_HOPS
 from cstalk_bridge.models.encoder.weights import load_encoder
 from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.features import RIGHT_HOPS
 from cstalk_bridge.models.phones import PHONE_INDEX, PHONES
 from cstalk_bridge.models.training.alignment import phone_indices, within_sound
 from cstalk_bridge.models.training.batches import ALIGNED, UNKNOWN_PHONE
+from cstalk_bridge.models.training.encoder.distil import SETTINGS as DISTILLATION
 from cstalk_bridge.models.training.encoder.distil import (
+    add_arguments,
+    checkpoint_of,
     content_of,
     describe,
     drawn_delay,
@@ -37,13 +40,11 @@ from cstalk_bridge.models.training.encoder.distil import (
     write_weights,
 )
 from cstalk_bridge.models.training.encoder.streams import (
-    FOLDER,
     NO_SPEECH,
-    STREAMS,
     EncoderCorpus,
     Streams,
 )
-from cstalk_bridge.models.training.run import Progress, Run, TrainingConfig
+from cstalk_bridge.models.training.run import Progress, Run
 from cstalk_bridge.models.training.sources import require
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from cstalk_bridge.models.encoder.weights import EncoderDescription
     from cstalk_bridge.models.training.alignment import Segment
     from cstalk_bridge.models.training.encoder.streams import TeacherClip
+    from cstalk_bridge.models.training.run import TrainingConfig
 
 
 EVENTS: dict[str, tuple[str, ...]] = {
@@ -62,7 +64,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "rounding": ("UH", "UW", "W", "SH", "ZH"),
     "sibilant": ("S", "Z", "SH", "ZH"),
 }
-"""What lips and teeth do that nothing but the phone decides, by the phones that do it."""
+"""Events of lips and teeth that the phone alone decides, by the phones that have them."""
 HEADS: tuple[str, ...] = (*PHONES, *EVENTS)
 """The heads' outputs in order: logits of phones that exclude one another, then of events."""
 MIDDLE, EDGE, NEAR = 3.0, 1.0, 0.3
@@ -105,7 +107,7 @@ class Labels:
 
 
 def event_targets(phones: Tensor) -> tuple[Tensor, Tensor]:
-    """Return whether each event goes on and how much that counts, [events, streams, rows] each.
+    """Return whether each event happens and its weight, [events, streams, rows] each.
 
     `phones` is [streams, rows]. An aligner's edges are not sharp: rows beside an event count
     little, its middle counts most. Nothing counts where the phone is unknown.
@@ -144,17 +146,10 @@ def correct_phones(logits: Tensor, phones: Tensor) -> tuple[int, int]:
     return int((right & spoken).sum()), int(spoken.sum())
 
 
-SETTINGS = TrainingConfig(
-    seed=32,
-    steps=1000,
-    batch=STREAMS,
-    learning_rate=3e-4,
-    warm_up_steps=50,
-    average=0.995,
-    check_every=500,
-    save_every=25,
-    network="encoder",
+SETTINGS = replace(
+    DISTILLATION, seed=32, steps=1000, warm_up_steps=50, average=0.995, save_every=25
 )
+"""As the distillation before it, but shorter, with weights that are averaged over fewer steps."""
 PHONE_WEIGHT = 0.05
 """Weight against the teacher's layer. At 1, unseen speakers are recognised worse than at 0."""
 HEAD_SCALE = 16.0
@@ -189,7 +184,7 @@ class EncoderWithHeads(nn.Module):
 @torch.no_grad()
 def phone_accuracy(network: EncoderWithHeads, streams: Streams, seed: int) -> list[float]:
     """Return the share of correct rows of speech by delay, on augmented streams."""
-    shares = []
+    accuracies = []
     for delay in range(len(RIGHT_HOPS)):
         counts = []
         for number in range(DEV_BATCHES):
@@ -197,8 +192,8 @@ def phone_accuracy(network: EncoderWithHeads, streams: Streams, seed: int) -> li
             rows = network.encoder(batch.samples, delay)
             phones = batch.phones[:, 1 : 1 + rows.shape[1]]
             counts.append(correct_phones(network.logits(rows), phones))
-        shares.append(sum(hit for hit, _ in counts) / max(1, sum(every for _, every in counts)))
-    return shares
+        accuracies.append(sum(hit for hit, _ in counts) / max(1, sum(every for _, every in counts)))
+    return accuracies
 
 
 def train(
@@ -235,8 +230,8 @@ def train(
         if run.step % settings.save_every == 0:
             _write(out, run.average, description)
         if run.step % settings.check_every == 0:
-            shares = ", ".join(f"{share:.3f}" for share in phone_accuracy(run.average, dev, 5))
-            print(f"  correct rows by delay, dev: {shares}", flush=True)
+            listed = ", ".join(f"{part:.3f}" for part in phone_accuracy(run.average, dev, 5))
+            print(f"  correct rows by delay, dev: {listed}", flush=True)
     _write(out, run.average, description)
     return run.average
 
@@ -256,32 +251,19 @@ def main() -> None:
         required=True,
         help="encoder weights of distil, or of an earlier round",
     )
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument(
-        "--whisper", type=Path, help="Whisper checkpoint (default: whisper_tiny_en in --data)"
-    )
-    parser.add_argument("--cache", type=Path, default=Path("../cache"))
-    parser.add_argument("--runs", type=Path, default=Path("../runs/phones"))
+    add_arguments(parser, Path("../runs/phones"), SETTINGS)
     parser.add_argument(
         "--out", type=Path, help="weights file to write (default: encoder.safetensors in --runs)"
     )
-    parser.add_argument("--seed", type=int, default=SETTINGS.seed)
-    parser.add_argument("--steps", type=int, default=SETTINGS.steps)
     options = parser.parse_args()
-    checkpoint = options.whisper or options.data / "whisper_tiny_en/encoder_f16.npz"
-    require(
-        parser, checkpoint, "the encoder of Whisper tiny.en is the teacher; name it with --whisper"
-    )
-    require(
-        parser, options.cache / FOLDER, "run cstalk_bridge.models.training.encoder.prepare first"
-    )
+    checkpoint = checkpoint_of(parser, options)
     require(
         parser,
         options.cache / "phones.json",
         "run cstalk_bridge.models.training.encoder.prepare first",
     )
     torch.set_num_threads(1)
-    settings = TrainingConfig(**asdict(SETTINGS) | {"seed": options.seed, "steps": options.steps})
+    settings = replace(SETTINGS, seed=options.seed, steps=options.steps)
     out = options.out or options.runs / "encoder.safetensors"
     try:
         encoder, heads, initial_card = load_encoder(options.begin_with)

@@ -2,10 +2,10 @@
 
     python -m cstalk_bridge.models.training.encoder.prepare --data ../shared/data --cache ../cache
 
-needs `encoder_f16.npz` of Whisper tiny.en (`--whisper`), which only training reads. Each clip
+It needs `encoder_f16.npz` of Whisper tiny.en (`--whisper`), which only training reads. Each clip
 gets `--copies` copies in other voices: played at another speed, or with another pitch
 and vocal tract; the teacher encodes each as a recording of its own. Sounds that are no speech are
-synthetic and seeded; nobody's recording is in them. A finished part is kept until what it was made
+synthetic and seeded; they contain no recordings. A finished part is kept until what it was made
 of changes. The recordings are those of the training set of faces
 (`cstalk_bridge.models.training.prepare`, same options), and so are their phones, which the same
 aligner writes to `phones.json`.
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     Sound = NDArray[np.float64]
 
-    Maker = Callable[[int, np.random.Generator], Sound]
+    SoundGenerator = Callable[[int, np.random.Generator], Sound]
 
 
 LEVEL_DBFS = (-55.0, -12.0)
@@ -130,7 +130,7 @@ def music(samples: int, random: np.random.Generator) -> Sound:
 
 
 def beeps(samples: int, random: np.random.Generator) -> Sound:
-    """Return tones that go on and off."""
+    """Return tones that begin and end."""
     tone = _harmonics(samples, random.uniform(300, 3000), 1, 1.0)
     return tone * _gate(samples, random, (0.05, 0.6))
 
@@ -154,7 +154,7 @@ def silence(samples: int, random: np.random.Generator) -> Sound:
     return np.zeros(samples)
 
 
-SOUNDS: dict[str, Maker] = {
+SOUNDS: dict[str, SoundGenerator] = {
     "keys": keys,
     "claps": claps,
     "hum": hum,
@@ -164,14 +164,14 @@ SOUNDS: dict[str, Maker] = {
     "puffs": puffs,
 }
 """The kinds that have a name."""
-MAKERS: tuple[Maker, ...] = (*SOUNDS.values(), _noise, silence)
+SOUND_GENERATORS: tuple[SoundGenerator, ...] = (*SOUNDS.values(), _noise, silence)
 
 
 def no_speech(samples: int, random: np.random.Generator) -> NDArray[np.float32]:
     """Return `samples` of one or two of these sounds over faint noise, peak below 1."""
     sound = np.zeros(samples)
     for _ in range(int(random.integers(1, 3))):
-        made = MAKERS[random.integers(len(MAKERS))](samples, random)
+        made = SOUND_GENERATORS[random.integers(len(SOUND_GENERATORS))](samples, random)
         power = np.sqrt(np.square(made).mean())
         sound += made / max(power, 1e-9) * 10 ** (random.uniform(*LEVEL_DBFS) / 20)
     if random.random() < 0.7:
@@ -205,7 +205,7 @@ def levelled(sound: NDArray[np.float32]) -> NDArray[np.float32]:
 def another_voice(
     sound: NDArray[np.float32], random: np.random.Generator
 ) -> tuple[NDArray[np.float32], float]:
-    """Return `sound` [time] as somebody else might say it, and how many times faster it is."""
+    """Return `sound` [time] in another voice, and how many times faster it is."""
     speed = float(np.exp(random.uniform(*np.log(SPEEDS))))
     made = soxr.resample(sound, SAMPLE_RATE_HZ * speed, SAMPLE_RATE_HZ)
     if random.random() < THROAT_SHARE and len(made) > SAMPLE_RATE_HZ // 2:

@@ -2,11 +2,11 @@
 
 `<cache>/encoder/<source>.<copy>/` holds `samples.i16` [rows, HOP_SAMPLES], `layer.f16` [rows,
 WIDTH] (the teacher's layer less its sinusoids) and `clips.json`: name, part, copy, speed, first
-row and rows of each clip. A folder is written whole or not at all; `key` in `clips.json` says
-what it was made of.
+row and rows of each clip. A folder is written whole or not at all; `key` in `clips.json` is a
+digest of what it was made of.
 
 In a stream voices follow one another, with pauses and sounds between them; rooms, microphones,
-levels and other sounds change as it goes on. A batch depends only on the seed and its number, so
+levels and other sounds change over time. A batch depends only on the seed and its number, so
 that a resumed run continues the same sequence.
 """
 
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from cstalk_bridge.models.encoder.log_mel import ENCODER_HISTORY_SAMPLES
+from cstalk_bridge.models.features import ENCODER_HISTORY_SAMPLES
 from cstalk_bridge.models.timing import HOP_S, HOP_SAMPLES
 from cstalk_bridge.models.training.augmentation import (
     ALONE_DBFS,
@@ -59,7 +59,7 @@ class TeacherClip:
 
     @property
     def source(self) -> str:
-        """What it came from, a key of `cstalk_bridge.models.training.sources.SOURCES`, or
+        """The source of the clip, a key of `cstalk_bridge.models.training.sources.SOURCES`, or
         `no_speech`."""
         return self.name.split("/")[0]
 
@@ -90,7 +90,7 @@ def write_folder(
 
 
 def key_of(folder: Path) -> str | None:
-    """Return what a finished folder was made of; None where there is none."""
+    """Return the content key of a finished folder; None where there is none."""
     path = folder / "clips.json"
     return str(json.loads(path.read_text("utf-8"))["key"]) if path.exists() else None
 
@@ -137,8 +137,8 @@ class EncoderCorpus:
 SCENES = 2
 """Scenes of a stream, of equal length, each with a room, microphone, level and noise of its own."""
 UNTOUCHED_SHARE = 0.12  # of the scenes, where digital silence stays digital
-OTHERS_SHARE, OTHERS_DB = 0.12, (-26.0, -8.0)  # somebody else speaks, against the voice
-SOUNDS_SHARE, SOUNDS_DB = 0.25, (-30.0, 0.0)  # a sound that is no speech goes on
+OTHERS_SHARE, OTHERS_DB = 0.12, (-26.0, -8.0)  # another voice, relative to the first
+SOUNDS_SHARE, SOUNDS_DB = 0.25, (-30.0, 0.0)  # a sound that is no speech
 QUIET_SHARE, QUIET_DB = 0.25, (-24.0, 0.0)  # of the scenes that are quieter still
 
 

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cstalk_bridge.models.encoder.log_mel import FRAME_SAMPLES, STEP_SAMPLES
 from cstalk_bridge.models.encoder.network import WhisperMel
+from cstalk_bridge.models.features import FRAME_SAMPLES, STEP_SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

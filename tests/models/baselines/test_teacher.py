@@ -11,9 +11,9 @@ from safetensors import safe_open
 from cstalk_bridge.models.baselines.teacher import Teacher, TeacherSizes, fingerprint
 from cstalk_bridge.models.board import AUDIO_DRIVEN
 from cstalk_bridge.models.cstalk.architecture import Description
-from cstalk_bridge.models.cstalk.features import HISTORY_SAMPLES
 from cstalk_bridge.models.emotions import CONDITIONS, EMOTIONS
 from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.features import HISTORY_SAMPLES
 from cstalk_bridge.models.loading import (
     build_network,
     load_network,

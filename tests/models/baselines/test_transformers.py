@@ -13,9 +13,9 @@ from cstalk_bridge.models import load_generator
 from cstalk_bridge.models.baselines import NETWORKS
 from cstalk_bridge.models.board import AUDIO_DRIVEN
 from cstalk_bridge.models.cstalk.architecture import Description
-from cstalk_bridge.models.cstalk.features import HISTORY_SAMPLES
 from cstalk_bridge.models.emotions import CONDITIONS, EMOTIONS
 from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.features import HISTORY_SAMPLES
 from cstalk_bridge.models.loading import build_network, create_generator, load_network, save_network
 from cstalk_bridge.models.timing import HOP_SAMPLES
 
@@ -41,7 +41,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "memory_rows": 5,
     },
 }
-HEARING = [name for name in NETWORKS if name not in ("teacher", "cstalk-encoder")]
+TRAINED_ON_SOUND = [name for name in NETWORKS if name not in ("teacher", "cstalk-encoder")]
 """Those that learn from sound; the others hear through an encoder that is there already."""
 
 
@@ -63,7 +63,7 @@ def inputs(network: FaceNetwork, rows: int, batch: int = 2) -> tuple[Tensor, Ten
     return samples, emotion, torch.tensor([3, 8])[:batch]
 
 
-@pytest.mark.parametrize("name", HEARING)
+@pytest.mark.parametrize("name", TRAINED_ON_SOUND)
 def test_the_sizes_are_about_ours(name: str) -> None:
     network = build_network(
         Description(NETWORKS[name].sizes(), AUDIO_DRIVEN, EMOTIONS, 16_000, 50, {}, name)
@@ -72,7 +72,7 @@ def test_the_sizes_are_about_ours(name: str) -> None:
     assert 1.95e6 < count < 2.05e6
 
 
-@pytest.mark.parametrize("name", HEARING)
+@pytest.mark.parametrize("name", TRAINED_ON_SOUND)
 @torch.inference_mode()
 def test_an_output_for_each_hop_after_the_window(name: str) -> None:
     network = made(name)
@@ -86,7 +86,7 @@ def test_an_output_for_each_hop_after_the_window(name: str) -> None:
     assert torch.allclose(network(samples, by_hop, delays)[0], channels, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", HEARING)
+@pytest.mark.parametrize("name", TRAINED_ON_SOUND)
 @torch.inference_mode()
 def test_sound_to_come_changes_nothing(name: str) -> None:
     network = made(name)
@@ -102,7 +102,7 @@ def test_sound_to_come_changes_nothing(name: str) -> None:
     assert torch.allclose(phones[..., : changed - 9], phones_after[..., : changed - 9], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", HEARING)
+@pytest.mark.parametrize("name", TRAINED_ON_SOUND)
 @torch.inference_mode()
 def test_a_windowed_network_hears_its_window_and_all_of_it(name: str) -> None:
     network = made(name)
@@ -116,7 +116,7 @@ def test_a_windowed_network_hears_its_window_and_all_of_it(name: str) -> None:
     assert (network(silent_start, emotion, delays)[0][..., -1] != alone).any()
 
 
-@pytest.mark.parametrize("name", HEARING)
+@pytest.mark.parametrize("name", TRAINED_ON_SOUND)
 @torch.inference_mode()
 def test_emotion_and_delay_are_heeded(name: str) -> None:
     network = made(name)
@@ -126,7 +126,7 @@ def test_emotion_and_delay_are_heeded(name: str) -> None:
     assert (network(samples, emotion, delays + 2)[0] - plain).abs().max() > 1e-4
 
 
-@pytest.mark.parametrize("name", HEARING)
+@pytest.mark.parametrize("name", TRAINED_ON_SOUND)
 def test_a_file_brings_the_same_network_back(name: str, tmp_path: Path) -> None:
     network, description = made(name), described(name)
     save_network(tmp_path / "w.safetensors", network, description)
@@ -137,7 +137,7 @@ def test_a_file_brings_the_same_network_back(name: str, tmp_path: Path) -> None:
         assert torch.allclose(network(*given)[0], again(*given)[0], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", HEARING)
+@pytest.mark.parametrize("name", TRAINED_ON_SOUND)
 def test_only_what_streams_is_let_into_the_bridge(name: str, tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     save_network(path, made(name), described(name))
@@ -148,18 +148,18 @@ def test_only_what_streams_is_let_into_the_bridge(name: str, tmp_path: Path) -> 
         load_generator(path, "cpu")
     network, description = load_network(path, CPU)
     whole = create_generator(network, description)
-    for refused in (
+    for call in (
         lambda: whole.stream(1),
         lambda: whole.passes(np.zeros((1, 1, len(EMOTIONS)), np.float32)),
     ):
         with pytest.raises(WeightsError, match=f"{name} network cannot stream"):
-            refused()
+            call()
 
 
 def test_an_unknown_network_and_sizes_that_make_none_are_refused(tmp_path: Path) -> None:
     network = made("emotalk-like")
     sizes = asdict(cast("Any", network.architecture))
-    for fields, told in (
+    for fields, message in (
         ({"network": "wav2lip"}, "description is damaged"),
         ({"architecture": sizes | {"heads": 0}}, "make no network"),
         ({"architecture": sizes | {"memory_rows": 10**9}}, "memory_rows"),
@@ -167,7 +167,7 @@ def test_an_unknown_network_and_sizes_that_make_none_are_refused(tmp_path: Path)
     ):
         path = tmp_path / "w.safetensors"
         save_network(path, network, altered(described("emotalk-like"), fields))
-        with pytest.raises(WeightsError, match=told):
+        with pytest.raises(WeightsError, match=message):
             load_network(path, CPU)
 
 

@@ -89,13 +89,15 @@ def test_the_emotion_counts_only_where_it_is_felt(network: RegionCorrelation) ->
     faces = torch.rand(1, SMALL.window_rows, len(AUDIO_DRIVEN))
     happy = torch.eye(len(EMOTIONS))[1:2]
 
-    def guess(emotion: torch.Tensor, *, felt: bool) -> torch.Tensor:
-        known = torch.tensor([felt])
+    def guess(emotion: torch.Tensor, *, known_emotion: bool) -> torch.Tensor:
+        known = torch.tensor([known_emotion])
         given = dataclasses.replace(windows(faces), emotion=emotion, emotion_known=known)
         return network(given, hiding(1, BROW))
 
-    assert not torch.allclose(guess(happy, felt=True), guess(0 * happy, felt=True))
-    assert torch.equal(guess(happy, felt=False), guess(0 * happy, felt=False))
+    assert not torch.allclose(
+        guess(happy, known_emotion=True), guess(0 * happy, known_emotion=True)
+    )
+    assert torch.equal(guess(happy, known_emotion=False), guess(0 * happy, known_emotion=False))
 
 
 def test_it_learns_that_one_region_follows_another(network: RegionCorrelation) -> None:

@@ -20,14 +20,14 @@ from cstalk_bridge.models.cstalk.onnx_engine import EncoderOnnxNetwork, OnnxEngi
 from cstalk_bridge.models.cstalk.streaming import CachedStream
 from cstalk_bridge.models.cstalk.torch_engine import TorchNetwork, WindowStream, recording_faces
 from cstalk_bridge.models.emotions import CONDITIONS, EMOTIONS, conditions
-from cstalk_bridge.models.encoder.log_mel import (
+from cstalk_bridge.models.encoder.network import WhisperMel, next_rows, silent_caches
+from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.features import (
     ENCODER_HISTORY_SAMPLES,
     RIGHT_HOPS,
     columns_of,
     delay_hops,
 )
-from cstalk_bridge.models.encoder.network import WhisperMel, next_rows, silent_caches
-from cstalk_bridge.models.errors import WeightsError
 from cstalk_bridge.models.loading import (
     build_network,
     create_generator,
@@ -117,11 +117,11 @@ def test_every_look_ahead_hears_as_much_future_as_it_leaves() -> None:
 
 def test_a_batch_of_delays_hears_what_each_hears_alone(network: EncoderGenerator) -> None:
     sound = torch.from_numpy(noise(np.random.default_rng(4), 3, 160))
-    heard = torch.nn.functional.pad(sound, (ENCODER_HISTORY_SAMPLES, 0))
+    padded = torch.nn.functional.pad(sound, (ENCODER_HISTORY_SAMPLES, 0))
     delays = torch.arange(len(RIGHT_HOPS))
-    rows = next_rows(network.ear, heard, delays, silent_caches(network.ear, delays))
+    rows = next_rows(network.ear, padded, delays, silent_caches(network.ear, delays))
     for delay in range(len(RIGHT_HOPS)):
-        alone = heard[delay : delay + 1]
+        alone = padded[delay : delay + 1]
         expected = network.ear(alone, delay, network.ear.silent_caches(1, delay))
         assert (rows[delay] - expected[0]).abs().max() < BOUND
 
@@ -137,10 +137,10 @@ def test_the_graph_equals_the_network_under_changing_conditions(
     here, there = onnx.silent_past(first, delays), other.silent_past(first, delays)
     for hops in calls:
         samples = noise(random, 3, hops)
-        told = random.random((3, hops, SMALL.emotions), dtype=np.float32)
+        rows_of_conditions = random.random((3, hops, SMALL.emotions), dtype=np.float32)
         delays = random.integers(0, SMALL.delays, 3)
-        faces, here = onnx.advance(samples, told, delays, here)
-        expected, there = other.advance(samples, told, delays, there)
+        faces, here = onnx.advance(samples, rows_of_conditions, delays, here)
+        expected, there = other.advance(samples, rows_of_conditions, delays, there)
         assert faces.shape == expected.shape == (3, hops, SMALL.channels)
         assert np.abs(faces - expected).max() < BOUND
 
@@ -153,11 +153,11 @@ def test_files_windows_and_hops_make_the_same_faces(
     rows, delay = 60, lookahead_ms // 20
     sound = noise(random, 1, rows)
     emotion = random.random((1, len(EMOTIONS)), dtype=np.float32)
-    told = np.repeat(conditions(emotion, 0.4, SMALL.emotions)[:, None], rows, axis=1)
-    whole = recording_faces(network, sound, told, delay)[0]
+    rows_of_conditions = np.repeat(conditions(emotion, 0.4, SMALL.emotions)[:, None], rows, axis=1)
+    whole = recording_faces(network, sound, rows_of_conditions, delay)[0]
     generator = create_generator(network, described())
     assert isinstance(generator.engine, OnnxEngine)
-    assert np.abs(generator.engine.faces(sound, told, delay)[0] - whole).max() < BOUND
+    assert np.abs(generator.engine.faces(sound, rows_of_conditions, delay)[0] - whole).max() < BOUND
     ways: list[Stream] = [
         CachedStream(_onnx(network), 1),
         CachedStream(TorchNetwork(network, CPU), 1),

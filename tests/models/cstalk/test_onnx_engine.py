@@ -202,7 +202,7 @@ def test_the_default_sizes_are_those_of_the_shipped_weights() -> None:
 
 @FEW
 @given(ARCHITECTURES, SEEDS)
-def test_a_row_depends_on_its_window_and_nothing_before(architecture: Architecture, seed: int) -> None:
+def test_a_row_depends_on_its_window_alone(architecture: Architecture, seed: int) -> None:
     both, random = made(architecture, seed), np.random.default_rng(seed)
     hops = architecture.window_hops
     first = random.random((1, architecture.emotions), dtype=np.float32)

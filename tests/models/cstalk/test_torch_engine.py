@@ -68,10 +68,10 @@ def test_faces_stay_within_the_board() -> None:
 
 def test_pieces_of_a_windowed_network_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     network = made("emotalk-like")
-    sound, asked = sounds(1, 50), guarded(courses(1, 50))
-    once = recording_faces(network, sound, asked, 4)
+    sound, condition_rows = sounds(1, 50), guarded(courses(1, 50))
+    once = recording_faces(network, sound, condition_rows, 4)
     monkeypatch.setattr(module, "PIECE_ROWS", 9)
-    assert np.allclose(recording_faces(network, sound, asked, 4), once, atol=1e-5)
+    assert np.allclose(recording_faces(network, sound, condition_rows, 4), once, atol=1e-5)
 
 
 def test_a_recording_too_long_to_hear_at_once_is_refused() -> None:
@@ -97,11 +97,11 @@ def test_evaluation_measures_its_file_offline_and_refuses_to_stream_it(
 ) -> None:
     path = tmp_path / f"{name}.safetensors"
     save_network(path, made(name), described(name))
-    maker = NetworkPredictor.open(path)
+    predictor = NetworkPredictor.open(path)
     sound, emotions = sounds(1, 20)[0], courses(1, 20)[0]
-    assert maker.faces(sound, emotions, 60).shape == (20, len(AUDIO_DRIVEN))
-    heard = maker.phones(sound)
-    assert heard is not None
-    assert heard.shape == (20,)
+    assert predictor.faces(sound, emotions, 60).shape == (20, len(AUDIO_DRIVEN))
+    predicted_phones = predictor.phones(sound)
+    assert predicted_phones is not None
+    assert predicted_phones.shape == (20,)
     with pytest.raises(WeightsError, match="cannot stream"):
         NetworkPredictor.open(path, streaming=True)

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cstalk_bridge.models.encoder.log_mel import REACH_HOPS
 from cstalk_bridge.models.encoder.network import Encoder, EncoderSizes
+from cstalk_bridge.models.features import REACH_HOPS
 
 SMALL = EncoderSizes(width=24, heads=2, inner=48, layers=3)
 

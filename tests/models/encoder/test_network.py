@@ -11,7 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cstalk_bridge.models.encoder.log_mel import (
+from cstalk_bridge.models.encoder.network import EncoderStream, encode
+from cstalk_bridge.models.features import (
     ENCODER_HISTORY_SAMPLES,
     FRAME_SAMPLES,
     RIGHT_HOPS,
@@ -19,7 +20,6 @@ from cstalk_bridge.models.encoder.log_mel import (
     WINDOW_HOPS,
     delay_hops,
 )
-from cstalk_bridge.models.encoder.network import EncoderStream, encode
 from cstalk_bridge.models.timing import HOP_SAMPLES
 
 if TYPE_CHECKING:

@@ -32,8 +32,8 @@ def test_it_comes_back_rounded_to_half_precision(encoder: Encoder, tmp_path: Pat
     described = EncoderDescription(encoder.sizes, CARD, ("SIL", "bilabial"))
     path = tmp_path / "e.safetensors"
     save_encoder(path, encoder, described, heads)
-    back, read_off, told = load_encoder(path)
-    assert told == described
+    back, read_off, description = load_encoder(path)
+    assert description == described
     assert read_off is not None
     assert (read_off.weight - heads.weight).abs().max() < ROUNDED
     for name, tensor in encoder.state_dict().items():
@@ -63,10 +63,10 @@ def test_heads_may_be_absent(encoder: Encoder, tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused(
-    encoder: Encoder, tmp_path: Path, changed: dict[str, object], said: str
+    encoder: Encoder, tmp_path: Path, changed: dict[str, object], message: str
 ) -> None:
     path = tmp_path / "e.safetensors"
     fields = asdict(EncoderDescription(encoder.sizes, CARD)) | changed
     write_tensors(path, {n: t.half() for n, t in encoder.state_dict().items()}, FORMAT, fields)
-    with pytest.raises(WeightsError, match=said):
+    with pytest.raises(WeightsError, match=message):
         load_encoder(path)

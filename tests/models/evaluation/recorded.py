@@ -36,9 +36,9 @@ def write_kokoro(folder: Path, *phones: str) -> None:
     """Write clips of a held-out voice; each of `phones` is two words of two sounds."""
     (folder / "kokoro").mkdir()
     lines = []
-    for number, words in enumerate(phones):
+    for number, clip_phones in enumerate(phones):
         path = folder / f"kokoro/am_puck__{number}.opus"
         soundfile.write(path, noise(1.5, 3), 16_000, format="OGG", subtype="OPUS")
-        clip = {"file": path.name, "phones": words, "frames_25ms": FRAMES}
+        clip = {"file": path.name, "phones": clip_phones, "frames_25ms": FRAMES}
         lines.append(json.dumps(clip, ensure_ascii=False) + "\n")
     (folder / "kokoro/index.jsonl").write_text("".join(lines), encoding="utf-8")

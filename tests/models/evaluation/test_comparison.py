@@ -165,9 +165,9 @@ DAMAGED: dict[str, Any] = {
 def test_every_file_that_is_no_result_is_named(tmp_path: Path, kind: str) -> None:
     bad = tmp_path / "bad.json"
     bad.write_text(DAMAGED[kind], encoding="utf-8")
-    with pytest.raises(EvaluationRequestError) as refused:
+    with pytest.raises(EvaluationRequestError) as caught:
         read_columns([bad, tmp_path / "none.json"])
-    for line, name in zip(refused.value.lines, ("bad.json", "none.json"), strict=True):
+    for line, name in zip(caught.value.lines, ("bad.json", "none.json"), strict=True):
         assert f"{name}: not results (" in line
         assert "; name a file that cstalk_bridge.models.evaluation wrote" in line
 

@@ -48,13 +48,13 @@ def test_offline_and_hop_by_hop_give_the_same_face(small_weights: Path, lookahea
 def test_phones_are_told_for_every_row(small_weights: Path) -> None:
     predictor = NetworkPredictor.open(small_weights)
     assert isinstance(predictor, PhoneDecoder)
-    told = predictor.phones(SOUND)
-    assert told is not None
-    assert told.shape == (35,)
+    phones = predictor.phones(SOUND)
+    assert phones is not None
+    assert phones.shape == (35,)
     # What comes later than the encoder's delay of 3 hops changes nothing.
     later = predictor.phones(np.concatenate((SOUND[: 30 * 320], np.zeros(3200, dtype=np.float32))))
     assert later is not None
-    assert np.array_equal(told[:28], later[:28])
+    assert np.array_equal(phones[:28], later[:28])
 
 
 @pytest.mark.parametrize("columns", [len(EMOTIONS), len(CONDITIONS)])

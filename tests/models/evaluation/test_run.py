@@ -41,15 +41,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cstalk_bridge.models.evaluation", *map(str, words)]
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cstalk_bridge.models.evaluation", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
 
 
 def test_what_is_there_is_measured_and_what_is_not_is_named(
     data: Path, small_weights: Path, tmp_path: Path
 ) -> None:
-    words: list[str | Path] = [
+    arguments: list[str | Path] = [
         "--weights",
         small_weights,
         "--data",
@@ -60,7 +60,7 @@ def test_what_is_there_is_measured_and_what_is_not_is_named(
     ]
     files: list[str | Path] = ["--json", tmp_path / "x.json", "--page", tmp_path / "x.html"]
     suites = ["--suites", "grid,facegood,lips,silence", "--lookahead-ms", "20,80"]
-    done = run(*words, *files, *suites)
+    done = run(*arguments, *files, *suites)
     assert done.returncode == 0, done.stderr
     assert "grid: not measured: " in done.stdout
     assert "lips together during p b m [%]" in done.stdout
@@ -81,15 +81,15 @@ def test_what_is_there_is_measured_and_what_is_not_is_named(
     assert "http" not in page
 
 
-def asked(weights: Path, data: Path, cache: Path, *words: str) -> EvaluationRequest:
+def parsed(weights: Path, data: Path, cache: Path, *arguments: str) -> EvaluationRequest:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     places = ["--weights", str(weights), "--data", str(data), "--cache", str(cache)]
-    return parse_request(parser.parse_args([*places, *words]))
+    return parse_request(parser.parse_args([*places, *arguments]))
 
 
 def test_both_ways_stand_side_by_side_and_find_the_same(data: Path, small_weights: Path) -> None:
-    request = asked(
+    request = parsed(
         small_weights, data, data, "--suites", "lips", "--lookahead-ms", "60", "--way", "both"
     )
     results = measured(open_candidates(request), request)
@@ -104,10 +104,10 @@ def test_a_network_that_cannot_stream_is_measured_offline_or_refused(
 ) -> None:
     path = tmp_path / "emotalk.safetensors"
     save_network(path, made("emotalk-like"), described("emotalk-like"))
-    (candidate,) = open_candidates(asked(path, data, data, "--way", "both"))
+    (candidate,) = open_candidates(parsed(path, data, data, "--way", "both"))
     assert (candidate.way, candidate.kind) == ("offline", "emotalk-like")
     with pytest.raises(WeightsError, match="cannot stream"):
-        open_candidates(asked(path, data, data, "--way", "streamed"))
+        open_candidates(parsed(path, data, data, "--way", "streamed"))
 
 
 def test_a_checkpoint_that_nobody_hears_through_is_refused(
@@ -115,7 +115,7 @@ def test_a_checkpoint_that_nobody_hears_through_is_refused(
 ) -> None:
     tiny_wav2vec.write_checkpoint(tmp_path)
     with pytest.raises(EvaluationRequestError, match="--wav2vec: none"):
-        open_candidates(asked(small_weights, data, data, "--wav2vec", str(tmp_path)))
+        open_candidates(parsed(small_weights, data, data, "--wav2vec", str(tmp_path)))
 
 
 def test_weights_of_one_name_are_told_apart_by_their_folders() -> None:
@@ -142,7 +142,7 @@ def test_a_damaged_recording_is_named_and_the_suite_left_out(
     shutil.copytree(data, broken)
     (broken / file).parent.mkdir(exist_ok=True)
     (broken / file).write_bytes(content)
-    request = asked(small_weights, broken, broken, "--suites", f"{suite},speed")
+    request = parsed(small_weights, broken, broken, "--suites", f"{suite},speed")
     (why,) = measured([], request).missing.values()
     assert Path(file).name in why
     assert "; " in why
@@ -159,9 +159,9 @@ def test_sound_of_another_rate_is_no_recording_of_the_set(tmp_path: Path) -> Non
 def test_no_recordings_at_all_is_an_error_that_names_them(
     small_weights: Path, tmp_path: Path
 ) -> None:
-    request = asked(small_weights, tmp_path, tmp_path, "--suites", "grid,lips")
-    with pytest.raises(EvaluationRequestError) as refused:
+    request = parsed(small_weights, tmp_path, tmp_path, "--suites", "grid,lips")
+    with pytest.raises(EvaluationRequestError) as caught:
         evaluate(request)
-    grid, lips = refused.value.lines
+    grid, lips = caught.value.lines
     assert grid.startswith("grid: ")
     assert lips.endswith("index.jsonl is missing; name the data folder with --data")

@@ -96,9 +96,9 @@ def test_nothing_after_a_hop_changes_it(network: OnnxSpeechEmotionNetwork) -> No
 
 @pytest.mark.parametrize(("samples", "hops"), [(0, 0), (1, 1), (320, 1), (321, 2)])
 def test_a_begun_hop_is_a_row(network: OnnxSpeechEmotionNetwork, samples: int, hops: int) -> None:
-    heard = recording_evidence(network, np.zeros(samples, dtype=np.float32))
-    assert heard.odds.shape == (hops, len(EMOTIONS))
-    assert heard.voicing.shape == (hops,)
+    evidence = recording_evidence(network, np.zeros(samples, dtype=np.float32))
+    assert evidence.odds.shape == (hops, len(EMOTIONS))
+    assert evidence.voicing.shape == (hops,)
 
 
 ANGRY = EMOTIONS.index("angry")
@@ -128,8 +128,8 @@ def test_a_mood_needs_seconds_and_then_shows() -> None:
 
 
 def test_one_loud_word_makes_no_mood() -> None:
-    heard = joined(evidence_for(0, 4.0), evidence_for(ANGRY, 0.3), evidence_for(0, 2.0))
-    assert emotion_trajectory(heard).max() < 0.2
+    evidence = joined(evidence_for(0, 4.0), evidence_for(ANGRY, 0.3), evidence_for(0, 2.0))
+    assert emotion_trajectory(evidence).max() < 0.2
 
 
 def test_unvoiced_evidence_is_none() -> None:
@@ -187,54 +187,54 @@ def test_evidence_that_is_no_number_leaves_the_rest_as_it_is() -> None:
 def test_hops_taken_one_by_one_or_together_show_the_same(cuts: list[int]) -> None:
     random = np.random.default_rng(4)
     odds = random.normal(0.0, 3.0, (200, len(EMOTIONS))).astype(np.float32)
-    heard = EmotionEvidence(odds, random.random(200, dtype=np.float32))
+    evidence = EmotionEvidence(odds, random.random(200, dtype=np.float32))
     integrator = EmotionIntegrator()
     bounds = [0, *sorted(cuts), 200]
     pieces = [
-        integrator.update(EmotionEvidence(heard.odds[begin:end], heard.voicing[begin:end]))
+        integrator.update(EmotionEvidence(evidence.odds[begin:end], evidence.voicing[begin:end]))
         for begin, end in itertools.pairwise(bounds)
     ]
-    np.testing.assert_array_equal(np.concatenate(pieces), emotion_trajectory(heard))
+    np.testing.assert_array_equal(np.concatenate(pieces), emotion_trajectory(evidence))
 
 
-def told(*sounds: np.ndarray) -> np.ndarray:
+def arousal_of(*sounds: np.ndarray) -> np.ndarray:
     return arousal_trajectory(np.concatenate(sounds))
 
 
 def test_a_steady_voice_is_not_aroused() -> None:
-    assert np.abs(told(voice(30.0))).max() == 0.0
+    assert np.abs(arousal_of(voice(30.0))).max() == 0.0
 
 
 def test_louder_and_higher_is_aroused_and_softer_and_lower_is_not() -> None:
-    usual = 0.2 * voice(14.0, hz=160.0)
-    assert told(usual, 0.6 * voice(7.0, hz=210.0))[-1] > 0.2
-    assert told(usual, 0.08 * voice(7.0, hz=125.0))[-1] < -0.2
+    baseline = 0.2 * voice(14.0, hz=160.0)
+    assert arousal_of(baseline, 0.6 * voice(7.0, hz=210.0))[-1] > 0.2
+    assert arousal_of(baseline, 0.08 * voice(7.0, hz=125.0))[-1] < -0.2
 
 
 @pytest.mark.parametrize("gain_db", [-12.0, 12.0])
 def test_the_gain_of_the_microphone_makes_no_difference(gain_db: float) -> None:
     sound = np.concatenate((0.05 * voice(10.0), 0.2 * voice(5.0, hz=200.0)))
     louder = sound * np.float32(10 ** (gain_db / 20))
-    np.testing.assert_allclose(told(louder), told(sound), atol=0.02)
+    np.testing.assert_allclose(arousal_of(louder), arousal_of(sound), atol=0.02)
 
 
 def test_hops_one_by_one_tell_the_same() -> None:
     sound = np.concatenate((0.05 * voice(4.0), 0.2 * voice(2.0, hz=200.0))).astype(np.float32)
     extractor, arousal = VoiceFeatureExtractor(), ArousalEstimator()
     single = [arousal.step(extractor.process(hop))[0] for hop in sound.reshape(-1, HOP_SAMPLES)]
-    np.testing.assert_allclose(single, told(sound), atol=1e-5)
+    np.testing.assert_allclose(single, arousal_of(sound), atol=1e-5)
 
 
 def test_one_who_falls_silent_calms_down() -> None:
     aroused = (0.05 * voice(14.0), 0.3 * voice(7.0, hz=220.0))
-    assert told(*aroused)[-1] > 0.2
-    assert told(*aroused, np.zeros(16_000 * 40, np.float32))[-1] < 0.02
+    assert arousal_of(*aroused)[-1] > 0.2
+    assert arousal_of(*aroused, np.zeros(16_000 * 40, np.float32))[-1] < 0.02
 
 
 def test_a_new_voice_is_not_aroused_by_its_first_word() -> None:
-    assert np.abs(told(voice(1.0, hz=300.0))).max() < 0.1
+    assert np.abs(arousal_of(voice(1.0, hz=300.0))).max() < 0.1
 
 
 def test_it_moves_slowly() -> None:
-    course = told(0.05 * voice(14.0), 0.5 * voice(7.0, hz=250.0))
-    assert np.abs(np.diff(course)).max() < 0.06
+    trajectory = arousal_of(0.05 * voice(14.0), 0.5 * voice(7.0, hz=250.0))
+    assert np.abs(np.diff(trajectory)).max() < 0.06

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cstalk_bridge.models.cstalk.features import BANDS
 from cstalk_bridge.models.cstalk.network import LogMel
+from cstalk_bridge.models.features import BANDS
 from cstalk_bridge.models.speech_emotion.features import (
     CHANGES,
     HIGHEST_HZ,
@@ -36,7 +36,7 @@ from tests.models.speech_emotion.conftest import speech, voice
 HOPS = 40
 
 
-def heard(sound: np.ndarray) -> VoiceFeatures:
+def features_of(sound: np.ndarray) -> VoiceFeatures:
     return voice_features(sound[: HISTORY_SAMPLES + HOPS * HOP_SAMPLES])
 
 
@@ -47,7 +47,7 @@ def buzz(hz: float) -> np.ndarray:
 
 
 def test_shapes_are_those_promised() -> None:
-    traits, motions, voicing = heard(voice(2.0))
+    traits, motions, voicing = features_of(voice(2.0))
     assert traits.shape == (HOPS, TRAITS)
     assert motions.shape == (HOPS, MOTIONS)
     assert voicing.shape == (HOPS,)
@@ -57,7 +57,7 @@ def test_shapes_are_those_promised() -> None:
 @settings(max_examples=20, deadline=None)
 @given(hz=st.floats(85.0, 400.0))
 def test_pitch_is_that_of_the_voice_within_a_step(hz: float) -> None:
-    octaves, octave_lower = (heard(buzz(one)).traits[:, PITCH] for one in (hz, 200.0))
+    octaves, octave_lower = (features_of(buzz(one)).traits[:, PITCH] for one in (hz, 200.0))
     assert float(np.median(octaves) - np.median(octave_lower)) == pytest.approx(
         np.log2(hz / 200.0), abs=0.09
     )
@@ -67,8 +67,8 @@ def test_pitch_is_that_of_the_voice_within_a_step(hz: float) -> None:
 def test_gain_changes_the_level_and_hardly_anything_else(gain_db: float) -> None:
     room = 0.003 * np.random.default_rng(3).standard_normal(32_000)
     sound = (0.2 * voice(2.0) + room).astype(np.float32)
-    traits, motions, voicing = heard(sound)
-    changed, moved, voiced = heard(sound * np.float32(10 ** (gain_db / 20)))
+    traits, motions, voicing = features_of(sound)
+    changed, moved, voiced = features_of(sound * np.float32(10 ** (gain_db / 20)))
     np.testing.assert_allclose(changed[:, :BANDS], traits[:, :BANDS], atol=0.1)
     np.testing.assert_allclose(moved, motions, atol=0.1)
     np.testing.assert_allclose(voiced, voicing, atol=0.01)
@@ -79,15 +79,15 @@ def test_gain_changes_the_level_and_hardly_anything_else(gain_db: float) -> None
 def test_noise_and_silence_are_no_voice() -> None:
     random = np.random.default_rng(2)
     noise = 0.1 * random.standard_normal(HISTORY_SAMPLES + HOPS * HOP_SAMPLES)
-    assert float(heard(noise.astype(np.float32)).voicing.max()) < 0.2
-    assert float(heard(np.zeros(20_000, np.float32)).voicing.max()) == 0.0
+    assert float(features_of(noise.astype(np.float32)).voicing.max()) < 0.2
+    assert float(features_of(np.zeros(20_000, np.float32)).voicing.max()) == 0.0
 
 
 def test_a_hop_hears_nothing_after_itself() -> None:
     sound = voice(2.0)
     other = sound.copy()
     other[HISTORY_SAMPLES + 20 * HOP_SAMPLES :] *= -0.5
-    for one, two in zip(heard(sound), heard(other), strict=True):
+    for one, two in zip(features_of(sound), features_of(other), strict=True):
         np.testing.assert_array_equal(one[:20], two[:20])
         assert not np.array_equal(one[20:], two[20:])
 
@@ -153,53 +153,55 @@ def some(hops: int, voicing: float | np.ndarray) -> VoiceFeatures:
 
 
 def test_a_silent_voice_is_held_against_the_average_and_its_own_level() -> None:
-    heard = some(30, 0.0)
-    differences = SpeakerBaseline(AVERAGE).update(heard)
-    expected = heard.traits - AVERAGE
+    voice_features = some(30, 0.0)
+    differences = SpeakerBaseline(AVERAGE).update(voice_features)
+    expected = voice_features.traits - AVERAGE
     expected[:, LEVEL] = 0.0
     np.testing.assert_allclose(differences, expected, atol=1e-6)
 
 
 def test_a_voice_is_held_against_what_it_was_and_the_average_that_came_first() -> None:
-    heard = some(60, RANDOM.random(60))
-    differences = SpeakerBaseline(AVERAGE).update(heard)
+    voice_features = some(60, RANDOM.random(60))
+    differences = SpeakerBaseline(AVERAGE).update(voice_features)
     sums, hops = np.zeros(TRAITS), 0.0
-    for traits, voicing, difference in zip(heard.traits, heard.voicing, differences, strict=True):
+    for traits, voicing, difference in zip(
+        voice_features.traits, voice_features.voicing, differences, strict=True
+    ):
         keep = 1.0 - voicing / MEMORY_HOPS
         sums, hops = keep * sums + voicing * traits, keep * hops + voicing
-        usual = (sums + PRIOR_HOPS * AVERAGE) / (hops + PRIOR_HOPS)
-        usual[LEVEL] = sums[LEVEL] / hops
-        np.testing.assert_allclose(difference, traits - usual, atol=1e-5)
+        baseline = (sums + PRIOR_HOPS * AVERAGE) / (hops + PRIOR_HOPS)
+        baseline[LEVEL] = sums[LEVEL] / hops
+        np.testing.assert_allclose(difference, traits - baseline, atol=1e-5)
 
 
 def test_a_long_known_voice_differs_from_nothing() -> None:
-    usual = SpeakerBaseline(AVERAGE)
+    baseline = SpeakerBaseline(AVERAGE)
     for _ in range(10):
-        usual.update(some(3000, 1.0))
-    assert np.abs(usual.update(some(50, 1.0)).mean(axis=0)).max() < 0.06
+        baseline.update(some(3000, 1.0))
+    assert np.abs(baseline.update(some(50, 1.0)).mean(axis=0)).max() < 0.06
 
 
 @settings(max_examples=20, deadline=None)
 @given(cuts=st.lists(st.integers(1, 59), max_size=5))
 def test_hops_one_by_one_or_together_differ_the_same(cuts: list[int]) -> None:
-    heard, one, two = (
+    voice_features, one, two = (
         some(60, RANDOM.random(60)),
         SpeakerBaseline(AVERAGE),
         SpeakerBaseline(AVERAGE),
     )
-    pieces = zip(*(np.split(part, sorted(cuts)) for part in heard), strict=True)
+    pieces = zip(*(np.split(part, sorted(cuts)) for part in voice_features), strict=True)
     together = np.concatenate([one.update(VoiceFeatures(*piece)) for piece in pieces])
-    np.testing.assert_array_equal(together, two.update(heard))
+    np.testing.assert_array_equal(together, two.update(voice_features))
 
 
 def test_the_network_hears_pitch_of_a_voice_only_and_never_the_level_itself() -> None:
-    heard, silent = some(20, 1.0), some(20, 0.0)
+    voice_features, silent = some(20, 1.0), some(20, 0.0)
     differences = RANDOM.standard_normal((20, TRAITS)).astype(np.float32)
     place = LEVEL + PITCH
-    inputs = network_inputs(heard, differences)
+    inputs = network_inputs(voice_features, differences)
     assert inputs.shape == (20, INPUTS)
     np.testing.assert_array_equal(inputs[:, place], np.float32(PITCH_GAIN) * differences[:, PITCH])
     assert not network_inputs(silent, differences)[:, place].any()
-    louder = heard._replace(traits=heard.traits.copy())
+    louder = voice_features._replace(traits=voice_features.traits.copy())
     louder.traits[:, LEVEL] += 1.0
     np.testing.assert_array_equal(network_inputs(louder, differences), inputs)

@@ -45,14 +45,16 @@ def voice(rows: int = 2) -> torch.Tensor:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_line_moves_nothing_in_time(kind: str) -> None:
     sound = voice()
-    heard = KINDS[kind](sound, rng())
-    assert heard.shape == sound.shape
-    assert torch.isfinite(heard).all()
+    augmented = KINDS[kind](sound, rng())
+    assert augmented.shape == sound.shape
+    assert torch.isfinite(augmented).all()
     size = 2 * LENGTH
-    cross = torch.fft.irfft(torch.fft.rfft(heard[0], size) * torch.fft.rfft(sound[0], size).conj())
+    cross = torch.fft.irfft(
+        torch.fft.rfft(augmented[0], size) * torch.fft.rfft(sound[0], size).conj()
+    )
     lag = int(cross.argmax())
     assert min(lag, size - lag) <= 8  # half a millisecond
-    r = np.corrcoef(heard[0].numpy(), sound[0].numpy())[0, 1]
+    r = np.corrcoef(augmented[0].numpy(), sound[0].numpy())[0, 1]
     assert r > (0.3 if kind == "telephone" else 0.8)  # it has no 120 Hz
 
 
@@ -66,9 +68,11 @@ def test_a_telephone_has_no_highs_and_no_lows() -> None:
 
 def test_mu_law_keeps_soft_sounds_and_never_more_than_255_levels() -> None:
     ramp = torch.linspace(-1, 1, 20_001)
-    heard = mu_law(ramp)
-    assert len(heard.unique()) == 255
-    assert (heard - ramp).abs()[ramp.abs() > 0.001].div(ramp.abs()[ramp.abs() > 0.001]).max() < 0.15
+    augmented = mu_law(ramp)
+    assert len(augmented.unique()) == 255
+    assert (augmented - ramp).abs()[ramp.abs() > 0.001].div(
+        ramp.abs()[ramp.abs() > 0.001]
+    ).max() < 0.15
     assert mu_law(torch.zeros(3)).abs().max() == 0.0
 
 
@@ -79,25 +83,29 @@ def test_silence_stays_silent(kind: str) -> None:
 
 def test_some_rows_are_sent_and_the_others_left_alone() -> None:
     sound = voice(64)
-    heard = transmit(sound, rng(3))
-    changed = (heard != sound).any(1)
+    augmented = transmit(sound, rng(3))
+    changed = (augmented != sound).any(1)
     assert 5 < int(changed.sum()) < 40
-    assert torch.equal(heard, transmit(sound, rng(3)))
+    assert torch.equal(augmented, transmit(sound, rng(3)))
 
 
 @pytest.mark.parametrize("version", range(1, AUGMENTATION + 1))
 def test_distortion_is_bounded_and_depends_on_its_seed_only(version: int) -> None:
     sound = voice(8)
-    heard = distort(sound, rng(5), version)
-    assert torch.equal(heard, distort(sound, rng(5), version))
-    assert not torch.equal(heard, distort(sound, rng(6), version))
-    assert heard.abs().max() <= 1.0
+    augmented = distort(sound, rng(5), version)
+    assert torch.equal(augmented, distort(sound, rng(5), version))
+    assert not torch.equal(augmented, distort(sound, rng(6), version))
+    assert augmented.abs().max() <= 1.0
     assert torch.isfinite(distort(torch.zeros(3, LENGTH), rng(), version)).all()
 
 
 def test_the_first_version_gives_what_it_always_gave() -> None:
-    heard = distort(voice(4), rng(5), 1)
-    figures = [float(heard.square().mean().sqrt()), float(heard[1, 2500]), float(heard.abs().sum())]
+    augmented = distort(voice(4), rng(5), 1)
+    figures = [
+        float(augmented.square().mean().sqrt()),
+        float(augmented[1, 2500]),
+        float(augmented.abs().sum()),
+    ]
     assert figures == pytest.approx(FIRST_VERSION, rel=1e-3)
 
 
@@ -135,13 +143,13 @@ def test_breaths_fall_into_long_pauses_only() -> None:
     sound[-1] = 0.5
     breathed = 0
     for seed in range(60):
-        heard = with_breaths(sound, pauses, np.random.default_rng(seed))
-        added = np.flatnonzero(heard != sound)
+        augmented = with_breaths(sound, pauses, np.random.default_rng(seed))
+        added = np.flatnonzero(augmented != sound)
         if len(added):
             breathed += 1
             assert added[0] >= 77 + (20 + MARGIN_HOPS) * HOP_SAMPLES
             assert added[-1] < 77 + (60 - MARGIN_HOPS) * HOP_SAMPLES
-            assert np.abs(heard[added]).max() < 0.5 * 0.16
+            assert np.abs(augmented[added]).max() < 0.5 * 0.16
     assert 8 < breathed < 40
     assert sound[:-1].max() == 0.0
 

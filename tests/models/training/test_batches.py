@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from cstalk_bridge.models.cstalk.architecture import Architecture
-from cstalk_bridge.models.cstalk.features import HISTORY_SAMPLES
 from cstalk_bridge.models.emotions import CONDITIONS, MOUTH_GUARD
+from cstalk_bridge.models.features import HISTORY_SAMPLES
 from cstalk_bridge.models.timing import HOP_SAMPLES
 from cstalk_bridge.models.training.batches import ROWS, UNKNOWN_PHONE, Crop, draw
 from cstalk_bridge.models.training.corpus import Corpus
@@ -41,9 +41,9 @@ def test_a_row_is_the_face_of_the_sound_one_delay_ago(
     jaw, stress = face.gestures[:, 0], face.stress
     for row in range(30, ROWS, 17):
         end = HISTORY_SAMPLES + (context + row + 1 - delay_hops) * HOP_SAMPLES
-        heard = sound[end - 1] / (20000 / 32768)
-        assert jaw[row] == pytest.approx(heard, abs=1.5 / CLIP_ROWS)
-        assert stress[row] == pytest.approx(heard, abs=1.5 / CLIP_ROWS)
+        loudness = sound[end - 1] / (20000 / 32768)
+        assert jaw[row] == pytest.approx(loudness, abs=1.5 / CLIP_ROWS)
+        assert stress[row] == pytest.approx(loudness, abs=1.5 / CLIP_ROWS)
 
 
 def test_around_a_clip_there_is_silence_and_rest(corpus: Corpus) -> None:
@@ -120,8 +120,8 @@ def test_an_emotion_swells_with_speech_and_fades_after_it(corpus: Corpus) -> Non
 
 def test_half_the_clips_have_the_usual_mouth_guard(corpus: Corpus) -> None:
     guards = draw(corpus, Architecture(emotions=len(CONDITIONS)), 64, 1, 0).conditions[:, -1]
-    usual = guards == MOUTH_GUARD
-    assert 0.3 < usual.float().mean() < 0.7
-    assert guards[~usual].min() >= 0.0
-    assert guards[~usual].max() <= 1.0
-    assert guards[~usual].std() > 0.2
+    is_default = guards == MOUTH_GUARD
+    assert 0.3 < is_default.float().mean() < 0.7
+    assert guards[~is_default].min() >= 0.0
+    assert guards[~is_default].max() <= 1.0
+    assert guards[~is_default].std() > 0.2

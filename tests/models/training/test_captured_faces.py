@@ -87,9 +87,11 @@ def face(**gestures: float) -> torch.Tensor:
 
 
 def test_a_mouth_shows_what_the_gestures_open() -> None:
-    told = {"jaw": 0.2, "upper_raise": 0.3, "lower_depress": 0.1, "funnel": 0.2}
-    expected = gap_mm({n: column(v) for n, v in told.items()} | {"lips_together": column(0.0)})
-    assert mouth_of(face(**told)).gap[0, 0].item() == pytest.approx(float(expected[0]), rel=1e-4)
+    gestures = {"jaw": 0.2, "upper_raise": 0.3, "lower_depress": 0.1, "funnel": 0.2}
+    expected = gap_mm({n: column(v) for n, v in gestures.items()} | {"lips_together": column(0.0)})
+    assert mouth_of(face(**gestures)).gap[0, 0].item() == pytest.approx(
+        float(expected[0]), rel=1e-4
+    )
     assert mouth_of(face(jaw=0.2, lips_together=1.0)).gap.abs().max() < 1e-6
     assert mouth_of(face(stretch=0.5)).width[0, 0].item() == pytest.approx(7.0)
 
@@ -283,13 +285,13 @@ SIZES = {"grid_s1": 0.4, "facegood": 0.2}
 def lesson(source: str, seed: int) -> CapturedClip:
     """A talker whose lips part in AA and purse in UW."""
     random = np.random.default_rng(seed)
-    said = np.repeat(random.choice([0, PHONES.index("AA"), PHONES.index("UW")], ROWS // 10), 10)
-    heard = np.eye(len(PHONES), dtype=np.float32)[said]
+    spoken = np.repeat(random.choice([0, PHONES.index("AA"), PHONES.index("UW")], ROWS // 10), 10)
+    probabilities = np.eye(len(PHONES), dtype=np.float32)[spoken]
     captured = np.zeros((ROWS, len(CURVES)), dtype=np.float32)
-    captured[:, CURVES.index("gap")] = SIZES[source] * (said == PHONES.index("AA"))
-    captured[:, CURVES.index("pucker")] = SIZES[source] * (said == PHONES.index("UW"))
-    loudness = (said > 0).astype(np.float32)
-    return CapturedClip(source, inputs_of(heard, loudness), captured)
+    captured[:, CURVES.index("gap")] = SIZES[source] * (spoken == PHONES.index("AA"))
+    captured[:, CURVES.index("pucker")] = SIZES[source] * (spoken == PHONES.index("UW"))
+    loudness = (spoken > 0).astype(np.float32)
+    return CapturedClip(source, inputs_of(probabilities, loudness), captured)
 
 
 def test_it_learns_both_and_carries_in_the_first_ones_size(monkeypatch: pytest.MonkeyPatch) -> None:

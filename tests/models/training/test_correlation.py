@@ -59,8 +59,8 @@ def courses(data: Path, corpus_folder: Path) -> TrajectoryWindows:
 
 def test_held_out_clips_do_not_train(data: Path) -> None:
     train, dev = grid_trajectories(data, "train"), grid_trajectories(data, "dev")
-    assert [course.name for course in train] == [f"grid_s1/{clip}" for clip in TRAIN_CLIPS]
-    assert [course.name for course in dev] == [f"grid_s1/{DEV_CLIP}"]
+    assert [trajectory.name for trajectory in train] == [f"grid_s1/{clip}" for clip in TRAIN_CLIPS]
+    assert [trajectory.name for trajectory in dev] == [f"grid_s1/{DEV_CLIP}"]
 
 
 def test_the_parts_of_a_take_follow_each_other(data: Path) -> None:
@@ -147,8 +147,8 @@ ONES = torch.ones(len(AUDIO_DRIVEN))
 def windows(values: torch.Tensor) -> Windows:
     batch = len(values)
     seen = torch.ones(batch, len(AUDIO_DRIVEN), dtype=torch.bool)
-    felt = torch.ones(batch, dtype=torch.bool)
-    return Windows(values, seen, torch.zeros(batch, len(EMOTIONS)), felt)
+    known = torch.ones(batch, dtype=torch.bool)
+    return Windows(values, seen, torch.zeros(batch, len(EMOTIONS)), known)
 
 
 def test_something_is_hidden_and_something_observed_stays_in_sight() -> None:
@@ -247,13 +247,13 @@ def test_an_interrupted_run_ends_with_the_same_weights(
 
 
 def test_what_is_missing_is_named_with_its_remedy(tmp_path: Path) -> None:
-    words = [
+    arguments = [
         sys.executable,
         "-m",
         "cstalk_bridge.models.training.correlation",
         "--cache",
         str(tmp_path),
     ]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].endswith("make the training set first")

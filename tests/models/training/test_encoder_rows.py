@@ -13,10 +13,10 @@ import torch
 
 from cstalk_bridge.models.cstalk.architecture import ENCODER_DELAYS, EncoderArchitecture
 from cstalk_bridge.models.cstalk.network import EncoderGenerator
-from cstalk_bridge.models.encoder.log_mel import delay_hops
 from cstalk_bridge.models.encoder.network import Encoder, EncoderSizes, encode
 from cstalk_bridge.models.encoder.weights import EncoderDescription, save_encoder
 from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.features import delay_hops
 from cstalk_bridge.models.loading import load_network, save_network
 from cstalk_bridge.models.training import encoder_rows, encoder_training
 from cstalk_bridge.models.training import train as script
@@ -72,11 +72,11 @@ def test_a_stream_knows_whose_row_each_hop_is(corpus_folder: Path) -> None:
     corpus = Corpus(corpus_folder, "train")
     numbers = {clip["name"]: place for place, clip in enumerate(corpus.clips)}
     stream = encoder_rows.compose(corpus, numbers, np.random.default_rng(3))
-    said = stream.clip >= 0
-    assert 0.2 < said.mean() < 1.0
+    is_speech = stream.clip >= 0
+    assert 0.2 < is_speech.mean() < 1.0
     assert stream.at == HOPS
     # Loudness counts the rows of a clip; what was said at its own speed and level still does.
-    plain = said & (stream.effort == 0) & (stream.position == np.rint(stream.position))
+    plain = is_speech & (stream.effort == 0) & (stream.position == np.rint(stream.position))
     level = np.abs(stream.sound.reshape(HOPS, -1)).max(1)
     rows = stream.position[plain] / 200
     assert np.corrcoef(level[plain], rows)[0, 1] > 0.95

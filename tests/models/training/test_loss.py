@@ -251,14 +251,14 @@ def test_a_network_that_can_judge_nothing_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_bad_file_is_named_in_one_line(corpus_folder: Path, tmp_path: Path) -> None:
-    words = [
+    arguments = [
         sys.executable,
         "-m",
         "cstalk_bridge.models.training.train",
         "--cache",
         str(corpus_folder),
     ]
-    words += ["--runs", str(tmp_path), "--correlation", str(tmp_path / "none.safetensors")]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    arguments += ["--runs", str(tmp_path), "--correlation", str(tmp_path / "none.safetensors")]
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert "none.safetensors: there is no such weights file" in done.stderr.splitlines()[-1]

@@ -84,8 +84,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     for number, clip in enumerate(GRID):
         write_sound(folder / f"grid_s1/audio/{clip}.opus", number)
-    said = {clip: [[0.1, 0.4, "bin"], [0.4, 0.7, "z"]] for clip in GRID}
-    (folder / "grid_s1/words.json").write_text(json.dumps(said), encoding="utf-8")
+    sentences = {clip: [[0.1, 0.4, "bin"], [0.4, 0.7, "z"]] for clip in GRID}
+    (folder / "grid_s1/words.json").write_text(json.dumps(sentences), encoding="utf-8")
     write_tracked(folder / "grid_s1" / GRID_CURVES)
     write_sound(folder / "kathleen/audio/a1.opus", 11)
     write_sound(folder / "kathleen/audio/a2.opus", 12)

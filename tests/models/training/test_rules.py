@@ -79,14 +79,14 @@ BROW = list(ENVELOPES).index("brow")
 NAMES = list(AUDIO_DRIVEN)
 
 
-def course(spoken: range | list[int], rows: range) -> dict[str, np.ndarray]:
+def trajectory(spoken: range | list[int], rows: range) -> dict[str, np.ndarray]:
     found = envelopes_of(np.array(spoken), np.array(rows))
     assert found.shape == (len(rows), len(ENVELOPES))
     return dict(zip(ENVELOPES, found.T, strict=True))
 
 
 def test_a_phrase_brings_a_part_up_and_its_end_lets_it_fade() -> None:
-    envelopes = course(range(50, 151), range(400))
+    envelopes = trajectory(range(50, 151), range(400))
     for name, swell in ENVELOPES.items():
         risen = 1.0 - math.exp(-1.0 / swell.attack_s)
         assert envelopes[name][:51].max() == 0.0
@@ -97,13 +97,13 @@ def test_a_phrase_brings_a_part_up_and_its_end_lets_it_fade() -> None:
 
 
 def test_parts_come_and_go_one_after_the_other() -> None:
-    envelopes = course(range(50, 151), range(400))
+    envelopes = trajectory(range(50, 151), range(400))
     assert envelopes["nose"][60] > envelopes["eyelid_cheek"][60] > envelopes["brow"][60]
     assert envelopes["nose"][200] < envelopes["eyelid_cheek"][200] < envelopes["brow"][200]
 
 
 def test_a_second_phrase_goes_on_from_what_the_first_left() -> None:
-    once, twice = (course(spoken, range(300))["brow"] for spoken in ([*range(50)], TWO_PHRASES))
+    once, twice = (trajectory(spoken, range(300))["brow"] for spoken in ([*range(50)], TWO_PHRASES))
     assert twice[100] == pytest.approx(once[100], abs=1e-6)
     assert (np.diff(twice[100:151]) > 0).all()
 

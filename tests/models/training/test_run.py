@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from cstalk_bridge.models.cstalk.features import HISTORY_SAMPLES
 from cstalk_bridge.models.cstalk.network import LogMel
 from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.features import HISTORY_SAMPLES
 from cstalk_bridge.models.timing import HOP_SAMPLES
 from cstalk_bridge.models.training.batches import draw
 from cstalk_bridge.models.training.corpus import Corpus
@@ -30,7 +30,7 @@ from cstalk_bridge.models.training.run import (
     differences,
     precision_on,
 )
-from tests.models.baselines.test_transformers import HEARING, inputs, made
+from tests.models.baselines.test_transformers import TRAINED_ON_SOUND, inputs, made
 
 ROOT = Path(__file__).parents[3]
 CPU = torch.device("cpu")
@@ -38,7 +38,7 @@ SETTINGS = TrainingConfig(steps=6, batch=2, warm_up_steps=1, save_every=2)
 MADE_WITH = {"correlation": {"network_sha256": "abc", "weight": 0.01}, "dilations": (1, 2)}
 
 
-def begun(
+def open_run(
     folder: Path, settings: TrainingConfig = SETTINGS, provenance: dict[str, Any] = MADE_WITH
 ) -> Run[nn.Linear]:
     return Run(folder, settings, lambda: nn.Linear(2, 1), CPU, provenance)
@@ -54,15 +54,15 @@ def taken(run: Run[nn.Linear], most: int) -> list[int]:
 
 
 def test_a_run_goes_on_after_its_last_checkpoint(tmp_path: Path) -> None:
-    assert taken(begun(tmp_path), 4) == [0, 1, 2, 3]
-    assert taken(begun(tmp_path), 100) == [2, 3, 4, 5]  # the fourth was not followed by another
-    ended = begun(tmp_path)
+    assert taken(open_run(tmp_path), 4) == [0, 1, 2, 3]
+    assert taken(open_run(tmp_path), 100) == [2, 3, 4, 5]  # the fourth was not followed by another
+    ended = open_run(tmp_path)
     assert taken(ended, 100) == []
     assert ended.step == SETTINGS.steps
 
 
 @pytest.mark.parametrize(
-    ("settings", "provenance", "told"),
+    ("settings", "provenance", "message"),
     [
         (replace(SETTINGS, steps=9), MADE_WITH, r"\(steps 6, now 9\)"),
         (replace(SETTINGS, precision="fp32"), MADE_WITH, r"\(precision bf16, now fp32\)"),
@@ -76,11 +76,11 @@ def test_a_run_goes_on_after_its_last_checkpoint(tmp_path: Path) -> None:
     ],
 )
 def test_a_run_begun_otherwise_is_refused(
-    settings: TrainingConfig, provenance: dict[str, Any], told: str, tmp_path: Path
+    settings: TrainingConfig, provenance: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
-    taken(begun(tmp_path), 3)
-    with pytest.raises(WeightsError, match=f"checkpoint.safetensors: .*{told}.*--runs"):
-        begun(tmp_path, settings, provenance)
+    taken(open_run(tmp_path), 3)
+    with pytest.raises(WeightsError, match=f"checkpoint.safetensors: .*{message}.*--runs"):
+        open_run(tmp_path, settings, provenance)
 
 
 def test_every_difference_is_told() -> None:
@@ -94,10 +94,10 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.safetensors"
     save_file({"step": torch.tensor(3)}, path)
     with pytest.raises(WeightsError, match=r"format none, expected cstalk-run-1.*--runs"):
-        begun(tmp_path)
+        open_run(tmp_path)
     path.write_bytes(b"cut short")
     with pytest.raises(WeightsError, match=r"damaged or no safetensors file.*--runs"):
-        begun(tmp_path)
+        open_run(tmp_path)
 
 
 def test_the_command_says_so_in_one_line(corpus_folder: Path, tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_the_command_says_so_in_one_line(corpus_folder: Path, tmp_path: Path) ->
         "--out",
         str(tmp_path / "w.safetensors"),
     ]
-    taken(begun(tmp_path), 3)
+    taken(open_run(tmp_path), 3)
     done = subprocess.run([*command, "--steps", "7"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert "steps 6, now 7; batch 2, now 16" in done.stderr.splitlines()[-1]
@@ -125,7 +125,7 @@ def test_the_command_says_so_in_one_line(corpus_folder: Path, tmp_path: Path) ->
 def test_progress_is_told_now_and_then_with_the_time_left(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = begun(tmp_path, replace(SETTINGS, steps=4))
+    run = open_run(tmp_path, replace(SETTINGS, steps=4))
     progress = Progress(run, 2, iter((100.0, 340.0, 580.0)).__next__)
     for _ in run.steps():
         loss = run.network(torch.ones(1, 2)).square().sum()
@@ -137,7 +137,7 @@ def test_progress_is_told_now_and_then_with_the_time_left(
     ]
 
 
-@pytest.mark.parametrize("name", HEARING)
+@pytest.mark.parametrize("name", TRAINED_ON_SOUND)
 def test_faces_come_back_in_fp32_and_nearly_the_same(name: str) -> None:
     network = made(name)
     given = inputs(network, 9)
@@ -152,7 +152,7 @@ def test_faces_come_back_in_fp32_and_nearly_the_same(name: str) -> None:
     assert 0 < error < 0.05 * plain.abs().max()
 
 
-@pytest.mark.parametrize("name", HEARING)
+@pytest.mark.parametrize("name", TRAINED_ON_SOUND)
 def test_its_gradients_reach_the_weights_and_point_the_same_way(
     name: str, corpus_folder: Path
 ) -> None:
@@ -173,8 +173,8 @@ def test_its_gradients_reach_the_weights_and_point_the_same_way(
 def test_the_sound_is_heard_in_fp32() -> None:
     sound = 0.1 * torch.randn(2, HISTORY_SAMPLES + 5 * HOP_SAMPLES)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        heard = LogMel()(sound)
-    assert torch.equal(heard, LogMel()(sound))
+        features = LogMel()(sound)
+    assert torch.equal(features, LogMel()(sound))
 
 
 def test_a_cpu_computes_in_bf16_and_an_unknown_precision_is_refused() -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 ENGLISH = ("af_bella", "af_heart", "am_adam", "am_puck", "bf_emma", "bf_alice", "bm_george")
 FOREIGN = ("ff_siwis", "jm_kumo")
-TOLD = [("ff_siwis__a026.opus", 1.2), ("mix001__a035.opus", 1.2), ("mix002__a005.opus", 1.0)]
+PLANNED = [("ff_siwis__a026.opus", 1.2), ("mix001__a035.opus", 1.2), ("mix002__a005.opus", 1.0)]
 MIX = ("bm_george", 0.081994)
 TEXTS = {f"a{number:03d}": f"Sentence {number}." for number in range(40)}
 
@@ -65,8 +65,8 @@ def test_the_plan_depends_on_nothing_but_voices_and_texts() -> None:
 def test_the_plan_is_the_one_that_recordings_were_made_by() -> None:
     """The first lines of the plan for these voices: another plan could not resume a folder."""
     cast = speakers(("af_bella", "af_heart", "am_adam", "bm_george", "ff_siwis"), 3)
-    told = [(line.file, line.speed) for line in lines(cast, TEXTS, 1)]
-    assert told == TOLD
+    planned = [(line.file, line.speed) for line in lines(cast, TEXTS, 1)]
+    assert planned == PLANNED
     assert cast[1].mix[0] == (MIX[0], pytest.approx(MIX[1], abs=1e-5))
 
 
@@ -149,15 +149,15 @@ def test_what_only_synthesis_needs_is_imported_by_it_alone(tmp_path: Path) -> No
     """Without the extra packages the command says in one line how to get them."""
     (tmp_path / "kathleen").mkdir()
     (tmp_path / "kathleen/transcripts.json").write_text(json.dumps({"a": "One."}), encoding="utf-8")
-    words = [
+    arguments = [
         sys.executable,
         "-m",
         "cstalk_bridge.models.training.synthesis",
         "--data",
         str(tmp_path),
     ]
-    words += ["--voices", str(tmp_path / "none"), "--out", str(tmp_path / "out")]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    arguments += ["--voices", str(tmp_path / "none"), "--out", str(tmp_path / "out")]
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert "npm pack kokoro-js" in done.stderr.splitlines()[-1]
 

@@ -79,8 +79,8 @@ def test_captured_lips_meet_before_the_phone_that_asks_for_it() -> None:
 
 @pytest.mark.parametrize("sibilant", ["S", "Z", "SH", "ZH"])
 def test_teeth_meet_in_sibilants_between_open_vowels(sibilant: str) -> None:
-    said = [(0.1, 0.25, "AA"), (0.25, 0.33, sibilant), (0.33, 0.5, "AE")]
-    curves = rule_curves(said, 30)
+    segments = [(0.1, 0.25, "AA"), (0.25, 0.33, sibilant), (0.33, 0.5, "AE")]
+    curves = rule_curves(segments, 30)
     jaw = curves[:, COLUMN["jaw"]]
     middle = round(0.29 * 50)
     assert TEETH_MM * jaw[middle] < 1.5

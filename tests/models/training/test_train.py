@@ -15,9 +15,9 @@ import torch
 from cstalk_bridge.models import load_generator
 from cstalk_bridge.models.board import AUDIO_DRIVEN, CHANNEL_INDEX, CHANNELS, JAW
 from cstalk_bridge.models.cstalk.architecture import Architecture
-from cstalk_bridge.models.cstalk.features import HISTORY_SAMPLES
 from cstalk_bridge.models.cstalk.network import FaceNetwork
 from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.features import HISTORY_SAMPLES
 from cstalk_bridge.models.loading import build_network, load_network, save_network
 from cstalk_bridge.models.timing import HOP_SAMPLES
 from cstalk_bridge.models.training import train
@@ -34,7 +34,7 @@ from cstalk_bridge.models.training.run import (
 )
 from cstalk_bridge.models.wav2vec import load_wav2vec
 from tests.models import tiny_wav2vec
-from tests.models.baselines.test_transformers import HEARING, made
+from tests.models.baselines.test_transformers import TRAINED_ON_SOUND, made
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,8 +70,8 @@ def test_what_it_writes_loads_and_describes_itself(corpus_folder: Path, tmp_path
     network, description = script.train(corpus_folder, tmp_path, SHORT, CPU)
     save_network(tmp_path / "w.safetensors", network, description)
     generator = load_generator(tmp_path / "w.safetensors", "cpu")
-    told = {"licence", "data", "minutes", "settings", "training_set", "training_hash"}
-    assert set(generator.card) == told
+    expected = {"licence", "data", "minutes", "settings", "training_set", "training_hash"}
+    assert set(generator.card) == expected
 
 
 def test_the_hash_names_the_data_and_the_settings(corpus_folder: Path) -> None:
@@ -111,10 +111,10 @@ def test_a_further_round_inherits_the_licence(corpus_folder: Path, tmp_path: Pat
     network, described = script.train(corpus_folder, tmp_path / "first", SHORT, CPU)
     bound = replace(described, card={**described.card, "licence": "CC BY-NC-SA 4.0"})
     licences = [
-        script.train(corpus_folder, tmp_path / name, SHORT, CPU, initial=(network, begun))[1].card[
-            "licence"
-        ]
-        for name, begun in (("free", described), ("bound", bound))
+        script.train(corpus_folder, tmp_path / name, SHORT, CPU, initial=(network, started))[
+            1
+        ].card["licence"]
+        for name, started in (("free", described), ("bound", bound))
     ]
     assert licences == ["Apache-2.0", "CC BY-NC-SA 4.0"]
 
@@ -126,22 +126,22 @@ def test_a_further_round_begins_with_no_other_network(corpus_folder: Path, tmp_p
         script.train(corpus_folder, tmp_path / "further", other, CPU, initial=first)
 
 
-@pytest.mark.parametrize("name", HEARING)
+@pytest.mark.parametrize("name", TRAINED_ON_SOUND)
 def test_training_reaches_every_weight_and_lowers_the_loss(name: str, corpus_folder: Path) -> None:
     network = made(name).train()
     corpus = Corpus(corpus_folder, "train")
     batch = draw(corpus, network.architecture, 4, 2, 0)
     loss = Loss(corpus, CPU)
     optimizer = torch.optim.Adam(network.parameters(), 2e-4)
-    course = []
+    trajectory = []
     for _ in range(5):
         face, phones = loss_of(network, batch, loss, CPU)
         optimizer.zero_grad()
         (face + phones).backward()
         optimizer.step()
-        course.append((face + phones).item())
+        trajectory.append((face + phones).item())
     assert batch.gestures.shape[1] == ROWS
-    assert course[-1] < course[0]
+    assert trajectory[-1] < trajectory[0]
     still = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert not still
 
@@ -211,7 +211,7 @@ ROOT = Path(__file__).parents[3]
 def test_what_is_missing_is_named_with_its_remedy(
     command: str, remedy: str, tmp_path: Path
 ) -> None:
-    words = [
+    arguments = [
         sys.executable,
         "-m",
         f"cstalk_bridge.models.training.{command}",
@@ -219,8 +219,8 @@ def test_what_is_missing_is_named_with_its_remedy(
         str(tmp_path),
     ]
     if command == "prepare":
-        words += ["--data", str(tmp_path)]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+        arguments += ["--data", str(tmp_path)]
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].endswith(f"there is no such file; {remedy}")
 
@@ -228,8 +228,14 @@ def test_what_is_missing_is_named_with_its_remedy(
 def test_the_default_weights_are_never_made_from_research_sources(tmp_path: Path) -> None:
     clip = {"name": "ravdess/a", "part": "train", "first": 0, "rows": 1}
     (tmp_path / "index.json").write_text(json.dumps([clip]), encoding="utf-8")
-    words = [sys.executable, "-m", "cstalk_bridge.models.training.train", "--cache", str(tmp_path)]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    arguments = [
+        sys.executable,
+        "-m",
+        "cstalk_bridge.models.training.train",
+        "--cache",
+        str(tmp_path),
+    ]
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].endswith(
         "these training sources are for research only; name another file with --out"
@@ -237,7 +243,7 @@ def test_the_default_weights_are_never_made_from_research_sources(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("arguments", "expected"),
     [
         (["--network", "teacher"], "needs --wav2vec FOLDER"),
         (["--wav2vec", "."], "needs --wav2vec FOLDER"),
@@ -248,13 +254,13 @@ def test_the_default_weights_are_never_made_from_research_sources(tmp_path: Path
 )
 def test_networks_that_do_not_fit_their_options_are_refused(
     tmp_path: Path,
-    words: list[str],
-    told: str,
+    arguments: list[str],
+    expected: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "index.json").write_text("[]", encoding="utf-8")
-    monkeypatch.setattr(sys, "argv", ["train", "--cache", str(tmp_path), *words])
+    monkeypatch.setattr(sys, "argv", ["train", "--cache", str(tmp_path), *arguments])
     with pytest.raises(SystemExit):
         train.main()
-    assert told in capsys.readouterr().err
+    assert expected in capsys.readouterr().err

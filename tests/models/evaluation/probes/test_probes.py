@@ -10,7 +10,6 @@ import soundfile
 import torch
 
 from cstalk_bridge.models.cstalk.architecture import Architecture, Description
-from cstalk_bridge.models.encoder.log_mel import RIGHT_HOPS
 from cstalk_bridge.models.encoder.network import Encoder, EncoderSizes
 from cstalk_bridge.models.encoder.weights import EncoderDescription, save_encoder
 from cstalk_bridge.models.evaluation import probes
@@ -18,6 +17,7 @@ from cstalk_bridge.models.evaluation import probes as command
 from cstalk_bridge.models.evaluation import probes as kinds
 from cstalk_bridge.models.evaluation.probes import Features, LipClip, PhoneClip, probe_figures
 from cstalk_bridge.models.evaluation.recordings import Folders
+from cstalk_bridge.models.features import RIGHT_HOPS
 from cstalk_bridge.models.loading import build_network
 from cstalk_bridge.models.phones import PHONE_INDEX
 from cstalk_bridge.models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
@@ -36,10 +36,10 @@ ROWS_EACH = 8
 def spoken(seed: int) -> PhoneClip:
     """A clip whose loudness tells the phone."""
     random = np.random.default_rng(seed)
-    said = [NAMES[i] for i in random.integers(0, len(NAMES), 12)]
-    levels = np.repeat([NAMES.index(name) / 4 for name in said], ROWS_EACH * HOP_SAMPLES)
+    names = [NAMES[i] for i in random.integers(0, len(NAMES), 12)]
+    levels = np.repeat([NAMES.index(name) / 4 for name in names], ROWS_EACH * HOP_SAMPLES)
     step_s = ROWS_EACH * HOP_SAMPLES / SAMPLE_RATE_HZ
-    phones = tuple((i * step_s, (i + 1) * step_s, name) for i, name in enumerate(said))
+    phones = tuple((i * step_s, (i + 1) * step_s, name) for i, name in enumerate(names))
     return PhoneClip(str(seed), levels.astype(np.float32), phones)
 
 
@@ -176,8 +176,16 @@ def test_missing_data_are_named_without_a_traceback(
     path = tmp_path / "e.safetensors"
     encoder = small_encoder()
     save_encoder(path, encoder, EncoderDescription(encoder.sizes, {}))
-    words = ["probes", "--encoder", str(path), "--data", str(tmp_path), "--cache", str(tmp_path)]
-    monkeypatch.setattr("sys.argv", words)
+    arguments = [
+        "probes",
+        "--encoder",
+        str(path),
+        "--data",
+        str(tmp_path),
+        "--cache",
+        str(tmp_path),
+    ]
+    monkeypatch.setattr("sys.argv", arguments)
     with pytest.raises(SystemExit) as ended:
         command.main()
     assert ended.value.code == 2

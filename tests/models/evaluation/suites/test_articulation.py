@@ -93,16 +93,16 @@ class Actor:
     def faces(self, sound: np.ndarray, emotions: np.ndarray, lookahead_ms: int) -> np.ndarray:
         del lookahead_ms
         face = np.zeros((rows_of(len(sound)), len(AUDIO_DRIVEN)), np.float32)
-        felt = dict(zip(EMOTIONS, emotions.max(0), strict=True))
+        weights = dict(zip(EMOTIONS, emotions.max(0), strict=True))
         times_s = np.arange(len(face)) / 50
         if sound.any():
-            face[:, JAW] = 0.2 * (1 + max(felt["happy"], felt["angry"]))
+            face[:, JAW] = 0.2 * (1 + max(weights["happy"], weights["angry"]))
             shut = ((times_s >= 0.5) & (times_s < 0.7)) | (times_s >= 1.2)
-            face[shut, JAW] = 0.1 * felt["angry"]
+            face[shut, JAW] = 0.1 * weights["angry"]
         else:
-            face[:, JAW] = 0.1 * felt["happy"]
-        face[:, columns_of("mouth_cornerPull")] = 0.5 * felt["happy"]
-        face[:, columns_of("brow_down")] = 0.5 * felt["angry"]
+            face[:, JAW] = 0.1 * weights["happy"]
+        face[:, columns_of("mouth_cornerPull")] = 0.5 * weights["happy"]
+        face[:, columns_of("brow_down")] = 0.5 * weights["angry"]
         return face
 
 
@@ -121,12 +121,12 @@ def test_voices_that_are_there_are_articulated_and_named_apart(tmp_path: Path) -
     write_kathleen(tmp_path, tmp_path, 3)
     write_kokoro(tmp_path, "bo bo")
     suite = Articulation(Folders(tmp_path, tmp_path), 10, PlainHead())
-    told = found(suite, PhoneRuleFace())
-    assert told["articulation.kathleen_closed"].value == 100.0
-    assert told["articulation.kathleen_closed"].count == 2
-    assert told["articulation.kokoro_closed"].count == 2
-    assert told["articulation.kathleen_contrast"].value > 1.0
-    assert not any(key.startswith("articulation.grid") for key in told)
+    measured = found(suite, PhoneRuleFace())
+    assert measured["articulation.kathleen_closed"].value == 100.0
+    assert measured["articulation.kathleen_closed"].count == 2
+    assert measured["articulation.kokoro_closed"].count == 2
+    assert measured["articulation.kathleen_contrast"].value > 1.0
+    assert not any(key.startswith("articulation.grid") for key in measured)
     assert found(suite, LoudnessFace())["articulation.kathleen_closed"].value < 100.0
 
 
@@ -141,23 +141,25 @@ def test_without_any_voice_the_suites_say_what_is_missing(tmp_path: Path) -> Non
 def test_closures_likeness_and_effort_of_actors_are_told_by_emotion(tmp_path: Path) -> None:
     write_ravdess(tmp_path, tmp_path)
     suite = Acted(Folders(tmp_path, tmp_path), 100, PlainHead())
-    told = found(suite, Actor())
-    assert told["acted.plain_closed"].value == 100.0
-    assert told["acted.plain_closed"].count == 2 * 12
-    assert told["acted.own_closed_angry"].value == 0.0
-    assert told["acted.own_closed_happy"].value == 100.0
-    assert told["acted.like_happy"].value > 0.9
-    assert told["acted.like_angry"].value > 0.7
-    assert 0 < told["acted.like_size_happy"].value < 5
-    assert told["acted.effort_happy"].value == pytest.approx(100 * (2.0 / 1.6 - 1), abs=0.1)
-    assert told["acted.silent_happy"].value == pytest.approx(3.0, abs=1e-4)
-    assert told["acted.silent_neutral"].value == 0.0
-    assert told["acted.inner_brow_happy"].value == pytest.approx(0.9)
-    assert told["acted.outer_brow_happy"].value == told["acted.corners_happy"].value == 0.0
-    share = told["acted.brow_sides"].value / 0.2  # of the time the jaw, and with it a brow, is up
+    measured = found(suite, Actor())
+    assert measured["acted.plain_closed"].value == 100.0
+    assert measured["acted.plain_closed"].count == 2 * 12
+    assert measured["acted.own_closed_angry"].value == 0.0
+    assert measured["acted.own_closed_happy"].value == 100.0
+    assert measured["acted.like_happy"].value > 0.9
+    assert measured["acted.like_angry"].value > 0.7
+    assert 0 < measured["acted.like_size_happy"].value < 5
+    assert measured["acted.effort_happy"].value == pytest.approx(100 * (2.0 / 1.6 - 1), abs=0.1)
+    assert measured["acted.silent_happy"].value == pytest.approx(3.0, abs=1e-4)
+    assert measured["acted.silent_neutral"].value == 0.0
+    assert measured["acted.inner_brow_happy"].value == pytest.approx(0.9)
+    assert measured["acted.outer_brow_happy"].value == measured["acted.corners_happy"].value == 0.0
+    share = (
+        measured["acted.brow_sides"].value / 0.2
+    )  # of the time the jaw, and with it a brow, is up
     spread = 0.2 * np.sqrt(share * (1 - share))
-    assert told["acted.brow_sd"].value == pytest.approx((10 + 8) / 4 * spread, rel=1e-3)
-    assert told["acted.sway_happy"].value < 1.0 < told["acted.real_sway_happy"].value
+    assert measured["acted.brow_sd"].value == pytest.approx((10 + 8) / 4 * spread, rel=1e-3)
+    assert measured["acted.sway_happy"].value < 1.0 < measured["acted.real_sway_happy"].value
 
 
 def test_the_units_that_an_emotion_raises_lead_it(tmp_path: Path) -> None:
@@ -192,7 +194,7 @@ def test_mouths_that_differ_are_named_and_mouths_that_do_not_are_guessed() -> No
 def test_a_stiff_mouth_names_no_more_than_chance(tmp_path: Path) -> None:
     write_kathleen(tmp_path, tmp_path, 160)
     suite = Visemes(Folders(tmp_path, tmp_path), 100, PlainHead())
-    told = found(suite, PhoneRuleFace())["visemes.kathleen"]
+    measured = found(suite, PhoneRuleFace())["visemes.kathleen"]
 
     class Still:
         name = "still"
@@ -201,9 +203,9 @@ def test_a_stiff_mouth_names_no_more_than_chance(tmp_path: Path) -> None:
             return np.zeros((rows_of(len(sound)), len(AUDIO_DRIVEN)), np.float32)
 
     still = found(suite, Still())["visemes.kathleen"]
-    assert told.count == still.count == 16 * len(SPOKEN)
+    assert measured.count == still.count == 16 * len(SPOKEN)
     assert still.value == pytest.approx(25.0)
-    assert told.value > 60.0
+    assert measured.value > 60.0
 
 
 CENTRES = np.array([[0.0, 0.0, 1.0], [3.0, 0.0, 1.0], [0.0, 3.0, 1.0]])
@@ -220,13 +222,13 @@ def cloud(seed: int, spread: float) -> tuple[np.ndarray, np.ndarray]:
 def test_classes_are_told_as_far_as_they_are_apart(
     spread: float, least: float, most: float
 ) -> None:
-    told = fit_discriminant(*cloud(1, spread))
+    fitted = fit_discriminant(*cloud(1, spread))
     features, classes = cloud(2, spread)
-    assert least <= mean_recall(told.classify(features), classes) <= most
+    assert least <= mean_recall(fitted.classify(features), classes) <= most
 
 
 def test_features_that_say_nothing_are_guessing() -> None:
     random = np.random.default_rng(0)
     classes = random.integers(0, 4, 2000)
-    told = fit_discriminant(np.zeros((2000, 2)), classes).classify(np.zeros((2000, 2)))
-    assert mean_recall(told, classes) == pytest.approx(0.25)
+    fitted = fit_discriminant(np.zeros((2000, 2)), classes).classify(np.zeros((2000, 2)))
+    assert mean_recall(fitted, classes) == pytest.approx(0.25)

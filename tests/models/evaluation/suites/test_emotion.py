@@ -70,8 +70,8 @@ def write_phone_takes(path: Path) -> None:
 
 
 def test_phone_takes_that_differ_are_told_apart(data: Path) -> None:
-    told, windows = recognised_takes(data / "iphone/idle_emotion_60fps.npz")
-    assert told == 100.0
+    measured, windows = recognised_takes(data / "iphone/idle_emotion_60fps.npz")
+    assert measured == 100.0
     assert windows == 3 * 3 + 3 * 3 + 3
 
 

@@ -105,16 +105,16 @@ def test_people_are_told_apart_and_lost_frames_left_out(tmp_path: Path) -> None:
 def test_a_late_follower_is_late_and_as_large_as_it_is(tmp_path: Path) -> None:
     follower = write_people(tmp_path)
     suite = strangers_people(Folders(tmp_path, tmp_path), 100, PlainHead())
-    told = found(suite, follower)
-    assert told["strangers.gap_lag_ms"].value == pytest.approx(1000 * LATE_S, abs=11)
-    assert 0.3 < told["strangers.gap_r"].value < 0.95
-    assert told["strangers.gap_r"].count == 3
-    assert told["strangers.gap_ratio"].value == pytest.approx(1.0, abs=0.05)
-    assert told["strangers.gap_within"].value == pytest.approx(100 / 3)
-    assert told["strangers.gap_size"].value == pytest.approx(9.0, rel=0.1)
-    assert told["strangers.gap_real_size"].value == pytest.approx(9 / 10 * 35 / 3, rel=0.1)
-    assert abs(told["strangers.gap_size_r"].value) <= 1
-    assert told["strangers.pucker_ratio"].value == pytest.approx(2.0, rel=0.05)
+    measured = found(suite, follower)
+    assert measured["strangers.gap_lag_ms"].value == pytest.approx(1000 * LATE_S, abs=11)
+    assert 0.3 < measured["strangers.gap_r"].value < 0.95
+    assert measured["strangers.gap_r"].count == 3
+    assert measured["strangers.gap_ratio"].value == pytest.approx(1.0, abs=0.05)
+    assert measured["strangers.gap_within"].value == pytest.approx(100 / 3)
+    assert measured["strangers.gap_size"].value == pytest.approx(9.0, rel=0.1)
+    assert measured["strangers.gap_real_size"].value == pytest.approx(9 / 10 * 35 / 3, rel=0.1)
+    assert abs(measured["strangers.gap_size_r"].value) <= 1
+    assert measured["strangers.pucker_ratio"].value == pytest.approx(2.0, rel=0.05)
 
 
 def test_a_third_of_the_motion_is_seen_in_its_size_alone(tmp_path: Path) -> None:
@@ -144,10 +144,10 @@ def test_the_grid_talker_is_read_as_he_was_tracked(tmp_path: Path) -> None:
         **arrays,
     )
     suite = grid_people(Folders(tmp_path, tmp_path), 10, PlainHead())
-    told = found(suite, Follower({len(sound): stem}, 10.0, late_s=0.0))
-    assert told["grid_mm.gap_lag_ms"].value == 0.0
-    assert told["grid_mm.gap_r"].value > 0.99
-    assert "grid_mm.gap_size_r" not in told
+    measured = found(suite, Follower({len(sound): stem}, 10.0, late_s=0.0))
+    assert measured["grid_mm.gap_lag_ms"].value == 0.0
+    assert measured["grid_mm.gap_r"].value > 0.99
+    assert "grid_mm.gap_size_r" not in measured
 
 
 def test_without_faces_or_a_head_the_suite_says_what_is_missing(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def clips(
 
 
 @pytest.fixture(scope="session")
-def taught_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def teacher_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A set of a few clips, the same ones for training and to be held out, with their phones."""
     cache = tmp_path_factory.mktemp("taught")
     for source in VOICES:

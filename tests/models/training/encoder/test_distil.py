@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from cstalk_bridge.models.encoder.log_mel import RIGHT_HOPS
 from cstalk_bridge.models.encoder.weights import load_encoder
 from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.features import RIGHT_HOPS
 from cstalk_bridge.models.training.encoder import distil as first_stage
 from cstalk_bridge.models.training.encoder import phones as second_stage
 from cstalk_bridge.models.training.encoder import streams
@@ -45,37 +45,39 @@ def _short_streams(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def begun(checkpoint: Path, taught_cache: Path) -> Encoder:
-    return first_stage.initial_encoder(checkpoint, taught_cache)
+def initial(checkpoint: Path, teacher_cache: Path) -> Encoder:
+    return first_stage.initial_encoder(checkpoint, teacher_cache)
 
 
-def test_it_begins_as_the_teacher_on_the_teacher_s_scale(begun: Encoder, checkpoint: Path) -> None:
+def test_it_begins_as_the_teacher_on_the_teacher_s_scale(
+    initial: Encoder, checkpoint: Path
+) -> None:
     tensors = np.load(checkpoint)
-    inner = begun.stack[1].inner.weight.detach().numpy()
+    inner = initial.stack[1].inner.weight.detach().numpy()
     assert np.array_equal(inner, tensors["layer_1.ffn.linear_0.weight"])
-    assert all(layer.offset.detach().abs().max() > 0 for layer in begun.stack)
-    assert begun.mean.tolist() == pytest.approx([1.005] * 384, abs=0.1)
+    assert all(layer.offset.detach().abs().max() > 0 for layer in initial.stack)
+    assert initial.mean.tolist() == pytest.approx([1.005] * 384, abs=0.1)
 
 
-def test_a_few_steps_bring_it_nearer(begun: Encoder, taught_cache: Path, tmp_path: Path) -> None:
+def test_a_few_steps_bring_it_nearer(initial: Encoder, teacher_cache: Path, tmp_path: Path) -> None:
     longer = replace(SHORT, steps=12, learning_rate=1e-3)
-    taught = first_stage.distil(taught_cache, tmp_path, longer, begun, EVERYTHING)
-    dev = streams.Streams(EncoderCorpus(taught_cache, "dev"))
+    trained = first_stage.distil(teacher_cache, tmp_path, longer, initial, EVERYTHING)
+    dev = streams.Streams(EncoderCorpus(teacher_cache, "dev"))
     batch = dev.draw(3, 0)
     with torch.no_grad():
         losses = [
             first_stage.layer_loss(
                 e, first_stage.features_of(e, batch, 1, "fp32"), batch, EVERYTHING
             )
-            for e in (begun, taught)
+            for e in (initial, trained)
         ]
     assert losses[1] < losses[0]
 
 
 def test_an_interrupted_run_ends_with_the_same_weights(
-    begun: Encoder, taught_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    initial: Encoder, teacher_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    straight = first_stage.distil(taught_cache, tmp_path / "straight", SHORT, begun, EVERYTHING)
+    straight = first_stage.distil(teacher_cache, tmp_path / "straight", SHORT, initial, EVERYTHING)
     kept = Run.save
 
     def save_then_stop(run: Run[Any]) -> None:
@@ -84,24 +86,24 @@ def test_an_interrupted_run_ends_with_the_same_weights(
 
     monkeypatch.setattr(Run, "save", save_then_stop)
     with pytest.raises(KeyboardInterrupt):
-        first_stage.distil(taught_cache, tmp_path / "broken", SHORT, begun, EVERYTHING)
+        first_stage.distil(teacher_cache, tmp_path / "broken", SHORT, initial, EVERYTHING)
     monkeypatch.setattr(Run, "save", kept)
-    resumed = first_stage.distil(taught_cache, tmp_path / "broken", SHORT, begun, EVERYTHING)
+    resumed = first_stage.distil(teacher_cache, tmp_path / "broken", SHORT, initial, EVERYTHING)
     for one, other in zip(straight.parameters(), resumed.parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-6)
 
 
 def test_phones_go_on_from_the_layer_and_reach_every_layer(
-    begun: Encoder, taught_cache: Path, tmp_path: Path
+    initial: Encoder, teacher_cache: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "encoder.safetensors"
     card: dict[str, object] = {"licence": "Apache-2.0", "training_hash": "first"}
-    hearing = second_stage.train(
-        taught_cache,
+    network = second_stage.train(
+        teacher_cache,
         tmp_path / "run",
         out,
         SHORT,
-        second_stage.EncoderWithHeads(begun),
+        second_stage.EncoderWithHeads(initial),
         card,
         EVERYTHING,
     )
@@ -112,24 +114,24 @@ def test_phones_go_on_from_the_layer_and_reach_every_layer(
     assert "OpenAI" in description.card["notice"]
     rows = torch.randn(3, 384)
     assert heads is not None
-    assert torch.allclose(heads(rows), hearing.logits(rows), atol=1e-2)
+    assert torch.allclose(heads(rows), network.logits(rows), atol=1e-2)
     further = second_stage.EncoderWithHeads(encoder, heads)
     assert torch.allclose(further.logits(rows), heads(rows), atol=1e-4)
-    for name, tensor in begun.named_parameters():
+    for name, tensor in initial.named_parameters():
         if name != "delays":  # a step hears one delay
             assert not torch.equal(encoder.state_dict()[name], tensor), name
 
 
 def test_a_run_of_another_set_is_not_gone_on_with(
-    begun: Encoder, taught_cache: Path, tmp_path: Path
+    initial: Encoder, teacher_cache: Path, tmp_path: Path
 ) -> None:
-    first_stage.distil(taught_cache, tmp_path, SHORT, begun, EVERYTHING)
+    first_stage.distil(teacher_cache, tmp_path, SHORT, initial, EVERYTHING)
     with pytest.raises(WeightsError, match="seed 31, now 5"):
-        first_stage.distil(taught_cache, tmp_path, replace(SHORT, seed=5), begun, EVERYTHING)
+        first_stage.distil(teacher_cache, tmp_path, replace(SHORT, seed=5), initial, EVERYTHING)
 
 
-def test_delays_are_drawn_by_the_step(begun: Encoder) -> None:
-    del begun
+def test_delays_are_drawn_by_the_step(initial: Encoder) -> None:
+    del initial
     drawn = [first_stage.drawn_delay(1, step) for step in range(200)]
     assert drawn == [first_stage.drawn_delay(1, step) for step in range(200)]
     assert set(drawn) == set(range(len(RIGHT_HOPS)))

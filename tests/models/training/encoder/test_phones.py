@@ -46,8 +46,8 @@ def labels_of(tmp_path: Path, name: str, speed: float = 1.0, offset_s: float = 0
     write_folder(folder, "key", [(clip, sound, np.zeros((ROWS, WIDTH), np.float32))])
     path = tmp_path / "phones.json"
     path.write_text(json.dumps({"kathleen/a": SEGMENTS}), "utf-8")
-    taught = EncoderCorpus(tmp_path, "train")
-    return list(Labels(taught, path)(taught.clips[0]))
+    train_set = EncoderCorpus(tmp_path, "train")
+    return list(Labels(train_set, path)(train_set.clips[0]))
 
 
 @pytest.mark.parametrize(("speed", "offset_s"), [(1.0, 0.0), (2.0, 0.0), (0.5, 0.0), (1.0, 0.2)])

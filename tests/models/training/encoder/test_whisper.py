@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from cstalk_bridge.models.encoder.log_mel import slaney_filters
 from cstalk_bridge.models.encoder.network import WhisperMel
+from cstalk_bridge.models.features import slaney_filters
 from cstalk_bridge.models.training.encoder.whisper import (
     LAYER_NAMES,
     TEACHER_LAYERS,
@@ -105,9 +105,9 @@ def numpy_layers(sound: Array, path: Path) -> list[Array]:
 def test_it_equals_the_network_in_numpy(checkpoint: Path) -> None:
     wanted = numpy_layers(voice().astype(np.float64), checkpoint)
     with torch.no_grad():
-        heard = read(checkpoint)(torch.from_numpy(voice()))
-    assert len(heard) == len(wanted)
-    for one, other in zip(heard, wanted, strict=True):
+        layers = read(checkpoint)(torch.from_numpy(voice()))
+    assert len(layers) == len(wanted)
+    for one, other in zip(layers, wanted, strict=True):
         assert one.shape == other.shape == (100, WIDTH)
         assert np.abs(one.numpy() - other).max() < SAME
     assert wanted[-1].std(0).min() > 100 * SAME
@@ -159,8 +159,8 @@ def test_directions_that_agree_are_found_in_any_mixture() -> None:
     here, there = (side @ found for side in sides)
     assert np.allclose(here, there, atol=0.15)
     assert abs(here.var(0).mean() - 1) < 0.1
-    said = np.linalg.lstsq(here, content, rcond=None)[0]
-    assert np.allclose(here @ said, content, atol=0.3)
+    solution = np.linalg.lstsq(here, content, rcond=None)[0]
+    assert np.allclose(here @ solution, content, atol=0.3)
 
 
 def test_moved_to_the_first_row_nothing_changes(checkpoint: Path) -> None:

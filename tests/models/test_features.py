@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cstalk_bridge.models.cstalk.features import (
+from cstalk_bridge.models.cstalk.network import LogMel
+from cstalk_bridge.models.features import (
     BANDS,
     FEATURES,
     FFT_SAMPLES,
@@ -22,7 +23,6 @@ from cstalk_bridge.models.cstalk.features import (
     mel_filters,
     window,
 )
-from cstalk_bridge.models.cstalk.network import LogMel
 from cstalk_bridge.models.timing import HOP_SAMPLES
 
 
