@@ -26,7 +26,7 @@ def small_description() -> Description:
 
 @pytest.fixture(scope="session")
 def small_weights(tmp_path_factory: pytest.TempPathFactory, small_description: Description) -> Path:
-    """A small untrained network whose outputs are large enough to tell frames apart."""
+    """A small untrained network whose outputs are large enough for frames to differ."""
     torch.manual_seed(3)
     network = build_network(small_description)
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"

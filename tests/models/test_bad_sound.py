@@ -28,7 +28,7 @@ GROWTH_MB = 8.0
 SETTLED_ROWS = 80
 """Rows after which the beginning of a steady sound has left the network's window of 1.5 s."""
 CLICK_ROWS = 10
-"""Rows before its end that may hear the click with which it ends."""
+"""Rows before its end that may depend on the click with which it ends."""
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_no_sample_is_too_large_for_a_face(
     both(shipped, loud)
 
 
-def test_half_an_hour_heard_piece_by_piece_takes_no_memory(generator: Generator) -> None:
+def test_half_an_hour_processed_piece_by_piece_takes_no_memory(generator: Generator) -> None:
     rows = HALF_AN_HOUR_S * generator.rate_hz
     emotions = np.zeros((1, rows, len(generator.emotions)), dtype=np.float32)
     passes = generator.passes(emotions, lookahead_ms=80)

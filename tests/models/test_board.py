@@ -1,4 +1,4 @@
-"""Regions share out the audio-driven channels; their correlation tells coupled from free
+"""Regions share out the audio-driven channels; their correlation separates coupled from free
 motion.
 """
 

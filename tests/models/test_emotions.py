@@ -1,4 +1,4 @@
-"""The mouth guard: heard by networks that were trained with one, refused where it is not known."""
+"""The mouth guard: an input of networks trained with one, refused by the others."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_voices_of_a_stream_keep_their_own_guards(kind: str, guarded: Generator)
     assert np.abs(live[0] - live[1]).max() > 1e-2
 
 
-def test_without_caches_the_guard_is_heard_as_with_them(guarded: Generator) -> None:
+def test_without_caches_the_guard_has_the_same_effect_as_with_them(guarded: Generator) -> None:
     emotions = np.tile(guarded.emotion_vector(HAPPY), (1, ROWS, 1))
     rows_of_conditions = conditions(emotions, 0.8, len(CONDITIONS))
     by_windows = recording_faces(
@@ -146,7 +146,7 @@ def test_without_caches_the_guard_is_heard_as_with_them(guarded: Generator) -> N
     assert np.abs(by_windows - by_caches).max() < 1e-4
 
 
-def test_a_baseline_hears_the_guard_too() -> None:
+def test_a_baseline_uses_the_guard_too() -> None:
     baseline = of_columns(len(CONDITIONS), "emotalk-like")
     low, high = (baseline.generate(SOUND, 16_000, HAPPY, 80, guard) for guard in (0.0, 1.0))
     assert np.abs(low - high).max() > 1e-3

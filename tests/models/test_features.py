@@ -45,7 +45,7 @@ def by_torch(samples: np.ndarray) -> np.ndarray:
     st.integers(1, 30),
     st.sampled_from([0.0, 1e-6, 1e-4, 1e-2, 0.3, 1.0]),
 )
-def test_numpy_and_torch_hear_the_same(seed: int, voices: int, hops: int, scale: float) -> None:
+def test_numpy_and_torch_compute_the_same(seed: int, voices: int, hops: int, scale: float) -> None:
     samples = sound(seed, voices, hops, scale)
     features = log_mel(samples)
     assert features.shape == (voices, hops, FEATURES)
@@ -53,7 +53,7 @@ def test_numpy_and_torch_hear_the_same(seed: int, voices: int, hops: int, scale:
     assert np.abs(features - by_torch(samples)).max() < 1e-5
 
 
-def test_a_slice_of_a_longer_recording_is_heard_as_it_is() -> None:
+def test_a_slice_of_a_longer_recording_has_the_same_features() -> None:
     samples = sound(1, 4, 12, 0.5)
     whole = log_mel(samples)
     for hop in range(12):
@@ -62,7 +62,7 @@ def test_a_slice_of_a_longer_recording_is_heard_as_it_is() -> None:
         np.testing.assert_allclose(log_mel(part)[:, 0], whole[::2, hop], atol=1e-6)
 
 
-def test_a_hop_hears_nothing_after_itself() -> None:
+def test_a_hop_depends_on_nothing_after_itself() -> None:
     samples = sound(2, 1, 6, 0.5)
     later = samples.copy()
     later[:, HISTORY_SAMPLES + 3 * HOP_SAMPLES :] = 0.9

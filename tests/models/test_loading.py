@@ -206,7 +206,7 @@ def run(source_text: str, *arguments: str, folder: Path = ROOT) -> str:
     return done.stdout
 
 
-def test_a_cpu_computes_with_onnx_runtime_and_says_so(small_weights: Path) -> None:
+def test_a_cpu_computes_with_onnx_runtime_and_reports_it(small_weights: Path) -> None:
     generator = load_generator(small_weights, "cpu")
     assert isinstance(generator.engine, OnnxEngine)
     assert generator.engine.name.startswith("ONNX Runtime ")
@@ -228,7 +228,7 @@ def test_without_a_gpu_auto_is_the_cpu_and_cuda_is_refused() -> None:
 @pytest.mark.parametrize(
     "missing", ["onnx", "onnxruntime", "cstalk_bridge.models.cstalk.onnx_engine"]
 )
-def test_without_onnx_runtime_torch_makes_the_same_faces_and_the_user_is_told(
+def test_without_onnx_runtime_torch_makes_the_same_faces_with_a_notice(
     small_weights: Path, tmp_path: Path, missing: str
 ) -> None:
     sound, made = tmp_path / "sound.npy", tmp_path / "face.npy"
@@ -327,7 +327,7 @@ def test_listening_does_not_import_torch() -> None:
     run(
         f"""
         from cstalk_bridge.cli import main
-        assert main(sys.argv[1:]) == 2  # nothing was heard
+        assert main(sys.argv[1:]) == 2  # nothing was processed
         {NO_TORCH.strip()}
         """,
         *("listen", "--host", "127.0.0.1", "--port", "0", "--seconds", "0.2", "--plain"),

@@ -1,4 +1,4 @@
-"""The encoder that training begins with hears phones, lips and teeth, and silence in what is none.
+"""The shipped encoder recognises phones, lips and teeth, and silence in sounds without speech.
 
 The sound is the bundled recording, a voice that did not train it in these sentences;
 `speech_phones.json` is its forced alignment (`cstalk_bridge.models.training.alignment`).
@@ -61,7 +61,7 @@ def logits_of(
 
 
 @pytest.mark.parametrize("delay", range(len(RIGHT_HOPS)))
-def test_phones_are_heard(
+def test_phones_are_recognised(
     encoder_and_heads: tuple[Encoder, torch.nn.Linear], speech: NDArray[np.float32], delay: int
 ) -> None:
     logits = logits_of(encoder_and_heads, speech, delay)
@@ -72,7 +72,7 @@ def test_phones_are_heard(
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_lips_and_teeth_are_heard(
+def test_events_of_lips_and_teeth_are_recognised(
     encoder_and_heads: tuple[Encoder, torch.nn.Linear], speech: NDArray[np.float32], event: str
 ) -> None:
     happens = logits_of(encoder_and_heads, speech)[:, HEADS.index(event)] > 0
@@ -89,7 +89,7 @@ def test_lips_and_teeth_are_heard(
 
 
 @pytest.mark.parametrize("gain_db", [-30, -15, 0])
-def test_a_quiet_voice_is_heard_too(
+def test_a_quiet_voice_is_recognised_too(
     encoder_and_heads: tuple[Encoder, torch.nn.Linear], speech: NDArray[np.float32], gain_db: float
 ) -> None:
     logits = logits_of(encoder_and_heads, speech * np.float32(10 ** (gain_db / 20)))

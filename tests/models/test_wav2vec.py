@@ -92,7 +92,7 @@ def test_pickled_weights_are_refused_and_never_run(folder: Path, name: str) -> N
     assert not Bomb.exploded
 
 
-def test_missing_unexpected_and_misshapen_tensors_are_all_told(folder: Path) -> None:
+def test_missing_unexpected_and_misshapen_tensors_are_all_reported(folder: Path) -> None:
     tensors = tiny_wav2vec.write_checkpoint(folder)
     del tensors["wav2vec2.encoder.layer_norm.bias"]
     tensors["wav2vec2.encoder.extra"] = torch.zeros(1)
@@ -244,7 +244,7 @@ def test_normalised_sound_may_be_of_any_level(base: Wav2Vec) -> None:
     assert torch.allclose(base(sound * 3.0 + 0.4), base(sound), atol=1e-3)
 
 
-def test_a_frame_hears_its_25_ms(tmp_path: Path) -> None:
+def test_a_frame_covers_its_25_ms(tmp_path: Path) -> None:
     tiny_wav2vec.write_checkpoint(tmp_path, **tiny_wav2vec.LARGE)
     stem = load_wav2vec(tmp_path).model.feature_extractor
     sound = tiny_wav2vec.chirp(4000)
@@ -264,7 +264,7 @@ def test_frames_can_be_asked_for_and_keep_their_ends(base: Wav2Vec) -> None:
     assert torch.allclose(base(sound, 49), base(sound), atol=1e-5)
 
 
-def test_what_it_cannot_take_is_told(base: Wav2Vec) -> None:
+def test_invalid_sound_is_reported(base: Wav2Vec) -> None:
     with pytest.raises(ValueError, match=r"\[batch, time\]"):
         base(torch.zeros(400))
     with pytest.raises(ValueError, match="from 400 to 960000"):

@@ -75,7 +75,7 @@ def test_the_delay_only_says_which_row_follows_which_hop(teacher: Teacher) -> No
 
 
 @torch.inference_mode()
-def test_it_hears_what_is_to_come(teacher: Teacher) -> None:
+def test_it_uses_the_future(teacher: Teacher) -> None:
     other = sound(40)
     other[:, -HOP_SAMPLES:] = 0.3
     emotion, delay = torch.zeros(1, len(CONDITIONS)), torch.tensor([4])

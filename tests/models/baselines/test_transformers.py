@@ -42,7 +42,7 @@ SMALL: dict[str, dict[str, Any]] = {
     },
 }
 TRAINED_ON_SOUND = [name for name in NETWORKS if name not in ("teacher", "cstalk-encoder")]
-"""Those that learn from sound; the others hear through an encoder that is there already."""
+"""Those that learn from sound; the others use a trained encoder."""
 
 
 def described(name: str) -> Description:
@@ -104,7 +104,7 @@ def test_sound_to_come_changes_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("name", TRAINED_ON_SOUND)
 @torch.inference_mode()
-def test_a_windowed_network_hears_its_window_and_all_of_it(name: str) -> None:
+def test_a_windowed_network_depends_on_its_window_and_all_of_it(name: str) -> None:
     network = made(name)
     samples, emotion, delays = inputs(network, 1)
     earlier = torch.full((2, 30 * HOP_SAMPLES), 0.2)

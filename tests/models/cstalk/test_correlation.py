@@ -85,7 +85,7 @@ def test_an_unobserved_channel_is_out_of_sight(network: RegionCorrelation) -> No
     assert torch.equal(one, other)
 
 
-def test_the_emotion_counts_only_where_it_is_felt(network: RegionCorrelation) -> None:
+def test_the_emotion_counts_only_where_it_is_known(network: RegionCorrelation) -> None:
     faces = torch.rand(1, SMALL.window_rows, len(AUDIO_DRIVEN))
     happy = torch.eye(len(EMOTIONS))[1:2]
 

@@ -20,7 +20,7 @@ def noise(seconds: float, rate_hz: int = 16_000) -> np.ndarray:
     return 0.1 * np.random.default_rng(1).standard_normal(int(seconds * rate_hz)).astype(np.float32)
 
 
-def test_what_a_notebook_sees(generator: Generator) -> None:
+def test_the_example_of_a_notebook(generator: Generator) -> None:
     assert len(generator.channels) == 81
     assert "CTRL_C_jaw.ty" in generator.channels
     assert generator.rate_hz == 50
@@ -67,7 +67,7 @@ def test_values_stay_in_the_boards_ranges(generator: Generator) -> None:
         assert column.max() <= channel.maximum
 
 
-def test_any_rate_and_several_sources_are_heard(generator: Generator) -> None:
+def test_any_rate_and_several_sources_are_accepted(generator: Generator) -> None:
     stereo = np.stack([noise(0.5, 44_100)] * 2, 1)
     assert generator.generate(stereo, 44_100).shape == (25, 81)
 
@@ -84,7 +84,7 @@ def test_any_rate_and_several_sources_are_heard(generator: Generator) -> None:
         ({"samples": np.zeros((1, 2, 3), np.float32)}, "shape"),
     ],
 )
-def test_what_cannot_be_generated_is_said(
+def test_what_cannot_be_generated_is_reported(
     generator: Generator, arguments: dict[str, Any], message: str
 ) -> None:
     given = {"samples": noise(0.1), "rate_hz": 16_000, **arguments}

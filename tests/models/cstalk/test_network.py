@@ -109,13 +109,13 @@ def test_the_log_mel_of_numpy_is_that_of_torch() -> None:
     assert np.abs(columns_of(quiet) - expected).max() < 1e-5
 
 
-def test_every_look_ahead_hears_as_much_future_as_it_leaves() -> None:
+def test_every_look_ahead_uses_as_much_future_as_it_leaves() -> None:
     assert [ENCODER_DELAYS[hops] for hops in (0, 3, 4, 5, 6, 12)] == [0, 0, 1, 1, 2, 2]
     for hops in range(delay_hops(0), len(ENCODER_DELAYS)):
         assert delay_hops(ENCODER_DELAYS[hops]) <= hops
 
 
-def test_a_batch_of_delays_hears_what_each_hears_alone(network: EncoderGenerator) -> None:
+def test_a_batch_of_delays_computes_what_each_computes_alone(network: EncoderGenerator) -> None:
     sound = torch.from_numpy(noise(np.random.default_rng(4), 3, 160))
     padded = torch.nn.functional.pad(sound, (ENCODER_HISTORY_SAMPLES, 0))
     delays = torch.arange(len(RIGHT_HOPS))

@@ -138,7 +138,7 @@ def test_a_stream_of_both_kinds_follows_the_same_changes(
 
 @FEW
 @given(ARCHITECTURES, st.integers(0, MAX_LOOKAHEAD_MS), VOICES, SEEDS)
-def test_offline_it_equals_the_network_that_hears_whole_windows(
+def test_offline_it_equals_the_network_on_whole_windows(
     architecture: Architecture, lookahead_ms: int, batch: int, seed: int
 ) -> None:
     both, random = made(architecture, seed), np.random.default_rng(seed)
@@ -186,7 +186,7 @@ def test_any_split_into_calls_gives_the_rows_of_the_whole_recording(
 
 @FEW
 @given(ARCHITECTURES, st.sampled_from(["cstalk", "cstalk-uncorrelated"]))
-def test_the_sizes_tell_the_shape_of_every_tensor(architecture: Architecture, kind: str) -> None:
+def test_the_sizes_give_the_shape_of_every_tensor(architecture: Architecture, kind: str) -> None:
     description = Description(architecture, AUDIO_DRIVEN, EMOTIONS, 16_000, 50, {}, kind)
     network: Any = build_network(description)
     shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}

@@ -28,7 +28,7 @@ def sounds(batch: int, rows: int) -> np.ndarray:
     return random.normal(0, 0.1, (batch, rows * HOP_SAMPLES)).astype(np.float32)
 
 
-def courses(batch: int, rows: int) -> np.ndarray:
+def emotion_rows(batch: int, rows: int) -> np.ndarray:
     return np.random.default_rng(3).random((batch, rows, len(EMOTIONS)), dtype=np.float32)
 
 
@@ -40,17 +40,17 @@ def guarded(emotions: np.ndarray) -> np.ndarray:
 def test_windows_give_what_caches_give(delay_hops: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PIECE_ROWS", 14)
     generator = create_generator(made("cstalk"), described("cstalk"))
-    sound, emotions = sounds(1, 40), courses(1, 1).repeat(40, 1)
+    sound, emotions = sounds(1, 40), emotion_rows(1, 1).repeat(40, 1)
     by_caches = generator.generate_batch([sound[0]], [emotions[0]], delay_hops * 20)[0]
     by_windows = recording_faces(made("cstalk"), sound, guarded(emotions), delay_hops)[0]
-    # Before the recording windows hear silence for a while, caches for ever: the same.
+    # Before the recording windows hold silence for a while, caches for ever: the same.
     assert np.allclose(by_caches, by_windows, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["faceformer-like", "emotalk-like"])
 def test_recordings_of_a_batch_are_as_alone(name: str) -> None:
     generator = create_generator(made(name), described(name))
-    sound, emotions = sounds(2, 30), courses(2, 30)
+    sound, emotions = sounds(2, 30), emotion_rows(2, 30)
     short = sound[1, : 12 * HOP_SAMPLES - 100]
     both = generator.generate_batch([sound[0], short], [emotions[0], emotions[1, :12]])
     assert [face.shape for face in both] == [(30, len(AUDIO_DRIVEN)), (12, len(AUDIO_DRIVEN))]
@@ -62,19 +62,19 @@ def test_recordings_of_a_batch_are_as_alone(name: str) -> None:
 def test_faces_stay_within_the_board() -> None:
     network = made("faceformer-like")
     network.get_parameter("head.bias").data += 50.0
-    face = recording_faces(network, sounds(1, 20), guarded(courses(1, 20)), 4)
+    face = recording_faces(network, sounds(1, 20), guarded(emotion_rows(1, 20)), 4)
     assert (face <= network.maximum.numpy().T).all()
 
 
 def test_pieces_of_a_windowed_network_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     network = made("emotalk-like")
-    sound, condition_rows = sounds(1, 50), guarded(courses(1, 50))
+    sound, condition_rows = sounds(1, 50), guarded(emotion_rows(1, 50))
     once = recording_faces(network, sound, condition_rows, 4)
     monkeypatch.setattr(module, "PIECE_ROWS", 9)
     assert np.allclose(recording_faces(network, sound, condition_rows, 4), once, atol=1e-5)
 
 
-def test_a_recording_too_long_to_hear_at_once_is_refused() -> None:
+def test_a_recording_too_long_for_one_pass_is_refused() -> None:
     rows = MAX_WHOLE_S * ROW_RATE_HZ + 1
     sound, conditions = np.zeros((1, 0), np.float32), np.zeros((1, rows, 7), np.float32)
     with pytest.raises(ValueError, match="at most 600 s"):
@@ -98,7 +98,7 @@ def test_evaluation_measures_its_file_offline_and_refuses_to_stream_it(
     path = tmp_path / f"{name}.safetensors"
     save_network(path, made(name), described(name))
     predictor = NetworkPredictor.open(path)
-    sound, emotions = sounds(1, 20)[0], courses(1, 20)[0]
+    sound, emotions = sounds(1, 20)[0], emotion_rows(1, 20)[0]
     assert predictor.faces(sound, emotions, 60).shape == (20, len(AUDIO_DRIVEN))
     predicted_phones = predictor.phones(sound)
     assert predicted_phones is not None

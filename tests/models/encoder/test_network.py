@@ -1,4 +1,4 @@
-"""Whole, hop by hop and by windows the encoder computes the same; no future is heard."""
+"""Whole, hop by hop and by windows the encoder computes the same, without future."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_hop_by_hop_a_recording_gives_what_it_gives_whole(encoder: Encoder, dela
 
 
 @pytest.mark.parametrize("delay", DELAYS)
-def test_a_window_alone_tells_its_last_row(encoder: Encoder, delay: int) -> None:
+def test_a_window_alone_gives_its_last_row(encoder: Encoder, delay: int) -> None:
     sound = bursts(HOPS)
     streamed = hop_by_hop(encoder, sound, delay)
     window = torch.from_numpy(sound[-(WINDOW_HOPS * HOP_SAMPLES + ENCODER_HISTORY_SAMPLES) :])[None]
@@ -79,7 +79,7 @@ def test_passes_of_any_length_give_the_same(encoder: Encoder, delay: int, cuts: 
 
 
 @pytest.mark.parametrize("delay", DELAYS)
-def test_a_row_hears_as_much_future_as_its_delay_says_and_no_more(
+def test_a_row_uses_as_much_future_as_its_delay_has_and_no_more(
     encoder: Encoder, delay: int
 ) -> None:
     row, sound = 30, bursts(60)
@@ -128,7 +128,7 @@ def test_reset_forgets(encoder: Encoder) -> None:
     assert np.array_equal(stream.process(sound), first)
 
 
-def test_a_batch_is_heard_row_by_row(encoder: Encoder) -> None:
+def test_a_batch_is_encoded_row_by_row(encoder: Encoder) -> None:
     sounds = torch.from_numpy(np.stack([bursts(20, seed) for seed in (1, 2)]))
     sounds = torch.nn.functional.pad(sounds, (ENCODER_HISTORY_SAMPLES, 0))
     both = encoder(sounds, 2, encoder.silent_caches(2, 2))

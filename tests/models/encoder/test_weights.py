@@ -49,7 +49,7 @@ def test_heads_may_be_absent(encoder: Encoder, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"reach_hops": 50}, "other delays"),
         (

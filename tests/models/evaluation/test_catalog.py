@@ -35,7 +35,7 @@ def test_bars_are_met_or_not(bar: Bar, value: float, is_met: bool) -> None:
 
 
 @pytest.mark.parametrize("name", SUITES)
-def test_every_suite_is_created_from_what_its_entry_says(name: str) -> None:
+def test_every_suite_is_created_from_its_entry(name: str) -> None:
     entry = SUITES[name]
     lent = [entry.needs] if entry.needs else []
     assert list(inspect.signature(entry.create()).parameters) == ["folders", "max_clips", *lent]

@@ -172,7 +172,7 @@ def test_every_file_that_is_no_result_is_named(tmp_path: Path, kind: str) -> Non
         assert "; name a file that cstalk_bridge.models.evaluation wrote" in line
 
 
-def test_the_command_says_what_is_wrong_without_a_traceback(tmp_path: Path) -> None:
+def test_the_command_reports_problems_without_a_traceback(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",

@@ -45,7 +45,7 @@ def test_offline_and_hop_by_hop_give_the_same_face(small_weights: Path, lookahea
     assert np.abs(streamed - face).max() < 1e-4
 
 
-def test_phones_are_told_for_every_row(small_weights: Path) -> None:
+def test_phones_are_predicted_for_every_row(small_weights: Path) -> None:
     predictor = NetworkPredictor.open(small_weights)
     assert isinstance(predictor, PhoneDecoder)
     phones = predictor.phones(SOUND)
@@ -74,22 +74,25 @@ def test_weights_with_and_without_a_mouth_guard_are_measured(tmp_path: Path, col
     assert len(predictor.hop_durations_s(SOUND, 60, lambda: 0.0)) == 34 - 25
 
 
-def test_a_teacher_is_heard_through_the_checkpoint_it_was_trained_with(tmp_path: Path) -> None:
+def test_a_teacher_runs_on_the_checkpoint_it_was_trained_with(tmp_path: Path) -> None:
     tiny_wav2vec.write_checkpoint(tmp_path)
-    ears = load_wav2vec(tmp_path)
+    front_end_network = load_wav2vec(tmp_path)
     sizes = TeacherSizes(
-        hidden=tiny_wav2vec.HIDDEN, front_end=fingerprint(ears), width=16, window_hops=8
+        hidden=tiny_wav2vec.HIDDEN,
+        front_end=fingerprint(front_end_network),
+        width=16,
+        window_hops=8,
     )
     described = Description(sizes, AUDIO_DRIVEN, EMOTIONS, 16_000, 50, {}, "teacher")
     path = tmp_path / "teacher.safetensors"
     save_network(path, build_network(described), described)
-    predictor = NetworkPredictor.open(path, front_end=ears)
+    predictor = NetworkPredictor.open(path, front_end=front_end_network)
     face = predict_face(predictor, Recording("x", SOUND), 60, {"happy": 1.0})
     assert face is not None
     assert face.shape == (35, len(AUDIO_DRIVEN))
     assert predictor.phones(SOUND) is None
     own = sum(p.numel() for p in build_network(described).parameters())
-    assert predictor.parameters == own + sum(p.numel() for p in ears.parameters())
+    assert predictor.parameters == own + sum(p.numel() for p in front_end_network.parameters())
     assert not predictor.can_stream
     with pytest.raises(WeightsError, match="cannot stream"):
         predictor.streamed()

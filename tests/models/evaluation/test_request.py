@@ -20,7 +20,7 @@ def parsed(*arguments: str) -> EvaluationRequest:
     return parse_request(parser.parse_args(arguments))
 
 
-def test_what_is_not_said_is_the_shipped_network_on_everything() -> None:
+def test_the_default_is_the_shipped_network_on_everything() -> None:
     request = parsed()
     assert request.weights == ()
     assert request.suites == tuple(SUITES)
@@ -36,7 +36,7 @@ def test_words_are_understood() -> None:
     assert parsed("--way", "both", "--wav2vec", "ears").ways == ("offline", "streamed")
 
 
-def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     arguments = [
         "--lookahead-ms",
         "30,x",

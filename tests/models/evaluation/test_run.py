@@ -110,7 +110,7 @@ def test_a_network_that_cannot_stream_is_measured_offline_or_refused(
         open_candidates(parsed(path, data, data, "--way", "streamed"))
 
 
-def test_a_checkpoint_that_nobody_hears_through_is_refused(
+def test_a_checkpoint_that_no_network_uses_is_refused(
     small_weights: Path, data: Path, tmp_path: Path
 ) -> None:
     tiny_wav2vec.write_checkpoint(tmp_path)
@@ -118,7 +118,7 @@ def test_a_checkpoint_that_nobody_hears_through_is_refused(
         open_candidates(parsed(small_weights, data, data, "--wav2vec", str(tmp_path)))
 
 
-def test_weights_of_one_name_are_told_apart_by_their_folders() -> None:
+def test_weights_of_one_name_are_distinguished_by_their_folders() -> None:
     paths = [Path("a/one/x.safetensors"), Path("a/two/x.safetensors"), Path("b/y.safetensors")]
     assert candidate_names(paths) == ["one/x", "two/x", "y"]
 

@@ -1,4 +1,4 @@
-"""A mouth of a few points whose every measure can be told by hand."""
+"""A mouth of a few points whose every measure can be computed by hand."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ def test_a_saccade_over_several_rows_is_one_and_a_drift_is_none() -> None:
     np.testing.assert_allclose(saccade_sizes(eyes, 50.0), [12.0], rtol=1e-5)
 
 
-def test_the_threshold_tells_a_saccade_from_pursuit() -> None:
+def test_the_threshold_separates_saccades_from_pursuit() -> None:
     for speed_deg_s, count in ((SACCADE_DEG_S - 1, 0), (SACCADE_DEG_S + 1, 1)):
         yaw = np.clip(np.arange(100) - 20, 0, 30) * speed_deg_s / 50
         gaze = np.stack((yaw, np.zeros(100)), axis=1).astype(np.float32)

@@ -38,7 +38,7 @@ TOLERANCE = 1e-4
 def heard_live(
     network: OnnxSpeechEmotionNetwork, sound: np.ndarray, hops: int
 ) -> Iterator[EmotionEvidence]:
-    """Hear so many hops at once, as they come."""
+    """Process so many hops at once, as they come."""
     extractor, stream, size = (
         VoiceFeatureExtractor(),
         EmotionEvidenceStream(network),
@@ -49,7 +49,7 @@ def heard_live(
 
 
 @pytest.mark.parametrize("hops", [1, 2, 5, 7, 40])
-def test_hops_one_by_one_or_together_tell_the_same(
+def test_hops_one_by_one_or_together_give_the_same_evidence(
     network: OnnxSpeechEmotionNetwork, hops: int
 ) -> None:
     sound = voice(5.6)
@@ -62,7 +62,9 @@ def test_hops_one_by_one_or_together_tell_the_same(
     assert np.ptp(whole.odds, axis=0).min() > 10 * TOLERANCE
 
 
-def test_recordings_longer_than_a_piece_are_heard_as_one(network: OnnxSpeechEmotionNetwork) -> None:
+def test_recordings_longer_than_a_piece_are_processed_as_one(
+    network: OnnxSpeechEmotionNetwork,
+) -> None:
     sound = voice((PIECE_HOPS + 30) * 0.02)
     (whole,) = heard_live(network, sound, PIECE_HOPS + 30)
     np.testing.assert_allclose(whole.odds, recording_evidence(network, sound).odds, atol=TOLERANCE)
@@ -75,7 +77,7 @@ def test_a_new_voice_is_held_against_none_before_it(network: OnnxSpeechEmotionNe
     np.testing.assert_array_equal(another.odds, first.odds)
 
 
-def test_two_voices_that_share_a_network_do_not_hear_each_other(
+def test_two_voices_that_share_a_network_do_not_influence_each_other(
     network: OnnxSpeechEmotionNetwork,
 ) -> None:
     sounds = (speech()[: 150 * HOP_SAMPLES], voice(3.0))
@@ -121,13 +123,13 @@ def joined(*parts: EmotionEvidence) -> EmotionEvidence:
     )
 
 
-def test_a_mood_needs_seconds_and_then_shows() -> None:
+def test_an_emotion_needs_seconds_and_then_shows() -> None:
     shown = emotion_trajectory(evidence_for(ANGRY, 6.0))[:, ANGRY]
     assert shown[: HOPS_A_SECOND // 2].max() < 0.1
     assert shown[-1] > 0.9
 
 
-def test_one_loud_word_makes_no_mood() -> None:
+def test_one_loud_word_makes_no_emotion() -> None:
     evidence = joined(evidence_for(0, 4.0), evidence_for(ANGRY, 0.3), evidence_for(0, 2.0))
     assert emotion_trajectory(evidence).max() < 0.2
 
@@ -136,14 +138,14 @@ def test_unvoiced_evidence_is_none() -> None:
     assert emotion_trajectory(evidence_for(ANGRY, 20.0, voicing=0.0)).max() == 0.0
 
 
-def test_a_mood_outlasts_a_pause_and_not_a_long_silence() -> None:
+def test_an_emotion_outlasts_a_pause_and_not_a_long_silence() -> None:
     angry, silence = evidence_for(ANGRY, 6.0), evidence_for(ANGRY, 120.0, voicing=0.0)
     shown = emotion_trajectory(joined(angry, silence))[:, ANGRY]
     assert shown[8 * HOPS_A_SECOND] > 0.8
     assert shown[-1] < 0.05
 
 
-def test_a_change_of_mood_goes_over_in_seconds() -> None:
+def test_a_change_of_emotion_takes_seconds() -> None:
     happy = EMOTIONS.index("happy")
     shown = emotion_trajectory(joined(evidence_for(ANGRY, 6.0), evidence_for(happy, 8.0)))
     assert shown[-1, happy] > 0.9
@@ -218,7 +220,7 @@ def test_the_gain_of_the_microphone_makes_no_difference(gain_db: float) -> None:
     np.testing.assert_allclose(arousal_of(louder), arousal_of(sound), atol=0.02)
 
 
-def test_hops_one_by_one_tell_the_same() -> None:
+def test_hops_one_by_one_give_the_same_arousal() -> None:
     sound = np.concatenate((0.05 * voice(4.0), 0.2 * voice(2.0, hz=200.0))).astype(np.float32)
     extractor, arousal = VoiceFeatureExtractor(), ArousalEstimator()
     single = [arousal.step(extractor.process(hop))[0] for hop in sound.reshape(-1, HOP_SAMPLES)]

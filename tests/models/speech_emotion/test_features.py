@@ -83,7 +83,7 @@ def test_noise_and_silence_are_no_voice() -> None:
     assert float(features_of(np.zeros(20_000, np.float32)).voicing.max()) == 0.0
 
 
-def test_a_hop_hears_nothing_after_itself() -> None:
+def test_a_hop_depends_on_nothing_after_itself() -> None:
     sound = voice(2.0)
     other = sound.copy()
     other[HISTORY_SAMPLES + 20 * HOP_SAMPLES :] *= -0.5
@@ -130,7 +130,7 @@ def _likeness(frame: np.ndarray, lag: int) -> float:
 
 
 @pytest.mark.parametrize("hops", [1, 5, 7])
-def test_a_voice_heard_as_it_comes_is_the_recording(hops: int) -> None:
+def test_a_streamed_voice_gives_the_features_of_the_recording(hops: int) -> None:
     sound = speech()[: 210 * HOP_SAMPLES]
     extractor, size = VoiceFeatureExtractor(), hops * HOP_SAMPLES
     pieces = [extractor.process(sound[i : i + size]) for i in range(0, len(sound), size)]
@@ -194,7 +194,7 @@ def test_hops_one_by_one_or_together_differ_the_same(cuts: list[int]) -> None:
     np.testing.assert_array_equal(together, two.update(voice_features))
 
 
-def test_the_network_hears_pitch_of_a_voice_only_and_never_the_level_itself() -> None:
+def test_the_network_receives_pitch_of_voiced_hops_only_and_never_the_level_itself() -> None:
     voice_features, silent = some(20, 1.0), some(20, 0.0)
     differences = RANDOM.standard_normal((20, TRAITS)).astype(np.float32)
     place = LEVEL + PITCH

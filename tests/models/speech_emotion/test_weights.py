@@ -1,4 +1,4 @@
-"""A mood weights file that does not fit says so; the shipped one says on what terms it is."""
+"""Speech emotion weights that do not fit are reported; the shipped file states its licence."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_file_that_was_cut_is_refused(written: Path, kept: float) -> None:
         load_speech_emotion(written)
 
 
-def test_what_is_not_there_is_said(tmp_path: Path) -> None:
+def test_missing_files_are_reported(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no such weights file; name one"):
         load_speech_emotion(tmp_path / "x.safetensors")
 

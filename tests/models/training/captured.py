@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 GRID_NAMES = ("browDownLeft", "browDownRight", "jawOpen", "mouthClose", "mouthPucker", "jawLeft")
 IPHONE_NAMES = ("JawOpen", "MouthClose", "MouthSmileLeft", "MouthSmileRight", "CheekSquintLeft")
 ACTED = ("03-01-03-02-01-01-01", "03-01-02-01-01-01-01", "03-01-05-01-01-01-03")
-"""A happy and a calm clip of an actor who teaches, an angry one of another who does not."""
+"""A happy and a calm clip of a training actor, an angry one of another actor."""
 DEV_CLIP, TRAIN_CLIPS = "bbaz6p", ("aaaa1a", "aaaa2a")
 
 

@@ -118,7 +118,7 @@ def test_an_emotion_swells_with_speech_and_fades_after_it(corpus: Corpus) -> Non
     assert silent.envelopes.max() == 0.0
 
 
-def test_half_the_clips_have_the_usual_mouth_guard(corpus: Corpus) -> None:
+def test_half_the_clips_have_the_default_mouth_guard(corpus: Corpus) -> None:
     guards = draw(corpus, Architecture(emotions=len(CONDITIONS)), 64, 1, 0).conditions[:, -1]
     is_default = guards == MOUTH_GUARD
     assert 0.3 < is_default.float().mean() < 0.7

@@ -1,4 +1,4 @@
-"""Lips part by as much as was asked for, whoever parts them; effort opens them wider."""
+"""Lips part by the requested gap, whichever gestures part them; effort opens them wider."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_huber_is_square_near_and_straight_far() -> None:
     assert huber(errors, 1.0).tolist() == pytest.approx([0.0, 0.125, 0.5, 2.5])
 
 
-def test_effort_is_heard_and_opens() -> None:
+def test_effort_is_audible_and_opens() -> None:
     random = np.random.default_rng(2)
     times_s = np.arange(16_000) / 16_000
     harmonics = np.arange(1, 30)[:, None]
@@ -172,7 +172,7 @@ def test_rest_is_a_still_face_and_an_untracked_clip_has_none() -> None:
     assert units.channels("03-01-03-02-01-01-09", 100) is None
 
 
-def test_what_units_tell_about_is_masked_by_the_same_table() -> None:
+def test_what_units_observe_is_masked_by_the_same_table() -> None:
     observed = {name for name, seen in zip(AUDIO_DRIVEN, OBSERVED_CHANNELS, strict=True) if seen}
     assert {"CTRL_C_jaw.ty", "CTRL_L_brow_down.ty", "CTRL_R_mouth_stretch.ty"} <= observed
     assert not any("tongue" in name or "lipsTogether" in name for name in observed)
@@ -187,7 +187,7 @@ def test_what_units_tell_about_is_masked_by_the_same_table() -> None:
         ("03-01-02-01-01-01-04", None),
     ],
 )
-def test_the_file_name_says_what_was_played(stem: str, emotion: dict[str, float] | None) -> None:
+def test_the_file_name_gives_the_acted_emotion(stem: str, emotion: dict[str, float] | None) -> None:
     assert emotion_of(stem) == emotion
 
 

@@ -1,4 +1,4 @@
-"""A set is whole or goes on where it stopped; what did not change is copied, not made again."""
+"""A set is whole or continues where it stopped; what did not change is copied, not made again."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def contents(cache: Path) -> list[bytes]:
     return [(cache / name).read_bytes() for name in (*ROW_BYTES, "index.json")]
 
 
-def test_an_interrupted_set_goes_on_after_the_last_whole_source(tmp_path: Path) -> None:
+def test_an_interrupted_set_continues_after_the_last_whole_source(tmp_path: Path) -> None:
     make(tmp_path / "straight", PLAN)
     make(tmp_path / "broken", PLAN, stop_before=2)
     with CorpusWriter(tmp_path / "broken", PLAN) as building:
@@ -91,7 +91,7 @@ def test_copied_clips_keep_their_rows_wherever_they_move(tmp_path: Path) -> None
     assert moved[1]["emotion"] == {"happy": 1.0}
 
 
-def test_a_cache_that_is_too_short_says_so(tmp_path: Path) -> None:
+def test_a_cache_that_is_too_short_is_reported(tmp_path: Path) -> None:
     make(tmp_path, PLAN)
     (tmp_path / "phones.u8").write_bytes(b"")
     with (

@@ -1,4 +1,4 @@
-"""What the correlation network learns from: who may teach it, and what each source tells."""
+"""What the correlation network learns from: permitted sources, and what each observes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cstalk_bridge.models.cstalk.correlation import (
     save_correlation,
 )
 from cstalk_bridge.models.emotions import EMOTIONS
-from cstalk_bridge.models.training import correlation as script
+from cstalk_bridge.models.training import correlation as trainer
 from cstalk_bridge.models.training.captured_faces import OBSERVED_CHANNELS
 from cstalk_bridge.models.training.correlation import (
     KINDS,
@@ -53,7 +53,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def courses(data: Path, corpus_folder: Path) -> TrajectoryWindows:
+def trajectories(data: Path, corpus_folder: Path) -> TrajectoryWindows:
     return TrajectoryWindows(data, corpus_folder, "train")
 
 
@@ -72,22 +72,22 @@ def test_the_parts_of_a_take_follow_each_other(data: Path) -> None:
     assert iphone_trajectories(data, "train")[0].values.std(0).max() > 0.1
 
 
-def test_a_tracked_talker_tells_of_brow_and_mouth_only(courses: TrajectoryWindows) -> None:
-    windows = courses.draw(ROWS, 6, 1, 0, "grid_s1")
-    told = {AUDIO_DRIVEN[i] for i in torch.nonzero(windows.observed[0]).flatten().tolist()}
-    assert {"CTRL_L_brow_down.ty", "CTRL_C_jaw.ty", "CTRL_R_mouth_purseU.ty"} <= told
-    assert not any("eye_" in name or "nose" in name or "cornerPull" in name for name in told)
+def test_a_tracked_talker_shows_brow_and_mouth_only(trajectories: TrajectoryWindows) -> None:
+    windows = trajectories.draw(ROWS, 6, 1, 0, "grid_s1")
+    shown = {AUDIO_DRIVEN[i] for i in torch.nonzero(windows.observed[0]).flatten().tolist()}
+    assert {"CTRL_L_brow_down.ty", "CTRL_C_jaw.ty", "CTRL_R_mouth_purseU.ty"} <= shown
+    assert not any("eye_" in name or "nose" in name or "cornerPull" in name for name in shown)
     assert windows.emotion[:, 1:].abs().max() == 0.0
 
 
-def test_a_posed_range_of_motion_has_no_emotion(courses: TrajectoryWindows) -> None:
-    windows = courses.draw(ROWS, 12, 1, 0, "iphone")
+def test_a_posed_range_of_motion_has_no_emotion(trajectories: TrajectoryWindows) -> None:
+    windows = trajectories.draw(ROWS, 12, 1, 0, "iphone")
     assert not windows.emotion_known.any()
     assert windows.emotion[:, 1:].abs().max() == 0.0
 
 
-def test_rules_show_the_emotion_that_is_asked_for(courses: TrajectoryWindows) -> None:
-    windows = courses.draw(ROWS, 40, 1, 0, "rules")
+def test_rules_show_the_emotion_that_is_asked_for(trajectories: TrajectoryWindows) -> None:
+    windows = trajectories.draw(ROWS, 40, 1, 0, "rules")
     brow = windows.values[..., AUDIO_DRIVEN.index("CTRL_L_brow_down.ty")].mean(1)
     angry = windows.emotion[:, 3] > 0.3
     whole = windows.observed.all(1)
@@ -98,14 +98,14 @@ def test_rules_show_the_emotion_that_is_asked_for(courses: TrajectoryWindows) ->
     assert not windows.observed[partly][:, AUDIO_DRIVEN.index("CTRL_L_brow_down.ty")].any()
 
 
-def test_windows_depend_only_on_seed_and_number(courses: TrajectoryWindows) -> None:
-    one, again, other = (courses.draw(ROWS, 8, 3, number) for number in (4, 4, 5))
+def test_windows_depend_only_on_seed_and_number(trajectories: TrajectoryWindows) -> None:
+    one, again, other = (trajectories.draw(ROWS, 8, 3, number) for number in (4, 4, 5))
     assert torch.equal(one.values, again.values)
     assert torch.equal(one.emotion_known, again.emotion_known)
     assert not torch.equal(one.values, other.values)
 
 
-def test_a_source_of_another_licence_never_teaches(
+def test_a_source_of_another_licence_is_never_trained_on(
     data: Path, corpus_folder: Path, tmp_path: Path
 ) -> None:
     research = tmp_path / "research"
@@ -129,9 +129,7 @@ def test_no_kind_of_another_licence_supervises_the_default_weights() -> None:
     assert not all(SOURCES[kind].default for kind in RESEARCH_KINDS)
 
 
-def test_actors_faces_tell_what_their_units_tell_and_what_they_played(
-    data: Path, tmp_path: Path
-) -> None:
+def test_actors_faces_have_their_units_and_the_acted_emotion(data: Path, tmp_path: Path) -> None:
     """The third clip's actor is held out; calm, the second, is none of our emotions."""
     acted = [[c.name for c in ravdess_trajectories(data, part)] for part in ("train", "dev")]
     assert acted == [[f"ravdess/{ACTED[0]}"], [f"ravdess/{ACTED[2]}"]]
@@ -159,8 +157,8 @@ def test_something_is_hidden_and_something_observed_stays_in_sight() -> None:
     assert hidden.any(1).any(1).all()
     assert not whole.all(1).any()
     assert 60 < int(whole.any(1).sum()) < 180
-    told = [row for row, region in enumerate(REGIONS) if region != "nose"]
-    assert (~whole[:, told]).sum(1).min() >= len(told) - 2
+    shown = [row for row, region in enumerate(REGIONS) if region != "nose"]
+    assert (~whole[:, shown]).sum(1).min() >= len(shown) - 2
 
 
 def test_only_what_was_hidden_and_observed_counts() -> None:
@@ -226,7 +224,7 @@ class Stopped(Exception):  # noqa: N818 - an interruption
 def test_an_interrupted_run_ends_with_the_same_weights(
     data: Path, corpus_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    straight, card = script.train(data, corpus_folder, tmp_path / "straight", SHORT, SMALL)
+    straight, card = trainer.train(data, corpus_folder, tmp_path / "straight", SHORT, SMALL)
     kept = Run.save
 
     def save_then_stop(run: Run[Any]) -> None:
@@ -235,9 +233,9 @@ def test_an_interrupted_run_ends_with_the_same_weights(
 
     monkeypatch.setattr(Run, "save", save_then_stop)
     with pytest.raises(Stopped):
-        script.train(data, corpus_folder, tmp_path / "broken", SHORT, SMALL)
+        trainer.train(data, corpus_folder, tmp_path / "broken", SHORT, SMALL)
     monkeypatch.setattr(Run, "save", kept)
-    resumed, _ = script.train(data, corpus_folder, tmp_path / "broken", SHORT, SMALL)
+    resumed, _ = trainer.train(data, corpus_folder, tmp_path / "broken", SHORT, SMALL)
     for one, other in zip(straight.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(one, other)
     save_correlation(tmp_path / "c.safetensors", straight, card)

@@ -1,4 +1,4 @@
-"""Streams that the encoder hears, and what of them a decoder is asked."""
+"""Streams of encoder rows, and the batches of a decoder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cstalk_bridge.models.errors import WeightsError
 from cstalk_bridge.models.features import delay_hops
 from cstalk_bridge.models.loading import load_network, save_network
 from cstalk_bridge.models.training import encoder_rows, encoder_training
-from cstalk_bridge.models.training import train as script
+from cstalk_bridge.models.training import train as trainer
 from cstalk_bridge.models.training.corpus import Corpus
 from cstalk_bridge.models.training.encoder.phones import HEADS
 from cstalk_bridge.models.training.encoder_rows import EARLY_HOPS, ROWS, EncoderRowSet
@@ -39,7 +39,7 @@ SHORT = TrainingConfig(
 
 @pytest.fixture(scope="module")
 def encoder_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained encoder of the usual width, with heads."""
+    """An untrained encoder of the default width, with heads."""
     torch.manual_seed(1)
     path = tmp_path_factory.mktemp("encoder") / "encoder.safetensors"
     sizes = EncoderSizes()
@@ -52,7 +52,7 @@ def encoder_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cache(
     corpus_folder: Path, encoder_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A corpus with two short streams that were heard."""
+    """A corpus with encoder rows of two short streams."""
     folder = tmp_path_factory.mktemp("heard") / "cache"
     shutil.copytree(corpus_folder, folder)
     with pytest.MonkeyPatch.context() as patch:
@@ -108,8 +108,8 @@ def test_streams_are_kept_until_what_they_are_made_of_changes(
     assert not (copy / "heard/train-0001.npz").exists()
 
 
-def test_a_batch_pairs_what_is_heard_with_the_face_of_its_time(cache: Path) -> None:
-    """With the encoder's rows in place of time, each piece tells when its faces are."""
+def test_a_batch_pairs_sound_with_the_face_of_its_time(cache: Path) -> None:
+    """With the encoder's rows in place of time, each piece gives the time of its faces."""
     streams = EncoderRowSet(cache, "train")
     count = np.arange(HOPS, dtype=np.float32)
     clock = np.repeat(count[:, None], 384, axis=1).astype(np.float16)
@@ -138,10 +138,10 @@ def test_a_batch_pairs_what_is_heard_with_the_face_of_its_time(cache: Path) -> N
         assert heard_last - face_last == pytest.approx(delay - late - EARLY_HOPS, abs=0.6)
 
 
-def test_it_learns_and_goes_on_and_leaves_the_encoder_alone(cache: Path, tmp_path: Path) -> None:
-    network, description = script.train(cache, tmp_path / "run", SHORT, CPU)
+def test_it_learns_and_resumes_and_leaves_the_encoder_alone(cache: Path, tmp_path: Path) -> None:
+    network, description = trainer.train(cache, tmp_path / "run", SHORT, CPU)
     assert isinstance(network, EncoderGenerator)
-    again, _ = script.train(cache, tmp_path / "run", SHORT, CPU)
+    again, _ = trainer.train(cache, tmp_path / "run", SHORT, CPU)
     fresh = encoder_training.on_encoder(EncoderGenerator(network.architecture, *description.limits))
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[name])
@@ -152,6 +152,8 @@ def test_it_learns_and_goes_on_and_leaves_the_encoder_alone(cache: Path, tmp_pat
     assert load_network(tmp_path / "w.safetensors", CPU)[1].network == "cstalk-encoder"
 
 
-def test_without_streams_it_says_what_to_run(corpus_folder: Path, tmp_path: Path) -> None:
+def test_without_streams_the_error_names_the_command_to_run(
+    corpus_folder: Path, tmp_path: Path
+) -> None:
     with pytest.raises(WeightsError, match=r"models\.training\.encoder_rows"):
-        script.train(corpus_folder, tmp_path, SHORT, CPU)
+        trainer.train(corpus_folder, tmp_path, SHORT, CPU)

@@ -1,4 +1,4 @@
-"""A closure that is asked for and missed costs more than one too many, and nothing else does."""
+"""A missed closure costs more than a false one, and nothing else does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cstalk_bridge.models.cstalk.correlation import (
 )
 from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.models.errors import WeightsError
-from cstalk_bridge.models.training import train as script
+from cstalk_bridge.models.training import train as trainer
 from cstalk_bridge.models.training.corpus import Corpus
 from cstalk_bridge.models.training.loss import (
     CORRELATION_RAMP,
@@ -59,7 +59,7 @@ def test_a_closure_that_falls_short_counts_more(loss: Loss) -> None:
     assert short == pytest.approx(UNDERSHOOT["lips_together"] * over)
 
 
-def test_lips_nobody_asks_to_close_are_judged_alike_on_both_sides(loss: Loss) -> None:
+def test_lips_without_a_closure_cost_alike_on_both_sides(loss: Loss) -> None:
     assert off_by(loss, DEMANDED / 2, -0.1) == pytest.approx(off_by(loss, DEMANDED / 2, 0.1))
 
 
@@ -168,7 +168,7 @@ def reached_by(term: CorrelationSupervision, made: torch.Tensor) -> set[str]:
     return {n for n, g in zip(AUDIO_DRIVEN, made.grad.abs().amax((0, 1)), strict=True) if g > 0}
 
 
-def test_a_network_judges_only_what_its_faces_told() -> None:
+def test_a_network_supervises_only_what_its_faces_observed() -> None:
     known = torch.tensor(["raiseIn" in name or "jaw" in name for name in AUDIO_DRIVEN])
     brows = {"CTRL_L_brow_raiseIn.ty", "CTRL_R_brow_raiseIn.ty"}
     assert reached_by(CorrelationSupervision(network_of(known), 1.0, SETTINGS), faces()) == brows
@@ -213,7 +213,7 @@ def test_the_term_depends_only_on_seed_and_step(network: RegionCorrelation) -> N
 
 
 def weights(path: Path, corpus: Path, supervision: CorrelationSupervision | None) -> torch.Tensor:
-    network, _ = script.train(corpus, path, SETTINGS, CPU, supervision=supervision)
+    network, _ = trainer.train(corpus, path, SETTINGS, CPU, supervision=supervision)
     return torch.cat([parameter.flatten() for parameter in network.parameters()])
 
 
@@ -229,12 +229,14 @@ def test_without_weight_training_is_the_same_to_the_bit(
     assert not torch.equal(without, much)
 
 
-def test_the_card_says_what_supervised(
+def test_the_card_names_the_supervision(
     network: RegionCorrelation, corpus_folder: Path, tmp_path: Path
 ) -> None:
     term = CorrelationSupervision(network, 0.3, SETTINGS, "abc")
-    _, plain = script.train(corpus_folder, tmp_path / "plain", SETTINGS, CPU)
-    _, description = script.train(corpus_folder, tmp_path / "term", SETTINGS, CPU, supervision=term)
+    _, plain = trainer.train(corpus_folder, tmp_path / "plain", SETTINGS, CPU)
+    _, description = trainer.train(
+        corpus_folder, tmp_path / "term", SETTINGS, CPU, supervision=term
+    )
     correlation = description.card["settings"]["correlation"]
     assert correlation == {"network_sha256": "abc", "weight": 0.3}
     assert "correlation" not in plain.card["settings"]

@@ -172,7 +172,7 @@ def test_a_new_source_leaves_the_others_alone(prepared: Path, data: Path, tmp_pa
     after = read_manifest(cache)["sources"]
     assert {name: after[name] for name in before} == before
     assert (cache / "samples.i16").read_bytes()[: len(old_sound)] == old_sound
-    assert after["ravdess"]["clips"]["train"] == 2  # nobody can be asked for calm
+    assert after["ravdess"]["clips"]["train"] == 2  # calm is no emotion of the network
     assert not after["ravdess"]["default"]
     corpus = Corpus(cache, "train")
     assert corpus.captured.shape == (2 * 50, len(AUDIO_DRIVEN))
@@ -186,7 +186,7 @@ def test_a_new_source_leaves_the_others_alone(prepared: Path, data: Path, tmp_pa
     assert set(batch.conditions[tracked, :-1].unique().tolist()) == {0.0, 1.0}
 
 
-def test_what_teaches_the_others_is_made_again_with_them(
+def test_targets_are_made_again_with_the_faces_they_depend_on(
     prepared: Path, data: Path, tmp_path: Path
 ) -> None:
     """The captured talker's first clip is said otherwise now: all voices move like him."""

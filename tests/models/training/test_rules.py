@@ -102,7 +102,7 @@ def test_parts_come_and_go_one_after_the_other() -> None:
     assert envelopes["nose"][200] < envelopes["eyelid_cheek"][200] < envelopes["brow"][200]
 
 
-def test_a_second_phrase_goes_on_from_what_the_first_left() -> None:
+def test_a_second_phrase_continues_from_the_state_of_the_first() -> None:
     once, twice = (trajectory(spoken, range(300))["brow"] for spoken in ([*range(50)], TWO_PHRASES))
     assert twice[100] == pytest.approx(once[100], abs=1e-6)
     assert (np.diff(twice[100:151]) > 0).all()
@@ -123,7 +123,7 @@ def test_every_channel_has_the_course_of_its_part() -> None:
     assert lifted == {"eyelid_cheek", "nose"}
 
 
-def test_nobody_who_says_nothing_swells() -> None:
+def test_without_speech_no_envelope_rises() -> None:
     assert envelopes_of(np.array([]), np.arange(9)).tolist() == [[0.0] * len(ENVELOPES)] * 9
 
 
@@ -181,7 +181,7 @@ def test_neighbouring_phones_do_not_part_closed_lips() -> None:
     assert half["CTRL_L_mouth_lowerLipDepress.ty"] == pytest.approx(0.15)
 
 
-def test_the_mouth_guard_says_how_much_of_a_smile_speech_takes() -> None:
+def test_the_mouth_guard_is_the_share_of_a_smile_that_speech_replaces() -> None:
     def smile(stress: float, guard: float) -> float:
         return face("happy", stress=stress, guard=guard)["CTRL_L_mouth_cornerPull.ty"]
 

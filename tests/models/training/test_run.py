@@ -1,4 +1,4 @@
-"""A run goes on only as it was begun, and says what is different otherwise."""
+"""A run continues only with the settings it started with, and reports what differs otherwise."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def taken(run: Run[nn.Linear], most: int) -> list[int]:
     return steps
 
 
-def test_a_run_goes_on_after_its_last_checkpoint(tmp_path: Path) -> None:
+def test_a_run_continues_after_its_last_checkpoint(tmp_path: Path) -> None:
     assert taken(open_run(tmp_path), 4) == [0, 1, 2, 3]
     assert taken(open_run(tmp_path), 100) == [2, 3, 4, 5]  # the fourth was not followed by another
     ended = open_run(tmp_path)
@@ -83,7 +83,7 @@ def test_a_run_begun_otherwise_is_refused(
         open_run(tmp_path, settings, provenance)
 
 
-def test_every_difference_is_told() -> None:
+def test_every_difference_is_reported() -> None:
     assert differences({"a": 1, "b": {"c": 2}}, {"a": 1, "b": {"c": 3}, "d": 4}) == [
         "b.c 2, now 3",
         "d none, now 4",
@@ -100,7 +100,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
         open_run(tmp_path)
 
 
-def test_the_command_says_so_in_one_line(corpus_folder: Path, tmp_path: Path) -> None:
+def test_the_command_reports_it_in_one_line(corpus_folder: Path, tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
@@ -122,7 +122,7 @@ def test_the_command_says_so_in_one_line(corpus_folder: Path, tmp_path: Path) ->
     assert "steps 6, now 7; batch 2, now 16" in done.stderr.splitlines()[-1]
 
 
-def test_progress_is_told_now_and_then_with_the_time_left(
+def test_progress_is_printed_now_and_then_with_the_time_left(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = open_run(tmp_path, replace(SETTINGS, steps=4))
@@ -170,7 +170,7 @@ def test_its_gradients_reach_the_weights_and_point_the_same_way(
     assert torch.cosine_similarity(ways[0], ways[1], 0) > 0.99
 
 
-def test_the_sound_is_heard_in_fp32() -> None:
+def test_the_features_are_computed_in_fp32() -> None:
     sound = 0.1 * torch.randn(2, HISTORY_SAMPLES + 5 * HOP_SAMPLES)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         features = LogMel()(sound)

@@ -43,7 +43,7 @@ def test_the_split_holds_out_what_it_promises() -> None:
         (("grid_s1",), (OUR_LICENCE, "CC BY-NC-SA 4.0"), "CC BY-NC-SA 4.0"),
     ],
 )
-def test_the_strictest_licence_of_all_that_taught_is_the_weights(
+def test_weights_have_the_strictest_licence_of_their_sources(
     sources: tuple[str, ...], inherited: tuple[str, ...], licence: str
 ) -> None:
     assert licence_of(sources, inherited) == licence
@@ -69,7 +69,7 @@ def test_every_clip_has_its_part(clip: str, part: str) -> None:
     assert part_of(clip) == part
 
 
-def test_only_research_hears_ravdess(tmp_path: Path) -> None:
+def test_only_research_uses_ravdess(tmp_path: Path) -> None:
     for source in SOURCES:
         (tmp_path / source / "audio").mkdir(parents=True)
         for stem in ("audio/a.opus", "a.opus", "a.flac"):
@@ -90,13 +90,13 @@ def test_the_shipped_weights_were_made_from_default_sources() -> None:
     assert {name for name, minutes in description.card["minutes"].items() if minutes} <= allowed
 
 
-def test_the_research_build_says_whose_licence_it_has() -> None:
+def test_the_research_build_states_its_licence() -> None:
     path = DEFAULT_PATH.with_stem(f"{DEFAULT_PATH.stem}_research")
     _, description = load_streaming_network(path, torch.device("cpu"))
     assert description.card["licence"] == SOURCES["ravdess"].licence
 
 
-def test_a_manifest_says_what_a_card_quotes(tmp_path: Path) -> None:
+def test_a_manifest_has_what_a_card_quotes(tmp_path: Path) -> None:
     (tmp_path / "audio").mkdir()
     for name in ("audio/a.opus", "audio/b.opus", "transcripts.json"):
         (tmp_path / name).write_bytes(name.encode())

@@ -1,4 +1,4 @@
-"""The ONNX form of the network that hears moods makes the numbers of the torch one."""
+"""The speech emotion network computes the same in ONNX as in torch."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def judged(network: SpeechEmotionNetwork, features: VoiceFeatures) -> np.ndarray
 
 
 @pytest.mark.parametrize("make", [speech, lambda: voice(6.0)], ids=["speech", "buzz"])
-def test_the_shipped_network_hears_in_onnx_what_it_hears_in_torch(
+def test_the_shipped_network_computes_in_onnx_what_it_computes_in_torch(
     make: Callable[[], np.ndarray],
 ) -> None:
     network, onnx_network = shipped()

@@ -70,13 +70,13 @@ def test_the_plan_is_the_one_that_recordings_were_made_by() -> None:
     assert cast[1].mix[0] == (MIX[0], pytest.approx(MIX[1], abs=1e-5))
 
 
-def test_no_speaker_says_a_sentence_twice() -> None:
+def test_no_speaker_has_a_sentence_twice() -> None:
     files = [line.file for line in lines(speakers(ENGLISH, 5), TEXTS, ROUNDS)]
     assert len(set(files)) == len(files) < 5 * ROUNDS
     assert {line.speed for line in lines(speakers(ENGLISH, 5), TEXTS, ROUNDS)} == {*SPEEDS}
 
 
-def test_too_few_voices_are_said_to_be_too_few() -> None:
+def test_too_few_voices_are_reported() -> None:
     with pytest.raises(ValueError, match="1 English voices are too few"):
         speakers(("af_bella", "ff_siwis"))
 
@@ -95,7 +95,7 @@ def recorder(spoken: list[str], most: int) -> Callable[[Line], dict[str, Any] | 
     return record
 
 
-def test_a_run_goes_on_where_another_stopped(tmp_path: Path) -> None:
+def test_a_run_continues_where_another_stopped(tmp_path: Path) -> None:
     straight, broken = tmp_path / "straight", tmp_path / "broken"
     for folder in (straight, broken):
         folder.mkdir()

@@ -1,4 +1,4 @@
-"""The training script learns, and resumes where it stopped."""
+"""Training learns, and resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cstalk_bridge.models.features import HISTORY_SAMPLES
 from cstalk_bridge.models.loading import build_network, load_network, save_network
 from cstalk_bridge.models.timing import HOP_SAMPLES
 from cstalk_bridge.models.training import train
-from cstalk_bridge.models.training import train as script
+from cstalk_bridge.models.training import train as trainer
 from cstalk_bridge.models.training.batches import ROWS, draw
 from cstalk_bridge.models.training.corpus import Corpus
 from cstalk_bridge.models.training.loss import Loss, loss_of
@@ -47,7 +47,7 @@ SHORT = TrainingConfig(steps=4, batch=2, warm_up_steps=1, check_every=100, save_
 def test_an_interrupted_run_ends_with_the_same_weights(
     corpus_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    straight, _ = script.train(corpus_folder, tmp_path / "straight", SHORT, CPU)
+    straight, _ = trainer.train(corpus_folder, tmp_path / "straight", SHORT, CPU)
     saves = iter([True, False])
     kept = Run.save
 
@@ -58,16 +58,16 @@ def test_an_interrupted_run_ends_with_the_same_weights(
 
     monkeypatch.setattr(Run, "save", save_then_stop)
     try:
-        script.train(corpus_folder, tmp_path / "broken", SHORT, CPU)
+        trainer.train(corpus_folder, tmp_path / "broken", SHORT, CPU)
     except KeyboardInterrupt:
         monkeypatch.setattr(Run, "save", kept)
-    resumed, _ = script.train(corpus_folder, tmp_path / "broken", SHORT, CPU)
+    resumed, _ = trainer.train(corpus_folder, tmp_path / "broken", SHORT, CPU)
     for one, other in zip(straight.parameters(), resumed.parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-6)
 
 
 def test_what_it_writes_loads_and_describes_itself(corpus_folder: Path, tmp_path: Path) -> None:
-    network, description = script.train(corpus_folder, tmp_path, SHORT, CPU)
+    network, description = trainer.train(corpus_folder, tmp_path, SHORT, CPU)
     save_network(tmp_path / "w.safetensors", network, description)
     generator = load_generator(tmp_path / "w.safetensors", "cpu")
     expected = {"licence", "data", "minutes", "settings", "training_set", "training_hash"}
@@ -92,12 +92,12 @@ def test_the_learning_rate_rises_then_falls() -> None:
     assert rates[2] < 0.02 * rates[1]
 
 
-def test_a_further_round_goes_on_from_the_weights_of_the_first(
+def test_a_further_round_continues_from_the_weights_of_the_first(
     corpus_folder: Path, tmp_path: Path
 ) -> None:
-    first = script.train(corpus_folder, tmp_path / "first", SHORT, CPU)
+    first = trainer.train(corpus_folder, tmp_path / "first", SHORT, CPU)
     run_of_none = replace(SHORT, steps=1, learning_rate=0.0)
-    further, described = script.train(
+    further, described = trainer.train(
         corpus_folder, tmp_path / "further", run_of_none, CPU, initial=first
     )
     for one, other in zip(first[0].parameters(), further.parameters(), strict=True):
@@ -108,10 +108,10 @@ def test_a_further_round_goes_on_from_the_weights_of_the_first(
 
 
 def test_a_further_round_inherits_the_licence(corpus_folder: Path, tmp_path: Path) -> None:
-    network, described = script.train(corpus_folder, tmp_path / "first", SHORT, CPU)
+    network, described = trainer.train(corpus_folder, tmp_path / "first", SHORT, CPU)
     bound = replace(described, card={**described.card, "licence": "CC BY-NC-SA 4.0"})
     licences = [
-        script.train(corpus_folder, tmp_path / name, SHORT, CPU, initial=(network, started))[
+        trainer.train(corpus_folder, tmp_path / name, SHORT, CPU, initial=(network, started))[
             1
         ].card["licence"]
         for name, started in (("free", described), ("bound", bound))
@@ -120,10 +120,10 @@ def test_a_further_round_inherits_the_licence(corpus_folder: Path, tmp_path: Pat
 
 
 def test_a_further_round_begins_with_no_other_network(corpus_folder: Path, tmp_path: Path) -> None:
-    first = script.train(corpus_folder, tmp_path / "first", SHORT, CPU)
+    first = trainer.train(corpus_folder, tmp_path / "first", SHORT, CPU)
     other = replace(SHORT, network="emotalk-like")
     with pytest.raises(WeightsError, match="another network"):
-        script.train(corpus_folder, tmp_path / "further", other, CPU, initial=first)
+        trainer.train(corpus_folder, tmp_path / "further", other, CPU, initial=first)
 
 
 @pytest.mark.parametrize("name", TRAINED_ON_SOUND)
@@ -148,7 +148,7 @@ def test_training_reaches_every_weight_and_lowers_the_loss(name: str, corpus_fol
 
 def test_the_script_names_the_network_it_trained(corpus_folder: Path, tmp_path: Path) -> None:
     settings = TrainingConfig(steps=1, batch=1, warm_up_steps=1, network="cstalk-uncorrelated")
-    network, description = script.train(corpus_folder, tmp_path, settings, CPU)
+    network, description = trainer.train(corpus_folder, tmp_path, settings, CPU)
     save_network(tmp_path / "w.safetensors", network, description)
     assert load_network(tmp_path / "w.safetensors", CPU)[1].network == "cstalk-uncorrelated"
 
@@ -159,7 +159,7 @@ def test_a_teacher_learns_on_a_front_end_that_stays_as_it_is(
     before = tiny_wav2vec.write_checkpoint(tmp_path / "wav2vec")
     front_end = load_wav2vec(tmp_path / "wav2vec")
     settings = TrainingConfig(steps=2, batch=2, warm_up_steps=1, check_every=100, network="teacher")
-    network, description = script.train(corpus_folder, tmp_path / "run", settings, CPU, front_end)
+    network, description = trainer.train(corpus_folder, tmp_path / "run", settings, CPU, front_end)
     name = "feature_projection.projection.weight"
     assert torch.equal(front_end.model.state_dict()[name], before[f"wav2vec2.{name}"])
     torch.manual_seed(settings.seed)
@@ -188,7 +188,7 @@ class Jaw(FaceNetwork):
         return faces[..., self.architecture.window_hops - 1 :], None
 
 
-def test_a_network_that_follows_its_targets_is_told_from_one_that_does_not(
+def test_figures_distinguish_a_network_that_follows_its_targets(
     corpus_folder: Path,
 ) -> None:
     dev = Corpus(corpus_folder, "dev")

@@ -34,7 +34,7 @@ ROWS_EACH = 8
 
 
 def spoken(seed: int) -> PhoneClip:
-    """A clip whose loudness tells the phone."""
+    """A clip whose loudness gives the phone."""
     random = np.random.default_rng(seed)
     names = [NAMES[i] for i in random.integers(0, len(NAMES), 12)]
     levels = np.repeat([NAMES.index(name) / 4 for name in names], ROWS_EACH * HOP_SAMPLES)
@@ -126,7 +126,7 @@ def every_kind() -> list[Features]:
 
 
 @pytest.mark.parametrize("kind", range(2 + len(RIGHT_HOPS)))
-def test_features_have_a_row_a_hop_and_hear_no_later_than_they_say(kind: int) -> None:
+def test_features_have_a_row_a_hop_and_use_no_more_future_than_stated(kind: int) -> None:
     features = every_kind()[kind]
     sound = np.random.default_rng(1).normal(0, 0.1, 60 * HOP_SAMPLES + 100).astype(np.float32)
     rows = features.rows(sound)

@@ -138,7 +138,7 @@ def test_without_any_voice_the_suites_say_what_is_missing(tmp_path: Path) -> Non
             suite(Folders(tmp_path, tmp_path), 10, None)
 
 
-def test_closures_likeness_and_effort_of_actors_are_told_by_emotion(tmp_path: Path) -> None:
+def test_closures_likeness_and_effort_of_actors_are_measured_by_emotion(tmp_path: Path) -> None:
     write_ravdess(tmp_path, tmp_path)
     suite = Acted(Folders(tmp_path, tmp_path), 100, PlainHead())
     measured = found(suite, Actor())
@@ -219,7 +219,7 @@ def cloud(seed: int, spread: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize(("spread", "least", "most"), [(0.3, 0.99, 1.0), (3.0, 0.4, 0.8)])
-def test_classes_are_told_as_far_as_they_are_apart(
+def test_classes_are_recognised_as_far_as_they_are_apart(
     spread: float, least: float, most: float
 ) -> None:
     fitted = fit_discriminant(*cloud(1, spread))

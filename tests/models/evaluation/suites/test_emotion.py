@@ -1,4 +1,4 @@
-"""The judge of living faces, on small recordings with the files and names of the real ones."""
+"""Recognition of emotions in animated faces, on small recordings laid out like the real ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CODES = {"01": "neutral", "03": "happy", "04": "sad", "05": "angry", "08": "surp
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two actors who teach and one who tests, 11 s in each emotion, and faces that tell them."""
+    """Two training actors and a test actor, 11 s in each emotion, and faces that show it."""
     folder = tmp_path_factory.mktemp("data")
     for name in ("ravdess/audio", "grid_s1", "iphone"):
         (folder / name).mkdir(parents=True)
@@ -61,15 +61,15 @@ def write_phone_takes(path: Path) -> None:
     names = [*sides, *turns]
     random = np.random.default_rng(2)
     takes: dict[str, Any] = {}
-    for place, mood in enumerate(("Angry", "Sad", "default")):
-        for take in range(1 if mood == "default" else 3):
+    for place, label in enumerate(("Angry", "Sad", "default")):
+        for take in range(1 if label == "default" else 3):
             curves = 0.05 * random.random((1800, len(names)))
             curves[:, 2 * place : 2 * place + 2] += 0.5
-            takes[f"{mood}_{take}"] = curves.astype(np.float16)
+            takes[f"{label}_{take}"] = curves.astype(np.float16)
     np.savez(path, names=np.array(names), **takes)
 
 
-def test_phone_takes_that_differ_are_told_apart(data: Path) -> None:
+def test_phone_takes_that_differ_are_classified_apart(data: Path) -> None:
     measured, windows = recognised_takes(data / "iphone/idle_emotion_60fps.npz")
     assert measured == 100.0
     assert windows == 3 * 3 + 3 * 3 + 3
@@ -93,7 +93,7 @@ class Silent:
 
 
 def nodding(sound: np.ndarray, emotions: np.ndarray, face: np.ndarray, seed: int) -> MultimodalClip:
-    """A life whose head alone tells the emotion."""
+    """An animation whose head alone shows the emotion."""
     del sound
     random = np.random.default_rng(seed)
     head = 0.001 * random.standard_normal((len(face), 6)).astype(np.float32)
@@ -105,7 +105,7 @@ def nodding(sound: np.ndarray, emotions: np.ndarray, face: np.ndarray, seed: int
     return MultimodalClip(board, head, np.zeros((len(face), 2), np.float32))
 
 
-def test_a_head_that_tells_is_told_and_a_still_face_is_not(data: Path) -> None:
+def test_an_expressive_head_is_recognised_and_a_still_face_is_not(data: Path) -> None:
     suite = MultimodalEmotion(Folders(data, data), 100, nodding)
     found = {one.key: one for one in suite.measure(Silent(), 80)}
     assert found["joint.manner"].value == 100.0
@@ -114,7 +114,7 @@ def test_a_head_that_tells_is_told_and_a_still_face_is_not(data: Path) -> None:
     assert found["joint.manner"].count == 5
 
 
-def test_without_life_there_is_nothing_to_judge(data: Path) -> None:
+def test_without_animation_there_is_nothing_to_classify(data: Path) -> None:
     with pytest.raises(MissingDataError, match="cstalk-bridge evaluate"):
         MultimodalEmotion(Folders(data, data), 100, None)
 
@@ -126,7 +126,7 @@ def clouds(seed: int, sizes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     return centres[classes] + 0.6 * random.standard_normal((len(classes), 3)), classes
 
 
-def test_clouds_apart_are_told_apart_also_where_one_is_rare() -> None:
+def test_separate_clouds_are_classified_also_where_one_is_rare() -> None:
     classifier = fit_classifier(*clouds(0, (200, 200, 8)))
     features, classes = clouds(1, (50, 50, 50))
     assert (classifier.classes(features) == classes).mean() > 0.97

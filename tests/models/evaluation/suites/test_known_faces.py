@@ -92,7 +92,7 @@ def found(suite: object, predictor: object) -> dict[str, Measurement]:
     return {one.key: one for one in suite.measure(predictor, 60)}  # type: ignore[attr-defined]
 
 
-def test_people_are_told_apart_and_lost_frames_left_out(tmp_path: Path) -> None:
+def test_people_are_measured_separately_and_lost_frames_left_out(tmp_path: Path) -> None:
     write_people(tmp_path)
     people = strangers(Folders(tmp_path, tmp_path), 100)
     assert {person: len(clips) for person, clips in people.items()} == {"00": 2, "04": 2, "07": 2}
@@ -150,7 +150,7 @@ def test_the_grid_talker_is_read_as_he_was_tracked(tmp_path: Path) -> None:
     assert "grid_mm.gap_size_r" not in measured
 
 
-def test_without_faces_or_a_head_the_suite_says_what_is_missing(tmp_path: Path) -> None:
+def test_without_faces_or_a_head_the_suite_reports_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(MissingDataError, match=r"strangers.curves\.npz is missing"):
         strangers_people(Folders(tmp_path, tmp_path), 1, PlainHead())
     write_people(tmp_path)

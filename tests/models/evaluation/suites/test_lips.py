@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class SmilingShut:
-    """Lips that meet where no emotion is asked for, and part under any but the neutral."""
+    """Lips that meet without an emotion, and part under any but the neutral."""
 
     name = "smiling shut"
 

@@ -53,7 +53,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def clips(
     source: str, part: str, copy: int
 ) -> Iterator[tuple[TeacherClip, NDArray[np.float32], NDArray[np.float32]]]:
-    """Clips whose sound and layer both count the rows; copies are told by a constant."""
+    """Clips whose sound and layer both count the rows; copies differ by a constant."""
     for stem in VOICES[source]:
         clip = TeacherClip(f"{source}/{stem}", part, copy, 1.0 + copy, 0.0, 0, CLIP_ROWS)
         count = (1 + np.arange(CLIP_ROWS)) / CLIP_ROWS
@@ -64,7 +64,7 @@ def clips(
 @pytest.fixture(scope="session")
 def teacher_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A set of a few clips, the same ones for training and to be held out, with their phones."""
-    cache = tmp_path_factory.mktemp("taught")
+    cache = tmp_path_factory.mktemp("teacher")
     for source in VOICES:
         for copy in range(2):
             both = [clip for part in ("train", "dev") for clip in clips(source, part, copy)]

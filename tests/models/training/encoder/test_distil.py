@@ -118,11 +118,11 @@ def test_phones_go_on_from_the_layer_and_reach_every_layer(
     further = second_stage.EncoderWithHeads(encoder, heads)
     assert torch.allclose(further.logits(rows), heads(rows), atol=1e-4)
     for name, tensor in initial.named_parameters():
-        if name != "delays":  # a step hears one delay
+        if name != "delays":  # a step has one delay
             assert not torch.equal(encoder.state_dict()[name], tensor), name
 
 
-def test_a_run_of_another_set_is_not_gone_on_with(
+def test_a_run_of_another_set_is_not_resumed(
     initial: Encoder, teacher_cache: Path, tmp_path: Path
 ) -> None:
     first_stage.distil(teacher_cache, tmp_path, SHORT, initial, EVERYTHING)

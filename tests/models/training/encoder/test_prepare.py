@@ -1,4 +1,4 @@
-"""The set holds what was recorded, other voices of it, and what the teacher hears; once."""
+"""The set holds the recordings, copies in other voices, and the teacher's layer; once."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     return {"kathleen": tmp_path / "kathleen"}
 
 
-def test_a_row_is_what_the_teacher_hears_less_its_positions(
+def test_a_row_is_the_teacher_s_layer_less_its_positions(
     folders: dict[str, Path], checkpoint: Path, tmp_path: Path
 ) -> None:
     encoder_set.prepare(folders, checkpoint, tmp_path, copies=1)
@@ -59,7 +59,7 @@ def test_a_row_is_what_the_teacher_hears_less_its_positions(
         with torch.no_grad():
             encoded = teacher(torch.from_numpy(sound))[-1]
         wanted = (encoded - positions(len(encoded))).numpy()
-        # The last rows heard sound behind the last whole hop.
+        # The last rows depend on sound after the last whole hop.
         assert np.abs(layer - wanted)[:-3].max() < 0.1
         assert layer.std() > 0.3
 
@@ -114,7 +114,7 @@ def test_sounds_that_are_no_speech_are_bounded_and_seeded(seed: int) -> None:
     assert np.array_equal(sound, no_speech(20_000, np.random.default_rng(seed)))
 
 
-def test_each_kind_of_sound_can_be_heard_but_silence() -> None:
+def test_each_kind_of_sound_is_audible_but_silence() -> None:
     for make_sound in SOUND_GENERATORS:
         made = make_sound(32_000, np.random.default_rng(1))
         assert np.isfinite(made).all()

@@ -23,7 +23,7 @@ HOPS = 200
 
 
 def streams(cache: Path, monkeypatch: pytest.MonkeyPatch | None = None) -> Streams:
-    """Streams of a set; heard as recorded where scenes can be patched."""
+    """Streams of a set; without augmentation where scenes can be patched."""
     if monkeypatch is not None:
         monkeypatch.setattr(
             "cstalk_bridge.models.training.encoder.streams.scenes", lambda sound, *_: sound
