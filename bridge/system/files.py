@@ -58,7 +58,7 @@ def is_there(path: Path) -> bool:
 def atomic_write(
     path: Path, *, overwrite: bool = False, is_private: bool = False
 ) -> Iterator[IO[bytes]]:
-    """Open a file for writing that becomes `path` when it is whole, as `models.files` does it.
+    """Open a file for writing that becomes `path` when it is whole, as `write_file` does it.
 
     UserError where `path` already exists and `overwrite` is not set, or where it cannot be
     written.

@@ -68,7 +68,7 @@ class Crop:
     @classmethod
     def draw(cls, corpus: Corpus, random: np.random.Generator) -> Crop:
         """Draw a source by its share, one of its clips, and a place in it."""
-        source = random.choice(list(corpus.shares), p=list(corpus.shares.values()))
+        source = random.choice(list(corpus.probabilities), p=list(corpus.probabilities.values()))
         clips = corpus.by_source[source]
         clip = clips[random.integers(len(clips))]
         speed = random.uniform(*SPEED)

@@ -276,19 +276,19 @@ class Corpus:
             source: [c for c in self.clips if c["name"].startswith(f"{source}/")]
             for source in OBSERVED_GESTURES
         }
-        self.shares = self._shares()
+        self.probabilities = self._probabilities()
 
-    def _shares(self) -> dict[str, float]:
+    def _probabilities(self) -> dict[str, float]:
         rows = {name: sum(c["rows"] for c in clips) for name, clips in self.by_source.items()}
         synthetic = sum(rows[name] for name in SYNTHETIC)
-        shares = {
+        weights = {
             name: SOURCE_SHARES["kokoro"] * rows[name] / synthetic
             if name in SYNTHETIC
             else SOURCE_SHARES[name]
             for name in OBSERVED_GESTURES
             if rows[name]
         }
-        return {name: share / sum(shares.values()) for name, share in shares.items()}
+        return {name: weight / sum(weights.values()) for name, weight in weights.items()}
 
     def minutes(self) -> dict[str, float]:
         """Return how much there is of each source."""

@@ -221,17 +221,19 @@ KIND_CREDITS = {
 class TrajectoryWindows:
     """Windows of some kinds of one part, drawn by seed and number alone.
 
-    `shares` are those of the kinds; `cache` is read where `rules` are among them.
+    `probabilities` are those of the kinds; `cache` is read where `rules` are among them.
     """
 
     def __init__(
-        self, data: Path, cache: Path, part: str, shares: Mapping[str, float] = KINDS
+        self, data: Path, cache: Path, part: str, probabilities: Mapping[str, float] = KINDS
     ) -> None:
-        self.shares = dict(shares)
+        self.probabilities = dict(probabilities)
         self.captured = {
-            kind: read(data, part) for kind, read in CAPTURED_READERS.items() if kind in shares
+            kind: read(data, part)
+            for kind, read in CAPTURED_READERS.items()
+            if kind in probabilities
         }
-        self.ruled = RuleBasedFaces(cache, part) if "rules" in shares else None
+        self.ruled = RuleBasedFaces(cache, part) if "rules" in probabilities else None
 
     def minutes(self) -> dict[str, float]:
         """Return how much there is of each kind."""
@@ -248,11 +250,11 @@ class TrajectoryWindows:
     ) -> Windows:
         """Return batch `number` of the run `seed`: `size` windows of `rows` rows.
 
-        The kinds are drawn by their shares, or all are `kind`.
+        The kinds are drawn by their probabilities, or all are `kind`.
         """
         random = np.random.default_rng((seed, number))
         kinds = (
-            random.choice(list(self.shares), size, p=list(self.shares.values()))
+            random.choice(list(self.probabilities), size, p=list(self.probabilities.values()))
             if kind is None
             else [kind] * size
         )
@@ -493,7 +495,7 @@ def report(
     """Print and return the held-out figures by kind and region."""
     rows = network.sizes.window_rows
     found = {}
-    for kind in known.shares:
+    for kind in known.probabilities:
         fitted = known.draw(rows, 4 * FIGURE_WINDOWS, 1, 0, kind)
         held_out = evaluated.draw(rows, FIGURE_WINDOWS, 2, 0, kind)
         for region in REGIONS:

@@ -59,7 +59,7 @@ SCENED_HOPS = 800
 """Hops of a stream that are augmented as scenes together
 (`cstalk_bridge.models.training.encoder.streams`)."""
 FOLDER = "heard"
-SHARES = {
+SAMPLING_WEIGHTS = {
     "kokoro": 0.42,
     "kokoro_more": 0.42,
     "kathleen": 0.15,
@@ -105,8 +105,8 @@ class Stream:
 def compose(corpus: Corpus, numbers: dict[str, int], random: np.random.Generator) -> Stream:
     """Return a stream of the clips of a part; `numbers` gives their place in the set's index."""
     stream, source = Stream(), ""
-    shares = {name: SHARES[name] for name, clips in corpus.by_source.items() if clips}
-    total = sum(shares.values())
+    weights = {name: SAMPLING_WEIGHTS[name] for name, clips in corpus.by_source.items() if clips}
+    total = sum(weights.values())
     while stream.at < HOPS:
         if random.random() < PAUSE_SHARE:
             samples = int(random.integers(*PAUSE_HOPS)) * HOP_SAMPLES
@@ -114,8 +114,8 @@ def compose(corpus: Corpus, numbers: dict[str, int], random: np.random.Generator
             pause = no_speech(samples, random) if is_loud else np.zeros(samples, np.float32)
             stream.put(pause, -1, 0.0, 1.0)
         if not source or random.random() >= GOES_ON_SHARE:
-            chances = [share / total for share in shares.values()]
-            source = str(random.choice(list(shares), p=chances))
+            chances = [weight / total for weight in weights.values()]
+            source = str(random.choice(list(weights), p=chances))
         clips = corpus.by_source[source]
         clip = clips[random.integers(len(clips))]
         _append_clip(stream, corpus, clip, numbers[clip["name"]], random)

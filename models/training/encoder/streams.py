@@ -185,7 +185,7 @@ def _mixing_gain(decibels: float, wanted: Tensor, level: Tensor) -> float:
 
 STREAMS, HOPS = 3, 384
 """Streams of a batch, and hops of each: 7.7 s, of which all but the first two have a full past."""
-SHARES = {
+SAMPLING_WEIGHTS = {
     "kokoro": 0.5,
     "kokoro_more": 0.5,
     "kathleen": 0.2,
@@ -245,8 +245,8 @@ class Streams:
         for clip in corpus.clips:
             self.voices.setdefault((voice_of(clip), clip.copy), []).append(clip)
             self.by_source.setdefault(clip.source, []).append(clip)
-        shares = np.array([SHARES[source] for source in self.by_source])
-        self.shares = shares / shares.sum()
+        weights = np.array([SAMPLING_WEIGHTS[source] for source in self.by_source])
+        self.probabilities = weights / weights.sum()
         quiet = self.by_source.get(NO_SPEECH, [])
         self.sounds: Sounds = [corpus.sound(clip) for clip in quiet]
 
@@ -285,7 +285,7 @@ class Streams:
         return stream
 
     def _any(self, random: np.random.Generator) -> TeacherClip:
-        source = random.choice(list(self.by_source), p=self.shares)
+        source = random.choice(list(self.by_source), p=self.probabilities)
         clips = self.by_source[source]
         return clips[random.integers(len(clips))]
 

@@ -103,8 +103,13 @@ def test_pauses_are_where_nobody_is_known_to_speak(corpus: Corpus) -> None:
     assert Crop(corpus.clips[3], "facegood", 0.0, 1.0, voice=False).pauses(corpus, 10).all()
 
 
-def test_shares_are_those_of_the_sources_that_are_there(corpus: Corpus) -> None:
-    assert corpus.shares == {"grid_s1": 0.3, "kathleen": 0.13, "kokoro": 0.45, "facegood": 0.12}
+def test_probabilities_are_those_of_the_sources_that_are_there(corpus: Corpus) -> None:
+    assert corpus.probabilities == {
+        "grid_s1": 0.3,
+        "kathleen": 0.13,
+        "kokoro": 0.45,
+        "facegood": 0.12,
+    }
 
 
 def test_an_emotion_swells_with_speech_and_fades_after_it(corpus: Corpus) -> None:

@@ -157,7 +157,7 @@ def test_nothing_is_made_again_where_nothing_changed(prepared: Path, data: Path)
 
 def test_batches_come_from_every_source_that_is_there(prepared: Path) -> None:
     corpus = Corpus(prepared, "train")
-    assert corpus.shares == pytest.approx(
+    assert corpus.probabilities == pytest.approx(
         {"grid_s1": 0.3, "kathleen": 0.13, "kokoro": 0.225, "facegood": 0.12, "kokoro_more": 0.225}
     )
     assert draw(corpus, Architecture(), 4, 1, 1).captured is None
