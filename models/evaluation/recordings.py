@@ -1,6 +1,6 @@
 """The recordings of each data set, with the captured curves of their faces.
 
-MissingDataError names the path that cannot be read and the remedy.
+MissingDataError names the path that cannot be read and what to do.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ class Folders:
     data: Path
     cache: Path
 
-    def needed(self, name: str, remedy: str = "name the data folder with --data") -> Path:
+    def needed(self, name: str, hint: str = "name the data folder with --data") -> Path:
         """Return a path below `data`; MissingDataError where there is none."""
-        return _existing(self.data / name, remedy)
+        return _existing(self.data / name, hint)
 
-    def prepared(self, name: str, remedy: str) -> Path:
+    def prepared(self, name: str, hint: str) -> Path:
         """Return a path below `cache`; MissingDataError where there is none."""
-        return _existing(self.cache / name, remedy)
+        return _existing(self.cache / name, hint)
 
 
-def _existing(path: Path, remedy: str) -> Path:
+def _existing(path: Path, hint: str) -> Path:
     if not path.exists():
-        raise MissingDataError(f"{path} is missing; {remedy}")
+        raise MissingDataError(f"{path} is missing; {hint}")
     return path
 
 
@@ -120,12 +120,12 @@ def in_noise(recording: Recording, snr_db: float, seed: int) -> Recording:
 
 
 @contextmanager
-def reading(path: Path, remedy: str = "download it again") -> Iterator[None]:
+def reading(path: Path, hint: str = "download it again") -> Iterator[None]:
     """Turn errors of reading a file into a MissingDataError that names it."""
     try:
         yield
     except (OSError, EOFError, KeyError, TypeError, ValueError, BadZipFile) as error:
-        raise MissingDataError(f"{path} cannot be read ({error!r}); {remedy}") from error
+        raise MissingDataError(f"{path} cannot be read ({error!r}); {hint}") from error
 
 
 @contextmanager

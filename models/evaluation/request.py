@@ -33,7 +33,7 @@ DEFAULT_LOOKAHEADS = "20,60,80,120"
 
 
 class EvaluationRequestError(UserError):
-    """A request that cannot be carried out; `lines` hold place, problem and remedy."""
+    """A request that cannot be carried out; `lines` hold place, problem and hint."""
 
     def __init__(self, lines: tuple[str, ...]) -> None:
         super().__init__(*(Problem("", line) for line in lines))

@@ -202,15 +202,13 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(
-    ("command", "remedy"),
+    ("command", "hint"),
     [
         ("prepare", "name the data folder with --data"),
         ("train", "run cstalk_bridge.models.training.prepare first"),
     ],
 )
-def test_what_is_missing_is_named_with_its_remedy(
-    command: str, remedy: str, tmp_path: Path
-) -> None:
+def test_what_is_missing_is_named_with_its_remedy(command: str, hint: str, tmp_path: Path) -> None:
     arguments = [
         sys.executable,
         "-m",
@@ -222,7 +220,7 @@ def test_what_is_missing_is_named_with_its_remedy(
         arguments += ["--data", str(tmp_path)]
     done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].endswith(f"there is no such file; {remedy}")
+    assert done.stderr.splitlines()[-1].endswith(f"there is no such file; {hint}")
 
 
 def test_the_default_weights_are_never_made_from_research_sources(tmp_path: Path) -> None:
