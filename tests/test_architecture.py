@@ -31,8 +31,16 @@ ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 TIMEOUT_S = 30.0
 
-NEED_MORE = {"Dummy-N", "reopen mic", "close mic", "keys", "realtimekit"}
-"""Threads of a run that need a microphone, a terminal or RealtimeKit."""
+NEED_MORE = {
+    "Dummy-N",
+    "reopen mic",
+    "close sound",
+    "passthrough",
+    "config",
+    "keys",
+    "realtimekit",
+}
+"""Threads of a run that need an audio device, a config file, a terminal or RealtimeKit."""
 
 
 def thread_rows() -> list[tuple[str, str]]:
