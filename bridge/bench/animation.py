@@ -290,9 +290,11 @@ def _blinks(voice: Sequence[Prosody]) -> Lines:
     )
     close_ms, open_ms = simulated_motion(SEED, voice, FINE_S, FINE_HZ).blinks_ms.T
     spread = float(np.log(talking).std())
+    in_range = float(np.mean((talking >= 15.0) & (talking <= 30.0)))
     return [
         Remark(f"blinks of {PEOPLE} characters, {EACH_S:g} s each"),
         Figure("blinks talking, median", float(np.median(talking)), "/min", 15.0, 30.0),
+        Figure("  characters between 15 and 30", in_range, "", 0.9),
         Figure("blinks listening, median", float(np.median(listening)), "/min", 8.0, 26.0),
         Figure("  log-normal spread over characters", spread, "", 0.1, 0.532),
         Figure("lids close, shortest", float(close_ms.min()), "ms", 70.0),

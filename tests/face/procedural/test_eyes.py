@@ -7,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cstalk_bridge.face.procedural.cues import EMOTION_STYLES, NEUTRAL_STYLE, EmotionStyle, Moment
+from cstalk_bridge.face.procedural.cues import (
+    EMOTION_STYLES,
+    NEUTRAL_STYLE,
+    Cues,
+    CueTracker,
+    EmotionStyle,
+    Moment,
+)
 from cstalk_bridge.face.procedural.eyes import (
     HIGHEST_DEG,
     LISTENING,
@@ -23,6 +30,7 @@ from cstalk_bridge.face.procedural.eyes import (
 )
 from cstalk_bridge.face.procedural.prosody import SILENCE, Prosody
 from cstalk_bridge.models.metrics.curves import FACE_DEG
+from tests.face.procedural.conversation import talk
 
 TICK_S = 0.001
 
@@ -75,6 +83,20 @@ def test_blink_rates_are_log_normal_over_characters() -> None:
     assert 0.25 <= logs.std() <= 0.6
     skew = np.mean(((logs - logs.mean()) / logs.std()) ** 3)
     assert abs(skew) < 0.6
+
+
+def test_nine_characters_of_ten_blink_15_to_30_times_a_minute_in_talk() -> None:
+    rates = []
+    for seed in range(60):
+        blink, tracker = Blink(Random(seed)), CueTracker()
+        values = [
+            blink.step(tracker.step(Cues(prosody), 1 / 30), 1.0, 0.0)
+            for prosody in talk(seed, 120.0, 1 / 30)
+        ]
+        rates.append(len(starts(np.array(values))) / 2.0)
+    in_range = [15.0 <= rate <= 30.0 for rate in rates]
+    assert np.mean(in_range) >= 0.9
+    assert max(rates) < 36.0
 
 
 def test_the_end_of_a_phrase_triggers_a_blink() -> None:
