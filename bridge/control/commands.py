@@ -402,7 +402,8 @@ COMMANDS: dict[str, Command] = {
         Command(
             "state",
             "replies with `/cstalk/record`, 1 while a take is recorded, else 0, and the state of "
-            "every subject; from then on the sender gets `/cstalk/record` whenever it changes",
+            "every subject; from then on the sender gets `/cstalk/record`, and `/health`, `/fault` "
+            "and `/link` of a subject, whenever they change",
             is_of_subject=False,
             work=WorkKind.QUESTIONS,
             is_question=True,

@@ -241,6 +241,7 @@ class Controller:
                 running.now,
                 lambda: running.recorder.take is not None,
                 running.notice,
+                running.metrics,
             )
             for subject in subjects
         }

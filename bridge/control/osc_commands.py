@@ -129,11 +129,11 @@ STATE_ADDRESS = COMMANDS["/state"].address
 RECORD_ADDRESS = record_message(is_on=True)[0]
 
 
-class RecordingSubscribers:
+class StateSubscribers:
     """Senders who asked for the state or for a take; `send` sends from any thread.
 
-    The former get `/cstalk/record` whenever it changes. Both, and the app's `targets`, get an error
-    as soon as a take is lost.
+    The former get `/cstalk/record`, and the lamps of a subject, whenever they change. Both, and the
+    app's `targets`, get an error as soon as a take is lost.
     """
 
     def __init__(
@@ -143,6 +143,7 @@ class RecordingSubscribers:
         self._targets = targets
         self._watching: tuple[Address, ...] = ()
         self._recording: tuple[Address, ...] = ()
+        self._lamps: dict[str, tuple[str, ...]] | None = None
 
     def note(self, message: Message, kind: WorkKind, sender: Address) -> None:
         """Subscribe the sender of a message that led to work; one thread at a time."""
@@ -154,6 +155,23 @@ class RecordingSubscribers:
     def watch(self, recorder: Recorder) -> None:
         """Report all recordings of a recorder."""
         recorder.watch(lambda _take: self._notify(is_on=True), self._ended)
+
+    def report_lamps(self, controller: Controller) -> None:
+        """Send the lamps of the subjects that have changed since the last call; one thread.
+
+        Costs nothing while nobody watches. UserError while no bridge runs.
+        """
+        if not self._watching:
+            self._lamps = None
+            return
+        states = controller.state().subjects
+        # Whoever has just begun to watch has got all of them with the reply.
+        before = self._lamps if self._lamps is not None else {s.name: s.lamps for s in states}
+        self._lamps = {state.name: state.lamps for state in states}
+        for state in states:
+            if before.get(state.name) != state.lamps:
+                for message in state.lamp_messages():
+                    self._send(message_reply(self._watching, *message))
 
     def _notify(self, *, is_on: bool) -> None:
         self._send(message_reply(self._watching, *record_message(is_on=is_on)))

@@ -10,7 +10,7 @@ import ipaddress
 import select
 import socket
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from cstalk_bridge.control.controller import CueScheduler, emotion_cues
 from cstalk_bridge.control.osc_commands import (
     REPLY_ADDRESSES,
     CommandHandler,
-    RecordingSubscribers,
+    StateSubscribers,
     error_reply,
 )
 from cstalk_bridge.control.phone_app import PhoneApp, send_file
@@ -193,6 +193,9 @@ beyond 3200 a second wait in the buffer of the system, which drops what it canno
 POLL_S = 0.2
 """Interval at which the thread checks whether it has to stop."""
 
+LAMPS_S = 0.25
+"""Time between two looks at the lamps, for those who asked for the state."""
+
 MAX_CACHED_SENDERS = 256
 """Senders for whom the reply of `is_allowed` is cached."""
 
@@ -220,7 +223,7 @@ class ControlServer:
         self.phone = PhoneApp(
             controller, resolve=resolve or resolve_host, is_allowed=is_allowed, send_file=send_file
         )
-        self._subscribers = RecordingSubscribers(self._send, lambda: self.phone.targets)
+        self._subscribers = StateSubscribers(self._send, lambda: self.phone.targets)
         self.dispatcher = OscDispatcher(
             controller,
             self.phone,
@@ -231,6 +234,10 @@ class ControlServer:
         )
         self._worker = Worker(
             "control", self._run, timeout_s=STOP_TIMEOUT_S, failed=self._report_failure
+        )
+        self._controller = controller
+        self._lamps = Worker(
+            "lamps", self._watch_lamps, timeout_s=STOP_TIMEOUT_S, failed=self._report_failure
         )
         self._jobs = {
             kind: JobWorker(f"control-{kind.value}", MAX_WAITING, failed=self._report_failure)
@@ -250,10 +257,12 @@ class ControlServer:
         for jobs in self._jobs.values():
             jobs.start()
         self._worker.start()
+        self._lamps.start()
 
     def stop(self) -> None:
         """Announce the end to the targets, end the thread and free the port; idempotent."""
         was_running = self._worker.is_running
+        self._lamps.stop()
         self._worker.stop()
         if was_running:
             self._send(self.phone.shutdown())
@@ -266,6 +275,11 @@ class ControlServer:
             if select.select([self._socket], [], [], POLL_S)[0]:
                 self._read_batch()
                 self._worker.wait(BATCH_PAUSE_S)
+
+    def _watch_lamps(self) -> None:
+        while not self._lamps.wait(LAMPS_S):
+            with suppress(UserError):
+                self._subscribers.report_lamps(self._controller)
 
     def _read_batch(self) -> None:
         for _ in range(BATCH_DATAGRAMS):

@@ -5,6 +5,8 @@ The state is sent as messages of this form, most of which are commands with thei
 
     /cstalk/record 1                    while a take is recorded
     /cstalk/CSTalk/weight/happy 0.8     for each emotion; so for the faders of a controller
+    /cstalk/CSTalk/health STATE ADVICE  as the dashboard shows it
+    /cstalk/CSTalk/fault 1              while the state is a fault: an LED
     /cstalk/CSTalk/link NAME SENT FAILED ERROR LAMP ADVICE
 """
 
@@ -45,6 +47,7 @@ from cstalk_bridge.face.procedural.animation import max_level
 from cstalk_bridge.models.emotions import MAX_WEIGHT
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.models.timing import HOP_MS
+from cstalk_bridge.monitor.health import health
 from cstalk_bridge.outputs.livelink_face import LiveLinkFaceLink
 from cstalk_bridge.rig.load import load_rigmap
 from cstalk_bridge.settings.table import command_settings
@@ -59,7 +62,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.face.procedural.animation import Levels
     from cstalk_bridge.face.subject import Route, Subject, Voice
     from cstalk_bridge.models.cstalk.generator import Generator
-    from cstalk_bridge.monitor.metrics import LinkMetrics
+    from cstalk_bridge.monitor.health import Health
+    from cstalk_bridge.monitor.metrics import LinkMetrics, Metrics
 
     OscWords = tuple[str, *tuple[str | int | float, ...]]
 
@@ -121,6 +125,14 @@ class SubjectState:
     level_db: float
     links: tuple[LinkState, ...]
     passthrough: PassthroughReport | None = None
+    health: Health | None = None
+    """None where the run has no metrics."""
+
+    @property
+    def lamps(self) -> tuple[str, ...]:
+        """What its lamps show: the state of its health and of each link."""
+        own = () if self.health is None else (self.health.state.value,)
+        return (*own, *(f"{link.name} {link.lamp}" for link in self.links))
 
     def messages(self) -> Iterator[OscWords]:
         """Yield the messages that report it."""
@@ -147,6 +159,14 @@ class SubjectState:
             gaps = min(played.gaps, MAX_INT32)
             state = played.device, played.total_delay_ms, gaps, played.fault
             yield f"{root}/passthrough", *state
+        yield from self.lamp_messages()
+
+    def lamp_messages(self) -> Iterator[OscWords]:
+        """Yield the messages that report health and links."""
+        root = f"/{PREFIX}/{UNFIT_FOR_ADDRESS.sub('_', self.name)}"
+        if self.health is not None:
+            yield f"{root}/health", self.health.state.value, self.health.advice
+            yield f"{root}/fault", int(self.health.state.is_fault)
         for link in self.links:
             counts = min(link.sent, MAX_INT32), min(link.failed, MAX_INT32)
             yield f"{root}/link", link.name, *counts, link.error, link.lamp, link.advice
@@ -350,10 +370,12 @@ class SubjectController(EmotionController):
         now: Callable[[], float],
         is_recording: Callable[[], bool],
         notice: Callable[[str], None],
+        metrics: Metrics | None = None,
     ) -> None:
         super().__init__(subject.name, subject.voice, model, changing, now, notice)
         self._subject = subject
         self._is_recording = is_recording
+        self._metrics = metrics
 
     def controls(self, subject: Subject) -> bool:
         """Whether this is the subject that it controls."""
@@ -427,6 +449,7 @@ class SubjectController(EmotionController):
             level_db=metrics.level_db,
             links=tuple(_link_state(link, self._now()) for link in metrics.links),
             passthrough=_passthrough_report(self._subject.passthrough),
+            health=health(self._metrics, metrics, self._now()) if self._metrics else None,
         )
 
     def reset_losses(self) -> None:

@@ -122,6 +122,10 @@ def state(controller: Controller, name: str) -> dict[str, tuple[object, ...]]:
     return {message.address: message.arguments for message in reported}
 
 
+REPORTED = ("link", "sound", "health", "fault")
+"""What is reported, and no command."""
+
+
 def test_the_reported_state_can_be_sent_back(
     bridge: RunningBridge,
 ) -> None:
@@ -141,9 +145,9 @@ def test_the_reported_state_can_be_sent_back(
     assert -121.0 < float(str(level_db)) <= 0.0
     execute(bridge.controller, "/cstalk/CSTalk/mute", 0)
     for address, arguments in reported.items():
-        if address.split("/")[3] not in ("link", "sound"):
+        if address.split("/")[3] not in REPORTED:
             execute(bridge.controller, address, *arguments)  # type: ignore[arg-type]
-    varying = {"/cstalk/CSTalk/link": (), "/cstalk/CSTalk/sound": ()}
+    varying: dict[str, tuple[object, ...]] = {f"/cstalk/CSTalk/{name}": () for name in REPORTED}
     assert state(bridge.controller, "CSTalk") | varying == reported | varying
     execute(bridge.controller, "/cstalk/CSTalk/mute", 0)
     execute(bridge.controller, "/cstalk/CSTalk/level/gaze", 1)

@@ -34,13 +34,15 @@ from cstalk_bridge.control.server import (
 )
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.outputs.osc_messages import Message, decode_packet, encode_message
+from cstalk_bridge.system.addresses import bind
+from tests.control.running import RunningBridge, running_bridge
 from tests.outputs.receiving import Receiver, receiver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from cstalk_bridge.control.commands import Reply
-    from tests.control.running import RunningBridge
 
 
 HERE, STRANGER = ("127.0.0.1", 50_000), ("10.0.0.5", 50_000)
@@ -429,3 +431,32 @@ def test_a_lost_take_is_reported_at_once_to_all_clients_and_never_confirmed(
         bridge.wait_for_take()
         own.send(encode_message("/cstalk/record", "stop"))
         assert reply_among(own, "/cstalk/ok", "/cstalk/error").address == "/cstalk/ok"
+
+
+def test_lamps_follow_the_state_of_a_subject_and_its_links(tmp_path: Path) -> None:
+    with receiver() as gone:
+        port = gone.target.port
+    link = f"osc://127.0.0.1:{port}/ada"
+    subject = {"name": "Ada", "audio": {"input": "test"}, "links": [link]}
+    with running_bridge(tmp_path, subjects=[subject], control={"osc": "127.0.0.1:0"}) as bridge:
+
+        def states() -> set[str]:
+            return {bridge.controller.subject("Ada").state().lamps[0]}
+
+        bridge.wait_for(lambda: states() == {"NO RECEIVER"})
+        with controller(bridge.control_port) as lamp:
+            lamp.send(encode_message("/cstalk/state"))
+            state, advice = reply_among(lamp, "/cstalk/Ada/health").arguments
+            assert state == "NO RECEIVER"
+            assert f"nobody listens at 127.0.0.1:{port}" in str(advice)
+            assert reply_among(lamp, "/cstalk/Ada/fault").arguments == (1,)
+            assert reply_among(lamp, "/cstalk/Ada/link").arguments[4] == "NO RECEIVER"
+            assert reply_among(lamp, "/cstalk/ok").arguments == ("/cstalk/state",)
+            with bind("udp", "127.0.0.1", port):
+                while reply_among(lamp, "/cstalk/Ada/health").arguments[0] != "OK":
+                    pass
+                assert reply_among(lamp, "/cstalk/Ada/fault").arguments == (0,)
+                assert reply_among(lamp, "/cstalk/Ada/link").arguments[4] == "listening"
+            while reply_among(lamp, "/cstalk/Ada/health").arguments[0] != "NO RECEIVER":
+                pass
+            assert reply_among(lamp, "/cstalk/Ada/fault").arguments == (1,)
