@@ -134,7 +134,7 @@ def _articulation() -> dict[str, Measure]:
 
 
 def _acted() -> dict[str, Measure]:
-    """Measures of `articulation.Acted`."""
+    """Measures of `acting.Acted`."""
     rows = {}
     for way, how in (("plain", "no emotion given"), ("own", "its emotion given")):
         rows[f"{way}_closed"] = _share(f"b of `by` closed, {how}", _at_least(95))
@@ -274,6 +274,28 @@ _ALIVE = {
     "silence": _share("rest, in silence and noise", _at_most(3), 2),
 }
 
+_ACTING = {
+    **{
+        f"change_{name}": _share(f"{name}: change within a clip", _at_least(30), 0)
+        for name in EMOTIONS[1:]
+    },
+    **{f"real_change_{name}": _share(f"{name}: of real actors", digits=0) for name in EMOTIONS[1:]},
+    **{
+        f"between_{name}": _share(f"{name}: change from clip to clip", digits=0)
+        for name in EMOTIONS[1:]
+    },
+    **{
+        f"real_between_{name}": _share(f"{name}: of a real actor", digits=0)
+        for name in EMOTIONS[1:]
+    },
+    **{
+        f"spread_{name}": _share(f"neutral speech, spread of {name} over real", _at_least(50), 0)
+        for name in ("brows", "lids", "cheeks", "nose", "corners")
+    },
+    "sides": Measure("neutral speech, left from right, mean", "board", (Bar(0.005, 0.02),), 4),
+    "at_zero": Measure("channels at 0 in 20 s of silence", "", _at_most(1), 0),
+}
+
 _MOOD = {
     "plain": _share("clips recognised, 5 classes (chance 20)"),
     **_CLASSES,
@@ -309,7 +331,7 @@ SUITES: dict[str, SuiteEntry] = {
     "grid": SuiteEntry("known_faces.Grid", _GRID),
     "grid_mm": SuiteEntry("known_faces.grid_people", _people(), "head"),
     "articulation": SuiteEntry("articulation.Articulation", _articulation(), "head"),
-    "acted": SuiteEntry("articulation.Acted", _acted(), "head"),
+    "acted": SuiteEntry("acting.Acted", _acted(), "head"),
     "visemes": SuiteEntry("articulation.Visemes", _VISEMES, "head"),
     "no_speech": SuiteEntry("lips.NoSpeech", _NO_SPEECH, "head"),
     "facegood": SuiteEntry("known_faces.Facegood", _FACEGOOD),
@@ -321,6 +343,7 @@ SUITES: dict[str, SuiteEntry] = {
     "emotion": SuiteEntry("emotion.Emotion", _EMOTION),
     "joint": SuiteEntry("emotion.MultimodalEmotion", _JOINT, "animation"),
     "alive": SuiteEntry("lips.AnimatedLips", _ALIVE, "animation"),
+    "acting": SuiteEntry("acting.Acting", _ACTING, "animation"),
     "mood": SuiteEntry("speech_emotion.SpeechEmotion", _MOOD),
     "speed": SuiteEntry("speech_emotion.Speed", _SPEED),
 }

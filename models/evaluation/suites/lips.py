@@ -159,11 +159,15 @@ class AnimatedPredictor:
         self._made = 0
 
     def faces(self, sound: Floats, emotions: Floats, lookahead_ms: int) -> Floats:
-        """Return an animated face, as `Predictor.faces`."""
+        """Return an animated face, as `Predictor.faces`.
+
+        As in a run, the animation knows the sound that made a row, one look-ahead after it.
+        """
         face = self._predictor.faces(sound, emotions, lookahead_ms)
         self._made += 1
+        known = sound[lookahead_ms * SAMPLE_RATE_HZ // 1000 :]
         return np.asarray(
-            self._animation(sound, emotions, face, self._made).board[:, AUDIO_DRIVEN_COLUMNS]
+            self._animation(known, emotions, face, self._made).board[:, AUDIO_DRIVEN_COLUMNS]
         )
 
 

@@ -15,17 +15,14 @@ from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.models.evaluation.candidates import LoudnessFace, PhoneRuleFace
 from cstalk_bridge.models.evaluation.multimodal import UNITS
 from cstalk_bridge.models.evaluation.recordings import Folders, MissingDataError
+from cstalk_bridge.models.evaluation.suites.acting import Acted
 from cstalk_bridge.models.evaluation.suites.articulation import (
-    Acted,
     Articulation,
     Visemes,
     class_recall,
     fit_discriminant,
-    leading,
     mean_recall,
-    real_changes,
     samples,
-    sway,
 )
 from cstalk_bridge.models.evaluation.voices import ALIGNMENT_FOLDER, KATHLEEN_EVERY, kathleen_read
 from cstalk_bridge.models.phones import PHONE_INDEX
@@ -136,41 +133,6 @@ def test_without_any_voice_the_suites_say_what_is_missing(tmp_path: Path) -> Non
             suite(Folders(tmp_path, tmp_path), 10, PlainHead())
         with pytest.raises(MissingDataError, match="cstalk-bridge evaluate"):
             suite(Folders(tmp_path, tmp_path), 10, None)
-
-
-def test_closures_likeness_and_effort_of_actors_are_measured_by_emotion(tmp_path: Path) -> None:
-    write_ravdess(tmp_path, tmp_path)
-    suite = Acted(Folders(tmp_path, tmp_path), 100, PlainHead())
-    measured = found(suite, Actor())
-    assert measured["acted.plain_closed"].value == 100.0
-    assert measured["acted.plain_closed"].count == 2 * 12
-    assert measured["acted.own_closed_angry"].value == 0.0
-    assert measured["acted.own_closed_happy"].value == 100.0
-    assert measured["acted.like_happy"].value > 0.9
-    assert measured["acted.like_angry"].value > 0.7
-    assert 0 < measured["acted.like_size_happy"].value < 5
-    assert measured["acted.effort_happy"].value == pytest.approx(100 * (2.0 / 1.6 - 1), abs=0.1)
-    assert measured["acted.silent_happy"].value == pytest.approx(3.0, abs=1e-4)
-    assert measured["acted.silent_neutral"].value == 0.0
-    assert measured["acted.inner_brow_happy"].value == pytest.approx(0.9)
-    assert measured["acted.outer_brow_happy"].value == measured["acted.corners_happy"].value == 0.0
-    share = (
-        measured["acted.brow_sides"].value / 0.2
-    )  # of the time the jaw, and with it a brow, is up
-    spread = 0.2 * np.sqrt(share * (1 - share))
-    assert measured["acted.brow_sd"].value == pytest.approx((10 + 8) / 4 * spread, rel=1e-3)
-    assert measured["acted.sway_happy"].value < 1.0 < measured["acted.real_sway_happy"].value
-
-
-def test_the_units_that_an_emotion_raises_lead_it(tmp_path: Path) -> None:
-    write_ravdess(tmp_path, tmp_path)
-    changes = real_changes(tmp_path / "ravdess/action_units_means.npz")
-    assert list(changes) == ["happy", "angry"]
-    assert UNITS[leading(changes["happy"])[0]] == "AU12"
-    still, moving = np.ones((50, 17)), 1 + np.sin(np.arange(50))[:, None] * np.ones(17)
-    assert sway(still, np.array([0])) == 0.0
-    assert sway(moving, np.array([0, 1])) > 30
-    assert np.isnan(sway(0 * still, np.array([0])))
 
 
 def test_mouths_that_differ_are_named_and_mouths_that_do_not_are_guessed() -> None:
