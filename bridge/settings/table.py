@@ -234,6 +234,21 @@ LEVELS: Final = tuple(
         ("mouth", "Strength of the generated mouth, jaw and tongue.", 1.0, MAX_LEVEL),
         ("upper_face", "Strength of the generated face above the mouth.", 1.0, MAX_LEVEL),
         ("symmetry", "Symmetry of the generated face: 0 as generated, 1 symmetric.", 0.0, 1.0),
+        (
+            "acting",
+            "An emotion that grows and sinks with each phrase, is accented with the voice, and "
+            "varies from phrase to phrase.",
+            1.0,
+            MAX_LEVEL,
+        ),
+        (
+            "emphasis",
+            "Brows, lids, cheeks, nose and lip corners that move with stresses and phrases.",
+            1.0,
+            MAX_LEVEL,
+        ),
+        ("asymmetry", "Difference between the halves of the face.", 1.0, MAX_LEVEL),
+        ("resting_lips", "Lips that close in silence under an emotion.", 1.0, 1.0),
     )
 )
 """Levels of the parts of a face."""

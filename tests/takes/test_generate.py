@@ -14,8 +14,14 @@ from cstalk_bridge.audio.inputs import SPEECH_PATH
 from cstalk_bridge.audio.preprocessing import DcBlock
 from cstalk_bridge.audio.source import HOP_S, HOP_SAMPLES
 from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory, Keyframe
-from cstalk_bridge.face.procedural.animation import NO_ANIMATION_LEVELS, Levels, ProceduralAnimation
+from cstalk_bridge.face.procedural.animation import (
+    MOST_PARTED,
+    NO_ANIMATION_LEVELS,
+    Levels,
+    ProceduralAnimation,
+)
 from cstalk_bridge.face.procedural.cues import Cues
+from cstalk_bridge.face.procedural.muscles import gained_channels, shifted_channels
 from cstalk_bridge.face.procedural.prosody import ProsodyTracker
 from cstalk_bridge.models import load_generator
 from cstalk_bridge.models.board import AUDIO_DRIVEN, CHANNEL_INDEX, CHANNELS, MOUTH_REGIONS
@@ -138,8 +144,16 @@ def board(made: Take) -> NDArray[np.float32]:
 
 def test_procedural_animation_does_not_change_speech_curves_at_all() -> None:
     animated, generated = take(), take(replace(SETTINGS, levels=NO_ANIMATION_LEVELS))
-    mouth = [channel.index for channel in CHANNELS if channel.region in MOUTH_REGIONS]
-    np.testing.assert_array_equal(board(animated)[:, mouth], board(generated)[:, mouth])
+    touched = (np.abs(shifted_channels()).sum(0) + gained_channels().sum(0)).tolist()
+    lips = [
+        channel.index
+        for channel in CHANNELS
+        if channel.region in MOUTH_REGIONS
+        and not touched[channel.index]
+        and channel.name.split("_", 2)[2] not in MOST_PARTED
+    ]
+    assert len(lips) > 70
+    np.testing.assert_array_equal(board(animated)[:, lips], board(generated)[:, lips])
     others = [channel.index for channel in CHANNELS if channel.region not in MOUTH_REGIONS]
     assert np.abs(board(animated) - board(generated))[:, others].max() > 0.3
     assert generated.channels == AUDIO_DRIVEN

@@ -5,7 +5,7 @@ generated face.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from random import Random
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -15,10 +15,23 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as validated_dataclass
 
 from cstalk_bridge.document import FieldError
+from cstalk_bridge.face.procedural.acting import Acting
 from cstalk_bridge.face.procedural.cues import CueTracker
 from cstalk_bridge.face.procedural.eyes import Blink, Eyes, Gaze
 from cstalk_bridge.face.procedural.head import Brows, Head
 from cstalk_bridge.face.procedural.motion import ExpressionDrift, Spring
+from cstalk_bridge.face.procedural.muscles import (
+    GAIN_COUNT,
+    GAIN_PER_SHARE,
+    SHIFT_COUNT,
+    Asymmetry,
+    Emphasis,
+    MuscleTone,
+    RestingLips,
+    SmallMotion,
+    gained_channels,
+    shifted_channels,
+)
 from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS, MOUTH_REGIONS, UPPER_FACE_REGIONS
 from cstalk_bridge.rig.curves import BOARD_MAXIMUM, BOARD_MINIMUM, Frame, Showing
 from cstalk_bridge.settings.table import setting
@@ -28,7 +41,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cstalk_bridge.face.procedural.cues import Cues
+    from cstalk_bridge.face.procedural.cues import Cues, Moment
 
 
 MOUTH = np.array([channel.region in MOUTH_REGIONS for channel in CHANNELS])
@@ -56,6 +69,10 @@ class Levels:
     mouth: float = setting("alive.mouth").field()
     upper_face: float = setting("alive.upper_face").field()
     symmetry: float = setting("alive.symmetry").field()
+    acting: float = setting("alive.acting").field()
+    emphasis: float = setting("alive.emphasis").field()
+    asymmetry: float = setting("alive.asymmetry").field()
+    resting_lips: float = setting("alive.resting_lips").field()
 
     @property
     def liveliness(self) -> float:
@@ -85,7 +102,10 @@ def read_levels(text: str) -> dict[str, str]:
 
 DEFAULT_LEVELS = Levels()
 """All procedural motion as in people."""
-NO_ANIMATION_LEVELS = Levels(gaze=0.0, head=0.0, blink=0.0, brows=0.0, idle=0.0)
+NO_ANIMATION_LEVELS = Levels(
+    gaze=0.0, head=0.0, blink=0.0, brows=0.0, idle=0.0,
+    acting=0.0, emphasis=0.0, asymmetry=0.0, resting_lips=0.0,
+)  # fmt: skip
 """The generated face without procedural motion."""
 
 
@@ -130,8 +150,13 @@ def indices(names: Iterable[str]) -> NDArray[np.intp]:
 
 
 _BLINK = sides("eye_blink.ty")
-MOTION_VALUES = 5
+MOTION_VALUES = 5 + GAIN_COUNT + SHIFT_COUNT + 1
 """Length of `ProceduralMotion.values`."""
+
+_GAINS = slice(4, 5 + GAIN_COUNT)
+_SHIFTS = slice(5 + GAIN_COUNT, 5 + GAIN_COUNT + SHIFT_COUNT)
+MOST_PARTED = {"jaw.ty": 0.1, "mouth_upperLipRaise.ty": 0.3, "mouth_lowerLipDepress.ty": 0.13}
+"""What parts the lips of an expression at rest, and how far; speech opens them further."""
 
 _NONE, _ALL = np.float32(0.0), np.float32(1.0)
 _HIGHEST_LID, _LOWEST_LID = np.float32(LID_RAISE_LIMIT), np.float32(LID_LOWER_LIMIT)
@@ -145,7 +170,9 @@ class ProceduralMotion:
     pitch up. `closure`, 0..1, is the share of the lid opening that a blink closes; `brow_raise`,
     0..1, lifts the brows for an accent; `expression_drift` is added to the strength 1 of the upper
     face. `head` is float32 [6] in `HEAD_AXES` order. `gaze_deg` is the direction of gaze, head and
-    eyes together, and `is_mutual` whether that is at the partner.
+    eyes together, and `is_mutual` whether that is at the partner. `gains` and `shifts` scale and
+    move groups of channels (`muscles`); `lip_closing`, 0..1, is the share by which the lips that an
+    emotion parts (`MOST_PARTED`) are closed.
     """
 
     eyes_deg: tuple[float, float]
@@ -155,33 +182,54 @@ class ProceduralMotion:
     head: NDArray[np.float32]
     gaze_deg: tuple[float, float]
     is_mutual: bool
+    gains: NDArray[np.float64] = field(default_factory=lambda: np.zeros(GAIN_COUNT))
+    shifts: NDArray[np.float64] = field(default_factory=lambda: np.zeros(SHIFT_COUNT))
+    lip_closing: float = 0.0
 
     @property
-    def values(self) -> tuple[float, ...]:
-        """The values that `overlay` adds to a board, [5]: see there."""
-        return (*self.eyes_deg, self.closure, self.brow_raise, self.expression_drift)
+    def values(self) -> NDArray[np.float32]:
+        """The values that `overlay` adds to a board, float32 [values]: see there."""
+        values = np.empty(MOTION_VALUES, dtype=np.float32)
+        values[:5] = (*self.eyes_deg, self.closure, self.brow_raise, self.expression_drift)
+        values[5 : 5 + GAIN_COUNT] = self.gains
+        values[_SHIFTS] = self.shifts
+        values[-1] = self.lip_closing
+        return values
 
     def apply_to(self, board: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return a board with this motion overlaid, float32 [174], each value in its range."""
-        return overlay(board, np.array(self.values, dtype=np.float32))
+        return overlay(board, self.values)
 
 
 def overlay(board: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return boards, float32 [..., 174], with motion overlaid, each value in its range.
 
-    `values` is float32 [..., 5]: eye yaw and pitch in degrees, closure, brow raise and expression
-    drift, as in `ProceduralMotion`.
+    `values` is float32 [..., MOTION_VALUES]: eye yaw and pitch in degrees, closure, brow raise,
+    expression drift, gains, shifts and lip closing, as in `ProceduralMotion`; those left out at the
+    end are 0.
     """
+    values = _filled(values)
     pitch_deg, closure = values[..., 1:2], values[..., 2:3]
     lids = np.clip(np.float32(-LID_PER_DEG) * pitch_deg, _HIGHEST_LID, _LOWEST_LID)
     halves = np.maximum(pitch_deg, _NONE), np.minimum(pitch_deg, _NONE)
-    held = board * (_ALL + values[..., 4:] * _DRIFTING)
-    composed = held + np.concatenate((values[..., :4], *halves, lids), axis=-1) @ _ADDED
+    scales = values[..., _GAINS] @ _SCALED
+    parted = np.minimum(np.maximum(board, _NONE), _PARTED)
+    held = board * (_ALL + scales) - values[..., -1:] * parted
+    moved = (values[..., :4], *halves, lids, values[..., _SHIFTS])
+    composed = held + np.concatenate(moved, axis=-1) @ _ADDED
     open_ = composed[..., _BLINK]
     composed[..., _BLINK] = open_ + closure * (_ALL - open_)
     return np.minimum(
         np.maximum(composed, BOARD_MINIMUM, out=composed), BOARD_MAXIMUM, out=composed
     )
+
+
+def _filled(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return values of full length."""
+    missing = MOTION_VALUES - values.shape[-1]
+    if not missing:
+        return values
+    return np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, missing)])
 
 
 def eye_angles_deg(board: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -192,8 +240,8 @@ def eye_angles_deg(board: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _added() -> NDArray[np.float32]:
-    """Return what each input of `overlay` adds to the board, [7, 174]: the first four values, the
-    upward and the downward half of the pitch, and the lids.
+    """Return what each input of `overlay` adds to the board, [7 + shifts, 174]: the first four
+    values, the upward and the downward half of the pitch, the lids, and the shifts.
     """
     added = np.zeros((7, len(CHANNELS)), dtype=np.float32)
     added[0, sides("eye.tx")] = 1.0 / TRAVEL_DEG
@@ -203,7 +251,7 @@ def _added() -> NDArray[np.float32]:
     added[4, sides("eye.ty")] = 1.0 / TRAVEL_UP_DEG
     added[5, sides("eye.ty")] = 1.0 / TRAVEL_DEG
     added[6, _BLINK] = 1.0
-    return added
+    return np.concatenate((added, shifted_channels()))
 
 
 _ADDED = _added()
@@ -216,7 +264,18 @@ def _drifting_channels() -> NDArray[np.float32]:
     return drifting
 
 
-_DRIFTING = _drifting_channels()
+def _parted() -> NDArray[np.float32]:
+    """Return how far each channel parts the lips of an expression at rest, [174]."""
+    parted = np.zeros(len(CHANNELS), dtype=np.float32)
+    for channel in CHANNELS:
+        parted[channel.index] = MOST_PARTED.get(channel.name.split("_", 2)[2], 0.0)
+    return parted
+
+
+_PARTED = _parted()
+
+_SCALED = np.concatenate((_drifting_channels()[None], gained_channels()))
+"""How far the expression drift and the gains reach each channel, [1 + gains, 174]."""
 
 ANIMATED_CHANNELS = tuple(channel.name for channel in CHANNELS if _ADDED[:, channel.index].any())
 """The channels to which procedural motion adds."""
@@ -269,7 +328,7 @@ def compose_poses(poses: Sequence[Pose]) -> NDArray[np.float32]:
     """Return the composed faces of several characters, float32 [characters, 174], in one batch."""
     boards = np.stack([apply_levels(pose.board, pose.levels) for pose in poses])
     strengths = np.array([[_coupling(pose.levels)] for pose in poses], dtype=np.float32)
-    values = np.array([pose.motion.values for pose in poses], dtype=np.float32)
+    values = np.stack([pose.motion.values for pose in poses])
     return overlay(couple_expression(boards, strengths), values)
 
 
@@ -296,7 +355,7 @@ def seed_of(name: str) -> int:
 
 
 class ProceduralAnimation:
-    """Gaze, blinks, head, brows and idle motion of one character.
+    """Gaze, blinks, head, brows, acting and idle motion of one character.
 
     The same `seed`, cues and times give the same motion. Any thread may set `levels`; one thread
     calls `step`, once per tick. Its memory does not grow.
@@ -315,6 +374,7 @@ class ProceduralAnimation:
         self._head = Head(head)
         self._brows = Brows(brows)
         self._expression_drift = ExpressionDrift(drift)
+        self._expression = Expression(seed)
         self._springs = {
             field.name: Spring(LEVEL_HZ, getattr(self.levels, field.name))
             for field in fields(Levels)
@@ -340,6 +400,7 @@ class ProceduralAnimation:
         brow_raise = levels.brows * self._brows.step(moment)
         yaw_deg, pitch_deg = math.degrees(head[0]), math.degrees(head[1])
         eyes_deg = self._turn_eyes(levels.gaze, yaw_deg, pitch_deg)
+        gains, shifts, lip_closing = self._expression.step(moment, levels)
         return ProceduralMotion(
             eyes_deg=eyes_deg,
             closure=closure,
@@ -348,6 +409,9 @@ class ProceduralAnimation:
             head=head,
             gaze_deg=(eyes_deg[0] + yaw_deg, eyes_deg[1] + pitch_deg),
             is_mutual=look.is_mutual,
+            gains=gains,
+            shifts=shifts,
+            lip_closing=lip_closing,
         )
 
     def frame(self, now_s: float, cues: Cues, board: NDArray[np.float32]) -> Frame:
@@ -382,4 +446,38 @@ class ProceduralAnimation:
         return (
             level * self._eyes.yaw_deg - kept * yaw_deg,
             level * self._eyes.pitch_deg - kept * pitch_deg,
+        )
+
+
+class Expression:
+    """Acting, emphasis, tone, small motion and asymmetry of one character."""
+
+    def __init__(self, seed: int) -> None:
+        acting, emphasis, tone, small, sides = (
+            Random(f"{seed} {part}") for part in ("acting", "emphasis", "tone", "small", "sides")
+        )
+        self._acting = Acting(acting)
+        self._emphasis = Emphasis(emphasis)
+        self._tone = MuscleTone(tone)
+        self._small = SmallMotion(small)
+        self._asymmetry = Asymmetry(sides)
+        self._lips = RestingLips()
+
+    def step(
+        self, moment: Moment, levels: Levels
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+        """Return gains, shifts and lip closing after a moment, as in `ProceduralMotion`."""
+        self._acting.step(moment, levels.acting)
+        self._emphasis.step(moment, levels.emphasis)
+        self._tone.step(moment.elapsed_s, levels.idle)
+        self._small.step(moment, levels.idle)
+        shares = self._asymmetry.step(moment.elapsed_s, levels.asymmetry)
+        sides = np.concatenate((shares, -shares))
+        both = self._emphasis.shifts + self._tone.shifts
+        gains = (1.0 + self._acting.gains) * (1.0 + GAIN_PER_SHARE * sides) - 1.0
+        shifts = self._acting.shifts + np.concatenate((both, both)) * (1.0 + sides)
+        return (
+            gains,
+            np.concatenate((shifts, self._small.shifts)),
+            self._lips.step(moment, levels.resting_lips),
         )

@@ -115,6 +115,8 @@ class Moment:
     """Whether a phrase has ended since the last tick."""
     began: bool = False
     """Whether the character has begun a turn since the last tick."""
+    emotion: NDArray[np.float32] = field(default_factory=_no_emotion)
+    """Weights of the emotion, [emotions]; not written to."""
 
 
 class CueTracker:
@@ -138,7 +140,7 @@ class CueTracker:
         moment.elapsed_s = elapsed_s
         moment.prosody = prosody
         if cues.emotion is not self._emotion:
-            self._emotion = cues.emotion
+            self._emotion = moment.emotion = cues.emotion
             moment.style = blend_styles(cues.emotion)
         moment.stressed = prosody.stress if prosody.stresses > self._stresses else 0.0
         moment.phrase_ended = prosody.phrases > self._phrases

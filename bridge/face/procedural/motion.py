@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from random import Random
+
+    from numpy.typing import NDArray
 
 
 def ease(share: float) -> float:
@@ -46,6 +50,26 @@ class Spring:
         self.value = target + (offset + push) * decay
         self.speed = (self.speed - self._omega * push) * decay
         return self.value
+
+
+class SpringBank:
+    """Critically damped springs of one natural frequency, [count], each as a `Spring`."""
+
+    __slots__ = ("_omega", "_speeds", "values")
+
+    def __init__(self, rate_hz: float, values: NDArray[np.float64]) -> None:
+        self._omega = 2.0 * math.pi * rate_hz
+        self.values = values
+        self._speeds: NDArray[np.float64] = np.zeros(len(values))
+
+    def step(self, targets: NDArray[np.float64], elapsed_s: float) -> NDArray[np.float64]:
+        """Advance by `elapsed_s` towards targets [count]; return the values, a new array."""
+        offsets = self.values - targets
+        pushes = (self._speeds + self._omega * offsets) * elapsed_s
+        decay = math.exp(-self._omega * elapsed_s)
+        self.values = targets + (offsets + pushes) * decay
+        self._speeds = (self._speeds - self._omega * pushes) * decay
+        return self.values
 
 
 class Pulse:
@@ -108,6 +132,31 @@ class Drift:
             drawn = self._random.gauss(0.0, 1.0)
             self._goal = self._spread * min(max(drawn, -MAX_DRIFT_SD), MAX_DRIFT_SD)
         return self._spring.step(self._goal, elapsed_s)
+
+
+class DriftBank:
+    """Independent drifts around 0 with standard deviation 1, [count].
+
+    They begin apart from 0, so that no face starts at rest.
+    """
+
+    def __init__(self, random: Random, count: int) -> None:
+        self._random = random
+        self._goals = _DRIFT_SPREAD * np.array([self._draw() for _ in range(count)])
+        self._springs = SpringBank(DRIFT_HZ, self._goals / _DRIFT_SPREAD)
+        self._left_s = np.array([random.uniform(0.0, DRIFT_S[1]) for _ in range(count)])
+
+    def step(self, elapsed_s: float) -> NDArray[np.float64]:
+        """Advance by `elapsed_s`; return the numbers."""
+        self._left_s -= elapsed_s
+        if self._left_s.min() <= 0.0:
+            for place in np.flatnonzero(self._left_s <= 0.0):
+                self._left_s[place] = self._random.uniform(*DRIFT_S)
+                self._goals[place] = _DRIFT_SPREAD * self._draw()
+        return self._springs.step(self._goals, elapsed_s)
+
+    def _draw(self) -> float:
+        return min(max(self._random.gauss(0.0, 1.0), -MAX_DRIFT_SD), MAX_DRIFT_SD)
 
 
 class Sway:

@@ -1,7 +1,7 @@
 """Half an hour of talking and half an hour of listening, against the published statistics."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import islice
 
 import numpy as np
@@ -17,6 +17,7 @@ from cstalk_bridge.face.procedural.animation import (
     CHEEK_SHARE,
     LEVEL_NAMES,
     LID_LOWER_LIMIT,
+    MOST_PARTED,
     MOTION_VALUES,
     NO_ANIMATION_LEVELS,
     SQUINT_SHARE,
@@ -29,6 +30,13 @@ from cstalk_bridge.face.procedural.animation import (
     read_levels,
 )
 from cstalk_bridge.face.procedural.cues import Cues
+from cstalk_bridge.face.procedural.muscles import (
+    GAIN_COUNT,
+    GROUP_COUNT,
+    GROUP_NAMES,
+    SHIFT_COUNT,
+    SMALL_NAMES,
+)
 from cstalk_bridge.face.procedural.prosody import Prosody, ProsodyTracker
 from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS, MOUTH_REGIONS, UPPER_FACE_REGIONS
 from cstalk_bridge.models.emotions import EMOTIONS
@@ -43,12 +51,14 @@ def test_a_level_out_of_range_is_refused_by_name(name: str, value: float) -> Non
         Levels(**{name: value})
 
 
-def test_levels_go_from_off_to_twice_and_symmetry_to_one() -> None:
+def test_levels_go_from_off_to_twice_and_shares_to_one() -> None:
     names = [field.name for field in fields(Levels)]
+    shares = ("symmetry", "resting_lips")
     Levels(**dict.fromkeys(names, 0.0))
-    Levels(**dict.fromkeys(names[:-1], 2.0), symmetry=1.0)
-    with pytest.raises(ValueError, match="symmetry"):
-        Levels(symmetry=1.5)
+    Levels(**{name: 1.0 if name in shares else 2.0 for name in names})
+    for name in shares:
+        with pytest.raises(ValueError, match=name):
+            Levels(**{name: 1.5})
 
 
 def test_levels_at_0_add_nothing_to_the_generated_face() -> None:
@@ -128,9 +138,21 @@ def motion(
     closure: float = 0.0,
     brow_raise: float = 0.0,
     expression_drift: float = 0.0,
+    gains: NDArray[np.float64] | None = None,
+    shifts: NDArray[np.float64] | None = None,
+    lip_closing: float = 0.0,
 ) -> ProceduralMotion:
     return ProceduralMotion(
-        eyes_deg, closure, brow_raise, expression_drift, neutral_head(), eyes_deg, is_mutual=True
+        eyes_deg,
+        closure,
+        brow_raise,
+        expression_drift,
+        neutral_head(),
+        eyes_deg,
+        is_mutual=True,
+        gains=np.zeros(GAIN_COUNT) if gains is None else gains,
+        shifts=np.zeros(SHIFT_COUNT) if shifts is None else shifts,
+        lip_closing=lip_closing,
     )
 
 
@@ -157,13 +179,21 @@ def test_lids_follow_the_eyes_up_and_down() -> None:
 def test_many_rows_are_overlaid_as_one_by_one() -> None:
     random = np.random.default_rng(4)
     boards = random.uniform(LOW, HIGH, (20, len(CHANNELS))).astype(np.float32)
-    low, high = (-50, -50, 0, 0, -0.5), (50, 50, 1, 1, 0.5)
+    more = GAIN_COUNT + SHIFT_COUNT
+    low = (-50, -50, 0, 0, -0.5, *[-0.5] * more, 0)
+    high = (50, 50, 1, 1, 0.5, *[0.5] * more, 1)
     values = random.uniform(low, high, (20, MOTION_VALUES)).astype(np.float32)
     one_by_one = [
         motion(
-            eyes_deg=(yaw, pitch), closure=shut, brow_raise=up, expression_drift=expression_drift
+            eyes_deg=(yaw, pitch),
+            closure=shut,
+            brow_raise=up,
+            expression_drift=expression_drift,
+            gains=np.array(rest[:GAIN_COUNT]),
+            shifts=np.array(rest[GAIN_COUNT:-1]),
+            lip_closing=rest[-1],
         ).apply_to(board)
-        for board, (yaw, pitch, shut, up, expression_drift) in zip(
+        for board, (yaw, pitch, shut, up, expression_drift, *rest) in zip(
             boards, values.tolist(), strict=True
         )
     ]
@@ -195,6 +225,43 @@ def test_held_expressions_above_the_mouth_vary_and_lids_do_not() -> None:
         varies = channel.region in UPPER_FACE_REGIONS and not is_lid and not channel.rest
         expected = 0.55 if varies else 0.5
         assert stronger[channel.index] == pytest.approx(expected), channel.name
+
+
+def test_values_that_are_left_out_move_nothing() -> None:
+    board = np.full(len(CHANNELS), 0.5, dtype=np.float32)
+    values = motion(eyes_deg=(4.0, -3.0), closure=0.3, brow_raise=0.2, expression_drift=0.1).values
+    np.testing.assert_array_equal(overlay(board, values[:5]), overlay(board, values))
+
+
+def test_a_gain_scales_its_group_on_its_side_and_a_shift_adds_to_it() -> None:
+    board = np.full(len(CHANNELS), 0.4, dtype=np.float32)
+    gains, shifts = np.zeros(GAIN_COUNT), np.zeros(SHIFT_COUNT)
+    gains[GROUP_NAMES.index("cheek")] = 0.5
+    shifts[GROUP_COUNT + GROUP_NAMES.index("nose")] = 0.2
+    shifts[GAIN_COUNT + SMALL_NAMES.index("jaw_forward")] = 0.1
+    changed = motion(gains=gains, shifts=shifts).apply_to(board) - board
+    found = {CHANNELS[i].name: float(changed[i]) for i in np.flatnonzero(np.abs(changed) > 1e-6)}
+    assert found == pytest.approx(
+        {
+            "CTRL_L_eye_cheekRaise.ty": 0.2,
+            "CTRL_R_nose.ty": 0.2,
+            "CTRL_R_nose_nasolabialDeepen.ty": 0.1,
+            "CTRL_C_jaw_fwdBack.ty": -0.1,
+        }
+    )
+
+
+def test_closing_lips_takes_back_what_an_expression_parts_and_not_what_speech_opens() -> None:
+    for open_ in (0.08, 0.4):
+        board = np.full(len(CHANNELS), open_, dtype=np.float32)
+        closed = motion(lip_closing=1.0).apply_to(board)
+        taken = {
+            CHANNELS[i].name.split("_", 2)[2]: float(board[i] - closed[i])
+            for i in np.flatnonzero(board != closed)
+        }
+        assert taken == pytest.approx(
+            {name: min(open_, most) for name, most in MOST_PARTED.items()}
+        )
 
 
 @given(
@@ -396,19 +463,37 @@ def test_only_blinks_and_saccades_move_far_in_a_tick() -> None:
             assert step < 0.06, name
 
 
-def test_procedural_animation_leaves_the_mouth_to_speech() -> None:
-    touched = np.zeros(len(CHANNELS), dtype=bool)
-    for motion in motions_of(ProceduralAnimation(14), talk(14, 120.0)):
-        touched |= motion.apply_to(neutral_board()) != neutral_board()
-    regions = {channel.region for channel in CHANNELS if touched[channel.index]}
-    assert regions == {"gaze", "eyelid", "brow"}
+LIPS = (
+    "jaw.ty", "mouth_upperLipRaise.ty", "mouth_lowerLipDepress.ty", "mouth_lipsTogetherU.ty",
+    "mouth_lipsTogetherD.ty", "mouth_towardsU.ty", "mouth_towardsD.ty", "mouth_lipBiteU.ty",
+    "mouth_lipBiteD.ty", "mouth_lipsRollU.ty", "mouth_lipsRollD.ty",
+)  # fmt: skip
+"""What opens, closes and tucks the lips."""
+
+
+@pytest.mark.parametrize("name", ["neutral", "happy", "surprised"])
+def test_procedural_animation_leaves_the_lips_to_speech(name: str) -> None:
+    emotion = np.zeros(len(EMOTIONS), dtype=np.float32)
+    emotion[EMOTIONS.index(name)] = 1.0
+    animation = ProceduralAnimation(14)
+    board = np.full(len(CHANNELS), 0.3, dtype=np.float32)
+    lips = [channel.index for channel in CHANNELS if channel.name.split("_", 2)[2] in LIPS]
+    tongue = [channel.index for channel in CHANNELS if channel.region in ("tongue", "teeth")]
+    speaking_s = 0.0
+    for tick, prosody in enumerate(talk(14, 60.0)):
+        motion = animation.step(tick * TICK_S, Cues(prosody, emotion))
+        changed = motion.apply_to(board) != board
+        assert not changed[tongue].any()
+        speaking_s = speaking_s + TICK_S if prosody.is_speaking else 0.0
+        if speaking_s > 0.2 or name != "happy":
+            assert not changed[lips].any()
 
 
 def test_a_frame_is_the_generated_face_at_its_levels_plus_procedural_animation() -> None:
     board = neutral_board()
     board[CHANNEL_INDEX["CTRL_C_jaw.ty"]] = 0.4
     board[CHANNEL_INDEX["CTRL_L_mouth_cornerPull.ty"]] = 0.8
-    levels = Levels(mouth=0.5, gaze=0.0, brows=0.0, blink=0.0, idle=0.0)
+    levels = replace(NO_ANIMATION_LEVELS, mouth=0.5, head=1.0)
     frame = ProceduralAnimation(15, levels).frame(2.0, Cues(), board)
     motion = ProceduralAnimation(15, levels).step(2.0, Cues())
     assert frame.time_s == 2.0
