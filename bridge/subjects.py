@@ -307,7 +307,7 @@ def _open_voice(
     undoing.callback(source.close)
     fixed_ms = config.buffer_ms
     buffer = AdaptiveBuffer() if fixed_ms is None else FixedBuffer(1e-3 * fixed_ms)
-    delay = Delay(1e-3 * config.lookahead_ms, buffer)
+    delay = Delay(1e-3 * config.lookahead_ms, buffer, subject.audio.gate.lead_s)
     weights = runtime.model.emotion_vector(chosen_weights(subject.emotion))
     emotion = EmotionState.of(weights, subject, VoiceWeights.of(subject.emotion))
     channels = len(runtime.model.channels)

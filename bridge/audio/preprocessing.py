@@ -1,6 +1,7 @@
 """Audio preprocessing of one subject: blocks of any rate in, hops at 16 kHz out.
 
-Gain, DC block, resampler, level meter and noise gate, in this order.
+Gain, DC block, resampler, level meter and noise gate, in this order. `audio.voice_gate` is the
+gate that only voices open.
 
 The DC block is the common one-pole form (J. O. Smith, Introduction to Digital Filters, "DC
 Blocker"): y[n] = x[n] - x[n-1] + R y[n-1].
@@ -21,7 +22,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cstalk_bridge.audio.levels import amplitude, decibels, peak_db, rms_db
-from cstalk_bridge.audio.source import HOP_RATE_HZ, HOP_SAMPLES, GateConfig, Hop
+from cstalk_bridge.audio.source import HOP_RATE_HZ, HOP_S, HOP_SAMPLES, GateConfig, Hop
+from cstalk_bridge.audio.voice_gate import GatedHop, VoiceGate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -243,6 +245,8 @@ class Preprocessor:
         self._resampler = Resampler(rate_hz)
         self._dc_block = DcBlock(rate_hz)
         self._gate = NoiseGate(gate or GateConfig(), HOP_RATE_HZ)
+        self._voice_gate: VoiceGate | None = None
+        self._open_voice_gate()
         self._gathered = np.zeros(HOP_SAMPLES, dtype=np.float32)
         self._filled = 0
         self._captured_s = 0.0
@@ -270,6 +274,18 @@ class Preprocessor:
     @gate.setter
     def gate(self, gate: GateConfig) -> None:
         self._gate.config = gate
+        self._open_voice_gate()
+
+    def _open_voice_gate(self) -> None:
+        """Open the gate of voices when it is first wanted, not on the thread that pushes."""
+        config = self._gate.config
+        if config.enabled and config.voice and self._voice_gate is None:
+            self._voice_gate = VoiceGate()
+
+    @property
+    def _is_voice_gated(self) -> bool:
+        config = self._gate.config
+        return config.enabled and config.voice and self._voice_gate is not None
 
     @property
     def delay_s(self) -> float:
@@ -280,7 +296,7 @@ class Preprocessor:
         """Take the next block."""
         passed = self._dc_block.push(self._amplified(block.samples))
         samples = self._resampler.push(np.minimum(np.maximum(passed, -1.0), 1.0))
-        passed = self._gate.push(samples)
+        passed = samples if self._is_voice_gated else self._gate.push(samples)
         start = 0
         while start < len(samples):
             end = min(len(samples), start + HOP_SAMPLES - self._filled)
@@ -311,18 +327,26 @@ class Preprocessor:
         self._peak_db = max(self._peak_db, peak_db(samples))
 
     def _finish(self, arrived_s: float) -> None:
-        if len(self._hops) == MAX_HOPS:
-            self.dropped_hops += 1
-        hop = Hop(
-            samples=self._gathered,
-            index=self._count,
-            arrived_s=arrived_s,
-            captured_s=self._captured_s,
-            level_db=decibels((self._power / HOP_SAMPLES) ** 0.5),
-            peak_db=self._peak_db,
-            gate_open=self._gate.is_open,
-        )
-        self._hops.append(hop)
+        level_db = decibels((self._power / HOP_SAMPLES) ** 0.5)
+        gated, is_open = GatedHop(self._gathered), self._gate.is_open
+        if self._is_voice_gated and self._voice_gate is not None:
+            gated = self._voice_gate.push(self._gathered, level_db, self._gate.config)
+            is_open = self._voice_gate.is_open
+        sounds = (*gated.held_back, gated.samples)
+        for place, samples in enumerate(sounds, 1 - len(sounds)):
+            if len(self._hops) == MAX_HOPS:
+                self.dropped_hops += 1
+            hop = Hop(
+                samples=samples,
+                index=self._count + place,
+                arrived_s=arrived_s,
+                captured_s=self._captured_s + place * HOP_S,
+                level_db=level_db,
+                peak_db=self._peak_db,
+                gate_open=is_open,
+                is_repeated=place < 0,
+            )
+            self._hops.append(hop)
         self._gathered = np.zeros(HOP_SAMPLES, dtype=np.float32)
         self._filled = 0
         self._power = 0.0

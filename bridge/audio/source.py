@@ -42,14 +42,24 @@ def _channel(value: Any) -> Any:
 
 
 class GateConfig(BaseModel):
-    """Noise gate: it opens at `open_db`, closes below `close_db` (RMS dBFS) after `hold_ms`."""
+    """Noise gate: it opens at `open_db`, closes below `close_db` (RMS dBFS) after `hold_ms`.
+
+    With `voice` only speech that is so loud opens it and keeps it open.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     enabled: bool = setting("audio.gate.enabled").field()
+    voice: bool = setting("audio.gate.voice").field()
     open_db: float = setting("audio.gate.open_db").field()
     close_db: float = setting("audio.gate.close_db").field()
     hold_ms: float = setting("audio.gate.hold_ms").field()
+    lead_ms: float = setting("audio.gate.lead_ms").field()
+
+    @property
+    def lead_s(self) -> float:
+        """How much later than otherwise the face is shown, so that a voice is known in time."""
+        return 1e-3 * self.lead_ms if self.enabled and self.voice else 0.0
 
     @model_validator(mode="after")
     def _has_hysteresis(self) -> GateConfig:
@@ -59,6 +69,25 @@ class GateConfig(BaseModel):
                 "a gate closes at or below the level at which it opens"
             )
         return self
+
+
+GATE_MODES: Final = {
+    "off": {"enabled": False},
+    "level": {"enabled": True, "voice": False},
+    "voice": {"enabled": True, "voice": True},
+}
+"""What a gate in one word means."""
+
+
+def _gate(value: Any) -> Any:
+    """Read `voice` as `{enabled: true, voice: true}`, and the other modes likewise."""
+    if value is False:
+        value = "off"  # YAML reads `off` so
+    if not isinstance(value, str):
+        return value
+    if value not in GATE_MODES:
+        raise FieldError(f"{value[:60]!r} is no gate", f"write {', '.join(GATE_MODES)} or its keys")
+    return GATE_MODES[value]
 
 
 class AudioConfig(BaseModel):
@@ -77,7 +106,7 @@ class AudioConfig(BaseModel):
     )
     channel: Annotated[Channel, BeforeValidator(_channel)] = setting("audio.channel").field()
     gain_db: float = setting("audio.gain_db").field()
-    gate: GateConfig = Field(default_factory=GateConfig)
+    gate: Annotated[GateConfig, BeforeValidator(_gate)] = Field(default_factory=GateConfig)
 
 
 BLOCK_S = 0.010
@@ -121,6 +150,8 @@ class Hop:
     covers stream time `index` x 20 ms to (`index` + 1) x 20 ms. `arrived_s` is the host time at
     which the block arrived that completed it, `captured_s` the host time at which the sound of its
     first sample was recorded. `level_db` (RMS) and `peak_db` are dBFS after gain, before the gate.
+    With `is_repeated` the hop came before as silence, and comes again with the sound that the gate
+    held back.
     """
 
     samples: NDArray[np.float32]
@@ -130,6 +161,7 @@ class Hop:
     level_db: float
     peak_db: float
     gate_open: bool
+    is_repeated: bool = False
 
 
 TEST_SOUND = "test"

@@ -72,6 +72,7 @@ SECTIONS: dict[str, Section] = {
             "fuzzing.runner",
             "random hostile files, datagrams and connections: faults of the program",
         ),
+        Section("gate", "gate", "the gate of voices: what opens it, first syllables, and its cost"),
         Section(
             "passthrough",
             "passthrough",

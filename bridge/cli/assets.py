@@ -227,7 +227,7 @@ def add_bench(commands: Commands) -> None:
     parser.add_argument(
         "--kinds", metavar="A,B", default="", help="Kinds of input of fuzz (default: all)."
     )
-    parser.add_argument("--data", metavar="FOLDER", help="Folder of recordings for alive.")
+    parser.add_argument("--data", metavar="FOLDER", help="Folder of recordings for alive and gate.")
     parser.set_defaults(action=bench)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cstalk_bridge.audio.passthrough import PassthroughConfig
-from cstalk_bridge.audio.source import CLAPS, AudioConfig
+from cstalk_bridge.audio.source import CLAPS, GATE_MODES, AudioConfig
 from cstalk_bridge.config.schema import Config, SubjectConfig
 from cstalk_bridge.config.watch import mark_of
 from cstalk_bridge.document import Document, read_document, validate
@@ -332,11 +332,18 @@ def _changed_keys(
         if entry.key == "audio.input":
             yield entry.flag, SubjectConfig, "audio", {**subject.audio.model_dump(), "input": value}
         elif (part := _PARTS.get(entry.key.partition(".")[0])) and "." in entry.key:
-            yield entry.flag, part, entry.name, value
+            yield entry.flag, part, entry.name, _part_value(entry, value, subject)
         else:
             yield entry.flag, SubjectConfig, entry.key, list(value) if entry.is_repeated else value
     if flags.get("no_alive"):
         yield "--no-alive", SubjectConfig, "alive", False
+
+
+def _part_value(entry: Setting, value: object, subject: SubjectConfig) -> object:
+    """Return the new value of a key of a subject's part; a mode keeps the levels of the gate."""
+    if entry.key != "audio.gate" or value not in GATE_MODES:
+        return value
+    return subject.audio.gate.model_dump() | GATE_MODES[str(value)]
 
 
 def _bridge_value(entry: Setting, flags: ConfigOverrides, config: Config) -> object:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from operator import attrgetter, methodcaller
 from typing import TYPE_CHECKING, Any
 
+from cstalk_bridge.audio.source import GateConfig
 from cstalk_bridge.settings.table import command_settings, live_settings
 
 if TYPE_CHECKING:
@@ -49,8 +50,7 @@ LIVE_SETTINGS: Mapping[str, LiveSetting] = {
     "audio.gain_db": LiveSetting(
         attrgetter("gain_db"), lambda subject, value, _over_s: subject.gain(value)
     ),
-    **{f"audio.gate.{name}": _of_gate(name) for name in ("enabled", "open_db", "close_db")},
-    "audio.gate.hold_ms": _of_gate("hold_ms"),
+    **{f"audio.gate.{name}": _of_gate(name) for name in GateConfig.model_fields},
     "transition_ms": LiveSetting(
         attrgetter("transition_ms"), lambda subject, value, _over_s: subject.transition(value)
     ),

@@ -464,16 +464,25 @@ class SubjectController(EmotionController):
         self,
         *,
         enabled: bool | None = None,
+        voice: bool | None = None,
         open_db: float | None = None,
         close_db: float | None = None,
         hold_ms: float | None = None,
+        lead_ms: float | None = None,
     ) -> None:
-        """Change settings of the noise gate; the others stay.
+        """Change settings of the noise gate; the others stay. It may load a detector of voices.
 
         A level at which it opens takes the one at which it closes along with it, and the other way
         round, so that it never closes above.
         """
-        given = {"enabled": enabled, "open_db": open_db, "close_db": close_db, "hold_ms": hold_ms}
+        given: dict[str, float | None] = {
+            "enabled": enabled,
+            "voice": voice,
+            "hold_ms": hold_ms,
+            "open_db": open_db,
+            "close_db": close_db,
+            "lead_ms": lead_ms,
+        }
         changes = {name: value for name, value in given.items() if value is not None}
         with self._changing:
             values = self._subject.voice.gate.model_dump() | changes
@@ -482,13 +491,26 @@ class SubjectController(EmotionController):
             else:
                 values["open_db"] = max(values["open_db"], values["close_db"])
             try:
-                self._subject.voice.gate = GateConfig.model_validate(values)
+                self._set_gate(GateConfig.model_validate(values))
             except ValidationError as error:
                 raise UserError.of(
                     validation_problems(
                         error, lambda place: f"gate {place[-1]}" if place else "gate"
                     )
                 ) from None
+
+    def _set_gate(self, gate: GateConfig) -> None:
+        voice = self._subject.voice
+        if gate.lead_s != voice.gate.lead_s:
+            self._refuse_while_recording("change the gate after it")
+        voice.gate = gate
+        if gate.lead_s != voice.delay.lead_s:
+            voice.delay.change_lead(gate.lead_s, self._now())
+
+    def _refuse_while_recording(self, remedy: str) -> None:
+        if self._is_recording():
+            what = "a take is being recorded, whose sound would jump"
+            raise UserError(Problem(self.name, what, remedy))
 
     def passthrough_delay(self, delay_ms: float) -> None:
         """Set the delay of the audio passthrough beyond that of the face."""
@@ -520,9 +542,7 @@ class SubjectController(EmotionController):
     def lookahead(self, lookahead_ms: float) -> None:
         """Change the look-ahead, rounded to whole hops, gradually so that no face jumps."""
         LOOKAHEAD_MS.read(lookahead_ms)
-        if self._is_recording():
-            what = "a take is being recorded, whose sound would jump"
-            raise UserError(Problem(self.name, what, "change the look-ahead after it"))
+        self._refuse_while_recording("change the look-ahead after it")
         wanted_ms = round(lookahead_ms / HOP_MS) * HOP_MS
         with self._changing:
             self._subject.voice.delay.change(1e-3 * wanted_ms, self._now())

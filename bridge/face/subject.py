@@ -234,8 +234,8 @@ class Voice:
 
     @gate.setter
     def gate(self, gate: GateConfig) -> None:
-        self._config = self._config.model_copy(update={"gate": gate})
         self._segment.preprocessor.gate = gate
+        self._config = self._config.model_copy(update={"gate": gate})
 
     @property
     def dropped_hops(self) -> int:
@@ -270,7 +270,9 @@ class Voice:
         if not 0 < len(rows) <= len(self.hops):
             raise ValueError(f"{len(rows)} rows of {len(self.hops)} hops")
         segment = self._segment
-        due_s = segment.hop_due_s(self.hops[0].index)
+        # Hops that the gate held back are late on purpose.
+        first = next((hop for hop in self.hops if not hop.is_repeated), self.hops[-1])
+        due_s = segment.hop_due_s(first.index)
         if due_s is not None:
             self.delay.buffer.observe(ready_s - due_s, ready_s)
         for hop, row in zip(self.hops[-len(rows) :], rows, strict=True):

@@ -303,16 +303,27 @@ class LookaheadRamp:
 class Delay:
     """The delay of the face behind the audio of one voice: look-ahead, one hop, and the buffer.
 
-    `lookahead_s` is a whole number of hops. One thread at a time may change it while others read.
+    `lookahead_s` is a whole number of hops. `lead_s` is added for a gate that looks ahead. One
+    thread at a time may change them while others read.
     """
 
-    def __init__(self, lookahead_s: float, buffer: Buffer) -> None:
+    def __init__(self, lookahead_s: float, buffer: Buffer, lead_s: float = 0.0) -> None:
         self.buffer = buffer
         self._ramp = LookaheadRamp(lookahead_s, lookahead_s, 0.0)
+        self._lead = LookaheadRamp(lead_s, lead_s, 0.0)
 
     def change(self, lookahead_s: float, now_s: float) -> None:
         """Move to another look-ahead, in s, from its value at host time `now_s`."""
         self._ramp = LookaheadRamp(self._ramp.at(now_s), lookahead_s, now_s)
+
+    def change_lead(self, lead_s: float, now_s: float) -> None:
+        """Move to another lead of the gate, in s, from its value at host time `now_s`."""
+        self._lead = LookaheadRamp(self._lead.at(now_s), lead_s, now_s)
+
+    @property
+    def lead_s(self) -> float:
+        """The lead of the gate at the end of the present change, in s."""
+        return self._lead.after_s
 
     @property
     def lookahead_s(self) -> float:
@@ -320,8 +331,8 @@ class Delay:
         return self._ramp.after_s
 
     def beyond_lookahead_at(self, host_s: float) -> float:
-        """Return the part of the delay that is not look-ahead, in s: one hop and the buffer."""
-        return HOP_S + self.buffer.at(host_s)
+        """Return the rest of the delay, in s: one hop, the buffer and the gate's lead."""
+        return HOP_S + self.buffer.at(host_s) + self._lead.at(host_s)
 
     def at(self, host_s: float) -> float:
         """Return the delay at a host time, in s: from the arriving audio to the face shown."""
