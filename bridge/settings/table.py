@@ -326,6 +326,7 @@ SUBJECT_SETTINGS: Final = (
         scope=Scope.SUBJECT,
         label="Only for voices",
         is_live=True,
+        effect=Effect.BETWEEN_TAKES,
         note="It opens backwards: with the usual look-ahead no first syllable is lost. It takes "
         "about 0.2 ms of each hop of 20 ms.",
     ),
@@ -382,6 +383,7 @@ SUBJECT_SETTINGS: Final = (
         unit="ms",
         label="Gate looks ahead",
         is_live=True,
+        effect=Effect.BETWEEN_TAKES,
         note="So no first syllable is cut off; with less the beginning of some is. Without such a "
         "gate it has no effect.",
     ),

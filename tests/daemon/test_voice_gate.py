@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from cstalk_bridge.audio.inputs import SPEECH_PATH
 from cstalk_bridge.bench.daemon_process import bound_port
@@ -53,8 +54,8 @@ def test_keys_leave_the_lips_at_rest_while_the_head_lives_and_a_voice_opens_them
     studio: FakeMicrophones,
 ) -> None:
     keys = at_level(np.repeat(sounds_without_speech(seed=2)["keys"], 3), -25.0)
-    spoken, rate_hz = soundfile.read(SPEECH_PATH, dtype="float32")
-    assert rate_hz == studio.rate_hz
+    recorded, rate_hz = soundfile.read(SPEECH_PATH, dtype="float32")
+    spoken = soxr.resample(recorded, rate_hz, studio.rate_hz)
     with bound_port() as (receiver, port):
         command = [
             *(sys.executable, "-m", "cstalk_bridge", "run", "--no-ui", "--audio", "mic_a"),
@@ -62,10 +63,10 @@ def test_keys_leave_the_lips_at_rest_while_the_head_lives_and_a_voice_opens_them
         ]
         bridge = subprocess.Popen(command, env=studio.environment, stdout=subprocess.DEVNULL)
         try:
-            studio.say("mic_a", np.asarray(32767 * keys, dtype=np.int16), is_loop=True)
+            studio.play("mic_a", np.asarray(32767 * keys, dtype=np.int16), is_loop=True)
             faces(receiver, 3.0)
             typed = faces(receiver, 5.0)
-            studio.say("mic_a", np.asarray(32767 * spoken, dtype=np.int16), is_loop=True)
+            studio.play("mic_a", np.asarray(32767 * spoken, dtype=np.int16), is_loop=True)
             talked = faces(receiver, 6.0)
         finally:
             bridge.send_signal(signal.SIGINT)
