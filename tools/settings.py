@@ -1,5 +1,4 @@
-"""Writes what derives from declarations: `config.yaml`, and the tables of `docs/control.md` and
-`docs/monitoring.md`.
+"""Writes what derives from declarations: `config.yaml`, and tables of the documentation.
 
 python -m tools.settings            write them
 python -m tools.settings --check    exit with 1 where one is not up to date
@@ -17,7 +16,8 @@ from cstalk_bridge.config.schema import SubjectConfig
 from cstalk_bridge.control.commands import COMMANDS
 from cstalk_bridge.control.phone_app import MESSAGES
 from cstalk_bridge.monitor.exposition import measures_table
-from cstalk_bridge.settings.table import BRIDGE_SETTINGS, SUBJECT_SETTINGS
+from cstalk_bridge.settings.declaration import Effect, Scope
+from cstalk_bridge.settings.table import BRIDGE_SETTINGS, SUBJECT_SETTINGS, single_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "config.yaml"
 CONTROL = ROOT / "docs" / "control.md"
 MONITORING = ROOT / "docs" / "monitoring.md"
+EFFECTS = ROOT / "docs" / "config.md"
 
 WIDTH = 100
 
@@ -123,6 +124,21 @@ def phone_table() -> str:
     return "\n".join(rows)
 
 
+def effect_table() -> str:
+    """Return the table of when changes of the config count, in Markdown."""
+    rows = ["| setting | a change counts |", "|---|---|"]
+    for effect in Effect:
+        named = [
+            f"`{entry.key}`"
+            for scope in (Scope.BRIDGE, Scope.SUBJECT)
+            for entry in single_settings(scope)
+            if entry.effect is effect
+        ]
+        text = "after a restart" if effect is Effect.AT_START else effect.value
+        rows.append(f"| {', '.join(named)} | {text} |")
+    return "\n".join(rows)
+
+
 def page_text(page: str, *tables: str) -> str:
     """Return a page of the documentation with these tables up to date; others stay."""
     for table in tables:
@@ -138,6 +154,7 @@ def main(arguments: Sequence[str]) -> int:
         CONFIG: config_text(),
         CONTROL: page_text(CONTROL.read_text(encoding="utf-8"), command_table(), phone_table()),
         MONITORING: page_text(MONITORING.read_text(encoding="utf-8"), measures_table()),
+        EFFECTS: page_text(EFFECTS.read_text(encoding="utf-8"), effect_table()),
     }
     late = [path for path, text in made.items() if path.read_text(encoding="utf-8") != text]
     for path in late:

@@ -33,12 +33,17 @@ if TYPE_CHECKING:
 SERVER_TIMEOUT_S = 5.0
 """How long a server may take to answer or to end."""
 
+ALSA_CONFIG = Path("/usr/share/alsa/alsa.conf")
+"""ALSA's own config; it looks at the files in `ALSA_CONFIG_PATH` again whenever devices are
+listed, unlike at those of the user's folder."""
+
 PACKAGES = "pulseaudio pulseaudio-utils libasound2-plugins libportaudio2"
 
 
 class PulseServer:
     """A sound server in the folder `home`, with a source for each pipe of `pipes`, by its name.
 
+    Those in `absent` are missing until `plug`.
     It has a null sink for each name of `cables`, and what they play as the source NAME_monitor.
     Sources have int16 samples. It starts with `restart`. UserError where there is no PulseAudio to
     be started: other systems than Linux, or the packages are missing.
@@ -52,10 +57,13 @@ class PulseServer:
         rate_hz: int,
         channels: int,
         cables: Sequence[str] = (),
+        absent: Sequence[str] = (),
     ) -> None:
         self._home = home
         self._cables = tuple(cables)
-        self._pipes = dict(pipes)
+        self._absent = {name: pipes[name] for name in absent}
+        self._pipes = {name: pipe for name, pipe in pipes.items() if name not in absent}
+        self._later = home / "plugged.conf"
         self._format = f"format=s16le rate={rate_hz} channels={channels}"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -70,6 +78,7 @@ class PulseServer:
             "XDG_CONFIG_HOME": home,
             "PULSE_RUNTIME_PATH": home,
             "PULSE_SERVER": f"unix:{self._socket}",
+            "ALSA_CONFIG_PATH": f"{ALSA_CONFIG}:{self._later}",
         }
 
     def restart(self) -> None:
@@ -78,11 +87,8 @@ class PulseServer:
             leftover.unlink(missing_ok=True)
         devices = {name: name for name in (*self._pipes, *self._cables)}
         devices |= {f"{name}_monitor": f"{name}.monitor" for name in self._cables}
-        lines = [
-            f'pcm.{name} {{ type pulse device {device} hint {{ show on description "{name}" }} }}\n'
-            for name, device in devices.items()
-        ]
-        (self._home / ".asoundrc").write_text("".join(lines), encoding="utf-8")
+        (self._home / ".asoundrc").write_text(_alsa_devices(devices), encoding="utf-8")
+        self._later.write_text("", encoding="utf-8")
         log = self._home / "pulseaudio.log"
         with log.open("wb") as output:
             self._process = subprocess.Popen(
@@ -95,6 +101,20 @@ class PulseServer:
                 last = log.read_text(encoding="utf-8", errors="replace").strip()[-300:]
                 raise UserError(Problem("fake microphone", f"PulseAudio does not start: {last}"))
             time.sleep(0.01)
+
+    def plug(self, name: str) -> None:
+        """Add a source that was absent: another program finds it when it lists devices anew."""
+        self._pipes[name] = self._absent.pop(name)
+        command = ["pactl", "load-module", *self._source(name).split()]
+        subprocess.run(
+            command,
+            env=self.environment,
+            check=True,
+            timeout=SERVER_TIMEOUT_S,
+            stdout=subprocess.DEVNULL,
+        )
+        with self._later.open("a", encoding="utf-8") as file:
+            file.write(_alsa_devices({name: name}))
 
     def kill(self) -> None:
         """Kill it: all its sources are gone."""
@@ -119,21 +139,29 @@ class PulseServer:
 
     def _command(self) -> list[str]:
         modules = [f"module-native-protocol-unix auth-anonymous=1 socket={self._socket}"]
-        modules += [
-            f"module-pipe-source source_name={name} file={pipe} {self._format}"
-            for name, pipe in self._pipes.items()
-        ]
+        modules += map(self._source, self._pipes)
         modules += [
             f"module-null-sink sink_name={name} rate=48000 channels=2" for name in self._cables
         ]
         options = ["-n", "--daemonize=no", "--exit-idle-time=-1", "--log-level=error"]
         return ["pulseaudio", *options, *(part for module in modules for part in ("-L", module))]
 
+    def _source(self, name: str) -> str:
+        return f"module-pipe-source source_name={name} file={self._pipes[name]} {self._format}"
+
     def _answers(self) -> bool:
         if not all(pipe.exists() for pipe in self._pipes.values()):
             return False
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
             return client.connect_ex(str(self._socket)) == 0
+
+
+def _alsa_devices(devices: Mapping[str, str]) -> str:
+    """Return the config of ALSA devices, by their names, for devices of PulseAudio."""
+    return "".join(
+        f'pcm.{name} {{ type pulse device {device} hint {{ show on description "{name}" }} }}\n'
+        for name, device in devices.items()
+    )
 
 
 def require_pulseaudio() -> None:
@@ -183,9 +211,10 @@ class FakeMicrophones:
     """Named microphones while the context lasts; int16 in at `rate_hz` is int16 out.
 
     `cables` are names of null sinks, which serve as virtual cables beside the microphones;
-    `clock_ppm` is how much too fast the microphones run. `environment` is what a process must have
-    to see them, and only them. They deliver silence until `play` is called. UserError where
-    PulseAudio cannot be started: other systems than Linux, or the packages are missing.
+    `clock_ppm` is how much too fast the microphones run. Those in `absent` are missing until
+    `plug`. `environment` is what a process must have to see them, and only them. They deliver
+    silence until `play` is called. UserError where PulseAudio cannot be started: other systems than
+    Linux, or the packages are missing.
     """
 
     def __init__(
@@ -196,6 +225,7 @@ class FakeMicrophones:
         channels: int = 1,
         cables: Sequence[str] = (),
         clock_ppm: float = 0.0,
+        absent: Sequence[str] = (),
     ) -> None:
         require_pulseaudio()
         self.names = tuple(names)
@@ -208,7 +238,7 @@ class FakeMicrophones:
         }
         pipes = {name: feed.fifo for name, feed in self._feeds.items()}
         self._server = PulseServer(
-            self._home, pipes, rate_hz=rate_hz, channels=channels, cables=cables
+            self._home, pipes, rate_hz=rate_hz, channels=channels, cables=cables, absent=absent
         )
         self._writer = Worker("fakemic", self._write, timeout_s=SERVER_TIMEOUT_S)
         self._next_due_s = 0.0
@@ -248,6 +278,10 @@ class FakeMicrophones:
         with feed.lock:
             feed.samples, feed.position, feed.is_loop = spread, 0, is_loop
             return self._next_due_s
+
+    def plug(self, name: str) -> None:
+        """Add a microphone that was absent."""
+        self._server.plug(name)
 
     def stall(self, name: str, *, is_stalled: bool = True) -> None:
         """Stop (or go on) feeding a microphone: it stays open and delivers nothing."""

@@ -24,6 +24,10 @@ class Receiver:
         host, port = bound.getsockname()[:2]
         self.target = Target(host=host, port=port)
 
+    def send(self, datagram: bytes, port: int) -> None:
+        """Send from here to a port of this machine."""
+        self._bound.sendto(datagram, (self.target.host, port))
+
     def one(self) -> bytes:
         """Wait for the next datagram."""
         self._bound.settimeout(TIMEOUT_S)

@@ -14,11 +14,17 @@ from cstalk_bridge.config.load import ConfigOverrides, override
 from cstalk_bridge.config.schema import Config, SubjectConfig
 from cstalk_bridge.face.procedural.animation import LEVEL_NAMES, Levels
 from cstalk_bridge.models.errors import UserError
-from cstalk_bridge.settings.declaration import Scope, Setting
-from cstalk_bridge.settings.table import LEVELS, SETTINGS, flag_settings
+from cstalk_bridge.settings.declaration import Effect, Scope, Setting
+from cstalk_bridge.settings.table import (
+    LEVELS,
+    SETTINGS,
+    flag_settings,
+    live_settings,
+    single_settings,
+)
 from cstalk_bridge.takes.generate import GenerationConfig
 from cstalk_bridge.timecode.smpte import FRAME_RATES
-from tools.settings import CONFIG, CONTROL, config_text, main
+from tools.settings import CONFIG, CONTROL, config_text, effect_table, main
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,6 +68,18 @@ def test_every_frame_rate_is_named() -> None:
 def test_the_config_file_and_the_tables_of_the_documents_are_up_to_date() -> None:
     assert CONFIG.read_text(encoding="utf-8") == config_text()
     assert main(["--check"]) == 0
+
+
+def test_what_the_page_and_commands_change_live_needs_no_restart_in_the_file() -> None:
+    live = [entry for entry in live_settings() if entry.scope is not Scope.LIVE]
+    assert len(live) > 5
+    assert all(entry.effect is not Effect.AT_START for entry in live)
+
+
+def test_each_setting_has_one_row_in_the_table_of_effects() -> None:
+    rows = effect_table()
+    singles = [*single_settings(Scope.BRIDGE), *single_settings(Scope.SUBJECT)]
+    assert all(rows.count(f"`{entry.key}`") == 1 for entry in singles)
 
 
 @pytest.mark.parametrize(
