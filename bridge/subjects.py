@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cstalk_bridge.audio.devices import prepare_renewal
 from cstalk_bridge.audio.inputs import open_source
 from cstalk_bridge.audio.passthrough import Passthrough
+from cstalk_bridge.audio.source import SourceState
 from cstalk_bridge.face.emotion import EmotionState, VoiceWeights, chosen_weights
 from cstalk_bridge.face.inference import open_emotion_estimator
 from cstalk_bridge.face.procedural.animation import ProceduralAnimation, seed_of
@@ -214,6 +216,8 @@ def open_subjects(config: Config, runtime: Runtime, closing: ExitStack) -> list[
     closing.callback(_close_all, opened)
     for number, subject in enumerate(config.subjects):
         opened.append(open_subject(subject, config, runtime, number))
+    if any(each.subject.voice.state is SourceState.WAITING for each in opened):
+        prepare_renewal()
     return opened
 
 

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import atexit
 import enum
+import math
 import re
 import threading
+import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from cstalk_bridge.audio.device_probe import DeviceProbe, listing_of
 from cstalk_bridge.audio.portaudio import (
     MAX_COPIES,
     DeviceUnavailableError,
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 
     from sounddevice import InputStream, OutputStream
 
+    from cstalk_bridge.audio.device_probe import Listing
+
     Stream: TypeAlias = InputStream | OutputStream
 
 MICROPHONE = "mic"
@@ -38,6 +43,9 @@ MICROPHONE = "mic"
 
 LATENCY_S = 0.020
 """Latency requested from the driver: PulseAudio refuses less, more comes in bursts of blocks."""
+
+RENEWAL_S = 10.0
+"""Age at which a list is made anew although another process sees the same devices."""
 
 CLOSE_S = 2.0
 """Time limit of closing a stream. libpulse deadlocks when its server is killed while a block is
@@ -48,6 +56,21 @@ _lock = threading.RLock()
 
 _copies: list[PortAudioCopy] = []
 """The copies of the library, the first one at first; a further one only once it is needed."""
+
+_probe = DeviceProbe()
+atexit.register(_probe.close)
+
+
+@dataclass(slots=True)
+class _NewestList:
+    """The copy whose list is the newest, its devices, and when it was made."""
+
+    copy: PortAudioCopy | None = None
+    listing: Listing = ()
+    made_s: float = -math.inf
+
+
+_newest = _NewestList()
 
 _yielding: dict[Stream, Callable[[], None]] = {}
 """Of these, the ones that are closed so that the list can be renewed, and how their owner is told:
@@ -232,11 +255,31 @@ def list_devices(
 ) -> tuple[AudioDevice, ...]:
     """Return all devices of a direction, by index. DeviceUnavailableError without PortAudio.
 
-    With `is_renewed` PortAudio looks for them again.
+    With `is_renewed` PortAudio looks for them again if there are others by now.
     """
     with _lock:
-        copy = renew_devices() if is_renewed else _loaded()[0]
+        copy = _renewed_if_needed() if is_renewed else _loaded()[0]
         return numbered(_listed_by(copy, direction))
+
+
+def _renewed_if_needed() -> PortAudioCopy:
+    """Return the copy with the newest list, which is made anew if another process sees others."""
+    seen, now_s = _probe.listing(), time.monotonic()
+    if (
+        seen is None
+        or seen != _newest.listing
+        or now_s - _newest.made_s >= RENEWAL_S
+        or _newest.copy is None
+    ):
+        _newest.copy = renew_devices()
+        _newest.listing, _newest.made_s = listing_of(_newest.copy.module), now_s
+    return _newest.copy
+
+
+def prepare_renewal() -> None:
+    """Load a copy of the library for devices that come later, while nobody has to wait for it."""
+    with _lock:
+        _renewed_if_needed()
 
 
 def _listed_by(copy: PortAudioCopy, direction: Direction) -> tuple[AudioDevice, ...]:

@@ -306,7 +306,7 @@ def test_a_take_keeps_its_subjects_and_curves_and_what_waits_comes_after_it(
         edited.wait_for_notice("applied lookahead_ms; Bea is removed")
         state = edited.controller.subject("Ann").state()
         edited.controller.takes.start("Slate", 2)
-        wait_until(lambda: edited.controller.takes.recorder.take.duration_s > 0.5, TIMEOUT_S)
+        wait_until(lambda: recorded_s(edited) > 0.5, TIMEOUT_S)
         second = edited.controller.takes.stop()
     assert "lookahead_ms; Bea is removed" in told
     assert present == ["Ann", "Bea"]
@@ -363,6 +363,11 @@ def wait_for_jaw(edited: EditedRun, opening: float) -> None:
         return any(jaw(decode(each)) == opening for each in edited.collectors[0].datagrams[-5:])
 
     wait_until(is_there, TIMEOUT_S)
+
+
+def recorded_s(edited: EditedRun) -> float:
+    take = edited.controller.takes.recorder.take
+    return 0.0 if take is None else take.duration_s
 
 
 def recorded_jaws(path: Path) -> set[float]:
