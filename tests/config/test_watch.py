@@ -57,9 +57,6 @@ def test_a_file_that_stays_missing_is_returned_and_so_is_its_return(tmp_path: Pa
     looks = [watch.look() for _ in range(MISSING_LOOKS + 4)]
     returned = [set(look) for look in looks]
     assert (returned.count({path}), returned.count(set())) == (1, MISSING_LOOKS + 3)
-        1,
-        MISSING_LOOKS + 3,
-    )
     written(path, "b")
     assert [watch.look(), watch.look()] == [frozenset(), {path}]
 

@@ -262,3 +262,14 @@ def test_a_socket_is_taken_anew_where_the_system_refuses_it() -> None:
         assert one.one() == b"good"
         assert (only.sent, only.failed) == (1, 1)
         only.close()
+
+
+def test_a_forgotten_target_gets_nothing_more_and_stays_counted() -> None:
+    with receiver() as kept, receiver() as left:
+        targets = UdpTargets([kept.target, left.target])
+        targets.send([b"one"])
+        targets.forget([left.target])
+        targets.send([b"two"])
+        targets.close()
+        assert (kept.all_waiting(), left.all_waiting()) == ([b"one", b"two"], [b"one"])
+        assert targets.sent == 3

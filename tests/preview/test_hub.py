@@ -126,3 +126,21 @@ def test_a_link_counts_and_leaves_the_face_at_rest() -> None:
     assert (link.sent, link.failed, link.not_finite) == (1, 0, 1)
     with pytest.raises(ValueError, match="shape"):
         link.send(np.zeros(4, np.float32), Tick(number=6, due_s=0.0, frame=10))
+
+
+def test_other_subjects_are_introduced_before_their_frames() -> None:
+    async def watch() -> bytes:
+        with hub.joined() as client:
+            assert client
+            hub.arrange(("left", "right"))
+            second = PreviewLink(hub, 0)
+            second.place = 1
+            PreviewLink(hub, 0).send(np.array([1, 2, 3], np.float32), Tick(9, 0.0, 9))
+            second.send(np.array([4, 5, 6], np.float32), Tick(9, 0.0, 9))
+            return await client.next()
+
+    hub = Hub(("left",), CURVES, 60.0)
+    before = hub.arrangements
+    assert values(asyncio.run(watch())) == [1, 2, 3, 4, 5, 6]
+    assert hub.arrangements == before + 1
+    assert [subject["name"] for subject in hub.introduction["subjects"]] == ["left", "right"]

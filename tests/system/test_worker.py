@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cstalk_bridge.system.worker import JobWorker, Worker
+from cstalk_bridge.system.worker import CallQueue, JobWorker, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,3 +161,28 @@ def test_a_worker_without_jobs_ends() -> None:
     assert worker.stop()
     worker.start()
     assert worker.stop(TIMEOUT_S)
+
+
+def test_a_call_runs_between_two_steps_of_the_thread_that_performs_it() -> None:
+    seen: list[str] = []
+    woken = threading.Event()
+    queue = CallQueue(woken.set)
+    over = threading.Event()
+
+    def steps() -> None:
+        while not over.is_set():
+            queue.perform()
+            woken.wait(0.001)
+
+    with Worker("steps", steps):
+        assert queue.call(lambda: seen.append(threading.current_thread().name), TIMEOUT_S)
+        over.set()
+    assert (seen, woken.is_set()) == (["steps"], True)
+
+
+def test_a_call_that_nobody_performs_in_time_is_withdrawn() -> None:
+    seen: list[str] = []
+    queue = CallQueue()
+    assert not queue.call(lambda: seen.append("late"), 0.01)
+    queue.perform()
+    assert seen == []

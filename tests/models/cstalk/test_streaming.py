@@ -160,3 +160,34 @@ def test_the_cuda_graph_equals_the_eager_window(small_weights: Path, voices: np.
         [80.0, 80.0],
     )
     assert np.abs(graph - eager).max() < BOUND
+
+
+@pytest.mark.parametrize("kind", ["cached", "window"])
+def test_voices_that_stay_go_on_when_others_come_and_go(
+    generator: Generator, made: Made, voices: np.ndarray, kind: str
+) -> None:
+    """A voice among others makes the faces that it makes alone, from its first hop to its last."""
+
+    def stream(count: int) -> Stream:
+        return generator.stream(count) if kind == "cached" else WindowStream(made[0], count, CPU)
+
+    def step(running: Stream, hop: int, rows: list[int], of: list[int]) -> np.ndarray:
+        samples = voices[of, hop * 320 : (hop + 1) * 320]
+        weights = np.zeros((len(rows), len(generator.emotions)), np.float32)
+        return running.step(samples, weights, np.full(len(rows), 80, np.float32), rows)[:, -1]
+
+    alone = [stream(1), stream(1)]
+    running = stream(1)
+    for hop in range(20):
+        expected = step(alone[0], hop, [0], [0])
+        np.testing.assert_allclose(step(running, hop, [0], [0]), expected, atol=BOUND)
+    running = running.rearranged([None, 0])
+    for hop in range(20, 40):
+        faces = step(running, hop, [0, 1], [1, 0])
+        for place, voice in ((0, 1), (1, 0)):
+            expected = step(alone[voice], hop, [0], [voice])
+            np.testing.assert_allclose(faces[[place]], expected, atol=BOUND)
+    running = running.rearranged([0])
+    for hop in range(40, 50):
+        expected = step(alone[1], hop, [0], [1])
+        np.testing.assert_allclose(step(running, hop, [0], [1]), expected, atol=BOUND)
