@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 
 from cstalk_bridge.cli.arguments import add_help
 from cstalk_bridge.cli.assets import add_bench, add_evaluate, add_head, add_rigmap
-from cstalk_bridge.cli.live import add_devices, add_doctor, add_listen, add_run, add_sync_test
+from cstalk_bridge.cli.live import (
+    add_devices,
+    add_doctor,
+    add_listen,
+    add_run,
+    add_service,
+    add_sync_test,
+)
 from cstalk_bridge.cli.recordings import add_plot, add_preview, add_render
 from cstalk_bridge.system.process import guarded, open_standard_streams
 
@@ -44,6 +51,7 @@ COMMANDS = (
     add_doctor,
     add_listen,
     add_sync_test,
+    add_service,
     add_rigmap,
     add_head,
     add_evaluate,

@@ -267,3 +267,43 @@ def listen(options: argparse.Namespace) -> int:
 
     listen.listen(options.host, options.port, options.seconds, plain=options.plain)
     return 0
+
+
+SERVICE_EPILOG = """\
+The recipe starts `run --no-ui` in this folder, with the config that is named, after every start of
+the machine or login, and again when it fails; a mistake in the config is not tried again on Linux.
+Nothing is installed: the recipe is printed, and says how to install it.
+
+examples:
+  cstalk-bridge service systemd > ~/.config/systemd/user/cstalk-bridge.service
+  cstalk-bridge service launchd > ~/Library/LaunchAgents/com.cstalk.bridge.plist
+  cstalk-bridge service windows | Out-String | Invoke-Expression
+"""
+
+
+def add_service(commands: Commands) -> None:
+    """Add the command's parser."""
+    parser = add_command(
+        commands,
+        "service",
+        "Print a recipe that starts the bridge with the machine.",
+        SERVICE_EPILOG,
+    )
+    parser.add_argument("system", choices=("systemd", "launchd", "windows"), help="What starts it.")
+    parser.add_argument(
+        "--config", metavar="FILE", help="Config file (default: config.yaml in this folder)."
+    )
+    parser.set_defaults(action=print_service)
+
+
+def print_service(options: argparse.Namespace) -> int:
+    """Print the recipe. Raises UserError where the config has mistakes."""
+    from cstalk_bridge.config.load import load_config
+    from cstalk_bridge.system.services import RECIPES, Service, program
+
+    config = Path(options.config).resolve() if options.config else None
+    load_config(config)
+    named = () if config is None else ("--config", str(config))
+    service = Service((*program(), "run", "--no-ui", *named), Path.cwd())
+    print(RECIPES[options.system](service), end="")
+    return 0
