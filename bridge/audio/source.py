@@ -54,6 +54,7 @@ class GateConfig(BaseModel):
     open_db: float = setting("audio.gate.open_db").field()
     close_db: float = setting("audio.gate.close_db").field()
     hold_ms: float = setting("audio.gate.hold_ms").field()
+    near_db: float = setting("audio.gate.near_db").field()
     lead_ms: float = setting("audio.gate.lead_ms").field()
 
     @property

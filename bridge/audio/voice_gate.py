@@ -10,6 +10,7 @@ hops, and nothing of the first syllable is lost.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from functools import cache
 from importlib.util import find_spec
@@ -123,8 +124,50 @@ syllable began."""
 LOUDNESS_HOPS: Final = 5
 """Hops of which the loudest decides whether the voice is loud enough."""
 
+SURE: Final = 0.8
+"""Probability from which a hop counts for the usual level of the voice."""
+
+USUAL_HOPS: Final = 50
+"""Hops of loud speech over which the usual level is averaged: a second."""
+
+RISING_HOPS: Final = 10
+"""The same while it rises, so that a few words suffice."""
+
+LOUD_DB: Final = 10.0
+"""How far below the usual level a hop may be to count for it."""
+
+FORGETTING_DB: Final = 0.5
+"""By how much the usual level sinks in each second of speech that is too quiet, for a voice that
+has moved away."""
+
 QUIET: Final = 1e-4
 """Amplitude below which no voice is looked for ahead of time."""
+
+
+class UsualLevel:
+    """The usual level of the near voice, by which voices far away are told from it."""
+
+    def __init__(self) -> None:
+        self.level_db = -math.inf
+        """Mean of loud speech; infinitely low before any."""
+
+    def admits(self, level_db: float, near_db: float) -> bool:
+        """Whether speech of that level may be the near voice; further speech that is not lowers it.
+
+        A voice may be `near_db` quieter than usual.
+        """
+        if level_db >= self.level_db - near_db:
+            return True
+        self.level_db -= FORGETTING_DB * HOP_S
+        return False
+
+    def learn(self, level_db: float) -> None:
+        """Take the level of a hop of the near voice."""
+        if math.isinf(self.level_db):
+            self.level_db = level_db
+        elif level_db > self.level_db - LOUD_DB:
+            hops = RISING_HOPS if level_db > self.level_db else USUAL_HOPS
+            self.level_db += (level_db - self.level_db) / hops
 
 
 class GatedHop(NamedTuple):
@@ -139,9 +182,9 @@ class GatedHop(NamedTuple):
 class VoiceGate:
     """A gate that opens by a voice which is loud enough, and backwards in time.
 
-    It opens where speech is probable and one of the last hops reached `open_db`, and closes
-    `hold_ms` and `TAIL_S` after the last probable speech above `close_db`. UserError where the
-    detector cannot be opened.
+    It opens where speech is probable and one of the last hops reached `open_db` and the usual level
+    less `near_db`. It closes `hold_ms` and `TAIL_S` after the last such speech above `close_db`.
+    UserError where the detector cannot be opened.
     """
 
     def __init__(self) -> None:
@@ -150,6 +193,7 @@ class VoiceGate:
         self._kept: deque[Floats] = deque(maxlen=HELD_BACK_HOPS)
         self._levels_db: deque[float] = deque(maxlen=LOUDNESS_HOPS)
         self._quiet_s = 0.0
+        self._usual = UsualLevel()
 
     def push(self, samples: Floats, level_db: float, config: GateConfig) -> GatedHop:
         """Take the next hop, [HOP_SAMPLES], of that level."""
@@ -158,7 +202,7 @@ class VoiceGate:
         probability = self._detector.step(samples, is_urgent=is_urgent)
         if self.is_open:
             return self._stay(samples, probability, config)
-        if probability >= OPENING and max(self._levels_db) >= config.open_db:
+        if probability >= OPENING and self._is_near(config.open_db, config):
             held_back = [*self._kept]
             self._kept.clear()
             self.is_open, self._quiet_s = True, 0.0
@@ -168,8 +212,14 @@ class VoiceGate:
         self._kept.append(samples)
         return GatedHop(np.zeros_like(samples))
 
+    def _is_near(self, least_db: float, config: GateConfig) -> bool:
+        level_db = max(self._levels_db)
+        return level_db >= least_db and self._usual.admits(level_db, config.near_db)
+
     def _stay(self, samples: Floats, probability: float, config: GateConfig) -> GatedHop:
-        is_voice = probability >= STAYING and max(self._levels_db) >= config.close_db
+        if probability >= SURE:
+            self._usual.learn(self._levels_db[-1])
+        is_voice = probability >= STAYING and self._is_near(config.close_db, config)
         self._quiet_s = 0.0 if is_voice else self._quiet_s + HOP_S
         self.is_open = self._quiet_s <= 1e-3 * config.hold_ms + TAIL_S
         return GatedHop(samples if self.is_open else samples * _FADE[::-1])

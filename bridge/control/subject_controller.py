@@ -468,6 +468,7 @@ class SubjectController(EmotionController):
         open_db: float | None = None,
         close_db: float | None = None,
         hold_ms: float | None = None,
+        near_db: float | None = None,
         lead_ms: float | None = None,
     ) -> None:
         """Change settings of the noise gate; the others stay. It may load a detector of voices.
@@ -481,6 +482,7 @@ class SubjectController(EmotionController):
             "hold_ms": hold_ms,
             "open_db": open_db,
             "close_db": close_db,
+            "near_db": near_db,
             "lead_ms": lead_ms,
         }
         changes = {name: value for name, value in given.items() if value is not None}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cstalk_bridge.audio.source import SourceState
 from cstalk_bridge.models.timing import HOP_MS, HOP_S
+from cstalk_bridge.monitor.metrics import SILENCE_DB
 from cstalk_bridge.outputs.udp import Delivery
 
 if TYPE_CHECKING:
@@ -180,6 +181,8 @@ def _silence_health(subject: SubjectMetrics, now_s: float) -> Health | None:
         return None
     if subject.peak_db < DIGITAL_SILENCE_DB:
         advice = "digital silence; unmute it or choose another input"
+    elif not subject.gate_open and subject.peak_db > SILENCE_DB:
+        advice = "the gate is closed; if someone speaks, lower its open_db"
     else:
         advice = f"only {subject.peak_db:.0f} dB; if someone speaks, raise gain_db"
     return Health(HealthState.SILENT, advice)

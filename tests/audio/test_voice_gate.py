@@ -83,6 +83,16 @@ def test_a_voice_below_the_level_at_which_it_opens_stays_outside() -> None:
     assert not any(hop.gate_open for hop in hops_of(at_level(speech(), -62.0), VOICE))
 
 
+def test_once_the_near_voice_has_spoken_a_distant_one_opens_nothing() -> None:
+    near, distant = at_level(speech(), -25.0), at_level(speech(), -47.0)
+    alone = hops_of(distant, VOICE)
+    assert any(hop.gate_open for hop in alone)
+    after = hops_of(np.concatenate([near, distant]), VOICE.model_copy(update={"near_db": 15.0}))
+    of_near, of_distant = after[: len(after) // 2], after[-len(alone) + 30 :]
+    assert any(hop.gate_open for hop in of_near)
+    assert not any(hop.gate_open for hop in of_distant)
+
+
 def test_it_can_be_switched_while_it_runs() -> None:
     preprocessor = Preprocessor(HOP_RATE_HZ)
     keys = at_level(sounds_without_speech(seed=1)["keys"][:HOP_RATE_HZ], -25.0)
