@@ -72,6 +72,9 @@ def _people(*, many: bool = False) -> dict[str, Measure]:
             f"{curve}_size": Measure(f"{curve}: size", unit, digits=digits),
             f"{curve}_real_size": Measure(f"{curve}: real size", unit, digits=digits),
         }
+        if many:
+            rows[f"{curve}_clips_r"] = Measure(f"{curve}: r, mean over clips instead of people")
+            rows[f"{curve}_own_lag_r"] = Measure(f"{curve}: r at each person's lag, held out")
         if many and curve == "gap":
             rows["gap_within"] = _share("gap: people within 25 % of the real size", digits=0)
             rows["gap_size_r"] = Measure("gap: r of sizes over people", "", _at_least(0.4))

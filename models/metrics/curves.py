@@ -209,6 +209,21 @@ def summary(correlations: NDArray[np.float64]) -> Agreement:
     )
 
 
+def at_own_lag(correlations: NDArray[np.float64]) -> float:
+    """Return the mean r of a person's clips at that person's lag; `correlations` [clips, lags].
+
+    Sound and picture of one recording are often some frames apart, which lag 0 counts against a
+    mouth. Each half of the clips is taken at the lag that suits the other half. NaN for one clip.
+    """
+    halves = correlations[::2], correlations[1::2]
+    if not len(halves[1]):
+        return float("nan")
+    found = [
+        half[:, summary(other.mean(0)).lag_s == LAGS_S] for half, other in (halves, halves[::-1])
+    ]
+    return float(np.concatenate(found).mean())
+
+
 def squared_error(generated: NDArray[np.float32], captured: NDArray[np.float32]) -> float:
     """Return the squared distance of a frame, mean over frames; unit: squared values.
 

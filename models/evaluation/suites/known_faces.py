@@ -46,8 +46,10 @@ from cstalk_bridge.models.evaluation.recordings import (
 from cstalk_bridge.models.metrics.curves import (
     CLOSERS,
     FEWEST_PEOPLE,
+    LAGS_S,
     NO_CLOSURES,
     OPEN_VOWELS,
+    at_own_lag,
     closures,
     dynamics_deviation,
     extent,
@@ -333,6 +335,7 @@ class People:
     def measure(self, predictor: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
         """Yield agreement and sizes of each curve."""
         correlations: dict[str, list[NDArray[np.float64]]] = {curve: [] for curve in CURVES}
+        enough = min(FEWEST_CLIPS, max(map(len, self._people.values())))
         sizes: dict[str, list[tuple[float, float]]] = {curve: [] for curve in CURVES}
         for clips in self._people.values():
             generated = [(predict_face(predictor, clip, lookahead_ms), clip) for clip in clips]
@@ -341,18 +344,30 @@ class People:
                 continue
             for curve, true in CURVES.items():
                 followed = [lagged(m[curve], c.times_s, c.curves[true]) for m, c in faces]
-                correlations[curve].append(np.mean(followed, axis=0))
-                if len(faces) >= min(FEWEST_CLIPS, max(map(len, self._people.values()))):
+                correlations[curve].append(np.array(followed))
+                if len(faces) >= enough:
                     own = float(np.mean([extent(m[curve]) for m, _ in faces]))
                     real = float(np.mean([extent(c.curves[true]) for _, c in faces]))
                     sizes[curve].append((own, real))
         for curve in CURVES:
             yield from self._found(curve, correlations[curve], sizes[curve])
+            if len(sizes[curve]) >= FEWEST_PEOPLE:
+                yield from self._found_alike(curve, correlations[curve], max(2, enough))
 
     def _curves(self, face: Floats) -> dict[str, Floats]:
         scores = self._head.scores(face)
         found = self._head.geometry(scores)
         return {"gap": found.gap, "width": found.width, "pucker": scores["mouthPucker"]}
+
+    def _found_alike(
+        self, curve: str, correlations: Sequence[NDArray[np.float64]], fewest: int
+    ) -> Iterator[Measurement]:
+        """Yield r where a person with a clip or two does not count like one with many."""
+        key = f"{self._key}.{curve}"
+        together = np.concatenate(correlations)[:, len(LAGS_S) // 2]
+        yield mean(f"{key}_clips_r", together.tolist())
+        many = [clips for clips in correlations if len(clips) >= fewest]
+        yield mean(f"{key}_own_lag_r", [at_own_lag(clips) for clips in many])
 
     def _found(
         self,
@@ -363,7 +378,7 @@ class People:
         if not correlations:
             return
         key = f"{self._key}.{curve}"
-        every = summary(np.mean(correlations, axis=0))
+        every = summary(np.mean([clips.mean(0) for clips in correlations], axis=0))
         yield Measurement(f"{key}_r", every.at_zero_lag, len(correlations))
         yield Measurement(f"{key}_lag_ms", 1000 * every.lag_s, len(correlations))
         own, real = [one for one, _ in sizes], [one for _, one in sizes]

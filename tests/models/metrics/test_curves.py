@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cstalk_bridge.models.metrics.curves import (
+    LAGS_S,
     SACCADE_DEG_S,
     SHUT,
     Closures,
     agreement,
+    at_own_lag,
     closing_time,
     closures,
     dynamics_deviation,
@@ -197,3 +199,16 @@ def test_a_saccade_is_from_its_last_old_to_its_first_new_direction() -> None:
     assert saccades(gaze, 50.0).tolist() == [[3, 4]]
     assert saccade_sizes(gaze, 50.0).tolist() == [5.0]
     assert saccade_sizes(gaze / np.float32(10), 50.0).tolist() == []
+
+
+def test_a_persons_lag_is_found_in_other_clips() -> None:
+    late = np.exp(-(((LAGS_S - 0.06) / 0.05) ** 2))
+    assert at_own_lag(np.stack([0.8 * late, 0.4 * late, 0.6 * late])) == pytest.approx(0.6)
+    assert np.isnan(at_own_lag(late[None]))
+
+
+def test_a_lag_found_in_noise_gains_nothing() -> None:
+    random = np.random.default_rng(5)
+    people = random.normal(0.0, 0.3, (400, 6, len(LAGS_S)))
+    assert np.mean([clips.mean(0).max() for clips in people]) > 0.2
+    assert abs(np.mean([at_own_lag(clips) for clips in people])) < 0.02

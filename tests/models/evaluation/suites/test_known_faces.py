@@ -109,6 +109,12 @@ def test_a_late_follower_is_late_and_as_large_as_it_is(tmp_path: Path) -> None:
     assert measured["strangers.gap_lag_ms"].value == pytest.approx(1000 * LATE_S, abs=11)
     assert 0.3 < measured["strangers.gap_r"].value < 0.95
     assert measured["strangers.gap_r"].count == 3
+    assert measured["strangers.gap_own_lag_r"].value > 0.95
+    assert measured["strangers.gap_own_lag_r"].count == 3
+    assert measured["strangers.gap_clips_r"].count == 6
+    assert measured["strangers.gap_clips_r"].value == pytest.approx(
+        measured["strangers.gap_r"].value
+    )
     assert measured["strangers.gap_ratio"].value == pytest.approx(1.0, abs=0.05)
     assert measured["strangers.gap_within"].value == pytest.approx(100 / 3)
     assert measured["strangers.gap_size"].value == pytest.approx(9.0, rel=0.1)
