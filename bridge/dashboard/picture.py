@@ -24,7 +24,7 @@ from cstalk_bridge.outputs.udp import Delivery
 from cstalk_bridge.rig.curves import neutral_board
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from cstalk_bridge.monitor.metrics import LinkMetrics, Metrics, Notice, Spread, SubjectMetrics
 
@@ -58,8 +58,8 @@ LABEL_COLUMNS = 10
 BAR_COLUMNS = 24
 NAME_COLUMNS = 20
 CURVE_ROWS = 3
-FULL_ROWS = 7 + CURVE_ROWS
-"""Lines of a full view without its links: title, input, level, emotion, curves, latency."""
+ADVICE_COLUMNS = 68
+"""Columns of the advice below a link, so that it is read whole in a terminal of 80."""
 SHORT_ROWS = 4
 
 LAMPS: dict[Lamp, str] = {
@@ -97,20 +97,22 @@ LINK_LAMPS: dict[Delivery, str] = {
 """Styles of the lamp beside a link."""
 
 
+OF_LINKS = frozenset({HealthState.NO_RECEIVER, HealthState.NOT_SENT})
+"""States whose advice stands beside a link."""
+
+
 def full_view(
     metrics: Metrics, subject: SubjectMetrics, now_s: float, glyphs: Glyphs
 ) -> list[Text]:
-    """Return all details of a subject: `FULL_ROWS` lines, one per link, one of its passthrough if
-    it has one, and one of losses.
-    """
+    """Return all details of a subject; what is wrong with a link stands in lines below the link."""
     return [
-        _title(metrics, subject, now_s),
+        _title(metrics, subject, now_s, OF_LINKS),
         _labelled("input").append(subject.input_name or "opening ...").append(_gate(subject)),
         _labelled("level").append(_level(subject, glyphs)),
         _labelled("emotion").append(_emotion(subject, now_s)),
         *_curve_rows(subject, glyphs),
         *_latency_rows(subject),
-        *(_link_row(link, now_s) for link in subject.links),
+        *(row for link in subject.links for row in _link_rows(link, now_s)),
         *_passthrough_rows(subject),
         _labelled("lost").append(_losses(subject)),
     ]
@@ -163,7 +165,13 @@ def _labelled(label: str) -> Text:
     return Text(f" {label}".ljust(LABEL_COLUMNS), "bright_black", end="")
 
 
-def _title(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> Text:
+def _title(
+    metrics: Metrics,
+    subject: SubjectMetrics,
+    now_s: float,
+    explained: Collection[HealthState] = (),
+) -> Text:
+    """Return name, state, lamps and advice; states in `explained` have theirs elsewhere."""
     found = health(metrics, subject, now_s)
     name = subject.name
     if len(name) > NAME_COLUMNS:
@@ -171,7 +179,7 @@ def _title(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> Text:
     title = Text(f" {name} ", "bold").append(f" {found.state.value} ", BADGES[found.state])
     for lamp in lamps(metrics, subject):
         title.append(" ").append(f" {lamp.value} ", LAMPS[lamp])
-    return title.append(f"  {found.advice}", "yellow")
+    return title if found.state in explained else title.append(f"  {found.advice}", "yellow")
 
 
 def _level(subject: SubjectMetrics, glyphs: Glyphs, columns: int = BAR_COLUMNS) -> Text:
@@ -222,15 +230,16 @@ def _latency_rows(subject: SubjectMetrics) -> list[Text]:
     return [names.append("  ms", "bright_black"), medians, worst]
 
 
-def _link_row(link: LinkMetrics, now_s: float) -> Text:
+def _link_rows(link: LinkMetrics, now_s: float) -> list[Text]:
     row = _labelled("output").append(f"{link.packets.per_second(now_s):6.1f} /s", "default")
     row.append(f"  {link.counters.name}  ", "default")
     status = link.status(now_s)
     lamp = f" {status.delivery.value} " if status.advice else status.delivery.value
-    row.append(lamp, LINK_LAMPS[status.delivery]).append(f"  {status.advice}", "yellow")
+    row.append(lamp, LINK_LAMPS[status.delivery])
     if failed := link.failures.lost:
         row.append(f"  {failed} not sent", "red")
-    return row
+    advice = wrap(status.advice, ADVICE_COLUMNS)
+    return [row, *(_labelled("").append(line, "yellow") for line in advice)]
 
 
 def _passthrough_rows(subject: SubjectMetrics) -> list[Text]:
@@ -303,7 +312,7 @@ def draw(
     last = _guide_rows(metrics, guide) if guide else []
     height = max(height - len(last), 0)
     lines = _header(metrics, now_s)
-    form = _form(metrics, height - len(lines))
+    form = _form(metrics, height - len(lines), now_s)
     for subject in metrics.subjects:
         lines += [rule, *form(metrics, subject, now_s, glyphs)]
     room = min(MAX_NOTICE_ROWS, height - len(lines) - 1)
@@ -319,13 +328,12 @@ def draw(
     return Text("\n", no_wrap=True, end="").join(picture)
 
 
-def _form(metrics: Metrics, height: int) -> Form:
+def _form(metrics: Metrics, height: int, now_s: float) -> Form:
     """Return the most detailed view with which all subjects fit."""
-    full_rows = sum(
-        FULL_ROWS + len(subject.links) + (subject.passthrough is not None) + 2
-        for subject in metrics.subjects
+    full_rows = (
+        1 + len(full_view(metrics, subject, now_s, BLOCKS)) for subject in metrics.subjects
     )
-    if full_rows <= height:
+    if sum(full_rows) <= height:
         return full_view
     if len(metrics.subjects) * (SHORT_ROWS + 1) <= height:
         return short_view

@@ -11,8 +11,10 @@ from rich.console import Console
 from cstalk_bridge.audio.source import SourceState
 from cstalk_bridge.dashboard.picture import ASCII, BLOCKS, bar, draw, top_curves
 from cstalk_bridge.models.board import CHANNEL_INDEX
+from cstalk_bridge.outputs.link import LinkStatus
+from cstalk_bridge.outputs.udp import Delivery
 from cstalk_bridge.rig.curves import neutral_board
-from tests.monitor.faces import metrics, play, subject
+from tests.monitor.faces import CountedLink, metrics, play, subject
 
 if TYPE_CHECKING:
     from cstalk_bridge.monitor.metrics import Metrics
@@ -146,3 +148,34 @@ def test_top_curves_are_those_furthest_from_rest() -> None:
     board[CHANNEL_INDEX["CTRL_C_jaw.tx"]] = -0.4
     one.record_face(board, 0)
     assert [name for name, _ in top_curves(one, 2)] == ["L_brow_down.ty", "C_jaw.tx"]
+
+
+def test_each_link_has_its_lamp_and_what_to_do_is_read_whole_in_80_columns() -> None:
+    running = metrics(subject(links=3))
+    now_s = play(running)
+    _, deaf, far = (link.counters for link in running.subjects[0].links)
+    assert isinstance(deaf, CountedLink)
+    assert isinstance(far, CountedLink)
+    advice = (
+        "nobody listens at 127.0.0.1:11112; start Unreal with the plugin Apple ARKit Face Support; "
+        "its default port is 11111"
+    )
+    deaf.delivery = LinkStatus(Delivery.NO_RECEIVER, advice)
+    far.delivery = LinkStatus(Delivery.SENT)
+    lines = draw(running, now_s, 80, 24).plain.splitlines()
+    shown = "\n".join(lines)
+    assert "livelink-face://127.0.0.1:11111  listening" in shown
+    assert "livelink-face://127.0.0.1:11112   NO RECEIVER " in shown
+    assert "livelink-face://127.0.0.1:11113  sent, no answer expected" in shown
+    assert " ".join(shown.split()).count(advice) == 1
+    (title,) = (line for line in lines if line.startswith(" CSTalk  "))
+    assert title.split() == ["CSTalk", "NO", "RECEIVER"]
+    # Four subjects leave no room for links: the title says it.
+    crowd = metrics(*(subject(name) for name in "ABCD"))
+    now_s = play(crowd)
+    link = crowd.subjects[0].links[0].counters
+    assert isinstance(link, CountedLink)
+    link.delivery = LinkStatus(Delivery.NO_RECEIVER, advice)
+    assert "NO RECEIVER   livelink-face://127.0.0.1:11111: nobody" in (
+        draw(crowd, now_s, 80, 24).plain
+    )
