@@ -579,7 +579,7 @@ LIVE_SETTINGS: Final = (
         minimum=0.0,
         maximum=MAX_WEIGHT,
         step=0.05,
-        label="Emotion of the voice",
+        label="Voice emotion",
         is_live=True,
     ),
     Setting(
@@ -590,7 +590,7 @@ LIVE_SETTINGS: Final = (
         minimum=0.0,
         maximum=MAX_WEIGHT,
         step=0.05,
-        label="Arousal of the voice",
+        label="Voice arousal",
         is_live=True,
     ),
     Setting(

@@ -2,8 +2,9 @@
 
     python -m tools.pictures [NAME...]
 
-writes all of them, or those named: `dashboard` (SVG), `plot` (PNG), and `preview`, the page and
-six faces in headless Chromium (`apt install chromium`, `pip install playwright`).
+writes all of them, or those named: `dashboard` (SVG), `plot` (PNG), and in headless Chromium
+(`apt install chromium`, `pip install playwright`) `preview`, the page and six faces, `live`, the live
+view on a desktop and a phone, and `emotions`, the small faces of the page itself.
 """
 
 from __future__ import annotations
@@ -35,10 +36,26 @@ def photograph_preview() -> None:
     photograph_preview(FOLDER / "face.png", FOLDER / "faces.png")
 
 
+def photograph_emotions() -> None:
+    """Remake the faces by which the live view chooses an emotion."""
+    from tools.pictures.emotions import photograph_emotions
+
+    photograph_emotions(FOLDER.parent / "bridge" / "preview" / "page" / "emotions")
+
+
+def photograph_live() -> None:
+    """Remake `live.png` and `phone.png`."""
+    from tools.pictures.live import photograph_live
+
+    photograph_live(FOLDER / "live.png", FOLDER / "phone.png")
+
+
 PICTURES = {
     "dashboard": photograph_dashboard,
     "plot": draw_plot,
     "preview": photograph_preview,
+    "live": photograph_live,
+    "emotions": photograph_emotions,
 }
 
 if __name__ == "__main__":

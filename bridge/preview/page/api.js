@@ -65,21 +65,28 @@ export const generate = (wish) =>
     body: JSON.stringify(wish),
   });
 
-/** What the subjects of the running bridge were told last. */
-export const subjects = () => json('/api/subjects');
-
-/**
- * Tell a subject what to feel, and how far its face lives.
- * @param {string} name
- * @param {{emotion?: object, intensity?: number, levels?: object, over_s?: number,
- *   [setting: string]: any}} wish
- */
-export const tell = (name, wish) =>
-  json(`/api/subjects/${encodeURIComponent(name)}`, {
+const post = (url, body) =>
+  json(url, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify(wish),
+    body: JSON.stringify(body),
   });
+
+/**
+ * Change settings of a subject of the running bridge, by their field names.
+ * @param {string} name
+ * @param {{[setting: string]: any}} wish
+ */
+export const steer = (name, wish) => post(`/api/subjects/${encodeURIComponent(name)}`, wish);
+
+/** Start or end a take. @param {{action: 'start' | 'stop', slate?: string, take?: number}} wish */
+export const record = (wish) => post('/api/recording', wish);
+
+/** Have the bridge do what a key does to a subject. */
+export const pressKey = (key, subject) => post('/api/key', { key, subject });
+
+/** The audio inputs of the bridge's machine. */
+export const devices = () => json('/api/devices');
 
 export const take = (id) => json(takeUrl(id));
 

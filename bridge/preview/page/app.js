@@ -15,7 +15,8 @@ import { followTransport } from './panels/transport.js';
 import { Player } from './player.js';
 import { Stage } from './stage.js';
 import { Store, initialState } from './state.js';
-import { Steering } from './steering.js';
+import { followDesk } from './live/desk.js';
+import { Steering } from './live/steering.js';
 import { Takes } from './takes.js';
 import { followTheme } from './theme.js';
 import { Timeline } from './timeline/timeline.js';
@@ -63,17 +64,15 @@ async function begin() {
   const takes = new Takes(store, library);
   followBar(store, takes, player);
   const steering = new Steering(store);
-  followSettings(store, takes, steering);
+  followSettings(store, takes);
+  followDesk(store, steering, (head) => takes.change('A', { head }));
   const views = new Views(store, stage, library);
   const timeline = new Timeline(store, player);
   followTransport({ store, player, timeline });
   followKeys({ store, player, takes, steering, timeline });
   followFiles(store, takes, library);
   Object.assign(window, { cstalk: automation(store, views, player) });
-  if (session.live) {
-    new LiveFeed(store).start();
-    steering.start();
-  }
+  if (session.live) new LiveFeed(store).start();
   await takes.begin();
 }
 

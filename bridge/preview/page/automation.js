@@ -20,24 +20,28 @@ function base64(bytes) {
   return btoa(text);
 }
 
+const sideSummary = ({ source, settings, take, progress, lanes, face }, time_s) => ({
+  source: source?.name ?? null,
+  settings,
+  take: take?.id ?? null,
+  progress,
+  rows: lanes?.rows ?? 0,
+  face: face?.rigmap.name ?? null,
+  values: face ? Object.fromEntries(face.names.map((name, i) => [name, face.at(time_s)[i]])) : {},
+});
+
+const liveSummary = ({ isOpen, subjects, rate_fps, age_ms, frames }) => ({
+  isOpen,
+  subjects: subjects.map(({ name }) => name),
+  rate_fps,
+  age_ms,
+  tick: frames?.tick ?? null,
+});
+
 function summary(state) {
-  const sides = shownSides(state).map(
-    ([key, { source, settings, take, progress, lanes, face }]) => [
-      key,
-      {
-        source: source?.name ?? null,
-        settings,
-        take: take?.id ?? null,
-        progress,
-        rows: lanes?.rows ?? 0,
-        face: face?.rigmap.name ?? null,
-        values: face
-          ? Object.fromEntries(face.names.map((name, i) => [name, face.at(state.time_s)[i]]))
-          : {},
-      },
-    ],
-  );
+  const sides = shownSides(state).map(([key, side]) => [key, sideSummary(side, state.time_s)]);
   const { mode, active, time_s, playing, rate, loop, range, problems, missing, live } = state;
+  const { bridge, meters, subject } = state;
   return {
     mode,
     active,
@@ -48,16 +52,13 @@ function summary(state) {
     range,
     problems,
     missing,
+    bridge,
+    meters,
+    subject,
     clock: clockText(time_s),
     duration_s: duration(state),
     sides: Object.fromEntries(sides),
-    live: live && {
-      isOpen: live.isOpen,
-      subjects: live.subjects.map(({ name }) => name),
-      rate_fps: live.rate_fps,
-      age_ms: live.age_ms,
-      tick: live.frames?.tick ?? null,
-    },
+    live: live && liveSummary(live),
   };
 }
 

@@ -1,7 +1,6 @@
 /** What the keys do, and the page that says so. */
 import { byId, make, targetOf } from './elements.js';
 import { duration } from './state.js';
-import { shownSettings } from './steering.js';
 
 const STEP_S = 1; // of an arrow with shift
 const INTENSITY = 0.05;
@@ -26,7 +25,7 @@ const KEYS = [
   ['+ − F', 'zoom in, out, show all', ['+', '=', '-', 'f'], zoom],
   ['C', 'compare two faces', ['c'], ({ takes, store }) => takes.setCompare(!store.state.sides.B)],
   ['Tab', 'go through all controls', [], null],
-  ['?', 'this page', ['?'], () => byId('keys', 'dialog').showModal()],
+  ['?', 'this page', ['?'], ({ store }) => openHelp(store.state)],
 ];
 
 const MOUSE = [
@@ -50,11 +49,10 @@ function canMake({ source }) {
   return !source || Boolean(source.recording);
 }
 
-/** Change settings of what the keys concern: the live subject, or the active side if it can. */
-function change({ takes, steering, store }, patch) {
-  const { mode, sides, active } = store.state;
-  if (mode === 'live') steering.change(patch);
-  else if (canMake(sides[active])) takes.change(active, patch);
+/** Change settings of the active side, if it can. */
+function change({ takes, store }, patch) {
+  const { sides, active } = store.state;
+  if (canMake(sides[active])) takes.change(active, patch);
 }
 
 function emotion(page, { key }) {
@@ -64,7 +62,8 @@ function emotion(page, { key }) {
 
 function intensity(page, { key }) {
   const { state } = page.store;
-  const more = shownSettings(state).intensity + (key === 'ArrowUp' ? INTENSITY : -INTENSITY);
+  const { settings } = state.sides[state.active];
+  const more = settings.intensity + (key === 'ArrowUp' ? INTENSITY : -INTENSITY);
   const limited = Math.min(Math.max(more, 0), state.session.max_weight);
   change(page, { intensity: Number(limited.toFixed(2)) });
 }
@@ -87,7 +86,7 @@ function isTaken(event) {
   const { key } = event;
   const target = targetOf(event);
   if (target.closest('dialog[open]')) return true;
-  if (target.matches('select, textarea, input[type=text]')) return true;
+  if (target.matches('select, textarea, input[type=text], input[type=number]')) return true;
   if (target.matches('input[type=range]')) return /^(Arrow|Home|End|Page)/.test(key);
   return (key === ' ' || key === 'Enter') && target.matches('button, summary, a');
 }
@@ -112,19 +111,38 @@ export function followKeys(page) {
   addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || isTaken(event)) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    const entry = KEYS.find(([, , keys]) => keys.includes(key));
-    const isForAll = key === '?' || entry?.[3] === emotion || entry?.[3] === intensity;
-    if (!entry?.[3] || (page.store.state.mode !== 'takes' && !isForAll)) return;
+    const action = page.store.state.mode === 'live' ? liveAction(page, key) : takeAction(page, key);
+    if (!action) return;
     event.preventDefault();
-    entry[3](page, { key, shiftKey: event.shiftKey });
+    action({ key, shiftKey: event.shiftKey });
   });
+  byId('help').onclick = () => openHelp(page.store.state);
+}
+
+function takeAction(page, key) {
+  const act = KEYS.find(([, , keys]) => keys.includes(key))?.[3];
+  return act && ((event) => act(page, event));
+}
+
+/** What a key of the table of the bridge does; the terminal has the same. */
+function liveAction({ store, steering }, key) {
+  const action = store.state.session.keys.find(({ keys }) => keys.includes(key));
+  if (action?.acts) return () => steering.press(key);
+  if (action?.name === 'next') return () => steering.chooseNext();
+  return action && (() => openHelp(store.state));
+}
+
+/** Open the help on the keys of the view. */
+function openHelp({ mode, session }) {
   const say = (names, does) => [make('dt', {}, ...names), make('dd', { textContent: does })];
-  const caps = (keys) => keys.split(' ').map((key) => make('kbd', { textContent: key }));
+  const caps = (keys) => keys.map((key) => make('kbd', { textContent: key }));
+  const ofTakes = [
+    ...KEYS.flatMap(([keys, does]) => say(caps(keys.split(' ')), does)),
+    ...MOUSE.flatMap(([how, does]) => say([how], does)),
+  ];
+  const ofBridge = session.keys.flatMap(({ keys, does }) => say(caps(keys), does));
   byId('keys')
     .querySelector('dl')
-    ?.append(
-      ...KEYS.flatMap(([keys, does]) => say(caps(keys), does)),
-      ...MOUSE.flatMap(([how, does]) => say([how], does)),
-    );
-  byId('help').onclick = () => byId('keys', 'dialog').showModal();
+    ?.replaceChildren(...(mode === 'live' ? ofBridge : ofTakes));
+  byId('keys', 'dialog').showModal();
 }

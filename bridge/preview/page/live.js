@@ -26,7 +26,10 @@ export function readFrames(data) {
   return { tick: view.getUint32(4, true), time_s: view.getFloat64(8, true), curves, subjects };
 }
 
-/** Follows the daemon into `state.live`: {isOpen, subjects, curves, frames, rate_fps, age_ms}. */
+/**
+ * Follows the daemon into `state.live`: {isOpen, subjects, curves, frames, rate_fps, age_ms}, and
+ * what it says of itself into `state.bridge` and `state.meters`.
+ */
 export class LiveFeed {
   #arrivals = [];
   #tries = 0;
@@ -48,15 +51,20 @@ export class LiveFeed {
     const socket = new WebSocket(`${scheme}://${location.host}/live`);
     socket.binaryType = 'arraybuffer';
     socket.onmessage = ({ data }) =>
-      typeof data === 'string' ? this.#introduce(data) : this.#take(data);
+      typeof data === 'string' ? this.#read(JSON.parse(data)) : this.#take(data);
     socket.onclose = () => {
       this.#set({ isOpen: false });
       setTimeout(() => this.#connect(), RETRY_MS[Math.min(this.#tries++, RETRY_MS.length - 1)]);
     };
   }
 
-  #introduce(text) {
-    const { subjects, curves, rate_hz } = JSON.parse(text);
+  #read(document) {
+    if (document.kind === 'state') this.store.set({ bridge: document });
+    else if (document.kind === 'meters') this.store.set({ meters: document });
+    else this.#introduce(document);
+  }
+
+  #introduce({ subjects, curves, rate_hz }) {
     this.#tries = 0;
     this.#arrivals = [];
     this.#set({

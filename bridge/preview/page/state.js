@@ -8,8 +8,8 @@
  * @typedef {{id: string, name: string, url: ?string}} HeadInfo `url` is null for a file of the user
  * @typedef {{id: string, label: string, suffix: string, target: ?string}} FormatInfo
  * @typedef {{label: string, title: string, minimum: number, maximum: number, step: number,
- *   default: number, unit: string, live: boolean}} NumberInfo a number of the table of settings;
- *   `live` says that a running subject has it too
+ *   default: number, unit: string, is_switch: boolean, group: string}} NumberInfo a number, or a
+ *   switch, of the table of settings
  * @typedef {NumberInfo & {off: number, usual: number}} LevelInfo
  * @typedef {Record<string, number>} Levels amount of each part of procedural animation, by name
  * @typedef {{id: string, name: string, recording: ?string, state: string, progress: number,
@@ -18,7 +18,8 @@
  *   [setting: string]: any}} TakeInfo a take as the server describes it, with a number for each of
  *   the session's settings; `progress` 0..1
  * @typedef {{version: string, live: boolean, emotions: string[], max_weight: number,
- *   settings: Record<string, NumberInfo>, levels: Record<string, LevelInfo>, rigmaps: RigMapInfo[],
+ *   settings: Record<string, NumberInfo>, live_settings: Record<string, NumberInfo>,
+ *   keys: {name: string, keys: string[], label: string, does: string, acts: boolean}[], levels: Record<string, LevelInfo>, rigmaps: RigMapInfo[],
  *   problems?: Problem[], heads: HeadInfo[], formats: FormatInfo[], limits: {upload_bytes: number, take_s: number, takes: number},
  *   takes: TakeInfo[], compare: string[]}} Session the answer of `/api/session`
  * @typedef {{key: string, name: string, recording: ?string, take: ?string}} Source
@@ -34,13 +35,27 @@
  * @typedef {{isOpen: boolean, subjects: {name: string}[], curves: string[], rate_hz?: number,
  *   frames: ?Frames, rate_fps: number, age_ms: number}} Live
  * @typedef {{side: ?string, names: string[], values: number[]}} Pose
+ * @typedef {{name: string, lamp: string, is_fault: boolean, rate: number, failed: number,
+ *   error: string}} LinkState
+ * @typedef {{name: string, emotion: Record<string, number>, levels: Levels, is_muted: boolean,
+ *   is_paused: boolean, rigmaps: string[], input: string, links: LinkState[],
+ *   health: {state: string, advice: string, is_fault: boolean}, latency_ms: ?number[],
+ *   buffer_ms: number, losses: Record<string, number>, [setting: string]: any}} SubjectState
+ *   a subject of the running bridge, with a value for each live setting
+ * @typedef {{identifier: string, folder: string, begin: string, end: string,
+ *   problem: string}} EndedTake
+ * @typedef {{subjects: SubjectState[], recording: {is_recording: boolean, slate: string,
+ *   take: number, lost: number, folder: string, ended: EndedTake[]}, time: string, rate: string,
+ *   log: string, notices: {number: number, time_s: number, subject: string, text: string}[]}} Bridge
+ * @typedef {{now_s: number, timecode: string, take_s: number, subjects: {level_db: number,
+ *   peak_db: number, gate_open: boolean, clips: boolean, emotion: Record<string, number>}[]}} Meters
  * @typedef {{session: Session, mode: 'live' | 'takes', sources: Source[],
  *   uploads: {name: string, part: number}[], sides: {A: Side, B: ?Side}, active: SideKey,
  *   heads: HeadInfo[], missing: Record<string, string[]>, time_s: number, playing: boolean,
  *   rate: number, loop: ?Range, range: Range, orbit: {azimuth: number, elevation: number},
  *   collapsed: Set<string>, onlyMoving: boolean, highlight: ?string, pointer_s: ?number,
- *   posed: ?Pose, live: ?Live, steered: {name: string, settings: Partial<Settings>}[],
- *   subject: ?string, problems: Problem[], theme?: string, layout?: object,
+ *   posed: ?Pose, live: ?Live, bridge: ?Bridge, meters: ?Meters, subject: ?string,
+ *   wished: {subject: ?string, patch: Partial<SubjectState>}, problems: Problem[], theme?: string, layout?: object,
  *   figures?: object}} State
  */
 
@@ -75,7 +90,9 @@ export function initialState(session) {
     pointer_s: null,
     posed: null,
     live: null,
-    steered: [],
+    bridge: null,
+    meters: null,
+    wished: { subject: null, patch: {} },
     subject: null,
     problems: session.problems ?? [],
   };
@@ -98,7 +115,11 @@ export function usualLevels({ levels }) {
 export const defaultNumbers = ({ settings }) =>
   Object.fromEntries(Object.entries(settings).map(([name, number]) => [name, number.default]));
 
-/** A number of the table of settings as the page shows it. */
+/**
+ * A number of the table of settings as the page shows it.
+ * @param {number} value
+ * @param {{unit: string}} info
+ */
 export const numberText = (value, { unit }) => (unit ? `${value} ${unit}` : value.toFixed(2));
 
 /** @param {Session} session @returns {Side} */

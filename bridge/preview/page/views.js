@@ -5,7 +5,7 @@ import { isSilent } from './live.js';
 import { missingShapes } from './moving.js';
 import { followOrbit } from './orbit.js';
 import { numberText, shownSides } from './state.js';
-import { isAlive } from './steering.js';
+import { isAlive } from './levels.js';
 
 const MAX_VIEWS = 16;
 const SHAPES_ANEW = ['sides', 'live', 'mode', 'time_s', 'posed', 'orbit', 'layout', 'figures'];

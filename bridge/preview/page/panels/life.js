@@ -1,6 +1,6 @@
 /** Procedural animation of a face: one switch for all of it, and a slider for each level. */
 import { byId, make, press, write } from '../elements.js';
-import { isAlive, shownSettings, switched } from '../steering.js';
+import { isAlive, switched } from '../levels.js';
 
 const words = (name) => name.replaceAll('_', ' ');
 
@@ -9,7 +9,7 @@ const words = (name) => name.replaceAll('_', ' ');
  * @param {(patch: object) => void} change settings of the face that is set
  */
 export function followLife(store, change) {
-  const levels = () => shownSettings(store.state).levels;
+  const levels = () => store.state.sides[store.state.active]?.settings.levels ?? {};
   byId('levels').append(
     ...Object.entries(store.state.session.levels).map(([name, level]) => {
       const { minimum, maximum, step, title } = level;

@@ -1,21 +1,17 @@
 /** The settings of the active side. */
 import { buttonsIn, byId, fillMenu, make, press, write } from '../elements.js';
 import { numberText } from '../state.js';
-import { shownSettings } from '../steering.js';
 import { drawLife, followLife } from './life.js';
 
-const FIELDS = ['sides', 'active', 'sources', 'heads', 'missing', 'mode', 'steered', 'subject'];
+const FIELDS = ['sides', 'active', 'sources', 'heads', 'missing'];
 
 /**
  * @param {import('../state.js').Store} store
  * @param {import('../takes.js').Takes} takes
- * @param {import('../steering.js').Steering} steering
  */
-export function followSettings(store, takes, steering) {
+export function followSettings(store, takes) {
   const { session } = store.state;
-  const changeSide = (patch) => takes.change(store.state.active, patch);
-  const change = (patch) =>
-    store.state.mode === 'live' ? steering.change(patch) : changeSide(patch);
+  const change = (patch) => takes.change(store.state.active, patch);
   byId('emotions').append(
     ...session.emotions.map((name, digit) =>
       make(
@@ -32,9 +28,8 @@ export function followSettings(store, takes, steering) {
     slider(name, {}, (value) => change({ [name]: value }));
   }
   followLife(store, change);
-  followMenu('rigmap', (rigmap) => changeSide({ rigmap }));
-  followMenu('head', (head) => changeSide({ head }));
-  followMenu('subject', (subject) => steering.choose(subject));
+  followMenu('rigmap', (rigmap) => change({ rigmap }));
+  followMenu('head', (head) => change({ head }));
   followMenu('source', (chosen) => {
     const { sources, active } = store.state;
     takes.show(
@@ -72,40 +67,31 @@ function slider(id, properties, onInput) {
 }
 
 function draw(state) {
-  const { session, sources, active, mode } = state;
-  const { source, take } = state.sides[active];
-  const settings = shownSettings(state);
-  const isLive = mode === 'live';
+  const { session, sources, active } = state;
+  const { source, take, settings } = state.sides[active];
   const isFixed = Boolean(source && !source.recording);
-  byId('sides').hidden = isLive || !state.sides.B;
+  byId('sides').hidden = !state.sides.B;
   for (const button of buttonsIn('sides')) press(button, button.dataset.side === active);
-  byId('source-field').hidden = isLive || !sources.length;
-  byId('subject-field').hidden = !isLive || state.steered.length < 2;
-  byId('making').hidden = isLive ? !state.steered.length : isFixed;
-  byId('fixed').hidden = isLive || !isFixed;
-  byId('rigmap-field').hidden = isLive;
-  byId('of-daemon').hidden = !isLive;
+  byId('source-field').hidden = !sources.length;
+  byId('making').hidden = isFixed;
+  byId('fixed').hidden = !isFixed;
   for (const button of buttonsIn('emotions'))
     press(button, button.dataset.emotion === settings.emotion);
   setSlider('intensity', settings.intensity, settings.intensity.toFixed(2));
-  for (const [name, number] of Object.entries(session.settings)) {
+  for (const [name, number] of Object.entries(session.settings))
     setSlider(name, settings[name], numberText(settings[name], number));
-    const field = byId(name).closest('label');
-    if (field) field.hidden = isLive && !number.live;
-  }
   drawLife(settings.levels, session);
   drawMenus(state, settings);
   drawMissing(state.missing[settings.head] ?? []);
-  byId('notice').hidden = isLive || !take?.notice;
+  byId('notice').hidden = !take?.notice;
   write(byId('notice'), take?.notice ?? '');
 }
 
-function drawMenus({ sides, active, sources, steered, subject, session, heads }, settings) {
+function drawMenus({ sides, active, sources, session, heads }, settings) {
   const fill = (id, entries, chosen) => fillMenu(byId(id, 'select'), entries, chosen);
   const named = (list) => list.map(({ name }) => ({ value: name, text: name }));
   const opened = sources.map(({ key, name }) => ({ value: key, text: name }));
   fill('source', opened, sides[active].source?.key ?? '');
-  fill('subject', named(steered), subject ?? '');
   fill('rigmap', named(session.rigmaps), settings.rigmap);
   const known = heads.map(({ id, name }) => ({ value: id, text: name }));
   fill('head', known, settings.head);
