@@ -93,6 +93,10 @@ def _toggle_recording(controller: Controller, _subject: SubjectController) -> No
         takes.start()
 
 
+def _reset_losses(_controller: Controller, subject: SubjectController) -> None:
+    subject.reset_losses()
+
+
 def _quit(controller: Controller, _subject: SubjectController) -> None:
     controller.stop()
 
@@ -126,9 +130,8 @@ KEY_ACTIONS = (
     KeyAction("next", ("n", "\t"), "next subject", "steer the next subject"),
     KeyAction("mute", ("m",), "mute", "mute or unmute", _toggle_mute),
     KeyAction("pause", ("p",), "pause", "pause the face, or resume it", _toggle_pause),
-    KeyAction(
-        "record", ("r",), "record or end a take", "start a take, or end it", _toggle_recording
-    ),
+    KeyAction("record", ("r",), "record", "start a take, or end it", _toggle_recording),
+    KeyAction("reset", ("x",), "reset losses", "count losses anew from 0", _reset_losses),
     KeyAction("quit", ("q",), "quit", "end the run", _quit, is_of_terminal=True),
     KeyAction("help", ("?",), "help", "show or hide all keys"),
 )

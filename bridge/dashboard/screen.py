@@ -181,7 +181,7 @@ class KeyBindings:
         except UserError:
             factor = 1.0
         steering = "  ".join(_key_help(name) for name in ("auto", "next"))
-        others = "  ".join(_key_help(name) for name in ("mute", "pause", "record", "quit"))
+        others = "  ".join(_key_help(name) for name in ("mute", "pause", "record", "reset", "quit"))
         return [
             emotions,
             f"+ - intensity, now {factor:.1f}  {steering}",

@@ -13,6 +13,7 @@ from cstalk_bridge.control.live_settings import read_live_settings
 from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.monitor.health import health, lamps
 from cstalk_bridge.monitor.status_lines import log_status, time_status, timecode_label
+from cstalk_bridge.outputs.udp import Delivery
 from cstalk_bridge.system.files import printable
 
 if TYPE_CHECKING:
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.control.controller import Controller, TakeController
     from cstalk_bridge.control.subject_controller import SubjectController
-    from cstalk_bridge.monitor.metrics import LinkMetrics, Metrics, SubjectMetrics
+    from cstalk_bridge.monitor.metrics import (
+        LinkMetrics,
+        Metrics,
+        PassthroughStatus,
+        SubjectMetrics,
+    )
     from cstalk_bridge.takes.recording.open_take import RecordedTake
 
 
@@ -149,19 +155,36 @@ def _measured(metrics: Metrics, subject: SubjectMetrics, now_s: float) -> dict[s
         "latency_ms": [round(1e3 * total.median_s), round(1e3 * total.p99_s)] if total else None,
         "buffer_ms": round(1e3 * subject.buffer_at(now_s)),
         "links": [_link(link, now_s) for link in subject.links],
-        "losses": {cause: rate.total for cause, rate in subject.drops.items() if rate.total},
+        "losses": subject.losses,
+        "passthrough": _passthrough(subject.passthrough) if subject.passthrough else None,
     }
 
 
 def _link(link: LinkMetrics, now_s: float) -> dict[str, Any]:
-    is_failing, rate = bool(link.failures.recent(now_s)), round(link.packets.per_second(now_s))
+    status = link.status(now_s)
     return {
         "name": printable(link.counters.name),
-        "lamp": "FAILING" if is_failing else "SENDING" if rate else "IDLE",
-        "is_fault": is_failing,
-        "rate": rate,
-        "failed": link.counters.failed,
-        "error": printable(link.last_error or ""),
+        "lamp": status.delivery.value,
+        "state": _lamp_state(status.delivery),
+        "advice": printable(status.advice),
+        "rate": round(link.packets.per_second(now_s)),
+        "failed": link.failures.lost,
+    }
+
+
+def _lamp_state(delivery: Delivery) -> str:
+    """Return the colour of a lamp: a fault, good where somebody certainly listens, else none."""
+    if delivery.is_fault:
+        return "fault"
+    return "good" if delivery is Delivery.LISTENING else "idle"
+
+
+def _passthrough(played: PassthroughStatus) -> dict[str, Any]:
+    return {
+        "device": printable(played.device),
+        "delay_ms": round(played.total_delay_ms),
+        "late_ms": round(played.late_ms),
+        "fault": printable(played.fault),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from contextlib import nullcontext
@@ -18,6 +19,8 @@ from tests.preview.browsing import TIMEOUT_S, Visit, browsing, changed, needs_ch
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cstalk_bridge.monitor.metrics import Metrics
     from cstalk_bridge.outputs.udp import Target
 
@@ -26,39 +29,94 @@ pytestmark = needs_chromium
 NAMES = ("Anna", "Zoë <b>")
 
 
-def config(target: Target) -> Config:
+def config(target: Target, folder: Path) -> Config:
     links = (LiveLinkFaceConfig(targets=(target,)),)
     subjects = tuple(
         SubjectConfig(name=name, audio=AudioConfig(input="test"), links=links) for name in NAMES
     )
     given = {"device": "cpu", "dashboard": False, "subjects": subjects, "preview": ":0"}
+    given["recording"] = {"folder": folder}
     return Config.model_validate(given)
 
 
 def steer(visit: Visit, controller: Controller) -> None:
-    """Choose emotions with the mouse, a slider and keys, and show the choices of others."""
+    """Choose emotions with the mouse, sliders and keys, and see what others choose."""
     page = visit.page
     first, second = (controller.subject(name) for name in NAMES)
     page.get_by_role("button", name="happy").click()
     wait_until(lambda: first.mix == {"happy": 1.0})
-    page.locator("#intensity").fill("0.5")
-    wait_until(lambda: first.mix == {"happy": 0.5})
+    page.locator("[data-setting=intensity]").fill("0.5")
+    wait_until(lambda: first.factor == 0.5)
     page.locator("#subject").select_option(NAMES[1])
     page.locator("body").press("3")
-    page.locator("body").press("ArrowDown")
-    wait_until(lambda: second.mix == {"angry": 0.95})
-    assert first.mix == {"happy": 0.5}
-    assert second.levels.head == 1.0
-    page.locator("#alive").click()
+    page.locator("body").press("-")
+    wait_until(lambda: (second.mix, second.factor) == ({"angry": 1.0}, 0.9))
+    assert first.mix == {"happy": 1.0}
+    page.get_by_role("button", name="Blend").click()
+    handle = page.get_by_role("slider", name="Blend of emotions")
+    handle.press("Home")
+    for _ in range(5):
+        handle.press("ArrowRight")
+    wait_until(lambda: second.mix == {"happy": 0.5})
+    page.get_by_role("button", name="Blend").click()
+    second.emotion({"sad": 1.0})
+    page.locator(".face[aria-pressed=true]", has_text="sad").wait_for()
+
+
+def show_panel(visit: Visit, name: str) -> None:
+    visit.page.locator(f"#tabs [data-panel={name}]").click()
+
+
+def set_up(visit: Visit, controller: Controller) -> None:
+    """Change levels, sound and delay of the second subject."""
+    page = visit.page
+    first, second = (controller.subject(name) for name in NAMES)
+    show_panel(visit, "face")
+    page.get_by_role("button", name="Procedural animation").click()
     wait_until(lambda: second.levels == NO_ANIMATION_LEVELS)
     assert first.levels == DEFAULT_LEVELS
-    second.level("head", 0.5)
-    page.locator("#alive[aria-pressed=true]").wait_for()
-    second.emotion({"sad": 1.0})
-    page.locator("#emotions button[aria-pressed=true]", has_text="sad").wait_for()
+    page.locator("[data-setting=head]").fill("0.5")
+    wait_until(lambda: second.levels.head == 0.5)
+    show_panel(visit, "sound")
+    page.locator("[data-setting=audio_gain_db]").fill("3.5")
+    page.get_by_role("button", name="Noise gate").click()
+    page.locator("[data-setting=audio_gate_open_db]").fill("-60")
+    page.locator("[data-setting=lookahead_ms]").fill("120")
+    wait_until(lambda: second.gain_db == 3.5 and second.noise_gate.enabled)
+    wait_until(lambda: second.noise_gate.close_db == second.noise_gate.open_db == -60)
+    wait_until(lambda: second.lookahead_ms == 120)
+    second.gain(-2.0)
+    page.locator("label.control", has_text="Gain").locator("output", has_text="-2 dB").wait_for()
 
 
-def test_subjects_of_a_daemon_move_and_stop_with_it() -> None:
+def operate(visit: Visit, controller: Controller) -> None:
+    """Mute, pause, record, and read where the take lies."""
+    page = visit.page
+    second = controller.subject(NAMES[1])
+    page.locator("#mute").click()
+    wait_until(lambda: second.is_muted)
+    page.locator("body").press("m")
+    wait_until(lambda: not second.is_muted)
+    page.locator("#pause").click()
+    wait_until(lambda: second.is_paused)
+    page.locator("#pause-text", has_text="Paused").wait_for()
+    page.locator("body").press("p")
+    wait_until(lambda: not second.is_paused)
+    show_panel(visit, "takes")
+    page.locator("#slate").fill("Scene")
+    page.locator("#take-number").fill("4")
+    page.locator("#panel-takes button.record").click()
+    wait_until(lambda: controller.takes.is_recording)
+    page.locator("#record-text", has_text=re.compile(r"REC \d:\d\d")).wait_for()
+    page.locator("#take-text", has_text="Scene 4, in ").wait_for()
+    page.locator("#record").click()
+    page.locator("#panel-takes .rows b", has_text="_Scene_4").wait_for()
+    assert controller.takes.ended[0].folder.is_dir()
+    show_panel(visit, "links")
+    page.locator("#panel-links .lampword", has_text="listening").wait_for()
+
+
+def test_subjects_of_a_daemon_move_and_stop_with_it(tmp_path: Path) -> None:
     stop, found = threading.Event(), threading.Event()
     urls: list[str] = []
 
@@ -69,7 +127,7 @@ def test_subjects_of_a_daemon_move_and_stop_with_it() -> None:
         return nullcontext()
 
     with receiver() as target, browsing() as browser:
-        given = config(target.target)
+        given = config(target.target, tmp_path)
         controller = Controller()
         run = threading.Thread(
             target=lambda: daemon.run(
@@ -91,6 +149,8 @@ def test_subjects_of_a_daemon_move_and_stop_with_it() -> None:
                     assert time.monotonic() < end_s
                 assert visit.state()["live"]["tick"] > tick
                 steer(visit, controller)
+                set_up(visit, controller)
+                operate(visit, controller)
                 assert visit.errors == []
                 stop.set()
                 run.join()

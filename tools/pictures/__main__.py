@@ -3,8 +3,8 @@
     python -m tools.pictures [NAME...]
 
 writes all of them, or those named: `dashboard` (SVG), `plot` (PNG), and in headless Chromium
-(`apt install chromium`, `pip install playwright`) `preview`, the page and six faces, `live`, the live
-view on a desktop and a phone, and `emotions`, the small faces of the page itself.
+(`apt install chromium`, `pip install playwright`) `preview`, the page and six faces, `live`, the
+live view on a desktop and a phone, and `emotions`, the small faces of the page itself.
 """
 
 from __future__ import annotations

@@ -35,12 +35,13 @@
  * @typedef {{isOpen: boolean, subjects: {name: string}[], curves: string[], rate_hz?: number,
  *   frames: ?Frames, rate_fps: number, age_ms: number}} Live
  * @typedef {{side: ?string, names: string[], values: number[]}} Pose
- * @typedef {{name: string, lamp: string, is_fault: boolean, rate: number, failed: number,
- *   error: string}} LinkState
+ * @typedef {{name: string, lamp: string, state: 'good' | 'idle' | 'fault', advice: string,
+ *   rate: number, failed: number}} LinkState
  * @typedef {{name: string, emotion: Record<string, number>, levels: Levels, is_muted: boolean,
  *   is_paused: boolean, rigmaps: string[], input: string, links: LinkState[],
  *   health: {state: string, advice: string, is_fault: boolean}, latency_ms: ?number[],
- *   buffer_ms: number, losses: Record<string, number>, [setting: string]: any}} SubjectState
+ *   buffer_ms: number, losses: Record<string, number>,
+ *   passthrough: ?{device: string, delay_ms: number, late_ms: number, fault: string}, [setting: string]: any}} SubjectState
  *   a subject of the running bridge, with a value for each live setting
  * @typedef {{identifier: string, folder: string, begin: string, end: string,
  *   problem: string}} EndedTake

@@ -101,11 +101,8 @@ function drawStrip(state) {
   write(byId('advice'), health?.advice ?? '');
   write(byId('timecode'), meters?.timecode ?? '');
   const links = subject.links ?? [];
-  const worst = links.some((link) => link.is_fault)
-    ? 'fault'
-    : links.every(({ lamp }) => lamp === 'IDLE')
-      ? 'idle'
-      : 'good';
+  const worst =
+    ['fault', 'idle'].find((each) => links.some(({ state: lamp }) => lamp === each)) ?? 'good';
   const tab = buttonsIn('tabs').find(({ dataset }) => dataset.panel === 'links');
   if (tab) tab.dataset.state = worst;
 }

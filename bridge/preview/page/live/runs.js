@@ -77,7 +77,10 @@ export function linksPanel(panel, session, steering) {
     const subject = steered(state);
     if (!bridge || !subject) return;
     drawMaps(maps, subject, session, steering);
-    const key = JSON.stringify([subject.links, subject.latency_ms, subject.losses, bridge.notices]);
+    const key = JSON.stringify([
+      ...[subject.links, subject.latency_ms, subject.losses, subject.passthrough],
+      ...[bridge.notices, bridge.time, bridge.log],
+    ]);
     if (key === drawn) return;
     drawn = key;
     links.replaceChildren(...(subject.links ?? []).map(linkRow));
@@ -89,17 +92,14 @@ export function linksPanel(panel, session, steering) {
   };
 }
 
-const linkRow = ({ name, lamp, is_fault: isFault, rate, failed, error }) =>
+const linkRow = ({ name, lamp, state, advice, rate, failed }) =>
   make(
     'li',
     {},
-    make('span.lampword', {
-      textContent: lamp,
-      data: { state: isFault ? 'fault' : lamp === 'IDLE' ? 'idle' : 'good' },
-    }),
+    make('span.lampword', { textContent: lamp, data: { state } }),
     make('b', { textContent: name }),
-    make('span', { textContent: `${rate} /s${failed ? ` · ${failed} refused` : ''}` }),
-    ...(isFault && error ? [make('small', { textContent: error })] : []),
+    make('span', { textContent: `${rate} /s${failed ? ` · ${failed} not sent` : ''}` }),
+    ...(advice ? [make('small', { textContent: advice })] : []),
   );
 
 const noticeRow = ({ time_s, subject, text }, now_s) =>
@@ -109,6 +109,11 @@ const noticeRow = ({ time_s, subject, text }, now_s) =>
     make('span', { textContent: subject ? `${subject}: ${text}` : text }),
     make('small', { textContent: ago(now_s - time_s) }),
   );
+
+const soundText = ({ device, delay_ms, late_ms, fault }) =>
+  fault
+    ? `${device}: ${fault}`
+    : `${device}, ${delay_ms} ms${late_ms ? `, ${late_ms} ms late` : ''}`;
 
 /** What is known of the run, as terms and their descriptions. */
 function factsOf(bridge, subject) {
@@ -120,6 +125,7 @@ function factsOf(bridge, subject) {
     Latency: median === undefined ? '–' : `${median} ms (p99 ${p99})`,
     Buffer: `${subject.buffer_ms} ms`,
     Lost: lost.join(', ') || 'nothing',
+    ...(subject.passthrough && { Sound: soundText(subject.passthrough) }),
     ...(bridge.log && { Log: bridge.log }),
   };
   return Object.entries(facts).map(([term, text]) => [
