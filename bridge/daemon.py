@@ -23,6 +23,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from cstalk_bridge.control.controller import Controller, RunContext
+from cstalk_bridge.control.hotkeys import HotkeyService
 from cstalk_bridge.control.server import ControlService
 from cstalk_bridge.dashboard.screen import open_monitor
 from cstalk_bridge.face.inference import (
@@ -114,6 +115,7 @@ def run(
     with _prepared_process(), ExitStack() as closing:
         recovered = closing.enter_context(recovered_takes(config.recording.folder))
         control = _open_control(config, controller, closing)
+        hotkeys = HotkeyService(config.hotkeys, controller)
         runtime = open_runtime(config, closing, wake, controller)
         opened = open_subjects(config, runtime, closing)
         subjects = [each.subject for each in opened]
@@ -129,12 +131,20 @@ def run(
         ticks = _open_ticks(config, subjects, metrics, closing)
         parts = RunParts(runtime, opened, inference, ticks, metrics, controller, control)
         context = RunContext(
-            subjects, notice, runtime.model, runtime.recorder, stop, host_now, metrics
+            subjects=subjects,
+            notice=notice,
+            model=runtime.model,
+            recorder=runtime.recorder,
+            stop=stop,
+            now=host_now,
+            metrics=metrics,
+            change_input=parts.change_input,
         )
         with (
             stop_on_signals(stop),
             controller.connected(context),
             control.started(),
+            hotkeys,
             (watch or _dashboard(config, controller))(metrics),
             log_metrics(metrics),
             contextlib.closing(runtime.recorder),

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cstalk_bridge.audio.inputs import open_source
 from cstalk_bridge.config.changes import config_changes, config_values, subjects_of, value_of
 from cstalk_bridge.config.watch import POLL_S, FileWatch
 from cstalk_bridge.control.live_settings import LIVE_SETTINGS
@@ -71,6 +72,32 @@ class RunParts:
     metrics: Metrics
     controller: Controller
     control: ControlService
+
+    def change_input(self, name: str, wanted: str) -> None:
+        """Open another audio input for a subject, and hear it from then on; takes a moment.
+
+        UserError where it cannot be opened, which changes nothing. The config file keeps its own,
+        which counts again where an edit changes it.
+        """
+        each = next(each for each in self.subjects if each.subject.name == name)
+        voice = each.subject.voice
+        config = voice.config.model_copy(update={"input": wanted, "channel": None})
+        opened = open_source(
+            config,
+            now=host_now,
+            wake=self.runtime.wake,
+            is_full_band=each.subject.passthrough is not None,
+        )
+        before, change = voice.source, self.inference.change_source
+        if not self.inference.calls.call(
+            partial(change, voice, opened.source, config), TAKE_OVER_S
+        ):
+            opened.source.close()
+            raise UserError(Problem(name, "the run is ending", "start it again"))
+        before.close()
+        self.runtime.recorder.arrange([other.recording for other in self.subjects])
+        if opened.notice:
+            self.metrics.notice(host_now(), opened.notice, name)
 
 
 @dataclass(slots=True)

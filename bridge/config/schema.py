@@ -19,11 +19,12 @@ from pydantic import (
     Field,
     ValidationError,
     field_validator,
-    model_validator,
 )
 
 from cstalk_bridge.audio.passthrough import PassthroughConfig
 from cstalk_bridge.audio.source import AudioConfig
+from cstalk_bridge.control.access import ControlConfig, read_address
+from cstalk_bridge.control.hotkeys import MAX_HOTKEYS, ActionText, Combination
 from cstalk_bridge.document import FieldError, validation_problems
 from cstalk_bridge.face.emotion import VoicedEmotionWeights
 from cstalk_bridge.face.emotion_trajectory import KeyframeList, read_emotions
@@ -38,55 +39,10 @@ from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.outputs.link import subject_fault
 from cstalk_bridge.outputs.registry import LinkValue, parse_link_url
 from cstalk_bridge.settings.face import FaceSettings
-from cstalk_bridge.settings.table import (
-    DEFAULT_CONTROL_PORT,
-    DEFAULT_HEALTH_PORT,
-    DEFAULT_PREVIEW_PORT,
-    setting,
-)
-from cstalk_bridge.system.addresses import MAX_ALLOWED, AllowedNetwork, ListenAddress, is_within
+from cstalk_bridge.settings.table import DEFAULT_HEALTH_PORT, DEFAULT_PREVIEW_PORT, setting
+from cstalk_bridge.system.addresses import ListenAddress
 from cstalk_bridge.timecode.smpte import DEFAULT_RATE, FrameRate, parse_rate
 from cstalk_bridge.timecode.time_of_day import TimecodeConfig
-
-
-class OscAddress(ListenAddress):
-    """Address at which OSC messages are received."""
-
-    port: Annotated[int, Field(ge=0, le=65535)] = DEFAULT_CONTROL_PORT
-
-
-def read_address(value: Any) -> Any:
-    """Read `true` as the default address and `false` as none."""
-    if isinstance(value, bool):
-        return {} if value else None
-    return value
-
-
-class ControlConfig(BaseModel):
-    """Remote control at the address `osc`, None for none, by this machine and those in `allow`.
-
-    An address that other machines can reach needs a list in `allow`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    osc: Annotated[OscAddress | None, BeforeValidator(read_address)] = setting("control.osc").field(
-        default=None
-    )
-    allow: tuple[AllowedNetwork, ...] = setting("control.allow").field(max_length=MAX_ALLOWED)
-
-    @model_validator(mode="after")
-    def _is_guarded(self) -> ControlConfig:
-        if self.osc is not None and not self.osc.is_loopback and not self.allow:
-            what = f"{self.osc} can be reached from other machines, and `allow` is empty"
-            remedy = "list who may control the bridge in control.allow or with --osc-allow"
-            raise FieldError(what, f"{remedy}, such as 10.0.0.0/24")
-        return self
-
-    def is_allowed(self, host: str) -> bool:
-        """Whether that IP address may control the bridge and receive replies."""
-        return is_within(host, self.allow)
-
 
 TOKEN = re.compile(r"[A-Za-z0-9_.~-]{8,128}")
 """Characters that need no quoting in a URL or a cookie."""
@@ -263,6 +219,9 @@ class Config(BaseModel):
     timecode: TimecodeConfig = setting("timecode").field(default_factory=TimecodeConfig)
     recording: RecordingConfig = setting("recording").field(default_factory=RecordingConfig)
     control: ControlConfig = setting("control").field(default_factory=ControlConfig)
+    hotkeys: dict[Combination, ActionText] = setting("hotkeys").field(
+        default_factory=dict, max_length=MAX_HOTKEYS
+    )
     subjects: Annotated[tuple[SubjectConfig, ...], AfterValidator(_at_least_one)] = Field(
         default_factory=lambda: (SubjectConfig(),), max_length=MAX_SUBJECTS
     )

@@ -136,6 +136,8 @@ class RunContext:
     stop: threading.Event
     now: Callable[[], float]
     metrics: Metrics | None = None
+    change_input: Callable[[str, str], None] | None = None
+    """Has a subject hear another input; None where that needs a restart."""
 
 
 class Controller:
@@ -218,6 +220,21 @@ class Controller:
         if ACTION.read(action) == "start":
             return self.takes.start(slate, take)
         return self.takes.stop().identifier
+
+    def change_input(self, name: str, wanted: str) -> None:
+        """Have a subject hear another audio input; takes as long as it takes to open.
+
+        UserError where it cannot be opened, and while a take is recorded.
+        """
+        subject, change = self.subject(name), self._connected().change_input
+        if self.takes.is_recording:
+            what = "a take is being recorded, whose sound would break off"
+            raise UserError(Problem(subject.name, what, "change the input after it"))
+        if change is None:
+            what, remedy = "this run keeps its inputs", "set `audio: input` and restart the bridge"
+            raise UserError(Problem(subject.name, what, remedy))
+        with self._changing:
+            change(subject.name, wanted)
 
     def notice(self, text: str) -> None:
         """Show the user a line of text, while a bridge runs."""

@@ -32,7 +32,7 @@ class KeyAction:
 
     `name` identifies the action, `label` is for a button and a line of help, `does` for a table.
     Without `act` the action is one of the display: it chooses the next subject, or shows the help.
-    `is_of_terminal` marks what only a terminal does.
+    `is_of_terminal` marks what only a terminal does, `is_of_bridge` what concerns all subjects.
     """
 
     name: str
@@ -41,6 +41,7 @@ class KeyAction:
     does: str
     act: Act | None = None
     is_of_terminal: bool = False
+    is_of_bridge: bool = False
 
     @property
     def shown(self) -> str:
@@ -130,7 +131,9 @@ KEY_ACTIONS = (
     KeyAction("next", ("n", "\t"), "next subject", "steer the next subject"),
     KeyAction("mute", ("m",), "mute", "mute or unmute", _toggle_mute),
     KeyAction("pause", ("p",), "pause", "pause the face, or resume it", _toggle_pause),
-    KeyAction("record", ("r",), "record", "start a take, or end it", _toggle_recording),
+    KeyAction(
+        "record", ("r",), "record", "start a take, or end it", _toggle_recording, is_of_bridge=True
+    ),
     KeyAction("reset", ("x",), "reset losses", "count losses anew from 0", _reset_losses),
     KeyAction("quit", ("q",), "quit", "end the run", _quit, is_of_terminal=True),
     KeyAction("help", ("?",), "help", "show or hide all keys"),

@@ -32,7 +32,7 @@ from cstalk_bridge.system.worker import STOP_TIMEOUT_S, JobWorker, Worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from cstalk_bridge.config.schema import ControlConfig, OscAddress
+    from cstalk_bridge.control.access import ControlConfig, OscAddress
     from cstalk_bridge.control.commands import Address, Outgoing
     from cstalk_bridge.control.controller import Controller
     from cstalk_bridge.face.emotion_trajectory import Keyframe

@@ -206,6 +206,11 @@ class Voice:
         return self._segment
 
     @property
+    def config(self) -> AudioConfig:
+        """The settings of its audio input as they are now."""
+        return self._config
+
+    @property
     def gain_db(self) -> float:
         """The gain before level meter and noise gate, in dB; may be set from any thread."""
         return self._config.gain_db

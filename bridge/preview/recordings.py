@@ -98,6 +98,7 @@ class SubjectRequest(SubjectNumbers):
 
     emotion: EmotionWeights | None = None
     levels: dict[str, float] = Field(default_factory=dict, max_length=len(LEVEL_NAMES))
+    input: str | None = Field(default=None, min_length=1, max_length=1024)
     is_muted: bool | None = None
     is_paused: bool | None = None
     rigmaps: dict[str, str] = Field(default_factory=dict, max_length=MAX_LINKS)

@@ -55,6 +55,8 @@ class SteeringHandlers:
         """Change settings of a subject; HttpError and UserError."""
         wanted = await read_document(request, SubjectRequest)
         subject = self._running.subject(request.path_params["name"])
+        if wanted.input is not None:
+            await run_sync(self._running.change_input, subject.name, wanted.input)
         await run_sync(change_subject, subject, wanted)
         return JSONResponse(subject_state(subject), headers=NO_STORE)
 

@@ -205,6 +205,16 @@ BRIDGE_SETTINGS: Final = (
         is_repeated=True,
         note="A list, such as [10.0.0.5, 192.168.1.0/24].",
     ),
+    Setting(
+        key="hotkeys",
+        help="Global hotkeys: keys that steer the bridge whatever program has the focus.",
+        default={},
+        note="Keys and what they do, with the extra `hotkeys` (pynput): "
+        '{"<ctrl>+<alt>+1": emotion happy, "<f9>": mute, "<f10>": record}. An action is that of a '
+        "key of the dashboard (mute, pause, record, auto, stronger, weaker, reset, emotion NAME), "
+        "which toggles as the key does, or a command of remote control with its arguments (gain 6, "
+        "level head 0.5), for all subjects or as SUBJECT/ACTION. See docs/hotkeys.md.",
+    ),
 )
 """Settings of the whole run, in the order of `config.yaml`."""
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from cstalk_bridge.config.load import ConfigOverrides, override, read_config
-from cstalk_bridge.config.schema import TOKEN, Config, ControlConfig, PreviewConfig
+from cstalk_bridge.config.schema import TOKEN, Config, PreviewConfig
+from cstalk_bridge.control.access import ControlConfig
 from cstalk_bridge.models.errors import UserError
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message_builder import OscMessageBuilder
 from pythonosc.udp_client import SimpleUDPClient
 
-from cstalk_bridge.config.schema import ControlConfig, OscAddress
+from cstalk_bridge.control.access import ControlConfig, OscAddress
 from cstalk_bridge.control.commands import COMMANDS, MAX_WAITING
 from cstalk_bridge.control.controller import Controller
 from cstalk_bridge.control.phone_app import MESSAGES, PhoneApp

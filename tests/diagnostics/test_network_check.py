@@ -11,11 +11,10 @@ import pytest
 
 from cstalk_bridge.config.schema import (
     Config,
-    ControlConfig,
-    OscAddress,
     PreviewConfig,
     SubjectConfig,
 )
+from cstalk_bridge.control.access import ControlConfig, OscAddress
 from cstalk_bridge.diagnostics.network_check import (
     Port,
     PortOwner,

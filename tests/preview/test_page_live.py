@@ -8,11 +8,15 @@ import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+import pytest
+
 from cstalk_bridge import daemon
+from cstalk_bridge.audio.inputs import SPEECH_PATH
 from cstalk_bridge.audio.source import AudioConfig
 from cstalk_bridge.config.schema import Config, SubjectConfig
 from cstalk_bridge.control.controller import Controller
 from cstalk_bridge.face.procedural.animation import DEFAULT_LEVELS, NO_ANIMATION_LEVELS
+from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.outputs.livelink_face import LiveLinkFaceConfig
 from tests.outputs.receiving import receiver
 from tests.preview.browsing import TIMEOUT_S, Visit, browsing, changed, needs_chromium, visiting
@@ -85,6 +89,10 @@ def set_up(visit: Visit, controller: Controller) -> None:
     wait_until(lambda: second.gain_db == 3.5 and second.noise_gate.enabled)
     wait_until(lambda: second.noise_gate.close_db == second.noise_gate.open_db == -60)
     wait_until(lambda: second.lookahead_ms == 120)
+    controller.change_input(NAMES[1], str(SPEECH_PATH))
+    page.locator("#panel-sound select option:checked", has_text=SPEECH_PATH.name).wait_for()
+    with pytest.raises(UserError, match=re.escape("nobody.wav")):
+        controller.change_input(NAMES[1], "nobody.wav")
     second.gain(-2.0)
     page.locator("label.control", has_text="Gain").locator("output", has_text="-2 dB").wait_for()
 

@@ -69,7 +69,7 @@ def test_links_are_told_with_their_lamps(serving: Serving, bridge: RunningBridge
         "listening",
         "good",
     )
-    assert state["subjects"][0]["health"]["state"] in ("OK", "STARTING")
+    assert bridge.metrics.subjects[0].input_name == state["subjects"][0]["input"]
 
 
 def test_meters_move_with_the_sound(serving: Serving) -> None:
@@ -108,6 +108,7 @@ def test_a_take_is_named_and_its_place_is_told(serving: Serving, bridge: Running
         ({"transition_ms": -1}, "transition_ms"),
         ({"rigmaps": {"livelinkface61": "vrm"}}, "other curves"),
         ({"rigmaps": {"livelinkface61": "nothing.yaml"}}, "nothing.yaml"),
+        ({"input": "mic"}, "restart the bridge"),
     ],
 )
 def test_what_is_out_of_range_is_refused_at_its_place(
