@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from cstalk_bridge.config.schema import SubjectConfig
 from cstalk_bridge.control.commands import COMMANDS
+from cstalk_bridge.control.keys import EMOTION_KEYS, KEY_ACTIONS
 from cstalk_bridge.control.phone_app import MESSAGES
 from cstalk_bridge.monitor.exposition import measures_table
 from cstalk_bridge.settings.declaration import Effect, Scope
@@ -114,6 +115,22 @@ def _described_range(parameter: Parameter) -> str:
     return f"{parameter.name} {parameter.range}"
 
 
+def key_table() -> str:
+    """Return the table of the keys, in Markdown: those of emotions in one row."""
+    first, *_, last = EMOTION_KEYS
+    rows = [
+        "| key | action |",
+        "|---|---|",
+        f"| `{first}` to `{last}` | choose an emotion: {', '.join(EMOTION_KEYS.values())} |",
+    ]
+    for action in KEY_ACTIONS:
+        if action.keys[0] not in EMOTION_KEYS:
+            keys = ", ".join(f"`{'Tab' if key == chr(9) else key}`" for key in action.keys)
+            only = " (in the terminal alone)" if action.is_of_terminal else ""
+            rows.append(f"| {keys} | {action.does}{only} |")
+    return "\n".join(rows)
+
+
 def phone_table() -> str:
     """Return the table of the app's messages, in Markdown."""
     rows = ["| message | arguments | answer | what it does |", "|---|---|---|---|"]
@@ -152,7 +169,9 @@ def main(arguments: Sequence[str]) -> int:
     """Write the files, or with `--check` only compare them; return 1 for one that differs."""
     made = {
         CONFIG: config_text(),
-        CONTROL: page_text(CONTROL.read_text(encoding="utf-8"), command_table(), phone_table()),
+        CONTROL: page_text(
+            CONTROL.read_text(encoding="utf-8"), key_table(), command_table(), phone_table()
+        ),
         MONITORING: page_text(MONITORING.read_text(encoding="utf-8"), measures_table()),
         EFFECTS: page_text(EFFECTS.read_text(encoding="utf-8"), effect_table()),
     }

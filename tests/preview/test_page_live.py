@@ -90,7 +90,9 @@ def set_up(visit: Visit, controller: Controller) -> None:
     wait_until(lambda: second.noise_gate.close_db == second.noise_gate.open_db == -60)
     wait_until(lambda: second.lookahead_ms == 120)
     controller.change_input(NAMES[1], str(SPEECH_PATH))
-    page.locator("#panel-sound select option:checked", has_text=SPEECH_PATH.name).wait_for()
+    page.locator("#panel-sound select option:checked", has_text=SPEECH_PATH.name).wait_for(
+        state="attached"
+    )
     with pytest.raises(UserError, match=re.escape("nobody.wav")):
         controller.change_input(NAMES[1], "nobody.wav")
     second.gain(-2.0)

@@ -109,43 +109,43 @@ def panels(visit: Visit) -> Iterator[str]:
 
 def test_the_page_is_as_wide_as_the_screen_and_no_higher(visit: Visit) -> None:
     for panel in panels(visit):
-        seen = visit.ask(
+        seen = visit.evaluate(
             "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
         )
         assert tuple(seen) == size(visit), panel
         overflowing = "(p => p.scrollWidth > p.clientWidth)(document.querySelector('#panels'))"
-        assert not visit.ask(overflowing), panel
+        assert not visit.evaluate(overflowing), panel
 
 
 def test_what_an_operator_needs_is_in_reach(visit: Visit) -> None:
     needed = [name for name in IN_REACH if size(visit) != DESK or name != "#tabs"]
     visit.page.locator(".face").first.wait_for()
-    assert visit.ask(OUT_OF_REACH, needed) == []
+    assert visit.evaluate(OUT_OF_REACH, needed) == []
 
 
 def test_what_a_finger_touches_is_large_enough(visit: Visit) -> None:
     if size(visit) == DESK:
         pytest.skip("a mouse is there")
     for panel in panels(visit):
-        assert visit.ask(TOO_SMALL) == [], panel
+        assert visit.evaluate(TOO_SMALL) == [], panel
     visit.page.get_by_role("button", name="Blend").click()
-    assert visit.ask(TOO_SMALL) == []
+    assert visit.evaluate(TOO_SMALL) == []
     visit.page.get_by_role("button", name="Blend").click()
 
 
 def test_every_control_has_a_name_for_a_screen_reader(visit: Visit) -> None:
     for panel in panels(visit):
-        assert visit.ask(NAMELESS) == [], panel
+        assert visit.evaluate(NAMELESS) == [], panel
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_texts_can_be_read_in_both_themes(visit: Visit, theme: str) -> None:
     """The contrast of texts is at least 4.5 to 1 (WCAG 2.2, success criterion 1.4.3)."""
     for _ in range(2):
-        if visit.ask("document.documentElement.dataset.theme") != theme:
+        if visit.evaluate("document.documentElement.dataset.theme") != theme:
             visit.page.locator("#theme").click()
     for panel in panels(visit):
-        assert visit.ask(FAINT) == [], panel
+        assert visit.evaluate(FAINT) == [], panel
 
 
 FAINT = """() => {
