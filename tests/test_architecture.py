@@ -35,6 +35,8 @@ NEED_MORE = {
     "Dummy-N",
     "reopen mic",
     "close sound",
+    "hotkey actions",
+    "hotkeys",
     "passthrough",
     "config",
     "keys",

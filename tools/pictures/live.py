@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -63,10 +64,17 @@ def run() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         looped = Path(folder) / "speech.wav"
         _repeat(looped)
+        receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        receiver.bind(("127.0.0.1", 0))
+        link = f"livelink-face://127.0.0.1:{receiver.getsockname()[1]}"
         command = [sys.executable, "-m", "cstalk_bridge", "run", "--no-ui", "--audio", str(looped)]
-        with subprocess.Popen(  # noqa: S603 - our own command
-            [*command, "--preview", "127.0.0.1:0"], stderr=subprocess.PIPE, text=True, cwd=folder
-        ) as process:
+        command += ["--link", link, "--preview", "127.0.0.1:0"]
+        with (
+            receiver,
+            subprocess.Popen(  # noqa: S603 - our own command
+                command, stderr=subprocess.PIPE, text=True, cwd=folder
+            ) as process,
+        ):
             try:
                 assert process.stderr is not None  # noqa: S101 - for the type checker
                 address = None
