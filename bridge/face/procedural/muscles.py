@@ -108,13 +108,13 @@ class Gesture:
 
 
 GESTURES: dict[str, Gesture] = {
-    "raise": Gesture(1.4, 0.22, {"brow_in": 0.7, "brow_out": 0.6, "lids": -0.3}),
+    "raise": Gesture(1.5, 0.22, {"brow_in": 0.7, "brow_out": 0.6, "lids": -0.3}),
     "inner raise": Gesture(0.4, 0.22, {"brow_in": 0.9, "brow_out": 0.3, "lids": -0.15}),
-    "frown": Gesture(0.7, 0.22, {"brow_down": 1.0, "squint": 0.8, "nose": 0.1}),
-    "squint": Gesture(0.9, 0.22, {"squint": 1.3, "cheek": 0.9, "nose": 0.1}),
-    "sneer": Gesture(0.75, 0.3, {"nose": 1.4, "cheek": 0.5, "squint": 0.5}),
-    "smile": Gesture(2.5, 0.5, {"corner": 1.6, "cheek": 0.5, "dimple": 0.25, "squint": 0.2}),
-    "tighten": Gesture(2.7, 0.4, {"dimple": 1.25, "depress": 1.35}),
+    "frown": Gesture(0.8, 0.22, {"brow_down": 1.0, "squint": 0.8, "nose": 0.3}),
+    "squint": Gesture(0.9, 0.22, {"squint": 1.3, "cheek": 0.9, "nose": 0.3}),
+    "sneer": Gesture(0.8, 0.3, {"nose": 1.3, "cheek": 0.5, "squint": 0.5}),
+    "smile": Gesture(2.6, 0.5, {"corner": 1.7, "cheek": 0.5, "dimple": 0.25, "squint": 0.2}),
+    "tighten": Gesture(2.7, 0.4, {"dimple": 1.3, "depress": 1.4}),
 }
 _SHAPES = np.array([group_vector(gesture.shifts) for gesture in GESTURES.values()])
 _LENGTHS_S = [gesture.length_s for gesture in GESTURES.values()]
