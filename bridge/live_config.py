@@ -56,6 +56,8 @@ TAKE_OVER_S = 5.0
 MAX_REPORTED = 8
 """Mistakes of one edit that are reported one by one."""
 
+GATE = "audio.gate"
+
 SOURCE_KEYS = ("audio.input", "audio.channel")
 
 logger = logging.getLogger(__name__)
@@ -395,12 +397,11 @@ class LiveConfig:
     def _set_values(self, edit: PreparedEdit) -> None:
         """Set the values that are no parts, by the controllers, which report them then."""
         new = subjects_of(edit.config)
-        for subject, key in edit.done:
+        for subject, keys in _by_subject(edit.done).items():
             try:
                 if subject in self._running and subject in new:
-                    controller = self._parts.controller.subject(subject)
-                    self._set(controller, self._running[subject], new[subject], key)
-                elif key == "lookahead_ms":
+                    self._set_all(self._running[subject], new[subject], keys)
+                elif "lookahead_ms" in keys:
                     for controller in self._parts.controller.subjects:
                         controller.lookahead(edit.config.lookahead_ms)
             except UserError as error:
@@ -417,6 +418,15 @@ class LiveConfig:
             **{place: value for place, value in self._values.items() if place[0] not in gone},
             **{place: value for place, value in values.items() if place[0] in added},
         }
+
+    def _set_all(self, each: OpenSubject, new: SubjectConfig, keys: Sequence[str]) -> None:
+        """Set values of a subject; those of its gate at once, as they depend on one another."""
+        controller = self._parts.controller.subject(new.name)
+        for key in keys:
+            self._set(controller, each, new, key)
+        gate = {setting(key).name: value_of(new, key) for key in keys if key.startswith(f"{GATE}.")}
+        if gate:
+            controller.gate(**gate)
 
     def _set(
         self, controller: SubjectController, each: OpenSubject, new: SubjectConfig, key: str
@@ -438,7 +448,7 @@ class LiveConfig:
             controller.passthrough_delay(new.passthrough.delay_ms)
         elif key == "passthrough.level_db":
             controller.passthrough_level(new.passthrough.level_db)
-        elif key in LIVE_SETTINGS:
+        elif key in LIVE_SETTINGS and group != GATE:
             LIVE_SETTINGS[key].change(controller, value_of(new, key), None)
 
     def _arrange_recorder(self) -> None:
@@ -471,12 +481,9 @@ class LiveConfig:
     # What the user is told.
 
     def _report(self, name: str, edit: PreparedEdit) -> None:
-        by_subject: dict[str, list[str]] = {}
-        for subject, key in edit.done:
-            by_subject.setdefault(subject, []).append(key)
         told = [
             f"{subject}: {', '.join(keys)}" if subject else ", ".join(keys)
-            for subject, keys in by_subject.items()
+            for subject, keys in _by_subject(edit.done).items()
         ]
         told += [f"{subject} is added" for subject in edit.added]
         told += [f"{subject} is removed" for subject in edit.removed]
@@ -517,6 +524,14 @@ class LiveConfig:
 def before_and_after(after: Outputs, before: Outputs) -> tuple[OpenLink, ...]:
     """Return the links that were opened for the later outputs."""
     return tuple(each for each in after.links if each not in before.links)
+
+
+def _by_subject(places: Sequence[SettingPlace]) -> dict[str, list[str]]:
+    """Return the keys of settings by their subject, "" for those of the bridge."""
+    found: dict[str, list[str]] = {}
+    for subject, key in places:
+        found.setdefault(subject, []).append(key)
+    return found
 
 
 def _rigmap_names(config: Config) -> set[str]:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     Listing: TypeAlias = "tuple[tuple[str, int, int, int], ...]"
 
 
+NO_WINDOW: Final = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+"""Windows would open a terminal for the process of a program without one."""
+
 MODULE: Final = "cstalk_bridge.audio.device_probe"
 
 
@@ -75,6 +78,7 @@ class DeviceProbe:
                 stderr=subprocess.DEVNULL,
                 text=True,
                 encoding="utf-8",
+                creationflags=NO_WINDOW,
             )
         questions, answers = self._process.stdin, self._process.stdout
         if questions is None or answers is None:

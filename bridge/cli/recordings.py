@@ -332,11 +332,14 @@ def plot(options: argparse.Namespace) -> int:
     a take.
     """
     from cstalk_bridge.models.errors import UserError
-    from cstalk_bridge.plot.picture import View, load_input, make_picture, plan
     from cstalk_bridge.rig.load import load_rigmap
 
+    # Before the plots are imported, so that a mistake is reported at once.
+    rigmap = load_rigmap(options.rigmap)
+    from cstalk_bridge.plot.picture import View, load_input, make_picture, plan
+
     view = View(
-        rigmap=load_rigmap(options.rigmap),
+        rigmap=rigmap,
         theme=options.theme,
         start_s=options.start,
         end_s=options.end,

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import yaml
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from cstalk_bridge import daemon
 from cstalk_bridge.config.load import ConfigFile, ConfigOverrides
 from cstalk_bridge.control.controller import Controller
+from cstalk_bridge.preview.hub import HEADER
 from cstalk_bridge.rig.curves import ARKIT_CURVES
 from tests.daemon.running import PacketCollector
 from tests.outputs.receiving import receiver
@@ -144,6 +147,15 @@ def test_edited_settings_of_a_subject_are_applied_without_a_missing_frame(
     assert (state.weights["happy"], state.gain_db, state.levels.gaze) == (0.7, 6.0, 0.5)
     assert state.settings["mouth_guard"] == 0.9
     check_frames(edited.packets(0), "Ann")
+
+
+def test_both_levels_of_a_gate_may_pass_each_other_in_one_edit(edited: EditedRun) -> None:
+    with edited.running():
+        gate = {"enabled": True, "open_db": -70.0, "close_db": -76.0}
+        edited.edit(audio={"input": "test", "gate": gate})
+        edited.wait_for_notice("audio.gate.close_db")
+        found = edited.controller.subject("Ann").noise_gate
+    assert (found.enabled, found.open_db, found.close_db) == (True, -70.0, -76.0)
 
 
 def test_a_value_changed_live_stays_until_the_file_has_another_one(edited: EditedRun) -> None:
@@ -341,6 +353,29 @@ def test_a_config_that_is_not_to_be_watched_is_left_alone(edited: EditedRun) -> 
         edited.wait_for_notice("is not watched any more")
         assert edited.controller.subject("Ann").mix == {"happy": 0.4}
         assert not [t for t in threading.enumerate() if t.name == "config" and t.is_alive()]
+
+
+def test_a_browser_is_told_of_a_new_subject_before_its_first_frame(edited: EditedRun) -> None:
+    edited.config["preview"] = "127.0.0.1:0"
+    edited.save()
+    with edited.running():
+        url = edited.wait_for_notice("the preview is at").rpartition(" ")[2]
+        with connect(
+            f"{url.replace('http', 'ws', 1)}live", origin=Origin(url.rstrip("/"))
+        ) as client:
+            assert introduced(client) == ["Ann"]
+            edited.config["subjects"].append(edited.subject("Bea", 1))
+            edited.save()
+            assert introduced(client) == ["Ann", "Bea"]
+            frame = next(data for data in client if isinstance(data, bytes))
+    assert HEADER.unpack_from(frame)[1] == 2
+
+
+def introduced(client: ClientConnection) -> list[str]:
+    """Return the subjects of the next introduction on a socket."""
+    documents = (json.loads(data) for data in client if isinstance(data, str))
+    described = next(document for document in documents if "curves" in document)
+    return [subject["name"] for subject in described["subjects"]]
 
 
 def write_rigmap(path: Path, open_jaw: float) -> Path:
