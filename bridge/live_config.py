@@ -274,7 +274,7 @@ class LiveConfig:
             if listening(self._links_of(name)):
                 edit.at_start.append(f"{name}: to remove a subject of a MetaHuman device")
             elif edit.is_recording:
-                edit.late.append(f"{name} is removed")
+                edit.late.append(f"the removal of {name}")
             else:
                 edit.removed = (*edit.removed, name)
 
@@ -481,18 +481,19 @@ class LiveConfig:
     # What the user is told.
 
     def _report(self, name: str, edit: PreparedEdit) -> None:
-        told = [
+        changed = [
             f"{subject}: {', '.join(keys)}" if subject else ", ".join(keys)
             for subject, keys in _by_subject(edit.done).items()
         ]
-        told += [f"{subject} is added" for subject in edit.added]
-        told += [f"{subject} is removed" for subject in edit.removed]
-        if not told and edit.outputs:
-            told = [f"the rig maps of {', '.join(edit.outputs)}"]
+        if not changed and edit.outputs:
+            changed = [f"the rig maps of {', '.join(edit.outputs)}"]
+        told = [f"changed {'; '.join(changed)}"] if changed else []
+        told += [f"added {', '.join(edit.added)}"] if edit.added else []
+        told += [f"removed {', '.join(edit.removed)}"] if edit.removed else []
         if told:
-            self._notice(f"{name}: applied {'; '.join(told)}")
+            self._notice(f"{name}: {'; '.join(told)}")
         if edit.late:
-            self._notice(f"{name}: when the take has ended: {'; '.join(edit.late)}")
+            self._notice(f"{name}: waits for the end of the take: {'; '.join(edit.late)}")
         if any(self._running[subject].is_behind for subject in edit.outputs):
             self._notice("the take keeps its curves; the rig map counts for the next one")
         if edit.added and edit.is_recording:
@@ -507,7 +508,7 @@ class LiveConfig:
     def _reject(self, name: str, problems: Sequence[Problem]) -> None:
         """Report the mistakes of an edit, each at its place."""
         count = "a mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
-        self._parts.metrics.config_fault = f"{name}: {count}, see above"
+        self._parts.metrics.config_fault = f"{name}: {count}"
         self._notice(f"{name}: {count}; nothing was changed")
         for problem in problems[:MAX_REPORTED]:
             self._notice(str(problem))

@@ -181,7 +181,7 @@ def log_status(metrics: Metrics) -> str:
 
 def config_status(metrics: Metrics) -> str:
     """Return that the config file has mistakes by now; "" while it has none."""
-    return f"config: {metrics.config_fault}" if metrics.config_fault else ""
+    return f"{metrics.config_fault}, not applied" if metrics.config_fault else ""
 
 
 def timecode_label(metrics: Metrics) -> str:

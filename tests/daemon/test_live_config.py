@@ -140,7 +140,7 @@ def test_edited_settings_of_a_subject_are_applied_without_a_missing_frame(
             audio={"input": "test", "gain_db": 6.0, "gate": {"enabled": True}},
             rest={"silence": "neutral"},
         )
-        told = edited.wait_for_notice("applied Ann")
+        told = edited.wait_for_notice("changed Ann")
         state = edited.controller.subject("Ann").state()
     assert str(edited.path) in told
     assert "emotion, mouth_guard, alive.gaze" in told
@@ -164,11 +164,11 @@ def test_a_value_changed_live_stays_until_the_file_has_another_one(edited: Edite
         ann.gain(-3.0)
         ann.emotion({"sad": 0.4})
         edited.edit(emotion={"happy": 0.6})
-        edited.wait_for_notice("applied Ann: emotion")
+        edited.wait_for_notice("changed Ann: emotion")
         assert ann.state().gain_db == -3.0
         assert ann.mix == {"happy": 0.6}
         edited.edit(audio={"input": "test", "gain_db": 2.0})
-        edited.wait_for_notice("applied Ann: audio.gain_db")
+        edited.wait_for_notice("changed Ann: audio.gain_db")
         assert ann.state().gain_db == 2.0
 
 
@@ -182,7 +182,7 @@ def test_an_edit_with_mistakes_changes_nothing_and_says_where_they_are(edited: E
         places = [notice for notice in edited.notices if notice.startswith(f"{edited.path}:")]
         fault = edited._metrics[0].config_fault
         edited.edit(emotion={"happy": 0.2})
-        edited.wait_for_notice("applied Ann: emotion")
+        edited.wait_for_notice("changed Ann: emotion")
         cleared = edited._metrics[0].config_fault
     assert any("unknown key `fsp`; did you mean `fps`?" in place for place in places)
     assert any("there is no emotion 'hapy'" in place for place in places)
@@ -205,7 +205,7 @@ def test_what_needs_a_restart_is_named(edited: EditedRun) -> None:
         edited.edit(seed=5)
         told = edited.wait_for_notice("needs a restart")
         edited.edit(emotion={"happy": 0.5})
-        edited.wait_for_notice("applied Ann: emotion")
+        edited.wait_for_notice("changed Ann: emotion")
         again = [notice for notice in edited.notices if "needs a restart" in notice]
     assert told.endswith("needs a restart: fps; preview; Ann: seed")
     assert again == [told]
@@ -215,14 +215,14 @@ def test_subjects_are_added_and_removed_without_a_missing_frame(edited: EditedRu
     with edited.running():
         edited.config["subjects"].append(edited.subject("Bea", 1, emotion="happy:0.5"))
         edited.save()
-        edited.wait_for_notice("Bea is added")
+        edited.wait_for_notice("added Bea")
         bea = edited.controller.subject("Bea")
         wait_until(lambda: bea.state().level_db > -90.0, TIMEOUT_S)
         states = [subject.state().name for subject in edited.controller.subjects]
         wait_until(lambda: len(edited.collectors[1].datagrams) > 60, TIMEOUT_S)
         edited.config["subjects"].pop(0)
         edited.save()
-        edited.wait_for_notice("Ann is removed")
+        edited.wait_for_notice("removed Ann")
         left = [subject.state().name for subject in edited.controller.subjects]
         count = len(edited.collectors[1].datagrams)
         wait_until(lambda: len(edited.collectors[1].datagrams) > count + 30, TIMEOUT_S)
@@ -240,10 +240,10 @@ def test_a_changed_link_goes_on_at_its_new_target_with_the_next_frame(edited: Ed
     with edited.running():
         here, there = (f"livelink-face://127.0.0.1:{port}" for port in edited.ports)
         edited.edit(links=[here, there])
-        edited.wait_for_notice("applied Ann: links")
+        edited.wait_for_notice("changed Ann: links")
         wait_until(lambda: len(edited.collectors[1].datagrams) > 30, TIMEOUT_S)
         edited.edit(links=[there])
-        wait_until(lambda: sum("applied Ann: links" in n for n in edited.notices) == 2, TIMEOUT_S)
+        wait_until(lambda: sum("changed Ann: links" in n for n in edited.notices) == 2, TIMEOUT_S)
         names = [link.name for link in edited.controller.subject("Ann").state().links]
     first, second = edited.packets(0), edited.packets(1)
     check_frames(first, "Ann")
@@ -263,11 +263,11 @@ def test_a_link_that_changes_leaves_no_face_at_rest_where_it_stays(
     with edited.running():
         here = f"livelink-face://127.0.0.1:{edited.ports[0]}"
         edited.edit(links=[f"{here}?rigmap={rigmap}"])
-        edited.wait_for_notice("applied Ann: links")
+        edited.wait_for_notice("changed Ann: links")
         wait_for_jaw(edited, 0.5)
         there = f"127.0.0.1:{edited.ports[1]}"
         edited.edit(links=[f"{here},{there}?rigmap={rigmap}"])
-        wait_until(lambda: sum("applied Ann: links" in n for n in edited.notices) == 2, TIMEOUT_S)
+        wait_until(lambda: sum("changed Ann: links" in n for n in edited.notices) == 2, TIMEOUT_S)
         wait_until(lambda: len(edited.collectors[1].datagrams) > 30, TIMEOUT_S)
     jaws = [jaw(packet) for packet in edited.packets(0)]
     opened = jaws.index(0.5)
@@ -312,15 +312,15 @@ def test_a_take_keeps_its_subjects_and_curves_and_what_waits_comes_after_it(
         edited.config["subjects"].pop(1)
         edited.config["lookahead_ms"] = 120
         edited.save()
-        told = edited.wait_for_notice("when the take has ended")
+        told = edited.wait_for_notice("waits for the end of the take")
         present = [subject.name for subject in edited.controller.subjects]
         recorded = edited.controller.takes.stop()
-        edited.wait_for_notice("applied lookahead_ms; Bea is removed")
+        edited.wait_for_notice("changed lookahead_ms; removed Bea")
         state = edited.controller.subject("Ann").state()
         edited.controller.takes.start("Slate", 2)
         wait_until(lambda: recorded_s(edited) > 0.5, TIMEOUT_S)
         second = edited.controller.takes.stop()
-    assert "lookahead_ms; Bea is removed" in told
+    assert "lookahead_ms; the removal of Bea" in told
     assert present == ["Ann", "Bea"]
     assert state.lookahead_ms == 120
     assert [recorded_jaws(path) for path in recorded.curves[:1]] == [{0.25}]
@@ -337,12 +337,12 @@ def test_a_flag_goes_on_overriding_the_file(tmp_path: Path, weights: Path) -> No
         try:
             with edited.running():
                 edited.edit(emotion={"happy": 0.9}, alive={"gaze": 0.2})
-                told = edited.wait_for_notice("applied Ann")
+                told = edited.wait_for_notice("changed Ann")
                 mix = edited.controller.subject("Ann").mix
         finally:
             for collector in collectors:
                 collector.packets()
-    assert told.endswith("applied Ann: alive.gaze")
+    assert told.endswith("changed Ann: alive.gaze")
     assert mix == {"sad": pytest.approx(0.3)}
 
 
