@@ -199,6 +199,22 @@ def test_a_file_that_is_empty_or_half_written_changes_nothing(edited: EditedRun,
         assert [subject.name for subject in edited.controller.subjects] == ["Ann"]
 
 
+def test_edited_keyframes_come_at_their_time_and_past_ones_do_not(edited: EditedRun) -> None:
+    with edited.running():
+        edited.edit(
+            emotions=[
+                {"at_s": 0.0, "emotion": "sad:0.9"},
+                {"at_s": 0.001, "emotion": "angry:0.9", "over_s": 0.0},
+                {"at_s": 8.0, "emotion": "happy:0.8", "over_s": 0.0},
+            ]
+        )
+        edited.wait_for_notice("changed Ann: emotions")
+        ann = edited.controller.subject("Ann")
+        before = ann.mix
+        wait_until(lambda: ann.mix == {"happy": 0.8}, TIMEOUT_S)
+    assert before in ({}, {"happy": 0.8})
+
+
 def test_what_needs_a_restart_is_named(edited: EditedRun) -> None:
     with edited.running():
         edited.config |= {"fps": 30, "preview": "127.0.0.1:0"}
