@@ -202,11 +202,16 @@ class UdpLink:
         worst = max(states, key=DELIVERIES.index)
         receiver = receivers[states.index(worst)]
         if worst is Delivery.NO_RECEIVER:
-            what = f"nobody listens at {receiver.target}"
-            return LinkStatus(worst, f"{what}; {self.receiver_remedy(receiver.target.port)}")
+            return LinkStatus(worst, self._refusal(receiver))
         if worst is Delivery.NOT_SENT:
             return LinkStatus(worst, f"{receiver.last_error}; check the address and the network")
         return LinkStatus(worst)
+
+    def _refusal(self, receiver: Receiver | UnresolvedTarget) -> str:
+        if receiver.is_absent:
+            return f"{receiver.target.host} does not answer; is it switched on and connected?"
+        remedy = self.receiver_remedy(receiver.target.port)
+        return f"nobody listens at {receiver.target}; {remedy}"
 
     def _status_without_receivers(self) -> LinkStatus:
         return LinkStatus(Delivery.NO_RECEIVER, "it has no target; set one by remote control")

@@ -6,10 +6,12 @@ again by a thread of its own.
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import math
 import re
 import socket
+import sys
 import threading
 from collections import deque
 from dataclasses import dataclass, field
@@ -176,9 +178,17 @@ class Delivery(Enum):
         return self in {self.NO_RECEIVER, self.NOT_SENT}
 
 
-REFUSED_S = 3.0
-"""Time for which a refusal of another machine counts. Linux sends one a second (`icmp_ratelimit`)
-however many frames it refuses; this machine answers every one."""
+REFUSED_S = 5.0
+"""Time for which an answer about another machine counts. Linux sends one a second
+(`icmp_ratelimit`) however many frames it refuses, and finds a machine that is off every 3 s, after
+three questions for its hardware address (`mcast_solicit`); this machine answers every frame."""
+
+IP_RECVERR, IPV6_RECVERR = 11, 25
+"""Of Linux's `in.h` and `in6.h`, which Python lacks: the socket reports every ICMP error, also that
+a machine of the local network does not answer."""
+
+UNREACHED = frozenset({errno.EHOSTUNREACH, errno.EHOSTDOWN})
+"""Errors about an earlier datagram: the machine does not answer in its network."""
 
 PROVEN_DATAGRAMS = 8
 """Datagrams to this machine in a row without a refusal that show that somebody listens."""
@@ -197,7 +207,8 @@ class Receiver:
 
     The socket is connected to its address, so that the system reports the ICMP message "port
     unreachable" with which a machine answers where nobody listens (RFC 1122, section 4.1.3.3);
-    `refused` counts these. Otherwise UDP does not report whether datagrams arrive.
+    `refused` counts these, and on Linux also those about a machine that does not answer in its
+    network. Otherwise UDP does not report whether datagrams arrive.
     """
 
     target: Target
@@ -212,6 +223,8 @@ class Receiver:
     _sent_at_refusal: int = 0
     _connected_s: float = -math.inf
     _is_connected: bool = False
+    is_absent: bool = False
+    """Whether the last answer was that the machine does not answer, not that nobody listens."""
 
     def __post_init__(self) -> None:
         self.socket.settimeout(0.0)
@@ -242,15 +255,15 @@ class Receiver:
         """Hand every datagram to the system; what it refuses is dropped and counted."""
         for datagram in datagrams:
             if self.sent % CHECK_DATAGRAMS == 0:
-                self._receive_refusal()
+                self._check()
             try:
                 self._send(datagram)
-            except (ConnectionRefusedError, ConnectionResetError):
-                # The answer to an earlier datagram; this one has not been sent.
-                self._note_refusal()
-                self._send_again(datagram)
             except OSError as error:
-                self._fail(error)
+                if self._is_answer(error):
+                    # To an earlier datagram; this one has not been sent.
+                    self._send_again(datagram)
+                else:
+                    self._fail(error)
             else:
                 self.sent += 1
 
@@ -272,18 +285,25 @@ class Receiver:
         else:
             self.sent += 1
 
-    def _receive_refusal(self) -> None:
+    def _check(self) -> None:
+        """Look for a refusal that only receiving reports, and connect where it was impossible."""
         try:
             self.socket.recv(1)
-        except (ConnectionRefusedError, ConnectionResetError):
-            self._note_refusal()
-        except OSError:
-            return  # There is nothing to receive; what else is wrong shows when sending.
+        except OSError as error:
+            self._is_answer(error)  # Usually there is nothing to receive; other faults show later.
+        if not self._is_connected and self.now() - self._connected_s >= RECONNECT_S:
+            self._connect()
 
-    def _note_refusal(self) -> None:
+    def _is_answer(self, error: OSError) -> bool:
+        """Whether an error is an answer to an earlier datagram, which is then counted."""
+        is_absent = error.errno in UNREACHED
+        if not is_absent and not isinstance(error, ConnectionRefusedError | ConnectionResetError):
+            return False
         self.refused += 1
+        self.is_absent = is_absent
         self._refused_s = self.now()
         self._sent_at_refusal = self.sent
+        return True
 
     def _fail(self, error: OSError) -> None:
         self.failed += 1
@@ -326,6 +346,7 @@ class UnresolvedTarget:
     sent: int = 0
     failed: int = 0
     refused: int = 0
+    is_absent: bool = False
 
     def delivery(self, now_s: float) -> Delivery:
         """Return that nothing is sent."""
@@ -506,4 +527,8 @@ def _opened(target: Target, found: HostAddress, *, may_broadcast: bool = True) -
 def _datagram_socket(family: int, *, may_broadcast: bool) -> socket.socket:
     opened = socket.socket(family, socket.SOCK_DGRAM)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, may_broadcast)
+    if sys.platform == "linux":
+        is_ipv6 = family == socket.AF_INET6
+        level = socket.IPPROTO_IPV6 if is_ipv6 else socket.IPPROTO_IP
+        opened.setsockopt(level, IPV6_RECVERR if is_ipv6 else IP_RECVERR, 1)
     return opened

@@ -1,6 +1,9 @@
 """UDP targets on real sockets: a dead target never affects another."""
 
+import shutil
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -273,3 +276,25 @@ def test_a_forgotten_target_gets_nothing_more_and_stays_counted() -> None:
         targets.close()
         assert (kept.all_waiting(), left.all_waiting()) == ([b"one", b"two"], [b"one"])
         assert targets.sent == 3
+
+
+def can_have_namespaces() -> bool:
+    if sys.platform != "linux" or not (shutil.which("unshare") and shutil.which("ip")):
+        return False
+    links = ["ip", "link", "add", "here", "type", "veth", "peer", "name", "there"]
+    return (
+        subprocess.run(["unshare", "-n", *links], capture_output=True, check=False).returncode == 0
+    )
+
+
+def test_another_machine_is_known_to_be_off_or_deaf_until_it_listens() -> None:
+    if not can_have_namespaces():
+        pytest.skip("needs Linux and the right to have networks")
+    command = ["unshare", "-n", sys.executable, "-m", "tests.outputs.two_machines"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "off NO_RECEIVER",
+        "on NO_RECEIVER",
+        "listening SENT",
+        "moved SENT 10.9.0.77",
+    ]
