@@ -42,8 +42,14 @@ JAW: Final = "CTRL_C_jaw.ty"
 VISIBLE: Final = 0.05
 """Opening of the jaw that can be seen. One that is less than half as wide is lost."""
 
-ONSET_S: Final = 0.15
-"""Before and after the first certain speech: its first syllable."""
+ONSET_S: Final = 0.12
+"""How long before the detector is certain of it speech may have begun."""
+
+SYLLABLE_S: Final = 0.30
+"""Length of a first syllable, from there on."""
+
+SPEECH_DB: Final = -26.0
+"""Level of recordings, as of a microphone that is set well."""
 
 CERTAIN: Final = 0.5
 MAX_RECORDINGS: Final = 40
@@ -160,7 +166,7 @@ def shown_delay_s() -> float:
 def lost_onset_ms(generator: Generator, sound: Floats) -> float | None:
     """Return for how long the gate keeps the mouth from opening for the first syllable of a sound.
 
-    None where there is no speech in it.
+    It is compared with an ideal gate, which opens `ONSET_S` before speech is certain. None where there is no speech in it.
     """
     detector, samples = VoiceDetector(), np.asarray(sound, dtype=np.float32)
     hops = samples[: len(samples) // HOP_SAMPLES * HOP_SAMPLES].reshape(-1, HOP_SAMPLES)
@@ -168,13 +174,16 @@ def lost_onset_ms(generator: Generator, sound: Floats) -> float | None:
     first = next(certain, None)
     if first is None:
         return None
-    begins_s = first * HOP_S
+    begins_s = first * HOP_S - ONSET_S
     samples = samples[: round((begins_s + RECORDING_S) * HOP_RATE_HZ)]
-    free, gated = (shown_jaw(generator, samples, gate) for gate in (GateConfig(), VOICE))
-    times_s = np.arange(len(free)) / TICKS_HZ - shown_delay_s()
-    inside = np.abs(times_s - begins_s) < ONSET_S
-    free, gated = (jaw[inside] - np.median(jaw[times_s < begins_s - 0.3]) for jaw in (free, gated))
-    is_lost = (free > VISIBLE) & (gated < 0.5 * free)
+    ideal = samples.copy()
+    ideal[: round(begins_s * HOP_RATE_HZ)] = 0.0
+    wanted = shown_jaw(generator, ideal, GateConfig())
+    gated = shown_jaw(generator, samples, VOICE)
+    times_s = np.arange(len(wanted)) / TICKS_HZ - shown_delay_s()
+    inside = (times_s >= begins_s) & (times_s < begins_s + SYLLABLE_S)
+    wanted, gated = (jaw[inside] - np.median(jaw[times_s < begins_s]) for jaw in (wanted, gated))
+    is_lost = (wanted > VISIBLE) & (gated < 0.5 * wanted)
     return 1e3 / TICKS_HZ * float(np.sum(is_lost))
 
 
@@ -194,7 +203,7 @@ def recordings(folder: Path | None) -> Iterator[Floats]:
         sound, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
         mono = soxr.resample(sound.mean(axis=1), rate_hz, HOP_RATE_HZ)
         room = at_level(rng.standard_normal(HOP_RATE_HZ + len(mono)), ROOM_DB)
-        room[HOP_RATE_HZ:] += mono
+        room[HOP_RATE_HZ:] += at_level(mono, SPEECH_DB)
         yield room
 
 

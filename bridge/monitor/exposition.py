@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric
 
-    from cstalk_bridge.monitor.metrics import LinkMetrics, Metrics, Spread, SubjectMetrics
+    from cstalk_bridge.monitor.metrics import (
+        LinkMetrics,
+        Metrics,
+        PassthroughStatus,
+        Spread,
+        SubjectMetrics,
+    )
 
     Samples = Iterable[tuple[tuple[str, ...], float]]
     """Values of the labels, and the value of each sample."""
@@ -143,6 +149,11 @@ def _each(value: Callable[[SubjectMetrics, float], float | None]) -> Callable[..
                 yield (subject.name,), found
 
     return read
+
+
+def _each_passthrough(value: Callable[[PassthroughStatus], float]) -> Callable[..., Samples]:
+    """Return what reads one value of each audio passthrough."""
+    return _each(lambda subject, _: value(subject.passthrough) if subject.passthrough else None)
 
 
 def _each_link(value: Callable[[LinkMetrics], float]) -> Callable[..., Samples]:
@@ -288,6 +299,25 @@ MEASURES: tuple[Measure, ...] = (
         "buffer_seconds",
         "Buffer, which adapts unless it is fixed.",
         _each(lambda subject, now_s: subject.buffer_at(now_s)),
+        SUBJECT,
+    ),
+    Measure(
+        "passthrough_delay_seconds",
+        "Delay of the sound that is played on an output device.",
+        _each_passthrough(lambda played: 1e-3 * played.total_delay_ms),
+        SUBJECT,
+    ),
+    Measure(
+        "passthrough_gaps",
+        "Gaps in the sound that is played on an output device.",
+        _each_passthrough(lambda played: float(played.underruns)),
+        SUBJECT,
+        kind=Kind.COUNTER,
+    ),
+    Measure(
+        "passthrough_lost",
+        "1 while the output device of the sound is missing.",
+        _each_passthrough(lambda played: float(bool(played.fault))),
         SUBJECT,
     ),
     Measure(

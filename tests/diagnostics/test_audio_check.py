@@ -204,3 +204,31 @@ def test_a_device_that_stalls_is_a_fault(microphones: FakeMicrophones) -> None:
     microphones.stall("mic_a")
     state, what, _ = finding_of(microphones, "mic_a")
     assert (state, "delivers nothing" in what) == ("fault", True)
+
+
+PASSTHROUGH_PROBE = """
+import json, sys
+from cstalk_bridge.audio.passthrough import PassthroughConfig
+from cstalk_bridge.diagnostics.audio_check import examine_passthrough
+config = PassthroughConfig(device=sys.argv[1])
+print(json.dumps([(f.state.value, f.what) for f in examine_passthrough("Ada", config)]))
+"""
+
+
+@pytest.mark.parametrize(("wanted", "state"), [("cable", "ok"), ("no such cable", "fault")])
+def test_the_output_device_of_the_passthrough_is_looked_for(wanted: str, state: str) -> None:
+    try:
+        microphones = FakeMicrophones(cables=("cable",))
+    except UserError as error:
+        pytest.skip(str(error))
+    with microphones:
+        done = subprocess.run(
+            [sys.executable, "-c", PASSTHROUGH_PROBE, wanted],
+            env=microphones.environment,
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+        )
+    ((found, what),) = json.loads(done.stdout)
+    assert found == state
+    assert "cable, ALSA" in what or "no such output device" in what

@@ -41,7 +41,12 @@ def test_the_parser_of_prometheus_reads_every_metric_that_is_declared() -> None:
     now_s = play(running)
     text, _ = exposition(running, now_s)
     families = {family.name: family for family in text_string_to_metric_families(text.decode())}
-    idle = {"cstalk_take_lost_frames"}
+    idle = {
+        "cstalk_take_lost_frames",
+        "cstalk_passthrough_delay_seconds",
+        "cstalk_passthrough_gaps_total",
+        "cstalk_passthrough_lost",
+    }
     for measure in MEASURES:
         family = families[measure.full_name.removesuffix("_total")]
         assert family.type == measure.kind.value
