@@ -204,8 +204,11 @@ OUTPUT_BLOCK_S: Final = 0.010
 MAX_LEAD_S: Final = 1.0
 """Longest time until a block is played that a driver is believed."""
 
-STALL_S: Final = 1.0
+STALL_S: Final = 3.0
 """Time without a callback after which an output device counts as lost."""
+
+FIRST_S: Final = 6.0
+"""The same before the first one: a null sink of PulseAudio that was idle takes two seconds."""
 
 POLL_S: Final = 0.25
 """Time between two looks at the stream and at the delay that is measured."""
@@ -372,7 +375,7 @@ class Passthrough:
                     callback=self._play,
                     finished_callback=self._end,
                 )
-                self._is_over, self._called_s = False, self._now()
+                self._is_over, self._called_s = False, self._now() + FIRST_S - STALL_S
                 stream.start()
             except (error_type, ValueError) as error:
                 refusals.append(f"{rate_hz} Hz: {str(error).splitlines()[0]}")

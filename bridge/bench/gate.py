@@ -160,13 +160,14 @@ def shown_jaw(generator: Generator, sound: Floats, gate: GateConfig) -> Floats:
 
 def shown_delay_s() -> float:
     """Return how long after its sound a face is shown."""
-    return 1e-3 * LOOKAHEAD_MS + HOP_S + MIN_BUFFER_S
+    return 1e-3 * LOOKAHEAD_MS + HOP_S + MIN_BUFFER_S + VOICE.lead_s
 
 
 def lost_onset_ms(generator: Generator, sound: Floats) -> float | None:
     """Return for how long the gate keeps the mouth from opening for the first syllable of a sound.
 
-    It is compared with an ideal gate, which opens `ONSET_S` before speech is certain. None where there is no speech in it.
+    It is compared with an ideal gate, which opens `ONSET_S` before speech is certain. None where
+    there is no speech in it.
     """
     detector, samples = VoiceDetector(), np.asarray(sound, dtype=np.float32)
     hops = samples[: len(samples) // HOP_SAMPLES * HOP_SAMPLES].reshape(-1, HOP_SAMPLES)
