@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from cstalk_bridge.rig.curves import Frame
     from cstalk_bridge.rig.load import load_rigmap
     from cstalk_bridge.rig.rigmap import RigMap
-    from cstalk_bridge.takes.file import load_take, save_take
+    from cstalk_bridge.takes.file import save_take
+    from cstalk_bridge.takes.reader import load_take
     from cstalk_bridge.takes.take import Take
 
 
@@ -53,7 +54,8 @@ _MODULES = {
     "rig.curves": ("Frame",),
     "rig.load": ("load_rigmap",),
     "rig.rigmap": ("RigMap",),
-    "takes.file": ("load_take", "save_take"),
+    "takes.file": ("save_take",),
+    "takes.reader": ("load_take",),
     "takes.take": ("Take",),
 }
 

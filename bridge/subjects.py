@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from cstalk_bridge.preview.hub import PreviewLink
     from cstalk_bridge.rig.rigmap import Applier, RigMap
     from cstalk_bridge.runtime import Runtime
-    from cstalk_bridge.takes.recording.recorder import RecordingLink
+    from cstalk_bridge.takes.recording.recorder import Recorder
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +141,7 @@ def _recording_map(links: Sequence[LinkConfig], maps: Mapping[str, RigMap]) -> s
 class OpenSubject:
     """A subject of a run, with its outputs and observers, until it is closed.
 
-    `recording` takes its frames to takes, `preview` to the page, if there is one. What takes get
+    `recorder` records its frames, `preview` takes them to the page, if there is one. What takes get
     stays as it is while one `is_recorded`.
     """
 
@@ -149,14 +149,14 @@ class OpenSubject:
         self,
         subject: Subject,
         outputs: Outputs,
-        recording: RecordingLink,
+        recorder: Recorder,
         preview: PreviewLink | None,
     ) -> None:
         self.subject = subject
-        self.recording = recording
         self.preview = preview
         self.outputs = outputs
         self._recorded = outputs.appliers[outputs.recording_map]
+        self.recording = recorder.link(self._recorded_subject)
         subject.change_routes(tuple(self._routes()))
 
     @property
@@ -179,6 +179,18 @@ class OpenSubject:
             closing.callback(self.subject.voice.source.close)
             if self.subject.passthrough is not None:
                 closing.callback(self.subject.passthrough.close)
+
+    def _recorded_subject(self) -> RecordedSubject:
+        """Return it for a take that starts now; a device that is waited for has 16 kHz."""
+        voice, rigmap = self.subject.voice, self._recorded.rigmap
+        rate_hz = voice.source.rate_hz
+        return RecordedSubject(
+            self.subject.name,
+            rate_hz,
+            partial(voice.sound_at, rate_hz=rate_hz),
+            voice.sound_delay_at,
+            rigmap.reference or rigmap.name,
+        )
 
     def _routes(self) -> Iterator[Route]:
         outputs = self.outputs
@@ -260,11 +272,10 @@ def open_subject(
             notice=notice,
         )
         _open_passthrough(subject, made, undoing)
-        recording = runtime.recorder.link(partial(_recorded, subject.name, voice))
         preview = None if runtime.preview is None else runtime.preview.link(number)
         undoing.pop_all()
     prepare_metrics(made, config, runtime)
-    return OpenSubject(made, outputs, recording, preview)
+    return OpenSubject(made, outputs, runtime.recorder, preview)
 
 
 def _open_passthrough(subject: SubjectConfig, opened: Subject, undoing: ExitStack) -> None:
@@ -292,14 +303,6 @@ def open_subject_source(subject: SubjectConfig, runtime: Runtime) -> OpenedSourc
         wake=runtime.wake,
         is_full_band=subject.passthrough.device is not None,
         may_wait=True,
-    )
-
-
-def _recorded(name: str, voice: Voice) -> RecordedSubject:
-    """Return a subject for a take that starts now; a device that is waited for has 16 kHz."""
-    rate_hz = voice.source.rate_hz
-    return RecordedSubject(
-        name, rate_hz, partial(voice.sound_at, rate_hz=rate_hz), voice.sound_delay_at
     )
 
 

@@ -41,6 +41,9 @@ Outputs keep the folders of their inputs below DIR. The same command continues w
 DIR/render.jsonl lists what is finished. Emotions over time are read from speech.emotion.yaml or
 speech.emotion.csv beside speech.wav.
 
+A take, a .take file or the folder of a recorded take, is only converted: its curves are exported as
+they were performed. --regenerate generates its face anew from its sound.
+
 formats: take (with its sound), csv (Live Link Face), glb, usd, json, npz, metahuman-csv,
 metahuman-json. The exit code is 1 where an input failed; the others are rendered all the same.
 
@@ -48,6 +51,7 @@ examples:
   cstalk-bridge render speech.wav -o takes
   cstalk-bridge render voices/ "more/**/*.flac" -o takes --format take,csv,glb --emotion happy:0.7
   cstalk-bridge render voices/ -o takes --shard 2/8
+  cstalk-bridge render takes/20261201_MySlate_1 -o exported --format csv,glb --fps 30
 """
 
 MAX_LISTED = 50
@@ -79,10 +83,25 @@ def add_render(commands: Commands) -> None:
     render.add_argument(
         "--overwrite", action="store_true", help="Replace files that no render has made."
     )
+    _add_subject(render)
+    render.add_argument(
+        "--regenerate",
+        action="store_true",
+        help="Generate the faces of takes anew from their sound, instead of converting them.",
+    )
     render.add_argument(
         "--force", action="store_true", help="Render again what is already finished."
     )
     render.set_defaults(action=_render)
+
+
+def _add_subject(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--subject",
+        metavar="NAME",
+        dest="take_subject",
+        help="Subject of recorded takes (default: all; plot: the first).",
+    )
 
 
 def _render(options: argparse.Namespace) -> int:
@@ -130,6 +149,8 @@ def settings_of(options: argparse.Namespace) -> RenderConfig:
         shard=parse_shard(options.shard) if options.shard else Shard(),
         overwrite=options.overwrite,
         is_forced=options.force,
+        subject=options.take_subject,
+        regenerate=options.regenerate,
     )
 
 
@@ -192,6 +213,7 @@ examples:
   cstalk-bridge preview
   cstalk-bridge preview speech.wav
   cstalk-bridge preview before.take after.take --head my-head.glb
+  cstalk-bridge preview takes/20261201_MySlate_1 rendered.take
 """
 
 POLL_S = 0.2
@@ -204,8 +226,12 @@ def add_preview(commands: Commands) -> None:
         commands, "preview", "Show the faces of recordings and takes in a browser.", PREVIEW_EPILOG
     )
     parser.add_argument(
-        "files", metavar="FILE", nargs="*", help="Recordings and takes (.take) to open."
+        "files",
+        metavar="FILE",
+        nargs="*",
+        help="Recordings and takes to open: .take files and folders of recorded takes.",
     )
+    _add_subject(parser)
     parser.add_argument("--head", metavar="FILE", help="Head to show the faces on (.glb or .vrm).")
     parser.add_argument(
         "--host", metavar="HOST[:PORT]", help="Address of the page (default: 127.0.0.1:8520)."
@@ -232,9 +258,9 @@ def add_preview(commands: Commands) -> None:
 def preview(options: argparse.Namespace) -> int:
     """Serve the page until Ctrl-C. Raises UserError for what the command line names wrongly.
 
-    `options` has `files`, `head`, `host` (also HOST:PORT), `port`, `token`, `weights`, `device`,
-    what `face_of` reads, and `open`, whether to open a browser (None: where standard output is a
-    terminal).
+    `options` has `files`, `take_subject`, `head`, `host` (also HOST:PORT), `port`, `token`,
+    `weights`, `device`, what `face_of` reads, and `open`, whether to open a browser (None: where
+    standard output is a terminal).
     """
     from cstalk_bridge.config.schema import PreviewConfig
     from cstalk_bridge.face.inference import load_network, ser_notice
@@ -256,7 +282,13 @@ def preview(options: argparse.Namespace) -> int:
         _print_notice(ser_notice())
     channel = channel_of(options)
     with open_preview(
-        spec, load=load, files=files, settings=settings, head=head, channel=channel
+        spec,
+        load=load,
+        files=files,
+        settings=settings,
+        head=head,
+        channel=channel,
+        subject=options.take_subject,
     ) as serving:
         serving.start(_print_notice)
         print(f"The preview is at {serving.url}\nCtrl-C ends it.", flush=True)
@@ -281,6 +313,7 @@ after the take. Of a recording a take is generated first, with --emotion, --aliv
 examples:
   cstalk-bridge plot speech.take
   cstalk-bridge plot calm.take angry.take -o compared.html --start 2 --end 6
+  cstalk-bridge plot takes/20261201_MySlate_1 rendered.take
   cstalk-bridge plot speech.wav --curves JawOpen,MouthClose,MouthPucker
 """
 
@@ -293,7 +326,13 @@ def add_plot(commands: Commands) -> None:
         "Plot takes: sound, curves, and warnings of what looks wrong.",
         PLOT_EPILOG,
     )
-    parser.add_argument("inputs", metavar="TAKE", nargs="+", help="Takes, or recordings.")
+    parser.add_argument(
+        "inputs",
+        metavar="TAKE",
+        nargs="+",
+        help="Takes, .take files or folders of recorded takes, or recordings.",
+    )
+    _add_subject(parser)
     parser.add_argument("-o", "--output", metavar="FILE", help="FILE.png, FILE.html or a folder.")
     parser.add_argument(
         "--rigmap",
@@ -352,7 +391,9 @@ def plot(options: argparse.Namespace) -> int:
         generate_from_recording, settings=generation_config_of(options), channel=channel_of(options)
     )
     for job in plan([Path(name) for name in options.inputs], output, Path()):
-        found = make_picture(job, view, lambda path: load_input(path, generate))
+        found = make_picture(
+            job, view, lambda path: load_input(path, generate, options.take_subject, _print_notice)
+        )
         print(f"{job.output}: {'; '.join(map(findings_summary, found))}", flush=True)
     return 0
 

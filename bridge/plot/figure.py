@@ -261,6 +261,8 @@ def _panels(
 def _heading(take: ShownTake, rigmap: str) -> Panel:
     shot = take.study.take
     parts = [time_text(shot.duration_s), f"{shot.rate} frames/s", f"rig map {rigmap}"]
+    if shot.subject:
+        parts.insert(0, f"{shot.subject}, {'recorded live' if shot.performance else 'rendered'}")
     if take.study.end_s - take.study.start_s < shot.duration_s - 1 / shot.rate.hz:
         parts.insert(1, f"{time_text(take.study.start_s)} to {time_text(take.study.end_s)}")
     for entry in take_settings():

@@ -24,7 +24,8 @@ from cstalk_bridge.plot.figure import MAX_TAKES, draw, time_text, warning_cells
 from cstalk_bridge.plot.panels import FONT, THEMES, WIDTH
 from cstalk_bridge.plot.study import examine
 from cstalk_bridge.system.files import atomic_write, is_folder, is_there, name_key
-from cstalk_bridge.takes.file import TAKE_SUFFIX, load_take, safe_name
+from cstalk_bridge.takes.file import TAKE_SUFFIX, safe_name
+from cstalk_bridge.takes.reader import is_take, load_take, take_stem_of, take_subjects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -206,17 +207,35 @@ def is_recording(path: Path) -> bool:
     return path.suffix.lower() in AUDIO_SUFFIXES
 
 
-def load_input(path: Path, generate: Callable[[Path], Take]) -> Take:
-    """Return the take of a file; `generate` makes one of a recording."""
-    return generate(path) if is_recording(path) else load_take(path)
+def load_input(
+    path: Path,
+    generate: Callable[[Path], Take],
+    subject: str | None = None,
+    notice: Callable[[str], None] = lambda _text: None,
+) -> Take:
+    """Return the take of a file or folder; `generate` makes one of a recording.
+
+    `subject` is that of recorded takes, by default the first. `notice` receives what the take
+    lacks, and the names of several subjects. UserError.
+    """
+    if is_recording(path):
+        return generate(path)
+    take = load_take(path, subject)
+    if subject is None and len(names := take_subjects(path)) > 1:
+        notice(f"{path}: subjects {', '.join(names)}; {take.subject} is shown, --subject chooses")
+    for text in take.notices:
+        notice(f"{path}: {text}")
+    return take
 
 
 def _input_problems(path: Path) -> Iterator[Problem]:
     if not is_there(path):
         yield Problem(str(path), "no such file", "check the path")
-    elif path.suffix.lower() != TAKE_SUFFIX and not is_recording(path):
+    elif not is_take(path) and not is_recording(path):
         yield Problem(
-            str(path), "neither a take nor a recording", f"name a {TAKE_SUFFIX} or {FORMATS}"
+            str(path),
+            "neither a take nor a recording",
+            f"name a {TAKE_SUFFIX}, the folder of a recorded take, or {FORMATS}",
         )
 
 
@@ -236,7 +255,7 @@ def _named(groups: Sequence[tuple[Path, ...]], folder: Path) -> Iterator[Picture
     """Name each picture after its takes; of equal names the later ones get a number."""
     taken: set[str] = set()
     for group in groups:
-        stem = safe_name("_and_".join(path.stem for path in group))
+        stem = safe_name("_and_".join(map(take_stem_of, group)))
         name, count = stem, 1
         while name_key(name) in taken:
             count += 1

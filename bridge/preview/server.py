@@ -239,15 +239,16 @@ def open_preview(
     settings: GenerationConfig | None = None,
     head: Path | None = None,
     channel: Channel = None,
+    subject: str | None = None,
 ) -> Iterator[Preview]:
     """Open a preview for the length of a context.
 
     `load` returns the generator when the first take is requested, in a thread of the preview.
     `subjects` are those of a daemon, shown live at `rate_hz` and changed by its `controller`;
     without any the page shows recordings alone. `files` are recordings and takes to show from the
-    start, `head` a head to show them on.
-    `channel` is that of the recordings among them.
-    `settings` are those with which takes of the recordings are made.
+    start, `head` a head to show them on. `channel` is that of the recordings among them, `subject`
+    that of recorded takes, all by default. `settings` are those with which takes of the
+    recordings are made.
     UserError with the problems of all of them, or where no address to listen at is configured.
     """
     spec = spec.guarded()
@@ -260,7 +261,7 @@ def open_preview(
         hub = None
         if subjects:
             hub = Hub(subjects, ARKIT_CURVES, rate_hz)
-        session = _session(folder, load, hub, files, settings, head, channel)
+        session = _session(folder, load, hub, files, settings, head, channel, subject)
         session = replace(session, controller=controller)
         closing.callback(session.library.close)
         yield Preview(spec, bound, session, closing)
@@ -274,6 +275,7 @@ def _session(
     settings: GenerationConfig | None,
     head: Path | None,
     channel: Channel,
+    subject: str | None,
 ) -> Session:
     from cstalk_bridge.preview.recordings import Recordings
     from cstalk_bridge.preview.session import Session, SessionLibrary, heads_of
@@ -285,7 +287,7 @@ def _session(
     problems: list[Problem] = []
     for path in files:
         try:
-            opened.append(library.open_named(path, channel).id)
+            opened += (entry.id for entry in library.open_named(path, channel, subject))
         except UserError as error:
             problems += error.problems
     try:

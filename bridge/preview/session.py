@@ -21,11 +21,19 @@ from cstalk_bridge.preview.recordings import (
     new_id,
     renamed,
 )
-from cstalk_bridge.preview.takes import MAX_TAKES, TakeEntry, Takes, TakeWorker, entry_of
+from cstalk_bridge.preview.takes import (
+    MAX_TAKES,
+    TakeEntry,
+    Takes,
+    TakeWorker,
+    entry_name,
+    entry_of,
+)
 from cstalk_bridge.settings.table import live_settings, setting, take_settings
-from cstalk_bridge.system.files import is_file, printable
+from cstalk_bridge.system.files import is_file, is_folder, printable
 from cstalk_bridge.system.process import program_version
-from cstalk_bridge.takes.file import TAKE_SUFFIX, load_take
+from cstalk_bridge.takes.file import TAKE_SUFFIX
+from cstalk_bridge.takes.reader import load_take, take_subjects
 from cstalk_bridge.takes.sound import MAX_SOUND_S, open_sound
 
 if TYPE_CHECKING:
@@ -117,11 +125,20 @@ class SessionLibrary:
             raise renamed(error, {path: label}) from None
         return recording, None
 
-    def open_named(self, path: Path, channel: Channel = None) -> TakeEntry:
-        """Open a file that the command line names, and generate its take. UserError.
+    def open_named(
+        self, path: Path, channel: Channel = None, subject: str | None = None
+    ) -> list[TakeEntry]:
+        """Open what the command line names; of a recording the take is generated. UserError.
 
-        A sidecar beside a recording decides its emotions.
+        A recorded take gives one for each of its subjects, or for one of them. A sidecar beside a
+        recording decides its emotions.
         """
+        if is_folder(path):
+            subjects = take_subjects(path) if subject is None else (subject,)
+            return [self._open_take(path, is_ours=False, subject=name) for name in subjects]
+        return [self._open_file(path, channel)]
+
+    def _open_file(self, path: Path, channel: Channel) -> TakeEntry:
         recording, entry = self.open(path, path.name, is_ours=False, channel=channel)
         if entry is not None:
             return entry
@@ -153,12 +170,12 @@ class SessionLibrary:
             entry.stop.set()
         self._workshop.close()
 
-    def _open_take(self, path: Path, *, is_ours: bool) -> TakeEntry:
-        take = load_take(path)
+    def _open_take(self, path: Path, *, is_ours: bool, subject: str | None = None) -> TakeEntry:
+        take = load_take(path, subject)
         recording = None
         if take.sound is not None:
             file = path if is_ours else None
-            recording = Recording(new_id(), take.name, take.sound, file)
+            recording = Recording(new_id(), entry_name(take), take.sound, file)
             self.recordings.add(recording, self.takes.used_recordings())
         elif is_ours:
             path.unlink()

@@ -230,6 +230,7 @@ class TakeEntry:
             "rate_hz": (take.rate if take else GENERATED_RATE).hz,
             "rows": take.rows if take else 0,
             "has_sound": self.recording is not None,
+            "is_recorded": take is not None and take.performance is not None,
             "emotion": chosen_weights(self.settings.mix),
             **{entry.name: getattr(self.settings, entry.name) for entry in take_settings()},
             "levels": asdict(self.settings.levels),
@@ -244,7 +245,20 @@ def entry_of(take: Take, recording: Recording | None) -> TakeEntry:
         for entry in take_settings()
     }
     settings = GenerationConfig(take.emotions, levels=_levels(take), **known)
-    return TakeEntry(take.name, recording, settings, state="ready", progress=1.0, take=take)
+    return TakeEntry(
+        entry_name(take),
+        recording,
+        settings,
+        state="ready",
+        progress=1.0,
+        take=take,
+        notice="; ".join(take.notices) or None,
+    )
+
+
+def entry_name(take: Take) -> str:
+    """Return what a page calls a take: its name, and the subject of a recorded one."""
+    return f"{take.name} {take.subject}".rstrip()
 
 
 def _levels(take: Take) -> Levels:

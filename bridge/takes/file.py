@@ -1,9 +1,10 @@
-"""Takes on disk: `NAME.take`, a zip of four plain members, and safe file names from which Unreal
+"""Takes on disk: `NAME.take`, a zip of plain members, and safe file names from which Unreal
 reads the subject.
 
 - `take.json`: everything that is not an array, as `Header` describes it
 - `board.npy`: float32 [time, channels]
 - `head.npy`: float32 [time, 6]
+- `curves.npy`: float32 [time, 61], the performed curves of a take that was recorded live
 - `sound.flac`: mono, 16 bit, when the take has sound
 
 Members are stored without compression, so that their sizes are known before they are read, and the
@@ -35,10 +36,10 @@ from cstalk_bridge.audio.decoder import SndfileDecoder
 from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory, KeyframeList
 from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS
 from cstalk_bridge.models.errors import Problem, UserError
-from cstalk_bridge.rig.curves import HEAD_AXES
+from cstalk_bridge.rig.curves import ARKIT_CURVES, HEAD_AXES
 from cstalk_bridge.system.files import atomic_write, is_file, is_there, name_key
 from cstalk_bridge.takes.sound import MAX_SOUND_S, EncodedSound, FileSound, encode_flac
-from cstalk_bridge.takes.take import Take
+from cstalk_bridge.takes.take import Performance, Take
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 
 if TYPE_CHECKING:
@@ -241,6 +242,7 @@ ARRAY_MAGIC = b"\x93NUMPY\x01\x00" + (ARRAY_HEAD_BYTES - 10).to_bytes(2, "little
 COPIED_BYTES = 1 << 20
 
 HEADER, BOARD, HEAD, SOUND = "take.json", "board.npy", "head.npy", "sound.flac"
+CURVES = "curves.npy"
 
 
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -254,20 +256,25 @@ FAULTS = (
 
 
 class Header(BaseModel):
-    """The contents of `take.json`; `start` is the first frame's number since midnight."""
+    """The contents of `take.json`; `start` is the first frame's number since midnight.
+
+    `subject` and `rigmap` are those of a recorded take.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
     format: Literal["cstalk-take"] = "cstalk-take"
     version: int = VERSION
     slate: str = Field(max_length=256)
-    number: int = Field(ge=1, le=10**9)
+    number: int = Field(ge=0, le=2**31 - 1)
     rate: Literal[tuple(FRAME_RATES)]  # type: ignore[valid-type]
     start: int = Field(ge=0, le=10**9)
     rows: int = Field(ge=0, le=MAX_ROWS)
     channels: tuple[str, ...] = Field(max_length=len(CHANNELS))
     emotions: KeyframeList
     making: dict[str, str | Whole | Finite] = Field(max_length=64)
+    subject: str = Field(default="", max_length=256)
+    rigmap: str = Field(default="", max_length=4096)
 
 
 def save_take(take: Take, path: Path, *, overwrite: bool = False) -> None:
@@ -290,10 +297,15 @@ def write_take(take: Take, file: IO[bytes]) -> None:
         channels=take.channels,
         emotions=KeyframeList(take.emotions.keys),
         making=dict(take.provenance),
+        subject=take.subject,
+        rigmap="" if take.performance is None else take.performance.rigmap,
     )
+    arrays = {BOARD: take.board, HEAD: take.head}
+    if take.performance is not None:
+        arrays[CURVES] = take.performance.curves
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(HEADER, header.model_dump_json(indent=2))
-        for name, values in ((BOARD, take.board), (HEAD, take.head)):
+        for name, values in arrays.items():
             with archive.open(name, "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.ascontiguousarray(values), allow_pickle=False)
         if take.sound is not None and take.sound.frames:
@@ -303,7 +315,7 @@ def write_take(take: Take, file: IO[bytes]) -> None:
                 shutil.copyfileobj(flac, member, COPIED_BYTES)
 
 
-def load_take(path: Path) -> Take:
+def load_take_file(path: Path) -> Take:
     """Read a take. Its sound is read from the file whenever it is needed.
 
     UserError for a file that cannot be read, is no take, is damaged, too large or of another
@@ -318,6 +330,7 @@ def load_take(path: Path) -> Take:
             header = _header(archive, where)
             board = _array(archive, BOARD, (header.rows, len(header.channels)))
             head = _array(archive, HEAD, (header.rows, len(HEAD_AXES)))
+            performance = _performance(archive, header)
             sound = _sound(path, archive)
     except FileNotFoundError:
         raise UserError(Problem(where, "no such file", "check the path")) from None
@@ -337,6 +350,8 @@ def load_take(path: Path) -> Take:
         sound=sound,
         emotions=EmotionTrajectory(header.emotions.root),
         provenance=header.making,
+        performance=performance,
+        subject=header.subject,
     )
 
 
@@ -385,6 +400,13 @@ def _array(archive: zipfile.ZipFile, name: str, shape: tuple[int, int]) -> NDArr
     if not np.isfinite(values).all():
         raise ValueError(f"{name} holds values that are not finite")
     return values.astype(np.float32)
+
+
+def _performance(archive: zipfile.ZipFile, header: Header) -> Performance | None:
+    if not header.rigmap or CURVES not in archive.namelist():
+        return None
+    shape = (header.rows, len(ARKIT_CURVES))
+    return Performance(header.rigmap, _array(archive, CURVES, shape))
 
 
 def _sound(path: Path, archive: zipfile.ZipFile) -> FileSound | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory
 from cstalk_bridge.models.board import CHANNEL_INDEX
-from cstalk_bridge.rig.curves import HEAD_AXES, neutral_board
+from cstalk_bridge.rig.curves import ARKIT_CURVES, HEAD_AXES, neutral_board
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 
 if TYPE_CHECKING:
@@ -38,13 +38,34 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Performance:
+    """The curves of a face as a live run sent them: float32 [time, 61] in `ARKIT_CURVES` order.
+
+    `rigmap` is the name or path of the rig map that made them.
+    """
+
+    rigmap: str
+    curves: Floats
+
+    def is_of(self, rigmap: RigMap) -> bool:
+        """Whether the curves of a rig map are the performed ones."""
+        return rigmap.name == self.rigmap and set(rigmap.outputs) == set(ARKIT_CURVES)
+
+    def ordered(self, rigmap: RigMap) -> Floats:
+        """Return the curves in the order of the map, float32 [time, 61]."""
+        return self.curves[:, [ARKIT_CURVES.index(name) for name in rigmap.outputs]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Take:
     """Rows of board channels at a frame rate, from frame `start` since midnight on.
 
     `channels` names the columns of `board`, float32 [time, channels]; all other channels rest.
     `head` is float32 [time, 6] in `HEAD_AXES` order. Sample 0 of `sound` belongs to row 0.
     `emotions` are the chosen ones, `provenance` is how the take was made: look-ahead, weights.
-    The arrays are not written to after construction.
+    A take that was recorded live has its `performance`, which `board` and `head` restore, and a
+    `subject`. `notices` say what a take that broke off lacks, and the like. The arrays are not
+    written to after construction.
     """
 
     slate: str
@@ -57,6 +78,9 @@ class Take:
     start: int = 0
     emotions: EmotionTrajectory = EmotionTrajectory()
     provenance: Mapping[str, str | int | float] = field(default_factory=dict)
+    performance: Performance | None = None
+    subject: str = ""
+    notices: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -94,7 +118,15 @@ class Take:
 
     def between(self, places: NDArray[np.float64]) -> Take:
         """Return a take of only the rows at fractional `places`, interpolated linearly."""
-        return replace(self, board=between(self.board, places), head=between(self.head, places))
+        performance = self.performance
+        if performance is not None:
+            performance = replace(performance, curves=between(performance.curves, places))
+        return replace(
+            self,
+            board=between(self.board, places),
+            head=between(self.head, places),
+            performance=performance,
+        )
 
     def whole_board(self, rows: slice = slice(None)) -> Floats:
         """Return all channels of some rows, float32 [time, 174]."""
@@ -105,13 +137,20 @@ class Take:
 
 
 def curves(take: Take, rigmap: RigMap) -> Floats:
-    """Return what a rig map makes of a take, float32 [time, outputs]."""
+    """Return what a rig map makes of a take, float32 [time, outputs].
+
+    Of a recorded take, the map by which it was performed gives the performed curves.
+    """
     blocks = list(curve_blocks(take, rigmap))
     return np.concatenate(blocks) if blocks else np.zeros((0, len(rigmap.outputs)), np.float32)
 
 
 def curve_blocks(take: Take, rigmap: RigMap) -> Iterator[Floats]:
     """Yield what `curves` returns in blocks of `BLOCK_ROWS`, for takes of hours."""
+    if take.performance is not None and take.performance.is_of(rigmap):
+        performed = take.performance.ordered(rigmap)
+        yield from (performed[i : i + BLOCK_ROWS] for i in range(0, take.rows, BLOCK_ROWS))
+        return
     applier = rigmap.applier()
     times_s = take.times_s
     for first in range(0, take.rows, BLOCK_ROWS):

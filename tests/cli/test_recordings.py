@@ -13,8 +13,11 @@ import soundfile
 from cstalk_bridge.cli import main
 from cstalk_bridge.cli.recordings import add_plot
 from cstalk_bridge.system.process import DONE, USER_ERROR, guarded
+from cstalk_bridge.takes.export.formats import FORMATS
 from cstalk_bridge.takes.file import save_take
+from cstalk_bridge.takes.reader import load_take
 from tests.plot.studies import calm_take, moved
+from tests.takes.recording.harness import recorded
 from tests.takes.render.recordings import speech, write_speech
 
 if TYPE_CHECKING:
@@ -92,6 +95,51 @@ def test_a_folder_that_cannot_be_created_is_reported(
     path = write_speech(tmp_path / "a.wav")
     assert main(["render", str(path), "-o", str(path / "out")]) == 2
     assert "cannot be created" in capsys.readouterr().err
+
+
+def test_a_recorded_take_is_exported_as_performed_and_generated_only_on_request(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = recorded(tmp_path / "takes", "Anna", "Ben", ticks=60)
+    render = ["render", str(tmp_path / "takes"), "-o", str(tmp_path / "out"), "--device", "cpu"]
+    everything = ",".join(FORMATS)
+    assert main([*render, "--format", everything]) == 0
+    assert "subjects Anna, Ben; --subject chooses one" in capsys.readouterr().err
+    out = tmp_path / "out"
+    for name in ("Anna", "Ben"):
+        (written,) = out.glob(f"*{name}_cal.csv")
+        (performed,) = folder.glob(f"*{name}_cal.csv")
+        assert written.read_bytes() == performed.read_bytes()
+        stem = f"{folder.name}_{name}"
+        assert len(list(out.glob(f"{stem}*"))) == len(FORMATS)
+        assert load_take(out / f"{stem}.take").performance is not None
+    assert main([*render, "--format", everything]) == 0
+    assert "0 rendered, 2 already finished" in capsys.readouterr().out
+    render[1] = str(folder)
+    render[3] = str(tmp_path / "new")
+    assert main([*render, "--subject", "Ben", "--regenerate"]) == 0
+    new = load_take(tmp_path / f"new/{folder.name}_Ben.take")
+    assert new.performance is None
+    assert "weights" in new.provenance
+    assert not list((tmp_path / "new").glob("*Anna*"))
+    capsys.readouterr()
+    render[3] = str(tmp_path / "none")
+    assert main([*render, "--subject", "Cleo"]) == 2
+    assert "no subject 'Cleo'; choose one of Anna, Ben" in capsys.readouterr().err
+
+
+def test_a_recorded_take_is_plotted_over_a_rendered_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = recorded(tmp_path, "Anna", "Ben")
+    save_take(calm_take(), tmp_path / "calm.take")
+    output = tmp_path / "both.html"
+    assert plot(str(folder), str(tmp_path / "calm.take"), "-o", str(output)) == DONE
+    assert "subjects Anna, Ben; Anna is shown" in capsys.readouterr().err
+    page = output.read_text()
+    assert "Anna, recorded live" in page
+    assert plot(str(folder), "--subject", "Cleo", "-o", str(output)) == USER_ERROR
+    assert plot(str(tmp_path), "-o", str(output)) == USER_ERROR
 
 
 def plot(*arguments: str) -> int:

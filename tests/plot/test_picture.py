@@ -10,7 +10,8 @@ import pytest
 from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.plot.picture import View, load_input, make_picture, plan
 from cstalk_bridge.rig.load import load_rigmap
-from cstalk_bridge.takes.file import load_take, save_take
+from cstalk_bridge.takes.file import save_take
+from cstalk_bridge.takes.reader import load_take
 from tests.plot.studies import calm_take, moved
 
 if TYPE_CHECKING:

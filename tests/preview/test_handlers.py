@@ -19,8 +19,9 @@ from cstalk_bridge.models.emotions import EMOTIONS, MOUTH_GUARD
 from cstalk_bridge.preview.recordings import MAX_UPLOAD_BYTES
 from cstalk_bridge.rig.curves import load_table
 from cstalk_bridge.rig.load import load_rigmap
-from cstalk_bridge.takes.file import load_take, save_take
+from cstalk_bridge.takes.file import save_take
 from cstalk_bridge.takes.generate import GenerationConfig, generate_take
+from cstalk_bridge.takes.reader import load_take
 from cstalk_bridge.takes.sound import open_sound
 from cstalk_bridge.takes.take import Take, curves, still_head
 from cstalk_bridge.timecode.smpte import FRAME_RATES

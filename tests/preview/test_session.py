@@ -6,6 +6,7 @@ import io
 import json
 import sys
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from cstalk_bridge.preview.server import open_preview
 from cstalk_bridge.takes.generate import GenerationConfig
 from tests.networks import GUARDED, UNGUARDED, small_generator
 from tests.preview.serving import Serving, serve, voice, wav
+from tests.takes.recording.harness import recorded
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -178,3 +180,29 @@ def test_takes_of_the_page_use_the_animation_levels_of_the_command_line(tmp_path
             exported = serving.ask(f"/api/takes/{take['id']}/export?format=take").body
             with zipfile.ZipFile(io.BytesIO(exported)) as archive:
                 assert json.loads(archive.read("take.json"))["making"]["seed"] == 7
+
+
+def test_all_subjects_of_a_recorded_take_are_shown_as_performed(tmp_path: Path) -> None:
+    folder = recorded(tmp_path, "Anna", "Ben")
+    with open_preview(
+        PreviewConfig.parse(":0"),
+        load=partial(small_generator, GUARDED),
+        files=[folder],
+        subject=None,
+    ) as preview:
+        serving = Serving(preview)
+        preview.start(serving.notices.append)
+        takes = serving.ask("/api/session").document["takes"]
+        assert [take["name"] for take in takes] == ["Hall_7 Anna", "Hall_7 Ben"]
+        assert [take["rows"] for take in takes] == [120, 120]
+        assert all(take["is_recorded"] and take["has_sound"] for take in takes)
+        path = f"/api/takes/{takes[0]['id']}"
+        csv = serving.ask(f"{path}/export?format=csv&rate=60").body
+        assert csv == next(folder.glob("*Anna_cal.csv")).read_bytes()
+    with pytest.raises(UserError, match="no subject 'Cleo'"):
+        open_preview(
+            PreviewConfig.parse(":0"),
+            load=partial(small_generator, GUARDED),
+            files=[folder],
+            subject="Cleo",
+        ).__enter__()

@@ -25,7 +25,7 @@ from cstalk_bridge.takes.file import (
     MAX_SLATE_BYTES,
     TakeName,
     is_found,
-    load_take,
+    load_take_file,
     one_part,
     save_take,
     subject_in,
@@ -140,7 +140,7 @@ def test_save_and_load_round_trip(
         made_take(rows, slate=slate, rate=rate), number=number, start=start, emotions=emotions
     )
     save_take(take, tmp_path / "a.take", overwrite=True)
-    loaded = load_take(tmp_path / "a.take")
+    loaded = load_take_file(tmp_path / "a.take")
     assert (loaded.board == take.board).all()
     assert (loaded.head == take.head).all()
     for name in ("slate", "number", "rate", "start", "channels", "emotions", "provenance"):
@@ -215,7 +215,7 @@ def test_an_invalid_header_is_reported(
     path = tmp_path / "a.take"
     save_take(made_take(5), path)
     with pytest.raises(UserError, match=message):
-        load_take(rewritten(path, change))
+        load_take_file(rewritten(path, change))
 
 
 def test_a_compressed_take_is_refused_before_it_is_decompressed(tmp_path: Path) -> None:
@@ -223,14 +223,14 @@ def test_a_compressed_take_is_refused_before_it_is_decompressed(tmp_path: Path) 
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("take.json", b" " * 50_000_000)
     with pytest.raises(UserError, match="is compressed"):
-        load_take(path)
+        load_take_file(path)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such files")
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.take")
     with pytest.raises(UserError, match="not a file"):
-        load_take(tmp_path / "a.take")
+        load_take_file(tmp_path / "a.take")
     with pytest.raises(UserError, match="not a file"):
         open_sound(tmp_path / "a.take")
 
@@ -250,7 +250,7 @@ def test_an_unparsable_header_is_reported(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "a.take"
     save_take(made_take(5), path)
     with pytest.raises(UserError, match="is not a take, or is damaged"):
-        load_take(with_member(path, "take.json", text))
+        load_take_file(with_member(path, "take.json", text))
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -268,9 +268,9 @@ def test_an_array_with_a_truncated_header_is_reported(
         whole = archive.read("board.npy")
     head = (whole[:keep] + text)[:128].ljust(128, b" ")
     with contextlib.suppress(UserError):
-        load_take(with_member(path, "board.npy", head + whole[128:]))
+        load_take_file(with_member(path, "board.npy", head + whole[128:]))
     with pytest.raises(UserError, match=r"board\.npy has"):
-        load_take(with_member(path, "board.npy", whole[:keep]))
+        load_take_file(with_member(path, "board.npy", whole[:keep]))
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -283,7 +283,7 @@ def test_damage_is_reported_or_harmless(tmp_path: Path, place: float, data: byte
     content[at : at + len(data)] = data
     path.write_bytes(content)
     with contextlib.suppress(UserError):
-        take = load_take(path)
+        take = load_take_file(path)
         assert np.isfinite(take.board).all()
         if take.sound:
             take.sound.read(0, take.sound.frames)
@@ -294,9 +294,9 @@ def test_a_file_that_is_not_a_take_is_reported(tmp_path: Path, content: bytes) -
     path = tmp_path / "x.take"
     path.write_bytes(content)
     with pytest.raises(UserError, match="is not a take"):
-        load_take(path)
+        load_take_file(path)
     with pytest.raises(UserError, match="no such file"):
-        load_take(tmp_path / "none.take")
+        load_take_file(tmp_path / "none.take")
 
 
 @pytest.mark.parametrize("rate_hz", [1, 4000, 655_350])
@@ -312,4 +312,4 @@ def test_sound_at_an_unusable_rate_is_reported(tmp_path: Path, rate_hz: int) -> 
         for name, content in members.items():
             archive.writestr(name, content)
     with pytest.raises(UserError, match=f"its sample rate of {rate_hz} Hz is not within"):
-        load_take(path)
+        load_take_file(path)

@@ -287,14 +287,14 @@ def file_target(folder: Path, suffix: str, read: Callable[[Path], object]) -> It
 @contextmanager
 def take_target(folder: Path) -> Iterator[Target]:
     """Load takes, and read their sound."""
-    from cstalk_bridge.takes.file import load_take
+    from cstalk_bridge.takes.file import load_take_file
     from cstalk_bridge.takes.sound import pieces
 
     path = folder / "fuzz.take"
 
     def load(data: bytes) -> None:
         path.write_bytes(data)
-        take = load_take(path)
+        take = load_take_file(path)
         for _ in pieces(take.sound) if take.sound is not None else ():
             pass
 

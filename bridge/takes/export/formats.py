@@ -46,10 +46,13 @@ class Format:
     subject: str | None = None
     has_head: bool = False
 
-    def name(self, slate: str, number: int | None = None) -> str:
-        """Return a safe file name, as `speech_1.glb`, or `speech.glb` without a number."""
+    def name(self, slate: str, number: int | None = None, subject: str = "") -> str:
+        """Return a safe file name, as `speech_1.glb`, or `speech.glb` without a number.
+
+        `subject` is that of a recorded take, for names in which Unreal finds one.
+        """
         if self.subject is not None:
-            stem = take_stem(slate, number, self.subject) + CURVES_ENDING
+            stem = take_stem(slate, number, subject or self.subject) + CURVES_ENDING
         else:
             stem = slate if number is None else f"{slate}_{number}"
         return safe_name(stem) + self.suffix
@@ -67,7 +70,7 @@ def export_take(take: Take, format_id: str, settings: ExportConfig) -> Iterator[
 
 def export_name(take: Take, form: Format) -> str:
     """Return a safe file name for a take in a format: slate, number, and what the format adds."""
-    return form.name(take.slate, take.number)
+    return form.name(take.slate, take.number, take.subject)
 
 
 def find_format(format_id: str) -> Format:
@@ -89,7 +92,7 @@ def resolve_config(form: Format, settings: ExportConfig) -> ExportConfig:
         what = f"rig map {rigmap.name!r} is for {rigmap.target}, format {form.id} needs one for"
         remedy = f"leave it out to use {form.rigmap!r}"
         raise UserError(Problem("rigmap", f"{what} {form.target}", remedy))
-    return replace(settings, rigmap=rigmap)
+    return replace(settings, rigmap=rigmap, is_own_map=settings.rigmap is None)
 
 
 def _rigmap(settings: ExportConfig) -> RigMap:
@@ -111,7 +114,11 @@ def _take(take: Take, _settings: ExportConfig) -> Iterator[bytes]:
 def _csv(take: Take, settings: ExportConfig) -> Iterator[bytes]:
     from cstalk_bridge.takes.export.tables import write_csv
 
-    return write_csv(take, _rigmap(settings), settings.rate)
+    rigmap = _rigmap(settings)
+    if take.performance is not None and settings.is_own_map:
+        # The curves as they were performed, by whatever map.
+        rigmap = replace(rigmap, name=take.performance.rigmap)
+    return write_csv(take, rigmap, settings.rate)
 
 
 def _glb(take: Take, settings: ExportConfig) -> Iterator[bytes]:

@@ -42,11 +42,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ExportConfig:
-    """`rigmap` None is the format's own; `head` is the GLB file of a head, None for ours."""
+    """`rigmap` None is the format's own; `head` is the GLB file of a head, None for ours.
+
+    `is_own_map` is true once the format's own map was chosen.
+    """
 
     rate: FrameRate = DEFAULT_RATE
     rigmap: RigMap | None = None
     head: Path | None = None
+    is_own_map: bool = False
 
 
 BLOCK_ROWS: Final = 256
@@ -67,12 +71,19 @@ class Block:
 
 
 def export_blocks(take: Take, rigmap: RigMap, rate: FrameRate) -> Iterator[Block]:
-    """Yield all rows of a take at a rate, as the curves of a rig map, with its smoothing."""
+    """Yield all rows of a take at a rate, as the curves of a rig map, with its smoothing.
+
+    Of a recorded take, the map by which it was performed gives the performed curves.
+    """
     applier = rigmap.applier()
+    is_performed = take.performance is not None and take.performance.is_of(rigmap)
     rows = take.span(rate).rows
     for first in range(0, rows, BLOCK_ROWS):
         numbers = np.arange(first, min(first + BLOCK_ROWS, rows))
         part = take.between(np.asarray(numbers * (take.rate.hz / rate.hz)))
+        if part.performance is not None and is_performed:
+            yield Block(first, part.performance.ordered(rigmap))
+            continue
         yield Block(first, applier.apply_sequence(part.whole_board(), part.head, numbers / rate.hz))
 
 

@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from cstalk_bridge.models.errors import Problem, UserError
+from cstalk_bridge.rig import STOCK_MAP
 from cstalk_bridge.rig.curves import ARKIT_CURVES
 from cstalk_bridge.system.files import atomic_write
 from cstalk_bridge.system.process import PROGRAM_NAME
@@ -425,12 +426,14 @@ class RecordedSubject:
 
     `position_at` returns the audio that belongs to the face of a host time, None where there is
     none, and `delay_at` by how many seconds it arrived before; `rate_hz` is its sample rate.
+    `rigmap` is the name or path of the rig map of its curves.
     """
 
     name: str
     rate_hz: int
     position_at: Callable[[float], HistoryPosition | None]
     delay_at: Callable[[float], float]
+    rigmap: str = STOCK_MAP
 
 
 class SubjectFiles:
@@ -522,6 +525,7 @@ class SubjectFiles:
             "subject": self.subject.name,
             "curves": self.curves_path.name,
             "sound": self.sound_path.name,
+            "rigmap": self.subject.rigmap,
             "frames": self._curves.rows,
             "lostFrames": self.lost,
             "missingSamples": self._track.missing,

@@ -25,6 +25,7 @@ from cstalk_bridge.takes.export.formats import FORMATS, Format, resolve_config
 from cstalk_bridge.takes.export.tables import ExportConfig
 from cstalk_bridge.takes.file import TAKE_SUFFIX, safe_name
 from cstalk_bridge.takes.generate import GenerationConfig
+from cstalk_bridge.takes.reader import RECORDING_SUFFIX, is_take_folder, take_subjects
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -55,7 +56,8 @@ class RenderConfig(GenerationConfig):
 
     `emotions` are those of a recording without a sidecar; `channel` is that of recordings.
     `overwrite` lets files be replaced that no render has made; `is_forced` renders again what is
-    finished.
+    finished. `subject` alone is rendered of recorded takes, all by default. `regenerate` generates
+    the faces of takes anew, from their sound.
     """
 
     formats: tuple[Format, ...] = tuple(FORMATS[name] for name in DEFAULT_FORMATS)
@@ -66,6 +68,8 @@ class RenderConfig(GenerationConfig):
     shard: Shard = field(default_factory=Shard)
     overwrite: bool = False
     is_forced: bool = False
+    subject: str | None = None
+    regenerate: bool = False
 
     @classmethod
     def extending(cls, generation: GenerationConfig, **others: Any) -> RenderConfig:
@@ -99,11 +103,11 @@ def create_output_formats(settings: RenderConfig, weights: str) -> tuple[OutputF
 
 
 def output_formats_of(job: Job, output_formats: Sequence[OutputFormat]) -> list[OutputFormat]:
-    """Return the formats of one job: a take is not written as a take again."""
+    """Return the formats of one job: a `.take` file is not written as a take again."""
     return [
         output_format
         for output_format in output_formats
-        if not (job.is_take and output_format.form.id == "take")
+        if not (job.is_file_of_take and output_format.form.id == "take")
     ]
 
 
@@ -114,6 +118,7 @@ def _fingerprint_parts(
         "format": form.id,
         "weights": weights,
         "channel": settings.channel,
+        "regenerate": settings.regenerate,
         **settings.as_json(),
     }
     yield json.dumps(shaping, sort_keys=True).encode()
@@ -150,15 +155,28 @@ MANIFEST_PATTERN = "render*.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class FoundInput:
-    """A recording or a take, and where it lies below the folder or pattern that named it."""
+    """A recording or a take, and where it lies below the folder or pattern that named it.
+
+    Of a recorded take, `subject` is the one that is meant; `is_one_of_many` where it has more.
+    """
 
     path: Path
     below: PurePath
+    subject: str | None = None
+    is_one_of_many: bool = False
 
     @property
     def is_take(self) -> bool:
         """Whether it is a take, which is only converted."""
-        return self.path.suffix.lower() == TAKE_SUFFIX
+        return self.subject is not None or self.path.suffix.lower() == TAKE_SUFFIX
+
+    @property
+    def name(self) -> str:
+        """What its outputs are called."""
+        if self.subject is None:
+            return self.below.stem
+        name = self.below.name.removesuffix(RECORDING_SUFFIX)
+        return f"{name}_{self.subject}" if self.is_one_of_many else name
 
 
 MAX_NAMED: Final = 5
@@ -173,13 +191,30 @@ _COMPANIONS: Final = (*SIDECAR_SUFFIXES, TAKE_SUFFIX)
 class Inputs:
     """What was found, each file once, what could not be looked into, and what was left out.
 
-    `left_out` are the files of folders and patterns which are neither recording nor take, and
-    belong to none.
+    `notices` are lines for the user. `left_out` are the files of folders and patterns which are
+    neither recording nor take, and belong to none.
     """
 
     found: list[FoundInput] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     left_out: list[Path] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+    def choose(self, subject: str | None) -> None:
+        """Keep one subject of recorded takes alone; a take without it is a problem."""
+        takes: dict[Path, list[str]] = defaultdict(list)
+        for file in self.found:
+            if file.subject is not None:
+                takes[file.path].append(file.subject)
+        for path, subjects in takes.items():
+            names = ", ".join(subjects)
+            if subject is not None and subject not in subjects:
+                what = f"the take has no subject {subject!r}"
+                self.problems.append(Problem(str(path), what, f"choose one of {names}"))
+            elif subject is None and len(subjects) > 1:
+                self.notices.append(f"{path}: subjects {names}; --subject chooses one")
+        if subject is not None:
+            self.found = [file for file in self.found if file.subject in (None, subject)]
 
     def add(self, files: Iterable[FoundInput]) -> None:
         """Add what is not there yet."""
@@ -199,13 +234,16 @@ class Inputs:
 def find_inputs(arguments: Sequence[str], out: Path) -> Inputs:
     """Return the files that the arguments name, sorted within each folder.
 
-    In folders, all recordings and takes are meant, but for hidden ones, for those below `out`, and
-    for a take beside its recording. Links to folders are not followed, so that the search ends.
+    In folders, all recordings and takes are meant, of recorded takes all subjects, but for hidden
+    ones, for those below `out`, and for a take beside its recording. Links to folders are not
+    followed, so that the search ends.
     """
     inputs = Inputs()
     for argument in arguments:
         path = Path(argument)
-        if is_folder(path):
+        if is_folder(path) and is_take_folder(path):
+            inputs.add(_recorded(path, PurePath(path.resolve().name), inputs))
+        elif is_folder(path):
             inputs.add(_in_folder(path, path, out, inputs))
         elif is_there(path):
             inputs.add([FoundInput(path, PurePath(path.name))])
@@ -225,11 +263,15 @@ def _in_folder(folder: Path, base: Path, out: Path, inputs: Inputs) -> list[Foun
     count, found, kept_out = len(problems), [], out.resolve()
     for place, folders, names in os.walk(folder, onerror=unreadable):
         here = Path(place)
-        folders[:] = sorted(
+        shown = sorted(
             name
             for name in folders
             if not name.startswith(".") and (here / name).resolve() != kept_out
         )
+        recorded = {name for name in shown if is_take_folder(here / name)}
+        folders[:] = [name for name in shown if name not in recorded]
+        for name in sorted(recorded):
+            found += _recorded(here / name, (here / name).relative_to(base), inputs)
         chosen = _chosen(names)
         inputs.left_out += (here / name for name in _strangers(names, chosen))
         found += [FoundInput(here / name, (here / name).relative_to(base)) for name in chosen]
@@ -239,6 +281,16 @@ def _in_folder(folder: Path, base: Path, out: Path, inputs: Inputs) -> list[Foun
     return found
 
 
+def _recorded(folder: Path, below: PurePath, inputs: Inputs) -> list[FoundInput]:
+    """Return the subjects of a recorded take as inputs."""
+    try:
+        subjects = take_subjects(folder)
+    except UserError as error:
+        inputs.problems += error.problems
+        return []
+    return [FoundInput(folder, below, subject, len(subjects) > 1) for subject in subjects]
+
+
 def _matching(pattern: str, out: Path, inputs: Inputs) -> list[FoundInput]:
     parts = PurePath(pattern).parts
     fixed = next(place for place, part in enumerate(parts) if glob.has_magic(part))
@@ -246,9 +298,15 @@ def _matching(pattern: str, out: Path, inputs: Inputs) -> list[FoundInput]:
     matches = sorted(map(Path, glob.iglob(pattern, recursive=True)))  # noqa: PTH207 - keeps `..`
     found = []
     for path in matches:
-        if path.is_dir():
+        if path.is_dir() and is_take_folder(path):
+            found += _recorded(path, path.relative_to(base), inputs)
+        elif path.is_dir():
             found += _in_folder(path, base, out, inputs)
-    files = [path for path in matches if path.is_file() and not path.is_relative_to(out)]
+    files = [
+        path
+        for path in matches
+        if path.is_file() and not path.is_relative_to(out) and not is_take_folder(path.parent)
+    ]
     chosen = set(_chosen([str(path) for path in files]))
     inputs.left_out += map(Path, _strangers([str(path) for path in files], chosen))
     found += [FoundInput(path, path.relative_to(base)) for path in files if str(path) in chosen]
@@ -289,7 +347,8 @@ MAX_SHARDS = 100_000
 class Job:
     """One input: `place` is where its outputs go in the folder, without their endings.
 
-    `stamp` identifies the state of input and sidecar: sizes and modification times.
+    `stamp` identifies the state of input and sidecar: sizes and modification times. `subject` is
+    that of a recorded take. The face of a take that `is_regenerated` is generated from its sound.
     """
 
     source: Path
@@ -298,6 +357,13 @@ class Job:
     sidecar: Path | None
     size: int
     stamp: str
+    subject: str | None = None
+    is_regenerated: bool = False
+
+    @property
+    def is_file_of_take(self) -> bool:
+        """Whether it is a take in one file, which is only converted."""
+        return self.is_take and self.subject is None and not self.is_regenerated
 
     @property
     def slate(self) -> str:
@@ -306,7 +372,7 @@ class Job:
 
     def output(self, form: Format) -> PurePosixPath:
         """Return where its output in a format goes."""
-        return self.place.with_name(form.name(self.slate))
+        return self.place.with_name(form.name(self.slate, subject=self.subject or ""))
 
 
 def parse_shard(text: str) -> Shard:
@@ -321,17 +387,22 @@ def parse_shard(text: str) -> Shard:
 
 
 def make_jobs(
-    found: Iterable[FoundInput], formats: Sequence[Format], shard: Shard
+    found: Iterable[FoundInput],
+    formats: Sequence[Format],
+    shard: Shard,
+    *,
+    regenerate: bool = False,
 ) -> tuple[list[Job], list[Problem]]:
     """Return the jobs of a shard, and the problems of inputs which can be none.
 
+    `regenerate` generates the faces of takes from their sound.
     Inputs, of whatever shard, that would give one output are none of them a job.
     """
     places = [(file, _place(file)) for file in found]
-    owners: dict[str, list[Path]] = defaultdict(list)
+    owners: dict[str, list[FoundInput]] = defaultdict(list)
     for file, place in places:
         for form in formats:
-            owners[_key(place, form)].append(file.path)
+            owners[_key(file, place, form)].append(file)
     jobs: list[Job] = []
     problems: list[Problem] = []
     for file, place in places:
@@ -339,45 +410,50 @@ def make_jobs(
             continue
         try:
             _need_own_outputs(file, place, formats, owners)
-            jobs.append(_job(file, place))
+            jobs.append(_job(file, place, is_regenerated=file.is_take and regenerate))
         except UserError as error:
             problems += error.problems
     return jobs, problems
 
 
 def _place(file: FoundInput) -> PurePosixPath:
-    return PurePosixPath(*map(safe_name, (*file.below.parts[:-1], file.below.stem)))
+    return PurePosixPath(*map(safe_name, (*file.below.parts[:-1], file.name)))
 
 
-def _key(place: PurePosixPath, form: Format) -> str:
+def _key(file: FoundInput, place: PurePosixPath, form: Format) -> str:
     """Return what is the same for outputs that are one file on some system."""
-    return name_key(str(place.with_name(form.name(place.name))))
+    return name_key(str(place.with_name(form.name(place.name, subject=file.subject or ""))))
 
 
 def _need_own_outputs(
     file: FoundInput,
     place: PurePosixPath,
     formats: Sequence[Format],
-    owners: Mapping[str, list[Path]],
+    owners: Mapping[str, list[FoundInput]],
 ) -> None:
     for form in formats:
-        others = owners[_key(place, form)]
-        other = next((path for path in others if not _is_same(path, file.path)), None)
+        others = owners[_key(file, place, form)]
+        other = next((each for each in others if not _is_same(each, file)), None)
         if other is not None:
-            name = form.name(place.name)
-            what = f"would become {name}, as would {other}: neither is rendered"
+            name = form.name(place.name, subject=file.subject or "")
+            what = f"would become {name}, as would {other.path}: neither is rendered"
             raise UserError(Problem(str(file.path), what, "rename one, or render them separately"))
 
 
-def _is_same(one: Path, other: Path) -> bool:
-    return one == other or one.resolve() == other.resolve()
+def _is_same(one: FoundInput, other: FoundInput) -> bool:
+    is_same_path = one.path == other.path or one.path.resolve() == other.path.resolve()
+    return is_same_path and one.subject == other.subject
 
 
-def _job(file: FoundInput, place: PurePosixPath) -> Job:
+def _job(file: FoundInput, place: PurePosixPath, *, is_regenerated: bool) -> Job:
     try:
         beside = None if file.is_take else sidecar(file.path)
-        states = [path.stat() for path in (file.path, beside) if path is not None]
+        paths = [path for path in (file.path, beside) if path is not None]
+        if file.subject is not None:
+            paths = sorted(path for path in file.path.iterdir() if path.is_file())
+        states = [path.stat() for path in paths]
     except OSError as error:
         raise UserError(Problem(str(file.path), f"cannot be read: {error.strerror}")) from None
     stamp = " ".join(f"{state.st_size}:{state.st_mtime_ns}" for state in states)
-    return Job(file.path, place, file.is_take, beside, states[0].st_size, stamp)
+    size = sum(state.st_size for state in states) if file.subject else states[0].st_size
+    return Job(file.path, place, file.is_take, beside, size, stamp, file.subject, is_regenerated)

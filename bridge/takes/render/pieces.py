@@ -14,9 +14,10 @@ import numpy as np
 
 from cstalk_bridge.face.emotion import NO_VOICE_WEIGHTS
 from cstalk_bridge.face.emotion_trajectory import read_emotions
+from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.models.timing import HOP_SAMPLES, ROW_RATE_HZ, rows_of
-from cstalk_bridge.takes.file import load_take
 from cstalk_bridge.takes.generate import GenerationConfig, generate_sounds, with_estimated_emotion
+from cstalk_bridge.takes.reader import load_take
 from cstalk_bridge.takes.sound import (
     FileSound,
     SampledSound,
@@ -91,21 +92,33 @@ class PieceContext:
 
 def open_input(job: Job, settings: RenderConfig) -> OpenedInput:
     """Read what the network, or a conversion, needs first. UserError where that fails."""
-    if job.is_take:
-        take = load_take(job.source)
-        return OpenedInput(job, GenerationConfig(), take.rows, take=take)
     emotions = read_emotions(job.sidecar) if job.sidecar else settings.emotions
-    sound = open_sound(job.source, settings.channel)
+    if job.is_take:
+        take = load_take(job.source, job.subject)
+        if not job.is_regenerated:
+            own = GenerationConfig()
+            return OpenedInput(job, own, take.rows, take=take, notices=take.notices)
+        sound = _sound_of(take, job)
+    else:
+        sound = open_sound(job.source, settings.channel)
     wanted = settings.generation(
         emotions=emotions, voice_weights=NO_VOICE_WEIGHTS if job.sidecar else settings.voice_weights
     )
     wanted = with_estimated_emotion(wanted, sound)
     rows = rows_of(network_input_samples(sound))
+    notices = getattr(sound, "notices", ())
     if rows > PIECE_ROWS:
-        return OpenedInput(job, wanted, rows, sound, notices=sound.notices)
+        return OpenedInput(job, wanted, rows, sound, notices=notices)
     whole = SampledSound(np.concatenate([*pieces(sound)]), sound.rate_hz)
     piece = Piece(0, rows, 0, np.concatenate([*network_input(whole)]))
-    return OpenedInput(job, wanted, rows, whole, piece, notices=sound.notices)
+    return OpenedInput(job, wanted, rows, whole, piece, notices=notices)
+
+
+def _sound_of(take: Take, job: Job) -> Sound:
+    if take.sound is None:
+        what = "the take has no sound of which its face could be generated again"
+        raise UserError(Problem(str(job.source), what, "leave --regenerate out"))
+    return take.sound
 
 
 def cut_pieces(stream: Iterable[Samples], rows: int, reach: PieceContext) -> Iterator[Piece]:

@@ -347,7 +347,10 @@ def render(
     inputs: none found, two of one name, settings, weights, the folder.
     """
     inputs = find_inputs(sources, out)
-    jobs, problems = make_jobs(inputs.found, settings.formats, settings.shard)
+    inputs.choose(settings.subject)
+    jobs, problems = make_jobs(
+        inputs.found, settings.formats, settings.shard, regenerate=settings.regenerate
+    )
     problems = [*inputs.problems, *problems]
     if not inputs.found:
         raise UserError.of(problems or [NO_INPUT])
@@ -378,7 +381,7 @@ def _new_progress(inputs: Inputs, jobs: Sequence[Job], todo: Sequence[Job]) -> R
     size = sum(job.size for job in todo)
     progress = RenderProgress(len(todo), size, host_now(), len(jobs) - len(todo))
     progress.left_out = len(inputs.left_out)
-    progress.notices += filter(None, [inputs.notice])
+    progress.notices += filter(None, [*inputs.notices, inputs.notice])
     return progress
 
 

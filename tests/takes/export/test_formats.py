@@ -16,7 +16,8 @@ from cstalk_bridge.rig.curves import load_table
 from cstalk_bridge.rig.load import load_rigmap
 from cstalk_bridge.takes.export.formats import FORMATS, export_name, export_take, find_format
 from cstalk_bridge.takes.export.tables import ExportConfig, export_blocks
-from cstalk_bridge.takes.file import MAX_NAME_BYTES, load_take, safe_name
+from cstalk_bridge.takes.file import MAX_NAME_BYTES, safe_name
+from cstalk_bridge.takes.reader import load_take
 from cstalk_bridge.takes.take import curves
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 from tests.takes.takes import moving_take

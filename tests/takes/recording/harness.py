@@ -94,3 +94,18 @@ class RecorderHarness:
             for subject, link in enumerate(self.links):
                 link.send(self.curves(self.number, subject), tick)
             self.number += 1
+
+
+def recorded(
+    folder: Path, *subjects: str, ticks: int = 120, rate: str = "60", first: int = 3_600_000
+) -> Path:
+    """Record a take, and return its folder."""
+    harness = RecorderHarness(
+        folder, subjects=subjects or ("Anna",), rate=rate, rate_hz=48_000, first_frame=first
+    )
+    harness.step(12)
+    harness.recorder.start("Hall", 7)
+    harness.step(ticks)
+    take = harness.recorder.stop()
+    assert take is not None
+    return take.folder

@@ -25,7 +25,7 @@ from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.models.files import PARTIAL_SUFFIX
 from cstalk_bridge.takes.export.formats import FORMATS
 from cstalk_bridge.takes.export.tables import ExportConfig
-from cstalk_bridge.takes.file import load_take
+from cstalk_bridge.takes.reader import load_take
 from cstalk_bridge.takes.render.jobs import RenderConfig, Shard
 from cstalk_bridge.takes.render.pipeline import render
 from cstalk_bridge.takes.sound import network_input, open_sound
