@@ -184,12 +184,13 @@ def test_takes_of_the_page_use_the_animation_levels_of_the_command_line(tmp_path
 
 def test_all_subjects_of_a_recorded_take_are_shown_as_performed(tmp_path: Path) -> None:
     folder = recorded(tmp_path, "Anna", "Ben")
-    with open_preview(
+    opened = partial(
+        open_preview,
         PreviewConfig.parse(":0"),
         load=partial(small_generator, GUARDED),
         files=[folder],
-        subject=None,
-    ) as preview:
+    )
+    with opened() as preview:
         serving = Serving(preview)
         preview.start(serving.notices.append)
         takes = serving.ask("/api/session").document["takes"]
@@ -199,10 +200,5 @@ def test_all_subjects_of_a_recorded_take_are_shown_as_performed(tmp_path: Path) 
         path = f"/api/takes/{takes[0]['id']}"
         csv = serving.ask(f"{path}/export?format=csv&rate=60").body
         assert csv == next(folder.glob("*Anna_cal.csv")).read_bytes()
-    with pytest.raises(UserError, match="no subject 'Cleo'"):
-        open_preview(
-            PreviewConfig.parse(":0"),
-            load=partial(small_generator, GUARDED),
-            files=[folder],
-            subject="Cleo",
-        ).__enter__()
+    with pytest.raises(UserError, match="no subject 'Cleo'"), opened(subject="Cleo"):
+        pass
