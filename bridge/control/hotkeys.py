@@ -36,9 +36,10 @@ MAX_WAITING = 8
 POLL_S = 0.5
 """Interval at which it is checked whether the keyboard is still heard."""
 
-MODIFIERS = ("alt", "alt_gr", "alt_l", "alt_r", "cmd", "cmd_l", "cmd_r")
+MODIFIERS: tuple[str, ...] = ("alt", "alt_gr", "alt_l", "alt_r", "cmd", "cmd_l", "cmd_r")
 MODIFIERS += ("ctrl", "ctrl_l", "ctrl_r", "shift", "shift_l", "shift_r")
-NAMED_KEYS = ("backspace", "caps_lock", "delete", "down", "end", "enter", "esc", "home", "insert")
+NAMED_KEYS: tuple[str, ...] = ("backspace", "caps_lock", "delete", "down", "end", "enter")
+NAMED_KEYS += ("esc", "home", "insert")
 NAMED_KEYS += ("left", "media_next", "media_play_pause", "media_previous", "media_volume_down")
 NAMED_KEYS += ("media_volume_mute", "media_volume_up", "menu", "num_lock", "page_down", "page_up")
 NAMED_KEYS += ("pause", "print_screen", "right", "scroll_lock", "space", "tab", "up")

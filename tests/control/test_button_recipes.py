@@ -14,7 +14,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from cstalk_bridge.config.schema import Config
 from cstalk_bridge.control.osc_commands import OK
 from cstalk_bridge.outputs.osc_messages import decode_packet
-from cstalk_bridge.preview.steering import subject_state
+from cstalk_bridge.preview.status import subject_state
 from tests.control.running import RunningBridge, running_bridge
 
 if TYPE_CHECKING:

@@ -81,8 +81,8 @@ async function follow(bridge) {
       bridge.health = null;
       bridge.problem = token
         ? 'No answer. Is it running there, and is the token the one that it printed?'
-        : 'No answer. Is it running there with its health or preview? From another machine its '
-          + 'token is needed: add the whole address that it printed.';
+        : 'No answer. Is it running there with its health or preview? From another machine its ' +
+          'token is needed: add the whole address that it printed.';
     }
     if (bridges.get(host) === bridge) draw(bridge);
     await new Promise((resolve) => setTimeout(resolve, PERIOD_MS));
@@ -96,17 +96,25 @@ function draw({ address, card, health, problem }) {
   const isGood = health?.is_healthy ?? false;
   card.dataset.health = health ? (isGood ? 'good' : 'bad') : problem ? 'bad' : 'none';
   const state = health ? health.state : problem ? 'NO ANSWER' : 'asking';
-  const remove = make('button.drop', {
-    type: 'button',
-    title: 'Remove from this page',
-    aria: { label: `Remove ${address.host}` },
-    onclick: () => drop(address.host),
-  }, '×');
+  const remove = make(
+    'button.drop',
+    {
+      type: 'button',
+      title: 'Remove from this page',
+      aria: { label: `Remove ${address.host}` },
+      onclick: () => drop(address.host),
+    },
+    '×',
+  );
   card.replaceChildren(
-    make('div.head', {},
+    make(
+      'div.head',
+      {},
       make('h2', {}, address.host),
       badge(state, card.dataset.health),
-      make('span.spring'), remove),
+      make('span.spring'),
+      remove,
+    ),
     make('p.meta', {}, health ? metaText(health) : problem),
     make('ul', {}, ...(health?.subjects ?? []).map(subjectItem)),
   );
@@ -124,14 +132,23 @@ function subjectItem(subject) {
   bar.style.width = `${Math.round(100 * share)}%`;
   const lost = Object.entries(subject.losses).map(([cause, number]) => `${number} ${cause}`);
   const latency = subject.latency_ms ? `${subject.latency_ms[0]} ms · ` : '';
-  return make('li.subject', {},
-    make('div.line', {},
+  return make(
+    'li.subject',
+    {},
+    make(
+      'div.line',
+      {},
       make('span.name', {}, subject.name),
       badge(subject.state, subject.state === 'OK' ? 'good' : subject.is_fault ? 'bad' : 'none'),
-      ...subject.lamps.map((lamp) => badge(lamp, 'on'))),
+      ...subject.lamps.map((lamp) => badge(lamp, 'on')),
+    ),
     make('p.advice', {}, subject.advice),
     make('div.level', { title: `${subject.level_db} dB` }, bar),
-    make('p.facts', {}, `${subject.input || 'no input'} · ${latency}lost ${lost.join(', ') || 'nothing'}`),
+    make(
+      'p.facts',
+      {},
+      `${subject.input || 'no input'} · ${latency}lost ${lost.join(', ') || 'nothing'}`,
+    ),
     make('ul', {}, ...subject.links.map(linkItem)),
   );
 }
@@ -139,11 +156,16 @@ function subjectItem(subject) {
 const LINK_HEALTH = { listening: 'good', off: 'on' };
 
 function linkItem(link) {
-  return make('li.link', {},
-    make('div.line', {},
+  return make(
+    'li.link',
+    {},
+    make(
+      'div.line',
+      {},
       make('span.name', {}, link.name),
       badge(link.lamp, link.is_fault ? 'bad' : (LINK_HEALTH[link.lamp] ?? 'none')),
-      make('span.facts', {}, `${Math.round(link.packets_per_s)} /s`)),
+      make('span.facts', {}, `${Math.round(link.packets_per_s)} /s`),
+    ),
   );
 }
 
@@ -171,7 +193,9 @@ byId('add', 'form').onsubmit = (event) => {
 };
 
 const dark = matchMedia('(prefers-color-scheme: light)');
-const wear = () => { document.documentElement.dataset.theme = dark.matches ? 'light' : 'dark'; };
+const wear = () => {
+  document.documentElement.dataset.theme = dark.matches ? 'light' : 'dark';
+};
 dark.addEventListener('change', wear);
 wear();
 
