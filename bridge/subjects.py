@@ -303,6 +303,7 @@ def open_subject_source(subject: SubjectConfig, runtime: Runtime) -> OpenedSourc
         wake=runtime.wake,
         is_full_band=subject.passthrough.device is not None,
         may_wait=True,
+        may_join=lambda: runtime.recorder.take is None,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,6 +39,7 @@ from cstalk_bridge.audio.source import (
     BlockSchedule,
     SourceState,
 )
+from cstalk_bridge.audio.stand_in import StandInSource
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.system.files import is_file
 
@@ -403,14 +405,16 @@ def open_source(
     is_voice: bool = True,
     is_full_band: bool = False,
     may_wait: bool = False,
+    may_join: Callable[[], bool] = lambda: True,
 ) -> OpenedSource:
     """Open what `config.input` names: "mic", "test", "claps", a file, else a device.
 
     A path that exists, or that ends like an audio file, is a file. Where "mic" finds no usable
     microphone, the bundled recording is opened instead, in a loop, with a notice of one line that
-    gives the reason. With `may_wait` any other device that cannot be opened is waited for, with a
-    notice too. Without `is_voice` all channels of a file are mixed where none is chosen. With
-    `is_full_band` a device is opened at the rate of a sound card rather than the network's.
+    gives the reason. With `may_wait` it gives way to a microphone as soon as there is one and
+    `may_join`, and any other device that cannot be opened is waited for, with a notice too. Without
+    `is_voice` all channels of a file are mixed where none is chosen. With `is_full_band` a device
+    is opened at the rate of a sound card rather than the network's.
     UserError for everything else that cannot be opened.
     """
     if config.input == TEST_SOUND:
@@ -431,10 +435,20 @@ def open_source(
         if config.input != MICROPHONE:
             raise
         reason = "; ".join(str(problem) for problem in error.problems)
-        recording = FileSource(SPEECH_PATH, now=now, is_loop=True)
-        return OpenedSource(
-            recording, f"the bundled recording is played instead of a microphone: {reason}"
-        )
+        told = f"the bundled recording is played instead of a microphone: {reason}"
+        recording: Source = FileSource(SPEECH_PATH, now=now, is_loop=True)
+        if may_wait:
+            with suppress(DeviceUnavailableError):  # PortAudio itself is missing.
+                microphone = Microphone(
+                    MICROPHONE,
+                    now=now,
+                    wake=wake,
+                    channel=config.channel,
+                    is_full_band=is_full_band,
+                    may_wait=True,
+                )
+                recording = StandInSource(recording, microphone, may_join)
+        return OpenedSource(recording, told)
     if not microphone.fault:
         return OpenedSource(microphone, None)
     hint = f"; {microphone.hint}" if microphone.hint else ""

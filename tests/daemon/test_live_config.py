@@ -80,6 +80,16 @@ class EditedRun:
         wait_until(lambda: any(part in notice for notice in self.notices), TIMEOUT_S)
         return next(notice for notice in self.notices if part in notice)
 
+    @property
+    def config_fault(self) -> str:
+        """What the status says of the file."""
+        return self._metrics[0].config_fault
+
+    @property
+    def skipped(self) -> int:
+        """How many ticks were skipped because the machine was busy."""
+        return self._metrics[0].subjects[0].drops["ticks"].total
+
     def packets(self, place: int) -> list[Packet]:
         """Return all packets of a port; the run must be over."""
         return self.collectors[place].packets()
@@ -122,11 +132,13 @@ def edited(tmp_path: Path, weights: Path) -> Iterator[EditedRun]:
                 collector.packets()
 
 
-def check_frames(packets: list[Packet], subject: str) -> None:
-    """Check that no frame of a subject is missing, repeated or out of order."""
-    frames = [packet.frame for packet in packets if packet.subject == subject]
+def check_frames(edited: EditedRun, place: int, subject: str) -> None:
+    """Check that no frame is missing but those of ticks that a busy machine has skipped."""
+    frames = [packet.frame for packet in edited.packets(place) if packet.subject == subject]
     assert len(frames) > 10
-    assert set(np.diff(frames).tolist()) == {1}
+    steps = np.diff(frames)
+    assert steps.min() >= 1
+    assert (steps - 1).sum() <= edited.skipped
 
 
 def test_edited_settings_of_a_subject_are_applied_without_a_missing_frame(
@@ -146,7 +158,7 @@ def test_edited_settings_of_a_subject_are_applied_without_a_missing_frame(
     assert "emotion, mouth_guard, alive.gaze" in told
     assert (state.weights["happy"], state.gain_db, state.levels.gaze) == (0.7, 6.0, 0.5)
     assert state.settings["mouth_guard"] == 0.9
-    check_frames(edited.packets(0), "Ann")
+    check_frames(edited, 0, "Ann")
 
 
 def test_both_levels_of_a_gate_may_pass_each_other_in_one_edit(edited: EditedRun) -> None:
@@ -180,15 +192,15 @@ def test_an_edit_with_mistakes_changes_nothing_and_says_where_they_are(edited: E
         edited.wait_for_notice("2 mistakes; nothing was changed")
         edited.wait_for_notice("there is no emotion 'hapy'")
         places = [notice for notice in edited.notices if notice.startswith(f"{edited.path}:")]
-        fault = edited._metrics[0].config_fault
+        fault = edited.config_fault
         edited.edit(emotion={"happy": 0.2})
         edited.wait_for_notice("changed Ann: emotion")
-        cleared = edited._metrics[0].config_fault
+        cleared = edited.config_fault
     assert any("unknown key `fsp`; did you mean `fps`?" in place for place in places)
     assert any("there is no emotion 'hapy'" in place for place in places)
     assert all(place[len(str(edited.path)) :].split(":")[1].isdigit() for place in places[1:])
     assert ("2 mistakes" in fault, cleared) == (True, "")
-    check_frames(edited.packets(0), "Ann")
+    check_frames(edited, 0, "Ann")
 
 
 @pytest.mark.parametrize("left", ["", "# only a comment\n", "subjects:\n  - name: [A"])
@@ -244,8 +256,8 @@ def test_subjects_are_added_and_removed_without_a_missing_frame(edited: EditedRu
         wait_until(lambda: len(edited.collectors[1].datagrams) > count + 30, TIMEOUT_S)
     assert (states, left) == (["Ann", "Bea"], ["Bea"])
     anns, beas = edited.packets(0), edited.packets(1)
-    check_frames(anns, "Ann")
-    check_frames(beas, "Bea")
+    check_frames(edited, 0, "Ann")
+    check_frames(edited, 1, "Bea")
     assert anns[-1].frame < beas[-1].frame
     last = anns[-1].values
     assert last is not None
@@ -262,8 +274,8 @@ def test_a_changed_link_goes_on_at_its_new_target_with_the_next_frame(edited: Ed
         wait_until(lambda: sum("changed Ann: links" in n for n in edited.notices) == 2, TIMEOUT_S)
         names = [link.name for link in edited.controller.subject("Ann").state().links]
     first, second = edited.packets(0), edited.packets(1)
-    check_frames(first, "Ann")
-    check_frames(second, "Ann")
+    check_frames(edited, 0, "Ann")
+    check_frames(edited, 1, "Ann")
     assert names == [there]
     last = first[-1].values
     assert last is not None
@@ -288,7 +300,7 @@ def test_a_link_that_changes_leaves_no_face_at_rest_where_it_stays(
     jaws = [jaw(packet) for packet in edited.packets(0)]
     opened = jaws.index(0.5)
     assert set(jaws[opened:-1]) == {0.5}
-    check_frames(edited.packets(0), "Ann")
+    check_frames(edited, 0, "Ann")
 
 
 def test_an_edited_rig_map_is_compiled_and_used_with_the_next_frame(
@@ -306,7 +318,7 @@ def test_an_edited_rig_map_is_compiled_and_used_with_the_next_frame(
         edited.wait_for_notice(f"{rigmap}:3:3: livelinkface61 has no curve `JawOpn`")
     jaws = [jaw(packet) for packet in edited.packets(0)]
     assert jaws[-2] == 0.75
-    check_frames(edited.packets(0), "Ann")
+    check_frames(edited, 0, "Ann")
 
 
 def test_a_take_keeps_its_subjects_and_curves_and_what_waits_comes_after_it(
