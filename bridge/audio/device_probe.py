@@ -67,7 +67,8 @@ class DeviceProbe:
         process, self._process = self._process, None
         if process is not None:
             process.kill()
-            process.wait()
+            with process:  # Closes its pipes, and waits for its end.
+                pass
 
     def _ask(self) -> Listing:
         if self._process is None:
