@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -435,26 +434,42 @@ def open_source(
         if config.input != MICROPHONE:
             raise
         reason = "; ".join(str(problem) for problem in error.problems)
-        told = f"the bundled recording is played instead of a microphone: {reason}"
-        recording: Source = FileSource(SPEECH_PATH, now=now, is_loop=True)
-        if may_wait:
-            with suppress(DeviceUnavailableError):  # PortAudio itself is missing.
-                microphone = Microphone(
-                    MICROPHONE,
-                    now=now,
-                    wake=wake,
-                    channel=config.channel,
-                    is_full_band=is_full_band,
-                    may_wait=True,
-                )
-                recording = StandInSource(recording, microphone, may_join)
-        return OpenedSource(recording, told)
+        return OpenedSource(
+            _stand_in(config, now, wake, is_full_band=is_full_band, may_join=may_join)
+            if may_wait
+            else FileSource(SPEECH_PATH, now=now, is_loop=True),
+            f"the bundled recording is played instead of a microphone: {reason}",
+        )
     if not microphone.fault:
         return OpenedSource(microphone, None)
     hint = f"; {microphone.hint}" if microphone.hint else ""
     return OpenedSource(
         microphone, f"waiting for {config.input}, trying every second: {microphone.fault}{hint}"
     )
+
+
+def _stand_in(
+    config: AudioConfig,
+    now: Callable[[], float],
+    wake: threading.Event,
+    *,
+    is_full_band: bool,
+    may_join: Callable[[], bool],
+) -> Source:
+    """Return the bundled recording, which gives way to a microphone unless PortAudio is missing."""
+    recording = FileSource(SPEECH_PATH, now=now, is_loop=True)
+    try:
+        microphone = Microphone(
+            MICROPHONE,
+            now=now,
+            wake=wake,
+            channel=config.channel,
+            is_full_band=is_full_band,
+            may_wait=True,
+        )
+    except DeviceUnavailableError:
+        return recording
+    return StandInSource(recording, microphone, may_join)
 
 
 def _open_microphone(
