@@ -75,8 +75,14 @@ jitter."""
 BLOCK_MARGIN_S: Final = 0.012
 """What may be missing of the newest sound: a block of 10 ms that is still filling, and its way."""
 
-LEAD_MEMORY: Final = 500
-"""Callbacks of which the greatest lead of the device counts: five seconds."""
+LEAD_MEMORY: Final = 200
+"""Callbacks over which the lead of the device is measured: two seconds."""
+
+LEAD_PERCENTILE: Final = 80.0
+"""Which of these leads counts. The longest ones are those of a machine that was busy."""
+
+LEAD_EVERY: Final = 20
+"""Callbacks from one such measurement to the next."""
 
 SILENT_S: Final = 0.25
 """Sound that is missing for longer has ended; a shorter gap counts as an underrun."""
@@ -112,6 +118,8 @@ class SoundFollower:
         self._place = 0.0
         self._distances: deque[float] = deque(maxlen=OBSERVATIONS)
         self._leads: deque[float] = deque(maxlen=LEAD_MEMORY)
+        self._lead_s: float | None = None
+        self._until_lead = 0
         self._level = 0.0
 
     def delay_s(self, host_s: float) -> float:
@@ -158,7 +166,11 @@ class SoundFollower:
     def _follow_lead(self, played_s: float, now_s: float, frames: int) -> None:
         """Note how much too early the device asks for the sound that belongs to a face."""
         self._leads.append(played_s - now_s)
-        needed_s = max(self._leads) + frames / self._rate_hz + BLOCK_MARGIN_S
+        if self._lead_s is None or not self._until_lead:
+            self._lead_s = float(np.percentile(self._leads, LEAD_PERCENTILE))
+            self._until_lead = LEAD_EVERY
+        self._until_lead -= 1
+        needed_s = self._lead_s + frames / self._rate_hz + BLOCK_MARGIN_S
         self.late_s = max(0.0, needed_s - self._delay_at(played_s) - self.extra_s)
 
     def _read(
@@ -190,14 +202,13 @@ def _crossfaded(
 OUTPUT_RATES_HZ: Final = (48000, 44100)
 """Rates that are tried before the device's own."""
 
-OUTPUT_LATENCY_S: Final = 0.040
-"""Latency requested from the driver: a face with the usual look-ahead is 106 ms behind its sound,
-and the longer the device's buffer the less it minds a busy machine."""
+MIN_LATENCY_S: Final = 0.020
+MAX_LATENCY_S: Final = 0.100
+"""Bounds of the latency requested from the driver. The more the face is behind its sound the longer
+it may be, and the longer the less a device minds a busy machine."""
 
-SHORT_LATENCY_S: Final = 0.020
-"""The same where the face is less than `SHORT_DELAY_S` behind."""
-
-SHORT_DELAY_S: Final = 0.080
+LATENCY_MARGIN_S: Final = 0.046
+"""What is left of the face's delay: PulseAudio adds 12 ms, and the newest sound is 22 ms late."""
 
 OUTPUT_BLOCK_S: Final = 0.010
 
@@ -362,7 +373,7 @@ class Passthrough:
         error_type, refusals = load_portaudio().PortAudioError, []
         for rate_hz in dict.fromkeys((*OUTPUT_RATES_HZ, device.default_rate_hz)):
             self._replace_follower(rate_hz)
-            is_short = self._delay_at(self._now()) < SHORT_DELAY_S
+            spare_s = self._delay_at(self._now()) - LATENCY_MARGIN_S
             stream = None
             try:
                 stream = open_output(
@@ -371,7 +382,7 @@ class Passthrough:
                     samplerate=rate_hz,
                     channels=min(CHANNELS, device.channels),
                     blocksize=round(OUTPUT_BLOCK_S * rate_hz),
-                    latency=SHORT_LATENCY_S if is_short else OUTPUT_LATENCY_S,
+                    latency=min(max(spare_s, MIN_LATENCY_S), MAX_LATENCY_S),
                     callback=self._play,
                     finished_callback=self._end,
                 )
@@ -409,7 +420,7 @@ class Passthrough:
         lead_s = time.outputBufferDacTime - time.currentTime
         if not 0.0 <= lead_s <= MAX_LEAD_S:
             stream = self._stream
-            lead_s = OUTPUT_LATENCY_S if stream is None else stream.latency
+            lead_s = MIN_LATENCY_S if stream is None else stream.latency
         if status.output_underflow:
             self.device_underruns += 1
         block[:] = self._follower.render(now_s, now_s + lead_s, frames)[:, None]

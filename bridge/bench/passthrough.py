@@ -142,6 +142,7 @@ def _figures(times_s: Floats, later_ms: Floats) -> list[Figure | Remark]:
     return [
         Figure("claps compared", len(later_ms), ""),
         Figure("sound less face, mean", float(later_ms.mean()), "ms", -LIMIT_MS, LIMIT_MS),
+        Figure("distance, median", float(np.median(apart_ms)), "ms"),
         Figure("distance, p95", float(np.percentile(apart_ms, 95)), "ms", maximum=LIMIT_MS),
         Figure("distance, greatest", float(apart_ms.max()), "ms"),
         Figure("drift from the first to the last", drift_ms, "ms", -LIMIT_MS, LIMIT_MS),

@@ -107,6 +107,17 @@ def test_a_gap_of_the_sound_counts_and_its_end_is_silence() -> None:
     assert not room.run(0.5).any()
 
 
+def test_a_single_long_lead_does_not_make_the_sound_late() -> None:
+    room = Room()
+    room.run(3.0)
+    room.lead_s = 0.5
+    room.run(0.02)
+    room.lead_s = 0.04
+    played = room.run(1.0)
+    assert room.follower.late_s == 0.0
+    assert room.distance_s(float(played[-1])) == pytest.approx(0.0, abs=3e-3)
+
+
 def test_a_level_is_faded_to_and_nothing_is_beyond_full_scale() -> None:
     room = Room()
     room.run(1.0)
