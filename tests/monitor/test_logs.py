@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from cstalk_bridge.audio.source import SourceState
 from cstalk_bridge.models.errors import Problem, UserError
@@ -157,3 +160,21 @@ def test_debug_records_are_not_written_into_the_dashboard() -> None:
     os.close(follower)
     assert ended.returncode == 2
     assert "add --log-file FILE, or --no-ui" in ended.stderr
+
+
+def test_the_config_names_the_log_file_and_the_flag_goes_before_it(tmp_path: Path) -> None:
+    sound = tmp_path / "short.wav"
+    soundfile.write(sound, np.zeros(4800), 48_000)
+    config = {
+        "log_file": str(tmp_path / "config.log"),
+        "subjects": [{"audio": {"input": str(sound)}, "links": ["osc://127.0.0.1:9"]}],
+    }
+    (tmp_path / "config.yaml").write_text(json.dumps(config))
+    run = [sys.executable, "-m", "cstalk_bridge", "run", "--no-ui"]
+    subprocess.run(run, cwd=tmp_path, check=True, capture_output=True)
+    written = (tmp_path / "config.log").read_text("utf-8")
+    assert "cstalk_bridge.monitor.logs: cstalk-bridge 0." in written
+    flag = ["--log-file", str(tmp_path / "flag.log")]
+    subprocess.run([*run, *flag], cwd=tmp_path, check=True, capture_output=True)
+    assert (tmp_path / "flag.log").exists()
+    assert (tmp_path / "config.log").read_text("utf-8") == written

@@ -124,6 +124,14 @@ def operate(visit: Visit, controller: Controller) -> None:
     assert controller.takes.ended[0].folder.is_dir()
     show_panel(visit, "links")
     page.locator("#panel-links .lampword", has_text="listening").wait_for()
+    metrics = controller.metrics
+    assert metrics is not None
+    subject = metrics.subjects[1]
+    subject.record_drop("blocks", controller.now(), 7)
+    page.locator("#panel-links dd", has_text=re.compile(r"\b7 blocks")).wait_for()
+    page.get_by_role("button", name="reset losses (x)").click()
+    wait_until(lambda: "blocks" not in subject.losses)
+    page.locator("#panel-links dd", has_text="blocks").wait_for(state="detached")
 
 
 def test_subjects_of_a_daemon_move_and_stop_with_it(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ const TIMEOUT_MS = 3000;
 const FLOOR_DB = -60;
 const DEFAULT_PORT = 8530;
 const MAX_BRIDGES = 64;
+const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)$/i; // browsers take more, as spaces
 
 /**
  * @typedef {{host: string, token: string}} Address
@@ -28,7 +29,7 @@ export function readAddress(text) {
   const url = /^https?:\/\//i.test(given) ? given : `http://${given}`;
   try {
     const { hostname, port, username, searchParams, protocol } = new URL(url);
-    if (protocol !== 'http:' || !hostname) return null;
+    if (protocol !== 'http:' || !HOST.test(hostname)) return null;
     const token = searchParams.get('token') ?? decodeURIComponent(username);
     const number = port || (/:80(?!\d)/.test(given) ? '80' : String(DEFAULT_PORT));
     return { host: `${hostname}:${number}`, token };

@@ -70,7 +70,8 @@ export function linksPanel(panel, session, steering) {
   const links = make('ul.rows.links');
   const facts = make('dl.facts');
   const notices = make('ul.rows.notices');
-  panel.append(links, maps, facts, notices);
+  const reset = resetButton(session, steering);
+  panel.append(links, maps, facts, reset, notices);
   let drawn = '';
   return (state) => {
     const { bridge, meters } = state;
@@ -85,11 +86,27 @@ export function linksPanel(panel, session, steering) {
     drawn = key;
     links.replaceChildren(...(subject.links ?? []).map(linkRow));
     facts.replaceChildren(...factsOf(bridge, subject).flat());
+    reset.hidden = !Object.keys(subject.losses ?? {}).length && !hasFailed(subject);
     const now_s = meters?.now_s ?? 0;
     notices.replaceChildren(
       ...[...(bridge.notices ?? [])].reverse().map((each) => noticeRow(each, now_s)),
     );
   };
+}
+
+const hasFailed = ({ links }) => (links ?? []).some(({ failed }) => failed);
+
+/** A button for the key that counts losses anew, as the bridge declares it. */
+function resetButton({ keys }, steering) {
+  const action = keys.find(({ name }) => name === 'reset');
+  const key = action?.keys[0] ?? '';
+  return make('button.reset', {
+    type: 'button',
+    textContent: `${action?.label ?? ''} (${key})`,
+    title: action?.does ?? '',
+    hidden: true,
+    onclick: () => steering.press(key),
+  });
 }
 
 const linkRow = ({ name, lamp, state, advice, rate, failed }) =>
