@@ -236,8 +236,8 @@ LEVELS: Final = tuple(
         ("brows", "Brows that rise on stressed words.", 1.0, MAX_LEVEL),
         (
             "idle",
-            "Idle motion: breath, drift of the head, micro-saccades, and slow variation of a held "
-            "expression.",
+            "Idle motion: breath, drift of the head, micro-saccades, muscle tone, and slow "
+            "variation of a held expression.",
             1.0,
             MAX_LEVEL,
         ),
@@ -262,6 +262,13 @@ LEVELS: Final = tuple(
     )
 )
 """Levels of the parts of a face."""
+
+
+def _levels_up_to(maximum: float) -> str:
+    """Return the names of the levels with this maximum, for help texts."""
+    names = (level.key.partition(".")[2] for level in LEVELS if level.maximum == maximum)
+    return ", ".join(names)
+
 
 SUBJECT_SETTINGS: Final = (
     Setting(
@@ -520,8 +527,8 @@ SUBJECT_SETTINGS: Final = (
     ),
     Setting(
         key="alive",
-        help=f"Levels of gaze, head, blink, brows, idle, mouth, upper_face (0 to {MAX_LEVEL:g}) "
-        "and symmetry (0 to 1), such as gaze:0.5,head:0.",
+        help=f"Levels of {_levels_up_to(MAX_LEVEL)} (0 to {MAX_LEVEL:g}), "
+        f"{_levels_up_to(1.0)} (0 to 1), such as gaze:0.5,head:0.",
         scope=Scope.SUBJECT,
         metavar="NAME:LEVEL,...",
         is_of_takes=True,

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 HELD = 1.0
 """Strength while nobody speaks, relative to the generated expression."""
-ONSET_S, APEX_S, DECAY_S, SUSTAIN_S = (0.3, 0.65), (0.1, 0.35), (0.65, 1.2), (0.4, 1.0)
+ONSET_S, APEX_S, DECAY_S, SUSTAIN_S = (0.33, 0.65), (0.1, 0.35), (0.65, 1.2), (0.4, 1.0)
 """Range of the durations of a swell; faces reach an apex in 0.3 to 0.7 s (Ekman 1982)."""
 RELEASE_S = (0.6, 1.0)
-APEX, SUSTAIN = (1.5, 2.1), (0.2, 0.5)
+APEX, SUSTAIN = (1.5, 2.2), (0.17, 0.45)
 """Range of the strength at the apex and after the decay."""
 SMOOTH_HZ = 2.5
 

@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass as validated_dataclass
 
 from cstalk_bridge.document import FieldError
 from cstalk_bridge.face.procedural.acting import Acting
-from cstalk_bridge.face.procedural.cues import CueTracker
+from cstalk_bridge.face.procedural.cues import CueTracker, Moment
 from cstalk_bridge.face.procedural.eyes import Blink, Eyes, Gaze
 from cstalk_bridge.face.procedural.head import Brows, Head
 from cstalk_bridge.face.procedural.motion import ExpressionDrift, Spring
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cstalk_bridge.face.procedural.cues import Cues, Moment
+    from cstalk_bridge.face.procedural.cues import Cues
 
 
 MOUTH = np.array([channel.region in MOUTH_REGIONS for channel in CHANNELS])
@@ -77,7 +77,8 @@ class Levels:
     @property
     def liveliness(self) -> float:
         """The largest level of procedural motion, at most 1; 0 if all of it is off."""
-        return min(1.0, max(self.gaze, self.head, self.blink, self.brows, self.idle))
+        motion = (self.gaze, self.head, self.blink, self.brows, self.idle)
+        return min(1.0, max(*motion, self.acting, self.emphasis))
 
 
 LEVEL_NAMES = tuple(field.name for field in fields(Levels))
@@ -449,8 +450,16 @@ class ProceduralAnimation:
         )
 
 
+EXPRESSION_S = 0.04
+"""Time between two steps of the slow parts of an expression, which is interpolated between them."""
+
+
 class Expression:
-    """Acting, emphasis, tone, small motion and asymmetry of one character."""
+    """Acting, emphasis, tone, small motion and asymmetry of one character.
+
+    They are slow and take a while to compute, so they advance every `EXPRESSION_S`, each character
+    at its own time, and the face follows one step behind. Lips follow each tick.
+    """
 
     def __init__(self, seed: int) -> None:
         acting, emphasis, tone, small, sides = (
@@ -462,22 +471,50 @@ class Expression:
         self._small = SmallMotion(small)
         self._asymmetry = Asymmetry(sides)
         self._lips = RestingLips()
+        self._events = Moment()
+        """What has happened since the last step."""
+        self._age_s = Random(f"{seed} steps").uniform(0.0, EXPRESSION_S)
+        self._shown: NDArray[np.float64] | None = None
+        self._speed: NDArray[np.float64] = np.zeros(GAIN_COUNT + SHIFT_COUNT)
+        """What is shown now, gains then shifts, and its change per second."""
+        self._left_s = 0.0
+        """Time until the last step is shown."""
 
     def step(
         self, moment: Moment, levels: Levels
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
         """Return gains, shifts and lip closing after a moment, as in `ProceduralMotion`."""
-        self._acting.step(moment, levels.acting)
-        self._emphasis.step(moment, levels.emphasis)
-        self._tone.step(moment.elapsed_s, levels.idle)
-        self._small.step(moment, levels.idle)
-        shares = self._asymmetry.step(moment.elapsed_s, levels.asymmetry)
+        events = self._events
+        events.elapsed_s += moment.elapsed_s
+        events.stressed = max(events.stressed, moment.stressed)
+        events.phrase_ended = events.phrase_ended or moment.phrase_ended
+        self._age_s += moment.elapsed_s
+        if self._shown is None:
+            self._shown = self._advance(moment, levels)
+        else:
+            moved_s = min(moment.elapsed_s, self._left_s)
+            self._left_s -= moved_s
+            self._shown = self._shown + moved_s * self._speed
+        if self._age_s >= EXPRESSION_S:
+            self._age_s %= EXPRESSION_S
+            self._speed = (self._advance(moment, levels) - self._shown) / EXPRESSION_S
+            self._left_s = EXPRESSION_S
+        shown = self._shown
+        closing = self._lips.step(moment, levels.resting_lips)
+        return shown[:GAIN_COUNT], shown[GAIN_COUNT:], closing
+
+    def _advance(self, moment: Moment, levels: Levels) -> NDArray[np.float64]:
+        """Advance over the events since the last step; return gains and shifts."""
+        events = self._events
+        events.prosody, events.emotion = moment.prosody, moment.emotion
+        self._acting.step(events, levels.acting)
+        self._emphasis.step(events, levels.emphasis)
+        self._tone.step(events.elapsed_s, levels.idle)
+        self._small.step(events, levels.idle)
+        shares = self._asymmetry.step(events.elapsed_s, levels.asymmetry)
         sides = np.concatenate((shares, -shares))
         both = self._emphasis.shifts + self._tone.shifts
         gains = (1.0 + self._acting.gains) * (1.0 + GAIN_PER_SHARE * sides) - 1.0
         shifts = self._acting.shifts + np.concatenate((both, both)) * (1.0 + sides)
-        return (
-            gains,
-            np.concatenate((shifts, self._small.shifts)),
-            self._lips.step(moment, levels.resting_lips),
-        )
+        self._events = Moment()
+        return np.concatenate((gains, shifts, self._small.shifts))

@@ -21,6 +21,7 @@ from cstalk_bridge.face.procedural.animation import (
     MOTION_VALUES,
     NO_ANIMATION_LEVELS,
     SQUINT_SHARE,
+    Expression,
     Levels,
     ProceduralAnimation,
     ProceduralMotion,
@@ -29,7 +30,7 @@ from cstalk_bridge.face.procedural.animation import (
     overlay,
     read_levels,
 )
-from cstalk_bridge.face.procedural.cues import Cues
+from cstalk_bridge.face.procedural.cues import Cues, CueTracker
 from cstalk_bridge.face.procedural.muscles import (
     GAIN_COUNT,
     GROUP_COUNT,
@@ -63,7 +64,8 @@ def test_levels_go_from_off_to_twice_and_shares_to_one() -> None:
 
 def test_levels_at_0_add_nothing_to_the_generated_face() -> None:
     assert NO_ANIMATION_LEVELS.liveliness == 0.0
-    assert Levels(gaze=0.0, head=0.0, brows=0.0, idle=0.0, blink=0.5).liveliness == 0.5
+    for name in ("blink", "acting", "emphasis"):
+        assert replace(NO_ANIMATION_LEVELS, **{name: 0.5}).liveliness == 0.5
     assert Levels(gaze=2.0).liveliness == 1.0
 
 
@@ -564,3 +566,25 @@ def test_memory_does_not_grow() -> None:
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     assert grown < 20_000
+
+
+@pytest.mark.parametrize("tick_s", [0.01, 1 / 60, 1 / 24, 0.1])
+def test_an_expression_is_the_same_at_any_tick_rate(tick_s: float) -> None:
+    emotion = np.zeros(len(EMOTIONS), dtype=np.float32)
+    emotion[EMOTIONS.index("angry")] = 1.0
+
+    def shown(every_s: float) -> NDArray[np.float64]:
+        expression, tracker, found = Expression(3), CueTracker(), []
+        for tick in range(round(12.0 / every_s)):
+            is_speaking = (tick * every_s) % 4.0 < 3.0
+            cues = Cues(Prosody(level=0.5, pause_s=0.0 if is_speaking else 1.0), emotion)
+            gains, shifts, _ = expression.step(tracker.step(cues, every_s), Levels())
+            found.append(np.concatenate((gains, shifts)))
+        return np.array(found)
+
+    each, reference = shown(tick_s), shown(0.02)
+    assert np.isfinite(each).all()
+    at = np.arange(1, 12)
+    differences = each[np.rint(at / tick_s).astype(int)] - reference[50 * at]
+    assert np.abs(differences).max() < 0.25
+    assert np.abs(np.diff(each, axis=0)).max() < 9.0 * max(tick_s, 0.04)
