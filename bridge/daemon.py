@@ -180,6 +180,8 @@ def _open_ticks(
     prepare_steady_state()
     time_of_day = open_time_of_day(config.timecode, config.fps, now=host_now)
     metrics.time_of_day = closing.enter_context(contextlib.closing(time_of_day))
+    if time_of_day.notice:
+        metrics.notice(host_now(), f"timecode: {time_of_day.notice}")
     return TickLoop(ticker, subjects, time_of_day, metrics)
 
 

@@ -180,6 +180,8 @@ class TimeOfDay:
 
     def __init__(self, chase: Chase, source: SystemSource | LtcSource) -> None:
         self.chase = chase
+        self.notice = source.notice if isinstance(source, LtcSource) else None
+        """A line for the user about the source, as that its device is missing."""
         self._source = source
 
     @property

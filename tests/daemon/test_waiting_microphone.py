@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -148,12 +149,13 @@ def test_a_take_begun_without_the_microphone_has_its_sound_from_then_on(
         with running(tmp_path, config, microphones.environment) as run:
             run.wait_for("remote control over OSC")
             run.wait_for("Ann: WAITING")
-            assert asked_sound(replies, port) == "waiting"
+            assert asked_sound(replies, port)[0] == "waiting"
             ask(replies, port, "/cstalk/record", "start")
             run.wait_for("recording take")
             microphones.plug("mic_a")
             run.wait_for("mic_a is connected")
-            wait_until(lambda: asked_sound(replies, port) == "running", TIMEOUT_S)
+            wait_until(lambda: is_loud(replies, port), TIMEOUT_S, reason=lambda: run.text)
+            time.sleep(1.5)
             ask(replies, port, "/cstalk/record", "stop")
             run.wait_for("recorded take")
     (folder,) = (tmp_path / "takes").iterdir()
@@ -193,16 +195,21 @@ def ask(replies: Receiver, port: int, address: str, *arguments: str) -> None:
     replies.send(encode_message(address, *arguments), port)
 
 
-def asked_sound(replies: Receiver, port: int) -> str:
-    """Return the state of the sound that remote control reports."""
+def is_loud(replies: Receiver, port: int) -> bool:
+    state, level_db = asked_sound(replies, port)
+    return state == "running" and level_db > -40.0
+
+
+def asked_sound(replies: Receiver, port: int) -> tuple[str, float]:
+    """Return the state and the level of the sound that remote control reports."""
     replies.all_waiting()
     ask(replies, port, "/cstalk/Ann/state")
-    found: list[str] = []
+    found: list[tuple[str, float]] = []
 
     def has_come() -> bool:
         for datagram in replies.all_waiting():
             found.extend(
-                str(message.arguments[0])
+                (str(message.arguments[0]), float(message.arguments[1]))
                 for message in decode_packet(datagram)
                 if message.address == "/cstalk/Ann/sound"
             )
@@ -210,3 +217,17 @@ def asked_sound(replies: Receiver, port: int) -> str:
 
     wait_until(has_come, TIMEOUT_S)
     return found[-1]
+
+
+def test_a_missing_device_of_the_timecode_is_waited_for_and_told(
+    tmp_path: Path, weights: Path
+) -> None:
+    with FakeMicrophones(("mic_a",)) as microphones:
+        config = {
+            "weights": str(weights),
+            "timecode": {"source": "ltc", "mode": "chase", "audio": {"input": "timecode box"}},
+            "subjects": [{"name": "Ann", "audio": {"input": "test"}}],
+        }
+        with running(tmp_path, config, microphones.environment) as run:
+            run.wait_for("timecode: waiting for timecode box, trying every second")
+            run.wait_for("LTC lost")

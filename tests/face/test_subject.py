@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cstalk_bridge.audio.preprocessing import MAX_HOPS
-from cstalk_bridge.audio.source import BLOCK_S, HOP_S, SourceState
+from cstalk_bridge.audio.source import BLOCK_S, HOP_S, AudioConfig, Block, SourceState
 from cstalk_bridge.face.procedural.animation import NO_ANIMATION_LEVELS, Levels, ProceduralAnimation
-from cstalk_bridge.face.subject import STARVED_S, Route, Subject, show_subjects
+from cstalk_bridge.face.subject import STARVED_S, Route, StreamSegment, Subject, show_subjects
 from cstalk_bridge.face.timeline import ReadTiming
 from cstalk_bridge.monitor.metrics import LATENCY_PARTS
 from cstalk_bridge.outputs.livelink_face import LiveLinkFaceConfig, decode
@@ -334,3 +334,19 @@ def test_levels_changed_during_a_run_take_effect() -> None:
     assert not np.array(still)[:, pitch].any()
     assert np.array(animated)[:, pitch].any()
     assert subject.levels == Levels()
+
+
+def test_audio_of_a_device_that_was_waited_for_is_there_at_16_khz_too() -> None:
+    """A take that began before it was there has 16 kHz; the sound is at the same stream time."""
+    segment = StreamSegment(48_000, AudioConfig(), 2, was_waiting=True)
+    times_s = np.arange(48_000) / 48_000
+    tone = (0.5 * np.sin(2 * np.pi * 220 * times_s)).astype(np.float32)
+    for number in range(100):
+        samples = tone[number * 480 : (number + 1) * 480]
+        segment.push(Block(samples, number * 0.01, (number + 1) * 0.01))
+    at_card, at_take = segment.recorded_at(0.4), segment.recorded_at(0.4, 16_000)
+    assert (at_card.history.rate_hz, at_take.history.rate_hz) == (48_000, 16_000)
+    start = round(at_take.stream_s * 16_000)
+    heard = at_take.history.read(start, 1600)
+    expected = 0.5 * np.sin(2 * np.pi * 220 * (0.4 + np.arange(1600) / 16_000))
+    np.testing.assert_allclose(heard, expected, atol=0.01)
