@@ -14,6 +14,7 @@ from cstalk_bridge.config.load import ConfigOverrides, override
 from cstalk_bridge.config.schema import Config, HealthConfig
 from cstalk_bridge.control.controller import Controller
 from cstalk_bridge.models.errors import UserError
+from cstalk_bridge.preview.health import KEPT_S
 from cstalk_bridge.preview.server import open_health
 from cstalk_bridge.system.addresses import bind
 from tests.control.running import RunningBridge, running_bridge
@@ -94,6 +95,15 @@ def test_prometheus_reads_the_metrics_of_a_running_bridge(bridge: RunningBridge)
         (sent,) = families["cstalk_packets_sent"].samples
         assert sent.labels["link"] == f"livelink-face://{bridge.unreal.target}"
         assert sent.value > 0
+
+
+def test_a_flood_of_questions_is_answered_at_most_four_times_a_second(
+    bridge: RunningBridge,
+) -> None:
+    with health_port(bridge.controller) as port:
+        begin_s = bridge.now()
+        bodies = {ask(port, "/metrics").body for _ in range(40)}
+        assert len(bodies) <= 2 + (bridge.now() - begin_s) / KEPT_S
 
 
 def test_other_methods_and_paths_are_refused(bridge: RunningBridge) -> None:
