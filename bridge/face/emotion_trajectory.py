@@ -78,7 +78,10 @@ class KeyframeList(RootModel[Annotated[tuple[Keyframe, ...], Field(max_length=MA
 
 @dataclass(frozen=True, slots=True)
 class EmotionTrajectory:
-    """Keyframes in rising order of time; before the first the emotion is neutral."""
+    """Keyframes in rising order of time; before the first the emotion is neutral.
+
+    A key at 0 s is a cut: the first frame has its emotion.
+    """
 
     keys: tuple[Keyframe, ...] = ()
 
@@ -93,9 +96,10 @@ class EmotionTrajectory:
         fade = Fade(start=_vector({}), end=_vector({}), start_s=0.0, over_s=0.0)
         starts = np.searchsorted(times_s, [key.at_s for key in self.keys])
         for key, start in zip(self.keys, starts, strict=True):
-            fade = fade.redirect(_vector(key.emotion), key.at_s, key.over_s)
+            over_s = key.over_s if key.at_s > 0.0 else 0.0
+            fade = fade.redirect(_vector(key.emotion), key.at_s, over_s)
             weights[start:] = fade.end
-            moving = start + np.searchsorted(times_s[start:], key.at_s + key.over_s)
+            moving = start + np.searchsorted(times_s[start:], key.at_s + over_s)
             for row in range(start, moving):
                 weights[row] = fade.at(times_s[row])
         return weights

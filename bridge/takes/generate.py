@@ -178,6 +178,9 @@ def _cues(voice: Iterator[Prosody], emotions: Floats) -> Iterator[Cues]:
         yield Cues(prosody, emotion)
 
 
+OPEN_EYED_S = 0.25
+"""Seconds without a blink at both ends of a take, so that takes can be cut together."""
+
 GENERATED_RATE = FRAME_RATES[f"{ROW_RATE_HZ:g}"]
 """Frame rate of a generated take: one frame a hop."""
 
@@ -271,7 +274,9 @@ def assemble_take(
             channels,
             _until_stopped(stop, network_input(sound)),
             settings.emotion_weights(len(board)),
-            animation=ProceduralAnimation(seed, settings.levels),
+            animation=ProceduralAnimation(
+                seed, settings.levels, (OPEN_EYED_S, len(board) / ROW_RATE_HZ - OPEN_EYED_S)
+            ),
             lookahead_hops=generator.delay_hops(settings.lookahead_ms),
         )
     return Take(

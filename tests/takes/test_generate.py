@@ -234,3 +234,27 @@ def test_a_changed_emotion_fades_in_without_a_pop(emotion: str) -> None:
     strength = np.linalg.norm(frames.whole_board()[120:210] - frames.whole_board()[119], axis=1)
     assert strength[-1] > 0.3
     assert np.diff(strength).min() > -0.02 * strength[-1]
+
+
+def test_both_ends_of_a_take_are_usable_poses(generator: Generator) -> None:
+    voice, rate_hz = soundfile.read(SPEECH_PATH, dtype="float32")
+    quiet = np.zeros(rate_hz // 2, np.float32)
+    sound = SampledSound(np.concatenate([quiet, voice[: 4 * rate_hz], quiet]), rate_hz)
+    levels, blinks = Levels(blink=2.0), 0
+    for slate in ("one", "two", "three"):
+        take = generate_take(generator, sound, GenerationConfig(levels=levels), slate=slate)
+        lids = take.board[:, [take.channels.index(f"CTRL_{side}_eye_blink.ty") for side in "LR"]]
+        end = round(0.25 * take.rate.hz)
+        blinks += bool((lids > 0.7).any())
+        assert max(lids[:end].max(), lids[-end:].max()) < 0.3, slate
+        for row in (0, -1):
+            assert np.isfinite(take.board[row]).all()
+            assert take.board[row, take.channels.index("CTRL_C_jaw.ty")] < 0.03
+    assert blinks, "it blinks in between"
+
+
+def test_an_emotion_at_the_start_is_there_from_the_first_frame() -> None:
+    key = Keyframe(at_s=0.0, emotion={"happy": 1.0})
+    assert key.over_s > 0
+    weights = EmotionTrajectory((key,)).weights(np.arange(10) / 50)
+    assert (weights[:, EMOTIONS.index("happy")] == 1).all()

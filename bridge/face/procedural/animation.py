@@ -17,7 +17,7 @@ from pydantic.dataclasses import dataclass as validated_dataclass
 from cstalk_bridge.document import FieldError
 from cstalk_bridge.face.procedural.acting import Acting
 from cstalk_bridge.face.procedural.cues import CueTracker, Moment
-from cstalk_bridge.face.procedural.eyes import Blink, Eyes, Gaze
+from cstalk_bridge.face.procedural.eyes import LONGEST_BLINK_S, Blink, Eyes, Gaze
 from cstalk_bridge.face.procedural.head import Brows, Head
 from cstalk_bridge.face.procedural.motion import ExpressionDrift, Spring
 from cstalk_bridge.face.procedural.muscles import (
@@ -359,11 +359,18 @@ class ProceduralAnimation:
     """Gaze, blinks, head, brows, acting and idle motion of one character.
 
     The same `seed`, cues and times give the same motion. Any thread may set `levels`; one thread
-    calls `step`, once per tick. Its memory does not grow.
+    calls `step`, once per tick. Its memory does not grow. All blinks lie between the two times of
+    `blinking_s`.
     """
 
-    def __init__(self, seed: int, levels: Levels | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        levels: Levels | None = None,
+        blinking_s: tuple[float, float] = (-math.inf, math.inf),
+    ) -> None:
         self.levels = levels or Levels()
+        self._first_blink_s, self._last_blink_s = blinking_s[0], blinking_s[1] - LONGEST_BLINK_S
         streams = [
             Random(f"{seed} {part}") for part in ("gaze", "eyes", "blink", "head", "brows", "swell")
         ]
@@ -397,6 +404,7 @@ class ProceduralAnimation:
         look = self._gaze.step(moment)
         self._eyes.step(look, moment.elapsed_s, levels.idle)
         head = self._head.step(moment, look, level=levels.head, idle=levels.idle)
+        self._blink.is_held = not self._first_blink_s <= now_s <= self._last_blink_s
         closure = self._blink.step(moment, levels.blink, levels.gaze * self._eyes.shift_deg)
         brow_raise = levels.brows * self._brows.step(moment)
         yaw_deg, pitch_deg = math.degrees(head[0]), math.degrees(head[1])

@@ -43,8 +43,15 @@ MID_PHRASE_RATE, PAUSE_RATE = 0.8, 1.6
 """Relative speed of an interval within a phrase and in a pause, about 1 overall."""
 
 
+LONGEST_BLINK_S = PAUSE_DELAY_S[1] + CLOSE_S[1] + CLOSED_S[1] + OPEN_S[1]
+"""From the decision until the lids are open again."""
+
+
 class Blink:
-    """Blinks of one character, both lids at once. `closure`, 0..1, is how far they are closed."""
+    """Blinks of one character, both lids at once. `closure`, 0..1, is how far they are closed.
+
+    No blink is decided upon while it `is_held`.
+    """
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -52,6 +59,7 @@ class Blink:
         self._person = math.exp(drawn), math.exp(TALKING_PERSON * drawn)
         """Relative rate of this character: at rest, in talk."""
         self.closure = 0.0
+        self.is_held = False
         self._urge = random.random()
         """Elapsed share of the mean interval."""
         self._due = self._interval()
@@ -65,7 +73,7 @@ class Blink:
         elapsed_s = moment.elapsed_s
         self._urge += elapsed_s * self._interval_rate(moment, level)
         is_free = self._age_s > self._length_s + REST_S and math.isinf(self._starts_in_s)
-        if is_free and level > OFF_LEVEL:
+        if is_free and level > OFF_LEVEL and not self.is_held:
             self._decide(moment, shift_deg)
         self._age_s += elapsed_s
         self._starts_in_s -= elapsed_s

@@ -14,6 +14,7 @@
  * @typedef {Record<string, number>} Levels amount of each part of procedural animation, by name
  * @typedef {{id: string, name: string, recording: ?string, state: string, progress: number,
  *   problems: Problem[], duration_s: number, rate_hz: number, rows: number, has_sound: boolean,
+ *   is_recorded: boolean,
  *   emotion: Record<string, number>, levels: Levels, notice: ?string,
  *   [setting: string]: any}} TakeInfo a take as the server describes it, with a number for each of
  *   the session's settings; `progress` 0..1

@@ -34,8 +34,13 @@ function takeFaces({ session, sides, posed, time_s, active }) {
     values: side.face?.at(time_s) ?? [],
     pose: posed && (posed.side === null || posed.side === key) ? posed : null,
     progress: side.progress,
-    note: isPair && side.source?.recording ? settingsText(side.settings, session) : '',
+    note: isPair && side.source?.recording ? madeText(side, session) : '',
   }));
+}
+
+/** How a take was made, in one line. */
+function madeText(side, session) {
+  return side.take?.is_recorded ? 'recorded live' : settingsText(side.settings, session);
 }
 
 /** The settings of a take in one line: all with a unit, of the others those that are changed. */
