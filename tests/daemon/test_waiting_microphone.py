@@ -209,7 +209,7 @@ def asked_sound(replies: Receiver, port: int) -> tuple[str, float]:
     def has_come() -> bool:
         for datagram in replies.all_waiting():
             found.extend(
-                (str(message.arguments[0]), float(message.arguments[1]))
+                (str(message.arguments[0]), float(str(message.arguments[1])))
                 for message in decode_packet(datagram)
                 if message.address == "/cstalk/Ann/sound"
             )
