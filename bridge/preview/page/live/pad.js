@@ -5,6 +5,7 @@
 import { make, write } from '../elements.js';
 
 const STEP = 0.1; // of an arrow key, as a part of the radius
+const HELD_MS = 1500; // so long after a move the pad shows where it was moved to
 const AROUND = ['happy', 'surprised', 'fearful', 'angry', 'disgusted', 'sad'];
 
 /** The emotions at the rim in their order: neighbours are those that people mix. */
@@ -59,6 +60,17 @@ export const mixText = (mix) =>
     .map(([name, weight]) => `${name} ${weight.toFixed(2)}`)
     .join(', ') || 'neutral';
 
+/** The emotions around the pad, each with its picture. */
+function corners(rim, picture) {
+  return rim.map((name, place) => {
+    const angle = (2 * Math.PI * place) / rim.length;
+    const label = make('span.corner', { aria: { hidden: true } }, picture(name), name);
+    label.style.left = `${50 + 39 * Math.cos(angle)}%`;
+    label.style.top = `${50 - 39 * Math.sin(angle)}%`;
+    return label;
+  });
+}
+
 /**
  * Return the pad: its element, and how it shows a mix.
  * @param {string[]} emotions
@@ -70,16 +82,10 @@ export function emotionPad(emotions, picture, change) {
   const handle = make('div.handle', { role: 'slider', tabIndex: 0 });
   handle.setAttribute('aria-label', 'Blend of emotions');
   handle.setAttribute('aria-orientation', 'horizontal');
-  const names = rim.map((name, place) => {
-    const angle = (2 * Math.PI * place) / rim.length;
-    const label = make('span.corner', { aria: { hidden: true } }, picture(name), name);
-    label.style.left = `${50 + 39 * Math.cos(angle)}%`;
-    label.style.top = `${50 - 39 * Math.sin(angle)}%`;
-    return label;
-  });
   const text = make('output.blend');
-  const disk = make('div.disk', {}, ...names, handle);
+  const disk = make('div.disk', {}, ...corners(rim, picture), handle);
   let point = { x: 0, y: 0 };
+  let moved_ms = -Infinity;
   const place = (mix) => {
     handle.style.left = `${50 + 30 * point.x}%`;
     handle.style.top = `${50 - 30 * point.y}%`;
@@ -93,12 +99,14 @@ export function emotionPad(emotions, picture, change) {
     const long = Math.max(Math.hypot(wanted.x, wanted.y), 1);
     point = { x: wanted.x / long, y: wanted.y / long };
     const mix = mixAt(point, rim);
+    moved_ms = performance.now();
     place(mix);
     change(mix);
   };
   followPointer(disk, move);
   followArrows(handle, () => point, move);
   const show = (mix) => {
+    if (performance.now() < moved_ms + HELD_MS) return;
     point = pointOf(mix, rim);
     place(mix);
   };

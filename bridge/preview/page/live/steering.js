@@ -3,7 +3,7 @@ import * as api from '../api.js';
 import { Refusal } from '../api.js';
 
 const SETTLE_MS = 50; // a slider that moves is sent no more often
-const TRUST_MS = 700; // so long the page shows what it asked for, then what the bridge says
+const TRUST_MS = 700; // so long after the answer the page shows what it asked for, then the state
 
 /** @typedef {import('../state.js').SubjectState} SubjectState */
 
@@ -33,6 +33,7 @@ export class Steering {
   #unsent = {};
   #timer = 0;
   #end = 0;
+  #pending = 0;
 
   /** @param {import('../state.js').Store} store */
   constructor(store) {
@@ -68,7 +69,7 @@ export class Steering {
     });
     this.#unsent = merge(this.#unsent);
     this.store.set({ wished: { subject, patch: merge(before) } });
-    this.#trust();
+    clearTimeout(this.#end);
     if (!this.#timer) this.#timer = setTimeout(() => this.#flush(), SETTLE_MS);
   }
 
@@ -100,11 +101,14 @@ export class Steering {
   }
 
   async #ask(request) {
+    this.#pending += 1;
     try {
       await request();
     } catch (error) {
       this.store.complain(...Refusal.problemsOf(error));
     }
+    this.#pending -= 1;
+    if (!this.#pending && !this.#timer) this.#trust();
   }
 
   #trust() {
