@@ -118,7 +118,7 @@ def operate(visit: Visit, controller: Controller) -> None:
     page.locator("#panel-takes button.record").click()
     wait_until(lambda: controller.takes.is_recording)
     page.locator("#record-text", has_text=re.compile(r"REC \d:\d\d")).wait_for()
-    page.locator("#take-text", has_text="Scene 4, in ").wait_for()
+    page.locator("#take-text", has_text=re.compile(r"Scene 4,.* in ")).wait_for()
     page.locator("#record").click()
     page.locator("#panel-takes .rows b", has_text="_Scene_4").wait_for()
     assert controller.takes.ended[0].folder.is_dir()

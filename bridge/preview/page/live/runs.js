@@ -31,13 +31,14 @@ export function takesPanel(panel, steering) {
       : steering.record('start', { slate: slate.value, take: Number(number.value) });
   return ({ bridge }) => {
     if (!bridge || bridge.recording === recording) return;
-    const { recording: now } = bridge;
+    const now = bridge.recording; // what somebody has typed stays until this has another name
+    const isRenamed = now.slate !== recording?.slate || now.take !== recording?.take;
     recording = now;
     for (const [input, value] of /** @type {const} */ ([
       [slate, now.slate],
       [number, String(now.take)],
     ])) {
-      if (document.activeElement !== input) input.value = value;
+      if (isRenamed && document.activeElement !== input) input.value = value;
       input.disabled = now.is_recording;
     }
     write(start, now.is_recording ? 'End take' : 'Record');
