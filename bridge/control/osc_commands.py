@@ -143,7 +143,7 @@ class StateSubscribers:
         self._targets = targets
         self._watching: tuple[Address, ...] = ()
         self._recording: tuple[Address, ...] = ()
-        self._lamps: dict[str, tuple[str, ...]] | None = None
+        self._lamps: dict[str, tuple[str, ...]] = {}
 
     def note(self, message: Message, kind: WorkKind, sender: Address) -> None:
         """Subscribe the sender of a message that led to work; one thread at a time."""
@@ -159,15 +159,14 @@ class StateSubscribers:
     def report_lamps(self, controller: Controller) -> None:
         """Send the lamps of the subjects that have changed since the last call; one thread.
 
+        The first call sends all, as some may have changed since the reply to the first watcher.
         Costs nothing while nobody watches. UserError while no bridge runs.
         """
         if not self._watching:
-            self._lamps = None
+            self._lamps = {}
             return
         states = controller.state().subjects
-        # Whoever has just begun to watch has got all of them with the reply.
-        before = self._lamps if self._lamps is not None else {s.name: s.lamps for s in states}
-        self._lamps = {state.name: state.lamps for state in states}
+        before, self._lamps = self._lamps, {state.name: state.lamps for state in states}
         for state in states:
             if before.get(state.name) != state.lamps:
                 for message in state.lamp_messages():
