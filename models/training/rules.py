@@ -123,7 +123,7 @@ CONTRAST: dict[str, float] = {
     **dict.fromkeys(("ER", "HH", "K", "G", "NG", "L"), 0.9),
     **dict.fromkeys(("IH", "D", "T", "N", "DH", "TH", "R"), 0.75),
     **dict.fromkeys(("IY", "S", "Z", "Y", "SH", "ZH"), 0.65),
-    **dict.fromkeys(("UH", "UW"), 0.6),
+    **dict.fromkeys(("UH", "UW"), 0.85),
     "W": 0.45,
 }
 """How much wider than the captured talker, whose vowels are much alike, a clear speaker opens."""

@@ -92,7 +92,8 @@ CAPTURED_EARLY_ROWS = 1  # that face's lips meet so much before the aligner's p 
 LEAST_OPEN, VISIBLE_OPEN_MM = 0.65, 2.2  # of what the rules open, up to a gap that is visible
 SPREAD = 0.2  # stretch of the rules from which on no captured pucker rounds a mouth
 CAPTURED_CONTRAST = 0.4  # power of the contrast of phones that a captured mouth gets
-JAW_ROWS = 3  # over which a jaw is smoothed: it is heavier than lips, which bring the rest
+JAW_ROWS = 5  # over which a jaw is smoothed: it is heavier than lips, which bring the rest
+TEETH_MEET = 0.045  # a limit below this, of sibilants, also holds a row before and after
 WIDTH_GAIN = 1.5  # of a captured width, which trackers flatten
 PAUSE_S = 0.16  # silence this long shuts the mouth
 EASE_ROWS = 7  # of shutting and opening it
@@ -158,7 +159,7 @@ def compose(
     gap = share * 10.0 * seen["gap"] * wider + (1.0 - share) * ruled
     # A captured mouth hardly opens in one vowel of twelve; viewers take that for a closure.
     gap = np.maximum(gap * (least + more * stress), np.minimum(LEAST_OPEN * ruled, VISIBLE_OPEN_MM))
-    slow = smooth(np.minimum(jaw_share(by_name) * gap / GAP_MM["jaw"], limit), JAW_ROWS)
+    slow = jaw_path(jaw_share(by_name) * gap / GAP_MM["jaw"], limit)
     parted = opened(gap, np.ones_like(gap), slow, by_name["funnel"])
     for name, values in parted.items():
         gestures[:, COLUMN[name]] = values
@@ -171,6 +172,17 @@ def compose(
     solved = stretch_of(WIDTH_GAIN * 10.0 * seen["width"], now)
     gestures[:, COLUMN["stretch"]] = 0.6 * by_name["stretch"] + 0.4 * solved * shut
     return gestures
+
+
+def jaw_path(wanted: NDArray[np.float32], limit: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a slow jaw [time]: what the gap wants of it, within the limit of the phones [time].
+
+    Teeth that have to meet do so a row earlier and leave a row later, or smoothing would part them.
+    """
+    around = np.pad(limit, 1, mode="edge")
+    held = np.minimum(limit, np.minimum(around[:-2], around[2:]))
+    limit = np.where(held < TEETH_MEET, held, limit)
+    return smooth(np.minimum(wanted, limit), JAW_ROWS)
 
 
 QUIET = 0.12  # relative loudness under which a recording without phones is silent

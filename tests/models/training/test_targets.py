@@ -8,7 +8,7 @@ import pytest
 from cstalk_bridge.models.phones import PHONES
 from cstalk_bridge.models.training.captured_faces import CURVES, GAP_MM, TEETH_MM, gap_mm
 from cstalk_bridge.models.training.rules import GESTURES, LIMITS, limit_of, rule_curves
-from cstalk_bridge.models.training.targets import COLUMN, compose, speaking
+from cstalk_bridge.models.training.targets import COLUMN, compose, jaw_path, speaking
 
 ROWS = 20
 
@@ -92,6 +92,22 @@ def test_a_limit_is_left_behind_at_its_speed() -> None:
     limit = limit_of("jaw", [(0.2, 0.3, "S")], 30)
     assert limit.min() == pytest.approx(LIMITS["jaw"]["S"], abs=0.03)
     assert min(limit[0], limit[-1]) > 0.5
+
+
+def test_a_jaw_is_slow_and_the_teeth_of_a_short_sibilant_meet_all_the_same() -> None:
+    segments = [(0.02 * start, 0.02 * end, phone) for start, end, phone in SHORT_SIBILANT]
+    limit = limit_of("jaw", segments, 60)
+    wanted = np.full(60, 0.4, dtype=np.float32)
+    jaw = jaw_path(wanted, limit)
+    slow, fast = (
+        np.abs(np.diff(curve[5:-5], 2)).max() for curve in (jaw, np.minimum(wanted, limit))
+    )
+    assert slow < 0.7 * fast
+    assert TEETH_MM * jaw[29:31].min() < 1.5
+    assert jaw[10] == pytest.approx(0.4, abs=0.01)
+
+
+SHORT_SIBILANT = [(0, 28, "AA"), (28, 32, "S"), (32, 60, "AA")]
 
 
 def test_short_pauses_leave_the_mouth_to_its_words() -> None:
