@@ -44,8 +44,9 @@ speech.emotion.csv beside speech.wav.
 A take, a .take file or the folder of a recorded take, is only converted: its curves are exported as
 they were performed. --regenerate generates its face anew from its sound.
 
-formats: take (with its sound), csv (Live Link Face), glb, usd, json, npz, metahuman-csv,
-metahuman-json. The exit code is 1 where an input failed; the others are rendered all the same.
+formats: take (with its sound), csv (Live Link Face), glb, usd, usdc, json, npz,
+metahuman-csv, metahuman-json. A WAV file with the sound lies beside glb, usd and usdc. The exit
+code is 1 where an input failed; the others are rendered all the same.
 
 examples:
   cstalk-bridge render speech.wav -o takes

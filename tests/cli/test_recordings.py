@@ -111,7 +111,7 @@ def test_a_recorded_take_is_exported_as_performed_and_generated_only_on_request(
         (performed,) = folder.glob(f"*{name}_cal.csv")
         assert written.read_bytes() == performed.read_bytes()
         stem = f"{folder.name}_{name}"
-        assert len(list(out.glob(f"{stem}*"))) == len(FORMATS)
+        assert len(list(out.glob(f"{stem}*"))) == len(FORMATS) + 1, "the sound beside it"
         assert load_take(out / f"{stem}.take").performance is not None
     assert main([*render, "--format", everything]) == 0
     assert "0 rendered, 2 already finished" in capsys.readouterr().out

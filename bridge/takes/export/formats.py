@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.rig import ARKIT_MAP, ARKIT_TABLE, STOCK_MAP
-from cstalk_bridge.takes.file import CURVES_ENDING, safe_name, take_stem
+from cstalk_bridge.takes.file import CURVES_ENDING, SOUND_SUFFIX, safe_name, take_stem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,6 +45,10 @@ class Format:
     target: str | None = None
     subject: str | None = None
     has_head: bool = False
+
+    def sound_name(self, slate: str) -> str:
+        """Return the name of the WAV file beside an export of a head, "" for other formats."""
+        return f"{safe_name(slate)}{SOUND_SUFFIX}" if self.has_head else ""
 
     def name(self, slate: str, number: int | None = None, subject: str = "") -> str:
         """Return a safe file name, as `speech_1.glb`, or `speech.glb` without a number.
@@ -133,6 +137,12 @@ def _usd(take: Take, settings: ExportConfig) -> Iterator[bytes]:
     return write_usd(take, settings)
 
 
+def _usdc(take: Take, settings: ExportConfig) -> Iterator[bytes]:
+    from cstalk_bridge.takes.export.heads import write_usdc
+
+    return write_usdc(take, settings)
+
+
 def _json(take: Take, settings: ExportConfig) -> Iterator[bytes]:
     from cstalk_bridge.takes.export.tables import write_json
 
@@ -180,6 +190,15 @@ FORMATS: Final[dict[str, Format]] = {
             ".usda",
             "model/vnd.usda",
             _usd,
+            target=ARKIT_TABLE,
+            has_head=True,
+        ),
+        Format(
+            "usdc",
+            "USD animation, binary",
+            ".usdc",
+            "model/vnd.usdc",
+            _usdc,
             target=ARKIT_TABLE,
             has_head=True,
         ),

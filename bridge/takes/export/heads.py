@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import copy
 import re
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -315,7 +317,7 @@ def skeleton(head: Head) -> Iterator[str]:
 def meshes(head: Head) -> Iterator[str]:
     """Yield a Mesh prim for each part, in the space of the head."""
     joints = list(joint_places(head))
-    names = identifiers([part.name for part in head.parts], (SKELETON, ANIMATION))
+    names = _material_names(head)
     for name, part in zip(names, head.parts, strict=True):
         joint = joints.index(part.name) if part.name in joints else 0
         yield from _mesh(name, part, joint)
@@ -325,10 +327,11 @@ def _mesh(name: str, part: Part, joint: int) -> Iterator[str]:
     points = part.positions + np.array(part.pivot, np.float32)
     yield f"""
     def Mesh "{name}" (
-        prepend apiSchemas = ["SkelBindingAPI"]
+        prepend apiSchemas = ["SkelBindingAPI", "MaterialBindingAPI"]
     )
     {{
         uniform token subdivisionScheme = "none"
+        rel material:binding = </{ROOT_JOINT}/{MATERIALS}/{name}>
         rel skel:skeleton = </{ROOT_JOINT}/{SKELETON}>
         int[] primvars:skel:jointIndices = [{joint}] (
             elementSize = 1
@@ -397,10 +400,106 @@ def write_usd(take: Take, settings: ExportConfig) -> Iterator[bytes]:
     head = read_head(chosen_head(settings.head))
     with open_curve_sequence(take, settings) as sequence:
         yield _header(head, sequence, take).encode()
-        for prims in (skeleton(head), _animation(head, sequence), meshes(head)):
+        for prims in (
+            skeleton(head),
+            _animation(head, sequence),
+            meshes(head),
+            _materials(head),
+            _sound(settings.sound_name, sequence),
+        ):
             for text in prims:
                 yield text.encode()
         yield b"}\n"
+
+
+MATERIALS: Final = "materials"
+
+
+def _material_names(head: Head) -> list[str]:
+    return identifiers([part.name for part in head.parts], (SKELETON, ANIMATION, MATERIALS, SOUND))
+
+
+def _materials(head: Head) -> Iterator[str]:
+    """Yield a UsdPreviewSurface for each part, which reads the colours of its vertices."""
+    yield f'\n    def Scope "{MATERIALS}"\n    {{\n'
+    for name, part in zip(_material_names(head), head.parts, strict=True):
+        place = f"/{ROOT_JOINT}/{MATERIALS}/{name}"
+        yield f"""        def Material "{name}"
+        {{
+            token outputs:surface.connect = <{place}/surface.outputs:surface>
+
+            def Shader "surface"
+            {{
+                uniform token info:id = "UsdPreviewSurface"
+                color3f inputs:diffuseColor.connect = <{place}/colour.outputs:result>
+                float inputs:metallic = 0
+                float inputs:roughness = {part.roughness:.6g}
+                token outputs:surface
+            }}
+
+            def Shader "colour"
+            {{
+                uniform token info:id = "UsdPrimvarReader_float3"
+                string inputs:varname = "displayColor"
+                float3 outputs:result
+            }}
+        }}
+"""
+    yield "    }\n"
+
+
+SOUND: Final = "sound"
+
+
+def _sound(name: str, sequence: CurveSequence) -> Iterator[str]:
+    """Yield the prim that plays the WAV file beside the stage from time code 0 on."""
+    if not name:
+        return
+    yield f"""
+    def SpatialAudio "{SOUND}"
+    {{
+        uniform asset filePath = {asset(name)}
+        uniform token auralMode = "nonSpatial"
+        uniform token playbackMode = "onceFromStartToEnd"
+        uniform timecode startTime = 0
+        uniform timecode endTime = {max(sequence.rows - 1, 0)}
+    }}
+"""
+
+
+def asset(name: str) -> str:
+    """Return the asset path of a file beside the layer."""
+    return f"@@@./{name.replace('@@@', '_')}@@@"
+
+
+def write_usdc(take: Take, settings: ExportConfig) -> Iterator[bytes]:
+    """Yield a `.usdc` file: the same stage in OpenUSD's binary form.
+
+    UserError without usd-core, where the head cannot be used, or the temporary folder is full.
+    """
+    try:
+        from pxr import Sdf, UsdUtils
+    except ImportError:
+        remedy = "pip install 'cstalk-bridge[usd]', or use the format usd"
+        raise UserError(Problem("usdc", "OpenUSD is not installed", remedy)) from None
+    with tempfile.TemporaryDirectory(prefix="cstalk-usd-", ignore_cleanup_errors=True) as folder:
+        text, binary = Path(folder, "take.usda"), Path(folder, "take.usdc")
+        try:
+            with text.open("wb") as file:
+                file.writelines(write_usd(take, settings))
+            # It keeps warnings off the terminal, as of a file whose version had to rise.
+            delegate = UsdUtils.CoalescingDiagnosticDelegate()
+            Sdf.Layer.FindOrOpen(str(text)).Export(str(binary))
+            delegate.TakeUncoalescedDiagnostics()
+            with binary.open("rb") as file:
+                while chunk := file.read(CHUNK_BYTES):
+                    yield chunk
+        except OSError as error:
+            what = f"cannot be written: {error.strerror}"
+            raise UserError(Problem(folder, what, "free space there")) from None
+
+
+CHUNK_BYTES: Final = 1 << 20
 
 
 def _header(head: Head, sequence: CurveSequence, take: Take) -> str:

@@ -44,13 +44,15 @@ if TYPE_CHECKING:
 class ExportConfig:
     """`rigmap` None is the format's own; `head` is the GLB file of a head, None for ours.
 
-    `is_own_map` is true once the format's own map was chosen.
+    `is_own_map` is true once the format's own map was chosen. `sound_name` is the name of the WAV
+    file that is written beside the export, "" for none.
     """
 
     rate: FrameRate = DEFAULT_RATE
     rigmap: RigMap | None = None
     head: Path | None = None
     is_own_map: bool = False
+    sound_name: str = ""
 
 
 BLOCK_ROWS: Final = 256

@@ -23,9 +23,10 @@ from cstalk_bridge.models.loading import DEFAULT_PATH
 from cstalk_bridge.system.files import is_folder, is_there, name_key
 from cstalk_bridge.takes.export.formats import FORMATS, Format, resolve_config
 from cstalk_bridge.takes.export.tables import ExportConfig
-from cstalk_bridge.takes.file import TAKE_SUFFIX, safe_name
+from cstalk_bridge.takes.file import SOUND_SUFFIX, TAKE_SUFFIX, safe_name
 from cstalk_bridge.takes.generate import GenerationConfig
 from cstalk_bridge.takes.reader import RECORDING_SUFFIX, is_take_folder, take_subjects
+from cstalk_bridge.takes.render.sound_file import is_sound_beside
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -272,8 +273,9 @@ def _in_folder(folder: Path, base: Path, out: Path, inputs: Inputs) -> list[Foun
         folders[:] = [name for name in shown if name not in recorded]
         for name in sorted(recorded):
             found += _recorded(here / name, (here / name).relative_to(base), inputs)
-        chosen = _chosen(names)
-        inputs.left_out += (here / name for name in _strangers(names, chosen))
+        files = [name for name in names if not _is_output(here / name)]
+        chosen = _chosen(files)
+        inputs.left_out += (here / name for name in _strangers(files, chosen))
         found += [FoundInput(here / name, (here / name).relative_to(base)) for name in chosen]
     if not found and len(problems) == count and folder == base:
         endings = ", ".join((*AUDIO_SUFFIXES[:5], TAKE_SUFFIX))
@@ -305,7 +307,10 @@ def _matching(pattern: str, out: Path, inputs: Inputs) -> list[FoundInput]:
     files = [
         path
         for path in matches
-        if path.is_file() and not path.is_relative_to(out) and not is_take_folder(path.parent)
+        if path.is_file()
+        and not path.is_relative_to(out)
+        and not is_take_folder(path.parent)
+        and not _is_output(path)
     ]
     chosen = set(_chosen([str(path) for path in files]))
     inputs.left_out += map(Path, _strangers([str(path) for path in files], chosen))
@@ -315,6 +320,11 @@ def _matching(pattern: str, out: Path, inputs: Inputs) -> list[FoundInput]:
             Problem(pattern, "no recording matches this pattern", "check the path")
         )
     return found
+
+
+def _is_output(path: Path) -> bool:
+    """Whether it is the sound beside an export, which is no recording."""
+    return path.suffix.lower() == SOUND_SUFFIX and is_sound_beside(path)
 
 
 def _chosen(names: list[str]) -> list[str]:

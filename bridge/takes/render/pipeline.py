@@ -45,6 +45,7 @@ from cstalk_bridge.takes.render.progress import (
     RenderProgress,
     output_record,
 )
+from cstalk_bridge.takes.render.sound_file import write_sound_beside
 from cstalk_bridge.takes.sound import EncodedSound
 from cstalk_bridge.timecode.tick import host_now
 
@@ -80,8 +81,13 @@ def write_output(take: Take, job: Job, output_format: OutputFormat, out: Path) -
     place = job.output(output_format.form)
     target = out / place
     make_output_folder(target.parent, out)
+    export = output_format.export
+    if take.sound is not None and output_format.form.has_head:
+        name = output_format.form.sound_name(job.slate)
+        if write_sound_beside(take.sound, target.with_name(name)):
+            export = replace(export, sound_name=name)
     with atomic_write(target, overwrite=True) as file:
-        for chunk in output_format.form.write(take, output_format.export):
+        for chunk in output_format.form.write(take, export):
             file.write(chunk)
     return {str(place): output_record(target.stat().st_size, output_format.fingerprint)}
 

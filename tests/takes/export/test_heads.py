@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from pxr import Gf, Usd, UsdGeom, UsdSkel
+from pxr import Gf, Usd, UsdGeom, UsdMedia, UsdShade, UsdSkel
 
 from cstalk_bridge.heads.glb import Glb, parse_glb, write_glb
 from cstalk_bridge.heads.gltf import Accessors, parse_gltf, rotation_matrix
@@ -344,3 +344,35 @@ def test_hours_of_usd_need_no_memory(head: Path) -> None:
     assert size > 7_200 * 3 * 8
     assert longest < 1 << 20
     assert peak < 8 << 20
+
+
+def test_a_binary_stage_equals_the_text(tmp_path: Path, head: Path) -> None:
+    take, settings = whole_face_take(40), ExportConfig(head=head, sound_name="take.wav")
+    for form in ("usd", "usdc"):
+        data = b"".join(export_take(take, form, settings))
+        (tmp_path / f"take.{form}").write_bytes(data)
+    (tmp_path / "take.usd").rename(tmp_path / "take.usda")
+    assert (tmp_path / "take.usdc").read_bytes().startswith(b"PXR-USDC")
+    text, binary = (Usd.Stage.Open(str(tmp_path / f"take.{end}")) for end in ("usda", "usdc"))
+    assert binary.GetRootLayer().ExportToString() == text.GetRootLayer().ExportToString()
+    check_poses(binary, read_head(head), usd_arkit_curves(take), [0, 20, 47])
+
+
+def test_a_stage_has_materials_and_plays_its_sound(tmp_path: Path) -> None:
+    (tmp_path / "take.wav").write_bytes(b"")
+    settings = ExportConfig(sound_name="take.wav")
+    path = tmp_path / "take.usda"
+    path.write_bytes(b"".join(export_take(whole_face_take(40), "usd", settings)))
+    stage = Usd.Stage.Open(str(path))
+    sound = UsdMedia.SpatialAudio(stage.GetPrimAtPath("/head/sound"))
+    assert sound.GetFilePathAttr().Get().resolvedPath == str(tmp_path / "take.wav")
+    assert sound.GetAuralModeAttr().Get() == UsdMedia.Tokens.nonSpatial
+    assert (sound.GetStartTimeAttr().Get(), sound.GetEndTimeAttr().Get()) == (0, 47)
+    for part in read_head(OWN_HEAD).parts:
+        prim = stage.GetPrimAtPath(f"/head/{part.name}")
+        material, _ = UsdShade.MaterialBindingAPI(prim).ComputeBoundMaterial()
+        shader = material.ComputeSurfaceSource()[0]
+        assert shader.GetIdAttr().Get() == "UsdPreviewSurface"
+        assert shader.GetInput("roughness").Get() == pytest.approx(part.roughness, abs=1e-4)
+        (colour,) = shader.GetInput("diffuseColor").GetConnectedSources()[0]
+        assert UsdShade.Shader(colour.source).GetInput("varname").Get() == "displayColor"

@@ -26,7 +26,7 @@ from cstalk_bridge.models.files import PARTIAL_SUFFIX
 from cstalk_bridge.takes.export.formats import FORMATS
 from cstalk_bridge.takes.export.tables import ExportConfig
 from cstalk_bridge.takes.reader import load_take
-from cstalk_bridge.takes.render.jobs import RenderConfig, Shard
+from cstalk_bridge.takes.render.jobs import RenderConfig, Shard, find_inputs
 from cstalk_bridge.takes.render.pipeline import render
 from cstalk_bridge.takes.sound import network_input, open_sound
 from cstalk_bridge.timecode.smpte import FRAME_RATES
@@ -221,7 +221,7 @@ def test_every_format_can_be_rendered(run: Any, tmp_path: Path) -> None:
     write_speech(tmp_path / "a.wav")
     run(tmp_path / "a.wav", settings=replace(TAKE, formats=tuple(FORMATS.values())))
     made = outputs(tmp_path / "out")
-    assert made == {form.name("a") for form in FORMATS.values()}
+    assert made == {"a.wav", *(form.name("a") for form in FORMATS.values())}
     assert all((tmp_path / "out" / name).stat().st_size > 1000 for name in made)
 
 
@@ -420,3 +420,23 @@ def test_a_killed_export_leaves_no_partial_file_under_its_name(tmp_path: Path) -
                 assert path.stat().st_size == sizes[path.name]
                 seen.add(path.name)
     assert len(seen) > 3
+
+
+def test_the_sound_lies_beside_exported_heads_and_is_no_recording(tmp_path: Path) -> None:
+    source = write_speech(tmp_path / "in/a.wav", 0.5)
+    formats = tuple(FORMATS[name] for name in ("take", "glb", "usd"))
+    settings = RenderConfig(formats=formats, device="cpu")
+    out = tmp_path / "out"
+    assert render([str(source)], out, settings).failures == []
+    take = load_take(out / "a.take")
+    assert take.sound is not None
+    samples, rate_hz = soundfile.read(out / "a.wav", dtype="float32")
+    assert rate_hz == take.sound.rate_hz
+    np.testing.assert_allclose(samples, take.sound.read(0, take.sound.frames), atol=2**-14)
+    assert "@@@./a.wav@@@" in (out / "a.usda").read_text()
+    again = find_inputs([str(out)], tmp_path / "other")
+    assert [file.path.name for file in again.found] == ["a.take"]
+    (out / "a.wav").write_bytes(source.read_bytes())
+    assert render([str(source)], out, replace(settings, is_forced=True)).failures == []
+    assert (out / "a.wav").read_bytes() == source.read_bytes(), "a file of the user stays"
+    assert "SpatialAudio" not in (out / "a.usda").read_text()
