@@ -16,6 +16,7 @@ from cstalk_bridge.rig.curves import load_table
 from tests.tools.rays import posed, seen, window
 from tools.sculpt.head import build_head
 from tools.sculpt.landmarks import EYE, MOUTH_X, MOUTH_Y, NECK_PIVOT
+from tools.sculpt.sheet import CAPTION_PX, CELL_PX, draw_sheet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -124,7 +125,7 @@ def _moved(skin: Part, name: str, side: float) -> NDArray[np.float64]:
 def test_a_blink_hides_that_eye_only(head: Head, side: str) -> None:
     for eye, sign in (("eyeLeft", 1), ("eyeRight", -1)):
         x, y = sign * EYE[0] / 100, (EYE[1] - NECK_PIVOT[1]) / 100
-        points = window((x - 0.017, x + 0.017), (y - 0.012, y + 0.012), 0.3, 18)
+        points = window((x - 0.014, x + 0.014), (y - 0.008, y + 0.008), 0.3, 18)
         opened = seen(head, {}, points, (0, 0, -1))[0].count(eye)
         closed = seen(head, {f"eyeBlink{side}": 1.0}, points, (0, 0, -1))[0].count(eye)
         assert opened > 100
@@ -134,8 +135,8 @@ def test_a_blink_hides_that_eye_only(head: Head, side: str) -> None:
 def test_lid_edges_meet(skin: Part) -> None:
     shut = posed(skin, {"eyeBlinkLeft": 1.0})
     travel = skin.shapes["eyeBlinkLeft"].positions[:, 1]
-    falling = np.flatnonzero(travel < -0.008)
-    rising = np.flatnonzero(travel > 0.003)
+    falling = np.flatnonzero(travel < -0.005)
+    rising = np.flatnonzero(travel > 0.002)
     gaps = np.linalg.norm(shut[falling][:, None] - shut[rising][None], axis=2)
     assert (gaps.min(axis=0) < 0.0005).sum() >= 10
 
@@ -192,6 +193,8 @@ OPEN = {
     "f, v": ({"mouthRollLower": 1.0} | _both("mouthUpperUp", 0.6), "teethUpper"),
     "oh": ({"jawOpen": 0.5, "mouthFunnel": 0.6}, "teethUpper"),
     "tongue": ({"jawOpen": 0.6, "tongueOut": 1.0}, "tongue"),
+    "th": ({"jawOpen": 0.22, "tongueOut": 0.4}, "tongue"),
+    "l": ({"jawOpen": 0.4, "tongueOut": 0.2}, "tongue"),
     "lower teeth": ({"jawOpen": 0.2} | _both("mouthLowerDown"), "teethLower"),
 }
 
@@ -199,6 +202,34 @@ OPEN = {
 @pytest.mark.parametrize(("weights", "part"), OPEN.values(), ids=list(OPEN))
 def test_open_lips_show_teeth_and_tongue(head: Head, weights: dict[str, float], part: str) -> None:
     assert seen(head, weights, MOUTH, (0, 0, -1))[0].count(part) >= 8
+
+
+def test_lips_rest_level_well_before_the_teeth(head: Head, skin: Part) -> None:
+    seam = skin.positions[_lip_pairs(skin)[:, 0]]
+    assert np.ptp(seam[:, 1]) < 0.0015
+    lip = skin.positions[np.abs(skin.positions[:, 1] - MOUTH_Y_M) < 0.008, 2].max()
+    teeth = next(part for part in head.parts if part.name == "teethUpper")
+    assert 0.010 < lip - teeth.positions[:, 2].max() < 0.016
+
+
+def test_a_smile_bulges_the_cheeks_and_a_sneer_lifts_the_wings(skin: Part) -> None:
+    def moved_mm(name: str, x: float, y: float) -> NDArray[np.float64]:
+        at = 100 * skin.positions + NECK_PIVOT
+        near = np.hypot(at[:, 0] - x, at[:, 1] - y) + 10.0 * (at[:, 2] < 5.0)
+        return 1000.0 * skin.shapes[name].positions[near.argmin()].astype(np.float64)
+
+    assert moved_mm("mouthSmileLeft", 3.9, -2.6)[2] > 4.0
+    assert moved_mm("noseSneerLeft", 1.3, -2.9)[1] > 4.0
+
+
+def test_the_sheet_shows_each_head_from_three_sides(head: Head) -> None:
+    width, height = CELL_PX
+    picture = draw_sheet({"own": head, "again": head}, ["rest", "smile"])
+    assert picture.shape == (2 * height + CAPTION_PX, 2 * 3 * width, 3)
+    cells = picture[CAPTION_PX + height :].reshape(height, 6, width, 3)
+    same = [np.array_equal(cells[:, place], cells[:, place + 3]) for place in (1, 2)]
+    assert same == [True, True]
+    assert not np.array_equal(cells[:, 1], cells[:, 2])
 
 
 @pytest.mark.parametrize("towards", [(0, 0, -1), (-1, 0, 0), (1, 0, 0), (0, 0, 1)])

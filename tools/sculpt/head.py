@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 LICENCE = "Apache-2.0; made by the formulas of CSTalk Bridge"
 
 _METRES_PER_CM = 0.01
-_STILL_CM = 0.007
+_STILL_CM = 0.017
 """Displacements below this are left out."""
 
-_TURNED = 0.035
+_TURNED = 0.08
 """Changes of a normal below this are left out."""
 
 
@@ -47,8 +47,8 @@ def build_head() -> Head:
         _part("brows", joined([brow, brow.mirrored()]), SHAPES, 0.8),
         _part("hair", features.build_hair(), {}, 0.62),
         _part("collar", build_collar(), {}, 0.85),
-        _part("teethUpper", features.build_teeth(upper=True), {}, 0.25),
-        _part("teethLower", features.build_teeth(upper=False), SHAPES, 0.25),
+        _part("teethUpper", features.build_teeth(upper=True), {}, 0.4),
+        _part("teethLower", features.build_teeth(upper=False), SHAPES, 0.4),
         _part("tongue", features.build_tongue(), tongue_shapes, 0.85),
         _part("eyeLeft", eye, {}, 0.12, EYE),
         _part("eyeRight", eye, {}, 0.12, EYE * np.array([-1, 1, 1])),

@@ -24,10 +24,10 @@ NECK_PIVOT = np.array([0.0, -6.0, -2.0])
 NECK_END = np.array([0.0, -14.6, -3.4])
 JAW_HINGE = np.array([0.0, -1.6, 0.2])
 
-EYE = np.array([3.25, 0.8, 5.9])
-EYE_RADIUS = 1.78
-LID_RADIUS = 1.93
-EYE_INNER_X, EYE_OUTER_X = 1.62, 4.88
+EYE = np.array([3.15, 0.8, 5.85])
+EYE_RADIUS = 1.48
+LID_RADIUS = 1.63
+EYE_INNER_X, EYE_OUTER_X = 1.76, 4.54
 SEAL = 0.28
 """Where the lids meet: this weight of the opening above the lower lid."""
 
@@ -43,7 +43,7 @@ def bell(values: Array, centre: float, width: float) -> Array:
 def mouth_line(x: Array) -> Array:
     """Return the height at which closed lips meet."""
     across = np.clip(np.abs(x) / MOUTH_X, 0.0, 1.6)
-    return MOUTH_Y + 0.24 * across**2 - 0.05 * np.exp(-((x / 0.5) ** 2))
+    return MOUTH_Y - 0.05 * across**3 + 0.06 * np.exp(-(((np.abs(x) - 0.75) / 0.55) ** 2))
 
 
 def _lip_taper(x: Array, power: float) -> Array:
@@ -52,22 +52,38 @@ def _lip_taper(x: Array, power: float) -> Array:
 
 def upper_lip_height(x: Array) -> Array:
     """Return how far the red of the upper lip reaches above the mouth line: Cupid's bow."""
-    bow = 0.12 * np.exp(-(((np.abs(x) - 0.55) / 0.4) ** 2))
-    return (0.56 + bow) * _lip_taper(x, 0.7)
+    bow = 0.15 * np.exp(-(((np.abs(x) - 0.55) / 0.38) ** 2))
+    return (0.56 + bow) * _lip_taper(x, 0.62)
 
 
 def lower_lip_height(x: Array) -> Array:
     """Return how far the red of the lower lip reaches below the mouth line."""
-    return 0.84 * _lip_taper(x, 0.75)
+    return 0.82 * _lip_taper(x, 0.65)
 
 
 def lid_lines(x: Array) -> tuple[Array, Array]:
     """Return the heights of the edges of the left eye's upper and lower lid."""
     along = np.clip((x - EYE_INNER_X) / (EYE_OUTER_X - EYE_INNER_X), 0.0, 1.0)
-    corners = EYE[1] - 0.22 + 0.3 * along
+    corners = EYE[1] - 0.14 + 0.17 * along
     arch = np.sin(np.pi * along**0.88)
     bowl = np.sin(np.pi * along**1.12)
-    return corners + 1.0 * arch**0.85, corners - 0.62 * bowl**0.9
+    return corners + 0.66 * arch**0.85, corners - 0.47 * bowl**0.9
+
+
+def brow_line(along: Array) -> tuple[Array, Array, Array]:
+    """Return x, y and half the width of the left brow, `along` 0..1 from its inner end."""
+    x = 1.15 + 3.75 * along
+    y = 2.72 + 0.50 * np.sin(np.pi * along**1.25 * 0.80) - 0.30 * along**2
+    half = 0.36 * (1 - along) ** 0.55 * smoothstep(along, -0.20, 0.16) + 0.03
+    return x, y, half
+
+
+def brow_share(x: Array, y: Array) -> Array:
+    """Return how thick the hair of a brow stands at points of the left half, 0..1."""
+    along = np.clip((x - 1.15) / 3.75, 0.0, 1.0)
+    middle, height, half = brow_line(along)
+    away = np.hypot(x - middle, (y - height) / (0.4 + half) * 0.6)
+    return smoothstep(away, 0.62, 0.12)
 
 
 def spot(

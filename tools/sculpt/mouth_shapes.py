@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tools.sculpt.piece import Piece
 
 
-_CORNER = (MOUTH_X, -5.4, 8.0)
+_CORNER = (MOUTH_X, -5.55, 8.3)
 
 
 def _corner(piece: Piece, across: float, along: float) -> Array:
@@ -119,8 +119,21 @@ def left(piece: Piece) -> Array:
 def smile(piece: Piece) -> Array:
     """Pull the corner out and up, raise the cheek and the lower lid's bag."""
     corner = _corner(piece, 2.7, 2.5)
-    cheek = spot(piece, (4.0, -2.6, 6.5), (2.7, 2.4, 4.0))
-    return vector(corner, 0.85, 0.80, -0.40) + vector(cheek, 0.12, 0.36, 0.30)
+    cheek = spot(piece, (3.9, -2.7, 7.0), (2.3, 2.1, 4.0))
+    moved = vector(corner, 0.80, 0.78, -0.45) + vector(cheek, 0.22, 0.42, 0.62)
+    return np.asarray(moved + vector(_nasolabial(piece), 0.0, 0.10, -0.22))
+
+
+def _nasolabial(piece: Piece) -> Array:
+    """Return 1 on the fold from the left wing of the nose to the side of the mouth, else 0."""
+    start, end = np.array([1.75, -2.9]), np.array([3.35, -5.7])
+    way = end - start
+    from_start = piece.anchor[:, :2] - start
+    along = np.clip(from_start @ way / (way @ way), 0.0, 1.0)
+    gap = np.linalg.norm(from_start - along[:, None] * way, axis=1)
+    ends = 1.0 - 0.5 * np.abs(2 * along - 1)
+    front = smoothstep(piece.anchor[:, 2], 4.0, 6.0)
+    return np.asarray(piece.follow * front * ends * smoothstep(gap, 1.0, 0.0))
 
 
 def frown(piece: Piece) -> Array:
@@ -158,34 +171,34 @@ def lower_down(piece: Piece) -> Array:
 def upper_up(piece: Piece) -> Array:
     """Draw the upper lip up and open it."""
     lips = about_mouth(piece, 3.4, 2.5, 1.4) * left_half(piece, 1.2) * _upper(piece)
-    fold = spot(piece, (2.2, -3.6, 7.9), (1.9, 1.8, 2.5)) * left_half(piece)
+    fold = spot(piece, (2.2, -3.6, 8.3), (1.9, 1.8, 2.5)) * left_half(piece)
     raised = vector(lips * _ellipse(piece), 0.05, 0.66, 0.08)
     return np.asarray(raised + vector(fold, 0.08, 0.18, 0.10))
 
 
-def _roll(piece: Piece, weight: Array, red: Array, y: float) -> Array:
+def _roll(piece: Piece, weight: Array, red: Array, y: float, z: float) -> Array:
     """Roll the red of a lip inwards and draw the skin around it after."""
     height = lip_height(piece)
     inside = smoothstep(np.abs(height) / np.maximum(red, 0.2), 1.9, 0.2)
-    return vector(weight, 0.0, y * inside - 0.35 * height * inside, -0.78 * inside)
+    return vector(weight, 0.0, y * inside - 0.35 * height * inside, z * inside)
 
 
 def roll_lower(piece: Piece) -> Array:
     """Roll the lower lip in over the lower teeth, up against the upper ones."""
     weight = about_mouth(piece, 3.3, 0.9, 2.2) * _lower(piece)
-    return _roll(piece, weight, lower_lip_height(piece.anchor[:, 0]), 0.14)
+    return _roll(piece, weight, lower_lip_height(piece.anchor[:, 0]), 0.26, -1.0)
 
 
 def roll_upper(piece: Piece) -> Array:
     """Roll the upper lip in over the upper teeth."""
     weight = about_mouth(piece, 3.3, 2.0, 0.9) * _upper(piece)
-    return _roll(piece, weight, upper_lip_height(piece.anchor[:, 0]), -0.14)
+    return _roll(piece, weight, upper_lip_height(piece.anchor[:, 0]), -0.14, -0.78)
 
 
 def shrug_lower(piece: Piece) -> Array:
     """Push the chin up and the lower lip out, which lifts the upper one."""
     lips = about_mouth(piece, 3.2, 1.6, 2.4)
-    chin = spot(piece, (0.0, -8.6, 8.0), (2.4, 2.0, 3.0))
+    chin = spot(piece, (0.0, -8.6, 8.4), (2.4, 2.0, 3.0))
     raised = vector(lips, 0.0, 0.34, 0.08) + vector(chin, 0.0, 0.42, 0.1)
     return np.asarray(raised + vector(lips * _lower(piece), 0.0, 0.0, 0.30))
 
@@ -205,7 +218,7 @@ def tongue_out(piece: Piece) -> Array:
 def tongue_stretch(tongue: Piece) -> Array:
     """Return how the tongue itself moves at `tongueOut`."""
     tip = tongue.follow
-    forward = 4.6 * tip**1.2
+    forward = 3.7 * tip**1.2
     arch = 0.85 * np.sin(np.pi * np.clip(tip * 0.95, 0, 1)) - 0.45 * smoothstep(tip, 0.75, 1.0)
     narrow = -0.12 * tongue.at[:, 0] * tip
-    return np.stack([narrow, arch + 0.78 * tip, forward], axis=1)
+    return np.stack([narrow, arch + 1.5 * tip, forward], axis=1)

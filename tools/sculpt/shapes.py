@@ -91,8 +91,8 @@ def _off_lids(piece: Piece) -> Array:
 
 def brow_down(piece: Piece) -> Array:
     """Draw the brow down and towards the nose."""
-    inner = spot(piece, (1.5, 2.7, 8.0), (2.4, 2.0, 3.5))
-    whole = spot(piece, (3.0, 3.0, 7.4), (3.0, 2.2, 4.0))
+    inner = spot(piece, (1.4, 2.5, 8.3), (2.4, 2.0, 3.5))
+    whole = spot(piece, (3.0, 2.8, 7.7), (3.0, 2.2, 4.0))
     down = vector(inner, -0.22, -0.42, 0.18) + vector(whole, -0.12, -0.36, 0.05)
     return down * left_half(piece)[:, None]
 
@@ -101,15 +101,15 @@ def brow_inner_up(piece: Piece) -> Array:
     """Raise the inner ends of both brows."""
     total = np.zeros_like(piece.at)
     for side in (1, -1):
-        inner = spot(piece, (side * 1.3, 3.3, 7.9), (3.1, 3.2, 5.0)) * _off_lids(piece)
-        total += vector(inner, -0.1 * side, 0.75, 0.05)
+        inner = spot(piece, (side * 1.2, 2.9, 8.2), (3.1, 3.2, 5.0)) * _off_lids(piece)
+        total += vector(inner, -0.1 * side, 0.85, 0.05)
     return total
 
 
 def brow_outer_up(piece: Piece) -> Array:
     """Raise the outer end of the brow."""
-    outer = spot(piece, (4.2, 3.4, 6.4), (3.3, 3.2, 5.0)) * _off_lids(piece)
-    return vector(outer * left_half(piece), 0.05, 0.9, 0.0)
+    outer = spot(piece, (4.1, 3.0, 6.9), (3.3, 3.2, 5.0)) * _off_lids(piece)
+    return vector(outer * left_half(piece), 0.05, 0.98, 0.0)
 
 
 def cheek_puff(piece: Piece) -> Array:
@@ -118,7 +118,7 @@ def cheek_puff(piece: Piece) -> Array:
     for side in (1, -1):
         weight = spot(piece, (side * 4.3, -4.9, 5.6), (3.6, 3.8, 4.5))
         total += vector(weight, side * 0.85, 0.05, 0.5)
-    lips = spot(piece, (0.0, -5.6, 8.8), (2.6, 2.2, 3.0))
+    lips = spot(piece, (0.0, -5.6, 9.1), (2.6, 2.2, 3.0))
     return np.asarray(total + vector(lips, 0.0, 0.0, 0.25))
 
 
@@ -130,11 +130,13 @@ def cheek_squint(piece: Piece) -> Array:
 
 def nose_sneer(piece: Piece) -> Array:
     """Raise the wing of the nose and wrinkle its side."""
-    wing = spot(piece, (1.15, -2.9, 8.3), (1.5, 1.5, 2.0))
-    side = spot(piece, (1.2, -0.8, 8.0), (1.5, 1.8, 2.5))
-    lip = spot(piece, (1.3, -4.7, 8.6), (1.6, 1.3, 2.0))
-    raised = vector(wing, 0.12, 0.42, 0.05) + vector(lip, 0.0, 0.2, 0.0)
-    return np.asarray((raised + vector(side, 0.0, 0.22, 0.14)) * left_half(piece)[:, None])
+    wing = spot(piece, (1.25, -2.9, 9.0), (1.5, 1.5, 2.2))
+    side = spot(piece, (0.9, -0.4, 8.6), (1.4, 1.7, 2.5))
+    lip = spot(piece, (1.3, -4.9, 9.0), (1.9, 1.7, 2.2))
+    wrinkle = 0.08 * np.cos(2 * np.pi * (piece.anchor[:, 1] + 0.4) / 1.0)
+    raised = vector(wing, 0.16, 0.58, 0.05) + vector(lip, 0.0, 0.36, 0.06)
+    total = raised + vector(side, 0.0, 0.26, 0.10 + wrinkle)
+    return np.asarray(total * left_half(piece)[:, None])
 
 
 if TYPE_CHECKING:

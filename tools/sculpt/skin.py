@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cstalk_bridge.heads import mesh
-from cstalk_bridge.heads.mesh import BLUSH, LIP, NOSTRIL, SHADE, SKIN, smoothstep
+from cstalk_bridge.heads.mesh import BLUSH, BROW, LIP, NOSTRIL, SHADE, SKIN, smoothstep
 from tools.sculpt.landmarks import (
     EYE,
     EYE_RADIUS,
     LID_RADIUS,
     MOUTH_X,
+    brow_share,
     jaw_share,
     lower_lip_height,
     mouth_line,
@@ -33,13 +34,15 @@ def skin_colours(at: Array) -> Array:
     """Return the painted skin at points of the outer surface, [points, 3]."""
     x, y, z = np.abs(at[:, 0]), at[:, 1], at[:, 2]
     colours = np.broadcast_to(SKIN, at.shape).copy()
-    _tint(colours, BLUSH, 0.42 * _spot(x, y, (4.2, -2.3), (2.4, 1.9)) * smoothstep(z, 2.0, 5.0))
-    _tint(colours, BLUSH, 0.40 * _spot(x, y, (0.0, -2.6), (1.3, 1.2)) * smoothstep(z, 8.0, 9.5))
+    _tint(colours, BLUSH, 0.20 * _spot(x, y, (4.0, -2.5), (2.4, 1.9)) * smoothstep(z, 2.0, 5.0))
+    _tint(colours, BLUSH, 0.30 * _spot(x, y, (0.0, -2.7), (1.5, 0.9)) * smoothstep(z, 8.4, 9.8))
     _tint(colours, BLUSH, 0.25 * _spot(x, y, (0.0, -9.0), (1.8, 1.2)) * smoothstep(z, 4.0, 7.0))
-    _tint(colours, SHADE, 0.28 * _spot(x, y, (EYE[0], EYE[1] + 0.75), (2.0, 1.25)) * (z > 4))
-    _tint(colours, SHADE, 0.45 * _spot(x, y, (1.9, 0.9), (0.8, 1.2)) * (z > 4))
-    _tint(colours, SHADE, 0.45 * smoothstep(y, -9.8, -12.5))
-    _tint(colours, NOSTRIL, 0.9 * _spot(x, y, (0.5, -3.42), (0.42, 0.26)) * smoothstep(z, 7.0, 8.0))
+    _tint(colours, SHADE, 0.28 * _spot(x, y, (EYE[0], EYE[1] + 0.55), (1.7, 0.7)) * (z > 4))
+    _tint(colours, SHADE, 0.30 * _spot(x, y, (1.75, 0.9), (0.6, 0.9)) * (z > 4))
+    _tint(colours, SHADE, 0.25 * smoothstep(y, -9.8, -12.5))
+    _tint(colours, BROW, 0.5 * brow_share(x, y) * (z > 4))
+    nostril = _spot(x, y, (0.66, -3.52), (0.38, 0.30)) * smoothstep(z, 8.6, 9.0)
+    _tint(colours, NOSTRIL * 0.5, 0.95 * nostril)
     _tint(colours, LIP, lip_share(at))
     return colours
 
@@ -50,7 +53,7 @@ def lip_share(at: Array) -> Array:
     height = np.where(above > 0, upper_lip_height(x), lower_lip_height(x))
     inside = smoothstep(np.abs(above) - height, 0.10, -0.06)
     ends = smoothstep(np.abs(x), MOUTH_X + 0.12, MOUTH_X - 0.25)
-    return np.asarray(0.92 * inside * ends * (at[:, 2] > 4))
+    return np.asarray(0.72 * inside * ends * (at[:, 2] > 4))
 
 
 def _spot(x: Array, y: Array, centre: tuple[float, float], radii: tuple[float, float]) -> Array:
@@ -62,7 +65,7 @@ def _tint(colours: Array, colour: Array, weight: Array) -> None:
     colours += weight[:, None] * (colour - colours)
 
 
-_ROLL = ((0.04, 0.30), (0.26, 0.72), (1.35, 0.95))
+_ROLL = ((0.04, 0.26), (0.26, 0.62), (1.35, 0.85))
 """How far the rows of a lip's inside lie above (or below) its edge and behind it."""
 
 _ROOF_Y, _FLOOR_Y, _BETWEEN_Y = -3.9, -7.1, -5.5
@@ -209,7 +212,7 @@ def _lashes(outside: _Surface, sign: int) -> Piece:
     base = outside.piece.at[edge]
     centre = EYE * np.array([sign, 1, 1])
     weight = np.linspace(0, 1, len(edge))[:: 1 if sign > 0 else -1]
-    length = (0.05 + 0.27 * weight**1.5) * np.sin(
+    length = (0.03 + 0.10 * weight**1.5) * np.sin(
         np.pi * np.clip(weight * 0.93 + 0.05, 0, 1)
     ) ** 0.4
     away = (base - centre) / np.linalg.norm(base - centre, axis=1, keepdims=True)

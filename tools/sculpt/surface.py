@@ -51,24 +51,28 @@ class Ellipsoid:
 
 
 ELLIPSOIDS = (
-    Ellipsoid((0, 3.0, -1.1), (7.2, 8.5, 8.5), 0.0),  # skull
-    Ellipsoid((0, 3.6, 1.6), (5.9, 5.6, 6.3), 2.0, power=2.3),  # forehead
-    Ellipsoid((0, -1.4, 2.2), (6.0, 6.6, 5.7), 2.4, power=2.3),  # face
-    Ellipsoid((0, -6.0, 3.0), (4.15, 4.0, 4.7), 2.8, power=2.1),  # jaw
-    Ellipsoid((3.8, -4.7, 0.8), (1.4, 2.4, 2.4), 2.4),  # angle of the jaw
-    Ellipsoid((0, -8.7, 6.2), (1.9, 1.3, 1.5), 1.8),  # chin
-    Ellipsoid((0, -5.4, 5.2), (2.9, 2.6, 3.2), 1.5),  # muzzle
-    Ellipsoid((3.7, -1.9, 4.9), (2.1, 1.9, 2.1), 1.6),  # cheek
-    Ellipsoid((2.9, 3.0, 6.1), (2.3, 0.8, 1.4), 1.1),  # brow
-    Ellipsoid((3.2, 0.6, 9.2), (1.8, 1.3, 1.55), 1.2, hollow=True),  # eye socket
-    Ellipsoid((0, -0.1, 7.7), (0.68, 3.0, 1.1), 0.9, pitch=-13),  # bridge of the nose
-    Ellipsoid((0, -2.45, 8.75), (0.88, 0.82, 1.1), 0.8),  # tip of the nose
-    Ellipsoid((0.86, -2.8, 8.1), (0.55, 0.55, 0.8), 0.5),  # wing of the nose
-    Ellipsoid((0.45, -3.45, 8.5), (0.24, 0.28, 0.4), 0.3, hollow=True),  # nostril
-    Ellipsoid((0, -4.5, 9.0), (0.28, 0.75, 0.4), 0.35, hollow=True),  # philtrum
-    Ellipsoid((0, -7.25, 9.2), (1.6, 0.4, 0.9), 0.8, hollow=True),  # groove above the chin
-    Ellipsoid((0, -13.0, -3.0), (3.9, 12.0, 4.2), 2.2, pitch=7, power=2.2),  # neck
-    Ellipsoid((EYE[0], EYE[1], EYE[2]), (LID_RADIUS, LID_RADIUS, LID_RADIUS), 0.45),  # lids
+    Ellipsoid((0, 3.0, -1.1), (7.1, 8.5, 8.5), 0.0),  # skull
+    Ellipsoid((0, 3.6, 1.6), (5.8, 5.6, 6.3), 2.0, power=2.3),  # forehead
+    Ellipsoid((0, -1.4, 2.2), (6.0, 6.6, 5.6), 2.4, power=2.3),  # face
+    Ellipsoid((0, -6.0, 3.3), (4.15, 4.0, 4.8), 2.8, power=2.1),  # jaw
+    Ellipsoid((3.8, -4.8, 0.6), (1.4, 2.4, 2.4), 2.4),  # angle of the jaw
+    Ellipsoid((0, -8.6, 6.95), (1.95, 1.3, 1.6), 1.6),  # chin
+    Ellipsoid((0, -5.0, 5.9), (3.2, 3.1, 2.95), 1.3),  # muzzle
+    Ellipsoid((0, -4.2, 8.05), (1.6, 1.1, 1.25), 0.9),  # under the nose
+    Ellipsoid((3.7, -1.9, 4.9), (2.1, 1.8, 2.1), 1.6),  # cheek
+    Ellipsoid((2.6, 2.7, 6.4), (2.5, 0.7, 1.4), 1.1),  # brow
+    Ellipsoid((0, 2.6, 7.0), (1.3, 1.2, 1.35), 1.1),  # between the brows
+    Ellipsoid((3.0, 0.55, 8.95), (1.9, 1.15, 1.65), 1.0, hollow=True),  # eye socket
+    Ellipsoid((0, -0.65, 8.43), (0.64, 2.3, 0.80), 0.9, pitch=-26),  # bridge of the nose
+    Ellipsoid((0, -1.9, 8.3), (1.15, 1.6, 1.2), 0.8, pitch=-22),  # sides of the nose
+    Ellipsoid((0, -2.62, 9.42), (0.86, 0.82, 1.02), 0.7),  # tip of the nose
+    Ellipsoid((1.15, -3.0, 8.85), (0.64, 0.66, 0.98), 0.35),  # wing of the nose
+    Ellipsoid((0, -3.35, 9.1), (0.30, 0.50, 0.90), 0.35),  # between the nostrils
+    Ellipsoid((0.66, -3.72, 9.25), (0.30, 0.36, 0.52), 0.22, hollow=True),  # nostril
+    Ellipsoid((0, -4.45, 9.85), (0.26, 0.75, 0.42), 0.35, hollow=True),  # philtrum
+    Ellipsoid((0, -7.3, 9.75), (1.8, 0.42, 0.95), 0.8, hollow=True),  # groove above the chin
+    Ellipsoid((0, -13.0, -2.9), (4.25, 12.0, 4.4), 2.2, pitch=8, power=2.2),  # neck
+    Ellipsoid((EYE[0], EYE[1], EYE[2]), (LID_RADIUS, LID_RADIUS, LID_RADIUS), 0.4),  # lids
 )
 
 
@@ -134,9 +138,9 @@ def lip_relief(points: Array) -> Array:
     taper = np.clip(1.0 - (x / MOUTH_X) ** 2, 0.0, 1.0)
     upper = np.clip(above / np.maximum(upper_lip_height(x), 0.05), 0.0, 1.0)
     lower = np.clip(-above / np.maximum(lower_lip_height(x), 0.05), 0.0, 1.0)
-    swell = 0.36 * np.sin(np.pi * upper**0.72) + 0.46 * np.sin(np.pi * lower**0.7)
-    crease = 0.16 * np.exp(-((above / 0.2) ** 2))
-    corner = 0.14 * np.exp(-(((np.abs(x) - MOUTH_X) / 0.6) ** 2) - (above / 0.55) ** 2)
+    swell = 0.27 * np.sin(np.pi * upper**0.85) + 0.36 * np.sin(np.pi * lower**0.8)
+    crease = 0.13 * np.exp(-((above / 0.16) ** 2))
+    corner = 0.16 * np.exp(-(((np.abs(x) - MOUTH_X) / 0.6) ** 2) - (above / 0.55) ** 2)
     front = points[:, 2] > 0
     relief = np.zeros_like(points)
     relief[:, 2] = front * ((swell - crease) * taper**0.5 - corner)
@@ -146,11 +150,11 @@ def lip_relief(points: Array) -> Array:
 if TYPE_CHECKING:
     Indices = NDArray[np.intp]
 
-COLUMNS = ((0.0, 0), (12.6, 7), (16.2, 3), (36.0, 11), (56.0, 5), (88.0, 5), (180.0, 8))
+COLUMNS = ((0.0, 0), (13.2, 9), (15.5, 2), (16.4, 1), (35.0, 11), (56.0, 4), (88.0, 4), (180.0, 7))
 """Azimuths in degrees of the left half's marked columns, and how many columns lead to each."""
 
 _COUNTED = np.cumsum([count for _, count in COLUMNS])
-EYE_COLUMNS, MOUTH_COLUMN = (int(_COUNTED[1]), int(_COUNTED[3])), int(_COUNTED[2])
+EYE_COLUMNS, MOUTH_COLUMN = (int(_COUNTED[1]), int(_COUNTED[4])), int(_COUNTED[3])
 """The columns at the corners of the left eye, and the one at the left corner of the mouth."""
 
 ROWS = (
@@ -162,7 +166,7 @@ ROWS = (
     ("upper lid", 4),
     ("lower lid", 1),
     ("under eye", 4),
-    ("nose", 8),
+    ("nose", 10),
     ("upper lip", 5),
     ("mouth", 4),
     ("lower lip", 5),
@@ -212,6 +216,7 @@ def build_grid() -> Grid:
     points = np.concatenate([face, _neck(marks[-1], columns)])
     for which, mark in enumerate(("upper lid", "lower lid")):
         _lay_lid(points[rows[mark]], which)
+    _fold_lid(points, rows["crease"], columns)
     middle = len(columns) // 2
     lips = points[rows["mouth"], middle - MOUTH_COLUMN : middle + MOUTH_COLUMN + 1]
     lips[:, 1] = mouth_line(lips[:, 0])
@@ -258,12 +263,12 @@ def _height(mark: str, x: Array, columns: Array) -> Array:
     heights = {
         "hair": np.full_like(x, 8.6),
         "forehead": np.full_like(x, 5.6),
-        "brow": 3.1 + 0.2 * spread - 0.2 * side,
-        "crease": upper * (1 - away) + 0.9 * away + 0.25 + 0.40 * spread,
+        "brow": 2.75 + 0.2 * spread - 0.2 * side,
+        "crease": upper * (1 - away) + 0.9 * away + 0.22 + 0.28 * spread,
         "upper lid": upper * (1 - away) + 0.9 * away,
         "lower lid": lower * (1 - away) + 0.9 * away,
         "under eye": lower * (1 - away) + 0.9 * away - 0.9,
-        "nose": -3.55 + 1.9 * side,
+        "nose": -3.72 + 2.0 * side,
         "upper lip": mouth_line(x) + upper_lip_height(x) + to_ear + 0.15 * near + 0.75 * beside,
         "mouth": mouth_line(x) + to_ear,
         "lower lip": mouth_line(x) - lower_lip_height(x) + to_ear - 0.15 * near - 0.75 * beside,
@@ -290,6 +295,15 @@ def _lay_lid(row: Array, which: int) -> None:
         y = lid_lines(x)[which]
         depth = LID_RADIUS**2 - (x - EYE[0]) ** 2 - (y - EYE[1]) ** 2
         row[between] = np.stack([sign * x, y, EYE[2] + np.sqrt(depth)], axis=1)
+
+
+def _fold_lid(points: Array, crease: int, columns: Array) -> None:
+    """Press the fold of the upper lid in, and let the skin above hang over it a little."""
+    beside = np.degrees(np.abs(columns))
+    weight = smoothstep(beside, 11.0, 17.0) * smoothstep(beside, 39.0, 31.0)
+    points[crease, :, 2] -= 0.13 * weight
+    points[crease - 1, :, 2] += 0.05 * weight
+    points[crease - 1, :, 1] -= 0.06 * weight
 
 
 def _neck(start: Array, columns: Array) -> Array:
