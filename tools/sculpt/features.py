@@ -36,7 +36,7 @@ def build_hair() -> Piece:
     thick = _thickness(weight[:, None], turn, elevation) * (1 + 0.35 * tuft)
     away_deg = _from_edge(directions, azimuth, end).reshape(turn.shape)
     edge = smoothstep(away_deg, 0.0, 18.0)
-    at = skin + directions * (thick * edge - 0.03 * (1 - edge)).reshape(-1, 1)
+    at = skin + directions * (thick * edge + 0.05).reshape(-1, 1)
     light = np.clip(0.35 + 0.5 * tuft, 0, 1).reshape(-1, 1)
     hair = mesh.HAIR + light * 0.6 * (mesh.HAIR_LIGHT - mesh.HAIR)
     cover = smoothstep(away_deg + 0.9 * tuft, 0.3, 9.0).reshape(-1, 1) * (away_deg > 0.01).reshape(
@@ -283,7 +283,7 @@ def build_teeth(*, upper: bool) -> Piece:
         y = edge + sign * rise * (1.0 if upper else 0.92)
         rows.append(np.stack([x + out[0] * reach, y, z + out[1] * reach], axis=1))
         shade = np.where(tooth, 0.72 + 0.28 * phase[:, None] ** 0.4, 1.0)
-        back = 1 - 0.45 * np.abs(across[:, None]) ** 3
+        back = 1 - 0.80 * np.abs(across[:, None]) ** (2.6 if upper else 1.6)
         colours.append(colour * shade * back)
     numbers = np.arange(len(rows) * count).reshape(len(rows), count)
     triangles = strip(list(numbers if upper else numbers[::-1]))

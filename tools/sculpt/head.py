@@ -42,10 +42,10 @@ def build_head() -> Head:
     face, bag = build_skin(build_grid())
     skin = joined([face, ear, ear.mirrored()])
     parts = (
-        _part("skin", skin, SHAPES, 0.58),
+        _part("skin", skin, SHAPES, 0.68),
         _part("mouthInside", bag, SHAPES, 1.0),
         _part("brows", joined([brow, brow.mirrored()]), SHAPES, 0.8),
-        _part("hair", features.build_hair(), {}, 0.62),
+        _part("hair", features.build_hair(), {}, 0.85),
         _part("collar", build_collar(), {}, 0.85),
         _part("teethUpper", features.build_teeth(upper=True), {}, 0.4),
         _part("teethLower", features.build_teeth(upper=False), SHAPES, 0.4),

@@ -133,7 +133,7 @@ def nose_sneer(piece: Piece) -> Array:
     wing = spot(piece, (1.25, -2.9, 9.0), (1.5, 1.5, 2.2))
     side = spot(piece, (0.9, -0.4, 8.6), (1.4, 1.7, 2.5))
     lip = spot(piece, (1.3, -4.9, 9.0), (1.9, 1.7, 2.2))
-    wrinkle = 0.08 * np.cos(2 * np.pi * (piece.anchor[:, 1] + 0.4) / 1.0)
+    wrinkle = 0.10 * np.cos(2 * np.pi * (piece.anchor[:, 1] + 0.4) / 1.0)
     raised = vector(wing, 0.16, 0.58, 0.05) + vector(lip, 0.0, 0.36, 0.06)
     total = raised + vector(side, 0.0, 0.26, 0.10 + wrinkle)
     return np.asarray(total * left_half(piece)[:, None])

@@ -64,9 +64,9 @@ ELLIPSOIDS = (
     Ellipsoid((0, 2.6, 7.0), (1.3, 1.2, 1.35), 1.1),  # between the brows
     Ellipsoid((3.0, 0.55, 8.95), (1.9, 1.15, 1.65), 1.0, hollow=True),  # eye socket
     Ellipsoid((0, -0.65, 8.43), (0.64, 2.3, 0.80), 0.9, pitch=-26),  # bridge of the nose
-    Ellipsoid((0, -1.9, 8.3), (1.15, 1.6, 1.2), 0.8, pitch=-22),  # sides of the nose
+    Ellipsoid((0, -1.8, 8.3), (1.10, 1.7, 1.25), 1.0, pitch=-22),  # sides of the nose
     Ellipsoid((0, -2.62, 9.42), (0.86, 0.82, 1.02), 0.7),  # tip of the nose
-    Ellipsoid((1.15, -3.0, 8.85), (0.64, 0.66, 0.98), 0.35),  # wing of the nose
+    Ellipsoid((1.13, -2.98, 8.85), (0.66, 0.68, 0.95), 0.45),  # wing of the nose
     Ellipsoid((0, -3.35, 9.1), (0.30, 0.50, 0.90), 0.35),  # between the nostrils
     Ellipsoid((0.66, -3.72, 9.25), (0.30, 0.36, 0.52), 0.22, hollow=True),  # nostril
     Ellipsoid((0, -4.45, 9.85), (0.26, 0.75, 0.42), 0.35, hollow=True),  # philtrum
