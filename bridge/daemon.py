@@ -34,12 +34,11 @@ from cstalk_bridge.face.inference import (
 )
 from cstalk_bridge.face.subject import Subject
 from cstalk_bridge.face.sync_test import ClapStream
-from cstalk_bridge.face.tick_loop import TickLoop
 from cstalk_bridge.live_config import LiveConfig, RunParts
 from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.monitor.logs import log_metrics
 from cstalk_bridge.monitor.metrics import Metrics
-from cstalk_bridge.runtime import open_runtime
+from cstalk_bridge.runtime import TickLoop, open_runtime
 from cstalk_bridge.subjects import open_subjects
 from cstalk_bridge.system.priority import Role, lowest_level, priority_summary, with_priorities
 from cstalk_bridge.system.process import (

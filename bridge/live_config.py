@@ -16,8 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cstalk_bridge.audio.inputs import open_source
-from cstalk_bridge.config.changes import config_changes, config_values, subjects_of, value_of
-from cstalk_bridge.config.watch import POLL_S, FileWatch
+from cstalk_bridge.config.watch import (
+    POLL_S,
+    FileWatch,
+    config_changes,
+    config_values,
+    subjects_of,
+    value_of,
+)
 from cstalk_bridge.control.live_settings import LIVE_SETTINGS
 from cstalk_bridge.face.emotion import VoiceWeights, check_face_settings, chosen_weights
 from cstalk_bridge.face.inference import open_emotion_estimator
@@ -35,18 +41,17 @@ if TYPE_CHECKING:
     from typing import Self
 
     from cstalk_bridge.audio.source import Source
-    from cstalk_bridge.config.changes import ConfigChanges, SettingPlace
     from cstalk_bridge.config.load import ConfigFile
     from cstalk_bridge.config.schema import Config, SubjectConfig
+    from cstalk_bridge.config.watch import ConfigChanges, SettingPlace
     from cstalk_bridge.control.controller import Controller
     from cstalk_bridge.control.server import ControlService
     from cstalk_bridge.control.subject_controller import SubjectController
     from cstalk_bridge.face.inference import InferenceLoop
-    from cstalk_bridge.face.tick_loop import TickLoop
     from cstalk_bridge.monitor.metrics import Metrics
     from cstalk_bridge.outputs.protocol import LinkConfig
     from cstalk_bridge.rig.rigmap import RigMap
-    from cstalk_bridge.runtime import Runtime
+    from cstalk_bridge.runtime import Runtime, TickLoop
     from cstalk_bridge.subjects import OpenLink, OpenSubject, Outputs
 
 

@@ -18,7 +18,8 @@ from cstalk_bridge.control.keys import EMOTION_KEYS, KEY_ACTIONS
 from cstalk_bridge.control.phone_app import MESSAGES
 from cstalk_bridge.monitor.exposition import measures_table
 from cstalk_bridge.settings.declaration import Effect, Scope
-from cstalk_bridge.settings.table import BRIDGE_SETTINGS, SUBJECT_SETTINGS, single_settings
+from cstalk_bridge.settings.subject import SUBJECT_SETTINGS
+from cstalk_bridge.settings.table import BRIDGE_SETTINGS, single_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

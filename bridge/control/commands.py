@@ -15,7 +15,8 @@ from cstalk_bridge.models.emotions import EMOTIONS, MAX_WEIGHT
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.models.timing import HOP_MS
 from cstalk_bridge.outputs.osc_messages import encode_message
-from cstalk_bridge.settings.table import MAX_LEVEL, command_settings, setting
+from cstalk_bridge.settings.subject import MAX_LEVEL
+from cstalk_bridge.settings.table import command_settings, setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

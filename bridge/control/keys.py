@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.models.errors import Problem, UserError
-from cstalk_bridge.settings.table import MAX_INTENSITY
+from cstalk_bridge.settings.subject import MAX_INTENSITY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

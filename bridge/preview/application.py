@@ -38,8 +38,7 @@ from cstalk_bridge.preview.recordings import (
     http_error,
     problems_document,
 )
-from cstalk_bridge.preview.status import METERS_S, StatusFeed
-from cstalk_bridge.preview.steering import SteeringHandlers
+from cstalk_bridge.preview.status import METERS_S, StatusFeed, SteeringHandlers
 from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:

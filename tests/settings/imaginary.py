@@ -103,7 +103,7 @@ def know_documents() -> None:
 
 def main() -> None:
     insert(
-        "cstalk_bridge.settings.table", '    Setting(\n        key="transition_ms",', DECLARATION
+        "cstalk_bridge.settings.subject", '    Setting(\n        key="transition_ms",', DECLARATION
     )
     insert("cstalk_bridge.settings.face", "    transition_ms: float =", FIELD)
     know_config_and_flags()

@@ -15,13 +15,8 @@ from cstalk_bridge.config.schema import Config, SubjectConfig
 from cstalk_bridge.face.procedural.animation import LEVEL_NAMES, Levels
 from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.settings.declaration import Effect, Scope, Setting
-from cstalk_bridge.settings.table import (
-    LEVELS,
-    SETTINGS,
-    flag_settings,
-    live_settings,
-    single_settings,
-)
+from cstalk_bridge.settings.subject import LEVELS
+from cstalk_bridge.settings.table import SETTINGS, flag_settings, live_settings, single_settings
 from cstalk_bridge.takes.generate import GenerationConfig
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 from tools.settings import CONFIG, CONTROL, config_text, effect_table, main
@@ -118,7 +113,7 @@ def test_a_subject_setting_is_named_in_few_files() -> None:
     written_by_tool = {"config.yaml", "docs/control.md"}
     assert named - written_by_tool == {
         "bridge/settings/face.py",
-        "bridge/settings/table.py",
+        "bridge/settings/subject.py",
         "bridge/face/emotion.py",
         "bridge/control/subject_controller.py",
         "bridge/takes/generate.py",

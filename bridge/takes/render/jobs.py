@@ -25,7 +25,9 @@ from cstalk_bridge.takes.export.formats import FORMATS, Format, resolve_config
 from cstalk_bridge.takes.export.tables import ExportConfig
 from cstalk_bridge.takes.file import SOUND_SUFFIX, TAKE_SUFFIX, safe_name
 from cstalk_bridge.takes.generate import GenerationConfig
-from cstalk_bridge.takes.reader import RECORDING_SUFFIX, is_take_folder, take_subjects
+from cstalk_bridge.takes.reader import take_subjects
+from cstalk_bridge.takes.recording.folder import RECORDING_SUFFIX
+from cstalk_bridge.takes.recording.reading import is_take_folder
 from cstalk_bridge.takes.render.sound_file import is_sound_beside
 
 if TYPE_CHECKING:

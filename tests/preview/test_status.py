@@ -19,6 +19,7 @@ from tests.preview.serving import Serving
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+
 ANNA = "/api/subjects/Anna"
 
 
