@@ -266,7 +266,7 @@ def build_teeth(*, upper: bool) -> Piece:
     """Return a row of teeth in its gum; the lower one moves with the jaw and stands further in."""
     count = _TEETH * _COLUMNS_PER_TOOTH + 1
     across = np.linspace(-1, 1, count)
-    size = 1.0 if upper else 0.93
+    size = 1.0 if upper else 0.88
     x = 2.05 * size * np.sin(across * np.pi / 2 * 0.96)
     front = 7.98 if upper else 7.68
     z = front - 3.4 * (1 - np.cos(across * np.pi / 2 * 0.96)) ** 1.15
@@ -280,7 +280,7 @@ def build_teeth(*, upper: bool) -> Piece:
         tooth = colour is _TOOTH
         reach = before + bulge * tooth
         rise = height + (notch if height < 0.2 else -0.12 * phase * (height < 1))
-        y = edge + sign * rise * (1.0 if upper else 0.92)
+        y = edge + sign * rise * (1.0 if upper else 0.92) - (0.0 if upper else 0.45) * across**2
         rows.append(np.stack([x + out[0] * reach, y, z + out[1] * reach], axis=1))
         shade = np.where(tooth, 0.72 + 0.28 * phase[:, None] ** 0.4, 1.0)
         back = 1 - 0.80 * np.abs(across[:, None]) ** (2.6 if upper else 1.6)

@@ -73,7 +73,7 @@ def lid_lines(x: Array) -> tuple[Array, Array]:
 def brow_line(along: Array) -> tuple[Array, Array, Array]:
     """Return x, y and half the width of the left brow, `along` 0..1 from its inner end."""
     x = 1.15 + 3.75 * along
-    y = 2.72 + 0.50 * np.sin(np.pi * along**1.25 * 0.80) - 0.30 * along**2
+    y = 2.80 + 0.40 * np.sin(np.pi * along**1.25 * 0.80) - 0.30 * along**2
     half = 0.36 * (1 - along) ** 0.55 * smoothstep(along, -0.20, 0.16) + 0.03
     return x, y, half
 

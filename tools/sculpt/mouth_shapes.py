@@ -120,7 +120,7 @@ def smile(piece: Piece) -> Array:
     """Pull the corner out and up, raise the cheek and the lower lid's bag."""
     corner = _corner(piece, 2.7, 2.5)
     cheek = spot(piece, (3.9, -2.7, 7.0), (2.3, 2.1, 4.0))
-    moved = vector(corner, 0.80, 0.78, -0.45) + vector(cheek, 0.22, 0.42, 0.62)
+    moved = vector(corner, 0.80, 0.78, -0.45) + vector(cheek, 0.22, 0.42, 0.50)
     return np.asarray(moved + vector(_nasolabial(piece), 0.0, 0.10, -0.22))
 
 

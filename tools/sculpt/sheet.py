@@ -41,6 +41,7 @@ POSES: Mapping[str, Mapping[str, float]] = {
     "smile": _both("mouthSmile"),
     "smile, cheeks": _both("mouthSmile") | _both("cheekSquint", 0.8) | _both("mouthUpperUp", 0.3),
     "sneer": _both("noseSneer"),
+    "ee": {"jawOpen": 0.15} | _both("mouthSmile", 0.4) | _both("mouthLowerDown", 0.4),
     "funnel": {"mouthFunnel": 1.0, "jawOpen": 0.1},
     "pucker": {"mouthPucker": 1.0},
     "f": {"mouthRollLower": 1.0, "jawOpen": 0.12} | _both("mouthUpperUp", 0.25),

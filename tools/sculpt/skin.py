@@ -73,7 +73,9 @@ _ROOF_Y, _FLOOR_Y, _BETWEEN_Y = -3.9, -7.1, -5.5
 _FOLLOW = np.array([1.0, 1.0, 0.95, 0.6, 0.15, 0.0, 0.0])
 """How much the rows take of the mouth's shapes, from the edge inwards."""
 
-_COLOURS = np.array([mesh.LIP, mesh.LIP, mesh.LIP_INSIDE, *[mesh.MOUTH_DEEP] * 4])
+_COLOURS = np.array(
+    [mesh.LIP, mesh.LIP, mesh.LIP_INSIDE, 0.55 * mesh.LIP_INSIDE, *[mesh.MOUTH_DEEP] * 3]
+)
 _LIP_ROWS, _BACK_ROWS, _BACK_JAW = 4, 2, 0.3
 
 
