@@ -41,7 +41,7 @@ def skin_colours(at: Array) -> Array:
     _tint(colours, SHADE, 0.30 * _spot(x, y, (1.75, 0.9), (0.6, 0.9)) * (z > 4))
     _tint(colours, SHADE, 0.25 * smoothstep(y, -9.8, -12.5))
     _tint(colours, BROW, 0.5 * brow_share(x, y) * (z > 4))
-    nostril = _spot(x, y, (0.66, -3.52), (0.38, 0.30)) * smoothstep(z, 8.6, 9.0)
+    nostril = _spot(x, y, (0.68, -3.62), (0.38, 0.28)) * smoothstep(z, 8.6, 9.0)
     _tint(colours, NOSTRIL * 0.5, 0.95 * nostril)
     _tint(colours, LIP, lip_share(at))
     return colours

@@ -65,10 +65,10 @@ ELLIPSOIDS = (
     Ellipsoid((3.0, 0.55, 8.95), (1.9, 1.15, 1.65), 1.0, hollow=True),  # eye socket
     Ellipsoid((0, -0.65, 8.43), (0.64, 2.3, 0.80), 0.9, pitch=-26),  # bridge of the nose
     Ellipsoid((0, -1.8, 8.3), (1.10, 1.7, 1.25), 1.0, pitch=-22),  # sides of the nose
-    Ellipsoid((0, -2.62, 9.42), (0.86, 0.82, 1.02), 0.7),  # tip of the nose
+    Ellipsoid((0, -2.70, 9.38), (1.02, 0.88, 1.04), 0.7),  # tip of the nose
     Ellipsoid((1.13, -2.98, 8.85), (0.66, 0.68, 0.95), 0.45),  # wing of the nose
     Ellipsoid((0, -3.35, 9.1), (0.30, 0.50, 0.90), 0.35),  # between the nostrils
-    Ellipsoid((0.66, -3.72, 9.25), (0.30, 0.36, 0.52), 0.22, hollow=True),  # nostril
+    Ellipsoid((0.68, -3.84, 9.2), (0.34, 0.34, 0.52), 0.22, hollow=True),  # nostril
     Ellipsoid((0, -4.45, 9.85), (0.26, 0.75, 0.42), 0.35, hollow=True),  # philtrum
     Ellipsoid((0, -7.3, 9.75), (1.8, 0.42, 0.95), 0.8, hollow=True),  # groove above the chin
     Ellipsoid((0, -13.0, -2.9), (4.25, 12.0, 4.4), 2.2, pitch=8, power=2.2),  # neck
@@ -138,7 +138,7 @@ def lip_relief(points: Array) -> Array:
     taper = np.clip(1.0 - (x / MOUTH_X) ** 2, 0.0, 1.0)
     upper = np.clip(above / np.maximum(upper_lip_height(x), 0.05), 0.0, 1.0)
     lower = np.clip(-above / np.maximum(lower_lip_height(x), 0.05), 0.0, 1.0)
-    swell = 0.27 * np.sin(np.pi * upper**0.85) + 0.36 * np.sin(np.pi * lower**0.8)
+    swell = 0.34 * np.sin(np.pi * upper**0.85) + 0.42 * np.sin(np.pi * lower**0.8)
     crease = 0.13 * np.exp(-((above / 0.16) ** 2))
     corner = 0.16 * np.exp(-(((np.abs(x) - MOUTH_X) / 0.6) ** 2) - (above / 0.55) ** 2)
     front = points[:, 2] > 0
