@@ -268,7 +268,7 @@ def build_teeth(*, upper: bool) -> Piece:
     across = np.linspace(-1, 1, count)
     size = 1.0 if upper else 0.88
     x = 2.05 * size * np.sin(across * np.pi / 2 * 0.96)
-    front = 7.98 if upper else 7.68
+    front = 7.80 if upper else 7.50
     z = front - 3.4 * (1 - np.cos(across * np.pi / 2 * 0.96)) ** 1.15
     phase = np.abs(np.sin(np.linspace(0, np.pi * _TEETH, count)))
     bulge, notch = 0.09 * phase**0.5 - 0.06, 0.06 * (1 - phase**0.6)
@@ -304,7 +304,7 @@ def build_tongue() -> Piece:
     groove = 0.16 * np.exp(-((side / 0.22) ** 2)) * (up > 0)
     x = width[:, None] * side
     y = rise[:, None] + height[:, None] * (up - groove)
-    z = np.broadcast_to((2.6 + 4.65 * weight)[:, None], x.shape)
+    z = np.broadcast_to((2.6 + 4.50 * weight)[:, None], x.shape)
     at = np.stack([x, y, z], axis=-1).reshape(-1, 3)
     numbers = np.arange(len(at)).reshape(along, around)
     colours = mesh.TONGUE * (0.20 + 0.80 * weight**2)[:, None, None] + np.zeros((along, around, 3))

@@ -101,7 +101,7 @@ def brow_inner_up(piece: Piece) -> Array:
     """Raise the inner ends of both brows."""
     total = np.zeros_like(piece.at)
     for side in (1, -1):
-        inner = spot(piece, (side * 1.2, 2.9, 8.2), (3.1, 3.2, 5.0)) * _off_lids(piece)
+        inner = spot(piece, (side * 1.6, 2.9, 8.1), (2.6, 3.0, 5.0)) * _off_lids(piece)
         total += vector(inner, -0.1 * side, 0.85, 0.05)
     return total
 
