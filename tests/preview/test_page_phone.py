@@ -1,4 +1,4 @@
-"""The live view on the screens of phones and of a desk: all in reach, none too small to touch."""
+"""The live view on the screens of phones and of a desktop: all in reach, none too small to touch."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ OUT_OF_REACH = """(selectors) => selectors.filter((selector) => {
   return box.bottom > innerHeight + 1 || box.right > innerWidth + 1 || !own.contains(seen);
 })"""
 
-NAMELESS = """() => [...document.querySelectorAll('#desk :is(button, select, input, [role])')]
+NAMELESS = """() => [...document.querySelectorAll('#steering :is(button, select, input, [role])')]
   .filter((one) => one.role !== 'status')
   .filter((one) => one.checkVisibility())
   .filter((one) => !(one.ariaLabel || one.textContent.trim() || one.labels?.[0]?.textContent.trim()
@@ -160,7 +160,7 @@ FAINT = """() => {
     }
     return [255, 255, 255];
   };
-  return [...document.querySelectorAll('#desk *')]
+  return [...document.querySelectorAll('#steering *')]
     .filter((one) => one.checkVisibility() && [...one.childNodes]
       .some((node) => node.nodeType === 3 && node.data.trim()))
     .filter((one) => !one.closest('option, kbd, :disabled'))

@@ -15,7 +15,7 @@ import { followTransport } from './panels/transport.js';
 import { Player } from './player.js';
 import { Stage } from './stage.js';
 import { Store, initialState } from './state.js';
-import { followDesk } from './live/desk.js';
+import { followSteering } from './live/steeringpanel.js';
 import { Steering } from './live/steering.js';
 import { Takes } from './takes.js';
 import { followTheme } from './theme.js';
@@ -65,7 +65,7 @@ async function begin() {
   followBar(store, takes, player);
   const steering = new Steering(store);
   followSettings(store, takes);
-  followDesk(store, steering, (head) => takes.change('A', { head }));
+  followSteering(store, steering, (head) => takes.change('A', { head }));
   const views = new Views(store, stage, library);
   const timeline = new Timeline(store, player);
   followTransport({ store, player, timeline });

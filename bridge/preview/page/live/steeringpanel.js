@@ -18,7 +18,7 @@ const COLUMNS = [
  * @param {import('./steering.js').Steering} steering
  * @param {(head: string) => void} chooseHead
  */
-export function followDesk(store, steering, chooseHead) {
+export function followSteering(store, steering, chooseHead) {
   const meter = levelMeter();
   byId('meters').append(meter.element);
   const panels = makePanels();
@@ -43,7 +43,7 @@ export function followDesk(store, steering, chooseHead) {
 /** Make the panels and the buttons that choose one where there is no room for all. */
 function makePanels() {
   const choose = (chosen) => {
-    byId('desk').dataset.panel = chosen;
+    byId('steering').dataset.panel = chosen;
     for (const button of buttonsIn('tabs')) press(button, button.dataset.panel === chosen);
   };
   const panels = Object.fromEntries(
