@@ -125,7 +125,7 @@ def cheek_puff(piece: Piece) -> Array:
 def cheek_squint(piece: Piece) -> Array:
     """Lift the cheek under the eye."""
     cheek = spot(piece, (3.6, -1.9, 6.8), (2.9, 2.6, 3.5))
-    return vector(cheek, 0.08, 0.50, 0.26) + _lids(piece, 0.0, 0.16 * piece.aperture)
+    return vector(cheek, 0.10, 0.58, 0.32) + _lids(piece, 0.0, 0.16 * piece.aperture)
 
 
 def nose_sneer(piece: Piece) -> Array:

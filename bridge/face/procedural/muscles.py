@@ -113,7 +113,7 @@ GESTURES: dict[str, Gesture] = {
     "frown": Gesture(0.8, 0.22, {"brow_down": 1.0, "squint": 0.8, "nose": 0.3}),
     "squint": Gesture(0.9, 0.22, {"squint": 1.3, "cheek": 0.9, "nose": 0.3}),
     "sneer": Gesture(0.8, 0.3, {"nose": 1.3, "cheek": 0.5, "squint": 0.5}),
-    "smile": Gesture(2.6, 0.5, {"corner": 1.7, "cheek": 0.5, "dimple": 0.25, "squint": 0.2}),
+    "smile": Gesture(2.6, 0.6, {"corner": 1.5, "cheek": 0.5, "dimple": 0.25, "squint": 0.2}),
     "tighten": Gesture(2.7, 0.4, {"dimple": 1.3, "depress": 1.4}),
 }
 _SHAPES = np.array([group_vector(gesture.shifts) for gesture in GESTURES.values()])
