@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from websockets.sync.client import connect
@@ -31,6 +32,7 @@ class Watcher:
 
     def __init__(self, stop: threading.Event) -> None:
         self.frames: list[tuple[int, np.ndarray]] = []
+        self.introduction: dict[str, Any] | None = None
         self._stop = stop
 
     @contextmanager
@@ -48,10 +50,15 @@ class Watcher:
     def _watch(self, url: str) -> None:
         try:
             with connect(url.replace("http", "ws", 1) + "live", open_timeout=20) as live:
-                assert '"subjects"' in str(live.recv(10))
                 while len(self.frames) < WANTED:
                     message = live.recv(10)
-                    assert isinstance(message, bytes)
+                    if isinstance(message, str):
+                        document = json.loads(message)
+                        # State and meters come in between, and have a kind.
+                        if "kind" not in document:
+                            self.introduction = document
+                        continue
+                    assert self.introduction is not None
                     kind, subjects, curves, number, _ = HEADER.unpack_from(message)
                     assert (kind, subjects, curves) == (1, 2, 61)
                     values = np.frombuffer(message, "<f4", offset=HEADER.size)
@@ -75,6 +82,8 @@ def test_browsers_receive_the_packet_values_of_each_subject(weights: Path) -> No
         assert daemon.run(config, stop=stop, watch=watcher, is_urgent=False) == 0
         packets = collector.packets()
     assert len(watcher.frames) == WANTED
+    assert watcher.introduction is not None
+    assert watcher.introduction["subjects"] == [{"name": "A"}, {"name": "B"}]
     for index, name in enumerate("AB"):
         sent = [p.values for p in packets if p.subject == name and p.values is not None]
         shown = [values[index] for _, values in watcher.frames]

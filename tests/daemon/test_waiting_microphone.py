@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ import yaml
 
 from cstalk_bridge.bench.microphone import FakeMicrophones
 from cstalk_bridge.bench.packets import vowel
+from cstalk_bridge.control.osc_commands import ERROR, MAX_QUESTIONS, QUESTIONS_S
 from cstalk_bridge.outputs.osc_messages import decode_packet, encode_message
 from tests.daemon.running import PacketCollector
 from tests.outputs.receiving import receiver
@@ -37,6 +39,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 TIMEOUT_S = 60.0
+
+QUESTION_INTERVAL_S = 1.5 * QUESTIONS_S / MAX_QUESTIONS
+"""Time between two questions; more often, the bridge refuses to answer."""
 
 
 class Run:
@@ -154,7 +159,12 @@ def test_a_take_begun_without_the_microphone_has_its_sound_from_then_on(
             run.wait_for("recording take")
             microphones.plug("mic_a")
             run.wait_for("mic_a is connected")
-            wait_until(lambda: is_loud(replies, port), TIMEOUT_S, reason=lambda: run.text)
+            wait_until(
+                lambda: is_loud(replies, port),
+                TIMEOUT_S,
+                reason=lambda: run.text,
+                interval_s=QUESTION_INTERVAL_S,
+            )
             time.sleep(1.5)
             ask(replies, port, "/cstalk/record", "stop")
             run.wait_for("recorded take")
@@ -207,12 +217,11 @@ def asked_sound(replies: Receiver, port: int) -> tuple[str, float]:
     found: list[tuple[str, float]] = []
 
     def has_come() -> bool:
-        for datagram in replies.all_waiting():
-            found.extend(
-                (str(message.arguments[0]), float(str(message.arguments[1])))
-                for message in decode_packet(datagram)
-                if message.address == "/cstalk/Ann/sound"
-            )
+        for message in chain.from_iterable(map(decode_packet, replies.all_waiting())):
+            assert message.address != ERROR, message.arguments
+            if message.address == "/cstalk/Ann/sound":
+                state, level_db = message.arguments[:2]
+                found.append((str(state), float(str(level_db))))
         return bool(found)
 
     wait_until(has_come, TIMEOUT_S)
