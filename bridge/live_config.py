@@ -138,7 +138,7 @@ class LiveConfig:
         self._parts = parts
         self._values = config_values(config)
         """The values in effect as files have them, whatever was changed live since."""
-        self._told: dict[SettingPlace, Any] = dict(self._values)
+        self._reported: dict[SettingPlace, Any] = dict(self._values)
         """The values of the last edit that was applied, as far as it could be."""
         self._postponed: Config | None = None
         """A config that is to be applied again after the take."""
@@ -199,7 +199,7 @@ class LiveConfig:
             self._reject(name, error.problems)
             return
         self._postponed = config if edit.late else None
-        self._told = config_values(config)
+        self._reported = config_values(config)
         self._stale.clear()
         self._parts.metrics.config_fault = ""
         self._report(name, edit)
@@ -269,7 +269,7 @@ class LiveConfig:
         for change in edit.changes.settings:
             effect = change.setting.effect
             if effect is Effect.AT_START:
-                if self._told.get(change.place) != change.value:
+                if self._reported.get(change.place) != change.value:
                     edit.at_start.append(change.label)
             elif effect is Effect.BETWEEN_TAKES and edit.is_recording:
                 edit.late.append(change.label)
@@ -492,11 +492,11 @@ class LiveConfig:
         ]
         if not changed and edit.outputs:
             changed = [f"the rig maps of {', '.join(edit.outputs)}"]
-        told = [f"changed {'; '.join(changed)}"] if changed else []
-        told += [f"added {', '.join(edit.added)}"] if edit.added else []
-        told += [f"removed {', '.join(edit.removed)}"] if edit.removed else []
-        if told:
-            self._notice(f"{name}: {'; '.join(told)}")
+        parts = [f"changed {'; '.join(changed)}"] if changed else []
+        parts += [f"added {', '.join(edit.added)}"] if edit.added else []
+        parts += [f"removed {', '.join(edit.removed)}"] if edit.removed else []
+        if parts:
+            self._notice(f"{name}: {'; '.join(parts)}")
         if edit.late:
             self._notice(f"{name}: waits for the end of the take: {'; '.join(edit.late)}")
         if any(self._running[subject].is_behind for subject in edit.outputs):
@@ -505,7 +505,7 @@ class LiveConfig:
             self._notice(f"{', '.join(edit.added)}: not in the take that is being recorded")
         if edit.at_start:
             self._notice(f"{name}: needs a restart: {'; '.join(edit.at_start)}")
-        if not (told or edit.late or edit.at_start):
+        if not (parts or edit.late or edit.at_start):
             self._notice(f"{name}: nothing has changed")
         for subject, text in edit.notices:
             self._parts.metrics.notice(host_now(), text, subject)

@@ -86,8 +86,8 @@ class Interpolator:
         places = place + step * np.arange(count)
         whole = np.floor(places).astype(np.int64)
         first = int(whole[0]) - self._half + 1
-        stretch = history.read(first, int(whole[-1]) + self._half + 1 - first)
-        windows = np.lib.stride_tricks.sliding_window_view(stretch, 2 * self._half)
+        source = history.read(first, int(whole[-1]) + self._half + 1 - first)
+        windows = np.lib.stride_tricks.sliding_window_view(source, 2 * self._half)
         phases = PHASES * (places - whole)
         rows = np.minimum(phases.astype(np.int64), PHASES - 1)
         between = (phases - rows).astype(np.float32)[:, None]

@@ -96,7 +96,20 @@ def receive_exactly(connection: socket.socket, size: int) -> bytes:
     return taken
 
 
-class NonReadingClient:
+class ClientThread:
+    """A client whose `_run` has a thread of its own; a context."""
+
+    _worker: Worker
+
+    def __enter__(self) -> Self:
+        self._worker.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._worker.stop()
+
+
+class NonReadingClient(ClientThread):
     """A client that wants all frames, asks again and again, and never reads an answer; a context.
 
     When it is cut off it comes again.
@@ -107,13 +120,6 @@ class NonReadingClient:
         """How often it was cut off."""
         self._port = port
         self._worker = Worker("deaf client", self._run)
-
-    def __enter__(self) -> Self:
-        self._worker.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._worker.stop()
 
     def _run(self) -> None:
         while not self._worker.is_stopping:
@@ -134,7 +140,7 @@ class NonReadingClient:
                     connection.sendall(question)
 
 
-class WellBehavedClient:
+class WellBehavedClient(ClientThread):
     """A client that means well: it asks every second, and waits for each answer; a context."""
 
     def __init__(self, port: int) -> None:
@@ -145,11 +151,10 @@ class WellBehavedClient:
 
     def __enter__(self) -> Self:
         self._connection, self._session = open_session(self._port)
-        self._worker.start()
-        return self
+        return super().__enter__()
 
     def __exit__(self, *_: object) -> None:
-        self._worker.stop()
+        super().__exit__()
         self._connection.close()
 
     def _run(self) -> None:
@@ -187,7 +192,7 @@ class Visits:
     faults: list[str] = field(default_factory=list)
 
 
-class Visitors:
+class Visitors(ClientThread):
     """A thread that sends every kind of client again and again; a context.
 
     `control`, `device` and `page` are local ports, `folder` that of the takes. `pause_s` passes
@@ -204,13 +209,6 @@ class Visitors:
         self._folder = folder
         self._pause_s = pause_s
         self._worker = Worker("visitors", self._run)
-
-    def __enter__(self) -> Self:
-        self._worker.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._worker.stop()
 
     def _run(self) -> None:
         for number in itertools.count():

@@ -34,7 +34,7 @@ MAX_WAITING = 8
 """Actions that wait for a disk; further presses are dropped and reported."""
 
 POLL_S = 0.5
-"""Interval at which it is checked whether the keyboard is still heard."""
+"""Interval at which it is checked whether keys of the keyboard still arrive."""
 
 MODIFIERS: tuple[str, ...] = ("alt", "alt_gr", "alt_l", "alt_r", "cmd", "cmd_l", "cmd_r")
 MODIFIERS += ("ctrl", "ctrl_l", "ctrl_r", "shift", "shift_l", "shift_r")
@@ -132,7 +132,7 @@ ActionText = Annotated[str, AfterValidator(_checked_action)]
 
 
 def missing_for_hotkeys(platform: str, environment: Mapping[str, str]) -> tuple[bool, str]:
-    """Return whether hotkeys can be heard at all, and what is missing, "" for nothing."""
+    """Return whether hotkeys can work at all, and what is missing, "" for nothing."""
     if not platform.startswith("linux"):
         return True, ""
     remedy = "bind keys in the desktop's own settings to `oscsend`, as docs/hotkeys.md shows"
@@ -180,10 +180,10 @@ class HotkeyService:
     def _run(self) -> None:
         try:
             keyboard: Any = import_module("pynput.keyboard")
-            heard: dict[str, Callable[[], None]] = {
+            bindings: dict[str, Callable[[], None]] = {
                 keys: partial(self._press, keys) for keys in self._actions
             }
-            listener = keyboard.GlobalHotKeys(heard)
+            listener = keyboard.GlobalHotKeys(bindings)
             listener.start()
             listener.wait()
         except Exception as error:  # noqa: BLE001 - a desktop's refusal must not end the show

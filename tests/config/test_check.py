@@ -64,16 +64,16 @@ def run(folder: Path, *arguments: str) -> tuple[int, list[str], str]:
 def test_a_wrong_flag_is_refused_before_anything_heavy_is_imported(
     tmp_path: Path, arguments: list[str], message: str
 ) -> None:
-    code, imported, told = run(tmp_path, "run", *arguments)
+    code, imported, output = run(tmp_path, "run", *arguments)
     assert (code, imported) == (2, [])
-    assert message in told
+    assert message in output
 
 
 def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     links = ["--link", "osc://127.0.0.1:9000?rigmap=nope", "--weights", "none.safetensors"]
-    code, imported, told = run(tmp_path, "run", "--audio", "missing.wav", *links)
+    code, imported, output = run(tmp_path, "run", "--audio", "missing.wav", *links)
     assert (code, imported) == (2, [])
-    assert all(part in told for part in ("missing.wav", "`nope`", "none.safetensors"))
+    assert all(part in output for part in ("missing.wav", "`nope`", "none.safetensors"))
 
 
 def test_a_device_that_the_config_names_may_be_missing() -> None:
@@ -94,9 +94,9 @@ def test_a_take_that_broke_off_is_finished_although_the_start_fails(tmp_path: Pa
     (broken,) = (tmp_path / "takes").iterdir()
     for path in (*broken.iterdir(), broken):
         os.utime(path, (1e9, 1e9))
-    code, _, told = run(tmp_path, "run", "--audio", "missing.wav")
+    code, _, output = run(tmp_path, "run", "--audio", "missing.wav")
     assert code == 2
-    assert "an interrupted take was recovered" in told
+    assert "an interrupted take was recovered" in output
     assert (broken.suffix, [each.suffix for each in (tmp_path / "takes").iterdir()]) == (
         ".recording",
         [""],

@@ -152,10 +152,10 @@ def test_edited_settings_of_a_subject_are_applied_without_a_missing_frame(
             audio={"input": "test", "gain_db": 6.0, "gate": {"enabled": True}},
             rest={"silence": "neutral"},
         )
-        told = edited.wait_for_notice("changed Ann")
+        notice = edited.wait_for_notice("changed Ann")
         state = edited.controller.subject("Ann").state()
-    assert str(edited.path) in told
-    assert "emotion, mouth_guard, alive.gaze" in told
+    assert str(edited.path) in notice
+    assert "emotion, mouth_guard, alive.gaze" in notice
     assert (state.weights["happy"], state.gain_db, state.levels.gaze) == (0.7, 6.0, 0.5)
     assert state.settings["mouth_guard"] == 0.9
     check_frames(edited, 0, "Ann")
@@ -231,12 +231,12 @@ def test_what_needs_a_restart_is_named(edited: EditedRun) -> None:
     with edited.running():
         edited.config |= {"fps": 30, "preview": "127.0.0.1:0"}
         edited.edit(seed=5)
-        told = edited.wait_for_notice("needs a restart")
+        notice = edited.wait_for_notice("needs a restart")
         edited.edit(emotion={"happy": 0.5})
         edited.wait_for_notice("changed Ann: emotion")
         again = [notice for notice in edited.notices if "needs a restart" in notice]
-    assert told.endswith("needs a restart: fps; preview; Ann: seed")
-    assert again == [told]
+    assert notice.endswith("needs a restart: fps; preview; Ann: seed")
+    assert again == [notice]
 
 
 def test_subjects_are_added_and_removed_without_a_missing_frame(edited: EditedRun) -> None:
@@ -340,7 +340,7 @@ def test_a_take_keeps_its_subjects_and_curves_and_what_waits_comes_after_it(
         edited.config["subjects"].pop(1)
         edited.config["lookahead_ms"] = 120
         edited.save()
-        told = edited.wait_for_notice("waits for the end of the take")
+        notice = edited.wait_for_notice("waits for the end of the take")
         present = [subject.name for subject in edited.controller.subjects]
         recorded = edited.controller.takes.stop()
         edited.wait_for_notice("changed lookahead_ms; removed Bea")
@@ -348,7 +348,7 @@ def test_a_take_keeps_its_subjects_and_curves_and_what_waits_comes_after_it(
         edited.controller.takes.start("Slate", 2)
         wait_until(lambda: recorded_s(edited) > 0.5, TIMEOUT_S)
         second = edited.controller.takes.stop()
-    assert "lookahead_ms; the removal of Bea" in told
+    assert "lookahead_ms; the removal of Bea" in notice
     assert present == ["Ann", "Bea"]
     assert state.lookahead_ms == 120
     assert [recorded_jaws(path) for path in recorded.curves[:1]] == [{0.25}]
@@ -365,12 +365,12 @@ def test_a_flag_goes_on_overriding_the_file(tmp_path: Path, weights: Path) -> No
         try:
             with edited.running():
                 edited.edit(emotion={"happy": 0.9}, alive={"gaze": 0.2})
-                told = edited.wait_for_notice("changed Ann")
+                notice = edited.wait_for_notice("changed Ann")
                 mix = edited.controller.subject("Ann").mix
         finally:
             for collector in collectors:
                 collector.packets()
-    assert told.endswith("changed Ann: alive.gaze")
+    assert notice.endswith("changed Ann: alive.gaze")
     assert mix == {"sad": pytest.approx(0.3)}
 
 

@@ -29,7 +29,7 @@ JAW, YAW = ARKIT_CURVES.index("JawOpen"), ARKIT_CURVES.index("HeadYaw")
 
 
 @pytest.fixture
-def studio() -> Iterator[FakeMicrophones]:
+def servers() -> Iterator[FakeMicrophones]:
     try:
         microphones = FakeMicrophones()
     except UserError as error:
@@ -51,22 +51,22 @@ def faces(receiver: socket.socket, seconds: float) -> np.ndarray:
 
 
 def test_keys_leave_the_lips_at_rest_while_the_head_lives_and_a_voice_opens_them(
-    studio: FakeMicrophones,
+    servers: FakeMicrophones,
 ) -> None:
     keys = at_level(np.repeat(sounds_without_speech(seed=2)["keys"], 3), -25.0)
     recorded, rate_hz = soundfile.read(SPEECH_PATH, dtype="float32")
-    spoken = soxr.resample(recorded, rate_hz, studio.rate_hz)
+    spoken = soxr.resample(recorded, rate_hz, servers.rate_hz)
     with bound_port() as (receiver, port):
         command = [
             *(sys.executable, "-m", "cstalk_bridge", "run", "--no-ui", "--audio", "mic_a"),
             *("--gate", "voice", "--link", f"livelink-face://127.0.0.1:{port}"),
         ]
-        bridge = subprocess.Popen(command, env=studio.environment, stdout=subprocess.DEVNULL)
+        bridge = subprocess.Popen(command, env=servers.environment, stdout=subprocess.DEVNULL)
         try:
-            studio.play("mic_a", np.asarray(32767 * keys, dtype=np.int16), is_loop=True)
+            servers.play("mic_a", np.asarray(32767 * keys, dtype=np.int16), is_loop=True)
             faces(receiver, 3.0)
             typed = faces(receiver, 5.0)
-            studio.play("mic_a", np.asarray(32767 * spoken, dtype=np.int16), is_loop=True)
+            servers.play("mic_a", np.asarray(32767 * spoken, dtype=np.int16), is_loop=True)
             talked = faces(receiver, 6.0)
         finally:
             bridge.send_signal(signal.SIGINT)

@@ -100,7 +100,7 @@ BRIDGED_S = 0.7
 class Gesture:
     """What talkers do above the mouth and with its corners: shifts by group."""
 
-    usual: float
+    frequency: float
     """How often people do it, relative to other gestures."""
     length_s: float
     """Duration of its pulse, before the spring smooths it."""
@@ -144,7 +144,7 @@ class Emphasis:
     def __init__(self, random: Random) -> None:
         self._random = random
         self._weights = [
-            gesture.usual * random.lognormvariate(0.0, TASTE_SPREAD)
+            gesture.frequency * random.lognormvariate(0.0, TASTE_SPREAD)
             for gesture in GESTURES.values()
         ]
         self._springs = SpringBank(RATE_HZ, np.zeros(GROUP_COUNT))
