@@ -53,6 +53,10 @@ GAP_MM: Mapping[str, float] = {
     "funnel": 12.8,
 }
 """How far a gesture at 1 parts the lips in the middle of the mouth."""
+PURSE_CLOSES_MM = 1.1
+"""How far a purse at 1 brings parted lips together."""
+PURSE_MASKS_FUNNEL = 0.33
+"""How much of a funnel a purse at 1 takes away under the ARKit mapping (`rigmaps/arkit.yaml`)."""
 TEETH_MM = 34.7
 """How far the jaw at 1 parts the incisors."""
 WIDTH_MM: Mapping[str, float] = {"jaw": -4.7, "stretch": 14.0, "purse": -9.8, "funnel": -6.4}
@@ -61,37 +65,53 @@ LOWER_SHARE = 0.56
 """Of what lips part by their own muscles, the lower lip's."""
 MOST_OWN = 0.8
 """Lip raisers and depressors at most: more is a snarl."""
+PARTED_MM = 0.5
+"""Gap from which on lips are apart, and a purse has to be made up for."""
 
 
 def gap_mm(gestures: Mapping[str, Floats]) -> Floats:
     """Return the gap [time] that `gestures` [time] by name open, lips held together aside."""
-    open_ = sum(mm * gestures[name] for name, mm in GAP_MM.items())
+    open_ = np.maximum(_parted_mm(gestures) - PURSE_CLOSES_MM * gestures["purse"], 0.0)
     return np.asarray(open_ * (1.0 - gestures["lips_together"]), dtype=np.float32)
 
 
 def jaw_share(gestures: Mapping[str, Floats]) -> Floats:
     """Return the share [time] of the jaw in what `gestures` [time] by name open, 0..1."""
-    open_ = sum(mm * gestures[name] for name, mm in GAP_MM.items())
+    open_ = _parted_mm(gestures)
     return np.asarray(GAP_MM["jaw"] * gestures["jaw"] / np.maximum(open_, 1e-3), np.float32)
 
 
-def opened(gap: Floats, share: Floats, limit: Floats, funnel: Floats) -> dict[str, Floats]:
+def visible_funnel(gestures: Mapping[str, Floats]) -> Floats:
+    """Return the funnel [time] that is left of `gestures` [time] by name beside their purse."""
+    masked = PURSE_MASKS_FUNNEL * gestures["purse"]
+    return np.asarray(np.maximum(gestures["funnel"] - masked, 0.0), np.float32)
+
+
+def _parted_mm(gestures: Mapping[str, Floats]) -> Floats:
+    seen = {**gestures, "funnel": visible_funnel(gestures)}
+    return np.asarray(sum(mm * seen[name] for name, mm in GAP_MM.items()), dtype=np.float32)
+
+
+def opened(gap: Floats, limit: Floats, rounding: Mapping[str, Floats]) -> dict[str, Floats]:
     """Return the gestures [time] by name that part lips by `gap` millimetres [time].
 
-    The jaw has a `share` [time] of it as far as its `limit` [time] goes; a `funnel` [time] that
-    would part lips further gives way; raisers and depressors bring what is missing.
+    The jaw brings what it can within its `limit` [time]; the funnel of `rounding` [time], purse
+    and funnel by name, gives way where it would part lips further; raisers and depressors bring
+    what is missing. Where lips are closed the purse needs nothing against it.
     """
-    funnel = np.minimum(funnel, gap / GAP_MM["funnel"])
-    left = gap - GAP_MM["funnel"] * funnel
-    left = np.maximum(left, 0.0)
-    jaw = np.minimum(np.minimum(share * gap, left) / GAP_MM["jaw"], limit)
-    rest = np.maximum(gap - GAP_MM["jaw"] * jaw - GAP_MM["funnel"] * funnel, 0.0)
+    purse = rounding["purse"]
+    parting = gap + PURSE_CLOSES_MM * purse * np.minimum(gap / PARTED_MM, 1.0)
+    funnel = np.minimum(visible_funnel(rounding), parting / GAP_MM["funnel"])
+    left = np.maximum(parting - GAP_MM["funnel"] * funnel, 0.0)
+    jaw = np.minimum(left / GAP_MM["jaw"], limit)
+    rest = np.maximum(left - GAP_MM["jaw"] * jaw, 0.0)
     own = {
         "upper_raise": (1.0 - LOWER_SHARE) * rest / GAP_MM["upper_raise"],
         "lower_depress": LOWER_SHARE * rest / GAP_MM["lower_depress"],
     }
     bounded = {name: np.minimum(value, MOST_OWN) for name, value in own.items()}
-    made = {"jaw": jaw, "funnel": funnel, **bounded}
+    masked = np.minimum(rounding["funnel"], PURSE_MASKS_FUNNEL * purse)
+    made = {"jaw": jaw, "funnel": funnel + masked, **bounded}
     return {name: value.astype(np.float32) for name, value in made.items()}
 
 
@@ -100,7 +120,8 @@ def stretch_of(width_mm: Floats, gestures: Mapping[str, Floats]) -> Floats:
 
     What the other `gestures` [time] by name do to its width is taken into account.
     """
-    others = sum(mm * gestures[name] for name, mm in WIDTH_MM.items() if name != "stretch")
+    seen = {**gestures, "funnel": visible_funnel(gestures)}
+    others = sum(mm * seen[name] for name, mm in WIDTH_MM.items() if name != "stretch")
     return np.asarray(np.clip((width_mm - others) / WIDTH_MM["stretch"], 0.0, 1.0), np.float32)
 
 

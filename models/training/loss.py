@@ -26,7 +26,13 @@ from cstalk_bridge.models.cstalk.correlation import RegionCorrelation, Windows, 
 from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.models.errors import WeightsError
 from cstalk_bridge.models.training.batches import UNKNOWN_PHONE
-from cstalk_bridge.models.training.captured_faces import GAP_MM, TEETH_MM, WIDTH_MM
+from cstalk_bridge.models.training.captured_faces import (
+    GAP_MM,
+    PURSE_CLOSES_MM,
+    PURSE_MASKS_FUNNEL,
+    TEETH_MM,
+    WIDTH_MM,
+)
 from cstalk_bridge.models.training.rules import (
     GESTURE_CHANNELS,
     GESTURES,
@@ -60,7 +66,7 @@ HELD = 0.5
 
 
 class Mouth(NamedTuple):
-    """What a face shows, [batch, time] each, in millimetres from rest."""
+    """What a face shows, [batch, time] each, in millimetres from rest; a gap below 0 is closed."""
 
     gap: Tensor
     teeth: Tensor
@@ -77,11 +83,14 @@ def mouth_of(faces: Tensor) -> Mouth:
     def of(gesture: str) -> Tensor:
         return faces[..., _columns(gesture)].mean(-1)
 
-    own = [name for name in GAP_MM if name != "jaw"]
-    parted = torch.stack([GAP_MM[name] * of(name) for name in own]).sum(0)
-    jaw, together = of("jaw"), of("lips_together")
-    gap = GAP_MM["jaw"] * jaw.clamp(min=0) * (1 - together).clamp(min=0) + parted
-    width = torch.stack([mm * of(name) for name, mm in WIDTH_MM.items()]).sum(0)
+    jaw, together, purse = of("jaw"), of("lips_together"), of("purse")
+    funnel = (of("funnel") - PURSE_MASKS_FUNNEL * purse).clamp(min=0)
+    own = {name: of(name) for name in ("upper_raise", "lower_depress")} | {"funnel": funnel}
+    parted = torch.stack([GAP_MM[name] * value for name, value in own.items()]).sum(0)
+    dropped = GAP_MM["jaw"] * jaw.clamp(min=0) * (1 - together).clamp(min=0)
+    gap = dropped + parted - PURSE_CLOSES_MM * purse
+    wide = {"jaw": jaw, "stretch": of("stretch"), "purse": purse, "funnel": funnel}
+    width = torch.stack([mm * wide[name] for name, mm in WIDTH_MM.items()]).sum(0)
     return Mouth(gap, TEETH_MM * jaw, width)
 
 
@@ -90,6 +99,7 @@ def mouth_loss(faces: Tensor, targets: Tensor, seen: Tensor) -> Tensor:
     predicted, target = mouth_of(faces), mouth_of(targets)
     together = targets[..., _columns("lips_together")].amin(-1)
     gap, teeth, width = (one - other for one, other in zip(predicted, target, strict=True))
+    gap = torch.where(target.gap <= 0, predicted.gap.clamp(min=0), gap)
     closed = (target.gap < CLOSED_MM) & (together > HELD)
     cost = _first(
         (closed & (gap > 0), UNCLOSED),

@@ -159,14 +159,15 @@ def compose(
     gap = share * 10.0 * seen["gap"] * wider + (1.0 - share) * ruled
     # A captured mouth hardly opens in one vowel of twelve; viewers take that for a closure.
     gap = np.maximum(gap * (least + more * stress), np.minimum(LEAST_OPEN * ruled, VISIBLE_OPEN_MM))
+    purse = by_name["purse"].copy()
+    pucker = seen["pucker"] * (1.0 - np.minimum(by_name["stretch"] / SPREAD, 1.0))
+    purse = np.maximum(purse, 0.5 * (purse + pucker))
     slow = jaw_path(jaw_share(by_name) * gap / GAP_MM["jaw"], limit)
-    parted = opened(gap, np.ones_like(gap), slow, by_name["funnel"])
+    parted = opened(gap, slow, {"purse": purse, "funnel": by_name["funnel"]})
     for name, values in parted.items():
         gestures[:, COLUMN[name]] = values
     gestures[:, COLUMN["lips_together"]] = closed
-    purse = by_name["purse"].copy()
-    pucker = seen["pucker"] * (1.0 - np.minimum(by_name["stretch"] / SPREAD, 1.0))
-    gestures[:, COLUMN["purse"]] = np.maximum(purse, 0.5 * (purse + pucker))
+    gestures[:, COLUMN["purse"]] = purse
     gestures[:, COLUMN["towards"]] = 0.5 * by_name["towards"] + 0.2 * pucker
     now = {name: gestures[:, column] for name, column in COLUMN.items()}
     solved = stretch_of(WIDTH_GAIN * 10.0 * seen["width"], now)

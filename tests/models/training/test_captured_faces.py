@@ -24,6 +24,8 @@ from cstalk_bridge.models.training.captured_faces import (
     LOWER_SHARE,
     MOST_OWN,
     OBSERVED_CHANNELS,
+    PARTED_MM,
+    PURSE_CLOSES_MM,
     SLIDERS,
     TRACKED_LIPS,
     WIDTH_MM,
@@ -58,16 +60,17 @@ def column(value: float) -> np.ndarray:
 
 @given(st.floats(0, 14), SHARES, st.floats(0.02, 1), st.floats(0, 0.6))
 def test_lips_part_as_far_as_was_asked(
-    gap: float, share: float, limit: float, funnel: float
+    gap: float, purse: float, limit: float, funnel: float
 ) -> None:
-    made = opened(column(gap), column(share), column(limit), column(funnel))
+    rounding = {"purse": column(purse), "funnel": column(funnel)}
+    made = opened(column(gap), column(limit), rounding)
     assert made["jaw"][0] <= limit + 1e-6
     assert made["funnel"][0] <= funnel + 1e-6
     assert min(float(values[0]) for values in made.values()) >= 0.0
-    reached = gap_mm(made | {"lips_together": column(0.0)})[0]
-    own_mm = MOST_OWN * GAP_MM["lower_depress"] / LOWER_SHARE
+    reached = gap_mm(made | {"purse": column(purse), "lips_together": column(0.0)})[0]
+    own_mm = MOST_OWN * GAP_MM["lower_depress"] / LOWER_SHARE - PURSE_CLOSES_MM * purse
     assert reached <= gap + 1e-3
-    assert reached == pytest.approx(gap, abs=1e-3) or gap > own_mm
+    assert reached == pytest.approx(gap, abs=1e-3) or gap > own_mm or gap < PARTED_MM
 
 
 def test_a_stretch_makes_up_for_what_narrows_a_mouth() -> None:
@@ -88,6 +91,7 @@ def face(**gestures: float) -> torch.Tensor:
 
 def test_a_mouth_shows_what_the_gestures_open() -> None:
     gestures = {"jaw": 0.2, "upper_raise": 0.3, "lower_depress": 0.1, "funnel": 0.2}
+    gestures["purse"] = 0.3
     expected = gap_mm({n: column(v) for n, v in gestures.items()} | {"lips_together": column(0.0)})
     assert mouth_of(face(**gestures)).gap[0, 0].item() == pytest.approx(
         float(expected[0]), rel=1e-4
