@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import struct
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -176,11 +175,8 @@ class StrictUnreal(Unreal):
         return self.enclosed(json.dumps(message | changes).encode())
 
     def receive(self) -> dict[str, Any]:
-        header = self._read(17)
-        assert header[:11] == b"CPSCONTROL\x00"
-        version, size = struct.unpack("<HI", header[11:])
-        assert version == CPS_VERSION
-        message = json.loads(self._read(size).decode("utf-8", "strict"))
+        message = json.loads(self.receive_payload().decode("utf-8", "strict"))
+        assert self.versions_received == {CPS_VERSION}
         check_message(message)
         if self.session != "handshake" and message["addressPath"] != "/session/start":
             assert message["sessionId"] == self.session

@@ -61,9 +61,7 @@ def test_unreadable_messages_are_answered_under_a_number() -> None:
         unreal.connect()
         for payload in (b"{", b"[]", b'{"transactionId": "T1"}', b'{"transactionId": -1}'):
             unreal.control.sendall(unreal.enclosed(payload))
-            header = unreal._read(17)
-            answer = unreal._read(int.from_bytes(header[13:], "little"))
-            assert b'"transactionId":0,' in answer
+            assert b'"transactionId":0,' in unreal.receive_payload()
         unreal.control.sendall(unreal.encoded("/information", transactionId="seven"))
         assert unreal.receive()["error"]["name"] == "parsingRequestFailed"
 

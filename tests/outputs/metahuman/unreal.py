@@ -114,12 +114,19 @@ class Unreal:
     def enclosed(self, payload: bytes) -> bytes:
         return b"CPSCONTROL\x00" + struct.pack("<HI", self.version, len(payload)) + payload
 
-    def receive(self) -> dict[str, Any]:
-        """Wait for the next message. ConnectionError when the device has disconnected."""
+    def receive_payload(self) -> bytes:
+        """Wait for the next packet, and note its version.
+
+        ConnectionError when the device has disconnected.
+        """
         assert self._read(11) == b"CPSCONTROL\x00"
         version, size = struct.unpack("<HI", self._read(6))
         self.versions_received.add(version)
-        message = json.loads(self._read(size).decode("utf-8"))
+        return self._read(size)
+
+    def receive(self) -> dict[str, Any]:
+        """Wait for the next message. ConnectionError when the device has disconnected."""
+        message = json.loads(self.receive_payload().decode("utf-8"))
         assert isinstance(message["timestamp"], int)
         assert isinstance(message, dict)
         return message
