@@ -83,15 +83,19 @@ class RenderConfig(GenerationConfig):
 
 @dataclass(frozen=True, slots=True)
 class OutputFormat:
-    """One format as it will be written, and a hash of all that shapes its files but the input."""
+    """One format as it will be written, and hashes of all that shapes its files but the input.
+
+    `fingerprint` is that of takes which are converted, `generated` that of faces which are made.
+    """
 
     form: Format
     export: ExportConfig
     fingerprint: str
+    generated: str
 
 
 def create_output_formats(settings: RenderConfig, weights: str) -> tuple[OutputFormat, ...]:
-    """Return an output format for each format; `weights` identifies the network.
+    """Return an output format for each format; `weights` identifies the network, if one is needed.
 
     UserError for a rig map that is not for a format, and a head that is not there.
     """
@@ -99,32 +103,33 @@ def create_output_formats(settings: RenderConfig, weights: str) -> tuple[OutputF
     for form in settings.formats:
         export = resolve_config(form, settings.export)
         digest = hashlib.sha256()
-        for part in _fingerprint_parts(settings, form, export, weights):
+        for part in _export_parts(form, export):
             digest.update(part)
-        output_formats.append(OutputFormat(form, export, digest.hexdigest()[:16]))
+        converted = digest.hexdigest()[:16]
+        digest.update(_generation_part(settings, weights))
+        output_formats.append(OutputFormat(form, export, converted, digest.hexdigest()[:16]))
     return tuple(output_formats)
 
 
 def output_formats_of(job: Job, output_formats: Sequence[OutputFormat]) -> list[OutputFormat]:
-    """Return the formats of one job: a `.take` file is not written as a take again."""
+    """Return the formats of one job, with its fingerprint.
+
+    A `.take` file is not written as a take again.
+    """
     return [
-        output_format
-        for output_format in output_formats
-        if not (job.is_file_of_take and output_format.form.id == "take")
+        dataclasses.replace(each, fingerprint=each.generated) if job.is_generated else each
+        for each in output_formats
+        if not (job.is_file_of_take and each.form.id == "take")
     ]
 
 
-def _fingerprint_parts(
-    settings: RenderConfig, form: Format, export: ExportConfig, weights: str
-) -> Iterator[bytes]:
-    shaping = {
-        "format": form.id,
-        "weights": weights,
-        "channel": settings.channel,
-        "regenerate": settings.regenerate,
-        **settings.as_json(),
-    }
-    yield json.dumps(shaping, sort_keys=True).encode()
+def _generation_part(settings: RenderConfig, weights: str) -> bytes:
+    shaping = {"weights": weights, "channel": settings.channel, **settings.as_json()}
+    return json.dumps(shaping, sort_keys=True).encode()
+
+
+def _export_parts(form: Format, export: ExportConfig) -> Iterator[bytes]:
+    yield form.id.encode()
     if export.rigmap is not None and form.rigmap is not None:
         yield f"at {export.rate.name}".encode()
         yield from _rigmap_parts(export.rigmap)
@@ -371,6 +376,11 @@ class Job:
     stamp: str
     subject: str | None = None
     is_regenerated: bool = False
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether the network makes its face."""
+        return not self.is_take or self.is_regenerated
 
     @property
     def is_file_of_take(self) -> bool:

@@ -225,12 +225,13 @@ class _Growing:
 class Renderer:
     """Renders jobs into a folder.
 
-    Whatever is wrong with one input is noted in `job_log`; the rest goes on.
+    Whatever is wrong with one input is noted in `job_log`; the rest goes on. `generator` is None
+    where all jobs are takes that are only converted.
     """
 
     def __init__(
         self,
-        generator: Generator,
+        generator: Generator | None,
         settings: RenderConfig,
         output_formats: Sequence[OutputFormat],
         out: Path,
@@ -243,7 +244,7 @@ class Renderer:
         self._growing: dict[Job, _Growing] = {}
         self._working: deque[tuple[Batch, Future[Boards]]] = deque()
         cores = min(MAX_THREADS, os.cpu_count() or 1)
-        self._networks = cores if generator.device == "cpu" else 1
+        self._networks = cores if generator and generator.device == "cpu" else 1
         self._readers = ThreadPoolExecutor(max(1, cores // 2), "reading")
         self._network = ThreadPoolExecutor(self._networks, "network")
         self._writers = ThreadPoolExecutor(cores, "writing")
@@ -252,30 +253,42 @@ class Renderer:
 
     def render(self, jobs: Iterable[Job]) -> None:
         """Render all jobs."""
-        pass_rows = self._generator.engine.pass_rows
-        waiting_rows = WAITING_PASSES[self._generator.device] * pass_rows
-        work = partial(generate_batch, self._generator, lookahead_ms=self._settings.lookahead_ms)
+        recordings = self._recordings(jobs)
         try:
-            for batch in batches(self._parts(jobs), pass_rows, waiting_rows):
-                self._working.append((batch, self._network.submit(work, batch)))
-                self._gather(2 * self._networks)
-            self._gather(0)
+            if self._generator is None:
+                deque(recordings, maxlen=0)
+            else:
+                self._generate(recordings, self._generator)
             self._outgoing.collect(0.0)
         finally:
             self._stop.set()
             for threads in (self._readers, self._network, self._writers):
                 threads.shutdown(cancel_futures=True)
 
-    def _parts(self, jobs: Iterable[Job]) -> Iterator[Part]:
-        """Yield all pieces of all recordings; takes go straight to their outputs."""
-        ahead_rows = self._generator.delay_hops(self._settings.lookahead_ms)
-        reach = PieceContext(self._generator.window_hops + ahead_rows, ahead_rows)
+    def _recordings(self, jobs: Iterable[Job]) -> Iterator[OpenedInput]:
+        """Yield all recordings; takes go straight to their outputs."""
         for opened in opened_inputs(jobs, self._settings, self._job_log, self._readers):
-            if opened.take is not None:
+            if opened.take is None:
+                yield opened
+            else:
                 self._job_log.progress.add_generated(opened.job, 1.0)
                 self._convert(opened.job, opened.take)
-                continue
-            board = np.zeros((opened.rows, len(self._generator.channels)), dtype=np.float32)
+
+    def _generate(self, recordings: Iterable[OpenedInput], generator: Generator) -> None:
+        pass_rows = generator.engine.pass_rows
+        waiting_rows = WAITING_PASSES[generator.device] * pass_rows
+        work = partial(generate_batch, generator, lookahead_ms=self._settings.lookahead_ms)
+        for batch in batches(self._parts(recordings, generator), pass_rows, waiting_rows):
+            self._working.append((batch, self._network.submit(work, batch)))
+            self._gather(2 * self._networks)
+        self._gather(0)
+
+    def _parts(self, recordings: Iterable[OpenedInput], generator: Generator) -> Iterator[Part]:
+        """Yield all pieces of all recordings."""
+        ahead_rows = generator.delay_hops(self._settings.lookahead_ms)
+        reach = PieceContext(generator.window_hops + ahead_rows, ahead_rows)
+        for opened in recordings:
+            board = np.zeros((opened.rows, len(generator.channels)), dtype=np.float32)
             self._growing[opened.job] = _Growing(board, opened.rows)
             if opened.piece is not None:
                 yield opened, opened.piece
@@ -321,8 +334,8 @@ class Renderer:
         self._outgoing.collect()
 
     def _send(self, opened: OpenedInput, board: NDArray[np.float32]) -> None:
-        if opened.sound is None:
-            raise ValueError("a recording without sound")
+        if opened.sound is None or self._generator is None:
+            raise ValueError("a recording without sound, or without a network")
         assemble = partial(
             assemble_take,
             self._generator,
@@ -349,8 +362,8 @@ def render(
     """Render files, folders and patterns into `out` and return the result.
 
     Outputs that an earlier run finished are kept. `watch` is entered with the progress while the
-    work goes on; `load` returns the network once it is needed. UserError for what concerns all
-    inputs: none found, two of one name, settings, weights, the folder.
+    work goes on; `load` returns the network once a face is to be generated. UserError for what
+    concerns all inputs: none found, two of one name, settings, weights, the folder.
     """
     inputs = find_inputs(sources, out)
     inputs.choose(settings.subject)
@@ -361,7 +374,8 @@ def render(
     if not inputs.found:
         raise UserError.of(problems or [NO_INPUT])
     make_output_folder(out, out)
-    output_formats = create_output_formats(settings, weights_hash(settings))
+    weights = weights_hash(settings) if any(job.is_generated for job in jobs) else ""
+    output_formats = create_output_formats(settings, weights)
     with Manifest(out, settings.shard) as manifest:
         remove_leftovers(jobs, output_formats, out)
         todo = [
@@ -372,8 +386,10 @@ def render(
             progress.fail(problem.where, (problem,))
         fit = [job for job in todo if _is_fit(job, manifest, output_formats, settings, progress)]
         if fit:
-            generator = load(settings.weights, settings.device)
-            check_face_settings(generator, {"": settings})
+            generator = None
+            if any(job.is_generated for job in fit):
+                generator = load(settings.weights, settings.device)
+                check_face_settings(generator, {"": settings})
             progress.start_s = host_now()
             job_log = JobLog(manifest, progress)
             with watch(progress):

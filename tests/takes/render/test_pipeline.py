@@ -31,6 +31,7 @@ from cstalk_bridge.takes.render.pipeline import render
 from cstalk_bridge.takes.sound import network_input, open_sound
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 from tests.networks import GUARDED, UNGUARDED, small_generator
+from tests.takes.recording.harness import recorded
 from tests.takes.render.recordings import speech, write_speech
 from tests.waiting import wait_until
 
@@ -161,6 +162,39 @@ def test_an_input_take_is_only_converted(run: Any, tmp_path: Path) -> None:
     assert run(take, settings=json_only).done == 1
     assert len(json.loads((tmp_path / "out/a.json").read_text())["frames"]) == 18
     assert "already is a take" in str(run(take).failures[0][1][0])
+
+
+CONVERSION = """
+import sys
+from pathlib import Path
+from cstalk_bridge.takes.export.formats import FORMATS
+from cstalk_bridge.takes.render.jobs import RenderConfig
+from cstalk_bridge.takes.render.pipeline import render
+
+take, out, weights = map(Path, sys.argv[1:])
+formats = tuple(FORMATS[name] for name in FORMATS if name != "usdc")
+progress = render([str(take)], out, RenderConfig(formats=formats, weights=weights))
+assert not progress.failures, progress.failures
+print(*{"onnxruntime", "onnx", "torch"}.intersection(sys.modules))
+"""
+"""Prints which engines of networks it has imported, in a process of its own."""
+
+
+def test_a_recorded_take_is_converted_without_network_and_weights(tmp_path: Path) -> None:
+    folder, out = recorded(tmp_path / "takes"), tmp_path / "out"
+    arguments = [str(folder), str(out), str(tmp_path / "missing.safetensors")]
+    done = subprocess.run(
+        [sys.executable, "-c", CONVERSION, *arguments], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == ""
+    assert len(list(out.glob(f"{folder.name}*"))) >= 4
+
+
+def test_other_weights_convert_no_take_again(run: Any, tmp_path: Path) -> None:
+    folder = recorded(tmp_path / "takes")
+    assert run(folder).done == 1
+    other = replace(TAKE, weights=tmp_path / "other.safetensors", lookahead_ms=20.0)
+    assert run(folder, settings=other).done == 0
 
 
 def test_a_sidecar_changes_the_face(run: Any, tmp_path: Path) -> None:
