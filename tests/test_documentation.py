@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import math
 import re
 import shlex
 from pathlib import Path
@@ -16,6 +15,7 @@ import soundfile
 
 from cstalk_bridge import document
 from cstalk_bridge.audio.inputs import SPEECH_PATH
+from cstalk_bridge.cli import main
 from cstalk_bridge.cli.command import make_parser
 from cstalk_bridge.config.load import read_config
 from cstalk_bridge.control import commands
@@ -48,13 +48,18 @@ LINKING_PAGES = (
     *(page for folder in ("bridge", "docs", "examples", "models") for page in own_pages(folder)),
 )
 README_TEXT = README.read_text(encoding="utf-8")
+SPEECH_S = 3
 TAKES = (ROOT / "docs" / "takes.md").read_text(encoding="utf-8")
 
 
 def examples(page: Path) -> list[list[str]]:
-    """The commands in the shell blocks of a page."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
-    lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
+    """The commands in the shell blocks of a page, and those behind a `$` of its console blocks."""
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```(?:sh|bash)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    consoles = re.findall(r"^```console\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    typed = [line for block in blocks for line in block.splitlines()]
+    typed += [line[2:] for block in consoles for line in block.splitlines() if line[:2] == "$ "]
+    lines = [shlex.split(line, comments=True) for line in typed]
     return [arguments[1:] for arguments in lines if arguments[:1] == ["cstalk-bridge"]]
 
 
@@ -118,17 +123,46 @@ def test_the_powershell_commands_equal_the_shell_commands() -> None:
     assert block.splitlines() == translated
 
 
-def test_the_python_of_the_readme_generates_a_face(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (code,) = re.findall(r"^```python\n(.*?)^```", README_TEXT, re.DOTALL | re.MULTILINE)
-    samples, rate_hz = soundfile.read(SPEECH_PATH, frames=48_000)
+def python_of(page: Path) -> str:
+    """The code of the Python blocks of a page, as one program."""
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    return "\n".join(blocks)
+
+
+@pytest.fixture
+def folder_with_speech(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with three seconds of the bundled recording as `speech.wav`."""
+    rate_hz = soundfile.info(SPEECH_PATH).samplerate
+    samples, _ = soundfile.read(SPEECH_PATH, frames=SPEECH_S * rate_hz)
     soundfile.write(tmp_path / "speech.wav", samples, rate_hz)
     monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("folder_with_speech")
+def test_the_python_of_the_readme_generates_a_face() -> None:
     names: dict[str, Any] = {}
-    exec(code, names)  # noqa: S102 - our own documentation
-    rows = math.ceil(50 * len(samples) / rate_hz)
-    assert names["face"].shape == (rows, len(names["generator"].channels))
+    exec(python_of(README), names)  # noqa: S102 - our own documentation
+    assert names["face"].shape == (50 * SPEECH_S, len(names["generator"].channels))
+
+
+def test_the_python_of_its_page_generates_converts_and_steers(
+    folder_with_speech: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = ROOT / "docs" / "python.md"
+    assert main(["render", "speech.wav", "-o", "takes"]) == 0
+    config = "dashboard: false\nsubjects: [{name: CSTalk, audio: {input: speech.wav}}]\n"
+    (folder_with_speech / "config.yaml").write_text(config, encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec(python_of(page), names)  # noqa: S102 - our own documentation
+    assert names["rows"].shape == (1, 1, len(names["generator"].channels))
+    assert names["curves"].shape == (names["take"].rows, len(names["rigmap"].outputs))
+    assert (folder_with_speech / "copy.take").exists()
+    (recorded,) = (path for path in Path("takes").iterdir() if path.is_dir())
+    assert recorded.name.endswith("_MySlate_3")
+    shown = capsys.readouterr().out
+    assert re.search(r"^3\.00 s, 81 channels, jaw up to 0\.\d\d$", shown, re.MULTILINE)
+    assert "nothing.take: no such file; check the path" in shown
 
 
 def test_the_page_on_procedural_animation_has_a_row_for_each_level_and_situation() -> None:
@@ -219,6 +253,18 @@ def test_the_contribution_recipes_name_existing_files_and_objects() -> None:
     assert {name for name in objects if not re.search(rf"\b{name}\b", text)} == set()
 
 
+@pytest.fixture(scope="module")
+def strings_of_the_program() -> list[str]:
+    """The text constants of the program and the parts of its formatted texts."""
+    sources = [p for p in (ROOT / "bridge").rglob("*.py") if "bench" not in p.parts]
+    return [
+        node.value
+        for source in sources
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+
+
 @pytest.mark.parametrize(
     ("page", "message"),
     [
@@ -230,16 +276,23 @@ def test_the_contribution_recipes_name_existing_files_and_objects() -> None:
         ("performance.md", "inference takes"),
     ],
 )
-def test_quoted_messages_are_those_of_the_program(page: str, message: str) -> None:
+def test_quoted_messages_are_those_of_the_program(
+    page: str, message: str, strings_of_the_program: list[str]
+) -> None:
     assert message in (ROOT / "docs" / page).read_text(encoding="utf-8")
-    sources = [p for p in (ROOT / "bridge").rglob("*.py") if "bench" not in p.parts]
-    strings = [
-        node.value
-        for source in sources
-        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    ]
-    assert any(message in text and "\n" not in text for text in strings)
+    assert any(message in text and "\n" not in text for text in strings_of_the_program)
+
+
+def test_quoted_messages_of_the_page_of_symptoms_are_those_of_the_program(
+    strings_of_the_program: list[str],
+) -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    cells = re.findall(r"^\| (.*?) \|", page, re.MULTILINE)
+    quoted = [quote for cell in cells for quote in re.findall(r"`([^`]+)`", cell)]
+    assert len(quoted) > 30
+    pieces = [piece.strip() for quote in quoted for piece in quote.split("…")]
+    one_line = [text for text in strings_of_the_program if "\n" not in text]
+    assert [piece for piece in pieces if not any(piece in text for text in one_line)] == []
 
 
 def test_the_index_links_to_every_page() -> None:
