@@ -193,9 +193,10 @@ UNREACHED = frozenset({errno.EHOSTUNREACH, errno.EHOSTDOWN})
 PROVEN_DATAGRAMS = 8
 """Datagrams to this machine in a row without a refusal that show that somebody listens."""
 
-CHECK_DATAGRAMS = 16
+CHECK_DATAGRAMS = 4
 """Datagrams between two looks for a refusal that the system does not report when sending: Windows
-reports it when receiving (WSAECONNRESET)."""
+reports it when receiving (WSAECONNRESET). Fewer than `PROVEN_DATAGRAMS`, which would else be taken
+for proof between two looks."""
 
 RECONNECT_S = 1.0
 """Time between two attempts to connect the socket anew, after the network has changed."""

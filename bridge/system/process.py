@@ -6,6 +6,7 @@ Imports no numpy: `limit_math_threads` counts only before numpy is first importe
 from __future__ import annotations
 
 import ctypes
+import errno
 import gc
 import os
 import signal
@@ -164,11 +165,11 @@ def guarded(action: Callable[[], int]) -> int:
         return USER_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader, such as `head`, has seen enough; Python's own flush at exit must not fail too.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
     except Exception as error:
+        if _is_reader_gone(error):
+            # Python's own flush at exit must not fail too.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return DONE
         if os.environ.get(TRACEBACK_VARIABLE):
             raise
         text = " ".join(str(error).split())
@@ -176,6 +177,19 @@ def guarded(action: Callable[[], int]) -> int:
         _print_error(f"this is an internal error; set {TRACEBACK_VARIABLE}=1 to see its traceback")
         return FAULT
     return code
+
+
+def _is_reader_gone(error: Exception) -> bool:
+    """Whether an error says that the reader of stdout, such as `head`, has seen enough.
+
+    Windows reports that as EINVAL, as it does much else: there another line is tried.
+    """
+    if isinstance(error, OSError) and error.errno == errno.EINVAL:
+        try:
+            print(flush=True)
+        except OSError:
+            return True
+    return isinstance(error, BrokenPipeError)
 
 
 def _print_error(message: str) -> None:

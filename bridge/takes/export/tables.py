@@ -69,7 +69,7 @@ class Block:
     @property
     def numbers(self) -> NDArray[np.int64]:
         """The number of each row since the beginning."""
-        return self.first + np.arange(len(self.curves))
+        return self.first + np.arange(len(self.curves), dtype=np.int64)
 
 
 def export_blocks(take: Take, rigmap: RigMap, rate: FrameRate) -> Iterator[Block]:
@@ -81,7 +81,7 @@ def export_blocks(take: Take, rigmap: RigMap, rate: FrameRate) -> Iterator[Block
     is_performed = take.performance is not None and take.performance.is_of(rigmap)
     rows = take.span(rate).rows
     for first in range(0, rows, BLOCK_ROWS):
-        numbers = np.arange(first, min(first + BLOCK_ROWS, rows))
+        numbers = np.arange(first, min(first + BLOCK_ROWS, rows), dtype=np.int64)
         part = take.between(np.asarray(numbers * (take.rate.hz / rate.hz)))
         if part.performance is not None and is_performed:
             yield Block(first, part.performance.ordered(rigmap))
@@ -254,7 +254,7 @@ def timecode_base(span: Span) -> int:
     """Return the frames of a second of timecode: those which Unreal's importer will infer."""
     if span.rate.hz == SLOW:
         return SLOW
-    second = span.start + np.arange(min(span.rows, span.rate.nominal + 1))
+    second = span.start + np.arange(min(span.rows, span.rate.nominal + 1), dtype=np.int64)
     frames = thousandths(second, span.rate, FAST) // 1000 % FAST
     return FAST if bool((frames > DECISIVE_FRAME).any()) else SLOW
 
