@@ -278,14 +278,18 @@ def open_subject(
     return OpenSubject(made, outputs, runtime.recorder, preview)
 
 
+RECENT_TICKS = 1000
+"""Ticks whose median time until a packet leaves delays the sound: those of 17 s at 60 fps."""
+
+
 def _open_passthrough(subject: SubjectConfig, opened: Subject, undoing: ExitStack) -> None:
     """Give a subject the audio passthrough that its config asks for; it is not started yet."""
     if subject.passthrough.device is None:
         return
-    voice, ticks = opened.voice, opened.metrics.latency["tick"]
+    voice = opened.voice
 
     def tick_s() -> float:
-        spread = ticks.spread()
+        spread = opened.metrics.latency["tick"].spread(RECENT_TICKS)
         return 0.0 if spread is None else spread.median_s
 
     opened.passthrough = Passthrough(

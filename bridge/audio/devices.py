@@ -97,7 +97,7 @@ def renew_devices() -> PortAudioCopy:
         copies = _loaded()
         idle = next((copy for copy in copies if not copy.streams), None)
         if idle is None and len(copies) < MAX_COPIES and (further := load_copy()) is not None:
-            copies.append(further)
+            _add(further)
             return further
         if idle is None:
             idle = next((copy for copy in copies if copy.streams <= _yielding.keys()), None)
@@ -112,8 +112,25 @@ def renew_devices() -> PortAudioCopy:
 
 def _loaded() -> list[PortAudioCopy]:
     if not _copies:
-        _copies.append(PortAudioCopy(load_portaudio()))
+        _add(PortAudioCopy(load_portaudio()))
     return _copies
+
+
+def _add(copy: PortAudioCopy) -> None:
+    _copies.append(copy)
+    # What is registered last is called first: before the exit handlers of the copies.
+    atexit.unregister(_stop_calls)
+    atexit.register(_stop_calls)
+
+
+def _stop_calls() -> None:
+    """Keep other threads out of PortAudio from now on: the program ends, and terminates it.
+
+    A call that does not end within `CLOSE_S` is left alone, and PortAudio is not terminated then.
+    """
+    if not _lock.acquire(timeout=CLOSE_S):
+        for copy in _copies:
+            atexit.unregister(copy.module._exit_handler)  # noqa: SLF001 - no public name
 
 
 def open_input(device: AudioDevice, **options: Any) -> InputStream:
@@ -153,6 +170,15 @@ def _copy_of(device: AudioDevice) -> PortAudioCopy:
         what = "the devices were listed anew meanwhile"
         raise DeviceUnavailableError(Problem(device.name, what, "try again"))
     return copy
+
+
+def start_stream(stream: Stream) -> None:
+    """Start a stream; one that does not start is closed. PortAudioError."""
+    try:
+        stream.start()
+    except Exception:
+        close_stream(stream)
+        raise
 
 
 def close_stream(stream: Stream) -> None:

@@ -5,6 +5,7 @@ The driver's callback copies blocks into a lock-free ring and does nothing else.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,9 +18,10 @@ from cstalk_bridge.audio.devices import (
     list_devices,
     open_input,
     select_device,
+    start_stream,
 )
 from cstalk_bridge.audio.levels import ALL, ChannelLevels, pick_channel
-from cstalk_bridge.audio.portaudio import DeviceUnavailableError, load_portaudio
+from cstalk_bridge.audio.portaudio import load_portaudio, open_at_first_rate
 from cstalk_bridge.audio.source import (
     BLOCK_S,
     BLOCKS_PER_S,
@@ -133,8 +135,11 @@ class Capture:
         channels = channel if isinstance(channel, int) else mixed
         card_rates = (*CARD_RATES_HZ, device.default_rate_hz)
         rates = (*card_rates, HOP_RATE_HZ) if is_full_band else (HOP_RATE_HZ, *card_rates)
-        self._stream, self.rate_hz = self._opened(
-            device, channels, dict.fromkeys((rate_hz,) if rate_hz else rates)
+        self._stream, self.rate_hz = open_at_first_rate(
+            device.name,
+            (rate_hz,) if rate_hz else rates,
+            partial(self._open_at, device, channels),
+            "check that it is connected, not in use by others, and that access is allowed",
         )
 
     @property
@@ -159,36 +164,21 @@ class Capture:
         """Close the stream; harmless when done twice."""
         close_stream(self._stream)
 
-    def _opened(
-        self, device: AudioDevice, channels: int, rates_hz: dict[int, None]
-    ) -> tuple[Any, int]:
+    def _open_at(self, device: AudioDevice, channels: int, rate_hz: int) -> tuple[Any, int]:
         """Return a running stream and its rate."""
-        error_type = load_portaudio().PortAudioError
-        refusals = []
-        for rate_hz in rates_hz:
-            frames = rate_hz // BLOCKS_PER_S
-            self._ring = BlockRing(frames, channels)
-            stream = None
-            try:
-                stream = open_input(
-                    device,
-                    samplerate=rate_hz,
-                    channels=channels,
-                    blocksize=frames,
-                    callback=self._on_block,
-                    finished_callback=self._finish,
-                )
-                stream.start()
-            except (error_type, ValueError) as error:
-                refusals.append(f"{rate_hz} Hz: {str(error).splitlines()[0]}")
-                if stream is not None:
-                    close_stream(stream)
-            else:
-                self._is_finished = False
-                return stream, rate_hz
-        what = f"the device cannot be opened ({'; '.join(refusals)})"
-        remedy = "check that it is connected, not in use by others, and that access is allowed"
-        raise DeviceUnavailableError(Problem(device.name, what, remedy))
+        frames = rate_hz // BLOCKS_PER_S
+        self._ring = BlockRing(frames, channels)
+        stream = open_input(
+            device,
+            samplerate=rate_hz,
+            channels=channels,
+            blocksize=frames,
+            callback=self._on_block,
+            finished_callback=self._finish,
+        )
+        start_stream(stream)
+        self._is_finished = False
+        return stream, rate_hz
 
     def _on_block(self, samples: Any, _frames: int, time: Any, status: Any) -> None:
         """Copy a block and wake the reader, nothing else: this runs on the driver's thread."""

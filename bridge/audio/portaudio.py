@@ -12,13 +12,15 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cstalk_bridge.models.errors import Problem, UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from types import ModuleType
 
+Opened = TypeVar("Opened")
 
 MAX_COPIES: Final = 16
 """Copies that are loaded at most: each holds the devices that came after those of the others."""
@@ -41,6 +43,25 @@ def load_portaudio() -> Any:
         what = f"no sound device can be used, {error}"
         raise DeviceUnavailableError(Problem("PortAudio", what, remedy)) from None
     return sounddevice
+
+
+def open_at_first_rate(
+    name: str, rates_hz: Iterable[int], open_at: Callable[[int], Opened], remedy: str
+) -> Opened:
+    """Return what `open_at` opens at the first of these sample rates that the device `name` takes.
+
+    A rate for which it raises PortAudioError or ValueError is refused. DeviceUnavailableError with
+    every refusal and this remedy where all are.
+    """
+    refused = (load_portaudio().PortAudioError, ValueError)
+    refusals = []
+    for rate_hz in dict.fromkeys(rates_hz):
+        try:
+            return open_at(rate_hz)
+        except refused as error:
+            refusals.append(f"{rate_hz} Hz: {str(error).splitlines()[0]}")
+    what = f"the device cannot be opened ({'; '.join(refusals)})"
+    raise DeviceUnavailableError(Problem(name, what, remedy))
 
 
 class PortAudioCopy:

@@ -101,6 +101,7 @@ class PulseServer:
                 last = log.read_text(encoding="utf-8", errors="replace").strip()[-300:]
                 raise UserError(Problem("fake microphone", f"PulseAudio does not start: {last}"))
             time.sleep(0.01)
+        run_like_this_process(self._process.pid)
 
     def plug(self, name: str) -> None:
         """Add a source that was absent: another program finds it when it lists devices anew."""
@@ -162,6 +163,17 @@ def _alsa_devices(devices: Mapping[str, str]) -> str:
         f'pcm.{name} {{ type pulse device {device} hint {{ show on description "{name}" }} }}\n'
         for name, device in devices.items()
     )
+
+
+def run_like_this_process(process_id: int) -> None:
+    """Give all threads of a process the real-time priority of this one, if it has any.
+
+    PulseAudio gives up the one that it inherits. Linux only.
+    """
+    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
+    if policy in (os.SCHED_FIFO, os.SCHED_RR):
+        for thread in Path(f"/proc/{process_id}/task").iterdir():
+            os.sched_setscheduler(int(thread.name), policy, priority)
 
 
 def require_pulseaudio() -> None:

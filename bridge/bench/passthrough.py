@@ -3,7 +3,8 @@
 Claps come through a fake microphone whose clock is wrong; the sync test opens the mouth at each.
 The cable's monitor is recorded, as OBS would, by a process of its own, and another one receives the
 packets. `python -m cstalk_bridge.bench.passthrough DEVICE` prints "ready", records until its
-standard input is closed, and prints when claps began as one .npy array.
+standard input is closed, and prints when claps began as one .npy array, `[2, claps]`: by the
+driver's time stamps, and by those that OBS gives.
 """
 
 from __future__ import annotations
@@ -116,13 +117,15 @@ def measure_passthrough(config: BenchConfig) -> list[Figure | Remark]:
         begun_s = host_now()
         time.sleep(60.0 * config.minutes)
         measured = running.stop()
-        (heard_s,) = read_columns(recorder.close())
+        stamped_s, in_obs_s = read_columns(recorder.close())
         seen_s = openings(receiver.stop())
     seen_s = seen_s[seen_s > begun_s + SETTLING_S]
-    times_s, later_s = offsets(heard_s, seen_s)
+    times_s, later_s = offsets(stamped_s, seen_s)
+    _, later_in_obs_s = offsets(in_obs_s, seen_s)
     return [
         Remark(f"microphone {CLOCK_PPM:g} ppm fast; sound less face, above 0 where it is later"),
         *_figures(times_s, 1e3 * later_s),
+        *_figures_in_obs(1e3 * later_in_obs_s),
         Figure("openings without a clap", len(seen_s) - len(times_s), "", maximum=0.0),
         Figure("gaps in the sound", measured.passthrough_gaps, "", maximum=GAPS * config.minutes),
         Figure("jumps of the sound", measured.passthrough_jumps, ""),
@@ -149,21 +152,46 @@ def _figures(times_s: Floats, later_ms: Floats) -> list[Figure | Remark]:
     ]
 
 
+def _figures_in_obs(later_ms: Floats) -> list[Figure | Remark]:
+    """Return figures whose mean depends on the blocks of the server: `delay_ms` corrects it."""
+    if len(later_ms) < 2:
+        return []
+    apart_ms = float(np.percentile(np.abs(later_ms - np.median(later_ms)), 95))
+    return [
+        Figure("with the stamps of OBS, median", float(np.median(later_ms)), "ms"),
+        Figure("distance from it, p95", apart_ms, "ms", maximum=LIMIT_MS),
+    ]
+
+
+SMOOTHED_S: Final = 0.070
+"""TS_SMOOTHING_THRESHOLD of OBS (libobs/obs-source.c): sound whose stamp is off by less follows the
+sound before it without a gap. The stamp is the time of arrival, less the length."""
+
+
 def record(device: str, stop: threading.Event) -> Floats:
-    """Return the host times at which claps began on an input device until `stop`, [claps]."""
+    """Return the host times at which claps began on an input device until `stop`, [2, claps].
+
+    They are those of the driver's stamps, and those that OBS gives.
+    """
     import sounddevice
 
-    begun_s: list[float] = []
+    begun_s: list[tuple[float, float]] = []
+    obs_s = 0.0
 
     def listen(samples: Any, frames: int, stamps: Any, status: Any) -> None:
-        del frames, status
+        nonlocal obs_s
+        del status
+        now_s = host_now()
+        arrived_s = now_s - frames / RATE_HZ
+        begin_s = obs_s if abs(arrived_s - obs_s) < SMOOTHED_S else arrived_s
+        obs_s = begin_s + frames / RATE_HZ
         loud = np.flatnonzero(np.abs(samples[:, 0]) >= ONSET)
         if not len(loud):
             return
-        captured_s = host_now() - (stamps.currentTime - stamps.inputBufferAdcTime)
-        onset_s = captured_s + float(loud[0]) / RATE_HZ
-        if not begun_s or onset_s - begun_s[-1] >= REST_S:
-            begun_s.append(onset_s)
+        inside_s = float(loud[0]) / RATE_HZ
+        onset_s = now_s - (stamps.currentTime - stamps.inputBufferAdcTime) + inside_s
+        if not begun_s or onset_s - begun_s[-1][0] >= REST_S:
+            begun_s.append((onset_s, begin_s + inside_s))
 
     stream = sounddevice.InputStream(
         device=device,
@@ -177,14 +205,14 @@ def record(device: str, stop: threading.Event) -> Floats:
     with stream:
         print("ready", flush=True)
         stop.wait()
-    return np.array(begun_s)
+    return np.array(begun_s, dtype=np.float64).reshape(-1, 2).T
 
 
 def record_until_closed() -> None:
     """Record until standard input is closed."""
     stop = threading.Event()
     on_closed_input(stop.set)
-    write_columns(record(sys.argv[1], stop)[None])
+    write_columns(record(sys.argv[1], stop))
 
 
 if __name__ == "__main__":

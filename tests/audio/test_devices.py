@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from cstalk_bridge.audio.devices import (
@@ -115,3 +118,23 @@ def test_the_usb_port_of_a_card_is_read_from_alsa() -> None:
     assert ports_of(cards) == {2: "usb-0000:00:14.0-1.4"}
     assert card_of("USB PnP Sound Device: Audio (hw:2,0)") == 2
     assert card_of("pulse") is None
+
+
+LISTING = """
+import threading, time
+from cstalk_bridge.audio import devices
+
+def keep_listing():
+    while True:
+        devices.renew_devices()
+        time.sleep(0.01)
+
+devices.list_devices()
+threading.Thread(target=keep_listing, daemon=True).start()
+time.sleep(0.2)
+"""
+
+
+def test_a_program_ends_in_peace_while_a_thread_lists_devices() -> None:
+    ended = subprocess.run([sys.executable, "-c", LISTING], check=False, timeout=60.0)
+    assert ended.returncode == 0

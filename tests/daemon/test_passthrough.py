@@ -74,7 +74,7 @@ def received_claps(microphones: FakeMicrophones, seconds: float) -> np.ndarray:
     with ChildProcess(RECORDER, "cable_monitor", environment=microphones.environment) as recorder:
         assert recorder.read_line() == "ready"
         time.sleep(seconds)
-        (times_s,) = read_columns(recorder.close())
+        times_s, _ = read_columns(recorder.close())
     return times_s
 
 

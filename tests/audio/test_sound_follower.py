@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cstalk_bridge.audio.passthrough import Interpolator, SoundFollower
+from cstalk_bridge.audio.sound_follower import Interpolator, SoundFollower
 from cstalk_bridge.audio.stream import AudioHistory, HistoryPosition
 
 
@@ -134,6 +134,19 @@ def test_a_longer_delay_is_jumped_to_and_a_slightly_longer_one_is_played_to() ->
     played = room.run(10.0)
     assert room.follower.jumps == 1
     assert room.distance_s(float(played[-1])) == pytest.approx(-0.22, abs=2e-3)
+
+
+def test_a_buffer_that_grows_and_shrinks_is_followed_as_it_does() -> None:
+    room = Room()
+    room.jitter_s = 0.003
+    room.run(10.0)
+    room.delay_s += 0.006
+    played = room.run(0.8)
+    assert abs(room.distance_s(float(played[-1]))) < 0.002
+    for _ in range(40):
+        room.delay_s -= 0.005 * 0.02
+        assert abs(room.distance_s(float(room.run(0.02)[-1]))) < 0.002
+    assert room.follower.jumps == 0
 
 
 def test_a_device_with_too_much_lead_is_late_by_the_difference_and_reports_it() -> None:
