@@ -117,9 +117,10 @@ TAIL_S: Final = 0.25
 """Time added to `hold_ms`: what the detector takes to tell the pause before a word's last plosive
 from the end of the speech."""
 
-HELD_BACK_HOPS: Final = 10
-"""Hops before the opening that are given out again: 200 ms, so that the network knows how the
-syllable began."""
+HELD_BACK_HOPS: Final = 7
+"""Hops before the opening that are given out again: 140 ms, about what is not shown yet with the
+default look-ahead. With 200 ms of the pause before it the network opens the mouth later: a tenth of
+the recordings of `cstalk_bridge.bench`'s section `gate` lost a part of their first syllable."""
 
 LOUDNESS_HOPS: Final = 5
 """Hops of which the loudest decides whether the voice is loud enough."""

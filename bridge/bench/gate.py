@@ -52,7 +52,9 @@ SPEECH_DB: Final = -26.0
 """Level of recordings, as of a microphone that is set well."""
 
 CERTAIN: Final = 0.5
-MAX_RECORDINGS: Final = 40
+MAX_RECORDINGS: Final = 100
+"""Recordings of a folder that are chosen by the seed."""
+
 RECORDING_S: Final = 1.2
 """How much of a recording is used after its first speech."""
 
@@ -188,19 +190,19 @@ def lost_onset_ms(generator: Generator, sound: Floats) -> float | None:
     return 1e3 / TICKS_HZ * float(np.sum(is_lost))
 
 
-def recordings(folder: Path | None) -> Iterator[Floats]:
+def recordings(folder: Path | None, seed: int) -> Iterator[Floats]:
     """Yield the bundled speech and recordings of a folder, each [samples], after a second of room.
 
-    They are at 16 kHz.
+    They are at 16 kHz; the seed chooses which.
     """
     import soundfile
     import soxr
 
     found = [] if folder is None else sorted(folder.rglob("*.*"))
     found = [path for path in found if path.suffix in {".wav", ".flac", ".ogg", ".opus"}]
-    step = max(1, len(found) // MAX_RECORDINGS)
-    rng = np.random.default_rng(0)
-    for path in (SPEECH_PATH, *found[::step]):
+    rng = np.random.default_rng(seed)
+    chosen = [found[number] for number in rng.permutation(len(found))[:MAX_RECORDINGS]]
+    for path in (SPEECH_PATH, *chosen):
         sound, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
         mono = soxr.resample(sound.mean(axis=1), rate_hz, HOP_RATE_HZ)
         room = at_level(rng.standard_normal(HOP_RATE_HZ + len(mono)), ROOM_DB)
@@ -230,7 +232,7 @@ def measure_gate(config: BenchConfig) -> list[Figure | Remark]:
         share = max(open_share(at_level(sound, level_db) + room) for level_db in LEVELS_DB)
         lines.append(Figure(f"open at {name}", share, "of time", maximum=0.0))
     generator = load_generator(device="cpu")
-    found = (lost_onset_ms(generator, sound) for sound in recordings(config.data))
+    found = (lost_onset_ms(generator, sound) for sound in recordings(config.data, config.seed))
     lost_ms = [lost for lost in found if lost is not None]
     cut = [lost for lost in lost_ms if lost > 0.0]
     return [
