@@ -295,6 +295,8 @@ _ACTING = {
         f"spread_{name}": _share(f"neutral speech, spread of {name} over real", _at_least(50), 0)
         for name in ("brows", "lids", "cheeks", "nose", "corners")
     },
+    "region_distance": Measure("region correlation, distance to real motion"),
+    "unseen_region_distance": Measure("region correlation, distance, actors 03, 04"),
     "sides": Measure("neutral speech, left from right, mean", "board", (Bar(0.005, 0.02),), 4),
     "at_zero": Measure("channels at 0 in 20 s of silence", "", _at_most(1), 0),
 }

@@ -8,7 +8,8 @@ moves (`SPOKEN`).
 
 `Acting` measures animated faces of actors 01-04, beside their tracked faces. `change` is the sway,
 `between` that of the clips' means, of one actor each. `spread` is that of neutral and calm speech
-above the mouth and at its corners, as a share of the real one. A face has one seed for each clip.
+above the mouth and at its corners, as a share of the real one. `region_distance` is that of the
+suite `ravdess`, with procedural animation. A face has one seed for each clip.
 """
 
 from __future__ import annotations
@@ -35,11 +36,13 @@ from cstalk_bridge.models.evaluation.recordings import (
     evenly_spread,
     sound_of,
 )
+from cstalk_bridge.models.evaluation.suites.known_faces import UNSEEN, emotional_distance
 from cstalk_bridge.models.evaluation.voices import ravdess_acted
 from cstalk_bridge.models.metrics.geometry import BROWS, lips_at_phones
 from cstalk_bridge.models.timing import HOP_SAMPLES, ROW_RATE_HZ, SAMPLE_RATE_HZ
 from cstalk_bridge.models.training.alignment import relative_loudness
-from cstalk_bridge.models.training.captured_faces import emotion_of
+from cstalk_bridge.models.training.captured_faces import ActionUnits, emotion_of
+from cstalk_bridge.models.training.sources import held_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -265,7 +268,10 @@ class Acting:
         self, folders: Folders, max_clips: int, animation: ProceduralAnimation | None
     ) -> None:
         self._animation = required_animation(animation)
-        self._real = tracked_units(folders.needed("ravdess/action_units_frames.npz"))
+        frames = folders.needed("ravdess/action_units_frames.npz")
+        self._real = tracked_units(frames)
+        with archive_of(frames) as archive:
+            self._captured = ActionUnits(archive)
         self._changes = real_changes(folders.needed("ravdess/action_units_means.npz"))
         audio = folders.needed("ravdess/audio")
         known = {stem for clips in self._real.values() for stem, _ in clips}
@@ -282,9 +288,13 @@ class Acting:
         if isinstance(predictor, PhonePredictor):
             return
         faces: dict[str, list[tuple[str, Floats]]] = {}
+        pairs: list[tuple[Floats, Floats, str, str]] = []
         for seed, clip in enumerate(self._clips):
-            mix = emotion_of(clip.name) or {}
-            face = self._animated(predictor, clip, lookahead_ms, mix, seed)
+            mix = emotion_of(clip.name)
+            face = self._animated(predictor, clip, lookahead_ms, mix or {}, seed)
+            true = self._captured.channels(clip.name, clip.rows)
+            if mix is not None and true is not None:
+                pairs.append((face, true, clip.emotion, clip.name[-2:]))
             spoken = np.flatnonzero(_loudness(clip) > VOICED_FROM)
             if len(spoken):
                 part = face[spoken[0] : spoken[-1] + 1]
@@ -295,6 +305,7 @@ class Acting:
         }
         yield from self._changing(units)
         yield from spreads(units, self._real)
+        yield from _distances(pairs)
         sides = [
             float(np.abs((face[:, _LEFT] - face[:, _RIGHT]).mean(0)).mean())
             for emotion in NEUTRAL_CLIPS
@@ -333,6 +344,15 @@ class Acting:
                 within = [sway(clip, places) for _, clip in found]
                 yield mean(f"acting.{whose}change_{emotion}", [x for x in within if np.isfinite(x)])
                 yield mean(f"acting.{whose}between_{emotion}", between(found, places))
+
+
+def _distances(pairs: Sequence[tuple[Floats, Floats, str, str]]) -> Iterator[Measurement]:
+    """Yield the distances of region correlations over all actors and over the unseen ones."""
+    unseen = held_out()["test"]["ravdess_faces"]
+    of_unseen = [pair for pair in pairs if pair[3] in unseen]
+    for which, some in (("", pairs), (UNSEEN, of_unseen)):
+        apart = emotional_distance([pair[:3] for pair in some])
+        yield Measurement(f"acting.{which}region_distance", apart, len(some))
 
 
 def _loudness(clip: Recording) -> Floats:

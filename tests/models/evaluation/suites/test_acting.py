@@ -94,6 +94,8 @@ def test_a_still_face_and_one_that_acts_are_told_apart(tmp_path: Path) -> None:
     assert still["acting.real_change_happy"].value > 30.0
     assert still["acting.at_zero"].value > 70.0
     assert acted["acting.at_zero"].value == 0.0
+    assert 0 < still["acting.region_distance"].value <= 1
+    assert acted["acting.region_distance"].value != still["acting.region_distance"].value
 
 
 def test_without_data_or_an_animation_the_suite_says_so(tmp_path: Path) -> None:
