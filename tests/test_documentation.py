@@ -171,15 +171,16 @@ def test_the_page_on_procedural_animation_has_a_row_for_each_level_and_situation
     assert rows == [*LEVEL_NAMES, *FallbackConfig.model_fields]
 
 
-def test_every_config_in_the_unreal_guide_is_valid(tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "unreal.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("name", "count"), [("unreal.md", 2), ("operator.md", 1)])
+def test_every_config_in_a_guide_is_valid(name: str, count: int, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
     blocks = re.findall(r"^( *)```yaml\n(.*?)^\1```", page, re.DOTALL | re.MULTILINE)
     configs = [dedent(block) for _, block in blocks if "extends: " not in block]
     path = tmp_path / "config.yaml"
     for config in configs:
         path.write_text(config, encoding="utf-8")
         read_config(path)
-    assert len(configs) == 2
+    assert len(configs) == count
 
 
 def test_the_rig_map_in_the_unreal_guide_reverses_the_head(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ html_static_path = ["site.css"]
 html_css_files = ["site.css"]
 html_extra_path = ["index.html"]
 html_copy_source = False
+html_show_copyright = False
 html_show_sphinx = False
 
 
