@@ -196,13 +196,13 @@ class OpenSubject:
         outputs = self.outputs
         for name, applier in outputs.appliers.items():
             links = tuple(each.link for each in outputs.links if each.config.rigmap == name)
-            observers: list[Link] = [self.recording] if applier is self._recorded else []
-            if name == ARKIT_MAP and self.preview is not None:
-                observers.append(self.preview)
-            if links or observers:
-                yield Route(applier, links, tuple(observers))
+            viewers = (self.preview,) if self.preview is not None else ()
+            observers: tuple[Link, ...] = viewers if name == ARKIT_MAP else ()
+            recorder = self.recording if applier is self._recorded else None
+            if links or observers or recorder:
+                yield Route(applier, links, observers, recorder)
         if self._recorded not in outputs.appliers.values():
-            yield Route(self._recorded, (), (self.recording,))
+            yield Route(self._recorded, (), (), self.recording)
 
 
 def retire(links: Sequence[OpenLink], successors: Sequence[OpenLink]) -> None:

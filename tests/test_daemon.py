@@ -26,7 +26,10 @@ def watched(*links: str) -> dict[str, list[str]]:
         stage = open_runtime(config, closing, threading.Event())
         (opened,) = open_subjects(config, stage, closing)
         return {
-            route.applier.rigmap.name: [link.name for link in route.observers]
+            route.applier.rigmap.name: [
+                *(["take"] if route.recorder else []),
+                *(link.name for link in route.observers),
+            ]
             for route in opened.subject.routes
         }
 

@@ -31,8 +31,10 @@ from cstalk_bridge.bench.daemon_process import ChildProcess, DaemonProcess, free
 from cstalk_bridge.bench.microphone import FakeMicrophones
 from cstalk_bridge.bench.report import Figure, Remark
 from cstalk_bridge.config.schema import Config
+from cstalk_bridge.face.emotion import NO_EMOTION
 from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.outputs.osc_messages import encode_message
+from cstalk_bridge.rig.curves import Frame
 from cstalk_bridge.takes.recording.files import RecordedSubject
 from cstalk_bridge.takes.recording.folder import DOCUMENT_NAME, RECORDING_SUFFIX
 from cstalk_bridge.takes.recording.recorder import CURVE_COUNT, UNTOUCHED_S, Recorder
@@ -296,7 +298,8 @@ def record_until_killed() -> None:
         count = int((host_now() - begun_s) * RATE_HZ) - history.end
         history.write(np.full(count, 0.25, dtype=np.float32))
         for link in links:
-            link.send(np.full(CURVE_COUNT, 0.5, dtype=np.float32), tick)
+            values = np.full(CURVE_COUNT, 0.5, dtype=np.float32)
+            link.record(values, Frame(tick.due_s), NO_EMOTION, tick)
         take = recorder.take
         if not is_writing and take is not None and take.duration_s > 0:
             is_writing = True

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cstalk_bridge.control.commands import ACTION, ALL_SUBJECTS, MAX_INT32, SLATE, TAKE
+from cstalk_bridge.control.live_settings import settings_in_force
 from cstalk_bridge.control.subject_controller import BridgeState, SubjectController
 from cstalk_bridge.document import nearest
 from cstalk_bridge.models.errors import Problem, UserError
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from cstalk_bridge.takes.file import TakeName
     from cstalk_bridge.takes.recording.open_take import RecordedTake
     from cstalk_bridge.takes.recording.recorder import Recorder
+    from cstalk_bridge.takes.take import SettingValue
 
 
 MAX_LISTED_TAKES = 20
@@ -154,6 +156,7 @@ class Controller:
     def connected(self, running: RunContext) -> Iterator[None]:
         """Control a running bridge within the context."""
         self._takes = TakeController(running.recorder, running.notice)
+        running.recorder.read_settings = self._settings_of
         self._subjects = {}
         self._subjects = self._controllers(running, running.subjects)
         self._running = running
@@ -262,6 +265,11 @@ class Controller:
             )
             for subject in subjects
         }
+
+    def _settings_of(self, name: str) -> Mapping[str, SettingValue]:
+        """Return the settings in force of a subject; none of one that has been removed."""
+        subject = self._subjects.get(name)
+        return {} if subject is None else settings_in_force(subject)
 
     def _connected(self) -> RunContext:
         running = self._running

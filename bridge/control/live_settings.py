@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from cstalk_bridge.audio.source import GateConfig
 from cstalk_bridge.settings.table import command_settings, live_settings
+from cstalk_bridge.takes.generate import level_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cstalk_bridge.control.subject_controller import SubjectController
     from cstalk_bridge.settings.declaration import Setting
+    from cstalk_bridge.takes.take import SettingValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,19 @@ LIVE_SETTINGS: Mapping[str, LiveSetting] = {
 def read_live_settings(subject: SubjectController) -> dict[str, float | bool]:
     """Return the live settings of a subject by their field names."""
     return {entry.field_name: LIVE_SETTINGS[entry.key].read(subject) for entry in live_settings()}
+
+
+def settings_in_force(subject: SubjectController) -> dict[str, SettingValue]:
+    """Return all that shapes the face of a subject at present, by the names that takes have."""
+    numbers = {
+        **read_live_settings(subject),
+        "is_muted": subject.is_muted,
+        "is_paused": subject.is_paused,
+        "seed": subject.seed,
+        **level_settings(subject.levels),
+    }
+    plain = {name: int(one) if isinstance(one, bool) else one for name, one in numbers.items()}
+    return {"weights": subject.weights_id, **plain}
 
 
 def change_live_settings(

@@ -51,6 +51,7 @@ from cstalk_bridge.monitor.health import health
 from cstalk_bridge.outputs.livelink_face import LiveLinkFaceLink
 from cstalk_bridge.rig.load import load_rigmap
 from cstalk_bridge.settings.table import command_settings
+from cstalk_bridge.takes.generate import weights_id
 
 if TYPE_CHECKING:
     import threading
@@ -385,6 +386,16 @@ class SubjectController(EmotionController):
     def levels(self) -> Levels:
         """The levels of the parts of its face."""
         return self._subject.levels
+
+    @property
+    def seed(self) -> int:
+        """The seed of its procedural animation."""
+        return self._subject.performer.animation.seed
+
+    @property
+    def weights_id(self) -> str:
+        """What names the weights of its network in takes."""
+        return weights_id(self._model)
 
     @property
     def noise_gate(self) -> GateConfig:

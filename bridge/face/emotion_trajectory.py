@@ -105,6 +105,29 @@ class EmotionTrajectory:
         return weights
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SampledEmotion:
+    """The weights that a run had, `rate_hz` times a second: float32 [time, emotions]."""
+
+    rate_hz: float
+    samples: Floats
+
+    def weights(self, times_s: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return the weights at times, float32 [time, emotions], interpolated linearly."""
+        if not len(self.samples):
+            return np.zeros((len(times_s), len(EMOTIONS)), dtype=np.float32)
+        places = np.arange(len(self.samples)) / self.rate_hz
+        columns = [np.interp(times_s, places, column) for column in self.samples.T]
+        return np.stack(columns, axis=1).astype(np.float32)
+
+    @property
+    def beginning(self) -> EmotionTrajectory:
+        """The trajectory of the mix with which it begins."""
+        first = self.weights(np.zeros(1))[0].tolist()
+        mix = zip(EMOTIONS, first, strict=True)
+        return EmotionTrajectory.constant({name: weight for name, weight in mix if weight})
+
+
 def read_emotions(path: Path) -> EmotionTrajectory:
     """Read a sidecar file, CSV if it ends in .csv, else YAML. UserError with every problem."""
     document = _read_table(path) if path.suffix.lower() == ".csv" else read_document(path)

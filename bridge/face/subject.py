@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from cstalk_bridge.face.procedural.cues import Cues
 from cstalk_bridge.face.procedural.prosody import SILENCE, ProsodyTracker
 from cstalk_bridge.face.timeline import ProsodyLine, Timeline
 from cstalk_bridge.monitor.metrics import SubjectMetrics
-from cstalk_bridge.rig.curves import Showing
+from cstalk_bridge.rig.curves import Frame, Showing
 from cstalk_bridge.rig.rigmap import apply_all
 
 if TYPE_CHECKING:
@@ -366,13 +366,29 @@ def _merge_blocks(blocks: Sequence[Block]) -> Iterator[Block]:
             yield Block(samples, part[0].captured_s, part[-1].arrived_s)
 
 
+class FaceRecorder(Protocol):
+    """What records the frames of one subject."""
+
+    def record(
+        self, values: NDArray[np.float32], face: Frame, emotion: NDArray[np.float32], tick: Tick
+    ) -> None:
+        """Record the mapped curves of a frame, its face, and the weights in force, [emotions].
+
+        Never waits.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A rig map and the receivers of its curves: links, and observers within the program."""
+    """A rig map and the receivers of its curves: links, and observers within the program.
+
+    `recorder` gets the whole frame as well.
+    """
 
     applier: Applier
     links: tuple[Link, ...]
     observers: tuple[Link, ...] = ()
+    recorder: FaceRecorder | None = None
 
     def send(self, values: NDArray[np.float32], tick: Tick) -> None:
         """Send the mapped values of a tick, float32 [outputs], to links, then to observers."""
@@ -411,6 +427,8 @@ class Subject:
         self.routes = tuple(routes)
         self.metrics = SubjectMetrics(name, self.links)
         self.performer = Performer(channels, animation, policies)
+        self.emotion = voice.emotion.at(-math.inf)
+        """The weights in force at the present tick, float32 [emotions]."""
         self._now = now
         self._measured: tuple[TimelineReading, StreamSegment] | None = None
         """The reading and the segment of the live face of the present tick."""
@@ -439,9 +457,10 @@ class Subject:
         voice, due_s = self.voice, tick.due_s
         voice_reading = voice.at(due_s)
         reading = None if voice.is_finished(due_s) else voice_reading.face
+        self.emotion = voice.emotion.at(due_s)
         pose = self.performer.pose(
             reading,
-            Cues(voice_reading.prosody, voice.emotion.at(due_s)),
+            Cues(voice_reading.prosody, self.emotion),
             due_s,
             is_paused=self.is_paused,
             is_starved=voice.starved_since_s is not None,
@@ -498,8 +517,11 @@ def show_subjects(subjects: Sequence[Subject], tick: Tick) -> None:
     appliers = [route.applier for route, _ in routes]
     mapped = apply_all(appliers, boards[places], heads[places], tick.due_s)
     sending = zip(routes, mapped, strict=True)
-    for subject, board in zip(subjects, boards, strict=True):
+    for subject, board, head in zip(subjects, boards, heads, strict=True):
         for _ in subject.routes:
             (route, _), values = next(sending)
             route.send(values, tick)
+            if route.recorder is not None:
+                face = Frame(tick.due_s, board, head)
+                route.recorder.record(values, face, subject.emotion, tick)
         subject.record_sent(board, tick)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cstalk_bridge.face.emotion_trajectory import SampledEmotion
 from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.models.metrics.curves import FACE_DEG
 from cstalk_bridge.plot.measures import rms
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from cstalk_bridge.plot.study import Study
     from cstalk_bridge.rig.curves import Curve
 
+
+MAX_CHANGES_SHOWN = 6
+"""Changes of settings that are named; all have a line."""
 
 VISIBLE = 0.05
 """Share of a curve's range below which it is not drawn, unless it is chosen."""
@@ -198,7 +202,8 @@ def emotion_panel(takes: Sequence[ShownTake]) -> Panel:
     )
 
     def draw(canvas: PanelFigure, top: int) -> None:
-        canvas.title(top, "emotion", ["chosen"] if chosen else [])
+        origin = "as recorded" if all(map(_is_recorded, takes)) else "chosen"
+        canvas.title(top, "emotion", [origin] if chosen else [])
         times_s = np.linspace(canvas.start_s, canvas.end_s, COLUMNS)
         hues = canvas.theme.hues
         axes, high, keys = canvas.axes(top, height, 0, 1), 1.0, []
@@ -214,6 +219,35 @@ def emotion_panel(takes: Sequence[ShownTake]) -> Panel:
         if chosen:
             canvas.scale(top + 8, f"{high:g}")
             canvas.scale(top + height - 8, "0")
+
+    return Panel(height, draw)
+
+
+def _is_recorded(take: ShownTake) -> bool:
+    return isinstance(take.study.take.emotions, SampledEmotion)
+
+
+def settings_panel(takes: Sequence[ShownTake]) -> Panel | None:
+    """Return the panel of settings that changed within the time shown, None where none did."""
+    changes = [
+        (take, change)
+        for take in takes
+        for change in take.study.take.changes
+        if take.study.start_s <= change.at_s <= take.study.end_s
+    ]
+    if not changes:
+        return None
+    listed = changes[:MAX_CHANGES_SHOWN]
+    height = max(SLIM_HEIGHT, LEGEND_LINE * (len(listed) + (len(changes) > len(listed))))
+
+    def draw(canvas: PanelFigure, top: int) -> None:
+        canvas.title(top, "settings", ["changed"])
+        axes = canvas.axes(top, height, 0, 1)
+        for take, change in changes:
+            axes.axvline(change.at_s, color=take.colour, linestyle=take.style, linewidth=2)
+        keys = [LegendEntry(f"{change.text} {take.letter}".rstrip()) for take, change in listed]
+        rest = len(changes) - len(listed)
+        canvas.legend(top, [*keys, *([LegendEntry(f"and {rest} more")] if rest else [])])
 
     return Panel(height, draw)
 

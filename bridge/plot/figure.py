@@ -16,6 +16,7 @@ from cstalk_bridge.plot.face_panels import (
     emotion_panel,
     gaze_panels,
     in_order,
+    settings_panel,
     short_name,
 )
 from cstalk_bridge.plot.measures import MAX_JERK, STROKE, WARNING_KINDS, excess
@@ -253,6 +254,7 @@ def _panels(
     yield _resting(takes, drawn) if not wanted else None
     yield from () if wanted else gaze_panels(takes)
     yield emotion_panel(takes)
+    yield settings_panel(takes)
     yield roughness_panel(takes)
     yield from (warnings_panel(take) for take in takes)
     yield _axis()

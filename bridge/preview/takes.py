@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from cstalk_bridge.face.emotion import check_face_settings, chosen_weights
+from cstalk_bridge.face.emotion_trajectory import SampledEmotion
 from cstalk_bridge.face.procedural.animation import DEFAULT_LEVELS, LEVEL_NAMES, Levels
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.preview.recordings import (
@@ -238,13 +239,23 @@ class TakeEntry:
         }
 
 
+MAX_CHANGES_SHOWN = 6
+"""Changes of settings during a recorded take that its notice lists."""
+
+
 def entry_of(take: Take, recording: Recording | None) -> TakeEntry:
     """Return the entry of a finished take, with its provenance."""
     known: dict[str, Any] = {
         entry.name: _number(take, entry.name, entry.default, entry.bounds[1])
         for entry in take_settings()
     }
-    settings = GenerationConfig(take.emotions, levels=_levels(take), **known)
+    emotions = take.emotions
+    if isinstance(emotions, SampledEmotion):
+        emotions = emotions.beginning
+    settings = GenerationConfig(emotions, levels=_levels(take), **known)
+    changes = [change.text for change in take.changes[:MAX_CHANGES_SHOWN]]
+    if len(take.changes) > MAX_CHANGES_SHOWN:
+        changes.append(f"and {len(take.changes) - MAX_CHANGES_SHOWN} more changes")
     return TakeEntry(
         entry_name(take),
         recording,
@@ -252,7 +263,7 @@ def entry_of(take: Take, recording: Recording | None) -> TakeEntry:
         state="ready",
         progress=1.0,
         take=take,
-        notice="; ".join(take.notices) or None,
+        notice="; ".join((*take.notices, *changes)) or None,
     )
 
 

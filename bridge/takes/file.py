@@ -5,6 +5,7 @@ reads the subject.
 - `board.npy`: float32 [time, channels]
 - `head.npy`: float32 [time, 6]
 - `curves.npy`: float32 [time, 61], the performed curves of a take that was recorded live
+- `emotion.npy`: float32 [time, emotions], the emotion weights of a take that was recorded live
 - `sound.flac`: mono, 16 bit, when the take has sound
 
 Members are stored without compression, so that their sizes are known before they are read, and the
@@ -33,13 +34,18 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cstalk_bridge.audio.decoder import SndfileDecoder
-from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory, KeyframeList
+from cstalk_bridge.face.emotion_trajectory import (
+    EmotionTrajectory,
+    KeyframeList,
+    SampledEmotion,
+)
 from cstalk_bridge.models.board import CHANNEL_INDEX, CHANNELS
+from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.rig.curves import ARKIT_CURVES, HEAD_AXES
 from cstalk_bridge.system.files import atomic_write, is_file, is_there, name_key
 from cstalk_bridge.takes.sound import MAX_SOUND_S, EncodedSound, FileSound, encode_flac
-from cstalk_bridge.takes.take import Performance, Take
+from cstalk_bridge.takes.take import MAX_CHANGES, Performance, Take, TimedSetting
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 
 if TYPE_CHECKING:
@@ -242,7 +248,7 @@ ARRAY_MAGIC = b"\x93NUMPY\x01\x00" + (ARRAY_HEAD_BYTES - 10).to_bytes(2, "little
 COPIED_BYTES = 1 << 20
 
 HEADER, BOARD, HEAD, SOUND = "take.json", "board.npy", "head.npy", "sound.flac"
-CURVES = "curves.npy"
+CURVES, EMOTION = "curves.npy", "emotion.npy"
 
 
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -258,7 +264,8 @@ FAULTS = (
 class Header(BaseModel):
     """The contents of `take.json`; `start` is the first frame's number since midnight.
 
-    `subject` and `rigmap` are those of a recorded take.
+    `subject`, `rigmap` and `changes` are those of a recorded take, `emotion_names` names the
+    columns of its emotions.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -275,6 +282,8 @@ class Header(BaseModel):
     making: dict[str, str | Whole | Finite] = Field(max_length=64)
     subject: str = Field(default="", max_length=256)
     rigmap: str = Field(default="", max_length=4096)
+    emotion_names: tuple[str, ...] = Field(default=(), max_length=64)
+    changes: tuple[TimedSetting, ...] = Field(default=(), max_length=MAX_CHANGES)
 
 
 def save_take(take: Take, path: Path, *, overwrite: bool = False) -> None:
@@ -288,6 +297,8 @@ def save_take(take: Take, path: Path, *, overwrite: bool = False) -> None:
 
 def write_take(take: Take, file: IO[bytes]) -> None:
     """Write a take to an open file."""
+    sampled = take.emotions if isinstance(take.emotions, SampledEmotion) else None
+    keys = () if isinstance(take.emotions, SampledEmotion) else take.emotions.keys
     header = Header(
         slate=take.slate,
         number=take.number,
@@ -295,14 +306,18 @@ def write_take(take: Take, file: IO[bytes]) -> None:
         start=take.start,
         rows=take.rows,
         channels=take.channels,
-        emotions=KeyframeList(take.emotions.keys),
+        emotions=KeyframeList(keys),
         making=dict(take.provenance),
         subject=take.subject,
         rigmap="" if take.performance is None else take.performance.rigmap,
+        emotion_names=EMOTIONS if sampled else (),
+        changes=take.changes,
     )
     arrays = {BOARD: take.board, HEAD: take.head}
     if take.performance is not None:
         arrays[CURVES] = take.performance.curves
+    if sampled:
+        arrays[EMOTION] = sampled.weights(take.times_s)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(HEADER, header.model_dump_json(indent=2))
         for name, values in arrays.items():
@@ -331,6 +346,7 @@ def load_take_file(path: Path) -> Take:
             board = _array(archive, BOARD, (header.rows, len(header.channels)))
             head = _array(archive, HEAD, (header.rows, len(HEAD_AXES)))
             performance = _performance(archive, header)
+            sampled = _sampled_emotion(archive, header)
             sound = _sound(path, archive)
     except FileNotFoundError:
         raise UserError(Problem(where, "no such file", "check the path")) from None
@@ -348,10 +364,11 @@ def load_take_file(path: Path) -> Take:
         board=board,
         head=head,
         sound=sound,
-        emotions=EmotionTrajectory(header.emotions.root),
+        emotions=sampled or EmotionTrajectory(header.emotions.root),
         provenance=header.making,
         performance=performance,
         subject=header.subject,
+        changes=header.changes,
     )
 
 
@@ -407,6 +424,18 @@ def _performance(archive: zipfile.ZipFile, header: Header) -> Performance | None
         return None
     shape = (header.rows, len(ARKIT_CURVES))
     return Performance(header.rigmap, _array(archive, CURVES, shape))
+
+
+def _sampled_emotion(archive: zipfile.ZipFile, header: Header) -> SampledEmotion | None:
+    names = header.emotion_names
+    if not names or EMOTION not in archive.namelist():
+        return None
+    given = _array(archive, EMOTION, (header.rows, len(names)))
+    samples = np.zeros((header.rows, len(EMOTIONS)), dtype=np.float32)
+    for column, name in enumerate(names):
+        if name in EMOTIONS:
+            samples[:, EMOTIONS.index(name)] = given[:, column]
+    return SampledEmotion(FRAME_RATES[header.rate].hz, samples)
 
 
 def _sound(path: Path, archive: zipfile.ZipFile) -> FileSound | None:

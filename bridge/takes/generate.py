@@ -291,15 +291,25 @@ def assemble_take(
     )
 
 
+def weights_id(generator: Generator) -> str:
+    """Return what names the weights of a network in takes."""
+    return str(generator.card.get("training_hash", ""))[:12]
+
+
+def level_settings(levels: Levels) -> dict[str, float]:
+    """Return levels by the names that they have in takes."""
+    return {f"level_{name}": level for name, level in asdict(levels).items()}
+
+
 def _provenance(
     generator: Generator, settings: GenerationConfig, seed: int
 ) -> dict[str, str | int | float]:
     provenance: dict[str, str | int | float] = {
-        "weights": str(generator.card.get("training_hash", ""))[:12],
+        "weights": weights_id(generator),
         "lookahead_ms": settings.lookahead_ms,
         "program": f"cstalk-bridge {program_version()}",
         "seed": seed,
-        **{f"level_{name}": level for name, level in asdict(settings.levels).items()},
+        **level_settings(settings.levels),
     }
     if generator.knows_guard:
         provenance["mouth_guard"] = settings.mouth_guard

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Final
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
 from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory
 from cstalk_bridge.models.board import CHANNEL_INDEX
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cstalk_bridge.face.emotion_trajectory import SampledEmotion
     from cstalk_bridge.rig.rigmap import RigMap
     from cstalk_bridge.takes.sound import Sound
     from cstalk_bridge.timecode.smpte import FrameRate
@@ -35,6 +37,34 @@ class Span:
     rate: FrameRate
     start: int
     rows: int
+
+
+MAX_CHANGES: Final = 5000
+"""Changes of settings of one take: a fader that moves for twenty minutes."""
+
+MAX_SETTING_LETTERS: Final = 64
+"""Of the name of a setting, and of its value where that is text."""
+
+_Text = Annotated[str, Field(max_length=MAX_SETTING_LETTERS)]
+SettingValue = _Text | Annotated[int, Field(ge=-(2**63), lt=2**63)] | float
+
+
+class TimedSetting(BaseModel):
+    """A setting that was changed during a take, `at_s` seconds after its first frame."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+    at_s: float = Field(ge=0.0)
+    name: _Text
+    value: SettingValue
+
+    @property
+    def text(self) -> str:
+        """What changed, for the user: `level head 1.6 at 3.20 s`, `paused on at 4.00 s`."""
+        value = f"{self.value:g}" if isinstance(self.value, float) else self.value
+        if self.name.startswith("is_"):
+            value = "on" if self.value else "off"
+        return f"{self.name.removeprefix('is_').replace('_', ' ')} {value} at {self.at_s:.2f} s"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,8 +93,9 @@ class Take:
     `channels` names the columns of `board`, float32 [time, channels]; all other channels rest.
     `head` is float32 [time, 6] in `HEAD_AXES` order. Sample 0 of `sound` belongs to row 0.
     `emotions` are the chosen ones, `provenance` is how the take was made: look-ahead, weights.
-    A take that was recorded live has its `performance`, which `board` and `head` restore, and a
-    `subject`. `notices` say what a take that broke off lacks, and the like. The arrays are not
+    A take that was recorded live has its `performance`, a `subject`, the emotions that were in
+    force at each frame, and the `changes` of settings since its first frame, in their order.
+    `notices` say what a take that broke off lacks, and the like. The arrays are not
     written to after construction.
     """
 
@@ -76,10 +107,11 @@ class Take:
     number: int = 1
     rate: FrameRate = FRAME_RATES["50"]
     start: int = 0
-    emotions: EmotionTrajectory = EmotionTrajectory()
+    emotions: EmotionTrajectory | SampledEmotion = EmotionTrajectory()
     provenance: Mapping[str, str | int | float] = field(default_factory=dict)
     performance: Performance | None = None
     subject: str = ""
+    changes: tuple[TimedSetting, ...] = ()
     notices: tuple[str, ...] = ()
 
     @property

@@ -11,13 +11,18 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 import soundfile
 
 from cstalk_bridge import daemon
 from cstalk_bridge.audio.inputs import SPEECH_PATH
 from cstalk_bridge.config.schema import RecordingConfig
 from cstalk_bridge.monitor.status_lines import PlainMonitor
+from cstalk_bridge.rig.curves import Frame
+from cstalk_bridge.rig.load import load_rigmap
+from cstalk_bridge.takes.reader import load_take
 from cstalk_bridge.takes.recording.recorder import UNTOUCHED_S, Recorder
+from cstalk_bridge.takes.take import curves
 from cstalk_bridge.timecode.smpte import FRAME_RATES, Timecode
 from cstalk_bridge.timecode.tick import host_now
 from tests.daemon.running import config, run
@@ -30,6 +35,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cstalk_bridge.monitor.metrics import Metrics
+    from cstalk_bridge.outputs.livelink_face import Packet
+    from cstalk_bridge.takes.take import Take
     from tests.daemon.running import PacketCollector
 
 RATE = FRAME_RATES["25"]
@@ -114,11 +121,31 @@ def test_a_take_holds_the_sent_packets_and_their_sound(
         packet = sent[row[0].rpartition(".")[0]]
         assert packet.values is not None
         assert abs(float(row[header.index("JawOpen")]) - packet.values[jaw]) < 1e-4
+    check_face(load_take(folder), list(sent.values()))
     samples, rate_hz = soundfile.read(folder / document["subjects"][0]["sound"])
     assert abs(len(samples) / rate_hz - len(rows) / 60) < 0.02
     assert np.abs(samples).max() > 0.01
     # A look-ahead of 80 ms, a hop of 20, a buffer of 12, and what resampling takes.
     assert 112.0 <= document["subjects"][0]["delayMs"] < 116.0
+
+
+def check_face(take: Take, sent: list[Packet]) -> None:
+    """Check that a take holds the faces of which packets were made, its emotion and settings."""
+    packets = {packet.frame: packet.values for packet in sent}
+    rigmap = load_rigmap("livelinkface61")
+    board = take.whole_board()
+    for row in range(take.rows):
+        if (values := packets.get(take.start + row)) is not None:
+            again = rigmap.apply(Frame(0.0, board[row], take.head[row]))
+            assert again == pytest.approx(values, abs=1e-5)
+    weights = take.emotions.weights(take.times_s)
+    assert weights == pytest.approx(np.tile([0, 0.7, 0, 0, 0, 0, 0], (take.rows, 1)), abs=1e-6)
+    assert take.provenance["lookahead_ms"] == 80
+    assert take.provenance["level_head"] == 0.0
+    metahuman = load_rigmap("metahuman_animation")
+    animation = curves(take, metahuman)
+    tongue = ["tongue" in name.lower() for name in metahuman.outputs]
+    assert np.ptp(animation[:, tongue], axis=0).max() > 0.01, "the tongue rests"
 
 
 def test_a_take_interrupted_by_a_kill_is_recovered_at_the_next_start(

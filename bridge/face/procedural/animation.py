@@ -370,6 +370,7 @@ class ProceduralAnimation:
         blinking_s: tuple[float, float] = (-math.inf, math.inf),
     ) -> None:
         self.levels = levels or Levels()
+        self.seed = seed
         self._first_blink_s, self._last_blink_s = blinking_s[0], blinking_s[1] - LONGEST_BLINK_S
         streams = [
             Random(f"{seed} {part}") for part in ("gaze", "eyes", "blink", "head", "brows", "swell")

@@ -1,5 +1,5 @@
-"""The files of a take in recording: Live Link Face CSV and Broadcast Wave of each subject, kept
-equally long.
+"""The files of a take in recording: of each subject Live Link Face CSV, Broadcast Wave, board and
+settings, kept equally long.
 
 They never exist without their header, are private to the user, readable however the program
 ends, and repaired after a kill.
@@ -23,13 +23,11 @@ of audio are resampled by 0.05 %, which is inaudible.
 
 from __future__ import annotations
 
-import io
 import os
-import shutil
 import struct
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
@@ -49,87 +47,28 @@ from cstalk_bridge.takes.export.tables import (
     timecodes,
 )
 from cstalk_bridge.takes.file import CURVES_SUFFIX, SOUND_SUFFIX
+from cstalk_bridge.takes.recording.frames import (
+    BOARD_SUFFIX,
+    SETTINGS_SUFFIX,
+    BoardFile,
+    SettingsFile,
+)
+from cstalk_bridge.takes.recording.growing import GrowingFile
 from cstalk_bridge.takes.take import Span
 from cstalk_bridge.timecode.smpte import frames_per_day
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from cstalk_bridge.audio.stream import AudioHistory, HistoryPosition
+    from cstalk_bridge.takes.recording.frames import Row
+    from cstalk_bridge.takes.take import SettingValue
     from cstalk_bridge.timecode.smpte import FrameRate
     from cstalk_bridge.timecode.tick import Tick
-
-
-class GrowingFile:
-    """A new file that held `head` when it appeared, and grows past Python's buffers.
-
-    UserError where it already exists or cannot be written, OSError where it cannot be opened.
-    """
-
-    def __init__(self, path: Path, head: bytes) -> None:
-        self.path = path
-        self._size = len(head)
-        """Bytes that are whole: without half of what was being written."""
-        with atomic_write(path, is_private=True) as file:
-            file.write(head)
-        self._file = _open_at_end(path)
-
-    @property
-    def is_there(self) -> bool:
-        """Whether it still lies where it was made, and was neither removed nor replaced."""
-        if self._file.closed:
-            return True
-        try:
-            return os.path.samestat(os.fstat(self._file.fileno()), self.path.stat())
-        except OSError:
-            return False
-
-    def rescue(self, path: Path) -> None:
-        """Go on in a copy at `path`, whatever became of the file's own name.
-
-        UserError where there is a file already or it cannot be written; OSError where the open file
-        cannot be read.
-        """
-        self._file.seek(0)
-        with atomic_write(path, is_private=True) as copy:
-            shutil.copyfileobj(self._file, copy)
-        self._file.close()
-        self._file, self.path = _open_at_end(path), path
-
-    def close(self) -> None:
-        """Put what is whole safely on disk, and close the file in any case. Raises OSError."""
-        if self._file.closed:
-            return
-        with self._file:
-            self._file.truncate(self._size)
-            self._pad()
-            os.fsync(self._file.fileno())
-
-    def _pad(self) -> None:
-        """Write what the end of a whole file needs."""
-
-    def _write(self, data: bytes) -> None:
-        """Write all of it. Raises OSError, and then some of it may be there."""
-        view = memoryview(data)
-        while view:
-            view = view[self._file.write(view) :]
-
-
-def _open_at_end(path: Path) -> io.FileIO:
-    growing = io.FileIO(path, "r+")
-    growing.seek(0, os.SEEK_END)
-    return growing
-
-
-class Row(NamedTuple):
-    """One frame of one subject: its tick, and its curves [61] in the order of the packet."""
-
-    tick: Tick
-    curves: NDArray[np.float32]
 
 
 class CurvesFile(GrowingFile):
@@ -415,6 +354,8 @@ def stretched(samples: NDArray[np.float32], count: int) -> NDArray[np.float32]:
     return np.asarray(here + share * (slope + share * bent), dtype=np.float32)
 
 
+OwnFile = TypeVar("OwnFile", bound=GrowingFile)
+
 MAX_GAP_S: Final = 60.0
 """Time without a tick after which a take ends: the machine slept, possibly for hours. A program
 that was halted for less goes on, with silence in between."""
@@ -426,7 +367,8 @@ class RecordedSubject:
 
     `position_at` returns the audio that belongs to the face of a host time, None where there is
     none, and `delay_at` by how many seconds it arrived before; `rate_hz` is its sample rate.
-    `rigmap` is the name or path of the rig map of its curves.
+    `rigmap` is the name or path of the rig map of its curves, `settings` returns the settings in
+    force, by their names.
     """
 
     name: str
@@ -434,12 +376,13 @@ class RecordedSubject:
     position_at: Callable[[float], HistoryPosition | None]
     delay_at: Callable[[float], float]
     rigmap: str = STOCK_MAP
+    settings: Callable[[], Mapping[str, SettingValue]] = dict
 
 
 class SubjectFiles:
-    """The two files of a subject, which grow together; both are open from the start.
+    """The files of a subject, which grow together; all are open from the start.
 
-    UserError and OSError where one cannot be made; then neither is left.
+    UserError and OSError where one cannot be made; then none is left.
     """
 
     def __init__(
@@ -455,12 +398,15 @@ class SubjectFiles:
         self._rate = rate
         self._began = began
         self._behind_s = 0.0
-        self._curves = CurvesFile(folder / (stem + CURVES_SUFFIX), rate)
         with ExitStack() as undoing:
-            undoing.callback(self._curves.path.unlink, missing_ok=True)
-            undoing.callback(self._curves.close)
-            self._sound = WaveFile(folder / (stem + SOUND_SUFFIX), subject.rate_hz)
+            self._board = _undone(undoing, BoardFile(folder / (stem + BOARD_SUFFIX)))
+            self._settings = _undone(undoing, SettingsFile(folder / (stem + SETTINGS_SUFFIX)))
+            self._curves = _undone(undoing, CurvesFile(folder / (stem + CURVES_SUFFIX), rate))
+            self._sound = _undone(
+                undoing, WaveFile(folder / (stem + SOUND_SUFFIX), subject.rate_hz)
+            )
             undoing.pop_all()
+        self._files = (self._board, self._settings, self._curves, self._sound)
 
     @property
     def curves_path(self) -> Path:
@@ -474,8 +420,8 @@ class SubjectFiles:
 
     @property
     def are_there(self) -> bool:
-        """Whether both files still lie where they were made."""
-        return self._curves.is_there and self._sound.is_there
+        """Whether all files still lie where they were made."""
+        return all(file.is_there for file in self._files)
 
     @property
     def timecodes(self) -> tuple[str, str]:
@@ -489,7 +435,10 @@ class SubjectFiles:
         if self.first is None:
             self._begin(rows[0].tick)
         first = self.first or rows[0].tick
+        # The board first: curves that a killed program wrote are then never without theirs.
+        self._board.append(rows)
         self._curves.append(rows)
+        self._settings.note(rows[-1 if self.last else 0].tick.frame, self.subject.settings())
         self.last = rows[-1].tick
         rate_hz = self.subject.rate_hz
         length_s = self.last.due_s - first.due_s + float(self._rate.frame_s)
@@ -503,20 +452,20 @@ class SubjectFiles:
 
     def rescue(self, folder: Path) -> None:
         """Go on in copies below another folder. Raises UserError and OSError."""
-        self._curves.rescue(folder / self.curves_path.name)
-        self._sound.rescue(folder / self.sound_path.name)
+        for file in self._files:
+            file.rescue(folder / file.path.name)
 
     def close(self) -> None:
-        """Close both files, even where one cannot be; raise the OSError or UserError of that."""
+        """Close all files, even where one cannot be; raise the OSError or UserError of that."""
         with ExitStack() as closing:
-            closing.callback(self._curves.close)
-            closing.callback(self._sound.close)
+            for file in self._files:
+                closing.callback(file.close)
 
     def discard(self) -> None:
-        """Close both files and remove them. Raises OSError."""
+        """Close all files and remove them. Raises OSError."""
         with ExitStack() as closing:
-            for path in (self.curves_path, self.sound_path):
-                closing.callback(path.unlink, missing_ok=True)
+            for file in self._files:
+                closing.callback(file.path.unlink, missing_ok=True)
             closing.callback(self.close)
 
     def document(self) -> dict[str, Any]:
@@ -525,6 +474,8 @@ class SubjectFiles:
             "subject": self.subject.name,
             "curves": self.curves_path.name,
             "sound": self.sound_path.name,
+            "board": self._board.path.name,
+            "settings": self._settings.path.name,
             "rigmap": self.subject.rigmap,
             "frames": self._curves.rows,
             "lostFrames": self.lost,
@@ -549,3 +500,10 @@ class SubjectFiles:
             time=self._began.strftime("%H:%M:%S"),
             samples=round(midnight_s * rate_hz),
         )
+
+
+def _undone(undoing: ExitStack, file: OwnFile) -> OwnFile:
+    """Return a file that was made, to be closed and removed where the next cannot be made."""
+    undoing.callback(file.path.unlink, missing_ok=True)
+    undoing.callback(file.close)
+    return file

@@ -18,6 +18,7 @@ from cstalk_bridge.system.files import atomic_write, name_key
 from cstalk_bridge.system.process import PROGRAM_NAME, program_version
 from cstalk_bridge.takes.file import TakeName
 from cstalk_bridge.takes.recording.files import SAMPLE_BYTES
+from cstalk_bridge.takes.recording.frames import RECORD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
     FreeBytes = Callable[[Path], int]
 
 
-ROW_BYTES: Final = 700
-"""A line of curves: 61 numbers of 10 characters, a timecode and commas."""
+ROW_BYTES: Final = 830 + RECORD_BYTES
+"""A line of curves, 61 numbers of 13 characters with a timecode and commas, and a record of the
+board."""
 
 END_BYTES: Final = 4 << 20
 """Free space at which a take ends: more than 16 subjects write between two checks."""

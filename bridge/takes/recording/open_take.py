@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.takes.file import subject_stems
-from cstalk_bridge.takes.recording.files import Row, SubjectFiles
+from cstalk_bridge.takes.recording.files import SubjectFiles
 from cstalk_bridge.takes.recording.folder import (
     DOCUMENT_NAME,
     RECORDING_SUFFIX,
@@ -32,13 +32,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from cstalk_bridge.takes.recording.files import RecordedSubject
+    from cstalk_bridge.takes.recording.frames import Row
     from cstalk_bridge.timecode.smpte import FrameRate
-    from cstalk_bridge.timecode.tick import Tick
-
 
 QUEUE_S: Final = 6.0
 """Seconds of frames that wait for a stalled disk before they are lost: as long as `AudioHistory`
@@ -118,8 +114,9 @@ class OpenTake:
         """Frames of all subjects that could not be written."""
         return sum(files.lost for files in self._files)
 
-    def offer(self, subject: int, curves: NDArray[np.float32], tick: Tick) -> bool:
+    def offer(self, subject: int, row: Row) -> bool:
         """Queue a frame, unless the take is over; False where the queue is full. Never waits."""
+        tick = row.tick
         if subject == 0:
             if self._ending.is_set():
                 self.is_over.set()
@@ -131,7 +128,7 @@ class OpenTake:
         if len(queue) >= QUEUE_S * self._rate.hz:
             self._files[subject].lost += 1
             return False
-        queue.append(Row(tick, curves.copy()))
+        queue.append(row)
         return True
 
     def end(self) -> None:

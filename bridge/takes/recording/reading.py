@@ -1,9 +1,11 @@
-"""Reads the folder of a recorded take: the curves of each subject as they were performed.
+"""Reads the folder of a recorded take: curves, face and emotion of each subject as they were
+performed, and the settings in force.
 
 Nothing in the folder is changed. A take that is still being recorded, that was broken off, or of
 which files are missing is read as far as it goes; its `notices` say what is missing.
 
-The curves are Live Link Face CSV, so takes of the Live Link Face app can be read as well.
+The curves are Live Link Face CSV, so takes of the Live Link Face app can be read as well. Where
+there is no board, as in those, the face is restored from the curves.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from cstalk_bridge.face.emotion_trajectory import EmotionTrajectory, SampledEmotion
 from cstalk_bridge.models.board import CHANNELS
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.rig import ARKIT_MAP, STOCK_MAP
@@ -30,8 +33,14 @@ from cstalk_bridge.takes.recording.folder import (
     RECORDING_SUFFIX,
     read_take_document,
 )
+from cstalk_bridge.takes.recording.frames import (
+    BOARD_SUFFIX,
+    SETTINGS_SUFFIX,
+    read_faces,
+    read_settings,
+)
 from cstalk_bridge.takes.sound import open_sound
-from cstalk_bridge.takes.take import Performance, Take, between
+from cstalk_bridge.takes.take import MAX_CHANGES, Performance, Take, TimedSetting, between
 from cstalk_bridge.timecode.smpte import DEFAULT_RATE, FRAME_RATES
 
 if TYPE_CHECKING:
@@ -40,7 +49,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cstalk_bridge.takes.recording.frames import RecordedFaces
     from cstalk_bridge.takes.sound import Sound
+    from cstalk_bridge.takes.take import SettingValue
     from cstalk_bridge.timecode.smpte import FrameRate
 
     Floats = NDArray[np.float32]
@@ -51,18 +62,24 @@ LINES_AT_ONCE: Final = 4096
 _TIMECODE: Final = re.compile(rb"(\d{2}):(\d{2}):(\d{2})[:;](\d{2,3})(?:\.(\d{1,6}))?")
 _HEADER: Final = (b"Timecode", b"BlendshapeCount")
 
+MAX_SETTINGS: Final = 48
+"""Settings of a take that are read; the bridge has half as many."""
+
 MIRRORED: Final = ("MouthLeft", "MouthRight")
 """Columns that the Live Link Face app writes the wrong way round."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectEntry:
-    """One subject of a recorded take, and its files, of which the sound may be missing."""
+    """One subject of a recorded take, and its files, of which all but the curves may be missing."""
 
     name: str
     curves: Path
-    sound: Path
     rigmap: str
+
+    def beside(self, suffix: str) -> Path:
+        """Return its file with another ending."""
+        return self.curves.with_name(self.curves.name.removesuffix(CURVES_SUFFIX) + suffix)
 
 
 def is_take_folder(path: Path) -> bool:
@@ -86,10 +103,8 @@ def folder_subjects(folder: Path) -> list[SubjectEntry]:
     for subject in described if isinstance(described, list) else []:
         if isinstance(subject, dict) and (path := known.pop(str(subject.get("curves")), None)):
             name, own_map = str(subject.get("subject")), str(subject.get("rigmap") or rigmap)
-            entries.append(SubjectEntry(name, path, _sound_beside(path), own_map))
-    for path in known.values():
-        name = subject_in(path.stem)
-        entries.append(SubjectEntry(name, path, _sound_beside(path), rigmap))
+            entries.append(SubjectEntry(name, path, own_map))
+    entries += (SubjectEntry(subject_in(path.stem), path, rigmap) for path in known.values())
     if not entries:
         what = f"no recorded take: it contains no curves (*{CURVES_SUFFIX})"
         raise UserError(Problem(str(folder), what, "name the folder of a take, or a .take file"))
@@ -98,10 +113,6 @@ def folder_subjects(folder: Path) -> list[SubjectEntry]:
 
 def _is_ours(document: dict[str, Any]) -> bool:
     return not document or str(document.get("deviceModel", PROGRAM_NAME)) == PROGRAM_NAME
-
-
-def _sound_beside(curves: Path) -> Path:
-    return curves.with_name(curves.name.removesuffix(CURVES_SUFFIX) + SOUND_SUFFIX)
 
 
 def load_folder(folder: Path, subject: str | None = None) -> Take:
@@ -133,8 +144,9 @@ class _Reading:
         times, curves = self._table()
         rate = self._rate(times)
         numbers = _frame_numbers(times, rate)
-        curves = self._without_gaps(numbers, curves)
-        board, head = self._face(curves)
+        board, head, emotion = self._faces(numbers, curves, rate)
+        curves, board, head, emotion = self._without_gaps(numbers, curves, board, head, emotion)
+        settings, changes = self._settings(numbers, rate)
         document = self._document
         number = document.get("take")
         made = {
@@ -143,6 +155,7 @@ class _Reading:
             "recorded": str(document.get("date", "")),
             "program": str(document.get("appVersion", "")),
         }
+        provenance = {name: text for name, text in made.items() if text}
         sound = self._sound(len(curves) / rate.hz)
         return Take(
             slate=str(document.get("slate") or self._folder.name.removesuffix(RECORDING_SUFFIX)),
@@ -153,9 +166,11 @@ class _Reading:
             board=board,
             head=head,
             sound=sound,
-            provenance={name: text for name, text in made.items() if text},
+            emotions=SampledEmotion(rate.hz, emotion) if emotion.size else EmotionTrajectory(),
+            provenance=settings | provenance,
             performance=Performance(self._entry.rigmap, curves),
             subject=self._entry.name,
+            changes=changes,
             notices=tuple(self._notices),
         )
 
@@ -210,20 +225,80 @@ class _Reading:
         step_s = float(np.median(steps[steps > 0])) if (steps > 0).any() else 1 / FAST
         return min(FRAME_RATES.values(), key=lambda rate: abs(1 / rate.hz - step_s))
 
-    def _without_gaps(self, numbers: NDArray[np.int64], curves: Floats) -> Floats:
-        """Return a row for each frame; frames that were lost are interpolated, and noted."""
+    def _without_gaps(self, numbers: NDArray[np.int64], *tables: Floats) -> list[Floats]:
+        """Return tables [time, columns] with a row for each frame, or the empty ones they were.
+
+        Frames that were lost are interpolated, and noted.
+        """
         if not len(numbers):
-            return curves
+            return [*tables]
         frames = int(numbers[-1] - numbers[0]) + 1
-        if frames == len(curves):
-            return curves
+        if frames == len(numbers):
+            return [*tables]
         if frames > MAX_ROWS:
             raise UserError(
                 Problem(str(self._entry.curves), f"it has {frames} frames, the limit is {MAX_ROWS}")
             )
-        self._notices.append(f"{frames - len(curves)} lost frames are interpolated")
+        self._notices.append(f"{frames - len(numbers)} lost frames are interpolated")
         wanted = np.arange(frames) + numbers[0]
-        return between(curves, np.interp(wanted, numbers, np.arange(len(curves))))
+        places = np.interp(wanted, numbers, np.arange(len(numbers)))
+        return [between(table, places) if table.size else table for table in tables]
+
+    def _faces(
+        self, numbers: NDArray[np.int64], curves: Floats, rate: FrameRate
+    ) -> tuple[Floats, Floats, Floats]:
+        """Return the board, head and emotion of each frame; without a recorded board, no emotion.
+
+        Where the recorded faces end early, those that are missing are restored from the curves.
+        """
+        faces = self._recorded_faces()
+        if faces is None or not len(numbers):
+            return *self._face(curves), np.zeros((0, 0), np.float32)
+        places = faces.places(numbers, DAY_S * rate.hz)
+        is_whole = np.array_equal(places, np.arange(len(faces.frames)))
+        kept = slice(None) if is_whole else places
+        board, head, emotion = (table[kept] for table in (faces.board, faces.head, faces.emotion))
+        missing = places < 0
+        if missing.any():
+            self._notices.append(f"{missing.sum()} faces are restored from the curves")
+            board[missing], head[missing] = self._face(curves[missing])
+        return board, head, emotion
+
+    def _recorded_faces(self) -> RecordedFaces | None:
+        """Return the faces of the board file, None where there are none; note what is wrong."""
+        path = self._entry.beside(BOARD_SUFFIX)
+        if not is_file(path):
+            return None
+        try:
+            faces = read_faces(path)
+        except (OSError, ValueError) as error:
+            self._notices.append(f"{path.name}: {error}; faces are restored from the curves")
+            return None
+        return faces if len(faces.frames) else None
+
+    def _settings(
+        self, numbers: NDArray[np.int64], rate: FrameRate
+    ) -> tuple[dict[str, SettingValue], tuple[TimedSetting, ...]]:
+        """Return the settings in force at the first frame, and their later changes."""
+        path = self._entry.beside(SETTINGS_SUFFIX)
+        try:
+            lines = list(read_settings(path)) if is_file(path) else []
+        except OSError as error:
+            self._notices.append(f"{path.name} cannot be read: {error.strerror}")
+            lines = []
+        if not lines or not len(numbers):
+            return {}, ()
+        begin, settings = lines[0]
+        length_s = float(numbers[-1] - numbers[0]) / rate.hz
+        changes = [
+            TimedSetting(at_s=at_s, name=name, value=value)
+            for frame, changed in lines[1:]
+            if 0.0 <= (at_s := (frame - begin) / rate.hz) <= length_s
+            for name, value in changed.items()
+        ]
+        if len(changes) > MAX_CHANGES:
+            self._notices.append(f"of {len(changes)} changes of settings {MAX_CHANGES} are read")
+        return dict(islice(settings.items(), MAX_SETTINGS)), tuple(changes[:MAX_CHANGES])
 
     def _face(self, curves: Floats) -> tuple[Floats, Floats]:
         try:
@@ -236,7 +311,7 @@ class _Reading:
         return InverseMap(rigmap).faces(curves)
 
     def _sound(self, length_s: float) -> Sound | None:
-        path = self._entry.sound
+        path = self._entry.beside(SOUND_SUFFIX)
         if not is_file(path):
             self._notices.append(f"there is no sound: {path.name} is missing")
             return None

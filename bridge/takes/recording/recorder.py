@@ -9,15 +9,14 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.models.files import PARTIAL_SUFFIX
-from cstalk_bridge.outputs.link import LinkStatus, replace_nonfinite
-from cstalk_bridge.outputs.udp import Delivery
+from cstalk_bridge.outputs.link import replace_nonfinite
 from cstalk_bridge.rig.curves import ARKIT_CURVES
 from cstalk_bridge.system.files import is_folder
 from cstalk_bridge.system.worker import Worker
@@ -33,20 +32,28 @@ from cstalk_bridge.takes.recording.folder import (
     release_space,
     write_take_document,
 )
+from cstalk_bridge.takes.recording.frames import (
+    BOARD_SUFFIX,
+    SETTINGS_SUFFIX,
+    Row,
+    repair_faces,
+    repair_lines,
+)
 from cstalk_bridge.takes.recording.open_take import SETTLE_S, OpenTake, RecordedTake
 from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from cstalk_bridge.outputs.udp import Receiver
+    from cstalk_bridge.rig.curves import Frame
     from cstalk_bridge.takes.file import TakeName
     from cstalk_bridge.takes.recording.files import RecordedSubject
     from cstalk_bridge.takes.recording.folder import FreeBytes
+    from cstalk_bridge.takes.take import SettingValue
     from cstalk_bridge.timecode.smpte import FrameRate
     from cstalk_bridge.timecode.tick import Tick
 
@@ -62,6 +69,11 @@ END_S: Final = 0.5
 
 MAX_NUMBER: Final = 2**31 - 1
 """Take numbers come as int32 over OSC."""
+
+
+def no_settings(_subject: str) -> Mapping[str, SettingValue]:
+    """Return the settings of a subject of which nothing is known."""
+    return {}
 
 
 def _local_time() -> datetime:
@@ -103,6 +115,9 @@ class Recorder:
         self.folder = folder
         self.last: RecordedTake | None = None
         """The take that ended last."""
+        self.read_settings: Callable[[str], Mapping[str, SettingValue]] = no_settings
+        """Returns the settings in force of a subject, by its name; called on the recorder's
+        thread."""
         self._watching: list[TakeObserver] = []
         self._links: tuple[RecordingLink, ...] = ()
         self._rate = rate
@@ -122,10 +137,11 @@ class Recorder:
         return self._take
 
     def link(self, subject: RecordedSubject | Callable[[], RecordedSubject]) -> RecordingLink:
-        """Return the link to be added to a subject's; the first subject's ticks bound a take.
+        """Return the link of a subject; the first subject's ticks bound a take.
 
-        It takes values [61] in the order of the Live Link Face packet. A function is called as each
-        take starts. The subject belongs to the next take, not to one that is being recorded.
+        Its curves are those of the Live Link Face packet, [61], in that order. A function is called
+        as each take starts. The subject belongs to the next take, not to one that is being
+        recorded.
         """
         link = RecordingLink(self, subject)
         with self._switching:
@@ -205,7 +221,10 @@ class Recorder:
         UserError; then nothing is left of it.
         """
         links = self._links
-        subjects = [link.subject for link in links]
+        subjects = [
+            replace(subject, settings=partial(self.read_settings, subject.name))
+            for subject in (link.subject for link in links)
+        ]
         try:
             take = OpenTake(self.folder, slate, number, subjects, self._rate, self._local_time())
         except OSError as error:
@@ -270,8 +289,7 @@ class Recorder:
 
 
 class RecordingLink:
-    """Frames of one subject to the take that is recorded, if any; a
-    `cstalk_bridge.outputs.link.Link`.
+    """Frames of one subject to the take that is recorded, if any.
 
     `sent` counts frames taken, `failed` those that were lost because the disk stalls.
     """
@@ -279,25 +297,25 @@ class RecordingLink:
     def __init__(
         self, recorder: Recorder, subject: RecordedSubject | Callable[[], RecordedSubject]
     ) -> None:
-        self.name = "take"
         self.sent = 0
-        self.failed = self.refused = 0
+        self.failed = 0
         self.not_finite = 0
-        self.receivers: tuple[Receiver, ...] = ()
+        """Values of curves that were NaN, infinite or beyond float32, and are 0."""
         self._recorder = recorder
         self._subject = subject
-
-    def status(self, now_s: float) -> LinkStatus:  # noqa: ARG002 - as of any link
-        """Return that its frames have left: nobody answers for them here."""
-        return LinkStatus(Delivery.SENT)
 
     @property
     def subject(self) -> RecordedSubject:
         """The subject as it is at present."""
         return self._subject() if callable(self._subject) else self._subject
 
-    def send(self, values: NDArray[np.float32], tick: Tick) -> None:
-        """Record one frame, [61]; never waits. ValueError for another shape only."""
+    def record(
+        self, values: NDArray[np.float32], face: Frame, emotion: NDArray[np.float32], tick: Tick
+    ) -> None:
+        """Record the curves of a frame, [61], its face, and the weights in force, [emotions].
+
+        Never waits. The arrays of face and emotion are kept. ValueError for another shape only.
+        """
         if values.shape != (CURVE_COUNT,):
             raise ValueError(f"values of shape {values.shape}, not ({CURVE_COUNT},)")
         take = self._recorder.take
@@ -305,21 +323,21 @@ class RecordingLink:
             return
         finite, replaced = replace_nonfinite(values)
         self.not_finite += replaced
-        if take.offer(place, finite, tick):
+        if take.offer(place, Row(tick, finite.copy(), face, emotion)):
             self.sent += 1
         else:
             self.failed += 1
-
-    def neutral(self, tick: Tick) -> None:
-        """Do nothing: a take ends as it is stopped, not with a face at rest."""
-
-    def close(self) -> None:
-        """Do nothing: the recorder ends its take itself."""
 
 
 UNTOUCHED_S: Final = 10.0
 """Age of the newest file after which nobody records any more: 40 times as long as a recorder
 pauses."""
+
+REPAIRS: Final[Mapping[str, Callable[[Path], object]]] = {
+    BOARD_SUFFIX: repair_faces,
+    SETTINGS_SUFFIX: repair_lines,
+    SOUND_SUFFIX: files.repair_wave,
+}
 
 NO_CURVES: Final = (0, "", "")
 """The length of curves that were not begun."""
@@ -328,9 +346,9 @@ NO_CURVES: Final = (0, "", "")
 def recover(folder: Path, wall_s: float) -> tuple[list[Path], list[Problem]]:
     """Finish interrupted takes below `folder`, at the system time `wall_s`.
 
-    Half a line and half a sample are cut off, and `take.json` gets the length of the take; then its
-    folder gets its name. Return those folders, and the problems of what could not be repaired. A
-    take whose program still runs, even stopped, is left to it.
+    Half a line, half a face and half a sample are cut off, and `take.json` gets the length of the
+    take; then its folder gets its name. Return those folders, and the problems of what could not be
+    repaired. A take whose program still runs, even stopped, is left to it.
     """
     found: list[Path] = []
     problems: list[Problem] = []
@@ -375,11 +393,12 @@ def _repaired(path: Path) -> list[Problem]:
     lengths = {
         file.name: files.repair_curves(file) for file in sorted(path.glob(f"*{CURVES_SUFFIX}"))
     }
-    for file in sorted(path.glob(f"*{SOUND_SUFFIX}")):
-        try:
-            files.repair_wave(file)
-        except ValueError as error:
-            problems.append(Problem(str(file), f"cannot be repaired: {error}"))
+    for suffix, repair in REPAIRS.items():
+        for file in sorted(path.glob(f"*{suffix}")):
+            try:
+                repair(file)
+            except ValueError as error:
+                problems.append(Problem(str(file), f"cannot be repaired: {error}"))
     document = read_take_document(path)
     described = document.get("subjects", [])
     for subject in described if isinstance(described, list) else []:

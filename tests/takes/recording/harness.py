@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cstalk_bridge.audio.stream import AudioHistory, HistoryPosition
+from cstalk_bridge.models.emotions import EMOTIONS
+from cstalk_bridge.rig.curves import Frame
 from cstalk_bridge.takes.recording.files import RecordedSubject
 from cstalk_bridge.takes.recording.recorder import CURVE_COUNT, Recorder
 from cstalk_bridge.timecode.smpte import FRAME_RATES
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cstalk_bridge.takes.recording.folder import FreeBytes
+    from cstalk_bridge.takes.recording.recorder import RecordingLink
 
 
 BEGAN = datetime(2025, 2, 28, 14, 56, 23, tzinfo=UTC)
@@ -82,6 +85,22 @@ class RecorderHarness:
         """The face of a tick: every value identifies the tick."""
         return np.asarray((np.arange(CURVE_COUNT) + number % 100 + subject) / 200, dtype=np.float32)
 
+    @staticmethod
+    def face(number: int) -> Frame:
+        """Return the face of a tick, in whose board and head every value identifies the tick."""
+        board = np.asarray((np.arange(174) + number % 100) / 400, dtype=np.float32)
+        head = np.asarray((np.arange(6) - number % 100) / 400, dtype=np.float32)
+        return Frame(0.0, board, head)
+
+    @staticmethod
+    def emotion(number: int) -> NDArray[np.float32]:
+        """Return the weights in force at a tick."""
+        return np.asarray((np.arange(len(EMOTIONS)) + number % 100) / 200, dtype=np.float32)
+
+    def show(self, link: RecordingLink, tick: Tick, curves: NDArray[np.float32]) -> None:
+        """Let a subject show these curves at a tick, with the face of that tick."""
+        link.record(curves, self.face(tick.number), self.emotion(tick.number), tick)
+
     def step(self, ticks: int = 1) -> None:
         """Advance time: sound arrives, then a face is shown."""
         for _ in range(ticks):
@@ -92,7 +111,7 @@ class RecorderHarness:
                 history.write(tone(self.rate_hz, history.end, end - history.end))
             tick = Tick(self.number, due_s, self.first_frame + self.number)
             for subject, link in enumerate(self.links):
-                link.send(self.curves(self.number, subject), tick)
+                self.show(link, tick, self.curves(self.number, subject))
             self.number += 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,12 +17,18 @@ from cstalk_bridge.takes.export.formats import export_name, export_take, find_fo
 from cstalk_bridge.takes.export.tables import ExportConfig
 from cstalk_bridge.takes.file import save_take
 from cstalk_bridge.takes.reader import is_take, load_take, take_stem_of, take_subjects
+from cstalk_bridge.takes.recording.frames import RECORD_BYTES
 from cstalk_bridge.takes.take import curves
 from cstalk_bridge.timecode.smpte import FRAME_RATES
-from tests.takes.recording.harness import recorded
+from tests.takes.recording.harness import RecorderHarness, recorded
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from cstalk_bridge.takes.take import SettingValue
+
+
+OLD = Path(__file__).parent / "data"
+"""A take of the program that recorded curves and sound alone, as a folder and as one file."""
 
 
 def test_a_take_is_read_as_it_was_performed(tmp_path: Path) -> None:
@@ -38,6 +45,53 @@ def test_a_take_is_read_as_it_was_performed(tmp_path: Path) -> None:
     again = b"".join(export_take(take, "csv", ExportConfig(rate=take.rate)))
     assert again == path.read_bytes(), "the curves are exported as they were performed"
     assert export_name(take, find_format("csv")).endswith("take_7_Anna_cal.csv")
+
+
+def test_a_take_holds_the_faces_and_emotions_that_were_shown(tmp_path: Path) -> None:
+    take = load_take(recorded(tmp_path))
+    weights = take.emotions.weights(take.times_s)
+    for place in (0, 1, 60, 119):
+        shown = RecorderHarness.face(12 + place)
+        assert np.array_equal(take.whole_board(slice(place, place + 1))[0], shown.board)
+        assert np.array_equal(take.head[place], shown.head)
+        assert weights[place] == pytest.approx(RecorderHarness.emotion(12 + place), abs=1e-6)
+
+
+def test_a_take_holds_the_settings_in_force_and_their_changes(tmp_path: Path) -> None:
+    harness = RecorderHarness(tmp_path)
+    settings: dict[str, SettingValue] = {
+        "lookahead_ms": 80, "level_head": 1.0, "weights": "abc",
+    }  # fmt: skip
+    harness.recorder.read_settings = lambda _name: dict(settings)
+    harness.recorder.start("Hall", 7)
+    harness.step(60)
+    take = harness.recorder.take
+    assert take is not None
+    wait_until(lambda: take.duration_s > 0)
+    settings["level_head"] = 1.5
+    harness.step(60)
+    ended = harness.recorder.stop()
+    assert ended is not None
+    read = load_take(ended.folder)
+    assert {name: read.provenance[name] for name in settings} == settings | {"level_head": 1.0}
+    ((at_s, name, value),) = [(each.at_s, each.name, each.value) for each in read.changes]
+    assert (name, value) == ("level_head", 1.5)
+    assert 0.5 < at_s < 2.0
+    assert read.changes[0].text == f"level head 1.5 at {at_s:.2f} s"
+    save_take(read, tmp_path / "one.take")
+    assert load_take(tmp_path / "one.take").changes == read.changes
+
+
+@pytest.mark.parametrize("name", ["20261201_Hall_7", "old.take"])
+def test_takes_of_an_older_program_are_read(name: str) -> None:
+    take = load_take(OLD / name)
+    assert (take.rows, take.subject, take.notices, take.changes) == (15, "Anna", (), ())
+    assert not take.emotions.weights(take.times_s).any()
+    (path,) = (OLD / "20261201_Hall_7").glob("*.csv")
+    again = b"".join(export_take(take, "csv", ExportConfig(rate=take.rate)))
+    assert again.splitlines()[1:] == path.read_bytes().splitlines()[1:]
+    jaw = take.board[:, take.channels.index("CTRL_C_jaw.ty")]
+    assert np.ptp(jaw) > 0.05
 
 
 @pytest.mark.parametrize("rate", ["24", "29.97", "30", "59.94", "120"])
@@ -57,6 +111,9 @@ def test_a_take_in_one_file_is_the_same_take(tmp_path: Path) -> None:
     rigmap = load_rigmap("livelinkface61")
     assert np.array_equal(curves(same, rigmap), curves(take, rigmap))
     assert np.array_equal(same.board, take.board)
+    assert np.array_equal(same.head, take.head)
+    weights = take.emotions.weights(take.times_s)
+    assert np.array_equal(same.emotions.weights(take.times_s), weights)
 
 
 def test_another_rate_is_interpolated_between_performed_frames(tmp_path: Path) -> None:
@@ -117,14 +174,32 @@ def test_lost_frames_are_interpolated_so_that_the_sound_stays_in_step(tmp_path: 
     path.write_bytes(b"".join([*lines[:50], *lines[55:]]))
     take = load_take(folder)
     assert (take.rows, take.notices) == (120, ("5 lost frames are interpolated",))
+    assert np.array_equal(take.board[100], RecorderHarness.face(112).board)
 
 
-def test_the_jaw_of_a_recorded_take_moves_the_board(tmp_path: Path) -> None:
-    take = load_take(recorded(tmp_path))
+def test_without_a_board_the_face_is_restored_from_the_curves(tmp_path: Path) -> None:
+    folder = recorded(tmp_path)
+    next(folder.glob("*_board.npy")).unlink()
+    take = load_take(folder)
     jaw = take.board[:, take.channels.index("CTRL_C_jaw.ty")]
     assert take.performance is not None
     performed = take.performance.curves[:, ARKIT_CURVES.index("JawOpen")]
     assert np.abs(jaw - performed).max() < 0.02
+
+
+def test_faces_that_are_missing_are_restored_and_noted(tmp_path: Path) -> None:
+    folder = recorded(tmp_path)
+    (path,) = folder.glob("*_board.npy")
+    path.write_bytes(path.read_bytes()[: -10 * RECORD_BYTES])
+    take = load_take(folder)
+    assert take.notices == ("10 faces are restored from the curves",)
+    assert np.array_equal(take.board[109], RecorderHarness.face(121).board)
+    jaw = take.board[110:, take.channels.index("CTRL_C_jaw.ty")]
+    assert take.performance is not None
+    performed = take.performance.curves[110:, ARKIT_CURVES.index("JawOpen")]
+    assert np.abs(jaw - performed).max() < 0.02
+    path.write_bytes(b"no array")
+    assert "no array of NumPy; faces are restored" in load_take(folder).notices[0]
 
 
 @pytest.mark.parametrize("head", ["a,b\n", "Timecode,BlendshapeCount\n"])

@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.rig.curves import load_table
 from cstalk_bridge.takes.export.tables import column_order, csv_header
 from cstalk_bridge.takes.recording.files import RecordedSubject
+from cstalk_bridge.takes.recording.frames import RECORD_BYTES
 from cstalk_bridge.takes.recording.open_take import QUEUE_S
 from cstalk_bridge.takes.recording.recorder import CURVE_COUNT, UNTOUCHED_S, Recorder, recover
 from cstalk_bridge.timecode.smpte import FRAME_RATES, Timecode, frames_per_day
@@ -30,9 +32,6 @@ from tests.takes.recording.killed import kill_while_recording
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from cstalk_bridge.outputs.link import Link
     from cstalk_bridge.takes.recording.open_take import RecordedTake
 
 
@@ -70,13 +69,14 @@ def document(take: RecordedTake) -> dict[str, Any]:
     return found
 
 
-def test_a_take_is_three_files_under_its_names(tmp_path: Path) -> None:
+def test_a_take_is_its_files_under_their_names(tmp_path: Path) -> None:
     harness = RecorderHarness(tmp_path / "takes")
     take = recorded(harness, 300)
     assert take.problem is None
     assert take.folder == tmp_path / "takes" / "20250228_MySlate_24"
     assert [path.name for path in sorted(take.folder.iterdir())] == [
-        "MySlate_take_24_CSTalk.wav", "MySlate_take_24_CSTalk_cal.csv", "take.json",
+        "MySlate_take_24_CSTalk.wav", "MySlate_take_24_CSTalk_board.npy",
+        "MySlate_take_24_CSTalk_cal.csv", "MySlate_take_24_CSTalk_settings.jsonl", "take.json",
     ]  # fmt: skip
     found = document(take)
     assert found.keys() >= APP_KEYS
@@ -175,7 +175,7 @@ def test_a_take_without_a_frame_is_valid(tmp_path: Path) -> None:
     # A confirmed take exists and can be read.
     assert lines(take.curves[0]) == []
     assert len(soundfile.read(take.sounds[0])[0]) == 0
-    assert len(list(take.folder.iterdir())) == 3
+    assert len(list(take.folder.iterdir())) == 5
 
 
 def test_a_stalled_disk_loses_frames_but_blocks_no_thread(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_machine_that_slept_adds_no_hours(tmp_path: Path) -> None:
     harness.number += 60 * 3600
     (link,) = harness.links
     due_s = 1000.0 + harness.number / 60
-    link.send(harness.curves(0), Tick(harness.number, due_s, harness.number))
+    harness.show(link, Tick(harness.number, due_s, harness.number), harness.curves(0))
     harness.host_s = due_s + 1
     assert take.is_over.wait(5)
     harness.recorder.close()
@@ -235,13 +235,12 @@ def test_a_machine_that_slept_adds_no_hours(tmp_path: Path) -> None:
 
 def test_links_of_a_subject_are_recorded(tmp_path: Path) -> None:
     harness = RecorderHarness(tmp_path)
-    link: Link
     (link,) = harness.links
     with pytest.raises(ValueError, match="shape"):
-        link.send(np.zeros(60, dtype=np.float32), None)  # type: ignore[arg-type]
+        harness.show(link, Tick(0, 1000.0, 0), np.zeros(60, dtype=np.float32))
     values = np.full(CURVE_COUNT, np.nan, dtype=np.float32)
     harness.recorder.start("MySlate", 1)
-    link.send(values, Tick(0, 1000.0, 0))
+    harness.show(link, Tick(0, 1000.0, 0), values)
     take = harness.recorder.stop()
     assert take is not None
     assert link.not_finite == CURVE_COUNT
@@ -253,11 +252,11 @@ def test_a_subject_that_comes_during_a_take_belongs_to_the_next_one(tmp_path: Pa
     harness.recorder.start("MySlate", 1)
     harness.step(1)
     late = harness.recorder.link(RecordedSubject("Ben", 16_000, lambda _: None, lambda _: 0.0))
-    late.send(np.zeros(CURVE_COUNT, dtype=np.float32), Tick(1, 1000.0, 1))
+    harness.show(late, Tick(1, 1000.0, 1), np.zeros(CURVE_COUNT, dtype=np.float32))
     first = harness.recorder.stop()
     harness.recorder.arrange([late])
     harness.recorder.start("MySlate", 2)
-    late.send(np.zeros(CURVE_COUNT, dtype=np.float32), Tick(2, 1001.0, 2))
+    harness.show(late, Tick(2, 1001.0, 2), np.zeros(CURVE_COUNT, dtype=np.float32))
     second = harness.recorder.stop()
     assert first is not None
     assert second is not None
@@ -274,7 +273,8 @@ def test_time_between_frames_is_reported(tmp_path: Path) -> None:
     harness = RecorderHarness(tmp_path)
     harness.recorder.start("MySlate", 1)
     for number in range(120):
-        harness.links[0].send(harness.curves(0), Tick(number, 1000.0 + number / 60, number, 0.25))
+        tick = Tick(number, 1000.0 + number / 60, number, 0.25)
+        harness.show(harness.links[0], tick, harness.curves(0))
     take = harness.recorder.stop()
     assert take is not None
     codes = [line["Timecode"] for line in lines(take.curves[0])]
@@ -287,6 +287,7 @@ def test_time_between_frames_is_reported(tmp_path: Path) -> None:
 FRAMES = 40
 LATER_S = 1e12
 CURVES, SOUND = "MySlate_take_1_CSTalk_cal.csv", "MySlate_take_1_CSTalk.wav"
+BOARD, SETTINGS = "MySlate_take_1_CSTalk_board.npy", "MySlate_take_1_CSTalk_settings.jsonl"
 
 
 @pytest.fixture(scope="module")
@@ -306,7 +307,7 @@ def test_interrupted_takes_are_recovered(
     folder = tmp_path_factory.mktemp("cut")
     interrupted = shutil.copytree(whole, folder / f"{whole.name}.recording")
     kept_bytes = {}
-    for name in (CURVES, SOUND):
+    for name in (CURVES, SOUND, BOARD, SETTINGS):
         size = (whole / name).stat().st_size
         kept_bytes[name] = data.draw(st.integers(0, size))
         with (interrupted / name).open("r+b") as file:
@@ -316,7 +317,8 @@ def test_interrupted_takes_are_recovered(
         (interrupted / "take.json").write_bytes(b"{")
     ((found,), problems) = recover(folder, LATER_S)
     assert found.name == whole.name
-    assert sorted(path.name for path in found.iterdir()) == [SOUND, CURVES, "take.json"]
+    names = sorted(path.name for path in found.iterdir())
+    assert names == [SOUND, BOARD, CURVES, SETTINGS, "take.json"]
 
     text = (found / CURVES).read_bytes()
     assert text == csv_header() or (whole / CURVES).read_bytes().startswith(text)
@@ -326,10 +328,15 @@ def test_interrupted_takes_are_recovered(
     assert (document["frames"], document["isRecovered"]) == (len(rows), True)
     if rows:
         assert (document["startTimecode"], document["endTimecode"]) == (rows[0][0], rows[-1][0])
-    if problems:
-        assert "cannot be repaired" in str(problems[0])
-        assert kept_bytes[SOUND] < (whole / SOUND).read_bytes().index(b"data") + 8
-    else:
+    heads = {
+        SOUND: (whole / SOUND).read_bytes().index(b"data") + 8,
+        BOARD: (whole / BOARD).stat().st_size - FRAMES * RECORD_BYTES,
+    }
+    expected = {name for name, size in heads.items() if kept_bytes[name] < size}
+    assert {Path(problem.where).name for problem in problems} == expected
+    if BOARD not in expected:
+        assert len(np.load(found / BOARD)) == (kept_bytes[BOARD] - heads[BOARD]) // RECORD_BYTES
+    if SOUND not in expected:
         assert len(soundfile.read(found / SOUND)[0]) <= round(FRAMES * 16_000 / 60)
 
 
@@ -368,7 +375,7 @@ def test_a_suspended_program_keeps_its_take_and_resumes_it(tmp_path: Path) -> No
     found, problems = recover(tmp_path, LATER_S)
     assert (len(found), problems) == (1, [])
     assert sorted(path.suffix for path in found[0].iterdir()) == [
-        ".csv", ".csv", ".json", ".wav", ".wav",
+        ".csv", ".csv", ".json", ".jsonl", ".jsonl", ".npy", ".npy", ".wav", ".wav",
     ]  # fmt: skip
 
 
@@ -424,6 +431,8 @@ def test_of_a_hundred_killed_takes_all_can_be_read(tmp_path: Path) -> None:
         for path in folder.glob("*.csv"):
             rows = read_curves(path, is_recovered=True)
             assert len(rows) == before[path.name]
+            board = folder / path.name.replace("_cal.csv", "_board.npy")
+            assert len(np.load(board)) >= len(rows), "no frame is without its face"
             sound = folder / path.name.replace("_cal.csv", ".wav")
             if rows and sound.exists():
                 # The two grow in turn, by what is written at once.
