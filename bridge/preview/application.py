@@ -429,6 +429,7 @@ def _routes(session: Session) -> list[Route | WebSocketRoute]:
         Route(f"{take}/waveform", answers.waveform),
         Route(f"{take}/spectrogram", answers.spectrogram),
         Route(f"{take}/export", answers.export),
+        Route(f"{take}/wave", answers.wave),
         WebSocketRoute("/live", live_endpoint(session.hub, feed)),
     ]
 

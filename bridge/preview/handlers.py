@@ -153,13 +153,34 @@ class SessionHandlers:
         if "head" in query:
             head = self._session.heads.path(query["head"])
         rate = parse_rate(query["rate"]) if "rate" in query else DEFAULT_RATE
-        settings = ExportConfig(rate, rigmap, head)
+        sound_name = ""
+        if form.has_head and take.sound is not None:
+            sound_name = form.sound_name(take.name)
+        settings = ExportConfig(rate, rigmap, head, sound_name=sound_name)
         chunks = await run_sync(export_take, take, form.id, settings)
         first = await run_sync(next, chunks, b"")
         headers = {"content-disposition": _attachment(export_name(take, form)), **NO_STORE}
         return StreamingResponse(
             _chained(first, chunks), headers=headers, media_type=form.media_type
         )
+
+    async def wave(self, request: Request) -> Response:
+        """Give the sound of a take as the file that belongs beside its exports."""
+        from cstalk_bridge.takes.file import SOUND_SUFFIX, safe_name
+        from cstalk_bridge.takes.recording.files import MAX_WAVE_BYTES
+        from cstalk_bridge.takes.render.sound_file import wave_bytes, wave_chunks
+
+        entry, take = self._library.takes.ready(request.path_params["id"])
+        sound = take.sound
+        if sound is None or (size := wave_bytes(sound)) > MAX_WAVE_BYTES:
+            what = "the take has no sound" if sound is None else "its sound is too long for a WAV"
+            raise http_error(CONFLICT, entry.name, what)
+        headers = {
+            "content-disposition": _attachment(f"{safe_name(take.name)}{SOUND_SUFFIX}"),
+            "content-length": str(size),
+            **NO_STORE,
+        }
+        return StreamingResponse(wave_chunks(sound), headers=headers, media_type="audio/wav")
 
     async def head(self, request: Request) -> Response:
         """Give the file of a head."""

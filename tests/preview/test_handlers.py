@@ -8,6 +8,7 @@ import socket
 import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -166,6 +167,21 @@ def test_an_export_is_a_file_with_a_safe_name(
     csv = serving.ask(api(take, "/export?format=csv&rate=30&rigmap=livelinkface61"))
     assert csv.headers["content-type"].startswith("text/csv")
     assert csv.body.count(b"\n") in (31, 32)
+
+
+def test_the_sound_beside_an_export_is_a_wave_file_that_usd_names(
+    serving: Serving, take: Any, tmp_path: Path, same_take: Take
+) -> None:
+    answer = serving.ask(api(take, "/wave"))
+    name = "K%C3%A4the%27s%20_voice__1.wav"
+    assert answer.headers["content-disposition"] == f"attachment; filename*=UTF-8''{name}"
+    path = tmp_path / "sound.wav"
+    path.write_bytes(answer.body)
+    samples, rate_hz = soundfile.read(path)
+    assert same_take.sound is not None
+    assert (len(samples), rate_hz) == (same_take.sound.frames, same_take.sound.rate_hz)
+    assert unquote(name).encode() in serving.ask(api(take, "/export?format=usd")).body
+    assert serving.ask("/api/takes/0123/wave").status == 404
 
 
 @pytest.mark.parametrize(

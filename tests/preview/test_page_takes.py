@@ -302,6 +302,11 @@ def test_an_export_is_downloaded(visit: Visit) -> None:
     assert download.value.suggested_filename.endswith(".take")
     content = download.value.path().read_bytes()
     assert content.startswith(b"PK")
+    visit.page.click("#export")
+    with visit.page.expect_download() as download:
+        visit.page.locator("#formats a", has_text=".wav").click()
+    assert download.value.suggested_filename.endswith(".wav")
+    assert download.value.path().read_bytes().startswith(b"RIFF")
     drop(visit, "again.take", content)
     visit.until(f"cstalk.state().sides.A.take !== '{shown}'")
     visit.until_shown()

@@ -133,6 +133,8 @@ export const spectrogram = async (id, start_s, end_s, columns, bands, signal) =>
 
 export const exportUrl = (id, query) => takeUrl(id, `/export?${new URLSearchParams(query)}`);
 
+export const waveUrl = (id) => takeUrl(id, '/wave');
+
 /**
  * Send a sound or a take. `fetch` cannot tell how far an upload is, hence XMLHttpRequest.
  * @param {File} file

@@ -19,6 +19,7 @@ from cstalk_bridge.takes.recording.files import (
 from cstalk_bridge.takes.sound import pieces
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from cstalk_bridge.takes.sound import Sound
@@ -47,18 +48,31 @@ def write_sound_beside(sound: Sound, path: Path) -> bool:
     Another file of that name stays, such as the recording itself. UserError where it cannot be
     written.
     """
-    if is_there(path) and not is_sound_beside(path):
-        return False
-    header = wave_header(sound.rate_hz, Origin(MARK, "", "", "", 0))
-    size = len(header) + SAMPLE_BYTES * sound.frames
-    if size > MAX_WAVE_BYTES:
+    if (is_there(path) and not is_sound_beside(path)) or wave_bytes(sound) > MAX_WAVE_BYTES:
         return False
     with atomic_write(path, overwrite=True) as file:
-        file.write(sized(header, sound.frames))
-        for samples in pieces(sound):
-            file.write(pcm(samples))
-        file.write(bytes(size % 2))
+        for chunk in wave_chunks(sound):
+            file.write(chunk)
     return True
+
+
+def wave_bytes(sound: Sound) -> int:
+    """Return the size of the file of a sound; it may be more than `MAX_WAVE_BYTES`."""
+    size = len(_header(sound)) + SAMPLE_BYTES * sound.frames
+    return size + size % 2
+
+
+def wave_chunks(sound: Sound) -> Iterator[bytes]:
+    """Yield the file of a sound. UserError where the sound is damaged."""
+    header = _header(sound)
+    yield sized(header, sound.frames)
+    for samples in pieces(sound):
+        yield pcm(samples)
+    yield bytes((len(header) + SAMPLE_BYTES * sound.frames) % 2)
+
+
+def _header(sound: Sound) -> bytes:
+    return wave_header(sound.rate_hz, Origin(MARK, "", "", "", 0))
 
 
 def sized(header: bytes, frames: int) -> bytes:

@@ -1,5 +1,5 @@
 /** The bar at the top: what is shown, opening, comparing, exporting. */
-import { exportUrl } from '../api.js';
+import { exportUrl, waveUrl } from '../api.js';
 import { buttonsIn, byId, make, press, targetOf, write } from '../elements.js';
 import { isSilent } from '../live.js';
 import { faceMaps } from '../moving.js';
@@ -23,6 +23,12 @@ function formatLink(take, { rigmap, head }, format, { heads, rigmaps }) {
   );
 }
 
+/** Return a link to the sound, which belongs beside the curves and which USD plays from there. */
+function soundLink(take) {
+  const suffix = make('small', { textContent: '.wav' });
+  return make('a', { href: waveUrl(take.id), download: '' }, 'Sound beside them', suffix);
+}
+
 function drawFormats(menu, { sides, session, heads }) {
   const entries = shownSides({ sides }).flatMap(([key, { take, settings }]) =>
     take?.state === 'ready' ? [{ key, take, settings }] : [],
@@ -32,6 +38,7 @@ function drawFormats(menu, { sides, session, heads }) {
     ...session.formats.map((format) =>
       formatLink(take, settings, format, { heads, rigmaps: session.rigmaps }),
     ),
+    ...(take.has_sound ? [soundLink(take)] : []),
   ]);
   menu.replaceChildren(...groups.map((links) => make('div', {}, ...links)));
 }
