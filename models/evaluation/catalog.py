@@ -144,6 +144,8 @@ def _acted() -> dict[str, Measure]:
         rows |= {f"{way}_closed_{name}": _share(f"  {name}") for name in _PLAYED}
         rows[f"{way}_narrowest"] = Measure("gap in b, 90th percentile", "mm", (), 1)
         rows[f"{way}_false"] = _share(f"false closures in vowels, {how}", _at_most(2))
+        rows[f"unseen_{way}_closed"] = _share(f"b of `by` closed, actors 17-20, {how}")
+        rows[f"unseen_{way}_false"] = _share(f"false closures, actors 17-20, {how}")
     for name in EMOTIONS[1:]:
         rows[f"like_{name}"] = Measure(f"{name}: cosine of action units", "", _at_least(0.7), 2)
         rows[f"like_size_{name}"] = Measure(f"{name}: their size over real actors'", "", (), 2)
@@ -204,6 +206,8 @@ _RAVDESS = {
     "fdd": Measure("FDD: upper face, real less generated", _SQUARE, digits=4),
     "fdd_size": Measure("FDD: mean of its size", _SQUARE, digits=4),
     "region_distance": Measure("region correlation, distance to real motion"),
+    "unseen_plain_r": Measure("jaw r, no emotion given, actors 03, 04, median"),
+    "unseen_own_r": Measure("jaw r, its emotion given, actors 03, 04, median"),
     "unseen_lve": Measure("LVE: mouth, actors 03, 04", _SQUARE),
     "unseen_eve": Measure("EVE: upper face, actors 03, 04", _SQUARE),
     "unseen_region_distance": Measure("region correlation, distance, actors 03, 04"),
@@ -333,6 +337,7 @@ _SPEED = {
 
 SUITES: dict[str, SuiteEntry] = {
     "strangers": SuiteEntry("known_faces.strangers_people", _people(many=True), "head"),
+    "unseen_strangers": SuiteEntry("known_faces.unseen_strangers", _people(many=True), "head"),
     "grid": SuiteEntry("known_faces.Grid", _GRID),
     "grid_mm": SuiteEntry("known_faces.grid_people", _people(), "head"),
     "articulation": SuiteEntry("articulation.Articulation", _articulation(), "head"),

@@ -122,12 +122,18 @@ class CorpusWriter:
         targets: Targets,
         emotion: Mapping[str, float] | None = None,
     ) -> None:
-        """Append one clip: mono 16 kHz `samples`, its targets, and the emotion played."""
-        rows = len(targets.phones)
+        """Append one clip: mono 16 kHz `samples`, its targets, and the emotion played.
+
+        Of the samples only the rows that have targets are kept; nothing is added without any.
+        """
+        rows, first = len(targets.phones), targets.first
+        if not rows:
+            return
         entry: Entry = {"name": clip.name, "part": clip.part, "first": self.rows, "rows": rows}
         if emotion is not None:
             entry["emotion"] = dict(emotion)
-        whole = np.clip(samples[: rows * HOP_SAMPLES], -1, 1) * 32767
+        kept = samples[first * HOP_SAMPLES : (first + rows) * HOP_SAMPLES]
+        whole = np.clip(kept, -1, 1) * 32767
         self.files["samples.i16"].write(whole.astype("<i2").tobytes())
         self.files["gestures.f16"].write(targets.gestures.astype("<f2").tobytes())
         self.files["phones.u8"].write(targets.phones.astype("u1").tobytes())
@@ -252,6 +258,7 @@ SOURCE_SHARES = {
     "kokoro": 0.45,
     "facegood": 0.12,
     "ravdess": 0.25,
+    "strangers": 0.3,
 }
 """How often a source is drawn against the others that are there; `SYNTHETIC` share Kokoro's."""
 SYNTHETIC = ("kokoro", "kokoro_more")

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from cstalk_bridge.models.board import AUDIO_DRIVEN
 from cstalk_bridge.models.cstalk.architecture import ENCODER_DELAYS, EncoderArchitecture
 from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.models.encoder.weights import load_encoder
@@ -38,15 +40,24 @@ from cstalk_bridge.models.features import (
 from cstalk_bridge.models.loading import ENCODER_PATH
 from cstalk_bridge.models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ
 from cstalk_bridge.models.training.augmentation import opening, with_effort
-from cstalk_bridge.models.training.batches import draw_emotions, draw_guards
+from cstalk_bridge.models.training.batches import draw_emotions, draw_guards, emotion_row
+from cstalk_bridge.models.training.captured_faces import OBSERVED_CHANNELS
 from cstalk_bridge.models.training.corpus import Corpus, read_index, source_of
 from cstalk_bridge.models.training.encoder.prepare import another_voice, no_speech
 from cstalk_bridge.models.training.encoder.streams import scenes
-from cstalk_bridge.models.training.rules import GESTURES, SPOKEN, envelopes_of, face_targets
+from cstalk_bridge.models.training.rules import (
+    GESTURE_CHANNELS,
+    GESTURES,
+    SPOKEN,
+    envelopes_of,
+    face_targets,
+)
 from cstalk_bridge.models.training.sources import file_digest, require, text_digest
 from cstalk_bridge.models.training.targets import OBSERVED_GESTURES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -66,6 +77,7 @@ SAMPLING_WEIGHTS = {
     "grid_s1": 0.33,
     "facegood": 0.06,
     "ravdess": 0.3,
+    "strangers": 1.2,  # of short clips
 }
 """How often a source is drawn against the others that are there."""
 GOES_ON_SHARE = 0.7  # of the clips that follow one of the same source
@@ -155,8 +167,14 @@ def encode_stream(encoder: Encoder, sound: NDArray[np.float32]) -> dict[str, Any
     return rows
 
 
-def make(cache: Path, encoder: Path, part: str, streams: int) -> None:
-    """Bring the streams of a part in the cache up to date; existing streams are kept."""
+def make(
+    cache: Path, encoder: Path, part: str, streams: int, base: Path | None = None, shared: int = 0
+) -> None:
+    """Bring the streams of a part in the cache up to date; existing streams are kept.
+
+    The first `shared` of them are those of the cache `base`, whose clips this one begins with; the
+    others are of the sources that `base` lacks. ValueError: they do not fit.
+    """
     folder = cache / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     index = (cache / "index.json").read_text("utf-8")
@@ -167,12 +185,17 @@ def make(cache: Path, encoder: Path, part: str, streams: int) -> None:
             old.unlink()
         path.write_text(json.dumps(key), "utf-8")
     corpus, network = Corpus(cache, part), load_encoder(encoder)[0]
+    if base is not None:
+        known = _share(base, cache, encoder, f"{part}-", shared)
+        corpus.by_source = {
+            name: [] if name in known else c for name, c in corpus.by_source.items()
+        }
     numbers = {clip["name"]: number for number, clip in enumerate(json.loads(index))}
     noise = np.random.default_rng(7)
     sounds = [no_speech(int(NOISE_S * SAMPLE_RATE_HZ), noise) for _ in range(NOISES)]
     for number in range(streams):
         path = folder / f"{part}-{number:04}.npz"
-        if path.exists():
+        if path.exists() or not any(corpus.by_source.values()):
             continue
         random = np.random.default_rng((number, len(part)))
         rng = torch.Generator().manual_seed(int(random.integers(2**62)))
@@ -184,6 +207,22 @@ def make(cache: Path, encoder: Path, part: str, streams: int) -> None:
         np.savez(partial, effort=stream.effort, **labels, **rows)
         partial.replace(path)
         print(f"{part}: stream {number + 1} of {streams}", flush=True)
+
+
+def _share(base: Path, cache: Path, encoder: Path, prefix: str, streams: int) -> set[str]:
+    """Copy the first streams of `base` that `cache` lacks; return the sources of `base`."""
+    text = (base / "index.json").read_text("utf-8")
+    clips = json.loads(text)
+    key = base / FOLDER / "key.json"
+    if read_index(cache)[: len(clips)] != clips:
+        raise ValueError(f"{cache} does not begin with the clips of {base}; prepare both again")
+    if json.loads(key.read_text("utf-8")) != text_digest(VERSION, file_digest(encoder), text):
+        raise ValueError(f"{base / FOLDER} is of an earlier set or encoder; compute it again")
+    for number in range(streams):
+        name = f"{prefix}{number:04}.npz"
+        if not (cache / FOLDER / name).exists():
+            shutil.copyfile(base / FOLDER / name, cache / FOLDER / name)
+    return {source_of(clip) for clip in clips}
 
 
 ROWS = 140
@@ -198,6 +237,10 @@ and an uncertain network answers late."""
 LIVE_DELAYS, LIVE_SHARE = (3, 4), 0.5
 """Look-aheads in hops of typical live use, and the share of pieces that have them; the others have
 any."""
+ACTED_SHARE = 0.75
+"""Of the pieces with an actor's voice, those under an emotion played in it."""
+UNSPOKEN = OBSERVED_CHANNELS & ~(GESTURE_CHANNELS.amax(0) > 0).numpy()
+"""The channels that action units determine and speech does not move, [channels]."""
 OPENED = ("jaw", "upper_raise", "lower_depress")
 """The gestures that vocal effort enlarges."""
 
@@ -224,6 +267,13 @@ class _Stream:
     stress: NDArray[np.float32]
     envelopes: NDArray[np.float32]
     observed: NDArray[np.bool_]
+    clips: NDArray[np.int32]
+    captured: NDArray[np.float16] | None
+    captured_seen: NDArray[np.bool_]
+
+    def acted_in(self, face: slice, played: Mapping[int, Mapping[str, float]]) -> list[int]:
+        """Return the clips in the rows `face` whose emotion is known."""
+        return [int(clip) for clip in np.unique(self.clips[face]) if int(clip) in played]
 
 
 class EncoderRowSet:
@@ -232,6 +282,9 @@ class EncoderRowSet:
     def __init__(self, cache: Path, part: str) -> None:
         self.corpus = Corpus(cache, part)
         self._index = read_index(cache)
+        self.played: dict[int, dict[str, float]] = {
+            number: clip["emotion"] for number, clip in enumerate(self._index) if "emotion" in clip
+        }
         paths = sorted((cache / FOLDER).glob(f"{part}-[0-9]*[0-9].npz"))
         if not paths:
             raise FileNotFoundError(f"{cache / FOLDER} holds no streams of {part}")
@@ -253,6 +306,7 @@ class EncoderRowSet:
             wider = opening(archive["effort"].astype(np.float32))
         gestures = np.zeros((HOPS, len(GESTURES)), dtype=np.float32)
         stress = np.zeros(HOPS, dtype=np.float32)
+        captured, captured_seen = self._captured(clips, positions)
         observed = np.ones((HOPS, len(GESTURES)), dtype=np.bool_)
         observed[clips < NO_SPEECH_CLIP] = False
         for number in np.unique(clips[clips >= 0]):
@@ -264,7 +318,27 @@ class EncoderRowSet:
         opened = [list(GESTURES).index(name) for name in OPENED]
         gestures[:, opened] = np.clip(gestures[:, opened] * wider[:, None], 0.0, 1.0)
         envelopes = envelopes_of(np.flatnonzero(stress > SPOKEN), np.arange(HOPS))
-        return _Stream(rows_by_delay, gestures, stress, envelopes, observed)
+        faces = (gestures, stress, envelopes, observed)
+        return _Stream(rows_by_delay, *faces, clips, captured, captured_seen)
+
+    def _captured(
+        self, clips: NDArray[np.int32], positions: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float16] | None, NDArray[np.bool_]]:
+        """Return tracked channels [HOPS, channels], None without any, and where there are some."""
+        tracked = [
+            int(number)
+            for number in np.unique(clips[clips >= 0])
+            if "captured" in self._index[number]
+        ]
+        seen = np.isin(clips, tracked)
+        if not tracked:
+            return None, seen
+        captured = np.zeros((HOPS, len(AUDIO_DRIVEN)), dtype=np.float16)
+        for number in tracked:
+            clip, at = self._index[number], np.flatnonzero(clips == number)
+            rows = np.clip(np.rint(positions[at]).astype(np.int64), 0, clip["rows"] - 1)
+            captured[at] = self.corpus.captured[clip["captured"] + rows]
+        return captured, seen
 
     def _clip_targets(
         self, clip: dict[str, Any], positions: NDArray[np.float64]
@@ -280,32 +354,69 @@ class EncoderRowSet:
     def draw(
         self, architecture: EncoderArchitecture, size: int, seed: int, number: int
     ) -> EncoderRowBatch:
-        """Return batch `number` of the run `seed`, under emotions and guards of any strength."""
+        """Return batch `number` of the run `seed`, under emotions and guards of any strength.
+
+        Pieces with an actor's voice mostly have the emotion that the actor played, and his face as
+        far as it was tracked and speech does not move it.
+        """
         random = np.random.default_rng((seed, number))
         delays = random.integers(0, architecture.delays, size)
         is_live = random.random(size) < LIVE_SHARE
         delays[is_live] = random.choice(LIVE_DELAYS, int(is_live.sum()))
-        context = architecture.window_rows
+        places = [self._place(architecture, int(delay), random) for delay in delays]
         pieces: list[tuple[NDArray[Any], ...]] = []
-        for delay in delays:
-            stream = self.streams[random.integers(len(self.streams))]
-            encoder_delay = ENCODER_DELAYS[delay]
-            # After n hops the encoder gives row n - late, and the face is that of row n - delay.
-            hop = int(random.integers(context + FIRST_HOPS, HOPS - ROWS - EARLY_HOPS))
-            late = delay_hops(encoder_delay)
-            inputs = stream.rows_by_delay[encoder_delay][hop - context - late : hop + ROWS - late]
-            face = slice(hop - delay + EARLY_HOPS, hop - delay + EARLY_HOPS + ROWS)
+        for stream, heard, face in places:
             tracks = (stream.gestures, stream.stress, stream.envelopes, stream.observed)
-            pieces.append((inputs.T, *(track[face] for track in tracks)))
+            pieces.append((heard.T, *(track[face] for track in tracks)))
         rows, gestures, stress, envelopes, observed = (
             torch.from_numpy(np.stack(part)) for part in zip(*pieces, strict=True)
         )
         emotions = draw_emotions(size, len(EMOTIONS), random)
-        conditions = torch.cat((emotions, draw_guards(size, random)), 1)
+        guards = draw_guards(size, random)
+        acted = [
+            self._act(stream, face, emotions[row], random)
+            for row, (stream, _, face) in enumerate(places)
+        ]
+        conditions = torch.cat((emotions, guards), 1)
         targets = face_targets(gestures, stress, envelopes, conditions)
+        for row, seen in enumerate(acted):
+            stream, _, face = places[row]
+            if stream.captured is not None and seen.any():
+                channels = torch.from_numpy(seen[:, None] & UNSPOKEN)
+                tracked = torch.from_numpy(stream.captured[face].astype(np.float32))
+                targets[row] = torch.where(channels, tracked, targets[row])
         return EncoderRowBatch(
             rows.float(), conditions, torch.from_numpy(delays), targets, observed
         )
+
+    def _place(
+        self, architecture: EncoderArchitecture, delay: int, random: np.random.Generator
+    ) -> tuple[_Stream, NDArray[np.float16], slice]:
+        """Return a stream, its encoder rows of a piece, and the rows of the piece's faces.
+
+        After n hops the encoder gives row n - late, and the face is that of row n - `delay`.
+        """
+        stream, context = self.streams[random.integers(len(self.streams))], architecture.window_rows
+        encoder_delay = ENCODER_DELAYS[delay]
+        hop = int(random.integers(context + FIRST_HOPS, HOPS - ROWS - EARLY_HOPS))
+        late = delay_hops(encoder_delay)
+        heard = stream.rows_by_delay[encoder_delay][hop - context - late : hop + ROWS - late]
+        return stream, heard, slice(hop - delay + EARLY_HOPS, hop - delay + EARLY_HOPS + ROWS)
+
+    def _act(
+        self, stream: _Stream, face: slice, emotion: Tensor, random: np.random.Generator
+    ) -> NDArray[np.bool_]:
+        """Put what an actor plays in the rows `face` into `emotion` [emotions], which it changes.
+
+        Returns in which of the rows a tracked face shows it.
+        """
+        acted = stream.acted_in(face, self.played)
+        if not acted or random.random() >= ACTED_SHARE:
+            return np.zeros(face.stop - face.start, dtype=np.bool_)
+        weights = self.played[acted[random.integers(len(acted))]]
+        emotion.copy_(emotion_row(weights))
+        alike = [clip for clip in acted if self.played[clip] == weights]
+        return np.asarray(np.isin(stream.clips[face], alike) & stream.captured_seen[face])
 
 
 def main() -> None:
@@ -321,13 +432,22 @@ def main() -> None:
         default=240,
         help="number of training streams of 64 s (default: %(default)s)",
     )
+    parser.add_argument(
+        "--base",
+        type=Path,
+        metavar="CACHE",
+        help="take --shared streams from this cache; the others are of the sources that it lacks",
+    )
+    parser.add_argument("--shared", type=int, default=0)
     options = parser.parse_args()
     require(parser, options.cache / "index.json", "run cstalk_bridge.models.training.prepare first")
     torch.set_num_threads(1)
     try:
-        for part, streams in (("dev", max(1, options.streams // 24)), ("train", options.streams)):
-            make(options.cache, options.encoder, part, streams)
-    except WeightsError as error:
+        if options.base is None:
+            make(options.cache, options.encoder, "dev", max(1, options.streams // 24))
+        shared = (options.base, options.shared)
+        make(options.cache, options.encoder, "train", options.streams, *shared)
+    except (WeightsError, ValueError, FileNotFoundError) as error:
         parser.error(str(error))
 
 

@@ -5,15 +5,15 @@
 It writes `phones.json` (per clip a list of `[start_s, end_s, phone]`), the set (`corpus.py`) and
 its `manifest.json` to the cache. Everything is kept by content: a run after a change rebuilds only
 what depends on it, and an interrupted run resumes. `--more-speech` adds what
-`cstalk_bridge.models.training.synthesis` made; `--research` adds RAVDESS, which the default weights
-must not be trained on; `--without` leaves a source out.
+`cstalk_bridge.models.training.synthesis` made; `--research` adds the actors of RAVDESS and the news
+readers, on whom the default weights must not be trained; `--without` leaves a source out.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,7 @@ from cstalk_bridge.models.training.sources import (
     code_digest,
     file_digest,
     folders_of,
+    held_out,
     require,
     text_digest,
 )
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-WITHOUT_PHONES = ("facegood",)
+WITHOUT_PHONES = ("facegood", "strangers")
 OPTIONAL_SOURCES = [source for source in SOURCES if source != "grid_s1"]
 
 Phones = dict[str, list[Segment]]
@@ -90,9 +91,13 @@ def keys_of(
 
 
 def trainable(source: str, folder: Path, phones: Phones) -> list[Clip]:
-    """Return the clips of a source that have phones, or need none, and an emotion we name."""
+    """Return the clips of a source that have phones, or need none, and an emotion we name.
+
+    An actor whose face is held out does not train at all.
+    """
+    unseen = held_out()["test"]["ravdess_faces"]
     return [
-        clip
+        replace(clip, part="test") if source == "ravdess" and clip.name[-2:] in unseen else clip
         for clip in clips_of(source, folder)
         if (source in WITHOUT_PHONES or clip.name in phones)
         and (source != "ravdess" or emotion_of(clip.path.stem) is not None)

@@ -94,6 +94,8 @@ GRID_CURVES = "curves_unsmoothed.npz"
 """Tracked frame by frame: the tracker's own time filter would delay and flatten it."""
 FACEGOOD_FPS, FACEGOOD_LATE_S = 30.0, 0.070
 RAVDESS_FPS = 29.97
+PEOPLE = "speakers.json"
+"""Of the news readers: the number of the person in each clip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,13 @@ SOURCES = {
         "CC BY-NC-SA 4.0",
         "audio/*.opus",
         ("action_units_frames.npz",),
+        default=False,
+    ),
+    "strangers": Source(
+        "36 tracked news readers (Essa-Ramzy/Arabic-Lip-Reading)",
+        "research only (broadcasts whose rights are not cleared)",
+        "audio/*.opus",
+        ("curves.npz", PEOPLE),
         default=False,
     ),
 }
@@ -177,17 +186,34 @@ def held_out() -> dict[str, dict[str, list[str]]]:
     return split
 
 
-def part_of(name: str) -> str:
-    """Return whether the clip `name` trains or is held out (`split.json`)."""
+def part_of(name: str, person: str = "") -> str:
+    """Return whether the clip `name` trains or is held out (`split.json`).
+
+    `person` is who speaks, where the name does not say it (`people_of`).
+    """
     source, stem = name.split("/")
+    if source == "strangers" and not person:
+        return "test"
     for part, names in held_out().items():
         voice = source.startswith("kokoro") and stem.split("__")[0] in names.get(
             "kokoro_voices", ()
         )
         actor = source == "ravdess" and stem.split("-")[-1] in names.get("ravdess_actors", ())
-        if stem in names.get(source, ()) or voice or actor:
+        stranger = source == "strangers" and person in names.get("strangers_people", ())
+        if stem in names.get(source, ()) or voice or actor or stranger:
             return part
     return "train"
+
+
+def people_of(source: str, folder: Path) -> dict[str, str]:
+    """Return the person in each clip, by file stem; empty for a source whose names say it.
+
+    ValueError where the table cannot be read.
+    """
+    if source != "strangers":
+        return {}
+    people: dict[str, int] = json.loads((folder / PEOPLE).read_text("utf-8"))
+    return {stem: f"{number:02}" for stem, number in people.items()}
 
 
 def folders_of(
@@ -212,7 +238,11 @@ def folders_of(
 def clips_of(source: str, folder: Path) -> list[Clip]:
     """Return the recordings of one source, sorted by name."""
     paths = sorted(folder.glob(SOURCES[source].sound))
-    return [Clip(name := f"{source}/{path.stem}", path, part_of(name)) for path in paths]
+    people = people_of(source, folder)
+    return [
+        Clip(name := f"{source}/{path.stem}", path, part_of(name, people.get(path.stem, "")))
+        for path in paths
+    ]
 
 
 def find_clips(
@@ -229,14 +259,14 @@ def find_clips(
 def licence_of(sources: Iterable[str], inherited: Iterable[str] = ()) -> str:
     """Return the licence of weights trained on `sources`, keys of `SOURCES` or ours.
 
-    `inherited` are licences of networks that began or supervised the training: one that is not
-    ours stays.
+    `inherited` are licences of networks that began or supervised the training: those that are not
+    ours stay. Several licences are joined by `; `: all of them hold.
     """
     known = [SOURCES[name] for name in sources if name in SOURCES]
     required = [source.licence for source in known if not source.default]
-    return next(
-        (licence for licence in (*required, *inherited) if licence != OUR_LICENCE), OUR_LICENCE
-    )
+    parts = (part for licence in (*required, *inherited) for part in licence.split("; "))
+    strict = dict.fromkeys(part for part in parts if part != OUR_LICENCE)
+    return "; ".join(strict) or OUR_LICENCE
 
 
 def credits_of(sources: Iterable[str]) -> dict[str, str]:

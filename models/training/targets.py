@@ -13,6 +13,7 @@ clearly and exactly when a phone was spoken.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,6 +47,8 @@ from cstalk_bridge.models.training.captured_faces import (
     stretch_of,
 )
 from cstalk_bridge.models.training.rules import GESTURES, contrast_of, limit_of, rule_curves
+from cstalk_bridge.models.training.sources import clips_of
+from cstalk_bridge.models.training.strangers import Strangers, recognised_segments, touching
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -106,12 +109,14 @@ class Targets:
     """One clip's gestures [time, gestures], phone indices [time] and stress [time] in 0..1.
 
     `channels` [time, channels] are tracked board values instead (`captured_faces.ActionUnits`).
+    `first` is the row of the recording at which they begin.
     """
 
     gestures: NDArray[np.float32]
     phones: NDArray[np.int64]
     stress: NDArray[np.float32]
     channels: NDArray[np.float32] | None = None
+    first: int = 0
 
 
 def speaking(phones: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -194,6 +199,7 @@ OBSERVED_GESTURES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("grid_s1", "kathleen", "kokoro"), tuple(GESTURES)),
     "facegood": tuple(SLIDERS),
     **dict.fromkeys(("kokoro_more", "ravdess"), tuple(GESTURES)),
+    "strangers": tuple(GESTURES),
 }
 """The gestures that each source observes."""
 
@@ -208,6 +214,7 @@ class TargetBuilder:
         self.mouths = CapturedMouths(folders)
         self.recognizer = PhoneRecognizer()
         self.articulation = captured_faces.Articulation()
+        self.strangers_folder = folders.get("strangers")
         self.action_units = None
         if "ravdess" in folders:
             tracks = np.load(folders["ravdess"] / "action_units_frames.npz")
@@ -246,6 +253,8 @@ class TargetBuilder:
         loudness = relative_loudness(samples)
         if clip.source == "facegood":
             return self._mandarin(clip, loudness)
+        if clip.source == "strangers":
+            return self._stranger(clip)
         segments = within_sound(clip.source, self.phones[clip.name], samples)
         stem, rows = clip.name.split("/")[1], len(loudness)
         phones, rules = phone_indices(segments, rows), rule_curves(segments, rows)
@@ -265,6 +274,49 @@ class TargetBuilder:
         if clip.source == "ravdess" and self.action_units is not None:
             channels = self.action_units.channels(stem, rows)
         return Targets(gestures, phones, stress, channels)
+
+    @cached_property
+    def strangers(self) -> Strangers:
+        """The news readers, whose sound has to be heard wholly before any of them is in step."""
+        expected = {
+            stem: self.articulation.predict_average(captured_faces.inputs_of(*heard))
+            for stem, heard in self._heard.items()
+        }
+        return Strangers(self._strangers_folder(), expected)
+
+    @cached_property
+    def _heard(self) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """Phone probabilities [rows, phones] and loudness [rows] of each of their clips."""
+        sounds = {c.path.stem: c.samples() for c in clips_of("strangers", self._strangers_folder())}
+        return {
+            stem: (self.recognizer.recognize(sound), relative_loudness(sound))
+            for stem, sound in sounds.items()
+        }
+
+    def _strangers_folder(self) -> Path:
+        if self.strangers_folder is None:
+            raise ValueError("the builder was made without the folder of the strangers")
+        return self.strangers_folder
+
+    def _stranger(self, clip: Clip) -> Targets:
+        """Return the targets of a news reader where the lips were tracked; no row where too few.
+
+        A closure that the encoder hears in lips seen apart is none.
+        """
+        stem = clip.path.stem
+        probabilities, loudness = self._heard[stem]
+        segments, rows = recognised_segments(probabilities), len(loudness)
+        phones, rules = phone_indices(segments, rows), rule_curves(segments, rows)
+        known = self.strangers.rows_of(stem, rows)
+        stress = smooth(loudness, STRESS_ROWS)
+        if known.start == known.stop:
+            return Targets(rules[:0], phones[:0], stress[:0])
+        mouth = self.strangers.mouth(stem, rows)
+        rules[:, COLUMN["lips_together"]] *= touching(mouth[:, CURVES.index("gap")])
+        limit = limit_of("jaw", segments, rows)
+        still = np.ones(rows, np.float32)
+        gestures = compose(rules, mouth, still, stress, limit, still, is_captured=True)
+        return Targets(gestures[known], phones[known], stress[known], first=known.start)
 
     def _mandarin(self, clip: Clip, loudness: NDArray[np.float32]) -> Targets:
         """Return the captured gestures of a FACEGOOD clip; its phones are unknown (all silence)."""

@@ -42,7 +42,7 @@ from cstalk_bridge.models.metrics.geometry import BROWS, lips_at_phones
 from cstalk_bridge.models.timing import HOP_SAMPLES, ROW_RATE_HZ, SAMPLE_RATE_HZ
 from cstalk_bridge.models.training.alignment import relative_loudness
 from cstalk_bridge.models.training.captured_faces import ActionUnits, emotion_of
-from cstalk_bridge.models.training.sources import held_out
+from cstalk_bridge.models.training.sources import held_out, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -68,6 +68,8 @@ INNER, OUTER = (
     [place for place, name in enumerate(BROWS) if name.startswith(part)]
     for part in ("inner", "outer")
 )
+WAYS = ("plain", "own")
+"""Without an emotion, and with the one acted."""
 LEADING = 3
 LOUD_PERCENT = 95
 SILENCE_S, SETTLED_S = 3.0, 1.0
@@ -90,6 +92,7 @@ class Acted:
     def measure(self, predictor: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
         """Yield shares in percent, gaps in millimetres, cosines and ratios."""
         lips: dict[str, list[tuple[str, float]]] = {}
+        unseen: dict[str, list[float]] = {}
         units: dict[str, list[Floats]] = {}
         loud: dict[tuple[str, str], list[float]] = {}
         brows: list[Floats] = []
@@ -111,12 +114,16 @@ class Acted:
                 for name, values in lips_at_phones(gap, phones).items():
                     values_at = lips.setdefault(f"{way}_{name}", [])
                     values_at += [(clip.emotion, value) for value in values]
+                    if part_of(clip.name) == "test":
+                        unseen.setdefault(f"unseen_{way}_{name}", []).extend(values)
                 if way == "own":
                     units.setdefault(clip.emotion, []).append(units_of(face)[phones > 0])
             loud.setdefault((clip.emotion, stem.split("-")[3]), []).append(
                 float(np.percentile(gap, LOUD_PERCENT))
             )
         yield from _closures(lips)
+        for key in (f"unseen_{way}_{name}" for way in WAYS for name in ("closed", "false")):
+            yield mean(f"acted.{key}", [100 * value for value in unseen.get(key, [])])
         yield from _similarity(units, self._real)
         yield from self._sways(units)
         yield from _effort(loud)
@@ -162,7 +169,7 @@ def _sides(brow: Floats) -> Floats:
 
 
 def _closures(lips: Mapping[str, list[tuple[str, float]]]) -> Iterator[Measurement]:
-    for way in ("plain", "own"):
+    for way in WAYS:
         for name in ("closed", "false"):
             found = lips.get(f"{way}_{name}", [])
             yield mean(f"acted.{way}_{name}", [100 * value for _, value in found])

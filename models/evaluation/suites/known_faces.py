@@ -34,6 +34,7 @@ from cstalk_bridge.models.evaluation.measures import (
 from cstalk_bridge.models.evaluation.multimodal import required_head
 from cstalk_bridge.models.evaluation.predictors import predict_face
 from cstalk_bridge.models.evaluation.recordings import (
+    MissingDataError,
     Recording,
     archive_of,
     evenly_spread,
@@ -109,7 +110,7 @@ class Ravdess:
     def measure(self, predictor: Predictor, lookahead_ms: int) -> Iterator[Measurement]:
         """Yield agreement without and with the clip's emotion, and distances with it."""
         plain: list[float] = []
-        own, emotions = [], []
+        own, emotions, actors = [], [], []
         pairs: list[Pair] = []
         for clip in self._clips:
             stem = clip.name.split("/")[1]
@@ -120,6 +121,7 @@ class Ravdess:
             plain.append(agreement_with(jaw(neutral), clip, "AU25_r", "AU26_r").near)
             own.append(agreement_with(jaw(emotional), clip, "AU25_r", "AU26_r"))
             emotions.append(clip.emotion)
+            actors.append(stem[-2:])
             true = self._units.channels(stem, clip.rows)
             if true is not None:
                 pairs.append((emotional, true, clip.emotion, stem[-2:]))
@@ -137,6 +139,9 @@ class Ravdess:
             yield mean(f"ravdess.{emotion}_loss", list(lost[of_it]))
         yield from _distances(pairs)
         unseen = held_out()["test"]["ravdess_faces"]
+        is_unseen = np.isin(actors, unseen)
+        for name, found in (("plain", plain), ("own", near)):
+            yield median(f"ravdess.{UNSEEN}{name}_r", list(np.array(found)[is_unseen]))
         yield from _compared([pair for pair in pairs if pair[3] in unseen], UNSEEN)
 
 
@@ -416,3 +421,17 @@ def strangers_people(folders: Folders, max_clips: int, head: MeasuredHead | None
     return People(
         "strangers", title, "strangers", strangers(folders, max_clips), required_head(head)
     )
+
+
+def unseen_strangers(folders: Folders, max_clips: int, head: MeasuredHead | None) -> People:
+    """Return the suite of those news readers on whom no research build was trained either.
+
+    MissingDataError where the data hold none of them.
+    """
+    unseen = held_out()["test"]["strangers_people"]
+    everybody = strangers(folders, max_clips)
+    people = {person: clips for person, clips in everybody.items() if person in unseen}
+    if not people:
+        raise MissingDataError("the news readers hold none of those in split.json; download again")
+    title = "the 12 news readers who are held out of research builds too, in mm"
+    return People("unseen_strangers", title, "", people, required_head(head))

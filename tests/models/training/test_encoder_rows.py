@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from cstalk_bridge.models.board import AUDIO_DRIVEN
 from cstalk_bridge.models.cstalk.architecture import ENCODER_DELAYS, EncoderArchitecture
 from cstalk_bridge.models.cstalk.network import EncoderGenerator
+from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.models.encoder.network import Encoder, EncoderSizes, encode
 from cstalk_bridge.models.encoder.weights import EncoderDescription, save_encoder
 from cstalk_bridge.models.errors import WeightsError
@@ -20,6 +22,7 @@ from cstalk_bridge.models.features import delay_hops
 from cstalk_bridge.models.loading import load_network, save_network
 from cstalk_bridge.models.training import encoder_rows, encoder_training
 from cstalk_bridge.models.training import train as trainer
+from cstalk_bridge.models.training.captured_faces import OBSERVED_CHANNELS
 from cstalk_bridge.models.training.corpus import Corpus
 from cstalk_bridge.models.training.encoder.phones import HEADS
 from cstalk_bridge.models.training.encoder_rows import EARLY_HOPS, ROWS, EncoderRowSet
@@ -66,6 +69,47 @@ def short(monkeypatch: pytest.MonkeyPatch, encoder_path: Path) -> None:
     monkeypatch.setattr(encoder_rows, "HOPS", HOPS)
     monkeypatch.setattr(encoder_rows, "HOPS", HOPS)
     monkeypatch.setattr(encoder_training.on_encoder, "__defaults__", (encoder_path,))
+
+
+@pytest.fixture(scope="module")
+def acted(corpus_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That corpus, and after it a happy actor whose face stands still, on the same sound."""
+    folder = tmp_path_factory.mktemp("acted") / "cache"
+    shutil.copytree(corpus_folder, folder)
+    index = json.loads((folder / "index.json").read_text("utf-8"))
+    actor = {"name": ACTOR, "emotion": {"happy": 1.0}, "captured": 0}
+    index.append(index[0] | actor | {"part": "train"})
+    (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
+    np.full((index[0]["rows"], len(AUDIO_DRIVEN)), 0.5, "<f2").tofile(folder / "captured.f16")
+    return folder
+
+
+ACTOR = "ravdess/03-01-03-02-01-01-01"
+
+
+def test_streams_of_another_set_are_shared_and_the_others_hold_what_it_lacks(
+    cache: Path, acted: Path, encoder_path: Path
+) -> None:
+    encoder_rows.make(acted, encoder_path, "train", 2, cache, 1)
+    one, other = (acted / f"heard/train-000{number}.npz" for number in (0, 1))
+    assert one.read_bytes() == (cache / "heard/train-0000.npz").read_bytes()
+    actor = len(json.loads((cache / "index.json").read_text("utf-8")))
+    with np.load(other) as archive:
+        assert set(archive["clip"].tolist()) == {-1, actor}
+    with pytest.raises(ValueError, match="does not begin with the clips"):
+        encoder_rows.make(cache, encoder_path, "train", 2, acted, 1)
+
+
+def test_an_actor_plays_what_the_generator_is_told(
+    cache: Path, acted: Path, encoder_path: Path
+) -> None:
+    encoder_rows.make(acted, encoder_path, "train", 2, cache, 1)
+    batch = EncoderRowSet(acted, "train").draw(EncoderArchitecture(), 24, 3, 0)
+    tracked = (batch.targets[..., encoder_rows.UNSPOKEN] == 0.5).all(-1).any(1)
+    assert 4 < int(tracked.sum()) < 20
+    assert (batch.conditions[tracked, list(EMOTIONS).index("happy")] == 1.0).all()
+    spoken = torch.from_numpy(OBSERVED_CHANNELS & ~encoder_rows.UNSPOKEN)
+    assert not (batch.targets[tracked][..., spoken] == 0.5).all(-1).any()
 
 
 def test_a_stream_knows_whose_row_each_hop_is(corpus_folder: Path) -> None:

@@ -38,7 +38,13 @@ if TYPE_CHECKING:
 SECONDS = 1.0
 SEGMENTS = [(0.1, 0.3, "AA"), (0.3, 0.4, "B"), (0.4, 0.7, "IY")]
 GRID = ("bbaf2n", "bbal6n", "bbaz6p", "bbaf3s")
-RAVDESS = ("03-01-03-02-01-01-04", "03-01-01-01-01-01-04", "03-01-02-01-01-01-04")
+STRANGERS = {"s1": 0, "s2": 0, "s3": 1}
+RAVDESS = (
+    "03-01-03-02-01-01-02",
+    "03-01-01-01-01-01-02",
+    "03-01-02-01-01-01-02",
+    "03-01-04-01-01-01-04",
+)
 
 
 def write_sound(path: Path, seed: int) -> None:
@@ -68,6 +74,22 @@ def write_tracked(path: Path) -> None:
         f"{clip}__lips": random.random((25, 2)).astype(np.float16) for clip in GRID
     }
     np.savez(path, names=np.array(arkit), lips_names=np.array(lips), **curves, **seen)
+
+
+def write_strangers(folder: Path) -> None:
+    """Tracked in all of their sound but the last fifth of a second."""
+    random = np.random.default_rng(5)
+    arrays: dict[str, Any] = {}
+    for number, clip in enumerate(STRANGERS):
+        write_sound(folder / f"audio/{clip}.opus", 60 + number)
+        arrays |= {
+            clip: random.random((21, 1)).astype(np.float16),
+            f"{clip}__lips": (0.2 * random.random((21, 2))).astype(np.float16),
+            f"{clip}__t": np.arange(21) / 25,
+        }
+    seen = np.array(list(TRACKED_LIPS))
+    np.savez(folder / "curves.npz", names=np.array(["mouthPucker"]), lips_names=seen, **arrays)
+    (folder / "speakers.json").write_text(json.dumps(STRANGERS), encoding="utf-8")
 
 
 def write_kokoro(folder: Path, voices: tuple[str, ...]) -> None:
@@ -100,6 +122,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_sound(folder / f"ravdess/audio/{clip}.opus", 40 + number)
     units = [f"{unit}_r" for unit in ACTION_UNIT_GAINS]
     write_curves(folder / "ravdess/action_units_frames.npz", units, RAVDESS[:2], 30)
+    write_strangers(folder / "strangers")
     return folder
 
 
@@ -172,9 +195,13 @@ def test_a_new_source_leaves_the_others_alone(prepared: Path, data: Path, tmp_pa
     after = read_manifest(cache)["sources"]
     assert {name: after[name] for name in before} == before
     assert (cache / "samples.i16").read_bytes()[: len(old_sound)] == old_sound
-    assert after["ravdess"]["clips"]["train"] == 2  # calm is no emotion of the network
-    assert not after["ravdess"]["default"]
+    # Calm is no emotion of the network, and the face of actor 04 is held out.
+    assert after["ravdess"]["clips"] == {"train": 2, "dev": 0, "test": 1}
+    assert after["strangers"]["clips"] == {"train": 2, "dev": 0, "test": 1}
+    assert not any(after[source]["default"] for source in ("ravdess", "strangers"))
     corpus = Corpus(cache, "train")
+    readers = corpus.by_source["strangers"]
+    assert all(25 <= clip["rows"] <= 41 for clip in readers)
     assert corpus.captured.shape == (2 * 50, len(AUDIO_DRIVEN))
     batch = draw(corpus, Architecture(), 48, 1, 1)
     assert batch.captured is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from cstalk_bridge.models.training.corpus import card_rows, describe_source
 from cstalk_bridge.models.training.sources import (
     OUR_LICENCE,
     SOURCES,
+    clips_of,
     credits_of,
     find_clips,
     folders_of,
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+RESEARCH = f"{SOURCES['ravdess'].licence}; {SOURCES['strangers'].licence}"
+
+
 def test_the_split_holds_out_what_it_promises() -> None:
     split = held_out()
     assert len(split["dev"]["grid_s1"]) == len(split["test"]["grid_s1"]) == 50
@@ -32,6 +37,7 @@ def test_the_split_holds_out_what_it_promises() -> None:
     assert split["test"]["kokoro_voices"] == ["am_puck", "bf_emma"]
     assert split["test"]["ravdess_actors"] == ["17", "18", "19", "20"]
     assert split["test"]["ravdess_faces"] == ["03", "04"]
+    assert len(set(split["test"]["strangers_people"])) == 12
 
 
 @pytest.mark.parametrize(
@@ -41,6 +47,8 @@ def test_the_split_holds_out_what_it_promises() -> None:
         (("grid_s1", "rules", "iphone"), (OUR_LICENCE,), OUR_LICENCE),
         (("grid_s1", "ravdess"), (), "CC BY-NC-SA 4.0"),
         (("grid_s1",), (OUR_LICENCE, "CC BY-NC-SA 4.0"), "CC BY-NC-SA 4.0"),
+        (("ravdess", "strangers"), (), RESEARCH),
+        (("ravdess",), (RESEARCH, OUR_LICENCE), RESEARCH),
     ],
 )
 def test_weights_have_the_strictest_licence_of_their_sources(
@@ -69,16 +77,32 @@ def test_every_clip_has_its_part(clip: str, part: str) -> None:
     assert part_of(clip) == part
 
 
-def test_only_research_uses_ravdess(tmp_path: Path) -> None:
+def test_clips_of_a_person_who_is_held_out_are_held_out(tmp_path: Path) -> None:
+    (tmp_path / "audio").mkdir()
+    unseen, seen = held_out()["test"]["strangers_people"][0], "00"
+    assert seen not in held_out()["test"]["strangers_people"]
+    people = {"a": int(unseen), "b": int(seen), "d": int(unseen)}
+    (tmp_path / "speakers.json").write_text(json.dumps(people), encoding="utf-8")
+    for stem in "abcd":
+        (tmp_path / f"audio/{stem}.opus").write_bytes(b"")
+    parts = {clip.path.stem: clip.part for clip in clips_of("strangers", tmp_path)}
+    assert parts == {"a": "test", "b": "train", "c": "test", "d": "test"}
+
+
+def test_only_research_uses_actors_and_news_readers(tmp_path: Path) -> None:
     for source in SOURCES:
         (tmp_path / source / "audio").mkdir(parents=True)
+        (tmp_path / source / "speakers.json").write_text("{}", encoding="utf-8")
         for stem in ("audio/a.opus", "a.opus", "a.flac"):
             (tmp_path / source / stem).write_bytes(b"")
     default = {clip.source for clip in find_clips(tmp_path)}
     assert default == {"grid_s1", "kathleen", "kokoro", "facegood"}
     more = folders_of(tmp_path, tmp_path / "kokoro_more", research=True)
     assert list(more) == list(SOURCES)
-    assert [name for name, source in SOURCES.items() if not source.default] == ["ravdess"]
+    assert [name for name, source in SOURCES.items() if not source.default] == [
+        "ravdess",
+        "strangers",
+    ]
     assert all("NC" not in SOURCES[name].licence for name in folders_of(tmp_path))
 
 
@@ -93,7 +117,7 @@ def test_the_shipped_weights_were_made_from_default_sources() -> None:
 def test_the_research_build_states_its_licence() -> None:
     path = DEFAULT_PATH.with_stem(f"{DEFAULT_PATH.stem}_research")
     _, description = load_streaming_network(path, torch.device("cpu"))
-    assert description.card["licence"] == SOURCES["ravdess"].licence
+    assert SOURCES["ravdess"].licence in description.card["licence"].split("; ")
 
 
 def test_a_manifest_has_what_a_card_quotes(tmp_path: Path) -> None:

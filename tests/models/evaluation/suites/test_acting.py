@@ -56,6 +56,8 @@ def test_closures_likeness_and_effort_of_actors_are_measured_by_emotion(tmp_path
     measured = found(suite, Actor())
     assert measured["acted.plain_closed"].value == 100.0
     assert measured["acted.plain_closed"].count == 2 * 12
+    assert measured["acted.unseen_plain_closed"].count == 12  # of actor 17
+    assert measured["acted.unseen_own_closed"].value == pytest.approx(100 * 2 / 3)
     assert measured["acted.own_closed_angry"].value == 0.0
     assert measured["acted.own_closed_happy"].value == 100.0
     assert measured["acted.like_happy"].value > 0.9

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 SPOKEN = [(0.2, 0.5, "AA"), (0.5, 0.7, "B"), (0.7, 1.0, "IY"), (1.0, 1.2, "S"), (1.2, 1.4, "M")]
-ACTORS = ("01", "02")
+ACTORS = ("01", "17")
 CODES = {"01": "neutral", "03": "happy", "05": "angry"}
 
 

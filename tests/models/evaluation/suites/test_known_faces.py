@@ -17,7 +17,11 @@ from cstalk_bridge.models.evaluation.recordings import (
     MissingDataError,
     strangers,
 )
-from cstalk_bridge.models.evaluation.suites.known_faces import grid_people, strangers_people
+from cstalk_bridge.models.evaluation.suites.known_faces import (
+    grid_people,
+    strangers_people,
+    unseen_strangers,
+)
 from cstalk_bridge.models.timing import rows_of
 from cstalk_bridge.models.training.sources import GRID_CURVES, held_out
 from tests.models.evaluation.heads import GAP_MM, PlainHead
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 SPEAKERS = {"00001": 0, "00002": 0, "00003": 4, "00004": 4, "00005": 7, "00006": 7}
 SIZES_MM = dict(zip(SPEAKERS, (10.0, 10.0, 20.0, 20.0, 5.0, 5.0), strict=True))
 LATE_S = 0.06
+UNSEEN = held_out()["test"]["strangers_people"]
 
 
 def opened(times_s: np.ndarray, clip: str) -> np.ndarray:
@@ -121,6 +126,19 @@ def test_a_late_follower_is_late_and_as_large_as_it_is(tmp_path: Path) -> None:
     assert measured["strangers.gap_real_size"].value == pytest.approx(9 / 10 * 35 / 3, rel=0.1)
     assert abs(measured["strangers.gap_size_r"].value) <= 1
     assert measured["strangers.pucker_ratio"].value == pytest.approx(2.0, rel=0.05)
+
+
+def test_people_whom_no_research_build_knows_are_measured_by_themselves(tmp_path: Path) -> None:
+    follower = write_people(tmp_path)
+    unseen = [person for person in (0, 4, 7) if f"{person:02}" in UNSEEN]
+    assert unseen == [4]
+    measured = found(unseen_strangers(Folders(tmp_path, tmp_path), 100, PlainHead()), follower)
+    assert measured["unseen_strangers.gap_r"].count == 1
+    assert measured["unseen_strangers.gap_real_size"].value == pytest.approx(18.0, rel=0.1)
+    known = json.dumps(dict.fromkeys(SPEAKERS, 0))
+    (tmp_path / "strangers/speakers.json").write_text(known, encoding="utf-8")
+    with pytest.raises(MissingDataError, match="none of those"):
+        unseen_strangers(Folders(tmp_path, tmp_path), 100, PlainHead())
 
 
 def test_a_third_of_the_motion_is_seen_in_its_size_alone(tmp_path: Path) -> None:
