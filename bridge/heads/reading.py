@@ -376,7 +376,8 @@ def list_heads(named: Path | None = None, folder: Path | None = None) -> tuple[L
     paths = [named] if named else []
     if is_folder(folder):
         files = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-        paths += sorted(path for path in files if is_file(path))
+        found = (path for path in files if is_file(path))
+        paths += sorted(found, key=lambda path: (path.name.casefold(), path.name))
     own = ListedHead(OWN_ID, "CSTalk", OWN_HEAD)
     return (*_listed(paths[: MAX_HEADS - 1]), own)
 

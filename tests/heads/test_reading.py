@@ -345,7 +345,7 @@ def test_the_named_head_is_listed_first(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     named = tmp_path / "elsewhere" / "b.glb"
     heads = list_heads(named, tmp_path)
-    assert [head.id for head in heads] == ["b", "zo-s-head", "b-2", "own-2", OWN_ID]
+    assert [head.id for head in heads] == ["b", "b-2", "own-2", "zo-s-head", OWN_ID]
     assert heads[0].path == named
     assert heads[-1].path == OWN_HEAD
     assert [head.id for head in list_heads(None, tmp_path / "none")] == [OWN_ID]
