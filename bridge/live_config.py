@@ -449,10 +449,6 @@ class LiveConfig:
             controller.level(setting(key).name, value_of(new, key))
         elif key == "rest":
             each.subject.performer.change_policies(new.rest.policies)
-        elif key == "passthrough.delay_ms":
-            controller.passthrough_delay(new.passthrough.delay_ms)
-        elif key == "passthrough.level_db":
-            controller.passthrough_level(new.passthrough.level_db)
         elif key in LIVE_SETTINGS and group != GATE:
             LIVE_SETTINGS[key].change(controller, value_of(new, key), None)
 

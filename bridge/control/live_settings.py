@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LiveSetting:
-    """How a setting is read of a subject, and changed over a time in s, None for its own."""
+    """How a setting is read of a subject, and changed over a time in s, None for its own.
+
+    It is None where the subject does not have the part to which it belongs; changing it is a
+    UserError then.
+    """
 
     read: Callable[[SubjectController], Any]
     change: Callable[[SubjectController, Any, float | None], None]
@@ -53,6 +57,14 @@ LIVE_SETTINGS: Mapping[str, LiveSetting] = {
         attrgetter("gain_db"), lambda subject, value, _over_s: subject.gain(value)
     ),
     **{f"audio.gate.{name}": _of_gate(name) for name in GateConfig.model_fields},
+    "passthrough.delay_ms": LiveSetting(
+        lambda subject: subject.passthrough and subject.passthrough.delay_ms,
+        lambda subject, value, _over_s: subject.passthrough_delay(value),
+    ),
+    "passthrough.level_db": LiveSetting(
+        lambda subject: subject.passthrough and subject.passthrough.level_db,
+        lambda subject, value, _over_s: subject.passthrough_level(value),
+    ),
     "transition_ms": LiveSetting(
         attrgetter("transition_ms"), lambda subject, value, _over_s: subject.transition(value)
     ),
@@ -72,8 +84,11 @@ LIVE_SETTINGS: Mapping[str, LiveSetting] = {
 
 
 def read_live_settings(subject: SubjectController) -> dict[str, float | bool]:
-    """Return the live settings of a subject by their field names."""
-    return {entry.field_name: LIVE_SETTINGS[entry.key].read(subject) for entry in live_settings()}
+    """Return the live settings that a subject has, by their field names."""
+    values = (
+        (entry.field_name, LIVE_SETTINGS[entry.key].read(subject)) for entry in live_settings()
+    )
+    return {name: value for name, value in values if value is not None}
 
 
 def settings_in_force(subject: SubjectController) -> dict[str, SettingValue]:

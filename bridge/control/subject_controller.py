@@ -459,7 +459,7 @@ class SubjectController(EmotionController):
             input_state=metrics.input_state,
             level_db=metrics.level_db,
             links=tuple(_link_state(link, self._now()) for link in metrics.links),
-            passthrough=_passthrough_report(self._subject.passthrough),
+            passthrough=self.passthrough,
             health=health(self._metrics, metrics, self._now()) if self._metrics else None,
         )
 
@@ -524,6 +524,11 @@ class SubjectController(EmotionController):
         if self._is_recording():
             what = "a take is being recorded, whose sound would jump"
             raise UserError(Problem(self.name, what, remedy))
+
+    @property
+    def passthrough(self) -> PassthroughReport | None:
+        """Settings and state of its audio passthrough, None where it has none."""
+        return _passthrough_report(self._subject.passthrough)
 
     def passthrough_delay(self, delay_ms: float) -> None:
         """Set the delay of the audio passthrough beyond that of the face."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cstalk_bridge.audio.passthrough import PassthroughState
     from cstalk_bridge.audio.source import SourceState
     from cstalk_bridge.timecode.smpte import FrameRate
     from cstalk_bridge.timecode.tick import Tick
@@ -266,6 +267,7 @@ class PassthroughStatus(Protocol):
     device: str
     fault: str
     delay_ms: float
+    state: PassthroughState
 
     @property
     def total_delay_ms(self) -> float: ...  # noqa: D102 - see the class

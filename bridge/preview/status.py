@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from anyio.to_thread import run_sync
 from starlette.responses import JSONResponse, Response
 
+from cstalk_bridge.audio.passthrough import PassthroughState
 from cstalk_bridge.control.keys import press_page_key
 from cstalk_bridge.control.live_settings import change_live_settings, read_live_settings
 from cstalk_bridge.models.errors import UserError
@@ -200,10 +201,22 @@ def _lamp_state(delivery: Delivery) -> str:
 def _passthrough(played: PassthroughStatus) -> dict[str, Any]:
     return {
         "device": printable(played.device),
+        "lamp": played.state.value,
+        "state": _PASSTHROUGH_LAMPS[played.state],
         "delay_ms": round(played.total_delay_ms),
         "late_ms": round(played.late_ms),
+        "gaps": played.underruns,
+        "jumps": played.jumps,
         "fault": printable(played.fault),
     }
+
+
+_PASSTHROUGH_LAMPS: Final = {
+    PassthroughState.OPENING: "idle",
+    PassthroughState.RUNNING: "good",
+    PassthroughState.LOST: "fault",
+}
+"""Colours of the lamp."""
 
 
 def bridge_meters(controller: Controller) -> dict[str, Any]:

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBridge]:
-    with running_bridge(tmp_path_factory.mktemp("live"), "Anna") as running:
+    subject = {
+        "name": "Anna",
+        "audio": {"input": "test"},
+        "passthrough": {"device": "no such cable"},
+        "links": ["livelink-face://127.0.0.1:9"],
+    }
+    with running_bridge(tmp_path_factory.mktemp("live"), subjects=[subject]) as running:
         yield running
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cstalk_bridge.control.live_settings import read_live_settings
 from cstalk_bridge.models.errors import UserError
 from tests.control.running import running_bridge
 
@@ -39,6 +40,8 @@ def test_delay_and_level_are_changed_and_reported(tmp_path: Path) -> None:
         with pytest.raises(UserError, match="has no audio passthrough"):
             bruno.passthrough_delay(40.0)
         assert not any("passthrough" in address for address, *_ in bruno.state().messages())
+        assert read_live_settings(anna)["passthrough_delay_ms"] == 40.0
+        assert "passthrough_delay_ms" not in read_live_settings(bruno)
 
 
 def test_a_gate_for_voices_is_not_switched_while_a_take_is_recorded(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from cstalk_bridge import daemon
 from cstalk_bridge.audio.inputs import SPEECH_PATH
+from cstalk_bridge.audio.passthrough import PassthroughConfig
 from cstalk_bridge.audio.source import AudioConfig
 from cstalk_bridge.config.schema import Config, SubjectConfig
 from cstalk_bridge.control.controller import Controller
@@ -36,7 +37,13 @@ NAMES = ("Anna", "Zoë <b>")
 def config(target: Target, folder: Path) -> Config:
     links = (LiveLinkFaceConfig(targets=(target,)),)
     subjects = tuple(
-        SubjectConfig(name=name, audio=AudioConfig(input="test"), links=links) for name in NAMES
+        SubjectConfig(
+            name=name,
+            audio=AudioConfig(input="test"),
+            links=links,
+            passthrough=PassthroughConfig(device="no such cable"),
+        )
+        for name in NAMES
     )
     given = {"device": "cpu", "dashboard": False, "subjects": subjects, "preview": ":0"}
     given["recording"] = {"folder": folder}
@@ -89,6 +96,13 @@ def set_up(visit: Visit, controller: Controller) -> None:
     wait_until(lambda: second.gain_db == 3.5 and second.noise_gate.enabled)
     wait_until(lambda: second.noise_gate.close_db == second.noise_gate.open_db == -60)
     wait_until(lambda: second.lookahead_ms == 120)
+    page.locator(".passthrough .lampword[data-state=fault]", has_text="missing").wait_for()
+    page.locator("[data-setting=passthrough_delay_ms]").fill("35")
+    page.locator("[data-setting=passthrough_level_db]").fill("-6")
+    wait_until(lambda: (found := second.passthrough) and found.delay_ms == 35.0)
+    wait_until(lambda: (found := second.passthrough) and found.level_db == -6.0)
+    assert first.passthrough is not None
+    assert first.passthrough.delay_ms == 0.0
     controller.change_input(NAMES[1], str(SPEECH_PATH))
     page.locator("#panel-sound select option:checked", has_text=SPEECH_PATH.name).wait_for(
         state="attached"

@@ -11,7 +11,8 @@ from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.preview.server import open_preview
 from tests.control.running import running_bridge
 from tests.networks import GUARDED, small_generator
-from tests.preview.browsing import Visit, browsing, needs_chromium, visiting
+from tests.outputs.receiving import receiver
+from tests.preview.browsing import TIMEOUT_S, Visit, browsing, needs_chromium, visiting
 from tests.preview.serving import Serving
 
 if TYPE_CHECKING:
@@ -59,9 +60,24 @@ NAMELESS = """() => [...document.querySelectorAll('#steering :is(button, select,
 
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """A bridge with two subjects, whose page asks for a token as on a LAN."""
+    """A bridge with two subjects, whose page asks for a token as on a LAN.
+
+    The first one has an audio passthrough.
+    """
     with (
-        running_bridge(tmp_path_factory.mktemp("phone"), *NAMES) as bridge,
+        receiver() as unreal,
+        running_bridge(
+            tmp_path_factory.mktemp("phone"),
+            subjects=[
+                {
+                    "name": name,
+                    "audio": {"input": "test"},
+                    "passthrough": passthrough,
+                    "links": [f"livelink-face://{unreal.target}"],
+                }
+                for name, passthrough in zip(NAMES, ({"device": "no such cable"}, {}), strict=True)
+            ],
+        ) as bridge,
         open_preview(
             PreviewConfig.parse("0.0.0.0:0", TOKEN),
             load=lambda: small_generator(GUARDED),
@@ -187,6 +203,26 @@ def test_a_subject_is_chosen_and_steered_by_touch(serving: Serving, browser: Bro
     assert disk is not None
     page.touchscreen.tap(disk["x"] + 0.65 * disk["width"], disk["y"] + 0.5 * disk["height"])
     page.locator(".blend", has_text="happy 0.5").wait_for()
+    context.close()
+
+
+def test_the_passthrough_is_shown_and_set_by_touch(serving: Serving, browser: Browser) -> None:
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    )
+    context.set_default_timeout(1e3 * TIMEOUT_S)
+    page = context.new_page()
+    page.goto(f"http://127.0.0.1:{serving.port}/?token={TOKEN}")
+    part = page.locator(".passthrough")
+    page.locator("#tabs [data-panel=sound]").tap()
+    part.locator(".lampword", has_text="opening").wait_for()
+    page.locator("[data-setting=passthrough_delay_ms]").fill("35")
+    page.locator("[data-setting=passthrough_level_db]").fill("-6")
+    page.locator("#subject").select_option(NAMES[1])
+    part.wait_for(state="hidden")
+    page.locator("#subject").select_option(NAMES[0])
+    part.locator("output", has_text="35 ms").wait_for()
+    part.locator("output", has_text="-6 dB").wait_for()
     context.close()
 
 

@@ -42,8 +42,11 @@
  *   is_paused: boolean, rigmaps: string[], input: string, links: LinkState[],
  *   health: {state: string, advice: string, is_fault: boolean}, latency_ms: ?number[],
  *   buffer_ms: number, losses: Record<string, number>,
- *   passthrough: ?{device: string, delay_ms: number, late_ms: number, fault: string}, [setting: string]: any}} SubjectState
+ *   passthrough: ?Passthrough, [setting: string]: any}} SubjectState
  *   a subject of the running bridge, with a value for each live setting
+ * @typedef {{device: string, lamp: string, state: 'good' | 'idle' | 'fault', delay_ms: number,
+ *   late_ms: number, gaps: number, jumps: number, fault: string}} Passthrough
+ *   the sound that is played on an output device; the delay is the whole one
  * @typedef {{identifier: string, folder: string, begin: string, end: string,
  *   problem: string}} EndedTake
  * @typedef {{subjects: SubjectState[], recording: {is_recording: boolean, slate: string,

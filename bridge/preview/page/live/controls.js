@@ -60,7 +60,7 @@ export function settingControls(panel, entries, steering) {
   panel.append(...controls.map(({ element }) => element));
   return (state) => {
     const subject = steered(state);
-    if (subject) for (const { name, show } of controls) show(subject[name]);
+    for (const { name, show } of controls) if (subject && name in subject) show(subject[name]);
   };
 }
 

@@ -80,7 +80,7 @@ export function linksPanel(panel, session, steering) {
     if (!bridge || !subject) return;
     drawMaps(maps, subject, session, steering);
     const key = JSON.stringify([
-      ...[subject.links, subject.latency_ms, subject.losses, subject.passthrough],
+      ...[subject.links, subject.latency_ms, subject.losses],
       ...[bridge.notices, bridge.time, bridge.log],
     ]);
     if (key === drawn) return;
@@ -128,11 +128,6 @@ const noticeRow = ({ time_s, subject, text }, now_s) =>
     make('small', { textContent: ago(now_s - time_s) }),
   );
 
-const soundText = ({ device, delay_ms, late_ms, fault }) =>
-  fault
-    ? `${device}: ${fault}`
-    : `${device}, ${delay_ms} ms${late_ms ? `, ${late_ms} ms late` : ''}`;
-
 /** What is known of the run, as terms and their descriptions. */
 function factsOf(bridge, subject) {
   const [median, p99] = subject.latency_ms ?? [];
@@ -143,7 +138,6 @@ function factsOf(bridge, subject) {
     Latency: median === undefined ? '–' : `${median} ms (p99 ${p99})`,
     Buffer: `${subject.buffer_ms} ms`,
     Lost: lost.join(', ') || 'nothing',
-    ...(subject.passthrough && { Sound: soundText(subject.passthrough) }),
     ...(bridge.log && { Log: bridge.log }),
   };
   return Object.entries(facts).map(([term, text]) => [

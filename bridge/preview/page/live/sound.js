@@ -1,4 +1,4 @@
-/** The panel of sound: which microphone, gain, noise gate, look-ahead. */
+/** The panel of sound: which microphone, gain, noise gate, look-ahead, audio passthrough. */
 import * as api from '../api.js';
 import { Refusal } from '../api.js';
 import { fillMenu, make, write } from '../elements.js';
@@ -68,6 +68,7 @@ export function soundPanel(panel, store, steering) {
   const drawSettings = settingControls(panel, settingsOf(store.state.session, 'audio'), steering);
   const { lookahead_ms } = store.state.session.live_settings;
   const drawDelay = settingControls(panel, [['lookahead_ms', lookahead_ms]], steering);
+  const drawPassthrough = passthroughPart(panel, store.state.session, steering);
   const draw = (state) => {
     const subject = steered(state);
     if (!subject) return;
@@ -80,7 +81,45 @@ export function soundPanel(panel, store, steering) {
     fillMenu(menu, [...others, ...entries], present?.id ?? '');
     drawSettings(state);
     drawDelay(state);
+    drawPassthrough(state);
   };
   look();
   return draw;
 }
+
+/** The audio passthrough of a subject that has one: lamp, delay, what is wrong, and its settings. */
+function passthroughPart(panel, session, steering) {
+  const lamp = make('span.lampword');
+  const [device, delay] = [make('b'), make('span')];
+  const [faults, advice] = [make('span'), make('small')];
+  const row = make('li', {}, lamp, device, delay, faults, advice);
+  const part = make(
+    'section.passthrough',
+    { aria: { label: 'Audio passthrough' } },
+    make('h3', { textContent: 'Audio passthrough' }),
+    make('ul.rows', {}, row),
+  );
+  panel.append(part);
+  const drawSettings = settingControls(part, settingsOf(session, 'passthrough'), steering);
+  return (state) => {
+    const played = steered(state)?.passthrough;
+    part.hidden = !played;
+    if (!played) return;
+    lamp.dataset.state = played.state;
+    write(lamp, played.lamp);
+    write(device, played.device);
+    write(delay, played.state === 'good' ? `${played.delay_ms} ms behind its arrival` : '');
+    write(faults, faultsText(played));
+    write(advice, adviceText(played));
+    drawSettings(state);
+  };
+}
+
+const faultsText = ({ gaps, jumps }) =>
+  [
+    ...(gaps ? [gaps === 1 ? '1 gap' : `${gaps} gaps`] : []),
+    ...(jumps ? [jumps === 1 ? '1 jump' : `${jumps} jumps`] : []),
+  ].join(', ');
+
+const adviceText = ({ fault, late_ms }) =>
+  fault || (late_ms ? `${late_ms} ms later than the face; raise the look-ahead` : '');

@@ -103,8 +103,8 @@ function drawStrip(state) {
   const links = subject.links ?? [];
   const worst =
     ['fault', 'idle'].find((each) => links.some(({ state: lamp }) => lamp === each)) ?? 'good';
-  const tab = buttonsIn('tabs').find(({ dataset }) => dataset.panel === 'links');
-  if (tab) tab.dataset.state = worst;
+  const lamps = { links: worst, sound: subject.passthrough?.state === 'fault' ? 'fault' : '' };
+  for (const tab of buttonsIn('tabs')) tab.dataset.state = lamps[tab.dataset.panel ?? ''] ?? '';
 }
 
 /** @param {import('../state.js').State} state */
