@@ -18,6 +18,7 @@ from cstalk_bridge.models.phones import PHONES
 from cstalk_bridge.models.training.corpus import Corpus
 from cstalk_bridge.models.training.encoder_rows import EncoderRowSet
 from cstalk_bridge.models.training.loss import Loss, face_loss
+from cstalk_bridge.models.training.processes import ALONE
 from cstalk_bridge.models.training.run import (
     Progress,
     Run,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from cstalk_bridge.models.cstalk.network import FaceNetwork
     from cstalk_bridge.models.training.encoder_rows import EncoderRowBatch
     from cstalk_bridge.models.training.loss import CorrelationSupervision
+    from cstalk_bridge.models.training.processes import Processes
 
 
 NETWORK = "cstalk-encoder"
@@ -76,6 +78,7 @@ def train(
     *,
     supervision: CorrelationSupervision | None = None,
     initial: tuple[FaceNetwork, Description] | None = None,
+    processes: Processes = ALONE,
 ) -> tuple[FaceNetwork, Description]:
     """Run (or finish) the training, as `cstalk_bridge.models.training.train.train`.
 
@@ -107,11 +110,12 @@ def train(
         lambda: on_encoder(create_network(description, None, initial_network)),
         device,
         provenance_of(description) | {"heard": rows_set.key},
+        processes,
     )
     loss, progress = Loss(rows_set, device), Progress(run, REPORT_EVERY)
     for step in run.steps():
         batch = rows_set.draw(sizes, settings.batch, settings.seed, step)
-        faces = _faces(run.network, batch, settings, step, device)
+        faces = _faces(run.network, batch, settings, step, device, processes)
         targets, observed = batch.targets.to(device), batch.observed.to(device)
         face = face_loss(loss, faces, targets, observed)
         if supervision:
@@ -119,7 +123,7 @@ def train(
             face = face + term(faces, batch.conditions[:, : len(description.emotions)].to(device))
         run.update(face)
         progress.report(face=face)
-        if run.step % settings.check_every == 0:
+        if run.step % settings.check_every == 0 and processes.is_first:
             for line in development_report(run.average, dev):
                 print(f"  {line}", flush=True)
     return run.average, description
@@ -138,14 +142,19 @@ def _faces(
     settings: TrainingConfig,
     step: int,
     device: torch.device,
+    processes: Processes = ALONE,
 ) -> Tensor:
-    """Return the faces of a batch, [batch, time, channels], some encoder channels dropped."""
+    """Return the faces of a batch, [batch, time, channels], some encoder channels dropped.
+
+    Each of `processes` makes its share of them.
+    """
     rng = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
     shape = (*batch.rows.shape[:2], 1)
     hiss = HISS * torch.randn(batch.rows.shape, generator=rng)
     rows = (batch.rows + hiss) * (torch.rand(shape, generator=rng) >= DROPPED_CHANNELS_SHARE)
     halved = torch.autocast(device.type, dtype=torch.bfloat16)
+    share = processes.share
+    conditions, delays = share(batch.conditions).to(device), share(batch.delay_hops).to(device)
     with halved if settings.precision == "bf16" else nullcontext():
-        weights = (batch.conditions.to(device), batch.delay_hops.to(device))
-        channels = network.decode(rows.to(device), *weights)
-    return channels.float().transpose(1, 2)
+        channels = network.decode(share(rows).to(device), conditions, delays)
+    return processes.gather(channels.float(), len(rows)).transpose(1, 2)

@@ -30,6 +30,7 @@ from cstalk_bridge.models.metrics.curves import CLOSERS, NO_CLOSURES, OPEN_VOWEL
 from cstalk_bridge.models.phones import PHONES
 from cstalk_bridge.models.timing import ROW_RATE_HZ, SAMPLE_RATE_HZ
 from cstalk_bridge.models.training.augmentation import AUGMENTATION
+from cstalk_bridge.models.training.processes import ALONE
 from cstalk_bridge.models.training.rules import GESTURES
 from cstalk_bridge.models.training.sources import credits_of, licence_of
 from cstalk_bridge.models.weights_format import read_tensors, write_tensors
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from cstalk_bridge.models.training.corpus import Corpus, Entry
+    from cstalk_bridge.models.training.processes import Processes
     from cstalk_bridge.models.wav2vec import Wav2Vec
 
 
@@ -203,25 +205,29 @@ def precision_on(device: torch.device) -> str:
 class MixedPrecisionNetwork(FaceNetwork):
     """A network as it is trained: in one of `PRECISIONS`, from and to fp32.
 
-    Its weights are the network's own, and they stay in fp32.
+    Its weights are the network's own, and they stay in fp32. Of several `processes` each runs its
+    share of a batch.
     """
 
-    def __init__(self, network: FaceNetwork, precision: str) -> None:
+    def __init__(self, network: FaceNetwork, precision: str, processes: Processes = ALONE) -> None:
         low, high = network.minimum.flatten().tolist(), network.maximum.flatten().tolist()
         super().__init__(network.architecture, low, high)
         if precision not in PRECISIONS:
             raise ValueError(f"precision {precision}: use one of {', '.join(PRECISIONS)}")
         self.network = network
         self.precision = precision
+        self.processes = processes
 
     def forward(
         self, samples: Tensor, emotion: Tensor, delay_hops: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         """Return channels and phone logits in fp32, as `FaceNetwork.forward`."""
         halved = torch.autocast(samples.device.type, dtype=torch.bfloat16)
+        share, size = self.processes.share, len(samples)
         with halved if self.precision == "bf16" else nullcontext():
-            channels, phones = self.network(samples, emotion, delay_hops)
-        return channels.float(), None if phones is None else phones.float()
+            channels, phones = self.network(share(samples), share(emotion), share(delay_hops))
+        whole = self.processes.gather(channels.float(), size)
+        return whole, None if phones is None else self.processes.gather(phones.float(), size)
 
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -266,14 +272,20 @@ class Run(Generic[Network]):
         make: Callable[[], Network],
         device: torch.device,
         provenance: Mapping[str, object] | None = None,
+        processes: Processes = ALONE,
     ) -> None:
         """`make` creates an untrained network; an earlier run in `folder` is resumed.
 
         `provenance` holds whatever else determines the weights besides the settings (JSON values).
-        WeightsError: the earlier run has another provenance, or cannot be read.
+        `processes` train together; only the first writes. WeightsError: the earlier run has another
+        provenance, or cannot be read, or is not the same for all processes.
         """
+        if settings.batch < processes.count:
+            what = f"{processes.count} processes cannot share a batch of {settings.batch}"
+            raise WeightsError(f"{what}; start fewer")
         torch.manual_seed(settings.seed)
         self.settings = settings
+        self.processes = processes
         self.record = as_json(asdict(settings) | dict(provenance or {}))
         self.path = folder / "checkpoint.safetensors"
         self.network = make().to(device)
@@ -286,6 +298,7 @@ class Run(Generic[Network]):
         folder.mkdir(parents=True, exist_ok=True)
         if self.path.exists():
             self._resume()
+        processes.need_same(self.step, device)
 
     def steps(self) -> Iterator[int]:
         """Yield every remaining step; the caller calls `update` once for each.
@@ -303,13 +316,16 @@ class Run(Generic[Network]):
             group["lr"] = learning_rate(self.settings, self.step)
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
+        self.processes.add_gradients(self.network.parameters())
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
         self.optimizer.step()
         self.average_in(self.settings.average)
         self.step += 1
 
     def save(self) -> None:
-        """Write the checkpoint, whole or not at all."""
+        """Write the checkpoint, whole or not at all; the first process does."""
+        if not self.processes.is_first:
+            return
         tensors = {"step": torch.tensor(self.step)}
         tensors |= {f"network.{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
@@ -344,7 +360,8 @@ class Run(Generic[Network]):
             state.setdefault(int(index), {})[key] = tensor
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        print(f"resumed at step {self.step}")
+        if self.processes.is_first:
+            print(f"resumed at step {self.step}", flush=True)
 
     @torch.no_grad()
     def average_in(self, decay: float) -> None:
@@ -369,7 +386,7 @@ class Progress:
 
     def report(self, **losses: Tensor) -> None:
         """Print the losses of the step just taken, by name, at every `every`th step."""
-        if self.run.step % self.every:
+        if self.run.step % self.every or not self.run.processes.is_first:
             return
         text = " ".join(f"{name} {loss.item():.4f}" for name, loss in losses.items())
         print(f"step {self.run.step}: {text}, {self.minutes_left():.0f} min left", flush=True)

@@ -5,7 +5,14 @@
         --runs ../runs      # resumes by itself; writes the weights
 
 On two CPU cores the run takes under two hours; with a GPU, `--device cuda`. The same seed and
-settings give the same sequence of batches, also after an interruption. `python -m
+settings give the same sequence of batches, also after an interruption. Under `torchrun` processes
+share each batch, and the loss curve stays that of one; all of them need the folders `--cache` and
+`--runs`:
+
+    TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 \
+        torchrun --nproc-per-node 2 --max-restarts 3 -m cstalk_bridge.models.training.train
+
+`python -m
 cstalk_bridge.models.evaluation` evaluates the weights.
 """
 
@@ -32,6 +39,7 @@ from cstalk_bridge.models.training.loss import (
     Loss,
     loss_of,
 )
+from cstalk_bridge.models.training.processes import ALONE, joined, own_device
 from cstalk_bridge.models.training.run import (
     PRECISIONS,
     MixedPrecisionNetwork,
@@ -53,6 +61,7 @@ if TYPE_CHECKING:
 
     from cstalk_bridge.models.cstalk.architecture import Description
     from cstalk_bridge.models.cstalk.network import FaceNetwork
+    from cstalk_bridge.models.training.processes import Processes
     from cstalk_bridge.models.wav2vec import Wav2Vec
 
 
@@ -125,7 +134,7 @@ def parse_arguments(
         parser.error("cstalk-uncorrelated is trained without --correlation; use --network cstalk")
     if given.device == "cuda" and not torch.cuda.is_available():
         parser.error("there is no CUDA GPU; use --device cpu")
-    device = torch.device(given.device)
+    device = own_device(given.device)
     precision = given.precision or precision_on(device)
     is_ours = given.network == NETWORK
     runs = given.runs or Path("../runs", "default" if is_ours else given.network)
@@ -158,16 +167,23 @@ def train(
     *,
     supervision: CorrelationSupervision | None = None,
     initial: tuple[FaceNetwork, Description] | None = None,
+    processes: Processes = ALONE,
 ) -> tuple[FaceNetwork, Description]:
     """Run (or finish) the training; return the averaged network and its description.
 
     A teacher, and nothing else, needs a `front_end`. `initial` is the result of an earlier round to
-    continue from. WeightsError: `folder` holds a run with another configuration, or `initial` is
-    another network.
+    continue from. Each of `processes` calls this. WeightsError: `folder` holds a run with another
+    configuration, or `initial` is another network.
     """
     if settings.network == encoder_training.NETWORK:
         return encoder_training.train(
-            cache, folder, settings, device, supervision=supervision, initial=initial
+            cache,
+            folder,
+            settings,
+            device,
+            supervision=supervision,
+            initial=initial,
+            processes=processes,
         )
     initial_network, initial_description = initial or (None, None)
     corpus, dev = Corpus(cache, "train"), Corpus(cache, "dev")
@@ -182,8 +198,9 @@ def train(
     )
     sizes, seed, version = description.architecture, settings.seed, settings.augmentation
     make = partial(create_network, description, front_end, initial_network)
-    run = Run(folder, settings, make, device, provenance_of(description))
-    loss, trainee = Loss(corpus, device), MixedPrecisionNetwork(run.network, settings.precision)
+    run = Run(folder, settings, make, device, provenance_of(description), processes)
+    loss = Loss(corpus, device)
+    trainee = MixedPrecisionNetwork(run.network, settings.precision, processes)
     progress = Progress(run, REPORT_EVERY)
     for step in run.steps():
         batch = draw(corpus, sizes, settings.batch, seed, step, version)
@@ -191,13 +208,15 @@ def train(
         face, phones = loss_of(trainee, batch, loss, device, term)
         run.update(face + PHONE_WEIGHT * phones)
         progress.report(face=face, phones=phones)
-        if run.step % settings.check_every == 0:
+        if run.step % settings.check_every == 0 and processes.is_first:
             for line in development_report(run.average, dev):
                 print(f"  {line}", flush=True)
     return run.average, description
 
 
-def trained(options: TrainingRequest) -> tuple[FaceNetwork, Description]:
+def trained(
+    options: TrainingRequest, processes: Processes = ALONE
+) -> tuple[FaceNetwork, Description]:
     """Train as `options` describe; WeightsError where a file they name cannot be used."""
     settings, device = options.settings, options.device
     front_end = load_wav2vec(options.wav2vec) if options.wav2vec else None
@@ -224,6 +243,7 @@ def trained(options: TrainingRequest) -> tuple[FaceNetwork, Description]:
         front_end,
         supervision=supervision,
         initial=initial,
+        processes=processes,
     )
 
 
@@ -231,10 +251,17 @@ def main() -> None:
     """Train, resuming where an earlier run stopped, and write the weights file."""
     parser = create_parser(__doc__)
     options = parse_arguments(parser)
-    try:
-        network, description = trained(options)
-    except WeightsError as error:
-        parser.error(str(error))
+    with joined(options.device) as processes:
+        try:
+            network, description = trained(options, processes)
+        except WeightsError as error:
+            parser.error(str(error))
+        if processes.is_first:
+            write(options, network, description)
+
+
+def write(options: TrainingRequest, network: FaceNetwork, description: Description) -> None:
+    """Write the weights file."""
     options.out.parent.mkdir(parents=True, exist_ok=True)
     save_network(options.out, network.cpu(), description)
     print(f"wrote {options.out}")
