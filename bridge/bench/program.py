@@ -217,11 +217,16 @@ def _network_alone(
 def _render(generator: Generator, folder: str, name: str, number: int, levels: Levels) -> float:
     """Return how long everything takes but loading the network, in seconds."""
     from cstalk_bridge.takes.render.jobs import RenderConfig
-    from cstalk_bridge.takes.render.pipeline import render
+    from cstalk_bridge.takes.render.pipeline import LocalEngine, render
 
     out = Path(folder, f"out-{name}-{number}-{levels.liveliness:g}")
     start_s = host_now()
-    render([str(Path(folder, name))], out, RenderConfig(levels=levels), load=lambda *_: generator)
+    render(
+        [str(Path(folder, name))],
+        out,
+        RenderConfig(levels=levels),
+        engine=LocalEngine(lambda *_: generator),
+    )
     return host_now() - start_s
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cstalk_bridge.takes.export.formats import Format
     from cstalk_bridge.takes.generate import GenerationConfig
     from cstalk_bridge.takes.render.jobs import RenderConfig
+    from cstalk_bridge.takes.render.pipeline import RenderEngine
     from cstalk_bridge.takes.render.progress import RenderProgress
     from cstalk_bridge.takes.take import Take
 
@@ -52,6 +53,7 @@ examples:
   cstalk-bridge render speech.wav -o takes
   cstalk-bridge render voices/ "more/**/*.flac" -o takes --format take,csv,glb --emotion happy:0.7
   cstalk-bridge render voices/ -o takes --shard 2/8
+  cstalk-bridge render s3://lines/en -o /shared/takes --engine ray --address auto
   cstalk-bridge render takes/20261201_MySlate_1 -o exported --format csv,glb --fps 30
 """
 
@@ -69,7 +71,10 @@ def add_render(commands: Commands) -> None:
         EPILOG,
     )
     render.add_argument(
-        "inputs", metavar="IN", nargs="+", help="Recordings, takes, folders or patterns to render."
+        "inputs",
+        metavar="IN",
+        nargs="+",
+        help="Recordings, takes, folders, patterns or URLs (s3://...) to render.",
     )
     render.add_argument("-o", "--out", metavar="DIR", required=True, help="Folder of the outputs.")
     render.add_argument(
@@ -80,6 +85,23 @@ def add_render(commands: Commands) -> None:
         "--rigmap", metavar="NAME|FILE", help="Rig map, instead of the one of each format."
     )
     render.add_argument("--head", metavar="FILE.glb", help="Head that glb and usd files animate.")
+    render.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="What renders: this process, or the workers of a Ray cluster (default: local).",
+    )
+    render.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="Ray cluster, or auto (default: one starts here until the end).",
+    )
+    render.add_argument(
+        "--workers",
+        metavar="N",
+        type=int,
+        help="Workers of the Ray cluster at most (default: its cores, or its GPUs).",
+    )
     render.add_argument("--shard", metavar="I/N", help="Render only part I of N equal parts.")
     render.add_argument(
         "--overwrite", action="store_true", help="Replace files that no render has made."
@@ -121,12 +143,35 @@ def render(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     if settings.voice_weights.auto:
         print(ser_notice(), file=sys.stderr)
+    engine = engine_of(options)
     try:
-        progress = pipeline.render(options.inputs, Path(options.out), settings, watch=show_progress)
+        progress = pipeline.render(
+            options.inputs, Path(options.out), settings, watch=show_progress, engine=engine
+        )
     except KeyboardInterrupt:
         print("stopped; the same command continues from here", file=sys.stderr)
         raise
     return report(progress)
+
+
+def engine_of(options: argparse.Namespace) -> RenderEngine | None:
+    """Return the engine that the arguments name, None for this process. UserError."""
+    from cstalk_bridge.models.errors import Problem, UserError
+
+    if options.engine == "ray":
+        from cstalk_bridge.takes.render.cluster import RayEngine
+
+        if options.workers is not None and options.workers < 1:
+            raise UserError(Problem("--workers", f"{options.workers} is too few", "give 1 or more"))
+        return RayEngine(options.address, options.workers)
+    problems = [
+        Problem(flag, "is for a Ray cluster", "add --engine ray")
+        for flag, value in (("--address", options.address), ("--workers", options.workers))
+        if value is not None
+    ]
+    if problems:
+        raise UserError.of(problems)
+    return None
 
 
 def settings_of(options: argparse.Namespace) -> RenderConfig:

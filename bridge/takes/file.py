@@ -319,7 +319,8 @@ def write_take(take: Take, file: IO[bytes]) -> None:
     if sampled:
         arrays[EMOTION] = sampled.weights(take.times_s)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(HEADER, header.model_dump_json(indent=2))
+        # By its name it would get the time of day: one performance is one file, byte for byte.
+        archive.writestr(zipfile.ZipInfo(HEADER), header.model_dump_json(indent=2))
         for name, values in arrays.items():
             with archive.open(name, "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.ascontiguousarray(values), allow_pickle=False)

@@ -117,7 +117,7 @@ def open_input(job: Job, settings: RenderConfig) -> OpenedInput:
 def _sound_of(take: Take, job: Job) -> Sound:
     if take.sound is None:
         what = "the take has no sound of which its face could be generated again"
-        raise UserError(Problem(str(job.source), what, "leave --regenerate out"))
+        raise UserError(Problem(job.where, what, "leave --regenerate out"))
     return take.sound
 
 

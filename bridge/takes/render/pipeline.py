@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
 from cstalk_bridge.face.emotion import check_face_settings
 from cstalk_bridge.face.inference import load_network
 from cstalk_bridge.models.errors import Problem, UserError
-from cstalk_bridge.models.files import PARTIAL_SUFFIX
 from cstalk_bridge.models.timing import ROW_RATE_HZ
-from cstalk_bridge.system.files import atomic_write
 from cstalk_bridge.takes.export.formats import FORMATS
 from cstalk_bridge.takes.generate import assemble_take
+from cstalk_bridge.takes.render.fetching import chunks, fetched
+from cstalk_bridge.takes.render.inputs import find_inputs
 from cstalk_bridge.takes.render.jobs import (
     create_output_formats,
-    find_inputs,
     make_jobs,
     output_formats_of,
     weights_hash,
@@ -43,142 +41,34 @@ from cstalk_bridge.takes.render.progress import (
     Manifest,
     ManifestEntry,
     RenderProgress,
-    output_record,
 )
-from cstalk_bridge.takes.render.sound_file import write_sound_beside
+from cstalk_bridge.takes.render.writing import (
+    OutputWriter,
+    make_output_folder,
+    remove_leftovers,
+)
 from cstalk_bridge.takes.sound import EncodedSound
 from cstalk_bridge.timecode.tick import host_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, Future
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from cstalk_bridge.models.cstalk.generator import Generator
-    from cstalk_bridge.takes.render.jobs import Inputs, Job, OutputFormat, RenderConfig
+    from cstalk_bridge.takes.render.inputs import Inputs
+    from cstalk_bridge.takes.render.jobs import Job, OutputFormat, RenderConfig
     from cstalk_bridge.takes.render.pieces import Batch, OpenedInput, Part
     from cstalk_bridge.takes.take import Take
 
     Boards = list[NDArray[np.float32]]
 
+    DoJobs = Callable[[Sequence[Job], JobLog], None]
+
     Watch = Callable[[RenderProgress], AbstractContextManager[object]]
-
-
-LEFTOVER: Final = re.compile(
-    rf"\.(?P<name>.*)\.[0-9a-f]{{8}}{re.escape(PARTIAL_SUFFIX)}", re.DOTALL
-)
-"""A file which a killed program was writing, and the beginning of the name it would have got."""
-
-
-def write_output(take: Take, job: Job, output_format: OutputFormat, out: Path) -> dict[str, str]:
-    """Write a take in a format; return its path in the folder and its manifest record.
-
-    UserError where a folder or a file cannot be written, and where a link leads out of `out`.
-    """
-    place = job.output(output_format.form)
-    target = out / place
-    make_output_folder(target.parent, out)
-    export = output_format.export
-    if take.sound is not None and output_format.form.has_head:
-        name = output_format.form.sound_name(job.slate)
-        if write_sound_beside(take.sound, target.with_name(name)):
-            export = replace(export, sound_name=name)
-    with atomic_write(target, overwrite=True) as file:
-        for chunk in output_format.form.write(take, export):
-            file.write(chunk)
-    return {str(place): output_record(target.stat().st_size, output_format.fingerprint)}
-
-
-def make_output_folder(folder: Path, out: Path) -> None:
-    """Make a folder below `out`. UserError where that is not possible, or a link leads out."""
-    if not folder.resolve().is_relative_to(out.resolve()):
-        raise UserError(Problem(str(folder), f"a link leads outside of {out}", "remove the link"))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(Problem(str(folder), f"cannot be created: {error.strerror}")) from None
-
-
-def remove_leftovers(jobs: Iterable[Job], output_formats: Sequence[OutputFormat], out: Path) -> int:
-    """Remove what a killed run left half-written of these jobs; return how many files.
-
-    Other jobs' files stay: another shard may be writing them now.
-    """
-    ours: dict[Path, set[str]] = {}
-    for job in jobs:
-        for output_format in output_formats:
-            target = out / job.output(output_format.form)
-            ours.setdefault(target.parent, set()).add(target.name)
-    removed = 0
-    for folder, names in ours.items():
-        for path in folder.glob(f".*{PARTIAL_SUFFIX}"):
-            match = LEFTOVER.fullmatch(path.name)
-            if match and match["name"] in names:
-                path.unlink(missing_ok=True)
-                removed += 1
-    return removed
-
-
-UNWRITTEN_S: Final = 600.0
-"""Takes which wait to be written, in seconds of sound: 120 MB, or one longer take."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Unwritten:
-    """A take that is being written: one future for each of its outputs."""
-
-    job: Job
-    duration_s: float
-    outputs: list[Future[dict[str, str]]]
-
-    @property
-    def is_done(self) -> bool:
-        return all(output.done() for output in self.outputs)
-
-
-class OutputWriter:
-    """Writes takes into a folder, with `threads`, and notes in `job_log` what became of them."""
-
-    def __init__(
-        self, output_formats: Sequence[OutputFormat], out: Path, job_log: JobLog, threads: Executor
-    ) -> None:
-        self._output_formats = output_formats
-        self._out = out
-        self._job_log = job_log
-        self._threads = threads
-        self._unwritten: deque[_Unwritten] = deque()
-
-    def write(self, job: Job, duration_s: float, make: Callable[[], Take]) -> None:
-        """Submit a take of that length, which `make` returns on one of the threads."""
-        output_formats = output_formats_of(job, self._output_formats)
-        self._job_log.begin(job, output_formats)
-        # Whoever waits for the take does so after it was begun, for threads take work in order.
-        take = self._threads.submit(make)
-        write = partial(_write, take, job, self._out)
-        outputs = [self._threads.submit(write, output_format) for output_format in output_formats]
-        self._unwritten.append(_Unwritten(job, duration_s, outputs))
-
-    def collect(self, limit_s: float = UNWRITTEN_S) -> None:
-        """Note what has been written, and wait until no more than `limit_s` is left to write."""
-        while self._unwritten:
-            left_s = sum(unwritten.duration_s for unwritten in self._unwritten)
-            if left_s <= limit_s and not self._unwritten[0].is_done:
-                return
-            done = self._unwritten.popleft()
-            try:
-                outputs = [output.result() for output in done.outputs]
-            except Exception as error:  # noqa: BLE001 - one input must not end the others
-                self._job_log.fail(done.job, error)
-                continue
-            records = {place: record for output in outputs for place, record in output.items()}
-            self._job_log.finish(done.job, done.duration_s, records)
-
-
-def _write(take: Future[Take], job: Job, out: Path, output_format: OutputFormat) -> dict[str, str]:
-    return write_output(take.result(), job, output_format, out)
 
 
 READ_AHEAD: Final = 12
@@ -206,7 +96,7 @@ def _next(ahead: deque[tuple[Job, Future[OpenedInput]]], job_log: JobLog) -> Ite
         job_log.progress.drop(job)
         job_log.fail(job, error)
     else:
-        job_log.progress.note(str(job.source), opened.notices)
+        job_log.progress.note(job.where, opened.notices)
         yield opened
 
 
@@ -226,7 +116,8 @@ class Renderer:
     """Renders jobs into a folder.
 
     Whatever is wrong with one input is noted in `job_log`; the rest goes on. `generator` is None
-    where all jobs are takes that are only converted.
+    where all jobs are takes that are only converted. `cores` are those that it may use, by default
+    the machine's.
     """
 
     def __init__(
@@ -236,6 +127,7 @@ class Renderer:
         output_formats: Sequence[OutputFormat],
         out: Path,
         job_log: JobLog,
+        cores: int | None = None,
     ) -> None:
         self._generator = generator
         self._settings = settings
@@ -243,7 +135,7 @@ class Renderer:
         self._stop = threading.Event()
         self._growing: dict[Job, _Growing] = {}
         self._working: deque[tuple[Batch, Future[Boards]]] = deque()
-        cores = min(MAX_THREADS, os.cpu_count() or 1)
+        cores = cores or min(MAX_THREADS, os.cpu_count() or 1)
         self._networks = cores if generator and generator.device == "cpu" else 1
         self._readers = ThreadPoolExecutor(max(1, cores // 2), "reading")
         self._network = ThreadPoolExecutor(self._networks, "network")
@@ -348,6 +240,75 @@ class Renderer:
         self._outgoing.write(opened.job, opened.rows / ROW_RATE_HZ, assemble)
 
 
+@dataclass(frozen=True, slots=True)
+class RenderWork:
+    """What all jobs of a render have in common.
+
+    `weights` is the hash of the weights file, empty where no face is generated.
+    """
+
+    settings: RenderConfig
+    output_formats: tuple[OutputFormat, ...]
+    out: Path
+    weights: str
+
+
+class RenderEngine(Protocol):
+    """What does the jobs of a render: this process, or others."""
+
+    def prepare(self, work: RenderWork) -> AbstractContextManager[DoJobs]:
+        """Prepare for work; entered, it gives what does jobs and notes them in a log.
+
+        UserError for what concerns all jobs, such as weights and settings.
+        """
+
+
+class LocalEngine:
+    """Does the jobs in this process; `load` returns the network."""
+
+    def __init__(self, load: Callable[[Path | None, str], Generator] = load_network) -> None:
+        self._load = load
+
+    @contextmanager
+    def prepare(self, work: RenderWork) -> Iterator[DoJobs]:
+        """Load the network, if one is needed; what is entered renders with it."""
+        generator = load_checked(work, work.settings.device, self._load)
+        yield partial(render_jobs, generator, work)
+
+
+def load_checked(
+    work: RenderWork,
+    device: str,
+    load: Callable[[Path | None, str], Generator] = load_network,
+) -> Generator | None:
+    """Return the network, None where no face is generated. UserError where settings do not fit."""
+    if not work.weights:
+        return None
+    generator = load(work.settings.weights, device)
+    check_face_settings(generator, {"": work.settings})
+    return generator
+
+
+def render_jobs(
+    generator: Generator | None,
+    work: RenderWork,
+    jobs: Sequence[Job],
+    job_log: JobLog,
+    cores: int | None = None,
+) -> None:
+    """Render jobs in this process; what lies in a store is fetched first, a chunk at a time."""
+
+    def do(here: Sequence[Job]) -> None:
+        renderer = Renderer(generator, work.settings, work.output_formats, work.out, job_log, cores)
+        renderer.render(here)
+
+    if here := [job for job in jobs if not job.urls]:
+        do(here)
+    for chunk in chunks(job for job in jobs if job.urls):
+        with fetched(chunk, job_log) as here:
+            do(here)
+
+
 NO_INPUT: Final = Problem("render", "no input was given", "name a recording")
 
 
@@ -357,13 +318,13 @@ def render(
     settings: RenderConfig,
     *,
     watch: Watch = nullcontext,
-    load: Callable[[Path | None, str], Generator] = load_network,
+    engine: RenderEngine | None = None,
 ) -> RenderProgress:
     """Render files, folders and patterns into `out` and return the result.
 
     Outputs that an earlier run finished are kept. `watch` is entered with the progress while the
-    work goes on; `load` returns the network once a face is to be generated. UserError for what
-    concerns all inputs: none found, two of one name, settings, weights, the folder.
+    work goes on; `engine` does it, by default in this process. UserError for what concerns all
+    inputs: none found, two of one name, settings, weights, the folder.
     """
     inputs = find_inputs(sources, out)
     inputs.choose(settings.subject)
@@ -386,14 +347,12 @@ def render(
             progress.fail(problem.where, (problem,))
         fit = [job for job in todo if _is_fit(job, manifest, output_formats, settings, progress)]
         if fit:
-            generator = None
-            if any(job.is_generated for job in fit):
-                generator = load(settings.weights, settings.device)
-                check_face_settings(generator, {"": settings})
-            progress.start_s = host_now()
-            job_log = JobLog(manifest, progress)
-            with watch(progress):
-                Renderer(generator, settings, output_formats, out, job_log).render(fit)
+            is_generating = any(job.is_generated for job in fit)
+            work = RenderWork(settings, output_formats, out, weights if is_generating else "")
+            with (engine or LocalEngine()).prepare(work) as do_jobs:
+                progress.start_s = host_now()
+                with watch(progress):
+                    do_jobs(fit, JobLog(manifest, progress))
         progress.end_s = host_now()
     return progress
 
@@ -424,7 +383,7 @@ def _is_fit(
     problems = []
     if not wanted:
         others = ", ".join(name for name in FORMATS if name != "take")
-        problems.append(Problem(str(job.source), "it already is a take", f"ask for {others}"))
+        problems.append(Problem(job.where, "it already is a take", f"ask for {others}"))
     if not settings.overwrite:
         problems += [
             Problem(str(path), "already exists, and not from a render", "use --overwrite")
@@ -433,5 +392,5 @@ def _is_fit(
     if problems:
         manifest.append(ManifestEntry.of(job, JobState.FAILED, problems=tuple(map(str, problems))))
         progress.drop(job)
-        progress.fail(str(job.source), tuple(problems))
+        progress.fail(job.where, tuple(problems))
     return not problems

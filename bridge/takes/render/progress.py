@@ -15,11 +15,11 @@ import sys
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
 from cstalk_bridge.models.errors import Problem, UserError
 from cstalk_bridge.system.worker import Worker
-from cstalk_bridge.takes.render.jobs import MANIFEST_PATTERN
+from cstalk_bridge.takes.render.inputs import MANIFEST_PATTERN
 from cstalk_bridge.timecode.smpte import duration_text
 from cstalk_bridge.timecode.tick import host_now
 
@@ -62,7 +62,7 @@ class ManifestEntry:
     @classmethod
     def of(cls, job: Job, state: JobState, **rest: Any) -> ManifestEntry:
         """Return the entry of a job."""
-        return cls(str(job.place), str(job.source), job.stamp, state, **rest)
+        return cls(str(job.place), job.where, job.stamp, state, **rest)
 
 
 class Manifest:
@@ -156,11 +156,18 @@ def _is_sound(entry: ManifestEntry) -> bool:
     return all(isinstance(text, str) for text in texts)
 
 
+class Entries(Protocol):
+    """What takes the entries of a manifest: its file, or a list that travels to whoever has it."""
+
+    def append(self, entry: ManifestEntry, /) -> None:
+        """Add one."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobLog:
     """Manifest and progress, kept by one thread."""
 
-    manifest: Manifest
+    manifest: Entries
     progress: RenderProgress
 
     def begin(self, job: Job, output_formats: Sequence[OutputFormat]) -> None:
@@ -176,14 +183,14 @@ class JobLog:
     def fail(self, job: Job, error: Exception) -> None:
         """Note why an input failed; what is no UserError is a fault of ours."""
         if isinstance(error, UserError):
-            problems = error.problems
+            problems = tuple(map(job.explain, error.problems))
         else:
             what = f"an internal error: {type(error).__name__}: {error}"
-            problems = (Problem(str(job.source), what),)
+            problems = (Problem(job.where, what),)
         self.manifest.append(
             ManifestEntry.of(job, JobState.FAILED, problems=tuple(map(str, problems)))
         )
-        self.progress.fail(str(job.source), problems)
+        self.progress.fail(job.where, problems)
 
 
 NETWORK_SHARE = 0.7
@@ -206,6 +213,8 @@ class RenderProgress:
     failures: list[tuple[str, tuple[Problem, ...]]] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     """Messages for the user about inputs that did not fail."""
+    workers: int | None = None
+    """Processes of a cluster that render at this moment; None without a cluster."""
 
     def add_generated(self, job: Job, share: float) -> None:
         """Count a further share of an input as processed by the network."""
@@ -224,6 +233,15 @@ class RenderProgress:
     def note(self, source: str, notices: tuple[str, ...]) -> None:
         """Keep messages for the user about an input."""
         self.notices += (f"{source}: {notice}" for notice in notices)
+
+    def add(self, part: RenderProgress, size: int) -> None:
+        """Add what became of a part of the jobs, whose inputs have `size` bytes together."""
+        self.bytes += part.bytes - size
+        self.done += part.done
+        self.bytes_done += part.bytes_done
+        self.sound_s += part.sound_s
+        self.failures += part.failures
+        self.notices += part.notices
 
     def drop(self, job: Job) -> None:
         """Remove an input from the remaining work."""
@@ -249,6 +267,8 @@ class RenderProgress:
         parts = [f"{self.done} of {self.jobs} rendered", f"{self.speed(now_s):.0f} x real time"]
         if self.failures:
             parts.insert(1, f"{len(self.failures)} failed")
+        if self.workers is not None:
+            parts.append(f"{self.workers} worker{'' if self.workers == 1 else 's'}")
         if (left_s := self.left_s(now_s)) is not None:
             parts.append(f"{duration_text(left_s)} left")
         return ", ".join(parts)

@@ -7,7 +7,8 @@ import pytest
 
 from cstalk_bridge.models.errors import UserError
 from cstalk_bridge.takes.export.formats import FORMATS
-from cstalk_bridge.takes.render.jobs import FoundInput, Shard, find_inputs, make_jobs, parse_shard
+from cstalk_bridge.takes.render.inputs import FoundInput, find_inputs
+from cstalk_bridge.takes.render.jobs import Shard, make_jobs, parse_shard
 
 FORMS = (FORMATS["take"], FORMATS["csv"])
 

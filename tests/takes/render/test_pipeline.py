@@ -26,8 +26,9 @@ from cstalk_bridge.models.files import PARTIAL_SUFFIX
 from cstalk_bridge.takes.export.formats import FORMATS
 from cstalk_bridge.takes.export.tables import ExportConfig
 from cstalk_bridge.takes.reader import load_take
-from cstalk_bridge.takes.render.jobs import RenderConfig, Shard, find_inputs
-from cstalk_bridge.takes.render.pipeline import render
+from cstalk_bridge.takes.render.inputs import find_inputs
+from cstalk_bridge.takes.render.jobs import RenderConfig, Shard
+from cstalk_bridge.takes.render.pipeline import LocalEngine, render
 from cstalk_bridge.takes.sound import network_input, open_sound
 from cstalk_bridge.timecode.smpte import FRAME_RATES
 from tests.networks import GUARDED, UNGUARDED, small_generator
@@ -55,7 +56,7 @@ def run(generator: Generator, tmp_path: Path) -> Any:
             [str(path) for path in paths],
             tmp_path / "out",
             settings,
-            load=lambda *_: generator,
+            engine=LocalEngine(lambda *_: generator),
         )
 
     return run
@@ -126,7 +127,8 @@ def test_a_mouth_guard_shapes_the_takes_and_a_change_renders_them_anew(tmp_path:
 
     def rendered(mouth_guard: float) -> tuple[Any, Any]:
         settings = replace(TAKE, emotions=happy, mouth_guard=mouth_guard)
-        assert render([str(path)], out, settings, load=lambda *_: generator).done == 1
+        engine = LocalEngine(lambda *_: generator)
+        assert render([str(path)], out, settings, engine=engine).done == 1
         # Not the take itself, which keeps its file open: Windows then lets nobody replace it.
         take = load_take(out / "a.take")
         return take.provenance["mouth_guard"], take.board
@@ -140,7 +142,7 @@ def test_a_mouth_guard_unknown_to_the_weights_ends_the_render(tmp_path: Path) ->
     path, generator = write_speech(tmp_path / "a.wav"), small_generator(UNGUARDED)
     settings = replace(TAKE, mouth_guard=0.2)
     with pytest.raises(UserError, match=r"--mouth-guard.*trained without"):
-        render([str(path)], tmp_path / "out", settings, load=lambda *_: generator)
+        render([str(path)], tmp_path / "out", settings, engine=LocalEngine(lambda *_: generator))
 
 
 def test_another_format_or_rate_renders_only_what_is_necessary(run: Any, tmp_path: Path) -> None:
@@ -380,9 +382,9 @@ def test_ctrl_c_leaves_no_partial_file(generator: Generator, tmp_path: Path) -> 
 
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        render([str(path)], out, TAKE, watch=interrupt, load=lambda *_: generator)
+        render([str(path)], out, TAKE, watch=interrupt, engine=LocalEngine(lambda *_: generator))
     assert not list(out.glob(f".*{PARTIAL_SUFFIX}"))
-    render([str(path)], out, TAKE, load=lambda *_: generator)
+    render([str(path)], out, TAKE, engine=LocalEngine(lambda *_: generator))
     assert load_take(out / "long.take").rows == 30_000
 
 

@@ -8,12 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cstalk_bridge.takes.export.formats import FORMATS
+from cstalk_bridge.takes.render.inputs import find_inputs
 from cstalk_bridge.takes.render.jobs import (
     Job,
     RenderConfig,
     Shard,
     create_output_formats,
-    find_inputs,
     make_jobs,
 )
 from cstalk_bridge.takes.render.progress import JobState, Manifest, ManifestEntry, output_record
