@@ -74,6 +74,7 @@ SLOW = (
     "tests/evaluation/",
     "tests/face/procedural/test_animation.py",
     "tests/plot/test_figure.py",
+    "tests/plot/test_summary.py::test_each_fault",
     "tests/preview/test_session.py::test_two_hours",
     "tests/rig/test_arkit.py::test_every_shape",
     "tests/rig/test_rigmap.py::test_shipped_maps_compute",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cstalk_bridge.cli.arguments import Commands
     from cstalk_bridge.models.errors import Problem
     from cstalk_bridge.plot.measures import CurveWarnings
+    from cstalk_bridge.plot.picture import View
     from cstalk_bridge.takes.export.formats import Format
     from cstalk_bridge.takes.generate import GenerationConfig
     from cstalk_bridge.takes.render.jobs import RenderConfig
@@ -356,11 +357,15 @@ PLOT_EPILOG = """\
 One or two takes give one plot, the second dashed over the first. More takes give a plot each, named
 after the take. Of a recording a take is generated first, with --emotion, --alive and --seed.
 
+--summary examines all takes of a folder: DIR/summary.csv lists them, the worst first, and
+DIR/index.html shows what looks wrong, with a plot of each of the worst twenty.
+
 examples:
   cstalk-bridge plot speech.take
   cstalk-bridge plot calm.take angry.take -o compared.html --start 2 --end 6
   cstalk-bridge plot takes/20261201_MySlate_1 rendered.take
   cstalk-bridge plot speech.wav --curves JawOpen,MouthClose,MouthPucker
+  cstalk-bridge plot --summary takes -o review
 """
 
 
@@ -375,11 +380,16 @@ def add_plot(commands: Commands) -> None:
     parser.add_argument(
         "inputs",
         metavar="TAKE",
-        nargs="+",
+        nargs="*",
         help="Takes, .take files or folders of recorded takes, or recordings.",
     )
     _add_subject(parser)
     parser.add_argument("-o", "--output", metavar="FILE", help="FILE.png, FILE.html or a folder.")
+    parser.add_argument(
+        "--summary",
+        metavar="FOLDER",
+        help="Examine all takes of a folder and write tables and pages into -o (default: summary).",
+    )
     parser.add_argument(
         "--rigmap",
         metavar="NAME",
@@ -416,7 +426,7 @@ def plot(options: argparse.Namespace) -> int:
     Raises UserError with all that is wrong about the command line, later with what is wrong about
     a take.
     """
-    from cstalk_bridge.models.errors import UserError
+    from cstalk_bridge.models.errors import Problem, UserError
     from cstalk_bridge.rig.load import load_rigmap
 
     # Before the plots are imported, so that a mistake is reported at once.
@@ -430,8 +440,13 @@ def plot(options: argparse.Namespace) -> int:
         end_s=options.end,
         wanted=tuple(filter(None, (name.strip() for name in options.curves.split(",")))),
     )
-    if problems := list(view.problems()):
+    problems = list(view.problems())
+    if bool(options.inputs) == bool(options.summary):
+        problems.append(Problem("plot", "takes or --summary are needed", "give one of them"))
+    if problems:
         raise UserError.of(problems)
+    if options.summary:
+        return plot_summary(options.summary, Path(options.output or "summary"), view)
     output = Path(options.output) if options.output else None
     generate = partial(
         generate_from_recording, settings=generation_config_of(options), channel=channel_of(options)
@@ -441,6 +456,26 @@ def plot(options: argparse.Namespace) -> int:
             job, view, lambda path: load_input(path, generate, options.take_subject, _print_notice)
         )
         print(f"{job.output}: {'; '.join(map(findings_summary, found))}", flush=True)
+    return 0
+
+
+def plot_summary(source: str, folder: Path, view: View) -> int:
+    """Examine all takes of a folder, print how many look wrong, and return 0. Raises UserError."""
+    from cstalk_bridge.models.errors import Problem, UserError
+    from cstalk_bridge.plot.summary_page import PAGE, counts_line, write_summary
+    from cstalk_bridge.takes.render.inputs import find_inputs
+
+    inputs = find_inputs([source], folder)
+    takes = [found for found in inputs.found if found.is_take]
+    if not takes:
+        what = "contains no take"
+        raise UserError.of(inputs.problems or [Problem(source, what, "render recordings first")])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(Problem(str(folder), f"cannot be created: {error.strerror}")) from None
+    worst = write_summary(takes, folder, view, _print_notice)
+    print(f"{folder / PAGE}: {counts_line(worst)}", flush=True)
     return 0
 
 

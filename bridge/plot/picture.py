@@ -72,7 +72,7 @@ def page(figure: Figure, studies: Sequence[Study], theme: Theme) -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{title}</title>\n<style>\n{_style(theme)}</style>\n</head>\n<body>\n"
+        f"<title>{title}</title>\n<style>\n{style(theme)}</style>\n</head>\n<body>\n"
         f"{_picture(figure, title)}\n{''.join(_tables(studies))}</body>\n</html>\n"
     )
 
@@ -92,7 +92,8 @@ def _picture(figure: Figure, title: str) -> str:
     return f'<img src="data:image/png;base64,{data}" alt="{title}">'
 
 
-def _style(theme: Theme) -> str:
+def style(theme: Theme) -> str:
+    """Return the style sheet of a page."""
     return (
         f"body {{ margin: 0 auto; max-width: {WIDTH}px; background: {theme.paper};"
         f" color: {theme.ink}; font: 16px '{FONT}', Verdana, sans-serif; }}\n"
