@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,9 @@ import psutil
 import pytest
 
 from cstalk_bridge.cli import main
+from cstalk_bridge.models.files import PARTIAL_SUFFIX
 from cstalk_bridge.system.process import program_version
+from cstalk_bridge.takes.export.formats import FORMATS
 from cstalk_bridge.takes.render.cluster import RayEngine, Worker
 from cstalk_bridge.takes.render.inputs import find_inputs
 from cstalk_bridge.takes.render.jobs import (
@@ -30,7 +34,7 @@ from tests.takes.render.recordings import write_speech
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from cstalk_bridge.takes.render.jobs import Job
     from cstalk_bridge.takes.render.progress import RenderProgress
@@ -167,3 +171,51 @@ def test_a_killed_worker_and_a_removed_node_cost_nothing(
     lines = map(json.loads, (tmp_path / "render.jsonl").read_text("utf-8").splitlines())
     done = [line["place"] for line in lines if line["state"] == "done"]
     assert sorted(done) == sorted({str(number) for number in range(MANY)} - {"7"})
+
+
+def test_an_input_that_kills_its_workers_fails_alone(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+
+    class DyingWorker(Worker):
+        """Dies of one of its inputs, as of a fault of a decoder."""
+
+        def render(self, jobs: Sequence[Job]) -> Any:
+            if any(job.slate == "poison" for job in jobs):
+                os._exit(1)
+            return super().render(jobs)
+
+    for name in ("good", "poison", "fine"):
+        write_speech(tmp_path / f"in/{name}.wav")
+    settings = replace(SETTINGS, formats=(FORMATS["csv"],))
+    progress = render(
+        [str(tmp_path / "in")],
+        tmp_path / "out",
+        settings,
+        watch=nullcontext,
+        engine=RayEngine(workers=1, worker=DyingWorker),
+    )
+    assert progress.done == 2
+    ((source, (problem,)),) = progress.failures
+    assert source.endswith("poison.wav")
+    assert "3 workers died while they rendered it" in problem.what
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a process cannot send another Ctrl+C there")
+def test_ctrl_c_stops_and_the_same_command_resumes(
+    many: tuple[Path, dict[str, bytes]], tmp_path: Path
+) -> None:
+    pytest.importorskip("ray")
+    folder, expected = many
+    arguments = [sys.executable, "-m", "cstalk_bridge", "render", str(folder), "-o", str(tmp_path)]
+    arguments += ["--device", "cpu", "--engine", "ray", "--workers", "1"]
+    process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL)
+    manifest = tmp_path / "render.jsonl"
+    wait_until(lambda: manifest.exists() and b'"done"' in manifest.read_bytes(), 300.0)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60.0) == 130
+    assert not list(tmp_path.glob(f".*{PARTIAL_SUFFIX}"))
+    assert len(outputs(tmp_path)) < len(expected)
+    again = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
+    assert again.returncode == 1, again.stderr
+    assert "already finished, 1 failed" in again.stdout
+    assert outputs(tmp_path) == expected
