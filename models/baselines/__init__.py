@@ -55,9 +55,6 @@ NETWORKS: dict[str, NetworkDesign] = {
         EncoderArchitecture, EncoderGenerator, "our generator on the speech encoder"
     ),
     "cstalk": NetworkDesign(Architecture, CSTalkNetwork, "our generator"),
-    "cstalk-uncorrelated": NetworkDesign(
-        Architecture, CSTalkNetwork, "our generator, to be trained without correlation supervision"
-    ),
     "faceformer-like": NetworkDesign(
         FaceFormerSizes, FaceFormerLike, "an autoregressive transformer over its past faces"
     ),

@@ -230,7 +230,6 @@ class EncoderArchitecture:
 STREAMING: Mapping[str, type[Architecture | EncoderArchitecture]] = {
     "cstalk-encoder": EncoderArchitecture,
     "cstalk": Architecture,
-    "cstalk-uncorrelated": Architecture,
 }
 """The networks in `cstalk_bridge.models.baselines.NETWORKS` that can stream, by the class of their
 sizes."""

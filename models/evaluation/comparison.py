@@ -42,7 +42,6 @@ DISTANCES = tuple(
 )
 """Measures without a bar, by which networks are compared with each other."""
 LEAST_GAINS: dict[str, dict[str, float]] = {
-    "cstalk-uncorrelated": {"lve": 0, "eve": 20, "region_distance": 20},
     "faceformer-like": {"lve": 0, "eve": 0},
     "emotalk-like": {"lve": 0, "eve": 0},
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from cstalk_bridge.models.cstalk.architecture import Description
     from cstalk_bridge.models.cstalk.network import FaceNetwork
     from cstalk_bridge.models.training.encoder_rows import EncoderRowBatch
-    from cstalk_bridge.models.training.loss import CorrelationSupervision
     from cstalk_bridge.models.training.processes import Processes
 
 
@@ -76,7 +74,6 @@ def train(
     settings: TrainingConfig,
     device: torch.device,
     *,
-    supervision: CorrelationSupervision | None = None,
     initial: tuple[FaceNetwork, Description] | None = None,
     processes: Processes = ALONE,
 ) -> tuple[FaceNetwork, Description]:
@@ -92,12 +89,10 @@ def train(
         raise WeightsError(
             f"{error}; run cstalk_bridge.models.training.encoder_rows first"
         ) from error
-    correlation = supervision.card if supervision else None
     description = describe(
         rows_set.corpus,
         settings,
         cache,
-        correlation=correlation,
         initial_description=initial_description,
     )
     description = replace(description, card={**description.card, **_encoder_card()})
@@ -118,9 +113,6 @@ def train(
         faces = _faces(run.network, batch, settings, step, device, processes)
         targets, observed = batch.targets.to(device), batch.observed.to(device)
         face = face_loss(loss, faces, targets, observed)
-        if supervision:
-            term = partial(supervision, step=step)
-            face = face + term(faces, batch.conditions[:, : len(description.emotions)].to(device))
         run.update(face)
         progress.report(face=face)
         if run.step % settings.check_every == 0 and processes.is_first:

@@ -6,25 +6,17 @@
   `captured_faces.py`. Errors count by their square up to about a millimetre and linearly beyond
   (Huber), so that where a sound may be one of two the mouth is one of them, not half of each.
 - Phones.
-- Correlation: the frozen correlation network receives generated faces with one region masked and
-  predicts that region, given the others and the emotion; the distance is a term of the loss. Jaw,
-  lips and tongue are inputs only; no gradient reaches them, so that speech keeps its mouth.
 """
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cstalk_bridge.models.board import AUDIO_DRIVEN, REGION_OF, REGIONS
-from cstalk_bridge.models.cstalk.correlation import RegionCorrelation, Windows, load_correlation
-from cstalk_bridge.models.emotions import EMOTIONS
-from cstalk_bridge.models.errors import WeightsError
+from cstalk_bridge.models.board import AUDIO_DRIVEN
 from cstalk_bridge.models.training.batches import UNKNOWN_PHONE
 from cstalk_bridge.models.training.captured_faces import (
     GAP_MM,
@@ -38,18 +30,12 @@ from cstalk_bridge.models.training.rules import (
     GESTURES,
     JAW_OPENS,
     LIPS_PART,
-    POSTURES,
-    REGION_CHANNELS,
     face_targets,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from cstalk_bridge.models.cstalk.network import FaceNetwork
     from cstalk_bridge.models.training.batches import Batch
-    from cstalk_bridge.models.training.run import TrainingConfig
 
 
 GAP_KNEE_MM, TEETH_KNEE_MM, WIDTH_KNEE_MM, SPEED_KNEE_MM = 1.0, 0.7, 1.0, 0.5
@@ -229,12 +215,8 @@ def loss_of(
     batch: Batch,
     loss: Loss,
     device: torch.device,
-    term: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Return the face loss and the phone loss of one batch; 0 without phone logits.
-
-    `term` of the faces [batch, time, channels] and of the emotion is added to the face loss.
-    """
+    """Return the face loss and the phone loss of one batch; 0 without phone logits."""
     targets = face_targets(batch.gestures, batch.stress, batch.envelopes, batch.conditions).to(
         device
     )
@@ -246,8 +228,6 @@ def loss_of(
     )
     faces = out.transpose(1, 2)
     face = face_loss(loss, faces, targets, batch.observed.to(device))
-    if term is not None:
-        face = face + term(faces, batch.conditions[:, : len(EMOTIONS)].to(device))
     if logits is None:
         return face, face.new_zeros(())
     predicted = logits[..., -batch.phones.shape[1] :]
@@ -255,92 +235,3 @@ def loss_of(
         predicted, batch.phones.to(device), ignore_index=UNKNOWN_PHONE
     )
     return face, phones
-
-
-CORRELATION_WEIGHT = 0.01
-"""The face loss ends near 0.006, the distance of an untrained face begins near 0.3."""
-
-CORRELATION_RAMP = (0.15, 0.4)
-"""Shares of the steps between which the term's weight rises from nothing: lips come first."""
-
-CORRELATION_CLIPS = 4  # of a batch, so many are judged in a step
-SPEECH_REGIONS = ("mouth_lower", "jaw_chin", "tongue")
-
-FREE_CHANNELS = (
-    ~(GESTURE_CHANNELS.amax(0) > 0)
-    & POSTURES.ne(0).any(0)
-    & torch.tensor([REGION_OF[name] not in SPEECH_REGIONS for name in AUDIO_DRIVEN])
-)
-"""The channels that the term may move: emotions do and speech does not, [81]."""
-
-
-class CorrelationSupervision:
-    """The term, for one run. `card` describes it, for the weights file.
-
-    `judged` are the rows of `REGIONS` with channels that the network knows and the term may move.
-    """
-
-    def __init__(
-        self, network: RegionCorrelation, weight: float, settings: TrainingConfig, digest: str = ""
-    ) -> None:
-        self.network = network.eval().requires_grad_(requires_grad=False)
-        self.weight = weight
-        self.settings = settings
-        self.free = FREE_CHANNELS.to(network.known.device) & network.known
-        self.member = REGION_CHANNELS.to(network.known.device)
-        self.judged = (self.member & self.free).any(1).nonzero().flatten().tolist()
-        self.card: dict[str, object] = {"network_sha256": digest, "weight": weight}
-
-    @classmethod
-    def read(
-        cls, path: Path, weight: float, settings: TrainingConfig, device: torch.device
-    ) -> CorrelationSupervision:
-        """Return the term of a trained network; WeightsError where the file is unsuitable."""
-        network, card = load_correlation(path, device)
-        term = cls(network, weight, settings, hashlib.sha256(path.read_bytes()).hexdigest())
-        if not term.judged:
-            raise WeightsError(f"{path}: it has no channels that emotions move; train it again")
-        term.card["licence"] = str(card.get("licence", "unknown"))
-        return term
-
-    def weight_at(self, step: int) -> float:
-        """Return the term's weight at a step of the run."""
-        start, end = (share * self.settings.steps for share in CORRELATION_RAMP)
-        return self.weight * min(1.0, max(0.0, (step - start) / (end - start)))
-
-    def __call__(self, faces: Tensor, emotion: Tensor, step: int) -> Tensor:
-        """Return the weighted term for `faces` [batch, time, 81] under `emotion` [batch, emotions].
-
-        Windows and hidden regions depend only on the run's seed and the step.
-        """
-        weight = self.weight_at(step)
-        if weight == 0.0:
-            return faces.new_zeros(())
-        return weight * self.distance(faces, emotion, step)
-
-    def distance(self, faces: Tensor, emotion: Tensor, step: int) -> Tensor:
-        """Return the L1 distance of hidden regions to their prediction from the others.
-
-        In units of each channel's spread; each clip hides one region, in turn.
-        """
-        rows = min(faces.shape[1], self.network.sizes.window_rows)
-        random = np.random.default_rng((self.settings.seed, step))
-        clips = random.permutation(len(faces))[:CORRELATION_CLIPS]
-        starts = random.integers(0, faces.shape[1] - rows + 1, len(clips))
-        pieces = [faces[c, s : s + rows] for c, s in zip(clips, starts, strict=True)]
-        values = torch.stack(pieces)
-        values = torch.where(self.free, values, values.detach())
-        turns = [self.judged[(step + turn) % len(self.judged)] for turn in range(len(clips))]
-        hidden = values.new_zeros((*values.shape[:2], len(REGIONS)), dtype=torch.bool)
-        for row, turn in enumerate(turns):
-            hidden[row, :, turn] = True
-        windows = Windows(
-            values,
-            self.network.known.expand(len(clips), -1),
-            emotion[torch.from_numpy(clips).to(emotion.device)],
-            values.new_ones(len(clips), dtype=torch.bool),
-        )
-        judged = (self.member[turns] & self.free)[:, None]
-        error = ((self.network(windows, hidden) - values) / self.network.scale).abs()
-        distance: Tensor = (error * judged).sum() / (judged.sum() * rows)
-        return distance

@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cstalk_bridge.models.board import AUDIO_DRIVEN, REGION_COLUMNS, REGION_OF, REGIONS
+from cstalk_bridge.models.board import AUDIO_DRIVEN, REGION_OF
 from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.models.phones import PHONES
 from cstalk_bridge.models.timing import ROW_RATE_HZ
@@ -354,12 +354,3 @@ def face_targets(gestures: Tensor, stress: Tensor, envelopes: Tensor, conditions
     spoken = gestures @ GESTURE_CHANNELS
     spoken = torch.where(LIPS_PART, spoken * (1.0 - closed), spoken)
     return spoken + torch.where(IS_MOUTH, mouth, upper)
-
-
-REGION_CHANNELS = torch.tensor(
-    [
-        [i in REGION_COLUMNS[region] for i in range(sum(map(len, REGION_COLUMNS.values())))]
-        for region in REGIONS
-    ]
-)
-"""True where a channel belongs to a region, [regions, 81]."""

@@ -53,17 +53,13 @@ def describe(
     cache: Path,
     front_end: Wav2Vec | None = None,
     *,
-    correlation: Mapping[str, object] | None = None,
     initial_description: Description | None = None,
 ) -> Description:
     """Return the description that goes into the weights file.
 
-    `correlation` is the card of the correlation supervision, if there is any; `initial_description`
-    describes the weights of an earlier round that the training continues from.
+    `initial_description` describes the weights of an earlier round from which it continues.
     """
     used: dict[str, object] = asdict(settings)
-    if correlation:
-        used["correlation"] = dict(correlation)
     if initial_description is not None:
         used["begun_with"] = initial_description.card["training_hash"]
     index = (cache / "index.json").read_bytes()
@@ -82,7 +78,7 @@ def describe(
         sample_rate_hz=SAMPLE_RATE_HZ,
         rate_hz=ROW_RATE_HZ,
         card={
-            "licence": licence_under(minutes, correlation, initial_description),
+            "licence": licence_under(minutes, initial_description),
             "data": credits_of(minutes),
             "minutes": minutes,
             "settings": used,
@@ -93,14 +89,10 @@ def describe(
     )
 
 
-def licence_under(
-    sources: Iterable[str],
-    correlation: Mapping[str, object] | None,
-    initial_description: Description | None,
-) -> str:
+def licence_under(sources: Iterable[str], initial_description: Description | None) -> str:
     """Return the licence of weights trained on `sources`; the rest as in `describe`."""
-    cards = (correlation or {}, initial_description.card if initial_description else {})
-    return licence_of(sources, [str(card["licence"]) for card in cards if "licence" in card])
+    card = initial_description.card if initial_description else {}
+    return licence_of(sources, [str(card["licence"])] if "licence" in card else [])
 
 
 def provenance_of(description: Description) -> dict[str, object]:

@@ -33,12 +33,7 @@ from cstalk_bridge.models.training import encoder_training
 from cstalk_bridge.models.training.batches import draw
 from cstalk_bridge.models.training.corpus import Corpus, read_index, source_of
 from cstalk_bridge.models.training.encoder_training import NETWORK
-from cstalk_bridge.models.training.loss import (
-    CORRELATION_WEIGHT,
-    CorrelationSupervision,
-    Loss,
-    loss_of,
-)
+from cstalk_bridge.models.training.loss import Loss, loss_of
 from cstalk_bridge.models.training.processes import ALONE, joined, own_device
 from cstalk_bridge.models.training.run import (
     PRECISIONS,
@@ -75,8 +70,6 @@ class TrainingRequest:
     runs: Path
     out: Path
     wav2vec: Path | None
-    correlation: Path | None
-    correlation_weight: float
     begin_with: Path | None
 
 
@@ -109,10 +102,6 @@ def create_parser(about: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--precision", choices=PRECISIONS, help="default: bf16 where the device supports it"
     )
-    parser.add_argument(
-        "--correlation", type=Path, help="weights of cstalk_bridge.models.training.correlation"
-    )
-    parser.add_argument("--correlation-weight", type=float, default=CORRELATION_WEIGHT)
     return parser
 
 
@@ -130,8 +119,6 @@ def parse_arguments(
     require(parser, given.cache / "index.json", "run cstalk_bridge.models.training.prepare first")
     if (given.network == "teacher") != (given.wav2vec is not None):
         parser.error("--network teacher needs --wav2vec FOLDER, and no other network takes it")
-    if given.network == "cstalk-uncorrelated" and given.correlation is not None:
-        parser.error("cstalk-uncorrelated is trained without --correlation; use --network cstalk")
     if given.device == "cuda" and not torch.cuda.is_available():
         parser.error("there is no CUDA GPU; use --device cpu")
     device = own_device(given.device)
@@ -148,8 +135,6 @@ def parse_arguments(
         runs=runs,
         out=out,
         wav2vec=given.wav2vec,
-        correlation=given.correlation,
-        correlation_weight=given.correlation_weight,
         begin_with=given.begin_with,
     )
 
@@ -165,7 +150,6 @@ def train(
     device: torch.device,
     front_end: Wav2Vec | None = None,
     *,
-    supervision: CorrelationSupervision | None = None,
     initial: tuple[FaceNetwork, Description] | None = None,
     processes: Processes = ALONE,
 ) -> tuple[FaceNetwork, Description]:
@@ -177,24 +161,12 @@ def train(
     """
     if settings.network == encoder_training.NETWORK:
         return encoder_training.train(
-            cache,
-            folder,
-            settings,
-            device,
-            supervision=supervision,
-            initial=initial,
-            processes=processes,
+            cache, folder, settings, device, initial=initial, processes=processes
         )
     initial_network, initial_description = initial or (None, None)
     corpus, dev = Corpus(cache, "train"), Corpus(cache, "dev")
-    correlation = supervision.card if supervision else None
     description = describe(
-        corpus,
-        settings,
-        cache,
-        front_end,
-        correlation=correlation,
-        initial_description=initial_description,
+        corpus, settings, cache, front_end, initial_description=initial_description
     )
     sizes, seed, version = description.architecture, settings.seed, settings.augmentation
     make = partial(create_network, description, front_end, initial_network)
@@ -204,8 +176,7 @@ def train(
     progress = Progress(run, REPORT_EVERY)
     for step in run.steps():
         batch = draw(corpus, sizes, settings.batch, seed, step, version)
-        term = partial(supervision, step=step) if supervision else None
-        face, phones = loss_of(trainee, batch, loss, device, term)
+        face, phones = loss_of(trainee, batch, loss, device)
         run.update(face + PHONE_WEIGHT * phones)
         progress.report(face=face, phones=phones)
         if run.step % settings.check_every == 0 and processes.is_first:
@@ -220,17 +191,9 @@ def trained(
     """Train as `options` describe; WeightsError where a file they name cannot be used."""
     settings, device = options.settings, options.device
     front_end = load_wav2vec(options.wav2vec) if options.wav2vec else None
-    supervision = None
-    if options.correlation is not None:
-        weight = options.correlation_weight
-        supervision = CorrelationSupervision.read(options.correlation, weight, settings, device)
     initial = load_network(options.begin_with, device) if options.begin_with else None
     sources = {source_of(clip) for clip in read_index(options.cache)}
-    card, initial_description = (
-        supervision.card if supervision else None,
-        initial[1] if initial else None,
-    )
-    licence = licence_under(sources, card, initial_description)
+    licence = licence_under(sources, initial[1] if initial else None)
     if options.out == DEFAULT_PATH and licence != OUR_LICENCE:
         raise WeightsError(
             "these training sources are for research only; name another file with --out"
@@ -241,7 +204,6 @@ def trained(
         settings,
         device,
         front_end,
-        supervision=supervision,
         initial=initial,
         processes=processes,
     )

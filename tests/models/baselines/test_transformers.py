@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 CPU = torch.device("cpu")
 SMALL: dict[str, dict[str, Any]] = {
     "cstalk": {"width": 16, "encoder_dilations": (1, 2), "decoder_dilations": (1, 4)},
-    "cstalk-uncorrelated": {"width": 16, "encoder_dilations": (1,), "decoder_dilations": (1,)},
     "faceformer-like": {"width": 16, "ear_dilations": (1, 2), "memory_rows": 7, "run_in_rows": 2},
     "emotalk-like": {
         "content_width": 16,

@@ -35,7 +35,7 @@ from tests.models.baselines.test_transformers import TRAINED_ON_SOUND, inputs, m
 ROOT = Path(__file__).parents[3]
 CPU = torch.device("cpu")
 SETTINGS = TrainingConfig(steps=6, batch=2, warm_up_steps=1, save_every=2)
-MADE_WITH = {"correlation": {"network_sha256": "abc", "weight": 0.01}, "dilations": (1, 2)}
+MADE_WITH = {"front_end": {"sha256": "abc", "hidden": 8}, "dilations": (1, 2)}
 
 
 def open_run(
@@ -66,11 +66,11 @@ def test_a_run_continues_after_its_last_checkpoint(tmp_path: Path) -> None:
     [
         (replace(SETTINGS, steps=9), MADE_WITH, r"\(steps 6, now 9\)"),
         (replace(SETTINGS, precision="fp32"), MADE_WITH, r"\(precision bf16, now fp32\)"),
-        (SETTINGS, {"dilations": (1, 2)}, r"correlation.network_sha256 abc, now none"),
+        (SETTINGS, {"dilations": (1, 2)}, r"front_end.sha256 abc, now none"),
         (
             SETTINGS,
-            MADE_WITH | {"correlation": {"network_sha256": "abc", "weight": 0.5}},
-            r"\(correlation.weight 0.01, now 0.5\)",
+            MADE_WITH | {"front_end": {"sha256": "abc", "hidden": 16}},
+            r"\(front_end.hidden 8, now 16\)",
         ),
         (SETTINGS, MADE_WITH | {"dilations": (1, 4)}, r"dilations \[1, 2\], now \[1, 4\]"),
     ],

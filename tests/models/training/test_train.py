@@ -147,10 +147,10 @@ def test_training_reaches_every_weight_and_lowers_the_loss(name: str, corpus_fol
 
 
 def test_the_script_names_the_network_it_trained(corpus_folder: Path, tmp_path: Path) -> None:
-    settings = TrainingConfig(steps=1, batch=1, warm_up_steps=1, network="cstalk-uncorrelated")
+    settings = TrainingConfig(steps=1, batch=1, warm_up_steps=1, network="emotalk-like")
     network, description = trainer.train(corpus_folder, tmp_path, settings, CPU)
     save_network(tmp_path / "w.safetensors", network, description)
-    assert load_network(tmp_path / "w.safetensors", CPU)[1].network == "cstalk-uncorrelated"
+    assert load_network(tmp_path / "w.safetensors", CPU)[1].network == "emotalk-like"
 
 
 def test_a_teacher_learns_on_a_front_end_that_stays_as_it_is(
@@ -246,7 +246,6 @@ def test_the_default_weights_are_never_made_from_research_sources(tmp_path: Path
         (["--network", "teacher"], "needs --wav2vec FOLDER"),
         (["--wav2vec", "."], "needs --wav2vec FOLDER"),
         (["--network", "teacher", "--wav2vec", "."], "no such file"),
-        (["--network", "cstalk-uncorrelated", "--correlation", "c"], "without --correlation"),
         (["--network", "wav2lip"], "invalid choice"),
     ],
 )
