@@ -277,7 +277,7 @@ def _notes(group: CurveGroup, takes: Sequence[ShownTake]) -> list[str]:
     return [f"B \u2212 A {region_difference(group.region, takes):.3f}"]
 
 
-TRACE_HEIGHT, SCATTER_HEIGHT, BLINK_ROW = 104, 250, 22
+TRACE_HEIGHT, SCATTER_HEIGHT, BLINK_ROW = 104, 236, 22
 MAX_POINTS = 6000
 """Points of a scatter: more look the same."""
 FIELD_DEG = 32.0
@@ -287,13 +287,17 @@ LEAST_BLINK = 0.002
 TURNS = ("yaw, to its left", "pitch, up", "roll, to its right")
 
 
-def gaze_panels(takes: Sequence[ShownTake]) -> Iterator[Panel]:
-    """Yield the bands of eyes, head and lids; none of faces whose eyes and head rest."""
+def gaze_panels(takes: Sequence[ShownTake], *, is_brief: bool = False) -> Iterator[Panel]:
+    """Yield the bands of eyes, head and lids; none of faces whose eyes and head rest.
+
+    With `is_brief` those of gaze and head alone, over time.
+    """
     if any(not take.study.eyes_and_head.is_still for take in takes):
         yield _traces("gaze", [(take, take.study.eyes_and_head.gaze_deg) for take in takes])
-        yield _scatter(takes)
+        if not is_brief:
+            yield _scatter(takes)
         yield _traces("head", [(take, take.study.eyes_and_head.head_deg) for take in takes])
-    if any(len(take.study.eyes_and_head.blinks) for take in takes):
+    if not is_brief and any(len(take.study.eyes_and_head.blinks) for take in takes):
         yield _blinks(takes)
 
 

@@ -19,6 +19,7 @@ from cstalk_bridge.plot.face_panels import (
     settings_panel,
     short_name,
 )
+from cstalk_bridge.plot.faces import faces_panel
 from cstalk_bridge.plot.measures import MAX_JERK, STROKE, WARNING_KINDS, excess
 from cstalk_bridge.plot.panels import (
     COLUMNS,
@@ -184,7 +185,7 @@ def _start(warning: CurveWarning) -> float:
 
 MAX_TAKES = 2
 """Takes over each other in one picture."""
-MAX_LETTERS, MAX_DETAILS = 44, 120
+MAX_LETTERS, MAX_DETAILS = 37, 98
 """Letters of a take's name, of which the widest just fit, and of the text below it."""
 TICKS_S = (
     0.01,
@@ -220,14 +221,19 @@ def draw(
     wanted: Collection[str] = (),
     *,
     is_listing: bool = True,
+    names: Sequence[str] = (),
 ) -> Figure:
     """Return the picture of one or two takes, studied through the same rig map of that name.
 
     `wanted` names the curves to draw; without, the strongest of each region are. With `is_listing`
-    the worst warnings are listed below.
+    the worst warnings are listed below. `names` are those of the headings, by default the takes'.
     """
-    takes = [ShownTake(studies[0], "A" if len(studies) > 1 else "", theme.a, "-")]
-    takes += [ShownTake(study, "B", theme.b, "--") for study in studies[1:MAX_TAKES]]
+    first, *others = names or [study.take.name for study in studies]
+    takes = [ShownTake(studies[0], "A" if len(studies) > 1 else "", theme.a, "-", first)]
+    takes += [
+        ShownTake(study, "B", theme.b, "--", name)
+        for study, name in zip(studies[1:MAX_TAKES], others, strict=False)
+    ]
     panels = [band for band in _panels(takes, rigmap, wanted) if band]
     if is_listing:
         panels += [band for take in takes if (band := warning_list_panel(take))]
@@ -239,6 +245,7 @@ def _panels(
     takes: Sequence[ShownTake], rigmap: str, wanted: Collection[str]
 ) -> Iterator[Panel | None]:
     yield from (_heading(take, rigmap) for take in takes)
+    yield faces_panel(takes)
     yield waveform_panel(takes)
     yield spectrogram_panel(takes[0])
     yield mouth_panel(takes)
@@ -252,7 +259,7 @@ def _panels(
             group, takes, is_first=not place or drawn[place - 1].region != group.region
         )
     yield _resting(takes, drawn) if not wanted else None
-    yield from () if wanted else gaze_panels(takes)
+    yield from gaze_panels(takes, is_brief=bool(wanted))
     yield emotion_panel(takes)
     yield settings_panel(takes)
     yield roughness_panel(takes)
@@ -283,7 +290,7 @@ def _heading(take: ShownTake, rigmap: str) -> Panel:
             canvas.dash(EDGE + 30, EDGE + 78, top + 14, take.colour, take.style)
             left += 92
         canvas.text(
-            left, top + 14, shortened(shot.name, MAX_LETTERS), fontsize=LARGE, fontweight="bold"
+            left, top + 14, shortened(take.name, MAX_LETTERS), fontsize=LARGE, fontweight="bold"
         )
         details = shortened(" \u00b7 ".join(parts), MAX_DETAILS)
         canvas.text(left, top + 46, details, fontsize=SMALL, color=canvas.theme.soft)

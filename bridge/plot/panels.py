@@ -131,7 +131,8 @@ def minus(value: float, places: int = 0) -> str:
 Style = Literal["-", "--"]
 
 DOTS_PER_INCH = 72
-WIDTH = 1440
+WIDTH = 1200
+"""Text of 16 pixels is 7 points high where the figure is 190 mm wide, as on A4."""
 LEFT, RIGHT = 176, 284
 """Margins beside the panels: names on the left, what the lines are on the right."""
 COLUMNS = WIDTH - LEFT - RIGHT
@@ -163,12 +164,16 @@ class LegendEntry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShownTake:
-    """A take in the figure: `letter` is A or B where there are two, else empty."""
+    """A take in the figure: `letter` is A or B where there are two, else empty.
+
+    `name` is what its heading says: that of the take, with more where two have the same.
+    """
 
     study: Study
     letter: str
     colour: str
     style: Style
+    name: str = ""
 
 
 class PanelFigure:

@@ -196,11 +196,32 @@ def make_picture(job: PictureJob, view: View, load: Callable[[Path], Take]) -> l
     theme = THEMES[view.theme]
     is_page = job.output.suffix.lower() == ".html"
     # A page lists all warnings in a table of its own.
-    figure = draw(studies, theme, view.rigmap.name, view.wanted, is_listing=not is_page)
+    names = distinct_names([take.name for take in takes], job.inputs)
+    figure = draw(
+        studies, theme, view.rigmap.name, view.wanted, is_listing=not is_page, names=names
+    )
     picture = page(figure, studies, theme).encode() if is_page else png(figure)
     with atomic_write(job.output, overwrite=True) as file:
         file.write(picture)
     return [study.warnings for study in studies]
+
+
+def distinct_names(names: Sequence[str], paths: Sequence[Path]) -> list[str]:
+    """Return names of takes as they are where they differ, else with what their files differ in.
+
+    That is the last of their folders, as many as needed, or else the files' own names.
+    """
+    folders = [path.absolute().parent.parts for path in paths]
+    candidates = [
+        [
+            "/".join([*parts[len(parts) - depth :], name])
+            for parts, name in zip(folders, names, strict=True)
+        ]
+        for depth in range(min(map(len, folders)))
+    ]
+    candidates.append([path.name for path in paths])
+    differing = (found for found in candidates if len(set(found)) == len(found))
+    return next(differing, list(names))
 
 
 def is_recording(path: Path) -> bool:

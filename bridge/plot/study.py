@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,9 @@ from cstalk_bridge.plot.measures import (
     measure_eyes_and_head,
     mouth_opening,
 )
+from cstalk_bridge.rig import ARKIT_MAP
 from cstalk_bridge.rig.curves import Curve
+from cstalk_bridge.rig.load import load_rigmap
 from cstalk_bridge.takes.sound import (
     FLOOR_DB,
     HIGHEST_HZ,
@@ -136,7 +139,8 @@ UNNAMED_REGION = "curves"
 class Study:
     """Rows of a take from `start_s` on: curves of a rig map, and measures of them.
 
-    `curves` is [time, len(table)], `mouth_opening` [time] 0..1, `loudness` [time] in dBFS or None
+    `curves` is [time, len(table)], `arkit` the curves of the rig map of that name [time, 61], which
+    move a head, `mouth_opening` [time] 0..1, `loudness` [time] in dBFS or None
     without sound, `closures` [closures, 2] rows, `roughness` the greatest jerk of a region's curves
     between rows, [time - 3] each, in ranges per second cubed.
     """
@@ -145,6 +149,7 @@ class Study:
     table: tuple[Curve, ...]
     start_s: float
     curves: Floats
+    arkit: Floats
     mouth_opening: Floats
     loudness: Floats | None
     closures: NDArray[np.intp]
@@ -183,6 +188,7 @@ def examine(take: Take, rigmap: RigMap, rows: slice) -> Study:
         table=table,
         start_s=start_s,
         curves=curves,
+        arkit=curves if rigmap.name == ARKIT_MAP else _curves(take, _arkit(), first, last),
         mouth_opening=opening,
         loudness=level,
         closures=closures(lips),
@@ -191,6 +197,11 @@ def examine(take: Take, rigmap: RigMap, rows: slice) -> Study:
         warnings=find_warnings(curves, table, rate_hz, start_s),
         eyes_and_head=measure_eyes_and_head(take, rows),
     )
+
+
+@cache
+def _arkit() -> RigMap:
+    return load_rigmap(ARKIT_MAP)
 
 
 def curve_table(rigmap: RigMap) -> tuple[Curve, ...]:

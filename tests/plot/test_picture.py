@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cstalk_bridge.models.errors import UserError
-from cstalk_bridge.plot.picture import View, load_input, make_picture, plan
+from cstalk_bridge.plot.picture import View, distinct_names, load_input, make_picture, plan
 from cstalk_bridge.rig.load import load_rigmap
 from cstalk_bridge.takes.file import save_take
 from cstalk_bridge.takes.reader import load_take
@@ -54,6 +54,16 @@ def test_pictures_of_takes_with_the_same_name_get_numbers(takes: list[Path]) -> 
     again.write_bytes(takes[0].read_bytes())
     jobs = plan([*takes, again], None, other)
     assert [job.output.name for job in jobs] == ["a.png", "b.png", "c d.png", "A-2.png"]
+
+
+def test_takes_with_the_same_name_are_told_apart_in_their_headings(tmp_path: Path) -> None:
+    monday, tuesday = tmp_path / "monday" / "a.take", tmp_path / "tuesday" / "a.take"
+    assert distinct_names(["a_1", "b_1"], [monday, tuesday]) == ["a_1", "b_1"]
+    names = distinct_names(["a_1", "a_1"], [monday, tuesday])
+    assert names == ["monday/a_1", "tuesday/a_1"]
+    assert distinct_names(["a", "a"], [monday / "x", tuesday / "x"])[0] == "monday/a.take/a"
+    beside = monday.with_suffix(".wav")
+    assert distinct_names(["a_1", "a_1"], [monday, beside]) == ["a.take", "a.wav"]
 
 
 def test_all_wrong_names_are_reported_at_once(takes: list[Path]) -> None:

@@ -17,8 +17,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from cstalk_bridge.evaluation.portrait import Portrait, View
 from cstalk_bridge.heads.mesh import arkit_names
+from cstalk_bridge.heads.portrait import Portrait, View
 from cstalk_bridge.heads.reading import OWN_HEAD, read_head
 
 if TYPE_CHECKING:

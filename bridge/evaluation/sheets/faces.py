@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cstalk_bridge.evaluation.portrait import Portrait, View
 from cstalk_bridge.heads.mesh import arkit_names
+from cstalk_bridge.heads.portrait import Portrait, View
 from cstalk_bridge.models.evaluation.predictors import predict_face
 from cstalk_bridge.models.metrics.geometry import MIDDLE
 from cstalk_bridge.models.timing import ROW_RATE_HZ

@@ -11,7 +11,7 @@ from cstalk_bridge.heads.mesh import EYES, SHAPES, arkit_names, rotation_of
 from cstalk_bridge.rig.curves import ARKIT_CURVES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -167,14 +167,25 @@ class Portrait:
         mouth = self._rest[self._inside & (np.abs(self._rest[:, 0]) < HALF_MOUTH_M)]
         self._front_m = float((mouth if len(mouth) else self._rest)[:, 2].max())
 
-    def draw(self, scores: Floats, view: View, width: int, height: int) -> Picture:
-        """Return a picture uint8 [height, width, 3] of the face under `scores` [52]."""
-        at = self.posed(scores)
+    def draw(
+        self,
+        scores: Floats,
+        view: View,
+        width: int,
+        height: int,
+        paper: Sequence[float] = PAPER,
+    ) -> Picture:
+        """Return a picture uint8 [height, width, 3] of the face under `scores`, before `paper`.
+
+        `scores` are ARKit's shapes [52], or all its curves [61]: then the head turns, too. `paper`
+        is a linear colour.
+        """
+        at = self.posed(scores[:SHAPES])
         wide, high = OVERSAMPLING * width, OVERSAMPLING * height
-        screen, turned = self._seen(at, view, wide, high)
+        screen, turned = self._seen(_with_head(at, scores), view, wide, high)
         owner, where = rasterize(screen, self._triangles, wide, high)
         light = np.empty((high, wide, 3), np.float32)
-        light[:] = PAPER
+        light[:] = paper
         hit = owner != NOTHING
         light[hit] = self._lit(at, turned, owner[hit], where[hit])
         shape = (height, OVERSAMPLING, width, OVERSAMPLING, 3)
@@ -234,6 +245,14 @@ class Portrait:
             owner, _ = rasterize(screen, self._triangles, REST_PIXELS, REST_PIXELS)
             shown[self._triangles[np.unique(owner[owner != NOTHING])]] = True
         return ~shown
+
+
+def _with_head(at: Floats, scores: Floats) -> Floats:
+    """Return vertices [vertices, 3] turned as the head is by `scores`, about the origin."""
+    if len(scores) == SHAPES:
+        return at
+    rotation = _matrix(rotation_of("head", scores[None])[0])
+    return np.asarray(at @ rotation.T, dtype=np.float32)
 
 
 def _normals(at: Floats, triangles: NDArray[np.integer]) -> Floats:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cstalk_bridge.evaluation import portrait
 from cstalk_bridge.evaluation.adapters import HeadInMm
-from cstalk_bridge.evaluation.portrait import NOTHING, rasterize
 from cstalk_bridge.evaluation.sheets.faces import FACE_PIXELS, MOUTH_PIXELS, SheetHead, painted
+from cstalk_bridge.heads import portrait
 from cstalk_bridge.heads.mesh import SHAPES, arkit_names
+from cstalk_bridge.heads.portrait import NOTHING, rasterize
 from tests.evaluation.test_adapters import SHARED, THERE
 
 SQUARE = np.array([[0, 1, 2], [0, 2, 3]])
